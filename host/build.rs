@@ -1,0 +1,98 @@
+//! Builds the built-in plugins from `plugins/` for wasm32-wasip2, to be embedded in the program.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::{env, fs};
+
+const TARGET: &str = "wasm32-wasip2";
+
+/// Crates whose components are embedded: the built-in plugins, and the one that the demo swaps in.
+const EMBEDDED: [&str; 4] = [
+    "builtin-matcher",
+    "builtin-redactor",
+    "builtin-policy",
+    "ignore-nonce",
+];
+
+fn main() {
+    let root = PathBuf::from(variable("CARGO_MANIFEST_DIR"));
+    let out = PathBuf::from(variable("OUT_DIR"));
+    println!("cargo::rerun-if-changed=wit");
+    watch(&root.join("plugins"));
+    if let Err(reason) = ensure_target().and_then(|()| build(&root.join("plugins"), &out)) {
+        println!("cargo::error={reason}");
+    }
+}
+
+fn variable(name: &str) -> String {
+    env::var(name).unwrap_or_else(|_| panic!("cargo sets {name} for build scripts"))
+}
+
+/// The sources of the embedded plugins; not their `target` folder, which changes with every build.
+fn watch(plugins: &Path) {
+    for file in ["Cargo.toml", "Cargo.lock", ".cargo/config.toml", "guest"] {
+        println!("cargo::rerun-if-changed={}", plugins.join(file).display());
+    }
+    for name in EMBEDDED {
+        println!("cargo::rerun-if-changed={}", plugins.join(name).display());
+    }
+}
+
+/// The standard library for the plugins' target is there, or is added.
+fn ensure_target() -> Result<(), String> {
+    let rustc = variable("RUSTC");
+    let library = Command::new(rustc)
+        .args(["--print", "target-libdir", "--target", TARGET])
+        .output()
+        .map_err(|error| format!("rustc does not run: {error}"))?;
+    let library = PathBuf::from(String::from_utf8_lossy(&library.stdout).trim());
+    if library.is_dir() {
+        return Ok(());
+    }
+    let added = Command::new("rustup")
+        .args(["target", "add", TARGET])
+        .status();
+    if added.is_ok_and(|status| status.success()) {
+        return Ok(());
+    }
+    Err(format!(
+        "the target {TARGET} is missing and could not be added; run: rustup target add {TARGET}"
+    ))
+}
+
+fn build(plugins: &Path, out: &Path) -> Result<(), String> {
+    let target = out.join("plugins");
+    let mut cargo = Command::new(variable("CARGO"));
+    cargo
+        .current_dir(plugins)
+        .args(["build", "--release", "--locked", "--target", TARGET])
+        .args(EMBEDDED.iter().flat_map(|name| ["--package", name]))
+        .arg("--target-dir")
+        .arg(&target);
+    // What was set for the host's build does not suit the guests'.
+    for name in [
+        "RUSTFLAGS",
+        "CARGO_ENCODED_RUSTFLAGS",
+        "CARGO_BUILD_TARGET",
+        "CARGO_TARGET_DIR",
+        "RUSTC_WRAPPER",
+        "RUSTC_WORKSPACE_WRAPPER",
+        "CARGO_PROFILE_RELEASE_LTO",
+        "CARGO_MAKEFLAGS",
+    ] {
+        cargo.env_remove(name);
+    }
+    let status = cargo
+        .status()
+        .map_err(|error| format!("cargo does not run: {error}"))?;
+    if !status.success() {
+        return Err("the built-in plugins in plugins/ do not build; see above".to_owned());
+    }
+    for name in EMBEDDED {
+        let file = format!("{}.wasm", name.replace('-', "_"));
+        let built = target.join(TARGET).join("release").join(&file);
+        fs::copy(&built, out.join(&file))
+            .map_err(|error| format!("{}: {error}", built.display()))?;
+    }
+    Ok(())
+}

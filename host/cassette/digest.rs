@@ -1,0 +1,145 @@
+//! The digests of a cassette: of an exchange's content, whatever its layout, and of a body.
+
+use sha2::{Digest, Sha256};
+
+use crate::exchange::{Content, Exchange, Fields};
+
+/// The digest of an exchange as it stands in a cassette: `sha256:` and 32 hex digits.
+///
+/// It covers names and values with their lengths, and bodies by their size and SHA-256, so that
+/// neither the layout of the file nor the place of a body counts.
+pub fn digest(exchange: &Exchange) -> String {
+    let Exchange {
+        endpoint,
+        request,
+        response,
+        tags,
+    } = exchange;
+    let mut content = Vec::with_capacity(1024);
+    part(&mut content, DOMAIN);
+    part(&mut content, endpoint.as_bytes());
+    part(&mut content, request.method.as_str().as_bytes());
+    part(&mut content, request.authority.as_bytes());
+    part(&mut content, request.target.as_bytes());
+    fields(&mut content, &request.fields);
+    body(&mut content, &request.body);
+    fields(&mut content, &request.trailers);
+    part(&mut content, response.status.as_str().as_bytes());
+    fields(&mut content, &response.fields);
+    body(&mut content, &response.body);
+    fields(&mut content, &response.trailers);
+    length(&mut content, tags.len());
+    for (name, value) in tags {
+        part(&mut content, name.as_bytes());
+        part(&mut content, value.as_bytes());
+    }
+    let whole = Sha256::digest(&content);
+    let mut text = String::with_capacity(PREFIX.len() + 32);
+    text.push_str(PREFIX);
+    push_hex(&mut text, &whole[..16]);
+    text
+}
+
+/// The SHA-256 of a body, in lower-case hex: the name of its file.
+pub fn body_digest(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(64);
+    push_hex(&mut text, &Sha256::digest(bytes));
+    text
+}
+
+/// True where `text` can name a body: 64 lower-case hex digits.
+pub(super) fn is_body_digest(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|byte| HEX.contains(&byte))
+}
+
+fn fields(content: &mut Vec<u8>, fields: &Fields) {
+    length(content, fields.len());
+    for (name, value) in fields.iter() {
+        part(content, name.as_str().as_bytes());
+        part(content, value.as_bytes());
+    }
+}
+
+fn body(content: &mut Vec<u8>, body: &Content) {
+    content.extend_from_slice(&body.size().to_be_bytes());
+    match body {
+        Content::Inline(bytes) if bytes.is_empty() => {}
+        Content::Inline(bytes) => {
+            let mut hex = String::with_capacity(64);
+            push_hex(&mut hex, &Sha256::digest(bytes));
+            content.extend_from_slice(hex.as_bytes());
+        }
+        Content::Stored { size: 0, .. } => {}
+        Content::Stored { digest, .. } => content.extend_from_slice(digest.as_bytes()),
+    }
+}
+
+fn part(content: &mut Vec<u8>, bytes: &[u8]) {
+    length(content, bytes.len());
+    content.extend_from_slice(bytes);
+}
+
+fn length(content: &mut Vec<u8>, length: usize) {
+    content.extend_from_slice(&(length as u64).to_be_bytes());
+}
+
+fn push_hex(text: &mut String, bytes: &[u8]) {
+    for byte in bytes {
+        text.push(char::from(HEX[usize::from(byte >> 4)]));
+        text.push(char::from(HEX[usize::from(byte & 15)]));
+    }
+}
+
+const DOMAIN: &[u8] = b"ouli-cassette 1";
+const PREFIX: &str = "sha256:";
+const HEX: &[u8; 16] = b"0123456789abcdef";
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::cassette::tests::sample;
+
+    #[test]
+    fn the_place_of_a_body_does_not_count() {
+        let inline = sample(1);
+        let mut stored = inline.clone();
+        stored.response.body = Content::Stored {
+            digest: body_digest(inline.response.body.inline()),
+            size: inline.response.body.size(),
+        };
+        assert_eq!(digest(&inline), digest(&stored));
+    }
+
+    #[test]
+    fn every_part_counts() {
+        let base = sample(1);
+        let changes: [fn(&mut Exchange); 8] = [
+            |it| it.endpoint.push('x'),
+            |it| it.request.authority.push('x'),
+            |it| it.request.target.push('x'),
+            |it| it.request.body = Content::Inline(Bytes::from_static(b"x")),
+            |it| it.response.status = http::StatusCode::IM_A_TEAPOT,
+            |it| it.response.trailers = it.response.fields.clone(),
+            |it| it.request.fields.retain(|name, _| name != "accept"),
+            |it| it.tags.push(("a".into(), "b".into())),
+        ];
+        for change in changes {
+            let mut other = base.clone();
+            change(&mut other);
+            assert_ne!(digest(&base), digest(&other), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn a_boundary_between_parts_cannot_move() {
+        let mut left = sample(1);
+        left.endpoint = "ab".into();
+        left.request.authority = "c".into();
+        let mut right = left.clone();
+        right.endpoint = "a".into();
+        right.request.authority = "bc".into();
+        assert_ne!(digest(&left), digest(&right));
+    }
+}

@@ -1,0 +1,109 @@
+//! The pretty-printed layout of a cassette: one member or item a line, two spaces a level.
+
+/// Writes one JSON value; commas and indentation come by themselves.
+pub(super) struct Page<'a> {
+    out: &'a mut Vec<u8>,
+    depth: usize,
+    first: bool,
+}
+
+impl<'a> Page<'a> {
+    /// Opens an object at the start of a line of `out`.
+    pub(super) fn start(out: &'a mut Vec<u8>) -> Self {
+        out.push(b'{');
+        Self {
+            out,
+            depth: 1,
+            first: true,
+        }
+    }
+
+    /// Closes the object of `start` and ends the line.
+    pub(super) fn end(mut self) {
+        self.close(b'}');
+        self.out.push(b'\n');
+    }
+
+    /// Opens a member that is an object or an array.
+    pub(super) fn open(&mut self, name: &str, bracket: u8) {
+        self.name(name);
+        self.out.push(bracket);
+        self.depth += 1;
+        self.first = true;
+    }
+
+    /// Closes what was opened last.
+    pub(super) fn close(&mut self, bracket: u8) {
+        self.depth -= 1;
+        if !self.first {
+            self.new_line();
+        }
+        self.out.push(bracket);
+        self.first = false;
+    }
+
+    /// A member that is a string.
+    pub(super) fn string(&mut self, name: &str, value: &str) {
+        self.name(name);
+        quote(self.out, value);
+    }
+
+    /// A member that is a whole number.
+    pub(super) fn number(&mut self, name: &str, value: u64) {
+        self.raw(name, &value.to_string());
+    }
+
+    /// A member that is JSON text already.
+    pub(super) fn raw(&mut self, name: &str, json: &str) {
+        self.name(name);
+        self.out.extend_from_slice(json.as_bytes());
+    }
+
+    /// An item that is a string.
+    pub(super) fn item(&mut self, value: &str) {
+        self.line();
+        quote(self.out, value);
+    }
+
+    /// An item that is a pair of strings, or of a string and an object of one member.
+    pub(super) fn pair(&mut self, left: &str, member: Option<&str>, right: &str) {
+        self.line();
+        self.out.push(b'[');
+        quote(self.out, left);
+        self.out.extend_from_slice(b", ");
+        match member {
+            None => quote(self.out, right),
+            Some(name) => {
+                self.out.push(b'{');
+                quote(self.out, name);
+                self.out.extend_from_slice(b": ");
+                quote(self.out, right);
+                self.out.push(b'}');
+            }
+        }
+        self.out.push(b']');
+    }
+
+    fn name(&mut self, name: &str) {
+        self.line();
+        quote(self.out, name);
+        self.out.extend_from_slice(b": ");
+    }
+
+    fn line(&mut self) {
+        if !self.first {
+            self.out.push(b',');
+        }
+        self.first = false;
+        self.new_line();
+    }
+
+    fn new_line(&mut self) {
+        self.out.push(b'\n');
+        self.out.resize(self.out.len() + 2 * self.depth, b' ');
+    }
+}
+
+fn quote(out: &mut Vec<u8>, text: &str) {
+    serde_json::to_writer(out, text).expect("a string can always be written to memory");
+}

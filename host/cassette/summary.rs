@@ -1,0 +1,121 @@
+//! What is said about a cassette where it is listed or shown: data, no words.
+
+use std::collections::BTreeMap;
+
+use super::{Damage, Loaded, Recorded};
+
+/// A cassette in figures.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// How many exchanges there are.
+    pub exchanges: usize,
+    /// How many of them were edited.
+    pub edited: usize,
+    /// How many there are of each endpoint.
+    pub endpoints: BTreeMap<String, usize>,
+    /// How many there are of each response status.
+    pub statuses: BTreeMap<u16, usize>,
+    /// Size of all bodies, in bytes, stored ones too.
+    pub body_bytes: u64,
+    /// What could not be read, the torn end last.
+    pub damage: Vec<Damage>,
+}
+
+/// An exchange on one line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// Its number.
+    pub ordinal: u64,
+    /// Name of the endpoint.
+    pub endpoint: String,
+    /// The method.
+    pub method: String,
+    /// Host and port of the upstream.
+    pub authority: String,
+    /// Path and query.
+    pub target: String,
+    /// The status of the response.
+    pub status: u16,
+    /// Size of the request's body, in bytes.
+    pub request_bytes: u64,
+    /// Size of the response's body, in bytes.
+    pub response_bytes: u64,
+    /// What recording policies added.
+    pub tags: Vec<(String, String)>,
+    /// True where it is not as it was recorded.
+    pub edited: bool,
+}
+
+impl From<&Loaded> for Summary {
+    fn from(loaded: &Loaded) -> Self {
+        let mut summary = Self {
+            damage: loaded.damage.iter().chain(&loaded.torn).cloned().collect(),
+            ..Self::default()
+        };
+        for recorded in &loaded.exchanges {
+            summary.count(recorded);
+        }
+        summary
+    }
+}
+
+impl Summary {
+    fn count(&mut self, recorded: &Recorded) {
+        let exchange = &recorded.exchange;
+        self.exchanges += 1;
+        self.edited += usize::from(recorded.edited);
+        let endpoint = self.endpoints.entry(exchange.endpoint.clone());
+        *endpoint.or_default() += 1;
+        let status = exchange.response.status.as_u16();
+        *self.statuses.entry(status).or_default() += 1;
+        for body in [&exchange.request.body, &exchange.response.body] {
+            self.body_bytes = self.body_bytes.saturating_add(body.size());
+        }
+    }
+}
+
+impl From<&Recorded> for Row {
+    fn from(recorded: &Recorded) -> Self {
+        let exchange = &recorded.exchange;
+        Self {
+            ordinal: recorded.ordinal,
+            endpoint: exchange.endpoint.clone(),
+            method: exchange.request.method.to_string(),
+            authority: exchange.request.authority.clone(),
+            target: exchange.request.target.clone(),
+            status: exchange.response.status.as_u16(),
+            request_bytes: exchange.request.body.size(),
+            response_bytes: exchange.response.body.size(),
+            tags: exchange.tags.clone(),
+            edited: recorded.edited,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::cassette::decode;
+    use crate::cassette::tests::{cassette, sample};
+
+    #[test]
+    fn figures_add_up() {
+        let bytes = cassette(&[sample(1), sample(2)]);
+        let cut = Bytes::from(bytes).slice(..cassette(&[sample(1)]).len() + 5);
+        let loaded = decode(&cut).unwrap();
+        let summary = Summary::from(&loaded);
+        assert_eq!((summary.exchanges, summary.edited), (1, 0));
+        assert_eq!(
+            summary.endpoints,
+            BTreeMap::from([("origin".to_owned(), 1)])
+        );
+        assert_eq!(summary.statuses, BTreeMap::from([(200, 1)]));
+        assert_eq!(summary.body_bytes, 14 + 9);
+        assert_eq!(summary.damage.len(), 1);
+        let row = Row::from(&loaded.exchanges[0]);
+        assert_eq!((row.ordinal, &*row.method, row.status), (1, "POST", 200));
+        assert_eq!((row.request_bytes, row.response_bytes), (14, 9));
+    }
+}

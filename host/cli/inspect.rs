@@ -1,0 +1,156 @@
+//! The commands that look: `check`, `plugin list`, `cassette list` and `cassette show`.
+
+use super::args::Cli;
+use super::{FAILED, OK, environment, fail, telemetry};
+use crate::cassette::{Changes, Folder, Row, Summary};
+use crate::config::{Config, LogFormat};
+use crate::exchange::{Content, Exchange};
+use crate::fault::chain;
+use crate::gateway::{self, Loaded};
+
+/// Tells every fault; nothing is served.
+pub(super) fn check(cli: &Cli) -> u8 {
+    telemetry::start(LogFormat::Text);
+    let faults = gateway::check(&environment::options(cli));
+    for fault in &faults {
+        eprintln!("{fault}");
+    }
+    if faults.is_empty() {
+        println!("configuration, plugins and cassettes are valid");
+        return OK;
+    }
+    super::USAGE
+}
+
+/// Shows the plugins as they would be asked.
+pub(super) fn plugins(cli: &Cli) -> u8 {
+    telemetry::start(LogFormat::Text);
+    let loaded = match Loaded::read(&environment::options(cli)) {
+        Ok(loaded) => loaded,
+        Err(error) => return fail(&error.to_string()),
+    };
+    for plugin in loaded.plugins() {
+        let routes = match plugin.routes() {
+            [] => String::new(),
+            routes => format!("  routes {}", routes.join(" ")),
+        };
+        println!(
+            "{}  sha256:{}{routes}",
+            plugin.name(),
+            &plugin.digest()[..16]
+        );
+        for line in plugin.describe() {
+            println!("  {line}");
+        }
+    }
+    OK
+}
+
+/// Shows the cassettes with their sizes.
+pub(super) fn cassettes(cli: &Cli) -> u8 {
+    let (config, folder) = match open(cli) {
+        Ok(opened) => opened,
+        Err(reason) => return fail(&reason),
+    };
+    let listed = match folder.list() {
+        Ok(listed) => listed,
+        Err(error) => return fail(&chain(&error)),
+    };
+    if listed.is_empty() {
+        println!("no cassette in {}", config.cassettes.display());
+        return OK;
+    }
+    let mut status = OK;
+    for one in listed {
+        let session = one.session.as_str();
+        match folder.load(session, Changes::Mark) {
+            Ok(Some(loaded)) => {
+                let summary = Summary::from(&loaded);
+                let size = one.bytes + one.stored_bytes;
+                let damage = match summary.damage.len() {
+                    0 => String::new(),
+                    count => format!(", {count} damaged"),
+                };
+                println!(
+                    "{session}  {} exchanges, {size} bytes, {} edited{damage}",
+                    summary.exchanges, summary.edited
+                );
+            }
+            Ok(None) => {}
+            Err(error) => {
+                eprintln!("{session}  {}", chain(&error));
+                status = FAILED;
+            }
+        }
+    }
+    status
+}
+
+/// Shows the exchanges of one cassette.
+pub(super) fn cassette(cli: &Cli, name: &str, body: bool) -> u8 {
+    let (config, folder) = match open(cli) {
+        Ok(opened) => opened,
+        Err(reason) => return fail(&reason),
+    };
+    let loaded = match folder.load(name, Changes::Mark) {
+        Ok(Some(loaded)) => loaded,
+        Ok(None) => {
+            let folder = config.cassettes.display();
+            return fail(&format!(
+                "there is no cassette {name} in {folder}; `ouli-gateway cassette list` shows those there are"
+            ));
+        }
+        Err(error) => return fail(&chain(&error)),
+    };
+    for recorded in &loaded.exchanges {
+        let row = Row::from(recorded);
+        let edited = if row.edited { "  edited" } else { "" };
+        let tags: Vec<_> = row.tags.iter().map(|(k, v)| format!("  {k}={v}")).collect();
+        println!(
+            "{:>4}  {} {}  {}  {} B -> {} B  [{}]{}{edited}",
+            row.ordinal,
+            row.method,
+            row.target,
+            row.status,
+            row.request_bytes,
+            row.response_bytes,
+            row.endpoint,
+            tags.concat(),
+        );
+        if body {
+            show_bodies(&recorded.exchange);
+        }
+    }
+    for damage in loaded.damage.iter().chain(&loaded.torn) {
+        eprintln!("{damage}");
+    }
+    OK
+}
+
+fn show_bodies(exchange: &Exchange) {
+    for (arrow, body) in [
+        (">", &exchange.request.body),
+        ("<", &exchange.response.body),
+    ] {
+        match body {
+            Content::Stored { digest, size } => println!("      {arrow} {size} bytes in {digest}"),
+            Content::Inline(bytes) => match std::str::from_utf8(bytes) {
+                Ok(text) => text
+                    .lines()
+                    .for_each(|line| println!("      {arrow} {line}")),
+                Err(_) => println!("      {arrow} {} bytes, not text", bytes.len()),
+            },
+        }
+    }
+}
+
+fn open(cli: &Cli) -> Result<(Config, Folder), String> {
+    telemetry::start(LogFormat::Text);
+    let options = environment::options(cli);
+    let config = gateway::config(&options).map_err(|error| error.to_string())?;
+    if !config.cassettes.is_dir() {
+        return Err(format!("there is no folder {}", config.cassettes.display()));
+    }
+    let folder = gateway::folder(&config).map_err(|error| error.to_string())?;
+    Ok((config, folder))
+}

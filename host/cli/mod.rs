@@ -1,0 +1,87 @@
+//! The command line: reads what the user typed, runs it, and says how it went. The only code that prints.
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "the command line is where the program speaks"
+)]
+
+pub mod args;
+mod environment;
+mod inspect;
+mod serve;
+mod telemetry;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::demo;
+use crate::fault::chain;
+use crate::tls::Authority;
+use args::{CassetteCommand, Cli, Command, PluginCommand};
+
+/// All went well.
+const OK: u8 = 0;
+
+/// A session's verdict failed.
+const FAILED: u8 = 1;
+
+/// Bad usage or configuration.
+const USAGE: u8 = 2;
+
+/// Runs the program with these arguments, its own name first.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Printing fails where nobody listens; the status tells all the same.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { USAGE } else { OK });
+        }
+    };
+    ExitCode::from(command(&cli))
+}
+
+fn command(cli: &Cli) -> u8 {
+    match &cli.command {
+        None
+        | Some(
+            Command::Record(_) | Command::Replay(_) | Command::Auto(_) | Command::Passthrough(_),
+        ) => serve::serve(cli),
+        Some(Command::Check(_)) => inspect::check(cli),
+        Some(Command::Plugin(PluginCommand::List(_))) => inspect::plugins(cli),
+        Some(Command::Cassette(CassetteCommand::List(_))) => inspect::cassettes(cli),
+        Some(Command::Cassette(CassetteCommand::Show { name, body, .. })) => {
+            inspect::cassette(cli, name, *body)
+        }
+        Some(Command::Ca) => authority(),
+        Some(Command::Demo) => {
+            telemetry::start(crate::config::LogFormat::Text);
+            let cache = environment::cache_folder();
+            match demo::run(cache, &mut |line| println!("{line}")) {
+                Ok(()) => OK,
+                Err(reason) => {
+                    eprintln!("the demo failed: {reason}");
+                    FAILED
+                }
+            }
+        }
+    }
+}
+
+/// The path of the CA's certificate alone on stdout, so that it can stand in other commands.
+fn authority() -> u8 {
+    match Authority::open_or_create(&environment::authority_folder()) {
+        Ok(authority) => {
+            println!("{}", authority.certificate_path().display());
+            OK
+        }
+        Err(error) => fail(&chain(&error)),
+    }
+}
+
+fn fail(reason: &str) -> u8 {
+    eprintln!("ouli-gateway: {reason}");
+    USAGE
+}

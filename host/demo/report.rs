@@ -1,0 +1,74 @@
+//! The table at the end of the demo.
+
+use super::cases::{Case, Protocol};
+use super::client::Answer;
+
+/// One request, recorded and replayed.
+pub(super) struct Row {
+    name: &'static str,
+    protocol: &'static str,
+    recorded: String,
+    replayed: String,
+    /// What differs, where something does.
+    pub(super) fault: Option<String>,
+}
+
+impl Row {
+    /// Compares what the origin answered with what was replayed.
+    pub(super) fn compare(case: &Case, before: &Answer, after: &Answer) -> Self {
+        let shown = |answer: &Answer| format!("{} {} B", answer.status.as_u16(), answer.body.len());
+        let differs = if before.status != after.status {
+            Some("status")
+        } else if before.body != after.body {
+            Some("body")
+        } else if before.headers.get("content-type") != after.headers.get("content-type") {
+            Some("content-type")
+        } else if after.has_header("ouli-error") {
+            Some("ouli-error")
+        } else {
+            None
+        };
+        Self {
+            name: case.name,
+            protocol: match case.protocol {
+                Protocol::Http1 => "HTTP/1.1",
+                Protocol::Http2 => "HTTP/2",
+            },
+            recorded: shown(before),
+            replayed: shown(after),
+            fault: differs.map(|what| format!("{}: {what} differs in replay", case.name)),
+        }
+    }
+}
+
+/// Says the rows in columns.
+pub(super) fn table(rows: &[Row], say: &mut dyn FnMut(&str)) {
+    say("");
+    say(&line(
+        "request", "protocol", "recorded", "replayed", "equal",
+    ));
+    for row in rows {
+        let equal = if row.fault.is_none() { "yes" } else { "NO" };
+        say(&line(
+            row.name,
+            row.protocol,
+            &row.recorded,
+            &row.replayed,
+            equal,
+        ));
+    }
+    say("");
+}
+
+/// Says what stands in the recordings in the place of secrets.
+pub(super) fn redactions(counts: &[(String, usize)], say: &mut dyn FnMut(&str)) {
+    let all: Vec<_> = counts
+        .iter()
+        .map(|(class, count)| format!("{count} {class}"))
+        .collect();
+    say(&format!("redacted: {}", all.join(", ")));
+}
+
+fn line(name: &str, protocol: &str, recorded: &str, replayed: &str, equal: &str) -> String {
+    format!("  {name:<26} {protocol:<9} {recorded:<12} {replayed:<12} {equal}")
+}

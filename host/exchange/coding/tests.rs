@@ -1,0 +1,171 @@
+//! Content codings: round trips, damage, bombs and lists of what a client takes.
+
+use std::io::Write;
+
+use bytes::Bytes;
+use flate2::{Compression, write};
+
+use super::*;
+
+const BOUNDS: Bounds = Bounds {
+    bytes: 4 << 20,
+    ratio: MAX_RATIO,
+};
+
+fn text() -> Vec<u8> {
+    (0..20_000u32)
+        .flat_map(|n| n.wrapping_mul(2_654_435_761).to_string().into_bytes())
+        .collect()
+}
+
+#[test]
+fn what_is_encoded_can_be_decoded() {
+    let mut lists: Vec<Vec<Coding>> = Coding::ALL.iter().map(|coding| vec![*coding]).collect();
+    lists.push(vec![
+        Coding::Deflate,
+        Coding::Gzip,
+        Coding::Zstd,
+        Coding::Brotli,
+    ]);
+    lists.push(Vec::new());
+    for list in lists {
+        let coded = encode(&text(), &list).unwrap();
+        assert_eq!(
+            coded,
+            encode(&text(), &list).unwrap(),
+            "{list:?} differs from run to run"
+        );
+        assert_eq!(decode(coded, &list, BOUNDS).unwrap(), text(), "{list:?}");
+        assert!(decode(Bytes::new(), &list, BOUNDS).unwrap().is_empty());
+    }
+}
+
+#[test]
+fn damage_is_an_error() {
+    for coding in Coding::ALL {
+        let coded = encode(&text(), &[coding]).unwrap();
+        for cut in [1, 2, 5, coded.len() / 2, coded.len() - 1] {
+            let short = decode(coded.slice(..cut), &[coding], BOUNDS);
+            assert!(
+                matches!(short, Err(CodingError::Invalid(..))),
+                "{coding:?} cut at {cut}"
+            );
+        }
+        for size in [1, 9, 100_000] {
+            let mut long = coded.to_vec();
+            long.resize(coded.len() + size, b'x');
+            let long = decode(long.into(), &[coding], BOUNDS);
+            assert!(
+                matches!(long, Err(CodingError::Invalid(..))),
+                "{coding:?} and {size} more"
+            );
+        }
+        let other = decode(Bytes::from_static(b"plain text"), &[coding], BOUNDS);
+        assert!(matches!(other, Err(CodingError::Invalid(..))), "{coding:?}");
+    }
+}
+
+#[test]
+fn members_frames_and_plain_deflate_are_read() {
+    for coding in [Coding::Gzip, Coding::Zstd] {
+        let twice = [
+            encode(b"one ", &[coding]).unwrap(),
+            encode(b"two", &[coding]).unwrap(),
+        ]
+        .concat();
+        assert_eq!(decode(twice.into(), &[coding], BOUNDS).unwrap(), "one two");
+    }
+    let mut plain = write::DeflateEncoder::new(Vec::new(), Compression::default());
+    plain.write_all(&text()).unwrap();
+    let plain = plain.finish().unwrap();
+    assert_eq!(
+        decode(plain.into(), &[Coding::Deflate], BOUNDS).unwrap(),
+        text()
+    );
+}
+
+#[test]
+fn bombs_stop_at_the_bounds() {
+    let zeros = vec![0; 3 << 20];
+    for coding in Coding::ALL {
+        let bomb = encode(&zeros, &[coding]).unwrap();
+        let ratio = decode(bomb.clone(), &[coding], BOUNDS);
+        assert!(matches!(ratio, Err(CodingError::Ratio(100))), "{coding:?}");
+        let small = Bounds {
+            bytes: 1000,
+            ..BOUNDS
+        };
+        assert!(matches!(
+            decode(bomb, &[coding], small),
+            Err(CodingError::TooLarge(1000))
+        ));
+        let coded = encode(&zeros[..RATIO_FROM as usize], &[coding]).unwrap();
+        assert!(
+            decode(coded, &[coding], BOUNDS).is_ok(),
+            "{coding:?} below the threshold"
+        );
+    }
+}
+
+#[test]
+fn lists_of_codings_are_read() {
+    let cases: [(&str, &[Coding]); 5] = [
+        ("", &[]),
+        ("identity", &[]),
+        ("GZIP", &[Coding::Gzip]),
+        ("x-gzip", &[Coding::Gzip]),
+        (
+            "deflate , br,, identity, zstd",
+            &[Coding::Deflate, Coding::Brotli, Coding::Zstd],
+        ),
+    ];
+    for (value, expected) in cases {
+        assert_eq!(parse(value).unwrap(), expected, "{value}");
+    }
+    assert_eq!(
+        parse("gzip, lzma").unwrap_err().to_string(),
+        "content coding `lzma` is unknown"
+    );
+    assert!(matches!(parse("br,br,br,br,br"), Err(CodingError::TooMany)));
+}
+
+#[test]
+fn clients_say_what_they_take() {
+    let cases = [
+        (None, Coding::Zstd, true),
+        (Some(""), Coding::Gzip, false),
+        (Some("gzip"), Coding::Gzip, true),
+        (Some("X-Gzip"), Coding::Gzip, true),
+        (Some("gzip"), Coding::Brotli, false),
+        (Some("gzip;q=0, *"), Coding::Gzip, false),
+        (Some("gzip;q=0, *"), Coding::Brotli, true),
+        (Some("*;q=0"), Coding::Brotli, false),
+        (Some("br ; Q=0.001"), Coding::Brotli, true),
+        (Some("br;q=0.000"), Coding::Brotli, false),
+        (Some("identity"), Coding::Deflate, false),
+    ];
+    for (value, coding, expected) in cases {
+        assert_eq!(accepts(value, coding), expected, "{value:?} {coding:?}");
+    }
+}
+
+#[test]
+fn an_upstream_is_asked_for_known_codings_only() {
+    let cases = [
+        ("gzip, deflate, br, zstd", "gzip, deflate, br, zstd"),
+        (
+            "dcb, lzma;q=1, gzip;q=0.5,identity;q=0",
+            "gzip;q=0.5, identity;q=0",
+        ),
+        ("*", "gzip, deflate, br, zstd"),
+        (
+            "br;q=1, *;q=0.1",
+            "br;q=1, gzip;q=0.1, deflate;q=0.1, zstd;q=0.1",
+        ),
+        ("compress", "identity"),
+        ("", "identity"),
+    ];
+    for (value, expected) in cases {
+        assert_eq!(restrict(value), expected, "{value}");
+    }
+}

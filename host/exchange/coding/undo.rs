@@ -1,0 +1,142 @@
+//! Codings undone within bounds, down to the last byte: what is cut short or followed by garbage is refused.
+
+use std::io::{self, Read};
+
+use brotli::enc::StandardAlloc;
+use brotli::{BrotliDecompressStream, BrotliResult, BrotliState};
+use flate2::{Decompress, FlushDecompress, Status, bufread};
+
+use super::{Bounds, Coding, CodingError, PIECE, RATIO_FROM, invalid};
+
+/// Undoes one coding.
+pub(super) fn undo(bytes: &[u8], coding: Coding, bounds: Bounds) -> Result<Vec<u8>, CodingError> {
+    let mut sink = Sink::new(bytes.len(), coding, bounds);
+    match coding {
+        Coding::Gzip => sink.read(bufread::MultiGzDecoder::new(bytes))?,
+        Coding::Deflate => return deflate(bytes, bounds),
+        Coding::Brotli => brotli(bytes, &mut sink)?,
+        Coding::Zstd => {
+            let decoder = zstd::stream::read::Decoder::with_buffer(bytes);
+            let mut decoder = decoder.map_err(|error| invalid(coding, error))?;
+            let limited = decoder.window_log_max(ZSTD_WINDOW);
+            limited.map_err(|error| invalid(coding, error))?;
+            sink.read(decoder)?;
+        }
+    }
+    Ok(sink.out)
+}
+
+/// The logarithm of 8 MiB, the largest window in HTTP (RFC 9659, section 3).
+const ZSTD_WINDOW: u32 = 23;
+
+/// The reader of the crate does not tell how much it took, so this drives the stream itself.
+fn brotli(bytes: &[u8], sink: &mut Sink) -> Result<(), CodingError> {
+    let alloc = StandardAlloc::default;
+    let mut state = BrotliState::new_strict(alloc(), alloc(), alloc());
+    let mut piece = vec![0; PIECE];
+    let (mut left, mut read, mut total) = (bytes.len(), 0, 0);
+    loop {
+        let (mut room, mut written) = (piece.len(), 0);
+        let result = BrotliDecompressStream(
+            &mut left,
+            &mut read,
+            bytes,
+            &mut room,
+            &mut written,
+            &mut piece,
+            &mut total,
+            &mut state,
+        );
+        sink.take(piece.get(..written).unwrap_or_default())?;
+        match result {
+            BrotliResult::NeedsMoreOutput => {}
+            BrotliResult::ResultSuccess => return sink.check_end(left == 0),
+            BrotliResult::NeedsMoreInput => return Err(sink.fault(io::ErrorKind::UnexpectedEof)),
+            BrotliResult::ResultFailure => return Err(sink.fault(io::ErrorKind::InvalidData)),
+        }
+    }
+}
+
+fn deflate(bytes: &[u8], bounds: Bounds) -> Result<Vec<u8>, CodingError> {
+    match inflate(bytes, true, bounds) {
+        Err(CodingError::Invalid(..)) => inflate(bytes, false, bounds),
+        other => other,
+    }
+}
+
+/// The readers of flate2 take the end of the input for the end of the stream, so this looks at the stream itself.
+fn inflate(bytes: &[u8], zlib: bool, bounds: Bounds) -> Result<Vec<u8>, CodingError> {
+    let mut sink = Sink::new(bytes.len(), Coding::Deflate, bounds);
+    let mut stream = Decompress::new(zlib);
+    let mut piece = vec![0; PIECE];
+    loop {
+        let (read, written) = (stream.total_in(), stream.total_out());
+        let rest = bytes.get(read as usize..).unwrap_or_default();
+        let status = stream.decompress(rest, &mut piece, FlushDecompress::None);
+        let status = status.map_err(|error| invalid(Coding::Deflate, error.into()))?;
+        let new = (stream.total_out() - written) as usize;
+        sink.take(piece.get(..new).unwrap_or_default())?;
+        if status == Status::StreamEnd {
+            sink.check_end(stream.total_in() == bytes.len() as u64)?;
+            return Ok(sink.out);
+        }
+        if new == 0 && stream.total_in() == read {
+            return Err(invalid(
+                Coding::Deflate,
+                io::ErrorKind::UnexpectedEof.into(),
+            ));
+        }
+    }
+}
+
+/// Takes what comes out as long as it stays within bounds.
+struct Sink {
+    out: Vec<u8>,
+    input: u64,
+    coding: Coding,
+    bounds: Bounds,
+}
+
+impl Sink {
+    fn new(input: usize, coding: Coding, bounds: Bounds) -> Self {
+        Self {
+            out: Vec::new(),
+            input: input as u64,
+            coding,
+            bounds,
+        }
+    }
+
+    fn read(&mut self, mut from: impl Read) -> Result<(), CodingError> {
+        let mut piece = vec![0; PIECE];
+        loop {
+            match from.read(&mut piece) {
+                Ok(0) => return Ok(()),
+                Ok(size) => self.take(piece.get(..size).unwrap_or_default())?,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(invalid(self.coding, error)),
+            }
+        }
+    }
+
+    fn take(&mut self, piece: &[u8]) -> Result<(), CodingError> {
+        let size = (self.out.len() + piece.len()) as u64;
+        if size > self.bounds.bytes {
+            return Err(CodingError::TooLarge(self.bounds.bytes));
+        }
+        if size > RATIO_FROM && size / self.bounds.ratio.max(1) > self.input {
+            return Err(CodingError::Ratio(self.bounds.ratio));
+        }
+        self.out.extend_from_slice(piece);
+        Ok(())
+    }
+
+    fn check_end(&self, ended: bool) -> Result<(), CodingError> {
+        let garbage = || self.fault(io::ErrorKind::InvalidData);
+        ended.then_some(()).ok_or_else(garbage)
+    }
+
+    fn fault(&self, kind: io::ErrorKind) -> CodingError {
+        invalid(self.coding, kind.into())
+    }
+}

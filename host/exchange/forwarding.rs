@@ -1,0 +1,171 @@
+//! Which fields cross a reverse proxy (RFC 9110, section 7.6.1).
+
+use http::header::{ACCEPT_ENCODING, CONNECTION, EXPECT, HOST, TE, TRANSFER_ENCODING, UPGRADE};
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use super::coding;
+
+/// Names the session that a request belongs to.
+pub const SESSION: &str = "ouli-session";
+
+/// The same, as google/test-server names it.
+pub const SESSION_ALIAS: &str = "test-name";
+
+/// Fields that belong to one connection, besides those that `connection` names. `te` is looked at on its own.
+const HOP_BY_HOP: [HeaderName; 6] = [
+    CONNECTION,
+    TRANSFER_ENCODING,
+    UPGRADE,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    HeaderName::from_static("http2-settings"),
+];
+
+/// What happens to two fields of a request on its way up.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Rewrite {
+    /// Keep the client's `host` instead of the upstream's own.
+    pub preserve_host: bool,
+    /// Ask only for content codings that can be decoded, so that what is recorded can be read.
+    pub restrict_codings: bool,
+}
+
+/// The header of a request as the upstream gets it. Order and repetition stay.
+pub fn request(headers: &HeaderMap, rewrite: Rewrite) -> HeaderMap {
+    let named = named_by_connection(headers);
+    let mut kept = HeaderMap::with_capacity(headers.len());
+    for (name, value) in headers {
+        let dropped = is_hop_by_hop(name, &named)
+            || *name == EXPECT
+            || (*name == HOST && !rewrite.preserve_host)
+            || name == SESSION
+            || name == SESSION_ALIAS
+            || (*name == TE && value != "trailers");
+        if dropped {
+            continue;
+        }
+        let value = if rewrite.restrict_codings && *name == ACCEPT_ENCODING {
+            restricted(value)
+        } else {
+            value.clone()
+        };
+        kept.append(name.clone(), value);
+    }
+    kept
+}
+
+/// The header of a response as the client gets it.
+pub fn response(headers: HeaderMap) -> HeaderMap {
+    let named = named_by_connection(&headers);
+    if !headers.keys().any(|name| is_hop_by_hop(name, &named)) {
+        return headers;
+    }
+    let mut kept = HeaderMap::with_capacity(headers.len());
+    for (name, value) in &headers {
+        if !is_hop_by_hop(name, &named) {
+            kept.append(name.clone(), value.clone());
+        }
+    }
+    kept
+}
+
+fn is_hop_by_hop(name: &HeaderName, named: &[HeaderName]) -> bool {
+    HOP_BY_HOP.contains(name) || named.contains(name)
+}
+
+/// The fields that `connection` declares as hop-by-hop, but for those that must not be dropped that way.
+fn named_by_connection(headers: &HeaderMap) -> Vec<HeaderName> {
+    headers
+        .get_all(CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|name| HeaderName::from_bytes(name.trim().as_bytes()).ok())
+        .filter(|name| name != "close" && name != "keep-alive" && *name != TE)
+        .filter(|name| !ALWAYS_KEPT.contains(&name.as_str()))
+        .collect()
+}
+
+/// Fields that say whose request it is or how long it is: a client cannot have them dropped through `connection`.
+const ALWAYS_KEPT: [&str; 6] = [
+    "authorization",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "cookie",
+    "host",
+];
+
+fn restricted(value: &HeaderValue) -> HeaderValue {
+    let restricted = value.to_str().map(coding::restrict);
+    restricted
+        .ok()
+        .and_then(|text| HeaderValue::try_from(text).ok())
+        .unwrap_or_else(|| HeaderValue::from_static("identity"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn map(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        pairs
+            .iter()
+            .map(|(name, value)| {
+                (
+                    HeaderName::from_static(name),
+                    HeaderValue::from_static(value),
+                )
+            })
+            .collect()
+    }
+
+    #[test]
+    fn only_end_to_end_fields_go_up() {
+        let sent = map(&[
+            ("host", "127.0.0.1:8080"),
+            ("connection", "keep-alive, x-mine, authorization"),
+            ("keep-alive", "timeout=5"),
+            ("x-mine", "1"),
+            ("authorization", "Bearer x"),
+            ("te", "trailers, deflate"),
+            ("transfer-encoding", "chunked"),
+            ("expect", "100-continue"),
+            ("ouli-session", "a"),
+            ("test-name", "a"),
+            ("accept", "*/*"),
+        ]);
+        let kept = request(&sent, Rewrite::default());
+        let expected = map(&[("authorization", "Bearer x"), ("accept", "*/*")]);
+        assert_eq!(kept, expected);
+    }
+
+    #[test]
+    fn trailers_can_still_be_asked_for() {
+        let sent = map(&[("te", "trailers")]);
+        assert_eq!(request(&sent, Rewrite::default()), sent);
+    }
+
+    #[test]
+    fn recording_asks_only_for_codings_that_it_reads() {
+        let sent = map(&[("accept-encoding", "gzip, snappy, br")]);
+        let rewrite = Rewrite {
+            restrict_codings: true,
+            ..Rewrite::default()
+        };
+        let kept = request(&sent, rewrite);
+        assert_eq!(kept, map(&[("accept-encoding", "gzip, br")]));
+    }
+
+    #[test]
+    fn a_response_keeps_repeated_fields_in_order() {
+        let mut sent = map(&[("connection", "close")]);
+        for cookie in ["a=1", "b=2"] {
+            sent.append("set-cookie", HeaderValue::from_static(cookie));
+        }
+        let kept = response(sent);
+        let cookies: Vec<_> = kept.get_all("set-cookie").iter().collect();
+        assert_eq!(cookies, ["a=1", "b=2"]);
+        assert_eq!(kept.len(), 2);
+    }
+}

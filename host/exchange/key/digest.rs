@@ -1,0 +1,136 @@
+//! Digests of typed pieces, so that neither `"1"` and `1` nor `ab, c` and `a, bc` ever meet.
+
+use xxhash_rust::xxh3::xxh3_128_with_seed;
+
+/// What a piece is. It seeds the hash, so that equal bytes of two types have unequal digests.
+#[derive(Clone, Copy)]
+pub(super) enum Tag {
+    Key = 1,
+    Name,
+    Header,
+    Text,
+    Own,
+    Absent,
+    Pairs,
+    Values,
+    Null,
+    False,
+    True,
+    Number,
+    String,
+    Array,
+    Object,
+    Member,
+    Empty,
+    Json,
+    Form,
+    Multipart,
+    Section,
+    Raw,
+}
+
+/// The digest of one piece.
+pub(super) fn leaf(tag: Tag, bytes: &[u8]) -> u128 {
+    xxh3_128_with_seed(bytes, tag as u64)
+}
+
+/// The digest of two digests, in this order.
+pub(super) fn pair(tag: Tag, left: u128, right: u128) -> u128 {
+    let mut bytes = [0; 32];
+    bytes[..16].copy_from_slice(&left.to_le_bytes());
+    bytes[16..].copy_from_slice(&right.to_le_bytes());
+    leaf(tag, &bytes)
+}
+
+/// A list of digests in which order counts. All pieces have one size, so no length is needed.
+pub(super) struct List {
+    tag: Tag,
+    state: u128,
+}
+
+impl List {
+    pub(super) fn new(tag: Tag) -> Self {
+        Self { tag, state: 0 }
+    }
+
+    pub(super) fn push(&mut self, digest: u128) {
+        self.state = pair(self.tag, self.state, digest);
+    }
+
+    pub(super) fn finish(self) -> u128 {
+        pair(self.tag, self.state, u128::MAX)
+    }
+}
+
+/// Digests in which repetition counts but order does not. A sum needs no memory and no sorting.
+#[derive(Default)]
+pub(super) struct Bag {
+    sum: u128,
+    count: u128,
+}
+
+impl Bag {
+    pub(super) fn add(&mut self, digest: u128) {
+        self.sum = self.sum.wrapping_add(digest);
+        self.count += 1;
+    }
+
+    pub(super) fn finish(self, tag: Tag) -> u128 {
+        pair(tag, self.sum, self.count)
+    }
+}
+
+/// A bit for each piece of a value: values that share pieces share bits. It only orders misses.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Sketch(pub(super) u64);
+
+impl Sketch {
+    pub(super) fn add(&mut self, digest: u128) {
+        self.0 |= 1 << (digest & 63);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn list(tag: Tag, pieces: &[&str]) -> u128 {
+        let mut list = List::new(tag);
+        for piece in pieces {
+            list.push(leaf(Tag::Text, piece.as_bytes()));
+        }
+        list.finish()
+    }
+
+    fn bag(pieces: &[&str]) -> u128 {
+        let mut bag = Bag::default();
+        for piece in pieces {
+            bag.add(leaf(Tag::Text, piece.as_bytes()));
+        }
+        bag.finish(Tag::Object)
+    }
+
+    #[test]
+    fn types_borders_and_order_count() {
+        let digests = [
+            leaf(Tag::String, b"1"),
+            leaf(Tag::Number, b"1"),
+            list(Tag::Values, &["ab", "c"]),
+            list(Tag::Values, &["a", "bc"]),
+            list(Tag::Values, &["c", "ab"]),
+            list(Tag::Values, &["abc"]),
+            list(Tag::Values, &[]),
+            list(Tag::Pairs, &[]),
+        ];
+        for (index, digest) in digests.iter().enumerate() {
+            assert!(!digests[..index].contains(digest), "{index}");
+        }
+    }
+
+    #[test]
+    fn a_bag_counts_repetition_but_not_order() {
+        assert_eq!(bag(&["a", "b"]), bag(&["b", "a"]));
+        assert_ne!(bag(&["a", "a"]), bag(&["a"]));
+        assert_ne!(bag(&["a", "a"]), bag(&[]));
+    }
+}

@@ -1,0 +1,126 @@
+//! Requests, responses and exchanges as the gateway keeps them: bodies whole and with content codings removed.
+
+use bytes::Bytes;
+use http::{Method, StatusCode};
+
+use super::Fields;
+
+/// A whole body, or the name of the file that holds it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// In memory.
+    Inline(Bytes),
+    /// In a file of the cassette, named by the SHA-256 of its bytes in lower-case hex.
+    Stored {
+        /// The SHA-256 of the bytes, in lower-case hex.
+        digest: String,
+        /// Size in bytes.
+        size: u64,
+    },
+}
+
+impl Content {
+    /// No bytes.
+    pub const EMPTY: Self = Self::Inline(Bytes::new());
+
+    /// Size in bytes.
+    pub fn size(&self) -> u64 {
+        match self {
+            Self::Inline(bytes) => bytes.len() as u64,
+            Self::Stored { size, .. } => *size,
+        }
+    }
+
+    /// The bytes where they are in memory, else none.
+    pub fn inline(&self) -> &[u8] {
+        match self {
+            Self::Inline(bytes) => bytes,
+            Self::Stored { .. } => &[],
+        }
+    }
+}
+
+/// A request as the upstream sees it: hop-by-hop fields gone, the authority its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// The method.
+    pub method: Method,
+    /// Host and port of the upstream.
+    pub authority: String,
+    /// Path and query, as they were sent: `/a?b=c`.
+    pub target: String,
+    /// The header.
+    pub fields: Fields,
+    /// The body, decoded.
+    pub body: Content,
+    /// The trailers.
+    pub trailers: Fields,
+}
+
+impl Request {
+    /// The path without the query.
+    pub fn path(&self) -> &str {
+        self.target
+            .split_once('?')
+            .map_or(&self.target, |(path, _)| path)
+    }
+
+    /// The query without its `?`, where there is one.
+    pub fn query(&self) -> Option<&str> {
+        self.target.split_once('?').map(|(_, query)| query)
+    }
+}
+
+/// A response as the upstream sent it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Response {
+    /// The status.
+    pub status: StatusCode,
+    /// The header; `content-encoding` names the coding that the body had on the wire.
+    pub fields: Fields,
+    /// The body, decoded.
+    pub body: Content,
+    /// The trailers.
+    pub trailers: Fields,
+}
+
+/// One request and its response.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exchange {
+    /// Name of the endpoint that took the request.
+    pub endpoint: String,
+    /// The request.
+    pub request: Request,
+    /// The response.
+    pub response: Response,
+    /// What recording policies added, as name and value.
+    pub tags: Vec<(String, String)>,
+}
+
+/// What matchers, plugins and reports read of a request or a response, lazily where that saves work.
+///
+/// Everything here is the redacted view once a redaction stands before it.
+pub trait Message: Send + Sync {
+    /// `request` or `response`.
+    fn kind(&self) -> &'static str;
+    /// Name of the endpoint.
+    fn endpoint(&self) -> &str;
+    /// Name of the session.
+    fn session(&self) -> &str;
+    /// The method of the request.
+    fn method(&self) -> &str;
+    /// Host and port of the upstream.
+    fn authority(&self) -> &str;
+    /// The path of the request, percent-encoded.
+    fn path(&self) -> &str;
+    /// The query's parameters, decoded, in order.
+    fn query(&self) -> &[(String, String)];
+    /// The status of a response; 0 in a request.
+    fn status(&self) -> u16;
+    /// The header.
+    fn fields(&self) -> &Fields;
+    /// The decoded body.
+    fn body(&self) -> &Bytes;
+    /// The body parsed as JSON, once; none where it is not JSON.
+    fn json(&self) -> Option<&super::json::Document>;
+}

@@ -1,0 +1,139 @@
+//! A miss as the client gets it: a problem document (RFC 9457), and what that shares with the log.
+
+use serde_json::{Map, Value, json};
+
+use super::remedy::{Remedy, together};
+use super::{Cause, Difference, Miss, Nearest};
+
+/// The type of the problem (RFC 9457, section 3.1.1). It never changes.
+const TYPE: &str = "urn:ouli:problem:miss";
+
+impl Miss {
+    /// The miss as a problem document, for `application/problem+json`.
+    pub fn to_problem(&self) -> Value {
+        json!({
+            "type": TYPE,
+            "title": self.title(),
+            "status": 404,
+            "detail": self.detail(),
+            "session": self.session,
+            "request": self.line,
+            "nearest": self.nearest.iter().map(nearest).collect::<Vec<_>>(),
+        })
+    }
+
+    fn title(&self) -> &'static str {
+        match self.cause {
+            Cause::NoCassette => "the session has no cassette",
+            Cause::Empty => "the session is empty",
+            Cause::Unequal => "no recorded exchange matches",
+            Cause::Exhausted { .. } => "every matching exchange was replayed",
+        }
+    }
+
+    /// What is missing and what to do about it.
+    fn detail(&self) -> String {
+        let mut detail = self.cause();
+        let near = self.nearest.first();
+        if let (Cause::Unequal, Some(nearest)) = (self.cause, near) {
+            detail.push_str(&format!("; {}", compared(nearest)));
+        }
+        format!("{detail}; {}", self.advice())
+    }
+
+    /// What is missing.
+    pub(super) fn cause(&self) -> String {
+        let session = &self.session;
+        match self.cause {
+            Cause::NoCassette => format!("session {session} has no cassette"),
+            Cause::Empty => format!("no exchange is recorded in session {session}"),
+            Cause::Unequal => format!("no exchange recorded in session {session} matches"),
+            Cause::Exhausted { recorded: 1 } => {
+                format!("session {session} records this request once, and it was replayed")
+            }
+            Cause::Exhausted { recorded } => format!(
+                "session {session} records this request {recorded} times, and all were replayed"
+            ),
+        }
+    }
+
+    /// What to do, with a command or a setting to copy.
+    pub(super) fn advice(&self) -> String {
+        let upstream = self.upstream.as_deref().unwrap_or("URL");
+        let command = |mode: &str| {
+            let session = &self.session;
+            format!("ouli-gateway {mode} --upstream {upstream} --session {session}")
+        };
+        match self.cause {
+            Cause::NoCassette | Cause::Empty => format!("record one with: {}", command("record")),
+            // Mode `record` would start the cassette anew.
+            Cause::Unequal => format!("record it as well with: {}", command("auto")),
+            Cause::Exhausted { .. } => {
+                "exhausted = \"miss\" is set; with exhausted = \"repeat\" the last one is repeated"
+                    .to_owned()
+            }
+        }
+    }
+}
+
+fn compared(nearest: &Nearest) -> String {
+    let name = format!("exchange {} ({})", nearest.ordinal, nearest.line);
+    let total = nearest.differences.len() + nearest.more;
+    let Some(first) = nearest.differences.first() else {
+        return format!("the nearest is {name}");
+    };
+    let place = match &first.at {
+        Some(at) => format!("{} {at}", first.part),
+        None => first.part.clone(),
+    };
+    let place = if total == 1 {
+        place
+    } else {
+        format!("{total} places, first in {place}")
+    };
+    let remedies = nearest
+        .differences
+        .iter()
+        .map(|difference| &difference.remedy);
+    let settings = together(remedies).filter(|_| nearest.more == 0);
+    let what = if total == 1 { "it" } else { "them" };
+    let remedy = match (settings, &first.remedy) {
+        (Some(settings), _) => format!("; to ignore {what}: {settings}"),
+        (None, Remedy::Hint(hint)) => format!(" ({hint})"),
+        (None, Remedy::Ignore { .. } | Remedy::Unlist { .. }) => String::new(),
+    };
+    format!("the nearest is {name}, which differs in {place}{remedy}")
+}
+
+fn nearest(nearest: &Nearest) -> Value {
+    let mut value = json!({
+        "exchange": nearest.ordinal,
+        "request": nearest.line,
+        "replayed": nearest.used,
+        "differences": nearest.differences.iter().map(difference).collect::<Vec<_>>(),
+    });
+    if nearest.more > 0 {
+        value["more"] = Value::from(nearest.more);
+    }
+    value
+}
+
+fn difference(difference: &Difference) -> Value {
+    let mut value = Map::new();
+    let mut put = |name: &str, text: Option<String>| {
+        if let Some(text) = text {
+            value.insert(name.to_owned(), Value::String(text));
+        }
+    };
+    put("part", Some(difference.part.clone()));
+    put("at", difference.at.clone());
+    put("sent", difference.live.clone());
+    put("recorded", difference.recorded.clone());
+    match &difference.remedy {
+        Remedy::Hint(hint) => put("hint", Some(hint.clone())),
+        setting @ (Remedy::Ignore { .. } | Remedy::Unlist { .. }) => {
+            put("setting", setting.setting());
+        }
+    }
+    Value::Object(value)
+}

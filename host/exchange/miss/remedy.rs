@@ -1,0 +1,184 @@
+//! What would make two requests match: a line of configuration where there is one, else a hint.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use super::difference::{Place, Raw, Step, header_of, pointer};
+
+/// What would make two requests match at one difference.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Remedy {
+    /// A list of `[matcher]` that leaves it out.
+    Ignore {
+        /// The list's key, for example `ignore_query`.
+        list: &'static str,
+        /// The entry that it lacks.
+        entry: String,
+    },
+    /// A header that `[matcher] headers` names and need not.
+    Unlist {
+        /// The header, in lower case.
+        header: String,
+    },
+    /// There is no setting; this says why or what else to do.
+    Hint(String),
+}
+
+impl Remedy {
+    /// The line of configuration, where there is one.
+    pub fn setting(&self) -> Option<String> {
+        match self {
+            Self::Ignore { list, entry } => Some(format!("[matcher] {list} = [{}]", toml(entry))),
+            Self::Unlist { header } => Some(format!(
+                "[matcher] headers = [...] without {}",
+                toml(header)
+            )),
+            Self::Hint(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for Remedy {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Hint(hint) => out.write_str(hint),
+            Self::Ignore { .. } | Self::Unlist { .. } => {
+                write!(out, "to ignore it: {}", self.setting().unwrap_or_default())
+            }
+        }
+    }
+}
+
+/// Settings that make several differences go away at once; none where one of them has no setting.
+pub(super) fn together<'a>(remedies: impl Iterator<Item = &'a Remedy>) -> Option<String> {
+    let mut lists: Vec<(&str, Vec<String>)> = Vec::new();
+    let mut others = Vec::new();
+    for remedy in remedies {
+        match remedy {
+            Remedy::Ignore { list, entry } => {
+                let entry = toml(entry);
+                match lists.iter_mut().find(|(own, _)| own == list) {
+                    Some((_, entries)) if entries.contains(&entry) => {}
+                    Some((_, entries)) => entries.push(entry),
+                    None => lists.push((list, vec![entry])),
+                }
+            }
+            Remedy::Unlist { header } => {
+                others.push(format!("headers = [...] without {}", toml(header)));
+            }
+            Remedy::Hint(_) => return None,
+        }
+    }
+    let lists = lists.into_iter();
+    let lists = lists.map(|(list, entries)| format!("{list} = [{}]", entries.join(", ")));
+    let all: Vec<_> = lists.chain(others).collect();
+    (!all.is_empty()).then(|| format!("[matcher] {}", all.join(", ")))
+}
+
+/// A remedy for each difference. Where several elements of an array differ in the same way, one
+/// pointer with `*` serves for all. The settings are those of the built-in matcher: for the keys
+/// of a plugin there are hints alone.
+pub(super) fn remedies(differences: &[Raw], matcher: Option<&str>) -> Vec<Remedy> {
+    let shared = shared_pointers(differences);
+    let remedy = |raw: &Raw| {
+        let remedy = remedy(raw, &shared);
+        match (matcher, &remedy) {
+            (Some(plugin), Remedy::Ignore { .. } | Remedy::Unlist { .. }) => Remedy::Hint(format!(
+                "the matcher {plugin} compares it: change what it declares, or its settings"
+            )),
+            (_, _) => remedy,
+        }
+    };
+    differences.iter().map(remedy).collect()
+}
+
+fn remedy(raw: &Raw, shared: &HashMap<Shape<'_>, Vec<Step>>) -> Remedy {
+    match &raw.place {
+        Place::Pointer(steps) if steps.is_empty() => hint("no setting: the body is another one"),
+        Place::Pointer(steps) => {
+            let general = shared.get(&Shape::of(raw, steps)).unwrap_or(steps);
+            ignore("ignore_body", pointer(general))
+        }
+        Place::Field(name) => ignore("ignore_body", pointer(&[Step::Name(name.clone())])),
+        Place::Name(name) => match (raw.part.as_str(), header_of(&raw.part)) {
+            ("query", _) => ignore("ignore_query", name.clone()),
+            (_, Some(header)) => Remedy::Unlist {
+                header: header.to_owned(),
+            },
+            (_, None) => ignore("ignore_headers", name.clone()),
+        },
+        Place::Unnamed(_) => hint("no setting: only parts with a name can be ignored"),
+        Place::Kind => Remedy::Hint(format!("no setting: the {} is of another kind", raw.part)),
+        Place::Order => hint("no setting: the same parts stand in another order"),
+        Place::Whole => whole(&raw.part),
+    }
+}
+
+fn whole(part: &str) -> Remedy {
+    match part {
+        "endpoint" | "method" | "authority" | "path" => {
+            Remedy::Hint(format!("no setting: the {part} is another one"))
+        }
+        "body" => hint("no setting: a body of this kind is compared byte by byte"),
+        "query" | "headers" => Remedy::Hint(format!("no setting: only one of them has a {part}")),
+        own => Remedy::Hint(format!(
+            "part {own} is made by a plugin: change what it puts there"
+        )),
+    }
+}
+
+fn ignore(list: &'static str, entry: String) -> Remedy {
+    Remedy::Ignore { list, entry }
+}
+
+fn hint(text: &str) -> Remedy {
+    Remedy::Hint(text.to_owned())
+}
+
+/// A string as TOML quotes it, which is as JSON does but for one character (TOML 1.0, "String").
+fn toml(text: &str) -> String {
+    serde_json::Value::from(text)
+        .to_string()
+        .replace('\u{7f}', "\\u007f")
+}
+
+/// What pointers share that differ only in indices: the names, and which side lacks a value.
+#[derive(PartialEq, Eq, Hash)]
+struct Shape<'a> {
+    part: &'a str,
+    steps: Vec<Option<&'a str>>,
+    sides: (bool, bool),
+}
+
+impl<'a> Shape<'a> {
+    fn of(raw: &'a Raw, steps: &'a [Step]) -> Self {
+        let name = |step: &'a Step| match step {
+            Step::Name(name) => Some(name.as_str()),
+            Step::Index(_) => None,
+        };
+        Self {
+            part: &raw.part,
+            steps: steps.iter().map(name).collect(),
+            sides: (raw.live.is_some(), raw.recorded.is_some()),
+        }
+    }
+}
+
+/// For each shape one pointer that covers all of its differences: indices that vary are `*`.
+fn shared_pointers(differences: &[Raw]) -> HashMap<Shape<'_>, Vec<Step>> {
+    let mut shared: HashMap<Shape<'_>, Vec<Step>> = HashMap::new();
+    for raw in differences {
+        let Place::Pointer(steps) = &raw.place else {
+            continue;
+        };
+        let general = shared
+            .entry(Shape::of(raw, steps))
+            .or_insert_with(|| steps.clone());
+        for (ours, theirs) in general.iter_mut().zip(steps) {
+            if ours != theirs {
+                *ours = Step::Name("*".to_owned());
+            }
+        }
+    }
+    shared
+}

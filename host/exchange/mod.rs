@@ -1,0 +1,16 @@
+//! What happened: requests, responses and the pure rules about them. No I/O, no clock, no wasm.
+
+pub mod coding;
+pub mod fields;
+pub mod form;
+pub mod forwarding;
+pub mod glob;
+pub mod json;
+pub mod key;
+pub mod message;
+pub mod miss;
+pub mod multipart;
+pub mod redaction;
+
+pub use fields::Fields;
+pub use message::{Content, Exchange, Message, Request, Response};

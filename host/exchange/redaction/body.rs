@@ -1,0 +1,175 @@
+//! Secrets in bodies, by what a body is.
+
+use bytes::Bytes;
+
+use super::free::{Place, on_text};
+use super::run::Run;
+use super::splice::{self, Piece};
+use crate::exchange::json::Document;
+use crate::exchange::multipart;
+
+/// A body that was looked at.
+pub(super) struct Looked {
+    /// The new bytes, where something changed.
+    pub(super) new: Option<Bytes>,
+    /// The body parsed, where it is JSON and nothing changed.
+    pub(super) document: Option<Document>,
+}
+
+impl Run<'_> {
+    /// A body without its secrets; none where nothing changes. Bytes that are no text stay as they
+    /// are.
+    pub(super) fn body(&mut self, content_type: Option<&str>, body: &Bytes) -> Option<Bytes> {
+        self.look(content_type, body, LEVELS).new
+    }
+
+    /// The same, and the document that was made on the way.
+    pub(super) fn body_and_document(&mut self, content_type: Option<&str>, body: &Bytes) -> Looked {
+        self.look(content_type, body, LEVELS)
+    }
+
+    fn look(&mut self, content_type: Option<&str>, body: &Bytes, levels: u8) -> Looked {
+        let form = Form::of(content_type.unwrap_or_default());
+        let new = match form {
+            _ if body.is_empty() => None,
+            Form::Pairs => on_text(body, |text| self.form(text)),
+            Form::Parts(boundary) if levels > 0 => {
+                let parts = multipart::parse(body, &boundary);
+                return match parts {
+                    Some(parts) => Looked::new(self.parts(body, &parts, levels - 1)),
+                    None => self.text(body, false, levels),
+                };
+            }
+            Form::Text => return self.text(body, true, levels),
+            Form::Parts(_) | Form::Other => return self.text(body, false, levels),
+        };
+        Looked::new(new)
+    }
+
+    /// A body that may be JSON. One that does not `claim` to be text has to be UTF-8.
+    fn text(&mut self, body: &Bytes, claim: bool, levels: u8) -> Looked {
+        let utf8 = std::str::from_utf8(body);
+        if let Ok(text) = utf8
+            && text.trim_start().starts_with(['{', '[', '"'])
+            && let Some(document) = Document::parse(body.clone())
+        {
+            let new = self.json(&document, levels).map(Bytes::from);
+            let document = new.is_none().then_some(document);
+            return Looked { new, document };
+        }
+        if utf8.is_err() && !claim {
+            return Looked::new(None);
+        }
+        Looked::new(on_text(body, |text| self.lines(text, levels)))
+    }
+
+    /// Lines that are JSON, also behind the `data:` of an event, are handled as such; all that
+    /// stands between two of them is one text.
+    fn lines(&mut self, text: &str, levels: u8) -> Option<String> {
+        let mut pieces = Vec::new();
+        let (mut plain, mut start) = (0, 0);
+        for line in text.split_inclusive('\n') {
+            let from = start;
+            start += line.len();
+            let Some((offset, document)) = json_in_line(line) else {
+                continue;
+            };
+            self.plain(text, plain..from, levels, &mut pieces);
+            plain = start;
+            if let Some(new) = self.json(&document, levels) {
+                let at = from + offset;
+                pieces.push(Piece::new(at..at + document.text().len(), new));
+            }
+        }
+        self.plain(text, plain..text.len(), levels, &mut pieces);
+        splice::text(text, pieces)
+    }
+
+    fn plain(
+        &mut self,
+        text: &str,
+        range: std::ops::Range<usize>,
+        levels: u8,
+        pieces: &mut Vec<Piece<String>>,
+    ) {
+        let new = self.free(&text[range.clone()], Place::Body, levels);
+        pieces.extend(new.map(|new| Piece::new(range, new)));
+    }
+
+    fn parts(&mut self, body: &Bytes, parts: &[multipart::Part], levels: u8) -> Option<Vec<u8>> {
+        let mut pieces = Vec::new();
+        for part in parts {
+            let header = on_text(&body[part.header.clone()], |text| {
+                self.free(text, Place::Header, 0)
+            });
+            pieces.extend(header.map(|new| Piece::new(part.header.clone(), new)));
+            let content = body.slice(part.body.clone());
+            let rule = part
+                .name
+                .as_deref()
+                .and_then(|name| self.rules.form.get(name));
+            let new = match rule {
+                Some(rule) => self.stand_in(rule, &content).map(String::into_bytes),
+                None => {
+                    let looked = self.look(part.content_type.as_deref(), &content, levels);
+                    looked.new.map(Vec::from)
+                }
+            };
+            pieces.extend(new.map(|new| Piece::new(part.body.clone(), new)));
+        }
+        splice::bytes(body, pieces)
+    }
+}
+
+impl Looked {
+    fn new(new: Option<Vec<u8>>) -> Self {
+        let new = new.map(Bytes::from);
+        Self {
+            new,
+            document: None,
+        }
+    }
+}
+
+/// How deep JSON in strings and bodies in parts are followed.
+const LEVELS: u8 = 1;
+
+fn json_in_line(line: &str) -> Option<(usize, Document)> {
+    let json = line.strip_prefix("data:").unwrap_or(line).trim();
+    if !json.starts_with(['{', '[']) {
+        return None;
+    }
+    let offset = line.find(json)?;
+    let document = Document::parse(Bytes::copy_from_slice(json.as_bytes()))?;
+    Some((offset, document))
+}
+
+/// What a content type says about the form of a body.
+enum Form {
+    /// `application/x-www-form-urlencoded`.
+    Pairs,
+    /// Multipart, with this boundary.
+    Parts(String),
+    /// Text of some kind, even where it is no UTF-8.
+    Text,
+    /// Anything else.
+    Other,
+}
+
+impl Form {
+    fn of(content_type: &str) -> Self {
+        let essence = content_type.split(';').next().unwrap_or_default().trim();
+        let essence = essence.to_ascii_lowercase();
+        if essence == "application/x-www-form-urlencoded" {
+            return Self::Pairs;
+        }
+        if let Some(boundary) = multipart::boundary(content_type) {
+            return Self::Parts(boundary);
+        }
+        let text = essence.starts_with("text/")
+            || ["json", "xml", "javascript", "yaml"]
+                .iter()
+                .any(|end| essence.ends_with(end));
+        if text { Self::Text } else { Self::Other }
+    }
+}

@@ -1,0 +1,251 @@
+//! Placeholders: `<class-1>` in text, `%3Cclass-1%3E` in URLs.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+/// True where `class` names a kind of secret: lower-case words of letters and digits, joined by `-`.
+/// The first begins with a letter; the last is not all digits, which keeps it apart from a number.
+pub fn is_class(class: &str) -> bool {
+    let words = || class.split('-');
+    let letters = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    class.len() <= MAX_CLASS
+        && class.starts_with(|first: char| first.is_ascii_lowercase())
+        && words().all(|word| !word.is_empty() && word.bytes().all(letters))
+        && words().next_back().is_some_and(|last| !is_digits(last))
+}
+
+/// The most bytes that a class has.
+const MAX_CLASS: usize = 64;
+/// The most digits that a number has.
+const MAX_DIGITS: usize = 12;
+
+fn is_digits(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// A placeholder found in a text.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Found<'a> {
+    /// Where it stands, in bytes, its brackets included.
+    pub(super) range: Range<usize>,
+    pub(super) class: &'a str,
+    /// None where it stands for a class alone.
+    pub(super) number: Option<u64>,
+    /// True where its brackets are percent-encoded.
+    pub(super) encoded: bool,
+}
+
+/// The text between the brackets with a number behind it.
+pub(super) fn numbered(class: &str, number: u64) -> String {
+    format!("<{class}-{number}>")
+}
+
+/// The placeholder of a class alone.
+pub(super) fn unnumbered(class: &str) -> String {
+    format!("<{class}>")
+}
+
+/// A placeholder as it stands in a URL.
+pub(super) fn encoded(placeholder: &str) -> String {
+    placeholder.replace('<', "%3C").replace('>', "%3E")
+}
+
+/// Every placeholder with a number in a text.
+pub(super) fn find_all(text: &str) -> impl Iterator<Item = Found<'_>> {
+    openings(text).filter_map(|at| parse(text, at).filter(|found| found.number.is_some()))
+}
+
+/// True where the text may hold a placeholder; quick.
+pub(super) fn may_hold(text: &str) -> bool {
+    openings(text).next().is_some()
+}
+
+/// True where the text holds a placeholder, with a number or without.
+pub(super) fn holds_any(text: &str) -> bool {
+    openings(text).any(|at| parse(text, at).is_some())
+}
+
+/// Every `<x-N>` as `<x>`, so that placeholders count by their class.
+pub fn by_class(text: &str) -> Cow<'_, str> {
+    rewrite(text, |found| found.encoded)
+}
+
+/// The same for a part of a URL, in which every placeholder comes out percent-encoded.
+pub(super) fn by_class_in_url(text: &str) -> Cow<'_, str> {
+    rewrite(text, |_| true)
+}
+
+fn rewrite(text: &str, encode: impl Fn(&Found<'_>) -> bool) -> Cow<'_, str> {
+    let mut out = String::new();
+    let mut done = 0;
+    for found in find_all(text) {
+        let class = unnumbered(found.class);
+        out.push_str(&text[done..found.range.start]);
+        out.push_str(&if encode(&found) {
+            encoded(&class)
+        } else {
+            class
+        });
+        done = found.range.end;
+    }
+    if done == 0 {
+        return Cow::Borrowed(text);
+    }
+    out.push_str(&text[done..]);
+    Cow::Owned(out)
+}
+
+/// True where the whole text is one placeholder, with a number or without.
+pub(super) fn is(text: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(text) else {
+        return false;
+    };
+    parse(text, 0).is_some_and(|found| found.range.end == text.len())
+}
+
+/// True where the range lies within a placeholder.
+pub(super) fn covers(text: &[u8], range: &Range<usize>) -> bool {
+    let from = range.start.saturating_sub(MAX_CLASS + MAX_DIGITS);
+    let until = (range.end + MAX_CLASS + MAX_DIGITS).min(text.len());
+    // The window may cut a character; placeholders are ASCII, so it is looked at piece by piece.
+    let window = text.get(from..until).unwrap_or_default();
+    window
+        .utf8_chunks()
+        .scan(from, |start, chunk| {
+            let own = *start;
+            *start += chunk.valid().len() + chunk.invalid().len();
+            Some((own, chunk.valid()))
+        })
+        .any(|(start, piece)| {
+            find_all(piece).any(|found| {
+                start + found.range.start <= range.start && range.end <= start + found.range.end
+            })
+        })
+}
+
+fn openings(text: &str) -> impl Iterator<Item = usize> {
+    memchr::memchr2_iter(b'<', b'%', text.as_bytes())
+        .filter(|at| text.as_bytes()[*at] == b'<' || is_encoded(text, *at, b'C'))
+}
+
+fn is_encoded(text: &str, at: usize, last: u8) -> bool {
+    matches!(text.as_bytes().get(at..at + 3),
+        Some([b'%', b'3', digit]) if digit.eq_ignore_ascii_case(&last))
+}
+
+/// The placeholder that begins at `at`, with a number or without.
+fn parse(text: &str, at: usize) -> Option<Found<'_>> {
+    let encoded = is_encoded(text, at, b'C');
+    let open = match text.as_bytes().get(at)? {
+        b'<' => 1,
+        b'%' if encoded => 3,
+        _ => return None,
+    };
+    let inner = text.get(at + open..)?;
+    let size = inner
+        .bytes()
+        .take_while(is_inner)
+        .take(MAX_CLASS + MAX_DIGITS + 1)
+        .count();
+    let end = at + open + size;
+    let close = match encoded {
+        true if is_encoded(text, end, b'E') => 3,
+        false if text.as_bytes().get(end) == Some(&b'>') => 1,
+        true | false => return None,
+    };
+    let (class, number) = split(&inner[..size])?;
+    let range = at..end + close;
+    Some(Found {
+        range,
+        class,
+        number,
+        encoded,
+    })
+}
+
+fn is_inner(byte: &u8) -> bool {
+    byte.is_ascii_lowercase() || byte.is_ascii_digit() || *byte == b'-'
+}
+
+fn split(inner: &str) -> Option<(&str, Option<u64>)> {
+    if let Some((class, digits)) = inner.rsplit_once('-')
+        && !digits.is_empty()
+        && is_digits(digits)
+    {
+        let fits = digits.len() <= MAX_DIGITS && !digits.starts_with('0') && is_class(class);
+        return fits
+            .then(|| Some((class, Some(digits.parse().ok()?))))
+            .flatten();
+    }
+    is_class(inner).then_some((inner, None))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn classes_are_words() {
+        for class in ["a", "token", "e-mail", "v4", "api-key2", "a-1b"] {
+            assert!(is_class(class), "{class}");
+        }
+        for class in [
+            "",
+            "-",
+            "A",
+            "1a",
+            "a-",
+            "-a",
+            "a--b",
+            "a-1",
+            "a_b",
+            "é",
+            &"a".repeat(65),
+        ] {
+            assert!(!is_class(class), "{class}");
+        }
+    }
+
+    #[test]
+    fn placeholders_count_by_class() {
+        let cases = [
+            ("<token-1>", "<token>"),
+            ("x<token-12>y<e-mail-3>z", "x<token>y<e-mail>z"),
+            (
+                "/a/%3Ctoken-1%3E/%3ctoken-2%3e",
+                "/a/%3Ctoken%3E/%3Ctoken%3E",
+            ),
+            ("<<token-1>>", "<<token>>"),
+            (
+                "<token-0> <token-01> <Token-1> <h1> <token> <-1> <1-1> <token-1",
+                "",
+            ),
+            ("%3Ctoken-1> <token-1%3E <token-1234567890123>", ""),
+        ];
+        for (text, expected) in cases {
+            let expected = if expected.is_empty() { text } else { expected };
+            assert_eq!(by_class(text), expected);
+        }
+        assert_eq!(by_class_in_url("/<token-1>"), "/%3Ctoken%3E");
+    }
+
+    #[test]
+    fn whole_placeholders_are_told_apart() {
+        for text in ["<token-1>", "<token>", "%3Ctoken-7%3E", "%3ctoken%3e"] {
+            assert!(is(text.as_bytes()), "{text}");
+        }
+        for text in ["", "<token-1> ", "x<token-1>", "<token-1", "<a b>", "<-1>"] {
+            assert!(!is(text.as_bytes()), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_lies_within_is_seen() {
+        let text = "é <authorization-1> authorization".as_bytes();
+        assert!(covers(text, &(4..17)));
+        assert!(covers(text, &(3..20)));
+        assert!(!covers(text, &(4..21)));
+        assert!(!covers(text, &(21..34)));
+        assert!(!covers(b"\xff<x", &(0..9)));
+    }
+}

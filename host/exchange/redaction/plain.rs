@@ -1,0 +1,115 @@
+//! Messages that plugins see as they are, because their secrets are out already.
+
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+
+use crate::exchange::json::Document;
+use crate::exchange::{Content, Fields, Message, Request, Response, form};
+
+/// A redacted request, or a redacted response with the request that it answers.
+#[derive(Debug)]
+pub struct PlainMessage {
+    endpoint: Arc<str>,
+    session: Arc<str>,
+    request: Arc<Request>,
+    response: Option<Arc<Response>>,
+    body: Bytes,
+    query: OnceLock<Vec<(String, String)>>,
+    json: OnceLock<Option<Document>>,
+}
+
+impl PlainMessage {
+    /// A request. A body that is not in memory counts as empty.
+    pub fn request(endpoint: Arc<str>, session: Arc<str>, request: Arc<Request>) -> Self {
+        let body = bytes(&request.body);
+        Self {
+            endpoint,
+            session,
+            request,
+            response: None,
+            body,
+            query: OnceLock::new(),
+            json: OnceLock::new(),
+        }
+    }
+
+    /// A response to a request. A body that is not in memory counts as empty.
+    pub fn response(
+        endpoint: Arc<str>,
+        session: Arc<str>,
+        request: Arc<Request>,
+        response: Arc<Response>,
+    ) -> Self {
+        Self {
+            body: bytes(&response.body),
+            response: Some(response),
+            ..Self::request(endpoint, session, request)
+        }
+    }
+}
+
+fn bytes(content: &Content) -> Bytes {
+    match content {
+        Content::Inline(bytes) => bytes.clone(),
+        Content::Stored { .. } => Bytes::new(),
+    }
+}
+
+impl Message for PlainMessage {
+    fn kind(&self) -> &'static str {
+        self.response.as_ref().map_or("request", |_| "response")
+    }
+
+    fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    fn session(&self) -> &str {
+        &self.session
+    }
+
+    fn method(&self) -> &str {
+        self.request.method.as_str()
+    }
+
+    fn authority(&self) -> &str {
+        &self.request.authority
+    }
+
+    fn path(&self) -> &str {
+        self.request.path()
+    }
+
+    fn query(&self) -> &[(String, String)] {
+        self.query.get_or_init(|| {
+            let pairs = form::parse(self.request.query().unwrap_or_default().as_bytes());
+            pairs
+                .into_iter()
+                .map(|pair| (pair.name, pair.value))
+                .collect()
+        })
+    }
+
+    fn status(&self) -> u16 {
+        self.response
+            .as_ref()
+            .map_or(0, |response| response.status.as_u16())
+    }
+
+    fn fields(&self) -> &Fields {
+        self.response
+            .as_ref()
+            .map_or(&self.request.fields, |response| &response.fields)
+    }
+
+    fn body(&self) -> &Bytes {
+        &self.body
+    }
+
+    fn json(&self) -> Option<&Document> {
+        self.json
+            .get_or_init(|| Document::parse(self.body.clone()))
+            .as_ref()
+    }
+}

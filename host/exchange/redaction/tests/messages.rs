@@ -1,0 +1,139 @@
+//! Whole messages: what one piece reveals is taken out of all others.
+
+use super::*;
+
+fn shown(fields: &Fields) -> Vec<String> {
+    let field =
+        |(name, value): (&HeaderName, &HeaderValue)| format!("{name}: {}", value.to_str().unwrap());
+    fields.iter().map(field).collect()
+}
+
+#[test]
+fn a_secret_is_taken_out_of_the_whole_message() {
+    let (rules, secrets) = (rules(), Secrets::default());
+    let redaction = Redaction::new(&rules, &secrets, Purpose::Write);
+    let first = redaction.request(&request(
+        "/who/hunter2-x?echo=hunter2-x",
+        &[
+            ("x-echo", "hunter2-x"),
+            ("authorization", "Basic dXNlcjpodW50ZXIyLXg="),
+        ],
+        "{\"early\":\"hunter2-x\",\"password\":\"hunter2-x\",\"late\":[\"aHVudGVyMi14\"]}",
+    ));
+    let message = &first.value;
+    let word = "<authorization-2>";
+    assert_eq!(
+        message.target,
+        "/who/%3Cauthorization-2%3E?echo=%3Cauthorization-2%3E"
+    );
+    assert_eq!(
+        shown(&message.fields),
+        [
+            format!("x-echo: {word}"),
+            "authorization: Basic <authorization-1>".to_owned()
+        ]
+    );
+    let body = format!("{{\"early\":\"{word}\",\"password\":\"{word}\",\"late\":[\"{word}\"]}}");
+    assert_eq!(message.body.inline(), body.as_bytes());
+    assert_eq!(first.counts["header.authorization"], 6);
+    assert_eq!(first.counts["json.password"], 1);
+
+    let answer = redaction.response(&response(&[("x-you", "hunter2-x")], "you are hunter2-x"));
+    assert_eq!(answer.value.fields.text("x-you"), Some(word));
+    assert_eq!(
+        answer.value.body.inline(),
+        format!("you are {word}").as_bytes()
+    );
+    assert!(redaction.request(message).counts.is_empty());
+    assert_eq!(redaction.request(message).value, *message);
+}
+
+#[test]
+fn volatile_headers_leave_responses_only() {
+    let (rules, secrets) = (rules(), Secrets::default());
+    let redaction = Redaction::new(&rules, &secrets, Purpose::Write);
+    let headers = [("date", "now"), ("x-request-id", "1"), ("etag", "2")];
+    let answer = redaction.response(&response(&headers, "")).value;
+    assert_eq!(shown(&answer.fields), ["etag: 2"]);
+    assert_eq!(
+        redaction
+            .request(&request("/", &headers, ""))
+            .value
+            .fields
+            .len(),
+        3
+    );
+}
+
+#[test]
+fn trailers_and_environment_are_covered() {
+    let (rules, secrets) = (rules(), Secrets::default());
+    secrets.add_named("DB_PASSWORD", b"p@ss word+1");
+    let redaction = Redaction::new(&rules, &secrets, Purpose::Write);
+    let mut input = request(
+        "/?q=p%40ss+word%2B1&r=p%40ss%20word%2b1",
+        &[],
+        "say p@ss word+1!",
+    );
+    input.trailers = fields(&[("x-api-key", "k"), ("x-sum", "p@ss word+1")]);
+    let redacted = redaction.request(&input);
+    assert_eq!(redacted.value.target, "/?q=%3Cenv-1%3E&r=%3Cenv-1%3E");
+    assert_eq!(redacted.value.body.inline(), b"say <env-1>!");
+    assert_eq!(
+        shown(&redacted.value.trailers),
+        ["x-api-key: <x-api-key-1>", "x-sum: <env-1>"]
+    );
+    assert_eq!(redacted.counts["env.DB_PASSWORD"], 4);
+}
+
+#[test]
+fn what_is_redacted_passes_the_guard_and_what_is_not_does_not() {
+    let (rules, secrets) = (rules(), Secrets::default());
+    let redaction = Redaction::new(&rules, &secrets, Purpose::Write);
+    let input = request(
+        "/?sig=abc123def",
+        &[("authorization", "Bearer 0123456789abcdef")],
+        "abc123def",
+    );
+    let redacted = redaction.request(&input).value;
+    let guard = Guard::new(&[]);
+    let whole = |request: &Request| {
+        [
+            request.target.as_bytes(),
+            shown(&request.fields).concat().as_bytes(),
+            request.body.inline(),
+        ]
+        .join(b"\n".as_slice())
+    };
+    assert_eq!(guard.scan(&whole(&redacted), &secrets), Ok(()));
+    assert_eq!(
+        guard.scan(&whole(&input), &secrets).unwrap_err().rule,
+        "query.sig"
+    );
+}
+
+#[test]
+fn names_of_rules_are_no_secrets() {
+    let (rules, secrets) = (rules(), Secrets::default());
+    let redaction = Redaction::new(&rules, &secrets, Purpose::Write);
+    let text = "{\"password\":\"access_token\",\"type\":\"access_token\"}";
+    let redacted = redaction
+        .body(None, &Bytes::from_static(text.as_bytes()))
+        .value;
+    assert_eq!(
+        redacted,
+        "{\"password\":\"<password-1>\",\"type\":\"access_token\"}"
+    );
+}
+
+#[test]
+fn stored_bodies_stay() {
+    let (rules, secrets) = (rules(), Secrets::default());
+    let mut input = request("/", &[], "");
+    input.body = Content::Stored {
+        digest: "abc".to_owned(),
+        size: 3,
+    };
+    let redaction = Redaction::new(&rules, &secrets, Purpose::Write);
+    assert_eq!(redaction.request(&input).value, input);
+}

@@ -1,0 +1,169 @@
+//! What a matcher sees of a request: redacted piece by piece, when it is first read.
+
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+
+use super::rules::Rules;
+use super::run::{Purpose, Redaction, Run};
+use super::secrets::Secrets;
+use crate::exchange::json::Document;
+use crate::exchange::{Content, Fields, Message, Request, form};
+
+/// A request for the use of a key. Placeholders count by their class, so that it is the same for a
+/// request with secrets, for one with other secrets and for the recorded one.
+#[derive(Debug)]
+pub struct RequestView {
+    endpoint: Arc<str>,
+    session: Arc<str>,
+    request: Arc<Request>,
+    rules: Arc<Rules>,
+    secrets: Arc<Secrets>,
+    /// The secrets of the header are known, so that they are found in the other pieces too.
+    noted: OnceLock<()>,
+    fields: OnceLock<Fields>,
+    path: OnceLock<Option<String>>,
+    query: OnceLock<Vec<(String, String)>>,
+    body: OnceLock<Body>,
+    json: OnceLock<Option<Document>>,
+}
+
+#[derive(Debug)]
+struct Body {
+    bytes: Bytes,
+    /// Parsed on the way, where nothing was replaced.
+    document: Option<Document>,
+}
+
+impl RequestView {
+    /// A view that has computed nothing yet. A body that is not in memory counts as empty.
+    pub fn new(
+        endpoint: Arc<str>,
+        session: Arc<str>,
+        request: Arc<Request>,
+        rules: Arc<Rules>,
+        secrets: Arc<Secrets>,
+    ) -> Self {
+        Self {
+            endpoint,
+            session,
+            request,
+            rules,
+            secrets,
+            noted: OnceLock::new(),
+            fields: OnceLock::new(),
+            path: OnceLock::new(),
+            query: OnceLock::new(),
+            body: OnceLock::new(),
+            json: OnceLock::new(),
+        }
+    }
+
+    /// The request itself, secrets included.
+    pub fn request(&self) -> &Arc<Request> {
+        &self.request
+    }
+
+    fn run(&self) -> Run<'_> {
+        Redaction::new(&self.rules, &self.secrets, Purpose::Key).run()
+    }
+
+    fn run_with_secrets(&self) -> Run<'_> {
+        let mut run = self.run();
+        self.noted
+            .get_or_init(|| run.note_fields(&self.request.fields));
+        run
+    }
+
+    fn redacted_query(&self) -> Vec<(String, String)> {
+        let Some(query) = self.request.query() else {
+            return Vec::new();
+        };
+        let new = self.run_with_secrets().query(query);
+        let pairs = form::parse(new.as_deref().unwrap_or(query).as_bytes());
+        pairs
+            .into_iter()
+            .map(|pair| (pair.name, pair.value))
+            .collect()
+    }
+
+    fn redacted_body(&self) -> Body {
+        let Content::Inline(bytes) = &self.request.body else {
+            return Body {
+                bytes: Bytes::new(),
+                document: None,
+            };
+        };
+        let content_type = self.request.fields.all("content-type").next();
+        let content_type = content_type.and_then(|value| value.to_str().ok());
+        let looked = self
+            .run_with_secrets()
+            .body_and_document(content_type, bytes);
+        Body {
+            bytes: looked.new.unwrap_or_else(|| bytes.clone()),
+            document: looked.document,
+        }
+    }
+
+    fn looked_at_body(&self) -> &Body {
+        self.body.get_or_init(|| self.redacted_body())
+    }
+}
+
+impl Message for RequestView {
+    fn kind(&self) -> &'static str {
+        "request"
+    }
+
+    fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    fn session(&self) -> &str {
+        &self.session
+    }
+
+    fn method(&self) -> &str {
+        self.request.method.as_str()
+    }
+
+    fn authority(&self) -> &str {
+        &self.request.authority
+    }
+
+    fn path(&self) -> &str {
+        let path = self.request.path();
+        let new = self.path.get_or_init(|| self.run_with_secrets().path(path));
+        new.as_deref().unwrap_or(path)
+    }
+
+    fn query(&self) -> &[(String, String)] {
+        self.query.get_or_init(|| self.redacted_query())
+    }
+
+    fn status(&self) -> u16 {
+        0
+    }
+
+    fn fields(&self) -> &Fields {
+        self.fields.get_or_init(|| {
+            let mut fields = self.request.fields.clone();
+            self.run().fields(&mut fields);
+            fields
+        })
+    }
+
+    fn body(&self) -> &Bytes {
+        &self.looked_at_body().bytes
+    }
+
+    fn json(&self) -> Option<&Document> {
+        let body = self.looked_at_body();
+        body.document.as_ref().or_else(|| {
+            let parsed = self
+                .json
+                .get_or_init(|| Document::parse(body.bytes.clone()));
+            parsed.as_ref()
+        })
+    }
+}

@@ -1,0 +1,254 @@
+//! Makes the parts of a gateway from a configuration.
+
+use std::collections::HashMap;
+use std::num::NonZero;
+use std::path::PathBuf;
+use std::sync::{Arc, RwLock};
+
+use super::{Loaded, Options, generation};
+use crate::cassette::{CassetteError, Changes, Folder, Options as WriterOptions, SyncWhen, Writer};
+use crate::config::{Config, ConfigError, Endpoint as Configured, Fsync, Mode};
+use crate::exchange::redaction::Guard;
+use crate::fault::chain;
+use crate::mode::{Endpoint, ExchangeError, Snapshot};
+use crate::plugin::{PluginError, Plugins};
+use crate::server::ServeError;
+use crate::session::Sessions;
+use crate::tls::{self, TlsError};
+
+/// Exchanges that are written as one group at most, and the bytes after which a group is full.
+const GROUP: (NonZero<usize>, u64) = (NonZero::new(256).expect("not zero"), 8 << 20);
+
+/// Cassettes that are open for writing at once.
+const OPEN: NonZero<usize> = NonZero::new(64).expect("not zero");
+
+/// Why a gateway does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A file cannot be read.
+    #[error("cannot read {}: {source}", .path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The reason.
+        source: std::io::Error,
+    },
+    /// The configuration has faults.
+    #[error("{0}")]
+    Config(ConfigError),
+    /// A folder of plugins is not there.
+    #[error("the plugins folder {} does not exist; create it, or leave --plugins out", .0.display())]
+    PluginFolder(PathBuf),
+    /// Plugins cannot be used, a line each.
+    #[error("{}", .0.join("\n"))]
+    Plugins(Vec<String>),
+    /// The plugins do not fit together.
+    #[error("plugins: {0}")]
+    Compose(PluginError),
+    /// The wasm engine does not start.
+    #[error("{0}")]
+    Engine(PluginError),
+    /// The folder of cassettes, or a cassette, cannot be used.
+    #[error("{0}")]
+    Cassette(String),
+    /// A certificate, a key or a root cannot be used.
+    #[error("endpoint {endpoint}: {}", chain(.source))]
+    Tls {
+        /// Name of the endpoint.
+        endpoint: String,
+        /// The reason.
+        source: TlsError,
+    },
+    /// A listener cannot be opened.
+    #[error("endpoint {endpoint}: {source}")]
+    Listen {
+        /// Name of the endpoint.
+        endpoint: String,
+        /// The reason.
+        source: ServeError,
+    },
+    /// The system gives no thread.
+    #[error("cannot start a thread: {0}")]
+    Thread(std::io::Error),
+}
+
+/// The folder of the cassettes, made where there is none.
+pub fn folder(config: &Config) -> Result<Folder, StartError> {
+    let largest = config.limits.cassette as u64;
+    Folder::open(&config.cassettes, largest).map_err(|error| cassette(&error))
+}
+
+fn cassette(error: &CassetteError) -> StartError {
+    StartError::Cassette(chain(error))
+}
+
+pub(super) fn writer(folder: &Folder, config: &Config) -> Result<Writer, StartError> {
+    let queue = NonZero::new(config.limits.recorder_queue).unwrap_or(NonZero::<usize>::MIN);
+    let options = WriterOptions {
+        queue,
+        group: GROUP.0,
+        group_bytes: GROUP.1,
+        open: OPEN,
+        inline: config.limits.inline_body as u64,
+        sync: match config.fsync {
+            Fsync::Each => SyncWhen::Each,
+            Fsync::Every(interval) => SyncWhen::Interval(interval),
+            Fsync::Close => SyncWhen::Close,
+        },
+    };
+    Writer::start(folder.clone(), options).map_err(StartError::Thread)
+}
+
+/// Values of the environment variables that the configuration calls secret.
+pub(super) fn secrets(
+    config: &Config,
+    environment: fn(&str) -> Option<String>,
+) -> Vec<(String, String)> {
+    let names = config.redaction.env.iter();
+    names
+        .filter_map(|name| match environment(name) {
+            Some(value) if !value.is_empty() => Some((name.clone(), value)),
+            Some(_) | None => {
+                tracing::warn!("[redaction] env names {name}, which is not set here");
+                None
+            }
+        })
+        .collect()
+}
+
+/// One generation, ready to be published; its indexes are made when they are needed.
+pub(super) fn snapshot(loaded: &Loaded, generation: u64) -> Result<Snapshot, StartError> {
+    let config = Arc::clone(&loaded.config);
+    let off = &config.redaction.off;
+    let plugins = Plugins::new(loaded.plugins(), off).map_err(StartError::Compose)?;
+    let guard = Guard::new(off);
+    for id in plugins.unknown_off() {
+        if !Guard::ids().any(|known| known == id) {
+            tracing::warn!("[redaction] off names `{id}`, which no rule has");
+        }
+    }
+    let mut endpoints = HashMap::new();
+    for configured in &config.endpoints {
+        let endpoint = endpoint(configured)?;
+        endpoints.insert(Arc::clone(&endpoint.name), Arc::new(endpoint));
+    }
+    Ok(Snapshot {
+        generation,
+        config,
+        plugins: Arc::new(plugins),
+        guard: Arc::new(guard),
+        endpoints,
+        indexes: RwLock::default(),
+    })
+}
+
+fn endpoint(configured: &Configured) -> Result<Endpoint, StartError> {
+    // Without an upstream in its hands, a replay cannot ask one.
+    let upstream = configured
+        .upstream
+        .as_ref()
+        .filter(|_| configured.mode.needs_upstream());
+    let upstream = upstream
+        .map(|address| {
+            let secure = address.scheme == crate::config::Scheme::Https;
+            let config = secure
+                .then(|| tls::client_config(configured.upstream_ca.as_deref()))
+                .transpose();
+            let config = config.map_err(|source| StartError::Tls {
+                endpoint: configured.name.clone(),
+                source,
+            })?;
+            Ok((address.clone(), config))
+        })
+        .transpose()?;
+    let authority = configured.upstream.as_ref();
+    Ok(Endpoint {
+        name: configured.name.as_str().into(),
+        mode: configured.mode,
+        session: configured.session.as_str().into(),
+        upstream,
+        authority: authority.map_or_else(String::new, |address| address.authority()),
+        preserve_host: configured.preserve_host,
+    })
+}
+
+/// Reads the cassettes of the endpoints that replay, so that the first request is as fast as the second.
+pub(super) fn warm(snapshot: &Snapshot, sessions: &Sessions) -> Result<(), StartError> {
+    for endpoint in snapshot.endpoints.values() {
+        if matches!(endpoint.mode, Mode::Record | Mode::Passthrough) {
+            continue;
+        }
+        let failed = |error: ExchangeError| StartError::Cassette(error.to_string());
+        let session = sessions.get(&endpoint.session);
+        let session = session.map_err(|error| failed(error.into()))?;
+        snapshot.make_index(sessions, &session).map_err(failed)?;
+        if session.is_empty() && endpoint.mode == Mode::Replay {
+            let folder = sessions.folder().root().display();
+            tracing::warn!(
+                "session {} has no recorded exchange in {folder}; record one with: \
+                 ouli-gateway record --upstream URL --session {}",
+                session.name(),
+                session.name()
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Derives the keys of every session in use under the new plugins, before they are published: a swap never turns hits
+/// into misses while it is at it.
+pub(super) fn rekey(old: &Snapshot, new: &Snapshot, sessions: &Sessions) {
+    for name in old.indexed() {
+        let made = sessions
+            .get(&name)
+            .map_err(ExchangeError::from)
+            .and_then(|session| new.make_index(sessions, &session));
+        if let Err(error) = made {
+            tracing::error!("session {name}: {error}");
+        }
+    }
+}
+
+/// Every fault of the configuration, the plugins and the cassettes, a line each; none where all is well.
+pub fn check(options: &Options) -> Vec<String> {
+    let loaded = match generation::first(options) {
+        Ok(loaded) => loaded,
+        Err(error) => return error.to_string().lines().map(str::to_owned).collect(),
+    };
+    let mut faults = Vec::new();
+    if let Err(error) = snapshot(&loaded, 0) {
+        faults.push(error.to_string());
+    }
+    if !loaded.config.cassettes.exists() {
+        return faults;
+    }
+    match folder(&loaded.config) {
+        Ok(folder) => check_cassettes(&folder, loaded.config.strict, &mut faults),
+        Err(error) => faults.push(error.to_string()),
+    }
+    faults
+}
+
+fn check_cassettes(folder: &Folder, strict: bool, faults: &mut Vec<String>) {
+    let listed = match folder.list() {
+        Ok(listed) => listed,
+        Err(error) => return faults.push(chain(&error)),
+    };
+    for one in listed {
+        let session = one.session.as_str();
+        match folder.load(session, Changes::Mark) {
+            Ok(Some(loaded)) => {
+                let damage = loaded.damage.iter().chain(loaded.torn.as_ref());
+                faults.extend(damage.map(|damage| format!("cassette {session}: {damage}")));
+                let edited = loaded.exchanges.iter().filter(|one| one.edited && strict);
+                faults.extend(
+                    edited.map(|one| {
+                        format!("cassette {session}: exchange {} was edited", one.ordinal)
+                    }),
+                );
+            }
+            Ok(None) => {}
+            Err(error) => faults.push(format!("cassette {session}: {}", chain(&error))),
+        }
+    }
+}

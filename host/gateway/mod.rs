@@ -1,0 +1,249 @@
+//! Puts the gateway together, keeps it up to date, and takes it down.
+
+mod build;
+mod generation;
+mod listeners;
+mod sources;
+mod watch;
+mod worker;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use arc_swap::ArcSwap;
+use tokio::sync::Semaphore;
+
+pub use build::{StartError, check, folder};
+pub use generation::{Loaded, config};
+
+use crate::cassette::Writer;
+use crate::config::{Config, Mode, Override, Unused};
+use crate::drain::Drain;
+use crate::mode::{Live, Snapshot};
+use crate::session::{Budget, Recorder, RecorderBounds, Sessions, Verdict};
+use listeners::Listeners;
+use watch::Watch;
+
+/// What the process gives the gateway: no code below reads the environment.
+#[derive(Clone)]
+pub struct Options {
+    /// The file of the configuration, where there is one.
+    pub config_file: Option<PathBuf>,
+    /// What the command line says over it.
+    pub overrides: Vec<Override>,
+    /// The folder from which relative paths start.
+    pub base: PathBuf,
+    /// Where compiled plugins are kept.
+    pub cache: Option<PathBuf>,
+    /// Where the local CA is kept.
+    pub authority: PathBuf,
+    /// Looks up an environment variable.
+    pub environment: fn(&str) -> Option<String>,
+    /// Threads that serve; 0 for one a core.
+    pub workers: usize,
+    /// Files are watched, and changes take effect.
+    pub watch: bool,
+    /// Told of every listener once it accepts.
+    pub announce: Arc<dyn Fn(&Listening) + Send + Sync>,
+}
+
+/// A listener that accepts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listening {
+    /// Name of the endpoint.
+    pub endpoint: String,
+    /// The address.
+    pub address: SocketAddr,
+    /// Clients use TLS.
+    pub tls: bool,
+    /// What is done with requests.
+    pub mode: Mode,
+}
+
+impl std::fmt::Display for Listening {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let scheme = if self.tls { "https" } else { "http" };
+        let (address, endpoint, mode) = (self.address, &self.endpoint, self.mode);
+        write!(
+            f,
+            "listening on {scheme}://{address} endpoint={endpoint} mode={mode}"
+        )
+    }
+}
+
+/// A running gateway.
+pub struct Gateway {
+    core: Arc<Core>,
+    watch: Option<Watch>,
+    recorder: JoinHandle<()>,
+    writer: Arc<Writer>,
+}
+
+/// What a reload works on.
+struct Core {
+    options: Options,
+    live: Arc<Live>,
+    listeners: Mutex<Listeners>,
+    loaded: Mutex<Loaded>,
+    stopped: AtomicBool,
+}
+
+impl Gateway {
+    /// Reads everything, loads the plugins, opens the listeners and serves.
+    pub fn start(options: Options) -> Result<Self, StartError> {
+        let loaded = generation::first(&options)?;
+        let config = Arc::clone(&loaded.config);
+        let cassettes = Arc::new(folder(&config)?);
+        let writer = Arc::new(build::writer(&cassettes, &config)?);
+        let bounds = RecorderBounds::from(&config.limits);
+        let (recorder, thread) =
+            Recorder::start(Arc::clone(&writer), bounds).map_err(StartError::Thread)?;
+        let named = build::secrets(&config, options.environment);
+        let sessions = Arc::new(Sessions::new(cassettes, config.limits.sessions, named));
+        let snapshot = build::snapshot(&loaded, 1)?;
+        build::warm(&snapshot, &sessions)?;
+        let live = Arc::new(Live {
+            snapshot: ArcSwap::from_pointee(snapshot),
+            sessions,
+            recorder,
+            budget: Budget::new(config.limits.recording_memory),
+            turns: Arc::new(Semaphore::new(config.limits.in_flight)),
+            drain: Drain::default(),
+        });
+        let mut listeners = Listeners::new(&options, Arc::clone(&live), &config)?;
+        listeners.apply(&config)?;
+        let core = Arc::new(Core {
+            live,
+            listeners: Mutex::new(listeners),
+            loaded: Mutex::new(loaded),
+            stopped: AtomicBool::new(false),
+            options,
+        });
+        let watch = core.options.watch.then(|| Watch::start(&core));
+        Ok(Self {
+            core,
+            watch: watch.transpose().map_err(StartError::Thread)?,
+            recorder: thread,
+            writer,
+        })
+    }
+
+    /// The listeners, by the names of their endpoints.
+    pub fn listening(&self) -> Vec<Listening> {
+        self.core.lock_listeners().listening()
+    }
+
+    /// The generation in force.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.core.live.snapshot.load_full()
+    }
+
+    /// Reads the files again now, as the watch does by itself. True where something changed.
+    pub fn reload(&self) -> bool {
+        self.core.reload()
+    }
+
+    /// How the sessions went until now.
+    pub fn verdict(&self) -> Verdict {
+        self.core.verdict()
+    }
+
+    /// Stops: accepts nothing new, lets what is at work finish within the grace period, writes every recording.
+    pub fn stop(self) -> Verdict {
+        self.core.stopped.store(true, Ordering::Release);
+        let grace = self.snapshot_grace();
+        drop(self.watch);
+        let left = self
+            .core
+            .lock_listeners()
+            .stop(&self.core.live.drain, grace);
+        if left > 0 {
+            tracing::warn!("{left} connections did not end within {grace:?} (limits.grace)");
+        }
+        let core = self.core;
+        // With the last sender the recorder ends, after it has written all that waits.
+        match Arc::try_unwrap(core) {
+            Ok(core) => {
+                let verdict_sessions = Arc::clone(&core.live.sessions);
+                let config = Arc::clone(&core.live.snapshot.load().config);
+                drop(core);
+                finish(self.recorder, &self.writer);
+                judge(&verdict_sessions, &config)
+            }
+            Err(core) => {
+                // A request that outlived the grace period still holds its way to the recorder.
+                let flushed = self.writer.flush();
+                if let Err(error) = flushed {
+                    tracing::error!("the last recordings: {error}");
+                }
+                core.verdict()
+            }
+        }
+    }
+
+    fn snapshot_grace(&self) -> std::time::Duration {
+        self.core.live.snapshot.load().config.limits.grace
+    }
+}
+
+fn finish(recorder: JoinHandle<()>, writer: &Writer) {
+    if recorder.join().is_err() {
+        tracing::error!("the recorder broke; its last exchanges may be missing");
+    }
+    if let Err(error) = writer.close() {
+        tracing::error!("the last recordings: {error}");
+    }
+}
+
+fn judge(sessions: &Sessions, config: &Config) -> Verdict {
+    let all = sessions.all();
+    let unused_fails = config.unused == Unused::Fail;
+    Verdict::of(all.iter().map(AsRef::as_ref), config.strict, unused_fails)
+}
+
+impl Core {
+    fn lock_listeners(&self) -> std::sync::MutexGuard<'_, Listeners> {
+        self.listeners
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock_loaded(&self) -> std::sync::MutexGuard<'_, Loaded> {
+        self.loaded.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn verdict(&self) -> Verdict {
+        judge(&self.live.sessions, &self.live.snapshot.load().config)
+    }
+
+    /// Takes in what changed on disk. What is broken is reported, and the last good version stays.
+    fn reload(&self) -> bool {
+        let mut loaded = self.lock_loaded();
+        let Some(next) = generation::next(&self.options, &loaded) else {
+            return false;
+        };
+        let generation = self.live.snapshot.load().generation + 1;
+        let snapshot = match build::snapshot(&next, generation) {
+            Ok(snapshot) => snapshot,
+            Err(error) => {
+                tracing::error!("{error}\n  the last good version stays in force");
+                return false;
+            }
+        };
+        let sessions = &self.live.sessions;
+        build::rekey(&self.live.snapshot.load(), &snapshot, sessions);
+        self.live.snapshot.store(Arc::new(snapshot));
+        let mut listeners = self.lock_listeners();
+        if let Err(error) = listeners.apply(&next.config) {
+            tracing::error!("{error}\n  the other endpoints are up to date");
+        }
+        listeners.forget_upstreams();
+        next.report_restart(&loaded);
+        *loaded = next;
+        tracing::info!("generation {generation} is in force");
+        true
+    }
+}

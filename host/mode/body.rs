@@ -1,0 +1,121 @@
+//! The body of every response that the gateway sends.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::HeaderMap;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::capture::Tee;
+use crate::server::Busy;
+
+/// A response's body with what it holds on to until it is sent.
+pub struct Outgoing {
+    source: Source,
+    _busy: Option<Busy>,
+    _permit: Option<OwnedSemaphorePermit>,
+}
+
+enum Source {
+    /// Bytes, then trailers.
+    Whole {
+        bytes: Option<Bytes>,
+        trailers: Option<HeaderMap>,
+        /// The length is told, so that it becomes `content-length` on HTTP/1.1.
+        sized: bool,
+    },
+    /// From the upstream.
+    Passing(Incoming),
+    /// From the upstream, and recorded.
+    Teed(Box<Tee>),
+}
+
+impl Outgoing {
+    /// Bytes whose length is told.
+    pub fn bytes(bytes: Bytes) -> Self {
+        Self::recorded(bytes, None, true)
+    }
+
+    pub(super) fn recorded(bytes: Bytes, trailers: Option<HeaderMap>, sized: bool) -> Self {
+        let bytes = (!bytes.is_empty()).then_some(bytes);
+        Self::new(Source::Whole {
+            bytes,
+            trailers,
+            sized,
+        })
+    }
+
+    pub(super) fn passing(body: Incoming) -> Self {
+        Self::new(Source::Passing(body))
+    }
+
+    pub(super) fn teed(tee: Tee) -> Self {
+        Self::new(Source::Teed(Box::new(tee)))
+    }
+
+    fn new(source: Source) -> Self {
+        Self {
+            source,
+            _busy: None,
+            _permit: None,
+        }
+    }
+
+    pub(super) fn holding(mut self, busy: Busy, permit: Option<OwnedSemaphorePermit>) -> Self {
+        self._busy = Some(busy);
+        self._permit = permit;
+        self
+    }
+}
+
+impl Body for Outgoing {
+    type Data = Bytes;
+    type Error = Box<dyn std::error::Error + Send + Sync>;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        match &mut self.source {
+            Source::Whole {
+                bytes, trailers, ..
+            } => {
+                let frame = match bytes.take() {
+                    Some(bytes) => Some(Frame::data(bytes)),
+                    None => trailers.take().map(Frame::trailers),
+                };
+                Poll::Ready(frame.map(Ok))
+            }
+            Source::Passing(body) => Pin::new(body).poll_frame(cx).map_err(Into::into),
+            Source::Teed(tee) => Pin::new(&mut **tee).poll_frame(cx).map_err(Into::into),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.source {
+            Source::Whole {
+                bytes, trailers, ..
+            } => bytes.is_none() && trailers.is_none(),
+            Source::Passing(body) => body.is_end_stream(),
+            Source::Teed(tee) => tee.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.source {
+            Source::Whole {
+                sized: false,
+                bytes: Some(_),
+                ..
+            } => SizeHint::default(),
+            Source::Whole { bytes, .. } => {
+                SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
+            }
+            Source::Passing(body) => body.size_hint(),
+            Source::Teed(tee) => tee.size_hint(),
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! Copies a body while it passes, within limits; the client's bytes never wait for it.
+
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+
+use bytes::{Bytes, BytesMut};
+use http::HeaderMap;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+
+use crate::session::{Budget, Hold};
+
+/// How far the copy of a body came.
+#[derive(Debug)]
+enum State {
+    /// It is on its way.
+    Open,
+    /// It came to its end.
+    Whole(HeaderMap),
+    /// It will not be recorded, for this reason.
+    Lost(String),
+}
+
+/// The copy of one body. The task that sends the body fills it, the end of the exchange takes it.
+#[derive(Debug)]
+pub(super) struct Capture {
+    bytes: BytesMut,
+    hold: Hold,
+    state: State,
+    most: usize,
+}
+
+/// A whole body, its trailers, and its share of the budget.
+pub(super) type Taken = (Bytes, HeaderMap, Hold);
+
+/// A copy that two tasks can reach.
+pub(super) type Shared = Arc<Mutex<Capture>>;
+
+impl Capture {
+    pub(super) fn new(most: usize, budget: &Budget) -> Self {
+        Self {
+            bytes: BytesMut::new(),
+            hold: budget.hold(),
+            state: State::Open,
+            most,
+        }
+    }
+
+    pub(super) fn shared(self) -> Shared {
+        Arc::new(Mutex::new(self))
+    }
+
+    fn frame(&mut self, frame: &Frame<Bytes>) {
+        if let Some(data) = frame.data_ref() {
+            self.data(data);
+        }
+        if let (Some(trailers), State::Open) = (frame.trailers_ref(), &self.state) {
+            self.state = State::Whole(trailers.clone());
+        }
+    }
+
+    fn data(&mut self, data: &Bytes) {
+        if !matches!(self.state, State::Open) {
+            return;
+        }
+        if self.bytes.len() + data.len() > self.most {
+            let most = self.most;
+            self.lose(format!(
+                "the body is larger than {most} bytes (limits.recorded_body)"
+            ));
+        } else if self.hold.grow(data.len()) {
+            self.bytes.extend_from_slice(data);
+        } else {
+            self.lose("too much is being recorded at once (limits.recording_memory)".to_owned());
+        }
+    }
+
+    fn end(&mut self) {
+        if matches!(self.state, State::Open) {
+            self.state = State::Whole(HeaderMap::new());
+        }
+    }
+
+    fn lose(&mut self, reason: String) {
+        if matches!(self.state, State::Open) {
+            self.state = State::Lost(reason);
+            self.forget();
+        }
+    }
+
+    /// What was captured, or why it is not whole.
+    pub(super) fn take(&mut self) -> Result<Taken, String> {
+        match std::mem::replace(&mut self.state, State::Lost("it was taken".to_owned())) {
+            State::Whole(trailers) => {
+                let bytes = std::mem::take(&mut self.bytes).freeze();
+                let rest = self.hold.empty();
+                Ok((bytes, trailers, std::mem::replace(&mut self.hold, rest)))
+            }
+            State::Open => {
+                self.forget();
+                Err("it was not sent to its end".to_owned())
+            }
+            State::Lost(reason) => Err(reason),
+        }
+    }
+
+    fn forget(&mut self) {
+        self.bytes = BytesMut::new();
+        self.hold = self.hold.empty();
+    }
+}
+
+/// The body of a request on its way up, copied.
+pub(super) struct TeedRequest {
+    body: Incoming,
+    copy: Shared,
+}
+
+impl TeedRequest {
+    pub(super) fn new(body: Incoming, copy: Shared) -> Self {
+        Self { body, copy }
+    }
+}
+
+impl Body for TeedRequest {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(cx);
+        if let Poll::Ready(next) = &polled {
+            let mut copy = self.copy.lock().unwrap_or_else(PoisonError::into_inner);
+            note(&mut copy, next.as_ref(), self.body.is_end_stream());
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// The body of a response on its way down, copied; at its end the exchange is handed over.
+pub(super) struct Tee {
+    body: Incoming,
+    copy: Capture,
+    finish: Option<Box<dyn FnOnce(Result<Taken, String>) + Send>>,
+}
+
+impl Tee {
+    /// `finish` is called once: with the whole body, or with the reason why it is not whole.
+    pub(super) fn new(
+        body: Incoming,
+        copy: Capture,
+        finish: impl FnOnce(Result<Taken, String>) + Send + 'static,
+    ) -> Self {
+        let mut tee = Self {
+            body,
+            copy,
+            finish: Some(Box::new(finish)),
+        };
+        if tee.body.is_end_stream() {
+            tee.copy.end();
+            tee.hand_over();
+        }
+        tee
+    }
+
+    fn hand_over(&mut self) {
+        if let Some(finish) = self.finish.take() {
+            finish(self.copy.take());
+        }
+    }
+}
+
+impl Body for Tee {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(cx);
+        if let Poll::Ready(next) = &polled {
+            let ended = self.body.is_end_stream();
+            note(&mut self.copy, next.as_ref(), ended);
+            // Before the last bytes leave: who sees the end of the response may count on the exchange.
+            if ended || !matches!(next, Some(Ok(_))) {
+                self.hand_over();
+            }
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl Drop for Tee {
+    fn drop(&mut self) {
+        self.copy.lose("the client left before the end".to_owned());
+        self.hand_over();
+    }
+}
+
+fn note(copy: &mut Capture, next: Option<&Result<Frame<Bytes>, hyper::Error>>, ended: bool) {
+    match next {
+        Some(Ok(frame)) => {
+            copy.frame(frame);
+            if ended {
+                copy.end();
+            }
+        }
+        Some(Err(error)) => copy.lose(format!("it broke off: {error}")),
+        None => copy.end(),
+    }
+}

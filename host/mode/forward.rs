@@ -1,0 +1,103 @@
+//! Sends a request to the endpoint's upstream, as a reverse proxy should.
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request, Response, Uri, Version};
+use http_body::Body as _;
+use http_body_util::{BodyExt, Empty, Full};
+use hyper::body::Incoming;
+
+use super::ExchangeError;
+use super::capture::{Shared, TeedRequest};
+use super::context::Asked;
+use crate::config::{Scheme, Upstream as Address};
+use crate::exchange::forwarding::{self, Rewrite};
+use crate::upstream::{self, Bounds};
+
+/// A request's head as it goes up: what is sent is what is recorded.
+#[derive(Clone, Debug)]
+pub(super) struct Head {
+    pub(super) method: Method,
+    /// Path and query as the client asked for them, without the upstream's base path.
+    pub(super) target: String,
+    pub(super) headers: HeaderMap,
+}
+
+/// A body to send.
+pub(super) enum Sent {
+    Passing(Incoming),
+    Teed(Incoming, Shared),
+    Whole(Bytes),
+}
+
+/// The head that goes up for a request that came in, in any mode.
+pub(super) fn head<B>(asked: &Asked<'_>, request: &Request<B>, restrict_codings: bool) -> Head {
+    let rewrite = Rewrite {
+        preserve_host: asked.endpoint.preserve_host,
+        restrict_codings,
+    };
+    Head {
+        method: request.method().clone(),
+        target: asked.target.clone(),
+        headers: forwarding::request(request.headers(), rewrite),
+    }
+}
+
+/// Sends; returns with the head of the response. Its hop-by-hop fields are gone.
+pub(super) async fn send(
+    asked: &Asked<'_>,
+    head: Head,
+    body: Sent,
+) -> Result<Response<Incoming>, ExchangeError> {
+    let Some((address, tls)) = &asked.endpoint.upstream else {
+        return Err(ExchangeError::NoUpstream(asked.endpoint.name.to_string()));
+    };
+    let bounds = Bounds::from(&asked.snapshot.config.limits);
+    let client = asked.gate.upstreams.client(address, tls.as_ref(), &bounds);
+    let mut request = Request::new(into_body(body));
+    *request.method_mut() = head.method;
+    *request.uri_mut() = uri(
+        address,
+        &asked.endpoint.authority,
+        &address.target(&head.target),
+    )?;
+    *request.headers_mut() = head.headers;
+    if address.scheme == Scheme::H2c {
+        *request.version_mut() = Version::HTTP_2;
+    }
+    let response = client.send(request).await?;
+    let (mut parts, body) = response.into_parts();
+    parts.headers = forwarding::response(parts.headers);
+    parts.version = Version::HTTP_11;
+    Ok(Response::from_parts(parts, body))
+}
+
+fn uri(address: &Address, authority: &str, target: &str) -> Result<Uri, ExchangeError> {
+    let scheme = match address.scheme {
+        Scheme::Http | Scheme::H2c => "http",
+        Scheme::Https => "https",
+    };
+    let uri = Uri::builder()
+        .scheme(scheme)
+        .authority(authority)
+        .path_and_query(target)
+        .build();
+    uri.map_err(|error| ExchangeError::Downstream(format!("the target of the request: {error}")))
+}
+
+fn into_body(body: Sent) -> upstream::Body {
+    match body {
+        Sent::Passing(body) if body.is_end_stream() => none(),
+        Sent::Passing(body) => body.map_err(Into::into).boxed_unsync(),
+        Sent::Teed(body, copy) => TeedRequest::new(body, copy)
+            .map_err(Into::into)
+            .boxed_unsync(),
+        Sent::Whole(bytes) if bytes.is_empty() => none(),
+        Sent::Whole(bytes) => Full::new(bytes)
+            .map_err(|never| match never {})
+            .boxed_unsync(),
+    }
+}
+
+fn none() -> upstream::Body {
+    Empty::new().map_err(|never| match never {}).boxed_unsync()
+}

@@ -1,0 +1,257 @@
+//! The gateway's own answers: every fault of an exchange becomes a response here, and nowhere else.
+//!
+//! Each carries `ouli-error: KIND`, so that no client takes it for a recorded answer, and a body after RFC 9457.
+
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderValue, Response, StatusCode};
+use serde_json::{Value, json};
+
+use super::body::Outgoing;
+use crate::exchange::miss::Miss;
+use crate::plugin::PluginFailure;
+use crate::session::SessionError;
+use crate::upstream::UpstreamError;
+
+/// The field that marks an answer of the gateway's own.
+const MARK: &str = "ouli-error";
+
+/// Why an exchange has no answer from an upstream or a cassette.
+#[derive(Debug, thiserror::Error)]
+pub enum ExchangeError {
+    /// Nothing like it is recorded.
+    #[error("{}", .0.to_text())]
+    Miss(Box<Miss>),
+    /// The upstream gave no answer.
+    #[error(transparent)]
+    Upstream(#[from] UpstreamError),
+    /// A plugin gave no answer.
+    #[error(transparent)]
+    Plugin(#[from] PluginFailure),
+    /// The session cannot be used.
+    #[error("{0}")]
+    Session(String),
+    /// There are too many sessions.
+    #[error("more than {most} sessions (limits.sessions)")]
+    TooManySessions {
+        /// The limit.
+        most: usize,
+    },
+    /// The cassette cannot be used.
+    #[error("{0}")]
+    Cassette(String),
+    /// The body of the request is too large to be held.
+    #[error("the body of the request is larger than {most} bytes (limits.request_body)")]
+    TooLarge {
+        /// The limit in bytes.
+        most: usize,
+    },
+    /// The body of the request has a coding that cannot be undone.
+    #[error("the body of the request cannot be decoded: {0}")]
+    Undecodable(String),
+    /// The client sent what cannot be used, or left.
+    #[error("the request cannot be used: {0}")]
+    Downstream(String),
+    /// The client wants a tunnel.
+    #[error("CONNECT is not served: this is a reverse proxy; send requests to its address")]
+    Connect,
+    /// Too many requests are at work.
+    #[error("too many requests at once (limits.in_flight)")]
+    Busy,
+    /// A reload took the endpoint away.
+    #[error("the endpoint {0} is no longer configured")]
+    NoEndpoint(String),
+    /// The endpoint has nowhere to go.
+    #[error("the endpoint {0} has no upstream; add `upstream = \"https://...\"` to it")]
+    NoUpstream(String),
+    /// The gateway itself failed.
+    #[error("the gateway failed: {0}")]
+    Gateway(String),
+}
+
+/// What an error is to a client.
+struct Shape {
+    kind: &'static str,
+    status: StatusCode,
+    title: &'static str,
+}
+
+impl From<SessionError> for ExchangeError {
+    fn from(error: SessionError) -> Self {
+        match error {
+            SessionError::Name(reason) => Self::Session(reason),
+            SessionError::TooMany(most) => Self::TooManySessions { most },
+            SessionError::Cassette(reason) => Self::Cassette(reason),
+        }
+    }
+}
+
+impl ExchangeError {
+    fn shape(&self) -> Shape {
+        let (kind, status, title) = match self {
+            // Not a 5xx: client libraries would try again.
+            Self::Miss(_) => (
+                "miss",
+                StatusCode::NOT_FOUND,
+                "No recorded exchange matches",
+            ),
+            Self::Upstream(UpstreamError::Late { .. }) => (
+                "upstream",
+                StatusCode::GATEWAY_TIMEOUT,
+                "The upstream is late",
+            ),
+            Self::Upstream(UpstreamError::Connect { .. } | UpstreamError::Broken { .. }) => {
+                ("upstream", StatusCode::BAD_GATEWAY, "The upstream failed")
+            }
+            Self::Plugin(_) => (
+                "plugin",
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "A plugin failed",
+            ),
+            Self::Session(_) => (
+                "session",
+                StatusCode::BAD_REQUEST,
+                "The session cannot be used",
+            ),
+            Self::Cassette(_) => (
+                "cassette",
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "The cassette cannot be used",
+            ),
+            Self::TooLarge { .. } => (
+                "limit",
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "The body is too large",
+            ),
+            Self::Undecodable(_) => (
+                "coding",
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "The body cannot be decoded",
+            ),
+            Self::Downstream(_) => (
+                "request",
+                StatusCode::BAD_REQUEST,
+                "The request cannot be used",
+            ),
+            Self::Connect => (
+                "request",
+                StatusCode::METHOD_NOT_ALLOWED,
+                "CONNECT is not served",
+            ),
+            Self::TooManySessions { .. } => (
+                "limit",
+                StatusCode::SERVICE_UNAVAILABLE,
+                "Too many sessions",
+            ),
+            Self::Busy => (
+                "limit",
+                StatusCode::SERVICE_UNAVAILABLE,
+                "Too many requests",
+            ),
+            Self::NoEndpoint(_) | Self::NoUpstream(_) => (
+                "endpoint",
+                StatusCode::SERVICE_UNAVAILABLE,
+                "The endpoint cannot be used",
+            ),
+            Self::Gateway(_) => (
+                "gateway",
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "The gateway failed",
+            ),
+        };
+        Shape {
+            kind,
+            status,
+            title,
+        }
+    }
+}
+
+/// The response for an error.
+pub(super) fn answer(error: &ExchangeError) -> Response<Outgoing> {
+    let shape = error.shape();
+    let problem: Value = match error {
+        ExchangeError::Miss(miss) => miss.to_problem(),
+        other => json!({
+            "type": format!("urn:ouli:problem:{}", shape.kind),
+            "title": shape.title,
+            "status": shape.status.as_u16(),
+            "detail": other.to_string(),
+        }),
+    };
+    let mut text = serde_json::to_vec_pretty(&problem).unwrap_or_default();
+    text.push(b'\n');
+    let mut response = Response::new(Outgoing::bytes(Bytes::from(text)));
+    *response.status_mut() = shape.status;
+    let headers = response.headers_mut();
+    headers.insert(MARK, HeaderValue::from_static(shape.kind));
+    let problem_json = HeaderValue::from_static("application/problem+json");
+    headers.insert(CONTENT_TYPE, problem_json);
+    if shape.status == StatusCode::SERVICE_UNAVAILABLE {
+        headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    response
+}
+
+/// Says it on stderr, as loud as its cause deserves: the client's own faults are its own business.
+pub(super) fn log(error: &ExchangeError) {
+    match error {
+        ExchangeError::Miss(miss) => tracing::warn!("{}", miss.to_text()),
+        ExchangeError::Upstream(_)
+        | ExchangeError::Busy
+        | ExchangeError::TooManySessions { .. }
+        | ExchangeError::NoUpstream(_) => {
+            tracing::warn!("{error}");
+        }
+        ExchangeError::Plugin(_) | ExchangeError::Cassette(_) | ExchangeError::Gateway(_) => {
+            tracing::error!("{error}");
+        }
+        ExchangeError::Session(_)
+        | ExchangeError::TooLarge { .. }
+        | ExchangeError::Undecodable(_)
+        | ExchangeError::Downstream(_)
+        | ExchangeError::Connect
+        | ExchangeError::NoEndpoint(_) => tracing::debug!("{error}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_answer_is_marked_and_says_what_it_is() {
+        let late = UpstreamError::Late {
+            target: "h:1".into(),
+            what: "response",
+            limit: std::time::Duration::from_secs(1),
+            key: "first_byte_timeout",
+        };
+        let broken = UpstreamError::Broken {
+            target: "h:1".into(),
+            reason: "x".into(),
+        };
+        let cases = [
+            (ExchangeError::Upstream(late), 504, "upstream"),
+            (ExchangeError::Upstream(broken), 502, "upstream"),
+            (ExchangeError::Session("x".into()), 400, "session"),
+            (ExchangeError::Cassette("x".into()), 500, "cassette"),
+            (ExchangeError::TooLarge { most: 1 }, 413, "limit"),
+            (ExchangeError::Undecodable("x".into()), 415, "coding"),
+            (ExchangeError::Downstream("x".into()), 400, "request"),
+            (ExchangeError::Connect, 405, "request"),
+            (ExchangeError::Busy, 503, "limit"),
+            (ExchangeError::TooManySessions { most: 1 }, 503, "limit"),
+            (ExchangeError::NoEndpoint("x".into()), 503, "endpoint"),
+            (ExchangeError::NoUpstream("x".into()), 503, "endpoint"),
+            (ExchangeError::Gateway("x".into()), 500, "gateway"),
+        ];
+        for (error, status, kind) in cases {
+            let response = answer(&error);
+            assert_eq!(response.status(), status, "{error}");
+            assert_eq!(response.headers()[MARK], kind, "{error}");
+            let retry = response.headers().contains_key(RETRY_AFTER);
+            assert_eq!(retry, status == 503, "{error}");
+        }
+    }
+}

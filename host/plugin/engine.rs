@@ -1,0 +1,138 @@
+//! The wasm engine: one a process, with the settings of production everywhere.
+//!
+//! Time limits are epochs: one thread counts ticks, every call starts with a deadline in ticks.
+
+use std::path::Path;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use wasmtime::{
+    Cache, CacheConfig, Config, Engine, InstanceAllocationStrategy, ModuleVersionStrategy,
+    PoolingAllocationConfig,
+};
+
+use super::PluginError;
+
+/// How often the epoch advances. A deadline is kept to within one tick.
+const TICK: Duration = Duration::from_millis(2);
+
+/// Opens the engine on the first call; later calls return the same one, whatever the cache folder.
+///
+/// Compiled code is kept in `cache`, keyed by content, engine settings and version; without a folder, or where it
+/// cannot be used, plugins are compiled at every start.
+pub fn shared(cache: Option<&Path>) -> Result<&'static Engine, PluginError> {
+    static ENGINE: OnceLock<Engine> = OnceLock::new();
+    if let Some(engine) = ENGINE.get() {
+        return Ok(engine);
+    }
+    let engine = open(cache)?;
+    let stored = ENGINE.get_or_init(|| {
+        tick(&engine);
+        engine
+    });
+    Ok(stored)
+}
+
+/// The deadline for a call that may take `time`, in ticks from now.
+pub(super) fn ticks(time: Duration) -> u64 {
+    let ticks = time.as_micros().div_ceil(TICK.as_micros());
+    // The tick under way counts as one, so one more keeps the whole time.
+    u64::try_from(ticks).unwrap_or(u64::MAX - 1) + 1
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the one place that makes the engine"
+)]
+fn open(cache: Option<&Path>) -> Result<Engine, PluginError> {
+    let mut config = base_config();
+    if let Some(cache) = cache.and_then(open_cache) {
+        config.cache(Some(cache));
+    }
+    let mut pooled = config.clone();
+    pooled.allocation_strategy(InstanceAllocationStrategy::Pooling(pool()));
+    // Pooling reserves address space, which containers and `ulimit -v` may refuse.
+    Engine::new(&pooled)
+        .or_else(|_| Engine::new(&config))
+        .map_err(PluginError::Engine)
+}
+
+fn base_config() -> Config {
+    let mut config = Config::new();
+    config.wasm_component_model(true);
+    config.concurrency_support(false);
+    config.epoch_interruption(true);
+    config.max_wasm_stack(512 << 10);
+    // The same input gives the same answer on every machine.
+    config.cranelift_nan_canonicalization(true);
+    config.relaxed_simd_deterministic(true);
+    config.wasm_memory64(false);
+    config.memory_init_cow(true);
+    let version = format!("ouli-gateway-{}", env!("CARGO_PKG_VERSION"));
+    config
+        .module_version(ModuleVersionStrategy::Custom(version))
+        .expect("the version is shorter than 256 bytes");
+    config
+}
+
+/// Slots for every instance that may live at once. Memory is only used by slots in use.
+fn pool() -> PoolingAllocationConfig {
+    let mut pool = PoolingAllocationConfig::default();
+    pool.total_component_instances(512)
+        .total_core_instances(4096)
+        .total_memories(512)
+        .total_tables(2048)
+        // Guests from Python and JavaScript are made of dozens of core modules.
+        .max_component_instance_size(10 << 20)
+        .max_core_instance_size(10 << 20)
+        .max_core_instances_per_component(200)
+        .max_memories_per_component(32)
+        .max_tables_per_component(64)
+        .max_memories_per_module(2)
+        .max_tables_per_module(2)
+        .table_elements(100_000)
+        .max_memory_size(256 << 20)
+        .linear_memory_keep_resident(1 << 20)
+        .table_keep_resident(256 << 10);
+    pool
+}
+
+fn open_cache(folder: &Path) -> Option<Cache> {
+    let mut config = CacheConfig::new();
+    config.with_directory(folder);
+    match Cache::new(config) {
+        Ok(cache) => Some(cache),
+        Err(error) => {
+            tracing::warn!("plugins are compiled at every start: {error:#}");
+            None
+        }
+    }
+}
+
+fn tick(engine: &Engine) {
+    let engine = engine.weak();
+    let spawned = std::thread::Builder::new()
+        .name("ouli-epoch".to_owned())
+        .spawn(move || {
+            while let Some(engine) = engine.upgrade() {
+                engine.increment_epoch();
+                drop(engine);
+                std::thread::sleep(TICK);
+            }
+        });
+    if let Err(error) = spawned {
+        tracing::error!("no thread for plugin time limits: {error}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_deadline_never_cuts_the_time_short() {
+        assert_eq!(ticks(Duration::ZERO), 1);
+        assert_eq!(ticks(Duration::from_millis(2)), 2);
+        assert_eq!(ticks(Duration::from_micros(2001)), 3);
+    }
+}

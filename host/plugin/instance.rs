@@ -1,0 +1,275 @@
+//! One running copy of a plugin, and the stock of idle ones.
+//!
+//! Copies are reused, since starting one costs far more than asking one. A copy is taken out of the stock for a call and
+//! put back after a good one; a copy that trapped is never seen again.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use wasmtime::component::Resource;
+use wasmtime::{Store, Trap};
+
+use super::bindings::exports::ouli::gateway::{matcher, recording_policy, redactor};
+use super::component::{Declarations, Plugin, Template, take_parts};
+use super::state::{Answer, Loan, Phase, State};
+use super::{PluginError, PluginFailure, engine};
+use crate::exchange::Message;
+use crate::exchange::redaction::Secrets;
+
+/// Idle copies that are kept. More may run at once; those beyond are dropped when they come back.
+const IDLE: usize = 32;
+
+/// Calls after which a copy is replaced, since linear memory never shrinks.
+const CALLS: u32 = 10_000;
+
+/// The stock of idle copies of one plugin.
+#[derive(Default)]
+pub(super) struct Pool(Mutex<Vec<Instance>>);
+
+impl Pool {
+    fn take(&self) -> Option<Instance> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop()
+    }
+
+    pub(super) fn put(&self, instance: Instance) {
+        if instance.calls >= CALLS {
+            return;
+        }
+        let mut idle = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if idle.len() < IDLE {
+            idle.push(instance);
+        }
+    }
+}
+
+/// A running copy.
+pub(super) struct Instance {
+    store: Store<State>,
+    matcher: Option<matcher::Guest>,
+    redactor: Option<redactor::Guest>,
+    policy: Option<recording_policy::Guest>,
+    calls: u32,
+}
+
+/// Which function to call, with what it takes.
+pub(super) enum Question {
+    Identify(Arc<dyn Message>),
+    Redact(Arc<dyn Message>),
+    Decide(Arc<dyn Message>, Arc<dyn Message>),
+}
+
+impl Question {
+    fn role(&self) -> &'static str {
+        match self {
+            Self::Identify(_) => "matcher",
+            Self::Redact(_) => "redactor",
+            Self::Decide(..) => "recording-policy",
+        }
+    }
+}
+
+impl Plugin {
+    /// Asks the plugin, in an idle copy or a new one.
+    pub(super) fn ask(
+        &self,
+        question: &Question,
+        secrets: &Arc<Secrets>,
+    ) -> Result<Answer, PluginFailure> {
+        let fail = |reason| PluginFailure {
+            plugin: self.template.name.clone(),
+            role: question.role(),
+            reason,
+        };
+        let mut instance = match self.pool.take() {
+            Some(instance) => instance,
+            None => Instance::prepared(&self.template)
+                .map(|(instance, _)| instance)
+                .map_err(|error| fail(error.to_string()))?,
+        };
+        // Only a call that came to its end puts the copy back.
+        match instance.ask(&self.template, question, secrets) {
+            Ok(said) => {
+                self.pool.put(instance);
+                said.map_err(|text| fail(format!("refused: {text}")))
+            }
+            Err(reason) => Err(fail(reason)),
+        }
+    }
+}
+
+/// What the guest said, or in its own words why it does not answer.
+type Said = Result<Answer, String>;
+
+impl Instance {
+    /// Starts a copy and lets every role prepare.
+    pub(super) fn prepared(template: &Template) -> Result<(Self, Declarations), PluginError> {
+        let failed = |role| move |reason| PluginError::Prepare { role, reason };
+        let mut instance = Self::start(template).map_err(failed("component"))?;
+        let mut declarations = Declarations::default();
+        if let Some(guest) = instance.matcher.clone() {
+            let answer = instance
+                .prepare(template, |store| guest.call_prepare(store, sink()))
+                .map_err(failed("matcher"))?;
+            declarations.matcher = Some(take_parts(answer));
+        }
+        if let Some(guest) = instance.redactor.clone() {
+            let answer = instance
+                .prepare(template, |store| guest.call_prepare(store, sink()))
+                .map_err(failed("redactor"))?;
+            declarations.redactor = Some((answer.rules, answer.ask));
+        }
+        if let Some(guest) = instance.policy.clone() {
+            let answer = instance
+                .prepare(template, |store| guest.call_prepare(store, sink()))
+                .map_err(failed("recording-policy"))?;
+            declarations.policy = Some((answer.conditions, answer.ask));
+        }
+        Ok((instance, declarations))
+    }
+
+    fn start(template: &Template) -> Result<Self, String> {
+        let state = State::new(
+            Arc::clone(&template.settings),
+            &template.hash,
+            template.bounds,
+            Arc::clone(&template.log),
+        );
+        let engine = template.linked.engine();
+        let mut store = Store::new(engine, state);
+        store.limiter(|state| &mut state.limits);
+        store.set_epoch_deadline(engine::ticks(template.bounds.prepare));
+        let linked = template.linked.instantiate(&mut store);
+        let instance = linked.map_err(|error| explain(&error, template.bounds.prepare))?;
+        let mut load = || -> wasmtime::Result<_> {
+            let roles = &template.roles;
+            let matcher = roles.matcher.as_ref();
+            let redactor = roles.redactor.as_ref();
+            let policy = roles.policy.as_ref();
+            Ok((
+                matcher
+                    .map(|role| role.load(&mut store, &instance))
+                    .transpose()?,
+                redactor
+                    .map(|role| role.load(&mut store, &instance))
+                    .transpose()?,
+                policy
+                    .map(|role| role.load(&mut store, &instance))
+                    .transpose()?,
+            ))
+        };
+        let (matcher, redactor, policy) = load().map_err(|error| format!("{error:#}"))?;
+        Ok(Self {
+            store,
+            matcher,
+            redactor,
+            policy,
+            calls: 0,
+        })
+    }
+
+    fn prepare(
+        &mut self,
+        template: &Template,
+        call: impl FnOnce(&mut Store<State>) -> wasmtime::Result<Result<(), String>>,
+    ) -> Result<Answer, String> {
+        self.store.data_mut().loan = Loan {
+            phase: Phase::Prepare,
+            ..Loan::default()
+        };
+        self.enter(template.bounds.prepare, call)?
+    }
+
+    fn ask(
+        &mut self,
+        template: &Template,
+        question: &Question,
+        secrets: &Arc<Secrets>,
+    ) -> Result<Said, String> {
+        let messages = match question {
+            Question::Identify(message) | Question::Redact(message) => {
+                [Some(Arc::clone(message)), None]
+            }
+            Question::Decide(request, response) => {
+                [Some(Arc::clone(request)), Some(Arc::clone(response))]
+            }
+        };
+        self.store.data_mut().loan = Loan {
+            phase: Phase::Ask,
+            messages,
+            secrets: Some(Arc::clone(secrets)),
+        };
+        let bounds = template.bounds;
+        let missing = || "lost its role".to_owned();
+        match question {
+            Question::Identify(_) => {
+                let guest = self.matcher.clone().ok_or_else(missing)?;
+                self.enter(bounds.identify, |store| {
+                    guest.call_identify(store, message(0), sink())
+                })
+            }
+            Question::Redact(_) => {
+                let guest = self.redactor.clone().ok_or_else(missing)?;
+                self.enter(bounds.redact, |store| {
+                    guest.call_redact(store, message(0), sink())
+                })
+            }
+            Question::Decide(..) => {
+                let guest = self.policy.clone().ok_or_else(missing)?;
+                self.enter(bounds.decide, |store| {
+                    guest.call_decide(store, message(0), Some(message(1)), sink())
+                })
+            }
+        }
+    }
+
+    /// Runs guest code under a deadline. The outer error means that this copy is broken.
+    fn enter(
+        &mut self,
+        time: Duration,
+        call: impl FnOnce(&mut Store<State>) -> wasmtime::Result<Result<(), String>>,
+    ) -> Result<Said, String> {
+        self.calls += 1;
+        self.store.set_epoch_deadline(engine::ticks(time));
+        let store = &mut self.store;
+        // A panic of host code below must not take the thread's other requests with it.
+        let result = std::panic::catch_unwind(AssertUnwindSafe(|| call(store)))
+            .map_err(|_| "met a fault of the host".to_owned())?
+            .map_err(|error| explain(&error, time))?;
+        let state = self.store.data_mut();
+        state.loan = Loan::default();
+        let answer = std::mem::take(&mut state.answer);
+        Ok(result.map(|()| answer))
+    }
+}
+
+/// Says what stopped a guest, without anything that the guest wrote.
+fn explain(error: &wasmtime::Error, time: Duration) -> String {
+    match error.downcast_ref::<Trap>() {
+        Some(Trap::Interrupt) => {
+            format!("ran for longer than {time:?} and was stopped (limits.plugin_*_time)")
+        }
+        Some(Trap::StackOverflow) => "trapped: its call stack overflowed".to_owned(),
+        Some(Trap::UnreachableCodeReached) => {
+            "trapped: it panicked or aborted (its own words: RUST_LOG=debug)".to_owned()
+        }
+        Some(trap) => format!("trapped: {trap}"),
+        None => explain_other(error),
+    }
+}
+
+fn explain_other(error: &wasmtime::Error) -> String {
+    let root = error.root_cause().to_string();
+    if root.contains("growing memory") || root.contains("growing table") {
+        return format!("trapped: {root} (limits.plugin_memory)");
+    }
+    format!("trapped: {root}")
+}
+
+fn message(place: u32) -> Resource<super::state::MessageSlot> {
+    Resource::new_borrow(place)
+}
+
+fn sink() -> Resource<super::state::SinkSlot> {
+    Resource::new_borrow(0)
+}

@@ -1,0 +1,200 @@
+//! All plugins of one generation, put together: what they declared runs natively, those that ask are asked in order.
+
+use std::sync::Arc;
+
+use super::component::Plugin;
+use super::instance::Question;
+use super::redaction::Redactors;
+use super::state::{Condition, When};
+use super::{PluginError, PluginFailure, Redacted};
+use crate::exchange::key::{self, Described, Key, Part};
+use crate::exchange::redaction::{PlainMessage, Secrets};
+use crate::exchange::{Exchange, Message, Request, glob};
+
+/// One generation of plugins. Immutable, so a request that holds it sees no other.
+pub struct Plugins {
+    all: Vec<Arc<Plugin>>,
+    redactors: Redactors,
+}
+
+/// The key of a request.
+#[derive(Clone)]
+pub struct Keyed {
+    /// The key.
+    pub key: Key,
+    /// The plugin that made it.
+    pub matcher: Arc<Plugin>,
+}
+
+/// What the policies say of an exchange.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// Record it, with these tags.
+    Keep(Vec<(String, String)>),
+    /// Do not record it, for this reason.
+    Skip(String),
+}
+
+impl Plugins {
+    /// Puts loaded plugins together, in the order in which they are asked; the built-in ones come last. `off` are ids of
+    /// redaction rules that are switched off.
+    pub fn new(all: Vec<Arc<Plugin>>, off: &[String]) -> Result<Self, PluginError> {
+        let redactors = Redactors::new(&all, off)?;
+        Ok(Self { all, redactors })
+    }
+
+    /// The plugins in order.
+    pub fn all(&self) -> &[Arc<Plugin>] {
+        &self.all
+    }
+
+    /// Ids in `off` that no rule has.
+    pub fn unknown_off(&self) -> Vec<String> {
+        self.redactors.unknown_off()
+    }
+
+    /// A request as matchers see it: redacted, as far as it is read.
+    pub fn view(
+        &self,
+        endpoint: Arc<str>,
+        session: Arc<str>,
+        request: Arc<Request>,
+        secrets: Arc<Secrets>,
+    ) -> Result<Arc<dyn Message>, PluginFailure> {
+        self.redactors.view(endpoint, session, request, secrets)
+    }
+
+    /// The key of a request.
+    pub fn key(
+        &self,
+        request: &Arc<dyn Message>,
+        secrets: &Arc<Secrets>,
+    ) -> Result<Keyed, PluginFailure> {
+        self.first_matcher(request, secrets, |matcher, parts, more| Keyed {
+            key: if more.is_empty() {
+                key::derive(parts, &**request)
+            } else {
+                key::derive(&[parts, more].concat(), &**request)
+            },
+            matcher: Arc::clone(matcher),
+        })
+    }
+
+    /// The parts of a request's key in full.
+    pub fn describe(
+        &self,
+        request: &Arc<dyn Message>,
+        secrets: &Arc<Secrets>,
+    ) -> Result<Vec<Described>, PluginFailure> {
+        self.first_matcher(request, secrets, |_, parts, more| {
+            let mut described = key::describe(parts, &**request);
+            described.extend(key::describe(more, &**request));
+            described
+        })
+    }
+
+    /// Takes the secrets out of an exchange, for the disk.
+    pub fn redact(
+        &self,
+        exchange: Exchange,
+        session: &Arc<str>,
+        secrets: &Arc<Secrets>,
+    ) -> Result<Redacted, PluginFailure> {
+        self.redactors.redact(exchange, session, secrets)
+    }
+
+    /// What the policies say of a redacted exchange.
+    pub fn decide(
+        &self,
+        exchange: &Exchange,
+        session: &Arc<str>,
+        secrets: &Arc<Secrets>,
+    ) -> Result<Decision, PluginFailure> {
+        let path = exchange.request.path();
+        let mut tags = Vec::new();
+        let mut pair: Option<(Arc<dyn Message>, Arc<dyn Message>)> = None;
+        for plugin in self.all.iter().filter(|plugin| plugin.covers(path)) {
+            let Some((conditions, ask)) = &plugin.declarations.policy else {
+                continue;
+            };
+            if let Some(met) = conditions.iter().find(|one| one.met(exchange)) {
+                return Ok(Decision::Skip(met.reason.clone()));
+            }
+            if !ask {
+                continue;
+            }
+            let (request, response) = pair.get_or_insert_with(|| both(exchange, session));
+            let question = Question::Decide(Arc::clone(request), Arc::clone(response));
+            let answer = plugin.ask(&question, secrets)?;
+            if let Some(reason) = answer.skip {
+                return Ok(Decision::Skip(reason));
+            }
+            tags.extend(answer.tags);
+        }
+        Ok(Decision::Keep(tags))
+    }
+
+    /// Runs `take` with the parts of the first matcher that does not abstain: those it declared and those it adds.
+    fn first_matcher<T>(
+        &self,
+        request: &Arc<dyn Message>,
+        secrets: &Arc<Secrets>,
+        take: impl Fn(&Arc<Plugin>, &[Part], &[Part]) -> T,
+    ) -> Result<T, PluginFailure> {
+        let mut failure = None;
+        for plugin in self.all.iter().filter(|one| one.covers(request.path())) {
+            let Some((parts, ask)) = &plugin.declarations.matcher else {
+                continue;
+            };
+            if !ask {
+                return Ok(take(plugin, parts, &[]));
+            }
+            match plugin.ask(&Question::Identify(Arc::clone(request)), secrets) {
+                Ok(answer) if answer.abstain => {}
+                Ok(answer) => return Ok(take(plugin, parts, &answer.parts)),
+                Err(error) if plugin.fail => return Err(error),
+                Err(error) => {
+                    tracing::error!("{error}; the next matcher decides");
+                    failure = Some(error);
+                }
+            }
+        }
+        Err(failure.unwrap_or_else(|| PluginFailure {
+            plugin: "none".to_owned(),
+            role: "matcher",
+            reason: "every matcher abstained, and the built-in one is switched off".to_owned(),
+        }))
+    }
+}
+
+impl Condition {
+    fn met(&self, exchange: &Exchange) -> bool {
+        match &self.when {
+            When::Path(pattern) => glob::matches(pattern, exchange.request.path()),
+            When::Method(method) => exchange.request.method.as_str() == method,
+            When::Status(lowest, highest) => {
+                let status = u32::from(exchange.response.status.as_u16());
+                (*lowest..=*highest).contains(&status)
+            }
+        }
+    }
+}
+
+fn both(exchange: &Exchange, session: &Arc<str>) -> (Arc<dyn Message>, Arc<dyn Message>) {
+    let endpoint: Arc<str> = exchange.endpoint.as_str().into();
+    let request = Arc::new(exchange.request.clone());
+    let response = Arc::new(exchange.response.clone());
+    (
+        Arc::new(PlainMessage::request(
+            Arc::clone(&endpoint),
+            Arc::clone(session),
+            Arc::clone(&request),
+        )),
+        Arc::new(PlainMessage::response(
+            endpoint,
+            Arc::clone(session),
+            request,
+            response,
+        )),
+    )
+}

@@ -1,0 +1,227 @@
+//! The redactors of one generation: their declared rules, compiled together, and those that are asked per message.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::component::Plugin;
+use super::instance::Question;
+use super::{PluginError, PluginFailure};
+use crate::exchange::redaction::{
+    self, Declared, Edit, PlainMessage, Purpose, Redaction, RequestView, Rules, Secrets,
+};
+use crate::exchange::{Exchange, Message, Request, Response};
+
+/// How often a rule took something out, by its id.
+pub type RedactionCount = BTreeMap<String, u64>;
+
+/// An exchange with its secrets taken out.
+#[derive(Debug)]
+pub struct Redacted {
+    /// The exchange.
+    pub exchange: Exchange,
+    /// How often each rule fired.
+    pub counts: RedactionCount,
+}
+
+/// Redactors that share a set of routes have their rules compiled together; a set is a bit for each redactor.
+type Set = u64;
+
+/// Redactors in one generation beyond which sets no longer fit.
+const MOST: usize = 64;
+
+pub(super) struct Redactors {
+    plugins: Vec<Arc<Plugin>>,
+    off: Vec<String>,
+    /// The rules where all redactors apply, which without routes is always.
+    everywhere: Arc<Rules>,
+    sets: Mutex<HashMap<Set, Arc<Rules>>>,
+}
+
+impl Redactors {
+    pub(super) fn new(all: &[Arc<Plugin>], off: &[String]) -> Result<Self, PluginError> {
+        let plugins: Vec<_> = all
+            .iter()
+            .filter(|plugin| plugin.declarations.redactor.is_some())
+            .cloned()
+            .collect();
+        if plugins.len() > MOST {
+            return Err(PluginError::Rule(format!("more than {MOST} redactors")));
+        }
+        let everywhere = compile(plugins.iter(), off)?;
+        Ok(Self {
+            plugins,
+            off: off.to_vec(),
+            everywhere,
+            sets: Mutex::default(),
+        })
+    }
+
+    pub(super) fn unknown_off(&self) -> Vec<String> {
+        self.everywhere.unknown_off().to_vec()
+    }
+
+    pub(super) fn view(
+        &self,
+        endpoint: Arc<str>,
+        session: Arc<str>,
+        request: Arc<Request>,
+        secrets: Arc<Secrets>,
+    ) -> Result<Arc<dyn Message>, PluginFailure> {
+        let rules = self.rules(request.path());
+        let request = if self.asked(request.path()).next().is_some() {
+            let redaction = Redaction::new(&rules, &secrets, Purpose::Key);
+            let first = redaction.request(&request).value;
+            Arc::new(self.ask_request(first, &endpoint, &session, &secrets)?)
+        } else {
+            request
+        };
+        Ok(Arc::new(RequestView::new(
+            endpoint, session, request, rules, secrets,
+        )))
+    }
+
+    pub(super) fn redact(
+        &self,
+        exchange: Exchange,
+        session: &Arc<str>,
+        secrets: &Arc<Secrets>,
+    ) -> Result<Redacted, PluginFailure> {
+        let endpoint: Arc<str> = exchange.endpoint.as_str().into();
+        let rules = self.rules(exchange.request.path());
+        let redaction = Redaction::new(&rules, secrets, Purpose::Write);
+        let request = redaction.request(&exchange.request);
+        let response = redaction.response(&exchange.response);
+        let mut counts = request.counts;
+        add(&mut counts, response.counts);
+        let (mut request, mut response) = (request.value, response.value);
+        if self.asked(exchange.request.path()).next().is_some() {
+            request = self.ask_request(request, &endpoint, session, secrets)?;
+            response = self.ask_response(&request, response, &endpoint, session, secrets)?;
+        }
+        // What was found late, in the response or by a plugin, may stand earlier in the request.
+        let request = redaction.request(&request);
+        let response = redaction.response(&response);
+        add(&mut counts, request.counts);
+        add(&mut counts, response.counts);
+        let exchange = Exchange {
+            endpoint: exchange.endpoint,
+            request: request.value,
+            response: response.value,
+            tags: exchange.tags,
+        };
+        Ok(Redacted { exchange, counts })
+    }
+
+    fn asked(&self, path: &str) -> impl Iterator<Item = &Arc<Plugin>> {
+        self.plugins.iter().filter(move |plugin| {
+            let asks = plugin
+                .declarations
+                .redactor
+                .as_ref()
+                .is_some_and(|(_, ask)| *ask);
+            asks && plugin.covers(path)
+        })
+    }
+
+    fn ask_request(
+        &self,
+        mut request: Request,
+        endpoint: &Arc<str>,
+        session: &Arc<str>,
+        secrets: &Arc<Secrets>,
+    ) -> Result<Request, PluginFailure> {
+        let path = request.path().to_owned();
+        for plugin in self.asked(&path) {
+            let message = PlainMessage::request(
+                Arc::clone(endpoint),
+                Arc::clone(session),
+                Arc::new(request.clone()),
+            );
+            let edits = ask(plugin, Arc::new(message), secrets)?;
+            redaction::edit_request(&mut request, edits).map_err(|error| wrong(plugin, &error))?;
+        }
+        Ok(request)
+    }
+
+    fn ask_response(
+        &self,
+        request: &Request,
+        mut response: Response,
+        endpoint: &Arc<str>,
+        session: &Arc<str>,
+        secrets: &Arc<Secrets>,
+    ) -> Result<Response, PluginFailure> {
+        let request = Arc::new(request.clone());
+        for plugin in self.asked(request.path()) {
+            let message = PlainMessage::response(
+                Arc::clone(endpoint),
+                Arc::clone(session),
+                Arc::clone(&request),
+                Arc::new(response.clone()),
+            );
+            let edits = ask(plugin, Arc::new(message), secrets)?;
+            redaction::edit_response(&mut response, edits)
+                .map_err(|error| wrong(plugin, &error))?;
+        }
+        Ok(response)
+    }
+
+    /// The rules for a path.
+    fn rules(&self, path: &str) -> Arc<Rules> {
+        if self.plugins.iter().all(|plugin| plugin.covers(path)) {
+            return Arc::clone(&self.everywhere);
+        }
+        let covering = || self.plugins.iter().filter(|plugin| plugin.covers(path));
+        let set = self
+            .plugins
+            .iter()
+            .enumerate()
+            .fold(0, |set: Set, (bit, plugin)| {
+                set | Set::from(plugin.covers(path)) << bit
+            });
+        let mut sets = self.sets.lock().unwrap_or_else(PoisonError::into_inner);
+        let rules = sets.entry(set).or_insert_with(|| {
+            // Each rule was compiled once already, so a smaller set compiles too; if not, more is redacted, not less.
+            compile(covering(), &self.off).unwrap_or_else(|_| Arc::clone(&self.everywhere))
+        });
+        Arc::clone(rules)
+    }
+}
+
+fn compile<'a>(
+    plugins: impl Iterator<Item = &'a Arc<Plugin>>,
+    off: &[String],
+) -> Result<Arc<Rules>, PluginError> {
+    let declared: Vec<Declared> = plugins
+        .filter_map(|plugin| plugin.declarations.redactor.as_ref())
+        .flat_map(|(rules, _)| rules.iter().cloned())
+        .collect();
+    let rules = Rules::compile(declared, off).map_err(|errors| {
+        let lines: Vec<_> = errors.iter().map(ToString::to_string).collect();
+        PluginError::Rule(lines.join("; "))
+    })?;
+    Ok(Arc::new(rules))
+}
+
+fn ask(
+    plugin: &Plugin,
+    message: Arc<dyn Message>,
+    secrets: &Arc<Secrets>,
+) -> Result<Vec<Edit>, PluginFailure> {
+    let answer = plugin.ask(&Question::Redact(message), secrets)?;
+    Ok(answer.edits)
+}
+
+fn wrong(plugin: &Plugin, error: &redaction::EditError) -> PluginFailure {
+    PluginFailure {
+        plugin: plugin.name().to_owned(),
+        role: "redactor",
+        reason: format!("made an edit that cannot be applied: {error}"),
+    }
+}
+
+fn add(counts: &mut RedactionCount, more: RedactionCount) {
+    for (rule, times) in more {
+        *counts.entry(rule).or_default() += times;
+    }
+}

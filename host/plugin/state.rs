@@ -1,0 +1,212 @@
+//! What one plugin instance can see and say during a call: the messages it borrows and the sinks it answers through.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use wasmtime::component::ResourceTable;
+use wasmtime::{StoreLimits, StoreLimitsBuilder};
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+
+use super::log::Log;
+use super::{Bounds, wasi};
+use crate::exchange::Message;
+use crate::exchange::key::Part;
+use crate::exchange::redaction::{Declared, Edit, Secrets};
+
+/// A message lent to a guest: its handle is the place in [`Loan::messages`].
+#[expect(unreachable_pub, reason = "generated code exports it")]
+pub struct MessageSlot;
+
+/// A sink lent to a guest. There is one of each kind at most, so the handle carries no meaning.
+#[expect(unreachable_pub, reason = "generated code exports it")]
+pub struct SinkSlot;
+
+/// Who is called: it decides which methods of a sink are allowed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Nobody: the instance is idle.
+    #[default]
+    Idle,
+    /// `prepare` of any role.
+    Prepare,
+    /// `identify`, `redact` or `decide`.
+    Ask,
+}
+
+/// A condition under which an exchange is not recorded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Condition {
+    /// What is looked at.
+    pub when: When,
+    /// Why, in the words of the plugin.
+    pub reason: String,
+}
+
+/// What a [`Condition`] looks at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum When {
+    /// The path fits this pattern.
+    Path(String),
+    /// The method is this one.
+    Method(String),
+    /// The status is in this range, both ends included.
+    Status(u32, u32),
+}
+
+/// What a guest said in one call.
+#[derive(Debug, Default)]
+pub(super) struct Answer {
+    pub(super) ask: bool,
+    pub(super) abstain: bool,
+    pub(super) parts: Vec<Part>,
+    pub(super) part_bytes: usize,
+    pub(super) rules: Vec<Declared>,
+    pub(super) edits: Vec<Edit>,
+    pub(super) edit_bytes: usize,
+    pub(super) conditions: Vec<Condition>,
+    pub(super) skip: Option<String>,
+    pub(super) tags: Vec<(String, String)>,
+}
+
+/// What a guest may use during one call.
+#[derive(Default)]
+pub(super) struct Loan {
+    pub(super) phase: Phase,
+    pub(super) messages: [Option<Arc<dyn Message>>; 2],
+    pub(super) secrets: Option<Arc<Secrets>>,
+}
+
+/// The data of one store.
+pub(super) struct State {
+    pub(super) loan: Loan,
+    pub(super) answer: Answer,
+    pub(super) settings: Arc<str>,
+    pub(super) bounds: Bounds,
+    pub(super) log: Arc<Log>,
+    pub(super) limits: StoreLimits,
+    pub(super) table: ResourceTable,
+    wasi: WasiCtx,
+}
+
+impl State {
+    pub(super) fn new(settings: Arc<str>, seed: &[u8], bounds: Bounds, log: Arc<Log>) -> Self {
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(bounds.handles);
+        Self {
+            loan: Loan::default(),
+            answer: Answer::default(),
+            settings,
+            bounds,
+            log,
+            limits: StoreLimitsBuilder::new()
+                .memory_size(bounds.memory)
+                .table_elements(bounds.table_elements)
+                .instances(bounds.instances)
+                .memories(32)
+                .tables(64)
+                .trap_on_grow_failure(true)
+                .build(),
+            table,
+            wasi: wasi::context(seed),
+        }
+    }
+
+    /// The message behind a handle.
+    pub(super) fn message(&self, handle: u32) -> wasmtime::Result<&Arc<dyn Message>> {
+        self.loan
+            .messages
+            .get(handle as usize)
+            .and_then(Option::as_ref)
+            .ok_or_else(|| wasmtime::Error::msg("this message is not lent to the plugin"))
+    }
+
+    /// Refuses a method that belongs to the other phase.
+    pub(super) fn only_in(&self, phase: Phase, what: &str) -> wasmtime::Result<()> {
+        if self.loan.phase == phase {
+            return Ok(());
+        }
+        Err(wasmtime::Error::msg(format!(
+            "`{what}` cannot be called here"
+        )))
+    }
+
+    /// Adds a part to the key, within the limits.
+    pub(super) fn add_part(&mut self, part: Part) -> wasmtime::Result<()> {
+        let size = match &part {
+            Part::Own { name, value } => name.len() + value.len(),
+            Part::Endpoint
+            | Part::Method
+            | Part::Authority
+            | Part::Path
+            | Part::Query { .. }
+            | Part::Header(_)
+            | Part::Headers { .. }
+            | Part::Body { .. } => 0,
+        };
+        self.answer.part_bytes += size;
+        if self.answer.parts.len() >= self.bounds.key_parts {
+            return Err(over("parts in a key", "key_parts"));
+        }
+        if self.answer.part_bytes > self.bounds.key_bytes {
+            return Err(over("bytes in a key", "key_bytes"));
+        }
+        self.answer.parts.push(part);
+        Ok(())
+    }
+
+    /// Adds an edit of `size` new bytes, within the limits.
+    pub(super) fn add_edit(&mut self, edit: Edit, size: usize) -> wasmtime::Result<()> {
+        self.only_in(Phase::Ask, "edit")?;
+        self.answer.edit_bytes += size;
+        if self.answer.edits.len() >= self.bounds.edits {
+            return Err(over("edits of one message", "edits"));
+        }
+        if self.answer.edit_bytes > self.bounds.edit_bytes {
+            return Err(over("bytes of edits of one message", "edit_bytes"));
+        }
+        self.answer.edits.push(edit);
+        Ok(())
+    }
+
+    /// Adds a declared rule, within the limits.
+    pub(super) fn add_rule(&mut self, rule: Declared) -> wasmtime::Result<()> {
+        self.only_in(Phase::Prepare, "rules")?;
+        if self.answer.rules.len() >= self.bounds.rules {
+            return Err(over("rules of one redactor", "rules"));
+        }
+        self.answer.rules.push(rule);
+        Ok(())
+    }
+
+    /// Adds a declared condition, within the limits.
+    pub(super) fn add_condition(&mut self, when: When, reason: String) -> wasmtime::Result<()> {
+        self.only_in(Phase::Prepare, "conditions")?;
+        if self.answer.conditions.len() >= self.bounds.rules {
+            return Err(over("conditions of one policy", "rules"));
+        }
+        self.answer.conditions.push(Condition { when, reason });
+        Ok(())
+    }
+}
+
+/// The slice of a body that a guest asked for.
+pub(super) fn slice(body: &Bytes, offset: u64, most: u32) -> Bytes {
+    let from = usize::try_from(offset)
+        .unwrap_or(usize::MAX)
+        .min(body.len());
+    let to = from.saturating_add(most as usize).min(body.len());
+    body.slice(from..to)
+}
+
+fn over(what: &str, limit: &str) -> wasmtime::Error {
+    wasmtime::Error::msg(format!("too many {what} (limits.plugin_{limit})"))
+}
+
+impl WasiView for State {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView {
+            ctx: &mut self.wasi,
+            table: &mut self.table,
+        }
+    }
+}

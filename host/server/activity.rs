@@ -1,0 +1,151 @@
+//! How long a connection has been idle, or has been sending one head: what the time limits look at.
+//!
+//! hyper's own timer covers both with one value and costs an allocation per request; these are a few stores.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// Shared by a connection's socket, its requests and its task.
+#[derive(Debug)]
+pub(super) struct Activity {
+    opened: Instant,
+    requests: AtomicUsize,
+    /// Milliseconds from `opened` to the end of the last request.
+    idle_since: AtomicU64,
+    /// Milliseconds from `opened` to the first byte of a head, plus one; 0 while none is on its way.
+    head_since: AtomicU64,
+}
+
+/// A request at work. The connection is not idle while it lives.
+#[derive(Debug)]
+pub struct Busy(Arc<Activity>);
+
+impl Activity {
+    pub(super) fn new() -> Arc<Self> {
+        Arc::new(Self {
+            opened: Instant::now(),
+            requests: AtomicUsize::new(0),
+            idle_since: AtomicU64::new(0),
+            head_since: AtomicU64::new(0),
+        })
+    }
+
+    pub(super) fn begin(self: &Arc<Self>) -> Busy {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        self.head_since.store(0, Ordering::Relaxed);
+        Busy(Arc::clone(self))
+    }
+
+    /// True where the connection is idle, or busy with one head, for too long.
+    pub(super) fn expired(&self, head: Duration, idle: Duration) -> bool {
+        if self.requests.load(Ordering::Relaxed) > 0 {
+            return false;
+        }
+        let now = self.now();
+        let passed = |since: u64| Duration::from_millis(now.saturating_sub(since));
+        match self.head_since.load(Ordering::Relaxed) {
+            0 => passed(self.idle_since.load(Ordering::Relaxed)) >= idle,
+            since => passed(since - 1) >= head,
+        }
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn received(&self) {
+        let waiting = self.requests.load(Ordering::Relaxed) == 0;
+        if waiting && self.head_since.load(Ordering::Relaxed) == 0 {
+            self.head_since.store(self.now() + 1, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        let now = self.0.now();
+        self.0.idle_since.store(now, Ordering::Relaxed);
+        self.0.requests.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A socket that notes when bytes arrive.
+pub(super) struct Watched<S> {
+    socket: S,
+    activity: Arc<Activity>,
+}
+
+impl<S> Watched<S> {
+    pub(super) fn new(socket: S, activity: Arc<Activity>) -> Self {
+        Self { socket, activity }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        target: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = target.filled().len();
+        let result = Pin::new(&mut self.socket).poll_read(cx, target);
+        if target.filled().len() > before {
+            self.activity.received();
+        }
+        result
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.socket).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_shutdown(cx)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.socket.is_write_vectored()
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffers: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.socket).poll_write_vectored(cx, buffers)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_idle_connection_expires() {
+        let activity = Activity::new();
+        let (now, later) = (Duration::ZERO, Duration::from_secs(60));
+        assert!(activity.expired(later, now));
+        assert!(!activity.expired(now, later));
+        let busy = activity.begin();
+        assert!(!activity.expired(now, now));
+        drop(busy);
+        activity.received();
+        assert!(activity.expired(now, later));
+    }
+}

@@ -1,0 +1,136 @@
+//! One connection: TLS where asked for, then HTTP/1.1 or HTTP/2, until its peer ends it, it is idle for too long, or a
+//! stop begins.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::Bounds;
+use super::activity::{Activity, Busy, Watched};
+use super::listener::Door;
+
+/// What answers requests. It never fails: every fault has a response.
+pub trait Respond: Send + Sync + 'static {
+    /// The body of its responses.
+    type Body: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>>
+        + Send
+        + 'static;
+
+    /// Answers one request. `busy` is to be kept until the response is sent whole.
+    fn respond(
+        &self,
+        request: Request<Incoming>,
+        busy: Busy,
+    ) -> impl Future<Output = Response<Self::Body>> + Send;
+}
+
+/// Serves one accepted socket; the slot is free again at the end.
+pub(super) async fn run<S: Respond>(
+    stream: TcpStream,
+    door: Arc<Door<S>>,
+    slot: OwnedSemaphorePermit,
+) {
+    // Small writes (events, gRPC messages) must not wait for an acknowledgement.
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!("TCP_NODELAY: {error}");
+    }
+    match &door.tls {
+        None => speak(stream, &door).await,
+        Some(tls) => {
+            let handshake = tokio::time::timeout(door.bounds.tls_timeout, tls.accept(stream));
+            match handshake.await {
+                Ok(Ok(stream)) => speak(stream, &door).await,
+                Ok(Err(error)) => tracing::debug!("TLS handshake: {error}"),
+                Err(_) => tracing::debug!("TLS handshake: no end within limits.tls_timeout"),
+            }
+        }
+    }
+    drop(slot);
+}
+
+async fn speak<S: Respond>(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    door: &Arc<Door<S>>,
+) {
+    let activity = Activity::new();
+    let socket = TokioIo::new(Watched::new(stream, Arc::clone(&activity)));
+    let (handler, shared) = (Arc::clone(door), Arc::clone(&activity));
+    let service = service_fn(move |request| {
+        let (door, busy) = (Arc::clone(&handler), shared.begin());
+        async move { Ok::<_, Infallible>(door.respond.respond(request, busy).await) }
+    });
+    let builder = builder(&door.bounds);
+    let mut connection = pin!(builder.serve_connection(socket, service));
+    let mut stop = door.drain.stop();
+    let mut look = tokio::time::interval(between_looks(&door.bounds));
+    let mut ending = false;
+    loop {
+        tokio::select! {
+            result = connection.as_mut() => {
+                if let Err(error) = result {
+                    tracing::debug!("connection: {error}");
+                }
+                return;
+            }
+            () = stop.begun(), if !ending => {
+                ending = true;
+                connection.as_mut().graceful_shutdown();
+            }
+            _ = look.tick() => {
+                if activity.expired(door.bounds.header_timeout, door.bounds.idle_timeout) {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// Often enough that a time limit is kept to within a quarter.
+fn between_looks(bounds: &Bounds) -> Duration {
+    let shortest = bounds.header_timeout.min(bounds.idle_timeout);
+    (shortest / 4).max(Duration::from_millis(10))
+}
+
+/// The fields that hyper takes by itself.
+const HYPER_HEADERS: usize = 100;
+
+fn builder(bounds: &Bounds) -> auto::Builder<TokioExecutor> {
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(None)
+        // Replay adds nothing that was not recorded, and no clock is read for it.
+        .auto_date_header(false)
+        .max_buf_size(bounds.header_bytes.max(8192));
+    if bounds.headers != HYPER_HEADERS {
+        // Any other number costs an allocation per request.
+        builder.http1().max_headers(bounds.headers);
+    }
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .auto_date_header(false)
+        .max_concurrent_streams(bounds.http2_streams)
+        .initial_stream_window_size(bounds.http2_stream_window)
+        .initial_connection_window_size(bounds.http2_connection_window)
+        .max_header_list_size(bounds.http2_header_list)
+        .max_send_buf_size(bounds.http2_send_buffer)
+        .max_pending_accept_reset_streams(bounds.http2_resets)
+        .keep_alive_interval(Duration::from_secs(30))
+        .keep_alive_timeout(Duration::from_secs(10));
+    builder
+}

@@ -1,0 +1,251 @@
+//! Finds recorded exchanges by key: a hash look-up, whatever the cassette's size.
+//!
+//! An index belongs to one generation of plugins, since keys are derived by the matchers and not stored. How often an
+//! exchange was replayed belongs to the exchange itself, so a change of generation starts no sequence anew.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use super::{Entry, Session};
+use crate::cassette::Folder;
+use crate::exchange::key::{Described, Key};
+use crate::exchange::miss::{self, Candidate, Cause, Miss, Missed};
+use crate::exchange::{Content, Message, Request};
+use crate::plugin::{Keyed, PluginFailure, Plugins};
+
+/// Candidates that are compared in full for the report of a miss.
+const COMPARED: usize = 24;
+
+/// Exchanges that one thread derives keys for before a second is worth its start.
+const SHARE: usize = 2_000;
+
+/// What happens when all exchanges of a key were replayed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Exhausted {
+    /// The last one is replayed again.
+    #[default]
+    Repeat,
+    /// The request is a miss.
+    Miss,
+}
+
+/// The answer to a look-up.
+#[derive(Debug)]
+pub enum Found {
+    /// This exchange is to be replayed.
+    Hit(Arc<Entry>),
+    /// This many are recorded, all were replayed, and none is to be repeated.
+    Spent(usize),
+    /// Nothing is recorded under this key.
+    Nothing,
+}
+
+/// The index of one session under one generation of plugins.
+pub struct Index {
+    session: Arc<Session>,
+    plugins: Arc<Plugins>,
+    folder: Arc<Folder>,
+    derived: RwLock<Derived>,
+}
+
+#[derive(Default)]
+struct Derived {
+    entries: Vec<(Arc<Entry>, Option<Key>)>,
+    groups: HashMap<u128, Group>,
+}
+
+/// The exchanges of one key in recorded order.
+#[derive(Default)]
+struct Group {
+    places: Vec<usize>,
+    next: AtomicUsize,
+}
+
+impl Index {
+    /// Derives the keys of all exchanges of the session. Takes long for many of them: not for a thread that serves.
+    pub fn build(session: Arc<Session>, plugins: Arc<Plugins>, folder: Arc<Folder>) -> Self {
+        let index = Self {
+            session,
+            plugins,
+            folder,
+            derived: RwLock::default(),
+        };
+        index.catch_up();
+        index
+    }
+
+    /// The next exchange for a key.
+    pub fn find(&self, key: &Key, exhausted: Exhausted) -> Found {
+        self.catch_up();
+        let derived = self.derived.read().unwrap_or_else(PoisonError::into_inner);
+        let Some(group) = derived.groups.get(&key.hash()) else {
+            return Found::Nothing;
+        };
+        let places = &group.places;
+        let mut next = group.next.load(Ordering::Relaxed);
+        while let Some(place) = places.get(next) {
+            let (entry, _) = &derived.entries[*place];
+            next += 1;
+            if entry.take_first() {
+                group.next.fetch_max(next, Ordering::Relaxed);
+                return Found::Hit(Arc::clone(entry));
+            }
+        }
+        match (exhausted, places.last()) {
+            (Exhausted::Repeat, Some(place)) => {
+                let (entry, _) = &derived.entries[*place];
+                entry.replay_again();
+                Found::Hit(Arc::clone(entry))
+            }
+            (Exhausted::Miss, _) | (Exhausted::Repeat, None) => Found::Spent(places.len()),
+        }
+    }
+
+    /// Explains why a request has no answer: the nearest recorded requests, part by part.
+    pub fn explain(
+        &self,
+        request: &Arc<dyn Message>,
+        keyed: &Keyed,
+        described: Vec<Described>,
+        spent: Option<usize>,
+    ) -> Miss {
+        let derived = self.derived.read().unwrap_or_else(PoisonError::into_inner);
+        let keys = derived.entries.iter().enumerate();
+        let keys = keys.filter_map(|(place, (_, key))| key.as_ref().map(|key| (place, key)));
+        let nearest = miss::rank(&keyed.key, keys, COMPARED);
+        let candidates = nearest
+            .into_iter()
+            .filter_map(|place| self.candidate(&derived.entries[place].0))
+            .collect();
+        let cause = match spent {
+            Some(recorded) => Cause::Exhausted { recorded },
+            None if derived.entries.is_empty() => Cause::Empty,
+            None => Cause::Unequal,
+        };
+        let authority = request.authority();
+        let missed = Missed {
+            session: self.session.name().to_string(),
+            line: format!("{} {}", request.method(), shown_target(&**request)),
+            upstream: (!authority.is_empty()).then(|| authority.to_owned()),
+            matcher: (!keyed.matcher.is_builtin()).then(|| keyed.matcher.name().to_owned()),
+            described,
+            cause,
+        };
+        miss::report(missed, candidates)
+    }
+
+    fn candidate(&self, entry: &Arc<Entry>) -> Option<Candidate> {
+        let view = self.view(entry).ok()?;
+        Some(Candidate {
+            ordinal: usize::try_from(entry.ordinal).unwrap_or(usize::MAX),
+            line: format!("{} {}", view.method(), shown_target(&*view)),
+            used: entry.used(),
+            described: self.plugins.describe(&view, self.session.secrets()).ok()?,
+        })
+    }
+
+    /// Takes in what was recorded since the last time.
+    fn catch_up(&self) {
+        let known = {
+            let derived = self.derived.read().unwrap_or_else(PoisonError::into_inner);
+            derived.entries.len()
+        };
+        if self.session.len() == known {
+            return;
+        }
+        let mut derived = self.derived.write().unwrap_or_else(PoisonError::into_inner);
+        let new = self.session.entries_from(derived.entries.len());
+        let keys = self.derive_all(&new);
+        for (entry, key) in new.into_iter().zip(keys) {
+            let place = derived.entries.len();
+            if let Some(key) = &key {
+                let group = derived.groups.entry(key.hash()).or_default();
+                group.places.push(place);
+            }
+            derived.entries.push((entry, key));
+        }
+    }
+
+    fn derive_all(&self, entries: &[Arc<Entry>]) -> Vec<Option<Key>> {
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let share = entries.len().div_ceil(threads).max(SHARE);
+        std::thread::scope(|scope| {
+            let parts: Vec<_> = entries
+                .chunks(share)
+                .map(|part| scope.spawn(|| self.derive_part(part)))
+                .collect();
+            let joined = parts.into_iter().zip(entries.chunks(share));
+            joined
+                .flat_map(|(part, entries)| {
+                    // A thread that panicked leaves its exchanges without keys: they are misses, not wrong answers.
+                    part.join().unwrap_or_else(|_| vec![None; entries.len()])
+                })
+                .collect()
+        })
+    }
+
+    fn derive_part(&self, entries: &[Arc<Entry>]) -> Vec<Option<Key>> {
+        entries
+            .iter()
+            .map(|entry| match self.derive(entry) {
+                Ok(key) => Some(key),
+                Err(reason) => {
+                    let (session, ordinal) = (self.session.name(), entry.ordinal);
+                    tracing::error!(%session, "exchange {ordinal} has no key: {reason}");
+                    None
+                }
+            })
+            .collect()
+    }
+
+    fn derive(&self, entry: &Arc<Entry>) -> Result<Key, String> {
+        let view = self.view(entry)?;
+        let keyed = self.plugins.key(&view, self.session.secrets());
+        keyed
+            .map(|keyed| keyed.key)
+            .map_err(|error| error.to_string())
+    }
+
+    /// The recorded request as matchers see it. Redaction runs here too, so that a rule that came after the recording
+    /// hides the same places on both sides.
+    fn view(&self, entry: &Entry) -> Result<Arc<dyn Message>, String> {
+        let request = self
+            .whole(&entry.request)
+            .map_err(|error| error.to_string())?;
+        let view = self.plugins.view(
+            entry.endpoint.as_str().into(),
+            Arc::clone(self.session.name()),
+            request,
+            Arc::clone(self.session.secrets()),
+        );
+        view.map_err(|error: PluginFailure| error.to_string())
+    }
+
+    fn whole(&self, request: &Arc<Request>) -> std::io::Result<Arc<Request>> {
+        match &request.body {
+            Content::Inline(_) => Ok(Arc::clone(request)),
+            Content::Stored { digest, .. } => {
+                let body = self.folder.body(self.session.name(), digest)?;
+                Ok(Arc::new(Request {
+                    body: Content::Inline(body),
+                    ..Request::clone(request)
+                }))
+            }
+        }
+    }
+}
+
+/// Path and query of the redacted view.
+fn shown_target(request: &dyn Message) -> String {
+    let query = request.query();
+    let path = request.path();
+    if query.is_empty() {
+        return path.to_owned();
+    }
+    let pairs: Vec<_> = query
+        .iter()
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
+    format!("{path}?{}", pairs.join("&"))
+}

@@ -1,0 +1,282 @@
+//! From what crossed the gateway to what stands in the cassette: decode, redact, decide, guard, write.
+//!
+//! One thread does it in the order in which exchanges ended, so that the same traffic gives the same cassette, and so
+//! that no thread which serves clients ever waits for a plugin's redaction or a disk.
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+
+use super::{Hold, Outcome, Session};
+use crate::cassette::{Ack, Check, Done, Item, Refusal, WriteError, Writer};
+use crate::config::Limits;
+use crate::exchange::coding;
+use crate::exchange::redaction::{Guard, Secrets};
+use crate::exchange::{Content, Exchange, Fields, Request, Response};
+use crate::fault::chain;
+use crate::plugin::{Decision, Plugins};
+
+/// The limits of recording; the values come from `[limits]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RecorderBounds {
+    /// Exchanges that may wait to be recorded.
+    pub queue: usize,
+    /// How large a body may become when it is decoded.
+    pub decoded: coding::Bounds,
+}
+
+impl From<&Limits> for RecorderBounds {
+    fn from(limits: &Limits) -> Self {
+        Self {
+            queue: limits.recorder_queue,
+            decoded: coding::Bounds {
+                bytes: limits.decoded_body as u64,
+                ratio: limits.decoded_ratio as u64,
+            },
+        }
+    }
+}
+
+/// An exchange as it crossed the gateway, bodies still coded.
+#[derive(Debug)]
+pub struct Captured {
+    /// Name of the endpoint.
+    pub endpoint: String,
+    /// The request, its body as it was sent.
+    pub request: Request,
+    /// The response, its body as it was sent.
+    pub response: Response,
+}
+
+/// An exchange on its way to the cassette.
+pub struct Job {
+    /// Where it belongs.
+    pub session: Arc<Session>,
+    /// What was captured.
+    pub captured: Captured,
+    /// The generation of plugins that the request saw.
+    pub plugins: Arc<Plugins>,
+    /// The last look before the disk.
+    pub guard: Arc<Guard>,
+    /// The cassette is continued instead of started anew, and what is recorded can be replayed at once.
+    pub append: bool,
+    /// The key under which others wait for it.
+    pub pending: Option<u128>,
+    /// What its bodies take of the budget.
+    pub held: [Hold; 2],
+}
+
+/// The way in. Clones feed the same thread.
+#[derive(Clone)]
+pub struct Recorder {
+    queue: mpsc::Sender<Job>,
+}
+
+impl Recorder {
+    /// Starts the thread. It ends when all recorders are dropped, with everything written; the handle tells.
+    pub fn start(
+        writer: Arc<Writer>,
+        bounds: RecorderBounds,
+    ) -> std::io::Result<(Self, std::thread::JoinHandle<()>)> {
+        let (queue, mut jobs) = mpsc::channel::<Job>(bounds.queue);
+        let thread = std::thread::Builder::new()
+            .name("ouli-recorder".to_owned())
+            .spawn(move || {
+                while let Some(job) = jobs.blocking_recv() {
+                    record(job, &writer, bounds);
+                }
+                if let Err(error) = writer.flush() {
+                    tracing::error!("the last recordings: {}", chain(&error));
+                }
+            })?;
+        Ok((Self { queue }, thread))
+    }
+
+    /// Hands an exchange over without waiting; gives it back where the queue is full.
+    pub fn offer(&self, job: Job) -> Result<(), Job> {
+        self.queue.try_send(job).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(job) | mpsc::error::TrySendError::Closed(job) => job,
+        })
+    }
+
+    /// Hands an exchange over and waits for room in the queue. False where the thread has ended.
+    pub async fn give(&self, job: Job) -> bool {
+        self.queue.send(job).await.is_ok()
+    }
+}
+
+fn record(job: Job, writer: &Writer, bounds: RecorderBounds) {
+    let session = Arc::clone(&job.session);
+    let pending = job.pending;
+    if let Err(outcome) = try_record(job, writer, bounds) {
+        report(&session, &outcome);
+        session.tally().count(outcome);
+        release(&session, pending);
+    }
+}
+
+fn release(session: &Session, pending: Option<u128>) {
+    if let Some(key) = pending {
+        session.end_writing(key);
+    }
+}
+
+/// Says on stderr what keeps an exchange out of the cassette, unless that is as the user wants it.
+fn report(session: &Session, outcome: &Outcome) {
+    let session = session.name();
+    match outcome {
+        Outcome::Refused { reason, .. } => tracing::error!(%session, "not written: {reason}"),
+        Outcome::Failed(reason) => tracing::error!(%session, "not recorded: {reason}"),
+        Outcome::Partial(reason) => tracing::warn!(%session, "not recorded: {reason}"),
+        Outcome::Skipped(reason) => tracing::debug!(%session, "not recorded: {reason}"),
+        Outcome::Hit | Outcome::Miss | Outcome::Recorded => {}
+    }
+}
+
+fn try_record(job: Job, writer: &Writer, bounds: RecorderBounds) -> Result<(), Outcome> {
+    let session = Arc::clone(&job.session);
+    let exchange = decode(job.captured, bounds.decoded)?;
+    let redacted = job
+        .plugins
+        .redact(exchange, session.name(), session.secrets())
+        .map_err(|failure| Outcome::Failed(failure.to_string()))?;
+    for (rule, times) in &redacted.counts {
+        session.tally().redacted(rule, *times);
+    }
+    let mut exchange = redacted.exchange;
+    match job
+        .plugins
+        .decide(&exchange, session.name(), session.secrets())
+    {
+        Ok(Decision::Keep(tags)) => exchange.tags = tags,
+        Ok(Decision::Skip(reason)) => return Err(Outcome::Skipped(reason)),
+        Err(failure) => return Err(Outcome::Failed(failure.to_string())),
+    }
+    look_at_bytes(&exchange, &job.guard, session.secrets())?;
+    open(&session, writer, job.append)?;
+    let check = Guarded {
+        guard: job.guard,
+        secrets: Arc::clone(session.secrets()),
+    };
+    let kept = job.append.then(|| exchange.clone());
+    let (pending, held) = (job.pending, job.held);
+    let item = Item {
+        session: session.name().to_string(),
+        exchange,
+        check: Arc::new(check),
+        done: Done::new(move |result| {
+            finish(&session, result, kept);
+            release(&session, pending);
+            drop(held);
+        }),
+    };
+    writer.submit(item);
+    Ok(())
+}
+
+/// Bytes that are no text reach the disk as base64, so they are looked at as they are.
+fn look_at_bytes(exchange: &Exchange, guard: &Guard, secrets: &Secrets) -> Result<(), Outcome> {
+    let (request, response) = (&exchange.request, &exchange.response);
+    let fields = request.fields.iter().chain(response.fields.iter());
+    let values = fields.map(|(_, value)| value.as_bytes());
+    let bodies = [request.body.inline(), response.body.inline()];
+    for bytes in values.chain(bodies) {
+        if std::str::from_utf8(bytes).is_err() {
+            let looked = guard.scan(bytes, secrets);
+            looked.map_err(|refusal| Outcome::Refused {
+                reason: refusal.to_string(),
+                rule: refusal.rule,
+            })?;
+        }
+    }
+    Ok(())
+}
+
+fn finish(session: &Session, result: Result<Ack, WriteError>, kept: Option<Exchange>) {
+    let outcome = match result {
+        Ok(ack) => {
+            if let Some(exchange) = kept {
+                session.add(super::Entry::new(ack.ordinal, exchange));
+            }
+            Outcome::Recorded
+        }
+        Err(WriteError::Refused(Refusal { rule, reason })) => Outcome::Refused { rule, reason },
+        Err(error) => Outcome::Failed(chain(&error)),
+    };
+    report(session, &outcome);
+    session.tally().count(outcome);
+}
+
+/// Before the first exchange of a session that records anew is written: the old cassette is put aside.
+fn open(session: &Session, writer: &Writer, append: bool) -> Result<(), Outcome> {
+    if append {
+        return Ok(());
+    }
+    let mut cassette = session.lock_cassette();
+    let opened = cassette.opened.get_or_insert_with(|| {
+        let (tell, told) = std::sync::mpsc::sync_channel(1);
+        let done = Done::new(move |outcome| {
+            // The other end waits below.
+            let _ = tell.send(outcome);
+        });
+        writer.start_anew(session.name(), done);
+        let outcome = told.recv().unwrap_or(Err(WriteError::Closed));
+        outcome.map_err(|error| chain(&error))
+    });
+    opened.clone().map_err(Outcome::Failed)
+}
+
+fn decode(captured: Captured, bounds: coding::Bounds) -> Result<Exchange, Outcome> {
+    let Captured {
+        endpoint,
+        mut request,
+        mut response,
+    } = captured;
+    request.body = decode_body(&request.fields, request.body, bounds, "request")?;
+    response.body = decode_body(&response.fields, response.body, bounds, "response")?;
+    Ok(Exchange {
+        endpoint,
+        request,
+        response,
+        tags: Vec::new(),
+    })
+}
+
+fn decode_body(
+    fields: &Fields,
+    body: Content,
+    bounds: coding::Bounds,
+    whose: &str,
+) -> Result<Content, Outcome> {
+    let Content::Inline(bytes) = body else {
+        return Ok(body);
+    };
+    if bytes.is_empty() {
+        return Ok(Content::Inline(bytes));
+    }
+    let failed = |error: coding::CodingError| {
+        Outcome::Failed(format!(
+            "the body of a {whose} cannot be decoded, so its secrets cannot be found: {error}"
+        ))
+    };
+    let codings = coding::of(fields).map_err(failed)?;
+    let decoded = coding::decode(bytes, &codings, bounds).map_err(failed)?;
+    Ok(Content::Inline(decoded))
+}
+
+/// The guard with the secrets of one session.
+#[derive(Debug)]
+struct Guarded {
+    guard: Arc<Guard>,
+    secrets: Arc<Secrets>,
+}
+
+impl Check for Guarded {
+    fn check(&self, bytes: &[u8]) -> Result<(), Refusal> {
+        let result = self.guard.scan(bytes, &self.secrets);
+        result.map_err(|refusal| Refusal {
+            reason: refusal.to_string(),
+            rule: refusal.rule,
+        })
+    }
+}

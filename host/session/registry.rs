@@ -1,0 +1,205 @@
+//! All sessions of the process, and what is known of each one's cassette.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use tokio::sync::Notify;
+
+use super::{Entry, Session, Tally};
+use crate::cassette::{CassetteError, Changes, Folder, Loaded};
+use crate::exchange::Exchange;
+use crate::exchange::redaction::Secrets;
+
+/// What was done with a session's cassette so far.
+#[derive(Debug, Default)]
+pub(super) struct Cassette {
+    /// It was read, or there was none; or why it cannot be used.
+    pub(super) read: Option<Result<(), String>>,
+    /// Exchanges that could not be read, a line each.
+    pub(super) damage: Vec<String>,
+    /// Exchanges that were changed by hand, by number.
+    pub(super) edited: Vec<u64>,
+    /// It was opened for writing, or why that failed.
+    pub(super) opened: Option<Result<(), String>>,
+}
+
+/// Why a session cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SessionError {
+    /// The name cannot be a file name.
+    #[error("{0}")]
+    Name(String),
+    /// There are too many.
+    #[error("more than {0} sessions (limits.sessions)")]
+    TooMany(usize),
+    /// The cassette cannot be used.
+    #[error("{0}")]
+    Cassette(String),
+}
+
+/// The sessions by name.
+pub struct Sessions {
+    folder: Arc<Folder>,
+    most: usize,
+    /// Values that are secret in every session, by the name of their rule.
+    named: Vec<(String, String)>,
+    all: RwLock<HashMap<Arc<str>, Arc<Session>>>,
+}
+
+impl Sessions {
+    /// No session yet; cassettes are in `folder`. `named` are secrets that are known from the start.
+    pub fn new(folder: Arc<Folder>, most: usize, named: Vec<(String, String)>) -> Self {
+        Self {
+            folder,
+            most,
+            named,
+            all: RwLock::default(),
+        }
+    }
+
+    /// The folder of the cassettes.
+    pub fn folder(&self) -> &Arc<Folder> {
+        &self.folder
+    }
+
+    /// The session of this name, made where there is none. Nothing is read from disk.
+    pub fn get(&self, name: &str) -> Result<Arc<Session>, SessionError> {
+        if let Some(session) = self.find(name) {
+            return Ok(session);
+        }
+        self.folder
+            .session_path(name)
+            .map_err(|error| SessionError::Name(error.to_string()))?;
+        let mut all = self.all.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(session) = all.get(name) {
+            return Ok(Arc::clone(session));
+        }
+        if all.len() >= self.most {
+            return Err(SessionError::TooMany(self.most));
+        }
+        let session = Arc::new(self.make(name.into()));
+        all.insert(Arc::clone(session.name()), Arc::clone(&session));
+        Ok(session)
+    }
+
+    /// All sessions in the order of their names.
+    pub fn all(&self) -> Vec<Arc<Session>> {
+        let all = self.all.read().unwrap_or_else(PoisonError::into_inner);
+        let mut sessions: Vec<_> = all.values().cloned().collect();
+        sessions.sort_by(|a, b| a.name().cmp(b.name()));
+        sessions
+    }
+
+    /// Reads the session's cassette unless that was done. Not for a thread that serves.
+    pub fn load(&self, session: &Session, strict: bool) -> Result<(), SessionError> {
+        let mut cassette = session.lock_cassette();
+        if cassette.read.is_none() {
+            let read = self.folder.load(session.name(), Changes::Mark);
+            let result = session.take_in(&mut cassette, read, strict);
+            cassette.read = Some(result);
+        }
+        match &cassette.read {
+            Some(Err(reason)) => Err(SessionError::Cassette(reason.clone())),
+            Some(Ok(())) | None => Ok(()),
+        }
+    }
+
+    fn find(&self, name: &str) -> Option<Arc<Session>> {
+        let all = self.all.read().unwrap_or_else(PoisonError::into_inner);
+        all.get(name).cloned()
+    }
+
+    fn make(&self, name: Arc<str>) -> Session {
+        let secrets = Secrets::default();
+        for (name, value) in &self.named {
+            secrets.add_named(name, value.as_bytes());
+        }
+        Session {
+            name,
+            secrets: Arc::new(secrets),
+            tally: Tally::default(),
+            entries: RwLock::default(),
+            pending: Mutex::default(),
+            written: Notify::new(),
+            cassette: Mutex::default(),
+        }
+    }
+}
+
+impl Session {
+    pub(super) fn lock_cassette(&self) -> std::sync::MutexGuard<'_, Cassette> {
+        self.cassette.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// True once the cassette was read, so that [`Sessions::load`] has nothing to do.
+    pub fn is_loaded(&self) -> bool {
+        self.lock_cassette().read.is_some()
+    }
+
+    /// What could not be read of the cassette, a line each.
+    pub fn damage(&self) -> Vec<String> {
+        self.lock_cassette().damage.clone()
+    }
+
+    /// Numbers of the exchanges that were edited by hand.
+    pub fn edited(&self) -> Vec<u64> {
+        self.lock_cassette().edited.clone()
+    }
+
+    fn take_in(
+        &self,
+        cassette: &mut Cassette,
+        read: Result<Option<Loaded>, CassetteError>,
+        strict: bool,
+    ) -> Result<(), String> {
+        let Some(loaded) = read.map_err(|error| error.to_string())? else {
+            return Ok(());
+        };
+        for recorded in &loaded.exchanges {
+            self.resume(&recorded.exchange);
+        }
+        cassette.damage = loaded.damage.iter().map(ToString::to_string).collect();
+        cassette
+            .damage
+            .extend(loaded.torn.map(|torn| torn.to_string()));
+        for line in &cassette.damage {
+            tracing::warn!(session = %self.name, "{line}");
+        }
+        for recorded in loaded.exchanges {
+            if recorded.edited {
+                cassette.edited.push(recorded.ordinal);
+                if strict {
+                    continue;
+                }
+            }
+            self.add(Entry::new(recorded.ordinal, recorded.exchange));
+        }
+        self.report_edited(&cassette.edited, strict);
+        Ok(())
+    }
+
+    /// Placeholders that the recording has are not given to other secrets.
+    fn resume(&self, exchange: &Exchange) {
+        let secrets = &self.secrets;
+        let (request, response) = (&exchange.request, &exchange.response);
+        secrets.resume(request.target.as_bytes());
+        let fields = request.fields.iter().chain(response.fields.iter());
+        for (_, value) in fields {
+            secrets.resume(value.as_bytes());
+        }
+        secrets.resume(request.body.inline());
+        secrets.resume(response.body.inline());
+    }
+
+    fn report_edited(&self, edited: &[u64], strict: bool) {
+        if edited.is_empty() {
+            return;
+        }
+        let session = &self.name;
+        if strict {
+            tracing::warn!(%session, "exchanges {edited:?} were edited by hand and are left out (strict)");
+        } else {
+            tracing::info!(%session, "exchanges {edited:?} were edited by hand; they are replayed");
+        }
+    }
+}

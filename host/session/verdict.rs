@@ -1,0 +1,181 @@
+//! How the sessions went: the summary at the end, and the JSON of `--report`.
+
+use serde::Serialize;
+
+use super::Session;
+use super::tally::Reasons;
+
+/// The verdict on one session.
+#[derive(Clone, Debug, Serialize)]
+pub struct SessionReport {
+    /// Name of the session.
+    pub session: String,
+    /// False where something failed: see [`SessionReport::failures`].
+    pub passed: bool,
+    /// Why it failed, a line each.
+    pub failures: Vec<String>,
+    /// Requests answered from the cassette.
+    pub hits: u64,
+    /// Requests not found in it.
+    pub misses: u64,
+    /// Exchanges written.
+    pub recorded: u64,
+    /// Exchanges in the cassette.
+    pub exchanges: usize,
+    /// Those that were not replayed: number, method and target. Empty where nothing was replayed at all.
+    pub unused: Vec<String>,
+    /// Not worth recording, by reason.
+    pub skipped: std::collections::BTreeMap<String, u64>,
+    /// Ended early and not recorded, by reason.
+    pub partial: std::collections::BTreeMap<String, u64>,
+    /// Refused before the disk, by rule.
+    pub refused: std::collections::BTreeMap<String, u64>,
+    /// Not recorded because of a fault, by reason.
+    pub failed: std::collections::BTreeMap<String, u64>,
+    /// Secrets taken out, by rule.
+    pub redactions: std::collections::BTreeMap<String, u64>,
+    /// What could not be read of the cassette.
+    pub damage: Vec<String>,
+    /// Numbers of exchanges edited by hand.
+    pub edited: Vec<u64>,
+}
+
+/// The verdict on all sessions.
+#[derive(Clone, Debug, Serialize)]
+pub struct Verdict {
+    /// True where every session passed.
+    pub passed: bool,
+    /// The sessions by name.
+    pub sessions: Vec<SessionReport>,
+}
+
+impl Verdict {
+    /// Judges sessions. With `unused_fails`, a recorded exchange that was never replayed fails a session that was.
+    pub fn of<'a>(
+        sessions: impl IntoIterator<Item = &'a Session>,
+        strict: bool,
+        unused_fails: bool,
+    ) -> Self {
+        let sessions: Vec<_> = sessions
+            .into_iter()
+            .map(|session| judge(session, strict, unused_fails))
+            .collect();
+        let passed = sessions.iter().all(|report| report.passed);
+        Self { passed, sessions }
+    }
+
+    /// The summary for people: a few lines for each session, none where there was no session.
+    pub fn to_text(&self) -> String {
+        self.sessions.iter().map(SessionReport::to_text).collect()
+    }
+}
+
+impl SessionReport {
+    fn to_text(&self) -> String {
+        use std::fmt::Write as _;
+        let mut text = String::new();
+        let verdict = if self.passed { "passed" } else { "failed" };
+        let sum = |counts: &std::collections::BTreeMap<String, u64>| counts.values().sum::<u64>();
+        // Writing to a string cannot fail.
+        let _ = write!(
+            text,
+            "session {}: {verdict}; {} hits, {} misses, {} unused, {} recorded, {} redactions",
+            self.session,
+            self.hits,
+            self.misses,
+            self.unused.len(),
+            self.recorded,
+            sum(&self.redactions),
+        );
+        let rest = [
+            ("not recorded", &self.skipped),
+            ("ended early", &self.partial),
+            ("refused", &self.refused),
+            ("failed", &self.failed),
+        ];
+        for (what, counts) in rest {
+            for (reason, count) in counts {
+                let _ = write!(text, "\n  {what}: {count} ({reason})");
+            }
+        }
+        for line in self.failures.iter().chain(&self.damage) {
+            let _ = write!(text, "\n  {line}");
+        }
+        for line in self.unused.iter().take(SHOWN) {
+            let _ = write!(text, "\n  unused: {line}");
+        }
+        if self.unused.len() > SHOWN {
+            let _ = write!(text, "\n  unused: and {} more", self.unused.len() - SHOWN);
+        }
+        text.push('\n');
+        text
+    }
+}
+
+/// Unused exchanges that are listed for people.
+const SHOWN: usize = 10;
+
+fn judge(session: &Session, strict: bool, unused_fails: bool) -> SessionReport {
+    let tally = session.tally();
+    let (hits, misses, recorded) = (tally.hits(), tally.misses(), tally.recorded());
+    let reasons = tally.reasons();
+    let unused = if hits + misses == 0 {
+        Vec::new()
+    } else {
+        unused(session)
+    };
+    let (damage, edited) = (session.damage(), session.edited());
+    let mut failures = failures(misses, &reasons);
+    if unused_fails && !unused.is_empty() {
+        failures.push(format!(
+            "{} recorded exchanges were never asked for ([verdict] unused = \"fail\")",
+            unused.len()
+        ));
+    }
+    if strict && !(edited.is_empty() && damage.is_empty()) {
+        failures.push("the cassette is edited or damaged, which strict refuses".to_owned());
+    }
+    SessionReport {
+        session: session.name().to_string(),
+        passed: failures.is_empty(),
+        failures,
+        hits,
+        misses,
+        recorded,
+        exchanges: session.len(),
+        unused,
+        skipped: reasons.skipped,
+        partial: reasons.partial,
+        refused: reasons.refused,
+        failed: reasons.failed,
+        redactions: reasons.redactions,
+        damage,
+        edited,
+    }
+}
+
+fn failures(misses: u64, reasons: &Reasons) -> Vec<String> {
+    let mut failures = Vec::new();
+    if misses > 0 {
+        failures.push(format!("{misses} requests were not found in the cassette"));
+    }
+    let refused: u64 = reasons.refused.values().sum();
+    if refused > 0 {
+        failures.push(format!(
+            "{refused} exchanges were not written because they still held a secret"
+        ));
+    }
+    let failed: u64 = reasons.failed.values().sum();
+    if failed > 0 {
+        failures.push(format!("{failed} exchanges could not be recorded"));
+    }
+    failures
+}
+
+fn unused(session: &Session) -> Vec<String> {
+    let entries = session.entries_from(0);
+    let unused = entries.iter().filter(|entry| !entry.used());
+    unused
+        .map(|entry| format!("exchange {} {}", entry.ordinal, entry.line()))
+        .collect()
+}

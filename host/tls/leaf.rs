@@ -1,0 +1,87 @@
+//! Certificates: the CA's own, and those that it signs for listeners.
+
+use std::time::{Duration, SystemTime};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use rcgen::{
+    BasicConstraints, Certificate, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa,
+    Issuer, KeyPair, KeyUsagePurpose,
+};
+use rustls::pki_types::CertificateDer;
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+/// Clocks of clients may be behind.
+const SKEW: Duration = DAY;
+
+const AUTHORITY_LIFE: Duration = Duration::from_secs(3650 * 24 * 3600);
+
+/// With the skew less than the 398 days that clients accept.
+const LEAF_LIFE: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// The name in every certificate that the CA signs. A CA on the disk is known by it, so it stays.
+const AUTHORITY_NAME: &str = "ouli-gateway local CA";
+
+/// A new CA as PEM, certificate and key. It may sign certificates of servers, not other CAs
+/// (RFC 5280, section 4.2.1.9).
+pub(super) fn new_authority(now: SystemTime) -> Result<String, rcgen::Error> {
+    let key = KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256)?;
+    let mut params = authority_params();
+    params.not_before = (now - SKEW).into();
+    params.not_after = (now + AUTHORITY_LIFE).into();
+    let certificate = params.self_signed(&key)?;
+    Ok(format!("{}{}", certificate.pem(), key.serialize_pem()))
+}
+
+/// What signs with the key of a CA made by [`new_authority`].
+pub(super) fn issuer(key: KeyPair) -> Issuer<'static, KeyPair> {
+    Issuer::new(authority_params(), key)
+}
+
+/// A new key and a certificate for `names`, which are DNS names or addresses.
+pub(super) fn signed(
+    names: &[&str],
+    issuer: &Issuer<'_, KeyPair>,
+    now: SystemTime,
+) -> Result<(Certificate, KeyPair), rcgen::Error> {
+    let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+    let mut params = CertificateParams::new(names)?;
+    params.distinguished_name = rcgen::DistinguishedName::new();
+    params
+        .distinguished_name
+        .push(DnType::CommonName, "ouli-gateway");
+    params.not_before = (now - SKEW).into();
+    params.not_after = (now + LEAF_LIFE).into();
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    params.use_authority_key_identifier_extension = true;
+    let key = KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256)?;
+    Ok((params.signed_by(&key, issuer)?, key))
+}
+
+/// A certificate in PEM form (RFC 7468, section 5).
+pub(super) fn pem(certificate: &CertificateDer<'_>) -> String {
+    let mut text = String::from("-----BEGIN CERTIFICATE-----\n");
+    let encoded = STANDARD.encode(certificate);
+    let mut rest = encoded.as_str();
+    while !rest.is_empty() {
+        let (line, next) = rest.split_at(rest.len().min(64));
+        text.push_str(line);
+        text.push('\n');
+        rest = next;
+    }
+    text.push_str("-----END CERTIFICATE-----\n");
+    text
+}
+
+fn authority_params() -> CertificateParams {
+    let mut params = CertificateParams::default();
+    params.distinguished_name = rcgen::DistinguishedName::new();
+    params
+        .distinguished_name
+        .push(DnType::CommonName, AUTHORITY_NAME);
+    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    params
+}

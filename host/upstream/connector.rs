@@ -1,0 +1,190 @@
+//! Dials an upstream: name, TCP, TLS with ALPN, each within its time.
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http::Uri;
+use hyper_util::client::legacy::connect::{Connected, Connection};
+use hyper_util::rt::TokioIo;
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use super::Bounds;
+use crate::config::{Scheme, Upstream as Address};
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Makes connections to one upstream.
+#[derive(Clone)]
+pub(super) struct Connector {
+    target: Arc<Address>,
+    tls: Option<TlsConnector>,
+    connect_timeout: Duration,
+    tls_timeout: Duration,
+}
+
+impl std::fmt::Debug for Connector {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Connector").field(&self.target).finish()
+    }
+}
+
+/// A phase of the connection took too long.
+#[derive(Debug, thiserror::Error)]
+#[error("no {what} within {limit:?}")]
+pub(super) struct Late {
+    pub(super) what: &'static str,
+    pub(super) limit: Duration,
+    pub(super) key: &'static str,
+}
+
+impl Connector {
+    pub(super) fn new(
+        target: Address,
+        tls: Option<Arc<rustls::ClientConfig>>,
+        bounds: &Bounds,
+    ) -> Self {
+        Self {
+            target: Arc::new(target),
+            tls: tls.map(TlsConnector::from),
+            connect_timeout: bounds.connect_timeout,
+            tls_timeout: bounds.tls_timeout,
+        }
+    }
+
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the one place that dials"
+    )]
+    async fn dial(self) -> Result<TokioIo<Dialled>, BoxError> {
+        let address = (self.target.host.trim_matches(['[', ']']), self.target.port);
+        let tcp = within(
+            self.connect_timeout,
+            "connection",
+            "connect_timeout",
+            TcpStream::connect(address),
+        );
+        let tcp = tcp.await?;
+        tcp.set_nodelay(true)?;
+        let Some(tls) = self.tls.filter(|_| self.target.scheme == Scheme::Https) else {
+            return Ok(TokioIo::new(Dialled::Plain(tcp)));
+        };
+        let name = ServerName::try_from(address.0.to_owned())?;
+        let handshake = tls.connect(name, tcp);
+        let stream = within(self.tls_timeout, "TLS handshake", "tls_timeout", handshake).await?;
+        Ok(TokioIo::new(Dialled::Tls(Box::new(stream))))
+    }
+}
+
+async fn within<T>(
+    limit: Duration,
+    what: &'static str,
+    key: &'static str,
+    work: impl Future<Output = io::Result<T>>,
+) -> Result<T, BoxError> {
+    match tokio::time::timeout(limit, work).await {
+        Ok(result) => Ok(result?),
+        Err(_) => Err(Late { what, limit, key }.into()),
+    }
+}
+
+impl tower_service::Service<Uri> for Connector {
+    type Response = TokioIo<Dialled>;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    /// The address is the upstream's own, whatever the request says: nothing else is ever dialled.
+    fn call(&mut self, _: Uri) -> Self::Future {
+        Box::pin(self.clone().dial())
+    }
+}
+
+/// A connection to an upstream.
+#[derive(Debug)]
+pub enum Dialled {
+    /// In the clear.
+    Plain(TcpStream),
+    /// Through TLS.
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+impl Connection for Dialled {
+    fn connected(&self) -> Connected {
+        let connected = Connected::new();
+        match self {
+            Self::Tls(stream) if stream.get_ref().1.alpn_protocol() == Some(b"h2") => {
+                connected.negotiated_h2()
+            }
+            Self::Plain(_) | Self::Tls(_) => connected,
+        }
+    }
+}
+
+impl AsyncRead for Dialled {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        target: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_read(cx, target),
+            Self::Tls(stream) => Pin::new(stream).poll_read(cx, target),
+        }
+    }
+}
+
+impl AsyncWrite for Dialled {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Self::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        match self {
+            Self::Plain(stream) => stream.is_write_vectored(),
+            Self::Tls(stream) => stream.is_write_vectored(),
+        }
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffers: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_write_vectored(cx, buffers),
+            Self::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, buffers),
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! The generated side of the contract in `wit/`, and nothing else. Each role has a world of its
+//! own, so that a plugin exports the roles it has; all of them share the types of the first.
+#![allow(
+    missing_docs,
+    unsafe_code,
+    unreachable_pub,
+    unused_qualifications,
+    elided_lifetimes_in_paths,
+    clippy::all,
+    clippy::use_self,
+    reason = "generated from wit/, where every function is documented"
+)]
+
+/// World `matcher-plugin`.
+pub mod matcher {
+    wit_bindgen::generate!({
+        path: "../../wit",
+        world: "matcher-plugin",
+        ownership: Borrowing { duplicate_if_necessary: false },
+        pub_export_macro: true,
+    });
+}
+
+/// World `redactor-plugin`.
+pub mod redactor {
+    wit_bindgen::generate!({
+        path: "../../wit",
+        world: "redactor-plugin",
+        ownership: Borrowing { duplicate_if_necessary: false },
+        pub_export_macro: true,
+        with: {
+            "ouli:gateway/host@0.1.0": crate::bindings::matcher::ouli::gateway::host,
+            "ouli:gateway/traffic@0.1.0": crate::bindings::matcher::ouli::gateway::traffic,
+        },
+    });
+}
+
+/// World `policy-plugin`.
+pub mod policy {
+    wit_bindgen::generate!({
+        path: "../../wit",
+        world: "policy-plugin",
+        ownership: Borrowing { duplicate_if_necessary: false },
+        pub_export_macro: true,
+        with: {
+            "ouli:gateway/host@0.1.0": crate::bindings::matcher::ouli::gateway::host,
+            "ouli:gateway/traffic@0.1.0": crate::bindings::matcher::ouli::gateway::traffic,
+        },
+    });
+}

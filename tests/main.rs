@@ -1,0 +1,34 @@
+//! The test suite of the gateway: one binary, so that wasmtime is linked once.
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "tests fail by panicking, and stand for the programs around the gateway"
+)]
+
+/// What the tests stand on: an origin, a gateway, clients, plugins and the program.
+mod support;
+
+/// What is wrong with files is told, and nothing recorded before is lost.
+mod bad_input;
+/// The program as users run it.
+mod cli;
+/// HTTP/2 on both sides, with and without TLS.
+mod http2;
+/// Every limit is reached, and answered as documented.
+mod limits;
+/// Why a request has no answer, and what would give it one.
+mod miss;
+/// What record, replay, auto and passthrough do and leave alone.
+mod modes;
+/// Plugins of every role, good and bad.
+mod plugins;
+/// What is recorded is what was there, and what is replayed is what was recorded.
+mod record_replay;
+/// No secret reaches the disk.
+mod redaction;
+/// Files change while traffic flows.
+mod reload;
+/// How requests choose a session, and what a session keeps apart.
+mod sessions;
+/// The rules of the house, kept by looking at the source.
+mod tidy;

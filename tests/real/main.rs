@@ -1,0 +1,1 @@
+//! Tests with software that others wrote.

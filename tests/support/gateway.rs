@@ -1,0 +1,196 @@
+//! A gateway in this process, on a free port, over a folder of its own.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use ouli_gateway::gateway::{Gateway, Listening, Options, StartError};
+use ouli_gateway::session::{SessionReport, Verdict};
+
+use super::folder::Folder;
+use super::origin::Origin;
+
+/// A gateway that is about to start.
+#[derive(Clone)]
+pub(crate) struct Builder {
+    folder: Arc<Folder>,
+    mode: &'static str,
+    upstream: Option<String>,
+    top: String,
+    endpoint: String,
+    sections: String,
+    watch: bool,
+    environment: fn(&str) -> Option<String>,
+}
+
+/// A gateway that runs. Dropped, it stops.
+pub(crate) struct Running {
+    pub(crate) address: SocketAddr,
+    pub(crate) folder: Arc<Folder>,
+    gateway: Option<Gateway>,
+}
+
+/// Records what it asks of the origin, into a new folder.
+pub(crate) fn record(origin: &Origin) -> Builder {
+    over(&Arc::new(Folder::new()), "record").upstream(&origin.url())
+}
+
+/// Replays what it has and records what it has not, into a new folder.
+pub(crate) fn auto(origin: &Origin) -> Builder {
+    over(&Arc::new(Folder::new()), "auto").upstream(&origin.url())
+}
+
+/// Asks the origin and keeps nothing.
+pub(crate) fn passthrough(origin: &Origin) -> Builder {
+    over(&Arc::new(Folder::new()), "passthrough").upstream(&origin.url())
+}
+
+/// Replays what stands in a folder. It knows no upstream.
+pub(crate) fn replay(folder: &Arc<Folder>) -> Builder {
+    over(folder, "replay")
+}
+
+/// Any mode over any folder.
+pub(crate) fn over(folder: &Arc<Folder>, mode: &'static str) -> Builder {
+    Builder {
+        folder: Arc::clone(folder),
+        mode,
+        upstream: None,
+        top: String::new(),
+        endpoint: String::new(),
+        sections: String::new(),
+        watch: false,
+        environment: |_| None,
+    }
+}
+
+impl Builder {
+    pub(crate) fn upstream(mut self, url: &str) -> Self {
+        self.upstream = Some(url.to_owned());
+        self
+    }
+
+    /// Lines at the top of the configuration.
+    pub(crate) fn set(mut self, lines: &str) -> Self {
+        self.top += &format!("{lines}\n");
+        self
+    }
+
+    /// Lines of the endpoint.
+    pub(crate) fn endpoint(mut self, lines: &str) -> Self {
+        self.endpoint += &format!("{lines}\n");
+        self
+    }
+
+    /// A whole section, its head included.
+    pub(crate) fn section(mut self, lines: &str) -> Self {
+        self.sections += &format!("{lines}\n");
+        self
+    }
+
+    /// A file in the plugins folder.
+    pub(crate) fn plugin(self, name: &str, bytes: &[u8]) -> Self {
+        self.folder.put_plugin(name, bytes);
+        self
+    }
+
+    /// Files are watched while it runs.
+    pub(crate) fn watched(mut self) -> Self {
+        self.watch = true;
+        self
+    }
+
+    pub(crate) fn environment(mut self, look_up: fn(&str) -> Option<String>) -> Self {
+        self.environment = look_up;
+        self
+    }
+
+    /// The configuration that was put together.
+    pub(crate) fn config(&self) -> String {
+        let Self { mode, top, .. } = self;
+        let upstream = self.upstream.as_ref();
+        let upstream = upstream.map_or_else(String::new, |url| format!("upstream = \"{url}\"\n"));
+        let (endpoint, sections) = (&self.endpoint, &self.sections);
+        format!(
+            "mode = \"{mode}\"\nplugins = \"plugins\"\nfsync = \"close\"\n{top}\n\
+             [[endpoint]]\nname = \"api\"\nlisten = \"127.0.0.1:0\"\n{upstream}{endpoint}\n\
+             {sections}"
+        )
+    }
+
+    pub(crate) fn options(&self) -> Options {
+        self.folder.write_config(&self.config());
+        Options {
+            config_file: Some("ouli.toml".into()),
+            overrides: Vec::new(),
+            base: self.folder.path().to_owned(),
+            cache: Some(super::cache()),
+            authority: self.folder.path().join("ca"),
+            environment: self.environment,
+            workers: 2,
+            watch: self.watch,
+            announce: Arc::new(|_| {}),
+        }
+    }
+
+    pub(crate) fn start(&self) -> Running {
+        let started = self.try_start();
+        started.unwrap_or_else(|error| panic!("the gateway does not start: {error}"))
+    }
+
+    pub(crate) fn try_start(&self) -> Result<Running, StartError> {
+        let gateway = Gateway::start(self.options())?;
+        Ok(Running {
+            address: gateway.listening()[0].address,
+            folder: Arc::clone(&self.folder),
+            gateway: Some(gateway),
+        })
+    }
+}
+
+impl Running {
+    fn gateway(&self) -> &Gateway {
+        self.gateway.as_ref().unwrap()
+    }
+
+    pub(crate) fn generation(&self) -> u64 {
+        self.gateway().snapshot().generation
+    }
+
+    pub(crate) fn listening(&self) -> Vec<Listening> {
+        self.gateway().listening()
+    }
+
+    pub(crate) fn reload(&self) -> bool {
+        self.gateway().reload()
+    }
+
+    /// How one session went until now.
+    pub(crate) fn session(&self, name: &str) -> SessionReport {
+        pick(self.gateway().verdict(), name)
+    }
+
+    /// Stops it; everything is written then.
+    pub(crate) fn stop(mut self) -> Verdict {
+        self.gateway.take().unwrap().stop()
+    }
+
+    /// Stops it and tells how the default session went.
+    pub(crate) fn finish(self) -> SessionReport {
+        pick(self.stop(), "default")
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(gateway) = self.gateway.take() {
+            gateway.stop();
+        }
+    }
+}
+
+/// The report on one session.
+pub(crate) fn pick(verdict: Verdict, name: &str) -> SessionReport {
+    let mut sessions = verdict.sessions.into_iter();
+    let found = sessions.find(|report| report.session == name);
+    found.unwrap_or_else(|| panic!("there is no session {name}"))
+}

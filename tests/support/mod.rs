@@ -1,0 +1,77 @@
+//! What the tests stand on: an origin, a gateway in process, clients, plugins and the program itself.
+//!
+//! Tests are plain functions; what is asynchronous runs on one shared runtime behind these modules.
+
+pub(crate) mod binary;
+pub(crate) mod client;
+pub(crate) mod folder;
+pub(crate) mod gateway;
+pub(crate) mod origin;
+pub(crate) mod plugins;
+pub(crate) mod tls;
+
+use std::future::Future;
+use std::path::PathBuf;
+use std::sync::LazyLock;
+use std::time::{Duration, Instant};
+
+use tokio::runtime::{Builder, Runtime};
+
+/// The longest that anything is waited for.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
+    let builder = &mut Builder::new_multi_thread();
+    builder.worker_threads(2).enable_all().build().unwrap()
+});
+
+/// Runs a future to its end on the shared runtime; panics after [`PATIENCE`].
+pub(crate) fn wait_for<T>(what: &str, work: impl Future<Output = T>) -> T {
+    RUNTIME.block_on(async {
+        let result = tokio::time::timeout(PATIENCE, work).await;
+        result.unwrap_or_else(|_| panic!("waited {PATIENCE:?} for {what}"))
+    })
+}
+
+/// Starts a task on the shared runtime.
+pub(crate) fn spawn(task: impl Future<Output = ()> + Send + 'static) {
+    RUNTIME.spawn(task);
+}
+
+/// Looks again and again until there is something to see; panics after [`PATIENCE`].
+pub(crate) fn until<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
+    within(PATIENCE, what, look)
+}
+
+/// Looks again and again until there is something to see; panics after `limit`.
+pub(crate) fn within<T>(limit: Duration, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(seen) = look() {
+            return seen;
+        }
+        assert!(start.elapsed() < limit, "waited {limit:?} for {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// A folder that outlives the tests, for what is dear to make.
+pub(crate) fn kept(name: &str) -> PathBuf {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+    std::fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+/// Where compiled plugins are kept, by tests in process and by the program alike.
+pub(crate) fn cache() -> PathBuf {
+    kept("cache/ouli-gateway/compiled")
+}
+
+/// A text that nobody else has.
+pub(crate) fn random() -> String {
+    use std::io::Read as _;
+    let mut bytes = [0; 12];
+    let mut source = std::fs::File::open("/dev/urandom").unwrap();
+    source.read_exact(&mut bytes).unwrap();
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
