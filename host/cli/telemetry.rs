@@ -8,8 +8,13 @@ use crate::config::LogFormat;
 
 /// Sends logs to stderr from now on: `info` and louder, or what `RUST_LOG` says.
 pub(super) fn start(format: LogFormat) {
+    start_at(LevelFilter::INFO, format);
+}
+
+/// As [`start`], from another level on.
+pub(super) fn start_at(level: LevelFilter, format: LogFormat) {
     let filter = EnvFilter::builder()
-        .with_default_directive(LevelFilter::INFO.into())
+        .with_default_directive(level.into())
         .from_env_lossy();
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)

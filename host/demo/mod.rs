@@ -28,6 +28,9 @@ const SWAP: Duration = Duration::from_secs(10);
 
 type Failed = String;
 
+/// How often each rule took something out.
+type Redactions = std::collections::BTreeMap<String, u64>;
+
 /// What the demo works with.
 struct Stage {
     runtime: Runtime,
@@ -40,7 +43,7 @@ pub fn run(cache: Option<PathBuf>, say: &mut dyn FnMut(&str)) -> Result<(), Fail
     let stage = Stage::new(cache)?;
     let cases = cases::all();
     say("1. record: a small origin behind the gateway, HTTP/1.1 and HTTP/2");
-    let recorded = stage.record(&cases)?;
+    let (recorded, redactions) = stage.record(&cases)?;
     say("2. the origin is stopped; its secrets are looked for in every byte that was written");
     stage.look_for_secrets()?;
     say("3. replay without the network, by a client with other secrets");
@@ -59,7 +62,7 @@ pub fn run(cache: Option<PathBuf>, say: &mut dyn FnMut(&str)) -> Result<(), Fail
     stage.swap(&client, say)?;
     let verdict = gateway.stop();
     report::table(&rows, say);
-    report::redactions(&stage.redactions(), say);
+    report::redactions(&redactions, say);
     let replayed = verdict
         .sessions
         .iter()
@@ -124,7 +127,7 @@ impl Stage {
         self.folder.path()
     }
 
-    fn record(&self, cases: &[Case]) -> Result<Vec<Answer>, Failed> {
+    fn record(&self, cases: &[Case]) -> Result<(Vec<Answer>, Redactions), Failed> {
         let origin = self.runtime.block_on(origin::Origin::start())?;
         let gateway = self.gateway("record", Some(&origin))?;
         let client = Client::of(&gateway)?;
@@ -143,23 +146,11 @@ impl Stage {
                 verdict.to_text()
             ));
         }
-        Ok(answers)
-    }
-
-    /// What the recording took out, by reading the placeholders that stand in its place.
-    fn redactions(&self) -> Vec<(String, usize)> {
-        let mut counts = std::collections::BTreeMap::new();
-        for text in self.written() {
-            for part in text.split('<').skip(1) {
-                let name = part.split(['>', '"', ' ']).next().unwrap_or_default();
-                if let Some((class, number)) = name.rsplit_once('-')
-                    && number.parse::<u64>().is_ok()
-                {
-                    *counts.entry(class.to_owned()).or_insert(0) += 1;
-                }
-            }
+        let mut redactions = Redactions::new();
+        for (rule, count) in verdict.sessions.into_iter().flat_map(|one| one.redactions) {
+            *redactions.entry(rule).or_default() += count;
         }
-        counts.into_iter().collect()
+        Ok((answers, redactions))
     }
 
     fn written(&self) -> Vec<String> {

@@ -60,11 +60,14 @@ pub(super) fn table(rows: &[Row], say: &mut dyn FnMut(&str)) {
     say("");
 }
 
-/// Says what stands in the recordings in the place of secrets.
-pub(super) fn redactions(counts: &[(String, usize)], say: &mut dyn FnMut(&str)) {
+/// Says which rules took how many secrets out.
+pub(super) fn redactions(
+    counts: &std::collections::BTreeMap<String, u64>,
+    say: &mut dyn FnMut(&str),
+) {
     let all: Vec<_> = counts
         .iter()
-        .map(|(class, count)| format!("{count} {class}"))
+        .map(|(rule, count)| format!("{count} by {rule}"))
         .collect();
     say(&format!("redacted: {}", all.join(", ")));
 }

@@ -1,4 +1,5 @@
-//! Names and values joined by `&` and `=`: queries of URLs and `application/x-www-form-urlencoded` bodies.
+//! Names and values joined by `&` and `=`: queries of URLs and `application/x-www-form-urlencoded`
+//! bodies.
 
 use std::ops::Range;
 

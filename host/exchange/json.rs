@@ -50,8 +50,8 @@ pub struct Member {
 }
 
 impl Document {
-    /// Parses one JSON text with nothing behind it. None where it breaks RFC 8259, holds half a surrogate pair, or is
-    /// nested deeper than [`MAX_DEPTH`].
+    /// Parses one JSON text with nothing behind it. None where it breaks RFC 8259, holds half a
+    /// surrogate pair, or is nested deeper than [`MAX_DEPTH`].
     pub fn parse(text: Bytes) -> Option<Self> {
         let mut parser = Jiter::new(&text);
         let peek = parser.peek().ok()?;
@@ -70,13 +70,15 @@ impl Document {
         &self.text
     }
 
-    /// The exact text of a value of this document; empty for one of another document that does not fit.
+    /// The exact text of a value of this document; empty for one of another document that does not
+    /// fit.
     pub fn slice(&self, node: &Node) -> &str {
         let bytes = self.text.get(node.span.clone()).unwrap_or_default();
         std::str::from_utf8(bytes).unwrap_or_default()
     }
 
-    /// Every value at a pointer, in the order of the text: several where a step is `*` or a name stands twice.
+    /// Every value at a pointer, in the order of the text: several where a step is `*` or a name
+    /// stands twice.
     pub fn find(&self, pointer: &Pointer) -> Vec<&Node> {
         let mut found = vec![&self.root];
         for step in &pointer.0 {

@@ -37,7 +37,8 @@ const MULTIPART: &str = "multipart/";
 /// RFC 2046 allows 70; some clients take more.
 const MAX_BOUNDARY: usize = 200;
 
-/// The parts of a body. None where a part has no end, a header no empty line, or the closing line is missing.
+/// The parts of a body. None where a part has no end, a header no empty line, or the closing line
+/// is missing.
 pub fn parse(body: &[u8], boundary: &str) -> Option<Vec<Part>> {
     let mark = format!("--{boundary}");
     let mut parts = Vec::new();
@@ -67,7 +68,8 @@ struct Delimiter {
     closing: bool,
 }
 
-/// The line that a mark begins; none where the mark stands within a line or is the begin of a longer word.
+/// The line that a mark begins; none where the mark stands within a line or is the begin of a
+/// longer word.
 fn delimiter(body: &[u8], at: usize, size: usize) -> Option<Delimiter> {
     let before = match &body[..at] {
         [] => 0,
@@ -168,8 +170,8 @@ fn parameter(parameters: &str, name: &str) -> Option<String> {
     }
 }
 
-/// A quoted string up to its closing quote, and what stands behind that. Only quotes and backslashes are escaped:
-/// browsers send the paths of old file systems as they are.
+/// A quoted string up to its closing quote, and what stands behind that. Only quotes and
+/// backslashes are escaped: browsers send the paths of old file systems as they are.
 fn unquote(quoted: &str) -> (String, &str) {
     let mut value = String::new();
     let mut characters = quoted.char_indices().peekable();
@@ -217,9 +219,11 @@ mod tests {
 
     #[test]
     fn parts_are_found() {
-        let body = "preamble\r\n--b\r\nContent-Disposition: form-data; name=\"a\\\"b\"\r\n\r\none\r\n\
+        let body = "preamble\r\n--b\r\n\
+            Content-Disposition: form-data; name=\"a\\\"b\"\r\n\r\none\r\n\
             two\r\n--bb\r\n--b \r\ncontent-disposition: form-data; filename=\"x.json\"; name=f\r\n\
-            Content-Type: application/json\r\n\r\n{}\r\n--b\r\n\r\n\r\n--b--\r\nepilogue\r\n--b\r\n";
+            Content-Type: application/json\r\n\r\n{}\r\n\
+            --b\r\n\r\n\r\n--b--\r\nepilogue\r\n--b\r\n";
         let parts = parse(body.as_bytes(), "b").unwrap();
         let seen: Vec<_> = parts
             .iter()

@@ -207,12 +207,10 @@ fn rebuild(
     for (name, value) in recorded.fields.iter() {
         if *name == CONTENT_LENGTH && !without_body {
             sized = true;
+            headers.insert(CONTENT_LENGTH, HeaderValue::from(bytes.len()));
         } else if *name != TRANSFER_ENCODING && (accepted || *name != CONTENT_ENCODING) {
             headers.append(name.clone(), value.clone());
         }
-    }
-    if sized {
-        headers.insert(CONTENT_LENGTH, HeaderValue::from(bytes.len()));
     }
     let trailers = &recorded.trailers;
     let trailers = (!trailers.is_empty()).then(|| trailers.to_map());

@@ -169,6 +169,12 @@ impl Running {
         pick(self.gateway().verdict(), name)
     }
 
+    /// The sessions that there are.
+    pub(crate) fn session_names(&self) -> Vec<String> {
+        let sessions = self.gateway().verdict().sessions.into_iter();
+        sessions.map(|report| report.session).collect()
+    }
+
     /// Stops it; everything is written then.
     pub(crate) fn stop(mut self) -> Verdict {
         self.gateway.take().unwrap().stop()

@@ -2,7 +2,8 @@
 
 use super::Coding;
 
-/// True where a client that sent this `accept-encoding` takes the coding (RFC 9110, section 12.5.3).
+/// True where a client that sent this `accept-encoding` takes the coding (RFC 9110, section
+/// 12.5.3).
 pub fn accepts(accept_encoding: Option<&str>, coding: Coding) -> bool {
     let Some(value) = accept_encoding else {
         return true;
@@ -17,8 +18,9 @@ pub fn accepts(accept_encoding: Option<&str>, coding: Coding) -> bool {
     wildcard
 }
 
-/// What to ask of an upstream in place of a client's `accept-encoding`: of the codings that the client takes those
-/// that can be decoded, in its order and with its weights. A `*` becomes the codings that it stands for.
+/// What to ask of an upstream in place of a client's `accept-encoding`: of the codings that the
+/// client takes those that can be decoded, in its order and with its weights. A `*` becomes the
+/// codings that it stands for.
 pub fn restrict(accept_encoding: &str) -> String {
     let mut kept = Vec::new();
     for item in accept_encoding.split(',').map(str::trim) {

@@ -19,7 +19,8 @@ use super::Fields;
 pub enum Coding {
     /// `gzip`, also known as `x-gzip` (RFC 1952).
     Gzip,
-    /// `deflate`: the zlib format (RFC 1950); plain deflate (RFC 1951) is read as well, since some servers send it.
+    /// `deflate`: the zlib format (RFC 1950); plain deflate (RFC 1951) is read as well, since some
+    /// servers send it.
     Deflate,
     /// `br` (RFC 7932).
     Brotli,
@@ -32,7 +33,8 @@ pub enum Coding {
 pub struct Bounds {
     /// The most bytes that may come out.
     pub bytes: u64,
-    /// How many times larger than what went in it may be; this counts once [`RATIO_FROM`] bytes came out.
+    /// How many times larger than what went in it may be; this counts once [`RATIO_FROM`] bytes
+    /// came out.
     pub ratio: u64,
 }
 
@@ -99,7 +101,8 @@ impl Coding {
     }
 }
 
-/// The codings of a `content-encoding` value in the order in which they were applied; `identity` is no coding.
+/// The codings of a `content-encoding` value in the order in which they were applied; `identity` is
+/// no coding.
 pub fn parse(value: &str) -> Result<Vec<Coding>, CodingError> {
     let mut codings = Vec::new();
     for name in value.split(',').map(str::trim) {

@@ -1,4 +1,5 @@
-//! Codings undone within bounds, down to the last byte: what is cut short or followed by garbage is refused.
+//! Codings undone within bounds, down to the last byte: what is cut short or followed by garbage is
+//! refused.
 
 use std::io::{self, Read};
 
@@ -64,7 +65,8 @@ fn deflate(bytes: &[u8], bounds: Bounds) -> Result<Vec<u8>, CodingError> {
     }
 }
 
-/// The readers of flate2 take the end of the input for the end of the stream, so this looks at the stream itself.
+/// The readers of flate2 take the end of the input for the end of the stream, so this looks at the
+/// stream itself.
 fn inflate(bytes: &[u8], zlib: bool, bounds: Bounds) -> Result<Vec<u8>, CodingError> {
     let mut sink = Sink::new(bytes.len(), Coding::Deflate, bounds);
     let mut stream = Decompress::new(zlib);

@@ -116,7 +116,7 @@ impl Shape {
 
     fn secrets(self, text: &str) -> Vec<Range<usize>> {
         match self {
-            Self::Whole => Vec::from([0..text.len()]),
+            Self::Whole => std::iter::once(0..text.len()).collect(),
             Self::Cookie => items(text, ';')
                 .map(|item| after_name(text, item))
                 .collect(),

@@ -191,8 +191,8 @@ fn within_url(text: &str, at: usize) -> bool {
 /// Longer URLs are not recognised as such.
 const MAX_URL: usize = 4096;
 
-/// Works on bytes as text. What is no UTF-8 is taken for Latin-1, in which each byte is a character,
-/// and comes back the same.
+/// Works on bytes as text. What is no UTF-8 is taken for Latin-1, in which each byte is a
+/// character, and comes back the same.
 pub(super) fn on_text(
     bytes: &[u8],
     change: impl FnOnce(&str) -> Option<String>,

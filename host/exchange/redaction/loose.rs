@@ -183,7 +183,8 @@ mod tests {
 
     #[test]
     fn passwords_stand_before_hosts() {
-        let text = "http://u:p@h/ ssh://git@h https://0123456789abcdef@h ftp://u:a@b@h http://h/@x://:@y://u:z";
+        let text = "http://u:p@h/ ssh://git@h https://0123456789abcdef@h ftp://u:a@b@h \
+            http://h/@x://:@y://u:z";
         let found: Vec<_> = userinfo(text)
             .into_iter()
             .map(|range| &text[range])

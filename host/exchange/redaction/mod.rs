@@ -1,12 +1,13 @@
 //! Secrets taken out of requests and responses, before the disk and before a matcher looks.
 //!
 //! What plugins declare becomes [`Rules`]. [`Redaction`] applies them to a message and puts a
-//! placeholder such as `<token-1>` in the place of each secret; [`Secrets`] remembers the secrets of
-//! a session, so that equal ones get equal placeholders and are found wherever else they stand.
+//! placeholder such as `<token-1>` in the place of each secret; [`Secrets`] remembers the secrets
+//! of a session, so that equal ones get equal placeholders and are found wherever else they stand.
 //! [`Guard`] looks over the very bytes that are about to be written. [`RequestView`] is what a
 //! matcher sees: the same redaction, lazily, with placeholders that count by their class alone.
 
 mod body;
+mod common;
 mod document;
 mod edits;
 mod fields;

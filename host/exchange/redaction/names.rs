@@ -41,6 +41,9 @@ impl<T> Names<T> {
 
     /// What is known about a name.
     pub(super) fn get(&self, name: &str) -> Option<&T> {
+        if self.ignored.is_empty() && self.globs.is_empty() && !self.may_hold(name) {
+            return None;
+        }
         let mut buffer = [0; BUFFER];
         let folded = match self.fold_into(name, &mut buffer) {
             Some(size) => std::str::from_utf8(&buffer[..size]).unwrap_or_default(),
@@ -50,12 +53,17 @@ impl<T> Names<T> {
     }
 
     fn look_up(&self, folded: &str) -> Option<&T> {
-        let (first, length) = shape(folded.as_bytes());
-        let exact = (self.shapes[first] & length != 0).then(|| self.exact.get(folded));
+        let exact = self.may_hold(folded).then(|| self.exact.get(folded));
         exact.flatten().or_else(|| {
             let fits = |(pattern, _): &&(Box<str>, T)| glob::matches(pattern, folded);
             self.globs.iter().find(fits).map(|(_, value)| value)
         })
+    }
+
+    /// True where a name of this first letter and length is there; case does not matter.
+    fn may_hold(&self, name: &str) -> bool {
+        let (first, length) = shape(name.as_bytes());
+        self.shapes[first] & length != 0
     }
 
     fn fold_into(&self, name: &str, buffer: &mut [u8; BUFFER]) -> Option<usize> {

@@ -15,8 +15,8 @@ pub(super) struct Patterns {
     edges: bool,
 }
 
-/// Compiles one expression. Letters and digits are those of ASCII, which keeps the search linear and
-/// fast on any text; an expression that needs Unicode classes is compiled with them.
+/// Compiles one expression. Letters and digits are those of ASCII, which keeps the search linear
+/// and fast on any text; an expression that needs Unicode classes is compiled with them.
 pub(super) fn compile(expression: &str) -> Result<Regex, regex::Error> {
     let build = |unicode| {
         RegexBuilder::new(expression)

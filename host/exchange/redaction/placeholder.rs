@@ -3,8 +3,9 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-/// True where `class` names a kind of secret: lower-case words of letters and digits, joined by `-`.
-/// The first begins with a letter; the last is not all digits, which keeps it apart from a number.
+/// True where `class` names a kind of secret: lower-case words of letters and digits, joined by
+/// `-`. The first begins with a letter; the last is not all digits, which keeps it apart from a
+/// number.
 pub fn is_class(class: &str) -> bool {
     let words = || class.split('-');
     let letters = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();

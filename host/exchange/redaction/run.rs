@@ -15,8 +15,9 @@ use crate::exchange::{Content, Request, Response};
 pub enum Purpose {
     /// To be written: every secret has its own placeholder, such as `<token-1>`.
     Write,
-    /// To be compared: a placeholder says the class alone, such as `<token>`. Where a rule names the
-    /// place, it is the class of that rule; elsewhere that of the rule which saw the secret first.
+    /// To be compared: a placeholder says the class alone, such as `<token>`. Where a rule names
+    /// the place, it is the class of that rule; elsewhere that of the rule which saw the secret
+    /// first.
     Key,
 }
 
@@ -159,14 +160,15 @@ impl Run<'_> {
     /// Remembers what else of a value is secret.
     pub(super) fn note(&mut self, rule: &Rule, value: &[u8]) {
         if !value.is_empty() && !placeholder::is(value) {
-            self.secrets
-                .take(&rule.id, &rule.class, value, !self.rules.is_name(value));
+            let searched = || !self.rules.is_name(value);
+            self.secrets.take(&rule.id, &rule.class, value, searched);
         }
     }
 
     fn take(&mut self, rule: &Rule, value: &[u8]) -> Arc<Secret> {
         self.count(&rule.id);
-        let searched = !self.rules.is_name(value);
+        let rules = self.rules;
+        let searched = || !rules.is_name(value);
         self.secrets.take(&rule.id, &rule.class, value, searched)
     }
 

@@ -5,7 +5,8 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use super::known::{ANCHOR, Known};
+use super::common::is_searchable;
+use super::known::Known;
 use super::placeholder::{self, is_class};
 
 /// The most secrets that one session remembers.
@@ -80,7 +81,7 @@ impl Secrets {
         match std::str::from_utf8(secret) {
             Ok(text) if placeholder::is(secret) => text.to_owned(),
             Ok(_) | Err(_) => self
-                .take(&UNNAMED.into(), class, secret, true)
+                .take(&UNNAMED.into(), class, secret, || true)
                 .placeholder(),
         }
     }
@@ -96,7 +97,7 @@ impl Secrets {
         let searchable = is_searchable(value);
         if searchable {
             let rule = format!("env.{name}").into();
-            self.take(&rule, "env", value, true);
+            self.take(&rule, "env", value, || true);
         }
         searchable
     }
@@ -148,13 +149,14 @@ impl Secrets {
         self.overflow.load(Ordering::Acquire)
     }
 
-    /// Remembers a secret that a rule found. One that is not `searched` is not looked for elsewhere.
+    /// Remembers a secret that a rule found. Only one that is to be `searched` is looked for
+    /// elsewhere.
     pub(super) fn take(
         &self,
         rule: &Arc<str>,
         class: &str,
         value: &[u8],
-        searched: bool,
+        searched: impl FnOnce() -> bool,
     ) -> Arc<Secret> {
         {
             let registry = self.registry.read().unwrap_or_else(PoisonError::into_inner);
@@ -170,7 +172,7 @@ impl Secrets {
         let fits = registry.has_room(value.len());
         let secret = registry.number(rule, class, if fits { value } else { &[] });
         if fits {
-            registry.insert(&secret, searched);
+            registry.insert(&secret, searched());
         } else {
             self.overflow.store(true, Ordering::Release);
         }
@@ -229,89 +231,6 @@ impl fmt::Debug for Secrets {
 
 /// From this length on a value is no word by chance.
 const LONG: usize = 16;
-
-/// True where the value is rare enough to be searched for in everything that is written.
-fn is_searchable(value: &[u8]) -> bool {
-    let mut distinct = [false; 256];
-    value
-        .iter()
-        .for_each(|byte| distinct[usize::from(*byte)] = true);
-    let distinct = distinct.iter().filter(|seen| **seen).count();
-    let lower = value.to_ascii_lowercase();
-    let common = COMMON.iter().any(|word| word.as_bytes() == lower);
-    value.len() >= ANCHOR && distinct >= MIN_DISTINCT && !common && !placeholder::is(value)
-}
-
-/// Masks such as `******` have fewer different bytes than this.
-const MIN_DISTINCT: usize = 3;
-
-/// Words that stand in messages and recordings whatever their secrets are.
-const COMMON: [&str; 64] = [
-    "[redacted]",
-    "access",
-    "access_token",
-    "account",
-    "accounts",
-    "active",
-    "admin",
-    "anonymous",
-    "api_key",
-    "apikey",
-    "api-key",
-    "application",
-    "authorization",
-    "base64",
-    "basic",
-    "bearer",
-    "boolean",
-    "client",
-    "client_id",
-    "client_secret",
-    "content",
-    "cookie",
-    "default",
-    "deleted",
-    "digest",
-    "disabled",
-    "enabled",
-    "endpoint",
-    "exchange",
-    "expired",
-    "false",
-    "header",
-    "headers",
-    "id_token",
-    "identity",
-    "integer",
-    "invalid",
-    "localhost",
-    "method",
-    "none",
-    "null",
-    "number",
-    "object",
-    "optional",
-    "password",
-    "private",
-    "public",
-    "redacted",
-    "refresh_token",
-    "request",
-    "required",
-    "response",
-    "secret",
-    "session",
-    "status",
-    "string",
-    "target",
-    "test",
-    "token",
-    "trailers",
-    "undefined",
-    "unknown",
-    "user",
-    "username",
-];
 
 #[cfg(test)]
 mod tests {

@@ -29,23 +29,35 @@ impl Run<'_> {
 
     pub(super) fn query(&mut self, query: &str) -> Option<String> {
         let rules = self.rules;
-        self.pairs(query, &rules.query)
+        self.pairs(query, &form::parse(query.as_bytes()), &rules.query)
+    }
+
+    /// The parameters of a query without its secrets, decoded.
+    pub(super) fn parameters(&mut self, query: &str) -> Vec<(String, String)> {
+        let rules = self.rules;
+        let mut pairs = form::parse(query.as_bytes());
+        if let Some(new) = self.pairs(query, &pairs, &rules.query) {
+            pairs = form::parse(new.as_bytes());
+        }
+        pairs
+            .into_iter()
+            .map(|pair| (pair.name, pair.value))
+            .collect()
     }
 
     pub(super) fn form(&mut self, text: &str) -> Option<String> {
         let rules = self.rules;
-        self.pairs(text, &rules.form)
+        self.pairs(text, &form::parse(text.as_bytes()), &rules.form)
     }
 
     /// First what rules name, then what the other values hold decoded, then the text as it stands.
-    fn pairs(&mut self, text: &str, rules: &Names<Rule>) -> Option<String> {
-        let pairs = form::parse(text.as_bytes());
-        let named = pairs.into_iter().filter_map(|pair| {
+    fn pairs(&mut self, text: &str, pairs: &[form::Pair], rules: &Names<Rule>) -> Option<String> {
+        let named = pairs.iter().filter_map(|pair| {
             let new = match rules.get(&pair.name) {
                 Some(rule) => placeholder::encoded(&self.stand_in(rule, pair.value.as_bytes())?),
                 None => form::encode_component(&self.value(&pair.value)?),
             };
-            Some(Piece::new(pair.value_span, new))
+            Some(Piece::new(pair.value_span.clone(), new))
         });
         let named = splice::text(text, named.collect());
         let rest = self.free(named.as_deref().unwrap_or(text), Place::Pairs, 0);

@@ -67,8 +67,8 @@ impl Variant {
         all
     }
 
-    /// How many bytes behind the guise belong to it too: where base64 is padded, the character before
-    /// the padding holds nothing but the last bits of the secret.
+    /// How many bytes behind the guise belong to it too: where base64 is padded, the character
+    /// before the padding holds nothing but the last bits of the secret.
     pub(super) fn tail(self, rest: &[u8]) -> usize {
         match (self, rest) {
             (Self::Base64(_) | Self::Base64Url(_), [last, padding @ ..])

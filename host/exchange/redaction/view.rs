@@ -8,7 +8,7 @@ use super::rules::Rules;
 use super::run::{Purpose, Redaction, Run};
 use super::secrets::Secrets;
 use crate::exchange::json::Document;
-use crate::exchange::{Content, Fields, Message, Request, form};
+use crate::exchange::{Content, Fields, Message, Request};
 
 /// A request for the use of a key. Placeholders count by their class, so that it is the same for a
 /// request with secrets, for one with other secrets and for the recorded one.
@@ -79,12 +79,7 @@ impl RequestView {
         let Some(query) = self.request.query() else {
             return Vec::new();
         };
-        let new = self.run_with_secrets().query(query);
-        let pairs = form::parse(new.as_deref().unwrap_or(query).as_bytes());
-        pairs
-            .into_iter()
-            .map(|pair| (pair.name, pair.value))
-            .collect()
+        self.run_with_secrets().parameters(query)
     }
 
     fn redacted_body(&self) -> Body {

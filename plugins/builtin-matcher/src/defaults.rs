@@ -11,7 +11,7 @@ pub(crate) const QUERY: &[&str] = &[
     "x-goog-date",
 ];
 
-/// Headers. `authorization` and cookies are not among them: as stand-ins they tell who asks by kind.
+/// Headers. `authorization` is not among them: as a stand-in it still tells who is logged in.
 pub(crate) const HEADERS: &[&str] = &[
     // The connection, not the request.
     "connection",

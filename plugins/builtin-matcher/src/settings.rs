@@ -39,7 +39,8 @@ impl Settings {
     pub(crate) fn check(&self) -> Result<(), String> {
         if let Some(pointer) = self.ignore_body.iter().find(|text| !is_pointer(text)) {
             return Err(format!(
-                "setting `ignore_body`: `{pointer}` is no JSON pointer; it begins with `/`, as `/nonce`"
+                "setting `ignore_body`: `{pointer}` is no JSON pointer; it begins with `/`, as \
+                 `/nonce`"
             ));
         }
         if let Some(name) = self.named_headers().find(|name| name.contains('*')) {

@@ -25,7 +25,7 @@ impl<'de> Deserialize<'de> for Range {
         let written = Written::deserialize(from)?;
         written.range().ok_or_else(|| {
             de::Error::custom(format!(
-                "`{written}` is no status; write a number from 100 to 599 or a range, as \"500-599\""
+                "`{written}` is no status; write a code from 100 to 599, or a range as \"500-599\""
             ))
         })
     }

@@ -26,7 +26,10 @@ pub(crate) struct Settings {
 impl Settings {
     /// Classes and expressions are the host's to check.
     pub(crate) fn check(&self) -> Result<(), String> {
-        let wrong = self.pointers.each().find(|(pointer, _)| !pointer.starts_with('/'));
+        let wrong = self
+            .pointers
+            .each()
+            .find(|(pointer, _)| !pointer.starts_with('/'));
         wrong.map_or(Ok(()), |(pointer, _)| {
             Err(format!(
                 "setting `pointers`: `{pointer}` is no JSON pointer; it begins with `/`, as \

@@ -18,11 +18,13 @@
 //!
 //! # Layout
 //! - this file: the roles, and the names of everything they take
+//! - [`json`]: JSON values as Rust values, and back
 //! - [`settings`]: a plugin's `settings` from the configuration, checked
 //! - [`bindings`]: what the contract in `wit/` generates
 
 #[doc(hidden)]
 pub mod bindings;
+pub mod json;
 pub mod settings;
 
 use bindings::matcher::exports::ouli::gateway::matcher::Guest as MatcherGuest;

@@ -79,8 +79,10 @@ fn lines_of_json_are_handled_one_by_one() {
         ),
         (
             "text/event-stream",
-            "event: x\ndata: {\"password\":\"a\"}\n\ndata:{\"sig\":1}\ndata: [DONE]\n\n: pat_abcd1234\n",
-            "event: x\ndata: {\"password\":\"<password-1>\"}\n\ndata:{\"sig\":\"<sig-1>\"}\ndata: [DONE]\n\n: pat_<pat-1>\n",
+            "event: x\ndata: {\"password\":\"a\"}\n\n\
+             data:{\"sig\":1}\ndata: [DONE]\n\n: pat_abcd1234\n",
+            "event: x\ndata: {\"password\":\"<password-1>\"}\n\n\
+             data:{\"sig\":\"<sig-1>\"}\ndata: [DONE]\n\n: pat_<pat-1>\n",
         ),
         (
             "text/event-stream",
@@ -121,7 +123,8 @@ fn deep_json_is_still_redacted() {
 #[test]
 fn forms_are_redacted_by_field() {
     let text = "a=1&Password=x+y%21&api_key=&j=%7B%22sig%22%3A1%7D&t=pat_abcd1234";
-    let expected = "a=1&Password=%3Cpassword-1%3E&api_key=&j=%7B%22sig%22%3A%22%3Csig-1%3E%22%7D&t=pat_%3Cpat-1%3E";
+    let expected = "a=1&Password=%3Cpassword-1%3E&api_key=\
+        &j=%7B%22sig%22%3A%22%3Csig-1%3E%22%7D&t=pat_%3Cpat-1%3E";
     assert_eq!(body("application/x-www-form-urlencoded", text), expected);
 }
 
@@ -131,7 +134,8 @@ fn parts_are_redacted_by_field_and_by_type() {
         --b\r\nContent-Disposition: form-data; name=\"m\"; filename=\"pat_abcd1234\"\r\n\
         Content-Type: application/json\r\n\r\n{\"sig\":\"s\"}\r\n\
         --b\r\nContent-Disposition: form-data; name=\"t\"\r\n\r\npat_efgh5678\r\n--b--\r\n";
-    let expected = "--b\r\nContent-Disposition: form-data; name=\"password\"\r\n\r\n<password-1>\r\n\
+    let expected = "--b\r\n\
+        Content-Disposition: form-data; name=\"password\"\r\n\r\n<password-1>\r\n\
         --b\r\nContent-Disposition: form-data; name=\"m\"; filename=\"pat_<pat-1>\"\r\n\
         Content-Type: application/json\r\n\r\n{\"sig\":\"<sig-1>\"}\r\n\
         --b\r\nContent-Disposition: form-data; name=\"t\"\r\n\r\npat_<pat-2>\r\n--b--\r\n";

@@ -1,4 +1,5 @@
-//! What a key sees: the same for a live request, for one with other secrets and for the recorded one.
+//! What a key sees: the same for a live request, for one with other secrets and for the recorded
+//! one.
 
 use std::sync::Arc;
 
@@ -68,6 +69,11 @@ fn check(make: impl Fn(&str, &str) -> Request) -> String {
     key
 }
 
+const BODY: &str = concat!(
+    r#"{\"password\":\"<password>\",\"api_key\":\"<api-key>\","#,
+    r#"\"echo\":\"x <authorization>\"}"#
+);
+
 #[test]
 fn keys_do_not_depend_on_secrets() {
     let encode = crate::exchange::form::encode_component;
@@ -91,7 +97,7 @@ fn keys_do_not_depend_on_secrets() {
         key.contains("Bearer <authorization>") && key.contains("a=<cookie>; b=<cookie>"),
         "{key}"
     );
-    assert!(key.contains(r#"\"password\":\"<password>\",\"api_key\":\"<api-key>\",\"echo\":\"x <authorization>\""#), "{key}");
+    assert!(key.contains(BODY), "{key}");
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod edits;
 mod headers;
 mod keys;
 mod messages;
+mod random;
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, StatusCode};

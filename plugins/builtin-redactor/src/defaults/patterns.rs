@@ -35,7 +35,10 @@ pub(crate) const PATTERNS: &[(&str, &str)] = &[
     // Up to the end of the key; where that was cut off, as far as a key may go.
     (
         "private-key",
-        r"-----BEGIN [A-Z ]*PRIVATE KEY-----(?:(?s:.*?)-----END [A-Z ]*PRIVATE KEY-----|[A-Za-z0-9+/=\s\\:,-]*)",
+        concat!(
+            r"-----BEGIN [A-Z ]*PRIVATE KEY-----",
+            r"(?:(?s:.*?)-----END [A-Z ]*PRIVATE KEY-----|[A-Za-z0-9+/=\s\\:,-]*)",
+        ),
     ),
     // Signed (RFC 7519) and encrypted ones (RFC 7516), which have two parts more.
     (

@@ -1,7 +1,7 @@
 //! Response headers that differ each time and that no client decides by. Without them the same
 //! traffic gives the same recording.
 
-/// Names of headers. Limits of rates, `etag` and `expires` are not among them: clients decide by them.
+/// Names of headers. Rate limits, `etag` and `expires` are not among them: clients decide by those.
 pub(crate) const VOLATILE: &[&str] = &[
     // When and how fast.
     "age",

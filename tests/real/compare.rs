@@ -1,0 +1,170 @@
+//! Compares what a client saw while recording with what it saw at replay.
+//!
+//! Two differences are meant to be: volatile headers, and stand-ins where a response held a secret. Anything else is
+//! told.
+
+use crate::client::Seen;
+use crate::secrets::Secrets;
+
+/// Headers that recordings do not keep, of those that httpbin and the gateway send.
+const VOLATILE: [&str; 1] = ["date"];
+
+/// What stands for a secret and for its stand-in alike.
+const SECRET: &str = "<secret>";
+
+/// How a replayed response differs from the recorded one, a line for each difference.
+pub(crate) fn differences(recorded: &Seen, replayed: &Seen, secrets: &Secrets) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut note = |what: &str, was: String, is: String| {
+        let name = &recorded.name;
+        lines.push(format!(
+            "{name}: {what}\n    recorded {was}\n    replayed {is}"
+        ));
+    };
+    if recorded.status != replayed.status {
+        note(
+            "status",
+            recorded.status.to_string(),
+            replayed.status.to_string(),
+        );
+    }
+    let (was, is) = (headers(recorded, secrets), headers(replayed, secrets));
+    if was != is {
+        note("headers", only(&was, &is), only(&is, &was));
+    }
+    let bodies = [
+        ("body", &recorded.body, &replayed.body),
+        ("body before decoding", &recorded.raw, &replayed.raw),
+    ];
+    for (what, was, is) in bodies {
+        let (was, is) = (body(was, secrets), body(is, secrets));
+        if was != is {
+            note(what, excerpt(&was, &is), excerpt(&is, &was));
+        }
+    }
+    lines
+}
+
+/// True where a response shows a secret.
+pub(crate) fn shows_any(seen: &Seen, secrets: &Secrets) -> bool {
+    let texts = seen.headers.iter().map(|(_, value)| value.as_bytes());
+    let mut all = texts.chain(seen.body.as_deref()).chain(seen.raw.as_deref());
+    all.any(|bytes| secrets.are_in(bytes))
+}
+
+fn headers(seen: &Seen, secrets: &Secrets) -> Vec<String> {
+    let kept = seen
+        .headers
+        .iter()
+        .filter(|(name, _)| !VOLATILE.contains(&name.as_str()));
+    let line = |(name, value): &(String, String)| {
+        let value = match name.as_str() {
+            "set-cookie" => cookie(value),
+            "www-authenticate" => challenge(value),
+            "content-length" => length(value, seen, secrets),
+            _ => without_secrets(value, secrets),
+        };
+        format!("{name}: {value}")
+    };
+    kept.map(line).collect()
+}
+
+/// The headers that the other does not have; all of them where it has the same in another order.
+fn only(some: &[String], other: &[String]) -> String {
+    let missing: Vec<_> = some.iter().filter(|line| !other.contains(line)).collect();
+    if missing.is_empty() && some.len() == other.len() {
+        format!("{some:?}")
+    } else {
+        format!("{missing:?}")
+    }
+}
+
+/// `name=value; Path=/` without the value.
+fn cookie(value: &str) -> String {
+    let (name, rest) = value.split_once('=').unwrap_or((value, ""));
+    let attributes = rest.find(';').map_or("", |at| &rest[at..]);
+    format!("{name}={SECRET}{attributes}")
+}
+
+/// `Digest nonce="...", opaque="...", qop="auth"` without what is drawn anew for each challenge.
+fn challenge(value: &str) -> String {
+    let (scheme, parameters) = value.split_once(' ').unwrap_or((value, ""));
+    let drawn = |part: &str| match part.split_once('=') {
+        Some((name @ ("nonce" | "opaque"), _)) => format!("{name}={SECRET}"),
+        Some(_) | None => part.to_owned(),
+    };
+    let parameters: Vec<_> = parameters.split(", ").map(drawn).collect();
+    format!("{scheme} {}", parameters.join(", "))
+}
+
+/// A stand-in is not as long as its secret: there only that the length is right is the same.
+fn length(value: &str, seen: &Seen, secrets: &Secrets) -> String {
+    let came = seen.raw.as_ref().or(seen.body.as_ref());
+    let came = came.map_or(&[][..], Vec::as_slice);
+    let holds = secrets.are_in(came) || std::str::from_utf8(came).is_ok_and(has_stand_in);
+    if holds && value == came.len().to_string() {
+        "as long as the body".to_owned()
+    } else {
+        value.to_owned()
+    }
+}
+
+fn body(bytes: &Option<Vec<u8>>, secrets: &Secrets) -> Vec<u8> {
+    let bytes = bytes.as_deref().unwrap_or_default();
+    match std::str::from_utf8(bytes) {
+        Ok(text) => without_secrets(text, secrets).into_bytes(),
+        Err(_) => bytes.to_owned(),
+    }
+}
+
+fn without_secrets(text: &str, secrets: &Secrets) -> String {
+    let hide = |text: String, value: &str| text.replace(value, SECRET);
+    let mut text = secrets.values().fold(text.to_owned(), hide);
+    let mut from = 0;
+    while let Some((start, end)) = stand_in(&text, from) {
+        text.replace_range(start..end, SECRET);
+        from = start + SECRET.len();
+    }
+    text
+}
+
+fn has_stand_in(text: &str) -> bool {
+    stand_in(text, 0).is_some()
+}
+
+/// The next `<class-N>`, in a URL `%3Cclass-N%3E`, in JSON that escapes `\u003cclass-N\u003e`.
+fn stand_in(text: &str, from: usize) -> Option<(usize, usize)> {
+    let brackets = [("<", ">"), ("%3C", "%3E")];
+    let found = brackets.iter().filter_map(|(open, close)| {
+        let openings = text[from..].match_indices(open).map(|(at, _)| from + at);
+        let mut stand_ins = openings.filter_map(|start| {
+            let inner = start + open.len();
+            let end = inner + text[inner..].find(close)?;
+            is_class_and_number(&text[inner..end]).then_some((start, end + close.len()))
+        });
+        stand_ins.next()
+    });
+    found.min()
+}
+
+fn is_class_and_number(text: &str) -> bool {
+    let class = |text: &str| {
+        text.bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte == b'-')
+    };
+    text.rsplit_once('-').is_some_and(|(name, number)| {
+        let digits = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+        !name.is_empty() && class(name) && digits
+    })
+}
+
+/// A little of `one` around the first byte that differs from `other`.
+fn excerpt(one: &[u8], other: &[u8]) -> String {
+    let same = one.iter().zip(other).take_while(|(a, b)| a == b).count();
+    let (start, end) = (same.saturating_sub(60), one.len().min(same + 100));
+    let part = one[start..end].escape_ascii();
+    format!(
+        "{} bytes, from byte {same} on differing: ...{part}...",
+        one.len()
+    )
+}

@@ -1,0 +1,161 @@
+//! curl: one process for each request.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde_json::{Map, Value};
+
+use crate::client::{Protocol, Seen, Task};
+use crate::requests::{Body, Request, filler};
+use crate::tools;
+
+/// The files of one session's requests, each used again for the next request.
+struct Files {
+    /// What is sent.
+    sent: PathBuf,
+    heads: PathBuf,
+    body: PathBuf,
+}
+
+pub(crate) fn send(protocol: Protocol, task: &Task<'_>) -> Vec<Seen> {
+    drop(tools::system("curl"));
+    let folder = task.folder.join(format!("curl-{}", task.session));
+    fs::create_dir_all(&folder).expect("the folder of the test is writable");
+    let files = Files {
+        sent: folder.join("sent"),
+        heads: folder.join("heads"),
+        body: folder.join("body"),
+    };
+    let requests = task.requests.iter();
+    requests
+        .map(|request| one(protocol, task, request, &files))
+        .collect()
+}
+
+fn one(protocol: Protocol, task: &Task<'_>, request: &Request, files: &Files) -> Seen {
+    // Without a body curl leaves the file alone.
+    fs::write(&files.body, "").expect("the folder of the test is writable");
+    let mut curl = Command::new("curl");
+    curl.args([
+        "--silent",
+        "--show-error",
+        "--globoff",
+        "--path-as-is",
+        "--max-time",
+        "30",
+    ]);
+    curl.args([
+        "--noproxy",
+        "*",
+        "--write-out",
+        "%{http_code} %{http_version}",
+    ]);
+    curl.arg("--dump-header")
+        .arg(&files.heads)
+        .arg("--output")
+        .arg(&files.body);
+    curl.arg(match protocol {
+        Protocol::Http1 => "--http1.1",
+        Protocol::Http2 => "--http2-prior-knowledge",
+    });
+    curl.args(["--header", &format!("ouli-session: {}", task.session)]);
+    for (name, value) in &request.headers {
+        curl.args(["--header", &format!("{name}: {value}")]);
+    }
+    match request.method.as_str() {
+        "HEAD" => curl.arg("--head"),
+        method => curl.args(["--request", method]),
+    };
+    with_body(&mut curl, request, &files.sent);
+    let further = request.curl.iter().flatten();
+    curl.args(further)
+        .arg(format!("{}{}", task.base, request.target));
+    seen(&mut curl, request, files)
+}
+
+fn with_body(curl: &mut Command, request: &Request, sent: &Path) {
+    let write = |bytes: &[u8]| fs::write(sent, bytes).expect("the folder of the test is writable");
+    let from_file = format!("@{}", sent.display());
+    match &request.body {
+        None => {}
+        Some(Body::Items { .. }) => unreachable!("it was turned into JSON"),
+        Some(Body::Json { value }) => {
+            write(value.to_string().as_bytes());
+            curl.args(["--header", "content-type: application/json"]);
+            curl.args(["--data-binary", &from_file]);
+        }
+        Some(Body::Text { media_type, text }) => {
+            write(text.as_bytes());
+            curl.args(["--header", &format!("content-type: {media_type}")]);
+            curl.args(["--data-binary", &from_file]);
+        }
+        Some(Body::Bytes { length }) if request.method == "PUT" => {
+            write(&filler(*length));
+            curl.arg("--upload-file").arg(sent);
+        }
+        Some(Body::Bytes { length }) => {
+            write(&filler(*length));
+            curl.args(["--header", "content-type: application/octet-stream"]);
+            curl.args(["--data-binary", &from_file]);
+        }
+        Some(Body::Chunked { length }) => {
+            write(&filler(*length));
+            curl.args(["--upload-file", "-"]);
+        }
+        Some(Body::Form { fields }) => each(curl, "--data-urlencode", fields),
+        Some(Body::Multipart { fields, length }) => {
+            write(&filler(*length));
+            each(curl, "--form", fields);
+            let file = format!("file={from_file};filename=picture.bin");
+            curl.args(["--form", &file]);
+        }
+    }
+}
+
+fn each(curl: &mut Command, argument: &str, fields: &Map<String, Value>) {
+    for (name, value) in fields {
+        let value = value.as_str().expect("fields have texts");
+        curl.args([argument, &format!("{name}={value}")]);
+    }
+}
+
+fn seen(curl: &mut Command, request: &Request, files: &Files) -> Seen {
+    let stdin = match &request.body {
+        Some(Body::Chunked { .. }) => fs::File::open(&files.sent).expect("it was written").into(),
+        Some(_) | None => Stdio::null(),
+    };
+    let output = curl.stdin(stdin).output().expect("curl was looked for");
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{}: {error} {said}", request.name);
+    let (status, version) = said.split_once(' ').expect("--write-out has a space");
+    let heads = fs::read(&files.heads).expect("curl wrote it");
+    let body = fs::read(&files.body).expect("it was made before");
+    let decodes = request
+        .curl
+        .iter()
+        .flatten()
+        .any(|one| one == "--compressed");
+    Seen {
+        name: request.name.clone(),
+        status: status.parse().expect("curl tells a number"),
+        version: Some(version.to_owned()),
+        headers: headers(&String::from_utf8_lossy(&heads)),
+        raw: (!decodes).then(|| body.clone()),
+        body: Some(body),
+    }
+}
+
+/// The fields of the last head: those of 1xx and of refused attempts come before it.
+fn headers(heads: &str) -> Vec<(String, String)> {
+    let last = heads
+        .trim_end()
+        .rsplit("\r\n\r\n")
+        .next()
+        .unwrap_or_default();
+    let fields = last.lines().filter_map(|line| line.split_once(':'));
+    fields
+        .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
+        .collect()
+}

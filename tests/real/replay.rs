@@ -1,0 +1,140 @@
+//! What every client saw while recording, it sees again when the upstream is gone.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::client::{Client, Seen, Task};
+use crate::process::{Gateway, Upstream};
+use crate::secrets::Secrets;
+use crate::{compare, requests};
+
+#[test]
+#[ignore = "needs httpbin, httpx and node: see .ci/run"]
+fn clients_see_the_same_without_the_upstream() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let (secrets, others) = (Secrets::while_recording(), Secrets::others());
+    let recorded = record(folder, &secrets);
+    let again = replay(folder, &secrets, "replay");
+    let with_others = replay(folder, &others, "others");
+    assert_no_byte_of(&secrets, folder);
+    assert_no_byte_of(&others, folder);
+
+    let mut table = String::from("client       requests  as recorded  with other secrets\n");
+    let mut faults = Vec::new();
+    for (at, client) in Client::ALL.into_iter().enumerate() {
+        let same = differing(&recorded[at], &again[at], &secrets, "");
+        let hit = differing(
+            &again[at],
+            &with_others[at],
+            &others,
+            "with other secrets, ",
+        );
+        let count = recorded[at].len();
+        let (same_count, hit_count) = (count - same.len(), count - hit.len());
+        let name = client.name();
+        writeln!(
+            table,
+            "{name:<12} {count:>8} {same_count:>12} {hit_count:>19}"
+        )
+        .unwrap();
+        let named = |fault| format!("{}: {fault}", client.name());
+        faults.extend(same.into_iter().chain(hit).map(named));
+        assert!(count >= 40, "{}: only {count} requests", client.name());
+    }
+    println!("\n{table}");
+    let faults = faults.join("\n");
+    assert!(
+        faults.is_empty(),
+        "not the same at replay:\n{faults}\n{table}"
+    );
+}
+
+/// All clients one after the other, each in a session of its own.
+fn record(folder: &Path, secrets: &Secrets) -> Vec<Vec<Seen>> {
+    let upstream = Upstream::start(folder);
+    let url = format!("http://{}", upstream.address);
+    let log = folder.join("record.log");
+    let gateway = Gateway::start(
+        &["record", "--upstream", &url],
+        &folder.join("cassettes"),
+        log,
+    );
+    let seen = all(&gateway, folder, secrets);
+    upstream.stop();
+    let (said, status) = gateway.stop();
+    assert!(status.success(), "{status}\n{said}");
+    seen
+}
+
+/// The same from the cassettes; the verdict must be that each request was found and none left over.
+fn replay(folder: &Path, secrets: &Secrets, name: &str) -> Vec<Vec<Seen>> {
+    let report = folder.join(format!("{name}.json"));
+    let arguments = ["replay", "--strict", "--report", report.to_str().unwrap()];
+    let log = folder.join(format!("{name}.log"));
+    let gateway = Gateway::start(&arguments, &folder.join("cassettes"), log);
+    let seen = all(&gateway, folder, secrets);
+    let (said, status) = gateway.stop();
+    assert!(status.success(), "{status}\n{said}");
+    let verdict: Value = serde_json::from_slice(&fs::read(report).unwrap()).unwrap();
+    let sessions = verdict["sessions"].as_array().unwrap();
+    assert_eq!(sessions.len(), Client::ALL.len(), "{verdict:#}");
+    for session in sessions {
+        assert_eq!(session["hits"], session["exchanges"], "{session:#}");
+        assert_eq!(session["unused"], Value::Array(vec![]), "{session:#}");
+    }
+    seen
+}
+
+fn all(gateway: &Gateway, folder: &Path, secrets: &Secrets) -> Vec<Vec<Seen>> {
+    let requests = requests::all(secrets);
+    let send = |client: Client| {
+        let requests = requests.iter().filter(|request| client.can_send(request));
+        let requests: Vec<_> = requests.cloned().collect();
+        client.send(&Task {
+            base: &gateway.url,
+            session: client.name(),
+            requests: &requests,
+            folder,
+        })
+    };
+    Client::ALL.into_iter().map(send).collect()
+}
+
+/// A text for each response that differs.
+fn differing(one: &[Seen], other: &[Seen], secrets: &Secrets, when: &str) -> Vec<String> {
+    let pairs = one.iter().zip(other);
+    let told = pairs.filter_map(|(one, other)| {
+        let lines = compare::differences(one, other, secrets);
+        let shown = compare::shows_any(other, secrets).then(|| "a secret is replayed".to_owned());
+        let lines: Vec<_> = lines.into_iter().chain(shown).collect();
+        (!lines.is_empty()).then(|| format!("{when}{}", lines.join("\n  ")))
+    });
+    told.collect()
+}
+
+/// Neither a cassette nor a log may hold a secret; what curl got while recording may.
+fn assert_no_byte_of(secrets: &Secrets, folder: &Path) {
+    let mut files = vec![folder.join("record.log"), folder.join("replay.log")];
+    files.extend([folder.join("others.log"), folder.join("replay.json")]);
+    let mut folders = vec![folder.join("cassettes")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let into = if path.is_dir() {
+                &mut folders
+            } else {
+                &mut files
+            };
+            into.push(path);
+        }
+    }
+    assert!(files.len() > Client::ALL.len(), "{files:?}");
+    for file in files {
+        let bytes = fs::read(&file).unwrap();
+        assert!(!secrets.are_in(&bytes), "a secret in {}", file.display());
+    }
+}

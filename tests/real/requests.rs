@@ -1,0 +1,95 @@
+//! The requests that all clients send: `requests.json`, read.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use crate::secrets::Secrets;
+
+const ALL: &str = include_str!("requests.json");
+
+/// One request, and what is special about it.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Request {
+    /// What it is about; no two have the same.
+    pub(crate) name: String,
+    #[serde(default = "get")]
+    pub(crate) method: String,
+    /// Path and query.
+    pub(crate) target: String,
+    #[serde(default)]
+    pub(crate) headers: BTreeMap<String, String>,
+    #[serde(default)]
+    pub(crate) body: Option<Body>,
+    /// Further arguments of curl; other clients cannot send it.
+    #[serde(default)]
+    pub(crate) curl: Option<Vec<String>>,
+}
+
+/// A body, which each client makes in its own way.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
+pub(crate) enum Body {
+    /// JSON as the client writes it.
+    Json { value: Value },
+    /// JSON that is a list of this many objects.
+    Items { count: usize },
+    /// This very text.
+    Text {
+        #[serde(rename = "type")]
+        media_type: String,
+        text: String,
+    },
+    /// Binary, of a length that is told before.
+    Bytes { length: usize },
+    /// Binary, of a length that is not told.
+    Chunked { length: usize },
+    /// A form, urlencoded.
+    Form { fields: Map<String, Value> },
+    /// A form in parts, the last of which is a file of this length.
+    Multipart {
+        fields: Map<String, Value>,
+        length: usize,
+    },
+}
+
+/// All requests, with these secrets in their places.
+pub(crate) fn all(secrets: &Secrets) -> Vec<Request> {
+    let mut requests: Vec<Request> =
+        serde_json::from_str(&secrets.put_into(ALL)).expect("requests.json is in the repository");
+    for request in &mut requests {
+        if let Some(Body::Items { count }) = request.body {
+            let value = items(count);
+            request.body = Some(Body::Json { value });
+        }
+    }
+    requests
+}
+
+/// A GET of this target.
+pub(crate) fn of(name: &str, target: String) -> Request {
+    Request {
+        name: name.to_owned(),
+        method: get(),
+        target,
+        headers: BTreeMap::new(),
+        body: None,
+        curl: None,
+    }
+}
+
+fn get() -> String {
+    "GET".to_owned()
+}
+
+fn items(count: usize) -> Value {
+    let item = |at: usize| json!({"at": at, "half": at as f64 / 2.0, "text": format!("item {at} \u{2713}")});
+    (0..count).map(item).collect()
+}
+
+/// As many bytes, of all values.
+pub(crate) fn filler(length: usize) -> Vec<u8> {
+    (0..length).map(|at| (7 * at + 3) as u8).collect()
+}

@@ -1,0 +1,34 @@
+//! Where the programs are that the tests run.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+/// A program of the Python environment that `.ci/run --tools` makes.
+pub(crate) fn python(program: &str) -> Command {
+    let path = root().join("target/real/venv/bin").join(program);
+    assert!(
+        path.exists(),
+        "{} is missing; run: .ci/run --tools",
+        path.display()
+    );
+    Command::new(path)
+}
+
+/// A program of the system.
+pub(crate) fn system(program: &str) -> Command {
+    let runs = Command::new(program).arg("--version").output();
+    assert!(
+        runs.is_ok_and(|output| output.status.success()),
+        "{program} does not run; install it, or run: .ci/run --tools"
+    );
+    Command::new(program)
+}
+
+/// A file of these tests.
+pub(crate) fn file(name: &str) -> PathBuf {
+    root().join("tests/real").join(name)
+}
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}

@@ -1,0 +1,127 @@
+//! Content codings: the cassette holds what people read, the client gets what it was sent.
+
+use std::io::Write as _;
+
+use bytes::Bytes;
+
+use super::both_ways;
+use crate::support::client::{self, Client};
+use crate::support::gateway;
+use crate::support::origin::{self, Origin, bytes};
+
+const TEXT: &str = "good morning, good morning, good morning\n";
+
+fn encoded(coding: &str) -> Bytes {
+    let text = TEXT.as_bytes();
+    let level = flate2::Compression::default();
+    let coded = match coding {
+        "gzip" => {
+            let mut encoder = flate2::write::GzEncoder::new(Vec::new(), level);
+            encoder.write_all(text).unwrap();
+            encoder.finish().unwrap()
+        }
+        "deflate" => {
+            let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), level);
+            encoder.write_all(text).unwrap();
+            encoder.finish().unwrap()
+        }
+        "br" => {
+            let mut coded = Vec::new();
+            let mut writer = brotli::CompressorWriter::new(&mut coded, 4096, 5, 22);
+            writer.write_all(text).unwrap();
+            drop(writer);
+            coded
+        }
+        "zstd" => zstd::encode_all(text, 3).unwrap(),
+        other => panic!("{other} is no coding"),
+    };
+    coded.into()
+}
+
+fn decoded(coding: &str, coded: &[u8]) -> String {
+    use std::io::Read as _;
+    let mut text = String::new();
+    match coding {
+        "gzip" => flate2::read::GzDecoder::new(coded).read_to_string(&mut text).unwrap(),
+        "deflate" => flate2::read::ZlibDecoder::new(coded).read_to_string(&mut text).unwrap(),
+        "br" => brotli::Decompressor::new(coded, 4096).read_to_string(&mut text).unwrap(),
+        "zstd" => {
+            let bytes = zstd::decode_all(coded).unwrap();
+            text = String::from_utf8(bytes).unwrap();
+            text.len()
+        }
+        other => panic!("{other} is no coding"),
+    };
+    text
+}
+
+fn coding_origin(coding: &'static str) -> Origin {
+    let handler = move |_: &origin::Seen| {
+        let reply = bytes(encoded(coding)).header("content-type", "text/plain");
+        reply.header("content-encoding", coding)
+    };
+    origin::new().route("/coded", handler).start()
+}
+
+#[test]
+fn responses_are_kept_decoded_and_replayed_coded() {
+    for coding in ["gzip", "deflate", "br", "zstd"] {
+        let origin = coding_origin(coding);
+        let gateway = gateway::record(&origin).start();
+        let ask = |client: &Client| client.ask("GET", "/coded").header("accept-encoding", coding);
+        let recorded = ask(&client::http1(&gateway)).send();
+        assert_eq!(recorded.body, encoded(coding), "{coding}: the client gets what was sent");
+        let folder = std::sync::Arc::clone(&gateway.folder);
+        gateway.stop();
+        origin.stop();
+        let exchange = &folder.exchanges("default")[0];
+        assert_eq!(exchange["response"]["body"]["text"], TEXT, "{coding}");
+        let gateway = gateway::replay(&folder).start();
+        let client = client::http1(&gateway);
+        let replayed = ask(&client).send();
+        assert_eq!(replayed.header("content-encoding"), coding);
+        assert_eq!(replayed.header("content-length"), replayed.body.len().to_string());
+        assert_eq!(decoded(coding, &replayed.body), TEXT);
+        let plain = client.ask("GET", "/coded").header("accept-encoding", "identity").send();
+        assert_eq!((plain.header("content-encoding"), plain.text()), ("", TEXT), "{coding}");
+        assert_eq!(plain.header("content-length"), TEXT.len().to_string());
+    }
+}
+
+#[test]
+fn a_coded_request_is_kept_decoded_and_found_by_what_it_says() {
+    let origin = origin::new().route("/in", |_| origin::text("taken")).start();
+    let ask = |client: &Client| {
+        let ask = client.ask("POST", "/in").header("content-type", "text/plain");
+        ask.header("content-encoding", "gzip").body(encoded("gzip")).send()
+    };
+    let (_, folder) = both_ways(origin, ask);
+    let exchange = &folder.exchanges("default")[0];
+    assert_eq!(exchange["request"]["body"]["text"], TEXT);
+}
+
+#[test]
+fn only_codings_that_can_be_read_are_asked_for() {
+    let origin = origin::simple();
+    let gateway = gateway::record(&origin).start();
+    let ask = client::http1(&gateway).ask("GET", "/hello");
+    ask.header("accept-encoding", "gzip, compress, br").send();
+    assert_eq!(origin.seen()[0].headers["accept-encoding"], "gzip, br");
+}
+
+#[test]
+fn what_cannot_be_decoded_is_served_and_not_recorded() {
+    let origin = origin::new()
+        .route("/strange", |_| bytes("????").header("content-encoding", "made-up"))
+        .route("/broken", |_| bytes("no gzip").header("content-encoding", "gzip"))
+        .start();
+    let gateway = gateway::record(&origin).start();
+    let client = client::http1(&gateway);
+    assert_eq!(&client.get("/strange").body[..], b"????");
+    assert_eq!(&client.get("/broken").body[..], b"no gzip");
+    let folder = std::sync::Arc::clone(&gateway.folder);
+    let report = gateway.finish();
+    assert_eq!((report.recorded, report.failed.values().sum::<u64>()), (0, 2));
+    assert!(!report.passed);
+    assert!(folder.exchanges("default").is_empty());
+}

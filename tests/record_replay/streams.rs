@@ -1,0 +1,108 @@
+//! Streams pass as they come, and what does not come to its end is not recorded.
+
+use std::sync::Arc;
+
+use crate::support::client;
+use crate::support::gateway::{self, Builder};
+use crate::support::origin::{self, Gate, Origin, parts, text};
+use crate::support::{folder, until};
+
+fn holding(gate: &Gate) -> Origin {
+    let gate = gate.clone();
+    let handler = move |_: &origin::Seen| parts().part("first").wait(&gate).part("last");
+    origin::new().route("/slow", handler).start()
+}
+
+#[test]
+fn the_first_byte_arrives_before_the_last_is_made() {
+    let modes: [fn(&Origin) -> Builder; 3] = [gateway::record, gateway::auto, gateway::passthrough];
+    for mode in modes {
+        let gate = Gate::new();
+        let origin = holding(&gate);
+        let gateway = mode(&origin).start();
+        let mut opened = client::http1(&gateway).ask("GET", "/slow").open();
+        assert_eq!(opened.next().unwrap().unwrap(), "first");
+        gate.open();
+        assert_eq!(opened.next().unwrap().unwrap(), "last");
+        assert!(opened.next().is_none());
+    }
+}
+
+#[test]
+fn an_origin_that_drops_mid_body_is_not_recorded() {
+    let origin = origin::new()
+        .route("/cut", |_| text("half of it").header("content-length", "100").breaks())
+        .route("/cut-chunked", |_| parts().part("half of it").breaks())
+        .route("/whole", |_| text("all of it"))
+        .start();
+    let gateway = gateway::record(&origin).start();
+    let client = client::http1(&gateway);
+    for path in ["/cut", "/cut-chunked"] {
+        assert!(client.ask("GET", path).try_send().is_err(), "{path}: the client is told as well");
+    }
+    client.get("/whole");
+    let folder = Arc::clone(&gateway.folder);
+    let report = gateway.finish();
+    assert_eq!((report.recorded, report.partial.values().sum::<u64>()), (1, 2));
+    only_whole(&folder);
+}
+
+#[test]
+fn a_client_that_leaves_is_not_recorded() {
+    let gate = Gate::new();
+    let held = gate.clone();
+    let origin = origin::new()
+        .route("/slow", move |_| parts().part("first").wait(&held).part("last"))
+        .route("/whole", |_| text("all of it"))
+        .start();
+    let gateway = gateway::record(&origin).start();
+    let client = client::http1(&gateway);
+    let mut opened = client.ask("GET", "/slow").open();
+    assert_eq!(opened.next().unwrap().unwrap(), "first");
+    drop(opened);
+    until("the client to be missed", || {
+        let partial = gateway.session("default").partial;
+        (!partial.is_empty()).then_some(())
+    });
+    gate.open();
+    client.get("/whole");
+    let folder = Arc::clone(&gateway.folder);
+    assert_eq!(gateway.finish().recorded, 1);
+    only_whole(&folder);
+}
+
+#[test]
+fn a_request_that_is_cut_is_not_recorded() {
+    let origin = origin::new().route("/whole", |_| text("all of it")).start();
+    let gateway = gateway::record(&origin).start();
+    let head = "POST /cut HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\nonly so much";
+    drop(client::raw(gateway.address, head));
+    until("the cut request to be counted", || {
+        let sessions = gateway.session_names();
+        sessions.contains(&"default".to_owned()).then_some(())
+    });
+    client::http1(&gateway).get("/whole");
+    let folder = Arc::clone(&gateway.folder);
+    assert_eq!(gateway.finish().recorded, 1);
+    only_whole(&folder);
+}
+
+fn only_whole(folder: &folder::Folder) {
+    let exchanges = folder.exchanges("default");
+    assert_eq!(exchanges.len(), 1);
+    assert_eq!(exchanges[0]["request"]["target"], "/whole");
+}
+
+#[test]
+fn a_repeated_request_hits_as_soon_as_it_is_answered() {
+    let origin = origin::simple();
+    let gateway = gateway::auto(&origin).start();
+    let client = client::http1(&gateway);
+    for number in 0..20 {
+        let target = format!("/hello?number={number}");
+        assert_eq!(client.get(&target), client.get(&target));
+    }
+    assert_eq!(origin.seen().len(), 20);
+    let report = gateway.finish();
+    assert_eq!((report.hits, report.recorded), (20, 20));
+}

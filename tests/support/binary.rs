@@ -1,0 +1,164 @@
+//! The program as users run it, in a process of its own.
+
+use std::io::{BufRead as _, BufReader, Read};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+
+use super::folder::Folder;
+
+/// A command line that is about to run.
+pub(crate) struct Program(Command);
+
+/// A program that runs. Dropped, it is ended.
+pub(crate) struct Process {
+    child: Child,
+    stdout: Captured,
+    stderr: Captured,
+}
+
+/// How a program ended.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    /// None where a signal ended it.
+    pub(crate) status: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+/// What a program wrote until now.
+struct Captured {
+    text: Arc<Mutex<String>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// The program with these arguments, run in the folder.
+pub(crate) fn program(folder: &Folder, arguments: &[&str]) -> Program {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ouli-gateway"));
+    command
+        .args(arguments)
+        .current_dir(folder.path())
+        .env_remove("CI")
+        .env_remove("RUST_LOG")
+        .env("XDG_CACHE_HOME", super::kept("cache"))
+        .env("XDG_DATA_HOME", folder.path().join("data"));
+    Program(command)
+}
+
+impl Program {
+    pub(crate) fn env(mut self, name: &str, value: impl AsRef<Path>) -> Self {
+        self.0.env(name, value.as_ref());
+        self
+    }
+
+    /// Starts it; it runs until it is told to end.
+    pub(crate) fn start(mut self) -> Process {
+        let command = self.0.stdin(Stdio::null());
+        let command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let stdout = Captured::of(child.stdout.take().unwrap());
+        let stderr = Captured::of(child.stderr.take().unwrap());
+        Process {
+            child,
+            stdout,
+            stderr,
+        }
+    }
+
+    /// Runs it to its end.
+    pub(crate) fn run(self) -> Ended {
+        self.start().ended()
+    }
+}
+
+impl Process {
+    /// The first line that tells of a listener.
+    pub(crate) fn listening(&mut self) -> String {
+        super::until("the line `listening on`", || {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                panic!("the program ended with {status}:\n{}", self.stderr());
+            }
+            let text = self.stdout.text();
+            let mut lines = text.split_inclusive('\n');
+            let line = lines.find(|line| line.starts_with("listening on ") && line.ends_with('\n'));
+            line.map(|line| line.trim_end().to_owned())
+        })
+    }
+
+    /// Where its first listener accepts.
+    pub(crate) fn address(&mut self) -> SocketAddr {
+        let line = self.listening();
+        let url = line.split(' ').nth(2).unwrap();
+        url.split("://").nth(1).unwrap().parse().unwrap()
+    }
+
+    pub(crate) fn signal(&self, name: &str) {
+        let process = self.child.id().to_string();
+        let sent = Command::new("kill").args(["-s", name, &process]).status();
+        assert!(sent.unwrap().success(), "the signal {name} is not sent");
+    }
+
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
+    /// What it wrote to stderr until now.
+    pub(crate) fn stderr(&self) -> String {
+        self.stderr.text()
+    }
+
+    /// Asks it to stop and waits for its end.
+    pub(crate) fn stop(self) -> Ended {
+        self.signal("TERM");
+        self.ended()
+    }
+
+    /// Waits for its end.
+    pub(crate) fn ended(mut self) -> Ended {
+        let status = super::until("the program to end", || self.child.try_wait().unwrap());
+        Ended {
+            status: status.code(),
+            stdout: self.stdout.end(),
+            stderr: self.stderr.end(),
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // One that has ended cannot be ended again.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Captured {
+    fn of(source: impl Read + Send + 'static) -> Self {
+        let text = Arc::<Mutex<String>>::default();
+        let kept = Arc::clone(&text);
+        let thread = std::thread::spawn(move || {
+            let mut source = BufReader::new(source);
+            let mut line = Vec::new();
+            while source.read_until(b'\n', &mut line).unwrap() > 0 {
+                kept.lock().unwrap().push_str(&String::from_utf8_lossy(&line));
+                line.clear();
+            }
+        });
+        Self {
+            text,
+            thread: Some(thread),
+        }
+    }
+
+    fn text(&self) -> String {
+        self.text.lock().unwrap().clone()
+    }
+
+    /// All of it, once the program has ended.
+    fn end(&mut self) -> String {
+        self.thread.take().unwrap().join().unwrap();
+        self.text()
+    }
+}

@@ -1,0 +1,61 @@
+//! The plugins that tests use: the crates in `plugins/fixtures`, built once.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+/// The component of a crate in `plugins/fixtures`.
+pub(crate) fn fixture(name: &str) -> Vec<u8> {
+    let file = built().join(format!("{}.wasm", name.replace('-', "_")));
+    std::fs::read(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
+}
+
+/// The folder with all of them.
+fn built() -> &'static Path {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("plugins");
+        let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("../test-plugins");
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo
+            .current_dir(&root)
+            .args(["build", "--release", "--locked", "--quiet", "--target-dir"])
+            .arg(&target);
+        for name in crates(&root) {
+            cargo.args(["--package", &name]);
+        }
+        // What was set for the build of the tests does not suit the guests'.
+        for name in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "CARGO_BUILD_TARGET"] {
+            cargo.env_remove(name);
+        }
+        let output = cargo.output().expect("cargo runs");
+        assert!(
+            output.status.success(),
+            "the plugins of the tests do not build; in plugins/ run: cargo build --release\n{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        target.join("wasm32-wasip2/release")
+    })
+}
+
+fn crates(root: &Path) -> Vec<String> {
+    let folders = root.join("fixtures").read_dir().unwrap();
+    let names = folders.map(|folder| folder.unwrap().file_name().into_string().unwrap());
+    names.collect()
+}
+
+/// What is not even a component.
+pub(crate) fn core_module() -> Vec<u8> {
+    b"\0asm\x01\0\0\0".to_vec()
+}
+
+/// A component that imports an interface, and does nothing.
+pub(crate) fn importing(interface: &str) -> Vec<u8> {
+    // One type, an instance without exports; one import of this type (component model, binary format).
+    let mut component = b"\0asm\x0d\0\x01\0\x07\x03\x01\x42\x00".to_vec();
+    let name = u8::try_from(interface.len()).unwrap();
+    component.extend([0x0a, name + 5, 1, 0, name]);
+    component.extend(interface.as_bytes());
+    component.extend([5, 0]);
+    component
+}
