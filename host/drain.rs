@@ -1,4 +1,5 @@
-//! Who must finish before the process ends: every task holds a guard, and a stop waits for the last one.
+//! Who must finish before the process ends: every task holds a guard, and a stop waits for the last
+//! one.
 
 use std::future::Future;
 use std::sync::Arc;

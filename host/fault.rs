@@ -1,6 +1,7 @@
 //! Errors in words: an error and its causes in one line.
 
-/// The error's own words, then those of each cause, parted by colons. A cause that says the same again is left out.
+/// The error's own words, then those of each cause, parted by colons. A cause that says the same
+/// again is left out.
 pub fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();

@@ -1,4 +1,5 @@
-//! ouli-gateway: records the traffic between a program and its servers with every secret taken out, and replays it.
+//! ouli-gateway: records the traffic between a program and its servers with every secret taken out,
+//! and replays it.
 //!
 //! Layers, from the bottom; a module uses those above it in this list and none below:
 //!

@@ -1,0 +1,122 @@
+//! No secret reaches the disk, and a replay needs none.
+
+mod canary;
+
+use std::sync::Arc;
+
+use crate::support::client;
+use crate::support::gateway;
+use crate::support::origin::{self, json, text};
+use crate::support::random;
+
+#[test]
+fn equal_secrets_have_equal_stand_ins() {
+    let origin = origin::new()
+        .route("/login", |seen| json(std::str::from_utf8(&seen.body).unwrap()))
+        .start();
+    let (one, two) = (random(), random());
+    let gateway = gateway::record(&origin).start();
+    let client = client::http1(&gateway);
+    for secret in [&one, &two, &one] {
+        let body = format!("{{\"password\": \"{secret}\"}}");
+        client.post("/login", "application/json", &body);
+    }
+    let folder = Arc::clone(&gateway.folder);
+    gateway.stop();
+    let kept = |part: &str| -> Vec<String> {
+        let exchanges = folder.exchanges("default").into_iter();
+        exchanges.map(|one| one[part]["body"]["json"]["password"].to_string()).collect()
+    };
+    let sent = kept("request");
+    assert_eq!(sent[0], "\"<password-1>\"");
+    assert_eq!((&sent[0], &sent[1]), (&sent[2], &"\"<password-2>\"".to_owned()));
+    assert_eq!(kept("response"), sent);
+}
+
+#[test]
+fn what_no_rule_names_stays_as_it_is() {
+    let origin = origin::new().route("/plain", |_| text("nothing secret here")).start();
+    let gateway = gateway::record(&origin).start();
+    let ask = client::http1(&gateway).ask("GET", "/plain?id=4711&name=ann");
+    ask.header("x-request-id", "abc").header("location", "/x").send();
+    let folder = Arc::clone(&gateway.folder);
+    let report = gateway.finish();
+    assert!(report.redactions.is_empty(), "{:?}", report.redactions);
+    let text = folder.text("default");
+    for part in ["id=4711&name=ann", "\"x-request-id\", \"abc\"", "nothing secret here"] {
+        assert!(text.contains(part), "{part}");
+    }
+}
+
+#[test]
+fn the_guard_refuses_what_looks_like_a_token() {
+    let origin = origin::simple();
+    // The rule that would take it out is off, so the guard is the last one to see it.
+    let gateway = gateway::record(&origin)
+        .section("[redaction]\noff = [\"pattern.gitlab-token\", \"pattern.token\"]")
+        .section("[redactor]\n")
+        .start();
+    let token = format!("glpat-{}", random());
+    let client = client::http1(&gateway);
+    let answer = client.post("/echo", "text/plain", &format!("see {token} there"));
+    assert!(answer.text().contains(&token), "the client is served as ever");
+    client.get("/hello");
+    let folder = Arc::clone(&gateway.folder);
+    let report = gateway.finish();
+    let recorded = report.recorded;
+    let refused: u64 = report.refused.values().sum();
+    if refused == 0 {
+        // Another rule took it out: nothing was left to refuse.
+        assert_eq!(recorded, 2);
+    } else {
+        assert_eq!((recorded, refused, report.passed), (1, 1, false));
+        let reason = report.refused.keys().next().unwrap();
+        assert!(reason.contains("guard.gitlab-token") && !reason.contains(&token), "{reason}");
+    }
+    assert!(!folder.text("default").contains(&token));
+}
+
+#[test]
+fn values_of_named_variables_are_secrets_everywhere() {
+    const VALUE: &str = "correct-horse-battery-staple";
+    let origin = origin::simple();
+    let gateway = gateway::record(&origin)
+        .section("[redaction]\nenv = [\"MY_PASSPHRASE\"]")
+        .environment(|name| (name == "MY_PASSPHRASE").then(|| VALUE.to_owned()))
+        .start();
+    let client = client::http1(&gateway);
+    let ask = client.ask("POST", &format!("/echo?x={VALUE}")).header("x-odd", VALUE);
+    let answer = ask.header("content-type", "text/plain").body(format!("so {VALUE}!")).send();
+    assert_eq!(answer.text(), format!("so {VALUE}!"));
+    let folder = Arc::clone(&gateway.folder);
+    let report = gateway.finish();
+    assert_eq!((report.recorded, report.passed), (1, true), "{report:#?}");
+    assert!(!folder.text("default").contains(VALUE));
+}
+
+#[test]
+fn a_rule_can_be_switched_off_by_its_id() {
+    let origin = origin::simple();
+    let gateway = gateway::record(&origin).section("[redaction]\noff = [\"json.password\"]").start();
+    let body = "{\"password\": \"not a secret here\", \"token\": \"but this one is\"}";
+    client::http1(&gateway).post("/echo", "application/json", body);
+    let folder = Arc::clone(&gateway.folder);
+    gateway.stop();
+    let text = folder.text("default");
+    assert!(text.contains("not a secret here") && !text.contains("but this one is"), "{text}");
+}
+
+#[test]
+fn volatile_headers_stay_out_unless_wanted() {
+    let start = |off: &str| {
+        let date = "Thu, 01 Jan 2026 00:00:00 GMT";
+        let origin = origin::new().route("/now", move |_| text("now").header("date", date)).start();
+        let gateway = gateway::record(&origin).section(off).start();
+        client::http1(&gateway).get("/now");
+        let folder = Arc::clone(&gateway.folder);
+        gateway.stop();
+        folder.text("default").contains("01 Jan 2026")
+    };
+    assert!(!start(""));
+    assert!(start("[redaction]\noff = [\"volatile.date\"]"));
+}

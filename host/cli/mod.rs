@@ -1,4 +1,5 @@
-//! The command line: reads what the user typed, runs it, and says how it went. The only code that prints.
+//! The command line: reads what the user typed, runs it, and says how it went. The only code that
+//! prints.
 #![expect(
     clippy::print_stdout,
     clippy::print_stderr,

@@ -15,7 +15,8 @@ pub(super) enum Protocol {
     Http2,
 }
 
-/// One request. In `target` and `body`, `{secret}` and `{nonce}` stand for what differs from time to time.
+/// One request. In `target` and `body`, `{secret}` and `{nonce}` stand for what differs from time
+/// to time.
 #[derive(Clone, Debug)]
 pub(super) struct Case {
     pub(super) name: &'static str,

@@ -1,6 +1,8 @@
-//! The demo: records a small origin of its own, stops it, replays everything, and swaps a plugin on the way.
+//! The demo: records a small origin of its own, stops it, replays everything, and swaps a plugin on
+//! the way.
 //!
-//! It runs the gateway that everybody runs, over real sockets, and ends well only if all of it held.
+//! It runs the gateway that everybody runs, over real sockets, and ends well only if all of it
+//! held.
 
 mod cases;
 mod client;
@@ -23,7 +25,8 @@ use report::Row;
 /// The example plugin of `plugins/ignore-nonce`.
 const IGNORE_NONCE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/ignore_nonce.wasm"));
 
-/// How long a swapped plugin may take to be in force. In a debug build compiling it takes most of that.
+/// How long a swapped plugin may take to be in force. In a debug build compiling it takes most of
+/// that.
 const SWAP: Duration = Duration::from_secs(10);
 
 type Failed = String;

@@ -11,7 +11,8 @@ pub const SESSION: &str = "ouli-session";
 /// The same, as google/test-server names it.
 pub const SESSION_ALIAS: &str = "test-name";
 
-/// Fields that belong to one connection, besides those that `connection` names. `te` is looked at on its own.
+/// Fields that belong to one connection, besides those that `connection` names. `te` is looked at
+/// on its own.
 const HOP_BY_HOP: [HeaderName; 6] = [
     CONNECTION,
     TRANSFER_ENCODING,
@@ -73,7 +74,8 @@ fn is_hop_by_hop(name: &HeaderName, named: &[HeaderName]) -> bool {
     HOP_BY_HOP.contains(name) || named.contains(name)
 }
 
-/// The fields that `connection` declares as hop-by-hop, but for those that must not be dropped that way.
+/// The fields that `connection` declares as hop-by-hop, but for those that must not be dropped that
+/// way.
 fn named_by_connection(headers: &HeaderMap) -> Vec<HeaderName> {
     headers
         .get_all(CONNECTION)
@@ -86,7 +88,8 @@ fn named_by_connection(headers: &HeaderMap) -> Vec<HeaderName> {
         .collect()
 }
 
-/// Fields that say whose request it is or how long it is: a client cannot have them dropped through `connection`.
+/// Fields that say whose request it is or how long it is: a client cannot have them dropped through
+/// `connection`.
 const ALWAYS_KEPT: [&str; 6] = [
     "authorization",
     "content-encoding",

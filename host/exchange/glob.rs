@@ -1,7 +1,7 @@
 //! Patterns in which `*` stands for any run of characters, `/` included.
 
-/// True where the whole of `text` fits `pattern`. Time is linear in the product of both lengths at worst; there is no
-/// recursion.
+/// True where the whole of `text` fits `pattern`. Time is linear in the product of both lengths at
+/// worst; there is no recursion.
 pub fn matches(pattern: &str, text: &str) -> bool {
     let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
     let (mut p, mut t) = (0, 0);

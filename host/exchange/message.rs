@@ -1,4 +1,5 @@
-//! Requests, responses and exchanges as the gateway keeps them: bodies whole and with content codings removed.
+//! Requests, responses and exchanges as the gateway keeps them: bodies whole and with content
+//! codings removed.
 
 use bytes::Bytes;
 use http::{Method, StatusCode};
@@ -97,7 +98,8 @@ pub struct Exchange {
     pub tags: Vec<(String, String)>,
 }
 
-/// What matchers, plugins and reports read of a request or a response, lazily where that saves work.
+/// What matchers, plugins and reports read of a request or a response, lazily where that saves
+/// work.
 ///
 /// Everything here is the redacted view once a redaction stands before it.
 pub trait Message: Send + Sync {

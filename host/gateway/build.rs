@@ -172,7 +172,8 @@ fn endpoint(configured: &Configured) -> Result<Endpoint, StartError> {
     })
 }
 
-/// Reads the cassettes of the endpoints that replay, so that the first request is as fast as the second.
+/// Reads the cassettes of the endpoints that replay, so that the first request is as fast as the
+/// second.
 pub(super) fn warm(snapshot: &Snapshot, sessions: &Sessions) -> Result<(), StartError> {
     for endpoint in snapshot.endpoints.values() {
         if matches!(endpoint.mode, Mode::Record | Mode::Passthrough) {
@@ -195,8 +196,8 @@ pub(super) fn warm(snapshot: &Snapshot, sessions: &Sessions) -> Result<(), Start
     Ok(())
 }
 
-/// Derives the keys of every session in use under the new plugins, before they are published: a swap never turns hits
-/// into misses while it is at it.
+/// Derives the keys of every session in use under the new plugins, before they are published: a
+/// swap never turns hits into misses while it is at it.
 pub(super) fn rekey(old: &Snapshot, new: &Snapshot, sessions: &Sessions) {
     for name in old.indexed() {
         let made = sessions
@@ -209,7 +210,8 @@ pub(super) fn rekey(old: &Snapshot, new: &Snapshot, sessions: &Sessions) {
     }
 }
 
-/// Every fault of the configuration, the plugins and the cassettes, a line each; none where all is well.
+/// Every fault of the configuration, the plugins and the cassettes, a line each; none where all is
+/// well.
 pub fn check(options: &Options) -> Vec<String> {
     let loaded = match generation::first(options) {
         Ok(loaded) => loaded,

@@ -1,4 +1,5 @@
-//! One generation as it is read from disk: the configuration and the plugins, each in its last good version.
+//! One generation as it is read from disk: the configuration and the plugins, each in its last good
+//! version.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -69,6 +70,34 @@ impl Loaded {
             ("fsync", new.fsync != old.fsync),
             ("log_format", new.log_format != old.log_format),
             ("[redaction] env", new.redaction.env != old.redaction.env),
+            (
+                "limits.connections",
+                new.limits.connections != old.limits.connections,
+            ),
+            (
+                "limits.in_flight",
+                new.limits.in_flight != old.limits.in_flight,
+            ),
+            (
+                "limits.sessions",
+                new.limits.sessions != old.limits.sessions,
+            ),
+            (
+                "limits.cassette",
+                new.limits.cassette != old.limits.cassette,
+            ),
+            (
+                "limits.inline_body",
+                new.limits.inline_body != old.limits.inline_body,
+            ),
+            (
+                "limits.recorder_queue",
+                new.limits.recorder_queue != old.limits.recorder_queue,
+            ),
+            (
+                "limits.recording_memory",
+                new.limits.recording_memory != old.limits.recording_memory,
+            ),
         ];
         for (key, _) in changed.iter().filter(|(_, changed)| *changed) {
             tracing::warn!("`{key}` changed: it takes effect at the next start");

@@ -65,7 +65,8 @@ impl Listeners {
         })
     }
 
-    /// Opens, closes and keeps listeners as the configuration says. Those that stay lose no connection.
+    /// Opens, closes and keeps listeners as the configuration says. Those that stay lose no
+    /// connection.
     pub(super) fn apply(&mut self, config: &Config) -> Result<(), StartError> {
         self.leaving.retain(|drain| drain.active() > 0);
         let gone: Vec<_> = self
@@ -101,8 +102,8 @@ impl Listeners {
         }
     }
 
-    /// Accepts nothing new, waits until all connections have ended or `grace` is over, and ends the workers. Returns
-    /// how many tasks were cut off.
+    /// Accepts nothing new, waits until all connections have ended or `grace` is over, and ends the
+    /// workers. Returns how many tasks were cut off.
     pub(super) fn stop(&mut self, more: &Drain, grace: Duration) -> usize {
         let drains: Vec<_> = std::mem::take(&mut self.open)
             .into_values()
@@ -214,7 +215,8 @@ fn wait(drains: &[Drain], grace: Duration) -> usize {
                     drain.finished(grace).await;
                 }
             };
-            // One grace period for all of them together. An end by the clock is told by what is left.
+            // One grace period for all of them together. An end by the clock is told by what is
+            // left.
             let _ = runtime.block_on(async { tokio::time::timeout(grace, all).await });
         }
         Err(error) => tracing::error!("cannot wait for connections to end: {error}"),

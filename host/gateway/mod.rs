@@ -20,7 +20,7 @@ pub use build::{StartError, check, folder};
 pub use generation::{Loaded, config};
 
 use crate::cassette::Writer;
-use crate::config::{Config, Mode, Override, Unused};
+use crate::config::{Mode, Override, Unused};
 use crate::drain::Drain;
 use crate::mode::{Live, Snapshot};
 use crate::session::{Budget, Recorder, RecorderBounds, Sessions, Verdict};
@@ -151,7 +151,8 @@ impl Gateway {
         self.core.verdict()
     }
 
-    /// Stops: accepts nothing new, lets what is at work finish within the grace period, writes every recording.
+    /// Stops: accepts nothing new, lets what is at work finish within the grace period, writes
+    /// every recording.
     pub fn stop(self) -> Verdict {
         self.core.stopped.store(true, Ordering::Release);
         let grace = self.snapshot_grace();
@@ -167,11 +168,11 @@ impl Gateway {
         // With the last sender the recorder ends, after it has written all that waits.
         match Arc::try_unwrap(core) {
             Ok(core) => {
-                let verdict_sessions = Arc::clone(&core.live.sessions);
-                let config = Arc::clone(&core.live.snapshot.load().config);
+                let sessions = Arc::clone(&core.live.sessions);
+                let snapshot = core.live.snapshot.load_full();
                 drop(core);
                 finish(self.recorder, &self.writer);
-                judge(&verdict_sessions, &config)
+                judge(&sessions, &snapshot)
             }
             Err(core) => {
                 // A request that outlived the grace period still holds its way to the recorder.
@@ -198,10 +199,12 @@ fn finish(recorder: JoinHandle<()>, writer: &Writer) {
     }
 }
 
-fn judge(sessions: &Sessions, config: &Config) -> Verdict {
+fn judge(sessions: &Sessions, snapshot: &Snapshot) -> Verdict {
     let all = sessions.all();
+    let config = &snapshot.config;
     let unused_fails = config.unused == Unused::Fail;
-    Verdict::of(all.iter().map(AsRef::as_ref), config.strict, unused_fails)
+    let sessions = all.iter().map(AsRef::as_ref);
+    Verdict::of(sessions, &snapshot.guard, config.strict, unused_fails)
 }
 
 impl Core {
@@ -216,7 +219,7 @@ impl Core {
     }
 
     fn verdict(&self) -> Verdict {
-        judge(&self.live.sessions, &self.live.snapshot.load().config)
+        judge(&self.live.sessions, &self.live.snapshot.load())
     }
 
     /// Takes in what changed on disk. What is broken is reported, and the last good version stays.

@@ -46,8 +46,8 @@ impl Look {
     }
 }
 
-/// The plugins in some folders: the bytes, or why they cannot be read, by file name. Where two folders have a file of
-/// one name, the first one counts.
+/// The plugins in some folders: the bytes, or why they cannot be read, by file name. Where two
+/// folders have a file of one name, the first one counts.
 pub(super) fn plugins(
     folders: &[PathBuf],
     most: usize,

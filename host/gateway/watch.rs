@@ -1,7 +1,8 @@
 //! Watches what the user edits, and reloads when it has settled.
 //!
-//! Folders are watched, not files: editors and deployments replace files by renaming, or switch a link. The system's
-//! word only wakes the watch up; how the files look decides, and a look every now and then covers what it does not say.
+//! Folders are watched, not files: editors and deployments replace files by renaming, or switch a
+//! link. The system's word only wakes the watch up; how the files look decides, and a look every
+//! now and then covers what it does not say.
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,5 @@
-//! The threads that serve: each a runtime of its own, so that a connection never leaves its core's caches.
+//! The threads that serve: each a runtime of its own, so that a connection never leaves its core's
+//! caches.
 
 use std::io;
 use std::net::TcpListener;

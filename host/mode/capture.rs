@@ -29,10 +29,16 @@ pub(super) struct Capture {
     hold: Hold,
     state: State,
     most: usize,
+    /// The length that was told before. Who sends a body of a known length need not wait for its
+    /// end.
+    declared: Option<u64>,
 }
 
 /// A whole body, its trailers, and its share of the budget.
 pub(super) type Taken = (Bytes, HeaderMap, Hold);
+
+/// Called with what was captured, or why it is not whole.
+type Finish = Box<dyn FnOnce(Result<Taken, String>) + Send>;
 
 /// A copy that two tasks can reach.
 pub(super) type Shared = Arc<Mutex<Capture>>;
@@ -44,6 +50,7 @@ impl Capture {
             hold: budget.hold(),
             state: State::Open,
             most,
+            declared: None,
         }
     }
 
@@ -82,6 +89,10 @@ impl Capture {
         }
     }
 
+    fn has_all(&self) -> bool {
+        self.declared == Some(self.bytes.len() as u64)
+    }
+
     fn lose(&mut self, reason: String) {
         if matches!(self.state, State::Open) {
             self.state = State::Lost(reason);
@@ -91,6 +102,9 @@ impl Capture {
 
     /// What was captured, or why it is not whole.
     pub(super) fn take(&mut self) -> Result<Taken, String> {
+        if self.has_all() {
+            self.end();
+        }
         match std::mem::replace(&mut self.state, State::Lost("it was taken".to_owned())) {
             State::Whole(trailers) => {
                 let bytes = std::mem::take(&mut self.bytes).freeze();
@@ -119,6 +133,9 @@ pub(super) struct TeedRequest {
 
 impl TeedRequest {
     pub(super) fn new(body: Incoming, copy: Shared) -> Self {
+        let mut locked = copy.lock().unwrap_or_else(PoisonError::into_inner);
+        locked.declared = body.size_hint().exact();
+        drop(locked);
         Self { body, copy }
     }
 }
@@ -152,7 +169,7 @@ impl Body for TeedRequest {
 pub(super) struct Tee {
     body: Incoming,
     copy: Capture,
-    finish: Option<Box<dyn FnOnce(Result<Taken, String>) + Send>>,
+    finish: Option<Finish>,
 }
 
 impl Tee {
@@ -167,6 +184,7 @@ impl Tee {
             copy,
             finish: Some(Box::new(finish)),
         };
+        tee.copy.declared = tee.body.size_hint().exact();
         if tee.body.is_end_stream() {
             tee.copy.end();
             tee.hand_over();
@@ -193,7 +211,8 @@ impl Body for Tee {
         if let Poll::Ready(next) = &polled {
             let ended = self.body.is_end_stream();
             note(&mut self.copy, next.as_ref(), ended);
-            // Before the last bytes leave: who sees the end of the response may count on the exchange.
+            // Before the last bytes leave: who sees the end of the response may count on the
+            // exchange.
             if ended || !matches!(next, Some(Ok(_))) {
                 self.hand_over();
             }
@@ -212,7 +231,9 @@ impl Body for Tee {
 
 impl Drop for Tee {
     fn drop(&mut self) {
-        self.copy.lose("the client left before the end".to_owned());
+        if !self.copy.has_all() {
+            self.copy.lose("the client left before the end".to_owned());
+        }
         self.hand_over();
     }
 }

@@ -1,4 +1,5 @@
-//! What a request can reach: the live generation, the sessions, the recorder and this worker's upstream clients.
+//! What a request can reach: the live generation, the sessions, the recorder and this worker's
+//! upstream clients.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -18,7 +19,8 @@ use crate::upstream::{self, Upstream};
 /// How long a request waits for its turn before it is refused.
 const TURN: Duration = Duration::from_secs(1);
 
-/// One generation of everything that can be reloaded. Immutable but for indexes, which are made when first needed.
+/// One generation of everything that can be reloaded. Immutable but for indexes, which are made
+/// when first needed.
 pub struct Snapshot {
     /// Counts up with each reload.
     pub generation: u64,
@@ -110,7 +112,8 @@ impl Snapshot {
         indexes.get(session).cloned()
     }
 
-    /// The index of a session, made now where there is none: reads the cassette and derives all keys.
+    /// The index of a session, made now where there is none: reads the cassette and derives all
+    /// keys.
     pub fn make_index(
         &self,
         sessions: &Sessions,
@@ -162,7 +165,8 @@ impl Upstreams {
         client
     }
 
-    /// Forgets all clients, so that the next requests see new settings. Requests at work keep theirs.
+    /// Forgets all clients, so that the next requests see new settings. Requests at work keep
+    /// theirs.
     pub fn forget(&self) {
         self.0
             .lock()
@@ -172,8 +176,8 @@ impl Upstreams {
 }
 
 impl Asked<'_> {
-    /// The index of this request's session. A session that is replayed for the first time is read off the serving
-    /// threads.
+    /// The index of this request's session. A session that is replayed for the first time is read
+    /// off the serving threads.
     pub(super) async fn index(&self) -> Result<Arc<Index>, ExchangeError> {
         if let Some(index) = self.snapshot.index(self.session.name()) {
             return Ok(index);

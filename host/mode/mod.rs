@@ -1,4 +1,5 @@
-//! What is done with a request: record, replay, auto or passthrough. Joins the doors below for one exchange.
+//! What is done with a request: record, replay, auto or passthrough. Joins the doors below for one
+//! exchange.
 
 mod body;
 mod capture;

@@ -63,8 +63,8 @@ impl RequestBody {
     }
 }
 
-/// Sends the request and records the exchange. With `key`, the recording is appended, and the key is held as pending
-/// from the end of the response until it is written.
+/// Sends the request and records the exchange. With `key`, the recording is appended, and the key
+/// is held as pending from the end of the response until it is written.
 pub(super) async fn ask_and_record(
     asked: &Asked<'_>,
     head: Head,
@@ -162,7 +162,7 @@ impl End {
         let job = self
             .job
             .complete(self.session, request, response, (append, self.key));
-        hand_over(&self.live, job);
+        hand_over(&self.live, Box::new(job));
     }
 }
 
@@ -201,16 +201,19 @@ impl Draft {
 }
 
 /// Into the queue at once where it has room; else a task waits for it, so that the client does not.
-fn hand_over(live: &Arc<Live>, job: Job) {
+fn hand_over(live: &Arc<Live>, job: Box<Job>) {
     let Err(job) = live.recorder.offer(job) else {
         return;
     };
     let recorder = live.recorder.clone();
     live.drain.spawn(async move {
-        let session = Arc::clone(&job.session);
+        let (session, pending) = (Arc::clone(&job.session), job.pending);
         if !recorder.give(job).await {
             let reason = "the recorder has ended".to_owned();
             session.tally().count(Outcome::Failed(reason));
+            if let Some(key) = pending {
+                session.end_writing(key);
+            }
         }
     });
 }

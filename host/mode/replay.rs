@@ -89,7 +89,8 @@ async fn look_up(asked: &Asked<'_>, request: Request<Incoming>) -> Result<Looked
     })
 }
 
-/// The request in the form in which it would be recorded, so that both sides of a comparison are alike.
+/// The request in the form in which it would be recorded, so that both sides of a comparison are
+/// alike.
 fn as_recorded(
     asked: &Asked<'_>,
     head: &Head,

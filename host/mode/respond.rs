@@ -1,6 +1,7 @@
 //! The gateway's own answers: every fault of an exchange becomes a response here, and nowhere else.
 //!
-//! Each carries `ouli-error: KIND`, so that no client takes it for a recorded answer, and a body after RFC 9457.
+//! Each carries `ouli-error: KIND`, so that no client takes it for a recorded answer, and a body
+//! after RFC 9457.
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
@@ -69,12 +70,8 @@ pub enum ExchangeError {
     Gateway(String),
 }
 
-/// What an error is to a client.
-struct Shape {
-    kind: &'static str,
-    status: StatusCode,
-    title: &'static str,
-}
+/// What an error is to a client: kind, status and title.
+struct Shape(&'static str, u16, &'static str);
 
 impl From<SessionError> for ExchangeError {
     fn from(error: SessionError) -> Self {
@@ -88,106 +85,54 @@ impl From<SessionError> for ExchangeError {
 
 impl ExchangeError {
     fn shape(&self) -> Shape {
-        let (kind, status, title) = match self {
+        match self {
             // Not a 5xx: client libraries would try again.
-            Self::Miss(_) => (
-                "miss",
-                StatusCode::NOT_FOUND,
-                "No recorded exchange matches",
-            ),
-            Self::Upstream(UpstreamError::Late { .. }) => (
-                "upstream",
-                StatusCode::GATEWAY_TIMEOUT,
-                "The upstream is late",
-            ),
-            Self::Upstream(UpstreamError::Connect { .. } | UpstreamError::Broken { .. }) => {
-                ("upstream", StatusCode::BAD_GATEWAY, "The upstream failed")
+            Self::Miss(_) => Shape("miss", 404, "no recorded exchange matches"),
+            Self::Upstream(UpstreamError::Late { .. }) => {
+                Shape("upstream", 504, "the upstream is late")
             }
-            Self::Plugin(_) => (
-                "plugin",
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "A plugin failed",
-            ),
-            Self::Session(_) => (
-                "session",
-                StatusCode::BAD_REQUEST,
-                "The session cannot be used",
-            ),
-            Self::Cassette(_) => (
-                "cassette",
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "The cassette cannot be used",
-            ),
-            Self::TooLarge { .. } => (
-                "limit",
-                StatusCode::PAYLOAD_TOO_LARGE,
-                "The body is too large",
-            ),
-            Self::Undecodable(_) => (
-                "coding",
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "The body cannot be decoded",
-            ),
-            Self::Downstream(_) => (
-                "request",
-                StatusCode::BAD_REQUEST,
-                "The request cannot be used",
-            ),
-            Self::Connect => (
-                "request",
-                StatusCode::METHOD_NOT_ALLOWED,
-                "CONNECT is not served",
-            ),
-            Self::TooManySessions { .. } => (
-                "limit",
-                StatusCode::SERVICE_UNAVAILABLE,
-                "Too many sessions",
-            ),
-            Self::Busy => (
-                "limit",
-                StatusCode::SERVICE_UNAVAILABLE,
-                "Too many requests",
-            ),
-            Self::NoEndpoint(_) | Self::NoUpstream(_) => (
-                "endpoint",
-                StatusCode::SERVICE_UNAVAILABLE,
-                "The endpoint cannot be used",
-            ),
-            Self::Gateway(_) => (
-                "gateway",
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "The gateway failed",
-            ),
-        };
-        Shape {
-            kind,
-            status,
-            title,
+            Self::Upstream(UpstreamError::Connect { .. } | UpstreamError::Broken { .. }) => {
+                Shape("upstream", 502, "the upstream failed")
+            }
+            Self::Plugin(_) => Shape("plugin", 500, "a plugin failed"),
+            Self::Session(_) => Shape("session", 400, "the session cannot be used"),
+            Self::TooManySessions { .. } => Shape("limit", 503, "too many sessions"),
+            Self::Cassette(_) => Shape("cassette", 500, "the cassette cannot be used"),
+            Self::TooLarge { .. } => Shape("limit", 413, "the body is too large"),
+            Self::Undecodable(_) => Shape("coding", 415, "the body cannot be decoded"),
+            Self::Downstream(_) => Shape("request", 400, "the request cannot be used"),
+            Self::Connect => Shape("request", 405, "CONNECT is not served"),
+            Self::Busy => Shape("limit", 503, "too many requests"),
+            Self::NoEndpoint(_) | Self::NoUpstream(_) => {
+                Shape("endpoint", 503, "the endpoint cannot be used")
+            }
+            Self::Gateway(_) => Shape("gateway", 500, "the gateway failed"),
         }
     }
 }
 
 /// The response for an error.
 pub(super) fn answer(error: &ExchangeError) -> Response<Outgoing> {
-    let shape = error.shape();
+    let Shape(kind, status, title) = error.shape();
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let problem: Value = match error {
         ExchangeError::Miss(miss) => miss.to_problem(),
         other => json!({
-            "type": format!("urn:ouli:problem:{}", shape.kind),
-            "title": shape.title,
-            "status": shape.status.as_u16(),
+            "type": format!("urn:ouli:problem:{}", kind),
+            "title": title,
+            "status": status.as_u16(),
             "detail": other.to_string(),
         }),
     };
     let mut text = serde_json::to_vec_pretty(&problem).unwrap_or_default();
     text.push(b'\n');
     let mut response = Response::new(Outgoing::bytes(Bytes::from(text)));
-    *response.status_mut() = shape.status;
+    *response.status_mut() = status;
     let headers = response.headers_mut();
-    headers.insert(MARK, HeaderValue::from_static(shape.kind));
+    headers.insert(MARK, HeaderValue::from_static(kind));
     let problem_json = HeaderValue::from_static("application/problem+json");
     headers.insert(CONTENT_TYPE, problem_json);
-    if shape.status == StatusCode::SERVICE_UNAVAILABLE {
+    if status == StatusCode::SERVICE_UNAVAILABLE {
         headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
     }
     response

@@ -67,7 +67,8 @@ pub struct Plugin {
 }
 
 impl Plugin {
-    /// Checks, compiles, links and prepares a plugin. Takes the time of a compilation: not for a thread that serves.
+    /// Checks, compiles, links and prepares a plugin. Takes the time of a compilation: not for a
+    /// thread that serves.
     pub fn load(engine: &Engine, source: &Source, bounds: Bounds) -> Result<Self, PluginError> {
         let component = compile(engine, &source.bytes, bounds.file)?;
         check_imports(engine, &component)?;

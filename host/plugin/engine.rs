@@ -18,8 +18,8 @@ const TICK: Duration = Duration::from_millis(2);
 
 /// Opens the engine on the first call; later calls return the same one, whatever the cache folder.
 ///
-/// Compiled code is kept in `cache`, keyed by content, engine settings and version; without a folder, or where it
-/// cannot be used, plugins are compiled at every start.
+/// Compiled code is kept in `cache`, keyed by content, engine settings and version; without a
+/// folder, or where it cannot be used, plugins are compiled at every start.
 pub fn shared(cache: Option<&Path>) -> Result<&'static Engine, PluginError> {
     static ENGINE: OnceLock<Engine> = OnceLock::new();
     if let Some(engine) = ENGINE.get() {

@@ -1,10 +1,11 @@
 //! One running copy of a plugin, and the stock of idle ones.
 //!
-//! Copies are reused, since starting one costs far more than asking one. A copy is taken out of the stock for a call and
-//! put back after a good one; a copy that trapped is never seen again.
+//! Copies are reused, since starting one costs far more than asking one. A copy is taken out of the
+//! stock for a call and put back after a good one; a copy that trapped is never seen again.
 
 use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use wasmtime::component::Resource;
@@ -17,26 +18,44 @@ use super::{PluginError, PluginFailure, engine};
 use crate::exchange::Message;
 use crate::exchange::redaction::Secrets;
 
-/// Idle copies that are kept. More may run at once; those beyond are dropped when they come back.
-const IDLE: usize = 32;
+/// Idle copies that one thread keeps. More may run at once; those beyond are dropped when they come
+/// back.
+const IDLE: usize = 8;
 
 /// Calls after which a copy is replaced, since linear memory never shrinks.
 const CALLS: u32 = 10_000;
 
-/// The stock of idle copies of one plugin.
+/// Parts of a stock. Each thread has one of its own, as far as there are enough.
+const SHARDS: usize = 16;
+
+/// The stock of idle copies of one plugin, in a part for each thread, so that threads do not wait
+/// for each other and a copy stays near its core.
 #[derive(Default)]
-pub(super) struct Pool(Mutex<Vec<Instance>>);
+pub(super) struct Pool([Mutex<Vec<Instance>>; SHARDS]);
+
+thread_local! {
+    /// The part of every stock that belongs to this thread.
+    static SHARD: usize = {
+        static THREADS: AtomicUsize = AtomicUsize::new(0);
+        THREADS.fetch_add(1, Ordering::Relaxed) % SHARDS
+    };
+}
 
 impl Pool {
     fn take(&self) -> Option<Instance> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop()
+        self.lock().pop()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Instance>> {
+        let shard = &self.0[SHARD.with(|shard| *shard)];
+        shard.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn put(&self, instance: Instance) {
         if instance.calls >= CALLS {
             return;
         }
-        let mut idle = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut idle = self.lock();
         if idle.len() < IDLE {
             idle.push(instance);
         }

@@ -30,7 +30,8 @@ impl Log {
         }
     }
 
-    /// Writes one line, unless the plugin wrote too many in this second or the line holds what looks like a secret.
+    /// Writes one line, unless the plugin wrote too many in this second or the line holds what
+    /// looks like a secret.
     pub(super) fn line(&self, level: &str, text: &str, secrets: Option<&Secrets>) {
         if !self.admit() {
             return;

@@ -1,8 +1,10 @@
 //! The door to guest code: loads components, asks them, and keeps them within their limits.
 //!
-//! Above this folder nobody knows of wasm: [`Plugins`] answers with keys, redacted exchanges and verdicts.
+//! Above this folder nobody knows of wasm: [`Plugins`] answers with keys, redacted exchanges and
+//! verdicts.
 //!
-//! A plugin says in `prepare` what the host can do for it; only one that asks for more is entered per request.
+//! A plugin says in `prepare` what the host can do for it; only one that asks for more is entered
+//! per request.
 
 mod bindings;
 mod component;

@@ -1,4 +1,5 @@
-//! All plugins of one generation, put together: what they declared runs natively, those that ask are asked in order.
+//! All plugins of one generation, put together: what they declared runs natively, those that ask
+//! are asked in order.
 
 use std::sync::Arc;
 
@@ -36,8 +37,8 @@ pub enum Decision {
 }
 
 impl Plugins {
-    /// Puts loaded plugins together, in the order in which they are asked; the built-in ones come last. `off` are ids of
-    /// redaction rules that are switched off.
+    /// Puts loaded plugins together, in the order in which they are asked; the built-in ones come
+    /// last. `off` are ids of redaction rules that are switched off.
     pub fn new(all: Vec<Arc<Plugin>>, off: &[String]) -> Result<Self, PluginError> {
         let redactors = Redactors::new(&all, off)?;
         Ok(Self { all, redactors })
@@ -134,7 +135,8 @@ impl Plugins {
         Ok(Decision::Keep(tags))
     }
 
-    /// Runs `take` with the parts of the first matcher that does not abstain: those it declared and those it adds.
+    /// Runs `take` with the parts of the first matcher that does not abstain: those it declared and
+    /// those it adds.
     fn first_matcher<T>(
         &self,
         request: &Arc<dyn Message>,

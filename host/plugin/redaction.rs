@@ -1,4 +1,5 @@
-//! The redactors of one generation: their declared rules, compiled together, and those that are asked per message.
+//! The redactors of one generation: their declared rules, compiled together, and those that are
+//! asked per message.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,7 +24,8 @@ pub struct Redacted {
     pub counts: RedactionCount,
 }
 
-/// Redactors that share a set of routes have their rules compiled together; a set is a bit for each redactor.
+/// Redactors that share a set of routes have their rules compiled together; a set is a bit for each
+/// redactor.
 type Set = u64;
 
 /// Redactors in one generation beyond which sets no longer fit.
@@ -181,7 +183,8 @@ impl Redactors {
             });
         let mut sets = self.sets.lock().unwrap_or_else(PoisonError::into_inner);
         let rules = sets.entry(set).or_insert_with(|| {
-            // Each rule was compiled once already, so a smaller set compiles too; if not, more is redacted, not less.
+            // Each rule was compiled once already, so a smaller set compiles too; if not, more is
+            // redacted, not less.
             compile(covering(), &self.off).unwrap_or_else(|_| Arc::clone(&self.everywhere))
         });
         Arc::clone(rules)

@@ -1,4 +1,5 @@
-//! What one plugin instance can see and say during a call: the messages it borrows and the sinks it answers through.
+//! What one plugin instance can see and say during a call: the messages it borrows and the sinks it
+//! answers through.
 
 use std::sync::Arc;
 

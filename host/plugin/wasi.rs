@@ -1,8 +1,10 @@
-//! WASI for guests: everything a language's runtime asks for at start, and nothing of the real world behind it.
+//! WASI for guests: everything a language's runtime asks for at start, and nothing of the real
+//! world behind it.
 //!
-//! No environment, arguments, files or sockets; time stands still and moves on only when a guest waits for it;
-//! randomness is a fixed sequence; output goes to the plugin's log. So a guest's answer depends on its input alone.
-//! Streams are our own because those of wasmtime-wasi may block, which a thread that serves connections must not.
+//! No environment, arguments, files or sockets; time stands still and moves on only when a guest
+//! waits for it; randomness is a fixed sequence; output goes to the plugin's log. So a guest's
+//! answer depends on its input alone. Streams are our own because those of wasmtime-wasi may block,
+//! which a thread that serves connections must not.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,6 +1,7 @@
 //! How long a connection has been idle, or has been sending one head: what the time limits look at.
 //!
-//! hyper's own timer covers both with one value and costs an allocation per request; these are a few stores.
+//! hyper's own timer covers both with one value and costs an allocation per request; these are a
+//! few stores.
 
 use std::io;
 use std::pin::Pin;
@@ -18,7 +19,8 @@ pub(super) struct Activity {
     requests: AtomicUsize,
     /// Milliseconds from `opened` to the end of the last request.
     idle_since: AtomicU64,
-    /// Milliseconds from `opened` to the first byte of a head, plus one; 0 while none is on its way.
+    /// Milliseconds from `opened` to the first byte of a head, plus one; 0 while none is on its
+    /// way.
     head_since: AtomicU64,
 }
 

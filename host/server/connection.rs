@@ -1,5 +1,5 @@
-//! One connection: TLS where asked for, then HTTP/1.1 or HTTP/2, until its peer ends it, it is idle for too long, or a
-//! stop begins.
+//! One connection: TLS where asked for, then HTTP/1.1 or HTTP/2, until its peer ends it, it is idle
+//! for too long, or a stop begins.
 
 use std::convert::Infallible;
 use std::future::Future;

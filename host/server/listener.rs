@@ -13,7 +13,8 @@ use super::connection::{self, Respond};
 use super::{Bounds, ServeError, Slots};
 use crate::drain::{Drain, Stop};
 
-/// Listening sockets of one address: one for each worker, among which the kernel spreads connections.
+/// Listening sockets of one address: one for each worker, among which the kernel spreads
+/// connections.
 #[derive(Debug)]
 pub struct Bound {
     /// The address, with the port that was taken where 0 was asked for.
@@ -25,8 +26,8 @@ pub struct Bound {
 impl Bound {
     /// Binds `address` for `workers`, each with a queue of `backlog` pending connections.
     pub fn open(address: SocketAddr, workers: usize, backlog: u32) -> Result<Self, ServeError> {
-        // A shared port would also be shared with another gateway that runs, without a word. So the address is first
-        // taken alone, which fails where anybody has it.
+        // A shared port would also be shared with another gateway that runs, without a word. So the
+        // address is first taken alone, which fails where anybody has it.
         let alone = bind(address, false)?;
         let address = local(&alone, address)?;
         drop(alone);
@@ -83,7 +84,8 @@ pub(super) struct Door<S> {
 
 /// Accepts until `stop` begins. Returns at once then; connections end by their own drain guards.
 ///
-/// A slot is taken before a connection is accepted: above the limit, clients wait in the kernel's queue.
+/// A slot is taken before a connection is accepted: above the limit, clients wait in the kernel's
+/// queue.
 pub async fn serve<S: Respond>(
     socket: StdListener,
     slots: Slots,

@@ -1,4 +1,5 @@
-//! The door for sockets in: accepts, speaks HTTP/1.1 and HTTP/2, and drains. It takes any service and knows no mode.
+//! The door for sockets in: accepts, speaks HTTP/1.1 and HTTP/2, and drains. It takes any service
+//! and knows no mode.
 
 mod activity;
 mod connection;

@@ -1,7 +1,8 @@
 //! Finds recorded exchanges by key: a hash look-up, whatever the cassette's size.
 //!
-//! An index belongs to one generation of plugins, since keys are derived by the matchers and not stored. How often an
-//! exchange was replayed belongs to the exchange itself, so a change of generation starts no sequence anew.
+//! An index belongs to one generation of plugins, since keys are derived by the matchers and not
+//! stored. How often an exchange was replayed belongs to the exchange itself, so a change of
+//! generation starts no sequence anew.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -63,7 +64,8 @@ struct Group {
 }
 
 impl Index {
-    /// Derives the keys of all exchanges of the session. Takes long for many of them: not for a thread that serves.
+    /// Derives the keys of all exchanges of the session. Takes long for many of them: not for a
+    /// thread that serves.
     pub fn build(session: Arc<Session>, plugins: Arc<Plugins>, folder: Arc<Folder>) -> Self {
         let index = Self {
             session,
@@ -168,6 +170,9 @@ impl Index {
     }
 
     fn derive_all(&self, entries: &[Arc<Entry>]) -> Vec<Option<Key>> {
+        if entries.len() <= SHARE {
+            return self.derive_part(entries);
+        }
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         let share = entries.len().div_ceil(threads).max(SHARE);
         std::thread::scope(|scope| {
@@ -178,7 +183,8 @@ impl Index {
             let joined = parts.into_iter().zip(entries.chunks(share));
             joined
                 .flat_map(|(part, entries)| {
-                    // A thread that panicked leaves its exchanges without keys: they are misses, not wrong answers.
+                    // A thread that panicked leaves its exchanges without keys: they are misses,
+                    // not wrong answers.
                     part.join().unwrap_or_else(|_| vec![None; entries.len()])
                 })
                 .collect()
@@ -207,8 +213,8 @@ impl Index {
             .map_err(|error| error.to_string())
     }
 
-    /// The recorded request as matchers see it. Redaction runs here too, so that a rule that came after the recording
-    /// hides the same places on both sides.
+    /// The recorded request as matchers see it. Redaction runs here too, so that a rule that came
+    /// after the recording hides the same places on both sides.
     fn view(&self, entry: &Entry) -> Result<Arc<dyn Message>, String> {
         let request = self
             .whole(&entry.request)

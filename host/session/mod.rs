@@ -134,8 +134,8 @@ impl Session {
         self.written.notify_waiters();
     }
 
-    /// Waits while an exchange with this key is on its way to the cassette, so that a client which repeats a request
-    /// as soon as it is answered finds the answer recorded.
+    /// Waits while an exchange with this key is on its way to the cassette, so that a client which
+    /// repeats a request as soon as it is answered finds the answer recorded.
     pub async fn settled(&self, key: u128) {
         loop {
             let written = self.written.notified();

@@ -1,7 +1,9 @@
-//! From what crossed the gateway to what stands in the cassette: decode, redact, decide, guard, write.
+//! From what crossed the gateway to what stands in the cassette: decode, redact, decide, guard,
+//! write.
 //!
-//! One thread does it in the order in which exchanges ended, so that the same traffic gives the same cassette, and so
-//! that no thread which serves clients ever waits for a plugin's redaction or a disk.
+//! One thread does it in the order in which exchanges ended, so that the same traffic gives the
+//! same cassette, and so that no thread which serves clients ever waits for a plugin's redaction or
+//! a disk.
 
 use std::sync::Arc;
 
@@ -58,7 +60,8 @@ pub struct Job {
     pub plugins: Arc<Plugins>,
     /// The last look before the disk.
     pub guard: Arc<Guard>,
-    /// The cassette is continued instead of started anew, and what is recorded can be replayed at once.
+    /// The cassette is continued instead of started anew, and what is recorded can be replayed at
+    /// once.
     pub append: bool,
     /// The key under which others wait for it.
     pub pending: Option<u128>,
@@ -69,21 +72,22 @@ pub struct Job {
 /// The way in. Clones feed the same thread.
 #[derive(Clone)]
 pub struct Recorder {
-    queue: mpsc::Sender<Job>,
+    queue: mpsc::Sender<Box<Job>>,
 }
 
 impl Recorder {
-    /// Starts the thread. It ends when all recorders are dropped, with everything written; the handle tells.
+    /// Starts the thread. It ends when all recorders are dropped, with everything written; the
+    /// handle tells.
     pub fn start(
         writer: Arc<Writer>,
         bounds: RecorderBounds,
     ) -> std::io::Result<(Self, std::thread::JoinHandle<()>)> {
-        let (queue, mut jobs) = mpsc::channel::<Job>(bounds.queue);
+        let (queue, mut jobs) = mpsc::channel::<Box<Job>>(bounds.queue);
         let thread = std::thread::Builder::new()
             .name("ouli-recorder".to_owned())
             .spawn(move || {
                 while let Some(job) = jobs.blocking_recv() {
-                    record(job, &writer, bounds);
+                    record(*job, &writer, bounds);
                 }
                 if let Err(error) = writer.flush() {
                     tracing::error!("the last recordings: {}", chain(&error));
@@ -93,14 +97,14 @@ impl Recorder {
     }
 
     /// Hands an exchange over without waiting; gives it back where the queue is full.
-    pub fn offer(&self, job: Job) -> Result<(), Job> {
+    pub fn offer(&self, job: Box<Job>) -> Result<(), Box<Job>> {
         self.queue.try_send(job).map_err(|error| match error {
             mpsc::error::TrySendError::Full(job) | mpsc::error::TrySendError::Closed(job) => job,
         })
     }
 
     /// Hands an exchange over and waits for room in the queue. False where the thread has ended.
-    pub async fn give(&self, job: Job) -> bool {
+    pub async fn give(&self, job: Box<Job>) -> bool {
         self.queue.send(job).await.is_ok()
     }
 }
@@ -207,7 +211,8 @@ fn finish(session: &Session, result: Result<Ack, WriteError>, kept: Option<Excha
     session.tally().count(outcome);
 }
 
-/// Before the first exchange of a session that records anew is written: the old cassette is put aside.
+/// Before the first exchange of a session that records anew is written: the old cassette is put
+/// aside.
 fn open(session: &Session, writer: &Writer, append: bool) -> Result<(), Outcome> {
     if append {
         return Ok(());

@@ -47,7 +47,8 @@ pub struct Sessions {
 }
 
 impl Sessions {
-    /// No session yet; cassettes are in `folder`. `named` are secrets that are known from the start.
+    /// No session yet; cassettes are in `folder`. `named` are secrets that are known from the
+    /// start.
     pub fn new(folder: Arc<Folder>, most: usize, named: Vec<(String, String)>) -> Self {
         Self {
             folder,

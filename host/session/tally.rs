@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-/// Reasons that are kept apart; more are counted together, so that a plugin's words cannot fill the memory.
+/// Reasons that are kept apart; more are counted together, so that a plugin's words cannot fill the
+/// memory.
 const REASONS: usize = 64;
 
 /// What became of one request.

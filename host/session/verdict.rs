@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::Session;
 use super::tally::Reasons;
+use crate::exchange::redaction::Guard;
 
 /// The verdict on one session.
 #[derive(Clone, Debug, Serialize)]
@@ -22,7 +23,8 @@ pub struct SessionReport {
     pub recorded: u64,
     /// Exchanges in the cassette.
     pub exchanges: usize,
-    /// Those that were not replayed: number, method and target. Empty where nothing was replayed at all.
+    /// Those that were not replayed: number, method and target. Empty where nothing was replayed
+    /// at all.
     pub unused: Vec<String>,
     /// Not worth recording, by reason.
     pub skipped: std::collections::BTreeMap<String, u64>,
@@ -50,15 +52,23 @@ pub struct Verdict {
 }
 
 impl Verdict {
-    /// Judges sessions. With `unused_fails`, a recorded exchange that was never replayed fails a session that was.
+    /// Judges sessions. With `unused_fails`, a recorded exchange that was never replayed fails a
+    /// session that was.
+    ///
+    /// The report is written too, so words that still hold a secret are withheld from it.
     pub fn of<'a>(
         sessions: impl IntoIterator<Item = &'a Session>,
+        guard: &Guard,
         strict: bool,
         unused_fails: bool,
     ) -> Self {
         let sessions: Vec<_> = sessions
             .into_iter()
-            .map(|session| judge(session, strict, unused_fails))
+            .map(|session| {
+                let mut report = judge(session, strict, unused_fails);
+                report.withhold(|text| guard.scan(text.as_bytes(), session.secrets()).is_err());
+                report
+            })
             .collect();
         let passed = sessions.iter().all(|report| report.passed);
         Self { passed, sessions }
@@ -71,6 +81,34 @@ impl Verdict {
 }
 
 impl SessionReport {
+    /// Replaces words that are not to be written. Reasons are a plugin's words, targets a client's.
+    fn withhold(&mut self, is_secret: impl Fn(&str) -> bool) {
+        const WITHHELD: &str = "(withheld: it holds a secret)";
+        let lists = [&mut self.failures, &mut self.unused, &mut self.damage];
+        for line in lists.into_iter().flatten() {
+            if is_secret(line) {
+                WITHHELD.clone_into(line);
+            }
+        }
+        let counts = [
+            &mut self.skipped,
+            &mut self.partial,
+            &mut self.refused,
+            &mut self.failed,
+        ];
+        for counts in counts {
+            let secret: Vec<_> = counts
+                .keys()
+                .filter(|reason| is_secret(reason))
+                .cloned()
+                .collect();
+            for reason in secret {
+                let count = counts.remove(&reason).unwrap_or_default();
+                *counts.entry(WITHHELD.to_owned()).or_default() += count;
+            }
+        }
+    }
+
     fn to_text(&self) -> String {
         use std::fmt::Write as _;
         let mut text = String::new();

@@ -101,7 +101,8 @@ impl Upstream {
             .pool_idle_timeout(bounds.idle_timeout)
             .pool_max_idle_per_host(bounds.idle_connections)
             .http2_only(target.scheme == Scheme::H2c)
-            // Only a request that was never written is sent again: the pool's connection had closed before it.
+            // Only a request that was never written is sent again: the pool's connection had closed
+            // before it.
             .retry_canceled_requests(true)
             .http2_initial_stream_window_size(256 << 10)
             .http2_initial_connection_window_size(1 << 20)

@@ -73,7 +73,15 @@ impl Client {
     }
 
     pub(crate) fn can_send(self, request: &Request) -> bool {
-        request.curl.is_none() || matches!(self, Self::Curl(_))
+        let Some(further) = &request.curl else {
+            return true;
+        };
+        match self {
+            Self::Curl(Protocol::Http1) => true,
+            // Some versions cannot use such a connection for the second attempt, with any server.
+            Self::Curl(Protocol::Http2) => !further.iter().any(|one| one == "--digest"),
+            Self::Httpx(_) | Self::Fetch => false,
+        }
     }
 
     /// Sends the requests one after the other; panics where one gets no response.

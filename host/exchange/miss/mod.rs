@@ -35,7 +35,8 @@ pub struct Missed {
     pub line: String,
     /// URL of the endpoint's upstream, where one is configured.
     pub upstream: Option<String>,
-    /// Name of the plugin that made the key; none for the built-in matcher, which `[matcher]` sets.
+    /// Name of the plugin that made the key; none for the built-in matcher, which `[matcher]`
+    /// sets.
     pub matcher: Option<String>,
     /// The parts of its key.
     pub described: Vec<Described>,

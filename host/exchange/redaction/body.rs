@@ -1,5 +1,7 @@
 //! Secrets in bodies, by what a body is.
 
+use std::ops::Range;
+
 use bytes::Bytes;
 
 use super::free::{Place, on_text};
@@ -12,20 +14,27 @@ use crate::exchange::multipart;
 pub(super) struct Looked {
     /// The new bytes, where something changed.
     pub(super) new: Option<Bytes>,
-    /// The body parsed, where it is JSON and nothing changed.
+    /// What it is now, parsed, where that was needed and it is JSON.
     pub(super) document: Option<Document>,
 }
 
 impl Run<'_> {
-    /// A body without its secrets; none where nothing changes. Bytes that are no text stay as they
-    /// are.
-    pub(super) fn body(&mut self, content_type: Option<&str>, body: &Bytes) -> Option<Bytes> {
-        self.look(content_type, body, LEVELS).new
-    }
-
-    /// The same, and the document that was made on the way.
-    pub(super) fn body_and_document(&mut self, content_type: Option<&str>, body: &Bytes) -> Looked {
-        self.look(content_type, body, LEVELS)
+    /// A body without its secrets. Bytes that are no text stay as they are.
+    pub(super) fn body(&mut self, content_type: Option<&str>, body: &Bytes) -> Looked {
+        let mut settled = Looked {
+            new: None,
+            document: None,
+        };
+        // What was cut off by a secret may have a meaning of its own, so changes are looked at too.
+        for _ in 0..ROUNDS {
+            let looked = self.look(content_type, settled.new.as_ref().unwrap_or(body), LEVELS);
+            settled.document = looked.document;
+            match looked.new {
+                Some(new) => settled.new = Some(new),
+                None => break,
+            }
+        }
+        settled
     }
 
     fn look(&mut self, content_type: Option<&str>, body: &Bytes, levels: u8) -> Looked {
@@ -33,31 +42,32 @@ impl Run<'_> {
         let new = match form {
             _ if body.is_empty() => None,
             Form::Pairs => on_text(body, |text| self.form(text)),
-            Form::Parts(boundary) if levels > 0 => {
-                let parts = multipart::parse(body, &boundary);
+            Form::Parts(ref boundary) if levels > 0 => {
+                let parts = multipart::parse(body, boundary);
                 return match parts {
                     Some(parts) => Looked::new(self.parts(body, &parts, levels - 1)),
-                    None => self.text(body, false, levels),
+                    None => self.text(body, &Form::Other, levels),
                 };
             }
-            Form::Text => return self.text(body, true, levels),
-            Form::Parts(_) | Form::Other => return self.text(body, false, levels),
+            Form::Json | Form::Text | Form::Parts(_) | Form::Other => {
+                return self.text(body, &form, levels);
+            }
         };
         Looked::new(new)
     }
 
-    /// A body that may be JSON. One that does not `claim` to be text has to be UTF-8.
-    fn text(&mut self, body: &Bytes, claim: bool, levels: u8) -> Looked {
+    /// A body that may be JSON. One that does not claim to be text has to be UTF-8.
+    fn text(&mut self, body: &Bytes, form: &Form, levels: u8) -> Looked {
         let utf8 = std::str::from_utf8(body);
         if let Ok(text) = utf8
-            && text.trim_start().starts_with(['{', '[', '"'])
+            && (*form == Form::Json || text.trim_start().starts_with(['{', '[', '"']))
             && let Some(document) = Document::parse(body.clone())
         {
             let new = self.json(&document, levels).map(Bytes::from);
             let document = new.is_none().then_some(document);
             return Looked { new, document };
         }
-        if utf8.is_err() && !claim {
+        if utf8.is_err() && !form.is_text() {
             return Looked::new(None);
         }
         Looked::new(on_text(body, |text| self.lines(text, levels)))
@@ -88,7 +98,7 @@ impl Run<'_> {
     fn plain(
         &mut self,
         text: &str,
-        range: std::ops::Range<usize>,
+        range: Range<usize>,
         levels: u8,
         pieces: &mut Vec<Piece<String>>,
     ) {
@@ -98,26 +108,32 @@ impl Run<'_> {
 
     fn parts(&mut self, body: &Bytes, parts: &[multipart::Part], levels: u8) -> Option<Vec<u8>> {
         let mut pieces = Vec::new();
+        let mut done = 0;
         for part in parts {
-            let header = on_text(&body[part.header.clone()], |text| {
-                self.free(text, Place::Header, 0)
-            });
-            pieces.extend(header.map(|new| Piece::new(part.header.clone(), new)));
+            self.between(body, done..part.header.end, &mut pieces);
+            done = part.body.end;
             let content = body.slice(part.body.clone());
             let rule = part
                 .name
                 .as_deref()
                 .and_then(|name| self.rules.form.get(name));
             let new = match rule {
-                Some(rule) => self.stand_in(rule, &content).map(String::into_bytes),
+                Some(rule) => self.stand_in(rule, &content).map(Bytes::from),
                 None => {
-                    let looked = self.look(part.content_type.as_deref(), &content, levels);
-                    looked.new.map(Vec::from)
+                    self.look(part.content_type.as_deref(), &content, levels)
+                        .new
                 }
             };
-            pieces.extend(new.map(|new| Piece::new(part.body.clone(), new)));
+            pieces.extend(new.map(|new| Piece::new(part.body.clone(), new.to_vec())));
         }
+        self.between(body, done..body.len(), &mut pieces);
         splice::bytes(body, pieces)
+    }
+
+    /// Headers of parts, and what stands before the first and behind the last one.
+    fn between(&mut self, body: &Bytes, range: Range<usize>, pieces: &mut Vec<Piece<Vec<u8>>>) {
+        let new = on_text(&body[range.clone()], |text| self.free(text, Place::Body, 0));
+        pieces.extend(new.map(|new| Piece::new(range, new)));
     }
 }
 
@@ -131,6 +147,8 @@ impl Looked {
     }
 }
 
+/// Bodies settle in two rounds; more is for those that are made to be difficult.
+const ROUNDS: usize = 4;
 /// How deep JSON in strings and bodies in parts are followed.
 const LEVELS: u8 = 1;
 
@@ -145,12 +163,15 @@ fn json_in_line(line: &str) -> Option<(usize, Document)> {
 }
 
 /// What a content type says about the form of a body.
+#[derive(Debug, PartialEq, Eq)]
 enum Form {
     /// `application/x-www-form-urlencoded`.
     Pairs,
     /// Multipart, with this boundary.
     Parts(String),
-    /// Text of some kind, even where it is no UTF-8.
+    /// JSON.
+    Json,
+    /// Text of some other kind, even where it is no UTF-8.
     Text,
     /// Anything else.
     Other,
@@ -166,10 +187,20 @@ impl Form {
         if let Some(boundary) = multipart::boundary(content_type) {
             return Self::Parts(boundary);
         }
+        if essence.ends_with("json") {
+            return Self::Json;
+        }
         let text = essence.starts_with("text/")
-            || ["json", "xml", "javascript", "yaml"]
+            || ["xml", "javascript", "yaml"]
                 .iter()
                 .any(|end| essence.ends_with(end));
         if text { Self::Text } else { Self::Other }
+    }
+
+    fn is_text(&self) -> bool {
+        match self {
+            Self::Pairs | Self::Json | Self::Text => true,
+            Self::Parts(_) | Self::Other => false,
+        }
     }
 }

@@ -30,14 +30,10 @@ const AMPERSAND: &str = "u0026";
 
 fn value_in_url(text: &str, start: usize) -> Range<usize> {
     let rest = &text[start..];
-    if let Some(found) = placeholder::find_all(rest)
-        .next()
-        .filter(|found| found.range.start == 0)
-    {
-        return start..start + found.range.end;
-    }
+    let own = placeholder::leading(rest);
     let ends = |c: char| c.is_whitespace() || c.is_control() || "&#\"'<>\\`(){}[],;|^".contains(c);
-    start..start + rest.find(ends).unwrap_or(rest.len())
+    let size = rest[own..].find(ends).map_or(rest.len(), |end| own + end);
+    start..start + size
 }
 
 /// The passwords in `scheme://user:password@host`, and what is too long to be a user's name.

@@ -104,6 +104,11 @@ pub(super) fn is(text: &[u8]) -> bool {
     parse(text, 0).is_some_and(|found| found.range.end == text.len())
 }
 
+/// The length of the placeholder that the text begins with; 0 without one.
+pub(super) fn leading(text: &str) -> usize {
+    parse(text, 0).map_or(0, |found| found.range.end)
+}
+
 /// True where the range lies within a placeholder.
 pub(super) fn covers(text: &[u8], range: &Range<usize>) -> bool {
     let from = range.start.saturating_sub(MAX_CLASS + MAX_DIGITS);

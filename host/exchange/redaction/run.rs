@@ -86,7 +86,7 @@ impl<'a> Redaction<'a> {
     /// Takes the secrets out of a body, or of one message of a stream, of the given content type.
     pub fn body(&self, content_type: Option<&str>, body: &Bytes) -> Outcome<Bytes> {
         self.settled(body.clone(), |run, body| {
-            if let Some(new) = run.body(content_type, body) {
+            if let Some(new) = run.body(content_type, body).new {
                 *body = new;
             }
         })
@@ -193,7 +193,7 @@ impl Run<'_> {
 
     fn content(&mut self, content_type: Option<&str>, content: &mut Content) {
         if let Content::Inline(bytes) = content
-            && let Some(new) = self.body(content_type, bytes)
+            && let Some(new) = self.body(content_type, bytes).new
         {
             *bytes = new;
         }

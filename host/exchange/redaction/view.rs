@@ -91,9 +91,7 @@ impl RequestView {
         };
         let content_type = self.request.fields.all("content-type").next();
         let content_type = content_type.and_then(|value| value.to_str().ok());
-        let looked = self
-            .run_with_secrets()
-            .body_and_document(content_type, bytes);
+        let looked = self.run_with_secrets().body(content_type, bytes);
         Body {
             bytes: looked.new.unwrap_or_else(|| bytes.clone()),
             document: looked.document,

@@ -4,9 +4,50 @@ use super::*;
 use crate::exchange::json::Document;
 
 const FRAGMENTS: [&str; 44] = [
-    "{", "}", "[", "]", "\"", "'", ":", ",", "\\", "\\\"", "\\u0041", "\\ud83d", " ", "\n", "\r\n", "data: ", "é", "\u{1f511}", "a=", "&sig=",
-    "?password=", "#", "&amp;", "%3C", "%", "+", "\"password\":", "{\"password\":\"", "\"api_key\": ", "\\\"sig\\\":\\\"", "https://u:", "@h/", "<token-1>",
-    "%3Ckey-2%3E", "<", ">", "--b\r\n", "--b--", "pat_abcd1234", "s3cr3t-value", "czNjcjN0LXZhbHVl", "s3cr3t%2Dvalue", "987654321", "null",
+    "{",
+    "}",
+    "[",
+    "]",
+    "\"",
+    "'",
+    ":",
+    ",",
+    "\\",
+    "\\\"",
+    "\\u0041",
+    "\\ud83d",
+    " ",
+    "\n",
+    "\r\n",
+    "data: ",
+    "é",
+    "\u{1f511}",
+    "a=",
+    "&sig=",
+    "?password=",
+    "#",
+    "&amp;",
+    "%3C",
+    "%",
+    "+",
+    "\"password\":",
+    "{\"password\":\"",
+    "\"api_key\": ",
+    "\\\"sig\\\":\\\"",
+    "https://u:",
+    "@h/",
+    "<token-1>",
+    "%3Ckey-2%3E",
+    "<",
+    ">",
+    "--b\r\n",
+    "--b--",
+    "pat_abcd1234",
+    "s3cr3t-value",
+    "czNjcjN0LXZhbHVl",
+    "s3cr3t%2Dvalue",
+    "987654321",
+    "null",
 ];
 
 const TYPES: [&str; 6] = [
@@ -31,7 +72,9 @@ impl Random {
 
     fn text(&mut self) -> String {
         let size = self.below(24);
-        (0..size).map(|_| FRAGMENTS[self.below(FRAGMENTS.len())]).collect()
+        (0..size)
+            .map(|_| FRAGMENTS[self.below(FRAGMENTS.len())])
+            .collect()
     }
 }
 
@@ -50,12 +93,12 @@ fn check(run: usize, random: &mut Random) {
     if let Some(hit) = secrets.known().first(&first) {
         panic!("{:?} at {:?} is left: {what}", hit.secret, hit.range);
     }
-    if Document::parse(bytes.clone()).is_some() {
+    if content_type == TYPES[0] && Document::parse(bytes.clone()).is_some() {
         assert!(Document::parse(first.clone()).is_some(), "{what}");
     }
     let key = Redaction::new(&rules, &secrets, Purpose::Key);
-    let live = key.body(Some(content_type), &bytes).value;
-    assert_eq!(key.body(Some(content_type), &first).value, live, "{what}");
+    let seen = key.body(Some(content_type), &bytes).value;
+    assert!(secrets.known().first(&seen).is_none(), "{what} as {seen:?}");
 }
 
 #[test]

@@ -1,0 +1,95 @@
+//! A cassette of 100,000 exchanges: read, and made ready for replay.
+//!
+//! The baseline reads the same file and looks at its JSON, without keeping anything.
+
+use std::cell::LazyCell;
+use std::sync::Arc;
+use std::time::Duration;
+
+use criterion::{Criterion, SamplingMode};
+use ouli_gateway::cassette::{self, Changes, Folder};
+use ouli_gateway::plugin::Plugins;
+use ouli_gateway::session::{Index, Session, Sessions};
+use serde::de::IgnoredAny;
+
+use crate::messages;
+use crate::stage::{self, Stage};
+use crate::table::Table;
+
+const EXCHANGES: u64 = 100_000;
+const SESSION: &str = "large";
+/// A cassette of any size is read.
+const LARGEST: u64 = 4 << 30;
+
+pub(crate) fn bench(criterion: &mut Criterion, table: &mut Table) {
+    let large = LazyCell::new(Large::new);
+    let plugins = LazyCell::new(|| Arc::new(stage::plugins(None)));
+    let mut group = criterion.benchmark_group("cassette");
+    // An iteration takes about a second, so a sample is one.
+    group.sampling_mode(SamplingMode::Flat).sample_size(10);
+    group.warm_up_time(Duration::from_millis(1));
+    group.measurement_time(Duration::from_secs(1));
+    group.bench_function("load", |bencher| {
+        bencher.iter_with_large_drop(|| large.load());
+    });
+    group.bench_function("load-and-index", |bencher| {
+        bencher.iter_with_large_drop(|| large.index(&plugins));
+    });
+    group.bench_function("read-json", |bencher| bencher.iter(|| large.read_json()));
+    group.finish();
+    for (figure, what) in [("load", "file"), ("load-and-index", "file and keys")] {
+        let what = format!("cassette of {EXCHANGES} exchanges, {what}");
+        table.times(&what, "cassette", (figure, "read-json"), None);
+    }
+}
+
+struct Large {
+    _stage: Stage,
+    folder: Arc<Folder>,
+}
+
+impl Large {
+    fn new() -> Self {
+        let stage = Stage::new();
+        let folder = Arc::new(Folder::open(&stage.path().join("cassettes"), LARGEST).unwrap());
+        let mut text = cassette::HEADER.as_bytes().to_vec();
+        for ordinal in 1..=EXCHANGES {
+            let mut request = messages::get();
+            request.target = format!("/v1/items/{ordinal}?page=3&sort=price&limit=50");
+            request.fields.retain(|name, _| name.as_str() < "b");
+            let body = format!(
+                "{{\"id\": {ordinal}, \"note\": \"{}\"}}",
+                "good ".repeat(60)
+            );
+            let exchange = messages::exchange(request, &body);
+            cassette::encode(&mut text, ordinal, &exchange, "large.bodies");
+        }
+        std::fs::write(folder.session_path(SESSION).unwrap(), text).unwrap();
+        Self {
+            _stage: stage,
+            folder,
+        }
+    }
+
+    fn load(&self) -> cassette::Loaded {
+        let loaded = self.folder.load(SESSION, Changes::Mark).unwrap().unwrap();
+        assert_eq!(loaded.exchanges.len() as u64, EXCHANGES);
+        loaded
+    }
+
+    fn index(&self, plugins: &Arc<Plugins>) -> (Arc<Session>, Index) {
+        let sessions = Sessions::new(Arc::clone(&self.folder), 1, Vec::new());
+        let session = sessions.get(SESSION).unwrap();
+        sessions.load(&session, false).unwrap();
+        assert_eq!(session.len() as u64, EXCHANGES);
+        let (plugins, folder) = (Arc::clone(plugins), Arc::clone(&self.folder));
+        let index = Index::build(Arc::clone(&session), plugins, folder);
+        (session, index)
+    }
+
+    fn read_json(&self) -> usize {
+        let text = std::fs::read(self.folder.session_path(SESSION).unwrap()).unwrap();
+        let values = serde_json::Deserializer::from_slice(&text).into_iter::<IgnoredAny>();
+        values.map(Result::unwrap).count()
+    }
+}

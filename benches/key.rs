@@ -1,0 +1,143 @@
+//! The key of a request, as replay derives it: by parts that a plugin declared, and by asking one.
+//!
+//! The baseline is the host alone: the same parts of a request whose secrets are out already.
+
+use std::cell::LazyCell;
+use std::hint::black_box;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use criterion::Criterion;
+use ouli_gateway::exchange::json::Pointer;
+use ouli_gateway::exchange::key::{self, Key, Names, Part};
+use ouli_gateway::exchange::redaction::{PlainMessage, Secrets};
+use ouli_gateway::exchange::{Message, Request};
+use ouli_gateway::plugin::Plugins;
+
+use crate::table::Table;
+use crate::{fixtures, messages, stage};
+
+pub(crate) fn bench(criterion: &mut Criterion, table: &mut Table) {
+    let builtin = LazyCell::new(|| Matching::new(None));
+    let asked = LazyCell::new(|| Matching::new(Some(&fixtures::fixture("asked-matcher"))));
+    let requests = [("get", messages::get()), ("post", messages::post())];
+    let mut group = criterion.benchmark_group("key");
+    for (name, request) in requests {
+        let request = Arc::new(request);
+        group.bench_function(format!("declared-{name}"), |bencher| {
+            bencher.iter(|| builtin.key(&request));
+        });
+        group.bench_function(format!("declared-{name}-by-host"), |bencher| {
+            let (parts, plain) = (declared(), builtin.redacted(&request));
+            let key = builtin.key(&request);
+            assert_eq!(names(&derive(&parts, &plain)), names(&key));
+            bencher.iter(|| derive(&parts, &plain));
+        });
+        group.bench_function(format!("asked-{name}"), |bencher| {
+            bencher.iter(|| asked.key(&request));
+        });
+        group.bench_function(format!("asked-{name}-by-host"), |bencher| {
+            let plain = asked.redacted(&request);
+            assert_eq!(by_hand(&plain), asked.key(&request));
+            bencher.iter(|| by_hand(&plain));
+        });
+    }
+    group.finish();
+    for (kind, what) in [
+        ("declared", "key by declared parts"),
+        ("asked", "key by an asked plugin"),
+    ] {
+        for (name, of) in [("get", "GET"), ("post", "POST 1 KiB")] {
+            let figure = format!("{kind}-{name}");
+            let baseline = format!("{figure}-by-host");
+            table.times(&format!("{what}, {of}"), "key", (&figure, &baseline), None);
+        }
+    }
+}
+
+/// What a session has at hand for every request.
+struct Matching {
+    plugins: Plugins,
+    endpoint: Arc<str>,
+    session: Arc<str>,
+    secrets: Arc<Secrets>,
+}
+
+impl Matching {
+    fn new(own: Option<&[u8]>) -> Self {
+        Self {
+            plugins: stage::plugins(own),
+            endpoint: "api".into(),
+            session: "default".into(),
+            secrets: Arc::default(),
+        }
+    }
+
+    fn key(&self, request: &Arc<Request>) -> Key {
+        let view = self.plugins.view(
+            Arc::clone(&self.endpoint),
+            Arc::clone(&self.session),
+            Arc::clone(request),
+            Arc::clone(&self.secrets),
+        );
+        self.plugins.key(&view.unwrap(), &self.secrets).unwrap().key
+    }
+
+    fn redacted(&self, request: &Request) -> Arc<Request> {
+        let exchange = messages::exchange(request.clone(), "{}");
+        let redacted = self.plugins.redact(exchange, &self.session, &self.secrets);
+        Arc::new(redacted.unwrap().exchange.request)
+    }
+}
+
+fn plain(request: &Arc<Request>) -> PlainMessage {
+    PlainMessage::request("api".into(), "default".into(), Arc::clone(request))
+}
+
+fn derive(parts: &[Part], request: &Arc<Request>) -> Key {
+    key::derive(parts, black_box(&plain(request)))
+}
+
+/// What the built-in matcher declares.
+fn declared() -> Vec<Part> {
+    let but = [
+        "_",
+        "X-Amz-Date",
+        "x-amz-date",
+        "X-Goog-Date",
+        "x-goog-date",
+    ];
+    vec![
+        Part::Endpoint,
+        Part::Method,
+        Part::Path,
+        Part::Query {
+            but: Names::exact(but),
+        },
+        Part::Body { but: Vec::new() },
+    ]
+}
+
+/// What the asked plugin does, without a plugin.
+fn by_hand(request: &Arc<Request>) -> Key {
+    let message = plain(request);
+    let mut parts = vec![Part::Method, Part::Path];
+    let mut own = |name: &str, value: &[u8]| {
+        let (name, value) = (name.to_owned(), Bytes::copy_from_slice(value));
+        parts.push(Part::Own { name, value });
+    };
+    for kind in message.fields().all("x-kind") {
+        own("kind", kind.as_bytes());
+    }
+    let pointer = Pointer::parse("/id").unwrap();
+    if let Some(document) = message.json()
+        && let Some(id) = document.find(&pointer).first()
+    {
+        own("id", document.slice(id).as_bytes());
+    }
+    key::derive(&parts, black_box(&message))
+}
+
+fn names(key: &Key) -> Vec<u64> {
+    key.parts().iter().map(|part| part.name).collect()
+}

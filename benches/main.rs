@@ -1,0 +1,64 @@
+//! The benches of the gateway: one binary, so that wasmtime is linked once.
+//!
+//! Every figure is measured beside a baseline in the same run; README.md says what each one means.
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "benches fail by panicking, stand for the programs around the gateway, and print"
+)]
+
+/// Reading a large cassette, and making it ready for replay.
+mod cassette;
+/// Replay and passthrough over sockets, beside other servers.
+mod end_to_end;
+#[expect(dead_code, reason = "the tests need more of it")]
+#[path = "../tests/support/plugins.rs"]
+mod fixtures;
+/// Deriving the key of a request.
+mod key;
+/// The requests and responses that are measured.
+mod messages;
+/// Taking the secrets out of an exchange.
+mod redaction;
+/// Plugins and gateways over a folder of their own.
+mod stage;
+/// The figures at the end.
+mod table;
+
+use std::path::Path;
+
+use criterion::Criterion;
+
+use table::Table;
+
+fn main() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("../criterion");
+    let mut criterion = Criterion::default()
+        .without_plots()
+        .output_directory(&folder)
+        .configure_from_args();
+    let mut table = Table::new(folder);
+    key::bench(&mut criterion, &mut table);
+    redaction::bench(&mut criterion, &mut table);
+    cassette::bench(&mut criterion, &mut table);
+    criterion.final_summary();
+    if wants("end_to_end") {
+        end_to_end::bench(&mut table);
+    }
+    table.print();
+}
+
+/// True where the arguments name this figure, or none; criterion knows this for its own figures.
+fn wants(name: &str) -> bool {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if arguments
+        .iter()
+        .any(|one| one == "--test" || one == "--list")
+    {
+        return false;
+    }
+    let mut filters = arguments.iter().filter(|one| !one.starts_with('-'));
+    let all = filters.clone().next().is_none();
+    all || filters.any(|filter| name.contains(filter.as_str()))
+}

@@ -1,0 +1,64 @@
+//! Plugins and gateways as users get them, over a folder of their own.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use ouli_gateway::config::Override;
+use ouli_gateway::gateway::{Gateway, Loaded, Options};
+use ouli_gateway::plugin::Plugins;
+
+/// A temporary folder for a configuration, plugins and cassettes.
+pub(crate) struct Stage(tempfile::TempDir);
+
+impl Stage {
+    pub(crate) fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("plugins")).unwrap();
+        Self(folder)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// A gateway with one endpoint, on a free port, with a thread for each core.
+    pub(crate) fn gateway(&self, mode: &str, upstream: Option<&str>) -> Gateway {
+        Gateway::start(self.options(mode, upstream)).unwrap()
+    }
+
+    fn options(&self, mode: &str, upstream: Option<&str>) -> Options {
+        let upstream = upstream.map_or_else(String::new, |url| format!("upstream = \"{url}\"\n"));
+        let text = format!(
+            "plugins = \"plugins\"\n[[endpoint]]\nname = \"api\"\nlisten = \"127.0.0.1:0\"\n\
+             {upstream}"
+        );
+        let file = self.path().join("ouli.toml");
+        std::fs::write(&file, text).unwrap();
+        Options {
+            config_file: Some(file),
+            overrides: vec![Override::text("mode", mode)],
+            base: self.path().to_owned(),
+            cache: Some(cache()),
+            authority: self.path().join("ca"),
+            environment: |_| None,
+            workers: 0,
+            watch: false,
+            announce: Arc::new(|_| {}),
+        }
+    }
+}
+
+/// The built-in plugins, and before them a component of one's own.
+pub(crate) fn plugins(own: Option<&[u8]>) -> Plugins {
+    let stage = Stage::new();
+    if let Some(component) = own {
+        std::fs::write(stage.path().join("plugins/own.wasm"), component).unwrap();
+    }
+    let loaded = Loaded::read(&stage.options("replay", None)).unwrap();
+    Plugins::new(loaded.plugins(), &[]).unwrap()
+}
+
+/// Where compiled plugins are kept.
+fn cache() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache/ouli-gateway/compiled")
+}
