@@ -115,6 +115,16 @@ impl Client {
     }
 }
 
+impl Seen {
+    pub(crate) fn coding(&self) -> Option<&str> {
+        let coding = self
+            .headers
+            .iter()
+            .find(|(name, _)| name == "content-encoding");
+        coding.map(|(_, value)| value.as_str())
+    }
+}
+
 fn from_base64<'de, D: Deserializer<'de>>(input: D) -> Result<Option<Vec<u8>>, D::Error> {
     let text = Option::<String>::deserialize(input)?;
     let bytes = text.map(|text| STANDARD.decode(text)).transpose();

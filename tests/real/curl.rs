@@ -1,6 +1,7 @@
 //! curl: one process for each request.
 
 use std::fs;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -131,20 +132,42 @@ fn seen(curl: &mut Command, request: &Request, files: &Files) -> Seen {
     assert!(output.status.success(), "{}: {error} {said}", request.name);
     let (status, version) = said.split_once(' ').expect("--write-out has a space");
     let heads = fs::read(&files.heads).expect("curl wrote it");
-    let body = fs::read(&files.body).expect("it was made before");
-    let decodes = request
-        .curl
-        .iter()
-        .flatten()
-        .any(|one| one == "--compressed");
-    Seen {
+    let is_head = request.method == "HEAD";
+    // For HEAD curl writes the head where it writes bodies.
+    let came = if is_head {
+        Vec::new()
+    } else {
+        fs::read(&files.body).expect("it was made before")
+    };
+    let mut seen = Seen {
         name: request.name.clone(),
         status: status.parse().expect("curl tells a number"),
         version: Some(version.to_owned()),
         headers: headers(&String::from_utf8_lossy(&heads)),
-        raw: (!decodes).then(|| body.clone()),
-        body: Some(body),
+        raw: None,
+        body: None,
+    };
+    let further = request.curl.iter().flatten();
+    if further.into_iter().any(|one| one == "--compressed") {
+        seen.body = Some(came);
+    } else {
+        seen.body = Some(decoded(&came, seen.coding()));
+        seen.raw = (!is_head).then_some(came);
     }
+    seen
+}
+
+/// What curl leaves as it is where it was not told `--compressed`.
+fn decoded(bytes: &[u8], coding: Option<&str>) -> Vec<u8> {
+    let mut decoded = Vec::new();
+    let read = match coding {
+        Some("gzip") => flate2::read::GzDecoder::new(bytes).read_to_end(&mut decoded),
+        Some("deflate") => flate2::read::ZlibDecoder::new(bytes).read_to_end(&mut decoded),
+        Some("br") => brotli::Decompressor::new(bytes, 4096).read_to_end(&mut decoded),
+        Some(_) | None => return bytes.to_owned(),
+    };
+    read.unwrap_or_else(|error| panic!("{coding:?}: {error}"));
+    decoded
 }
 
 /// The fields of the last head: those of 1xx and of refused attempts come before it.

@@ -58,7 +58,7 @@ fn chunks_are_put_together() {
 fn trailers_cross_and_come_back() {
     let reply = |_: &origin::Seen| {
         let reply = parts().header("trailer", "x-checksum").part("body");
-        reply.trailers(&[("x-checksum", "abc")])
+        reply.trailer("x-checksum", "abc")
     };
     let origin = origin::new().route("/trailers", reply).start();
     let ask = |client: &Client| client.ask("GET", "/trailers").header("te", "trailers").send();

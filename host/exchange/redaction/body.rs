@@ -5,7 +5,7 @@ use std::ops::Range;
 use bytes::Bytes;
 
 use super::free::{Place, on_text};
-use super::run::Run;
+use super::run::{ROUNDS, Run};
 use super::splice::{self, Piece};
 use crate::exchange::json::Document;
 use crate::exchange::multipart;
@@ -147,8 +147,6 @@ impl Looked {
     }
 }
 
-/// Bodies settle in two rounds; more is for those that are made to be difficult.
-const ROUNDS: usize = 4;
 /// How deep JSON in strings and bodies in parts are followed.
 const LEVELS: u8 = 1;
 

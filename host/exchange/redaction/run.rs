@@ -98,17 +98,20 @@ impl<'a> Redaction<'a> {
             secrets: self.secrets,
             purpose: self.purpose,
             counts: Counts::new(),
+            found: 0,
         }
     }
 
-    /// A secret that shows late in a message may also stand earlier in it, so a message with new
-    /// secrets is gone through once more.
+    /// A secret that shows late in a message may also stand earlier in it, and a secret that is cut
+    /// off may leave a text with another meaning; so a message is gone through until it settles.
     fn settled<T>(&self, mut value: T, pass: impl Fn(&mut Run<'a>, &mut T)) -> Outcome<T> {
         let mut run = self.run();
-        let before = self.secrets.len();
-        pass(&mut run, &mut value);
-        if self.secrets.len() > before {
+        for _ in 0..ROUNDS {
+            let before = (run.found, self.secrets.len());
             pass(&mut run, &mut value);
+            if before == (run.found, self.secrets.len()) {
+                break;
+            }
         }
         Outcome {
             value,
@@ -117,12 +120,17 @@ impl<'a> Redaction<'a> {
     }
 }
 
+/// Messages settle in two rounds; more is for those that are made to be difficult.
+pub(super) const ROUNDS: usize = 4;
+
 /// One pass and what it counted.
 pub(super) struct Run<'a> {
     pub(super) rules: &'a Rules,
     pub(super) secrets: &'a Secrets,
     pub(super) purpose: Purpose,
     counts: Counts,
+    /// How many secrets were found, whatever the purpose.
+    found: u64,
 }
 
 impl Run<'_> {
@@ -180,6 +188,7 @@ impl Run<'_> {
     }
 
     fn count(&mut self, rule: &str) {
+        self.found += 1;
         if self.purpose == Purpose::Key {
             return;
         }

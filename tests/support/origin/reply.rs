@@ -122,12 +122,11 @@ impl Reply {
         self
     }
 
-    pub(crate) fn trailers(mut self, pairs: &[(&'static str, &'static str)]) -> Self {
-        let pairs = pairs.iter().map(|(name, value)| {
-            let name = HeaderName::from_static(name);
-            (name, HeaderValue::from_static(value))
-        });
-        self.parts.waiting.push_back(Part::Trailers(pairs.collect()));
+    /// A trailer, which ends the body.
+    pub(crate) fn trailer(mut self, name: &str, value: &str) -> Self {
+        let name = HeaderName::try_from(name).unwrap();
+        let trailers = HeaderMap::from_iter([(name, value.try_into().unwrap())]);
+        self.parts.waiting.push_back(Part::Trailers(trailers));
         self
     }
 

@@ -101,6 +101,46 @@ fn check(run: usize, random: &mut Random) {
     assert!(secrets.known().first(&seen).is_none(), "{what} as {seen:?}");
 }
 
+const HEADERS: [&str; 8] = [
+    "x-note",
+    "location",
+    "cookie",
+    "set-cookie",
+    "authorization",
+    "www-authenticate",
+    "sec-websocket-protocol",
+    "my-token",
+];
+
+fn check_head(run: usize, random: &mut Random) {
+    let (rules, secrets) = (rules(), Secrets::default());
+    secrets.note("known", b"s3cr3t-value");
+    let write = Redaction::new(&rules, &secrets, Purpose::Write);
+    let mut input = request(&format!("/{}", random.text()), &[], "");
+    for name in HEADERS {
+        if let Ok(value) = HeaderValue::from_bytes(random.text().as_bytes()) {
+            input.fields.push(HeaderName::from_static(name), value);
+        }
+    }
+    let first = write.request(&input).value;
+    let what = format!("{run}: {input:?} -> {first:?}");
+    assert_eq!(write.request(&first).value, first, "{what}");
+    let values = first.fields.iter().map(|(_, value)| value.as_bytes());
+    for piece in values.chain(first.target.splitn(2, '?').map(str::as_bytes)) {
+        assert!(secrets.known().first(piece).is_none(), "{what}");
+    }
+    Redaction::new(&rules, &secrets, Purpose::Key).request(&input);
+}
+
+#[test]
+fn random_heads_are_redacted_for_good() {
+    let mut random = Random(0x2545_f491_4f6c_dd1d);
+    let runs = std::env::var("RUNS").map_or(2000, |x| x.parse().unwrap());
+    for run in 0..runs {
+        check_head(run, &mut random);
+    }
+}
+
 #[test]
 fn random_bodies_are_redacted_for_good() {
     let mut random = Random(0x9e37_79b9_7f4a_7c15);
