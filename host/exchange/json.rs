@@ -65,6 +65,11 @@ impl Document {
         &self.root
     }
 
+    /// What the outermost value is, without its text.
+    pub fn into_kind(self) -> Kind {
+        self.root.kind
+    }
+
     /// The whole text.
     pub fn text(&self) -> &Bytes {
         &self.text

@@ -7,14 +7,15 @@ use std::sync::{Arc, RwLock};
 
 use super::{Loaded, Options, generation};
 use crate::cassette::{CassetteError, Changes, Folder, Options as WriterOptions, SyncWhen, Writer};
-use crate::config::{Config, ConfigError, Endpoint as Configured, Fsync, Mode};
+use crate::config::{Config, ConfigError, Endpoint as Configured, Fsync, Mode, Scheme};
 use crate::exchange::redaction::Guard;
 use crate::fault::chain;
-use crate::mode::{Endpoint, ExchangeError, Snapshot};
+use crate::mode::{Endpoint, ExchangeError, Route, Snapshot};
 use crate::plugin::{PluginError, Plugins};
 use crate::server::ServeError;
 use crate::session::Sessions;
 use crate::tls::{self, TlsError};
+use crate::upstream::Bounds;
 
 /// Exchanges that are written as one group at most, and the bytes after which a group is full.
 const GROUP: (NonZero<usize>, u64) = (NonZero::new(256).expect("not zero"), 8 << 20);
@@ -117,7 +118,14 @@ pub(super) fn secrets(
 }
 
 /// One generation, ready to be published; its indexes are made when they are needed.
-pub(super) fn snapshot(loaded: &Loaded, generation: u64) -> Result<Snapshot, StartError> {
+///
+/// Endpoints that are as they were are taken over from the generation `before`.
+pub(super) fn snapshot(
+    loaded: &Loaded,
+    before: Option<&Snapshot>,
+    workers: usize,
+) -> Result<Snapshot, StartError> {
+    let generation = before.map_or(1, |before| before.generation + 1);
     let config = Arc::clone(&loaded.config);
     let off = &config.redaction.off;
     let plugins = Plugins::new(loaded.plugins(), off).map_err(StartError::Compose)?;
@@ -129,8 +137,12 @@ pub(super) fn snapshot(loaded: &Loaded, generation: u64) -> Result<Snapshot, Sta
     }
     let mut endpoints = HashMap::new();
     for configured in &config.endpoints {
-        let endpoint = endpoint(configured)?;
-        endpoints.insert(Arc::clone(&endpoint.name), Arc::new(endpoint));
+        let name: Arc<str> = configured.name.as_str().into();
+        let endpoint = match before.and_then(|before| kept(before, configured, &config)) {
+            Some(endpoint) => endpoint,
+            None => Arc::new(endpoint(configured, &config, workers)?),
+        };
+        endpoints.insert(name, endpoint);
     }
     Ok(Snapshot {
         generation,
@@ -142,33 +154,40 @@ pub(super) fn snapshot(loaded: &Loaded, generation: u64) -> Result<Snapshot, Sta
     })
 }
 
-fn endpoint(configured: &Configured) -> Result<Endpoint, StartError> {
-    // Without an upstream in its hands, a replay cannot ask one.
-    let upstream = configured
+fn kept(before: &Snapshot, configured: &Configured, config: &Config) -> Option<Arc<Endpoint>> {
+    let endpoint = before.endpoints.get(configured.name.as_str())?;
+    let bounds = Bounds::from(&config.limits);
+    let same_route = endpoint
         .upstream
         .as_ref()
-        .filter(|_| configured.mode.needs_upstream());
-    let upstream = upstream
-        .map(|address| {
-            let secure = address.scheme == crate::config::Scheme::Https;
-            let config = secure
-                .then(|| tls::client_config(configured.upstream_ca.as_deref()))
-                .transpose();
-            let config = config.map_err(|source| StartError::Tls {
-                endpoint: configured.name.clone(),
-                source,
-            })?;
-            Ok((address.clone(), config))
-        })
-        .transpose()?;
-    let authority = configured.upstream.as_ref();
+        .is_none_or(|route| route.is_under(&bounds));
+    (endpoint.configured == *configured && same_route).then(|| Arc::clone(endpoint))
+}
+
+fn endpoint(
+    configured: &Configured,
+    config: &Config,
+    workers: usize,
+) -> Result<Endpoint, StartError> {
+    let address = configured.upstream.as_ref();
+    // Without a way in its hands, a replay cannot ask anybody.
+    let asks = address.filter(|_| configured.mode.needs_upstream());
+    let route = asks.map(|address| {
+        let secure = address.scheme == Scheme::Https;
+        let tls = secure.then(|| tls::client_config(configured.upstream_ca.as_deref()));
+        let tls = tls.transpose().map_err(|source| StartError::Tls {
+            endpoint: configured.name.clone(),
+            source,
+        })?;
+        let bounds = Bounds::from(&config.limits);
+        Ok(Route::new(address.clone(), tls, bounds, workers))
+    });
     Ok(Endpoint {
         name: configured.name.as_str().into(),
-        mode: configured.mode,
         session: configured.session.as_str().into(),
-        upstream,
-        authority: authority.map_or_else(String::new, |address| address.authority()),
-        preserve_host: configured.preserve_host,
+        authority: address.map_or_else(String::new, |address| address.authority()),
+        configured: configured.clone(),
+        upstream: route.transpose()?,
     })
 }
 
@@ -176,14 +195,14 @@ fn endpoint(configured: &Configured) -> Result<Endpoint, StartError> {
 /// second.
 pub(super) fn warm(snapshot: &Snapshot, sessions: &Sessions) -> Result<(), StartError> {
     for endpoint in snapshot.endpoints.values() {
-        if matches!(endpoint.mode, Mode::Record | Mode::Passthrough) {
+        if matches!(endpoint.configured.mode, Mode::Record | Mode::Passthrough) {
             continue;
         }
         let failed = |error: ExchangeError| StartError::Cassette(error.to_string());
         let session = sessions.get(&endpoint.session);
         let session = session.map_err(|error| failed(error.into()))?;
         snapshot.make_index(sessions, &session).map_err(failed)?;
-        if session.is_empty() && endpoint.mode == Mode::Replay {
+        if session.is_empty() && endpoint.configured.mode == Mode::Replay {
             let folder = sessions.folder().root().display();
             tracing::warn!(
                 "session {} has no recorded exchange in {folder}; record one with: \
@@ -218,7 +237,7 @@ pub fn check(options: &Options) -> Vec<String> {
         Err(error) => return error.to_string().lines().map(str::to_owned).collect(),
     };
     let mut faults = Vec::new();
-    if let Err(error) = snapshot(&loaded, 0) {
+    if let Err(error) = snapshot(&loaded, None, 1) {
         faults.push(error.to_string());
     }
     if !loaded.config.cassettes.exists() {

@@ -47,10 +47,7 @@ impl Listeners {
         live: Arc<Live>,
         config: &Config,
     ) -> Result<Self, StartError> {
-        let count = match options.workers {
-            0 => std::thread::available_parallelism().map_or(1, usize::from),
-            count => count,
-        };
+        let count = options.worker_count();
         let slots = Arc::new(Semaphore::new(config.limits.connections));
         let workers: Result<Vec<_>, _> = (0..count)
             .map(|number| Worker::start(number, Arc::clone(&live), Arc::clone(&slots)))
@@ -93,13 +90,6 @@ impl Listeners {
     pub(super) fn listening(&self) -> Vec<Listening> {
         let open = self.open.iter();
         open.map(|(name, open)| listening(name, open)).collect()
-    }
-
-    /// Lets the workers make new clients, since settings of the upstreams may have changed.
-    pub(super) fn forget_upstreams(&self) {
-        for worker in &self.workers {
-            worker.upstreams.forget();
-        }
     }
 
     /// Accepts nothing new, waits until all connections have ended or `grace` is over, and ends the

@@ -50,6 +50,15 @@ pub struct Options {
     pub announce: Arc<dyn Fn(&Listening) + Send + Sync>,
 }
 
+impl Options {
+    fn worker_count(&self) -> usize {
+        match self.workers {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            count => count,
+        }
+    }
+}
+
 /// A listener that accepts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listening {
@@ -103,7 +112,7 @@ impl Gateway {
             Recorder::start(Arc::clone(&writer), bounds).map_err(StartError::Thread)?;
         let named = build::secrets(&config, options.environment);
         let sessions = Arc::new(Sessions::new(cassettes, config.limits.sessions, named));
-        let snapshot = build::snapshot(&loaded, 1)?;
+        let snapshot = build::snapshot(&loaded, None, options.worker_count())?;
         build::warm(&snapshot, &sessions)?;
         let live = Arc::new(Live {
             snapshot: ArcSwap::from_pointee(snapshot),
@@ -228,8 +237,9 @@ impl Core {
         let Some(next) = generation::next(&self.options, &loaded) else {
             return false;
         };
-        let generation = self.live.snapshot.load().generation + 1;
-        let snapshot = match build::snapshot(&next, generation) {
+        let before = self.live.snapshot.load_full();
+        let workers = self.options.worker_count();
+        let snapshot = match build::snapshot(&next, Some(&before), workers) {
             Ok(snapshot) => snapshot,
             Err(error) => {
                 tracing::error!("{error}\n  the last good version stays in force");
@@ -237,13 +247,13 @@ impl Core {
             }
         };
         let sessions = &self.live.sessions;
-        build::rekey(&self.live.snapshot.load(), &snapshot, sessions);
+        build::rekey(&before, &snapshot, sessions);
+        let generation = snapshot.generation;
         self.live.snapshot.store(Arc::new(snapshot));
         let mut listeners = self.lock_listeners();
         if let Err(error) = listeners.apply(&next.config) {
             tracing::error!("{error}\n  the other endpoints are up to date");
         }
-        listeners.forget_upstreams();
         next.report_restart(&loaded);
         *loaded = next;
         tracing::info!("generation {generation} is in force");

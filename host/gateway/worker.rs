@@ -10,7 +10,7 @@ use tokio::runtime::Builder;
 use tokio::sync::mpsc;
 
 use crate::drain::{Drain, Stop};
-use crate::mode::{Gate, Live, Upstreams};
+use crate::mode::{Gate, Live};
 use crate::server::{self, Slots};
 
 /// Listeners that may wait to be opened on one worker.
@@ -29,24 +29,17 @@ pub(super) struct Accept {
 /// A thread that serves.
 pub(super) struct Worker {
     accepts: mpsc::Sender<Accept>,
-    pub(super) upstreams: Arc<Upstreams>,
     thread: JoinHandle<()>,
 }
 
 impl Worker {
     pub(super) fn start(number: usize, live: Arc<Live>, slots: Slots) -> io::Result<Self> {
         let (accepts, queue) = mpsc::channel(QUEUE);
-        let upstreams = Arc::<Upstreams>::default();
         let runtime = Builder::new_current_thread().enable_all().build()?;
-        let clients = Arc::clone(&upstreams);
         let thread = std::thread::Builder::new()
             .name(format!("ouli-worker-{number}"))
-            .spawn(move || runtime.block_on(work(queue, live, clients, slots)))?;
-        Ok(Self {
-            accepts,
-            upstreams,
-            thread,
-        })
+            .spawn(move || runtime.block_on(work(queue, live, number, slots)))?;
+        Ok(Self { accepts, thread })
     }
 
     /// Opens a socket on this worker. False where the worker has ended.
@@ -63,17 +56,12 @@ impl Worker {
     }
 }
 
-async fn work(
-    mut queue: mpsc::Receiver<Accept>,
-    live: Arc<Live>,
-    upstreams: Arc<Upstreams>,
-    slots: Slots,
-) {
+async fn work(mut queue: mpsc::Receiver<Accept>, live: Arc<Live>, worker: usize, slots: Slots) {
     while let Some(accept) = queue.recv().await {
         let gate = Gate {
             endpoint: Arc::clone(&accept.endpoint),
             live: Arc::clone(&live),
-            upstreams: Arc::clone(&upstreams),
+            worker,
         };
         let slots = Arc::clone(&slots);
         let drain = accept.drain.clone();

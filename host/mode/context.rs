@@ -2,14 +2,14 @@
 //! upstream clients.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::ExchangeError;
-use crate::config::{Config, Mode, Upstream as Address};
+use crate::config::{self, Config};
 use crate::drain::Drain;
 use crate::exchange::redaction::Guard;
 use crate::plugin::Plugins;
@@ -36,21 +36,58 @@ pub struct Snapshot {
     pub indexes: RwLock<HashMap<Arc<str>, Arc<Index>>>,
 }
 
-/// An endpoint as requests need it.
-#[derive(Clone, Debug)]
+/// An endpoint as requests need it. A reload that does not change it keeps it, with its connections.
+#[derive(Debug)]
 pub struct Endpoint {
     /// Its name.
     pub name: Arc<str>,
-    /// What is done with its requests.
-    pub mode: Mode,
     /// The session of a request that names none.
     pub session: Arc<str>,
-    /// Where its requests go, and the TLS that is used for that.
-    pub upstream: Option<(Address, Option<Arc<rustls::ClientConfig>>)>,
     /// Host and port of the upstream; empty without one.
     pub authority: String,
-    /// The upstream gets the client's `host`.
-    pub preserve_host: bool,
+    /// What the configuration says of it.
+    pub configured: config::Endpoint,
+    /// Where its requests go. None in replay, which can ask nobody.
+    pub upstream: Option<Route>,
+}
+
+/// The way from an endpoint to its upstream.
+#[derive(Debug)]
+pub struct Route {
+    /// The upstream.
+    pub address: config::Upstream,
+    tls: Option<Arc<rustls::ClientConfig>>,
+    bounds: upstream::Bounds,
+    /// A client for each worker, so that no connection is shared between threads.
+    clients: Box<[OnceLock<Upstream>]>,
+}
+
+impl Route {
+    /// A way for so many workers; clients are made when they are first needed.
+    pub fn new(
+        address: config::Upstream,
+        tls: Option<Arc<rustls::ClientConfig>>,
+        bounds: upstream::Bounds,
+        workers: usize,
+    ) -> Self {
+        Self {
+            address,
+            tls,
+            bounds,
+            clients: (0..workers).map(|_| OnceLock::new()).collect(),
+        }
+    }
+
+    /// True where it was made under these limits.
+    pub fn is_under(&self, bounds: &upstream::Bounds) -> bool {
+        self.bounds == *bounds
+    }
+
+    /// The client of a worker.
+    pub(super) fn client(&self, worker: usize) -> &Upstream {
+        let client = &self.clients[worker % self.clients.len()];
+        client.get_or_init(|| Upstream::new(&self.address, self.tls.clone(), &self.bounds))
+    }
 }
 
 /// What outlives reloads, shared by all workers.
@@ -69,10 +106,6 @@ pub struct Live {
     pub drain: Drain,
 }
 
-/// Clients of one worker. Each worker has its own, so that no connection is shared between threads.
-#[derive(Default)]
-pub struct Upstreams(Mutex<HashMap<Address, Upstream>>);
-
 /// What one listener of one worker answers with.
 #[derive(Clone)]
 pub struct Gate {
@@ -80,8 +113,8 @@ pub struct Gate {
     pub endpoint: Arc<str>,
     /// What all workers share.
     pub live: Arc<Live>,
-    /// This worker's clients.
-    pub upstreams: Arc<Upstreams>,
+    /// The worker's number, from 0.
+    pub worker: usize,
 }
 
 /// One request's surroundings.
@@ -120,16 +153,14 @@ impl Snapshot {
         session: &Arc<Session>,
     ) -> Result<Arc<Index>, ExchangeError> {
         sessions.load(session, self.config.strict)?;
+        // Outside of the lock, which every request takes.
+        let built = Arc::new(Index::build(
+            Arc::clone(session),
+            Arc::clone(&self.plugins),
+            Arc::clone(sessions.folder()),
+        ));
         let mut indexes = self.indexes.write().unwrap_or_else(PoisonError::into_inner);
-        let index = indexes
-            .entry(Arc::clone(session.name()))
-            .or_insert_with(|| {
-                Arc::new(Index::build(
-                    Arc::clone(session),
-                    Arc::clone(&self.plugins),
-                    Arc::clone(sessions.folder()),
-                ))
-            });
+        let index = indexes.entry(Arc::clone(session.name())).or_insert(built);
         Ok(Arc::clone(index))
     }
 }
@@ -145,33 +176,6 @@ impl Live {
             Ok(Ok(permit)) => Ok(permit),
             Ok(Err(_)) | Err(_) => Err(ExchangeError::Busy),
         }
-    }
-}
-
-impl Upstreams {
-    /// The client for an upstream, made at its first use.
-    pub(super) fn client(
-        &self,
-        address: &Address,
-        tls: Option<&Arc<rustls::ClientConfig>>,
-        bounds: &upstream::Bounds,
-    ) -> Upstream {
-        let mut clients = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(client) = clients.get(address) {
-            return client.clone();
-        }
-        let client = Upstream::new(address, tls.cloned(), bounds);
-        clients.insert(address.clone(), client.clone());
-        client
-    }
-
-    /// Forgets all clients, so that the next requests see new settings. Requests at work keep
-    /// theirs.
-    pub fn forget(&self) {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clear();
     }
 }
 

@@ -11,7 +11,7 @@ use super::capture::{Shared, TeedRequest};
 use super::context::Asked;
 use crate::config::{Scheme, Upstream as Address};
 use crate::exchange::forwarding::{self, Rewrite};
-use crate::upstream::{self, Bounds};
+use crate::upstream;
 
 /// A request's head as it goes up: what is sent is what is recorded.
 #[derive(Clone, Debug)]
@@ -32,7 +32,7 @@ pub(super) enum Sent {
 /// The head that goes up for a request that came in, in any mode.
 pub(super) fn head<B>(asked: &Asked<'_>, request: &Request<B>, restrict_codings: bool) -> Head {
     let rewrite = Rewrite {
-        preserve_host: asked.endpoint.preserve_host,
+        preserve_host: asked.endpoint.configured.preserve_host,
         restrict_codings,
     };
     Head {
@@ -48,11 +48,10 @@ pub(super) async fn send(
     head: Head,
     body: Sent,
 ) -> Result<Response<Incoming>, ExchangeError> {
-    let Some((address, tls)) = &asked.endpoint.upstream else {
+    let Some(route) = &asked.endpoint.upstream else {
         return Err(ExchangeError::NoUpstream(asked.endpoint.name.to_string()));
     };
-    let bounds = Bounds::from(&asked.snapshot.config.limits);
-    let client = asked.gate.upstreams.client(address, tls.as_ref(), &bounds);
+    let address = &route.address;
     let mut request = Request::new(into_body(body));
     *request.method_mut() = head.method;
     *request.uri_mut() = uri(
@@ -64,7 +63,7 @@ pub(super) async fn send(
     if address.scheme == Scheme::H2c {
         *request.version_mut() = Version::HTTP_2;
     }
-    let response = client.send(request).await?;
+    let response = route.client(asked.gate.worker).send(request).await?;
     let (mut parts, body) = response.into_parts();
     parts.headers = forwarding::response(parts.headers);
     parts.version = Version::HTTP_11;

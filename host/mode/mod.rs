@@ -11,7 +11,7 @@ mod respond;
 mod select;
 
 pub use body::Outgoing;
-pub use context::{Endpoint, Gate, Live, Snapshot, Upstreams};
+pub use context::{Endpoint, Gate, Live, Route, Snapshot};
 pub use respond::ExchangeError;
 
 use bytes::Bytes;
@@ -58,7 +58,7 @@ impl Gate {
             session,
             target: chosen.target,
         };
-        match asked.endpoint.mode {
+        match asked.endpoint.configured.mode {
             Mode::Passthrough => record::pass(&asked, request).await,
             Mode::Record => record::record(&asked, request).await,
             Mode::Replay => replay::replay(&asked, request).await,

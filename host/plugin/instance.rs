@@ -217,6 +217,7 @@ impl Instance {
             phase: Phase::Ask,
             messages,
             secrets: Some(Arc::clone(secrets)),
+            raw: matches!(question, Question::Redact(_)),
         };
         let bounds = template.bounds;
         let missing = || "lost its role".to_owned();

@@ -75,6 +75,8 @@ pub(super) struct Loan {
     pub(super) phase: Phase,
     pub(super) messages: [Option<Arc<dyn Message>>; 2],
     pub(super) secrets: Option<Arc<Secrets>>,
+    /// The message may hold secrets that nobody has named yet: a redactor is at work.
+    pub(super) raw: bool,
 }
 
 /// The data of one store.

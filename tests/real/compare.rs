@@ -1,7 +1,8 @@
 //! Compares what a client saw while recording with what it saw at replay.
 //!
-//! Three differences are meant to be: volatile headers; stand-ins where a response held a secret; and a body with a
-//! content coding is coded again, so that only what it decodes to is the same. Anything else is told.
+//! Three differences are meant to be: volatile headers; stand-ins where a response held a secret;
+//! and a body with a content coding is coded again, so that only what it decodes to is the same.
+//! Anything else is told.
 
 use crate::client::Seen;
 use crate::secrets::Secrets;
@@ -97,8 +98,8 @@ fn challenge(value: &str) -> String {
     format!("{scheme} {}", parameters.join(", "))
 }
 
-/// A stand-in is not as long as its secret, nor is a body that was coded again as long as it was: there only that the
-/// length is right is the same.
+/// A stand-in is not as long as its secret, nor is a body that was coded again as long as it was:
+/// there only that the length is right is the same.
 fn length(value: &str, seen: &Seen, secrets: &Secrets) -> String {
     let Some(came) = &seen.raw else {
         return "not to be told".to_owned();

@@ -1,14 +1,28 @@
-//! Tests with software that others wrote: httpbin as the upstream; curl, httpx and Node's fetch as clients.
-//!
-//! They need Python and Node, so they run only where asked: `.ci/run` installs what they take and runs them.
+//! Tests with software that others wrote: httpbin as the upstream; curl, httpx and Node's fetch
+//! as clients. They need Python and Node, so they run only where asked: `.ci/run` installs what
+//! they take and runs them.
+#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 
-mod client;
-mod compare;
-mod curl;
-mod process;
-mod replay;
-mod requests;
-mod script;
-mod secrets;
-mod sessions;
+/// Where the programs are that the tests run.
 mod tools;
+
+/// httpbin, and the gateway.
+mod process;
+
+/// What all clients send.
+mod requests;
+/// What of that is secret.
+mod secrets;
+
+/// What sends it: curl, and scripts for the clients that are libraries.
+mod client;
+mod curl;
+mod script;
+
+/// What the same responses are.
+mod compare;
+
+/// What was seen while recording is seen again without the upstream.
+mod replay;
+/// The same in many sessions at once.
+mod sessions;

@@ -65,7 +65,8 @@ fn record(folder: &Path, secrets: &Secrets) -> Vec<Vec<Seen>> {
     seen
 }
 
-/// The same from the cassettes, and what is wrong with the verdict: each request has to be found, and none left over.
+/// The same from the cassettes, and what is wrong with the verdict: each request has to be found,
+/// and none left over.
 fn replay(folder: &Path, secrets: &Secrets, name: &str) -> (Vec<Vec<Seen>>, Option<String>) {
     let report = folder.join(format!("{name}.json"));
     let arguments = ["replay", "--strict", "--report", report.to_str().unwrap()];

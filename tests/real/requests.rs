@@ -85,7 +85,10 @@ fn get() -> String {
 }
 
 fn items(count: usize) -> Value {
-    let item = |at: usize| json!({"at": at, "half": at as f64 / 2.0, "text": format!("item {at} \u{2713}")});
+    let item = |at: usize| {
+        let text = format!("item {at} \u{2713}");
+        json!({"at": at, "half": at as f64 / 2.0, "text": text})
+    };
     (0..count).map(item).collect()
 }
 

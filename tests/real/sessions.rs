@@ -76,7 +76,8 @@ fn session(at: usize) -> String {
     format!("parallel-{at}")
 }
 
-/// Some that are the same in every session and answered differently, and some of this session alone.
+/// Some that are the same in every session and answered differently, and some of this session
+/// alone.
 fn requests(at: usize) -> Vec<Request> {
     let mut all = Vec::new();
     for round in 0..4 {

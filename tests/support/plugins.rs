@@ -39,9 +39,9 @@ fn built() -> &'static Path {
 }
 
 fn crates(root: &Path) -> Vec<String> {
-    let folders = root.join("fixtures").read_dir().unwrap();
-    let names = folders.map(|folder| folder.unwrap().file_name().into_string().unwrap());
-    names.collect()
+    let entries = root.join("fixtures").read_dir().unwrap().map(Result::unwrap);
+    let crates = entries.filter(|entry| entry.path().join("Cargo.toml").is_file());
+    crates.map(|entry| entry.file_name().into_string().unwrap()).collect()
 }
 
 /// What is not even a component.

@@ -16,6 +16,8 @@ pub(super) struct Looked {
     pub(super) new: Option<Bytes>,
     /// What it is now, parsed, where that was needed and it is JSON.
     pub(super) document: Option<Document>,
+    /// It is JSON, which settles at once.
+    json: bool,
 }
 
 impl Run<'_> {
@@ -24,23 +26,27 @@ impl Run<'_> {
         let mut settled = Looked {
             new: None,
             document: None,
+            json: false,
         };
         // What was cut off by a secret may have a meaning of its own, so changes are looked at too.
         for _ in 0..ROUNDS {
             let looked = self.look(content_type, settled.new.as_ref().unwrap_or(body), LEVELS);
             settled.document = looked.document;
-            match looked.new {
-                Some(new) => settled.new = Some(new),
-                None => break,
+            let changed = looked.new.is_some();
+            settled.new = looked.new.or(settled.new);
+            if !changed || looked.json {
+                break;
             }
         }
         settled
     }
 
     fn look(&mut self, content_type: Option<&str>, body: &Bytes, levels: u8) -> Looked {
+        if body.is_empty() {
+            return Looked::new(None);
+        }
         let form = Form::of(content_type.unwrap_or_default());
         let new = match form {
-            _ if body.is_empty() => None,
             Form::Pairs => on_text(body, |text| self.form(text)),
             Form::Parts(ref boundary) if levels > 0 => {
                 let parts = multipart::parse(body, boundary);
@@ -65,7 +71,11 @@ impl Run<'_> {
         {
             let new = self.json(&document, levels).map(Bytes::from);
             let document = new.is_none().then_some(document);
-            return Looked { new, document };
+            return Looked {
+                new,
+                document,
+                json: true,
+            };
         }
         if utf8.is_err() && !form.is_text() {
             return Looked::new(None);
@@ -143,6 +153,7 @@ impl Looked {
         Self {
             new,
             document: None,
+            json: false,
         }
     }
 }

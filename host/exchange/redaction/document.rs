@@ -9,7 +9,7 @@ use super::free::Place;
 use super::names::Names;
 use super::placeholder;
 use super::rules::Rule;
-use super::run::{Purpose, Run};
+use super::run::{Purpose, ROUNDS, Run};
 use super::splice::{self, Piece};
 use crate::exchange::json::{Document, Kind, Node};
 
@@ -29,8 +29,22 @@ impl Run<'_> {
         }
         let text = std::str::from_utf8(document.text()).unwrap_or_default();
         let named = splice::text(text, pieces);
-        let rest = self.strings(named.as_deref().unwrap_or(text), levels);
-        rest.or(named)
+        let before = self.secrets.len();
+        let mut text = Cow::from(named.as_deref().unwrap_or(text));
+        for _ in 0..ROUNDS {
+            match self.strings(&text, levels) {
+                Some(new) => text = Cow::Owned(new),
+                None => break,
+            }
+            // Only a secret that showed late may stand in a string that was passed already.
+            if self.secrets.len() == before {
+                break;
+            }
+        }
+        match text {
+            Cow::Owned(new) => Some(new),
+            Cow::Borrowed(_) => named,
+        }
     }
 
     fn members(
@@ -205,10 +219,10 @@ fn decoded(raw: &str) -> Cow<'_, str> {
         return Cow::Borrowed(raw);
     }
     let string = Document::parse(Bytes::from(format!("\"{raw}\"")));
-    match string.map(|string| string.root().kind.clone()) {
-        Some(Kind::String(text)) => Cow::Owned(text),
-        _ => Cow::Borrowed(raw),
+    if let Some(Kind::String(text)) = string.map(Document::into_kind) {
+        return Cow::Owned(text);
     }
+    Cow::Borrowed(raw)
 }
 
 fn escaped(text: &str) -> String {

@@ -8,6 +8,7 @@
 
 mod body;
 mod common;
+mod declared;
 mod document;
 mod edits;
 mod fields;
@@ -29,12 +30,13 @@ mod tests;
 mod variant;
 mod view;
 
+pub use declared::Declared;
 pub use edits::{Edit, EditError, edit_request, edit_response};
 pub use guard::{Guard, Refusal};
 pub use known::{Hit, Known};
 pub use placeholder::{by_class, is_class};
 pub use plain::PlainMessage;
-pub use rules::{Declared, Fault, RuleError, Rules};
+pub use rules::{Fault, RuleError, Rules};
 pub use run::{Counts, Outcome, Purpose, Redaction};
 pub use secrets::{MAX_SECRET_BYTES, MAX_SECRETS, Secret, Secrets};
 pub use view::RequestView;

@@ -1,74 +1,16 @@
-//! The rules of redaction: as plugins declare them, and compiled for use.
+//! The rules of redaction, compiled for use.
 
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use regex::bytes::Regex;
 
+use super::declared::Declared;
 use super::guard::Guard;
 use super::names::Names;
 use super::pattern::{self, Patterns};
 use super::placeholder::is_class;
 use crate::exchange::json::{Pointer, PointerError};
-
-/// A rule as a plugin declares it. Classes name the kind of secret.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[expect(missing_docs, reason = "the fields say the same in every variant")]
-pub enum Declared {
-    /// The value of a header; a `*` in the name stands for any run of characters.
-    Header { name: String, class: String },
-    /// The value of a parameter of a query. Names compare without case.
-    Query { name: String, class: String },
-    /// The value of a field of a form. Names compare without case.
-    Form { name: String, class: String },
-    /// The value of a JSON member at any depth. Names compare without case, `-` and `_`.
-    JsonMember { name: String, class: String },
-    /// The JSON value at a pointer.
-    Json { pointer: String, class: String },
-    /// What a regular expression finds: its first group, or all of it.
-    Pattern { regex: String, class: String },
-    /// A response header that changes from run to run and is left out.
-    VolatileHeader { name: String },
-}
-
-impl Declared {
-    /// The id, which reports show and which switches the rule off.
-    pub fn id(&self) -> String {
-        let (kind, name) = match self {
-            Self::Header { name, .. } => ("header", name),
-            Self::Query { name, .. } => ("query", name),
-            Self::Form { name, .. } => ("form", name),
-            Self::JsonMember { name, .. } => ("json", name),
-            Self::Json { pointer, .. } => return format!("pointer.{pointer}"),
-            Self::Pattern { class, .. } => ("pattern", class),
-            Self::VolatileHeader { name } => ("volatile", name),
-        };
-        format!("{kind}.{}", name.to_lowercase())
-    }
-
-    fn class(&self) -> Option<&str> {
-        match self {
-            Self::Header { class, .. }
-            | Self::Query { class, .. }
-            | Self::Form { class, .. }
-            | Self::JsonMember { class, .. }
-            | Self::Json { class, .. }
-            | Self::Pattern { class, .. } => Some(class),
-            Self::VolatileHeader { .. } => None,
-        }
-    }
-
-    fn name(&self) -> Option<&str> {
-        match self {
-            Self::Header { name, .. }
-            | Self::Query { name, .. }
-            | Self::Form { name, .. }
-            | Self::JsonMember { name, .. }
-            | Self::VolatileHeader { name } => Some(name),
-            Self::Json { .. } | Self::Pattern { .. } => None,
-        }
-    }
-}
 
 /// A rule that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -276,56 +218,6 @@ mod tests {
     fn header(name: &str, class: &str) -> Declared {
         let (name, class) = (name.to_owned(), class.to_owned());
         Declared::Header { name, class }
-    }
-
-    #[test]
-    fn ids_name_kind_and_subject() {
-        let text = str::to_owned;
-        let cases = [
-            (header("Authorization", "x"), "header.authorization"),
-            (
-                Declared::Query {
-                    name: text("Sig"),
-                    class: text("x"),
-                },
-                "query.sig",
-            ),
-            (
-                Declared::Form {
-                    name: text("password"),
-                    class: text("x"),
-                },
-                "form.password",
-            ),
-            (
-                Declared::JsonMember {
-                    name: text("Password"),
-                    class: text("x"),
-                },
-                "json.password",
-            ),
-            (
-                Declared::Json {
-                    pointer: text("/A/b"),
-                    class: text("x"),
-                },
-                "pointer./A/b",
-            ),
-            (
-                Declared::Pattern {
-                    regex: text("a"),
-                    class: text("jwt"),
-                },
-                "pattern.jwt",
-            ),
-            (
-                Declared::VolatileHeader { name: text("Date") },
-                "volatile.date",
-            ),
-        ];
-        for (rule, id) in cases {
-            assert_eq!(rule.id(), id);
-        }
     }
 
     #[test]

@@ -59,8 +59,7 @@ impl<'a> Redaction<'a> {
             if let Some(target) = run.target(&request.target) {
                 request.target = target;
             }
-            let content_type = request.fields.all("content-type").next();
-            let content_type = content_type.and_then(|value| value.to_str().ok());
+            let content_type = request.fields.text("content-type");
             run.content(content_type, &mut request.body);
         })
     }
@@ -77,8 +76,7 @@ impl<'a> Redaction<'a> {
                 .retain(|name, _| volatile.get(name.as_str()).is_none());
             run.fields(&mut response.fields);
             run.fields(&mut response.trailers);
-            let content_type = response.fields.all("content-type").next();
-            let content_type = content_type.and_then(|value| value.to_str().ok());
+            let content_type = response.fields.text("content-type");
             run.content(content_type, &mut response.body);
         })
     }
@@ -149,7 +147,10 @@ impl Run<'_> {
         }
         match self.purpose {
             Purpose::Write => None,
-            Purpose::Key => Some(placeholder::unnumbered(&rule.class)),
+            Purpose::Key => {
+                let new = placeholder::unnumbered(&rule.class);
+                (new.as_bytes() != value).then_some(new)
+            }
         }
     }
 

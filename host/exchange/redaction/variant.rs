@@ -70,16 +70,22 @@ impl Variant {
     /// How many bytes behind the guise belong to it too: where base64 is padded, the character
     /// before the padding holds nothing but the last bits of the secret.
     pub(super) fn tail(self, rest: &[u8]) -> usize {
-        match (self, rest) {
-            (Self::Base64(_) | Self::Base64Url(_), [last, padding @ ..])
-                if is_base64(*last) && padding.starts_with(b"=") =>
-            {
-                if padding.starts_with(b"==") {
-                    3
-                } else {
-                    2
-                }
-            }
+        let encoded = match self {
+            Self::Base64(_) | Self::Base64Url(_) => true,
+            Self::Raw
+            | Self::Percent
+            | Self::PercentLower
+            | Self::Component
+            | Self::Form
+            | Self::Json
+            | Self::JsonSlash
+            | Self::JsonHtml
+            | Self::Hex
+            | Self::HexUpper => false,
+        };
+        match rest {
+            [last, b'=', b'=', ..] if encoded && is_base64(*last) => 3,
+            [last, b'=', ..] if encoded && is_base64(*last) => 2,
             _ => 0,
         }
     }

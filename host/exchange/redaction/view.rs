@@ -89,8 +89,7 @@ impl RequestView {
                 document: None,
             };
         };
-        let content_type = self.request.fields.all("content-type").next();
-        let content_type = content_type.and_then(|value| value.to_str().ok());
+        let content_type = self.request.fields.text("content-type");
         let looked = self.run_with_secrets().body(content_type, bytes);
         Body {
             bytes: looked.new.unwrap_or_else(|| bytes.clone()),

@@ -11,7 +11,8 @@ pub(crate) const QUERY: &[&str] = &[
     "x-goog-date",
 ];
 
-/// Headers. `authorization` is not among them: as a stand-in it still tells who is logged in.
+/// Headers. `authorization` is not among them: as a stand-in it still tells that somebody asks who
+/// is known.
 pub(crate) const HEADERS: &[&str] = &[
     // The connection, not the request.
     "connection",

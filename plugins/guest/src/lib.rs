@@ -1,6 +1,6 @@
 //! What a plugin written in Rust needs: a trait for each role, and a macro that exports it.
 //!
-//! ```ignore
+//! ```
 //! use guest::{Answer, Key, Matcher};
 //!
 //! struct Plugin;
