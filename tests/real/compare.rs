@@ -28,6 +28,8 @@ pub(crate) fn differences(recorded: &Seen, replayed: &Seen, secrets: &Secrets) -
             recorded.status.to_string(),
             replayed.status.to_string(),
         );
+        // Another response altogether.
+        return lines;
     }
     let (was, is) = (headers(recorded, secrets), headers(replayed, secrets));
     if was != is {
@@ -80,11 +82,12 @@ fn only(some: &[String], other: &[String]) -> String {
     }
 }
 
-/// `name=value; Path=/` without the value.
-fn cookie(value: &str) -> String {
-    let (name, rest) = value.split_once('=').unwrap_or((value, ""));
-    let attributes = rest.find(';').map_or("", |at| &rest[at..]);
-    format!("{name}={SECRET}{attributes}")
+/// `name=value; Path=/` without the value, where it has one.
+fn cookie(cookie: &str) -> String {
+    let (name, rest) = cookie.split_once('=').unwrap_or((cookie, ""));
+    let (value, attributes) = rest.split_at(rest.find(';').unwrap_or(rest.len()));
+    let value = if value.is_empty() { value } else { SECRET };
+    format!("{name}={value}{attributes}")
 }
 
 /// `Digest nonce="...", opaque="...", qop="auth"` without what is drawn anew for each challenge.

@@ -18,7 +18,11 @@ const CLIENTS: usize = 4;
 fn two_hundred_swaps_under_load_fail_no_request_and_mix_no_versions() {
     let folder = two_exchanges();
     let versions = [(fixture(TWO), "two"), (fixture(ONE), "one")];
-    let gateway = gateway::replay(&folder).plugin("own.wasm", &versions[0].0).start();
+    let gateway = gateway::replay(&folder)
+        .plugin("own.wasm", &versions[0].0)
+        // The clock of a deadline runs on while a busy machine lets others work.
+        .section("[limits]\nmatcher_time = \"5s\"")
+        .start();
     let client = client::http1(&gateway);
     let load = Load::default();
     std::thread::scope(|scope| {

@@ -138,7 +138,6 @@ impl Builder {
     }
 
     pub(crate) fn try_start(&self) -> Result<Running, StartError> {
-        if std::env::var_os("LOGS").is_some() { let _ = tracing_subscriber::fmt().with_writer(std::io::stderr).try_init(); }
         let gateway = Gateway::start(self.options())?;
         Ok(Running {
             address: gateway.listening()[0].address,

@@ -239,7 +239,7 @@ fn a_full_queue_gives_the_item_back() {
     let first = bench.submit("x", with_body(0, "wait here"));
     let mut sent = Vec::new();
     let unsent = loop {
-        let (item, told) = item("x", sample(sent.len() as u64));
+        let (item, told) = item("x", sample(sent.len() as u64), Arc::clone(&bench.guard));
         match bench.writer.try_submit(item) {
             Ok(()) => sent.push(told),
             Err(unsent) => break unsent,

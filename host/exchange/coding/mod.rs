@@ -38,19 +38,6 @@ pub struct Bounds {
     pub ratio: u64,
 }
 
-impl Bounds {
-    /// At most this many bytes, and [`MAX_RATIO`].
-    pub fn of(bytes: u64) -> Self {
-        Self {
-            bytes,
-            ratio: MAX_RATIO,
-        }
-    }
-}
-
-/// Honest senders stay below it.
-pub const MAX_RATIO: u64 = 100;
-
 /// Below this many bytes no ratio is too high: a short run of one letter is no attack.
 pub const RATIO_FROM: u64 = 1 << 20;
 

@@ -9,7 +9,7 @@ use super::*;
 
 const BOUNDS: Bounds = Bounds {
     bytes: 4 << 20,
-    ratio: MAX_RATIO,
+    ratio: 100,
 };
 
 fn text() -> Vec<u8> {

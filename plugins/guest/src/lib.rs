@@ -42,7 +42,8 @@ pub type Answer = Result<(), String>;
 
 /// Says which requests are the same.
 pub trait Matcher {
-    /// Once per version of plugin and settings: declares the parts that the host takes by itself.
+    /// Once in each instance, before anything else: declares the parts that the host takes by
+    /// itself.
     fn prepare(parts: &Key) -> Answer;
 
     /// Per request, where `prepare` said [`Key::ask`]: adds the parts that need code.
@@ -53,7 +54,8 @@ pub trait Matcher {
 
 /// Takes secrets out before the disk.
 pub trait Redactor {
-    /// Once per version of plugin and settings: declares the rules that the host applies by itself.
+    /// Once in each instance, before anything else: declares the rules that the host applies by
+    /// itself.
     fn prepare(declare: &Rules) -> Answer;
 
     /// Per message, where `prepare` said [`Rules::ask`]: changes what needs code.
@@ -64,8 +66,8 @@ pub trait Redactor {
 
 /// Says what is worth recording.
 pub trait RecordingPolicy {
-    /// Once per version of plugin and settings: declares the conditions that the host checks by
-    /// itself.
+    /// Once in each instance, before anything else: declares the conditions that the host checks
+    /// by itself.
     fn prepare(declare: &Conditions) -> Answer;
 
     /// Per exchange, where `prepare` said [`Conditions::ask`]: skips it, tags it, or neither.

@@ -32,16 +32,46 @@ fn fault<T: DeserializeOwned>(name: &str, value: &Value) -> Option<String> {
         .err()?
         .to_string();
     Some(match error.strip_prefix("unknown field") {
-        Some(rest) => format!("unknown setting{rest}"),
+        Some(rest) => match nearest(name, rest) {
+            Some(meant) => format!("unknown setting{rest}: did you mean `{meant}`?"),
+            None => format!("unknown setting{rest}"),
+        },
         None => format!("setting `{name}`: {error}"),
     })
+}
+
+/// The setting that was probably meant, of those that serde names in back quotes.
+fn nearest<'e>(name: &str, error: &'e str) -> Option<&'e str> {
+    let known = error
+        .split('`')
+        .skip(1)
+        .step_by(2)
+        .filter(|known| *known != name);
+    let (distance, known) = known.map(|known| (distance(name, known), known)).min()?;
+    // A third of the letters may differ; anything more is a guess.
+    (distance * 3 <= known.len().max(3)).then_some(known)
+}
+
+/// How many letters must be put in, taken out or replaced to make one word of the other.
+fn distance(from: &str, to: &str) -> usize {
+    let mut row: Vec<usize> = (0..=to.len()).collect();
+    for (above, own) in from.bytes().enumerate() {
+        let mut corner = above;
+        row[0] = above + 1;
+        for (column, other) in to.bytes().enumerate() {
+            let replaced = corner + usize::from(own != other);
+            corner = row[column + 1];
+            row[column + 1] = replaced.min(corner + 1).min(row[column] + 1);
+        }
+    }
+    row[to.len()]
 }
 
 #[cfg(test)]
 mod tests {
     use serde::Deserialize;
 
-    use super::parse;
+    use super::{distance, parse};
 
     #[derive(Debug, Default, Deserialize)]
     #[serde(default, deny_unknown_fields)]
@@ -60,8 +90,8 @@ mod tests {
 
     #[test]
     fn faults_name_the_setting_and_what_is_known() {
-        let error = parse::<Settings>(r#"{"nam": [], "strict": 1}"#).unwrap_err();
-        let expected = "unknown setting `nam`, expected `names` or `strict`; \
+        let error = parse::<Settings>(r#"{"other": [], "strict": 1}"#).unwrap_err();
+        let expected = "unknown setting `other`, expected `names` or `strict`; \
                         setting `strict`: invalid type: integer `1`, expected a boolean";
         assert_eq!(error, expected);
         assert!(
@@ -69,5 +99,32 @@ mod tests {
                 .unwrap_err()
                 .starts_with("settings: invalid type")
         );
+    }
+
+    #[test]
+    fn a_misspelt_setting_is_told_which_was_meant() {
+        for (name, hint) in [
+            ("name", Some("did you mean `names`?")),
+            ("stritc", Some("did you mean `strict`?")),
+            ("NAMES", None),
+            ("", None),
+        ] {
+            let error = parse::<Settings>(&format!("{{{name:?}: []}}")).unwrap_err();
+            let end = hint.unwrap_or("expected `names` or `strict`");
+            assert!(error.ends_with(end), "{name}: {error}");
+        }
+    }
+
+    #[test]
+    fn distances_count_single_letters() {
+        for (from, to, expected) in [
+            ("", "", 0),
+            ("", "abc", 3),
+            ("abc", "", 3),
+            ("kitten", "sitting", 3),
+            ("names", "names", 0),
+        ] {
+            assert_eq!(distance(from, to), expected, "{from} {to}");
+        }
     }
 }
