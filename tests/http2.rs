@@ -1,0 +1,222 @@
+//! HTTP/2 on both sides, with and without TLS.
+
+use std::sync::Arc;
+
+use http::Version;
+
+use crate::support::client::{self, Answer, Client, Connection, whole};
+use crate::support::folder::Folder;
+use crate::support::gateway::{self, Running};
+use crate::support::origin::{self, Gate, Origin};
+use crate::support::{tls, wait_for};
+
+#[test]
+fn one_port_speaks_both_protocols() {
+    let origin = origin::simple();
+    let gateway = gateway::record(&origin).start();
+    let (one, two) = (client::http1(&gateway).get("/hello"), client::http2(&gateway).get("/hello"));
+    assert_eq!((one.version, two.version), (Version::HTTP_11, Version::HTTP_2));
+    assert_eq!((one.text(), two.text()), ("good morning\n", "good morning\n"));
+    // The upstream is asked as its own URL says.
+    assert!(origin.seen().iter().all(|seen| seen.version == Version::HTTP_11));
+}
+
+#[test]
+fn what_one_protocol_recorded_the_other_replays() {
+    let origin = origin::new()
+        .route("/*", |seen| origin::bytes(seen.body.clone()).header("x-own", "1"))
+        .start();
+    let folder = Arc::new(Folder::new());
+    let gateway = gateway::over(&folder, "record").upstream(&origin.h2c()).start();
+    let ask = |client: &Client| -> Answer { client.post("/a?b=1", "text/plain", "body") };
+    let recorded = ask(&client::http2(&gateway));
+    assert_eq!(origin.seen()[0].version, Version::HTTP_2);
+    gateway.stop();
+    origin.stop();
+    let gateway = gateway::replay(&folder).start();
+    for client in [client::http1(&gateway), client::http2(&gateway)] {
+        assert_eq!(ask(&client), recorded);
+    }
+}
+
+#[test]
+fn an_upstream_by_prior_knowledge_is_asked_by_http2() {
+    let origin = origin::simple();
+    let folder = Arc::new(Folder::new());
+    let gateway = gateway::over(&folder, "passthrough").upstream(&origin.h2c()).start();
+    assert_eq!(client::http1(&gateway).get("/hello").text(), "good morning\n");
+    let seen = &origin.seen()[0];
+    assert_eq!(seen.version, Version::HTTP_2);
+    assert_eq!(seen.authority, origin.address.to_string());
+}
+
+#[test]
+fn trailers_cross_by_http2() {
+    let reply = |_: &origin::Seen| origin::parts().part("body").trailer("grpc-status", "0");
+    let origin = origin::new().route("/call", reply).start();
+    let folder = Arc::new(Folder::new());
+    let gateway = gateway::over(&folder, "record").upstream(&origin.h2c()).start();
+    let ask = |client: &Client| client.ask("POST", "/call").header("te", "trailers").send();
+    let recorded = ask(&client::http2(&gateway));
+    assert_eq!(recorded.trailers.as_ref().unwrap()["grpc-status"], "0");
+    assert_eq!(origin.seen()[0].headers["te"], "trailers");
+    gateway.stop();
+    origin.stop();
+    let gateway = gateway::replay(&folder).start();
+    assert_eq!(ask(&client::http2(&gateway)), recorded);
+}
+
+/// Asks for `/N` on as many streams of one connection as there are numbers, all open at once.
+fn all_at_once(gateway: &Running, opened: usize, then: impl FnOnce()) -> Vec<String> {
+    let client = client::http2(gateway);
+    let connection: Connection = wait_for("a connection", client.connect()).unwrap();
+    let streams: Vec<_> = (0..opened)
+        .map(|number| {
+            let mut sender = connection.http2();
+            let uri = format!("http://{}/{number}", client.address);
+            let request = http::Request::get(uri).body(whole(bytes::Bytes::new())).unwrap();
+            let (tell, told) = tokio::sync::oneshot::channel();
+            crate::support::spawn(async move {
+                let response = sender.send_request(request).await.unwrap();
+                let answer = client::collect(response).await.unwrap();
+                // Nobody listens where the test failed.
+                let _ = tell.send(answer.text().to_owned());
+            });
+            told
+        })
+        .collect();
+    then();
+    let answers = streams.into_iter();
+    answers.map(|told| wait_for("the answer of a stream", told).unwrap()).collect()
+}
+
+#[test]
+fn a_hundred_streams_run_at_once() {
+    let gate = Gate::new();
+    let held = gate.clone();
+    let handler = move |seen: &origin::Seen| {
+        origin::parts().part("answer to ").wait(&held).part(seen.target.clone())
+    };
+    let origin = origin::new().route("/*", handler).start();
+    let gateway = gateway::record(&origin).start();
+    let answers = all_at_once(&gateway, 100, || {
+        // None of them ends before all of them have begun.
+        crate::support::until("100 requests at the origin", || (origin.seen().len() == 100).then_some(()));
+        gate.open();
+    });
+    let expected: Vec<_> = (0..100).map(|number| format!("answer to /{number}")).collect();
+    assert_eq!(answers, expected);
+    assert_eq!(gateway.finish().recorded, 100);
+}
+
+#[test]
+fn a_second_hundred_streams_wait_for_the_first() {
+    let origin = origin::new().route("/*", |seen| origin::text(&seen.target)).start();
+    let gateway = gateway::record(&origin).section("[limits]\nhttp2_streams = 4").start();
+    let answers = all_at_once(&gateway, 200, || {});
+    assert_eq!(answers.len(), 200);
+}
+
+fn with_local_ca(origin: &Origin) -> Running {
+    gateway::record(origin).endpoint("tls = \"self-signed\"").start()
+}
+
+fn certificate(gateway: &Running) -> std::path::PathBuf {
+    let authority = ouli_gateway::tls::Authority::open_or_create(&gateway.folder.path().join("ca"));
+    authority.unwrap().certificate_path().to_owned()
+}
+
+#[test]
+fn alpn_chooses_the_protocol_under_the_local_ca() {
+    let origin = origin::simple();
+    let gateway = with_local_ca(&origin);
+    let certificate = certificate(&gateway);
+    for (offered, chosen, version) in [
+        (&["h2", "http/1.1"][..], "h2", Version::HTTP_2),
+        (&["http/1.1"][..], "http/1.1", Version::HTTP_11),
+    ] {
+        let config = tls::trusting(&certificate, offered);
+        let client = client::at(gateway.address, version).tls(config);
+        let connection = wait_for("a connection", client.connect()).unwrap();
+        assert_eq!(connection.alpn.as_deref(), Some(chosen.as_bytes()));
+        let answer = client.get("/hello");
+        assert_eq!((answer.version, answer.text()), (version, "good morning\n"));
+    }
+}
+
+#[test]
+fn who_does_not_trust_the_ca_gets_no_connection() {
+    let origin = origin::simple();
+    let gateway = with_local_ca(&origin);
+    let other = tls::identity();
+    let path = gateway.folder.path().join("other.pem");
+    std::fs::write(&path, &other.pem).unwrap();
+    let config = tls::trusting(&path, &["http/1.1"]);
+    let client = client::http1(&gateway).tls(config);
+    assert!(client.ask("GET", "/hello").try_send().is_err());
+    let plain = client::http1(&gateway).ask("GET", "/hello").try_send();
+    assert!(plain.is_err(), "no answer in the clear");
+    assert!(origin.seen().is_empty());
+}
+
+#[test]
+fn certificates_of_the_users_own_are_served() {
+    let origin = origin::simple();
+    let identity = tls::identity();
+    let folder = Arc::new(Folder::new());
+    std::fs::write(folder.path().join("cert.pem"), &identity.pem).unwrap();
+    std::fs::write(folder.path().join("key.pem"), &identity.key).unwrap();
+    let gateway = gateway::over(&folder, "passthrough")
+        .upstream(&origin.url())
+        .endpoint("tls = { cert = \"cert.pem\", key = \"key.pem\" }")
+        .start();
+    let config = tls::trusting(&folder.path().join("cert.pem"), &["h2"]);
+    let client = client::http2(&gateway).tls(config);
+    assert_eq!(client.get("/hello").text(), "good morning\n");
+}
+
+#[test]
+fn an_upstream_behind_tls_is_asked_as_alpn_says() {
+    for (offered, version) in [
+        (&["h2", "http/1.1"][..], Version::HTTP_2),
+        (&["http/1.1"][..], Version::HTTP_11),
+        (&[][..], Version::HTTP_11),
+    ] {
+        let identity = tls::identity();
+        let origin = origin::new()
+            .route("/hello", |_| origin::text("good morning\n"))
+            .tls(identity.server(offered))
+            .start();
+        let folder = Arc::new(Folder::new());
+        std::fs::write(folder.path().join("origin.pem"), &identity.pem).unwrap();
+        let builder = gateway::over(&folder, "passthrough").upstream(&origin.url());
+        let gateway = builder.clone().endpoint("upstream_ca = \"origin.pem\"").start();
+        assert_eq!(client::http1(&gateway).get("/hello").text(), "good morning\n");
+        assert_eq!(origin.seen()[0].version, version, "{offered:?}");
+        let distrusting = builder.start();
+        let answer = client::http1(&distrusting).get("/hello");
+        assert_eq!((answer.status, answer.header("ouli-error")), (502, "upstream"));
+        assert!(answer.text().contains("certificate"), "{}", answer.text());
+    }
+}
+
+#[test]
+fn a_stream_that_is_reset_leaves_the_others_alone() {
+    let gate = Gate::new();
+    let held = gate.clone();
+    let origin = origin::new()
+        .route("/slow", move |_| origin::parts().part("first").wait(&held).part("last"))
+        .route("/*", |seen| origin::text(&seen.target))
+        .start();
+    let gateway = gateway::record(&origin).start();
+    let client = client::http2(&gateway);
+    let answer = wait_for("both streams", async {
+        let mut connection = client.connect().await.unwrap();
+        let slow = connection.start(client.ask("GET", "/slow").into_request()).await.unwrap();
+        drop(slow);
+        connection.send(client.ask("GET", "/quick").into_request()).await.unwrap()
+    });
+    assert_eq!(answer.text(), "/quick");
+    gate.open();
+    assert_eq!(gateway.finish().recorded, 1);
+}

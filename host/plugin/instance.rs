@@ -159,7 +159,8 @@ impl Instance {
         store.limiter(|state| &mut state.limits);
         store.set_epoch_deadline(engine::ticks(template.bounds.prepare));
         let linked = template.linked.instantiate(&mut store);
-        let instance = linked.map_err(|error| explain(&error, template.bounds.prepare))?;
+        let instance =
+            linked.map_err(|error| explain(&error, (template.bounds.prepare, PREPARE)))?;
         let mut load = || -> wasmtime::Result<_> {
             let roles = &template.roles;
             let matcher = roles.matcher.as_ref();
@@ -196,7 +197,7 @@ impl Instance {
             phase: Phase::Prepare,
             ..Loan::default()
         };
-        self.enter(template.bounds.prepare, call)?
+        self.enter((template.bounds.prepare, PREPARE), call)?
     }
 
     fn ask(
@@ -224,19 +225,19 @@ impl Instance {
         match question {
             Question::Identify(_) => {
                 let guest = self.matcher.clone().ok_or_else(missing)?;
-                self.enter(bounds.identify, |store| {
+                self.enter((bounds.identify, "matcher_time"), |store| {
                     guest.call_identify(store, message(0), sink())
                 })
             }
             Question::Redact(_) => {
                 let guest = self.redactor.clone().ok_or_else(missing)?;
-                self.enter(bounds.redact, |store| {
+                self.enter((bounds.redact, "redactor_time"), |store| {
                     guest.call_redact(store, message(0), sink())
                 })
             }
             Question::Decide(..) => {
                 let guest = self.policy.clone().ok_or_else(missing)?;
-                self.enter(bounds.decide, |store| {
+                self.enter((bounds.decide, "policy_time"), |store| {
                     guest.call_decide(store, message(0), Some(message(1)), sink())
                 })
             }
@@ -246,16 +247,16 @@ impl Instance {
     /// Runs guest code under a deadline. The outer error means that this copy is broken.
     fn enter(
         &mut self,
-        time: Duration,
+        limit: TimeLimit,
         call: impl FnOnce(&mut Store<State>) -> wasmtime::Result<Result<(), String>>,
     ) -> Result<Said, String> {
         self.calls += 1;
-        self.store.set_epoch_deadline(engine::ticks(time));
+        self.store.set_epoch_deadline(engine::ticks(limit.0));
         let store = &mut self.store;
         // A panic of host code below must not take the thread's other requests with it.
         let result = std::panic::catch_unwind(AssertUnwindSafe(|| call(store)))
             .map_err(|_| "met a fault of the host".to_owned())?
-            .map_err(|error| explain(&error, time))?;
+            .map_err(|error| explain(&error, limit))?;
         let state = self.store.data_mut();
         state.loan = Loan::default();
         let answer = std::mem::take(&mut state.answer);
@@ -263,11 +264,17 @@ impl Instance {
     }
 }
 
+/// How long a call may take, and the key in `[limits]` that says so.
+type TimeLimit = (Duration, &'static str);
+
+/// The key of the time for the start of an instance and for `prepare`.
+const PREPARE: &str = "prepare_time";
+
 /// Says what stopped a guest, without anything that the guest wrote.
-fn explain(error: &wasmtime::Error, time: Duration) -> String {
+fn explain(error: &wasmtime::Error, (time, key): TimeLimit) -> String {
     match error.downcast_ref::<Trap>() {
         Some(Trap::Interrupt) => {
-            format!("ran for longer than {time:?} and was stopped (limits.plugin_*_time)")
+            format!("ran for longer than {time:?} and was stopped (limits.{key})")
         }
         Some(Trap::StackOverflow) => "trapped: its call stack overflowed".to_owned(),
         Some(Trap::UnreachableCodeReached) => {

@@ -106,11 +106,12 @@ fn the_configuration_takes_effect() {
     let client = client::http1(&gateway);
     let other = || client.get("/nowhere").header("ouli-error").to_owned();
     let config = fs::read_to_string(gateway.folder.config()).unwrap();
-    let ignoring = format!("{config}\n[matcher]\nignore_query = [\"rest\"]\nignore_body = [\"/rest\"]\n");
-    fs::write(gateway.folder.config(), ignoring).unwrap();
+    let matcher = "[matcher]\nignore_query = [\"rest\"]\nignore_body = [\"/rest\"]";
+    let ignoring = format!("{config}\n{matcher}\n");
+    gateway.folder.write_config(&ignoring);
     let first = || question(&client, "any", "other").send().status == 200;
     within(SOON, "the new setting", || first().then_some(()));
-    fs::write(gateway.folder.config(), config).unwrap();
+    gateway.folder.write_config(&config);
     within(SOON, "the old setting", || (!first()).then_some(()));
     assert_eq!(other(), "miss");
 }

@@ -137,8 +137,21 @@ impl Builder {
         started.unwrap_or_else(|error| panic!("the gateway does not start: {error}"))
     }
 
+    /// The same with this many threads that serve.
+    pub(crate) fn start_with(&self, workers: usize) -> Running {
+        let options = Options {
+            workers,
+            ..self.options()
+        };
+        self.run(options).unwrap()
+    }
+
     pub(crate) fn try_start(&self) -> Result<Running, StartError> {
-        let gateway = Gateway::start(self.options())?;
+        self.run(self.options())
+    }
+
+    fn run(&self, options: Options) -> Result<Running, StartError> {
+        let gateway = Gateway::start(options)?;
         Ok(Running {
             address: gateway.listening()[0].address,
             folder: Arc::clone(&self.folder),

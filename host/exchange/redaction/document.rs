@@ -24,7 +24,7 @@ impl Run<'_> {
         }
         for (pointer, rule) in &rules.pointers {
             for node in document.find(pointer) {
-                pieces.extend(self.node(document, node, rule));
+                self.node(document, node, rule, &mut pieces);
             }
         }
         let text = std::str::from_utf8(document.text()).unwrap_or_default();
@@ -58,7 +58,7 @@ impl Run<'_> {
             Kind::Object(members) => {
                 for member in members {
                     match rules.get(&member.name) {
-                        Some(rule) => pieces.extend(self.node(document, &member.value, rule)),
+                        Some(rule) => self.node(document, &member.value, rule, pieces),
                         None => self.members(document, &member.value, rules, pieces),
                     }
                 }
@@ -72,38 +72,40 @@ impl Run<'_> {
         }
     }
 
-    /// A value that a rule names becomes a string, whatever it was.
-    fn node(&mut self, document: &Document, node: &Node, rule: &Rule) -> Option<Piece<String>> {
+    /// A value that a rule names becomes a string. Of an object or an array each string and number
+    /// does, so that a client that looks inside still finds what it looks for.
+    fn node(
+        &mut self,
+        document: &Document,
+        node: &Node,
+        rule: &Rule,
+        pieces: &mut Vec<Piece<String>>,
+    ) {
         let new = match &node.kind {
             Kind::Null => None,
             Kind::String(text) => self.stand_in(rule, text.as_bytes()),
             Kind::Number | Kind::Bool(_) => self.stand_in(rule, document.slice(node).as_bytes()),
-            Kind::Object(_) | Kind::Array(_) if !holds_any(node) => None,
-            Kind::Object(_) | Kind::Array(_) => {
-                let new = self.stand_in(rule, document.slice(node).as_bytes());
-                self.note_leaves(document, node, rule);
-                new
-            }
-        };
-        new.map(|new| Piece::new(node.span.clone(), format!("\"{new}\"")))
-    }
-
-    /// Remembers the strings and numbers of an object or array as well.
-    fn note_leaves(&mut self, document: &Document, node: &Node, rule: &Rule) {
-        match &node.kind {
             Kind::Object(members) => {
-                for member in members {
-                    self.note_leaves(document, &member.value, rule);
-                }
+                let values = members.iter().map(|member| &member.value);
+                return self.leaves(document, values, rule, pieces);
             }
             Kind::Array(elements) => {
-                for element in elements {
-                    self.note_leaves(document, element, rule);
-                }
+                return self.leaves(document, elements.iter(), rule, pieces);
             }
-            Kind::String(text) => self.note(rule, text.as_bytes()),
-            Kind::Number => self.note(rule, document.slice(node).as_bytes()),
-            Kind::Bool(_) | Kind::Null => {}
+        };
+        pieces.extend(new.map(|new| Piece::new(node.span.clone(), format!("\"{new}\""))));
+    }
+
+    fn leaves<'a>(
+        &mut self,
+        document: &Document,
+        nodes: impl Iterator<Item = &'a Node>,
+        rule: &Rule,
+        pieces: &mut Vec<Piece<String>>,
+    ) {
+        // A truth value below a secret's name says nothing about it.
+        for node in nodes.filter(|node| !matches!(node.kind, Kind::Bool(_))) {
+            self.node(document, node, rule, pieces);
         }
     }
 
@@ -183,16 +185,6 @@ impl Hints {
     fn worth(&self, raw: &str) -> bool {
         let marked = || memchr::memchr3(b'\\', b'=', b'@', raw.as_bytes()).is_some();
         self.every || marked() || (self.class && placeholder::may_hold(raw))
-    }
-}
-
-fn holds_any(node: &Node) -> bool {
-    match &node.kind {
-        Kind::Object(members) => members.iter().any(|member| holds_any(&member.value)),
-        Kind::Array(elements) => elements.iter().any(holds_any),
-        Kind::String(text) => !text.is_empty(),
-        Kind::Number | Kind::Bool(_) => true,
-        Kind::Null => false,
     }
 }
 

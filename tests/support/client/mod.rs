@@ -13,7 +13,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::{Frame, Incoming};
 
 use super::gateway::Running;
-pub(crate) use connection::Connection;
+pub(crate) use connection::{Connection, collect};
 pub(crate) use raw::{Raw, raw};
 
 /// A client; every request has a connection of its own.

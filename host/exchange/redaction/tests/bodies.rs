@@ -19,7 +19,7 @@ fn json_keeps_its_text_around_secrets() {
         ),
         (
             r#"{"password":{"v":["abc"]},"x":[]}"#,
-            r#"{"password":"<password-1>","x":[]}"#,
+            r#"{"password":{"v":["<password-1>"]},"x":[]}"#,
         ),
         (
             r#"{"password":"","api_key":{},"sig":[null]}"#,

@@ -1,0 +1,69 @@
+//! How long an upstream may take.
+
+use std::sync::Arc;
+
+use crate::support::client;
+use crate::support::folder::Folder;
+use crate::support::gateway;
+use crate::support::origin::{self, Gate};
+
+#[test]
+fn an_upstream_that_does_not_answer_is_a_504() {
+    // It takes connections, and never says a word.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", silent.local_addr().unwrap());
+    let folder = Arc::new(Folder::new());
+    let gateway = gateway::over(&folder, "record")
+        .upstream(&url)
+        .section("[limits]\nfirst_byte_timeout = \"200ms\"")
+        .start();
+    let answer = client::http1(&gateway).get("/hello");
+    assert_eq!((answer.status, answer.header("ouli-error")), (504, "upstream"));
+    assert!(answer.text().contains("limits.first_byte_timeout"), "{}", answer.text());
+}
+
+#[test]
+fn an_upstream_that_shakes_no_hands_is_a_504() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("https://{}", silent.local_addr().unwrap());
+    let folder = Arc::new(Folder::new());
+    let gateway = gateway::over(&folder, "record")
+        .upstream(&url)
+        .section("[limits]\ntls_timeout = \"200ms\"")
+        .start();
+    let answer = client::http1(&gateway).get("/hello");
+    assert_eq!((answer.status, answer.header("ouli-error")), (504, "upstream"));
+    assert!(answer.text().contains("limits.tls_timeout"), "{}", answer.text());
+}
+
+#[test]
+fn a_body_may_take_longer_than_its_head() {
+    let gate = Gate::new();
+    let held = gate.clone();
+    let handler = move |_: &origin::Seen| origin::parts().part("first").wait(&held).part("last");
+    let origin = origin::new().route("/slow", handler).route("/never", |_| origin::status(200)).start();
+    let limits = "[limits]\nfirst_byte_timeout = \"100ms\"\nidle_timeout = \"200ms\"";
+    let gateway = gateway::record(&origin).section(limits).start();
+    let mut opened = client::http1(&gateway).ask("GET", "/slow").open();
+    assert_eq!(opened.next().unwrap().unwrap(), "first");
+    // As long as an idle connection is kept, which is longer.
+    client::raw(gateway.address, "").rest();
+    gate.open();
+    assert_eq!(opened.count().unwrap(), 4);
+}
+
+#[test]
+fn idle_connections_to_an_upstream_are_kept_as_told() {
+    let connections = |limits: &str| {
+        let origin = origin::simple();
+        let folder = Arc::new(Folder::new());
+        let gateway = gateway::over(&folder, "passthrough").upstream(&origin.url());
+        let gateway = gateway.section(limits).start_with(1);
+        for _ in 0..5 {
+            assert_eq!(client::http1(&gateway).get("/hello").status, 200);
+        }
+        origin.connections()
+    };
+    assert_eq!(connections("[limits]\nupstream_idle_connections = 0"), 5);
+    assert!(connections("[limits]\nupstream_idle_timeout = \"30s\"") < 5);
+}

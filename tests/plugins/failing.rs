@@ -1,0 +1,97 @@
+//! Plugins that fail while traffic flows: nobody is kept waiting, and nothing unredacted is written.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::recorded;
+use crate::support::binary::program;
+use crate::support::client;
+use crate::support::folder::Folder;
+use crate::support::gateway::{self, Builder};
+use crate::support::origin;
+use crate::support::plugins::fixture;
+use crate::support::random;
+
+fn trapping(builder: Builder, function: &str) -> Builder {
+    let settings = format!("[[plugin]]\nfile = \"own.wasm\"\nsettings = {{ panic = [\"{function}\"] }}");
+    builder.plugin("own.wasm", &fixture("trapper")).section(&settings)
+}
+
+#[test]
+fn after_a_matcher_that_fails_the_next_one_decides() {
+    let folder = recorded(|client| assert_eq!(client.get("/a?x=1").status, 200));
+    let trapper = trapping(gateway::replay(&folder), "identify");
+    let own = |name: &str| gateway::replay(&folder).plugin("own.wasm", &fixture(name));
+    for (name, builder) in [("trap", trapper), ("loop", own("looper")), ("memory", own("hog"))] {
+        let builder = builder.section("[limits]\nplugin_memory = \"8 MiB\"");
+        let gateway = builder.start();
+        let client = client::http1(&gateway);
+        let start = Instant::now();
+        assert_eq!(client.get("/a?x=1").status, 200, "{name}");
+        assert_eq!(client.get("/a?x=2").status, 404, "{name}");
+        assert!(start.elapsed() < Duration::from_secs(5), "{name} took {:?}", start.elapsed());
+    }
+}
+
+#[test]
+fn a_matcher_that_must_not_fail_fails_the_request() {
+    let folder = recorded(|client| assert_eq!(client.get("/a").status, 200));
+    let gateway = gateway::replay(&folder)
+        .plugin("own.wasm", &fixture("trapper"))
+        .section("[[plugin]]\nfile = \"own.wasm\"\non_error = \"fail\"\nsettings = { panic = [\"identify\"] }")
+        .start();
+    let answer = client::http1(&gateway).get("/a");
+    assert_eq!((answer.status, answer.header("ouli-error")), (500, "plugin"));
+    assert!(answer.text().contains("own.wasm"), "{}", answer.text());
+}
+
+#[test]
+fn what_a_redactor_or_a_policy_fails_on_is_served_and_not_written() {
+    for function in ["redact", "decide"] {
+        let origin = origin::simple();
+        let gateway = trapping(gateway::record(&origin), function).start();
+        assert_eq!(client::http1(&gateway).get("/hello").text(), "good morning\n", "{function}");
+        let folder = Arc::clone(&gateway.folder);
+        let report = gateway.finish();
+        assert_eq!((report.recorded, report.passed), (0, false), "{function}");
+        let reason = report.failed.keys().next().unwrap();
+        assert!(reason.contains("own.wasm"), "{function}: {reason}");
+        assert!(folder.exchanges("default").is_empty(), "{function}");
+    }
+}
+
+#[test]
+fn a_plugin_that_fails_once_is_asked_again() {
+    let folder = recorded(|client| {
+        client.get("/a?x=1");
+        client.get("/b");
+    });
+    let gateway = trapping(gateway::replay(&folder), "redact").start();
+    let client = client::http1(&gateway);
+    for _ in 0..3 {
+        let answer = client.get("/a?x=1");
+        assert_eq!((answer.status, answer.header("ouli-error")), (500, "plugin"));
+    }
+}
+
+#[test]
+fn what_a_plugin_says_in_its_last_words_is_kept_from_the_log() {
+    let folder = Folder::new();
+    folder.put_plugin("own.wasm", &fixture("leaky-panic"));
+    folder.write_config("[[plugin]]\nfile = \"own.wasm\"\nsettings = { known = true }\n");
+    let origin = origin::simple();
+    let url = origin.url();
+    let arguments = ["record", "--upstream", &url, "--listen", "127.0.0.1:0", "--report", "r.json"];
+    let mut process = program(&folder, &arguments).start();
+    let secret = random();
+    let client = client::at(process.address(), http::Version::HTTP_11);
+    let answer = client.ask("GET", "/hello").header("x-secret", &secret).send();
+    assert_eq!(answer.status, 200);
+    let ended = process.stop();
+    let report = std::fs::read_to_string(folder.path().join("r.json")).unwrap();
+    for (name, text) in [("stderr", &ended.stderr), ("stdout", &ended.stdout), ("report", &report)] {
+        assert!(!text.contains(&secret), "the secret is in {name}:\n{text}");
+    }
+    assert!(ended.stderr.contains("own.wasm"), "{}", ended.stderr);
+    assert!(folder.exchanges("default").is_empty());
+}
