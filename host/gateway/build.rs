@@ -60,6 +60,14 @@ pub enum StartError {
         /// The reason.
         source: TlsError,
     },
+    /// An upstream's address is none.
+    #[error("endpoint {endpoint}: the upstream's address cannot be used: {source}")]
+    Upstream {
+        /// Name of the endpoint.
+        endpoint: String,
+        /// The reason.
+        source: http::uri::InvalidUri,
+    },
     /// A listener cannot be opened.
     #[error("endpoint {endpoint}: {source}")]
     Listen {
@@ -180,7 +188,10 @@ fn endpoint(
             source,
         })?;
         let bounds = Bounds::from(&config.limits);
-        Ok(Route::new(address.clone(), tls, bounds, workers))
+        Route::new(address.clone(), tls, bounds, workers).map_err(|source| StartError::Upstream {
+            endpoint: configured.name.clone(),
+            source,
+        })
     });
     Ok(Endpoint {
         name: configured.name.as_str().into(),

@@ -6,6 +6,8 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use http::Uri;
+use http::uri::{Authority, InvalidUri, PathAndQuery, Scheme};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::ExchangeError;
@@ -56,6 +58,8 @@ pub struct Endpoint {
 pub struct Route {
     /// The upstream.
     pub address: config::Upstream,
+    scheme: Scheme,
+    authority: Authority,
     tls: Option<Arc<rustls::ClientConfig>>,
     bounds: upstream::Bounds,
     /// A client for each worker, so that no connection is shared between threads.
@@ -64,18 +68,39 @@ pub struct Route {
 
 impl Route {
     /// A way for so many workers; clients are made when they are first needed.
+    ///
+    /// # Errors
+    /// Where the address is none that stands in a URL.
     pub fn new(
         address: config::Upstream,
         tls: Option<Arc<rustls::ClientConfig>>,
         bounds: upstream::Bounds,
         workers: usize,
-    ) -> Self {
-        Self {
+    ) -> Result<Self, InvalidUri> {
+        Ok(Self {
+            scheme: match address.scheme {
+                config::Scheme::Http | config::Scheme::H2c => Scheme::HTTP,
+                config::Scheme::Https => Scheme::HTTPS,
+            },
+            authority: Authority::try_from(address.authority())?,
             address,
             tls,
             bounds,
             clients: (0..workers).map(|_| OnceLock::new()).collect(),
-        }
+        })
+    }
+
+    /// The URL that is asked for when a client asks for `target`.
+    pub(super) fn uri(&self, target: &PathAndQuery) -> Result<Uri, http::Error> {
+        let mut parts = http::uri::Parts::default();
+        parts.scheme = Some(self.scheme.clone());
+        parts.authority = Some(self.authority.clone());
+        parts.path_and_query = Some(if self.address.base_path.is_empty() {
+            target.clone()
+        } else {
+            PathAndQuery::try_from(self.address.target(target.as_str()))?
+        });
+        Ok(Uri::from_parts(parts)?)
     }
 
     /// True where it was made under these limits.
@@ -124,7 +149,7 @@ pub(super) struct Asked<'a> {
     pub(super) endpoint: Arc<Endpoint>,
     pub(super) session: Arc<Session>,
     /// Path and query, without a session's prefix.
-    pub(super) target: String,
+    pub(super) target: PathAndQuery,
 }
 
 impl Snapshot {

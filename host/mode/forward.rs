@@ -1,7 +1,8 @@
 //! Sends a request to the endpoint's upstream, as a reverse proxy should.
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, Response, Uri, Version};
+use http::uri::PathAndQuery;
+use http::{HeaderMap, Method, Request, Response, Version};
 use http_body::Body as _;
 use http_body_util::{BodyExt, Empty, Full};
 use hyper::body::Incoming;
@@ -9,7 +10,7 @@ use hyper::body::Incoming;
 use super::ExchangeError;
 use super::capture::{Shared, TeedRequest};
 use super::context::Asked;
-use crate::config::{Scheme, Upstream as Address};
+use crate::config::Scheme;
 use crate::exchange::forwarding::{self, Rewrite};
 use crate::upstream;
 
@@ -18,7 +19,7 @@ use crate::upstream;
 pub(super) struct Head {
     pub(super) method: Method,
     /// Path and query as the client asked for them, without the upstream's base path.
-    pub(super) target: String,
+    pub(super) target: PathAndQuery,
     pub(super) headers: HeaderMap,
 }
 
@@ -51,16 +52,14 @@ pub(super) async fn send(
     let Some(route) = &asked.endpoint.upstream else {
         return Err(ExchangeError::NoUpstream(asked.endpoint.name.to_string()));
     };
-    let address = &route.address;
     let mut request = Request::new(into_body(body));
     *request.method_mut() = head.method;
-    *request.uri_mut() = uri(
-        address,
-        &asked.endpoint.authority,
-        &address.target(&head.target),
-    )?;
+    let uri = route.uri(&head.target).map_err(|error| {
+        ExchangeError::Downstream(format!("the target of the request: {error}"))
+    })?;
+    *request.uri_mut() = uri;
     *request.headers_mut() = head.headers;
-    if address.scheme == Scheme::H2c {
+    if route.address.scheme == Scheme::H2c {
         *request.version_mut() = Version::HTTP_2;
     }
     let response = route.client(asked.gate.worker).send(request).await?;
@@ -68,19 +67,6 @@ pub(super) async fn send(
     parts.headers = forwarding::response(parts.headers);
     parts.version = Version::HTTP_11;
     Ok(Response::from_parts(parts, body))
-}
-
-fn uri(address: &Address, authority: &str, target: &str) -> Result<Uri, ExchangeError> {
-    let scheme = match address.scheme {
-        Scheme::Http | Scheme::H2c => "http",
-        Scheme::Https => "https",
-    };
-    let uri = Uri::builder()
-        .scheme(scheme)
-        .authority(authority)
-        .path_and_query(target)
-        .build();
-    uri.map_err(|error| ExchangeError::Downstream(format!("the target of the request: {error}")))
 }
 
 fn into_body(body: Sent) -> upstream::Body {

@@ -49,8 +49,9 @@ impl Gate {
         // One snapshot from here to the end of the exchange.
         let snapshot = self.live.snapshot.load_full();
         let endpoint = snapshot.endpoint(&self.endpoint)?;
-        let chosen = select::select(&request, &endpoint.session)?;
-        let session = self.live.sessions.get(&chosen.session)?;
+        let chosen = select::select(&request)?;
+        let name = chosen.session.as_deref().unwrap_or(&endpoint.session);
+        let session = self.live.sessions.get(name)?;
         let asked = Asked {
             gate: self,
             snapshot,

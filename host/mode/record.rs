@@ -75,7 +75,7 @@ pub(super) async fn ask_and_record(
     let request = exchange::Request {
         method: head.method.clone(),
         authority: asked.endpoint.authority.clone(),
-        target: head.target.clone(),
+        target: head.target.as_str().to_owned(),
         fields: recorded_fields(&head.headers),
         body: Content::EMPTY,
         trailers: Fields::default(),

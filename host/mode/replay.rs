@@ -109,7 +109,7 @@ fn as_recorded(
     Ok(exchange::Request {
         method: head.method.clone(),
         authority: asked.endpoint.authority.clone(),
-        target: head.target.clone(),
+        target: head.target.as_str().to_owned(),
         fields,
         body: Content::Inline(decoded),
         trailers: Fields::default(),

@@ -1,6 +1,7 @@
 //! Which session a request belongs to: a header, a prefix of the path, or the endpoint's own.
 
 use http::Request;
+use http::uri::PathAndQuery;
 
 use super::ExchangeError;
 use crate::exchange::forwarding::{SESSION, SESSION_ALIAS};
@@ -11,22 +12,24 @@ const PREFIX: &str = "/__ouli/session/";
 /// The session of a request, and its target without the prefix that named it.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Chosen {
-    pub(super) session: String,
-    pub(super) target: String,
+    pub(super) session: Option<String>,
+    pub(super) target: PathAndQuery,
 }
 
-/// Looks at the header `ouli-session`, its alias `test-name` and the path, in this order.
-pub(super) fn select<B>(request: &Request<B>, default: &str) -> Result<Chosen, ExchangeError> {
+/// Looks at the header `ouli-session`, its alias `test-name` and the path, in this order. None where
+/// none of them names a session.
+pub(super) fn select<B>(request: &Request<B>) -> Result<Chosen, ExchangeError> {
     let full = request.uri().path_and_query();
-    let full = full.map_or("/", http::uri::PathAndQuery::as_str);
-    let (prefixed, target) = match full.strip_prefix(PREFIX) {
-        Some(rest) => split(rest)?,
-        None => (None, full.to_owned()),
+    let prefixed = full.and_then(|full| full.as_str().strip_prefix(PREFIX));
+    let (prefixed, target) = match (prefixed, full) {
+        (Some(rest), _) => {
+            let (name, target) = split(rest)?;
+            (Some(name), target)
+        }
+        (None, Some(full)) => (None, full.clone()),
+        (None, None) => (None, PathAndQuery::from_static("/")),
     };
-    let session = match named(request)? {
-        Some(name) => name,
-        None => prefixed.unwrap_or_else(|| default.to_owned()),
-    };
+    let session = named(request)?.or(prefixed);
     Ok(Chosen { session, target })
 }
 
@@ -43,18 +46,19 @@ fn named<B>(request: &Request<B>) -> Result<Option<String>, ExchangeError> {
 }
 
 /// `NAME/rest?query` as the name and `/rest?query`.
-fn split(rest: &str) -> Result<(Option<String>, String), ExchangeError> {
+fn split(rest: &str) -> Result<(String, PathAndQuery), ExchangeError> {
     let end = rest.find(['/', '?']).unwrap_or(rest.len());
     let (name, target) = rest.split_at(end);
     let name = percent_encoding::percent_decode_str(name).decode_utf8();
     let name =
         name.map_err(|_| ExchangeError::Session("the session's name is not UTF-8".into()))?;
     let target = if target.starts_with('/') {
-        target.to_owned()
+        PathAndQuery::try_from(target)
     } else {
-        format!("/{target}")
+        PathAndQuery::try_from(format!("/{target}"))
     };
-    Ok((Some(name.into_owned()), target))
+    let target = target.map_err(|error| ExchangeError::Downstream(error.to_string()))?;
+    Ok((name.into_owned(), target))
 }
 
 #[cfg(test)]
@@ -83,9 +87,13 @@ mod tests {
             if let Some((name, value)) = header {
                 request = request.header(name, value);
             }
-            let chosen = select(&request.body(()).unwrap(), "fallback").unwrap();
-            assert_eq!(chosen.session, session, "{path}");
-            assert_eq!(chosen.target, target, "{path}");
+            let chosen = select(&request.body(()).unwrap()).unwrap();
+            assert_eq!(
+                chosen.session.as_deref().unwrap_or("fallback"),
+                session,
+                "{path}"
+            );
+            assert_eq!(chosen.target.as_str(), target, "{path}");
         }
     }
 }

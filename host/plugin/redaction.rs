@@ -92,23 +92,29 @@ impl Redactors {
         let rules = self.rules(exchange.request.path());
         let redaction = Redaction::new(&rules, secrets, Purpose::Write);
         let request = redaction.request(&exchange.request);
+        let known = secrets.len();
         let response = redaction.response(&exchange.response);
         let mut counts = request.counts;
         add(&mut counts, response.counts);
         let (mut request, mut response) = (request.value, response.value);
-        if self.asked(exchange.request.path()).next().is_some() {
+        let asked = self.asked(exchange.request.path()).next().is_some();
+        if asked {
             request = self.ask_request(request, &endpoint, session, secrets)?;
             response = self.ask_response(&request, response, &endpoint, session, secrets)?;
+            let again = redaction.response(&response);
+            add(&mut counts, again.counts);
+            response = again.value;
         }
         // What was found late, in the response or by a plugin, may stand earlier in the request.
-        let request = redaction.request(&request);
-        let response = redaction.response(&response);
-        add(&mut counts, request.counts);
-        add(&mut counts, response.counts);
+        if asked || secrets.len() > known {
+            let again = redaction.request(&request);
+            add(&mut counts, again.counts);
+            request = again.value;
+        }
         let exchange = Exchange {
             endpoint: exchange.endpoint,
-            request: request.value,
-            response: response.value,
+            request,
+            response,
             tags: exchange.tags,
         };
         Ok(Redacted { exchange, counts })

@@ -17,7 +17,9 @@ use wasmtime_wasi::clocks::{WasiClocks, WasiClocksView};
 use wasmtime_wasi::filesystem::{WasiFilesystem, WasiFilesystemView};
 use wasmtime_wasi::p2::bindings::sync::io::{error as io_error, poll, streams};
 use wasmtime_wasi::p2::bindings::{cli, clocks, filesystem, random, sync};
-use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, DynPollable, StreamError, StreamResult};
+use wasmtime_wasi::p2::{
+    DynInputStream, DynOutputStream, DynPollable, StreamError, StreamResult, subscribe,
+};
 use wasmtime_wasi::random::{Deterministic, WasiRandom};
 use wasmtime_wasi::{HostMonotonicClock, HostWallClock, ResourceTable, WasiCtx, WasiView};
 
@@ -165,9 +167,9 @@ impl streams::HostInputStream for State {
 
     fn subscribe(
         &mut self,
-        _: Resource<DynInputStream>,
+        stream: Resource<DynInputStream>,
     ) -> wasmtime::Result<Resource<DynPollable>> {
-        Err(no_waiting())
+        subscribe(&mut self.table, stream)
     }
 
     fn drop(&mut self, stream: Resource<DynInputStream>) -> wasmtime::Result<()> {
@@ -216,9 +218,9 @@ impl streams::HostOutputStream for State {
 
     fn subscribe(
         &mut self,
-        _: Resource<DynOutputStream>,
+        stream: Resource<DynOutputStream>,
     ) -> wasmtime::Result<Resource<DynPollable>> {
-        Err(no_waiting())
+        subscribe(&mut self.table, stream)
     }
 
     fn write_zeroes(&mut self, _: Resource<DynOutputStream>, _: u64) -> StreamResult<()> {
@@ -255,8 +257,4 @@ impl streams::HostOutputStream for State {
         self.table.delete(stream)?;
         Ok(())
     }
-}
-
-fn no_waiting() -> wasmtime::Error {
-    wasmtime::Error::msg("a plugin cannot wait for its standard streams")
 }

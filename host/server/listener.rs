@@ -84,8 +84,9 @@ pub(super) struct Door<S> {
 
 /// Accepts until `stop` begins. Returns at once then; connections end by their own drain guards.
 ///
-/// A slot is taken before a connection is accepted: above the limit, clients wait in the kernel's
-/// queue.
+/// A connection is served once it has a slot: above the limit, one waits here and the others in the
+/// kernel's queue. A slot that was taken before would be kept from the other workers while nobody
+/// connects to this one.
 pub async fn serve<S: Respond>(
     socket: StdListener,
     slots: Slots,
@@ -119,11 +120,10 @@ async fn accept(
     listener: &TcpListener,
     slots: &Slots,
 ) -> Option<(TcpStream, OwnedSemaphorePermit)> {
-    let slot = Arc::clone(slots).acquire_owned().await.ok()?;
     let mut pause = Duration::from_millis(5);
-    loop {
+    let stream = loop {
         match listener.accept().await {
-            Ok((stream, _)) => return Some((stream, slot)),
+            Ok((stream, _)) => break stream,
             // The peer gave up between its handshake and our accept: the next one is not to blame.
             Err(error) if is_of_the_peer(&error) => {}
             Err(error) => {
@@ -132,7 +132,9 @@ async fn accept(
                 pause = (pause * 2).min(Duration::from_secs(1));
             }
         }
-    }
+    };
+    let slot = Arc::clone(slots).acquire_owned().await.ok()?;
+    Some((stream, slot))
 }
 
 fn is_of_the_peer(error: &io::Error) -> bool {
