@@ -27,22 +27,44 @@ fn broken_toml_is_told_with_its_line() {
 fn unknown_keys_are_told_with_the_nearest_known_one() {
     let cases = [
         (empty().set("cassetes = \"x\""), "cassetes", "cassettes"),
-        (empty().endpoint("upsteam = \"http://x\""), "upsteam", "upstream"),
-        (empty().section("[limits]\nconections = 1"), "limits.conections", "connections"),
-        (empty().section("[redaction]\nof = []"), "redaction.of", "off"),
+        (
+            empty().endpoint("upsteam = \"http://x\""),
+            "upsteam",
+            "upstream",
+        ),
+        (
+            empty().section("[limits]\nconections = 1"),
+            "limits.conections",
+            "connections",
+        ),
+        (
+            empty().section("[redaction]\nof = []"),
+            "redaction.of",
+            "off",
+        ),
         (empty().section("[limit]\nsessions = 1"), "limit", "limits"),
     ];
     for (builder, key, nearest) in cases {
         let text = refusal(&builder);
-        assert!(text.contains(key) && text.contains(nearest), "{key}: {text}");
+        assert!(
+            text.contains(key) && text.contains(nearest),
+            "{key}: {text}"
+        );
     }
 }
 
 #[test]
 fn several_faults_are_told_at_once() {
-    let builder = empty().set("exhausted = \"never\"").endpoint("tls = \"maybe\"");
+    let builder = empty()
+        .set("exhausted = \"never\"")
+        .endpoint("tls = \"maybe\"");
     let text = refusal(&builder.section("[limits]\nsessions = 0\nidle_timeout = \"soon\""));
-    let keys = ["exhausted", "endpoint.api.tls", "limits.sessions", "limits.idle_timeout"];
+    let keys = [
+        "exhausted",
+        "endpoint.api.tls",
+        "limits.sessions",
+        "limits.idle_timeout",
+    ];
     for key in keys {
         assert!(text.contains(key), "{key} not in:\n{text}");
     }
@@ -57,7 +79,10 @@ fn a_taken_port_is_told() {
     let config = builder.config().replace("listen = \"127.0.0.1:0\"", &taken);
     let options = builder.options();
     fs::write(options.base.join("ouli.toml"), config).unwrap();
-    let refused = ouli_gateway::gateway::Gateway::start(options).err().unwrap().to_string();
+    let refused = ouli_gateway::gateway::Gateway::start(options)
+        .err()
+        .unwrap()
+        .to_string();
     assert!(refused.contains(&origin.address.to_string()), "{refused}");
     assert!(refused.contains("is taken by another program"), "{refused}");
 }
@@ -72,7 +97,10 @@ fn an_upstream_that_is_down_is_a_502() {
     for builder in [record, auto, passthrough] {
         let gateway = builder.start();
         let answer = client::http1(&gateway).get("/hello");
-        assert_eq!((answer.status, answer.header("ouli-error")), (502, "upstream"));
+        assert_eq!(
+            (answer.status, answer.header("ouli-error")),
+            (502, "upstream")
+        );
         assert!(answer.text().contains(&address), "{}", answer.text());
         assert!(gateway.folder.exchanges("default").is_empty());
     }
@@ -82,14 +110,21 @@ fn an_upstream_that_is_down_is_a_502() {
 fn an_upstream_that_speaks_no_http_is_a_502() {
     let raw = origin::raw(b"SSH-2.0-OpenSSH_9.9\r\n");
     let folder = Arc::new(Folder::new());
-    let gateway = gateway::over(&folder, "record").upstream(&raw.url()).start();
+    let gateway = gateway::over(&folder, "record")
+        .upstream(&raw.url())
+        .start();
     let answer = client::http1(&gateway).get("/hello");
-    assert_eq!((answer.status, answer.header("ouli-error")), (502, "upstream"));
+    assert_eq!(
+        (answer.status, answer.header("ouli-error")),
+        (502, "upstream")
+    );
 }
 
 /// A cassette with three exchanges, `/1`, `/2` and `/3`.
 fn three() -> Arc<Folder> {
-    let origin = origin::new().route("/*", |seen| origin::text(&seen.target)).start();
+    let origin = origin::new()
+        .route("/*", |seen| origin::text(&seen.target))
+        .start();
     let gateway = gateway::record(&origin).start();
     for path in ["/1", "/2", "/3"] {
         client::http1(&gateway).get(path);
@@ -122,16 +157,24 @@ fn a_cassette_cut_at_any_byte_keeps_what_came_before() {
     for cut in last..whole.len() {
         fs::write(folder.cassette(&sessions(cut)), &whole[..cut]).unwrap();
     }
-    let gateway = gateway::replay(&folder).section("[limits]\nsessions = 10000").start();
+    let gateway = gateway::replay(&folder)
+        .section("[limits]\nsessions = 10000")
+        .start();
     let client = client::http1(&gateway);
     for cut in last..whole.len() {
         let ask = |path| {
-            let ask = client.ask("GET", path).header("ouli-session", &sessions(cut));
+            let ask = client
+                .ask("GET", path)
+                .header("ouli-session", &sessions(cut));
             ask.send().status
         };
         // Only the white space at the very end can be missed.
         let third = if cut >= end { 200 } else { 404 };
-        assert_eq!([ask("/1"), ask("/2"), ask("/3")], [200, 200, third], "cut at byte {cut}");
+        assert_eq!(
+            [ask("/1"), ask("/2"), ask("/3")],
+            [200, 200, third],
+            "cut at byte {cut}"
+        );
     }
     let report = gateway.session(&sessions(last + 10));
     assert_eq!(report.damage.len(), 1, "{report:#?}");
@@ -143,8 +186,12 @@ fn a_torn_end_is_set_aside_before_more_is_recorded() {
     let text = folder.text("default");
     let cut = text.rfind("\"response\"").unwrap();
     fs::write(folder.cassette("default"), &text[..cut]).unwrap();
-    let origin = origin::new().route("/*", |seen| origin::text(&seen.target)).start();
-    let gateway = gateway::over(&folder, "auto").upstream(&origin.url()).start();
+    let origin = origin::new()
+        .route("/*", |seen| origin::text(&seen.target))
+        .start();
+    let gateway = gateway::over(&folder, "auto")
+        .upstream(&origin.url())
+        .start();
     let client = client::http1(&gateway);
     for path in ["/1", "/2", "/3"] {
         assert_eq!(client.get(path).text(), path);
@@ -169,7 +216,9 @@ fn damage_in_the_middle_costs_one_exchange() {
 #[test]
 fn an_edited_exchange_replays_unless_strict() {
     let folder = three();
-    let text = folder.text("default").replace("\"text\": \"/2\"", "\"text\": \"by hand\"");
+    let text = folder
+        .text("default")
+        .replace("\"text\": \"/2\"", "\"text\": \"by hand\"");
     fs::write(folder.cassette("default"), text).unwrap();
     let gateway = gateway::replay(&folder).start();
     assert_eq!(client::http1(&gateway).get("/2").text(), "by hand");
@@ -184,7 +233,11 @@ fn an_edited_exchange_replays_unless_strict() {
 fn a_file_that_is_no_cassette_is_told_and_left_alone() {
     let folder = Arc::new(Folder::new());
     fs::create_dir(folder.cassettes()).unwrap();
-    for text in ["{ \"ouli-cassette\": 99, \"needs\": \"7.0.0\" }\n", "not json at all\n", "[]\n"] {
+    for text in [
+        "{ \"ouli-cassette\": 99, \"needs\": \"7.0.0\" }\n",
+        "not json at all\n",
+        "[]\n",
+    ] {
         fs::write(folder.cassette("default"), text).unwrap();
         let refused = refusal(&gateway::replay(&folder));
         assert!(refused.contains("default"), "{text}: {refused}");
@@ -196,15 +249,32 @@ fn a_file_that_is_no_cassette_is_told_and_left_alone() {
 fn a_bad_request_is_answered_and_ends_its_connection_alone() {
     let origin = origin::simple();
     let gateway = gateway::passthrough(&origin).start();
-    let bad = ["GARBAGE\r\n\r\n", "GET / HTTP/9.9\r\n\r\n", "GET / HTTP/1.1\r\nno colon\r\n\r\n"];
+    let bad = [
+        "GARBAGE\r\n\r\n",
+        "GET / HTTP/9.9\r\n\r\n",
+        "GET / HTTP/1.1\r\nno colon\r\n\r\n",
+    ];
     for bytes in bad {
         let answer = client::raw(gateway.address, bytes).rest();
-        assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 4"), "{bytes:?}: {answer}");
+        assert!(
+            answer.is_empty() || answer.starts_with("HTTP/1.1 4"),
+            "{bytes:?}: {answer}"
+        );
     }
-    let both = "POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\nGET /smuggled HTTP/1.1\r\nhost: x\r\n\r\n";
+    let both = "POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\n\
+                transfer-encoding: chunked\r\n\r\n0\r\n\r\n\
+                GET /smuggled HTTP/1.1\r\nhost: x\r\n\r\n";
     drop(client::raw(gateway.address, both).head());
-    assert!(origin.seen().iter().all(|seen| seen.headers.get("content-length").is_none_or(|length| length != "5")));
-    let answer = client::raw(gateway.address, "CONNECT a.example:443 HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").head();
+    assert!(origin.seen().iter().all(|seen| {
+        seen.headers
+            .get("content-length")
+            .is_none_or(|length| length != "5")
+    }));
+    let answer = client::raw(
+        gateway.address,
+        "CONNECT a.example:443 HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n",
+    )
+    .head();
     assert!(answer.starts_with("HTTP/1.1 405"), "{answer}");
     assert_eq!(client::http1(&gateway).get("/hello").status, 200);
 }

@@ -35,15 +35,30 @@ fn recorded(origin: &Origin) -> Folder {
 fn every_command_has_help_with_examples() {
     let folder = Folder::new();
     let commands = [
-        "", "record", "replay", "auto", "passthrough", "check", "demo", "ca", "plugin", "plugin list",
-        "cassette", "cassette list", "cassette show",
+        "",
+        "record",
+        "replay",
+        "auto",
+        "passthrough",
+        "check",
+        "demo",
+        "ca",
+        "plugin",
+        "plugin list",
+        "cassette",
+        "cassette list",
+        "cassette show",
     ];
     for command in commands {
         let mut arguments: Vec<_> = command.split_whitespace().collect();
         arguments.push("--help");
         let ended = run(&folder, &arguments);
         assert_eq!(ended.status, Some(0), "{command}");
-        assert!(ended.stdout.contains("Examples:\n  ouli-gateway"), "{command}:\n{}", ended.stdout);
+        assert!(
+            ended.stdout.contains("Examples:\n  ouli-gateway"),
+            "{command}:\n{}",
+            ended.stdout
+        );
     }
 }
 
@@ -52,7 +67,10 @@ fn one_line_tells_where_it_listens() {
     let folder = Folder::new();
     let mut process = program(&folder, &["replay", "--listen", ANY]).start();
     let (line, address) = (process.listening(), process.address());
-    assert_eq!(line, format!("listening on http://{address} endpoint=default mode=replay"));
+    assert_eq!(
+        line,
+        format!("listening on http://{address} endpoint=default mode=replay")
+    );
     assert_ne!(address.port(), 0);
     assert_eq!(at(address).get("/").header("ouli-error"), "miss");
     let ended = process.stop();
@@ -69,7 +87,11 @@ fn without_a_command_it_replays_and_says_what_to_type() {
     assert!(process.listening().ends_with("mode=replay"));
     assert_eq!(at(process.address()).get("/hello").text(), "good morning\n");
     let ended = process.stop();
-    assert!(ended.stderr.contains("ouli-gateway record --upstream"), "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("ouli-gateway record --upstream"),
+        "{}",
+        ended.stderr
+    );
 }
 
 #[test]
@@ -81,8 +103,14 @@ fn usage_and_configuration_faults_end_with_2() {
         (&["recrod"], "record"),
         (&["replay", "--no-such-flag"], "--no-such-flag"),
         (&["record", "--listen", ANY], "--upstream"),
-        (&["replay", "--listen", "nowhere"], "`nowhere` is not an address"),
-        (&["replay", "--listen", &taken], "is taken by another program"),
+        (
+            &["replay", "--listen", "nowhere"],
+            "`nowhere` is not an address",
+        ),
+        (
+            &["replay", "--listen", &taken],
+            "is taken by another program",
+        ),
         (&["replay", "--config", "missing.toml"], "missing.toml"),
         (&["replay", "--plugins", "missing-folder"], "missing-folder"),
         (&["replay", "--set", "limits.conections=1"], "connections"),
@@ -90,8 +118,16 @@ fn usage_and_configuration_faults_end_with_2() {
     for (arguments, part) in cases {
         let ended = run(&folder, arguments);
         assert_eq!(ended.status, Some(2), "{arguments:?}:\n{}", ended.stderr);
-        assert!(ended.stderr.contains(part), "{arguments:?}:\n{}", ended.stderr);
-        assert!(!ended.stderr.contains("panicked"), "{arguments:?}:\n{}", ended.stderr);
+        assert!(
+            ended.stderr.contains(part),
+            "{arguments:?}:\n{}",
+            ended.stderr
+        );
+        assert!(
+            !ended.stderr.contains("panicked"),
+            "{arguments:?}:\n{}",
+            ended.stderr
+        );
     }
 }
 
@@ -134,9 +170,18 @@ fn the_report_says_how_each_session_went() {
     assert_eq!(report["passed"], false);
     let session = &report["sessions"][0];
     assert_eq!(session["session"], "default");
-    assert_eq!((&session["hits"], &session["misses"]), (&1.into(), &1.into()));
+    assert_eq!(
+        (&session["hits"], &session["misses"]),
+        (&1.into(), &1.into())
+    );
     assert_eq!(session["unused"], serde_json::json!([]));
-    assert!(ended.stderr.contains("session default: failed; 1 hits, 1 misses"), "{}", ended.stderr);
+    assert!(
+        ended
+            .stderr
+            .contains("session default: failed; 1 hits, 1 misses"),
+        "{}",
+        ended.stderr
+    );
 }
 
 #[test]
@@ -144,22 +189,30 @@ fn a_signal_lets_the_request_under_way_finish() {
     for signal in ["TERM", "INT"] {
         let gate = Gate::new();
         let held = gate.clone();
-        let handler = move |_: &origin::Seen| origin::parts().part("first").wait(&held).part("last");
+        let handler =
+            move |_: &origin::Seen| origin::parts().part("first").wait(&held).part("last");
         let origin = origin::new().route("/slow", handler).start();
         let folder = Folder::new();
         let url = origin.url();
-        let mut process = program(&folder, &["record", "--upstream", &url, "--listen", ANY]).start();
+        let mut process =
+            program(&folder, &["record", "--upstream", &url, "--listen", ANY]).start();
         let address = process.address();
         let mut opened = at(address).ask("GET", "/slow").open();
         assert_eq!(opened.next().unwrap().unwrap(), "first");
         process.signal(signal);
-        until("the listener to close", || std::net::TcpStream::connect(address).err());
+        until("the listener to close", || {
+            std::net::TcpStream::connect(address).err()
+        });
         assert!(process.is_running());
         gate.open();
         assert_eq!(opened.next().unwrap().unwrap(), "last");
         drop(opened);
         assert_eq!(process.ended().status, Some(0));
-        assert_eq!(folder.exchanges("default").len(), 1, "{signal}: what was under way is recorded");
+        assert_eq!(
+            folder.exchanges("default").len(),
+            1,
+            "{signal}: what was under way is recorded"
+        );
     }
 }
 
@@ -171,12 +224,18 @@ fn a_second_signal_ends_at_once() {
     let origin = origin::new().route("/slow", handler).start();
     let folder = Folder::new();
     let url = origin.url();
-    let mut process = program(&folder, &["passthrough", "--upstream", &url, "--listen", ANY]).start();
+    let mut process = program(
+        &folder,
+        &["passthrough", "--upstream", &url, "--listen", ANY],
+    )
+    .start();
     let address = process.address();
     let mut opened = at(address).ask("GET", "/slow").open();
     assert_eq!(opened.next().unwrap().unwrap(), "first");
     process.signal("TERM");
-    until("the first signal to be taken", || process.stderr().contains("second signal").then_some(()));
+    until("the first signal to be taken", || {
+        process.stderr().contains("second signal").then_some(())
+    });
     process.signal("TERM");
     let ended = process.ended();
     assert_eq!(ended.status, Some(1), "{}", ended.stderr);
@@ -190,7 +249,11 @@ fn an_idle_connection_does_not_hold_up_the_end() {
     assert!(raw.head().starts_with("HTTP/1.1 404"));
     let start = std::time::Instant::now();
     assert_eq!(process.stop().status, Some(0));
-    assert!(start.elapsed() < std::time::Duration::from_secs(5), "{:?}", start.elapsed());
+    assert!(
+        start.elapsed() < std::time::Duration::from_secs(5),
+        "{:?}",
+        start.elapsed()
+    );
 }
 
 #[test]
@@ -202,7 +265,11 @@ fn ca_prints_where_the_certificate_is() {
     let pem = std::fs::read_to_string(path).unwrap();
     assert!(pem.starts_with("-----BEGIN CERTIFICATE-----"));
     assert_eq!(run(&folder, &["ca"]).stdout, ended.stdout);
-    assert_eq!(std::fs::read_to_string(path).unwrap(), pem, "a second call makes no other");
+    assert_eq!(
+        std::fs::read_to_string(path).unwrap(),
+        pem,
+        "a second call makes no other"
+    );
 }
 
 #[test]
@@ -215,14 +282,22 @@ fn check_tells_all_faults_or_none() {
     folder.put_plugin("two.wasm", &fixture("bad-prepare"));
     let ended = run(&folder, &["check"]);
     assert_eq!(ended.status, Some(2));
-    assert!(ended.stderr.contains("one.wasm") && ended.stderr.contains("two.wasm"), "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("one.wasm") && ended.stderr.contains("two.wasm"),
+        "{}",
+        ended.stderr
+    );
     folder.remove_plugin("one.wasm");
     folder.remove_plugin("two.wasm");
     let text = folder.text("default");
     std::fs::write(folder.cassette("default"), &text[..text.len() - 40]).unwrap();
     let ended = run(&folder, &["check"]);
     assert_eq!(ended.status, Some(2));
-    assert!(ended.stderr.contains("cassette default"), "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("cassette default"),
+        "{}",
+        ended.stderr
+    );
 }
 
 #[test]
@@ -231,10 +306,19 @@ fn plugin_list_shows_what_is_asked_in_which_order() {
     folder.put_plugin("own.wasm", &fixture("asked-matcher"));
     let ended = run(&folder, &["plugin", "list"]);
     assert_eq!(ended.status, Some(0), "{}", ended.stderr);
-    let place = |name: &str| ended.stdout.find(name).unwrap_or_else(|| panic!("{name}: {ended:?}"));
+    let place = |name: &str| {
+        ended
+            .stdout
+            .find(name)
+            .unwrap_or_else(|| panic!("{name}: {ended:?}"))
+    };
     assert!(place("own.wasm") < place("builtin:matcher"));
     assert!(place("builtin:matcher") < place("builtin:redactor"));
-    assert!(ended.stdout.contains("matcher: method, path, and is asked per message"));
+    assert!(
+        ended
+            .stdout
+            .contains("matcher: method, path, and is asked per message")
+    );
 }
 
 #[test]
@@ -243,7 +327,11 @@ fn cassettes_are_listed_and_shown() {
     let folder = recorded(&origin);
     let ended = run(&folder, &["cassette", "list"]);
     assert_eq!(ended.status, Some(0));
-    assert!(ended.stdout.starts_with("default  1 exchanges, "), "{}", ended.stdout);
+    assert!(
+        ended.stdout.starts_with("default  1 exchanges, "),
+        "{}",
+        ended.stdout
+    );
     let ended = run(&folder, &["cassette", "show", "default"]);
     assert!(ended.stdout.contains("GET /hello  200"), "{}", ended.stdout);
     assert!(!ended.stdout.contains("good morning"));
@@ -269,6 +357,12 @@ fn logs_can_be_json() {
     at(process.address()).get("/unknown");
     let ended = process.stop();
     let logged = ended.stderr.lines().filter(|line| line.starts_with('{'));
-    let lines: Vec<Value> = logged.map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert!(lines.iter().any(|line| line["level"] == "WARN"), "{}", ended.stderr);
+    let lines: Vec<Value> = logged
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert!(
+        lines.iter().any(|line| line["level"] == "WARN"),
+        "{}",
+        ended.stderr
+    );
 }

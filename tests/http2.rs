@@ -14,20 +14,38 @@ use crate::support::{tls, wait_for};
 fn one_port_speaks_both_protocols() {
     let origin = origin::simple();
     let gateway = gateway::record(&origin).start();
-    let (one, two) = (client::http1(&gateway).get("/hello"), client::http2(&gateway).get("/hello"));
-    assert_eq!((one.version, two.version), (Version::HTTP_11, Version::HTTP_2));
-    assert_eq!((one.text(), two.text()), ("good morning\n", "good morning\n"));
+    let (one, two) = (
+        client::http1(&gateway).get("/hello"),
+        client::http2(&gateway).get("/hello"),
+    );
+    assert_eq!(
+        (one.version, two.version),
+        (Version::HTTP_11, Version::HTTP_2)
+    );
+    assert_eq!(
+        (one.text(), two.text()),
+        ("good morning\n", "good morning\n")
+    );
     // The upstream is asked as its own URL says.
-    assert!(origin.seen().iter().all(|seen| seen.version == Version::HTTP_11));
+    assert!(
+        origin
+            .seen()
+            .iter()
+            .all(|seen| seen.version == Version::HTTP_11)
+    );
 }
 
 #[test]
 fn what_one_protocol_recorded_the_other_replays() {
     let origin = origin::new()
-        .route("/*", |seen| origin::bytes(seen.body.clone()).header("x-own", "1"))
+        .route("/*", |seen| {
+            origin::bytes(seen.body.clone()).header("x-own", "1")
+        })
         .start();
     let folder = Arc::new(Folder::new());
-    let gateway = gateway::over(&folder, "record").upstream(&origin.h2c()).start();
+    let gateway = gateway::over(&folder, "record")
+        .upstream(&origin.h2c())
+        .start();
     let ask = |client: &Client| -> Answer { client.post("/a?b=1", "text/plain", "body") };
     let recorded = ask(&client::http2(&gateway));
     assert_eq!(origin.seen()[0].version, Version::HTTP_2);
@@ -43,8 +61,13 @@ fn what_one_protocol_recorded_the_other_replays() {
 fn an_upstream_by_prior_knowledge_is_asked_by_http2() {
     let origin = origin::simple();
     let folder = Arc::new(Folder::new());
-    let gateway = gateway::over(&folder, "passthrough").upstream(&origin.h2c()).start();
-    assert_eq!(client::http1(&gateway).get("/hello").text(), "good morning\n");
+    let gateway = gateway::over(&folder, "passthrough")
+        .upstream(&origin.h2c())
+        .start();
+    assert_eq!(
+        client::http1(&gateway).get("/hello").text(),
+        "good morning\n"
+    );
     let seen = &origin.seen()[0];
     assert_eq!(seen.version, Version::HTTP_2);
     assert_eq!(seen.authority, origin.address.to_string());
@@ -55,7 +78,9 @@ fn trailers_cross_by_http2() {
     let reply = |_: &origin::Seen| origin::parts().part("body").trailer("grpc-status", "0");
     let origin = origin::new().route("/call", reply).start();
     let folder = Arc::new(Folder::new());
-    let gateway = gateway::over(&folder, "record").upstream(&origin.h2c()).start();
+    let gateway = gateway::over(&folder, "record")
+        .upstream(&origin.h2c())
+        .start();
     let ask = |client: &Client| client.ask("POST", "/call").header("te", "trailers").send();
     let recorded = ask(&client::http2(&gateway));
     assert_eq!(recorded.trailers.as_ref().unwrap()["grpc-status"], "0");
@@ -66,15 +91,47 @@ fn trailers_cross_by_http2() {
     assert_eq!(ask(&client::http2(&gateway)), recorded);
 }
 
+#[test]
+fn trailers_of_a_request_cross_as_well() {
+    let origin = origin::simple();
+    let folder = Arc::new(Folder::new());
+    let gateway = gateway::over(&folder, "record")
+        .upstream(&origin.h2c())
+        .start();
+    let trailers = http::HeaderMap::from_iter([(
+        http::HeaderName::from_static("x-checksum"),
+        http::HeaderValue::from_static("abc"),
+    )]);
+    let frames = vec![
+        hyper::body::Frame::data(bytes::Bytes::from("body")),
+        hyper::body::Frame::trailers(trailers),
+    ];
+    let answer = client::http2(&gateway)
+        .ask("POST", "/echo")
+        .frames(frames)
+        .send();
+    assert_eq!(answer.text(), "body");
+    let seen = origin.seen().remove(0);
+    assert_eq!(seen.trailers.unwrap()["x-checksum"], "abc");
+    gateway.stop();
+    let recorded = &folder.exchanges("default")[0]["request"]["trailers"];
+    assert_eq!(recorded[0], serde_json::json!(["x-checksum", "abc"]));
+}
+
 /// Asks for `/N` on as many streams of one connection as there are numbers, all open at once.
 fn all_at_once(gateway: &Running, opened: usize, then: impl FnOnce()) -> Vec<String> {
     let client = client::http2(gateway);
-    let connection: Connection = wait_for("a connection", client.connect()).unwrap();
+    let mut connection: Connection = wait_for("a connection", client.connect()).unwrap();
+    // With the first answer the client has the server's settings: how many streams it takes.
+    let first = client.ask("GET", "/first").into_request();
+    wait_for("the first answer", connection.send(first)).unwrap();
     let streams: Vec<_> = (0..opened)
         .map(|number| {
             let mut sender = connection.http2();
             let uri = format!("http://{}/{number}", client.address);
-            let request = http::Request::get(uri).body(whole(bytes::Bytes::new())).unwrap();
+            let request = http::Request::get(uri)
+                .body(whole(bytes::Bytes::new()))
+                .unwrap();
             let (tell, told) = tokio::sync::oneshot::channel();
             crate::support::spawn(async move {
                 let response = sender.send_request(request).await.unwrap();
@@ -87,7 +144,9 @@ fn all_at_once(gateway: &Running, opened: usize, then: impl FnOnce()) -> Vec<Str
         .collect();
     then();
     let answers = streams.into_iter();
-    answers.map(|told| wait_for("the answer of a stream", told).unwrap()).collect()
+    answers
+        .map(|told| wait_for("the answer of a stream", told).unwrap())
+        .collect()
 }
 
 #[test]
@@ -95,30 +154,46 @@ fn a_hundred_streams_run_at_once() {
     let gate = Gate::new();
     let held = gate.clone();
     let handler = move |seen: &origin::Seen| {
-        origin::parts().part("answer to ").wait(&held).part(seen.target.clone())
+        origin::parts()
+            .part("answer to ")
+            .wait(&held)
+            .part(seen.target.clone())
     };
-    let origin = origin::new().route("/*", handler).start();
+    let origin = origin::new()
+        .route("/first", |_| origin::text("at once"))
+        .route("/*", handler)
+        .start();
     let gateway = gateway::record(&origin).start();
     let answers = all_at_once(&gateway, 100, || {
         // None of them ends before all of them have begun.
-        crate::support::until("100 requests at the origin", || (origin.seen().len() == 100).then_some(()));
+        crate::support::until("all requests at the origin", || {
+            (origin.seen().len() == 101).then_some(())
+        });
         gate.open();
     });
-    let expected: Vec<_> = (0..100).map(|number| format!("answer to /{number}")).collect();
+    let expected: Vec<_> = (0..100)
+        .map(|number| format!("answer to /{number}"))
+        .collect();
     assert_eq!(answers, expected);
-    assert_eq!(gateway.finish().recorded, 100);
+    assert_eq!(gateway.finish().recorded, 101);
 }
 
 #[test]
 fn a_second_hundred_streams_wait_for_the_first() {
-    let origin = origin::new().route("/*", |seen| origin::text(&seen.target)).start();
-    let gateway = gateway::record(&origin).section("[limits]\nhttp2_streams = 4").start();
+    let origin = origin::new()
+        .route("/*", |seen| origin::text(&seen.target))
+        .start();
+    let gateway = gateway::record(&origin)
+        .section("[limits]\nhttp2_streams = 4")
+        .start();
     let answers = all_at_once(&gateway, 200, || {});
     assert_eq!(answers.len(), 200);
 }
 
 fn with_local_ca(origin: &Origin) -> Running {
-    gateway::record(origin).endpoint("tls = \"self-signed\"").start()
+    gateway::record(origin)
+        .endpoint("tls = \"self-signed\"")
+        .start()
 }
 
 fn certificate(gateway: &Running) -> std::path::PathBuf {
@@ -190,12 +265,21 @@ fn an_upstream_behind_tls_is_asked_as_alpn_says() {
         let folder = Arc::new(Folder::new());
         std::fs::write(folder.path().join("origin.pem"), &identity.pem).unwrap();
         let builder = gateway::over(&folder, "passthrough").upstream(&origin.url());
-        let gateway = builder.clone().endpoint("upstream_ca = \"origin.pem\"").start();
-        assert_eq!(client::http1(&gateway).get("/hello").text(), "good morning\n");
+        let gateway = builder
+            .clone()
+            .endpoint("upstream_ca = \"origin.pem\"")
+            .start();
+        assert_eq!(
+            client::http1(&gateway).get("/hello").text(),
+            "good morning\n"
+        );
         assert_eq!(origin.seen()[0].version, version, "{offered:?}");
         let distrusting = builder.start();
         let answer = client::http1(&distrusting).get("/hello");
-        assert_eq!((answer.status, answer.header("ouli-error")), (502, "upstream"));
+        assert_eq!(
+            (answer.status, answer.header("ouli-error")),
+            (502, "upstream")
+        );
         assert!(answer.text().contains("certificate"), "{}", answer.text());
     }
 }
@@ -205,16 +289,24 @@ fn a_stream_that_is_reset_leaves_the_others_alone() {
     let gate = Gate::new();
     let held = gate.clone();
     let origin = origin::new()
-        .route("/slow", move |_| origin::parts().part("first").wait(&held).part("last"))
+        .route("/slow", move |_| {
+            origin::parts().part("first").wait(&held).part("last")
+        })
         .route("/*", |seen| origin::text(&seen.target))
         .start();
     let gateway = gateway::record(&origin).start();
     let client = client::http2(&gateway);
     let answer = wait_for("both streams", async {
         let mut connection = client.connect().await.unwrap();
-        let slow = connection.start(client.ask("GET", "/slow").into_request()).await.unwrap();
+        let slow = connection
+            .start(client.ask("GET", "/slow").into_request())
+            .await
+            .unwrap();
         drop(slow);
-        connection.send(client.ask("GET", "/quick").into_request()).await.unwrap()
+        connection
+            .send(client.ask("GET", "/quick").into_request())
+            .await
+            .unwrap()
     });
     assert_eq!(answer.text(), "/quick");
     gate.open();

@@ -40,12 +40,18 @@ fn auto_goes_on_where_an_earlier_run_ended() {
     client::http1(&gateway).get("/a");
     let folder = Arc::clone(&gateway.folder);
     gateway.stop();
-    let gateway = gateway::over(&folder, "auto").upstream(&origin.url()).start();
+    let gateway = gateway::over(&folder, "auto")
+        .upstream(&origin.url())
+        .start();
     let client = client::http1(&gateway);
     assert_eq!(client.get("/a").text(), "answer 0");
     assert_eq!(client.get("/b").text(), "answer 1");
     gateway.stop();
-    let ordinals: Vec<_> = folder.exchanges("default").iter().map(|one| one["exchange"].clone()).collect();
+    let ordinals: Vec<_> = folder
+        .exchanges("default")
+        .iter()
+        .map(|one| one["exchange"].clone())
+        .collect();
     assert_eq!(ordinals, [1, 2]);
 }
 
@@ -85,7 +91,9 @@ fn record_starts_anew_and_keeps_the_one_before() {
     let origin = counting();
     let folder = Arc::new(Folder::new());
     let run = |path: &str| {
-        let gateway = gateway::over(&folder, "record").upstream(&origin.url()).start();
+        let gateway = gateway::over(&folder, "record")
+            .upstream(&origin.url())
+            .start();
         client::http1(&gateway).get(path);
         gateway.stop();
         folder.text("default")
@@ -105,7 +113,9 @@ fn record_leaves_sessions_alone_that_nobody_uses() {
     let origin = counting();
     let folder = Arc::new(Folder::new());
     let run = |session: &str| {
-        let gateway = gateway::over(&folder, "record").upstream(&origin.url()).start();
+        let gateway = gateway::over(&folder, "record")
+            .upstream(&origin.url())
+            .start();
         let ask = client::http1(&gateway).ask("GET", "/x");
         ask.header("ouli-session", session).send();
         gateway.stop();
@@ -123,9 +133,13 @@ fn endpoints_have_modes_of_their_own() {
     let folder = Arc::new(Folder::new());
     let url = origin.url();
     let more = format!(
-        "[[endpoint]]\nname = \"other\"\nlisten = \"127.0.0.1:0\"\nmode = \"passthrough\"\nupstream = \"{url}\"\n"
+        "[[endpoint]]\nname = \"other\"\nlisten = \"127.0.0.1:0\"\n\
+         mode = \"passthrough\"\nupstream = \"{url}\"\n"
     );
-    let gateway = gateway::over(&folder, "record").upstream(&url).section(&more).start();
+    let gateway = gateway::over(&folder, "record")
+        .upstream(&url)
+        .section(&more)
+        .start();
     let ask = |name: &str| {
         let listening = gateway.listening();
         let found = listening.iter().find(|one| one.endpoint == name).unwrap();

@@ -23,19 +23,33 @@ fn counting() -> Origin {
 #[test]
 fn a_session_is_chosen_by_header_alias_prefix_or_endpoint() {
     let origin = counting();
-    let gateway = gateway::record(&origin).endpoint("session = \"own\"").start();
+    let gateway = gateway::record(&origin)
+        .endpoint("session = \"own\"")
+        .start();
     let client = client::http1(&gateway);
-    client.ask("GET", "/a").header("ouli-session", "by-header").send();
-    client.ask("GET", "/a").header("test-name", "by alias").send();
+    client
+        .ask("GET", "/a")
+        .header("ouli-session", "by-header")
+        .send();
+    client
+        .ask("GET", "/a")
+        .header("test-name", "by alias")
+        .send();
     client.get("/__ouli/session/by-prefix/a?b=1");
-    client.ask("GET", "/a").header("ouli-session", "suite/login").send();
+    client
+        .ask("GET", "/a")
+        .header("ouli-session", "suite/login")
+        .send();
     client.get("/a");
     let folder = Arc::clone(&gateway.folder);
     gateway.stop();
     for session in ["by-header", "by_alias", "by-prefix", "suite/login", "own"] {
         assert_eq!(folder.exchanges(session).len(), 1, "{session}");
     }
-    assert_eq!(folder.exchanges("by-prefix")[0]["request"]["target"], "/a?b=1");
+    assert_eq!(
+        folder.exchanges("by-prefix")[0]["request"]["target"],
+        "/a?b=1"
+    );
 }
 
 /// Records `times` answers to one request and goes on in replay with these settings.
@@ -60,7 +74,10 @@ fn equal_requests_replay_in_the_order_of_their_key() {
     let texts = |path: &str| client.get(path).text().to_owned();
     // The other key does not move this one, and the last answer is repeated.
     let next: Vec<_> = (0..5).map(|_| texts("/next")).collect();
-    assert_eq!(next, ["nobody 0", "nobody 2", "nobody 4", "nobody 4", "nobody 4"]);
+    assert_eq!(
+        next,
+        ["nobody 0", "nobody 2", "nobody 4", "nobody 4", "nobody 4"]
+    );
     let other: Vec<_> = (0..2).map(|_| texts("/other")).collect();
     assert_eq!(other, ["nobody 1", "nobody 3"]);
     let report = gateway.finish();
@@ -98,7 +115,9 @@ fn twenty_sessions_run_side_by_side() {
             let ask = client.ask("GET", path).header("ouli-session", name);
             ask.header("x-who", name).send().text().to_owned()
         };
-        (0..10).map(|number| ask(if number % 2 == 0 { "/a" } else { "/b" })).collect::<Vec<_>>()
+        (0..10)
+            .map(|number| ask(if number % 2 == 0 { "/a" } else { "/b" }))
+            .collect::<Vec<_>>()
     };
     let all = |client: &Client| {
         std::thread::scope(|scope| {
@@ -119,9 +138,17 @@ fn twenty_sessions_run_side_by_side() {
     let replayed = all(&client::http1(&gateway));
     assert_eq!(replayed, recorded);
     for (name, answers) in names.iter().zip(&recorded) {
-        assert!(answers.iter().all(|answer| answer.starts_with(name.as_str())));
+        assert!(
+            answers
+                .iter()
+                .all(|answer| answer.starts_with(name.as_str()))
+        );
         let report = gateway.session(name);
-        assert_eq!((report.hits, report.misses, report.exchanges), (10, 0, 10), "{name}");
+        assert_eq!(
+            (report.hits, report.misses, report.exchanges),
+            (10, 0, 10),
+            "{name}"
+        );
     }
 }
 
@@ -135,20 +162,40 @@ fn bad_names_are_refused_and_leave_nothing_behind() {
     let long = "x".repeat(4096);
     let outside = outer.path().join("stolen");
     let absolute = outside.to_str().unwrap();
-    for name in ["..", "a/../b", "../../stolen", absolute, ".hidden", "a//b", "", &long] {
+    for name in [
+        "..",
+        "a/../b",
+        "../../stolen",
+        absolute,
+        ".hidden",
+        "a//b",
+        "",
+        &long,
+    ] {
         let answer = client.ask("GET", "/a").header("ouli-session", name).send();
-        assert_eq!((answer.status, answer.header("ouli-error")), (400, "session"), "{name:?}");
+        assert_eq!(
+            (answer.status, answer.header("ouli-error")),
+            (400, "session"),
+            "{name:?}"
+        );
         let answer = client.ask("GET", "/a").header("test-name", name).send();
         assert_eq!(answer.status, 400, "{name:?} as an alias");
     }
     for prefix in ["..", "%2e%2e", "a%2f..%2fb", "a%00b", "%ff", "", &long] {
         let answer = client.get(&format!("/__ouli/session/{prefix}/a"));
-        assert_eq!((answer.status, answer.header("ouli-error")), (400, "session"), "{prefix:?}");
+        assert_eq!(
+            (answer.status, answer.header("ouli-error")),
+            (400, "session"),
+            "{prefix:?}"
+        );
     }
     let nul = b"GET /a HTTP/1.1\r\nhost: x\r\nouli-session: a\0b\r\nconnection: close\r\n\r\n";
     let answer = client::raw(gateway.address, nul).rest();
     assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
-    assert!(origin.seen().is_empty(), "a request with a bad session was sent on");
+    assert!(
+        origin.seen().is_empty(),
+        "a request with a bad session was sent on"
+    );
     let folder = Arc::clone(&gateway.folder);
     gateway.stop();
     assert_eq!(paths(folder.path()), before);
@@ -167,6 +214,9 @@ fn one_spelling_of_a_name_is_one_session() {
     let client = client::http1(&gateway);
     let ask = |name| client.ask("GET", "/a").header("ouli-session", name).send();
     assert_eq!(ask("two words"), ask("two_words"));
-    assert_eq!(client.get("/__ouli/session/two%20words/a"), ask("two_words"));
+    assert_eq!(
+        client.get("/__ouli/session/two%20words/a"),
+        ask("two_words")
+    );
     assert_eq!(origin.seen().len(), 1);
 }

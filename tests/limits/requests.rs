@@ -25,7 +25,11 @@ fn a_head_that_is_too_large_is_a_431() {
         assert!(answer.starts_with("HTTP/1.1 431 "), "{answer:?}");
     }
     let fits = format!("{HEAD}x-fits: {}\r\n\r\n", "x".repeat(4 << 10));
-    assert!(client::raw(gateway.address, fits).head().starts_with("HTTP/1.1 200 "));
+    assert!(
+        client::raw(gateway.address, fits)
+            .head()
+            .starts_with("HTTP/1.1 200 ")
+    );
     assert_eq!(origin.seen().len(), 1);
 }
 
@@ -40,7 +44,10 @@ fn a_field_list_of_http2_has_its_own_limit() {
     };
     assert_eq!(ask(4 << 10).unwrap().status, 200);
     let refused = ask(32 << 10);
-    assert!(refused.as_ref().is_err() || refused.as_ref().unwrap().status == 431, "{refused:?}");
+    assert!(
+        refused.as_ref().is_err() || refused.as_ref().unwrap().status == 431,
+        "{refused:?}"
+    );
     assert_eq!(origin.seen().len(), 1);
 }
 
@@ -51,11 +58,18 @@ fn a_request_body_over_the_limit_is_a_413_where_it_must_be_held() {
     let post = |gateway: &gateway::Running, size: usize| -> Answer {
         client::http1(gateway).post("/echo", "text/plain", &"x".repeat(size))
     };
-    for builder in [gateway::auto(&origin), gateway::replay(&Arc::new(Folder::new()))] {
+    for builder in [
+        gateway::auto(&origin),
+        gateway::replay(&Arc::new(Folder::new())),
+    ] {
         let gateway = builder.section(limits).start();
         let answer = post(&gateway, 1001);
         assert_eq!((answer.status, answer.header("ouli-error")), (413, "limit"));
-        assert!(answer.text().contains("limits.request_body"), "{}", answer.text());
+        assert!(
+            answer.text().contains("limits.request_body"),
+            "{}",
+            answer.text()
+        );
         assert_ne!(post(&gateway, 1000).status, 413);
     }
     // Where it only passes there is no such limit.
@@ -69,34 +83,59 @@ fn one_request_too_many_is_a_503_that_may_be_tried_again() {
     let held = gate.clone();
     let handler = move |_: &origin::Seen| origin::parts().part("first").wait(&held).part("last");
     let origin = origin::new().route("/slow", handler).start();
-    let gateway = gateway::passthrough(&origin).section("[limits]\nin_flight = 2").start();
+    let gateway = gateway::passthrough(&origin)
+        .section("[limits]\nin_flight = 2")
+        .start();
     let client = client::http1(&gateway);
     let mut opened = [(); 2].map(|()| client.ask("GET", "/slow").open());
     for opened in &mut opened {
         assert_eq!(opened.next().unwrap().unwrap(), "first");
     }
     let refused = client.get("/slow");
-    assert_eq!((refused.status, refused.header("ouli-error")), (503, "limit"));
+    assert_eq!(
+        (refused.status, refused.header("ouli-error")),
+        (503, "limit")
+    );
     assert_eq!(refused.header("retry-after"), "1");
-    assert!(refused.text().contains("limits.in_flight"), "{}", refused.text());
+    assert!(
+        refused.text().contains("limits.in_flight"),
+        "{}",
+        refused.text()
+    );
     gate.open();
     for opened in opened {
         assert_eq!(opened.count().unwrap(), 4);
     }
-    until("a turn to be free", || (client.get("/slow").status == 200).then_some(()));
+    until("a turn to be free", || {
+        (client.get("/slow").status == 200).then_some(())
+    });
 }
 
 #[test]
 fn one_session_too_many_is_a_503() {
     let origin = origin::simple();
-    let gateway = gateway::record(&origin).section("[limits]\nsessions = 2").start();
+    let gateway = gateway::record(&origin)
+        .section("[limits]\nsessions = 2")
+        .start();
     let client = client::http1(&gateway);
-    let ask = |name: &str| client.ask("GET", "/hello").header("ouli-session", name).send();
+    let ask = |name: &str| {
+        client
+            .ask("GET", "/hello")
+            .header("ouli-session", name)
+            .send()
+    };
     assert_eq!([ask("one").status, ask("two").status], [200, 200]);
     let refused = ask("three");
-    assert_eq!((refused.status, refused.header("ouli-error")), (503, "limit"));
+    assert_eq!(
+        (refused.status, refused.header("ouli-error")),
+        (503, "limit")
+    );
     assert_eq!(refused.header("retry-after"), "1");
-    assert!(refused.text().contains("limits.sessions"), "{}", refused.text());
+    assert!(
+        refused.text().contains("limits.sessions"),
+        "{}",
+        refused.text()
+    );
     assert_eq!(ask("one").status, 200);
     assert_eq!(origin.seen().len(), 3);
 }

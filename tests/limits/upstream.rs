@@ -18,8 +18,48 @@ fn an_upstream_that_does_not_answer_is_a_504() {
         .section("[limits]\nfirst_byte_timeout = \"200ms\"")
         .start();
     let answer = client::http1(&gateway).get("/hello");
-    assert_eq!((answer.status, answer.header("ouli-error")), (504, "upstream"));
-    assert!(answer.text().contains("limits.first_byte_timeout"), "{}", answer.text());
+    assert_eq!(
+        (answer.status, answer.header("ouli-error")),
+        (504, "upstream")
+    );
+    assert!(
+        answer.text().contains("limits.first_byte_timeout"),
+        "{}",
+        answer.text()
+    );
+}
+
+#[test]
+fn an_upstream_that_takes_no_connection_is_a_504() {
+    use socket2::{Domain, Socket, Type};
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    let any: std::net::SocketAddr = "127.0.0.1:0".parse().unwrap();
+    socket.bind(&any.into()).unwrap();
+    socket.listen(0).unwrap();
+    let address = socket.local_addr().unwrap().as_socket().unwrap();
+    // Its queue is full, so the system lets further connections wait.
+    let time = std::time::Duration::from_millis(300);
+    let connect = || std::net::TcpStream::connect_timeout(&address, time).ok();
+    let queued: Vec<_> = std::iter::from_fn(connect).take(16).collect();
+    assert!(
+        queued.len() < 16,
+        "the queue of a listener is never full here"
+    );
+    let folder = Arc::new(Folder::new());
+    let gateway = gateway::over(&folder, "record")
+        .upstream(&format!("http://{address}"))
+        .section("[limits]\nconnect_timeout = \"200ms\"")
+        .start();
+    let answer = client::http1(&gateway).get("/hello");
+    assert_eq!(
+        (answer.status, answer.header("ouli-error")),
+        (504, "upstream")
+    );
+    assert!(
+        answer.text().contains("limits.connect_timeout"),
+        "{}",
+        answer.text()
+    );
 }
 
 #[test]
@@ -32,8 +72,15 @@ fn an_upstream_that_shakes_no_hands_is_a_504() {
         .section("[limits]\ntls_timeout = \"200ms\"")
         .start();
     let answer = client::http1(&gateway).get("/hello");
-    assert_eq!((answer.status, answer.header("ouli-error")), (504, "upstream"));
-    assert!(answer.text().contains("limits.tls_timeout"), "{}", answer.text());
+    assert_eq!(
+        (answer.status, answer.header("ouli-error")),
+        (504, "upstream")
+    );
+    assert!(
+        answer.text().contains("limits.tls_timeout"),
+        "{}",
+        answer.text()
+    );
 }
 
 #[test]
@@ -41,7 +88,10 @@ fn a_body_may_take_longer_than_its_head() {
     let gate = Gate::new();
     let held = gate.clone();
     let handler = move |_: &origin::Seen| origin::parts().part("first").wait(&held).part("last");
-    let origin = origin::new().route("/slow", handler).route("/never", |_| origin::status(200)).start();
+    let origin = origin::new()
+        .route("/slow", handler)
+        .route("/never", |_| origin::status(200))
+        .start();
     let limits = "[limits]\nfirst_byte_timeout = \"100ms\"\nidle_timeout = \"200ms\"";
     let gateway = gateway::record(&origin).section(limits).start();
     let mut opened = client::http1(&gateway).ask("GET", "/slow").open();

@@ -1,4 +1,5 @@
-//! Files that are no plugins, and plugins that do not get ready: the gateway does not start, and says why.
+//! Files that are no plugins, and plugins that do not get ready: the gateway does not start, and
+//! says why.
 
 use std::sync::Arc;
 
@@ -19,27 +20,57 @@ fn refusal(builder: &Builder) -> String {
 fn every_bad_plugin_is_named_with_its_reason() {
     let swap = fixture("swap-a");
     let cases: [(&str, Vec<u8>, &str); 9] = [
-        ("a core module", core_module(), "a core module; build for the target wasm32-wasip2"),
-        ("garbage", b"this is no wasm".to_vec(), "not a WebAssembly component"),
+        (
+            "a core module",
+            core_module(),
+            "a core module; build for the target wasm32-wasip2",
+        ),
+        (
+            "garbage",
+            b"this is no wasm".to_vec(),
+            "not a WebAssembly component",
+        ),
         ("nothing", Vec::new(), "not a WebAssembly component"),
-        ("half a component", swap[..swap.len() / 2].to_vec(), "does not compile"),
-        ("an import", importing("wasi:http/types@0.2.0"), "imports `wasi:http/types@0.2.0`"),
-        ("another import", importing("acme:disk/write"), "imports `acme:disk/write`"),
+        (
+            "half a component",
+            swap[..swap.len() / 2].to_vec(),
+            "does not compile",
+        ),
+        (
+            "an import",
+            importing("wasi:http/types@0.2.0"),
+            "imports `wasi:http/types@0.2.0`",
+        ),
+        (
+            "another import",
+            importing("acme:disk/write"),
+            "imports `acme:disk/write`",
+        ),
         ("no role", b"\0asm\x0d\0\x01\0".to_vec(), "exports no role"),
-        ("a refusal", fixture("bad-prepare"), "this plugin wants what it cannot have"),
+        (
+            "a refusal",
+            fixture("bad-prepare"),
+            "this plugin wants what it cannot have",
+        ),
         ("no end", fixture("slow-prepare"), "prepare_time"),
     ];
     for (what, bytes, reason) in cases {
         let builder = with(&bytes).section("[limits]\nprepare_time = \"300ms\"");
         let text = refusal(&builder);
-        assert!(text.contains("own.wasm") && text.contains(reason), "{what}: {text}");
+        assert!(
+            text.contains("own.wasm") && text.contains(reason),
+            "{what}: {text}"
+        );
     }
 }
 
 #[test]
 fn what_wants_the_network_is_refused_by_name() {
     let text = refusal(&with(&fixture("greedy")));
-    assert!(text.contains("wasi:sockets/") && text.contains("plugins are not given"), "{text}");
+    assert!(
+        text.contains("wasi:sockets/") && text.contains("plugins are not given"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -55,9 +86,15 @@ fn all_bad_plugins_are_told_at_once() {
 fn settings_that_a_plugin_does_not_know_are_refused() {
     let settings = "[[plugin]]\nfile = \"own.wasm\"\nsettings = { panics = [] }";
     let text = refusal(&with(&fixture("trapper")).section(settings));
-    assert!(text.contains("unknown setting `panics`, expected `panic`"), "{text}");
+    assert!(
+        text.contains("unknown setting `panics`, expected `panic`"),
+        "{text}"
+    );
     let text = refusal(&with(&fixture("swap-a")).section("[matcher]\nignore_bdy = []"));
-    assert!(text.contains("ignore_bdy") && text.contains("ignore_body"), "{text}");
+    assert!(
+        text.contains("ignore_bdy") && text.contains("ignore_body"),
+        "{text}"
+    );
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! Plugins that fail while traffic flows: nobody is kept waiting, and nothing unredacted is written.
+//! Plugins that fail while traffic flows: nobody is kept waiting, and nothing unredacted is
+//! written.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,8 +14,11 @@ use crate::support::plugins::fixture;
 use crate::support::random;
 
 fn trapping(builder: Builder, function: &str) -> Builder {
-    let settings = format!("[[plugin]]\nfile = \"own.wasm\"\nsettings = {{ panic = [\"{function}\"] }}");
-    builder.plugin("own.wasm", &fixture("trapper")).section(&settings)
+    let settings =
+        format!("[[plugin]]\nfile = \"own.wasm\"\nsettings = {{ panic = [\"{function}\"] }}");
+    builder
+        .plugin("own.wasm", &fixture("trapper"))
+        .section(&settings)
 }
 
 #[test]
@@ -22,14 +26,22 @@ fn after_a_matcher_that_fails_the_next_one_decides() {
     let folder = recorded(|client| assert_eq!(client.get("/a?x=1").status, 200));
     let trapper = trapping(gateway::replay(&folder), "identify");
     let own = |name: &str| gateway::replay(&folder).plugin("own.wasm", &fixture(name));
-    for (name, builder) in [("trap", trapper), ("loop", own("looper")), ("memory", own("hog"))] {
+    for (name, builder) in [
+        ("trap", trapper),
+        ("loop", own("looper")),
+        ("memory", own("hog")),
+    ] {
         let builder = builder.section("[limits]\nplugin_memory = \"8 MiB\"");
         let gateway = builder.start();
         let client = client::http1(&gateway);
         let start = Instant::now();
         assert_eq!(client.get("/a?x=1").status, 200, "{name}");
         assert_eq!(client.get("/a?x=2").status, 404, "{name}");
-        assert!(start.elapsed() < Duration::from_secs(5), "{name} took {:?}", start.elapsed());
+        assert!(
+            start.elapsed() < Duration::from_secs(5),
+            "{name} took {:?}",
+            start.elapsed()
+        );
     }
 }
 
@@ -38,10 +50,14 @@ fn a_matcher_that_must_not_fail_fails_the_request() {
     let folder = recorded(|client| assert_eq!(client.get("/a").status, 200));
     let gateway = gateway::replay(&folder)
         .plugin("own.wasm", &fixture("trapper"))
-        .section("[[plugin]]\nfile = \"own.wasm\"\non_error = \"fail\"\nsettings = { panic = [\"identify\"] }")
+        .section("[[plugin]]\nfile = \"own.wasm\"\non_error = \"fail\"")
+        .section("settings = { panic = [\"identify\"] }")
         .start();
     let answer = client::http1(&gateway).get("/a");
-    assert_eq!((answer.status, answer.header("ouli-error")), (500, "plugin"));
+    assert_eq!(
+        (answer.status, answer.header("ouli-error")),
+        (500, "plugin")
+    );
     assert!(answer.text().contains("own.wasm"), "{}", answer.text());
 }
 
@@ -50,7 +66,11 @@ fn what_a_redactor_or_a_policy_fails_on_is_served_and_not_written() {
     for function in ["redact", "decide"] {
         let origin = origin::simple();
         let gateway = trapping(gateway::record(&origin), function).start();
-        assert_eq!(client::http1(&gateway).get("/hello").text(), "good morning\n", "{function}");
+        assert_eq!(
+            client::http1(&gateway).get("/hello").text(),
+            "good morning\n",
+            "{function}"
+        );
         let folder = Arc::clone(&gateway.folder);
         let report = gateway.finish();
         assert_eq!((report.recorded, report.passed), (0, false), "{function}");
@@ -70,7 +90,10 @@ fn a_plugin_that_fails_once_is_asked_again() {
     let client = client::http1(&gateway);
     for _ in 0..3 {
         let answer = client.get("/a?x=1");
-        assert_eq!((answer.status, answer.header("ouli-error")), (500, "plugin"));
+        assert_eq!(
+            (answer.status, answer.header("ouli-error")),
+            (500, "plugin")
+        );
     }
 }
 
@@ -81,15 +104,30 @@ fn what_a_plugin_says_in_its_last_words_is_kept_from_the_log() {
     folder.write_config("[[plugin]]\nfile = \"own.wasm\"\nsettings = { known = true }\n");
     let origin = origin::simple();
     let url = origin.url();
-    let arguments = ["record", "--upstream", &url, "--listen", "127.0.0.1:0", "--report", "r.json"];
+    let arguments = [
+        "record",
+        "--upstream",
+        &url,
+        "--listen",
+        "127.0.0.1:0",
+        "--report",
+        "r.json",
+    ];
     let mut process = program(&folder, &arguments).start();
     let secret = random();
     let client = client::at(process.address(), http::Version::HTTP_11);
-    let answer = client.ask("GET", "/hello").header("x-secret", &secret).send();
+    let answer = client
+        .ask("GET", "/hello")
+        .header("x-secret", &secret)
+        .send();
     assert_eq!(answer.status, 200);
     let ended = process.stop();
     let report = std::fs::read_to_string(folder.path().join("r.json")).unwrap();
-    for (name, text) in [("stderr", &ended.stderr), ("stdout", &ended.stdout), ("report", &report)] {
+    for (name, text) in [
+        ("stderr", &ended.stderr),
+        ("stdout", &ended.stdout),
+        ("report", &report),
+    ] {
         assert!(!text.contains(&secret), "the secret is in {name}:\n{text}");
     }
     assert!(ended.stderr.contains("own.wasm"), "{}", ended.stderr);

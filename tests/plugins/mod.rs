@@ -13,7 +13,9 @@ use crate::support::plugins::fixture;
 
 /// A cassette with what `send` sends to an echoing origin.
 fn recorded(send: impl Fn(&Client)) -> Arc<Folder> {
-    let origin = origin::new().route("/*", |seen| origin::bytes(seen.body.clone())).start();
+    let origin = origin::new()
+        .route("/*", |seen| origin::bytes(seen.body.clone()))
+        .start();
     let gateway = gateway::record(&origin).start();
     send(&client::http1(&gateway));
     let folder = Arc::clone(&gateway.folder);
@@ -23,7 +25,10 @@ fn recorded(send: impl Fn(&Client)) -> Arc<Folder> {
 
 fn post(client: &Client, target: &str, kind: &str, body: &str) -> u16 {
     let ask = client.ask("POST", target).header("x-kind", kind);
-    ask.header("content-type", "application/json").body(body).send().status
+    ask.header("content-type", "application/json")
+        .body(body)
+        .send()
+        .status
 }
 
 #[test]
@@ -32,7 +37,9 @@ fn a_matcher_may_only_declare() {
     let gateway = gateway::replay(&folder).start();
     assert_eq!(client::http1(&gateway).get("/a?x=2").status, 404);
     drop(gateway);
-    let gateway = gateway::replay(&folder).plugin("own.wasm", &fixture("swap-a")).start();
+    let gateway = gateway::replay(&folder)
+        .plugin("own.wasm", &fixture("swap-a"))
+        .start();
     let client = client::http1(&gateway);
     assert_eq!(client.get("/a?x=2").status, 200);
     assert_eq!(client.get("/b").status, 404);
@@ -41,15 +48,27 @@ fn a_matcher_may_only_declare() {
 #[test]
 fn a_matcher_may_be_asked() {
     let folder = recorded(|client| assert_eq!(post(client, "/a", "red", "{\"id\": 1}"), 200));
-    let gateway = gateway::replay(&folder).plugin("own.wasm", &fixture("asked-matcher")).start();
+    let gateway = gateway::replay(&folder)
+        .plugin("own.wasm", &fixture("asked-matcher"))
+        .start();
     let client = client::http1(&gateway);
-    assert_eq!(post(&client, "/a?other=1", "red", "{\"id\": 1, \"time\": 2}"), 200);
+    assert_eq!(
+        post(&client, "/a?other=1", "red", "{\"id\": 1, \"time\": 2}"),
+        200
+    );
     assert_eq!(post(&client, "/a", "red", "{\"id\": 2}"), 404);
     let ask = client.ask("POST", "/a").header("x-kind", "blue");
-    let problem = ask.header("content-type", "application/json").body("{\"id\": 1}").send().json();
+    let problem = ask
+        .header("content-type", "application/json")
+        .body("{\"id\": 1}")
+        .send()
+        .json();
     let difference = &problem["nearest"][0]["differences"][0];
     assert_eq!(difference["part"], "kind", "{problem:#}");
-    assert!(difference["hint"].as_str().unwrap().contains("plugin"), "{problem:#}");
+    assert!(
+        difference["hint"].as_str().unwrap().contains("plugin"),
+        "{problem:#}"
+    );
 }
 
 #[test]
@@ -58,10 +77,20 @@ fn what_a_matcher_leaves_the_next_one_takes() {
         client.get("/special/1?x=1");
         client.get("/plain?x=1");
     });
-    let gateway = gateway::replay(&folder).plugin("own.wasm", &fixture("abstainer")).start();
+    let gateway = gateway::replay(&folder)
+        .plugin("own.wasm", &fixture("abstainer"))
+        .start();
     let client = client::http1(&gateway);
-    assert_eq!(client.get("/special/1?x=2").status, 200, "the plugin does not look at the query");
-    assert_eq!(client.get("/plain?x=2").status, 404, "the built-in matcher does");
+    assert_eq!(
+        client.get("/special/1?x=2").status,
+        200,
+        "the plugin does not look at the query"
+    );
+    assert_eq!(
+        client.get("/plain?x=2").status,
+        404,
+        "the built-in matcher does"
+    );
     assert_eq!(client.get("/plain?x=1").status, 200);
 }
 
@@ -71,11 +100,16 @@ fn the_first_matcher_that_answers_decides() {
     let gateway = gateway::replay(&folder)
         .plugin("a.wasm", &fixture("asked-matcher"))
         .plugin("b.wasm", &fixture("swap-a"));
-    // Without a section plugins are asked in the order of their names; sections are asked first, in theirs.
+    // Without a section plugins are asked in the order of their names; sections are asked first, in
+    // theirs.
     let first = "[[plugin]]\nfile = \"b.wasm\"\n[[plugin]]\nfile = \"a.wasm\"";
     for (sections, status) in [("", 404), (first, 200)] {
         let gateway = gateway.clone().section(sections).start();
-        assert_eq!(post(&client::http1(&gateway), "/a", "blue", "{}"), status, "{sections}");
+        assert_eq!(
+            post(&client::http1(&gateway), "/a", "blue", "{}"),
+            status,
+            "{sections}"
+        );
     }
 }
 
@@ -96,11 +130,21 @@ fn routes_say_where_a_plugin_is_asked() {
 
 #[test]
 fn a_redactor_declares_and_is_asked() {
-    let origin = origin::new().route("/*", |seen| origin::bytes(seen.body.clone())).start();
-    let gateway = gateway::record(&origin).plugin("own.wasm", &fixture("asked-redactor")).start();
-    let ask = client::http1(&gateway).ask("POST", "/a").header("x-mail", "ann@example.com");
-    let body = "{\"mail\": \"bob@example.com\", \"pin\": \"pin-4711-x\", \"password\": \"pass-0815-y\"}";
-    let answer = ask.header("content-type", "application/json").body(body).send();
+    let origin = origin::new()
+        .route("/*", |seen| origin::bytes(seen.body.clone()))
+        .start();
+    let gateway = gateway::record(&origin)
+        .plugin("own.wasm", &fixture("asked-redactor"))
+        .start();
+    let ask = client::http1(&gateway)
+        .ask("POST", "/a")
+        .header("x-mail", "ann@example.com");
+    let body =
+        "{\"mail\": \"bob@example.com\", \"pin\": \"pin-4711-x\", \"password\": \"pass-0815-y\"}";
+    let answer = ask
+        .header("content-type", "application/json")
+        .body(body)
+        .send();
     assert_eq!(answer.text(), body, "the client is served as ever");
     let folder = Arc::clone(&gateway.folder);
     let report = gateway.finish();
@@ -120,7 +164,9 @@ fn a_policy_skips_and_tags() {
         .route("/broken", |_| origin::text("sorry").status(500))
         .route("/*", |_| origin::text("fine"))
         .start();
-    let gateway = gateway::record(&origin).plugin("own.wasm", &fixture("asked-policy")).start();
+    let gateway = gateway::record(&origin)
+        .plugin("own.wasm", &fixture("asked-policy"))
+        .start();
     let client = client::http1(&gateway);
     assert_eq!(client.get("/broken").status, 500);
     client.ask("GET", "/whole").header("x-kind", "red").send();
@@ -143,7 +189,10 @@ fn the_built_in_policy_skips_what_it_is_told() {
     }
     client.ask("OPTIONS", "/kept").send();
     let report = gateway.finish();
-    assert_eq!((report.recorded, report.skipped.values().sum::<u64>()), (1, 3));
+    assert_eq!(
+        (report.recorded, report.skipped.values().sum::<u64>()),
+        (1, 3)
+    );
 }
 
 #[test]
@@ -154,7 +203,10 @@ fn what_is_random_elsewhere_is_the_same_here() {
         }
     });
     for _ in 0..2 {
-        let gateway = gateway::replay(&folder).plugin("own.wasm", &fixture("hashy")).start();
+        let gateway = gateway::replay(&folder)
+            .plugin("own.wasm", &fixture("hashy"))
+            .section("[[plugin]]\nfile = \"own.wasm\"\non_error = \"fail\"")
+            .start();
         let client = client::http1(&gateway);
         for path in ["/c", "/a", "/b", "/a"] {
             assert_eq!(client.get(path).status, 200, "{path}");

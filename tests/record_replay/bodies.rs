@@ -1,29 +1,37 @@
 //! Bodies of every kind and size.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use hyper::body::Frame;
 
 use super::{both_ways, record};
+use crate::support::binary::program;
 use crate::support::client::{self, Client};
-use crate::support::gateway;
+use crate::support::folder::Folder;
 use crate::support::origin::{self, bytes, json, parts};
 
 #[test]
 fn bodies_come_back_byte_for_byte() {
     let all: Vec<u8> = (0..=255).collect();
     let bodies: [(&str, Vec<u8>); 6] = [
-        ("application/json", b" {\"b\": 1.0, \"a\": 12345678901234567890}\r\n".to_vec()),
+        (
+            "application/json",
+            b" {\"b\": 1.0, \"a\": 12345678901234567890}\r\n".to_vec(),
+        ),
         ("application/json", b"{\"a\": broken".to_vec()),
         ("text/plain", b"one\ntwo\r\n\nthree".to_vec()),
-        ("text/plain", "gr\u{fc}\u{df} \u{1F375} \u{2028}\0\x7f".as_bytes().to_vec()),
+        (
+            "text/plain",
+            "gr\u{fc}\u{df} \u{1F375} \u{2028}\0\x7f"
+                .as_bytes()
+                .to_vec(),
+        ),
         ("application/octet-stream", all),
         ("text/html", b"{\n  \"exchange\": 1,\n".to_vec()),
     ];
     for (content_type, body) in bodies {
         let sent = body.clone();
-        let handler = move |_: &origin::Seen| bytes(sent.clone()).header("content-type", content_type);
+        let handler =
+            move |_: &origin::Seen| bytes(sent.clone()).header("content-type", content_type);
         let origin = origin::new().route("/body", handler).start();
         let (answer, _) = both_ways(origin, |client| client.get("/body"));
         assert_eq!(answer.body, body, "{content_type}");
@@ -32,26 +40,40 @@ fn bodies_come_back_byte_for_byte() {
 
 #[test]
 fn json_stands_in_the_cassette_as_it_was_sent() {
-    let origin = origin::new().route("/json", |_| json("{\"n\": 1.50, \"m\": [1,2]}")).start();
+    let origin = origin::new()
+        .route("/json", |_| json("{\"n\": 1.50, \"m\": [1,2]}"))
+        .start();
     let (_, folder) = both_ways(origin, |client| client.get("/json"));
-    assert!(folder.text("default").contains("\"json\": {\"n\": 1.50, \"m\": [1,2]}"));
+    assert!(
+        folder
+            .text("default")
+            .contains("\"json\": {\"n\": 1.50, \"m\": [1,2]}")
+    );
 }
 
 #[test]
 fn chunks_are_put_together() {
     let origin = origin::new()
-        .route("/parts", |_| parts().part("one ").part("two ").part("three"))
+        .route("/parts", |_| {
+            parts().part("one ").part("two ").part("three")
+        })
         .route("/echo", |seen| bytes(seen.body.clone()))
         .start();
     let (answer, _) = record(&origin, |client| client.get("/parts"));
-    assert_eq!((answer.text(), answer.header("transfer-encoding")), ("one two three", "chunked"));
+    assert_eq!(
+        (answer.text(), answer.header("transfer-encoding")),
+        ("one two three", "chunked")
+    );
     let ask = |client: &Client| {
         let frames = ["in ", "pieces"].map(|part| Frame::data(Bytes::from(part)));
         client.ask("POST", "/echo").frames(frames.into()).send()
     };
     let (answer, folder) = both_ways(origin, ask);
     assert_eq!(answer.text(), "in pieces");
-    assert_eq!(folder.exchanges("default")[0]["request"]["body"]["text"], "in pieces");
+    assert_eq!(
+        folder.exchanges("default")[0]["request"]["body"]["text"],
+        "in pieces"
+    );
 }
 
 #[test]
@@ -61,7 +83,12 @@ fn trailers_cross_and_come_back() {
         reply.trailer("x-checksum", "abc")
     };
     let origin = origin::new().route("/trailers", reply).start();
-    let ask = |client: &Client| client.ask("GET", "/trailers").header("te", "trailers").send();
+    let ask = |client: &Client| {
+        client
+            .ask("GET", "/trailers")
+            .header("te", "trailers")
+            .send()
+    };
     let (answer, folder) = both_ways(origin, ask);
     assert_eq!(answer.text(), "body");
     assert_eq!(answer.trailers.unwrap()["x-checksum"], "abc");
@@ -79,34 +106,47 @@ fn a_body_over_the_inline_limit_lies_in_a_file_beside() {
     assert_eq!(answer.body, large);
     let exchange = &folder.exchanges("default")[0];
     let file = exchange["response"]["body"]["file"].as_str().unwrap();
-    assert_eq!(std::fs::read(folder.cassettes().join(file)).unwrap(), large.as_bytes());
+    assert_eq!(
+        std::fs::read(folder.cassettes().join(file)).unwrap(),
+        large.as_bytes()
+    );
 }
 
 #[test]
 fn a_body_without_end_passes_and_is_not_kept() {
     let mebibyte = Bytes::from(vec![b'x'; 1 << 20]);
     let handler = move |_: &origin::Seen| parts().repeat(mebibyte.clone(), 128);
-    let origin = origin::new().route("/endless", handler).start();
-    let gateway = gateway::record(&origin)
-        .section("[limits]\nrecorded_body = \"64 KiB\"\nrecording_memory = \"1 MiB\"")
+    let origin = origin::new()
+        .route("/endless", handler)
+        .route("/small", |_| origin::text("small"))
         .start();
-    let before = peak_memory();
-    let opened = client::http1(&gateway).ask("GET", "/endless").open();
-    assert_eq!(opened.count().unwrap(), 128 << 20);
-    let grown = peak_memory() - before;
-    assert!(grown < 64 << 20, "{grown} bytes more for a stream of 128 MiB");
-    let folder = Arc::clone(&gateway.folder);
-    let report = gateway.finish();
-    assert_eq!(report.recorded, 0);
-    let (reason, count) = report.partial.first_key_value().unwrap();
-    assert!(reason.contains("limits.recorded_body") && *count == 1, "{reason}");
-    assert!(folder.exchanges("default").is_empty());
-}
-
-/// The most memory that this process had, in bytes.
-fn peak_memory() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
-    let number = line.split_whitespace().nth(1).unwrap();
-    number.parse::<u64>().unwrap() << 10
+    let (folder, url) = (Folder::new(), origin.url());
+    let listen = ["--listen", "127.0.0.1:0", "--report", "report.json"];
+    let limit = ["--set", "limits.recorded_body=64 KiB"];
+    let arguments = [&["record", "--upstream", &url][..], &listen, &limit].concat();
+    let mut process = program(&folder, &arguments).start();
+    let client = client::at(process.address(), http::Version::HTTP_11);
+    client.get("/small");
+    let before = process.peak_memory();
+    assert_eq!(
+        client.ask("GET", "/endless").open().count().unwrap(),
+        128 << 20
+    );
+    let grown = process.peak_memory() - before;
+    assert!(
+        grown < 16 << 20,
+        "{grown} bytes more for a stream of 128 MiB"
+    );
+    process.stop();
+    let report = std::fs::read_to_string(folder.path().join("report.json")).unwrap();
+    let report: serde_json::Value = serde_json::from_str(&report).unwrap();
+    let session = &report["sessions"][0];
+    assert_eq!(session["recorded"], 1, "{report:#}");
+    let partial = session["partial"].as_object().unwrap();
+    let (reason, count) = partial.iter().next().unwrap();
+    assert!(
+        reason.contains("limits.recorded_body") && *count == 1,
+        "{reason}"
+    );
+    assert_eq!(folder.exchanges("default").len(), 1);
 }

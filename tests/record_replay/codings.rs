@@ -42,9 +42,15 @@ fn decoded(coding: &str, coded: &[u8]) -> String {
     use std::io::Read as _;
     let mut text = String::new();
     match coding {
-        "gzip" => flate2::read::GzDecoder::new(coded).read_to_string(&mut text).unwrap(),
-        "deflate" => flate2::read::ZlibDecoder::new(coded).read_to_string(&mut text).unwrap(),
-        "br" => brotli::Decompressor::new(coded, 4096).read_to_string(&mut text).unwrap(),
+        "gzip" => flate2::read::GzDecoder::new(coded)
+            .read_to_string(&mut text)
+            .unwrap(),
+        "deflate" => flate2::read::ZlibDecoder::new(coded)
+            .read_to_string(&mut text)
+            .unwrap(),
+        "br" => brotli::Decompressor::new(coded, 4096)
+            .read_to_string(&mut text)
+            .unwrap(),
         "zstd" => {
             let bytes = zstd::decode_all(coded).unwrap();
             text = String::from_utf8(bytes).unwrap();
@@ -68,9 +74,17 @@ fn responses_are_kept_decoded_and_replayed_coded() {
     for coding in ["gzip", "deflate", "br", "zstd"] {
         let origin = coding_origin(coding);
         let gateway = gateway::record(&origin).start();
-        let ask = |client: &Client| client.ask("GET", "/coded").header("accept-encoding", coding);
+        let ask = |client: &Client| {
+            client
+                .ask("GET", "/coded")
+                .header("accept-encoding", coding)
+        };
         let recorded = ask(&client::http1(&gateway)).send();
-        assert_eq!(recorded.body, encoded(coding), "{coding}: the client gets what was sent");
+        assert_eq!(
+            recorded.body,
+            encoded(coding),
+            "{coding}: the client gets what was sent"
+        );
         let folder = std::sync::Arc::clone(&gateway.folder);
         gateway.stop();
         origin.stop();
@@ -80,20 +94,36 @@ fn responses_are_kept_decoded_and_replayed_coded() {
         let client = client::http1(&gateway);
         let replayed = ask(&client).send();
         assert_eq!(replayed.header("content-encoding"), coding);
-        assert_eq!(replayed.header("content-length"), replayed.body.len().to_string());
+        assert_eq!(
+            replayed.header("content-length"),
+            replayed.body.len().to_string()
+        );
         assert_eq!(decoded(coding, &replayed.body), TEXT);
-        let plain = client.ask("GET", "/coded").header("accept-encoding", "identity").send();
-        assert_eq!((plain.header("content-encoding"), plain.text()), ("", TEXT), "{coding}");
+        let plain = client
+            .ask("GET", "/coded")
+            .header("accept-encoding", "identity")
+            .send();
+        assert_eq!(
+            (plain.header("content-encoding"), plain.text()),
+            ("", TEXT),
+            "{coding}"
+        );
         assert_eq!(plain.header("content-length"), TEXT.len().to_string());
     }
 }
 
 #[test]
 fn a_coded_request_is_kept_decoded_and_found_by_what_it_says() {
-    let origin = origin::new().route("/in", |_| origin::text("taken")).start();
+    let origin = origin::new()
+        .route("/in", |_| origin::text("taken"))
+        .start();
     let ask = |client: &Client| {
-        let ask = client.ask("POST", "/in").header("content-type", "text/plain");
-        ask.header("content-encoding", "gzip").body(encoded("gzip")).send()
+        let ask = client
+            .ask("POST", "/in")
+            .header("content-type", "text/plain");
+        ask.header("content-encoding", "gzip")
+            .body(encoded("gzip"))
+            .send()
     };
     let (_, folder) = both_ways(origin, ask);
     let exchange = &folder.exchanges("default")[0];
@@ -112,8 +142,12 @@ fn only_codings_that_can_be_read_are_asked_for() {
 #[test]
 fn what_cannot_be_decoded_is_served_and_not_recorded() {
     let origin = origin::new()
-        .route("/strange", |_| bytes("????").header("content-encoding", "made-up"))
-        .route("/broken", |_| bytes("no gzip").header("content-encoding", "gzip"))
+        .route("/strange", |_| {
+            bytes("????").header("content-encoding", "made-up")
+        })
+        .route("/broken", |_| {
+            bytes("no gzip").header("content-encoding", "gzip")
+        })
         .start();
     let gateway = gateway::record(&origin).start();
     let client = client::http1(&gateway);
@@ -121,7 +155,10 @@ fn what_cannot_be_decoded_is_served_and_not_recorded() {
     assert_eq!(&client.get("/broken").body[..], b"no gzip");
     let folder = std::sync::Arc::clone(&gateway.folder);
     let report = gateway.finish();
-    assert_eq!((report.recorded, report.failed.values().sum::<u64>()), (0, 2));
+    assert_eq!(
+        (report.recorded, report.failed.values().sum::<u64>()),
+        (0, 2)
+    );
     assert!(!report.passed);
     assert!(folder.exchanges("default").is_empty());
 }

@@ -9,9 +9,16 @@ use crate::support::origin::{self, Origin, status, text};
 
 #[test]
 fn head_has_the_headers_of_get_and_no_body() {
-    let origin = || origin::new().route("/page", |_| text("twelve bytes")).start();
+    let origin = || {
+        origin::new()
+            .route("/page", |_| text("twelve bytes"))
+            .start()
+    };
     let (answer, _) = both_ways(origin(), |client| client.ask("HEAD", "/page").send());
-    assert_eq!((answer.status, answer.header("content-length")), (200, "12"));
+    assert_eq!(
+        (answer.status, answer.header("content-length")),
+        (200, "12")
+    );
     assert!(answer.body.is_empty());
 }
 
@@ -65,11 +72,15 @@ fn a_field_may_repeat() {
     origin.stop();
     let gateway = gateway::replay(&folder).start();
     let replayed = client::http1(&gateway).get("/login");
-    // The values are secrets, so stand-ins come back; there are two cookies all the same, with their attributes.
+    // The values are secrets, so stand-ins come back; there are two cookies all the same, with
+    // their attributes.
     let replayed = replayed.all("set-cookie");
     assert_eq!(replayed.len(), 2);
     let fits = |name: &str, cookie: &str| cookie.starts_with(name) && cookie.ends_with("; Path=/");
-    assert!(fits("theme=", replayed[0]) && fits("lang=", replayed[1]), "{replayed:?}");
+    assert!(
+        fits("theme=", replayed[0]) && fits("lang=", replayed[1]),
+        "{replayed:?}"
+    );
 }
 
 #[test]
@@ -78,16 +89,28 @@ fn the_order_of_fields_is_kept_both_ways() {
         b"HTTP/1.1 200 OK\r\nX-Zulu: 1\r\nX-Alpha: 2\r\nContent-Length: 2\r\nX-Mike: 3\r\n\r\nok",
     );
     let folder = Arc::new(crate::support::folder::Folder::new());
-    let gateway = gateway::over(&folder, "record").upstream(&raw.url()).start();
+    let gateway = gateway::over(&folder, "record")
+        .upstream(&raw.url())
+        .start();
     let ask = |client: &Client| {
         let ask = client.ask("GET", "/").header("x-zebra", "1");
         ask.header("x-ant", "2").header("x-mole", "3").send()
     };
     let recorded = ask(&client::http1(&gateway));
-    assert_eq!(recorded.names(), ["x-zulu", "x-alpha", "content-length", "x-mike"]);
+    assert_eq!(
+        recorded.names(),
+        ["x-zulu", "x-alpha", "content-length", "x-mike"]
+    );
     let head = raw.heads().remove(0);
-    let names: Vec<_> = head.lines().filter_map(|line| line.split_once(": ")).collect();
-    let own: Vec<_> = names.iter().map(|(name, _)| *name).filter(|name| name.starts_with("x-")).collect();
+    let names: Vec<_> = head
+        .lines()
+        .filter_map(|line| line.split_once(": "))
+        .collect();
+    let own: Vec<_> = names
+        .iter()
+        .map(|(name, _)| *name)
+        .filter(|name| name.starts_with("x-"))
+        .collect();
     assert_eq!(own, ["x-zebra", "x-ant", "x-mole"]);
     gateway.stop();
     drop(raw);
@@ -98,10 +121,13 @@ fn the_order_of_fields_is_kept_both_ways() {
 #[test]
 fn informational_responses_come_before_the_one_that_counts() {
     let raw = origin::raw(
-        b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
+        b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n\
+          HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
     );
     let folder = Arc::new(crate::support::folder::Folder::new());
-    let gateway = gateway::over(&folder, "record").upstream(&raw.url()).start();
+    let gateway = gateway::over(&folder, "record")
+        .upstream(&raw.url())
+        .start();
     let answer = client::http1(&gateway).get("/");
     assert_eq!((answer.status, answer.text()), (200, "ok"));
     gateway.stop();
@@ -111,12 +137,21 @@ fn informational_responses_come_before_the_one_that_counts() {
 #[test]
 fn what_belongs_to_one_connection_stays_there() {
     let origin = origin::new()
-        .route("/hop", |_| text("ok").header("connection", "x-mine").header("x-mine", "1"))
+        .route("/hop", |_| {
+            text("ok")
+                .header("connection", "x-mine")
+                .header("x-mine", "1")
+        })
         .start();
     let gateway = gateway::record(&origin).start();
     let client = client::http1(&gateway);
-    let ask = client.ask("GET", "/hop").header("connection", "close, x-yours");
-    let ask = ask.header("x-yours", "1").header("keep-alive", "timeout=9").header("x-kept", "1");
+    let ask = client
+        .ask("GET", "/hop")
+        .header("connection", "close, x-yours");
+    let ask = ask
+        .header("x-yours", "1")
+        .header("keep-alive", "timeout=9")
+        .header("x-kept", "1");
     let answer = ask.header("proxy-connection", "close").send();
     assert_eq!(answer.header("x-mine"), "");
     let headers = &origin.seen()[0].headers;
@@ -131,13 +166,22 @@ fn the_origin_never_learns_of_sessions() {
     let origin = origin::simple();
     let gateway = gateway::record(&origin).start();
     let client = client::http1(&gateway);
-    client.ask("GET", "/hello").header("ouli-session", "one").send();
-    client.ask("GET", "/hello").header("test-name", "two").send();
+    client
+        .ask("GET", "/hello")
+        .header("ouli-session", "one")
+        .send();
+    client
+        .ask("GET", "/hello")
+        .header("test-name", "two")
+        .send();
     client.get("/__ouli/session/three/hello");
     for seen in origin.seen() {
         assert_eq!(seen.target, "/hello");
         let names: Vec<_> = seen.headers.keys().map(|name| name.as_str()).collect();
-        assert!(!names.contains(&"ouli-session") && !names.contains(&"test-name"), "{names:?}");
+        assert!(
+            !names.contains(&"ouli-session") && !names.contains(&"test-name"),
+            "{names:?}"
+        );
     }
     let folder = Arc::clone(&gateway.folder);
     gateway.stop();
@@ -153,14 +197,18 @@ fn the_upstream_is_addressed_by_its_own_name() {
     let gateway = gateway::record(&origin).start();
     client::http1(&gateway).get("/hello");
     assert_eq!(origin.seen()[0].authority, origin.address.to_string());
-    let kept = gateway::record(&origin).endpoint("preserve_host = true").start();
+    let kept = gateway::record(&origin)
+        .endpoint("preserve_host = true")
+        .start();
     client::http1(&kept).get("/hello");
     assert_eq!(origin.seen()[1].authority, kept.address.to_string());
 }
 
 #[test]
 fn a_base_path_goes_before_every_path() {
-    let origin = origin::new().route("/base/hello", |_| text("there")).start();
+    let origin = origin::new()
+        .route("/base/hello", |_| text("there"))
+        .start();
     let folder = Arc::new(crate::support::folder::Folder::new());
     let upstream = format!("{}/base", origin.url());
     let gateway = gateway::over(&folder, "record").upstream(&upstream).start();
@@ -172,7 +220,8 @@ fn a_base_path_goes_before_every_path() {
 fn a_client_may_wait_for_leave_to_send_its_body() {
     let origin = origin::simple();
     let gateway = gateway::record(&origin).start();
-    let head = "POST /echo HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 4\r\n\r\n";
+    let head =
+        "POST /echo HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 4\r\n\r\n";
     let mut raw = client::raw(gateway.address, head);
     assert_eq!(raw.head(), "HTTP/1.1 100 Continue\r\n\r\n");
     raw.write("tea!");

@@ -12,14 +12,17 @@ use crate::support::folder::Folder;
 use crate::support::gateway::{self, Running};
 use crate::support::origin::{self, Origin};
 
-/// Records what `ask` asks for, stops the origin, and asks the same again of the cassette alone. Both answers are
-/// equal; the recorded one and the folder are handed out.
+/// Records what `ask` asks for, stops the origin, and asks the same again of the cassette alone.
+/// Both answers are equal; the recorded one and the folder are handed out.
 pub(crate) fn both_ways(origin: Origin, ask: impl Fn(&Client) -> Answer) -> (Answer, Arc<Folder>) {
     let (recorded, folder) = record(&origin, &ask);
     origin.stop();
     let gateway = gateway::replay(&folder).start();
     let replayed = ask(&client::http1(&gateway));
-    assert_eq!(replayed, recorded, "what is replayed is not what was recorded");
+    assert_eq!(
+        replayed, recorded,
+        "what is replayed is not what was recorded"
+    );
     assert_eq!(gateway.finish().misses, 0);
     (recorded, folder)
 }
@@ -76,8 +79,13 @@ fn what_is_recorded_is_what_the_origin_saw() {
     let origin = origin::simple();
     let ask = |client: &Client| {
         let ask = client.ask("POST", "/echo?b=2&a=1&a=%20x");
-        let ask = ask.header("x-one", "1").header("x-two", "2").header("x-one", "3");
-        ask.header("content-type", "text/plain").body("some text").send()
+        let ask = ask
+            .header("x-one", "1")
+            .header("x-two", "2")
+            .header("x-one", "3");
+        ask.header("content-type", "text/plain")
+            .body("some text")
+            .send()
     };
     let (_, folder) = record(&origin, ask);
     let (seen, exchange) = (&origin.seen()[0], &folder.exchanges("default")[0]);
@@ -85,7 +93,10 @@ fn what_is_recorded_is_what_the_origin_saw() {
     assert_eq!(request["method"], seen.method.as_str());
     assert_eq!(request["target"], seen.target.as_str());
     assert_eq!(request["authority"], seen.authority.as_str());
-    assert_eq!(request["body"]["text"], std::str::from_utf8(&seen.body).unwrap());
+    assert_eq!(
+        request["body"]["text"],
+        std::str::from_utf8(&seen.body).unwrap()
+    );
     let recorded: Vec<_> = request["headers"].as_array().unwrap().iter().collect();
     let sent = seen.headers.iter().map(|(name, value)| {
         let value = value.to_str().unwrap();
@@ -109,11 +120,20 @@ fn the_same_traffic_gives_the_same_bytes() {
             .start();
         let folder = Arc::new(Folder::new());
         // The port of the origin is the one thing that differs from run to run.
-        let gateway = gateway::over(&folder, "record").upstream(&origin.url()).start();
+        let gateway = gateway::over(&folder, "record")
+            .upstream(&origin.url())
+            .start();
         let client = client::http1(&gateway);
         client.get("/date");
-        client.post("/echo", "application/json", "{\"password\": \"hunter2hunter2\"}");
-        client.ask("GET", "/date").header("authorization", "Bearer abcdef123456789012").send();
+        client.post(
+            "/echo",
+            "application/json",
+            "{\"password\": \"hunter2hunter2\"}",
+        );
+        client
+            .ask("GET", "/date")
+            .header("authorization", "Bearer abcdef123456789012")
+            .send();
         gateway.stop();
         let text = folder.text("default");
         let port = format!("127.0.0.1:{}", origin.address.port());

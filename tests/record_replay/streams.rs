@@ -37,7 +37,9 @@ fn an_origin_that_drops_mid_body_is_not_recorded() {
             let reply = parts().header("content-length", "100");
             reply.part("half of it").wait(&sized).breaks()
         })
-        .route("/cut-chunked", move |_| parts().part("half of it").wait(&chunked).breaks())
+        .route("/cut-chunked", move |_| {
+            parts().part("half of it").wait(&chunked).breaks()
+        })
         .route("/whole", |_| text("all of it"))
         .start();
     let gateway = gateway::record(&origin).start();
@@ -53,7 +55,10 @@ fn an_origin_that_drops_mid_body_is_not_recorded() {
     client.get("/whole");
     let folder = Arc::clone(&gateway.folder);
     let report = gateway.finish();
-    assert_eq!((report.recorded, report.partial.values().sum::<u64>()), (1, 2));
+    assert_eq!(
+        (report.recorded, report.partial.values().sum::<u64>()),
+        (1, 2)
+    );
     only_whole(&folder);
 }
 
@@ -62,7 +67,9 @@ fn a_client_that_leaves_is_not_recorded() {
     let gate = Gate::new();
     let held = gate.clone();
     let origin = origin::new()
-        .route("/slow", move |_| parts().part("first").wait(&held).part("last"))
+        .route("/slow", move |_| {
+            parts().part("first").wait(&held).part("last")
+        })
         .route("/whole", |_| text("all of it"))
         .start();
     let gateway = gateway::record(&origin).start();

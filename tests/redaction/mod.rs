@@ -12,7 +12,9 @@ use crate::support::random;
 #[test]
 fn equal_secrets_have_equal_stand_ins() {
     let origin = origin::new()
-        .route("/login", |seen| json(std::str::from_utf8(&seen.body).unwrap()))
+        .route("/login", |seen| {
+            json(std::str::from_utf8(&seen.body).unwrap())
+        })
         .start();
     let (one, two) = (random(), random());
     let gateway = gateway::record(&origin).start();
@@ -25,25 +27,38 @@ fn equal_secrets_have_equal_stand_ins() {
     gateway.stop();
     let kept = |part: &str| -> Vec<String> {
         let exchanges = folder.exchanges("default").into_iter();
-        exchanges.map(|one| one[part]["body"]["json"]["password"].to_string()).collect()
+        exchanges
+            .map(|one| one[part]["body"]["json"]["password"].to_string())
+            .collect()
     };
     let sent = kept("request");
     assert_eq!(sent[0], "\"<password-1>\"");
-    assert_eq!((&sent[0], &sent[1]), (&sent[2], &"\"<password-2>\"".to_owned()));
+    assert_eq!(
+        (&sent[0], &sent[1]),
+        (&sent[2], &"\"<password-2>\"".to_owned())
+    );
     assert_eq!(kept("response"), sent);
 }
 
 #[test]
 fn what_no_rule_names_stays_as_it_is() {
-    let origin = origin::new().route("/plain", |_| text("nothing secret here")).start();
+    let origin = origin::new()
+        .route("/plain", |_| text("nothing secret here"))
+        .start();
     let gateway = gateway::record(&origin).start();
     let ask = client::http1(&gateway).ask("GET", "/plain?id=4711&name=ann");
-    ask.header("x-request-id", "abc").header("location", "/x").send();
+    ask.header("x-request-id", "abc")
+        .header("location", "/x")
+        .send();
     let folder = Arc::clone(&gateway.folder);
     let report = gateway.finish();
     assert!(report.redactions.is_empty(), "{:?}", report.redactions);
     let text = folder.text("default");
-    for part in ["id=4711&name=ann", "\"x-request-id\", \"abc\"", "nothing secret here"] {
+    for part in [
+        "id=4711&name=ann",
+        "\"x-request-id\", \"abc\"",
+        "nothing secret here",
+    ] {
         assert!(text.contains(part), "{part}");
     }
 }
@@ -58,14 +73,20 @@ fn the_guard_refuses_what_looks_like_a_token() {
     let token = format!("glpat-{}", random());
     let client = client::http1(&gateway);
     let answer = client.post("/echo", "text/plain", &format!("see {token} there"));
-    assert!(answer.text().contains(&token), "the client is served as ever");
+    assert!(
+        answer.text().contains(&token),
+        "the client is served as ever"
+    );
     client.get("/hello");
     let folder = Arc::clone(&gateway.folder);
     let report = gateway.finish();
     let refused: u64 = report.refused.values().sum();
     assert_eq!((report.recorded, refused, report.passed), (1, 1, false));
     let reason = report.refused.keys().next().unwrap();
-    assert!(reason.contains("guard.gitlab-token") && !reason.contains(&token), "{reason}");
+    assert!(
+        reason.contains("guard.gitlab-token") && !reason.contains(&token),
+        "{reason}"
+    );
     for (path, bytes) in folder.files() {
         let text = String::from_utf8_lossy(&bytes);
         assert!(!text.contains(&token), "{}", path.display());
@@ -81,8 +102,13 @@ fn values_of_named_variables_are_secrets_everywhere() {
         .environment(|name| (name == "MY_PASSPHRASE").then(|| VALUE.to_owned()))
         .start();
     let client = client::http1(&gateway);
-    let ask = client.ask("POST", &format!("/echo?x={VALUE}")).header("x-odd", VALUE);
-    let answer = ask.header("content-type", "text/plain").body(format!("so {VALUE}!")).send();
+    let ask = client
+        .ask("POST", &format!("/echo?x={VALUE}"))
+        .header("x-odd", VALUE);
+    let answer = ask
+        .header("content-type", "text/plain")
+        .body(format!("so {VALUE}!"))
+        .send();
     assert_eq!(answer.text(), format!("so {VALUE}!"));
     let folder = Arc::clone(&gateway.folder);
     let report = gateway.finish();
@@ -93,20 +119,27 @@ fn values_of_named_variables_are_secrets_everywhere() {
 #[test]
 fn a_rule_can_be_switched_off_by_its_id() {
     let origin = origin::simple();
-    let gateway = gateway::record(&origin).section("[redaction]\noff = [\"json.password\"]").start();
+    let gateway = gateway::record(&origin)
+        .section("[redaction]\noff = [\"json.password\"]")
+        .start();
     let body = "{\"password\": \"not a secret here\", \"token\": \"but this one is\"}";
     client::http1(&gateway).post("/echo", "application/json", body);
     let folder = Arc::clone(&gateway.folder);
     gateway.stop();
     let text = folder.text("default");
-    assert!(text.contains("not a secret here") && !text.contains("but this one is"), "{text}");
+    assert!(
+        text.contains("not a secret here") && !text.contains("but this one is"),
+        "{text}"
+    );
 }
 
 #[test]
 fn volatile_headers_stay_out_unless_wanted() {
     let start = |off: &str| {
         let date = "Thu, 01 Jan 2026 00:00:00 GMT";
-        let origin = origin::new().route("/now", move |_| text("now").header("date", date)).start();
+        let origin = origin::new()
+            .route("/now", move |_| text("now").header("date", date))
+            .start();
         let gateway = gateway::record(&origin).section(off).start();
         client::http1(&gateway).get("/now");
         let folder = Arc::clone(&gateway.folder);

@@ -21,15 +21,19 @@ fn replaying() -> Running {
     let folder = two_exchanges();
     // Compiled once, a swap costs no compilation.
     for name in [ONE, TWO] {
-        gateway::replay(&Arc::new(Folder::new())).plugin("warm.wasm", &fixture(name)).start();
+        gateway::replay(&Arc::new(Folder::new()))
+            .plugin("warm.wasm", &fixture(name))
+            .start();
     }
     gateway::replay(&folder).watched().start()
 }
 
-/// The matcher that finds exchange `one` for [`ask`]: it looks at the header `x-kind` and at `/id` of the body.
+/// The matcher that finds exchange `one` for [`ask`]: it looks at the header `x-kind` and at `/id`
+/// of the body.
 const ONE: &str = "asked-matcher";
 
-/// The matcher that finds exchange `two`: it leaves the request to the built-in one, which looks at query and body.
+/// The matcher that finds exchange `two`: it leaves the request to the built-in one, which looks at
+/// query and body.
 const TWO: &str = "abstainer";
 
 fn two_exchanges() -> Arc<Folder> {
@@ -49,7 +53,9 @@ fn two_exchanges() -> Arc<Folder> {
 }
 
 fn question(client: &Client, kind: &str, rest: &str) -> Ask {
-    let ask = client.ask("POST", &format!("/ask?rest={rest}")).header("x-kind", kind);
+    let ask = client
+        .ask("POST", &format!("/ask?rest={rest}"))
+        .header("x-kind", kind);
     let body = format!("{{\"id\": 7, \"rest\": \"{rest}\"}}");
     ask.header("content-type", "application/json").body(body)
 }
@@ -61,7 +67,11 @@ fn ask(client: &Client) -> Ask {
 
 /// Which exchange answers, whole and unmixed.
 fn answered(answer: &Answer) -> String {
-    assert_eq!((answer.status, answer.header("x-kind")), (200, answer.text()), "{answer:?}");
+    assert_eq!(
+        (answer.status, answer.header("x-kind")),
+        (200, answer.text()),
+        "{answer:?}"
+    );
     answer.text().to_owned()
 }
 
@@ -123,7 +133,12 @@ fn what_is_broken_leaves_the_last_good_version() {
     gateway.folder.put_plugin("own.wasm", &fixture(ONE));
     soon("the plugin", "one", &client);
     let config = fs::read_to_string(gateway.folder.config()).unwrap();
-    for broken in [core_module(), b"garbage".to_vec(), Vec::new(), fixture("bad-prepare")] {
+    for broken in [
+        core_module(),
+        b"garbage".to_vec(),
+        Vec::new(),
+        fixture("bad-prepare"),
+    ] {
         gateway.folder.put_plugin("own.wasm", &broken);
         gateway.reload();
         assert_eq!(now(&client), "one");
@@ -142,7 +157,14 @@ fn what_editors_leave_about_is_ignored() {
     let gateway = replaying();
     let client = client::http1(&gateway);
     let before = gateway.generation();
-    for name in [".own.wasm.swp", "own.wasm~", ".#own.wasm", "own.wasm.tmp", "4913", ".hidden.wasm"] {
+    for name in [
+        ".own.wasm.swp",
+        "own.wasm~",
+        ".#own.wasm",
+        "own.wasm.tmp",
+        "4913",
+        ".hidden.wasm",
+    ] {
         fs::write(gateway.folder.plugins().join(name), fixture(ONE)).unwrap();
     }
     for name in [".ouli.toml.swp", "ouli.toml~"] {
@@ -157,7 +179,9 @@ fn what_editors_leave_about_is_ignored() {
 fn the_same_content_is_no_change() {
     let gateway = replaying();
     gateway.folder.put_plugin("own.wasm", &fixture(ONE));
-    within(SOON, "the plugin", || (gateway.generation() > 1).then_some(()));
+    within(SOON, "the plugin", || {
+        (gateway.generation() > 1).then_some(())
+    });
     let before = gateway.generation();
     gateway.folder.put_plugin("own.wasm", &fixture(ONE));
     assert!(!gateway.reload());
@@ -215,13 +239,18 @@ fn an_endpoint_comes_and_goes() {
     gateway.folder.write_config(&format!("{config}\n{more}"));
     let address = within(SOON, "the new endpoint", || {
         let listening = gateway.listening().into_iter();
-        listening.filter(|one| one.endpoint == "more").map(|one| one.address).next()
+        listening
+            .filter(|one| one.endpoint == "more")
+            .map(|one| one.address)
+            .next()
     });
     let more = client::at(address, http::Version::HTTP_11);
     assert_eq!(more.get("/").header("ouli-error"), "miss");
     let client = client::http1(&gateway);
     assert_eq!(now(&client), "two");
     gateway.folder.write_config(&config);
-    within(SOON, "the endpoint to be gone", || more.ask("GET", "/").try_send().err());
+    within(SOON, "the endpoint to be gone", || {
+        more.ask("GET", "/").try_send().err()
+    });
     assert_eq!(now(&client), "two");
 }

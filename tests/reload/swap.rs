@@ -12,8 +12,9 @@ use crate::support::{until, wait_for};
 const SWAPS: usize = 200;
 const CLIENTS: usize = 4;
 
-/// Each version finds another exchange for the same request. A key of one version that is looked up in the index of
-/// the other finds none at all, so an answer is of one version or it is a miss, which fails the test.
+/// Each version finds another exchange for the same request. A key of one version that is looked up
+/// in the index of the other finds none at all, so an answer is of one version or it is a miss,
+/// which fails the test.
 #[test]
 fn two_hundred_swaps_under_load_fail_no_request_and_mix_no_versions() {
     let folder = two_exchanges();
@@ -26,7 +27,9 @@ fn two_hundred_swaps_under_load_fail_no_request_and_mix_no_versions() {
     let client = client::http1(&gateway);
     let load = Load::default();
     std::thread::scope(|scope| {
-        let clients: Vec<_> = (0..CLIENTS).map(|_| scope.spawn(|| load.run(&client))).collect();
+        let clients: Vec<_> = (0..CLIENTS)
+            .map(|_| scope.spawn(|| load.run(&client)))
+            .collect();
         for swap in 1..=SWAPS {
             let (plugin, expected) = &versions[swap % 2];
             folder.put_plugin("own.wasm", plugin);

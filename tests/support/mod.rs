@@ -1,4 +1,5 @@
-//! What the tests stand on: an origin, a gateway in process, clients, plugins and the program itself.
+//! What the tests stand on: an origin, a gateway in process, clients, plugins and the program
+//! itself.
 //!
 //! Tests are plain functions; what is asynchronous runs on one shared runtime behind these modules.
 

@@ -39,9 +39,15 @@ fn built() -> &'static Path {
 }
 
 fn crates(root: &Path) -> Vec<String> {
-    let entries = root.join("fixtures").read_dir().unwrap().map(Result::unwrap);
+    let entries = root
+        .join("fixtures")
+        .read_dir()
+        .unwrap()
+        .map(Result::unwrap);
     let crates = entries.filter(|entry| entry.path().join("Cargo.toml").is_file());
-    crates.map(|entry| entry.file_name().into_string().unwrap()).collect()
+    crates
+        .map(|entry| entry.file_name().into_string().unwrap())
+        .collect()
 }
 
 /// What is not even a component.
@@ -51,7 +57,8 @@ pub(crate) fn core_module() -> Vec<u8> {
 
 /// A component that imports an interface, and does nothing.
 pub(crate) fn importing(interface: &str) -> Vec<u8> {
-    // One type, an instance without exports; one import of this type (component model, binary format).
+    // One type, an instance without exports; one import of this type (component model, binary
+    // format).
     let mut component = b"\0asm\x0d\0\x01\0\x07\x03\x01\x42\x00".to_vec();
     let name = u8::try_from(interface.len()).unwrap();
     component.extend([0x0a, name + 5, 1, 0, name]);

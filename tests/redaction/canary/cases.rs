@@ -1,4 +1,5 @@
-//! The positions of secrets: those of the default rules themselves, and those that every redaction must know.
+//! The positions of secrets: those of the default rules themselves, and those that every redaction
+//! must know.
 
 use std::collections::BTreeSet;
 use std::io::Write as _;
@@ -14,8 +15,9 @@ use crate::support::random;
 #[path = "../../../plugins/builtin-redactor/src/defaults/mod.rs"]
 mod defaults;
 
-/// A request and its answer. `CANARY` stands for a secret, `ENCODED` for one that is percent-encoded, `BASIC` for
-/// credentials in base64, and `PLAIN` and `UPPER` for the random part of a token.
+/// A request and its answer. `CANARY` stands for a secret, `ENCODED` for one that is
+/// percent-encoded, `BASIC` for credentials in base64, and `PLAIN` and `UPPER` for the random part
+/// of a token.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Case {
     pub(super) name: String,
@@ -70,8 +72,14 @@ fn pairs() -> Vec<Case> {
     };
     let form = |(_, name): (&str, &str)| Case {
         name: format!("form {name}"),
-        body: Some(("application/x-www-form-urlencoded", format!("a=1&{name}=ENCODED"))),
-        reply_body: Some(("application/x-www-form-urlencoded", format!("{name}=ENCODED&b=2"))),
+        body: Some((
+            "application/x-www-form-urlencoded",
+            format!("a=1&{name}=ENCODED"),
+        )),
+        reply_body: Some((
+            "application/x-www-form-urlencoded",
+            format!("{name}=ENCODED&b=2"),
+        )),
         ..Case::default()
     };
     let multipart = |(_, name): (&str, &str)| {
@@ -85,7 +93,10 @@ fn pairs() -> Vec<Case> {
     };
     let both = || defaults::each(defaults::PAIRS);
     let own = defaults::each(defaults::QUERY).map(query);
-    own.chain(both().map(query)).chain(both().map(form)).chain(both().map(multipart)).collect()
+    own.chain(both().map(query))
+        .chain(both().map(form))
+        .chain(both().map(multipart))
+        .collect()
 }
 
 fn members() -> Vec<Case> {
@@ -99,7 +110,9 @@ fn members() -> Vec<Case> {
         }
     };
     let named = defaults::each(defaults::JSON);
-    named.flat_map(|(_, name)| [case(name), case(&camel(name))]).collect()
+    named
+        .flat_map(|(_, name)| [case(name), case(&camel(name))])
+        .collect()
 }
 
 /// `access_token` as `accessToken`.
@@ -123,11 +136,17 @@ fn patterns() -> Vec<Case> {
             name: format!("pattern {class}"),
             header: Some(("x-note".to_owned(), line)),
             body: Some(("text/plain", text.clone())),
-            reply_body: Some(("application/json", serde_json::json!({ "note": text }).to_string())),
+            reply_body: Some((
+                "application/json",
+                serde_json::json!({ "note": text }).to_string(),
+            )),
             ..Case::default()
         }
     };
-    defaults::PATTERNS.iter().map(|(class, _)| case(class)).collect()
+    defaults::PATTERNS
+        .iter()
+        .map(|(class, _)| case(class))
+        .collect()
 }
 
 fn token(class: &str) -> &'static str {
@@ -172,22 +191,34 @@ fn special() -> Vec<Case> {
     let event = "event: auth\ndata: {\"access_token\": \"CANARY\"}\n\ndata: [DONE]\n\n";
     let lines = "{\"n\": 1}\n{\"token\": \"CANARY\"}\n";
     vec![
-        Case { header: with("authorization", "BASIC"), ..case("basic credentials") },
+        Case {
+            header: with("authorization", "BASIC"),
+            ..case("basic credentials")
+        },
         Case {
             header: with("referer", "https://ann:ENCODED@example.com/"),
             reply_header: with("location", "https://ann:ENCODED@example.com/next"),
             ..case("the password of a URL")
         },
         Case {
-            reply_header: with("location", "/callback?x=1&access_token=ENCODED#id_token=ENCODED"),
+            reply_header: with(
+                "location",
+                "/callback?x=1&access_token=ENCODED#id_token=ENCODED",
+            ),
             ..case("the query of a redirect")
         },
         Case {
             query: "?next=https%3A%2F%2Fexample.com%2F%3Ftoken%3DPLAIN".to_owned(),
             ..case("a URL within a URL")
         },
-        Case { reply_body: Some(("text/event-stream", event.to_owned())), ..case("an event") },
-        Case { reply_body: Some(("application/x-ndjson", lines.to_owned())), ..case("lines") },
+        Case {
+            reply_body: Some(("text/event-stream", event.to_owned())),
+            ..case("an event")
+        },
+        Case {
+            reply_body: Some(("application/x-ndjson", lines.to_owned())),
+            ..case("lines")
+        },
         Case {
             reply_body: Some(("application/json", "{\"password\": \"CANARY\"}".to_owned())),
             gzip: true,
@@ -265,8 +296,14 @@ impl Filled {
 
     pub(super) fn reply(&self) -> Reply {
         let Self(case) = self;
-        let (content_type, text) = case.reply_body.clone().unwrap_or(("text/plain", "done".into()));
-        let (name, value) = case.reply_header.clone().unwrap_or(("x-plain".into(), "1".into()));
+        let (content_type, text) = case
+            .reply_body
+            .clone()
+            .unwrap_or(("text/plain", "done".into()));
+        let (name, value) = case
+            .reply_header
+            .clone()
+            .unwrap_or(("x-plain".into(), "1".into()));
         if case.trailer {
             let reply = origin::parts().header("trailer", &name).part(text);
             return reply.trailer(&name, &value);
@@ -276,7 +313,9 @@ impl Filled {
         } else {
             origin::bytes(text)
         };
-        reply.header("content-type", content_type).header(&name, &value)
+        reply
+            .header("content-type", content_type)
+            .header(&name, &value)
     }
 }
 

@@ -54,10 +54,16 @@ impl Connection {
         // A fault of the connection shows in the request that it carries.
         let (sender, task) = if version == Version::HTTP_2 {
             let (sender, connection) = http2::handshake(TokioExecutor::new(), stream).await?;
-            (Sender::Http2(sender), tokio::spawn(async { drop(connection.await) }))
+            (
+                Sender::Http2(sender),
+                tokio::spawn(async { drop(connection.await) }),
+            )
         } else {
             let (sender, connection) = http1::handshake(stream).await?;
-            (Sender::Http1(sender), tokio::spawn(async { drop(connection.await) }))
+            (
+                Sender::Http1(sender),
+                tokio::spawn(async { drop(connection.await) }),
+            )
         };
         Ok(Self { sender, task, alpn })
     }

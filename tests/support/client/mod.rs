@@ -42,7 +42,6 @@ pub(crate) struct Answer {
 
 /// An answer whose body is still on its way. Dropped, the client is gone.
 pub(crate) struct Opened {
-    pub(crate) head: http::response::Parts,
     body: Incoming,
     _connection: Connection,
 }
@@ -142,10 +141,8 @@ impl Ask {
         super::wait_for(&asked, async {
             let mut connection = self.client.connect().await.unwrap();
             let response = connection.start(self.request).await.unwrap();
-            let (head, body) = response.into_parts();
             Opened {
-                head,
-                body,
+                body: response.into_body(),
                 _connection: connection,
             }
         })
@@ -161,7 +158,11 @@ impl Opened {
     pub(crate) fn next(&mut self) -> Option<Result<Bytes, Broken>> {
         super::wait_for("the next part of a body", async {
             let frame = self.body.frame().await?;
-            Some(frame.map(|frame| frame.into_data().unwrap_or_default()).map_err(Into::into))
+            Some(
+                frame
+                    .map(|frame| frame.into_data().unwrap_or_default())
+                    .map_err(Into::into),
+            )
         })
     }
 

@@ -43,6 +43,13 @@ impl Raw {
         String::from_utf8_lossy(&read).into_owned()
     }
 
+    /// So many bytes; none where the connection ends before.
+    pub(crate) fn exactly(&mut self, count: usize) -> Option<Vec<u8>> {
+        let mut bytes = vec![0; count];
+        self.0.read_exact(&mut bytes).ok()?;
+        Some(bytes)
+    }
+
     /// The head of an answer.
     pub(crate) fn head(&mut self) -> String {
         self.read_until("\r\n\r\n")

@@ -1,4 +1,5 @@
-//! An origin in this process: a real HTTP/1.1 and HTTP/2 server with scripted routes, which keeps what it saw.
+//! An origin in this process: a real HTTP/1.1 and HTTP/2 server with scripted routes, which keeps
+//! what it saw.
 
 mod raw;
 mod reply;
@@ -20,7 +21,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
-pub(crate) use raw::{RawOrigin, raw};
+pub(crate) use raw::raw;
 pub(crate) use reply::{Gate, Parts, Reply, bytes, json, parts, status, text};
 
 /// A running origin. Dropped or stopped, nobody answers at its address.

@@ -199,6 +199,8 @@ fn frame(part: Part) -> io::Result<Frame<Bytes>> {
     match part {
         Part::Bytes(bytes) => Ok(Frame::data(bytes)),
         Part::Trailers(trailers) => Ok(Frame::trailers(trailers)),
-        Part::Break | Part::Wait(_) | Part::Repeat(..) => Err(io::Error::other("as the script says")),
+        Part::Break | Part::Wait(_) | Part::Repeat(..) => {
+            Err(io::Error::other("as the script says"))
+        }
     }
 }

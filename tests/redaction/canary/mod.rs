@@ -1,4 +1,5 @@
-//! A secret in every position that the default rules name: none of them is in any byte that the program writes.
+//! A secret in every position that the default rules name: none of them is in any byte that the
+//! program writes.
 
 mod cases;
 
@@ -30,7 +31,11 @@ fn no_secret_is_written_and_other_secrets_replay() {
     assert_eq!(recorded.status, Some(0), "{}", recorded.stderr);
     assert_eq!(report(&folder)["recorded"], cases.len());
     let hidden = secrets.len();
-    assert!(hidden > cases.len(), "{hidden} secrets in {} cases", cases.len());
+    assert!(
+        hidden > cases.len(),
+        "{hidden} secrets in {} cases",
+        cases.len()
+    );
     search(&folder, &recorded, &secrets);
     let asked = origin.seen().len();
     // Every secret is another one now.
@@ -63,12 +68,26 @@ fn run(
     let filled: Vec<_> = cases.iter().map(|case| case.fill(secrets)).collect();
     *replies.lock().unwrap() = filled.clone();
     let url = origin.url();
-    let arguments = [mode, "--upstream", &url, "--listen", "127.0.0.1:0", "--report", "report.json"];
+    let arguments = [
+        mode,
+        "--upstream",
+        &url,
+        "--listen",
+        "127.0.0.1:0",
+        "--report",
+        "report.json",
+    ];
     let mut process = program(folder, &arguments).start();
     let client = client::at(process.address(), http::Version::HTTP_11);
     for (number, filled) in filled.iter().enumerate() {
         let answer = filled.ask(&client, number).send();
-        assert_eq!(answer.status, 200, "{mode} {}: {}", cases[number].name, shown(&answer.body));
+        assert_eq!(
+            answer.status,
+            200,
+            "{mode} {}: {}",
+            cases[number].name,
+            shown(&answer.body)
+        );
     }
     process.stop()
 }
@@ -83,18 +102,29 @@ fn report(folder: &Folder) -> Value {
     report["sessions"][0].clone()
 }
 
-/// Looks for every guise of every secret in every file of the folder and in what the program printed.
+/// Looks for every guise of every secret in every file of the folder and in what the program
+/// printed.
 fn search(folder: &Folder, ended: &Ended, secrets: &BTreeSet<String>) {
     let mut all = folder.files();
     assert!(all.iter().any(|(path, _)| path.ends_with("default.jsons")));
-    all.push((Path::new("stdout").into(), ended.stdout.clone().into_bytes()));
-    all.push((Path::new("stderr").into(), ended.stderr.clone().into_bytes()));
+    all.push((
+        Path::new("stdout").into(),
+        ended.stdout.clone().into_bytes(),
+    ));
+    all.push((
+        Path::new("stderr").into(),
+        ended.stderr.clone().into_bytes(),
+    ));
     for (path, bytes) in all {
         let text = shown(&bytes);
         for secret in secrets {
             for guise in guises(secret) {
                 let found = text.find(&guise);
-                assert!(found.is_none(), "{guise} (of {secret}) at {found:?} in {}", path.display());
+                assert!(
+                    found.is_none(),
+                    "{guise} (of {secret}) at {found:?} in {}",
+                    path.display()
+                );
             }
         }
     }
@@ -107,7 +137,10 @@ fn guises(secret: &str) -> Vec<String> {
     // In the middle of other base64 only whole groups of the secret itself show.
     for before in 0..3 {
         let text = STANDARD.encode(["x".repeat(before).as_str(), secret].concat());
-        let (first, last) = (if before == 0 { 0 } else { 4 }, (before + secret.len()) / 3 * 4);
+        let (first, last) = (
+            if before == 0 { 0 } else { 4 },
+            (before + secret.len()) / 3 * 4,
+        );
         guises.push(text[first..last].to_owned());
     }
     guises

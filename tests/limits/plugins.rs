@@ -1,0 +1,161 @@
+//! What one plugin may take.
+
+use std::sync::Arc;
+
+use crate::support::binary::program;
+use crate::support::client;
+use crate::support::folder::Folder;
+use crate::support::gateway::{self, Builder};
+use crate::support::origin;
+use crate::support::plugins::fixture;
+
+/// A matcher that fails the request where it fails, so that the reason can be seen.
+fn failing(name: &str, limits: &str) -> String {
+    let gateway = gateway::replay(&Arc::new(Folder::new()))
+        .plugin("own.wasm", &fixture(name))
+        .section("[[plugin]]\nfile = \"own.wasm\"\non_error = \"fail\"")
+        .section(&format!("[limits]\n{limits}"))
+        .start();
+    let ask = client::http1(&gateway).ask("GET", "/a");
+    let answer = ask.header("x-kind", &"x".repeat(2048)).send();
+    assert_eq!(
+        (answer.status, answer.header("ouli-error")),
+        (500, "plugin"),
+        "{name}"
+    );
+    answer.text().to_owned()
+}
+
+#[test]
+fn a_call_ends_where_its_limit_is() {
+    let cases = [
+        ("looper", "matcher_time = \"30ms\"", "limits.matcher_time"),
+        (
+            "hog",
+            "plugin_memory = \"4 MiB\"\nmatcher_time = \"5s\"",
+            "limits.plugin_memory",
+        ),
+        (
+            "asked-matcher",
+            "plugin_key_bytes = \"1 KiB\"",
+            "limits.plugin_key_bytes",
+        ),
+    ];
+    for (name, limits, named) in cases {
+        let text = failing(name, limits);
+        assert!(text.contains(named), "{name}: {text}");
+    }
+}
+
+#[test]
+fn an_instance_starts_within_its_limits_or_not_at_all() {
+    for limit in ["plugin_table_elements = 1", "plugin_instances = 1"] {
+        let gateway = gateway::replay(&Arc::new(Folder::new()))
+            .plugin("own.wasm", &fixture("hashy"))
+            .section(&format!("[limits]\n{limit}"));
+        let refused = gateway
+            .try_start()
+            .err()
+            .expect("the gateway does not start")
+            .to_string();
+        assert!(refused.contains("own.wasm"), "{limit}: {refused}");
+    }
+}
+
+/// Records one request whose redactor or policy goes beyond these limits; the reason why nothing
+/// was written.
+fn unwritten(builder: Builder, limits: &str, body: &str) -> String {
+    let gateway = builder.section(&format!("[limits]\n{limits}")).start();
+    let mut ask = client::http1(&gateway).ask("POST", "/echo");
+    for number in 0..95 {
+        ask = ask.header("x-mail", &format!("mail-{number}@example.com"));
+    }
+    let answer = ask
+        .header("content-type", "application/json")
+        .body(body)
+        .send();
+    assert_eq!(answer.body.len(), body.len());
+    let folder = Arc::clone(&gateway.folder);
+    let report = gateway.finish();
+    assert!(folder.exchanges("default").is_empty(), "{limits}");
+    report
+        .failed
+        .keys()
+        .next()
+        .unwrap_or_else(|| panic!("{limits}: {report:#?}"))
+        .clone()
+}
+
+#[test]
+fn a_redactor_over_its_limits_keeps_the_exchange_from_the_disk() {
+    let origin = origin::simple();
+    let redactor = || gateway::record(&origin).plugin("own.wasm", &fixture("asked-redactor"));
+    let mail = "{\"mail\": \"ann@example.com\"}";
+    let reason = unwritten(redactor(), "plugin_edits = 1", mail);
+    assert!(reason.contains("limits.plugin_edits"), "{reason}");
+    // So many stand-ins for mail are more than that.
+    let reason = unwritten(redactor(), "plugin_edit_bytes = \"1 KiB\"", mail);
+    assert!(reason.contains("limits.plugin_edit_bytes"), "{reason}");
+    // The plugin asks the host for a look into a large document, and is out of time when it has the
+    // answer.
+    let large = format!("[{}1]", "{\"a\": [1, 2]}, ".repeat(1 << 20));
+    let reason = unwritten(redactor(), "redactor_time = \"1ms\"", &large);
+    assert!(reason.contains("limits.redactor_time"), "{reason}");
+}
+
+#[test]
+fn a_plugin_that_talks_too_much_is_cut_short() {
+    let folder = Folder::new();
+    folder.put_plugin("own.wasm", &fixture("hashy"));
+    folder.write_config("[limits]\nplugin_log_lines = 3\nplugin_log_line_bytes = 16\n");
+    let replay = program(&folder, &["replay", "--listen", "127.0.0.1:0"]);
+    let mut process = replay.env("RUST_LOG", "ouli_gateway=debug").start();
+    let client = client::at(process.address(), http::Version::HTTP_11);
+    let start = std::time::Instant::now();
+    for number in 0..40 {
+        client.get(&format!("/a-long-path-that-is-cut-{number}"));
+    }
+    let seconds = start.elapsed().as_secs() + 2;
+    let ended = process.stop();
+    let said: Vec<_> = ended
+        .stderr
+        .lines()
+        .filter(|line| line.contains("identify /a-"))
+        .collect();
+    assert!(
+        !said.is_empty() && said.len() as u64 <= 3 * seconds,
+        "{}",
+        ended.stderr
+    );
+    // `identify /a-long` has sixteen bytes.
+    assert!(
+        said.iter().all(|line| !line.contains("/a-long-path")),
+        "{said:?}"
+    );
+    assert!(
+        ended.stderr.contains("limits.plugin_log_lines"),
+        "{}",
+        ended.stderr
+    );
+}
+
+#[test]
+fn a_policy_that_takes_too_long_keeps_the_exchange_from_the_disk() {
+    let raw = origin::raw(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+    let limits = "[limits]\nheader_bytes = \"1 MiB\"\nheaders = 10000\npolicy_time = \"1ms\"";
+    let gateway = gateway::over(&Arc::new(Folder::new()), "record")
+        .upstream(&raw.url())
+        .plugin("own.wasm", &fixture("asked-policy"))
+        .section(limits)
+        .start();
+    // The plugin gets the values one by one, and there are thousands.
+    let mut ask = client::http1(&gateway).ask("GET", "/");
+    for _ in 0..9000 {
+        ask = ask.header("x-kind", &"x".repeat(80));
+    }
+    assert_eq!(ask.send().status, 200);
+    let report = gateway.finish();
+    let reason = report.failed.keys().next();
+    let reason = reason.unwrap_or_else(|| panic!("{report:#?}"));
+    assert!(reason.contains("limits.policy_time"), "{reason}");
+}
