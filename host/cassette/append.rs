@@ -10,14 +10,14 @@ use super::{CassetteError, HEADER, Loaded, SessionName, bodies, open};
 /// A cassette that is open for writing. The lock is on the file itself, so that it leaves no file
 /// behind, and goes with it when it is renamed.
 pub(super) struct Appender {
-    file: Box<dyn Tape>,
+    file: Box<dyn Sink>,
     end: u64,
     next: u64,
     broken: bool,
 }
 
 /// What an appender needs of a file.
-pub(super) trait Tape: Send {
+pub(super) trait Sink: Send {
     /// Writes at the end.
     fn append(&mut self, bytes: &[u8]) -> io::Result<()>;
     /// Cuts the end off.
@@ -36,7 +36,7 @@ impl Drop for Locked {
     }
 }
 
-impl Tape for Locked {
+impl Sink for Locked {
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.0.write_all(bytes)
     }
@@ -88,7 +88,7 @@ impl Appender {
     }
 
     /// A cassette of `end` bytes whose next exchange has the ordinal `next`.
-    pub(super) fn on(file: Box<dyn Tape>, end: u64, next: u64) -> Self {
+    pub(super) fn on(file: Box<dyn Sink>, end: u64, next: u64) -> Self {
         Self {
             file,
             end,

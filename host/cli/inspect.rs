@@ -97,7 +97,8 @@ pub(super) fn cassette(cli: &Cli, name: &str, body: bool) -> u8 {
         Ok(None) => {
             let folder = config.cassettes.display();
             return fail(&format!(
-                "there is no cassette {name} in {folder}; `ouli-gateway cassette list` shows those there are"
+                "there is no cassette {name} in {folder}; `ouli-gateway cassette list` shows \
+                 those there are"
             ));
         }
         Err(error) => return fail(&chain(&error)),

@@ -59,9 +59,7 @@ pub fn run(cache: Option<PathBuf>, say: &mut dyn FnMut(&str)) -> Result<(), Fail
             .block_on(client.send(case, cases::OTHER_SECRET, 1))?;
         rows.push(Row::compare(case, before, &after));
     }
-    say(
-        "4. a request whose nonce differs is a miss; a plugin dropped into the folder makes it a hit",
-    );
+    say("4. another nonce is a miss; a plugin dropped into the folder makes it a hit");
     stage.swap(&client, say)?;
     let verdict = gateway.stop();
     report::table(&rows, say);
@@ -203,7 +201,8 @@ impl Stage {
                 201 => {
                     let took = started.elapsed().as_millis();
                     say(&format!(
-                        "   with it: a hit, {took} ms after it was saved; {asked} requests meanwhile, none failed"
+                        "   with it: a hit, {took} ms after it was saved; \
+                         {asked} requests meanwhile, none failed"
                     ));
                     return Ok(());
                 }

@@ -38,7 +38,7 @@ pub enum StartError {
     #[error("{0}")]
     Config(ConfigError),
     /// A folder of plugins is not there.
-    #[error("the plugins folder {} does not exist; create it, or leave --plugins out", .0.display())]
+    #[error("there is no plugins folder {}; create it, or leave --plugins out", .0.display())]
     PluginFolder(PathBuf),
     /// Plugins cannot be used, a line each.
     #[error("{}", .0.join("\n"))]

@@ -184,7 +184,7 @@ fn stays(name: &str, loaded: &Loaded) -> &'static str {
 fn next_config(options: &Options, loaded: &mut Loaded) -> bool {
     let read = read_config(options);
     let parsed = read.and_then(|text| {
-        if text == loaded.text {
+        if text == loaded.text || is_half_written(text.as_deref(), loaded.text.as_deref()) {
             return Ok(None);
         }
         let config = parse(options, text.as_deref())?;
@@ -212,6 +212,13 @@ fn next_config(options: &Options, loaded: &mut Loaded) -> bool {
             false
         }
     }
+}
+
+/// An editor that writes in place empties the file first. Taken at its word, it would close every
+/// endpoint for a moment.
+fn is_half_written(now: Option<&str>, before: Option<&str>) -> bool {
+    let is_empty = |text: Option<&str>| text.is_none_or(|text| text.trim().is_empty());
+    is_empty(now) && !is_empty(before)
 }
 
 fn read_config(options: &Options) -> Result<Option<String>, StartError> {

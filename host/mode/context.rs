@@ -38,7 +38,7 @@ pub struct Snapshot {
     pub indexes: RwLock<HashMap<Arc<str>, Arc<Index>>>,
 }
 
-/// An endpoint as requests need it. A reload that does not change it keeps it, with its connections.
+/// An endpoint as requests need it. A reload that does not change it keeps it and its connections.
 #[derive(Debug)]
 pub struct Endpoint {
     /// Its name.

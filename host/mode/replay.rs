@@ -121,7 +121,17 @@ fn find(asked: &Asked<'_>, looked_up: &LookedUp) -> Found {
         config::Exhausted::Repeat => Exhausted::Repeat,
         config::Exhausted::Miss => Exhausted::Miss,
     };
-    looked_up.index.find(&looked_up.keyed.key, exhausted)
+    let index = &looked_up.index;
+    match index.find(&looked_up.keyed.key, exhausted) {
+        Found::Nothing if index.is_loose() => {
+            let plugins = &asked.snapshot.plugins;
+            let live = plugins.describe(&looked_up.view, asked.session.secrets());
+            live.map_or(Found::Nothing, |live| {
+                index.find_loosely(&looked_up.keyed.key, &live, exhausted)
+            })
+        }
+        found => found,
+    }
 }
 
 fn miss(asked: &Asked<'_>, looked_up: &LookedUp, spent: Option<usize>) -> ExchangeError {

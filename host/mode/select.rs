@@ -16,8 +16,8 @@ pub(super) struct Chosen {
     pub(super) target: PathAndQuery,
 }
 
-/// Looks at the header `ouli-session`, its alias `test-name` and the path, in this order. None where
-/// none of them names a session.
+/// Looks at the header `ouli-session`, its alias `test-name` and the path, in this order. None
+/// where none of them names a session.
 pub(super) fn select<B>(request: &Request<B>) -> Result<Chosen, ExchangeError> {
     let full = request.uri().path_and_query();
     let prefixed = full.and_then(|full| full.as_str().strip_prefix(PREFIX));

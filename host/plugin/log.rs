@@ -61,7 +61,8 @@ impl Log {
         if before == self.lines_per_second {
             tracing::warn!(
                 plugin = self.plugin,
-                "more than {before} log lines in a second (limits.plugin_log_lines): the rest is dropped"
+                "more than {before} log lines in a second (limits.plugin_log_lines): \
+                 the rest is dropped"
             );
         }
         before < self.lines_per_second

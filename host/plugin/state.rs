@@ -213,3 +213,21 @@ impl WasiView for State {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Limits;
+
+    #[test]
+    fn handles_are_bounded_by_plugin_handles() {
+        let limits = Limits {
+            plugin_handles: 8,
+            ..Limits::default()
+        };
+        let log = Arc::new(Log::new("a plugin".to_owned(), 1, 100));
+        let mut state = State::new("{}".into(), b"seed", Bounds::from(&limits), log);
+        let pushed = (0..100).take_while(|number| state.table.push(*number).is_ok());
+        assert_eq!(pushed.count(), 8);
+    }
+}

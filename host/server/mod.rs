@@ -72,7 +72,8 @@ pub type Slots = Arc<Semaphore>;
 pub enum ServeError {
     /// Another program has the address.
     #[error(
-        "{address} is taken by another program; stop it, or choose another with --listen (port 0 takes a free one)"
+        "{address} is taken by another program; stop it, or choose another with --listen \
+         (port 0 takes a free one)"
     )]
     Taken {
         /// The address.

@@ -10,7 +10,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use super::{Entry, Session};
 use crate::cassette::Folder;
-use crate::exchange::key::{Described, Key};
+use crate::exchange::key::{self, Described, Key};
 use crate::exchange::miss::{self, Candidate, Cause, Miss, Missed};
 use crate::exchange::{Content, Message, Request};
 use crate::plugin::{Keyed, PluginFailure, Plugins};
@@ -54,6 +54,15 @@ pub struct Index {
 struct Derived {
     entries: Vec<(Arc<Entry>, Option<Key>)>,
     groups: HashMap<u128, Group>,
+    /// Places of requests in which placeholders stand that no rule puts there again.
+    loose: Vec<usize>,
+}
+
+/// What is known of a recorded request under this generation of plugins.
+#[derive(Clone)]
+struct Known {
+    key: Key,
+    loose: bool,
 }
 
 /// The exchanges of one key in recorded order.
@@ -81,26 +90,33 @@ impl Index {
     pub fn find(&self, key: &Key, exhausted: Exhausted) -> Found {
         self.catch_up();
         let derived = self.derived.read().unwrap_or_else(PoisonError::into_inner);
-        let Some(group) = derived.groups.get(&key.hash()) else {
-            return Found::Nothing;
-        };
-        let places = &group.places;
-        let mut next = group.next.load(Ordering::Relaxed);
-        while let Some(place) = places.get(next) {
-            let (entry, _) = &derived.entries[*place];
-            next += 1;
-            if entry.take_first() {
-                group.next.fetch_max(next, Ordering::Relaxed);
-                return Found::Hit(Arc::clone(entry));
-            }
-        }
-        match (exhausted, places.last()) {
-            (Exhausted::Repeat, Some(place)) => {
-                let (entry, _) = &derived.entries[*place];
-                entry.replay_again();
-                Found::Hit(Arc::clone(entry))
-            }
-            (Exhausted::Miss, _) | (Exhausted::Repeat, None) => Found::Spent(places.len()),
+        derived.take(key.hash(), exhausted)
+    }
+
+    /// True where [`Self::find_loosely`] may find something.
+    pub fn is_loose(&self) -> bool {
+        let derived = self.derived.read().unwrap_or_else(PoisonError::into_inner);
+        !derived.loose.is_empty()
+    }
+
+    /// The next exchange whose request is the live one with any text in the place of a placeholder.
+    /// Where requests of several keys fit, none is taken.
+    pub fn find_loosely(&self, key: &Key, live: &[Described], exhausted: Exhausted) -> Found {
+        let derived = self.derived.read().unwrap_or_else(PoisonError::into_inner);
+        let loose = derived.loose.iter().filter_map(|place| {
+            let (_, key) = &derived.entries[*place];
+            key.as_ref().map(|key| (*place, key))
+        });
+        let near = miss::rank(key, loose, COMPARED);
+        let mut fitting = near.into_iter().filter_map(|place| {
+            let (entry, key) = &derived.entries[place];
+            let candidate = self.candidate(entry)?;
+            let fits = key::fits(&candidate.described, live);
+            fits.then(|| key.as_ref().map(Key::hash)).flatten()
+        });
+        match fitting.next() {
+            Some(hash) if fitting.all(|other| other == hash) => derived.take(hash, exhausted),
+            Some(_) | None => Found::Nothing,
         }
     }
 
@@ -159,17 +175,20 @@ impl Index {
         let mut derived = self.derived.write().unwrap_or_else(PoisonError::into_inner);
         let new = self.session.entries_from(derived.entries.len());
         let keys = self.derive_all(&new);
-        for (entry, key) in new.into_iter().zip(keys) {
+        for (entry, known) in new.into_iter().zip(keys) {
             let place = derived.entries.len();
-            if let Some(key) = &key {
-                let group = derived.groups.entry(key.hash()).or_default();
+            if let Some(known) = &known {
+                let group = derived.groups.entry(known.key.hash()).or_default();
                 group.places.push(place);
+                if known.loose {
+                    derived.loose.push(place);
+                }
             }
-            derived.entries.push((entry, key));
+            derived.entries.push((entry, known.map(|known| known.key)));
         }
     }
 
-    fn derive_all(&self, entries: &[Arc<Entry>]) -> Vec<Option<Key>> {
+    fn derive_all(&self, entries: &[Arc<Entry>]) -> Vec<Option<Known>> {
         if entries.len() <= SHARE {
             return self.derive_part(entries);
         }
@@ -191,11 +210,11 @@ impl Index {
         })
     }
 
-    fn derive_part(&self, entries: &[Arc<Entry>]) -> Vec<Option<Key>> {
+    fn derive_part(&self, entries: &[Arc<Entry>]) -> Vec<Option<Known>> {
         entries
             .iter()
             .map(|entry| match self.derive(entry) {
-                Ok(key) => Some(key),
+                Ok(known) => Some(known),
                 Err(reason) => {
                     let (session, ordinal) = (self.session.name(), entry.ordinal);
                     tracing::error!(%session, "exchange {ordinal} has no key: {reason}");
@@ -205,12 +224,18 @@ impl Index {
             .collect()
     }
 
-    fn derive(&self, entry: &Arc<Entry>) -> Result<Key, String> {
+    fn derive(&self, entry: &Arc<Entry>) -> Result<Known, String> {
         let view = self.view(entry)?;
-        let keyed = self.plugins.key(&view, self.session.secrets());
-        keyed
-            .map(|keyed| keyed.key)
-            .map_err(|error| error.to_string())
+        let secrets = self.session.secrets();
+        let keyed = self.plugins.key(&view, secrets);
+        let key = keyed.map_err(|error| error.to_string())?.key;
+        // Describing costs more than a key, and few requests have a placeholder at all.
+        let loose = has_placeholder(&entry.request)
+            && self
+                .plugins
+                .describe(&view, secrets)
+                .is_ok_and(|parts| key::holds_placeholder(&parts));
+        Ok(Known { key, loose })
     }
 
     /// The recorded request as matchers see it. Redaction runs here too, so that a rule that came
@@ -240,6 +265,41 @@ impl Index {
             }
         }
     }
+}
+
+impl Derived {
+    fn take(&self, hash: u128, exhausted: Exhausted) -> Found {
+        let Some(group) = self.groups.get(&hash) else {
+            return Found::Nothing;
+        };
+        let places = &group.places;
+        let mut next = group.next.load(Ordering::Relaxed);
+        while let Some(place) = places.get(next) {
+            let (entry, _) = &self.entries[*place];
+            next += 1;
+            if entry.take_first() {
+                group.next.fetch_max(next, Ordering::Relaxed);
+                return Found::Hit(Arc::clone(entry));
+            }
+        }
+        match (exhausted, places.last()) {
+            (Exhausted::Repeat, Some(place)) => {
+                let (entry, _) = &self.entries[*place];
+                entry.replay_again();
+                Found::Hit(Arc::clone(entry))
+            }
+            (Exhausted::Miss, _) | (Exhausted::Repeat, None) => Found::Spent(places.len()),
+        }
+    }
+}
+
+/// A cheap look: placeholders have these around them, in text and in URLs.
+fn has_placeholder(request: &Request) -> bool {
+    let in_text = |bytes: &[u8]| memchr::memchr(b'<', bytes).is_some();
+    let target = request.target.as_bytes();
+    in_text(target)
+        || memchr::memmem::find(target, b"%3C").is_some()
+        || in_text(request.body.inline())
 }
 
 /// Path and query of the redacted view.

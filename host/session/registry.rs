@@ -198,7 +198,10 @@ impl Session {
         }
         let session = &self.name;
         if strict {
-            tracing::warn!(%session, "exchanges {edited:?} were edited by hand and are left out (strict)");
+            tracing::warn!(
+                %session,
+                "exchanges {edited:?} were edited by hand and are left out (strict)"
+            );
         } else {
             tracing::info!(%session, "exchanges {edited:?} were edited by hand; they are replayed");
         }

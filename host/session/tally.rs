@@ -75,6 +75,12 @@ impl Tally {
         self.add(|all| &mut all.redactions, rule.to_owned(), times);
     }
 
+    /// True where nothing was counted.
+    pub fn is_empty(&self) -> bool {
+        let counts = self.hits() + self.misses() + self.recorded();
+        counts == 0 && *self.lock() == Reasons::default()
+    }
+
     /// Requests answered from the cassette.
     pub fn hits(&self) -> u64 {
         self.hits.load(Ordering::Relaxed)

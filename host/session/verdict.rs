@@ -40,6 +40,9 @@ pub struct SessionReport {
     pub damage: Vec<String>,
     /// Numbers of exchanges edited by hand.
     pub edited: Vec<u64>,
+    /// Nothing is in it and nobody asked for it: an endpoint's own session may be so.
+    #[serde(skip)]
+    idle: bool,
 }
 
 /// The verdict on all sessions.
@@ -74,9 +77,10 @@ impl Verdict {
         Self { passed, sessions }
     }
 
-    /// The summary for people: a few lines for each session, none where there was no session.
+    /// The summary for people: a few lines for each session that was used.
     pub fn to_text(&self) -> String {
-        self.sessions.iter().map(SessionReport::to_text).collect()
+        let used = self.sessions.iter().filter(|session| !session.idle);
+        used.map(SessionReport::to_text).collect()
     }
 }
 
@@ -189,6 +193,7 @@ fn judge(session: &Session, strict: bool, unused_fails: bool) -> SessionReport {
         redactions: reasons.redactions,
         damage,
         edited,
+        idle: session.is_empty() && tally.is_empty(),
     }
 }
 

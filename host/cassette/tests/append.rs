@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 
 use super::{cassette, sample};
-use crate::cassette::append::{Appender, Tape};
+use crate::cassette::append::{Appender, Sink};
 use crate::cassette::slot::Slot;
 use crate::cassette::{Ack, Done, HEADER, WriteError, decode, encode};
 
@@ -44,7 +44,7 @@ impl Disk {
     }
 }
 
-impl Tape for Disk {
+impl Sink for Disk {
     fn append(&mut self, bytes: &[u8]) -> Result<()> {
         let mut state = self.0.lock().unwrap();
         let fits = bytes

@@ -9,6 +9,7 @@ mod names;
 mod number;
 #[cfg(test)]
 pub(crate) mod sample;
+mod stand_in;
 #[cfg(test)]
 mod tests;
 mod value;
@@ -18,6 +19,7 @@ use bytes::Bytes;
 pub use describe::{Described, Section, Value, describe};
 pub use json::{Json, Number};
 pub use names::Names;
+pub use stand_in::{fits, holds_placeholder};
 
 use self::digest::{List, Tag, leaf};
 use super::{Message, json::Pointer};
