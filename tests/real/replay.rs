@@ -77,8 +77,11 @@ fn replay(folder: &Path, secrets: &Secrets, name: &str) -> (Vec<Vec<Seen>>, Opti
     let verdict: Value = serde_json::from_slice(&fs::read(report).unwrap()).unwrap();
     let sessions = verdict["sessions"].as_array().unwrap();
     let session = |client: &Client| sessions.iter().find(|one| one["session"] == client.name());
-    let all_used = Client::ALL.iter().zip(&seen).all(|(client, seen)| {
-        session(client).is_some_and(|one| one["hits"] == seen.len() && one["unused"] == json!([]))
+    // A client may send more than it was told to: an answer to a challenge is a request of its own.
+    let all_used = Client::ALL.iter().all(|client| {
+        session(client).is_some_and(|one| {
+            one["hits"] == one["exchanges"] && one["misses"] == 0 && one["unused"] == json!([])
+        })
     });
     let wrong = !(all_used && status.success());
     (
