@@ -170,7 +170,7 @@ pub struct FileFlags {
 /// The flags of a gateway that runs.
 #[derive(Debug, Default, Args)]
 pub struct RunFlags {
-    /// Whom to ask: http://, https:// or h2c://, WebSocket by the same URL.
+    /// Whom to ask: http://, https:// (HTTP/2 or HTTP/1.1 by ALPN) or h2c://.
     #[arg(long, value_name = "URL")]
     pub upstream: Option<String>,
     /// Where clients connect; port 0 takes a free one [default: 127.0.0.1:8080].

@@ -146,6 +146,7 @@ impl Plugin {
         }
         if let Some((rules, ask)) = &self.declarations.redactor {
             lines.push(format!("redactor: {} rules{}", rules.len(), asked(*ask)));
+            lines.extend(wrapped(rules.iter().map(Declared::id)));
         }
         if let Some((conditions, ask)) = &self.declarations.policy {
             let count = conditions.len();
@@ -153,9 +154,26 @@ impl Plugin {
                 "recording-policy: {count} conditions{}",
                 asked(*ask)
             ));
+            lines.extend(wrapped(conditions.iter().map(ToString::to_string)));
         }
         lines
     }
+}
+
+/// Words in lines of a terminal's width, indented.
+fn wrapped(words: impl Iterator<Item = String>) -> Vec<String> {
+    const WIDTH: usize = 90;
+    let mut lines: Vec<String> = Vec::new();
+    for word in words {
+        match lines.last_mut() {
+            Some(line) if line.len() + word.len() < WIDTH => {
+                line.push_str(", ");
+                line.push_str(&word);
+            }
+            Some(_) | None => lines.push(format!("  {word}")),
+        }
+    }
+    lines
 }
 
 fn asked(ask: bool) -> &'static str {

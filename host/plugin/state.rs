@@ -54,6 +54,16 @@ pub enum When {
     Status(u32, u32),
 }
 
+impl std::fmt::Display for Condition {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.when {
+            When::Path(pattern) => write!(f, "skip {pattern}"),
+            When::Method(method) => write!(f, "skip {method}"),
+            When::Status(lowest, highest) => write!(f, "skip {lowest}-{highest}"),
+        }
+    }
+}
+
 /// What a guest said in one call.
 #[derive(Debug, Default)]
 pub(super) struct Answer {
