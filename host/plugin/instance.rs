@@ -100,25 +100,50 @@ impl Plugin {
             role: question.role(),
             reason,
         };
+        let said = match self.ask_once(question, secrets) {
+            // The clock runs on while the machine does something else, so a call that was late may
+            // not be to blame. One that is will be late again.
+            Err(broken) if broken.late => self.ask_once(question, secrets),
+            said => said,
+        };
+        match said {
+            Ok(said) => said.map_err(|text| fail(format!("refused: {text}"))),
+            Err(broken) => Err(fail(broken.reason)),
+        }
+    }
+
+    fn ask_once(&self, question: &Question, secrets: &Arc<Secrets>) -> Result<Said, Broken> {
         let mut instance = match self.pool.take() {
             Some(instance) => instance,
             None => Instance::prepared(&self.template)
                 .map(|(instance, _)| instance)
-                .map_err(|error| fail(error.to_string()))?,
+                .map_err(|error| Broken::from(error.to_string()))?,
         };
         // Only a call that came to its end puts the copy back.
-        match instance.ask(&self.template, question, secrets) {
-            Ok(said) => {
-                self.pool.put(instance);
-                said.map_err(|text| fail(format!("refused: {text}")))
-            }
-            Err(reason) => Err(fail(reason)),
-        }
+        let said = instance.ask(&self.template, question, secrets)?;
+        self.pool.put(instance);
+        Ok(said)
     }
 }
 
 /// What the guest said, or in its own words why it does not answer.
 type Said = Result<Answer, String>;
+
+/// Why a copy is not to be used again.
+struct Broken {
+    reason: String,
+    /// It ran out of time.
+    late: bool,
+}
+
+impl From<String> for Broken {
+    fn from(reason: String) -> Self {
+        Self {
+            reason,
+            late: false,
+        }
+    }
+}
 
 impl Instance {
     /// Starts a copy and lets every role prepare.
@@ -197,7 +222,8 @@ impl Instance {
             phase: Phase::Prepare,
             ..Loan::default()
         };
-        self.enter((template.bounds.prepare, PREPARE), call)?
+        let said = self.enter((template.bounds.prepare, PREPARE), call);
+        said.map_err(|broken| broken.reason)?
     }
 
     fn ask(
@@ -205,7 +231,7 @@ impl Instance {
         template: &Template,
         question: &Question,
         secrets: &Arc<Secrets>,
-    ) -> Result<Said, String> {
+    ) -> Result<Said, Broken> {
         let messages = match question {
             Question::Identify(message) | Question::Redact(message) => {
                 [Some(Arc::clone(message)), None]
@@ -249,14 +275,17 @@ impl Instance {
         &mut self,
         limit: TimeLimit,
         call: impl FnOnce(&mut Store<State>) -> wasmtime::Result<Result<(), String>>,
-    ) -> Result<Said, String> {
+    ) -> Result<Said, Broken> {
         self.calls += 1;
         self.store.set_epoch_deadline(engine::ticks(limit.0));
         let store = &mut self.store;
         // A panic of host code below must not take the thread's other requests with it.
         let result = std::panic::catch_unwind(AssertUnwindSafe(|| call(store)))
             .map_err(|_| "met a fault of the host".to_owned())?
-            .map_err(|error| explain(&error, limit))?;
+            .map_err(|error| Broken {
+                reason: explain(&error, limit),
+                late: error.downcast_ref() == Some(&Trap::Interrupt),
+            })?;
         let state = self.store.data_mut();
         state.loan = Loan::default();
         let answer = std::mem::take(&mut state.answer);
