@@ -8,27 +8,14 @@ use crate::support::binary::program;
 use crate::support::client::{self, Answer, Client};
 use crate::support::folder::Folder;
 use crate::support::gateway;
-use crate::support::origin;
 use crate::support::random;
 
 const JSON: &str = "application/json";
 const FORM: &str = "application/x-www-form-urlencoded";
 
-/// A cassette with what `send` sends to an echoing origin.
-fn recorded(send: impl Fn(&Client)) -> Arc<Folder> {
-    let origin = origin::new()
-        .route("/*", |seen| origin::bytes(seen.body.clone()))
-        .start();
-    let gateway = gateway::record(&origin).start();
-    send(&client::http1(&gateway));
-    let folder = Arc::clone(&gateway.folder);
-    gateway.stop();
-    folder
-}
-
 #[test]
 fn a_miss_is_a_problem_document_that_no_client_tries_again() {
-    let folder = recorded(|client| drop(client.get("/v1/items?page=1")));
+    let folder = gateway::echoed(|client| drop(client.get("/v1/items?page=1")));
     let gateway = gateway::replay(&folder).start();
     let answer = client::http1(&gateway).get("/v1/items?page=2");
     assert_eq!((answer.status, answer.header("ouli-error")), (404, "miss"));
@@ -43,7 +30,7 @@ fn a_miss_is_a_problem_document_that_no_client_tries_again() {
 
 #[test]
 fn the_three_nearest_are_named_the_nearest_first() {
-    let folder = recorded(|client| {
+    let folder = gateway::echoed(|client| {
         for path in [
             "/far/away",
             "/v1/items?page=1&size=10",
@@ -72,7 +59,7 @@ fn the_three_nearest_are_named_the_nearest_first() {
 #[test]
 fn json_bodies_are_compared_by_pointer() {
     let body = |nonce: &str, n: u32| format!("{{\"a\": [{{\"nonce\": \"{nonce}\"}}], \"n\": {n}}}");
-    let folder = recorded(|client| drop(client.post("/x", JSON, &body("one", 1))));
+    let folder = gateway::echoed(|client| drop(client.post("/x", JSON, &body("one", 1))));
     let gateway = gateway::replay(&folder).start();
     let problem = client::http1(&gateway)
         .post("/x", JSON, &body("two", 1))
@@ -118,7 +105,7 @@ fn the_setting_that_is_named_makes_it_match() {
         }),
     ];
     for (name, send) in cases {
-        let folder = recorded(|client| drop(send(client, "recorded")));
+        let folder = gateway::echoed(|client| drop(send(client, "recorded")));
         let gateway = gateway::replay(&folder).start();
         let problem = send(&client::http1(&gateway), "other").json();
         drop(gateway);
@@ -145,7 +132,7 @@ fn an_empty_session_says_how_to_record_one() {
 fn no_report_shows_a_secret() {
     let recorded_secret = random();
     let body = |secret: &str, n: u32| format!("{{\"password\": \"{secret}\", \"n\": {n}}}");
-    let folder = recorded(|client| {
+    let folder = gateway::echoed(|client| {
         let ask = client.ask("POST", &format!("/x?access_token={recorded_secret}"));
         ask.header("content-type", JSON)
             .body(body(&recorded_secret, 1))

@@ -7,26 +7,27 @@ use crate::support::folder::Folder;
 use crate::support::gateway;
 use crate::support::origin::{self, Gate};
 
-#[test]
-fn an_upstream_that_does_not_answer_is_a_504() {
-    // It takes connections, and never says a word.
-    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}", silent.local_addr().unwrap());
-    let folder = Arc::new(Folder::new());
-    let gateway = gateway::over(&folder, "record")
-        .upstream(&url)
-        .section("[limits]\nfirst_byte_timeout = \"200ms\"")
+/// A request to this upstream is answered by 504, with the limit that it took too long for.
+fn assert_late(url: &str, limit: &str) {
+    let gateway = gateway::over(&Arc::new(Folder::new()), "record")
+        .upstream(url)
+        .section(&format!("[limits]\n{limit} = \"200ms\""))
         .start();
     let answer = client::http1(&gateway).get("/hello");
     assert_eq!(
         (answer.status, answer.header("ouli-error")),
         (504, "upstream")
     );
-    assert!(
-        answer.text().contains("limits.first_byte_timeout"),
-        "{}",
-        answer.text()
-    );
+    let named = format!("limits.{limit}");
+    assert!(answer.text().contains(&named), "{}", answer.text());
+}
+
+#[test]
+fn an_upstream_that_does_not_answer_is_a_504() {
+    // It takes connections, and never says a word.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", silent.local_addr().unwrap());
+    assert_late(&url, "first_byte_timeout");
 }
 
 #[test]
@@ -45,42 +46,14 @@ fn an_upstream_that_takes_no_connection_is_a_504() {
         queued.len() < 16,
         "the queue of a listener is never full here"
     );
-    let folder = Arc::new(Folder::new());
-    let gateway = gateway::over(&folder, "record")
-        .upstream(&format!("http://{address}"))
-        .section("[limits]\nconnect_timeout = \"200ms\"")
-        .start();
-    let answer = client::http1(&gateway).get("/hello");
-    assert_eq!(
-        (answer.status, answer.header("ouli-error")),
-        (504, "upstream")
-    );
-    assert!(
-        answer.text().contains("limits.connect_timeout"),
-        "{}",
-        answer.text()
-    );
+    assert_late(&format!("http://{address}"), "connect_timeout");
 }
 
 #[test]
 fn an_upstream_that_shakes_no_hands_is_a_504() {
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("https://{}", silent.local_addr().unwrap());
-    let folder = Arc::new(Folder::new());
-    let gateway = gateway::over(&folder, "record")
-        .upstream(&url)
-        .section("[limits]\ntls_timeout = \"200ms\"")
-        .start();
-    let answer = client::http1(&gateway).get("/hello");
-    assert_eq!(
-        (answer.status, answer.header("ouli-error")),
-        (504, "upstream")
-    );
-    assert!(
-        answer.text().contains("limits.tls_timeout"),
-        "{}",
-        answer.text()
-    );
+    assert_late(&url, "tls_timeout");
 }
 
 #[test]

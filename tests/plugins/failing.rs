@@ -4,7 +4,6 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::recorded;
 use crate::support::binary::program;
 use crate::support::client;
 use crate::support::folder::Folder;
@@ -23,7 +22,7 @@ fn trapping(builder: Builder, function: &str) -> Builder {
 
 #[test]
 fn after_a_matcher_that_fails_the_next_one_decides() {
-    let folder = recorded(|client| assert_eq!(client.get("/a?x=1").status, 200));
+    let folder = gateway::echoed(|client| assert_eq!(client.get("/a?x=1").status, 200));
     let trapper = trapping(gateway::replay(&folder), "identify");
     let own = |name: &str| gateway::replay(&folder).plugin("own.wasm", &fixture(name));
     for (name, builder) in [
@@ -47,7 +46,7 @@ fn after_a_matcher_that_fails_the_next_one_decides() {
 
 #[test]
 fn a_matcher_that_must_not_fail_fails_the_request() {
-    let folder = recorded(|client| assert_eq!(client.get("/a").status, 200));
+    let folder = gateway::echoed(|client| assert_eq!(client.get("/a").status, 200));
     let gateway = gateway::replay(&folder)
         .plugin("own.wasm", &fixture("trapper"))
         .section("[[plugin]]\nfile = \"own.wasm\"\non_error = \"fail\"")
@@ -82,7 +81,7 @@ fn what_a_redactor_or_a_policy_fails_on_is_served_and_not_written() {
 
 #[test]
 fn a_plugin_that_fails_once_is_asked_again() {
-    let folder = recorded(|client| {
+    let folder = gateway::echoed(|client| {
         client.get("/a?x=1");
         client.get("/b");
     });

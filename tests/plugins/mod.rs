@@ -6,22 +6,9 @@ mod failing;
 use std::sync::Arc;
 
 use crate::support::client::{self, Client};
-use crate::support::folder::Folder;
 use crate::support::gateway;
 use crate::support::origin;
 use crate::support::plugins::fixture;
-
-/// A cassette with what `send` sends to an echoing origin.
-fn recorded(send: impl Fn(&Client)) -> Arc<Folder> {
-    let origin = origin::new()
-        .route("/*", |seen| origin::bytes(seen.body.clone()))
-        .start();
-    let gateway = gateway::record(&origin).start();
-    send(&client::http1(&gateway));
-    let folder = Arc::clone(&gateway.folder);
-    gateway.stop();
-    folder
-}
 
 fn post(client: &Client, target: &str, kind: &str, body: &str) -> u16 {
     let ask = client.ask("POST", target).header("x-kind", kind);
@@ -33,7 +20,7 @@ fn post(client: &Client, target: &str, kind: &str, body: &str) -> u16 {
 
 #[test]
 fn a_matcher_may_only_declare() {
-    let folder = recorded(|client| assert_eq!(client.get("/a?x=1").status, 200));
+    let folder = gateway::echoed(|client| assert_eq!(client.get("/a?x=1").status, 200));
     let gateway = gateway::replay(&folder).start();
     assert_eq!(client::http1(&gateway).get("/a?x=2").status, 404);
     drop(gateway);
@@ -47,7 +34,8 @@ fn a_matcher_may_only_declare() {
 
 #[test]
 fn a_matcher_may_be_asked() {
-    let folder = recorded(|client| assert_eq!(post(client, "/a", "red", "{\"id\": 1}"), 200));
+    let folder =
+        gateway::echoed(|client| assert_eq!(post(client, "/a", "red", "{\"id\": 1}"), 200));
     let gateway = gateway::replay(&folder)
         .plugin("own.wasm", &fixture("asked-matcher"))
         .start();
@@ -73,7 +61,7 @@ fn a_matcher_may_be_asked() {
 
 #[test]
 fn what_a_matcher_leaves_the_next_one_takes() {
-    let folder = recorded(|client| {
+    let folder = gateway::echoed(|client| {
         client.get("/special/1?x=1");
         client.get("/plain?x=1");
     });
@@ -96,7 +84,7 @@ fn what_a_matcher_leaves_the_next_one_takes() {
 
 #[test]
 fn the_first_matcher_that_answers_decides() {
-    let folder = recorded(|client| assert_eq!(post(client, "/a?x=1", "red", "{}"), 200));
+    let folder = gateway::echoed(|client| assert_eq!(post(client, "/a?x=1", "red", "{}"), 200));
     let gateway = gateway::replay(&folder)
         .plugin("a.wasm", &fixture("asked-matcher"))
         .plugin("b.wasm", &fixture("swap-a"));
@@ -115,7 +103,7 @@ fn the_first_matcher_that_answers_decides() {
 
 #[test]
 fn routes_say_where_a_plugin_is_asked() {
-    let folder = recorded(|client| {
+    let folder = gateway::echoed(|client| {
         client.get("/v1/a?x=1");
         client.get("/v2/a?x=1");
     });
@@ -197,7 +185,7 @@ fn the_built_in_policy_skips_what_it_is_told() {
 
 #[test]
 fn what_is_random_elsewhere_is_the_same_here() {
-    let folder = recorded(|client| {
+    let folder = gateway::echoed(|client| {
         for path in ["/a", "/b", "/c"] {
             client.get(path);
         }

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use ouli_gateway::gateway::{Gateway, Listening, Options, StartError};
 use ouli_gateway::session::{SessionReport, Verdict};
 
+use super::client::{self, Client};
 use super::folder::Folder;
-use super::origin::Origin;
+use super::origin::{self, Origin};
 
 /// A gateway that is about to start.
 #[derive(Clone)]
@@ -32,6 +33,18 @@ pub(crate) struct Running {
 /// Records what it asks of the origin, into a new folder.
 pub(crate) fn record(origin: &Origin) -> Builder {
     over(&Arc::new(Folder::new()), "record").upstream(&origin.url())
+}
+
+/// A cassette with what `send` sends to an echoing origin.
+pub(crate) fn echoed(send: impl Fn(&Client)) -> Arc<Folder> {
+    let origin = origin::new()
+        .route("/*", |seen| origin::bytes(seen.body.clone()))
+        .start();
+    let gateway = record(&origin).start();
+    send(&client::http1(&gateway));
+    let folder = Arc::clone(&gateway.folder);
+    gateway.stop();
+    folder
 }
 
 /// Replays what it has and records what it has not, into a new folder.
