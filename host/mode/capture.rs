@@ -58,6 +58,21 @@ impl Capture {
         Arc::new(Mutex::new(self))
     }
 
+    /// Takes note of a length that was told beforehand: one that is too large is not even begun.
+    fn declare(&mut self, length: Option<u64>) {
+        self.declared = length;
+        if length.is_some_and(|length| length > self.most as u64) {
+            self.lose_as_too_large();
+        }
+    }
+
+    fn lose_as_too_large(&mut self) {
+        let most = self.most;
+        self.lose(format!(
+            "the body is larger than {most} bytes (limits.recorded_body)"
+        ));
+    }
+
     fn frame(&mut self, frame: &Frame<Bytes>) {
         if let Some(data) = frame.data_ref() {
             self.data(data);
@@ -72,10 +87,7 @@ impl Capture {
             return;
         }
         if self.bytes.len() + data.len() > self.most {
-            let most = self.most;
-            self.lose(format!(
-                "the body is larger than {most} bytes (limits.recorded_body)"
-            ));
+            self.lose_as_too_large();
         } else if self.hold.grow(data.len()) {
             self.bytes.extend_from_slice(data);
         } else {
@@ -134,7 +146,7 @@ pub(super) struct TeedRequest {
 impl TeedRequest {
     pub(super) fn new(body: Incoming, copy: Shared) -> Self {
         let mut locked = copy.lock().unwrap_or_else(PoisonError::into_inner);
-        locked.declared = body.size_hint().exact();
+        locked.declare(body.size_hint().exact());
         drop(locked);
         Self { body, copy }
     }
@@ -184,7 +196,8 @@ impl Tee {
             copy,
             finish: Some(Box::new(finish)),
         };
-        tee.copy.declared = tee.body.size_hint().exact();
+        let declared = tee.body.size_hint().exact();
+        tee.copy.declare(declared);
         if tee.body.is_end_stream() {
             tee.copy.end();
             tee.hand_over();
