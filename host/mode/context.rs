@@ -1,5 +1,5 @@
-//! What a request can reach: the live generation, the sessions, the recorder and this worker's
-//! upstream clients.
+//! What a request can reach: the live generation, the sessions, the recorder and the way to the
+//! upstream.
 
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};

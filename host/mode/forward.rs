@@ -1,6 +1,7 @@
 //! Sends a request to the endpoint's upstream, as a reverse proxy should.
 
 use bytes::Bytes;
+use http::header::{CONTENT_LENGTH, HOST};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Method, Request, Response, Version};
 use http_body::Body as _;
@@ -12,6 +13,7 @@ use super::capture::{Shared, TeedRequest};
 use super::context::Asked;
 use crate::config::Scheme;
 use crate::exchange::forwarding::{self, Rewrite};
+use crate::exchange::{self, Content, Fields};
 use crate::upstream;
 
 /// A request's head as it goes up: what is sent is what is recorded.
@@ -21,6 +23,23 @@ pub(super) struct Head {
     /// Path and query as the client asked for them, without the upstream's base path.
     pub(super) target: PathAndQuery,
     pub(super) headers: HeaderMap,
+}
+
+impl Head {
+    /// The request as it is recorded, and as it is compared with what was: without the fields that
+    /// frame its body, which is kept whole, or name the upstream.
+    pub(super) fn recorded(&self, authority: &str) -> exchange::Request {
+        let mut fields = Fields::from(&self.headers);
+        fields.retain(|name, _| *name != CONTENT_LENGTH && *name != HOST);
+        exchange::Request {
+            method: self.method.clone(),
+            authority: authority.to_owned(),
+            target: self.target.as_str().to_owned(),
+            fields,
+            body: Content::EMPTY,
+            trailers: Fields::default(),
+        }
+    }
 }
 
 /// A body to send.

@@ -72,14 +72,7 @@ pub(super) async fn ask_and_record(
     sent: RequestBody,
     key: Option<u128>,
 ) -> Result<Response<Outgoing>, ExchangeError> {
-    let request = exchange::Request {
-        method: head.method.clone(),
-        authority: asked.endpoint.authority.clone(),
-        target: head.target.as_str().to_owned(),
-        fields: recorded_fields(&head.headers),
-        body: Content::EMPTY,
-        trailers: Fields::default(),
-    };
+    let request = head.recorded(&asked.endpoint.authority);
     let response = match forward::send(asked, head, body).await {
         Ok(response) => response,
         Err(error) => {
@@ -107,13 +100,6 @@ pub(super) async fn ask_and_record(
     let copy = Capture::new(most, &asked.gate.live.budget);
     let tee = Tee::new(body, copy, move |taken| end.reached(taken));
     Ok(Response::from_parts(parts, Outgoing::teed(tee)))
-}
-
-/// The header of a request without what only frames its body, which is recorded whole.
-fn recorded_fields(headers: &HeaderMap) -> Fields {
-    let mut fields = Fields::from(headers);
-    fields.retain(|name, _| name != "content-length" && name != "host");
-    fields
 }
 
 /// What is known of an exchange when the head of its response is there.

@@ -14,7 +14,7 @@ use super::record::{RequestBody, ask_and_record};
 use super::{ExchangeError, whole};
 use crate::config;
 use crate::exchange::coding::{self, Coding};
-use crate::exchange::{self, Content, Fields, Message};
+use crate::exchange::{self, Content, Message};
 use crate::plugin::Keyed;
 use crate::session::{Entry, Exhausted, Found, Index, Outcome};
 
@@ -96,24 +96,17 @@ fn as_recorded(
     head: &Head,
     body: &Bytes,
 ) -> Result<exchange::Request, ExchangeError> {
-    let mut fields = Fields::from(&head.headers);
-    fields.retain(|name, _| name != "content-length" && name != "host");
+    let mut request = head.recorded(&asked.endpoint.authority);
     let limits = &asked.snapshot.config.limits;
     let bounds = coding::Bounds {
         bytes: limits.decoded_body as u64,
         ratio: limits.decoded_ratio as u64,
     };
-    let decoded =
-        coding::of(&fields).and_then(|codings| coding::decode(body.clone(), &codings, bounds));
+    let decoded = coding::of(&request.fields)
+        .and_then(|codings| coding::decode(body.clone(), &codings, bounds));
     let decoded = decoded.map_err(|error| ExchangeError::Undecodable(error.to_string()))?;
-    Ok(exchange::Request {
-        method: head.method.clone(),
-        authority: asked.endpoint.authority.clone(),
-        target: head.target.as_str().to_owned(),
-        fields,
-        body: Content::Inline(decoded),
-        trailers: Fields::default(),
-    })
+    request.body = Content::Inline(decoded);
+    Ok(request)
 }
 
 fn find(asked: &Asked<'_>, looked_up: &LookedUp) -> Found {

@@ -10,7 +10,7 @@ use super::bindings::exports::ouli::gateway::{matcher, recording_policy, redacto
 use super::bindings::ouli::gateway::{host, keys, secrets, traffic, verdicts};
 use super::instance::{Instance, Pool};
 use super::log::Log;
-use super::state::{Answer, Condition, State};
+use super::state::{Condition, State};
 use super::{Bounds, PluginError, wasi};
 use crate::exchange::glob;
 use crate::exchange::key::Part;
@@ -283,9 +283,4 @@ fn find_roles(
         return Err(PluginError::NoRole { found });
     }
     Ok(roles)
-}
-
-/// Takes from an answer to `prepare` what belongs to a matcher.
-pub(super) fn take_parts(answer: Answer) -> (Vec<Part>, bool) {
-    (answer.parts, answer.ask)
 }

@@ -12,7 +12,7 @@ use wasmtime::component::Resource;
 use wasmtime::{Store, Trap};
 
 use super::bindings::exports::ouli::gateway::{matcher, recording_policy, redactor};
-use super::component::{Declarations, Plugin, Template, take_parts};
+use super::component::{Declarations, Plugin, Template};
 use super::state::{Answer, Loan, Phase, State};
 use super::{PluginError, PluginFailure, engine};
 use crate::exchange::Message;
@@ -155,7 +155,7 @@ impl Instance {
             let answer = instance
                 .prepare(template, |store| guest.call_prepare(store, sink()))
                 .map_err(failed("matcher"))?;
-            declarations.matcher = Some(take_parts(answer));
+            declarations.matcher = Some((answer.parts, answer.ask));
         }
         if let Some(guest) = instance.redactor.clone() {
             let answer = instance

@@ -48,11 +48,7 @@ fn value_fits(recorded: &Value, live: &Value) -> bool {
     match (recorded, live) {
         (Value::Text(recorded), Value::Text(live)) => text_fits(recorded, live),
         (Value::Pairs(recorded), Value::Pairs(live)) => {
-            recorded.len() == live.len()
-                && recorded
-                    .iter()
-                    .zip(live)
-                    .all(|(one, other)| one.0 == other.0 && text_fits(&one.1, &other.1))
+            all_fit(recorded, live, |one, other| text_fits(one, other))
         }
         (Value::Json(recorded), Value::Json(live)) => json_fits(recorded, live),
         (recorded, live) => recorded == live,
@@ -62,22 +58,21 @@ fn value_fits(recorded: &Value, live: &Value) -> bool {
 fn json_fits(recorded: &Json, live: &Json) -> bool {
     match (recorded, live) {
         (Json::String(recorded), Json::String(live)) => text_fits(recorded, live),
-        (Json::Array(recorded), Json::Array(live)) => {
-            recorded.len() == live.len()
-                && recorded
-                    .iter()
-                    .zip(live)
-                    .all(|(one, other)| one.0 == other.0 && json_fits(&one.1, &other.1))
-        }
-        (Json::Object(recorded), Json::Object(live)) => {
-            recorded.len() == live.len()
-                && recorded
-                    .iter()
-                    .zip(live)
-                    .all(|(one, other)| one.0 == other.0 && json_fits(&one.1, &other.1))
-        }
+        (Json::Array(recorded), Json::Array(live)) => all_fit(recorded, live, json_fits),
+        (Json::Object(recorded), Json::Object(live)) => all_fit(recorded, live, json_fits),
         (recorded, live) => recorded == live,
     }
+}
+
+/// The same names or places in the same order, each with a value that fits.
+fn all_fit<N: PartialEq, V>(
+    recorded: &[(N, V)],
+    live: &[(N, V)],
+    fits: impl Fn(&V, &V) -> bool,
+) -> bool {
+    let mut pairs = recorded.iter().zip(live);
+    recorded.len() == live.len()
+        && pairs.all(|((name, one), (other_name, other))| name == other_name && fits(one, other))
 }
 
 fn text_fits(recorded: &str, live: &str) -> bool {
