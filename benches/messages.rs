@@ -48,6 +48,7 @@ pub(crate) fn exchange(request: Request, body: &str) -> Exchange {
             body: content(body),
             trailers: Fields::default(),
         },
+        stream: None,
         tags: Vec::new(),
     }
 }

@@ -13,6 +13,7 @@ pub fn digest(exchange: &Exchange) -> String {
         endpoint,
         request,
         response,
+        stream: _,
         tags,
     } = exchange;
     let mut content = Vec::with_capacity(1024);

@@ -51,6 +51,7 @@ impl Record<'_> {
                 body: content(response.body, whole),
                 trailers: response.trailers.0,
             },
+            stream: None,
             tags: self.tags.0,
         };
         let digest = self.digest.map(|text| text.0.into_owned());

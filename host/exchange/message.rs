@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use http::{Method, StatusCode};
 
-use super::Fields;
+use super::{Fields, Stream};
 
 /// A whole body, or the name of the file that holds it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,8 +94,30 @@ pub struct Exchange {
     pub request: Request,
     /// The response.
     pub response: Response,
+    /// How it came, where it was a stream.
+    pub stream: Option<Stream>,
     /// What recording policies added, as name and value.
     pub tags: Vec<(String, String)>,
+}
+
+impl Exchange {
+    /// Every body and message of the exchange, in a fixed order: request, response, turns.
+    pub fn contents(&self) -> impl Iterator<Item = &Content> {
+        let turns = self.stream.iter().flat_map(Stream::turns);
+        let messages = turns.filter_map(|turn| Some(&turn.said.words()?.content));
+        [&self.request.body, &self.response.body]
+            .into_iter()
+            .chain(messages)
+    }
+
+    /// The same, to be changed.
+    pub fn contents_mut(&mut self) -> impl Iterator<Item = &mut Content> {
+        let turns = self.stream.iter_mut().flat_map(Stream::turns_mut);
+        let messages = turns.filter_map(|turn| Some(&mut turn.said.words_mut()?.content));
+        [&mut self.request.body, &mut self.response.body]
+            .into_iter()
+            .chain(messages)
+    }
 }
 
 /// What matchers, plugins and reports read of a request or a response, lazily where that saves

@@ -11,6 +11,8 @@ pub mod message;
 pub mod miss;
 pub mod multipart;
 pub mod redaction;
+pub mod stream;
 
 pub use fields::Fields;
 pub use message::{Content, Exchange, Message, Request, Response};
+pub use stream::Stream;

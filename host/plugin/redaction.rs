@@ -115,6 +115,7 @@ impl Redactors {
             endpoint: exchange.endpoint,
             request,
             response,
+            stream: exchange.stream,
             tags: exchange.tags,
         };
         Ok(Redacted { exchange, counts })

@@ -243,6 +243,7 @@ fn decode(captured: Captured, bounds: coding::Bounds) -> Result<Exchange, Outcom
         endpoint,
         request,
         response,
+        stream: None,
         tags: Vec::new(),
     })
 }

@@ -30,6 +30,7 @@ pub(super) fn sample(number: u64) -> Exchange {
             body: text("one\r\ntwo\n"),
             trailers: fields(&[("x-checksum", b"7")]),
         },
+        stream: None,
         tags: vec![("kind".to_owned(), "sample".to_owned())],
     }
 }
