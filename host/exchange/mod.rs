@@ -1,6 +1,7 @@
 //! What happened: requests, responses and the pure rules about them. No I/O, no clock, no wasm.
 
 pub mod coding;
+pub mod events;
 pub mod fields;
 pub mod form;
 pub mod forwarding;

@@ -1,0 +1,107 @@
+//! Where the events of an event stream and the lines of a text end. Pure.
+
+use memchr::{memchr_iter, memchr2};
+
+/// The sizes in bytes of the events of a whole event stream (WHATWG HTML, section 9.2), in order;
+/// they add up to that of `body`.
+///
+/// An event has the empty line that ends it, and what stands before: its own lines, comments, and
+/// the byte order mark where it is the first. Lines end with LF, CRLF or CR. An empty line with
+/// nothing before it is an event of its own, and the last one may be unfinished.
+pub fn events(body: &[u8]) -> Vec<usize> {
+    let mut sizes = Vec::new();
+    let mut start = 0;
+    let mut line = if body.starts_with(BYTE_ORDER_MARK) {
+        BYTE_ORDER_MARK.len()
+    } else {
+        0
+    };
+    while let Some(length) = memchr2(b'\n', b'\r', &body[line..]) {
+        let rest = &body[line + length..];
+        let end = line + length + if rest.starts_with(b"\r\n") { 2 } else { 1 };
+        if length == 0 {
+            sizes.push(end - start);
+            start = end;
+        }
+        line = end;
+    }
+    if start < body.len() {
+        sizes.push(body.len() - start);
+    }
+    sizes
+}
+
+/// The sizes in bytes of the lines of `body`, in order; they add up to that of `body`. Each has
+/// the LF that ends it; the last one may have none.
+pub fn lines(body: &[u8]) -> Vec<usize> {
+    let mut sizes = Vec::new();
+    let mut start = 0;
+    for at in memchr_iter(b'\n', body) {
+        sizes.push(at + 1 - start);
+        start = at + 1;
+    }
+    if start < body.len() {
+        sizes.push(body.len() - start);
+    }
+    sizes
+}
+
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cut(body: &[u8], sizes: &[usize]) -> Vec<String> {
+        let mut rest = body;
+        let pieces = sizes.iter().map(|size| {
+            let (piece, after) = rest.split_at(*size);
+            rest = after;
+            String::from_utf8_lossy(piece).into_owned()
+        });
+        let pieces = pieces.collect();
+        assert!(rest.is_empty(), "{body:?} {sizes:?}");
+        pieces
+    }
+
+    #[test]
+    fn events_end_after_an_empty_line() {
+        let cases: &[(&str, &[&str])] = &[
+            ("", &[]),
+            ("data: a", &["data: a"]),
+            ("data: a\n", &["data: a\n"]),
+            ("data: a\n\n", &["data: a\n\n"]),
+            (
+                "id: 1\ndata: a\n\ndata: b\n\n",
+                &["id: 1\ndata: a\n\n", "data: b\n\n"],
+            ),
+            ("data: a\r\n\r\ndata: b", &["data: a\r\n\r\n", "data: b"]),
+            ("data: a\r\rdata: b\r\r", &["data: a\r\r", "data: b\r\r"]),
+            ("a\r\n\n\rb\n\r\nc", &["a\r\n\n", "\r", "b\n\r\n", "c"]),
+            ("a\n\r\n\r", &["a\n\r\n", "\r"]),
+            ("\n\n", &["\n", "\n"]),
+            ("a\n\n\n\r\nb", &["a\n\n", "\n", "\r\n", "b"]),
+            (": comment\n\n", &[": comment\n\n"]),
+            ("\u{feff}data: a\n\nb", &["\u{feff}data: a\n\n", "b"]),
+            ("\u{feff}\n\n", &["\u{feff}\n", "\n"]),
+            ("\u{feff}", &["\u{feff}"]),
+            ("a\n\u{feff}\n\n", &["a\n\u{feff}\n\n"]),
+        ];
+        for (body, expected) in cases {
+            assert_eq!(cut(body.as_bytes(), &events(body.as_bytes())), *expected);
+        }
+    }
+
+    #[test]
+    fn lines_end_with_a_line_feed() {
+        let cases: &[(&str, &[&str])] = &[
+            ("", &[]),
+            ("{}", &["{}"]),
+            ("{}\n[]\r\n\n1", &["{}\n", "[]\r\n", "\n", "1"]),
+            ("a\rb\n", &["a\rb\n"]),
+        ];
+        for (body, expected) in cases {
+            assert_eq!(cut(body.as_bytes(), &lines(body.as_bytes())), *expected);
+        }
+    }
+}
