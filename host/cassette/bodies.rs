@@ -69,7 +69,7 @@ pub(super) fn sweep(parent: &Path, load: impl FnOnce() -> Result<Loaded, Cassett
     let named: HashSet<&str> = loaded
         .exchanges
         .iter()
-        .flat_map(|it| [&it.exchange.request.body, &it.exchange.response.body])
+        .flat_map(|it| it.exchange.contents())
         .filter_map(|body| match body {
             Content::Stored { digest, .. } => Some(digest.as_str()),
             Content::Inline(_) => None,

@@ -11,12 +11,24 @@ use crate::exchange::Content;
 
 /// Writes the member `body`; nothing where the body is empty.
 pub(super) fn write(page: &mut Page<'_>, content: &Content, folder: &str) {
+    if matches!(content, Content::Inline(bytes) if bytes.is_empty()) {
+        return;
+    }
+    page.open("body", b'{');
+    write_members(page, content, folder);
+    page.close(b'}');
+}
+
+/// Writes the members of a body into the object that is open; none where the body is empty.
+pub(super) fn write_members(page: &mut Page<'_>, content: &Content, folder: &str) {
     let bytes = match content {
         Content::Inline(bytes) if bytes.is_empty() => return,
         Content::Inline(bytes) => bytes,
-        Content::Stored { digest, size } => return write_file(page, folder, digest, *size),
+        Content::Stored { digest, size } => {
+            page.string("file", &format!("{folder}/{digest}"));
+            return page.number("size", *size);
+        }
     };
-    page.open("body", b'{');
     match std::str::from_utf8(bytes) {
         Ok(text) => match Embedded::of(text) {
             Some(embedded) => embedded.write(page),
@@ -24,7 +36,6 @@ pub(super) fn write(page: &mut Page<'_>, content: &Content, folder: &str) {
         },
         Err(_) => page.string("base64", &STANDARD.encode(bytes)),
     }
-    page.close(b'}');
 }
 
 /// True for the white space of JSON (RFC 8259, section 2).
@@ -79,13 +90,6 @@ fn write_text(page: &mut Page<'_>, text: &str) {
     page.close(b']');
 }
 
-fn write_file(page: &mut Page<'_>, folder: &str, digest: &str, size: u64) {
-    page.open("body", b'{');
-    page.string("file", &format!("{folder}/{digest}"));
-    page.number("size", size);
-    page.close(b'}');
-}
-
 /// False where every surrogate that is escaped has its other half (RFC 8259, section 7).
 fn may_have_half_a_pair(json: &str) -> bool {
     let escaped = [&b"\\ud"[..], b"\\uD"].map(|it| memmem::find(json.as_bytes(), it));
@@ -112,5 +116,5 @@ fn depth(json: &str) -> usize {
     deepest
 }
 
-/// JSON readers commonly stop at 128 or 256 levels, and an exchange adds three of its own.
+/// JSON readers commonly stop at 128 or 256 levels, and an exchange adds up to four of its own.
 const DEEPEST: usize = 100;

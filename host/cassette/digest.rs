@@ -2,18 +2,21 @@
 
 use sha2::{Digest, Sha256};
 
+use super::stream_words::{self, Spoken};
+use crate::exchange::stream::{Form, Stream};
 use crate::exchange::{Content, Exchange, Fields};
 
 /// The digest of an exchange as it stands in a cassette: `sha256:` and 32 hex digits.
 ///
 /// It covers names and values with their lengths, and bodies by their size and SHA-256, so that
-/// neither the layout of the file nor the place of a body counts.
+/// neither the layout of the file nor the place of a body counts. Nor do the times of a stream, so
+/// that the same conversation has the same digest when it is recorded again.
 pub fn digest(exchange: &Exchange) -> String {
     let Exchange {
         endpoint,
         request,
         response,
-        stream: _,
+        stream,
         tags,
     } = exchange;
     let mut content = Vec::with_capacity(1024);
@@ -33,6 +36,9 @@ pub fn digest(exchange: &Exchange) -> String {
     for (name, value) in tags {
         part(&mut content, name.as_bytes());
         part(&mut content, value.as_bytes());
+    }
+    if let Some(it) = stream {
+        self::stream(&mut content, it);
     }
     let whole = Sha256::digest(&content);
     let mut text = String::with_capacity(PREFIX.len() + 32);
@@ -73,6 +79,38 @@ fn body(content: &mut Vec<u8>, body: &Content) {
         Content::Stored { size: 0, .. } => {}
         Content::Stored { digest, .. } => content.extend_from_slice(digest.as_bytes()),
     }
+}
+
+fn stream(content: &mut Vec<u8>, stream: &Stream) {
+    part(content, b"stream");
+    match &stream.form {
+        Form::Pieces(unit, pieces) => {
+            part(content, stream_words::unit(*unit).as_bytes());
+            length(content, pieces.len());
+            for piece in pieces {
+                content.extend_from_slice(&piece.size.to_be_bytes());
+            }
+        }
+        Form::Turns(protocol, turns) => {
+            part(content, stream_words::protocol(*protocol).as_bytes());
+            length(content, turns.len());
+            for turn in turns {
+                part(content, turn.side.name().as_bytes());
+                spoken(content, &Spoken::from(&turn.said));
+            }
+        }
+    }
+    let ended = stream_words::ended(stream.ending);
+    part(content, ended.unwrap_or_default().as_bytes());
+}
+
+fn spoken(content: &mut Vec<u8>, spoken: &Spoken<'_>) {
+    let compressed = if spoken.compressed { "compressed" } else { "" };
+    let code = spoken.code.map(|code| code.to_string());
+    part(content, spoken.kind.as_bytes());
+    part(content, compressed.as_bytes());
+    part(content, code.unwrap_or_default().as_bytes());
+    body(content, &spoken.content);
 }
 
 fn part(content: &mut Vec<u8>, bytes: &[u8]) {

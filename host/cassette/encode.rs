@@ -2,9 +2,9 @@
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 
-use super::body;
 use super::digest::digest;
 use super::page::Page;
+use super::{body, stream};
 use crate::exchange::{Exchange, Fields, Request, Response};
 
 /// The first value of a cassette, with the end of its line.
@@ -20,6 +20,7 @@ pub fn encode(out: &mut Vec<u8>, ordinal: u64, exchange: &Exchange, folder: &str
     page.string("endpoint", &exchange.endpoint);
     request(&mut page, &exchange.request, folder);
     response(&mut page, &exchange.response, folder);
+    stream::write(&mut page, exchange, folder);
     if !exchange.tags.is_empty() {
         page.open("tags", b'{');
         for (name, value) in &exchange.tags {

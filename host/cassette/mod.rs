@@ -19,12 +19,17 @@ mod list;
 mod name;
 mod open;
 mod page;
+mod pieces;
 mod record;
 mod scribe;
 mod shape;
 mod slot;
 mod store;
+mod stream;
+mod stream_members;
+mod stream_words;
 mod summary;
+mod turn_members;
 mod writer;
 
 pub use decode::{Loaded, Recorded, decode};

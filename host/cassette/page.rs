@@ -32,6 +32,14 @@ impl<'a> Page<'a> {
         self.first = true;
     }
 
+    /// Opens an item that is an object or an array.
+    pub(super) fn open_item(&mut self, bracket: u8) {
+        self.line();
+        self.out.push(bracket);
+        self.depth += 1;
+        self.first = true;
+    }
+
     /// Closes what was opened last.
     pub(super) fn close(&mut self, bracket: u8) {
         self.depth -= 1;
@@ -51,6 +59,19 @@ impl<'a> Page<'a> {
     /// A member that is a whole number.
     pub(super) fn number(&mut self, name: &str, value: u64) {
         self.raw(name, &value.to_string());
+    }
+
+    /// A member that is an array of whole numbers, all on one line.
+    pub(super) fn numbers(&mut self, name: &str, values: impl IntoIterator<Item = u64>) {
+        self.name(name);
+        self.out.push(b'[');
+        for (index, value) in values.into_iter().enumerate() {
+            if index > 0 {
+                self.out.extend_from_slice(b", ");
+            }
+            self.out.extend_from_slice(value.to_string().as_bytes());
+        }
+        self.out.push(b']');
     }
 
     /// A member that is JSON text already.

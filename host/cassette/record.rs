@@ -10,6 +10,7 @@ use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor}
 
 use super::body_members::Body;
 use super::shape::{Object, Text};
+use super::stream_members::StreamMembers;
 use crate::exchange::{Content, Exchange, Fields, Request, Response};
 
 /// An exchange as it stands in a cassette.
@@ -23,6 +24,8 @@ pub(super) struct Record<'a> {
     request: Object<RequestMembers<'a>>,
     #[serde(borrow)]
     response: Object<ResponseMembers<'a>>,
+    #[serde(borrow, default)]
+    stream: Option<StreamMembers<'a>>,
     #[serde(default)]
     tags: Tags,
     #[serde(borrow, default)]
@@ -35,6 +38,8 @@ impl Record<'_> {
     pub(super) fn into_exchange(self, whole: &Bytes) -> (u64, Option<String>, Exchange) {
         let Object(request) = self.request;
         let Object(response) = self.response;
+        let body = content(response.body, whole);
+        let stream = self.stream.map(|it| it.into_stream(whole, &body));
         let exchange = Exchange {
             endpoint: self.endpoint.0.into_owned(),
             request: Request {
@@ -48,10 +53,10 @@ impl Record<'_> {
             response: Response {
                 status: response.status.0,
                 fields: response.headers.0,
-                body: content(response.body, whole),
+                body,
                 trailers: response.trailers.0,
             },
-            stream: None,
+            stream,
             tags: self.tags.0,
         };
         let digest = self.digest.map(|text| text.0.into_owned());

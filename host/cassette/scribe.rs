@@ -146,7 +146,7 @@ impl Scribe {
 
     /// An exchange may name bodies that are stored already, and only such.
     fn check_stored(&self, session: &str, exchange: &Exchange) -> Result<(), WriteError> {
-        for body in [&exchange.request.body, &exchange.response.body] {
+        for body in exchange.contents() {
             if let Content::Stored { digest, size } = body {
                 let found = self.folder.open_body(session, digest);
                 let whole = found.and_then(|(_, found)| match found == *size {
@@ -159,10 +159,10 @@ impl Scribe {
         Ok(())
     }
 
-    /// Puts the names of bodies over the limit in their place.
+    /// Puts the names of bodies and messages over the limit in their place.
     fn take_large(&self, exchange: &mut Exchange) -> Vec<(String, Bytes)> {
         let mut large = Vec::new();
-        for body in [&mut exchange.request.body, &mut exchange.response.body] {
+        for body in exchange.contents_mut() {
             if let Content::Inline(bytes) = body
                 && bytes.len() as u64 > self.options.inline
             {

@@ -15,7 +15,7 @@ pub struct Summary {
     pub endpoints: BTreeMap<String, usize>,
     /// How many there are of each response status.
     pub statuses: BTreeMap<u16, usize>,
-    /// Size of all bodies, in bytes, stored ones too.
+    /// Size of all bodies and messages, in bytes, stored ones too.
     pub body_bytes: u64,
     /// What could not be read, the torn end last.
     pub damage: Vec<Damage>,
@@ -68,7 +68,7 @@ impl Summary {
         *endpoint.or_default() += 1;
         let status = exchange.response.status.as_u16();
         *self.statuses.entry(status).or_default() += 1;
-        for body in [&exchange.request.body, &exchange.response.body] {
+        for body in exchange.contents() {
             self.body_bytes = self.body_bytes.saturating_add(body.size());
         }
     }

@@ -12,7 +12,7 @@ use thiserror::Error;
 
 use super::scribe::Scribe;
 use super::{CassetteError, Done, Folder};
-use crate::exchange::Exchange;
+use crate::exchange::{Content, Exchange};
 
 /// The last look at what goes to the disk.
 pub trait Check: fmt::Debug + Send + Sync {
@@ -51,11 +51,11 @@ pub struct Options {
     pub queue: NonZero<usize>,
     /// Exchanges that are written as one group, at most.
     pub group: NonZero<usize>,
-    /// Bytes of bodies after which a group takes no further exchange.
+    /// Bytes of bodies and messages after which a group takes no further exchange.
     pub group_bytes: u64,
     /// Cassettes that are open at a time.
     pub open: NonZero<usize>,
-    /// Bodies of more bytes than this are stored as files.
+    /// Bodies and messages of more bytes than this are stored as files.
     pub inline: u64,
     /// When to wait for the disk.
     pub sync: SyncWhen,
@@ -229,7 +229,7 @@ fn serve(queue: &Receiver<Task>, scribe: &mut Scribe, options: Options) {
         while let Some(now) = task.take() {
             match now {
                 Task::Append(item) => {
-                    bytes += item.exchange.request.body.size() + item.exchange.response.body.size();
+                    bytes += item.exchange.contents().map(Content::size).sum::<u64>();
                     scribe.add(*item);
                 }
                 Task::Anew(session, done) => done.tell(scribe.anew(&session)),

@@ -7,7 +7,7 @@ use super::{cassette, sample, text};
 use crate::cassette::{Loaded, body_digest, decode};
 use crate::exchange::{Content, Exchange, Fields};
 
-const BODIES: &[&[u8]] = &[
+pub(super) const BODIES: &[&[u8]] = &[
     b"",
     b"{}",
     b"[]",
@@ -134,7 +134,7 @@ fn many_chunks_come_back_in_order() {
 }
 
 /// The bytes of a cassette that was read back, and written a second time to the same bytes.
-fn check(exchanges: &[Exchange]) -> Vec<u8> {
+pub(super) fn check(exchanges: &[Exchange]) -> Vec<u8> {
     let bytes = cassette(exchanges);
     let Loaded {
         exchanges: read,
@@ -156,21 +156,21 @@ fn check(exchanges: &[Exchange]) -> Vec<u8> {
 }
 
 /// A small generator of the kind of Marsaglia's xorshift.
-struct Random(u64);
+pub(super) struct Random(pub(super) u64);
 
 impl Random {
-    fn next(&mut self) -> u64 {
+    pub(super) fn next(&mut self) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
         self.0
     }
 
-    fn below(&mut self, bound: u64) -> u64 {
+    pub(super) fn below(&mut self, bound: u64) -> u64 {
         self.next() % bound
     }
 
-    fn exchange(&mut self) -> Exchange {
+    pub(super) fn exchange(&mut self) -> Exchange {
         let mut exchange = sample(self.next());
         exchange.endpoint = self.words(3);
         exchange.request.target = self.words(4);
@@ -185,7 +185,7 @@ impl Random {
         exchange
     }
 
-    fn body(&mut self) -> Content {
+    pub(super) fn body(&mut self) -> Content {
         let bytes = match self.below(4) {
             0 => BODIES[self.below(BODIES.len() as u64) as usize].to_vec(),
             1 => (0..self.below(40)).map(|_| self.next() as u8).collect(),
@@ -195,7 +195,7 @@ impl Random {
         Content::Inline(Bytes::from(bytes))
     }
 
-    fn words(&mut self, most: u64) -> String {
+    pub(super) fn words(&mut self, most: u64) -> String {
         const WORDS: &[&str] = &[
             "\n",
             "\r\n",

@@ -46,14 +46,14 @@ impl Check for Guard {
     }
 }
 
-struct Bench {
+pub(super) struct Bench {
     _home: TempDir,
-    folder: Folder,
+    pub(super) folder: Folder,
     guard: Arc<Guard>,
-    writer: Writer,
+    pub(super) writer: Writer,
 }
 
-const OPTIONS: Options = Options {
+pub(super) const OPTIONS: Options = Options {
     queue: NonZero::new(4).unwrap(),
     group: NonZero::new(3).unwrap(),
     group_bytes: 1 << 20,
@@ -62,7 +62,7 @@ const OPTIONS: Options = Options {
     sync: SyncWhen::Close,
 };
 
-fn bench(options: Options) -> Bench {
+pub(super) fn bench(options: Options) -> Bench {
     let home = tempdir().unwrap();
     let folder = Folder::open(home.path(), 1 << 20).unwrap();
     let guard = Arc::new(Guard::default());
@@ -75,7 +75,7 @@ fn bench(options: Options) -> Bench {
     }
 }
 
-type Outcome = Receiver<Result<Ack, WriteError>>;
+pub(super) type Outcome = Receiver<Result<Ack, WriteError>>;
 
 fn item(session: &str, exchange: Exchange, check: Arc<Guard>) -> (Item, Outcome) {
     let (tell, told) = sync_channel(1);
@@ -95,13 +95,13 @@ fn item(session: &str, exchange: Exchange, check: Arc<Guard>) -> (Item, Outcome)
 }
 
 impl Bench {
-    fn submit(&self, session: &str, exchange: Exchange) -> Outcome {
+    pub(super) fn submit(&self, session: &str, exchange: Exchange) -> Outcome {
         let (item, told) = item(session, exchange, Arc::clone(&self.guard));
         self.writer.submit(item);
         told
     }
 
-    fn load(&self, session: &str) -> Loaded {
+    pub(super) fn load(&self, session: &str) -> Loaded {
         self.folder.load(session, Changes::Refuse).unwrap().unwrap()
     }
 }
