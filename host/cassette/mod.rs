@@ -41,7 +41,7 @@ pub use fault::{Damage, Fault, FormatError};
 pub use list::Listed;
 pub use name::{NameError, SessionName};
 pub use store::{Changes, Folder};
-pub use summary::{Row, Summary};
+pub use summary::{Parts, Row, Streamed, Summary};
 pub use writer::{Ack, Check, Item, Options, Refusal, SyncWhen, Unsent, WriteError, Writer};
 
 #[cfg(test)]

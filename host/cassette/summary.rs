@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Damage, Loaded, Recorded};
+use crate::exchange::stream::{Ending, Form, Protocol, Stream, Unit};
 
 /// A cassette in figures.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -40,10 +41,32 @@ pub struct Row {
     pub request_bytes: u64,
     /// Size of the response's body, in bytes.
     pub response_bytes: u64,
+    /// What it was a stream of, where it was one.
+    pub stream: Option<Streamed>,
     /// What recording policies added.
     pub tags: Vec<(String, String)>,
     /// True where it is not as it was recorded.
     pub edited: bool,
+}
+
+/// A stream in figures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Streamed {
+    /// What it was made of.
+    pub parts: Parts,
+    /// How many of them there are.
+    pub count: usize,
+    /// How it ended.
+    pub ending: Ending,
+}
+
+/// What a stream was made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Parts {
+    /// Pieces of the response's body.
+    Pieces(Unit),
+    /// Turns of a conversation.
+    Turns(Protocol),
 }
 
 impl From<&Loaded> for Summary {
@@ -86,8 +109,23 @@ impl From<&Recorded> for Row {
             status: exchange.response.status.as_u16(),
             request_bytes: exchange.request.body.size(),
             response_bytes: exchange.response.body.size(),
+            stream: exchange.stream.as_ref().map(Streamed::from),
             tags: exchange.tags.clone(),
             edited: recorded.edited,
+        }
+    }
+}
+
+impl From<&Stream> for Streamed {
+    fn from(stream: &Stream) -> Self {
+        let (parts, count) = match &stream.form {
+            Form::Pieces(unit, pieces) => (Parts::Pieces(*unit), pieces.len()),
+            Form::Turns(protocol, turns) => (Parts::Turns(*protocol), turns.len()),
+        };
+        Self {
+            parts,
+            count,
+            ending: stream.ending,
         }
     }
 }
@@ -98,7 +136,7 @@ mod tests {
 
     use super::*;
     use crate::cassette::decode;
-    use crate::cassette::tests::{cassette, sample};
+    use crate::cassette::tests::{cassette, conversation, sample, streamed};
 
     #[test]
     fn figures_add_up() {
@@ -117,5 +155,27 @@ mod tests {
         let row = Row::from(&loaded.exchanges[0]);
         assert_eq!((row.ordinal, &*row.method, row.status), (1, "POST", 200));
         assert_eq!((row.request_bytes, row.response_bytes), (14, 9));
+        assert_eq!(row.stream, None);
+    }
+
+    #[test]
+    fn streams_have_figures() {
+        let events = streamed(Unit::Event, b"a\n\nb\n\n", &[3, 3]);
+        let bytes = cassette(&[events, conversation(1)]);
+        let loaded = decode(&Bytes::from(bytes)).unwrap();
+        assert_eq!(Summary::from(&loaded).body_bytes, 14 + 6 + 5 + 13 + 2 + 7);
+        let streams = loaded.exchanges.iter().map(|it| Row::from(it).stream);
+        let figures = |parts, count, ending| {
+            Some(Streamed {
+                parts,
+                count,
+                ending,
+            })
+        };
+        let expected = [
+            figures(Parts::Pieces(Unit::Event), 2, Ending::Complete),
+            figures(Parts::Turns(Protocol::WebSocket), 10, Ending::Server),
+        ];
+        assert!(streams.eq(expected));
     }
 }
