@@ -111,6 +111,19 @@ fn every_message_comes_back() {
 }
 
 #[test]
+fn deep_json_in_a_turn_is_kept_from_other_readers() {
+    for (depth, embedded) in [(100, true), (101, false), (100_000, false)] {
+        let body = "[".repeat(depth) + &"]".repeat(depth);
+        let said = Said::Binary(words(body.as_bytes(), false));
+        let bytes = check(&[with_turns(Protocol::Grpc, vec![said])]);
+        let text = String::from_utf8(bytes).unwrap();
+        assert_eq!(text.contains("\"json\": [["), embedded, "{depth}");
+        let (_, value) = text.split_once('\n').unwrap();
+        serde_json::from_str::<serde_json::Value>(value).unwrap();
+    }
+}
+
+#[test]
 fn pieces_come_back_with_and_without_sizes() {
     let events = b"data: 1\n\n: note\r\n\r\n\ndata: 2";
     let cases: [(Unit, &[u8], &[u64], bool); 9] = [
