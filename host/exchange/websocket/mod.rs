@@ -1,5 +1,5 @@
 //! WebSocket as far as it needs no socket: opening handshakes (RFC 6455, section 4; RFC 8441),
-//! `permessage-deflate` (RFC 7692), frames and messages.
+//! `permessage-deflate` (RFC 7692), frames and messages, and the turns of a recorded conversation.
 
 mod decoder;
 mod deflate;
@@ -10,6 +10,7 @@ mod handshake;
 mod negotiation;
 #[cfg(test)]
 mod tests;
+mod transcript;
 
 use bytes::Bytes;
 
@@ -24,6 +25,7 @@ pub use handshake::{
     check_response, is_websocket_upgrade,
 };
 pub use negotiation::Deflate;
+pub use transcript::{Fault, Transcript, transcript};
 
 /// How much one side may send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,6 +6,7 @@ mod frames;
 mod handshakes;
 mod noise;
 mod terms;
+mod transcripts;
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue};
