@@ -13,6 +13,7 @@ pub mod miss;
 pub mod multipart;
 pub mod redaction;
 pub mod stream;
+pub mod websocket;
 
 pub use fields::Fields;
 pub use message::{Content, Exchange, Message, Request, Response};

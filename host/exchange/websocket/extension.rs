@@ -1,0 +1,149 @@
+//! The grammar of `sec-websocket-extensions` (RFC 6455, section 9.1).
+
+use http::HeaderMap;
+use http::header::SEC_WEBSOCKET_EXTENSIONS;
+
+/// An extension with its parameters, as one side names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Extension {
+    /// Its name.
+    pub(super) name: String,
+    /// Its parameters in order.
+    pub(super) parameters: Vec<Parameter>,
+}
+
+/// A parameter of an extension.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Parameter {
+    /// Its name.
+    pub(super) name: String,
+    /// Its value without quotes, where it has one.
+    pub(super) value: Option<String>,
+}
+
+/// Why extensions cannot be understood or agreed on.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ExtensionError {
+    /// Not the grammar of RFC 6455, section 9.1.
+    #[error("`{0}` is no list of extensions")]
+    Grammar(String),
+    /// An extension that changes frames in a way unknown here.
+    #[error("extension `{0}` is unknown")]
+    Unknown(String),
+    /// The server answers with an extension that the client did not offer.
+    #[error("extension `{0}` was not offered")]
+    NotOffered(String),
+    /// The server answers twice with the same extension.
+    #[error("extension `{0}` stands twice")]
+    Twice(String),
+    /// A parameter of `permessage-deflate` that is unknown, stands twice, or has a wrong value.
+    #[error("parameter `{0}` of permessage-deflate is not valid")]
+    Parameter(String),
+    /// No offer of `permessage-deflate` allows what the server answers.
+    #[error("no offer of permessage-deflate allows `{0}`")]
+    NotAllowed(String),
+}
+
+impl Extension {
+    /// All extensions that a header names, in order.
+    pub(super) fn all(headers: &HeaderMap) -> Result<Vec<Self>, ExtensionError> {
+        let mut found = Vec::new();
+        for value in headers.get_all(SEC_WEBSOCKET_EXTENSIONS) {
+            let text = String::from_utf8_lossy(value.as_bytes());
+            found.extend(parse(&text).ok_or_else(|| ExtensionError::Grammar(text.into_owned()))?);
+        }
+        Ok(found)
+    }
+}
+
+/// The extensions of one value. Empty places of the list count as nothing (RFC 9110, section
+/// 5.6.1).
+fn parse(text: &str) -> Option<Vec<Extension>> {
+    let mut rest = text.as_bytes();
+    let mut found = Vec::new();
+    loop {
+        skip_spaces(&mut rest);
+        if rest.first().is_some_and(|byte| *byte != b',') {
+            found.push(extension(&mut rest)?);
+        }
+        match rest.split_first() {
+            None => return Some(found),
+            Some((b',', after)) => rest = after,
+            Some(_) => return None,
+        }
+    }
+}
+
+fn extension(rest: &mut &[u8]) -> Option<Extension> {
+    let name = token(rest)?;
+    let mut parameters = Vec::new();
+    while next_is(rest, b';') {
+        let name = token(rest)?;
+        let value = if next_is(rest, b'=') {
+            Some(value(rest)?)
+        } else {
+            None
+        };
+        parameters.push(Parameter { name, value });
+    }
+    Some(Extension { name, parameters })
+}
+
+/// A token, or a quoted string that is one without its quotes and backslashes.
+fn value(rest: &mut &[u8]) -> Option<String> {
+    if !next_is(rest, b'"') {
+        return token(rest);
+    }
+    let mut inner = Vec::new();
+    loop {
+        let (byte, after) = rest.split_first()?;
+        *rest = after;
+        match byte {
+            b'"' => break,
+            b'\\' => {
+                let (escaped, after) = rest.split_first()?;
+                *rest = after;
+                inner.push(*escaped);
+            }
+            other => inner.push(*other),
+        }
+    }
+    skip_spaces(rest);
+    let mut whole = inner.as_slice();
+    let token = token(&mut whole)?;
+    (token.len() == inner.len()).then_some(token)
+}
+
+fn token(rest: &mut &[u8]) -> Option<String> {
+    let size = rest.iter().take_while(|byte| is_token(**byte)).count();
+    let (token, after) = rest.split_at(size);
+    *rest = after;
+    skip_spaces(rest);
+    (size > 0).then(|| String::from_utf8_lossy(token).into_owned())
+}
+
+/// Takes a delimiter with the spaces around it, where it is next.
+fn next_is(rest: &mut &[u8], delimiter: u8) -> bool {
+    let Some((first, after)) = rest.split_first() else {
+        return false;
+    };
+    if *first != delimiter {
+        return false;
+    }
+    *rest = after;
+    if delimiter != b'"' {
+        skip_spaces(rest);
+    }
+    true
+}
+
+fn skip_spaces(rest: &mut &[u8]) {
+    while let [b' ' | b'\t', after @ ..] = rest {
+        *rest = after;
+    }
+}
+
+/// A character of a token (RFC 9110, section 5.6.2).
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}

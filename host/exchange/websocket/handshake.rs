@@ -1,0 +1,171 @@
+//! Opening handshakes: over HTTP/1.1 (RFC 6455, section 4) and over HTTP/2 (RFC 8441).
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use http::header::{
+    AsHeaderName, CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
+    SEC_WEBSOCKET_VERSION, UPGRADE,
+};
+use http::{HeaderMap, HeaderName, Method, StatusCode};
+use sha1::{Digest, Sha1};
+
+use super::extension::{Extension, ExtensionError};
+use super::negotiation;
+
+/// What is put behind a key before it is digested (RFC 6455, section 1.3).
+const GUID: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+/// The only version there is (RFC 6455, section 4.1).
+const VERSION: &str = "13";
+/// The size of a decoded key in bytes.
+const KEY_SIZE: usize = 16;
+
+/// Why a handshake fails.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum HandshakeError {
+    /// The method of the request is another one.
+    #[error("the method is {0}")]
+    Method(Method),
+    /// The field `upgrade` does not name `websocket`.
+    #[error("the field `upgrade` does not name websocket")]
+    Upgrade,
+    /// The field `connection` does not name `upgrade`.
+    #[error("the field `connection` does not name upgrade")]
+    Connection,
+    /// The version is missing or another one; the answer to it is 426 and
+    /// `sec-websocket-version: 13` (RFC 6455, section 4.2.2).
+    #[error("the field `sec-websocket-version` is not 13")]
+    Version,
+    /// The key is missing, stands twice, or is not the base64 of 16 bytes.
+    #[error("the field `sec-websocket-key` is not the base64 of 16 bytes")]
+    Key,
+    /// The status of the response is another one.
+    #[error("the status is {0}")]
+    Status(StatusCode),
+    /// The response does not prove that the key was read.
+    #[error("the field `sec-websocket-accept` does not fit to the key")]
+    Accept,
+    /// The server chose a subprotocol that was not asked for, or more than one.
+    #[error("subprotocol `{0}` was not asked for")]
+    Subprotocol(String),
+    /// Extensions that cannot be read, or were not offered so.
+    #[error("the field `sec-websocket-extensions` is not valid")]
+    Extensions(#[from] ExtensionError),
+}
+
+/// The `sec-websocket-accept` for a key (RFC 6455, section 4.2.2).
+pub fn accept_key(key: &str) -> String {
+    let digest = Sha1::new().chain_update(key.trim()).chain_update(GUID);
+    STANDARD.encode(digest.finalize())
+}
+
+/// True where a request over HTTP/1.1 asks for a WebSocket, be it well or badly.
+pub fn is_websocket_upgrade(headers: &HeaderMap) -> bool {
+    has_token(headers, UPGRADE, "websocket") && has_token(headers, CONNECTION, "upgrade")
+}
+
+/// Checks a client's request over HTTP/1.1 (RFC 6455, section 4.2.1).
+pub fn check_request(method: &Method, headers: &HeaderMap) -> Result<(), HandshakeError> {
+    if method != Method::GET {
+        return Err(HandshakeError::Method(method.clone()));
+    }
+    check_tokens(headers)?;
+    check_asked(headers)?;
+    let key = only(headers, SEC_WEBSOCKET_KEY).ok_or(HandshakeError::Key)?;
+    let decoded = STANDARD.decode(key).map_err(|_| HandshakeError::Key)?;
+    if decoded.len() != KEY_SIZE {
+        return Err(HandshakeError::Key);
+    }
+    Ok(())
+}
+
+/// Checks a client's request over HTTP/2 whose `:protocol` is `websocket` (RFC 8441, section 5): it
+/// has no key, and neither `upgrade` nor `connection`.
+pub fn check_connect_request(method: &Method, headers: &HeaderMap) -> Result<(), HandshakeError> {
+    if method != Method::CONNECT {
+        return Err(HandshakeError::Method(method.clone()));
+    }
+    check_asked(headers)
+}
+
+/// Checks an upstream's response over HTTP/1.1 (RFC 6455, section 4.1, the list at its end).
+pub fn check_response(
+    request: &HeaderMap,
+    status: StatusCode,
+    response: &HeaderMap,
+) -> Result<(), HandshakeError> {
+    if status != StatusCode::SWITCHING_PROTOCOLS {
+        return Err(HandshakeError::Status(status));
+    }
+    check_tokens(response)?;
+    let key = only(request, SEC_WEBSOCKET_KEY).ok_or(HandshakeError::Key)?;
+    if only(response, SEC_WEBSOCKET_ACCEPT) != Some(&accept_key(key)) {
+        return Err(HandshakeError::Accept);
+    }
+    check_answered(request, response)
+}
+
+/// Checks an upstream's response over HTTP/2 (RFC 8441, section 5): any 2xx accepts.
+pub fn check_connect_response(
+    request: &HeaderMap,
+    status: StatusCode,
+    response: &HeaderMap,
+) -> Result<(), HandshakeError> {
+    if !status.is_success() {
+        return Err(HandshakeError::Status(status));
+    }
+    check_answered(request, response)
+}
+
+fn check_tokens(headers: &HeaderMap) -> Result<(), HandshakeError> {
+    if !has_token(headers, UPGRADE, "websocket") {
+        return Err(HandshakeError::Upgrade);
+    }
+    if !has_token(headers, CONNECTION, "upgrade") {
+        return Err(HandshakeError::Connection);
+    }
+    Ok(())
+}
+
+/// What requests over both versions of HTTP have.
+fn check_asked(headers: &HeaderMap) -> Result<(), HandshakeError> {
+    if only(headers, SEC_WEBSOCKET_VERSION) != Some(VERSION) {
+        return Err(HandshakeError::Version);
+    }
+    Extension::all(headers)?;
+    Ok(())
+}
+
+/// What a server may choose of what it was asked for.
+fn check_answered(request: &HeaderMap, response: &HeaderMap) -> Result<(), HandshakeError> {
+    if response.contains_key(SEC_WEBSOCKET_PROTOCOL) {
+        let asked: Vec<_> = items(request, SEC_WEBSOCKET_PROTOCOL).collect();
+        // Subprotocols are compared with regard to case.
+        if !only(response, SEC_WEBSOCKET_PROTOCOL).is_some_and(|chosen| asked.contains(&chosen)) {
+            let chosen: Vec<_> = items(response, SEC_WEBSOCKET_PROTOCOL).collect();
+            return Err(HandshakeError::Subprotocol(chosen.join(", ")));
+        }
+    }
+    negotiation::check(request, response)?;
+    Ok(())
+}
+
+fn has_token(headers: &HeaderMap, name: HeaderName, token: &str) -> bool {
+    items(headers, name).any(|item| item.eq_ignore_ascii_case(token))
+}
+
+/// The items of a list that may stand in several fields.
+fn items(headers: &HeaderMap, name: impl AsHeaderName) -> impl Iterator<Item = &str> {
+    let values = headers.get_all(name).into_iter();
+    values
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(str::trim)
+        .filter(|item| !item.is_empty())
+}
+
+/// The value of a field that stands once; none where it is missing, repeated or no text.
+fn only(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
+    let mut values = headers.get_all(name).into_iter();
+    let value = values.next()?.to_str().ok()?;
+    values.next().is_none().then_some(value.trim())
+}
