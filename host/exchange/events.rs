@@ -1,5 +1,7 @@
 //! Where the events of an event stream and the lines of a text end. Pure.
 
+use std::ops::Range;
+
 use memchr::{memchr_iter, memchr2};
 
 /// The sizes in bytes of the events of a whole event stream (WHATWG HTML, section 9.2), in order;
@@ -44,6 +46,28 @@ pub fn lines(body: &[u8]) -> Vec<usize> {
         sizes.push(body.len() - start);
     }
     sizes
+}
+
+/// Where the values of the `data` fields of one event stand, in order (WHATWG HTML, section 9.2.6).
+/// The space behind the colon and the end of the line are no part of a value.
+pub fn data(event: &[u8]) -> Vec<Range<usize>> {
+    let mut places = Vec::new();
+    let mut line = if event.starts_with(BYTE_ORDER_MARK) {
+        BYTE_ORDER_MARK.len()
+    } else {
+        0
+    };
+    while line < event.len() {
+        let rest = &event[line..];
+        let length = memchr2(b'\n', b'\r', rest).unwrap_or(rest.len());
+        if let Some(value) = rest[..length].strip_prefix(b"data:") {
+            let value = value.strip_prefix(b" ").unwrap_or(value);
+            places.push(line + length - value.len()..line + length);
+        }
+        // The two of a CRLF end one line and an empty one, which has no data.
+        line += length + 1;
+    }
+    places
 }
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
@@ -102,6 +126,25 @@ mod tests {
         ];
         for (body, expected) in cases {
             assert_eq!(cut(body.as_bytes(), &lines(body.as_bytes())), *expected);
+        }
+    }
+
+    #[test]
+    fn data_is_what_stands_behind_its_name() {
+        let cases: [(&str, &[&str]); 6] = [
+            ("data: a\ndata:b\n\n", &["a", "b"]),
+            ("\u{feff}data: a\r\nid: 1\r\ndata:  b\r\n\r\n", &["a", " b"]),
+            ("data\n\n", &[]),
+            (": data: no\rdata:\r\r", &[""]),
+            ("event: data: x\n\n", &[]),
+            ("data: unfinished", &["unfinished"]),
+        ];
+        for (event, expected) in cases {
+            let found: Vec<_> = data(event.as_bytes())
+                .into_iter()
+                .map(|it| &event[it])
+                .collect();
+            assert_eq!(found, expected, "{event:?}");
         }
     }
 }

@@ -1,9 +1,12 @@
 //! Requests, responses and exchanges as the gateway keeps them: bodies whole and with content
 //! codings removed.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::{Method, StatusCode};
 
+use super::stream::Side;
 use super::{Fields, Stream};
 
 /// A whole body, or the name of the file that holds it.
@@ -59,6 +62,12 @@ pub struct Request {
 }
 
 impl Request {
+    /// True where it asks for a WebSocket, by whatever protocol it came.
+    pub fn is_websocket(&self) -> bool {
+        let upgrade = self.fields.text("upgrade");
+        upgrade.is_some_and(|protocol| protocol.eq_ignore_ascii_case("websocket"))
+    }
+
     /// The path without the query.
     pub fn path(&self) -> &str {
         self.target
@@ -125,8 +134,21 @@ impl Exchange {
 ///
 /// Everything here is the redacted view once a redaction stands before it.
 pub trait Message: Send + Sync {
-    /// `request` or `response`.
+    /// `request`, `response`, or of a stream `event`, `message` or `trailers`.
     fn kind(&self) -> &'static str;
+    /// Who sent it.
+    fn side(&self) -> Side {
+        Side::Client
+    }
+    /// True for the request that begins a WebSocket.
+    fn is_websocket(&self) -> bool {
+        false
+    }
+    /// The parts of a stream in order: events, messages and trailers. Only of a response, and only
+    /// where it was a stream.
+    fn parts(&self) -> &[Arc<dyn Message>] {
+        &[]
+    }
     /// Name of the endpoint.
     fn endpoint(&self) -> &str;
     /// Name of the session.

@@ -1,6 +1,7 @@
 //! Content codings (RFC 9110, section 8.4): bodies as they are on the wire and as they are kept.
 
 mod accept;
+mod flow;
 #[cfg(test)]
 mod tests;
 mod undo;
@@ -11,6 +12,7 @@ use bytes::Bytes;
 use flate2::{Compression, write};
 
 pub use accept::{accepts, restrict};
+pub use flow::{Encoder, positions};
 
 use super::Fields;
 

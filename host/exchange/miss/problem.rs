@@ -22,6 +22,19 @@ impl Miss {
         })
     }
 
+    /// Where the nearest differs, in a few words.
+    pub fn short(&self) -> String {
+        let nearest = self.nearest.first();
+        let place = nearest.and_then(|nearest| {
+            let first = nearest.differences.first()?;
+            Some(match &first.at {
+                Some(at) => format!("{} differs in {} {at}", self.line, first.part),
+                None => format!("{} differs in {}", self.line, first.part),
+            })
+        });
+        place.unwrap_or_else(|| format!("{} is not recorded", self.line))
+    }
+
     fn title(&self) -> &'static str {
         match self.cause {
             Cause::NoCassette => "the session has no cassette",

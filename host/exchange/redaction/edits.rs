@@ -85,6 +85,9 @@ pub enum EditError {
     /// Responses have no target.
     #[error("a response has no target")]
     NoTarget,
+    /// Messages of a stream have no header.
+    #[error("a message of a stream has no header `{0}`")]
+    NoHeader(String),
 }
 
 /// Applies all changes to a request, or none where one of them is not possible.
@@ -110,6 +113,46 @@ pub fn edit_response(response: &mut Response, edits: Vec<Edit>) -> Result<(), Ed
     if let Some(body) = plan.body {
         response.body = Content::Inline(body);
     }
+    Ok(())
+}
+
+/// A part of a stream after its changes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EditedPart {
+    /// Its bytes.
+    pub bytes: Bytes,
+    /// Where a border in it is now. Bytes that replaced some across it stand before it.
+    pub border: usize,
+}
+
+/// Applies all changes to a part of a stream, or none where one of them is not possible. It has
+/// no header and no target. `border` is a place in it that is to be found again.
+pub fn edit_part(part: &Bytes, edits: Vec<Edit>, border: usize) -> Result<EditedPart, EditError> {
+    let content = Content::Inline(part.clone());
+    let mut body = BodyPlan::new(&content);
+    for edit in edits {
+        match edit {
+            Edit::Replace { start, end, bytes } => body.replace(start, end, bytes)?,
+            Edit::ReplaceJson { pointer, text } => body.replace_json(&pointer, &text)?,
+            Edit::SetHeader { name, .. } | Edit::RemoveHeader { name } => {
+                return Err(EditError::NoHeader(name));
+            }
+            Edit::SetTarget(_) => return Err(EditError::NoTarget),
+        }
+    }
+    body.check()?;
+    let border = body.moved(border);
+    let bytes = body.finish()?.unwrap_or_else(|| part.clone());
+    Ok(EditedPart { bytes, border })
+}
+
+/// Applies all changes to trailers, which have fields alone.
+pub fn edit_trailers(trailers: &mut Fields, edits: Vec<Edit>) -> Result<(), EditError> {
+    let plan = Plan::new(edits, &Content::EMPTY)?;
+    if plan.target.is_some() {
+        return Err(EditError::NoTarget);
+    }
+    plan.header.apply(trailers);
     Ok(())
 }
 
@@ -214,7 +257,8 @@ impl<'a> BodyPlan<'a> {
         Ok(())
     }
 
-    fn finish(mut self) -> Result<Option<Bytes>, EditError> {
+    /// Puts the pieces in order; none may touch the bytes of another.
+    fn check(&mut self) -> Result<(), EditError> {
         self.pieces
             .sort_by_key(|piece| (piece.range.start, piece.range.end));
         let mut end = 0;
@@ -224,6 +268,23 @@ impl<'a> BodyPlan<'a> {
             }
             end = piece.range.end;
         }
+        Ok(())
+    }
+
+    /// Where a place of the body is after the changes, which are in order.
+    fn moved(&self, border: usize) -> usize {
+        let before = self
+            .pieces
+            .iter()
+            .filter(|piece| piece.range.start < border);
+        before.fold(border, |moved, piece| {
+            let old = piece.range.end.min(border) - piece.range.start;
+            moved - old + piece.new.len()
+        })
+    }
+
+    fn finish(mut self) -> Result<Option<Bytes>, EditError> {
+        self.check()?;
         let body = self.body.map(AsRef::as_ref).unwrap_or_default();
         Ok(splice::in_order(body, &self.pieces).map(Bytes::from))
     }

@@ -14,12 +14,14 @@ mod edits;
 mod fields;
 mod free;
 mod guard;
+mod joined;
 mod known;
 mod loose;
 mod names;
 mod pattern;
 mod placeholder;
 mod plain;
+mod protobuf;
 mod rules;
 mod run;
 mod secrets;
@@ -31,8 +33,11 @@ mod variant;
 mod view;
 
 pub use declared::Declared;
-pub use edits::{Edit, EditError, edit_request, edit_response};
+pub use edits::{
+    Edit, EditError, EditedPart, edit_part, edit_request, edit_response, edit_trailers,
+};
 pub use guard::{Guard, Refusal};
+pub use joined::Joint;
 pub use known::{Hit, Known};
 pub use placeholder::{by_class, is_class};
 pub use plain::PlainMessage;

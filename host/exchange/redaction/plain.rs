@@ -5,15 +5,16 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 
 use crate::exchange::json::Document;
+use crate::exchange::stream::Side;
 use crate::exchange::{Content, Fields, Message, Request, Response, form};
 
 /// A redacted request, or a redacted response with the request that it answers.
-#[derive(Debug)]
 pub struct PlainMessage {
     endpoint: Arc<str>,
     session: Arc<str>,
     request: Arc<Request>,
     response: Option<Arc<Response>>,
+    parts: Vec<Arc<dyn Message>>,
     body: Bytes,
     query: OnceLock<Vec<(String, String)>>,
     json: OnceLock<Option<Document>>,
@@ -28,6 +29,7 @@ impl PlainMessage {
             session,
             request,
             response: None,
+            parts: Vec::new(),
             body,
             query: OnceLock::new(),
             json: OnceLock::new(),
@@ -49,6 +51,15 @@ impl PlainMessage {
     }
 }
 
+impl PlainMessage {
+    /// The same response with the parts of its stream.
+    #[must_use]
+    pub fn with_parts(mut self, parts: Vec<Arc<dyn Message>>) -> Self {
+        self.parts = parts;
+        self
+    }
+}
+
 fn bytes(content: &Content) -> Bytes {
     match content {
         Content::Inline(bytes) => bytes.clone(),
@@ -59,6 +70,20 @@ fn bytes(content: &Content) -> Bytes {
 impl Message for PlainMessage {
     fn kind(&self) -> &'static str {
         self.response.as_ref().map_or("request", |_| "response")
+    }
+
+    fn side(&self) -> Side {
+        self.response
+            .as_ref()
+            .map_or(Side::Client, |_| Side::Server)
+    }
+
+    fn parts(&self) -> &[Arc<dyn Message>] {
+        &self.parts
+    }
+
+    fn is_websocket(&self) -> bool {
+        self.request.is_websocket()
     }
 
     fn endpoint(&self) -> &str {

@@ -102,7 +102,11 @@ impl<'a> Redaction<'a> {
 
     /// A secret that shows late in a message may also stand earlier in it, and a secret that is cut
     /// off may leave a text with another meaning; so a message is gone through until it settles.
-    fn settled<T>(&self, mut value: T, pass: impl Fn(&mut Run<'a>, &mut T)) -> Outcome<T> {
+    pub(super) fn settled<T>(
+        &self,
+        mut value: T,
+        pass: impl Fn(&mut Run<'a>, &mut T),
+    ) -> Outcome<T> {
         let mut run = self.run();
         for _ in 0..ROUNDS {
             let before = (run.found, self.secrets.len());
@@ -172,6 +176,11 @@ impl Run<'_> {
             let searched = || !self.rules.is_name(value);
             self.secrets.take(&rule.id, &rule.class, value, searched);
         }
+    }
+
+    /// What was counted.
+    pub(super) fn into_counts(self) -> Counts {
+        self.counts
     }
 
     fn take(&mut self, rule: &Rule, value: &[u8]) -> Arc<Secret> {

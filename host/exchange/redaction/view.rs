@@ -107,6 +107,10 @@ impl Message for RequestView {
         "request"
     }
 
+    fn is_websocket(&self) -> bool {
+        self.request.is_websocket()
+    }
+
     fn endpoint(&self) -> &str {
         &self.endpoint
     }

@@ -1,0 +1,72 @@
+//! gRPC over HTTP/2 as far as it needs no socket: messages in their frames, status, and what
+//! descriptors tell of a message (gRPC, `doc/PROTOCOL-HTTP2.md`).
+
+mod framing;
+mod schema;
+mod status;
+mod transcript;
+
+pub use framing::{Framed, Splitter, accepts, decode, encode, frame};
+pub use schema::{Schema, SchemaError, Shape};
+pub use status::{Code, decode_message, encode_message, trailers, trailers_only};
+pub use transcript::{Halves, transcript};
+
+use super::coding::CodingError;
+
+/// True for the content types of gRPC, such as `application/grpc+proto`. Those of gRPC-Web are
+/// others: its messages are a body like any other.
+pub fn is_grpc(content_type: &str) -> bool {
+    let essence = content_type.split(';').next().unwrap_or_default().trim();
+    let essence = essence.to_ascii_lowercase();
+    essence
+        .strip_prefix("application/grpc")
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('+'))
+}
+
+/// Why messages cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum GrpcError {
+    /// A message is larger than allowed.
+    #[error("a message of {size} bytes is larger than {most}")]
+    TooLarge {
+        /// Its size in bytes.
+        size: u64,
+        /// The limit in bytes.
+        most: u64,
+    },
+    /// All messages together are larger than allowed.
+    #[error("the messages of the call are larger than {0} bytes")]
+    TooMuch(u64),
+    /// The mark before a message is none.
+    #[error("a message begins with {0} where a flag should stand that says if it is compressed")]
+    Flag(u8),
+    /// It is compressed, but nothing says how.
+    #[error("a message is compressed, but no `grpc-encoding` says how")]
+    NoEncoding,
+    /// It is compressed in a way that cannot be undone.
+    #[error("`grpc-encoding: {0}` is unknown")]
+    Encoding(String),
+    /// It cannot be decompressed.
+    #[error("a message cannot be decompressed: {0}")]
+    Coding(#[from] CodingError),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_grpc;
+
+    #[test]
+    fn content_types_are_told_apart() {
+        for (content_type, expected) in [
+            ("application/grpc", true),
+            ("application/grpc+proto", true),
+            ("Application/GRPC; charset=utf-8", true),
+            ("application/grpc-web", false),
+            ("application/grpc-web+proto", false),
+            ("application/grpcx", false),
+            ("application/json", false),
+        ] {
+            assert_eq!(is_grpc(content_type), expected, "{content_type}");
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! A canary cut at every byte, over every kind of part.
+
+use bytes::Bytes;
+
+use super::*;
+use crate::exchange::redaction::{Declared, Purpose, Rules, Secrets};
+
+const CANARY: &str = "sk-ant-c4N4ryV4lu3-0123456789-AbCd9";
+
+fn rules() -> Rules {
+    let pattern = |class: &str, regex: &str| Declared::Pattern {
+        regex: regex.to_owned(),
+        class: class.to_owned(),
+    };
+    let declared = vec![
+        pattern("anthropic-key", r"\bsk-ant-[A-Za-z0-9_-]{20,}"),
+        pattern("bearer", r"(?i)\bBearer\s+([A-Za-z0-9._~+/=-]{16,})"),
+    ];
+    Rules::compile(declared, &[]).unwrap()
+}
+
+fn joined(parts: &[String], joint: Joint, secrets: &Secrets) -> Vec<String> {
+    let rules = rules();
+    let parts: Vec<_> = parts.iter().map(|part| Bytes::from(part.clone())).collect();
+    let redaction = Redaction::new(&rules, secrets, Purpose::Write);
+    let once = redaction.joined(&parts, joint).value;
+    assert_eq!(redaction.joined(&once, joint).value, once, "not settled");
+    let text = |bytes: &Bytes| String::from_utf8(bytes.to_vec()).unwrap();
+    once.iter().map(text).collect()
+}
+
+/// How a piece of text stands in a part, and what is read of it again.
+struct Dress {
+    joint: Joint,
+    wear: fn(&str) -> String,
+}
+
+const DRESSES: [Dress; 7] = [
+    Dress {
+        joint: Joint::Events,
+        wear: |text| format!("id: 1\ndata: {text}\n\n"),
+    },
+    Dress {
+        joint: Joint::Events,
+        wear: |text| format!(": hi\r\ndata:{text}\r\nretry: 10\r\n\r\n"),
+    },
+    Dress {
+        joint: Joint::Events,
+        wear: |text| {
+            let text = serde_json::Value::from(text);
+            format!("data: {{\"choices\":[{{\"delta\":{{\"content\":{text}}}}}],\"n\":1.0}}\r\r")
+        },
+    },
+    Dress {
+        joint: Joint::Lines,
+        wear: |text| format!("{{ \"response\": {} }}\n", serde_json::Value::from(text)),
+    },
+    Dress {
+        joint: Joint::Lines,
+        wear: |text| format!("{text}\r\n"),
+    },
+    Dress {
+        joint: Joint::Messages,
+        wear: |text| format!("[{}]", serde_json::Value::from(text)),
+    },
+    Dress {
+        joint: Joint::Messages,
+        wear: str::to_owned,
+    },
+];
+
+fn over(dress: &Dress, texts: &[&str], secrets: &Secrets) -> String {
+    let parts: Vec<_> = texts.iter().map(|text| (dress.wear)(text)).collect();
+    joined(&parts, dress.joint, secrets).concat()
+}
+
+#[test]
+fn a_pattern_is_found_over_every_border() {
+    for (number, dress) in DRESSES.iter().enumerate() {
+        for cut in 1..CANARY.len() {
+            let (one, two) = CANARY.split_at(cut);
+            let texts = [format!("say \"{one}"), format!("{two}\" to \\n me")];
+            let texts = [texts[0].as_str(), texts[1].as_str()];
+            let found = over(dress, &texts, &Secrets::default());
+            assert!(
+                found.contains("<anthropic-key-1>"),
+                "{number} {cut}: {found}"
+            );
+            let rest = &CANARY[CANARY.len() - 6..];
+            assert!(!found.contains(rest), "{number} {cut}: {found}");
+            let plain = ["say \"@", "\" to \\n me"];
+            let expected: String = plain.iter().map(|text| (dress.wear)(text)).collect();
+            assert_eq!(
+                found.replace("<anthropic-key-1>", "@"),
+                expected,
+                "{number}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_known_secret_is_found_over_two_borders() {
+    for (number, dress) in DRESSES.iter().enumerate() {
+        let secrets = Secrets::default();
+        secrets.note("word", b"open-sesame,open-door");
+        for first in 1..15 {
+            for second in first + 1..16 {
+                let secret = "open-sesame,open-door";
+                let texts = [&secret[..first], &secret[first..second], &secret[second..]];
+                let found = over(dress, &texts, &secrets);
+                assert!(
+                    found.contains("<word-1>"),
+                    "{number} {first} {second}: {found}"
+                );
+                assert!(
+                    !found.contains("sesame"),
+                    "{number} {first} {second}: {found}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_word_behind_a_secret_is_no_part_of_it() {
+    let cases = [
+        (CANARY, "hello", "hello"),
+        (CANARY, CANARY, CANARY),
+        ("Bearer ", "abcdefghijklmnop", "<bearer-1>"),
+    ];
+    for (one, two, left) in cases {
+        let parts = [one.to_owned(), two.to_owned()];
+        let found = joined(&parts, Joint::Messages, &Secrets::default());
+        assert_eq!(found[1], left, "{one} {two}");
+    }
+}
+
+#[test]
+fn what_holds_no_secret_stays_as_it_was() {
+    for dress in &DRESSES {
+        let texts = ["a \u{e9} \"b\"", "", "sk-ant-short", "\u{2028}"];
+        let parts: Vec<_> = texts.iter().map(|text| (dress.wear)(text)).collect();
+        assert_eq!(joined(&parts, dress.joint, &Secrets::default()), parts);
+    }
+    let odd = [
+        b"\xff\xfe".as_slice(),
+        b"data: \xff\n\n",
+        b"{\"a\": \"\\ud800\"}",
+    ];
+    let odd: Vec<_> = odd
+        .iter()
+        .map(|part| Bytes::copy_from_slice(part))
+        .collect();
+    let rules = rules();
+    let secrets = Secrets::default();
+    let redaction = Redaction::new(&rules, &secrets, Purpose::Key);
+    for joint in [Joint::Events, Joint::Lines, Joint::Messages] {
+        assert_eq!(redaction.joined(&odd, joint).value, odd);
+    }
+}
+
+#[test]
+fn secrets_in_bytes_are_found_where_they_are_known() {
+    let secrets = Secrets::default();
+    secrets.note("token", b"0123456789abcdef");
+    let parts = [b"\xff\xfe01234567".as_slice(), b"89abcdef\xff"];
+    let parts: Vec<_> = parts
+        .iter()
+        .map(|part| Bytes::copy_from_slice(part))
+        .collect();
+    let rules = rules();
+    let redaction = Redaction::new(&rules, &secrets, Purpose::Write);
+    let found = redaction.joined(&parts, Joint::Messages);
+    assert_eq!(found.value[0], b"\xff\xfe<token-1>".as_slice());
+    assert_eq!(found.value[1], b"\xff".as_slice());
+    assert_eq!(found.counts.values().sum::<u64>(), 1);
+}
