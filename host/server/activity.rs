@@ -11,6 +11,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::OwnedSemaphorePermit;
 
 /// Shared by a connection's socket, its requests and its task.
 #[derive(Debug)]
@@ -22,6 +23,9 @@ pub(super) struct Activity {
     /// Milliseconds from `opened` to the first byte of a head, plus one; 0 while none is on its
     /// way.
     head_since: AtomicU64,
+    /// The connection's slot. It is free again once the connection has ended and so has every
+    /// request, since a tunnel outlives the connection that it was asked for on.
+    _slot: OwnedSemaphorePermit,
 }
 
 /// A request at work. The connection is not idle while it lives.
@@ -29,12 +33,13 @@ pub(super) struct Activity {
 pub struct Busy(Arc<Activity>);
 
 impl Activity {
-    pub(super) fn new() -> Arc<Self> {
+    pub(super) fn new(slot: OwnedSemaphorePermit) -> Arc<Self> {
         Arc::new(Self {
             opened: Instant::now(),
             requests: AtomicUsize::new(0),
             idle_since: AtomicU64::new(0),
             head_since: AtomicU64::new(0),
+            _slot: slot,
         })
     }
 
@@ -66,6 +71,13 @@ impl Activity {
         if waiting && self.head_since.load(Ordering::Relaxed) == 0 {
             self.head_since.store(self.now() + 1, Ordering::Relaxed);
         }
+    }
+}
+
+impl Clone for Busy {
+    fn clone(&self) -> Self {
+        self.0.requests.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(&self.0))
     }
 }
 
@@ -136,11 +148,33 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
 
 #[cfg(test)]
 mod tests {
+    use tokio::sync::Semaphore;
+
     use super::*;
+
+    fn slots() -> (Arc<Semaphore>, OwnedSemaphorePermit) {
+        let slots = Arc::new(Semaphore::new(1));
+        let slot = Arc::clone(&slots).try_acquire_owned().unwrap();
+        (slots, slot)
+    }
+
+    #[test]
+    fn a_slot_is_free_once_the_last_request_has_ended() {
+        let (slots, slot) = slots();
+        let activity = Activity::new(slot);
+        let busy = activity.begin();
+        let tunnel = busy.clone();
+        drop(activity);
+        drop(busy);
+        assert_eq!(slots.available_permits(), 0);
+        drop(tunnel);
+        assert_eq!(slots.available_permits(), 1);
+    }
 
     #[test]
     fn only_an_idle_connection_expires() {
-        let activity = Activity::new();
+        let (_slots, slot) = slots();
+        let activity = Activity::new(slot);
         let (now, later) = (Duration::ZERO, Duration::from_secs(60));
         assert!(activity.expired(later, now));
         assert!(!activity.expired(now, later));

@@ -37,7 +37,7 @@ pub trait Respond: Send + Sync + 'static {
     ) -> impl Future<Output = Response<Self::Body>> + Send;
 }
 
-/// Serves one accepted socket; the slot is free again at the end.
+/// Serves one accepted socket; the slot is free again at the end of it and of its tunnels.
 pub(super) async fn run<S: Respond>(
     stream: TcpStream,
     door: Arc<Door<S>>,
@@ -48,24 +48,24 @@ pub(super) async fn run<S: Respond>(
         tracing::debug!("TCP_NODELAY: {error}");
     }
     match &door.tls {
-        None => speak(stream, &door).await,
+        None => speak(stream, &door, slot).await,
         Some(tls) => {
             let handshake = tokio::time::timeout(door.bounds.tls_timeout, tls.accept(stream));
             match handshake.await {
-                Ok(Ok(stream)) => speak(stream, &door).await,
+                Ok(Ok(stream)) => speak(stream, &door, slot).await,
                 Ok(Err(error)) => tracing::debug!("TLS handshake: {error}"),
                 Err(_) => tracing::debug!("TLS handshake: no end within limits.tls_timeout"),
             }
         }
     }
-    drop(slot);
 }
 
 async fn speak<S: Respond>(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     door: &Arc<Door<S>>,
+    slot: OwnedSemaphorePermit,
 ) {
-    let activity = Activity::new();
+    let activity = Activity::new(slot);
     let socket = TokioIo::new(Watched::new(stream, Arc::clone(&activity)));
     let (handler, shared) = (Arc::clone(door), Arc::clone(&activity));
     let service = service_fn(move |request| {
@@ -73,7 +73,7 @@ async fn speak<S: Respond>(
         async move { Ok::<_, Infallible>(door.respond.respond(request, busy).await) }
     });
     let builder = builder(&door.bounds);
-    let mut connection = pin!(builder.serve_connection(socket, service));
+    let mut connection = pin!(builder.serve_connection_with_upgrades(socket, service));
     let mut stop = door.drain.stop();
     let mut look = tokio::time::interval(between_looks(&door.bounds));
     let mut ending = false;
@@ -124,6 +124,8 @@ fn builder(bounds: &Bounds) -> auto::Builder<TokioExecutor> {
         .http2()
         .timer(TokioTimer::new())
         .auto_date_header(false)
+        // WebSocket over HTTP/2 (RFC 8441, section 3).
+        .enable_connect_protocol()
         .max_concurrent_streams(bounds.http2_streams)
         .initial_stream_window_size(bounds.http2_stream_window)
         .initial_connection_window_size(bounds.http2_connection_window)

@@ -63,7 +63,7 @@ impl Connector {
         clippy::disallowed_methods,
         reason = "this is the one place that dials"
     )]
-    async fn dial(self) -> Result<TokioIo<Dialled>, BoxError> {
+    pub(super) async fn dial(self) -> Result<TokioIo<Dialled>, BoxError> {
         let address = (self.target.host.trim_matches(['[', ']']), self.target.port);
         let tcp = within(
             self.connect_timeout,

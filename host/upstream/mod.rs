@@ -1,6 +1,7 @@
 //! The door for sockets out: one pooled client per upstream, with time limits on every phase.
 
 mod connector;
+mod tunnel;
 
 use std::time::Duration;
 
@@ -13,6 +14,8 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 use connector::Connector;
 pub use connector::Dialled;
+use tunnel::Tunnels;
+pub use tunnel::{Opened, Way};
 
 use crate::config::{Limits, Scheme, Upstream as Address};
 
@@ -32,6 +35,8 @@ pub struct Bounds {
     pub idle_timeout: Duration,
     /// Idle connections kept for one upstream.
     pub idle_connections: usize,
+    /// Bytes that a tunnel over HTTP/2 may hold here.
+    pub tunnel_window: u32,
 }
 
 impl From<&Limits> for Bounds {
@@ -42,6 +47,7 @@ impl From<&Limits> for Bounds {
             first_byte_timeout: limits.first_byte_timeout,
             idle_timeout: limits.upstream_idle_timeout,
             idle_connections: limits.upstream_idle_connections,
+            tunnel_window: limits.http2_stream_window,
         }
     }
 }
@@ -83,6 +89,7 @@ pub enum UpstreamError {
 #[derive(Clone, Debug)]
 pub struct Upstream {
     client: Pooled<Connector, Body>,
+    tunnels: Tunnels,
     target: String,
     first_byte_timeout: Duration,
 }
@@ -94,6 +101,7 @@ impl Upstream {
         tls: Option<std::sync::Arc<rustls::ClientConfig>>,
         bounds: &Bounds,
     ) -> Self {
+        let tunnels = Tunnels::new(target, tls.as_ref(), bounds);
         let connector = Connector::new(target.clone(), tls, bounds);
         let client = Pooled::builder(TokioExecutor::new())
             .timer(TokioTimer::new())
@@ -109,6 +117,7 @@ impl Upstream {
             .build(connector);
         Self {
             client,
+            tunnels,
             target: format!("{}:{}", target.host, target.port),
             first_byte_timeout: bounds.first_byte_timeout,
         }
@@ -119,19 +128,27 @@ impl Upstream {
         let limit = self.first_byte_timeout;
         match tokio::time::timeout(limit, self.client.request(request)).await {
             Ok(Ok(response)) => Ok(response),
-            Ok(Err(error)) => Err(self.explain(&error)),
-            Err(_) => Err(UpstreamError::Late {
-                target: self.target.clone(),
-                what: "response",
-                limit,
-                key: "first_byte_timeout",
-            }),
+            Ok(Err(error)) => Err(self.explain(&error, error.is_connect())),
+            Err(_) => Err(self.late("response")),
         }
     }
 
-    fn explain(&self, error: &hyper_util::client::legacy::Error) -> UpstreamError {
+    fn late(&self, what: &'static str) -> UpstreamError {
+        UpstreamError::Late {
+            target: self.target.clone(),
+            what,
+            limit: self.first_byte_timeout,
+            key: "first_byte_timeout",
+        }
+    }
+
+    fn explain(
+        &self,
+        error: &(dyn std::error::Error + 'static),
+        connecting: bool,
+    ) -> UpstreamError {
         let target = self.target.clone();
-        let mut source: Option<&(dyn std::error::Error + 'static)> = Some(error);
+        let mut source = Some(error);
         let mut reason = error.to_string();
         while let Some(cause) = source {
             if let Some(late) = cause.downcast_ref::<connector::Late>() {
@@ -145,7 +162,7 @@ impl Upstream {
             reason = cause.to_string();
             source = cause.source();
         }
-        if error.is_connect() {
+        if connecting {
             UpstreamError::Connect { target, reason }
         } else {
             UpstreamError::Broken { target, reason }
