@@ -182,6 +182,10 @@ pub struct RunFlags {
     /// How clients connect [default: off].
     #[arg(long, value_name = "TLS", value_parser = ["self-signed", "off"])]
     pub tls: Option<String>,
+    /// At what pace streams are replayed: `instant`, `recorded`, or a factor such as 0.5 [default:
+    /// instant].
+    #[arg(long, value_name = "PACE")]
+    pub timing: Option<String>,
     /// Refuse edited cassettes, and end with status 1 where a verdict fails.
     #[arg(long)]
     pub strict: bool,
@@ -264,6 +268,7 @@ impl RunFlags {
             ("endpoint.listen", &self.listen),
             ("endpoint.tls", &self.tls),
             ("session", &self.session),
+            ("timing", &self.timing),
             ("report", &self.report),
         ];
         let strict = self.strict.then(|| Override::flag("strict", true));

@@ -9,6 +9,7 @@ use super::fault::Problem;
 use super::limit::{self, read_span};
 use super::plugin::Plugin;
 use super::section::{Place, Section, choice, flag, text};
+use super::timing::timing;
 use super::tree::Node;
 use super::{Builtin, Config, Fsync, Limits, Mode, PathsOrDefault, Redaction, Upstream};
 
@@ -20,6 +21,8 @@ pub(super) fn read(mut root: Section<'_>) -> Config {
         cassettes: root.path_or("cassettes", "cassettes"),
         plugin_folders: plugin_folders(&mut root),
         exhausted: root.read("exhausted", choice).unwrap_or(Exhausted::Repeat),
+        timing: root.read("timing", timing).unwrap_or_default(),
+        descriptors: root.paths("descriptors").unwrap_or_default(),
         strict: root.read("strict", flag).unwrap_or(false),
         report: root.path("report"),
         fsync: root

@@ -17,6 +17,7 @@ mod limits;
 mod overrides;
 mod plugin;
 mod section;
+mod timing;
 mod tree;
 mod units;
 mod upstream;
@@ -28,6 +29,7 @@ pub use limit::Limit;
 pub use limits::{Limits, TABLE as LIMITS};
 pub use overrides::Override;
 pub use plugin::Plugin;
+pub use timing::Timing;
 pub use units::{ByteSize, Span};
 pub use upstream::{Scheme, Upstream};
 
@@ -43,6 +45,10 @@ pub struct Config {
     pub plugin_folders: PathsOrDefault,
     /// What a repeated request gets once its recorded responses are used up.
     pub exhausted: Exhausted,
+    /// At what pace recorded streams are replayed.
+    pub timing: Timing,
+    /// Descriptor sets of protocol buffers, so that messages of gRPC can be read by their fields.
+    pub descriptors: Vec<PathBuf>,
     /// Edited cassettes are refused, and a verdict that fails ends the process with status 1.
     pub strict: bool,
     /// Where the verdicts are written as JSON, if anywhere.
