@@ -1,6 +1,7 @@
 //! The commands that look: `check`, `plugin list`, `cassette list` and `cassette show`.
 
 use super::args::Cli;
+use super::conversation::{self, Show};
 use super::{FAILED, OK, environment, fail, telemetry};
 use crate::cassette::{Changes, Folder, Row, Summary};
 use crate::config::{Config, LogFormat};
@@ -103,23 +104,37 @@ pub(super) fn cassette(cli: &Cli, name: &str, body: bool) -> u8 {
         }
         Err(error) => return fail(&chain(&error)),
     };
+    let schema = match gateway::schema(&config) {
+        Ok(schema) => schema,
+        Err(reason) => return fail(&reason),
+    };
+    let show = Show {
+        all: body,
+        schema: &schema,
+    };
     for recorded in &loaded.exchanges {
         let row = Row::from(recorded);
         let edited = if row.edited { "  edited" } else { "" };
         let tags: Vec<_> = row.tags.iter().map(|(k, v)| format!("  {k}={v}")).collect();
+        let size = match &row.stream {
+            Some(stream) => conversation::summary(stream),
+            None => format!("{} B -> {} B", row.request_bytes, row.response_bytes),
+        };
         println!(
-            "{:>4}  {} {}  {}  {} B -> {} B  [{}]{}{edited}",
+            "{:>4}  {} {}  {}  {size}  [{}]{}{edited}",
             row.ordinal,
             row.method,
             row.target,
             row.status,
-            row.request_bytes,
-            row.response_bytes,
             row.endpoint,
             tags.concat(),
         );
-        if body {
+        let lines = show.lines(&recorded.exchange);
+        if body && lines.is_empty() {
             show_bodies(&recorded.exchange);
+        }
+        for line in lines {
+            println!("      {line}");
         }
     }
     for damage in loaded.damage.iter().chain(&loaded.torn) {

@@ -7,6 +7,7 @@
 )]
 
 pub mod args;
+mod conversation;
 mod environment;
 mod inspect;
 mod serve;

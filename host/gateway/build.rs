@@ -43,6 +43,9 @@ pub enum StartError {
     /// Plugins cannot be used, a line each.
     #[error("{}", .0.join("\n"))]
     Plugins(Vec<String>),
+    /// A descriptor set cannot be used.
+    #[error("{0}")]
+    Descriptors(String),
     /// The plugins do not fit together.
     #[error("plugins: {0}")]
     Compose(PluginError),
@@ -136,7 +139,8 @@ pub(super) fn snapshot(
     let generation = before.map_or(1, |before| before.generation + 1);
     let config = Arc::clone(&loaded.config);
     let off = &config.redaction.off;
-    let plugins = Plugins::new(loaded.plugins(), off).map_err(StartError::Compose)?;
+    let plugins =
+        Plugins::new(loaded.plugins(), off, loaded.schema()).map_err(StartError::Compose)?;
     let guard = Guard::new(off);
     for id in plugins.unknown_off() {
         if !Guard::ids().any(|known| known == id) {

@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::descriptors::Descriptors;
 use super::{Options, StartError, sources};
 use crate::config::{Config, OnError};
+use crate::exchange::grpc::Schema;
 use crate::plugin::{self, Bounds, Plugin, Source};
 
 /// The built-in plugins in the order in which they are asked, after all others.
@@ -32,6 +34,7 @@ pub struct Loaded {
     pub config: Arc<Config>,
     text: Option<String>,
     plugins: Vec<Slot>,
+    descriptors: Descriptors,
     /// Sources that failed, so that the same failure is not reported again.
     rejected: BTreeMap<String, (Source, String)>,
     config_error: Option<String>,
@@ -48,6 +51,11 @@ impl Loaded {
     /// Reads the configuration and loads the plugins.
     pub fn read(options: &Options) -> Result<Self, StartError> {
         first(options)
+    }
+
+    /// How messages of gRPC are read.
+    pub fn schema(&self) -> Schema {
+        self.descriptors.schema().clone()
     }
 
     /// The plugins in the order in which they are asked.
@@ -78,6 +86,7 @@ impl Loaded {
                 "limits.in_flight",
                 new.limits.in_flight != old.limits.in_flight,
             ),
+            ("limits.streams", new.limits.streams != old.limits.streams),
             (
                 "limits.sessions",
                 new.limits.sessions != old.limits.sessions,
@@ -111,6 +120,7 @@ pub(super) fn first(options: &Options) -> Result<Loaded, StartError> {
     let config = parse(options, text.as_deref())?;
     check_folders(&config)?;
     let mut loaded = Loaded {
+        descriptors: Descriptors::read(&config).map_err(StartError::Descriptors)?,
         config: Arc::new(config),
         text,
         plugins: Vec::new(),
@@ -141,6 +151,8 @@ pub fn config(options: &Options) -> Result<Config, StartError> {
 pub(super) fn next(options: &Options, before: &Loaded) -> Option<Loaded> {
     let mut loaded = before.clone();
     let config_changed = next_config(options, &mut loaded);
+    let config = Arc::clone(&loaded.config);
+    let schema_changed = loaded.descriptors.renew(&config);
     let wanted = wanted(&loaded.config);
     for fault in &wanted.faults {
         tracing::error!("{fault}\n  the last good version stays in force");
@@ -168,8 +180,11 @@ pub(super) fn next(options: &Options, before: &Loaded) -> Option<Loaded> {
             .iter()
             .zip(&before_plugins)
             .all(|(new, old)| Arc::ptr_eq(&new.plugin, &old.plugin));
-    (config_changed || !same_plugins || loaded.rejected.len() != before.rejected.len())
-        .then_some(loaded)
+    (config_changed
+        || schema_changed
+        || !same_plugins
+        || loaded.rejected.len() != before.rejected.len())
+    .then_some(loaded)
 }
 
 fn stays(name: &str, loaded: &Loaded) -> &'static str {

@@ -1,6 +1,7 @@
 //! Puts the gateway together, keeps it up to date, and takes it down.
 
 mod build;
+mod descriptors;
 mod generation;
 mod listeners;
 mod sources;
@@ -17,6 +18,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::Semaphore;
 
 pub use build::{StartError, check, folder};
+pub use descriptors::schema;
 pub use generation::{Loaded, config};
 
 use crate::cassette::Writer;
@@ -120,6 +122,7 @@ impl Gateway {
             recorder,
             budget: Budget::new(config.limits.recording_memory),
             turns: Arc::new(Semaphore::new(config.limits.in_flight)),
+            streams: Arc::new(Semaphore::new(config.limits.streams)),
             drain: Drain::default(),
         });
         let mut listeners = Listeners::new(&options, Arc::clone(&live), &config)?;

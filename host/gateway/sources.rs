@@ -17,12 +17,12 @@ pub(super) struct Look {
 }
 
 /// The files that a gateway depends on, as they look now.
-pub(super) fn look(config_file: Option<&Path>, folders: &[PathBuf]) -> Vec<Look> {
+pub(super) fn look(files: &[PathBuf], folders: &[PathBuf]) -> Vec<Look> {
     let plugins = folders.iter().flat_map(|folder| plugin_files(folder));
     let plugins = plugins.map(|(_, path)| path);
-    let config = config_file.map(Path::to_owned);
-    let mut looks: Vec<_> = config
-        .into_iter()
+    let mut looks: Vec<_> = files
+        .iter()
+        .cloned()
         .chain(plugins)
         // A file that is gone by now is seen as gone.
         .filter_map(|path| {
@@ -81,7 +81,7 @@ fn plugin_files(folder: &Path) -> Vec<(String, PathBuf)> {
 }
 
 /// Reads at most one byte more than allowed, so that a file without end is refused by its size.
-fn read(path: &Path, most: usize) -> io::Result<Arc<[u8]>> {
+pub(super) fn read(path: &Path, most: usize) -> io::Result<Arc<[u8]>> {
     let mut bytes = Vec::new();
     File::open(path)?
         .take(most as u64 + 1)

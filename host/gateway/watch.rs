@@ -5,7 +5,7 @@
 //! now and then covers what it does not say.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Weak};
@@ -83,13 +83,13 @@ fn watch(core: &Weak<Core>, woken: &Receiver<()>, mut watcher: Option<Recommende
         if core.stopped.load(Ordering::Acquire) {
             return;
         }
-        let (config_file, folders) = core.watched();
+        let (files, folders) = core.watched();
         if let Some(watcher) = &mut watcher {
-            follow(watcher, &mut watched, config_file.as_deref(), &folders);
+            follow(watcher, &mut watched, &files, &folders);
         }
-        let now = sources::look(config_file.as_deref(), &folders);
+        let now = sources::look(&files, &folders);
         if seen.as_ref() != Some(&now) {
-            seen = Some(settled(now, config_file.as_deref(), &folders));
+            seen = Some(settled(now, &files, &folders));
             core.reload();
         }
         drop(core);
@@ -101,10 +101,10 @@ fn watch(core: &Weak<Core>, woken: &Receiver<()>, mut watcher: Option<Recommende
 }
 
 /// The look at which the files came to rest.
-fn settled(mut look: Vec<Look>, config_file: Option<&Path>, folders: &[PathBuf]) -> Vec<Look> {
+fn settled(mut look: Vec<Look>, files: &[PathBuf], folders: &[PathBuf]) -> Vec<Look> {
     for _ in 0..RESTLESS {
         std::thread::sleep(SETTLE);
-        let next = sources::look(config_file, folders);
+        let next = sources::look(files, folders);
         if next == look {
             break;
         }
@@ -117,17 +117,18 @@ fn settled(mut look: Vec<Look>, config_file: Option<&Path>, folders: &[PathBuf])
 fn follow(
     watcher: &mut RecommendedWatcher,
     watched: &mut Vec<PathBuf>,
-    config_file: Option<&Path>,
+    files: &[PathBuf],
     folders: &[PathBuf],
 ) {
-    let parent = config_file.and_then(Path::parent).map(|parent| {
+    let parents = files.iter().filter_map(|file| file.parent());
+    let parents = parents.map(|parent| {
         if parent.as_os_str().is_empty() {
             PathBuf::from(".")
         } else {
             parent.to_owned()
         }
     });
-    let wanted: Vec<_> = parent.into_iter().chain(folders.iter().cloned()).collect();
+    let wanted: Vec<_> = parents.chain(folders.iter().cloned()).collect();
     watched.retain(|path| {
         let keep = wanted.contains(path) && path.is_dir();
         if !keep {
@@ -148,14 +149,11 @@ fn follow(
 
 impl Core {
     /// The files and folders that matter now.
-    fn watched(&self) -> (Option<PathBuf>, Vec<PathBuf>) {
+    fn watched(&self) -> (Vec<PathBuf>, Vec<PathBuf>) {
         let config = Arc::clone(&self.lock_loaded().config);
-        (
-            self.options
-                .config_file
-                .as_ref()
-                .map(|path| self.options.base.join(path)),
-            config.plugin_folders.paths.clone(),
-        )
+        let file = self.options.config_file.as_ref();
+        let file = file.map(|path| self.options.base.join(path));
+        let files = file.into_iter().chain(config.descriptors.iter().cloned());
+        (files.collect(), config.plugin_folders.paths.clone())
     }
 }

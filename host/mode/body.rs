@@ -10,13 +10,19 @@ use hyper::body::Incoming;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::capture::Tee;
+use super::context::{Lasting, Live};
+use super::paced::Paced;
+use super::talk::Frames;
 use crate::server::Busy;
 
 /// A response's body with what it holds on to until it is sent.
 pub struct Outgoing {
     source: Source,
+    /// It is a stream that may last.
+    lasts: bool,
     _busy: Option<Busy>,
     _permit: Option<OwnedSemaphorePermit>,
+    _lasting: Option<Lasting>,
 }
 
 enum Source {
@@ -31,6 +37,10 @@ enum Source {
     Passing(Incoming),
     /// From the upstream, and recorded.
     Teed(Box<Tee>),
+    /// From the cassette, piece by piece.
+    Paced(Box<Paced>),
+    /// From the cassette, as an answer to what the client says.
+    Talk(Frames),
 }
 
 impl Outgoing {
@@ -48,6 +58,19 @@ impl Outgoing {
         })
     }
 
+    /// No bytes, and no length told.
+    pub(super) fn nothing() -> Self {
+        Self::recorded(Bytes::new(), None, false)
+    }
+
+    pub(super) fn paced(paced: Paced) -> Self {
+        Self::new(Source::Paced(Box::new(paced))).lasting(true)
+    }
+
+    pub(super) fn talk(frames: Frames) -> Self {
+        Self::new(Source::Talk(frames)).lasting(true)
+    }
+
     pub(super) fn passing(body: Incoming) -> Self {
         Self::new(Source::Passing(body))
     }
@@ -59,14 +82,29 @@ impl Outgoing {
     fn new(source: Source) -> Self {
         Self {
             source,
+            lasts: false,
             _busy: None,
             _permit: None,
+            _lasting: None,
         }
     }
 
-    pub(super) fn holding(mut self, busy: Busy, permit: Option<OwnedSemaphorePermit>) -> Self {
+    /// Says whether it is a stream that may last.
+    pub(super) fn lasting(mut self, lasts: bool) -> Self {
+        self.lasts = lasts;
+        self
+    }
+
+    /// Holds these until it is sent. A stream gives its turn back where there is a place for it.
+    pub(super) fn holding(
+        mut self,
+        live: &Live,
+        busy: Busy,
+        permit: Option<OwnedSemaphorePermit>,
+    ) -> Self {
         self._busy = Some(busy);
-        self._permit = permit;
+        self._lasting = if self.lasts { live.lasting() } else { None };
+        self._permit = permit.filter(|_| self._lasting.is_none());
         self
     }
 }
@@ -91,6 +129,8 @@ impl Body for Outgoing {
             }
             Source::Passing(body) => Pin::new(body).poll_frame(cx).map_err(Into::into),
             Source::Teed(tee) => Pin::new(&mut **tee).poll_frame(cx).map_err(Into::into),
+            Source::Paced(paced) => paced.poll(cx),
+            Source::Talk(frames) => frames.poll(cx),
         }
     }
 
@@ -101,6 +141,7 @@ impl Body for Outgoing {
             } => bytes.is_none() && trailers.is_none(),
             Source::Passing(body) => body.is_end_stream(),
             Source::Teed(tee) => tee.is_end_stream(),
+            Source::Paced(_) | Source::Talk(_) => false,
         }
     }
 
@@ -116,6 +157,7 @@ impl Body for Outgoing {
             }
             Source::Passing(body) => body.size_hint(),
             Source::Teed(tee) => tee.size_hint(),
+            Source::Paced(_) | Source::Talk(_) => SizeHint::default(),
         }
     }
 }

@@ -6,8 +6,8 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use http::Uri;
 use http::uri::{Authority, InvalidUri, PathAndQuery, Scheme};
+use http::{HeaderValue, Uri};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::ExchangeError;
@@ -108,6 +108,12 @@ impl Route {
         self.bounds == *bounds
     }
 
+    /// Host and port as the field `host` has them.
+    pub(super) fn host(&self) -> Result<HeaderValue, ExchangeError> {
+        HeaderValue::try_from(self.authority.as_str())
+            .map_err(|error| ExchangeError::Gateway(error.to_string()))
+    }
+
     /// The client of a worker.
     pub(super) fn client(&self, worker: usize) -> &Upstream {
         let client = &self.clients[worker % self.clients.len()];
@@ -127,9 +133,14 @@ pub struct Live {
     pub budget: Budget,
     /// Turns for requests (`limits.in_flight`).
     pub turns: Arc<Semaphore>,
+    /// Places for streams, which last longer than a turn should (`limits.streams`).
+    pub streams: Arc<Semaphore>,
     /// Who must finish before the process ends.
     pub drain: Drain,
 }
+
+/// A place for a stream.
+pub(super) type Lasting = OwnedSemaphorePermit;
 
 /// What one listener of one worker answers with.
 #[derive(Clone)]
@@ -201,6 +212,14 @@ impl Live {
             Ok(Ok(permit)) => Ok(permit),
             Ok(Err(_)) | Err(_) => Err(ExchangeError::Busy),
         }
+    }
+}
+
+impl Live {
+    /// A place for a stream, where there is one now. A WebSocket, an event stream and a call of
+    /// gRPC take it in exchange for their turn.
+    pub(super) fn lasting(&self) -> Option<Lasting> {
+        Arc::clone(&self.streams).try_acquire_owned().ok()
     }
 }
 

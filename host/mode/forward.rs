@@ -9,7 +9,7 @@ use http_body_util::{BodyExt, Empty, Full};
 use hyper::body::Incoming;
 
 use super::ExchangeError;
-use super::capture::{Shared, TeedRequest};
+use super::capture::{Shared, TeedRequest, Upward};
 use super::context::Asked;
 use crate::config::Scheme;
 use crate::exchange::forwarding::{self, Rewrite};
@@ -45,7 +45,7 @@ impl Head {
 /// A body to send.
 pub(super) enum Sent {
     Passing(Incoming),
-    Teed(Incoming, Shared),
+    Teed(Upward, Shared),
     Whole(Bytes),
 }
 

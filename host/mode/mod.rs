@@ -4,11 +4,16 @@
 mod body;
 mod capture;
 mod context;
+mod draft;
 mod forward;
+mod log;
+mod paced;
 mod record;
 mod replay;
 mod respond;
 mod select;
+mod talk;
+mod tunnel;
 
 pub use body::Outgoing;
 pub use context::{Endpoint, Gate, Live, Route, Snapshot};
@@ -22,28 +27,37 @@ use hyper::body::Incoming;
 use crate::config::Mode;
 use crate::server::{Busy, Respond};
 use context::Asked;
+use tunnel::{Held, Keep};
 
 impl Respond for Gate {
     type Body = Outgoing;
 
     async fn respond(&self, request: Request<Incoming>, busy: Busy) -> Response<Outgoing> {
         let live = &self.live;
+        let asks = respond::Asks::of(&request);
         let permit = match live.permit().await {
             Ok(permit) => permit,
-            Err(error) => return respond::answer(&error).map(|body| body.holding(busy, None)),
+            Err(error) => {
+                return respond::answer(&error, asks).map(|body| body.holding(live, busy, None));
+            }
         };
-        let answer = self.serve(request).await;
+        let answer = self.serve(request, &busy).await;
         let answer = answer.unwrap_or_else(|error| {
             respond::log(&error);
-            respond::answer(&error)
+            respond::answer(&error, asks)
         });
-        answer.map(|body| body.holding(busy, Some(permit)))
+        answer.map(|body| body.holding(live, busy, Some(permit)))
     }
 }
 
 impl Gate {
-    async fn serve(&self, request: Request<Incoming>) -> Result<Response<Outgoing>, ExchangeError> {
-        if *request.method() == Method::CONNECT {
+    async fn serve(
+        &self,
+        request: Request<Incoming>,
+        busy: &Busy,
+    ) -> Result<Response<Outgoing>, ExchangeError> {
+        let websocket = tunnel::is_websocket(&request);
+        if *request.method() == Method::CONNECT && !websocket {
             return Err(ExchangeError::Connect);
         }
         // One snapshot from here to the end of the exchange.
@@ -59,12 +73,29 @@ impl Gate {
             session,
             target: chosen.target,
         };
+        if websocket {
+            let lasting = self.live.lasting().ok_or(ExchangeError::TooManyStreams)?;
+            return socket(&asked, request, Held::new(busy.clone(), lasting)).await;
+        }
         match asked.endpoint.configured.mode {
             Mode::Passthrough => record::pass(&asked, request).await,
             Mode::Record => record::record(&asked, request).await,
             Mode::Replay => replay::replay(&asked, request).await,
             Mode::Auto => replay::auto(&asked, request).await,
         }
+    }
+}
+
+async fn socket(
+    asked: &Asked<'_>,
+    request: Request<Incoming>,
+    held: Held,
+) -> Result<Response<Outgoing>, ExchangeError> {
+    match asked.endpoint.configured.mode {
+        Mode::Passthrough => tunnel::serve(asked, request, held, Keep::Nothing).await,
+        Mode::Record => tunnel::serve(asked, request, held, Keep::Recording(None)).await,
+        Mode::Replay => talk::socket(asked, request, held).await,
+        Mode::Auto => talk::socket_or_tunnel(asked, request, held).await,
     }
 }
 

@@ -3,17 +3,21 @@
 use std::sync::{Arc, PoisonError};
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response, StatusCode};
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, Request, Response};
 use http_body::Body as _;
 use hyper::body::Incoming;
 
 use super::ExchangeError;
 use super::body::Outgoing;
-use super::capture::{Capture, Shared, Taken, Tee};
-use super::context::{Asked, Live};
+use super::capture::{Capture, Shared, Taken, Tee, Upward};
+use super::context::Asked;
+use super::draft::{Draft, Half};
 use super::forward::{self, Head, Sent};
-use crate::exchange::{self, Content, Fields};
-use crate::session::{Captured, Hold, Job, Outcome, Session};
+use super::log::{Log, SharedLog};
+use crate::exchange::stream::Side;
+use crate::exchange::{grpc, pieces};
+use crate::session::{Kind, Outcome};
 
 /// Asks the upstream; nothing is kept.
 pub(super) async fn pass(
@@ -23,7 +27,11 @@ pub(super) async fn pass(
     let head = forward::head(asked, &request, false);
     let body = Sent::Passing(request.into_body());
     let response = forward::send(asked, head, body).await?;
-    Ok(response.map(Outgoing::passing))
+    let lasts = matches!(
+        body_kind(response.headers(), response.body()),
+        Some(Some(_))
+    ) || response.headers().get(CONTENT_TYPE).is_some_and(is_call);
+    Ok(response.map(|body| Outgoing::passing(body).lasting(lasts)))
 }
 
 /// Asks the upstream; the exchange is recorded.
@@ -32,32 +40,80 @@ pub(super) async fn record(
     request: Request<Incoming>,
 ) -> Result<Response<Outgoing>, ExchangeError> {
     let head = forward::head(asked, &request, true);
-    let limits = &asked.snapshot.config.limits;
-    let copy = Capture::new(limits.recorded_body, &asked.gate.live.budget).shared();
-    let body = request.into_body();
-    let (body, sent) = if body.is_end_stream() {
-        let hold = asked.gate.live.budget.hold();
-        let nothing = (Bytes::new(), HeaderMap::new(), hold);
-        (Sent::Whole(Bytes::new()), RequestBody::Whole(nothing))
-    } else {
-        let teed = Sent::Teed(body, Arc::clone(&copy));
-        (teed, RequestBody::Copied(copy))
-    };
+    let (body, sent) = sending(asked, &head, request.into_body().into());
     ask_and_record(asked, head, body, sent, None).await
+}
+
+/// A body as it is sent, and as the recording gets it.
+pub(super) fn sending(asked: &Asked<'_>, head: &Head, body: Upward) -> (Sent, Recorded) {
+    let log = call_log(asked, head);
+    if body.is_end_stream() && log.is_none() {
+        let nothing = Recorded::whole(asked, Bytes::new());
+        return (Sent::Whole(Bytes::new()), nothing);
+    }
+    let copy = logged(asked, Side::Client, log.as_ref()).shared();
+    let teed = Sent::Teed(body, Arc::clone(&copy));
+    let body = RequestBody::Copied(copy);
+    (teed, Recorded { body, log })
+}
+
+/// A log of both sides where the request is a call of gRPC.
+pub(super) fn call_log(asked: &Asked<'_>, head: &Head) -> Option<SharedLog> {
+    let call = head.headers.get(CONTENT_TYPE).is_some_and(is_call);
+    call.then(|| Log::new(&asked.gate.live.budget).shared())
+}
+
+fn is_call(content_type: &http::HeaderValue) -> bool {
+    content_type.to_str().is_ok_and(grpc::is_grpc)
+}
+
+fn logged(asked: &Asked<'_>, side: Side, log: Option<&SharedLog>) -> Capture {
+    let most = asked.snapshot.config.limits.recorded_body;
+    let copy = Capture::new(most, &asked.gate.live.budget);
+    match log {
+        Some(log) => copy.logged(side, Arc::clone(log)),
+        None => copy,
+    }
+}
+
+/// What the recording gets of a request.
+pub(super) struct Recorded {
+    pub(super) body: RequestBody,
+    /// The log of a call.
+    pub(super) log: Option<SharedLog>,
+}
+
+impl Recorded {
+    /// A body that was read before it is sent.
+    pub(super) fn whole(asked: &Asked<'_>, bytes: Bytes) -> Self {
+        let mut hold = asked.gate.live.budget.hold();
+        let body = if hold.grow(bytes.len()) {
+            RequestBody::Whole(Ok(Taken {
+                bytes,
+                trailers: HeaderMap::new(),
+                hold,
+                cut: None,
+            }))
+        } else {
+            let reason = "too much is being recorded at once (limits.recording_memory)";
+            RequestBody::Whole(Err(reason.to_owned()))
+        };
+        Self { body, log: None }
+    }
 }
 
 /// The request's body as the recording gets it.
 pub(super) enum RequestBody {
     /// It was read before it was sent.
-    Whole(Taken),
+    Whole(Half),
     /// It is copied while it is sent.
     Copied(Shared),
 }
 
 impl RequestBody {
-    fn take(self) -> Result<Taken, String> {
+    pub(super) fn take(self) -> Half {
         match self {
-            Self::Whole(taken) => Ok(taken),
+            Self::Whole(half) => half,
             Self::Copied(copy) => copy.lock().unwrap_or_else(PoisonError::into_inner).take(),
         }
     }
@@ -69,7 +125,7 @@ pub(super) async fn ask_and_record(
     asked: &Asked<'_>,
     head: Head,
     body: Sent,
-    sent: RequestBody,
+    sent: Recorded,
     key: Option<u128>,
 ) -> Result<Response<Outgoing>, ExchangeError> {
     let request = head.recorded(&asked.endpoint.authority);
@@ -81,125 +137,47 @@ pub(super) async fn ask_and_record(
             return Err(error);
         }
     };
-    let (parts, body) = response.into_parts();
-    let end = End {
-        live: Arc::clone(&asked.gate.live),
-        session: Arc::clone(&asked.session),
-        key,
-        sent,
-        job: Draft {
-            endpoint: asked.endpoint.name.to_string(),
-            request,
-            status: parts.status,
-            fields: Fields::from(&parts.headers),
-            plugins: Arc::clone(&asked.snapshot.plugins),
-            guard: Arc::clone(&asked.snapshot.guard),
-        },
-    };
-    let most = asked.snapshot.config.limits.recorded_body;
-    let copy = Capture::new(most, &asked.gate.live.budget);
-    let tee = Tee::new(body, copy, move |taken| end.reached(taken));
-    Ok(Response::from_parts(parts, Outgoing::teed(tee)))
+    Ok(record_response(asked, request, response, sent, key))
 }
 
-/// What is known of an exchange when the head of its response is there.
-struct Draft {
-    endpoint: String,
-    request: exchange::Request,
-    status: StatusCode,
-    fields: Fields,
-    plugins: Arc<crate::plugin::Plugins>,
-    guard: Arc<exchange::redaction::Guard>,
-}
-
-/// Waits for the end of the response.
-struct End {
-    live: Arc<Live>,
-    session: Arc<Session>,
+/// Passes a response on and records the exchange at its end.
+pub(super) fn record_response(
+    asked: &Asked<'_>,
+    request: crate::exchange::Request,
+    response: Response<Incoming>,
+    sent: Recorded,
     key: Option<u128>,
-    sent: RequestBody,
-    job: Draft,
-}
-
-impl End {
-    /// The response came to its end, or will not: the exchange is whole or dropped.
-    fn reached(self, response: Result<Taken, String>) {
-        let whole = response
-            .map_err(|reason| format!("the response is not whole: {reason}"))
-            .and_then(|response| {
-                let request = self.sent.take();
-                let request =
-                    request.map_err(|reason| format!("the request is not whole: {reason}"))?;
-                Ok((request, response))
-            });
-        let (request, response) = match whole {
-            Ok(pair) => pair,
-            Err(reason) => {
-                let session = self.session.name();
-                tracing::warn!(%session, "not recorded: {reason}");
-                self.session.tally().count(Outcome::Partial(reason));
-                return;
-            }
-        };
-        if let Some(key) = self.key {
-            self.session.begin_writing(key);
+) -> Response<Outgoing> {
+    let (parts, body) = response.into_parts();
+    let kind = body_kind(&parts.headers, &body);
+    let (kind, log) = match sent.log {
+        Some(log) => (Some(Kind::Grpc), Some(log)),
+        None => {
+            let log = kind.map(|_| Log::new(&asked.gate.live.budget).shared());
+            (kind.map(Kind::Body), log)
         }
-        let append = self.key.is_some();
-        let job = self
-            .job
-            .complete(self.session, request, response, (append, self.key));
-        hand_over(&self.live, Box::new(job));
-    }
-}
-
-impl Draft {
-    fn complete(
-        self,
-        session: Arc<Session>,
-        (sent, sent_trailers, sent_hold): Taken,
-        (body, trailers, hold): Taken,
-        (append, pending): (bool, Option<u128>),
-    ) -> Job {
-        let held: [Hold; 2] = [sent_hold, hold];
-        Job {
-            session,
-            captured: Captured {
-                endpoint: self.endpoint,
-                request: exchange::Request {
-                    body: Content::Inline(sent),
-                    trailers: Fields::from(&sent_trailers),
-                    ..self.request
-                },
-                response: exchange::Response {
-                    status: self.status,
-                    fields: self.fields,
-                    body: Content::Inline(body),
-                    trailers: Fields::from(&trailers),
-                },
-            },
-            plugins: self.plugins,
-            guard: self.guard,
-            append,
-            pending,
-            held,
-        }
-    }
-}
-
-/// Into the queue at once where it has room; else a task waits for it, so that the client does not.
-fn hand_over(live: &Arc<Live>, job: Box<Job>) {
-    let Err(job) = live.recorder.offer(job) else {
-        return;
     };
-    let recorder = live.recorder.clone();
-    live.drain.spawn(async move {
-        let (session, pending) = (Arc::clone(&job.session), job.pending);
-        if !recorder.give(job).await {
-            let reason = "the recorder has ended".to_owned();
-            session.tally().count(Outcome::Failed(reason));
-            if let Some(key) = pending {
-                session.end_writing(key);
-            }
-        }
-    });
+    let mut draft = Draft::new(asked, request, (parts.status, &parts.headers), key);
+    let copy = logged(asked, Side::Server, log.as_ref());
+    let lasts = matches!(kind, Some(Kind::Body(Some(_)) | Kind::Grpc));
+    if let (Some(kind), Some(log)) = (kind, log) {
+        draft = draft.flowing(kind, log);
+    }
+    let sent = sent.body;
+    let tee = Tee::new(body, copy, move |came| draft.finish(sent.take(), came));
+    Response::from_parts(parts, Outgoing::teed(tee).lasting(lasts))
+}
+
+/// The units of a response that may be a stream: of some types those that the type has, of others
+/// chunks where the length is not told. None where it is none.
+fn body_kind(
+    headers: &HeaderMap,
+    body: &Incoming,
+) -> Option<Option<crate::exchange::stream::Unit>> {
+    let content_type = headers.get(CONTENT_TYPE).and_then(|it| it.to_str().ok());
+    let unit = content_type.and_then(pieces::unit);
+    if unit.is_some() {
+        return Some(unit);
+    }
+    (body.size_hint().exact().is_none() && !body.is_end_stream()).then_some(None)
 }

@@ -1,6 +1,7 @@
 //! Answers from the cassette. In auto, what it does not have is asked of the upstream and recorded.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, TRANSFER_ENCODING};
@@ -10,21 +11,22 @@ use hyper::body::Incoming;
 use super::body::Outgoing;
 use super::context::Asked;
 use super::forward::{self, Head, Sent};
-use super::record::{RequestBody, ask_and_record};
-use super::{ExchangeError, whole};
-use crate::config;
+use super::paced::Paced;
+use super::record::{Recorded, ask_and_record};
+use super::respond::Asks;
+use super::{ExchangeError, talk, whole};
+use crate::config::{self, Timing};
 use crate::exchange::coding::{self, Coding};
-use crate::exchange::{self, Content, Message};
+use crate::exchange::stream::{Ending, Form, Piece};
+use crate::exchange::{self, Content, Message, Stream};
 use crate::plugin::Keyed;
 use crate::session::{Entry, Exhausted, Found, Index, Outcome};
 
 /// A request as it is looked up.
-struct LookedUp {
-    head: Head,
-    body: Bytes,
-    index: Arc<Index>,
-    view: Arc<dyn Message>,
-    keyed: Keyed,
+pub(super) struct LookedUp {
+    pub(super) index: Arc<Index>,
+    pub(super) view: Arc<dyn Message>,
+    pub(super) keyed: Keyed,
 }
 
 /// Answers from the cassette or with a miss. No upstream is asked, whatever happens.
@@ -32,8 +34,11 @@ pub(super) async fn replay(
     asked: &Asked<'_>,
     request: Request<Incoming>,
 ) -> Result<Response<Outgoing>, ExchangeError> {
+    if Asks::of(&request) == Asks::Grpc {
+        return talk::call(asked, request).await;
+    }
     let wanted = Wanted::of(&request);
-    let looked_up = look_up(asked, request).await?;
+    let (_, _, looked_up) = look_up(asked, request).await?;
     match find(asked, &looked_up) {
         Found::Hit(entry) => hit(asked, &entry, &wanted).await,
         Found::Spent(count) => Err(miss(asked, &looked_up, Some(count))),
@@ -46,47 +51,47 @@ pub(super) async fn auto(
     asked: &Asked<'_>,
     request: Request<Incoming>,
 ) -> Result<Response<Outgoing>, ExchangeError> {
+    if Asks::of(&request) == Asks::Grpc {
+        return talk::call_or_ask(asked, request).await;
+    }
     let wanted = Wanted::of(&request);
-    let looked_up = look_up(asked, request).await?;
+    let (head, body, looked_up) = look_up(asked, request).await?;
     let key = looked_up.keyed.key.hash();
     asked.session.settled(key).await;
     if let Found::Hit(entry) = find(asked, &looked_up) {
         return hit(asked, &entry, &wanted).await;
     }
-    let mut hold = asked.gate.live.budget.hold();
-    let body = looked_up.body;
-    let room = hold.grow(body.len());
-    let sent = if room {
-        RequestBody::Whole((body.clone(), HeaderMap::new(), hold))
-    } else {
-        let limits = &asked.snapshot.config.limits;
-        let lost = super::capture::Capture::new(limits.recorded_body, &asked.gate.live.budget);
-        RequestBody::Copied(lost.shared())
-    };
-    ask_and_record(asked, looked_up.head, Sent::Whole(body), sent, Some(key)).await
+    let sent = Recorded::whole(asked, body.clone());
+    ask_and_record(asked, head, Sent::Whole(body), sent, Some(key)).await
 }
 
-async fn look_up(asked: &Asked<'_>, request: Request<Incoming>) -> Result<LookedUp, ExchangeError> {
-    let index = asked.index().await?;
+async fn look_up(
+    asked: &Asked<'_>,
+    request: Request<Incoming>,
+) -> Result<(Head, Bytes, LookedUp), ExchangeError> {
     let head = forward::head(asked, &request, true);
     let most = asked.snapshot.config.limits.request_body;
     let body = whole(request.into_body(), most).await?;
+    let request = as_recorded(asked, &head, &body)?;
+    Ok((head, body, look_up_request(asked, request).await?))
+}
+
+/// Looks a request up in the form in which it would be recorded.
+pub(super) async fn look_up_request(
+    asked: &Asked<'_>,
+    request: exchange::Request,
+) -> Result<LookedUp, ExchangeError> {
+    let index = asked.index().await?;
     let secrets = asked.session.secrets();
     let plugins = &asked.snapshot.plugins;
     let view = plugins.view(
         Arc::clone(&asked.endpoint.name),
         Arc::clone(asked.session.name()),
-        Arc::new(as_recorded(asked, &head, &body)?),
+        Arc::new(request),
         Arc::clone(secrets),
     )?;
     let keyed = plugins.key(&view, secrets)?;
-    Ok(LookedUp {
-        head,
-        body,
-        index,
-        view,
-        keyed,
-    })
+    Ok(LookedUp { index, view, keyed })
 }
 
 /// The request in the form in which it would be recorded, so that both sides of a comparison are
@@ -109,11 +114,16 @@ fn as_recorded(
     Ok(request)
 }
 
-fn find(asked: &Asked<'_>, looked_up: &LookedUp) -> Found {
-    let exhausted = match asked.snapshot.config.exhausted {
+/// What follows once all exchanges of a key were replayed.
+pub(super) fn exhausted(asked: &Asked<'_>) -> Exhausted {
+    match asked.snapshot.config.exhausted {
         config::Exhausted::Repeat => Exhausted::Repeat,
         config::Exhausted::Miss => Exhausted::Miss,
-    };
+    }
+}
+
+fn find(asked: &Asked<'_>, looked_up: &LookedUp) -> Found {
+    let exhausted = exhausted(asked);
     let index = &looked_up.index;
     match index.find(&looked_up.keyed.key, exhausted) {
         Found::Nothing if index.is_loose() => {
@@ -127,7 +137,8 @@ fn find(asked: &Asked<'_>, looked_up: &LookedUp) -> Found {
     }
 }
 
-fn miss(asked: &Asked<'_>, looked_up: &LookedUp, spent: Option<usize>) -> ExchangeError {
+/// Counts and explains a miss.
+pub(super) fn miss(asked: &Asked<'_>, looked_up: &LookedUp, spent: Option<usize>) -> ExchangeError {
     asked.session.tally().count(Outcome::Miss);
     let secrets = asked.session.secrets();
     match asked.snapshot.plugins.describe(&looked_up.view, secrets) {
@@ -141,13 +152,21 @@ fn miss(asked: &Asked<'_>, looked_up: &LookedUp, spent: Option<usize>) -> Exchan
 }
 
 /// What the client can take.
-struct Wanted {
+pub(super) struct Wanted {
     head_only: bool,
     codings: Option<String>,
 }
 
 impl Wanted {
-    fn of<B>(request: &Request<B>) -> Self {
+    /// Of a client that takes the answer as it was.
+    pub(super) fn as_it_was() -> Self {
+        Self {
+            head_only: false,
+            codings: None,
+        }
+    }
+
+    pub(super) fn of<B>(request: &Request<B>) -> Self {
         let mut codings = None;
         for value in request.headers().get_all(ACCEPT_ENCODING) {
             let all: &mut String = codings.get_or_insert_default();
@@ -163,7 +182,19 @@ impl Wanted {
     }
 }
 
-async fn hit(
+/// The recorded answer, counted.
+pub(super) async fn hit(
+    asked: &Asked<'_>,
+    entry: &Arc<Entry>,
+    wanted: &Wanted,
+) -> Result<Response<Outgoing>, ExchangeError> {
+    let response = answer(asked, entry, wanted).await?;
+    asked.session.tally().count(Outcome::Hit);
+    Ok(response)
+}
+
+/// The recorded answer.
+pub(super) async fn answer(
     asked: &Asked<'_>,
     entry: &Arc<Entry>,
     wanted: &Wanted,
@@ -172,9 +203,8 @@ async fn hit(
         Content::Inline(bytes) => bytes.clone(),
         Content::Stored { digest, .. } => stored(asked, digest).await?,
     };
-    let response = rebuild(&entry.response, bytes, wanted)?;
-    asked.session.tally().count(Outcome::Hit);
-    Ok(response)
+    let stream = entry.stream.as_ref().map(|stream| (stream, pace(asked)));
+    rebuild(&entry.response, stream, bytes, wanted)
 }
 
 async fn stored(asked: &Asked<'_>, digest: &str) -> Result<Bytes, ExchangeError> {
@@ -190,39 +220,107 @@ async fn stored(asked: &Asked<'_>, digest: &str) -> Result<Bytes, ExchangeError>
     }
 }
 
+/// At what pace streams are replayed, and how long one is kept open that the client ended.
+fn pace(asked: &Asked<'_>) -> (Timing, Duration) {
+    let config = &asked.snapshot.config;
+    (config.timing, config.limits.stream_idle_timeout)
+}
+
 /// The recorded response for this client: coded again as it was, where the client takes that.
 fn rebuild(
     recorded: &exchange::Response,
+    stream: Option<(&Stream, (Timing, Duration))>,
     bytes: Bytes,
     wanted: &Wanted,
 ) -> Result<Response<Outgoing>, ExchangeError> {
-    let codings =
-        coding::of(&recorded.fields).map_err(|error| ExchangeError::Gateway(error.to_string()))?;
+    let failed = |error: coding::CodingError| ExchangeError::Gateway(error.to_string());
+    let codings = coding::of(&recorded.fields).map_err(failed)?;
     let accepted = accepts(wanted, &codings);
     let without_body = wanted.head_only || has_no_body(recorded.status);
-    let bytes = if accepted && !bytes.is_empty() {
-        coding::encode(&bytes, &codings)
-            .map_err(|error| ExchangeError::Gateway(error.to_string()))?
-    } else {
-        bytes
-    };
-    let mut headers = HeaderMap::with_capacity(recorded.fields.len() + 1);
-    let mut sized = false;
-    for (name, value) in recorded.fields.iter() {
-        if *name == CONTENT_LENGTH && !without_body {
-            sized = true;
-            headers.insert(CONTENT_LENGTH, HeaderValue::from(bytes.len()));
-        } else if *name != TRANSFER_ENCODING && (accepted || *name != CONTENT_ENCODING) {
-            headers.append(name.clone(), value.clone());
-        }
-    }
+    let codings = if accepted { codings } else { Vec::new() };
     let trailers = &recorded.trailers;
     let trailers = (!trailers.is_empty()).then(|| trailers.to_map());
-    let bytes = if without_body { Bytes::new() } else { bytes };
-    let mut response = Response::new(Outgoing::recorded(bytes, trailers, sized));
+    let pieces = stream.and_then(|(stream, pace)| match &stream.form {
+        Form::Pieces(_, pieces) if !without_body => Some((pieces, stream.ending, pace)),
+        Form::Pieces(..) | Form::Turns(..) => None,
+    });
+    let (body, length) = match pieces {
+        Some((pieces, ending, pace)) => {
+            let pieces = coded(pieces, &bytes, &codings, ending).map_err(failed)?;
+            let length = pieces.iter().map(|(_, bytes)| bytes.len()).sum();
+            let told = recorded.fields.text(CONTENT_LENGTH.as_str()).is_some();
+            let paced = Paced::new(pieces, trailers, ending, pace);
+            (Outgoing::paced(paced), told.then_some(length))
+        }
+        None => {
+            let bytes = if codings.is_empty() || bytes.is_empty() {
+                bytes
+            } else {
+                coding::encode(&bytes, &codings).map_err(failed)?
+            };
+            let bytes = if without_body { Bytes::new() } else { bytes };
+            let length = recorded.fields.text(CONTENT_LENGTH.as_str());
+            let sized = length.is_some() && !without_body;
+            let length = sized.then_some(bytes.len());
+            (Outgoing::recorded(bytes, trailers, sized), length)
+        }
+    };
+    let mut response = Response::new(body);
     *response.status_mut() = recorded.status;
-    *response.headers_mut() = headers;
+    *response.headers_mut() = headers(recorded, length, accepted);
     Ok(response)
+}
+
+/// The recorded fields for a body of this length, where it is told. Where there is no body the
+/// length is that of the recording.
+fn headers(recorded: &exchange::Response, length: Option<usize>, accepted: bool) -> HeaderMap {
+    let mut headers = HeaderMap::with_capacity(recorded.fields.len() + 1);
+    for (name, value) in recorded.fields.iter() {
+        match length {
+            Some(length) if *name == CONTENT_LENGTH => {
+                headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+            }
+            Some(_) | None
+                if *name != TRANSFER_ENCODING && (accepted || *name != CONTENT_ENCODING) =>
+            {
+                headers.append(name.clone(), value.clone());
+            }
+            Some(_) | None => {}
+        }
+    }
+    headers
+}
+
+/// The pieces of a body, coded so that a client can decode each as soon as it is there.
+fn coded(
+    pieces: &[Piece],
+    body: &Bytes,
+    codings: &[Coding],
+    ending: Ending,
+) -> Result<Vec<(Piece, Bytes)>, coding::CodingError> {
+    let mut encoder = (!codings.is_empty())
+        .then(|| coding::Encoder::new(codings))
+        .transpose()?;
+    let mut rest = body.clone();
+    let mut coded = Vec::with_capacity(pieces.len());
+    for piece in pieces {
+        let size = usize::try_from(piece.size).unwrap_or(usize::MAX);
+        let bytes = rest.split_to(size.min(rest.len()));
+        let bytes = match &mut encoder {
+            Some(encoder) => encoder.piece(&bytes)?,
+            None => bytes,
+        };
+        coded.push((*piece, bytes));
+    }
+    if let Some(encoder) = encoder
+        && ending == Ending::Complete
+        && let Some((piece, _)) = coded.last()
+    {
+        let piece = *piece;
+        coded.push((piece, encoder.finish()));
+    }
+    coded.retain(|(_, bytes)| !bytes.is_empty());
+    Ok(coded)
 }
 
 fn accepts(wanted: &Wanted, codings: &[Coding]) -> bool {

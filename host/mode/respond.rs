@@ -5,17 +5,18 @@
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
-use http::{HeaderValue, Response, StatusCode};
+use http::{HeaderValue, Request, Response, StatusCode};
 use serde_json::{Value, json};
 
 use super::body::Outgoing;
+use crate::exchange::grpc;
 use crate::exchange::miss::Miss;
 use crate::plugin::PluginFailure;
 use crate::session::SessionError;
 use crate::upstream::UpstreamError;
 
 /// The field that marks an answer of the gateway's own.
-const MARK: &str = "ouli-error";
+pub(super) const MARK: &str = "ouli-error";
 
 /// Why an exchange has no answer from an upstream or a cassette.
 #[derive(Debug, thiserror::Error)]
@@ -59,6 +60,12 @@ pub enum ExchangeError {
     /// Too many requests are at work.
     #[error("too many requests at once (limits.in_flight)")]
     Busy,
+    /// Too many streams are at work.
+    #[error("too many WebSockets and other streams at once (limits.streams)")]
+    TooManyStreams,
+    /// The handshake of a WebSocket is not as it should be.
+    #[error("the handshake of the WebSocket cannot be used: {0}")]
+    Handshake(String),
     /// A reload took the endpoint away.
     #[error("the endpoint {0} is no longer configured")]
     NoEndpoint(String),
@@ -103,6 +110,8 @@ impl ExchangeError {
             Self::Downstream(_) => Shape("request", 400, "the request cannot be used"),
             Self::Connect => Shape("request", 405, "CONNECT is not served"),
             Self::Busy => Shape("limit", 503, "too many requests"),
+            Self::TooManyStreams => Shape("limit", 503, "too many streams"),
+            Self::Handshake(_) => Shape("handshake", 400, "the handshake cannot be used"),
             Self::NoEndpoint(_) | Self::NoUpstream(_) => {
                 Shape("endpoint", 503, "the endpoint cannot be used")
             }
@@ -111,8 +120,76 @@ impl ExchangeError {
     }
 }
 
+/// In what form a client takes the gateway's own answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asks {
+    /// A status and a problem document.
+    Http,
+    /// The status of a call.
+    Grpc,
+}
+
+impl Asks {
+    pub(super) fn of<B>(request: &Request<B>) -> Self {
+        let content_type = request.headers().get(CONTENT_TYPE);
+        let content_type = content_type.and_then(|value| value.to_str().ok());
+        if content_type.is_some_and(grpc::is_grpc) {
+            Self::Grpc
+        } else {
+            Self::Http
+        }
+    }
+}
+
+/// The word for an error.
+pub(super) fn kind(error: &ExchangeError) -> &'static str {
+    error.shape().0
+}
+
 /// The response for an error.
-pub(super) fn answer(error: &ExchangeError) -> Response<Outgoing> {
+pub(super) fn answer(error: &ExchangeError, asks: Asks) -> Response<Outgoing> {
+    match asks {
+        Asks::Http => problem(error),
+        Asks::Grpc => call(error),
+    }
+}
+
+/// The answer to a call: a response without messages, with the status in its header.
+fn call(error: &ExchangeError) -> Response<Outgoing> {
+    let Shape(kind, _, _) = error.shape();
+    let (code, message) = status(error);
+    let mut response = Response::new(Outgoing::nothing());
+    let headers = response.headers_mut();
+    *headers = grpc::trailers_only(code, &message).to_map();
+    headers.insert(MARK, HeaderValue::from_static(kind));
+    response
+}
+
+/// What an error is to a client of gRPC: the code and the message.
+pub(super) fn status(error: &ExchangeError) -> (grpc::Code, String) {
+    let Shape(_, status, _) = error.shape();
+    let code = match (error, status) {
+        // Not `unavailable`: client libraries would try again.
+        (ExchangeError::Miss(_), _) => grpc::Code::NotFound,
+        (_, 504) => grpc::Code::DeadlineExceeded,
+        (_, 502) => grpc::Code::Unavailable,
+        (_, 503 | 413) => grpc::Code::ResourceExhausted,
+        (_, 400..=499) => grpc::Code::InvalidArgument,
+        (_, _) => grpc::Code::Internal,
+    };
+    let mut message = match error {
+        ExchangeError::Miss(miss) => miss.to_text(),
+        other => other.to_string(),
+    };
+    // Metadata is small with many clients: 8 KiB, and percent-encoding may triple a message.
+    message.truncate(message.floor_char_boundary(MESSAGE));
+    (code, message)
+}
+
+/// Bytes of a report in the status of a call.
+const MESSAGE: usize = 2 << 10;
+
+fn problem(error: &ExchangeError) -> Response<Outgoing> {
     let Shape(kind, status, title) = error.shape();
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let problem: Value = match error {
@@ -144,6 +221,7 @@ pub(super) fn log(error: &ExchangeError) {
         ExchangeError::Miss(miss) => tracing::warn!("{}", miss.to_text()),
         ExchangeError::Upstream(_)
         | ExchangeError::Busy
+        | ExchangeError::TooManyStreams
         | ExchangeError::TooManySessions { .. }
         | ExchangeError::NoUpstream(_) => {
             tracing::warn!("{error}");
@@ -155,6 +233,7 @@ pub(super) fn log(error: &ExchangeError) {
         | ExchangeError::TooLarge { .. }
         | ExchangeError::Undecodable(_)
         | ExchangeError::Downstream(_)
+        | ExchangeError::Handshake(_)
         | ExchangeError::Connect
         | ExchangeError::NoEndpoint(_) => tracing::debug!("{error}"),
     }
@@ -192,7 +271,7 @@ mod tests {
             (ExchangeError::Gateway("x".into()), 500, "gateway"),
         ];
         for (error, status, kind) in cases {
-            let response = answer(&error);
+            let response = answer(&error, Asks::Http);
             assert_eq!(response.status(), status, "{error}");
             assert_eq!(response.headers()[MARK], kind, "{error}");
             let retry = response.headers().contains_key(RETRY_AFTER);

@@ -1,5 +1,7 @@
 //! What guests may call: the host's side of every imported interface.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use wasmtime::component::Resource;
@@ -81,11 +83,25 @@ impl traffic::HostMessage for State {
         Ok(match name.as_str() {
             "endpoint" => Some(message.endpoint().to_owned()),
             "session" => Some(message.session().to_owned()),
+            "side" => Some(message.side().name().to_owned()),
             _ => None,
         })
     }
 
-    fn drop(&mut self, _: Lent) -> Outcome<()> {
+    fn part_count(&mut self, message: Lent) -> Outcome<u32> {
+        let count = self.message(message.rep())?.parts().len();
+        Ok(u32::try_from(count).unwrap_or(u32::MAX))
+    }
+
+    fn part(&mut self, message: Lent, place: u32) -> Outcome<Option<Lent>> {
+        let part = self.message(message.rep())?.parts().get(place as usize);
+        let part = part.map(Arc::clone);
+        part.map(|part| self.lend(part)).transpose()
+    }
+
+    /// Messages that are borrowed are not dropped by a guest; parts are its own.
+    fn drop(&mut self, message: Lent) -> Outcome<()> {
+        self.forget(message.rep());
         Ok(())
     }
 }
@@ -248,9 +264,10 @@ impl secrets::HostEdit for State {
         self.add_edit(Edit::SetTarget(target), size)
     }
 
-    /// Bodies are whole when they are redacted, so there is nothing to hold back.
-    fn hold(&mut self, _: Sink, _: u32) -> Outcome<()> {
-        self.only_in(Phase::Ask, "hold")
+    fn hold(&mut self, _: Sink, bytes: u32) -> Outcome<()> {
+        self.only_in(Phase::Ask, "hold")?;
+        self.answer.hold = bytes as usize;
+        Ok(())
     }
 
     fn drop(&mut self, _: Sink) -> Outcome<()> {

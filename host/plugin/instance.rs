@@ -234,14 +234,15 @@ impl Instance {
     ) -> Result<Said, Broken> {
         let messages = match question {
             Question::Identify(message) | Question::Redact(message) => {
-                [Some(Arc::clone(message)), None]
+                vec![Some(Arc::clone(message))]
             }
             Question::Decide(request, response) => {
-                [Some(Arc::clone(request)), Some(Arc::clone(response))]
+                vec![Some(Arc::clone(request)), Some(Arc::clone(response))]
             }
         };
         self.store.data_mut().loan = Loan {
             phase: Phase::Ask,
+            lent: messages.len(),
             messages,
             secrets: Some(Arc::clone(secrets)),
             raw: matches!(question, Question::Redact(_)),

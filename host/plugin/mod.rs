@@ -14,7 +14,9 @@ mod instance;
 mod log;
 mod plugins;
 mod redaction;
+mod said;
 mod state;
+mod streams;
 mod wasi;
 
 use std::time::Duration;
@@ -23,6 +25,7 @@ use crate::config::Limits;
 pub use component::{Plugin, Source};
 pub use plugins::{Decision, Keyed, Plugins};
 pub use redaction::{Redacted, RedactionCount};
+pub use said::Said;
 pub use state::{Condition, When};
 
 /// The limits under which plugins run; the values come from `[limits]`.

@@ -3,13 +3,17 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use super::component::Plugin;
 use super::instance::Question;
 use super::redaction::Redactors;
+use super::said::Said;
 use super::state::{Condition, When};
 use super::{PluginError, PluginFailure, Redacted};
+use crate::exchange::grpc::Schema;
 use crate::exchange::key::{self, Described, Key, Part};
-use crate::exchange::redaction::{PlainMessage, Secrets};
+use crate::exchange::redaction::Secrets;
 use crate::exchange::{Exchange, Message, Request, glob};
 
 /// One generation of plugins. Immutable, so a request that holds it sees no other.
@@ -39,9 +43,17 @@ pub enum Decision {
 impl Plugins {
     /// Puts loaded plugins together, in the order in which they are asked; the built-in ones come
     /// last. `off` are ids of redaction rules that are switched off.
-    pub fn new(all: Vec<Arc<Plugin>>, off: &[String]) -> Result<Self, PluginError> {
-        let redactors = Redactors::new(&all, off)?;
+    ///
+    /// # Errors
+    /// Where their rules do not fit together.
+    pub fn new(all: Vec<Arc<Plugin>>, off: &[String], schema: Schema) -> Result<Self, PluginError> {
+        let redactors = Redactors::new(&all, off, schema)?;
         Ok(Self { all, redactors })
+    }
+
+    /// How messages of gRPC are read.
+    pub fn schema(&self) -> &Schema {
+        self.redactors.schema()
     }
 
     /// The plugins in order.
@@ -71,11 +83,18 @@ impl Plugins {
         request: &Arc<dyn Message>,
         secrets: &Arc<Secrets>,
     ) -> Result<Keyed, PluginFailure> {
+        let websocket = websocket(&**request);
         self.first_matcher(request, secrets, |matcher, parts, more| Keyed {
-            key: if more.is_empty() {
+            key: if more.is_empty() && websocket.is_none() {
                 key::derive(parts, &**request)
             } else {
-                key::derive(&[parts, more].concat(), &**request)
+                let all: Vec<_> = parts
+                    .iter()
+                    .chain(more)
+                    .chain(&websocket)
+                    .cloned()
+                    .collect();
+                key::derive(&all, &**request)
             },
             matcher: Arc::clone(matcher),
         })
@@ -90,7 +109,51 @@ impl Plugins {
         self.first_matcher(request, secrets, |_, parts, more| {
             let mut described = key::describe(parts, &**request);
             described.extend(key::describe(more, &**request));
+            let websocket = websocket(&**request);
+            described.extend(key::describe(websocket.as_slice(), &**request));
             described
+        })
+    }
+
+    /// A message of a conversation as matchers see it: redacted.
+    ///
+    /// # Errors
+    /// Where a redactor fails.
+    pub fn said(
+        &self,
+        said: Said<'_>,
+        secrets: &Arc<Secrets>,
+    ) -> Result<Arc<dyn Message>, PluginFailure> {
+        self.redactors.said(said, secrets)
+    }
+
+    /// The key of a message of a conversation: of the parts that a matcher declares those that a
+    /// message has, which is its body, and those of a plugin's own making.
+    ///
+    /// # Errors
+    /// Where a matcher fails.
+    pub fn said_key(
+        &self,
+        message: &Arc<dyn Message>,
+        secrets: &Arc<Secrets>,
+    ) -> Result<Keyed, PluginFailure> {
+        self.first_matcher(message, secrets, |matcher, parts, more| Keyed {
+            key: key::derive(&of_message(parts, more), &**message),
+            matcher: Arc::clone(matcher),
+        })
+    }
+
+    /// The parts of a message's key in full.
+    ///
+    /// # Errors
+    /// Where a matcher fails.
+    pub fn describe_said(
+        &self,
+        message: &Arc<dyn Message>,
+        secrets: &Arc<Secrets>,
+    ) -> Result<Vec<Described>, PluginFailure> {
+        self.first_matcher(message, secrets, |_, parts, more| {
+            key::describe(&of_message(parts, more), &**message)
         })
     }
 
@@ -124,7 +187,8 @@ impl Plugins {
             if !ask {
                 continue;
             }
-            let (request, response) = pair.get_or_insert_with(|| both(exchange, session));
+            let (request, response) =
+                pair.get_or_insert_with(|| self.redactors.both(exchange, session));
             let question = Question::Decide(Arc::clone(request), Arc::clone(response));
             let answer = plugin.ask(&question, secrets)?;
             if let Some(reason) = answer.skip {
@@ -182,21 +246,25 @@ impl Condition {
     }
 }
 
-fn both(exchange: &Exchange, session: &Arc<str>) -> (Arc<dyn Message>, Arc<dyn Message>) {
-    let endpoint: Arc<str> = exchange.endpoint.as_str().into();
-    let request = Arc::new(exchange.request.clone());
-    let response = Arc::new(exchange.response.clone());
-    (
-        Arc::new(PlainMessage::request(
-            Arc::clone(&endpoint),
-            Arc::clone(session),
-            Arc::clone(&request),
-        )),
-        Arc::new(PlainMessage::response(
-            endpoint,
-            Arc::clone(session),
-            request,
-            response,
-        )),
-    )
+/// The part that keeps a WebSocket apart from a request for the page at the same place. The host
+/// adds it by itself, whatever a matcher declares.
+fn websocket(request: &dyn Message) -> Option<Part> {
+    request.is_websocket().then(|| Part::Own {
+        name: "protocol".to_owned(),
+        value: Bytes::from_static(b"websocket"),
+    })
+}
+
+fn of_message(parts: &[Part], more: &[Part]) -> Vec<Part> {
+    let kept = parts.iter().chain(more).filter(|part| match part {
+        Part::Body { .. } | Part::Own { .. } => true,
+        Part::Endpoint
+        | Part::Method
+        | Part::Authority
+        | Part::Path
+        | Part::Query { .. }
+        | Part::Header(_)
+        | Part::Headers { .. } => false,
+    });
+    kept.cloned().collect()
 }

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::component::Plugin;
 use super::instance::Question;
 use super::{PluginError, PluginFailure};
+use crate::exchange::grpc::Schema;
 use crate::exchange::redaction::{
     self, Declared, Edit, PlainMessage, Purpose, Redaction, RequestView, Rules, Secrets,
 };
@@ -31,16 +32,29 @@ type Set = u64;
 /// Redactors in one generation beyond which sets no longer fit.
 const MOST: usize = 64;
 
+/// The surroundings of a message that redactors are asked about.
+pub(super) struct Place<'a> {
+    pub(super) request: &'a Request,
+    pub(super) endpoint: &'a Arc<str>,
+    pub(super) session: &'a Arc<str>,
+    pub(super) secrets: &'a Arc<Secrets>,
+}
+
 pub(super) struct Redactors {
     plugins: Vec<Arc<Plugin>>,
     off: Vec<String>,
     /// The rules where all redactors apply, which without routes is always.
     everywhere: Arc<Rules>,
     sets: Mutex<HashMap<Set, Arc<Rules>>>,
+    schema: Schema,
 }
 
 impl Redactors {
-    pub(super) fn new(all: &[Arc<Plugin>], off: &[String]) -> Result<Self, PluginError> {
+    pub(super) fn new(
+        all: &[Arc<Plugin>],
+        off: &[String],
+        schema: Schema,
+    ) -> Result<Self, PluginError> {
         let plugins: Vec<_> = all
             .iter()
             .filter(|plugin| plugin.declarations.redactor.is_some())
@@ -55,7 +69,12 @@ impl Redactors {
             off: off.to_vec(),
             everywhere,
             sets: Mutex::default(),
+            schema,
         })
+    }
+
+    pub(super) fn schema(&self) -> &Schema {
+        &self.schema
     }
 
     pub(super) fn unknown_off(&self) -> Vec<String> {
@@ -89,24 +108,44 @@ impl Redactors {
         secrets: &Arc<Secrets>,
     ) -> Result<Redacted, PluginFailure> {
         let endpoint: Arc<str> = exchange.endpoint.as_str().into();
-        let rules = self.rules(exchange.request.path());
+        let path = exchange.request.path().to_owned();
+        let rules = self.rules(&path);
         let redaction = Redaction::new(&rules, secrets, Purpose::Write);
+        let asked = self.asked(&path).next().is_some();
+        let mut counts = RedactionCount::new();
         let request = redaction.request(&exchange.request);
         let known = secrets.len();
-        let response = redaction.response(&exchange.response);
-        let mut counts = request.counts;
-        add(&mut counts, response.counts);
-        let (mut request, mut response) = (request.value, response.value);
-        let asked = self.asked(exchange.request.path()).next().is_some();
+        add(&mut counts, request.counts);
+        let mut request = request.value;
+        let mut answer = self.declared(
+            &redaction,
+            exchange.response,
+            exchange.stream,
+            (&path, &mut counts),
+        );
+        let mut news = secrets.len() > known;
         if asked {
             request = self.ask_request(request, &endpoint, session, secrets)?;
-            response = self.ask_response(&request, response, &endpoint, session, secrets)?;
-            let again = redaction.response(&response);
-            add(&mut counts, again.counts);
-            response = again.value;
+            let place = Place {
+                request: &request,
+                endpoint: &endpoint,
+                session,
+                secrets,
+            };
+            answer = self.ask_answer(&place, answer)?;
+            news = true;
         }
-        // What was found late, in the response or by a plugin, may stand earlier in the request.
-        if asked || secrets.len() > known {
+        // What was found late may stand earlier. A response settles by itself; messages of a stream
+        // do so one by one.
+        if asked || (news && answer.stream.is_some()) {
+            answer = self.declared(
+                &redaction,
+                answer.response,
+                answer.stream,
+                (&path, &mut counts),
+            );
+        }
+        if news {
             let again = redaction.request(&request);
             add(&mut counts, again.counts);
             request = again.value;
@@ -114,14 +153,14 @@ impl Redactors {
         let exchange = Exchange {
             endpoint: exchange.endpoint,
             request,
-            response,
-            stream: exchange.stream,
+            response: answer.response,
+            stream: answer.stream,
             tags: exchange.tags,
         };
         Ok(Redacted { exchange, counts })
     }
 
-    fn asked(&self, path: &str) -> impl Iterator<Item = &Arc<Plugin>> {
+    pub(super) fn asked(&self, path: &str) -> impl Iterator<Item = &Arc<Plugin>> {
         self.plugins.iter().filter(move |plugin| {
             let asks = plugin
                 .declarations
@@ -146,37 +185,35 @@ impl Redactors {
                 Arc::clone(session),
                 Arc::new(request.clone()),
             );
-            let edits = ask(plugin, Arc::new(message), secrets)?;
-            redaction::edit_request(&mut request, edits).map_err(|error| wrong(plugin, &error))?;
+            let answer = ask(plugin, Arc::new(message), secrets)?;
+            redaction::edit_request(&mut request, answer.edits)
+                .map_err(|error| wrong(plugin, &error))?;
         }
         Ok(request)
     }
 
-    fn ask_response(
+    pub(super) fn ask_response(
         &self,
-        request: &Request,
+        place: &Place<'_>,
         mut response: Response,
-        endpoint: &Arc<str>,
-        session: &Arc<str>,
-        secrets: &Arc<Secrets>,
     ) -> Result<Response, PluginFailure> {
-        let request = Arc::new(request.clone());
-        for plugin in self.asked(request.path()) {
+        let request = Arc::new(place.request.clone());
+        for plugin in self.asked(place.request.path()) {
             let message = PlainMessage::response(
-                Arc::clone(endpoint),
-                Arc::clone(session),
+                Arc::clone(place.endpoint),
+                Arc::clone(place.session),
                 Arc::clone(&request),
                 Arc::new(response.clone()),
             );
-            let edits = ask(plugin, Arc::new(message), secrets)?;
-            redaction::edit_response(&mut response, edits)
+            let answer = ask(plugin, Arc::new(message), place.secrets)?;
+            redaction::edit_response(&mut response, answer.edits)
                 .map_err(|error| wrong(plugin, &error))?;
         }
         Ok(response)
     }
 
     /// The rules for a path.
-    fn rules(&self, path: &str) -> Arc<Rules> {
+    pub(super) fn rules(&self, path: &str) -> Arc<Rules> {
         if self.plugins.iter().all(|plugin| plugin.covers(path)) {
             return Arc::clone(&self.everywhere);
         }
@@ -213,16 +250,26 @@ fn compile<'a>(
     Ok(Arc::new(rules))
 }
 
-fn ask(
+/// What a redactor wants of one message.
+pub(super) struct Wanted {
+    pub(super) edits: Vec<Edit>,
+    /// Of a stream: bytes at the end that it wants to see again with what follows.
+    pub(super) hold: usize,
+}
+
+pub(super) fn ask(
     plugin: &Plugin,
     message: Arc<dyn Message>,
     secrets: &Arc<Secrets>,
-) -> Result<Vec<Edit>, PluginFailure> {
+) -> Result<Wanted, PluginFailure> {
     let answer = plugin.ask(&Question::Redact(message), secrets)?;
-    Ok(answer.edits)
+    Ok(Wanted {
+        edits: answer.edits,
+        hold: answer.hold,
+    })
 }
 
-fn wrong(plugin: &Plugin, error: &redaction::EditError) -> PluginFailure {
+pub(super) fn wrong(plugin: &Plugin, error: &redaction::EditError) -> PluginFailure {
     PluginFailure {
         plugin: plugin.name().to_owned(),
         role: "redactor",
@@ -230,7 +277,7 @@ fn wrong(plugin: &Plugin, error: &redaction::EditError) -> PluginFailure {
     }
 }
 
-fn add(counts: &mut RedactionCount, more: RedactionCount) {
+pub(super) fn add(counts: &mut RedactionCount, more: RedactionCount) {
     for (rule, times) in more {
         *counts.entry(rule).or_default() += times;
     }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use wasmtime::component::ResourceTable;
+use wasmtime::component::{Resource, ResourceTable};
 use wasmtime::{StoreLimits, StoreLimitsBuilder};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
@@ -21,6 +21,9 @@ pub struct MessageSlot;
 /// A sink lent to a guest. There is one of each kind at most, so the handle carries no meaning.
 #[expect(unreachable_pub, reason = "generated code exports it")]
 pub struct SinkSlot;
+
+/// A message in the hands of a guest.
+type Lent = Resource<MessageSlot>;
 
 /// Who is called: it decides which methods of a sink are allowed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -74,6 +77,7 @@ pub(super) struct Answer {
     pub(super) rules: Vec<Declared>,
     pub(super) edits: Vec<Edit>,
     pub(super) edit_bytes: usize,
+    pub(super) hold: usize,
     pub(super) conditions: Vec<Condition>,
     pub(super) skip: Option<String>,
     pub(super) tags: Vec<(String, String)>,
@@ -83,7 +87,10 @@ pub(super) struct Answer {
 #[derive(Default)]
 pub(super) struct Loan {
     pub(super) phase: Phase,
-    pub(super) messages: [Option<Arc<dyn Message>>; 2],
+    /// Those that the call is about, and after them the parts that the guest has asked for.
+    pub(super) messages: Vec<Option<Arc<dyn Message>>>,
+    /// How many of them the call is about.
+    pub(super) lent: usize,
     pub(super) secrets: Option<Arc<Secrets>>,
     /// The message may hold secrets that nobody has named yet: a redactor is at work.
     pub(super) raw: bool,
@@ -131,6 +138,35 @@ impl State {
             .get(handle as usize)
             .and_then(Option::as_ref)
             .ok_or_else(|| wasmtime::Error::msg("this message is not lent to the plugin"))
+    }
+
+    /// Gives the guest a part of a message, which is its own until it drops it.
+    pub(super) fn lend(&mut self, part: Arc<dyn Message>) -> wasmtime::Result<Lent> {
+        let messages = &mut self.loan.messages;
+        let free = messages.iter().position(Option::is_none);
+        let place = free.unwrap_or(messages.len());
+        if place >= self.bounds.handles {
+            return Err(wasmtime::Error::msg(
+                "too many parts of a stream at once: drop each when it was looked at \
+                 (limits.plugin_handles)",
+            ));
+        }
+        if place == messages.len() {
+            messages.push(None);
+        }
+        messages[place] = Some(part);
+        let handle = u32::try_from(place).map_err(wasmtime::Error::new)?;
+        Ok(Resource::new_own(handle))
+    }
+
+    /// Takes a part back.
+    pub(super) fn forget(&mut self, handle: u32) {
+        let place = handle as usize;
+        if place >= self.loan.lent
+            && let Some(slot) = self.loan.messages.get_mut(place)
+        {
+            *slot = None;
+        }
     }
 
     /// Refuses a method that belongs to the other phase.

@@ -6,7 +6,9 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use bytes::Bytes;
 
 use super::{Entry, Session};
 use crate::cassette::Folder;
@@ -44,10 +46,12 @@ pub enum Found {
 
 /// The index of one session under one generation of plugins.
 pub struct Index {
-    session: Arc<Session>,
-    plugins: Arc<Plugins>,
+    pub(super) session: Arc<Session>,
+    pub(super) plugins: Arc<Plugins>,
     folder: Arc<Folder>,
     derived: RwLock<Derived>,
+    /// What the clients of conversations said, as keys, by the ordinals of the exchanges.
+    pub(super) said: Mutex<HashMap<u64, Arc<[u128]>>>,
 }
 
 #[derive(Default)]
@@ -81,6 +85,7 @@ impl Index {
             plugins,
             folder,
             derived: RwLock::default(),
+            said: Mutex::default(),
         };
         index.catch_up();
         index
@@ -91,6 +96,17 @@ impl Index {
         self.catch_up();
         let derived = self.derived.read().unwrap_or_else(PoisonError::into_inner);
         derived.take(key.hash(), exhausted)
+    }
+
+    /// All exchanges of a key, in recorded order.
+    pub(super) fn group(&self, key: &Key) -> Vec<Arc<Entry>> {
+        self.catch_up();
+        let derived = self.derived.read().unwrap_or_else(PoisonError::into_inner);
+        let group = derived.groups.get(&key.hash());
+        let places = group.into_iter().flat_map(|group| &group.places);
+        places
+            .map(|place| Arc::clone(&derived.entries[*place].0))
+            .collect()
     }
 
     /// True where [`Self::find_loosely`] may find something.
@@ -240,7 +256,7 @@ impl Index {
 
     /// The recorded request as matchers see it. Redaction runs here too, so that a rule that came
     /// after the recording hides the same places on both sides.
-    fn view(&self, entry: &Entry) -> Result<Arc<dyn Message>, String> {
+    pub(super) fn view(&self, entry: &Entry) -> Result<Arc<dyn Message>, String> {
         let request = self
             .whole(&entry.request)
             .map_err(|error| error.to_string())?;
@@ -256,13 +272,18 @@ impl Index {
     fn whole(&self, request: &Arc<Request>) -> std::io::Result<Arc<Request>> {
         match &request.body {
             Content::Inline(_) => Ok(Arc::clone(request)),
-            Content::Stored { digest, .. } => {
-                let body = self.folder.body(self.session.name(), digest)?;
-                Ok(Arc::new(Request {
-                    body: Content::Inline(body),
-                    ..Request::clone(request)
-                }))
-            }
+            stored @ Content::Stored { .. } => Ok(Arc::new(Request {
+                body: Content::Inline(self.bytes(stored)?),
+                ..Request::clone(request)
+            })),
+        }
+    }
+
+    /// The bytes of a body or a message, read where they are stored beside the cassette.
+    pub(super) fn bytes(&self, content: &Content) -> std::io::Result<Bytes> {
+        match content {
+            Content::Inline(bytes) => Ok(bytes.clone()),
+            Content::Stored { digest, .. } => self.folder.body(self.session.name(), digest),
         }
     }
 }
@@ -303,7 +324,7 @@ fn has_placeholder(request: &Request) -> bool {
 }
 
 /// Path and query of the redacted view.
-fn shown_target(request: &dyn Message) -> String {
+pub(super) fn shown_target(request: &dyn Message) -> String {
     let query = request.query();
     let path = request.path();
     if query.is_empty() {

@@ -4,8 +4,11 @@
 
 mod budget;
 mod index;
+mod line;
 mod recorder;
 mod registry;
+mod said;
+mod shape;
 mod tally;
 mod verdict;
 
@@ -17,13 +20,17 @@ use tokio::sync::Notify;
 
 pub use budget::{Budget, Hold};
 pub use index::{Exhausted, Found, Index};
+pub use line::{Chosen, Line};
 pub use recorder::{Captured, Job, Recorder, RecorderBounds};
 pub use registry::{SessionError, Sessions};
+pub use said::Unheard;
+pub use shape::{Flow, Kind};
 pub use tally::{Outcome, Tally};
 pub use verdict::{SessionReport, Verdict};
 
 use crate::exchange::redaction::Secrets;
-use crate::exchange::{Exchange, Request, Response};
+use crate::exchange::stream::{Form, Protocol, Turn};
+use crate::exchange::{Exchange, Request, Response, Stream};
 
 /// One recorded exchange and how often it was replayed.
 #[derive(Debug)]
@@ -36,6 +43,8 @@ pub struct Entry {
     pub request: Arc<Request>,
     /// The response, redacted.
     pub response: Response,
+    /// How it came, where it was a stream; redacted.
+    pub stream: Option<Stream>,
     replays: AtomicU64,
 }
 
@@ -47,6 +56,7 @@ impl Entry {
             endpoint: exchange.endpoint,
             request: Arc::new(exchange.request),
             response: exchange.response,
+            stream: exchange.stream,
             replays: AtomicU64::new(0),
         }
     }
@@ -60,6 +70,19 @@ impl Entry {
 
     fn replay_again(&self) {
         self.replays.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// It was taken for a client that wants another one.
+    fn give_back(&self) {
+        self.replays.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// The turns of a conversation; none where it is no conversation of this protocol.
+    pub fn turns(&self, protocol: Protocol) -> Option<&[Turn]> {
+        match &self.stream.as_ref()?.form {
+            Form::Turns(own, turns) if *own == protocol => Some(turns),
+            Form::Turns(..) | Form::Pieces(..) => None,
+        }
     }
 
     /// True where it was replayed.

@@ -9,12 +9,13 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
+use super::shape::{self, Flow};
 use super::{Hold, Outcome, Session};
 use crate::cassette::{Ack, Check, Done, Item, Refusal, WriteError, Writer};
 use crate::config::Limits;
 use crate::exchange::coding;
 use crate::exchange::redaction::{Guard, Secrets};
-use crate::exchange::{Content, Exchange, Fields, Request, Response};
+use crate::exchange::{Exchange, Request, Response};
 use crate::fault::chain;
 use crate::plugin::{Decision, Plugins};
 
@@ -23,8 +24,10 @@ use crate::plugin::{Decision, Plugins};
 pub struct RecorderBounds {
     /// Exchanges that may wait to be recorded.
     pub queue: usize,
-    /// How large a body may become when it is decoded.
+    /// How large a body or a message may become when it is decoded.
     pub decoded: coding::Bounds,
+    /// Bytes of all messages of one conversation when they are decoded.
+    pub stream: u64,
 }
 
 impl From<&Limits> for RecorderBounds {
@@ -35,6 +38,7 @@ impl From<&Limits> for RecorderBounds {
                 bytes: limits.decoded_body as u64,
                 ratio: limits.decoded_ratio as u64,
             },
+            stream: limits.decoded_stream as u64,
         }
     }
 }
@@ -48,6 +52,8 @@ pub struct Captured {
     pub request: Request,
     /// The response, its body as it was sent.
     pub response: Response,
+    /// How it came, where it was a stream.
+    pub flow: Option<Flow>,
 }
 
 /// An exchange on its way to the cassette.
@@ -66,7 +72,7 @@ pub struct Job {
     /// The key under which others wait for it.
     pub pending: Option<u128>,
     /// What its bodies take of the budget.
-    pub held: [Hold; 2],
+    pub held: Vec<Hold>,
 }
 
 /// The way in. Clones feed the same thread.
@@ -139,7 +145,7 @@ fn report(session: &Session, outcome: &Outcome) {
 
 fn try_record(job: Job, writer: &Writer, bounds: RecorderBounds) -> Result<(), Outcome> {
     let session = Arc::clone(&job.session);
-    let exchange = decode(job.captured, bounds.decoded)?;
+    let exchange = shape::exchange(job.captured, &bounds)?;
     let redacted = job
         .plugins
         .redact(exchange, session.name(), session.secrets())
@@ -229,45 +235,6 @@ fn open(session: &Session, writer: &Writer, append: bool) -> Result<(), Outcome>
         outcome.map_err(|error| chain(&error))
     });
     opened.clone().map_err(Outcome::Failed)
-}
-
-fn decode(captured: Captured, bounds: coding::Bounds) -> Result<Exchange, Outcome> {
-    let Captured {
-        endpoint,
-        mut request,
-        mut response,
-    } = captured;
-    request.body = decode_body(&request.fields, request.body, bounds, "request")?;
-    response.body = decode_body(&response.fields, response.body, bounds, "response")?;
-    Ok(Exchange {
-        endpoint,
-        request,
-        response,
-        stream: None,
-        tags: Vec::new(),
-    })
-}
-
-fn decode_body(
-    fields: &Fields,
-    body: Content,
-    bounds: coding::Bounds,
-    whose: &str,
-) -> Result<Content, Outcome> {
-    let Content::Inline(bytes) = body else {
-        return Ok(body);
-    };
-    if bytes.is_empty() {
-        return Ok(Content::Inline(bytes));
-    }
-    let failed = |error: coding::CodingError| {
-        Outcome::Failed(format!(
-            "the body of a {whose} cannot be decoded, so its secrets cannot be found: {error}"
-        ))
-    };
-    let codings = coding::of(fields).map_err(failed)?;
-    let decoded = coding::decode(bytes, &codings, bounds).map_err(failed)?;
-    Ok(Content::Inline(decoded))
 }
 
 /// The guard with the secrets of one session.

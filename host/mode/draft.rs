@@ -1,0 +1,149 @@
+//! An exchange under way: what is known of it, and its way to the recorder once it has ended.
+
+use std::sync::{Arc, PoisonError};
+
+use http::{HeaderMap, StatusCode};
+
+use super::capture::Taken;
+use super::context::{Asked, Live};
+use super::log::SharedLog;
+use crate::exchange::redaction::Guard;
+use crate::exchange::stream::Ending;
+use crate::exchange::{self, Content, Fields};
+use crate::plugin::Plugins;
+use crate::session::{Captured, Flow, Job, Kind, Outcome, Session};
+
+/// What is known of an exchange when the head of its response is there.
+pub(super) struct Draft {
+    live: Arc<Live>,
+    session: Arc<Session>,
+    /// The recording is appended, and this key is pending until it is written.
+    key: Option<u128>,
+    endpoint: String,
+    request: exchange::Request,
+    status: StatusCode,
+    fields: Fields,
+    plugins: Arc<Plugins>,
+    guard: Arc<Guard>,
+    flow: Option<(Kind, SharedLog)>,
+}
+
+/// What was captured of a body, or why there is nothing.
+pub(super) type Half = Result<Taken, String>;
+
+impl Draft {
+    pub(super) fn new(
+        asked: &Asked<'_>,
+        request: exchange::Request,
+        (status, headers): (StatusCode, &HeaderMap),
+        key: Option<u128>,
+    ) -> Self {
+        Self {
+            live: Arc::clone(&asked.gate.live),
+            session: Arc::clone(&asked.session),
+            key,
+            endpoint: asked.endpoint.name.to_string(),
+            request,
+            status,
+            fields: Fields::from(headers),
+            plugins: Arc::clone(&asked.snapshot.plugins),
+            guard: Arc::clone(&asked.snapshot.guard),
+            flow: None,
+        }
+    }
+
+    /// The same exchange as a stream, whose arrivals stand in a log.
+    pub(super) fn flowing(mut self, kind: Kind, log: SharedLog) -> Self {
+        self.flow = Some((kind, log));
+        self
+    }
+
+    /// Both bodies came to their end, or will not: the exchange is recorded or dropped.
+    pub(super) fn finish(self, request: Half, response: Half) {
+        match self.both(request, response) {
+            Ok((request, response, ending)) => self.hand_over(request, response, ending),
+            Err(reason) => {
+                let session = self.session.name();
+                tracing::warn!(%session, "not recorded: {reason}");
+                self.session.tally().count(Outcome::Partial(reason));
+            }
+        }
+    }
+
+    /// Only of a stream a part is worth something: its units are whole, and it is said how it
+    /// ended.
+    fn both(&self, request: Half, response: Half) -> Result<(Taken, Taken, Ending), String> {
+        let (cut_request, cut_response) = match &self.flow {
+            Some((Kind::Grpc | Kind::WebSocket, _)) => (true, true),
+            Some((Kind::Body(Some(_)), _)) => (false, true),
+            Some((Kind::Body(None), _)) | None => (false, false),
+        };
+        let check =
+            |half: Half, cut: bool| half.and_then(|it| if cut { Ok(it) } else { it.whole() });
+        let response = check(response, cut_response)
+            .map_err(|reason| format!("the response is not whole: {reason}"))?;
+        let request = check(request, cut_request)
+            .map_err(|reason| format!("the request is not whole: {reason}"))?;
+        let ending = response.cut.as_ref().map_or(Ending::Complete, |cut| cut.0);
+        Ok((request, response, ending))
+    }
+
+    fn hand_over(self, sent: Taken, came: Taken, ending: Ending) {
+        if let Some(key) = self.key {
+            self.session.begin_writing(key);
+        }
+        let mut held = vec![sent.hold, came.hold];
+        let flow = self.flow.map(|(kind, log)| {
+            let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
+            let (arrivals, hold) = log.take();
+            held.push(hold);
+            Flow {
+                kind,
+                arrivals,
+                ending,
+            }
+        });
+        let job = Job {
+            session: self.session,
+            captured: Captured {
+                endpoint: self.endpoint,
+                request: exchange::Request {
+                    body: Content::Inline(sent.bytes),
+                    trailers: Fields::from(&sent.trailers),
+                    ..self.request
+                },
+                response: exchange::Response {
+                    status: self.status,
+                    fields: self.fields,
+                    body: Content::Inline(came.bytes),
+                    trailers: Fields::from(&came.trailers),
+                },
+                flow,
+            },
+            plugins: self.plugins,
+            guard: self.guard,
+            append: self.key.is_some(),
+            pending: self.key,
+            held,
+        };
+        give(&self.live, Box::new(job));
+    }
+}
+
+/// Into the queue at once where it has room; else a task waits for it, so that the client does not.
+fn give(live: &Arc<Live>, job: Box<Job>) {
+    let Err(job) = live.recorder.offer(job) else {
+        return;
+    };
+    let recorder = live.recorder.clone();
+    live.drain.spawn(async move {
+        let (session, pending) = (Arc::clone(&job.session), job.pending);
+        if !recorder.give(job).await {
+            let reason = "the recorder has ended".to_owned();
+            session.tally().count(Outcome::Failed(reason));
+            if let Some(key) = pending {
+                session.end_writing(key);
+            }
+        }
+    });
+}

@@ -1,0 +1,101 @@
+//! A recorded stream on its way to a client: its pieces one by one, each when it is due.
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::HeaderMap;
+use http_body::Frame;
+use tokio::time::{Instant, Sleep};
+
+use crate::config::Timing;
+use crate::exchange::stream::{Ending, Piece};
+
+/// What is still to be sent.
+pub(super) struct Paced {
+    /// Pieces with the time from the start at which they are due.
+    pieces: VecDeque<(Duration, Bytes)>,
+    trailers: Option<HeaderMap>,
+    ending: Ending,
+    /// How long a stream that the client ended is kept open for a client that does not.
+    patience: Duration,
+    /// When that is over, from the start.
+    left: Option<Duration>,
+    clock: Option<Clock>,
+}
+
+struct Clock {
+    started: Instant,
+    timer: Pin<Box<Sleep>>,
+}
+
+/// What breaks off a stream as it broke off when it was recorded.
+#[derive(Debug, thiserror::Error)]
+#[error("the recorded stream broke off here")]
+pub(super) struct BrokenOff;
+
+/// The next frame of a body.
+pub(super) type Polled = Poll<Option<Result<Frame<Bytes>, Fault>>>;
+
+/// What a body breaks with.
+type Fault = Box<dyn std::error::Error + Send + Sync>;
+
+impl Paced {
+    /// The pieces of a body. Where it is to be sent as it came, the pauses are kept.
+    pub(super) fn new(
+        pieces: impl IntoIterator<Item = (Piece, Bytes)>,
+        trailers: Option<HeaderMap>,
+        ending: Ending,
+        (timing, patience): (Timing, Duration),
+    ) -> Self {
+        let due = |(piece, bytes): (Piece, Bytes)| (timing.due(piece.at), bytes);
+        Self {
+            pieces: pieces.into_iter().map(due).collect(),
+            trailers,
+            ending,
+            patience,
+            left: None,
+            clock: None,
+        }
+    }
+
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Polled {
+        if let Some((due, _)) = self.pieces.front() {
+            if !due.is_zero() {
+                let due = *due;
+                ready!(self.wait(cx, due));
+            }
+            let piece = self.pieces.pop_front();
+            return Poll::Ready(piece.map(|(_, bytes)| Ok(Frame::data(bytes))));
+        }
+        match self.ending {
+            Ending::Complete => Poll::Ready(self.trailers.take().map(|it| Ok(Frame::trailers(it)))),
+            Ending::Server => Poll::Ready(Some(Err(BrokenOff.into()))),
+            // It was the client that ended it, so it is for the client to do so again.
+            Ending::Client => {
+                let left = *self.left.get_or_insert_with(|| {
+                    let sent = self.clock.as_ref().map(|clock| clock.started.elapsed());
+                    sent.unwrap_or_default() + self.patience
+                });
+                ready!(self.wait(cx, left));
+                Poll::Ready(Some(Err(BrokenOff.into())))
+            }
+        }
+    }
+
+    fn wait(&mut self, cx: &mut Context<'_>, due: Duration) -> Poll<()> {
+        let clock = self.clock.get_or_insert_with(|| {
+            let started = Instant::now();
+            let timer = Box::pin(tokio::time::sleep_until(started + due));
+            Clock { started, timer }
+        });
+        let at = clock.started + due;
+        if clock.timer.deadline() != at {
+            clock.timer.as_mut().reset(at);
+        }
+        clock.timer.as_mut().poll(cx)
+    }
+}

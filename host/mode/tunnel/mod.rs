@@ -1,0 +1,148 @@
+//! WebSockets: the handshake crosses, then bytes pass both ways untouched. While recording, a copy
+//! of them is taken.
+
+mod heads;
+mod splice;
+mod tap;
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use hyper::body::Incoming;
+use hyper::upgrade::Upgraded;
+use hyper_util::rt::TokioIo;
+
+use super::ExchangeError;
+use super::body::Outgoing;
+use super::context::{Asked, Lasting};
+use super::draft::Draft;
+use super::forward::Head;
+use super::record::{self, Recorded};
+use crate::exchange::websocket;
+use crate::server::Busy;
+use crate::session::Outcome;
+use crate::upstream::Way;
+pub(super) use heads::{Asking, head, is_websocket, recorded};
+use splice::Splice;
+use tap::Tap;
+
+/// What a tunnel holds on to until it ends.
+pub(super) struct Held {
+    _busy: Busy,
+    _lasting: Lasting,
+}
+
+impl Held {
+    pub(super) fn new(busy: Busy, lasting: Lasting) -> Self {
+        Self {
+            _busy: busy,
+            _lasting: lasting,
+        }
+    }
+}
+
+/// Whether a tunnel is recorded.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Keep {
+    /// Nothing is kept.
+    Nothing,
+    /// It is recorded; with a key it is appended to the cassette.
+    Recording(Option<u128>),
+}
+
+/// Asks the upstream for a tunnel. Nothing of what the client sends goes up before the upstream
+/// has agreed.
+pub(super) async fn serve(
+    asked: &Asked<'_>,
+    mut request: Request<Incoming>,
+    held: Held,
+    keep: Keep,
+) -> Result<Response<Outgoing>, ExchangeError> {
+    let Some(route) = &asked.endpoint.upstream else {
+        return Err(ExchangeError::NoUpstream(asked.endpoint.name.to_string()));
+    };
+    let asking = Asking::of(&request);
+    let recording = matches!(keep, Keep::Recording(_));
+    let head = head(asked, &request, recording);
+    let client = route.client(asked.gate.worker);
+    let opened = client
+        .open_tunnel()
+        .await
+        .inspect_err(|_| none(asked, keep))?;
+    let way = opened.way();
+    let upward = heads::upward(route, &head, way)?;
+    let sent = upward.headers().clone();
+    let response = client.ask_tunnel(opened, upward).await;
+    let mut response = response.inspect_err(|_| none(asked, keep))?;
+    let agreed = match way {
+        Way::Upgrade => response.status() == StatusCode::SWITCHING_PROTOCOLS,
+        Way::Connect => response.status().is_success(),
+    };
+    if !agreed {
+        return Ok(refused(asked, &head, response, keep));
+    }
+    let (status, fields) = (response.status(), response.headers());
+    let checked = match way {
+        Way::Upgrade => websocket::check_response(&sent, status, fields),
+        Way::Connect => websocket::check_connect_response(&sent, status, fields),
+    };
+    checked.map_err(|error| client.wrong_tunnel(error.to_string()))?;
+    let shown = heads::shown(response.headers());
+    let limits = &asked.snapshot.config.limits;
+    let bounds = splice::Bounds {
+        idle: limits.stream_idle_timeout,
+        close: limits.websocket_close_timeout,
+    };
+    let tap = match keep {
+        Keep::Nothing => Tap::Nothing,
+        Keep::Recording(key) => {
+            let request = recorded(&head, &asked.endpoint.authority);
+            let answer = (StatusCode::SWITCHING_PROTOCOLS, &shown);
+            let draft = Draft::new(asked, request, answer, key);
+            Tap::recording(asked, draft)
+        }
+    };
+    let above = hyper::upgrade::on(&mut response);
+    let below = hyper::upgrade::on(&mut request);
+    asked.gate.live.drain.spawn(async move {
+        let _held = held;
+        // Who is gone before the tunnel stands sees so itself.
+        let (Ok(below), Ok(above)) = (below.await, above.await) else {
+            return;
+        };
+        Splice::new(socket(below), socket(above), tap, bounds)
+            .run()
+            .await;
+    });
+    Ok(asking.agree(shown))
+}
+
+fn socket(upgraded: Upgraded) -> TokioIo<Upgraded> {
+    TokioIo::new(upgraded)
+}
+
+/// The upstream's own answer to the handshake, such as 401. It is an exchange like any other.
+fn refused(
+    asked: &Asked<'_>,
+    head: &Head,
+    mut response: Response<Incoming>,
+    keep: Keep,
+) -> Response<Outgoing> {
+    let headers = std::mem::take(response.headers_mut());
+    *response.headers_mut() = crate::exchange::forwarding::response(headers);
+    match keep {
+        Keep::Nothing => response.map(Outgoing::passing),
+        Keep::Recording(key) => {
+            let request = recorded(head, &asked.endpoint.authority);
+            let sent = Recorded::whole(asked, Bytes::new());
+            record::record_response(asked, request, response, sent, key)
+        }
+    }
+}
+
+/// Counts that a recording has no answer.
+fn none(asked: &Asked<'_>, keep: Keep) {
+    if matches!(keep, Keep::Recording(_)) {
+        let reason = "the upstream gave no response".to_owned();
+        asked.session.tally().count(Outcome::Partial(reason));
+    }
+}

@@ -1,0 +1,273 @@
+//! Copies bytes both ways until both sides have ended. An idle tunnel holds no buffer.
+
+use std::cell::RefCell;
+use std::future::{Future, poll_fn};
+use std::io;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Instant, Sleep};
+
+use super::tap::Tap;
+use crate::exchange::stream::Side;
+
+/// Bytes that are read at once, into a buffer that all tunnels of a thread share.
+const SCRATCH: usize = 16 << 10;
+
+/// Reads of one side before the other has its turn.
+const ROUNDS: usize = 16;
+
+thread_local! {
+    static BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; SCRATCH].into_boxed_slice());
+}
+
+/// How long a tunnel may be still.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bounds {
+    /// Without a byte from either side.
+    pub(super) idle: Duration,
+    /// From the end of one side to that of the other.
+    pub(super) close: Duration,
+}
+
+/// A tunnel between two sockets.
+pub(super) struct Splice<C, S> {
+    client: C,
+    server: S,
+    /// What the client sends.
+    up: Way,
+    /// What the server sends.
+    down: Way,
+    tap: Tap,
+    bounds: Bounds,
+    moved: bool,
+}
+
+/// One direction.
+#[derive(Default)]
+struct Way {
+    /// What was read and cannot be written yet.
+    rest: Vec<u8>,
+    written: usize,
+    state: State,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum State {
+    #[default]
+    Open,
+    /// The sender has ended; the other end is to be told.
+    Ending,
+    Ended,
+}
+
+/// Which side broke the tunnel, and how.
+type Broken = (Side, io::Error);
+
+impl<C, S> Splice<C, S>
+where
+    C: AsyncRead + AsyncWrite + Unpin,
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    pub(super) fn new(client: C, server: S, tap: Tap, bounds: Bounds) -> Self {
+        Self {
+            client,
+            server,
+            up: Way::default(),
+            down: Way::default(),
+            tap,
+            bounds,
+            moved: false,
+        }
+    }
+
+    /// Returns once both sides have ended, one is broken, or the tunnel was still for too long.
+    pub(super) async fn run(mut self) {
+        let mut patience = pin!(tokio::time::sleep(self.bounds.idle));
+        let mut last = Instant::now();
+        poll_fn(|cx| {
+            if let Poll::Ready(result) = self.pass(cx) {
+                if let Err((side, error)) = result {
+                    self.tap.broke(side, &format!("it broke off: {error}"));
+                }
+                return Poll::Ready(());
+            }
+            if std::mem::take(&mut self.moved) {
+                last = Instant::now();
+            }
+            self.watch(cx, patience.as_mut(), last)
+        })
+        .await;
+    }
+
+    /// Looks at the clock only when the timer has run out, so that traffic costs no timer.
+    fn watch(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut timer: Pin<&mut Sleep>,
+        last: Instant,
+    ) -> Poll<()> {
+        let half = self.up.state == State::Ended || self.down.state == State::Ended;
+        let limit = if half {
+            self.bounds.close
+        } else {
+            self.bounds.idle
+        };
+        let due = last + limit;
+        if due < timer.deadline() {
+            timer.as_mut().reset(due);
+        }
+        while timer.as_mut().poll(cx).is_ready() {
+            if Instant::now() >= due {
+                // A side that does not end after the other has done so is cut off without blame.
+                if !half {
+                    let silent = format!("nothing came for {limit:?} (limits.stream_idle_timeout)");
+                    self.tap.broke(Side::Client, &silent);
+                }
+                return Poll::Ready(());
+            }
+            timer.as_mut().reset(due);
+        }
+        Poll::Pending
+    }
+
+    fn pass(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Broken>> {
+        let (tap, moved) = (&mut self.tap, &mut self.moved);
+        let up = self
+            .up
+            .pass(cx, (&mut self.client, &mut self.server), |bytes| {
+                *moved = true;
+                tap.hear(Side::Client, bytes);
+            });
+        let up = settle(up, Side::Client, &mut self.up, tap)?;
+        let down = self
+            .down
+            .pass(cx, (&mut self.server, &mut self.client), |bytes| {
+                *moved = true;
+                tap.hear(Side::Server, bytes);
+            });
+        let down = settle(down, Side::Server, &mut self.down, tap)?;
+        if up && down {
+            Poll::Ready(Ok(()))
+        } else {
+            Poll::Pending
+        }
+    }
+}
+
+/// True where a direction has come to its end.
+fn settle(
+    polled: Poll<Result<(), Fault>>,
+    side: Side,
+    way: &mut Way,
+    tap: &mut Tap,
+) -> Result<bool, Broken> {
+    match polled {
+        Poll::Pending => Ok(false),
+        Poll::Ready(Ok(())) => {
+            if way.state != State::Ended {
+                way.state = State::Ended;
+                tap.ended(side);
+            }
+            Ok(true)
+        }
+        Poll::Ready(Err(Fault::Read(error))) => Err((side, error)),
+        Poll::Ready(Err(Fault::Write(error))) => Err((side.other(), error)),
+    }
+}
+
+enum Fault {
+    Read(io::Error),
+    Write(io::Error),
+}
+
+impl Way {
+    /// Reads and writes as long as both can. Ready at the end of the sender, once the receiver has
+    /// been told.
+    fn pass<R, W>(
+        &mut self,
+        cx: &mut Context<'_>,
+        (from, to): (&mut R, &mut W),
+        mut hear: impl FnMut(&[u8]),
+    ) -> Poll<Result<(), Fault>>
+    where
+        R: AsyncRead + Unpin,
+        W: AsyncWrite + Unpin,
+    {
+        for _ in 0..ROUNDS {
+            if self.written < self.rest.len() {
+                let polled = Pin::new(&mut *to).poll_write(cx, &self.rest[self.written..]);
+                self.written += ready!(took(polled))?;
+                continue;
+            }
+            self.rest = Vec::new();
+            self.written = 0;
+            match self.state {
+                State::Ended => return Poll::Ready(Ok(())),
+                State::Ending => {
+                    // A receiver that is gone needs not be told.
+                    let _ = ready!(Pin::new(&mut *to).poll_shutdown(cx));
+                    return Poll::Ready(Ok(()));
+                }
+                State::Open => {}
+            }
+            let moved =
+                BUFFER.with_borrow_mut(|buffer| self.step(cx, (from, to), buffer, &mut hear));
+            match moved? {
+                Poll::Ready(()) => {}
+                Poll::Pending => {
+                    // What a cipher holds back goes out before the sender is waited for.
+                    let flushed = Pin::new(&mut *to).poll_flush(cx);
+                    if let Poll::Ready(Err(error)) = flushed {
+                        return Poll::Ready(Err(Fault::Write(error)));
+                    }
+                    return Poll::Pending;
+                }
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// One read, and the write of what it gave.
+    fn step<R, W>(
+        &mut self,
+        cx: &mut Context<'_>,
+        (from, to): (&mut R, &mut W),
+        buffer: &mut [u8],
+        hear: &mut impl FnMut(&[u8]),
+    ) -> Result<Poll<()>, Fault>
+    where
+        R: AsyncRead + Unpin,
+        W: AsyncWrite + Unpin,
+    {
+        let mut read = ReadBuf::new(buffer);
+        match Pin::new(from).poll_read(cx, &mut read) {
+            Poll::Pending => return Ok(Poll::Pending),
+            Poll::Ready(Err(error)) => return Err(Fault::Read(error)),
+            Poll::Ready(Ok(())) => {}
+        }
+        let bytes = read.filled();
+        if bytes.is_empty() {
+            self.state = State::Ending;
+            return Ok(Poll::Ready(()));
+        }
+        hear(bytes);
+        let written = match took(Pin::new(to).poll_write(cx, bytes)) {
+            Poll::Ready(written) => written?,
+            Poll::Pending => 0,
+        };
+        self.rest.extend_from_slice(&bytes[written..]);
+        Ok(Poll::Ready(()))
+    }
+}
+
+fn took(polled: Poll<io::Result<usize>>) -> Poll<Result<usize, Fault>> {
+    polled.map(|result| match result {
+        Ok(0) => Err(Fault::Write(io::ErrorKind::WriteZero.into())),
+        Ok(written) => Ok(written),
+        Err(error) => Err(Fault::Write(error)),
+    })
+}

@@ -1,0 +1,413 @@
+//! The redaction of streams: events and messages one by one, then together, so that a secret which
+//! a border cuts is found as well.
+
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+
+use super::PluginFailure;
+use super::component::Plugin;
+use super::redaction::{Place, RedactionCount, Redactors, add, ask, wrong};
+use super::said::Said as Shown;
+use crate::exchange::part::{Part, PartKind};
+use crate::exchange::redaction::{self, Joint, PlainMessage, Redaction};
+use crate::exchange::stream::{Form, Piece, Protocol, Said, Side, Stream, Turn, Unit};
+use crate::exchange::{Content, Exchange, Message, Response};
+
+/// What came back for a request.
+pub(super) struct Answer {
+    pub(super) response: Response,
+    pub(super) stream: Option<Stream>,
+}
+
+impl Redactors {
+    /// A response and its stream without what the declared rules take out.
+    pub(super) fn declared(
+        &self,
+        redaction: &Redaction<'_>,
+        mut response: Response,
+        stream: Option<Stream>,
+        (path, counts): (&str, &mut RedactionCount),
+    ) -> Answer {
+        // The pieces of a body are looked at one by one.
+        let aside = match &stream {
+            Some(stream) if matches!(stream.form, Form::Pieces(..)) => {
+                std::mem::replace(&mut response.body, Content::EMPTY)
+            }
+            Some(_) | None => Content::EMPTY,
+        };
+        let redacted = redaction.response(&response);
+        add(counts, redacted.counts);
+        let mut answer = Answer {
+            response: redacted.value,
+            stream,
+        };
+        let content_type = answer
+            .response
+            .fields
+            .text("content-type")
+            .map(str::to_owned);
+        match answer.stream.as_mut().map(|stream| &mut stream.form) {
+            Some(Form::Pieces(unit, pieces)) => {
+                let body = aside.inline();
+                let parts = cut(body, pieces);
+                let parts = pieces_rid(redaction, *unit, content_type.as_deref(), parts, counts);
+                answer.response.body = Content::Inline(join(&parts, pieces));
+            }
+            Some(Form::Turns(protocol, turns)) => {
+                self.turns_rid(redaction, *protocol, turns, (path, counts));
+            }
+            None => {}
+        }
+        answer
+    }
+
+    fn turns_rid(
+        &self,
+        redaction: &Redaction<'_>,
+        protocol: Protocol,
+        turns: &mut [Turn],
+        (path, counts): (&str, &mut RedactionCount),
+    ) {
+        // What is cut by the border of two binary messages cannot be taken out of both and leave
+        // messages that their readers know, so this is for WebSockets alone.
+        let together = |turns: &mut [Turn], counts: &mut RedactionCount| {
+            if protocol == Protocol::WebSocket {
+                for side in [Side::Client, Side::Server] {
+                    joined(redaction, turns, side, counts);
+                }
+            }
+        };
+        together(turns, counts);
+        for turn in &mut *turns {
+            let shape = match protocol {
+                Protocol::Grpc => self.schema().shape(path, turn.side),
+                Protocol::WebSocket => None,
+            };
+            let mut rid = |bytes: &Bytes| {
+                let outcome = match protocol {
+                    Protocol::WebSocket => redaction.body(None, bytes),
+                    Protocol::Grpc => redaction.protobuf(bytes, shape.as_ref()),
+                };
+                add(counts, outcome.counts);
+                outcome.value
+            };
+            match &mut turn.said {
+                Said::Text(words) | Said::Binary(words) => {
+                    if let Content::Inline(bytes) = &mut words.content {
+                        *bytes = rid(bytes);
+                    }
+                }
+                Said::Ping(bytes) | Said::Pong(bytes) => *bytes = short(&rid(bytes)),
+                Said::Close { reason, .. } => {
+                    let new = rid(&Bytes::copy_from_slice(reason.as_bytes()));
+                    *reason = String::from_utf8_lossy(&short(&new)).into_owned();
+                }
+                Said::End => {}
+            }
+        }
+        together(turns, counts);
+    }
+
+    /// Asks the redactors that ask about a response, or about the parts of its stream.
+    pub(super) fn ask_answer(
+        &self,
+        place: &Place<'_>,
+        answer: Answer,
+    ) -> Result<Answer, PluginFailure> {
+        let Answer {
+            response,
+            mut stream,
+        } = answer;
+        let mut response = self.ask_response(place, response)?;
+        let of: Arc<dyn Message> = Arc::new(PlainMessage::response(
+            Arc::clone(place.endpoint),
+            Arc::clone(place.session),
+            Arc::new(place.request.clone()),
+            Arc::new(response.clone()),
+        ));
+        for plugin in self.asked(place.request.path()) {
+            match stream.as_mut().map(|stream| &mut stream.form) {
+                Some(Form::Pieces(_, pieces)) => {
+                    let parts = cut(response.body.inline(), pieces);
+                    let parts = ask_pieces(plugin, &of, parts, place)?;
+                    response.body = Content::Inline(join(&parts, pieces));
+                }
+                Some(Form::Turns(protocol, turns)) => {
+                    for side in [Side::Client, Side::Server] {
+                        self.ask_turns(plugin, &of, (*protocol, side), turns, place)?;
+                    }
+                }
+                None => {}
+            }
+            if !response.trailers.is_empty() {
+                let part = Part::new(
+                    Arc::clone(&of),
+                    PartKind::Trailers,
+                    Side::Server,
+                    Bytes::new(),
+                )
+                .with_fields(response.trailers.clone());
+                let wanted = ask(plugin, Arc::new(part), place.secrets)?;
+                redaction::edit_trailers(&mut response.trailers, wanted.edits)
+                    .map_err(|error| wrong(plugin, &error))?;
+            }
+        }
+        Ok(Answer { response, stream })
+    }
+
+    fn ask_turns(
+        &self,
+        plugin: &Plugin,
+        of: &Arc<dyn Message>,
+        (protocol, side): (Protocol, Side),
+        turns: &mut [Turn],
+        place: &Place<'_>,
+    ) -> Result<(), PluginFailure> {
+        let shape = match protocol {
+            Protocol::Grpc => self.schema().shape(place.request.path(), side),
+            Protocol::WebSocket => None,
+        };
+        let parts = contents(turns, side).map(|bytes| bytes.clone()).collect();
+        let show = |bytes: Bytes| {
+            let said = Shown {
+                request: of,
+                protocol,
+                side,
+                bytes: &bytes,
+            };
+            said.part(bytes.clone(), shape.as_ref())
+        };
+        let parts = ask_parts(plugin, show, parts, place)?;
+        for (bytes, part) in contents(turns, side).zip(parts) {
+            *bytes = part;
+        }
+        Ok(())
+    }
+
+    /// A request and its response as recording policies see them, with the parts of a stream.
+    pub(super) fn both(
+        &self,
+        exchange: &Exchange,
+        session: &Arc<str>,
+    ) -> (Arc<dyn Message>, Arc<dyn Message>) {
+        let endpoint: Arc<str> = exchange.endpoint.as_str().into();
+        let request = Arc::new(exchange.request.clone());
+        let response = Arc::new(exchange.response.clone());
+        let of: Arc<dyn Message> = Arc::new(PlainMessage::request(
+            Arc::clone(&endpoint),
+            Arc::clone(session),
+            Arc::clone(&request),
+        ));
+        let answer = PlainMessage::response(endpoint, Arc::clone(session), request, response);
+        let answer = answer.with_parts(self.parts(exchange, &of));
+        (of, Arc::new(answer))
+    }
+
+    fn parts(&self, exchange: &Exchange, of: &Arc<dyn Message>) -> Vec<Arc<dyn Message>> {
+        let mut parts: Vec<Arc<dyn Message>> = Vec::new();
+        match exchange.stream.as_ref().map(|stream| &stream.form) {
+            Some(Form::Pieces(_, pieces)) => {
+                for bytes in cut(exchange.response.body.inline(), pieces) {
+                    let of = Arc::clone(of);
+                    parts.push(Arc::new(Part::new(
+                        of,
+                        PartKind::Event,
+                        Side::Server,
+                        bytes,
+                    )));
+                }
+            }
+            Some(Form::Turns(protocol, turns)) => {
+                for turn in turns {
+                    let Some(words) = turn.said.words() else {
+                        continue;
+                    };
+                    let said = Shown {
+                        request: of,
+                        protocol: *protocol,
+                        side: turn.side,
+                        bytes: &Bytes::copy_from_slice(words.content.inline()),
+                    };
+                    let shape = said.shape(self.schema());
+                    parts.push(Arc::new(said.part(said.bytes.clone(), shape.as_ref())));
+                }
+            }
+            None => {}
+        }
+        let trailers = &exchange.response.trailers;
+        if exchange.stream.is_some() && !trailers.is_empty() {
+            let part = Part::new(
+                Arc::clone(of),
+                PartKind::Trailers,
+                Side::Server,
+                Bytes::new(),
+            );
+            parts.push(Arc::new(part.with_fields(trailers.clone())));
+        }
+        parts
+    }
+}
+
+/// The messages of one side.
+fn contents(turns: &mut [Turn], side: Side) -> impl Iterator<Item = &mut Bytes> {
+    let own = turns.iter_mut().filter(move |turn| turn.side == side);
+    own.filter_map(|turn| match &mut turn.said.words_mut()?.content {
+        Content::Inline(bytes) => Some(bytes),
+        Content::Stored { .. } => None,
+    })
+}
+
+/// Looks at the messages of one side together.
+fn joined(redaction: &Redaction<'_>, turns: &mut [Turn], side: Side, counts: &mut RedactionCount) {
+    let parts: Vec<_> = contents(turns, side).map(|bytes| bytes.clone()).collect();
+    let parts = together(redaction, &parts, Joint::Messages, counts);
+    for (bytes, part) in contents(turns, side).zip(parts) {
+        *bytes = part;
+    }
+}
+
+fn pieces_rid(
+    redaction: &Redaction<'_>,
+    unit: Unit,
+    content_type: Option<&str>,
+    parts: Vec<Bytes>,
+    counts: &mut RedactionCount,
+) -> Vec<Bytes> {
+    let joint = match unit {
+        Unit::Event => Joint::Events,
+        Unit::Line => Joint::Lines,
+        Unit::Chunk => return chunks_rid(redaction, content_type, parts, counts),
+    };
+    let parts = together(redaction, &parts, joint, counts);
+    let mut each = Vec::with_capacity(parts.len());
+    for part in parts {
+        let outcome = redaction.body(content_type, &part);
+        add(counts, outcome.counts);
+        each.push(outcome.value);
+    }
+    together(redaction, &each, joint, counts)
+}
+
+fn together(
+    redaction: &Redaction<'_>,
+    parts: &[Bytes],
+    joint: Joint,
+    counts: &mut RedactionCount,
+) -> Vec<Bytes> {
+    let outcome = redaction.joined(parts, joint);
+    add(counts, outcome.counts);
+    outcome.value
+}
+
+/// Chunks are no units of anything, so the body is looked at as one. From the first chunk on that
+/// changes, all that follows is one chunk.
+fn chunks_rid(
+    redaction: &Redaction<'_>,
+    content_type: Option<&str>,
+    parts: Vec<Bytes>,
+    counts: &mut RedactionCount,
+) -> Vec<Bytes> {
+    let whole = Bytes::from(parts.concat());
+    let outcome = redaction.body(content_type, &whole);
+    add(counts, outcome.counts);
+    let new = outcome.value;
+    if new == whole {
+        return parts;
+    }
+    let mut start = 0;
+    let mut kept = Vec::new();
+    for part in parts {
+        if new.get(start..start + part.len()) != Some(&part[..]) {
+            break;
+        }
+        start += part.len();
+        kept.push(part);
+    }
+    kept.push(new.slice(start..));
+    kept
+}
+
+fn ask_pieces(
+    plugin: &Plugin,
+    of: &Arc<dyn Message>,
+    parts: Vec<Bytes>,
+    place: &Place<'_>,
+) -> Result<Vec<Bytes>, PluginFailure> {
+    let show = |bytes| Part::new(Arc::clone(of), PartKind::Event, Side::Server, bytes);
+    ask_parts(plugin, show, parts, place)
+}
+
+/// Asks a redactor about each part, in order. What it holds back of one it sees again, in front of
+/// the next; at the end nothing is held back any more.
+fn ask_parts(
+    plugin: &Plugin,
+    show: impl Fn(Bytes) -> Part,
+    parts: Vec<Bytes>,
+    place: &Place<'_>,
+) -> Result<Vec<Bytes>, PluginFailure> {
+    let mut done: Vec<Bytes> = Vec::with_capacity(parts.len());
+    let mut held = Bytes::new();
+    for part in parts {
+        let border = held.len();
+        let shown = if held.is_empty() {
+            part
+        } else {
+            let mut both = BytesMut::from(&held[..]);
+            both.extend_from_slice(&part);
+            both.freeze()
+        };
+        let wanted = ask(plugin, Arc::new(show(shown.clone())), place.secrets)?;
+        let edited = redaction::edit_part(&shown, wanted.edits, border)
+            .map_err(|error| wrong(plugin, &error))?;
+        if let Some(before) = done.last_mut() {
+            let mut whole = BytesMut::from(&before[..]);
+            whole.extend_from_slice(&edited.bytes[..edited.border]);
+            *before = whole.freeze();
+        }
+        let own = edited.bytes.slice(edited.border..);
+        let hold = wanted.hold.min(own.len());
+        held = own.slice(own.len() - hold..);
+        done.push(own.slice(..own.len() - hold));
+    }
+    if let Some(last) = done.last_mut() {
+        let mut whole = BytesMut::from(&last[..]);
+        whole.extend_from_slice(&held);
+        *last = whole.freeze();
+    }
+    Ok(done)
+}
+
+/// The pieces of a body.
+fn cut(body: &[u8], pieces: &[Piece]) -> Vec<Bytes> {
+    let mut rest = body;
+    let parts = pieces.iter().map(|piece| {
+        let size = usize::try_from(piece.size).unwrap_or(usize::MAX);
+        let (part, after) = rest.split_at(size.min(rest.len()));
+        rest = after;
+        Bytes::copy_from_slice(part)
+    });
+    parts.collect()
+}
+
+/// The body of these parts, whose sizes are noted. Where there are fewer parts than before, the
+/// last one came when all had come.
+fn join(parts: &[Bytes], pieces: &mut Vec<Piece>) -> Bytes {
+    let last = pieces.last().map_or(0, |piece| piece.at);
+    let fewer = parts.len() < pieces.len();
+    pieces.truncate(parts.len());
+    for (piece, part) in pieces.iter_mut().zip(parts) {
+        piece.size = part.len() as u64;
+    }
+    if let Some(piece) = pieces.last_mut().filter(|_| fewer) {
+        piece.at = last;
+    }
+    parts.concat().into()
+}
+
+/// A control frame holds 125 bytes at most (RFC 6455, section 5.5), two of which may be a code.
+fn short(bytes: &Bytes) -> Bytes {
+    bytes.slice(..bytes.len().min(CONTROL))
+}
+
+const CONTROL: usize = 123;

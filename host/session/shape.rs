@@ -1,0 +1,240 @@
+//! From the bytes that crossed the gateway to an exchange: codings are removed, streams fall into
+//! their units.
+
+use bytes::Bytes;
+
+use super::{Captured, Outcome, RecorderBounds};
+use crate::exchange::coding::{self, CodingError};
+use crate::exchange::stream::{Arrival, Ending, Form, Protocol, Side, Stream, Unit};
+use crate::exchange::websocket::{self, Deflate};
+use crate::exchange::{Content, Exchange, Fields, Request, Response, grpc, pieces};
+
+/// How the bytes of an exchange came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Flow {
+    /// What they are.
+    pub kind: Kind,
+    /// When they came.
+    pub arrivals: Vec<Arrival>,
+    /// How the stream ended.
+    pub ending: Ending,
+}
+
+/// What the bytes of a stream are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A response's body of these units; none where they are not known.
+    Body(Option<Unit>),
+    /// Messages of gRPC in both bodies.
+    Grpc,
+    /// Frames of a WebSocket: the bodies hold the bytes of both sides.
+    WebSocket,
+}
+
+/// Where nothing tells the units of a body, chunks are kept apart by pauses of this many
+/// microseconds. Shorter ones depend on the network more than on who sends.
+const PAUSE: u64 = 50_000;
+
+/// The exchange that was captured.
+///
+/// # Errors
+/// Where it cannot be decoded, so that its secrets cannot be found.
+pub(super) fn exchange(captured: Captured, limits: &RecorderBounds) -> Result<Exchange, Outcome> {
+    let bounds = limits.decoded;
+    let Captured {
+        endpoint,
+        mut request,
+        mut response,
+        flow,
+    } = captured;
+    let stream = match flow {
+        None => {
+            request.body = decoded(&request.fields, request.body, bounds, "request")?;
+            response.body = decoded(&response.fields, response.body, bounds, "response")?;
+            None
+        }
+        Some(flow) => match flow.kind {
+            Kind::Body(unit) => {
+                request.body = decoded(&request.fields, request.body, bounds, "request")?;
+                body(&mut response, unit, &flow, bounds)?
+            }
+            Kind::Grpc => Some(call(&mut request, &mut response, &flow, limits)?),
+            Kind::WebSocket => Some(socket(&mut request, &mut response, &flow, limits)?),
+        },
+    };
+    Ok(Exchange {
+        endpoint,
+        request,
+        response,
+        stream,
+        tags: Vec::new(),
+    })
+}
+
+/// The response's body in pieces; none where there is one only.
+fn body(
+    response: &mut Response,
+    unit: Option<Unit>,
+    flow: &Flow,
+    bounds: coding::Bounds,
+) -> Result<Option<Stream>, Outcome> {
+    let failed = |error| undecodable("response", &error);
+    let codings = coding::of(&response.fields).map_err(failed)?;
+    let raw = take(&mut response.body);
+    let mut arrivals = flow.arrivals.clone();
+    let whole = if codings.is_empty() {
+        raw
+    } else if flow.ending == Ending::Complete {
+        let ends: Vec<_> = arrivals.iter().map(|arrival| arrival.end).collect();
+        let (whole, ends) = coding::positions(&raw, &ends, &codings, bounds).map_err(failed)?;
+        for (arrival, end) in arrivals.iter_mut().zip(ends) {
+            arrival.end = end;
+        }
+        whole
+    } else {
+        let reason = "a stream with a content coding broke off, so it cannot be decoded";
+        return Err(Outcome::Partial(reason.to_owned()));
+    };
+    let form = pieces::pieces(unit, &whole, &arrivals, PAUSE);
+    response.body = Content::Inline(whole);
+    Ok(form.map(|form| Stream {
+        form,
+        ending: flow.ending,
+    }))
+}
+
+/// The messages of a call. An answer that is not gRPC's, such as a proxy's own, stays a body.
+fn call(
+    request: &mut Request,
+    response: &mut Response,
+    flow: &Flow,
+    limits: &RecorderBounds,
+) -> Result<Stream, Outcome> {
+    let answered = response
+        .fields
+        .text("content-type")
+        .is_some_and(grpc::is_grpc);
+    let (client, server) = (take(&mut request.body), take(&mut response.body));
+    let server = if answered {
+        server
+    } else {
+        let codings = coding::of(&response.fields);
+        let bounds = limits.decoded;
+        let whole = codings.and_then(|codings| coding::decode(server, &codings, bounds));
+        let whole = whole.map_err(|error| undecodable("response", &error))?;
+        response.body = Content::Inline(whole);
+        Bytes::new()
+    };
+    let encoding = |fields: &Fields| fields.text("grpc-encoding").map(str::to_owned);
+    let (asked, given) = (encoding(&request.fields), encoding(&response.fields));
+    let halves = grpc::Halves {
+        client: &client,
+        client_encoding: asked.as_deref(),
+        server: &server,
+        server_encoding: given.as_deref(),
+    };
+    let turns = grpc::transcript(&halves, &flow.arrivals, limits.decoded, limits.stream);
+    let turns = turns.map_err(|error| {
+        Outcome::Failed(format!(
+            "the messages of a call cannot be read, so their secrets cannot be found: {error}"
+        ))
+    })?;
+    Ok(Stream {
+        form: Form::Turns(Protocol::Grpc, turns),
+        ending: flow.ending,
+    })
+}
+
+/// The messages of a WebSocket.
+fn socket(
+    request: &mut Request,
+    response: &mut Response,
+    flow: &Flow,
+    bounds: &RecorderBounds,
+) -> Result<Stream, Outcome> {
+    let failed = |reason: String| {
+        Outcome::Failed(format!(
+            "the messages of a WebSocket cannot be read, so their secrets cannot be found: {reason}"
+        ))
+    };
+    let deflate = Deflate::agreed(&response.fields.to_map());
+    let deflate = deflate.map_err(|error| failed(error.to_string()))?;
+    let (client, server) = (take(&mut request.body), take(&mut response.body));
+    let each = websocket::Bounds {
+        frame: bounds.decoded.bytes,
+        message: bounds.decoded.bytes,
+        ratio: bounds.decoded.ratio,
+    };
+    let (arrivals, most) = (&flow.arrivals, bounds.stream);
+    let heard = websocket::transcript(&client, &server, arrivals, deflate, each, most);
+    for fault in &heard.faults {
+        let (side, violation) = (fault.side.name(), fault.violation);
+        if violation.code == TOO_LARGE {
+            return Err(failed(format!(
+                "{} (limits.decoded_body, limits.decoded_ratio, limits.decoded_stream)",
+                violation.reason
+            )));
+        }
+        tracing::debug!("a {side} of a WebSocket broke the protocol: {violation}");
+    }
+    // Where nobody closed, the side is to blame whose connection ended first.
+    let ending = heard.ending.unwrap_or_else(|| match flow.ending {
+        Ending::Complete => first_to_end(&flow.arrivals),
+        other => other,
+    });
+    Ok(Stream {
+        form: Form::Turns(Protocol::WebSocket, heard.turns),
+        ending,
+    })
+}
+
+/// The close code for more than a receiver takes (RFC 6455, section 7.4.1).
+const TOO_LARGE: u16 = 1009;
+
+/// The side whose end was noted first: an arrival that adds no bytes.
+fn first_to_end(arrivals: &[Arrival]) -> Ending {
+    let mut ends = [0; 2];
+    for arrival in arrivals {
+        let (end, ending) = match arrival.side {
+            Side::Client => (&mut ends[0], Ending::Client),
+            Side::Server => (&mut ends[1], Ending::Server),
+        };
+        if *end == arrival.end {
+            return ending;
+        }
+        *end = arrival.end;
+    }
+    Ending::Client
+}
+
+fn take(content: &mut Content) -> Bytes {
+    match std::mem::replace(content, Content::EMPTY) {
+        Content::Inline(bytes) => bytes,
+        // What was captured is in memory.
+        Content::Stored { .. } => Bytes::new(),
+    }
+}
+
+fn decoded(
+    fields: &Fields,
+    body: Content,
+    bounds: coding::Bounds,
+    whose: &str,
+) -> Result<Content, Outcome> {
+    let Content::Inline(bytes) = body else {
+        return Ok(body);
+    };
+    if bytes.is_empty() {
+        return Ok(Content::Inline(bytes));
+    }
+    let codings = coding::of(fields);
+    let decoded = codings.and_then(|codings| coding::decode(bytes, &codings, bounds));
+    let decoded = decoded.map_err(|error| undecodable(whose, &error))?;
+    Ok(Content::Inline(decoded))
+}
+
+fn undecodable(whose: &str, error: &CodingError) -> Outcome {
+    Outcome::Failed(format!(
+        "the body of a {whose} cannot be decoded, so its secrets cannot be found: {error}"
+    ))
+}
