@@ -32,3 +32,5 @@ mod reload;
 mod sessions;
 /// The rules of the house, kept by looking at the source.
 mod tidy;
+/// WebSockets, by the rules of their protocol and as they were recorded.
+mod websocket;

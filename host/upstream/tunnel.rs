@@ -3,8 +3,8 @@
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
-use std::sync::Arc;
-use std::task::Poll;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
 
 use http::{Request, Response, Version};
 use hyper::body::Incoming;
@@ -110,7 +110,8 @@ impl Tunnels {
 
     async fn connect(&self) -> Result<Opened, BoxError> {
         let stream = self.http2.clone().dial().await?;
-        let (sender, mut connection) = http2::Builder::new(TokioExecutor::new())
+        let tasks = Tasks::default();
+        let (sender, mut connection) = http2::Builder::new(tasks.clone())
             .timer(TokioTimer::new())
             .initial_stream_window_size(self.window)
             .initial_connection_window_size(self.window.max(MIN_CONNECTION_WINDOW))
@@ -118,20 +119,63 @@ impl Tunnels {
             .initial_max_send_streams(0)
             .handshake(stream)
             .await?;
-        let allowed = poll_fn(|cx| match Pin::new(&mut connection).poll(cx) {
-            Poll::Ready(Ok(())) => Poll::Ready(Err("the connection was closed".into())),
-            Poll::Ready(Err(error)) => Poll::Ready(Err(BoxError::from(error))),
-            Poll::Pending if connection.current_max_send_streams() == 0 => Poll::Pending,
-            Poll::Pending => Poll::Ready(Ok(connection.is_extended_connect_protocol_enabled())),
+        let allowed = poll_fn(|cx| {
+            tasks.poll(cx);
+            match Pin::new(&mut connection).poll(cx) {
+                Poll::Ready(Ok(())) => Poll::Ready(Err("the connection was closed".into())),
+                Poll::Ready(Err(error)) => Poll::Ready(Err(BoxError::from(error))),
+                Poll::Pending if connection.current_max_send_streams() == 0 => Poll::Pending,
+                Poll::Pending => Poll::Ready(Ok(connection.is_extended_connect_protocol_enabled())),
+            }
         });
         if !allowed.await? {
             return Err("it takes no WebSockets over HTTP/2 (RFC 8441)".into());
         }
+        tasks.start();
         run(async move {
             // A fault of the connection shows in the tunnel that it carries.
             let _ = connection.await;
         });
         Ok(Opened::Connect(sender))
+    }
+}
+
+type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// The tasks of a connection. Until they are started they are polled by hand: who waits for the
+/// settings of the server is told of them by no other way than that the connection was read.
+#[derive(Clone)]
+struct Tasks(Arc<Mutex<Option<Vec<Task>>>>);
+
+impl Default for Tasks {
+    fn default() -> Self {
+        Self(Arc::new(Mutex::new(Some(Vec::new()))))
+    }
+}
+
+impl Tasks {
+    fn lock(&self) -> MutexGuard<'_, Option<Vec<Task>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn poll(&self, cx: &mut Context<'_>) {
+        if let Some(tasks) = &mut *self.lock() {
+            tasks.retain_mut(|task| task.as_mut().poll(cx).is_pending());
+        }
+    }
+
+    fn start(&self) {
+        let tasks = self.lock().take();
+        tasks.into_iter().flatten().for_each(run);
+    }
+}
+
+impl<F: Future<Output = ()> + Send + 'static> hyper::rt::Executor<F> for Tasks {
+    fn execute(&self, task: F) {
+        match &mut *self.lock() {
+            Some(tasks) => tasks.push(Box::pin(task)),
+            None => run(task),
+        }
     }
 }
 

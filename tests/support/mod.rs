@@ -10,6 +10,7 @@ pub(crate) mod gateway;
 pub(crate) mod origin;
 pub(crate) mod plugins;
 pub(crate) mod tls;
+pub(crate) mod websocket;
 
 use std::future::Future;
 use std::path::PathBuf;

@@ -320,6 +320,8 @@ impl Socket {
     async fn closed(&mut self, code: Option<u16>) -> std::io::Result<Ended> {
         self.say_all(Pace::Hurried).await?;
         self.cursor.hear_close();
+        // What the server had still to say may have crossed the close.
+        self.say_all(Pace::Hurried).await?;
         let answer = match (self.cursor.due(), self.cursor.ending()) {
             (Some(due), _) => match due.said {
                 Said::Close { code, reason } => {

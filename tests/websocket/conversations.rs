@@ -1,0 +1,185 @@
+//! What a server said comes once the client has said what came before it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::{UPGRADE, over, record, twice};
+use crate::support::client;
+use crate::support::folder::Folder;
+use crate::support::gateway;
+use crate::support::websocket::{Peer, TEXT, close, frame, socket_origin};
+
+#[test]
+fn a_server_that_waits_is_waited_for() {
+    let gateway = twice(|gateway| {
+        let mut peer = Peer::open(gateway.address, &UPGRADE, "/push");
+        assert!(peer.is_silent_for(Duration::from_millis(50)));
+        assert_eq!(peer.asks(frame(TEXT, "go")).text(), "0");
+        for number in 1..5 {
+            assert_eq!(peer.next().unwrap().text(), number.to_string());
+        }
+        assert!(peer.is_silent_for(Duration::from_millis(50)));
+        assert_eq!(peer.asks(close(1000, "")).code(), Some(1000));
+        assert_eq!(peer.next(), None);
+    });
+    assert!(gateway.finish().passed);
+}
+
+#[test]
+fn a_server_that_speaks_first_does_so_again() {
+    twice(|gateway| {
+        let mut peer = Peer::open(gateway.address, &UPGRADE, "/hello");
+        assert_eq!(peer.next().unwrap().text(), "hello");
+        assert_eq!(peer.asks(frame(TEXT, "you too")).text(), "you too");
+    });
+}
+
+#[test]
+fn codes_reasons_and_breaks_come_again() {
+    twice(|gateway| {
+        let mut peer = Peer::open(gateway.address, &UPGRADE, "/closes");
+        let answer = peer.asks(frame(TEXT, "x"));
+        assert_eq!(answer.code(), Some(4001));
+        assert_eq!(&answer.payload[2..], b"go away");
+        peer.send(close(4001, ""));
+        assert_eq!(peer.next(), None);
+        let mut peer = Peer::open(gateway.address, &UPGRADE, "/cuts");
+        peer.send(frame(TEXT, "x"));
+        assert_eq!(peer.next(), None);
+    });
+}
+
+#[test]
+fn conversations_of_one_url_come_in_order_or_by_what_is_said() {
+    let origin = socket_origin();
+    let gateway = record(&origin);
+    let talk = |gateway: &gateway::Running, words: &[&str]| -> Vec<String> {
+        let mut peer = Peer::open(gateway.address, &UPGRADE, "/echo");
+        let answers = words.iter().map(|word| peer.asks(frame(TEXT, word)).text());
+        let answers = answers.collect();
+        peer.send(close(1000, ""));
+        while peer.next().is_some() {}
+        answers
+    };
+    for words in [["a", "1"], ["a", "2"], ["b", "3"]] {
+        talk(&gateway, &words);
+    }
+    let folder = Arc::clone(&gateway.folder);
+    gateway.stop();
+    let gateway = gateway::replay(&folder).start();
+    // The third one first, by what the client says; the others in their order.
+    assert_eq!(talk(&gateway, &["b", "3"]), ["b", "3"]);
+    assert_eq!(talk(&gateway, &["a", "1"]), ["a", "1"]);
+    assert_eq!(talk(&gateway, &["a", "2"]), ["a", "2"]);
+    let report = gateway.finish();
+    assert_eq!((report.hits, report.misses), (3, 0));
+    assert!(report.unused.is_empty(), "{:?}", report.unused);
+}
+
+#[test]
+fn a_client_that_says_something_else_is_told_what() {
+    let gateway = twice(|gateway| {
+        let mut peer = Peer::open(gateway.address, &UPGRADE, "/echo?room=1");
+        assert_eq!(
+            peer.asks(frame(TEXT, r#"{"say": "a", "n": 1}"#)).first,
+            TEXT
+        );
+        assert_eq!(peer.asks(close(1000, "")).code(), Some(1000));
+    });
+    // Members in another order are the same.
+    let mut peer = Peer::open(gateway.address, &UPGRADE, "/echo?room=1");
+    assert_eq!(peer.asks(frame(TEXT, r#"{"n":1,"say":"a"}"#)).first, TEXT);
+    drop(peer);
+    let mut peer = Peer::open(gateway.address, &UPGRADE, "/echo?room=1");
+    let answer = peer.asks(frame(TEXT, r#"{"say": "b", "n": 1}"#));
+    assert_eq!(answer.code(), Some(1008));
+    let reason = answer.text();
+    assert!(
+        reason.contains("client message 1 differs in body /say"),
+        "{reason}"
+    );
+    let refused = Peer::ask(gateway.address, &UPGRADE, "/elsewhere", &[]);
+    assert_eq!(
+        (refused.status, &refused.headers["ouli-error"]),
+        (404, &"miss".parse().unwrap())
+    );
+    drop((peer, refused));
+    let report = gateway.finish();
+    assert_eq!(report.misses, 2, "{report:?}");
+    assert!(!report.passed);
+}
+
+#[test]
+fn a_setting_leaves_a_member_of_messages_out() {
+    let origin = socket_origin();
+    let gateway = record(&origin);
+    let mut peer = Peer::open(gateway.address, &UPGRADE, "/echo");
+    peer.asks(frame(TEXT, r#"{"say": "a", "nonce": 1}"#));
+    drop(peer);
+    let folder = Arc::clone(&gateway.folder);
+    gateway.stop();
+    let gateway = gateway::replay(&folder)
+        .section("[matcher]\nignore_body = [\"/nonce\"]")
+        .start();
+    let mut peer = Peer::open(gateway.address, &UPGRADE, "/echo");
+    assert_eq!(
+        peer.asks(frame(TEXT, r#"{"say": "a", "nonce": 2}"#)).first,
+        TEXT
+    );
+}
+
+#[test]
+fn pauses_are_kept_where_that_is_asked_for() {
+    let origin = socket_origin();
+    let gateway = record(&origin);
+    let push = |gateway: &gateway::Running| -> Duration {
+        let mut peer = Peer::open(gateway.address, &UPGRADE, "/push");
+        let start = Instant::now();
+        peer.send(frame(TEXT, "go"));
+        for _ in 0..5 {
+            peer.next().unwrap();
+        }
+        start.elapsed()
+    };
+    push(&gateway);
+    let folder = Arc::clone(&gateway.folder);
+    gateway.stop();
+    // Four pauses of 30 ms; only that they are there can be told on a busy machine.
+    let least = Duration::from_millis(115);
+    for (timing, least) in [("\"recorded\"", least), ("2.0", 2 * least)] {
+        let gateway = gateway::replay(&folder)
+            .set(&format!("timing = {timing}"))
+            .start();
+        assert!(push(&gateway) >= least, "{timing}");
+    }
+}
+
+#[test]
+fn what_is_not_recorded_yet_is_recorded_and_replayed_at_once() {
+    let origin = socket_origin();
+    let folder = Arc::new(Folder::new());
+    let gateway = over(&folder, "auto", &origin).start();
+    for _ in 0..3 {
+        let mut peer = Peer::open(gateway.address, &UPGRADE, "/echo");
+        assert_eq!(peer.asks(frame(TEXT, "a")).text(), "a");
+        assert_eq!(peer.asks(close(1000, "")).code(), Some(1000));
+        assert_eq!(peer.next(), None);
+    }
+    let report = gateway.finish();
+    assert_eq!((report.recorded, report.hits), (1, 2), "{report:?}");
+}
+
+#[test]
+fn a_page_and_a_websocket_at_one_place_are_two_things() {
+    let gateway = twice(|gateway| {
+        assert_eq!(client::http1(gateway).get("/echo").text(), "a page");
+        let mut peer = Peer::open(gateway.address, &UPGRADE, "/echo");
+        assert_eq!(peer.asks(frame(TEXT, "a")).text(), "a");
+        drop(peer);
+        assert_eq!(client::http1(gateway).get("/echo").text(), "a page");
+        let refused = Peer::ask(gateway.address, &UPGRADE, "/refuses", &[]);
+        assert_eq!(refused.status, 401);
+    });
+    let report = gateway.finish();
+    assert_eq!((report.hits, report.misses), (4, 0), "{report:?}");
+}

@@ -1,0 +1,127 @@
+//! The limits of WebSockets and other streams.
+
+use std::sync::Arc;
+
+use super::{UPGRADE, over, record};
+use crate::support::client;
+use crate::support::folder::Folder;
+use crate::support::websocket::{BINARY, PING, Peer, TEXT, close, frame, socket_origin};
+use crate::support::{gateway, until};
+
+#[test]
+fn one_stream_more_than_streams_is_a_503() {
+    let origin = socket_origin();
+    let folder = Arc::new(Folder::new());
+    let gateway = over(&folder, "record", &origin)
+        .section("[limits]\nstreams = 2\nin_flight = 1")
+        .start();
+    let open = || Peer::ask(gateway.address, &UPGRADE, "/echo", &[]);
+    let (one, mut two) = (open(), open());
+    let refused = open();
+    assert_eq!(
+        (refused.status, &refused.headers["retry-after"]),
+        (503, &"1".parse().unwrap())
+    );
+    // A stream takes no turn from requests.
+    assert_eq!(client::http1(&gateway).get("/echo").status, 200);
+    assert_eq!(two.asks(frame(TEXT, "still")).text(), "still");
+    drop(one);
+    until("a place to be free", || {
+        (open().status == 101).then_some(())
+    });
+}
+
+#[test]
+fn a_websocket_that_is_still_for_stream_idle_timeout_is_closed() {
+    let origin = socket_origin();
+    let folder = Arc::new(Folder::new());
+    let limits = "[limits]\nstream_idle_timeout = \"200ms\"";
+    let gateway = over(&folder, "record", &origin).section(limits).start();
+    let mut peer = Peer::open(gateway.address, &UPGRADE, "/echo");
+    peer.asks(frame(TEXT, "a"));
+    assert_eq!(peer.next(), None);
+    gateway.stop();
+    let gateway = gateway::replay(&folder).section(limits).start();
+    let mut peer = Peer::open(gateway.address, &UPGRADE, "/echo");
+    peer.asks(frame(TEXT, "a"));
+    assert_eq!(peer.next().unwrap().code(), Some(1001));
+}
+
+#[test]
+fn a_message_over_websocket_message_gets_1009() {
+    let origin = socket_origin();
+    let gateway = record(&origin);
+    let (small, large) = (frame(BINARY, vec![7; 2000]), frame(BINARY, vec![7; 5000]));
+    for message in [&small, &large] {
+        let mut peer = Peer::open(gateway.address, &UPGRADE, "/echo");
+        peer.asks(message);
+        peer.asks(close(1000, ""));
+    }
+    let folder = Arc::clone(&gateway.folder);
+    gateway.stop();
+    let limits = "[limits]\nwebsocket_message = \"4 KiB\"";
+    let gateway = gateway::replay(&folder).section(limits).start();
+    let mut peer = Peer::open(gateway.address, &UPGRADE, "/echo");
+    assert_eq!(peer.asks(&small).first, BINARY);
+    let mut peer = Peer::open(gateway.address, &UPGRADE, "/echo");
+    peer.send(&large[..100]);
+    assert_eq!(peer.next().unwrap().code(), Some(1009));
+}
+
+#[test]
+fn a_side_that_does_not_close_is_cut_off_after_websocket_close_timeout() {
+    let origin = socket_origin();
+    let gateway = record(&origin);
+    let mut peer = Peer::open(gateway.address, &UPGRADE, "/closes");
+    assert_eq!(peer.asks(frame(TEXT, "x")).code(), Some(4001));
+    drop(peer);
+    let folder = Arc::clone(&gateway.folder);
+    gateway.stop();
+    let limits = "[limits]\nwebsocket_close_timeout = \"200ms\"";
+    let gateway = gateway::replay(&folder).section(limits).start();
+    let mut peer = Peer::open(gateway.address, &UPGRADE, "/closes");
+    assert_eq!(peer.asks(frame(TEXT, "x")).code(), Some(4001));
+    // It sends on, but never a close.
+    until("the connection to end", || {
+        (!peer.try_send(frame(PING, ""))).then_some(())
+    });
+    assert_eq!(peer.next(), None);
+}
+
+#[test]
+fn a_conversation_over_decoded_stream_is_not_recorded() {
+    let origin = socket_origin();
+    let folder = Arc::new(Folder::new());
+    let limits = "[limits]\ndecoded_stream = \"1 MiB\"";
+    let gateway = over(&folder, "record", &origin).section(limits).start();
+    let mut peer = Peer::open(gateway.address, &UPGRADE, "/echo");
+    for _ in 0..12 {
+        assert_eq!(peer.asks(frame(BINARY, vec![1; 50_000])).first, BINARY);
+    }
+    peer.asks(close(1000, ""));
+    drop(peer);
+    let report = gateway.finish();
+    assert_eq!((report.recorded, report.passed), (0, false));
+    let reason = report.failed.keys().next().unwrap();
+    assert!(reason.contains("limits.decoded_stream"), "{reason}");
+    assert!(folder.exchanges("default").is_empty());
+}
+
+#[test]
+fn a_replayed_websocket_ends_with_the_gateway() {
+    let origin = socket_origin();
+    let gateway = record(&origin);
+    let mut peer = Peer::open(gateway.address, &UPGRADE, "/echo");
+    peer.asks(frame(TEXT, "a"));
+    drop(peer);
+    let folder = Arc::clone(&gateway.folder);
+    gateway.stop();
+    let gateway = gateway::replay(&folder).start();
+    let mut peer = Peer::open(gateway.address, &UPGRADE, "/echo");
+    peer.asks(frame(TEXT, "a"));
+    let stopping = std::thread::spawn(move || gateway.stop());
+    assert_eq!(peer.next().unwrap().code(), Some(1001));
+    peer.send(close(1001, ""));
+    drop(peer);
+    assert!(stopping.join().unwrap().passed);
+}

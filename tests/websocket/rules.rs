@@ -1,0 +1,107 @@
+//! The table of rules, in every mode: a gateway that passes bytes on changes nothing, and one that
+//! replays is a server as good as the one that it recorded.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use super::table::{Answer, Row, rows};
+use super::{UPGRADE, over};
+use crate::support::folder::Folder;
+use crate::support::gateway;
+use crate::support::websocket::{CLOSE, Peer, Way, socket_origin};
+
+/// What is wrong with the answers to one row.
+fn fault(address: SocketAddr, way: &Way, row: &Row) -> Option<String> {
+    let offers = row
+        .offers
+        .map(|offers| ("sec-websocket-extensions", offers));
+    let headers: Vec<_> = offers.into_iter().collect();
+    let mut peer = Peer::open_with(address, way, "/echo", &headers);
+    for bytes in &row.sends {
+        // After a fault the server may be gone before all was sent.
+        if !peer.try_send(bytes) {
+            break;
+        }
+    }
+    for (place, expected) in row.answers.iter().enumerate() {
+        let Some(found) = peer.next() else {
+            return Some(format!("answer {place} is missing: {expected:?}"));
+        };
+        let right = match expected {
+            Answer::Frame(frame) => found == *frame,
+            Answer::Code(code) => found.code() == Some(*code),
+            Answer::Empty => found.first == CLOSE && found.payload.is_empty(),
+        };
+        if !right {
+            let shown = &found.payload[..found.payload.len().min(40)];
+            return Some(format!("answer {place} is {:x} {shown:?}", found.first));
+        }
+    }
+    match peer.next() {
+        None => None,
+        Some(more) => Some(format!("and more: {:x}", more.first)),
+    }
+}
+
+fn all_hold(address: SocketAddr, way: &Way, mode: &str) {
+    let faults: Vec<_> = rows()
+        .iter()
+        .filter_map(|row| Some(format!("{}: {}", row.name, fault(address, way, row)?)))
+        .collect();
+    assert!(faults.is_empty(), "{mode}:\n{}", faults.join("\n"));
+}
+
+#[test]
+fn an_origin_keeps_the_rules() {
+    // So that what follows tests the gateway.
+    let origin = socket_origin();
+    for way in [UPGRADE, Way::Connect] {
+        all_hold(origin.address, &way, "the origin");
+    }
+}
+
+#[test]
+fn what_passes_through_is_untouched() {
+    let origin = socket_origin();
+    let folder = Arc::new(Folder::new());
+    let gateway = over(&folder, "passthrough", &origin).start();
+    for way in [UPGRADE, Way::Connect] {
+        all_hold(gateway.address, &way, "passthrough");
+    }
+    assert_eq!(folder.exchanges("default").len(), 0);
+}
+
+#[test]
+fn what_is_recorded_is_replayed_by_the_same_rules() {
+    for way in [UPGRADE, Way::Connect] {
+        let origin = socket_origin();
+        let folder = Arc::new(Folder::new());
+        let gateway = over(&folder, "record", &origin).start();
+        all_hold(gateway.address, &way, "record");
+        let report = gateway.finish();
+        assert_eq!(report.recorded, rows().len() as u64, "{report:?}");
+        drop(origin);
+        let gateway = gateway::replay(&folder).start();
+        all_hold(gateway.address, &way, "replay");
+        let report = gateway.finish();
+        assert_eq!((report.misses, report.hits), (0, rows().len() as u64));
+        assert!(report.passed && report.unused.is_empty(), "{report:?}");
+    }
+}
+
+#[test]
+fn one_protocol_replays_what_another_recorded() {
+    let origin = socket_origin();
+    let folder = Arc::new(Folder::new());
+    let gateway = gateway::over(&folder, "record")
+        .upstream(&origin.h2c())
+        .start();
+    all_hold(
+        gateway.address,
+        &UPGRADE,
+        "an upgrade to an upstream of HTTP/2",
+    );
+    gateway.stop();
+    let gateway = gateway::replay(&folder).start();
+    all_hold(gateway.address, &Way::Connect, "replay over HTTP/2");
+}

@@ -1,0 +1,96 @@
+//! No secret of a WebSocket reaches the disk, wherever it stands.
+
+use std::io::Write as _;
+use std::sync::Arc;
+
+use super::{UPGRADE, record};
+use crate::support::gateway;
+use crate::support::random;
+use crate::support::websocket::{BINARY, PING, Peer, TEXT, close_body, frame, socket_origin};
+
+/// A message as permessage-deflate sends it (RFC 7692, section 7.2.1).
+fn deflated(text: &str) -> Vec<u8> {
+    let mut encoder = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::best());
+    encoder.write_all(text.as_bytes()).unwrap();
+    encoder.flush().unwrap();
+    let mut bytes = encoder.get_ref().clone();
+    assert!(bytes.ends_with(&[0, 0, 0xff, 0xff]));
+    bytes.truncate(bytes.len() - 4);
+    bytes
+}
+
+#[test]
+fn canaries_in_every_kind_of_message_are_taken_out() {
+    let canary = || format!("canary-{}", random());
+    let [header, url, text, binary, packed, ping, reason, cut] = [(); 8].map(|()| canary());
+    let origin = socket_origin();
+    let gateway = record(&origin);
+    let bearer = format!("Bearer {header}");
+    let headers = [
+        ("authorization", bearer.as_str()),
+        (
+            "sec-websocket-extensions",
+            "permessage-deflate; client_no_context_takeover",
+        ),
+    ];
+    let target = format!("/echo?access_token={url}");
+    let mut peer = Peer::open_with(gateway.address, &UPGRADE, &target, &headers);
+    let member = |secret: &str| format!(r#"{{"user": "ann", "password": "{secret}"}}"#);
+    peer.asks(frame(TEXT, member(&text)));
+    peer.asks(frame(BINARY, member(&binary)));
+    peer.asks(frame(TEXT | 0x40, deflated(&member(&packed))));
+    peer.asks(frame(TEXT, format!("it was {header}, by the way")));
+    // Known by its looks in a ping and in a reason.
+    peer.asks(frame(PING, format!("Bearer {ping}")));
+    // Cut by the border of two messages, and found since it is known by then.
+    peer.asks(frame(TEXT, member(&cut)));
+    peer.asks(frame(TEXT, &cut[..12]));
+    peer.asks(frame(TEXT, &cut[12..]));
+    peer.asks(frame(0x88, close_body(4000, &format!("Bearer {reason}"))));
+    drop(peer);
+    let folder = Arc::clone(&gateway.folder);
+    let report = gateway.finish();
+    assert_eq!((report.recorded, report.passed), (1, true), "{report:?}");
+    let parts = [&cut[..12], &cut[12..]];
+    for secret in [&header, &url, &text, &binary, &packed, &ping, &reason, &cut] {
+        for (path, bytes) in folder.files() {
+            let text = String::from_utf8_lossy(&bytes);
+            assert!(
+                !text.contains(secret.as_str()),
+                "{secret} is in {}",
+                path.display()
+            );
+        }
+    }
+    assert!(
+        !folder.text("default").contains(parts[1]),
+        "a part of a secret is left"
+    );
+    drop(origin);
+    // Other secrets in the same places hit all the same.
+    let gateway = gateway::replay(&folder).start();
+    let target = "/echo?access_token=something-else";
+    let mut peer = Peer::open_with(gateway.address, &UPGRADE, target, &headers[1..]);
+    let answer = peer.asks(frame(TEXT, member("other-secret-1"))).text();
+    assert!(
+        answer.contains("ann") && answer.contains("<password-"),
+        "{answer}"
+    );
+    peer.asks(frame(BINARY, member("other-secret-2")));
+    let answer = peer.asks(frame(TEXT, member("other-secret-3")));
+    assert_eq!(answer.first, TEXT | 0x40);
+}
+
+#[test]
+fn a_token_that_the_server_gives_is_hidden_wherever_it_comes_back() {
+    let origin = socket_origin();
+    let gateway = record(&origin);
+    let mut peer = Peer::open(gateway.address, &UPGRADE, "/login");
+    let answer = peer.asks(frame(TEXT, r#""me""#)).text();
+    assert!(answer.contains("tok-9f8e7d6c5b4a"));
+    peer.asks(frame(TEXT, r#"{"with": "tok-9f8e7d6c5b4a"}"#));
+    drop(peer);
+    let folder = Arc::clone(&gateway.folder);
+    gateway.stop();
+    assert!(!folder.text("default").contains("tok-9f8e7d6c5b4a"));
+}
