@@ -34,13 +34,14 @@ pub(super) struct Bounds {
 
 /// A tunnel between two sockets.
 pub(super) struct Splice<C, S> {
+    /// Before the sockets: who sees the end of the tunnel may count on its recording.
+    tap: Tap,
     client: C,
     server: S,
     /// What the client sends.
     up: Way,
     /// What the server sends.
     down: Way,
-    tap: Tap,
     bounds: Bounds,
     moved: bool,
 }
@@ -73,11 +74,11 @@ where
 {
     pub(super) fn new(client: C, server: S, tap: Tap, bounds: Bounds) -> Self {
         Self {
+            tap,
             client,
             server,
             up: Way::default(),
             down: Way::default(),
-            tap,
             bounds,
             moved: false,
         }
@@ -141,14 +142,14 @@ where
                 *moved = true;
                 tap.hear(Side::Client, bytes);
             });
-        let up = settle(up, Side::Client, &mut self.up, tap)?;
+        let up = settle(up, Side::Client, &mut self.up)?;
         let down = self
             .down
             .pass(cx, (&mut self.server, &mut self.client), |bytes| {
                 *moved = true;
                 tap.hear(Side::Server, bytes);
             });
-        let down = settle(down, Side::Server, &mut self.down, tap)?;
+        let down = settle(down, Side::Server, &mut self.down)?;
         if up && down {
             Poll::Ready(Ok(()))
         } else {
@@ -162,15 +163,11 @@ fn settle(
     polled: Poll<Result<(), Fault>>,
     side: Side,
     way: &mut Way,
-    tap: &mut Tap,
 ) -> Result<bool, Broken> {
     match polled {
         Poll::Pending => Ok(false),
         Poll::Ready(Ok(())) => {
-            if way.state != State::Ended {
-                way.state = State::Ended;
-                tap.ended(side);
-            }
+            way.state = State::Ended;
             Ok(true)
         }
         Poll::Ready(Err(Fault::Read(error))) => Err((side, error)),
@@ -190,6 +187,7 @@ impl Way {
         &mut self,
         cx: &mut Context<'_>,
         (from, to): (&mut R, &mut W),
+        // Of no bytes at the end.
         mut hear: impl FnMut(&[u8]),
     ) -> Poll<Result<(), Fault>>
     where
@@ -250,11 +248,11 @@ impl Way {
             Poll::Ready(Ok(())) => {}
         }
         let bytes = read.filled();
+        hear(bytes);
         if bytes.is_empty() {
             self.state = State::Ending;
             return Ok(Poll::Ready(()));
         }
-        hear(bytes);
         let written = match took(Pin::new(to).poll_write(cx, bytes)) {
             Poll::Ready(written) => written?,
             Poll::Pending => 0,

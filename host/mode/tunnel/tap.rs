@@ -37,17 +37,19 @@ impl Tap {
         }))
     }
 
-    /// Bytes of one side pass.
+    /// Bytes of one side pass; none at its end. With the end of the server the conversation is
+    /// over, so that the exchange goes to the recorder before the client sees it.
     pub(super) fn hear(&mut self, side: Side, bytes: &[u8]) {
-        if let Self::Recording(recording) = self {
+        let Self::Recording(recording) = self else {
+            return;
+        };
+        if !bytes.is_empty() {
             recording.half(side).data(bytes);
+            return;
         }
-    }
-
-    /// One side has ended.
-    pub(super) fn ended(&mut self, side: Side) {
-        if let Self::Recording(recording) = self {
-            recording.half(side).end();
+        recording.half(side).end();
+        if side == Side::Server {
+            *self = Self::Nothing;
         }
     }
 
