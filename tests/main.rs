@@ -30,6 +30,8 @@ mod redaction;
 mod reload;
 /// How requests choose a session, and what a session keeps apart.
 mod sessions;
+/// Event streams and other bodies that come piece by piece.
+mod streams;
 /// The rules of the house, kept by looking at the source.
 mod tidy;
 /// WebSockets, by the rules of their protocol and as they were recorded.

@@ -25,6 +25,7 @@ pub(super) struct Paced {
     /// When that is over, from the start.
     left: Option<Duration>,
     clock: Option<Clock>,
+    flushed: bool,
 }
 
 struct Clock {
@@ -59,6 +60,7 @@ impl Paced {
             patience,
             left: None,
             clock: None,
+            flushed: false,
         }
     }
 
@@ -73,6 +75,12 @@ impl Paced {
         }
         match self.ending {
             Ending::Complete => Poll::Ready(self.trailers.take().map(|it| Ok(Frame::trailers(it)))),
+            // What was sent before goes out first: a connection that breaks forgets it.
+            Ending::Server if !self.flushed => {
+                self.flushed = true;
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
             Ending::Server => Poll::Ready(Some(Err(BrokenOff.into()))),
             // It was the client that ended it, so it is for the client to do so again.
             Ending::Client => {

@@ -159,11 +159,7 @@ where
 }
 
 /// True where a direction has come to its end.
-fn settle(
-    polled: Poll<Result<(), Fault>>,
-    side: Side,
-    way: &mut Way,
-) -> Result<bool, Broken> {
+fn settle(polled: Poll<Result<(), Fault>>, side: Side, way: &mut Way) -> Result<bool, Broken> {
     match polled {
         Poll::Pending => Ok(false),
         Poll::Ready(Ok(())) => {

@@ -6,6 +6,7 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response};
@@ -119,6 +120,13 @@ impl Reply {
     pub(crate) fn wait(mut self, gate: &Gate) -> Self {
         let opened = Box::pin(gate.opened());
         self.parts.waiting.push_back(Part::Wait(opened));
+        self
+    }
+
+    /// What follows comes later.
+    pub(crate) fn pause(mut self, time: Duration) -> Self {
+        let part = Part::Wait(Box::pin(async move { tokio::time::sleep(time).await }));
+        self.parts.waiting.push_back(part);
         self
     }
 

@@ -1,0 +1,263 @@
+//! Event streams and other bodies that come piece by piece.
+
+use std::io::Write as _;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::support::client::{self, Client};
+use crate::support::folder::Folder;
+use crate::support::gateway::{self, Running};
+use crate::support::origin::{self, Gate, Origin, Reply};
+use crate::support::until;
+
+const EVENTS: [&str; 6] = [
+    "\u{feff}data: first\n\n",
+    "event: tick\r\nid: 7\r\ndata: {\"n\": 1}\r\n\r\n",
+    ": a comment\rdata: cr\r\r",
+    "retry: 10\n\ndata: caf\u{e9}\ndata\n\n",
+    "\n",
+    "data: unfinished",
+];
+
+fn events() -> Reply {
+    let reply = origin::parts().header("content-type", "text/event-stream; charset=utf-8");
+    EVENTS.iter().fold(reply, |reply, event| reply.part(*event))
+}
+
+/// What one origin said through a gateway, and what was replayed of it.
+fn twice(origin: Origin, ask: impl Fn(&Client) -> Vec<u8>) -> (Vec<u8>, Vec<u8>, Arc<Folder>) {
+    let gateway = gateway::record(&origin).start();
+    let recorded = ask(&client::http1(&gateway));
+    let folder = Arc::clone(&gateway.folder);
+    let report = gateway.finish();
+    assert!(report.passed && report.recorded == 1, "{report:?}");
+    origin.stop();
+    let gateway = gateway::replay(&folder).start();
+    let replayed = ask(&client::http1(&gateway));
+    assert_eq!(ask(&client::http2(&gateway)), replayed);
+    (recorded, replayed, folder)
+}
+
+#[test]
+fn events_are_kept_to_the_byte() {
+    let origin = origin::new().route("/events", |_| events()).start();
+    let ask = |client: &Client| client.get("/events").body.to_vec();
+    let (recorded, replayed, folder) = twice(origin, ask);
+    assert_eq!(recorded, EVENTS.concat().into_bytes());
+    assert_eq!(replayed, recorded);
+    let stream = &folder.exchanges("default")[0]["stream"];
+    assert_eq!(stream["unit"], "event");
+    // The fourth piece holds two events.
+    assert_eq!(stream["at"].as_array().unwrap().len(), 7, "{stream}");
+}
+
+#[test]
+fn every_event_leaves_before_the_next_one_comes() {
+    let gate = Gate::new();
+    let held = gate.clone();
+    let origin = origin::new().route("/events", move |_| {
+        let reply = origin::parts().header("content-type", "text/event-stream");
+        reply.part("data: 1\n\n").wait(&held).part("data: 2\n\n")
+    });
+    let origin = origin.start();
+    let gateway = gateway::record(&origin).start();
+    for client in [client::http1(&gateway), client::http2(&gateway)] {
+        let mut opened = client.ask("GET", "/events").open();
+        assert_eq!(opened.next().unwrap().unwrap(), "data: 1\n\n");
+        gate.open();
+        assert_eq!(opened.next().unwrap().unwrap(), "data: 2\n\n");
+    }
+}
+
+#[test]
+fn each_event_is_a_piece_of_its_own_at_replay() {
+    let origin = origin::new().route("/events", |_| events()).start();
+    let gateway = gateway::record(&origin).start();
+    client::http1(&gateway).get("/events");
+    let folder = Arc::clone(&gateway.folder);
+    gateway.stop();
+    let gateway = gateway::replay(&folder).start();
+    let mut opened = client::http2(&gateway).ask("GET", "/events").open();
+    assert_eq!(opened.next().unwrap().unwrap(), EVENTS[0]);
+    assert_eq!(opened.next().unwrap().unwrap(), EVENTS[1]);
+}
+
+#[test]
+fn lines_and_coded_streams_are_streams_too() {
+    let lines = "{\"n\": 1}\n{\"n\": 2}\n";
+    let origin = origin::new().route("/lines", move |_| {
+        let reply = origin::parts().header("content-type", "application/x-ndjson");
+        reply.part(&lines[..4]).part(&lines[4..])
+    });
+    let ask = |client: &Client| client.get("/lines").body.to_vec();
+    let (recorded, replayed, folder) = twice(origin.start(), ask);
+    assert_eq!((recorded, replayed), (lines.into(), lines.into()));
+    assert_eq!(folder.exchanges("default")[0]["stream"]["unit"], "line");
+    let origin = origin::new().route("/coded", |_| {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        let reply = origin::parts().header("content-type", "text/event-stream");
+        let mut reply = reply.header("content-encoding", "gzip");
+        for event in &EVENTS[..3] {
+            encoder.write_all(event.as_bytes()).unwrap();
+            encoder.flush().unwrap();
+            reply = reply.part(std::mem::take(encoder.get_mut()));
+        }
+        reply.part(encoder.finish().unwrap())
+    });
+    let ask = |client: &Client| {
+        let answer = client
+            .ask("GET", "/coded")
+            .header("accept-encoding", "gzip")
+            .send();
+        assert_eq!(answer.headers["content-encoding"], "gzip");
+        let mut plain = flate2::write::GzDecoder::new(Vec::new());
+        plain.write_all(&answer.body).unwrap();
+        plain.finish().unwrap()
+    };
+    let (recorded, replayed, folder) = twice(origin.start(), ask);
+    assert_eq!(recorded, EVENTS[..3].concat().into_bytes());
+    assert_eq!(replayed, recorded);
+    let at = &folder.exchanges("default")[0]["stream"]["at"];
+    assert_eq!(at.as_array().unwrap().len(), 3);
+}
+
+#[test]
+fn a_client_that_leaves_stops_the_upstream_and_is_recorded() {
+    let gate = Gate::new();
+    let held = gate.clone();
+    let origin = origin::new().route("/events", move |_| {
+        let reply = origin::parts().header("content-type", "text/event-stream");
+        reply.part("data: 1\n\n").wait(&held).part("data: 2\n\n")
+    });
+    let origin = origin.start();
+    let gateway = gateway::record(&origin).start();
+    let mut opened = client::http1(&gateway).ask("GET", "/events").open();
+    opened.next().unwrap().unwrap();
+    drop(opened);
+    until("the recording", || {
+        (gateway.session("default").recorded == 1).then_some(())
+    });
+    let folder = Arc::clone(&gateway.folder);
+    assert!(gateway.finish().passed);
+    let exchange = &folder.exchanges("default")[0];
+    assert_eq!(exchange["stream"]["ended"], "client");
+    // The stream stays open after what was recorded, until the client leaves again, or for so long.
+    let limits = "[limits]\nstream_idle_timeout = \"300ms\"";
+    let gateway = gateway::replay(&folder).section(limits).start();
+    let mut opened = client::http1(&gateway).ask("GET", "/events").open();
+    assert_eq!(opened.next().unwrap().unwrap(), "data: 1\n\n");
+    let start = Instant::now();
+    assert!(opened.next().unwrap().is_err());
+    assert!(start.elapsed() >= Duration::from_millis(250));
+}
+
+#[test]
+fn a_stream_that_breaks_off_does_so_again() {
+    let origin = origin::new().route("/events", |_| {
+        let reply = origin::parts().header("content-type", "text/event-stream");
+        let reply = reply.part("data: 1\n\n").part("data: 2");
+        reply.pause(Duration::from_millis(50)).breaks()
+    });
+    let origin = origin.start();
+    let gateway = gateway::record(&origin).start();
+    let read = |gateway: &Running| {
+        let mut opened = client::http1(gateway).ask("GET", "/events").open();
+        let mut read = Vec::new();
+        loop {
+            match opened.next() {
+                Some(Ok(bytes)) => read.extend_from_slice(&bytes),
+                Some(Err(_)) => return String::from_utf8(read).unwrap(),
+                None => panic!("it came to its end: {}", String::from_utf8_lossy(&read)),
+            }
+        }
+    };
+    assert_eq!(read(&gateway), "data: 1\n\ndata: 2");
+    let folder = Arc::clone(&gateway.folder);
+    until("the recording", || {
+        (gateway.session("default").recorded == 1).then_some(())
+    });
+    gateway.stop();
+    assert_eq!(folder.exchanges("default")[0]["stream"]["ended"], "server");
+    assert_eq!(
+        read(&gateway::replay(&folder).start()),
+        "data: 1\n\ndata: 2"
+    );
+}
+
+#[test]
+fn what_is_no_stream_and_breaks_off_is_still_not_recorded() {
+    let origin = origin::new()
+        .route("/text", |_| {
+            origin::parts()
+                .part("half")
+                .pause(Duration::from_millis(50))
+                .breaks()
+        })
+        .start();
+    let gateway = gateway::record(&origin).start();
+    let mut opened = client::http1(&gateway).ask("GET", "/text").open();
+    while opened.next().is_some_and(|part| part.is_ok()) {}
+    let report = gateway.finish();
+    assert_eq!(
+        (report.recorded, report.partial.len()),
+        (0, 1),
+        "{report:?}"
+    );
+}
+
+#[test]
+fn canaries_are_found_at_every_cut() {
+    let canary = "sk-ant-c4N4ryV4lu3-0123456789-AbCd9";
+    let origin = origin::new().route("/cut/*", move |seen| {
+        let cut: usize = seen.target.rsplit('/').next().unwrap().parse().unwrap();
+        let (one, two) = canary.split_at(cut);
+        let delta = |text: &str| format!("data: {{\"delta\": {{\"text\": \"{text}\"}}}}\n\n");
+        let reply = origin::parts().header("content-type", "text/event-stream");
+        // Cut by an event, by a delta, and by a chunk alone.
+        reply
+            .part(format!("data: {one}\n\ndata: {two}\n\n"))
+            .part(delta(&format!("key {one}")))
+            .part(delta(&format!("{two} end")))
+            .part(format!("data: whole {one}"))
+            .part(format!("{two} end\n\n"))
+    });
+    let origin = origin.start();
+    let gateway = gateway::record(&origin).start();
+    let client = client::http1(&gateway);
+    for cut in 1..canary.len() {
+        client.get(&format!("/cut/{cut}"));
+    }
+    let folder = Arc::clone(&gateway.folder);
+    let report = gateway.finish();
+    assert_eq!(report.recorded as usize, canary.len() - 1, "{report:?}");
+    let text = folder.text("default");
+    for part in [canary, &canary[..12], &canary[20..]] {
+        assert!(!text.contains(part), "{part} is left");
+    }
+    let replay = gateway::replay(&folder).start();
+    let answer = client::http1(&replay).get("/cut/9");
+    let expected = "data: <anthropic-key-1>\n\ndata: \n\n\
+        data: {\"delta\": {\"text\": \"key <anthropic-key-1>\"}}\n\n\
+        data: {\"delta\": {\"text\": \" end\"}}\n\ndata: whole <anthropic-key-1> end\n\n";
+    assert_eq!(answer.text(), expected);
+}
+
+#[test]
+fn pauses_between_chunks_are_kept_where_that_is_asked_for() {
+    let origin = origin::new().route("/slow", |_| {
+        let pause = |reply: Reply| reply.pause(Duration::from_millis(80));
+        pause(pause(origin::parts().part("a")).part("b")).part("c")
+    });
+    let (recorded, replayed, folder) = twice(origin.start(), |client: &Client| {
+        client.get("/slow").body.to_vec()
+    });
+    assert_eq!((recorded, replayed), (b"abc".to_vec(), b"abc".to_vec()));
+    assert_eq!(
+        folder.exchanges("default")[0]["stream"]["sizes"].to_string(),
+        "[1,1,1]"
+    );
+    let gateway = gateway::replay(&folder).set("timing = 0.5").start();
+    let start = Instant::now();
+    client::http1(&gateway).get("/slow");
+    assert!(start.elapsed() >= Duration::from_millis(75));
+}
