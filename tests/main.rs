@@ -12,6 +12,8 @@ mod support;
 mod bad_input;
 /// The program as users run it.
 mod cli;
+/// Calls of gRPC, recorded and replayed.
+mod grpc;
 /// HTTP/2 on both sides, with and without TLS.
 mod http2;
 /// Every limit is reached, and answered as documented.

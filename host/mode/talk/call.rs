@@ -56,15 +56,14 @@ pub(crate) async fn call_or_ask(
     asked.session.settled(key).await;
     let body = match Cast::of(asked, &looked_up) {
         Cast::Chosen(line, chosen) => {
-            let call = Call::new(asked, &head, request, (looked_up, line, chosen)).await?;
+            let mut call = Call::new(asked, &head, request, (looked_up, line, chosen)).await?;
+            call.heard = Some(BytesMut::new());
             match call.answer(asked).await {
                 Ok(response) => return Ok(response),
-                Err(unheard) if unheard.call.cursor.is_open() => {
-                    let call = unheard.call;
-                    call.cursor.give_back();
-                    call.heard.into_upward(call.body)
-                }
-                Err(unheard) => return Err(unheard.counted()),
+                Err(unheard) => match unheard.resume() {
+                    Ok(body) => body,
+                    Err(unheard) => return Err(unheard.counted()),
+                },
             }
         }
         Cast::Spent(_) | Cast::Nothing => Upward::from(request.into_body()),
@@ -96,23 +95,14 @@ fn heads_are_one(line: &Line) -> bool {
 struct Call {
     cursor: Cursor,
     body: Incoming,
-    heard: Heard,
+    /// None where it goes no other way.
+    heard: Option<BytesMut>,
     splitter: Splitter,
     /// Of the client's messages.
     encoding: Option<String>,
     /// What the client takes of the server's.
     accepted: Option<String>,
     limits: Limits,
-}
-
-/// What was read of the client's body, as long as it may still go another way.
-#[derive(Default)]
-struct Heard(BytesMut);
-
-impl Heard {
-    fn into_upward(self, rest: Incoming) -> Upward {
-        Upward::resumed(self.0.freeze(), rest)
-    }
 }
 
 /// The client says what is not recorded.
@@ -122,6 +112,19 @@ struct Unheard {
 }
 
 impl Unheard {
+    /// The body of the request for another way, where it is a miss and nothing was answered yet.
+    fn resume(self) -> Result<Upward, Self> {
+        let Self { error, mut call } = self;
+        let heard = call.heard.take();
+        match (heard, &error) {
+            (Some(heard), ExchangeError::Miss(_)) if call.cursor.is_open() => {
+                call.cursor.give_back();
+                Ok(Upward::resumed(heard.freeze(), call.body))
+            }
+            (_, _) => Err(Self { error, call }),
+        }
+    }
+
     /// The error, which nothing else follows.
     fn counted(self) -> ExchangeError {
         self.call.cursor.count_miss_of(&self.error);
@@ -145,7 +148,7 @@ impl Call {
         Ok(Self {
             cursor: Cursor::new(asked, looked_up, Protocol::Grpc, (line, chosen)),
             body: request.into_body(),
-            heard: Heard::default(),
+            heard: None,
             splitter: Splitter::new(limits.grpc_message as u64),
             encoding: text("grpc-encoding"),
             accepted: text("grpc-accept-encoding"),
@@ -183,13 +186,13 @@ impl Call {
                 }
             };
         }
+        self.cursor.commit();
         Ok(self.answer_now(asked))
     }
 
     /// Answers with the recorded head; the rest follows.
     fn answer_now(mut self, asked: &Asked<'_>) -> Response<Outgoing> {
-        self.cursor.commit();
-        self.heard = Heard::default();
+        self.heard = None;
         let entry = self.cursor.entry().cloned();
         let (pen, frames) = Frames::new();
         let mut response = Response::new(Outgoing::talk(frames));
@@ -258,12 +261,12 @@ impl Call {
             Some(Err(error)) => return Err(ExchangeError::Downstream(error.to_string())),
             Some(Ok(frame)) => frame.into_data().unwrap_or_default(),
         };
-        if self.cursor.is_open() {
-            if self.heard.0.len() + data.len() > self.limits.request_body {
-                let most = self.limits.request_body;
+        if let Some(heard) = &mut self.heard {
+            let most = self.limits.request_body;
+            if heard.len() + data.len() > most {
                 return Err(ExchangeError::TooLarge { most });
             }
-            self.heard.0.extend_from_slice(&data);
+            heard.extend_from_slice(&data);
         }
         let bad = |error: grpc::GrpcError| ExchangeError::Undecodable(error.to_string());
         for message in self.splitter.feed(&data).map_err(bad)? {

@@ -131,10 +131,19 @@ impl Reply {
     }
 
     /// A trailer, which ends the body.
-    pub(crate) fn trailer(mut self, name: &str, value: &str) -> Self {
-        let name = HeaderName::try_from(name).unwrap();
-        let trailers = HeaderMap::from_iter([(name, value.try_into().unwrap())]);
-        self.parts.waiting.push_back(Part::Trailers(trailers));
+    pub(crate) fn trailer(self, name: &str, value: &str) -> Self {
+        self.trailers(&[(name, value)])
+    }
+
+    /// Trailers, which end the body.
+    pub(crate) fn trailers(mut self, fields: &[(&str, &str)]) -> Self {
+        let fields = fields.iter().map(|(name, value)| {
+            let name = HeaderName::try_from(*name).unwrap();
+            (name, (*value).try_into().unwrap())
+        });
+        self.parts
+            .waiting
+            .push_back(Part::Trailers(fields.collect()));
         self
     }
 

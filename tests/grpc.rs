@@ -1,0 +1,273 @@
+//! Calls of gRPC, by bytes: the peers of the protocol itself are run by the tests with software of
+//! others.
+
+use std::sync::Arc;
+
+use bytes::{BufMut as _, Bytes, BytesMut};
+use http::HeaderMap;
+use hyper::body::Frame;
+use prost_reflect::prost::Message as _;
+use prost_reflect::prost_types::field_descriptor_proto::{Label, Type};
+use prost_reflect::prost_types::{
+    DescriptorProto, FieldDescriptorProto, FileDescriptorProto, FileDescriptorSet,
+    MethodDescriptorProto, ServiceDescriptorProto,
+};
+
+use crate::support::client::{self, Answer};
+use crate::support::folder::Folder;
+use crate::support::gateway::{self, Builder, Running};
+use crate::support::origin::{self, Origin, Seen};
+
+/// A message in its frame.
+fn framed(message: &[u8]) -> Bytes {
+    let mut frame = BytesMut::new();
+    frame.put_u8(0);
+    frame.put_u32(message.len() as u32);
+    frame.put_slice(message);
+    frame.freeze()
+}
+
+/// A field of a message of protocol buffers, with a text.
+fn text(number: u8, text: &str) -> Vec<u8> {
+    [&[number << 3 | 2, text.len() as u8][..], text.as_bytes()].concat()
+}
+
+/// Answers each call with its own messages, and a token in the trailers.
+fn echo(seen: &Seen) -> origin::Reply {
+    let reply = origin::parts()
+        .header("content-type", "application/grpc")
+        .part(seen.body.clone());
+    if seen.body.is_empty() {
+        return origin::status(200)
+            .header("content-type", "application/grpc")
+            .header("grpc-status", "3")
+            .header("grpc-message", "nothing%20there");
+    }
+    reply.trailers(&[
+        ("grpc-status", "0"),
+        ("x-auth-token", "trailer-canary-9f8e7d"),
+    ])
+}
+
+fn origin() -> Origin {
+    origin::new().route("/test.Door/*", echo).start()
+}
+
+fn record(folder: &Arc<Folder>, origin: &Origin) -> Builder {
+    gateway::over(folder, "record").upstream(&origin.h2c())
+}
+
+fn call(gateway: &Running, method: &str, messages: &[&[u8]]) -> Answer {
+    let ask = client::http2(gateway).ask("POST", &format!("/test.Door/{method}"));
+    let ask = ask
+        .header("content-type", "application/grpc")
+        .header("te", "trailers")
+        .header("grpc-timeout", "5S")
+        .header("authorization", "Bearer metadata-canary-0123456789");
+    let frames = messages.iter().map(|message| Frame::data(framed(message)));
+    ask.frames(frames.collect()).send()
+}
+
+fn status(answer: &Answer) -> (String, String) {
+    let empty = HeaderMap::new();
+    let trailers = answer.trailers.as_ref().unwrap_or(&empty);
+    let get = |name: &str| {
+        let value = trailers.get(name).or(answer.headers.get(name));
+        value.map_or_else(String::new, |value| value.to_str().unwrap().to_owned())
+    };
+    (get("grpc-status"), get("grpc-message"))
+}
+
+#[test]
+fn messages_and_status_are_replayed() {
+    let (origin, folder) = (origin(), Arc::new(Folder::new()));
+    let gateway = record(&folder, &origin).start();
+    let talk = |gateway: &Running| -> Vec<Answer> {
+        let calls: [&[&[u8]]; 4] = [&[b"\x0a\x01a"], &[b"\x0a\x01b", b""], &[], &[b"\x0a\x01a"]];
+        calls
+            .iter()
+            .map(|messages| call(gateway, "Say", messages))
+            .collect()
+    };
+    let recorded = talk(&gateway);
+    assert_eq!(status(&recorded[0]), ("0".to_owned(), String::new()));
+    assert_eq!(
+        status(&recorded[2]),
+        ("3".to_owned(), "nothing%20there".to_owned())
+    );
+    assert!(recorded[2].trailers.is_none(), "it is trailers-only");
+    gateway.stop();
+    origin.stop();
+    let gateway = gateway::replay(&folder).start();
+    let replayed = talk(&gateway);
+    for (one, other) in recorded.iter().zip(&replayed) {
+        assert_eq!((one.status, &one.body), (other.status, &other.body));
+        assert_eq!(status(one), status(other));
+        assert_eq!(one.trailers.is_some(), other.trailers.is_some());
+    }
+    let report = gateway.finish();
+    assert_eq!((report.hits, report.misses), (4, 0));
+    assert!(report.unused.is_empty(), "{:?}", report.unused);
+}
+
+#[test]
+fn calls_are_told_apart_by_what_they_send() {
+    let (origin, folder) = (origin(), Arc::new(Folder::new()));
+    let gateway = record(&folder, &origin).start();
+    for message in ["one", "two", "three"] {
+        call(&gateway, "Say", &[&text(1, message)]);
+    }
+    gateway.stop();
+    let gateway = gateway::replay(&folder).start();
+    for message in ["three", "one", "two"] {
+        let answer = call(&gateway, "Say", &[&text(1, message)]);
+        assert_eq!(answer.body, framed(&text(1, message)), "{message}");
+    }
+}
+
+#[test]
+fn a_miss_is_a_status_with_the_report() {
+    let (origin, folder) = (origin(), Arc::new(Folder::new()));
+    let gateway = record(&folder, &origin).start();
+    call(&gateway, "Say", &[&text(1, "one")]);
+    gateway.stop();
+    let gateway = gateway::replay(&folder).start();
+    for (method, message, part) in [
+        ("Say", "four", "client%20message%201"),
+        ("Leave", "one", "path"),
+    ] {
+        let answer = call(&gateway, method, &[&text(1, message)]);
+        let (code, report) = status(&answer);
+        assert_eq!((answer.status, code.as_str()), (200, "5"), "{report}");
+        let encoded = report.replace(' ', "%20");
+        assert!(
+            encoded.contains("miss") && encoded.contains(part),
+            "{report}"
+        );
+    }
+    let report = gateway.finish();
+    assert_eq!(report.misses, 2, "{report:?}");
+}
+
+#[test]
+fn auto_records_what_it_has_not_and_replays_what_it_has() {
+    let (origin, folder) = (origin(), Arc::new(Folder::new()));
+    let gateway = gateway::over(&folder, "auto")
+        .upstream(&origin.h2c())
+        .start();
+    for message in ["one", "two", "one", "two", "three"] {
+        let answer = call(&gateway, "Say", &[&text(1, message)]);
+        assert_eq!(answer.body, framed(&text(1, message)), "{message}");
+    }
+    let report = gateway.finish();
+    assert_eq!(
+        (report.recorded, report.hits, report.misses),
+        (3, 2, 0),
+        "{report:?}"
+    );
+}
+
+#[test]
+fn a_message_over_grpc_message_is_refused() {
+    let (origin, folder) = (origin(), Arc::new(Folder::new()));
+    let gateway = record(&folder, &origin).start();
+    let large = vec![0x7f; 3000];
+    call(&gateway, "Say", &[&large]);
+    gateway.stop();
+    let limits = "[limits]\ngrpc_message = \"2 KiB\"";
+    let gateway = gateway::replay(&folder).section(limits).start();
+    let (code, message) = status(&call(&gateway, "Say", &[&large]));
+    assert_eq!(code, "3", "{message}");
+    assert!(
+        message.contains("larger%20than") || message.contains("larger than"),
+        "{message}"
+    );
+}
+
+/// `Login { user = 1; password = 2 }`, and a door that takes and gives it.
+fn descriptors() -> Vec<u8> {
+    let field = |name: &str, number: i32| FieldDescriptorProto {
+        name: Some(name.to_owned()),
+        number: Some(number),
+        r#type: Some(Type::String as i32),
+        label: Some(Label::Optional as i32),
+        ..FieldDescriptorProto::default()
+    };
+    let login = Some(".test.Login".to_owned());
+    let file = FileDescriptorProto {
+        name: Some("door.proto".to_owned()),
+        package: Some("test".to_owned()),
+        message_type: vec![DescriptorProto {
+            name: Some("Login".to_owned()),
+            field: vec![field("user", 1), field("password", 2)],
+            ..DescriptorProto::default()
+        }],
+        service: vec![ServiceDescriptorProto {
+            name: Some("Door".to_owned()),
+            method: vec![MethodDescriptorProto {
+                name: Some("Enter".to_owned()),
+                input_type: login.clone(),
+                output_type: login,
+                ..MethodDescriptorProto::default()
+            }],
+            ..ServiceDescriptorProto::default()
+        }],
+        syntax: Some("proto3".to_owned()),
+        ..FileDescriptorProto::default()
+    };
+    FileDescriptorSet { file: vec![file] }.encode_to_vec()
+}
+
+#[test]
+fn canaries_are_in_no_part_of_a_call() {
+    let (origin, folder) = (origin(), Arc::new(Folder::new()));
+    std::fs::write(folder.path().join("door.binpb"), descriptors()).unwrap();
+    let gateway = record(&folder, &origin)
+        .set("descriptors = [\"door.binpb\"]")
+        .start();
+    let login = |user: &str, password: &str| [text(1, user), text(2, password)].concat();
+    let secret = "field-canary-1a2b3c";
+    call(&gateway, "Enter", &[&login("ann", secret)]);
+    // Without a descriptor a text is looked at as such.
+    call(
+        &gateway,
+        "Say",
+        &[&text(9, "Bearer looks-canary-0123456789")],
+    );
+    let report = gateway.finish();
+    assert!(report.passed && report.recorded == 2, "{report:?}");
+    for (path, bytes) in folder.files() {
+        let text = String::from_utf8_lossy(&bytes);
+        for canary in [
+            "field-canary",
+            "looks-canary",
+            "metadata-canary",
+            "trailer-canary",
+        ] {
+            assert!(!text.contains(canary), "{canary} is in {}", path.display());
+        }
+    }
+    let replay = gateway::replay(&folder)
+        .set("descriptors = [\"door.binpb\"]")
+        .section("[matcher]\nignore_body = [\"/user\"]")
+        .start();
+    // Another password is the same, and so is another user where that is ignored.
+    let answer = call(&replay, "Enter", &[&login("bob", "something else")]);
+    assert_eq!(status(&answer).0, "0");
+    assert!(answer.body.ends_with(b"<password-1>"), "{answer:?}");
+}
+
+#[test]
+fn broken_descriptors_are_told() {
+    let folder = Arc::new(Folder::new());
+    std::fs::write(folder.path().join("door.binpb"), b"no descriptors").unwrap();
+    let builder = gateway::replay(&folder).set("descriptors = [\"door.binpb\", \"none.binpb\"]");
+    let error = builder.try_start().err().unwrap().to_string();
+    assert!(error.contains("none.binpb"), "{error}");
+    let builder = gateway::replay(&folder).set("descriptors = [\"door.binpb\"]");
+    let error = builder.try_start().err().unwrap().to_string();
+    assert!(
+        error.contains("door.binpb") && error.contains("protoc"),
+        "{error}"
+    );
+}
