@@ -2,6 +2,7 @@
 
 mod bad;
 mod failing;
+mod streams;
 
 use std::sync::Arc;
 
