@@ -52,6 +52,9 @@ struct Way {
     /// What was read and cannot be written yet.
     rest: Vec<u8>,
     written: usize,
+    /// The receiver takes no more. What still comes is read and forgotten, so that the sender can
+    /// end: cutting it off could take from it what it was sent before.
+    deaf: bool,
     state: State,
 }
 
@@ -159,21 +162,15 @@ where
 }
 
 /// True where a direction has come to its end.
-fn settle(polled: Poll<Result<(), Fault>>, side: Side, way: &mut Way) -> Result<bool, Broken> {
+fn settle(polled: Poll<io::Result<()>>, side: Side, way: &mut Way) -> Result<bool, Broken> {
     match polled {
         Poll::Pending => Ok(false),
         Poll::Ready(Ok(())) => {
             way.state = State::Ended;
             Ok(true)
         }
-        Poll::Ready(Err(Fault::Read(error))) => Err((side, error)),
-        Poll::Ready(Err(Fault::Write(error))) => Err((side.other(), error)),
+        Poll::Ready(Err(error)) => Err((side, error)),
     }
-}
-
-enum Fault {
-    Read(io::Error),
-    Write(io::Error),
 }
 
 impl Way {
@@ -185,15 +182,15 @@ impl Way {
         (from, to): (&mut R, &mut W),
         // Of no bytes at the end.
         mut hear: impl FnMut(&[u8]),
-    ) -> Poll<Result<(), Fault>>
+    ) -> Poll<io::Result<()>>
     where
         R: AsyncRead + Unpin,
         W: AsyncWrite + Unpin,
     {
         for _ in 0..ROUNDS {
-            if self.written < self.rest.len() {
+            if self.written < self.rest.len() && !self.deaf {
                 let polled = Pin::new(&mut *to).poll_write(cx, &self.rest[self.written..]);
-                self.written += ready!(took(polled))?;
+                self.written += self.took(ready!(polled));
                 continue;
             }
             self.rest = Vec::new();
@@ -214,9 +211,7 @@ impl Way {
                 Poll::Pending => {
                     // What a cipher holds back goes out before the sender is waited for.
                     let flushed = Pin::new(&mut *to).poll_flush(cx);
-                    if let Poll::Ready(Err(error)) = flushed {
-                        return Poll::Ready(Err(Fault::Write(error)));
-                    }
+                    self.deaf |= matches!(flushed, Poll::Ready(Err(_)));
                     return Poll::Pending;
                 }
             }
@@ -232,7 +227,7 @@ impl Way {
         (from, to): (&mut R, &mut W),
         buffer: &mut [u8],
         hear: &mut impl FnMut(&[u8]),
-    ) -> Result<Poll<()>, Fault>
+    ) -> io::Result<Poll<()>>
     where
         R: AsyncRead + Unpin,
         W: AsyncWrite + Unpin,
@@ -240,28 +235,32 @@ impl Way {
         let mut read = ReadBuf::new(buffer);
         match Pin::new(from).poll_read(cx, &mut read) {
             Poll::Pending => return Ok(Poll::Pending),
-            Poll::Ready(Err(error)) => return Err(Fault::Read(error)),
+            Poll::Ready(Err(error)) => return Err(error),
             Poll::Ready(Ok(())) => {}
         }
         let bytes = read.filled();
-        hear(bytes);
+        if !self.deaf {
+            hear(bytes);
+        }
         if bytes.is_empty() {
             self.state = State::Ending;
             return Ok(Poll::Ready(()));
         }
-        let written = match took(Pin::new(to).poll_write(cx, bytes)) {
-            Poll::Ready(written) => written?,
+        if self.deaf {
+            return Ok(Poll::Ready(()));
+        }
+        let written = match Pin::new(to).poll_write(cx, bytes) {
+            Poll::Ready(written) => self.took(written),
             Poll::Pending => 0,
         };
         self.rest.extend_from_slice(&bytes[written..]);
         Ok(Poll::Ready(()))
     }
-}
 
-fn took(polled: Poll<io::Result<usize>>) -> Poll<Result<usize, Fault>> {
-    polled.map(|result| match result {
-        Ok(0) => Err(Fault::Write(io::ErrorKind::WriteZero.into())),
-        Ok(written) => Ok(written),
-        Err(error) => Err(Fault::Write(error)),
-    })
+    /// How many bytes the receiver took; one that is gone is told nothing more.
+    fn took(&mut self, result: io::Result<usize>) -> usize {
+        let taken = result.unwrap_or(0);
+        self.deaf |= taken == 0;
+        taken
+    }
 }
