@@ -115,8 +115,10 @@ async def closes_at_once(ws, request):
 async def closes_without_code(ws, request):
     await receive(ws)
     # The library always sends a code, so the frame is written as it is: close, without a payload.
+    # Were the connection still there, the library would answer the answer.
     request.transport.write(b"\x88\x00")
-    await receive(ws)
+    await ws.receive()
+    request.transport.close()
 
 
 async def reset(ws, request):
@@ -205,8 +207,10 @@ def application():
     app.router.add_get("/plain", plain)
     app.router.add_get("/pings", conversation(pings, autoping=False))
     app.router.add_get("/counted", conversation(count))
+    silent = conversation(closes_without_code, autoclose=False)
+    app.router.add_get("/closes-without-code", silent)
     for talk in (echo, batch, fragmented, pushes, greeting, ticker, closes, closes_at_once,
-                 closes_without_code, reset, ends, login, leaves, asked):
+                 reset, ends, login, leaves, asked):
         path = "/" + talk.__name__.replace("_", "-")
         app.router.add_get(path, conversation(talk))
     return app

@@ -94,8 +94,8 @@ async def closes_at_once(ws):
 
 async def closes_without_code(ws):
     await ws.recv()
-    # The library always sends a code, so the frame is written as it is: close, without a payload.
-    ws.transport.write(b"\x88\x00")
+    async with ws.send_context():
+        ws.protocol.send_close()
     await ws.wait_closed()
 
 
