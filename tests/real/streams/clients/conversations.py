@@ -147,7 +147,7 @@ async def hold_all(connect, able):
             seen.append({"name": scenario["name"], "connections": [], "fault": "no time left"})
             continue
         seen.append(await hold(connect, scenario, base, session))
-    return {"session": session, "conversations": seen}
+    return {"session": session, "seen": seen}
 
 
 def run(connect, *able):

@@ -71,7 +71,7 @@ def main():
     seen += [whole(client, "plain"), whole(client, "key"), left(client, "slow")]
     # The same question again is another exchange.
     seen.append({**streamed(client, "plain"), "name": "plain again"})
-    json.dump({"session": session, "answers": seen}, sys.stdout, indent=1)
+    json.dump({"session": session, "seen": seen}, sys.stdout, indent=1)
 
 
 main()

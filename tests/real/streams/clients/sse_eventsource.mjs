@@ -78,4 +78,4 @@ for (const [name, secret] of Object.entries(JSON.parse(secrets))) {
 }
 const streams = [];
 for (const one of JSON.parse(text)) streams.push(await read(base, session, one));
-process.stdout.write(JSON.stringify({ session, streams }, null, 1), () => process.exit(0));
+process.stdout.write(JSON.stringify({ session, seen: streams }, null, 1), () => process.exit(0));

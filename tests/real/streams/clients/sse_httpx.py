@@ -105,7 +105,7 @@ def main():
     with httpx.Client(headers={"ouli-session": session}, timeout=8, trust_env=False) as client:
         seen = [read(client, base, *one) for one in streams]
         cut = count_cut(client, base)
-    json.dump({"session": session, "streams": seen, "cut": cut}, sys.stdout, indent=1)
+    json.dump({"session": session, "seen": seen, "cut": cut}, sys.stdout, indent=1)
 
 
 main()

@@ -199,4 +199,4 @@ for (const scenario of JSON.parse(putInto(text, JSON.parse(secrets)))) {
     conversations.push(await hold(scenario, base, session));
   }
 }
-process.stdout.write(JSON.stringify({ session, conversations }, null, 1), () => process.exit(0));
+process.stdout.write(JSON.stringify({ session, seen: conversations }, null, 1), () => process.exit(0));
