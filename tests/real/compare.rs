@@ -124,7 +124,8 @@ fn body(bytes: &Option<Vec<u8>>, secrets: &Secrets) -> Vec<u8> {
     }
 }
 
-fn without_secrets(text: &str, secrets: &Secrets) -> String {
+/// The text with the same word in place of each secret and of each stand-in.
+pub(crate) fn without_secrets(text: &str, secrets: &Secrets) -> String {
     let hide = |text: String, value: &str| text.replace(value, SECRET);
     let mut text = secrets.values().fold(text.to_owned(), hide);
     let mut from = 0;

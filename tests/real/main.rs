@@ -1,12 +1,13 @@
 //! Tests with software that others wrote: httpbin as the upstream; curl, httpx and Node's fetch
-//! as clients. They need Python and Node, so they run only where asked: `.ci/run` installs what
-//! they take and runs them.
+//! as clients; and programs that hold streams and conversations with each other. They need Python,
+//! Node and Chromium, so they run only where asked: `.ci/run` installs what they take and runs
+//! them.
 #![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 /// Where the programs are that the tests run.
 mod tools;
 
-/// httpbin, and the gateway.
+/// Upstreams, and the gateway.
 mod process;
 
 /// What all clients send.
@@ -26,3 +27,6 @@ mod compare;
 mod replay;
 /// The same in many sessions at once.
 mod sessions;
+
+/// The same for streams and conversations.
+mod streams;

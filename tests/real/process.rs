@@ -1,4 +1,4 @@
-//! The processes that the clients talk to: httpbin, and the gateway.
+//! The processes that the clients talk to: httpbin or another upstream, and the gateway.
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
@@ -12,7 +12,7 @@ use crate::tools;
 /// How long a process may take to start or to stop.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// httpbin under gunicorn, on a free port.
+/// A server on a free port: httpbin under gunicorn, or a script.
 pub(crate) struct Upstream {
     process: Process,
     /// Host and port.
@@ -51,6 +51,18 @@ impl Upstream {
         process.wait_for("Booting worker");
         let address = address.split_whitespace().next();
         let address = address.expect("split gives a first part").to_owned();
+        Self { process, address }
+    }
+
+    /// Starts a script of these tests that says where it listens; its log goes to a file in
+    /// `folder`.
+    pub(crate) fn script(name: &str, folder: &Path) -> Self {
+        let mut command = tools::script(name);
+        command.stdout(Stdio::null());
+        let log = Path::new(name).with_extension("log");
+        let log = log.file_name().expect("a script has a name");
+        let mut process = Process::start(command, folder.join(log));
+        let address = process.wait_for("listening at http://");
         Self { process, address }
     }
 

@@ -1,5 +1,7 @@
 //! The secrets that requests carry: one set while recording, another one at replay.
 
+use std::collections::BTreeMap;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
@@ -49,6 +51,13 @@ impl Secrets {
         self.0.iter().map(|(_, value)| value.as_str())
     }
 
+    /// A JSON object of all of them.
+    pub(crate) fn to_json(&self) -> String {
+        let pairs = self.0.iter().map(|(name, value)| (*name, value.as_str()));
+        let all: BTreeMap<&str, &str> = pairs.collect();
+        serde_json::to_string(&all).expect("texts can be written as JSON")
+    }
+
     /// True where any of them stands in these bytes.
     pub(crate) fn are_in(&self, bytes: &[u8]) -> bool {
         let mut finders = self
@@ -57,4 +66,46 @@ impl Secrets {
             .map(|(_, value)| memchr::memmem::Finder::new(value));
         finders.any(|finder| finder.find(bytes).is_some())
     }
+
+    /// The name of a secret that stands in these bytes, or half of it, or its base64.
+    pub(crate) fn traced_in(&self, bytes: &[u8]) -> Option<&'static str> {
+        let traced = self.0.iter().find(|(_, value)| {
+            let (front, back) = value.split_at(value.len() / 2);
+            let mut traces = [front.to_owned(), back.to_owned()]
+                .into_iter()
+                .chain((0..3).map(|before| base64_core(value, before)));
+            traces.any(|trace| memchr::memmem::find(bytes, trace.as_bytes()).is_some())
+        });
+        traced.map(|(name, _)| *name)
+    }
+}
+
+/// The part of a base64 text that a value alone decides, where so many bytes, modulo three, stand
+/// before it.
+fn base64_core(value: &str, before: usize) -> String {
+    let padded = [&vec![0; before][..], value.as_bytes()].concat();
+    let whole = padded.len() / 3 * 3;
+    let coded = STANDARD.encode(&padded[..whole]);
+    // Six bits a character: one byte before reaches into two of them, two bytes into three.
+    coded[(8 * before).div_ceil(6)..].to_owned()
+}
+
+#[test]
+fn traces_are_found() {
+    let secrets = Secrets::while_recording();
+    let token = secrets.put_into("${token}");
+    for before in ["", "a", "ab", "abc", "{\"token\": \""] {
+        let coded = STANDARD.encode(format!("{before}{token}\"}}"));
+        assert_eq!(
+            secrets.traced_in(coded.as_bytes()),
+            Some("token"),
+            "{coded}"
+        );
+    }
+    for part in [&token[..], &token[..8], &token[8..]] {
+        let text = format!("it is {part}, is it not?");
+        assert_eq!(secrets.traced_in(text.as_bytes()), Some("token"), "{text}");
+    }
+    assert_eq!(secrets.traced_in(b"it is <token-1>, is it not?"), None);
+    assert_eq!(Secrets::others().traced_in(token.as_bytes()), None);
 }

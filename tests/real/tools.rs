@@ -24,6 +24,24 @@ pub(crate) fn system(program: &str) -> Command {
     Command::new(program)
 }
 
+/// A script of these tests, run by Python or Node.
+pub(crate) fn script(name: &str) -> Command {
+    let mut command = if name.ends_with(".mjs") {
+        let modules = root().join("target/real/node/node_modules");
+        assert!(
+            modules.exists(),
+            "{} is missing; run: .ci/run --tools",
+            modules.display()
+        );
+        system("node")
+    } else {
+        python("python")
+    };
+    // Whatever proxy the system has, these tests stay on this machine.
+    command.arg(file(name)).env("NO_PROXY", "127.0.0.1");
+    command
+}
+
 /// A file of these tests.
 pub(crate) fn file(name: &str) -> PathBuf {
     root().join("tests/real").join(name)

@@ -1,0 +1,13 @@
+//! A page in Chromium, which opens WebSockets and event streams of its own origin.
+
+use super::trial::{Trial, scenarios};
+
+#[test]
+#[ignore = "needs Chromium and packages of Python: see .ci/run"]
+fn sees_the_same_without_the_origin() {
+    let (all, table) = Trial::new("browser.py", &["browser.py"]).run();
+    println!("\n{table}");
+    for told in all {
+        assert!(scenarios(&told).len() >= 14, "{told:#}");
+    }
+}

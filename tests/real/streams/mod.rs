@@ -1,0 +1,23 @@
+//! Streams and conversations between programs that others wrote: what a client told of them while
+//! recording, it tells again when the origin is gone.
+
+/// Runs a client, and gives what it told.
+mod peer;
+
+/// What the same told is, and where a secret is.
+mod told;
+
+/// Records, and replays with the same secrets and with others.
+mod trial;
+
+/// WebSockets between three libraries.
+mod conversations;
+
+/// Event streams and lines of JSON.
+mod events;
+
+/// The SDKs of two providers of language models.
+mod models;
+
+/// A page in Chromium.
+mod browser;

@@ -1,0 +1,55 @@
+//! A client, which is a script: it is told where to connect, and writes one JSON document of all
+//! that it saw.
+
+use std::fs::{self, File};
+use std::path::Path;
+use std::process::{Child, ExitStatus};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::secrets::Secrets;
+use crate::tools;
+
+/// How long a client may take. It gives up by itself before, and tells what it waited for.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Runs a script; its files go to `folder` under the name of the session and of this `run`.
+pub(super) fn run(
+    script: &str,
+    url: &str,
+    session: &str,
+    secrets: &Secrets,
+    folder: &Path,
+    run: &str,
+) -> Value {
+    let path = |end: &str| folder.join(format!("{session}-{run}.{end}"));
+    let (told, said) = (path("json"), path("txt"));
+    let create = |path: &Path| File::create(path).expect("the folder of the test is writable");
+    let mut command = tools::script(script);
+    command.args([url, session, &secrets.to_json()]);
+    command.stdout(create(&told)).stderr(create(&said));
+    let child = command.spawn().expect("it was looked for");
+    let status = wait(child);
+    let said = fs::read_to_string(said).unwrap_or_default();
+    let Some(status) = status else {
+        panic!("{script}, {run}: it does not end\n{said}");
+    };
+    assert!(status.success(), "{script}, {run}: {status}\n{said}");
+    let told = fs::read(told).unwrap_or_default();
+    serde_json::from_slice(&told).unwrap_or_else(|error| panic!("{script}, {run}: {error}\n{said}"))
+}
+
+fn wait(mut child: Child) -> Option<ExitStatus> {
+    let end = Instant::now() + PATIENCE;
+    while Instant::now() < end {
+        if let Some(status) = child.try_wait().expect("it is a child of ours") {
+            return Some(status);
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    // Where it has ended in this moment, there is nobody to kill.
+    let _ = child.kill();
+    let _ = child.wait();
+    None
+}

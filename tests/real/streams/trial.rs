@@ -1,0 +1,211 @@
+//! Clients talk to an origin through the gateway; then the origin is gone, and they see the same.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::{peer, told};
+use crate::process::{Gateway, Upstream};
+use crate::secrets::Secrets;
+
+/// What clients tell where they waited in vain.
+const LATE: [&str; 5] = [
+    "\"TimeoutError\"",
+    "\"timeout\"",
+    "\"late\"",
+    "\"no time left\"",
+    "Timeout\"",
+];
+
+/// An origin and its clients, each of which has a session of its own.
+pub(super) struct Trial {
+    folder: TempDir,
+    origin: &'static str,
+    clients: &'static [&'static str],
+}
+
+impl Trial {
+    /// Scripts in `origins` and in `clients`.
+    pub(super) fn new(origin: &'static str, clients: &'static [&'static str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        Self {
+            folder,
+            origin,
+            clients,
+        }
+    }
+
+    /// What the clients told while recording, and a table of how much of that they told again.
+    /// Panics where they tell anything else at replay, with the same secrets or with others, and
+    /// where a secret was kept.
+    pub(super) fn run(&self) -> (Vec<Value>, String) {
+        let (secrets, others) = (Secrets::while_recording(), Secrets::others());
+        let recorded = self.record(&secrets);
+        let (again, verdict) = self.replay("replay", &[], &secrets);
+        let (with_others, other_verdict) = self.replay("others", &[], &others);
+
+        let mut table = String::new();
+        let mut faults = Vec::new();
+        for (at, client) in self.clients.iter().enumerate() {
+            let same = differing(&recorded[at], &again[at], &secrets, "");
+            let hit = differing(&again[at], &with_others[at], &others, "other secrets, ");
+            let count = scenarios(&recorded[at]).len();
+            let pair = format!("{client} and {}", self.origin);
+            let (same_count, hit_count) = (count - same.len(), count - hit.len());
+            writeln!(
+                table,
+                "{pair:<42} {count:>4} {same_count:>4} as recorded {hit_count:>4} with others"
+            )
+            .unwrap();
+            let named = |fault| format!("{pair}: {fault}");
+            faults.extend(same.into_iter().chain(hit).map(named));
+        }
+        faults.extend(verdict.into_iter().chain(other_verdict));
+        faults.extend(self.traces(&[&secrets, &others]));
+        let faults = faults.join("\n");
+        assert!(
+            faults.is_empty(),
+            "not the same at replay:\n{faults}\n\n{table}"
+        );
+        (recorded, table)
+    }
+
+    fn record(&self, secrets: &Secrets) -> Vec<Value> {
+        let origin = Upstream::script(&format!("streams/origins/{}", self.origin), self.path());
+        let url = format!("http://{}", origin.address);
+        let log = self.path().join("record.log");
+        let gateway = Gateway::start(&["record", "--upstream", &url], &self.cassettes(), log);
+        let told = self.all("record", &gateway, secrets);
+        origin.stop();
+        let (said, status) = gateway.stop();
+        assert!(status.success(), "{status}\n{said}");
+        for (one, client) in told.iter().zip(self.clients) {
+            let text = one.to_string();
+            let late = LATE.iter().find(|late| text.contains(**late));
+            assert!(late.is_none(), "{client} waited in vain: {one:#}");
+        }
+        told
+    }
+
+    /// What the clients told, and what is wrong with the verdict: each exchange has to be asked
+    /// for, and no other.
+    pub(super) fn replay(
+        &self,
+        run: &str,
+        further: &[&str],
+        secrets: &Secrets,
+    ) -> (Vec<Value>, Option<String>) {
+        let report = self.path().join(format!("{run}-report.json"));
+        let mut arguments = vec!["replay", "--strict", "--report", report.to_str().unwrap()];
+        arguments.extend(further);
+        let log = self.path().join(format!("{run}.log"));
+        let gateway = Gateway::start(&arguments, &self.cassettes(), log);
+        let told = self.all(run, &gateway, secrets);
+        let (said, status) = gateway.stop();
+        let verdict: Value = serde_json::from_slice(&fs::read(report).unwrap()).unwrap();
+        let sessions = verdict["sessions"].as_array().unwrap();
+        let all_used = self.clients.iter().all(|client| {
+            let session = session(client);
+            let verdict = sessions.iter().find(|one| one["session"] == session);
+            verdict.is_some_and(|one| {
+                one["hits"] == one["exchanges"] && one["misses"] == 0 && one["unused"] == json!([])
+            })
+        });
+        let wrong = !(all_used && status.success());
+        (
+            told,
+            wrong.then(|| format!("{run} ended with {status}:\n{said}\n{verdict:#}")),
+        )
+    }
+
+    fn all(&self, run: &str, gateway: &Gateway, secrets: &Secrets) -> Vec<Value> {
+        let tell = |client: &&str| {
+            let (script, session) = (format!("streams/clients/{client}"), session(client));
+            peer::run(&script, &gateway.url, session, secrets, self.path(), run)
+        };
+        self.clients.iter().map(tell).collect()
+    }
+
+    /// Where a secret is: neither a cassette nor what the gateway said may hold one.
+    fn traces(&self, secrets: &[&Secrets]) -> Vec<String> {
+        let mut files = ["record.log", "replay.log", "others.log"]
+            .map(|name| self.path().join(name))
+            .to_vec();
+        files.extend(
+            ["replay-report.json", "others-report.json"].map(|name| self.path().join(name)),
+        );
+        files.extend(files_below(&self.cassettes()));
+        let traces = files.iter().flat_map(|file| {
+            let bytes = fs::read(file).unwrap();
+            let names = secrets.iter().filter_map(move |one| one.traced_in(&bytes));
+            names.map(move |name| format!("the secret `{name}` is in {}", file.display()))
+        });
+        traces.collect()
+    }
+
+    fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn cassettes(&self) -> PathBuf {
+        self.path().join("cassettes")
+    }
+}
+
+fn session(client: &str) -> &str {
+    client.split('.').next().unwrap_or(client)
+}
+
+/// What a client told of each scenario.
+pub(super) fn scenarios(told: &Value) -> &[Value] {
+    told["seen"].as_array().map_or(&[], Vec::as_slice)
+}
+
+/// The scenario of this name.
+pub(super) fn scenario<'a>(told: &'a Value, name: &str) -> &'a Value {
+    let found = scenarios(told).iter().find(|one| one["name"] == name);
+    found.unwrap_or_else(|| panic!("no scenario {name}: {told:#}"))
+}
+
+/// A text for each scenario that differs, and one for what is told beside them.
+fn differing(one: &Value, other: &Value, secrets: &Secrets, when: &str) -> Vec<String> {
+    let beside = |told: &Value| {
+        let mut told = told.clone();
+        let members = told.as_object_mut().expect("clients tell objects");
+        members.insert("seen".to_owned(), Value::Null);
+        members.insert("name".to_owned(), json!("beside the scenarios"));
+        told
+    };
+    let beside = [(beside(one), beside(other))];
+    let pairs = scenarios(one).iter().zip(scenarios(other));
+    let pairs = pairs.chain(beside.iter().map(|(one, other)| (one, other)));
+    let faults = pairs.filter_map(|(one, other)| {
+        let lines = told::differences(one, other, secrets);
+        let shown = told::shows_any(other, secrets).then(|| "a secret is replayed".to_owned());
+        let lines: Vec<_> = lines.into_iter().chain(shown).collect();
+        let name = &one["name"];
+        (!lines.is_empty()).then(|| format!("{when}{name}: {}", lines.join("\n  ")))
+    });
+    faults.collect()
+}
+
+fn files_below(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let into = if path.is_dir() {
+                &mut folders
+            } else {
+                &mut files
+            };
+            into.push(path);
+        }
+    }
+    assert!(!files.is_empty(), "nothing was recorded");
+    files
+}
