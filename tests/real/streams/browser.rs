@@ -8,6 +8,6 @@ fn sees_the_same_without_the_origin() {
     let (all, table) = Trial::new("browser.py", &["browser.py"]).run();
     println!("\n{table}");
     for told in all {
-        assert!(scenarios(&told).len() >= 14, "{told:#}");
+        assert!(scenarios(&told).len() >= 15, "{told:#}");
     }
 }

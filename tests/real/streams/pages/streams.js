@@ -55,8 +55,9 @@ function talk(path, { subprotocols = [], messages = [], count = messages.length,
   });
 }
 
-// An event stream, until it is closed for good or until an event of the type `last`.
-function listen(path) {
+// An event stream, until it is closed for good, until an event of the type `last`, or `once` only:
+// until its first end.
+function listen(path, { once = false } = {}) {
   const events = [];
   return new Promise((done) => {
     const source = new EventSource(path);
@@ -78,12 +79,14 @@ function listen(path) {
     }
     source.onerror = () => {
       events.push({ error: source.readyState });
-      if (source.readyState === EventSource.CLOSED) end();
+      if (once || source.readyState === EventSource.CLOSED) end();
     };
   });
 }
 
-// A body, read piece by piece.
+// A body, read piece by piece. Of one that is cut the text is not told: a stream that fails forgets
+// what nobody has read from it yet (WHATWG Streams, ReadableStreamDefaultControllerError), so that
+// how much was read is a matter of luck.
 async function read(path, init) {
   const response = await fetch(path, init);
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
@@ -95,7 +98,7 @@ async function read(path, init) {
       text += value;
     }
   } catch (error) {
-    return { status: response.status, text, error: error.name };
+    return { status: response.status, error: error.name };
   }
 }
 
@@ -117,6 +120,7 @@ const all = [
   ["events", () => listen("events")],
   ["events resumed", () => listen("resumed")],
   ["events refused", () => listen("refused")],
+  ["events cut", () => listen("events-cut", { once: true })],
   ["events with secrets", () => listen(`spelled?${secret}`)],
   ["read", () => read("events", bearer)],
   ["read, cut", () => read("events-cut")],
