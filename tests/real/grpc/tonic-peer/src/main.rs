@@ -1,0 +1,65 @@
+//! A peer of the package ouli.test with tonic: `server` and `client`, as the ones in Python.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a peer that cannot go on says so by panicking"
+)]
+
+mod cases;
+mod client;
+mod messages;
+mod secrets;
+mod seen;
+mod server;
+mod service;
+
+use std::time::Duration;
+
+use clap::Parser;
+
+use crate::secrets::Secrets;
+
+/// How long a client may run.
+const RUN: Duration = Duration::from_secs(55);
+
+#[derive(Parser)]
+enum Told {
+    /// Serves on a free port of 127.0.0.1, and says on stderr where it listens.
+    Server {
+        #[arg(long)]
+        secret: String,
+    },
+    /// Calls a server, and writes what it saw to stdout as one JSON document.
+    Client(Cases),
+}
+
+/// What a client is told.
+#[derive(clap::Args)]
+struct Cases {
+    /// Host and port.
+    #[arg(long)]
+    target: String,
+    #[arg(long)]
+    secret: String,
+    #[arg(long, value_delimiter = ',')]
+    cases: Vec<String>,
+    #[arg(long)]
+    session: Option<String>,
+    /// Say something else in the middle of the ping-pong.
+    #[arg(long)]
+    wrong: bool,
+    /// Make the two different calls in the other order.
+    #[arg(long)]
+    swapped: bool,
+}
+
+#[tokio::main(worker_threads = 2)]
+async fn main() {
+    match Told::parse() {
+        Told::Server { secret } => server::serve(Secrets::of(&secret)).await,
+        Told::Client(told) => {
+            let run = tokio::time::timeout(RUN, cases::run(&told));
+            let seen = run.await.expect("a run has to end in time");
+            println!("{seen:#}");
+        }
+    }
+}
