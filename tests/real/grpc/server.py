@@ -39,9 +39,11 @@ class Service:
         self.calls = itertools.count()
 
     def begin(self, context):
-        """Sends the initial metadata; keeps the trailing metadata for the end."""
+        """Sends the initial metadata at once; keeps the trailing metadata for the end."""
         metadata = context.invocation_metadata()
-        context.send_initial_metadata([one for one in metadata if one[0] == ECHO_INITIAL])
+        initial = [one for one in metadata if one[0] == ECHO_INITIAL]
+        if initial:
+            context.send_initial_metadata(initial)
         context.set_trailing_metadata([one for one in metadata if one[0] == ECHO_TRAILING])
 
     def response(self, request, context, received=None):

@@ -22,7 +22,7 @@ pub(crate) async fn run(told: &crate::Cases) -> Value {
         let mut seen = Vec::new();
         for call in calls(name, told, &secrets) {
             let call = client.call(call).await;
-            let late = name == "deadline";
+            let late = name.starts_with("deadline");
             seen.push(if late {
                 call.shown_late()
             } else {
@@ -124,12 +124,16 @@ fn further(name: &str, secrets: &Secrets) -> Vec<Call> {
             call.gzip = true;
             vec![call]
         }
-        "deadline" => {
+        "deadline" | "deadline_without_head" => {
             let mut call = unary(Request {
                 sleep_ms: 2000,
                 ..Request::default()
             });
             call.timeout = Duration::from_millis(300);
+            // Who asks for initial metadata gets the head of the response before the server sleeps.
+            if name == "deadline" {
+                call.metadata = initial_metadata();
+            }
             vec![call]
         }
         "cancel" => {
@@ -183,9 +187,7 @@ fn ping_pong(wrong: bool) -> Call {
 }
 
 fn custom_metadata() -> [Call; 2] {
-    let mut metadata = MetadataMap::new();
-    let value = "test_initial_metadata_value".parse().unwrap();
-    metadata.insert("x-grpc-test-echo-initial", value);
+    let mut metadata = initial_metadata();
     let value = MetadataValue::from_bytes(b"\xab\xab\xab\x00\xff");
     metadata.insert_bin("x-grpc-test-echo-trailing-bin", value);
     let request = Request {
@@ -202,6 +204,13 @@ fn custom_metadata() -> [Call; 2] {
         call.metadata = metadata.clone();
     }
     calls
+}
+
+fn initial_metadata() -> MetadataMap {
+    let mut metadata = MetadataMap::new();
+    let value = "test_initial_metadata_value".parse().unwrap();
+    metadata.insert("x-grpc-test-echo-initial", value);
+    metadata
 }
 
 fn unary(request: Request) -> Call {

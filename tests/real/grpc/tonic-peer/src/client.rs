@@ -6,6 +6,7 @@ use bytes::{Buf as _, BufMut as _, Bytes};
 use http::uri::PathAndQuery;
 use prost::Message as _;
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::client::Grpc;
 use tonic::codec::CompressionEncoding::Gzip;
@@ -63,9 +64,12 @@ impl Client {
 
     pub(crate) async fn call(&self, call: Call) -> Seen {
         let mut seen = Seen::default();
-        if let Err(status) = self.converse(call, &mut seen).await {
-            seen.status = Some(status);
-        }
+        // tonic looks at the time no more once the head of the response has come.
+        let ended = timeout(call.timeout, self.converse(call, &mut seen)).await;
+        seen.status = match ended {
+            Ok(ended) => ended.err(),
+            Err(_) => Some(Status::deadline_exceeded("")),
+        };
         seen
     }
 

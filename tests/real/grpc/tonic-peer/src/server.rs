@@ -20,7 +20,7 @@ use tower_service::Service;
 
 use crate::messages::{Empty, Request, Response};
 use crate::secrets::Secrets;
-use crate::service::{Call, EmptyCall};
+use crate::service::{Call, EmptyCall, HeadFirst};
 
 const ECHO_INITIAL: HeaderName = HeaderName::from_static("x-grpc-test-echo-initial");
 const ECHO_TRAILING: HeaderName = HeaderName::from_static("x-grpc-test-echo-trailing-bin");
@@ -83,7 +83,7 @@ impl Peer {
             calls: self.calls,
             trailers: trailers.clone(),
         };
-        let mut response = dispatch(call, request).await;
+        let mut response = dispatch(call, request, initial.is_some()).await;
         response
             .headers_mut()
             .extend(initial.map(|value| (ECHO_INITIAL, value)));
@@ -99,7 +99,12 @@ impl Peer {
     }
 }
 
-async fn dispatch(call: Call, request: http::Request<Body>) -> http::Response<Body> {
+/// With `head_first`, the head of the response does not wait for the message.
+async fn dispatch(
+    call: Call,
+    request: http::Request<Body>,
+    head_first: bool,
+) -> http::Response<Body> {
     let mut grpc = Grpc::new(ProstCodec::<Response, Request>::default());
     let method = request.uri().path().rsplit('/').next().unwrap().to_owned();
     match method.as_str() {
@@ -107,6 +112,7 @@ async fn dispatch(call: Call, request: http::Request<Body>) -> http::Response<Bo
             let mut grpc = Grpc::new(ProstCodec::<Empty, Empty>::default());
             grpc.unary(EmptyCall, request).await
         }
+        "UnaryCall" if head_first => grpc.server_streaming(HeadFirst(call), request).await,
         "UnaryCall" => {
             let grpc = grpc.accept_compressed(Gzip).send_compressed(Gzip);
             { grpc }.unary(call, request).await

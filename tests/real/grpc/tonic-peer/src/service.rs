@@ -33,6 +33,9 @@ pub(crate) struct Call {
 
 pub(crate) struct EmptyCall;
 
+/// A call with one response, whose head is sent before the response is there.
+pub(crate) struct HeadFirst(pub(crate) Call);
+
 type Answer<T> = Pin<Box<dyn Future<Output = Result<tonic::Response<T>, Status>> + Send>>;
 type Responses = ReceiverStream<Result<Response, Status>>;
 
@@ -79,6 +82,23 @@ impl ClientStreamingService<Request> for Call {
                 ..Response::default()
             }))
         })
+    }
+}
+
+impl ServerStreamingService<Request> for HeadFirst {
+    type Response = Response;
+    type ResponseStream = Responses;
+    type Future = Ready<Result<tonic::Response<Responses>, Status>>;
+
+    fn call(&mut self, request: tonic::Request<Request>) -> Self::Future {
+        let answer = UnaryService::call(&mut self.0, request);
+        let (responses, stream) = mpsc::channel(1);
+        tokio::spawn(async move {
+            let response = answer.await.map(tonic::Response::into_inner);
+            // A client that is gone needs no response.
+            let _ = responses.send(response).await;
+        });
+        ready(Ok(tonic::Response::new(stream.into())))
     }
 }
 
