@@ -113,3 +113,31 @@ fn secrets_are_found_in_base64() {
         assert!(found, "{coded}");
     }
 }
+
+#[test]
+fn secrets_are_the_only_difference_that_is_none() {
+    use serde_json::json;
+
+    let call = |code: u8, bytes: &str, text: &str, rest: &str| {
+        let message = json!({"bytes": bytes, "texts": {"text": text}, "rest": rest});
+        json!({"case": [{"code": code, "messages": [message]}]})
+    };
+    let comparison = Comparison {
+        name: "",
+        secret: "s3cret",
+    };
+    let was = call(0, "AAAA", "pWs3cret", "CC");
+    for (is, faults) in [
+        (call(0, "AAAA", "pWs3cret", "CC"), 0),
+        (call(0, "BBBB", "<password-1>", "CC"), 0),
+        (call(0, "BBBB", "<password-1>", "DD"), 1),
+        (call(0, "BBBB", "plain", "CC"), 1),
+        (call(5, "AAAA", "pWs3cret", "CC"), 1),
+        (json!({}), 1),
+    ] {
+        let (_, told) = comparison.differences(&was, &is);
+        assert_eq!(told.len(), faults, "{told:?}");
+    }
+    let (was, is) = (call(0, "AAAA", "x", ""), call(0, "BBBB", "x", ""));
+    assert_eq!(comparison.differences(&was, &is).1.len(), 1);
+}

@@ -53,7 +53,8 @@ class Service:
             received_bytes=check_payload(request) if received is None else received,
         )
         if request.response_size:
-            response.payload.CopyFrom(schema.Response(payload=payload(request.response_size)).payload)
+            sized = schema.Response(payload=payload(request.response_size))
+            response.MergeFrom(sized)
         if request.WhichOneof("choice") == "text":
             response.text = request.text
         elif request.WhichOneof("choice") == "number":

@@ -113,17 +113,7 @@ fn further(name: &str, secrets: &Secrets) -> Vec<Call> {
             let text = Asked::Text("of the oneof".to_owned());
             vec![with(text), with(Asked::Number(-(1 << 60)))]
         }
-        "gzip" => {
-            let mut call = unary(Request {
-                payload: Some(Payload::pattern(5000)),
-                response_size: 5000,
-                tags: vec!["compress me ".repeat(200)],
-                compress_response: true,
-                ..Request::default()
-            });
-            call.gzip = true;
-            vec![call]
-        }
+        "gzip" => vec![gzip()],
         "deadline" | "deadline_without_head" => {
             let mut call = unary(Request {
                 sleep_ms: 2000,
@@ -184,6 +174,18 @@ fn ping_pong(wrong: bool) -> Call {
         requests[1].choice = Some(Asked::Text("something else".to_owned()));
     }
     Call::new("FullDuplexCall", requests)
+}
+
+fn gzip() -> Call {
+    let mut call = unary(Request {
+        payload: Some(Payload::pattern(5000)),
+        response_size: 5000,
+        tags: vec!["compress me ".repeat(200)],
+        compress_response: true,
+        ..Request::default()
+    });
+    call.gzip = true;
+    call
 }
 
 fn custom_metadata() -> [Call; 2] {
