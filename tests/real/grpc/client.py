@@ -3,7 +3,8 @@
 python client.py --target HOST:PORT --secret S --cases a,b,c [--session NAME] [--wrong] [--swapped]
 
 Each case gives a list of calls. Of a call: `messages` (each with its bytes as they came, its texts,
-and its bytes without the texts), `initial` and `trailing` metadata by name, `code` and `details`.
+and its bytes without the texts), `initial` and `trailing` metadata by name, `code` and `details`;
+and `compression` of both sides as it was on the wire, where it is about that.
 """
 
 import argparse
@@ -16,6 +17,7 @@ import sys
 import grpc
 
 import schema
+import wire
 
 ECHO = [
     ("x-grpc-test-echo-initial", "test_initial_metadata_value"),
@@ -64,7 +66,7 @@ def shown_message(data):
 
 
 class Client:
-    def __init__(self, told):
+    def __init__(self, told, target):
         self.told = told
         self.secrets = schema.secrets(told.secret)
         self.session = [("ouli-session", told.session)] if told.session else []
@@ -74,7 +76,7 @@ class Client:
             ("grpc.enable_retries", 0),
             ("grpc.use_local_subchannel_pool", 1),
         ]
-        self.channel = grpc.insecure_channel(told.target, options=options)
+        self.channel = grpc.insecure_channel(target, options=options)
         self.makers = {
             (False, False): self.channel.unary_unary,
             (False, True): self.channel.unary_stream,
@@ -209,7 +211,11 @@ class Cases:
     def gzip(self):
         words = ["compress me " * 200]
         fields = {"payload": pattern(5000), "response_size": 5000, "tags": words}
-        return [self.client.unary(compression=GZIP, compress_response=True, **fields)]
+        with wire.Relay(self.told.target) as relay:
+            client = Client(self.told, relay.address)
+            seen = client.unary(compression=GZIP, compress_response=True, **fields)
+            client.channel.close()
+        return [{**seen, "compression": relay.shown()}]
 
     def deadline(self):
         # Who asks for initial metadata gets the head of the response before the server sleeps.
@@ -266,7 +272,7 @@ def main():
     told = parser.parse_args()
     # The default action ends the process whatever its threads do.
     signal.alarm(RUN)
-    cases = Cases(Client(told), told)
+    cases = Cases(Client(told, told.target), told)
     seen = {name: getattr(cases, name)() for name in told.cases.split(",")}
     json.dump(seen, sys.stdout, indent=1, sort_keys=True)
 

@@ -17,6 +17,7 @@ use tonic::{Code, Status};
 
 use crate::messages::Request;
 use crate::seen::Seen;
+use crate::wire::Watched;
 
 /// How long a call may take.
 const CALL: Duration = Duration::from_secs(20);
@@ -74,8 +75,10 @@ impl Client {
     }
 
     async fn converse(&self, call: Call, seen: &mut Seen) -> Result<(), Status> {
-        let mut grpc = Grpc::new(self.channel.clone());
+        let channel = Watched::new(self.channel.clone());
+        let mut grpc = Grpc::new(channel.clone());
         if call.gzip {
+            seen.wire = Some(channel);
             grpc = grpc.send_compressed(Gzip).accept_compressed(Gzip);
         }
         grpc.ready()

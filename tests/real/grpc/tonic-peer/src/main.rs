@@ -11,6 +11,7 @@ mod secrets;
 mod seen;
 mod server;
 mod service;
+mod wire;
 
 use std::time::Duration;
 

@@ -9,6 +9,7 @@ use tonic::metadata::{KeyAndValueRef, MetadataMap};
 use tonic::{Code, Status};
 
 use crate::messages::{Answered, Response};
+use crate::wire::Watched;
 
 /// A call as far as the client knows it.
 #[derive(Default)]
@@ -19,6 +20,8 @@ pub(crate) struct Seen {
     pub(crate) trailing: MetadataMap,
     /// None where the call ended well.
     pub(crate) status: Option<Status>,
+    /// Of a call that is about compression.
+    pub(crate) wire: Option<Watched>,
 }
 
 impl Seen {
@@ -35,13 +38,17 @@ impl Seen {
             }
         }
         trailing.sort_by(|one, other| one.0.cmp(&other.0));
-        json!({
+        let mut shown = json!({
             "messages": messages,
             "initial": metadata(&self.initial),
             "trailing": trailing,
             "code": ended.0 as i32,
             "details": ended.1,
-        })
+        });
+        if let Some(wire) = &self.wire {
+            shown["compression"] = wire.shown();
+        }
+        shown
     }
 
     /// A call that was to end by its deadline. Who notices that first says so in its own words, and
