@@ -8,6 +8,16 @@ use base64::engine::general_purpose::STANDARD_NO_PAD;
 use regex::Regex;
 use serde_json::Value;
 
+/// What is told of a call; of its compression only where the call is about that.
+const MEMBERS: [&str; 6] = [
+    "code",
+    "compression",
+    "details",
+    "initial",
+    "messages",
+    "trailing",
+];
+
 /// What was seen twice, with the secrets that are no difference.
 pub(super) struct Comparison<'a> {
     /// What is told of a difference first.
@@ -27,7 +37,7 @@ impl Comparison<'_> {
             }
             for (at, (was, is)) in calls.iter().zip(others).enumerate() {
                 count += 1;
-                for member in ["code", "details", "initial", "messages", "trailing"] {
+                for member in MEMBERS {
                     let (was, is) = (self.plain(&was[member]), self.plain(&is[member]));
                     if was != is {
                         let (name, was, is) = (self.name, excerpt(&was), excerpt(&is));
@@ -139,5 +149,9 @@ fn secrets_are_the_only_difference_that_is_none() {
         assert_eq!(told.len(), faults, "{told:?}");
     }
     let (was, is) = (call(0, "AAAA", "x", ""), call(0, "BBBB", "x", ""));
+    assert_eq!(comparison.differences(&was, &is).1.len(), 1);
+    let coded = |coding: &str| json!({"case": [{"messages": [], "compression": coding}]});
+    let (was, is) = (coded("gzip"), coded("identity"));
+    assert_eq!(comparison.differences(&was, &was).1.len(), 0);
     assert_eq!(comparison.differences(&was, &is).1.len(), 1);
 }
