@@ -37,6 +37,7 @@ pub(super) fn all() -> Vec<Case> {
                 with(get("a greeting", "/hello")),
                 with(get("the same, compressed", "/gzip")),
                 with(get("a stream in chunks", "/stream")),
+                with(get("an event stream", "/events")),
                 with(get("bytes that are no text", "/bytes")),
                 with(get("a redirect, not followed", "/moved")),
                 with(get("a cookie is set", "/login?access_token={secret}")),

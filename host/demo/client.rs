@@ -9,6 +9,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpStream;
 
 use super::cases::{Case, Protocol};
+use super::talks::{self, Talk};
 use crate::drain::Drain;
 use crate::fault::chain;
 use crate::gateway::Gateway;
@@ -40,6 +41,11 @@ impl Client {
             http2: find("http2")?,
             drain: Drain::default(),
         })
+    }
+
+    /// Has the conversations.
+    pub(super) async fn talk(&self, secret: &str) -> Result<Vec<Talk>, String> {
+        talks::all(self.http1, self.http2, secret).await
     }
 
     pub(super) async fn send(

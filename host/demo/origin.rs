@@ -18,6 +18,8 @@ use hyper_util::server::conn::auto;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
+use super::cases::SECRET;
+use super::live;
 use crate::drain::{Drain, Stop};
 use crate::fault::chain;
 
@@ -27,7 +29,8 @@ pub(super) struct Origin {
     drain: Drain,
 }
 
-type Body = UnsyncBoxBody<Bytes, Infallible>;
+/// The body of what it answers.
+pub(super) type Body = UnsyncBoxBody<Bytes, Infallible>;
 
 impl Origin {
     #[expect(
@@ -58,8 +61,10 @@ async fn accept(listener: TcpListener, drain: Drain, mut stop: Stop) {
         let Ok((stream, _)) = accepted else { return };
         let mut stop = stop.clone();
         drain.spawn(async move {
-            let builder = auto::Builder::new(TokioExecutor::new());
-            let connection = builder.serve_connection(TokioIo::new(stream), service_fn(answer));
+            let mut builder = auto::Builder::new(TokioExecutor::new());
+            builder.http2().enable_connect_protocol();
+            let io = TokioIo::new(stream);
+            let connection = builder.serve_connection_with_upgrades(io, service_fn(answer));
             tokio::select! {
                 // The client sees what went wrong.
                 _ = connection => {}
@@ -71,6 +76,11 @@ async fn accept(listener: TcpListener, drain: Drain, mut stop: Stop) {
 
 async fn answer(request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
     let route = (request.method().clone(), request.uri().path().to_owned());
+    match (&route.0, route.1.as_str()) {
+        (_, "/chat") => return Ok(live::chat(request)),
+        (_, "/demo.Chat/Talk") => return Ok(live::call(request)),
+        _ => {}
+    }
     let response = Response::builder().header("date", "Thu, 01 Jan 2026 00:00:00 GMT");
     let text = response.header("content-type", "text/plain; charset=utf-8");
     let built = match (&route.0, route.1.as_str()) {
@@ -79,6 +89,9 @@ async fn answer(request: Request<Incoming>) -> Result<Response<Body>, Infallible
             .header("content-encoding", "gzip")
             .body(whole(gzip(b"good morning, over and over\n"))),
         (&Method::GET, "/stream") => text.body(chunks()),
+        (&Method::GET, "/events") => Response::builder()
+            .header("content-type", "text/event-stream")
+            .body(live::events(SECRET)),
         (&Method::GET, "/bytes") => Response::builder()
             .header("content-type", "application/octet-stream")
             .body(whole((0..=255).collect::<Vec<u8>>())),
@@ -110,21 +123,27 @@ fn whole(bytes: impl Into<Bytes>) -> Body {
 
 /// A body whose parts come one after the other.
 fn chunks() -> Body {
-    let (parts, queue) = mpsc::channel(1);
+    let (parts, body) = queue();
     Drain::default().spawn(async move {
         for number in 1..=3 {
             let part = Bytes::from(format!("part {number}\n"));
-            if parts.send(part).await.is_err() {
+            if parts.send(Frame::data(part)).await.is_err() {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
     });
-    Queue(queue).boxed_unsync()
+    body
+}
+
+/// A body, and the way to write it.
+pub(super) fn queue() -> (mpsc::Sender<Frame<Bytes>>, Body) {
+    let (parts, queue) = mpsc::channel(1);
+    (parts, Queue(queue).boxed_unsync())
 }
 
 /// A channel as a body.
-struct Queue(mpsc::Receiver<Bytes>);
+struct Queue(mpsc::Receiver<Frame<Bytes>>);
 
 impl hyper::body::Body for Queue {
     type Data = Bytes;
@@ -135,7 +154,7 @@ impl hyper::body::Body for Queue {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         let polled = self.0.poll_recv(cx);
-        polled.map(|part| part.map(|bytes| Ok(Frame::data(bytes))))
+        polled.map(|part| part.map(Ok))
     }
 }
 
