@@ -9,6 +9,7 @@
 pub mod args;
 mod conversation;
 mod environment;
+mod examples;
 mod inspect;
 mod serve;
 mod telemetry;

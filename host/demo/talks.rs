@@ -48,10 +48,23 @@ pub(super) async fn all(
     let one = client(format!("http://{http1}"))?;
     let two = client(format!("h2c://{http2}"))?;
     Ok(vec![
-        chat(&one, http1, "HTTP/1.1", secret).await?,
-        chat(&two, http2, "HTTP/2", secret).await?,
-        call(&two, http2, secret).await?,
+        of(
+            "a WebSocket over HTTP/1.1",
+            chat(&one, http1, "HTTP/1.1", secret),
+        )
+        .await?,
+        of(
+            "a WebSocket over HTTP/2",
+            chat(&two, http2, "HTTP/2", secret),
+        )
+        .await?,
+        of("a call of gRPC", call(&two, http2, secret)).await?,
     ])
+}
+
+/// Names what went wrong where.
+async fn of(name: &str, talk: impl Future<Output = Result<Talk, String>>) -> Result<Talk, String> {
+    talk.await.map_err(|error| format!("{name}: {error}"))
 }
 
 async fn chat(
@@ -122,9 +135,10 @@ async fn converse(
             }
             Ok(Some(Heard::Message { content, .. })) => {
                 let text = String::from_utf8_lossy(&content).into_owned();
-                if !text.contains("PASSWORD") {
-                    heard.push(text);
+                if text.contains("PASSWORD") {
+                    continue;
                 }
+                heard.push(text);
                 let frame = match words.next() {
                     Some(word) => encoder.message(true, word.as_bytes(), false, Some(MASK)),
                     None => encoder.close(Some(1000), "", Some(MASK)),

@@ -12,6 +12,7 @@ pub mod engine;
 mod imports;
 mod instance;
 mod log;
+mod pieces;
 mod plugins;
 mod redaction;
 mod said;

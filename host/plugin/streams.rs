@@ -7,11 +7,12 @@ use bytes::{Bytes, BytesMut};
 
 use super::PluginFailure;
 use super::component::Plugin;
+use super::pieces::{cut, join};
 use super::redaction::{Place, RedactionCount, Redactors, add, ask, wrong};
 use super::said::Said as Shown;
 use crate::exchange::part::{Part, PartKind};
 use crate::exchange::redaction::{self, Joint, PlainMessage, Redaction};
-use crate::exchange::stream::{Form, Piece, Protocol, Said, Side, Stream, Turn, Unit};
+use crate::exchange::stream::{Form, Protocol, Said, Side, Stream, Turn, Unit};
 use crate::exchange::{Content, Exchange, Message, Response};
 
 /// What came back for a request.
@@ -376,33 +377,6 @@ fn ask_parts(
         *last = whole.freeze();
     }
     Ok(done)
-}
-
-/// The pieces of a body.
-fn cut(body: &[u8], pieces: &[Piece]) -> Vec<Bytes> {
-    let mut rest = body;
-    let parts = pieces.iter().map(|piece| {
-        let size = usize::try_from(piece.size).unwrap_or(usize::MAX);
-        let (part, after) = rest.split_at(size.min(rest.len()));
-        rest = after;
-        Bytes::copy_from_slice(part)
-    });
-    parts.collect()
-}
-
-/// The body of these parts, whose sizes are noted. Where there are fewer parts than before, the
-/// last one came when all had come.
-fn join(parts: &[Bytes], pieces: &mut Vec<Piece>) -> Bytes {
-    let last = pieces.last().map_or(0, |piece| piece.at);
-    let fewer = parts.len() < pieces.len();
-    pieces.truncate(parts.len());
-    for (piece, part) in pieces.iter_mut().zip(parts) {
-        piece.size = part.len() as u64;
-    }
-    if let Some(piece) = pieces.last_mut().filter(|_| fewer) {
-        piece.at = last;
-    }
-    parts.concat().into()
 }
 
 /// A control frame holds 125 bytes at most (RFC 6455, section 5.5), two of which may be a code.

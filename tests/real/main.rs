@@ -1,7 +1,7 @@
 //! Tests with software that others wrote: httpbin as the upstream; curl, httpx and Node's fetch
-//! as clients; grpcio and tonic as both; and programs that hold streams and conversations with each
-//! other. They need Python, Node and Chromium, so they run only where asked: `.ci/run` installs what
-//! they take and runs them.
+//! as clients; grpcio and tonic as both; and programs that hold conversations with each other. They
+//! need Python, Node and Chromium, so they run only where asked: `.ci/run` installs what they take
+//! and runs them.
 #![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 /// Where the programs are that the tests run.

@@ -151,8 +151,12 @@ fn fragments() -> Vec<Row> {
     let whole = says(TEXT, "fragment");
     let empty = [frame(0x01, ""), frame(0x00, ""), frame(0x80, "")];
     vec![
-        good("5.4 three fragments", &parts, &[whole.clone()]),
-        good("5.4 in one write", &[parts.concat()], &[whole.clone()]),
+        good("5.4 three fragments", &parts, std::slice::from_ref(&whole)),
+        good(
+            "5.4 in one write",
+            &[parts.concat()],
+            std::slice::from_ref(&whole),
+        ),
         good(
             "5.4 control frames between",
             &between,
@@ -314,9 +318,13 @@ fn compressed() -> Vec<Row> {
         good(
             "7692 7.2.3.1 one block",
             &[frame(0xc1, hello)],
-            &[same.clone()],
+            std::slice::from_ref(&same),
         ),
-        good("7692 7.2.3.1 in fragments", &parts, &[same.clone()]),
+        good(
+            "7692 7.2.3.1 in fragments",
+            &parts,
+            std::slice::from_ref(&same),
+        ),
         good(
             "7692 7.2.3.2 the window stays",
             &[frame(0xc1, hello), frame(0xc1, again)],

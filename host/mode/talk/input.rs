@@ -9,6 +9,8 @@ use std::task::Poll;
 use bytes::BytesMut;
 use tokio::io::{AsyncRead, ReadBuf};
 
+use crate::exchange::websocket::{Decoder, Heard};
+
 /// Bytes that are read at once, into a buffer that all conversations of a thread share.
 const SCRATCH: usize = 16 << 10;
 
@@ -50,4 +52,23 @@ pub(super) async fn drain(from: &mut (impl AsyncRead + Unpin)) -> io::Result<()>
         })
     })
     .await
+}
+
+/// True once the client's close frame is here; false where it left or broke the protocol.
+pub(super) async fn drain_until_close(
+    io: &mut (impl AsyncRead + Unpin),
+    mut input: BytesMut,
+    mut decoder: Decoder,
+) -> bool {
+    loop {
+        match decoder.decode(&mut input) {
+            Ok(Some(Heard::Close { .. })) => return true,
+            Ok(Some(_)) => {}
+            Ok(None) => match read(io, &mut input).await {
+                Ok(true) => {}
+                Ok(false) | Err(_) => return false,
+            },
+            Err(_) => return false,
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! Conversations replayed as they went: what the server said comes once the client has said what
 //! came before it.
 
+mod agree;
 mod call;
 mod cursor;
 mod frames;

@@ -3,20 +3,20 @@
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use http::header::{SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_PROTOCOL};
-use http::{HeaderMap, Request, Response};
+use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use tokio::io::AsyncWriteExt as _;
 
+use super::agree::agree;
 use super::cursor::Due;
 use super::{Cast, Cursor, input, look_up, prepare};
 use crate::config::Limits;
 use crate::drain::Stop;
+use crate::exchange::stream::Side;
 use crate::exchange::stream::{Ending, Protocol, Said};
 use crate::exchange::websocket::{self, Bounds, Decoder, Deflate, Encoder, Heard, Violation};
-use crate::exchange::{Fields, stream::Side};
 use crate::mode::body::Outgoing;
 use crate::mode::context::Asked;
 use crate::mode::replay::{self, LookedUp, Wanted};
@@ -100,29 +100,6 @@ async fn begin(
     Ok(answer)
 }
 
-/// What the recorded server agreed to, as far as it is an answer to this client.
-fn agree(recorded: &Fields, offered: &HeaderMap) -> (HeaderMap, Option<Deflate>) {
-    let mut fields = recorded.to_map();
-    let agreed = Deflate::agreed(&fields).ok().flatten();
-    fields.remove(SEC_WEBSOCKET_EXTENSIONS);
-    let answer = agreed.and_then(|agreed| Deflate::answer(offered, &agreed));
-    let deflate = answer.map(|(value, deflate)| {
-        fields.insert(SEC_WEBSOCKET_EXTENSIONS, value);
-        deflate
-    });
-    let asked_for = |protocol: &str| {
-        let offers = offered.get_all(SEC_WEBSOCKET_PROTOCOL).iter();
-        let mut offers = offers.filter_map(|value| value.to_str().ok());
-        offers.any(|offer| offer.split(',').any(|one| one.trim() == protocol))
-    };
-    let protocol = fields.get(SEC_WEBSOCKET_PROTOCOL);
-    let fits = protocol.is_none_or(|it| it.to_str().is_ok_and(asked_for));
-    if !fits {
-        fields.remove(SEC_WEBSOCKET_PROTOCOL);
-    }
-    (fields, deflate)
-}
-
 /// One client's WebSocket.
 struct Socket {
     io: TokioIo<Upgraded>,
@@ -201,7 +178,7 @@ impl Socket {
                 // The client closes the handshake, then the server the connection (RFC 6455,
                 // section 7.1.1). One that does neither is cut off.
                 let _ = tokio::time::timeout(wait, async {
-                    let closed = drain_until_close(&mut io, self.input, self.decoder).await;
+                    let closed = input::drain_until_close(&mut io, self.input, self.decoder).await;
                     let _ = io.shutdown().await;
                     if closed {
                         let _ = input::drain(&mut io).await;
@@ -408,22 +385,3 @@ impl Socket {
 
 /// Bytes of the reason in a close frame (RFC 6455, section 5.5).
 const REASON: usize = 123;
-
-/// True once the client's close frame is here; false where it left or broke the protocol.
-async fn drain_until_close(
-    io: &mut TokioIo<Upgraded>,
-    mut input: BytesMut,
-    mut decoder: Decoder,
-) -> bool {
-    loop {
-        match decoder.decode(&mut input) {
-            Ok(Some(Heard::Close { .. })) => return true,
-            Ok(Some(_)) => {}
-            Ok(None) => match input::read(io, &mut input).await {
-                Ok(true) => {}
-                Ok(false) | Err(_) => return false,
-            },
-            Err(_) => return false,
-        }
-    }
-}
