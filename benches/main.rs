@@ -23,6 +23,8 @@ mod messages;
 mod redaction;
 /// Plugins and gateways over a folder of their own.
 mod stage;
+/// WebSockets and event streams, beside a plain splice of sockets.
+mod streams;
 /// The figures at the end.
 mod table;
 
@@ -33,6 +35,9 @@ use criterion::Criterion;
 use table::Table;
 
 fn main() {
+    if let Ok(origin) = std::env::var(streams::ORIGIN) {
+        return streams::splice(origin.parse().unwrap());
+    }
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("../criterion");
     let mut criterion = Criterion::default()
         .without_plots()
@@ -45,6 +50,9 @@ fn main() {
     criterion.final_summary();
     if wants("end_to_end") {
         end_to_end::bench(&mut table);
+    }
+    if wants("streams") {
+        streams::bench(&mut table);
     }
     table.print();
 }

@@ -1,0 +1,105 @@
+//! WebSockets and event streams through the gateway, beside a plain splice of two TCP sockets.
+//!
+//! The gateway and the splice are processes of their own, so that their CPU time and their memory
+//! are theirs alone; the clients and the origin are here.
+
+mod client;
+mod crowd;
+mod origin;
+mod proxy;
+mod splice;
+
+use std::time::Duration;
+
+use proxy::Proxy;
+
+use crate::table::{self, Table};
+
+pub(crate) use splice::{ORIGIN, run as splice};
+
+/// Turns that each one has, after one that does not count.
+const ROUNDS: usize = 5;
+/// How long a turn is.
+const TURN: Duration = Duration::from_secs(1);
+/// Tunnels that are held open without a word.
+const IDLE: usize = 1000;
+/// Events whose delay is measured, and the pause between two.
+pub(crate) const EVENTS: u32 = 500;
+pub(crate) const PAUSE: Duration = Duration::from_millis(2);
+
+pub(crate) fn bench(table: &mut Table) {
+    let origin = origin::start();
+    let splice = Proxy::splice(origin);
+    let passing = Proxy::gateway("passthrough", origin);
+    let recording = Proxy::gateway("record", origin);
+    println!("\nstreams: {ROUNDS} rounds of {TURN:?} each");
+    rates(table, &splice, &[&passing, &recording]);
+    delays(table, &splice, &recording);
+    for proxy in [&passing, &recording] {
+        let (each, beside) = (proxy.of_one_tunnel(IDLE), splice.of_one_tunnel(IDLE));
+        let shown = [each, beside].map(|bytes| format!("{:.1} KiB", bytes / 1024.0));
+        let [shown, other] = shown;
+        let what = format!("{}, memory of an idle tunnel", proxy.name);
+        table.row(&what, shown, splice.name, other, each / beside);
+    }
+    crowd::bench(table, origin);
+}
+
+/// Messages that go there and back, in a second and for a second of CPU.
+fn rates(table: &mut Table, splice: &Proxy, others: &[&Proxy]) {
+    let all: Vec<&Proxy> = std::iter::once(splice)
+        .chain(others.iter().copied())
+        .collect();
+    let mut turns: Vec<Vec<(f64, f64)>> = all.iter().map(|_| Vec::new()).collect();
+    for round in 0..=ROUNDS {
+        for (proxy, turns) in all.iter().zip(&mut turns) {
+            let before = proxy.cpu();
+            let rate = client::talk(proxy.address, TURN);
+            let cpu = (proxy.cpu() - before) as f64 / (rate * TURN.as_secs_f64());
+            if round > 0 {
+                turns.push((rate, cpu));
+            }
+        }
+    }
+    for (proxy, own) in all.iter().zip(&turns).skip(1) {
+        let pairs = || own.iter().zip(&turns[0]);
+        let middle = |turns: &[(f64, f64)], of: fn(&(f64, f64)) -> f64| {
+            table::median(turns.iter().map(of).collect())
+        };
+        let rates = pairs().map(|(one, other)| one.0 / other.0).collect();
+        table.row(
+            &format!("{}, messages", proxy.name),
+            format!("{:.0}/s", middle(own, |turn| turn.0)),
+            splice.name,
+            format!("{:.0}/s", middle(&turns[0], |turn| turn.0)),
+            table::median(rates),
+        );
+        let times = pairs().map(|(one, other)| one.1 / other.1).collect();
+        table.row(
+            &format!("{}, CPU of a message", proxy.name),
+            table::duration(middle(own, |turn| turn.1)),
+            splice.name,
+            table::duration(middle(&turns[0], |turn| turn.1)),
+            table::median(times),
+        );
+    }
+}
+
+/// How long an event is under way, all but the slowest of a hundred.
+fn delays(table: &mut Table, splice: &Proxy, recording: &Proxy) {
+    let slowest = |proxy: &Proxy| {
+        let mut delays = client::events(proxy.address);
+        delays.sort_by(f64::total_cmp);
+        delays[delays.len() * 99 / 100]
+    };
+    let (mut own, mut other) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        own.push(slowest(recording));
+        other.push(slowest(splice));
+    }
+    let ratios = own.iter().zip(&other).map(|(own, other)| own / other);
+    let ratio = table::median(ratios.collect());
+    let [shown, beside] = [own, other].map(|all| table::duration(table::median(all)));
+    let what = "record, delay of an event, p99";
+    table.row(what, shown, splice.name, beside, ratio);
+}

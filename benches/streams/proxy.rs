@@ -1,0 +1,117 @@
+//! A proxy in a process of its own: the gateway as users run it, or the splice.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::net::SocketAddr;
+use std::process::{Child, ChildStdout, Command, Stdio};
+
+use super::client;
+use super::splice::ORIGIN;
+
+/// A proxy that runs. Dropped, it is ended.
+pub(super) struct Proxy {
+    pub(super) name: &'static str,
+    pub(super) address: SocketAddr,
+    child: Child,
+    /// Kept, so that it can write.
+    _output: BufReader<ChildStdout>,
+    folder: tempfile::TempDir,
+}
+
+impl Proxy {
+    pub(super) fn splice(origin: SocketAddr) -> Self {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.env(ORIGIN, origin.to_string());
+        Self::start("plain splice", command, tempfile::tempdir().unwrap())
+    }
+
+    pub(super) fn gateway(mode: &'static str, origin: SocketAddr) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        Self::gateway_in(mode, Some(origin), folder)
+    }
+
+    pub(super) fn gateway_in(
+        mode: &'static str,
+        origin: Option<SocketAddr>,
+        folder: tempfile::TempDir,
+    ) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ouli-gateway"));
+        command.args([mode, "--listen", "127.0.0.1:0"]);
+        if let Some(origin) = origin {
+            command.args(["--upstream", &format!("http://{origin}")]);
+        }
+        Self::start(mode, command, folder)
+    }
+
+    fn start(name: &'static str, mut command: Command, folder: tempfile::TempDir) -> Self {
+        let command = command.current_dir(folder.path()).env_remove("RUST_LOG");
+        let command = command.stdin(Stdio::null()).stderr(Stdio::null());
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let mut output = BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        let address = loop {
+            line.clear();
+            assert!(output.read_line(&mut line).unwrap() > 0, "{name} ended");
+            if let Some(rest) = line.strip_prefix("listening on http://") {
+                let address = rest
+                    .split(|end: char| end.is_whitespace() || end == '/')
+                    .next();
+                break address.unwrap().parse().unwrap();
+            }
+        };
+        Self {
+            name,
+            address,
+            child,
+            _output: output,
+            folder,
+        }
+    }
+
+    /// Nanoseconds of the CPU that it used until now.
+    pub(super) fn cpu(&self) -> u64 {
+        let tasks = fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
+        let used = tasks.filter_map(|task| {
+            let counted = fs::read_to_string(task.ok()?.path().join("schedstat")).ok()?;
+            counted.split_whitespace().next()?.parse::<u64>().ok()
+        });
+        used.sum()
+    }
+
+    /// Bytes of memory that it holds.
+    pub(super) fn memory(&self) -> f64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kib = line.unwrap().split_whitespace().next().unwrap();
+        kib.parse::<f64>().unwrap() * 1024.0
+    }
+
+    /// Bytes of memory that one more idle tunnel takes, both legs.
+    pub(super) fn of_one_tunnel(&self, tunnels: usize) -> f64 {
+        client::run(async {
+            let mut open = vec![client::open(self.address, "idle").await.unwrap()];
+            let before = self.memory();
+            for _ in 0..tunnels {
+                open.push(client::open(self.address, "idle").await.unwrap());
+            }
+            (self.memory() - before) / tunnels as f64
+        })
+    }
+
+    /// Ends it as a user does, and gives back its folder.
+    pub(super) fn stop(mut self) -> tempfile::TempDir {
+        let id = self.child.id().to_string();
+        Command::new("kill").args(["-INT", &id]).status().unwrap();
+        self.child.wait().unwrap();
+        let nothing = tempfile::tempdir().unwrap();
+        std::mem::replace(&mut self.folder, nothing)
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,26 @@
+//! The baseline: what comes on one TCP socket goes out on another, and nothing else is done.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use tokio::net::{TcpListener, TcpStream};
+
+/// The environment variable that makes a process the splice to this address.
+pub(crate) const ORIGIN: &str = "OULI_BENCH_SPLICE";
+
+/// Tells where it listens, and runs until it is killed.
+pub(crate) fn run(origin: SocketAddr) {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        println!("listening on http://{}", listener.local_addr().unwrap());
+        loop {
+            let (mut one, _) = listener.accept().await.unwrap();
+            tokio::spawn(async move {
+                let mut other = TcpStream::connect(origin).await?;
+                one.set_nodelay(true)?;
+                other.set_nodelay(true)?;
+                tokio::io::copy_bidirectional(&mut one, &mut other).await
+            });
+        }
+    });
+}
