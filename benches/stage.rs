@@ -55,7 +55,7 @@ pub(crate) fn plugins(own: Option<&[u8]>) -> Plugins {
         std::fs::write(stage.path().join("plugins/own.wasm"), component).unwrap();
     }
     let loaded = Loaded::read(&stage.options("replay", None)).unwrap();
-    Plugins::new(loaded.plugins(), &[]).unwrap()
+    Plugins::new(loaded.plugins(), &[], loaded.schema()).unwrap()
 }
 
 /// Where compiled plugins are kept.

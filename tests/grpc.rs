@@ -1,10 +1,14 @@
 //! Calls of gRPC, by bytes: the peers of the protocol itself are run by the tests with software of
 //! others.
 
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 use http::HeaderMap;
+use http_body_util::BodyExt as _;
 use hyper::body::Frame;
 use prost_reflect::prost::Message as _;
 use prost_reflect::prost_types::field_descriptor_proto::{Label, Type};
@@ -13,10 +17,11 @@ use prost_reflect::prost_types::{
     MethodDescriptorProto, ServiceDescriptorProto,
 };
 
-use crate::support::client::{self, Answer};
+use crate::support::client::{self, Answer, Connection};
 use crate::support::folder::Folder;
 use crate::support::gateway::{self, Builder, Running};
 use crate::support::origin::{self, Origin, Seen};
+use crate::support::{until, wait_for};
 
 /// A message in its frame.
 fn framed(message: &[u8]) -> Bytes {
@@ -270,4 +275,76 @@ fn broken_descriptors_are_told() {
         error.contains("door.binpb") && error.contains("protoc"),
         "{error}"
     );
+}
+
+/// A body of one message that has no end.
+struct Endless(Option<Bytes>);
+
+impl hyper::body::Body for Endless {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        match self.0.take() {
+            Some(bytes) => Poll::Ready(Some(Ok(Frame::data(bytes)))),
+            None => Poll::Pending,
+        }
+    }
+}
+
+/// Begins a call, and leaves it with the head of its response or once something has come to pass.
+fn begin_and_leave(
+    gateway: &Running,
+    body: client::Body,
+    is_time: impl Fn() -> bool,
+) -> Option<u16> {
+    let client = client::http2(gateway);
+    let connection = wait_for("a connection", client.connect());
+    let mut connection: Connection = connection.unwrap();
+    let uri = format!("http://{}/test.Door/Wait", client.address);
+    let request = http::Request::post(uri)
+        .header("content-type", "application/grpc")
+        .header("te", "trailers");
+    let request = request.body(body);
+    let watch = async {
+        while !is_time() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    wait_for("the time to leave", async {
+        tokio::select! {
+            answer = connection.start(request.unwrap()) => Some(answer.unwrap().status().as_u16()),
+            () = watch => None,
+        }
+    })
+}
+
+#[test]
+fn a_call_that_the_client_leaves_before_the_head_is_one_at_replay_too() {
+    let (origin, folder) = (origin(), Arc::new(Folder::new()));
+    let gateway = record(&folder, &origin).start();
+    // The origin answers when it has all, and so never.
+    let endless = Endless(Some(framed(b"hello"))).boxed_unsync();
+    let head = begin_and_leave(&gateway, endless, || origin.connections() > 0);
+    assert_eq!(head, None);
+    until("the recording", || {
+        (gateway.session("default").recorded == 1).then_some(())
+    });
+    let report = gateway.finish();
+    assert_eq!(
+        (report.recorded, report.partial.len()),
+        (1, 0),
+        "{report:?}"
+    );
+
+    origin.stop();
+    let gateway = gateway::replay(&folder).start();
+    // The head goes first, since some clients wait for it; then nothing comes.
+    let whole = client::whole(framed(b"hello"));
+    assert_eq!(begin_and_leave(&gateway, whole, || false), Some(200));
+    let report = gateway.finish();
+    assert_eq!((report.hits, report.misses), (1, 0), "{report:?}");
 }

@@ -14,6 +14,7 @@ mod respond;
 mod select;
 mod talk;
 mod tunnel;
+mod unanswered;
 
 pub use body::Outgoing;
 pub use context::{Endpoint, Gate, Live, Route, Snapshot};

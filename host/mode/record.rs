@@ -15,6 +15,7 @@ use super::context::Asked;
 use super::draft::{Draft, Half};
 use super::forward::{self, Head, Sent};
 use super::log::{Log, SharedLog};
+use super::unanswered::Unanswered;
 use crate::exchange::stream::Side;
 use crate::exchange::{grpc, pieces};
 use crate::session::{Kind, Outcome};
@@ -129,7 +130,17 @@ pub(super) async fn ask_and_record(
     key: Option<u128>,
 ) -> Result<Response<Outgoing>, ExchangeError> {
     let request = head.recorded(&asked.endpoint.authority);
-    let response = match forward::send(asked, head, body).await {
+    let unanswered = match (&sent.body, &sent.log) {
+        (RequestBody::Copied(copy), Some(log)) => {
+            let content_type = head.headers.get(CONTENT_TYPE);
+            let both = (copy, log);
+            Some(Unanswered::new(asked, &request, content_type, both, key))
+        }
+        (_, _) => None,
+    };
+    let answered = forward::send(asked, head, body).await;
+    unanswered.map(Unanswered::is_over);
+    let response = match answered {
         Ok(response) => response,
         Err(error) => {
             let reason = "the upstream gave no response".to_owned();

@@ -1,0 +1,67 @@
+//! A call whose client leaves before the response begins, say because its deadline has passed.
+
+use std::sync::{Arc, PoisonError};
+
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, StatusCode};
+
+use super::capture::{Shared, Taken};
+use super::context::Asked;
+use super::draft::Draft;
+use super::log::SharedLog;
+use crate::exchange;
+use crate::exchange::stream::Ending;
+use crate::session::Kind;
+
+/// Dropped while it waits, it records the call as one that the client ended: at replay the client
+/// waits as it did then. The head of the response, which nobody saw, is that of a call to come.
+pub(super) struct Unanswered(Option<Waiting>);
+
+struct Waiting {
+    draft: Draft,
+    sent: Shared,
+    nothing: Taken,
+}
+
+impl Unanswered {
+    pub(super) fn new(
+        asked: &Asked<'_>,
+        request: &exchange::Request,
+        content_type: Option<&http::HeaderValue>,
+        (sent, log): (&Shared, &SharedLog),
+        key: Option<u128>,
+    ) -> Self {
+        let mut headers = HeaderMap::new();
+        if let Some(content_type) = content_type {
+            headers.insert(CONTENT_TYPE, content_type.clone());
+        }
+        let draft = Draft::new(asked, request.clone(), (StatusCode::OK, &headers), key);
+        let reason = "the client left before the response began".to_owned();
+        Self(Some(Waiting {
+            draft: draft.flowing(Kind::Grpc, Arc::clone(log)),
+            sent: Arc::clone(sent),
+            nothing: Taken {
+                bytes: Bytes::new(),
+                trailers: HeaderMap::new(),
+                hold: asked.gate.live.budget.hold(),
+                cut: Some((Ending::Client, reason)),
+            },
+        }))
+    }
+
+    /// The response has begun, or never will.
+    pub(super) fn is_over(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Unanswered {
+    fn drop(&mut self) {
+        if let Some(waiting) = self.0.take() {
+            let sent = waiting.sent.lock();
+            let sent = sent.unwrap_or_else(PoisonError::into_inner).take();
+            waiting.draft.finish(sent, Ok(waiting.nothing));
+        }
+    }
+}
