@@ -50,7 +50,11 @@ pub(super) async fn open(address: SocketAddr, session: &str) -> io::Result<TcpSt
     );
     stream.write_all(request.as_bytes()).await?;
     let head = head(&mut stream).await?;
-    assert!(head.starts_with("HTTP/1.1 101"), "{head}");
+    if !head.starts_with("HTTP/1.1 101") {
+        let mut body = vec![0; 1 << 10];
+        let read = stream.read(&mut body).await?;
+        panic!("{head}{}", String::from_utf8_lossy(&body[..read]));
+    }
     Ok(stream)
 }
 

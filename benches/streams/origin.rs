@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::LazyLock;
 use std::time::Instant;
 
+use ouli_gateway::exchange::websocket::accept_key;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -19,8 +20,6 @@ pub(super) const BARE: usize = CONTENT + 2;
 /// What the times of events count from.
 pub(super) static START: LazyLock<Instant> = LazyLock::new(Instant::now);
 
-const AGREED: &str = "HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\
-     sec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
 const STREAMING: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\
      transfer-encoding: chunked\r\n\r\n";
 
@@ -47,7 +46,14 @@ pub(super) fn start() -> SocketAddr {
 async fn serve(mut stream: TcpStream) -> std::io::Result<()> {
     let head = head(&mut stream).await?;
     if head.starts_with("GET /socket") {
-        stream.write_all(AGREED.as_bytes()).await?;
+        let mut fields = head.lines().filter_map(|line| line.split_once(": "));
+        let key = fields.find(|(name, _)| name.eq_ignore_ascii_case("sec-websocket-key"));
+        let accept = accept_key(key.unwrap().1);
+        let agreed = format!(
+            "HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\
+             sec-websocket-accept: {accept}\r\n\r\n"
+        );
+        stream.write_all(agreed.as_bytes()).await?;
         return echo(stream).await;
     }
     stream.write_all(STREAMING.as_bytes()).await?;
