@@ -1,6 +1,7 @@
 //! A thousand WebSockets and a thousand event streams at once, recorded and then replayed.
 //!
-//! Each round is a session of its own; after the first, memory must not grow with the rounds.
+//! Each recorded round is a session of its own, and the first is what is replayed in each: after
+//! the first rounds, memory must not grow with them.
 
 use std::net::SocketAddr;
 
@@ -17,16 +18,16 @@ const MESSAGES: usize = 20;
 pub(super) fn bench(table: &mut Table, origin: SocketAddr) {
     println!("\n{EACH} WebSockets and {EACH} event streams at once, {ROUNDS} rounds");
     let recording = Proxy::gateway("record", origin);
-    rounds(table, &recording);
+    rounds(table, &recording, |round| format!("crowd-{round}"));
     let folder = recording.stop();
     let replaying = Proxy::gateway_in("replay", None, folder);
-    rounds(table, &replaying);
+    rounds(table, &replaying, |_| "crowd-1".to_owned());
 }
 
-fn rounds(table: &mut Table, proxy: &Proxy) {
+fn rounds(table: &mut Table, proxy: &Proxy, session: impl Fn(usize) -> String) {
     let mut memory = Vec::new();
     for round in 1..=ROUNDS {
-        client::run(one_round(proxy.address, &format!("crowd-{round}")));
+        client::run(one_round(proxy.address, &session(round)));
         memory.push(proxy.memory());
         println!(
             "{} {round}: {:.1} MiB",

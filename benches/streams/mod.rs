@@ -35,8 +35,13 @@ pub(crate) fn bench(table: &mut Table) {
     println!("\nstreams: {ROUNDS} rounds of {TURN:?} each");
     rates(table, &splice, &[&passing, &recording]);
     delays(table, &splice, &recording);
-    for proxy in [&passing, &recording] {
-        let (each, beside) = (proxy.of_one_tunnel(IDLE), splice.of_one_tunnel(IDLE));
+    drop((splice, passing, recording));
+    // Of new ones, since memory that was used before is used again.
+    let splice = Proxy::splice(origin);
+    let beside = splice.of_one_tunnel(IDLE);
+    for mode in ["passthrough", "record"] {
+        let proxy = Proxy::gateway(mode, origin);
+        let each = proxy.of_one_tunnel(IDLE);
         let shown = [each, beside].map(|bytes| format!("{:.1} KiB", bytes / 1024.0));
         let [shown, other] = shown;
         let what = format!("{}, memory of an idle tunnel", proxy.name);

@@ -139,7 +139,9 @@ pub(super) async fn ask_and_record(
         (_, _) => None,
     };
     let answered = forward::send(asked, head, body).await;
-    unanswered.map(Unanswered::is_over);
+    if let Some(unanswered) = unanswered {
+        unanswered.over();
+    }
     let response = match answered {
         Ok(response) => response,
         Err(error) => {

@@ -51,7 +51,7 @@ impl Unanswered {
     }
 
     /// The response has begun, or never will.
-    pub(super) fn is_over(mut self) {
+    pub(super) fn over(mut self) {
         self.0 = None;
     }
 }

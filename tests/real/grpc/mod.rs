@@ -126,7 +126,6 @@ fn all_pairs(described: bool) {
             }
         }
     }
-    println!("\nwith descriptors: {described}\n{table}");
     assert!(faults.is_empty(), "{}\n\n{table}", faults.join("\n"));
 }
 
