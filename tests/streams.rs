@@ -243,6 +243,36 @@ fn canaries_are_found_at_every_cut() {
 }
 
 #[test]
+fn a_member_that_a_border_cuts_is_taken_out_and_the_border_stays() {
+    // As a text of its own, and in the deltas of the arguments of a tool.
+    let plain = [r#"data: {"password": "hunter"#, "id: 2\ndata: 2canary\"}"];
+    let deltas = [
+        r#"data: {"delta": "{\"password\": \"hun"}"#,
+        r#"data: {"delta": "ter2canary\"}"}"#,
+    ];
+    for events in [plain, deltas] {
+        let origin = origin::new().route("/events", move |_| {
+            let reply = origin::parts().header("content-type", "text/event-stream");
+            let reply = events
+                .iter()
+                .fold(reply, |it, event| it.part(format!("{event}\n\n")));
+            reply.part("data: [DONE]\n\n")
+        });
+        let ask = |client: &Client| client.get("/events").body.to_vec();
+        let (_, replayed, folder) = twice(origin.start(), ask);
+        let replayed = String::from_utf8(replayed).unwrap();
+        assert_eq!(replayed.matches("\n\n").count(), 3, "{replayed}");
+        assert!(replayed.contains("<password-1>"), "{replayed}");
+        assert!(replayed.ends_with("}\n\ndata: [DONE]\n\n"), "{replayed}");
+        for (path, bytes) in folder.files() {
+            let text = String::from_utf8_lossy(&bytes);
+            let leaks = ["hun", "canary"].iter().any(|half| text.contains(half));
+            assert!(!leaks, "{}: {text}", path.display());
+        }
+    }
+}
+
+#[test]
 fn pauses_between_chunks_are_kept_where_that_is_asked_for() {
     let origin = origin::new().route("/slow", |_| {
         let pause = |reply: Reply| reply.pause(Duration::from_millis(80));

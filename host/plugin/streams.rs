@@ -283,9 +283,14 @@ fn pieces_rid(
     let parts = together(redaction, &parts, joint, counts);
     let mut each = Vec::with_capacity(parts.len());
     for part in parts {
-        let outcome = redaction.body(content_type, &part);
+        // The end of a piece is no part of a secret, though one that is cut has no other end.
+        let end = part.iter().rposition(|byte| !matches!(byte, b'\r' | b'\n'));
+        let content = part.slice(..end.map_or(0, |last| last + 1));
+        let outcome = redaction.body(content_type, &content);
         add(counts, outcome.counts);
-        each.push(outcome.value);
+        each.push(Bytes::from(
+            [&outcome.value[..], &part[content.len()..]].concat(),
+        ));
     }
     together(redaction, &each, joint, counts)
 }

@@ -62,8 +62,8 @@ impl Shape {
     }
 
     /// The message with other texts at some places of its JSON, each the names and indices that
-    /// lead to it. Fields that the descriptor does not know stay. Numbers and the like, which cannot
-    /// hold a text, get their default.
+    /// lead to it. Fields that the descriptor does not know stay. Numbers and the like, which
+    /// cannot hold a text, get their default.
     ///
     /// None where it is no message of this type.
     pub fn rewrite(&self, message: &[u8], changes: &[(Vec<String>, String)]) -> Option<Bytes> {

@@ -86,6 +86,11 @@ pub(super) fn keys(text: &str) -> impl Iterator<Item = Key<'_>> {
 }
 
 impl<'a> Key<'a> {
+    /// Where its value may begin.
+    pub(super) fn after(&self) -> usize {
+        self.after
+    }
+
     /// Where the value stands, and the quotes that it needs where it has none. None for objects,
     /// arrays and `null`.
     pub(super) fn value(&self, text: &'a str) -> Option<(Range<usize>, &'a str)> {

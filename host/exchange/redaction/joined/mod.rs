@@ -11,6 +11,7 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
+use super::loose;
 use super::run::{Outcome, Redaction, Run};
 use super::splice::{self, Piece};
 use strands::Strand;
@@ -62,19 +63,47 @@ impl Run<'_> {
     fn strand(&mut self, strand: &Strand, edits: &mut Edits) {
         let mut cuts: Vec<(Range<usize>, String)> = Vec::new();
         if let Some(text) = strand.text() {
+            self.cut_by_names(strand, text, &mut cuts);
             self.cut_by_patterns(strand, text, &mut cuts);
         }
         for hit in self.secrets.known().find(strand.bytes()) {
-            let free = cuts
-                .iter()
-                .all(|(cut, _)| cut.end <= hit.range.start || hit.range.end <= cut.start);
-            if free && strand.crosses(&hit.range) {
+            if is_free(&cuts, &hit.range) && strand.crosses(&hit.range) {
                 let range = strand.whole_characters(hit.range);
                 cuts.push((range, self.stand_in_known(&hit.secret)));
             }
         }
         cuts.sort_by_key(|(range, _)| range.start);
         strand.replace(&cuts, edits);
+    }
+
+    /// Quoted values of members in JSON that borders cut, as in the arguments of a tool that a
+    /// language model calls. A value without quotes has no end but the border.
+    fn cut_by_names(
+        &mut self,
+        strand: &Strand,
+        text: &str,
+        cuts: &mut Vec<(Range<usize>, String)>,
+    ) {
+        let Some(members) = &self.rules.members else {
+            return;
+        };
+        let mut from = 0;
+        for key in loose::keys(text) {
+            let rule = members.get(key.name).filter(|_| from <= key.after());
+            let Some((rule, (range, ""))) = rule.zip(key.value(text)) else {
+                continue;
+            };
+            from = range.end;
+            if !strand.crosses(&range) {
+                continue;
+            }
+            if let Some(new) = self.stand_in(rule, &text.as_bytes()[range.clone()]) {
+                cuts.push((range, new));
+            }
+            if cuts.len() >= MOST {
+                return;
+            }
+        }
     }
 
     fn cut_by_patterns(
@@ -95,7 +124,8 @@ impl Run<'_> {
             };
             let secret = range.start..self.end_of(strand, text, &range);
             from = secret.end;
-            if strand.crosses(&secret) || !self.is_seen_alone(strand, text, &secret) {
+            let cut = strand.crosses(&secret) || !self.is_seen_alone(strand, text, &secret);
+            if cut && is_free(cuts, &secret) {
                 let new = self.stand_in_found(rule, &text.as_bytes()[secret.clone()]);
                 cuts.push((secret, new));
             }
@@ -141,6 +171,12 @@ impl Run<'_> {
         }
         end
     }
+}
+
+/// True where nothing of it is taken out yet.
+fn is_free(cuts: &[(Range<usize>, String)], range: &Range<usize>) -> bool {
+    cuts.iter()
+        .all(|(cut, _)| cut.end <= range.start || range.end <= cut.start)
 }
 
 /// Bytes before a secret that a pattern may look at.
