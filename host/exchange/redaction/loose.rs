@@ -62,6 +62,8 @@ const LONG_USER: usize = 16;
 /// The name of a member in a text like JSON, its quotes escaped or not.
 pub(super) struct Key<'a> {
     pub(super) name: &'a str,
+    /// Where the name begins.
+    pub(super) start: usize,
     /// The opening and closing quote with the backslashes before it.
     quote: &'a str,
     /// Where its value may begin.
@@ -78,6 +80,7 @@ pub(super) fn keys(text: &str) -> impl Iterator<Item = Key<'_>> {
         let name = name_before(text, end, is_member_name);
         let opened = text[..name.start].ends_with(quote) && !name.is_empty();
         opened.then(|| Key {
+            start: name.start,
             name: &text[name],
             quote,
             after: colon + 1,

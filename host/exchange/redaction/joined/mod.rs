@@ -94,7 +94,8 @@ impl Run<'_> {
                 continue;
             };
             from = range.end;
-            if !strand.crosses(&range) {
+            // A value may be whole in a part that has not all of its name.
+            if !strand.crosses(&(key.start..range.end)) {
                 continue;
             }
             if let Some(new) = self.stand_in(rule, &text.as_bytes()[range.clone()]) {

@@ -13,6 +13,10 @@ fn rules() -> Rules {
         class: class.to_owned(),
     };
     let declared = vec![
+        Declared::JsonMember {
+            name: "password".to_owned(),
+            class: "password".to_owned(),
+        },
         pattern("anthropic-key", r"\bsk-ant-[A-Za-z0-9_-]{20,}"),
         pattern("bearer", r"(?i)\bBearer\s+([A-Za-z0-9._~+/=-]{16,})"),
     ];
@@ -175,4 +179,19 @@ fn secrets_in_bytes_are_found_where_they_are_known() {
     assert_eq!(found.value[0], b"\xff\xfe<token-1>".as_slice());
     assert_eq!(found.value[1], b"\xff".as_slice());
     assert_eq!(found.counts.values().sum::<u64>(), 1);
+}
+
+#[test]
+fn members_are_found_wherever_a_border_cuts_them() {
+    let text = r#"{"password": "hunter2canary"}"#;
+    let (name, end) = (text.find("password").unwrap(), text.len() - 2);
+    for dress in &DRESSES {
+        for cut in name + 1..end {
+            let parts = [&text[..cut], &text[cut..]].map(|part| (dress.wear)(part));
+            let found = joined(&parts, dress.joint, &Secrets::default()).concat();
+            let leaks = ["hunter", "canary"].iter().any(|half| found.contains(half));
+            let short = ["hun", "nary"].iter().any(|half| found.contains(half));
+            assert!(!leaks && !short, "{cut}: {found}");
+        }
+    }
 }
