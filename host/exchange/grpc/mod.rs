@@ -2,9 +2,13 @@
 //! descriptors tell of a message (gRPC, `doc/PROTOCOL-HTTP2.md`).
 
 mod framing;
+mod reading;
+#[cfg(test)]
+pub(crate) mod sample;
 mod schema;
 mod status;
 mod transcript;
+pub(crate) mod wire;
 
 pub use framing::{Framed, Splitter, accepts, decode, encode, frame};
 pub use schema::{Schema, SchemaError, Shape};

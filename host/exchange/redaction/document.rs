@@ -17,18 +17,8 @@ impl Run<'_> {
     /// A document without its secrets. Strings that hold JSON are gone through `levels` deep. None
     /// where nothing changes.
     pub(super) fn json(&mut self, document: &Document, levels: u8) -> Option<String> {
-        let mut pieces = Vec::new();
-        let rules = self.rules;
-        if let Some(members) = &rules.members {
-            self.members(document, document.root(), members, &mut pieces);
-        }
-        for (pointer, rule) in &rules.pointers {
-            for node in document.find(pointer) {
-                self.node(document, node, rule, &mut pieces);
-            }
-        }
+        let named = self.named(document);
         let text = std::str::from_utf8(document.text()).unwrap_or_default();
-        let named = splice::text(text, pieces);
         let before = self.secrets.len();
         let mut text = Cow::from(named.as_deref().unwrap_or(text));
         for _ in 0..ROUNDS {
@@ -45,6 +35,23 @@ impl Run<'_> {
             Cow::Owned(new) => Some(new),
             Cow::Borrowed(_) => named,
         }
+    }
+
+    /// A document without the values that rules find by where they stand. None where nothing
+    /// changes.
+    pub(super) fn named(&mut self, document: &Document) -> Option<String> {
+        let mut pieces = Vec::new();
+        let rules = self.rules;
+        if let Some(members) = &rules.members {
+            self.members(document, document.root(), members, &mut pieces);
+        }
+        for (pointer, rule) in &rules.pointers {
+            for node in document.find(pointer) {
+                self.node(document, node, rule, &mut pieces);
+            }
+        }
+        let text = std::str::from_utf8(document.text()).unwrap_or_default();
+        splice::text(text, pieces)
     }
 
     fn members(
@@ -111,7 +118,7 @@ impl Run<'_> {
 
     /// What names, patterns and known values tell of the strings, member names included, and of the
     /// numbers of a valid JSON text.
-    fn strings(&mut self, text: &str, levels: u8) -> Option<String> {
+    pub(super) fn strings(&mut self, text: &str, levels: u8) -> Option<String> {
         let hints = Hints::of(self, text);
         if !hints.any {
             return None;

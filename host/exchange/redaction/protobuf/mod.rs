@@ -3,19 +3,17 @@
 
 use std::ops::Range;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 
 use super::free::Place;
-use super::placeholder;
 use super::run::{Outcome, Redaction, Run};
 use super::splice::{self, Piece};
 use crate::exchange::grpc::Shape;
+use crate::exchange::grpc::wire::{Wire, fields, is_message, with_length};
 use crate::exchange::json::{Document, Kind, Node};
 
-/// Messages within messages up to this depth are looked at.
-const DEPTH: usize = 32;
+/// Messages within messages up to this depth are looked at, as deep as the usual readers go.
+const DEPTH: usize = 100;
 
 impl Redaction<'_> {
     /// Takes the secrets out of a message. With its shape, rules for members of JSON count for the
@@ -28,60 +26,108 @@ impl Redaction<'_> {
             if let Some(new) = run.wire(message, DEPTH) {
                 *message = new.into();
             }
+            // What only looks like fields may cut a secret where they meet.
+            if let Some(new) = run.known_bytes(message) {
+                *message = new.into();
+            }
         })
     }
 }
 
 impl Run<'_> {
-    /// The message without what the rules for JSON take out of its JSON.
+    /// The message without what the rules for JSON take out of its JSON by where it stands, and
+    /// without numbers that are secrets. Its texts are left to those who look at the wire.
     fn by_names(&mut self, message: &Bytes, shape: &Shape) -> Option<Bytes> {
-        let shown = Document::parse(shape.to_json(message)?.into())?;
-        let before = plain_placeholders(shown)?;
-        let after = Document::parse(self.json(&before, 1)?.into())?;
-        let mut changes = Vec::new();
-        changed(before.root(), after.root(), &mut Vec::new(), &mut changes);
-        shape.rewrite(message, &changes)
+        let reading = shape.read(message)?;
+        let before = Document::parse(Bytes::copy_from_slice(reading.json().as_bytes()))?;
+        let leaves = leaves(&before);
+        if leaves.len() != reading.leaves() {
+            return None;
+        }
+        let named = self.named(&before);
+        let mut changes = named.map_or_else(Vec::new, |after| replaced(&before, &leaves, after));
+        let is_new = |at: &usize| changes.binary_search_by_key(at, |(at, _)| *at).is_ok();
+        let numbers: Vec<_> = (0..leaves.len())
+            .filter(|at| reading.is_number(*at) && !is_new(at))
+            .collect();
+        let texts = numbers.iter().map(|at| before.slice(leaves[*at]));
+        let found = self.numbers_in_row(texts);
+        changes.extend(found.into_iter().map(|(at, text)| (numbers[at], text)));
+        (!changes.is_empty()).then(|| reading.rewrite(message, &changes).into())
+    }
+
+    /// Which of some numbers are secrets, and what comes in their places.
+    fn numbers_in_row<'a>(
+        &mut self,
+        numbers: impl Iterator<Item = &'a str>,
+    ) -> Vec<(usize, String)> {
+        let mut row = String::from("[");
+        for (at, number) in numbers.enumerate() {
+            row.push_str(if at == 0 { "" } else { "," });
+            row.push_str(number);
+        }
+        row.push(']');
+        let Some(after) = self.strings(&row, 0) else {
+            return Vec::new();
+        };
+        let row = Document::parse(row.into());
+        row.map_or_else(Vec::new, |row| replaced(&row, &leaves(&row), after))
     }
 
     /// The same message with its texts looked at; what encloses them gets its new length. None
     /// where nothing changes.
     fn wire(&mut self, message: &Bytes, depth: usize) -> Option<Vec<u8>> {
-        let Some(fields) = fields(message) else {
+        let whole = 0..message.len();
+        if !is_message(message, whole.clone()) {
             return self.no_message(message);
-        };
-        let mut pieces = Vec::new();
-        for field in fields {
-            let content = message.slice(field.content.clone());
-            if let Some(new) = self.payload(&content, depth) {
-                let mut whole = Vec::with_capacity(new.len() + 5);
-                put_varint(&mut whole, new.len() as u64);
-                whole.extend_from_slice(&new);
-                pieces.push(Piece::new(field.length.start..field.content.end, whole));
-            }
         }
+        let mut pieces = Vec::new();
+        self.within(message, whole, depth, &mut pieces);
         splice::bytes(message, pieces)
     }
 
-    /// The content of a field with a length: a text, a message, or bytes.
+    /// The fields of a part of a message. A group has no length to be kept up.
+    fn within(
+        &mut self,
+        message: &Bytes,
+        part: Range<usize>,
+        depth: usize,
+        pieces: &mut Vec<Piece<Vec<u8>>>,
+    ) {
+        for field in fields(message, part).flatten() {
+            match field.wire {
+                Wire::Len(content) => {
+                    if let Some(new) = self.payload(&message.slice(content), depth) {
+                        pieces.push(Piece::new(field.range, with_length(&new)));
+                    }
+                }
+                Wire::Group(content) if depth > 0 => {
+                    self.within(message, content, depth - 1, pieces);
+                }
+                Wire::Group(_) | Wire::Varint(_) | Wire::Fixed64(_) | Wire::Fixed32(_) => {}
+            }
+        }
+    }
+
+    /// The content of a field with a length: a message, a text, or bytes. A short message whose
+    /// first field is a text looks like a text as well, so it is tried as a message first: as a
+    /// text its inner length would be wrong when a secret is gone.
     fn payload(&mut self, content: &Bytes, depth: usize) -> Option<Vec<u8>> {
         if content.is_empty() {
             return None;
         }
-        let text = std::str::from_utf8(content)
-            .ok()
-            .filter(|text| is_text(text));
-        if let Some(text) = text
-            && let Some(new) = self.free(text, Place::Body, 1)
-        {
-            return Some(new.into_bytes());
+        let message = depth > 0 && is_message(content, 0..content.len());
+        if message && let Some(new) = self.wire(content, depth - 1) {
+            return Some(new);
         }
-        if depth > 0 && fields(content).is_some() {
-            return self.wire(content, depth - 1);
+        match std::str::from_utf8(content) {
+            Ok(text) if is_text(text) => {
+                let new = self.free(text, Place::Body, 1);
+                new.map(String::into_bytes)
+            }
+            Ok(_) | Err(_) if message => None,
+            Ok(_) | Err(_) => self.known_bytes(content),
         }
-        if text.is_some() {
-            return None;
-        }
-        self.known_bytes(content)
     }
 
     fn no_message(&mut self, bytes: &Bytes) -> Option<Vec<u8>> {
@@ -103,121 +149,34 @@ impl Run<'_> {
     }
 }
 
-/// A field of bytes stands in JSON as base64. A placeholder in one is shown as what it is, so that
-/// it is not taken for a secret.
-fn plain_placeholders(shown: Document) -> Option<Document> {
-    let mut pieces = Vec::new();
-    covered(shown.root(), &mut pieces);
-    let text = std::str::from_utf8(shown.text()).ok()?;
-    match splice::text(text, pieces) {
-        Some(plain) => Document::parse(plain.into()),
-        None => Some(shown),
-    }
+/// The values of a document that are no objects and no arrays, in the order of its text.
+fn leaves(document: &Document) -> Vec<&Node> {
+    let mut leaves = Vec::new();
+    collect(document.root(), &mut leaves);
+    leaves
 }
 
-fn covered(node: &Node, pieces: &mut Vec<Piece<String>>) {
+fn collect<'a>(node: &'a Node, leaves: &mut Vec<&'a Node>) {
     match &node.kind {
-        Kind::Object(members) => members.iter().for_each(|it| covered(&it.value, pieces)),
-        Kind::Array(elements) => elements.iter().for_each(|it| covered(it, pieces)),
-        Kind::String(text) => {
-            let bytes = STANDARD.decode(text).ok();
-            if let Some(bytes) = bytes.filter(|bytes| placeholder::is(bytes))
-                && let Ok(plain) = std::str::from_utf8(&bytes)
-            {
-                // No character of a placeholder needs an escape.
-                pieces.push(Piece::new(node.span.clone(), format!("\"{plain}\"")));
-            }
-        }
-        Kind::Number | Kind::Bool(_) | Kind::Null => {}
+        Kind::Object(members) => members.iter().for_each(|it| collect(&it.value, leaves)),
+        Kind::Array(elements) => elements.iter().for_each(|it| collect(it, leaves)),
+        Kind::String(_) | Kind::Number | Kind::Bool(_) | Kind::Null => leaves.push(node),
     }
 }
 
-/// Places of values that differ, with what they are now. Both documents have the same members.
-fn changed(
-    before: &Node,
-    after: &Node,
-    steps: &mut Vec<String>,
-    changes: &mut Vec<(Vec<String>, String)>,
-) {
-    match (&before.kind, &after.kind) {
-        (Kind::Object(before), Kind::Object(after)) => {
-            for (one, other) in before.iter().zip(after) {
-                steps.push(one.name.clone());
-                changed(&one.value, &other.value, steps, changes);
-                steps.pop();
-            }
-        }
-        (Kind::Array(before), Kind::Array(after)) => {
-            for (index, (one, other)) in before.iter().zip(after).enumerate() {
-                steps.push(index.to_string());
-                changed(one, other, steps, changes);
-                steps.pop();
-            }
-        }
-        (Kind::String(before), Kind::String(after)) if before == after => {}
-        (_, Kind::String(after)) => changes.push((steps.clone(), after.clone())),
-        (_, _) => {}
-    }
-}
-
-/// A field with a length (wire type 2).
-struct Field {
-    length: Range<usize>,
-    content: Range<usize>,
-}
-
-/// The fields with a length of a message, in order; none where the bytes are no message. Groups,
-/// which nobody writes any more, count as none.
-fn fields(message: &[u8]) -> Option<Vec<Field>> {
-    let mut fields = Vec::new();
-    let mut at = 0;
-    while at < message.len() {
-        let (tag, next) = varint(message, at)?;
-        if tag >> 3 == 0 || tag >> 3 > MOST_FIELDS {
-            return None;
-        }
-        at = match tag & 7 {
-            0 => varint(message, next)?.1,
-            1 => next.checked_add(8)?,
-            5 => next.checked_add(4)?,
-            2 => {
-                let (length, start) = varint(message, next)?;
-                let end = start.checked_add(usize::try_from(length).ok()?)?;
-                fields.push(Field {
-                    length: next..start,
-                    content: start..end,
-                });
-                end
-            }
-            _ => return None,
-        };
-        if at > message.len() {
-            return None;
-        }
-    }
-    Some(fields)
-}
-
-/// The largest number of a field.
-const MOST_FIELDS: u64 = (1 << 29) - 1;
-
-fn varint(bytes: &[u8], at: usize) -> Option<(u64, usize)> {
-    let mut value = 0;
-    for (place, byte) in bytes.get(at..)?.iter().take(10).enumerate() {
-        value |= u64::from(byte & 0x7f).checked_shl(7 * u32::try_from(place).ok()?)?;
-        if byte & 0x80 == 0 {
-            return Some((value, at + place + 1));
-        }
-    }
-    None
-}
-
-fn put_varint(out: &mut Vec<u8>, mut value: u64) {
-    while value > 0x7f {
-        out.push((value & 0x7f) as u8 | 0x80);
-        value >>= 7;
-    }
-    out.push(value as u8);
+/// Which values of a document are other texts after a pass.
+fn replaced(before: &Document, old: &[&Node], after: String) -> Vec<(usize, String)> {
+    let Some(after) = Document::parse(after.into()) else {
+        return Vec::new();
+    };
+    let now = leaves(&after);
+    let pairs = old.iter().zip(now).enumerate();
+    pairs
+        .filter_map(|(at, (old, now))| match &now.kind {
+            Kind::String(text) if before.slice(old) != after.slice(now) => Some((at, text.clone())),
+            _ => None,
+        })
+        .collect()
 }
 
 /// Text of people and programs has no other control characters.
@@ -227,5 +186,7 @@ fn is_text(text: &str) -> bool {
         .any(|c| c.is_control() && !matches!(c, '\t' | '\n' | '\r'))
 }
 
+#[cfg(test)]
+mod places;
 #[cfg(test)]
 mod tests;
