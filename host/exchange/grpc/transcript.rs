@@ -108,7 +108,8 @@ impl Half<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{encode, frame};
+    use super::super::sample::Noise;
+    use super::super::{Splitter, encode, frame};
     use super::*;
 
     const BOUNDS: Bounds = Bounds {
@@ -183,5 +184,44 @@ mod tests {
         let arrivals = [arrival(Side::Client, 0, 1), arrival(Side::Server, 2, 2)];
         let turns = transcript(&halves, &arrivals, BOUNDS, 1 << 20).unwrap();
         assert_eq!(shown(&turns), [(Side::Client, 1, "End".to_owned())]);
+    }
+
+    #[test]
+    fn noise_is_no_danger_and_cuts_change_nothing() {
+        let mut noise = Noise(9);
+        for round in 0..3000 {
+            let mut body = Vec::new();
+            for _ in 0..noise.below(4) {
+                let size = noise.below(40) as usize;
+                body.extend_from_slice(&frame(&vec![round as u8; size], noise.below(9) == 0));
+            }
+            for _ in 0..noise.below(2) * noise.below(4) {
+                body.push(noise.below(256) as u8);
+            }
+            let body = Bytes::from(body);
+            let halves = Halves {
+                client: &body,
+                client_encoding: [None, Some("gzip"), Some("odd")][noise.below(3) as usize],
+                server: &body,
+                server_encoding: None,
+            };
+            // Borders may stand anywhere, also behind the end and in the wrong order.
+            let side = |at: u64| if at == 0 { Side::Client } else { Side::Server };
+            let cuts = (0..noise.below(9)).map(|at| Arrival {
+                side: side(noise.below(2)),
+                end: noise.below(90),
+                at,
+            });
+            let cuts: Vec<_> = cuts.collect();
+            let _ = transcript(&halves, &cuts, BOUNDS, 1 << 20);
+            let cut = noise.below(body.len() as u64 + 1) as usize;
+            let mut splitter = Splitter::new(30);
+            let whole = Splitter::new(30).feed(&body);
+            let parts = splitter.feed(&body[..cut]).and_then(|mut first| {
+                first.extend(splitter.feed(&body[cut..])?);
+                Ok(first)
+            });
+            assert_eq!(parts.ok(), whole.ok(), "{body:?}, {cut}");
+        }
     }
 }
