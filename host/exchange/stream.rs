@@ -135,6 +135,16 @@ impl Said {
         }
     }
 
+    /// The bytes of whatever it is, where they are in memory.
+    pub fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Text(words) | Self::Binary(words) => words.content.inline(),
+            Self::Ping(bytes) | Self::Pong(bytes) => bytes,
+            Self::Close { reason, .. } => reason.as_bytes(),
+            Self::End => &[],
+        }
+    }
+
     /// The same, to be changed.
     pub fn words_mut(&mut self) -> Option<&mut Words> {
         match self {

@@ -15,7 +15,7 @@ use crate::cassette::{Ack, Check, Done, Item, Refusal, WriteError, Writer};
 use crate::config::Limits;
 use crate::exchange::coding;
 use crate::exchange::redaction::{Guard, Secrets};
-use crate::exchange::{Exchange, Request, Response};
+use crate::exchange::{Exchange, Request, Response, Stream};
 use crate::fault::chain;
 use crate::plugin::{Decision, Plugins};
 
@@ -189,8 +189,10 @@ fn look_at_bytes(exchange: &Exchange, guard: &Guard, secrets: &Secrets) -> Resul
     let (request, response) = (&exchange.request, &exchange.response);
     let fields = request.fields.iter().chain(response.fields.iter());
     let values = fields.map(|(_, value)| value.as_bytes());
-    let bodies = [request.body.inline(), response.body.inline()];
-    for bytes in values.chain(bodies) {
+    let bodies = [&request.body, &response.body].map(|body| body.inline());
+    let turns = exchange.stream.iter().flat_map(Stream::turns);
+    let turns = turns.map(|turn| turn.said.bytes());
+    for bytes in values.chain(bodies).chain(turns) {
         if std::str::from_utf8(bytes).is_err() {
             let looked = guard.scan(bytes, secrets);
             looked.map_err(|refusal| Outcome::Refused {

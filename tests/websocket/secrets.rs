@@ -94,3 +94,22 @@ fn a_token_that_the_server_gives_is_hidden_wherever_it_comes_back() {
     gateway.stop();
     assert!(!folder.text("default").contains("tok-9f8e7d6c5b4a"));
 }
+
+#[test]
+fn bytes_that_look_like_a_token_are_refused() {
+    let origin = socket_origin();
+    let token = format!("glpat-{}", random());
+    // No text, so that no rule looks for patterns there: the guard is the last one to see it.
+    let bytes = [b"\xff\xfe ", token.as_bytes()].concat();
+    for kind in [BINARY, PING] {
+        let gateway = record(&origin);
+        let mut peer = Peer::open(gateway.address, &UPGRADE, "/echo");
+        peer.asks(frame(kind, &bytes));
+        drop(peer);
+        let folder = Arc::clone(&gateway.folder);
+        let report = gateway.finish();
+        let refused: u64 = report.refused.values().sum();
+        assert_eq!((report.recorded, refused), (0, 1), "{report:?}");
+        assert!(folder.exchanges("default").is_empty());
+    }
+}

@@ -182,11 +182,5 @@ fn ending(client: How, server: How) -> Option<Ending> {
 
 /// How many bytes of memory a turn takes.
 fn memory(said: &Said) -> u64 {
-    let content = match said {
-        Said::Text(words) | Said::Binary(words) => words.content.size(),
-        Said::Ping(body) | Said::Pong(body) => body.len() as u64,
-        Said::Close { reason, .. } => reason.len() as u64,
-        Said::End => 0,
-    };
-    content + size_of::<Turn>() as u64
+    (said.bytes().len() + size_of::<Turn>()) as u64
 }
