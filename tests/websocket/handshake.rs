@@ -50,6 +50,9 @@ fn a_wrong_answer_of_the_upstream_is_a_502() {
         let shown = String::from_utf8_lossy(answer);
         assert_eq!(refused.status, 502, "{shown}");
         assert_eq!(refused.headers["ouli-error"], "upstream", "{shown}");
+        let report = gateway.finish();
+        let counted: u64 = report.partial.values().sum();
+        assert_eq!((report.recorded, counted), (0, 1), "{shown}");
     }
 }
 

@@ -85,7 +85,8 @@ pub(super) async fn serve(
         Way::Upgrade => websocket::check_response(&sent, status, fields),
         Way::Connect => websocket::check_connect_response(&sent, status, fields),
     };
-    checked.map_err(|error| client.wrong_tunnel(error.to_string()))?;
+    let checked = checked.map_err(|error| client.wrong_tunnel(error.to_string()));
+    checked.inspect_err(|_| none(asked, keep))?;
     let shown = heads::shown(response.headers());
     let limits = &asked.snapshot.config.limits;
     let bounds = splice::Bounds {
