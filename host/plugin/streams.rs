@@ -99,10 +99,10 @@ impl Redactors {
                         *bytes = rid(bytes);
                     }
                 }
-                Said::Ping(bytes) | Said::Pong(bytes) => *bytes = short(&rid(bytes)),
+                Said::Ping(bytes) | Said::Pong(bytes) => *bytes = rid(bytes),
                 Said::Close { reason, .. } => {
                     let new = rid(&Bytes::copy_from_slice(reason.as_bytes()));
-                    *reason = String::from_utf8_lossy(&short(&new)).into_owned();
+                    *reason = String::from_utf8_lossy(&new).into_owned();
                 }
                 Said::End => {}
             }
@@ -383,10 +383,3 @@ fn ask_parts(
     }
     Ok(done)
 }
-
-/// A control frame holds 125 bytes at most (RFC 6455, section 5.5), two of which may be a code.
-fn short(bytes: &Bytes) -> Bytes {
-    bytes.slice(..bytes.len().min(CONTROL))
-}
-
-const CONTROL: usize = 123;

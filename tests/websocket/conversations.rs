@@ -7,7 +7,7 @@ use super::{UPGRADE, over, record, twice};
 use crate::support::client;
 use crate::support::folder::Folder;
 use crate::support::gateway;
-use crate::support::websocket::{Peer, TEXT, close, frame, socket_origin};
+use crate::support::websocket::{PING, Peer, TEXT, close, frame, socket_origin};
 
 #[test]
 fn a_server_that_waits_is_waited_for() {
@@ -182,4 +182,19 @@ fn a_page_and_a_websocket_at_one_place_are_two_things() {
     });
     let report = gateway.finish();
     assert_eq!((report.hits, report.misses), (4, 0), "{report:?}");
+}
+
+#[test]
+fn the_longest_ping_is_kept_whole() {
+    let origin = socket_origin();
+    let gateway = record(&origin);
+    let mut peer = Peer::open(gateway.address, &UPGRADE, "/echo");
+    let payload = "ping".repeat(32)[..125].to_owned();
+    assert_eq!(peer.asks(frame(PING, &payload)).text(), payload);
+    drop(peer);
+    let folder = Arc::clone(&gateway.folder);
+    gateway.stop();
+    let turns = &folder.exchanges("default")[0]["stream"]["turns"];
+    assert_eq!(turns[0]["text"], payload, "{turns}");
+    assert_eq!(turns[1]["text"], payload, "{turns}");
 }

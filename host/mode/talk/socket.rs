@@ -343,7 +343,6 @@ impl Socket {
     }
 
     async fn close(&mut self, code: Option<u16>, reason: &str) -> std::io::Result<Ended> {
-        let reason = &reason[..reason.floor_char_boundary(REASON)];
         let close = self.encoder.close(code, reason, None);
         self.send(close).await?;
         Ok(Ended::Closing)
@@ -382,6 +381,3 @@ impl Socket {
         }
     }
 }
-
-/// Bytes of the reason in a close frame (RFC 6455, section 5.5).
-const REASON: usize = 123;
