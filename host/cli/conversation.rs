@@ -1,7 +1,10 @@
 //! Streams as people read them: a line for each turn or piece, with its time and who sent it.
 
+use bytes::Bytes;
+
 use crate::cassette::{Parts, Streamed};
 use crate::exchange::grpc::Schema;
+use crate::exchange::pieces::cut;
 use crate::exchange::stream::{Ending, Form, Piece, Protocol, Said, Side, Turn, Unit, Words};
 use crate::exchange::{Content, Exchange};
 
@@ -43,7 +46,7 @@ impl Show<'_> {
                 lines.chain(status(exchange)).collect()
             }
             Some(Form::Pieces(_, pieces)) if self.all => {
-                cut(exchange.response.body.inline(), pieces)
+                texts(exchange.response.body.to_bytes(), pieces)
             }
             Some(Form::Pieces(..)) | None => Vec::new(),
         }
@@ -96,13 +99,10 @@ fn status(exchange: &Exchange) -> Option<String> {
     Some(format!("{:>12}  < status {status} {message}", ""))
 }
 
-fn cut(body: &[u8], pieces: &[Piece]) -> Vec<String> {
-    let mut rest = body;
-    let lines = pieces.iter().flat_map(|piece| {
-        let size = usize::try_from(piece.size).unwrap_or(usize::MAX);
-        let (part, after) = rest.split_at(size.min(rest.len()));
-        rest = after;
-        let text = String::from_utf8_lossy(part).into_owned();
+fn texts(body: Bytes, pieces: &[Piece]) -> Vec<String> {
+    let parts = cut(body, pieces).zip(pieces);
+    let lines = parts.flat_map(|(part, piece)| {
+        let text = String::from_utf8_lossy(&part).into_owned();
         let lines: Vec<_> = text.lines().map(|one| line(piece.at, "<", one)).collect();
         lines
     });
@@ -148,8 +148,6 @@ fn hex(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
-
     use super::*;
 
     #[test]

@@ -42,6 +42,14 @@ impl Content {
             Self::Stored { .. } => &[],
         }
     }
+
+    /// The same, to be kept.
+    pub fn to_bytes(&self) -> Bytes {
+        match self {
+            Self::Inline(bytes) => bytes.clone(),
+            Self::Stored { .. } => Bytes::new(),
+        }
+    }
 }
 
 /// A request as the upstream sees it: hop-by-hop fields gone, the authority its own.

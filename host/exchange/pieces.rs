@@ -64,6 +64,15 @@ pub fn pieces(unit: Option<Unit>, body: &Bytes, arrivals: &[Arrival], pause: u64
     Some(Form::Pieces(unit, timed.collect()))
 }
 
+/// A body in its pieces, without a copy. What the sizes leave over belongs to none.
+pub fn cut(body: Bytes, pieces: &[Piece]) -> impl Iterator<Item = Bytes> {
+    let mut rest = body;
+    pieces.iter().map(move |piece| {
+        let size = usize::try_from(piece.size).unwrap_or(usize::MAX);
+        rest.split_to(size.min(rest.len()))
+    })
+}
+
 /// The sizes of what came between pauses.
 fn chunks(arrivals: &[Arrival], pause: u64) -> Vec<usize> {
     let mut ends: Vec<(u64, u64)> = Vec::new();
@@ -99,7 +108,7 @@ mod tests {
         arrivals.iter().map(arrival).collect()
     }
 
-    fn cut(unit: Option<Unit>, body: &'static str, arrivals: &[(u64, u64)]) -> Vec<(u64, u64)> {
+    fn found(unit: Option<Unit>, body: &'static str, arrivals: &[(u64, u64)]) -> Vec<(u64, u64)> {
         let body = Bytes::from_static(body.as_bytes());
         match pieces(unit, &body, &came(arrivals), 50) {
             Some(Form::Pieces(_, pieces)) => pieces.iter().map(|it| (it.size, it.at)).collect(),
@@ -110,14 +119,14 @@ mod tests {
     #[test]
     fn an_event_comes_with_its_last_byte() {
         let body = "data: a\n\ndata: b\n\ndata";
-        let pieces = cut(Some(Unit::Event), body, &[(4, 10), (12, 20), (22, 30)]);
+        let pieces = found(Some(Unit::Event), body, &[(4, 10), (12, 20), (22, 30)]);
         assert_eq!(pieces, [(9, 20), (9, 30), (4, 30)]);
-        assert_eq!(cut(Some(Unit::Event), "", &[]), []);
+        assert_eq!(found(Some(Unit::Event), "", &[]), []);
     }
 
     #[test]
     fn lines_that_come_together_have_one_time() {
-        let pieces = cut(Some(Unit::Line), "{}\n[]\n", &[(6, 7), (6, 9)]);
+        let pieces = found(Some(Unit::Line), "{}\n[]\n", &[(6, 7), (6, 9)]);
         assert_eq!(pieces, [(3, 7), (3, 7)]);
     }
 
@@ -125,9 +134,18 @@ mod tests {
     fn chunks_are_what_pauses_keep_apart() {
         let body = "abcdef";
         let close = [(2, 0), (3, 40), (6, 89)];
-        assert_eq!(cut(None, body, &close), []);
+        assert_eq!(found(None, body, &close), []);
         let apart = [(2, 0), (3, 40), (6, 90), (6, 500)];
-        assert_eq!(cut(None, body, &apart), [(3, 40), (3, 90)]);
+        assert_eq!(found(None, body, &apart), [(3, 40), (3, 90)]);
+    }
+
+    #[test]
+    fn a_body_is_cut_by_the_sizes_that_there_is_room_for() {
+        let piece = |size| Piece { at: 0, size };
+        let body = Bytes::from_static(b"abcdef");
+        let sizes = [piece(2), piece(0), piece(u64::MAX), piece(1)];
+        let parts = cut(body, &sizes);
+        assert_eq!(parts.collect::<Vec<_>>(), ["ab", "", "cdef", ""]);
     }
 
     #[test]

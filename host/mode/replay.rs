@@ -17,6 +17,7 @@ use super::respond::Asks;
 use super::{ExchangeError, talk, whole};
 use crate::config::{self, Timing};
 use crate::exchange::coding::{self, Coding};
+use crate::exchange::pieces::cut;
 use crate::exchange::stream::{Ending, Form, Piece};
 use crate::exchange::{self, Content, Message, Stream};
 use crate::plugin::Keyed;
@@ -301,11 +302,8 @@ fn coded(
     let mut encoder = (!codings.is_empty())
         .then(|| coding::Encoder::new(codings))
         .transpose()?;
-    let mut rest = body.clone();
     let mut coded = Vec::with_capacity(pieces.len());
-    for piece in pieces {
-        let size = usize::try_from(piece.size).unwrap_or(usize::MAX);
-        let bytes = rest.split_to(size.min(rest.len()));
+    for (piece, bytes) in pieces.iter().zip(cut(body.clone(), pieces)) {
         let bytes = match &mut encoder {
             Some(encoder) => encoder.piece(&bytes)?,
             None => bytes,

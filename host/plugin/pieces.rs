@@ -1,20 +1,8 @@
-//! A body as pieces, and as one again.
+//! Pieces as a body again.
 
 use bytes::Bytes;
 
 use crate::exchange::stream::Piece;
-
-/// The pieces of a body.
-pub(super) fn cut(body: &[u8], pieces: &[Piece]) -> Vec<Bytes> {
-    let mut rest = body;
-    let parts = pieces.iter().map(|piece| {
-        let size = usize::try_from(piece.size).unwrap_or(usize::MAX);
-        let (part, after) = rest.split_at(size.min(rest.len()));
-        rest = after;
-        Bytes::copy_from_slice(part)
-    });
-    parts.collect()
-}
 
 /// The body of these parts, whose sizes are noted. Where there are fewer parts than before, the
 /// last one came when all had come.

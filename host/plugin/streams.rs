@@ -3,14 +3,15 @@
 
 use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 
 use super::PluginFailure;
 use super::component::Plugin;
-use super::pieces::{cut, join};
+use super::pieces::join;
 use super::redaction::{Place, RedactionCount, Redactors, add, ask, wrong};
 use super::said::Said as Shown;
 use crate::exchange::part::{Part, PartKind};
+use crate::exchange::pieces::cut;
 use crate::exchange::redaction::{self, Joint, PlainMessage, Redaction};
 use crate::exchange::stream::{Form, Protocol, Said, Side, Stream, Turn, Unit};
 use crate::exchange::{Content, Exchange, Message, Response};
@@ -50,8 +51,7 @@ impl Redactors {
             .map(str::to_owned);
         match answer.stream.as_mut().map(|stream| &mut stream.form) {
             Some(Form::Pieces(unit, pieces)) => {
-                let body = aside.inline();
-                let parts = cut(body, pieces);
+                let parts = cut(aside.to_bytes(), pieces).collect();
                 let parts = pieces_rid(redaction, *unit, content_type.as_deref(), parts, counts);
                 answer.response.body = Content::Inline(join(&parts, pieces));
             }
@@ -130,7 +130,7 @@ impl Redactors {
         for plugin in self.asked(place.request.path()) {
             match stream.as_mut().map(|stream| &mut stream.form) {
                 Some(Form::Pieces(_, pieces)) => {
-                    let parts = cut(response.body.inline(), pieces);
+                    let parts = cut(response.body.to_bytes(), pieces).collect();
                     let parts = ask_pieces(plugin, &of, parts, place)?;
                     response.body = Content::Inline(join(&parts, pieces));
                 }
@@ -209,7 +209,7 @@ impl Redactors {
         let mut parts: Vec<Arc<dyn Message>> = Vec::new();
         match exchange.stream.as_ref().map(|stream| &stream.form) {
             Some(Form::Pieces(_, pieces)) => {
-                for bytes in cut(exchange.response.body.inline(), pieces) {
+                for bytes in cut(exchange.response.body.to_bytes(), pieces) {
                     let of = Arc::clone(of);
                     parts.push(Arc::new(Part::new(
                         of,
@@ -228,7 +228,7 @@ impl Redactors {
                         request: of,
                         protocol: *protocol,
                         side: turn.side,
-                        bytes: &Bytes::copy_from_slice(words.content.inline()),
+                        bytes: &words.content.to_bytes(),
                     };
                     let shape = said.shape(self.schema());
                     parts.push(Arc::new(said.part(said.bytes.clone(), shape.as_ref())));
@@ -359,17 +359,13 @@ fn ask_parts(
         let shown = if held.is_empty() {
             part
         } else {
-            let mut both = BytesMut::from(&held[..]);
-            both.extend_from_slice(&part);
-            both.freeze()
+            [held, part].concat().into()
         };
         let wanted = ask(plugin, Arc::new(show(shown.clone())), place.secrets)?;
         let edited = redaction::edit_part(&shown, wanted.edits, border)
             .map_err(|error| wrong(plugin, &error))?;
         if let Some(before) = done.last_mut() {
-            let mut whole = BytesMut::from(&before[..]);
-            whole.extend_from_slice(&edited.bytes[..edited.border]);
-            *before = whole.freeze();
+            *before = [before, &edited.bytes[..edited.border]].concat().into();
         }
         let own = edited.bytes.slice(edited.border..);
         let hold = wanted.hold.min(own.len());
@@ -377,9 +373,7 @@ fn ask_parts(
         done.push(own.slice(..own.len() - hold));
     }
     if let Some(last) = done.last_mut() {
-        let mut whole = BytesMut::from(&last[..]);
-        whole.extend_from_slice(&held);
-        *last = whole.freeze();
+        *last = [&last[..], &held].concat().into();
     }
     Ok(done)
 }

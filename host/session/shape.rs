@@ -56,7 +56,7 @@ pub(super) fn exchange(captured: Captured, limits: &RecorderBounds) -> Result<Ex
         Some(flow) => match flow.kind {
             Kind::Body(unit) => {
                 request.body = decoded(&request.fields, request.body, bounds, "request")?;
-                body(&mut response, unit, &flow, bounds)?
+                body(&mut response, unit, flow, bounds)?
             }
             Kind::Grpc => Some(call(&mut request, &mut response, &flow, limits)?),
             Kind::WebSocket => Some(socket(&mut request, &mut response, &flow, limits)?),
@@ -75,13 +75,13 @@ pub(super) fn exchange(captured: Captured, limits: &RecorderBounds) -> Result<Ex
 fn body(
     response: &mut Response,
     unit: Option<Unit>,
-    flow: &Flow,
+    flow: Flow,
     bounds: coding::Bounds,
 ) -> Result<Option<Stream>, Outcome> {
     let failed = |error| undecodable("response", &error);
     let codings = coding::of(&response.fields).map_err(failed)?;
     let raw = take(&mut response.body);
-    let mut arrivals = flow.arrivals.clone();
+    let mut arrivals = flow.arrivals;
     let whole = if codings.is_empty() {
         raw
     } else if flow.ending == Ending::Complete {
@@ -118,11 +118,8 @@ fn call(
     let server = if answered {
         server
     } else {
-        let codings = coding::of(&response.fields);
-        let bounds = limits.decoded;
-        let whole = codings.and_then(|codings| coding::decode(server, &codings, bounds));
-        let whole = whole.map_err(|error| undecodable("response", &error))?;
-        response.body = Content::Inline(whole);
+        let body = Content::Inline(server);
+        response.body = decoded(&response.fields, body, limits.decoded, "response")?;
         Bytes::new()
     };
     let encoding = |fields: &Fields| fields.text("grpc-encoding").map(str::to_owned);
@@ -208,11 +205,8 @@ fn first_to_end(arrivals: &[Arrival]) -> Ending {
 }
 
 fn take(content: &mut Content) -> Bytes {
-    match std::mem::replace(content, Content::EMPTY) {
-        Content::Inline(bytes) => bytes,
-        // What was captured is in memory.
-        Content::Stored { .. } => Bytes::new(),
-    }
+    // What was captured is in memory.
+    std::mem::replace(content, Content::EMPTY).to_bytes()
 }
 
 fn decoded(

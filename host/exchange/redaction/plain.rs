@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use crate::exchange::json::Document;
 use crate::exchange::stream::Side;
-use crate::exchange::{Content, Fields, Message, Request, Response, form};
+use crate::exchange::{Fields, Message, Request, Response, form};
 
 /// A redacted request, or a redacted response with the request that it answers.
 pub struct PlainMessage {
@@ -23,7 +23,7 @@ pub struct PlainMessage {
 impl PlainMessage {
     /// A request. A body that is not in memory counts as empty.
     pub fn request(endpoint: Arc<str>, session: Arc<str>, request: Arc<Request>) -> Self {
-        let body = bytes(&request.body);
+        let body = request.body.to_bytes();
         Self {
             endpoint,
             session,
@@ -44,7 +44,7 @@ impl PlainMessage {
         response: Arc<Response>,
     ) -> Self {
         Self {
-            body: bytes(&response.body),
+            body: response.body.to_bytes(),
             response: Some(response),
             ..Self::request(endpoint, session, request)
         }
@@ -57,13 +57,6 @@ impl PlainMessage {
     pub fn with_parts(mut self, parts: Vec<Arc<dyn Message>>) -> Self {
         self.parts = parts;
         self
-    }
-}
-
-fn bytes(content: &Content) -> Bytes {
-    match content {
-        Content::Inline(bytes) => bytes.clone(),
-        Content::Stored { .. } => Bytes::new(),
     }
 }
 
