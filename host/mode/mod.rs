@@ -11,6 +11,7 @@ mod paced;
 mod record;
 mod replay;
 mod respond;
+mod scratch;
 mod select;
 mod talk;
 mod tunnel;

@@ -1,27 +1,20 @@
 //! Copies bytes both ways until both sides have ended. An idle tunnel holds no buffer.
 
-use std::cell::RefCell;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, Sleep};
 
 use super::tap::Tap;
 use crate::exchange::stream::Side;
-
-/// Bytes that are read at once, into a buffer that all tunnels of a thread share.
-const SCRATCH: usize = 16 << 10;
+use crate::mode::scratch;
 
 /// Reads of one side before the other has its turn.
 const ROUNDS: usize = 16;
-
-thread_local! {
-    static BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; SCRATCH].into_boxed_slice());
-}
 
 /// How long a tunnel may be still.
 #[derive(Clone, Copy, Debug)]
@@ -204,57 +197,41 @@ impl Way {
                 }
                 State::Open => {}
             }
-            let moved =
-                BUFFER.with_borrow_mut(|buffer| self.step(cx, (from, to), buffer, &mut hear));
-            match moved? {
-                Poll::Ready(()) => {}
-                Poll::Pending => {
-                    // What a cipher holds back goes out before the sender is waited for.
-                    let flushed = Pin::new(&mut *to).poll_flush(cx);
-                    self.deaf |= matches!(flushed, Poll::Ready(Err(_)));
-                    return Poll::Pending;
-                }
+            let step = |cx: &mut Context<'_>, bytes: &[u8]| self.step(cx, to, bytes, &mut hear);
+            if scratch::poll_read(from, cx, step)?.is_pending() {
+                // What a cipher holds back goes out before the sender is waited for.
+                let flushed = Pin::new(&mut *to).poll_flush(cx);
+                self.deaf |= matches!(flushed, Poll::Ready(Err(_)));
+                return Poll::Pending;
             }
         }
         cx.waker().wake_by_ref();
         Poll::Pending
     }
 
-    /// One read, and the write of what it gave.
-    fn step<R, W>(
+    /// Writes what was read.
+    fn step(
         &mut self,
         cx: &mut Context<'_>,
-        (from, to): (&mut R, &mut W),
-        buffer: &mut [u8],
+        to: &mut (impl AsyncWrite + Unpin),
+        bytes: &[u8],
         hear: &mut impl FnMut(&[u8]),
-    ) -> io::Result<Poll<()>>
-    where
-        R: AsyncRead + Unpin,
-        W: AsyncWrite + Unpin,
-    {
-        let mut read = ReadBuf::new(buffer);
-        match Pin::new(from).poll_read(cx, &mut read) {
-            Poll::Pending => return Ok(Poll::Pending),
-            Poll::Ready(Err(error)) => return Err(error),
-            Poll::Ready(Ok(())) => {}
-        }
-        let bytes = read.filled();
-        if !self.deaf {
-            hear(bytes);
-        }
+    ) {
         if bytes.is_empty() {
             self.state = State::Ending;
-            return Ok(Poll::Ready(()));
         }
         if self.deaf {
-            return Ok(Poll::Ready(()));
+            return;
+        }
+        hear(bytes);
+        if bytes.is_empty() {
+            return;
         }
         let written = match Pin::new(to).poll_write(cx, bytes) {
             Poll::Ready(written) => self.took(written),
             Poll::Pending => 0,
         };
         self.rest.extend_from_slice(&bytes[written..]);
-        Ok(Poll::Ready(()))
     }
 
     /// How many bytes the receiver took; one that is gone is told nothing more.
