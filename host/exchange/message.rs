@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::{Method, StatusCode};
 
 use super::stream::Side;
-use super::{Fields, Stream};
+use super::{Fields, Stream, grpc};
 
 /// A whole body, or the name of the file that holds it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -115,6 +115,13 @@ pub struct Exchange {
     pub stream: Option<Stream>,
     /// What recording policies added, as name and value.
     pub tags: Vec<(String, String)>,
+}
+
+impl Response {
+    /// True where its body has messages of gRPC.
+    pub fn is_call(&self) -> bool {
+        self.fields.text("content-type").is_some_and(grpc::is_grpc)
+    }
 }
 
 impl Exchange {

@@ -31,7 +31,7 @@ pub(super) async fn pass(
     let lasts = matches!(
         body_kind(response.headers(), response.body()),
         Some(Some(_))
-    ) || response.headers().get(CONTENT_TYPE).is_some_and(is_call);
+    ) || grpc::is_call(response.headers());
     Ok(response.map(|body| Outgoing::passing(body).lasting(lasts)))
 }
 
@@ -47,7 +47,8 @@ pub(super) async fn record(
 
 /// A body as it is sent, and as the recording gets it.
 pub(super) fn sending(asked: &Asked<'_>, head: &Head, body: Upward) -> (Sent, Recorded) {
-    let log = call_log(asked, head);
+    let budget = &asked.gate.live.budget;
+    let log = grpc::is_call(&head.headers).then(|| Log::new(budget).shared());
     if body.is_end_stream() && log.is_none() {
         let nothing = Recorded::whole(asked, Bytes::new());
         return (Sent::Whole(Bytes::new()), nothing);
@@ -56,16 +57,6 @@ pub(super) fn sending(asked: &Asked<'_>, head: &Head, body: Upward) -> (Sent, Re
     let teed = Sent::Teed(body, Arc::clone(&copy));
     let body = RequestBody::Copied(copy);
     (teed, Recorded { body, log })
-}
-
-/// A log of both sides where the request is a call of gRPC.
-pub(super) fn call_log(asked: &Asked<'_>, head: &Head) -> Option<SharedLog> {
-    let call = head.headers.get(CONTENT_TYPE).is_some_and(is_call);
-    call.then(|| Log::new(&asked.gate.live.budget).shared())
-}
-
-fn is_call(content_type: &http::HeaderValue) -> bool {
-    content_type.to_str().is_ok_and(grpc::is_grpc)
 }
 
 fn logged(asked: &Asked<'_>, side: Side, log: Option<&SharedLog>) -> Capture {

@@ -131,9 +131,7 @@ pub(super) enum Asks {
 
 impl Asks {
     pub(super) fn of<B>(request: &Request<B>) -> Self {
-        let content_type = request.headers().get(CONTENT_TYPE);
-        let content_type = content_type.and_then(|value| value.to_str().ok());
-        if content_type.is_some_and(grpc::is_grpc) {
+        if grpc::is_call(request.headers()) {
             Self::Grpc
         } else {
             Self::Http

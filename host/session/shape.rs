@@ -110,10 +110,7 @@ fn call(
     flow: &Flow,
     limits: &RecorderBounds,
 ) -> Result<Stream, Outcome> {
-    let answered = response
-        .fields
-        .text("content-type")
-        .is_some_and(grpc::is_grpc);
+    let answered = response.is_call();
     let (client, server) = (take(&mut request.body), take(&mut response.body));
     let server = if answered {
         server

@@ -15,6 +15,9 @@ pub use schema::{Schema, SchemaError, Shape};
 pub use status::{Code, decode_message, encode_message, trailers, trailers_only};
 pub use transcript::{Halves, transcript};
 
+use http::HeaderMap;
+use http::header::CONTENT_TYPE;
+
 use super::coding::CodingError;
 
 /// True for the content types of gRPC, such as `application/grpc+proto`. Those of gRPC-Web are
@@ -25,6 +28,12 @@ pub fn is_grpc(content_type: &str) -> bool {
     essence
         .strip_prefix("application/grpc")
         .is_some_and(|rest| rest.is_empty() || rest.starts_with('+'))
+}
+
+/// True where the header of a request or a response says that its body has messages of gRPC.
+pub fn is_call(headers: &HeaderMap) -> bool {
+    let content_type = headers.get(CONTENT_TYPE);
+    content_type.is_some_and(|value| value.to_str().is_ok_and(is_grpc))
 }
 
 /// Why messages cannot be read or written.

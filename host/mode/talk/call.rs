@@ -79,12 +79,8 @@ fn heads_are_one(line: &Line) -> bool {
         return false;
     };
     let trailers_only = first.response.fields.text("grpc-status").is_some();
-    let call = first
-        .response
-        .fields
-        .text("content-type")
-        .is_some_and(grpc::is_grpc);
-    call && !trailers_only
+    first.response.is_call()
+        && !trailers_only
         && line.entries().iter().all(|entry| {
             entry.response.status == first.response.status
                 && entry.response.fields == first.response.fields
@@ -169,11 +165,7 @@ impl Call {
             let call = Box::new(self);
             return Err(Unheard { error, call });
         };
-        let call = entry
-            .response
-            .fields
-            .text("content-type")
-            .is_some_and(grpc::is_grpc);
+        let call = entry.response.is_call();
         let complete = self.cursor.is_over() && self.cursor.ending() == Ending::Complete;
         let bare = entry.response.trailers.is_empty();
         if complete && (bare || !call) {
