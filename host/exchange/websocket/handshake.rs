@@ -3,10 +3,10 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::header::{
-    AsHeaderName, CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
-    SEC_WEBSOCKET_VERSION, UPGRADE,
+    AsHeaderName, CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY,
+    SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
 };
-use http::{HeaderMap, HeaderName, Method, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use sha1::{Digest, Sha1};
 
 use super::extension::{Extension, ExtensionError};
@@ -138,15 +138,32 @@ fn check_asked(headers: &HeaderMap) -> Result<(), HandshakeError> {
 /// What a server may choose of what it was asked for.
 fn check_answered(request: &HeaderMap, response: &HeaderMap) -> Result<(), HandshakeError> {
     if response.contains_key(SEC_WEBSOCKET_PROTOCOL) {
-        let asked: Vec<_> = items(request, SEC_WEBSOCKET_PROTOCOL).collect();
-        // Subprotocols are compared with regard to case.
-        if !only(response, SEC_WEBSOCKET_PROTOCOL).is_some_and(|chosen| asked.contains(&chosen)) {
+        let chosen = only(response, SEC_WEBSOCKET_PROTOCOL);
+        if !chosen.is_some_and(|chosen| asks_for_subprotocol(request, chosen)) {
             let chosen: Vec<_> = items(response, SEC_WEBSOCKET_PROTOCOL).collect();
             return Err(HandshakeError::Subprotocol(chosen.join(", ")));
         }
     }
     negotiation::check(request, response)?;
     Ok(())
+}
+
+/// True where a request offers a subprotocol. They are compared with regard to case.
+pub fn asks_for_subprotocol(request: &HeaderMap, subprotocol: &str) -> bool {
+    items(request, SEC_WEBSOCKET_PROTOCOL).any(|offer| offer == subprotocol)
+}
+
+/// Of the extensions that a request offers those whose messages can be read here (RFC 7692); none
+/// where there is none.
+pub fn readable_offers(request: &HeaderMap) -> Option<HeaderValue> {
+    let known: Vec<_> = items(request, SEC_WEBSOCKET_EXTENSIONS)
+        .filter(|offer| {
+            let name = offer.split(';').next().unwrap_or_default().trim();
+            name.eq_ignore_ascii_case(negotiation::DEFLATE)
+        })
+        .collect();
+    let offers = HeaderValue::try_from(known.join(", ")).ok();
+    offers.filter(|offers| !offers.is_empty())
 }
 
 fn has_token(headers: &HeaderMap, name: HeaderName, token: &str) -> bool {

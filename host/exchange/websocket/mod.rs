@@ -21,8 +21,8 @@ pub use decoder::Decoder;
 pub use encoder::Encoder;
 pub use extension::ExtensionError;
 pub use handshake::{
-    HandshakeError, accept_key, check_connect_request, check_connect_response, check_request,
-    check_response, is_websocket_upgrade,
+    HandshakeError, accept_key, asks_for_subprotocol, check_connect_request,
+    check_connect_response, check_request, check_response, is_websocket_upgrade, readable_offers,
 };
 pub use negotiation::Deflate;
 pub use transcript::{Fault, Transcript, transcript};

@@ -4,7 +4,7 @@ use http::{HeaderMap, HeaderValue};
 
 use super::extension::{Extension, ExtensionError, Parameter};
 
-const DEFLATE: &str = "permessage-deflate";
+pub(super) const DEFLATE: &str = "permessage-deflate";
 /// The logarithm of the largest window, and what counts where nothing is said.
 const MAX_BITS: u8 = 15;
 

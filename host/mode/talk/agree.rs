@@ -4,7 +4,7 @@ use http::HeaderMap;
 use http::header::{SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_PROTOCOL};
 
 use crate::exchange::Fields;
-use crate::exchange::websocket::Deflate;
+use crate::exchange::websocket::{self, Deflate};
 
 /// What the recorded server agreed to, as far as it is an answer to this client.
 pub(super) fn agree(recorded: &Fields, offered: &HeaderMap) -> (HeaderMap, Option<Deflate>) {
@@ -16,11 +16,7 @@ pub(super) fn agree(recorded: &Fields, offered: &HeaderMap) -> (HeaderMap, Optio
         fields.insert(SEC_WEBSOCKET_EXTENSIONS, value);
         deflate
     });
-    let asked_for = |protocol: &str| {
-        let offers = offered.get_all(SEC_WEBSOCKET_PROTOCOL).iter();
-        let mut offers = offers.filter_map(|value| value.to_str().ok());
-        offers.any(|offer| offer.split(',').any(|one| one.trim() == protocol))
-    };
+    let asked_for = |protocol: &str| websocket::asks_for_subprotocol(offered, protocol);
     let protocol = fields.get(SEC_WEBSOCKET_PROTOCOL);
     let fits = protocol.is_none_or(|it| it.to_str().is_ok_and(asked_for));
     if !fits {

@@ -82,31 +82,13 @@ pub(crate) fn head<B>(asked: &Asked<'_>, request: &Request<B>, recording: bool) 
     head.headers.remove(SEC_WEBSOCKET_VERSION);
     head.headers.remove(SEC_WEBSOCKET_KEY);
     if recording {
-        restrict_offers(&mut head.headers);
+        let offers = websocket::readable_offers(&head.headers);
+        head.headers.remove(SEC_WEBSOCKET_EXTENSIONS);
+        if let Some(offers) = offers {
+            head.headers.insert(SEC_WEBSOCKET_EXTENSIONS, offers);
+        }
     }
     head
-}
-
-/// Leaves of the extensions that a client offers those whose messages can be read (RFC 7692).
-fn restrict_offers(headers: &mut HeaderMap) {
-    let offers = headers.get_all(SEC_WEBSOCKET_EXTENSIONS).iter();
-    let offers = offers.filter_map(|value| value.to_str().ok());
-    let known: Vec<_> = offers
-        .flat_map(|offers| offers.split(','))
-        .map(str::trim)
-        .filter(|offer| {
-            let name = offer.split(';').next().unwrap_or_default().trim();
-            name.eq_ignore_ascii_case("permessage-deflate")
-        })
-        .collect();
-    match HeaderValue::try_from(known.join(", ")) {
-        Ok(kept) if !kept.is_empty() => {
-            headers.insert(SEC_WEBSOCKET_EXTENSIONS, kept);
-        }
-        Ok(_) | Err(_) => {
-            headers.remove(SEC_WEBSOCKET_EXTENSIONS);
-        }
-    }
 }
 
 /// The request as it is recorded, and as it is compared with what was.
