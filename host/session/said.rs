@@ -35,11 +35,9 @@ impl Index {
     /// # Errors
     /// Where they cannot be read, or a plugin fails.
     pub fn said(&self, entry: &Entry, protocol: Protocol) -> Result<Arc<[u128]>, String> {
-        let known = self.said.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(keys) = known.get(&entry.ordinal) {
-            return Ok(Arc::clone(keys));
+        if let Some(keys) = self.known_said(entry) {
+            return Ok(keys);
         }
-        drop(known);
         let request = self.view(entry)?;
         let words = words(entry, protocol).map(|words| {
             let message = self.message(&request, protocol, words)?;
@@ -50,6 +48,12 @@ impl Index {
         let mut known = self.said.lock().unwrap_or_else(PoisonError::into_inner);
         known.insert(entry.ordinal, Arc::clone(&keys));
         Ok(keys)
+    }
+
+    /// The same where it was derived before.
+    pub fn known_said(&self, entry: &Entry) -> Option<Arc<[u128]>> {
+        let known = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        known.get(&entry.ordinal).cloned()
     }
 
     /// True where a message is the one at a place of a recorded conversation, with any text in the

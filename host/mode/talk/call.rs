@@ -10,7 +10,7 @@ use hyper::body::Incoming;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::frames::{Frames, Gone, Pen};
-use super::{Cast, Cursor, look_up, prepare};
+use super::{Cast, Cursor, look_up, script};
 use crate::config::Limits;
 use crate::exchange::coding;
 use crate::exchange::grpc::{self, Splitter};
@@ -135,14 +135,14 @@ impl Call {
         request: Request<Incoming>,
         (looked_up, line, chosen): (Arc<LookedUp>, Line, Chosen),
     ) -> Result<Self, ExchangeError> {
-        prepare(&looked_up, &chosen, Protocol::Grpc).await?;
+        let script = script(&looked_up, &chosen, Protocol::Grpc).await?;
         let limits = asked.snapshot.config.limits.clone();
         let text = |name: &str| {
             let value = head.headers.get(name)?.to_str().ok()?;
             Some(value.to_owned())
         };
         Ok(Self {
-            cursor: Cursor::new(asked, looked_up, Protocol::Grpc, (line, chosen)),
+            cursor: Cursor::new(asked, looked_up, Protocol::Grpc, (line, chosen, script)),
             body: request.into_body(),
             heard: None,
             splitter: Splitter::new(limits.grpc_message as u64),

@@ -23,6 +23,8 @@ pub(crate) struct Cursor {
     protocol: Protocol,
     line: Line,
     chosen: Option<Chosen>,
+    /// Keys of what its client said.
+    script: Arc<[u128]>,
     timing: Timing,
     /// The next turn.
     place: usize,
@@ -51,7 +53,7 @@ impl Cursor {
         asked: &Asked<'_>,
         looked_up: Arc<LookedUp>,
         protocol: Protocol,
-        (line, chosen): (Line, Chosen),
+        (line, chosen, script): (Line, Chosen, Arc<[u128]>),
     ) -> Self {
         Self {
             plugins: Arc::clone(&asked.snapshot.plugins),
@@ -60,6 +62,7 @@ impl Cursor {
             protocol,
             line,
             chosen: Some(chosen),
+            script,
             timing: asked.snapshot.config.timing,
             place: 0,
             passed: 0,
@@ -185,7 +188,7 @@ impl Cursor {
     /// Where it said more when it was recorded.
     pub(super) fn hear_end(&mut self) -> Result<(), ExchangeError> {
         self.ended = true;
-        let complete = self.recorded().len() == self.heard.len();
+        let complete = self.script.len() == self.heard.len();
         if complete || self.ending() == Ending::Client {
             return Ok(());
         }
@@ -269,14 +272,8 @@ impl Cursor {
         })
     }
 
-    /// Keys of what the client of the chosen conversation said.
-    fn recorded(&self) -> Arc<[u128]> {
-        let said = |entry: &Arc<Entry>| self.looked_up.index.said(entry, self.protocol).ok();
-        self.entry().and_then(said).unwrap_or_default()
-    }
-
     fn fits(&self, key: u128) -> bool {
-        self.recorded().get(self.heard.len()) == Some(&key)
+        self.script.get(self.heard.len()) == Some(&key)
     }
 
     fn fits_loosely(&self, message: &Arc<dyn Message>) -> Result<bool, ExchangeError> {
@@ -303,14 +300,16 @@ impl Cursor {
             return false;
         };
         let (index, protocol) = (&self.looked_up.index, self.protocol);
+        let mut script = None;
         let found = self.line.choose(|entry| {
             let other = !Arc::ptr_eq(entry, &own) && alike(entry, &own, protocol);
-            let said = other.then(|| index.said(entry, protocol).ok()).flatten();
-            said.is_some_and(|said| fits(&said, &self.heard))
+            script = other.then(|| index.said(entry, protocol).ok()).flatten();
+            script.as_ref().is_some_and(|said| fits(said, &self.heard))
         });
         let Some(found) = found else {
             return false;
         };
+        self.script = script.unwrap_or_default();
         if let Some(before) = self.chosen.replace(found) {
             before.give_back();
         }

@@ -52,17 +52,20 @@ async fn look_up(
     Ok(Arc::new(replay::look_up_request(asked, request).await?))
 }
 
-/// The turns are where they can be used at once: messages that are stored beside the cassette are
-/// read off the serving threads.
-async fn prepare(
+/// The keys of what the client is to say. They are derived off the serving threads, where messages
+/// that are stored beside the cassette can be read.
+async fn script(
     looked_up: &Arc<LookedUp>,
     chosen: &Chosen,
     protocol: Protocol,
-) -> Result<(), ExchangeError> {
+) -> Result<Arc<[u128]>, ExchangeError> {
+    if let Some(script) = looked_up.index.known_said(chosen.entry()) {
+        return Ok(script);
+    }
     let (looked_up, entry) = (Arc::clone(looked_up), Arc::clone(chosen.entry()));
     let read = tokio::task::spawn_blocking(move || looked_up.index.said(&entry, protocol));
     match read.await {
-        Ok(Ok(_)) => Ok(()),
+        Ok(Ok(script)) => Ok(script),
         Ok(Err(reason)) => Err(ExchangeError::Gateway(format!(
             "a recorded conversation cannot be read: {reason}"
         ))),

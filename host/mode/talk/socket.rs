@@ -11,7 +11,7 @@ use tokio::io::AsyncWriteExt as _;
 
 use super::agree::agree;
 use super::cursor::Due;
-use super::{Cast, Cursor, input, look_up, prepare};
+use super::{Cast, Cursor, input, look_up, script};
 use crate::config::Limits;
 use crate::drain::Stop;
 use crate::exchange::stream::Side;
@@ -81,10 +81,11 @@ async fn begin(
         // The upstream refused the handshake when it was recorded.
         return replay::hit(asked, &entry, &Wanted::of(&request)).await;
     }
-    prepare(&looked_up, &chosen, Protocol::WebSocket).await?;
+    let script = script(&looked_up, &chosen, Protocol::WebSocket).await?;
     let (fields, deflate) = agree(&entry.response.fields, request.headers());
     let answer = Asking::of(&request).agree(fields);
-    let cursor = Cursor::new(asked, looked_up, Protocol::WebSocket, (line, chosen));
+    let chosen = (line, chosen, script);
+    let cursor = Cursor::new(asked, looked_up, Protocol::WebSocket, chosen);
     let below = hyper::upgrade::on(&mut request);
     let limits = asked.snapshot.config.limits.clone();
     let drain = &asked.gate.live.drain;
