@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::PluginFailure;
 use super::redaction::{Redactors, ask, wrong};
 use crate::exchange::part::{Part, PartKind};
-use crate::exchange::redaction::{self, Purpose, Redaction, Secrets};
+use crate::exchange::redaction::{self, Outcome, Purpose, Redaction, Secrets};
 use crate::exchange::stream::{Protocol, Side};
 use crate::exchange::{Message, grpc};
 
@@ -25,14 +25,6 @@ pub struct Said<'a> {
 }
 
 impl Said<'_> {
-    /// The type of a message of gRPC, where a descriptor tells it.
-    pub(super) fn shape(&self, schema: &grpc::Schema) -> Option<grpc::Shape> {
-        match self.protocol {
-            Protocol::Grpc => schema.shape(self.request.path(), self.side),
-            Protocol::WebSocket => None,
-        }
-    }
-
     /// The message with this content, as plugins see it.
     pub(super) fn part(&self, bytes: Bytes, shape: Option<&grpc::Shape>) -> Part {
         let shown = shape.and_then(|shape| shape.to_json(&bytes));
@@ -47,6 +39,14 @@ impl Said<'_> {
 }
 
 impl Redactors {
+    /// The type of what a side says, where a descriptor tells it.
+    pub(super) fn shape(&self, protocol: Protocol, path: &str, side: Side) -> Option<grpc::Shape> {
+        match protocol {
+            Protocol::Grpc => self.schema().shape(path, side),
+            Protocol::WebSocket => None,
+        }
+    }
+
     pub(super) fn said(
         &self,
         said: Said<'_>,
@@ -54,31 +54,31 @@ impl Redactors {
     ) -> Result<Arc<dyn Message>, PluginFailure> {
         let rules = self.rules(said.request.path());
         let redaction = Redaction::new(&rules, secrets, Purpose::Key);
-        let shape = said.shape(self.schema());
-        let mut bytes = self.rid(&redaction, said, shape.as_ref());
+        let shape = self.shape(said.protocol, said.request.path(), said.side);
+        let rid = |bytes: &Bytes| rid(&redaction, said.protocol, shape.as_ref(), bytes).value;
+        let mut bytes = rid(said.bytes);
         for plugin in self.asked(said.request.path()) {
             let part = said.part(bytes.clone(), shape.as_ref());
             let wanted = ask(plugin, Arc::new(part), secrets)?;
             if wanted.edits.is_empty() {
                 continue;
             }
-            bytes = redaction::edit_part(&bytes, wanted.edits, 0)
-                .map_err(|error| wrong(plugin, &error))?
-                .bytes;
-            let again = Said {
-                bytes: &bytes.clone(),
-                ..said
-            };
-            bytes = self.rid(&redaction, again, shape.as_ref());
+            let edited = redaction::edit_part(&bytes, wanted.edits, 0);
+            bytes = rid(&edited.map_err(|error| wrong(plugin, &error))?.bytes);
         }
         Ok(Arc::new(said.part(bytes, shape.as_ref())))
     }
+}
 
-    /// A message without what the declared rules take out.
-    fn rid(&self, redaction: &Redaction<'_>, said: Said<'_>, shape: Option<&grpc::Shape>) -> Bytes {
-        match said.protocol {
-            Protocol::WebSocket => redaction.body(None, said.bytes).value,
-            Protocol::Grpc => redaction.protobuf(said.bytes, shape).value,
-        }
+/// A message without what the declared rules take out.
+pub(super) fn rid(
+    redaction: &Redaction<'_>,
+    protocol: Protocol,
+    shape: Option<&grpc::Shape>,
+    bytes: &Bytes,
+) -> Outcome<Bytes> {
+    match protocol {
+        Protocol::WebSocket => redaction.body(None, bytes),
+        Protocol::Grpc => redaction.protobuf(bytes, shape),
     }
 }

@@ -9,7 +9,7 @@ use super::PluginFailure;
 use super::component::Plugin;
 use super::pieces::join;
 use super::redaction::{Place, RedactionCount, Redactors, add, ask, wrong};
-use super::said::Said as Shown;
+use super::said::{Said as Shown, rid};
 use crate::exchange::part::{Part, PartKind};
 use crate::exchange::pieces::cut;
 use crate::exchange::redaction::{self, Joint, PlainMessage, Redaction};
@@ -80,16 +80,14 @@ impl Redactors {
             }
         };
         together(turns, counts);
+        let shapes = [Side::Client, Side::Server].map(|side| self.shape(protocol, path, side));
         for turn in &mut *turns {
-            let shape = match protocol {
-                Protocol::Grpc => self.schema().shape(path, turn.side),
-                Protocol::WebSocket => None,
+            let shape = match turn.side {
+                Side::Client => &shapes[0],
+                Side::Server => &shapes[1],
             };
             let mut rid = |bytes: &Bytes| {
-                let outcome = match protocol {
-                    Protocol::WebSocket => redaction.body(None, bytes),
-                    Protocol::Grpc => redaction.protobuf(bytes, shape.as_ref()),
-                };
+                let outcome = rid(redaction, protocol, shape.as_ref(), bytes);
                 add(counts, outcome.counts);
                 outcome.value
             };
@@ -165,10 +163,7 @@ impl Redactors {
         turns: &mut [Turn],
         place: &Place<'_>,
     ) -> Result<(), PluginFailure> {
-        let shape = match protocol {
-            Protocol::Grpc => self.schema().shape(place.request.path(), side),
-            Protocol::WebSocket => None,
-        };
+        let shape = self.shape(protocol, place.request.path(), side);
         let parts = contents(turns, side).map(|bytes| bytes.clone()).collect();
         let show = |bytes: Bytes| {
             let said = Shown {
@@ -230,7 +225,7 @@ impl Redactors {
                         side: turn.side,
                         bytes: &words.content.to_bytes(),
                     };
-                    let shape = said.shape(self.schema());
+                    let shape = self.shape(*protocol, of.path(), turn.side);
                     parts.push(Arc::new(said.part(said.bytes.clone(), shape.as_ref())));
                 }
             }
