@@ -22,6 +22,8 @@ mod script;
 
 /// What the same responses are.
 mod compare;
+/// What a run left behind.
+mod files;
 
 /// What was seen while recording is seen again without the upstream.
 mod replay;

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::client::{Client, Seen, Task};
 use crate::process::{Gateway, Upstream};
 use crate::secrets::Secrets;
-use crate::{compare, requests};
+use crate::{compare, files, requests};
 
 #[test]
 #[ignore = "needs httpbin, httpx and node: see .ci/run"]
@@ -121,18 +121,7 @@ fn differing(one: &[Seen], other: &[Seen], secrets: &Secrets, when: &str) -> Vec
 fn assert_no_byte_of(secrets: &Secrets, folder: &Path) {
     let mut files = vec![folder.join("record.log"), folder.join("replay.log")];
     files.extend([folder.join("others.log"), folder.join("replay.json")]);
-    let mut folders = vec![folder.join("cassettes")];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            let into = if path.is_dir() {
-                &mut folders
-            } else {
-                &mut files
-            };
-            into.push(path);
-        }
-    }
+    files.extend(files::below(&folder.join("cassettes")));
     assert!(files.len() > Client::ALL.len(), "{files:?}");
     for file in files {
         let bytes = fs::read(&file).unwrap();

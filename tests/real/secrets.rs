@@ -82,7 +82,7 @@ impl Secrets {
 
 /// The part of a base64 text that a value alone decides, where so many bytes, modulo three, stand
 /// before it.
-fn base64_core(value: &str, before: usize) -> String {
+pub(crate) fn base64_core(value: &str, before: usize) -> String {
     let padded = [&vec![0; before][..], value.as_bytes()].concat();
     let whole = padded.len() / 3 * 3;
     let coded = STANDARD.encode(&padded[..whole]);

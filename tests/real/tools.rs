@@ -39,6 +39,8 @@ pub(crate) fn script(name: &str) -> Command {
     };
     // Whatever proxy the system has, these tests stay on this machine.
     command.arg(file(name)).env("NO_PROXY", "127.0.0.1");
+    // What Python keeps of the modules would lie among the tests.
+    command.env("PYTHONDONTWRITEBYTECODE", "1");
     command
 }
 

@@ -1,12 +1,15 @@
 //! Compares what clients saw, and looks for secrets in what was written.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use regex::Regex;
 use serde_json::Value;
+
+use crate::files;
+use crate::secrets::base64_core;
 
 /// What is told of a call; of its compression only where the call is about that.
 const MEMBERS: [&str; 6] = [
@@ -77,7 +80,7 @@ fn excerpt(text: &str) -> String {
 /// Fails where a file of the folder, or below it, has one of these texts, plain or as base64.
 pub(super) fn assert_nowhere(texts: &[String], folder: &Path) {
     let forms: Vec<_> = texts.iter().flat_map(|text| forms(text)).collect();
-    let files = files(folder);
+    let files = files::below(folder);
     assert!(!files.is_empty(), "nothing is written");
     for file in files {
         let bytes = fs::read(&file).unwrap();
@@ -91,28 +94,8 @@ pub(super) fn assert_nowhere(texts: &[String], folder: &Path) {
 /// A text, and what is the same wherever base64 has it: it begins at any of three places within a
 /// group, and shares its first and last character with its neighbours.
 fn forms(text: &str) -> [String; 4] {
-    let coded = |before: usize| {
-        let bytes = [&[0; 2][..before], text.as_bytes()].concat();
-        let coded = STANDARD_NO_PAD.encode(&bytes);
-        coded[(before * 8).div_ceil(6)..bytes.len() * 8 / 6].to_owned()
-    };
+    let coded = |before| base64_core(text, before);
     [text.to_owned(), coded(0), coded(1), coded(2)]
-}
-
-fn files(folder: &Path) -> Vec<PathBuf> {
-    let (mut files, mut folders) = (Vec::new(), vec![folder.to_owned()]);
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            let into = if path.is_dir() {
-                &mut folders
-            } else {
-                &mut files
-            };
-            into.push(path);
-        }
-    }
-    files
 }
 
 #[test]

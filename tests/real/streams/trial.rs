@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::{peer, told};
+use crate::files;
 use crate::process::{Gateway, Upstream};
 use crate::secrets::Secrets;
 
@@ -137,7 +138,9 @@ impl Trial {
         files.extend(
             ["replay-report.json", "others-report.json"].map(|name| self.path().join(name)),
         );
-        files.extend(files_below(&self.cassettes()));
+        let recorded = files::below(&self.cassettes());
+        assert!(!recorded.is_empty(), "nothing was recorded");
+        files.extend(recorded);
         let traces = files.iter().flat_map(|file| {
             let bytes = fs::read(file).unwrap();
             let names = secrets.iter().filter_map(move |one| one.traced_in(&bytes));
@@ -190,22 +193,4 @@ fn differing(one: &Value, other: &Value, secrets: &Secrets, when: &str) -> Vec<S
         (!lines.is_empty()).then(|| format!("{when}{name}: {}", lines.join("\n  ")))
     });
     faults.collect()
-}
-
-fn files_below(folder: &Path) -> Vec<PathBuf> {
-    let mut files = Vec::new();
-    let mut folders = vec![folder.to_owned()];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            let into = if path.is_dir() {
-                &mut folders
-            } else {
-                &mut files
-            };
-            into.push(path);
-        }
-    }
-    assert!(!files.is_empty(), "nothing was recorded");
-    files
 }

@@ -2,11 +2,11 @@
 
 import asyncio
 import json
-import signal
-import sys
 from pathlib import Path
 
 from aiohttp import WSMsgType, web
+
+from serving import serve
 
 PAGES = Path(__file__).parent.parent / "pages"
 
@@ -106,10 +106,7 @@ async def refused(request):
     return web.json_response({"error": "who are you?"}, status=401)
 
 
-async def main():
-    stopped = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+def application():
     app = web.Application()
     for name in ("streams.html", "streams.js"):
         app.router.add_get(f"/{name}", lambda _, name=name: web.FileResponse(PAGES / name))
@@ -117,14 +114,7 @@ async def main():
         app.router.add_get(f"/{talk.__name__}", conversation(talk))
     for answer in (events, events_cut, resumed, spelled, refused):
         app.router.add_get("/" + answer.__name__.replace("_", "-"), answer)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    port = site._server.sockets[0].getsockname()[1]
-    print(f"listening at http://127.0.0.1:{port}", file=sys.stderr, flush=True)
-    await stopped.wait()
-    await runner.cleanup()
+    return app
 
 
-asyncio.run(main())
+asyncio.run(serve(application()))

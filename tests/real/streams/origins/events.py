@@ -3,12 +3,12 @@
 import asyncio
 import gzip
 import json
-import signal
-import sys
 import zlib
 from collections import Counter
 
 from aiohttp import web
+
+from serving import serve
 
 # How many streams were left by their clients, for each path.
 cut_by_client = Counter()
@@ -210,23 +210,13 @@ PATHS = {
 }
 
 
-async def main():
-    stopped = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+def application():
     app = web.Application()
     for path, handle in PATHS.items():
         app.router.add_get(path, handle)
     app.router.add_post("/asked", asked)
-    # Handlers learn that their client has left.
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1, handler_cancellation=True)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    port = site._server.sockets[0].getsockname()[1]
-    print(f"listening at http://127.0.0.1:{port}", file=sys.stderr, flush=True)
-    await stopped.wait()
-    await runner.cleanup()
+    return app
 
 
-asyncio.run(main())
+# Handlers learn that their client has left.
+asyncio.run(serve(application(), handler_cancellation=True))

@@ -2,10 +2,10 @@
 
 import asyncio
 import json
-import signal
-import sys
 
 from aiohttp import web
+
+from serving import serve
 
 
 def key_of(request):
@@ -169,21 +169,11 @@ def typed_lines(prompt, key):
         yield f"event: {kind}\ndata: {json.dumps({'type': kind, **data})}\n\n"
 
 
-async def main():
-    stopped = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+def application():
     app = web.Application()
     app.router.add_post("/v1/chat/completions", completions)
     app.router.add_post("/v1/messages", messages)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    port = site._server.sockets[0].getsockname()[1]
-    print(f"listening at http://127.0.0.1:{port}", file=sys.stderr, flush=True)
-    await stopped.wait()
-    await runner.cleanup()
+    return app
 
 
-asyncio.run(main())
+asyncio.run(serve(application()))

@@ -2,12 +2,12 @@
 
 import asyncio
 import json
-import signal
 import socket
 import struct
-import sys
 
 from aiohttp import WSMsgType, web
+
+from serving import serve
 
 counted = 0
 
@@ -216,18 +216,4 @@ def application():
     return app
 
 
-async def main():
-    stopped = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
-    runner = web.AppRunner(application(), access_log=None, shutdown_timeout=1)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    port = site._server.sockets[0].getsockname()[1]
-    print(f"listening at http://127.0.0.1:{port}", file=sys.stderr, flush=True)
-    await stopped.wait()
-    await runner.cleanup()
-
-
-asyncio.run(main())
+asyncio.run(serve(application()))
