@@ -24,6 +24,16 @@ fn events() -> Reply {
     EVENTS.iter().fold(reply, |reply, event| reply.part(*event))
 }
 
+/// An origin that says its second event once the gate is open.
+fn one_event_and_another(gate: &Gate) -> Origin {
+    let held = gate.clone();
+    let script = origin::new().route("/events", move |_| {
+        let reply = origin::parts().header("content-type", "text/event-stream");
+        reply.part("data: 1\n\n").wait(&held).part("data: 2\n\n")
+    });
+    script.start()
+}
+
 /// What one origin said through a gateway, and what was replayed of it.
 fn twice(origin: Origin, ask: impl Fn(&Client) -> Vec<u8>) -> (Vec<u8>, Vec<u8>, Arc<Folder>) {
     let gateway = gateway::record(&origin).start();
@@ -54,12 +64,7 @@ fn events_are_kept_to_the_byte() {
 #[test]
 fn every_event_leaves_before_the_next_one_comes() {
     let gate = Gate::new();
-    let held = gate.clone();
-    let origin = origin::new().route("/events", move |_| {
-        let reply = origin::parts().header("content-type", "text/event-stream");
-        reply.part("data: 1\n\n").wait(&held).part("data: 2\n\n")
-    });
-    let origin = origin.start();
+    let origin = one_event_and_another(&gate);
     let gateway = gateway::record(&origin).start();
     for client in [client::http1(&gateway), client::http2(&gateway)] {
         let mut opened = client.ask("GET", "/events").open();
@@ -124,12 +129,7 @@ fn lines_and_coded_streams_are_streams_too() {
 #[test]
 fn a_client_that_leaves_stops_the_upstream_and_is_recorded() {
     let gate = Gate::new();
-    let held = gate.clone();
-    let origin = origin::new().route("/events", move |_| {
-        let reply = origin::parts().header("content-type", "text/event-stream");
-        reply.part("data: 1\n\n").wait(&held).part("data: 2\n\n")
-    });
-    let origin = origin.start();
+    let origin = one_event_and_another(&gate);
     let gateway = gateway::record(&origin).start();
     let mut opened = client::http1(&gateway).ask("GET", "/events").open();
     opened.next().unwrap().unwrap();

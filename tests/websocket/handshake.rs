@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{UPGRADE, over, record, twice};
+use super::{UPGRADE, echoed, over, twice};
 use crate::support::client;
 use crate::support::folder::Folder;
 use crate::support::gateway;
@@ -113,12 +113,7 @@ fn protocols_and_extensions_are_agreed_on_again() {
 #[test]
 fn the_key_of_a_client_stays_with_the_gateway() {
     let origin = socket_origin();
-    let gateway = record(&origin);
-    let mut peer = Peer::open(gateway.address, &UPGRADE, "/echo");
-    peer.asks(frame(TEXT, "a"));
-    drop(peer);
-    let folder = Arc::clone(&gateway.folder);
-    gateway.stop();
+    let folder = echoed(&origin);
     let text = folder.text("default");
     assert!(!text.contains("sec-websocket-key") && !text.contains("sec-websocket-accept"));
     // Nor does it matter which session the client named, or by which mode it was recorded.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{UPGRADE, over, record};
+use super::{UPGRADE, echoed, over, record};
 use crate::support::client;
 use crate::support::folder::Folder;
 use crate::support::websocket::{BINARY, PING, Peer, TEXT, close, frame, socket_origin};
@@ -110,12 +110,7 @@ fn a_conversation_over_decoded_stream_is_not_recorded() {
 #[test]
 fn a_replayed_websocket_ends_with_the_gateway() {
     let origin = socket_origin();
-    let gateway = record(&origin);
-    let mut peer = Peer::open(gateway.address, &UPGRADE, "/echo");
-    peer.asks(frame(TEXT, "a"));
-    drop(peer);
-    let folder = Arc::clone(&gateway.folder);
-    gateway.stop();
+    let folder = echoed(&origin);
     let gateway = gateway::replay(&folder).start();
     let mut peer = Peer::open(gateway.address, &UPGRADE, "/echo");
     peer.asks(frame(TEXT, "a"));

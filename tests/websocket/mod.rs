@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use crate::support::folder::Folder;
 use crate::support::gateway::{self, Running};
-use crate::support::websocket::{SocketOrigin, Way, socket_origin};
+use crate::support::websocket::{Peer, SocketOrigin, TEXT, Way, frame, socket_origin};
 
 /// A gateway that records what it asks of an origin, into a new folder.
 fn record(origin: &SocketOrigin) -> Running {
@@ -21,6 +21,17 @@ fn record(origin: &SocketOrigin) -> Running {
 
 fn over(folder: &Arc<Folder>, mode: &'static str, origin: &SocketOrigin) -> gateway::Builder {
     gateway::over(folder, mode).upstream(&origin.url())
+}
+
+/// A recording of one message that came back.
+fn echoed(origin: &SocketOrigin) -> Arc<Folder> {
+    let gateway = record(origin);
+    let mut peer = Peer::open(gateway.address, &UPGRADE, "/echo");
+    peer.asks(frame(TEXT, "a"));
+    drop(peer);
+    let folder = Arc::clone(&gateway.folder);
+    gateway.stop();
+    folder
 }
 
 /// Records what `talk` does, then replays it without the origin and does it again.
