@@ -3,10 +3,10 @@
 use bytes::Bytes;
 
 use crate::cassette::{Parts, Streamed};
-use crate::exchange::grpc::Schema;
+use crate::exchange::grpc::{Schema, decode_message};
 use crate::exchange::pieces::cut;
 use crate::exchange::stream::{Ending, Form, Piece, Protocol, Said, Side, Turn, Unit, Words};
-use crate::exchange::{Content, Exchange};
+use crate::exchange::{Content, Exchange, Response};
 
 /// Characters of a message that are shown where not all of it is asked for.
 const SHOWN: usize = 120;
@@ -43,7 +43,7 @@ impl Show<'_> {
             Some(Form::Turns(_, turns)) => {
                 let path = exchange.request.path();
                 let lines = turns.iter().map(|turn| self.turn(path, turn));
-                lines.chain(status(exchange)).collect()
+                lines.chain(status(&exchange.response)).collect()
             }
             Some(Form::Pieces(_, pieces)) if self.all => {
                 texts(exchange.response.body.to_bytes(), pieces)
@@ -90,12 +90,12 @@ impl Show<'_> {
     }
 }
 
-/// The status of a call, from its trailers.
-fn status(exchange: &Exchange) -> Option<String> {
-    let response = &exchange.response;
+/// The status of a call, from its trailers, or from its header where it has no others.
+fn status(response: &Response) -> Option<String> {
     let of = |name| response.trailers.text(name).or(response.fields.text(name));
     let status = of("grpc-status")?;
-    let message = of("grpc-message").unwrap_or_default();
+    let message = decode_message(of("grpc-message").unwrap_or_default());
+    let message = shown(message.as_bytes());
     Some(format!("{:>12}  < status {status} {message}", ""))
 }
 
@@ -149,6 +149,25 @@ fn hex(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::exchange::{Fields, grpc};
+
+    #[test]
+    fn a_status_has_its_message_in_words() {
+        let status_of = |fields: Fields, trailers: Fields| {
+            status(&Response {
+                status: http::StatusCode::OK,
+                fields,
+                body: Content::EMPTY,
+                trailers,
+            })
+        };
+        let told = grpc::trailers(grpc::Code::NotFound, "caf\u{e9} 100%\n");
+        let expected = "              < status 5 caf\u{e9} 100%\\n";
+        for (fields, trailers) in [(Fields::default(), told.clone()), (told, Fields::default())] {
+            assert_eq!(status_of(fields, trailers).as_deref(), Some(expected));
+        }
+        assert_eq!(status_of(Fields::default(), Fields::default()), None);
+    }
 
     #[test]
     fn a_turn_is_one_line() {

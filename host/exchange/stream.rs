@@ -24,14 +24,6 @@ impl Side {
             Self::Server => "server",
         }
     }
-
-    /// The one on the other side.
-    pub fn other(self) -> Self {
-        match self {
-            Self::Client => Self::Server,
-            Self::Server => Self::Client,
-        }
-    }
 }
 
 /// What an exchange has beside its request and its response where it was a stream.
