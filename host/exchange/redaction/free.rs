@@ -93,13 +93,22 @@ impl Run<'_> {
     }
 
     fn loose_pairs(&mut self, text: &str, place: Place) -> Vec<Piece<String>> {
-        let pairs = loose::pairs(text, place == Place::Body).filter_map(|(name, range)| {
-            let name = form::decode(name.as_bytes());
-            let (query, form) = (&self.rules.query, &self.rules.form);
-            let rule = query.get(&name).or_else(|| form.get(&name))?;
-            self.in_url(rule, text, range)
-        });
+        let pairs = loose::pairs(text, place == Place::Body);
+        let pairs = pairs.filter_map(|(name, range)| self.pair(name, text, range));
         pairs.collect()
+    }
+
+    /// What comes in the place of the value of a parameter or a field of a form.
+    pub(super) fn pair(
+        &mut self,
+        name: &str,
+        text: &str,
+        range: std::ops::Range<usize>,
+    ) -> Option<Piece<String>> {
+        let name = form::decode(name.as_bytes());
+        let (query, form) = (&self.rules.query, &self.rules.form);
+        let rule = query.get(&name).or_else(|| form.get(&name))?;
+        self.in_url(rule, text, range)
     }
 
     fn userinfo(&mut self, text: &str) -> Vec<Piece<String>> {

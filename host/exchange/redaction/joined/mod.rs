@@ -76,35 +76,67 @@ impl Run<'_> {
         strand.replace(&cuts, edits);
     }
 
-    /// Quoted values of members in JSON that borders cut, as in the arguments of a tool that a
-    /// language model calls. A value without quotes has no end but the border.
+    /// Values that borders cut, or cut off from their names: of members in JSON, as in the
+    /// arguments of a tool that a language model calls, and of parameters and forms.
     fn cut_by_names(
         &mut self,
         strand: &Strand,
         text: &str,
         cuts: &mut Vec<(Range<usize>, String)>,
     ) {
+        self.cut_members(strand, text, cuts);
+        for (name, range) in loose::pairs(text, true) {
+            let whole = range.start - 1 - name.len()..range.end;
+            if cuts.len() >= MOST || !strand.crosses(&whole) || !is_free(cuts, &range) {
+                continue;
+            }
+            let end = self.end_of_bare(strand, text, &range);
+            if let Some(piece) = self.pair(name, text, range.start..end) {
+                cuts.push((piece.range, piece.new));
+            }
+        }
+    }
+
+    fn cut_members(&mut self, strand: &Strand, text: &str, cuts: &mut Vec<(Range<usize>, String)>) {
         let Some(members) = &self.rules.members else {
             return;
         };
         let mut from = 0;
         for key in loose::keys(text) {
             let rule = members.get(key.name).filter(|_| from <= key.after());
-            let Some((rule, (range, ""))) = rule.zip(key.value(text)) else {
+            let Some((rule, (mut range, quote))) = rule.zip(key.value(text)) else {
                 continue;
             };
             from = range.end;
             // A value may be whole in a part that has not all of its name.
-            if !strand.crosses(&(key.start..range.end)) {
+            if cuts.len() >= MOST || !strand.crosses(&(key.start..range.end)) {
                 continue;
             }
-            if let Some(new) = self.stand_in(rule, &text.as_bytes()[range.clone()]) {
-                cuts.push((range, new));
+            if !quote.is_empty() {
+                range.end = self.end_of_bare(strand, text, &range);
             }
-            if cuts.len() >= MOST {
-                return;
+            if let Some(new) = self.stand_in(rule, &text.as_bytes()[range.clone()]) {
+                cuts.push((range, format!("{quote}{new}{quote}")));
             }
         }
+    }
+
+    /// Where a value without quotes ends. What ends with a space or with the strand may be the
+    /// words of the next part, so of that only what looks like more of a token is taken.
+    fn end_of_bare(&self, strand: &Strand, text: &str, range: &Range<usize>) -> usize {
+        let closed = text[range.end..].chars().next();
+        if closed.is_some_and(|c| !c.is_whitespace()) {
+            return range.end;
+        }
+        let mut end = strand.end_of_fragment(range.start).min(range.end);
+        for fragment in strand.after(end) {
+            let next = fragment.end.min(range.end);
+            if fragment.start >= range.end || !is_more(&text[end..next]) {
+                break;
+            }
+            end = next;
+        }
+        end
     }
 
     fn cut_by_patterns(

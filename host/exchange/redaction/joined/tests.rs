@@ -17,6 +17,10 @@ fn rules() -> Rules {
             name: "password".to_owned(),
             class: "password".to_owned(),
         },
+        Declared::Form {
+            name: "password".to_owned(),
+            class: "password".to_owned(),
+        },
         pattern("anthropic-key", r"\bsk-ant-[A-Za-z0-9_-]{20,}"),
         pattern("bearer", r"(?i)\bBearer\s+([A-Za-z0-9._~+/=-]{16,})"),
     ];
@@ -182,16 +186,39 @@ fn secrets_in_bytes_are_found_where_they_are_known() {
 }
 
 #[test]
-fn members_are_found_wherever_a_border_cuts_them() {
-    let text = r#"{"password": "hunter2canary"}"#;
-    let (name, end) = (text.find("password").unwrap(), text.len() - 2);
-    for dress in &DRESSES {
-        for cut in name + 1..end {
-            let parts = [&text[..cut], &text[cut..]].map(|part| (dress.wear)(part));
-            let found = joined(&parts, dress.joint, &Secrets::default()).concat();
-            let leaks = ["hunter", "canary"].iter().any(|half| found.contains(half));
-            let short = ["hun", "nary"].iter().any(|half| found.contains(half));
-            assert!(!leaks && !short, "{cut}: {found}");
+fn named_values_are_found_wherever_a_border_cuts_them() {
+    for (text, value) in [
+        (r#"{"password": "hzqx2vjkwzp"}"#, "hzqx2vjkwzp"),
+        (r#"{"password": 271828182845}"#, "271828182845"),
+        ("see /login?password=hzqx2vjkwzp&x=1", "hzqx2vjkwzp"),
+        ("password=h8u7n6t5e4r3c2a1 it was", "h8u7n6t5e4r3c2a1"),
+    ] {
+        let name = text.find("password").unwrap();
+        let end = text.find(value).unwrap() + value.len();
+        for dress in &DRESSES {
+            for cut in name + 1..end {
+                let parts = [&text[..cut], &text[cut..]].map(|part| (dress.wear)(part));
+                let found = joined(&parts, dress.joint, &Secrets::default()).concat();
+                let left = value
+                    .as_bytes()
+                    .windows(3)
+                    .any(|three| memchr::memmem::find(found.as_bytes(), three).is_some());
+                assert!(!left, "{cut}: {found}");
+                assert!(found.contains("password-1"), "{cut}: {found}");
+            }
         }
     }
+}
+
+#[test]
+fn words_behind_a_named_value_stay() {
+    let parts = [
+        "?password=abc",
+        "hello there",
+        "\"password\": 12",
+        "and so on",
+    ];
+    let parts = parts.map(str::to_owned);
+    let found = joined(&parts, Joint::Messages, &Secrets::default());
+    assert_eq!([&found[1], &found[3]], [&parts[1], &parts[3]]);
 }
