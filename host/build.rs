@@ -1,4 +1,5 @@
-//! Builds the built-in plugins from `plugins/` for wasm32-wasip2, to be embedded in the program.
+//! Builds the built-in plugins from `plugins/`, and one of `examples/rust/`, for wasm32-wasip2, to
+//! be embedded in the program.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -6,19 +7,20 @@ use std::{env, fs};
 
 const TARGET: &str = "wasm32-wasip2";
 
-/// Crates whose components are embedded: the built-in plugins, and the one that the demo swaps in.
-const EMBEDDED: [&str; 4] = [
-    "builtin-matcher",
-    "builtin-redactor",
-    "builtin-policy",
-    "ignore-nonce",
+/// Crates whose components are embedded, and their folders: the built-in plugins, and the one that
+/// the demo swaps in.
+const EMBEDDED: [(&str, &str); 4] = [
+    ("builtin-matcher", "plugins/builtin-matcher"),
+    ("builtin-redactor", "plugins/builtin-redactor"),
+    ("builtin-policy", "plugins/builtin-policy"),
+    ("ignore-nonce", "examples/rust/ignore-nonce"),
 ];
 
 fn main() {
     let root = PathBuf::from(variable("CARGO_MANIFEST_DIR"));
     let out = PathBuf::from(variable("OUT_DIR"));
     println!("cargo::rerun-if-changed=wit");
-    watch(&root.join("plugins"));
+    watch(&root);
     if let Err(reason) = ensure_target().and_then(|()| build(&root.join("plugins"), &out)) {
         println!("cargo::error={reason}");
     }
@@ -33,12 +35,13 @@ fn variable(name: &str) -> String {
 }
 
 /// The sources of the embedded plugins; not their `target` folder, which changes with every build.
-fn watch(plugins: &Path) {
-    for file in ["Cargo.toml", "Cargo.lock", ".cargo/config.toml", "guest"] {
+fn watch(root: &Path) {
+    let plugins = root.join("plugins");
+    for file in ["Cargo.toml", "Cargo.lock", ".cargo/config.toml", "sdk"] {
         println!("cargo::rerun-if-changed={}", plugins.join(file).display());
     }
-    for name in EMBEDDED {
-        println!("cargo::rerun-if-changed={}", plugins.join(name).display());
+    for (_, folder) in EMBEDDED {
+        println!("cargo::rerun-if-changed={}", root.join(folder).display());
     }
 }
 
@@ -70,7 +73,7 @@ fn build(plugins: &Path, out: &Path) -> Result<(), String> {
     cargo
         .current_dir(plugins)
         .args(["build", "--release", "--locked", "--target", TARGET])
-        .args(EMBEDDED.iter().flat_map(|name| ["--package", name]))
+        .args(EMBEDDED.iter().flat_map(|(name, _)| ["--package", name]))
         .arg("--target-dir")
         .arg(&target);
     // What was set for the host's build does not suit the guests'.
@@ -90,9 +93,9 @@ fn build(plugins: &Path, out: &Path) -> Result<(), String> {
         .status()
         .map_err(|error| format!("cargo does not run: {error}"))?;
     if !status.success() {
-        return Err("the built-in plugins in plugins/ do not build; see above".to_owned());
+        return Err("the built-in plugins do not build in plugins/; see above".to_owned());
     }
-    for name in EMBEDDED {
+    for (name, _) in EMBEDDED {
         let file = format!("{}.wasm", name.replace('-', "_"));
         let built = target.join(TARGET).join("release").join(&file);
         fs::copy(&built, out.join(&file))

@@ -25,7 +25,7 @@ use client::{Answer, Client};
 use report::Row;
 use talks::Talk;
 
-/// The example plugin of `plugins/ignore-nonce`.
+/// The example plugin of `examples/rust/ignore-nonce`.
 const IGNORE_NONCE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/ignore_nonce.wasm"));
 
 /// How long a swapped plugin may take to be in force. In a debug build compiling it takes most of

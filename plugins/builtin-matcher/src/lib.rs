@@ -6,21 +6,21 @@
 mod defaults;
 mod settings;
 
-use guest::{Answer, Key, Matcher};
+use ouli_plugin::{Answer, Key, Matcher};
 use settings::Settings;
 
 struct Builtin;
 
 impl Matcher for Builtin {
     fn prepare(parts: &Key) -> Answer {
-        let settings: Settings = guest::settings::read()?;
+        let settings: Settings = ouli_plugin::settings()?;
         settings.check()?;
         declare(&settings, parts);
         Ok(())
     }
 }
 
-guest::matcher!(Builtin);
+ouli_plugin::matcher!(Builtin);
 
 /// The parts come in the order in which a reader of a miss wants them: the coarse ones first.
 fn declare(settings: &Settings, parts: &Key) {

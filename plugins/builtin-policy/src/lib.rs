@@ -5,14 +5,14 @@
 mod settings;
 mod status;
 
-use guest::{Answer, Conditions, RecordingPolicy};
+use ouli_plugin::{Answer, Conditions, RecordingPolicy};
 use settings::Settings;
 
 struct Builtin;
 
 impl RecordingPolicy for Builtin {
     fn prepare(declare: &Conditions) -> Answer {
-        let settings: Settings = guest::settings::read()?;
+        let settings: Settings = ouli_plugin::settings()?;
         for path in settings.paths() {
             declare.skip_path(path, &format!("path {path}"));
         }
@@ -31,4 +31,4 @@ impl RecordingPolicy for Builtin {
     }
 }
 
-guest::recording_policy!(Builtin);
+ouli_plugin::recording_policy!(Builtin);

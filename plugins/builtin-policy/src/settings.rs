@@ -50,7 +50,7 @@ impl Settings {
 
 #[cfg(test)]
 mod tests {
-    use guest::settings::parse;
+    use ouli_plugin::parse_settings as parse;
 
     use super::Settings;
 

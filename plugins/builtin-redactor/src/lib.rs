@@ -8,14 +8,14 @@ mod defaults;
 mod names;
 mod settings;
 
-use guest::{Answer, Redactor, Rules};
+use ouli_plugin::{Answer, Redactor, Rules};
 use settings::Settings;
 
 struct Builtin;
 
 impl Redactor for Builtin {
     fn prepare(declare: &Rules) -> Answer {
-        let settings: Settings = guest::settings::read()?;
+        let settings: Settings = ouli_plugin::settings()?;
         settings.check()?;
         // The first of two rules for one name counts: own classes replace those of the defaults.
         declare_own(&settings, declare);
@@ -24,7 +24,7 @@ impl Redactor for Builtin {
     }
 }
 
-guest::redactor!(Builtin);
+ouli_plugin::redactor!(Builtin);
 
 fn declare_own(settings: &Settings, declare: &Rules) {
     for (name, class) in settings.headers.each() {

@@ -44,7 +44,7 @@ mod tests {
     use super::Settings;
 
     fn settings(text: &str) -> Result<Settings, String> {
-        let settings: Settings = guest::settings::parse(text)?;
+        let settings: Settings = ouli_plugin::parse_settings(text)?;
         settings.check().map(|()| settings)
     }
 

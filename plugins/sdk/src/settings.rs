@@ -3,16 +3,16 @@
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use crate::bindings::matcher::ouli::gateway::host;
+use crate::raw;
 
 /// The settings of this plugin. The type needs `#[serde(default, deny_unknown_fields)]`: then every
 /// setting may be left out, and one that is misspelt is an error.
-pub fn read<T: DeserializeOwned>() -> Result<T, String> {
-    parse(&host::settings())
+pub fn settings<T: DeserializeOwned>() -> Result<T, String> {
+    parse_settings(&raw::settings())
 }
 
 /// The same from a JSON text. An error tells all faults at once, each with the name of its setting.
-pub fn parse<T: DeserializeOwned>(text: &str) -> Result<T, String> {
+pub fn parse_settings<T: DeserializeOwned>(text: &str) -> Result<T, String> {
     let all: Map<String, Value> =
         serde_json::from_str(text).map_err(|error| format!("settings: {error}"))?;
     // One by one first: serde stops at the first fault, and does not name the setting.
@@ -71,7 +71,7 @@ fn distance(from: &str, to: &str) -> usize {
 mod tests {
     use serde::Deserialize;
 
-    use super::{distance, parse};
+    use super::{distance, parse_settings as parse};
 
     #[derive(Debug, Default, Deserialize)]
     #[serde(default, deny_unknown_fields)]

@@ -1,7 +1,7 @@
 //! Failures are not worth replaying: neither those of the server, nor those of a GraphQL query,
 //! which come with status 200.
 
-use guest::{Answer, Conditions, Message, RecordingPolicy, Verdict};
+use ouli_plugin::{Answer, Conditions, Message, RecordingPolicy, Verdict};
 
 struct SkipErrors;
 
@@ -20,4 +20,7 @@ impl RecordingPolicy for SkipErrors {
     }
 }
 
-guest::recording_policy!(SkipErrors);
+ouli_plugin::recording_policy!(SkipErrors);
+
+#[cfg(all(test, not(target_family = "wasm")))]
+mod tests;

@@ -11,10 +11,23 @@
     reason = "generated from wit/, where every function is documented"
 )]
 
+pub(crate) use matcher::exports::ouli::gateway::matcher::Guest as MatcherGuest;
+pub(crate) use policy::exports::ouli::gateway::recording_policy::Guest as PolicyGuest;
+pub(crate) use redactor::exports::ouli::gateway::redactor::Guest as RedactorGuest;
+
+/// What the rest of this crate wraps, from whichever world it comes.
+pub(crate) mod raw {
+    pub(crate) use super::matcher::ouli::gateway::host::{digest, log, placeholder, settings};
+    pub(crate) use super::matcher::ouli::gateway::keys::Key;
+    pub(crate) use super::matcher::ouli::gateway::traffic::Message;
+    pub(crate) use super::policy::ouli::gateway::verdicts::{Conditions, Verdict};
+    pub(crate) use super::redactor::ouli::gateway::secrets::{Edit, Rules};
+}
+
 /// World `matcher-plugin`.
 pub mod matcher {
     wit_bindgen::generate!({
-        path: "../../wit",
+        path: "wit",
         world: "matcher-plugin",
         ownership: Borrowing { duplicate_if_necessary: false },
         pub_export_macro: true,
@@ -24,7 +37,7 @@ pub mod matcher {
 /// World `redactor-plugin`.
 pub mod redactor {
     wit_bindgen::generate!({
-        path: "../../wit",
+        path: "wit",
         world: "redactor-plugin",
         ownership: Borrowing { duplicate_if_necessary: false },
         pub_export_macro: true,
@@ -38,7 +51,7 @@ pub mod redactor {
 /// World `policy-plugin`.
 pub mod policy {
     wit_bindgen::generate!({
-        path: "../../wit",
+        path: "wit",
         world: "policy-plugin",
         ownership: Borrowing { duplicate_if_necessary: false },
         pub_export_macro: true,
