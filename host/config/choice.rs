@@ -59,6 +59,24 @@ pub enum OnError {
     Fail,
 }
 
+/// What follows when a new version of a plugin answers otherwise than the one in force.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnDifference {
+    /// It is taken, and the differences are reported.
+    Accept,
+    /// It is not taken.
+    Reject,
+}
+
+/// Whether a copy of a plugin serves more than one call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Instances {
+    /// Copies are used again.
+    Reused,
+    /// Each call gets a copy of its own.
+    Fresh,
+}
+
 impl Mode {
     /// True where the mode asks an upstream, so that an endpoint must have one.
     pub fn needs_upstream(self) -> bool {
@@ -128,6 +146,28 @@ impl Choice for OnError {
         match self {
             Self::Next => "next",
             Self::Fail => "fail",
+        }
+    }
+}
+
+impl Choice for OnDifference {
+    const ALL: &'static [Self] = &[Self::Accept, Self::Reject];
+
+    fn word(&self) -> &'static str {
+        match self {
+            Self::Accept => "accept",
+            Self::Reject => "reject",
+        }
+    }
+}
+
+impl Choice for Instances {
+    const ALL: &'static [Self] = &[Self::Reused, Self::Fresh];
+
+    fn word(&self) -> &'static str {
+        match self {
+            Self::Reused => "reused",
+            Self::Fresh => "fresh",
         }
     }
 }

@@ -16,7 +16,10 @@ use super::{Builtin, Config, Fsync, Limits, Mode, PathsOrDefault, Redaction, Ups
 /// Reads the whole file. Where a fault is collected the value is a default that nobody will use.
 pub(super) fn read(mut root: Section<'_>) -> Config {
     let endpoints = endpoints(&mut root);
-    let plugins = plugins(&mut root);
+    let limits = root
+        .section("limits")
+        .map_or_else(Limits::default, limit::read);
+    let plugins = plugins(&mut root, &limits);
     let config = Config {
         cassettes: root.path_or("cassettes", "cassettes"),
         plugin_folders: plugin_folders(&mut root),
@@ -38,9 +41,7 @@ pub(super) fn read(mut root: Section<'_>) -> Config {
         },
         redaction: redaction(&mut root),
         unused: unused(&mut root),
-        limits: root
-            .section("limits")
-            .map_or_else(Limits::default, limit::read),
+        limits,
     };
     root.finish();
     config
@@ -126,11 +127,11 @@ fn literal(upstream: &Upstream) -> Option<SocketAddr> {
     Some(SocketAddr::new(ip, upstream.port))
 }
 
-fn plugins(root: &mut Section<'_>) -> Vec<Plugin> {
+fn plugins(root: &mut Section<'_>, limits: &Limits) -> Vec<Plugin> {
     let mut plugins: Vec<Plugin> = Vec::new();
     for section in root.sections("plugin", "file") {
         let place = section.place();
-        let Some(plugin) = Plugin::read(section) else {
+        let Some(plugin) = Plugin::read(section, limits) else {
             continue;
         };
         if plugins.iter().any(|other| other.file == plugin.file) {

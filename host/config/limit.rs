@@ -48,6 +48,17 @@ impl Limit {
         self.show(self.place.get(&mut limits.clone()))
     }
 
+    /// True where each plugin may have a value of its own.
+    pub fn is_of_plugin(&self) -> bool {
+        let times = [
+            "matcher_time",
+            "redactor_time",
+            "policy_time",
+            "prepare_time",
+        ];
+        self.key.starts_with("plugin_") || times.contains(&self.key)
+    }
+
     fn show(&self, amount: u64) -> String {
         match self.unit {
             Unit::Count => amount.to_string(),
@@ -91,9 +102,18 @@ impl Place {
 }
 
 /// The section `[limits]`; what it does not name keeps its default.
-pub(super) fn read(mut section: Section<'_>) -> Limits {
-    let mut limits = Limits::default();
-    for limit in TABLE {
+pub(super) fn read(section: Section<'_>) -> Limits {
+    over(section, Limits::default(), |_| true)
+}
+
+/// The `limits` of one plugin; what they do not name is as `[limits]` says.
+pub(super) fn read_of_plugin(section: Section<'_>, all: &Limits) -> Limits {
+    over(section, all.clone(), Limit::is_of_plugin)
+}
+
+fn over(mut section: Section<'_>, base: Limits, wanted: impl Fn(&Limit) -> bool) -> Limits {
+    let mut limits = base;
+    for limit in TABLE.iter().filter(|limit| wanted(limit)) {
         if let Some(amount) = section.read(limit.key, |node| limit.read(node)) {
             limit.place.set(&mut limits, amount);
         }

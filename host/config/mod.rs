@@ -22,7 +22,7 @@ mod tree;
 mod units;
 mod upstream;
 
-pub use choice::{Exhausted, LogFormat, Mode, OnError, Unused};
+pub use choice::{Exhausted, Instances, LogFormat, Mode, OnDifference, OnError, Unused};
 pub use endpoint::{Endpoint, Tls};
 pub use fault::{ConfigError, Fault, Problem};
 pub use limit::Limit;

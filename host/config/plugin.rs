@@ -2,8 +2,10 @@
 
 use serde_json::{Map, Value as Json};
 
-use super::choice::OnError;
+use super::choice::{Instances, OnDifference, OnError};
 use super::fault::Problem;
+use super::limit;
+use super::limits::Limits;
 use super::section::{Section, choice, text};
 use super::tree::Node;
 
@@ -18,11 +20,17 @@ pub struct Plugin {
     pub settings: Map<String, Json>,
     /// What follows when its matcher fails.
     pub on_error: OnError,
+    /// What follows when a new version answers otherwise than the one in force.
+    pub on_difference: OnDifference,
+    /// Whether its copies serve more than one call.
+    pub instances: Instances,
+    /// The limits under which it runs.
+    pub limits: Limits,
 }
 
 impl Plugin {
     /// Reads one `[[plugin]]`. None where its file is wrong or missing: the fault is collected.
-    pub(super) fn read(mut section: Section<'_>) -> Option<Self> {
+    pub(super) fn read(mut section: Section<'_>, limits: &Limits) -> Option<Self> {
         if !section.has("file") {
             let hint = "write the name of a file in the plugins folder, as `file = \"ids.wasm\"`";
             section.missing("file", Problem::new("missing").hint(hint));
@@ -42,6 +50,16 @@ impl Plugin {
             routes: routes.unwrap_or_else(|| vec!["*".to_owned()]),
             settings: section.free("settings"),
             on_error: section.read("on_error", choice).unwrap_or(OnError::Next),
+            on_difference: section
+                .read("on_difference", choice)
+                .unwrap_or(OnDifference::Accept),
+            instances: section
+                .read("instances", choice)
+                .unwrap_or(Instances::Reused),
+            limits: section.section("limits").map_or_else(
+                || limits.clone(),
+                |section| limit::read_of_plugin(section, limits),
+            ),
         };
         section.finish();
         file.map(|_| plugin)

@@ -2,30 +2,16 @@
 //! version.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::descriptors::Descriptors;
-use super::{Options, StartError, sources};
-use crate::config::{Config, OnError};
+use super::swap::{self, Rejected, Slot, Swap};
+use super::wanted::wanted;
+use super::{Options, StartError};
+use crate::config::Config;
 use crate::exchange::grpc::Schema;
-use crate::plugin::{self, Bounds, Plugin, Source};
-
-/// The built-in plugins in the order in which they are asked, after all others.
-const BUILTIN: [(&str, &[u8]); 3] = [
-    (
-        "builtin:matcher",
-        include_bytes!(concat!(env!("OUT_DIR"), "/builtin_matcher.wasm")),
-    ),
-    (
-        "builtin:redactor",
-        include_bytes!(concat!(env!("OUT_DIR"), "/builtin_redactor.wasm")),
-    ),
-    (
-        "builtin:policy",
-        include_bytes!(concat!(env!("OUT_DIR"), "/builtin_policy.wasm")),
-    ),
-];
+use crate::plugin::Plugin;
+use crate::session::Sessions;
 
 /// What was read and loaded.
 #[derive(Clone)]
@@ -33,18 +19,11 @@ pub struct Loaded {
     /// The configuration.
     pub config: Arc<Config>,
     text: Option<String>,
-    plugins: Vec<Slot>,
+    pub(super) plugins: Vec<Slot>,
     descriptors: Descriptors,
-    /// Sources that failed, so that the same failure is not reported again.
-    rejected: BTreeMap<String, (Source, String)>,
+    /// Versions that were not taken, so that the same failure is not reported again.
+    pub(super) rejected: BTreeMap<String, Rejected>,
     config_error: Option<String>,
-}
-
-/// A plugin in its last good version.
-#[derive(Clone)]
-struct Slot {
-    source: Source,
-    plugin: Arc<Plugin>,
 }
 
 impl Loaded {
@@ -62,12 +41,6 @@ impl Loaded {
     pub fn plugins(&self) -> Vec<Arc<Plugin>> {
         let slots = self.plugins.iter();
         slots.map(|slot| Arc::clone(&slot.plugin)).collect()
-    }
-
-    /// Versions of plugins that are not in force, and why.
-    pub fn rejected(&self) -> impl Iterator<Item = (&str, &str)> {
-        let all = self.rejected.iter();
-        all.map(|(name, (_, reason))| (name.as_str(), reason.as_str()))
     }
 
     /// Says which changes wait for a restart.
@@ -127,14 +100,13 @@ pub(super) fn first(options: &Options) -> Result<Loaded, StartError> {
         rejected: BTreeMap::new(),
         config_error: None,
     };
-    let wanted = wanted(&loaded.config);
+    let wanted = wanted(&loaded.config, options.copies());
     let mut faults = wanted.faults;
-    load(options, &mut loaded, wanted.sources, &[])?;
-    faults.extend(
-        loaded
-            .rejected()
-            .map(|(name, why)| format!("{name}: {why}")),
-    );
+    let swap = Swap::first(options, &loaded)?;
+    let taken = swap.take(wanted.sources);
+    loaded.plugins = taken.plugins;
+    let rejected = taken.rejected.into_iter();
+    faults.extend(rejected.map(|(name, rejected)| format!("{name}: {}", rejected.reason)));
     if faults.is_empty() {
         return Ok(loaded);
     }
@@ -148,43 +120,46 @@ pub fn config(options: &Options) -> Result<Config, StartError> {
 }
 
 /// Reads everything again. None where nothing changed, or what changed is broken and was reported.
-pub(super) fn next(options: &Options, before: &Loaded) -> Option<Loaded> {
+pub(super) fn next(options: &Options, before: &Loaded, sessions: &Sessions) -> Option<Loaded> {
     let mut loaded = before.clone();
     let config_changed = next_config(options, &mut loaded);
     let config = Arc::clone(&loaded.config);
     let schema_changed = loaded.descriptors.renew(&config);
-    let wanted = wanted(&loaded.config);
+    let rolled_back = swap::roll_back(&mut loaded);
+    let wanted = wanted(&loaded.config, options.copies());
     for fault in &wanted.faults {
         tracing::error!("{fault}\n  the last good version stays in force");
     }
-    let before_plugins = std::mem::take(&mut loaded.plugins);
-    if let Err(error) = load(options, &mut loaded, wanted.sources, &before_plugins) {
-        tracing::error!("{error}");
-        return None;
-    }
-    for (name, (source, reason)) in &loaded.rejected {
-        let known = before
-            .rejected
-            .get(name)
-            .is_some_and(|(old, _)| old == source);
-        if !known {
+    let taken = match Swap::next(options, &loaded, sessions) {
+        Ok(swap) => swap.take(wanted.sources),
+        Err(error) => {
+            tracing::error!("{error}");
+            return None;
+        }
+    };
+    let same_plugins = taken.plugins.len() == before.plugins.len()
+        && taken
+            .plugins
+            .iter()
+            .zip(&before.plugins)
+            .all(|(new, old)| Arc::ptr_eq(&new.plugin, &old.plugin));
+    loaded.plugins = taken.plugins;
+    loaded.rejected = taken.rejected;
+    for (name, rejected) in &loaded.rejected {
+        if !before.rejected.get(name).is_some_and(|old| old == rejected) {
+            let (stage, reason) = (rejected.stage, &rejected.reason);
             tracing::error!(
-                "plugin {name} is not taken: {reason}\n  {}",
+                "plugin {name} is not taken ({stage}): {reason}\n  {}",
                 stays(name, &loaded)
             );
         }
     }
-    let same_plugins = loaded.plugins.len() == before_plugins.len()
-        && loaded
-            .plugins
-            .iter()
-            .zip(&before_plugins)
-            .all(|(new, old)| Arc::ptr_eq(&new.plugin, &old.plugin));
     (config_changed
         || schema_changed
+        || rolled_back
         || !same_plugins
-        || loaded.rejected.len() != before.rejected.len())
-    .then_some(loaded)
+        || loaded.rejected != before.rejected)
+        .then_some(loaded)
 }
 
 fn stays(name: &str, loaded: &Loaded) -> &'static str {
@@ -260,127 +235,4 @@ fn check_folders(config: &Config) -> Result<(), StartError> {
         Some(path) if folders.written => Err(StartError::PluginFolder(path.clone())),
         Some(_) | None => Ok(()),
     }
-}
-
-/// The plugins that should be in force, and what is wrong with the list.
-struct Wanted {
-    sources: Vec<(Source, bool)>,
-    faults: Vec<String>,
-}
-
-fn wanted(config: &Config) -> Wanted {
-    let folders = &config.plugin_folders.paths;
-    let mut files = sources::plugins(folders, config.limits.plugin_file);
-    let mut faults = Vec::new();
-    let mut wanted = Vec::new();
-    for plugin in &config.plugins {
-        let Some(bytes) = files.remove(&plugin.file) else {
-            faults.push(missing(&plugin.file, folders));
-            continue;
-        };
-        match bytes {
-            Ok(bytes) => {
-                let settings = serde_json::Value::Object(plugin.settings.clone()).to_string();
-                let source = Source {
-                    name: plugin.file.clone(),
-                    bytes,
-                    routes: plugin.routes.clone(),
-                    settings,
-                    fail: plugin.on_error == OnError::Fail,
-                };
-                wanted.push((source, true));
-            }
-            Err(error) => faults.push(format!("{}: {error}", plugin.file)),
-        }
-    }
-    // Files without a section follow in the order of their names.
-    for (name, bytes) in files {
-        match bytes {
-            Ok(bytes) => wanted.push((plain(&name, bytes, "{}".to_owned()), true)),
-            Err(error) => faults.push(format!("{name}: {error}")),
-        }
-    }
-    for (name, bytes) in BUILTIN {
-        let settings = match name {
-            "builtin:matcher" => &config.builtin.matcher,
-            "builtin:redactor" => &config.builtin.redactor,
-            _ => &config.builtin.policy,
-        };
-        let settings = serde_json::Value::Object(settings.clone()).to_string();
-        wanted.push((plain(name, bytes.into(), settings), false));
-    }
-    Wanted {
-        sources: wanted,
-        faults,
-    }
-}
-
-fn plain(name: &str, bytes: Arc<[u8]>, settings: String) -> Source {
-    Source {
-        name: name.to_owned(),
-        bytes,
-        routes: Vec::new(),
-        settings,
-        fail: false,
-    }
-}
-
-fn missing(file: &str, folders: &[PathBuf]) -> String {
-    let folders: Vec<_> = folders
-        .iter()
-        .map(|path| path.display().to_string())
-        .collect();
-    format!(
-        "[[plugin]] names `{file}`, which is not in {}; put it there, or take the section out",
-        folders.join(" or ")
-    )
-}
-
-/// Loads what changed and keeps what did not; what cannot be loaded leaves its last good version.
-fn load(
-    options: &Options,
-    loaded: &mut Loaded,
-    wanted: Vec<(Source, bool)>,
-    before: &[Slot],
-) -> Result<(), StartError> {
-    let engine = plugin::engine::shared(options.cache.as_deref()).map_err(StartError::Engine)?;
-    let bounds = Bounds::from(&loaded.config.limits);
-    let rejected = std::mem::take(&mut loaded.rejected);
-    for (source, from_folder) in wanted {
-        let old = before.iter().find(|slot| slot.source.name == source.name);
-        if let Some(slot) =
-            old.filter(|slot| slot.source == source && slot.plugin.is_under(&bounds))
-        {
-            loaded.plugins.push(slot.clone());
-            continue;
-        }
-        let known = rejected.get(&source.name).filter(|(old, _)| *old == source);
-        let result = match known {
-            Some((_, reason)) => Err(reason.clone()),
-            None => Plugin::load(engine, &source, bounds).map_err(|error| error.to_string()),
-        };
-        match result {
-            Ok(plugin) => loaded.plugins.push(Slot {
-                source,
-                plugin: Arc::new(plugin),
-            }),
-            Err(reason) => {
-                loaded.plugins.extend(old.cloned());
-                let reason = explain(&source.name, from_folder, reason);
-                loaded
-                    .rejected
-                    .insert(source.name.clone(), (source, reason));
-            }
-        }
-    }
-    Ok(())
-}
-
-/// A built-in plugin only fails over its settings, so the fault is in their section.
-fn explain(name: &str, from_folder: bool, reason: String) -> String {
-    if from_folder || reason.starts_with('[') {
-        return reason;
-    }
-    let section = name.trim_start_matches("builtin:");
-    format!("[{section}] in the configuration: {reason}")
 }

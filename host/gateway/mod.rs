@@ -1,10 +1,13 @@
 //! Puts the gateway together, keeps it up to date, and takes it down.
 
+mod board;
 mod build;
 mod descriptors;
 mod generation;
 mod listeners;
 mod sources;
+mod swap;
+mod wanted;
 mod watch;
 mod worker;
 
@@ -17,6 +20,7 @@ use std::thread::JoinHandle;
 use arc_swap::ArcSwap;
 use tokio::sync::Semaphore;
 
+pub use board::Status;
 pub use build::{StartError, check, folder};
 pub use descriptors::schema;
 pub use generation::{Loaded, config};
@@ -24,8 +28,9 @@ pub use generation::{Loaded, config};
 use crate::cassette::Writer;
 use crate::config::{Mode, Override, Unused};
 use crate::drain::Drain;
-use crate::mode::{Live, Snapshot};
+use crate::mode::{Live, Page, Snapshot};
 use crate::session::{Budget, Recorder, RecorderBounds, Sessions, Verdict};
+use board::Board;
 use listeners::Listeners;
 use watch::Watch;
 
@@ -58,6 +63,11 @@ impl Options {
             0 => std::thread::available_parallelism().map_or(1, usize::from),
             count => count,
         }
+    }
+
+    /// Copies of a plugin that are started before the first call: one for each thread that asks.
+    fn copies(&self) -> usize {
+        self.worker_count() + 1
     }
 }
 
@@ -99,6 +109,7 @@ struct Core {
     live: Arc<Live>,
     listeners: Mutex<Listeners>,
     loaded: Mutex<Loaded>,
+    board: Arc<Board>,
     stopped: AtomicBool,
 }
 
@@ -116,7 +127,10 @@ impl Gateway {
         let sessions = Arc::new(Sessions::new(cassettes, config.limits.sessions, named));
         let snapshot = build::snapshot(&loaded, None, options.worker_count())?;
         build::warm(&snapshot, &sessions)?;
+        let board = Arc::new(Board::default());
+        board.publish(snapshot.generation, &loaded, None);
         let live = Arc::new(Live {
+            plugins_page: page(&board),
             snapshot: ArcSwap::from_pointee(snapshot),
             sessions,
             recorder,
@@ -131,6 +145,7 @@ impl Gateway {
             live,
             listeners: Mutex::new(listeners),
             loaded: Mutex::new(loaded),
+            board,
             stopped: AtomicBool::new(false),
             options,
         });
@@ -156,6 +171,11 @@ impl Gateway {
     /// Reads the files again now, as the watch does by itself. True where something changed.
     pub fn reload(&self) -> bool {
         self.core.reload()
+    }
+
+    /// What is live, what was rejected and what drains.
+    pub fn status(&self) -> Status {
+        self.core.board.status()
     }
 
     /// How the sessions went until now.
@@ -202,6 +222,11 @@ impl Gateway {
     }
 }
 
+fn page(board: &Arc<Board>) -> Page {
+    let board = Arc::clone(board);
+    Box::new(move || serde_json::to_string_pretty(&board.status()).unwrap_or_default())
+}
+
 fn finish(recorder: JoinHandle<()>, writer: &Writer) {
     if recorder.join().is_err() {
         tracing::error!("the recorder broke; its last exchanges may be missing");
@@ -230,6 +255,11 @@ impl Core {
         self.loaded.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// True where a plugin in force fails and there is a version to go back to.
+    fn is_failing(&self) -> bool {
+        swap::is_failing(&self.lock_loaded())
+    }
+
     fn verdict(&self) -> Verdict {
         judge(&self.live.sessions, &self.live.snapshot.load())
     }
@@ -237,7 +267,8 @@ impl Core {
     /// Takes in what changed on disk. What is broken is reported, and the last good version stays.
     fn reload(&self) -> bool {
         let mut loaded = self.lock_loaded();
-        let Some(next) = generation::next(&self.options, &loaded) else {
+        let sessions = &self.live.sessions;
+        let Some(next) = generation::next(&self.options, &loaded, sessions) else {
             return false;
         };
         let before = self.live.snapshot.load_full();
@@ -249,10 +280,10 @@ impl Core {
                 return false;
             }
         };
-        let sessions = &self.live.sessions;
         build::rekey(&before, &snapshot, sessions);
         let generation = snapshot.generation;
         self.live.snapshot.store(Arc::new(snapshot));
+        self.board.publish(generation, &next, Some(&before));
         let mut listeners = self.lock_listeners();
         if let Err(error) = listeners.apply(&next.config) {
             tracing::error!("{error}\n  the other endpoints are up to date");

@@ -91,6 +91,8 @@ fn watch(core: &Weak<Core>, woken: &Receiver<()>, mut watcher: Option<Recommende
         if seen.as_ref() != Some(&now) {
             seen = Some(settled(now, &files, &folders));
             core.reload();
+        } else if core.is_failing() {
+            core.reload();
         }
         drop(core);
         match woken.recv_timeout(LOOK) {

@@ -121,8 +121,13 @@ impl Route {
     }
 }
 
+/// Writes a page of the gateway's own.
+pub type Page = Box<dyn Fn() -> String + Send + Sync>;
+
 /// What outlives reloads, shared by all workers.
 pub struct Live {
+    /// The state of the plugins as JSON.
+    pub plugins_page: Page,
     /// The generation in force.
     pub snapshot: ArcSwap<Snapshot>,
     /// The sessions.

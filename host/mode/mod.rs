@@ -7,6 +7,7 @@ mod context;
 mod draft;
 mod forward;
 mod log;
+mod own;
 mod paced;
 mod record;
 mod replay;
@@ -18,7 +19,8 @@ mod tunnel;
 mod unanswered;
 
 pub use body::Outgoing;
-pub use context::{Endpoint, Gate, Live, Route, Snapshot};
+pub use context::{Endpoint, Gate, Live, Page, Route, Snapshot};
+pub use own::PLUGINS_PATH;
 pub use respond::ExchangeError;
 
 use bytes::Bytes;
@@ -61,6 +63,9 @@ impl Gate {
         let websocket = tunnel::is_websocket(&request);
         if *request.method() == Method::CONNECT && !websocket {
             return Err(ExchangeError::Connect);
+        }
+        if let Some(page) = own::page(&self.live, &request) {
+            return Ok(page);
         }
         // One snapshot from here to the end of the exchange.
         let snapshot = self.live.snapshot.load_full();

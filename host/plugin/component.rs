@@ -1,20 +1,24 @@
 //! One plugin, loaded: admitted, compiled, linked, and what its `prepare` declared.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use sha2::{Digest, Sha256};
 use wasmtime::Engine;
-use wasmtime::component::{Component, HasSelf, InstancePre, Linker};
 
+use super::admission::{self, Needs};
 use super::bindings::exports::ouli::gateway::{matcher, recording_policy, redactor};
-use super::bindings::ouli::gateway::{host, keys, secrets, traffic, verdicts};
-use super::instance::{Instance, Pool};
+use super::health::Health;
+use super::instance::{Instance, Question, Said, Template};
 use super::log::Log;
-use super::state::{Condition, State};
-use super::{Bounds, PluginError, wasi};
+use super::pool::Pool;
+use super::probe;
+use super::state::{Answer, Condition};
+use super::usage::{Usage, Used};
+use super::{Bounds, PluginError, PluginFailure};
 use crate::exchange::glob;
 use crate::exchange::key::Part;
-use crate::exchange::redaction::Declared;
+use crate::exchange::redaction::{Declared, Secrets};
 
 /// A plugin as it is handed to the host: its bytes and what the configuration says of it.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,6 +33,21 @@ pub struct Source {
     pub settings: String,
     /// Where its matcher fails the request fails, instead of being left to the next matcher.
     pub fail: bool,
+    /// Each call gets a copy of its own.
+    pub fresh: bool,
+    /// Copies that are started before the first call.
+    pub copies: usize,
+    /// The limits under which it runs.
+    pub bounds: Bounds,
+}
+
+/// A role that a plugin has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Role {
+    /// The interface that it exports.
+    pub name: &'static str,
+    /// It is called per message, and does not only declare.
+    pub asked: bool,
 }
 
 /// Places of the roles' functions in a component, looked up once.
@@ -46,67 +65,209 @@ pub(super) struct Declarations {
     pub(super) policy: Option<(Vec<Condition>, bool)>,
 }
 
-/// What is needed to make another instance.
-pub(super) struct Template {
-    pub(super) name: String,
-    pub(super) linked: InstancePre<State>,
-    pub(super) roles: Roles,
-    pub(super) settings: Arc<str>,
-    pub(super) hash: [u8; 32],
-    pub(super) bounds: Bounds,
-    pub(super) log: Arc<Log>,
+impl Declarations {
+    /// True where one of the roles is called per message.
+    pub(super) fn asks(&self) -> bool {
+        let asks = [
+            self.matcher.as_ref().map(|(_, ask)| *ask),
+            self.redactor.as_ref().map(|(_, ask)| *ask),
+            self.policy.as_ref().map(|(_, ask)| *ask),
+        ];
+        asks.contains(&Some(true))
+    }
 }
 
 /// A plugin ready to be asked.
 pub struct Plugin {
+    name: String,
     pub(super) template: Template,
     pub(super) declarations: Declarations,
     pub(super) pool: Pool,
+    pub(super) health: Health,
     routes: Vec<String>,
     pub(super) fail: bool,
+    fresh: bool,
+    needs: Needs,
+    /// What the self-test found of state between calls.
+    state: Option<String>,
 }
 
 impl Plugin {
-    /// Checks, compiles, links and prepares a plugin. Takes the time of a compilation: not for a
-    /// thread that serves.
-    pub fn load(engine: &Engine, source: &Source, bounds: Bounds) -> Result<Self, PluginError> {
-        let component = compile(engine, &source.bytes, bounds.file)?;
-        check_imports(engine, &component)?;
-        let linked = link(engine, &component)?;
-        let roles = find_roles(engine, &component, &linked)?;
+    /// Checks, compiles, links and prepares a plugin, and starts as many copies as it will need.
+    /// Takes the time of a compilation: not for a thread that serves.
+    pub fn load(engine: &Engine, source: &Source) -> Result<Self, PluginError> {
+        let bounds = source.bounds;
+        let admitted = admission::admit(engine, &source.bytes, &bounds)?;
+        let log = Log::new(source.name.clone(), bounds.log_lines, bounds.log_line);
         let template = Template {
-            name: source.name.clone(),
-            linked,
-            roles,
+            linked: admitted.linked,
+            roles: admitted.roles,
             settings: source.settings.as_str().into(),
             hash: Sha256::digest(&source.bytes).into(),
             bounds,
-            log: Arc::new(Log::new(
-                source.name.clone(),
-                bounds.log_lines,
-                bounds.log_line,
-            )),
+            log: Arc::new(log),
+            usage: Arc::default(),
         };
-        let (instance, declarations) = Instance::prepared(&template)?;
-        let pool = Pool::default();
-        pool.put(instance);
-        Ok(Self {
+        let (first, declarations) = Instance::prepared(&template)?;
+        let mut plugin = Self {
+            name: source.name.clone(),
             template,
             declarations,
-            pool,
+            pool: Pool::default(),
+            health: Health::new(&bounds),
             routes: source.routes.clone(),
             fail: source.fail,
-        })
+            fresh: source.fresh,
+            needs: admitted.needs,
+            state: None,
+        };
+        plugin.stock(first, source.copies)?;
+        Ok(plugin)
+    }
+
+    /// Tries the plugin out and starts copies for the first calls, so that no request waits for the
+    /// start of one. A plugin that is never asked needs none.
+    fn stock(&mut self, first: Instance, copies: usize) -> Result<(), PluginError> {
+        if self.fresh || !self.declarations.asks() {
+            return Ok(());
+        }
+        self.template.log.mute(true);
+        let probed = probe::probe(&self.template, &self.declarations, first);
+        self.template.log.mute(false);
+        let probed = probed?;
+        if let Some(state) = &probed.state {
+            tracing::warn!(
+                "plugin {}: {state}, so replays may differ from run to run; keep nothing between \
+                 calls, or write `instances = \"fresh\"` in its [[plugin]] section",
+                self.name
+            );
+        }
+        self.state = probed.state;
+        let ready = probed.copies.len();
+        for copy in probed.copies.into_iter().take(copies) {
+            self.pool.stock(copy);
+        }
+        for _ in ready..copies {
+            let (instance, _) = Instance::prepared(&self.template)?;
+            self.pool.stock(instance);
+        }
+        Ok(())
+    }
+
+    /// Asks the plugin, in an idle copy or a new one.
+    pub(super) fn ask(
+        &self,
+        question: &Question<'_>,
+        secrets: &Arc<Secrets>,
+    ) -> Result<Answer, PluginFailure> {
+        let said = match self.health.admit(Instant::now) {
+            Ok(()) => self.ask_copy(question, secrets),
+            Err(paused) => return Err(self.failure(question, &paused, secrets)),
+        };
+        match said {
+            Ok(said) => {
+                self.health.well();
+                said.map_err(|text| self.failure(question, &format!("refused: {text}"), secrets))
+            }
+            Err(reason) => {
+                let failure = self.failure(question, &reason, secrets);
+                if self.health.failed(&failure.reason, Instant::now()) {
+                    tracing::error!("{failure}; it is not asked for a while");
+                }
+                Err(failure)
+            }
+        }
+    }
+
+    fn ask_copy(&self, question: &Question<'_>, secrets: &Arc<Secrets>) -> Said {
+        let bounds = &self.template.bounds;
+        let (wait, _) = question.limit(bounds);
+        let Some(_pass) = self.pool.enter(bounds, wait) else {
+            let most = bounds.in_flight;
+            return Err(format!(
+                "has {most} calls under way (limits.plugin_in_flight)"
+            ));
+        };
+        let mut instance = match self.pool.take() {
+            Some(instance) => instance,
+            None => Instance::prepared(&self.template)
+                .map(|(instance, _)| instance)
+                .map_err(|error| error.to_string())?,
+        };
+        // Only a call that came to its end puts the copy back.
+        let said = instance.ask(bounds, question, secrets)?;
+        if !self.fresh {
+            self.pool.put(instance, bounds);
+        }
+        Ok(said)
+    }
+
+    fn failure(&self, question: &Question<'_>, reason: &str, secrets: &Secrets) -> PluginFailure {
+        Usage::add(&self.template.usage.failures, 1);
+        PluginFailure {
+            plugin: self.name.clone(),
+            role: question.role(),
+            reason: self.template.log.shown(reason, secrets),
+        }
+    }
+
+    /// Asks for the sake of asking: the answer is dropped.
+    ///
+    /// # Errors
+    /// Where there is no answer.
+    pub fn try_ask(
+        &self,
+        question: &Question<'_>,
+        secrets: &Arc<Secrets>,
+    ) -> Result<(), PluginFailure> {
+        self.ask(question, secrets).map(drop)
+    }
+
+    /// The roles that it has.
+    pub fn roles(&self) -> Vec<Role> {
+        let declared = &self.declarations;
+        let roles = [
+            ("matcher", declared.matcher.as_ref().map(|(_, ask)| *ask)),
+            ("redactor", declared.redactor.as_ref().map(|(_, ask)| *ask)),
+            (
+                "recording-policy",
+                declared.policy.as_ref().map(|(_, ask)| *ask),
+            ),
+        ];
+        let roles = roles.into_iter();
+        roles
+            .filter_map(|(name, asked)| asked.map(|asked| Role { name, asked }))
+            .collect()
+    }
+
+    /// What it was used for until now.
+    pub fn used(&self) -> Used {
+        self.template.usage.now()
+    }
+
+    /// What the component needs.
+    pub fn needs(&self) -> &Needs {
+        &self.needs
+    }
+
+    /// What its self-test found where its answers depend on what was asked before.
+    pub fn state(&self) -> Option<&str> {
+        self.state.as_deref()
+    }
+
+    /// Why it is not asked now, where it failed too often.
+    pub fn ailment(&self) -> Option<String> {
+        self.health.ailment()
     }
 
     /// How the plugin is called in reports.
     pub fn name(&self) -> &str {
-        &self.template.name
+        &self.name
     }
 
     /// True where it is part of the gateway.
     pub fn is_builtin(&self) -> bool {
-        self.template.name.starts_with("builtin:")
+        self.name.starts_with("builtin:")
     }
 
     /// The SHA-256 of the component in lower-case hex.
@@ -120,11 +281,6 @@ impl Plugin {
                 let _ = write!(hex, "{byte:02x}");
                 hex
             })
-    }
-
-    /// True where it runs under these limits.
-    pub fn is_under(&self, bounds: &Bounds) -> bool {
-        self.template.bounds == *bounds
     }
 
     /// The patterns of paths that it is asked for; none means all.
@@ -182,105 +338,4 @@ fn asked(ask: bool) -> &'static str {
     } else {
         ""
     }
-}
-
-fn compile(engine: &Engine, bytes: &[u8], most: usize) -> Result<Component, PluginError> {
-    if bytes.len() > most {
-        let size = bytes.len();
-        return Err(PluginError::Size { size, most });
-    }
-    let (found, hint) = match bytes.get(..8) {
-        Some([0, b'a', b's', b'm', 0x0d, 0, 1, 0]) => {
-            return Component::from_binary(engine, bytes).map_err(PluginError::Compile);
-        }
-        Some([0, b'a', b's', b'm', 1, 0, 0, 0]) => (
-            "a core module",
-            "build for the target wasm32-wasip2, or run `wasm-tools component new`",
-        ),
-        Some([0, b'a', b's', b'm', ..]) => (
-            "of another binary version",
-            "build it with a toolchain for components of WASI 0.2",
-        ),
-        Some([0x7f, b'E', b'L', b'F', ..]) => (
-            "native code",
-            "only WebAssembly is run; give the .wasm file that the compiler wrote",
-        ),
-        Some(_) | None => (
-            "something else",
-            "give the .wasm file that the compiler wrote; an upload may have been cut short",
-        ),
-    };
-    Err(PluginError::NotComponent { found, hint })
-}
-
-/// Refuses by name what is not granted, before the linker says it in its own words.
-fn check_imports(engine: &Engine, component: &Component) -> Result<(), PluginError> {
-    for (name, _) in component.component_type().imports(engine) {
-        let granted = name.starts_with("ouli:gateway/")
-            || wasi::GRANTED.iter().any(|prefix| name.starts_with(prefix));
-        if granted {
-            continue;
-        }
-        let hint = if name.starts_with("wasi:") {
-            "build without it: componentize-py has --stub-wasi, componentize-js has \
-             --disable http, and in other languages leave out network code"
-        } else {
-            "a plugin may import ouli:gateway/* and, as stubs, the WASI 0.2 interfaces \
-             cli, clocks, filesystem, io and random"
-        };
-        let interface = name.to_owned();
-        return Err(PluginError::Import { interface, hint });
-    }
-    Ok(())
-}
-
-fn link(engine: &Engine, component: &Component) -> Result<InstancePre<State>, PluginError> {
-    let mut linker = Linker::<State>::new(engine);
-    add_imports(&mut linker).map_err(PluginError::Link)?;
-    linker.instantiate_pre(component).map_err(PluginError::Link)
-}
-
-fn add_imports(linker: &mut Linker<State>) -> wasmtime::Result<()> {
-    traffic::add_to_linker::<State, HasSelf<State>>(linker, |state| state)?;
-    host::add_to_linker::<State, HasSelf<State>>(linker, |state| state)?;
-    keys::add_to_linker::<State, HasSelf<State>>(linker, |state| state)?;
-    secrets::add_to_linker::<State, HasSelf<State>>(linker, |state| state)?;
-    verdicts::add_to_linker::<State, HasSelf<State>>(linker, |state| state)?;
-    wasi::link(linker)
-}
-
-/// Roles are found by what the component exports; one that is exported must fit.
-fn find_roles(
-    engine: &Engine,
-    component: &Component,
-    linked: &InstancePre<State>,
-) -> Result<Roles, PluginError> {
-    let has = |role: &str| {
-        let name = format!("ouli:gateway/{role}@0.1.0");
-        component.get_export_index(None, name.as_str()).is_some()
-    };
-    let roles = Roles {
-        matcher: has("matcher")
-            .then(|| matcher::GuestIndices::new(linked))
-            .transpose()
-            .map_err(PluginError::Link)?,
-        redactor: has("redactor")
-            .then(|| redactor::GuestIndices::new(linked))
-            .transpose()
-            .map_err(PluginError::Link)?,
-        policy: has("recording-policy")
-            .then(|| recording_policy::GuestIndices::new(linked))
-            .transpose()
-            .map_err(PluginError::Link)?,
-    };
-    if roles.matcher.is_none() && roles.redactor.is_none() && roles.policy.is_none() {
-        let kind = component.component_type();
-        let found: Vec<_> = kind.exports(engine).map(|(name, _)| name).collect();
-        let found = match found.as_slice() {
-            [] => "nothing".to_owned(),
-            names => names.join(", "),
-        };
-        return Err(PluginError::NoRole { found });
-    }
-    Ok(roles)
 }

@@ -1,6 +1,7 @@
 //! The wasm engine: one a process, with the settings of production everywhere.
 //!
-//! Time limits are epochs: one thread counts ticks, every call starts with a deadline in ticks.
+//! Time limits rest on epochs: one thread counts ticks, and at each tick that finds guest code at
+//! work a look at the processor time says whether it may go on.
 
 use std::path::Path;
 use std::sync::OnceLock;
@@ -13,7 +14,7 @@ use wasmtime::{
 
 use super::PluginError;
 
-/// How often the epoch advances. A deadline is kept to within one tick.
+/// How often the epoch advances. A time limit is kept to within two ticks.
 const TICK: Duration = Duration::from_millis(2);
 
 /// Opens the engine on the first call; later calls return the same one, whatever the cache folder.
@@ -31,13 +32,6 @@ pub fn shared(cache: Option<&Path>) -> Result<&'static Engine, PluginError> {
         engine
     });
     Ok(stored)
-}
-
-/// The deadline for a call that may take `time`, in ticks from now.
-pub(super) fn ticks(time: Duration) -> u64 {
-    let ticks = time.as_micros().div_ceil(TICK.as_micros());
-    // The tick under way counts as one, so one more keeps the whole time.
-    u64::try_from(ticks).unwrap_or(u64::MAX - 1) + 1
 }
 
 #[expect(
@@ -122,17 +116,5 @@ fn tick(engine: &Engine) {
         });
     if let Err(error) = spawned {
         tracing::error!("no thread for plugin time limits: {error}");
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_deadline_never_cuts_the_time_short() {
-        assert_eq!(ticks(Duration::ZERO), 1);
-        assert_eq!(ticks(Duration::from_millis(2)), 2);
-        assert_eq!(ticks(Duration::from_micros(2001)), 3);
     }
 }

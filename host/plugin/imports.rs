@@ -7,8 +7,7 @@ use sha2::{Digest, Sha256};
 use wasmtime::component::Resource;
 
 use super::bindings::ouli::gateway::{host, keys, secrets, traffic, verdicts};
-use super::state::{MessageSlot, Phase, SinkSlot, State, When, slice};
-use crate::exchange::json::Pointer;
+use super::state::{MessageSlot, Phase, SinkSlot, State, When, parse_pointer, slice};
 use crate::exchange::key::{Names, Part};
 use crate::exchange::redaction::{Declared, Edit};
 
@@ -50,8 +49,8 @@ impl traffic::HostMessage for State {
         Ok(u32::from(self.message(message.rep())?.status()))
     }
 
-    fn header(&mut self, message: Lent, name: String) -> Outcome<Vec<Vec<u8>>> {
-        let name = name.to_ascii_lowercase();
+    fn header(&mut self, message: Lent, mut name: String) -> Outcome<Vec<Vec<u8>>> {
+        name.make_ascii_lowercase();
         let values = self.message(message.rep())?.fields().all(&name);
         Ok(values.map(|value| value.as_bytes().to_vec()).collect())
     }
@@ -70,12 +69,8 @@ impl traffic::HostMessage for State {
     }
 
     fn json(&mut self, message: Lent, pointer: String) -> Outcome<Option<String>> {
-        let pointer = parse_pointer(&pointer)?;
-        let document = self.message(message.rep())?.json();
-        Ok(document.and_then(|document| {
-            let found = document.find(&pointer);
-            found.first().map(|node| document.slice(node).to_owned())
-        }))
+        let pointer = self.pointer(&pointer)?;
+        self.json_text(message.rep(), pointer)
     }
 
     fn attribute(&mut self, message: Lent, name: String) -> Outcome<Option<String>> {
@@ -108,15 +103,18 @@ impl traffic::HostMessage for State {
 
 impl host::Host for State {
     fn log(&mut self, level: String, text: String) -> Outcome<()> {
+        self.cross();
         self.log.line(&level, &text, self.loan.secrets.as_deref());
         Ok(())
     }
 
     fn settings(&mut self) -> Outcome<String> {
+        self.cross();
         Ok(self.settings.to_string())
     }
 
     fn placeholder(&mut self, class: String, secret: Vec<u8>) -> Outcome<String> {
+        self.cross();
         if !crate::exchange::redaction::is_class(&class) {
             return Err(wasmtime::Error::msg(format!(
                 "`{class}` is no class: use lower-case letters, digits and `-`"
@@ -128,6 +126,7 @@ impl host::Host for State {
     }
 
     fn digest(&mut self, algorithm: String, data: Vec<u8>) -> Outcome<Vec<u8>> {
+        self.cross();
         match algorithm.as_str() {
             "sha-256" => Ok(Sha256::digest(data).to_vec()),
             _ => Err(wasmtime::Error::msg(format!(
@@ -157,20 +156,24 @@ impl keys::HostKey for State {
     }
 
     fn query(&mut self, _: Sink, but: Vec<String>) -> Outcome<()> {
+        self.texts(&but)?;
         let but = Names::exact(but);
         self.add_part(Part::Query { but })
     }
 
     fn header(&mut self, _: Sink, name: String) -> Outcome<()> {
+        self.text(&[&name])?;
         self.add_part(Part::Header(name.to_ascii_lowercase()))
     }
 
     fn headers(&mut self, _: Sink, but: Vec<String>) -> Outcome<()> {
+        self.texts(&but)?;
         let but = Names::any_case(but);
         self.add_part(Part::Headers { but })
     }
 
     fn body(&mut self, _: Sink, but: Vec<String>) -> Outcome<()> {
+        self.texts(&but)?;
         let pointers: Result<Vec<_>, _> = but.iter().map(|text| parse_pointer(text)).collect();
         self.add_part(Part::Body { but: pointers? })
     }
@@ -181,12 +184,14 @@ impl keys::HostKey for State {
     }
 
     fn abstain(&mut self, _: Sink) -> Outcome<()> {
+        self.cross();
         self.only_in(Phase::Ask, "abstain")?;
         self.answer.abstain = true;
         Ok(())
     }
 
     fn ask(&mut self, _: Sink) -> Outcome<()> {
+        self.cross();
         self.only_in(Phase::Prepare, "ask")?;
         self.answer.ask = true;
         Ok(())
@@ -201,34 +206,42 @@ impl secrets::Host for State {}
 
 impl secrets::HostRules for State {
     fn header(&mut self, _: Sink, name: String, class: String) -> Outcome<()> {
+        self.text(&[&name, &class])?;
         self.add_rule(Declared::Header { name, class })
     }
 
     fn query(&mut self, _: Sink, name: String, class: String) -> Outcome<()> {
+        self.text(&[&name, &class])?;
         self.add_rule(Declared::Query { name, class })
     }
 
     fn form(&mut self, _: Sink, name: String, class: String) -> Outcome<()> {
+        self.text(&[&name, &class])?;
         self.add_rule(Declared::Form { name, class })
     }
 
     fn json_member(&mut self, _: Sink, name: String, class: String) -> Outcome<()> {
+        self.text(&[&name, &class])?;
         self.add_rule(Declared::JsonMember { name, class })
     }
 
     fn json(&mut self, _: Sink, pointer: String, class: String) -> Outcome<()> {
+        self.text(&[&pointer, &class])?;
         self.add_rule(Declared::Json { pointer, class })
     }
 
     fn pattern(&mut self, _: Sink, regex: String, class: String) -> Outcome<()> {
+        self.text(&[&regex, &class])?;
         self.add_rule(Declared::Pattern { regex, class })
     }
 
     fn volatile_header(&mut self, _: Sink, name: String) -> Outcome<()> {
+        self.text(&[&name])?;
         self.add_rule(Declared::VolatileHeader { name })
     }
 
     fn ask(&mut self, _: Sink) -> Outcome<()> {
+        self.cross();
         self.only_in(Phase::Prepare, "ask")?;
         self.answer.ask = true;
         Ok(())
@@ -265,6 +278,7 @@ impl secrets::HostEdit for State {
     }
 
     fn hold(&mut self, _: Sink, bytes: u32) -> Outcome<()> {
+        self.cross();
         self.only_in(Phase::Ask, "hold")?;
         self.answer.hold = bytes as usize;
         Ok(())
@@ -291,6 +305,7 @@ impl verdicts::HostConditions for State {
     }
 
     fn ask(&mut self, _: Sink) -> Outcome<()> {
+        self.cross();
         self.only_in(Phase::Prepare, "ask")?;
         self.answer.ask = true;
         Ok(())
@@ -303,13 +318,17 @@ impl verdicts::HostConditions for State {
 
 impl verdicts::HostVerdict for State {
     fn skip(&mut self, _: Sink, reason: String) -> Outcome<()> {
+        self.cross();
         self.only_in(Phase::Ask, "skip")?;
+        self.text(&[&reason])?;
         self.answer.skip.get_or_insert(reason);
         Ok(())
     }
 
     fn tag(&mut self, _: Sink, name: String, value: String) -> Outcome<()> {
+        self.cross();
         self.only_in(Phase::Ask, "tag")?;
+        self.text(&[&name, &value])?;
         self.answer.tags.retain(|(own, _)| *own != name);
         if self.answer.tags.len() >= self.bounds.key_parts {
             return Err(wasmtime::Error::msg(
@@ -323,8 +342,4 @@ impl verdicts::HostVerdict for State {
     fn drop(&mut self, _: Sink) -> Outcome<()> {
         Ok(())
     }
-}
-
-fn parse_pointer(text: &str) -> Outcome<Pointer> {
-    Pointer::parse(text).map_err(|error| wasmtime::Error::msg(format!("`{text}`: {error}")))
 }

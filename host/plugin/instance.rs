@@ -1,65 +1,32 @@
-//! One running copy of a plugin, and the stock of idle ones.
-//!
-//! Copies are reused, since starting one costs far more than asking one. A copy is taken out of the
-//! stock for a call and put back after a good one; a copy that trapped is never seen again.
+//! One running copy of a plugin: how it is started, prepared and asked.
 
 use std::panic::AssertUnwindSafe;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
-use wasmtime::component::Resource;
+use wasmtime::component::{InstancePre, Resource};
 use wasmtime::{Store, Trap};
 
 use super::bindings::exports::ouli::gateway::{matcher, recording_policy, redactor};
-use super::component::{Declarations, Plugin, Template};
+use super::clock::Clock;
+use super::component::{Declarations, Roles};
+use super::log::Log;
 use super::state::{Answer, Loan, Phase, State};
-use super::{PluginError, PluginFailure, engine};
+use super::usage::Usage;
+use super::{Bounds, PluginError};
 use crate::exchange::Message;
 use crate::exchange::redaction::Secrets;
 
-/// Idle copies that one thread keeps. More may run at once; those beyond are dropped when they come
-/// back.
-const IDLE: usize = 8;
-
-/// Calls after which a copy is replaced, since linear memory never shrinks.
-const CALLS: u32 = 10_000;
-
-/// Parts of a stock. Each thread has one of its own, as far as there are enough.
-const SHARDS: usize = 16;
-
-/// The stock of idle copies of one plugin, in a part for each thread, so that threads do not wait
-/// for each other and a copy stays near its core.
-#[derive(Default)]
-pub(super) struct Pool([Mutex<Vec<Instance>>; SHARDS]);
-
-thread_local! {
-    /// The part of every stock that belongs to this thread.
-    static SHARD: usize = {
-        static THREADS: AtomicUsize = AtomicUsize::new(0);
-        THREADS.fetch_add(1, Ordering::Relaxed) % SHARDS
-    };
-}
-
-impl Pool {
-    fn take(&self) -> Option<Instance> {
-        self.lock().pop()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Vec<Instance>> {
-        let shard = &self.0[SHARD.with(|shard| *shard)];
-        shard.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(super) fn put(&self, instance: Instance) {
-        if instance.calls >= CALLS {
-            return;
-        }
-        let mut idle = self.lock();
-        if idle.len() < IDLE {
-            idle.push(instance);
-        }
-    }
+/// What is needed to start a copy.
+pub(super) struct Template {
+    pub(super) linked: InstancePre<State>,
+    pub(super) roles: Roles,
+    pub(super) settings: Arc<str>,
+    pub(super) hash: [u8; 32],
+    pub(super) bounds: Bounds,
+    pub(super) log: Arc<Log>,
+    pub(super) usage: Arc<Usage>,
 }
 
 /// A running copy.
@@ -69,81 +36,52 @@ pub(super) struct Instance {
     redactor: Option<redactor::Guest>,
     policy: Option<recording_policy::Guest>,
     calls: u32,
+    born: Instant,
+    memory: usize,
+    usage: Arc<Usage>,
 }
 
 /// Which function to call, with what it takes.
-pub(super) enum Question {
-    Identify(Arc<dyn Message>),
-    Redact(Arc<dyn Message>),
-    Decide(Arc<dyn Message>, Arc<dyn Message>),
+pub enum Question<'a> {
+    /// `identify` on a request, or on a message of a conversation.
+    Identify(&'a Arc<dyn Message>),
+    /// `redact` on a message.
+    Redact(&'a Arc<dyn Message>),
+    /// `decide` on a request and its response.
+    Decide(&'a Arc<dyn Message>, &'a Arc<dyn Message>),
 }
 
-impl Question {
-    fn role(&self) -> &'static str {
+impl Question<'_> {
+    pub(super) fn role(&self) -> &'static str {
         match self {
             Self::Identify(_) => "matcher",
             Self::Redact(_) => "redactor",
             Self::Decide(..) => "recording-policy",
         }
     }
-}
 
-impl Plugin {
-    /// Asks the plugin, in an idle copy or a new one.
-    pub(super) fn ask(
-        &self,
-        question: &Question,
-        secrets: &Arc<Secrets>,
-    ) -> Result<Answer, PluginFailure> {
-        let fail = |reason| PluginFailure {
-            plugin: self.template.name.clone(),
-            role: question.role(),
-            reason,
-        };
-        let said = match self.ask_once(question, secrets) {
-            // The clock runs on while the machine does something else, so a call that was late may
-            // not be to blame. One that is will be late again.
-            Err(broken) if broken.late => self.ask_once(question, secrets),
-            said => said,
-        };
-        match said {
-            Ok(said) => said.map_err(|text| fail(format!("refused: {text}"))),
-            Err(broken) => Err(fail(broken.reason)),
+    /// How long the answer may take, and the key in `[limits]` that says so.
+    pub(super) fn limit(&self, bounds: &Bounds) -> (Duration, &'static str) {
+        match self {
+            Self::Identify(_) => (bounds.identify, "matcher_time"),
+            Self::Redact(_) => (bounds.redact, "redactor_time"),
+            Self::Decide(..) => (bounds.decide, "policy_time"),
         }
     }
 
-    fn ask_once(&self, question: &Question, secrets: &Arc<Secrets>) -> Result<Said, Broken> {
-        let mut instance = match self.pool.take() {
-            Some(instance) => instance,
-            None => Instance::prepared(&self.template)
-                .map(|(instance, _)| instance)
-                .map_err(|error| Broken::from(error.to_string()))?,
-        };
-        // Only a call that came to its end puts the copy back.
-        let said = instance.ask(&self.template, question, secrets)?;
-        self.pool.put(instance);
-        Ok(said)
-    }
-}
-
-/// What the guest said, or in its own words why it does not answer.
-type Said = Result<Answer, String>;
-
-/// Why a copy is not to be used again.
-struct Broken {
-    reason: String,
-    /// It ran out of time.
-    late: bool,
-}
-
-impl From<String> for Broken {
-    fn from(reason: String) -> Self {
-        Self {
-            reason,
-            late: false,
+    fn messages(&self) -> [Option<Arc<dyn Message>>; 2] {
+        match self {
+            Self::Identify(message) | Self::Redact(message) => [Some(Arc::clone(message)), None],
+            Self::Decide(request, response) => {
+                [Some(Arc::clone(request)), Some(Arc::clone(response))]
+            }
         }
     }
 }
+
+/// What the guest said, or in its own words why it does not answer. The outer error says why the
+/// copy is not to be used again.
+pub(super) type Said = Result<Result<Answer, String>, String>;
 
 impl Instance {
     /// Starts a copy and lets every role prepare.
@@ -179,13 +117,13 @@ impl Instance {
             template.bounds,
             Arc::clone(&template.log),
         );
-        let engine = template.linked.engine();
-        let mut store = Store::new(engine, state);
-        store.limiter(|state| &mut state.limits);
-        store.set_epoch_deadline(engine::ticks(template.bounds.prepare));
+        let mut store = Store::new(template.linked.engine(), state);
+        store.limiter(|state| &mut state.limiter);
+        store.epoch_deadline_callback(|mut context| Ok(context.data_mut().clock.tick()));
+        let limit = (template.bounds.prepare, PREPARE);
+        begin(&mut store, limit.0);
         let linked = template.linked.instantiate(&mut store);
-        let instance =
-            linked.map_err(|error| explain(&error, (template.bounds.prepare, PREPARE)))?;
+        let instance = linked.map_err(|error| explain(&error, limit))?;
         let mut load = || -> wasmtime::Result<_> {
             let roles = &template.roles;
             let matcher = roles.matcher.as_ref();
@@ -204,12 +142,17 @@ impl Instance {
             ))
         };
         let (matcher, redactor, policy) = load().map_err(|error| format!("{error:#}"))?;
+        Usage::add(&template.usage.started, 1);
+        template.usage.copies.fetch_add(1, Ordering::Relaxed);
         Ok(Self {
             store,
             matcher,
             redactor,
             policy,
             calls: 0,
+            born: Instant::now(),
+            memory: 0,
+            usage: Arc::clone(&template.usage),
         })
     }
 
@@ -222,83 +165,101 @@ impl Instance {
             phase: Phase::Prepare,
             ..Loan::default()
         };
-        let said = self.enter((template.bounds.prepare, PREPARE), call);
-        said.map_err(|broken| broken.reason)?
+        self.enter((template.bounds.prepare, PREPARE), call)?
     }
 
-    fn ask(
+    /// Asks. After an outer error this copy is not to be used again.
+    pub(super) fn ask(
         &mut self,
-        template: &Template,
-        question: &Question,
+        bounds: &Bounds,
+        question: &Question<'_>,
         secrets: &Arc<Secrets>,
-    ) -> Result<Said, Broken> {
-        let messages = match question {
-            Question::Identify(message) | Question::Redact(message) => {
-                vec![Some(Arc::clone(message))]
-            }
-            Question::Decide(request, response) => {
-                vec![Some(Arc::clone(request)), Some(Arc::clone(response))]
-            }
-        };
+    ) -> Said {
         self.store.data_mut().loan = Loan {
             phase: Phase::Ask,
-            lent: messages.len(),
-            messages,
+            messages: question.messages(),
+            parts: Vec::new(),
             secrets: Some(Arc::clone(secrets)),
             raw: matches!(question, Question::Redact(_)),
         };
-        let bounds = template.bounds;
+        self.calls += 1;
+        let limit = question.limit(bounds);
         let missing = || "lost its role".to_owned();
-        match question {
+        let said = match question {
             Question::Identify(_) => {
                 let guest = self.matcher.clone().ok_or_else(missing)?;
-                self.enter((bounds.identify, "matcher_time"), |store| {
+                self.enter(limit, |store| {
                     guest.call_identify(store, message(0), sink())
                 })
             }
             Question::Redact(_) => {
                 let guest = self.redactor.clone().ok_or_else(missing)?;
-                self.enter((bounds.redact, "redactor_time"), |store| {
-                    guest.call_redact(store, message(0), sink())
-                })
+                self.enter(limit, |store| guest.call_redact(store, message(0), sink()))
             }
             Question::Decide(..) => {
                 let guest = self.policy.clone().ok_or_else(missing)?;
-                self.enter((bounds.decide, "policy_time"), |store| {
+                self.enter(limit, |store| {
                     guest.call_decide(store, message(0), Some(message(1)), sink())
                 })
             }
+        };
+        self.count();
+        said
+    }
+
+    fn count(&mut self) {
+        let state = self.store.data();
+        Usage::add(&self.usage.calls, 1);
+        Usage::add(&self.usage.crossings, state.take_crossings());
+        let memory = state.limiter.memory();
+        if memory != self.memory {
+            self.memory = memory;
+            self.usage.memory.fetch_max(memory, Ordering::Relaxed);
         }
     }
 
-    /// Runs guest code under a deadline. The outer error means that this copy is broken.
+    /// Runs guest code within a time.
     fn enter(
         &mut self,
         limit: TimeLimit,
         call: impl FnOnce(&mut Store<State>) -> wasmtime::Result<Result<(), String>>,
-    ) -> Result<Said, Broken> {
-        self.calls += 1;
-        self.store.set_epoch_deadline(engine::ticks(limit.0));
+    ) -> Said {
+        begin(&mut self.store, limit.0);
         let store = &mut self.store;
         // A panic of host code below must not take the thread's other requests with it.
         let result = std::panic::catch_unwind(AssertUnwindSafe(|| call(store)))
             .map_err(|_| "met a fault of the host".to_owned())?
-            .map_err(|error| Broken {
-                reason: explain(&error, limit),
-                late: error.downcast_ref() == Some(&Trap::Interrupt),
-            })?;
+            .map_err(|error| explain(&error, limit))?;
         let state = self.store.data_mut();
         state.loan = Loan::default();
         let answer = std::mem::take(&mut state.answer);
         Ok(result.map(|()| answer))
+    }
+
+    /// True where it is to be replaced by a new copy.
+    pub(super) fn is_worn(&self, bounds: &Bounds) -> bool {
+        self.calls >= bounds.calls
+            || self.memory > bounds.idle_memory
+            || self.born.elapsed() >= bounds.age
+    }
+}
+
+impl Drop for Instance {
+    fn drop(&mut self) {
+        self.usage.copies.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
 /// How long a call may take, and the key in `[limits]` that says so.
 type TimeLimit = (Duration, &'static str);
 
-/// The key of the time for the start of an instance and for `prepare`.
+/// The key of the time for the start of a copy and for `prepare`.
 const PREPARE: &str = "prepare_time";
+
+fn begin(store: &mut Store<State>, limit: Duration) {
+    store.data_mut().clock = Clock::new(limit);
+    store.set_epoch_deadline(1);
+}
 
 /// Says what stopped a guest, without anything that the guest wrote.
 fn explain(error: &wasmtime::Error, (time, key): TimeLimit) -> String {
@@ -311,16 +272,8 @@ fn explain(error: &wasmtime::Error, (time, key): TimeLimit) -> String {
             "trapped: it panicked or aborted (its own words: RUST_LOG=debug)".to_owned()
         }
         Some(trap) => format!("trapped: {trap}"),
-        None => explain_other(error),
+        None => format!("trapped: {}", error.root_cause()),
     }
-}
-
-fn explain_other(error: &wasmtime::Error) -> String {
-    let root = error.root_cause().to_string();
-    if root.contains("growing memory") || root.contains("growing table") {
-        return format!("trapped: {root} (limits.plugin_memory)");
-    }
-    format!("trapped: {root}")
 }
 
 fn message(place: u32) -> Resource<super::state::MessageSlot> {

@@ -1,6 +1,6 @@
 //! Lines that a plugin writes: named, cut, counted, and never with a secret in them.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Instant;
 
 use crate::exchange::redaction::{Guard, Secrets};
@@ -15,6 +15,7 @@ pub(super) struct Log {
     since: Instant,
     second: AtomicU64,
     lines: AtomicU32,
+    muted: AtomicBool,
 }
 
 impl Log {
@@ -27,13 +28,19 @@ impl Log {
             since: Instant::now(),
             second: AtomicU64::new(0),
             lines: AtomicU32::new(0),
+            muted: AtomicBool::new(false),
         }
+    }
+
+    /// Writes nothing until it is told otherwise: what is asked is not traffic.
+    pub(super) fn mute(&self, muted: bool) {
+        self.muted.store(muted, Ordering::Relaxed);
     }
 
     /// Writes one line, unless the plugin wrote too many in this second or the line holds what
     /// looks like a secret.
     pub(super) fn line(&self, level: &str, text: &str, secrets: Option<&Secrets>) {
-        if !self.admit() {
+        if self.muted.load(Ordering::Relaxed) || !self.admit() {
             return;
         }
         let text = cut(text, self.line_bytes);
@@ -49,6 +56,16 @@ impl Log {
             "warn" => tracing::warn!(plugin = self.plugin, "{text}"),
             "info" => tracing::info!(plugin = self.plugin, "{text}"),
             _ => tracing::debug!(plugin = self.plugin, "{text}"),
+        }
+    }
+
+    /// Words of the plugin as they may be shown: cut, and withheld where they hold what looks like
+    /// a secret.
+    pub(super) fn shown(&self, text: &str, secrets: &Secrets) -> String {
+        let text = cut(text, self.line_bytes);
+        match self.guard.scan(text.as_bytes(), secrets) {
+            Ok(()) => text.to_owned(),
+            Err(refusal) => format!("failed; its words were withheld by {}", refusal.rule),
         }
     }
 

@@ -6,42 +6,73 @@
 //! A plugin says in `prepare` what the host can do for it; only one that asks for more is entered
 //! per request.
 
+mod admission;
 mod bindings;
+mod clock;
 mod component;
 pub mod engine;
+mod health;
 mod imports;
 mod instance;
+mod limiter;
 mod log;
 mod pieces;
 mod plugins;
+mod pool;
+mod probe;
 mod redaction;
 mod said;
 mod state;
 mod streams;
+mod usage;
 mod wasi;
 
 use std::time::Duration;
 
 use crate::config::Limits;
-pub use component::{Plugin, Source};
+pub use admission::{Grant, Needs};
+pub use component::{Plugin, Role, Source};
+pub use instance::Question;
 pub use plugins::{Decision, Keyed, Plugins};
 pub use redaction::{Redacted, RedactionCount};
 pub use said::Said;
 pub use state::{Condition, When};
+pub use usage::Used;
+pub use wasmtime::Engine;
 
 /// The limits under which plugins run; the values come from `[limits]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {
     /// Size of a `.wasm` file in bytes.
     pub file: usize,
-    /// Linear memory of one instance in bytes.
+    /// All linear memory of one copy in bytes.
     pub memory: usize,
     /// Elements of each table.
     pub table_elements: usize,
+    /// Linear memories of one copy.
+    pub memories: usize,
+    /// Tables of one copy.
+    pub tables: usize,
     /// Core instances of one component.
     pub instances: usize,
-    /// Handles that an instance may hold at once.
+    /// Handles that a copy may hold at once.
     pub handles: usize,
+    /// Calls after which a copy is replaced.
+    pub calls: u32,
+    /// Age after which a copy is replaced.
+    pub age: Duration,
+    /// Bytes of memory above which a copy is not kept.
+    pub idle_memory: usize,
+    /// Calls at once.
+    pub in_flight: usize,
+    /// Failures within `failure_window` after which the plugin is paused.
+    pub failures: u32,
+    /// How long a failure counts.
+    pub failure_window: Duration,
+    /// The first pause.
+    pub pause: Duration,
+    /// Bytes of answers that are remembered.
+    pub remembered: usize,
     /// Time for `prepare`, start of the instance included.
     pub prepare: Duration,
     /// Time for `identify`.
@@ -64,6 +95,8 @@ pub struct Bounds {
     pub log_lines: u32,
     /// Bytes of a log line.
     pub log_line: usize,
+    /// Bytes of names, patterns, reasons and tags in one call.
+    pub text: usize,
 }
 
 impl From<&Limits> for Bounds {
@@ -72,8 +105,18 @@ impl From<&Limits> for Bounds {
             file: limits.plugin_file,
             memory: limits.plugin_memory,
             table_elements: limits.plugin_table_elements,
+            memories: limits.plugin_memories,
+            tables: limits.plugin_tables,
             instances: limits.plugin_instances,
             handles: limits.plugin_handles,
+            calls: limits.plugin_calls,
+            age: limits.plugin_age,
+            idle_memory: limits.plugin_idle_memory,
+            in_flight: limits.plugin_in_flight,
+            failures: limits.plugin_failures,
+            failure_window: limits.plugin_failure_window,
+            pause: limits.plugin_pause,
+            remembered: limits.plugin_remembered,
             prepare: limits.prepare_time,
             identify: limits.matcher_time,
             redact: limits.redactor_time,
@@ -85,6 +128,7 @@ impl From<&Limits> for Bounds {
             edit_bytes: limits.plugin_edit_bytes,
             log_lines: limits.plugin_log_lines,
             log_line: limits.plugin_log_line_bytes,
+            text: limits.plugin_text,
         }
     }
 }
@@ -114,6 +158,20 @@ pub enum PluginError {
     /// The file is damaged, or uses what the engine does not have.
     #[error("it does not compile: {0:#}")]
     Compile(wasmtime::Error),
+    /// It needs more than a plugin may have.
+    #[error(
+        "it needs {needed} {what}, more than {most} (limits.{key}, or `limits` of its section)"
+    )]
+    Needs {
+        /// What it needs.
+        what: &'static str,
+        /// How much of it.
+        needed: u64,
+        /// How much it may have.
+        most: usize,
+        /// The key in `[limits]`.
+        key: &'static str,
+    },
     /// It wants what plugins are not given.
     #[error("it imports `{interface}`, which plugins are not given; {hint}")]
     Import {
@@ -145,6 +203,23 @@ pub enum PluginError {
     /// A rule that it declares is wrong.
     #[error("it declares a rule that cannot be used: {0}")]
     Rule(String),
+}
+
+impl PluginError {
+    /// Where the plugin failed on its way to be used.
+    pub fn stage(&self) -> &'static str {
+        match self {
+            Self::Engine(_) => "engine",
+            Self::Size { .. }
+            | Self::NotComponent { .. }
+            | Self::Needs { .. }
+            | Self::Import { .. }
+            | Self::NoRole { .. } => "validate",
+            Self::Compile(_) => "compile",
+            Self::Link(_) => "link",
+            Self::Prepare { .. } | Self::Rule(_) => "probe",
+        }
+    }
 }
 
 /// A call that gave no answer.

@@ -40,6 +40,19 @@ pub enum Decision {
     Skip(String),
 }
 
+impl std::fmt::Display for Decision {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Skip(reason) => write!(f, "skip ({reason})"),
+            Self::Keep(tags) if tags.is_empty() => f.write_str("keep"),
+            Self::Keep(tags) => {
+                let tags: Vec<_> = tags.iter().map(|(n, v)| format!("{n}={v}")).collect();
+                write!(f, "keep ({})", tags.join(", "))
+            }
+        }
+    }
+}
+
 impl Plugins {
     /// Puts loaded plugins together, in the order in which they are asked; the built-in ones come
     /// last. `off` are ids of redaction rules that are switched off.
@@ -189,8 +202,7 @@ impl Plugins {
             }
             let (request, response) =
                 pair.get_or_insert_with(|| self.redactors.both(exchange, session));
-            let question = Question::Decide(Arc::clone(request), Arc::clone(response));
-            let answer = plugin.ask(&question, secrets)?;
+            let answer = plugin.ask(&Question::Decide(request, response), secrets)?;
             if let Some(reason) = answer.skip {
                 return Ok(Decision::Skip(reason));
             }
@@ -215,7 +227,7 @@ impl Plugins {
             if !ask {
                 return Ok(take(plugin, parts, &[]));
             }
-            match plugin.ask(&Question::Identify(Arc::clone(request)), secrets) {
+            match plugin.ask(&Question::Identify(request), secrets) {
                 Ok(answer) if answer.abstain => {}
                 Ok(answer) => return Ok(take(plugin, parts, &answer.parts)),
                 Err(error) if plugin.fail => return Err(error),

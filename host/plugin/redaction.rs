@@ -185,7 +185,7 @@ impl Redactors {
                 Arc::clone(session),
                 Arc::new(request.clone()),
             );
-            let answer = ask(plugin, Arc::new(message), secrets)?;
+            let answer = ask(plugin, &shared(message), secrets)?;
             redaction::edit_request(&mut request, answer.edits)
                 .map_err(|error| wrong(plugin, &error))?;
         }
@@ -205,7 +205,7 @@ impl Redactors {
                 Arc::clone(&request),
                 Arc::new(response.clone()),
             );
-            let answer = ask(plugin, Arc::new(message), place.secrets)?;
+            let answer = ask(plugin, &shared(message), place.secrets)?;
             redaction::edit_response(&mut response, answer.edits)
                 .map_err(|error| wrong(plugin, &error))?;
         }
@@ -257,9 +257,14 @@ pub(super) struct Wanted {
     pub(super) hold: usize,
 }
 
+/// A message to be lent.
+pub(super) fn shared(message: impl Message + 'static) -> Arc<dyn Message> {
+    Arc::new(message)
+}
+
 pub(super) fn ask(
     plugin: &Plugin,
-    message: Arc<dyn Message>,
+    message: &Arc<dyn Message>,
     secrets: &Arc<Secrets>,
 ) -> Result<Wanted, PluginFailure> {
     let answer = plugin.ask(&Question::Redact(message), secrets)?;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::PluginFailure;
-use super::redaction::{Redactors, ask, wrong};
+use super::redaction::{Redactors, ask, shared, wrong};
 use crate::exchange::part::{Part, PartKind};
 use crate::exchange::redaction::{self, Outcome, Purpose, Redaction, Secrets};
 use crate::exchange::stream::{Protocol, Side};
@@ -59,7 +59,7 @@ impl Redactors {
         let mut bytes = rid(said.bytes);
         for plugin in self.asked(said.request.path()) {
             let part = said.part(bytes.clone(), shape.as_ref());
-            let wanted = ask(plugin, Arc::new(part), secrets)?;
+            let wanted = ask(plugin, &shared(part), secrets)?;
             if wanted.edits.is_empty() {
                 continue;
             }

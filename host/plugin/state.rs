@@ -1,20 +1,23 @@
 //! What one plugin instance can see and say during a call: the messages it borrows and the sinks it
 //! answers through.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use wasmtime::component::{Resource, ResourceTable};
-use wasmtime::{StoreLimits, StoreLimitsBuilder};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
+use super::clock::Clock;
+use super::limiter::Limiter;
 use super::log::Log;
 use super::{Bounds, wasi};
 use crate::exchange::Message;
+use crate::exchange::json::Pointer;
 use crate::exchange::key::Part;
 use crate::exchange::redaction::{Declared, Edit, Secrets};
 
-/// A message lent to a guest: its handle is the place in [`Loan::messages`].
+/// A message lent to a guest: its handle is its place in [`Loan`].
 #[expect(unreachable_pub, reason = "generated code exports it")]
 pub struct MessageSlot;
 
@@ -57,6 +60,15 @@ pub enum When {
     Status(u32, u32),
 }
 
+impl When {
+    fn text(&self) -> &str {
+        match self {
+            Self::Path(text) | Self::Method(text) => text,
+            Self::Status(..) => "",
+        }
+    }
+}
+
 impl std::fmt::Display for Condition {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match &self.when {
@@ -81,20 +93,27 @@ pub(super) struct Answer {
     pub(super) conditions: Vec<Condition>,
     pub(super) skip: Option<String>,
     pub(super) tags: Vec<(String, String)>,
+    pub(super) text_bytes: usize,
 }
 
 /// What a guest may use during one call.
 #[derive(Default)]
 pub(super) struct Loan {
     pub(super) phase: Phase,
-    /// Those that the call is about, and after them the parts that the guest has asked for.
-    pub(super) messages: Vec<Option<Arc<dyn Message>>>,
-    /// How many of them the call is about.
-    pub(super) lent: usize,
+    /// What the call is about.
+    pub(super) messages: [Option<Arc<dyn Message>>; LENT],
+    /// The parts that the guest has asked for and not dropped yet.
+    pub(super) parts: Vec<Option<Arc<dyn Message>>>,
     pub(super) secrets: Option<Arc<Secrets>>,
     /// The message may hold secrets that nobody has named yet: a redactor is at work.
     pub(super) raw: bool,
 }
+
+/// Messages that one call is about, at most. Handles of parts come after theirs.
+const LENT: usize = 2;
+
+/// Pointers that a copy keeps parsed. Plugins ask for the same few each time.
+const POINTERS: usize = 16;
 
 /// The data of one store.
 pub(super) struct State {
@@ -103,8 +122,12 @@ pub(super) struct State {
     pub(super) settings: Arc<str>,
     pub(super) bounds: Bounds,
     pub(super) log: Arc<Log>,
-    pub(super) limits: StoreLimits,
+    pub(super) limiter: Limiter,
+    pub(super) clock: Clock,
     pub(super) table: ResourceTable,
+    /// Calls of the guest into the host since the last look.
+    crossings: Cell<u32>,
+    pointers: Vec<(String, Pointer)>,
     wasi: WasiCtx,
 }
 
@@ -118,55 +141,108 @@ impl State {
             settings,
             bounds,
             log,
-            limits: StoreLimitsBuilder::new()
-                .memory_size(bounds.memory)
-                .table_elements(bounds.table_elements)
-                .instances(bounds.instances)
-                .memories(32)
-                .tables(64)
-                .trap_on_grow_failure(true)
-                .build(),
+            limiter: Limiter::new(bounds),
+            clock: Clock::default(),
             table,
+            crossings: Cell::new(0),
+            pointers: Vec::new(),
             wasi: wasi::context(seed),
         }
     }
 
+    /// Counts a call of the guest.
+    pub(super) fn cross(&self) {
+        self.crossings.set(self.crossings.get().wrapping_add(1));
+    }
+
+    /// The calls of the guest since the last look.
+    pub(super) fn take_crossings(&self) -> u64 {
+        u64::from(self.crossings.take())
+    }
+
     /// The message behind a handle.
     pub(super) fn message(&self, handle: u32) -> wasmtime::Result<&Arc<dyn Message>> {
-        self.loan
-            .messages
-            .get(handle as usize)
-            .and_then(Option::as_ref)
+        self.cross();
+        let place = handle as usize;
+        let slot = match place.checked_sub(LENT) {
+            None => self.loan.messages.get(place),
+            Some(part) => self.loan.parts.get(part),
+        };
+        slot.and_then(Option::as_ref)
             .ok_or_else(|| wasmtime::Error::msg("this message is not lent to the plugin"))
     }
 
     /// Gives the guest a part of a message, which is its own until it drops it.
     pub(super) fn lend(&mut self, part: Arc<dyn Message>) -> wasmtime::Result<Lent> {
-        let messages = &mut self.loan.messages;
-        let free = messages.iter().position(Option::is_none);
-        let place = free.unwrap_or(messages.len());
+        let parts = &mut self.loan.parts;
+        let free = parts.iter().position(Option::is_none);
+        let place = free.unwrap_or(parts.len());
         if place >= self.bounds.handles {
             return Err(wasmtime::Error::msg(
                 "too many parts of a stream at once: drop each when it was looked at \
                  (limits.plugin_handles)",
             ));
         }
-        if place == messages.len() {
-            messages.push(None);
+        if place == parts.len() {
+            parts.push(None);
         }
-        messages[place] = Some(part);
-        let handle = u32::try_from(place).map_err(wasmtime::Error::new)?;
+        parts[place] = Some(part);
+        let handle = u32::try_from(place + LENT).map_err(wasmtime::Error::new)?;
         Ok(Resource::new_own(handle))
     }
 
     /// Takes a part back.
     pub(super) fn forget(&mut self, handle: u32) {
-        let place = handle as usize;
-        if place >= self.loan.lent
-            && let Some(slot) = self.loan.messages.get_mut(place)
-        {
+        let part = (handle as usize).checked_sub(LENT);
+        if let Some(slot) = part.and_then(|part| self.loan.parts.get_mut(part)) {
             *slot = None;
         }
+    }
+
+    /// A pointer, parsed once for each copy.
+    pub(super) fn pointer(&mut self, text: &str) -> wasmtime::Result<usize> {
+        let known = self.pointers.iter().position(|(own, _)| own == text);
+        if let Some(place) = known {
+            return Ok(place);
+        }
+        let pointer = parse_pointer(text)?;
+        if self.pointers.len() >= POINTERS {
+            self.pointers.clear();
+        }
+        self.pointers.push((text.to_owned(), pointer));
+        Ok(self.pointers.len() - 1)
+    }
+
+    /// The JSON text at a pointer that [`Self::pointer`] gave the place of.
+    pub(super) fn json_text(
+        &self,
+        handle: u32,
+        pointer: usize,
+    ) -> wasmtime::Result<Option<String>> {
+        let document = self.message(handle)?.json();
+        let (_, pointer) = &self.pointers[pointer];
+        Ok(document.and_then(|document| {
+            let found = document.find(pointer);
+            found.first().map(|node| document.slice(node).to_owned())
+        }))
+    }
+
+    /// Takes account of text that the guest gives.
+    pub(super) fn text(&mut self, texts: &[&str]) -> wasmtime::Result<()> {
+        self.count_text(texts.iter().map(|text| text.len()).sum())
+    }
+
+    /// The same for a list.
+    pub(super) fn texts(&mut self, texts: &[String]) -> wasmtime::Result<()> {
+        self.count_text(texts.iter().map(String::len).sum())
+    }
+
+    fn count_text(&mut self, size: usize) -> wasmtime::Result<()> {
+        self.answer.text_bytes += size;
+        if self.answer.text_bytes > self.bounds.text {
+            return Err(over("bytes of text in one call", "text"));
+        }
+        Ok(())
     }
 
     /// Refuses a method that belongs to the other phase.
@@ -181,6 +257,7 @@ impl State {
 
     /// Adds a part to the key, within the limits.
     pub(super) fn add_part(&mut self, part: Part) -> wasmtime::Result<()> {
+        self.cross();
         let size = match &part {
             Part::Own { name, value } => name.len() + value.len(),
             Part::Endpoint
@@ -205,6 +282,7 @@ impl State {
 
     /// Adds an edit of `size` new bytes, within the limits.
     pub(super) fn add_edit(&mut self, edit: Edit, size: usize) -> wasmtime::Result<()> {
+        self.cross();
         self.only_in(Phase::Ask, "edit")?;
         self.answer.edit_bytes += size;
         if self.answer.edits.len() >= self.bounds.edits {
@@ -219,6 +297,7 @@ impl State {
 
     /// Adds a declared rule, within the limits.
     pub(super) fn add_rule(&mut self, rule: Declared) -> wasmtime::Result<()> {
+        self.cross();
         self.only_in(Phase::Prepare, "rules")?;
         if self.answer.rules.len() >= self.bounds.rules {
             return Err(over("rules of one redactor", "rules"));
@@ -229,6 +308,8 @@ impl State {
 
     /// Adds a declared condition, within the limits.
     pub(super) fn add_condition(&mut self, when: When, reason: String) -> wasmtime::Result<()> {
+        self.cross();
+        self.text(&[when.text(), &reason])?;
         self.only_in(Phase::Prepare, "conditions")?;
         if self.answer.conditions.len() >= self.bounds.rules {
             return Err(over("conditions of one policy", "rules"));
@@ -245,6 +326,11 @@ pub(super) fn slice(body: &Bytes, offset: u64, most: u32) -> Bytes {
         .min(body.len());
     let to = from.saturating_add(most as usize).min(body.len());
     body.slice(from..to)
+}
+
+/// A pointer as a guest wrote it.
+pub(super) fn parse_pointer(text: &str) -> wasmtime::Result<Pointer> {
+    Pointer::parse(text).map_err(|error| wasmtime::Error::msg(format!("`{text}`: {error}")))
 }
 
 fn over(what: &str, limit: &str) -> wasmtime::Error {

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::PluginFailure;
 use super::component::Plugin;
 use super::pieces::join;
-use super::redaction::{Place, RedactionCount, Redactors, add, ask, wrong};
+use super::redaction::{Place, RedactionCount, Redactors, add, ask, shared, wrong};
 use super::said::{Said as Shown, rid};
 use crate::exchange::part::{Part, PartKind};
 use crate::exchange::pieces::cut;
@@ -147,7 +147,7 @@ impl Redactors {
                     Bytes::new(),
                 )
                 .with_fields(response.trailers.clone());
-                let wanted = ask(plugin, Arc::new(part), place.secrets)?;
+                let wanted = ask(plugin, &shared(part), place.secrets)?;
                 redaction::edit_trailers(&mut response.trailers, wanted.edits)
                     .map_err(|error| wrong(plugin, &error))?;
             }
@@ -356,7 +356,7 @@ fn ask_parts(
         } else {
             [held, part].concat().into()
         };
-        let wanted = ask(plugin, Arc::new(show(shown.clone())), place.secrets)?;
+        let wanted = ask(plugin, &shared(show(shown.clone())), place.secrets)?;
         let edited = redaction::edit_part(&shown, wanted.edits, border)
             .map_err(|error| wrong(plugin, &error))?;
         if let Some(before) = done.last_mut() {

@@ -3,6 +3,7 @@
 //! Joins the cassette and the plugins; the modes above decide what to do with an answer.
 
 mod budget;
+mod comparison;
 mod index;
 mod line;
 mod recorder;
@@ -19,6 +20,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use tokio::sync::Notify;
 
 pub use budget::{Budget, Hold};
+pub use comparison::{Comparison, Corpus, Differences};
 pub use index::{Exhausted, Found, Index};
 pub use line::{Chosen, Line};
 pub use recorder::{Captured, Job, Recorder, RecorderBounds};

@@ -63,6 +63,11 @@ impl Sessions {
         &self.folder
     }
 
+    /// Secrets that are known from the start, by the name of their rule.
+    pub(super) fn named(&self) -> &[(String, String)] {
+        &self.named
+    }
+
     /// The session of this name, made where there is none. Nothing is read from disk.
     pub fn get(&self, name: &str) -> Result<Arc<Session>, SessionError> {
         if let Some(session) = self.find(name) {

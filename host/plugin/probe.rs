@@ -1,0 +1,167 @@
+//! The self-test of a plugin that is asked: the same messages, in another order and in another
+//! copy, must give the same answers.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, Method, StatusCode};
+
+use super::PluginError;
+use super::component::Declarations;
+use super::instance::{Instance, Question, Template};
+use crate::exchange::redaction::{PlainMessage, Secrets};
+use crate::exchange::{Content, Fields, Message, Request, Response};
+
+/// What the self-test found, and the copies that it started.
+pub(super) struct Probed {
+    /// A message and role for which the answer depends on what was asked before.
+    pub(super) state: Option<String>,
+    /// Copies that still work.
+    pub(super) copies: Vec<Instance>,
+}
+
+/// Asks `first` and another copy. Ends early where the plugin fails: then nothing is known.
+pub(super) fn probe(
+    template: &Template,
+    declarations: &Declarations,
+    first: Instance,
+) -> Result<Probed, PluginError> {
+    let samples = samples();
+    let questions = questions(declarations, &samples);
+    let mut copies = vec![first];
+    let (second, _) = Instance::prepared(template)?;
+    copies.push(second);
+    let mut expected: Vec<Option<String>> = vec![None; questions.len()];
+    let forwards = || 0..questions.len();
+    let rounds: [(usize, Vec<usize>); 3] = [
+        (0, forwards().collect()),
+        (1, forwards().rev().collect()),
+        (0, forwards().collect()),
+    ];
+    for (copy, order) in rounds {
+        for place in order {
+            let (name, question) = &questions[place];
+            let secrets = Arc::new(Secrets::default());
+            let Ok(said) = copies[copy].ask(&template.bounds, question, &secrets) else {
+                copies.remove(copy);
+                return Ok(Probed {
+                    state: None,
+                    copies,
+                });
+            };
+            let said = format!("{said:?}");
+            match &expected[place] {
+                Some(known) if *known != said => {
+                    let role = question.role();
+                    return Ok(Probed {
+                        state: Some(format!(
+                            "its {role} answers {name} otherwise after other messages"
+                        )),
+                        copies: Vec::new(),
+                    });
+                }
+                Some(_) => {}
+                None => expected[place] = Some(said),
+            }
+        }
+    }
+    Ok(Probed {
+        state: None,
+        copies,
+    })
+}
+
+fn questions<'a>(
+    declarations: &Declarations,
+    samples: &'a [Sample],
+) -> Vec<(&'static str, Question<'a>)> {
+    let asks = |declared: Option<bool>| declared == Some(true);
+    let mut questions = Vec::new();
+    for sample in samples {
+        let (request, response) = (&sample.request, &sample.response);
+        if asks(declarations.matcher.as_ref().map(|(_, ask)| *ask)) {
+            questions.push((sample.name, Question::Identify(request)));
+        }
+        if asks(declarations.redactor.as_ref().map(|(_, ask)| *ask)) {
+            questions.push((sample.name, Question::Redact(request)));
+            questions.push((sample.name, Question::Redact(response)));
+        }
+        if asks(declarations.policy.as_ref().map(|(_, ask)| *ask)) {
+            questions.push((sample.name, Question::Decide(request, response)));
+        }
+    }
+    questions
+}
+
+/// An exchange as any client and server may have it.
+struct Sample {
+    name: &'static str,
+    request: Arc<dyn Message>,
+    response: Arc<dyn Message>,
+}
+
+fn samples() -> [Sample; 3] {
+    [
+        sample(
+            "a GET",
+            (Method::GET, "/items?page=2&page=3", ""),
+            (StatusCode::OK, "{\"items\": [1, 2], \"next\": null}"),
+        ),
+        sample(
+            "a POST of JSON",
+            (Method::POST, "/items", "{\"id\": 7, \"name\": \"one\"}"),
+            (StatusCode::CREATED, "{\"id\": 7}"),
+        ),
+        sample(
+            "a request that fails",
+            (Method::DELETE, "/items/7", ""),
+            (StatusCode::SERVICE_UNAVAILABLE, "try again"),
+        ),
+    ]
+}
+
+fn sample(
+    name: &'static str,
+    (method, target, asked): (Method, &str, &'static str),
+    (status, answered): (StatusCode, &'static str),
+) -> Sample {
+    let request = Arc::new(Request {
+        method,
+        authority: "api.example.com".to_owned(),
+        target: target.to_owned(),
+        fields: fields(asked),
+        body: Content::Inline(Bytes::from_static(asked.as_bytes())),
+        trailers: Fields::default(),
+    });
+    let response = Arc::new(Response {
+        status,
+        fields: fields(answered),
+        body: Content::Inline(Bytes::from_static(answered.as_bytes())),
+        trailers: Fields::default(),
+    });
+    let (endpoint, session): (Arc<str>, Arc<str>) = ("api".into(), "probe".into());
+    Sample {
+        name,
+        request: Arc::new(PlainMessage::request(
+            Arc::clone(&endpoint),
+            Arc::clone(&session),
+            Arc::clone(&request),
+        )),
+        response: Arc::new(PlainMessage::response(endpoint, session, request, response)),
+    }
+}
+
+fn fields(body: &str) -> Fields {
+    let mut fields = Fields::default();
+    let mut add = |name: &'static str, value: &'static str| {
+        fields.push(
+            HeaderName::from_static(name),
+            HeaderValue::from_static(value),
+        );
+    };
+    add("x-request-id", "one.two");
+    if body.starts_with('{') {
+        add("content-type", "application/json");
+    }
+    fields
+}
