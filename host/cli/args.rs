@@ -2,11 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::examples::{
     AUTO_EXAMPLES, CA_EXAMPLES, CASSETTE_EXAMPLES, CHECK_EXAMPLES, EXAMPLES, PASSTHROUGH_EXAMPLES,
-    PLUGIN_EXAMPLES, RECORD_EXAMPLES, REPLAY_EXAMPLES,
+    PLUGIN_BENCH_EXAMPLES, PLUGIN_CHECK_EXAMPLES, PLUGIN_EXAMPLES, PLUGIN_LIST_EXAMPLES,
+    PLUGIN_NEW_EXAMPLES, PLUGIN_TEST_EXAMPLES, RECORD_EXAMPLES, REPLAY_EXAMPLES,
 };
 use crate::config::{Mode, Override};
 
@@ -56,7 +57,7 @@ pub enum Command {
     /// Make the local CA where there is none, and print the path of its certificate.
     #[command(after_help = CA_EXAMPLES)]
     Ca,
-    /// Look at plugins.
+    /// Write, check, test and measure plugins, and see which are live.
     #[command(subcommand, after_help = PLUGIN_EXAMPLES)]
     Plugin(PluginCommand),
     /// Look at cassettes.
@@ -64,12 +65,61 @@ pub enum Command {
     Cassette(CassetteCommand),
 }
 
-/// What can be asked about plugins.
+/// What can be done with plugins.
 #[derive(Debug, Subcommand)]
 pub enum PluginCommand {
-    /// Show each plugin with its roles and the rules that it declares.
-    #[command(after_help = PLUGIN_EXAMPLES)]
+    /// Write a new project: a small matcher with its build and its cases.
+    #[command(after_help = PLUGIN_NEW_EXAMPLES)]
+    New {
+        /// Folder of the project; its last name is the plugin's.
+        name: String,
+        /// The language.
+        #[arg(long, value_enum)]
+        lang: Lang,
+    },
+    /// Say what a component is: roles, imports, size, compile time, the limits that it needs.
+    #[command(after_help = PLUGIN_CHECK_EXAMPLES)]
+    Check {
+        /// The component, a .wasm file.
+        file: PathBuf,
+    },
+    /// Run golden cases on the engine and the limits of production.
+    #[command(after_help = PLUGIN_TEST_EXAMPLES)]
+    Test {
+        /// The component, a .wasm file.
+        file: PathBuf,
+        /// Folder of the cases, *.json [default: cases, here or beside the component].
+        #[arg(long, value_name = "DIR")]
+        cases: Option<PathBuf>,
+        /// Write down what the plugin answers as what is expected, instead of comparing.
+        #[arg(long)]
+        accept: bool,
+    },
+    /// Measure the calls of a plugin on recorded traffic.
+    #[command(after_help = PLUGIN_BENCH_EXAMPLES)]
+    Bench {
+        /// The component, a .wasm file.
+        file: PathBuf,
+        /// The recorded traffic, a .jsons file.
+        #[arg(long, value_name = "FILE")]
+        cassette: PathBuf,
+    },
+    /// Show what is live, rejected and draining in the gateway that runs, or what one would load.
+    #[command(after_help = PLUGIN_LIST_EXAMPLES)]
     List(FileFlags),
+}
+
+/// A language that there is a template for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Lang {
+    /// Rust, with an SDK and unit tests that need no gateway.
+    Rust,
+    /// C, by clang and wit-bindgen.
+    C,
+    /// JavaScript, by componentize-js.
+    Js,
+    /// Python, by componentize-py.
+    Python,
 }
 
 /// What can be asked about cassettes.
@@ -187,7 +237,7 @@ impl Cli {
             Some(Command::Plugin(PluginCommand::List(files))) => Parts::of_files(files),
             Some(Command::Cassette(CassetteCommand::List(files))) => Parts::of_files(files),
             Some(Command::Cassette(CassetteCommand::Show { files, .. })) => Parts::of_files(files),
-            Some(Command::Demo | Command::Ca) => Parts::default(),
+            Some(Command::Demo | Command::Ca | Command::Plugin(_)) => Parts::default(),
         }
     }
 }

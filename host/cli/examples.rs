@@ -48,8 +48,47 @@ Examples:
   SSL_CERT_FILE=\"$(ouli-gateway ca)\" python client.py
   NODE_EXTRA_CA_CERTS=\"$(ouli-gateway ca)\" node client.js";
 
-pub(super) const PLUGIN_EXAMPLES: &str =
-    "Examples:\n  ouli-gateway plugin list --plugins ./plugins";
+pub(super) const PLUGIN_EXAMPLES: &str = "\
+Examples:
+  ouli-gateway plugin new my-matcher --lang rust
+  ouli-gateway plugin check my-matcher.wasm
+  ouli-gateway plugin test my-matcher.wasm
+  ouli-gateway plugin bench my-matcher.wasm --cassette cassettes/default.jsons
+  ouli-gateway plugin list --plugins ./plugins";
+
+pub(super) const PLUGIN_NEW_EXAMPLES: &str = "\
+Examples:
+  ouli-gateway plugin new my-matcher --lang rust
+  ouli-gateway plugin new work/my-matcher --lang js";
+
+pub(super) const PLUGIN_CHECK_EXAMPLES: &str =
+    "Examples:\n  ouli-gateway plugin check my-matcher.wasm";
+
+pub(super) const PLUGIN_TEST_EXAMPLES: &str = "\
+Examples:
+  ouli-gateway plugin test my-matcher.wasm
+  ouli-gateway plugin test my-matcher.wasm --cases tests/cases
+
+A case is a JSON file. Of a matcher: which requests are the same, and which are not.
+
+  {\"about\": \"the nonce does not count\", \"role\": \"matcher\",
+   \"request\": {\"method\": \"POST\", \"target\": \"/orders\", \"json\": {\"id\": 1, \"nonce\": \"a\"}},
+   \"same\": [{\"json\": {\"id\": 1, \"nonce\": \"b\"}}], \"other\": [{\"json\": {\"id\": 2}}]}
+
+`role` may be `redactor` or `recording-policy` too, with a `response`, and with `expect`: the
+redacted `request` and `response`, or `skip`, or `keep` and `tags`; `error` where it must refuse.
+`settings` are the plugin's. Ends with status 1 where a case fails.";
+
+pub(super) const PLUGIN_BENCH_EXAMPLES: &str = "\
+Examples:
+  ouli-gateway plugin bench my-matcher.wasm --cassette cassettes/default.jsons";
+
+pub(super) const PLUGIN_LIST_EXAMPLES: &str = "\
+Examples:
+  ouli-gateway plugin list
+  ouli-gateway plugin list --plugins ./plugins
+
+A gateway that runs tells the same as JSON at /__ouli/plugins.";
 
 pub(super) const CASSETTE_EXAMPLES: &str = "\
 Examples:

@@ -1,4 +1,4 @@
-//! The commands that look: `check`, `plugin list`, `cassette list` and `cassette show`.
+//! The commands that look: `check`, `cassette list` and `cassette show`.
 
 use super::args::Cli;
 use super::conversation::{self, Show};
@@ -7,7 +7,7 @@ use crate::cassette::{Changes, Folder, Row, Summary};
 use crate::config::{Config, LogFormat};
 use crate::exchange::{Content, Exchange};
 use crate::fault::chain;
-use crate::gateway::{self, Loaded};
+use crate::gateway;
 
 /// Tells every fault; nothing is served.
 pub(super) fn check(cli: &Cli) -> u8 {
@@ -21,30 +21,6 @@ pub(super) fn check(cli: &Cli) -> u8 {
         return OK;
     }
     super::USAGE
-}
-
-/// Shows the plugins as they would be asked.
-pub(super) fn plugins(cli: &Cli) -> u8 {
-    telemetry::start(LogFormat::Text);
-    let loaded = match Loaded::read(&environment::options(cli)) {
-        Ok(loaded) => loaded,
-        Err(error) => return fail(&error.to_string()),
-    };
-    for plugin in loaded.plugins() {
-        let routes = match plugin.routes() {
-            [] => String::new(),
-            routes => format!("  routes {}", routes.join(" ")),
-        };
-        println!(
-            "{}  sha256:{}{routes}",
-            plugin.name(),
-            &plugin.digest()[..16]
-        );
-        for line in plugin.describe() {
-            println!("  {line}");
-        }
-    }
-    OK
 }
 
 /// Shows the cassettes with their sizes.

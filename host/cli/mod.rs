@@ -11,6 +11,7 @@ mod conversation;
 mod environment;
 mod examples;
 mod inspect;
+mod plugin;
 mod serve;
 mod telemetry;
 
@@ -23,7 +24,7 @@ use tracing_subscriber::filter::LevelFilter;
 use crate::demo;
 use crate::fault::chain;
 use crate::tls::Authority;
-use args::{CassetteCommand, Cli, Command, PluginCommand};
+use args::{CassetteCommand, Cli, Command};
 
 /// All went well.
 const OK: u8 = 0;
@@ -54,7 +55,7 @@ fn command(cli: &Cli) -> u8 {
             Command::Record(_) | Command::Replay(_) | Command::Auto(_) | Command::Passthrough(_),
         ) => serve::serve(cli),
         Some(Command::Check(_)) => inspect::check(cli),
-        Some(Command::Plugin(PluginCommand::List(_))) => inspect::plugins(cli),
+        Some(Command::Plugin(command)) => plugin::run(cli, command),
         Some(Command::Cassette(CassetteCommand::List(_))) => inspect::cassettes(cli),
         Some(Command::Cassette(CassetteCommand::Show { name, body, .. })) => {
             inspect::cassette(cli, name, *body)

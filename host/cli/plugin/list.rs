@@ -1,0 +1,112 @@
+//! `plugin list`: what is live, rejected and draining in the gateway that runs, or what one would
+//! load.
+
+use super::live::{self, Answer};
+use crate::cli::args::Cli;
+use crate::cli::{OK, environment, fail};
+use crate::gateway::{self, Loaded};
+
+/// Asks the gateway that runs under this configuration, or loads the plugins as one would.
+pub(super) fn list(cli: &Cli) -> u8 {
+    let options = environment::options(cli);
+    let config = match gateway::config(&options) {
+        Ok(config) => config,
+        Err(error) => return fail(&error.to_string()),
+    };
+    for endpoint in &config.endpoints {
+        match live::ask(endpoint) {
+            Answer::Status(status) => {
+                println!("the gateway at {} runs", endpoint.listen);
+                running(&status);
+                return OK;
+            }
+            Answer::Other(reason) => {
+                eprintln!("at {}: {reason}", endpoint.listen);
+            }
+            Answer::Nobody => {}
+        }
+    }
+    println!("no gateway of this configuration runs; these plugins would be in force:");
+    would_be(&match Loaded::read(&options) {
+        Ok(loaded) => loaded,
+        Err(error) => return fail(&error.to_string()),
+    });
+    OK
+}
+
+fn would_be(loaded: &Loaded) {
+    for plugin in loaded.plugins() {
+        let routes = match plugin.routes() {
+            [] => String::new(),
+            routes => format!("  routes {}", routes.join(" ")),
+        };
+        println!(
+            "{}  sha256:{}{routes}",
+            plugin.name(),
+            &plugin.digest()[..16]
+        );
+        for line in plugin.describe() {
+            println!("  {line}");
+        }
+    }
+}
+
+fn running(status: &gateway::Status) {
+    println!("live, generation {}", status.generation);
+    for plugin in &status.live {
+        let routes = match plugin.routes.as_slice() {
+            [] => String::new(),
+            routes => format!("  routes {}", routes.join(" ")),
+        };
+        let hash = short(&plugin.sha256);
+        println!(
+            "  {}  sha256:{hash}  since {}{routes}",
+            plugin.name, plugin.since
+        );
+        for line in &plugin.declares {
+            println!("    {line}");
+        }
+        let used = plugin.used;
+        if used.calls + used.remembered > 0 {
+            let crossings = used.crossings as f64 / used.calls.max(1) as f64;
+            println!(
+                "    {} calls with {crossings:.1} crossings each, {} answers remembered, {} \
+                 failures; {} copies of {} KiB at most",
+                used.calls,
+                used.remembered,
+                used.failures,
+                used.copies,
+                used.memory >> 10
+            );
+        }
+        if let Some(sha256) = &plugin.falls_back_to {
+            println!("    falls back to sha256:{}", short(sha256));
+        }
+        for (what, text) in [
+            ("paused", &plugin.paused),
+            ("keeps state", &plugin.state),
+            ("compared", &plugin.compared),
+        ] {
+            if let Some(text) = text {
+                println!("    {what}: {text}");
+            }
+        }
+    }
+    if !status.rejected.is_empty() {
+        println!("rejected");
+    }
+    for plugin in &status.rejected {
+        println!("  {} ({}): {}", plugin.name, plugin.stage, plugin.reason);
+    }
+    if !status.draining.is_empty() || !status.draining_generations.is_empty() {
+        println!("draining, generations {:?}", status.draining_generations);
+    }
+    for plugin in &status.draining {
+        let hash = short(&plugin.sha256);
+        println!("  {}  sha256:{hash}  until {}", plugin.name, plugin.until);
+    }
+}
+
+fn short(sha256: &str) -> &str {
+    sha256.get(..16).unwrap_or(sha256)
+}

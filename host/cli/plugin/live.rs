@@ -1,0 +1,114 @@
+//! Asks a gateway that runs for the state of its plugins.
+
+use std::io;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Request;
+use http_body_util::{BodyExt, Empty, Limited};
+use hyper_util::rt::TokioIo;
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+
+use crate::cli::environment;
+use crate::config::{Endpoint, Tls};
+use crate::drain::Drain;
+use crate::fault::chain;
+use crate::gateway::Status;
+use crate::mode::PLUGINS_PATH;
+use crate::tls::{self, Authority};
+
+/// How long an answer may take.
+const TIME: Duration = Duration::from_secs(2);
+
+/// Bytes of an answer.
+const MOST: usize = 16 << 20;
+
+/// What an address answers.
+pub(super) enum Answer {
+    /// A gateway runs there.
+    Status(Box<Status>),
+    /// Nobody listens there.
+    Nobody,
+    /// Somebody else does.
+    Other(String),
+}
+
+/// Asks the listener of an endpoint.
+pub(super) fn ask(endpoint: &Endpoint) -> Answer {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => return Answer::Other(error.to_string()),
+    };
+    let asked = runtime.block_on(async { tokio::time::timeout(TIME, fetch(endpoint)).await });
+    match asked {
+        Ok(Ok(body)) => match serde_json::from_slice(&body) {
+            Ok(status) => Answer::Status(Box::new(status)),
+            Err(_) => Answer::Other("what listens there is no gateway".to_owned()),
+        },
+        Ok(Err(Fault::Nobody)) => Answer::Nobody,
+        Ok(Err(Fault::Other(reason))) => Answer::Other(reason),
+        Err(_) => Answer::Other(format!("no answer within {TIME:?}")),
+    }
+}
+
+enum Fault {
+    Nobody,
+    Other(String),
+}
+
+impl<E: std::error::Error> From<E> for Fault {
+    fn from(error: E) -> Self {
+        Self::Other(chain(&error))
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the command is a client of the gateway, not a part of it"
+)]
+async fn fetch(endpoint: &Endpoint) -> Result<Bytes, Fault> {
+    if endpoint.listen.port() == 0 {
+        return Err(Fault::Nobody);
+    }
+    let stream = TcpStream::connect(endpoint.listen).await;
+    let stream = stream.map_err(|error| match error.kind() {
+        io::ErrorKind::ConnectionRefused => Fault::Nobody,
+        _ => error.into(),
+    })?;
+    let host = endpoint.listen.to_string();
+    match &endpoint.tls {
+        Tls::Off => get(stream, &host).await,
+        Tls::SelfSigned | Tls::Files { .. } => {
+            let authority = Authority::open_or_create(&environment::authority_folder())?;
+            let config = tls::client_config(Some(&authority.certificate_path()))?;
+            let connector = tokio_rustls::TlsConnector::from(config);
+            let name = ServerName::from(endpoint.listen.ip());
+            get(connector.connect(name, stream).await?, &host).await
+        }
+    }
+}
+
+async fn get<S>(stream: S, host: &str) -> Result<Bytes, Fault>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let io = TokioIo::new(stream);
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(io).await?;
+    let drain = Drain::default();
+    drain.spawn(async move {
+        // A fault of the connection shows in the request that it carries.
+        let _ = connection.await;
+    });
+    let request = Request::get(PLUGINS_PATH).header("host", host);
+    let response = sender
+        .send_request(request.body(Empty::<Bytes>::new())?)
+        .await?;
+    let body = Limited::new(response.into_body(), MOST).collect().await;
+    let body = body.map_err(|error| Fault::Other(error.to_string()))?;
+    Ok(body.to_bytes())
+}
