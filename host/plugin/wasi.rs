@@ -129,9 +129,9 @@ impl poll::HostPollable for State {
         Ok(())
     }
 
+    /// What a pollable stands for goes with it.
     fn drop(&mut self, pollable: Resource<DynPollable>) -> wasmtime::Result<()> {
-        self.table.delete(pollable)?;
-        Ok(())
+        poll::HostPollable::drop(&mut self.table, pollable)
     }
 }
 
