@@ -72,7 +72,7 @@ Examples:
 A case is a JSON file. Of a matcher: which requests are the same, and which are not.
 
   {\"about\": \"the nonce does not count\", \"role\": \"matcher\",
-   \"request\": {\"method\": \"POST\", \"target\": \"/orders\", \"json\": {\"id\": 1, \"nonce\": \"a\"}},
+   \"request\": {\"method\": \"POST\", \"json\": {\"id\": 1, \"nonce\": \"a\"}},
    \"same\": [{\"json\": {\"id\": 1, \"nonce\": \"b\"}}], \"other\": [{\"json\": {\"id\": 2}}]}
 
 `role` may be `redactor` or `recording-policy` too, with a `response`, and with `expect`: the

@@ -4,6 +4,7 @@ use super::args::Cli;
 use super::conversation::{self, Show};
 use super::{FAILED, OK, environment, fail, telemetry};
 use crate::cassette::{Changes, Folder, Row, Summary};
+use crate::cli::say::{complain, say};
 use crate::config::{Config, LogFormat};
 use crate::exchange::{Content, Exchange};
 use crate::fault::chain;
@@ -14,10 +15,10 @@ pub(super) fn check(cli: &Cli) -> u8 {
     telemetry::start(LogFormat::Text);
     let faults = gateway::check(&environment::options(cli));
     for fault in &faults {
-        eprintln!("{fault}");
+        complain!("{fault}");
     }
     if faults.is_empty() {
-        println!("configuration, plugins and cassettes are valid");
+        say!("configuration, plugins and cassettes are valid");
         return OK;
     }
     super::USAGE
@@ -34,7 +35,7 @@ pub(super) fn cassettes(cli: &Cli) -> u8 {
         Err(error) => return fail(&chain(&error)),
     };
     if listed.is_empty() {
-        println!("no cassette in {}", config.cassettes.display());
+        say!("no cassette in {}", config.cassettes.display());
         return OK;
     }
     let mut status = OK;
@@ -48,14 +49,15 @@ pub(super) fn cassettes(cli: &Cli) -> u8 {
                     0 => String::new(),
                     count => format!(", {count} damaged"),
                 };
-                println!(
+                say!(
                     "{session}  {} exchanges, {size} bytes, {} edited{damage}",
-                    summary.exchanges, summary.edited
+                    summary.exchanges,
+                    summary.edited
                 );
             }
             Ok(None) => {}
             Err(error) => {
-                eprintln!("{session}  {}", chain(&error));
+                complain!("{session}  {}", chain(&error));
                 status = FAILED;
             }
         }
@@ -96,7 +98,7 @@ pub(super) fn cassette(cli: &Cli, name: &str, body: bool) -> u8 {
             Some(stream) => conversation::summary(stream),
             None => format!("{} B -> {} B", row.request_bytes, row.response_bytes),
         };
-        println!(
+        say!(
             "{:>4}  {} {}  {}  {size}  [{}]{}{edited}",
             row.ordinal,
             row.method,
@@ -110,11 +112,11 @@ pub(super) fn cassette(cli: &Cli, name: &str, body: bool) -> u8 {
             show_bodies(&recorded.exchange);
         }
         for line in lines {
-            println!("      {line}");
+            say!("      {line}");
         }
     }
     for damage in loaded.damage.iter().chain(&loaded.torn) {
-        eprintln!("{damage}");
+        complain!("{damage}");
     }
     OK
 }
@@ -125,12 +127,10 @@ fn show_bodies(exchange: &Exchange) {
         ("<", &exchange.response.body),
     ] {
         match body {
-            Content::Stored { digest, size } => println!("      {arrow} {size} bytes in {digest}"),
+            Content::Stored { digest, size } => say!("      {arrow} {size} bytes in {digest}"),
             Content::Inline(bytes) => match std::str::from_utf8(bytes) {
-                Ok(text) => text
-                    .lines()
-                    .for_each(|line| println!("      {arrow} {line}")),
-                Err(_) => println!("      {arrow} {} bytes, not text", bytes.len()),
+                Ok(text) => text.lines().for_each(|line| say!("      {arrow} {line}")),
+                Err(_) => say!("      {arrow} {} bytes, not text", bytes.len()),
             },
         }
     }

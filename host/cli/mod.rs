@@ -1,7 +1,6 @@
 //! The command line: reads what the user typed, runs it, and says how it went. The only code that
 //! prints.
 #![expect(
-    clippy::print_stdout,
     clippy::print_stderr,
     reason = "the command line is where the program speaks"
 )]
@@ -12,6 +11,7 @@ mod environment;
 mod examples;
 mod inspect;
 mod plugin;
+mod say;
 mod serve;
 mod telemetry;
 
@@ -25,6 +25,7 @@ use crate::demo;
 use crate::fault::chain;
 use crate::tls::Authority;
 use args::{CassetteCommand, Cli, Command};
+use say::{complain, say};
 
 /// All went well.
 const OK: u8 = 0;
@@ -65,10 +66,10 @@ fn command(cli: &Cli) -> u8 {
             // The demo tells its own story; the misses that it provokes are part of it.
             telemetry::start_at(LevelFilter::ERROR, crate::config::LogFormat::Text);
             let cache = environment::cache_folder();
-            match demo::run(cache, &mut |line| println!("{line}")) {
+            match demo::run(cache, &mut |line| say!("{line}")) {
                 Ok(()) => OK,
                 Err(reason) => {
-                    eprintln!("the demo failed: {reason}");
+                    complain!("the demo failed: {reason}");
                     FAILED
                 }
             }
@@ -80,7 +81,7 @@ fn command(cli: &Cli) -> u8 {
 fn authority() -> u8 {
     match Authority::open_or_create(&environment::authority_folder()) {
         Ok(authority) => {
-            println!("{}", authority.certificate_path().display());
+            say!("{}", authority.certificate_path().display());
             OK
         }
         Err(error) => fail(&chain(&error)),
@@ -88,6 +89,6 @@ fn authority() -> u8 {
 }
 
 fn fail(reason: &str) -> u8 {
-    eprintln!("ouli-gateway: {reason}");
+    complain!("ouli-gateway: {reason}");
     USAGE
 }

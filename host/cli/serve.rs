@@ -8,6 +8,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::args::Cli;
 use super::{FAILED, OK, environment, fail, telemetry};
+use crate::cli::say::{complain, say};
 use crate::config::{Config, LogFormat, Mode};
 use crate::gateway::{Gateway, Listening, StartError};
 use crate::session::Verdict;
@@ -46,7 +47,7 @@ fn log_format(cli: &Cli) -> LogFormat {
 
 /// One line on stdout: others wait for it.
 fn announce(listening: &Listening) {
-    println!("{listening}");
+    say!("{listening}");
     // A reader that is gone does not stop the gateway.
     let _ = std::io::stdout().flush();
 }
@@ -59,13 +60,13 @@ fn explain(error: &StartError) -> String {
 fn suggest(config: &Config) {
     let folder = config.cassettes.display();
     if config.endpoints.iter().all(|one| one.mode == Mode::Replay) {
-        eprintln!(
+        complain!(
             "No ouli.toml here: replaying {folder}.\n\
              To record:  ouli-gateway record --upstream https://api.example.com\n\
              To do both: ouli-gateway auto --upstream https://api.example.com"
         );
     } else {
-        eprintln!("No ouli.toml here: replaying {folder}, and recording what is not in it.");
+        complain!("No ouli.toml here: replaying {folder}, and recording what is not in it.");
     }
 }
 
@@ -121,7 +122,7 @@ impl Signals {
         let runtime = self.runtime;
         runtime.block_on(async {
             either(&mut self.interrupt, &mut self.terminate).await;
-            eprintln!("stopping; a second signal ends at once");
+            complain!("stopping; a second signal ends at once");
             let (tell, told) = tokio::sync::oneshot::channel();
             std::thread::spawn(move || tell.send(stop()));
             tokio::select! {

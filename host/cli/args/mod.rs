@@ -1,15 +1,17 @@
 //! What the user typed: commands, flags and their help, and which settings they stand for.
 
+mod plugin;
+
 use std::path::{Path, PathBuf};
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 
 use super::examples::{
     AUTO_EXAMPLES, CA_EXAMPLES, CASSETTE_EXAMPLES, CHECK_EXAMPLES, EXAMPLES, PASSTHROUGH_EXAMPLES,
-    PLUGIN_BENCH_EXAMPLES, PLUGIN_CHECK_EXAMPLES, PLUGIN_EXAMPLES, PLUGIN_LIST_EXAMPLES,
-    PLUGIN_NEW_EXAMPLES, PLUGIN_TEST_EXAMPLES, RECORD_EXAMPLES, REPLAY_EXAMPLES,
+    PLUGIN_EXAMPLES, RECORD_EXAMPLES, REPLAY_EXAMPLES,
 };
 use crate::config::{Mode, Override};
+pub use plugin::{Lang, PluginCommand};
 
 /// The file that is read where `--config` names none and the folder has it.
 pub const CONFIG_FILE: &str = "ouli.toml";
@@ -63,63 +65,6 @@ pub enum Command {
     /// Look at cassettes.
     #[command(subcommand, after_help = CASSETTE_EXAMPLES)]
     Cassette(CassetteCommand),
-}
-
-/// What can be done with plugins.
-#[derive(Debug, Subcommand)]
-pub enum PluginCommand {
-    /// Write a new project: a small matcher with its build and its cases.
-    #[command(after_help = PLUGIN_NEW_EXAMPLES)]
-    New {
-        /// Folder of the project; its last name is the plugin's.
-        name: String,
-        /// The language.
-        #[arg(long, value_enum)]
-        lang: Lang,
-    },
-    /// Say what a component is: roles, imports, size, compile time, the limits that it needs.
-    #[command(after_help = PLUGIN_CHECK_EXAMPLES)]
-    Check {
-        /// The component, a .wasm file.
-        file: PathBuf,
-    },
-    /// Run golden cases on the engine and the limits of production.
-    #[command(after_help = PLUGIN_TEST_EXAMPLES)]
-    Test {
-        /// The component, a .wasm file.
-        file: PathBuf,
-        /// Folder of the cases, *.json [default: cases, here or beside the component].
-        #[arg(long, value_name = "DIR")]
-        cases: Option<PathBuf>,
-        /// Write down what the plugin answers as what is expected, instead of comparing.
-        #[arg(long)]
-        accept: bool,
-    },
-    /// Measure the calls of a plugin on recorded traffic.
-    #[command(after_help = PLUGIN_BENCH_EXAMPLES)]
-    Bench {
-        /// The component, a .wasm file.
-        file: PathBuf,
-        /// The recorded traffic, a .jsons file.
-        #[arg(long, value_name = "FILE")]
-        cassette: PathBuf,
-    },
-    /// Show what is live, rejected and draining in the gateway that runs, or what one would load.
-    #[command(after_help = PLUGIN_LIST_EXAMPLES)]
-    List(FileFlags),
-}
-
-/// A language that there is a template for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Lang {
-    /// Rust, with an SDK and unit tests that need no gateway.
-    Rust,
-    /// C, by clang and wit-bindgen.
-    C,
-    /// JavaScript, by componentize-js.
-    Js,
-    /// Python, by componentize-py.
-    Python,
 }
 
 /// What can be asked about cassettes.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::cassette::{Changes, Folder};
+use crate::cli::say::say;
 use crate::cli::{OK, fail};
 use crate::config::Limits;
 use crate::exchange::redaction::{PlainMessage, Secrets};
@@ -26,25 +27,30 @@ pub(super) fn bench(file: &Path, cassette: &Path) -> u8 {
         Ok(read) => read,
         Err(reason) => return fail(&reason),
     };
-    println!(
+    say!(
         "{} on {} exchanges of {}",
         plugin.name(),
         pairs.len(),
         cassette.display()
     );
-    println!(
+    say!(
         "{:<18} {:>8} {:>9} {:>9} {:>9} {:>9}  crossings",
-        "role", "calls", "p50", "p90", "p99", "most"
+        "role",
+        "calls",
+        "p50",
+        "p90",
+        "p99",
+        "most"
     );
     let roles = plugin.roles();
     for role in &roles {
         match role.asked {
             true => row(&plugin, role.name, &pairs),
-            false => println!("{:<18} declares only: it costs no call", role.name),
+            false => say!("{:<18} declares only: it costs no call", role.name),
         }
     }
     let used = plugin.used();
-    println!(
+    say!(
         "memory: {} KiB in a copy; copies started: {}; failures: {}",
         used.memory >> 10,
         used.started,
@@ -83,7 +89,7 @@ fn row(plugin: &Plugin, role: &'static str, pairs: &[Pair]) {
     let after = plugin.used();
     let calls = (after.calls - before.calls).max(1);
     let crossings = (after.crossings - before.crossings) as f64 / calls as f64;
-    println!(
+    say!(
         "{role:<18} {:>8} {:>9} {:>9} {:>9} {:>9}  {crossings:.1} a call",
         times.len(),
         at(500),

@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::case::{Case, Role};
 use super::differing::differing;
+use crate::cli::say::say;
 use crate::cli::{FAILED, OK, fail};
 use crate::config::Limits;
 use crate::exchange::grpc::Schema;
@@ -32,21 +33,21 @@ pub(super) fn test(file: &Path, cases: Option<&Path>, accept: bool) -> u8 {
         match bench.run(&path, accept) {
             Ok((about, lines)) if lines.is_empty() => {
                 passed += 1;
-                println!("ok    {name}: {about}");
+                say!("ok    {name}: {about}");
             }
             Ok((about, lines)) => {
                 failed += 1;
-                println!("FAIL  {name}: {about}");
-                lines.iter().for_each(|line| println!("        {line}"));
+                say!("FAIL  {name}: {about}");
+                lines.iter().for_each(|line| say!("        {line}"));
             }
             Err(Fault::Case(reason)) => {
                 failed += 1;
-                println!("FAIL  {name}: {reason}");
+                say!("FAIL  {name}: {reason}");
             }
             Err(Fault::Plugin(reason)) => return fail(&reason),
         }
     }
-    println!("{passed} passed, {failed} failed");
+    say!("{passed} passed, {failed} failed");
     if failed == 0 { OK } else { FAILED }
 }
 

@@ -3,8 +3,9 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use crate::cli::say::{complain, say};
 use crate::cli::{OK, fail};
-use crate::config::{ByteSize, Limits, Span};
+use crate::config::{ByteSize, Limits};
 use crate::plugin::{Grant, Plugin};
 
 /// Says everything about one file.
@@ -18,7 +19,7 @@ pub(super) fn check(file: &Path) -> u8 {
     match loaded {
         Ok((size, plugin, start)) => {
             show(&plugin, size, start, &limits);
-            println!("it is a plugin that the gateway takes");
+            say!("it is a plugin that the gateway takes");
             OK
         }
         Err(reason) => {
@@ -32,27 +33,27 @@ pub(super) fn check(file: &Path) -> u8 {
 fn show(plugin: &Plugin, size: usize, start: Duration, limits: &Limits) {
     let needs = plugin.needs();
     let rest = start.saturating_sub(needs.compile);
-    println!("{}  sha256:{}", plugin.name(), &plugin.digest()[..16]);
-    println!("size      {}", bytes(size as u64));
-    println!(
+    say!("{}  sha256:{}", plugin.name(), &plugin.digest()[..16]);
+    say!("size      {}", bytes(size as u64));
+    say!(
         "compile   {} (kept for the next start), start and self-test {}",
         time(needs.compile),
         time(rest)
     );
-    println!("imports");
+    say!("imports");
     for name in &needs.imports {
         let grant = match Grant::of(name) {
             Grant::Contract => "the contract",
             Grant::Stub => "a stub: nothing of the world is behind it",
             Grant::Refused => "refused",
         };
-        println!("  {name:<42} {grant}");
+        say!("  {name:<42} {grant}");
     }
-    println!("roles");
+    say!("roles");
     for line in plugin.describe() {
-        println!("  {line}");
+        say!("  {line}");
     }
-    println!("limits that it needs, of those in force by default");
+    say!("limits that it needs, of those in force by default");
     let memory = plugin
         .used()
         .memory
@@ -78,7 +79,7 @@ fn show(plugin: &Plugin, size: usize, start: Duration, limits: &Limits) {
         &limits.plugin_table_elements.to_string(),
     );
     if memory > limits.plugin_idle_memory {
-        println!(
+        say!(
             "  note: above limits.plugin_idle_memory ({}), so each call starts a new copy; write \
              `limits = {{ plugin_idle_memory = \"{}\" }}` in its [[plugin]] section",
             bytes(limits.plugin_idle_memory as u64),
@@ -86,13 +87,13 @@ fn show(plugin: &Plugin, size: usize, start: Duration, limits: &Limits) {
         );
     }
     match plugin.state() {
-        Some(state) => println!("state     {state}"),
-        None => println!("state     none found: answers depend on the message alone"),
+        Some(state) => say!("state     {state}"),
+        None => say!("state     none found: answers depend on the message alone"),
     }
 }
 
 fn row(key: &str, needed: &str, of: &str) {
-    println!("  {key:<24} {needed:>10} of {of}");
+    say!("  {key:<24} {needed:>10} of {of}");
 }
 
 /// Tries again under the widest limits, to say which would do.
@@ -113,7 +114,7 @@ fn suggest(file: &Path) {
     let plugin = super::source(file, "{}", &wide).and_then(|source| super::load(&source));
     if let Ok(plugin) = plugin {
         let memory = plugin.used().memory as u64;
-        eprintln!(
+        complain!(
             "under wider limits it loads, with {} of memory; see `limits` of a [[plugin]] section",
             bytes(memory)
         );
@@ -129,8 +130,5 @@ fn bytes(count: u64) -> String {
 }
 
 fn time(time: Duration) -> String {
-    Span(Duration::from_micros(
-        u64::try_from(time.as_micros()).unwrap_or(u64::MAX),
-    ))
-    .to_string()
+    format!("{:.1} ms", time.as_secs_f64() * 1e3)
 }

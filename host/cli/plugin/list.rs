@@ -3,6 +3,7 @@
 
 use super::live::{self, Answer};
 use crate::cli::args::Cli;
+use crate::cli::say::{complain, say};
 use crate::cli::{OK, environment, fail};
 use crate::gateway::{self, Loaded};
 
@@ -16,17 +17,17 @@ pub(super) fn list(cli: &Cli) -> u8 {
     for endpoint in &config.endpoints {
         match live::ask(endpoint) {
             Answer::Status(status) => {
-                println!("the gateway at {} runs", endpoint.listen);
+                say!("the gateway at {} runs", endpoint.listen);
                 running(&status);
                 return OK;
             }
             Answer::Other(reason) => {
-                eprintln!("at {}: {reason}", endpoint.listen);
+                complain!("at {}: {reason}", endpoint.listen);
             }
             Answer::Nobody => {}
         }
     }
-    println!("no gateway of this configuration runs; these plugins would be in force:");
+    say!("no gateway of this configuration runs; these plugins would be in force:");
     would_be(&match Loaded::read(&options) {
         Ok(loaded) => loaded,
         Err(error) => return fail(&error.to_string()),
@@ -40,36 +41,37 @@ fn would_be(loaded: &Loaded) {
             [] => String::new(),
             routes => format!("  routes {}", routes.join(" ")),
         };
-        println!(
+        say!(
             "{}  sha256:{}{routes}",
             plugin.name(),
             &plugin.digest()[..16]
         );
         for line in plugin.describe() {
-            println!("  {line}");
+            say!("  {line}");
         }
     }
 }
 
 fn running(status: &gateway::Status) {
-    println!("live, generation {}", status.generation);
+    say!("live, generation {}", status.generation);
     for plugin in &status.live {
         let routes = match plugin.routes.as_slice() {
             [] => String::new(),
             routes => format!("  routes {}", routes.join(" ")),
         };
         let hash = short(&plugin.sha256);
-        println!(
+        say!(
             "  {}  sha256:{hash}  since {}{routes}",
-            plugin.name, plugin.since
+            plugin.name,
+            plugin.since
         );
         for line in &plugin.declares {
-            println!("    {line}");
+            say!("    {line}");
         }
         let used = plugin.used;
         if used.calls + used.remembered > 0 {
             let crossings = used.crossings as f64 / used.calls.max(1) as f64;
-            println!(
+            say!(
                 "    {} calls with {crossings:.1} crossings each, {} answers remembered, {} \
                  failures; {} copies of {} KiB at most",
                 used.calls,
@@ -80,7 +82,7 @@ fn running(status: &gateway::Status) {
             );
         }
         if let Some(sha256) = &plugin.falls_back_to {
-            println!("    falls back to sha256:{}", short(sha256));
+            say!("    falls back to sha256:{}", short(sha256));
         }
         for (what, text) in [
             ("paused", &plugin.paused),
@@ -88,22 +90,22 @@ fn running(status: &gateway::Status) {
             ("compared", &plugin.compared),
         ] {
             if let Some(text) = text {
-                println!("    {what}: {text}");
+                say!("    {what}: {text}");
             }
         }
     }
     if !status.rejected.is_empty() {
-        println!("rejected");
+        say!("rejected");
     }
     for plugin in &status.rejected {
-        println!("  {} ({}): {}", plugin.name, plugin.stage, plugin.reason);
+        say!("  {} ({}): {}", plugin.name, plugin.stage, plugin.reason);
     }
     if !status.draining.is_empty() || !status.draining_generations.is_empty() {
-        println!("draining, generations {:?}", status.draining_generations);
+        say!("draining, generations {:?}", status.draining_generations);
     }
     for plugin in &status.draining {
         let hash = short(&plugin.sha256);
-        println!("  {}  sha256:{hash}  until {}", plugin.name, plugin.until);
+        say!("  {}  sha256:{hash}  until {}", plugin.name, plugin.until);
     }
 }
 

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use super::templates;
 use crate::cli::args::Lang;
+use crate::cli::say::say;
 use crate::cli::{OK, fail};
 
 /// Writes the project `at`, whose last name is the plugin's.
@@ -31,12 +32,12 @@ pub(super) fn new(at: &Path, lang: Lang) -> u8 {
         return fail(&format!("cannot write {path}: {error}"));
     }
     let output = fill(lang.output(), name);
-    println!("wrote {}", at.display());
-    println!("next:");
-    println!("  cd {}", at.display());
-    println!("  {}", fill(lang.build(), name));
-    println!("  ouli-gateway plugin test {output}");
-    println!("README.md says what it needs, and how to use the plugin.");
+    say!("wrote {}", at.display());
+    say!("next:");
+    say!("  cd {}", at.display());
+    say!("  {}", fill(lang.build(), name));
+    say!("  ouli-gateway plugin test {output}");
+    say!("README.md says what it needs, and how to use the plugin.");
     OK
 }
 
@@ -50,13 +51,13 @@ fn is_name(name: &str) -> bool {
 }
 
 fn write(at: &Path, name: &str, lang: Lang) -> Result<(), (String, io::Error)> {
-    for (path, text) in templates::files(lang) {
-        let path = at.join(fill(path, name));
+    for (own, text) in templates::files(lang) {
+        let path = at.join(fill(own, name));
         let written = (|| {
             if let Some(parent) = path.parent() {
                 fs::create_dir_all(parent)?;
             }
-            fs::write(&path, fill(text, name))?;
+            fs::write(&path, content(own, text, name))?;
             if text.starts_with("#!") {
                 fs::set_permissions(&path, fs::Permissions::from_mode(0o755))?;
             }
@@ -65,6 +66,14 @@ fn write(at: &Path, name: &str, lang: Lang) -> Result<(), (String, io::Error)> {
         written.map_err(|error| (path.display().to_string(), error))?;
     }
     Ok(())
+}
+
+/// The SDK and the contract are as they are; only the template has places for the name.
+fn content(path: &str, text: &str, name: &str) -> String {
+    if path.starts_with("sdk/") || path.starts_with("wit/") {
+        return text.to_owned();
+    }
+    fill(text, name)
 }
 
 /// Puts the name in its places.
@@ -100,8 +109,9 @@ mod tests {
     fn no_place_for_the_name_is_left() {
         for lang in Lang::ALL {
             for (path, text) in templates::files(lang) {
-                let filled = fill(path, "my-own") + &fill(text, "my-own");
-                assert!(!filled.contains("{{name"), "{path}");
+                let filled = content(path, text, "my-own");
+                let kept = filled == text;
+                assert!(kept || !filled.contains("{{name"), "{path}");
                 assert!(!fill(path, "my-own").contains("__name"), "{path}");
             }
         }
