@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use http::header::UPGRADE;
 use http::{Method, StatusCode};
 
 use super::stream::Side;
@@ -72,8 +73,9 @@ pub struct Request {
 impl Request {
     /// True where it asks for a WebSocket, by whatever protocol it came.
     pub fn is_websocket(&self) -> bool {
-        let upgrade = self.fields.text("upgrade");
-        upgrade.is_some_and(|protocol| protocol.eq_ignore_ascii_case("websocket"))
+        let mut fields = self.fields.iter();
+        let upgrade = fields.find(|(name, _)| **name == UPGRADE);
+        upgrade.is_some_and(|(_, value)| value.as_bytes().eq_ignore_ascii_case(b"websocket"))
     }
 
     /// The path without the query.
@@ -178,6 +180,11 @@ pub trait Message: Send + Sync {
     fn query(&self) -> &[(String, String)];
     /// The status of a response; 0 in a request.
     fn status(&self) -> u16;
+    /// A digest of all that the other getters show, where there is one that is cheap: messages with
+    /// equal ones are the same.
+    fn digest(&self) -> Option<u128> {
+        None
+    }
     /// The header.
     fn fields(&self) -> &Fields;
     /// The decoded body.

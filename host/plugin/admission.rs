@@ -238,3 +238,39 @@ fn find_roles(
     }
     Ok(roles)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Limits;
+
+    #[test]
+    fn what_a_component_needs_is_held_against_its_limits() {
+        let limits = Limits {
+            plugin_memories: 2,
+            plugin_tables: 3,
+            plugin_memory: 1 << 20,
+            plugin_table_elements: 100,
+            ..Limits::default()
+        };
+        let bounds = Bounds::from(&limits);
+        let needs = |memories, initial_memory, tables, initial_table| Needs {
+            imports: Vec::new(),
+            memories,
+            initial_memory,
+            tables,
+            initial_table,
+            compile: Duration::ZERO,
+        };
+        assert!(check_needs(&needs(2, 1 << 20, 3, 100), &bounds).is_ok());
+        for (needs, key) in [
+            (needs(3, 0, 0, 0), "limits.plugin_memories"),
+            (needs(0, (1 << 20) + 1, 0, 0), "limits.plugin_memory"),
+            (needs(0, 0, 4, 0), "limits.plugin_tables"),
+            (needs(0, 0, 0, 101), "limits.plugin_table_elements"),
+        ] {
+            let error = check_needs(&needs, &bounds).unwrap_err().to_string();
+            assert!(error.contains(key), "{error}");
+        }
+    }
+}

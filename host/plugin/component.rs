@@ -1,7 +1,7 @@
 //! One plugin, loaded: admitted, compiled, linked, and what its `prepare` declared.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
 use wasmtime::Engine;
@@ -13,12 +13,13 @@ use super::instance::{Instance, Question, Said, Template};
 use super::log::Log;
 use super::pool::Pool;
 use super::probe;
+use super::remembered::{Identified, Remembered};
 use super::state::{Answer, Condition};
 use super::usage::{Usage, Used};
 use super::{Bounds, PluginError, PluginFailure};
-use crate::exchange::glob;
 use crate::exchange::key::Part;
 use crate::exchange::redaction::{Declared, Secrets};
+use crate::exchange::{Message, glob};
 
 /// A plugin as it is handed to the host: its bytes and what the configuration says of it.
 #[derive(Clone, Debug, PartialEq)]
@@ -77,6 +78,10 @@ impl Declarations {
     }
 }
 
+/// A matcher whose calls take longer than this is not asked twice for the same request. To
+/// remember costs a digest of the request and a look into a map.
+const REMEMBER: Duration = Duration::from_micros(10);
+
 /// A plugin ready to be asked.
 pub struct Plugin {
     name: String,
@@ -90,6 +95,8 @@ pub struct Plugin {
     needs: Needs,
     /// What the self-test found of state between calls.
     state: Option<String>,
+    /// Where asking costs more than remembering.
+    remembered: Option<Remembered>,
 }
 
 impl Plugin {
@@ -120,6 +127,7 @@ impl Plugin {
             fresh: source.fresh,
             needs: admitted.needs,
             state: None,
+            remembered: None,
         };
         plugin.stock(first, source.copies)?;
         Ok(plugin)
@@ -142,6 +150,10 @@ impl Plugin {
                 self.name
             );
         }
+        let most = self.template.bounds.remembered;
+        if probed.state.is_none() && probed.call > REMEMBER && most > 0 {
+            self.remembered = Some(Remembered::new(most));
+        }
         self.state = probed.state;
         let ready = probed.copies.len();
         for copy in probed.copies.into_iter().take(copies) {
@@ -152,6 +164,26 @@ impl Plugin {
             self.pool.stock(instance);
         }
         Ok(())
+    }
+
+    /// What the matcher says of a request, from memory where it was asked before.
+    pub(super) fn identify(
+        &self,
+        request: &Arc<dyn Message>,
+        secrets: &Arc<Secrets>,
+    ) -> Result<Identified, PluginFailure> {
+        let ask = || self.ask(&Question::Identify(request), secrets);
+        let remembered = self.remembered.as_ref();
+        let Some((memory, digest)) = remembered.zip(request.digest()) else {
+            return ask().map(Identified::from);
+        };
+        if let Some(known) = memory.find(digest) {
+            Usage::add(&self.template.usage.remembered, 1);
+            return Ok(known);
+        }
+        let answer = Identified::from(ask()?);
+        memory.keep(digest, answer.clone());
+        Ok(answer)
     }
 
     /// Asks the plugin, in an idle copy or a new one.

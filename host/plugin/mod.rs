@@ -21,6 +21,7 @@ mod plugins;
 mod pool;
 mod probe;
 mod redaction;
+mod remembered;
 mod said;
 mod state;
 mod streams;

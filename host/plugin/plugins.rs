@@ -227,7 +227,7 @@ impl Plugins {
             if !ask {
                 return Ok(take(plugin, parts, &[]));
             }
-            match plugin.ask(&Question::Identify(request), secrets) {
+            match plugin.identify(request, secrets) {
                 Ok(answer) if answer.abstain => {}
                 Ok(answer) => return Ok(take(plugin, parts, &answer.parts)),
                 Err(error) if plugin.fail => return Err(error),

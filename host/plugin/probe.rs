@@ -2,6 +2,7 @@
 //! copy, must give the same answers.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, StatusCode};
@@ -18,6 +19,8 @@ pub(super) struct Probed {
     pub(super) state: Option<String>,
     /// Copies that still work.
     pub(super) copies: Vec<Instance>,
+    /// How long the quickest call took.
+    pub(super) call: Duration,
 }
 
 /// Asks `first` and another copy. Ends early where the plugin fails: then nothing is known.
@@ -32,6 +35,7 @@ pub(super) fn probe(
     let (second, _) = Instance::prepared(template)?;
     copies.push(second);
     let mut expected: Vec<Option<String>> = vec![None; questions.len()];
+    let mut call = Duration::MAX;
     let forwards = || 0..questions.len();
     let rounds: [(usize, Vec<usize>); 3] = [
         (0, forwards().collect()),
@@ -42,13 +46,16 @@ pub(super) fn probe(
         for place in order {
             let (name, question) = &questions[place];
             let secrets = Arc::new(Secrets::default());
+            let begin = Instant::now();
             let Ok(said) = copies[copy].ask(&template.bounds, question, &secrets) else {
                 copies.remove(copy);
                 return Ok(Probed {
                     state: None,
                     copies,
+                    call: Duration::ZERO,
                 });
             };
+            call = call.min(begin.elapsed());
             let said = format!("{said:?}");
             match &expected[place] {
                 Some(known) if *known != said => {
@@ -58,6 +65,7 @@ pub(super) fn probe(
                             "its {role} answers {name} otherwise after other messages"
                         )),
                         copies: Vec::new(),
+                        call,
                     });
                 }
                 Some(_) => {}
@@ -68,6 +76,7 @@ pub(super) fn probe(
     Ok(Probed {
         state: None,
         copies,
+        call,
     })
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use super::common::is_searchable;
@@ -15,8 +15,8 @@ pub const MAX_SECRETS: usize = 65_536;
 pub const MAX_SECRET_BYTES: usize = 64 << 20;
 
 /// The secrets of one session. Equal secrets have equal placeholders.
-#[derive(Default)]
 pub struct Secrets {
+    id: u64,
     registry: RwLock<Registry>,
     overflow: AtomicBool,
 }
@@ -74,7 +74,23 @@ impl fmt::Debug for Secret {
     }
 }
 
+impl Default for Secrets {
+    fn default() -> Self {
+        static IDS: AtomicU64 = AtomicU64::new(0);
+        Self {
+            id: IDS.fetch_add(1, Ordering::Relaxed),
+            registry: RwLock::default(),
+            overflow: AtomicBool::new(false),
+        }
+    }
+}
+
 impl Secrets {
+    /// A number that no other registry of the process has.
+    pub(super) fn id(&self) -> u64 {
+        self.id
+    }
+
     /// The placeholder of a secret: that of an equal one where there is one, whatever its class,
     /// else the next of this class. A placeholder is its own.
     pub fn placeholder(&self, class: &str, secret: &[u8]) -> String {

@@ -3,6 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
+use xxhash_rust::xxh3::xxh3_128;
 
 use super::rules::Rules;
 use super::run::{Purpose, Redaction, Run};
@@ -26,7 +27,11 @@ pub struct RequestView {
     query: OnceLock<Vec<(String, String)>>,
     body: OnceLock<Body>,
     json: OnceLock<Option<Document>>,
+    digest: OnceLock<Option<u128>>,
 }
+
+/// Bytes of a body beyond which a digest costs more than it spares.
+const DIGESTED: usize = 64 << 10;
 
 #[derive(Debug)]
 struct Body {
@@ -56,6 +61,7 @@ impl RequestView {
             query: OnceLock::new(),
             body: OnceLock::new(),
             json: OnceLock::new(),
+            digest: OnceLock::new(),
         }
     }
 
@@ -95,6 +101,36 @@ impl RequestView {
             bytes: looked.new.unwrap_or_else(|| bytes.clone()),
             document: looked.document,
         }
+    }
+
+    /// What the view is made from: the request, and what is known to be secret by now. Every piece
+    /// ends in its length, so that no two requests run together.
+    fn make_digest(&self) -> Option<u128> {
+        let Content::Inline(body) = &self.request.body else {
+            return None;
+        };
+        if body.len() > DIGESTED {
+            return None;
+        }
+        let (registry, known) = (self.secrets.id(), self.secrets.len());
+        let mut bytes = Vec::with_capacity(512 + body.len());
+        let mut add = |piece: &[u8]| {
+            bytes.extend_from_slice(piece);
+            bytes.extend_from_slice(&(piece.len() as u64).to_le_bytes());
+        };
+        add(&registry.to_le_bytes());
+        add(&(known as u64).to_le_bytes());
+        add(self.endpoint.as_bytes());
+        add(self.session.as_bytes());
+        add(self.request.method.as_str().as_bytes());
+        add(self.request.authority.as_bytes());
+        add(self.request.target.as_bytes());
+        for (name, value) in self.request.fields.iter() {
+            add(name.as_str().as_bytes());
+            add(value.as_bytes());
+        }
+        add(body);
+        Some(xxh3_128(&bytes))
     }
 
     fn looked_at_body(&self) -> &Body {
@@ -139,6 +175,10 @@ impl Message for RequestView {
 
     fn status(&self) -> u16 {
         0
+    }
+
+    fn digest(&self) -> Option<u128> {
+        *self.digest.get_or_init(|| self.make_digest())
     }
 
     fn fields(&self) -> &Fields {
