@@ -8,6 +8,8 @@
     reason = "benches fail by panicking, stand for the programs around the gateway, and print"
 )]
 
+/// What a plugin adds to the price of a key.
+mod asked;
 /// Reading a large cassette, and making it ready for replay.
 mod cassette;
 /// Replay and passthrough over sockets, beside other servers.
@@ -45,6 +47,7 @@ fn main() {
         .configure_from_args();
     let mut table = Table::new(folder);
     key::bench(&mut criterion, &mut table);
+    asked::bench(&mut criterion, &mut table);
     redaction::bench(&mut criterion, &mut table);
     cassette::bench(&mut criterion, &mut table);
     criterion.final_summary();

@@ -58,6 +58,20 @@ pub(crate) fn plugins(own: Option<&[u8]>) -> Plugins {
     Plugins::new(loaded.plugins(), &[], loaded.schema()).unwrap()
 }
 
+/// The built-in plugins, and a fixture that is asked for some paths alone.
+pub(crate) fn routed(fixture: &str, route: &str) -> Plugins {
+    let stage = Stage::new();
+    let component = crate::fixtures::fixture(fixture);
+    std::fs::write(stage.path().join("plugins/own.wasm"), component).unwrap();
+    let options = stage.options("replay", None);
+    let file = stage.path().join("ouli.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let section = format!("[[plugin]]\nfile = \"own.wasm\"\nroutes = [\"{route}\"]\n");
+    std::fs::write(&file, text + &section).unwrap();
+    let loaded = Loaded::read(&options).unwrap();
+    Plugins::new(loaded.plugins(), &[], loaded.schema()).unwrap()
+}
+
 /// Where compiled plugins are kept.
 fn cache() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache/ouli-gateway/compiled")

@@ -2,6 +2,8 @@
 
 mod bad;
 mod failing;
+mod hostile;
+mod lifecycle;
 mod streams;
 
 use std::sync::Arc;

@@ -1,5 +1,6 @@
 //! Files change while traffic flows.
 
+mod proof;
 mod swap;
 
 use std::fs;

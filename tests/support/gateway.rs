@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use ouli_gateway::gateway::{Gateway, Listening, Options, StartError};
+use ouli_gateway::gateway::{Gateway, Listening, Options, StartError, Status};
 use ouli_gateway::session::{SessionReport, Verdict};
 
 use super::client::{self, Client};
@@ -184,6 +184,11 @@ impl Running {
 
     pub(crate) fn listening(&self) -> Vec<Listening> {
         self.gateway().listening()
+    }
+
+    /// What is live, rejected and draining.
+    pub(crate) fn status(&self) -> Status {
+        self.gateway().status()
     }
 
     pub(crate) fn reload(&self) -> bool {

@@ -1,0 +1,102 @@
+//! What a plugin adds to the price of a key: one that declares, one that is asked and one that is
+//! routed elsewhere, beside the same parts taken by the host alone.
+
+use std::hint::black_box;
+use std::sync::Arc;
+
+use criterion::Criterion;
+use ouli_gateway::exchange::json::Pointer;
+use ouli_gateway::exchange::key::{self, Key, Names, Part};
+use ouli_gateway::exchange::redaction::{PlainMessage, Secrets};
+use ouli_gateway::exchange::{Message, Request};
+use ouli_gateway::plugin::Plugins;
+
+use crate::table::Table;
+use crate::{fixtures, messages, stage};
+
+/// Figures, each with its baseline and what it is.
+const ROWS: [(&str, &str, &str); 4] = [
+    ("declared-get", "declared-get-by-host", "key, declared, GET"),
+    ("declared", "declared-by-host", "key, declared, POST 1 KiB"),
+    ("one-part", "one-part-by-host", "key, one part asked for"),
+    ("routed-past", "without", "key, routed past a plugin"),
+];
+
+pub(crate) fn bench(criterion: &mut Criterion, table: &mut Table) {
+    let (get, post) = (plain(messages::get()), plain(messages::post()));
+    // Parsed once, however many look at it.
+    assert!(post.json().is_some());
+    let mut group = criterion.benchmark_group("asked");
+    let mut time = |name: &str, run: &dyn Fn() -> Key| {
+        group.bench_function(name, |bencher| bencher.iter(run));
+    };
+    let parts = declared();
+    let plugin = stage::plugins(Some(&fixtures::fixture("declares")));
+    for (request, name) in [(&get, "declared-get"), (&post, "declared")] {
+        let by_host = || key::derive(&parts, black_box(&**request));
+        assert_eq!(derived(&plugin, request), by_host());
+        time(&format!("{name}-by-host"), &by_host);
+        time(name, &|| derived(&plugin, request));
+    }
+    let plugin = stage::plugins(Some(&fixtures::fixture("one-part")));
+    assert_eq!(derived(&plugin, &post), by_hand(&*post));
+    time("one-part-by-host", &|| by_hand(black_box(&*post)));
+    time("one-part", &|| derived(&plugin, &post));
+    let without = stage::plugins(None);
+    let routed = stage::routed("one-part", "/elsewhere/*");
+    assert_eq!(derived(&without, &post), derived(&routed, &post));
+    time("without", &|| derived(&without, &post));
+    time("routed-past", &|| derived(&routed, &post));
+    group.finish();
+    for (figure, baseline, what) in ROWS {
+        table.times(what, "asked", (figure, baseline), None);
+    }
+}
+
+fn derived(plugins: &Plugins, request: &Arc<dyn Message>) -> Key {
+    thread_local! {
+        static SECRETS: Arc<Secrets> = Arc::default();
+    }
+    SECRETS.with(|secrets| plugins.key(black_box(request), secrets).unwrap().key)
+}
+
+/// What the fixture `declares` declares.
+fn declared() -> [Part; 4] {
+    let nonce = Pointer::parse("/nonce").unwrap();
+    let query = Part::Query {
+        but: Names::exact([""; 0]),
+    };
+    [
+        Part::Method,
+        Part::Path,
+        query,
+        Part::Body { but: vec![nonce] },
+    ]
+}
+
+fn plain(request: Request) -> Arc<dyn Message> {
+    Arc::new(PlainMessage::request(
+        "api".into(),
+        "default".into(),
+        Arc::new(request),
+    ))
+}
+
+/// What the asked plugin does, without a plugin.
+fn by_hand(message: &dyn Message) -> Key {
+    let pointer = Pointer::parse("/id").unwrap();
+    let mut value = Vec::new();
+    if let Some(document) = message.json()
+        && let Some(id) = document.find(&pointer).first()
+    {
+        value.extend_from_slice(document.slice(id).as_bytes());
+    }
+    for kind in message.fields().all("x-kind") {
+        value.extend_from_slice(kind.as_bytes());
+    }
+    let own = Part::Own {
+        name: "own".to_owned(),
+        value: value.into(),
+    };
+    key::derive(&[Part::Method, Part::Path, own], message)
+}

@@ -1,0 +1,164 @@
+//! How long copies of a plugin live, and what they remember.
+
+use std::sync::Arc;
+
+use ouli_gateway::plugin::Used;
+
+use crate::support::client::{self, Client};
+use crate::support::folder::Folder;
+use crate::support::gateway::{self, Running};
+use crate::support::plugins::fixture;
+
+/// A gateway with one plugin, whose section has these lines.
+fn with(name: &str, section: &str) -> Running {
+    gateway::replay(&Arc::new(Folder::new()))
+        .plugin("own.wasm", &fixture(name))
+        .section(&format!("[[plugin]]\nfile = \"own.wasm\"\n{section}"))
+        .start_with(1)
+}
+
+fn used(gateway: &Running) -> Used {
+    let live = gateway.status().live;
+    live.iter().find(|one| one.name == "own.wasm").unwrap().used
+}
+
+/// Asks for so many paths, each once.
+fn ask(client: &Client, count: usize) {
+    for number in 0..count {
+        assert_eq!(client.get(&format!("/{number}")).status, 404);
+    }
+}
+
+/// Copies started for so many requests, beyond those at the start.
+fn started(section: &str, requests: usize) -> u64 {
+    let gateway = with("one-part", section);
+    let before = used(&gateway).started;
+    ask(&client::http1(&gateway), requests);
+    used(&gateway).started - before
+}
+
+#[test]
+fn copies_serve_again_and_again() {
+    assert_eq!(started("", 50), 0);
+}
+
+#[test]
+fn a_copy_is_replaced_by_calls_by_age_and_by_memory() {
+    for limit in [
+        "plugin_calls = 1",
+        "plugin_age = \"1ms\"",
+        "plugin_idle_memory = \"64 KiB\"",
+    ] {
+        let more = started(
+            &format!("limits = {{ {limit}, plugin_remembered = 0 }}"),
+            20,
+        );
+        assert!(more >= 5, "{limit}: {more}");
+    }
+}
+
+#[test]
+fn each_call_may_have_a_copy_of_its_own() {
+    let gateway = with("counter", "instances = \"fresh\"");
+    let client = client::http1(&gateway);
+    ask(&client, 10);
+    let used = used(&gateway);
+    assert_eq!(used.copies, 0, "none is kept");
+    assert!(used.started >= 10, "{used:?}");
+}
+
+#[test]
+fn copies_are_ready_before_the_first_request() {
+    let gateway = with("one-part", "");
+    let used = used(&gateway);
+    assert!(used.copies >= 2, "one for each thread that asks: {used:?}");
+}
+
+#[test]
+fn one_that_only_declares_has_no_copy_and_no_call() {
+    let gateway = with("declares", "");
+    ask(&client::http1(&gateway), 10);
+    let used = used(&gateway);
+    assert_eq!((used.copies, used.calls, used.crossings), (0, 0, 0));
+}
+
+#[test]
+fn one_that_is_routed_elsewhere_is_not_called() {
+    let gateway = with("one-part", "routes = [\"/elsewhere/*\"]");
+    let before = used(&gateway).calls;
+    ask(&client::http1(&gateway), 10);
+    assert_eq!(used(&gateway).calls, before);
+}
+
+#[test]
+fn calls_and_crossings_are_counted() {
+    let gateway = with("one-part", "limits = { plugin_remembered = 0 }");
+    let before = used(&gateway);
+    client::http1(&gateway).get("/a");
+    let after = used(&gateway);
+    let calls = after.calls - before.calls;
+    assert!(calls > 0);
+    // One header, one pointer, one part.
+    assert_eq!(after.crossings - before.crossings, 3 * calls);
+}
+
+#[test]
+fn one_call_at_once_is_enough_for_many_requests() {
+    let gateway = gateway::replay(&Arc::new(Folder::new()))
+        .plugin("own.wasm", &fixture("one-part"))
+        .section("[[plugin]]\nfile = \"own.wasm\"\non_error = \"fail\"")
+        .section("limits = { plugin_in_flight = 1, plugin_remembered = 0 }")
+        .start();
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| ask(&client::http1(&gateway), 50));
+        }
+    });
+}
+
+#[test]
+fn a_matcher_that_takes_its_time_is_not_asked_twice_for_the_same() {
+    let post = |client: &Client, body: &str| client.ask("POST", "/a").body(body).send().status;
+    for (section, expected) in [("", true), ("limits = { plugin_remembered = 0 }", false)] {
+        let gateway = with("slow-matcher", section);
+        let client = client::http1(&gateway);
+        post(&client, "one");
+        let before = used(&gateway);
+        for _ in 0..5 {
+            assert_eq!(post(&client, "one"), 404);
+        }
+        let after = used(&gateway);
+        let asked = after.calls > before.calls;
+        assert_eq!(
+            (asked, after.remembered > before.remembered),
+            (!expected, expected)
+        );
+        post(&client, "two");
+        assert!(
+            used(&gateway).calls > after.calls,
+            "another request is asked for"
+        );
+    }
+}
+
+#[test]
+fn a_guest_that_waits_leaves_nothing_behind() {
+    let gateway = with(
+        "hashy",
+        "on_error = \"fail\"\nlimits = { plugin_handles = 32, plugin_remembered = 0 }",
+    );
+    ask(&client::http1(&gateway), 100);
+    assert_eq!(used(&gateway).failures, 0);
+}
+
+#[test]
+fn hidden_state_is_found_and_told() {
+    let gateway = with("counter", "");
+    let live = gateway.status().live;
+    let state = live[0].state.as_deref().unwrap();
+    assert!(state.contains("otherwise after other messages"), "{state}");
+    for pure in ["one-part", "hashy", "asked-matcher", "late-trapper"] {
+        let gateway = with(pure, "");
+        assert_eq!(gateway.status().live[0].state, None, "{pure}");
+    }
+}

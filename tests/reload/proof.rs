@@ -1,0 +1,179 @@
+//! A new version of a plugin is compared on what was recorded before it is taken, and taken back
+//! where it fails afterwards.
+
+use std::sync::Arc;
+
+use super::{SOON, two_exchanges};
+use crate::support::client;
+use crate::support::folder::Folder;
+use crate::support::gateway::{self, Builder, Running};
+use crate::support::plugins::fixture;
+use crate::support::within;
+
+/// Replays two exchanges with a matcher that looks at method and path alone.
+fn with_swap_a(section: &str) -> Running {
+    over(&two_exchanges(), section).start()
+}
+
+fn over(folder: &Arc<Folder>, section: &str) -> Builder {
+    gateway::replay(folder)
+        .plugin("own.wasm", &fixture("swap-a"))
+        .section(&format!("[[plugin]]\nfile = \"own.wasm\"\n{section}"))
+}
+
+fn compared(gateway: &Running) -> String {
+    let live = gateway.status().live;
+    let own = live.iter().find(|one| one.name == "own.wasm").unwrap();
+    own.compared.clone().unwrap_or_default()
+}
+
+fn rejected(gateway: &Running) -> (String, String) {
+    let rejected = gateway.status().rejected;
+    assert_eq!(rejected.len(), 1, "{rejected:?}");
+    (rejected[0].stage.clone(), rejected[0].reason.clone())
+}
+
+#[test]
+fn differences_are_counted_and_shown_by_example() {
+    let gateway = with_swap_a("");
+    gateway
+        .folder
+        .put_plugin("own.wasm", &fixture("asked-matcher"));
+    assert!(gateway.reload());
+    let report = compared(&gateway);
+    for part in [
+        "compared on 2 of 2 recorded exchanges",
+        "2 keys differ, 0 redactions differ, 0 verdicts differ",
+        "1 unequal requests become 2",
+        "default 1 POST /ask?rest=one: part `version` is gone, part `kind` is new",
+    ] {
+        assert!(report.contains(part), "{report}");
+    }
+}
+
+#[test]
+fn redactions_and_verdicts_count_too() {
+    let folder = gateway::echoed(|client| {
+        let ask = client.ask("POST", "/a").header("x-mail", "ann@example.com");
+        assert_eq!(ask.body("{\"pin\": 1234}").send().status, 200);
+    });
+    let gateway = over(&folder, "").start();
+    gateway
+        .folder
+        .put_plugin("own.wasm", &fixture("asked-redactor"));
+    assert!(gateway.reload());
+    let report = compared(&gateway);
+    assert!(report.contains("1 redactions differ"), "{report}");
+    assert!(
+        report.contains("header x-mail redacted otherwise"),
+        "{report}"
+    );
+    gateway
+        .folder
+        .put_plugin("own.wasm", &fixture("asked-policy"));
+    assert!(gateway.reload());
+    let report = compared(&gateway);
+    assert!(report.contains("1 redactions differ"), "{report}");
+}
+
+#[test]
+fn a_difference_may_be_a_reason_to_refuse() {
+    let gateway = with_swap_a("on_difference = \"reject\"");
+    let client = client::http1(&gateway);
+    let found = |client: &client::Client| client.ask("POST", "/ask").send().status;
+    assert_eq!(found(&client), 200);
+    let before = gateway.status().live[0].sha256.clone();
+    gateway
+        .folder
+        .put_plugin("own.wasm", &fixture("asked-matcher"));
+    gateway.reload();
+    let (stage, reason) = rejected(&gateway);
+    assert!(
+        stage == "shadow" && reason.contains("2 keys differ"),
+        "{stage} {reason}"
+    );
+    assert_eq!(gateway.status().live[0].sha256, before);
+    assert_eq!(found(&client), 200);
+}
+
+#[test]
+fn one_that_fails_where_the_version_before_did_not_is_refused() {
+    let folder = gateway::echoed(|client| assert_eq!(client.get("/boom").status, 200));
+    let gateway = over(&folder, "").start();
+    gateway.folder.put_plugin("own.wasm", &fixture("trapper"));
+    gateway.reload();
+    let (stage, reason) = rejected(&gateway);
+    assert!(
+        stage == "shadow" && reason.contains("it fails on 1"),
+        "{stage} {reason}"
+    );
+}
+
+#[test]
+fn the_comparison_is_bounded() {
+    let folder = gateway::echoed(|client| {
+        for number in 0..200 {
+            client.get(&format!("/{number}"));
+        }
+    });
+    for (limits, all) in [
+        ("shadow_exchanges = 1", "compared on 1 of 200"),
+        ("shadow_exchanges = 0", "nothing recorded to compare on"),
+        ("shadow_time = \"1ms\"", "of 200 recorded exchanges"),
+    ] {
+        let limits = format!("[limits]\n{limits}");
+        let gateway = over(&folder, "").section(&limits).start();
+        gateway.folder.put_plugin("own.wasm", &fixture("swap-b"));
+        assert!(gateway.reload());
+        let report = compared(&gateway);
+        assert!(report.contains(all), "{limits}: {report}");
+        assert!(!report.contains("compared on 200"), "{limits}: {report}");
+    }
+}
+
+#[test]
+fn what_fails_once_it_is_live_gives_way_to_the_version_before() {
+    let folder = gateway::echoed(|client| assert_eq!(client.get("/fine").status, 200));
+    let gateway = over(&folder, "").watched().start();
+    let client = client::http1(&gateway);
+    let good = gateway.status().live[0].sha256.clone();
+    gateway
+        .folder
+        .put_plugin("own.wasm", &fixture("late-trapper"));
+    within(SOON, "the new version", || {
+        (gateway.status().live[0].sha256 != good).then_some(())
+    });
+    let status = gateway.status();
+    assert_eq!(status.live[0].falls_back_to.as_deref(), Some(good.as_str()));
+    assert_eq!(client.get("/fine").status, 200);
+    for number in 0..3 {
+        client.get(&format!("/boom/{number}"));
+    }
+    within(SOON, "the version before", || {
+        (gateway.status().live[0].sha256 == good).then_some(())
+    });
+    let (stage, reason) = rejected(&gateway);
+    assert_eq!(stage, "live");
+    assert!(
+        reason.contains("rolled back") && reason.contains("limits.plugin_failures"),
+        "{reason}"
+    );
+    // It found its exchange before, and does so now: keys are those of the version in force.
+    assert_eq!(client.get("/fine").status, 200);
+    // The same file is not tried again.
+    gateway.reload();
+    assert_eq!(gateway.status().live[0].sha256, good);
+}
+
+#[test]
+fn old_versions_drain_and_are_freed() {
+    let gateway = with_swap_a("");
+    for name in ["swap-b", "swap-a", "swap-b", "swap-a"] {
+        gateway.folder.put_plugin("own.wasm", &fixture(name));
+        assert!(gateway.reload());
+    }
+    let status = gateway.status();
+    assert!(status.draining.is_empty(), "{:?}", status.draining);
+    assert!(status.draining_generations.is_empty(), "{status:?}");
+    assert_eq!(status.generation, 5);
+}
