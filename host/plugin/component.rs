@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use sha2::{Digest, Sha256};
 use wasmtime::Engine;
 
-use super::admission::{self, Needs};
+use super::admission::Needs;
+use super::begin;
 use super::bindings::exports::ouli::gateway::{matcher, recording_policy, redactor};
 use super::health::Health;
 use super::instance::{Instance, Question, Said, Template};
@@ -104,18 +104,9 @@ impl Plugin {
     /// Takes the time of a compilation: not for a thread that serves.
     pub fn load(engine: &Engine, source: &Source) -> Result<Self, PluginError> {
         let bounds = source.bounds;
-        let admitted = admission::admit(engine, &source.bytes, &bounds)?;
-        let log = Log::new(source.name.clone(), bounds.log_lines, bounds.log_line);
-        let template = Template {
-            linked: admitted.linked,
-            roles: admitted.roles,
-            settings: source.settings.as_str().into(),
-            hash: Sha256::digest(&source.bytes).into(),
-            bounds,
-            log: Arc::new(log),
-            usage: Arc::default(),
-        };
-        let (first, declarations) = Instance::prepared(&template)?;
+        let begun = begin::begin(engine, source)?;
+        let (template, first) = (begun.template, begun.first);
+        let (declarations, needs) = (begun.declarations, begun.needs);
         let mut plugin = Self {
             name: source.name.clone(),
             template,
@@ -125,7 +116,7 @@ impl Plugin {
             routes: source.routes.clone(),
             fail: source.fail,
             fresh: source.fresh,
-            needs: admitted.needs,
+            needs,
             state: None,
             remembered: None,
         };
@@ -160,8 +151,7 @@ impl Plugin {
             self.pool.stock(copy);
         }
         for _ in ready..copies {
-            let (instance, _) = Instance::prepared(&self.template)?;
-            self.pool.stock(instance);
+            self.pool.stock(Instance::ready(&self.template)?);
         }
         Ok(())
     }
@@ -222,9 +212,7 @@ impl Plugin {
         };
         let mut instance = match self.pool.take() {
             Some(instance) => instance,
-            None => Instance::prepared(&self.template)
-                .map(|(instance, _)| instance)
-                .map_err(|error| error.to_string())?,
+            None => Instance::ready(&self.template).map_err(|error| error.to_string())?,
         };
         // Only a call that came to its end puts the copy back.
         let said = instance.ask(bounds, question, secrets)?;
@@ -285,6 +273,11 @@ impl Plugin {
     /// What its self-test found where its answers depend on what was asked before.
     pub fn state(&self) -> Option<&str> {
         self.state.as_deref()
+    }
+
+    /// True where new copies begin as `prepare` left the first one.
+    pub fn is_image(&self) -> bool {
+        self.template.is_image
     }
 
     /// Why it is not asked now, where it failed too often.

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use wasmtime::component::{InstancePre, Resource};
+use wasmtime::component::{self, InstancePre, Resource};
 use wasmtime::{Store, Trap};
 
 use super::bindings::exports::ouli::gateway::{matcher, recording_policy, redactor};
 use super::clock::Clock;
 use super::component::{Declarations, Roles};
+use super::image::Readable;
 use super::log::Log;
 use super::state::{Answer, Loan, Phase, State};
 use super::usage::Usage;
@@ -27,11 +28,14 @@ pub(super) struct Template {
     pub(super) bounds: Bounds,
     pub(super) log: Arc<Log>,
     pub(super) usage: Arc<Usage>,
+    /// The component is an image of a copy that was prepared: new ones need not be.
+    pub(super) is_image: bool,
 }
 
 /// A running copy.
 pub(super) struct Instance {
     store: Store<State>,
+    inner: component::Instance,
     matcher: Option<matcher::Guest>,
     redactor: Option<redactor::Guest>,
     policy: Option<recording_policy::Guest>,
@@ -110,6 +114,25 @@ impl Instance {
         Ok((instance, declarations))
     }
 
+    /// Starts a copy that is ready to be asked.
+    pub(super) fn ready(template: &Template) -> Result<Self, PluginError> {
+        if template.is_image {
+            let role = "component";
+            return Self::start(template).map_err(|reason| PluginError::Prepare { role, reason });
+        }
+        Self::prepared(template).map(|(instance, _)| instance)
+    }
+
+    /// The component as this copy of it is now; none where the copy holds handles of the host's, or
+    /// cannot be read.
+    pub(super) fn image(&mut self, readable: &Readable<'_>) -> Option<Vec<u8>> {
+        if !self.store.data().table.is_empty() {
+            return None;
+        }
+        begin(&mut self.store, IMAGE);
+        readable.image(&mut self.store, self.inner)
+    }
+
     fn start(template: &Template) -> Result<Self, String> {
         let state = State::new(
             Arc::clone(&template.settings),
@@ -146,6 +169,7 @@ impl Instance {
         template.usage.copies.fetch_add(1, Ordering::Relaxed);
         Ok(Self {
             store,
+            inner: instance,
             matcher,
             redactor,
             policy,
@@ -255,6 +279,9 @@ type TimeLimit = (Duration, &'static str);
 
 /// The key of the time for the start of a copy and for `prepare`.
 const PREPARE: &str = "prepare_time";
+
+/// How long an image may take; nothing of the guest's runs then.
+const IMAGE: Duration = Duration::from_secs(10);
 
 fn begin(store: &mut Store<State>, limit: Duration) {
     store.data_mut().clock = Clock::new(limit);

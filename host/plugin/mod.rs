@@ -7,11 +7,13 @@
 //! per request.
 
 mod admission;
+mod begin;
 mod bindings;
 mod clock;
 mod component;
 pub mod engine;
 mod health;
+mod image;
 mod imports;
 mod instance;
 mod limiter;

@@ -32,8 +32,7 @@ pub(super) fn probe(
     let samples = samples();
     let questions = questions(declarations, &samples);
     let mut copies = vec![first];
-    let (second, _) = Instance::prepared(template)?;
-    copies.push(second);
+    copies.push(Instance::ready(template)?);
     let mut expected: Vec<Option<String>> = vec![None; questions.len()];
     let mut call = Duration::MAX;
     let forwards = || 0..questions.len();

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use ouli_gateway::plugin::Used;
 
+use crate::support::binary::program;
 use crate::support::client::{self, Client};
 use crate::support::folder::Folder;
 use crate::support::gateway::{self, Running};
@@ -72,6 +73,24 @@ fn copies_are_ready_before_the_first_request() {
     let gateway = with("one-part", "");
     let used = used(&gateway);
     assert!(used.copies >= 2, "one for each thread that asks: {used:?}");
+}
+
+#[test]
+fn prepare_runs_once_and_all_copies_have_what_it_made() {
+    let folder = Folder::new();
+    folder.put_plugin("own.wasm", &fixture("prepares"));
+    let section = "[[plugin]]\nfile = \"own.wasm\"\nlimits = { plugin_calls = 1 }\n";
+    folder.write_config(section);
+    let replay = program(&folder, &["replay", "--listen", "127.0.0.1:0"]);
+    let mut process = replay.env("RUST_LOG", "ouli_gateway=info").start();
+    let client = client::at(process.address(), http::Version::HTTP_11);
+    for number in 0..20 {
+        let missed = client.get(&format!("/{number}")).text().to_owned();
+        assert!(!missed.contains("\"plugin\""), "{missed}");
+    }
+    let ended = process.stop();
+    let said = ended.stderr.matches("prepare has run").count();
+    assert_eq!(said, 1, "{}", ended.stderr);
 }
 
 #[test]

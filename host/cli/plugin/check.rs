@@ -86,6 +86,11 @@ fn show(plugin: &Plugin, size: usize, start: Duration, limits: &Limits) {
             bytes((memory as u64).next_power_of_two())
         );
     }
+    let begin = match plugin.is_image() {
+        true => "once; copies begin where it ended",
+        false => "in each copy",
+    };
+    say!("prepare   {begin}");
     match plugin.state() {
         Some(state) => say!("state     {state}"),
         None => say!("state     none found: answers depend on the message alone"),

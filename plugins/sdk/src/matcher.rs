@@ -70,7 +70,7 @@ impl Key {
 
 /// Says which requests are the same.
 pub trait Matcher {
-    /// Once in each instance, before anything else: declares the parts that the gateway takes by
+    /// Once, before anything else: declares the parts that the gateway takes by
     /// itself.
     fn prepare(parts: &Key) -> Answer;
 

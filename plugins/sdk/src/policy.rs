@@ -49,7 +49,7 @@ impl Verdict {
 
 /// Says what is worth recording.
 pub trait RecordingPolicy {
-    /// Once in each instance, before anything else: declares the conditions that the gateway checks
+    /// Once, before anything else: declares the conditions that the gateway checks
     /// by itself.
     fn prepare(declare: &Conditions) -> Answer;
 

@@ -102,7 +102,7 @@ impl Edit {
 
 /// Takes secrets out before the disk.
 pub trait Redactor {
-    /// Once in each instance, before anything else: declares the rules that the gateway applies by
+    /// Once, before anything else: declares the rules that the gateway applies by
     /// itself.
     fn prepare(declare: &Rules) -> Answer;
 
