@@ -21,6 +21,8 @@ mod fixtures;
 mod key;
 /// The requests and responses that are measured.
 mod messages;
+/// Hostile plugins, and swaps under load.
+mod platform;
 /// Taking the secrets out of an exchange.
 mod redaction;
 /// Plugins and gateways over a folder of their own.
@@ -56,6 +58,12 @@ fn main() {
     }
     if wants("streams") {
         streams::bench(&mut table);
+    }
+    if wants("hostile") {
+        platform::hostile(&mut table);
+    }
+    if wants("swaps") {
+        platform::swaps(&mut table);
     }
     table.print();
 }

@@ -8,6 +8,8 @@
 /// What the tests stand on: an origin, a gateway, clients, plugins and the program.
 mod support;
 
+/// The commands for authors of plugins.
+mod authors;
 /// What is wrong with files is told, and nothing recorded before is lost.
 mod bad_input;
 /// The program as users run it.

@@ -11,7 +11,7 @@ mod splice;
 
 use std::time::Duration;
 
-use proxy::Proxy;
+pub(crate) use proxy::Proxy;
 
 use crate::table::{self, Table};
 

@@ -3,15 +3,16 @@
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
 use super::client;
 use super::splice::ORIGIN;
 
 /// A proxy that runs. Dropped, it is ended.
-pub(super) struct Proxy {
+pub(crate) struct Proxy {
     pub(super) name: &'static str,
-    pub(super) address: SocketAddr,
+    pub(crate) address: SocketAddr,
     child: Child,
     /// Kept, so that it can write.
     _output: BufReader<ChildStdout>,
@@ -30,7 +31,7 @@ impl Proxy {
         Self::gateway_in(mode, Some(origin), folder)
     }
 
-    pub(super) fn gateway_in(
+    pub(crate) fn gateway_in(
         mode: &'static str,
         origin: Option<SocketAddr>,
         folder: tempfile::TempDir,
@@ -68,6 +69,11 @@ impl Proxy {
         }
     }
 
+    /// The folder that it runs in.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// Nanoseconds of the CPU that it used until now.
     pub(super) fn cpu(&self) -> u64 {
         let tasks = fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
@@ -79,7 +85,7 @@ impl Proxy {
     }
 
     /// Bytes of memory that it holds.
-    pub(super) fn memory(&self) -> f64 {
+    pub(crate) fn memory(&self) -> f64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
         let kib = line.unwrap().split_whitespace().next().unwrap();

@@ -81,7 +81,8 @@ redacted `request` and `response`, or `skip`, or `keep` and `tags`; `error` wher
 
 pub(super) const PLUGIN_BENCH_EXAMPLES: &str = "\
 Examples:
-  ouli-gateway plugin bench my-matcher.wasm --cassette cassettes/default.jsons";
+  ouli-gateway plugin bench my-matcher.wasm --cassette cassettes/default.jsons
+  ouli-gateway plugin bench my-matcher.wasm --cassette cassettes/default.jsons --fresh";
 
 pub(super) const PLUGIN_LIST_EXAMPLES: &str = "\
 Examples:

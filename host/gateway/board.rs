@@ -1,5 +1,6 @@
 //! What is live, what was rejected and what drains, for those who ask while the gateway runs.
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use arc_swap::ArcSwap;
@@ -19,6 +20,7 @@ pub(super) struct Board {
 
 #[derive(Default)]
 struct Shown {
+    folders: Vec<PathBuf>,
     generation: u64,
     live: Vec<Row>,
     rejected: Vec<RejectedPlugin>,
@@ -41,6 +43,8 @@ struct Retired {
 /// Everything at one moment, as it is sent.
 #[derive(Debug, Deserialize, Serialize)]
 pub struct Status {
+    /// The folders that it takes plugins from.
+    pub folders: Vec<PathBuf>,
     /// The generation in force.
     pub generation: u64,
     /// Generations before it that requests still hold.
@@ -139,6 +143,7 @@ impl Board {
             retired.forget();
         }
         self.shown.store(Arc::new(Shown {
+            folders: loaded.config.plugin_folders.paths.clone(),
             generation,
             live,
             rejected,
@@ -161,6 +166,7 @@ impl Board {
         });
         let generations = retired.snapshots.iter().map(|(generation, _)| *generation);
         Status {
+            folders: shown.folders.clone(),
             generation: shown.generation,
             draining_generations: generations.collect(),
             live: shown.live.iter().map(Row::live).collect(),

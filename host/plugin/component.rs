@@ -10,7 +10,6 @@ use super::begin;
 use super::bindings::exports::ouli::gateway::{matcher, recording_policy, redactor};
 use super::health::Health;
 use super::instance::{Instance, Question, Said, Template};
-use super::log::Log;
 use super::pool::Pool;
 use super::probe;
 use super::remembered::{Identified, Remembered};

@@ -47,6 +47,7 @@ fn whatever_it_tries_ends_with_a_reason() {
         ("panic", "panicked"),
         ("exit", "trapped"),
         ("reenter", "cannot leave component instance"),
+        ("handles", "trapped"),
         ("handle", "trapped"),
         ("handle-zero", "trapped"),
         ("back", "trapped"),

@@ -179,7 +179,7 @@ impl Cli {
             Some(Command::Auto(run)) => Parts::of_run(Some(Mode::Auto), run),
             Some(Command::Passthrough(run)) => Parts::of_run(Some(Mode::Passthrough), run),
             Some(Command::Check(run)) => Parts::of_run(None, run),
-            Some(Command::Plugin(PluginCommand::List(files))) => Parts::of_files(files),
+            Some(Command::Plugin(PluginCommand::List { files, .. })) => Parts::of_files(files),
             Some(Command::Cassette(CassetteCommand::List(files))) => Parts::of_files(files),
             Some(Command::Cassette(CassetteCommand::Show { files, .. })) => Parts::of_files(files),
             Some(Command::Demo | Command::Ca | Command::Plugin(_)) => Parts::default(),

@@ -1,5 +1,6 @@
 //! The commands about plugins and their flags.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Subcommand, ValueEnum};
@@ -48,10 +49,20 @@ pub enum PluginCommand {
         /// The recorded traffic, a .jsons file.
         #[arg(long, value_name = "FILE")]
         cassette: PathBuf,
+        /// Give each call a copy of its own, as `instances = "fresh"` does.
+        #[arg(long)]
+        fresh: bool,
     },
     /// Show what is live, rejected and draining in the gateway that runs, or what one would load.
     #[command(after_help = PLUGIN_LIST_EXAMPLES)]
-    List(FileFlags),
+    List {
+        /// Ask the gateway at this address, whatever its configuration.
+        #[arg(long, value_name = "ADDR")]
+        at: Option<SocketAddr>,
+        /// Where things are.
+        #[command(flatten)]
+        files: FileFlags,
+    },
 }
 
 /// A language that there is a template for.

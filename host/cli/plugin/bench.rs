@@ -19,9 +19,12 @@ const TIME: Duration = Duration::from_secs(1);
 const CALLS: usize = 1_000_000;
 
 /// Asks on every exchange of a cassette, again and again.
-pub(super) fn bench(file: &Path, cassette: &Path) -> u8 {
+pub(super) fn bench(file: &Path, cassette: &Path, fresh: bool) -> u8 {
     let limits = Limits::default();
-    let plugin = super::source(file, "{}", &limits).and_then(|source| super::load(&source));
+    let plugin = super::source(file, "{}", &limits).and_then(|mut source| {
+        source.fresh = fresh;
+        super::load(&source)
+    });
     let read = plugin.and_then(|plugin| Ok((plugin, pairs(cassette, limits.cassette as u64)?)));
     let (plugin, pairs) = match read {
         Ok(read) => read,

@@ -1,30 +1,41 @@
 //! `plugin list`: what is live, rejected and draining in the gateway that runs, or what one would
 //! load.
 
+use std::net::SocketAddr;
+
 use super::live::{self, Answer};
 use crate::cli::args::Cli;
 use crate::cli::say::{complain, say};
 use crate::cli::{OK, environment, fail};
+use crate::config::Tls;
 use crate::gateway::{self, Loaded};
 
 /// Asks the gateway that runs under this configuration, or loads the plugins as one would.
-pub(super) fn list(cli: &Cli) -> u8 {
+pub(super) fn list(cli: &Cli, at: Option<SocketAddr>) -> u8 {
     let options = environment::options(cli);
     let config = match gateway::config(&options) {
         Ok(config) => config,
         Err(error) => return fail(&error.to_string()),
     };
-    for endpoint in &config.endpoints {
-        match live::ask(endpoint) {
+    if let Some(at) = at {
+        return match live::ask(at, false) {
             Answer::Status(status) => {
-                say!("the gateway at {} runs", endpoint.listen);
                 running(&status);
-                return OK;
+                OK
             }
-            Answer::Other(reason) => {
-                complain!("at {}: {reason}", endpoint.listen);
-            }
-            Answer::Nobody => {}
+            Answer::Nobody => fail(&format!("nobody listens on {at}")),
+            Answer::Other(reason) => fail(&format!("{at}: {reason}")),
+        };
+    }
+    for endpoint in &config.endpoints {
+        let secure = !matches!(endpoint.tls, Tls::Off);
+        let Answer::Status(status) = live::ask(endpoint.listen, secure) else {
+            continue;
+        };
+        if status.folders == config.plugin_folders.paths {
+            say!("the gateway at {} runs", endpoint.listen);
+            running(&status);
+            return OK;
         }
     }
     say!("no gateway of this configuration runs; these plugins would be in force:");
@@ -65,7 +76,8 @@ fn running(status: &gateway::Status) {
             plugin.name,
             plugin.since
         );
-        for line in &plugin.declares {
+        // Which rules they are, the list of what would be loaded shows.
+        for line in plugin.declares.iter().filter(|line| !line.starts_with(' ')) {
             say!("    {line}");
         }
         let used = plugin.used;

@@ -1,6 +1,7 @@
 //! Asks a gateway that runs for the state of its plugins.
 
 use std::io;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,7 +13,6 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
 use crate::cli::environment;
-use crate::config::{Endpoint, Tls};
 use crate::drain::Drain;
 use crate::fault::chain;
 use crate::gateway::Status;
@@ -35,8 +35,8 @@ pub(super) enum Answer {
     Other(String),
 }
 
-/// Asks the listener of an endpoint.
-pub(super) fn ask(endpoint: &Endpoint) -> Answer {
+/// Asks a listener, over TLS where it is `secure`.
+pub(super) fn ask(listen: SocketAddr, secure: bool) -> Answer {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
@@ -44,7 +44,7 @@ pub(super) fn ask(endpoint: &Endpoint) -> Answer {
         Ok(runtime) => runtime,
         Err(error) => return Answer::Other(error.to_string()),
     };
-    let asked = runtime.block_on(async { tokio::time::timeout(TIME, fetch(endpoint)).await });
+    let asked = runtime.block_on(async { tokio::time::timeout(TIME, fetch(listen, secure)).await });
     match asked {
         Ok(Ok(body)) => match serde_json::from_slice(&body) {
             Ok(status) => Answer::Status(Box::new(status)),
@@ -71,26 +71,24 @@ impl<E: std::error::Error> From<E> for Fault {
     clippy::disallowed_methods,
     reason = "the command is a client of the gateway, not a part of it"
 )]
-async fn fetch(endpoint: &Endpoint) -> Result<Bytes, Fault> {
-    if endpoint.listen.port() == 0 {
+async fn fetch(listen: SocketAddr, secure: bool) -> Result<Bytes, Fault> {
+    if listen.port() == 0 {
         return Err(Fault::Nobody);
     }
-    let stream = TcpStream::connect(endpoint.listen).await;
+    let stream = TcpStream::connect(listen).await;
     let stream = stream.map_err(|error| match error.kind() {
         io::ErrorKind::ConnectionRefused => Fault::Nobody,
         _ => error.into(),
     })?;
-    let host = endpoint.listen.to_string();
-    match &endpoint.tls {
-        Tls::Off => get(stream, &host).await,
-        Tls::SelfSigned | Tls::Files { .. } => {
-            let authority = Authority::open_or_create(&environment::authority_folder())?;
-            let config = tls::client_config(Some(&authority.certificate_path()))?;
-            let connector = tokio_rustls::TlsConnector::from(config);
-            let name = ServerName::from(endpoint.listen.ip());
-            get(connector.connect(name, stream).await?, &host).await
-        }
+    let host = listen.to_string();
+    if !secure {
+        return get(stream, &host).await;
     }
+    let authority = Authority::open_or_create(&environment::authority_folder())?;
+    let config = tls::client_config(Some(&authority.certificate_path()))?;
+    let connector = tokio_rustls::TlsConnector::from(config);
+    let name = ServerName::from(listen.ip());
+    get(connector.connect(name, stream).await?, &host).await
 }
 
 async fn get<S>(stream: S, host: &str) -> Result<Bytes, Fault>

@@ -29,8 +29,12 @@ pub(super) fn run(cli: &Cli, command: &PluginCommand) -> u8 {
             cases,
             accept,
         } => cases::test(file, cases.as_deref(), *accept),
-        PluginCommand::Bench { file, cassette } => bench::bench(file, cassette),
-        PluginCommand::List(_) => list::list(cli),
+        PluginCommand::Bench {
+            file,
+            cassette,
+            fresh,
+        } => bench::bench(file, cassette, *fresh),
+        PluginCommand::List { at, .. } => list::list(cli, *at),
     }
 }
 

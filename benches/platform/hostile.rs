@@ -1,0 +1,98 @@
+//! Plugins that abuse the gateway on one route, and what a client of another route notices.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use super::load::{self, Load};
+use super::{folder, put, replaying};
+use crate::fixtures::fixture;
+use crate::streams::Proxy;
+use crate::table::{self, Table};
+
+/// The ways of abuse; the fixture `abuser` knows each by its path.
+const WAYS: [(&str, &str); 10] = [
+    ("loop", "endless loop"),
+    ("recursion", "deep recursion"),
+    ("memory", "memory bomb"),
+    ("handles", "handle leak"),
+    ("giant-part", "huge part"),
+    ("giant-log", "huge log line"),
+    ("log-flood", "log flood"),
+    ("panic", "trap storm"),
+    ("reenter", "re-entry"),
+    ("name-address", "addresses out of range"),
+];
+
+/// Turns with and without abuse.
+const ROUNDS: usize = 5;
+/// How long a turn is.
+const TURN: Duration = Duration::from_secs(2);
+/// Requests a second of the client that does no harm.
+const RATE: u32 = 2_000;
+/// Between two abuses.
+const PAUSE: Duration = Duration::from_millis(10);
+
+const CONFIG: &str = "[[plugin]]\nfile = \"own.wasm\"\nroutes = [\"/abuse/*\"]\n";
+
+pub(crate) fn bench(table: &mut Table) {
+    println!("\nhostile plugins: {ROUNDS} rounds of {TURN:?} each, {RATE} requests/s beside them");
+    for (way, name) in WAYS {
+        let folder = folder(CONFIG);
+        put(folder.path(), "own.wasm", &fixture("abuser"));
+        let proxy = replaying(folder);
+        measure(table, &proxy, way, name);
+    }
+}
+
+fn measure(table: &mut Table, proxy: &Proxy, way: &'static str, name: &str) {
+    turn(proxy, None);
+    let before = proxy.memory();
+    let (mut calm, mut abused, mut most) = (Vec::new(), Vec::new(), before);
+    for _ in 0..ROUNDS {
+        calm.push(turn(proxy, None).0);
+        let (delay, memory) = turn(proxy, Some(way));
+        abused.push(delay);
+        most = most.max(memory);
+    }
+    let ratio = table::median(abused.clone()) / table::median(calm.clone());
+    let grown = (most - before) / (1 << 20) as f64;
+    table.row(
+        &format!("{name}: p99 of others (memory +{grown:.0} MiB)"),
+        table::duration(table::median(abused)),
+        "without it",
+        table::duration(table::median(calm)),
+        ratio,
+    );
+}
+
+/// The p99 of the client that does no harm, and the most memory of the gateway meanwhile.
+fn turn(proxy: &Proxy, way: Option<&'static str>) -> (f64, f64) {
+    let load = Load::start(proxy.address, RATE);
+    let ended = Arc::new(AtomicBool::new(false));
+    let abuse = way.map(|way| {
+        let (to, ended) = (proxy.address, Arc::clone(&ended));
+        std::thread::spawn(move || {
+            load::run(async {
+                let mut sender = load::connect(to).await;
+                while !ended.load(Ordering::Relaxed) {
+                    load::send(&mut sender, to, &format!("/abuse/{way}"), "one").await;
+                    tokio::time::sleep(PAUSE).await;
+                }
+            });
+        })
+    });
+    let mut memory = 0.0_f64;
+    let begin = std::time::Instant::now();
+    while begin.elapsed() < TURN {
+        std::thread::sleep(Duration::from_millis(20));
+        memory = memory.max(proxy.memory());
+    }
+    ended.store(true, Ordering::Relaxed);
+    let answers = load.end();
+    if let Some(abuse) = abuse {
+        abuse.join().unwrap();
+    }
+    assert!(answers.iter().all(|answer| answer.status == 200));
+    (load::slowest(&answers), memory)
+}

@@ -1,0 +1,133 @@
+//! An open load: requests that begin at their time, whatever became of those before them.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::Request;
+use http_body_util::{BodyExt, Full};
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper_util::rt::TokioIo;
+use tokio::task::JoinSet;
+
+/// Connections that share the load.
+const CONNECTIONS: u32 = 8;
+
+/// A load that runs until it is told to end.
+pub(super) struct Load {
+    end: Arc<AtomicBool>,
+    thread: JoinHandle<Vec<Answer>>,
+}
+
+/// What came back for one request.
+pub(super) struct Answer {
+    /// From the time at which it was due.
+    pub(super) delay: Duration,
+    pub(super) status: u16,
+    pub(super) body: Bytes,
+}
+
+impl Load {
+    /// Begins a load of so many requests a second.
+    pub(super) fn start(to: SocketAddr, rate: u32) -> Self {
+        let end = Arc::new(AtomicBool::new(false));
+        let ended = Arc::clone(&end);
+        let thread = std::thread::spawn(move || {
+            let every = Duration::from_secs(1) * CONNECTIONS / rate;
+            run(async {
+                let connections: JoinSet<_> = (0..CONNECTIONS)
+                    .map(|number| {
+                        paced(to, every, every * number / CONNECTIONS, Arc::clone(&ended))
+                    })
+                    .collect();
+                connections.join_all().await.into_iter().flatten().collect()
+            })
+        });
+        Self { end, thread }
+    }
+
+    /// Ends it and hands out what came back.
+    pub(super) fn end(self) -> Vec<Answer> {
+        self.end.store(true, Ordering::Relaxed);
+        self.thread.join().unwrap()
+    }
+}
+
+async fn paced(
+    to: SocketAddr,
+    every: Duration,
+    first: Duration,
+    ended: Arc<AtomicBool>,
+) -> Vec<Answer> {
+    let mut sender = connect(to).await;
+    let mut answers = Vec::new();
+    let mut due = Instant::now() + first;
+    while !ended.load(Ordering::Relaxed) {
+        tokio::time::sleep_until(due.into()).await;
+        let (status, body) = send(&mut sender, to, "/ask?rest=two", "one").await;
+        answers.push(Answer {
+            delay: due.elapsed(),
+            status,
+            body,
+        });
+        due += every;
+    }
+    answers
+}
+
+/// Runs asynchronous work on this thread.
+pub(super) fn run<T>(work: impl Future<Output = T>) -> T {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    runtime.enable_all().build().unwrap().block_on(work)
+}
+
+pub(super) async fn connect(to: SocketAddr) -> SendRequest<Full<Bytes>> {
+    let stream = tokio::net::TcpStream::connect(to).await.unwrap();
+    stream.set_nodelay(true).unwrap();
+    let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
+    tokio::spawn(connection);
+    sender
+}
+
+pub(super) async fn send(
+    sender: &mut SendRequest<Full<Bytes>>,
+    to: SocketAddr,
+    target: &str,
+    kind: &str,
+) -> (u16, Bytes) {
+    let request = Request::post(target)
+        .header("host", to.to_string())
+        .header("accept", "application/json")
+        .header("content-type", "application/json")
+        .header("x-kind", kind)
+        .body(Full::from("{\"id\": 7, \"rest\": \"two\"}"));
+    sender.ready().await.unwrap();
+    let response = sender.send_request(request.unwrap()).await.unwrap();
+    let status = response.status().as_u16();
+    (
+        status,
+        response.into_body().collect().await.unwrap().to_bytes(),
+    )
+}
+
+pub(super) async fn get(
+    sender: &mut SendRequest<Full<Bytes>>,
+    to: SocketAddr,
+    target: &str,
+) -> Bytes {
+    let request = Request::get(target).header("host", to.to_string());
+    let request = request.body(Full::default()).unwrap();
+    sender.ready().await.unwrap();
+    let response = sender.send_request(request).await.unwrap();
+    response.into_body().collect().await.unwrap().to_bytes()
+}
+
+/// The delay that all but one of a hundred keep.
+pub(super) fn slowest(answers: &[Answer]) -> f64 {
+    let mut delays: Vec<_> = answers.iter().map(|one| one.delay).collect();
+    delays.sort_unstable();
+    delays[delays.len() * 99 / 100].as_secs_f64() * 1e9
+}

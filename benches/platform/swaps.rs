@@ -1,0 +1,137 @@
+//! A thousand swaps of a plugin under load: nothing fails, nothing is mixed, memory stays flat.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use super::load::{self, Load};
+use super::{folder, put, replaying};
+use crate::fixtures::fixture;
+use crate::streams::Proxy;
+use crate::table::{self, Table};
+
+const SWAPS: usize = 1_000;
+/// Swaps after which memory is looked at for the first time.
+const WARM: usize = 100;
+/// Requests a second.
+const RATE: u32 = 5_000;
+/// Swaps of a guest in JavaScript, after two that compile.
+const LARGE: usize = 7;
+
+pub(crate) fn bench(table: &mut Table) {
+    let folder = folder("");
+    // One finds the first exchange for the request of the load, the other the second.
+    let versions = [
+        (fixture("asked-matcher"), "one"),
+        (fixture("abstainer"), "two"),
+    ];
+    put(folder.path(), "own.wasm", &versions[1].0);
+    let proxy = replaying(folder);
+    println!("\nswaps: {SWAPS} under {RATE} requests/s");
+    let load = Load::start(proxy.address, RATE);
+    let (mut times, mut before) = (Vec::new(), 0.0);
+    for swap in 0..SWAPS {
+        let (component, expected) = &versions[swap % 2];
+        times.push(swapped(&proxy, "own.wasm", component, expected));
+        if swap == WARM {
+            before = settled(&proxy);
+        }
+    }
+    let after = settled(&proxy);
+    let answers = load.end();
+    let failed = answers.iter().filter(|answer| answer.status != 200).count();
+    let of = |kind: &str| answers.iter().filter(|one| one.body == kind).count();
+    let mixed = answers.len() - failed - of("one") - of("two");
+    println!(
+        "{} requests, {failed} failed, {mixed} mixed; {} answered by one version, {} by the other",
+        answers.len(),
+        of("one"),
+        of("two")
+    );
+    assert_eq!((failed, mixed), (0, 0));
+    let mib = |bytes: f64| format!("{:.1} MiB", bytes / (1 << 20) as f64);
+    let what = format!("memory after {SWAPS} swaps");
+    table.row(
+        &what,
+        mib(after),
+        "after the first",
+        mib(before),
+        after / before,
+    );
+    live(table, "save to live, Rust", &times);
+    if let Some(path) = large() {
+        live(table, "save to live, JavaScript", &large_swaps(&path));
+    }
+}
+
+fn live(table: &mut Table, what: &str, times: &[Duration]) {
+    let mut times: Vec<_> = times.iter().map(|one| one.as_secs_f64() * 1e9).collect();
+    times.sort_by(f64::total_cmp);
+    let slow = times[times.len() * 99 / 100];
+    let middle = table::median(times);
+    let (shown, beside) = (table::duration(middle), table::duration(slow));
+    table.row(what, shown, "its p99", beside, middle / slow);
+}
+
+/// How long it takes from the file to the first answer of the new version.
+fn swapped(proxy: &Proxy, name: &str, component: &[u8], expected: &str) -> Duration {
+    load::run(async {
+        let mut sender = load::connect(proxy.address).await;
+        put(proxy.folder(), name, component);
+        let saved = Instant::now();
+        loop {
+            let to = proxy.address;
+            let (_, body) = load::send(&mut sender, to, "/ask?rest=two", "one").await;
+            if body == expected {
+                return saved.elapsed();
+            }
+            assert!(saved.elapsed() < Duration::from_secs(60), "never live");
+            tokio::time::sleep(Duration::from_micros(500)).await;
+        }
+    })
+}
+
+/// Memory once nothing moves: the least of a few looks.
+fn settled(proxy: &Proxy) -> f64 {
+    let looks = (0..20).map(|_| {
+        std::thread::sleep(Duration::from_millis(50));
+        proxy.memory()
+    });
+    looks.fold(f64::MAX, f64::min)
+}
+
+/// Plugins in JavaScript, where they were built.
+fn large() -> Option<PathBuf> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/javascript/build");
+    path.join("ignore-nonce.wasm").is_file().then_some(path)
+}
+
+/// Two plugins in JavaScript in turns; both were compiled once.
+fn large_swaps(path: &Path) -> Vec<Duration> {
+    let read = |name: &str| std::fs::read(path.join(name)).unwrap();
+    let versions = [read("ignore-nonce.wasm"), read("skip-errors.wasm")];
+    let proxy = replaying(folder(""));
+    let mut times = Vec::new();
+    for swap in 0..LARGE + 2 {
+        put(proxy.folder(), "own.wasm", &versions[swap % 2]);
+        let saved = Instant::now();
+        let before = generation(proxy.address);
+        while generation(proxy.address) == before {
+            assert!(saved.elapsed() < Duration::from_secs(120), "never live");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        if swap >= 2 {
+            times.push(saved.elapsed());
+        }
+    }
+    times
+}
+
+fn generation(to: SocketAddr) -> u64 {
+    load::run(async {
+        let mut sender = load::connect(to).await;
+        let body = load::get(&mut sender, to, "/__ouli/plugins").await;
+        let status: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        status["generation"].as_u64().unwrap()
+    })
+}

@@ -1,0 +1,288 @@
+//! The commands for authors of plugins, as they use them.
+
+use std::fs;
+
+use crate::support::binary::{Ended, program};
+use crate::support::client;
+use crate::support::folder::Folder;
+use crate::support::gateway;
+use crate::support::plugins::{core_module, fixture, importing};
+use crate::support::within;
+
+fn run(folder: &Folder, arguments: &[&str]) -> Ended {
+    program(folder, arguments).run()
+}
+
+/// A folder with the component of a fixture and with cases.
+fn with_cases(name: &str, cases: &[(&str, &str)]) -> Folder {
+    let folder = Folder::new();
+    fs::write(folder.path().join("own.wasm"), fixture(name)).unwrap();
+    fs::create_dir(folder.path().join("cases")).unwrap();
+    for (file, text) in cases {
+        fs::write(folder.path().join("cases").join(file), text).unwrap();
+    }
+    folder
+}
+
+const NONCE: &str = r#"{"about": "the nonce does not count", "role": "matcher",
+    "request": {"method": "POST", "target": "/a", "json": {"id": 1, "nonce": "a"}},
+    "same": [{"json": {"id": 1, "nonce": "b"}}], "other": [{"json": {"id": 2}}]}"#;
+
+#[test]
+fn a_new_project_is_written_for_each_language_and_never_over_another() {
+    for (lang, build, files) in [
+        (
+            "rust",
+            "cargo build --release --target wasm32-wasip2",
+            "src/lib.rs sdk/src/lib.rs",
+        ),
+        ("c", "make", "Makefile my_own.c"),
+        ("js", "npm run build", "matcher.js package.json"),
+        ("python", "./build.sh", "matcher.py build.sh"),
+    ] {
+        let folder = Folder::new();
+        let arguments = ["plugin", "new", "my-own", "--lang", lang];
+        let ended = run(&folder, &arguments);
+        assert_eq!(ended.status, Some(0), "{lang}: {}", ended.stderr);
+        assert!(
+            ended.stdout.contains(&format!("  {build}\n")),
+            "{}",
+            ended.stdout
+        );
+        let project = folder.path().join("my-own");
+        let common = "README.md .gitignore wit/matcher.wit cases/nonce.json";
+        for file in files.split(' ').chain(common.split(' ')) {
+            let text = fs::read_to_string(project.join(file)).unwrap();
+            let templated = !file.starts_with("sdk/");
+            assert!(!(templated && text.contains("{{name")), "{lang}: {file}");
+        }
+        let again = run(&folder, &arguments);
+        assert_eq!(again.status, Some(2));
+        assert!(again.stderr.contains("already there"), "{}", again.stderr);
+    }
+    let folder = Folder::new();
+    let ended = run(&folder, &["plugin", "new", "My_Own", "--lang", "c"]);
+    assert_eq!(ended.status, Some(2));
+    assert!(
+        ended.stderr.contains("cannot be the name"),
+        "{}",
+        ended.stderr
+    );
+}
+
+#[test]
+fn cases_pass_or_say_where_they_do_not() {
+    let folder = with_cases("declares", &[("nonce.json", NONCE)]);
+    let ended = run(&folder, &["plugin", "test", "own.wasm"]);
+    assert_eq!(ended.status, Some(0), "{}{}", ended.stdout, ended.stderr);
+    assert!(
+        ended
+            .stdout
+            .contains("ok    nonce.json: the nonce does not count")
+    );
+    assert!(
+        ended.stdout.ends_with("1 passed, 0 failed\n"),
+        "{}",
+        ended.stdout
+    );
+    // The key of this one is the method and the path alone.
+    let folder = with_cases("swap-a", &[("nonce.json", NONCE)]);
+    let ended = run(&folder, &["plugin", "test", "own.wasm"]);
+    assert_eq!(ended.status, Some(1));
+    for line in ["FAIL  nonce.json", "other[0] has the key of the request"] {
+        assert!(ended.stdout.contains(line), "{}", ended.stdout);
+    }
+}
+
+#[test]
+fn a_case_that_is_wrong_is_told_from_a_plugin_that_is() {
+    let cases = [
+        (
+            "a.json",
+            "{\"about\": \"x\", \"role\": \"matchr\", \"request\": {}}",
+        ),
+        ("b.json", "not JSON"),
+    ];
+    let folder = with_cases("declares", &cases);
+    let ended = run(&folder, &["plugin", "test", "own.wasm"]);
+    assert_eq!(ended.status, Some(1));
+    assert!(
+        ended.stdout.contains("unknown variant `matchr`"),
+        "{}",
+        ended.stdout
+    );
+    assert!(ended.stdout.contains("0 passed, 2 failed"));
+    fs::write(folder.path().join("own.wasm"), core_module()).unwrap();
+    fs::write(folder.path().join("cases/a.json"), NONCE).unwrap();
+    let ended = run(&folder, &["plugin", "test", "own.wasm"]);
+    assert_eq!(ended.status, Some(2));
+    assert!(ended.stderr.contains("a core module"), "{}", ended.stderr);
+    let nowhere = run(
+        &folder,
+        &["plugin", "test", "own.wasm", "--cases", "nowhere"],
+    );
+    assert!(
+        nowhere.stderr.contains("no folder nowhere"),
+        "{}",
+        nowhere.stderr
+    );
+}
+
+#[test]
+fn answers_are_expected_in_words_and_may_be_accepted() {
+    let redacted = r#"{"about": "the pin goes", "role": "redactor",
+        "request": {"method": "POST", "json": {"pin": "4711", "name": "ann"}},
+        "expect": {"request": {"json": {"pin": "<pin-1>", "name": "bob"}}}}"#;
+    let folder = with_cases("asked-redactor", &[("pin.json", redacted)]);
+    let ended = run(&folder, &["plugin", "test", "own.wasm"]);
+    assert_eq!(ended.status, Some(1));
+    let expected = "at expect/request/json/name\n        - \"bob\"\n        + \"ann\"";
+    assert!(ended.stdout.contains(expected), "{}", ended.stdout);
+    let ended = run(&folder, &["plugin", "test", "own.wasm", "--accept"]);
+    assert_eq!(ended.status, Some(0), "{}", ended.stderr);
+    let text = fs::read_to_string(folder.path().join("cases/pin.json")).unwrap();
+    assert!(
+        text.contains("\"name\": \"ann\"") && text.contains("<pin-1>"),
+        "{text}"
+    );
+    let ended = run(&folder, &["plugin", "test", "own.wasm"]);
+    assert_eq!(ended.status, Some(0), "{}", ended.stdout);
+}
+
+#[test]
+fn a_check_says_what_a_component_is() {
+    let folder = with_cases("hashy", &[]);
+    let ended = run(&folder, &["plugin", "check", "own.wasm"]);
+    assert_eq!(ended.status, Some(0), "{}", ended.stderr);
+    for word in [
+        "ouli:gateway/traffic@0.1.0                 the contract",
+        "a stub: nothing of the world is behind it",
+        "matcher: method, path, and is asked per message",
+        "plugin_memory",
+        "compile",
+        "prepare   once",
+        "none found",
+    ] {
+        assert!(ended.stdout.contains(word), "{word}:\n{}", ended.stdout);
+    }
+    let refused = importing("wasi:sockets/tcp@0.2.0");
+    fs::write(folder.path().join("own.wasm"), refused).unwrap();
+    let ended = run(&folder, &["plugin", "check", "own.wasm"]);
+    assert_eq!(ended.status, Some(2));
+    for word in ["validate", "`wasi:sockets/tcp@0.2.0`", "build without it"] {
+        assert!(ended.stderr.contains(word), "{}", ended.stderr);
+    }
+}
+
+#[test]
+fn a_check_says_which_limits_would_do() {
+    let folder = with_cases("many-rules", &[]);
+    let ended = run(&folder, &["plugin", "check", "own.wasm"]);
+    assert_eq!(ended.status, Some(2));
+    assert!(
+        ended.stderr.contains("limits.plugin_rules"),
+        "{}",
+        ended.stderr
+    );
+    assert!(
+        ended.stderr.contains("under wider limits it loads"),
+        "{}",
+        ended.stderr
+    );
+}
+
+#[test]
+fn a_bench_measures_what_is_asked() {
+    let recorded = gateway::echoed(|client| {
+        for number in 0..10 {
+            client.get(&format!("/{number}"));
+        }
+    });
+    let cassette = recorded.cassette("default");
+    let folder = with_cases("asked-matcher", &[]);
+    let file = cassette.to_str().unwrap();
+    let ended = run(
+        &folder,
+        &["plugin", "bench", "own.wasm", "--cassette", file],
+    );
+    assert_eq!(ended.status, Some(0), "{}", ended.stderr);
+    for word in [
+        "own.wasm on 10 exchanges",
+        "p99",
+        "matcher ",
+        "2.0 a call",
+        "memory: ",
+    ] {
+        assert!(ended.stdout.contains(word), "{word}:\n{}", ended.stdout);
+    }
+    let ended = run(
+        &folder,
+        &["plugin", "bench", "own.wasm", "--cassette", "no.jsons"],
+    );
+    assert_eq!(ended.status, Some(2));
+    assert!(
+        ended.stderr.contains("there is no such file"),
+        "{}",
+        ended.stderr
+    );
+}
+
+#[test]
+fn a_list_shows_the_gateway_that_runs() {
+    let folder = Folder::new();
+    let port = free_port();
+    let endpoint = format!("[[endpoint]]\nname = \"api\"\nlisten = \"127.0.0.1:{port}\"\n");
+    folder.write_config(&format!("{endpoint}[[plugin]]\nfile = \"own.wasm\"\n"));
+    folder.put_plugin("own.wasm", &fixture("one-part"));
+    let ended = run(&folder, &["plugin", "list"]);
+    assert!(
+        ended
+            .stdout
+            .contains("no gateway of this configuration runs"),
+        "{}",
+        ended.stdout
+    );
+    let mut process = program(&folder, &["replay"]).start();
+    let client = client::at(process.address(), http::Version::HTTP_11);
+    assert_eq!(client.get("/a").status, 404);
+    let at = format!("127.0.0.1:{port}");
+    let elsewhere = Folder::new();
+    let ended = run(&elsewhere, &["plugin", "list", "--at", &at]);
+    assert!(
+        ended.stdout.starts_with("live, generation 1"),
+        "{}",
+        ended.stdout
+    );
+    let listen = format!("endpoint.listen={at}");
+    let ended = run(&elsewhere, &["plugin", "list", "--set", &listen]);
+    assert!(
+        ended.stdout.contains("no gateway of this configuration"),
+        "{}",
+        ended.stdout
+    );
+    let listed = || run(&folder, &["plugin", "list"]).stdout;
+    let text = listed();
+    for word in [
+        "runs\n",
+        "live, generation 1",
+        "own.wasm  sha256:",
+        "3.0 crossings each",
+    ] {
+        assert!(text.contains(word), "{word}:\n{text}");
+    }
+    folder.put_plugin("own.wasm", &core_module());
+    let text = within(super::support::PATIENCE, "the rejection", || {
+        Some(listed()).filter(|text| text.contains("rejected"))
+    });
+    assert!(
+        text.contains("own.wasm (validate): it is not a WebAssembly component"),
+        "{text}"
+    );
+    assert!(text.contains("live, generation 2"), "{text}");
+}
+
+/// A port that was free a moment ago.
+fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
+}
