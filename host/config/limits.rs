@@ -278,7 +278,7 @@ pub const TABLE: &[Limit] = &[
     count("plugin_rules", 1..=100_000, Place::Size(|l| &mut l.plugin_rules),
         "rules or conditions that one plugin declares"),
     bytes("plugin_text", KIB..=64 * MIB, Place::Size(|l| &mut l.plugin_text),
-        "names, patterns, reasons and tags that one call of a plugin gives"),
+        "names, pointers, patterns, reasons, tags and log lines that one call of a plugin gives"),
     count("shadow_exchanges", 0..=1_000_000, Place::Size(|l| &mut l.shadow_exchanges),
         "recorded exchanges that a new version of a plugin is compared on before it is taken"),
     time("shadow_time", Place::Time(|l| &mut l.shadow_time),

@@ -35,6 +35,7 @@ impl traffic::HostMessage for State {
     }
 
     fn query(&mut self, message: Lent, name: String) -> Outcome<Vec<String>> {
+        self.text(&[&name])?;
         let query = self.message(message.rep())?.query();
         let values = query.iter().filter(|(own, _)| *own == name);
         Ok(values.map(|(_, value)| value.clone()).collect())
@@ -50,6 +51,7 @@ impl traffic::HostMessage for State {
     }
 
     fn header(&mut self, message: Lent, mut name: String) -> Outcome<Vec<Vec<u8>>> {
+        self.text(&[&name])?;
         name.make_ascii_lowercase();
         let values = self.message(message.rep())?.fields().all(&name);
         Ok(values.map(|value| value.as_bytes().to_vec()).collect())
@@ -69,11 +71,13 @@ impl traffic::HostMessage for State {
     }
 
     fn json(&mut self, message: Lent, pointer: String) -> Outcome<Option<String>> {
+        self.text(&[&pointer])?;
         let pointer = self.pointer(&pointer)?;
         self.json_text(message.rep(), pointer)
     }
 
     fn attribute(&mut self, message: Lent, name: String) -> Outcome<Option<String>> {
+        self.text(&[&name])?;
         let message = self.message(message.rep())?;
         Ok(match name.as_str() {
             "endpoint" => Some(message.endpoint().to_owned()),
@@ -104,6 +108,7 @@ impl traffic::HostMessage for State {
 impl host::Host for State {
     fn log(&mut self, level: String, text: String) -> Outcome<()> {
         self.cross();
+        self.text(&[&level, &text])?;
         self.log.line(&level, &text, self.loan.secrets.as_deref());
         Ok(())
     }

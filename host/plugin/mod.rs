@@ -98,7 +98,7 @@ pub struct Bounds {
     pub log_lines: u32,
     /// Bytes of a log line.
     pub log_line: usize,
-    /// Bytes of names, patterns, reasons and tags in one call.
+    /// Bytes of names, pointers, patterns, reasons, tags and log lines in one call.
     pub text: usize,
 }
 

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use super::live::{self, Answer};
 use crate::cli::args::Cli;
-use crate::cli::say::{complain, say};
+use crate::cli::say::say;
 use crate::cli::{OK, environment, fail};
 use crate::config::Tls;
 use crate::gateway::{self, Loaded};
