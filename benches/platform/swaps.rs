@@ -51,6 +51,7 @@ pub(crate) fn bench(table: &mut Table) {
     assert_eq!((failed, mixed), (0, 0));
     let mib = |bytes: f64| format!("{:.1} MiB", bytes / (1 << 20) as f64);
     let what = format!("memory after {SWAPS} swaps");
+    assert!(after <= before * 1.02, "memory grew");
     table.row(
         &what,
         mib(after),
@@ -61,6 +62,7 @@ pub(crate) fn bench(table: &mut Table) {
     live(table, "save to live, Rust", &times);
     if let Some(path) = large() {
         live(table, "save to live, JavaScript", &large_swaps(&path));
+        first(table, &path);
     }
 }
 
@@ -71,6 +73,41 @@ fn live(table: &mut Table, what: &str, times: &[Duration]) {
     let middle = table::median(times);
     let (shown, beside) = (table::duration(middle), table::duration(slow));
     table.row(what, shown, "its p99", beside, middle / slow);
+}
+
+/// The first request after a start beside the second, with a plugin in JavaScript that is asked for
+/// both; the connection is there already.
+fn first(table: &mut Table, path: &Path) {
+    let component = std::fs::read(path.join("ignore-nonce.wasm")).unwrap();
+    let (mut firsts, mut seconds) = (Vec::new(), Vec::new());
+    for _ in 0..LARGE {
+        let folder = folder("");
+        put(folder.path(), "own.wasm", &component);
+        let proxy = replaying(folder);
+        let times = load::run(async {
+            let mut sender = load::connect(proxy.address).await;
+            load::get(&mut sender, proxy.address, "/__ouli/plugins").await;
+            let mut times = Vec::new();
+            for number in 0..2 {
+                let target = format!("/ask?rest={number}");
+                let begin = Instant::now();
+                load::send(&mut sender, proxy.address, &target, "one").await;
+                times.push(begin.elapsed().as_secs_f64() * 1e9);
+            }
+            times
+        });
+        firsts.push(times[0]);
+        seconds.push(times[1]);
+    }
+    let (first, second) = (table::median(firsts), table::median(seconds));
+    let (shown, beside) = (table::duration(first), table::duration(second));
+    table.row(
+        "first request after a start",
+        shown,
+        "the second",
+        beside,
+        first / second,
+    );
 }
 
 /// How long it takes from the file to the first answer of the new version.

@@ -134,9 +134,13 @@ impl Board {
         {
             let mut retired = self.retired.lock().unwrap_or_else(PoisonError::into_inner);
             let is_kept = |plugin: &Arc<Plugin>| live.iter().any(|row| row.keeps(plugin));
-            let gone = old.live.iter().map(|row| &row.plugin);
-            let gone = gone.filter(|plugin| !is_kept(plugin));
-            let gone = gone.map(|plugin| (old.generation, Arc::downgrade(plugin)));
+            let gone = old.live.iter().flat_map(|row| {
+                let earlier = row.earlier.as_ref();
+                let earlier = earlier.map(|plugin| (row.since.saturating_sub(1), plugin));
+                std::iter::once((old.generation, &row.plugin)).chain(earlier)
+            });
+            let gone = gone.filter(|(_, plugin)| !is_kept(plugin));
+            let gone = gone.map(|(until, plugin)| (until, Arc::downgrade(plugin)));
             retired.plugins.extend(gone);
             let snapshot = before.map(|one| (one.generation, Arc::downgrade(one)));
             retired.snapshots.extend(snapshot);

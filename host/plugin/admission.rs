@@ -145,6 +145,12 @@ fn check_needs(needs: &Needs, bounds: &Bounds) -> Result<(), PluginError> {
     Ok(())
 }
 
+/// The package of the contract.
+const CONTRACT: &str = "ouli:gateway/";
+
+/// The interfaces of version 0.1 that a guest may import.
+const INTERFACES: [&str; 5] = ["traffic", "host", "keys", "secrets", "verdicts"];
+
 /// What it is to import something: part of the contract, a stub, or not given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Grant {
@@ -159,9 +165,12 @@ pub enum Grant {
 impl Grant {
     /// What the import of an interface comes to.
     pub fn of(interface: &str) -> Self {
-        if interface.starts_with("ouli:gateway/") {
-            Self::Contract
-        } else if wasi::GRANTED.iter().any(|own| interface.starts_with(own)) {
+        let contract = interface.strip_prefix(CONTRACT);
+        if let Some((name, version)) = contract.and_then(|rest| rest.split_once('@')) {
+            let known = version.starts_with("0.1.") && INTERFACES.contains(&name);
+            return if known { Self::Contract } else { Self::Refused };
+        }
+        if wasi::GRANTED.iter().any(|own| interface.starts_with(own)) {
             Self::Stub
         } else {
             Self::Refused
@@ -175,7 +184,10 @@ fn check_imports(imports: &[String]) -> Result<(), PluginError> {
         if Grant::of(name) != Grant::Refused {
             continue;
         }
-        let hint = if name.starts_with("wasi:") {
+        let hint = if name.starts_with(CONTRACT) {
+            "this gateway has version 0.1 of the contract: build the plugin against that, or \
+             update the gateway"
+        } else if name.starts_with("wasi:") {
             "build without it: componentize-py has --stub-wasi, componentize-js has \
              --disable http, and in other languages leave out network code"
         } else {
@@ -243,6 +255,24 @@ fn find_roles(
 mod tests {
     use super::*;
     use crate::config::Limits;
+
+    #[test]
+    fn what_is_granted_is_named() {
+        for (interface, grant) in [
+            ("ouli:gateway/keys@0.1.0", Grant::Contract),
+            ("ouli:gateway/keys@0.1.7", Grant::Contract),
+            ("ouli:gateway/keys@0.2.0", Grant::Refused),
+            ("ouli:gateway/futures@0.1.0", Grant::Refused),
+            ("ouli:gateway/keys", Grant::Refused),
+            ("wasi:clocks/wall-clock@0.2.6", Grant::Stub),
+            ("wasi:http/types@0.2.6", Grant::Refused),
+            ("env", Grant::Refused),
+        ] {
+            assert_eq!(Grant::of(interface), grant, "{interface}");
+        }
+        let error = check_imports(&["ouli:gateway/keys@0.2.0".to_owned()]).unwrap_err();
+        assert!(error.to_string().contains("update the gateway"), "{error}");
+    }
 
     #[test]
     fn what_a_component_needs_is_held_against_its_limits() {

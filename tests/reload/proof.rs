@@ -7,8 +7,9 @@ use super::{SOON, two_exchanges};
 use crate::support::client;
 use crate::support::folder::Folder;
 use crate::support::gateway::{self, Builder, Running};
+use crate::support::origin::{self, Gate};
 use crate::support::plugins::fixture;
-use crate::support::within;
+use crate::support::{until, within};
 
 /// Replays two exchanges with a matcher that looks at method and path alone.
 fn with_swap_a(section: &str) -> Running {
@@ -166,14 +167,70 @@ fn what_fails_once_it_is_live_gives_way_to_the_version_before() {
 }
 
 #[test]
-fn old_versions_drain_and_are_freed() {
-    let gateway = with_swap_a("");
-    for name in ["swap-b", "swap-a", "swap-b", "swap-a"] {
-        gateway.folder.put_plugin("own.wasm", &fixture(name));
-        assert!(gateway.reload());
+fn a_thousand_versions_drain_and_are_freed() {
+    let folder = two_exchanges();
+    let versions = [fixture("one-part"), fixture("asked-matcher")];
+    let gateway = gateway::replay(&folder)
+        .plugin("own.wasm", &versions[0])
+        .section("[limits]\nshadow_exchanges = 0")
+        .start();
+    let client = client::http1(&gateway);
+    for swap in 1..=1_000_u64 {
+        let version = usize::from(swap % 2 == 1);
+        gateway.folder.put_plugin("own.wasm", &versions[version]);
+        assert!(gateway.reload(), "swap {swap}");
+        if swap % 100 == 0 {
+            assert_eq!(client.ask("POST", "/ask").send().status, 404);
+            let status = gateway.status();
+            assert_eq!(status.generation, 1 + swap);
+            // The one before is kept, should this one fail; all others are gone.
+            assert!(status.draining.is_empty(), "{:?}", status.draining);
+            assert!(status.draining_generations.is_empty(), "{status:?}");
+        }
     }
-    let status = gateway.status();
-    assert!(status.draining.is_empty(), "{:?}", status.draining);
-    assert!(status.draining_generations.is_empty(), "{status:?}");
-    assert_eq!(status.generation, 5);
+}
+
+#[test]
+fn what_a_request_holds_drains_once_it_ends() {
+    let gate = Gate::new();
+    let held = gate.clone();
+    let slow = move |_: &origin::Seen| origin::parts().part("first").wait(&held).part("last");
+    let origin = origin::new().route("/slow", slow).start();
+    let gateway = gateway::record(&origin)
+        .plugin("own.wasm", &fixture("swap-a"))
+        .start();
+    std::thread::scope(|scope| {
+        let client = client::http1(&gateway);
+        let asked = scope.spawn(move || client.get("/slow").status);
+        until("the request", || (origin.seen().len() == 1).then_some(()));
+        for name in ["swap-b", "one-part"] {
+            gateway.folder.put_plugin("own.wasm", &fixture(name));
+            assert!(gateway.reload());
+        }
+        let status = gateway.status();
+        assert_eq!(status.draining[0].until, 1, "{status:?}");
+        gate.open();
+        assert_eq!(asked.join().unwrap(), 200);
+    });
+    until("the old version to be freed", || {
+        let status = gateway.status();
+        status.draining.is_empty().then_some(())
+    });
+}
+
+#[test]
+fn a_recording_gateway_compares_on_the_cassette_that_is_there() {
+    let folder = two_exchanges();
+    let origin = origin::simple();
+    let gateway = gateway::over(&folder, "record")
+        .upstream(&origin.url())
+        .plugin("own.wasm", &fixture("swap-a"))
+        .section("[[plugin]]\nfile = \"own.wasm\"")
+        .start();
+    // The session is in use once something is asked, and starts anew with the first recording.
+    client::http1(&gateway).ask("HEAD", "/nowhere").send();
+    gateway.folder.put_plugin("own.wasm", &fixture("swap-b"));
+    assert!(gateway.reload());
+    let report = compared(&gateway);
+    assert!(report.contains("keys differ"), "{report}");
 }
