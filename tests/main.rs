@@ -14,6 +14,8 @@ mod authors;
 mod bad_input;
 /// The program as users run it.
 mod cli;
+/// What was compiled against a frozen contract keeps working.
+mod contract;
 /// Calls of gRPC, recorded and replayed.
 mod grpc;
 /// HTTP/2 on both sides, with and without TLS.

@@ -35,3 +35,6 @@ mod streams;
 
 /// Calls of gRPC.
 mod grpc;
+
+/// Guests that were compiled when the contract was frozen.
+mod contract;

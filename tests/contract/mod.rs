@@ -1,0 +1,104 @@
+//! The contract is frozen: what was compiled against it must keep working, as it is.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::support::binary::program;
+use crate::support::folder::Folder;
+
+/// Every version that was frozen.
+const VERSIONS: [&str; 1] = ["0.1.0"];
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The components of a version that are small enough to be kept as they are.
+fn components(version: &str) -> Vec<PathBuf> {
+    let folder = root().join("tests/contract").join(version);
+    let entries = folder
+        .read_dir()
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    let mut components: Vec<_> = entries
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "wasm")
+        })
+        .collect();
+    components.sort();
+    components
+}
+
+#[test]
+fn every_component_that_was_ever_compiled_loads_and_answers() {
+    for version in VERSIONS {
+        let components = components(version);
+        assert!(components.len() >= 10, "{version} has {}", components.len());
+        for component in components {
+            let name = component.file_stem().unwrap().to_str().unwrap();
+            let (_, plugin) = name.split_once('-').unwrap();
+            let folder = Folder::new();
+            let file = component.to_str().unwrap();
+            let ended = program(&folder, &["plugin", "check", file]).run();
+            assert_eq!(ended.status, Some(0), "{name}: {}", ended.stderr);
+            let cases = root().join("examples/conformance").join(plugin);
+            if !cases.is_dir() {
+                continue;
+            }
+            let arguments = ["plugin", "test", file, "--cases", cases.to_str().unwrap()];
+            let ended = program(&folder, &arguments).run();
+            assert_eq!(ended.status, Some(0), "{name}: {}", ended.stdout);
+        }
+    }
+}
+
+/// The package without its comments and its layout.
+fn bare(text: &str) -> String {
+    let lines = text
+        .lines()
+        .map(|line| line.split("//").next().unwrap_or(""));
+    let words: Vec<_> = lines.flat_map(str::split_whitespace).collect();
+    words.join(" ")
+}
+
+#[test]
+fn the_package_is_the_one_that_was_frozen() {
+    let frozen = root().join("tests/contract/0.1.0/wit");
+    let names = |folder: &Path| -> Vec<String> {
+        let entries = folder.read_dir().unwrap();
+        let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let mut names: Vec<_> = names.filter(|name| name.ends_with(".wit")).collect();
+        names.sort();
+        names
+    };
+    let now = root().join("wit");
+    assert_eq!(names(&now), names(&frozen));
+    for name in names(&now) {
+        let read = |folder: &Path| fs::read_to_string(folder.join(&name)).unwrap();
+        assert_eq!(
+            bare(&read(&now)),
+            bare(&read(&frozen)),
+            "{name}: wit/README.md says how it may grow"
+        );
+    }
+}
+
+#[test]
+fn the_package_has_nothing_that_compares_exactly() {
+    for entry in root().join("wit").read_dir().unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "wit") {
+            continue;
+        }
+        let text = bare(&fs::read_to_string(&path).unwrap());
+        for word in ["record", "variant", "enum", "flags"] {
+            let found = text.split(' ').any(|own| own == word);
+            assert!(
+                !found,
+                "{} has a {word}: one more case breaks every plugin",
+                path.display()
+            );
+        }
+    }
+}
