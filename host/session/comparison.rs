@@ -108,7 +108,7 @@ impl fmt::Display for Comparison {
 }
 
 impl Corpus {
-    /// At most so many exchanges of the sessions in use, the latest of each session first in line.
+    /// At most so many exchanges of the sessions in use, the latest ones of each.
     /// Reads cassettes that are not in memory: not for a thread that serves.
     pub fn of(sessions: &Sessions, most: usize) -> Self {
         let mut corpus = Self {
