@@ -183,7 +183,11 @@ impl Plugin {
     ) -> Result<Answer, PluginFailure> {
         let said = match self.health.admit(Instant::now) {
             Ok(()) => self.ask_copy(question, secrets),
-            Err(paused) => return Err(self.failure(question, &paused, secrets)),
+            Err(why) => {
+                let mut failure = self.failure(question, &why, secrets);
+                failure.paused = true;
+                return Err(failure);
+            }
         };
         match said {
             Ok(said) => {
@@ -227,6 +231,7 @@ impl Plugin {
             plugin: self.name.clone(),
             role: question.role(),
             reason: self.template.log.shown(reason, secrets),
+            paused: false,
         }
     }
 

@@ -136,7 +136,7 @@ impl Instance {
     fn start(template: &Template) -> Result<Self, String> {
         let state = State::new(
             Arc::clone(&template.settings),
-            &template.hash,
+            template.hash,
             template.bounds,
             Arc::clone(&template.log),
         );
@@ -199,13 +199,13 @@ impl Instance {
         question: &Question<'_>,
         secrets: &Arc<Secrets>,
     ) -> Said {
-        self.store.data_mut().loan = Loan {
+        self.store.data_mut().lend_all(Loan {
             phase: Phase::Ask,
             messages: question.messages(),
             parts: Vec::new(),
             secrets: Some(Arc::clone(secrets)),
             raw: matches!(question, Question::Redact(_)),
-        };
+        });
         self.calls += 1;
         let limit = question.limit(bounds);
         let missing = || "lost its role".to_owned();

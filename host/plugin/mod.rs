@@ -235,4 +235,6 @@ pub struct PluginFailure {
     pub role: &'static str,
     /// What happened, without a secret.
     pub reason: String,
+    /// It was not asked, since it failed too often before: nothing new to tell.
+    pub paused: bool,
 }

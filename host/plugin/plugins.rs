@@ -232,7 +232,9 @@ impl Plugins {
                 Ok(answer) => return Ok(take(plugin, parts, &answer.parts)),
                 Err(error) if plugin.fail => return Err(error),
                 Err(error) => {
-                    tracing::error!("{error}; the next matcher decides");
+                    if !error.paused {
+                        tracing::error!("{error}; the next matcher decides");
+                    }
                     failure = Some(error);
                 }
             }
@@ -241,6 +243,7 @@ impl Plugins {
             plugin: "none".to_owned(),
             role: "matcher",
             reason: "every matcher abstained, and the built-in one is switched off".to_owned(),
+            paused: false,
         }))
     }
 }

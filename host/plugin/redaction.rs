@@ -179,13 +179,22 @@ impl Redactors {
         secrets: &Arc<Secrets>,
     ) -> Result<Request, PluginFailure> {
         let path = request.path().to_owned();
+        // Made anew only once it was changed, so that it is parsed once for all who look at it.
+        let mut message = None;
         for plugin in self.asked(&path) {
-            let message = PlainMessage::request(
-                Arc::clone(endpoint),
-                Arc::clone(session),
-                Arc::new(request.clone()),
-            );
-            let answer = ask(plugin, &shared(message), secrets)?;
+            let shown = message.get_or_insert_with(|| {
+                let (endpoint, session) = (Arc::clone(endpoint), Arc::clone(session));
+                shared(PlainMessage::request(
+                    endpoint,
+                    session,
+                    Arc::new(request.clone()),
+                ))
+            });
+            let answer = ask(plugin, shown, secrets)?;
+            if answer.edits.is_empty() {
+                continue;
+            }
+            message = None;
             redaction::edit_request(&mut request, answer.edits)
                 .map_err(|error| wrong(plugin, &error))?;
         }
@@ -198,14 +207,22 @@ impl Redactors {
         mut response: Response,
     ) -> Result<Response, PluginFailure> {
         let request = Arc::new(place.request.clone());
+        // As above.
+        let mut message = None;
         for plugin in self.asked(place.request.path()) {
-            let message = PlainMessage::response(
-                Arc::clone(place.endpoint),
-                Arc::clone(place.session),
-                Arc::clone(&request),
-                Arc::new(response.clone()),
-            );
-            let answer = ask(plugin, &shared(message), place.secrets)?;
+            let shown = message.get_or_insert_with(|| {
+                shared(PlainMessage::response(
+                    Arc::clone(place.endpoint),
+                    Arc::clone(place.session),
+                    Arc::clone(&request),
+                    Arc::new(response.clone()),
+                ))
+            });
+            let answer = ask(plugin, shown, place.secrets)?;
+            if answer.edits.is_empty() {
+                continue;
+            }
+            message = None;
             redaction::edit_response(&mut response, answer.edits)
                 .map_err(|error| wrong(plugin, &error))?;
         }
@@ -279,6 +296,7 @@ pub(super) fn wrong(plugin: &Plugin, error: &redaction::EditError) -> PluginFail
         plugin: plugin.name().to_owned(),
         role: "redactor",
         reason: format!("made an edit that cannot be applied: {error}"),
+        paused: false,
     }
 }
 

@@ -128,11 +128,14 @@ pub(super) struct State {
     /// Calls of the guest into the host since the last look.
     crossings: Cell<u32>,
     pointers: Vec<(String, Pointer)>,
+    seed: [u8; 32],
     wasi: WasiCtx,
+    /// A call has looked at the clock or taken random bytes.
+    pub(super) is_touched: bool,
 }
 
 impl State {
-    pub(super) fn new(settings: Arc<str>, seed: &[u8], bounds: Bounds, log: Arc<Log>) -> Self {
+    pub(super) fn new(settings: Arc<str>, seed: [u8; 32], bounds: Bounds, log: Arc<Log>) -> Self {
         let mut table = ResourceTable::new();
         table.set_max_capacity(bounds.handles);
         Self {
@@ -146,8 +149,19 @@ impl State {
             table,
             crossings: Cell::new(0),
             pointers: Vec::new(),
-            wasi: wasi::context(seed),
+            seed,
+            wasi: wasi::context(&seed),
+            is_touched: false,
         }
+    }
+
+    /// Makes ready for a call: time and chance begin anew, so that an answer depends on the message
+    /// and not on the calls before it.
+    pub(super) fn lend_all(&mut self, loan: Loan) {
+        if std::mem::take(&mut self.is_touched) {
+            self.wasi = wasi::context(&self.seed);
+        }
+        self.loan = loan;
     }
 
     /// Counts a call of the guest.
@@ -358,7 +372,7 @@ mod tests {
             ..Limits::default()
         };
         let log = Arc::new(Log::new("a plugin".to_owned(), 1, 100));
-        let mut state = State::new("{}".into(), b"seed", Bounds::from(&limits), log);
+        let mut state = State::new("{}".into(), [0; 32], Bounds::from(&limits), log);
         let pushed = (0..100).take_while(|number| state.table.push(*number).is_ok());
         assert_eq!(pushed.count(), 8);
     }

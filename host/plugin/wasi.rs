@@ -13,14 +13,14 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 use wasmtime::component::{HasData, HasSelf, Linker, Resource};
 use wasmtime_wasi::cli::{WasiCli, WasiCliView};
-use wasmtime_wasi::clocks::{WasiClocks, WasiClocksView};
+use wasmtime_wasi::clocks::{WasiClocks, WasiClocksCtxView, WasiClocksView};
 use wasmtime_wasi::filesystem::{WasiFilesystem, WasiFilesystemView};
 use wasmtime_wasi::p2::bindings::sync::io::{error as io_error, poll, streams};
 use wasmtime_wasi::p2::bindings::{cli, clocks, filesystem, random, sync};
 use wasmtime_wasi::p2::{
     DynInputStream, DynOutputStream, DynPollable, StreamError, StreamResult, subscribe,
 };
-use wasmtime_wasi::random::{Deterministic, WasiRandom};
+use wasmtime_wasi::random::{Deterministic, WasiRandom, WasiRandomCtx};
 use wasmtime_wasi::{HostMonotonicClock, HostWallClock, ResourceTable, WasiCtx, WasiView};
 
 use super::state::State;
@@ -53,11 +53,11 @@ pub(super) fn context(seed: &[u8]) -> WasiCtx {
 
 /// Links the granted interfaces.
 pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
-    clocks::wall_clock::add_to_linker::<State, WasiClocks>(linker, State::clocks)?;
-    clocks::monotonic_clock::add_to_linker::<State, WasiClocks>(linker, State::clocks)?;
-    random::random::add_to_linker::<State, WasiRandom>(linker, |s| s.ctx().ctx.random())?;
-    random::insecure::add_to_linker::<State, WasiRandom>(linker, |s| s.ctx().ctx.random())?;
-    random::insecure_seed::add_to_linker::<State, WasiRandom>(linker, |s| s.ctx().ctx.random())?;
+    clocks::wall_clock::add_to_linker::<State, WasiClocks>(linker, State::time)?;
+    clocks::monotonic_clock::add_to_linker::<State, WasiClocks>(linker, State::time)?;
+    random::random::add_to_linker::<State, WasiRandom>(linker, State::random)?;
+    random::insecure::add_to_linker::<State, WasiRandom>(linker, State::random)?;
+    random::insecure_seed::add_to_linker::<State, WasiRandom>(linker, State::random)?;
     cli::exit::add_to_linker::<State, WasiCli>(linker, State::cli)?;
     cli::environment::add_to_linker::<State, WasiCli>(linker, State::cli)?;
     cli::terminal_input::add_to_linker::<State, WasiCli>(linker, State::cli)?;
@@ -73,6 +73,20 @@ pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     io_error::add_to_linker::<State, HasTable>(linker, |state| state.ctx().table)?;
     poll::add_to_linker::<State, HasSelf<State>>(linker, |state| state)?;
     streams::add_to_linker::<State, HasSelf<State>>(linker, |state| state)
+}
+
+impl State {
+    /// Randomness. What a call has taken of it does not count for the next one.
+    fn random(&mut self) -> &mut WasiRandomCtx {
+        self.is_touched = true;
+        self.ctx().ctx.random()
+    }
+
+    /// Time; as above.
+    fn time(&mut self) -> WasiClocksCtxView<'_> {
+        self.is_touched = true;
+        self.clocks()
+    }
 }
 
 struct HasTable;

@@ -171,6 +171,19 @@ fn a_guest_that_waits_leaves_nothing_behind() {
 }
 
 #[test]
+fn time_begins_anew_with_each_call() {
+    let folder = gateway::echoed(|client| assert_eq!(client.get("/a").status, 200));
+    let gateway = gateway::replay(&folder)
+        .plugin("own.wasm", &fixture("timely"))
+        .start();
+    let client = client::http1(&gateway);
+    for _ in 0..5 {
+        assert_eq!(client.get("/a").status, 200);
+    }
+    assert_eq!(gateway.status().live[0].state, None);
+}
+
+#[test]
 fn hidden_state_is_found_and_told() {
     let gateway = with("counter", "");
     let live = gateway.status().live;

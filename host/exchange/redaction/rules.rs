@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use regex::bytes::Regex;
 
@@ -58,6 +59,8 @@ impl Rule {
 /// Rules ready for use.
 #[derive(Clone, Debug)]
 pub struct Rules {
+    /// A number that no other rules of the process have.
+    number: u64,
     ids: BTreeSet<String>,
     unknown_off: Vec<String>,
     /// The names that rules look for: they are never secrets themselves.
@@ -106,6 +109,11 @@ impl Rules {
         Ok(rules)
     }
 
+    /// A number that no other rules of the process have.
+    pub(super) fn number(&self) -> u64 {
+        self.number
+    }
+
     /// The ids of all rules that are on.
     pub fn ids(&self) -> impl Iterator<Item = &str> {
         self.ids.iter().map(String::as_str)
@@ -140,7 +148,9 @@ struct Compiler {
 
 impl Default for Compiler {
     fn default() -> Self {
+        static NUMBERS: AtomicU64 = AtomicU64::new(0);
         let rules = Rules {
+            number: NUMBERS.fetch_add(1, Ordering::Relaxed),
             ids: BTreeSet::from([USERINFO.to_owned()]),
             unknown_off: Vec::new(),
             words: HashSet::new(),

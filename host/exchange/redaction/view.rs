@@ -103,8 +103,8 @@ impl RequestView {
         }
     }
 
-    /// What the view is made from: the request, and what is known to be secret by now. Every piece
-    /// ends in its length, so that no two requests run together.
+    /// What the view is made from: the request, the rules, and what is known to be secret by now.
+    /// Every piece ends in its length, so that no two requests run together.
     fn make_digest(&self) -> Option<u128> {
         let Content::Inline(body) = &self.request.body else {
             return None;
@@ -118,6 +118,7 @@ impl RequestView {
             bytes.extend_from_slice(piece);
             bytes.extend_from_slice(&(piece.len() as u64).to_le_bytes());
         };
+        add(&self.rules.number().to_le_bytes());
         add(&registry.to_le_bytes());
         add(&(known as u64).to_le_bytes());
         add(self.endpoint.as_bytes());
@@ -201,5 +202,49 @@ impl Message for RequestView {
                 .get_or_init(|| Document::parse(body.bytes.clone()));
             parsed.as_ref()
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exchange::redaction::Declared;
+
+    fn view(rules: &Arc<Rules>, secrets: &Arc<Secrets>, body: &'static str) -> RequestView {
+        let request = Request {
+            method: http::Method::POST,
+            authority: "a".to_owned(),
+            target: "/".to_owned(),
+            fields: Fields::default(),
+            body: Content::Inline(Bytes::from_static(body.as_bytes())),
+            trailers: Fields::default(),
+        };
+        RequestView::new(
+            "endpoint".into(),
+            "session".into(),
+            Arc::new(request),
+            Arc::clone(rules),
+            Arc::clone(secrets),
+        )
+    }
+
+    #[test]
+    fn a_digest_tells_all_apart_that_may_show_something_else() {
+        let compile = |name: &str| {
+            let (name, class) = (name.to_owned(), "pin".to_owned());
+            let rule = Declared::JsonMember { name, class };
+            Arc::new(Rules::compile(vec![rule], &[]).unwrap())
+        };
+        let (rules, others) = (compile("pin"), compile("pin"));
+        let (secrets, elsewhere) = (Arc::default(), Arc::default());
+        let digest = |rules, secrets, body| view(rules, secrets, body).digest();
+        let first = digest(&rules, &secrets, "one");
+        assert!(first.is_some());
+        assert_eq!(digest(&rules, &secrets, "one"), first);
+        assert_ne!(digest(&rules, &secrets, "two"), first);
+        assert_ne!(digest(&others, &secrets, "one"), first, "other rules");
+        assert_ne!(digest(&rules, &elsewhere, "one"), first, "another session");
+        secrets.note("token", b"something-that-is-secret");
+        assert_ne!(digest(&rules, &secrets, "one"), first, "one more secret");
     }
 }
