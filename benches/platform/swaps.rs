@@ -15,6 +15,8 @@ const SWAPS: usize = 1_000;
 const WARM: usize = 100;
 /// Requests a second.
 const RATE: u32 = 5_000;
+/// Swaps of components that were never compiled before.
+const ANEW: usize = 50;
 /// Swaps of a guest in JavaScript, after two that compile.
 const LARGE: usize = 7;
 
@@ -60,10 +62,34 @@ pub(crate) fn bench(table: &mut Table) {
         after / before,
     );
     live(table, "save to live, Rust", &times);
+    let anew = (0..ANEW).map(|number| {
+        let (component, expected) = &versions[number % 2];
+        swapped(&proxy, "own.wasm", &unique(component, number), expected)
+    });
+    live(
+        table,
+        "save to live, Rust, never compiled before",
+        &anew.collect::<Vec<_>>(),
+    );
     if let Some(path) = large() {
         live(table, "save to live, JavaScript", &large_swaps(&path));
         first(table, &path);
     }
+}
+
+/// The same component with other bytes: a custom section of a text of its own at its end.
+fn unique(component: &[u8], number: usize) -> Vec<u8> {
+    let now = std::time::SystemTime::now();
+    let now = now
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap()
+        .as_nanos();
+    let text = format!("{number:03} {now:020}");
+    let mut unique = component.to_vec();
+    // A section: its kind, its size, then the length of its name, the name and the content.
+    unique.extend([0, u8::try_from(text.len() + 2).unwrap(), 1, b'x']);
+    unique.extend(text.as_bytes());
+    unique
 }
 
 fn live(table: &mut Table, what: &str, times: &[Duration]) {

@@ -21,7 +21,7 @@ use super::sources::{self, Look};
 const LOOK: Duration = Duration::from_millis(500);
 
 /// Files have settled when two looks this far apart are alike.
-const SETTLE: Duration = Duration::from_millis(40);
+const SETTLE: Duration = Duration::from_millis(25);
 
 /// Looks after which files that never settle are read all the same.
 const RESTLESS: usize = 10;

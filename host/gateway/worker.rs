@@ -36,9 +36,18 @@ impl Worker {
     pub(super) fn start(number: usize, live: Arc<Live>, slots: Slots) -> io::Result<Self> {
         let (accepts, queue) = mpsc::channel(QUEUE);
         let runtime = Builder::new_current_thread().enable_all().build()?;
+        let (tell, ready) = std::sync::mpsc::sync_channel(1);
         let thread = std::thread::Builder::new()
             .name(format!("ouli-worker-{number}"))
-            .spawn(move || runtime.block_on(work(queue, live, number, slots)))?;
+            .spawn(move || {
+                runtime.block_on(Gate::rehearse(&live, number));
+                // Who started it waits below.
+                let _ = tell.send(());
+                runtime.block_on(work(queue, live, number, slots));
+            })?;
+        if ready.recv().is_err() {
+            return Err(io::Error::other("a worker broke as it started"));
+        }
         Ok(Self { accepts, thread })
     }
 

@@ -23,7 +23,10 @@ pub use context::{Endpoint, Gate, Live, Page, Route, Snapshot};
 pub use own::PLUGINS_PATH;
 pub use respond::ExchangeError;
 
+use std::sync::Arc;
+
 use bytes::Bytes;
+use http::uri::PathAndQuery;
 use http::{Method, Request, Response};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
@@ -55,6 +58,32 @@ impl Respond for Gate {
 }
 
 impl Gate {
+    /// Makes this thread ready: the first request is served as the second one is.
+    pub async fn rehearse(live: &Arc<Live>, worker: usize) {
+        let snapshot = live.snapshot.load_full();
+        snapshot.plugins.warm();
+        for (name, endpoint) in &snapshot.endpoints {
+            let is_replayed = snapshot.index(&endpoint.session).is_some();
+            let session = is_replayed.then(|| live.sessions.get(&endpoint.session));
+            let Some(Ok(session)) = session else {
+                continue;
+            };
+            let gate = Self {
+                endpoint: Arc::clone(name),
+                live: Arc::clone(live),
+                worker,
+            };
+            let asked = Asked {
+                gate: &gate,
+                snapshot: Arc::clone(&snapshot),
+                endpoint: Arc::clone(endpoint),
+                session,
+                target: PathAndQuery::from_static("/"),
+            };
+            replay::rehearse(&asked).await;
+        }
+    }
+
     async fn serve(
         &self,
         request: Request<Incoming>,

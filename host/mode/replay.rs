@@ -21,7 +21,7 @@ use crate::exchange::pieces::cut;
 use crate::exchange::stream::{Ending, Form, Piece};
 use crate::exchange::{self, Content, Message, Stream};
 use crate::plugin::Keyed;
-use crate::session::{Entry, Exhausted, Found, Index, Outcome};
+use crate::session::{Entry, Exhausted, Found, Index, Line, Outcome};
 
 /// A request as it is looked up.
 pub(super) struct LookedUp {
@@ -64,6 +64,21 @@ pub(super) async fn auto(
     }
     let sent = Recorded::whole(asked, body.clone());
     ask_and_record(asked, head, Sent::Whole(body), sent, Some(key)).await
+}
+
+/// Goes the way of a hit without being one, so that this thread has gone it before the first
+/// request does.
+pub(super) async fn rehearse(asked: &Asked<'_>) {
+    let index = asked.snapshot.index(asked.session.name());
+    let Some((index, (entry, key))) = index.and_then(|index| {
+        let sample = index.sample()?;
+        Some((index, sample))
+    }) else {
+        return;
+    };
+    drop(Line::of(&index, &key, exhausted(asked)));
+    // What cannot be answered is told to the request that asks for it.
+    drop(answer(asked, &entry, &Wanted::as_it_was()).await);
 }
 
 async fn look_up(

@@ -43,7 +43,7 @@ pub(super) fn admit(
     bounds: &Bounds,
 ) -> Result<Admitted, PluginError> {
     let start = Instant::now();
-    let component = compile(engine, bytes, bounds.file)?;
+    let component = compile(engine, bytes)?;
     let needs = needs(engine, &component, start.elapsed());
     check_imports(&needs.imports)?;
     check_needs(&needs, bounds)?;
@@ -56,11 +56,7 @@ pub(super) fn admit(
     })
 }
 
-fn compile(engine: &Engine, bytes: &[u8], most: usize) -> Result<Component, PluginError> {
-    if bytes.len() > most {
-        let size = bytes.len();
-        return Err(PluginError::Size { size, most });
-    }
+fn compile(engine: &Engine, bytes: &[u8]) -> Result<Component, PluginError> {
     let (found, hint) = match bytes.get(..8) {
         Some([0, b'a', b's', b'm', 0x0d, 0, 1, 0]) => {
             return Component::from_binary(engine, bytes).map_err(PluginError::Compile);

@@ -4,10 +4,10 @@
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
-use wasmtime::Engine;
 
 use super::admission::{self, Needs};
 use super::component::{Declarations, Source};
+use super::engine::Engine;
 use super::instance::{Instance, Template};
 use super::log::Log;
 use super::{PluginError, image};
@@ -25,16 +25,54 @@ pub(super) struct Begun {
 }
 
 /// Lets the plugin prepare, once where that can be kept for all copies.
+///
+/// The copy that is prepared is compiled for speed of compiling. One that only declares is never
+/// asked, so that is all there is to do.
 pub(super) fn begin(engine: &Engine, source: &Source) -> Result<Begun, PluginError> {
+    let (size, most) = (source.bytes.len(), source.bounds.file);
+    if size > most {
+        return Err(PluginError::Size { size, most });
+    }
+    let readable = (size <= LARGEST_IMAGE).then(|| image::readable(&source.bytes));
+    let Some(readable) = readable.flatten() else {
+        return in_each_copy(engine, source);
+    };
+    let mut begun = prepared(&engine.draft, source, &readable.bytes)?;
+    if !begun.declarations.asks() {
+        return Ok(begun);
+    }
+    let Some(image) = begun.first.image(&readable) else {
+        return in_each_copy(engine, source);
+    };
+    let admitted = admission::admit(&engine.main, &image, &source.bounds)?;
+    begun.needs.compile += admitted.needs.compile;
+    let template = Template {
+        linked: admitted.linked,
+        roles: admitted.roles,
+        is_image: true,
+        ..begun.template
+    };
+    Ok(Begun {
+        first: Instance::ready(&template)?,
+        template,
+        ..begun
+    })
+}
+
+/// Where no image can be made, each copy is prepared by itself.
+fn in_each_copy(engine: &Engine, source: &Source) -> Result<Begun, PluginError> {
+    prepared(&engine.main, source, &source.bytes)
+}
+
+fn prepared(
+    engine: &wasmtime::Engine,
+    source: &Source,
+    bytes: &[u8],
+) -> Result<Begun, PluginError> {
     let bounds = source.bounds;
-    let readable = (source.bytes.len() <= LARGEST_IMAGE.min(bounds.file))
-        .then(|| image::readable(&source.bytes))
-        .flatten();
-    let bytes = readable.as_ref().map_or(&*source.bytes, |one| &one.bytes);
     let admitted = admission::admit(engine, bytes, &bounds)?;
-    let mut needs = admitted.needs;
     let log = Log::new(source.name.clone(), bounds.log_lines, bounds.log_line);
-    let mut template = Template {
+    let template = Template {
         linked: admitted.linked,
         roles: admitted.roles,
         settings: source.settings.as_str().into(),
@@ -44,23 +82,11 @@ pub(super) fn begin(engine: &Engine, source: &Source) -> Result<Begun, PluginErr
         usage: Arc::default(),
         is_image: false,
     };
-    let (mut first, declarations) = Instance::prepared(&template)?;
-    let readable = readable.filter(|_| declarations.asks());
-    if let Some(image) = readable.and_then(|readable| first.image(&readable)) {
-        let admitted = admission::admit(engine, &image, &bounds)?;
-        needs.compile += admitted.needs.compile;
-        template = Template {
-            linked: admitted.linked,
-            roles: admitted.roles,
-            is_image: true,
-            ..template
-        };
-        first = Instance::ready(&template)?;
-    }
+    let (first, declarations) = Instance::prepared(&template)?;
     Ok(Begun {
         template,
         first,
         declarations,
-        needs,
+        needs: admitted.needs,
     })
 }

@@ -3,11 +3,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use wasmtime::Engine;
-
 use super::admission::Needs;
 use super::begin;
 use super::bindings::exports::ouli::gateway::{matcher, recording_policy, redactor};
+use super::engine::Engine;
 use super::health::Health;
 use super::instance::{Instance, Question, Said, Template};
 use super::pool::Pool;
@@ -96,6 +95,8 @@ pub struct Plugin {
     state: Option<String>,
     /// Where asking costs more than remembering.
     remembered: Option<Remembered>,
+    /// It answered whatever the self-test asked.
+    is_sound: bool,
 }
 
 impl Plugin {
@@ -118,6 +119,7 @@ impl Plugin {
             needs,
             state: None,
             remembered: None,
+            is_sound: false,
         };
         plugin.stock(first, source.copies)?;
         Ok(plugin)
@@ -129,10 +131,8 @@ impl Plugin {
         if self.fresh || !self.declarations.asks() {
             return Ok(());
         }
-        self.template.log.mute(true);
-        let probed = probe::probe(&self.template, &self.declarations, first);
-        self.template.log.mute(false);
-        let probed = probed?;
+        let log = &self.template.log;
+        let probed = log.muted(|| probe::probe(&self.template, &self.declarations, first))?;
         if let Some(state) = &probed.state {
             tracing::warn!(
                 "plugin {}: {state}, so replays may differ from run to run; keep nothing between \
@@ -144,6 +144,7 @@ impl Plugin {
         if probed.state.is_none() && probed.call > REMEMBER && most > 0 {
             self.remembered = Some(Remembered::new(most));
         }
+        self.is_sound = probed.call > Duration::ZERO;
         self.state = probed.state;
         let ready = probed.copies.len();
         for copy in probed.copies.into_iter().take(copies) {
@@ -232,6 +233,27 @@ impl Plugin {
             role: question.role(),
             reason: self.template.log.shown(reason, secrets),
             paused: false,
+        }
+    }
+
+    /// Asks the matcher about a message that nobody sent, so that this thread is ready for those
+    /// that come.
+    pub(super) fn warm(&self, request: &Arc<dyn Message>, secrets: &Arc<Secrets>) {
+        let asks = self.declarations.matcher.as_ref().map(|(_, ask)| *ask);
+        if asks != Some(true) || !self.is_sound {
+            return;
+        }
+        let Some(mut copy) = self.pool.take() else {
+            return;
+        };
+        let bounds = &self.template.bounds;
+        let question = Question::Identify(request);
+        let log = &self.template.log;
+        if log
+            .muted(|| copy.try_out(bounds, &question, secrets))
+            .is_ok()
+        {
+            self.pool.put(copy, bounds);
         }
     }
 

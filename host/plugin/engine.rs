@@ -8,14 +8,22 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use wasmtime::{
-    Cache, CacheConfig, Config, Engine, InstanceAllocationStrategy, ModuleVersionStrategy,
-    PoolingAllocationConfig,
+    Cache, CacheConfig, Config, InstanceAllocationStrategy, ModuleVersionStrategy, OptLevel,
+    PoolingAllocationConfig, RegallocAlgorithm,
 };
 
 use super::PluginError;
 
 /// How often the epoch advances. A time limit is kept to within two ticks.
 const TICK: Duration = Duration::from_millis(2);
+
+/// What compiles and runs guests.
+pub struct Engine {
+    /// With the settings of production: whatever is asked runs here.
+    pub(super) main: wasmtime::Engine,
+    /// Compiles quickly and not well, for the one copy of a plugin that is prepared.
+    pub(super) draft: wasmtime::Engine,
+}
 
 /// Opens the engine on the first call; later calls return the same one, whatever the cache folder.
 ///
@@ -46,9 +54,13 @@ fn open(cache: Option<&Path>) -> Result<Engine, PluginError> {
     let mut pooled = config.clone();
     pooled.allocation_strategy(InstanceAllocationStrategy::Pooling(pool()));
     // Pooling reserves address space, which containers and `ulimit -v` may refuse.
-    Engine::new(&pooled)
-        .or_else(|_| Engine::new(&config))
-        .map_err(PluginError::Engine)
+    let main = wasmtime::Engine::new(&pooled)
+        .or_else(|_| wasmtime::Engine::new(&config))
+        .map_err(PluginError::Engine)?;
+    config.cranelift_opt_level(OptLevel::None);
+    config.cranelift_regalloc_algorithm(RegallocAlgorithm::SinglePass);
+    let draft = wasmtime::Engine::new(&config).map_err(PluginError::Engine)?;
+    Ok(Engine { main, draft })
 }
 
 fn base_config() -> Config {
@@ -104,13 +116,14 @@ fn open_cache(folder: &Path) -> Option<Cache> {
 }
 
 fn tick(engine: &Engine) {
-    let engine = engine.weak();
+    let engines = [engine.main.weak(), engine.draft.weak()];
     let spawned = std::thread::Builder::new()
         .name("ouli-epoch".to_owned())
         .spawn(move || {
-            while let Some(engine) = engine.upgrade() {
-                engine.increment_epoch();
-                drop(engine);
+            while let [Some(main), Some(draft)] = engines.each_ref().map(|one| one.upgrade()) {
+                main.increment_epoch();
+                draft.increment_epoch();
+                drop((main, draft));
                 std::thread::sleep(TICK);
             }
         });

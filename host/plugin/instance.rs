@@ -199,6 +199,25 @@ impl Instance {
         question: &Question<'_>,
         secrets: &Arc<Secrets>,
     ) -> Said {
+        let said = self.call(bounds, question, secrets);
+        self.count();
+        said
+    }
+
+    /// Asks about a message that nobody sent, which does not count.
+    pub(super) fn try_out(
+        &mut self,
+        bounds: &Bounds,
+        question: &Question<'_>,
+        secrets: &Arc<Secrets>,
+    ) -> Said {
+        let said = self.call(bounds, question, secrets);
+        self.store.data().take_crossings();
+        self.look_at_memory();
+        said
+    }
+
+    fn call(&mut self, bounds: &Bounds, question: &Question<'_>, secrets: &Arc<Secrets>) -> Said {
         self.store.data_mut().lend_all(Loan {
             phase: Phase::Ask,
             messages: question.messages(),
@@ -209,7 +228,7 @@ impl Instance {
         self.calls += 1;
         let limit = question.limit(bounds);
         let missing = || "lost its role".to_owned();
-        let said = match question {
+        match question {
             Question::Identify(_) => {
                 let guest = self.matcher.clone().ok_or_else(missing)?;
                 self.enter(limit, |store| {
@@ -226,16 +245,18 @@ impl Instance {
                     guest.call_decide(store, message(0), Some(message(1)), sink())
                 })
             }
-        };
-        self.count();
-        said
+        }
     }
 
     fn count(&mut self) {
         let state = self.store.data();
         Usage::add(&self.usage.calls, 1);
         Usage::add(&self.usage.crossings, state.take_crossings());
-        let memory = state.limiter.memory();
+        self.look_at_memory();
+    }
+
+    fn look_at_memory(&mut self) {
+        let memory = self.store.data().limiter.memory();
         if memory != self.memory {
             self.memory = memory;
             self.usage.memory.fetch_max(memory, Ordering::Relaxed);

@@ -1,6 +1,6 @@
 //! Lines that a plugin writes: named, cut, counted, and never with a secret in them.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Instant;
 
 use crate::exchange::redaction::{Guard, Secrets};
@@ -15,7 +15,8 @@ pub(super) struct Log {
     since: Instant,
     second: AtomicU64,
     lines: AtomicU32,
-    muted: AtomicBool,
+    /// How many ask that nothing be written.
+    muted: AtomicU32,
 }
 
 impl Log {
@@ -28,19 +29,22 @@ impl Log {
             since: Instant::now(),
             second: AtomicU64::new(0),
             lines: AtomicU32::new(0),
-            muted: AtomicBool::new(false),
+            muted: AtomicU32::new(0),
         }
     }
 
-    /// Writes nothing until it is told otherwise: what is asked is not traffic.
-    pub(super) fn mute(&self, muted: bool) {
-        self.muted.store(muted, Ordering::Relaxed);
+    /// Runs something that is not traffic, and writes nothing meanwhile.
+    pub(super) fn muted<T>(&self, run: impl FnOnce() -> T) -> T {
+        self.muted.fetch_add(1, Ordering::Relaxed);
+        let result = run();
+        self.muted.fetch_sub(1, Ordering::Relaxed);
+        result
     }
 
     /// Writes one line, unless the plugin wrote too many in this second or the line holds what
     /// looks like a secret.
     pub(super) fn line(&self, level: &str, text: &str, secrets: Option<&Secrets>) {
-        if self.muted.load(Ordering::Relaxed) || !self.admit() {
+        if self.muted.load(Ordering::Relaxed) > 0 || !self.admit() {
             return;
         }
         let text = cut(text, self.line_bytes);

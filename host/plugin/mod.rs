@@ -35,13 +35,13 @@ use std::time::Duration;
 use crate::config::Limits;
 pub use admission::{Grant, Needs};
 pub use component::{Plugin, Role, Source};
+pub use engine::Engine;
 pub use instance::Question;
 pub use plugins::{Decision, Keyed, Plugins};
 pub use redaction::{Redacted, RedactionCount};
 pub use said::Said;
 pub use state::{Condition, When};
 pub use usage::Used;
-pub use wasmtime::Engine;
 
 /// The limits under which plugins run; the values come from `[limits]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

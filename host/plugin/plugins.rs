@@ -7,13 +7,14 @@ use bytes::Bytes;
 
 use super::component::Plugin;
 use super::instance::Question;
+use super::probe;
 use super::redaction::Redactors;
 use super::said::Said;
 use super::state::{Condition, When};
 use super::{PluginError, PluginFailure, Redacted};
 use crate::exchange::grpc::Schema;
 use crate::exchange::key::{self, Described, Key, Part};
-use crate::exchange::redaction::Secrets;
+use crate::exchange::redaction::{RequestView, Secrets};
 use crate::exchange::{Exchange, Message, Request, glob};
 
 /// One generation of plugins. Immutable, so a request that holds it sees no other.
@@ -88,6 +89,29 @@ impl Plugins {
         secrets: Arc<Secrets>,
     ) -> Result<Arc<dyn Message>, PluginFailure> {
         self.redactors.view(endpoint, session, request, secrets)
+    }
+
+    /// Makes this thread ready to serve: what is set up at the first use in each thread is set up
+    /// now, and each matcher that is asked has a copy here.
+    pub fn warm(&self) {
+        wasmtime::Engine::tls_eager_initialize();
+        let secrets = Arc::new(Secrets::default());
+        let rules = self.redactors.everywhere();
+        for request in probe::requests() {
+            let view: Arc<dyn Message> = Arc::new(RequestView::new(
+                "api".into(),
+                "warm".into(),
+                request,
+                Arc::clone(rules),
+                Arc::clone(&secrets),
+            ));
+            for plugin in &self.all {
+                plugin.warm(&view, &secrets);
+                if let Some((parts, _)) = &plugin.declarations.matcher {
+                    key::derive(parts, &*view);
+                }
+            }
+        }
     }
 
     /// The key of a request.

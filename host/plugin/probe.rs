@@ -13,6 +13,11 @@ use super::instance::{Instance, Question, Template};
 use crate::exchange::redaction::{PlainMessage, Secrets};
 use crate::exchange::{Content, Fields, Message, Request, Response};
 
+/// Requests as any client may send them.
+pub(super) fn requests() -> impl Iterator<Item = Arc<Request>> {
+    samples().into_iter().map(|sample| sample.asked)
+}
+
 /// What the self-test found, and the copies that it started.
 pub(super) struct Probed {
     /// A message and role for which the answer depends on what was asked before.
@@ -46,7 +51,7 @@ pub(super) fn probe(
             let (name, question) = &questions[place];
             let secrets = Arc::new(Secrets::default());
             let begin = Instant::now();
-            let Ok(said) = copies[copy].ask(&template.bounds, question, &secrets) else {
+            let Ok(said) = copies[copy].try_out(&template.bounds, question, &secrets) else {
                 copies.remove(copy);
                 return Ok(Probed {
                     state: None,
@@ -104,6 +109,7 @@ fn questions<'a>(
 /// An exchange as any client and server may have it.
 struct Sample {
     name: &'static str,
+    asked: Arc<Request>,
     request: Arc<dyn Message>,
     response: Arc<dyn Message>,
 }
@@ -150,6 +156,7 @@ fn sample(
     let (endpoint, session): (Arc<str>, Arc<str>) = ("api".into(), "probe".into());
     Sample {
         name,
+        asked: Arc::clone(&request),
         request: Arc::new(PlainMessage::request(
             Arc::clone(&endpoint),
             Arc::clone(&session),

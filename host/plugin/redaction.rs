@@ -73,6 +73,11 @@ impl Redactors {
         })
     }
 
+    /// The rules where all redactors apply.
+    pub(super) fn everywhere(&self) -> &Arc<Rules> {
+        &self.everywhere
+    }
+
     pub(super) fn schema(&self) -> &Schema {
         &self.schema
     }

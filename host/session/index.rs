@@ -98,6 +98,13 @@ impl Index {
         derived.take(key.hash(), exhausted)
     }
 
+    /// Any exchange with its key, where there is one.
+    pub fn sample(&self) -> Option<(Arc<Entry>, Key)> {
+        let derived = self.derived.read().unwrap_or_else(PoisonError::into_inner);
+        let mut keyed = derived.entries.iter();
+        keyed.find_map(|(entry, key)| Some((Arc::clone(entry), key.clone()?)))
+    }
+
     /// All exchanges of a key, in recorded order.
     pub(super) fn group(&self, key: &Key) -> Vec<Arc<Entry>> {
         self.catch_up();
