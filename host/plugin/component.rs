@@ -182,15 +182,20 @@ impl Plugin {
         question: &Question<'_>,
         secrets: &Arc<Secrets>,
     ) -> Result<Answer, PluginFailure> {
-        let said = match self.health.admit(Instant::now) {
-            Ok(()) => self.ask_copy(question, secrets),
-            Err(why) => {
-                let mut failure = self.failure(question, &why, secrets);
-                failure.paused = true;
-                return Err(failure);
-            }
+        let bounds = &self.template.bounds;
+        let (wait, _) = question.limit(bounds);
+        let Some(_pass) = self.pool.enter(bounds, wait) else {
+            // Much asked is not ailing, so this does not count against its health.
+            let most = bounds.in_flight;
+            let why = format!("has {most} calls under way (limits.plugin_in_flight)");
+            return Err(self.failure(question, &why, secrets));
         };
-        match said {
+        if let Err(why) = self.health.admit(Instant::now) {
+            let mut failure = self.failure(question, &why, secrets);
+            failure.paused = true;
+            return Err(failure);
+        }
+        match self.ask_copy(question, secrets) {
             Ok(said) => {
                 self.health.well();
                 said.map_err(|text| self.failure(question, &format!("refused: {text}"), secrets))
@@ -207,13 +212,6 @@ impl Plugin {
 
     fn ask_copy(&self, question: &Question<'_>, secrets: &Arc<Secrets>) -> Said {
         let bounds = &self.template.bounds;
-        let (wait, _) = question.limit(bounds);
-        let Some(_pass) = self.pool.enter(bounds, wait) else {
-            let most = bounds.in_flight;
-            return Err(format!(
-                "has {most} calls under way (limits.plugin_in_flight)"
-            ));
-        };
         let mut instance = match self.pool.take() {
             Some(instance) => instance,
             None => Instance::ready(&self.template).map_err(|error| error.to_string())?,
