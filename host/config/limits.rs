@@ -248,7 +248,7 @@ pub const TABLE: &[Limit] = &[
     count("plugin_in_flight", 1..=10_000, Place::Size(|l| &mut l.plugin_in_flight),
         "calls of one plugin at once; one more waits as long as a call may take, then fails"),
     count("plugin_failures", 1..=1_000_000, Place::Word(|l| &mut l.plugin_failures),
-        "failures within `plugin_failure_window` after which a plugin is rolled back or paused"),
+        "failures in their window that roll a plugin back or pause it; a late call is two"),
     time("plugin_failure_window", Place::Time(|l| &mut l.plugin_failure_window),
         "how long a failure of a plugin counts"),
     time("plugin_pause", Place::Time(|l| &mut l.plugin_pause),

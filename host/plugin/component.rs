@@ -200,9 +200,10 @@ impl Plugin {
                 self.health.well();
                 said.map_err(|text| self.failure(question, &format!("refused: {text}"), secrets))
             }
-            Err(reason) => {
-                let failure = self.failure(question, &reason, secrets);
-                if self.health.failed(&failure.reason, Instant::now()) {
+            Err(broken) => {
+                let failure = self.failure(question, &broken.reason, secrets);
+                let now = Instant::now();
+                if self.health.failed(&failure.reason, broken.late, now) {
                     tracing::error!("{failure}; it is not asked for a while");
                 }
                 Err(failure)

@@ -75,12 +75,16 @@ impl Health {
         }
     }
 
-    /// A call failed. True where the plugin is paused from now on.
-    pub(super) fn failed(&self, reason: &str, now: Instant) -> bool {
+    /// A call failed; one that was late counts twice, since it took the time of others. True where
+    /// the plugin is paused from now on.
+    pub(super) fn failed(&self, reason: &str, late: bool, now: Instant) -> bool {
         let mut record = self.lock();
         let window = self.window;
         record.failures.retain(|then| now - *then < window);
         record.failures.push_back(now);
+        if late {
+            record.failures.push_back(now);
+        }
         reason.clone_into(&mut record.last);
         let often = record.failures.len() >= self.most as usize;
         if !often && !record.trying {
@@ -137,20 +141,30 @@ mod tests {
     #[test]
     fn failures_count_within_their_window_alone() {
         let (health, start) = health();
-        assert!(!health.failed("a", start));
-        assert!(!health.failed("b", start + seconds(9)));
-        assert!(!health.failed("c", start + seconds(11)), "a is forgotten");
+        assert!(!health.failed("a", false, start));
+        assert!(!health.failed("b", false, start + seconds(9)));
+        assert!(
+            !health.failed("c", false, start + seconds(11)),
+            "a is forgotten"
+        );
         assert!(health.admit(|| start).is_ok() && health.ailment().is_none());
-        assert!(health.failed("d", start + seconds(12)));
+        assert!(health.failed("d", false, start + seconds(12)));
         let refused = health.admit(|| start + seconds(12)).unwrap_err();
         assert!(refused.contains("the last: d"), "{refused}");
         assert!(health.ailment().unwrap().contains("3 times within 10s"));
     }
 
     #[test]
+    fn a_late_call_counts_twice() {
+        let (health, start) = health();
+        assert!(!health.failed("late", true, start));
+        assert!(health.failed("late", true, start));
+    }
+
+    #[test]
     fn pauses_double_until_a_call_goes_well() {
         let (health, start) = health();
-        let fail = |now| health.failed("x", now);
+        let fail = |now| health.failed("x", false, now);
         assert!(!fail(start) && !fail(start) && fail(start));
         let mut now = start;
         for pause in [1, 2, 4, 8, 16, 32, 64, 64] {

@@ -85,7 +85,24 @@ impl Question<'_> {
 
 /// What the guest said, or in its own words why it does not answer. The outer error says why the
 /// copy is not to be used again.
-pub(super) type Said = Result<Result<Answer, String>, String>;
+pub(super) type Said = Result<Result<Answer, String>, Broken>;
+
+/// Why a copy is not to be used again.
+#[derive(Debug)]
+pub(super) struct Broken {
+    pub(super) reason: String,
+    /// It ran out of time, and so took that of others.
+    pub(super) late: bool,
+}
+
+impl From<String> for Broken {
+    fn from(reason: String) -> Self {
+        Self {
+            reason,
+            late: false,
+        }
+    }
+}
 
 impl Instance {
     /// Starts a copy and lets every role prepare.
@@ -189,7 +206,8 @@ impl Instance {
             phase: Phase::Prepare,
             ..Loan::default()
         };
-        self.enter((template.bounds.prepare, PREPARE), call)?
+        let said = self.enter((template.bounds.prepare, PREPARE), call);
+        said.map_err(|broken| broken.reason)?
     }
 
     /// Asks. After an outer error this copy is not to be used again.
@@ -274,7 +292,10 @@ impl Instance {
         // A panic of host code below must not take the thread's other requests with it.
         let result = std::panic::catch_unwind(AssertUnwindSafe(|| call(store)))
             .map_err(|_| "met a fault of the host".to_owned())?
-            .map_err(|error| explain(&error, limit))?;
+            .map_err(|error| Broken {
+                reason: explain(&error, limit),
+                late: error.downcast_ref() == Some(&Trap::Interrupt),
+            })?;
         let state = self.store.data_mut();
         state.loan = Loan::default();
         let answer = std::mem::take(&mut state.answer);
