@@ -15,7 +15,7 @@ use super::image::Readable;
 use super::log::Log;
 use super::state::{Answer, Loan, Phase, State};
 use super::usage::Usage;
-use super::{Bounds, PluginError};
+use super::{Bounds, PluginError, wasi};
 use crate::exchange::Message;
 use crate::exchange::redaction::Secrets;
 
@@ -156,6 +156,11 @@ impl Instance {
             template.hash,
             template.bounds,
             Arc::clone(&template.log),
+            wasi::Clock::at(if template.is_image {
+                LATER
+            } else {
+                Duration::ZERO
+            }),
         );
         let mut store = Store::new(template.linked.engine(), state);
         store.limiter(|state| &mut state.limiter);
@@ -321,6 +326,10 @@ type TimeLimit = (Duration, &'static str);
 
 /// The key of the time for the start of a copy and for `prepare`.
 const PREPARE: &str = "prepare_time";
+
+/// What the monotonic clock of a copy of an image begins with: later than any look at it while the
+/// image was made.
+const LATER: Duration = Duration::from_secs(3600);
 
 /// How long an image may take; nothing of the guest's runs then.
 const IMAGE: Duration = Duration::from_secs(10);

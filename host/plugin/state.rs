@@ -129,13 +129,20 @@ pub(super) struct State {
     crossings: Cell<u32>,
     pointers: Vec<(String, Pointer)>,
     seed: [u8; 32],
+    monotonic: wasi::Clock,
     wasi: WasiCtx,
     /// A call has looked at the clock or taken random bytes.
     pub(super) is_touched: bool,
 }
 
 impl State {
-    pub(super) fn new(settings: Arc<str>, seed: [u8; 32], bounds: Bounds, log: Arc<Log>) -> Self {
+    pub(super) fn new(
+        settings: Arc<str>,
+        seed: [u8; 32],
+        bounds: Bounds,
+        log: Arc<Log>,
+        monotonic: wasi::Clock,
+    ) -> Self {
         let mut table = ResourceTable::new();
         table.set_max_capacity(bounds.handles);
         Self {
@@ -150,16 +157,17 @@ impl State {
             crossings: Cell::new(0),
             pointers: Vec::new(),
             seed,
-            wasi: wasi::context(&seed),
+            wasi: wasi::context(&seed, &monotonic),
+            monotonic,
             is_touched: false,
         }
     }
 
-    /// Makes ready for a call: time and chance begin anew, so that an answer depends on the message
-    /// and not on the calls before it.
+    /// Makes ready for a call: the wall clock and chance begin anew, so that an answer depends on
+    /// the message and not on the calls before it.
     pub(super) fn lend_all(&mut self, loan: Loan) {
         if std::mem::take(&mut self.is_touched) {
-            self.wasi = wasi::context(&self.seed);
+            self.wasi = wasi::context(&self.seed, &self.monotonic);
         }
         self.loan = loan;
     }
@@ -372,7 +380,8 @@ mod tests {
             ..Limits::default()
         };
         let log = Arc::new(Log::new("a plugin".to_owned(), 1, 100));
-        let mut state = State::new("{}".into(), [0; 32], Bounds::from(&limits), log);
+        let clock = wasi::Clock::at(std::time::Duration::ZERO);
+        let mut state = State::new("{}".into(), [0; 32], Bounds::from(&limits), log, clock);
         let pushed = (0..100).take_while(|number| state.table.push(*number).is_ok());
         assert_eq!(pushed.count(), 8);
     }

@@ -34,20 +34,20 @@ pub(super) const GRANTED: [&str; 5] = [
     "wasi:random/",
 ];
 
-/// A context with nothing in it. Random bytes follow from `seed`.
-pub(super) fn context(seed: &[u8]) -> WasiCtx {
+/// A context with nothing in it. Random bytes follow from `seed`, and the wall clock begins at the
+/// epoch; the monotonic clock is given, since it must never go back.
+pub(super) fn context(seed: &[u8], monotonic: &Clock) -> WasiCtx {
     let bytes = Sha256::digest(seed).to_vec();
     let number = bytes
         .iter()
         .take(16)
         .fold(0_u128, |number, byte| number << 8 | u128::from(*byte));
-    let clock = Clock(Arc::new(AtomicU64::new(0)));
     WasiCtx::builder()
         .secure_random(Deterministic::new(bytes.clone()))
         .insecure_random(Deterministic::new(bytes))
         .insecure_random_seed(number)
-        .wall_clock(clock.clone())
-        .monotonic_clock(clock)
+        .wall_clock(Clock::at(Duration::ZERO))
+        .monotonic_clock(monotonic.clone())
         .build()
 }
 
@@ -95,11 +95,17 @@ impl HasData for HasTable {
     type Data<'a> = &'a mut ResourceTable;
 }
 
-/// A clock that starts at the epoch and moves by a microsecond at each look, so that waiting ends.
+/// A clock that moves by a microsecond at each look, so that waiting ends.
 #[derive(Clone)]
-struct Clock(Arc<AtomicU64>);
+pub(super) struct Clock(Arc<AtomicU64>);
 
 impl Clock {
+    /// A clock that shows this time first.
+    pub(super) fn at(time: Duration) -> Self {
+        let nanoseconds = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        Self(Arc::new(AtomicU64::new(nanoseconds)))
+    }
+
     fn look(&self) -> u64 {
         self.0.fetch_add(1_000, Ordering::Relaxed)
     }

@@ -171,10 +171,11 @@ fn a_guest_that_waits_leaves_nothing_behind() {
 }
 
 #[test]
-fn time_begins_anew_with_each_call() {
+fn the_wall_clock_begins_anew_with_each_call_and_the_monotonic_one_goes_on() {
     let folder = gateway::echoed(|client| assert_eq!(client.get("/a").status, 200));
     let gateway = gateway::replay(&folder)
         .plugin("own.wasm", &fixture("timely"))
+        .section("[[plugin]]\nfile = \"own.wasm\"\non_error = \"fail\"")
         .start();
     let client = client::http1(&gateway);
     for _ in 0..5 {
