@@ -10,6 +10,7 @@ use super::append::Appender;
 use super::digest::{body_digest, is_body_digest};
 use super::name::CASSETTE;
 use super::{CassetteError, Loaded, NameError, SessionName, decode, open};
+use crate::exchange::{Content, Exchange};
 
 /// The folder that holds the cassettes.
 #[derive(Clone, Debug)]
@@ -78,6 +79,19 @@ impl Folder {
     /// Where another writer has it open, or the disk refuses.
     pub fn start_anew(&self, session: &str) -> Result<(), CassetteError> {
         Appender::anew(self, &SessionName::parse(session)?).map(drop)
+    }
+
+    /// Reads all stored bodies and messages of an exchange into memory.
+    ///
+    /// # Errors
+    /// As [`Self::body`].
+    pub fn read_bodies(&self, session: &str, exchange: &mut Exchange) -> io::Result<()> {
+        for content in exchange.contents_mut() {
+            if let Content::Stored { digest, .. } = &*content {
+                *content = Content::Inline(self.body(session, digest)?);
+            }
+        }
+        Ok(())
     }
 
     /// A stored body, whole, and checked against its digest.

@@ -12,7 +12,7 @@ use super::{Entry, Session, Sessions};
 use crate::cassette::Changes;
 use crate::exchange::key::{Described, Key};
 use crate::exchange::redaction::Secrets;
-use crate::exchange::{Content, Exchange, Fields, Message, Request};
+use crate::exchange::{Exchange, Fields, Message, Request};
 use crate::plugin::{Decision, PluginFailure, Plugins};
 
 /// Examples that a report shows of each kind.
@@ -335,11 +335,7 @@ fn whole(sessions: &Sessions, session: &Session, entry: &Entry) -> Option<Exchan
         stream: entry.stream.clone(),
         tags: Vec::new(),
     };
-    for content in exchange.contents_mut() {
-        if let Content::Stored { digest, .. } = &*content {
-            let bytes = sessions.folder().body(session.name(), digest).ok()?;
-            *content = Content::Inline(bytes);
-        }
-    }
+    let folder = sessions.folder();
+    folder.read_bodies(session.name(), &mut exchange).ok()?;
     Some(exchange)
 }

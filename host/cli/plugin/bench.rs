@@ -9,7 +9,7 @@ use crate::cli::say::say;
 use crate::cli::{OK, fail};
 use crate::config::Limits;
 use crate::exchange::redaction::{PlainMessage, Secrets};
-use crate::exchange::{Content, Exchange, Message};
+use crate::exchange::{Exchange, Message};
 use crate::plugin::{Plugin, Question};
 
 /// How long each role is asked.
@@ -138,12 +138,8 @@ fn pairs(file: &Path, most: u64) -> Result<Vec<Pair>, String> {
     }
     let whole = recorded.into_iter().map(|one| {
         let mut exchange = one.exchange;
-        for content in exchange.contents_mut() {
-            if let Content::Stored { digest, .. } = &*content {
-                let bytes = folder.body(session, digest);
-                *content = Content::Inline(bytes.map_err(|error| unreadable(&error.to_string()))?);
-            }
-        }
+        let read = folder.read_bodies(session, &mut exchange);
+        read.map_err(|error| unreadable(&error.to_string()))?;
         Ok(pair(exchange, session))
     });
     whole.collect()
