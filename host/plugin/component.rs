@@ -65,14 +65,23 @@ pub(super) struct Declarations {
 }
 
 impl Declarations {
+    /// The roles that there are.
+    pub(super) fn roles(&self) -> impl Iterator<Item = Role> + use<> {
+        let roles = [
+            ("matcher", self.matcher.as_ref().map(|(_, ask)| *ask)),
+            ("redactor", self.redactor.as_ref().map(|(_, ask)| *ask)),
+            (
+                "recording-policy",
+                self.policy.as_ref().map(|(_, ask)| *ask),
+            ),
+        ];
+        let roles = roles.into_iter();
+        roles.filter_map(|(name, asked)| asked.map(|asked| Role { name, asked }))
+    }
+
     /// True where one of the roles is called per message.
     pub(super) fn asks(&self) -> bool {
-        let asks = [
-            self.matcher.as_ref().map(|(_, ask)| *ask),
-            self.redactor.as_ref().map(|(_, ask)| *ask),
-            self.policy.as_ref().map(|(_, ask)| *ask),
-        ];
-        asks.contains(&Some(true))
+        self.roles().any(|role| role.asked)
     }
 }
 
@@ -270,19 +279,7 @@ impl Plugin {
 
     /// The roles that it has.
     pub fn roles(&self) -> Vec<Role> {
-        let declared = &self.declarations;
-        let roles = [
-            ("matcher", declared.matcher.as_ref().map(|(_, ask)| *ask)),
-            ("redactor", declared.redactor.as_ref().map(|(_, ask)| *ask)),
-            (
-                "recording-policy",
-                declared.policy.as_ref().map(|(_, ask)| *ask),
-            ),
-        ];
-        let roles = roles.into_iter();
-        roles
-            .filter_map(|(name, asked)| asked.map(|asked| Role { name, asked }))
-            .collect()
+        self.declarations.roles().collect()
     }
 
     /// What it was used for until now.

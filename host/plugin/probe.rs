@@ -88,19 +88,17 @@ fn questions<'a>(
     declarations: &Declarations,
     samples: &'a [Sample],
 ) -> Vec<(&'static str, Question<'a>)> {
-    let asks = |declared: Option<bool>| declared == Some(true);
+    let asked: Vec<_> = declarations.roles().filter(|role| role.asked).collect();
     let mut questions = Vec::new();
     for sample in samples {
         let (request, response) = (&sample.request, &sample.response);
-        if asks(declarations.matcher.as_ref().map(|(_, ask)| *ask)) {
-            questions.push((sample.name, Question::Identify(request)));
-        }
-        if asks(declarations.redactor.as_ref().map(|(_, ask)| *ask)) {
-            questions.push((sample.name, Question::Redact(request)));
-            questions.push((sample.name, Question::Redact(response)));
-        }
-        if asks(declarations.policy.as_ref().map(|(_, ask)| *ask)) {
-            questions.push((sample.name, Question::Decide(request, response)));
+        for role in &asked {
+            let of_role = match role.name {
+                "matcher" => vec![Question::Identify(request)],
+                "redactor" => vec![Question::Redact(request), Question::Redact(response)],
+                _ => vec![Question::Decide(request, response)],
+            };
+            questions.extend(of_role.into_iter().map(|one| (sample.name, one)));
         }
     }
     questions

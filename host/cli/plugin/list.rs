@@ -48,15 +48,8 @@ pub(super) fn list(cli: &Cli, at: Option<SocketAddr>) -> u8 {
 
 fn would_be(loaded: &Loaded) {
     for plugin in loaded.plugins() {
-        let routes = match plugin.routes() {
-            [] => String::new(),
-            routes => format!("  routes {}", routes.join(" ")),
-        };
-        say!(
-            "{}  sha256:{}{routes}",
-            plugin.name(),
-            &plugin.digest()[..16]
-        );
+        let (hash, routes) = (plugin.digest(), routed(plugin.routes()));
+        say!("{}  sha256:{}{routes}", plugin.name(), short(&hash));
         for line in plugin.describe() {
             say!("  {line}");
         }
@@ -66,11 +59,7 @@ fn would_be(loaded: &Loaded) {
 fn running(status: &gateway::Status) {
     say!("live, generation {}", status.generation);
     for plugin in &status.live {
-        let routes = match plugin.routes.as_slice() {
-            [] => String::new(),
-            routes => format!("  routes {}", routes.join(" ")),
-        };
-        let hash = short(&plugin.sha256);
+        let (hash, routes) = (short(&plugin.sha256), routed(&plugin.routes));
         say!(
             "  {}  sha256:{hash}  since {}{routes}",
             plugin.name,
@@ -118,6 +107,14 @@ fn running(status: &gateway::Status) {
     for plugin in &status.draining {
         let hash = short(&plugin.sha256);
         say!("  {}  sha256:{hash}  until {}", plugin.name, plugin.until);
+    }
+}
+
+/// The paths that a plugin is asked for, where these are not all.
+fn routed(routes: &[String]) -> String {
+    match routes {
+        [] => String::new(),
+        routes => format!("  routes {}", routes.join(" ")),
     }
 }
 
