@@ -305,6 +305,32 @@ fn check_tells_all_faults_or_none() {
 }
 
 #[test]
+fn check_prints_the_limits_in_force() {
+    let folder = Folder::new();
+    let ended = run(
+        &folder,
+        &["check", "--limits", "--set", "limits.streams=77"],
+    );
+    assert_eq!(ended.status, Some(0), "{}", ended.stderr);
+    assert!(
+        ended.stdout.contains("\nstreams = 77\n"),
+        "{}",
+        ended.stdout
+    );
+    assert!(
+        ended.stdout.contains("# default 8192: "),
+        "{}",
+        ended.stdout
+    );
+    // What is printed is a configuration.
+    std::fs::write(folder.path().join("ouli.toml"), &ended.stdout).unwrap();
+    let again = run(&folder, &["check", "--limits"]);
+    assert_eq!(again.stdout, ended.stdout, "{}", again.stderr);
+    let ended = run(&folder, &["check", "--limits", "--set", "limits.streams=0"]);
+    assert_eq!(ended.status, Some(2), "{}", ended.stdout);
+}
+
+#[test]
 fn plugin_list_shows_what_is_asked_in_which_order() {
     let folder = Folder::new();
     folder.put_plugin("own.wasm", &fixture("asked-matcher"));

@@ -38,6 +38,7 @@ pub(super) const PASSTHROUGH_EXAMPLES: &str =
 pub(super) const CHECK_EXAMPLES: &str = "\
 Examples:
   ouli-gateway check --config ci/ouli.toml --cassettes tests/cassettes
+  ouli-gateway check --limits
 
 Every fault of the configuration, the plugins and the cassettes is told at once.";
 

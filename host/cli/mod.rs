@@ -10,6 +10,7 @@ mod conversation;
 mod environment;
 mod examples;
 mod inspect;
+mod limits;
 mod plugin;
 mod say;
 mod serve;
@@ -55,6 +56,7 @@ fn command(cli: &Cli) -> u8 {
         | Some(
             Command::Record(_) | Command::Replay(_) | Command::Auto(_) | Command::Passthrough(_),
         ) => serve::serve(cli),
+        Some(Command::Check(check)) if check.limits => limits::print(cli),
         Some(Command::Check(_)) => inspect::check(cli),
         Some(Command::Plugin(command)) => plugin::run(cli, command),
         Some(Command::Cassette(CassetteCommand::List(_))) => inspect::cassettes(cli),

@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::fault::Problem;
-use super::limits::{Limits, TABLE};
+use super::limits::{Limits, rows};
 use super::section::{Section, expected, text};
 use super::tree::{Node, Value};
 use super::units::{ByteSize, Span};
@@ -20,6 +20,8 @@ pub struct Limit {
     pub key: &'static str,
     /// What it bounds.
     pub about: &'static str,
+    /// Why its default is what it is: a standard, what others ship, or a reason of our own.
+    pub source: &'static str,
     unit: Unit,
     /// The values that it may take, in its unit.
     range: RangeInclusive<u64>,
@@ -48,6 +50,15 @@ impl Limit {
         self.show(self.place.get(&mut limits.clone()))
     }
 
+    /// The line of `[limits]` that sets it to its value in `limits`.
+    pub fn line(&self, limits: &Limits) -> String {
+        let (key, value) = (self.key, self.shown(limits));
+        match self.unit {
+            Unit::Count => format!("{key} = {value}"),
+            Unit::Bytes | Unit::Micros => format!("{key} = \"{value}\""),
+        }
+    }
+
     /// True where each plugin may have a value of its own.
     pub fn is_of_plugin(&self) -> bool {
         let times = [
@@ -57,6 +68,12 @@ impl Limit {
             "prepare_time",
         ];
         self.key.starts_with("plugin_") || times.contains(&self.key)
+    }
+
+    /// The smallest and the largest value that it may have, as they are written in the
+    /// configuration.
+    pub fn bounds(&self) -> (String, String) {
+        (self.show(*self.range.start()), self.show(*self.range.end()))
     }
 
     fn show(&self, amount: u64) -> String {
@@ -76,7 +93,7 @@ impl Limit {
         if self.range.contains(&amount) {
             return Ok(amount);
         }
-        let (least, most) = (self.show(*self.range.start()), self.show(*self.range.end()));
+        let (least, most) = self.bounds();
         let problem = Problem::new(format!("{} is out of range", self.show(amount)));
         Err(problem.hint(format!("write a value from {least} to {most}")))
     }
@@ -113,7 +130,7 @@ pub(super) fn read_of_plugin(section: Section<'_>, all: &Limits) -> Limits {
 
 fn over(mut section: Section<'_>, base: Limits, wanted: impl Fn(&Limit) -> bool) -> Limits {
     let mut limits = base;
-    for limit in TABLE.iter().filter(|limit| wanted(limit)) {
+    for limit in rows().filter(|limit| wanted(limit)) {
         if let Some(amount) = section.read(limit.key, |node| limit.read(node)) {
             limit.place.set(&mut limits, amount);
         }
@@ -128,10 +145,12 @@ pub(super) const fn count(
     range: RangeInclusive<u64>,
     place: Place,
     about: &'static str,
+    source: &'static str,
 ) -> Limit {
     Limit {
         key,
         about,
+        source,
         unit: Unit::Count,
         range,
         place,
@@ -144,10 +163,12 @@ pub(super) const fn bytes(
     range: RangeInclusive<u64>,
     place: Place,
     about: &'static str,
+    source: &'static str,
 ) -> Limit {
     Limit {
         key,
         about,
+        source,
         unit: Unit::Bytes,
         range,
         place,
@@ -155,10 +176,16 @@ pub(super) const fn bytes(
 }
 
 /// A limit on a length of time, from a millisecond to a day.
-pub(super) const fn time(key: &'static str, place: Place, about: &'static str) -> Limit {
+pub(super) const fn time(
+    key: &'static str,
+    place: Place,
+    about: &'static str,
+    source: &'static str,
+) -> Limit {
     Limit {
         key,
         about,
+        source,
         unit: Unit::Micros,
         range: 1_000..=86_400_000_000,
         place,
@@ -201,9 +228,9 @@ mod tests {
     fn every_field_has_one_row_and_a_default_in_range() {
         let defaults = Limits::default();
         let fields = format!("{defaults:?}").matches(": ").count();
-        assert_eq!(fields, TABLE.len());
-        for limit in TABLE {
-            let same = TABLE.iter().filter(|other| other.key == limit.key);
+        assert_eq!(fields, rows().count());
+        for limit in rows() {
+            let same = rows().filter(|other| other.key == limit.key);
             assert_eq!(same.count(), 1, "{}", limit.key);
             let default = limit.place.get(&mut defaults.clone());
             assert!(limit.range.contains(&default), "{}", limit.key);
@@ -213,7 +240,7 @@ mod tests {
 
     #[test]
     fn every_row_sets_the_field_that_it_names() {
-        for limit in TABLE {
+        for limit in rows() {
             let mut limits = Limits::default();
             let amount = limit.range.start() + 1_000;
             limit.place.set(&mut limits, amount);

@@ -26,7 +26,7 @@ pub use choice::{Exhausted, Instances, LogFormat, Mode, OnDifference, OnError, U
 pub use endpoint::{Endpoint, Tls};
 pub use fault::{ConfigError, Fault, Problem};
 pub use limit::Limit;
-pub use limits::{Limits, TABLE as LIMITS};
+pub use limits::{Group, LIMITS, Limits};
 pub use overrides::Override;
 pub use plugin::Plugin;
 pub use timing::Timing;

@@ -52,7 +52,7 @@ pub enum Command {
     Passthrough(RunFlags),
     /// Tell every fault of the configuration, the plugins and the cassettes.
     #[command(after_help = CHECK_EXAMPLES)]
-    Check(RunFlags),
+    Check(CheckFlags),
     /// Record and replay a small upstream of its own; needs nothing else running.
     #[command(after_help = "Examples:\n  ouli-gateway demo")]
     Demo,
@@ -140,6 +140,18 @@ pub struct RunFlags {
     pub files: FileFlags,
 }
 
+/// The flags of `check`.
+#[derive(Debug, Default, Args)]
+pub struct CheckFlags {
+    /// Print every limit in force with its meaning, its range and where its default is from, as a
+    /// section for a configuration.
+    #[arg(long)]
+    pub limits: bool,
+    /// What is checked.
+    #[command(flatten)]
+    pub run: RunFlags,
+}
+
 /// What a command line has, whatever its command.
 #[derive(Default)]
 struct Parts<'a> {
@@ -178,7 +190,7 @@ impl Cli {
             Some(Command::Replay(run)) => Parts::of_run(Some(Mode::Replay), run),
             Some(Command::Auto(run)) => Parts::of_run(Some(Mode::Auto), run),
             Some(Command::Passthrough(run)) => Parts::of_run(Some(Mode::Passthrough), run),
-            Some(Command::Check(run)) => Parts::of_run(None, run),
+            Some(Command::Check(check)) => Parts::of_run(None, &check.run),
             Some(Command::Plugin(PluginCommand::List { files, .. })) => Parts::of_files(files),
             Some(Command::Cassette(CassetteCommand::List(files))) => Parts::of_files(files),
             Some(Command::Cassette(CassetteCommand::Show { files, .. })) => Parts::of_files(files),
