@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use criterion::{Criterion, SamplingMode};
 use ouli_gateway::cassette::{self, Changes, Folder};
+use ouli_gateway::config::Limits;
 use ouli_gateway::plugin::Plugins;
 use ouli_gateway::session::{Index, Session, Sessions};
 use serde::de::IgnoredAny;
@@ -78,7 +79,7 @@ impl Large {
     }
 
     fn index(&self, plugins: &Arc<Plugins>) -> (Arc<Session>, Index) {
-        let sessions = Sessions::new(Arc::clone(&self.folder), 1, Vec::new());
+        let sessions = Sessions::new(Arc::clone(&self.folder), &Limits::default(), Vec::new());
         let session = sessions.get(SESSION).unwrap();
         sessions.load(&session, false).unwrap();
         assert_eq!(session.len() as u64, EXCHANGES);

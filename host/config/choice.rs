@@ -32,6 +32,15 @@ pub enum Exhausted {
     Miss,
 }
 
+/// What follows when more is to be recorded than the recorder keeps up with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnRecorderFull {
+    /// Clients wait, for `limits.recorder_wait` at most.
+    Wait,
+    /// The exchange is not recorded.
+    Drop,
+}
+
 /// How log lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
@@ -113,6 +122,17 @@ impl Choice for Exhausted {
         match self {
             Self::Repeat => "repeat",
             Self::Miss => "miss",
+        }
+    }
+}
+
+impl Choice for OnRecorderFull {
+    const ALL: &'static [Self] = &[Self::Wait, Self::Drop];
+
+    fn word(&self) -> &'static str {
+        match self {
+            Self::Wait => "wait",
+            Self::Drop => "drop",
         }
     }
 }

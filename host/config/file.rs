@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use super::choice::{Exhausted, LogFormat, Unused};
+use super::choice::{Exhausted, LogFormat, OnRecorderFull, Unused};
 use super::endpoint::{self, Defaults, Endpoint};
 use super::fault::Problem;
 use super::limit::{self, read_span};
@@ -15,15 +15,18 @@ use super::{Builtin, Config, Fsync, Limits, Mode, PathsOrDefault, Redaction, Ups
 
 /// Reads the whole file. Where a fault is collected the value is a default that nobody will use.
 pub(super) fn read(mut root: Section<'_>) -> Config {
-    let endpoints = endpoints(&mut root);
     let limits = root
         .section("limits")
         .map_or_else(Limits::default, limit::read);
+    let endpoints = endpoints(&mut root, limits.endpoints);
     let plugins = plugins(&mut root, &limits);
     let config = Config {
         cassettes: root.path_or("cassettes", "cassettes"),
         plugin_folders: plugin_folders(&mut root),
         exhausted: root.read("exhausted", choice).unwrap_or(Exhausted::Repeat),
+        on_recorder_full: root
+            .read("on_recorder_full", choice)
+            .unwrap_or(OnRecorderFull::Wait),
         timing: root.read("timing", timing).unwrap_or_default(),
         descriptors: root.paths("descriptors").unwrap_or_default(),
         strict: root.read("strict", flag).unwrap_or(false),
@@ -47,7 +50,7 @@ pub(super) fn read(mut root: Section<'_>) -> Config {
     config
 }
 
-fn endpoints(root: &mut Section<'_>) -> Vec<Endpoint> {
+fn endpoints(root: &mut Section<'_>, most: usize) -> Vec<Endpoint> {
     let mode = root.read("mode", choice);
     let session = root
         .read("session", endpoint::session)
@@ -61,6 +64,11 @@ fn endpoints(root: &mut Section<'_>) -> Vec<Endpoint> {
             root.missing("endpoint", problem.hint(hint));
         }
         return vec![Endpoint::implied(mode, &session)];
+    }
+    if let Some(section) = sections.get(most) {
+        let problem = Problem::new(format!("there are more than {most} endpoints"));
+        let problem = problem.hint("raise `limits.endpoints`, or start a second gateway");
+        root.fault_at(&section.place(), problem);
     }
     let defaults = Defaults {
         mode,

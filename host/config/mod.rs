@@ -22,7 +22,9 @@ mod tree;
 mod units;
 mod upstream;
 
-pub use choice::{Exhausted, Instances, LogFormat, Mode, OnDifference, OnError, Unused};
+pub use choice::{
+    Exhausted, Instances, LogFormat, Mode, OnDifference, OnError, OnRecorderFull, Unused,
+};
 pub use endpoint::{Endpoint, Tls};
 pub use fault::{ConfigError, Fault, Problem};
 pub use limit::Limit;
@@ -45,6 +47,8 @@ pub struct Config {
     pub plugin_folders: PathsOrDefault,
     /// What a repeated request gets once its recorded responses are used up.
     pub exhausted: Exhausted,
+    /// What follows when more is to be recorded than the recorder keeps up with.
+    pub on_recorder_full: OnRecorderFull,
     /// At what pace recorded streams are replayed.
     pub timing: Timing,
     /// Descriptor sets of protocol buffers, so that messages of gRPC can be read by their fields.

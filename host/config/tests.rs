@@ -8,6 +8,7 @@ cassettes = "tapes"
 session = "suite"
 plugins = ["plugins", "/opt/plugins"]
 exhausted = "miss"
+on_recorder_full = "drop"
 strict = true
 report = "out/verdict.json"
 fsync = "250ms"
@@ -71,6 +72,7 @@ fn a_full_file_is_read() {
     assert!(config.plugin_folders.written);
     assert_eq!(config.plugin_folders.paths[1], Path::new("/opt/plugins"));
     assert_eq!(config.exhausted, Exhausted::Miss);
+    assert_eq!(config.on_recorder_full, OnRecorderFull::Drop);
     assert_eq!(
         config.report.unwrap(),
         Path::new("/work/conf/out/verdict.json")

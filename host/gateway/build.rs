@@ -17,12 +17,6 @@ use crate::session::Sessions;
 use crate::tls::{self, TlsError};
 use crate::upstream::Bounds;
 
-/// Exchanges that are written as one group at most, and the bytes after which a group is full.
-const GROUP: (NonZero<usize>, u64) = (NonZero::new(256).expect("not zero"), 8 << 20);
-
-/// Cassettes that are open for writing at once.
-const OPEN: NonZero<usize> = NonZero::new(64).expect("not zero");
-
 /// Why a gateway does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -95,13 +89,15 @@ fn cassette(error: &CassetteError) -> StartError {
 }
 
 pub(super) fn writer(folder: &Folder, config: &Config) -> Result<Writer, StartError> {
-    let queue = NonZero::new(config.limits.recorder_queue).unwrap_or(NonZero::<usize>::MIN);
+    let limits = &config.limits;
+    // No limit on a count begins below one.
+    let count = |count| NonZero::new(count).unwrap_or(NonZero::<usize>::MIN);
     let options = WriterOptions {
-        queue,
-        group: GROUP.0,
-        group_bytes: GROUP.1,
-        open: OPEN,
-        inline: config.limits.inline_body as u64,
+        queue: count(limits.recorder_queue),
+        group: count(limits.cassette_group),
+        group_bytes: limits.cassette_group_bytes as u64,
+        open: count(limits.open_cassettes),
+        inline: limits.inline_body as u64,
         sync: match config.fsync {
             Fsync::Each => SyncWhen::Each,
             Fsync::Every(interval) => SyncWhen::Interval(interval),

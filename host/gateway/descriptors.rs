@@ -8,9 +8,6 @@ use crate::config::Config;
 use crate::exchange::grpc::Schema;
 use crate::fault::chain;
 
-/// Bytes that one file may have. Sets of large organisations have some megabytes.
-const MOST: usize = 64 << 20;
-
 /// A path and what stands there.
 type File = (PathBuf, Arc<[u8]>);
 
@@ -87,7 +84,7 @@ pub fn schema(config: &Config) -> Result<Schema, String> {
 
 fn files(config: &Config) -> Result<Vec<File>, String> {
     let read = config.descriptors.iter().map(|path| {
-        let bytes = sources::read(path, MOST);
+        let bytes = sources::read(path, config.limits.descriptor_file);
         let bytes = bytes.map_err(|error| format!("descriptors: {}: {error}", path.display()))?;
         Ok((path.clone(), bytes))
     });

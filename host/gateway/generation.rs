@@ -8,7 +8,7 @@ use super::descriptors::Descriptors;
 use super::swap::{self, Rejected, Slot, Swap};
 use super::wanted::wanted;
 use super::{Options, StartError};
-use crate::config::Config;
+use crate::config::{Config, LIMITS};
 use crate::exchange::grpc::Schema;
 use crate::plugin::Plugin;
 use crate::session::Sessions;
@@ -51,41 +51,39 @@ impl Loaded {
             ("fsync", new.fsync != old.fsync),
             ("log_format", new.log_format != old.log_format),
             ("[redaction] env", new.redaction.env != old.redaction.env),
-            (
-                "limits.connections",
-                new.limits.connections != old.limits.connections,
-            ),
-            (
-                "limits.in_flight",
-                new.limits.in_flight != old.limits.in_flight,
-            ),
-            ("limits.streams", new.limits.streams != old.limits.streams),
-            (
-                "limits.sessions",
-                new.limits.sessions != old.limits.sessions,
-            ),
-            (
-                "limits.cassette",
-                new.limits.cassette != old.limits.cassette,
-            ),
-            (
-                "limits.inline_body",
-                new.limits.inline_body != old.limits.inline_body,
-            ),
-            (
-                "limits.recorder_queue",
-                new.limits.recorder_queue != old.limits.recorder_queue,
-            ),
-            (
-                "limits.recording_memory",
-                new.limits.recording_memory != old.limits.recording_memory,
-            ),
         ];
         for (key, _) in changed.iter().filter(|(_, changed)| *changed) {
             tracing::warn!("`{key}` changed: it takes effect at the next start");
         }
+        let limits = LIMITS.iter().flat_map(|group| group.rows);
+        for limit in limits.filter(|limit| AT_START.contains(&limit.key)) {
+            if limit.shown(&new.limits) != limit.shown(&old.limits) {
+                let key = limit.key;
+                tracing::warn!("`limits.{key}` changed: it takes effect at the next start");
+            }
+        }
     }
 }
+
+/// Limits of what is made once and outlives reloads.
+const AT_START: [&str; 16] = [
+    "connections",
+    "in_flight",
+    "in_flight_wait",
+    "in_flight_queue",
+    "streams",
+    "memory",
+    "recording_memory",
+    "recorder_queue",
+    "cassette",
+    "inline_body",
+    "cassette_group",
+    "cassette_group_bytes",
+    "open_cassettes",
+    "sessions",
+    "secrets",
+    "secret_bytes",
+];
 
 /// Reads and loads everything for the first time. Any fault ends it.
 pub(super) fn first(options: &Options) -> Result<Loaded, StartError> {

@@ -28,7 +28,7 @@ pub use generation::{Loaded, config};
 use crate::cassette::Writer;
 use crate::config::{Mode, Override, Unused};
 use crate::drain::Drain;
-use crate::mode::{Live, Page, Snapshot};
+use crate::mode::{Live, Page, Snapshot, Turns};
 use crate::session::{Budget, Recorder, RecorderBounds, Sessions, Verdict};
 use board::Board;
 use listeners::Listeners;
@@ -120,11 +120,13 @@ impl Gateway {
         let config = Arc::clone(&loaded.config);
         let cassettes = Arc::new(folder(&config)?);
         let writer = Arc::new(build::writer(&cassettes, &config)?);
-        let bounds = RecorderBounds::from(&config.limits);
+        let limits = &config.limits;
+        let budget = Budget::new(limits.memory, limits.recording_memory);
+        let bounds = RecorderBounds::from(limits);
         let (recorder, thread) =
             Recorder::start(Arc::clone(&writer), bounds).map_err(StartError::Thread)?;
         let named = build::secrets(&config, options.environment);
-        let sessions = Arc::new(Sessions::new(cassettes, config.limits.sessions, named));
+        let sessions = Arc::new(Sessions::new(cassettes, &config.limits, named));
         let snapshot = build::snapshot(&loaded, None, options.worker_count())?;
         build::warm(&snapshot, &sessions)?;
         let board = Arc::new(Board::default());
@@ -134,9 +136,14 @@ impl Gateway {
             snapshot: ArcSwap::from_pointee(snapshot),
             sessions,
             recorder,
-            budget: Budget::new(config.limits.recording_memory),
-            turns: Arc::new(Semaphore::new(config.limits.in_flight)),
-            streams: Arc::new(Semaphore::new(config.limits.streams)),
+            budget,
+            turns: Turns::new(
+                limits.in_flight,
+                limits.in_flight_queue,
+                limits.in_flight_wait,
+            ),
+            streams: Arc::new(Semaphore::new(limits.streams)),
+            late: Arc::new(Semaphore::new(limits.recorder_queue)),
             drain: Drain::default(),
         });
         let mut listeners = Listeners::new(&options, Arc::clone(&live), &config)?;

@@ -13,9 +13,6 @@ use crate::drain::{Drain, Stop};
 use crate::mode::{Gate, Live};
 use crate::server::{self, Slots};
 
-/// Listeners that may wait to be opened on one worker.
-const QUEUE: usize = 64;
-
 /// A socket to accept from.
 pub(super) struct Accept {
     pub(super) socket: TcpListener,
@@ -34,7 +31,9 @@ pub(super) struct Worker {
 
 impl Worker {
     pub(super) fn start(number: usize, live: Arc<Live>, slots: Slots) -> io::Result<Self> {
-        let (accepts, queue) = mpsc::channel(QUEUE);
+        // One place for each endpoint that there may be.
+        let most = live.snapshot.load().config.limits.endpoints;
+        let (accepts, queue) = mpsc::channel(most);
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let (tell, ready) = std::sync::mpsc::sync_channel(1);
         let thread = std::thread::Builder::new()

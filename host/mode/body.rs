@@ -6,14 +6,14 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
-use tokio::sync::OwnedSemaphorePermit;
 
-use super::capture::Tee;
 use super::context::{Lasting, Live};
 use super::paced::Paced;
 use super::talk::Frames;
+use super::tee::Tee;
+use super::turns::Turn;
 use crate::server::Busy;
+use crate::upstream::Inbound;
 
 /// A response's body with what it holds on to until it is sent.
 pub struct Outgoing {
@@ -21,7 +21,7 @@ pub struct Outgoing {
     /// It is a stream that may last.
     lasts: bool,
     _busy: Option<Busy>,
-    _permit: Option<OwnedSemaphorePermit>,
+    _permit: Option<Turn>,
     _lasting: Option<Lasting>,
 }
 
@@ -34,7 +34,7 @@ enum Source {
         sized: bool,
     },
     /// From the upstream.
-    Passing(Incoming),
+    Passing(Inbound),
     /// From the upstream, and recorded.
     Teed(Box<Tee>),
     /// From the cassette, piece by piece.
@@ -71,7 +71,7 @@ impl Outgoing {
         Self::new(Source::Talk(frames)).lasting(true)
     }
 
-    pub(super) fn passing(body: Incoming) -> Self {
+    pub(super) fn passing(body: Inbound) -> Self {
         Self::new(Source::Passing(body))
     }
 
@@ -96,12 +96,7 @@ impl Outgoing {
     }
 
     /// Holds these until it is sent. A stream gives its turn back where there is a place for it.
-    pub(super) fn holding(
-        mut self,
-        live: &Live,
-        busy: Busy,
-        permit: Option<OwnedSemaphorePermit>,
-    ) -> Self {
+    pub(super) fn holding(mut self, live: &Live, busy: Busy, permit: Option<Turn>) -> Self {
         self._busy = Some(busy);
         self._lasting = if self.lasts { live.lasting() } else { None };
         self._permit = permit.filter(|_| self._lasting.is_none());

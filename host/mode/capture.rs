@@ -1,17 +1,64 @@
-//! Copies a body while it passes, within limits; the client's bytes never wait for it.
+//! The copy of one body, within limits. Where the recorder has no room, what is copied is held back
+//! for a while, or the copy is given up: as `on_recorder_full` says.
 
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::HeaderMap;
-use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
+use http_body::Frame;
 
 use super::log::SharedLog;
+use crate::config::{Config, OnRecorderFull};
 use crate::exchange::stream::{Ending, Side};
-use crate::session::{Budget, Hold};
+use crate::session::{Budget, Hold, Wait};
+
+/// What a copy may take, and what follows where there is no room for it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Terms {
+    /// Bytes of one body.
+    pub(super) most: usize,
+    /// What follows where the recorder is full.
+    pub(super) on_full: OnRecorderFull,
+    /// How long is waited for room.
+    pub(super) patience: Duration,
+}
+
+impl From<&Config> for Terms {
+    fn from(config: &Config) -> Self {
+        Self {
+            most: config.limits.recorded_body,
+            on_full: config.on_recorder_full,
+            patience: config.limits.recorder_wait,
+        }
+    }
+}
+
+/// Why there is nothing of a body to be recorded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Lost {
+    /// It did not come whole, or is too large.
+    Partial(String),
+    /// The recorder had no room for it.
+    Dropped(String),
+}
+
+impl Lost {
+    /// The recorder has no memory left.
+    pub(super) fn no_room() -> Self {
+        let reason = "too much was being recorded at once (limits.recording_memory)";
+        Self::Dropped(reason.to_owned())
+    }
+
+    /// The same, said of one side.
+    pub(super) fn of(self, what: &str) -> Self {
+        match self {
+            Self::Partial(reason) => Self::Partial(format!("{what} is not whole: {reason}")),
+            Self::Dropped(reason) => Self::Dropped(reason),
+        }
+    }
+}
 
 /// How far the copy of a body came.
 #[derive(Debug)]
@@ -22,17 +69,19 @@ enum State {
     Whole(HeaderMap),
     /// It broke off: who did it, and how.
     Cut(Ending, String),
-    /// It will not be recorded, for this reason.
-    Lost(String),
+    /// It will not be recorded.
+    Lost(Lost),
 }
 
 /// The copy of one body. The task that sends the body fills it, the end of the exchange takes it.
 #[derive(Debug)]
 pub(super) struct Capture {
-    bytes: BytesMut,
+    bytes: Vec<u8>,
     hold: Hold,
     state: State,
-    most: usize,
+    terms: Terms,
+    /// Bytes wait for room.
+    waiting: Option<Box<Wait>>,
     /// The length that was told before. Who sends a body of a known length need not wait for its
     /// end.
     declared: Option<u64>,
@@ -53,27 +102,25 @@ pub(super) struct Taken {
 
 impl Taken {
     /// The whole body, or why it is none.
-    pub(super) fn whole(self) -> Result<Self, String> {
+    pub(super) fn whole(self) -> Result<Self, Lost> {
         match self.cut {
-            Some((_, reason)) => Err(reason),
+            Some((_, reason)) => Err(Lost::Partial(reason)),
             None => Ok(self),
         }
     }
 }
 
-/// Called with what was captured, or why there is nothing.
-type Finish = Box<dyn FnOnce(Result<Taken, String>) + Send>;
-
 /// A copy that two tasks can reach.
 pub(super) type Shared = Arc<Mutex<Capture>>;
 
 impl Capture {
-    pub(super) fn new(most: usize, budget: &Budget) -> Self {
+    pub(super) fn new(terms: Terms, budget: &Budget) -> Self {
         Self {
-            bytes: BytesMut::new(),
+            bytes: Vec::new(),
             hold: budget.hold(),
             state: State::Open,
-            most,
+            terms,
+            waiting: None,
             declared: None,
             log: None,
         }
@@ -90,52 +137,91 @@ impl Capture {
     }
 
     /// Takes note of a length that was told beforehand: one that is too large is not even begun.
-    fn declare(&mut self, length: Option<u64>) {
+    pub(super) fn declare(&mut self, length: Option<u64>) {
         self.declared = length;
-        if length.is_some_and(|length| length > self.most as u64) {
-            self.lose_as_too_large();
+        if length.is_some_and(|length| length > self.terms.most as u64) {
+            self.lose(self.too_large());
         }
     }
 
-    fn lose_as_too_large(&mut self) {
-        let most = self.most;
-        self.lose(format!(
+    fn too_large(&self) -> Lost {
+        let most = self.terms.most;
+        Lost::Partial(format!(
             "the body is larger than {most} bytes (limits.recorded_body)"
-        ));
+        ))
     }
 
-    fn frame(&mut self, frame: &Frame<Bytes>) {
+    /// Copies a frame. Pending while it is to be held back; it is offered again then.
+    pub(super) fn poll_frame(&mut self, cx: &mut Context<'_>, frame: &Frame<Bytes>) -> Poll<()> {
         if let Some(data) = frame.data_ref() {
-            self.data(data);
+            return self.poll_data(cx, data);
         }
         if let (Some(trailers), State::Open) = (frame.trailers_ref(), &self.state) {
             self.state = State::Whole(trailers.clone());
             self.note();
         }
+        Poll::Ready(())
     }
 
-    pub(super) fn data(&mut self, data: &[u8]) {
+    /// Copies bytes. Pending while they are to be held back; they are offered again then.
+    pub(super) fn poll_data(&mut self, cx: &mut Context<'_>, data: &[u8]) -> Poll<()> {
         if !matches!(self.state, State::Open) {
-            return;
+            return Poll::Ready(());
         }
-        if self.bytes.len() + data.len() > self.most {
-            self.lose_as_too_large();
-        } else if self.hold.grow(data.len()) {
+        if self.bytes.len() + data.len() > self.terms.most {
+            self.lose(self.too_large());
+        } else if self.has_room(data.len()) {
             self.bytes.extend_from_slice(data);
             self.note();
+        } else if self.terms.on_full == OnRecorderFull::Drop || !self.hold.may_ever_have(data.len())
+        {
+            self.lose(Lost::no_room());
         } else {
-            self.lose("too much is being recorded at once (limits.recording_memory)".to_owned());
+            return self.poll_room(cx, data);
         }
+        Poll::Ready(())
+    }
+
+    fn poll_room(&mut self, cx: &mut Context<'_>, data: &[u8]) -> Poll<()> {
+        let budget = self.hold.budget();
+        let mut wait = self
+            .waiting
+            .take()
+            .unwrap_or_else(|| Box::new(budget.wait(self.terms.patience)));
+        match wait.poll(cx, || self.has_room(data.len())) {
+            Poll::Pending => {
+                self.waiting = Some(wait);
+                return Poll::Pending;
+            }
+            Poll::Ready(true) => {
+                self.bytes.extend_from_slice(data);
+                self.note();
+            }
+            Poll::Ready(false) => self.lose(Lost::no_room()),
+        }
+        Poll::Ready(())
+    }
+
+    /// Makes room for more bytes, with some to spare where there is enough.
+    fn has_room(&mut self, more: usize) -> bool {
+        let (length, capacity) = (self.bytes.len() + more, self.bytes.capacity());
+        if length <= capacity {
+            return true;
+        }
+        let spare = length.max(capacity / 2 * 3);
+        let wanted = [spare, length]
+            .into_iter()
+            .find(|wanted| self.hold.grow(wanted - capacity));
+        if let Some(wanted) = wanted {
+            self.bytes.reserve_exact(wanted - self.bytes.len());
+        }
+        wanted.is_some()
     }
 
     fn note(&mut self) {
-        let Some((side, log)) = &self.log else {
-            return;
-        };
-        let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
-        if !log.note(*side, self.bytes.len() as u64) {
-            drop(log);
-            self.lose("too much is being recorded at once (limits.recording_memory)".to_owned());
+        if let Some((side, log)) = &self.log {
+            let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
+            log.note(*side, self.bytes.len() as u64);
         }
     }
 
@@ -154,33 +240,37 @@ impl Capture {
         }
     }
 
-    fn has_all(&self) -> bool {
+    /// True where all of a body of a known length is here.
+    pub(super) fn has_all(&self) -> bool {
         self.declared == Some(self.bytes.len() as u64)
     }
 
-    fn lose(&mut self, reason: String) {
+    fn lose(&mut self, lost: Lost) {
         if matches!(self.state, State::Open) {
-            self.state = State::Lost(reason);
-            self.forget();
+            self.state = State::Lost(lost);
+            self.waiting = None;
+            self.bytes = Vec::new();
+            self.hold = self.hold.empty();
         }
     }
 
     /// What was captured, or why there is nothing.
-    pub(super) fn take(&mut self) -> Result<Taken, String> {
+    pub(super) fn take(&mut self) -> Result<Taken, Lost> {
         if self.has_all() {
             self.end();
         }
-        let state = std::mem::replace(&mut self.state, State::Lost("it was taken".to_owned()));
-        let (trailers, cut) = match state {
+        self.waiting = None;
+        let taken = State::Lost(Lost::Partial("it was taken".to_owned()));
+        let (trailers, cut) = match std::mem::replace(&mut self.state, taken) {
             State::Whole(trailers) => (trailers, None),
             State::Cut(who, reason) => (HeaderMap::new(), Some((who, reason))),
             State::Open => {
                 let reason = "it was not sent to its end".to_owned();
                 (HeaderMap::new(), Some((Ending::Client, reason)))
             }
-            State::Lost(reason) => return Err(reason),
+            State::Lost(lost) => return Err(lost),
         };
-        let bytes = std::mem::take(&mut self.bytes).freeze();
+        let bytes = Bytes::from(std::mem::take(&mut self.bytes));
         let rest = self.hold.empty();
         Ok(Taken {
             bytes,
@@ -188,202 +278,5 @@ impl Capture {
             hold: std::mem::replace(&mut self.hold, rest),
             cut,
         })
-    }
-
-    fn forget(&mut self) {
-        self.bytes = BytesMut::new();
-        self.hold = self.hold.empty();
-    }
-}
-
-/// The body of a request, some of which may have been read before it was sent up.
-pub(super) struct Upward {
-    first: Bytes,
-    rest: Incoming,
-}
-
-impl From<Incoming> for Upward {
-    fn from(rest: Incoming) -> Self {
-        Self {
-            first: Bytes::new(),
-            rest,
-        }
-    }
-}
-
-impl Upward {
-    /// What was read already, then the rest.
-    pub(super) fn resumed(first: Bytes, rest: Incoming) -> Self {
-        Self { first, rest }
-    }
-}
-
-impl Body for Upward {
-    type Data = Bytes;
-    type Error = hyper::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        if !self.first.is_empty() {
-            let first = std::mem::take(&mut self.first);
-            return Poll::Ready(Some(Ok(Frame::data(first))));
-        }
-        Pin::new(&mut self.rest).poll_frame(cx)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.first.is_empty() && self.rest.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        if self.first.is_empty() {
-            self.rest.size_hint()
-        } else {
-            SizeHint::default()
-        }
-    }
-}
-
-/// The body of a request on its way up, copied.
-pub(super) struct TeedRequest {
-    body: Upward,
-    copy: Shared,
-}
-
-impl TeedRequest {
-    pub(super) fn new(body: Upward, copy: Shared) -> Self {
-        let mut locked = copy.lock().unwrap_or_else(PoisonError::into_inner);
-        locked.declare(body.size_hint().exact());
-        if body.is_end_stream() {
-            locked.end();
-        }
-        drop(locked);
-        Self { body, copy }
-    }
-}
-
-impl Body for TeedRequest {
-    type Data = Bytes;
-    type Error = hyper::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let polled = Pin::new(&mut self.body).poll_frame(cx);
-        if let Poll::Ready(next) = &polled {
-            let mut copy = self.copy.lock().unwrap_or_else(PoisonError::into_inner);
-            note(
-                &mut copy,
-                next.as_ref(),
-                self.body.is_end_stream(),
-                Ending::Client,
-            );
-        }
-        polled
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
-}
-
-/// The body of a response on its way down, copied; at its end the exchange is handed over.
-pub(super) struct Tee {
-    body: Incoming,
-    copy: Capture,
-    finish: Option<Finish>,
-}
-
-impl Tee {
-    /// `finish` is called once: with the whole body, or with the reason why it is not whole.
-    pub(super) fn new(
-        body: Incoming,
-        copy: Capture,
-        finish: impl FnOnce(Result<Taken, String>) + Send + 'static,
-    ) -> Self {
-        let mut tee = Self {
-            body,
-            copy,
-            finish: Some(Box::new(finish)),
-        };
-        let declared = tee.body.size_hint().exact();
-        tee.copy.declare(declared);
-        if tee.body.is_end_stream() {
-            tee.copy.end();
-            tee.hand_over();
-        }
-        tee
-    }
-
-    fn hand_over(&mut self) {
-        if let Some(finish) = self.finish.take() {
-            finish(self.copy.take());
-        }
-    }
-}
-
-impl Body for Tee {
-    type Data = Bytes;
-    type Error = hyper::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let polled = Pin::new(&mut self.body).poll_frame(cx);
-        if let Poll::Ready(next) = &polled {
-            let ended = self.body.is_end_stream();
-            note(&mut self.copy, next.as_ref(), ended, Ending::Server);
-            // Before the last bytes leave: who sees the end of the response may count on the
-            // exchange.
-            if ended || !matches!(next, Some(Ok(_))) {
-                self.hand_over();
-            }
-        }
-        polled
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
-}
-
-impl Drop for Tee {
-    fn drop(&mut self) {
-        if !self.copy.has_all() {
-            let reason = "the client left before the end".to_owned();
-            self.copy.cut(Ending::Client, reason);
-        }
-        self.hand_over();
-    }
-}
-
-/// Notes what came; where it is a fault, it is that of `sender`.
-fn note(
-    copy: &mut Capture,
-    next: Option<&Result<Frame<Bytes>, hyper::Error>>,
-    ended: bool,
-    sender: Ending,
-) {
-    match next {
-        Some(Ok(frame)) => {
-            copy.frame(frame);
-            if ended {
-                copy.end();
-            }
-        }
-        Some(Err(error)) => copy.cut(sender, format!("it broke off: {error}")),
-        None => copy.end(),
     }
 }

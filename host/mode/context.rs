@@ -3,7 +3,6 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
-use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use http::uri::{Authority, InvalidUri, PathAndQuery, Scheme};
@@ -11,15 +10,13 @@ use http::{HeaderValue, Uri};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::ExchangeError;
+use super::turns::{Turn, Turns};
 use crate::config::{self, Config};
 use crate::drain::Drain;
 use crate::exchange::redaction::Guard;
 use crate::plugin::Plugins;
 use crate::session::{Budget, Index, Recorder, Session, Sessions};
 use crate::upstream::{self, Upstream};
-
-/// How long a request waits for its turn before it is refused.
-const TURN: Duration = Duration::from_secs(1);
 
 /// One generation of everything that can be reloaded. Immutable but for indexes, which are made
 /// when first needed.
@@ -62,6 +59,7 @@ pub struct Route {
     authority: Authority,
     tls: Option<Arc<rustls::ClientConfig>>,
     bounds: upstream::Bounds,
+    turns: Turns,
     /// A client for each worker, so that no connection is shared between threads.
     clients: Box<[OnceLock<Upstream>]>,
 }
@@ -85,6 +83,11 @@ impl Route {
             authority: Authority::try_from(address.authority())?,
             address,
             tls,
+            turns: Turns::new(
+                bounds.in_flight,
+                bounds.in_flight_queue,
+                bounds.in_flight_wait,
+            ),
             bounds,
             clients: (0..workers).map(|_| OnceLock::new()).collect(),
         })
@@ -114,6 +117,12 @@ impl Route {
             .map_err(|error| ExchangeError::Gateway(error.to_string()))
     }
 
+    /// A turn for one request, at once or after a bounded wait.
+    pub(super) async fn turn(&self) -> Result<Turn, ExchangeError> {
+        let turn = self.turns.take().await;
+        turn.ok_or(ExchangeError::Busy("upstream_in_flight"))
+    }
+
     /// The client of a worker.
     pub(super) fn client(&self, worker: usize) -> &Upstream {
         let client = &self.clients[worker % self.clients.len()];
@@ -134,10 +143,12 @@ pub struct Live {
     pub sessions: Arc<Sessions>,
     /// The way to the cassettes.
     pub recorder: Recorder,
-    /// Bytes held for recording.
+    /// Bytes held for exchanges.
     pub budget: Budget,
+    /// Places for exchanges whose clients are gone, which wait for room in the recorder's queue.
+    pub late: Arc<Semaphore>,
     /// Turns for requests (`limits.in_flight`).
-    pub turns: Arc<Semaphore>,
+    pub turns: Turns,
     /// Places for streams, which last longer than a turn should (`limits.streams`).
     pub streams: Arc<Semaphore>,
     /// Who must finish before the process ends.
@@ -207,16 +218,13 @@ impl Snapshot {
 }
 
 impl Live {
-    /// A turn for one request, at once or after a bounded wait.
-    pub(super) async fn permit(&self) -> Result<OwnedSemaphorePermit, ExchangeError> {
-        let turns = Arc::clone(&self.turns);
-        if let Ok(permit) = Arc::clone(&turns).try_acquire_owned() {
-            return Ok(permit);
+    /// A turn for one request, at once or after a bounded wait; none while memory is scarce.
+    pub(super) async fn permit(&self) -> Result<Turn, ExchangeError> {
+        if self.budget.is_scarce() {
+            return Err(ExchangeError::Memory);
         }
-        match tokio::time::timeout(TURN, turns.acquire_owned()).await {
-            Ok(Ok(permit)) => Ok(permit),
-            Ok(Err(_)) | Err(_) => Err(ExchangeError::Busy),
-        }
+        let turn = self.turns.take().await;
+        turn.ok_or(ExchangeError::Busy("in_flight"))
     }
 }
 

@@ -4,9 +4,11 @@ use std::sync::{Arc, PoisonError};
 
 use http::{HeaderMap, StatusCode};
 
-use super::capture::Taken;
+use super::capture::{Lost, Taken, Terms};
 use super::context::{Asked, Live};
+use super::delivery::{self, Delivery};
 use super::log::SharedLog;
+use crate::config::OnRecorderFull;
 use crate::exchange::redaction::Guard;
 use crate::exchange::stream::Ending;
 use crate::exchange::{self, Content, Fields};
@@ -26,10 +28,11 @@ pub(super) struct Draft {
     plugins: Arc<Plugins>,
     guard: Arc<Guard>,
     flow: Option<(Kind, SharedLog)>,
+    terms: Terms,
 }
 
 /// What was captured of a body, or why there is nothing.
-pub(super) type Half = Result<Taken, String>;
+pub(super) type Half = Result<Taken, Lost>;
 
 impl Draft {
     pub(super) fn new(
@@ -49,6 +52,7 @@ impl Draft {
             plugins: Arc::clone(&asked.snapshot.plugins),
             guard: Arc::clone(&asked.snapshot.guard),
             flow: None,
+            terms: Terms::from(&*asked.snapshot.config),
         }
     }
 
@@ -58,21 +62,31 @@ impl Draft {
         self
     }
 
-    /// Both bodies came to their end, or will not: the exchange is recorded or dropped.
-    pub(super) fn finish(self, request: Half, response: Half) {
-        match self.both(request, response) {
-            Ok((request, response, ending)) => self.hand_over(request, response, ending),
-            Err(reason) => {
-                let session = self.session.name();
+    /// Both bodies came to their end, or will not: the exchange is recorded or not. What it gives is
+    /// still to be delivered: until then the client is held back.
+    pub(super) fn finish(self, request: Half, response: Half) -> Option<Delivery> {
+        let lost = match self.both(request, response) {
+            Ok((request, response, ending)) => return self.hand_over(request, response, ending),
+            Err(lost) => lost,
+        };
+        let session = self.session.name();
+        let outcome = match lost {
+            Lost::Partial(reason) => {
                 tracing::warn!(%session, "not recorded: {reason}");
-                self.session.tally().count(Outcome::Partial(reason));
+                Outcome::Partial(reason)
             }
-        }
+            Lost::Dropped(reason) => {
+                tracing::warn!(%session, "dropped: {reason}");
+                Outcome::Dropped(reason)
+            }
+        };
+        self.session.tally().count(outcome);
+        None
     }
 
     /// Only of a stream a part is worth something: its units are whole, and it is said how it
     /// ended.
-    fn both(&self, request: Half, response: Half) -> Result<(Taken, Taken, Ending), String> {
+    fn both(&self, request: Half, response: Half) -> Result<(Taken, Taken, Ending), Lost> {
         let (cut_request, cut_response) = match &self.flow {
             Some((Kind::Grpc | Kind::WebSocket, _)) => (true, true),
             Some((Kind::Body(Some(_)), _)) => (false, true),
@@ -80,15 +94,13 @@ impl Draft {
         };
         let check =
             |half: Half, cut: bool| half.and_then(|it| if cut { Ok(it) } else { it.whole() });
-        let response = check(response, cut_response)
-            .map_err(|reason| format!("the response is not whole: {reason}"))?;
-        let request = check(request, cut_request)
-            .map_err(|reason| format!("the request is not whole: {reason}"))?;
+        let response = check(response, cut_response).map_err(|lost| lost.of("the response"))?;
+        let request = check(request, cut_request).map_err(|lost| lost.of("the request"))?;
         let ending = response.cut.as_ref().map_or(Ending::Complete, |cut| cut.0);
         Ok((request, response, ending))
     }
 
-    fn hand_over(self, sent: Taken, came: Taken, ending: Ending) {
+    fn hand_over(self, sent: Taken, came: Taken, ending: Ending) -> Option<Delivery> {
         if let Some(key) = self.key {
             self.session.begin_writing(key);
         }
@@ -126,24 +138,18 @@ impl Draft {
             pending: self.key,
             held,
         };
-        give(&self.live, Box::new(job));
+        give(&self.live, Box::new(job), self.terms)
     }
 }
 
-/// Into the queue at once where it has room; else a task waits for it, so that the client does not.
-fn give(live: &Arc<Live>, job: Box<Job>) {
-    let Err(job) = live.recorder.offer(job) else {
-        return;
-    };
-    let recorder = live.recorder.clone();
-    live.drain.spawn(async move {
-        let (session, pending) = (Arc::clone(&job.session), job.pending);
-        if !recorder.give(job).await {
-            let reason = "the recorder has ended".to_owned();
-            session.tally().count(Outcome::Failed(reason));
-            if let Some(key) = pending {
-                session.end_writing(key);
-            }
+/// Into the queue at once where it has room; else it is dropped, or to be delivered.
+fn give(live: &Arc<Live>, job: Box<Job>, terms: Terms) -> Option<Delivery> {
+    let job = live.recorder.offer(job).err()?;
+    match terms.on_full {
+        OnRecorderFull::Wait => Some(Delivery::new(live, job, terms.patience)),
+        OnRecorderFull::Drop => {
+            delivery::give_up(&job, delivery::full());
+            None
         }
-    });
+    }
 }

@@ -9,12 +9,13 @@ use http_body_util::{BodyExt, Empty, Full};
 use hyper::body::Incoming;
 
 use super::ExchangeError;
-use super::capture::{Shared, TeedRequest, Upward};
+use super::capture::Shared;
 use super::context::Asked;
+use super::tee::{TeedRequest, Upward};
 use crate::config::Scheme;
 use crate::exchange::forwarding::{self, Rewrite};
 use crate::exchange::{self, Content, Fields};
-use crate::upstream;
+use crate::upstream::{self, Inbound};
 
 /// A request's head as it goes up: what is sent is what is recorded.
 #[derive(Clone, Debug)]
@@ -62,12 +63,13 @@ pub(super) fn head<B>(asked: &Asked<'_>, request: &Request<B>, restrict_codings:
     }
 }
 
-/// Sends; returns with the head of the response. Its hop-by-hop fields are gone.
+/// Sends, once the upstream has a turn; returns with the head of the response. Its hop-by-hop
+/// fields are gone.
 pub(super) async fn send(
     asked: &Asked<'_>,
     head: Head,
     body: Sent,
-) -> Result<Response<Incoming>, ExchangeError> {
+) -> Result<Response<Inbound>, ExchangeError> {
     let Some(route) = &asked.endpoint.upstream else {
         return Err(ExchangeError::NoUpstream(asked.endpoint.name.to_string()));
     };
@@ -81,11 +83,12 @@ pub(super) async fn send(
     if route.address.scheme == Scheme::H2c {
         *request.version_mut() = Version::HTTP_2;
     }
+    let turn = route.turn().await?;
     let response = route.client(asked.gate.worker).send(request).await?;
     let (mut parts, body) = response.into_parts();
     parts.headers = forwarding::response(parts.headers);
     parts.version = Version::HTTP_11;
-    Ok(Response::from_parts(parts, body))
+    Ok(Response::from_parts(parts, body.holding(turn)))
 }
 
 fn into_body(body: Sent) -> upstream::Body {

@@ -31,8 +31,8 @@ impl Log {
         Arc::new(Mutex::new(self))
     }
 
-    /// Notes that one side has sent `end` bytes by now. False where the budget has no room for it.
-    pub(super) fn note(&mut self, side: Side, end: u64) -> bool {
+    /// Notes that one side has sent `end` bytes by now.
+    pub(super) fn note(&mut self, side: Side, end: u64) {
         let at = u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX);
         if let Some(last) = self.arrivals.last_mut()
             && last.side == side
@@ -40,13 +40,12 @@ impl Log {
             && last.end != end
         {
             last.end = end;
-            return true;
+            return;
         }
-        let room = self.hold.grow(size_of::<Arrival>());
-        if room {
-            self.arrivals.push(Arrival { side, end, at });
-        }
-        room
+        self.arrivals.push(Arrival { side, end, at });
+        // Whether there is room is looked at when the bytes themselves are copied.
+        self.hold
+            .set(self.arrivals.capacity() * size_of::<Arrival>());
     }
 
     /// The arrivals, and their share of the budget.

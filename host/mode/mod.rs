@@ -4,8 +4,10 @@
 mod body;
 mod capture;
 mod context;
+mod delivery;
 mod draft;
 mod forward;
+mod held;
 mod log;
 mod own;
 mod paced;
@@ -15,20 +17,21 @@ mod respond;
 mod scratch;
 mod select;
 mod talk;
+mod tee;
 mod tunnel;
+mod turns;
 mod unanswered;
 
 pub use body::Outgoing;
 pub use context::{Endpoint, Gate, Live, Page, Route, Snapshot};
 pub use own::PLUGINS_PATH;
 pub use respond::ExchangeError;
+pub use turns::Turns;
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use http::uri::PathAndQuery;
 use http::{Method, Request, Response};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
 
 use crate::config::Mode;
@@ -133,21 +136,4 @@ async fn socket(
         Mode::Replay => talk::socket(asked, request, held).await,
         Mode::Auto => talk::socket_or_tunnel(asked, request, held).await,
     }
-}
-
-/// Reads a body whole, up to `most` bytes.
-async fn whole(body: Incoming, most: usize) -> Result<Bytes, ExchangeError> {
-    use http_body::Body as _;
-    if body.is_end_stream() {
-        return Ok(Bytes::new());
-    }
-    let collected = Limited::new(body, most).collect().await;
-    let collected = collected.map_err(|error| {
-        if error.is::<LengthLimitError>() {
-            ExchangeError::TooLarge { most }
-        } else {
-            ExchangeError::Downstream(error.to_string())
-        }
-    })?;
-    Ok(collected.to_bytes())
 }

@@ -1,5 +1,6 @@
 //! Asks the upstream and passes its answer on; while recording, a copy goes to the cassette.
 
+use std::future::poll_fn;
 use std::sync::{Arc, PoisonError};
 
 use bytes::Bytes;
@@ -10,15 +11,18 @@ use hyper::body::Incoming;
 
 use super::ExchangeError;
 use super::body::Outgoing;
-use super::capture::{Capture, Shared, Taken, Tee, Upward};
+use super::capture::{Capture, Lost, Shared, Taken, Terms};
 use super::context::Asked;
 use super::draft::{Draft, Half};
 use super::forward::{self, Head, Sent};
 use super::log::{Log, SharedLog};
+use super::tee::{Tee, Upward};
 use super::unanswered::Unanswered;
+use crate::config::OnRecorderFull;
 use crate::exchange::stream::Side;
 use crate::exchange::{grpc, pieces};
-use crate::session::{Kind, Outcome};
+use crate::session::{Hold, Kind, Outcome};
+use crate::upstream::Inbound;
 
 /// Asks the upstream; nothing is kept.
 pub(super) async fn pass(
@@ -27,11 +31,14 @@ pub(super) async fn pass(
 ) -> Result<Response<Outgoing>, ExchangeError> {
     let head = forward::head(asked, &request, false);
     let body = Sent::Passing(request.into_body());
-    let response = forward::send(asked, head, body).await?;
+    let mut response = forward::send(asked, head, body).await?;
     let lasts = matches!(
         body_kind(response.headers(), response.body()),
         Some(Some(_))
     ) || grpc::is_call(response.headers());
+    if lasts {
+        response.body_mut().let_last();
+    }
     Ok(response.map(|body| Outgoing::passing(body).lasting(lasts)))
 }
 
@@ -50,8 +57,7 @@ pub(super) fn sending(asked: &Asked<'_>, head: &Head, body: Upward) -> (Sent, Re
     let budget = &asked.gate.live.budget;
     let log = grpc::is_call(&head.headers).then(|| Log::new(budget).shared());
     if body.is_end_stream() && log.is_none() {
-        let nothing = Recorded::whole(asked, Bytes::new());
-        return (Sent::Whole(Bytes::new()), nothing);
+        return (Sent::Whole(Bytes::new()), Recorded::nothing(asked));
     }
     let copy = logged(asked, Side::Client, log.as_ref()).shared();
     let teed = Sent::Teed(body, Arc::clone(&copy));
@@ -60,8 +66,8 @@ pub(super) fn sending(asked: &Asked<'_>, head: &Head, body: Upward) -> (Sent, Re
 }
 
 fn logged(asked: &Asked<'_>, side: Side, log: Option<&SharedLog>) -> Capture {
-    let most = asked.snapshot.config.limits.recorded_body;
-    let copy = Capture::new(most, &asked.gate.live.budget);
+    let terms = Terms::from(&*asked.snapshot.config);
+    let copy = Capture::new(terms, &asked.gate.live.budget);
     match log {
         Some(log) => copy.logged(side, Arc::clone(log)),
         None => copy,
@@ -76,20 +82,38 @@ pub(super) struct Recorded {
 }
 
 impl Recorded {
-    /// A body that was read before it is sent.
-    pub(super) fn whole(asked: &Asked<'_>, bytes: Bytes) -> Self {
-        let mut hold = asked.gate.live.budget.hold();
-        let body = if hold.grow(bytes.len()) {
-            RequestBody::Whole(Ok(Taken {
-                bytes,
-                trailers: HeaderMap::new(),
-                hold,
-                cut: None,
-            }))
-        } else {
-            let reason = "too much is being recorded at once (limits.recording_memory)";
-            RequestBody::Whole(Err(reason.to_owned()))
-        };
+    /// No body.
+    pub(super) fn nothing(asked: &Asked<'_>) -> Self {
+        Self::holding(Bytes::new(), asked.gate.live.budget.hold())
+    }
+
+    /// A body that was read before it is sent. Where it is to be held back for room, this waits.
+    pub(super) async fn whole(asked: &Asked<'_>, bytes: Bytes) -> Self {
+        let budget = &asked.gate.live.budget;
+        let terms = Terms::from(&*asked.snapshot.config);
+        let mut hold = budget.hold();
+        let size = bytes.len();
+        let mut room = hold.grow(size);
+        if !room && terms.on_full == OnRecorderFull::Wait && hold.may_ever_have(size) {
+            let mut wait = budget.wait(terms.patience);
+            room = poll_fn(|cx| wait.poll(cx, || hold.grow(size))).await;
+        }
+        if room {
+            return Self::holding(bytes, hold);
+        }
+        Self {
+            body: RequestBody::Whole(Err(Lost::no_room())),
+            log: None,
+        }
+    }
+
+    fn holding(bytes: Bytes, hold: Hold) -> Self {
+        let body = RequestBody::Whole(Ok(Taken {
+            bytes,
+            trailers: HeaderMap::new(),
+            hold,
+            cut: None,
+        }));
         Self { body, log: None }
     }
 }
@@ -141,14 +165,14 @@ pub(super) async fn ask_and_record(
             return Err(error);
         }
     };
-    Ok(record_response(asked, request, response, sent, key))
+    Ok(record_response(asked, request, response, sent, key).await)
 }
 
 /// Passes a response on and records the exchange at its end.
-pub(super) fn record_response(
+pub(super) async fn record_response(
     asked: &Asked<'_>,
     request: crate::exchange::Request,
-    response: Response<Incoming>,
+    response: Response<Inbound>,
     sent: Recorded,
     key: Option<u128>,
 ) -> Response<Outgoing> {
@@ -168,16 +192,19 @@ pub(super) fn record_response(
         draft = draft.flowing(kind, log);
     }
     let sent = sent.body;
-    let tee = Tee::new(body, copy, move |came| draft.finish(sent.take(), came));
+    let mut tee = Tee::new(body, copy, move |came| draft.finish(sent.take(), came));
+    if let Some(mut delivery) = tee.delivery() {
+        poll_fn(|cx| delivery.poll(cx)).await;
+    }
+    if lasts {
+        tee.let_last();
+    }
     Response::from_parts(parts, Outgoing::teed(tee).lasting(lasts))
 }
 
 /// The units of a response that may be a stream: of some types those that the type has, of others
 /// chunks where the length is not told. None where it is none.
-fn body_kind(
-    headers: &HeaderMap,
-    body: &Incoming,
-) -> Option<Option<crate::exchange::stream::Unit>> {
+fn body_kind(headers: &HeaderMap, body: &Inbound) -> Option<Option<crate::exchange::stream::Unit>> {
     let content_type = headers.get(CONTENT_TYPE).and_then(|it| it.to_str().ok());
     let unit = content_type.and_then(pieces::unit);
     if unit.is_some() {

@@ -11,10 +11,11 @@ use hyper::body::Incoming;
 use super::body::Outgoing;
 use super::context::Asked;
 use super::forward::{self, Head, Sent};
+use super::held::Held;
 use super::paced::Paced;
 use super::record::{Recorded, ask_and_record};
 use super::respond::Asks;
-use super::{ExchangeError, talk, whole};
+use super::{ExchangeError, talk};
 use crate::config::{self, Timing};
 use crate::exchange::coding::{self, Coding};
 use crate::exchange::pieces::cut;
@@ -39,7 +40,7 @@ pub(super) async fn replay(
         return talk::call(asked, request).await;
     }
     let wanted = Wanted::of(&request);
-    let (_, _, looked_up) = look_up(asked, request).await?;
+    let (_, _held, looked_up) = look_up(asked, request).await?;
     match find(asked, &looked_up) {
         Found::Hit(entry) => hit(asked, &entry, &wanted).await,
         Found::Spent(count) => Err(miss(asked, &looked_up, Some(count))),
@@ -56,13 +57,14 @@ pub(super) async fn auto(
         return talk::call_or_ask(asked, request).await;
     }
     let wanted = Wanted::of(&request);
-    let (head, body, looked_up) = look_up(asked, request).await?;
+    let (head, held, looked_up) = look_up(asked, request).await?;
+    let body = held.bytes.clone();
     let key = looked_up.keyed.key.hash();
     asked.session.settled(key).await;
     if let Found::Hit(entry) = find(asked, &looked_up) {
         return hit(asked, &entry, &wanted).await;
     }
-    let sent = Recorded::whole(asked, body.clone());
+    let sent = Recorded::whole(asked, body.clone()).await;
     ask_and_record(asked, head, Sent::Whole(body), sent, Some(key)).await
 }
 
@@ -84,12 +86,12 @@ pub(super) async fn rehearse(asked: &Asked<'_>) {
 async fn look_up(
     asked: &Asked<'_>,
     request: Request<Incoming>,
-) -> Result<(Head, Bytes, LookedUp), ExchangeError> {
+) -> Result<(Head, Held, LookedUp), ExchangeError> {
     let head = forward::head(asked, &request, true);
-    let most = asked.snapshot.config.limits.request_body;
-    let body = whole(request.into_body(), most).await?;
-    let request = as_recorded(asked, &head, &body)?;
-    Ok((head, body, look_up_request(asked, request).await?))
+    let mut held = Held::read(asked, request.into_body()).await?;
+    let request = as_recorded(asked, &head, &held.bytes)?;
+    held.add_decoded(request.body.inline());
+    Ok((head, held, look_up_request(asked, request).await?))
 }
 
 /// Looks a request up in the form in which it would be recorded.

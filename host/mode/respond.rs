@@ -57,9 +57,12 @@ pub enum ExchangeError {
     /// The client wants a tunnel.
     #[error("CONNECT is not served: this is a reverse proxy; send requests to its address")]
     Connect,
-    /// Too many requests are at work.
-    #[error("too many requests at once (limits.in_flight)")]
-    Busy,
+    /// Too many requests are at work, in all or for one upstream; the setting says which.
+    #[error("too many requests at once (limits.{0})")]
+    Busy(&'static str),
+    /// Too much is held already.
+    #[error("as much is held in memory as may be (limits.memory)")]
+    Memory,
     /// Too many streams are at work.
     #[error("too many WebSockets and other streams at once (limits.streams)")]
     TooManyStreams,
@@ -109,7 +112,8 @@ impl ExchangeError {
             Self::Undecodable(_) => Shape("coding", 415, "the body cannot be decoded"),
             Self::Downstream(_) => Shape("request", 400, "the request cannot be used"),
             Self::Connect => Shape("request", 405, "CONNECT is not served"),
-            Self::Busy => Shape("limit", 503, "too many requests"),
+            Self::Busy(_) => Shape("limit", 503, "too many requests"),
+            Self::Memory => Shape("limit", 503, "too much in memory"),
             Self::TooManyStreams => Shape("limit", 503, "too many streams"),
             Self::Handshake(_) => Shape("handshake", 400, "the handshake cannot be used"),
             Self::NoEndpoint(_) | Self::NoUpstream(_) => {
@@ -218,7 +222,8 @@ pub(super) fn log(error: &ExchangeError) {
     match error {
         ExchangeError::Miss(miss) => tracing::warn!("{}", miss.to_text()),
         ExchangeError::Upstream(_)
-        | ExchangeError::Busy
+        | ExchangeError::Busy(_)
+        | ExchangeError::Memory
         | ExchangeError::TooManyStreams
         | ExchangeError::TooManySessions { .. }
         | ExchangeError::NoUpstream(_) => {
@@ -262,7 +267,8 @@ mod tests {
             (ExchangeError::Undecodable("x".into()), 415, "coding"),
             (ExchangeError::Downstream("x".into()), 400, "request"),
             (ExchangeError::Connect, 405, "request"),
-            (ExchangeError::Busy, 503, "limit"),
+            (ExchangeError::Busy("in_flight"), 503, "limit"),
+            (ExchangeError::Memory, 503, "limit"),
             (ExchangeError::TooManySessions { most: 1 }, 503, "limit"),
             (ExchangeError::NoEndpoint("x".into()), 503, "endpoint"),
             (ExchangeError::NoUpstream("x".into()), 503, "endpoint"),

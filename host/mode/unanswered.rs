@@ -61,7 +61,8 @@ impl Drop for Unanswered {
         if let Some(waiting) = self.0.take() {
             let sent = waiting.sent.lock();
             let sent = sent.unwrap_or_else(PoisonError::into_inner).take();
-            waiting.draft.finish(sent, Ok(waiting.nothing));
+            // Nobody is left to be held back for it.
+            drop(waiting.draft.finish(sent, Ok(waiting.nothing)));
         }
     }
 }

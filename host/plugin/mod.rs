@@ -66,6 +66,8 @@ pub struct Bounds {
     pub age: Duration,
     /// Bytes of memory above which a copy is not kept.
     pub idle_memory: usize,
+    /// Copies that each thread keeps.
+    pub idle_copies: usize,
     /// Calls at once.
     pub in_flight: usize,
     /// Failures within `failure_window` after which the plugin is paused.
@@ -115,6 +117,7 @@ impl From<&Limits> for Bounds {
             calls: limits.plugin_calls,
             age: limits.plugin_age,
             idle_memory: limits.plugin_idle_memory,
+            idle_copies: limits.plugin_idle_copies,
             in_flight: limits.plugin_in_flight,
             failures: limits.plugin_failures,
             failure_window: limits.plugin_failure_window,

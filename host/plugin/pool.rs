@@ -10,10 +10,6 @@ use std::time::Duration;
 use super::Bounds;
 use super::instance::Instance;
 
-/// Idle copies that one thread keeps. More may run at once; those beyond are dropped when they come
-/// back.
-const IDLE: usize = 8;
-
 /// Parts of a stock. Each thread has one of its own, as far as there are enough.
 const SHARDS: usize = 16;
 
@@ -47,7 +43,8 @@ impl Pool {
             return;
         }
         let mut idle = lock(&self.shards[SHARD.with(|shard| *shard)]);
-        if idle.len() < IDLE {
+        // More may run at once; those beyond are dropped when they come back.
+        if idle.len() < bounds.idle_copies {
             idle.push(instance);
         }
     }

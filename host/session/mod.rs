@@ -19,11 +19,11 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use tokio::sync::Notify;
 
-pub use budget::{Budget, Hold};
+pub use budget::{Budget, Hold, Wait};
 pub use comparison::{Comparison, Corpus, Differences};
 pub use index::{Exhausted, Found, Index};
 pub use line::{Chosen, Line};
-pub use recorder::{Captured, Job, Recorder, RecorderBounds};
+pub use recorder::{Captured, Job, Recorder, RecorderBounds, Room};
 pub use registry::{SessionError, Sessions};
 pub use said::Unheard;
 pub use shape::{Flow, Kind};

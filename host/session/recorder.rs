@@ -5,17 +5,17 @@
 //! same cassette, and so that no thread which serves clients ever waits for a plugin's redaction or
 //! a disk.
 
-use std::sync::Arc;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::mpsc;
 
 use super::shape::{self, Flow};
 use super::{Hold, Outcome, Session};
-use crate::cassette::{Ack, Check, Done, Item, Refusal, WriteError, Writer};
+use crate::cassette::{Ack, Check, Done, Item, Refusal, WriteError, Writer, body_digest};
 use crate::config::Limits;
 use crate::exchange::coding;
 use crate::exchange::redaction::{Guard, Secrets};
-use crate::exchange::{Exchange, Request, Response, Stream};
+use crate::exchange::{Content, Exchange, Request, Response, Stream};
 use crate::fault::chain;
 use crate::plugin::{Decision, Plugins};
 
@@ -28,6 +28,10 @@ pub struct RecorderBounds {
     pub decoded: coding::Bounds,
     /// Bytes of all messages of one conversation when they are decoded.
     pub stream: u64,
+    /// Bytes of decoded exchanges that wait to be written.
+    pub writing: usize,
+    /// Bytes of a body that is kept in memory once it is written.
+    pub inline: usize,
 }
 
 impl From<&Limits> for RecorderBounds {
@@ -39,6 +43,8 @@ impl From<&Limits> for RecorderBounds {
                 ratio: limits.decoded_ratio as u64,
             },
             stream: limits.decoded_stream as u64,
+            writing: limits.recording_memory,
+            inline: limits.inline_body,
         }
     }
 }
@@ -92,8 +98,13 @@ impl Recorder {
         let thread = std::thread::Builder::new()
             .name("ouli-recorder".to_owned())
             .spawn(move || {
+                let mut desk = Desk {
+                    writer: &writer,
+                    bounds,
+                    writing: Arc::default(),
+                };
                 while let Some(job) = jobs.blocking_recv() {
-                    record(*job, &writer, bounds);
+                    desk.record(*job);
                 }
                 if let Err(error) = writer.flush() {
                     tracing::error!("the last recordings: {}", chain(&error));
@@ -109,20 +120,135 @@ impl Recorder {
         })
     }
 
-    /// Hands an exchange over and waits for room in the queue. False where the thread has ended.
-    pub async fn give(&self, job: Box<Job>) -> bool {
-        self.queue.send(job).await.is_ok()
+    /// Waits for room in the queue for one exchange. None where the thread has ended.
+    pub fn room(&self) -> impl Future<Output = Option<Room>> + Send + use<> {
+        let queue = self.queue.clone();
+        async move { queue.reserve_owned().await.ok().map(Room) }
     }
 }
 
-fn record(job: Job, writer: &Writer, bounds: RecorderBounds) {
-    let session = Arc::clone(&job.session);
-    let pending = job.pending;
-    if let Err(outcome) = try_record(job, writer, bounds) {
-        report(&session, &outcome);
-        session.tally().count(outcome);
-        release(&session, pending);
+/// Room in the queue for one exchange.
+pub struct Room(mpsc::OwnedPermit<Box<Job>>);
+
+impl Room {
+    /// Hands an exchange over.
+    pub fn give(self, job: Box<Job>) {
+        self.0.send(job);
     }
+}
+
+/// What the thread works with.
+struct Desk<'a> {
+    writer: &'a Writer,
+    bounds: RecorderBounds,
+    writing: Arc<Writing>,
+}
+
+/// Bytes of exchanges that the writer has and has not written yet. They are decoded, so they may be
+/// far more than what was captured.
+#[derive(Default)]
+struct Writing {
+    bytes: Mutex<usize>,
+    written: Condvar,
+}
+
+impl Writing {
+    fn lock(&self) -> MutexGuard<'_, usize> {
+        self.bytes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds bytes, once there is room for them; what is larger than all room is alone.
+    fn begin(&self, more: usize, most: usize) {
+        let has_no_room = |bytes: &mut usize| *bytes > 0 && *bytes + more > most;
+        let waited = self.written.wait_while(self.lock(), has_no_room);
+        *waited.unwrap_or_else(PoisonError::into_inner) += more;
+    }
+
+    fn end(&self, bytes: usize) {
+        *self.lock() -= bytes;
+        self.written.notify_one();
+    }
+}
+
+impl Desk<'_> {
+    fn record(&mut self, job: Job) {
+        let session = Arc::clone(&job.session);
+        let pending = job.pending;
+        if let Err(outcome) = self.try_record(job) {
+            report(&session, &outcome);
+            session.tally().count(outcome);
+            release(&session, pending);
+        }
+    }
+
+    fn try_record(&mut self, job: Job) -> Result<(), Outcome> {
+        let session = Arc::clone(&job.session);
+        let exchange = shape::exchange(job.captured, &self.bounds)?;
+        let redacted = job
+            .plugins
+            .redact(exchange, session.name(), session.secrets())
+            .map_err(|failure| Outcome::Failed(failure.to_string()))?;
+        for (rule, times) in &redacted.counts {
+            session.tally().redacted(rule, *times);
+        }
+        let mut exchange = redacted.exchange;
+        match job
+            .plugins
+            .decide(&exchange, session.name(), session.secrets())
+        {
+            Ok(Decision::Keep(tags)) => exchange.tags = tags,
+            Ok(Decision::Skip(reason)) => return Err(Outcome::Skipped(reason)),
+            Err(failure) => return Err(Outcome::Failed(failure.to_string())),
+        }
+        look_at_bytes(&exchange, &job.guard, session.secrets())?;
+        open(&session, self.writer, job.append)?;
+        let check = Guarded {
+            guard: job.guard,
+            secrets: Arc::clone(session.secrets()),
+        };
+        let size = size(&exchange);
+        self.writing.begin(size, self.bounds.writing);
+        let mut held = job.held;
+        held.truncate(1);
+        if let Some(hold) = held.first_mut() {
+            hold.set(size);
+        }
+        let kept = job.append.then(|| exchange.clone());
+        let (pending, inline) = (job.pending, self.bounds.inline);
+        let writing = Arc::clone(&self.writing);
+        let item = Item {
+            session: session.name().to_string(),
+            exchange,
+            check: Arc::new(check),
+            done: Done::new(move |result| {
+                finish(&session, result, kept.map(|kept| beside(kept, inline)));
+                release(&session, pending);
+                drop(held);
+                writing.end(size);
+            }),
+        };
+        self.writer.submit(item);
+        Ok(())
+    }
+}
+
+/// Bytes of all bodies and messages.
+fn size(exchange: &Exchange) -> usize {
+    let sizes = exchange.contents().map(|content| content.inline().len());
+    sizes.sum()
+}
+
+/// An exchange as it is read back: large bodies stay beside the cassette.
+fn beside(mut exchange: Exchange, inline: usize) -> Exchange {
+    for content in exchange.contents_mut() {
+        if let Content::Inline(bytes) = content
+            && bytes.len() > inline
+        {
+            let (digest, size) = (body_digest(bytes), bytes.len() as u64);
+            *content = Content::Stored { digest, size };
+        }
+    }
+    exchange
 }
 
 fn release(session: &Session, pending: Option<u128>) {
@@ -137,51 +263,12 @@ fn report(session: &Session, outcome: &Outcome) {
     match outcome {
         Outcome::Refused { reason, .. } => tracing::error!(%session, "not written: {reason}"),
         Outcome::Failed(reason) => tracing::error!(%session, "not recorded: {reason}"),
-        Outcome::Partial(reason) => tracing::warn!(%session, "not recorded: {reason}"),
+        Outcome::Partial(reason) | Outcome::Dropped(reason) => {
+            tracing::warn!(%session, "not recorded: {reason}");
+        }
         Outcome::Skipped(reason) => tracing::debug!(%session, "not recorded: {reason}"),
         Outcome::Hit | Outcome::Miss | Outcome::Recorded => {}
     }
-}
-
-fn try_record(job: Job, writer: &Writer, bounds: RecorderBounds) -> Result<(), Outcome> {
-    let session = Arc::clone(&job.session);
-    let exchange = shape::exchange(job.captured, &bounds)?;
-    let redacted = job
-        .plugins
-        .redact(exchange, session.name(), session.secrets())
-        .map_err(|failure| Outcome::Failed(failure.to_string()))?;
-    for (rule, times) in &redacted.counts {
-        session.tally().redacted(rule, *times);
-    }
-    let mut exchange = redacted.exchange;
-    match job
-        .plugins
-        .decide(&exchange, session.name(), session.secrets())
-    {
-        Ok(Decision::Keep(tags)) => exchange.tags = tags,
-        Ok(Decision::Skip(reason)) => return Err(Outcome::Skipped(reason)),
-        Err(failure) => return Err(Outcome::Failed(failure.to_string())),
-    }
-    look_at_bytes(&exchange, &job.guard, session.secrets())?;
-    open(&session, writer, job.append)?;
-    let check = Guarded {
-        guard: job.guard,
-        secrets: Arc::clone(session.secrets()),
-    };
-    let kept = job.append.then(|| exchange.clone());
-    let (pending, held) = (job.pending, job.held);
-    let item = Item {
-        session: session.name().to_string(),
-        exchange,
-        check: Arc::new(check),
-        done: Done::new(move |result| {
-            finish(&session, result, kept);
-            release(&session, pending);
-            drop(held);
-        }),
-    };
-    writer.submit(item);
-    Ok(())
 }
 
 /// Bytes that are no text reach the disk as base64, so they are looked at as they are.

@@ -7,8 +7,9 @@ use tokio::sync::Notify;
 
 use super::{Entry, Session, Tally};
 use crate::cassette::{CassetteError, Changes, Folder, Loaded};
+use crate::config::Limits;
 use crate::exchange::Exchange;
-use crate::exchange::redaction::Secrets;
+use crate::exchange::redaction::{SecretBounds, Secrets};
 
 /// What was done with a session's cassette so far.
 #[derive(Debug, Default)]
@@ -41,6 +42,7 @@ pub enum SessionError {
 pub struct Sessions {
     folder: Arc<Folder>,
     most: usize,
+    secrets: SecretBounds,
     /// Values that are secret in every session, by the name of their rule.
     named: Vec<(String, String)>,
     all: RwLock<HashMap<Arc<str>, Arc<Session>>>,
@@ -49,10 +51,14 @@ pub struct Sessions {
 impl Sessions {
     /// No session yet; cassettes are in `folder`. `named` are secrets that are known from the
     /// start.
-    pub fn new(folder: Arc<Folder>, most: usize, named: Vec<(String, String)>) -> Self {
+    pub fn new(folder: Arc<Folder>, limits: &Limits, named: Vec<(String, String)>) -> Self {
         Self {
             folder,
-            most,
+            most: limits.sessions,
+            secrets: SecretBounds {
+                count: limits.secrets,
+                bytes: limits.secret_bytes,
+            },
             named,
             all: RwLock::default(),
         }
@@ -116,7 +122,7 @@ impl Sessions {
     }
 
     fn make(&self, name: Arc<str>) -> Session {
-        let secrets = Secrets::default();
+        let secrets = Secrets::within(self.secrets);
         for (name, value) in &self.named {
             secrets.add_named(name, value.as_bytes());
         }

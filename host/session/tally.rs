@@ -21,6 +21,8 @@ pub enum Outcome {
     Skipped(String),
     /// Answered by the upstream; it ended early, so it is not recorded, for this reason.
     Partial(String),
+    /// Answered by the upstream; the recorder was full, for this reason.
+    Dropped(String),
     /// Answered by the upstream; refused at the last look before the disk.
     Refused {
         /// The id of the rule.
@@ -48,6 +50,8 @@ pub struct Reasons {
     pub skipped: BTreeMap<String, u64>,
     /// Ended early.
     pub partial: BTreeMap<String, u64>,
+    /// The recorder was full.
+    pub dropped: BTreeMap<String, u64>,
     /// Held a secret at the last look.
     pub refused: BTreeMap<String, u64>,
     /// Could not be recorded.
@@ -65,6 +69,7 @@ impl Tally {
             Outcome::Recorded => self.recorded.fetch_add(1, Ordering::Relaxed),
             Outcome::Skipped(reason) => self.add(|all| &mut all.skipped, reason, 1),
             Outcome::Partial(reason) => self.add(|all| &mut all.partial, reason, 1),
+            Outcome::Dropped(reason) => self.add(|all| &mut all.dropped, reason, 1),
             Outcome::Refused { rule, .. } => self.add(|all| &mut all.refused, rule, 1),
             Outcome::Failed(reason) => self.add(|all| &mut all.failed, reason, 1),
         };

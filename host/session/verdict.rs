@@ -30,6 +30,8 @@ pub struct SessionReport {
     pub skipped: std::collections::BTreeMap<String, u64>,
     /// Ended early and not recorded, by reason.
     pub partial: std::collections::BTreeMap<String, u64>,
+    /// Not recorded because the recorder was full, by reason.
+    pub dropped: std::collections::BTreeMap<String, u64>,
     /// Refused before the disk, by rule.
     pub refused: std::collections::BTreeMap<String, u64>,
     /// Not recorded because of a fault, by reason.
@@ -97,6 +99,7 @@ impl SessionReport {
         let counts = [
             &mut self.skipped,
             &mut self.partial,
+            &mut self.dropped,
             &mut self.refused,
             &mut self.failed,
         ];
@@ -132,6 +135,7 @@ impl SessionReport {
         let rest = [
             ("not recorded", &self.skipped),
             ("ended early", &self.partial),
+            ("dropped", &self.dropped),
             ("refused", &self.refused),
             ("failed", &self.failed),
         ];
@@ -188,6 +192,7 @@ fn judge(session: &Session, strict: bool, unused_fails: bool) -> SessionReport {
         unused,
         skipped: reasons.skipped,
         partial: reasons.partial,
+        dropped: reasons.dropped,
         refused: reasons.refused,
         failed: reasons.failed,
         redactions: reasons.redactions,
@@ -201,6 +206,12 @@ fn failures(misses: u64, reasons: &Reasons) -> Vec<String> {
     let mut failures = Vec::new();
     if misses > 0 {
         failures.push(format!("{misses} requests were not found in the cassette"));
+    }
+    let dropped: u64 = reasons.dropped.values().sum();
+    if dropped > 0 {
+        failures.push(format!(
+            "{dropped} exchanges were dropped because the recorder was full (on_recorder_full)"
+        ));
     }
     let refused: u64 = reasons.refused.values().sum();
     if refused > 0 {

@@ -1,23 +1,36 @@
 //! The door for sockets out: one pooled client per upstream, with time limits on every phase.
 
+mod body;
 mod connector;
 mod tunnel;
 
+use std::pin::pin;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
+use http_body::Body as _;
 use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::Incoming;
 use hyper_util::client::legacy::Client as Pooled;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use tokio::time::Instant;
 
+pub use body::{BodyError, Inbound};
+use body::{LastPart, Outbound};
 use connector::Connector;
 pub use connector::Dialled;
 use tunnel::Tunnels;
 pub use tunnel::{Opened, Way};
 
 use crate::config::{Limits, Scheme, Upstream as Address};
+
+/// Header fields for which hyper has room on the stack; any other number costs an allocation for
+/// each response.
+const HYPER_HEADERS: usize = 100;
+
+const TOO_LARGE: &str = "the head of its response is too large (limits.upstream_header_bytes, \
+                         limits.upstream_headers)";
 
 /// What is sent to an upstream.
 pub type Body = UnsyncBoxBody<Bytes, Box<dyn std::error::Error + Send + Sync>>;
@@ -35,8 +48,26 @@ pub struct Bounds {
     pub idle_timeout: Duration,
     /// Idle connections kept for one upstream.
     pub idle_connections: usize,
+    /// Bytes of the head of a response.
+    pub header_bytes: usize,
+    /// Header fields of a response.
+    pub headers: usize,
+    /// Time between two parts of a response's body.
+    pub body_idle_timeout: Duration,
+    /// Bytes of one response on HTTP/2 that may be held here.
+    pub stream_window: u32,
+    /// Bytes of all responses of one connection on HTTP/2 that may be held here.
+    pub connection_window: u32,
+    /// Bytes of one request on HTTP/2 that wait to be sent.
+    pub send_buffer: usize,
     /// Bytes that a tunnel over HTTP/2 may hold here.
     pub tunnel_window: u32,
+    /// Requests under way.
+    pub in_flight: usize,
+    /// Requests that wait for a turn.
+    pub in_flight_queue: usize,
+    /// Time that they wait.
+    pub in_flight_wait: Duration,
 }
 
 impl From<&Limits> for Bounds {
@@ -47,7 +78,16 @@ impl From<&Limits> for Bounds {
             first_byte_timeout: limits.first_byte_timeout,
             idle_timeout: limits.upstream_idle_timeout,
             idle_connections: limits.upstream_idle_connections,
+            header_bytes: limits.upstream_header_bytes,
+            headers: limits.upstream_headers,
+            body_idle_timeout: limits.upstream_body_idle_timeout,
+            stream_window: limits.upstream_stream_window,
+            connection_window: limits.upstream_connection_window,
+            send_buffer: limits.upstream_send_buffer,
             tunnel_window: limits.http2_stream_window,
+            in_flight: limits.upstream_in_flight,
+            in_flight_queue: limits.in_flight_queue,
+            in_flight_wait: limits.in_flight_wait,
         }
     }
 }
@@ -88,10 +128,12 @@ pub enum UpstreamError {
 /// A client for one upstream. Clones share its pool.
 #[derive(Clone, Debug)]
 pub struct Upstream {
-    client: Pooled<Connector, Body>,
+    client: Pooled<Connector, Outbound>,
     tunnels: Tunnels,
     target: String,
     first_byte_timeout: Duration,
+    body_idle_timeout: Duration,
+    headers: usize,
 }
 
 impl Upstream {
@@ -103,7 +145,8 @@ impl Upstream {
     ) -> Self {
         let tunnels = Tunnels::new(target, tls.as_ref(), bounds);
         let connector = Connector::new(target.clone(), tls, bounds);
-        let client = Pooled::builder(TokioExecutor::new())
+        let mut client = Pooled::builder(TokioExecutor::new());
+        client
             .timer(TokioTimer::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(bounds.idle_timeout)
@@ -112,24 +155,61 @@ impl Upstream {
             // Only a request that was never written is sent again: the pool's connection had closed
             // before it.
             .retry_canceled_requests(true)
-            .http2_initial_stream_window_size(256 << 10)
-            .http2_initial_connection_window_size(1 << 20)
-            .build(connector);
+            .http1_max_buf_size(bounds.header_bytes)
+            .http2_max_header_list_size(u32::try_from(bounds.header_bytes).unwrap_or(u32::MAX))
+            .http2_max_send_buf_size(bounds.send_buffer)
+            .http2_initial_stream_window_size(bounds.stream_window)
+            .http2_initial_connection_window_size(bounds.connection_window);
+        if bounds.headers != HYPER_HEADERS {
+            client.http1_max_headers(bounds.headers);
+        }
         Self {
-            client,
+            client: client.build(connector),
             tunnels,
             target: format!("{}:{}", target.host, target.port),
             first_byte_timeout: bounds.first_byte_timeout,
+            body_idle_timeout: bounds.body_idle_timeout,
+            headers: bounds.headers,
         }
     }
 
     /// Sends a request; returns with the head of the response, its body still on the way.
-    pub async fn send(&self, request: Request<Body>) -> Result<Response<Incoming>, UpstreamError> {
-        let limit = self.first_byte_timeout;
-        match tokio::time::timeout(limit, self.client.request(request)).await {
-            Ok(Ok(response)) => Ok(response),
-            Ok(Err(error)) => Err(self.explain(&error, error.is_connect())),
-            Err(_) => Err(self.late("response")),
+    ///
+    /// # Errors
+    /// Where none comes, or it is no HTTP. While a request is on its way up, time counts from the
+    /// last part of it that the upstream took.
+    pub async fn send(&self, request: Request<Body>) -> Result<Response<Inbound>, UpstreamError> {
+        let start = Instant::now();
+        let last = (!request.body().is_end_stream()).then(LastPart::now);
+        let request = request.map(|body| Outbound {
+            body,
+            last: last.clone(),
+        });
+        let mut answered = pin!(self.client.request(request));
+        loop {
+            let from = last.as_ref().map_or(start, LastPart::at);
+            let due = from + self.first_byte_timeout;
+            match tokio::time::timeout_at(due, &mut answered).await {
+                Ok(Ok(response)) => return self.inbound(response),
+                Ok(Err(error)) => return Err(self.explain(&error, error.is_connect())),
+                Err(_) if last.as_ref().is_some_and(|last| last.at() > from) => {}
+                Err(_) => return Err(self.late("response")),
+            }
+        }
+    }
+
+    /// A response whose head has come.
+    fn inbound(&self, response: Response<Incoming>) -> Result<Response<Inbound>, UpstreamError> {
+        if response.headers().len() > self.headers {
+            return Err(self.broken(TOO_LARGE.to_owned()));
+        }
+        Ok(response.map(|body| Inbound::new(body, self.body_idle_timeout)))
+    }
+
+    fn broken(&self, reason: String) -> UpstreamError {
+        UpstreamError::Broken {
+            target: self.target.clone(),
+            reason,
         }
     }
 
@@ -158,6 +238,10 @@ impl Upstream {
                     limit: late.limit,
                     key: late.key,
                 };
+            }
+            let hyper = cause.downcast_ref::<hyper::Error>();
+            if hyper.is_some_and(hyper::Error::is_parse_too_large) {
+                return self.broken(TOO_LARGE.to_owned());
             }
             reason = cause.to_string();
             source = cause.source();

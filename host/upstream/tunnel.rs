@@ -13,11 +13,8 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use rustls::AlertDescription;
 
 use super::connector::{Connector, Dialled};
-use super::{Body, Bounds, UpstreamError};
+use super::{Body, Bounds, Inbound, UpstreamError};
 use crate::config::{Scheme, Upstream as Address};
-
-/// Bytes of the head of a response on HTTP/1.1, at most.
-const READ_AHEAD: usize = 64 << 10;
 
 /// Opens tunnels to one upstream.
 #[derive(Clone, Debug)]
@@ -26,6 +23,9 @@ pub(super) struct Tunnels {
     http2: Connector,
     scheme: Scheme,
     window: u32,
+    header_bytes: usize,
+    headers: usize,
+    send_buffer: usize,
 }
 
 /// Which protocol the connection for a tunnel speaks, to write the request for it.
@@ -92,6 +92,9 @@ impl Tunnels {
             http2: only(b"h2"),
             scheme: target.scheme,
             window: bounds.tunnel_window,
+            header_bytes: bounds.header_bytes,
+            headers: bounds.headers,
+            send_buffer: bounds.send_buffer,
         }
     }
 
@@ -102,7 +105,7 @@ impl Tunnels {
             return self.connect().await;
         }
         match self.http1.clone().dial().await {
-            Ok(stream) => upgrade(stream).await,
+            Ok(stream) => self.upgrade(stream).await,
             Err(error) if has_no_http1(&*error) => self.connect().await,
             Err(error) => Err(error),
         }
@@ -115,6 +118,8 @@ impl Tunnels {
             .timer(TokioTimer::new())
             .initial_stream_window_size(self.window)
             .initial_connection_window_size(self.window.max(MIN_CONNECTION_WINDOW))
+            .max_header_list_size(u32::try_from(self.header_bytes).unwrap_or(u32::MAX))
+            .max_send_buf_size(self.send_buffer)
             // No stream before the settings of the server are here: they say whether it may be.
             .initial_max_send_streams(0)
             .handshake(stream)
@@ -137,6 +142,19 @@ impl Tunnels {
             let _ = connection.await;
         });
         Ok(Opened::Connect(sender))
+    }
+
+    async fn upgrade(&self, stream: TokioIo<Dialled>) -> Result<Opened, BoxError> {
+        let (sender, connection) = http1::Builder::new()
+            .max_buf_size(self.header_bytes)
+            .max_headers(self.headers)
+            .handshake(stream)
+            .await?;
+        run(async move {
+            // As above.
+            let _ = connection.with_upgrades().await;
+        });
+        Ok(Opened::Upgrade(sender))
     }
 }
 
@@ -185,18 +203,6 @@ const MIN_CONNECTION_WINDOW: u32 = 65_535;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-async fn upgrade(stream: TokioIo<Dialled>) -> Result<Opened, BoxError> {
-    let (sender, connection) = http1::Builder::new()
-        .max_buf_size(READ_AHEAD)
-        .handshake(stream)
-        .await?;
-    run(async move {
-        // As above.
-        let _ = connection.with_upgrades().await;
-    });
-    Ok(Opened::Upgrade(sender))
-}
-
 /// The connection's own work. It ends with the tunnel, which holds a drain guard.
 fn run(task: impl Future<Output = ()> + Send + 'static) {
     hyper::rt::Executor::execute(&TokioExecutor::new(), task);
@@ -240,9 +246,9 @@ impl super::Upstream {
         &self,
         opened: Opened,
         request: Request<Body>,
-    ) -> Result<Response<Incoming>, UpstreamError> {
+    ) -> Result<Response<Inbound>, UpstreamError> {
         match tokio::time::timeout(self.first_byte_timeout, opened.send(request)).await {
-            Ok(Ok(response)) => Ok(response),
+            Ok(Ok(response)) => self.inbound(response),
             Ok(Err(error)) => Err(self.explain(&error, false)),
             Err(_) => Err(self.late("response")),
         }
@@ -250,9 +256,6 @@ impl super::Upstream {
 
     /// What an upstream did that cannot be a tunnel.
     pub fn wrong_tunnel(&self, reason: String) -> UpstreamError {
-        UpstreamError::Broken {
-            target: self.target.clone(),
-            reason,
-        }
+        self.broken(reason)
     }
 }

@@ -1,6 +1,6 @@
 //! Bounds of what is asked of upstreams.
 
-use crate::config::limit::{Limit, Place, count, time};
+use crate::config::limit::{GIB, KIB, Limit, MIB, Place, bytes, count, time};
 
 /// In the order in which they are listed.
 #[rustfmt::skip]
@@ -18,4 +18,33 @@ pub(super) const ROWS: &[Limit] = &[
         Place::Size(|l| &mut l.upstream_idle_connections),
         "connections kept without a request, for each upstream",
         "for each thread that serves"),
+    count("upstream_in_flight", 1..=1_000_000, Place::Size(|l| &mut l.upstream_in_flight),
+        "requests under way to one endpoint's upstream; one more gets 503",
+        "a quarter of `in_flight`, so that one slow upstream leaves turns to the others"),
+    time("in_flight_wait", Place::Time(|l| &mut l.in_flight_wait),
+        "a request that waits for a turn (`in_flight`, `upstream_in_flight`); then 503",
+        "long enough for a burst, short enough for a client that tries again"),
+    count("in_flight_queue", 0..=1_000_000, Place::Size(|l| &mut l.in_flight_queue),
+        "requests that wait for a turn at once, in all and for each upstream; one more gets 503",
+        "as many as may be under way"),
+    bytes("upstream_header_bytes", 8 * KIB..=MIB, Place::Size(|l| &mut l.upstream_header_bytes),
+        "the head of a response; a larger one gets 502",
+        "twice that of a request: servers set cookies and policies; Envoy has 60 KiB"),
+    count("upstream_headers", 1..=10_000, Place::Size(|l| &mut l.upstream_headers),
+        "header fields of a response; one with more gets 502",
+        "Envoy and hyper: 100"),
+    time("upstream_body_idle_timeout", Place::Time(|l| &mut l.upstream_body_idle_timeout),
+        "between two parts of a response's body that is no stream; then it is broken off",
+        "nginx, proxy_read_timeout: 60 s"),
+    bytes("upstream_stream_window", KIB..=2 * GIB - 1,
+        Place::Word(|l| &mut l.upstream_stream_window),
+        "bytes of one response on HTTP/2 that may be held here",
+        "enough for 20 MB/s at 10 ms; hyper has 2 MiB, which it keeps for each slow client"),
+    bytes("upstream_connection_window", 64 * KIB..=2 * GIB - 1,
+        Place::Word(|l| &mut l.upstream_connection_window),
+        "bytes of all responses of one connection on HTTP/2 that may be held here",
+        "four full streams; hyper has 5 MiB"),
+    bytes("upstream_send_buffer", KIB..=64 * MIB, Place::Size(|l| &mut l.upstream_send_buffer),
+        "bytes of one request on HTTP/2 that wait to be sent",
+        "as `http2_send_buffer`; hyper has 1 MiB"),
 ];

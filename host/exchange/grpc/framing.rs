@@ -53,6 +53,11 @@ impl Splitter {
         }
         Ok(messages)
     }
+
+    /// Bytes of a message that is not whole yet.
+    pub fn held(&self) -> usize {
+        self.rest.len()
+    }
 }
 
 /// The size of the message that the bytes begin with; none where it is not whole.

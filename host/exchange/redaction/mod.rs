@@ -43,5 +43,5 @@ pub use placeholder::{by_class, is_class};
 pub use plain::PlainMessage;
 pub use rules::{Fault, RuleError, Rules};
 pub use run::{Counts, Outcome, Purpose, Redaction};
-pub use secrets::{MAX_SECRET_BYTES, MAX_SECRETS, Secret, Secrets};
+pub use secrets::{Secret, SecretBounds, Secrets};
 pub use view::RequestView;

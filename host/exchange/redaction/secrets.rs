@@ -9,15 +9,29 @@ use super::common::is_searchable;
 use super::known::Known;
 use super::placeholder::{self, is_class};
 
-/// The most secrets that one session remembers.
-pub const MAX_SECRETS: usize = 65_536;
-/// The most bytes that they have together.
-pub const MAX_SECRET_BYTES: usize = 64 << 20;
+/// What one session remembers at most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SecretBounds {
+    /// Secrets.
+    pub count: usize,
+    /// Bytes of all of them.
+    pub bytes: usize,
+}
+
+impl Default for SecretBounds {
+    fn default() -> Self {
+        Self {
+            count: 65_536,
+            bytes: 64 << 20,
+        }
+    }
+}
 
 /// The secrets of one session. Equal secrets have equal placeholders.
 pub struct Secrets {
     id: u64,
     registry: RwLock<Registry>,
+    bounds: SecretBounds,
     overflow: AtomicBool,
 }
 
@@ -76,16 +90,22 @@ impl fmt::Debug for Secret {
 
 impl Default for Secrets {
     fn default() -> Self {
-        static IDS: AtomicU64 = AtomicU64::new(0);
-        Self {
-            id: IDS.fetch_add(1, Ordering::Relaxed),
-            registry: RwLock::default(),
-            overflow: AtomicBool::new(false),
-        }
+        Self::within(SecretBounds::default())
     }
 }
 
 impl Secrets {
+    /// No secrets yet, and never more than these bounds.
+    pub fn within(bounds: SecretBounds) -> Self {
+        static IDS: AtomicU64 = AtomicU64::new(0);
+        Self {
+            id: IDS.fetch_add(1, Ordering::Relaxed),
+            registry: RwLock::default(),
+            bounds,
+            overflow: AtomicBool::new(false),
+        }
+    }
+
     /// A number that no other registry of the process has.
     pub(super) fn id(&self) -> u64 {
         self.id
@@ -185,7 +205,7 @@ impl Secrets {
         if let Some(secret) = registry.secrets.get(value) {
             return Arc::clone(secret);
         }
-        let fits = registry.has_room(value.len());
+        let fits = registry.has_room(value.len(), self.bounds);
         let secret = registry.number(rule, class, if fits { value } else { &[] });
         if fits {
             registry.insert(&secret, searched());
@@ -206,8 +226,8 @@ impl Secrets {
 const UNNAMED: &str = "guard.known-secret";
 
 impl Registry {
-    fn has_room(&self, more: usize) -> bool {
-        self.secrets.len() < MAX_SECRETS && self.bytes + more <= MAX_SECRET_BYTES
+    fn has_room(&self, more: usize, bounds: SecretBounds) -> bool {
+        self.secrets.len() < bounds.count && self.bytes + more <= bounds.bytes
     }
 
     fn number(&mut self, rule: &Arc<str>, class: &str, value: &[u8]) -> Arc<Secret> {
@@ -275,20 +295,24 @@ mod tests {
 
     #[test]
     fn what_cannot_be_remembered_is_reported() {
-        let secrets = Secrets::default();
-        let large = vec![b'x'; MAX_SECRET_BYTES];
+        let bounds = SecretBounds {
+            count: 1000,
+            bytes: 64 << 10,
+        };
+        let secrets = Secrets::within(bounds);
+        let large = vec![b'x'; bounds.bytes];
         secrets.note("token", &large);
         assert!(!secrets.overflowed());
         assert_eq!(secrets.placeholder("token", b"one more"), "<token-2>");
         assert!(secrets.overflowed());
 
-        let secrets = Secrets::default();
-        for number in 0..=MAX_SECRETS {
+        let secrets = Secrets::within(bounds);
+        for number in 0..=bounds.count {
             assert!(!secrets.overflowed());
             secrets.note("token", &number.to_le_bytes());
         }
         assert!(secrets.overflowed());
-        assert_eq!(secrets.len(), MAX_SECRETS);
+        assert_eq!(secrets.len(), bounds.count);
     }
 
     #[test]

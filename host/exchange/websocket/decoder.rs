@@ -103,6 +103,12 @@ impl Decoder {
         matches!(self.state, State::Closed)
     }
 
+    /// Bytes of a message that is not whole yet.
+    pub fn held(&self) -> usize {
+        let message = self.message.as_ref();
+        message.map_or(0, |message| message.content.capacity())
+    }
+
     fn advance(&mut self, input: &mut BytesMut) -> Result<Option<Heard>, Violation> {
         loop {
             let mut frame = match self.frame.take() {

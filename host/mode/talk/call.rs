@@ -16,13 +16,13 @@ use crate::exchange::coding;
 use crate::exchange::grpc::{self, Splitter};
 use crate::exchange::stream::{Ending, Protocol, Said, Words};
 use crate::mode::body::Outgoing;
-use crate::mode::capture::Upward;
 use crate::mode::context::Asked;
 use crate::mode::forward::{self, Head};
 use crate::mode::record::{self, ask_and_record};
 use crate::mode::replay::{self, LookedUp, Wanted};
+use crate::mode::tee::Upward;
 use crate::mode::{ExchangeError, respond};
-use crate::session::{Chosen, Entry, Line};
+use crate::session::{Chosen, Entry, Hold, Line};
 
 /// Replays a call, or says why there is none to replay.
 pub(crate) async fn call(
@@ -99,6 +99,8 @@ struct Call {
     /// What the client takes of the server's.
     accepted: Option<String>,
     limits: Limits,
+    /// What is held of the client's words.
+    hold: Hold,
 }
 
 /// The client says what is not recorded.
@@ -149,6 +151,7 @@ impl Call {
             encoding: text("grpc-encoding"),
             accepted: text("grpc-accept-encoding"),
             limits,
+            hold: asked.gate.live.budget.hold_to_answer(),
         })
     }
 
@@ -243,6 +246,9 @@ impl Call {
 
     /// Takes in what the client sends next.
     async fn listen(&mut self) -> Result<(), ExchangeError> {
+        if !self.hold.room(self.limits.memory_wait).await {
+            return Err(ExchangeError::Memory);
+        }
         let wait = self.limits.stream_idle_timeout;
         let Ok(frame) = timeout(wait, self.body.frame()).await else {
             let reason = format!("nothing came for {wait:?} (limits.stream_idle_timeout)");
@@ -265,6 +271,8 @@ impl Call {
             let bytes = grpc::decode(&message, self.encoding.as_deref(), self.bounds());
             self.cursor.hear(&bytes.map_err(bad)?)?;
         }
+        let heard = self.heard.as_ref().map_or(0, BytesMut::capacity);
+        self.hold.set(heard + self.splitter.held());
         Ok(())
     }
 

@@ -9,6 +9,7 @@ use tokio::io::AsyncRead;
 
 use crate::exchange::websocket::{Decoder, Heard};
 use crate::mode::scratch;
+use crate::session::Hold;
 
 /// Adds what has come to `input`; waits where nothing has. Nothing is lost where the wait is given
 /// up. False at the end.
@@ -37,16 +38,20 @@ pub(super) async fn drain(from: &mut (impl AsyncRead + Unpin)) -> io::Result<()>
     .await
 }
 
-/// True once the client's close frame is here; false where it left or broke the protocol.
+/// True once the client's close frame is here; false where it left or broke the protocol, or there
+/// is no memory for what it says.
 pub(super) async fn drain_until_close(
     io: &mut (impl AsyncRead + Unpin),
-    mut input: BytesMut,
-    mut decoder: Decoder,
+    (mut input, mut decoder): (BytesMut, Decoder),
+    mut hold: Hold,
 ) -> bool {
     loop {
-        match decoder.decode(&mut input) {
+        let decoded = decoder.decode(&mut input);
+        hold.set(input.len() + decoder.held());
+        match decoded {
             Ok(Some(Heard::Close { .. })) => return true,
             Ok(Some(_)) => {}
+            Ok(None) if hold.budget().is_tight() && !hold.is_empty() => return false,
             Ok(None) => match read(io, &mut input).await {
                 Ok(true) => {}
                 Ok(false) | Err(_) => return false,

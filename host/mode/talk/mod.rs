@@ -2,6 +2,7 @@
 //! came before it.
 
 mod agree;
+mod begin;
 mod call;
 mod cursor;
 mod frames;
@@ -10,10 +11,10 @@ mod socket;
 
 use std::sync::Arc;
 
+pub(super) use begin::{socket, socket_or_tunnel};
 pub(super) use call::{call, call_or_ask};
 pub(super) use cursor::Cursor;
 pub(super) use frames::Frames;
-pub(super) use socket::{socket, socket_or_tunnel};
 
 use super::ExchangeError;
 use super::context::Asked;

@@ -1,114 +1,29 @@
 //! A WebSocket replayed: the gateway is the server, and says what the upstream said.
 
-use std::sync::Arc;
-
 use bytes::{Bytes, BytesMut};
-use http::{Request, Response};
-use hyper::body::Incoming;
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use tokio::io::AsyncWriteExt as _;
 
-use super::agree::agree;
 use super::cursor::Due;
-use super::{Cast, Cursor, input, look_up, script};
+use super::{Cursor, input};
 use crate::config::Limits;
 use crate::drain::Stop;
-use crate::exchange::stream::Side;
-use crate::exchange::stream::{Ending, Protocol, Said};
-use crate::exchange::websocket::{self, Bounds, Decoder, Deflate, Encoder, Heard, Violation};
-use crate::mode::body::Outgoing;
-use crate::mode::context::Asked;
-use crate::mode::replay::{self, LookedUp, Wanted};
-use crate::mode::tunnel::{self, Asking, Held, Keep};
+use crate::exchange::stream::{Ending, Said, Side};
+use crate::exchange::websocket::{Bounds, Decoder, Deflate, Encoder, Heard, Violation};
 use crate::mode::{ExchangeError, respond};
-
-/// Replays a WebSocket, or says why there is none to replay.
-pub(crate) async fn socket(
-    asked: &Asked<'_>,
-    request: Request<Incoming>,
-    held: Held,
-) -> Result<Response<Outgoing>, ExchangeError> {
-    let looked_up = recorded(asked, &request).await?;
-    match Cast::of(asked, &looked_up) {
-        Cast::Chosen(line, chosen) => begin(asked, request, held, (looked_up, line, chosen)).await,
-        Cast::Spent(count) => Err(replay::miss(asked, &looked_up, Some(count))),
-        Cast::Nothing => Err(replay::miss(asked, &looked_up, None)),
-    }
-}
-
-/// Replays a WebSocket where one is recorded; else asks the upstream for it and records it.
-pub(crate) async fn socket_or_tunnel(
-    asked: &Asked<'_>,
-    request: Request<Incoming>,
-    held: Held,
-) -> Result<Response<Outgoing>, ExchangeError> {
-    let looked_up = recorded(asked, &request).await?;
-    let key = looked_up.keyed.key.hash();
-    asked.session.settled(key).await;
-    match Cast::of(asked, &looked_up) {
-        Cast::Chosen(line, chosen) => begin(asked, request, held, (looked_up, line, chosen)).await,
-        Cast::Spent(_) | Cast::Nothing => {
-            tunnel::serve(asked, request, held, Keep::Recording(Some(key))).await
-        }
-    }
-}
-
-async fn recorded(
-    asked: &Asked<'_>,
-    request: &Request<Incoming>,
-) -> Result<Arc<LookedUp>, ExchangeError> {
-    let checked = if Asking::of(request).is_http2() {
-        websocket::check_connect_request(request.method(), request.headers())
-    } else {
-        websocket::check_request(request.method(), request.headers())
-    };
-    checked.map_err(|error| ExchangeError::Handshake(error.to_string()))?;
-    let head = tunnel::head(asked, request, true);
-    look_up(asked, tunnel::recorded(&head, &asked.endpoint.authority)).await
-}
-
-type Found = (Arc<LookedUp>, crate::session::Line, crate::session::Chosen);
-
-async fn begin(
-    asked: &Asked<'_>,
-    mut request: Request<Incoming>,
-    held: Held,
-    (looked_up, line, chosen): Found,
-) -> Result<Response<Outgoing>, ExchangeError> {
-    let entry = Arc::clone(chosen.entry());
-    if entry.turns(Protocol::WebSocket).is_none() {
-        // The upstream refused the handshake when it was recorded.
-        return replay::hit(asked, &entry, &Wanted::of(&request)).await;
-    }
-    let script = script(&looked_up, &chosen, Protocol::WebSocket).await?;
-    let (fields, deflate) = agree(&entry.response.fields, request.headers());
-    let answer = Asking::of(&request).agree(fields);
-    let chosen = (line, chosen, script);
-    let cursor = Cursor::new(asked, looked_up, Protocol::WebSocket, chosen);
-    let below = hyper::upgrade::on(&mut request);
-    let limits = asked.snapshot.config.limits.clone();
-    let drain = &asked.gate.live.drain;
-    let stop = drain.stop();
-    drain.spawn(async move {
-        let _held = held;
-        // Who is gone before the tunnel stands sees so itself.
-        if let Ok(upgraded) = below.await {
-            let socket = Socket::new(upgraded, deflate, cursor, limits);
-            socket.run(stop).await;
-        }
-    });
-    Ok(answer)
-}
+use crate::session::Hold;
 
 /// One client's WebSocket.
-struct Socket {
+pub(super) struct Socket {
     io: TokioIo<Upgraded>,
     input: BytesMut,
     decoder: Decoder,
     encoder: Encoder,
     cursor: Cursor,
     limits: Limits,
+    /// What is held of the client's words.
+    hold: Hold,
 }
 
 /// How a WebSocket ends.
@@ -138,12 +53,19 @@ enum Next {
     Input(std::io::Result<bool>),
     /// Nothing happened for too long.
     Idle,
+    /// There is no memory for what the client says.
+    Memory,
     /// The gateway stops.
     Stop,
 }
 
 impl Socket {
-    fn new(upgraded: Upgraded, deflate: Option<Deflate>, cursor: Cursor, limits: Limits) -> Self {
+    pub(super) fn new(
+        upgraded: Upgraded,
+        deflate: Option<Deflate>,
+        cursor: Cursor,
+        (limits, hold): (Limits, Hold),
+    ) -> Self {
         let bounds = Bounds {
             frame: limits.websocket_message as u64,
             message: limits.websocket_message as u64,
@@ -156,16 +78,18 @@ impl Socket {
             encoder: Encoder::new(Side::Server, deflate),
             cursor,
             limits,
+            hold,
         }
     }
 
-    async fn run(mut self, stop: Stop) {
+    pub(super) async fn run(mut self, stop: Stop) {
         // A client that is gone needs no words.
         let ended = self.converse(stop).await.unwrap_or(Ended::Closed);
         let Self {
             mut io,
             limits,
             cursor,
+            hold,
             ..
         } = self;
         drop(cursor);
@@ -179,7 +103,8 @@ impl Socket {
                 // The client closes the handshake, then the server the connection (RFC 6455,
                 // section 7.1.1). One that does neither is cut off.
                 let _ = tokio::time::timeout(wait, async {
-                    let closed = input::drain_until_close(&mut io, self.input, self.decoder).await;
+                    let said = (self.input, self.decoder);
+                    let closed = input::drain_until_close(&mut io, said, hold).await;
                     let _ = io.shutdown().await;
                     if closed {
                         let _ = input::drain(&mut io).await;
@@ -227,6 +152,10 @@ impl Socket {
                         return Ok(Ended::Closed);
                     }
                 }
+                Next::Memory => {
+                    let reason = "as much is held in memory as may be (limits.memory)";
+                    return self.close(Some(1013), reason).await;
+                }
                 Next::Idle => return self.close(Some(1001), "nothing came for too long").await,
                 Next::Stop => return self.close(Some(1001), "the gateway stops").await,
             }
@@ -241,8 +170,16 @@ impl Socket {
         }
         let idle = tokio::time::Instant::now() + self.limits.stream_idle_timeout;
         let until = due.map_or(idle, |due| due.at);
+        let patience = self.limits.memory_wait;
+        let (hold, io, input) = (&self.hold, &mut self.io, &mut self.input);
+        let read = async {
+            if !hold.room(patience).await {
+                return Next::Memory;
+            }
+            Next::Input(input::read(io, input).await)
+        };
         tokio::select! {
-            more = input::read(&mut self.io, &mut self.input) => Next::Input(more),
+            next = read => next,
             () = tokio::time::sleep_until(until) => {
                 if due.is_some() { Next::Due } else { Next::Idle }
             }
@@ -256,6 +193,7 @@ impl Socket {
         if decoded.is_none() && self.input.is_empty() {
             self.input = BytesMut::new();
         }
+        self.hold.set(self.input.len() + self.decoder.held());
         // Many small units must not keep other connections of this thread waiting.
         tokio::task::consume_budget().await;
         Ok(decoded)

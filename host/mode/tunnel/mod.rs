@@ -5,7 +5,6 @@ mod heads;
 mod splice;
 mod tap;
 
-use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::upgrade::Upgraded;
@@ -20,7 +19,7 @@ use super::record::{self, Recorded};
 use crate::exchange::websocket;
 use crate::server::Busy;
 use crate::session::Outcome;
-use crate::upstream::Way;
+use crate::upstream::{Inbound, Way};
 pub(super) use heads::{Asking, head, is_websocket, recorded};
 use splice::Splice;
 use tap::Tap;
@@ -78,7 +77,7 @@ pub(super) async fn serve(
         Way::Connect => response.status().is_success(),
     };
     if !agreed {
-        return Ok(refused(asked, &head, response, keep));
+        return Ok(refused(asked, &head, response, keep).await);
     }
     let (status, fields) = (response.status(), response.headers());
     let checked = match way {
@@ -122,10 +121,10 @@ fn socket(upgraded: Upgraded) -> TokioIo<Upgraded> {
 }
 
 /// The upstream's own answer to the handshake, such as 401. It is an exchange like any other.
-fn refused(
+async fn refused(
     asked: &Asked<'_>,
     head: &Head,
-    mut response: Response<Incoming>,
+    mut response: Response<Inbound>,
     keep: Keep,
 ) -> Response<Outgoing> {
     let headers = std::mem::take(response.headers_mut());
@@ -134,8 +133,8 @@ fn refused(
         Keep::Nothing => response.map(Outgoing::passing),
         Keep::Recording(key) => {
             let request = recorded(head, &asked.endpoint.authority);
-            let sent = Recorded::whole(asked, Bytes::new());
-            record::record_response(asked, request, response, sent, key)
+            let sent = Recorded::nothing(asked);
+            record::record_response(asked, request, response, sent, key).await
         }
     }
 }

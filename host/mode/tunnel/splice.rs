@@ -45,6 +45,8 @@ struct Way {
     /// What was read and cannot be written yet.
     rest: Vec<u8>,
     written: usize,
+    /// What was read is held back, since it is not copied yet.
+    back: bool,
     /// The receiver takes no more. What still comes is read and forgotten, so that the sender can
     /// end: cutting it off could take from it what it was sent before.
     deaf: bool,
@@ -134,16 +136,16 @@ where
         let (tap, moved) = (&mut self.tap, &mut self.moved);
         let up = self
             .up
-            .pass(cx, (&mut self.client, &mut self.server), |bytes| {
+            .pass(cx, (&mut self.client, &mut self.server), |cx, bytes| {
                 *moved = true;
-                tap.hear(Side::Client, bytes);
+                tap.poll_hear(cx, Side::Client, bytes)
             });
         let up = settle(up, Side::Client, &mut self.up)?;
         let down = self
             .down
-            .pass(cx, (&mut self.server, &mut self.client), |bytes| {
+            .pass(cx, (&mut self.server, &mut self.client), |cx, bytes| {
                 *moved = true;
-                tap.hear(Side::Server, bytes);
+                tap.poll_hear(cx, Side::Server, bytes)
             });
         let down = settle(down, Side::Server, &mut self.down)?;
         if up && down {
@@ -174,13 +176,17 @@ impl Way {
         cx: &mut Context<'_>,
         (from, to): (&mut R, &mut W),
         // Of no bytes at the end.
-        mut hear: impl FnMut(&[u8]),
+        mut hear: impl FnMut(&mut Context<'_>, &[u8]) -> Poll<()>,
     ) -> Poll<io::Result<()>>
     where
         R: AsyncRead + Unpin,
         W: AsyncWrite + Unpin,
     {
         for _ in 0..ROUNDS {
+            if self.back {
+                ready!(hear(cx, &self.rest));
+                self.back = false;
+            }
             if self.written < self.rest.len() && !self.deaf {
                 let polled = Pin::new(&mut *to).poll_write(cx, &self.rest[self.written..]);
                 self.written += self.took(ready!(polled));
@@ -215,7 +221,7 @@ impl Way {
         cx: &mut Context<'_>,
         to: &mut (impl AsyncWrite + Unpin),
         bytes: &[u8],
-        hear: &mut impl FnMut(&[u8]),
+        hear: &mut impl FnMut(&mut Context<'_>, &[u8]) -> Poll<()>,
     ) {
         if bytes.is_empty() {
             self.state = State::Ending;
@@ -223,7 +229,11 @@ impl Way {
         if self.deaf {
             return;
         }
-        hear(bytes);
+        if hear(cx, bytes).is_pending() {
+            self.back = true;
+            self.rest.extend_from_slice(bytes);
+            return;
+        }
         if bytes.is_empty() {
             return;
         }

@@ -1,10 +1,12 @@
 //! The copy of what passes through a tunnel.
 
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 
 use crate::exchange::stream::{Ending, Side};
-use crate::mode::capture::Capture;
+use crate::mode::capture::{Capture, Terms};
 use crate::mode::context::Asked;
+use crate::mode::delivery::Delivery;
 use crate::mode::draft::Draft;
 use crate::mode::log::Log;
 use crate::session::Kind;
@@ -15,6 +17,8 @@ pub(super) enum Tap {
     Nothing,
     /// It is recorded.
     Recording(Box<Recording>),
+    /// It is over, and waits for room in the recorder's queue.
+    Delivering(Box<Delivery>),
 }
 
 /// The bytes of both sides until the tunnel ends. Dropped, the exchange goes to the recorder.
@@ -27,9 +31,9 @@ pub(super) struct Recording {
 impl Tap {
     pub(super) fn recording(asked: &Asked<'_>, draft: Draft) -> Self {
         let budget = &asked.gate.live.budget;
-        let most = asked.snapshot.config.limits.recorded_body;
+        let terms = Terms::from(&*asked.snapshot.config);
         let log = Log::new(budget).shared();
-        let half = |side| Capture::new(most, budget).logged(side, Arc::clone(&log));
+        let half = |side| Capture::new(terms, budget).logged(side, Arc::clone(&log));
         Self::Recording(Box::new(Recording {
             client: half(Side::Client),
             server: half(Side::Server),
@@ -38,19 +42,24 @@ impl Tap {
     }
 
     /// Bytes of one side pass; none at its end. With the end of the server the conversation is
-    /// over, so that the exchange goes to the recorder before the client sees it.
-    pub(super) fn hear(&mut self, side: Side, bytes: &[u8]) {
-        let Self::Recording(recording) = self else {
-            return;
-        };
-        if !bytes.is_empty() {
-            recording.half(side).data(bytes);
-            return;
+    /// over, so that the exchange goes to the recorder before the client sees it. Pending while
+    /// they are to be held back; they are offered again then.
+    pub(super) fn poll_hear(&mut self, cx: &mut Context<'_>, side: Side, bytes: &[u8]) -> Poll<()> {
+        if let Self::Recording(recording) = self {
+            if !bytes.is_empty() {
+                return recording.half(side).poll_data(cx, bytes);
+            }
+            recording.half(side).end();
+            if side == Side::Server {
+                let delivery = recording.finish();
+                *self = delivery.map_or(Self::Nothing, |it| Self::Delivering(Box::new(it)));
+            }
         }
-        recording.half(side).end();
-        if side == Side::Server {
+        if let (Self::Delivering(delivery), Side::Server) = (&mut *self, side) {
+            ready!(delivery.poll(cx));
             *self = Self::Nothing;
         }
+        Poll::Ready(())
     }
 
     /// One side broke off.
@@ -73,12 +82,16 @@ impl Recording {
             Side::Server => &mut self.server,
         }
     }
+
+    fn finish(&mut self) -> Option<Delivery> {
+        let draft = self.draft.take()?;
+        draft.finish(self.client.take(), self.server.take())
+    }
 }
 
 impl Drop for Recording {
     fn drop(&mut self) {
-        if let Some(draft) = self.draft.take() {
-            draft.finish(self.client.take(), self.server.take());
-        }
+        // Nobody is left to be held back for it.
+        drop(self.finish());
     }
 }

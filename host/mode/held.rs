@@ -1,0 +1,72 @@
+//! A request's body that is read whole, to derive a key from it. What is held counts, and where too
+//! much is held nothing more is read for a while.
+
+use bytes::Bytes;
+use http_body::Body as _;
+use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
+
+use super::ExchangeError;
+use super::context::Asked;
+use crate::session::Hold;
+
+/// A body with its share of the memory.
+pub(super) struct Held {
+    pub(super) bytes: Bytes,
+    hold: Hold,
+}
+
+impl Held {
+    /// Reads a body whole, up to `limits.request_body`.
+    pub(super) async fn read(asked: &Asked<'_>, mut body: Incoming) -> Result<Self, ExchangeError> {
+        let limits = &asked.snapshot.config.limits;
+        let budget = &asked.gate.live.budget;
+        let most = limits.request_body;
+        let mut held = Self {
+            bytes: Bytes::new(),
+            hold: budget.hold_to_answer(),
+        };
+        if body.is_end_stream() {
+            return Ok(held);
+        }
+        let mut all = Vec::new();
+        loop {
+            // What is not read stays with the client: its window closes.
+            if !budget.room(limits.memory_wait).await {
+                return Err(ExchangeError::Memory);
+            }
+            let Some(frame) = body.frame().await else {
+                break;
+            };
+            let frame = frame.map_err(|error| ExchangeError::Downstream(error.to_string()))?;
+            let data = frame.into_data().unwrap_or_default();
+            let size = held.bytes.len() + all.len() + data.len();
+            if size > most {
+                return Err(ExchangeError::TooLarge { most });
+            }
+            held.add(&mut all, data);
+        }
+        if !all.is_empty() {
+            held.bytes = all.into();
+        }
+        Ok(held)
+    }
+
+    /// One part is kept as it is; more are put together.
+    fn add(&mut self, all: &mut Vec<u8>, data: Bytes) {
+        if all.is_empty() && self.bytes.is_empty() {
+            self.bytes = data;
+        } else {
+            all.extend_from_slice(&std::mem::take(&mut self.bytes));
+            all.extend_from_slice(&data);
+        }
+        self.hold.set(all.capacity().max(self.bytes.len()));
+    }
+
+    /// Counts what is held besides: the body without its codings.
+    pub(super) fn add_decoded(&mut self, decoded: &[u8]) {
+        if decoded.as_ptr() != self.bytes.as_ptr() {
+            self.hold.add(decoded.len());
+        }
+    }
+}

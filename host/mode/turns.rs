@@ -1,0 +1,66 @@
+//! Turns: so many are taken at once, so many more are waited for, and only for a while.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// A turn; dropped, the next has it.
+pub(super) type Turn = OwnedSemaphorePermit;
+
+/// The turns of all requests, or of those to one upstream.
+#[derive(Debug)]
+pub struct Turns {
+    free: Arc<Semaphore>,
+    places: Semaphore,
+    wait: Duration,
+}
+
+impl Turns {
+    /// So many turns (`most`), for which so many may wait (`queue`) for so long.
+    pub fn new(most: usize, queue: usize, wait: Duration) -> Self {
+        Self {
+            free: Arc::new(Semaphore::new(most)),
+            places: Semaphore::new(queue),
+            wait,
+        }
+    }
+
+    /// A turn, at once or after a wait; none where too many wait already or the wait is too long.
+    pub(super) async fn take(&self) -> Option<Turn> {
+        if let Ok(turn) = Arc::clone(&self.free).try_acquire_owned() {
+            return Some(turn);
+        }
+        let _place = self.places.try_acquire().ok()?;
+        let waited = tokio::time::timeout(self.wait, Arc::clone(&self.free).acquire_owned());
+        waited.await.ok()?.ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn those_who_wait_are_few_and_do_not_wait_long() {
+        let turns = Turns::new(1, 1, Duration::from_secs(1));
+        let first = turns.take().await.unwrap();
+        let start = tokio::time::Instant::now();
+        let (waited, refused) = tokio::join!(turns.take(), async {
+            tokio::task::yield_now().await;
+            (turns.take().await.is_none(), start.elapsed())
+        });
+        assert_eq!(
+            refused,
+            (true, Duration::ZERO),
+            "there is one place to wait"
+        );
+        assert!(waited.is_none());
+        assert_eq!(start.elapsed(), Duration::from_secs(1));
+        let (waited, ()) = tokio::join!(turns.take(), async {
+            tokio::task::yield_now().await;
+            drop(first);
+        });
+        assert!(waited.is_some());
+    }
+}
