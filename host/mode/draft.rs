@@ -62,8 +62,8 @@ impl Draft {
         self
     }
 
-    /// Both bodies came to their end, or will not: the exchange is recorded or not. What it gives is
-    /// still to be delivered: until then the client is held back.
+    /// Both bodies came to their end, or will not: the exchange is recorded or not. What it gives
+    /// is still to be delivered: until then the client is held back.
     pub(super) fn finish(self, request: Half, response: Half) -> Option<Delivery> {
         let lost = match self.both(request, response) {
             Ok((request, response, ending)) => return self.hand_over(request, response, ending),

@@ -15,10 +15,10 @@ use super::capture::{Capture, Lost, Shared, Taken, Terms};
 use super::context::Asked;
 use super::draft::{Draft, Half};
 use super::forward::{self, Head, Sent};
+use super::held::Held;
 use super::log::{Log, SharedLog};
 use super::tee::{Tee, Upward};
 use super::unanswered::Unanswered;
-use crate::config::OnRecorderFull;
 use crate::exchange::stream::Side;
 use crate::exchange::{grpc, pieces};
 use crate::session::{Hold, Kind, Outcome};
@@ -88,22 +88,13 @@ impl Recorded {
     }
 
     /// A body that was read before it is sent. Where it is to be held back for room, this waits.
-    pub(super) async fn whole(asked: &Asked<'_>, bytes: Bytes) -> Self {
-        let budget = &asked.gate.live.budget;
-        let terms = Terms::from(&*asked.snapshot.config);
-        let mut hold = budget.hold();
-        let size = bytes.len();
-        let mut room = hold.grow(size);
-        if !room && terms.on_full == OnRecorderFull::Wait && hold.may_ever_have(size) {
-            let mut wait = budget.wait(terms.patience);
-            room = poll_fn(|cx| wait.poll(cx, || hold.grow(size))).await;
-        }
-        if room {
-            return Self::holding(bytes, hold);
-        }
-        Self {
-            body: RequestBody::Whole(Err(Lost::no_room())),
-            log: None,
+    pub(super) async fn whole(asked: &Asked<'_>, held: &mut Held) -> Self {
+        match held.record(asked).await {
+            Some(hold) => Self::holding(held.bytes.clone(), hold),
+            None => Self {
+                body: RequestBody::Whole(Err(Lost::no_room())),
+                log: None,
+            },
         }
     }
 

@@ -57,15 +57,16 @@ pub(super) async fn auto(
         return talk::call_or_ask(asked, request).await;
     }
     let wanted = Wanted::of(&request);
-    let (head, held, looked_up) = look_up(asked, request).await?;
-    let body = held.bytes.clone();
+    let (head, mut held, looked_up) = look_up(asked, request).await?;
+
     let key = looked_up.keyed.key.hash();
     asked.session.settled(key).await;
     if let Found::Hit(entry) = find(asked, &looked_up) {
         return hit(asked, &entry, &wanted).await;
     }
-    let sent = Recorded::whole(asked, body.clone()).await;
-    ask_and_record(asked, head, Sent::Whole(body), sent, Some(key)).await
+    let sent = Recorded::whole(asked, &mut held).await;
+    let body = Sent::Whole(held.bytes.clone());
+    ask_and_record(asked, head, body, sent, Some(key)).await
 }
 
 /// Goes the way of a hit without being one, so that this thread has gone it before the first

@@ -186,6 +186,21 @@ impl Hold {
         true
     }
 
+    /// What was held to answer a request is held for its recording from now on; false where
+    /// recording has no room for it.
+    pub fn record(&mut self) -> bool {
+        let recording = &self.budget.0.recording;
+        if self.purpose == Purpose::Answer && recording.take(self.bytes) {
+            self.purpose = Purpose::Recording;
+        }
+        self.purpose == Purpose::Recording
+    }
+
+    /// True where it could be held for a recording if nothing else were.
+    pub fn may_ever_record(&self) -> bool {
+        self.bytes <= self.budget.most_recording()
+    }
+
     /// True where so many bytes would have room if nobody else held any.
     pub fn may_ever_have(&self, bytes: usize) -> bool {
         let shared = &self.budget.0;
@@ -312,16 +327,21 @@ mod tests {
         assert!(budget.is_tight() && !budget.is_scarce());
         body.add(80);
         assert!(budget.is_scarce());
-        drop((recording, body));
+        assert!(!body.record(), "recording has its share already");
+        drop(recording);
+        assert!(body.record());
+        assert!(!budget.hold().grow(521), "230 of 750 are taken");
+        drop(body);
         assert_eq!(budget.held(), 0);
+        assert!(budget.hold().grow(750));
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn who_waits_is_told_when_there_is_room_and_when_there_is_none() {
         let budget = Budget::new(100, 75);
         let mut full = budget.hold_to_answer();
         full.add(95);
-        assert!(!budget.room(Duration::from_secs(1)).await);
+        assert!(!budget.room(Duration::from_millis(20)).await);
         let waiting = budget.clone();
         let (room, ()) = tokio::join!(waiting.room(LONG), async {
             tokio::task::yield_now().await;

@@ -2,7 +2,9 @@
 
 mod connections;
 mod http2;
+mod memory;
 mod plugins;
+mod recorder;
 mod recording;
 mod requests;
 mod upstream;

@@ -63,39 +63,94 @@ fn codings_are_not_undone_without_end() {
     assert_eq!(report.recorded, 1, "{report:#?}");
 }
 
-#[test]
-fn the_memory_for_recording_is_bounded() {
-    let gate = Gate::new();
+/// Answers 640 KiB, and the rest once its gate opens.
+fn half(gate: &Gate) -> impl Fn(&origin::Seen) -> origin::Reply + use<> {
     let held = gate.clone();
-    let handler = move |_: &origin::Seen| {
+    move |_| {
         origin::parts()
             .repeat(vec![b'x'; 64 << 10], 10)
             .wait(&held)
             .part("end")
-    };
-    let origin = origin::new().route("/half", handler).start();
-    let gateway = gateway::record(&origin)
-        .section("[limits]\nrecording_memory = \"1 MiB\"")
-        .start();
-    let client = client::http1(&gateway);
-    // Together they hold more than may be held; each of them alone would not.
-    let mut opened = [(); 2].map(|()| client.ask("GET", "/half").open());
-    for opened in &mut opened {
-        let mut count = 0;
-        while count < 640 << 10 {
-            count += opened.next().unwrap().unwrap().len();
+    }
+}
+
+/// Reads so many bytes.
+fn read(opened: &mut client::Opened, most: usize) -> usize {
+    let mut count = 0;
+    while count < most {
+        count += opened.next().unwrap().unwrap().len();
+    }
+    count
+}
+
+#[test]
+fn what_the_memory_for_recording_has_no_room_for_is_dropped() {
+    let waits = "on_recorder_full = \"wait\"";
+    let limits = "[limits]\nrecording_memory = \"1 MiB\"\nrecorder_wait = \"200ms\"";
+    for (setting, limits) in [
+        (
+            "on_recorder_full = \"drop\"",
+            "[limits]\nrecording_memory = \"1 MiB\"",
+        ),
+        // Neither can end before the other: the wait ends by itself.
+        (waits, limits),
+        (waits, &format!("{limits}\nmemory = \"1400 KiB\"")),
+    ] {
+        let gate = Gate::new();
+        let origin = origin::new().route("/half", half(&gate)).start();
+        let gateway = gateway::record(&origin)
+            .set(setting)
+            .section(limits)
+            .start();
+        let client = client::http1(&gateway);
+        // Together they hold more than may be held; each of them alone would not.
+        let mut opened = [(); 2].map(|()| client.ask("GET", "/half").open());
+        for opened in &mut opened {
+            read(opened, 640 << 10);
         }
+        gate.open();
+        for opened in opened {
+            assert_eq!(opened.count().unwrap(), 3);
+        }
+        let report = gateway.finish();
+        assert_eq!((report.recorded, report.passed), (1, false));
+        let dropped = reason(&report.dropped);
+        assert!(dropped.contains("limits.recording_memory"), "{report:#?}");
+        assert!(
+            report.failures[0].contains("on_recorder_full"),
+            "{report:#?}"
+        );
     }
-    gate.open();
-    for opened in opened {
-        assert_eq!(opened.count().unwrap(), 3);
-    }
+}
+
+#[test]
+fn a_body_waits_for_the_memory_for_recording() {
+    let gates = [(); 2].map(|()| Gate::new());
+    let origin = origin::new()
+        .route("/0", half(&gates[0]))
+        .route("/1", half(&gates[1]))
+        .start();
+    let limits = "[limits]\nrecording_memory = \"1 MiB\"\nrecorder_wait = \"60s\"";
+    let gateway = gateway::record(&origin).section(limits).start();
+    let client = client::http1(&gateway);
+    let mut first = client.ask("GET", "/0").open();
+    read(&mut first, 640 << 10);
+    let (told, tell) = std::sync::mpsc::sync_channel(1);
+    let second = std::thread::spawn(move || {
+        let mut opened = client.ask("GET", "/1").open();
+        let count = read(&mut opened, 640 << 10);
+        told.send(()).unwrap();
+        count + opened.count().unwrap()
+    });
+    let early = tell.recv_timeout(std::time::Duration::from_millis(300));
+    assert!(early.is_err(), "the second has no room beside the first");
+    gates[0].open();
+    assert_eq!(first.count().unwrap(), 3);
+    tell.recv_timeout(crate::support::PATIENCE).unwrap();
+    gates[1].open();
+    assert_eq!(second.join().unwrap(), (640 << 10) + 3);
     let report = gateway.finish();
-    assert_eq!(report.recorded, 1);
-    assert!(
-        reason(&report.partial).contains("limits.recording_memory"),
-        "{report:#?}"
-    );
+    assert_eq!((report.recorded, report.passed), (2, true), "{report:#?}");
 }
 
 #[test]

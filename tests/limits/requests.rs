@@ -1,6 +1,7 @@
 //! What one request may be, and how many there may be.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use crate::support::client::{self, Answer};
 use crate::support::folder::Folder;
@@ -109,6 +110,46 @@ fn one_request_too_many_is_a_503_that_may_be_tried_again() {
     until("a turn to be free", || {
         (client.get("/slow").status == 200).then_some(())
     });
+}
+
+#[test]
+fn those_who_wait_for_a_turn_are_few() {
+    let gate = Gate::new();
+    let held = gate.clone();
+    let handler = move |_: &origin::Seen| origin::parts().part("first").wait(&held).part("last");
+    let origin = origin::new().route("/slow", handler).start();
+    let limits = "[limits]\nin_flight = 1\nin_flight_queue = 1\nin_flight_wait = \"15s\"";
+    let gateway = gateway::passthrough(&origin).section(limits).start();
+    let client = client::http1(&gateway);
+    let mut opened = client.ask("GET", "/slow").open();
+    assert_eq!(opened.next().unwrap().unwrap(), "first");
+    let mut waiting = client::raw(gateway.address, "GET /slow HTTP/1.1\r\nhost: x\r\n\r\n");
+    // One place to wait is taken; who comes next is told so without a wait.
+    until("a request to be refused", || {
+        let start = Instant::now();
+        let refused = client.get("/slow");
+        (refused.status == 503 && start.elapsed() < Duration::from_secs(5)).then_some(())
+    });
+    gate.open();
+    assert_eq!(opened.count().unwrap(), 4);
+    assert!(waiting.head().starts_with("HTTP/1.1 200 "));
+}
+
+#[test]
+fn in_flight_wait_is_how_long_a_turn_is_waited_for() {
+    let gate = Gate::new();
+    let held = gate.clone();
+    let handler = move |_: &origin::Seen| origin::parts().part("first").wait(&held);
+    let origin = origin::new().route("/slow", handler).start();
+    let limits = "[limits]\nin_flight = 1\nin_flight_wait = \"300ms\"";
+    let gateway = gateway::passthrough(&origin).section(limits).start();
+    let client = client::http1(&gateway);
+    let mut opened = client.ask("GET", "/slow").open();
+    assert_eq!(opened.next().unwrap().unwrap(), "first");
+    let start = Instant::now();
+    assert_eq!(client.get("/slow").status, 503);
+    assert!(start.elapsed() >= Duration::from_millis(300));
+    gate.open();
 }
 
 #[test]

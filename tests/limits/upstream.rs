@@ -1,11 +1,14 @@
-//! How long an upstream may take.
+//! How long an upstream may take, and how much it may send before anybody reads it.
 
+use std::io::Read as _;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use crate::support::client;
 use crate::support::folder::Folder;
 use crate::support::gateway;
 use crate::support::origin::{self, Gate};
+use crate::support::until;
 
 /// A request to this upstream is answered by 504, with the limit that it took too long for.
 fn assert_late(url: &str, limit: &str) {
@@ -39,7 +42,7 @@ fn an_upstream_that_takes_no_connection_is_a_504() {
     socket.listen(0).unwrap();
     let address = socket.local_addr().unwrap().as_socket().unwrap();
     // Its queue is full, so the system lets further connections wait.
-    let time = std::time::Duration::from_millis(300);
+    let time = Duration::from_millis(300);
     let connect = || std::net::TcpStream::connect_timeout(&address, time).ok();
     let queued: Vec<_> = std::iter::from_fn(connect).take(16).collect();
     assert!(
@@ -89,4 +92,193 @@ fn idle_connections_to_an_upstream_are_kept_as_told() {
     };
     assert_eq!(connections("[limits]\nupstream_idle_connections = 0"), 5);
     assert!(connections("[limits]\nupstream_idle_timeout = \"30s\"") < 5);
+}
+
+#[test]
+fn one_request_too_many_to_one_upstream_is_a_503() {
+    let gate = Gate::new();
+    let held = gate.clone();
+    let handler = move |_: &origin::Seen| origin::parts().part("first").wait(&held).part("last");
+    let stream = |_: &origin::Seen| {
+        let events = origin::parts().header("content-type", "text/event-stream");
+        events.part("data: 1\n\n").wait(&Gate::new())
+    };
+    let origin = origin::new()
+        .route("/slow", handler)
+        .route("/events", stream)
+        .route("/hello", |_| origin::text("hello"))
+        .start();
+    let gateway = gateway::passthrough(&origin)
+        .section("[limits]\nupstream_in_flight = 1\nin_flight_wait = \"100ms\"")
+        .start();
+    let client = client::http1(&gateway);
+    // A stream takes no turn from requests.
+    let mut events = client.ask("GET", "/events").open();
+    assert_eq!(events.next().unwrap().unwrap(), "data: 1\n\n");
+    let mut opened = client.ask("GET", "/slow").open();
+    assert_eq!(opened.next().unwrap().unwrap(), "first");
+    let refused = client.get("/hello");
+    assert_eq!(
+        (refused.status, refused.header("ouli-error")),
+        (503, "limit")
+    );
+    assert_eq!(refused.header("retry-after"), "1");
+    let text = refused.text();
+    assert!(text.contains("limits.upstream_in_flight"), "{text}");
+    gate.open();
+    assert_eq!(opened.count().unwrap(), 4);
+    until("the turn to be free", || {
+        (client.get("/hello").status == 200).then_some(())
+    });
+}
+
+/// An upstream whose answer has this head.
+fn answering(head: String) -> origin::RawOrigin {
+    origin::raw(Box::leak(head.into_boxed_str()).as_bytes())
+}
+
+fn assert_head_is_too_large(url: &str, limits: &str) {
+    let gateway = gateway::over(&Arc::new(Folder::new()), "record")
+        .upstream(url)
+        .section(&format!("[limits]\n{limits}"))
+        .start();
+    let answer = client::http1(&gateway).get("/large");
+    assert_eq!(
+        (answer.status, answer.header("ouli-error")),
+        (502, "upstream"),
+        "{url} {limits}"
+    );
+}
+
+#[test]
+fn a_head_without_end_is_a_502() {
+    let endless = "x-more: 0123456789\r\n".repeat(20_000);
+    let endless = answering(format!("HTTP/1.1 200 OK\r\n{endless}"));
+    assert_head_is_too_large(&endless.url(), "upstream_headers = 10000");
+    let long = answering(format!(
+        "HTTP/1.1 200 OK\r\nx: {}\r\n\r\n",
+        "x".repeat(20_000)
+    ));
+    assert_head_is_too_large(&long.url(), "upstream_header_bytes = \"8 KiB\"");
+    let many = answering(format!("HTTP/1.1 200 OK\r\n{}\r\n", "x: 1\r\n".repeat(21)));
+    assert_head_is_too_large(&many.url(), "upstream_headers = 20");
+    let handler = |_: &origin::Seen| {
+        let fields = 0..21;
+        fields.fold(origin::text("many"), |reply, _| {
+            reply.header("x-more", &"x".repeat(600))
+        })
+    };
+    let origin = origin::new().route("/large", handler).start();
+    assert_head_is_too_large(&origin.h2c(), "upstream_headers = 20");
+    assert_head_is_too_large(&origin.h2c(), "upstream_header_bytes = \"8 KiB\"");
+}
+
+#[test]
+fn a_body_that_pauses_too_long_is_broken_off_unless_it_is_a_stream() {
+    for mode in ["record", "passthrough"] {
+        let gate = Gate::new();
+        let held = gate.clone();
+        let handler = move |seen: &origin::Seen| {
+            let parts = origin::parts().header("content-type", &seen.target[1..]);
+            parts.part("data: 1\n\n").wait(&held).part("data: 2\n\n")
+        };
+        let origin = origin::new().route("/*", handler).start();
+        let gateway = gateway::over(&Arc::new(Folder::new()), mode)
+            .upstream(&origin.url())
+            .section("[limits]\nupstream_body_idle_timeout = \"200ms\"")
+            .start();
+        let client = client::http1(&gateway);
+        let mut stream = client.ask("GET", "/text/event-stream").open();
+        assert_eq!(stream.next().unwrap().unwrap(), "data: 1\n\n");
+        let start = Instant::now();
+        let broken = client.ask("GET", "/text/plain").try_send();
+        assert!(broken.is_err(), "{broken:?}");
+        assert!(start.elapsed() >= Duration::from_millis(200));
+        // It has paused for as long by now.
+        gate.open();
+        assert_eq!(stream.count().unwrap(), 9);
+        if mode == "record" {
+            let report = gateway.finish();
+            assert_eq!(report.recorded, 1, "{report:#?}");
+            let reason = report.partial.into_keys().next().unwrap();
+            assert!(
+                reason.contains("limits.upstream_body_idle_timeout"),
+                "{reason}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_slow_upload_is_no_late_answer() {
+    let origin = origin::simple();
+    let limits = "[limits]\nfirst_byte_timeout = \"600ms\"";
+    let gateway = gateway::passthrough(&origin).section(limits).start();
+    let head = "POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\n";
+    let mut raw = client::raw(gateway.address, head);
+    for _ in 0..10 {
+        std::thread::sleep(Duration::from_millis(100));
+        raw.write("x");
+    }
+    let head = raw.head();
+    assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
+}
+
+/// What the gateway tells an upstream of HTTP/2: its settings, and the window of the connection.
+fn told(limits: &str) -> (Vec<u8>, u32) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("h2c://{}", listener.local_addr().unwrap());
+    let gateway = gateway::over(&Arc::new(Folder::new()), "passthrough")
+        .upstream(&url)
+        .section(limits)
+        .start();
+    let _client = client::raw(gateway.address, "GET / HTTP/1.1\r\nhost: x\r\n\r\n");
+    let (mut stream, _) = listener.accept().unwrap();
+    let mut exactly = |size: usize| {
+        let mut bytes = vec![0; size];
+        stream.read_exact(&mut bytes).unwrap();
+        bytes
+    };
+    exactly(24);
+    let head = exactly(9);
+    let settings = exactly(usize::from(head[2]));
+    let head = exactly(9);
+    // WINDOW_UPDATE (RFC 9113, section 6.9).
+    assert_eq!((head[3], &head[5..]), (8, &[0; 4][..]));
+    let update = exactly(4);
+    (settings, u32::from_be_bytes(update.try_into().unwrap()))
+}
+
+#[test]
+fn upstreams_are_told_the_windows() {
+    let limits = "[limits]\nupstream_stream_window = \"8 KiB\"\n\
+                  upstream_connection_window = \"128 KiB\"\nupstream_header_bytes = \"9 KiB\"";
+    let (settings, update) = told(limits);
+    let setting = |number: u8| {
+        let found = settings.chunks(6).find(|setting| setting[1] == number);
+        u32::from_be_bytes(found.unwrap()[2..].try_into().unwrap())
+    };
+    // RFC 9113, section 6.5.2.
+    assert_eq!((setting(4), setting(6)), (8 << 10, 9 << 10));
+    assert_eq!(update, (128 << 10) - 65_535);
+}
+
+#[test]
+fn large_bodies_pass_through_small_windows_of_an_upstream() {
+    let origin = origin::new()
+        .route("/echo", |seen| origin::bytes(seen.body.clone()))
+        .start();
+    let limits = "[limits]\nupstream_stream_window = \"1 KiB\"\n\
+                  upstream_send_buffer = \"1 KiB\"\nupstream_connection_window = \"64 KiB\"";
+    let gateway = gateway::over(&Arc::new(Folder::new()), "record").upstream(&origin.h2c());
+    let gateway = gateway.section(limits).start();
+    let body: Vec<u8> = (0..1 << 20)
+        .map(|number: u32| number.to_le_bytes()[1])
+        .collect();
+    let answer = client::http1(&gateway)
+        .ask("POST", "/echo")
+        .body(&body)
+        .send();
+    assert_eq!(answer.body, body);
+    assert_eq!(gateway.finish().recorded, 1);
 }

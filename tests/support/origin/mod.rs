@@ -21,7 +21,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
-pub(crate) use raw::raw;
+pub(crate) use raw::{RawOrigin, raw};
 pub(crate) use reply::{Gate, Parts, Reply, bytes, json, parts, status, text};
 
 /// A running origin. Dropped or stopped, nobody answers at its address.
