@@ -10,6 +10,8 @@ mod support;
 
 /// The commands for authors of plugins.
 mod authors;
+/// Who is slow slows the other side down.
+mod backpressure;
 /// What is wrong with files is told, and nothing recorded before is lost.
 mod bad_input;
 /// The program as users run it.

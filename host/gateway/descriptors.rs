@@ -83,9 +83,16 @@ pub fn schema(config: &Config) -> Result<Schema, String> {
 }
 
 fn files(config: &Config) -> Result<Vec<File>, String> {
+    let most = config.limits.descriptor_file;
     let read = config.descriptors.iter().map(|path| {
-        let bytes = sources::read(path, config.limits.descriptor_file);
-        let bytes = bytes.map_err(|error| format!("descriptors: {}: {error}", path.display()))?;
+        let shown = path.display();
+        let bytes = sources::read(path, most);
+        let bytes = bytes.map_err(|error| format!("descriptors: {shown}: {error}"))?;
+        if bytes.len() > most {
+            return Err(format!(
+                "descriptors: {shown} has more than {most} bytes; raise `limits.descriptor_file`"
+            ));
+        }
         Ok((path.clone(), bytes))
     });
     read.collect()

@@ -144,3 +144,17 @@ fn a_policy_that_takes_too_long_keeps_the_exchange_from_the_disk() {
     let reason = unwritten(loops, "policy_time = \"30ms\"", "{}");
     assert!(reason.contains("limits.policy_time"), "{reason}");
 }
+
+#[test]
+fn a_thread_keeps_few_copies_and_starts_more_where_they_are_asked() {
+    let gateway = gateway::replay(&Arc::new(Folder::new()))
+        .plugin("own.wasm", &fixture("slow-matcher"))
+        .section("[limits]\nplugin_idle_copies = 1")
+        .start();
+    let client = client::http1(&gateway);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| (0..5).for_each(|_| assert_eq!(client.get("/a").status, 404)));
+        }
+    });
+}

@@ -9,6 +9,7 @@ use crate::support::client;
 use crate::support::folder::Folder;
 use crate::support::gateway;
 use crate::support::origin::{self, Gate};
+use crate::support::until;
 
 fn reason(counts: &std::collections::BTreeMap<String, u64>) -> String {
     counts.keys().cloned().collect::<Vec<_>>().join("; ")
@@ -197,6 +198,82 @@ fn a_cassette_over_its_limit_is_not_read() {
     let refused = refused.err().unwrap().to_string();
     assert!(
         refused.contains("1048576") || refused.contains("limits.cassette"),
+        "{refused}"
+    );
+}
+
+#[test]
+fn one_secret_too_many_keeps_exchanges_from_the_disk() {
+    for limit in ["secrets = 2", "secret_bytes = \"1 KiB\""] {
+        let origin = origin::simple();
+        let limits = format!("[limits]\n{limit}");
+        let gateway = gateway::record(&origin).section(&limits).start();
+        let client = client::http1(&gateway);
+        for number in 0..3 {
+            let token = format!("Bearer tok-{number}-{}", "9f8e7d".repeat(70));
+            let ask = client.ask("GET", "/hello");
+            assert_eq!(ask.header("authorization", &token).send().status, 200);
+        }
+        let report = gateway.finish();
+        assert_eq!((report.recorded, report.passed), (2, false), "{report:#?}");
+        assert_eq!(report.refused.values().sum::<u64>(), 1, "{report:#?}");
+    }
+}
+
+#[test]
+fn only_so_many_cassettes_are_open() {
+    let origin = origin::simple();
+    let limits = "[limits]\nopen_cassettes = 2\ncassette_group = 1\n\
+                  cassette_group_bytes = \"1 KiB\"";
+    let gateway = gateway::record(&origin).section(limits).start();
+    let client = client::http1(&gateway);
+    for number in 0..20 {
+        let session = format!("session-{}", number % 5);
+        let ask = client.ask("GET", "/hello").header("ouli-session", &session);
+        assert_eq!(ask.send().status, 200);
+    }
+    let recorded = |session: String| gateway.session(&session).recorded;
+    until("all to be written", || {
+        let counts = (0..5).map(|number| recorded(format!("session-{number}")));
+        (counts.sum::<u64>() == 20).then_some(())
+    });
+    let folder = gateway.folder.cassettes().canonicalize().unwrap();
+    let descriptors = std::fs::read_dir("/proc/self/fd").unwrap();
+    let files = descriptors.filter_map(|it| std::fs::read_link(it.unwrap().path()).ok());
+    let open = files.filter(|file| file.starts_with(&folder)).count();
+    assert!((1..=2).contains(&open), "{open} cassettes are open");
+}
+
+#[test]
+fn a_configuration_with_too_many_endpoints_is_refused() {
+    let folder = Arc::new(Folder::new());
+    let more = "[[endpoint]]\nname = \"more\"\nlisten = \"127.0.0.1:0\"\n";
+    let builder = gateway::replay(&folder).section(more);
+    let refused = builder
+        .clone()
+        .section("[limits]\nendpoints = 1")
+        .try_start();
+    let refused = refused.err().unwrap().to_string();
+    assert!(refused.contains("limits.endpoints"), "{refused}");
+    assert!(
+        builder
+            .section("[limits]\nendpoints = 2")
+            .try_start()
+            .is_ok()
+    );
+}
+
+#[test]
+fn a_descriptor_set_over_its_limit_is_refused() {
+    let folder = Arc::new(Folder::new());
+    std::fs::write(folder.path().join("large.pb"), vec![0; 2 << 10]).unwrap();
+    let refused = gateway::replay(&folder)
+        .set("descriptors = [\"large.pb\"]")
+        .section("[limits]\ndescriptor_file = \"1 KiB\"")
+        .try_start();
+    let refused = refused.err().unwrap().to_string();
+    assert!(
+        refused.contains("large.pb") && refused.contains("limits.descriptor_file"),
         "{refused}"
     );
 }

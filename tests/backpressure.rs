@@ -1,0 +1,329 @@
+//! Who is slow slows the other side down, and what is held for them in between is bounded.
+
+use std::convert::Infallible;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::{Request, Response, Version};
+use http_body_util::BodyExt as _;
+use hyper::body::{Body, Frame, Incoming};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use ouli_gateway::exchange::websocket;
+
+use crate::support::binary::program;
+use crate::support::client::{self, Client};
+use crate::support::folder::Folder;
+use crate::support::gateway;
+use crate::support::websocket::{Peer, Way};
+use crate::support::{PATIENCE, spawn, wait_for};
+
+/// Bytes that are sent in all, as far as the other side takes them.
+const ALL: usize = 32 << 20;
+
+/// Bytes that may be on their way: buffers of the kernel on four sockets, windows, and what the
+/// gateway holds.
+const ON_THE_WAY: usize = 16 << 20;
+
+const PART: usize = 64 << 10;
+
+/// Counts what a sender got rid of.
+#[derive(Clone, Default)]
+struct Sent(Arc<AtomicUsize>);
+
+impl Sent {
+    fn add(&self, bytes: usize) {
+        self.0.fetch_add(bytes, Ordering::SeqCst);
+    }
+
+    fn now(&self) -> usize {
+        self.0.load(Ordering::SeqCst)
+    }
+
+    /// Returns once nothing was sent for a while.
+    fn stalls(&self) -> usize {
+        let (start, mut last) = (Instant::now(), (self.now(), Instant::now()));
+        while last.0 == 0 || last.1.elapsed() < Duration::from_millis(400) {
+            if self.now() != last.0 {
+                last = (self.now(), Instant::now());
+            }
+            assert!(start.elapsed() < PATIENCE, "it sends on and on, or nothing");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        last.0
+    }
+}
+
+/// An origin that sends without end, or reads nothing until it is told to.
+struct Flood {
+    address: SocketAddr,
+    sent: Sent,
+    /// Dropped, it reads what it was sent.
+    read: Option<std::sync::mpsc::SyncSender<()>>,
+}
+
+fn flood() -> Flood {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (read, told) = std::sync::mpsc::sync_channel(1);
+    let flood = Flood {
+        address: listener.local_addr().unwrap(),
+        sent: Sent::default(),
+        read: Some(read),
+    };
+    let sent = flood.sent.clone();
+    let told = Arc::new(std::sync::Mutex::new(told));
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let (sent, told) = (sent.clone(), Arc::clone(&told));
+            // A client that is gone ends it.
+            std::thread::spawn(move || drop(serve(stream.unwrap(), &sent, &told)));
+        }
+    });
+    flood
+}
+
+type Told = std::sync::Mutex<std::sync::mpsc::Receiver<()>>;
+
+fn serve(stream: TcpStream, sent: &Sent, told: &Told) -> std::io::Result<()> {
+    let mut reader = BufReader::new(stream.try_clone()?);
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        if reader.read_line(&mut head)? == 0 {
+            return Ok(());
+        }
+    }
+    let field = |name: &str| {
+        let mut lines = head.lines();
+        lines.find_map(|line| line.strip_prefix(name).map(str::to_owned))
+    };
+    let mut stream = stream;
+    if head.starts_with("POST ") {
+        // Whether it is told or the teller is gone.
+        let _ = told.lock().unwrap().recv();
+        let mut left = field("content-length: ").unwrap().parse::<usize>().unwrap();
+        let mut buffer = vec![0; PART];
+        while left > 0 {
+            let most = left.min(PART);
+            left -= reader.read(&mut buffer[..most])?;
+        }
+        return stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nread");
+    }
+    let (answer, part) = match field("sec-websocket-key: ") {
+        Some(key) => (
+            format!(
+                "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
+                 sec-websocket-accept: {}\r\n\r\n",
+                websocket::accept_key(key.trim())
+            ),
+            // A message of as many bytes as the length of a short frame can tell.
+            [&[0x82, 126, 0xff, 0xfc][..], &vec![7; PART - 4]].concat(),
+        ),
+        None if head.starts_with("GET /events") => (
+            "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n"
+                .into(),
+            "data: 0123456789abcdefghijklmn\n\n"
+                .repeat(PART / 32)
+                .into_bytes(),
+        ),
+        None => (
+            format!("HTTP/1.1 200 OK\r\ncontent-length: {ALL}\r\n\r\n"),
+            vec![7; PART],
+        ),
+    };
+    stream.write_all(answer.as_bytes())?;
+    for _ in 0..ALL / PART {
+        stream.write_all(&part)?;
+        sent.add(PART);
+    }
+    stream.shutdown(std::net::Shutdown::Write)?;
+    // Until the other side has read it all.
+    reader.read(&mut [0]).map(drop)
+}
+
+/// A body that never waits, and counts what was taken of it.
+struct Counted(Sent);
+
+impl Body for Counted {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        if self.0.now() >= ALL {
+            return Poll::Ready(None);
+        }
+        self.0.add(PART);
+        Poll::Ready(Some(Ok(Frame::data(vec![7; PART].into()))))
+    }
+}
+
+/// The same over HTTP/2.
+fn flood_over_http2() -> (String, Sent) {
+    let sent = Sent::default();
+    let counted = sent.clone();
+    let address = wait_for("the origin", async {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        spawn(async move {
+            let (stream, _) = listener.accept().await.unwrap();
+            let answer = service_fn(move |_: Request<Incoming>| {
+                let body = Counted(counted.clone());
+                async move { Ok::<_, Infallible>(Response::new(body)) }
+            });
+            let builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+            // A client that is gone ends it.
+            drop(builder.serve_connection(TokioIo::new(stream), answer).await);
+        });
+        address
+    });
+    (format!("h2c://{address}"), sent)
+}
+
+fn over(mode: &'static str, url: &str) -> gateway::Running {
+    gateway::over(&Arc::new(Folder::new()), mode)
+        .upstream(url)
+        .start()
+}
+
+/// The sender stalls, and goes on once the client reads: nothing is lost.
+fn assert_slows(what: &str, sent: &Sent, read_all: impl FnOnce() -> usize) {
+    let stalled = sent.stalls();
+    assert!(
+        stalled < ON_THE_WAY,
+        "{what}: {stalled} bytes are on their way"
+    );
+    assert_eq!(read_all(), ALL, "{what}");
+}
+
+#[test]
+fn a_slow_client_slows_the_upstream() {
+    for mode in ["passthrough", "record"] {
+        for (version, target) in [
+            (Version::HTTP_11, "/large"),
+            (Version::HTTP_2, "/large"),
+            (Version::HTTP_11, "/events"),
+            (Version::HTTP_2, "/events"),
+        ] {
+            let flood = flood();
+            // To redact all of the events would take long.
+            let recorded = mode == "record" && target == "/large";
+            let most = if recorded { "64 MiB" } else { "1 MiB" };
+            let gateway = gateway::over(&Arc::new(Folder::new()), mode)
+                .upstream(&format!("http://{}", flood.address))
+                .section(&format!("[limits]\nrecorded_body = \"{most}\""))
+                .start();
+            let opened = client::at(gateway.address, version)
+                .ask("GET", target)
+                .open();
+            let what = format!("{mode} {version:?} {target}");
+            assert_slows(&what, &flood.sent, || opened.count().unwrap());
+            let report = gateway.finish();
+            assert_eq!(report.recorded, u64::from(recorded), "{report:#?}");
+        }
+    }
+}
+
+#[test]
+fn a_slow_client_slows_an_upstream_of_http2() {
+    for mode in ["passthrough", "record"] {
+        for version in [Version::HTTP_11, Version::HTTP_2] {
+            let (url, sent) = flood_over_http2();
+            let gateway = over(mode, &url);
+            let opened = client::at(gateway.address, version)
+                .ask("GET", "/large")
+                .open();
+            let what = format!("{mode} {version:?}");
+            assert_slows(&what, &sent, || opened.count().unwrap());
+        }
+    }
+}
+
+#[test]
+fn a_slow_client_slows_a_tunnel() {
+    for mode in ["passthrough", "record"] {
+        for way in [Way::Upgrade, Way::Connect] {
+            let flood = flood();
+            let gateway = over(mode, &format!("http://{}", flood.address));
+            let mut peer = Peer::open(gateway.address, &way, "/socket");
+            let stalled = flood.sent.stalls();
+            assert!(
+                stalled < ON_THE_WAY,
+                "{mode}: {stalled} bytes are on their way"
+            );
+            let mut read = 0;
+            while let Some(message) = peer.next() {
+                read += message.payload.len() + 4;
+            }
+            assert_eq!(read, ALL);
+        }
+    }
+}
+
+/// Sends a body as fast as the other side takes it, and reads the answer.
+fn upload(client: &Client, sent: &Sent) -> std::thread::JoinHandle<String> {
+    let (client, sent) = (client.clone(), sent.clone());
+    std::thread::spawn(move || {
+        let ask = client
+            .ask("POST", "/large")
+            .header("content-length", &ALL.to_string());
+        let body = Counted(sent).boxed_unsync();
+        let request = ask.into_request().map(|_| body);
+        wait_for("the answer to an upload", async {
+            let mut connection = client.connect().await.unwrap();
+            let answer = connection.send(request).await.unwrap();
+            answer.text().to_owned()
+        })
+    })
+}
+
+#[test]
+fn a_slow_upstream_slows_an_upload() {
+    for mode in ["passthrough", "record"] {
+        for version in [Version::HTTP_11, Version::HTTP_2] {
+            let mut flood = flood();
+            let gateway = over(mode, &format!("http://{}", flood.address));
+            let sent = Sent::default();
+            let answer = upload(&client::at(gateway.address, version), &sent);
+            let stalled = sent.stalls();
+            assert!(stalled < ON_THE_WAY, "{mode} {version:?}: {stalled}");
+            flood.read = None;
+            assert_eq!(answer.join().unwrap(), "read", "{mode} {version:?}");
+            assert_eq!(sent.now(), ALL);
+        }
+    }
+}
+
+#[test]
+fn what_is_held_for_slow_clients_is_bounded() {
+    let flood = flood();
+    let folder = Folder::new();
+    let url = format!("http://{}", flood.address);
+    let arguments = ["passthrough", "--listen", "127.0.0.1:0", "--upstream", &url];
+    let mut process = program(&folder, &arguments).start();
+    let address = process.address();
+    client::at(address, Version::HTTP_11)
+        .ask("GET", "/events")
+        .open();
+    let before = process.peak_memory();
+    let clients = [Version::HTTP_11, Version::HTTP_2].repeat(16);
+    let opened: Vec<_> = clients
+        .iter()
+        .map(|version| client::at(address, *version).ask("GET", "/large").open())
+        .collect();
+    flood.sent.stalls();
+    let more = process.peak_memory() - before;
+    // Buffers and windows: 64 KiB up to 256 KiB for each of the four sides.
+    assert!(
+        more < (opened.len() << 20) as u64,
+        "{more} bytes for {} clients",
+        opened.len()
+    );
+}
