@@ -259,7 +259,7 @@ impl Capture {
         if self.has_all() {
             self.end();
         }
-        self.waiting = None;
+        // Who waits for room is still to be woken, so that what it holds back goes on.
         let taken = State::Lost(Lost::Partial("it was taken".to_owned()));
         let (trailers, cut) = match std::mem::replace(&mut self.state, taken) {
             State::Whole(trailers) => (trailers, None),

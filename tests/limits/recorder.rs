@@ -7,9 +7,10 @@ use crate::support::gateway::{self, Running};
 use crate::support::origin::{self, Gate, Origin};
 use crate::support::plugins::fixture;
 use crate::support::until;
+use crate::support::websocket::{BINARY, Peer, Way, close, frame, socket_origin};
 
 /// Processor time for which a redactor keeps the recorder from all other work.
-const BUSY: Duration = Duration::from_millis(1500);
+const BUSY: Duration = Duration::from_millis(600);
 
 /// An origin that answers `first`, and `last` once the gate opens.
 fn origin(gate: &Gate) -> Origin {
@@ -122,4 +123,63 @@ fn those_whose_clients_are_gone_wait_too_and_not_for_ever() {
     let dropped: u64 = report.dropped.values().sum();
     assert_eq!(report.recorded + dropped, 6, "{report:#?}");
     assert!(dropped > 0 && report.recorded > 1, "{report:#?}");
+}
+
+/// What a gateway holds back for an exchange that is under way and has most of the memory: the test
+/// says what is asked beside it.
+fn beside(more: &str, ask: impl FnOnce(&Running, &dyn Fn())) {
+    let gate = Gate::new();
+    let held = gate.clone();
+    let half = move |_: &origin::Seen| {
+        let parts = origin::parts().repeat(vec![b'x'; 64 << 10], 10);
+        parts.wait(&held).part("end")
+    };
+    let origin = origin::new()
+        .route("/half", half)
+        .route("/echo", |seen| origin::bytes(seen.body.clone()))
+        .start();
+    let gateway = gateway::record(&origin)
+        .section(more)
+        .section("[limits]\nrecording_memory = \"1 MiB\"\nrecorder_wait = \"60s\"")
+        .start();
+    let mut half = client::http1(&gateway).ask("GET", "/half").open();
+    let mut read = 0;
+    while read < 640 << 10 {
+        read += half.next().unwrap().unwrap().len();
+    }
+    ask(&gateway, &|| gate.open());
+    assert_eq!(half.count().unwrap(), 3);
+    let report = gateway.finish();
+    assert_eq!((report.recorded, report.passed), (2, true), "{report:#?}");
+}
+
+#[test]
+fn a_tunnel_is_held_back_for_memory() {
+    let sockets = socket_origin();
+    let url = sockets.url();
+    let more =
+        format!("[[endpoint]]\nname = \"sockets\"\nlisten = \"127.0.0.1:0\"\nupstream = \"{url}\"");
+    beside(&more, |gateway, open| {
+        let listening = gateway.listening();
+        let sockets = listening.iter().find(|it| it.endpoint == "sockets");
+        let mut peer = Peer::open(sockets.unwrap().address, &Way::Upgrade, "/echo");
+        peer.send(frame(BINARY, vec![7; 300_000]));
+        assert!(peer.is_silent_for(Duration::from_millis(300)));
+        open();
+        assert_eq!(peer.next().unwrap().payload.len(), 300_000);
+        peer.asks(close(1000, ""));
+    });
+}
+
+#[test]
+fn an_upload_is_held_back_for_memory() {
+    beside("", |gateway, open| {
+        let body = "x".repeat(300_000);
+        let client = client::http1(gateway);
+        let answer = std::thread::spawn(move || client.post("/echo", "text/plain", &body));
+        std::thread::sleep(Duration::from_millis(300));
+        assert!(!answer.is_finished());
+        open();
+        assert_eq!(answer.join().unwrap().body.len(), 300_000);
+    });
 }

@@ -46,7 +46,7 @@ pub(super) const ROWS: &[Limit] = &[
         "each takes a descriptor"),
     bytes("decoded_stream", MIB..=64 * GIB, Place::Size(|l| &mut l.decoded_stream),
         "all messages of one recorded conversation, decompressed; more are not written",
-        "as large as all memory for recording"),
+        "as large as all memory for exchanges"),
     count("sessions", 1..=1_000_000, Place::Size(|l| &mut l.sessions),
         "sessions open at once; a request for one more gets 503",
         "one for each test that runs at once"),
