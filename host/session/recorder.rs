@@ -342,3 +342,27 @@ impl Check for Guarded {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_waits_to_be_written_is_bounded_but_for_one_that_is_larger_than_all() {
+        let writing = Writing::default();
+        writing.begin(50, 10);
+        let (tell, told) = std::sync::mpsc::sync_channel(1);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                writing.begin(1, 10);
+                tell.send(()).unwrap();
+            });
+            let early = told.recv_timeout(std::time::Duration::from_millis(50));
+            assert!(early.is_err());
+            writing.end(50);
+            told.recv().unwrap();
+        });
+        writing.begin(9, 10);
+        assert_eq!(*writing.lock(), 10);
+    }
+}
