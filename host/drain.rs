@@ -14,7 +14,7 @@ pub struct Drain(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    stopping: watch::Sender<bool>,
+    phase: watch::Sender<Phase>,
     active: AtomicUsize,
     idle: Notify,
 }
@@ -23,14 +23,25 @@ struct Shared {
 #[derive(Debug)]
 pub struct Guard(Arc<Shared>);
 
-/// Tells when a stop begins.
+/// How far a stop has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Phase {
+    /// There is none.
+    Open,
+    /// Nothing new is taken on; what is at work goes on.
+    Draining,
+    /// What is still at work is to end now, in good order.
+    Closing,
+}
+
+/// Tells when a stop begins, and when it is about to end.
 #[derive(Clone, Debug)]
-pub struct Stop(watch::Receiver<bool>);
+pub struct Stop(watch::Receiver<Phase>);
 
 impl Default for Drain {
     fn default() -> Self {
         Self(Arc::new(Shared {
-            stopping: watch::Sender::new(false),
+            phase: watch::Sender::new(Phase::Open),
             active: AtomicUsize::new(0),
             idle: Notify::new(),
         }))
@@ -46,7 +57,7 @@ impl Drain {
 
     /// The signal that a stop began.
     pub fn stop(&self) -> Stop {
-        Stop(self.0.stopping.subscribe())
+        Stop(self.0.phase.subscribe())
     }
 
     /// Spawns a task on the runtime of the caller; a stop waits for it.
@@ -64,7 +75,20 @@ impl Drain {
 
     /// Begins the stop: nothing new is taken on.
     pub fn begin(&self) {
-        self.0.stopping.send_replace(true);
+        self.advance(Phase::Draining);
+    }
+
+    /// Says that the time for an end in good order is over soon: what lasts ends now.
+    pub fn close(&self) {
+        self.advance(Phase::Closing);
+    }
+
+    fn advance(&self, to: Phase) {
+        self.0.phase.send_if_modified(|phase| {
+            let further = *phase < to;
+            *phase = to.max(*phase);
+            further
+        });
     }
 
     /// How many guards there are.
@@ -90,13 +114,22 @@ impl Drain {
 impl Stop {
     /// Returns once a stop has begun.
     pub async fn begun(&mut self) {
-        // The sender lives as long as the drain; its end is a stop as well.
-        let _ = self.0.wait_for(|stopping| *stopping).await;
+        self.reached(Phase::Draining).await;
+    }
+
+    /// Returns once what lasts is to end.
+    pub async fn closing(&mut self) {
+        self.reached(Phase::Closing).await;
     }
 
     /// True once a stop has begun.
     pub fn has_begun(&self) -> bool {
-        *self.0.borrow()
+        *self.0.borrow() >= Phase::Draining
+    }
+
+    async fn reached(&mut self, wanted: Phase) {
+        // The sender lives as long as the drain; its end is a stop as well.
+        let _ = self.0.wait_for(|phase| *phase >= wanted).await;
     }
 }
 
@@ -121,5 +154,16 @@ mod tests {
         assert!(!drain.finished(Duration::ZERO).await);
         drop(guard);
         assert!(drain.finished(Duration::from_secs(5)).await);
+    }
+
+    #[tokio::test]
+    async fn a_stop_only_goes_forward() {
+        let drain = Drain::default();
+        let mut stop = drain.stop();
+        drain.close();
+        drain.begin();
+        stop.begun().await;
+        stop.closing().await;
+        assert!(stop.has_begun());
     }
 }
