@@ -127,6 +127,11 @@ impl Stop {
         *self.0.borrow() >= Phase::Draining
     }
 
+    /// True once what lasts is to end.
+    pub fn is_closing(&self) -> bool {
+        *self.0.borrow() == Phase::Closing
+    }
+
     async fn reached(&mut self, wanted: Phase) {
         // The sender lives as long as the drain; its end is a stop as well.
         let _ = self.0.wait_for(|phase| *phase >= wanted).await;

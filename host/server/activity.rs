@@ -6,7 +6,7 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -23,6 +23,10 @@ pub(super) struct Activity {
     /// Milliseconds from `opened` to the first byte of a head, plus one; 0 while none is on its
     /// way.
     head_since: AtomicU64,
+    /// A request came by HTTP/2.
+    http2: AtomicBool,
+    /// Milliseconds from `opened` to the begin of a stop, plus one; 0 while there is none.
+    stopping_since: AtomicU64,
     /// The connection's slot. It is free again once the connection has ended and so has every
     /// request, since a tunnel outlives the connection that it was asked for on.
     _slot: OwnedSemaphorePermit,
@@ -39,6 +43,8 @@ impl Activity {
             requests: AtomicUsize::new(0),
             idle_since: AtomicU64::new(0),
             head_since: AtomicU64::new(0),
+            http2: AtomicBool::new(false),
+            stopping_since: AtomicU64::new(0),
             _slot: slot,
         })
     }
@@ -60,6 +66,38 @@ impl Activity {
             0 => passed(self.idle_since.load(Ordering::Relaxed)) >= idle,
             since => passed(since - 1) >= head,
         }
+    }
+
+    /// True where nothing was asked, and nothing of a request came, for so long since a stop has
+    /// begun.
+    pub(super) fn is_quiet_for(&self, time: Duration) -> bool {
+        let stopping = self.stopping_since.load(Ordering::Relaxed);
+        let asked = self.requests.load(Ordering::Relaxed) > 0
+            || self.head_since.load(Ordering::Relaxed) > 0;
+        if asked || stopping == 0 {
+            return false;
+        }
+        let since = self.idle_since.load(Ordering::Relaxed).max(stopping - 1);
+        Duration::from_millis(self.now().saturating_sub(since)) >= time
+    }
+
+    /// Notes that a request came by HTTP/2, where several go on at once.
+    pub(super) fn speaks_http2(&self) {
+        if !self.is_http2() {
+            self.http2.store(true, Ordering::Relaxed);
+        }
+    }
+
+    pub(super) fn is_http2(&self) -> bool {
+        self.http2.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn begin_stop(&self) {
+        self.stopping_since.store(self.now() + 1, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_stopping(&self) -> bool {
+        self.stopping_since.load(Ordering::Relaxed) > 0
     }
 
     fn now(&self) -> u64 {
@@ -169,6 +207,23 @@ mod tests {
         assert_eq!(slots.available_permits(), 0);
         drop(tunnel);
         assert_eq!(slots.available_permits(), 1);
+    }
+
+    #[test]
+    fn a_connection_is_quiet_from_the_begin_of_a_stop_on() {
+        let (_slots, slot) = slots();
+        let activity = Activity::new(slot);
+        let (now, later) = (Duration::ZERO, Duration::from_secs(60));
+        assert!(!activity.is_quiet_for(now));
+        activity.begin_stop();
+        assert!(activity.is_quiet_for(now));
+        assert!(!activity.is_quiet_for(later));
+        let busy = activity.begin();
+        assert!(!activity.is_quiet_for(now));
+        drop(busy);
+        assert!(activity.is_quiet_for(now));
+        activity.received();
+        assert!(!activity.is_quiet_for(now), "a head is on its way");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Request, Response, Version};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -20,6 +20,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::Bounds;
 use super::activity::{Activity, Busy, Watched};
+use super::ending;
 use super::listener::Door;
 
 /// What answers requests. It never fails: every fault has a response.
@@ -69,14 +70,21 @@ async fn speak<S: Respond>(
     let socket = TokioIo::new(Watched::new(stream, Arc::clone(&activity)));
     let (handler, shared) = (Arc::clone(door), Arc::clone(&activity));
     let service = service_fn(move |request| {
-        let (door, busy) = (Arc::clone(&handler), shared.begin());
-        async move { Ok::<_, Infallible>(door.respond.respond(request, busy).await) }
+        let (door, activity) = (Arc::clone(&handler), Arc::clone(&shared));
+        if request.version() == Version::HTTP_2 {
+            activity.speaks_http2();
+        }
+        let busy = activity.begin();
+        async move {
+            let response = door.respond.respond(request, busy).await;
+            Ok::<_, Infallible>(ending::last_of(&activity, response))
+        }
     });
     let builder = builder(&door.bounds);
     let mut connection = pin!(builder.serve_connection_with_upgrades(socket, service));
     let mut stop = door.drain.stop();
     let mut look = tokio::time::interval(between_looks(&door.bounds));
-    let mut ending = false;
+    let (mut stopping, mut ending) = (false, false);
     loop {
         tokio::select! {
             result = connection.as_mut() => {
@@ -85,13 +93,18 @@ async fn speak<S: Respond>(
                 }
                 return;
             }
-            () = stop.begun(), if !ending => {
-                ending = true;
-                connection.as_mut().graceful_shutdown();
+            () = stop.begun(), if !stopping => {
+                stopping = true;
+                activity.begin_stop();
+                look = tokio::time::interval(ending::between_looks(&door.bounds));
             }
             _ = look.tick() => {
                 if activity.expired(door.bounds.header_timeout, door.bounds.idle_timeout) {
                     return;
+                }
+                if stopping && !ending && ending::may_end(&activity, &door.bounds) {
+                    ending = true;
+                    connection.as_mut().graceful_shutdown();
                 }
             }
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::timeout;
 
 use super::connection::{self, Respond};
 use super::{Bounds, ServeError, Slots};
@@ -74,6 +74,10 @@ fn refused(address: SocketAddr, source: io::Error) -> ServeError {
     ServeError::Bind { address, source }
 }
 
+/// After this long without a connection, none is on its way any more: longer than a handshake takes
+/// in a local network.
+const QUIET: Duration = Duration::from_millis(20);
+
 /// What every connection of a listener needs.
 pub(super) struct Door<S> {
     pub(super) respond: S,
@@ -82,7 +86,9 @@ pub(super) struct Door<S> {
     pub(super) drain: Drain,
 }
 
-/// Accepts until `stop` begins. Returns at once then; connections end by their own drain guards.
+/// Accepts until `stop` begins; connections end by their own drain guards. A socket that others go
+/// on with is left as it is then. Where the stop is at its close, nobody does, so that what the
+/// kernel has accepted by itself is served as well.
 ///
 /// A connection is served once it has a slot: above the limit, one waits here and the others in the
 /// kernel's queue. A slot that was taken before would be kept from the other workers while nobody
@@ -103,27 +109,39 @@ pub async fn serve<S: Respond>(
         drain,
     });
     loop {
-        let accepted = tokio::select! {
-            accepted = accept(&listener, &slots) => accepted,
-            () = stop.begun() => return Ok(()),
+        let stream = tokio::select! {
+            stream = accept(&listener) => stream,
+            () = stop.begun() => break,
         };
-        let Some((stream, slot)) = accepted else {
-            return Ok(());
+        // Not given up at a stop: this connection was accepted.
+        admit(stream, &slots, &door).await;
+    }
+    if stop.is_closing() {
+        let last = async {
+            while let Ok(stream) = timeout(QUIET, accept(&listener)).await {
+                admit(stream, &slots, &door).await;
+            }
         };
-        let connection = connection::run(stream, Arc::clone(&door), slot);
-        door.drain.spawn(connection);
+        // Without a filter on the socket there is no end to it.
+        let _ = timeout(QUIET * 10, last).await;
+    }
+    Ok(())
+}
+
+async fn admit<S: Respond>(stream: TcpStream, slots: &Slots, door: &Arc<Door<S>>) {
+    // The slots are never closed.
+    if let Ok(slot) = Arc::clone(slots).acquire_owned().await {
+        door.drain
+            .spawn(connection::run(stream, Arc::clone(door), slot));
     }
 }
 
-/// The next connection with its slot; none where the slots are closed.
-async fn accept(
-    listener: &TcpListener,
-    slots: &Slots,
-) -> Option<(TcpStream, OwnedSemaphorePermit)> {
+/// The next connection.
+async fn accept(listener: &TcpListener) -> TcpStream {
     let mut pause = Duration::from_millis(5);
-    let stream = loop {
+    loop {
         match listener.accept().await {
-            Ok((stream, _)) => break stream,
+            Ok((stream, _)) => return stream,
             // The peer gave up between its handshake and our accept: the next one is not to blame.
             Err(error) if is_of_the_peer(&error) => {}
             Err(error) => {
@@ -132,9 +150,7 @@ async fn accept(
                 pause = (pause * 2).min(Duration::from_secs(1));
             }
         }
-    };
-    let slot = Arc::clone(slots).acquire_owned().await.ok()?;
-    Some((stream, slot))
+    }
 }
 
 fn is_of_the_peer(error: &io::Error) -> bool {

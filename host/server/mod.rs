@@ -3,7 +3,9 @@
 
 mod activity;
 mod connection;
+mod ending;
 mod listener;
+mod refusal;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -15,6 +17,7 @@ use crate::config::Limits;
 pub use activity::Busy;
 pub use connection::Respond;
 pub use listener::{Bound, serve};
+pub use refusal::refuse;
 
 /// The limits of the downstream side; the values come from `[limits]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +32,8 @@ pub struct Bounds {
     pub header_timeout: Duration,
     /// Time that a connection may be idle.
     pub idle_timeout: Duration,
+    /// Time that a connection may be quiet once a stop has begun.
+    pub stop_linger: Duration,
     /// Time for a TLS handshake.
     pub tls_timeout: Duration,
     /// Streams at once on one HTTP/2 connection.
@@ -53,6 +58,7 @@ impl From<&Limits> for Bounds {
             headers: limits.headers,
             header_timeout: limits.header_timeout,
             idle_timeout: limits.idle_timeout,
+            stop_linger: limits.stop_linger,
             tls_timeout: limits.tls_timeout,
             http2_streams: limits.http2_streams,
             http2_stream_window: limits.http2_stream_window,

@@ -57,4 +57,11 @@ pub(super) const ROWS: &[Limit] = &[
     time("grace", Place::Time(|l| &mut l.grace),
         "how long requests under way may take after a stop is asked for",
         "Kubernetes waits for 30 s before it kills"),
+    time("stop_linger", Place::Time(|l| &mut l.stop_linger),
+        "once a stop has begun, how long a client connection may be quiet before it is closed",
+        "a request that crosses the stop on its way is answered; nginx, keepalive_min_timeout"),
+    time("close_lead", Place::Time(|l| &mut l.close_lead),
+        "how long before the end of `grace` streams are ended, WebSockets with close code 1001; \
+         at most a tenth of it",
+        "time for both sides to close; RFC 6455, section 7.4.1"),
 ];
