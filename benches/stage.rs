@@ -41,6 +41,7 @@ impl Stage {
             cache: Some(cache()),
             authority: self.path().join("ca"),
             environment: |_| None,
+            passed: Vec::new(),
             workers: 0,
             watch: false,
             announce: Arc::new(|_| {}),

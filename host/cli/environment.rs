@@ -5,11 +5,12 @@
 )]
 
 use std::env;
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::args::{CONFIG_FILE, Cli};
-use crate::gateway::Options;
+use crate::gateway::{Options, Passed};
 
 /// True on a machine of continuous integration.
 pub(super) fn is_ci() -> bool {
@@ -42,6 +43,38 @@ fn folder(variable: &str, below_home: &str) -> PathBuf {
         .join("ouli-gateway")
 }
 
+/// Where the service manager wants to be told how far the program is.
+pub(super) fn notify_socket() -> Option<OsString> {
+    env::var_os("NOTIFY_SOCKET")
+}
+
+/// The listening sockets that the service manager has opened (sd_listen_fds(3) of systemd).
+///
+/// # Errors
+/// Names the one that is no socket for TCP.
+pub(super) fn passed_sockets() -> Result<Vec<Passed>, String> {
+    let names = env::var("LISTEN_FDNAMES").unwrap_or_default();
+    let mut names = names.split(':');
+    let mut sockets = listenfd::ListenFd::from_env();
+    let mut passed = Vec::new();
+    for number in 0..sockets.len() {
+        let name = names.next().filter(|name| !name.is_empty());
+        let socket = sockets.take_tcp_listener(number);
+        let socket = socket.map_err(|error| {
+            let name = name.unwrap_or("without a name");
+            format!(
+                "LISTEN_FDS: socket {number} ({name}): {error}; pass sockets of TCP only (in \
+                 systemd: ListenStream= with an address and a port)"
+            )
+        })?;
+        passed.extend(socket.map(|socket| Passed {
+            name: name.map(str::to_owned),
+            socket: Arc::new(socket),
+        }));
+    }
+    Ok(passed)
+}
+
 /// What a gateway is started with for these arguments.
 pub(super) fn options(cli: &Cli) -> Options {
     let base = env::current_dir().unwrap_or_else(|_| PathBuf::from("."));
@@ -54,6 +87,7 @@ pub(super) fn options(cli: &Cli) -> Options {
         cache: cache_folder(),
         authority: authority_folder(),
         environment: variable,
+        passed: Vec::new(),
         workers: 0,
         watch: true,
         announce: Arc::new(|_| {}),

@@ -10,10 +10,12 @@ mod conversation;
 mod environment;
 mod examples;
 mod inspect;
+mod notify;
 mod limits;
 mod plugin;
 mod say;
 mod serve;
+mod signals;
 mod telemetry;
 
 use std::ffi::OsString;

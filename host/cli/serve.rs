@@ -3,10 +3,11 @@
 use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
-
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use std::sync::mpsc::Receiver;
 
 use super::args::Cli;
+use super::notify::Notify;
+use super::signals::{Order, Signals};
 use super::{FAILED, OK, environment, fail, telemetry};
 use crate::cli::say::{complain, say};
 use crate::config::{Config, LogFormat, Mode};
@@ -17,6 +18,10 @@ pub(super) fn serve(cli: &Cli) -> u8 {
     telemetry::start(log_format(cli));
     let mut options = environment::options(cli);
     options.announce = Arc::new(announce);
+    options.passed = match environment::passed_sockets() {
+        Ok(passed) => passed,
+        Err(reason) => return fail(&reason),
+    };
     let nothing_said = options.config_file.is_none() && cli.mode().is_none();
     let signals = match Signals::new() {
         Ok(signals) => signals,
@@ -30,7 +35,28 @@ pub(super) fn serve(cli: &Cli) -> u8 {
     if nothing_said {
         suggest(&config);
     }
-    signals.wait_then(move || finish(gateway))
+    let notify = Arc::new(Notify::new(environment::notify_socket().as_deref()));
+    notify.ready(&status(&gateway));
+    let told = Arc::clone(&notify);
+    let stopping = move || {
+        complain!("stopping; a second signal ends at once");
+        told.stopping("what is under way ends");
+    };
+    let work = move |orders: &Receiver<Order>| {
+        while let Ok(Order::Reload) = orders.recv() {
+            notify.reloading();
+            gateway.reload();
+            notify.ready(&status(&gateway));
+        }
+        finish(gateway)
+    };
+    signals.serve(work, stopping).unwrap_or(FAILED)
+}
+
+/// What the service manager shows.
+fn status(gateway: &Gateway) -> String {
+    let (listening, generation) = (gateway.listening(), gateway.snapshot().generation);
+    format!("{} endpoints, generation {generation}", listening.len())
 }
 
 /// `--log-format` counts from the first line; that of the file is only known once it was read.
@@ -92,50 +118,4 @@ fn write_report(path: &Path, verdict: &Verdict) -> Result<(), String> {
     let failed = |reason: String| format!("the report {}: {reason}", path.display());
     let text = serde_json::to_string_pretty(verdict).map_err(|error| failed(error.to_string()))?;
     std::fs::write(path, text + "\n").map_err(|error| failed(error.to_string()))
-}
-
-/// SIGINT and SIGTERM, taken from the start on.
-struct Signals {
-    runtime: tokio::runtime::Runtime,
-    interrupt: Signal,
-    terminate: Signal,
-}
-
-impl Signals {
-    fn new() -> std::io::Result<Self> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_io()
-            .build()?;
-        let entered = runtime.enter();
-        let interrupt = signal(SignalKind::interrupt())?;
-        let terminate = signal(SignalKind::terminate())?;
-        drop(entered);
-        Ok(Self {
-            runtime,
-            interrupt,
-            terminate,
-        })
-    }
-
-    /// Waits for the first signal, then runs `stop`; a second signal ends it at once.
-    fn wait_then(mut self, stop: impl FnOnce() -> u8 + Send + 'static) -> u8 {
-        let runtime = self.runtime;
-        runtime.block_on(async {
-            either(&mut self.interrupt, &mut self.terminate).await;
-            complain!("stopping; a second signal ends at once");
-            let (tell, told) = tokio::sync::oneshot::channel();
-            std::thread::spawn(move || tell.send(stop()));
-            tokio::select! {
-                status = told => status.unwrap_or(FAILED),
-                () = either(&mut self.interrupt, &mut self.terminate) => FAILED,
-            }
-        })
-    }
-}
-
-async fn either(interrupt: &mut Signal, terminate: &mut Signal) {
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-    }
 }

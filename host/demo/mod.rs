@@ -124,6 +124,7 @@ impl Stage {
             cache: self.cache.clone(),
             authority: self.path().join("ca"),
             environment: |_| None,
+            passed: Vec::new(),
             workers: 1,
             watch: true,
             announce: Arc::new(|_| {}),

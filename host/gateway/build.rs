@@ -73,6 +73,9 @@ pub enum StartError {
         /// The reason.
         source: ServeError,
     },
+    /// A socket that was passed to the process cannot be used.
+    #[error("a passed socket: {0}")]
+    Passed(String),
     /// The system gives no thread.
     #[error("cannot start a thread: {0}")]
     Thread(std::io::Error),

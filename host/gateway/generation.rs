@@ -66,12 +66,8 @@ impl Loaded {
 }
 
 /// Limits of what is made once and outlives reloads.
-const AT_START: [&str; 16] = [
-    "connections",
-    "in_flight",
+const AT_START: [&str; 15] = [
     "in_flight_wait",
-    "in_flight_queue",
-    "streams",
     "memory",
     "recording_memory",
     "recorder_queue",
@@ -81,6 +77,9 @@ const AT_START: [&str; 16] = [
     "cassette_group_bytes",
     "open_cassettes",
     "sessions",
+    "decoded_body",
+    "decoded_ratio",
+    "decoded_stream",
     "secrets",
     "secret_bytes",
 ];

@@ -3,8 +3,12 @@
 mod board;
 mod build;
 mod descriptors;
+mod ending;
 mod generation;
 mod listeners;
+mod passed;
+mod quota;
+mod sockets;
 mod sources;
 mod swap;
 mod wanted;
@@ -24,6 +28,7 @@ pub use board::Status;
 pub use build::{StartError, check, folder};
 pub use descriptors::schema;
 pub use generation::{Loaded, config};
+pub use passed::Passed;
 
 use crate::cassette::Writer;
 use crate::config::{Mode, Override, Unused};
@@ -31,7 +36,9 @@ use crate::drain::Drain;
 use crate::mode::{Live, Page, Snapshot, Turns};
 use crate::session::{Budget, Recorder, RecorderBounds, Sessions, Verdict};
 use board::Board;
+use ending::Grace;
 use listeners::Listeners;
+use quota::Quotas;
 use watch::Watch;
 
 /// What the process gives the gateway: no code below reads the environment.
@@ -49,6 +56,8 @@ pub struct Options {
     pub authority: PathBuf,
     /// Looks up an environment variable.
     pub environment: fn(&str) -> Option<String>,
+    /// Listening sockets that were opened before the process started.
+    pub passed: Vec<Passed>,
     /// Threads that serve; 0 for one a core.
     pub workers: usize,
     /// Files are watched, and changes take effect.
@@ -131,23 +140,26 @@ impl Gateway {
         build::warm(&snapshot, &sessions)?;
         let board = Arc::new(Board::default());
         board.publish(snapshot.generation, &loaded, None);
+        let quotas = Quotas::new(&config.limits);
         let live = Arc::new(Live {
             plugins_page: page(&board),
             snapshot: ArcSwap::from_pointee(snapshot),
             sessions,
             recorder,
             budget,
-            turns: Turns::new(
-                limits.in_flight,
-                limits.in_flight_queue,
+            turns: Turns::over(
+                quotas.in_flight(),
+                quotas.in_flight_queue(),
                 limits.in_flight_wait,
             ),
-            streams: Arc::new(Semaphore::new(limits.streams)),
+            streams: quotas.streams(),
             late: Arc::new(Semaphore::new(limits.recorder_queue)),
             drain: Drain::default(),
         });
-        let mut listeners = Listeners::new(&options, Arc::clone(&live), &config)?;
-        listeners.apply(&config)?;
+        let mut listeners = Listeners::new(&options, &live, quotas, &config)?;
+        if let Some(fault) = listeners.apply(&config).into_iter().next() {
+            return Err(fault);
+        }
         let core = Arc::new(Core {
             live,
             listeners: Mutex::new(listeners),
@@ -194,14 +206,15 @@ impl Gateway {
     /// every recording.
     pub fn stop(self) -> Verdict {
         self.core.stopped.store(true, Ordering::Release);
-        let grace = self.snapshot_grace();
+        let grace = Grace::from(&self.core.live.snapshot.load().config.limits);
+        let more = &self.core.live.drain;
+        self.core.lock_listeners().begin_stop(more);
+        // A reload that is under way ends first; it opens nothing any more.
         drop(self.watch);
-        let left = self
-            .core
-            .lock_listeners()
-            .stop(&self.core.live.drain, grace);
+        let left = self.core.lock_listeners().finish(more, grace);
         if left > 0 {
-            tracing::warn!("{left} connections did not end within {grace:?} (limits.grace)");
+            let whole = grace.whole();
+            tracing::warn!("{left} connections did not end within {whole:?} (limits.grace)");
         }
         let core = self.core;
         // With the last sender the recorder ends, after it has written all that waits.
@@ -224,9 +237,6 @@ impl Gateway {
         }
     }
 
-    fn snapshot_grace(&self) -> std::time::Duration {
-        self.core.live.snapshot.load().config.limits.grace
-    }
 }
 
 fn page(board: &Arc<Board>) -> Page {
@@ -292,7 +302,7 @@ impl Core {
         self.live.snapshot.store(Arc::new(snapshot));
         self.board.publish(generation, &next, Some(&before));
         let mut listeners = self.lock_listeners();
-        if let Err(error) = listeners.apply(&next.config) {
+        for error in listeners.apply(&next.config) {
             tracing::error!("{error}\n  the other endpoints are up to date");
         }
         next.report_restart(&loaded);

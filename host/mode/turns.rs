@@ -12,18 +12,21 @@ pub(super) type Turn = OwnedSemaphorePermit;
 #[derive(Debug)]
 pub struct Turns {
     free: Arc<Semaphore>,
-    places: Semaphore,
+    places: Arc<Semaphore>,
     wait: Duration,
 }
 
 impl Turns {
     /// So many turns (`most`), for which so many may wait (`queue`) for so long.
     pub fn new(most: usize, queue: usize, wait: Duration) -> Self {
-        Self {
-            free: Arc::new(Semaphore::new(most)),
-            places: Semaphore::new(queue),
-            wait,
-        }
+        let semaphore = |size| Arc::new(Semaphore::new(size));
+        Self::over(semaphore(most), semaphore(queue), wait)
+    }
+
+    /// As many turns as are free, and as many places to wait for one, which others may make more or
+    /// fewer.
+    pub fn over(free: Arc<Semaphore>, places: Arc<Semaphore>, wait: Duration) -> Self {
+        Self { free, places, wait }
     }
 
     /// A turn, at once or after a wait; none where too many wait already or the wait is too long.

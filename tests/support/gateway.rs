@@ -139,6 +139,7 @@ impl Builder {
             cache: Some(super::cache()),
             authority: self.folder.path().join("ca"),
             environment: self.environment,
+            passed: Vec::new(),
             workers: 2,
             watch: self.watch,
             announce: Arc::new(|_| {}),

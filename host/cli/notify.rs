@@ -1,0 +1,108 @@
+//! Tells the service manager how far the program is, as sd_notify(3) of systemd has it.
+
+use std::ffi::OsStr;
+use std::io;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
+
+/// The way to the service manager; none where nobody wants to know.
+pub(super) struct Notify(Option<(UnixDatagram, SocketAddr)>);
+
+impl Notify {
+    /// Takes the value of `NOTIFY_SOCKET`.
+    pub(super) fn new(socket: Option<&OsStr>) -> Self {
+        let Some(name) = socket.filter(|name| !name.is_empty()) else {
+            return Self(None);
+        };
+        let way = address(name).and_then(|address| Ok((UnixDatagram::unbound()?, address)));
+        Self(
+            way.inspect_err(|error| tracing::warn!("NOTIFY_SOCKET {}: {error}", name.display()))
+                .ok(),
+        )
+    }
+
+    /// All listeners accept.
+    pub(super) fn ready(&self, status: &str) {
+        self.say(&format!("READY=1\nSTATUS={status}"));
+    }
+
+    /// A reload begins; [`Self::ready`] says that it has ended.
+    pub(super) fn reloading(&self) {
+        let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+        let microseconds = now.tv_sec * 1_000_000 + now.tv_nsec / 1000;
+        self.say(&format!(
+            "RELOADING=1\nMONOTONIC_USEC={microseconds}\nSTATUS=reloading"
+        ));
+    }
+
+    /// The end has begun.
+    pub(super) fn stopping(&self, status: &str) {
+        self.say(&format!("STOPPING=1\nSTATUS={status}"));
+    }
+
+    fn say(&self, state: &str) {
+        if let Some((socket, address)) = &self.0
+            && let Err(error) = socket.send_to_addr(state.as_bytes(), address)
+        {
+            tracing::debug!("the service manager is not told `{state}`: {error}");
+        }
+    }
+}
+
+/// A path, or after `@` a name that stands in no folder.
+fn address(name: &OsStr) -> io::Result<SocketAddr> {
+    use std::os::unix::ffi::OsStrExt as _;
+    match name.as_bytes() {
+        #[cfg(target_os = "linux")]
+        [b'@', name @ ..] => {
+            use std::os::linux::net::SocketAddrExt as _;
+            SocketAddr::from_abstract_name(name)
+        }
+        _ => SocketAddr::from_pathname(name),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn heard(socket: &UnixDatagram) -> String {
+        let mut bytes = [0; 200];
+        let size = socket.recv(&mut bytes).unwrap();
+        String::from_utf8_lossy(&bytes[..size]).into_owned()
+    }
+
+    #[test]
+    fn the_manager_hears_of_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("notify");
+        let socket = UnixDatagram::bind(&path).unwrap();
+        let notify = Notify::new(Some(path.as_os_str()));
+        notify.ready("well");
+        assert_eq!(heard(&socket), "READY=1\nSTATUS=well");
+        notify.reloading();
+        let reloading = heard(&socket);
+        let time = reloading.split("MONOTONIC_USEC=").nth(1).unwrap();
+        let time: u64 = time.split('\n').next().unwrap().parse().unwrap();
+        assert!(reloading.starts_with("RELOADING=1\n") && time > 0, "{reloading}");
+        notify.stopping("bye");
+        assert_eq!(heard(&socket), "STOPPING=1\nSTATUS=bye");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_name_may_stand_in_no_folder() {
+        use std::os::linux::net::SocketAddrExt as _;
+        let name = format!("ouli-test-{}", std::process::id());
+        let address = SocketAddr::from_abstract_name(&name).unwrap();
+        let socket = UnixDatagram::bind_addr(&address).unwrap();
+        let at = format!("@{name}");
+        Notify::new(Some(OsStr::new(&at))).ready("well");
+        assert_eq!(heard(&socket), "READY=1\nSTATUS=well");
+    }
+
+    #[test]
+    fn nobody_needs_to_listen() {
+        Notify::new(None).ready("well");
+        Notify::new(Some(OsStr::new("/nowhere/at/all"))).ready("well");
+    }
+}
