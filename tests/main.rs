@@ -38,6 +38,8 @@ mod redaction;
 mod reload;
 /// How requests choose a session, and what a session keeps apart.
 mod sessions;
+/// The gateway stops, reloads and hands over without the loss of a request.
+mod shutdown;
 /// Event streams and other bodies that come piece by piece.
 mod streams;
 /// The rules of the house, kept by looking at the source.

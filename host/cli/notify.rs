@@ -83,7 +83,10 @@ mod tests {
         let reloading = heard(&socket);
         let time = reloading.split("MONOTONIC_USEC=").nth(1).unwrap();
         let time: u64 = time.split('\n').next().unwrap().parse().unwrap();
-        assert!(reloading.starts_with("RELOADING=1\n") && time > 0, "{reloading}");
+        assert!(
+            reloading.starts_with("RELOADING=1\n") && time > 0,
+            "{reloading}"
+        );
         notify.stopping("bye");
         assert_eq!(heard(&socket), "STOPPING=1\nSTATUS=bye");
     }

@@ -236,7 +236,6 @@ impl Gateway {
             }
         }
     }
-
 }
 
 fn page(board: &Arc<Board>) -> Page {

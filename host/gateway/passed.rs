@@ -65,7 +65,11 @@ impl PassedSockets {
         let Some(idle) = idle else {
             return Ok(());
         };
-        let names: Vec<_> = config.endpoints.iter().map(|one| one.name.as_str()).collect();
+        let names: Vec<_> = config
+            .endpoints
+            .iter()
+            .map(|one| one.name.as_str())
+            .collect();
         let called = idle.name.as_ref();
         let called = called.map_or_else(String::new, |name| format!(" `{name}`"));
         Err(StartError::Passed(format!(

@@ -8,7 +8,9 @@ use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 
 use super::context::{Lasting, Live};
+use super::last::{Last, Seen};
 use super::paced::Paced;
+use super::respond::Asks;
 use super::talk::Frames;
 use super::tee::Tee;
 use super::turns::Turn;
@@ -20,6 +22,8 @@ pub struct Outgoing {
     source: Source,
     /// It is a stream that may last.
     lasts: bool,
+    /// What ends it where the gateway stops.
+    last: Option<Last>,
     _busy: Option<Busy>,
     _permit: Option<Turn>,
     _lasting: Option<Lasting>,
@@ -83,6 +87,7 @@ impl Outgoing {
         Self {
             source,
             lasts: false,
+            last: None,
             _busy: None,
             _permit: None,
             _lasting: None,
@@ -102,6 +107,34 @@ impl Outgoing {
         self._permit = permit.filter(|_| self._lasting.is_none());
         self
     }
+
+    /// A stream ends with the gateway.
+    pub(super) fn until_stop(mut self, live: &Live, asks: Asks) -> Self {
+        // A conversation sees to it by itself.
+        let ends = self.lasts && !matches!(self.source, Source::Talk(_));
+        self.last = ends.then(|| Last::new(live.drain.stop(), asks));
+        self
+    }
+
+    fn look_at_stop(&mut self, cx: &mut Context<'_>) {
+        let Some(last) = &mut self.last else {
+            return;
+        };
+        match (last.look(cx), &mut self.source) {
+            (Seen::Begun, Source::Paced(paced)) if paced.is_over() => paced.hurry(),
+            (Seen::Nothing | Seen::Begun, _) => {}
+            // All of it is at hand.
+            (Seen::Close, Source::Paced(paced)) => paced.hurry(),
+            (Seen::Close, _) => {
+                let last = self.last.take();
+                self.source = Source::Whole {
+                    bytes: None,
+                    trailers: last.and_then(|last| last.trailers()),
+                    sized: false,
+                };
+            }
+        }
+    }
 }
 
 impl Body for Outgoing {
@@ -112,6 +145,7 @@ impl Body for Outgoing {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        self.look_at_stop(cx);
         match &mut self.source {
             Source::Whole {
                 bytes, trailers, ..

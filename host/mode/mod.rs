@@ -8,6 +8,7 @@ mod delivery;
 mod draft;
 mod forward;
 mod held;
+mod last;
 mod log;
 mod own;
 mod paced;
@@ -56,7 +57,10 @@ impl Respond for Gate {
             respond::log(&error);
             respond::answer(&error, asks)
         });
-        answer.map(|body| body.holding(live, busy, Some(permit)))
+        answer.map(|body| {
+            body.holding(live, busy, Some(permit))
+                .until_stop(live, asks)
+        })
     }
 }
 

@@ -24,6 +24,7 @@ pub(super) struct Paced {
     patience: Duration,
     /// When that is over, from the start.
     left: Option<Duration>,
+    hurried: bool,
     clock: Option<Clock>,
     flushed: bool,
 }
@@ -59,14 +60,25 @@ impl Paced {
             ending,
             patience,
             left: None,
+            hurried: false,
             clock: None,
             flushed: false,
         }
     }
 
+    /// True where nothing follows but the end.
+    pub(super) fn is_over(&self) -> bool {
+        self.pieces.is_empty()
+    }
+
+    /// What is left is sent without a pause, and nobody is waited for.
+    pub(super) fn hurry(&mut self) {
+        self.hurried = true;
+    }
+
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Polled {
         if let Some((due, _)) = self.pieces.front() {
-            if !due.is_zero() {
+            if !due.is_zero() && !self.hurried {
                 let due = *due;
                 ready!(self.wait(cx, due));
             }
@@ -83,6 +95,7 @@ impl Paced {
             }
             Ending::Server => Poll::Ready(Some(Err(BrokenOff.into()))),
             // It was the client that ended it, so it is for the client to do so again.
+            Ending::Client if self.hurried => Poll::Ready(Some(Err(BrokenOff.into()))),
             Ending::Client => {
                 let left = *self.left.get_or_insert_with(|| {
                     let sent = self.clock.as_ref().map(|clock| clock.started.elapsed());

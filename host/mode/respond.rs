@@ -75,6 +75,9 @@ pub enum ExchangeError {
     /// The endpoint has nowhere to go.
     #[error("the endpoint {0} has no upstream; add `upstream = \"https://...\"` to it")]
     NoUpstream(String),
+    /// The gateway stops, and the time for it is over.
+    #[error("the gateway stops")]
+    Stopping,
     /// The gateway itself failed.
     #[error("the gateway failed: {0}")]
     Gateway(String),
@@ -119,6 +122,7 @@ impl ExchangeError {
             Self::NoEndpoint(_) | Self::NoUpstream(_) => {
                 Shape("endpoint", 503, "the endpoint cannot be used")
             }
+            Self::Stopping => Shape("stopping", 503, "the gateway stops"),
             Self::Gateway(_) => Shape("gateway", 500, "the gateway failed"),
         }
     }
@@ -173,6 +177,7 @@ pub(super) fn status(error: &ExchangeError) -> (grpc::Code, String) {
     let code = match (error, status) {
         // Not `unavailable`: client libraries would try again.
         (ExchangeError::Miss(_), _) => grpc::Code::NotFound,
+        (ExchangeError::Stopping, _) => grpc::Code::Unavailable,
         (_, 504) => grpc::Code::DeadlineExceeded,
         (_, 502) => grpc::Code::Unavailable,
         (_, 503 | 413) => grpc::Code::ResourceExhausted,
@@ -238,6 +243,7 @@ pub(super) fn log(error: &ExchangeError) {
         | ExchangeError::Downstream(_)
         | ExchangeError::Handshake(_)
         | ExchangeError::Connect
+        | ExchangeError::Stopping
         | ExchangeError::NoEndpoint(_) => tracing::debug!("{error}"),
     }
 }

@@ -102,7 +102,7 @@ async fn speak<S: Respond>(
                 if activity.expired(door.bounds.header_timeout, door.bounds.idle_timeout) {
                     return;
                 }
-                if stopping && !ending && ending::may_end(&activity, &door.bounds) {
+                if stopping && !ending && ending::may_end(&activity, &door.bounds, &stop) {
                     ending = true;
                     connection.as_mut().graceful_shutdown();
                 }

@@ -12,6 +12,7 @@ use http::{HeaderValue, Response, StatusCode, Version};
 
 use super::Bounds;
 use super::activity::Activity;
+use crate::drain::Stop;
 
 /// Often enough that a quiet connection is closed in time.
 pub(super) fn between_looks(bounds: &Bounds) -> Duration {
@@ -19,9 +20,15 @@ pub(super) fn between_looks(bounds: &Bounds) -> Duration {
     (bounds.stop_linger / 4).clamp(Duration::from_millis(1), most)
 }
 
-/// True where the connection may be told to end.
-pub(super) fn may_end(activity: &Activity, bounds: &Bounds) -> bool {
-    activity.is_http2() || activity.is_quiet_for(bounds.stop_linger)
+/// True where the connection may be told to end. Where the stop is at its close there is no time to
+/// linger.
+pub(super) fn may_end(activity: &Activity, bounds: &Bounds, stop: &Stop) -> bool {
+    let linger = if stop.is_closing() {
+        Duration::ZERO
+    } else {
+        bounds.stop_linger
+    };
+    activity.is_http2() || activity.is_quiet_for(linger)
 }
 
 /// The response, which says that it is the last one where a stop has begun.
@@ -50,7 +57,9 @@ mod tests {
 
     fn says_close(activity: &Activity, status: u16) -> bool {
         let response = Response::builder().status(status).body(()).unwrap();
-        last_of(activity, response).headers().contains_key("connection")
+        last_of(activity, response)
+            .headers()
+            .contains_key("connection")
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! The program as users run it, in a process of its own.
 
 use std::io::{BufRead as _, BufReader, Read};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
@@ -39,6 +40,7 @@ pub(crate) fn program(folder: &Folder, arguments: &[&str]) -> Program {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ouli-gateway"));
     command
         .args(arguments)
+        .stdin(Stdio::null())
         .current_dir(folder.path())
         .env_remove("CI")
         .env_remove("RUST_LOG")
@@ -53,10 +55,29 @@ impl Program {
         self
     }
 
+    /// Gives it an open socket as a service manager does (sd_listen_fds(3) of systemd).
+    pub(crate) fn passing(self, socket: &TcpListener, name: &str) -> Self {
+        let script = "exec 3<&0 </dev/null; LISTEN_PID=$$ LISTEN_FDS=1; \
+                      export LISTEN_PID LISTEN_FDS; exec \"$0\" \"$@\"";
+        let Self(inner) = self;
+        let mut command = Command::new("sh");
+        command.arg("-c").arg(script);
+        command.arg(inner.get_program()).args(inner.get_args());
+        command.current_dir(inner.get_current_dir().unwrap());
+        for (name, value) in inner.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        command.env("LISTEN_FDNAMES", name);
+        command.stdin(OwnedFd::from(socket.try_clone().unwrap()));
+        Self(command)
+    }
+
     /// Starts it; it runs until it is told to end.
     pub(crate) fn start(mut self) -> Process {
-        let command = self.0.stdin(Stdio::null());
-        let command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let command = self.0.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let stdout = Captured::of(child.stdout.take().unwrap());
         let stderr = Captured::of(child.stderr.take().unwrap());
@@ -111,6 +132,11 @@ impl Process {
         let line = status.lines().find(|line| line.starts_with("VmHWM:"));
         let kibibytes = line.unwrap().split_whitespace().nth(1).unwrap();
         kibibytes.parse::<u64>().unwrap() << 10
+    }
+
+    /// What it wrote to stdout until now.
+    pub(crate) fn stdout(&self) -> String {
+        self.stdout.text()
     }
 
     /// What it wrote to stderr until now.

@@ -28,7 +28,7 @@ pub(super) enum Opcode {
 }
 
 impl Opcode {
-    fn of(code: u8) -> Option<Self> {
+    pub(super) fn of(code: u8) -> Option<Self> {
         match code {
             0x0 => Some(Self::Continuation),
             0x1 => Some(Self::Text),

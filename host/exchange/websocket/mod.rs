@@ -1,6 +1,7 @@
 //! WebSocket as far as it needs no socket: opening handshakes (RFC 6455, section 4; RFC 8441),
 //! `permessage-deflate` (RFC 7692), frames and messages, and the turns of a recorded conversation.
 
+mod border;
 mod decoder;
 mod deflate;
 mod encoder;
@@ -17,6 +18,7 @@ use bytes::Bytes;
 use super::Content;
 use super::stream::{Said, Words};
 
+pub use border::Borders;
 pub use decoder::Decoder;
 pub use encoder::Encoder;
 pub use extension::ExtensionError;

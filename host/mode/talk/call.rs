@@ -12,6 +12,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use super::frames::{Frames, Gone, Pen};
 use super::{Cast, Cursor, look_up, script};
 use crate::config::Limits;
+use crate::drain::Stop;
 use crate::exchange::coding;
 use crate::exchange::grpc::{self, Splitter};
 use crate::exchange::stream::{Ending, Protocol, Said, Words};
@@ -101,6 +102,7 @@ struct Call {
     limits: Limits,
     /// What is held of the client's words.
     hold: Hold,
+    stop: Stop,
 }
 
 /// The client says what is not recorded.
@@ -152,6 +154,7 @@ impl Call {
             accepted: text("grpc-accept-encoding"),
             limits,
             hold: asked.gate.live.budget.hold_to_answer(),
+            stop: asked.gate.live.drain.stop(),
         })
     }
 
@@ -220,6 +223,9 @@ impl Call {
                     tokio::select! {
                         () = sleep_until(due.at) => {}
                         () = pen.gone() => return Err(Gone),
+                        () = self.stop.closing() => {
+                            return self.fail(pen, &ExchangeError::Stopping).await;
+                        }
                     }
                 }
                 if let Said::Text(words) | Said::Binary(words) = &due.said {
@@ -250,7 +256,11 @@ impl Call {
             return Err(ExchangeError::Memory);
         }
         let wait = self.limits.stream_idle_timeout;
-        let Ok(frame) = timeout(wait, self.body.frame()).await else {
+        let frame = tokio::select! {
+            frame = timeout(wait, self.body.frame()) => frame,
+            () = self.stop.closing() => return Err(ExchangeError::Stopping),
+        };
+        let Ok(frame) = frame else {
             let reason = format!("nothing came for {wait:?} (limits.stream_idle_timeout)");
             return Err(ExchangeError::Downstream(reason));
         };
@@ -303,7 +313,7 @@ impl Call {
     }
 
     /// The end as it was: the status, a break, or nothing until the client leaves.
-    async fn finish(self, pen: &Pen) -> Result<(), Gone> {
+    async fn finish(mut self, pen: &Pen) -> Result<(), Gone> {
         let trailers = self
             .cursor
             .entry()
@@ -316,10 +326,11 @@ impl Call {
             }
             Ending::Client => {
                 // The client ended it, so it is for the client to do so again.
-                if timeout(self.limits.stream_idle_timeout, pen.gone())
-                    .await
-                    .is_err()
-                {
+                let left = tokio::select! {
+                    left = timeout(self.limits.stream_idle_timeout, pen.gone()) => left.is_ok(),
+                    () = self.stop.begun() => false,
+                };
+                if !left {
                     pen.break_off().await;
                 }
                 Ok(())

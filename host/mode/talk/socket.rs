@@ -132,14 +132,15 @@ impl Socket {
                 }
             }
             let due = self.cursor.due();
-            if due.is_none() && self.cursor.is_over() {
+            let is_over = due.is_none() && self.cursor.is_over();
+            if is_over {
                 match self.cursor.ending() {
                     Ending::Server => return Ok(Ended::CutOff),
                     // The last word was the client's, or it is for the client to leave.
                     Ending::Complete | Ending::Client => {}
                 }
             }
-            match self.next(due.as_ref(), &mut stop).await {
+            match self.next(due.as_ref(), is_over, &mut stop).await {
                 Next::Due => {
                     if let Some(due) = due
                         && let Some(ended) = self.say(due).await?
@@ -162,12 +163,15 @@ impl Socket {
         }
     }
 
-    async fn next(&mut self, due: Option<&Due>, stop: &mut Stop) -> Next {
+    /// Where the gateway stops, a conversation that is over ends at once, any other one as late as
+    /// can be.
+    async fn next(&mut self, due: Option<&Due>, is_over: bool, stop: &mut Stop) -> Next {
         if let Some(due) = due
             && due.at <= tokio::time::Instant::now()
         {
             return Next::Due;
         }
+        let mut closing = stop.clone();
         let idle = tokio::time::Instant::now() + self.limits.stream_idle_timeout;
         let until = due.map_or(idle, |due| due.at);
         let patience = self.limits.memory_wait;
@@ -183,7 +187,8 @@ impl Socket {
             () = tokio::time::sleep_until(until) => {
                 if due.is_some() { Next::Due } else { Next::Idle }
             }
-            () = stop.begun() => Next::Stop,
+            () = stop.begun(), if is_over => Next::Stop,
+            () = closing.closing(), if !is_over => Next::Stop,
         }
     }
 

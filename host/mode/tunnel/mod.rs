@@ -1,6 +1,7 @@
 //! WebSockets: the handshake crosses, then bytes pass both ways untouched. While recording, a copy
 //! of them is taken.
 
+mod farewell;
 mod heads;
 mod splice;
 mod tap;
@@ -103,6 +104,7 @@ pub(super) async fn serve(
     };
     let above = hyper::upgrade::on(&mut response);
     let below = hyper::upgrade::on(&mut request);
+    let stop = asked.gate.live.drain.stop();
     asked.gate.live.drain.spawn(async move {
         let _held = held;
         // Who is gone before the tunnel stands sees so itself.
@@ -110,7 +112,7 @@ pub(super) async fn serve(
             return;
         };
         Splice::new(socket(below), socket(above), tap, bounds)
-            .run()
+            .run(stop)
             .await;
     });
     Ok(asking.agree(shown))

@@ -6,10 +6,13 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, Sleep};
 
+use super::farewell::Farewell;
 use super::tap::Tap;
+use crate::drain::Stop;
 use crate::exchange::stream::Side;
 use crate::mode::scratch;
 
@@ -37,6 +40,7 @@ pub(super) struct Splice<C, S> {
     down: Way,
     bounds: Bounds,
     moved: bool,
+    closing: bool,
 }
 
 /// One direction.
@@ -50,6 +54,9 @@ struct Way {
     /// The receiver takes no more. What still comes is read and forgotten, so that the sender can
     /// end: cutting it off could take from it what it was sent before.
     deaf: bool,
+    farewell: Farewell,
+    /// Follows when all that was read is written.
+    last: Option<Bytes>,
     state: State,
 }
 
@@ -79,14 +86,20 @@ where
             down: Way::default(),
             bounds,
             moved: false,
+            closing: false,
         }
     }
 
     /// Returns once both sides have ended, one is broken, or the tunnel was still for too long.
-    pub(super) async fn run(mut self) {
+    /// Where the gateway stops, both are told so and given time to close.
+    pub(super) async fn run(mut self, mut stop: Stop) {
+        let mut closing = pin!(stop.closing());
         let mut patience = pin!(tokio::time::sleep(self.bounds.idle));
         let mut last = Instant::now();
         poll_fn(|cx| {
+            if !self.closing && closing.as_mut().poll(cx).is_ready() {
+                self.close();
+            }
             if let Poll::Ready(result) = self.pass(cx) {
                 if let Err((side, error)) = result {
                     self.tap.broke(side, &format!("it broke off: {error}"));
@@ -99,6 +112,19 @@ where
             self.watch(cx, patience.as_mut(), last)
         })
         .await;
+    }
+
+    /// Says good-bye to both sides, each in the name of the other.
+    fn close(&mut self) {
+        self.closing = true;
+        if !self.up.farewell.is_closed() && !self.down.farewell.is_closed() {
+            self.tap.broke(Side::Client, "the gateway stopped");
+        }
+        for (way, side) in [(&mut self.up, Side::Client), (&mut self.down, Side::Server)] {
+            if let Some(frame) = way.farewell.begin(side).filter(|_| way.is_open()) {
+                way.last = Some(frame);
+            }
+        }
     }
 
     /// Looks at the clock only when the timer has run out, so that traffic costs no timer.
@@ -169,6 +195,10 @@ fn settle(polled: Poll<io::Result<()>>, side: Side, way: &mut Way) -> Result<boo
 }
 
 impl Way {
+    fn is_open(&self) -> bool {
+        self.state == State::Open && !self.deaf
+    }
+
     /// Reads and writes as long as both can. Ready at the end of the sender, once the receiver has
     /// been told.
     fn pass<R, W>(
@@ -194,6 +224,10 @@ impl Way {
             }
             self.rest = Vec::new();
             self.written = 0;
+            if let Some(last) = self.last.take().filter(|_| !self.deaf) {
+                self.rest.extend_from_slice(&last);
+                continue;
+            }
             match self.state {
                 State::Ended => return Poll::Ready(Ok(())),
                 State::Ending => {
@@ -229,19 +263,26 @@ impl Way {
         if self.deaf {
             return;
         }
-        if hear(cx, bytes).is_pending() {
+        let (passed, last) = self.farewell.pass(bytes);
+        self.last = last;
+        if self.farewell.is_over() {
+            self.state = State::Ending;
+        }
+        let passed = &bytes[..passed];
+        let heard = !passed.is_empty() || bytes.is_empty();
+        if heard && hear(cx, passed).is_pending() {
             self.back = true;
-            self.rest.extend_from_slice(bytes);
+            self.rest.extend_from_slice(passed);
             return;
         }
-        if bytes.is_empty() {
+        if passed.is_empty() {
             return;
         }
-        let written = match Pin::new(to).poll_write(cx, bytes) {
+        let written = match Pin::new(to).poll_write(cx, passed) {
             Poll::Ready(written) => self.took(written),
             Poll::Pending => 0,
         };
-        self.rest.extend_from_slice(&bytes[written..]);
+        self.rest.extend_from_slice(&passed[written..]);
     }
 
     /// How many bytes the receiver took; one that is gone is told nothing more.

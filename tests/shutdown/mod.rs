@@ -1,0 +1,21 @@
+//! The gateway stops, reloads and hands over without the loss of a request.
+
+mod hammer;
+mod load;
+mod program;
+mod reload;
+mod streams;
+
+use std::sync::Arc;
+
+use crate::support::binary::{Process, program};
+use crate::support::folder::Folder;
+use crate::support::gateway;
+use crate::support::websocket::SocketOrigin;
+
+/// The program in a mode over an origin, with these limits.
+fn started(folder: &Arc<Folder>, mode: &'static str, origin: &SocketOrigin, more: &str) -> Process {
+    let builder = gateway::over(folder, mode).upstream(&origin.url());
+    folder.write_config(&builder.section(more).config());
+    program(folder, &[]).start()
+}

@@ -1,0 +1,162 @@
+//! The program and who watches over it: signals, sockets that are passed, what the service manager
+//! is told.
+
+use std::net::TcpListener;
+use std::os::unix::net::UnixDatagram;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::hammer::Hammer;
+use super::started;
+use crate::support::binary::program;
+use crate::support::folder::Folder;
+use crate::support::gateway;
+use crate::support::until;
+use crate::support::websocket::{SocketOrigin, socket_origin};
+
+#[test]
+fn a_second_signal_ends_at_once_and_leaves_what_was_written() {
+    let origin = socket_origin();
+    let folder = Arc::new(Folder::new());
+    let builder = gateway::over(&folder, "record").upstream(&origin.url());
+    let config = builder.section("[limits]\nstop_linger = \"20s\"").config();
+    folder.write_config(&config.replace("fsync = \"close\"", "fsync = \"each\""));
+    let mut process = program(&folder, &[]).start();
+    let address = process.address();
+    // It stays open, so that the first signal alone does not end the program.
+    let _quiet = crate::support::client::raw(address, "");
+    let hammer = Hammer::requests(address);
+    hammer.goes_on(200);
+    process.signal("TERM");
+    until("the stop to begin", || {
+        process.stderr().contains("a second signal").then_some(())
+    });
+    assert!(process.is_running());
+    process.signal("INT");
+    let start = Instant::now();
+    let ended = process.ended();
+    assert!(
+        start.elapsed() < Duration::from_secs(1),
+        "ended after {:?}",
+        start.elapsed()
+    );
+    assert_eq!(ended.status, Some(1));
+    let told = hammer.end();
+    // Written, it can be read: what was answered is there but for what waited to be written.
+    let checked = program(&folder, &["cassette", "show", "default"]).run();
+    assert_eq!(checked.status, Some(0), "{}", checked.stderr);
+    let exchanges = folder.exchanges("default").len();
+    assert!(
+        exchanges > 0 && exchanges <= told.answered + 16,
+        "{exchanges} of {told:?}"
+    );
+}
+
+#[test]
+fn a_hangup_reloads() {
+    let (folder, origin) = (Arc::new(Folder::new()), socket_origin());
+    let mut process = started(&folder, "passthrough", &origin, "");
+    process.address();
+    process.signal("HUP");
+    let config = std::fs::read_to_string(folder.config()).unwrap();
+    let more = "[[endpoint]]\nname = \"more\"\nlisten = \"127.0.0.1:0\"\nmode = \"replay\"\n";
+    folder.write_config(&format!("{config}{more}"));
+    process.signal("HUP");
+    until("the new endpoint", || {
+        process.stdout().contains("endpoint=more").then_some(())
+    });
+    assert_eq!(process.stop().status, Some(0));
+}
+
+#[test]
+fn the_service_manager_is_told() {
+    let (folder, origin) = (Arc::new(Folder::new()), socket_origin());
+    let path = folder.path().join("notify");
+    let socket = UnixDatagram::bind(&path).unwrap();
+    socket
+        .set_read_timeout(Some(crate::support::PATIENCE))
+        .unwrap();
+    let next = || {
+        let mut bytes = [0; 500];
+        let size = socket.recv(&mut bytes).unwrap();
+        String::from_utf8_lossy(&bytes[..size]).into_owned()
+    };
+    let builder = gateway::over(&folder, "passthrough").upstream(&origin.url());
+    folder.write_config(&builder.config());
+    let process = program(&folder, &[]).env("NOTIFY_SOCKET", &path).start();
+    assert_eq!(next(), "READY=1\nSTATUS=1 endpoints, generation 1");
+    process.signal("HUP");
+    assert!(next().starts_with("RELOADING=1\nMONOTONIC_USEC="));
+    assert_eq!(next(), "READY=1\nSTATUS=1 endpoints, generation 1");
+    process.signal("TERM");
+    assert!(next().starts_with("STOPPING=1\n"));
+    assert_eq!(process.ended().status, Some(0));
+}
+
+/// A gateway on a socket that this process has opened.
+fn on(socket: &TcpListener, name: &str, origin: &SocketOrigin) -> crate::support::binary::Process {
+    let folder = Arc::new(Folder::new());
+    let builder = gateway::over(&folder, "passthrough").upstream(&origin.url());
+    let config = builder.section("[limits]\nclose_lead = \"200ms\"").config();
+    folder.write_config(&config);
+    program(&folder, &[]).passing(socket, name).start()
+}
+
+#[test]
+fn a_restart_on_a_passed_socket_refuses_and_loses_nothing() {
+    let origin = socket_origin();
+    let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = socket.local_addr().unwrap();
+    let mut first = on(&socket, "api", &origin);
+    assert_eq!(first.address(), address);
+    let hammer = Hammer::requests(address);
+    hammer.goes_on(100);
+    for _ in 0..3 {
+        let mut second = on(&socket, "api", &origin);
+        second.listening();
+        hammer.goes_on(50);
+        let ended = first.stop();
+        assert_eq!(ended.status, Some(0), "{}", ended.stderr);
+        hammer.goes_on(100);
+        first = second;
+    }
+    let told = hammer.end();
+    assert_eq!((&told.lost[..], told.refused), (&[][..], 0), "{told:?}");
+    assert_eq!(first.stop().status, Some(0));
+}
+
+#[test]
+fn a_passed_socket_that_no_endpoint_has_is_told() {
+    let origin = socket_origin();
+    let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+    let ended = on(&socket, "web", &origin).ended();
+    assert_eq!(ended.status, Some(2));
+    let expected = "the socket `web` at 127.0.0.1:";
+    assert!(ended.stderr.contains(expected), "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("name it after one of api"),
+        "{}",
+        ended.stderr
+    );
+}
+
+#[test]
+fn a_passed_socket_is_known_by_its_address_too() {
+    let origin = socket_origin();
+    let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = socket.local_addr().unwrap();
+    let folder = Arc::new(Folder::new());
+    let builder = gateway::over(&folder, "passthrough").upstream(&origin.url());
+    let config = builder
+        .config()
+        .replace("127.0.0.1:0", &address.to_string());
+    folder.write_config(&config);
+    let mut process = program(&folder, &[])
+        .passing(&socket, "gateway.socket")
+        .start();
+    assert_eq!(process.address(), address);
+    let told = Hammer::requests(address);
+    told.goes_on(20);
+    assert_eq!(told.end().lost, [""; 0]);
+    assert_eq!(process.stop().status, Some(0));
+}

@@ -1,0 +1,166 @@
+//! A reload under load: what stays loses no request, and limits follow at once.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::Version;
+
+use super::hammer::Hammer;
+use crate::support::client::{self, Raw};
+use crate::support::folder::Folder;
+use crate::support::gateway::{self, Running};
+use crate::support::origin::{self, Gate};
+use crate::support::websocket::{Peer, SocketOrigin, TEXT, Way, frame, socket_origin};
+use crate::support::{tls, until};
+
+const REQUEST: &str = "GET /hello HTTP/1.1\r\nhost: x\r\n\r\n";
+
+fn passing(origin: &SocketOrigin, more: &str) -> Running {
+    let folder = Arc::new(Folder::new());
+    let gateway = gateway::over(&folder, "passthrough").upstream(&origin.url());
+    gateway.section(more).start()
+}
+
+fn config(gateway: &Running) -> String {
+    std::fs::read_to_string(gateway.folder.config()).unwrap()
+}
+
+/// Puts lines in force.
+fn reload(gateway: &Running, config: &str) {
+    gateway.folder.write_config(config);
+    assert!(gateway.reload(), "the configuration is as it was");
+}
+
+fn answers(raw: &mut Raw) {
+    raw.write(REQUEST);
+    assert!(raw.head().starts_with("HTTP/1.1 200 "));
+    assert_eq!(raw.read_until("morning\n"), "good morning\n");
+}
+
+#[test]
+fn no_request_is_lost_to_reloads() {
+    let origin = socket_origin();
+    let gateway = passing(&origin, "[limits]");
+    let config = config(&gateway);
+    let mut peer = Peer::open(gateway.address, &Way::Upgrade, "/echo");
+    let hammer = Hammer::requests(gateway.address);
+    let more = "\n[[endpoint]]\nname = \"more\"\nlisten = \"127.0.0.1:0\"\nmode = \"replay\"\n";
+    for round in 0..12 {
+        hammer.goes_on(50);
+        let (headers, backlog) = (100 + round % 3, 100 + round);
+        let limits = format!(
+            "[limits]\nheaders = {headers}\nbacklog = {backlog}\nconnections = {}\n\
+             in_flight = {}\nstream_idle_timeout = \"{}s\"\nconnect_timeout = \"{}s\"",
+            40 + round % 5,
+            20 + round % 4,
+            100 + round,
+            5 + round % 2
+        );
+        let next = config.replace("[limits]", &limits);
+        let next = if round % 2 == 0 { next + more } else { next };
+        reload(&gateway, &next);
+        assert_eq!(peer.asks(frame(TEXT, "still")).text(), "still");
+    }
+    let told = hammer.end();
+    assert_eq!((told.lost, told.refused), (Vec::new(), 0));
+}
+
+#[test]
+fn the_socket_goes_to_another_endpoint_at_its_address() {
+    let origin = origin::simple();
+    let gateway = gateway::passthrough(&origin).start();
+    let address = gateway.address.to_string();
+    // An address of its own, so that the next one can have the same.
+    let fixed = config(&gateway).replace("127.0.0.1:0", &address);
+    reload(&gateway, &fixed.replace("\"api\"", "\"first\""));
+    let hammer = Hammer::requests(gateway.address);
+    let answered = |name: &str| {
+        let listening = gateway.listening();
+        assert_eq!((listening[0].endpoint.as_str(), listening.len()), (name, 1));
+        assert_eq!(client::http1(&gateway).get("/hello").status, 200);
+    };
+    answered("first");
+    reload(&gateway, &fixed.replace("\"api\"", "\"second\""));
+    answered("second");
+    assert_eq!(hammer.end().refused, 0);
+}
+
+#[test]
+fn tls_comes_and_goes_on_the_same_socket() {
+    let origin = origin::simple();
+    let gateway = gateway::passthrough(&origin)
+        .endpoint("tls = \"off\"")
+        .start();
+    let address = gateway.address;
+    let mut before = client::raw(address, "");
+    answers(&mut before);
+    let config = config(&gateway);
+    let secured = config.replace("tls = \"off\"", "tls = \"self-signed\"");
+    reload(&gateway, &secured);
+    assert!(gateway.listening()[0].tls);
+    let authority = gateway.folder.path().join("ca");
+    let trusting = tls::trusting(&authority, &["http/1.1"]);
+    let secure = client::at(address, Version::HTTP_11).tls(trusting);
+    assert_eq!(secure.get("/hello").status, 200);
+    answers(&mut before);
+    reload(&gateway, &config);
+    assert_eq!(client::http1(&gateway).get("/hello").status, 200);
+}
+
+#[test]
+fn connections_follow_their_limit() {
+    let origin = origin::simple();
+    let gateway = gateway::passthrough(&origin)
+        .section("[limits]\nconnections = 1")
+        .start();
+    let config = config(&gateway);
+    let mut first = client::raw(gateway.address, "");
+    answers(&mut first);
+    reload(
+        &gateway,
+        &config.replace("connections = 1", "connections = 2"),
+    );
+    let mut second = client::raw(gateway.address, "");
+    answers(&mut second);
+    reload(&gateway, &config);
+    // Both stay; a third one takes the place of neither alone.
+    answers(&mut first);
+    answers(&mut second);
+    drop(first);
+    let mut third = client::raw(gateway.address, REQUEST);
+    assert!(third.is_silent_for(Duration::from_millis(200)));
+    drop(second);
+    assert!(third.head().starts_with("HTTP/1.1 200 "));
+}
+
+#[test]
+fn streams_and_requests_follow_their_limits() {
+    let gate = Gate::new();
+    let held = gate.clone();
+    let origin = origin::new()
+        .route("/slow", move |_| origin::parts().wait(&held).part("done"))
+        .route("/hello", |_| origin::text("good morning\n"))
+        .start();
+    let limits = "[limits]\nin_flight = 1\nstreams = 1";
+    let gateway = gateway::passthrough(&origin).section(limits).start();
+    let config = config(&gateway);
+    let slow = client::http1(&gateway).ask("GET", "/slow").open();
+    assert_eq!(client::http1(&gateway).get("/hello").status, 503);
+    reload(&gateway, &config.replace("in_flight = 1", "in_flight = 2"));
+    assert_eq!(client::http1(&gateway).get("/hello").status, 200);
+    reload(&gateway, &config);
+    assert_eq!(client::http1(&gateway).get("/hello").status, 503);
+    gate.open();
+    assert_eq!(slow.count().unwrap(), 4);
+    until("the turn to be free", || {
+        (client::http1(&gateway).get("/hello").status == 200).then_some(())
+    });
+    let origin = socket_origin();
+    let gateway = passing(&origin, "[limits]\nstreams = 1");
+    let config = self::config(&gateway);
+    let open = || Peer::ask(gateway.address, &Way::Upgrade, "/echo", &[]);
+    let first = open();
+    assert_eq!((first.status, open().status), (101, 503));
+    reload(&gateway, &config.replace("streams = 1", "streams = 2"));
+    assert_eq!(open().status, 101);
+}

@@ -1,0 +1,246 @@
+//! What lasts goes on until shortly before the end of the grace period, and ends in good order then.
+
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use ouli_gateway::exchange::websocket;
+
+use crate::support::client;
+use crate::support::folder::Folder;
+use crate::support::gateway::{self, Running};
+use crate::support::origin::{self, Gate, Origin};
+use crate::support::until;
+use crate::support::websocket::{CLOSE, Peer, TEXT, Way, close, frame, socket_origin};
+
+const GRACE: &str = "[limits]\ngrace = \"2s\"\nclose_lead = \"200ms\"\nstop_linger = \"100ms\"";
+
+/// The end of the grace period but for its last part.
+const BEFORE: Duration = Duration::from_millis(1700);
+
+fn stop(gateway: Running) -> JoinHandle<(Duration, bool)> {
+    std::thread::spawn(move || {
+        let start = Instant::now();
+        let verdict = gateway.stop();
+        (start.elapsed(), verdict.passed)
+    })
+}
+
+/// It took as long as could be, and no longer.
+fn lasted(stopped: JoinHandle<(Duration, bool)>) {
+    let (time, _) = stopped.join().unwrap();
+    assert!(
+        (1700..3000).contains(&time.as_millis()),
+        "stopped after {time:?}"
+    );
+}
+
+#[test]
+fn a_websocket_is_closed_with_1001_on_both_sides() {
+    for way in [Way::Upgrade, Way::Connect] {
+        let origin = socket_origin();
+        let folder = Arc::new(Folder::new());
+        let gateway = gateway::over(&folder, "record").upstream(&origin.url());
+        let gateway = gateway.section(GRACE).start();
+        let mut peer = Peer::open(gateway.address, &way, "/echo");
+        assert_eq!(peer.asks(frame(TEXT, "before")).text(), "before");
+        let stopped = stop(gateway);
+        let start = Instant::now();
+        while start.elapsed() < BEFORE - Duration::from_millis(300) {
+            assert_eq!(peer.asks(frame(TEXT, "during")).text(), "during");
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        let last = peer.next().unwrap();
+        assert_eq!(
+            (last.code(), &last.payload[2..]),
+            (Some(1001), &b"the gateway stops"[..])
+        );
+        peer.send(close(1001, ""));
+        assert_eq!(peer.next(), None);
+        lasted(stopped);
+        let exchanges = folder.exchanges("default");
+        let text = exchanges[exchanges.len() - 1].to_string();
+        assert!(text.contains("before") && text.contains("during"), "{text}");
+        assert!(!text.contains("the gateway stops"), "{text}");
+        assert_eq!(
+            exchanges[exchanges.len() - 1]["exchange"]["stream"]["ended"],
+            "client"
+        );
+    }
+}
+
+#[test]
+fn a_close_waits_for_the_frame_under_way() {
+    let (heard, address) = raw_origin();
+    let gateway = gateway::over(&Arc::new(Folder::new()), "passthrough")
+        .upstream(&format!("http://{address}"))
+        .section(GRACE)
+        .start();
+    let mut peer = Peer::open(gateway.address, &Way::Upgrade, "/");
+    let whole = frame(TEXT, "half and half");
+    peer.send(&whole[..9]);
+    let stopped = stop(gateway);
+    // To the client it is said at once: nothing was on its way there.
+    assert_eq!(peer.next().unwrap().code(), Some(1001));
+    peer.send(&whole[9..]);
+    peer.send(close(1001, ""));
+    let bytes = heard.join().unwrap();
+    assert_eq!(&bytes[..whole.len()], &whole[..]);
+    let last = &bytes[whole.len()..];
+    assert_eq!((last[0], last[1]), (CLOSE, 0x80 | 19), "{last:?}");
+    let code = [last[6] ^ last[2], last[7] ^ last[3]];
+    assert_eq!(u16::from_be_bytes(code), 1001);
+    assert_eq!(last.len(), 6 + 19, "nothing follows the close");
+    drop(peer);
+    stopped.join().unwrap();
+}
+
+/// An origin that says nothing: what it hears until the other side has ended.
+fn raw_origin() -> (JoinHandle<Vec<u8>>, SocketAddr) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let heard = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            stream.read_exact(&mut byte).unwrap();
+            head.push(byte[0]);
+        }
+        let head = String::from_utf8(head).unwrap();
+        let start = head.find("sec-websocket-key: ").unwrap() + "sec-websocket-key: ".len();
+        let accept = websocket::accept_key(&head[start..start + 24]);
+        let answer = format!(
+            "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\n\
+             upgrade: websocket\r\nsec-websocket-accept: {accept}\r\n\r\n"
+        );
+        stream.write_all(answer.as_bytes()).unwrap();
+        let mut heard = Vec::new();
+        stream.read_to_end(&mut heard).unwrap();
+        heard
+    });
+    (heard, address)
+}
+
+/// What a replayed WebSocket is asked while its recording is not over.
+#[test]
+fn a_replayed_websocket_goes_on_until_the_end_is_near() {
+    let origin = socket_origin();
+    let folder = Arc::new(Folder::new());
+    let gateway = gateway::over(&folder, "record")
+        .upstream(&origin.url())
+        .start();
+    let mut peer = Peer::open(gateway.address, &Way::Upgrade, "/echo");
+    for word in ["a", "b", "c"] {
+        peer.asks(frame(TEXT, word));
+    }
+    drop(peer);
+    gateway.stop();
+    let gateway = gateway::replay(&folder).section(GRACE).start();
+    let mut peer = Peer::open(gateway.address, &Way::Upgrade, "/echo");
+    assert_eq!(peer.asks(frame(TEXT, "a")).text(), "a");
+    let stopped = stop(gateway);
+    assert!(peer.is_silent_for(Duration::from_millis(500)));
+    assert_eq!(peer.asks(frame(TEXT, "b")).text(), "b");
+    assert_eq!(peer.next().unwrap().code(), Some(1001));
+    peer.send(close(1001, ""));
+    lasted(stopped);
+}
+
+/// An origin of one stream that does not end.
+fn endless(content_type: &'static str, first: &'static str) -> (Origin, Gate) {
+    let gate = Gate::new();
+    let held = gate.clone();
+    let stream = move |_: &origin::Seen| {
+        let parts = origin::parts().header("content-type", content_type);
+        parts.part(first).wait(&held)
+    };
+    (origin::new().route("/*", stream).start(), gate)
+}
+
+#[test]
+fn events_just_end() {
+    let (origin, gate) = endless("text/event-stream", "data: one\n\n");
+    for mode in ["record", "passthrough"] {
+        let folder = Arc::new(Folder::new());
+        let gateway = gateway::over(&folder, mode).upstream(&origin.url());
+        let gateway = gateway.section(GRACE).start();
+        let mut opened = client::http1(&gateway).ask("GET", "/events").open();
+        assert_eq!(opened.next().unwrap().unwrap(), "data: one\n\n");
+        let stopped = stop(gateway);
+        let start = Instant::now();
+        assert!(opened.next().is_none(), "a proper end");
+        assert!(start.elapsed() > BEFORE);
+        lasted(stopped);
+        if mode == "record" {
+            let exchanges = folder.exchanges("default");
+            assert_eq!(
+                exchanges[0]["exchange"]["stream"]["ended"], "client",
+                "{exchanges:?}"
+            );
+        }
+    }
+    gate.open();
+}
+
+#[test]
+fn a_call_ends_as_unavailable() {
+    let (origin, gate) = endless("application/grpc", "\0\0\0\0\u{1}x");
+    let folder = Arc::new(Folder::new());
+    for mode in ["record", "replay"] {
+        let gateway = gateway::over(&folder, mode).upstream(&origin.h2c());
+        let gateway = gateway.section(GRACE).start();
+        let ask = client::http2(&gateway).ask("POST", "/test.Door/Watch");
+        let ask = ask
+            .header("content-type", "application/grpc")
+            .header("te", "trailers");
+        let frames = vec![hyper::body::Frame::data(bytes::Bytes::from("\0\0\0\0\0"))];
+        let asked = std::thread::spawn(move || ask.frames(frames).send());
+        if mode == "record" {
+            until("the origin to be asked", || {
+                (!origin.seen().is_empty()).then_some(())
+            });
+        }
+        let stopped = stop(gateway);
+        let answer = asked.join().unwrap();
+        let trailers = answer.trailers.unwrap();
+        assert_eq!(
+            (&answer.body[..], trailers["grpc-status"].to_str().unwrap()),
+            (&b"\0\0\0\0\x01x"[..], "14")
+        );
+        lasted(stopped);
+    }
+    gate.open();
+}
+
+#[test]
+fn a_replayed_stream_is_sent_whole() {
+    let events = |_: &origin::Seen| {
+        let parts = origin::parts().header("content-type", "text/event-stream");
+        let parts = (0..3).fold(parts, |parts, number| {
+            parts.part(format!("data: {number}\n\n"))
+        });
+        parts
+    };
+    let origin = origin::new().route("/*", events).start();
+    let recording = gateway::record(&origin).start();
+    assert_eq!(client::http1(&recording).get("/events").status, 200);
+    let folder = Arc::clone(&recording.folder);
+    recording.stop();
+    // Each event was at its own time once, which is told in microseconds.
+    let text = folder.text("default");
+    let slow = regex::Regex::new("\"at\": ?[0-9]+").unwrap();
+    let slow = slow.replace_all(&text, "\"at\":60000000");
+    std::fs::write(folder.cassette("default"), &*slow).unwrap();
+    let gateway = gateway::replay(&folder)
+        .set("timing = \"recorded\"")
+        .section(GRACE)
+        .start();
+    let asked = client::http1(&gateway).ask("GET", "/events");
+    let opened = asked.open();
+    let stopped = stop(gateway);
+    assert_eq!(opened.count().unwrap(), 3 * "data: 0\n\n".len());
+    lasted(stopped);
+}
