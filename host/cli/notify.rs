@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn the_manager_hears_of_it() {
+    fn who_started_it_hears_of_it() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("notify");
         let socket = UnixDatagram::bind(&path).unwrap();

@@ -18,8 +18,8 @@ use crate::mode::Live;
 use crate::server::Bounds;
 use crate::tls::{self, Authority, Identity};
 
-/// How long a socket that is being closed is waited for where its address is needed again.
-const CLOSING: Duration = Duration::from_secs(1);
+/// How long those are waited for who accept under old terms.
+const RETIRING: Duration = Duration::from_secs(1);
 
 /// What new connections are served under. Where it changes, the sockets stay, and so do the
 /// connections that there are.
@@ -117,7 +117,18 @@ impl Listeners {
         for (sockets, accepting) in free.into_values() {
             self.close(sockets, accepting);
         }
+        // What a reload has put in force is in force when it is over.
+        self.wait_for_retired();
         faults
+    }
+
+    /// Waits until nobody accepts under old terms any more, but not for one that has a connection
+    /// in hand and no place for it.
+    fn wait_for_retired(&self) {
+        let start = Instant::now();
+        while self.retired.iter().any(|drain| drain.active() > 0) && start.elapsed() < RETIRING {
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
 
     fn close(&mut self, sockets: Sockets, accepting: Drain) {
@@ -213,10 +224,7 @@ impl Listeners {
             let sockets = Sockets::passed(socket, backlog);
             return sockets.map_err(|error| StartError::Passed(error.to_string()));
         }
-        let start = Instant::now();
-        while self.retired.iter().any(|drain| drain.active() > 0) && start.elapsed() < CLOSING {
-            std::thread::sleep(Duration::from_millis(5));
-        }
+        self.wait_for_retired();
         Sockets::open(endpoint.listen, self.workers.len(), backlog).map_err(failed)
     }
 

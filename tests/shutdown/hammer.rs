@@ -26,8 +26,10 @@ struct Count {
     answered: AtomicUsize,
     /// Messages that came back.
     echoed: AtomicUsize,
-    /// Connections that were not taken, and streams that were told not to have been looked at.
+    /// Connections that were not taken.
     refused: AtomicUsize,
+    /// Requests that were not sent, or that nobody has looked at: they may be sent again.
+    unsent: AtomicUsize,
     /// WebSockets that were told of the end.
     closed: AtomicUsize,
     lost: Mutex<Vec<String>>,
@@ -40,6 +42,7 @@ struct Count {
 pub(super) struct Told {
     pub(super) answered: usize,
     pub(super) refused: usize,
+    pub(super) unsent: usize,
     pub(super) closed: usize,
     pub(super) lost: Vec<String>,
 }
@@ -47,6 +50,7 @@ pub(super) struct Told {
 /// How an exchange failed.
 enum Failed {
     Refused,
+    Unsent,
     Lost(String),
 }
 
@@ -102,6 +106,7 @@ impl Hammer {
         Told {
             answered: get(&self.count.answered),
             refused: get(&self.count.refused),
+            unsent: get(&self.count.unsent),
             closed: get(&self.count.closed),
             lost: std::mem::take(&mut *self.count.lost.lock().unwrap()),
         }
@@ -132,6 +137,7 @@ impl Count {
     async fn failed(&self, failed: Failed) {
         match failed {
             Failed::Refused => Self::add(&self.refused),
+            Failed::Unsent => Self::add(&self.unsent),
             Failed::Lost(how) => self.lost.lock().unwrap().push(how),
         }
         tokio::time::sleep(Duration::from_millis(2)).await;
@@ -217,7 +223,7 @@ fn http2_failure(error: &(dyn std::error::Error + Send + Sync + 'static)) -> Fai
     let unsent = hyper.is_some_and(|error| error.is_canceled() || error.is_closed());
     let text = format!("{error:?}");
     if unsent || text.contains("GoAway") {
-        return Failed::Refused;
+        return Failed::Unsent;
     }
     Failed::Lost(text)
 }

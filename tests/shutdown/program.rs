@@ -93,13 +93,12 @@ fn the_service_manager_is_told() {
     assert_eq!(process.ended().status, Some(0));
 }
 
-/// A gateway on a socket that this process has opened.
-fn on(socket: &TcpListener, name: &str, origin: &SocketOrigin) -> crate::support::binary::Process {
+/// A folder with a configuration that passes everything on to an origin.
+fn passing(origin: &SocketOrigin) -> Arc<Folder> {
     let folder = Arc::new(Folder::new());
     let builder = gateway::over(&folder, "passthrough").upstream(&origin.url());
-    let config = builder.section("[limits]\nclose_lead = \"200ms\"").config();
-    folder.write_config(&config);
-    program(&folder, &[]).passing(socket, name).start()
+    folder.write_config(&builder.config());
+    folder
 }
 
 #[test]
@@ -107,12 +106,14 @@ fn a_restart_on_a_passed_socket_refuses_and_loses_nothing() {
     let origin = socket_origin();
     let socket = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = socket.local_addr().unwrap();
-    let mut first = on(&socket, "api", &origin);
+    let folder = passing(&origin);
+    let start = || program(&folder, &[]).passing(&socket, "api").start();
+    let mut first = start();
     assert_eq!(first.address(), address);
     let hammer = Hammer::requests(address);
     hammer.goes_on(100);
     for _ in 0..3 {
-        let mut second = on(&socket, "api", &origin);
+        let mut second = start();
         second.listening();
         hammer.goes_on(50);
         let ended = first.stop();
@@ -129,7 +130,9 @@ fn a_restart_on_a_passed_socket_refuses_and_loses_nothing() {
 fn a_passed_socket_that_no_endpoint_has_is_told() {
     let origin = socket_origin();
     let socket = TcpListener::bind("127.0.0.1:0").unwrap();
-    let ended = on(&socket, "web", &origin).ended();
+    let ended = program(&passing(&origin), &[])
+        .passing(&socket, "web")
+        .run();
     assert_eq!(ended.status, Some(2));
     let expected = "the socket `web` at 127.0.0.1:";
     assert!(ended.stderr.contains(expected), "{}", ended.stderr);

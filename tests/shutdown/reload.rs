@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::Version;
+use ouli_gateway::tls::Authority;
 
 use super::hammer::Hammer;
 use crate::support::client::{self, Raw};
@@ -62,7 +63,7 @@ fn no_request_is_lost_to_reloads() {
         assert_eq!(peer.asks(frame(TEXT, "still")).text(), "still");
     }
     let told = hammer.end();
-    assert_eq!((told.lost, told.refused), (Vec::new(), 0));
+    assert_eq!((told.lost, told.refused, told.unsent), (Vec::new(), 0, 0));
 }
 
 #[test]
@@ -98,8 +99,8 @@ fn tls_comes_and_goes_on_the_same_socket() {
     let secured = config.replace("tls = \"off\"", "tls = \"self-signed\"");
     reload(&gateway, &secured);
     assert!(gateway.listening()[0].tls);
-    let authority = gateway.folder.path().join("ca");
-    let trusting = tls::trusting(&authority, &["http/1.1"]);
+    let authority = Authority::open_or_create(&gateway.folder.path().join("ca")).unwrap();
+    let trusting = tls::trusting(&authority.certificate_path(), &["http/1.1"]);
     let secure = client::at(address, Version::HTTP_11).tls(trusting);
     assert_eq!(secure.get("/hello").status, 200);
     answers(&mut before);

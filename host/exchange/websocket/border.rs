@@ -1,5 +1,5 @@
-//! Where the frames of one side end, told without a look at what they hold: bytes may be put between
-//! two frames there, and nowhere else.
+//! Where the frames of one side end, told without a look at what they hold: bytes may be put
+//! between two frames there, and nowhere else.
 
 use super::frame::{MAX_HEAD, Opcode};
 
@@ -33,8 +33,8 @@ impl Borders {
         }
     }
 
-    /// Follows the bytes up to the end of one frame, and tells how many these are; all of them where
-    /// it does not end here.
+    /// Follows the bytes up to the end of one frame, and tells how many these are; all of them
+    /// where it does not end here.
     pub fn to_border(&mut self, bytes: &[u8]) -> usize {
         let mut passed = 0;
         if self.rest == 0 {

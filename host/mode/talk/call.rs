@@ -328,7 +328,10 @@ impl Call {
                 // The client ended it, so it is for the client to do so again.
                 let left = tokio::select! {
                     left = timeout(self.limits.stream_idle_timeout, pen.gone()) => left.is_ok(),
-                    () = self.stop.begun() => false,
+                    // Nothing more will be said, so a stop need not wait for the client.
+                    () = self.stop.begun() => {
+                        return self.fail(pen, &ExchangeError::Stopping).await;
+                    }
                 };
                 if !left {
                     pen.break_off().await;

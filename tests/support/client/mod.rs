@@ -166,6 +166,14 @@ impl Opened {
         })
     }
 
+    /// Reads to the end, and gives the trailers.
+    pub(crate) fn trailers(self) -> Option<HeaderMap> {
+        super::wait_for("the end of a body", async {
+            let collected = self.body.collect().await.unwrap();
+            collected.trailers().cloned()
+        })
+    }
+
     /// How many bytes follow.
     pub(crate) fn count(mut self) -> Result<usize, Broken> {
         let mut count = 0;
