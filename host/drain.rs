@@ -98,16 +98,18 @@ impl Drain {
 
     /// Waits until the last guard is gone, or `grace` is over. True where all are gone.
     pub async fn finished(&self, grace: Duration) -> bool {
-        let all_gone = async {
-            loop {
-                let gone = self.0.idle.notified();
-                if self.active() == 0 {
-                    return;
-                }
-                gone.await;
+        tokio::time::timeout(grace, self.idle()).await.is_ok()
+    }
+
+    /// Waits until the last guard is gone.
+    pub async fn idle(&self) {
+        loop {
+            let gone = self.0.idle.notified();
+            if self.active() == 0 {
+                return;
             }
-        };
-        tokio::time::timeout(grace, all_gone).await.is_ok()
+            gone.await;
+        }
     }
 }
 

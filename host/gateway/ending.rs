@@ -56,7 +56,7 @@ pub(super) fn wait(drains: &[Drain], grace: Grace) -> usize {
 async fn within(time: Duration, drains: &[Drain]) -> bool {
     let all = async {
         for drain in drains {
-            drain.finished(time).await;
+            drain.idle().await;
         }
     };
     tokio::time::timeout(time, all).await.is_ok()
@@ -65,6 +65,16 @@ async fn within(time: Duration, drains: &[Drain]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn one_that_does_not_end_is_no_end() {
+        let (busy, idle) = (Drain::default(), Drain::default());
+        let guard = busy.guard();
+        let both = [busy, idle];
+        assert!(!within(Duration::from_millis(20), &both).await);
+        drop(guard);
+        assert!(within(Duration::from_secs(1), &both).await);
+    }
 
     #[test]
     fn the_last_part_is_a_tenth_at_most() {

@@ -117,13 +117,13 @@ pub async fn serve<S: Respond>(
         admit(stream, &slots, &door).await;
     }
     if stop.is_closing() {
-        let last = async {
-            while let Ok(stream) = timeout(QUIET, accept(&listener)).await {
-                admit(stream, &slots, &door).await;
-            }
-        };
-        // Without a filter on the socket there is no end to it.
-        let _ = timeout(QUIET * 10, last).await;
+        // No more can wait. Without a filter on the socket there may be no end to it.
+        for _ in 0..=door.bounds.backlog {
+            let Ok(stream) = timeout(QUIET, accept(&listener)).await else {
+                break;
+            };
+            admit(stream, &slots, &door).await;
+        }
     }
     Ok(())
 }

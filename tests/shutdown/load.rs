@@ -34,12 +34,18 @@ fn no_request_is_lost_to_a_stop() {
 #[test]
 fn a_connection_that_the_system_has_accepted_is_served() {
     let origin = origin::simple();
-    let gateway = gateway::passthrough(&origin).start_with(1);
-    let address = gateway.address;
-    let kept: Vec<_> = (0..50).map(|_| client::raw(address, "")).collect();
+    let limits = "[limits]\nconnections = 1\nstop_linger = \"200ms\"\nbacklog = 100";
+    let gateway = gateway::passthrough(&origin).section(limits).start_with(1);
+    const REQUEST: &str = "GET /hello HTTP/1.1\r\nhost: x\r\n\r\n";
+    let mut first = client::raw(gateway.address, REQUEST);
+    first.read_until("morning\n");
+    // The first one has the only place, so that these wait in the kernel.
+    let waiting: Vec<_> = (0..20)
+        .map(|_| client::raw(gateway.address, REQUEST))
+        .collect();
     let stopping = std::thread::spawn(move || gateway.stop());
-    for mut raw in kept {
-        raw.write("GET /hello HTTP/1.1\r\nhost: x\r\n\r\n");
+    assert_eq!(first.rest(), "");
+    for mut raw in waiting {
         let head = raw.head();
         assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
         assert!(head.contains("connection: close"), "{head}");
