@@ -300,6 +300,7 @@ impl Core {
         let generation = snapshot.generation;
         self.live.snapshot.store(Arc::new(snapshot));
         self.board.publish(generation, &next, Some(&before));
+        sessions.limit(next.config.limits.sessions);
         let mut listeners = self.lock_listeners();
         for error in listeners.apply(&next.config) {
             tracing::error!("{error}\n  the other endpoints are up to date");

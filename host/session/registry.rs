@@ -1,6 +1,7 @@
 //! All sessions of the process, and what is known of each one's cassette.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use tokio::sync::Notify;
@@ -41,7 +42,7 @@ pub enum SessionError {
 /// The sessions by name.
 pub struct Sessions {
     folder: Arc<Folder>,
-    most: usize,
+    most: AtomicUsize,
     secrets: SecretBounds,
     /// Values that are secret in every session, by the name of their rule.
     named: Vec<(String, String)>,
@@ -54,7 +55,7 @@ impl Sessions {
     pub fn new(folder: Arc<Folder>, limits: &Limits, named: Vec<(String, String)>) -> Self {
         Self {
             folder,
-            most: limits.sessions,
+            most: AtomicUsize::new(limits.sessions),
             secrets: SecretBounds {
                 count: limits.secrets,
                 bytes: limits.secret_bytes,
@@ -62,6 +63,11 @@ impl Sessions {
             named,
             all: RwLock::default(),
         }
+    }
+
+    /// So many there may be from now on; those above it stay.
+    pub fn limit(&self, most: usize) {
+        self.most.store(most, Ordering::Relaxed);
     }
 
     /// The folder of the cassettes.
@@ -86,8 +92,9 @@ impl Sessions {
         if let Some(session) = all.get(name) {
             return Ok(Arc::clone(session));
         }
-        if all.len() >= self.most {
-            return Err(SessionError::TooMany(self.most));
+        let most = self.most.load(Ordering::Relaxed);
+        if all.len() >= most {
+            return Err(SessionError::TooMany(most));
         }
         let session = Arc::new(self.make(name.into()));
         all.insert(Arc::clone(session.name()), Arc::clone(&session));

@@ -154,10 +154,7 @@ async fn http1(address: SocketAddr, keep: bool, count: Arc<Count>) {
 
 async fn one_connection(address: SocketAddr, keep: bool, count: &Count) -> Result<(), Failed> {
     let connected = TcpStream::connect(address).await;
-    let mut stream = connected.map_err(|error| match error.kind() {
-        ErrorKind::ConnectionRefused => Failed::Refused,
-        _ => Failed::Lost(format!("connect: {error}")),
-    })?;
+    let mut stream = connected.map_err(|error| unconnected(&error))?;
     loop {
         let head = exchange(&mut stream).await.map_err(|error| {
             let kind = if keep { "kept" } else { "new" };
@@ -170,6 +167,13 @@ async fn one_connection(address: SocketAddr, keep: bool, count: &Count) -> Resul
         if !keep || head.contains("connection: close") || count.is_over() {
             return Ok(());
         }
+    }
+}
+
+fn unconnected(error: &(dyn std::error::Error + Send + Sync + 'static)) -> Failed {
+    match error.downcast_ref::<std::io::Error>() {
+        Some(error) if error.kind() == ErrorKind::ConnectionRefused => Failed::Refused,
+        _ => Failed::Lost(format!("connect: {error}")),
     }
 }
 
@@ -195,8 +199,8 @@ async fn http2(address: SocketAddr, count: Arc<Count>) {
     while !count.is_over() {
         let mut connection = match client.connect().await {
             Ok(connection) => connection,
-            Err(_) => {
-                count.failed(Failed::Refused).await;
+            Err(error) => {
+                count.failed(unconnected(&*error)).await;
                 continue;
             }
         };

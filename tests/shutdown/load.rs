@@ -15,7 +15,7 @@ use crate::support::websocket::socket_origin;
 fn no_request_is_lost_to_a_stop() {
     let origin = socket_origin();
     let folder = Arc::new(Folder::new());
-    let limits = "[limits]\ngrace = \"10s\"\nclose_lead = \"1s\"\nstop_linger = \"1s\"";
+    let limits = "[limits]\ngrace = \"5s\"\nclose_lead = \"1s\"\nstop_linger = \"1s\"";
     let mut process = started(&folder, "record", &origin, limits);
     let address = process.address();
     let hammer = Hammer::requests(address).with_websockets(address);

@@ -135,6 +135,22 @@ fn connections_follow_their_limit() {
 }
 
 #[test]
+fn sessions_follow_their_limit() {
+    let origin = origin::simple();
+    let gateway = gateway::passthrough(&origin)
+        .section("[limits]\nsessions = 1")
+        .start();
+    let config = config(&gateway);
+    let ask = |session: &str| {
+        let ask = client::http1(&gateway).ask("GET", "/hello");
+        ask.header("ouli-session", session).send().status
+    };
+    assert_eq!((ask("one"), ask("two")), (200, 503));
+    reload(&gateway, &config.replace("sessions = 1", "sessions = 2"));
+    assert_eq!((ask("one"), ask("two"), ask("three")), (200, 200, 503));
+}
+
+#[test]
 fn streams_and_requests_follow_their_limits() {
     let gate = Gate::new();
     let held = gate.clone();

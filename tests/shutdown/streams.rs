@@ -209,10 +209,9 @@ fn a_call_ends_as_unavailable() {
 fn a_replayed_stream_is_sent_whole() {
     let events = |_: &origin::Seen| {
         let parts = origin::parts().header("content-type", "text/event-stream");
-        let parts = (0..3).fold(parts, |parts, number| {
+        (0..3).fold(parts, |parts, number| {
             parts.part(format!("data: {number}\n\n"))
-        });
-        parts
+        })
     };
     let origin = origin::new().route("/*", events).start();
     let recording = gateway::record(&origin).start();
