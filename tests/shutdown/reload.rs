@@ -40,7 +40,7 @@ fn answers(raw: &mut Raw) {
 
 #[test]
 fn no_request_is_lost_to_reloads() {
-    let origin = socket_origin();
+    let (origin, other) = (socket_origin(), socket_origin());
     let gateway = passing(&origin, "[limits]");
     let config = config(&gateway);
     let mut peer = Peer::open(gateway.address, &Way::Upgrade, "/echo");
@@ -59,6 +59,11 @@ fn no_request_is_lost_to_reloads() {
         );
         let next = config.replace("[limits]", &limits);
         let next = if round % 2 == 0 { next + more } else { next };
+        // Its tunnel stays with the upstream that it was opened to.
+        let next = match round % 3 {
+            0 => next.replace(&origin.url(), &other.url()),
+            _ => next,
+        };
         reload(&gateway, &next);
         assert_eq!(peer.asks(frame(TEXT, "still")).text(), "still");
     }
