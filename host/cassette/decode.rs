@@ -49,22 +49,41 @@ pub struct Recorded {
 /// Reads a cassette. Bodies are parts of `bytes` where they stand there as they are.
 ///
 /// # Errors
-/// Where the first value is not the header of a format that this program reads. What cannot be
-/// read after it is skipped and reported in the answer.
+/// Where the first value is not the header of a format that this program reads, and no whole
+/// exchange follows, or where the header is one of a newer format. What cannot be read after it is
+/// skipped and reported in the answer.
 pub fn decode(bytes: &Bytes) -> Result<Loaded, FormatError> {
     let mut loaded = Loaded::default();
-    let start = match header(bytes)? {
-        Ok(start) => start,
-        Err(error) => {
+    let start = match header(bytes) {
+        Ok(Ok(start)) => start,
+        Ok(Err(error)) => {
             let fault = Fault::new(bytes, 0, 0, &error);
-            loaded.torn = Some(damage(0..bytes.len(), fault));
-            return Ok(loaded);
+            match skip_header(bytes, &fault, &mut loaded) {
+                Some(start) => start,
+                None => {
+                    loaded.torn = Some(damage(0..bytes.len(), fault));
+                    return Ok(loaded);
+                }
+            }
         }
+        Err(FormatError::NotACassette(fault)) => {
+            skip_header(bytes, &fault, &mut loaded).ok_or(FormatError::NotACassette(fault))?
+        }
+        Err(error) => return Err(error),
     };
     let resume = chunks::read(bytes, start, &mut loaded.exchanges);
     read_on(bytes, resume, &mut loaded);
     mark_ordinals(&mut loaded.exchanges);
     Ok(loaded)
+}
+
+/// Where the first whole exchange ends, with what stands before it as damage: a header of which a
+/// byte was changed does not take all the exchanges with it.
+fn skip_header(bytes: &Bytes, fault: &Fault, loaded: &mut Loaded) -> Option<usize> {
+    let (next, recorded, end) = next_verified(bytes, 0)?;
+    loaded.damage.push(damage(0..next, fault.clone()));
+    loaded.exchanges.push(recorded);
+    Some(end)
 }
 
 /// How every exchange starts that the gateway writes, from the end of the line before it.
@@ -184,10 +203,13 @@ fn read_on(bytes: &Bytes, mut at: usize, loaded: &mut Loaded) {
 }
 
 /// The first exchange after `from` that stands between two boundaries and has its own digest.
+/// What stands before `from` was read to its end, so that the start of an exchange may stand right
+/// behind the one byte there: a line end that was changed.
 fn next_verified(bytes: &Bytes, from: usize) -> Option<(usize, Recorded, usize)> {
-    let mut starts = memmem::find_iter(&bytes[from..], BOUNDARY)
-        .map(|found| from + found + 1)
-        .peekable();
+    let behind = bytes.get(from + 1..).unwrap_or_default();
+    let behind = behind.starts_with(&BOUNDARY[1..]).then_some(from + 1);
+    let boundaries = memmem::find_iter(&bytes[from..], BOUNDARY).map(|found| from + found + 1);
+    let mut starts = behind.into_iter().chain(boundaries).peekable();
     while let Some(start) = starts.next() {
         let end = starts.peek().copied().unwrap_or(bytes.len());
         if let Found::Whole(recorded, end) = exchange_in(bytes, start..end)

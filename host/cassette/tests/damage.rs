@@ -34,7 +34,7 @@ fn no_flipped_byte_passes_for_what_was_recorded() {
     let recorded = [sample(1), sample(2), sample(3)];
     let bytes = cassette(&recorded);
     for at in 0..bytes.len() {
-        for mask in [0x01, 0x02, 0x10, 0x20, 0x80] {
+        for mask in [0x01, 0x02, 0x10, 0x20, 0x80, 0xff] {
             let mut flipped = bytes.clone();
             flipped[at] ^= mask;
             let Ok(loaded) = decode(&Bytes::from(flipped)) else {

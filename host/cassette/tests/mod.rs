@@ -2,6 +2,7 @@
 
 mod append;
 mod damage;
+mod every_byte;
 mod round_trip;
 mod store;
 mod stream_damage;
