@@ -1,11 +1,12 @@
 //! One cassette open for writing: locked, repaired, and only ever longer by whole exchanges.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
+use super::open::Dir;
 use super::store::Folder;
-use super::{CassetteError, HEADER, Loaded, SessionName, bodies, open};
+use super::{CassetteError, HEADER, Loaded, SessionName, bodies, holder};
 
 /// A cassette that is open for writing. The lock is on the file itself, so that it leaves no file
 /// behind, and goes with it when it is renamed.
@@ -28,7 +29,27 @@ pub(super) trait Sink: Send {
 
 /// A locked file. The lock ends with this value, even where a process that is being started has
 /// a copy of the handle for a moment.
-struct Locked(File);
+#[derive(Debug)]
+pub(super) struct Locked(File);
+
+impl Locked {
+    /// Locks the cassette of a session, so that nobody else writes it; none where it has none yet.
+    pub(super) fn existing(
+        folder: &Folder,
+        name: &SessionName,
+    ) -> Result<Option<Self>, CassetteError> {
+        let path = folder.path_of(name);
+        let parent = path.parent().unwrap_or(folder.root());
+        let dir = Dir::open(folder.root(), parent).map_err(CassetteError::io("open", parent))?;
+        let Some(dir) = dir else {
+            return Ok(None);
+        };
+        match dir.read(&path).map_err(CassetteError::io("open", &path))? {
+            Some(_) => lock(&dir, &path).map(Some),
+            None => Ok(None),
+        }
+    }
+}
 
 impl Drop for Locked {
     fn drop(&mut self) {
@@ -51,18 +72,21 @@ impl Sink for Locked {
 }
 
 impl Appender {
-    /// Opens a cassette to append to; creates it where there is none. A torn end is set aside.
+    /// Opens a cassette to append to; creates it where there is none. All of it is read, and a torn
+    /// end is set aside.
     pub(super) fn open(folder: &Folder, name: &SessionName) -> Result<Self, CassetteError> {
         let path = folder.path_of(name);
-        let mut file = lock(folder, &path)?;
+        let dir = parent_of(folder, &path)?;
+        let mut file = lock(&dir, &path)?;
+        bodies::remove_unfinished(folder, name);
         let loaded = folder.load_file(&file.0, &path)?;
-        set_aside(&mut file.0, &path, &loaded).map_err(CassetteError::io("repair", &path))?;
+        set_aside(&dir, &mut file.0, &path, &loaded).map_err(CassetteError::io("repair", &path))?;
         let start = start_of_append(&mut file.0, loaded.whole);
         let start = start.map_err(CassetteError::io("read", &path))?;
         let mut this = Self::on(Box::new(file), loaded.whole, loaded.next_ordinal());
         this.append(start, 0, false)
             .and_then(|()| match loaded.whole {
-                0 => bodies::sync_folder(path.parent().unwrap_or(folder.root())),
+                0 => dir.sync(),
                 _ => Ok(()),
             })
             .map_err(CassetteError::io("write", &path))?;
@@ -72,16 +96,19 @@ impl Appender {
     /// Creates a cassette; one that exists becomes `SESSION.jsons.previous`, in place of an older
     /// one, unless it holds nothing. The stored bodies of that one stay, those that no cassette
     /// names any more go.
+    ///
+    /// Whenever the process ends, one of the two names has all of the old cassette: what is left
+    /// without a header holds nothing, and so never takes its place.
     pub(super) fn anew(folder: &Folder, name: &SessionName) -> Result<Self, CassetteError> {
         let path = folder.path_of(name);
-        let old = lock(folder, &path)?;
+        let dir = parent_of(folder, &path)?;
+        let old = lock(&dir, &path)?;
         let size = old.0.metadata().map_err(CassetteError::io("read", &path))?;
         if size.len() > HEADER.len() as u64 {
             let previous = beside(&path, ".previous");
-            fs::rename(&path, &previous).map_err(CassetteError::io("rename", &path))?;
-            bodies::sweep(&folder.bodies_of(name), || {
-                folder.load_file(&old.0, &previous)
-            });
+            dir.rename(&path, &previous)
+                .map_err(CassetteError::io("rename", &path))?;
+            bodies::sweep(folder, name, || folder.load_file(&old.0, &previous));
         }
         drop(old);
         Self::open(folder, name)
@@ -108,11 +135,11 @@ impl Appender {
     /// Where the disk refuses. What was written is cut off again.
     pub(super) fn append(&mut self, bytes: &[u8], count: u64, sync: bool) -> io::Result<()> {
         let written = self.file.append(bytes).and_then(|()| match sync {
-            true => self.file.sync(),
+            true => self.sync(),
             false => Ok(()),
         });
         if let Err(error) = written {
-            self.broken = self.file.truncate(self.end).is_err();
+            self.broken |= self.file.truncate(self.end).is_err();
             return Err(error);
         }
         self.end += bytes.len() as u64;
@@ -120,7 +147,8 @@ impl Appender {
         Ok(())
     }
 
-    /// True where an end could not be cut off: opening the file anew sets it aside.
+    /// True where the file has to be opened anew, which reads all of it and sets a torn end aside:
+    /// an end could not be cut off, or the disk did not confirm what was written.
     pub(super) fn is_broken(&self) -> bool {
         self.broken
     }
@@ -128,47 +156,63 @@ impl Appender {
     /// Waits until everything is on the disk.
     ///
     /// # Errors
-    /// Where the disk refuses.
+    /// Where the disk refuses. The system may have dropped what it could not write and then calls a
+    /// second try a success, so this file is given up.
     pub(super) fn sync(&mut self) -> io::Result<()> {
-        self.file.sync()
+        self.file.sync().inspect_err(|_| self.broken = true)
     }
 }
 
-/// Opens and locks a cassette.
-fn lock(folder: &Folder, path: &Path) -> Result<Locked, CassetteError> {
+/// The folder of a cassette, made where there is none.
+fn parent_of(folder: &Folder, path: &Path) -> Result<Dir, CassetteError> {
     let parent = path.parent().unwrap_or(folder.root());
-    open::check_folders(folder.root(), parent)
-        .and_then(|()| open::folder(parent))
-        .map_err(CassetteError::io("create", parent))?;
+    Dir::create(folder.root(), parent).map_err(CassetteError::io("create", parent))
+}
+
+/// Opens and locks a cassette.
+fn lock(dir: &Dir, path: &Path) -> Result<Locked, CassetteError> {
+    let mut holder = None;
     for _ in 0..TRIES {
-        let file = open::append(path).map_err(CassetteError::io("open", path))?;
+        let file = dir.append(path).map_err(CassetteError::io("open", path))?;
         match file.try_lock() {
             Ok(()) => {}
-            Err(TryLockError::WouldBlock) => break,
+            Err(TryLockError::WouldBlock) => {
+                holder = holder::of(&file);
+                break;
+            }
             Err(TryLockError::Error(error)) => return Err(CassetteError::io("lock", path)(error)),
         }
         let file = Locked(file);
         // Another writer may have renamed the file before it was locked here.
-        if open::is_at(&file.0, path).map_err(CassetteError::io("read", path))? {
+        if dir
+            .holds(&file.0, path)
+            .map_err(CassetteError::io("read", path))?
+        {
             return Ok(file);
         }
     }
     Err(CassetteError::Locked {
         path: path.to_owned(),
+        holder,
     })
 }
 
-/// Moves a torn end to `SESSION.jsons.torn`, behind what is there already.
-fn set_aside(file: &mut File, path: &Path, loaded: &Loaded) -> io::Result<()> {
+/// Moves a torn end to `SESSION.jsons.torn`, behind what is there already. It is cut off only once
+/// it stands there whole.
+fn set_aside(dir: &Dir, file: &mut File, path: &Path, loaded: &Loaded) -> io::Result<()> {
     if loaded.torn.is_none() {
         return Ok(());
     }
     let mut tail = Vec::new();
     file.seek(SeekFrom::Start(loaded.whole))?;
     file.read_to_end(&mut tail)?;
-    let mut aside = open::append(&beside(path, ".torn"))?;
-    aside.write_all(&tail)?;
-    aside.sync_all()?;
+    let mut aside = dir.append(&beside(path, ".torn"))?;
+    let before = aside.metadata()?.len();
+    let kept = aside.write_all(&tail).and_then(|()| aside.sync_all());
+    kept.or_else(|error| {
+        aside.set_len(before)?;
+        Err(error)
+    })?;
     file.set_len(loaded.whole)
 }
 

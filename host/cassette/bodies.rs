@@ -1,14 +1,18 @@
 //! Stored bodies: files beside a cassette, each named by the SHA-256 of its bytes.
 
 use std::collections::HashSet;
-use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use super::digest::is_body_digest;
+use super::open::Dir;
 use super::store::Folder;
-use super::{CassetteError, Loaded, SessionName, open};
+use super::{CassetteError, Loaded, SessionName};
 use crate::exchange::Content;
+
+/// What the name of a file begins with while it is written. A session has one writer, so that none
+/// of them is in use when its cassette is opened.
+const UNFINISHED: &str = ".writing-";
 
 /// Writes a body where it is not stored yet; answers its path where it was written.
 ///
@@ -25,39 +29,91 @@ pub(super) fn store(
         return Ok(None);
     }
     let parent = folder.bodies_of(name);
-    open::check_folders(folder.root(), &parent)?;
-    open::folder(&parent)?;
-    let mut file = tempfile::Builder::new()
-        .prefix(".writing-")
-        .tempfile_in(&parent)?;
-    file.write_all(bytes)?;
-    if sync {
-        file.as_file().sync_data()?;
-    }
+    let is_new = Dir::open(folder.root(), &parent)?.is_none();
+    let dir = Dir::create(folder.root(), &parent)?;
+    let unfinished = parent.join(format!("{UNFINISHED}{digest}"));
     let path = parent.join(digest);
-    file.persist(&path)?;
+    let written = write(&dir, &unfinished, bytes, sync)
+        .and_then(|()| dir.rename(&unfinished, &path))
+        .inspect_err(|_| {
+            // What cannot be removed either is in nobody's way.
+            let _ = dir.remove(&unfinished);
+        });
+    written?;
     if sync {
-        sync_folder(&parent)?;
+        dir.sync()?;
+        if is_new {
+            sync_above(folder, &parent)?;
+        }
     }
     Ok(Some(path))
 }
 
-/// Waits until a stored body and its name are on the disk.
+fn write(dir: &Dir, path: &Path, bytes: &[u8], sync: bool) -> io::Result<()> {
+    match dir.remove(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        Ok(()) | Err(_) => {}
+    }
+    let mut file = dir.create_new(path)?;
+    file.write_all(bytes)?;
+    if sync {
+        file.sync_data()?;
+    }
+    Ok(())
+}
+
+/// Waits until a stored body and the names that lead to it are on the disk.
 ///
 /// # Errors
 /// Where the disk refuses.
-pub(super) fn sync(path: &Path) -> io::Result<()> {
-    let Some(file) = open::read(path)? else {
+pub(super) fn sync(folder: &Folder, path: &Path) -> io::Result<()> {
+    let parent = path.parent().unwrap_or(folder.root());
+    let Some(dir) = Dir::open(folder.root(), parent)? else {
         return Ok(());
     };
-    file.sync_data()?;
-    path.parent().map_or(Ok(()), sync_folder)
+    if let Some(file) = dir.read(path)? {
+        file.sync_data()?;
+    }
+    dir.sync()?;
+    sync_above(folder, parent)
+}
+
+/// The name of a folder stands in the one above it.
+fn sync_above(folder: &Folder, path: &Path) -> io::Result<()> {
+    let above = path.parent().unwrap_or(folder.root());
+    Dir::open(folder.root(), above)?.map_or(Ok(()), |dir| dir.sync())
+}
+
+/// Removes stored bodies.
+pub(super) fn remove(folder: &Folder, paths: impl Iterator<Item = PathBuf>) {
+    for path in paths {
+        let parent = path.parent().unwrap_or(folder.root());
+        if let Ok(Some(dir)) = Dir::open(folder.root(), parent) {
+            // One that stays is only not needed.
+            let _ = dir.remove(&path);
+        }
+    }
+}
+
+/// Removes what a process that was ended left half written.
+pub(super) fn remove_unfinished(folder: &Folder, name: &SessionName) {
+    sweep_names(folder, name, |name| {
+        let digest = name.strip_prefix(UNFINISHED);
+        digest.is_some_and(is_body_digest)
+    });
 }
 
 /// Removes the stored bodies that the cassette does not name which `load` gives; none where parts
 /// of it were not read. A file that stays is only not needed, so nothing here is an error.
-pub(super) fn sweep(parent: &Path, load: impl FnOnce() -> Result<Loaded, CassetteError>) {
-    if !parent.symlink_metadata().is_ok_and(|meta| meta.is_dir()) {
+pub(super) fn sweep(
+    folder: &Folder,
+    name: &SessionName,
+    load: impl FnOnce() -> Result<Loaded, CassetteError>,
+) {
+    if !matches!(
+        Dir::open(folder.root(), &folder.bodies_of(name)),
+        Ok(Some(_))
+    ) {
         return;
     }
     let Ok(loaded) = load() else {
@@ -75,27 +131,19 @@ pub(super) fn sweep(parent: &Path, load: impl FnOnce() -> Result<Loaded, Cassett
             Content::Inline(_) => None,
         })
         .collect();
-    let Ok(entries) = fs::read_dir(parent) else {
-        return;
-    };
-    for entry in entries.flatten() {
-        let name = entry.file_name();
-        let stale = name
-            .to_str()
-            .is_some_and(|name| is_body_digest(name) && !named.contains(name));
-        if stale {
-            let _ = fs::remove_file(entry.path());
-        }
-    }
+    sweep_names(folder, name, |name| {
+        is_body_digest(name) && !named.contains(name)
+    });
 }
 
-/// Waits until the names in a folder are on the disk.
-///
-/// # Errors
-/// Where the disk refuses.
-pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
-    if cfg!(unix) {
-        fs::File::open(path)?.sync_all()?;
+fn sweep_names(folder: &Folder, name: &SessionName, is_stale: impl Fn(&str) -> bool) {
+    let parent = folder.bodies_of(name);
+    let Ok(Some(dir)) = Dir::open(folder.root(), &parent) else {
+        return;
+    };
+    for name in dir.names().unwrap_or_default() {
+        if is_stale(&name) {
+            let _ = dir.remove(&parent.join(name));
+        }
     }
-    Ok(())
 }

@@ -43,12 +43,16 @@ pub enum CassetteError {
     },
     /// Another writer has the file open.
     #[error(
-        "{} is being written by another gateway: stop that one, or choose another session",
-        path.display()
+        "{} is being written by another gateway{}: stop that one, or choose another session \
+         (--session NAME)",
+        path.display(),
+        process(*holder)
     )]
     Locked {
         /// The file.
         path: PathBuf,
+        /// The id of the other process, where the system tells it.
+        holder: Option<u32>,
     },
     /// The file is not as it was recorded, and only such files were asked for.
     #[error("{} is not as it was recorded: {what}", path.display())]
@@ -69,4 +73,8 @@ impl CassetteError {
             source,
         }
     }
+}
+
+fn process(holder: Option<u32>) -> String {
+    holder.map_or_else(String::new, |id| format!(" (process {id})"))
 }

@@ -68,8 +68,10 @@ fn entries(path: &Path) -> std::io::Result<Vec<(String, fs::FileType)>> {
     Ok(entries)
 }
 
+/// Of files that are reached without a symbolic link.
 fn size_of_files(path: &Path) -> u64 {
-    let Ok(entries) = fs::read_dir(path) else {
+    let is_folder = path.symlink_metadata().is_ok_and(|meta| meta.is_dir());
+    let Some(entries) = is_folder.then(|| fs::read_dir(path).ok()).flatten() else {
         return 0;
     };
     let sizes = entries.flatten().filter_map(|entry| entry.metadata().ok());

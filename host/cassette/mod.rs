@@ -15,6 +15,7 @@ mod done;
 mod encode;
 mod error;
 mod fault;
+mod holder;
 mod list;
 mod name;
 mod open;
@@ -42,7 +43,9 @@ pub use list::Listed;
 pub use name::{NameError, SessionName};
 pub use store::{Changes, Folder};
 pub use summary::{Parts, Row, Streamed, Summary};
-pub use writer::{Ack, Check, Item, Options, Refusal, SyncWhen, Unsent, WriteError, Writer};
+pub use writer::{
+    Ack, Check, Item, Options, Refusal, SyncWhen, Unsent, Unsynced, WriteError, Writer,
+};
 
 #[cfg(test)]
 mod tests;

@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use super::append::Appender;
+use super::append::{Appender, Locked};
 use super::slot::Slot;
 use super::{
-    Ack, CassetteError, Check, Folder, Item, Options, Refusal, SessionName, SyncWhen, WriteError,
-    body_digest, encode,
+    Ack, CassetteError, Check, Folder, Item, Options, Refusal, SessionName, SyncWhen, Unsynced,
+    WriteError, body_digest, encode,
 };
 use crate::exchange::{Content, Exchange};
 
@@ -24,10 +24,19 @@ pub(super) struct Scribe {
     uses: u64,
     due: Option<Instant>,
     fault: Option<WriteError>,
+    unsynced: Unsynced,
+    /// Cassettes that are kept from others and not written yet.
+    claims: HashMap<SessionName, Locked>,
+    /// Cassettes that could not be opened or were given up, and until when they are left alone:
+    /// opening one reads all of it, which is not to be done for every exchange.
+    resting: HashMap<SessionName, (Instant, WriteError)>,
 }
 
+/// How long a cassette that failed is left alone.
+const REST: Duration = Duration::from_millis(500);
+
 impl Scribe {
-    pub(super) fn new(folder: Folder, options: Options) -> Self {
+    pub(super) fn new(folder: Folder, options: Options, unsynced: Unsynced) -> Self {
         Self {
             folder,
             options,
@@ -35,6 +44,9 @@ impl Scribe {
             uses: 0,
             due: None,
             fault: None,
+            unsynced,
+            claims: HashMap::new(),
+            resting: HashMap::new(),
         }
     }
 
@@ -65,10 +77,22 @@ impl Scribe {
     /// Appends what is staged and tells of it; syncs where that is due.
     pub(super) fn commit(&mut self) {
         let each = self.options.sync == SyncWhen::Each;
-        self.open.retain(|_, slot| slot.commit(each));
+        let (folder, resting) = (&self.folder, &mut self.resting);
+        self.open
+            .retain(|name, slot| match slot.commit(folder, each) {
+                Ok(()) => true,
+                Err(error) => {
+                    // What was written before is no longer confirmed by this file either.
+                    if let Err(unconfirmed) = slot.sync(folder) {
+                        tell(&self.unsynced, &mut self.fault, name, unconfirmed);
+                    }
+                    resting.insert(name.clone(), (Instant::now() + REST, error));
+                    false
+                }
+            });
         if let SyncWhen::Interval(interval) = self.options.sync
             && self.due.is_none()
-            && self.open.values().any(|slot| slot.dirty)
+            && self.open.values().any(Slot::is_dirty)
         {
             self.due = Instant::now().checked_add(interval);
         }
@@ -77,21 +101,32 @@ impl Scribe {
         }
     }
 
+    /// Keeps a session's cassette from other gateways, where it has one.
+    pub(super) fn claim(&mut self, session: &str) -> Result<(), WriteError> {
+        let name = SessionName::parse(session).map_err(CassetteError::from)?;
+        if self.open.contains_key(&name) || self.claims.contains_key(&name) {
+            return Ok(());
+        }
+        if let Some(locked) = Locked::existing(&self.folder, &name)? {
+            self.claims.insert(name, locked);
+        }
+        Ok(())
+    }
+
     /// Starts a cassette anew and keeps it open.
     pub(super) fn anew(&mut self, session: &str) -> Result<(), WriteError> {
         self.release(session)?;
         let name = SessionName::parse(session).map_err(CassetteError::from)?;
-        let appender = Appender::anew(&self.folder, &name)?;
-        self.insert(name, appender);
-        Ok(())
+        self.acquire(name, Appender::anew)
     }
 
     /// Writes, syncs and closes a cassette.
     pub(super) fn release(&mut self, session: &str) -> Result<(), WriteError> {
         let name = SessionName::parse(session).map_err(CassetteError::from)?;
         self.commit();
+        self.claims.remove(&name);
         match self.open.remove(&name) {
-            Some(mut slot) => slot.sync(),
+            Some(slot) => self.close(&name, slot),
             None => Ok(()),
         }
     }
@@ -103,13 +138,18 @@ impl Scribe {
         self.fault.take().map_or(Ok(()), Err)
     }
 
+    /// A cassette that the disk did not confirm is closed: opened anew, it is read, so that nothing
+    /// is appended to what is not there.
     fn sync(&mut self) {
         self.due = None;
-        for slot in self.open.values_mut() {
-            if let Err(error) = slot.sync() {
-                self.fault.get_or_insert(error);
+        let folder = &self.folder;
+        self.open.retain(|name, slot| match slot.sync(folder) {
+            Ok(()) => true,
+            Err(unconfirmed) => {
+                tell(&self.unsynced, &mut self.fault, name, unconfirmed);
+                false
             }
-        }
+        });
     }
 
     fn stage(
@@ -182,9 +222,34 @@ impl Scribe {
             slot.used = self.uses;
             return Ok(());
         }
-        let appender = Appender::open(&self.folder, name)?;
-        self.insert(name.clone(), appender);
-        Ok(())
+        self.acquire(name.clone(), Appender::open)
+    }
+
+    fn acquire(
+        &mut self,
+        name: SessionName,
+        open: impl FnOnce(&Folder, &SessionName) -> Result<Appender, CassetteError>,
+    ) -> Result<(), WriteError> {
+        let now = Instant::now();
+        self.resting.retain(|_, (until, _)| *until > now);
+        if let Some((_, error)) = self.resting.get(&name) {
+            return Err(error.clone());
+        }
+        self.claims.remove(&name);
+        match open(&self.folder, &name) {
+            Ok(appender) => {
+                self.insert(name, appender);
+                Ok(())
+            }
+            Err(error) => {
+                let error = WriteError::from(error);
+                // Above the bound the others are only tried more often.
+                if self.resting.len() < self.options.open.get() {
+                    self.resting.insert(name, (now + REST, error.clone()));
+                }
+                Err(error)
+            }
+        }
     }
 
     fn insert(&mut self, name: SessionName, appender: Appender) {
@@ -202,10 +267,30 @@ impl Scribe {
         let Some(name) = oldest.map(|(name, _)| name.clone()) else {
             return;
         };
-        if let Some(Err(error)) = self.open.remove(&name).map(|mut slot| slot.sync()) {
-            self.fault.get_or_insert(error);
+        if let Some(slot) = self.open.remove(&name) {
+            // It was told.
+            let _ = self.close(&name, slot);
         }
     }
+
+    fn close(&mut self, name: &SessionName, mut slot: Slot) -> Result<(), WriteError> {
+        slot.sync(&self.folder).map_err(|unconfirmed| {
+            let error = unconfirmed.1.clone();
+            tell(&self.unsynced, &mut self.fault, name, unconfirmed);
+            error
+        })
+    }
+}
+
+/// Tells of exchanges that count as written and were not confirmed by the disk.
+fn tell(
+    unsynced: &Unsynced,
+    fault: &mut Option<WriteError>,
+    name: &SessionName,
+    (count, error): (u64, WriteError),
+) {
+    unsynced(name.as_str(), count, &error);
+    fault.get_or_insert(error);
 }
 
 fn check_all(check: &dyn Check, text: &[u8], large: &[(String, Bytes)]) -> Result<(), WriteError> {

@@ -1,7 +1,7 @@
 //! One open cassette of the writer, and what is staged for it.
 
-use std::path::{Path, PathBuf};
-use std::{fs, mem};
+use std::mem;
+use std::path::PathBuf;
 
 use bytes::Bytes;
 
@@ -17,7 +17,8 @@ pub(super) struct Slot {
     pub(super) waiting: Vec<(Done<Ack>, Ack)>,
     new_bodies: Vec<PathBuf>,
     unsynced: Vec<PathBuf>,
-    pub(super) dirty: bool,
+    /// Exchanges that count as written, and that the disk did not confirm yet.
+    unconfirmed: u64,
 }
 
 impl Slot {
@@ -30,7 +31,7 @@ impl Slot {
             waiting: Vec::new(),
             new_bodies: Vec::new(),
             unsynced: Vec::new(),
-            dirty: false,
+            unconfirmed: 0,
         }
     }
 
@@ -52,19 +53,23 @@ impl Slot {
                     self.new_bodies.push(path);
                 }
                 Err(error) => {
-                    remove(self.new_bodies.drain(before..));
-                    let path = folder.bodies_of(name).join(digest);
-                    return Err(CassetteError::io("write", &path)(error).into());
+                    bodies::remove(folder, self.new_bodies.drain(before..));
+                    // Not the name of the file: what is the same fault is told in the same words.
+                    let path = folder.bodies_of(name);
+                    return Err(CassetteError::io("write a body into", &path)(error).into());
                 }
             }
         }
         Ok(stored)
     }
 
-    /// Appends what is staged. False where the file has to be opened anew.
-    pub(super) fn commit(&mut self, sync: bool) -> bool {
+    /// Appends what is staged.
+    ///
+    /// # Errors
+    /// Where the file has to be opened anew. Who waits was told.
+    pub(super) fn commit(&mut self, folder: &Folder, sync: bool) -> Result<(), WriteError> {
         if self.waiting.is_empty() {
-            return true;
+            return Ok(());
         }
         let staged = mem::take(&mut self.staged);
         let waiting = mem::take(&mut self.waiting);
@@ -72,40 +77,50 @@ impl Slot {
         let count = waiting.len() as u64;
         match self.appender.append(&staged, count, sync) {
             Ok(()) => {
-                self.dirty |= !sync;
                 if !sync {
+                    self.unconfirmed += count;
                     self.unsynced.extend(fresh);
                 }
                 waiting
                     .into_iter()
                     .for_each(|(done, ack)| done.tell(Ok(ack)));
-                true
+                Ok(())
             }
             Err(error) => {
-                remove(fresh.into_iter());
+                bodies::remove(folder, fresh.into_iter());
                 let error = WriteError::from(CassetteError::io("write", &self.path)(error));
                 for (done, _) in waiting {
                     done.tell(Err(error.clone()));
                 }
-                !self.appender.is_broken()
+                match self.appender.is_broken() {
+                    true => Err(error),
+                    false => Ok(()),
+                }
             }
         }
     }
 
-    pub(super) fn sync(&mut self) -> Result<(), WriteError> {
-        if !mem::take(&mut self.dirty) {
+    /// True where the disk did not confirm everything yet.
+    pub(super) fn is_dirty(&self) -> bool {
+        self.unconfirmed > 0
+    }
+
+    /// Waits until everything is on the disk.
+    ///
+    /// # Errors
+    /// How many exchanges count as written and were not confirmed, and why. The file has to be
+    /// opened anew.
+    pub(super) fn sync(&mut self, folder: &Folder) -> Result<(), (u64, WriteError)> {
+        if !self.is_dirty() {
             return Ok(());
         }
         let bodies = mem::take(&mut self.unsynced);
-        let bodies = bodies.iter().try_for_each(|path| bodies::sync(path));
+        let bodies = bodies
+            .iter()
+            .try_for_each(|path| bodies::sync(folder, path));
+        let count = mem::take(&mut self.unconfirmed);
         bodies
             .and_then(|()| self.appender.sync())
-            .map_err(|error| CassetteError::io("write", &self.path)(error).into())
-    }
-}
-
-fn remove(paths: impl Iterator<Item = impl AsRef<Path>>) {
-    for path in paths {
-        let _ = fs::remove_file(path);
+            .map_err(|error| (count, CassetteError::io("sync", &self.path)(error).into()))
     }
 }

@@ -9,7 +9,8 @@ use bytes::Bytes;
 use super::append::Appender;
 use super::digest::{body_digest, is_body_digest};
 use super::name::CASSETTE;
-use super::{CassetteError, Loaded, NameError, SessionName, decode, open};
+use super::open::{self, Dir};
+use super::{CassetteError, Loaded, NameError, SessionName, decode};
 use crate::exchange::{Content, Exchange};
 
 /// The folder that holds the cassettes.
@@ -35,7 +36,7 @@ impl Folder {
     /// # Errors
     /// Where the folder cannot be created.
     pub fn open(root: &Path, largest: u64) -> Result<Self, CassetteError> {
-        open::folder(root).map_err(CassetteError::io("create", root))?;
+        open::create_root(root).map_err(CassetteError::io("create", root))?;
         Ok(Self {
             root: root.to_owned(),
             largest,
@@ -157,8 +158,8 @@ impl Folder {
     }
 
     fn open_read(&self, path: &Path) -> io::Result<Option<File>> {
-        open::check_folders(&self.root, path.parent().unwrap_or(&self.root))?;
-        open::read(path)
+        let dir = Dir::open(&self.root, path.parent().unwrap_or(&self.root))?;
+        dir.map_or(Ok(None), |dir| dir.read(path))
     }
 }
 

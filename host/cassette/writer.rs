@@ -112,9 +112,14 @@ pub enum Unsent {
     Closed(Box<Item>),
 }
 
+/// Told, from the writer's thread, of exchanges that were written and that the disk then did not
+/// confirm: the name of the session, how many, and why. It must not block.
+pub type Unsynced = Box<dyn Fn(&str, u64, &WriteError) + Send>;
+
 /// What the thread is asked to do.
 pub(super) enum Task {
     Append(Box<Item>),
+    Claim(String, Done<()>),
     Anew(String, Done<()>),
     Release(String, Done<()>),
     Flush(Done<()>),
@@ -133,9 +138,9 @@ impl Writer {
     ///
     /// # Errors
     /// Where the thread cannot be started.
-    pub fn start(folder: Folder, options: Options) -> io::Result<Self> {
+    pub fn start(folder: Folder, options: Options, unsynced: Unsynced) -> io::Result<Self> {
         let (tasks, queue) = sync_channel(options.queue.get());
-        let run = move || serve(&queue, &mut Scribe::new(folder, options), options);
+        let run = move || serve(&queue, &mut Scribe::new(folder, options, unsynced), options);
         let thread = thread::Builder::new()
             .name("cassette-writer".to_owned())
             .spawn(run)?;
@@ -161,6 +166,15 @@ impl Writer {
     /// `done` says so.
     pub fn submit(&self, item: Item) {
         self.send(Task::Append(Box::new(item)));
+    }
+
+    /// Keeps a session's cassette, where it has one, from other gateways until it is released. It
+    /// is not changed.
+    ///
+    /// # Errors
+    /// Where another gateway writes it, or it cannot be opened to be written.
+    pub fn claim(&self, session: &str) -> Result<(), WriteError> {
+        self.ask(|done| Task::Claim(session.to_owned(), done))
     }
 
     /// Starts a session's cassette anew, after what was queued for it before; waits while the
@@ -232,6 +246,7 @@ fn serve(queue: &Receiver<Task>, scribe: &mut Scribe, options: Options) {
                     bytes += item.exchange.contents().map(Content::size).sum::<u64>();
                     scribe.add(*item);
                 }
+                Task::Claim(session, done) => done.tell(scribe.claim(&session)),
                 Task::Anew(session, done) => done.tell(scribe.anew(&session)),
                 Task::Release(session, done) => done.tell(scribe.release(&session)),
                 Task::Flush(done) => done.tell(scribe.flush()),

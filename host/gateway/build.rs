@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use std::sync::{Arc, RwLock};
 
 use super::{Loaded, Options, generation};
-use crate::cassette::{CassetteError, Changes, Folder, Options as WriterOptions, SyncWhen, Writer};
+use crate::cassette::{
+    CassetteError, Changes, Folder, Options as WriterOptions, SyncWhen, WriteError, Writer,
+};
 use crate::config::{Config, ConfigError, Endpoint as Configured, Fsync, Mode, Scheme};
 use crate::exchange::redaction::Guard;
 use crate::fault::chain;
@@ -91,7 +93,7 @@ fn cassette(error: &CassetteError) -> StartError {
     StartError::Cassette(chain(error))
 }
 
-pub(super) fn writer(folder: &Folder, config: &Config) -> Result<Writer, StartError> {
+pub(super) fn writer(sessions: &Arc<Sessions>, config: &Config) -> Result<Writer, StartError> {
     let limits = &config.limits;
     // No limit on a count begins below one.
     let count = |count| NonZero::new(count).unwrap_or(NonZero::<usize>::MIN);
@@ -107,7 +109,29 @@ pub(super) fn writer(folder: &Folder, config: &Config) -> Result<Writer, StartEr
             Fsync::Close => SyncWhen::Close,
         },
     };
-    Writer::start(folder.clone(), options).map_err(StartError::Thread)
+    let told = Arc::clone(sessions);
+    let unsynced = Box::new(move |session: &str, count: u64, error: &WriteError| {
+        told.unsynced(session, count, error);
+    });
+    let folder = Folder::clone(sessions.folder());
+    Writer::start(folder, options, unsynced).map_err(StartError::Thread)
+}
+
+/// Keeps the cassettes of the endpoints that record from other gateways, and says at once where one
+/// has them already. Such a gateway serves all the same: it may be there to take over.
+pub(super) fn claim(snapshot: &Snapshot, writer: &Writer) {
+    for endpoint in snapshot.endpoints.values() {
+        if !matches!(endpoint.configured.mode, Mode::Record | Mode::Auto) {
+            continue;
+        }
+        if let Err(error) = writer.claim(&endpoint.session) {
+            tracing::warn!(
+                "session {}: nothing is recorded for now: {}",
+                endpoint.session,
+                chain(&error)
+            );
+        }
+    }
 }
 
 /// Values of the environment variables that the configuration calls secret.

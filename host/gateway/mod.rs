@@ -128,21 +128,23 @@ impl Gateway {
         let loaded = generation::first(&options)?;
         let config = Arc::clone(&loaded.config);
         let cassettes = Arc::new(folder(&config)?);
-        let writer = Arc::new(build::writer(&cassettes, &config)?);
+        let named = build::secrets(&config, options.environment);
+        let sessions = Arc::new(Sessions::new(cassettes, &config.limits, named));
+        let writer = Arc::new(build::writer(&sessions, &config)?);
         let limits = &config.limits;
         let budget = Budget::new(limits.memory, limits.recording_memory);
         let bounds = RecorderBounds::from(limits);
         let (recorder, thread) =
             Recorder::start(Arc::clone(&writer), bounds).map_err(StartError::Thread)?;
-        let named = build::secrets(&config, options.environment);
-        let sessions = Arc::new(Sessions::new(cassettes, &config.limits, named));
         let snapshot = build::snapshot(&loaded, None, options.worker_count())?;
         build::warm(&snapshot, &sessions)?;
+        build::claim(&snapshot, &writer);
         let board = Arc::new(Board::default());
         board.publish(snapshot.generation, &loaded, None);
         let quotas = Quotas::new(&config.limits);
         let live = Arc::new(Live {
             plugins_page: page(&board),
+            own: Arc::default(),
             snapshot: ArcSwap::from_pointee(snapshot),
             sessions,
             recorder,

@@ -4,6 +4,7 @@
 
 mod budget;
 mod comparison;
+mod complaints;
 mod index;
 mod line;
 mod recorder;
@@ -108,6 +109,7 @@ pub struct Session {
     pending: Mutex<HashSet<u128>>,
     written: Notify,
     cassette: Mutex<registry::Cassette>,
+    complaints: complaints::Complaints,
 }
 
 impl Session {

@@ -6,6 +6,7 @@
 //! a disk.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use tokio::sync::mpsc;
 
@@ -258,16 +259,27 @@ fn release(session: &Session, pending: Option<u128>) {
 }
 
 /// Says on stderr what keeps an exchange out of the cassette, unless that is as the user wants it.
+/// What fails for many, as where the disk is full, is said now and then.
 fn report(session: &Session, outcome: &Outcome) {
+    let complaints = &session.complaints;
     let session = session.name();
     match outcome {
         Outcome::Refused { reason, .. } => tracing::error!(%session, "not written: {reason}"),
-        Outcome::Failed(reason) => tracing::error!(%session, "not recorded: {reason}"),
+        Outcome::Failed(reason) => match complaints.failed(reason, Instant::now()) {
+            Some(0) => tracing::error!(%session, "not recorded: {reason}"),
+            Some(more) => tracing::error!(%session, "not recorded: {reason} ({more} more before)"),
+            None => {}
+        },
         Outcome::Partial(reason) | Outcome::Dropped(reason) => {
             tracing::warn!(%session, "not recorded: {reason}");
         }
         Outcome::Skipped(reason) => tracing::debug!(%session, "not recorded: {reason}"),
-        Outcome::Hit | Outcome::Miss | Outcome::Recorded => {}
+        Outcome::Recorded => {
+            if let Some(count) = complaints.recovered() {
+                tracing::warn!(%session, "recording again; {count} exchanges were not recorded");
+            }
+        }
+        Outcome::Hit | Outcome::Miss => {}
     }
 }
 
@@ -307,23 +319,22 @@ fn finish(session: &Session, result: Result<Ack, WriteError>, kept: Option<Excha
 }
 
 /// Before the first exchange of a session that records anew is written: the old cassette is put
-/// aside.
+/// aside. Where that fails, the next exchange tries again.
 fn open(session: &Session, writer: &Writer, append: bool) -> Result<(), Outcome> {
-    if append {
+    let mut cassette = session.lock_cassette();
+    if append || cassette.opened {
         return Ok(());
     }
-    let mut cassette = session.lock_cassette();
-    let opened = cassette.opened.get_or_insert_with(|| {
-        let (tell, told) = std::sync::mpsc::sync_channel(1);
-        let done = Done::new(move |outcome| {
-            // The other end waits below.
-            let _ = tell.send(outcome);
-        });
-        writer.start_anew(session.name(), done);
-        let outcome = told.recv().unwrap_or(Err(WriteError::Closed));
-        outcome.map_err(|error| chain(&error))
+    let (tell, told) = std::sync::mpsc::sync_channel(1);
+    let done = Done::new(move |outcome| {
+        // The other end waits below.
+        let _ = tell.send(outcome);
     });
-    opened.clone().map_err(Outcome::Failed)
+    writer.start_anew(session.name(), done);
+    let outcome = told.recv().unwrap_or(Err(WriteError::Closed));
+    outcome.map_err(|error| Outcome::Failed(chain(&error)))?;
+    cassette.opened = true;
+    Ok(())
 }
 
 /// The guard with the secrets of one session.

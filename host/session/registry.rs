@@ -6,11 +6,13 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use tokio::sync::Notify;
 
+use super::complaints::Complaints;
 use super::{Entry, Session, Tally};
-use crate::cassette::{CassetteError, Changes, Folder, Loaded};
+use crate::cassette::{CassetteError, Changes, Folder, Loaded, SessionName, WriteError};
 use crate::config::Limits;
 use crate::exchange::Exchange;
 use crate::exchange::redaction::{SecretBounds, Secrets};
+use crate::fault::chain;
 
 /// What was done with a session's cassette so far.
 #[derive(Debug, Default)]
@@ -21,8 +23,8 @@ pub(super) struct Cassette {
     pub(super) damage: Vec<String>,
     /// Exchanges that were changed by hand, by number.
     pub(super) edited: Vec<u64>,
-    /// It was opened for writing, or why that failed.
-    pub(super) opened: Option<Result<(), String>>,
+    /// It was started anew for writing.
+    pub(super) opened: bool,
 }
 
 /// Why a session cannot be used.
@@ -85,9 +87,10 @@ impl Sessions {
         if let Some(session) = self.find(name) {
             return Ok(session);
         }
-        self.folder
-            .session_path(name)
-            .map_err(|error| SessionError::Name(error.to_string()))?;
+        // One cassette is one session, however its name was spelled.
+        let name = SessionName::parse(name);
+        let name = name.map_err(|error| SessionError::Name(error.to_string()))?;
+        let name = name.as_str();
         let mut all = self.all.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(session) = all.get(name) {
             return Ok(Arc::clone(session));
@@ -123,6 +126,16 @@ impl Sessions {
         }
     }
 
+    /// Counts exchanges that were written and that the disk then did not confirm: they may be gone
+    /// after a loss of power, which fails the verdict.
+    pub fn unsynced(&self, name: &str, count: u64, error: &WriteError) {
+        let reason = format!("written, but not confirmed by the disk: {}", chain(error));
+        tracing::error!(session = name, "{count} exchanges {reason}");
+        if let Some(session) = self.find(name) {
+            session.tally().unconfirmed(reason, count);
+        }
+    }
+
     fn find(&self, name: &str) -> Option<Arc<Session>> {
         let all = self.all.read().unwrap_or_else(PoisonError::into_inner);
         all.get(name).cloned()
@@ -141,6 +154,7 @@ impl Sessions {
             pending: Mutex::default(),
             written: Notify::new(),
             cassette: Mutex::default(),
+            complaints: Complaints::default(),
         }
     }
 }

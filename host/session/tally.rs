@@ -80,6 +80,11 @@ impl Tally {
         self.add(|all| &mut all.redactions, rule.to_owned(), times);
     }
 
+    /// Counts exchanges that were written and that the disk did not confirm.
+    pub fn unconfirmed(&self, reason: String, count: u64) {
+        self.add(|all| &mut all.failed, reason, count);
+    }
+
     /// True where nothing was counted.
     pub fn is_empty(&self) -> bool {
         let counts = self.hits() + self.misses() + self.recorded();

@@ -221,7 +221,9 @@ fn failures(misses: u64, reasons: &Reasons) -> Vec<String> {
     }
     let failed: u64 = reasons.failed.values().sum();
     if failed > 0 {
-        failures.push(format!("{failed} exchanges could not be recorded"));
+        failures.push(format!(
+            "{failed} exchanges could not be recorded, or were not confirmed by the disk"
+        ));
     }
     failures
 }

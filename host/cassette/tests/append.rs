@@ -4,11 +4,13 @@ use std::io::{Error, ErrorKind, Result};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
+use tempfile::tempdir;
 
 use super::{cassette, sample};
 use crate::cassette::append::{Appender, Sink};
 use crate::cassette::slot::Slot;
-use crate::cassette::{Ack, Done, HEADER, WriteError, decode, encode};
+use crate::cassette::{Ack, Done, Folder, HEADER, WriteError, decode, encode};
+use crate::fault::chain;
 
 /// A disk with room for some bytes.
 #[derive(Clone)]
@@ -101,17 +103,50 @@ fn what_is_not_synced_is_not_kept() {
     assert!(appender.append(&one[HEADER.len()..], 1, true).is_err());
     assert_eq!(disk.bytes(), HEADER.as_bytes());
     assert_eq!(appender.next_ordinal(), 1);
-    appender.append(&one[HEADER.len()..], 1, false).unwrap();
-    assert_eq!(disk.bytes(), one);
+    assert!(appender.is_broken(), "a later success would mean nothing");
+}
+
+#[test]
+fn a_failed_sync_is_told_once_and_the_file_given_up() {
+    let home = tempdir().unwrap();
+    let folder = Folder::open(home.path(), 1 << 20).unwrap();
+    let disk = Disk::new(usize::MAX);
+    let mut slot = Slot::new(disk.appender(), "x.jsons".into(), 0);
+    let told = stage(&mut slot);
+    slot.commit(&folder, false).unwrap();
+    assert!(told.lock().unwrap().take().unwrap().is_ok());
+    assert!(slot.is_dirty());
+    disk.change(|state| state.syncs = false);
+    let (count, error) = slot.sync(&folder).unwrap_err();
+    assert_eq!(count, 1);
+    assert!(
+        chain(&error).ends_with("cannot sync x.jsons: cannot sync"),
+        "{}",
+        chain(&error)
+    );
+    assert!(slot.appender.is_broken() && !slot.is_dirty());
+    let told = stage(&mut slot);
+    assert!(
+        slot.commit(&folder, true).is_err(),
+        "the file is opened anew"
+    );
+    assert!(told.lock().unwrap().take().unwrap().is_err());
+    assert_eq!(
+        disk.bytes(),
+        cassette(&[sample(1)]),
+        "what counts as written stays"
+    );
 }
 
 #[test]
 fn an_end_that_stays_leads_to_opening_anew() {
+    let home = tempdir().unwrap();
+    let folder = Folder::open(home.path(), 1 << 20).unwrap();
     let disk = Disk::new(HEADER.len() + 10);
     disk.change(|state| state.truncates = false);
     let mut slot = Slot::new(disk.appender(), "x.jsons".into(), 0);
     let told = stage(&mut slot);
-    assert!(!slot.commit(false), "the slot is given up");
+    assert!(slot.commit(&folder, false).is_err(), "the slot is given up");
     let error = told.lock().unwrap().take().unwrap().unwrap_err();
     assert_eq!(error.to_string(), "not written");
     let left = decode(&Bytes::from(disk.bytes())).unwrap();
@@ -120,14 +155,16 @@ fn an_end_that_stays_leads_to_opening_anew() {
 
 #[test]
 fn a_slot_goes_on_after_a_full_disk() {
+    let home = tempdir().unwrap();
+    let folder = Folder::open(home.path(), 1 << 20).unwrap();
     let disk = Disk::new(HEADER.len() + 10);
     let mut slot = Slot::new(disk.appender(), "x.jsons".into(), 0);
     let told = stage(&mut slot);
-    assert!(slot.commit(false));
+    assert!(slot.commit(&folder, false).is_ok());
     assert!(told.lock().unwrap().take().unwrap().is_err());
     disk.change(|state| state.room = usize::MAX);
     let told = stage(&mut slot);
-    assert!(slot.commit(false));
+    assert!(slot.commit(&folder, false).is_ok());
     assert_eq!(told.lock().unwrap().take().unwrap().unwrap().ordinal, 1);
     assert_eq!(disk.bytes(), cassette(&[sample(1)]));
 }

@@ -66,7 +66,7 @@ pub(super) fn bench(options: Options) -> Bench {
     let home = tempdir().unwrap();
     let folder = Folder::open(home.path(), 1 << 20).unwrap();
     let guard = Arc::new(Guard::default());
-    let writer = Writer::start(folder.clone(), options).unwrap();
+    let writer = Writer::start(folder.clone(), options, Box::new(|_, _, _| {})).unwrap();
     Bench {
         _home: home,
         folder,
