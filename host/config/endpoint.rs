@@ -135,13 +135,18 @@ pub(super) fn session(node: &Node) -> Result<String, Problem> {
     let name = text(node)?;
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_. /".contains(c);
     let hidden = |part: &str| part.is_empty() || part.starts_with('.');
-    if name.len() <= 200 && name.chars().all(plain) && !name.split('/').any(hidden) {
+    // Such a folder has the stored bodies of another cassette.
+    let taken = |folder: &str| folder.split('/').any(|part| part.ends_with(".bodies"));
+    let taken = name
+        .rsplit_once('/')
+        .is_some_and(|(folder, _)| taken(folder));
+    if name.len() <= 200 && name.chars().all(plain) && !name.split('/').any(hidden) && !taken {
         return Ok(name);
     }
     let problem = Problem::new(format!("`{}` is not a session", name.escape_debug()));
     Err(problem.hint(
         "write 1 to 200 letters, digits, `-`, `_`, `.` or spaces, with `/` between folders, \
-         of which none begins with `.`",
+         of which none begins with `.` or ends with `.bodies`",
     ))
 }
 
@@ -282,6 +287,7 @@ mod tests {
             "a//b",
             "a/../b",
             "../a",
+            "a.bodies/b",
             ".a",
             "ä",
             &"x".repeat(201),

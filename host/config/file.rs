@@ -11,7 +11,8 @@ use super::plugin::Plugin;
 use super::section::{Place, Section, choice, flag, text};
 use super::timing::timing;
 use super::tree::Node;
-use super::{Builtin, Config, Fsync, Limits, Mode, PathsOrDefault, Redaction, Upstream};
+use super::upstream::takes;
+use super::{Builtin, Config, Fsync, Limits, Mode, PathsOrDefault, Redaction};
 
 /// Reads the whole file. Where a fault is collected the value is a default that nobody will use.
 pub(super) fn read(mut root: Section<'_>) -> Config {
@@ -116,23 +117,16 @@ fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
 }
 
 /// An endpoint whose upstream is an endpoint again: such a request would go round without end.
+/// Names and addresses of this machine's interfaces are looked at when they are dialled.
 fn asks(endpoint: &Endpoint, own: &Endpoint) -> Option<Problem> {
-    let address = endpoint.upstream.as_ref().and_then(literal)?;
-    if !overlap(own.listen, address) {
+    let upstream = endpoint.upstream.as_ref()?;
+    let address = upstream.literal()?;
+    let loopback = |ip: IpAddr| ip.is_loopback();
+    if !endpoint.mode.needs_upstream() || !takes(own.listen, address, loopback) {
         return None;
     }
     let problem = Problem::new(format!("the upstream is the endpoint `{}`", own.name));
     Some(problem.hint("write the address of the server to record"))
-}
-
-/// The address of an upstream that can be told without asking a name server.
-fn literal(upstream: &Upstream) -> Option<SocketAddr> {
-    let host = match upstream.host.as_str() {
-        "localhost" => "127.0.0.1",
-        host => host,
-    };
-    let ip: IpAddr = host.parse().ok()?;
-    Some(SocketAddr::new(ip, upstream.port))
 }
 
 fn plugins(root: &mut Section<'_>, limits: &Limits) -> Vec<Plugin> {

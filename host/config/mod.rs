@@ -33,7 +33,7 @@ pub use overrides::Override;
 pub use plugin::Plugin;
 pub use timing::Timing;
 pub use units::{ByteSize, Span};
-pub use upstream::{Scheme, Upstream};
+pub use upstream::{Scheme, Upstream, takes};
 
 use fault::Faults;
 use section::{Reading, Section};
@@ -84,7 +84,8 @@ pub struct PathsOrDefault {
     pub written: bool,
 }
 
-/// When written exchanges are forced to the disk, so that they outlast a loss of power.
+/// When written exchanges are forced to the disk, so that they outlast a loss of power. What that
+/// promises for each setting is in `host/cassette/FORMAT.md`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fsync {
     /// After every exchange.

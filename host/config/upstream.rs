@@ -2,6 +2,7 @@
 //! knowledge).
 
 use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
 use http::Uri;
@@ -77,6 +78,39 @@ impl Upstream {
     }
 }
 
+impl Upstream {
+    /// The address, where it can be told without asking a name server.
+    pub(super) fn literal(&self) -> Option<SocketAddr> {
+        let host = match self.host.as_str() {
+            "localhost" => "127.0.0.1",
+            host => host,
+        };
+        let ip: IpAddr = host.parse().ok()?;
+        Some(SocketAddr::new(ip, self.port))
+    }
+}
+
+/// True where a socket that listens at `listener` takes connections to `address`. The unspecified
+/// address is dialled as this machine's own, and an IPv4 address may be written as one of IPv6
+/// (RFC 4291, section 2.5.5.2). Which addresses are this machine's, `is_local` knows.
+pub fn takes(
+    listener: SocketAddr,
+    address: SocketAddr,
+    is_local: impl FnOnce(IpAddr) -> bool,
+) -> bool {
+    let to = match address.ip().to_canonical() {
+        IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    let at = listener.ip().to_canonical();
+    listener.port() == address.port()
+        && match at.is_unspecified() {
+            true => (at.is_ipv6() || to.is_ipv4()) && is_local(to),
+            false => at == to,
+        }
+}
+
 impl fmt::Display for Upstream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (scheme, authority) = (self.scheme.as_str(), self.authority());
@@ -149,12 +183,32 @@ fn from_uri(scheme: Scheme, uri: &Uri) -> Result<Upstream, Problem> {
             Problem::new("a URL without a host").hint("write it as `https://api.example.com`")
         );
     }
+    if looks_like_a_number(host) {
+        let problem = Problem::new(format!(
+            "`{}` is neither an address nor a name",
+            visible(host)
+        ));
+        return Err(problem.hint("write an address as four numbers, as `127.0.0.1`"));
+    }
     Ok(Upstream {
         scheme,
         host: host.to_ascii_lowercase(),
         port,
         base_path: uri.path().trim_end_matches('/').to_owned(),
     })
+}
+
+/// Addresses as one number, in octal or with parts left out are read by some systems and not by
+/// others (RFC 3986, section 7.4), so they are no way to name a server. No name ends with a number
+/// (RFC 1123, section 2.1).
+fn looks_like_a_number(host: &str) -> bool {
+    let last = host.trim_end_matches('.').rsplit('.').next();
+    let last = last.unwrap_or_default().to_ascii_lowercase();
+    let hex = last.strip_prefix("0x");
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    let number = !last.is_empty() && digits(&last)
+        || hex.is_some_and(|text| text.bytes().all(|byte| byte.is_ascii_hexdigit()));
+    number && host.parse::<IpAddr>().is_err()
 }
 
 /// A port with its colon.
@@ -226,6 +280,11 @@ mod tests {
             ("http://a:0", "port"),
             ("http://a:99999", "port"),
             ("http://user:pass@a", "credentials"),
+            ("http://2130706433:80", "four numbers"),
+            ("http://0177.0.0.1", "four numbers"),
+            ("http://127.1", "four numbers"),
+            ("http://0x7f000001", "four numbers"),
+            ("http://127.0.0.1.", "four numbers"),
             ("http://a/?b", "query"),
             ("http://a/#b", "fragment"),
             ("http://a b", "URL"),

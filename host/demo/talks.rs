@@ -2,6 +2,7 @@
 //! side waits for the other.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderValue, Method, Request};
@@ -43,7 +44,7 @@ pub(super) async fn all(
     let client = |url: String| -> Result<Upstream, String> {
         let address = url.parse().map_err(|_| format!("{url} is no address"))?;
         let bounds = upstream::Bounds::from(&Limits::default());
-        Ok(Upstream::new(&address, None, &bounds))
+        Ok(Upstream::new(&address, None, &bounds, &Arc::default()))
     };
     let one = client(format!("http://{http1}"))?;
     let two = client(format!("h2c://{http2}"))?;

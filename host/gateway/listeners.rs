@@ -17,6 +17,7 @@ use crate::drain::Drain;
 use crate::mode::Live;
 use crate::server::Bounds;
 use crate::tls::{self, Authority, Identity};
+use crate::upstream::Own;
 
 /// How long those are waited for who accept under old terms.
 const RETIRING: Duration = Duration::from_secs(1);
@@ -56,6 +57,7 @@ pub(super) struct Listeners {
     leaving: Vec<Drain>,
     passed: PassedSockets,
     quotas: Quotas,
+    own: Arc<Own>,
     authority: PathBuf,
     announce: Arc<dyn Fn(&Listening) + Send + Sync>,
     stopped: bool,
@@ -80,6 +82,7 @@ impl Listeners {
             leaving: Vec::new(),
             passed,
             quotas,
+            own: Arc::clone(&live.own),
             authority: options.authority.clone(),
             announce: Arc::clone(&options.announce),
             stopped: false,
@@ -173,8 +176,9 @@ impl Listeners {
         };
         let gone = self.open.extract_if(.., |name, open| !stays(name, open));
         let mut free = Free::new();
-        for (_, open) in gone {
+        for (name, open) in gone {
             open.drain.begin();
+            self.own.remove(&name);
             self.leaving.push(open.drain);
             free.insert(open.sockets.address(), (open.sockets, open.accepting));
         }
@@ -196,6 +200,7 @@ impl Listeners {
             None => (self.sockets(endpoint, terms.bounds.backlog)?, None),
         };
         let drain = Drain::default();
+        self.own.add(&endpoint.name, sockets.address());
         let accepting = self.accept(&endpoint.name, &sockets, (&terms, &identity), &drain);
         if let Some(before) = before {
             before.begin();

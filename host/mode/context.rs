@@ -16,7 +16,7 @@ use crate::drain::Drain;
 use crate::exchange::redaction::Guard;
 use crate::plugin::Plugins;
 use crate::session::{Budget, Index, Recorder, Session, Sessions};
-use crate::upstream::{self, Upstream};
+use crate::upstream::{self, Own, Upstream};
 
 /// One generation of everything that can be reloaded. Immutable but for indexes, which are made
 /// when first needed.
@@ -124,9 +124,10 @@ impl Route {
     }
 
     /// The client of a worker.
-    pub(super) fn client(&self, worker: usize) -> &Upstream {
-        let client = &self.clients[worker % self.clients.len()];
-        client.get_or_init(|| Upstream::new(&self.address, self.tls.clone(), &self.bounds))
+    pub(super) fn client(&self, gate: &Gate) -> &Upstream {
+        let client = &self.clients[gate.worker % self.clients.len()];
+        let (tls, own) = (&self.tls, &gate.live.own);
+        client.get_or_init(|| Upstream::new(&self.address, tls.clone(), &self.bounds, own))
     }
 }
 
@@ -137,6 +138,8 @@ pub type Page = Box<dyn Fn() -> String + Send + Sync>;
 pub struct Live {
     /// The state of the plugins as JSON.
     pub plugins_page: Page,
+    /// The listeners of this gateway, which it never asks.
+    pub own: Arc<Own>,
     /// The generation in force.
     pub snapshot: ArcSwap<Snapshot>,
     /// The sessions.

@@ -84,7 +84,7 @@ pub(super) async fn send(
         *request.version_mut() = Version::HTTP_2;
     }
     let turn = route.turn().await?;
-    let response = route.client(asked.gate.worker).send(request).await?;
+    let response = route.client(asked.gate).send(request).await?;
     let (mut parts, body) = response.into_parts();
     parts.headers = forwarding::response(parts.headers);
     parts.version = Version::HTTP_11;

@@ -100,7 +100,7 @@ impl Gate {
         if *request.method() == Method::CONNECT && !websocket {
             return Err(ExchangeError::Connect);
         }
-        if let Some(page) = own::page(&self.live, &request) {
+        if let Some(page) = own::page(&self.live, &request)? {
             return Ok(page);
         }
         // One snapshot from here to the end of the exchange.

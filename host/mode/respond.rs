@@ -69,6 +69,9 @@ pub enum ExchangeError {
     /// The handshake of a WebSocket is not as it should be.
     #[error("the handshake of the WebSocket cannot be used: {0}")]
     Handshake(String),
+    /// A page of the gateway's own is asked for by somebody who gets none, for this reason.
+    #[error("the gateway's own pages are for this machine; this request is refused: {0}")]
+    Foreign(&'static str),
     /// A reload took the endpoint away.
     #[error("the endpoint {0} is no longer configured")]
     NoEndpoint(String),
@@ -114,6 +117,7 @@ impl ExchangeError {
             Self::TooLarge { .. } => Shape("limit", 413, "the body is too large"),
             Self::Undecodable(_) => Shape("coding", 415, "the body cannot be decoded"),
             Self::Downstream(_) => Shape("request", 400, "the request cannot be used"),
+            Self::Foreign(_) => Shape("foreign", 403, "the page is not for this request"),
             Self::Connect => Shape("request", 405, "CONNECT is not served"),
             Self::Busy(_) => Shape("limit", 503, "too many requests"),
             Self::Memory => Shape("limit", 503, "too much in memory"),
@@ -244,6 +248,7 @@ pub(super) fn log(error: &ExchangeError) {
         | ExchangeError::Handshake(_)
         | ExchangeError::Connect
         | ExchangeError::Stopping
+        | ExchangeError::Foreign(_)
         | ExchangeError::NoEndpoint(_) => tracing::debug!("{error}"),
     }
 }
@@ -273,6 +278,7 @@ mod tests {
             (ExchangeError::Undecodable("x".into()), 415, "coding"),
             (ExchangeError::Downstream("x".into()), 400, "request"),
             (ExchangeError::Connect, 405, "request"),
+            (ExchangeError::Foreign("x"), 403, "foreign"),
             (ExchangeError::Busy("in_flight"), 503, "limit"),
             (ExchangeError::Memory, 503, "limit"),
             (ExchangeError::TooManySessions { most: 1 }, 503, "limit"),

@@ -321,8 +321,11 @@ fn finish(session: &Session, result: Result<Ack, WriteError>, kept: Option<Excha
 /// Before the first exchange of a session that records anew is written: the old cassette is put
 /// aside. Where that fails, the next exchange tries again.
 fn open(session: &Session, writer: &Writer, append: bool) -> Result<(), Outcome> {
+    if append {
+        return Ok(());
+    }
     let mut cassette = session.lock_cassette();
-    if append || cassette.opened {
+    if cassette.opened {
         return Ok(());
     }
     let (tell, told) = std::sync::mpsc::sync_channel(1);

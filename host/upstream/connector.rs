@@ -16,7 +16,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use super::Bounds;
+use super::{Bounds, Own};
 use crate::config::{Scheme, Upstream as Address};
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -28,6 +28,7 @@ pub(super) struct Connector {
     tls: Option<TlsConnector>,
     connect_timeout: Duration,
     tls_timeout: Duration,
+    own: Arc<Own>,
 }
 
 impl std::fmt::Debug for Connector {
@@ -50,36 +51,56 @@ impl Connector {
         target: Address,
         tls: Option<Arc<rustls::ClientConfig>>,
         bounds: &Bounds,
+        own: &Arc<Own>,
     ) -> Self {
         Self {
             target: Arc::new(target),
             tls: tls.map(TlsConnector::from),
             connect_timeout: bounds.connect_timeout,
             tls_timeout: bounds.tls_timeout,
+            own: Arc::clone(own),
         }
     }
 
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "this is the one place that dials"
-    )]
     pub(super) async fn dial(self) -> Result<TokioIo<Dialled>, BoxError> {
-        let address = (self.target.host.trim_matches(['[', ']']), self.target.port);
+        let name = self.target.host.trim_matches(['[', ']']);
         let tcp = within(
             self.connect_timeout,
             "connection",
             "connect_timeout",
-            TcpStream::connect(address),
+            self.reach(name),
         );
         let tcp = tcp.await?;
         tcp.set_nodelay(true)?;
         let Some(tls) = self.tls.filter(|_| self.target.scheme == Scheme::Https) else {
             return Ok(TokioIo::new(Dialled::Plain(tcp)));
         };
-        let name = ServerName::try_from(address.0.to_owned())?;
+        let name = ServerName::try_from(name.to_owned())?;
         let handshake = tls.connect(name, tcp);
         let stream = within(self.tls_timeout, "TLS handshake", "tls_timeout", handshake).await?;
         Ok(TokioIo::new(Dialled::Tls(Box::new(stream))))
+    }
+
+    /// Connects to the first address of the name that answers. The name is looked up once, and what
+    /// was looked at is what is dialled: a name that then stands for another address changes
+    /// nothing.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the one place that dials"
+    )]
+    async fn reach(&self, name: &str) -> io::Result<TcpStream> {
+        let mut failure = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+        for address in tokio::net::lookup_host((name, self.target.port)).await? {
+            let connected = match self.own.refuse(address) {
+                Ok(()) => TcpStream::connect(address).await,
+                Err(oneself) => Err(io::Error::other(oneself)),
+            };
+            match connected {
+                Ok(stream) => return Ok(stream),
+                Err(error) => failure = error,
+            }
+        }
+        Err(failure)
     }
 }
 

@@ -2,9 +2,11 @@
 
 mod body;
 mod connector;
+mod own;
 mod tunnel;
 
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -20,6 +22,7 @@ pub use body::{BodyError, Inbound};
 use body::{LastPart, Outbound};
 use connector::Connector;
 pub use connector::Dialled;
+pub use own::Own;
 use tunnel::Tunnels;
 pub use tunnel::{Opened, Way};
 
@@ -137,14 +140,16 @@ pub struct Upstream {
 }
 
 impl Upstream {
-    /// A client for `target`; it opens no connection before the first request.
+    /// A client for `target`; it opens no connection before the first request, and none to a
+    /// listener of `own`.
     pub fn new(
         target: &Address,
-        tls: Option<std::sync::Arc<rustls::ClientConfig>>,
+        tls: Option<Arc<rustls::ClientConfig>>,
         bounds: &Bounds,
+        own: &Arc<Own>,
     ) -> Self {
-        let tunnels = Tunnels::new(target, tls.as_ref(), bounds);
-        let connector = Connector::new(target.clone(), tls, bounds);
+        let tunnels = Tunnels::new(target, tls.as_ref(), bounds, own);
+        let connector = Connector::new(target.clone(), tls, bounds, own);
         let mut client = Pooled::builder(TokioExecutor::new());
         client
             .timer(TokioTimer::new())

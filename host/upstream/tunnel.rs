@@ -13,7 +13,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use rustls::AlertDescription;
 
 use super::connector::{Connector, Dialled};
-use super::{Body, Bounds, Inbound, UpstreamError};
+use super::{Body, Bounds, Inbound, Own, UpstreamError};
 use crate::config::{Scheme, Upstream as Address};
 
 /// Opens tunnels to one upstream.
@@ -78,6 +78,7 @@ impl Tunnels {
         target: &Address,
         tls: Option<&Arc<rustls::ClientConfig>>,
         bounds: &Bounds,
+        own: &Arc<Own>,
     ) -> Self {
         let only = |protocol: &[u8]| {
             let tls = tls.map(|tls| {
@@ -85,7 +86,7 @@ impl Tunnels {
                 config.alpn_protocols = vec![protocol.to_vec()];
                 Arc::new(config)
             });
-            Connector::new(target.clone(), tls, bounds)
+            Connector::new(target.clone(), tls, bounds, own)
         };
         Self {
             http1: only(b"http/1.1"),

@@ -63,7 +63,7 @@ pub(super) async fn serve(
     let asking = Asking::of(&request);
     let recording = matches!(keep, Keep::Recording(_));
     let head = head(asked, &request, recording);
-    let client = route.client(asked.gate.worker);
+    let client = route.client(asked.gate);
     let opened = client
         .open_tunnel()
         .await
