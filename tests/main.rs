@@ -18,6 +18,8 @@ mod bad_input;
 mod cli;
 /// What was compiled against a frozen contract keeps working.
 mod contract;
+/// What was recorded outlasts crashes, full disks and other gateways.
+mod crash;
 /// Calls of gRPC, recorded and replayed.
 mod grpc;
 /// HTTP/2 on both sides, with and without TLS.
@@ -28,8 +30,12 @@ mod limits;
 mod miss;
 /// What record, replay, auto and passthrough do and leave alone.
 mod modes;
+/// Names and planted files lead nowhere.
+mod names;
 /// Plugins of every role, good and bad.
 mod plugins;
+/// Nobody is asked but the upstream.
+mod proxy;
 /// What is recorded is what was there, and what is replayed is what was recorded.
 mod record_replay;
 /// No secret reaches the disk.

@@ -38,3 +38,16 @@ mod grpc;
 
 /// Guests that were compiled when the contract was frozen.
 mod contract;
+
+/// What the suite stands on, as far as it is needed here.
+#[path = "../support/mod.rs"]
+#[expect(
+    dead_code,
+    unused_imports,
+    clippy::disallowed_methods,
+    reason = "it is made for the suite, and stands for the programs around the gateway"
+)]
+mod support;
+
+/// What was recorded outlasts kills and faults at chosen calls of the system.
+mod crash;

@@ -59,19 +59,27 @@ impl Program {
     pub(crate) fn passing(self, socket: &TcpListener, name: &str) -> Self {
         let script = "exec 3<&0 </dev/null; LISTEN_PID=$$ LISTEN_FDS=1; \
                       export LISTEN_PID LISTEN_FDS; exec \"$0\" \"$@\"";
-        let Self(inner) = self;
-        let mut command = Command::new("sh");
-        command.arg("-c").arg(script);
-        command.arg(inner.get_program()).args(inner.get_args());
-        command.current_dir(inner.get_current_dir().unwrap());
-        for (name, value) in inner.get_envs() {
+        let Self(mut command) = self.under(&["sh", "-c", script]);
+        command.env("LISTEN_FDNAMES", name);
+        command.stdin(OwnedFd::from(socket.try_clone().unwrap()));
+        Self(command)
+    }
+
+    /// The same, started by another program: what follows its own arguments are the command line
+    /// and the arguments of this one.
+    pub(crate) fn under(self, starter: &[&str]) -> Self {
+        let mut command = Command::new(starter[0]);
+        command.args(&starter[1..]).arg(self.0.get_program());
+        command.args(self.0.get_args());
+        for (name, value) in self.0.get_envs() {
             match value {
                 Some(value) => command.env(name, value),
                 None => command.env_remove(name),
             };
         }
-        command.env("LISTEN_FDNAMES", name);
-        command.stdin(OwnedFd::from(socket.try_clone().unwrap()));
+        if let Some(folder) = self.0.get_current_dir() {
+            command.current_dir(folder);
+        }
         Self(command)
     }
 
@@ -110,15 +118,31 @@ impl Process {
 
     /// Where its first listener accepts.
     pub(crate) fn address(&mut self) -> SocketAddr {
-        let line = self.listening();
-        let url = line.split(' ').nth(2).unwrap();
-        url.split("://").nth(1).unwrap().parse().unwrap()
+        let address = self.try_address();
+        address.unwrap_or_else(|| panic!("the program ended:\n{}", self.stderr()))
+    }
+
+    /// The same; none where the program ends before it listens.
+    pub(crate) fn try_address(&mut self) -> Option<SocketAddr> {
+        super::until("the line `listening on`, or the end", || {
+            let ended = self.child.try_wait().unwrap().is_some();
+            let text = self.stdout.text();
+            let line = text.lines().find(|line| line.starts_with("listening on "));
+            let url = line.and_then(|line| line.split(' ').nth(2));
+            let address = url.and_then(|url| url.split("://").nth(1)?.parse().ok());
+            (ended || address.is_some()).then_some(address)
+        })
     }
 
     pub(crate) fn signal(&self, name: &str) {
         let process = self.child.id().to_string();
         let sent = Command::new("kill").args(["-s", name, &process]).status();
         assert!(sent.unwrap().success(), "the signal {name} is not sent");
+    }
+
+    /// The id of the process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     pub(crate) fn is_running(&mut self) -> bool {

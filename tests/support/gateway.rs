@@ -19,6 +19,7 @@ pub(crate) struct Builder {
     top: String,
     endpoint: String,
     sections: String,
+    listen: &'static str,
     watch: bool,
     environment: fn(&str) -> Option<String>,
 }
@@ -71,6 +72,7 @@ pub(crate) fn over(folder: &Arc<Folder>, mode: &'static str) -> Builder {
         top: String::new(),
         endpoint: String::new(),
         sections: String::new(),
+        listen: "listen = \"127.0.0.1:0\"",
         watch: false,
         environment: |_| None,
     }
@@ -91,6 +93,12 @@ impl Builder {
     /// Lines of the endpoint.
     pub(crate) fn endpoint(mut self, lines: &str) -> Self {
         self.endpoint += &format!("{lines}\n");
+        self
+    }
+
+    /// The address of its listener, as the line of the configuration.
+    pub(crate) fn listen(mut self, line: &'static str) -> Self {
+        self.listen = line;
         self
     }
 
@@ -122,10 +130,10 @@ impl Builder {
         let Self { mode, top, .. } = self;
         let upstream = self.upstream.as_ref();
         let upstream = upstream.map_or_else(String::new, |url| format!("upstream = \"{url}\"\n"));
-        let (endpoint, sections) = (&self.endpoint, &self.sections);
+        let (listen, endpoint, sections) = (self.listen, &self.endpoint, &self.sections);
         format!(
             "mode = \"{mode}\"\nplugins = \"plugins\"\nfsync = \"close\"\n{top}\n\
-             [[endpoint]]\nname = \"api\"\nlisten = \"127.0.0.1:0\"\n{upstream}{endpoint}\n\
+             [[endpoint]]\nname = \"api\"\n{listen}\n{upstream}{endpoint}\n\
              {sections}"
         )
     }

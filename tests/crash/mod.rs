@@ -1,0 +1,39 @@
+//! What was recorded outlasts a killed process, a full disk and a second gateway.
+
+mod disk;
+mod shared;
+pub(crate) mod storm;
+
+/// How often a gateway is killed; `OULI_CRASH_ROUNDS` and `OULI_CRASH_SEED` say otherwise.
+fn rounds(usual: u64) -> (u64, u64) {
+    let number = |name: &str, usual| {
+        let set = std::env::var(name).ok();
+        set.map_or(usual, |text| text.parse().unwrap())
+    };
+    (
+        number("OULI_CRASH_SEED", 1),
+        number("OULI_CRASH_ROUNDS", usual),
+    )
+}
+
+#[test]
+fn what_is_acknowledged_outlasts_a_killed_gateway() {
+    let (seed, rounds) = rounds(10);
+    let sum = storm::auto(seed, rounds);
+    println!("{sum:?}");
+    assert_eq!(sum.rounds, rounds);
+    assert!(sum.acknowledged as u64 >= 4 * rounds, "{sum:?}");
+}
+
+#[test]
+fn the_old_cassette_outlasts_a_gateway_that_is_killed_as_it_starts_anew() {
+    let (seed, rounds) = rounds(10);
+    assert_eq!(storm::record(seed, rounds).rounds, rounds);
+}
+
+#[test]
+fn a_full_disk_stops_recording_and_nothing_else() {
+    if !disk::full(std::time::Duration::ZERO) {
+        println!("not tried: no file system can be mounted here");
+    }
+}

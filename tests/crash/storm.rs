@@ -1,0 +1,307 @@
+//! Clients that record through a gateway which is killed at some point, again and again over one
+//! folder, and what must be in the cassette then.
+//!
+//! In `auto` a request that is asked again waits until the first one is written, and is then
+//! answered from the cassette. So a client that gets the same answer twice from an origin which
+//! never gives one twice was told that its exchange is recorded: it is *acknowledged*.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use ouli_gateway::cassette::{Changes, Folder as Cassettes, HEADER, Loaded};
+
+use crate::support::binary::{Process, program};
+use crate::support::client::{self, Client};
+use crate::support::folder::Folder;
+use crate::support::origin::{self, Origin};
+use crate::support::until;
+
+const ANY: &str = "127.0.0.1:0";
+const CLIENTS: usize = 4;
+
+/// Numbers that look like chance and come again from the same seed (splitmix64).
+pub(crate) struct Dice(u64);
+
+impl Dice {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    /// A number below `end`.
+    pub(crate) fn below(&mut self, end: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (mixed ^ (mixed >> 31)) % end
+    }
+}
+
+/// An origin that never answers the same twice, and a folder that a gateway records into.
+pub(crate) struct Storm {
+    origin: Origin,
+    /// What the origin sent, by target.
+    sent: Arc<Mutex<HashMap<String, Vec<Vec<u8>>>>>,
+    pub(crate) folder: Folder,
+    next: AtomicUsize,
+    /// What was acknowledged, by target.
+    acknowledged: Mutex<BTreeMap<String, Vec<u8>>>,
+}
+
+/// What the rounds came to.
+#[derive(Debug, Default)]
+pub(crate) struct Sum {
+    pub(crate) rounds: u64,
+    pub(crate) acknowledged: usize,
+    pub(crate) torn: usize,
+}
+
+/// Kills a gateway in `auto` this often; checks after each time.
+pub(crate) fn auto(seed: u64, rounds: u64) -> Sum {
+    let mut dice = Dice::new(seed);
+    let storm = Storm::new();
+    let (mut sum, mut torn) = (Sum::default(), Vec::new());
+    for round in 0..rounds {
+        let fsync = ["each", "20ms", "close"][(round % 3) as usize];
+        let before = storm.count();
+        storm.round(fsync, &mut dice);
+        let what = format!("seed {seed}, round {round}, fsync {fsync}");
+        storm.check(&what);
+        assert!(storm.count() > before, "nothing was acknowledged");
+        // The next round sets it aside before it records.
+        if round + 1 < rounds && dice.below(2) == 0 {
+            torn.extend(storm.tear(&mut dice));
+            sum.torn += usize::from(storm.check(&what).torn.is_some());
+        }
+        sum.rounds += 1;
+    }
+    sum.acknowledged = storm.count();
+    let aside = storm.folder.cassettes().join("default.jsons.torn");
+    assert_eq!(std::fs::read(aside).unwrap_or_default(), torn);
+    storm.replay();
+    sum
+}
+
+/// Kills a gateway in `record` this often, soon after it begins to put the old cassette aside.
+pub(crate) fn record(seed: u64, rounds: u64) -> Sum {
+    let mut dice = Dice::new(seed);
+    let storm = Storm::new();
+    let mut sum = Sum::default();
+    let mut before = Vec::new();
+    for round in 0..rounds {
+        let mut process = storm.start("record", "each", &[]);
+        let client = at(process.address());
+        let count = dice.below(4);
+        std::thread::scope(|scope| {
+            for _ in 0..=count {
+                // One that is cut off has no answer.
+                scope.spawn(|| client.ask("GET", &storm.target()).try_send().is_ok());
+            }
+            std::thread::sleep(Duration::from_micros(dice.below(30_000)));
+            process.signal("KILL");
+        });
+        assert_eq!(process.ended().status, None);
+        let what = format!("seed {seed}, round {round}");
+        before = storm.check_put_aside(&before, &what);
+        sum.rounds += 1;
+    }
+    sum
+}
+
+impl Storm {
+    pub(crate) fn new() -> Self {
+        let sent = Arc::<Mutex<HashMap<String, Vec<Vec<u8>>>>>::default();
+        let (count, kept) = (AtomicU64::new(0), Arc::clone(&sent));
+        let answer = move |seen: &origin::Seen| {
+            let number = count.fetch_add(1, Ordering::SeqCst);
+            let body = body(&seen.target, number);
+            let mut sent = kept.lock().unwrap();
+            sent.entry(seen.target.clone())
+                .or_default()
+                .push(body.clone());
+            origin::bytes(body)
+        };
+        let folder = Folder::new();
+        folder.write_config("plugins = \"plugins\"\n[limits]\ninline_body = \"1 KiB\"\n");
+        Self {
+            origin: origin::new().route("/*", answer).start(),
+            sent,
+            folder,
+            next: AtomicUsize::new(0),
+            acknowledged: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.acknowledged.lock().unwrap().len()
+    }
+
+    pub(crate) fn target(&self) -> String {
+        format!("/item/{}", self.next.fetch_add(1, Ordering::SeqCst))
+    }
+
+    /// Starts a gateway, by way of another program where one is named.
+    pub(crate) fn start(&self, mode: &str, fsync: &str, starter: &[&str]) -> Process {
+        let url = self.origin.url();
+        let fsync = format!("fsync={fsync}");
+        let arguments = [
+            mode,
+            "--upstream",
+            &url,
+            "--listen",
+            ANY,
+            "--config",
+            "ouli.toml",
+            "--set",
+            &fsync,
+        ];
+        let program = program(&self.folder, &arguments);
+        match starter {
+            [] => program.start(),
+            starter => program.under(starter).start(),
+        }
+    }
+
+    /// Clients ask until the gateway is killed, some time after some exchanges were acknowledged.
+    fn round(&self, fsync: &str, dice: &mut Dice) {
+        let mut process = self.start("auto", fsync, &[]);
+        let client = at(process.address());
+        self.replays(&client, 20);
+        let enough = self.count() + 4 + dice.below(40) as usize;
+        let then = Duration::from_micros(dice.below(4_000));
+        std::thread::scope(|scope| {
+            for _ in 0..CLIENTS {
+                scope.spawn(|| {
+                    while let Ok(recorded) = self.ask_twice(&client) {
+                        assert!(recorded, "a whole disk records everything");
+                    }
+                });
+            }
+            until("acknowledged exchanges", || {
+                (self.count() >= enough).then_some(())
+            });
+            std::thread::sleep(then);
+            process.signal("KILL");
+        });
+        assert_eq!(process.ended().status, None, "a signal ends it");
+    }
+
+    /// A part of an exchange at the end, as a loss of power may leave it; answers the part.
+    pub(crate) fn tear(&self, dice: &mut Dice) -> Vec<u8> {
+        let path = self.folder.cassette("default");
+        let whole = std::fs::read(&path).unwrap();
+        let exchange = &whole[HEADER.len()..];
+        // Less than a whole one, which would be a copy and not a torn end.
+        let size = exchange.windows(3).position(|end| end == b"\n}\n").unwrap();
+        let end = 1 + dice.below(size as u64 - 1) as usize;
+        let mut file = std::fs::OpenOptions::new().append(true).open(path).unwrap();
+        file.write_all(&exchange[..end]).unwrap();
+        exchange[..end].to_vec()
+    }
+
+    /// Asks for something new, and once more; true where it was acknowledged.
+    pub(crate) fn ask_twice(&self, client: &Client) -> Result<bool, client::Broken> {
+        let target = self.target();
+        let first = client.ask("GET", &target).try_send()?;
+        let again = client.ask("GET", &target).try_send()?;
+        assert_eq!((first.status, again.status), (200, 200), "{target}");
+        let is_acknowledged = first.body == again.body;
+        if is_acknowledged {
+            let mut acknowledged = self.acknowledged.lock().unwrap();
+            acknowledged.insert(target, first.body.to_vec());
+        }
+        Ok(is_acknowledged)
+    }
+
+    /// The last acknowledged exchanges are answered without the origin.
+    pub(crate) fn replays(&self, client: &Client, most: usize) {
+        let acknowledged = self.acknowledged.lock().unwrap().clone();
+        let seen = self.origin.seen().len();
+        for (target, body) in acknowledged.iter().rev().take(most) {
+            assert_eq!(client.get(target).body, body[..], "{target}");
+        }
+        assert_eq!(self.origin.seen().len(), seen, "the origin was asked");
+    }
+
+    /// Every acknowledged exchange is whole in the cassette, and nothing is there that the origin
+    /// did not send.
+    pub(crate) fn check(&self, what: &str) -> Loaded {
+        let loaded = load(&self.folder.cassettes(), "default").expect("a cassette");
+        assert!(loaded.damage.is_empty(), "{what}: {:?}", loaded.damage);
+        let sent = self.sent.lock().unwrap();
+        let mut found = HashMap::new();
+        for recorded in &loaded.exchanges {
+            let target = recorded.exchange.request.target.as_str();
+            let body = recorded.exchange.response.body.inline().to_vec();
+            assert!(!recorded.edited, "{what}: {target}");
+            assert!(sent[target].contains(&body), "{what}: {target} is torn");
+            found.insert(target, body);
+        }
+        for (target, body) in self.acknowledged.lock().unwrap().iter() {
+            assert_eq!(found.get(&**target), Some(body), "{what}: {target} is lost");
+        }
+        loaded
+    }
+
+    /// All of it once more, without an origin.
+    fn replay(self) {
+        let acknowledged = std::mem::take(&mut *self.acknowledged.lock().unwrap());
+        self.origin.stop();
+        let mut process = program(&self.folder, &["replay", "--listen", ANY]).start();
+        let client = at(process.address());
+        for (target, body) in acknowledged {
+            assert_eq!(client.get(&target).body, body, "{target}");
+        }
+        let ended = process.stop();
+        assert_eq!(ended.status, Some(0), "{}", ended.stderr);
+    }
+
+    /// The cassette from before is where it was or under its second name, whole; answers the one
+    /// that counts as before from here on.
+    pub(crate) fn check_put_aside(&self, before: &[u8], what: &str) -> Vec<u8> {
+        let path = self.folder.cassette("default");
+        let read = |path: &Path| std::fs::read(path).unwrap_or_default();
+        let (now, previous) = (read(&path), read(&path.with_extension("jsons.previous")));
+        if now == before {
+            return now;
+        }
+        if !before.is_empty() {
+            assert!(previous == before, "{what}: the old cassette is lost");
+        }
+        if now.len() <= HEADER.len() {
+            assert!(HEADER.as_bytes().starts_with(&now), "{what}: {now:?}");
+            return before.to_vec();
+        }
+        self.check(what);
+        now
+    }
+}
+
+/// Reads a cassette with its stored bodies; none where there is none.
+pub(crate) fn load(cassettes: &Path, session: &str) -> Option<Loaded> {
+    let folder = Cassettes::open(cassettes, 1 << 30).unwrap();
+    let mut loaded = folder.load(session, Changes::Mark).unwrap()?;
+    for recorded in &mut loaded.exchanges {
+        let read = folder.read_bodies(session, &mut recorded.exchange);
+        read.unwrap_or_else(|error| panic!("{}: {error}", recorded.exchange.request.target));
+    }
+    Some(loaded)
+}
+
+pub(crate) fn at(address: SocketAddr) -> Client {
+    client::at(address, http::Version::HTTP_11)
+}
+
+/// Text, binary, and every third too large to stand in the cassette.
+fn body(target: &str, number: u64) -> Vec<u8> {
+    let text = format!("{target} answered as number {number}\n");
+    match number % 3 {
+        0 => text.repeat(100).into_bytes(),
+        1 => [text.as_bytes(), b"\xff\x00"].concat(),
+        _ => text.into_bytes(),
+    }
+}
