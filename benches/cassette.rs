@@ -6,9 +6,11 @@ use std::cell::LazyCell;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use criterion::{Criterion, SamplingMode};
 use ouli_gateway::cassette::{self, Changes, Folder};
 use ouli_gateway::config::Limits;
+use ouli_gateway::exchange::Exchange;
 use ouli_gateway::plugin::Plugins;
 use ouli_gateway::session::{Index, Session, Sessions};
 use serde::de::IgnoredAny;
@@ -37,11 +39,45 @@ pub(crate) fn bench(criterion: &mut Criterion, table: &mut Table) {
         bencher.iter_with_large_drop(|| large.index(&plugins));
     });
     group.bench_function("read-json", |bencher| bencher.iter(|| large.read_json()));
+    for (name, count) in [("damaged", EXCHANGES), ("tenth-damaged", EXCHANGES / 10)] {
+        let text = LazyCell::new(|| damaged(count));
+        group.bench_function(name, |bencher| {
+            bencher.iter_with_large_drop(|| cassette::decode(&text).unwrap());
+        });
+    }
     group.finish();
+    let what = format!("cassette of {EXCHANGES}, every second damaged, torn");
+    table.times(&what, "cassette", ("damaged", "tenth-damaged"), None);
     for (figure, what) in [("load", "file"), ("load-and-index", "file and keys")] {
         let what = format!("cassette of {EXCHANGES} exchanges, {what}");
         table.times(&what, "cassette", (figure, "read-json"), None);
     }
+}
+
+/// Every second exchange has a changed byte, and the last one is cut off: the most that there is to
+/// do for a cassette of this size.
+fn damaged(count: u64) -> Bytes {
+    let mut text = cassette::HEADER.as_bytes().to_vec();
+    for ordinal in 1..=count {
+        let at = text.len();
+        let exchange = exchange(ordinal);
+        cassette::encode(&mut text, ordinal, &exchange, "large.bodies");
+        if ordinal % 2 == 0 {
+            let middle = at + (text.len() - at) / 2;
+            text[middle] = 0;
+        }
+    }
+    text.truncate(text.len() - 9);
+    Bytes::from(text)
+}
+
+fn exchange(ordinal: u64) -> Exchange {
+    let mut request = messages::get();
+    request.target = format!("/v1/items/{ordinal}?page=3&sort=price&limit=50");
+    request.fields.retain(|name, _| name.as_str() < "b");
+    let good = "good ".repeat(60);
+    let body = format!("{{\"id\": {ordinal}, \"note\": \"{good}\"}}");
+    messages::exchange(request, &body)
 }
 
 struct Large {
@@ -55,15 +91,7 @@ impl Large {
         let folder = Arc::new(Folder::open(&stage.path().join("cassettes"), LARGEST).unwrap());
         let mut text = cassette::HEADER.as_bytes().to_vec();
         for ordinal in 1..=EXCHANGES {
-            let mut request = messages::get();
-            request.target = format!("/v1/items/{ordinal}?page=3&sort=price&limit=50");
-            request.fields.retain(|name, _| name.as_str() < "b");
-            let body = format!(
-                "{{\"id\": {ordinal}, \"note\": \"{}\"}}",
-                "good ".repeat(60)
-            );
-            let exchange = messages::exchange(request, &body);
-            cassette::encode(&mut text, ordinal, &exchange, "large.bodies");
+            cassette::encode(&mut text, ordinal, &exchange(ordinal), "large.bodies");
         }
         std::fs::write(folder.session_path(SESSION).unwrap(), text).unwrap();
         Self {
