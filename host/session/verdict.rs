@@ -71,7 +71,9 @@ impl Verdict {
             .into_iter()
             .map(|session| {
                 let mut report = judge(session, strict, unused_fails);
-                report.withhold(|text| guard.scan(text.as_bytes(), session.secrets()).is_err());
+                report.withhold(|text| {
+                    !Guard::is_own(text) && guard.scan(text.as_bytes(), session.secrets()).is_err()
+                });
                 report
             })
             .collect();
@@ -87,10 +89,11 @@ impl Verdict {
 }
 
 impl SessionReport {
-    /// Replaces words that are not to be written. Reasons are a plugin's words, targets a client's.
+    /// Replaces words that are not to be written. Reasons are a plugin's words, targets a client's;
+    /// the failures are the gateway's own.
     fn withhold(&mut self, is_secret: impl Fn(&str) -> bool) {
         const WITHHELD: &str = "(withheld: it holds a secret)";
-        let lists = [&mut self.failures, &mut self.unused, &mut self.damage];
+        let lists = [&mut self.unused, &mut self.damage];
         for line in lists.into_iter().flatten() {
             if is_secret(line) {
                 WITHHELD.clone_into(line);

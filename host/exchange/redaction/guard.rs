@@ -36,6 +36,11 @@ impl Guard {
         KINDS.iter().map(|kind| kind.id)
     }
 
+    /// True for the ids of its own rules, which hold nobody else's words.
+    pub fn is_own(id: &str) -> bool {
+        id == OVERFLOW || Self::ids().any(|own| own == id)
+    }
+
     /// Looks the bytes over. An error names what may not be written.
     pub fn scan(&self, bytes: &[u8], secrets: &Secrets) -> Result<(), Refusal> {
         let refusal = |rule: &str, offset| Refusal {
@@ -72,7 +77,9 @@ impl Refusal {
     fn text(&self) -> String {
         let Self { rule, offset } = self;
         if rule == OVERFLOW {
-            return "the session has more secrets than can be remembered".to_owned();
+            return "the session has more secrets than can be remembered; raise `limits.secrets` or \
+                    `limits.secret_bytes`"
+                .to_owned();
         }
         if Guard::ids().any(|id| id == rule) {
             return format!(
