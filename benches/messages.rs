@@ -49,6 +49,7 @@ pub(crate) fn exchange(request: Request, body: &str) -> Exchange {
             trailers: Fields::default(),
         },
         stream: None,
+        failure: None,
         tags: Vec::new(),
     }
 }

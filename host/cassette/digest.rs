@@ -4,12 +4,12 @@ use sha2::{Digest, Sha256};
 
 use super::stream_words::{self, Spoken};
 use crate::exchange::stream::{Form, Stream};
-use crate::exchange::{Content, Exchange, Fields};
+use crate::exchange::{Content, Exchange, Fault, Fields};
 
 /// The digest of an exchange as it stands in a cassette: `sha256:` and 32 hex digits.
 ///
 /// It covers names and values with their lengths, and bodies by their size and SHA-256, so that
-/// neither the layout of the file nor the place of a body counts. Nor do the times of a stream, so
+/// neither the layout of the file nor the place of a body counts. Nor do the times of a stream or a failure, so
 /// that the same conversation has the same digest when it is recorded again.
 pub fn digest(exchange: &Exchange) -> String {
     let Exchange {
@@ -17,6 +17,7 @@ pub fn digest(exchange: &Exchange) -> String {
         request,
         response,
         stream,
+        failure,
         tags,
     } = exchange;
     let mut content = Vec::with_capacity(1024);
@@ -28,10 +29,12 @@ pub fn digest(exchange: &Exchange) -> String {
     fields(&mut content, &request.fields);
     body(&mut content, &request.body);
     fields(&mut content, &request.trailers);
-    part(&mut content, response.status.as_str().as_bytes());
-    fields(&mut content, &response.fields);
-    body(&mut content, &response.body);
-    fields(&mut content, &response.trailers);
+    if exchange.is_answered() {
+        part(&mut content, response.status.as_str().as_bytes());
+        fields(&mut content, &response.fields);
+        body(&mut content, &response.body);
+        fields(&mut content, &response.trailers);
+    }
     length(&mut content, tags.len());
     for (name, value) in tags {
         part(&mut content, name.as_bytes());
@@ -39,6 +42,9 @@ pub fn digest(exchange: &Exchange) -> String {
     }
     if let Some(it) = stream {
         self::stream(&mut content, it);
+    }
+    if let Some(it) = failure {
+        failed(&mut content, &it.fault);
     }
     let whole = Sha256::digest(&content);
     let mut text = String::with_capacity(PREFIX.len() + 32);
@@ -102,6 +108,14 @@ fn stream(content: &mut Vec<u8>, stream: &Stream) {
     }
     let ended = stream_words::ended(stream.ending);
     part(content, ended.unwrap_or_default().as_bytes());
+}
+
+fn failed(content: &mut Vec<u8>, fault: &Fault) {
+    let code = fault.code.map(|code| code.to_string());
+    part(content, b"failure");
+    part(content, fault.phase.name().as_bytes());
+    part(content, fault.what.name().as_bytes());
+    part(content, code.unwrap_or_default().as_bytes());
 }
 
 fn spoken(content: &mut Vec<u8>, spoken: &Spoken<'_>) {

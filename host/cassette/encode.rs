@@ -5,7 +5,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use super::digest::digest;
 use super::page::Page;
 use super::{body, stream};
-use crate::exchange::{Exchange, Fields, Request, Response};
+use crate::exchange::{Exchange, Failure, Fields, Request, Response};
 
 /// The first value of a cassette, with the end of its line.
 pub const HEADER: &str = "{ \"ouli-cassette\": 1 }\n";
@@ -19,8 +19,13 @@ pub fn encode(out: &mut Vec<u8>, ordinal: u64, exchange: &Exchange, folder: &str
     page.number("exchange", ordinal);
     page.string("endpoint", &exchange.endpoint);
     request(&mut page, &exchange.request, folder);
-    response(&mut page, &exchange.response, folder);
+    if exchange.is_answered() {
+        response(&mut page, &exchange.response, folder);
+    }
     stream::write(&mut page, exchange, folder);
+    if let Some(failure) = &exchange.failure {
+        failed(&mut page, failure);
+    }
     if !exchange.tags.is_empty() {
         page.open("tags", b'{');
         for (name, value) in &exchange.tags {
@@ -49,6 +54,18 @@ fn response(page: &mut Page<'_>, response: &Response, folder: &str) {
     fields(page, "headers", &response.fields);
     body::write(page, &response.body, folder);
     trailers(page, &response.trailers);
+    page.close(b'}');
+}
+
+fn failed(page: &mut Page<'_>, failure: &Failure) {
+    let Failure { fault, at } = failure;
+    page.open("failure", b'{');
+    page.string("phase", fault.phase.name());
+    page.string("what", fault.what.name());
+    if let Some(code) = fault.code {
+        page.number("code", u64::from(code));
+    }
+    page.number("at", *at);
     page.close(b'}');
 }
 

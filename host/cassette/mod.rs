@@ -14,6 +14,7 @@ mod digest;
 mod done;
 mod encode;
 mod error;
+mod failure_members;
 mod fault;
 mod holder;
 mod list;

@@ -9,39 +9,72 @@ use http::{HeaderName, HeaderValue, Method, StatusCode};
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
 use super::body_members::Body;
+use super::failure_members::FailureMembers;
 use super::shape::{Object, Text};
 use super::stream_members::StreamMembers;
-use crate::exchange::{Content, Exchange, Fields, Request, Response};
+use crate::exchange::failure::{Phase, What};
+use crate::exchange::{Content, Exchange, Failure, Fault, Fields, Request, Response};
 
 /// An exchange as it stands in a cassette.
+pub(super) struct Record<'a>(Members<'a>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Record<'a> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let members = Members::deserialize(from)?;
+        members.check().map_err(Error::custom)?;
+        Ok(Self(members))
+    }
+}
+
 #[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Record<'a> {
+struct Members<'a> {
     exchange: u64,
     #[serde(borrow)]
     endpoint: Text<'a>,
     #[serde(borrow)]
     request: Object<RequestMembers<'a>>,
-    #[serde(borrow)]
-    response: Object<ResponseMembers<'a>>,
+    #[serde(borrow, default)]
+    response: Option<Object<ResponseMembers<'a>>>,
     #[serde(borrow, default)]
     stream: Option<StreamMembers<'a>>,
+    #[serde(default)]
+    failure: Option<FailureMembers>,
     #[serde(default)]
     tags: Tags,
     #[serde(borrow, default)]
     digest: Option<Text<'a>>,
 }
 
+impl Members<'_> {
+    /// A response is missing where none came, and nowhere else.
+    fn check(&self) -> Result<(), String> {
+        let failure = self.failure.as_ref().map(|failure| &failure.0.fault);
+        let unanswered = failure.filter(|fault| fault.is_unanswered());
+        match (unanswered, &self.response) {
+            (None, None) => Err("missing field `response`".to_owned()),
+            (Some(fault), Some(_)) => Err(format!(
+                "there is a response, so it did not fail in the phase `{}`: write the phase \
+                 `body`, or take the response out",
+                fault.phase.name()
+            )),
+            (None, Some(_)) | (Some(_), None) => Ok(()),
+        }
+    }
+}
+
 impl Record<'_> {
     /// The ordinal, the digest where there is one, and the exchange, with bodies as parts of
     /// `whole`, the buffer from which the record was read.
     pub(super) fn into_exchange(self, whole: &Bytes) -> (u64, Option<String>, Exchange) {
-        let Object(request) = self.request;
-        let Object(response) = self.response;
-        let body = content(response.body, whole);
-        let stream = self.stream.map(|it| it.into_stream(whole, &body));
+        let Self(members) = self;
+        let Object(request) = members.request;
+        let failure = members.failure.map(|failure| failure.0);
+        let response = response(members.response, failure.as_ref(), whole);
+        let stream = members.stream;
+        let stream = stream.map(|it| it.into_stream(whole, &response.body));
         let exchange = Exchange {
-            endpoint: self.endpoint.0.into_owned(),
+            endpoint: members.endpoint.0.into_owned(),
             request: Request {
                 method: request.method.0,
                 authority: request.authority.0.into_owned(),
@@ -50,17 +83,31 @@ impl Record<'_> {
                 body: content(request.body, whole),
                 trailers: request.trailers.0,
             },
-            response: Response {
-                status: response.status.0,
-                fields: response.headers.0,
-                body,
-                trailers: response.trailers.0,
-            },
+            response,
             stream,
-            tags: self.tags.0,
+            failure,
+            tags: members.tags.0,
         };
-        let digest = self.digest.map(|text| text.0.into_owned());
-        (self.exchange, digest, exchange)
+        let digest = members.digest.map(|text| text.0.into_owned());
+        (members.exchange, digest, exchange)
+    }
+}
+
+fn response(
+    members: Option<Object<ResponseMembers<'_>>>,
+    failure: Option<&Failure>,
+    whole: &Bytes,
+) -> Response {
+    let Some(Object(members)) = members else {
+        // It is there unless a failure says why not.
+        let fault = failure.map(|failure| failure.fault);
+        return Response::none(&fault.unwrap_or(Fault::new(Phase::Head, What::Closed)));
+    };
+    Response {
+        status: members.status.0,
+        fields: members.headers.0,
+        body: content(members.body, whole),
+        trailers: members.trailers.0,
     }
 }
 

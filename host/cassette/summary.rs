@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Damage, Loaded, Recorded};
+use crate::exchange::Failure;
 use crate::exchange::stream::{Ending, Form, Protocol, Stream, Unit};
 
 /// A cassette in figures.
@@ -14,6 +15,8 @@ pub struct Summary {
     pub edited: usize,
     /// How many there are of each endpoint.
     pub endpoints: BTreeMap<String, usize>,
+    /// How many of them failed.
+    pub failures: usize,
     /// How many there are of each response status.
     pub statuses: BTreeMap<u16, usize>,
     /// Size of all bodies and messages, in bytes, stored ones too.
@@ -35,8 +38,10 @@ pub struct Row {
     pub authority: String,
     /// Path and query.
     pub target: String,
-    /// The status of the response.
-    pub status: u16,
+    /// The status of the response; none where none came.
+    pub status: Option<u16>,
+    /// How it failed, where it did.
+    pub failure: Option<Failure>,
     /// Size of the request's body, in bytes.
     pub request_bytes: u64,
     /// Size of the response's body, in bytes.
@@ -89,8 +94,11 @@ impl Summary {
         self.edited += usize::from(recorded.edited);
         let endpoint = self.endpoints.entry(exchange.endpoint.clone());
         *endpoint.or_default() += 1;
-        let status = exchange.response.status.as_u16();
-        *self.statuses.entry(status).or_default() += 1;
+        self.failures += usize::from(exchange.failure.is_some());
+        if exchange.is_answered() {
+            let status = exchange.response.status.as_u16();
+            *self.statuses.entry(status).or_default() += 1;
+        }
         for body in exchange.contents() {
             self.body_bytes = self.body_bytes.saturating_add(body.size());
         }
@@ -100,13 +108,15 @@ impl Summary {
 impl From<&Recorded> for Row {
     fn from(recorded: &Recorded) -> Self {
         let exchange = &recorded.exchange;
+        let status = exchange.is_answered().then_some(exchange.response.status);
         Self {
             ordinal: recorded.ordinal,
             endpoint: exchange.endpoint.clone(),
             method: exchange.request.method.to_string(),
             authority: exchange.request.authority.clone(),
             target: exchange.request.target.clone(),
-            status: exchange.response.status.as_u16(),
+            status: status.map(|it| it.as_u16()),
+            failure: exchange.failure,
             request_bytes: exchange.request.body.size(),
             response_bytes: exchange.response.body.size(),
             stream: exchange.stream.as_ref().map(Streamed::from),
@@ -153,7 +163,10 @@ mod tests {
         assert_eq!(summary.body_bytes, 14 + 9);
         assert_eq!(summary.damage.len(), 1);
         let row = Row::from(&loaded.exchanges[0]);
-        assert_eq!((row.ordinal, &*row.method, row.status), (1, "POST", 200));
+        assert_eq!(
+            (row.ordinal, &*row.method, row.status),
+            (1, "POST", Some(200))
+        );
         assert_eq!((row.request_bytes, row.response_bytes), (14, 9));
         assert_eq!(row.stream, None);
     }

@@ -49,8 +49,12 @@ pub(super) fn cassettes(cli: &Cli) -> u8 {
                     0 => String::new(),
                     count => format!(", {count} damaged"),
                 };
+                let failed = match summary.failures {
+                    0 => String::new(),
+                    count => format!(" ({count} failed)"),
+                };
                 say!(
-                    "{session}  {} exchanges, {size} bytes, {} edited{damage}",
+                    "{session}  {} exchanges{failed}, {size} bytes, {} edited{damage}",
                     summary.exchanges,
                     summary.edited
                 );
@@ -94,16 +98,21 @@ pub(super) fn cassette(cli: &Cli, name: &str, body: bool) -> u8 {
         let row = Row::from(recorded);
         let edited = if row.edited { "  edited" } else { "" };
         let tags: Vec<_> = row.tags.iter().map(|(k, v)| format!("  {k}={v}")).collect();
+        let status = row.status.map(|status| format!("  {status}"));
+        let failure = row
+            .failure
+            .map(|failure| format!("  failed: {}", failure.fault));
         let size = match &row.stream {
             Some(stream) => conversation::summary(stream),
             None => format!("{} B -> {} B", row.request_bytes, row.response_bytes),
         };
         say!(
-            "{:>4}  {} {}  {}  {size}  [{}]{}{edited}",
+            "{:>4}  {} {}{}{}  {size}  [{}]{}{edited}",
             row.ordinal,
             row.method,
             row.target,
-            row.status,
+            status.unwrap_or_default(),
+            failure.unwrap_or_default(),
             row.endpoint,
             tags.concat(),
         );

@@ -8,7 +8,7 @@ use http::header::UPGRADE;
 use http::{Method, StatusCode};
 
 use super::stream::Side;
-use super::{Fields, Stream, grpc};
+use super::{Failure, Fault, Fields, Stream, grpc};
 
 /// A whole body, or the name of the file that holds it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -115,11 +115,24 @@ pub struct Exchange {
     pub response: Response,
     /// How it came, where it was a stream.
     pub stream: Option<Stream>,
+    /// How it failed, where it did.
+    pub failure: Option<Failure>,
     /// What recording policies added, as name and value.
     pub tags: Vec<(String, String)>,
 }
 
 impl Response {
+    /// What stands for the response where none came: the status that the gateway answers with, and
+    /// nothing else.
+    pub fn none(fault: &Fault) -> Self {
+        Self {
+            status: fault.status(),
+            fields: Fields::default(),
+            body: Content::EMPTY,
+            trailers: Fields::default(),
+        }
+    }
+
     /// True where its body has messages of gRPC.
     pub fn is_call(&self) -> bool {
         self.fields.text("content-type").is_some_and(grpc::is_grpc)
@@ -127,6 +140,12 @@ impl Response {
 }
 
 impl Exchange {
+    /// False where no response came, not even its head. Then [`Response::none`] stands for it.
+    pub fn is_answered(&self) -> bool {
+        let failure = self.failure.as_ref();
+        !failure.is_some_and(|failure| failure.fault.is_unanswered())
+    }
+
     /// Every body and message of the exchange, in a fixed order: request, response, turns.
     pub fn contents(&self) -> impl Iterator<Item = &Content> {
         let turns = self.stream.iter().flat_map(Stream::turns);

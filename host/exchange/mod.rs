@@ -2,6 +2,7 @@
 
 pub mod coding;
 pub mod events;
+pub mod failure;
 pub mod fields;
 pub mod form;
 pub mod forwarding;
@@ -18,6 +19,7 @@ pub mod redaction;
 pub mod stream;
 pub mod websocket;
 
+pub use failure::{Failure, Fault};
 pub use fields::Fields;
 pub use message::{Content, Exchange, Message, Request, Response};
 pub use stream::Stream;

@@ -160,6 +160,7 @@ impl Redactors {
             request,
             response: answer.response,
             stream: answer.stream,
+            failure: exchange.failure,
             tags: exchange.tags,
         };
         Ok(Redacted { exchange, counts })

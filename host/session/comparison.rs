@@ -333,6 +333,7 @@ fn whole(sessions: &Sessions, session: &Session, entry: &Entry) -> Option<Exchan
         request: Request::clone(&entry.request),
         response: entry.response.clone(),
         stream: entry.stream.clone(),
+        failure: entry.failure,
         tags: Vec::new(),
     };
     let folder = sessions.folder();

@@ -87,6 +87,7 @@ mod tests {
                 trailers: Fields::default(),
             },
             stream: None,
+            failure: None,
             tags: Vec::new(),
         };
         Arc::new(Entry::new(ordinal, exchange))

@@ -33,7 +33,7 @@ pub use verdict::{SessionReport, Verdict};
 
 use crate::exchange::redaction::Secrets;
 use crate::exchange::stream::{Form, Protocol, Turn};
-use crate::exchange::{Exchange, Request, Response, Stream};
+use crate::exchange::{Exchange, Failure, Request, Response, Stream};
 
 /// One recorded exchange and how often it was replayed.
 #[derive(Debug)]
@@ -48,6 +48,8 @@ pub struct Entry {
     pub response: Response,
     /// How it came, where it was a stream; redacted.
     pub stream: Option<Stream>,
+    /// How it failed, where it did.
+    pub failure: Option<Failure>,
     replays: AtomicU64,
 }
 
@@ -60,6 +62,7 @@ impl Entry {
             request: Arc::new(exchange.request),
             response: exchange.response,
             stream: exchange.stream,
+            failure: exchange.failure,
             replays: AtomicU64::new(0),
         }
     }

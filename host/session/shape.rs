@@ -67,6 +67,7 @@ pub(super) fn exchange(captured: Captured, limits: &RecorderBounds) -> Result<Ex
         request,
         response,
         stream,
+        failure: None,
         tags: Vec::new(),
     })
 }

@@ -3,6 +3,7 @@
 mod append;
 mod damage;
 mod every_byte;
+mod failures;
 mod round_trip;
 mod store;
 mod stream_damage;
@@ -38,6 +39,7 @@ pub(super) fn sample(number: u64) -> Exchange {
             trailers: fields(&[("x-checksum", b"7")]),
         },
         stream: None,
+        failure: None,
         tags: vec![("kind".to_owned(), "sample".to_owned())],
     }
 }

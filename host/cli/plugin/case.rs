@@ -117,6 +117,7 @@ impl Case {
             request: request_of(asked)?,
             response: response_of(answered)?,
             stream: None,
+            failure: None,
             tags: Vec::new(),
         })
     }
