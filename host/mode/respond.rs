@@ -9,8 +9,8 @@ use http::{HeaderValue, Request, Response, StatusCode};
 use serde_json::{Value, json};
 
 use super::body::Outgoing;
-use crate::exchange::grpc;
 use crate::exchange::miss::Miss;
+use crate::exchange::{Fault, grpc};
 use crate::plugin::PluginFailure;
 use crate::session::SessionError;
 use crate::upstream::UpstreamError;
@@ -27,6 +27,9 @@ pub enum ExchangeError {
     /// The upstream gave no answer.
     #[error(transparent)]
     Upstream(#[from] UpstreamError),
+    /// The upstream gave no answer when the exchange was recorded.
+    #[error("the upstream gave no answer when this was recorded: {0}")]
+    Recorded(Fault),
     /// A plugin gave no answer.
     #[error(transparent)]
     Plugin(#[from] PluginFailure),
@@ -110,6 +113,11 @@ impl ExchangeError {
             Self::Upstream(UpstreamError::Connect { .. } | UpstreamError::Broken { .. }) => {
                 Shape("upstream", 502, "the upstream failed")
             }
+            Self::Recorded(fault) => Shape(
+                "upstream",
+                fault.status().as_u16(),
+                "the upstream failed when this was recorded",
+            ),
             Self::Plugin(_) => Shape("plugin", 500, "a plugin failed"),
             Self::Session(_) => Shape("session", 400, "the session cannot be used"),
             Self::TooManySessions { .. } => Shape("limit", 503, "too many sessions"),
@@ -249,6 +257,7 @@ pub(super) fn log(error: &ExchangeError) {
         | ExchangeError::Connect
         | ExchangeError::Stopping
         | ExchangeError::Foreign(_)
+        | ExchangeError::Recorded(_)
         | ExchangeError::NoEndpoint(_) => tracing::debug!("{error}"),
     }
 }
@@ -256,6 +265,7 @@ pub(super) fn log(error: &ExchangeError) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::exchange::failure::{Phase, What};
 
     #[test]
     fn every_answer_is_marked_and_says_what_it_is() {
@@ -264,14 +274,20 @@ mod tests {
             what: "response",
             limit: std::time::Duration::from_secs(1),
             key: "first_byte_timeout",
+            phase: Phase::Head,
         };
         let broken = UpstreamError::Broken {
             target: "h:1".into(),
             reason: "x".into(),
+            fault: Fault::new(Phase::Head, What::Reset),
         };
+        let refused = Fault::new(Phase::Connect, What::Refused);
+        let left = Fault::new(Phase::Head, What::Left);
         let cases = [
             (ExchangeError::Upstream(late), 504, "upstream"),
             (ExchangeError::Upstream(broken), 502, "upstream"),
+            (ExchangeError::Recorded(refused), 502, "upstream"),
+            (ExchangeError::Recorded(left), 504, "upstream"),
             (ExchangeError::Session("x".into()), 400, "session"),
             (ExchangeError::Cassette("x".into()), 500, "cassette"),
             (ExchangeError::TooLarge { most: 1 }, 413, "limit"),

@@ -18,6 +18,7 @@ use tokio_rustls::client::TlsStream;
 
 use super::{Bounds, Own};
 use crate::config::{Scheme, Upstream as Address};
+use crate::exchange::failure::{Phase, What};
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -46,6 +47,26 @@ pub(super) struct Late {
     pub(super) key: &'static str,
 }
 
+/// A phase of the connection failed.
+#[derive(Debug, thiserror::Error)]
+#[error("no connection")]
+pub(super) struct Failed {
+    pub(super) phase: Phase,
+    /// What happened, where the cause does not say it.
+    pub(super) what: Option<What>,
+    pub(super) source: BoxError,
+}
+
+impl Failed {
+    fn at<E: Into<BoxError>>(phase: Phase) -> impl FnOnce(E) -> Self {
+        move |error| Self {
+            phase,
+            what: None,
+            source: error.into(),
+        }
+    }
+}
+
 impl Connector {
     pub(super) fn new(
         target: Address,
@@ -63,21 +84,22 @@ impl Connector {
     }
 
     pub(super) async fn dial(self) -> Result<TokioIo<Dialled>, BoxError> {
-        let name = self.target.host.trim_matches(['[', ']']);
+        let host = self.target.host.trim_matches(['[', ']']);
         let tcp = within(
             self.connect_timeout,
             "connection",
             "connect_timeout",
-            self.reach(name),
+            self.reach(host),
         );
-        let tcp = tcp.await?;
+        let tcp = tcp.await.map_err(Failed::at(Phase::Connect))?;
         tcp.set_nodelay(true)?;
         let Some(tls) = self.tls.filter(|_| self.target.scheme == Scheme::Https) else {
             return Ok(TokioIo::new(Dialled::Plain(tcp)));
         };
-        let name = ServerName::try_from(name.to_owned())?;
-        let handshake = tls.connect(name, tcp);
-        let stream = within(self.tls_timeout, "TLS handshake", "tls_timeout", handshake).await?;
+        let name = ServerName::try_from(host.to_owned());
+        let handshake = tls.connect(name.map_err(Failed::at(Phase::Tls))?, tcp);
+        let stream = within(self.tls_timeout, "TLS handshake", "tls_timeout", handshake);
+        let stream = stream.await.map_err(Failed::at(Phase::Tls))?;
         Ok(TokioIo::new(Dialled::Tls(Box::new(stream))))
     }
 
@@ -88,30 +110,35 @@ impl Connector {
         clippy::disallowed_methods,
         reason = "this is the one place that dials"
     )]
-    async fn reach(&self, name: &str) -> io::Result<TcpStream> {
-        let mut failure = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-        for address in tokio::net::lookup_host((name, self.target.port)).await? {
+    async fn reach(&self, name: &str) -> Result<TcpStream, BoxError> {
+        let found = tokio::net::lookup_host((name, self.target.port)).await;
+        let mut failure = BoxError::from(Failed {
+            phase: Phase::Connect,
+            what: Some(What::Dns),
+            source: format!("the name {name} has no address").into(),
+        });
+        for address in found.into_iter().flatten() {
             let connected = match self.own.refuse(address) {
                 Ok(()) => TcpStream::connect(address).await,
                 Err(oneself) => Err(io::Error::other(oneself)),
             };
             match connected {
                 Ok(stream) => return Ok(stream),
-                Err(error) => failure = error,
+                Err(error) => failure = error.into(),
             }
         }
         Err(failure)
     }
 }
 
-async fn within<T>(
+async fn within<T, E: Into<BoxError>>(
     limit: Duration,
     what: &'static str,
     key: &'static str,
-    work: impl Future<Output = io::Result<T>>,
+    work: impl Future<Output = Result<T, E>>,
 ) -> Result<T, BoxError> {
     match tokio::time::timeout(limit, work).await {
-        Ok(result) => Ok(result?),
+        Ok(result) => result.map_err(Into::into),
         Err(_) => Err(Late { what, limit, key }.into()),
     }
 }

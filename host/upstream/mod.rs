@@ -2,6 +2,8 @@
 
 mod body;
 mod connector;
+mod diagnosis;
+mod interim;
 mod own;
 mod tunnel;
 
@@ -22,11 +24,15 @@ pub use body::{BodyError, Inbound};
 use body::{LastPart, Outbound};
 use connector::Connector;
 pub use connector::Dialled;
+pub use diagnosis::of_body;
+use interim::{Interim, TooMany};
 pub use own::Own;
 use tunnel::Tunnels;
 pub use tunnel::{Opened, Way};
 
 use crate::config::{Limits, Scheme, Upstream as Address};
+
+use crate::exchange::failure::{Fault, Phase, What};
 
 /// Header fields for which hyper has room on the stack; any other number costs an allocation for
 /// each response.
@@ -47,6 +53,8 @@ pub struct Bounds {
     pub tls_timeout: Duration,
     /// Time from the request to the head of the response.
     pub first_byte_timeout: Duration,
+    /// Interim responses before the head of a response.
+    pub interim_responses: usize,
     /// Time that a pooled connection may be idle.
     pub idle_timeout: Duration,
     /// Idle connections kept for one upstream.
@@ -79,6 +87,7 @@ impl From<&Limits> for Bounds {
             connect_timeout: limits.connect_timeout,
             tls_timeout: limits.tls_timeout,
             first_byte_timeout: limits.first_byte_timeout,
+            interim_responses: limits.interim_responses,
             idle_timeout: limits.upstream_idle_timeout,
             idle_connections: limits.upstream_idle_connections,
             header_bytes: limits.upstream_header_bytes,
@@ -105,6 +114,8 @@ pub enum UpstreamError {
         target: String,
         /// What happened.
         reason: String,
+        /// The same, to be recorded.
+        fault: Fault,
     },
     /// The connection or the head of the response did not come in time.
     #[error("{target} gave no {what} within {limit:?} (limits.{key})")]
@@ -117,6 +128,8 @@ pub enum UpstreamError {
         limit: Duration,
         /// The setting.
         key: &'static str,
+        /// How far the exchange had come.
+        phase: Phase,
     },
     /// The connection broke, or what came was no HTTP.
     #[error("{target} broke the exchange: {reason}")]
@@ -125,7 +138,19 @@ pub enum UpstreamError {
         target: String,
         /// What happened.
         reason: String,
+        /// The same, to be recorded.
+        fault: Fault,
     },
+}
+
+impl UpstreamError {
+    /// What happened, to be recorded.
+    pub fn fault(&self) -> Fault {
+        match self {
+            Self::Connect { fault, .. } | Self::Broken { fault, .. } => *fault,
+            Self::Late { phase, .. } => Fault::new(*phase, What::Timeout),
+        }
+    }
 }
 
 /// A client for one upstream. Clones share its pool.
@@ -137,6 +162,7 @@ pub struct Upstream {
     first_byte_timeout: Duration,
     body_idle_timeout: Duration,
     headers: usize,
+    interim_responses: usize,
 }
 
 impl Upstream {
@@ -175,6 +201,7 @@ impl Upstream {
             first_byte_timeout: bounds.first_byte_timeout,
             body_idle_timeout: bounds.body_idle_timeout,
             headers: bounds.headers,
+            interim_responses: bounds.interim_responses,
         }
     }
 
@@ -183,20 +210,25 @@ impl Upstream {
     /// # Errors
     /// Where none comes, or it is no HTTP. While a request is on its way up, time counts from the
     /// last part of it that the upstream took.
-    pub async fn send(&self, request: Request<Body>) -> Result<Response<Inbound>, UpstreamError> {
+    pub async fn send(
+        &self,
+        mut request: Request<Body>,
+    ) -> Result<Response<Inbound>, UpstreamError> {
         let start = Instant::now();
+        let interim = Interim::to(&mut request, self.interim_responses);
         let last = (!request.body().is_end_stream()).then(LastPart::now);
         let request = request.map(|body| Outbound {
             body,
             last: last.clone(),
         });
-        let mut answered = pin!(self.client.request(request));
+        let mut answered = pin!(interim.bound(self.client.request(request)));
         loop {
             let from = last.as_ref().map_or(start, LastPart::at);
             let due = from + self.first_byte_timeout;
             match tokio::time::timeout_at(due, &mut answered).await {
-                Ok(Ok(response)) => return self.inbound(response),
-                Ok(Err(error)) => return Err(self.explain(&error, error.is_connect())),
+                Ok(Ok(Ok(response))) => return self.inbound(response),
+                Ok(Ok(Err(error))) => return Err(self.explain(&error, error.is_connect())),
+                Ok(Err(too_many)) => return Err(self.flooded(&too_many)),
                 Err(_) if last.as_ref().is_some_and(|last| last.at() > from) => {}
                 Err(_) => return Err(self.late("response")),
             }
@@ -211,11 +243,18 @@ impl Upstream {
         Ok(response.map(|body| Inbound::new(body, self.body_idle_timeout)))
     }
 
+    /// What came is no response that may be passed on.
     fn broken(&self, reason: String) -> UpstreamError {
         UpstreamError::Broken {
             target: self.target.clone(),
             reason,
+            fault: Fault::new(Phase::Head, What::Malformed),
         }
+    }
+
+    fn flooded(&self, TooMany(most): &TooMany) -> UpstreamError {
+        let key = "limits.interim_responses";
+        self.broken(format!("more than {most} interim responses ({key})"))
     }
 
     fn late(&self, what: &'static str) -> UpstreamError {
@@ -224,6 +263,7 @@ impl Upstream {
             what,
             limit: self.first_byte_timeout,
             key: "first_byte_timeout",
+            phase: Phase::Head,
         }
     }
 
@@ -232,29 +272,6 @@ impl Upstream {
         error: &(dyn std::error::Error + 'static),
         connecting: bool,
     ) -> UpstreamError {
-        let target = self.target.clone();
-        let mut source = Some(error);
-        let mut reason = error.to_string();
-        while let Some(cause) = source {
-            if let Some(late) = cause.downcast_ref::<connector::Late>() {
-                return UpstreamError::Late {
-                    target,
-                    what: late.what,
-                    limit: late.limit,
-                    key: late.key,
-                };
-            }
-            let hyper = cause.downcast_ref::<hyper::Error>();
-            if hyper.is_some_and(hyper::Error::is_parse_too_large) {
-                return self.broken(TOO_LARGE.to_owned());
-            }
-            reason = cause.to_string();
-            source = cause.source();
-        }
-        if connecting {
-            UpstreamError::Connect { target, reason }
-        } else {
-            UpstreamError::Broken { target, reason }
-        }
+        diagnosis::explain(self.target.clone(), error, connecting)
     }
 }

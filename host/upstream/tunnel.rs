@@ -13,7 +13,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use rustls::AlertDescription;
 
 use super::connector::{Connector, Dialled};
-use super::{Body, Bounds, Inbound, Own, UpstreamError};
+use super::{Body, Bounds, Inbound, Interim, Own, UpstreamError};
 use crate::config::{Scheme, Upstream as Address};
 
 /// Opens tunnels to one upstream.
@@ -246,11 +246,14 @@ impl super::Upstream {
     pub async fn ask_tunnel(
         &self,
         opened: Opened,
-        request: Request<Body>,
+        mut request: Request<Body>,
     ) -> Result<Response<Inbound>, UpstreamError> {
-        match tokio::time::timeout(self.first_byte_timeout, opened.send(request)).await {
-            Ok(Ok(response)) => self.inbound(response),
-            Ok(Err(error)) => Err(self.explain(&error, false)),
+        let interim = Interim::to(&mut request, self.interim_responses);
+        let response = interim.bound(opened.send(request));
+        match tokio::time::timeout(self.first_byte_timeout, response).await {
+            Ok(Ok(Ok(response))) => self.inbound(response),
+            Ok(Ok(Err(error))) => Err(self.explain(&error, false)),
+            Ok(Err(too_many)) => Err(self.flooded(&too_many)),
             Err(_) => Err(self.late("response")),
         }
     }

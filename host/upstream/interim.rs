@@ -1,0 +1,52 @@
+//! Bounds the interim responses (RFC 9110, section 15.2) that an upstream sends before the head of
+//! a response.
+//!
+//! On HTTP/1.1 they are counted. On HTTP/2 nobody tells of them, and none is kept: there the time
+//! for the head alone bounds them.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use http::Request;
+use tokio::sync::Notify;
+
+/// Counts the interim responses to one request.
+pub(super) struct Interim(Arc<Count>);
+
+struct Count {
+    seen: AtomicUsize,
+    most: usize,
+    over: Notify,
+}
+
+/// There were more than so many.
+pub(super) struct TooMany(pub(super) usize);
+
+impl Interim {
+    /// Counts those that answer `request`.
+    pub(super) fn to<B>(request: &mut Request<B>, most: usize) -> Self {
+        let count = Arc::new(Count {
+            seen: AtomicUsize::new(0),
+            most,
+            over: Notify::new(),
+        });
+        let counted = Arc::clone(&count);
+        hyper::ext::on_informational(request, move |_| {
+            if counted.seen.fetch_add(1, Ordering::Relaxed) >= counted.most {
+                counted.over.notify_one();
+            }
+        });
+        Self(count)
+    }
+
+    /// Waits for the response; where there are too many before it, it is dropped, which ends its
+    /// connection.
+    pub(super) async fn bound<T>(&self, response: impl Future<Output = T>) -> Result<T, TooMany> {
+        tokio::select! {
+            biased;
+            response = response => Ok(response),
+            () = self.0.over.notified() => Err(TooMany(self.0.most)),
+        }
+    }
+}
