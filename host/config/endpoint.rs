@@ -19,6 +19,7 @@ pub(super) const KEYS: &[&str] = &[
     "mode",
     "upstream_ca",
     "preserve_host",
+    "record_failures",
 ];
 
 const DEFAULT_NAME: &str = "default";
@@ -44,6 +45,8 @@ pub struct Endpoint {
     pub upstream_ca: Option<PathBuf>,
     /// The upstream gets the client's `host` instead of its own name.
     pub preserve_host: bool,
+    /// Exchanges that fail are recorded too, as failed ones.
+    pub record_failures: bool,
 }
 
 /// How clients connect to an endpoint.
@@ -68,13 +71,15 @@ pub(super) struct Defaults<'a> {
     pub(super) mode: Option<Mode>,
     /// The session of all endpoints.
     pub(super) session: &'a str,
+    /// What is done with exchanges that fail.
+    pub(super) record_failures: bool,
     /// There is no other endpoint, so that name and address need not be written.
     pub(super) alone: bool,
 }
 
 impl Endpoint {
     /// The endpoint of a configuration that has none.
-    pub(super) fn implied(mode: Mode, session: &str) -> Self {
+    pub(super) fn implied(mode: Mode, session: &str, record_failures: bool) -> Self {
         Self {
             name: DEFAULT_NAME.to_owned(),
             listen: DEFAULT_LISTEN,
@@ -84,6 +89,7 @@ impl Endpoint {
             session: session.to_owned(),
             upstream_ca: None,
             preserve_host: false,
+            record_failures,
         }
     }
 
@@ -120,6 +126,9 @@ impl Endpoint {
                 .unwrap_or_else(|| defaults.session.to_owned()),
             upstream_ca: section.path("upstream_ca"),
             preserve_host: section.read("preserve_host", flag).unwrap_or(false),
+            record_failures: section
+                .read("record_failures", flag)
+                .unwrap_or(defaults.record_failures),
             name: name.clone().unwrap_or_default(),
             listen: listen.unwrap_or(DEFAULT_LISTEN),
             upstream,

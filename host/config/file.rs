@@ -56,6 +56,7 @@ fn endpoints(root: &mut Section<'_>, most: usize) -> Vec<Endpoint> {
     let session = root
         .read("session", endpoint::session)
         .unwrap_or_else(|| "default".to_owned());
+    let record_failures = root.read("record_failures", flag).unwrap_or(false);
     let sections = root.sections("endpoint", "name");
     if sections.is_empty() {
         let mode = mode.unwrap_or(Mode::Replay);
@@ -64,7 +65,7 @@ fn endpoints(root: &mut Section<'_>, most: usize) -> Vec<Endpoint> {
             let hint = "give `--upstream URL`, or add an `[[endpoint]]` with `upstream = \"URL\"`";
             root.missing("endpoint", problem.hint(hint));
         }
-        return vec![Endpoint::implied(mode, &session)];
+        return vec![Endpoint::implied(mode, &session, record_failures)];
     }
     if let Some(section) = sections.get(most) {
         let problem = Problem::new(format!("there are more than {most} endpoints"));
@@ -74,6 +75,7 @@ fn endpoints(root: &mut Section<'_>, most: usize) -> Vec<Endpoint> {
     let defaults = Defaults {
         mode,
         session: &session,
+        record_failures,
         alone: sections.len() == 1,
     };
     let mut read: Vec<(Place, Endpoint)> = Vec::with_capacity(sections.len());

@@ -180,6 +180,11 @@ pub trait Message: Send + Sync {
     fn is_websocket(&self) -> bool {
         false
     }
+    /// How the exchange failed, as `body reset`: the phase and what happened. Only recording
+    /// policies see it.
+    fn failure(&self) -> Option<&str> {
+        None
+    }
     /// The parts of a stream in order: events, messages and trailers. Only of a response, and only
     /// where it was a stream.
     fn parts(&self) -> &[Arc<dyn Message>] {

@@ -17,6 +17,7 @@ pub mod part;
 pub mod pieces;
 pub mod redaction;
 pub mod stream;
+pub mod unfinished;
 pub mod websocket;
 
 pub use failure::{Failure, Fault};

@@ -24,7 +24,7 @@ pub struct Outgoing {
     lasts: bool,
     /// What ends it where the gateway stops.
     last: Option<Last>,
-    _busy: Option<Busy>,
+    busy: Option<Busy>,
     _permit: Option<Turn>,
     _lasting: Option<Lasting>,
 }
@@ -88,7 +88,7 @@ impl Outgoing {
             source,
             lasts: false,
             last: None,
-            _busy: None,
+            busy: None,
             _permit: None,
             _lasting: None,
         }
@@ -102,7 +102,7 @@ impl Outgoing {
 
     /// Holds these until it is sent. A stream gives its turn back where there is a place for it.
     pub(super) fn holding(mut self, live: &Live, busy: Busy, permit: Option<Turn>) -> Self {
-        self._busy = Some(busy);
+        self.busy = Some(busy);
         self._lasting = if self.lasts { live.lasting() } else { None };
         self._permit = permit.filter(|_| self._lasting.is_none());
         self
@@ -146,7 +146,8 @@ impl Body for Outgoing {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         self.look_at_stop(cx);
-        match &mut self.source {
+        let outgoing = &mut *self;
+        match &mut outgoing.source {
             Source::Whole {
                 bytes, trailers, ..
             } => {
@@ -158,7 +159,15 @@ impl Body for Outgoing {
             }
             Source::Passing(body) => Pin::new(body).poll_frame(cx).map_err(Into::into),
             Source::Teed(tee) => Pin::new(&mut **tee).poll_frame(cx).map_err(Into::into),
-            Source::Paced(paced) => paced.poll(cx),
+            Source::Paced(paced) => {
+                let polled = paced.poll(cx);
+                if let (Poll::Ready(Some(Err(_))), Some(busy)) = (&polled, &outgoing.busy)
+                    && paced.resets()
+                {
+                    busy.reset_at_end();
+                }
+                polled
+            }
             Source::Talk(frames) => frames.poll(cx),
         }
     }

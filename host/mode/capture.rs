@@ -11,6 +11,7 @@ use http_body::Frame;
 
 use super::log::SharedLog;
 use crate::config::{Config, OnRecorderFull};
+use crate::exchange::failure::Fault;
 use crate::exchange::stream::{Ending, Side};
 use crate::session::{Budget, Hold, Wait};
 
@@ -87,6 +88,8 @@ pub(super) struct Capture {
     declared: Option<u64>,
     /// Where it is noted when bytes came.
     log: Option<(Side, SharedLog)>,
+    /// Why it broke off, where that is to be recorded.
+    fault: Option<Fault>,
 }
 
 /// What was captured of a body.
@@ -98,6 +101,7 @@ pub(super) struct Taken {
     pub(super) hold: Hold,
     /// Where it broke off: who did it, and how.
     pub(super) cut: Option<(Ending, String)>,
+    pub(super) fault: Option<Fault>,
 }
 
 impl Taken {
@@ -123,6 +127,7 @@ impl Capture {
             waiting: None,
             declared: None,
             log: None,
+            fault: None,
         }
     }
 
@@ -233,6 +238,11 @@ impl Capture {
         }
     }
 
+    /// Notes why the body breaks off.
+    pub(super) fn fails(&mut self, fault: Option<Fault>) {
+        self.fault = fault;
+    }
+
     /// The body broke off.
     pub(super) fn cut(&mut self, who: Ending, reason: String) {
         if matches!(self.state, State::Open) {
@@ -276,6 +286,7 @@ impl Capture {
             bytes,
             trailers,
             hold: std::mem::replace(&mut self.hold, rest),
+            fault: cut.as_ref().and(self.fault.take()),
             cut,
         })
     }

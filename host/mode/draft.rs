@@ -1,6 +1,7 @@
 //! An exchange under way: what is known of it, and its way to the recorder once it has ended.
 
 use std::sync::{Arc, PoisonError};
+use std::time::Instant;
 
 use http::{HeaderMap, StatusCode};
 
@@ -11,7 +12,7 @@ use super::log::SharedLog;
 use crate::config::OnRecorderFull;
 use crate::exchange::redaction::Guard;
 use crate::exchange::stream::Ending;
-use crate::exchange::{self, Content, Fields};
+use crate::exchange::{self, Content, Failure, Fields};
 use crate::plugin::Plugins;
 use crate::session::{Captured, Flow, Job, Kind, Outcome, Session};
 
@@ -29,6 +30,10 @@ pub(super) struct Draft {
     guard: Arc<Guard>,
     flow: Option<(Kind, SharedLog)>,
     terms: Terms,
+    /// When the head of the response was there.
+    since: Instant,
+    records_failures: bool,
+    failure: Option<Failure>,
 }
 
 /// What was captured of a body, or why there is nothing.
@@ -53,6 +58,9 @@ impl Draft {
             guard: Arc::clone(&asked.snapshot.guard),
             flow: None,
             terms: Terms::from(&*asked.snapshot.config),
+            since: Instant::now(),
+            records_failures: asked.endpoint.configured.record_failures,
+            failure: None,
         }
     }
 
@@ -62,9 +70,18 @@ impl Draft {
         self
     }
 
+    /// The same exchange as one that failed.
+    pub(super) fn failing(mut self, failure: Failure) -> Self {
+        self.failure = Some(failure);
+        self
+    }
+
     /// Both bodies came to their end, or will not: the exchange is recorded or not. What it gives
     /// is still to be delivered: until then the client is held back.
-    pub(super) fn finish(self, request: Half, response: Half) -> Option<Delivery> {
+    pub(super) fn finish(mut self, request: Half, response: Half) -> Option<Delivery> {
+        self.failure = self
+            .failure
+            .or_else(|| self.broken(response.as_ref().ok()?));
         let lost = match self.both(request, response) {
             Ok((request, response, ending)) => return self.hand_over(request, response, ending),
             Err(lost) => lost,
@@ -84,13 +101,22 @@ impl Draft {
         None
     }
 
+    /// The failure of a body that broke off, where failures are recorded. Conversations say by
+    /// themselves how they ended.
+    fn broken(&self, response: &Taken) -> Option<Failure> {
+        let fault = response.fault.filter(|_| self.records_failures)?;
+        let is_body = !matches!(self.flow, Some((Kind::Grpc | Kind::WebSocket, _)));
+        let at = u64::try_from(self.since.elapsed().as_micros()).unwrap_or(u64::MAX);
+        is_body.then_some(Failure { fault, at })
+    }
+
     /// Only of a stream a part is worth something: its units are whole, and it is said how it
-    /// ended.
+    /// ended. And of an exchange that is recorded as failed.
     fn both(&self, request: Half, response: Half) -> Result<(Taken, Taken, Ending), Lost> {
         let (cut_request, cut_response) = match &self.flow {
             Some((Kind::Grpc | Kind::WebSocket, _)) => (true, true),
             Some((Kind::Body(Some(_)), _)) => (false, true),
-            Some((Kind::Body(None), _)) | None => (false, false),
+            Some((Kind::Body(None), _)) | None => (false, self.failure.is_some()),
         };
         let check =
             |half: Half, cut: bool| half.and_then(|it| if cut { Ok(it) } else { it.whole() });
@@ -131,6 +157,7 @@ impl Draft {
                     trailers: Fields::from(&came.trailers),
                 },
                 flow,
+                failure: self.failure,
             },
             plugins: self.plugins,
             guard: self.guard,

@@ -6,6 +6,7 @@ mod capture;
 mod context;
 mod delivery;
 mod draft;
+mod failed;
 mod forward;
 mod held;
 mod last;

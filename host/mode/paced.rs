@@ -12,6 +12,7 @@ use http_body::Frame;
 use tokio::time::{Instant, Sleep};
 
 use crate::config::Timing;
+use crate::exchange::failure::{Failure, What};
 use crate::exchange::stream::{Ending, Piece};
 
 /// What is still to be sent.
@@ -19,7 +20,7 @@ pub(super) struct Paced {
     /// Pieces with the time from the start at which they are due.
     pieces: VecDeque<(Duration, Bytes)>,
     trailers: Option<HeaderMap>,
-    ending: Ending,
+    end: End,
     /// How long a stream that the client ended is kept open for a client that does not.
     patience: Duration,
     /// When that is over, from the start.
@@ -34,10 +35,55 @@ struct Clock {
     timer: Pin<Box<Sleep>>,
 }
 
-/// What breaks off a stream as it broke off when it was recorded.
-#[derive(Debug, thiserror::Error)]
-#[error("the recorded stream broke off here")]
-pub(super) struct BrokenOff;
+/// How a recorded body ends.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum End {
+    /// As it should.
+    Complete,
+    /// It breaks off.
+    Broken {
+        /// When, in microseconds from the start.
+        at: u64,
+        /// The error code on HTTP/2.
+        code: Option<u32>,
+        /// The connection is reset.
+        reset: bool,
+    },
+    /// Nothing more comes until the client leaves.
+    Silent,
+}
+
+impl End {
+    /// The end of what ended so. On HTTP/1.1 the response is `alone` on its connection, which can
+    /// be reset.
+    pub(super) fn of(ending: Ending, failure: Option<&Failure>, alone: bool) -> Self {
+        match (failure, ending) {
+            (Some(Failure { fault, at }), _) => match fault.what {
+                What::Left | What::Timeout => Self::Silent,
+                _ => Self::Broken {
+                    at: *at,
+                    code: fault.code,
+                    reset: alone && fault.what == What::Reset,
+                },
+            },
+            (None, Ending::Complete) => Self::Complete,
+            (None, Ending::Client) => Self::Silent,
+            (None, Ending::Server) => Self::Broken {
+                at: 0,
+                code: None,
+                reset: false,
+            },
+        }
+    }
+}
+
+/// What breaks off a body as it broke off when it was recorded.
+#[derive(Debug, Default, thiserror::Error)]
+#[error("the recorded response broke off here")]
+pub(super) struct BrokenOff {
+    /// Where it names a code, that is what a client of HTTP/2 gets.
+    source: Option<h2::Error>,
+}
 
 /// The next frame of a body.
 pub(super) type Polled = Poll<Option<Result<Frame<Bytes>, Fault>>>;
@@ -50,14 +96,21 @@ impl Paced {
     pub(super) fn new(
         pieces: impl IntoIterator<Item = (Piece, Bytes)>,
         trailers: Option<HeaderMap>,
-        ending: Ending,
+        end: End,
         (timing, patience): (Timing, Duration),
     ) -> Self {
         let due = |(piece, bytes): (Piece, Bytes)| (timing.due(piece.at), bytes);
         Self {
             pieces: pieces.into_iter().map(due).collect(),
             trailers,
-            ending,
+            end: match end {
+                End::Broken { at, code, reset } => End::Broken {
+                    at: u64::try_from(timing.due(at).as_micros()).unwrap_or(u64::MAX),
+                    code,
+                    reset,
+                },
+                End::Complete | End::Silent => end,
+            },
             patience,
             left: None,
             hurried: false,
@@ -76,6 +129,11 @@ impl Paced {
         self.hurried = true;
     }
 
+    /// True where its connection is to be reset once it has broken off.
+    pub(super) fn resets(&self) -> bool {
+        matches!(self.end, End::Broken { reset: true, .. })
+    }
+
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Polled {
         if let Some((due, _)) = self.pieces.front() {
             if !due.is_zero() && !self.hurried {
@@ -85,24 +143,31 @@ impl Paced {
             let piece = self.pieces.pop_front();
             return Poll::Ready(piece.map(|(_, bytes)| Ok(Frame::data(bytes))));
         }
-        match self.ending {
-            Ending::Complete => Poll::Ready(self.trailers.take().map(|it| Ok(Frame::trailers(it)))),
+        match self.end {
+            End::Complete => Poll::Ready(self.trailers.take().map(|it| Ok(Frame::trailers(it)))),
             // What was sent before goes out first: a connection that breaks forgets it.
-            Ending::Server if !self.flushed => {
+            End::Broken { .. } if !self.flushed => {
                 self.flushed = true;
                 cx.waker().wake_by_ref();
                 Poll::Pending
             }
-            Ending::Server => Poll::Ready(Some(Err(BrokenOff.into()))),
+            End::Broken { at, code, .. } => {
+                if at > 0 && !self.hurried {
+                    ready!(self.wait(cx, Duration::from_micros(at)));
+                }
+                let code = code.filter(|code| *code != 0);
+                let source = code.map(|code| h2::Error::from(h2::Reason::from(code)));
+                Poll::Ready(Some(Err(BrokenOff { source }.into())))
+            }
             // It was the client that ended it, so it is for the client to do so again.
-            Ending::Client if self.hurried => Poll::Ready(Some(Err(BrokenOff.into()))),
-            Ending::Client => {
+            End::Silent if self.hurried => Poll::Ready(Some(Err(BrokenOff::default().into()))),
+            End::Silent => {
                 let left = *self.left.get_or_insert_with(|| {
                     let sent = self.clock.as_ref().map(|clock| clock.started.elapsed());
                     sent.unwrap_or_default() + self.patience
                 });
                 ready!(self.wait(cx, left));
-                Poll::Ready(Some(Err(BrokenOff.into())))
+                Poll::Ready(Some(Err(BrokenOff::default().into())))
             }
         }
     }

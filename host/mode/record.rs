@@ -14,6 +14,7 @@ use super::body::Outgoing;
 use super::capture::{Capture, Lost, Shared, Taken, Terms};
 use super::context::Asked;
 use super::draft::{Draft, Half};
+use super::failed::Waiting;
 use super::forward::{self, Head, Sent};
 use super::held::Held;
 use super::log::{Log, SharedLog};
@@ -21,7 +22,7 @@ use super::tee::{Tee, Upward};
 use super::unanswered::Unanswered;
 use crate::exchange::stream::Side;
 use crate::exchange::{grpc, pieces};
-use crate::session::{Hold, Kind, Outcome};
+use crate::session::{Hold, Kind};
 use crate::upstream::Inbound;
 
 /// Asks the upstream; nothing is kept.
@@ -104,6 +105,7 @@ impl Recorded {
             trailers: HeaderMap::new(),
             hold,
             cut: None,
+            fault: None,
         }));
         Self { body, log: None }
     }
@@ -144,19 +146,21 @@ pub(super) async fn ask_and_record(
         }
         (_, _) => None,
     };
+    let waiting = Waiting::new(asked, request, sent, key);
     let answered = forward::send(asked, head, body).await;
     if let Some(unanswered) = unanswered {
         unanswered.over();
     }
-    let response = match answered {
-        Ok(response) => response,
-        Err(error) => {
-            let reason = "the upstream gave no response".to_owned();
-            asked.session.tally().count(Outcome::Partial(reason));
-            return Err(error);
+    match answered {
+        Ok(response) => {
+            let (request, sent) = waiting.answered();
+            Ok(record_response(asked, request, response, sent, key).await)
         }
-    };
-    Ok(record_response(asked, request, response, sent, key).await)
+        Err(error) => {
+            waiting.failed(error.fault()).await;
+            Err(error)
+        }
+    }
 }
 
 /// Passes a response on and records the exchange at its end.

@@ -1,26 +1,27 @@
 //! Answers from the cassette. In auto, what it does not have is asked of the upstream and recorded.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, TRANSFER_ENCODING};
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 
 use super::body::Outgoing;
 use super::context::Asked;
 use super::forward::{self, Head, Sent};
 use super::held::Held;
-use super::paced::Paced;
+use super::paced::{End, Paced};
 use super::record::{Recorded, ask_and_record};
 use super::respond::Asks;
-use super::{ExchangeError, talk};
+use super::{ExchangeError, failed, talk};
 use crate::config::{self, Timing};
 use crate::exchange::coding::{self, Coding};
 use crate::exchange::pieces::cut;
 use crate::exchange::stream::{Ending, Form, Piece};
-use crate::exchange::{self, Content, Message, Stream};
+use crate::exchange::{self, Content, Message};
 use crate::plugin::Keyed;
 use crate::session::{Entry, Exhausted, Found, Index, Line, Outcome};
 
@@ -81,7 +82,9 @@ pub(super) async fn rehearse(asked: &Asked<'_>) {
     };
     drop(Line::of(&index, &key, exhausted(asked)));
     // What cannot be answered is told to the request that asks for it.
-    drop(answer(asked, &entry, &Wanted::as_it_was()).await);
+    if entry.unanswered().is_none() {
+        drop(answer(asked, &entry, &Wanted::as_it_was()).await);
+    }
 }
 
 async fn look_up(
@@ -135,7 +138,9 @@ fn as_recorded(
 
 /// What follows once all exchanges of a key were replayed.
 pub(super) fn exhausted(asked: &Asked<'_>) -> Exhausted {
+    let may_ask = asked.endpoint.configured.mode == config::Mode::Auto;
     match asked.snapshot.config.exhausted {
+        config::Exhausted::Repeat if may_ask => Exhausted::RepeatAnswers,
         config::Exhausted::Repeat => Exhausted::Repeat,
         config::Exhausted::Miss => Exhausted::Miss,
     }
@@ -174,6 +179,8 @@ pub(super) fn miss(asked: &Asked<'_>, looked_up: &LookedUp, spent: Option<usize>
 pub(super) struct Wanted {
     head_only: bool,
     codings: Option<String>,
+    /// Its connection carries one response at a time.
+    alone: bool,
 }
 
 impl Wanted {
@@ -182,6 +189,7 @@ impl Wanted {
         Self {
             head_only: false,
             codings: None,
+            alone: false,
         }
     }
 
@@ -197,6 +205,7 @@ impl Wanted {
         Self {
             head_only: *request.method() == Method::HEAD,
             codings,
+            alone: request.version() < Version::HTTP_2,
         }
     }
 }
@@ -207,6 +216,9 @@ pub(super) async fn hit(
     entry: &Arc<Entry>,
     wanted: &Wanted,
 ) -> Result<Response<Outgoing>, ExchangeError> {
+    if let Some(failure) = entry.unanswered() {
+        return Err(failed::again(asked, failure).await);
+    }
     let response = answer(asked, entry, wanted).await?;
     asked.session.tally().count(Outcome::Hit);
     Ok(response)
@@ -222,8 +234,8 @@ pub(super) async fn answer(
         Content::Inline(bytes) => bytes.clone(),
         Content::Stored { digest, .. } => stored(asked, digest).await?,
     };
-    let stream = entry.stream.as_ref().map(|stream| (stream, pace(asked)));
-    rebuild(&entry.response, stream, bytes, wanted)
+    let flow = Flow::of(entry, bytes.len(), wanted.alone);
+    rebuild(&entry.response, flow, pace(asked), bytes, wanted)
 }
 
 async fn stored(asked: &Asked<'_>, digest: &str) -> Result<Bytes, ExchangeError> {
@@ -245,10 +257,37 @@ fn pace(asked: &Asked<'_>) -> (Timing, Duration) {
     (config.timing, config.limits.stream_idle_timeout)
 }
 
+/// How a body is sent that is not sent at once.
+struct Flow<'a> {
+    pieces: Cow<'a, [Piece]>,
+    end: End,
+}
+
+impl<'a> Flow<'a> {
+    fn of(entry: &'a Entry, size: usize, alone: bool) -> Option<Self> {
+        let failure = entry.failure.as_ref();
+        let stream = entry.stream.as_ref();
+        let pieces = match stream.map(|stream| &stream.form) {
+            Some(Form::Pieces(_, pieces)) => Cow::Borrowed(&**pieces),
+            Some(Form::Turns(..)) => return None,
+            // What came before it broke off.
+            None => {
+                failure?;
+                let size = size as u64;
+                Cow::Owned(vec![Piece { at: 0, size }])
+            }
+        };
+        let ending = stream.map_or(Ending::Complete, |stream| stream.ending);
+        let end = End::of(ending, failure, alone);
+        Some(Self { pieces, end })
+    }
+}
+
 /// The recorded response for this client: coded again as it was, where the client takes that.
 fn rebuild(
     recorded: &exchange::Response,
-    stream: Option<(&Stream, (Timing, Duration))>,
+    flow: Option<Flow<'_>>,
+    pace: (Timing, Duration),
     bytes: Bytes,
     wanted: &Wanted,
 ) -> Result<Response<Outgoing>, ExchangeError> {
@@ -259,17 +298,15 @@ fn rebuild(
     let codings = if accepted { codings } else { Vec::new() };
     let trailers = &recorded.trailers;
     let trailers = (!trailers.is_empty()).then(|| trailers.to_map());
-    let pieces = stream.and_then(|(stream, pace)| match &stream.form {
-        Form::Pieces(_, pieces) if !without_body => Some((pieces, stream.ending, pace)),
-        Form::Pieces(..) | Form::Turns(..) => None,
-    });
-    let (body, length) = match pieces {
-        Some((pieces, ending, pace)) => {
-            let pieces = coded(pieces, &bytes, &codings, ending).map_err(failed)?;
-            let length = pieces.iter().map(|(_, bytes)| bytes.len()).sum();
-            let told = recorded.fields.text(CONTENT_LENGTH.as_str()).is_some();
-            let paced = Paced::new(pieces, trailers, ending, pace);
-            (Outgoing::paced(paced), told.then_some(length))
+    let told = recorded.fields.text(CONTENT_LENGTH.as_str());
+    let (body, length) = match flow.filter(|_| !without_body) {
+        Some(Flow { pieces, end }) => {
+            let complete = matches!(end, End::Complete);
+            let pieces = coded(&pieces, &bytes, &codings, complete).map_err(failed)?;
+            let sent = pieces.iter().map(|(_, bytes)| bytes.len()).sum();
+            let length = told.map(|told| if complete { sent } else { more(told, sent) });
+            let paced = Paced::new(pieces, trailers, end, pace);
+            (Outgoing::paced(paced), length)
         }
         None => {
             let bytes = if codings.is_empty() || bytes.is_empty() {
@@ -278,8 +315,7 @@ fn rebuild(
                 coding::encode(&bytes, &codings).map_err(failed)?
             };
             let bytes = if without_body { Bytes::new() } else { bytes };
-            let length = recorded.fields.text(CONTENT_LENGTH.as_str());
-            let sized = length.is_some() && !without_body;
+            let sized = told.is_some() && !without_body;
             let length = sized.then_some(bytes.len());
             (Outgoing::recorded(bytes, trailers, sized), length)
         }
@@ -288,6 +324,11 @@ fn rebuild(
     *response.status_mut() = recorded.status;
     *response.headers_mut() = headers(recorded, length, accepted);
     Ok(response)
+}
+
+/// The length that was told of a body that breaks off: more than is sent of it.
+fn more(told: &str, sent: usize) -> usize {
+    told.parse().unwrap_or(0).max(sent.saturating_add(1))
 }
 
 /// The recorded fields for a body of this length, where it is told. Where there is no body the
@@ -315,7 +356,7 @@ fn coded(
     pieces: &[Piece],
     body: &Bytes,
     codings: &[Coding],
-    ending: Ending,
+    complete: bool,
 ) -> Result<Vec<(Piece, Bytes)>, coding::CodingError> {
     let mut encoder = (!codings.is_empty())
         .then(|| coding::Encoder::new(codings))
@@ -329,7 +370,7 @@ fn coded(
         coded.push((*piece, bytes));
     }
     if let Some(encoder) = encoder
-        && ending == Ending::Complete
+        && complete
         && let Some((piece, _)) = coded.last()
     {
         let piece = *piece;

@@ -103,6 +103,14 @@ impl From<SessionError> for ExchangeError {
 }
 
 impl ExchangeError {
+    /// What the upstream did, where it is to blame.
+    pub(super) fn fault(&self) -> Option<Fault> {
+        match self {
+            Self::Upstream(error) => Some(error.fault()),
+            _ => None,
+        }
+    }
+
     fn shape(&self) -> Shape {
         match self {
             // Not a 5xx: client libraries would try again.

@@ -10,8 +10,9 @@ use hyper::body::Incoming;
 
 use super::capture::{Capture, Lost, Shared, Taken};
 use super::delivery::Delivery;
+use crate::exchange::failure::{Fault, Phase, What};
 use crate::exchange::stream::Ending;
-use crate::upstream::{BodyError, Inbound};
+use crate::upstream::{self, BodyError, Inbound};
 
 /// What comes next of a body: a frame, a fault or its end.
 type Next<E> = Option<Result<Frame<Bytes>, E>>;
@@ -133,6 +134,8 @@ pub(super) struct Tee {
     /// What is held back, and whether it was copied already.
     back: Option<(Next<BodyError>, bool)>,
     delivery: Option<Delivery>,
+    /// The upstream is waited for.
+    waiting: bool,
 }
 
 impl Tee {
@@ -148,6 +151,7 @@ impl Tee {
             finish: Some(Box::new(finish)),
             back: None,
             delivery: None,
+            waiting: false,
         };
         let declared = tee.body.size_hint().exact();
         tee.copy.declare(declared);
@@ -187,7 +191,11 @@ impl Body for Tee {
         let tee = &mut *self;
         let (next, copied) = match tee.back.take() {
             Some(back) => back,
-            None => (ready!(Pin::new(&mut tee.body).poll_frame(cx)), false),
+            None => {
+                let polled = Pin::new(&mut tee.body).poll_frame(cx);
+                tee.waiting = polled.is_pending();
+                (ready!(polled), false)
+            }
         };
         let ended = tee.body.is_end_stream();
         if !copied {
@@ -224,6 +232,8 @@ impl Drop for Tee {
     fn drop(&mut self) {
         if !self.copy.has_all() {
             let reason = "the client left before the end".to_owned();
+            let left = Fault::new(Phase::Body, What::Left);
+            self.copy.fails(self.waiting.then_some(left));
             self.copy.cut(Ending::Client, reason);
         }
         self.hand_over();
@@ -232,7 +242,7 @@ impl Drop for Tee {
 
 /// Notes what came; where it is a fault, it is that of `sender`. Pending while it is to be held
 /// back.
-fn poll_note<E: std::fmt::Display>(
+fn poll_note<E: std::error::Error + 'static>(
     cx: &mut Context<'_>,
     copy: &mut Capture,
     next: Option<&Result<Frame<Bytes>, E>>,
@@ -246,7 +256,10 @@ fn poll_note<E: std::fmt::Display>(
                 copy.end();
             }
         }
-        Some(Err(error)) => copy.cut(sender, format!("it broke off: {error}")),
+        Some(Err(error)) => {
+            copy.fails(Some(upstream::of_body(error)));
+            copy.cut(sender, format!("it broke off: {error}"));
+        }
         None => copy.end(),
     }
     Poll::Ready(())

@@ -46,6 +46,7 @@ impl Unanswered {
                 trailers: HeaderMap::new(),
                 hold: asked.gate.live.budget.hold(),
                 cut: Some((Ending::Client, reason)),
+                fault: None,
             },
         }))
     }

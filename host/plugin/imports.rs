@@ -82,6 +82,7 @@ impl traffic::HostMessage for State {
         Ok(match name.as_str() {
             "endpoint" => Some(message.endpoint().to_owned()),
             "session" => Some(message.session().to_owned()),
+            "failure" => message.failure().map(str::to_owned),
             "side" => Some(message.side().name().to_owned()),
             _ => None,
         })

@@ -51,8 +51,8 @@ pub enum Question<'a> {
     Identify(&'a Arc<dyn Message>),
     /// `redact` on a message.
     Redact(&'a Arc<dyn Message>),
-    /// `decide` on a request and its response.
-    Decide(&'a Arc<dyn Message>, &'a Arc<dyn Message>),
+    /// `decide` on a request and its response, where there is one.
+    Decide(&'a Arc<dyn Message>, Option<&'a Arc<dyn Message>>),
 }
 
 impl Question<'_> {
@@ -77,7 +77,7 @@ impl Question<'_> {
         match self {
             Self::Identify(message) | Self::Redact(message) => [Some(Arc::clone(message)), None],
             Self::Decide(request, response) => {
-                [Some(Arc::clone(request)), Some(Arc::clone(response))]
+                [Some(Arc::clone(request)), response.map(Arc::clone)]
             }
         }
     }
@@ -262,10 +262,11 @@ impl Instance {
                 let guest = self.redactor.clone().ok_or_else(missing)?;
                 self.enter(limit, |store| guest.call_redact(store, message(0), sink()))
             }
-            Question::Decide(..) => {
+            Question::Decide(_, response) => {
                 let guest = self.policy.clone().ok_or_else(missing)?;
+                let response = response.map(|_| message(1));
                 self.enter(limit, |store| {
-                    guest.call_decide(store, message(0), Some(message(1)), sink())
+                    guest.call_decide(store, message(0), response, sink())
                 })
             }
         }

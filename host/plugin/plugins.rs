@@ -226,6 +226,7 @@ impl Plugins {
             }
             let (request, response) =
                 pair.get_or_insert_with(|| self.redactors.both(exchange, session));
+            let response = exchange.is_answered().then_some(&*response);
             let answer = plugin.ask(&Question::Decide(request, response), secrets)?;
             if let Some(reason) = answer.skip {
                 return Ok(Decision::Skip(reason));
@@ -279,7 +280,7 @@ impl Condition {
             When::Method(method) => exchange.request.method.as_str() == method,
             When::Status(lowest, highest) => {
                 let status = u32::from(exchange.response.status.as_u16());
-                (*lowest..=*highest).contains(&status)
+                exchange.is_answered() && (*lowest..=*highest).contains(&status)
             }
         }
     }

@@ -96,7 +96,7 @@ fn questions<'a>(
             let of_role = match role.name {
                 "matcher" => vec![Question::Identify(request)],
                 "redactor" => vec![Question::Redact(request), Question::Redact(response)],
-                _ => vec![Question::Decide(request, response)],
+                _ => vec![Question::Decide(request, Some(response))],
             };
             questions.extend(of_role.into_iter().map(|one| (sample.name, one)));
         }

@@ -117,6 +117,7 @@ impl Redactors {
         let rules = self.rules(&path);
         let redaction = Redaction::new(&rules, secrets, Purpose::Write);
         let asked = self.asked(&path).next().is_some();
+        let answered = exchange.is_answered();
         let mut counts = RedactionCount::new();
         let request = redaction.request(&exchange.request);
         let known = secrets.len();
@@ -137,7 +138,7 @@ impl Redactors {
                 session,
                 secrets,
             };
-            answer = self.ask_answer(&place, answer)?;
+            answer = self.ask_answer(&place, answer, answered)?;
             news = true;
         }
         // What was found late may stand earlier. A response settles by itself; messages of a stream

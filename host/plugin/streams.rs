@@ -108,17 +108,21 @@ impl Redactors {
         together(turns, counts);
     }
 
-    /// Asks the redactors that ask about a response, or about the parts of its stream.
+    /// Asks the redactors that ask about a response, where there is one, and about the parts of its
+    /// stream.
     pub(super) fn ask_answer(
         &self,
         place: &Place<'_>,
         answer: Answer,
+        answered: bool,
     ) -> Result<Answer, PluginFailure> {
         let Answer {
-            response,
+            mut response,
             mut stream,
         } = answer;
-        let mut response = self.ask_response(place, response)?;
+        if answered {
+            response = self.ask_response(place, response)?;
+        }
         let of: Arc<dyn Message> = Arc::new(PlainMessage::response(
             Arc::clone(place.endpoint),
             Arc::clone(place.session),
@@ -190,13 +194,16 @@ impl Redactors {
         let endpoint: Arc<str> = exchange.endpoint.as_str().into();
         let request = Arc::new(exchange.request.clone());
         let response = Arc::new(exchange.response.clone());
-        let of: Arc<dyn Message> = Arc::new(PlainMessage::request(
+        let of = PlainMessage::request(
             Arc::clone(&endpoint),
             Arc::clone(session),
             Arc::clone(&request),
-        ));
+        );
+        let of: Arc<dyn Message> = Arc::new(of.with_failure(exchange.failure));
         let answer = PlainMessage::response(endpoint, Arc::clone(session), request, response);
-        let answer = answer.with_parts(self.parts(exchange, &of));
+        let answer = answer
+            .with_parts(self.parts(exchange, &of))
+            .with_failure(exchange.failure);
         (of, Arc::new(answer))
     }
 

@@ -13,6 +13,8 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::OwnedSemaphorePermit;
 
+use super::breaker::Breaker;
+
 /// Shared by a connection's socket, its requests and its task.
 #[derive(Debug)]
 pub(super) struct Activity {
@@ -30,6 +32,7 @@ pub(super) struct Activity {
     /// The connection's slot. It is free again once the connection has ended and so has every
     /// request, since a tunnel outlives the connection that it was asked for on.
     _slot: OwnedSemaphorePermit,
+    breaker: Arc<Breaker>,
 }
 
 /// A request at work. The connection is not idle while it lives.
@@ -37,7 +40,7 @@ pub(super) struct Activity {
 pub struct Busy(Arc<Activity>);
 
 impl Activity {
-    pub(super) fn new(slot: OwnedSemaphorePermit) -> Arc<Self> {
+    pub(super) fn new(slot: OwnedSemaphorePermit, breaker: Arc<Breaker>) -> Arc<Self> {
         Arc::new(Self {
             opened: Instant::now(),
             requests: AtomicUsize::new(0),
@@ -46,6 +49,7 @@ impl Activity {
             http2: AtomicBool::new(false),
             stopping_since: AtomicU64::new(0),
             _slot: slot,
+            breaker,
         })
     }
 
@@ -109,6 +113,13 @@ impl Activity {
         if waiting && self.head_since.load(Ordering::Relaxed) == 0 {
             self.head_since.store(self.now() + 1, Ordering::Relaxed);
         }
+    }
+}
+
+impl Busy {
+    /// The connection ends with a reset. Of use on HTTP/1.1, where a response ends it.
+    pub fn reset_at_end(&self) {
+        self.0.breaker.ask();
     }
 }
 
@@ -199,7 +210,7 @@ mod tests {
     #[test]
     fn a_slot_is_free_once_the_last_request_has_ended() {
         let (slots, slot) = slots();
-        let activity = Activity::new(slot);
+        let activity = Activity::new(slot, Arc::default());
         let busy = activity.begin();
         let tunnel = busy.clone();
         drop(activity);
@@ -229,7 +240,7 @@ mod tests {
     #[test]
     fn only_an_idle_connection_expires() {
         let (_slots, slot) = slots();
-        let activity = Activity::new(slot);
+        let activity = Activity::new(slot, Arc::default());
         let (now, later) = (Duration::ZERO, Duration::from_secs(60));
         assert!(activity.expired(later, now));
         assert!(!activity.expired(now, later));

@@ -20,6 +20,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::Bounds;
 use super::activity::{Activity, Busy, Watched};
+use super::breaker::{Breakable, Breaker};
 use super::ending;
 use super::listener::Door;
 
@@ -48,25 +49,29 @@ pub(super) async fn run<S: Respond>(
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!("TCP_NODELAY: {error}");
     }
+    let breaker = Arc::<Breaker>::default();
+    let stream = Breakable::new(stream, &breaker);
+    let held = (slot, Arc::clone(&breaker));
     match &door.tls {
-        None => speak(stream, &door, slot).await,
+        None => speak(stream, &door, held).await,
         Some(tls) => {
             let handshake = tokio::time::timeout(door.bounds.tls_timeout, tls.accept(stream));
             match handshake.await {
-                Ok(Ok(stream)) => speak(stream, &door, slot).await,
+                Ok(Ok(stream)) => speak(stream, &door, held).await,
                 Ok(Err(error)) => tracing::debug!("TLS handshake: {error}"),
                 Err(_) => tracing::debug!("TLS handshake: no end within limits.tls_timeout"),
             }
         }
     }
+    breaker.reset(door.bounds.idle_timeout).await;
 }
 
 async fn speak<S: Respond>(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     door: &Arc<Door<S>>,
-    slot: OwnedSemaphorePermit,
+    (slot, breaker): (OwnedSemaphorePermit, Arc<Breaker>),
 ) {
-    let activity = Activity::new(slot);
+    let activity = Activity::new(slot, breaker);
     let socket = TokioIo::new(Watched::new(stream, Arc::clone(&activity)));
     let (handler, shared) = (Arc::clone(door), Arc::clone(&activity));
     let service = service_fn(move |request| {

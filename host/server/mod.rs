@@ -2,6 +2,7 @@
 //! and knows no mode.
 
 mod activity;
+mod breaker;
 mod connection;
 mod ending;
 mod listener;

@@ -29,8 +29,21 @@ pub enum Exhausted {
     /// The last one is replayed again.
     #[default]
     Repeat,
+    /// The last one is replayed again, unless it failed: then the upstream is asked.
+    RepeatAnswers,
     /// The request is a miss.
     Miss,
+}
+
+impl Exhausted {
+    /// True where this exchange is replayed once more.
+    pub(super) fn repeats(self, entry: &Entry) -> bool {
+        match self {
+            Self::Repeat => true,
+            Self::RepeatAnswers => entry.failure.is_none(),
+            Self::Miss => false,
+        }
+    }
 }
 
 /// The answer to a look-up.
@@ -310,13 +323,13 @@ impl Derived {
                 return Found::Hit(Arc::clone(entry));
             }
         }
-        match (exhausted, places.last()) {
-            (Exhausted::Repeat, Some(place)) => {
-                let (entry, _) = &self.entries[*place];
-                entry.replay_again();
-                Found::Hit(Arc::clone(entry))
+        let last = places.last().map(|place| &self.entries[*place].0);
+        match last.filter(|last| exhausted.repeats(last)) {
+            Some(last) => {
+                last.replay_again();
+                Found::Hit(Arc::clone(last))
             }
-            (Exhausted::Miss, _) | (Exhausted::Repeat, None) => Found::Spent(places.len()),
+            None => Found::Spent(places.len()),
         }
     }
 }

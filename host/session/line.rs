@@ -37,10 +37,8 @@ impl Line {
             .iter()
             .find(|entry| !entry.used() && fits(entry) && entry.take_first());
         let found = fresh.or_else(|| {
-            let again = match self.exhausted {
-                Exhausted::Repeat => self.entries.iter().rev().find(|entry| fits(entry)),
-                Exhausted::Miss => None,
-            };
+            let mut last = self.entries.iter().rev();
+            let again = last.find(|entry| self.exhausted.repeats(entry) && fits(entry));
             again.inspect(|entry| entry.replay_again())
         });
         found.map(|entry| Chosen {

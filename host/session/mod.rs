@@ -12,6 +12,7 @@ mod registry;
 mod said;
 mod shape;
 mod tally;
+mod unfinished;
 mod verdict;
 
 use std::collections::HashSet;
@@ -67,6 +68,16 @@ impl Entry {
         }
     }
 
+    /// An exchange that was recorded just now. A failed one has been seen by its client, so that
+    /// who tries again gets further.
+    fn just_now(ordinal: u64, exchange: Exchange) -> Self {
+        let entry = Self::new(ordinal, exchange);
+        if entry.failure.is_some() {
+            entry.replay_again();
+        }
+        entry
+    }
+
     /// Takes the exchange for its first replay; false where somebody has.
     fn take_first(&self) -> bool {
         self.replays
@@ -89,6 +100,11 @@ impl Entry {
             Form::Turns(own, turns) if *own == protocol => Some(turns),
             Form::Turns(..) | Form::Pieces(..) => None,
         }
+    }
+
+    /// How it failed, where no response came, not even its head.
+    pub fn unanswered(&self) -> Option<Failure> {
+        self.failure.filter(|failure| failure.fault.is_unanswered())
     }
 
     /// True where it was replayed.

@@ -11,12 +11,13 @@ use std::time::Instant;
 use tokio::sync::mpsc;
 
 use super::shape::{self, Flow};
+use super::unfinished;
 use super::{Hold, Outcome, Session};
 use crate::cassette::{Ack, Check, Done, Item, Refusal, WriteError, Writer, body_digest};
 use crate::config::Limits;
 use crate::exchange::coding;
 use crate::exchange::redaction::{Guard, Secrets};
-use crate::exchange::{Content, Exchange, Request, Response, Stream};
+use crate::exchange::{Content, Exchange, Failure, Request, Response, Stream};
 use crate::fault::chain;
 use crate::plugin::{Decision, Plugins};
 
@@ -61,6 +62,8 @@ pub struct Captured {
     pub response: Response,
     /// How it came, where it was a stream.
     pub flow: Option<Flow>,
+    /// How it failed, where it did.
+    pub failure: Option<Failure>,
 }
 
 /// An exchange on its way to the cassette.
@@ -184,7 +187,8 @@ impl Desk<'_> {
 
     fn try_record(&mut self, job: Job) -> Result<(), Outcome> {
         let session = Arc::clone(&job.session);
-        let exchange = shape::exchange(job.captured, &self.bounds)?;
+        let mut exchange = shape::exchange(job.captured, &self.bounds)?;
+        let rest = unfinished::complete(&mut exchange)?;
         let redacted = job
             .plugins
             .redact(exchange, session.name(), session.secrets())
@@ -201,6 +205,7 @@ impl Desk<'_> {
             Ok(Decision::Skip(reason)) => return Err(Outcome::Skipped(reason)),
             Err(failure) => return Err(Outcome::Failed(failure.to_string())),
         }
+        unfinished::cut(&mut exchange, &rest);
         look_at_bytes(&exchange, &job.guard, session.secrets())?;
         open(&session, self.writer, job.append)?;
         let check = Guarded {
@@ -215,6 +220,7 @@ impl Desk<'_> {
             hold.set(size);
         }
         let kept = job.append.then(|| exchange.clone());
+        let failed = exchange.failure.is_some();
         let (pending, inline) = (job.pending, self.bounds.inline);
         let writing = Arc::clone(&self.writing);
         let item = Item {
@@ -222,7 +228,8 @@ impl Desk<'_> {
             exchange,
             check: Arc::new(check),
             done: Done::new(move |result| {
-                finish(&session, result, kept.map(|kept| beside(kept, inline)));
+                let kept = kept.map(|kept| beside(kept, inline));
+                finish(&session, result, kept, failed);
                 release(&session, pending);
                 drop(held);
                 writing.end(size);
@@ -274,7 +281,7 @@ fn report(session: &Session, outcome: &Outcome) {
             tracing::warn!(%session, "not recorded: {reason}");
         }
         Outcome::Skipped(reason) => tracing::debug!(%session, "not recorded: {reason}"),
-        Outcome::Recorded => {
+        Outcome::Recorded | Outcome::RecordedFailure => {
             if let Some(count) = complaints.recovered() {
                 tracing::warn!(%session, "recording again; {count} exchanges were not recorded");
             }
@@ -303,13 +310,22 @@ fn look_at_bytes(exchange: &Exchange, guard: &Guard, secrets: &Secrets) -> Resul
     Ok(())
 }
 
-fn finish(session: &Session, result: Result<Ack, WriteError>, kept: Option<Exchange>) {
+fn finish(
+    session: &Session,
+    result: Result<Ack, WriteError>,
+    kept: Option<Exchange>,
+    failed: bool,
+) {
     let outcome = match result {
         Ok(ack) => {
             if let Some(exchange) = kept {
-                session.add(super::Entry::new(ack.ordinal, exchange));
+                session.add(super::Entry::just_now(ack.ordinal, exchange));
             }
-            Outcome::Recorded
+            if failed {
+                Outcome::RecordedFailure
+            } else {
+                Outcome::Recorded
+            }
         }
         Err(WriteError::Refused(Refusal { rule, reason })) => Outcome::Refused { rule, reason },
         Err(error) => Outcome::Failed(chain(&error)),

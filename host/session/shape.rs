@@ -20,6 +20,17 @@ pub struct Flow {
     pub ending: Ending,
 }
 
+impl Flow {
+    /// Of a body that broke off and was no stream.
+    fn broken_off() -> Self {
+        Self {
+            kind: Kind::Body(None),
+            arrivals: Vec::new(),
+            ending: Ending::Server,
+        }
+    }
+}
+
 /// What the bytes of a stream are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -46,17 +57,26 @@ pub(super) fn exchange(captured: Captured, limits: &RecorderBounds) -> Result<Ex
         mut request,
         mut response,
         flow,
+        failure,
     } = captured;
+    let broke = failure.is_some_and(|failure| !failure.fault.is_unanswered());
     let stream = match flow {
         None => {
             request.body = decoded(&request.fields, request.body, bounds, "request")?;
-            response.body = decoded(&response.fields, response.body, bounds, "response")?;
+            let whole = Flow::broken_off();
+            if broke {
+                body(&mut response, None, whole, bounds, broke)?;
+            } else {
+                response.body = decoded(&response.fields, response.body, bounds, "response")?;
+            }
             None
         }
         Some(flow) => match flow.kind {
             Kind::Body(unit) => {
                 request.body = decoded(&request.fields, request.body, bounds, "request")?;
-                body(&mut response, unit, flow, bounds)?
+                let stream = body(&mut response, unit, flow, bounds, broke)?;
+                // Chunks of what broke off stand for nothing, and would keep its form apart.
+                stream.filter(|_| !broke || unit.is_some())
             }
             Kind::Grpc => Some(call(&mut request, &mut response, &flow, limits)?),
             Kind::WebSocket => Some(socket(&mut request, &mut response, &flow, limits)?),
@@ -67,7 +87,7 @@ pub(super) fn exchange(captured: Captured, limits: &RecorderBounds) -> Result<Ex
         request,
         response,
         stream,
-        failure: None,
+        failure,
         tags: Vec::new(),
     })
 }
@@ -78,6 +98,7 @@ fn body(
     unit: Option<Unit>,
     flow: Flow,
     bounds: coding::Bounds,
+    broke: bool,
 ) -> Result<Option<Stream>, Outcome> {
     let failed = |error| undecodable("response", &error);
     let codings = coding::of(&response.fields).map_err(failed)?;
@@ -85,9 +106,14 @@ fn body(
     let mut arrivals = flow.arrivals;
     let whole = if codings.is_empty() {
         raw
-    } else if flow.ending == Ending::Complete {
+    } else if flow.ending == Ending::Complete || broke {
         let ends: Vec<_> = arrivals.iter().map(|arrival| arrival.end).collect();
-        let (whole, ends) = coding::positions(&raw, &ends, &codings, bounds).map_err(failed)?;
+        let decode = if broke {
+            coding::part
+        } else {
+            coding::positions
+        };
+        let (whole, ends) = decode(&raw, &ends, &codings, bounds).map_err(failed)?;
         for (arrival, end) in arrivals.iter_mut().zip(ends) {
             arrival.end = end;
         }

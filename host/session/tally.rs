@@ -17,6 +17,8 @@ pub enum Outcome {
     Miss,
     /// Answered by the upstream, and in the cassette now.
     Recorded,
+    /// Failed, and in the cassette as it did.
+    RecordedFailure,
     /// Answered by the upstream; not to be recorded, for this reason.
     Skipped(String),
     /// Answered by the upstream; it ended early, so it is not recorded, for this reason.
@@ -40,6 +42,7 @@ pub struct Tally {
     hits: AtomicU64,
     misses: AtomicU64,
     recorded: AtomicU64,
+    recorded_failures: AtomicU64,
     reasons: Mutex<Reasons>,
 }
 
@@ -67,6 +70,7 @@ impl Tally {
             Outcome::Hit => self.hits.fetch_add(1, Ordering::Relaxed),
             Outcome::Miss => self.misses.fetch_add(1, Ordering::Relaxed),
             Outcome::Recorded => self.recorded.fetch_add(1, Ordering::Relaxed),
+            Outcome::RecordedFailure => self.recorded_failures.fetch_add(1, Ordering::Relaxed),
             Outcome::Skipped(reason) => self.add(|all| &mut all.skipped, reason, 1),
             Outcome::Partial(reason) => self.add(|all| &mut all.partial, reason, 1),
             Outcome::Dropped(reason) => self.add(|all| &mut all.dropped, reason, 1),
@@ -87,7 +91,7 @@ impl Tally {
 
     /// True where nothing was counted.
     pub fn is_empty(&self) -> bool {
-        let counts = self.hits() + self.misses() + self.recorded();
+        let counts = self.hits() + self.misses() + self.recorded() + self.recorded_failures();
         counts == 0 && *self.lock() == Reasons::default()
     }
 
@@ -101,7 +105,12 @@ impl Tally {
         self.misses.load(Ordering::Relaxed)
     }
 
-    /// Exchanges written.
+    /// Exchanges written that failed.
+    pub fn recorded_failures(&self) -> u64 {
+        self.recorded_failures.load(Ordering::Relaxed)
+    }
+
+    /// Exchanges written that did not fail.
     pub fn recorded(&self) -> u64 {
         self.recorded.load(Ordering::Relaxed)
     }

@@ -19,8 +19,10 @@ pub struct SessionReport {
     pub hits: u64,
     /// Requests not found in it.
     pub misses: u64,
-    /// Exchanges written.
+    /// Exchanges written that did not fail.
     pub recorded: u64,
+    /// Exchanges written that failed.
+    pub recorded_failures: u64,
     /// Exchanges in the cassette.
     pub exchanges: usize,
     /// Those that were not replayed: number, method and target. Empty where nothing was replayed
@@ -142,6 +144,9 @@ impl SessionReport {
             ("refused", &self.refused),
             ("failed", &self.failed),
         ];
+        if self.recorded_failures > 0 {
+            let _ = write!(text, "\n  recorded as failed: {}", self.recorded_failures);
+        }
         for (what, counts) in rest {
             for (reason, count) in counts {
                 let _ = write!(text, "\n  {what}: {count} ({reason})");
@@ -191,6 +196,7 @@ fn judge(session: &Session, strict: bool, unused_fails: bool) -> SessionReport {
         hits,
         misses,
         recorded,
+        recorded_failures: tally.recorded_failures(),
         exchanges: session.len(),
         unused,
         skipped: reasons.skipped,

@@ -83,10 +83,13 @@ fn told(error: &(dyn Error + 'static)) -> String {
 fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     std::iter::successors(Some(error), |error: &&'a (dyn Error + 'static)| {
         let error: &'a (dyn Error + 'static) = *error;
-        match error.downcast_ref::<io::Error>() {
-            // Its own source leaves out the error that it wraps.
-            Some(error) => error.get_ref().map(|inner| inner as _),
-            None => error.source(),
+        // The own source of these leaves out the error that they wrap.
+        if let Some(error) = error.downcast_ref::<io::Error>() {
+            return error.get_ref().map(|inner| inner as _);
+        }
+        match error.downcast_ref() {
+            Some(BodyError::Broken(error)) => Some(error as _),
+            Some(BodyError::Idle(_)) | None => error.source(),
         }
     })
 }

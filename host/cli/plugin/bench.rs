@@ -74,7 +74,7 @@ fn row(plugin: &Plugin, role: &'static str, pairs: &[Pair]) {
             let questions: &[Question<'_>] = match role {
                 "matcher" => &[Question::Identify(request)],
                 "redactor" => &[Question::Redact(request), Question::Redact(response)],
-                _ => &[Question::Decide(request, response)],
+                _ => &[Question::Decide(request, Some(response))],
             };
             for question in questions {
                 let begin = Instant::now();

@@ -7,7 +7,9 @@ use std::rc::Rc;
 use bytes::Bytes;
 use flate2::{Compression, write};
 
-use super::{BROTLI_QUALITY, BROTLI_WINDOW, Bounds, Coding, CodingError, PIECE, decode, invalid};
+use super::{
+    BROTLI_QUALITY, BROTLI_WINDOW, Bounds, Coding, CodingError, PIECE, RATIO_FROM, decode, invalid,
+};
 
 /// Decodes a body, and tells how many decoded bytes had come when so many coded ones had: `ends`
 /// rises.
@@ -41,6 +43,75 @@ pub fn positions(
         });
     }
     Ok((whole, found))
+}
+
+/// Decodes a body that broke off as far as it goes, and tells the places as [`positions`] does.
+///
+/// # Errors
+/// Where it is not what its codings say, or too much comes out.
+pub fn part(
+    raw: &Bytes,
+    ends: &[u64],
+    codings: &[Coding],
+    bounds: Bounds,
+) -> Result<(Bytes, Vec<u64>), CodingError> {
+    let came = Rc::new(RefCell::new(Vec::new()));
+    let sink = Bounded {
+        out: Rc::clone(&came),
+        input: raw.len() as u64,
+        bounds,
+        fault: Rc::default(),
+    };
+    let fault = Rc::clone(&sink.fault);
+    let mut chain = undoing(raw, codings, Box::new(sink));
+    let mut from = 0;
+    let mut found = Vec::with_capacity(ends.len());
+    for end in ends.iter().copied().chain([raw.len() as u64]) {
+        let end = usize::try_from(end).unwrap_or(usize::MAX).min(raw.len());
+        let written = chain
+            .write_all(raw.get(from..end).unwrap_or_default())
+            .and_then(|()| chain.flush());
+        if let Some(fault) = fault.take() {
+            return Err(fault);
+        }
+        let first = codings.first().copied().unwrap_or(Coding::Gzip);
+        written.map_err(|error| invalid(first, error))?;
+        from = end.max(from);
+        found.push(came.borrow().len() as u64);
+    }
+    found.truncate(ends.len());
+    let whole = came.take();
+    Ok((whole.into(), found))
+}
+
+/// Keeps what is written to it, within bounds.
+struct Bounded {
+    out: Rc<RefCell<Vec<u8>>>,
+    input: u64,
+    bounds: Bounds,
+    fault: Rc<RefCell<Option<CodingError>>>,
+}
+
+impl Write for Bounded {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut out = self.out.borrow_mut();
+        let size = (out.len() + bytes.len()) as u64;
+        let ratio = self.bounds.ratio;
+        let fault = if size > self.bounds.bytes {
+            CodingError::TooLarge(self.bounds.bytes)
+        } else if size > RATIO_FROM && size / ratio.max(1) > self.input {
+            CodingError::Ratio(ratio)
+        } else {
+            out.extend_from_slice(bytes);
+            return Ok(bytes.len());
+        };
+        *self.fault.borrow_mut() = Some(fault);
+        Err(io::ErrorKind::OutOfMemory.into())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Counts what is written to it.

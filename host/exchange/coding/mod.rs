@@ -12,7 +12,7 @@ use bytes::Bytes;
 use flate2::{Compression, write};
 
 pub use accept::{accepts, restrict};
-pub use flow::{Encoder, positions};
+pub use flow::{Encoder, part, positions};
 
 use super::Fields;
 

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use crate::exchange::json::Document;
 use crate::exchange::stream::Side;
-use crate::exchange::{Fields, Message, Request, Response, form};
+use crate::exchange::{Failure, Fields, Message, Request, Response, form};
 
 /// A redacted request, or a redacted response with the request that it answers.
 pub struct PlainMessage {
@@ -15,6 +15,7 @@ pub struct PlainMessage {
     request: Arc<Request>,
     response: Option<Arc<Response>>,
     parts: Vec<Arc<dyn Message>>,
+    failure: Option<String>,
     body: Bytes,
     query: OnceLock<Vec<(String, String)>>,
     json: OnceLock<Option<Document>>,
@@ -30,6 +31,7 @@ impl PlainMessage {
             request,
             response: None,
             parts: Vec::new(),
+            failure: None,
             body,
             query: OnceLock::new(),
             json: OnceLock::new(),
@@ -58,6 +60,13 @@ impl PlainMessage {
         self.parts = parts;
         self
     }
+
+    /// The same message of an exchange that failed, or did not.
+    #[must_use]
+    pub fn with_failure(mut self, failure: Option<Failure>) -> Self {
+        self.failure = failure.map(|failure| failure.fault.to_string());
+        self
+    }
 }
 
 impl Message for PlainMessage {
@@ -69,6 +78,10 @@ impl Message for PlainMessage {
         self.response
             .as_ref()
             .map_or(Side::Client, |_| Side::Server)
+    }
+
+    fn failure(&self) -> Option<&str> {
+        self.failure.as_deref()
     }
 
     fn parts(&self) -> &[Arc<dyn Message>] {

@@ -22,7 +22,7 @@ use crate::mode::forward::{self, Head};
 use crate::mode::record::{self, ask_and_record};
 use crate::mode::replay::{self, LookedUp, Wanted};
 use crate::mode::tee::Upward;
-use crate::mode::{ExchangeError, respond};
+use crate::mode::{ExchangeError, failed, respond};
 use crate::session::{Chosen, Entry, Hold, Line};
 
 /// Replays a call, or says why there is none to replay.
@@ -171,6 +171,13 @@ impl Call {
             let call = Box::new(self);
             return Err(Unheard { error, call });
         };
+        if let Some(failure) = entry.unanswered() {
+            self.cursor.commit();
+            failed::pause(asked, failure).await;
+            let error = ExchangeError::Recorded(failure.fault);
+            let call = Box::new(self);
+            return Err(Unheard { error, call });
+        }
         let call = entry.response.is_call();
         let complete = self.cursor.is_over() && self.cursor.ending() == Ending::Complete;
         let bare = entry.response.trailers.is_empty();

@@ -47,7 +47,7 @@ impl Pen {
     /// Breaks the response off.
     pub(super) async fn break_off(&self) {
         // Who is gone sees it no more.
-        let _ = self.0.send(Err(BrokenOff)).await;
+        let _ = self.0.send(Err(BrokenOff::default())).await;
     }
 
     /// Returns once nobody reads any more.

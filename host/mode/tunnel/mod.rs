@@ -13,14 +13,14 @@ use hyper_util::rt::TokioIo;
 
 use super::ExchangeError;
 use super::body::Outgoing;
-use super::context::{Asked, Lasting};
+use super::context::{Asked, Lasting, Route};
 use super::draft::Draft;
+use super::failed::Waiting;
 use super::forward::Head;
 use super::record::{self, Recorded};
 use crate::exchange::websocket;
 use crate::server::Busy;
-use crate::session::Outcome;
-use crate::upstream::{Inbound, Way};
+use crate::upstream::{Inbound, Upstream, Way};
 pub(super) use heads::{Asking, head, is_websocket, recorded};
 use splice::Splice;
 use tap::Tap;
@@ -64,29 +64,29 @@ pub(super) async fn serve(
     let recording = matches!(keep, Keep::Recording(_));
     let head = head(asked, &request, recording);
     let client = route.client(asked.gate);
-    let opened = client
-        .open_tunnel()
-        .await
-        .inspect_err(|_| none(asked, keep))?;
-    let way = opened.way();
-    let upward = heads::upward(route, &head, way)?;
-    let sent = upward.headers().clone();
-    let response = client.ask_tunnel(opened, upward).await;
-    let mut response = response.inspect_err(|_| none(asked, keep))?;
-    let agreed = match way {
-        Way::Upgrade => response.status() == StatusCode::SWITCHING_PROTOCOLS,
-        Way::Connect => response.status().is_success(),
+    let waiting = match keep {
+        Keep::Nothing => None,
+        Keep::Recording(key) => {
+            let request = recorded(&head, &asked.endpoint.authority);
+            let sent = Recorded::nothing(asked);
+            Some(Waiting::new(asked, request, sent, key))
+        }
+    };
+    let (mut response, agreed) = match ask(client, route, &head).await {
+        Ok(answered) => {
+            drop(waiting.map(Waiting::answered));
+            answered
+        }
+        Err(error) => {
+            if let Some(waiting) = waiting {
+                waiting.failed(error.fault()).await;
+            }
+            return Err(error);
+        }
     };
     if !agreed {
         return Ok(refused(asked, &head, response, keep).await);
     }
-    let (status, fields) = (response.status(), response.headers());
-    let checked = match way {
-        Way::Upgrade => websocket::check_response(&sent, status, fields),
-        Way::Connect => websocket::check_connect_response(&sent, status, fields),
-    };
-    let checked = checked.map_err(|error| client.wrong_tunnel(error.to_string()));
-    checked.inspect_err(|_| none(asked, keep))?;
     let shown = heads::shown(response.headers());
     let limits = &asked.snapshot.config.limits;
     let bounds = splice::Bounds {
@@ -118,6 +118,32 @@ pub(super) async fn serve(
     Ok(asking.agree(shown))
 }
 
+/// The upstream's answer to the handshake, and whether it agrees to the tunnel.
+async fn ask(
+    client: &Upstream,
+    route: &Route,
+    head: &Head,
+) -> Result<(Response<Inbound>, bool), ExchangeError> {
+    let opened = client.open_tunnel().await?;
+    let way = opened.way();
+    let upward = heads::upward(route, head, way)?;
+    let sent = upward.headers().clone();
+    let response = client.ask_tunnel(opened, upward).await?;
+    let (status, fields) = (response.status(), response.headers());
+    let agreed = match way {
+        Way::Upgrade => status == StatusCode::SWITCHING_PROTOCOLS,
+        Way::Connect => status.is_success(),
+    };
+    if agreed {
+        let checked = match way {
+            Way::Upgrade => websocket::check_response(&sent, status, fields),
+            Way::Connect => websocket::check_connect_response(&sent, status, fields),
+        };
+        checked.map_err(|error| client.wrong_tunnel(error.to_string()))?;
+    }
+    Ok((response, agreed))
+}
+
 fn socket(upgraded: Upgraded) -> TokioIo<Upgraded> {
     TokioIo::new(upgraded)
 }
@@ -138,13 +164,5 @@ async fn refused(
             let sent = Recorded::nothing(asked);
             record::record_response(asked, request, response, sent, key).await
         }
-    }
-}
-
-/// Counts that a recording has no answer.
-fn none(asked: &Asked<'_>, keep: Keep) {
-    if matches!(keep, Keep::Recording(_)) {
-        let reason = "the upstream gave no response".to_owned();
-        asked.session.tally().count(Outcome::Partial(reason));
     }
 }
