@@ -14,6 +14,8 @@ mod authors;
 mod backpressure;
 /// What is wrong with files is told, and nothing recorded before is lost.
 mod bad_input;
+/// Upstreams that fail in every way, while recording and at replay.
+mod chaos;
 /// The program as users run it.
 mod cli;
 /// What was compiled against a frozen contract keeps working.

@@ -9,6 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::HeaderMap;
 use http_body::Frame;
+use tokio::sync::oneshot;
 use tokio::time::{Instant, Sleep};
 
 use crate::config::Timing;
@@ -27,6 +28,8 @@ pub(super) struct Paced {
     left: Option<Duration>,
     hurried: bool,
     clock: Option<Clock>,
+    /// Ready once the last piece was sent. Where a body breaks off, what waits to be sent is lost.
+    sent: Option<oneshot::Receiver<()>>,
     flushed: bool,
 }
 
@@ -77,6 +80,18 @@ impl End {
     }
 }
 
+/// Bytes that tell when they were sent: who sends them drops them then.
+struct Told {
+    bytes: Bytes,
+    _sent: oneshot::Sender<()>,
+}
+
+impl AsRef<[u8]> for Told {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
 /// What breaks off a body as it broke off when it was recorded.
 #[derive(Debug, Default, thiserror::Error)]
 #[error("the recorded response broke off here")]
@@ -100,8 +115,17 @@ impl Paced {
         (timing, patience): (Timing, Duration),
     ) -> Self {
         let due = |(piece, bytes): (Piece, Bytes)| (timing.due(piece.at), bytes);
+        let mut pieces: VecDeque<_> = pieces.into_iter().map(due).collect();
+        let mut sent = None;
+        if let (End::Broken { .. }, Some((_, last))) = (&end, pieces.back_mut()) {
+            let (tell, told) = oneshot::channel();
+            sent = Some(told);
+            let bytes = std::mem::take(last);
+            *last = Bytes::from_owner(Told { bytes, _sent: tell });
+        }
         Self {
-            pieces: pieces.into_iter().map(due).collect(),
+            pieces,
+            sent,
             trailers,
             end: match end {
                 End::Broken { at, code, reset } => End::Broken {
@@ -146,6 +170,14 @@ impl Paced {
         match self.end {
             End::Complete => Poll::Ready(self.trailers.take().map(|it| Ok(Frame::trailers(it)))),
             // What was sent before goes out first: a connection that breaks forgets it.
+            End::Broken { .. } if self.sent.is_some() => {
+                if self.poll_sent(cx).is_pending() {
+                    // Who takes nothing does not keep it for ever.
+                    ready!(self.poll_patience(cx));
+                }
+                self.sent = None;
+                self.poll(cx)
+            }
             End::Broken { .. } if !self.flushed => {
                 self.flushed = true;
                 cx.waker().wake_by_ref();
@@ -162,14 +194,25 @@ impl Paced {
             // It was the client that ended it, so it is for the client to do so again.
             End::Silent if self.hurried => Poll::Ready(Some(Err(BrokenOff::default().into()))),
             End::Silent => {
-                let left = *self.left.get_or_insert_with(|| {
-                    let sent = self.clock.as_ref().map(|clock| clock.started.elapsed());
-                    sent.unwrap_or_default() + self.patience
-                });
-                ready!(self.wait(cx, left));
+                ready!(self.poll_patience(cx));
                 Poll::Ready(Some(Err(BrokenOff::default().into())))
             }
         }
+    }
+
+    fn poll_sent(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match &mut self.sent {
+            Some(sent) => Pin::new(sent).poll(cx).map(drop),
+            None => Poll::Ready(()),
+        }
+    }
+
+    fn poll_patience(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let left = *self.left.get_or_insert_with(|| {
+            let sent = self.clock.as_ref().map(|clock| clock.started.elapsed());
+            sent.unwrap_or_default() + self.patience
+        });
+        self.wait(cx, left)
     }
 
     fn wait(&mut self, cx: &mut Context<'_>, due: Duration) -> Poll<()> {

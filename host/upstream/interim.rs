@@ -45,8 +45,8 @@ impl Interim {
     pub(super) async fn bound<T>(&self, response: impl Future<Output = T>) -> Result<T, TooMany> {
         tokio::select! {
             biased;
-            response = response => Ok(response),
             () = self.0.over.notified() => Err(TooMany(self.0.most)),
+            response = response => Ok(response),
         }
     }
 }

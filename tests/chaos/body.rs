@@ -1,0 +1,156 @@
+//! Faults in the body of a response: the client sees them, and no part of it is recorded as if it
+//! were whole.
+
+use std::sync::Arc;
+
+use super::peers::{Do, End, after_head, ask, origin, send};
+use crate::support::client;
+use crate::support::folder::Folder;
+use crate::support::gateway;
+use crate::support::{PATIENCE, until};
+
+/// The head of a response of ten bytes, and half of them.
+pub(super) const SIZED: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf.";
+
+/// The same in chunks.
+pub(super) const CHUNKED: &[u8] =
+    b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhalf.\r\n";
+
+const FAULTS: &[(&str, &[Do])] = &[
+    ("reset", &[Do::Read, Do::Send(SIZED), Do::Reset]),
+    ("short", &[Do::Read, Do::Send(SIZED)]),
+    (
+        "short, half closed",
+        &[Do::Read, Do::Send(SIZED), Do::HalfClose],
+    ),
+    ("chunks, reset", &[Do::Read, Do::Send(CHUNKED), Do::Reset]),
+    ("chunks, closed", &[Do::Read, Do::Send(CHUNKED)]),
+    (
+        "chunks, half closed",
+        &[Do::Read, Do::Send(CHUNKED), Do::HalfClose],
+    ),
+    (
+        "chunks of garbage",
+        &[
+            Do::Read,
+            Do::Send(CHUNKED),
+            Do::Send(b"no size\r\n"),
+            Do::Stall,
+        ],
+    ),
+    (
+        "trailers, reset",
+        &[
+            Do::Read,
+            Do::Send(CHUNKED),
+            Do::Send(b"0\r\nx-sum: 1"),
+            Do::Reset,
+        ],
+    ),
+    (
+        "trailers, closed",
+        &[Do::Read, Do::Send(CHUNKED), Do::Send(b"0\r\nx-sum: 1\r\n")],
+    ),
+];
+
+#[test]
+fn every_fault_in_a_body_is_seen_and_not_recorded() {
+    for (name, steps) in FAULTS {
+        let origin = origin(steps);
+        for mode in ["record", "auto", "passthrough"] {
+            let gateway = gateway::over(&Arc::new(Folder::new()), mode);
+            let gateway = gateway.upstream(&origin.url()).start();
+            let (answer, end) = ask(gateway.address, "/a", PATIENCE);
+            assert_eq!(end, End::Closed, "{name} {mode}");
+            assert!(
+                answer.starts_with("HTTP/1.1 200"),
+                "{name} {mode}: {answer}"
+            );
+            let body = after_head(&answer);
+            // A reset may take away what came just before it.
+            assert!(
+                "half.".starts_with(body) || body == "5\r\nhalf.\r\n",
+                "{body:?}"
+            );
+            assert!(!body.ends_with("0\r\n\r\n"), "{name} {mode}: {body:?}");
+            let broken = client::http2(&gateway).ask("GET", "/b").try_send();
+            assert!(broken.is_err(), "{name} {mode}: {broken:?}");
+            let folder = Arc::clone(&gateway.folder);
+            let report = gateway.finish();
+            assert_eq!(report.recorded, 0, "{name} {mode}");
+            let lost: u64 = report.partial.values().sum();
+            let expected = if mode == "passthrough" { 0 } else { 2 };
+            assert_eq!(lost, expected, "{name} {mode}: {report:?}");
+            assert!(folder.exchanges("default").is_empty());
+        }
+    }
+}
+
+#[test]
+fn a_body_that_ends_with_its_connection_is_whole_unless_that_is_reset() {
+    const HEAD: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\n\r\nall of it";
+    let recorded = |steps| {
+        let origin = origin(steps);
+        let gateway = gateway::over(&Arc::new(Folder::new()), "record");
+        let gateway = gateway.upstream(&origin.url()).start();
+        let answer = client::http1(&gateway).ask("GET", "/").try_send();
+        let whole = answer.is_ok_and(|answer| answer.text() == "all of it");
+        (whole, gateway.finish().recorded)
+    };
+    assert_eq!(recorded(&[Do::Read, Do::Send(HEAD)]), (true, 1));
+    assert_eq!(recorded(&[Do::Read, Do::Send(HEAD), Do::Reset]), (false, 0));
+}
+
+#[test]
+fn a_client_that_closes_its_side_early_gets_no_clean_end_and_frees_the_upstream() {
+    let origin = origin(&[Do::Read, Do::Send(SIZED), Do::Stall]);
+    let gateway = gateway::over(&Arc::new(Folder::new()), "record").upstream(&origin.url());
+    let gateway = gateway.start();
+    let stream = std::net::TcpStream::connect(gateway.address).unwrap();
+    let mut client = &stream;
+    std::io::Write::write_all(&mut client, b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").unwrap();
+    until("the request", || (origin.heads().len() == 1).then_some(()));
+    stream.shutdown(std::net::Shutdown::Write).unwrap();
+    let mut answer = String::new();
+    std::io::Read::read_to_string(&mut client, &mut answer).unwrap();
+    assert!(
+        !answer.contains("half.") || after_head(&answer) == "half.",
+        "{answer}"
+    );
+    until("the end of the upstream's connection", || {
+        (origin.done() == 1).then_some(())
+    });
+    assert_eq!(gateway.finish().recorded, 0);
+}
+
+#[test]
+fn an_answer_before_the_request_was_sent_leaves_no_dirty_connection() {
+    const REFUSED: &[u8] = b"HTTP/1.1 413 Content Too Large\r\ncontent-length: 3\r\n\r\nbig";
+    let origin = super::peers::origins(vec![
+        &[Do::Read, Do::Send(REFUSED), Do::Stall],
+        &[
+            Do::Read,
+            Do::Send(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"),
+            Do::Stall,
+        ],
+    ]);
+    let gateway = gateway::over(&Arc::new(Folder::new()), "record").upstream(&origin.url());
+    let gateway = gateway.start_with(1);
+    // Half of what it says it sends.
+    let early = "POST /a HTTP/1.1\r\nhost: a\r\ncontent-length: 1000\r\n\r\nhalf";
+    let wait = std::time::Duration::from_millis(300);
+    let (answer, _) = send(gateway.address, early, wait);
+    assert!(
+        answer.starts_with("HTTP/1.1 413") && answer.ends_with("big"),
+        "{answer}"
+    );
+    assert_eq!(client::http1(&gateway).get("/b").text(), "ok");
+    // The rest of the first request never came before the second one.
+    assert_eq!(origin.connections(), 2);
+    assert!(
+        origin.heads()[1].starts_with("GET /b "),
+        "{:?}",
+        origin.heads()
+    );
+    assert_eq!(gateway.finish().recorded, 1);
+}

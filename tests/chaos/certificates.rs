@@ -1,0 +1,84 @@
+//! Upstreams whose certificate is not to be trusted: 502 that says why, and what to set.
+
+use std::sync::Arc;
+
+use rustls::ServerConfig;
+use rustls::crypto::ring;
+use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+
+use crate::support::folder::Folder;
+use crate::support::{client, gateway, origin, tls};
+
+/// A server with a certificate of its own for this name and time, and the certificate in PEM.
+fn server(name: &str, years: (i32, i32)) -> (Arc<ServerConfig>, String) {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let mut parameters = rcgen::CertificateParams::new(vec![name.to_owned()]).unwrap();
+    parameters.not_before = rcgen::date_time_ymd(years.0, 1, 1);
+    parameters.not_after = rcgen::date_time_ymd(years.1, 1, 1);
+    let certificate = parameters.self_signed(&key).unwrap();
+    let private = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
+    let builder = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()));
+    let builder = builder.with_safe_default_protocol_versions().unwrap();
+    let builder = builder.with_no_client_auth();
+    let config = builder.with_single_cert(vec![certificate.der().clone()], private);
+    (Arc::new(config.unwrap()), certificate.pem())
+}
+
+/// What a client is told, where the gateway trusts `ca`.
+fn told(config: Arc<ServerConfig>, ca: Option<&str>) -> String {
+    let origin = origin::new().tls(config).start();
+    let folder = Arc::new(Folder::new());
+    let mut gateway = gateway::over(&folder, "record").upstream(&origin.url());
+    if let Some(pem) = ca {
+        std::fs::write(folder.path().join("ca.pem"), pem).unwrap();
+        gateway = gateway.endpoint("upstream_ca = \"ca.pem\"");
+    }
+    let gateway = gateway.endpoint("record_failures = true").start();
+    let answer = client::http1(&gateway).get("/");
+    assert_eq!(
+        (answer.status, answer.header("ouli-error")),
+        (502, "upstream")
+    );
+    assert!(origin.seen().is_empty());
+    let text = answer.text().to_owned();
+    gateway.stop();
+    let failure = folder.exchanges("default")[0]["failure"].clone();
+    assert_eq!(
+        (&failure["phase"], &failure["what"]),
+        (&"tls".into(), &"untrusted".into())
+    );
+    text
+}
+
+#[test]
+fn a_certificate_that_is_not_trusted_is_told_with_its_reason() {
+    let stranger = tls::identity().server(&["h2", "http/1.1"]);
+    let text = told(stranger, None);
+    assert!(
+        text.contains("UnknownIssuer") && text.contains("upstream_ca"),
+        "{text}"
+    );
+    let (other, pem) = server("other.test", (2020, 2090));
+    let text = told(other, Some(&pem));
+    assert!(
+        text.contains("not valid for name") && text.contains("upstream_ca"),
+        "{text}"
+    );
+    let (old, pem) = server("127.0.0.1", (2020, 2021));
+    let text = told(old, Some(&pem));
+    assert!(text.contains("expired"), "{text}");
+}
+
+#[test]
+fn an_upstream_that_speaks_no_tls_is_told() {
+    let origin = super::peers::origin(&[super::peers::Do::Send(b"HTTP/1.1 400 no\r\n\r\n")]);
+    let url = format!("https://{}", origin.address);
+    let gateway = gateway::over(&Arc::new(Folder::new()), "record")
+        .upstream(&url)
+        .start();
+    let answer = client::http1(&gateway).get("/");
+    assert_eq!(
+        (answer.status, answer.header("ouli-error")),
+        (502, "upstream")
+    );
+}

@@ -1,0 +1,307 @@
+//! Failed exchanges that are recorded, and replayed as they failed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::body::{CHUNKED, SIZED};
+use super::peers::{Do, End, Origin, after_head, ask, origin, origins};
+use crate::support::folder::Folder;
+use crate::support::gateway::{self, Builder, Running};
+use crate::support::{PATIENCE, client, until};
+
+/// As long as something that lasts is looked at.
+const WHILE: Duration = Duration::from_millis(300);
+
+const LIMITS: &str = "[limits]\nfirst_byte_timeout = \"300ms\"";
+
+fn over(origin: &Origin, mode: &'static str) -> Builder {
+    let builder = gateway::over(&Arc::new(Folder::new()), mode).upstream(&origin.url());
+    builder.set("record_failures = true").section(LIMITS)
+}
+
+/// Stops a gateway that has recorded a failure; its folder and the failed exchange.
+fn recorded(gateway: Running) -> (Arc<Folder>, Value) {
+    until("the recording", || {
+        (gateway.session("default").recorded_failures == 1).then_some(())
+    });
+    let folder = Arc::clone(&gateway.folder);
+    let report = gateway.finish();
+    assert!(report.passed, "{report:?}");
+    assert_eq!((report.recorded, report.recorded_failures), (0, 1));
+    assert!(report.partial.is_empty(), "{report:?}");
+    let mut exchanges = folder.exchanges("default");
+    assert_eq!(exchanges.len(), 1);
+    (folder, exchanges.remove(0))
+}
+
+fn failure(exchange: &Value) -> String {
+    let member = |name| exchange["failure"][name].as_str().unwrap();
+    format!("{} {}", member("phase"), member("what"))
+}
+
+#[test]
+fn a_body_that_breaks_off_is_replayed_to_the_byte_and_breaks_off_again() {
+    let cases: [(&[Do], &str, End); 4] = [
+        (&[Do::Read, Do::Send(SIZED)], "body closed", End::Closed),
+        (&[Do::Read, Do::Send(CHUNKED)], "body closed", End::Closed),
+        (
+            &[
+                Do::Read,
+                Do::Send(CHUNKED),
+                Do::Send(b"no size\r\n"),
+                Do::Stall,
+            ],
+            "body malformed",
+            End::Closed,
+        ),
+        (
+            &[Do::Read, Do::Send(SIZED), Do::HalfClose],
+            "body closed",
+            End::Closed,
+        ),
+    ];
+    for (steps, expected, end) in cases {
+        let steps: &'static [Do] = Box::leak(steps.into());
+        let origin = origin(steps);
+        for mode in ["record", "auto"] {
+            let gateway = over(&origin, mode).start();
+            let (live, live_end) = ask(gateway.address, "/", PATIENCE);
+            assert_eq!(live_end, End::Closed);
+            let (folder, exchange) = recorded(gateway);
+            assert_eq!(failure(&exchange), expected);
+            assert_eq!(exchange["response"]["body"]["text"], "half.");
+            let replay = gateway::replay(&folder).set("strict = true").start();
+            for _ in 0..2 {
+                assert_eq!(
+                    ask(replay.address, "/", PATIENCE),
+                    (live.clone(), end),
+                    "{expected}"
+                );
+            }
+            let broken = client::http2(&replay).ask("GET", "/").try_send();
+            assert!(broken.is_err(), "{broken:?}");
+            let report = replay.finish();
+            assert!(report.passed && report.hits == 3, "{report:?}");
+        }
+    }
+}
+
+#[test]
+fn a_reset_is_replayed_as_one_behind_all_that_came_before() {
+    // More than fits into the buffers between two sockets.
+    const MEGABYTES: usize = 8 << 20;
+    let origin = crate::support::origin::new()
+        .route("/", |_| {
+            crate::support::origin::bytes("x".repeat(MEGABYTES))
+        })
+        .start();
+    let gateway = gateway::record(&origin)
+        .section("[limits]\ninline_body = \"16MiB\"")
+        .start();
+    assert_eq!(client::http1(&gateway).get("/").body.len(), MEGABYTES);
+    let folder = Arc::clone(&gateway.folder);
+    gateway.stop();
+    edit(&folder, r#""failure": {"phase": "body", "what": "reset"}"#);
+    let replay = gateway::replay(&folder).start();
+    let (answer, end) = ask(replay.address, "/", PATIENCE);
+    assert_eq!((after_head(&answer).len(), end), (MEGABYTES, End::Reset));
+    assert!(answer.contains(&format!("content-length: {}\r\n", MEGABYTES + 1)));
+    let mut opened = client::http2(&replay).ask("GET", "/").open();
+    let mut came = 0;
+    let broken = loop {
+        match opened.next() {
+            Some(Ok(part)) => came += part.len(),
+            Some(Err(error)) => break error,
+            None => panic!("it came to its end"),
+        }
+    };
+    assert_eq!(came, MEGABYTES, "{broken}");
+    assert_eq!(replay.finish().edited, [1]);
+    let refused = gateway::replay(&folder).set("strict = true").start();
+    assert_eq!(
+        client::http1(&refused).get("/").header("ouli-error"),
+        "cassette"
+    );
+}
+
+/// Writes a member into the first exchange of a cassette.
+fn edit(folder: &Folder, member: &str) {
+    let text = folder.text("default");
+    let edited = text.replacen("  \"digest\"", &format!("  {member},\n  \"digest\""), 1);
+    assert_ne!(text, edited);
+    std::fs::write(folder.cassette("default"), edited).unwrap();
+}
+
+#[test]
+fn a_reset_in_a_body_is_recorded_as_one() {
+    for start in [SIZED, CHUNKED] {
+        let steps: &'static [Do] = match start {
+            SIZED => &[Do::Read, Do::Send(SIZED), Do::Reset],
+            _ => &[Do::Read, Do::Send(CHUNKED), Do::Reset],
+        };
+        let origin = origin(steps);
+        let gateway = over(&origin, "record").start();
+        ask(gateway.address, "/", PATIENCE);
+        let (folder, exchange) = recorded(gateway);
+        assert_eq!(failure(&exchange), "body reset");
+        let part = exchange["response"]["body"]["text"]
+            .as_str()
+            .unwrap_or_default();
+        assert!("half.".starts_with(part));
+        let replay = gateway::replay(&folder).start();
+        let (answer, end) = ask(replay.address, "/", PATIENCE);
+        assert_eq!(end, End::Reset);
+        assert!(
+            answer.starts_with("HTTP/1.1 200") && answer.contains(part),
+            "{answer}"
+        );
+    }
+}
+
+#[test]
+fn what_failed_before_the_head_is_answered_as_it_was() {
+    let cases: [(&'static [Do], &str, u16); 4] = [
+        (&[Do::Read, Do::Reset], "head reset", 502),
+        (&[Do::Read], "head closed", 502),
+        (
+            &[Do::Read, Do::Send(b"nonsense\r\n\r\n"), Do::Stall],
+            "head malformed",
+            502,
+        ),
+        (&[Do::Read, Do::Stall], "head timeout", 504),
+    ];
+    for (steps, expected, status) in cases {
+        let gateway = over(&origin(steps), "record").start();
+        let live = client::http1(&gateway).get("/a");
+        let (folder, exchange) = recorded(gateway);
+        assert_eq!(
+            (live.status, live.header("ouli-error")),
+            (status, "upstream")
+        );
+        assert_eq!(failure(&exchange), expected);
+        assert!(exchange.get("response").is_none());
+        let replay = gateway::replay(&folder).set("strict = true").start();
+        for client in [client::http1(&replay), client::http2(&replay)] {
+            let again = client.get("/a");
+            assert_eq!(
+                (again.status, again.header("ouli-error")),
+                (status, "upstream")
+            );
+            assert!(again.text().contains(expected), "{}", again.text());
+            let other = client.get("/b");
+            assert_eq!(other.header("ouli-error"), "miss");
+        }
+        assert_eq!(replay.finish().hits, 2);
+    }
+}
+
+#[test]
+fn a_client_that_did_not_wait_finds_the_same_silence() {
+    let cases: [(&'static [Do], &str, &str); 2] = [
+        (&[Do::Read, Do::Stall], "head left", ""),
+        (
+            &[Do::Read, Do::Send(SIZED), Do::Stall],
+            "body left",
+            "half.",
+        ),
+    ];
+    for (steps, expected, part) in cases {
+        let gateway = over(&origin(steps), "record");
+        let gateway = gateway.section("connect_timeout = \"1s\"");
+        let gateway = Builder::clone(&gateway).start();
+        let patience = if part.is_empty() { WHILE / 2 } else { WHILE };
+        let (live, end) = ask(gateway.address, "/", patience);
+        assert_eq!((after_head(&live), end), (part, End::Open));
+        let (folder, exchange) = recorded(gateway);
+        assert_eq!(failure(&exchange), expected);
+        let patient = gateway::replay(&folder).start();
+        assert_eq!(ask(patient.address, "/", WHILE), (live.clone(), End::Open));
+        let limits = "[limits]\nstream_idle_timeout = \"200ms\"";
+        let replay = gateway::replay(&folder).section(limits).start();
+        let (answer, end) = ask(replay.address, "/", PATIENCE);
+        if part.is_empty() {
+            assert!(answer.starts_with("HTTP/1.1 504"), "{answer}");
+        } else {
+            assert_eq!((answer, end), (live, End::Closed));
+        }
+    }
+}
+
+#[test]
+fn failures_keep_their_place_among_what_succeeds() {
+    const OK: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+    let scripts = || {
+        let fails: &'static [Do] = &[Do::Read];
+        origins(vec![fails, fails, &[Do::Read, Do::Send(OK)]])
+    };
+    // A client that tries again, in auto, gets further: a failure is not replayed where the
+    // upstream can be asked.
+    let origin = scripts();
+    let gateway = over(&origin, "auto").start();
+    let statuses = |gateway: &Running, count: usize| -> Vec<u16> {
+        let client = client::http1(gateway);
+        (0..count).map(|_| client.get("/").status).collect()
+    };
+    assert_eq!(statuses(&gateway, 4), [502, 502, 200, 200]);
+    assert_eq!(origin.heads().len(), 3);
+    let folder = Arc::clone(&gateway.folder);
+    let report = gateway.finish();
+    assert_eq!(
+        (report.recorded, report.recorded_failures, report.hits),
+        (1, 2, 1)
+    );
+    let replay = gateway::replay(&folder).start();
+    assert_eq!(statuses(&replay, 4), [502, 502, 200, 200]);
+    replay.stop();
+    // The next run in auto replays what was recorded, in its order.
+    let again = gateway::over(&folder, "auto")
+        .upstream(&origin.url())
+        .start();
+    assert_eq!(statuses(&again, 4), [502, 502, 200, 200]);
+    assert_eq!(origin.heads().len(), 3);
+    // Where only a failure is recorded, replay has nothing else to say.
+    let gateway = over(&scripts(), "record").start();
+    client::http1(&gateway).get("/");
+    let (folder, _) = recorded(gateway);
+    assert_eq!(
+        statuses(&gateway::replay(&folder).start(), 3),
+        [502, 502, 502]
+    );
+}
+
+#[test]
+fn an_endpoint_decides_for_itself_and_without_a_word_nothing_is_kept() {
+    let origin = origin(&[Do::Read]);
+    let failures = |top: &str, endpoint: &str| {
+        let gateway = gateway::over(&Arc::new(Folder::new()), "record").upstream(&origin.url());
+        let gateway = gateway.set(top).endpoint(endpoint).start();
+        client::http1(&gateway).get("/");
+        gateway.finish().recorded_failures
+    };
+    assert_eq!(failures("", ""), 0);
+    assert_eq!(failures("record_failures = true", ""), 1);
+    assert_eq!(failures("", "record_failures = true"), 1);
+    assert_eq!(
+        failures("record_failures = true", "record_failures = false"),
+        0
+    );
+}
+
+#[test]
+fn recorded_pauses_are_kept_before_a_failure() {
+    let gateway = over(&origin(&[Do::Read, Do::Stall]), "record").start();
+    client::http1(&gateway).get("/");
+    let (folder, _) = recorded(gateway);
+    let replay = gateway::replay(&folder)
+        .set("timing = \"recorded\"")
+        .start();
+    let start = std::time::Instant::now();
+    assert_eq!(client::http1(&replay).get("/").status, 504);
+    assert!(start.elapsed() >= Duration::from_millis(290));
+    let at_once = gateway::replay(&folder).start();
+    let start = std::time::Instant::now();
+    assert_eq!(client::http1(&at_once).get("/").status, 504);
+    assert!(start.elapsed() < Duration::from_millis(290));
+}

@@ -1,0 +1,9 @@
+//! Upstreams that fail in every way, and what clients, recordings and replays see of it.
+
+mod body;
+mod certificates;
+mod failures;
+mod head;
+mod http2;
+mod peers;
+mod pool;

@@ -1,0 +1,76 @@
+//! Connections that are kept: what is closed meanwhile is not used, and nothing is sent twice.
+
+use std::sync::Arc;
+
+use super::peers::{Do, origins};
+use crate::support::folder::Folder;
+use crate::support::{client, gateway, until};
+
+const OK: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+
+fn passthrough(url: &str) -> gateway::Running {
+    let gateway = gateway::over(&Arc::new(Folder::new()), "passthrough");
+    gateway.upstream(url).start_with(1)
+}
+
+#[test]
+fn a_connection_that_the_upstream_has_closed_is_not_used() {
+    let origin = origins(vec![
+        &[Do::Read, Do::Send(OK)],
+        &[Do::Read, Do::Send(OK), Do::Stall],
+    ]);
+    let gateway = passthrough(&origin.url());
+    assert_eq!(client::http1(&gateway).get("/a").text(), "ok");
+    until("the close", || (origin.done() == 1).then_some(()));
+    let posted = client::http1(&gateway).post("/b", "text/plain", "once");
+    assert_eq!(posted.text(), "ok");
+    assert_eq!(origin.heads().len(), 2);
+}
+
+#[test]
+fn a_request_that_went_out_is_never_sent_again() {
+    // The upstream closes the kept connection just as the second request arrives.
+    let origin = origins(vec![
+        &[Do::Read, Do::Send(OK), Do::Read],
+        &[Do::Read, Do::Send(OK), Do::Stall],
+    ]);
+    let gateway = passthrough(&origin.url());
+    assert_eq!(client::http1(&gateway).get("/a").text(), "ok");
+    let lost = client::http1(&gateway).get("/b");
+    assert_eq!((lost.status, lost.header("ouli-error")), (502, "upstream"));
+    assert_eq!((origin.heads().len(), origin.connections()), (2, 1));
+    // And the next one gets a connection of its own.
+    assert_eq!(client::http1(&gateway).get("/c").text(), "ok");
+    assert_eq!(origin.connections(), 2);
+}
+
+#[test]
+fn bytes_behind_a_response_are_no_answer_to_the_next_request() {
+    const MORE: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok\
+        HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nevil";
+    let origin = origins(vec![
+        &[Do::Read, Do::Send(MORE), Do::Stall],
+        &[Do::Read, Do::Send(OK), Do::Stall],
+    ]);
+    let gateway = passthrough(&origin.url());
+    assert_eq!(client::http1(&gateway).get("/a").text(), "ok");
+    assert_eq!(client::http1(&gateway).get("/b").text(), "ok");
+    assert_eq!(origin.connections(), 2);
+}
+
+#[test]
+fn a_connection_that_broke_off_is_not_used_again() {
+    let origin = origins(vec![
+        &[
+            Do::Read,
+            Do::Send(super::body::CHUNKED),
+            Do::Send(b"no size\r\n"),
+            Do::Stall,
+        ],
+        &[Do::Read, Do::Send(OK), Do::Stall],
+    ]);
+    let gateway = passthrough(&origin.url());
+    assert!(client::http1(&gateway).ask("GET", "/a").try_send().is_err());
+    assert_eq!(client::http1(&gateway).get("/b").text(), "ok");
+    assert_eq!(origin.connections(), 2);
+}
