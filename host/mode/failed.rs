@@ -45,14 +45,21 @@ impl<'a> Waiting<'a> {
         self.known.take().expect("only what consumes it takes this")
     }
 
-    /// It failed.
+    /// It failed. Where that is recorded the whole request is, so what is left of it is read.
     pub(super) async fn failed(mut self, fault: Option<Fault>) {
+        let at = self.since.elapsed();
+        let rest = self.known.as_mut().and_then(|(_, sent)| sent.rest.take());
+        if let Some(rest) = rest {
+            let limit = self.asked.snapshot.config.limits.first_byte_timeout;
+            // One that takes longer is not recorded, since it is not whole.
+            let _ = tokio::time::timeout(limit, rest.read()).await;
+        }
         let Some((request, sent)) = self.known.take() else {
             return;
         };
         match fault {
             Some(fault) if self.asked.endpoint.configured.record_failures => {
-                if let Some(mut delivery) = self.record(fault, request, sent) {
+                if let Some(mut delivery) = self.record((fault, at), request, sent) {
                     poll_fn(|cx| delivery.poll(cx)).await;
                 }
             }
@@ -63,8 +70,13 @@ impl<'a> Waiting<'a> {
         }
     }
 
-    fn record(&self, fault: Fault, request: exchange::Request, sent: Recorded) -> Option<Delivery> {
-        let at = u64::try_from(self.since.elapsed().as_micros()).unwrap_or(u64::MAX);
+    fn record(
+        &self,
+        (fault, at): (Fault, Duration),
+        request: exchange::Request,
+        sent: Recorded,
+    ) -> Option<Delivery> {
+        let at = u64::try_from(at.as_micros()).unwrap_or(u64::MAX);
         let nothing = Taken {
             bytes: Bytes::new(),
             trailers: HeaderMap::new(),
@@ -90,8 +102,9 @@ impl Drop for Waiting<'_> {
         };
         // A call whose client leaves is a conversation that the client ended.
         if self.asked.endpoint.configured.record_failures && sent.log.is_none() {
+            let left = (Fault::new(Phase::Head, What::Left), self.since.elapsed());
             // Nobody is left to be held back for it.
-            drop(self.record(Fault::new(Phase::Head, What::Left), request, sent));
+            drop(self.record(left, request, sent));
         }
     }
 }

@@ -7,10 +7,12 @@ use http::{HeaderMap, Method, Request, Response, Version};
 use http_body::Body as _;
 use http_body_util::{BodyExt, Empty, Full};
 use hyper::body::Incoming;
+use tokio::sync::oneshot;
 
 use super::ExchangeError;
 use super::capture::Shared;
 use super::context::Asked;
+use super::returned::Lent;
 use super::tee::{TeedRequest, Upward};
 use crate::config::Scheme;
 use crate::exchange::forwarding::{self, Rewrite};
@@ -46,7 +48,8 @@ impl Head {
 /// A body to send.
 pub(super) enum Sent {
     Passing(Incoming),
-    Teed(Upward, Shared),
+    /// With the way back, for what an upstream that fails did not take.
+    Teed(Upward, Shared, Option<oneshot::Sender<TeedRequest>>),
     Whole(Bytes),
 }
 
@@ -95,7 +98,7 @@ fn into_body(body: Sent) -> upstream::Body {
     match body {
         Sent::Passing(body) if body.is_end_stream() => none(),
         Sent::Passing(body) => body.map_err(Into::into).boxed_unsync(),
-        Sent::Teed(body, copy) => TeedRequest::new(body, copy)
+        Sent::Teed(body, copy, back) => Lent::new(TeedRequest::new(body, copy), back)
             .map_err(Into::into)
             .boxed_unsync(),
         Sent::Whole(bytes) if bytes.is_empty() => none(),

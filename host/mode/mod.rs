@@ -16,6 +16,7 @@ mod paced;
 mod record;
 mod replay;
 mod respond;
+mod returned;
 mod scratch;
 mod select;
 mod talk;

@@ -18,6 +18,7 @@ use super::failed::Waiting;
 use super::forward::{self, Head, Sent};
 use super::held::Held;
 use super::log::{Log, SharedLog};
+use super::returned::Returned;
 use super::tee::{Tee, Upward};
 use super::unanswered::Unanswered;
 use crate::exchange::stream::Side;
@@ -61,9 +62,12 @@ pub(super) fn sending(asked: &Asked<'_>, head: &Head, body: Upward) -> (Sent, Re
         return (Sent::Whole(Bytes::new()), Recorded::nothing(asked));
     }
     let copy = logged(asked, Side::Client, log.as_ref()).shared();
-    let teed = Sent::Teed(body, Arc::clone(&copy));
+    // The messages of a call may go on until it is answered.
+    let wanted = asked.endpoint.configured.record_failures && log.is_none();
+    let (back, rest) = wanted.then(Returned::channel).unzip();
+    let teed = Sent::Teed(body, Arc::clone(&copy), back);
     let body = RequestBody::Copied(copy);
-    (teed, Recorded { body, log })
+    (teed, Recorded { body, log, rest })
 }
 
 fn logged(asked: &Asked<'_>, side: Side, log: Option<&SharedLog>) -> Capture {
@@ -80,6 +84,8 @@ pub(super) struct Recorded {
     pub(super) body: RequestBody,
     /// The log of a call.
     pub(super) log: Option<SharedLog>,
+    /// What an upstream that fails did not take of the body.
+    pub(super) rest: Option<Returned>,
 }
 
 impl Recorded {
@@ -92,22 +98,26 @@ impl Recorded {
     pub(super) async fn whole(asked: &Asked<'_>, held: &mut Held) -> Self {
         match held.record(asked).await {
             Some(hold) => Self::holding(held.bytes.clone(), hold),
-            None => Self {
-                body: RequestBody::Whole(Err(Lost::no_room())),
-                log: None,
-            },
+            None => Self::known(Err(Lost::no_room())),
         }
     }
 
     fn holding(bytes: Bytes, hold: Hold) -> Self {
-        let body = RequestBody::Whole(Ok(Taken {
+        Self::known(Ok(Taken {
             bytes,
             trailers: HeaderMap::new(),
             hold,
             cut: None,
             fault: None,
-        }));
-        Self { body, log: None }
+        }))
+    }
+
+    fn known(half: Half) -> Self {
+        Self {
+            body: RequestBody::Whole(half),
+            log: None,
+            rest: None,
+        }
     }
 }
 

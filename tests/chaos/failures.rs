@@ -122,7 +122,7 @@ fn a_reset_is_replayed_as_one_behind_all_that_came_before() {
     let refused = gateway::replay(&folder).set("strict = true").start();
     assert_eq!(
         client::http1(&refused).get("/").header("ouli-error"),
-        "cassette"
+        "miss"
     );
 }
 
@@ -194,6 +194,39 @@ fn what_failed_before_the_head_is_answered_as_it_was() {
             assert_eq!(other.header("ouli-error"), "miss");
         }
         assert_eq!(replay.finish().hits, 2);
+    }
+}
+
+#[test]
+fn a_request_is_recorded_whole_though_its_upstream_took_none_or_half_of_it() {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let refused = format!("http://{}", free.local_addr().unwrap());
+    drop(free);
+    let early = origin(&[Do::Read, Do::Reset]);
+    let body = "0123456789".repeat(300_000);
+    for url in [refused, early.url()] {
+        for chunked in [false, true] {
+            let gateway = gateway::over(&Arc::new(Folder::new()), "record").upstream(&url);
+            let gateway = gateway.set("record_failures = true").start();
+            let send = |gateway: &Running, body: &str| {
+                let ask = client::http1(gateway).ask("POST", "/up");
+                let ask = ask.header("content-type", "text/plain");
+                match chunked {
+                    false => ask.body(body),
+                    true => {
+                        let frame = bytes::Bytes::copy_from_slice(body.as_bytes());
+                        ask.frames(vec![hyper::body::Frame::data(frame)])
+                    }
+                }
+                .send()
+            };
+            assert_eq!(send(&gateway, &body).status, 502);
+            let (folder, exchange) = recorded(gateway);
+            assert_eq!(exchange["request"]["body"]["size"], body.len());
+            let replay = gateway::replay(&folder).start();
+            assert_eq!(send(&replay, &body).status, 502);
+            assert_eq!(send(&replay, &body[1..]).header("ouli-error"), "miss");
+        }
     }
 }
 

@@ -1,0 +1,154 @@
+//! What is redacted in a body that broke off, and what policies see of exchanges that failed.
+
+use std::io::Write as _;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::peers::{Do, ask, origin, send};
+use crate::support::folder::Folder;
+use crate::support::gateway;
+use crate::support::plugins::fixture;
+use crate::support::{PATIENCE, client, until};
+
+const CANARY: &str = "cut-canary-5e7d1c";
+
+/// What is recorded of a body of a kind that breaks off, and what a replay gives of it.
+fn recorded(kind: &str, body: &[u8]) -> (Value, Arc<Folder>) {
+    let length = body.len() + 100;
+    let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n{kind}\r\n\r\n");
+    let sent: &'static [u8] = Box::leak([head.as_bytes(), body].concat().into());
+    let origin = origin(Box::leak(vec![Do::Read, Do::Send(sent)].into()));
+    let gateway = gateway::over(&Arc::new(Folder::new()), "record")
+        .upstream(&origin.url())
+        .set("record_failures = true")
+        .section("[redactor]\npointers = [\"/deep/*/pin\"]\nform = [\"pin\"]")
+        .start();
+    ask(gateway.address, "/", PATIENCE);
+    until("the recording", || {
+        let report = gateway.session("default");
+        (report.recorded_failures + report.partial.values().sum::<u64>() == 1).then_some(())
+    });
+    let folder = Arc::clone(&gateway.folder);
+    gateway.stop();
+    for (path, bytes) in folder.files() {
+        let found = memchr::memmem::find(&bytes, CANARY.as_bytes());
+        assert!(found.is_none(), "{} holds it", path.display());
+    }
+    let exchange = folder.exchanges("default").pop().unwrap_or(Value::Null);
+    (exchange["response"]["body"].clone(), folder)
+}
+
+#[test]
+fn secrets_are_found_in_json_that_broke_off() {
+    let json = "content-type: application/json";
+    let text = format!("{{\"deep\": [{{\"pin\": \"{CANARY}\", \"n\": 1}}], \"more\": [1, 2");
+    let (body, _) = recorded(json, text.as_bytes());
+    let expected = text.replace(CANARY, "<pin-1>");
+    assert_eq!(body["text"], expected.as_str());
+    // Cut within the secret itself, behind it, and where a name would follow.
+    for (text, expected) in [
+        (
+            format!("{{\"deep\": [{{\"pin\": \"{CANARY}"),
+            "{\"deep\": [{\"pin\": \"<pin-1>",
+        ),
+        (
+            format!("{{\"deep\": {{\"a\": {{\"pin\": \"{CANARY}\""),
+            "{\"deep\": {\"a\": {\"pin\": \"<pin-1>\"",
+        ),
+        (
+            format!("{{\"password\": \"{CANARY}\", "),
+            "{\"password\": \"<password-1>\", ",
+        ),
+    ] {
+        let (body, _) = recorded(json, text.as_bytes());
+        assert_eq!(body["text"], expected);
+    }
+    // What cannot be read at all is not recorded.
+    let text = format!("{{\"deep\" oops [{{\"pin\": \"{CANARY}");
+    let (body, _) = recorded(json, text.as_bytes());
+    assert_eq!(body, Value::Null);
+}
+
+#[test]
+fn secrets_are_found_in_parts_that_broke_off() {
+    let text = format!(
+        "--b\r\ncontent-disposition: form-data; name=\"pin\"\r\n\r\n{CANARY}\r\n--b\r\n\
+         content-disposition: form-data; name=\"x\"\r\n\r\nhalf"
+    );
+    let (body, _) = recorded(
+        "content-type: multipart/form-data; boundary=b",
+        text.as_bytes(),
+    );
+    let shown = body.to_string();
+    assert!(
+        shown.contains("<pin-1>") && shown.contains("half"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn a_coded_body_that_broke_off_is_decoded_as_far_as_it_came() {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder
+        .write_all(format!("{{\"token\": \"{CANARY}\", \"a\": [").as_bytes())
+        .unwrap();
+    encoder.flush().unwrap();
+    let sent = encoder.get_ref().clone();
+    let kind = "content-type: application/json\r\ncontent-encoding: gzip";
+    let (body, folder) = recorded(kind, &sent);
+    assert_eq!(body["text"], "{\"token\": \"<token-1>\", \"a\": [");
+    let replay = gateway::replay(&folder).start();
+    let mut opened = client::http1(&replay)
+        .ask("GET", "/")
+        .header("accept-encoding", "gzip")
+        .open();
+    let mut decoder = flate2::write::GzDecoder::new(Vec::new());
+    loop {
+        match opened.next() {
+            Some(Ok(part)) => decoder.write_all(&part).unwrap(),
+            Some(Err(_)) => break,
+            None => panic!("it came to its end"),
+        }
+    }
+    decoder.flush().unwrap();
+    assert_eq!(decoder.get_ref(), b"{\"token\": \"<token-1>\", \"a\": [");
+    // And without the coding for who does not take it.
+    let request = "GET / HTTP/1.1\r\nhost: a\r\naccept-encoding: identity\r\n\r\n";
+    let (plain, _) = send(replay.address, request, PATIENCE);
+    assert!(!plain.contains("content-encoding"), "{plain}");
+    assert!(plain.ends_with("\"a\": ["), "{plain}");
+}
+
+#[test]
+fn policies_see_how_it_failed_and_that_there_was_no_response() {
+    let tags = |steps| {
+        let origin = origin(steps);
+        let gateway = gateway::over(&Arc::new(Folder::new()), "record")
+            .upstream(&origin.url())
+            .set("record_failures = true")
+            .plugin("policy.wasm", &fixture("asked-policy"))
+            .section("[policy]\nskip_status = [\"500-599\"]")
+            .start();
+        ask(gateway.address, "/", std::time::Duration::from_millis(300));
+        let report = until("the end of the exchange", || {
+            let report = gateway.session("default");
+            let sum = report.recorded_failures + report.skipped.values().sum::<u64>();
+            (sum == 1).then_some(report)
+        });
+        let folder = Arc::clone(&gateway.folder);
+        gateway.stop();
+        (folder.exchanges("default").pop(), report)
+    };
+    let (reset, _) = tags(&[Do::Read, Do::Reset]);
+    let reset = reset.unwrap();
+    assert_eq!(reset["tags"]["failure"], "head reset");
+    assert_eq!(reset["tags"]["answered"], "no");
+    let (half, _) = tags(&[Do::Read, Do::Send(super::body::SIZED)]);
+    let half = half.unwrap();
+    assert_eq!(half["tags"]["failure"], "body closed");
+    assert_eq!(half["tags"]["answered"], "yes");
+    let (none, report) = tags(&[Do::Read]);
+    assert!(none.is_none());
+    assert_eq!(report.skipped["closed without a word"], 1);
+}
