@@ -9,8 +9,8 @@ use crate::exchange::{Content, Exchange, Fault, Fields};
 /// The digest of an exchange as it stands in a cassette: `sha256:` and 32 hex digits.
 ///
 /// It covers names and values with their lengths, and bodies by their size and SHA-256, so that
-/// neither the layout of the file nor the place of a body counts. Nor do the times of a stream or a failure, so
-/// that the same conversation has the same digest when it is recorded again.
+/// neither the layout of the file nor the place of a body counts. Nor do the times of a stream
+/// or a failure, so that the same conversation has the same digest when it is recorded again.
 pub fn digest(exchange: &Exchange) -> String {
     let Exchange {
         endpoint,

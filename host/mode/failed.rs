@@ -1,5 +1,5 @@
-//! Exchanges that fail before the head of a response: recorded where that is asked for, and replayed
-//! as they were.
+//! Exchanges that fail before the head of a response: recorded where that is asked for, and
+//! replayed as they were.
 
 use std::future::poll_fn;
 use std::time::{Duration, Instant};

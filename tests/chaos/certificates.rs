@@ -7,7 +7,7 @@ use rustls::crypto::ring;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
 use crate::support::folder::Folder;
-use crate::support::{client, gateway, origin, tls};
+use crate::support::{client, gateway, origin, spawn, tls, wait_for};
 
 /// A server with a certificate of its own for this name and time, and the certificate in PEM.
 fn server(name: &str, years: (i32, i32)) -> (Arc<ServerConfig>, String) {
@@ -81,4 +81,37 @@ fn an_upstream_that_speaks_no_tls_is_told() {
         (answer.status, answer.header("ouli-error")),
         (502, "upstream")
     );
+}
+
+#[test]
+fn a_body_without_length_is_whole_only_where_tls_was_closed() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let recorded = |closes: bool| {
+        let identity = tls::identity();
+        let acceptor = tokio_rustls::TlsAcceptor::from(identity.server(&["http/1.1"]));
+        let address = wait_for("the origin", async move {
+            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let address = listener.local_addr().unwrap();
+            spawn(async move {
+                let (stream, _) = listener.accept().await.unwrap();
+                let mut stream = acceptor.accept(stream).await.unwrap();
+                while stream.read_u8().await.is_ok_and(|byte| byte != b'\n') {}
+                let answer = b"HTTP/1.1 200 OK\r\n\r\nall of it, or is it";
+                stream.write_all(answer).await.unwrap();
+                stream.flush().await.unwrap();
+                if closes {
+                    stream.shutdown().await.unwrap();
+                }
+            });
+            address
+        });
+        let folder = Arc::new(Folder::new());
+        std::fs::write(folder.path().join("ca.pem"), &identity.pem).unwrap();
+        let gateway = gateway::over(&folder, "record").upstream(&format!("https://{address}"));
+        let gateway = gateway.endpoint("upstream_ca = \"ca.pem\"").start();
+        let answer = client::http1(&gateway).ask("GET", "/").try_send();
+        (answer.is_ok(), gateway.finish().recorded)
+    };
+    assert_eq!(recorded(true), (true, 1));
+    assert_eq!(recorded(false), (false, 0));
 }

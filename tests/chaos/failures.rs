@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::body::{CHUNKED, SIZED};
 use super::peers::{Do, End, Origin, after_head, ask, origin, origins};
+use crate::support::binary::program;
 use crate::support::folder::Folder;
 use crate::support::gateway::{self, Builder, Running};
 use crate::support::{PATIENCE, client, until};
@@ -337,4 +338,34 @@ fn recorded_pauses_are_kept_before_a_failure() {
     let start = std::time::Instant::now();
     assert_eq!(client::http1(&at_once).get("/").status, 504);
     assert!(start.elapsed() < Duration::from_millis(290));
+}
+
+#[test]
+fn failures_are_listed_and_shown() {
+    let gateway = over(&origin(&[Do::Read, Do::Send(SIZED)]), "record").start();
+    ask(gateway.address, "/half", PATIENCE);
+    let (folder, _) = recorded(gateway);
+    folder.write_config("cassettes = \"cassettes\"\n");
+    let run = |arguments: &[&str]| program(&folder, arguments).run().stdout;
+    let listed = run(&["cassette", "list"]);
+    assert!(
+        listed.starts_with("default  1 exchanges (1 failed), "),
+        "{listed}"
+    );
+    let shown = run(&["cassette", "show", "default"]);
+    assert!(
+        shown.contains("GET /half  200  failed: body closed  0 B -> 5 B"),
+        "{shown}"
+    );
+    let gateway = over(&origin(&[Do::Read]), "record").start();
+    ask(gateway.address, "/none", PATIENCE);
+    let (folder, _) = recorded(gateway);
+    folder.write_config("cassettes = \"cassettes\"\n");
+    let shown = program(&folder, &["cassette", "show", "default"])
+        .run()
+        .stdout;
+    assert!(
+        shown.contains("GET /none  failed: head closed  0 B -> 0 B"),
+        "{shown}"
+    );
 }

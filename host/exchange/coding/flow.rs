@@ -68,8 +68,10 @@ pub fn part(
     let mut found = Vec::with_capacity(ends.len());
     for end in ends.iter().copied().chain([raw.len() as u64]) {
         let end = usize::try_from(end).unwrap_or(usize::MAX).min(raw.len());
-        let written = chain
-            .write_all(raw.get(from..end).unwrap_or_default())
+        // Brotli's decoder gives out so much for each write and keeps the rest back.
+        let mut few = raw.get(from..end).unwrap_or_default().chunks(FEW);
+        let written = few
+            .try_for_each(|few| chain.write_all(few))
             .and_then(|()| chain.flush());
         if let Some(fault) = fault.take() {
             return Err(fault);
@@ -83,6 +85,9 @@ pub fn part(
     let whole = came.take();
     Ok((whole.into(), found))
 }
+
+/// Bytes that are decoded together of what broke off.
+const FEW: usize = 64;
 
 /// Keeps what is written to it, within bounds.
 struct Bounded {

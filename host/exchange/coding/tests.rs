@@ -108,6 +108,45 @@ fn bombs_stop_at_the_bounds() {
 }
 
 #[test]
+fn a_body_that_broke_off_is_decoded_as_far_as_it_came() {
+    let plain = text();
+    let mut lists: Vec<Vec<Coding>> = Coding::ALL.iter().map(|coding| vec![*coding]).collect();
+    lists.push(vec![Coding::Deflate, Coding::Brotli]);
+    for list in lists {
+        let coded = encode(&plain, &list).unwrap();
+        for size in [0, 1, 2, 10, coded.len() / 2, coded.len() - 1] {
+            let cut = coded.slice(..size);
+            let middle = size as u64 / 2;
+            let (came, ends) = part(&cut, &[middle, size as u64], &list, BOUNDS).unwrap();
+            assert!(plain.starts_with(&came), "{list:?} {size}");
+            assert_eq!(ends[1], came.len() as u64, "{list:?} {size}");
+            assert!(ends[0] <= ends[1]);
+            // Zstandard has blocks of 128 KiB, which are decoded whole.
+            let half = size == coded.len() - 1;
+            assert!(
+                !half || came.len() > plain.len() / 3,
+                "{list:?} {}",
+                came.len()
+            );
+        }
+        let zeros = encode(&vec![0; 3 << 20], &list).unwrap();
+        let bomb = part(&zeros, &[], &list, BOUNDS);
+        assert!(matches!(bomb, Err(CodingError::Ratio(100))), "{list:?}");
+        let small = Bounds {
+            bytes: 1000,
+            ..BOUNDS
+        };
+        let large = part(&coded, &[], &list, small);
+        assert!(
+            matches!(large, Err(CodingError::TooLarge(1000))),
+            "{list:?}"
+        );
+    }
+    let garbage = Bytes::from_static(b"\x1f\x8b\x08\0\0\0\0\0\0\0 no gzip at all, truly");
+    assert!(part(&garbage, &[], &[Coding::Gzip], BOUNDS).is_err());
+}
+
+#[test]
 fn lists_of_codings_are_read() {
     let cases: [(&str, &[Coding]); 5] = [
         ("", &[]),
