@@ -10,6 +10,7 @@ use super::context::{Asked, Live};
 use super::delivery::{self, Delivery};
 use super::log::SharedLog;
 use crate::config::OnRecorderFull;
+use crate::exchange::failure::What;
 use crate::exchange::redaction::Guard;
 use crate::exchange::stream::Ending;
 use crate::exchange::{self, Content, Failure, Fields};
@@ -102,12 +103,16 @@ impl Draft {
     }
 
     /// The failure of a body that broke off, where failures are recorded. Conversations say by
-    /// themselves how they ended.
+    /// themselves how they ended, and to leave a stream is how its client ends it.
     fn broken(&self, response: &Taken) -> Option<Failure> {
         let fault = response.fault.filter(|_| self.records_failures)?;
-        let is_body = !matches!(self.flow, Some((Kind::Grpc | Kind::WebSocket, _)));
+        let failed = match &self.flow {
+            Some((Kind::Grpc | Kind::WebSocket, _)) => false,
+            Some((Kind::Body(Some(_)), _)) => fault.what != What::Left,
+            Some((Kind::Body(None), _)) | None => true,
+        };
         let at = u64::try_from(self.since.elapsed().as_micros()).unwrap_or(u64::MAX);
-        is_body.then_some(Failure { fault, at })
+        failed.then_some(Failure { fault, at })
     }
 
     /// Only of a stream a part is worth something: its units are whole, and it is said how it

@@ -7,7 +7,8 @@ use crate::support::folder::Folder;
 use crate::support::{PATIENCE, client, gateway, until};
 
 const UPGRADE: &str = "GET /chat HTTP/1.1\r\nhost: a\r\nupgrade: websocket\r\n\
-    connection: upgrade\r\nsec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    connection: upgrade\r\nsec-websocket-version: 13\r\n\
+    sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 
 fn recorded(gateway: gateway::Running) -> Arc<Folder> {
     until("the recording", || {

@@ -369,3 +369,17 @@ fn failures_are_listed_and_shown() {
         "{shown}"
     );
 }
+
+#[test]
+fn a_client_that_leaves_a_stream_makes_no_failure() {
+    const EVENTS: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\ndata: 1\n\n";
+    let gateway = over(&origin(&[Do::Read, Do::Send(EVENTS), Do::Stall]), "record").start();
+    let (_, end) = ask(gateway.address, "/", WHILE);
+    assert_eq!(end, End::Open);
+    until("the recording", || {
+        (gateway.session("default").recorded == 1).then_some(())
+    });
+    let folder = Arc::clone(&gateway.folder);
+    assert_eq!(gateway.finish().recorded_failures, 0);
+    assert_eq!(folder.exchanges("default")[0]["stream"]["ended"], "client");
+}

@@ -152,3 +152,24 @@ fn policies_see_how_it_failed_and_that_there_was_no_response() {
     assert!(none.is_none());
     assert_eq!(report.skipped["closed without a word"], 1);
 }
+
+#[test]
+fn secrets_are_found_in_the_last_event_of_a_stream_that_broke_off() {
+    for (kind, before) in [
+        (
+            "content-type: text/event-stream",
+            "data: {\"n\": 1}\n\ndata: ",
+        ),
+        ("content-type: application/x-ndjson", "{\"n\": 1}\n"),
+    ] {
+        let text = format!("{before}{{\"deep\": [{{\"pin\": \"{CANARY}\", \"n\": [1");
+        let (body, folder) = recorded(kind, text.as_bytes());
+        let expected = text.replace(CANARY, "<pin-1>");
+        let lines: Vec<_> = body["text"].as_array().unwrap().iter().collect();
+        let shown: String = lines.iter().map(|line| line.as_str().unwrap()).collect();
+        assert_eq!(shown, expected, "{kind}");
+        let replay = gateway::replay(&folder).start();
+        let (answer, _) = ask(replay.address, "/", PATIENCE);
+        assert!(answer.ends_with(&expected), "{answer}");
+    }
+}

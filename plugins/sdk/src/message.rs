@@ -110,7 +110,8 @@ impl Message {
     }
 
     /// What has no getter of its own: `endpoint`, `session`, `side` (`client` or `server`: who sent
-    /// it). None where the name is unknown.
+    /// it), and in `decide` `failure`, where the exchange failed: how far it came and what
+    /// happened, as `head reset` or `body timeout`. None where the name is unknown.
     #[must_use]
     pub fn attribute(&self, name: &str) -> Option<String> {
         self.0.attribute(name)
