@@ -9,7 +9,7 @@ use http_body::{Body, Frame, SizeHint};
 
 use super::context::{Lasting, Live};
 use super::last::{Last, Seen};
-use super::paced::Paced;
+use super::paced::{Paced, Polled};
 use super::respond::Asks;
 use super::talk::Frames;
 use super::tee::Tee;
@@ -24,6 +24,8 @@ pub struct Outgoing {
     lasts: bool,
     /// What ends it where the gateway stops.
     last: Option<Last>,
+    /// What it breaks with, once what came before has left: a connection that breaks forgets it.
+    broken: Option<Fault>,
     busy: Option<Busy>,
     _permit: Option<Turn>,
     _lasting: Option<Lasting>,
@@ -88,6 +90,7 @@ impl Outgoing {
             source,
             lasts: false,
             last: None,
+            broken: None,
             busy: None,
             _permit: None,
             _lasting: None,
@@ -137,9 +140,24 @@ impl Outgoing {
     }
 }
 
+/// What a body breaks with.
+type Fault = Box<dyn std::error::Error + Send + Sync>;
+
+/// Puts a fault off until the connection has been looked after once.
+fn later(broken: &mut Option<Fault>, cx: &mut Context<'_>, polled: Polled) -> Polled {
+    match polled {
+        Poll::Ready(Some(Err(fault))) => {
+            *broken = Some(fault);
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        }
+        other => other,
+    }
+}
+
 impl Body for Outgoing {
     type Data = Bytes;
-    type Error = Box<dyn std::error::Error + Send + Sync>;
+    type Error = Fault;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
@@ -147,6 +165,9 @@ impl Body for Outgoing {
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         self.look_at_stop(cx);
         let outgoing = &mut *self;
+        if let Some(fault) = outgoing.broken.take() {
+            return Poll::Ready(Some(Err(fault)));
+        }
         match &mut outgoing.source {
             Source::Whole {
                 bytes, trailers, ..
@@ -157,8 +178,14 @@ impl Body for Outgoing {
                 };
                 Poll::Ready(frame.map(Ok))
             }
-            Source::Passing(body) => Pin::new(body).poll_frame(cx).map_err(Into::into),
-            Source::Teed(tee) => Pin::new(&mut **tee).poll_frame(cx).map_err(Into::into),
+            Source::Passing(body) => {
+                let polled = Pin::new(body).poll_frame(cx).map_err(Into::into);
+                later(&mut outgoing.broken, cx, polled)
+            }
+            Source::Teed(tee) => {
+                let polled = Pin::new(&mut **tee).poll_frame(cx).map_err(Into::into);
+                later(&mut outgoing.broken, cx, polled)
+            }
             Source::Paced(paced) => {
                 let polled = paced.poll(cx);
                 if let (Poll::Ready(Some(Err(_))), Some(busy)) = (&polled, &outgoing.busy)
@@ -177,6 +204,7 @@ impl Body for Outgoing {
             Source::Whole {
                 bytes, trailers, ..
             } => bytes.is_none() && trailers.is_none(),
+            Source::Passing(_) | Source::Teed(_) if self.broken.is_some() => false,
             Source::Passing(body) => body.is_end_stream(),
             Source::Teed(tee) => tee.is_end_stream(),
             Source::Paced(_) | Source::Talk(_) => false,
