@@ -117,11 +117,15 @@ pub(super) async fn again(asked: &Asked<'_>, failure: Failure) -> ExchangeError 
     ExchangeError::Recorded(failure.fault)
 }
 
-/// Waits until a failure is due.
+/// Waits until a failure is due; where the gateway stops, it is due at once.
 pub(super) async fn pause(asked: &Asked<'_>, failure: Failure) {
     let due = due(asked, failure);
     if !due.is_zero() {
-        tokio::time::sleep(due).await;
+        let mut stop = asked.gate.live.drain.stop();
+        tokio::select! {
+            () = tokio::time::sleep(due) => {}
+            () = stop.begun() => {}
+        }
     }
 }
 

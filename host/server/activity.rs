@@ -223,7 +223,7 @@ mod tests {
     #[test]
     fn a_connection_is_quiet_from_the_begin_of_a_stop_on() {
         let (_slots, slot) = slots();
-        let activity = Activity::new(slot);
+        let activity = Activity::new(slot, Arc::default());
         let (now, later) = (Duration::ZERO, Duration::from_secs(60));
         assert!(!activity.is_quiet_for(now));
         activity.begin_stop();

@@ -52,7 +52,7 @@ mod tests {
 
     fn activity() -> Arc<Activity> {
         let slots = Arc::new(Semaphore::new(1));
-        Activity::new(slots.try_acquire_owned().unwrap())
+        Activity::new(slots.try_acquire_owned().unwrap(), Arc::default())
     }
 
     fn says_close(activity: &Activity, status: u16) -> bool {

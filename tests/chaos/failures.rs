@@ -383,3 +383,40 @@ fn a_client_that_leaves_a_stream_makes_no_failure() {
     assert_eq!(gateway.finish().recorded_failures, 0);
     assert_eq!(folder.exchanges("default")[0]["stream"]["ended"], "client");
 }
+
+#[test]
+fn a_body_that_stalls_is_broken_off_and_replayed_as_silence() {
+    let origin = origin(&[Do::Read, Do::Send(SIZED), Do::Stall]);
+    for mode in ["record", "auto"] {
+        let gateway = gateway::over(&Arc::new(Folder::new()), mode)
+            .upstream(&origin.url())
+            .set("record_failures = true")
+            .section("[limits]\nupstream_body_idle_timeout = \"200ms\"")
+            .start();
+        let (live, end) = ask(gateway.address, "/", PATIENCE);
+        assert_eq!((after_head(&live), end), ("half.", End::Closed));
+        let (folder, exchange) = recorded(gateway);
+        assert_eq!(failure(&exchange), "body timeout");
+        let replay = gateway::replay(&folder).start();
+        assert_eq!(ask(replay.address, "/", WHILE), (live, End::Open));
+    }
+}
+
+#[test]
+fn a_stop_waits_for_no_silence() {
+    let gateway = over(&origin(&[Do::Read, Do::Stall]), "record").start();
+    ask(gateway.address, "/", WHILE / 2);
+    let (folder, exchange) = recorded(gateway);
+    assert_eq!(failure(&exchange), "head left");
+    let replay = gateway::replay(&folder).start();
+    let address = replay.address;
+    let waiting = std::thread::spawn(move || ask(address, "/", PATIENCE));
+    until("the request", || {
+        (replay.session("default").hits == 1).then_some(())
+    });
+    let start = std::time::Instant::now();
+    replay.stop();
+    assert!(start.elapsed() < Duration::from_secs(10));
+    let (answer, _) = waiting.join().unwrap();
+    assert!(answer.starts_with("HTTP/1.1 504"), "{answer}");
+}
