@@ -14,6 +14,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::breaker::Breaker;
+use super::strict::Lines;
 
 /// Shared by a connection's socket, its requests and its task.
 #[derive(Debug)]
@@ -29,6 +30,8 @@ pub(super) struct Activity {
     http2: AtomicBool,
     /// Milliseconds from `opened` to the begin of a stop, plus one; 0 while there is none.
     stopping_since: AtomicU64,
+    /// It is a tunnel now.
+    switched: AtomicBool,
     /// The connection's slot. It is free again once the connection has ended and so has every
     /// request, since a tunnel outlives the connection that it was asked for on.
     _slot: OwnedSemaphorePermit,
@@ -48,6 +51,7 @@ impl Activity {
             head_since: AtomicU64::new(0),
             http2: AtomicBool::new(false),
             stopping_since: AtomicU64::new(0),
+            switched: AtomicBool::new(false),
             _slot: slot,
             breaker,
         })
@@ -57,6 +61,11 @@ impl Activity {
         self.requests.fetch_add(1, Ordering::Relaxed);
         self.head_since.store(0, Ordering::Relaxed);
         Busy(Arc::clone(self))
+    }
+
+    /// From here on the connection is a tunnel.
+    pub(super) fn switch(&self) {
+        self.switched.store(true, Ordering::Relaxed);
     }
 
     /// True where the connection is idle, or busy with one head, for too long.
@@ -142,11 +151,16 @@ impl Drop for Busy {
 pub(super) struct Watched<S> {
     socket: S,
     activity: Arc<Activity>,
+    lines: Lines,
 }
 
 impl<S> Watched<S> {
     pub(super) fn new(socket: S, activity: Arc<Activity>) -> Self {
-        Self { socket, activity }
+        Self {
+            socket,
+            activity,
+            lines: Lines::new(),
+        }
     }
 }
 
@@ -156,10 +170,20 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
         cx: &mut Context<'_>,
         target: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if self.lines.refuse(target) {
+            return Poll::Ready(Ok(()));
+        }
         let before = target.filled().len();
         let result = Pin::new(&mut self.socket).poll_read(cx, target);
         if target.filled().len() > before {
             self.activity.received();
+            if self.activity.switched.load(Ordering::Relaxed) {
+                self.lines.end();
+            }
+            if let Err(sound) = self.lines.see(&target.filled()[before..]) {
+                target.set_filled(before + sound);
+                self.lines.refuse(target);
+            }
         }
         result
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response, Version};
+use http::{Request, Response, StatusCode, Version};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -82,6 +82,9 @@ async fn speak<S: Respond>(
         let busy = activity.begin();
         async move {
             let response = door.respond.respond(request, busy).await;
+            if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+                activity.switch();
+            }
             Ok::<_, Infallible>(ending::last_of(&activity, response))
         }
     });

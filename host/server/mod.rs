@@ -7,6 +7,7 @@ mod connection;
 mod ending;
 mod listener;
 mod refusal;
+mod strict;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

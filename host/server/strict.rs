@@ -1,0 +1,334 @@
+//! Looks at the bytes of HTTP/1.1 before they are parsed, and stops at what other servers could
+//! read in another way (RFC 9112): lines that end with LF alone, a length beside a transfer coding,
+//! codings other than `chunked`, and sizes of chunks with more than digits and extensions.
+//!
+//! The parser is then given a head that it refuses with 400, or the end of the connection within a
+//! body. What it finds wrong by itself is not looked for here.
+
+use tokio::io::ReadBuf;
+
+/// Bytes of a line that are kept until its end, at most: the fields that frame a body are shorter.
+const LINE: usize = 256;
+
+/// What HTTP/2 begins with; it has no lines.
+const HTTP2: &[u8] = b"PRI * HTTP/2.0\r\n";
+
+/// What no head goes on with, and the end of one, so that it is not waited for.
+const REFUSED: &[u8] = b"\0\r\n\r\n";
+
+/// Where a connection is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum At {
+    /// Between two requests.
+    Start,
+    /// Within a head.
+    Head,
+    /// So many bytes of a body are missing.
+    Body(u64),
+    /// Within the line of a chunk's size.
+    Size,
+    /// So many bytes of a chunk are missing, its end of line included.
+    Chunk(u64),
+    /// After the last chunk.
+    Trailers,
+    /// It speaks something else from here on.
+    Other,
+    /// What came was wrong.
+    Wrong,
+}
+
+/// What one connection has sent.
+#[derive(Debug)]
+pub(super) struct Lines {
+    at: At,
+    /// The line that is on its way, as far as it is kept.
+    line: Vec<u8>,
+    /// The line is longer than what is kept of it.
+    cut: bool,
+    /// What the head says of the body.
+    length: Option<u64>,
+    chunked: bool,
+    /// What the parser is yet to be given, once something is wrong.
+    refusal: &'static [u8],
+}
+
+impl Lines {
+    pub(super) fn new() -> Self {
+        Self {
+            at: At::Start,
+            line: Vec::new(),
+            cut: false,
+            length: None,
+            chunked: false,
+            refusal: &[],
+        }
+    }
+
+    /// The connection has become a tunnel.
+    pub(super) fn end(&mut self) {
+        self.at = At::Other;
+        self.line = Vec::new();
+    }
+
+    /// Looks at bytes that came.
+    ///
+    /// # Errors
+    /// How many of them are sound, where something is wrong. Nothing of what follows is to be
+    /// parsed but what [`Self::refuse`] gives.
+    pub(super) fn see(&mut self, bytes: &[u8]) -> Result<(), usize> {
+        let mut seen = 0;
+        while let Some(rest) = bytes.get(seen..).filter(|rest| !rest.is_empty()) {
+            seen += match self.at {
+                At::Other => return Ok(()),
+                At::Wrong => return Err(seen),
+                At::Body(missing) => self.skip(missing, rest.len(), At::Body, At::Start),
+                At::Chunk(missing) => self.skip(missing, rest.len(), At::Chunk, At::Size),
+                At::Start | At::Head | At::Size | At::Trailers => self.take(rest),
+            };
+        }
+        // The end of a line that is wrong is not passed on.
+        if self.at == At::Wrong {
+            Err(seen)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Gives the parser what it refuses, and the end after that. False where nothing is wrong.
+    pub(super) fn refuse(&mut self, target: &mut ReadBuf<'_>) -> bool {
+        let most = self.refusal.len().min(target.remaining());
+        target.put_slice(&self.refusal[..most]);
+        self.refusal = &self.refusal[most..];
+        self.at == At::Wrong
+    }
+
+    fn skip(&mut self, missing: u64, here: usize, within: fn(u64) -> At, after: At) -> usize {
+        let most = usize::try_from(missing).unwrap_or(usize::MAX).min(here);
+        let left = missing - most as u64;
+        self.at = if left == 0 { after } else { within(left) };
+        most
+    }
+
+    /// Takes bytes up to and with the end of a line; without it where the line is wrong.
+    fn take(&mut self, bytes: &[u8]) -> usize {
+        let end = bytes.iter().position(|byte| *byte == b'\n');
+        let taken = end.map_or(bytes.len(), |end| end + 1);
+        self.keep(&bytes[..taken]);
+        if end.is_none() {
+            return taken;
+        }
+        let is_head = matches!(self.at, At::Start | At::Head);
+        let is_sound = self.line.ends_with(b"\r\n") && self.whole();
+        self.line.clear();
+        self.cut = false;
+        if self.at == At::Start {
+            // An idle connection keeps no memory for lines.
+            self.line = Vec::new();
+        }
+        if is_sound {
+            return taken;
+        }
+        self.at = At::Wrong;
+        self.refusal = if is_head { REFUSED } else { &[] };
+        taken - 1
+    }
+
+    /// Keeps the start of a line, and its last two bytes, which tell how it ends.
+    fn keep(&mut self, bytes: &[u8]) {
+        let room = LINE.saturating_sub(self.line.len());
+        if bytes.len() <= room {
+            self.line.extend_from_slice(bytes);
+            return;
+        }
+        self.cut = true;
+        self.line.extend_from_slice(&bytes[..room]);
+        self.line
+            .extend_from_slice(&bytes[room.max(bytes.len().saturating_sub(2))..]);
+        let last = self.line.len().saturating_sub(2).max(LINE);
+        self.line.drain(LINE..last);
+    }
+
+    /// Goes on after a line that ended well. False where it is wrong.
+    fn whole(&mut self) -> bool {
+        let is_empty = self.line.len() == 2;
+        match self.at {
+            At::Start if is_empty => true,
+            At::Start if self.line == HTTP2 => {
+                self.at = At::Other;
+                true
+            }
+            At::Start => {
+                (self.length, self.chunked) = (None, false);
+                self.at = At::Head;
+                true
+            }
+            At::Head if is_empty => self.head_ended(),
+            At::Head => self.field(),
+            At::Size => self.size(),
+            At::Trailers => {
+                if is_empty {
+                    self.at = At::Start;
+                }
+                true
+            }
+            At::Body(_) | At::Chunk(_) | At::Other | At::Wrong => true,
+        }
+    }
+
+    /// RFC 9112, section 6.3.
+    fn head_ended(&mut self) -> bool {
+        self.at = match (self.length, self.chunked) {
+            (Some(_), true) => return false,
+            (None, true) => At::Size,
+            (None | Some(0), false) => At::Start,
+            (Some(length), false) => At::Body(length),
+        };
+        true
+    }
+
+    fn field(&mut self) -> bool {
+        let colon = self.line.iter().position(|byte| *byte == b':');
+        let Some((name, value)) = colon.map(|colon| self.line.split_at(colon)) else {
+            return true;
+        };
+        let value = value[1..].trim_ascii();
+        if name.eq_ignore_ascii_case(b"transfer-encoding") {
+            let is_first = !std::mem::replace(&mut self.chunked, true);
+            return is_first && !self.cut && value.eq_ignore_ascii_case(b"chunked");
+        }
+        if name.eq_ignore_ascii_case(b"content-length") {
+            let length = if self.cut { None } else { number(value, 10) };
+            let is_same = self.length.is_none() || self.length == length;
+            self.length = length;
+            return length.is_some() && is_same;
+        }
+        true
+    }
+
+    /// RFC 9112, section 7.1. Extensions longer than what is kept of a line are refused.
+    fn size(&mut self) -> bool {
+        let line = &self.line[..self.line.len() - 2];
+        let digits = line
+            .iter()
+            .take_while(|byte| byte.is_ascii_hexdigit())
+            .count();
+        let (digits, extensions) = line.split_at(digits);
+        let spaces = extensions
+            .iter()
+            .take_while(|byte| matches!(byte, b' ' | b'\t'))
+            .count();
+        let is_text = |byte: &u8| *byte == b'\t' || (*byte >= b' ' && *byte != 0x7f);
+        let is_extension = extensions.is_empty() || extensions.get(spaces) == Some(&b';');
+        if self.cut || !is_extension || !extensions.iter().all(is_text) {
+            return false;
+        }
+        let size = number(digits, 16).and_then(|size| match size {
+            0 => Some(At::Trailers),
+            size => size.checked_add(2).map(At::Chunk),
+        });
+        self.at = size.unwrap_or(self.at);
+        size.is_some()
+    }
+}
+
+fn number(digits: &[u8], radix: u32) -> Option<u64> {
+    let text = std::str::from_utf8(digits).ok()?;
+    let starts_well = text.starts_with(|first: char| first.is_digit(radix));
+    u64::from_str_radix(text, radix)
+        .ok()
+        .filter(|_| starts_well)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEAD: &str = "POST / HTTP/1.1\r\nHost: x\r\n";
+
+    /// What of these bytes passes, and whether all of it does, whatever reads cut them into.
+    fn seen(bytes: &[u8]) -> (usize, bool) {
+        let mut all = Vec::new();
+        for size in [bytes.len(), 1, 2, 3, 7] {
+            let (mut lines, mut passed) = (Lines::new(), 0);
+            let sound = bytes.chunks(size).try_for_each(|piece| {
+                let seen = lines.see(piece);
+                passed += seen.err().unwrap_or(piece.len());
+                seen
+            });
+            all.push((passed, sound.is_ok()));
+        }
+        all.dedup();
+        assert_eq!(all.len(), 1, "{}: {all:?}", bytes.escape_ascii());
+        all[0]
+    }
+
+    #[test]
+    fn sound_requests_pass() {
+        let long = format!("X: {}\r\n\r\n", "y".repeat(1000));
+        let requests = [
+            "\r\n",
+            "Content-Length: 3\r\n\r\na\nb",
+            "Transfer-Encoding: Chunked\r\n\r\n3;x=y\r\na\nb\r\n0\r\nX: y\r\n\r\n",
+            long.as_str(),
+        ];
+        let all: String = requests.map(|rest| format!("{HEAD}{rest}")).concat();
+        assert_eq!(seen(all.as_bytes()), (all.len(), true));
+    }
+
+    #[test]
+    fn what_is_doubtful_does_not_pass() {
+        let chunked = "Transfer-Encoding: chunked\r\n";
+        let long = |text: &str| text.repeat(1000);
+        let cases = [
+            ("\n".to_owned(), 0),
+            ("X: y\n".to_owned(), 4),
+            (format!("X: {}\n", long("y")), 1003),
+            ("Transfer-Encoding: gzip\r\n".to_owned(), 24),
+            (
+                format!("Transfer-Encoding: chunked{}x\r\n", long(" ")),
+                1028,
+            ),
+            (format!("{chunked}{chunked}"), 55),
+            (format!("{chunked}Content-Length: 3\r\n\r\n"), 48),
+            ("Content-Length: 3\r\nContent-Length: 4\r\n".to_owned(), 37),
+            ("Content-Length: +3\r\n".to_owned(), 19),
+            (format!("Content-Length: {}3\r\n", long("0")), 1018),
+            (format!("{chunked}\r\n3 \r\nabc"), 33),
+            (format!("{chunked}\r\n3;\x01\r\nabc"), 34),
+            (format!("{chunked}\r\n3;x\nabc"), 33),
+            (format!("{chunked}\r\n{}3\r\nabc", long("0")), 1032),
+            (format!("{chunked}\r\n3;{}\r\nabc", long("x")), 1033),
+            (format!("{chunked}\r\n0\r\nX: y\nZ: 1\r\n\r\n"), 37),
+        ];
+        for (rest, at) in cases {
+            let text = format!("{HEAD}{rest}GET / HTTP/1.1\r\n");
+            let place = HEAD.len() + at;
+            assert_eq!(seen(text.as_bytes()), (place, false), "{rest:?}");
+        }
+    }
+
+    #[test]
+    fn the_parser_is_given_what_it_refuses_and_then_the_end() {
+        let mut lines = Lines::new();
+        let mut buffer = [0; 3];
+        let mut given = Vec::<u8>::new();
+        assert!(!lines.refuse(&mut ReadBuf::new(&mut buffer)));
+        assert_eq!(lines.see(b"GET / HTTP/1.1\n"), Err(14));
+        for _ in 0..3 {
+            let mut target = ReadBuf::new(&mut buffer);
+            assert!(lines.refuse(&mut target));
+            given.extend(target.filled());
+        }
+        assert_eq!(given, REFUSED);
+        assert_eq!(lines.see(b"GET"), Err(0));
+    }
+
+    #[test]
+    fn what_is_no_http1_is_left_alone() {
+        let http2 = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\n\n\n";
+        assert_eq!(seen(http2), (http2.len(), true));
+        let mut lines = Lines::new();
+        lines.end();
+        assert_eq!(lines.see(b"\n\n\n"), Ok(()));
+    }
+}
