@@ -1,6 +1,8 @@
 //! Which fields cross a reverse proxy (RFC 9110, section 7.6.1).
 
-use http::header::{ACCEPT_ENCODING, CONNECTION, EXPECT, HOST, TE, TRANSFER_ENCODING, UPGRADE};
+use http::header::{
+    ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH, EXPECT, HOST, TE, TRANSFER_ENCODING, UPGRADE,
+};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::coding;
@@ -56,7 +58,8 @@ pub fn request(headers: &HeaderMap, rewrite: Rewrite) -> HeaderMap {
 }
 
 /// The header of a response as the client gets it.
-pub fn response(headers: HeaderMap) -> HeaderMap {
+pub fn response(mut headers: HeaderMap) -> HeaderMap {
+    say_length_once(&mut headers);
     let named = named_by_connection(&headers);
     if !headers.keys().any(|name| is_hop_by_hop(name, &named)) {
         return headers;
@@ -68,6 +71,23 @@ pub fn response(headers: HeaderMap) -> HeaderMap {
         }
     }
     kept
+}
+
+/// A length may be said several times, also in one field; who reads it next need not allow that
+/// (RFC 9110, section 8.6). Lengths that differ came through no parser.
+fn say_length_once(headers: &mut HeaderMap) {
+    let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
+    let Some(first) = lengths.next() else {
+        return;
+    };
+    if lengths.next().is_none() && !first.as_bytes().contains(&b',') {
+        return;
+    }
+    let first = first.as_bytes().split(|byte| *byte == b',').next();
+    let length = first.map(|length| HeaderValue::from_bytes(length.trim_ascii()));
+    if let Some(Ok(length)) = length {
+        headers.insert(CONTENT_LENGTH, length);
+    }
 }
 
 fn is_hop_by_hop(name: &HeaderName, named: &[HeaderName]) -> bool {
@@ -170,5 +190,16 @@ mod tests {
         let cookies: Vec<_> = kept.get_all("set-cookie").iter().collect();
         assert_eq!(cookies, ["a=1", "b=2"]);
         assert_eq!(kept.len(), 2);
+    }
+
+    #[test]
+    fn a_response_says_its_length_once() {
+        for sent in [
+            map(&[("content-length", "3, 3")]),
+            map(&[("content-length", "3"), ("content-length", "3")]),
+            map(&[("content-length", "3,3"), ("content-length", "3")]),
+        ] {
+            assert_eq!(response(sent), map(&[("content-length", "3")]));
+        }
     }
 }

@@ -16,6 +16,7 @@ pub mod multipart;
 pub mod part;
 pub mod pieces;
 pub mod redaction;
+pub mod sound;
 pub mod stream;
 pub mod unfinished;
 pub mod websocket;

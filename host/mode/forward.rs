@@ -16,7 +16,7 @@ use super::returned::Lent;
 use super::tee::{TeedRequest, Upward};
 use crate::config::Scheme;
 use crate::exchange::forwarding::{self, Rewrite};
-use crate::exchange::{self, Content, Fields};
+use crate::exchange::{self, Content, Fields, sound};
 use crate::upstream::{self, Inbound};
 
 /// A request's head as it goes up: what is sent is what is recorded.
@@ -87,7 +87,9 @@ pub(super) async fn send(
         *request.version_mut() = Version::HTTP_2;
     }
     let turn = route.turn().await?;
-    let response = route.client(asked.gate).send(request).await?;
+    let client = route.client(asked.gate);
+    let response = client.send(request).await?;
+    sound::check_response(&response).map_err(|error| client.wrong_answer(&error))?;
     let (mut parts, body) = response.into_parts();
     parts.headers = forwarding::response(parts.headers);
     parts.version = Version::HTTP_11;

@@ -33,11 +33,14 @@ pub use turns::Turns;
 
 use std::sync::Arc;
 
+use http::header::CONNECTION;
 use http::uri::PathAndQuery;
-use http::{Method, Request, Response};
+use http::{HeaderValue, Method, Request, Response, Version};
+use http_body::Body as _;
 use hyper::body::Incoming;
 
 use crate::config::Mode;
+use crate::exchange::sound::{self, Unsound};
 use crate::server::{Busy, Respond};
 use context::Asked;
 use tunnel::{Held, Keep};
@@ -47,7 +50,7 @@ impl Respond for Gate {
 
     async fn respond(&self, request: Request<Incoming>, busy: Busy) -> Response<Outgoing> {
         let live = &self.live;
-        let asks = respond::Asks::of(&request);
+        let (asks, version) = (respond::Asks::of(&request), request.version());
         let permit = match live.permit().await {
             Ok(permit) => permit,
             Err(error) => {
@@ -57,7 +60,13 @@ impl Respond for Gate {
         let answer = self.serve(request, &busy).await;
         let answer = answer.unwrap_or_else(|error| {
             respond::log(&error);
-            respond::answer(&error, asks)
+            let mut response = respond::answer(&error, asks);
+            if version < Version::HTTP_2 && matches!(error, ExchangeError::Unsound(_)) {
+                // What else came on this connection may be as doubtful.
+                let close = HeaderValue::from_static("close");
+                response.headers_mut().insert(CONNECTION, close);
+            }
+            response
         });
         answer.map(|body| {
             body.holding(live, busy, Some(permit))
@@ -101,6 +110,10 @@ impl Gate {
         let websocket = tunnel::is_websocket(&request);
         if *request.method() == Method::CONNECT && !websocket {
             return Err(ExchangeError::Connect);
+        }
+        sound::check(&request)?;
+        if websocket && request.version() < Version::HTTP_2 && !request.body().is_end_stream() {
+            return Err(Unsound::Body.into());
         }
         if let Some(page) = own::page(&self.live, &request)? {
             return Ok(page);

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::body::Outgoing;
 use crate::exchange::miss::Miss;
+use crate::exchange::sound::Unsound;
 use crate::exchange::{Fault, grpc};
 use crate::plugin::PluginFailure;
 use crate::session::SessionError;
@@ -57,6 +58,9 @@ pub enum ExchangeError {
     /// The client sent what cannot be used, or left.
     #[error("the request cannot be used: {0}")]
     Downstream(String),
+    /// The request could be taken for another one.
+    #[error("the request is not taken, since servers could read it in more than one way: {0}")]
+    Unsound(#[from] Unsound),
     /// The client wants a tunnel.
     #[error("CONNECT is not served: this is a reverse proxy; send requests to its address")]
     Connect,
@@ -132,7 +136,9 @@ impl ExchangeError {
             Self::Cassette(_) => Shape("cassette", 500, "the cassette cannot be used"),
             Self::TooLarge { .. } => Shape("limit", 413, "the body is too large"),
             Self::Undecodable(_) => Shape("coding", 415, "the body cannot be decoded"),
-            Self::Downstream(_) => Shape("request", 400, "the request cannot be used"),
+            Self::Downstream(_) | Self::Unsound(_) => {
+                Shape("request", 400, "the request cannot be used")
+            }
             Self::Foreign(_) => Shape("foreign", 403, "the page is not for this request"),
             Self::Connect => Shape("request", 405, "CONNECT is not served"),
             Self::Busy(_) => Shape("limit", 503, "too many requests"),
@@ -261,6 +267,7 @@ pub(super) fn log(error: &ExchangeError) {
         | ExchangeError::TooLarge { .. }
         | ExchangeError::Undecodable(_)
         | ExchangeError::Downstream(_)
+        | ExchangeError::Unsound(_)
         | ExchangeError::Handshake(_)
         | ExchangeError::Connect
         | ExchangeError::Stopping
@@ -301,6 +308,7 @@ mod tests {
             (ExchangeError::TooLarge { most: 1 }, 413, "limit"),
             (ExchangeError::Undecodable("x".into()), 415, "coding"),
             (ExchangeError::Downstream("x".into()), 400, "request"),
+            (ExchangeError::Unsound(Unsound::Hosts), 400, "request"),
             (ExchangeError::Connect, 405, "request"),
             (ExchangeError::Foreign("x"), 403, "foreign"),
             (ExchangeError::Busy("in_flight"), 503, "limit"),

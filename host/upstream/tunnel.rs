@@ -15,6 +15,7 @@ use rustls::AlertDescription;
 use super::connector::{Connector, Dialled};
 use super::{Body, Bounds, Inbound, Interim, Own, UpstreamError};
 use crate::config::{Scheme, Upstream as Address};
+use crate::exchange::sound::Unsound;
 
 /// Opens tunnels to one upstream.
 #[derive(Clone, Debug)]
@@ -256,6 +257,11 @@ impl super::Upstream {
             Ok(Err(too_many)) => Err(self.flooded(&too_many)),
             Err(_) => Err(self.late("response")),
         }
+    }
+
+    /// What an upstream answered that can be taken for two things.
+    pub fn wrong_answer(&self, error: &Unsound) -> UpstreamError {
+        self.wrong_tunnel(error.to_string())
     }
 
     /// What an upstream did that cannot be a tunnel.

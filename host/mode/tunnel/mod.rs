@@ -18,7 +18,7 @@ use super::draft::Draft;
 use super::failed::Waiting;
 use super::forward::Head;
 use super::record::{self, Recorded};
-use crate::exchange::websocket;
+use crate::exchange::{sound, websocket};
 use crate::server::Busy;
 use crate::upstream::{Inbound, Upstream, Way};
 pub(super) use heads::{Asking, head, is_websocket, recorded};
@@ -85,6 +85,7 @@ pub(super) async fn serve(
         }
     };
     if !agreed {
+        sound::check_response(&response).map_err(|error| client.wrong_answer(&error))?;
         return Ok(refused(asked, &head, response, keep).await);
     }
     let shown = heads::shown(response.headers());

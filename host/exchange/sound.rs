@@ -1,0 +1,273 @@
+//! What must be true of a head so that nobody takes the message for two things. What frames a
+//! request on HTTP/1.1 is looked at before, as it is written.
+
+use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
+use http::{HeaderMap, Request, Response, StatusCode, Uri, Version};
+
+/// Why a message is no sound one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unsound {
+    /// RFC 9112, section 3.2.
+    #[error("it has no `host`")]
+    NoHost,
+    /// RFC 9112, section 3.2; RFC 9113, section 8.3.1.
+    #[error("it names more than one host")]
+    Hosts,
+    /// RFC 9110, section 7.2.
+    #[error("its `host` or the authority of its target is no host and port")]
+    NotAHost,
+    /// RFC 9110, section 4.2.4.
+    #[error("its target names a user")]
+    User,
+    /// RFC 9110, section 7.1.
+    #[error("the scheme of its target is not `http` or `https`")]
+    Scheme,
+    /// RFC 9113, section 8.1.1.
+    #[error("its `content-length` is not one number")]
+    Length,
+    /// RFC 9113, section 8.2.1.
+    #[error("the value of a field begins or ends with white space")]
+    Space,
+    /// RFC 9112, section 6.3.
+    #[error("its body has a length and a transfer coding")]
+    Framings,
+    /// RFC 9112, section 7.
+    #[error("its body has a transfer coding other than `chunked`")]
+    Coding,
+    /// RFC 9110, section 7.8.
+    #[error("it switches to a protocol that nobody asked for")]
+    Switch,
+    /// RFC 6455, section 4.1.
+    #[error("it asks for a WebSocket and has a body")]
+    Body,
+}
+
+/// Looks at the head of a request.
+///
+/// # Errors
+/// The first rule that it breaks.
+pub fn check<B>(request: &Request<B>) -> Result<(), Unsound> {
+    let (uri, headers) = (request.uri(), request.headers());
+    target(uri)?;
+    host(request.version(), uri, headers)?;
+    if request.version() == Version::HTTP_2 {
+        fields(headers)?;
+    }
+    Ok(())
+}
+
+/// Looks at the head of the response to a request that asked for no other protocol.
+///
+/// # Errors
+/// The first rule that it breaks.
+pub fn check_response<B>(response: &Response<B>) -> Result<(), Unsound> {
+    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+        return Err(Unsound::Switch);
+    }
+    let headers = response.headers();
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    let Some(coding) = codings.next() else {
+        return Ok(());
+    };
+    if headers.contains_key(CONTENT_LENGTH) {
+        return Err(Unsound::Framings);
+    }
+    let is_chunked = coding.as_bytes().eq_ignore_ascii_case(b"chunked");
+    if is_chunked && codings.next().is_none() {
+        Ok(())
+    } else {
+        Err(Unsound::Coding)
+    }
+}
+
+fn target(uri: &Uri) -> Result<(), Unsound> {
+    if let Some(authority) = uri.authority() {
+        if authority.as_str().contains('@') {
+            return Err(Unsound::User);
+        }
+        if !is_host(authority.as_str().as_bytes()) {
+            return Err(Unsound::NotAHost);
+        }
+    }
+    match uri.scheme_str() {
+        None | Some("http" | "https") => Ok(()),
+        Some(_) => Err(Unsound::Scheme),
+    }
+}
+
+/// One host, said once, or twice in the same words.
+fn host(version: Version, uri: &Uri, headers: &HeaderMap) -> Result<(), Unsound> {
+    let mut hosts = headers.get_all(HOST).iter();
+    let Some(host) = hosts.next() else {
+        let is_needed = version == Version::HTTP_11;
+        return if is_needed {
+            Err(Unsound::NoHost)
+        } else {
+            Ok(())
+        };
+    };
+    if hosts.next().is_some() {
+        return Err(Unsound::Hosts);
+    }
+    if !is_host(host.as_bytes()) {
+        return Err(Unsound::NotAHost);
+    }
+    let authority = uri
+        .authority()
+        .map(|authority| authority.as_str().as_bytes());
+    match authority {
+        Some(other) if !other.eq_ignore_ascii_case(host.as_bytes()) => Err(Unsound::Hosts),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// Host and port, or nothing, as far as its characters tell.
+fn is_host(text: &[u8]) -> bool {
+    let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~:[]%!$&'()*+;=".contains(byte);
+    text.iter().all(is_part)
+}
+
+/// What HTTP/2 allows on the wire, and would be something else by HTTP/1.1.
+fn fields(headers: &HeaderMap) -> Result<(), Unsound> {
+    let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
+    if let Some(length) = lengths.next() {
+        let is_number = length.as_bytes().iter().all(u8::is_ascii_digit);
+        if length.is_empty() || !is_number || lengths.next().is_some() {
+            return Err(Unsound::Length);
+        }
+    }
+    let is_space = |byte: Option<&u8>| matches!(byte, Some(b' ' | b'\t'));
+    let padded = headers.values().map(http::HeaderValue::as_bytes);
+    let mut padded = padded.filter(|value| is_space(value.first()) || is_space(value.last()));
+    padded.next().map_or(Ok(()), |_| Err(Unsound::Space))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn looked_at(version: Version, uri: &str, fields: &[(&str, &str)]) -> Result<(), Unsound> {
+        let mut request = Request::builder().version(version).uri(uri);
+        for (name, value) in fields {
+            request = request.header(*name, *value);
+        }
+        check(&request.body(()).unwrap())
+    }
+
+    #[test]
+    fn a_request_names_one_host() {
+        let (one, two) = (("host", "a.test"), ("host", "b.test"));
+        let cases: [(Version, &str, &[(&str, &str)], Result<(), Unsound>); 13] = [
+            (Version::HTTP_11, "/", &[one], Ok(())),
+            (Version::HTTP_11, "/", &[("host", "")], Ok(())),
+            (Version::HTTP_11, "/", &[("host", "[::1]:80")], Ok(())),
+            (Version::HTTP_11, "/", &[], Err(Unsound::NoHost)),
+            (Version::HTTP_10, "/", &[], Ok(())),
+            (Version::HTTP_11, "/", &[one, two], Err(Unsound::Hosts)),
+            (Version::HTTP_11, "/", &[one, one], Err(Unsound::Hosts)),
+            (
+                Version::HTTP_11,
+                "/",
+                &[("host", "a.test, b.test")],
+                Err(Unsound::NotAHost),
+            ),
+            (
+                Version::HTTP_11,
+                "/",
+                &[("host", "u@a.test")],
+                Err(Unsound::NotAHost),
+            ),
+            (Version::HTTP_11, "http://A.test/", &[one], Ok(())),
+            (
+                Version::HTTP_11,
+                "http://b.test/",
+                &[one],
+                Err(Unsound::Hosts),
+            ),
+            (
+                Version::HTTP_11,
+                "http://u@a.test/",
+                &[one],
+                Err(Unsound::User),
+            ),
+            (
+                Version::HTTP_2,
+                "http://a.test/",
+                &[two],
+                Err(Unsound::Hosts),
+            ),
+        ];
+        for (version, uri, fields, expected) in cases {
+            assert_eq!(
+                looked_at(version, uri, fields),
+                expected,
+                "{uri} {fields:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn nothing_of_http2_is_something_else_by_http1() {
+        let cases: [(&str, &[(&str, &str)], Result<(), Unsound>); 6] = [
+            ("http://a.test/", &[("content-length", "3")], Ok(())),
+            ("ftp://a.test/", &[], Err(Unsound::Scheme)),
+            (
+                "http://a.test/",
+                &[("content-length", "")],
+                Err(Unsound::Length),
+            ),
+            (
+                "http://a.test/",
+                &[("content-length", "+3")],
+                Err(Unsound::Length),
+            ),
+            (
+                "http://a.test/",
+                &[("content-length", "3"), ("content-length", "3")],
+                Err(Unsound::Length),
+            ),
+            ("http://a.test/", &[("x", " y")], Err(Unsound::Space)),
+        ];
+        for (uri, fields, expected) in cases {
+            assert_eq!(
+                looked_at(Version::HTTP_2, uri, fields),
+                expected,
+                "{fields:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_response_is_framed_in_one_way() {
+        let chunked = ("transfer-encoding", "Chunked");
+        let cases: [(u16, &[(&str, &str)], Result<(), Unsound>); 7] = [
+            (200, &[("content-length", "3")], Ok(())),
+            (200, &[chunked], Ok(())),
+            (
+                200,
+                &[chunked, ("content-length", "3")],
+                Err(Unsound::Framings),
+            ),
+            (200, &[chunked, chunked], Err(Unsound::Coding)),
+            (
+                200,
+                &[("transfer-encoding", "gzip, chunked")],
+                Err(Unsound::Coding),
+            ),
+            (
+                200,
+                &[("transfer-encoding", "identity")],
+                Err(Unsound::Coding),
+            ),
+            (101, &[("upgrade", "websocket")], Err(Unsound::Switch)),
+        ];
+        for (status, fields, expected) in cases {
+            let mut response = Response::builder().status(status);
+            for (name, value) in fields {
+                response = response.header(*name, *value);
+            }
+            let response = response.body(()).unwrap();
+            assert_eq!(check_response(&response), expected, "{fields:?}");
+        }
+    }
+}
