@@ -1,9 +1,9 @@
 //! Sends a request to the endpoint's upstream, as a reverse proxy should.
 
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, HOST};
+use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
 use http::uri::PathAndQuery;
-use http::{HeaderMap, Method, Request, Response, Version};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, Version};
 use http_body::Body as _;
 use http_body_util::{BodyExt, Empty, Full};
 use hyper::body::Incoming;
@@ -83,6 +83,7 @@ pub(super) async fn send(
     })?;
     *request.uri_mut() = uri;
     *request.headers_mut() = head.headers;
+    frame(&mut request);
     if route.address.scheme == Scheme::H2c {
         *request.version_mut() = Version::HTTP_2;
     }
@@ -94,6 +95,18 @@ pub(super) async fn send(
     parts.headers = forwarding::response(parts.headers);
     parts.version = Version::HTTP_11;
     Ok(Response::from_parts(parts, body.holding(turn)))
+}
+
+/// Says how a body without a known length is framed on HTTP/1.1, where a method seldom has one: a
+/// body that nothing announces would not be sent at all. On HTTP/2 the field is left out again.
+fn frame(request: &mut Request<upstream::Body>) {
+    let rarely = matches!(*request.method(), Method::GET | Method::HEAD);
+    let is_known = request.headers().contains_key(CONTENT_LENGTH)
+        || request.body().size_hint().exact().is_some();
+    if rarely && !is_known {
+        let chunked = HeaderValue::from_static("chunked");
+        request.headers_mut().insert(TRANSFER_ENCODING, chunked);
+    }
 }
 
 fn into_body(body: Sent) -> upstream::Body {
