@@ -21,7 +21,7 @@ mod fixtures;
 mod key;
 /// The requests and responses that are measured.
 mod messages;
-/// Hostile plugins, swaps under load, and a soak.
+/// Hostile plugins, and swaps under load.
 mod platform;
 /// Taking the secrets out of an exchange.
 mod redaction;
@@ -65,15 +65,7 @@ fn main() {
     if wants("swaps") {
         platform::swaps(&mut table);
     }
-    if is_named("soak") {
-        platform::soak(&mut table);
-    }
     table.print();
-}
-
-/// True where `cargo bench` asks for this figure by its name: it takes too long to come with all.
-fn is_named(name: &str) -> bool {
-    wants(name) && std::env::args().skip(1).any(|one| !one.starts_with('-'))
 }
 
 /// True where `cargo bench` asks for this figure or for all. Criterion looks at its own by itself.

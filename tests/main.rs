@@ -48,6 +48,8 @@ mod reload;
 mod sessions;
 /// The gateway stops, reloads and hands over without the loss of a request.
 mod shutdown;
+/// What two servers could read in two ways.
+mod smuggling;
 /// Event streams and other bodies that come piece by piece.
 mod streams;
 /// The rules of the house, kept by looking at the source.

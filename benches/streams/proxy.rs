@@ -92,13 +92,6 @@ impl Proxy {
         kib.parse::<f64>().unwrap() * 1024.0
     }
 
-    /// Descriptors that it has open.
-    pub(crate) fn descriptors(&self) -> usize {
-        fs::read_dir(format!("/proc/{}/fd", self.child.id()))
-            .unwrap()
-            .count()
-    }
-
     /// Bytes of memory that one more idle tunnel takes, both legs.
     pub(super) fn of_one_tunnel(&self, tunnels: usize) -> f64 {
         client::run(async {
@@ -112,7 +105,7 @@ impl Proxy {
     }
 
     /// Ends it as a user does, and gives back its folder.
-    pub(crate) fn stop(mut self) -> tempfile::TempDir {
+    pub(super) fn stop(mut self) -> tempfile::TempDir {
         let id = self.child.id().to_string();
         Command::new("kill").args(["-INT", &id]).status().unwrap();
         self.child.wait().unwrap();

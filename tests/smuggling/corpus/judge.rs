@@ -1,0 +1,159 @@
+//! What must be true of an input: each request in it is refused, or is one request of the origin
+//! and one of the recording; and nothing else is.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::Value;
+
+use super::client::Answers;
+use super::owner;
+use super::strict::{End, Reading, Request};
+
+/// A request as an origin saw it, or as it is recorded.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Seen {
+    pub(crate) method: String,
+    pub(crate) target: String,
+    pub(crate) body: Vec<u8>,
+}
+
+/// What became of an input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// No request of it went up.
+    Refused,
+    /// So many went up.
+    Passed(usize),
+}
+
+impl std::fmt::Debug for Seen {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let body = &self.body[..self.body.len().min(40)];
+        write!(f, "{} {}", self.method, self.target)?;
+        write!(f, " {} bytes \"{}\"", self.body.len(), body.escape_ascii())
+    }
+}
+
+impl From<&Request> for Seen {
+    fn from(request: &Request) -> Self {
+        Self {
+            method: request.method.clone(),
+            target: request.target.clone(),
+            body: request.body.clone(),
+        }
+    }
+}
+
+/// Those of one input.
+pub(crate) fn of(id: usize, all: &[Seen]) -> Vec<Seen> {
+    let own = all.iter().filter(|seen| owner(&seen.target) == Some(id));
+    own.cloned().collect()
+}
+
+/// Those of no input: they came from within one.
+pub(crate) fn strangers(all: &[Seen]) -> Vec<&Seen> {
+    let known = |seen: &&Seen| owner(&seen.target).is_none() && seen.target != "*";
+    all.iter().filter(known).collect()
+}
+
+/// The requests of a cassette.
+pub(crate) fn recorded(cassette: &str) -> Vec<Seen> {
+    let values = serde_json::Deserializer::from_str(cassette).into_iter::<Value>();
+    let exchanges = values
+        .map(Result::unwrap)
+        .filter(|value| value.get("exchange").is_some());
+    let requests = exchanges.map(|value| {
+        let request = &value["request"];
+        let text = |name: &str| request[name].as_str().unwrap().to_owned();
+        Seen {
+            method: text("method"),
+            target: text("target"),
+            body: body(&request["body"]),
+        }
+    });
+    requests.collect()
+}
+
+fn body(value: &Value) -> Vec<u8> {
+    if let Some(encoded) = value["base64"].as_str() {
+        return STANDARD.decode(encoded).unwrap();
+    }
+    match &value["text"] {
+        Value::Null => Vec::new(),
+        Value::String(text) => text.clone().into_bytes(),
+        lines => {
+            let lines = lines.as_array().unwrap().iter();
+            lines
+                .map(|line| line.as_str().unwrap())
+                .collect::<String>()
+                .into_bytes()
+        }
+    }
+}
+
+/// Compares what came of an input with what it is; what is wrong, where something is.
+pub(crate) fn judge(
+    reading: &Reading,
+    answers: &Answers,
+    origin: &[Seen],
+    recorded: &[Seen],
+) -> Result<Verdict, String> {
+    let passed = passed(reading, answers)?;
+    let fault = |what: &str| {
+        Err(format!(
+            "{what}\n  origin {origin:?}\n  recorded {recorded:?}\n  expected {passed:?}"
+        ))
+    };
+    if origin != passed {
+        return fault("the origin saw something else");
+    }
+    if recorded != origin {
+        return fault("what is recorded is not what the origin saw");
+    }
+    let further = &answers.whole[reading.requests.len().min(answers.whole.len())..];
+    let refusals = further.iter().filter(|answer| answer.status >= 400).count();
+    if refusals != further.len() || refusals > 1 {
+        return fault("there are more answers than requests");
+    }
+    if !answers.closed {
+        return fault("the connection stays open");
+    }
+    let refused_before = answers.whole.iter().any(|answer| answer.status >= 400);
+    if let End::BadHead(reason) = reading.end
+        && !refused_before
+    {
+        return fault(&format!("no answer refuses it, though: {reason}"));
+    }
+    Ok(match passed.len() {
+        0 => Verdict::Refused,
+        count => Verdict::Passed(count),
+    })
+}
+
+/// The requests that were answered by the origin. Those that it is right to refuse may be missing,
+/// and so may all that came after one.
+fn passed(reading: &Reading, answers: &Answers) -> Result<Vec<Seen>, String> {
+    let mut passed = Vec::new();
+    for (at, request) in reading.requests.iter().enumerate() {
+        let Some(answer) = answers.whole.get(at) else {
+            let before = at
+                .checked_sub(1)
+                .and_then(|before| answers.whole.get(before));
+            if before.is_some_and(|answer| answer.status >= 400) {
+                return Ok(passed);
+            }
+            return Err(format!("no answer to {request:?}: {:?}", answers));
+        };
+        if answer.status == 200 && !answer.own {
+            // `*` belongs to no input.
+            if request.target != "*" {
+                passed.push(Seen::from(request));
+            }
+        } else if !request.tolerated {
+            return Err(format!(
+                "a sound request is refused: {request:?}: {answer:?}"
+            ));
+        }
+    }
+    Ok(passed)
+}

@@ -1,0 +1,120 @@
+//! Requests that two servers could read in two ways, made by code: each is marked, and carries a
+//! second request, marked too, behind what is doubtful.
+
+/// How a client sends one, and what it is answered.
+pub(crate) mod client;
+/// Doubtful forms of a request that came by HTTP/2.
+pub(crate) mod downgrade;
+/// Frames of HTTP/2, as wrong as a test wants them.
+pub(crate) mod frames;
+/// What is expected, and what differs from it.
+pub(crate) mod judge;
+/// The grammar.
+pub(crate) mod strict;
+
+/// Answers that two clients could read in two ways.
+pub(crate) mod responses;
+
+/// Sizes of chunks, what follows them, and trailers.
+mod chunks;
+/// Fields that frame a body, written in many ways.
+mod framing;
+/// Hosts, targets, methods and versions.
+mod heads;
+/// Ends of lines, and control characters.
+mod lines;
+/// Upgrades, expectations, and requests in a row.
+mod upgrades;
+
+/// What one client sends on one connection.
+pub(crate) struct Input {
+    /// From 0.
+    pub(crate) id: usize,
+    pub(crate) kind: &'static str,
+    pub(crate) name: String,
+    pub(crate) bytes: Vec<u8>,
+}
+
+/// What becomes an input: `{1}` stands for the target of the first request, `{2}` for the second
+/// request.
+type Template = (String, Vec<u8>);
+
+/// Bytes of the second request.
+const SECOND: usize = second(0).len();
+
+/// The target of a request.
+pub(crate) fn target(which: &str, id: usize) -> String {
+    format!("/{which}/{id:04}")
+}
+
+/// The input that a target belongs to.
+pub(crate) fn owner(target: &str) -> Option<usize> {
+    let ends = ["/first/", "/second/"].map(|mark| target.find(mark).map(|at| at + mark.len()));
+    let start = ends.into_iter().flatten().next()?;
+    target.get(start..start + 4)?.parse().ok()
+}
+
+/// All of them.
+pub(crate) fn all() -> Vec<Input> {
+    let parts = [
+        ("framing", framing::templates()),
+        ("lines", lines::templates()),
+        ("chunks", chunks::templates()),
+        ("heads", heads::templates()),
+        ("upgrades", upgrades::templates()),
+    ];
+    let named = parts.into_iter().flat_map(|(kind, templates)| {
+        let with_kind = move |(name, bytes)| (kind, name, bytes);
+        templates.into_iter().map(with_kind)
+    });
+    let filled = named.enumerate().map(|(id, (kind, name, bytes))| Input {
+        id,
+        kind,
+        name,
+        bytes: filled(&bytes, id),
+    });
+    filled.collect()
+}
+
+fn filled(template: &[u8], id: usize) -> Vec<u8> {
+    let mut filled = Vec::new();
+    let mut rest = template;
+    while let Some(byte) = rest.first() {
+        let (taken, length) = match rest {
+            [b'{', b'1', b'}', ..] => (target("first", id).into_bytes(), 3),
+            [b'{', b'2', b'}', ..] => (second(id).to_vec(), 3),
+            _ => (vec![*byte], 1),
+        };
+        filled.extend(taken);
+        rest = &rest[length..];
+    }
+    filled
+}
+
+/// The second request. It ends the connection, so that a client sees when all is said.
+const fn second(id: usize) -> [u8; 67] {
+    let mut bytes = *b"GET /second/0000 HTTP/1.1\r\nHost: origin.test\r\nConnection: close\r\n\r\n";
+    let digits = [id / 1000 % 10, id / 100 % 10, id / 10 % 10, id % 10];
+    let mut at = 0;
+    while at < digits.len() {
+        bytes[12 + at] = b'0' + digits[at] as u8;
+        at += 1;
+    }
+    bytes
+}
+
+/// A first request with these fields after its host, and what follows its head.
+fn post(name: impl Into<String>, fields: &[u8], rest: &[u8]) -> Template {
+    let start = b"POST {1} HTTP/1.1\r\nHost: origin.test\r\n";
+    (name.into(), [start, fields, b"\r\n", rest].concat())
+}
+
+/// Bytes as they are shown in a name.
+fn shown(bytes: &[u8]) -> String {
+    format!("\"{}\"", bytes.escape_ascii())
+}
+
+/// The text with these bytes put in at a place.
+fn with(text: &[u8], at: usize, put: &[u8]) -> Vec<u8> {
+    [&text[..at], put, &text[at..]].concat()
+}
