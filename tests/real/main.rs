@@ -36,6 +36,9 @@ mod streams;
 /// Calls of gRPC.
 mod grpc;
 
+/// Doubtful requests, before servers that others wrote.
+mod smuggling;
+
 /// Guests that were compiled when the contract was frozen.
 mod contract;
 

@@ -66,6 +66,18 @@ impl Upstream {
         Self { process, address }
     }
 
+    /// Starts a server that says `mark` once it is up, and where it listens unless that is known;
+    /// its log goes to `log`.
+    pub(crate) fn run(command: Command, mark: &str, known: Option<String>, log: PathBuf) -> Self {
+        let mut process = Process::start(command, log);
+        let told = process.wait_for(mark);
+        let address = known.unwrap_or_else(|| {
+            let first = told.split_whitespace().next();
+            first.expect("split gives a first part").to_owned()
+        });
+        Self { process, address }
+    }
+
     /// Stops it, and makes sure that nobody answers there any more.
     pub(crate) fn stop(self) {
         self.process.stop();

@@ -16,7 +16,12 @@ pub(crate) fn python(program: &str) -> Command {
 
 /// A program of the system.
 pub(crate) fn system(program: &str) -> Command {
-    let runs = Command::new(program).arg("--version").output();
+    command(program, "--version")
+}
+
+/// A program of the system that runs with this argument and does nothing.
+pub(crate) fn command(program: &str, nothing: &str) -> Command {
+    let runs = Command::new(program).arg(nothing).output();
     assert!(
         runs.is_ok_and(|output| output.status.success()),
         "{program} does not run; install it, or run: .ci/run --tools"

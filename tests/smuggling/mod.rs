@@ -83,7 +83,7 @@ fn verdict(
             if begun.target == cut.target && begun.body.starts_with(&cut.body) => {}
         _ => return Err(format!("the origin was sent a part of {cut:?}")),
     }
-    judge::judge(reading, answers, &seen, &recorded)
+    judge::judge(reading, answers, &seen, &recorded, false)
 }
 
 /// What is wrong whatever was sent.
@@ -174,7 +174,7 @@ fn a_request_by_http2_is_one_request_by_http1() {
             judge::of(input.id, &recorded),
         );
         let cut = judge::of(input.id, &kept.cut);
-        if let Err(fault) = input.judge(ended, &seen, &recorded, &cut) {
+        if let Err(fault) = input.judge(ended, &seen, &recorded, &cut, false) {
             faults.push(format!("{} {}: {fault}", input.id, input.name));
         }
     }

@@ -10,7 +10,7 @@ use std::thread::JoinHandle;
 use super::corpus::judge::Seen;
 use super::corpus::strict::{self, End, Reading};
 
-const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nX-Origin: 1\r\nContent-Length: 0\r\n\r\n";
 
 /// A running origin.
 pub(super) struct Origin {

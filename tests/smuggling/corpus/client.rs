@@ -20,6 +20,8 @@ pub(crate) struct Answer {
     pub(crate) status: u16,
     /// The gateway itself says no.
     pub(crate) own: bool,
+    /// The origin answers, and saw the request whole.
+    pub(crate) marked: bool,
     pub(crate) body: Vec<u8>,
 }
 
@@ -156,6 +158,7 @@ fn answer(bytes: &[u8], is_head: bool) -> Option<(Answer, &[u8])> {
         lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(':').map(str::trim))
     };
     let own = field("ouli-error").is_some();
+    let marked = field("x-origin").is_some();
     let framed = head.lines().filter(|line| {
         line.starts_with("content-length:") || line.starts_with("transfer-encoding:")
     });
@@ -173,7 +176,15 @@ fn answer(bytes: &[u8], is_head: bool) -> Option<(Answer, &[u8])> {
     } else {
         chunked(after)?
     };
-    Some((Answer { status, own, body }, rest))
+    Some((
+        Answer {
+            status,
+            own,
+            marked,
+            body,
+        },
+        rest,
+    ))
 }
 
 fn chunked(mut rest: &[u8]) -> Option<(Vec<u8>, &[u8])> {

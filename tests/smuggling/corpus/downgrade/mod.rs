@@ -7,7 +7,7 @@ mod forms;
 use super::frames::{DATA, END_HEADERS, END_STREAM, Ended, Fields, HEADERS, block, frame};
 use super::judge::Seen;
 use super::strict::Request;
-use super::{second, target};
+use super::target;
 
 /// A request on stream 1.
 pub(crate) struct Downgraded {
@@ -102,6 +102,7 @@ impl Downgraded {
         origin: &[Seen],
         recorded: &[Seen],
         cut: &[Seen],
+        origin_may_refuse: bool,
     ) -> Result<(), String> {
         let reading = self.read();
         let fault = Err(format!(
@@ -112,6 +113,7 @@ impl Downgraded {
             (Ended::Answered, Ok(request)) => vec![Seen::from(request)],
             (Ended::Refused | Ended::Reset, Ok(request)) if request.tolerated => Vec::new(),
             (Ended::Refused | Ended::Reset, Err(_)) => Vec::new(),
+            (Ended::Refused, Ok(_)) if origin_may_refuse => Vec::new(),
             _ => return fault,
         };
         let same = origin == passed && recorded == origin;

@@ -1,0 +1,194 @@
+//! The doubtful requests of the suite, before servers that others wrote: what each of them saw is
+//! what the gateway recorded, whatever it makes of the same bytes alone.
+
+#[path = "../../smuggling/corpus/mod.rs"]
+#[expect(dead_code, reason = "the suite needs more of it")]
+mod corpus;
+mod origins;
+
+use std::fmt::Write as _;
+use std::fs;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use corpus::judge::{self, Seen, Verdict};
+use corpus::strict::{self, Reading};
+use corpus::{Input, client, downgrade, frames};
+use origins::{ORIGINS, Start};
+
+use crate::process::Gateway;
+
+/// How long a server may be silent until it is left alone.
+const PAUSE: Duration = Duration::from_millis(150);
+
+const CONFIG: &str = "[limits]\nheader_timeout = \"1s\"\nidle_timeout = \"2s\"\n";
+
+/// What became of all inputs before one server.
+#[derive(Debug, Default)]
+struct Row {
+    inputs: usize,
+    refused: usize,
+    one: usize,
+    two: usize,
+    /// Inputs that the server alone reads in another way than the referee.
+    otherwise: usize,
+    /// Inputs in which it alone sees the second request, and the referee does not.
+    smuggled: usize,
+    faults: Vec<String>,
+}
+
+#[test]
+#[ignore = "needs nginx, Python and Node: .ci/run"]
+fn every_origin_sees_what_is_recorded() {
+    let mut table = format!(
+        "\n{:<10} {:>7} {:>8} {:>7} {:>7} {:>12}   alone: {:>14} {:>9}\n",
+        "origin",
+        "inputs",
+        "refused",
+        "as one",
+        "as two",
+        "differences",
+        "read otherwise",
+        "smuggled"
+    );
+    let mut faults = Vec::new();
+    for (name, start) in ORIGINS {
+        let row = before(start);
+        let Row {
+            inputs,
+            refused,
+            one,
+            two,
+            otherwise,
+            smuggled,
+            ..
+        } = row;
+        let count = row.faults.len();
+        writeln!(
+            table,
+            "{name:<10} {inputs:>7} {refused:>8} {one:>7} {two:>7} {count:>12}   \
+             {otherwise:>21} {smuggled:>9}"
+        )
+        .unwrap();
+        faults.extend(
+            row.faults
+                .into_iter()
+                .map(|fault| format!("{name}: {fault}")),
+        );
+    }
+    println!("{table}");
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+fn before(start: Start) -> Row {
+    let inputs = corpus::all();
+    let readings: Vec<_> = inputs
+        .iter()
+        .map(|input| strict::read(&input.bytes))
+        .collect();
+    let pairs: Vec<_> = inputs.iter().zip(&readings).collect();
+    let mut row = Row::default();
+    alone(start, &pairs, &mut row);
+    behind(start, &pairs, &mut row);
+    downgraded(start, &mut row);
+    row
+}
+
+/// Without the gateway.
+fn alone(start: Start, pairs: &[(&Input, &Reading)], row: &mut Row) {
+    let folder = tempfile::tempdir().unwrap();
+    let origin = start(folder.path());
+    let address: SocketAddr = origin.address.parse().unwrap();
+    client::each(pairs, |(input, _)| {
+        client::send_and_leave(address, &input.bytes, PAUSE);
+    });
+    origin.stop();
+    let seen = origins::seen(folder.path());
+    for (input, reading) in pairs {
+        let own = judge::of(input.id, &seen);
+        let expected: Vec<_> = reading.requests.iter().map(Seen::from).collect();
+        let is_second = |seen: &Seen| seen.target == corpus::target("second", input.id);
+        let hidden = own.iter().any(is_second) && !expected.iter().any(is_second);
+        row.smuggled += usize::from(hidden);
+        row.otherwise += usize::from(!own.is_empty() && own != expected);
+    }
+}
+
+/// Behind the gateway, which records.
+fn behind(start: Start, pairs: &[(&Input, &Reading)], row: &mut Row) {
+    let folder = tempfile::tempdir().unwrap();
+    let (answers, seen, recorded) = recording(start, folder.path(), |address| {
+        client::each(pairs, |(input, reading)| {
+            client::send(address, &input.bytes, reading)
+        })
+    });
+    row.inputs += pairs.len();
+    row.faults.extend(strangers(&seen, &recorded));
+    for ((input, reading), answers) in pairs.iter().zip(&answers) {
+        let own = judge::of(input.id, &seen);
+        let kept = judge::of(input.id, &recorded);
+        match judge::judge(reading, answers, &own, &kept, true) {
+            Ok(Verdict::Refused) => row.refused += 1,
+            Ok(Verdict::Passed(1)) => row.one += 1,
+            Ok(Verdict::Passed(_)) => row.two += 1,
+            Err(fault) => {
+                let name = &input.name;
+                row.faults.push(format!("{} {name}: {fault}", input.kind));
+            }
+        }
+    }
+}
+
+/// The same for requests that come by HTTP/2.
+fn downgraded(start: Start, row: &mut Row) {
+    let inputs = downgrade::all();
+    let folder = tempfile::tempdir().unwrap();
+    let (ended, seen, recorded) = recording(start, folder.path(), |address| {
+        client::each(&inputs, |input| frames::send(address, &input.frames()))
+    });
+    row.inputs += inputs.len();
+    row.faults.extend(strangers(&seen, &recorded));
+    for (input, ended) in inputs.iter().zip(ended) {
+        let own = judge::of(input.id, &seen);
+        let kept = judge::of(input.id, &recorded);
+        match input.judge(ended, &own, &kept, &[], true) {
+            Ok(()) if own.is_empty() => row.refused += 1,
+            Ok(()) => row.one += 1,
+            Err(fault) => row.faults.push(format!("HTTP/2, {}: {fault}", input.name)),
+        }
+    }
+}
+
+/// What a gateway before an origin is sent by `work`, what the origin saw, and what is recorded.
+fn recording<T>(
+    start: Start,
+    folder: &Path,
+    work: impl FnOnce(SocketAddr) -> T,
+) -> (T, Vec<Seen>, Vec<Seen>) {
+    let origin = start(folder);
+    fs::write(folder.join("ouli.toml"), CONFIG).unwrap();
+    let url = format!("http://{}", origin.address);
+    let cassettes = folder.join("cassettes");
+    let log = folder.join("gateway.log");
+    let gateway = Gateway::start(&["record", "--upstream", &url], &cassettes, log);
+    let address = gateway
+        .url
+        .trim_start_matches("http://")
+        .trim_end_matches('/');
+    let done = work(address.parse().unwrap());
+    let (said, status) = gateway.stop();
+    // What clients broke off is no full recording.
+    assert!(status.code().is_some(), "{said}");
+    origin.stop();
+    let text = fs::read_to_string(cassettes.join("default.jsons")).unwrap();
+    (done, origins::seen(folder), judge::recorded(&text))
+}
+
+fn strangers(seen: &[Seen], recorded: &[Seen]) -> Vec<String> {
+    let both = judge::strangers(seen)
+        .into_iter()
+        .chain(judge::strangers(recorded));
+    both.map(|seen| format!("a request of no input: {seen:?}"))
+        .collect()
+}
