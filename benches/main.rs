@@ -8,6 +8,8 @@
     reason = "benches fail by panicking, stand for the programs around the gateway, and print"
 )]
 
+/// Attacks, and what they cost.
+mod abuse;
 /// What a plugin adds to the price of a key.
 mod asked;
 /// Reading a large cassette, and making it ready for replay.
@@ -33,14 +35,16 @@ mod streams;
 mod table;
 
 use std::path::Path;
+use std::process::ExitCode;
 
 use criterion::Criterion;
 
 use table::Table;
 
-fn main() {
+fn main() -> ExitCode {
     if let Ok(origin) = std::env::var(streams::ORIGIN) {
-        return streams::splice(origin.parse().unwrap());
+        streams::splice(origin.parse().unwrap());
+        return ExitCode::SUCCESS;
     }
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("../criterion");
     let mut criterion = Criterion::default()
@@ -65,7 +69,13 @@ fn main() {
     if wants("swaps") {
         platform::swaps(&mut table);
     }
+    let well = !wants("abuse") || abuse::bench();
     table.print();
+    if well {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }
 
 /// True where `cargo bench` asks for this figure or for all. Criterion looks at its own by itself.

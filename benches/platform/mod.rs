@@ -21,7 +21,7 @@ pub(crate) use swaps::bench as swaps;
 
 /// A folder with a cassette of two answers: `one` for the header `x-kind: one` and `/id` 7, `two`
 /// for the query `rest=two`; and with this configuration.
-fn folder(config: &str) -> tempfile::TempDir {
+pub(crate) fn folder(config: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let below = |name: &str| folder.path().join(name);
     std::fs::create_dir(below("cassettes")).unwrap();
@@ -56,7 +56,7 @@ fn replaying(folder: tempfile::TempDir) -> Proxy {
 }
 
 /// Puts a plugin where the gateway looks, as careful programs do.
-fn put(folder: &Path, name: &str, component: &[u8]) {
+pub(crate) fn put(folder: &Path, name: &str, component: &[u8]) {
     let beside = folder.join("plugins").join(".new");
     std::fs::write(&beside, component).unwrap();
     std::fs::rename(beside, folder.join("plugins").join(name)).unwrap();

@@ -146,7 +146,10 @@ fn fields(headers: &HeaderMap) -> Result<(), Unsound> {
 mod tests {
     use super::*;
 
-    fn looked_at(version: Version, uri: &str, fields: &[(&str, &str)]) -> Result<(), Unsound> {
+    type Fields<'a> = &'a [(&'a str, &'a str)];
+    type Told = Result<(), Unsound>;
+
+    fn looked_at(version: Version, uri: &str, fields: Fields<'_>) -> Told {
         let mut request = Request::builder().version(version).uri(uri);
         for (name, value) in fields {
             request = request.header(*name, *value);
@@ -157,7 +160,7 @@ mod tests {
     #[test]
     fn a_request_names_one_host() {
         let (one, two) = (("host", "a.test"), ("host", "b.test"));
-        let cases: [(Version, &str, &[(&str, &str)], Result<(), Unsound>); 13] = [
+        let cases: [(Version, &str, Fields<'_>, Told); 13] = [
             (Version::HTTP_11, "/", &[one], Ok(())),
             (Version::HTTP_11, "/", &[("host", "")], Ok(())),
             (Version::HTTP_11, "/", &[("host", "[::1]:80")], Ok(())),
@@ -208,7 +211,7 @@ mod tests {
 
     #[test]
     fn nothing_of_http2_is_something_else_by_http1() {
-        let cases: [(&str, &[(&str, &str)], Result<(), Unsound>); 6] = [
+        let cases: [(&str, Fields<'_>, Told); 6] = [
             ("http://a.test/", &[("content-length", "3")], Ok(())),
             ("ftp://a.test/", &[], Err(Unsound::Scheme)),
             (
@@ -240,7 +243,7 @@ mod tests {
     #[test]
     fn a_response_is_framed_in_one_way() {
         let chunked = ("transfer-encoding", "Chunked");
-        let cases: [(u16, &[(&str, &str)], Result<(), Unsound>); 7] = [
+        let cases: [(u16, Fields<'_>, Told); 7] = [
             (200, &[("content-length", "3")], Ok(())),
             (200, &[chunked], Ok(())),
             (

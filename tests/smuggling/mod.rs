@@ -4,6 +4,7 @@
 mod corpus;
 mod origin;
 mod responses;
+mod upgrades;
 
 use corpus::client::{self, Answers};
 use corpus::judge::{self, Verdict};

@@ -1,0 +1,219 @@
+//! Frames of HTTP/2 that cost a client nothing (RFC 9113, section 10.5).
+
+use std::io::{Read as _, Write as _};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use super::arena::Arena;
+use super::corpus::frames::{
+    DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, PREFACE, RST_STREAM, SETTINGS, frame,
+};
+use super::{Outcome, honest, limit, none_wrong, origin};
+
+const PING: u8 = 6;
+const WINDOW_UPDATE: u8 = 8;
+const CONTINUATION: u8 = 9;
+
+/// Frames of a flood.
+const FRAMES: u32 = 100_000;
+/// Within this a flood is to be over.
+const LONGEST: Duration = Duration::from_secs(5);
+
+/// `GET /` of `x`, and `POST /` of it, from the static table (RFC 7541, appendix A).
+const GET: [u8; 6] = [0x82, 0x86, 0x84, 0x41, 1, b'x'];
+const POST: [u8; 6] = [0x83, 0x86, 0x84, 0x41, 1, b'x'];
+
+/// How a flood ended.
+struct Flood {
+    /// After this long.
+    closed: Option<Duration>,
+    /// With this code.
+    code: Option<u32>,
+}
+
+/// Sends frames until the other side ends the connection or there are no more.
+fn flood(to: SocketAddr, settings: &[u8], frames: impl Iterator<Item = Vec<u8>>) -> Flood {
+    let mut stream = honest::connect(to).unwrap();
+    let mut reading = stream.try_clone().unwrap();
+    let begin = Instant::now();
+    let reader = std::thread::spawn(move || {
+        let mut read = Vec::new();
+        let mut bytes = [0; 16 << 10];
+        // A reset is an end as well; a pause without any is none.
+        let ended = loop {
+            match reading.read(&mut bytes) {
+                Ok(0) => break true,
+                Ok(count) => read.extend(&bytes[..count]),
+                Err(error) => break error.kind() == std::io::ErrorKind::ConnectionReset,
+            }
+        };
+        (ended.then(|| begin.elapsed()), goaway(&read))
+    });
+    let mut all = [PREFACE, &frame(SETTINGS, 0, 0, settings)].concat();
+    for one in frames {
+        all.extend(one);
+        if all.len() > 8 << 10 {
+            if stream.write_all(&all).is_err() || begin.elapsed() > LONGEST {
+                break;
+            }
+            all.clear();
+        }
+    }
+    let _ = stream.write_all(&all);
+    std::thread::sleep(Duration::from_millis(200));
+    let left = begin.elapsed();
+    // It may be closed already.
+    let _ = stream.shutdown(Shutdown::Read);
+    let (closed, code) = reader.join().unwrap();
+    Flood {
+        // What this side ended itself is no end.
+        closed: closed.filter(|after| *after < left || code.is_some()),
+        code,
+    }
+}
+
+/// The code of the frame that ends a connection.
+fn goaway(mut read: &[u8]) -> Option<u32> {
+    while let Some(head) = read.get(..9) {
+        let length = u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize;
+        let payload = read.get(9..9 + length)?;
+        if head[3] == GOAWAY {
+            return Some(u32::from_be_bytes(payload.get(4..8)?.try_into().unwrap()));
+        }
+        read = &read[9 + length..];
+    }
+    None
+}
+
+pub(super) fn rapid_reset() -> Outcome {
+    let arena = Arena::passing(origin::start(), "");
+    let pairs = (0..FRAMES).map(|number| {
+        let stream = 2 * number + 1;
+        let head = frame(HEADERS, END_HEADERS | END_STREAM, stream, &GET);
+        [head, frame(RST_STREAM, 0, stream, &8_u32.to_be_bytes())].concat()
+    });
+    let (measured, flood) = arena.under(|| flood(arena.address, &[], pairs));
+    let told = match flood {
+        Flood {
+            closed: Some(after),
+            code: Some(0xb),
+        } => Ok(format!("ENHANCE_YOUR_CALM after {} ms", after.as_millis())),
+        Flood { closed, code } => Err(format!("ended {closed:?}, code {code:?}")),
+    };
+    (measured, told)
+}
+
+/// One frame again and again, after these.
+fn again(first: Vec<u8>, one: Vec<u8>) -> Box<dyn Iterator<Item = Vec<u8>>> {
+    let many = (0..FRAMES).map(move |_| one.clone());
+    Box::new(std::iter::once(first).chain(many))
+}
+
+pub(super) fn frames() -> Outcome {
+    let arena = Arena::passing(origin::start(), "");
+    let open = || frame(HEADERS, END_HEADERS, 1, &POST);
+    let made_you_reset = (0..FRAMES).map(|number| {
+        let stream = 2 * number + 1;
+        let head = frame(HEADERS, END_HEADERS, stream, &POST);
+        [head, frame(WINDOW_UPDATE, 0, stream, &[0; 4])].concat()
+    });
+    let field = [0, 1, b'a', 1, b'b'];
+    let floods: [(&str, Box<dyn Iterator<Item = Vec<u8>>>); 7] = [
+        ("resets that it is made to send", Box::new(made_you_reset)),
+        (
+            "CONTINUATION",
+            again(
+                frame(HEADERS, 0, 1, &GET),
+                frame(CONTINUATION, 0, 1, &field),
+            ),
+        ),
+        ("SETTINGS", again(Vec::new(), frame(SETTINGS, 0, 0, &[]))),
+        ("PING", again(Vec::new(), frame(PING, 0, 0, &[7; 8]))),
+        ("empty DATA", again(open(), frame(DATA, 0, 1, &[]))),
+        ("DATA of a byte", again(open(), frame(DATA, 0, 1, b"x"))),
+        (
+            "WINDOW_UPDATE",
+            again(Vec::new(), frame(WINDOW_UPDATE, 0, 0, &1_u32.to_be_bytes())),
+        ),
+    ];
+    let (measured, ended) = arena.under(|| {
+        let ended = floods.map(|(name, frames)| (name, flood(arena.address, &[], frames)));
+        ended.map(|(name, flood)| (name, flood.closed))
+    });
+    // Bytes of a body, however small, are what a request is there for; the window bounds them.
+    let open = ended
+        .iter()
+        .filter(|(name, closed)| closed.is_none() && *name != "DATA of a byte");
+    let faults: Vec<_> = open.map(|(name, _)| format!("{name} goes on")).collect();
+    let slowest = ended.iter().filter_map(|(_, closed)| *closed).max();
+    let word = format!("shown out within {:?}", slowest.unwrap_or_default());
+    (measured, none_wrong(word, &faults))
+}
+
+/// Clients of the bomb.
+const BOMBERS: usize = 50;
+/// Requests of each at once.
+const STREAMS: u32 = 100;
+
+/// Requests of many fields that are one byte each, to answers that are never taken.
+pub(super) fn bomb() -> Outcome {
+    let stall = limit("response_idle_timeout", "\"3s\"");
+    let arena = Arena::passing(origin::start(), &stall);
+    let address = arena.address;
+    // SETTINGS_INITIAL_WINDOW_SIZE of 0: nothing of a body can be sent.
+    let settings = [0, 4, 0, 0, 0, 0];
+    // A literal with indexing (RFC 7541, section 6.2.1), which 62 stands for from then on.
+    let entry = [&[0x40, 1, b'a', 0x1f][..], &[b'b'; 31]].concat();
+    let requests = move || {
+        let entry = entry.clone();
+        (0..STREAMS).map(move |number| {
+            let entry: &[u8] = if number == 0 { &entry } else { &[] };
+            let target = [
+                0x82, 0x86, 0x04, 6, b'/', b'l', b'a', b'r', b'g', b'e', 0x41, 1, b'x',
+            ];
+            let block = [&target[..], entry, &[0xbe; 120]].concat();
+            frame(HEADERS, END_HEADERS | END_STREAM, 2 * number + 1, &block)
+        })
+    };
+    let (measured, open) = arena.under(|| {
+        let mut open: Vec<TcpStream> = Vec::new();
+        for _ in 0..BOMBERS {
+            let mut stream = honest::connect(address).unwrap();
+            let all = requests().flatten().collect::<Vec<_>>();
+            let start = [PREFACE, &frame(SETTINGS, 0, 0, &settings), &all].concat();
+            // Who is shown out before the end took less.
+            let _ = stream.write_all(&start);
+            open.push(stream);
+        }
+        // Fields that are more than the whole list may be.
+        let large = [
+            &GET[..],
+            &[0x40, 1, b'c', 0x7f, 0xe1, 0x1e],
+            &[b'd'; 4000],
+            &[0xbe; 16_000],
+        ]
+        .concat();
+        let large = frame(HEADERS, END_HEADERS | END_STREAM, 1, &large[..16_384]);
+        for _ in 0..BOMBERS {
+            flood_quietly(address, &large);
+        }
+        std::thread::sleep(Duration::from_secs(5));
+        open
+    });
+    let each = measured.grown as usize / BOMBERS;
+    drop(open);
+    let word = format!(
+        "{BOMBERS} clients of {STREAMS} requests, {} KiB each",
+        each >> 10
+    );
+    let told = if each <= 4 << 20 { Ok(word) } else { Err(word) };
+    (measured, told)
+}
+
+/// Sends this to whoever takes it.
+fn flood_quietly(to: SocketAddr, bytes: &[u8]) {
+    if let Ok(mut stream) = honest::connect(to) {
+        let start = [PREFACE, &frame(SETTINGS, 0, 0, &[]), bytes].concat();
+        let _ = stream.write_all(&start);
+    }
+}

@@ -1,0 +1,144 @@
+//! A client that does no harm, and how long it waits.
+
+use std::io::{self, Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// Connections that it has.
+const CONNECTIONS: usize = 2;
+/// Between two requests on each.
+const EVERY: Duration = Duration::from_millis(4);
+/// No answer is waited for any longer.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What the cassette of `platform` has an answer for.
+const REQUEST: &str = "POST /ask?rest=two HTTP/1.1\r\nhost: 127.0.0.1\r\n\
+    accept: application/json\r\ncontent-type: application/json\r\nx-kind: one\r\n\
+    content-length: 25\r\n\r\n{\"id\": 7, \"rest\": \"two\"} ";
+
+/// A client at work.
+pub(super) struct Honest {
+    end: Arc<AtomicBool>,
+    threads: Vec<JoinHandle<Vec<Option<Duration>>>>,
+}
+
+impl Honest {
+    pub(super) fn start(to: SocketAddr) -> Self {
+        let end = Arc::<AtomicBool>::default();
+        let threads = (0..CONNECTIONS).map(|_| {
+            let ended = Arc::clone(&end);
+            std::thread::spawn(move || paced(to, &ended))
+        });
+        Self {
+            threads: threads.collect(),
+            end,
+        }
+    }
+
+    /// How long each answer took; none where there was none.
+    pub(super) fn end(self) -> Vec<Option<Duration>> {
+        self.end.store(true, Ordering::Relaxed);
+        let threads = self.threads.into_iter();
+        threads.flat_map(|thread| thread.join().unwrap()).collect()
+    }
+}
+
+fn paced(to: SocketAddr, ended: &AtomicBool) -> Vec<Option<Duration>> {
+    let mut connection = None;
+    let mut delays = Vec::new();
+    let mut due = Instant::now();
+    while !ended.load(Ordering::Relaxed) {
+        due += EVERY;
+        let now = Instant::now();
+        // A timer that goes off late is not the gateway's fault; an answer that keeps the next
+        // request waiting is.
+        let begin = if now < due {
+            std::thread::sleep(due - now);
+            Instant::now()
+        } else {
+            due
+        };
+        let answered = match once(to, &mut connection) {
+            // A gateway may close a connection between two requests.
+            Err(_) => once(to, &mut connection),
+            answered => answered,
+        };
+        let is_good = answered.is_ok_and(|status| status == 200);
+        delays.push(is_good.then(|| begin.elapsed()));
+    }
+    delays
+}
+
+fn once(to: SocketAddr, connection: &mut Option<TcpStream>) -> io::Result<u16> {
+    let mut stream = match connection.take() {
+        Some(stream) => stream,
+        None => connect(to)?,
+    };
+    stream.write_all(REQUEST.as_bytes())?;
+    let (status, last) = answer(&mut stream)?;
+    *connection = (!last).then_some(stream);
+    Ok(status)
+}
+
+/// A connection on which nothing is waited for without end.
+pub(super) fn connect(to: SocketAddr) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect_timeout(&to, PATIENCE)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+/// Reads an answer with a length; its status, and whether it is the last one.
+pub(super) fn answer(stream: &mut TcpStream) -> io::Result<(u16, bool)> {
+    let (status, head, _) = whole(stream)?;
+    Ok((status, head.contains("\r\nconnection: close")))
+}
+
+/// Status, head in lower case, and body of an answer with a length.
+pub(super) fn whole(stream: &mut TcpStream) -> io::Result<(u16, String, Vec<u8>)> {
+    let mut read = Vec::new();
+    let mut bytes = [0; 4096];
+    loop {
+        let end = read.windows(4).position(|four| four == b"\r\n\r\n");
+        if let Some(end) = end {
+            let head = String::from_utf8_lossy(&read[..end + 2]).to_ascii_lowercase();
+            let field = |line: &str| line.strip_prefix("content-length:")?.trim().parse().ok();
+            let length = head.lines().find_map(field).unwrap_or(0);
+            let mut body = read.split_off(end + 4);
+            while body.len() < length {
+                match stream.read(&mut bytes)? {
+                    0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                    count => body.extend(&bytes[..count]),
+                }
+            }
+            body.truncate(length);
+            let status = head.get(9..12).and_then(|status| status.parse().ok());
+            return Ok((status.unwrap_or(0), head, body));
+        }
+        match stream.read(&mut bytes)? {
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            count => read.extend(&bytes[..count]),
+        }
+    }
+}
+
+/// Sends one request on a connection of its own.
+pub(super) fn ask(to: SocketAddr, request: &[u8]) -> io::Result<(u16, String, Vec<u8>)> {
+    let mut stream = connect(to)?;
+    stream.write_all(request)?;
+    whole(&mut stream)
+}
+
+/// The delay that all but one of a hundred keep, in seconds.
+pub(super) fn slowest(delays: &[Option<Duration>]) -> f64 {
+    let mut delays: Vec<_> = delays.iter().flatten().copied().collect();
+    delays.sort_unstable();
+    let last = delays.len().saturating_sub(1);
+    delays
+        .get(last * 99 / 100)
+        .map_or(f64::INFINITY, Duration::as_secs_f64)
+}

@@ -1,0 +1,125 @@
+//! Fifteen ways to abuse the gateway: each is a line, green or red, with the most memory that the
+//! gateway took and what a client that does no harm noticed.
+
+/// The gateway, and what is looked at.
+mod arena;
+#[expect(dead_code, reason = "the tests need more of it")]
+#[path = "../../tests/smuggling/corpus/mod.rs"]
+mod corpus;
+/// What cannot be reached by a request.
+mod doors;
+/// Floods of frames of HTTP/2.
+mod floods;
+/// A client that does no harm.
+mod honest;
+/// What is recorded under attack, and what is left of it.
+mod kept;
+/// An origin, and its faults.
+mod origin;
+/// Plugins that abuse the gateway.
+mod plugin;
+/// More connections than there are slots, and a stop.
+mod rush;
+/// Clients that take their time.
+mod slow;
+/// Frames of WebSockets.
+mod sockets;
+#[path = "../../tests/smuggling/origin.rs"]
+mod strict;
+/// Requests in requests, and upgrades too early.
+mod two_things;
+
+use std::io::IsTerminal as _;
+use std::time::Instant;
+
+use arena::Measured;
+
+/// How an attack went, with a word on it.
+type Outcome = (Measured, Result<String, String>);
+
+/// An attack: its name, how many MiB it may cost, and how it is done.
+type Scenario = (&'static str, u64, fn() -> Outcome);
+
+/// In the order of the threats that they stand for.
+const SCENARIOS: [Scenario; 15] = [
+    ("requests in requests", 32, two_things::smuggling),
+    ("bytes before an upgrade", 16, two_things::upgrades),
+    ("rapid reset", 16, floods::rapid_reset),
+    ("floods of frames", 24, floods::frames),
+    ("HTTP/2 bomb", 64, floods::bomb),
+    ("slow head, body, reader", 128, slow::slow),
+    ("WebSocket frames", 96, sockets::frames),
+    ("decompression bombs", 192, kept::bombs),
+    ("open proxy", 16, doors::open_proxy),
+    ("page of plugins", 16, doors::page),
+    ("names of recordings", 16, kept::names),
+    ("killed, and a full disk", 64, kept::killed),
+    ("upstream chaos", 32, kept::chaos),
+    ("hostile plugin", 64, plugin::hostile),
+    ("rush, then a stop", 192, rush::rush),
+];
+
+/// Runs all of them, or those that the environment names by number. False where one is red.
+pub(crate) fn bench() -> bool {
+    let wanted = std::env::var("OULI_BENCH_ABUSE").unwrap_or_default();
+    let wanted: Vec<usize> = wanted
+        .split(',')
+        .filter_map(|one| one.parse().ok())
+        .collect();
+    println!(
+        "\nabuse: memory is what the gateway grew by at most; p99 is that of an honest client"
+    );
+    let mut all_well = true;
+    for (number, (name, most, attack)) in (1..).zip(SCENARIOS) {
+        if !wanted.is_empty() && !wanted.contains(&number) {
+            continue;
+        }
+        let begin = Instant::now();
+        let (measured, told) = attack();
+        let told = told.and_then(|word| measured.check(most).map(|()| word));
+        let well = told.is_ok();
+        all_well &= well;
+        println!(
+            "{} {number:>2} {name:<24} {:>6.1} MiB  p99 {:>8.2} ms beside {:>5.2} ms ({:>5.1})  \
+             {:>4.1} s  {}",
+            mark(well),
+            measured.grown as f64 / f64::from(1 << 20),
+            measured.during * 1e3,
+            measured.calm * 1e3,
+            measured.during / measured.calm,
+            begin.elapsed().as_secs_f64(),
+            told.unwrap_or_else(|fault| fault)
+        );
+    }
+    all_well
+}
+
+fn mark(well: bool) -> &'static str {
+    match (well, std::io::stdout().is_terminal()) {
+        (true, true) => "\x1b[32mok    \x1b[0m",
+        (false, true) => "\x1b[31mFAILED\x1b[0m",
+        (true, false) => "ok    ",
+        (false, false) => "FAILED",
+    }
+}
+
+/// All of these, or what is wrong.
+fn none_wrong(word: String, faults: &[String]) -> Result<String, String> {
+    if faults.is_empty() {
+        Ok(word)
+    } else {
+        Err(faults.join("; "))
+    }
+}
+
+/// The setting of a limit, where the gateway has it.
+fn limit(key: &str, value: &str) -> String {
+    let groups = ouli_gateway::config::LIMITS.iter();
+    let mut limits = groups.flat_map(|group| group.rows.iter());
+    let is_known = limits.any(|limit| limit.key == key);
+    if is_known {
+        format!("{key} = {value}\n")
+    } else {
+        String::new()
+    }
+}

@@ -1,0 +1,170 @@
+//! An origin that behaves well on most targets, and as badly as its name says on some.
+
+use std::io::{self, Read as _, Write as _};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use ouli_gateway::exchange::websocket;
+use socket2::SockRef;
+
+/// Bytes of a large answer.
+const LARGE: usize = 4 << 20;
+/// Bytes that a bomb has once it is decoded.
+const BOMB: usize = 256 << 20;
+
+/// How long it waits for bytes that should not come.
+const EARLY: Duration = Duration::from_millis(50);
+
+/// Where one listens. It ends with the process.
+pub(super) fn start() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            stream.set_nodelay(true).unwrap();
+            // Whoever breaks off ends the connection, and nothing else.
+            std::thread::spawn(move || while serve(&mut stream).is_ok() {});
+        }
+    });
+    address
+}
+
+fn serve(stream: &mut TcpStream) -> io::Result<()> {
+    let mut head = Vec::new();
+    let mut byte = [0];
+    while !head.ends_with(b"\r\n\r\n") {
+        stream.read_exact(&mut byte)?;
+        head.extend(byte);
+    }
+    let head = String::from_utf8_lossy(&head).into_owned();
+    let lower = head.to_ascii_lowercase();
+    let field = |name: &str| {
+        let mut lines = lower.lines();
+        lines.find_map(|line| line.strip_prefix(name).map(|value| value.trim().to_owned()))
+    };
+    let length = field("content-length:").and_then(|length| length.parse().ok());
+    let mut body = vec![0; length.unwrap_or(0)];
+    stream.read_exact(&mut body)?;
+    let target = head.split(' ').nth(1).unwrap_or_default();
+    match target.split('?').next().unwrap_or_default() {
+        "/large" => ok(stream, &[], &vec![b'x'; LARGE]),
+        "/upgrade" => ok(
+            stream,
+            &[],
+            field("upgrade:").unwrap_or_default().as_bytes(),
+        ),
+        "/early" => early(stream),
+        "/unasked" => stream.write_all(b"HTTP/1.1 101 Switching Protocols\r\n\r\n"),
+        "/socket" => socket(stream, &head),
+        "/gzip" => ok(stream, &["gzip"], &BOMBS.0),
+        "/br" => ok(stream, &["br"], &BOMBS.1),
+        "/zstd" => ok(stream, &["zstd"], &BOMBS.2),
+        "/nested" => ok(stream, &["gzip", "br"], &BOMBS.3),
+        chaos if chaos.starts_with("/chaos/") => wrong(stream, &chaos[7..]),
+        _ => ok(stream, &[], b"fine"),
+    }
+}
+
+fn ok(stream: &mut TcpStream, codings: &[&str], body: &[u8]) -> io::Result<()> {
+    let coding = match codings {
+        [] => String::new(),
+        codings => format!("content-encoding: {}\r\n", codings.join(", ")),
+    };
+    let length = body.len();
+    let head = format!("HTTP/1.1 200 OK\r\n{coding}content-length: {length}\r\n\r\n");
+    stream.write_all(&[head.as_bytes(), body].concat())
+}
+
+/// Says whether bytes follow that nobody has agreed to yet.
+fn early(stream: &mut TcpStream) -> io::Result<()> {
+    stream.set_read_timeout(Some(EARLY))?;
+    let came = stream.peek(&mut [0]).is_ok_and(|count| count > 0);
+    stream.set_read_timeout(None)?;
+    ok(stream, &[], if came { b"early" } else { b"in time" })
+}
+
+/// Agrees to a WebSocket, says a word, and another one to each of the client.
+fn socket(stream: &mut TcpStream, head: &str) -> io::Result<()> {
+    let key = head.lines().find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        name.eq_ignore_ascii_case("sec-websocket-key")
+            .then(|| value.trim().to_owned())
+    });
+    let accept = websocket::accept_key(&key.unwrap_or_default());
+    let answer = format!(
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Accept: {accept}\r\n\r\n"
+    );
+    stream.write_all(answer.as_bytes())?;
+    stream.write_all(b"\x81\x05hello")?;
+    let mut bytes = [0; 4096];
+    // The end is answered by an end.
+    while let count @ 1.. = stream.read(&mut bytes)? {
+        if bytes[..count].contains(&0x88) {
+            stream.write_all(b"\x88\x02\x03\xe8")?;
+            break;
+        }
+        stream.write_all(b"\x81\x02ok")?;
+    }
+    Err(io::ErrorKind::UnexpectedEof.into())
+}
+
+/// One fault, and the end of the connection.
+fn wrong(stream: &mut TcpStream, fault: &str) -> io::Result<()> {
+    let head = "HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n";
+    let endless = "x-endless: yes\r\n".repeat(1000);
+    match fault {
+        "silent" => {}
+        "reset" => SockRef::from(&*stream).set_linger(Some(Duration::ZERO))?,
+        "half" => stream.write_all(&head.as_bytes()[..20])?,
+        "short" => stream.write_all(format!("{head}abc").as_bytes())?,
+        "torn" => {
+            stream.write_all(format!("{head}abc").as_bytes())?;
+            SockRef::from(&*stream).set_linger(Some(Duration::ZERO))?;
+        }
+        "chunk" => stream.write_all(
+            b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nabcde\r\nzz\r\n",
+        )?,
+        "garbage" => stream.write_all(&[0xff; 4096])?,
+        "endless" => {
+            stream.write_all(b"HTTP/1.1 200 OK\r\n")?;
+            for _ in 0..1000 {
+                stream.write_all(endless.as_bytes())?;
+            }
+        }
+        "storm" => {
+            let one = "HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n".repeat(1000);
+            for _ in 0..1000 {
+                stream.write_all(one.as_bytes())?;
+            }
+        }
+        other => panic!("no such fault: {other}"),
+    }
+    let _ = stream.shutdown(Shutdown::Write);
+    Err(io::ErrorKind::UnexpectedEof.into())
+}
+
+type Bombs = (Vec<u8>, Vec<u8>, Vec<u8>, Vec<u8>);
+
+/// Nothing but zeros, in each coding, and in two of them.
+static BOMBS: LazyLock<Bombs> = LazyLock::new(|| {
+    let zeros = vec![0; BOMB];
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gzip.write_all(&zeros).unwrap();
+    let gzip = gzip.finish().unwrap();
+    let brotli = |bytes: &[u8]| {
+        let mut made = Vec::new();
+        let parameters = brotli::enc::BrotliEncoderParams {
+            quality: 2,
+            ..Default::default()
+        };
+        brotli::BrotliCompress(&mut &bytes[..], &mut made, &parameters).unwrap();
+        made
+    };
+    let nested = brotli(&gzip);
+    let br = brotli(&zeros);
+    let zstd = zstd::bulk::compress(&zeros, 1).unwrap();
+    (gzip, br, zstd, nested)
+});

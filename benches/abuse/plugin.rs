@@ -1,0 +1,52 @@
+//! A plugin that abuses the gateway on one route, while the honest client asks on another.
+
+use std::time::{Duration, Instant};
+
+use super::arena::Arena;
+use super::{Outcome, honest};
+use crate::fixtures::fixture;
+use crate::platform;
+
+/// The ways of abuse; the fixture `abuser` knows each by its path.
+const WAYS: [&str; 10] = [
+    "loop",
+    "recursion",
+    "memory",
+    "handles",
+    "giant-part",
+    "giant-log",
+    "log-flood",
+    "panic",
+    "reenter",
+    "name-address",
+];
+
+/// How long each goes on.
+const TURN: Duration = Duration::from_millis(700);
+/// Between two abuses.
+const PAUSE: Duration = Duration::from_millis(10);
+
+pub(super) fn hostile() -> Outcome {
+    let folder = platform::folder("[[plugin]]\nfile = \"own.wasm\"\nroutes = [\"/abuse/*\"]\n");
+    platform::put(folder.path(), "own.wasm", &fixture("abuser"));
+    let arena = Arena::start("replay", None, folder);
+    let (measured, asked) = arena.under(|| {
+        let mut asked = 0;
+        for way in WAYS {
+            let begin = Instant::now();
+            let request =
+                format!("GET /abuse/{way} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+            while begin.elapsed() < TURN {
+                // What it is answered is up to the plugin.
+                let _ = honest::ask(arena.address, request.as_bytes());
+                asked += 1;
+                std::thread::sleep(PAUSE);
+            }
+        }
+        asked
+    });
+    (
+        measured,
+        Ok(format!("{asked} abuses in {} ways", WAYS.len())),
+    )
+}

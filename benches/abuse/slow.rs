@@ -1,0 +1,88 @@
+//! Clients that take their time, each in its own way.
+
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use super::arena::Arena;
+use super::{Outcome, honest, limit, none_wrong, origin};
+
+/// Sockets of each way.
+const SOCKETS: usize = 1_200;
+/// Between two bytes.
+const BYTE: Duration = Duration::from_millis(500);
+/// How long they go on.
+const LONG: Duration = Duration::from_secs(12);
+
+/// A way to be slow: what is sent first, and whether a byte follows now and then.
+type Way = (&'static str, &'static [u8], bool);
+
+const WAYS: [Way; 3] = [
+    ("slow heads", b"GET /x HTTP/1.1\r\nhost: x\r\nx: ", true),
+    (
+        "slow bodies",
+        b"POST /x HTTP/1.1\r\nhost: x\r\ncontent-length: 1000000\r\n\r\n",
+        false,
+    ),
+    (
+        "slow readers",
+        b"GET /large HTTP/1.1\r\nhost: x\r\n\r\n",
+        false,
+    ),
+];
+
+pub(super) fn slow() -> Outcome {
+    let short = ["request_idle_timeout", "response_idle_timeout"].map(|key| limit(key, "\"3s\""));
+    let limits = format!(
+        "header_timeout = \"3s\"\nin_flight = 4000\n{}",
+        short.concat()
+    );
+    let arena = Arena::passing(origin::start(), &limits);
+    let (measured, left) = arena.under(|| {
+        let mut open: Vec<Vec<TcpStream>> = WAYS
+            .iter()
+            .map(|(_, first, _)| {
+                let sockets = (0..SOCKETS).map(|_| {
+                    let mut stream = honest::connect(arena.address).unwrap();
+                    stream.write_all(first).unwrap();
+                    stream
+                });
+                sockets.collect()
+            })
+            .collect();
+        let begin = Instant::now();
+        while begin.elapsed() < LONG {
+            for (sockets, (_, _, goes_on)) in open.iter_mut().zip(WAYS) {
+                for stream in sockets.iter_mut().filter(|_| goes_on) {
+                    // Who was shown out is not heard any more.
+                    let _ = stream.write_all(b"x");
+                }
+            }
+            std::thread::sleep(BYTE);
+        }
+        open.iter()
+            .map(|sockets| sockets.iter().filter(|one| is_open(one)).count())
+            .collect::<Vec<_>>()
+    });
+    let faults: Vec<_> = left
+        .iter()
+        .zip(WAYS)
+        .filter(|(count, _)| **count > 0)
+        .map(|(count, (name, ..))| format!("{count} {name} are still served"))
+        .collect();
+    let word = format!("{} sockets, all shown out", SOCKETS * WAYS.len());
+    (measured, none_wrong(word, &faults))
+}
+
+/// True where the other side has not ended it.
+fn is_open(mut stream: &TcpStream) -> bool {
+    stream.set_nonblocking(true).unwrap();
+    let mut bytes = [0; 64 << 10];
+    loop {
+        match stream.read(&mut bytes) {
+            Ok(0) => return false,
+            Ok(_) => {}
+            Err(error) => return error.kind() == ErrorKind::WouldBlock,
+        }
+    }
+}
