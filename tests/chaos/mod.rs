@@ -9,3 +9,4 @@ mod http2;
 mod peers;
 mod pool;
 mod secrets;
+mod silence;
