@@ -98,8 +98,9 @@ fn a_kill_at_any_call_leaves_what_was_acknowledged() {
             storm.check(&what);
         }
     }
+    // How many calls there are depends on which exchanges come to be written as one group.
     println!("{kills} kills");
-    assert!(kills > 30, "{kills} kills are too few to mean anything");
+    assert!(kills > 20, "{kills} kills are too few to mean anything");
 }
 
 #[test]
@@ -119,8 +120,9 @@ fn a_kill_at_any_call_of_starting_anew_leaves_the_old_cassette() {
             kills += 1;
         }
     }
+    // How many calls there are depends on which exchanges come to be written as one group.
     println!("{kills} kills");
-    assert!(kills > 30, "{kills} kills are too few to mean anything");
+    assert!(kills > 20, "{kills} kills are too few to mean anything");
 }
 
 #[test]
