@@ -38,17 +38,9 @@ impl Redaction<'_> {
     pub fn joined(&self, parts: &[Bytes], joint: Joint) -> Outcome<Vec<Bytes>> {
         let mut run = self.run();
         let mut value = parts.to_vec();
-        if parts.len() > 1 {
-            let mut edits = vec![Vec::new(); parts.len()];
-            for strand in strands::of(parts, joint) {
-                run.strand(&strand, &mut edits);
-            }
-            for (part, edits) in value.iter_mut().zip(edits) {
-                if let Some(new) = splice::bytes(part, edits) {
-                    *part = new.into();
-                }
-            }
-        }
+        run.strands(&strands::of(parts, joint), &mut value);
+        let mixed = strands::mixed(&value, joint);
+        run.strands(mixed.as_slice(), &mut value);
         Outcome {
             value,
             counts: run.into_counts(),
@@ -60,6 +52,21 @@ impl Redaction<'_> {
 type Edits = [Vec<Piece<Vec<u8>>>];
 
 impl Run<'_> {
+    fn strands(&mut self, strands: &[Strand], parts: &mut [Bytes]) {
+        if strands.is_empty() {
+            return;
+        }
+        let mut edits = vec![Vec::new(); parts.len()];
+        for strand in strands {
+            self.strand(strand, &mut edits);
+        }
+        for (part, edits) in parts.iter_mut().zip(edits) {
+            if let Some(new) = splice::bytes(part, edits) {
+                *part = new.into();
+            }
+        }
+    }
+
     fn strand(&mut self, strand: &Strand, edits: &mut Edits) {
         let mut cuts: Vec<(Range<usize>, String)> = Vec::new();
         if let Some(text) = strand.text() {

@@ -56,6 +56,24 @@ pub(super) fn of(parts: &[Bytes], joint: Joint) -> Vec<Strand> {
     all
 }
 
+/// All parts as one strand, where some are text and some are not: bytes that are no text may stand
+/// before or behind a piece of a secret, and put its part into another strand than the next piece.
+pub(super) fn mixed(parts: &[Bytes], joint: Joint) -> Option<Strand> {
+    let is_text = |part: &Bytes| std::str::from_utf8(part).is_ok();
+    let texts = parts.iter().filter(|part| is_text(part)).count();
+    if texts == 0 || texts == parts.len() {
+        return None;
+    }
+    let mut strands = Strands::default();
+    for (number, part) in parts.iter().enumerate() {
+        for place in payloads(part, joint) {
+            let payload = part.slice(place.clone());
+            strands.add("mixed", number, place, (false, &payload));
+        }
+    }
+    strands.all.pop()
+}
+
 fn payloads(part: &[u8], joint: Joint) -> Vec<Range<usize>> {
     let end = match joint {
         Joint::Events => return events::data(part),

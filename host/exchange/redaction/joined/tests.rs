@@ -222,3 +222,29 @@ fn words_behind_a_named_value_stay() {
     let found = joined(&parts, Joint::Messages, &Secrets::default());
     assert_eq!([&found[1], &found[3]], [&parts[1], &parts[3]]);
 }
+
+#[test]
+fn a_part_that_is_no_text_hides_nothing() {
+    let secrets = Secrets::default();
+    secrets.note("known", CANARY.as_bytes());
+    let rules = rules();
+    let redaction = Redaction::new(&rules, &secrets, Purpose::Write);
+    for joint in [Joint::Lines, Joint::Messages] {
+        for at in 1..CANARY.len() {
+            let (first, second) = CANARY.split_at(at);
+            let binary = [b"\xff ", first.as_bytes()].concat();
+            let pairs = [
+                [binary.clone(), second.as_bytes().to_vec()],
+                [first.as_bytes().to_vec(), [second.as_bytes(), b" \xff"].concat()],
+            ];
+            for pair in pairs {
+                let parts: Vec<_> = pair.into_iter().map(Bytes::from).collect();
+                let rid = redaction.joined(&parts, joint).value;
+                assert_eq!(rid.len(), parts.len());
+                let read = rid.concat();
+                assert!(secrets.known().first(&read).is_none(), "{parts:?} -> {rid:?}");
+                assert!(read.windows(9).any(|text| text == b"<known-1>"), "{rid:?}");
+            }
+        }
+    }
+}
