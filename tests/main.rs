@@ -22,6 +22,8 @@ mod cli;
 mod contract;
 /// What was recorded outlasts crashes, full disks and other gateways.
 mod crash;
+/// Inputs that the fuzzer keeps.
+mod fuzz;
 /// Calls of gRPC, recorded and replayed.
 mod grpc;
 /// HTTP/2 on both sides, with and without TLS.

@@ -235,14 +235,20 @@ fn a_part_that_is_no_text_hides_nothing() {
             let binary = [b"\xff ", first.as_bytes()].concat();
             let pairs = [
                 [binary.clone(), second.as_bytes().to_vec()],
-                [first.as_bytes().to_vec(), [second.as_bytes(), b" \xff"].concat()],
+                [
+                    first.as_bytes().to_vec(),
+                    [second.as_bytes(), b" \xff"].concat(),
+                ],
             ];
             for pair in pairs {
                 let parts: Vec<_> = pair.into_iter().map(Bytes::from).collect();
                 let rid = redaction.joined(&parts, joint).value;
                 assert_eq!(rid.len(), parts.len());
                 let read = rid.concat();
-                assert!(secrets.known().first(&read).is_none(), "{parts:?} -> {rid:?}");
+                assert!(
+                    secrets.known().first(&read).is_none(),
+                    "{parts:?} -> {rid:?}"
+                );
                 assert!(read.windows(9).any(|text| text == b"<known-1>"), "{rid:?}");
             }
         }

@@ -1,0 +1,66 @@
+//! Reading cassettes: whatever stands in one, its faults lie within it, and what is read is read
+//! again from what is written of it.
+
+use bytes::Bytes;
+use ouli_gateway::cassette::{HEADER, Loaded, decode, encode};
+
+use super::choices::Dice;
+
+/// An input is a cassette.
+pub(super) fn check(input: &[u8]) {
+    let Ok(loaded) = decode(&Bytes::copy_from_slice(input)) else {
+        return;
+    };
+    faults_are_in_place(&loaded, input.len() as u64);
+    let written = write(&loaded);
+    let again = read(&written);
+    assert!(again.damage.is_empty() && again.torn.is_none(), "{again:?}");
+    assert_eq!(again.whole, written.len() as u64);
+    same_exchanges(&loaded, &again);
+    assert_eq!(write(&again), written, "written again it is another text");
+
+    // Cut off anywhere it is the beginning of the same, and nothing else.
+    let mut dice = Dice::of(input);
+    let cut = HEADER.len() + dice.below(written.len() - HEADER.len() + 1);
+    let cut = read(&written.slice(..cut));
+    assert!(cut.damage.is_empty(), "{:?}", cut.damage);
+    assert!(cut.exchanges.len() <= again.exchanges.len());
+    for (part, whole) in cut.exchanges.iter().zip(&again.exchanges) {
+        assert_eq!(part, whole, "a part of a cassette reads as something else");
+    }
+}
+
+fn faults_are_in_place(loaded: &Loaded, size: u64) {
+    assert!(loaded.whole <= size);
+    let mut end = 0;
+    for damage in loaded.damage.iter().chain(&loaded.torn) {
+        assert!(damage.offset >= end, "{damage}");
+        end = damage.offset + damage.bytes;
+        assert!(end <= size, "{damage}");
+        assert!(damage.fault.line > 0 && !damage.fault.reason.is_empty());
+    }
+}
+
+fn same_exchanges(loaded: &Loaded, again: &Loaded) {
+    assert_eq!(again.exchanges.len(), loaded.exchanges.len());
+    let mut last = 0;
+    for (before, after) in loaded.exchanges.iter().zip(&again.exchanges) {
+        assert_eq!(after.exchange, before.exchange);
+        assert_eq!(after.ordinal, before.ordinal);
+        // What is written has its own digest, so only the order can show a hand.
+        assert_eq!(after.edited, after.ordinal <= last);
+        last = last.max(after.ordinal);
+    }
+}
+
+fn read(bytes: &Bytes) -> Loaded {
+    decode(bytes).expect("what was written begins as a cassette does")
+}
+
+fn write(loaded: &Loaded) -> Bytes {
+    let mut out = HEADER.as_bytes().to_vec();
+    for recorded in &loaded.exchanges {
+        encode(&mut out, recorded.ordinal, &recorded.exchange, "a.bodies");
+    }
+    out.into()
+}

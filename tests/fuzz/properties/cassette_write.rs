@@ -1,0 +1,220 @@
+//! Writing cassettes: every exchange that can be is read again as it was, and a flipped bit never
+//! passes for it.
+
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, Method, StatusCode};
+use ouli_gateway::cassette::{HEADER, decode, encode};
+use ouli_gateway::exchange::failure::{Failure, Fault, Phase, What};
+use ouli_gateway::exchange::stream::{
+    Ending, Form, Piece, Protocol, Said, Side, Stream, Turn, Unit, Words,
+};
+use ouli_gateway::exchange::{Content, Exchange, Fields, Request, Response};
+
+use super::choices::{Choices, Dice};
+
+/// An input is the choices that make one exchange.
+pub(super) fn check(input: &[u8]) {
+    let mut choices = Choices::new(input);
+    let exchange = exchange(&mut choices);
+    let mut written = HEADER.as_bytes().to_vec();
+    encode(&mut written, 1, &exchange, "a.bodies");
+    let read = decode(&Bytes::copy_from_slice(&written)).expect("it begins as a cassette does");
+    assert!(read.torn.is_none() && read.damage.is_empty(), "{read:?}");
+    let [recorded] = &read.exchanges[..] else {
+        panic!("one exchange was written: {read:?}");
+    };
+    assert_eq!(recorded.exchange, exchange);
+    assert!(!recorded.edited && recorded.ordinal == 1);
+
+    let mut dice = Dice::of(input);
+    let at = HEADER.len() + dice.below(written.len() - HEADER.len());
+    written[at] ^= 1 << dice.below(8);
+    let damaged = decode(&written.into()).expect("the header is as it was");
+    let passed = damaged.exchanges.iter().find(|one| !one.edited);
+    assert!(
+        passed.is_none_or(|passed| timeless(&passed.exchange) == timeless(&exchange)),
+        "a flipped bit at {at} passes for what was recorded"
+    );
+}
+
+/// Without what no digest covers: times, and the name of a stored body that has no bytes.
+fn timeless(exchange: &Exchange) -> Exchange {
+    let mut exchange = exchange.clone();
+    for content in exchange.contents_mut() {
+        if content.size() == 0 {
+            *content = Content::EMPTY;
+        }
+    }
+    if let Some(failure) = &mut exchange.failure {
+        failure.at = 0;
+    }
+    match exchange.stream.as_mut().map(|stream| &mut stream.form) {
+        Some(Form::Pieces(_, pieces)) => pieces.iter_mut().for_each(|piece| piece.at = 0),
+        Some(Form::Turns(_, turns)) => turns.iter_mut().for_each(|turn| turn.at = 0),
+        None => {}
+    }
+    exchange
+}
+
+fn exchange(choices: &mut Choices<'_>) -> Exchange {
+    let stream = choices.flag().then(|| choices.below(4));
+    let turns = stream.is_some_and(|kind| kind > 1);
+    let request = Request {
+        method: choices
+            .one_of(&[Method::GET, Method::POST, Method::DELETE].each_ref())
+            .clone(),
+        authority: choices.text(),
+        target: choices.text(),
+        fields: fields(choices),
+        body: if turns {
+            Content::EMPTY
+        } else {
+            content(choices)
+        },
+        trailers: fields(choices),
+    };
+    let status = StatusCode::from_u16(100 + u16::from(choices.byte()));
+    let mut response = Response {
+        status: status.expect("from 100 to 355"),
+        fields: fields(choices),
+        body: Content::EMPTY,
+        trailers: fields(choices),
+    };
+    let stream = match stream {
+        None => {
+            response.body = content(choices);
+            None
+        }
+        Some(kind @ (0 | 1)) => Some(pieces(kind == 0, choices, &mut response)),
+        Some(kind) => Some(conversation(kind == 2, choices)),
+    };
+    let tags = (0..choices.below(3)).map(|tag| (format!("tag-{tag}"), choices.text()));
+    let tags: Vec<_> = tags.collect();
+    let failure = choices.flag().then(|| failure(choices));
+    let unanswered = failure.filter(|failure| failure.fault.is_unanswered());
+    let (response, stream) = match unanswered {
+        Some(failure) => (Response::none(&failure.fault), None),
+        None => (response, stream),
+    };
+    Exchange {
+        endpoint: "api".to_owned(),
+        request,
+        response,
+        stream,
+        failure,
+        tags,
+    }
+}
+
+fn failure(choices: &mut Choices<'_>) -> Failure {
+    let fault = Fault {
+        phase: choices.one_of(&Phase::ALL),
+        what: choices.one_of(&What::ALL),
+        code: choices.flag().then(|| u32::from(choices.byte())),
+    };
+    let at = choices.number();
+    Failure { fault, at }
+}
+
+fn pieces(events: bool, choices: &mut Choices<'_>, response: &mut Response) -> Stream {
+    let unit = if events {
+        Unit::Event
+    } else {
+        choices.one_of(&[Unit::Line, Unit::Chunk])
+    };
+    let (mut body, mut pieces, mut at) = (Vec::new(), Vec::new(), 0);
+    for _ in 0..1 + choices.below(4) {
+        let mut bytes = choices.bytes().to_vec();
+        match unit {
+            Unit::Event => bytes.extend_from_slice(b"\n\n"),
+            Unit::Line => bytes.push(b'\n'),
+            Unit::Chunk => bytes.push(b'.'),
+        }
+        body.extend_from_slice(&bytes);
+        at += choices.number();
+        let size = bytes.len() as u64;
+        pieces.push(Piece { at, size });
+    }
+    response.body = Content::Inline(body.into());
+    Stream {
+        form: Form::Pieces(unit, pieces),
+        ending: ending(choices),
+    }
+}
+
+fn conversation(websocket: bool, choices: &mut Choices<'_>) -> Stream {
+    let mut turns: Vec<Turn> = Vec::new();
+    let mut at = 0;
+    for _ in 0..choices.below(6) {
+        at += choices.number();
+        let side = choices.one_of(&[Side::Client, Side::Server]);
+        let said = if websocket {
+            said(choices)
+        } else {
+            Said::Binary(words(choices))
+        };
+        turns.push(Turn { side, at, said });
+    }
+    let protocol = if websocket {
+        Protocol::WebSocket
+    } else {
+        let (side, said) = (Side::Client, Said::End);
+        turns.push(Turn { side, at, said });
+        Protocol::Grpc
+    };
+    Stream {
+        form: Form::Turns(protocol, turns),
+        ending: ending(choices),
+    }
+}
+
+fn said(choices: &mut Choices<'_>) -> Said {
+    match choices.below(5) {
+        0 => Said::Text(Words {
+            content: Content::Inline(choices.text().into()),
+            compressed: choices.flag(),
+        }),
+        1 => Said::Binary(words(choices)),
+        2 => Said::Ping(Bytes::copy_from_slice(choices.bytes())),
+        3 => Said::Pong(Bytes::copy_from_slice(choices.bytes())),
+        _ => Said::Close {
+            code: choices.flag().then_some(1000),
+            reason: choices.text(),
+        },
+    }
+}
+
+fn words(choices: &mut Choices<'_>) -> Words {
+    Words {
+        content: content(choices),
+        compressed: choices.flag(),
+    }
+}
+
+fn ending(choices: &mut Choices<'_>) -> Ending {
+    choices.one_of(&[Ending::Complete, Ending::Client, Ending::Server])
+}
+
+fn content(choices: &mut Choices<'_>) -> Content {
+    match choices.below(8) {
+        0 => Content::Stored {
+            digest: format!("{:064x}", choices.number()),
+            size: choices.number(),
+        },
+        // What looks like the next exchange stays a part of the body.
+        1 => Content::Inline([b"\n{\n  \"exchange\": 2", choices.bytes()].concat().into()),
+        _ => Content::Inline(Bytes::copy_from_slice(choices.bytes())),
+    }
+}
+
+fn fields(choices: &mut Choices<'_>) -> Fields {
+    const NAMES: [&str; 4] = ["content-type", "x-a", "etag", "set-cookie"];
+    let mut fields = Fields::default();
+    for _ in 0..choices.below(4) {
+        let name = HeaderName::from_static(choices.one_of(&NAMES));
+        if let Ok(value) = HeaderValue::from_bytes(choices.bytes()) {
+            fields.push(name, value);
+        }
+    }
+    fields
+}

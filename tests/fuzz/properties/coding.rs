@@ -1,0 +1,67 @@
+//! Content codings: nothing comes out beyond the bounds, and what was applied is undone.
+
+use bytes::Bytes;
+use ouli_gateway::exchange::coding::{Bounds, Coding, Encoder, decode, encode, parse, positions};
+
+use super::choices::{Choices, Dice};
+
+const BOUNDS: Bounds = Bounds {
+    bytes: 64 << 10,
+    ratio: 1000,
+};
+
+/// An input is a list of codings and a body.
+pub(super) fn check(input: &[u8]) {
+    let mut choices = Choices::new(input);
+    let all = [Coding::Gzip, Coding::Deflate, Coding::Brotli, Coding::Zstd];
+    let codings: Vec<_> = (0..1 + choices.below(2))
+        .map(|_| choices.one_of(&all))
+        .collect();
+    let body = Bytes::copy_from_slice(choices.rest());
+    let named = parse(&String::from_utf8_lossy(&body));
+    assert!(named.is_err() || named.is_ok_and(|named| named.len() <= 4));
+
+    let mut dice = Dice::of(input);
+    let mut end = 0;
+    let mut ends: Vec<_> = dice
+        .cut(&body, 40)
+        .into_iter()
+        .map(|piece| {
+            end += piece.len() as u64;
+            end
+        })
+        .collect();
+    ends.push(body.len() as u64);
+    let decoded = decode(body.clone(), &codings, BOUNDS);
+    match (&decoded, positions(&body, &ends, &codings, BOUNDS)) {
+        (Ok(decoded), Ok((whole, places))) => {
+            assert!(decoded.len() as u64 <= BOUNDS.bytes);
+            assert_eq!(whole, *decoded);
+            assert!(places.is_sorted(), "{places:?}");
+            assert_eq!(places.last(), Some(&(decoded.len() as u64)));
+        }
+        (Err(_), Err(_)) => {}
+        (one, other) => panic!("{one:?} at once, {other:?} in pieces"),
+    }
+
+    let coded = encode(&body, &codings).expect("anything can be coded");
+    assert_eq!(decode(coded, &codings, BOUNDS).expect("it was coded"), body);
+    in_pieces(&body, &codings, &mut dice);
+}
+
+/// A stream that is coded piece by piece is the same body, and each piece is there at its end.
+fn in_pieces(body: &Bytes, codings: &[Coding], dice: &mut Dice) {
+    let mut encoder = Encoder::new(codings).expect("there is a coding");
+    let (mut coded, mut ends, mut expected) = (Vec::new(), Vec::new(), Vec::new());
+    let mut size = 0;
+    for piece in dice.cut(body, 200) {
+        coded.extend_from_slice(&encoder.piece(piece).expect("anything can be coded"));
+        size += piece.len() as u64;
+        ends.push(coded.len() as u64);
+        expected.push(size);
+    }
+    coded.extend_from_slice(&encoder.finish());
+    let (whole, places) = positions(&coded.into(), &ends, codings, BOUNDS).expect("it was coded");
+    assert_eq!(whole, *body);
+    assert_eq!(places, expected);
+}

@@ -1,0 +1,101 @@
+//! Event streams and lines: the pieces are those that a plain reading of the rules gives.
+
+use bytes::Bytes;
+use ouli_gateway::exchange::events;
+use ouli_gateway::exchange::pieces::{cut, pieces};
+use ouli_gateway::exchange::stream::{Arrival, Form, Side, Unit};
+
+use super::choices::Dice;
+
+const MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// An input is the body of a response.
+pub(super) fn check(input: &[u8]) {
+    let sizes = events::events(input);
+    assert_eq!(sizes, plain_events(input));
+    let mut start = 0;
+    for size in &sizes {
+        data_is_in_lines(&input[start..start + size]);
+        start += size;
+    }
+    let lines: Vec<_> = input
+        .split_inclusive(|byte| *byte == b'\n')
+        .map(<[u8]>::len)
+        .collect();
+    assert_eq!(events::lines(input), lines);
+    in_pieces(input);
+}
+
+/// The lines of a text with their ends: LF, CRLF or CR.
+fn plain_lines(text: &[u8]) -> Vec<(&[u8], usize)> {
+    let mut lines = Vec::new();
+    let mut start = 0;
+    while start < text.len() {
+        let rest = &text[start..];
+        let length = rest.iter().position(|byte| matches!(byte, b'\r' | b'\n'));
+        let length = length.unwrap_or(rest.len());
+        let end = match rest[length..] {
+            [b'\r', b'\n', ..] => 2,
+            [] => 0,
+            _ => 1,
+        };
+        lines.push((&rest[..length], end));
+        start += length + end;
+    }
+    lines
+}
+
+fn plain_events(body: &[u8]) -> Vec<usize> {
+    let mut sizes = Vec::new();
+    let mark = if body.starts_with(MARK) {
+        MARK.len()
+    } else {
+        0
+    };
+    let mut size = mark;
+    for (line, end) in plain_lines(&body[mark..]) {
+        size += line.len() + end;
+        if line.is_empty() {
+            sizes.push(size);
+            size = 0;
+        }
+    }
+    sizes.extend(Some(size).filter(|size| *size > 0));
+    sizes
+}
+
+fn data_is_in_lines(event: &[u8]) {
+    let text = event.strip_prefix(MARK).unwrap_or(event);
+    let values = plain_lines(text).into_iter().filter_map(|(line, _)| {
+        let value = line.strip_prefix(b"data:")?;
+        Some(value.strip_prefix(b" ").unwrap_or(value))
+    });
+    let found = events::data(event).into_iter().map(|range| &event[range]);
+    assert!(found.eq(values), "{event:?}");
+}
+
+/// Whatever the times, the pieces are the body, and none comes before the one ahead of it.
+fn in_pieces(input: &[u8]) {
+    let mut dice = Dice::of(input);
+    let body = Bytes::copy_from_slice(input);
+    let (mut end, mut at) = (0, 0);
+    let arrivals: Vec<_> = dice
+        .cut(input, 30)
+        .into_iter()
+        .map(|piece| {
+            end += piece.len() as u64;
+            at += piece.len() as u64 * 7 % 11;
+            let side = Side::Server;
+            Arrival { side, end, at }
+        })
+        .collect();
+    for unit in [None, Some(Unit::Event), Some(Unit::Line)] {
+        let Some(Form::Pieces(_, pieces)) = pieces(unit, &body, &arrivals, 5) else {
+            continue;
+        };
+        assert!(pieces.is_sorted_by_key(|piece| piece.at));
+        assert!(pieces.iter().all(|piece| piece.size > 0));
+        let joined: Vec<_> = cut(body.clone(), &pieces).flatten().collect();
+        assert_eq!(joined, input);
+    }
+}

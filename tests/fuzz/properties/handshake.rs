@@ -1,0 +1,101 @@
+//! Heads: what a WebSocket begins with, what they agree on, and what goes on to the other side.
+
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use ouli_gateway::exchange::forwarding::{self, Rewrite};
+use ouli_gateway::exchange::websocket::{self, Deflate};
+use ouli_gateway::exchange::{coding, form, grpc, multipart, pieces};
+
+use super::choices::Choices;
+
+const NAMES: [&str; 12] = [
+    "sec-websocket-extensions",
+    "sec-websocket-protocol",
+    "sec-websocket-key",
+    "sec-websocket-version",
+    "upgrade",
+    "connection",
+    "accept-encoding",
+    "te",
+    "keep-alive",
+    "transfer-encoding",
+    "host",
+    "x-a",
+];
+
+/// What never goes on to the other side (RFC 9110, section 7.6.1).
+const HOP_BY_HOP: [&str; 5] = [
+    "connection",
+    "keep-alive",
+    "transfer-encoding",
+    "upgrade",
+    "host",
+];
+
+/// An input is two heads.
+pub(super) fn check(input: &[u8]) {
+    let mut choices = Choices::new(input);
+    let (offer, answer) = (head(&mut choices), head(&mut choices));
+    let recorded = Deflate {
+        client_no_context_takeover: choices.flag(),
+        server_no_context_takeover: choices.flag(),
+        client_max_window_bits: 8 + choices.byte() % 8,
+        server_max_window_bits: 8 + choices.byte() % 8,
+    };
+    if let Some((value, agreed)) = Deflate::answer(&offer, &recorded) {
+        // What is answered means to the client what it means here.
+        let mut told = HeaderMap::new();
+        told.insert("sec-websocket-extensions", value);
+        assert_eq!(Deflate::agreed(&told), Ok(Some(agreed)));
+    }
+    if let Ok(Some(agreed)) = Deflate::agreed(&answer) {
+        assert!((8..=15).contains(&agreed.client_max_window_bits));
+        assert!((8..=15).contains(&agreed.server_max_window_bits));
+    }
+    let _ = websocket::check_request(&http::Method::GET, &offer);
+    let _ = websocket::check_response(&offer, StatusCode::SWITCHING_PROTOCOLS, &answer);
+    let _ = websocket::check_connect_request(&http::Method::CONNECT, &offer);
+    let _ = websocket::check_connect_response(&offer, StatusCode::OK, &answer);
+
+    let rewrite = Rewrite {
+        preserve_host: false,
+        restrict_codings: choices.flag(),
+    };
+    let onward = forwarding::request(&offer, rewrite);
+    let back = forwarding::response(answer.clone());
+    for name in HOP_BY_HOP {
+        assert!(!onward.contains_key(name), "{name} goes on: {onward:?}");
+        assert!(
+            name == "host" || !back.contains_key(name),
+            "{name} comes back: {back:?}"
+        );
+    }
+    let te = onward.get_all("te");
+    assert!(te.iter().all(|value| value == "trailers"), "{onward:?}");
+    of_values(choices.rest());
+}
+
+/// What is read from single values of fields.
+fn of_values(value: &[u8]) {
+    let text = String::from_utf8_lossy(value);
+    let _ = pieces::unit(&text);
+    let _ = grpc::is_grpc(&text);
+    let _ = coding::accepts(Some(&text), coding::Coding::Gzip);
+    let boundary = multipart::boundary(&text);
+    assert!(boundary.is_none_or(|boundary| (1..=200).contains(&boundary.len())));
+    let again = form::encode_component(&text);
+    assert_eq!(form::decode(again.as_bytes()), text);
+    for pair in form::parse(value) {
+        assert_eq!(form::decode(&value[pair.value_span]), pair.value);
+    }
+}
+
+fn head(choices: &mut Choices<'_>) -> HeaderMap {
+    let mut head = HeaderMap::new();
+    for _ in 0..choices.below(8) {
+        let name = HeaderName::from_static(choices.one_of(&NAMES));
+        if let Ok(value) = HeaderValue::from_bytes(choices.bytes()) {
+            head.append(name, value);
+        }
+    }
+    head
+}

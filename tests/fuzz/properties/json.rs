@@ -1,0 +1,87 @@
+//! JSON with places: the same texts are JSON as for another reader, and each value stands where its
+//! place says.
+
+use bytes::Bytes;
+use ouli_gateway::exchange::json::{Document, Kind, Node, Pointer};
+
+/// An input is a JSON text.
+pub(super) fn check(input: &[u8]) {
+    let pointer = String::from_utf8_lossy(input);
+    if let Ok(pointer) = Pointer::parse(&pointer) {
+        assert_eq!(Pointer::parse(&pointer.to_string()), Ok(pointer));
+    }
+    let Some(document) = Document::parse(Bytes::copy_from_slice(input)) else {
+        assert!(
+            serde_json::from_slice::<serde_json::Value>(input).is_err() || is_deep(input),
+            "another reader takes {pointer:?}"
+        );
+        return;
+    };
+    let other = serde_json::from_slice::<serde::de::IgnoredAny>(input);
+    assert!(
+        other.is_ok() || is_deep(input),
+        "another reader does not take {pointer:?}"
+    );
+    node(&document, document.root(), 0..input.len());
+    walk(&document, document.root(), "");
+}
+
+/// Nested so deep that readers may differ.
+fn is_deep(text: &[u8]) -> bool {
+    text.iter()
+        .filter(|byte| matches!(byte, b'[' | b'{'))
+        .count()
+        > 100
+}
+
+/// A value lies within its outer one, behind those before it, and reads alone as it does there.
+fn node(document: &Document, value: &Node, within: std::ops::Range<usize>) -> usize {
+    let span = value.span.clone();
+    assert!(within.start <= span.start && span.end <= within.end && !span.is_empty());
+    let alone = document.text().slice(span.clone());
+    let alone = Document::parse(alone).expect("a value is a text of its own");
+    assert_eq!(
+        std::mem::discriminant(&alone.root().kind),
+        std::mem::discriminant(&value.kind)
+    );
+    let values: Vec<_> = match &value.kind {
+        Kind::Object(members) => members.iter().map(|member| &member.value).collect(),
+        Kind::Array(elements) => elements.iter().collect(),
+        Kind::String(text) => {
+            let read: Result<String, _> = serde_json::from_str(document.slice(value));
+            assert_eq!(read.ok().as_ref(), Some(text));
+            Vec::new()
+        }
+        Kind::Number | Kind::Bool(_) | Kind::Null => Vec::new(),
+    };
+    let mut start = span.start + 1;
+    for value in values {
+        start = node(document, value, start..span.end);
+    }
+    span.end
+}
+
+/// The pointer to a value finds it.
+fn walk(document: &Document, value: &Node, at: &str) {
+    if at.len() > 200 {
+        return;
+    }
+    let pointer = Pointer::parse(at).expect("it is written as one");
+    let found = document.find(&pointer);
+    let here = found.iter().any(|found| found.span == value.span);
+    assert!(here, "{at:?} does not find what stands there");
+    match &value.kind {
+        Kind::Object(members) => {
+            for member in members.iter().take(4) {
+                let step = ouli_gateway::exchange::json::escape(&member.name);
+                walk(document, &member.value, &format!("{at}/{step}"));
+            }
+        }
+        Kind::Array(elements) => {
+            for (index, element) in elements.iter().enumerate().take(4) {
+                walk(document, element, &format!("{at}/{index}"));
+            }
+        }
+        Kind::String(_) | Kind::Number | Kind::Bool(_) | Kind::Null => {}
+    }
+}

@@ -1,0 +1,119 @@
+//! Keys and misses: requests have the same key exactly where a report finds no difference.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, Method};
+use ouli_gateway::exchange::json::Pointer;
+use ouli_gateway::exchange::key::{Key, Names, Part, derive, describe, fits};
+use ouli_gateway::exchange::miss::{Candidate, Cause, Missed, rank, report};
+use ouli_gateway::exchange::redaction::PlainMessage;
+use ouli_gateway::exchange::{Content, Fields, Request};
+
+use super::choices::Choices;
+
+const TYPES: [&str; 5] = [
+    "application/json",
+    "application/x-www-form-urlencoded",
+    "multipart/form-data; boundary=b",
+    "text/plain",
+    "",
+];
+
+/// An input is two requests.
+pub(super) fn check(input: &[u8]) {
+    let mut choices = Choices::new(input);
+    let parts = parts(choices.flag());
+    let content_type = choices.one_of(&TYPES);
+    let live = message(&mut choices, content_type);
+    let other_type = if choices.below(8) == 0 {
+        choices.one_of(&TYPES)
+    } else {
+        content_type
+    };
+    let recorded = message(&mut choices, other_type);
+
+    let keys: Vec<Key> = [&live, &recorded]
+        .map(|message| derive(&parts, message))
+        .into();
+    assert_eq!(
+        rank(&keys[0], [(0, &keys[1]), (1, &keys[0])].into_iter(), 1),
+        [best(&keys)]
+    );
+    let described = [&live, &recorded].map(|message| describe(&parts, message));
+    let equal = keys[0] == keys[1];
+    assert!(!equal || fits(&described[1], &described[0]));
+    let [live, recorded] = described;
+    let missed = Missed {
+        session: "default".to_owned(),
+        line: "POST /".to_owned(),
+        upstream: None,
+        matcher: None,
+        described: live,
+        cause: Cause::Unequal,
+    };
+    let candidate = Candidate {
+        ordinal: 1,
+        line: "POST /".to_owned(),
+        described: recorded,
+        used: false,
+    };
+    let miss = report(missed, vec![candidate]);
+    let [nearest] = &miss.nearest[..] else {
+        panic!("one was recorded: {miss:?}");
+    };
+    assert_eq!(equal, nearest.differences.is_empty(), "{nearest:?}");
+    assert!(nearest.differences.len() <= 8);
+    let text = miss.to_text();
+    let broken = |character: char| character.is_control() && character != '\n';
+    assert!(text.ends_with('\n') && !text.contains(broken), "{text:?}");
+    let problem = miss.to_problem();
+    assert_eq!(problem["status"], 404);
+    assert!(!miss.short().is_empty());
+}
+
+/// The place of the nearest of two: of equals the first.
+fn best(keys: &[Key]) -> usize {
+    usize::from(keys[0] != keys[1])
+}
+
+fn parts(with_headers: bool) -> Vec<Part> {
+    let but = [Pointer::parse("/ignored").expect("a pointer")];
+    let mut parts = vec![
+        Part::Method,
+        Part::Path,
+        Part::Query {
+            but: Names::exact(["nonce"]),
+        },
+        Part::Body { but: but.into() },
+    ];
+    if with_headers {
+        let but = Names::any_case(["content-type"]);
+        parts.push(Part::Headers { but });
+    } else {
+        parts.push(Part::Header("x-a".to_owned()));
+    }
+    parts
+}
+
+fn message(choices: &mut Choices<'_>, content_type: &str) -> PlainMessage {
+    let mut fields = Fields::default();
+    if let Ok(value) = HeaderValue::from_str(content_type) {
+        fields.push(http::header::CONTENT_TYPE, value);
+    }
+    for _ in 0..choices.below(3) {
+        let name = HeaderName::from_static(choices.one_of(&["x-a", "x-b"]));
+        if let Ok(value) = HeaderValue::from_bytes(choices.bytes()) {
+            fields.push(name, value);
+        }
+    }
+    let request = Request {
+        method: choices.one_of(&[&Method::GET, &Method::POST]).clone(),
+        authority: "api".to_owned(),
+        target: format!("/{}", choices.text()),
+        fields,
+        body: Content::Inline(Bytes::copy_from_slice(choices.bytes())),
+        trailers: Fields::default(),
+    };
+    PlainMessage::request("api".into(), "default".into(), Arc::new(request))
+}

@@ -1,0 +1,91 @@
+//! What must hold for any bytes, one function for each reader. The fuzzer looks for bytes that
+//! break one of them, and the test suite shows them all that is kept.
+
+mod cassette_read;
+mod cassette_write;
+mod choices;
+mod coding;
+mod config;
+mod edits;
+mod events;
+mod grpc;
+mod handshake;
+mod json;
+mod miss;
+mod multipart;
+mod protobuf;
+mod redaction;
+mod redaction_joined;
+mod websocket;
+
+/// A reader and what must hold for it.
+pub(crate) struct Target {
+    /// Its name, which is that of the folder of its inputs.
+    pub(crate) name: &'static str,
+    /// Panics where an input breaks a property.
+    pub(crate) check: fn(&[u8]),
+}
+
+/// All of them.
+pub(crate) const TARGETS: &[Target] = &[
+    Target {
+        name: "cassette_read",
+        check: cassette_read::check,
+    },
+    Target {
+        name: "cassette_write",
+        check: cassette_write::check,
+    },
+    Target {
+        name: "coding",
+        check: coding::check,
+    },
+    Target {
+        name: "config",
+        check: config::check,
+    },
+    Target {
+        name: "edits",
+        check: edits::check,
+    },
+    Target {
+        name: "events",
+        check: events::check,
+    },
+    Target {
+        name: "grpc",
+        check: grpc::check,
+    },
+    Target {
+        name: "handshake",
+        check: handshake::check,
+    },
+    Target {
+        name: "json",
+        check: json::check,
+    },
+    Target {
+        name: "miss",
+        check: miss::check,
+    },
+    Target {
+        name: "multipart",
+        check: multipart::check,
+    },
+    Target {
+        name: "protobuf",
+        check: protobuf::check,
+    },
+    Target {
+        name: "redaction",
+        check: redaction::check,
+    },
+    Target {
+        name: "redaction_joined",
+        check: redaction_joined::check,
+    },
+    Target {
+        name: "websocket",
+        check: websocket::check,
+    },
+];

@@ -1,0 +1,52 @@
+//! Multipart bodies: parts lie in the body one behind the other, and what was put together is taken
+//! apart.
+
+use ouli_gateway::exchange::multipart::{boundary, parse};
+
+use super::choices::Choices;
+
+/// An input is a body, whose first byte chooses the boundary.
+pub(super) fn check(input: &[u8]) {
+    let mut choices = Choices::new(input);
+    let mark = choices.one_of(&["b", "--", "a b", "bb"]);
+    let body = choices.rest();
+    assert_eq!(
+        boundary(&format!("multipart/form-data; boundary=\"{mark}\"")).as_deref(),
+        Some(mark)
+    );
+    if let Some(parts) = parse(body, mark) {
+        let mut end = 0;
+        for part in &parts {
+            assert!(end <= part.header.start && part.header.start <= part.header.end);
+            assert!(part.header.end < part.body.start && part.body.start <= part.body.end);
+            assert!(part.body.end <= body.len());
+            end = part.body.end;
+        }
+    }
+    built(input);
+}
+
+/// The contents of the parts are chosen by the input; none holds a line that would end it.
+fn built(input: &[u8]) {
+    let mut choices = Choices::new(input);
+    let (mut body, mut contents) = (Vec::new(), Vec::new());
+    while !choices.are_made() && contents.len() < 8 {
+        let content = choices.bytes();
+        if content.windows(2).any(|pair| pair == b"--") {
+            continue;
+        }
+        let name = contents.len();
+        let head = format!("--b\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n");
+        body.extend_from_slice(head.as_bytes());
+        body.extend_from_slice(content);
+        body.extend_from_slice(b"\r\n");
+        contents.push(content);
+    }
+    body.extend_from_slice(b"--b--\r\n");
+    let parts = parse(&body, "b").expect("it was put together");
+    assert_eq!(parts.len(), contents.len());
+    for (index, (part, content)) in parts.iter().zip(contents).enumerate() {
+        assert_eq!(&body[part.body.clone()], content);
+        assert_eq!(part.name, Some(index.to_string()));
+    }
+}

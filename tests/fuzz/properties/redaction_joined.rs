@@ -1,0 +1,72 @@
+//! Redaction of streams: a known secret that borders cut is found in none of the ways in which a
+//! reader puts the parts together, and no part is lost.
+
+use bytes::Bytes;
+use ouli_gateway::exchange::redaction::{Joint, Purpose, Redaction};
+
+use super::choices::{Choices, Dice};
+use super::redaction::{rules, secrets};
+
+/// An input is a joint and the bytes of all parts; where they are cut follows from it.
+pub(super) fn check(input: &[u8]) {
+    let mut choices = Choices::new(input);
+    let joint = choices.one_of(&[Joint::Messages, Joint::Events, Joint::Lines]);
+    let most = 1 + usize::from(choices.byte());
+    let body = choices.rest();
+    let mut dice = Dice::of(input);
+    let parts: Vec<_> = match joint {
+        Joint::Messages => dice
+            .cut(body, most)
+            .into_iter()
+            .map(Bytes::copy_from_slice)
+            .collect(),
+        // Every part is an event or a line of some of the bytes.
+        Joint::Events => dice.cut(body, most).into_iter().map(event).collect(),
+        Joint::Lines => dice.cut(body, most).into_iter().map(line).collect(),
+    };
+    let (rules, secrets) = (rules(), secrets());
+    let redaction = Redaction::new(&rules, &secrets, Purpose::Write);
+    let mut rid = redaction.joined(&parts, joint).value;
+    for part in &mut rid {
+        *part = redaction.body(None, part).value;
+    }
+    let rid = redaction.joined(&rid, joint).value;
+    assert_eq!(rid.len(), parts.len(), "a part is lost");
+    let read: Vec<u8> = match joint {
+        Joint::Messages => rid.concat(),
+        Joint::Events | Joint::Lines => rid.iter().flat_map(|part| content(joint, part)).collect(),
+    };
+    let text = String::from_utf8_lossy(&read);
+    assert!(
+        !text.contains("s3cr3t-value"),
+        "{joint:?}: {parts:?} -> {rid:?}"
+    );
+}
+
+fn event(text: &[u8]) -> Bytes {
+    [b"data: ", &flat(text)[..], b"\n\n"].concat().into()
+}
+
+fn line(text: &[u8]) -> Bytes {
+    [&flat(text)[..], b"\n"].concat().into()
+}
+
+fn flat(text: &[u8]) -> Vec<u8> {
+    text.iter()
+        .filter(|byte| !matches!(byte, b'\r' | b'\n'))
+        .copied()
+        .collect()
+}
+
+/// What a reader takes from a part.
+fn content(joint: Joint, part: &Bytes) -> Vec<u8> {
+    match joint {
+        Joint::Events => {
+            let data = ouli_gateway::exchange::events::data(part);
+            data.into_iter()
+                .flat_map(|range| part[range].to_vec())
+                .collect()
+        }
+        Joint::Lines | Joint::Messages => flat(part),
+    }
+}

@@ -1,0 +1,146 @@
+//! Frames of WebSockets: the same is heard however the bytes are cut, never beyond the bounds, and
+//! what was heard can be said again.
+
+use bytes::BytesMut;
+use ouli_gateway::exchange::stream::{Arrival, Said, Side, Turn};
+use ouli_gateway::exchange::websocket::{
+    Bounds, Decoder, Deflate, Encoder, Heard, Violation, is_close_code, transcript,
+};
+
+use super::choices::{Choices, Dice};
+
+const BOUNDS: Bounds = Bounds {
+    frame: 4 << 10,
+    message: 8 << 10,
+    ratio: 100,
+};
+
+/// An input is what was agreed on, who speaks, and the bytes of that side.
+pub(super) fn check(input: &[u8]) {
+    let mut choices = Choices::new(input);
+    let sender = choices.one_of(&[Side::Server, Side::Client]);
+    let deflate = choices.flag().then(|| Deflate {
+        client_no_context_takeover: choices.flag(),
+        server_no_context_takeover: choices.flag(),
+        client_max_window_bits: 8 + choices.byte() % 8,
+        server_max_window_bits: 8 + choices.byte() % 8,
+    });
+    let bytes = choices.rest();
+    let mut dice = Dice::of(input);
+    let cuts = dice.cut(bytes, 12);
+
+    let whole = decode(sender, deflate, &[bytes]);
+    assert_eq!(
+        decode(sender, deflate, &cuts),
+        whole,
+        "cut it is something else"
+    );
+    for heard in &whole.0 {
+        is_within_bounds(heard);
+    }
+    again(&whole.0, sender, deflate);
+    as_turns((sender, deflate), bytes, &cuts, &whole);
+}
+
+type Outcome = (Vec<Heard>, Option<Violation>);
+
+fn decode(sender: Side, deflate: Option<Deflate>, pieces: &[&[u8]]) -> Outcome {
+    let mut decoder = Decoder::new(sender, BOUNDS, deflate);
+    let (mut input, mut heard) = (BytesMut::new(), Vec::new());
+    for piece in pieces {
+        input.extend_from_slice(piece);
+        loop {
+            match decoder.decode(&mut input) {
+                Ok(Some(unit)) => heard.push(unit),
+                Ok(None) => break,
+                Err(violation) => {
+                    assert_eq!(decoder.decode(&mut input), Err(violation));
+                    assert!(matches!(violation.code, 1002 | 1007 | 1009));
+                    return (heard, Some(violation));
+                }
+            }
+        }
+        assert!(input.len() < 14, "{} bytes are left", input.len());
+    }
+    (heard, None)
+}
+
+fn is_within_bounds(heard: &Heard) {
+    match heard {
+        Heard::Message { text, content, .. } => {
+            assert!(content.len() as u64 <= BOUNDS.message);
+            assert!(!text || std::str::from_utf8(content).is_ok());
+        }
+        Heard::Ping(body) | Heard::Pong(body) => assert!(body.len() <= 125),
+        Heard::Close { code, reason } => {
+            assert!(reason.len() <= 123 && code.is_none_or(is_close_code));
+        }
+    }
+}
+
+/// What was heard is said by an encoder, and heard once more.
+fn again(heard: &[Heard], sender: Side, deflate: Option<Deflate>) {
+    let mut encoder = Encoder::new(sender, deflate);
+    let mask = (sender == Side::Client).then_some([1, 2, 3, 4]);
+    let mut bytes = Vec::new();
+    for unit in heard {
+        let frame = match unit {
+            // A large message may come in frames that are too large for these bounds.
+            Heard::Message { content, .. } if content.len() > 1 << 10 => return,
+            Heard::Message {
+                text,
+                content,
+                compressed,
+            } => encoder.message(*text, content, *compressed, mask),
+            Heard::Ping(body) => encoder.ping(body, mask),
+            Heard::Pong(body) => encoder.pong(body, mask),
+            Heard::Close { code, reason } => encoder.close(*code, reason, mask),
+        };
+        bytes.extend_from_slice(&frame);
+    }
+    let (once_more, violation) = decode(sender, deflate, &[&bytes]);
+    assert_eq!(violation, None);
+    let said = |heard: &[Heard]| -> Vec<Said> { heard.iter().cloned().map(plain).collect() };
+    assert_eq!(said(&once_more), said(heard));
+}
+
+/// Without word of compression, which a sender never has to use.
+fn plain(heard: Heard) -> Said {
+    let mut said = Said::from(heard);
+    if let Some(words) = said.words_mut() {
+        words.compressed = false;
+    }
+    said
+}
+
+/// A transcript tells the same, whenever the bytes came.
+fn as_turns(
+    (sender, deflate): (Side, Option<Deflate>),
+    bytes: &[u8],
+    cuts: &[&[u8]],
+    (heard, violation): &Outcome,
+) {
+    let mut end = 0;
+    let arrivals: Vec<_> = cuts
+        .iter()
+        .zip(0..)
+        .map(|(piece, at)| {
+            end += piece.len() as u64;
+            let side = sender;
+            Arrival { side, end, at }
+        })
+        .collect();
+    let (client, server): (&[u8], &[u8]) = match sender {
+        Side::Client => (bytes, &[]),
+        Side::Server => (&[], bytes),
+    };
+    let told = transcript(client, server, &arrivals, deflate, BOUNDS, 1 << 20);
+    let said = |turns: &[Turn]| -> Vec<Said> { turns.iter().map(|it| it.said.clone()).collect() };
+    let expected: Vec<_> = heard.iter().cloned().map(Said::from).collect();
+    let all = told
+        .faults
+        .iter()
+        .all(|fault| Some(fault.violation) == *violation);
+    assert!(said(&told.turns) == expected || !all, "{told:?}");
+    assert!(told.turns.is_sorted_by_key(|turn| turn.at));
+}
