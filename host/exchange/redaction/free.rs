@@ -193,8 +193,7 @@ fn written(placeholder: &str, text: &str, start: usize, place: Place) -> String 
 fn within_url(text: &str, at: usize) -> bool {
     let before = &text[text.floor_char_boundary(at.saturating_sub(MAX_URL))..at];
     let ends = |c: char| c.is_whitespace() || "\"'<>\\`".contains(c);
-    let word = &before[before.rfind(ends).map_or(0, |end| end + 1)..];
-    word.contains("://")
+    before.rsplit(ends).next().unwrap_or(before).contains("://")
 }
 
 /// Longer URLs are not recognised as such.

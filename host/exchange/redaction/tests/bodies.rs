@@ -196,3 +196,18 @@ fn known_values_are_found_wherever_json_holds_them() {
         assert!(crate::exchange::json::Document::parse(redacted).is_some());
     }
 }
+
+#[test]
+fn any_white_space_may_stand_before_a_known_secret() {
+    let rules = rules();
+    for space in ["\u{85}", "\u{a0}", "\u{2003}", "\u{3000}", "é ", "\n"] {
+        for text in [format!("{space}s3cr3t-value"), format!("https://a{space}s3cr3t-value")] {
+            let secrets = Secrets::default();
+            secrets.note("known", b"s3cr3t-value");
+            let redaction = Redaction::new(&rules, &secrets, Purpose::Write);
+            let body = Bytes::from(text.clone());
+            let rid = redaction.body(Some("text/plain"), &body).value;
+            assert_eq!(rid, text.replace("s3cr3t-value", "<known-1>"));
+        }
+    }
+}
