@@ -18,7 +18,7 @@ use crate::exchange::grpc::{self, Splitter};
 use crate::exchange::stream::Side;
 use crate::exchange::websocket::{Bounds, Decoder, Encoder, Heard};
 use crate::fault::chain;
-use crate::upstream::{self, Body, Upstream, Way};
+use crate::upstream::{self, Body, Dial, Tcp, Upstream, Way};
 
 /// What one side of a conversation heard.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,7 +44,8 @@ pub(super) async fn all(
     let client = |url: String| -> Result<Upstream, String> {
         let address = url.parse().map_err(|_| format!("{url} is no address"))?;
         let bounds = upstream::Bounds::from(&Limits::default());
-        Ok(Upstream::new(&address, None, &bounds, &Arc::default()))
+        let dial: Arc<dyn Dial> = Arc::new(Tcp::default());
+        Ok(Upstream::new(&address, None, &bounds, &dial))
     };
     let one = client(format!("http://{http1}"))?;
     let two = client(format!("h2c://{http2}"))?;

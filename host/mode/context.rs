@@ -16,7 +16,7 @@ use crate::drain::Drain;
 use crate::exchange::redaction::Guard;
 use crate::plugin::Plugins;
 use crate::session::{Budget, Index, Recorder, Session, Sessions};
-use crate::upstream::{self, Own, Upstream};
+use crate::upstream::{self, Dial, Own, Tcp, Upstream};
 
 /// One generation of everything that can be reloaded. Immutable but for indexes, which are made
 /// when first needed.
@@ -60,6 +60,8 @@ pub struct Route {
     tls: Option<Arc<rustls::ClientConfig>>,
     bounds: upstream::Bounds,
     turns: Turns,
+    /// What opens its connections in the place of TCP.
+    dial: Option<Arc<dyn Dial>>,
     /// A client for each worker, so that no connection is shared between threads.
     clients: Box<[OnceLock<Upstream>]>,
 }
@@ -89,8 +91,18 @@ impl Route {
                 bounds.in_flight_wait,
             ),
             bounds,
+            dial: None,
             clients: (0..workers).map(|_| OnceLock::new()).collect(),
         })
+    }
+
+    /// The same with its connections opened in another way than by TCP.
+    #[must_use]
+    pub fn dialled_by(self, dial: Arc<dyn Dial>) -> Self {
+        Self {
+            dial: Some(dial),
+            ..self
+        }
     }
 
     /// The URL that is asked for when a client asks for `target`.
@@ -126,8 +138,11 @@ impl Route {
     /// The client of a worker.
     pub(super) fn client(&self, gate: &Gate) -> &Upstream {
         let client = &self.clients[gate.worker % self.clients.len()];
-        let (tls, own) = (&self.tls, &gate.live.own);
-        client.get_or_init(|| Upstream::new(&self.address, tls.clone(), &self.bounds, own))
+        client.get_or_init(|| {
+            let tcp = || -> Arc<dyn Dial> { Arc::new(Tcp::new(&gate.live.own)) };
+            let dial = self.dial.clone().unwrap_or_else(tcp);
+            Upstream::new(&self.address, self.tls.clone(), &self.bounds, &dial)
+        })
     }
 }
 

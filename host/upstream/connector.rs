@@ -12,11 +12,11 @@ use hyper_util::client::legacy::connect::{Connected, Connection};
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use super::{Bounds, Own};
+use super::Bounds;
+use super::dial::{Dial, Socket};
 use crate::config::{Scheme, Upstream as Address};
 use crate::exchange::failure::{Phase, What};
 
@@ -29,7 +29,7 @@ pub(super) struct Connector {
     tls: Option<TlsConnector>,
     connect_timeout: Duration,
     tls_timeout: Duration,
-    own: Arc<Own>,
+    dial: Arc<dyn Dial>,
 }
 
 impl std::fmt::Debug for Connector {
@@ -72,62 +72,34 @@ impl Connector {
         target: Address,
         tls: Option<Arc<rustls::ClientConfig>>,
         bounds: &Bounds,
-        own: &Arc<Own>,
+        dial: &Arc<dyn Dial>,
     ) -> Self {
         Self {
             target: Arc::new(target),
             tls: tls.map(TlsConnector::from),
             connect_timeout: bounds.connect_timeout,
             tls_timeout: bounds.tls_timeout,
-            own: Arc::clone(own),
+            dial: Arc::clone(dial),
         }
     }
 
     pub(super) async fn dial(self) -> Result<TokioIo<Dialled>, BoxError> {
         let host = self.target.host.trim_matches(['[', ']']);
-        let tcp = within(
+        let socket = within(
             self.connect_timeout,
             "connection",
             "connect_timeout",
-            self.reach(host),
+            self.dial.dial(host, self.target.port),
         );
-        let tcp = tcp.await.map_err(Failed::at(Phase::Connect))?;
-        tcp.set_nodelay(true)?;
+        let socket = socket.await.map_err(Failed::at(Phase::Connect))?;
         let Some(tls) = self.tls.filter(|_| self.target.scheme == Scheme::Https) else {
-            return Ok(TokioIo::new(Dialled::Plain(tcp)));
+            return Ok(TokioIo::new(Dialled::Plain(socket)));
         };
         let name = ServerName::try_from(host.to_owned());
-        let handshake = tls.connect(name.map_err(Failed::at(Phase::Tls))?, tcp);
+        let handshake = tls.connect(name.map_err(Failed::at(Phase::Tls))?, socket);
         let stream = within(self.tls_timeout, "TLS handshake", "tls_timeout", handshake);
         let stream = stream.await.map_err(Failed::at(Phase::Tls))?;
         Ok(TokioIo::new(Dialled::Tls(Box::new(stream))))
-    }
-
-    /// Connects to the first address of the name that answers. The name is looked up once, and what
-    /// was looked at is what is dialled: a name that then stands for another address changes
-    /// nothing.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "this is the one place that dials"
-    )]
-    async fn reach(&self, name: &str) -> Result<TcpStream, BoxError> {
-        let found = tokio::net::lookup_host((name, self.target.port)).await;
-        let mut failure = BoxError::from(Failed {
-            phase: Phase::Connect,
-            what: Some(What::Dns),
-            source: format!("the name {name} has no address").into(),
-        });
-        for address in found.into_iter().flatten() {
-            let connected = match self.own.refuse(address) {
-                Ok(()) => TcpStream::connect(address).await,
-                Err(oneself) => Err(io::Error::other(oneself)),
-            };
-            match connected {
-                Ok(stream) => return Ok(stream),
-                Err(error) => failure = error.into(),
-            }
-        }
-        Err(failure)
     }
 }
 
@@ -162,9 +134,9 @@ impl tower_service::Service<Uri> for Connector {
 #[derive(Debug)]
 pub enum Dialled {
     /// In the clear.
-    Plain(TcpStream),
+    Plain(Box<dyn Socket>),
     /// Through TLS.
-    Tls(Box<TlsStream<TcpStream>>),
+    Tls(Box<TlsStream<Box<dyn Socket>>>),
 }
 
 impl Connection for Dialled {

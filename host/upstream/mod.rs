@@ -3,6 +3,7 @@
 mod body;
 mod connector;
 mod diagnosis;
+mod dial;
 mod interim;
 mod own;
 mod tunnel;
@@ -25,6 +26,7 @@ use body::{LastPart, Outbound};
 use connector::Connector;
 pub use connector::Dialled;
 pub use diagnosis::of_body;
+pub use dial::{Dial, DialError, Dialling, Socket, Tcp};
 use interim::{Interim, TooMany};
 pub use own::Own;
 use tunnel::Tunnels;
@@ -166,16 +168,15 @@ pub struct Upstream {
 }
 
 impl Upstream {
-    /// A client for `target`; it opens no connection before the first request, and none to a
-    /// listener of `own`.
+    /// A client for `target`, whose connections `dial` opens; none before the first request.
     pub fn new(
         target: &Address,
         tls: Option<Arc<rustls::ClientConfig>>,
         bounds: &Bounds,
-        own: &Arc<Own>,
+        dial: &Arc<dyn Dial>,
     ) -> Self {
-        let tunnels = Tunnels::new(target, tls.as_ref(), bounds, own);
-        let connector = Connector::new(target.clone(), tls, bounds, own);
+        let tunnels = Tunnels::new(target, tls.as_ref(), bounds, dial);
+        let connector = Connector::new(target.clone(), tls, bounds, dial);
         let mut client = Pooled::builder(TokioExecutor::new());
         client
             .timer(TokioTimer::new())

@@ -13,7 +13,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use rustls::AlertDescription;
 
 use super::connector::{Connector, Dialled};
-use super::{Body, Bounds, Inbound, Interim, Own, UpstreamError};
+use super::{Body, Bounds, Dial, Inbound, Interim, UpstreamError};
 use crate::config::{Scheme, Upstream as Address};
 use crate::exchange::sound::Unsound;
 
@@ -79,7 +79,7 @@ impl Tunnels {
         target: &Address,
         tls: Option<&Arc<rustls::ClientConfig>>,
         bounds: &Bounds,
-        own: &Arc<Own>,
+        dial: &Arc<dyn Dial>,
     ) -> Self {
         let only = |protocol: &[u8]| {
             let tls = tls.map(|tls| {
@@ -87,7 +87,7 @@ impl Tunnels {
                 config.alpn_protocols = vec![protocol.to_vec()];
                 Arc::new(config)
             });
-            Connector::new(target.clone(), tls, bounds, own)
+            Connector::new(target.clone(), tls, bounds, dial)
         };
         Self {
             http1: only(b"http/1.1"),

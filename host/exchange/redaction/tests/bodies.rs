@@ -201,7 +201,10 @@ fn known_values_are_found_wherever_json_holds_them() {
 fn any_white_space_may_stand_before_a_known_secret() {
     let rules = rules();
     for space in ["\u{85}", "\u{a0}", "\u{2003}", "\u{3000}", "é ", "\n"] {
-        for text in [format!("{space}s3cr3t-value"), format!("https://a{space}s3cr3t-value")] {
+        for text in [
+            format!("{space}s3cr3t-value"),
+            format!("https://a{space}s3cr3t-value"),
+        ] {
             let secrets = Secrets::default();
             secrets.note("known", b"s3cr3t-value");
             let redaction = Redaction::new(&rules, &secrets, Purpose::Write);
