@@ -1,6 +1,8 @@
 //! HTTP/2 on both sides, with and without TLS.
 
+use std::convert::Infallible;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use http::Version;
 
@@ -8,7 +10,7 @@ use crate::support::client::{self, Answer, Client, Connection, whole};
 use crate::support::folder::Folder;
 use crate::support::gateway::{self, Running};
 use crate::support::origin::{self, Gate, Origin};
-use crate::support::{tls, wait_for};
+use crate::support::{spawn, tls, wait_for};
 
 #[test]
 fn one_port_speaks_both_protocols() {
@@ -33,6 +35,49 @@ fn one_port_speaks_both_protocols() {
             .iter()
             .all(|seen| seen.version == Version::HTTP_11)
     );
+}
+
+/// Serves HTTP/2; a request to `/silent` is never answered. Counts its connections.
+async fn often_silent(listener: tokio::net::TcpListener, connections: Arc<AtomicUsize>) {
+    use hyper_util::rt::{TokioExecutor, TokioIo};
+    while let Ok((stream, _)) = listener.accept().await {
+        connections.fetch_add(1, Ordering::SeqCst);
+        let service = hyper::service::service_fn(async |request: http::Request<_>| {
+            if request.uri().path() == "/silent" {
+                std::future::pending::<()>().await;
+            }
+            let _: hyper::body::Incoming = request.into_body();
+            Ok::<_, Infallible>(http::Response::new("here".to_owned()))
+        });
+        let server = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+        spawn(async move {
+            // It ends with the gateway.
+            let _ = server.serve_connection(TokioIo::new(stream), service).await;
+        });
+    }
+}
+
+/// Such a connection is never idle while others keep asking on it, so where its other end is gone
+/// without a word nothing but a late answer tells.
+#[test]
+fn a_shared_connection_on_which_an_answer_is_late_takes_no_more_requests() {
+    let connections = Arc::new(AtomicUsize::new(0));
+    let listener = wait_for("a listener", tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
+    let url = format!("h2c://{}", listener.local_addr().unwrap());
+    spawn(often_silent(listener, Arc::clone(&connections)));
+    // One thread that serves has one connection.
+    let gateway = gateway::over(&Arc::new(Folder::new()), "passthrough")
+        .upstream(&url)
+        .section("[limits]\nfirst_byte_timeout = \"300ms\"")
+        .start_with(1);
+    let client = client::http1(&gateway);
+    let used = || {
+        (0..3).for_each(|_| assert_eq!(client.get("/").text(), "here"));
+        connections.load(Ordering::SeqCst)
+    };
+    assert_eq!(used(), 1);
+    assert_eq!(client.get("/silent").status, 504);
+    assert_eq!(used(), 2);
 }
 
 #[test]
@@ -133,7 +178,7 @@ fn all_at_once(gateway: &Running, opened: usize, then: impl FnOnce()) -> Vec<Str
                 .body(whole(bytes::Bytes::new()))
                 .unwrap();
             let (tell, told) = tokio::sync::oneshot::channel();
-            crate::support::spawn(async move {
+            spawn(async move {
                 let response = sender.send_request(request).await.unwrap();
                 let answer = client::collect(response).await.unwrap();
                 // Nobody listens where the test failed.

@@ -18,6 +18,7 @@ use http_body::Body as _;
 use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::Incoming;
 use hyper_util::client::legacy::Client as Pooled;
+use hyper_util::client::legacy::connect::{CaptureConnection, capture_connection};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::time::Instant;
 
@@ -165,6 +166,8 @@ pub struct Upstream {
     body_idle_timeout: Duration,
     headers: usize,
     interim_responses: usize,
+    /// Requests may share a connection.
+    shares: bool,
 }
 
 impl Upstream {
@@ -203,6 +206,7 @@ impl Upstream {
             body_idle_timeout: bounds.body_idle_timeout,
             headers: bounds.headers,
             interim_responses: bounds.interim_responses,
+            shares: target.scheme != Scheme::Http,
         }
     }
 
@@ -218,10 +222,11 @@ impl Upstream {
         let start = Instant::now();
         let interim = Interim::to(&mut request, self.interim_responses);
         let last = (!request.body().is_end_stream()).then(LastPart::now);
-        let request = request.map(|body| Outbound {
+        let mut request = request.map(|body| Outbound {
             body,
             last: last.clone(),
         });
+        let shared = self.shares.then(|| capture_connection(&mut request));
         let mut answered = pin!(interim.bound(self.client.request(request)));
         loop {
             let from = last.as_ref().map_or(start, LastPart::at);
@@ -231,7 +236,10 @@ impl Upstream {
                 Ok(Ok(Err(error))) => return Err(self.explain(&error, error.is_connect())),
                 Ok(Err(too_many)) => return Err(self.flooded(&too_many)),
                 Err(_) if last.as_ref().is_some_and(|last| last.at() > from) => {}
-                Err(_) => return Err(self.late("response")),
+                Err(_) => {
+                    abandon(shared.as_ref());
+                    return Err(self.late("response"));
+                }
             }
         }
     }
@@ -274,5 +282,14 @@ impl Upstream {
         connecting: bool,
     ) -> UpstreamError {
         diagnosis::explain(self.target.clone(), error, connecting)
+    }
+}
+
+/// No more requests go on this connection. On HTTP/2 all share one, which is never idle while they
+/// keep coming, so that nothing else would tell that its other end is gone without a word.
+fn abandon(shared: Option<&CaptureConnection>) {
+    let connection = shared.map(|shared| shared.connection_metadata());
+    if let Some(connection) = connection.as_ref().and_then(|it| it.as_ref()) {
+        connection.poison();
     }
 }
