@@ -2,7 +2,7 @@
 //! reader puts the parts together, and no part is lost.
 
 use bytes::Bytes;
-use ouli_gateway::exchange::redaction::{Joint, Purpose, Redaction};
+use ouli_gateway::exchange::redaction::{Guard, Joint, Purpose, Redaction};
 
 use super::choices::{Choices, Dice};
 use super::redaction::{rules, secrets};
@@ -32,6 +32,13 @@ pub(super) fn check(input: &[u8]) {
     }
     let rid = redaction.joined(&rid, joint).value;
     assert_eq!(rid.len(), parts.len(), "a part is lost");
+    // What is no text is left as it is, and to the guard.
+    let refused = |part: &Bytes| {
+        std::str::from_utf8(part).is_err() && Guard::new(&[]).scan(part, &secrets).is_err()
+    };
+    if rid.iter().any(refused) {
+        return;
+    }
     let read: Vec<u8> = match joint {
         Joint::Messages => rid.concat(),
         Joint::Events | Joint::Lines => rid.iter().flat_map(|part| content(joint, part)).collect(),
