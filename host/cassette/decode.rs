@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::chunks;
 use super::digest::digest;
-use super::fault::{Damage, Fault, FormatError};
+use super::fault::{Damage, Fault, FormatError, Lines};
 use super::record::Record;
 use super::shape::Object;
 use crate::exchange::Exchange;
@@ -57,7 +57,7 @@ pub fn decode(bytes: &Bytes) -> Result<Loaded, FormatError> {
     let start = match header(bytes) {
         Ok(Ok(start)) => start,
         Ok(Err(error)) => {
-            let fault = Fault::new(bytes, 0, 0, &error);
+            let fault = Fault::new(bytes, (0, &mut Lines::default()), 0, &error);
             match skip_header(bytes, &fault, &mut loaded) {
                 Some(start) => start,
                 None => {
@@ -150,7 +150,8 @@ struct AnyHeader {
 
 /// Where the header ends; the inner error where the text ends inside it.
 fn header(bytes: &[u8]) -> Result<Result<usize, serde_json::Error>, FormatError> {
-    let not = |error| FormatError::NotACassette(Fault::new(bytes, 0, 0, &error));
+    let not =
+        |error| FormatError::NotACassette(Fault::new(bytes, (0, &mut Lines::default()), 0, &error));
     let (any, end) = match first_value::<AnyHeader>(bytes) {
         Ok(Some(found)) => found,
         Ok(None) => return Ok(Ok(0)),
@@ -177,6 +178,7 @@ fn first_value<'a, T: Deserialize<'a>>(
 
 /// Reads exchanges one after the other from `at` to the end.
 fn read_on(bytes: &Bytes, mut at: usize, loaded: &mut Loaded) {
+    let mut lines = Lines::default();
     loop {
         match exchange_in(bytes, at..bytes.len()) {
             Found::End => {
@@ -188,7 +190,8 @@ fn read_on(bytes: &Bytes, mut at: usize, loaded: &mut Loaded) {
                 at = end;
             }
             Found::Broken(error, start) => {
-                let fault = Fault::new(bytes, start, ordinal(bytes, start, loaded), &error);
+                let due = ordinal(bytes, start, loaded);
+                let fault = Fault::new(bytes, (start, &mut lines), due, &error);
                 let Some((next, recorded, end)) = next_verified(bytes, start) else {
                     loaded.whole = start as u64;
                     loaded.torn = Some(damage(start..bytes.len(), fault));

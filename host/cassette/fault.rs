@@ -28,15 +28,16 @@ impl fmt::Display for Fault {
 }
 
 impl Fault {
-    /// The fault that `error` tells of the value that starts at `start`.
+    /// The fault that `error` tells of the value that starts at `start`, on the line that `lines`
+    /// counts there.
     pub(super) fn new(
         bytes: &[u8],
-        start: usize,
+        (start, lines): (usize, &mut Lines),
         exchange: u64,
         error: &serde_json::Error,
     ) -> Self {
         let before = &bytes[..start];
-        let line = 1 + memchr::memchr_iter(b'\n', before).count();
+        let line = lines.at(bytes, start);
         let indent = before
             .iter()
             .rev()
@@ -52,6 +53,22 @@ impl Fault {
             exchange,
             reason: reason(error),
         }
+    }
+}
+
+/// Counts lines from fault to fault, so that many faults cost no more than one look at the text.
+#[derive(Debug, Default)]
+pub(super) struct Lines {
+    place: usize,
+    ends: usize,
+}
+
+impl Lines {
+    /// The line that holds the byte at `place`, from 1; no place lies before the last one.
+    fn at(&mut self, bytes: &[u8], place: usize) -> usize {
+        self.ends += memchr::memchr_iter(b'\n', &bytes[self.place..place]).count();
+        self.place = place;
+        self.ends + 1
     }
 }
 

@@ -123,6 +123,26 @@ fn a_fault_says_where_it_is() {
 }
 
 #[test]
+fn each_of_many_faults_says_where_it_is() {
+    let recorded: Vec<_> = (1..10).map(sample).collect();
+    let good = String::from_utf8(cassette(&recorded)).unwrap();
+    let bad = good.replace("\"status\": 200", "\"status\": 2000");
+    // Every second one is whole again, so that the reader goes on.
+    let mut texts: Vec<_> = bad.split_inclusive("\n}\n").collect();
+    let whole: Vec<_> = good.split_inclusive("\n}\n").collect();
+    for at in (1..texts.len()).step_by(2) {
+        texts[at] = whole[at];
+    }
+    let loaded = read(texts.concat().as_bytes());
+    let told = loaded.damage.iter().chain(&loaded.torn);
+    let lines: Vec<_> = told.map(|damage| damage.fault.line).collect();
+    let all = good.lines().enumerate();
+    let expected = all.filter(|(_, line)| line.contains("\"status\": "));
+    let expected: Vec<_> = expected.map(|(at, _)| at as u64 + 1).step_by(2).collect();
+    assert_eq!((lines.len(), lines), (5, expected));
+}
+
+#[test]
 fn strict_shapes() {
     let good = String::from_utf8(cassette(&[sample(1)])).unwrap();
     let cases = [
