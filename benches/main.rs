@@ -14,6 +14,11 @@ mod abuse;
 mod asked;
 /// Reading a large cassette, and making it ready for replay.
 mod cassette;
+/// Certificates for servers, and clients that trust them.
+#[path = "../tests/support/tls.rs"]
+mod certificates;
+/// Memory of idle connections, beside a bare server.
+mod connections;
 /// Replay and passthrough over sockets, beside other servers.
 mod end_to_end;
 #[expect(dead_code, reason = "the tests need more of it")]
@@ -46,6 +51,10 @@ fn main() -> ExitCode {
         streams::splice(origin.parse().unwrap());
         return ExitCode::SUCCESS;
     }
+    if let Ok(kind) = std::env::var(connections::BARE) {
+        connections::bare(kind == "tls");
+        return ExitCode::SUCCESS;
+    }
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("../criterion");
     let mut criterion = Criterion::default()
         .without_plots()
@@ -62,6 +71,9 @@ fn main() -> ExitCode {
     }
     if wants("streams") {
         streams::bench(&mut table);
+    }
+    if wants("connections") {
+        connections::bench(&mut table);
     }
     if wants("hostile") {
         platform::hostile(&mut table);

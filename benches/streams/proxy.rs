@@ -3,11 +3,12 @@
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
 use super::client;
 use super::splice::ORIGIN;
+use crate::connections::BARE;
 
 /// A proxy that runs. Dropped, it is ended.
 pub(crate) struct Proxy {
@@ -26,7 +27,7 @@ impl Proxy {
         Self::start("plain splice", command, tempfile::tempdir().unwrap())
     }
 
-    pub(super) fn gateway(mode: &'static str, origin: SocketAddr) -> Self {
+    pub(crate) fn gateway(mode: &'static str, origin: SocketAddr) -> Self {
         let folder = tempfile::tempdir().unwrap();
         Self::gateway_in(mode, Some(origin), folder)
     }
@@ -53,8 +54,10 @@ impl Proxy {
         let address = loop {
             line.clear();
             assert!(output.read_line(&mut line).unwrap() > 0, "{name} ended");
-            if let Some(rest) = line.strip_prefix("listening on http://") {
+            let rest = line.strip_prefix("listening on ");
+            if let Some(rest) = rest.and_then(|rest| rest.split_once("://")) {
                 let address = rest
+                    .1
                     .split(|end: char| end.is_whitespace() || end == '/')
                     .next();
                 break address.unwrap().parse().unwrap();
@@ -67,6 +70,53 @@ impl Proxy {
             _output: output,
             folder,
         }
+    }
+
+    /// The bare server.
+    pub(crate) fn bare(tls: bool) -> Self {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.env(BARE, if tls { "tls" } else { "plain" });
+        Self::start("bare hyper", command, tempfile::tempdir().unwrap())
+    }
+
+    /// A gateway in passthrough, with or without TLS.
+    pub(crate) fn passing(origin: SocketAddr, tls: bool) -> Self {
+        let upstream = format!("upstream = \"http://{origin}\"");
+        let folder = tempfile::tempdir().unwrap();
+        Self::configured("passthrough", &upstream, tls, folder)
+    }
+
+    /// A gateway in replay, with or without TLS.
+    pub(crate) fn replaying(folder: tempfile::TempDir, tls: bool) -> Self {
+        Self::configured("replay", "", tls, folder)
+    }
+
+    fn configured(
+        mode: &'static str,
+        upstream: &str,
+        tls: bool,
+        folder: tempfile::TempDir,
+    ) -> Self {
+        let files = if tls {
+            let identity = crate::certificates::identity();
+            fs::write(folder.path().join("ca.pem"), identity.pem).unwrap();
+            fs::write(folder.path().join("key.pem"), identity.key).unwrap();
+            "tls = { cert = \"ca.pem\", key = \"key.pem\" }"
+        } else {
+            ""
+        };
+        let text = format!(
+            "mode = \"{mode}\"\n[[endpoint]]\nname = \"default\"\nlisten = \"127.0.0.1:0\"\n\
+             {upstream}\n{files}\n"
+        );
+        fs::write(folder.path().join("ouli.toml"), text).unwrap();
+        let command = Command::new(env!("CARGO_BIN_EXE_ouli-gateway"));
+        Self::start(mode, command, folder)
+    }
+
+    /// The certificate of one that speaks TLS.
+    pub(crate) fn certificate(&self) -> PathBuf {
+        self.folder().join("ca.pem")
     }
 
     /// The folder that it runs in.
@@ -105,7 +155,7 @@ impl Proxy {
     }
 
     /// Ends it as a user does, and gives back its folder.
-    pub(super) fn stop(mut self) -> tempfile::TempDir {
+    pub(crate) fn stop(mut self) -> tempfile::TempDir {
         let id = self.child.id().to_string();
         Command::new("kill").args(["-INT", &id]).status().unwrap();
         self.child.wait().unwrap();

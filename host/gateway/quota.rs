@@ -5,10 +5,11 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 
 use crate::config::Limits;
+use crate::server::{Places, Slots};
 
 /// What a reload can make more or fewer.
 pub(super) struct Quotas {
-    connections: Quota,
+    connections: Slots,
     in_flight: Quota,
     in_flight_queue: Quota,
     streams: Quota,
@@ -17,16 +18,16 @@ pub(super) struct Quotas {
 impl Quotas {
     pub(super) fn new(limits: &Limits) -> Self {
         Self {
-            connections: Quota::new(limits.connections),
+            connections: Places::new(limits),
             in_flight: Quota::new(limits.in_flight),
             in_flight_queue: Quota::new(limits.in_flight_queue),
             streams: Quota::new(limits.streams),
         }
     }
 
-    /// Places for connections (`limits.connections`).
-    pub(super) fn connections(&self) -> Arc<Semaphore> {
-        self.connections.places()
+    /// Slots for connections (`limits.connections` and those of each source).
+    pub(super) fn connections(&self) -> Slots {
+        Arc::clone(&self.connections)
     }
 
     /// Places for requests (`limits.in_flight`).
@@ -46,8 +47,8 @@ impl Quotas {
 
     /// Makes them as the limits say. Returns what is to be waited for.
     pub(super) fn follow(&mut self, limits: &Limits) -> Vec<Debt> {
+        self.connections.limit(limits);
         let debts = [
-            self.connections.resize(limits.connections),
             self.in_flight.resize(limits.in_flight),
             self.in_flight_queue.resize(limits.in_flight_queue),
             self.streams.resize(limits.streams),

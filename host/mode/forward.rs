@@ -6,7 +6,6 @@ use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, Version};
 use http_body::Body as _;
 use http_body_util::{BodyExt, Empty, Full};
-use hyper::body::Incoming;
 use tokio::sync::oneshot;
 
 use super::ExchangeError;
@@ -17,6 +16,7 @@ use super::tee::{TeedRequest, Upward};
 use crate::config::Scheme;
 use crate::exchange::forwarding::{self, Rewrite};
 use crate::exchange::{self, Content, Fields, sound};
+use crate::server::Arriving;
 use crate::upstream::{self, Inbound};
 
 /// A request's head as it goes up: what is sent is what is recorded.
@@ -47,7 +47,7 @@ impl Head {
 
 /// A body to send.
 pub(super) enum Sent {
-    Passing(Incoming),
+    Passing(Arriving),
     /// With the way back, for what an upstream that fails did not take.
     Teed(Upward, Shared, Option<oneshot::Sender<TeedRequest>>),
     Whole(Bytes),

@@ -6,12 +6,12 @@ use std::future::poll_fn;
 use bytes::Bytes;
 use http_body::Body as _;
 use http_body_util::BodyExt as _;
-use hyper::body::Incoming;
 
 use super::ExchangeError;
 use super::capture::Terms;
 use super::context::Asked;
 use crate::config::OnRecorderFull;
+use crate::server::Arriving;
 use crate::session::Hold;
 
 /// A body with its share of the memory.
@@ -22,7 +22,7 @@ pub(super) struct Held {
 
 impl Held {
     /// Reads a body whole, up to `limits.request_body`.
-    pub(super) async fn read(asked: &Asked<'_>, mut body: Incoming) -> Result<Self, ExchangeError> {
+    pub(super) async fn read(asked: &Asked<'_>, mut body: Arriving) -> Result<Self, ExchangeError> {
         let limits = &asked.snapshot.config.limits;
         let budget = &asked.gate.live.budget;
         let most = limits.request_body;

@@ -37,18 +37,17 @@ use http::header::CONNECTION;
 use http::uri::PathAndQuery;
 use http::{HeaderValue, Method, Request, Response, Version};
 use http_body::Body as _;
-use hyper::body::Incoming;
 
 use crate::config::Mode;
 use crate::exchange::sound::{self, Unsound};
-use crate::server::{Busy, Respond};
+use crate::server::{Arriving, Busy, Refusal, Respond};
 use context::Asked;
 use tunnel::{Held, Keep};
 
 impl Respond for Gate {
     type Body = Outgoing;
 
-    async fn respond(&self, request: Request<Incoming>, busy: Busy) -> Response<Outgoing> {
+    async fn respond(&self, request: Request<Arriving>, busy: Busy) -> Response<Outgoing> {
         let live = &self.live;
         let (asks, version) = (respond::Asks::of(&request), request.version());
         let permit = match live.permit().await {
@@ -59,6 +58,7 @@ impl Respond for Gate {
         };
         let answer = self.serve(request, &busy).await;
         let answer = answer.unwrap_or_else(|error| {
+            let error = busy.refusal().map_or(error, ExchangeError::Refused);
             respond::log(&error);
             let mut response = respond::answer(&error, asks);
             if version < Version::HTTP_2 && matches!(error, ExchangeError::Unsound(_)) {
@@ -72,6 +72,16 @@ impl Respond for Gate {
             body.holding(live, busy, Some(permit))
                 .until_stop(live, asks)
         })
+    }
+
+    fn refuse(
+        &self,
+        request: &Request<Arriving>,
+        refusal: Refusal,
+        busy: Busy,
+    ) -> Response<Outgoing> {
+        let answer = respond::answer(&ExchangeError::Refused(refusal), respond::Asks::of(request));
+        answer.map(|body| body.holding(&self.live, busy, None))
     }
 }
 
@@ -104,7 +114,7 @@ impl Gate {
 
     async fn serve(
         &self,
-        request: Request<Incoming>,
+        request: Request<Arriving>,
         busy: &Busy,
     ) -> Result<Response<Outgoing>, ExchangeError> {
         let websocket = tunnel::is_websocket(&request);
@@ -146,7 +156,7 @@ impl Gate {
 
 async fn socket(
     asked: &Asked<'_>,
-    request: Request<Incoming>,
+    request: Request<Arriving>,
     held: Held,
 ) -> Result<Response<Outgoing>, ExchangeError> {
     match asked.endpoint.configured.mode {

@@ -7,7 +7,6 @@ use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, Request, Response};
 use http_body::Body as _;
-use hyper::body::Incoming;
 
 use super::ExchangeError;
 use super::body::Outgoing;
@@ -23,13 +22,14 @@ use super::tee::{Tee, Upward};
 use super::unanswered::Unanswered;
 use crate::exchange::stream::Side;
 use crate::exchange::{grpc, pieces};
+use crate::server::Arriving;
 use crate::session::{Hold, Kind};
 use crate::upstream::Inbound;
 
 /// Asks the upstream; nothing is kept.
 pub(super) async fn pass(
     asked: &Asked<'_>,
-    request: Request<Incoming>,
+    request: Request<Arriving>,
 ) -> Result<Response<Outgoing>, ExchangeError> {
     let head = forward::head(asked, &request, false);
     let body = Sent::Passing(request.into_body());
@@ -47,7 +47,7 @@ pub(super) async fn pass(
 /// Asks the upstream; the exchange is recorded.
 pub(super) async fn record(
     asked: &Asked<'_>,
-    request: Request<Incoming>,
+    request: Request<Arriving>,
 ) -> Result<Response<Outgoing>, ExchangeError> {
     let head = forward::head(asked, &request, true);
     let (body, sent) = sending(asked, &head, request.into_body().into());

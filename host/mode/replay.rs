@@ -7,7 +7,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
-use hyper::body::Incoming;
 
 use super::body::Outgoing;
 use super::context::Asked;
@@ -23,6 +22,7 @@ use crate::exchange::pieces::cut;
 use crate::exchange::stream::{Ending, Form, Piece};
 use crate::exchange::{self, Content, Message};
 use crate::plugin::Keyed;
+use crate::server::Arriving;
 use crate::session::{Entry, Exhausted, Found, Index, Line, Outcome};
 
 /// A request as it is looked up.
@@ -35,7 +35,7 @@ pub(super) struct LookedUp {
 /// Answers from the cassette or with a miss. No upstream is asked, whatever happens.
 pub(super) async fn replay(
     asked: &Asked<'_>,
-    request: Request<Incoming>,
+    request: Request<Arriving>,
 ) -> Result<Response<Outgoing>, ExchangeError> {
     if Asks::of(&request) == Asks::Grpc {
         return talk::call(asked, request).await;
@@ -52,7 +52,7 @@ pub(super) async fn replay(
 /// Answers from the cassette, or asks the upstream and records.
 pub(super) async fn auto(
     asked: &Asked<'_>,
-    request: Request<Incoming>,
+    request: Request<Arriving>,
 ) -> Result<Response<Outgoing>, ExchangeError> {
     if Asks::of(&request) == Asks::Grpc {
         return talk::call_or_ask(asked, request).await;
@@ -89,7 +89,7 @@ pub(super) async fn rehearse(asked: &Asked<'_>) {
 
 async fn look_up(
     asked: &Asked<'_>,
-    request: Request<Incoming>,
+    request: Request<Arriving>,
 ) -> Result<(Head, Held, LookedUp), ExchangeError> {
     let head = forward::head(asked, &request, true);
     let mut held = Held::read(asked, request.into_body()).await?;

@@ -13,6 +13,7 @@ use crate::exchange::miss::Miss;
 use crate::exchange::sound::Unsound;
 use crate::exchange::{Fault, grpc};
 use crate::plugin::PluginFailure;
+use crate::server::Refusal;
 use crate::session::SessionError;
 use crate::upstream::UpstreamError;
 
@@ -61,6 +62,9 @@ pub enum ExchangeError {
     /// The request could be taken for another one.
     #[error("the request is not taken, since servers could read it in more than one way: {0}")]
     Unsound(#[from] Unsound),
+    /// The request is none that is served.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
     /// The client wants a tunnel.
     #[error("CONNECT is not served: this is a reverse proxy; send requests to its address")]
     Connect,
@@ -140,6 +144,12 @@ impl ExchangeError {
                 Shape("request", 400, "the request cannot be used")
             }
             Self::Foreign(_) => Shape("foreign", 403, "the page is not for this request"),
+            Self::Refused(refusal) => match refusal {
+                Refusal::LongTarget { .. } => Shape("limit", 414, "the target is too long"),
+                Refusal::ManyFields { .. } => Shape("limit", 431, "the head is too large"),
+                Refusal::Late(_) => Shape("limit", 408, "the body is late"),
+                Refusal::Broken => Shape("request", 400, "the request cannot be used"),
+            },
             Self::Connect => Shape("request", 405, "CONNECT is not served"),
             Self::Busy(_) => Shape("limit", 503, "too many requests"),
             Self::Memory => Shape("limit", 503, "too much in memory"),
@@ -270,6 +280,7 @@ pub(super) fn log(error: &ExchangeError) {
         | ExchangeError::Unsound(_)
         | ExchangeError::Handshake(_)
         | ExchangeError::Connect
+        | ExchangeError::Refused(_)
         | ExchangeError::Stopping
         | ExchangeError::Foreign(_)
         | ExchangeError::Recorded(_)
@@ -310,6 +321,10 @@ mod tests {
             (ExchangeError::Downstream("x".into()), 400, "request"),
             (ExchangeError::Unsound(Unsound::Hosts), 400, "request"),
             (ExchangeError::Connect, 405, "request"),
+            (Refusal::LongTarget { most: 1 }.into(), 414, "limit"),
+            (Refusal::ManyFields { most: 1 }.into(), 431, "limit"),
+            (Refusal::Late("request_idle_timeout").into(), 408, "limit"),
+            (Refusal::Broken.into(), 400, "request"),
             (ExchangeError::Foreign("x"), 403, "foreign"),
             (ExchangeError::Busy("in_flight"), 503, "limit"),
             (ExchangeError::Memory, 503, "limit"),

@@ -9,6 +9,7 @@ use http_body_util::BodyExt as _;
 use tokio::sync::oneshot;
 
 use super::tee::TeedRequest;
+use crate::server::ArrivalError;
 
 /// A body that is handed back when it is dropped before its end.
 pub(super) struct Lent {
@@ -53,12 +54,12 @@ impl Drop for Lent {
 
 impl Body for Lent {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = ArrivalError;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, ArrivalError>>> {
         match &mut self.body {
             Some(body) => Pin::new(body).poll_frame(cx),
             None => Poll::Ready(None),

@@ -6,12 +6,12 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 
 use super::capture::{Capture, Lost, Shared, Taken};
 use super::delivery::Delivery;
 use crate::exchange::failure::{Fault, Phase, What};
 use crate::exchange::stream::Ending;
+use crate::server::{ArrivalError, Arriving};
 use crate::upstream::{self, BodyError, Inbound};
 
 /// What comes next of a body: a frame, a fault or its end.
@@ -23,11 +23,11 @@ type Finish = Box<dyn FnOnce(Result<Taken, Lost>) -> Option<Delivery> + Send>;
 /// The body of a request, some of which may have been read before it was sent up.
 pub(super) struct Upward {
     first: Bytes,
-    rest: Incoming,
+    rest: Arriving,
 }
 
-impl From<Incoming> for Upward {
-    fn from(rest: Incoming) -> Self {
+impl From<Arriving> for Upward {
+    fn from(rest: Arriving) -> Self {
         Self {
             first: Bytes::new(),
             rest,
@@ -37,19 +37,19 @@ impl From<Incoming> for Upward {
 
 impl Upward {
     /// What was read already, then the rest.
-    pub(super) fn resumed(first: Bytes, rest: Incoming) -> Self {
+    pub(super) fn resumed(first: Bytes, rest: Arriving) -> Self {
         Self { first, rest }
     }
 }
 
 impl Body for Upward {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = ArrivalError;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, ArrivalError>>> {
         if !self.first.is_empty() {
             let first = std::mem::take(&mut self.first);
             return Poll::Ready(Some(Ok(Frame::data(first))));
@@ -75,7 +75,7 @@ pub(super) struct TeedRequest {
     body: Upward,
     copy: Shared,
     /// What is held back.
-    back: Option<Next<hyper::Error>>,
+    back: Option<Next<ArrivalError>>,
 }
 
 impl TeedRequest {
@@ -96,12 +96,12 @@ impl TeedRequest {
 
 impl Body for TeedRequest {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = ArrivalError;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, ArrivalError>>> {
         let next = match self.back.take() {
             Some(next) => next,
             None => ready!(Pin::new(&mut self.body).poll_frame(cx)),

@@ -7,9 +7,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use socket2::{SockRef, Socket};
+use socket2::Socket;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+
+use super::accept::Socket as Accepted;
 
 /// Whether a connection is to end with a reset.
 #[derive(Debug, Default)]
@@ -23,6 +25,10 @@ impl Breaker {
     /// The connection ends with a reset, whatever ends it.
     pub(super) fn ask(&self) {
         self.asked_for.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_asked_for(&self) -> bool {
+        self.asked_for.load(Ordering::Relaxed)
     }
 
     /// Resets a connection that was dropped and is to be reset. What waits to be sent leaves
@@ -53,30 +59,30 @@ async fn drain(socket: &Socket, patience: Duration) -> io::Result<()> {
 
 /// A socket that can be reset.
 #[derive(Debug)]
-pub(super) struct Breakable {
-    stream: TcpStream,
+pub(super) struct Breakable<T: Accepted> {
+    stream: T,
     breaker: Arc<Breaker>,
 }
 
-impl Breakable {
-    pub(super) fn new(stream: TcpStream, breaker: &Arc<Breaker>) -> Self {
+impl<T: Accepted> Breakable<T> {
+    pub(super) fn new(stream: T, breaker: &Arc<Breaker>) -> Self {
         let breaker = Arc::clone(breaker);
         Self { stream, breaker }
     }
 }
 
-impl Drop for Breakable {
+impl<T: Accepted> Drop for Breakable<T> {
     fn drop(&mut self) {
-        if self.breaker.asked_for.load(Ordering::Relaxed) {
+        if self.breaker.is_asked_for() {
             // Without a second handle it closes as any other.
-            let kept = SockRef::from(&self.stream).try_clone().ok();
+            let kept = self.stream.handle();
             let left = self.breaker.left.lock();
             *left.unwrap_or_else(PoisonError::into_inner) = kept;
         }
     }
 }
 
-impl AsyncRead for Breakable {
+impl<T: Accepted> AsyncRead for Breakable<T> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -86,7 +92,7 @@ impl AsyncRead for Breakable {
     }
 }
 
-impl AsyncWrite for Breakable {
+impl<T: Accepted> AsyncWrite for Breakable<T> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,

@@ -1,28 +1,35 @@
-//! One connection: TLS where asked for, then HTTP/1.1 or HTTP/2, until its peer ends it, it is idle
-//! for too long, or a stop begins.
+//! One connection: TLS where asked for, then HTTP/1.1 or HTTP/2 by what the client speaks first,
+//! until its peer ends it, a limit does, or a stop.
+//!
+//! ```text
+//!            first bytes                      preface
+//!  at rest ───────────────▶ HTTP/1.1   at rest ───────▶ HTTP/2 ───▶ end
+//!     ▲                        │
+//!     └────────────────────────┘ no request for a while
+//! ```
+//!
+//! At rest a connection has no buffers and nothing of hyper's; that is what most of many
+//! connections are at any time.
 
-use std::convert::Infallible;
 use std::future::Future;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode, Version};
+use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
-use tokio::sync::OwnedSemaphorePermit;
 
-use super::Bounds;
-use super::activity::{Activity, Busy, Watched};
+use super::accept::{Door, Socket};
+use super::activity::{Activity, Busy};
+use super::arriving::Arriving;
 use super::breaker::{Breakable, Breaker};
-use super::ending;
-use super::listener::Door;
+use super::frames::PREFACE;
+use super::heads::{self, Refusal};
+use super::http1::{self, After};
+use super::slots::Slot;
+use super::{Bounds, http2, rest, turn_away};
 
 /// What answers requests. It never fails: every fault has a response.
 pub trait Respond: Send + Sync + 'static {
@@ -34,126 +41,163 @@ pub trait Respond: Send + Sync + 'static {
     /// Answers one request. `busy` is to be kept until the response is sent whole.
     fn respond(
         &self,
-        request: Request<Incoming>,
+        request: Request<Arriving>,
         busy: Busy,
     ) -> impl Future<Output = Response<Self::Body>> + Send;
+
+    /// Answers a request that is not served.
+    fn refuse(
+        &self,
+        request: &Request<Arriving>,
+        refusal: Refusal,
+        busy: Busy,
+    ) -> Response<Self::Body>;
+}
+
+/// A connection as what serves it sees it.
+pub(super) struct At<S> {
+    pub(super) door: Arc<Door<S>>,
+    pub(super) activity: Arc<Activity>,
 }
 
 /// Serves one accepted socket; the slot is free again at the end of it and of its tunnels.
-pub(super) async fn run<S: Respond>(
-    stream: TcpStream,
-    door: Arc<Door<S>>,
-    slot: OwnedSemaphorePermit,
-) {
-    // Small writes (events, gRPC messages) must not wait for an acknowledgement.
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!("TCP_NODELAY: {error}");
-    }
+pub(super) async fn run<S: Respond>(socket: impl Socket, door: Arc<Door<S>>, slot: Slot) {
     let breaker = Arc::<Breaker>::default();
-    let stream = Breakable::new(stream, &breaker);
-    let held = (slot, Arc::clone(&breaker));
-    match &door.tls {
-        None => speak(stream, &door, held).await,
-        Some(tls) => {
-            let handshake = tokio::time::timeout(door.bounds.tls_timeout, tls.accept(stream));
-            match handshake.await {
-                Ok(Ok(stream)) => speak(stream, &door, held).await,
-                Ok(Err(error)) => tracing::debug!("TLS handshake: {error}"),
-                Err(_) => tracing::debug!("TLS handshake: no end within limits.tls_timeout"),
-            }
-        }
+    let patience = door.bounds.response_idle_timeout;
+    let socket = Breakable::new(socket, &breaker);
+    serve(socket, door, (slot, Arc::clone(&breaker))).await;
+    if breaker.is_asked_for() {
+        Box::pin(breaker.reset(patience)).await;
     }
-    breaker.reset(door.bounds.idle_timeout).await;
 }
 
-async fn speak<S: Respond>(
-    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    door: &Arc<Door<S>>,
-    (slot, breaker): (OwnedSemaphorePermit, Arc<Breaker>),
-) {
+/// What a connection holds on to.
+type Held = (Slot, Arc<Breaker>);
+
+async fn serve<S: Respond>(socket: Breakable<impl Socket>, door: Arc<Door<S>>, held: Held) {
+    let Some(tls) = &door.tls else {
+        return speak(socket, door, held).await;
+    };
+    // On the heap, as all that a connection needs for a part of its time only.
+    let handshake = Box::pin(tokio::time::timeout(
+        door.bounds.tls_timeout,
+        tls.accept(socket),
+    ));
+    let stream = match handshake.await {
+        Ok(Ok(stream)) => Box::new(stream),
+        Ok(Err(error)) => return tracing::debug!("TLS handshake: {error}"),
+        Err(_) => return tracing::debug!("TLS handshake: no end within limits.tls_timeout"),
+    };
+    speak(stream, door, held).await;
+}
+
+async fn speak<S: Respond, T>(mut socket: T, door: Arc<Door<S>>, (slot, breaker): Held)
+where
+    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let activity = Activity::new(slot, breaker);
-    let socket = TokioIo::new(Watched::new(stream, Arc::clone(&activity)));
-    let (handler, shared) = (Arc::clone(door), Arc::clone(&activity));
-    let service = service_fn(move |request| {
-        let (door, activity) = (Arc::clone(&handler), Arc::clone(&shared));
-        if request.version() == Version::HTTP_2 {
-            activity.speaks_http2();
-        }
-        let busy = activity.begin();
-        async move {
-            let response = door.respond.respond(request, busy).await;
-            if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-                activity.switch();
-            }
-            Ok::<_, Infallible>(ending::last_of(&activity, response))
-        }
-    });
-    let builder = builder(&door.bounds);
-    let mut connection = pin!(builder.serve_connection_with_upgrades(socket, service));
-    let mut stop = door.drain.stop();
-    let mut look = tokio::time::interval(between_looks(&door.bounds));
-    let (mut stopping, mut ending) = (false, false);
+    let at = At { door, activity };
+    let mut unread = Bytes::new();
     loop {
-        tokio::select! {
-            result = connection.as_mut() => {
-                if let Err(error) = result {
-                    tracing::debug!("connection: {error}");
-                }
-                return;
-            }
-            () = stop.begun(), if !stopping => {
-                stopping = true;
-                activity.begin_stop();
-                look = tokio::time::interval(ending::between_looks(&door.bounds));
-            }
-            _ = look.tick() => {
-                if activity.expired(door.bounds.header_timeout, door.bounds.idle_timeout) {
-                    return;
-                }
-                if stopping && !ending && ending::may_end(&activity, &door.bounds, &stop) {
-                    ending = true;
-                    connection.as_mut().graceful_shutdown();
-                }
-            }
+        let Some(first) = rest::first_bytes(&mut socket, unread, &at).await else {
+            return;
+        };
+        if !at.activity.has_served() && first.starts_with(PREFACE) {
+            return Box::pin(http2::serve(socket, first, &at)).await;
         }
+        match Box::pin(http1::serve(socket, first, &at)).await {
+            After::Rest(back, read) => (socket, unread) = (back, read),
+            After::Fault(socket) => return Box::pin(turn_away::fault(socket)).await,
+            After::End => return,
+        }
+    }
+}
+
+/// A request that was taken up.
+pub(super) struct Taken {
+    request: Request<Arriving>,
+    busy: Busy,
+}
+
+/// Takes a request up, in the order in which requests come.
+pub(super) fn take<S>(
+    door: &Door<S>,
+    activity: &Arc<Activity>,
+    request: Request<Incoming>,
+) -> Taken {
+    let patience = Arriving::of(&request, &door.bounds);
+    let verdict = patience.as_ref().map(|(verdict, _, _)| verdict.clone());
+    let busy = activity.begin(&door.bounds, verdict);
+    let request = request.map(|body| Arriving::new(body, Arc::clone(activity), patience));
+    Taken { request, busy }
+}
+
+/// Answers a request.
+pub(super) async fn answer<S: Respond>(door: &Door<S>, taken: Taken) -> Response<S::Body> {
+    let Taken { request, busy } = taken;
+    match heads::check(&request, &door.bounds) {
+        Ok(()) => door.respond.respond(request, busy).await,
+        Err(refusal) => door.respond.refuse(&request, refusal, busy),
     }
 }
 
 /// Often enough that a time limit is kept to within a quarter.
-fn between_looks(bounds: &Bounds) -> Duration {
-    let shortest = bounds.header_timeout.min(bounds.idle_timeout);
-    (shortest / 4).max(Duration::from_millis(10))
+pub(super) fn between_looks(bounds: &Bounds) -> Duration {
+    let shortest = bounds
+        .header_timeout
+        .min(bounds.idle_timeout)
+        .min(bounds.response_idle_timeout);
+    (shortest / 4).clamp(Duration::from_millis(10), Duration::from_secs(1))
 }
 
-/// The fields that hyper takes by itself.
-const HYPER_HEADERS: usize = 100;
+#[cfg(test)]
+pub(super) mod tests {
+    use std::sync::atomic::AtomicUsize;
 
-fn builder(bounds: &Bounds) -> auto::Builder<TokioExecutor> {
-    let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(None)
-        // Replay adds nothing that was not recorded, and no clock is read for it.
-        .auto_date_header(false)
-        .max_buf_size(bounds.header_bytes.max(8192));
-    if bounds.headers != HYPER_HEADERS {
-        // Any other number costs an allocation per request.
-        builder.http1().max_headers(bounds.headers);
+    use http_body_util::Full;
+    use tokio::io::DuplexStream;
+
+    use super::*;
+    use crate::config::Limits;
+    use crate::drain::Drain;
+    use crate::server::Places;
+
+    /// Says nothing, whatever it is asked.
+    pub(in crate::server) struct Nobody;
+
+    impl Respond for Nobody {
+        type Body = Full<Bytes>;
+
+        async fn respond(&self, _: Request<Arriving>, _: Busy) -> Response<Full<Bytes>> {
+            Response::default()
+        }
+
+        fn refuse(&self, _: &Request<Arriving>, _: Refusal, _: Busy) -> Response<Full<Bytes>> {
+            Response::default()
+        }
     }
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .auto_date_header(false)
-        // WebSocket over HTTP/2 (RFC 8441, section 3).
-        .enable_connect_protocol()
-        .max_concurrent_streams(bounds.http2_streams)
-        .initial_stream_window_size(bounds.http2_stream_window)
-        .initial_connection_window_size(bounds.http2_connection_window)
-        .max_header_list_size(bounds.http2_header_list)
-        .max_send_buf_size(bounds.http2_send_buffer)
-        .max_pending_accept_reset_streams(bounds.http2_resets)
-        .keep_alive_interval(Duration::from_secs(30))
-        .keep_alive_timeout(Duration::from_secs(10));
-    builder
+
+    #[test]
+    fn a_connection_at_rest_is_small() {
+        let limits = Limits::default();
+        let door = Arc::new(Door {
+            respond: Nobody,
+            bounds: Bounds::from(&limits),
+            tls: None,
+            drain: Drain::default(),
+            refused: AtomicUsize::new(0),
+        });
+        let slot = Places::new(&limits).take([127, 0, 0, 1].into()).unwrap();
+        let (socket, _other) = tokio::io::duplex(64);
+        assert!(
+            size_of::<DuplexStream>() < 100,
+            "about as large as a socket"
+        );
+        let connection = run(socket, door, slot);
+        let bytes = size_of_val(&connection);
+        assert!(
+            bytes <= 1200,
+            "{bytes} bytes for each connection that does nothing"
+        );
+    }
 }

@@ -1,31 +1,52 @@
 //! The door for sockets in: accepts, speaks HTTP/1.1 and HTTP/2, and drains. It takes any service
 //! and knows no mode.
 
+mod accept;
 mod activity;
+mod arriving;
 mod breaker;
 mod connection;
-mod ending;
+mod frames;
+mod heads;
+mod http1;
+mod http2;
+mod leaving;
 mod listener;
 mod refusal;
+mod rest;
+mod slots;
 mod strict;
+mod turn_away;
+mod watched;
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
-
 use crate::config::Limits;
+pub use accept::{Listener, Socket, serve, serve_from};
 pub use activity::Busy;
+pub use arriving::{ArrivalError, Arriving};
 pub use connection::Respond;
-pub use listener::{Bound, serve};
+pub use heads::Refusal;
+pub use listener::Bound;
 pub use refusal::refuse;
+pub use slots::{Places, Slots};
 
 /// The limits of the downstream side; the values come from `[limits]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bounds {
     /// Pending connections in the kernel.
     pub backlog: u32,
+    /// How long connections wait for a slot.
+    pub connection_wait: Duration,
+    /// Refused connections that are told so at one time.
+    pub refused_connections: usize,
+    /// Requests on one connection.
+    pub connection_requests: usize,
+    /// Age after which a connection takes one more request.
+    pub connection_age: Duration,
+    /// Bytes of path and query of a request.
+    pub uri_bytes: usize,
     /// Bytes of a request head on HTTP/1.1.
     pub header_bytes: usize,
     /// Fields of a request head on HTTP/1.1.
@@ -36,6 +57,12 @@ pub struct Bounds {
     pub idle_timeout: Duration,
     /// Time that a connection may be quiet once a stop has begun.
     pub stop_linger: Duration,
+    /// Time between two pieces of a request's body.
+    pub request_idle_timeout: Duration,
+    /// Time in which a request's body is waited for, in all.
+    pub request_timeout: Duration,
+    /// Time in which a client takes nothing of what waits for it.
+    pub response_idle_timeout: Duration,
     /// Time for a TLS handshake.
     pub tls_timeout: Duration,
     /// Streams at once on one HTTP/2 connection.
@@ -46,34 +73,60 @@ pub struct Bounds {
     pub http2_connection_window: u32,
     /// Bytes of the header list of an HTTP/2 request.
     pub http2_header_list: u32,
+    /// Fields of an HTTP/2 request.
+    pub http2_headers: usize,
+    /// Bytes of a frame that is received.
+    pub http2_frame: u32,
     /// Bytes waiting to be sent on one HTTP/2 stream.
     pub http2_send_buffer: usize,
     /// Streams reset by the peer that wait to be taken (CVE-2023-44487).
     pub http2_resets: usize,
+    /// Streams that the client makes the gateway reset (CVE-2025-8671).
+    pub http2_own_resets: usize,
+    /// Streams that the client resets in a while.
+    pub http2_cancelled: usize,
+    /// Frames in a while that ask for nothing.
+    pub http2_idle_frames: usize,
+    /// Time between two PINGs.
+    pub http2_ping_interval: Duration,
+    /// Time until a PING is answered.
+    pub http2_ping_timeout: Duration,
 }
 
 impl From<&Limits> for Bounds {
     fn from(limits: &Limits) -> Self {
         Self {
             backlog: limits.backlog,
+            connection_wait: limits.connection_wait,
+            refused_connections: limits.refused_connections,
+            connection_requests: limits.connection_requests,
+            connection_age: limits.connection_age,
+            uri_bytes: limits.uri_bytes,
             header_bytes: limits.header_bytes,
             headers: limits.headers,
             header_timeout: limits.header_timeout,
             idle_timeout: limits.idle_timeout,
             stop_linger: limits.stop_linger,
+            request_idle_timeout: limits.request_idle_timeout,
+            request_timeout: limits.request_timeout,
+            response_idle_timeout: limits.response_idle_timeout,
             tls_timeout: limits.tls_timeout,
             http2_streams: limits.http2_streams,
             http2_stream_window: limits.http2_stream_window,
             http2_connection_window: limits.http2_connection_window,
             http2_header_list: limits.http2_header_list,
+            http2_headers: limits.http2_headers,
+            http2_frame: limits.http2_frame,
             http2_send_buffer: limits.http2_send_buffer,
             http2_resets: limits.http2_resets,
+            http2_own_resets: limits.http2_own_resets,
+            http2_cancelled: limits.http2_cancelled,
+            http2_idle_frames: limits.http2_idle_frames,
+            http2_ping_interval: limits.http2_ping_interval,
+            http2_ping_timeout: limits.http2_ping_timeout,
         }
     }
 }
-
-/// Slots for connections, shared by all listeners.
-pub type Slots = Arc<Semaphore>;
 
 /// Why a listener cannot be opened.
 #[derive(Debug, thiserror::Error)]

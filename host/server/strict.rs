@@ -2,19 +2,14 @@
 //! read in another way (RFC 9112): lines that end with LF alone, a length beside a transfer coding,
 //! codings other than `chunked`, and sizes of chunks with more than digits and extensions.
 //!
-//! The parser is then given a head that it refuses with 400, or the end of the connection within a
-//! body. What it finds wrong by itself is not looked for here.
-
-use tokio::io::ReadBuf;
+//! A head is then answered with 400 by whoever serves the connection; a body ends there. What the
+//! parser finds wrong by itself is not looked for here.
 
 /// Bytes of a line that are kept until its end, at most: the fields that frame a body are shorter.
 const LINE: usize = 256;
 
 /// What HTTP/2 begins with; it has no lines.
 const HTTP2: &[u8] = b"PRI * HTTP/2.0\r\n";
-
-/// What no head goes on with, and the end of one, so that it is not waited for.
-const REFUSED: &[u8] = b"\0\r\n\r\n";
 
 /// Where a connection is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,8 +28,8 @@ enum At {
     Trailers,
     /// It speaks something else from here on.
     Other,
-    /// What came was wrong.
-    Wrong,
+    /// What came was wrong, in a head or after one.
+    Wrong(bool),
 }
 
 /// What one connection has sent.
@@ -48,8 +43,6 @@ pub(super) struct Lines {
     /// What the head says of the body.
     length: Option<u64>,
     chunked: bool,
-    /// What the parser is yet to be given, once something is wrong.
-    refusal: &'static [u8],
 }
 
 impl Lines {
@@ -60,7 +53,6 @@ impl Lines {
             cut: false,
             length: None,
             chunked: false,
-            refusal: &[],
         }
     }
 
@@ -74,32 +66,30 @@ impl Lines {
     ///
     /// # Errors
     /// How many of them are sound, where something is wrong. Nothing of what follows is to be
-    /// parsed but what [`Self::refuse`] gives.
+    /// parsed.
     pub(super) fn see(&mut self, bytes: &[u8]) -> Result<(), usize> {
         let mut seen = 0;
         while let Some(rest) = bytes.get(seen..).filter(|rest| !rest.is_empty()) {
             seen += match self.at {
                 At::Other => return Ok(()),
-                At::Wrong => return Err(seen),
+                At::Wrong(_) => return Err(seen),
                 At::Body(missing) => self.skip(missing, rest.len(), At::Body, At::Start),
                 At::Chunk(missing) => self.skip(missing, rest.len(), At::Chunk, At::Size),
                 At::Start | At::Head | At::Size | At::Trailers => self.take(rest),
             };
         }
         // The end of a line that is wrong is not passed on.
-        if self.at == At::Wrong {
-            Err(seen)
-        } else {
-            Ok(())
-        }
+        if self.is_wrong() { Err(seen) } else { Ok(()) }
     }
 
-    /// Gives the parser what it refuses, and the end after that. False where nothing is wrong.
-    pub(super) fn refuse(&mut self, target: &mut ReadBuf<'_>) -> bool {
-        let most = self.refusal.len().min(target.remaining());
-        target.put_slice(&self.refusal[..most]);
-        self.refusal = &self.refusal[most..];
-        self.at == At::Wrong
+    /// True once something was wrong.
+    pub(super) fn is_wrong(&self) -> bool {
+        matches!(self.at, At::Wrong(_))
+    }
+
+    /// True where that was a head, of which the parser has not seen the end.
+    pub(super) fn is_head_wrong(&self) -> bool {
+        self.at == At::Wrong(true)
     }
 
     fn skip(&mut self, missing: u64, here: usize, within: fn(u64) -> At, after: At) -> usize {
@@ -128,8 +118,7 @@ impl Lines {
         if is_sound {
             return taken;
         }
-        self.at = At::Wrong;
-        self.refusal = if is_head { REFUSED } else { &[] };
+        self.at = At::Wrong(is_head);
         taken - 1
     }
 
@@ -171,7 +160,7 @@ impl Lines {
                 }
                 true
             }
-            At::Body(_) | At::Chunk(_) | At::Other | At::Wrong => true,
+            At::Body(_) | At::Chunk(_) | At::Other | At::Wrong(_) => true,
         }
     }
 
@@ -308,19 +297,15 @@ mod tests {
     }
 
     #[test]
-    fn the_parser_is_given_what_it_refuses_and_then_the_end() {
-        let mut lines = Lines::new();
-        let mut buffer = [0; 3];
-        let mut given = Vec::<u8>::new();
-        assert!(!lines.refuse(&mut ReadBuf::new(&mut buffer)));
-        assert_eq!(lines.see(b"GET / HTTP/1.1\n"), Err(14));
-        for _ in 0..3 {
-            let mut target = ReadBuf::new(&mut buffer);
-            assert!(lines.refuse(&mut target));
-            given.extend(target.filled());
+    fn a_head_is_told_from_a_body() {
+        let chunked = "Transfer-Encoding: chunked\r\n\r\n3\n";
+        for (rest, is_head) in [("X: y\n", true), (chunked, false)] {
+            let mut lines = Lines::new();
+            assert!(lines.see(format!("{HEAD}{rest}").as_bytes()).is_err());
+            assert!(lines.is_wrong());
+            assert_eq!(lines.is_head_wrong(), is_head, "{rest:?}");
+            assert_eq!(lines.see(b"GET"), Err(0));
         }
-        assert_eq!(given, REFUSED);
-        assert_eq!(lines.see(b"GET"), Err(0));
     }
 
     #[test]

@@ -1,10 +1,11 @@
-//! How many connections there may be, and how long they may do nothing.
+//! How many connections there may be, what they may ask for, and how they end.
 
 use std::time::{Duration, Instant};
 
+use super::http2;
 use crate::support::client::{self, Raw};
-use crate::support::gateway;
 use crate::support::origin::{self, Gate};
+use crate::support::{gateway, until};
 
 const REQUEST: &str = "GET /hello HTTP/1.1\r\nhost: x\r\n\r\n";
 
@@ -46,81 +47,143 @@ fn no_worker_keeps_a_turn_to_itself() {
     }
 }
 
-/// How long it takes until the gateway closes.
-fn closed_after(mut raw: Raw) -> Duration {
-    let start = Instant::now();
-    let rest = raw.rest();
-    assert!(
-        rest.is_empty() || rest.starts_with("HTTP/1.1 408"),
-        "{rest}"
-    );
-    start.elapsed()
+/// An answer to one connection too many.
+fn refused(raw: &mut Raw, limit: &str) {
+    let answer = raw.rest();
+    let (head, body) = answer.split_once("\r\n\r\n").expect("an answer");
+    for line in [
+        "HTTP/1.1 503 Service Unavailable",
+        "ouli-error: limit",
+        "retry-after: 1",
+        "connection: close",
+    ] {
+        assert!(head.lines().any(|one| one == line), "{line}: {head}");
+    }
+    assert!(body.contains(&format!("limits.{limit}")), "{body}");
 }
 
 #[test]
-fn idle_connections_are_closed() {
+fn nobody_waits_for_ever() {
     let origin = origin::simple();
-    let limits = "[limits]\nidle_timeout = \"200ms\"\nheader_timeout = \"20s\"";
+    let limits = "[limits]\nconnections = 1\nconnection_wait = \"200ms\"";
+    let gateway = gateway::passthrough(&origin).section(limits).start_with(1);
+    let mut open = client::raw(gateway.address, REQUEST);
+    whole(&mut open);
+    let start = Instant::now();
+    refused(&mut client::raw(gateway.address, REQUEST), "connections");
+    assert!(start.elapsed() >= Duration::from_millis(150), "it waited");
+    // From then on there is nothing to wait for.
+    for _ in 0..20 {
+        refused(&mut client::raw(gateway.address, REQUEST), "connections");
+    }
+    assert!(start.elapsed() < Duration::from_secs(3));
+    let mut spoken = client::raw(gateway.address, http2::opening());
+    let last = std::iter::from_fn(|| http2::read_frame(&mut spoken)).last();
+    let last = last.expect("frames");
+    assert_eq!((last.kind, last.code()), (http2::GOAWAY, http2::CALM));
+    assert!(last.payload.ends_with(b"limits.connections"));
+    whole_again(&mut open);
+    drop(open);
+    until("a slot", || {
+        let mut raw = client::raw(gateway.address, REQUEST);
+        raw.head().starts_with("HTTP/1.1 200 ").then_some(())
+    });
+}
+
+fn whole_again(raw: &mut Raw) {
+    raw.write(REQUEST);
+    whole(raw);
+}
+
+#[test]
+fn one_source_has_a_limit_of_its_own() {
+    let origin = origin::simple();
+    let limits = "[limits]\nconnections_per_loopback = 2\nconnection_wait = \"20s\"";
     let gateway = gateway::passthrough(&origin).section(limits).start();
-    let fresh = closed_after(client::raw(gateway.address, ""));
-    let mut used = client::raw(gateway.address, REQUEST);
-    whole(&mut used);
-    let used = closed_after(used);
-    for time in [fresh, used] {
-        assert!(
-            (150..5000).contains(&time.as_millis()),
-            "closed after {time:?}"
-        );
+    let mut open = [(); 2].map(|()| client::raw(gateway.address, REQUEST));
+    for raw in &mut open {
+        whole(raw);
+    }
+    // At once: its own connections are not waited for.
+    refused(
+        &mut client::raw(gateway.address, REQUEST),
+        "connections_per_loopback",
+    );
+    for raw in &mut open {
+        whole_again(raw);
     }
 }
 
 #[test]
-fn a_head_that_does_not_end_is_not_waited_for() {
+fn few_are_told_that_they_are_too_many() {
     let origin = origin::simple();
-    let limits = "[limits]\nheader_timeout = \"200ms\"\nidle_timeout = \"20s\"";
+    let limits = "[limits]\nconnections_per_loopback = 1\nrefused_connections = 1";
+    let gateway = gateway::passthrough(&origin).section(limits).start_with(1);
+    let mut open = client::raw(gateway.address, REQUEST);
+    whole(&mut open);
+    // One that says nothing is being told for as long as that takes.
+    let mut silent = client::raw(gateway.address, "");
+    assert_eq!(client::raw(gateway.address, "").rest(), "");
+    silent.write(REQUEST);
+    refused(&mut silent, "connections_per_loopback");
+}
+
+#[test]
+fn a_connection_ends_with_its_last_request() {
+    let origin = origin::simple();
+    let limits = "[limits]\nconnection_requests = 3";
     let gateway = gateway::passthrough(&origin).section(limits).start();
-    let first = closed_after(client::raw(gateway.address, "GET /hel"));
+    let mut raw = client::raw(gateway.address, REQUEST.repeat(4));
+    for number in 1..=3 {
+        let head = raw.head();
+        assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
+        assert_eq!(head.contains("connection: close"), number == 3, "{head}");
+        raw.read_until("morning\n");
+    }
+    assert_eq!(raw.rest(), "");
+    assert_eq!(origin.seen().len(), 3);
+}
+
+#[test]
+fn an_old_connection_takes_one_more_request() {
+    let origin = origin::simple();
+    let limits = "[limits]\nconnection_age = \"300ms\"";
+    let gateway = gateway::passthrough(&origin).section(limits).start();
     let mut raw = client::raw(gateway.address, REQUEST);
     whole(&mut raw);
-    raw.write("GET /hel");
-    let second = closed_after(raw);
-    for time in [first, second] {
-        assert!(
-            (100..5000).contains(&time.as_millis()),
-            "closed after {time:?}"
-        );
-    }
-}
-
-#[test]
-fn a_request_under_way_is_not_idle() {
-    let gate = Gate::new();
-    let held = gate.clone();
-    let handler = move |_: &origin::Seen| origin::parts().part("first").wait(&held).part("last");
-    let origin = origin::new().route("/slow", handler).start();
-    let limits = "[limits]\nidle_timeout = \"50ms\"\nheader_timeout = \"50ms\"";
-    let gateway = gateway::passthrough(&origin).section(limits).start();
-    let mut opened = client::http1(&gateway).ask("GET", "/slow").open();
-    assert_eq!(opened.next().unwrap().unwrap(), "first");
-    let quiet = client::raw(gateway.address, "");
-    // Another connection was idle for as long meanwhile.
-    closed_after(quiet);
-    gate.open();
-    assert_eq!(opened.next().unwrap().unwrap(), "last");
-}
-
-#[test]
-fn a_handshake_that_does_not_begin_is_not_waited_for() {
-    let origin = origin::simple();
-    let gateway = gateway::passthrough(&origin)
-        .endpoint("tls = \"self-signed\"")
-        .section("[limits]\ntls_timeout = \"200ms\"\nidle_timeout = \"20s\"")
-        .start();
-    let time = closed_after(client::raw(gateway.address, ""));
     assert!(
-        (100..5000).contains(&time.as_millis()),
-        "closed after {time:?}"
+        raw.is_silent_for(Duration::from_millis(400)),
+        "it stays open"
     );
+    raw.write(REQUEST);
+    assert!(raw.head().contains("connection: close"));
+    raw.read_until("morning\n");
+    assert_eq!(raw.rest(), "");
+}
+
+#[test]
+fn a_connection_at_rest_goes_on_where_it_was() {
+    let origin = origin::simple();
+    let gateway = gateway::passthrough(&origin).start();
+    let mut raw = client::raw(gateway.address, REQUEST);
+    whole(&mut raw);
+    for _ in 0..2 {
+        let rest = Duration::from_millis(2200);
+        assert!(raw.is_silent_for(rest), "it stays open");
+        // And again with a head that comes in two parts.
+        raw.write("GET /hello HT");
+        assert!(raw.is_silent_for(Duration::from_millis(50)));
+        raw.write("TP/1.1\r\nhost: x\r\n\r\n");
+        whole(&mut raw);
+    }
+    // A second request of which a part came with the first.
+    let (first, second) = REQUEST.split_at(10);
+    raw.write(format!("{REQUEST}{first}"));
+    whole(&mut raw);
+    assert!(raw.is_silent_for(Duration::from_millis(2200)));
+    raw.write(second);
+    whole(&mut raw);
+    assert_eq!(origin.seen().len(), 5);
 }
 
 #[test]

@@ -1,10 +1,11 @@
 //! What HTTP/2 clients are told, and what happens to those that do not listen.
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 use crate::support::client::{self, Raw};
 use crate::support::gateway::{self, Running};
-use crate::support::origin;
+use crate::support::origin::{self, Gate};
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
@@ -12,12 +13,23 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const HEADERS: u8 = 1;
 const RST_STREAM: u8 = 3;
 const SETTINGS: u8 = 4;
-const GOAWAY: u8 = 7;
+const PING: u8 = 6;
+pub(super) const GOAWAY: u8 = 7;
 const WINDOW_UPDATE: u8 = 8;
 
-struct Frame {
-    kind: u8,
-    payload: Vec<u8>,
+/// ENHANCE_YOUR_CALM (RFC 9113, section 7).
+pub(super) const CALM: u32 = 0xb;
+
+pub(super) struct Frame {
+    pub(super) kind: u8,
+    pub(super) payload: Vec<u8>,
+}
+
+impl Frame {
+    /// The reason of a GOAWAY.
+    pub(super) fn code(&self) -> u32 {
+        number(&self.payload[4..8])
+    }
 }
 
 fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
@@ -29,7 +41,7 @@ fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     frame
 }
 
-fn read_frame(raw: &mut Raw) -> Option<Frame> {
+pub(super) fn read_frame(raw: &mut Raw) -> Option<Frame> {
     let head = raw.exactly(9)?;
     let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
     Some(Frame {
@@ -43,17 +55,35 @@ fn number(bytes: &[u8]) -> u32 {
 }
 
 fn connect(gateway: &Running) -> Raw {
-    client::raw(
-        gateway.address,
-        [PREFACE, &frame(SETTINGS, 0, 0, &[])].concat(),
-    )
+    client::raw(gateway.address, opening())
+}
+
+/// What a client begins with.
+pub(super) fn opening() -> Vec<u8> {
+    [PREFACE, &frame(SETTINGS, 0, 0, &[])].concat()
+}
+
+/// GET / of x, from the static table (RFC 7541, appendix A).
+const HEAD: [u8; 6] = [0x82, 0x86, 0x84, 0x41, 1, b'x'];
+
+/// A request whose stream has this place among those of its client.
+fn request(place: u32) -> Vec<u8> {
+    frame(HEADERS, 0b101, 2 * place + 1, &HEAD)
+}
+
+/// The end that the gateway puts to a connection.
+fn goaway(raw: &mut Raw) -> Frame {
+    let mut frames = std::iter::from_fn(|| read_frame(raw));
+    let goaway = frames.find(|frame| frame.kind == GOAWAY);
+    goaway.expect("the connection is ended in so many words")
 }
 
 #[test]
 fn clients_are_told_the_limits() {
     let origin = origin::simple();
     let limits = "[limits]\nhttp2_streams = 7\nhttp2_stream_window = \"8 KiB\"\n\
-                  http2_header_list = \"9 KiB\"\nhttp2_connection_window = \"128 KiB\"";
+                  http2_header_list = \"9 KiB\"\nhttp2_connection_window = \"128 KiB\"\n\
+                  http2_frame = \"20 KiB\"";
     let gateway = gateway::passthrough(&origin).section(limits).start();
     let mut raw = connect(&gateway);
     let settings = read_frame(&mut raw).unwrap();
@@ -64,7 +94,8 @@ fn clients_are_told_the_limits() {
         .map(|setting| (setting[1], number(&setting[2..])))
         .collect();
     // RFC 9113, section 6.5.2.
-    assert_eq!((told[&3], told[&4], told[&6]), (7, 8 << 10, 9 << 10));
+    assert_eq!((told[&3], told[&4]), (7, 8 << 10));
+    assert_eq!((told[&5], told[&6]), (20 << 10, 9 << 10));
     let update =
         std::iter::from_fn(|| read_frame(&mut raw)).find(|frame| frame.kind == WINDOW_UPDATE);
     // Beyond the 65,535 bytes that every connection begins with.
@@ -78,19 +109,9 @@ fn who_only_resets_streams_is_shown_out() {
         .section("[limits]\nhttp2_resets = 5")
         .start();
     let mut raw = connect(&gateway);
-    // GET / of x, from the static table (RFC 7541, appendix A).
-    let head = [0x82, 0x86, 0x84, 0x41, 1, b'x'];
-    let both = |number: u32| {
-        let stream = 2 * number + 1;
-        let headers = frame(HEADERS, 0b101, stream, &head);
-        [headers, frame(RST_STREAM, 0, stream, &8_u32.to_be_bytes())].concat()
-    };
-    let flood: Vec<u8> = (0..2000).flat_map(both).collect();
+    let flood: Vec<u8> = (0..2000).flat_map(cancelled).collect();
     raw.try_write(flood);
-    let goaway = std::iter::from_fn(|| read_frame(&mut raw)).find(|frame| frame.kind == GOAWAY);
-    let goaway = goaway.expect("the connection is ended in so many words");
-    // ENHANCE_YOUR_CALM (RFC 9113, section 7).
-    assert_eq!(number(&goaway.payload[4..8]), 0xb);
+    assert_eq!(goaway(&mut raw).code(), CALM);
     assert_eq!(client::http2(&gateway).get("/hello").status, 200);
 }
 
@@ -110,4 +131,152 @@ fn large_bodies_pass_through_small_windows() {
         .body(&body)
         .send();
     assert_eq!(answer.body, body);
+}
+
+/// A request that is taken back at once.
+fn cancelled(place: u32) -> Vec<u8> {
+    let reset = frame(RST_STREAM, 0, 2 * place + 1, &8_u32.to_be_bytes());
+    [request(place), reset].concat()
+}
+
+#[test]
+fn who_takes_back_all_that_it_asks_for_is_shown_out() {
+    let origin = origin::simple();
+    let gateway = gateway::passthrough(&origin)
+        .section("[limits]\nhttp2_resets = 10000\nhttp2_cancelled = 50")
+        .start();
+    let mut raw = connect(&gateway);
+    raw.try_write((0..500).flat_map(cancelled).collect::<Vec<u8>>());
+    let goaway = goaway(&mut raw);
+    assert_eq!(goaway.code(), CALM);
+    assert!(goaway.payload.ends_with(b"limits.http2_cancelled"));
+    assert_eq!(client::http2(&gateway).get("/hello").status, 200);
+}
+
+#[test]
+fn who_makes_the_gateway_reset_streams_is_shown_out() {
+    let gate = Gate::new();
+    let held = gate.clone();
+    let handler = move |_: &origin::Seen| origin::parts().wait(&held);
+    let origin = origin::new().route("/", handler).start();
+    let gateway = gateway::passthrough(&origin)
+        .section("[limits]\nhttp2_own_resets = 10")
+        .start();
+    let mut raw = connect(&gateway);
+    let broken = |place: u32| {
+        // A window cannot be as wide (RFC 9113, section 6.9.1).
+        let most = (u32::MAX >> 1).to_be_bytes();
+        let update = frame(WINDOW_UPDATE, 0, 2 * place + 1, &most);
+        [request(place), update].concat()
+    };
+    raw.try_write((0..50).flat_map(broken).collect::<Vec<u8>>());
+    assert_eq!(goaway(&mut raw).code(), CALM);
+    gate.open();
+}
+
+#[test]
+fn frames_that_ask_for_nothing_are_counted() {
+    let origin = origin::simple();
+    let gateway = gateway::passthrough(&origin)
+        .section("[limits]\nhttp2_idle_frames = 30")
+        .start();
+    let idle = [
+        frame(PING, 0, 0, &[7; 8]),
+        frame(SETTINGS, 0, 0, &[]),
+        // PRIORITY, and a kind that nobody knows.
+        frame(2, 0, 1, &[0, 0, 0, 3, 16]),
+        frame(0x77, 0, 0, b"grease"),
+    ];
+    for one in idle {
+        let mut raw = connect(&gateway);
+        raw.try_write(one.repeat(100));
+        let goaway = goaway(&mut raw);
+        assert_eq!(goaway.code(), CALM, "{one:?}");
+        assert!(goaway.payload.ends_with(b"limits.http2_idle_frames"));
+        assert_eq!(raw.exactly(1), None, "and closed");
+    }
+    assert_eq!(client::http2(&gateway).get("/hello").status, 200);
+}
+
+#[test]
+fn who_is_not_there_any_more_is_not_waited_for() {
+    let origin = origin::simple();
+    let limits = "[limits]\nhttp2_ping_interval = \"100ms\"\nhttp2_ping_timeout = \"200ms\"";
+    let gateway = gateway::passthrough(&origin).section(limits).start();
+    let mut raw = connect(&gateway);
+    let start = Instant::now();
+    let frames: Vec<_> = std::iter::from_fn(|| read_frame(&mut raw)).collect();
+    assert!(frames.iter().any(|frame| frame.kind == PING));
+    let time = start.elapsed();
+    assert!(
+        (250..10_000).contains(&time.as_millis()),
+        "closed after {time:?}"
+    );
+}
+
+#[test]
+fn who_answers_stays() {
+    let origin = origin::simple();
+    let limits = "[limits]\nhttp2_ping_interval = \"50ms\"\nheader_timeout = \"100ms\"";
+    let gateway = gateway::passthrough(&origin).section(limits).start();
+    let mut raw = connect(&gateway);
+    let mut pings = 0;
+    while pings < 10 {
+        let ping = read_frame(&mut raw).expect("it stays open");
+        if ping.kind == PING {
+            raw.write(frame(PING, 1, 0, &ping.payload));
+            pings += 1;
+        }
+    }
+}
+
+#[test]
+fn an_idle_connection_is_told_before_it_is_closed() {
+    let origin = origin::simple();
+    let limits = "[limits]\nidle_timeout = \"200ms\"\nhttp2_ping_interval = \"50ms\"";
+    let gateway = gateway::passthrough(&origin).section(limits).start();
+    let mut raw = connect(&gateway);
+    assert_eq!(goaway(&mut raw).code(), 0);
+    let rest: Vec<_> = std::iter::from_fn(|| read_frame(&mut raw)).collect();
+    assert!(rest.len() < 100, "and closed");
+}
+
+#[test]
+fn the_last_request_of_a_connection_is_followed_by_a_goaway() {
+    let origin = origin::simple();
+    let gateway = gateway::passthrough(&origin)
+        .section("[limits]\nconnection_requests = 3")
+        .start();
+    let mut raw = connect(&gateway);
+    raw.write((0..3).flat_map(request).collect::<Vec<u8>>());
+    let (mut answers, mut told) = (0, None);
+    while answers < 3 || told.is_none() {
+        let frame = read_frame(&mut raw).expect("all are answered");
+        match frame.kind {
+            HEADERS => answers += 1,
+            GOAWAY => told = Some(frame.code()),
+            _ => {}
+        }
+    }
+    assert_eq!(told, Some(0));
+}
+
+#[test]
+fn who_gives_no_window_is_cut_off() {
+    let origin = origin::new()
+        .route("/", |_| origin::bytes(vec![b'x'; 1 << 20]))
+        .start();
+    let limits = "[limits]\nresponse_idle_timeout = \"300ms\"\nidle_timeout = \"20s\"";
+    let gateway = gateway::passthrough(&origin).section(limits).start();
+    // SETTINGS_INITIAL_WINDOW_SIZE of 100 (RFC 9113, section 6.5.2).
+    let settings = frame(SETTINGS, 0, 0, &[0, 4, 0, 0, 0, 100]);
+    let mut raw = client::raw(gateway.address, [PREFACE, &settings].concat());
+    raw.write(request(0));
+    let start = Instant::now();
+    while read_frame(&mut raw).is_some() {}
+    let time = start.elapsed();
+    assert!(
+        (250..10_000).contains(&time.as_millis()),
+        "cut off after {time:?}"
+    );
 }

@@ -1,6 +1,7 @@
 //! Every limit is reached, and answered as documented.
 
 mod connections;
+mod framing;
 mod http2;
 mod memory;
 mod plugins;
@@ -8,3 +9,4 @@ mod recorder;
 mod recording;
 mod requests;
 mod upstream;
+mod waiting;

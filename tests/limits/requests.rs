@@ -53,6 +53,47 @@ fn a_field_list_of_http2_has_its_own_limit() {
 }
 
 #[test]
+fn a_target_that_is_too_long_is_a_414() {
+    let origin = origin::simple();
+    let gateway = gateway::passthrough(&origin)
+        .section("[limits]\nuri_bytes = 1000")
+        .start();
+    for client in [client::http1(&gateway), client::http2(&gateway)] {
+        let ask = |length: usize| client.get(&format!("/hello?{}", "x".repeat(length - 7)));
+        assert_eq!(ask(1000).status, 200);
+        let refused = ask(1001);
+        assert_eq!(
+            (refused.status, refused.header("ouli-error")),
+            (414, "limit")
+        );
+        assert!(refused.text().contains("limits.uri_bytes"));
+    }
+    assert_eq!(origin.seen().len(), 2);
+}
+
+#[test]
+fn the_fields_of_http2_are_counted() {
+    let origin = origin::simple();
+    let gateway = gateway::passthrough(&origin)
+        .section("[limits]\nhttp2_headers = 20")
+        .start();
+    let client = client::http2(&gateway);
+    let ask = |count: usize| {
+        let ask = client.ask("GET", "/hello");
+        let many = (0..count).fold(ask, |ask, number| ask.header(&format!("x-{number}"), "1"));
+        many.send()
+    };
+    assert_eq!(ask(15).status, 200);
+    let refused = ask(25);
+    assert_eq!(
+        (refused.status, refused.header("ouli-error")),
+        (431, "limit")
+    );
+    assert!(refused.text().contains("limits.http2_headers"));
+    assert_eq!(origin.seen().len(), 1);
+}
+
+#[test]
 fn a_request_body_over_the_limit_is_a_413_where_it_must_be_held() {
     let origin = origin::simple();
     let limits = "[limits]\nrequest_body = 1000";

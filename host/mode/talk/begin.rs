@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use http::{Request, Response};
-use hyper::body::Incoming;
 
 use super::agree::agree;
 use super::socket::Socket;
@@ -15,12 +14,13 @@ use crate::mode::body::Outgoing;
 use crate::mode::context::Asked;
 use crate::mode::replay::{self, LookedUp, Wanted};
 use crate::mode::tunnel::{self, Asking, Held, Keep};
+use crate::server::Arriving;
 use crate::session::{Chosen, Line};
 
 /// Replays a WebSocket, or says why there is none to replay.
 pub(crate) async fn socket(
     asked: &Asked<'_>,
-    request: Request<Incoming>,
+    request: Request<Arriving>,
     held: Held,
 ) -> Result<Response<Outgoing>, ExchangeError> {
     let looked_up = recorded(asked, &request).await?;
@@ -34,7 +34,7 @@ pub(crate) async fn socket(
 /// Replays a WebSocket where one is recorded; else asks the upstream for it and records it.
 pub(crate) async fn socket_or_tunnel(
     asked: &Asked<'_>,
-    request: Request<Incoming>,
+    request: Request<Arriving>,
     held: Held,
 ) -> Result<Response<Outgoing>, ExchangeError> {
     let looked_up = recorded(asked, &request).await?;
@@ -50,7 +50,7 @@ pub(crate) async fn socket_or_tunnel(
 
 async fn recorded(
     asked: &Asked<'_>,
-    request: &Request<Incoming>,
+    request: &Request<Arriving>,
 ) -> Result<Arc<LookedUp>, ExchangeError> {
     let checked = if Asking::of(request).is_http2() {
         websocket::check_connect_request(request.method(), request.headers())
@@ -66,7 +66,7 @@ type Found = (Arc<LookedUp>, Line, Chosen);
 
 async fn begin(
     asked: &Asked<'_>,
-    mut request: Request<Incoming>,
+    mut request: Request<Arriving>,
     held: Held,
     (looked_up, line, chosen): Found,
 ) -> Result<Response<Outgoing>, ExchangeError> {

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body_util::BodyExt as _;
-use hyper::body::Incoming;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::frames::{Frames, Gone, Pen};
@@ -23,12 +22,13 @@ use crate::mode::record::{self, ask_and_record};
 use crate::mode::replay::{self, LookedUp, Wanted};
 use crate::mode::tee::Upward;
 use crate::mode::{ExchangeError, failed, respond};
+use crate::server::Arriving;
 use crate::session::{Chosen, Entry, Hold, Line};
 
 /// Replays a call, or says why there is none to replay.
 pub(crate) async fn call(
     asked: &Asked<'_>,
-    request: Request<Incoming>,
+    request: Request<Arriving>,
 ) -> Result<Response<Outgoing>, ExchangeError> {
     let head = forward::head(asked, &request, true);
     let looked_up = look_up(asked, head.recorded(&asked.endpoint.authority)).await?;
@@ -49,7 +49,7 @@ pub(crate) async fn call(
 /// Replays a call; where nothing like it is recorded, asks the upstream and records it.
 pub(crate) async fn call_or_ask(
     asked: &Asked<'_>,
-    request: Request<Incoming>,
+    request: Request<Arriving>,
 ) -> Result<Response<Outgoing>, ExchangeError> {
     let head = forward::head(asked, &request, true);
     let looked_up = look_up(asked, head.recorded(&asked.endpoint.authority)).await?;
@@ -91,7 +91,7 @@ fn heads_are_one(line: &Line) -> bool {
 /// A call under way.
 struct Call {
     cursor: Cursor,
-    body: Incoming,
+    body: Arriving,
     /// None where it goes no other way.
     heard: Option<BytesMut>,
     splitter: Splitter,
@@ -136,7 +136,7 @@ impl Call {
     async fn new(
         asked: &Asked<'_>,
         head: &Head,
-        request: Request<Incoming>,
+        request: Request<Arriving>,
         (looked_up, line, chosen): (Arc<LookedUp>, Line, Chosen),
     ) -> Result<Self, ExchangeError> {
         let script = script(&looked_up, &chosen, Protocol::Grpc).await?;

@@ -7,7 +7,6 @@ mod splice;
 mod tap;
 
 use http::{Request, Response, StatusCode};
-use hyper::body::Incoming;
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 
@@ -19,7 +18,7 @@ use super::failed::Waiting;
 use super::forward::Head;
 use super::record::{self, Recorded};
 use crate::exchange::{sound, websocket};
-use crate::server::Busy;
+use crate::server::{Arriving, Busy};
 use crate::upstream::{Inbound, Upstream, Way};
 pub(super) use heads::{Asking, head, is_websocket, recorded};
 use splice::Splice;
@@ -53,7 +52,7 @@ pub(super) enum Keep {
 /// has agreed.
 pub(super) async fn serve(
     asked: &Asked<'_>,
-    mut request: Request<Incoming>,
+    mut request: Request<Arriving>,
     held: Held,
     keep: Keep,
 ) -> Result<Response<Outgoing>, ExchangeError> {
