@@ -4,10 +4,12 @@
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use super::honest::{self, Honest};
+use super::origin;
 
 /// How long the client that does no harm is looked at without abuse, and at least with it.
 const CALM: Duration = Duration::from_secs(2);
@@ -32,6 +34,9 @@ pub(super) struct Measured {
     pub(super) calm: f64,
     /// The same during it.
     pub(super) during: f64,
+    /// The same during it, where a client asks the origin without the gateway: what the attackers,
+    /// and whatever else runs, take of the machine.
+    pub(super) beside: f64,
     /// Requests without an answer.
     pub(super) failed: usize,
     /// Bytes of memory above those before.
@@ -44,7 +49,7 @@ impl Measured {
         if self.failed > 0 {
             return Err(format!("{} honest requests got no answer", self.failed));
         }
-        if self.during > UNNOTICED && self.during > SLOWER * self.calm {
+        if self.during > UNNOTICED && self.during > SLOWER * self.calm.max(self.beside) {
             return Err(format!(
                 "honest requests take more than {SLOWER} times longer"
             ));
@@ -116,17 +121,26 @@ impl Arena {
         // Forgets the most memory that there was until now.
         fs::write(format!("/proc/{}/clear_refs", self.child.id()), "5").unwrap();
         let load = Honest::start(self.address);
+        let other = Honest::start(origin::start());
         let begin = Instant::now();
         let done = attack();
         std::thread::sleep(CALM.saturating_sub(begin.elapsed()));
-        let during = load.end();
+        let (during, beside) = (load.end(), other.end());
         let measured = Measured {
             calm: honest::slowest(&calm),
             during: honest::slowest(&during),
+            beside: honest::slowest(&beside),
             failed: during.iter().filter(|delay| delay.is_none()).count(),
             grown: self.memory("VmHWM:").saturating_sub(before),
         };
         (measured, done)
+    }
+
+    /// A path of its folder as it sees it itself.
+    pub(super) fn inside(&self, name: &str) -> PathBuf {
+        let path = self.folder.path().join(name);
+        let root = PathBuf::from(format!("/proc/{}/root", self.child.id()));
+        root.join(path.strip_prefix("/").unwrap())
     }
 
     /// Bytes of memory that it holds.

@@ -103,8 +103,11 @@ pub(super) fn rapid_reset() -> Outcome {
     (measured, told)
 }
 
+/// What is sent, piece by piece.
+type Frames = Box<dyn Iterator<Item = Vec<u8>>>;
+
 /// One frame again and again, after these.
-fn again(first: Vec<u8>, one: Vec<u8>) -> Box<dyn Iterator<Item = Vec<u8>>> {
+fn again(first: Vec<u8>, one: Vec<u8>) -> Frames {
     let many = (0..FRAMES).map(move |_| one.clone());
     Box::new(std::iter::once(first).chain(many))
 }
@@ -118,7 +121,7 @@ pub(super) fn frames() -> Outcome {
         [head, frame(WINDOW_UPDATE, 0, stream, &[0; 4])].concat()
     });
     let field = [0, 1, b'a', 1, b'b'];
-    let floods: [(&str, Box<dyn Iterator<Item = Vec<u8>>>); 7] = [
+    let floods: [(&str, Frames); 7] = [
         ("resets that it is made to send", Box::new(made_you_reset)),
         (
             "CONTINUATION",

@@ -130,13 +130,29 @@ pub(super) fn names() -> Outcome {
 }
 
 pub(super) fn killed() -> Outcome {
-    // A file can grow no further, which is told as a full disk would be.
-    let mut command = Command::new("sh");
-    let full = "trap '' XFSZ; ulimit -f 512; exec \"$0\" \"$@\"";
-    command.args(["-c", full, env!("CARGO_BIN_EXE_ouli-gateway")]);
+    let mount = "mkdir cassettes && mount -t tmpfs -o size=256k none cassettes && exec \"$@\"";
+    let mut command = Command::new("unshare");
+    command.args([
+        "-rm",
+        "sh",
+        "-c",
+        mount,
+        "sh",
+        env!("CARGO_BIN_EXE_ouli-gateway"),
+    ]);
     let arena = Arena::run(command, "record", Some(origin::start()), folder(""));
     let (measured, ()) = arena.under(|| std::thread::sleep(LONG));
-    let (status, full) = arena.stop();
+    // The disk is gone with the process.
+    let full = folder("");
+    let mut copy = Command::new("cp");
+    copy.arg("-r")
+        .arg(arena.inside("cassettes"))
+        .arg(full.path());
+    assert!(
+        copy.status().unwrap().success(),
+        "the full disk cannot be read"
+    );
+    let (status, _) = arena.stop();
     let mut faults = Vec::new();
     if status.success() {
         faults.push("what was not written is not told".to_owned());

@@ -80,13 +80,14 @@ pub(crate) fn bench() -> bool {
         let well = told.is_ok();
         all_well &= well;
         println!(
-            "{} {number:>2} {name:<24} {:>6.1} MiB  p99 {:>8.2} ms beside {:>5.2} ms ({:>5.1})  \
-             {:>4.1} s  {}",
+            "{} {number:>2} {name:<24} {:>6.1} MiB  p99 {:>8.2} ms, {:>7.2} before ({:>5.1}), \
+             {:>7.2} without it  {:>4.1} s  {}",
             mark(well),
             measured.grown as f64 / f64::from(1 << 20),
             measured.during * 1e3,
             measured.calm * 1e3,
             measured.during / measured.calm,
+            measured.beside * 1e3,
             begin.elapsed().as_secs_f64(),
             told.unwrap_or_else(|fault| fault)
         );

@@ -32,7 +32,7 @@ pub(super) fn frames() -> Outcome {
     // The conversation is whole once the other side has ended it too.
     let _ = stream.read_to_end(&mut Vec::new());
     // The same request as that of the honest client, for the replay.
-    drop(recorder.under(|| ()));
+    recorder.under(|| ());
     let (_, recorded) = recorder.stop();
     let replay = Arena::start("replay", None, recorded);
     let tunnels = Arena::start("passthrough", Some(origin), folder(""));

@@ -8,6 +8,7 @@ mod origins;
 
 use std::fmt::Write as _;
 use std::fs;
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
@@ -101,7 +102,7 @@ fn alone(start: Start, pairs: &[(&Input, &Reading)], row: &mut Row) {
     let origin = start(folder.path());
     let address: SocketAddr = origin.address.parse().unwrap();
     client::each(pairs, |(input, _)| {
-        client::send_and_leave(address, &input.bytes, PAUSE);
+        send_and_leave(address, &input.bytes);
     });
     origin.stop();
     let seen = origins::seen(folder.path());
@@ -191,4 +192,13 @@ fn strangers(seen: &[Seen], recorded: &[Seen]) -> Vec<String> {
         .chain(judge::strangers(recorded));
     both.map(|seen| format!("a request of no input: {seen:?}"))
         .collect()
+}
+
+/// Sends these bytes, and reads for as long as something comes without a pause.
+fn send_and_leave(address: SocketAddr, bytes: &[u8]) {
+    let mut stream = client::connect(address);
+    stream.set_read_timeout(Some(PAUSE)).unwrap();
+    // Who refuses the first bytes need not take the others.
+    let _ = stream.write_all(bytes);
+    while client::receive(&mut stream, &mut Vec::new()) == Some(true) {}
 }

@@ -96,16 +96,6 @@ pub(crate) fn send(address: SocketAddr, bytes: &[u8], reading: &Reading) -> Answ
     }
 }
 
-/// Sends these bytes, and reads for as long as something comes, with no pause longer than `pause`.
-pub(crate) fn send_and_leave(address: SocketAddr, bytes: &[u8], pause: Duration) -> Vec<u8> {
-    let mut stream = connect(address);
-    stream.set_read_timeout(Some(pause)).unwrap();
-    let _ = stream.write_all(bytes);
-    let mut read = Vec::new();
-    while receive(&mut stream, &mut read) == Some(true) {}
-    read
-}
-
 pub(crate) fn connect(address: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
