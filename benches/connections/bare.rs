@@ -38,10 +38,11 @@ pub(crate) fn run(tls: bool) {
                 match tls {
                     None => serve(stream).await,
                     // The client sees what went wrong.
-                    Some(tls) => match tls.accept(stream).await {
-                        Ok(stream) => serve(stream).await,
-                        Err(_) => {}
-                    },
+                    Some(tls) => {
+                        if let Ok(stream) = tls.accept(stream).await {
+                            serve(stream).await;
+                        }
+                    }
                 }
             });
         }
