@@ -158,9 +158,11 @@ impl Strand {
         &self.joined
     }
 
-    /// All of it, where it is text.
+    /// All of it, where it is text and no border cuts a character.
     pub(super) fn text(&self) -> Option<&str> {
-        std::str::from_utf8(&self.joined).ok()
+        let text = std::str::from_utf8(&self.joined).ok()?;
+        let mut ends = self.fragments.iter().map(|it| it.range.end);
+        ends.all(|end| text.is_char_boundary(end)).then_some(text)
     }
 
     /// True where a range goes over a border.

@@ -254,3 +254,20 @@ fn a_part_that_is_no_text_hides_nothing() {
         }
     }
 }
+
+#[test]
+fn a_border_may_cut_a_character() {
+    let rules = rules();
+    let text = "password=\u{feff}hunter2 é \"password\": \u{3000}x sk-ant-c4N4ryV4lu3-0123456789é";
+    for at in 1..text.len() {
+        let (first, second) = text.as_bytes().split_at(at);
+        let parts = [first, second].map(Bytes::copy_from_slice);
+        let secrets = Secrets::default();
+        secrets.note("known", b"sk-ant-c4N4ryV4lu3-0123456789");
+        let rid = Redaction::new(&rules, &secrets, Purpose::Write).joined(&parts, Joint::Messages);
+        let secret = text.find("sk-").unwrap();
+        let crosses = (secret + 1..text.len() - 2).contains(&at);
+        let left = secrets.known().first(&rid.value.concat()).is_some();
+        assert!(!(crosses && left), "{at}: {rid:?}");
+    }
+}
