@@ -68,9 +68,10 @@ pub(super) async fn first_bytes<S>(
             if left.is_zero() {
                 return Poll::Ready(None);
             }
-            // It is set once, but where a stop begins or a head does not end.
+            // It is set once, but where a stop begins or a head does not end. One that is due now
+            // has fired, and without a new time it would do so for ever where the clock stands.
             let due = Instant::now() + left;
-            if timer.deadline() < Instant::now() || due < timer.deadline() {
+            if timer.deadline() <= Instant::now() || due < timer.deadline() {
                 timer.as_mut().reset(due);
             }
             ready!(timer.as_mut().poll(cx));
