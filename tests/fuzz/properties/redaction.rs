@@ -162,7 +162,7 @@ fn of_request(request: &Request, rules: &Rules) {
     );
     let values = first.fields.iter().map(|(_, value)| value.as_bytes());
     for piece in values.chain(first.target.splitn(2, '?').map(str::as_bytes)) {
-        none_is_left(piece, &secrets);
+        left_to_the_guard(piece, &secrets);
     }
     Redaction::new(rules, &secrets, Purpose::Key).request(request);
 }
