@@ -50,6 +50,8 @@ mod reload;
 mod sessions;
 /// The gateway stops, reloads and hands over without the loss of a request.
 mod shutdown;
+/// Client, gateway and origin on a network that breaks.
+mod simulation;
 /// What two servers could read in two ways.
 mod smuggling;
 /// Event streams and other bodies that come piece by piece.

@@ -29,6 +29,11 @@ impl Turns {
         Self { free, places, wait }
     }
 
+    /// The turns that nobody has.
+    pub fn free(&self) -> usize {
+        self.free.available_permits()
+    }
+
     /// A turn, at once or after a wait; none where too many wait already or the wait is too long.
     pub(super) async fn take(&self) -> Option<Turn> {
         if let Ok(turn) = Arc::clone(&self.free).try_acquire_owned() {

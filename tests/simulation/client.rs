@@ -1,0 +1,199 @@
+//! A program that asks, over HTTP/1.1 or HTTP/2, and looks at every byte that it gets.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::client::conn::{http1, http2};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use turmoil::net::TcpStream;
+
+use super::book::{Book, Got};
+use super::gateway;
+use super::plan::{Asked, Batch, Client, GATEWAY, SETTLED};
+use super::reply::Target;
+
+/// How long it waits for anything.
+const PATIENCE: Duration = Duration::from_secs(4);
+
+/// Asks for everything, and for the rest once all is well again.
+pub(super) async fn run(client: Client, book: Arc<Book>) -> turmoil::Result {
+    for batch in &client.batches {
+        tokio::time::sleep(batch.pause).await;
+        ask_all(client.http2, batch, &book).await;
+    }
+    tokio::time::sleep(SETTLED.saturating_sub(turmoil::elapsed())).await;
+    ask_all(client.http2, &client.last, &book).await;
+    Ok(())
+}
+
+/// Asks for everything once, and is done.
+pub(super) async fn ask_again(http2: bool, batch: Batch, book: Arc<Book>) -> turmoil::Result {
+    ask_all(http2, &batch, &book).await;
+    Ok(())
+}
+
+async fn ask_all(http2: bool, batch: &Batch, book: &Arc<Book>) {
+    if http2 {
+        together(batch, book).await;
+    } else {
+        one_by_one(batch, book).await;
+    }
+}
+
+async fn one_by_one(batch: &Batch, book: &Book) {
+    let mut connection: Option<http1::SendRequest<Full<Bytes>>> = None;
+    for asked in &batch.requests {
+        let opened = match connection.take().filter(|one| !one.is_closed()) {
+            Some(connection) => Some(connection),
+            None => within(open_http1()).await.flatten(),
+        };
+        let Some(mut opened) = opened else {
+            book.got(asked.target, Got::Broken);
+            continue;
+        };
+        let exchange = async {
+            opened.ready().await.map_err(drop)?;
+            opened
+                .send_request(request(asked.target))
+                .await
+                .map_err(drop)
+        };
+        let got = read(*asked, exchange, book).await;
+        if matches!(got, Got::Whole | Got::Told(..)) {
+            connection = Some(opened);
+        }
+        book.got(asked.target, got);
+    }
+}
+
+async fn open_http1() -> Option<http1::SendRequest<Full<Bytes>>> {
+    let stream = TcpStream::connect((GATEWAY, gateway::PORT)).await.ok()?;
+    let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.ok()?;
+    tokio::spawn(async {
+        // How it ends is seen in the exchange on it.
+        let _ = connection.await;
+    });
+    Some(sender)
+}
+
+/// All at once on one connection.
+async fn together(batch: &Batch, book: &Arc<Book>) {
+    let sender = within(open_http2()).await.flatten();
+    let mut tasks = Vec::new();
+    for asked in batch.requests.iter().copied() {
+        let Some(mut sender) = sender.clone() else {
+            book.got(asked.target, Got::Broken);
+            continue;
+        };
+        let book = Arc::clone(book);
+        tasks.push(tokio::spawn(async move {
+            let exchange = async {
+                sender
+                    .send_request(request(asked.target))
+                    .await
+                    .map_err(drop)
+            };
+            let got = read(asked, exchange, &book).await;
+            book.got(asked.target, got);
+        }));
+    }
+    for task in tasks {
+        if task.await.is_err() {
+            book.wrong("a client broke".to_owned());
+        }
+    }
+}
+
+async fn open_http2() -> Option<http2::SendRequest<Full<Bytes>>> {
+    let stream = TcpStream::connect((GATEWAY, gateway::PORT)).await.ok()?;
+    let mut client = http2::Builder::new(TokioExecutor::new());
+    client.timer(TokioTimer::new());
+    let (sender, connection) = client.handshake(TokioIo::new(stream)).await.ok()?;
+    tokio::spawn(async {
+        // How it ends is seen in the exchanges on it.
+        let _ = connection.await;
+    });
+    Some(sender)
+}
+
+async fn within<T>(work: impl Future<Output = T>) -> Option<T> {
+    tokio::time::timeout(PATIENCE, work).await.ok()
+}
+
+fn request(target: Target) -> Request<Full<Bytes>> {
+    let request = Request::builder()
+        .method(target.method())
+        .uri(format!("http://{GATEWAY}{target}"))
+        .header("host", GATEWAY)
+        .body(Full::new(target.asked()));
+    request.expect("targets are valid")
+}
+
+/// Reads an answer to its end, or to its first piece where the client leaves.
+async fn read(
+    asked: Asked,
+    exchange: impl Future<Output = Result<Response<Incoming>, ()>>,
+    book: &Book,
+) -> Got {
+    let mut body = Vec::new();
+    let work = async {
+        let response = exchange.await?;
+        let (parts, mut incoming) = response.into_parts();
+        while let Some(frame) = incoming.frame().await {
+            let frame = frame.map_err(drop)?;
+            body.extend_from_slice(frame.data_ref().map_or(&[][..], |data| data));
+            if asked.abandoned {
+                return Ok(None);
+            }
+        }
+        Ok(Some(parts))
+    };
+    let done: Result<Option<http::response::Parts>, ()> = match within(work).await {
+        None => return check(asked.target, None, &body, book).unwrap_or(Got::Nothing),
+        Some(done) => done,
+    };
+    match done {
+        Err(()) => check(asked.target, None, &body, book).unwrap_or(Got::Broken),
+        Ok(None) => Got::Left,
+        Ok(Some(parts)) => check(asked.target, Some(parts), &body, book).unwrap_or(Got::Whole),
+    }
+}
+
+/// Compares what came with what the origin sends; without a head, the body did not come to its end.
+fn check(
+    target: Target,
+    whole: Option<http::response::Parts>,
+    body: &[u8],
+    book: &Book,
+) -> Option<Got> {
+    let expected = target.reply();
+    let Some(parts) = whole else {
+        let own = body.starts_with(b"{");
+        if !own && !expected.body().starts_with(body) {
+            book.wrong(format!(
+                "{target}: what came before the break is of something else"
+            ));
+        }
+        return None;
+    };
+    if let Some(kind) = parts.headers.get("ouli-error") {
+        let kind = String::from_utf8_lossy(kind.as_bytes()).into_owned();
+        if body.is_empty() {
+            book.wrong(format!("{target}: the gateway's `{kind}` says nothing"));
+        }
+        return Some(Got::Told(parts.status.as_u16(), kind));
+    }
+    let same = body == expected.body() && parts.status == expected.status && !expected.cut;
+    if !same {
+        let size = body.len();
+        book.wrong(format!(
+            "{target}: {size} bytes with {} pass for whole",
+            parts.status
+        ));
+    }
+    None
+}

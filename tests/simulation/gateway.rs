@@ -1,0 +1,220 @@
+//! The gateway as it is in production, from the accept loop to the cassette, put together without
+//! threads that serve and with the sockets of the simulation.
+
+use std::collections::HashMap;
+use std::num::NonZero;
+use std::path::Path;
+use std::sync::{Arc, LazyLock, Mutex, RwLock};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use ouli_gateway::cassette::{self, SyncWhen, WriteError, Writer};
+use ouli_gateway::config::Config;
+use ouli_gateway::drain::Drain;
+use ouli_gateway::exchange::redaction::Guard;
+use ouli_gateway::gateway::Loaded;
+use ouli_gateway::mode::{Endpoint, Gate, Live, Route, Snapshot, Turns};
+use ouli_gateway::plugin::Plugins;
+use ouli_gateway::server::{self, Places, Slots};
+use ouli_gateway::session::{Budget, Recorder, RecorderBounds, Sessions};
+use ouli_gateway::upstream;
+use tokio::sync::Semaphore;
+use turmoil::net::TcpListener;
+
+use super::network::{Doorway, Wire};
+use super::plan::ORIGIN;
+use crate::support::folder::Folder;
+use crate::support::gateway;
+
+pub(super) const PORT: u16 = 8080;
+pub(super) const SESSION: &str = "default";
+
+/// Time limits that are over soon.
+const LIMITS: &str = r#"[limits]
+connect_timeout = "500ms"
+first_byte_timeout = "1s"
+upstream_idle_timeout = "1s"
+upstream_body_idle_timeout = "1s"
+header_timeout = "1s"
+idle_timeout = "2s"
+request_idle_timeout = "1s"
+request_timeout = "3s"
+response_idle_timeout = "1s"
+stream_idle_timeout = "2s"
+http2_ping_interval = "1s"
+http2_ping_timeout = "1s"
+grace = "5s"
+"#;
+
+/// What is read and compiled once for all runs of one kind.
+#[derive(Clone)]
+struct Parts {
+    config: Arc<Config>,
+    plugins: Arc<Plugins>,
+    guard: Arc<Guard>,
+}
+
+fn parts(mode: &'static str, http2_upstream: bool) -> Parts {
+    type Known = HashMap<(&'static str, bool), Parts>;
+    static KNOWN: LazyLock<Mutex<Known>> = LazyLock::new(Mutex::default);
+    let mut known = KNOWN.lock().unwrap();
+    let make = || {
+        let folder = Arc::new(Folder::new());
+        let scheme = if http2_upstream { "h2c" } else { "http" };
+        let builder = gateway::over(&folder, mode).section(LIMITS);
+        let builder = builder.upstream(&format!("{scheme}://{ORIGIN}:{}", super::origin::PORT));
+        let loaded = Loaded::read(&builder.options());
+        let loaded = loaded.unwrap_or_else(|error| panic!("no gateway: {error}"));
+        let plugins = Plugins::new(loaded.plugins(), &[], loaded.schema());
+        Parts {
+            config: loaded.config,
+            plugins: Arc::new(plugins.unwrap()),
+            guard: Arc::new(Guard::new(&[])),
+        }
+    };
+    known
+        .entry((mode, http2_upstream))
+        .or_insert_with(make)
+        .clone()
+}
+
+/// A gateway of one run.
+pub(super) struct Simulated {
+    pub(super) live: Arc<Live>,
+    pub(super) slots: Slots,
+    pub(super) drain: Drain,
+    writer: Arc<Writer>,
+    recorder: JoinHandle<()>,
+}
+
+impl Simulated {
+    pub(super) fn new(mode: &'static str, http2_upstream: bool, cassettes: &Path) -> Self {
+        let Parts {
+            config,
+            plugins,
+            guard,
+        } = parts(mode, http2_upstream);
+        let limits = &config.limits;
+        let folder = cassette::Folder::open(cassettes, limits.cassette as u64).unwrap();
+        let one = |count: usize| NonZero::new(count).unwrap();
+        let options = cassette::Options {
+            queue: one(limits.recorder_queue),
+            group: one(16),
+            group_bytes: 1 << 20,
+            open: one(4),
+            inline: limits.inline_body as u64,
+            sync: SyncWhen::Close,
+        };
+        let unsynced = Box::new(|_: &str, _, error: &WriteError| panic!("{error}"));
+        let writer = Arc::new(Writer::start(folder.clone(), options, unsynced).unwrap());
+        let bounds = RecorderBounds::from(limits);
+        let (recorder, thread) = Recorder::start(Arc::clone(&writer), bounds).unwrap();
+        let snapshot = snapshot(&config, plugins, guard);
+        let sessions = Arc::new(Sessions::new(Arc::new(folder), limits, Vec::new()));
+        if mode != "record" && mode != "passthrough" {
+            // Read before, as at every start: no thread beside the simulation reads it meanwhile.
+            snapshot
+                .make_index(&sessions, &sessions.get(SESSION).unwrap())
+                .unwrap();
+        }
+        let live = Arc::new(Live {
+            plugins_page: Box::new(String::new),
+            own: Arc::default(),
+            snapshot: ArcSwap::from_pointee(snapshot),
+            sessions,
+            recorder,
+            budget: Budget::new(limits.memory, limits.recording_memory),
+            turns: Turns::new(
+                limits.in_flight,
+                limits.in_flight_queue,
+                limits.in_flight_wait,
+            ),
+            late: Arc::new(Semaphore::new(limits.recorder_queue)),
+            streams: Arc::new(Semaphore::new(limits.streams)),
+            drain: Drain::default(),
+        });
+        Self {
+            live,
+            slots: Places::new(limits),
+            drain: Drain::default(),
+            writer,
+            recorder: thread,
+        }
+    }
+
+    fn config(&self) -> Arc<Config> {
+        Arc::clone(&self.live.snapshot.load().config)
+    }
+
+    /// Serves in the simulation until the drain begins.
+    pub(super) fn serve(&self) -> impl Future<Output = turmoil::Result> + use<> {
+        let (live, slots) = (Arc::clone(&self.live), Arc::clone(&self.slots));
+        let (drain, stop) = (self.drain.clone(), self.drain.stop());
+        let bounds = server::Bounds::from(&self.config().limits);
+        async move {
+            let listener = Doorway(TcpListener::bind(("0.0.0.0", PORT)).await?);
+            let gate = Gate {
+                endpoint: "api".into(),
+                live,
+                worker: 0,
+            };
+            server::serve_from(listener, slots, bounds, None, gate, (drain.clone(), stop)).await;
+            // The host lives as long as this does.
+            drain.finished(Duration::MAX).await;
+            Ok(())
+        }
+    }
+
+    /// What is still held: connections, turns, places of streams, tasks.
+    pub(super) fn held(&self) -> Vec<(&'static str, usize)> {
+        let limits = &self.config().limits;
+        let held = [
+            ("connections", self.slots.open()),
+            ("turns", limits.in_flight - self.live.turns.free()),
+            (
+                "streams",
+                limits.streams - self.live.streams.available_permits(),
+            ),
+            ("tasks", self.drain.active() + self.live.drain.active()),
+        ];
+        held.into_iter().filter(|(_, count)| *count > 0).collect()
+    }
+
+    /// Ends with everything on the disk. Nothing may serve any more.
+    pub(super) fn finish(self) {
+        let live = Arc::try_unwrap(self.live);
+        assert!(live.is_ok(), "something still serves");
+        drop(live);
+        self.recorder.join().unwrap();
+        self.writer.close().unwrap();
+    }
+}
+
+fn snapshot(config: &Arc<Config>, plugins: Arc<Plugins>, guard: Arc<Guard>) -> Snapshot {
+    let configured = &config.endpoints[0];
+    let address = configured
+        .upstream
+        .as_ref()
+        .filter(|_| configured.mode.needs_upstream());
+    let route = address.map(|address| {
+        let bounds = upstream::Bounds::from(&config.limits);
+        let route = Route::new(address.clone(), None, bounds, 1).unwrap();
+        route.dialled_by(Arc::new(Wire))
+    });
+    let endpoint = Endpoint {
+        name: "api".into(),
+        session: SESSION.into(),
+        authority: address.map_or_else(String::new, |address| address.authority()),
+        configured: configured.clone(),
+        upstream: route,
+    };
+    Snapshot {
+        generation: 1,
+        config: Arc::clone(config),
+        plugins,
+        guard,
+        endpoints: HashMap::from([(Arc::from("api"), Arc::new(endpoint))]),
+        indexes: RwLock::default(),
+    }
+}

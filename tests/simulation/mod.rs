@@ -1,0 +1,81 @@
+//! Client, gateway and origin on a simulated network, where links break and time is the
+//! simulation's: the same seed is the same run.
+//!
+//! ```text
+//! OULI_SIM_RUNS=5000 cargo test --test suite simulation:: -- --nocapture     many more runs
+//! OULI_SIM_SEED=17 OULI_SIM_RUNS=1 cargo test --test suite simulation::      one of them again
+//! ```
+
+mod book;
+mod client;
+mod gateway;
+mod network;
+mod origin;
+mod plan;
+mod reply;
+mod run;
+
+use std::time::{Duration, Instant};
+
+use plan::Plan;
+
+/// Runs where nothing else is asked for.
+const RUNS: u64 = 50;
+
+fn setting(name: &str, otherwise: u64) -> u64 {
+    let value = std::env::var(name).ok();
+    value.map_or(otherwise, |value| {
+        let number = value.parse();
+        number.unwrap_or_else(|_| panic!("{name} is a number: {value}"))
+    })
+}
+
+#[test]
+fn whatever_breaks_answers_are_right_or_told_to_be_wrong() {
+    let (runs, first) = (setting("OULI_SIM_RUNS", RUNS), setting("OULI_SIM_SEED", 1));
+    let start = Instant::now();
+    let (mut requests, mut whole, mut recorded) = (0, 0, 0);
+    for seed in first..first + runs {
+        let plan = Plan::new(seed);
+        if runs == 1 {
+            println!("{plan:#?}");
+        }
+        let outcome = run::run(&plan);
+        assert!(
+            outcome.wrong.is_empty(),
+            "seed {seed}:\n  {}\nagain: OULI_SIM_SEED={seed} OULI_SIM_RUNS=1 \
+             cargo test --test suite simulation:: -- --nocapture",
+            outcome.wrong.join("\n  ")
+        );
+        requests += outcome.requests;
+        whole += outcome.whole;
+        recorded += outcome.recorded;
+    }
+    println!(
+        "{runs} runs in {:.1?}: {requests} requests, {whole} answered whole, {recorded} recorded",
+        start.elapsed()
+    );
+    // Faults and good answers are both there, else nothing is shown.
+    assert!(runs < RUNS || (whole < requests && whole * 2 > requests));
+}
+
+/// All requests share the connection, and it is never idle: only that an answer is late tells.
+#[test]
+fn an_upstream_that_is_gone_without_a_word_is_given_up() {
+    let outcome = run::run(&Plan::silent_upstream());
+    assert!(outcome.wrong.is_empty(), "{:?}", outcome.wrong);
+    // Those that wait for it when it is back get their answer no more.
+    let soon = plan::CALM + Duration::from_secs(2);
+    assert!(outcome.last_failure < soon, "{:?}", outcome.last_failure);
+    assert!(outcome.whole < outcome.requests, "it was never gone");
+}
+
+#[test]
+fn the_same_seed_is_the_same_run() {
+    let first = setting("OULI_SIM_SEED", 1);
+    for seed in first..first + 5 {
+        let once = run::run(&Plan::new(seed));
+        let again = run::run(&Plan::new(seed));
+        assert_eq!(once.trace, again.trace, "seed {seed}");
+    }
+}

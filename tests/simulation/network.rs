@@ -1,0 +1,70 @@
+//! The sockets of the simulation in the places of real ones.
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use ouli_gateway::server::{self, Listener};
+use ouli_gateway::upstream::{Dial, Dialling, Socket};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use turmoil::net::{TcpListener, TcpStream};
+
+/// Accepts what comes in the simulation.
+pub(super) struct Doorway(pub(super) TcpListener);
+
+impl Listener for Doorway {
+    type Socket = Accepted;
+
+    async fn accept(&self) -> io::Result<(Accepted, SocketAddr)> {
+        let (stream, address) = self.0.accept().await?;
+        Ok((Accepted(stream), address))
+    }
+}
+
+/// A connection that came.
+pub(super) struct Accepted(TcpStream);
+
+impl server::Socket for Accepted {}
+
+impl AsyncRead for Accepted {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        target: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, target)
+    }
+}
+
+impl AsyncWrite for Accepted {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}
+
+/// Connects to hosts of the simulation.
+#[derive(Debug)]
+pub(super) struct Wire;
+
+impl Dial for Wire {
+    fn dial(&self, host: &str, port: u16) -> Dialling {
+        let host = host.to_owned();
+        Box::pin(async move {
+            let stream = TcpStream::connect((host, port)).await?;
+            Ok(Box::new(stream) as Box<dyn Socket>)
+        })
+    }
+}

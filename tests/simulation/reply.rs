@@ -1,0 +1,200 @@
+//! What the origin answers to each request: everything follows from the target, so that whoever
+//! holds an answer can tell whether it is the right one, and whole.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Method, StatusCode};
+
+/// How an answer comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// At once, its length told.
+    Plain,
+    /// To a body, which it depends on.
+    Echo,
+    /// In pieces.
+    Chunks,
+    /// As an event stream.
+    Events,
+    /// Late, but in time.
+    Late,
+    /// Later than the gateway waits.
+    TooLate,
+    /// Not whole: the connection breaks amid its body.
+    Cut,
+}
+
+impl Kind {
+    pub(super) const ALL: [Self; 7] = [
+        Self::Plain,
+        Self::Echo,
+        Self::Chunks,
+        Self::Events,
+        Self::Late,
+        Self::TooLate,
+        Self::Cut,
+    ];
+
+    /// Those that are answered whole and in time.
+    pub(super) const GOOD: [Self; 5] = [
+        Self::Plain,
+        Self::Echo,
+        Self::Chunks,
+        Self::Events,
+        Self::Late,
+    ];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Plain => "plain",
+            Self::Echo => "echo",
+            Self::Chunks => "chunks",
+            Self::Events => "events",
+            Self::Late => "late",
+            Self::TooLate => "too-late",
+            Self::Cut => "cut",
+        }
+    }
+}
+
+/// What is asked for; no two requests of a run ask for the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Target {
+    pub(super) kind: Kind,
+    pub(super) number: u64,
+    /// About so many bytes.
+    pub(super) size: usize,
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "/{}/{}/{}", self.kind.name(), self.number, self.size)
+    }
+}
+
+impl FromStr for Target {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let mut parts = text.strip_prefix('/').ok_or(())?.split('/');
+        let mut next = || parts.next().ok_or(());
+        let name = next()?;
+        let kind = Kind::ALL.into_iter().find(|kind| kind.name() == name);
+        Ok(Self {
+            kind: kind.ok_or(())?,
+            number: next()?.parse().map_err(|_| ())?,
+            size: next()?.parse().map_err(|_| ())?,
+        })
+    }
+}
+
+/// A piece of a body, and how long after the one before it.
+pub(super) type Piece = (Duration, Bytes);
+
+/// An answer.
+#[derive(Clone, Debug)]
+pub(super) struct Reply {
+    pub(super) status: StatusCode,
+    pub(super) content_type: &'static str,
+    /// The length is told before.
+    pub(super) sized: bool,
+    /// How long until its head.
+    pub(super) delay: Duration,
+    pub(super) pieces: Vec<Piece>,
+    /// The connection breaks after the pieces.
+    pub(super) cut: bool,
+}
+
+impl Reply {
+    /// The whole body.
+    pub(super) fn body(&self) -> Vec<u8> {
+        self.pieces
+            .iter()
+            .flat_map(|(_, bytes)| bytes.to_vec())
+            .collect()
+    }
+}
+
+impl Target {
+    pub(super) fn method(&self) -> Method {
+        match self.kind {
+            Kind::Echo => Method::POST,
+            _ => Method::GET,
+        }
+    }
+
+    /// The body of the request.
+    pub(super) fn asked(&self) -> Bytes {
+        match self.kind {
+            Kind::Echo => words(&format!("question {}", self.number), self.size),
+            _ => Bytes::new(),
+        }
+    }
+
+    /// What the origin answers.
+    pub(super) fn reply(&self) -> Reply {
+        let at_once = |bytes| vec![(Duration::ZERO, bytes)];
+        let body = words(
+            &format!("answer {} {}", self.kind.name(), self.number),
+            self.size,
+        );
+        let mut reply = Reply {
+            status: [StatusCode::OK, StatusCode::CREATED, StatusCode::IM_A_TEAPOT]
+                [self.number as usize % 3],
+            content_type: "text/plain",
+            sized: true,
+            delay: Duration::ZERO,
+            pieces: Vec::new(),
+            cut: false,
+        };
+        match self.kind {
+            Kind::Plain => reply.pieces = at_once(body),
+            Kind::Echo => reply.pieces = at_once([body, self.asked()].concat().into()),
+            Kind::Chunks => {
+                reply.sized = false;
+                reply.pieces = in_pieces(&body, 5, Duration::from_millis(30));
+            }
+            Kind::Events => {
+                reply.sized = false;
+                reply.content_type = "text/event-stream";
+                let event = |at| format!("id: {at}\ndata: event {at} of {}\n\n", self.number);
+                let pause = Duration::from_millis(40);
+                reply.pieces = (0..6).map(|at| (pause, event(at).into())).collect();
+            }
+            Kind::Late => {
+                reply.delay = Duration::from_millis(300);
+                reply.pieces = at_once(body);
+            }
+            Kind::TooLate => {
+                reply.delay = Duration::from_secs(3);
+                reply.pieces = at_once(body);
+            }
+            Kind::Cut => {
+                reply.sized = self.number.is_multiple_of(2);
+                reply.pieces = in_pieces(&body, 3, Duration::from_millis(20));
+                reply.cut = true;
+            }
+        }
+        reply
+    }
+}
+
+fn in_pieces(body: &Bytes, count: usize, pause: Duration) -> Vec<Piece> {
+    let size = body.len().div_ceil(count).max(1);
+    let pieces = body.chunks(size).map(Bytes::copy_from_slice);
+    pieces.map(|piece| (pause, piece)).collect()
+}
+
+/// A text of about so many bytes, no part of which is a part of another one.
+fn words(name: &str, size: usize) -> Bytes {
+    let mut text = format!("{name};");
+    let mut line = 0;
+    while text.len() < size {
+        line += 1;
+        text += &format!(" line {line} of {name};");
+    }
+    text.into()
+}

@@ -1,0 +1,260 @@
+//! One run from its seed: clients, gateway and origin with all that breaks, then the recording,
+//! then its replay.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ouli_gateway::cassette::{Changes, Folder, Recorded};
+use ouli_gateway::exchange::stream::Ending;
+use turmoil::Sim;
+
+use super::book::{Book, Got};
+use super::gateway::{SESSION, Simulated};
+use super::plan::{Asked, Batch, CLIENTS, Event, GATEWAY, ORIGIN, Plan};
+use super::reply::Target;
+use super::{client, origin};
+
+/// No run takes longer, by its own clock.
+const LONGEST: Duration = Duration::from_secs(60);
+/// Steps of the clock.
+const TICK: Duration = Duration::from_millis(2);
+/// Steps until everything has ended after the clients.
+const STEPS_TO_END: u32 = 6_000;
+
+/// What came of a run.
+#[derive(Debug)]
+pub(super) struct Outcome {
+    /// The same for the same run.
+    pub(super) trace: u64,
+    /// What should not be.
+    pub(super) wrong: Vec<String>,
+    pub(super) requests: usize,
+    pub(super) whole: usize,
+    pub(super) recorded: usize,
+    /// When the last request ended that was not answered whole.
+    pub(super) last_failure: Duration,
+}
+
+/// Runs a plan.
+pub(super) fn run(plan: &Plan) -> Outcome {
+    let folder = tempfile::tempdir().unwrap();
+    let book = Arc::new(Book::default());
+    breaking(plan, folder.path(), &book);
+    let exchanges = recorded(folder.path());
+    let (outcomes, trace, whole) = {
+        let notes = book.lock();
+        (notes.outcomes.clone(), notes.trace(), notes.answered())
+    };
+    if plan.mode == "passthrough" {
+        if !exchanges.is_empty() {
+            book.wrong("passthrough records".to_owned());
+        }
+    } else {
+        compare(&exchanges, &whole, &book);
+        replay(plan, folder.path(), &exchanges, &book);
+    }
+    for asked in plan.clients.iter().flat_map(|client| &client.last.requests) {
+        let target = asked.target;
+        let got = outcomes.iter().find(|(_, other, _)| *other == target);
+        if !got.is_some_and(|(_, _, got)| *got == Got::Whole) {
+            book.wrong(format!("{target}: {got:?}, though all is well again"));
+        }
+    }
+    let wrong = std::mem::take(&mut book.lock().wrong);
+    let failures = outcomes.iter().filter(|(_, _, got)| *got != Got::Whole);
+    Outcome {
+        trace,
+        wrong,
+        requests: plan.requests().count(),
+        whole: whole.len(),
+        recorded: exchanges.len(),
+        last_failure: failures.map(|(at, _, _)| *at).max().unwrap_or_default(),
+    }
+}
+
+fn simulation(seed: u64) -> Sim<'static> {
+    turmoil::Builder::new()
+        .rng_seed(seed)
+        .tick_duration(TICK)
+        .min_message_latency(Duration::from_millis(1))
+        .max_message_latency(Duration::from_millis(8))
+        .simulation_duration(LONGEST)
+        // A socket takes so many segments before its writer waits.
+        .tcp_capacity(64)
+        .build()
+}
+
+/// The part in which everything breaks.
+fn breaking(plan: &Plan, cassettes: &std::path::Path, book: &Arc<Book>) {
+    let gateway = Simulated::new(plan.mode, plan.http2_upstream, cassettes);
+    let mut sim = simulation(plan.seed);
+    let (http2, origins) = (plan.http2_upstream, Arc::clone(book));
+    sim.host(ORIGIN, move || origin::serve(http2, Arc::clone(&origins)));
+    let serving = std::cell::RefCell::new(Some(gateway.serve()));
+    sim.host(GATEWAY, move || {
+        serving.borrow_mut().take().expect("it is never restarted")
+    });
+    for (name, one) in CLIENTS.iter().zip(&plan.clients) {
+        sim.client(*name, client::run(one.clone(), Arc::clone(book)));
+    }
+    let mut events = plan.events.iter().peekable();
+    let mut is_up = true;
+    loop {
+        while let Some((_, event)) = events.next_if(|(at, _)| *at <= sim.elapsed()) {
+            apply(&mut sim, *event, &mut is_up);
+        }
+        match sim.step() {
+            Ok(true) => break,
+            Ok(false) => {}
+            Err(error) => {
+                book.wrong(format!("the run does not end: {error}"));
+                break;
+            }
+        }
+    }
+    end(sim, gateway, "after the faults", book);
+}
+
+fn apply(sim: &mut Sim<'_>, event: Event, is_up: &mut bool) {
+    match event {
+        Event::Hold(a, b) => sim.hold(a, b),
+        Event::Release(a, b) => sim.release(a, b),
+        Event::Part(a, b) => sim.partition(a, b),
+        Event::PartOneWay(a, b) => sim.partition_oneway(a, b),
+        Event::Repair(a, b) => sim.repair(a, b),
+        Event::Slow(a, b, latency) => sim.set_link_latency(a, b, latency),
+        Event::Crash if *is_up => {
+            sim.crash(ORIGIN);
+            *is_up = false;
+        }
+        Event::Restart if !*is_up => {
+            sim.bounce(ORIGIN);
+            *is_up = true;
+        }
+        Event::Crash | Event::Restart => {}
+    }
+}
+
+/// The gateway stops: everything that it holds comes back, within its time limits.
+fn end(mut sim: Sim<'_>, gateway: Simulated, when: &str, book: &Book) {
+    gateway.drain.begin();
+    for _ in 0..STEPS_TO_END {
+        if gateway.held().is_empty() || sim.step().is_err() {
+            break;
+        }
+    }
+    let held = gateway.held();
+    if !held.is_empty() {
+        book.wrong(format!("never given back {when}: {held:?}"));
+    }
+    drop(sim);
+    gateway.finish();
+}
+
+fn recorded(cassettes: &std::path::Path) -> Vec<Recorded> {
+    let folder = Folder::open(cassettes, u64::MAX).unwrap();
+    let loaded = folder.load(SESSION, Changes::Mark).unwrap();
+    let whole = |mut recorded: Recorded| {
+        folder.read_bodies(SESSION, &mut recorded.exchange).unwrap();
+        recorded
+    };
+    loaded.map_or_else(Vec::new, |loaded| {
+        assert!(
+            loaded.damage.is_empty() && loaded.torn.is_none(),
+            "{loaded:?}"
+        );
+        loaded.exchanges.into_iter().map(whole).collect()
+    })
+}
+
+/// What is recorded is what the origin was asked and sent; and what a client got whole is recorded.
+fn compare(exchanges: &[Recorded], whole: &[Target], book: &Book) {
+    let mut seen = Vec::new();
+    for recorded in exchanges {
+        let (request, response) = (&recorded.exchange.request, &recorded.exchange.response);
+        let Ok(target) = request.target.parse::<Target>() else {
+            book.wrong(format!("{} is recorded", request.target));
+            continue;
+        };
+        if seen.contains(&target) {
+            book.wrong(format!("{target} is recorded twice"));
+        }
+        seen.push(target);
+        let reply = target.reply();
+        let ended = recorded
+            .exchange
+            .stream
+            .as_ref()
+            .map_or(Ending::Complete, |it| it.ending);
+        let same = response.body.inline() == reply.body();
+        let complete = ended == Ending::Complete;
+        if complete && (!same || reply.cut) {
+            book.wrong(format!("{target} is recorded as complete and is not"));
+        }
+        if !complete && !reply.body().starts_with(response.body.inline()) {
+            book.wrong(format!("{target} is recorded in part, with something else"));
+        }
+        if response.status != reply.status || request.body.inline() != target.asked() {
+            book.wrong(format!("{target} is recorded as another exchange"));
+        }
+    }
+    for target in whole {
+        if !seen.contains(target) {
+            book.wrong(format!("{target} was answered whole and is not recorded"));
+        }
+    }
+}
+
+/// Asks again for everything, of the recording alone.
+fn replay(plan: &Plan, cassettes: &std::path::Path, exchanges: &[Recorded], book: &Book) {
+    let gateway = Simulated::new("replay", false, cassettes);
+    let mut sim = simulation(plan.seed);
+    let serving = std::cell::RefCell::new(Some(gateway.serve()));
+    sim.host(GATEWAY, move || {
+        serving.borrow_mut().take().expect("it is never restarted")
+    });
+    let again = Arc::new(Book::default());
+    for (name, one) in CLIENTS.iter().zip(&plan.clients) {
+        let batches = one.batches.iter().chain([&one.last]);
+        let requests = batches.flat_map(|batch| batch.requests.iter());
+        let requests = requests
+            .map(|asked| Asked {
+                abandoned: false,
+                ..*asked
+            })
+            .collect();
+        let batch = Batch {
+            requests,
+            pause: Duration::ZERO,
+        };
+        sim.client(
+            *name,
+            client::ask_again(one.http2, batch, Arc::clone(&again)),
+        );
+    }
+    if let Err(error) = sim.run() {
+        book.wrong(format!("the replay does not end: {error}"));
+    }
+    end(sim, gateway, "in the replay", book);
+    let mut again = again.lock();
+    for (_, target, got) in &again.outcomes {
+        let found = exchanges
+            .iter()
+            .find(|it| it.exchange.request.target == target.to_string());
+        let complete = found.map(|it| {
+            let stream = it.exchange.stream.as_ref();
+            stream.is_none_or(|stream| stream.ending == Ending::Complete)
+        });
+        let right = match (complete, got) {
+            (Some(true), Got::Whole) | (Some(false), Got::Broken) => true,
+            (None, Got::Told(404, kind)) => kind == "miss",
+            _ => false,
+        };
+        if !right {
+            book.wrong(format!(
+                "{target}: {got:?} from a recording where it is {complete:?}"
+            ));
+        }
+    }
+    book.lock().wrong.append(&mut again.wrong);
+}
