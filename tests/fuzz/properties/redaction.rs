@@ -31,11 +31,14 @@ pub(super) fn check(input: &[u8]) {
     of_request(&request, &rules);
 }
 
+/// A secret that is a number, which counts where it stands alone.
+pub(super) const PIN: &[u8] = b"987654321";
+
 /// Secrets that are known before the message comes.
 pub(super) fn secrets() -> Secrets {
     let secrets = Secrets::default();
     secrets.note("known", b"s3cr3t-value");
-    secrets.note("pin", b"987654321");
+    secrets.note("pin", PIN);
     secrets
 }
 
