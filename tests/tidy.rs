@@ -381,3 +381,15 @@ fn code_is_told_from_texts() {
         ["fn", "tape", "reader", "of", "x", "", "u8", ""]
     );
 }
+
+#[test]
+fn the_architecture_names_files_that_exist() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(root.join("ARCHITECTURE.md")).unwrap();
+    let quoted = text.split('`').skip(1).step_by(2);
+    let names = quoted.filter(|name| name.ends_with(".rs"));
+    let paths: Vec<_> = all().into_iter().map(|source| source.path).collect();
+    let missing = names.filter(|name| !paths.iter().any(|path| path.ends_with(name)));
+    let missing = missing.map(str::to_owned).collect();
+    none_of("every file that the architecture names is there", missing);
+}
