@@ -28,7 +28,7 @@ mod fixtures;
 mod key;
 /// The requests and responses that are measured.
 mod messages;
-/// Hostile plugins, and swaps under load.
+/// Hostile plugins, swaps under load, and a soak.
 mod platform;
 /// Taking the secrets out of an exchange.
 mod redaction;
@@ -81,6 +81,9 @@ fn main() -> ExitCode {
     if wants("swaps") {
         platform::swaps(&mut table);
     }
+    if is_named("soak") {
+        platform::soak(&mut table);
+    }
     let well = !wants("abuse") || abuse::bench();
     table.print();
     if well {
@@ -88,6 +91,11 @@ fn main() -> ExitCode {
     } else {
         ExitCode::FAILURE
     }
+}
+
+/// True where `cargo bench` asks for this figure by its name: it takes too long to come with all.
+fn is_named(name: &str) -> bool {
+    wants(name) && std::env::args().skip(1).any(|one| !one.starts_with('-'))
 }
 
 /// True where `cargo bench` asks for this figure or for all. Criterion looks at its own by itself.

@@ -24,6 +24,11 @@ const ROUNDS: usize = 7;
 /// How long a turn is.
 const TURN: Duration = Duration::from_secs(2);
 
+/// The address of a bare server: hyper, and the same 200 bytes for everything.
+pub(crate) fn bare() -> std::net::SocketAddr {
+    Bare::start().address
+}
+
 pub(crate) fn bench(table: &mut Table) {
     let client = Client::find();
     let bare = Bare::start();

@@ -1,9 +1,11 @@
-//! Plugins in a gateway under load: what hostile ones take from others, and what swaps cost.
+//! Plugins in a gateway under load: what hostile ones take from others, what swaps cost, and what
+//! ten minutes of both leave behind.
 //!
 //! The gateway is a process of its own, as users run it; the clients are here.
 
 mod hostile;
 mod load;
+mod soak;
 mod swaps;
 
 use std::path::Path;
@@ -17,6 +19,7 @@ use crate::messages;
 use crate::streams::Proxy;
 
 pub(crate) use hostile::bench as hostile;
+pub(crate) use soak::bench as soak;
 pub(crate) use swaps::bench as swaps;
 
 /// A folder with a cassette of two answers: `one` for the header `x-kind: one` and `/id` 7, `two`

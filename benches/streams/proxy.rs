@@ -142,6 +142,13 @@ impl Proxy {
         kib.parse::<f64>().unwrap() * 1024.0
     }
 
+    /// Descriptors that it has open.
+    pub(crate) fn descriptors(&self) -> usize {
+        fs::read_dir(format!("/proc/{}/fd", self.child.id()))
+            .unwrap()
+            .count()
+    }
+
     /// Bytes of memory that one more idle tunnel takes, both legs.
     pub(super) fn of_one_tunnel(&self, tunnels: usize) -> f64 {
         client::run(async {
