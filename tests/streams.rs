@@ -152,6 +152,23 @@ fn a_client_that_leaves_stops_the_upstream_and_is_recorded() {
 }
 
 #[test]
+fn an_event_stream_that_is_still_for_too_long_is_broken_off() {
+    for mode in ["record", "passthrough"] {
+        let gate = Gate::new();
+        let origin = one_event_and_another(&gate);
+        let gateway = gateway::over(&Arc::new(Folder::new()), mode)
+            .upstream(&origin.url())
+            .section("[limits]\nstream_idle_timeout = \"200ms\"")
+            .start();
+        let mut opened = client::http1(&gateway).ask("GET", "/events").open();
+        assert_eq!(opened.next().unwrap().unwrap(), "data: 1\n\n");
+        let start = Instant::now();
+        assert!(opened.next().unwrap().is_err());
+        assert!(start.elapsed() >= Duration::from_millis(150));
+    }
+}
+
+#[test]
 fn a_stream_that_breaks_off_does_so_again() {
     let origin = origin::new().route("/events", |_| {
         let reply = origin::parts().header("content-type", "text/event-stream");

@@ -2,6 +2,7 @@
 
 use std::future::poll_fn;
 use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
@@ -34,12 +35,11 @@ pub(super) async fn pass(
     let head = forward::head(asked, &request, false);
     let body = Sent::Passing(request.into_body());
     let mut response = forward::send(asked, head, body).await?;
-    let lasts = matches!(
-        body_kind(response.headers(), response.body()),
-        Some(Some(_))
-    ) || grpc::is_call(response.headers());
+    let call = grpc::is_call(response.headers());
+    let kind = body_kind(response.headers(), response.body());
+    let lasts = call || matches!(kind, Some(Some(_)));
     if lasts {
-        response.body_mut().let_last();
+        response.body_mut().let_last(patience(asked, call));
     }
     Ok(response.map(|body| Outgoing::passing(body).lasting(lasts)))
 }
@@ -192,7 +192,8 @@ pub(super) async fn record_response(
     };
     let mut draft = Draft::new(asked, request, (parts.status, &parts.headers), key);
     let copy = logged(asked, Side::Server, log.as_ref());
-    let lasts = matches!(kind, Some(Kind::Body(Some(_)) | Kind::Grpc));
+    let call = matches!(kind, Some(Kind::Grpc));
+    let lasts = call || matches!(kind, Some(Kind::Body(Some(_))));
     if let (Some(kind), Some(log)) = (kind, log) {
         draft = draft.flowing(kind, log);
     }
@@ -202,9 +203,15 @@ pub(super) async fn record_response(
         poll_fn(|cx| delivery.poll(cx)).await;
     }
     if lasts {
-        tee.let_last();
+        tee.let_last(patience(asked, call));
     }
     Response::from_parts(parts, Outgoing::teed(tee).lasting(lasts))
+}
+
+/// For how long a stream may pause. In a call it may be the client's turn to speak, so that the
+/// silence of the upstream means nothing.
+fn patience(asked: &Asked<'_>, call: bool) -> Option<Duration> {
+    (!call).then_some(asked.snapshot.config.limits.stream_idle_timeout)
 }
 
 /// The units of a response that may be a stream: of some types those that the type has, of others

@@ -3,6 +3,7 @@
 use std::pin::Pin;
 use std::sync::PoisonError;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
@@ -162,9 +163,9 @@ impl Tee {
         tee
     }
 
-    /// It is a stream, which may pause for as long as it likes.
-    pub(super) fn let_last(&mut self) {
-        self.body.let_last();
+    /// It is a stream, which may pause for so long, or as long as it likes.
+    pub(super) fn let_last(&mut self, idle: Option<Duration>) {
+        self.body.let_last(idle);
     }
 
     /// What is still to be delivered of an exchange whose response has no body, so that its head is

@@ -71,16 +71,21 @@ pub enum BodyError {
     #[error(transparent)]
     Broken(#[from] hyper::Error),
     /// Nothing came for too long.
-    #[error("nothing came for {0:?} (limits.upstream_body_idle_timeout)")]
-    Idle(Duration),
+    #[error("nothing came for {limit:?} (limits.{key})")]
+    Idle {
+        /// For how long.
+        limit: Duration,
+        /// The setting.
+        key: &'static str,
+    },
 }
 
-/// The body of a response as it comes. Where nothing comes for too long it breaks off, unless it is
-/// a stream.
+/// The body of a response as it comes. Where nothing comes for too long it breaks off.
 #[derive(Debug)]
 pub struct Inbound {
     body: Incoming,
-    idle: Option<Duration>,
+    /// For how long it may pause, and the setting that says so.
+    idle: Option<(Duration, &'static str)>,
     /// Runs while nothing comes.
     timer: Option<Pin<Box<Sleep>>>,
     waiting: bool,
@@ -91,7 +96,7 @@ impl Inbound {
     pub(super) fn new(body: Incoming, idle: Duration) -> Self {
         Self {
             body,
-            idle: Some(idle),
+            idle: Some((idle, "upstream_body_idle_timeout")),
             timer: None,
             waiting: false,
             turn: None,
@@ -104,25 +109,27 @@ impl Inbound {
         self
     }
 
-    /// It is a stream: it may pause for as long as it likes, and holds no turn.
-    pub fn let_last(&mut self) {
-        self.idle = None;
+    /// It is a stream, which holds no turn, and may pause for `limits.stream_idle_timeout`; where
+    /// that is none, for as long as it likes.
+    pub fn let_last(&mut self, idle: Option<Duration>) {
+        self.idle = idle.map(|idle| (idle, "stream_idle_timeout"));
         self.turn = None;
     }
 
     /// Ready once nothing came for too long. The clock is read only when the wait begins.
-    fn poll_idle(&mut self, cx: &mut Context<'_>) -> Poll<Duration> {
-        let Some(idle) = self.idle else {
+    fn poll_idle(&mut self, cx: &mut Context<'_>) -> Poll<BodyError> {
+        let Some((limit, key)) = self.idle else {
             return Poll::Pending;
         };
         let timer = self
             .timer
-            .get_or_insert_with(|| Box::pin(tokio::time::sleep(idle)));
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep(limit)));
         if !self.waiting {
-            timer.as_mut().reset(Instant::now() + idle);
+            timer.as_mut().reset(Instant::now() + limit);
             self.waiting = true;
         }
-        timer.as_mut().poll(cx).map(|()| idle)
+        let late = timer.as_mut().poll(cx);
+        late.map(|()| BodyError::Idle { limit, key })
     }
 }
 
@@ -142,9 +149,7 @@ impl http_body::Body for Inbound {
                 }
                 Poll::Ready(next.map(|next| next.map_err(Into::into)))
             }
-            Poll::Pending => self
-                .poll_idle(cx)
-                .map(|idle| Some(Err(BodyError::Idle(idle)))),
+            Poll::Pending => self.poll_idle(cx).map(|idle| Some(Err(idle))),
         }
     }
 

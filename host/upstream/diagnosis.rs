@@ -89,7 +89,7 @@ fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn
         }
         match error.downcast_ref() {
             Some(BodyError::Broken(error)) => Some(error as _),
-            Some(BodyError::Idle(_)) | None => error.source(),
+            Some(BodyError::Idle { .. }) | None => error.source(),
         }
     })
 }
@@ -104,7 +104,7 @@ fn says(error: &(dyn Error + 'static)) -> Option<(What, Option<u32>)> {
     if let Some(failed) = error.downcast_ref::<Failed>() {
         return failed.what.map(|what| (what, None));
     }
-    let idle = matches!(error.downcast_ref(), Some(BodyError::Idle(_)));
+    let idle = matches!(error.downcast_ref(), Some(BodyError::Idle { .. }));
     if idle || error.is::<Late>() {
         return Some((What::Timeout, None));
     }

@@ -9,7 +9,7 @@ pub(super) const ROWS: &[Limit] = &[
         "WebSockets, event streams and calls of gRPC at once; one more WebSocket gets 503",
         "twice the connections: those of HTTP/2 carry several"),
     time("stream_idle_timeout", Place::Time(|l| &mut l.stream_idle_timeout),
-        "a WebSocket without a byte from either side, or a replayed stream that nobody ends",
+        "a WebSocket or an upstream's events without a byte, or a replayed stream nobody ends",
         "Envoy, stream_idle_timeout: 300 s"),
     bytes("websocket_message", KIB..=GIB, Place::Size(|l| &mut l.websocket_message),
         "a client's message at replay, decompressed; a larger one gets close code 1009",
