@@ -44,12 +44,17 @@ pub(super) struct Measured {
 }
 
 impl Measured {
+    /// True where honest requests take longer than the machine alone makes them.
+    pub(super) fn is_slow(&self) -> bool {
+        self.during > UNNOTICED && self.during > SLOWER * self.calm.max(self.beside)
+    }
+
     /// What is wrong with it, where something is: `most` is in MiB.
     pub(super) fn check(&self, most: u64) -> Result<(), String> {
         if self.failed > 0 {
             return Err(format!("{} honest requests got no answer", self.failed));
         }
-        if self.during > UNNOTICED && self.during > SLOWER * self.calm.max(self.beside) {
+        if self.is_slow() {
             return Err(format!(
                 "honest requests take more than {SLOWER} times longer"
             ));

@@ -140,7 +140,10 @@ pub(super) fn killed() -> Outcome {
         "sh",
         env!("CARGO_BIN_EXE_ouli-gateway"),
     ]);
-    let arena = Arena::run(command, "record", Some(origin::start()), folder(""));
+    let stage = folder("");
+    // So that the verdict is the exit status.
+    fs::write(stage.path().join("ouli.toml"), "strict = true\n").unwrap();
+    let arena = Arena::run(command, "record", Some(origin::start()), stage);
     let (measured, ()) = arena.under(|| std::thread::sleep(LONG));
     // The disk is gone with the process.
     let full = folder("");

@@ -8,8 +8,8 @@ use std::time::Duration;
 use ouli_gateway::exchange::websocket;
 use socket2::SockRef;
 
-/// Bytes of a large answer.
-const LARGE: usize = 4 << 20;
+/// A large answer; many ask for it at once.
+static LARGE: LazyLock<Vec<u8>> = LazyLock::new(|| vec![b'x'; 4 << 20]);
 /// Bytes that a bomb has once it is decoded.
 const BOMB: usize = 256 << 20;
 
@@ -49,7 +49,7 @@ fn serve(stream: &mut TcpStream) -> io::Result<()> {
     stream.read_exact(&mut body)?;
     let target = head.split(' ').nth(1).unwrap_or_default();
     match target.split('?').next().unwrap_or_default() {
-        "/large" => ok(stream, &[], &vec![b'x'; LARGE]),
+        "/large" => ok(stream, &[], &LARGE),
         "/upgrade" => ok(
             stream,
             &[],
@@ -74,7 +74,8 @@ fn ok(stream: &mut TcpStream, codings: &[&str], body: &[u8]) -> io::Result<()> {
     };
     let length = body.len();
     let head = format!("HTTP/1.1 200 OK\r\n{coding}content-length: {length}\r\n\r\n");
-    stream.write_all(&[head.as_bytes(), body].concat())
+    stream.write_all(head.as_bytes())?;
+    stream.write_all(body)
 }
 
 /// Says whether bytes follow that nobody has agreed to yet.
