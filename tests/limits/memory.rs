@@ -176,7 +176,8 @@ fn a_message_waits_for_memory_and_its_websocket_is_closed() {
     let gateway = gateway::replay(&folder).section(limits).start();
     let mut idle = Peer::open(gateway.address, &Way::Upgrade, "/echo");
     let mut peer = Peer::open(gateway.address, &Way::Upgrade, "/echo");
-    peer.send(begun(4 << 20, 1_500_000));
+    // It may be closed before all of it is sent.
+    let _ = peer.try_send(begun(4 << 20, 1_500_000));
     assert_eq!(peer.next().unwrap().code(), Some(1013));
     drop(peer);
     // One that holds nothing was not closed.
