@@ -148,6 +148,12 @@ impl Arena {
         root.join(path.strip_prefix("/").unwrap())
     }
 
+    /// Descriptors that it has open.
+    pub(super) fn descriptors(&self) -> usize {
+        let open = fs::read_dir(format!("/proc/{}/fd", self.child.id()));
+        open.unwrap().count()
+    }
+
     /// Bytes of memory that it holds.
     pub(super) fn held(&self) -> u64 {
         self.memory("VmRSS:")

@@ -47,7 +47,7 @@ const SCENARIOS: [Scenario; 15] = [
     ("rapid reset", 16, floods::rapid_reset),
     ("floods of frames", 24, floods::frames),
     ("HTTP/2 bomb", 64, floods::bomb),
-    ("slow head, body, reader", 128, slow::slow),
+    ("slow head, body, reader", 256, slow::slow),
     ("WebSocket frames", 96, sockets::frames),
     ("decompression bombs", 192, kept::bombs),
     ("open proxy", 16, doors::open_proxy),

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use ouli_gateway::exchange::websocket;
-use socket2::SockRef;
+use socket2::{Domain, SockRef, Socket, Type};
 
 /// A large answer; many ask for it at once.
 static LARGE: LazyLock<Vec<u8>> = LazyLock::new(|| vec![b'x'; 4 << 20]);
@@ -18,7 +18,12 @@ const EARLY: Duration = Duration::from_millis(50);
 
 /// Where one listens. It ends with the process.
 pub(super) fn start() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    // Thousands come at once; who is dropped here would seem to wait for the gateway.
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    let any = SocketAddr::from(([127, 0, 0, 1], 0));
+    socket.bind(&any.into()).unwrap();
+    socket.listen(4096).unwrap();
+    let listener = TcpListener::from(socket);
     let address = listener.local_addr().unwrap();
     std::thread::spawn(move || {
         for stream in listener.incoming() {
