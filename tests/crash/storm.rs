@@ -57,7 +57,9 @@ pub(crate) struct Storm {
 pub(crate) struct Sum {
     pub(crate) rounds: u64,
     pub(crate) acknowledged: usize,
+    /// Torn ends that were set aside, and those of them that a kill left.
     pub(crate) torn: usize,
+    pub(crate) torn_by_kill: usize,
 }
 
 /// Kills a gateway in `auto` this often; checks after each time.
@@ -70,12 +72,19 @@ pub(crate) fn auto(seed: u64, rounds: u64) -> Sum {
         let before = storm.count();
         storm.round(fsync, &mut dice);
         let what = format!("seed {seed}, round {round}, fsync {fsync}");
-        storm.check(&what);
+        let loaded = storm.check(&what);
         assert!(storm.count() > before, "nothing was acknowledged");
-        // The next round sets it aside before it records.
-        if round + 1 < rounds && dice.below(2) == 0 {
-            torn.extend(storm.tear(&mut dice));
-            sum.torn += usize::from(storm.check(&what).torn.is_some());
+        if round + 1 < rounds {
+            // A kill can cut a write off where a page of memory ends.
+            let mut end = storm.end_from(loaded.whole);
+            sum.torn_by_kill += usize::from(!end.is_empty());
+            if dice.below(2) == 0 {
+                end.extend(storm.tear(&mut dice));
+                assert!(storm.check(&what).torn.is_some(), "{what}");
+            }
+            // The next round sets it aside before it records.
+            sum.torn += usize::from(!end.is_empty());
+            torn.extend(end);
         }
         sum.rounds += 1;
     }
@@ -201,6 +210,12 @@ impl Storm {
         let mut file = std::fs::OpenOptions::new().append(true).open(path).unwrap();
         file.write_all(&exchange[..end]).unwrap();
         exchange[..end].to_vec()
+    }
+
+    /// What the cassette has from here on.
+    fn end_from(&self, start: u64) -> Vec<u8> {
+        let whole = std::fs::read(self.folder.cassette("default")).unwrap();
+        whole[usize::try_from(start).unwrap()..].to_vec()
     }
 
     /// Asks for something new, and once more; true where it was acknowledged.
