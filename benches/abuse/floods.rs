@@ -155,6 +155,8 @@ pub(super) fn frames() -> Outcome {
 
 /// Clients of the bomb.
 const BOMBERS: usize = 50;
+/// Between two of them: what is looked at is how much they hold, not that they come at once.
+const APART: Duration = Duration::from_millis(20);
 /// Requests of each at once.
 const STREAMS: u32 = 100;
 
@@ -187,6 +189,7 @@ pub(super) fn bomb() -> Outcome {
             // Who is shown out before the end took less.
             let _ = stream.write_all(&start);
             open.push(stream);
+            std::thread::sleep(APART);
         }
         // Fields that are more than the whole list may be.
         let large = [
@@ -199,6 +202,7 @@ pub(super) fn bomb() -> Outcome {
         let large = frame(HEADERS, END_HEADERS | END_STREAM, 1, &large[..16_384]);
         for _ in 0..BOMBERS {
             flood_quietly(address, &large);
+            std::thread::sleep(APART);
         }
         std::thread::sleep(Duration::from_secs(5));
         open

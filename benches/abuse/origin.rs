@@ -13,6 +13,9 @@ static LARGE: LazyLock<Vec<u8>> = LazyLock::new(|| vec![b'x'; 4 << 20]);
 /// Bytes that a bomb has once it is decoded.
 const BOMB: usize = 256 << 20;
 
+/// Bytes that the system holds of what it sends to one client.
+const HELD: usize = 64 << 10;
+
 /// How long it waits for bytes that should not come.
 const EARLY: Duration = Duration::from_millis(50);
 
@@ -29,6 +32,8 @@ pub(super) fn start() -> SocketAddr {
         for stream in listener.incoming() {
             let mut stream = stream.unwrap();
             stream.set_nodelay(true).unwrap();
+            // What the system of an origin elsewhere holds is not for this machine to clear.
+            SockRef::from(&stream).set_send_buffer_size(HELD).unwrap();
             // Whoever breaks off ends the connection, and nothing else.
             std::thread::spawn(move || while serve(&mut stream).is_ok() {});
         }
