@@ -133,8 +133,9 @@ fn a_body_without_end_passes_and_is_not_kept() {
         128 << 20
     );
     let grown = process.peak_memory() - before;
+    // The allocator takes 4 MiB at a time for each thread and each size of a large buffer.
     assert!(
-        grown < 16 << 20,
+        grown < 32 << 20,
         "{grown} bytes more for a stream of 128 MiB"
     );
     process.stop();
