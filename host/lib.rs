@@ -5,7 +5,8 @@
 //!
 //! ```text
 //! 0  exchange · fault       what happened: pure values and rules
-//! 1  config · drain · tls   what the user asked; who must finish before a stop; certificates
+//! 1  config · drain · reading · tls   what the user asked; who must finish before a stop; a buffer
+//!                           of the thread; certificates
 //! 2  server · upstream · cassette · plugin     the doors: sockets in, sockets out, disk, wasm
 //! 3  session                one name's recordings: where they stand and how they went
 //! 4  mode                   record, replay, auto, passthrough: joins the doors for one exchange
@@ -18,6 +19,7 @@ pub mod fault;
 
 pub mod config;
 pub mod drain;
+pub mod reading;
 pub mod tls;
 
 pub mod cassette;

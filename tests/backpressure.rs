@@ -17,7 +17,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use ouli_gateway::exchange::websocket;
 
-use crate::support::binary::program;
+use crate::support::binary::{Process, program};
 use crate::support::client::{self, Client};
 use crate::support::folder::Folder;
 use crate::support::gateway;
@@ -203,6 +203,41 @@ fn assert_slows(what: &str, sent: &Sent, read_all: impl FnOnce() -> usize) {
     assert_eq!(read_all(), ALL, "{what}");
 }
 
+/// Bytes that the kernel holds of what this address sends to that one (proc(5), /proc/net/tcp).
+fn held_by_the_kernel(from: SocketAddr, to: SocketAddr) -> usize {
+    let place = |address: SocketAddr| format!("0100007F:{:04X}", address.port());
+    let ends = [place(from), place(to)];
+    let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+    let mut rows = table.lines().map(|row| row.split_whitespace().skip(1));
+    let mut row = rows
+        .find(|row| row.clone().take(2).eq(ends.iter()))
+        .expect("the connection is there");
+    let queues = row.nth(3).unwrap();
+    usize::from_str_radix(queues.split(':').next().unwrap(), 16).unwrap()
+}
+
+#[test]
+fn the_kernel_holds_little_for_who_does_not_read() {
+    let held = |unsent: &str| {
+        let flood = flood();
+        let gateway = gateway::over(&Arc::new(Folder::new()), "passthrough")
+            .upstream(&format!("http://{}", flood.address))
+            .section(&format!("[limits]\nunsent_bytes = {unsent:?}"))
+            .start();
+        let mut stream = TcpStream::connect(gateway.address).unwrap();
+        let socket = socket2::SockRef::from(&stream);
+        socket.set_recv_buffer_size(4096).unwrap();
+        stream
+            .write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
+            .unwrap();
+        flood.sent.stalls();
+        held_by_the_kernel(gateway.address, stream.local_addr().unwrap())
+    };
+    let (little, much) = (held("16 KiB"), held("16 MiB"));
+    assert!(little < 64 << 10, "{little} bytes");
+    assert!(much > 256 << 10, "{much} bytes: without the limit it does");
+}
+
 #[test]
 fn a_slow_client_slows_the_upstream() {
     for mode in ["passthrough", "record"] {
@@ -301,13 +336,40 @@ fn a_slow_upstream_slows_an_upload() {
     }
 }
 
-#[test]
-fn what_is_held_for_slow_clients_is_bounded() {
-    let flood = flood();
-    let folder = Folder::new();
+/// A gateway of its own, so that its memory is its alone.
+fn passing(folder: &Folder, flood: &Flood) -> Process {
     let url = format!("http://{}", flood.address);
     let arguments = ["passthrough", "--listen", "127.0.0.1:0", "--upstream", &url];
-    let mut process = program(&folder, &arguments).start();
+    program(folder, &arguments).start()
+}
+
+#[test]
+fn little_is_held_for_who_takes_nothing() {
+    const CLIENTS: usize = 200;
+    let (flood, folder) = (flood(), Folder::new());
+    let mut process = passing(&folder, &flood);
+    let address = process.address();
+    let open = |path: &str| {
+        let mut stream = TcpStream::connect(address).unwrap();
+        let socket = socket2::SockRef::from(&stream);
+        socket.set_recv_buffer_size(4096).unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\n\r\n");
+        stream.write_all(request.as_bytes()).unwrap();
+        stream
+    };
+    let _first = open("/events");
+    let before = process.peak_memory();
+    let _all: Vec<_> = (0..CLIENTS).map(|_| open("/large")).collect();
+    flood.sent.stalls();
+    let each = (process.peak_memory() - before) / CLIENTS as u64;
+    // Four pieces on their way. hyper makes room for twice as much as it reads.
+    assert!(each < 192 << 10, "{each} bytes for each client");
+}
+
+#[test]
+fn what_is_held_for_slow_clients_is_bounded() {
+    let (flood, folder) = (flood(), Folder::new());
+    let mut process = passing(&folder, &flood);
     let address = process.address();
     client::at(address, Version::HTTP_11)
         .ask("GET", "/events")

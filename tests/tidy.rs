@@ -8,7 +8,7 @@ use ouli_gateway::config::LIMITS;
 /// the layers below its own, and of its own layer only where the layer allows it.
 const LAYERS: [&[&str]; 7] = [
     &["exchange", "fault"],
-    &["config", "drain", "tls"],
+    &["config", "drain", "reading", "tls"],
     &["server", "upstream", "cassette", "plugin"],
     &["session"],
     &["mode"],

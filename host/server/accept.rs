@@ -32,11 +32,22 @@ pub trait Socket: AsyncRead + AsyncWrite + Unpin + Send + 'static {
     fn handle(&self) -> Option<socket2::Socket> {
         None
     }
+
+    /// The system takes no more for the other end than it may be sent now and so many bytes, where
+    /// it knows of such a bound.
+    fn bound_unsent(&self, _bytes: u32) {}
 }
 
 impl Socket for TcpStream {
     fn handle(&self) -> Option<socket2::Socket> {
         socket2::SockRef::from(self).try_clone().ok()
+    }
+
+    #[cfg(target_os = "linux")]
+    fn bound_unsent(&self, bytes: u32) {
+        if let Err(error) = socket2::SockRef::from(self).set_tcp_notsent_lowat(bytes) {
+            tracing::debug!("TCP_NOTSENT_LOWAT: {error}");
+        }
     }
 }
 
@@ -143,6 +154,7 @@ async fn admit<S: Respond>(
 ) {
     match slot(slots, address.ip(), &door.bounds, full_since).await {
         Ok(slot) => {
+            socket.bound_unsent(door.bounds.unsent_bytes);
             let connection = connection::run(socket, Arc::clone(door), slot);
             door.drain.spawn(connection);
         }

@@ -53,6 +53,8 @@ pub struct Bounds {
     pub headers: usize,
     /// Time from the first byte of a head to its last.
     pub header_timeout: Duration,
+    /// Bytes that the system holds for a client beyond its window.
+    pub unsent_bytes: u32,
     /// Time that a connection may be idle.
     pub idle_timeout: Duration,
     /// Time that a connection may be quiet once a stop has begun.
@@ -105,6 +107,7 @@ impl From<&Limits> for Bounds {
             header_bytes: limits.header_bytes,
             headers: limits.headers,
             header_timeout: limits.header_timeout,
+            unsent_bytes: limits.unsent_bytes,
             idle_timeout: limits.idle_timeout,
             stop_linger: limits.stop_linger,
             request_idle_timeout: limits.request_idle_timeout,

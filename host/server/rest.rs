@@ -1,27 +1,19 @@
 //! A connection at rest: a socket and a timer, and no buffer, until the first bytes of a head come.
 
-use std::cell::RefCell;
 use std::future::{Future as _, poll_fn};
 use std::io;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use tokio::io::{AsyncRead, ReadBuf};
+use tokio::io::AsyncRead;
 use tokio::time::Instant;
 
 use super::activity::Activity;
 use super::connection::At;
 use super::frames::PREFACE;
-
-/// Bytes that are read at once.
-const SIZE: usize = 16 << 10;
-
-thread_local! {
-    /// All connections of a thread read their first bytes into it.
-    static BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; SIZE].into_boxed_slice());
-}
+use crate::reading;
 
 /// The bytes that a head begins with, as many as tell HTTP/2 from HTTP/1.1. None where the
 /// connection is to be closed.
@@ -107,22 +99,8 @@ fn read(
     cx: &mut Context<'_>,
     bytes: &mut BytesMut,
 ) -> Poll<io::Result<usize>> {
-    poll_read(socket, cx, |read| {
+    reading::poll_read(socket, cx, |read| {
         bytes.extend_from_slice(read);
         read.len()
-    })
-}
-
-/// Reads what has come into the buffer of the thread, and hands it over; no bytes at the end.
-/// `take` reads nothing itself.
-pub(super) fn poll_read<T>(
-    socket: &mut (impl AsyncRead + Unpin),
-    cx: &mut Context<'_>,
-    take: impl FnOnce(&[u8]) -> T,
-) -> Poll<io::Result<T>> {
-    BUFFER.with_borrow_mut(|buffer| {
-        let mut read = ReadBuf::new(buffer);
-        ready!(Pin::new(socket).poll_read(cx, &mut read))?;
-        Poll::Ready(Ok(take(read.filled())))
     })
 }

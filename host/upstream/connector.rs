@@ -17,6 +17,7 @@ use tokio_rustls::client::TlsStream;
 
 use super::Bounds;
 use super::dial::{Dial, Socket};
+use super::ramp::Ramp;
 use crate::config::{Scheme, Upstream as Address};
 use crate::exchange::failure::{Phase, What};
 
@@ -116,7 +117,7 @@ async fn within<T, E: Into<BoxError>>(
 }
 
 impl tower_service::Service<Uri> for Connector {
-    type Response = TokioIo<Dialled>;
+    type Response = TokioIo<Ramp>;
     type Error = BoxError;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
 
@@ -126,7 +127,13 @@ impl tower_service::Service<Uri> for Connector {
 
     /// The address is the upstream's own, whatever the request says: nothing else is ever dialled.
     fn call(&mut self, _: Uri) -> Self::Future {
-        Box::pin(self.clone().dial())
+        let connector = self.clone();
+        Box::pin(async move {
+            let is_http2 = connector.target.scheme == Scheme::H2c;
+            let stream = connector.dial().await?.into_inner();
+            let is_http2 = is_http2 || stream.connected().is_negotiated_h2();
+            Ok(TokioIo::new(Ramp::new(stream, is_http2)))
+        })
     }
 }
 

@@ -6,6 +6,7 @@ mod diagnosis;
 mod dial;
 mod interim;
 mod own;
+mod ramp;
 mod tunnel;
 
 use std::pin::pin;
