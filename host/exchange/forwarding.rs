@@ -1,5 +1,6 @@
 //! Which fields cross a reverse proxy (RFC 9110, section 7.6.1).
 
+use bytes::BytesMut;
 use http::header::{
     ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH, EXPECT, HOST, TE, TRANSFER_ENCODING, UPGRADE,
 };
@@ -55,6 +56,23 @@ pub fn request(headers: &HeaderMap, rewrite: Rewrite) -> HeaderMap {
         kept.append(name.clone(), value);
     }
     kept
+}
+
+/// Gives these fields memory of their own. They are parts of what was read at once, which is many
+/// times larger, and HTTP/2 keeps fields in its tables for as long as a connection lasts (RFC 7541,
+/// section 2.3.2).
+pub fn detach(headers: &mut HeaderMap) {
+    let size = headers.values().map(HeaderValue::len).sum();
+    let mut copied = BytesMut::with_capacity(size);
+    for value in headers.values_mut() {
+        copied.extend_from_slice(value.as_bytes());
+        let own = HeaderValue::from_maybe_shared(copied.split().freeze());
+        // It is the value that was there.
+        if let Ok(mut own) = own {
+            own.set_sensitive(value.is_sensitive());
+            *value = own;
+        }
+    }
 }
 
 /// The header of a response as the client gets it.
@@ -201,5 +219,43 @@ mod tests {
         ] {
             assert_eq!(response(sent), map(&[("content-length", "3")]));
         }
+    }
+
+    #[test]
+    fn detached_fields_are_the_same_and_hold_nothing_else() {
+        use std::sync::Arc;
+
+        #[derive(Clone)]
+        struct Read(Arc<[u8]>);
+
+        impl AsRef<[u8]> for Read {
+            fn as_ref(&self) -> &[u8] {
+                &self.0
+            }
+        }
+
+        let read = Read(Arc::from(&b"onetwo\xff"[..]));
+        let bytes = bytes::Bytes::from_owner(read.clone());
+        let mut headers = HeaderMap::new();
+        let places = [("a", 0..3), ("b", 0..0), ("a", 3..7)];
+        for (name, place) in places {
+            let value = HeaderValue::from_maybe_shared(bytes.slice(place)).unwrap();
+            headers.append(name, value);
+        }
+        headers.get_mut("b").unwrap().set_sensitive(true);
+        drop(bytes);
+        let before: Vec<_> = headers
+            .iter()
+            .map(|(name, value)| (name.clone(), value.as_bytes().to_vec()))
+            .collect();
+        assert_eq!(Arc::strong_count(&read.0), 2);
+        detach(&mut headers);
+        assert_eq!(Arc::strong_count(&read.0), 1);
+        let after: Vec<_> = headers
+            .iter()
+            .map(|(name, value)| (name.clone(), value.as_bytes().to_vec()))
+            .collect();
+        assert_eq!(before, after);
+        assert!(headers["b"].is_sensitive() && !headers["a"].is_sensitive());
     }
 }

@@ -134,10 +134,14 @@ impl Activity {
 
     /// True where neither side owes the other anything, so that the next byte begins a head.
     pub(super) fn is_at_rest(&self) -> bool {
+        self.is_quiet() && !self.lost.load(Ordering::Relaxed)
+    }
+
+    /// True where no request is at work or on its way, and no byte of a response.
+    pub(super) fn is_quiet(&self) -> bool {
         self.requests.load(Ordering::Relaxed) == 0
             && self.head_since.load(Ordering::Relaxed) == NEVER
             && self.has_sent_all()
-            && !self.lost.load(Ordering::Relaxed)
     }
 
     /// For how long there was no request.

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
 use super::activity::Activity;
+use crate::exchange::forwarding;
 
 /// A body that is asked for its next piece when there is room for it. hyper would take all of a
 /// large piece at once, however small the window is.
@@ -64,7 +65,12 @@ impl<B: Body<Data = Bytes>> Body for Leaving<B> {
                 self.rest = data;
                 self.piece()
             }
-            Err(other) => Some(Ok(other)),
+            Err(mut other) => {
+                if let Some(trailers) = other.trailers_mut() {
+                    forwarding::detach(trailers);
+                }
+                Some(Ok(other))
+            }
         })
     }
 

@@ -75,6 +75,8 @@ pub struct Bounds {
     pub http2_connection_window: u32,
     /// Bytes of the header list of an HTTP/2 request.
     pub http2_header_list: u32,
+    /// Bytes of the table of HPACK of a client.
+    pub http2_header_table: u32,
     /// Fields of an HTTP/2 request.
     pub http2_headers: usize,
     /// Bytes of a frame that is received.
@@ -118,6 +120,7 @@ impl From<&Limits> for Bounds {
             http2_stream_window: limits.http2_stream_window,
             http2_connection_window: limits.http2_connection_window,
             http2_header_list: limits.http2_header_list,
+            http2_header_table: limits.http2_header_table,
             http2_headers: limits.http2_headers,
             http2_frame: limits.http2_frame,
             http2_send_buffer: limits.http2_send_buffer,

@@ -37,6 +37,7 @@ pub use tunnel::{Opened, Way};
 use crate::config::{Limits, Scheme, Upstream as Address};
 
 use crate::exchange::failure::{Fault, Phase, What};
+use crate::exchange::forwarding;
 
 /// Header fields for which hyper has room on the stack; any other number costs an allocation for
 /// each response.
@@ -227,7 +228,10 @@ impl Upstream {
             body,
             last: last.clone(),
         });
-        let shared = self.shares.then(|| capture_connection(&mut request));
+        let shared = self.shares.then(|| {
+            forwarding::detach(request.headers_mut());
+            capture_connection(&mut request)
+        });
         let mut answered = pin!(interim.bound(self.client.request(request)));
         loop {
             let from = last.as_ref().map_or(start, LastPart::at);

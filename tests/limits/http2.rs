@@ -1,7 +1,7 @@
 //! What HTTP/2 clients are told, and what happens to those that do not listen.
 
 use std::collections::BTreeMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::support::client::{self, Raw};
 use crate::support::gateway::{self, Running};
@@ -78,23 +78,26 @@ fn goaway(raw: &mut Raw) -> Frame {
     goaway.expect("the connection is ended in so many words")
 }
 
+/// What the gateway says of itself first.
+fn settings(raw: &mut Raw) -> BTreeMap<u8, u32> {
+    let settings = read_frame(raw).unwrap();
+    assert_eq!(settings.kind, SETTINGS);
+    let each = settings.payload.chunks(6);
+    each.map(|setting| (setting[1], number(&setting[2..])))
+        .collect()
+}
+
 #[test]
 fn clients_are_told_the_limits() {
     let origin = origin::simple();
     let limits = "[limits]\nhttp2_streams = 7\nhttp2_stream_window = \"8 KiB\"\n\
                   http2_header_list = \"9 KiB\"\nhttp2_connection_window = \"128 KiB\"\n\
-                  http2_frame = \"20 KiB\"";
+                  http2_frame = \"20 KiB\"\nhttp2_header_table = \"2 KiB\"";
     let gateway = gateway::passthrough(&origin).section(limits).start();
     let mut raw = connect(&gateway);
-    let settings = read_frame(&mut raw).unwrap();
-    assert_eq!(settings.kind, SETTINGS);
-    let told: BTreeMap<u8, u32> = settings
-        .payload
-        .chunks(6)
-        .map(|setting| (setting[1], number(&setting[2..])))
-        .collect();
+    let told = settings(&mut raw);
     // RFC 9113, section 6.5.2.
-    assert_eq!((told[&3], told[&4]), (7, 8 << 10));
+    assert_eq!((told[&1], told[&3], told[&4]), (2 << 10, 7, 8 << 10));
     assert_eq!((told[&5], told[&6]), (20 << 10, 9 << 10));
     let update =
         std::iter::from_fn(|| read_frame(&mut raw)).find(|frame| frame.kind == WINDOW_UPDATE);
@@ -239,6 +242,49 @@ fn an_idle_connection_is_told_before_it_is_closed() {
     assert_eq!(goaway(&mut raw).code(), 0);
     let rest: Vec<_> = std::iter::from_fn(|| read_frame(&mut raw)).collect();
     assert!(rest.len() < 100, "and closed");
+}
+
+/// The response to the request of this place, to its end; nothing of a beginning comes with it.
+fn response(raw: &mut Raw, place: u32) {
+    loop {
+        let head = raw.exactly(9).unwrap();
+        let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+        raw.exactly(length as usize).unwrap();
+        assert_ne!(head[3], SETTINGS, "the connection has begun before");
+        if number(&head[5..]) == 2 * place + 1 && head[4] & 1 != 0 {
+            return;
+        }
+    }
+}
+
+#[test]
+fn a_connection_at_rest_goes_on_where_it_was() {
+    let origin = origin::simple();
+    let gateway = gateway::passthrough(&origin).start();
+    let mut raw = connect(&gateway);
+    assert_eq!(settings(&mut raw)[&1], 0, "no table of fields");
+    assert_eq!(
+        read_frame(&mut raw).unwrap().kind,
+        SETTINGS,
+        "it knows ours"
+    );
+    // The client says that it uses none (RFC 7541, section 6.3).
+    let first = [&[0x20][..], &HEAD].concat();
+    raw.write(frame(SETTINGS, 1, 0, &[]));
+    raw.write(frame(HEADERS, 0b101, 1, &first));
+    response(&mut raw, 0);
+    for place in 1..3 {
+        assert!(raw.is_silent_for(Duration::from_millis(2200)));
+        // What comes late for a request that is over is no fault.
+        raw.write(frame(WINDOW_UPDATE, 0, 2 * place - 1, &[0, 0, 0, 9]));
+        let request = request(place);
+        let (begun, rest) = request.split_at(4);
+        raw.write(begun);
+        assert!(raw.is_silent_for(Duration::from_millis(50)));
+        raw.write(rest);
+        response(&mut raw, place);
+    }
+    assert_eq!(origin.seen().len(), 3);
 }
 
 #[test]
