@@ -31,7 +31,8 @@ enum Speech {
     WebSocket,
 }
 
-/// All kinds, their names, and how many bytes of memory one connection may take.
+/// All kinds, their names, and how many bytes of memory one connection may take. The environment
+/// may choose those whose names begin with a word.
 const KINDS: [(Speech, &str, f64); 4] = [
     (Speech::Http1, "HTTP/1.1", 10e3),
     (Speech::Http1Tls, "HTTP/1.1 on TLS", 24e3),
@@ -44,7 +45,11 @@ pub(crate) fn bench(table: &mut Table) {
         "\n{CONNECTIONS} connections, idle after {REQUESTS} requests and {LARGE} bytes each way"
     );
     let origin = origin::start();
+    let wanted = std::env::var("OULI_BENCH_CONNECTIONS").unwrap_or_default();
     for (speech, name, most) in KINDS {
+        if !name.starts_with(&wanted) {
+            continue;
+        }
         let beside = measured(&Proxy::bare(speech == Speech::Http1Tls), speech);
         let passing = Proxy::passing(origin, speech == Speech::Http1Tls);
         row(
