@@ -101,7 +101,18 @@ impl Run<'_> {
                 pieces.push(Piece::new(at..at + document.text().len(), new));
             }
         }
+        let is_one_text = plain == 0;
         self.plain(text, plain..text.len(), levels, &mut pieces);
+        let new = splice::text(text, pieces);
+        if is_one_text {
+            return new;
+        }
+        self.across(new.as_deref().unwrap_or(text)).or(new)
+    }
+
+    /// Secrets that begin in one piece and end in another.
+    fn across(&mut self, text: &str) -> Option<String> {
+        let pieces = self.known(text, Place::Body);
         splice::text(text, pieces)
     }
 
@@ -137,7 +148,11 @@ impl Run<'_> {
             pieces.extend(new.map(|new| Piece::new(part.body.clone(), new.to_vec())));
         }
         self.between(body, done..body.len(), &mut pieces);
-        splice::bytes(body, pieces)
+        let new = splice::bytes(body, pieces);
+        // What is no text stays as it is.
+        let text = std::str::from_utf8(new.as_deref().unwrap_or(body)).ok();
+        let across = text.and_then(|text| self.across(text));
+        across.map(String::into_bytes).or(new)
     }
 
     /// Headers of parts, and what stands before the first and behind the last one.

@@ -158,7 +158,8 @@ impl Run<'_> {
         }
     }
 
-    fn known(&mut self, text: &str, place: Place) -> Vec<Piece<String>> {
+    /// What comes in the place of secrets that are known.
+    pub(super) fn known(&mut self, text: &str, place: Place) -> Vec<Piece<String>> {
         let hits = self.secrets.known().find(text.as_bytes()).into_iter();
         let pieces = hits.map(|hit| {
             let new = self.stand_in_known(&hit.secret);

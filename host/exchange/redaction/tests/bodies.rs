@@ -145,6 +145,29 @@ fn parts_are_redacted_by_field_and_by_type() {
 }
 
 #[test]
+fn a_secret_across_pieces_of_a_body_is_found() {
+    let (rules, secrets) = (rules(), Secrets::default());
+    secrets.note("end", b"abcdef\r\n--b--");
+    let redaction = Redaction::new(&rules, &secrets, Purpose::Write);
+    let cases = [
+        (
+            "application/x-ndjson",
+            "{\"password\":\"line one\\n[2]\"}\nline one\n[2]\n",
+            "{\"password\":\"<password-1>\"}\n<password-1>\n",
+        ),
+        (
+            "multipart/form-data; boundary=b",
+            "--b\r\nContent-Disposition: form-data; name=\"t\"\r\n\r\nabcdef\r\n--b--",
+            "--b\r\nContent-Disposition: form-data; name=\"t\"\r\n\r\n<end-1>",
+        ),
+    ];
+    for (content_type, text, expected) in cases {
+        let text = Bytes::from_static(text.as_bytes());
+        assert_eq!(redaction.body(Some(content_type), &text).value, expected);
+    }
+}
+
+#[test]
 fn bytes_that_are_no_text_are_never_edited() {
     let (rules, secrets) = (rules(), Secrets::default());
     let redaction = Redaction::new(&rules, &secrets, Purpose::Write);
