@@ -14,6 +14,8 @@
 //! 6  cli · demo             what the user typed
 //! ```
 
+#![forbid(unsafe_code)]
+
 pub mod exchange;
 pub mod fault;
 

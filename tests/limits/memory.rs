@@ -7,7 +7,9 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use bytes::{BufMut as _, BytesMut};
+use http::Version;
 
+use crate::support::binary::program;
 use crate::support::client;
 use crate::support::folder::Folder;
 use crate::support::gateway::{self, Builder};
@@ -218,4 +220,32 @@ fn a_message_of_grpc_waits_for_memory_and_its_call_ends() {
     });
     let status = answer.trailers.as_ref().unwrap_or(&answer.headers);
     assert_eq!(status["grpc-status"], "8", "{answer:?}");
+}
+
+#[test]
+fn what_a_burst_took_is_given_back() {
+    const CLIENTS: u64 = 64;
+    let body = [b'x'; 900 << 10];
+    let all = CLIENTS * body.len() as u64;
+    let folder = Folder::new();
+    let upstream = "http://127.0.0.1:1";
+    let arguments = ["replay", "--listen", "127.0.0.1:0", "--upstream", upstream];
+    let mut process = program(&folder, &arguments).start();
+    let address = process.address();
+    client::at(address, Version::HTTP_11).get("/");
+    let before = process.memory();
+    let begun = || {
+        let mut raw = client::raw(address, "POST / HTTP/1.1\r\nhost: x\r\n");
+        raw.write("content-length: 1000000\r\n\r\n");
+        raw.write(body);
+        raw
+    };
+    let clients: Vec<_> = (0..CLIENTS).map(|_| begun()).collect();
+    let more = || process.memory().saturating_sub(before);
+    until("all of the bodies", || (more() >= all).then_some(()));
+    drop(clients);
+    // Nothing else happens that would make the allocator look.
+    until("memory that is given back", || {
+        (more() < all / 4).then_some(())
+    });
 }
