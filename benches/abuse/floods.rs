@@ -104,7 +104,7 @@ pub(super) fn rapid_reset() -> Outcome {
 }
 
 /// What is sent, piece by piece.
-type Frames = Box<dyn Iterator<Item = Vec<u8>>>;
+type Frames = Box<dyn Iterator<Item = Vec<u8>> + Send>;
 
 /// One frame again and again, after these.
 fn again(first: Vec<u8>, one: Vec<u8>) -> Frames {
