@@ -16,9 +16,9 @@ fn main() -> ExitCode {
     ouli_gateway::cli::run(std::env::args_os())
 }
 
-/// mimalloc gives memory back a second later, but looks at its clock only when it is asked for more:
-/// a gateway that is idle after a burst would keep what was freed last. `MIMALLOC_PURGE_DELAY` in
-/// the environment has precedence.
+/// mimalloc gives memory back a second later, but looks at its clock only when more is asked for: a
+/// gateway that is idle after a burst would keep all of it. `MIMALLOC_PURGE_DELAY` in the
+/// environment has precedence.
 #[expect(
     unsafe_code,
     reason = "no crate has a safe way to set an option of mimalloc"

@@ -197,8 +197,8 @@ impl Drop for Arena {
     }
 }
 
-/// Attacks with what the others leave of the machine: elsewhere attackers have one of their own. The
-/// threads that the attack starts inherit it.
+/// Attacks with what the others leave of the machine: elsewhere attackers have one of their own.
+/// The threads that the attack starts inherit it.
 fn yielding<T: Send>(attack: impl FnOnce() -> T + Send) -> T {
     let patient = move || {
         rustix::process::setpriority_process(None, LEAST).unwrap();
