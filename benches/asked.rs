@@ -5,11 +5,12 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use criterion::Criterion;
-use ouli_gateway::exchange::json::Pointer;
-use ouli_gateway::exchange::key::{self, Key, Names, Part};
-use ouli_gateway::exchange::redaction::{PlainMessage, Secrets};
-use ouli_gateway::exchange::{Message, Request};
-use ouli_gateway::plugin::Plugins;
+use ouli_codec::Message;
+use ouli_codec::json::Pointer;
+use ouli_matching::key::{self, Key, Names, Part};
+use ouli_message::Request;
+use ouli_plugin::Plugins;
+use ouli_redaction::{PlainMessage, Secrets};
 
 use crate::table::Table;
 use crate::{fixtures, messages, stage};

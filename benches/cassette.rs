@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use criterion::{Criterion, SamplingMode};
-use ouli_gateway::cassette::{self, Changes, Folder};
-use ouli_gateway::config::Limits;
-use ouli_gateway::exchange::Exchange;
-use ouli_gateway::plugin::Plugins;
-use ouli_gateway::session::{Index, Session, Sessions};
+use ouli_cassette::{Changes, Folder};
+use ouli_config::Limits;
+use ouli_message::Exchange;
+use ouli_plugin::Plugins;
+use ouli_proxy::session::{Index, Session, Sessions};
 use serde::de::IgnoredAny;
 
 use crate::messages;
@@ -42,7 +42,7 @@ pub(crate) fn bench(criterion: &mut Criterion, table: &mut Table) {
     for (name, count) in [("damaged", EXCHANGES), ("tenth-damaged", EXCHANGES / 10)] {
         let text = LazyCell::new(|| damaged(count));
         group.bench_function(name, |bencher| {
-            bencher.iter_with_large_drop(|| cassette::decode(&text).unwrap());
+            bencher.iter_with_large_drop(|| ouli_cassette::decode(&text).unwrap());
         });
     }
     group.finish();
@@ -57,11 +57,11 @@ pub(crate) fn bench(criterion: &mut Criterion, table: &mut Table) {
 /// Every second exchange has a changed byte, and the last one is cut off: the most that there is to
 /// do for a cassette of this size.
 fn damaged(count: u64) -> Bytes {
-    let mut text = cassette::HEADER.as_bytes().to_vec();
+    let mut text = ouli_cassette::HEADER.as_bytes().to_vec();
     for ordinal in 1..=count {
         let at = text.len();
         let exchange = exchange(ordinal);
-        cassette::encode(&mut text, ordinal, &exchange, "large.bodies");
+        ouli_cassette::encode(&mut text, ordinal, &exchange, "large.bodies");
         if ordinal % 2 == 0 {
             let middle = at + (text.len() - at) / 2;
             text[middle] = 0;
@@ -89,9 +89,9 @@ impl Large {
     fn new() -> Self {
         let stage = Stage::new();
         let folder = Arc::new(Folder::open(&stage.path().join("cassettes"), LARGEST).unwrap());
-        let mut text = cassette::HEADER.as_bytes().to_vec();
+        let mut text = ouli_cassette::HEADER.as_bytes().to_vec();
         for ordinal in 1..=EXCHANGES {
-            cassette::encode(&mut text, ordinal, &exchange(ordinal), "large.bodies");
+            ouli_cassette::encode(&mut text, ordinal, &exchange(ordinal), "large.bodies");
         }
         std::fs::write(folder.session_path(SESSION).unwrap(), text).unwrap();
         Self {
@@ -100,7 +100,7 @@ impl Large {
         }
     }
 
-    fn load(&self) -> cassette::Loaded {
+    fn load(&self) -> ouli_cassette::Loaded {
         let loaded = self.folder.load(SESSION, Changes::Mark).unwrap().unwrap();
         assert_eq!(loaded.exchanges.len() as u64, EXCHANGES);
         loaded

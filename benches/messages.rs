@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, StatusCode};
-use ouli_gateway::exchange::{Content, Exchange, Fields, Request, Response};
+use ouli_message::{Content, Exchange, Fields, Request, Response};
 
 /// What an ordinary client sends.
 const HEADERS: [(&str, &str); 10] = [

@@ -7,7 +7,7 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use criterion::{BatchSize, Criterion, Throughput};
-use ouli_gateway::exchange::redaction::Secrets;
+use ouli_redaction::Secrets;
 
 use crate::table::Table;
 use crate::{messages, stage};

@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use ouli_gateway::config::Override;
-use ouli_gateway::gateway::{Gateway, Loaded, Options};
-use ouli_gateway::plugin::Plugins;
+use ouli_config::Override;
+use ouli_plugin::Plugins;
+use ouli_proxy::gateway::{Gateway, Loaded, Options};
 
 /// A temporary folder for a configuration, plugins and cassettes.
 pub(crate) struct Stage(tempfile::TempDir);

@@ -13,7 +13,7 @@ const PURGE_DELAY: mi_option_t = 15;
 
 fn main() -> ExitCode {
     give_memory_back_at_once();
-    ouli_gateway::cli::run(std::env::args_os())
+    ouli_cli::run(std::env::args_os())
 }
 
 /// mimalloc gives memory back a second later, but looks at its clock only when more is asked for: a

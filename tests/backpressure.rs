@@ -15,14 +15,13 @@ use http_body_util::BodyExt as _;
 use hyper::body::{Body, Frame, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use ouli_gateway::exchange::websocket;
+use ouli_codec::websocket;
 
 use crate::support::binary::{Process, program};
 use crate::support::client::{self, Client};
 use crate::support::folder::Folder;
-use crate::support::gateway;
 use crate::support::websocket::{Peer, Way};
-use crate::support::{PATIENCE, spawn, wait_for};
+use crate::support::{PATIENCE, gateway, spawn, wait_for};
 
 /// Bytes that are sent in all, as far as the other side takes them.
 const ALL: usize = 32 << 20;

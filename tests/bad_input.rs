@@ -3,10 +3,9 @@
 use std::fs;
 use std::sync::Arc;
 
-use crate::support::client;
 use crate::support::folder::Folder;
 use crate::support::gateway::{self, Builder};
-use crate::support::origin;
+use crate::support::{client, origin};
 
 fn refusal(builder: &Builder) -> String {
     let refused = builder.try_start().err();
@@ -79,7 +78,7 @@ fn a_taken_port_is_told() {
     let config = builder.config().replace("listen = \"127.0.0.1:0\"", &taken);
     let options = builder.options();
     fs::write(options.base.join("ouli.toml"), config).unwrap();
-    let refused = ouli_gateway::gateway::Gateway::start(options)
+    let refused = ouli_proxy::gateway::Gateway::start(options)
         .err()
         .unwrap()
         .to_string();

@@ -2,42 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use ouli_gateway::config::LIMITS;
-
-/// The modules of the library from the bottom, as `host/lib.rs` lists them: a module uses those of
-/// the layers below its own, and of its own layer only where the layer allows it.
-const LAYERS: [&[&str]; 7] = [
-    &["exchange", "fault"],
-    &["config", "drain", "reading", "tls"],
-    &["server", "upstream", "cassette", "plugin"],
-    &["session"],
-    &["mode"],
-    &["gateway"],
-    &["cli", "demo"],
-];
-
-/// The doors know nothing of each other.
-const APART: usize = 2;
+use ouli_config::LIMITS;
 
 const LONGEST_FILE: usize = 400;
 const LONGEST_LINE: usize = 100;
 const LONGEST_FUNCTION: usize = 70;
-
-/// Words that have another one in the glossary, and names that say nothing.
-const UNWANTED: [&str; 12] = [
-    "fingerprint",
-    "tape",
-    "backend",
-    "sanitize",
-    "sanitise",
-    "scrub",
-    "interaction",
-    "manager",
-    "helper",
-    "helpers",
-    "utils",
-    "misc",
-];
 
 /// A file of source.
 struct Source {
@@ -50,15 +19,6 @@ impl Source {
     fn name(&self) -> String {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         self.path.strip_prefix(root).unwrap().display().to_string()
-    }
-
-    /// The module of the library that the file belongs to; none for the library itself and for the
-    /// program.
-    fn module(&self) -> Option<String> {
-        let name = self.name();
-        let module = name.strip_prefix("host/")?.split('/').next()?;
-        let module = module.trim_end_matches(".rs");
-        layer(module).map(|_| module.to_owned())
     }
 
     /// The code without comments and texts, line by line with the numbers of the lines.
@@ -81,10 +41,6 @@ impl Source {
         };
         start.map_or("", |start| &self.text[start..])
     }
-}
-
-fn layer(module: &str) -> Option<usize> {
-    LAYERS.iter().position(|layer| layer.contains(&module))
 }
 
 /// A line without its comment and without what stands in quotes.
@@ -138,84 +94,6 @@ fn none_of(rule: &str, mut faults: Vec<String>) {
         faults.len(),
         faults.join("\n")
     );
-}
-
-#[test]
-fn modules_use_only_the_layers_below() {
-    let mut faults = Vec::new();
-    for source in sources(&["host"]) {
-        let Some(module) = source.module() else {
-            continue;
-        };
-        let own = layer(&module).unwrap();
-        for used in modules_used(&source) {
-            let Some(other) = layer(&used) else {
-                continue;
-            };
-            let sideways = other == own && used != module && own == APART;
-            if other > own || sideways {
-                faults.push(format!("{}: `{module}` uses `{used}`", source.name()));
-            }
-        }
-    }
-    none_of("a module uses the layers below its own", faults);
-}
-
-/// The modules behind every `crate::` of a file.
-fn modules_used(source: &Source) -> Vec<String> {
-    let code: Vec<_> = source.code().into_iter().map(|(_, line)| line).collect();
-    let code = code.join(" ");
-    let word = |text: &str| -> String {
-        let word = text.trim_start().chars();
-        word.take_while(|c| c.is_alphanumeric() || *c == '_')
-            .collect()
-    };
-    let mut used = Vec::new();
-    for rest in code.split("crate::").skip(1) {
-        match rest.strip_prefix('{') {
-            None => used.push(word(rest)),
-            Some(group) => used.extend(outer_items(group).iter().map(|item| word(item))),
-        }
-    }
-    used
-}
-
-/// The items of a group of imports, up to the brace that ends it; groups within belong to their
-/// item.
-fn outer_items(group: &str) -> Vec<String> {
-    let mut items = vec![String::new()];
-    let mut depth = 0;
-    for character in group.chars() {
-        match character {
-            '}' if depth == 0 => break,
-            ',' if depth == 0 => items.push(String::new()),
-            '{' => depth += 1,
-            '}' => depth -= 1,
-            other => items.last_mut().unwrap().push(other),
-        }
-    }
-    items
-}
-
-#[test]
-fn the_table_of_layers_is_the_one_that_readers_see() {
-    let library =
-        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("host/lib.rs")).unwrap();
-    let declared: Vec<_> = library
-        .lines()
-        .filter_map(|line| line.strip_prefix("pub mod "))
-        .collect();
-    for module in declared {
-        let module = module.trim_end_matches(';');
-        let at = layer(module).unwrap_or_else(|| panic!("`{module}` is in no layer"));
-        let shown = library
-            .lines()
-            .find(|line| line.starts_with(&format!("//! {at} ")));
-        assert!(
-            shown.is_some_and(|line| line.contains(module)),
-            "`{module}` is not shown in layer {at}"
-        );
-    }
 }
 
 #[test]
@@ -334,38 +212,6 @@ fn has_word(text: &str, word: &str) -> bool {
 }
 
 #[test]
-fn names_come_from_the_glossary() {
-    let mut faults = Vec::new();
-    for source in sources(&["host"]) {
-        for (at, line) in source.code() {
-            for word in words(&line) {
-                if UNWANTED.contains(&word.as_str()) {
-                    faults.push(format!("{}:{at} says `{word}`", source.name()));
-                }
-            }
-        }
-    }
-    none_of("names come from the glossary", faults);
-}
-
-/// The words of all names in a line, in lower case: `TapeReader` and `tape_reader` are `tape` and
-/// `reader`.
-fn words(line: &str) -> Vec<String> {
-    let mut words = vec![String::new()];
-    let mut before = ' ';
-    for character in line.chars() {
-        if !character.is_alphanumeric() || (character.is_uppercase() && before.is_lowercase()) {
-            words.push(String::new());
-        }
-        if character.is_alphanumeric() {
-            words.last_mut().unwrap().extend(character.to_lowercase());
-        }
-        before = character;
-    }
-    words
-}
-
-#[test]
 fn code_is_told_from_texts() {
     let cases = [
         ("let a = \"crate::x\"; // crate::y", "let a = ; "),
@@ -376,10 +222,6 @@ fn code_is_told_from_texts() {
     for (line, expected) in cases {
         assert_eq!(without_texts(line), expected, "{line}");
     }
-    assert_eq!(
-        words("fn TapeReader_of(x: u8)"),
-        ["fn", "tape", "reader", "of", "x", "", "u8", ""]
-    );
 }
 
 #[test]

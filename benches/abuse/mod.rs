@@ -130,7 +130,7 @@ fn none_wrong(word: String, faults: &[String]) -> Result<String, String> {
 
 /// The setting of a limit, where the gateway has it.
 fn limit(key: &str, value: &str) -> String {
-    let groups = ouli_gateway::config::LIMITS.iter();
+    let groups = ouli_config::LIMITS.iter();
     let mut limits = groups.flat_map(|group| group.rows.iter());
     let is_known = limits.any(|limit| limit.key == key);
     if is_known {

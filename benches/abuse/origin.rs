@@ -5,7 +5,7 @@ use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use ouli_gateway::exchange::websocket;
+use ouli_codec::websocket;
 use socket2::{Domain, SockRef, Socket, Type};
 
 /// A large answer; many ask for it at once.

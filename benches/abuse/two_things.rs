@@ -1,9 +1,8 @@
 //! What could be taken for two things: requests in requests, and bytes before an upgrade.
 
 use super::arena::Arena;
-use super::corpus::client;
-use super::corpus::judge;
-use super::{Outcome, corpus, honest, none_wrong, origin, strict};
+use super::corpus::{self, client, judge};
+use super::{Outcome, honest, none_wrong, origin, strict};
 
 /// Rounds of the whole corpus.
 const ROUNDS: usize = 5;

@@ -12,8 +12,8 @@ use std::path::Path;
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method};
-use ouli_gateway::cassette;
-use ouli_gateway::exchange::Content;
+
+use ouli_message::Content;
 
 use crate::messages;
 use crate::streams::Proxy;
@@ -30,7 +30,7 @@ pub(crate) fn folder(config: &str) -> tempfile::TempDir {
     std::fs::create_dir(below("cassettes")).unwrap();
     std::fs::create_dir(below("plugins")).unwrap();
     std::fs::write(below("ouli.toml"), config).unwrap();
-    let mut text = cassette::HEADER.as_bytes().to_vec();
+    let mut text = ouli_cassette::HEADER.as_bytes().to_vec();
     for (ordinal, kind) in (1..).zip(["one", "two"]) {
         let mut exchange = messages::exchange(messages::get(), "{}");
         exchange.endpoint = "default".to_owned();
@@ -47,7 +47,7 @@ pub(crate) fn folder(config: &str) -> tempfile::TempDir {
         let body = format!("{{\"id\": 7, \"rest\": \"{kind}\"}}");
         exchange.request.body = Content::Inline(body.into());
         exchange.response.body = Content::Inline(Bytes::from_static(kind.as_bytes()));
-        cassette::encode(&mut text, ordinal, &exchange, "default.bodies");
+        ouli_cassette::encode(&mut text, ordinal, &exchange, "default.bodies");
     }
     std::fs::write(below("cassettes/default.jsons"), text).unwrap();
     folder

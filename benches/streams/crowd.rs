@@ -5,9 +5,8 @@
 
 use std::net::SocketAddr;
 
-use super::EVENTS;
-use super::client;
 use super::proxy::Proxy;
+use super::{EVENTS, client};
 use crate::table::Table;
 
 const EACH: usize = 1000;

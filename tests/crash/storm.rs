@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use ouli_gateway::cassette::{Changes, Folder as Cassettes, HEADER, Loaded};
+use ouli_cassette::{Changes, Folder as Cassettes, HEADER, Loaded};
 
 use crate::support::binary::{Process, program};
 use crate::support::client::{self, Client};

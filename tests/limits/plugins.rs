@@ -3,11 +3,10 @@
 use std::sync::Arc;
 
 use crate::support::binary::program;
-use crate::support::client;
 use crate::support::folder::Folder;
 use crate::support::gateway::{self, Builder};
-use crate::support::origin;
 use crate::support::plugins::fixture;
+use crate::support::{client, origin};
 
 /// A matcher that fails the request where it fails, so that the reason can be seen.
 fn failing(name: &str, limits: &str) -> String {
@@ -107,7 +106,7 @@ fn a_plugin_that_talks_too_much_is_cut_short() {
     folder.put_plugin("own.wasm", &fixture("hashy"));
     folder.write_config("[limits]\nplugin_log_lines = 3\nplugin_log_line_bytes = 16\n");
     let replay = program(&folder, &["replay", "--listen", "127.0.0.1:0"]);
-    let mut process = replay.env("RUST_LOG", "ouli_gateway=debug").start();
+    let mut process = replay.env("RUST_LOG", "ouli=debug").start();
     let client = client::at(process.address(), http::Version::HTTP_11);
     let start = std::time::Instant::now();
     for number in 0..40 {

@@ -3,13 +3,11 @@
 use std::io::Write as _;
 use std::sync::Arc;
 
-use ouli_gateway::session::SessionReport;
+use ouli_proxy::session::SessionReport;
 
-use crate::support::client;
 use crate::support::folder::Folder;
-use crate::support::gateway;
 use crate::support::origin::{self, Gate};
-use crate::support::until;
+use crate::support::{client, gateway, until};
 
 fn reason(counts: &std::collections::BTreeMap<String, u64>) -> String {
     counts.keys().cloned().collect::<Vec<_>>().join("; ")

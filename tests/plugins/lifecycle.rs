@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ouli_gateway::plugin::Used;
+use ouli_plugin::Used;
 
 use crate::support::binary::program;
 use crate::support::client::{self, Client};
@@ -82,7 +82,7 @@ fn prepare_runs_once_and_all_copies_have_what_it_made() {
     let section = "[[plugin]]\nfile = \"own.wasm\"\nlimits = { plugin_calls = 1 }\n";
     folder.write_config(section);
     let replay = program(&folder, &["replay", "--listen", "127.0.0.1:0"]);
-    let mut process = replay.env("RUST_LOG", "ouli_gateway=info").start();
+    let mut process = replay.env("RUST_LOG", "ouli=info").start();
     let client = client::at(process.address(), http::Version::HTTP_11);
     for number in 0..20 {
         let missed = client.get(&format!("/{number}")).text().to_owned();

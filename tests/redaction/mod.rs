@@ -4,10 +4,8 @@ mod canary;
 
 use std::sync::Arc;
 
-use crate::support::client;
-use crate::support::gateway;
 use crate::support::origin::{self, json, text};
-use crate::support::random;
+use crate::support::{client, gateway, random};
 
 #[test]
 fn equal_secrets_have_equal_stand_ins() {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::Version;
-use ouli_gateway::tls::Authority;
+use ouli_net::tls::Authority;
 
 use super::hammer::Hammer;
 use crate::support::client::{self, Raw};

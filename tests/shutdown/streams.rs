@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use ouli_gateway::exchange::websocket;
+use ouli_codec::websocket;
 
 use crate::support::client;
 use crate::support::folder::Folder;

@@ -9,16 +9,16 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use ouli_gateway::cassette::{self, SyncWhen, WriteError, Writer};
-use ouli_gateway::config::Config;
-use ouli_gateway::drain::Drain;
-use ouli_gateway::exchange::redaction::Guard;
-use ouli_gateway::gateway::Loaded;
-use ouli_gateway::mode::{Endpoint, Gate, Live, Route, Snapshot, Turns};
-use ouli_gateway::plugin::Plugins;
-use ouli_gateway::server::{self, Places, Slots};
-use ouli_gateway::session::{Budget, Recorder, RecorderBounds, Sessions};
-use ouli_gateway::upstream;
+use ouli_cassette::{SyncWhen, WriteError, Writer};
+use ouli_config::Config;
+use ouli_net::drain::Drain;
+use ouli_net::server::{self, Places, Slots};
+use ouli_net::upstream;
+use ouli_plugin::Plugins;
+use ouli_proxy::gateway::Loaded;
+use ouli_proxy::handler::{Endpoint, Gate, Live, Route, Snapshot, Turns};
+use ouli_proxy::session::{Budget, Recorder, RecorderBounds, Sessions};
+use ouli_redaction::Guard;
 use tokio::sync::Semaphore;
 use turmoil::net::TcpListener;
 
@@ -96,9 +96,9 @@ impl Simulated {
             guard,
         } = parts(mode, http2_upstream);
         let limits = &config.limits;
-        let folder = cassette::Folder::open(cassettes, limits.cassette as u64).unwrap();
+        let folder = ouli_cassette::Folder::open(cassettes, limits.cassette as u64).unwrap();
         let one = |count: usize| NonZero::new(count).unwrap();
-        let options = cassette::Options {
+        let options = ouli_cassette::Options {
             queue: one(limits.recorder_queue),
             group: one(16),
             group_bytes: 1 << 20,

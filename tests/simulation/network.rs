@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use ouli_gateway::server::{self, Listener};
-use ouli_gateway::upstream::{Dial, Dialling, Socket};
+use ouli_net::server::{self, Listener};
+use ouli_net::upstream::{Dial, Dialling, Socket};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use turmoil::net::{TcpListener, TcpStream};
 

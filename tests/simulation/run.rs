@@ -4,8 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ouli_gateway::cassette::{Changes, Folder, Recorded};
-use ouli_gateway::exchange::stream::Ending;
+use ouli_cassette::{Changes, Folder, Recorded};
+use ouli_message::stream::Ending;
 use turmoil::Sim;
 
 use super::book::{Book, Got};

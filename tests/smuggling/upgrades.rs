@@ -7,12 +7,11 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use ouli_gateway::exchange::websocket;
+use ouli_codec::websocket;
 
-use crate::support::PATIENCE;
-use crate::support::client;
 use crate::support::folder::Folder;
 use crate::support::gateway::{self, Running};
+use crate::support::{PATIENCE, client};
 
 const UPGRADE: &str = "host: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
     sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";

@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use ouli_gateway::gateway::{Gateway, Listening, Options, StartError, Status};
-use ouli_gateway::session::{SessionReport, Verdict};
+use ouli_proxy::gateway::{Gateway, Listening, Options, StartError, Status};
+use ouli_proxy::session::{SessionReport, Verdict};
 
 use super::client::{self, Client};
 use super::folder::Folder;

@@ -2,7 +2,7 @@
 //! again from what is written of it.
 
 use bytes::Bytes;
-use ouli_gateway::cassette::{HEADER, Loaded, decode, encode};
+use ouli_cassette::{HEADER, Loaded, decode, encode};
 
 use super::choices::Dice;
 

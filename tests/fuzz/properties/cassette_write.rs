@@ -3,12 +3,10 @@
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, StatusCode};
-use ouli_gateway::cassette::{HEADER, decode, encode};
-use ouli_gateway::exchange::failure::{Failure, Fault, Phase, What};
-use ouli_gateway::exchange::stream::{
-    Ending, Form, Piece, Protocol, Said, Side, Stream, Turn, Unit, Words,
-};
-use ouli_gateway::exchange::{Content, Exchange, Fields, Request, Response};
+use ouli_cassette::{HEADER, decode, encode};
+use ouli_message::failure::{Failure, Fault, Phase, What};
+use ouli_message::stream::{Ending, Form, Piece, Protocol, Said, Side, Stream, Turn, Unit, Words};
+use ouli_message::{Content, Exchange, Fields, Request, Response};
 
 use super::choices::{Choices, Dice};
 

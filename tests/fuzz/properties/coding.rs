@@ -1,7 +1,7 @@
 //! Content codings: nothing comes out beyond the bounds, and what was applied is undone.
 
 use bytes::Bytes;
-use ouli_gateway::exchange::coding::{Bounds, Coding, Encoder, decode, encode, parse, positions};
+use ouli_codec::content_coding::{Bounds, Coding, Encoder, decode, encode, parse, positions};
 
 use super::choices::{Choices, Dice};
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use ouli_gateway::config::Config;
+use ouli_config::Config;
 
 /// An input is the text of `ouli.toml`.
 pub(super) fn check(input: &[u8]) {

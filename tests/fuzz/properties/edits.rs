@@ -2,11 +2,9 @@
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, StatusCode};
-use ouli_gateway::exchange::json::Document;
-use ouli_gateway::exchange::redaction::{
-    Edit, edit_part, edit_request, edit_response, edit_trailers,
-};
-use ouli_gateway::exchange::{Content, Fields, Request, Response};
+use ouli_codec::json::Document;
+use ouli_message::{Content, Fields, Request, Response};
+use ouli_redaction::{Edit, edit_part, edit_request, edit_response, edit_trailers};
 
 use super::choices::Choices;
 

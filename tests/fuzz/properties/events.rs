@@ -1,9 +1,9 @@
 //! Event streams and lines: the pieces are those that a plain reading of the rules gives.
 
 use bytes::Bytes;
-use ouli_gateway::exchange::events;
-use ouli_gateway::exchange::pieces::{cut, pieces};
-use ouli_gateway::exchange::stream::{Arrival, Form, Side, Unit};
+use ouli_codec::chunks::{cut, pieces};
+use ouli_codec::event_stream;
+use ouli_message::stream::{Arrival, Form, Side, Unit};
 
 use super::choices::Dice;
 
@@ -11,7 +11,7 @@ const MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// An input is the body of a response.
 pub(super) fn check(input: &[u8]) {
-    let sizes = events::events(input);
+    let sizes = event_stream::events(input);
     assert_eq!(sizes, plain_events(input));
     let mut start = 0;
     for size in &sizes {
@@ -22,7 +22,7 @@ pub(super) fn check(input: &[u8]) {
         .split_inclusive(|byte| *byte == b'\n')
         .map(<[u8]>::len)
         .collect();
-    assert_eq!(events::lines(input), lines);
+    assert_eq!(event_stream::lines(input), lines);
     in_pieces(input);
 }
 
@@ -70,7 +70,9 @@ fn data_is_in_lines(event: &[u8]) {
         let value = line.strip_prefix(b"data:")?;
         Some(value.strip_prefix(b" ").unwrap_or(value))
     });
-    let found = events::data(event).into_iter().map(|range| &event[range]);
+    let found = event_stream::data(event)
+        .into_iter()
+        .map(|range| &event[range]);
     assert!(found.eq(values), "{event:?}");
 }
 

@@ -1,11 +1,11 @@
 //! Frames of gRPC: the same messages however they are cut, and the same bytes from them.
 
 use bytes::Bytes;
-use ouli_gateway::exchange::coding::Bounds;
-use ouli_gateway::exchange::grpc::{
+use ouli_codec::content_coding::Bounds;
+use ouli_codec::grpc::{
     Framed, Halves, Splitter, decode_message, encode_message, frame, transcript,
 };
-use ouli_gateway::exchange::stream::{Arrival, Said, Side, Turn};
+use ouli_message::stream::{Arrival, Said, Side, Turn};
 
 use super::choices::{Choices, Dice};
 

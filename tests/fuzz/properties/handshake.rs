@@ -1,9 +1,9 @@
 //! Heads: what a WebSocket begins with, what they agree on, and what goes on to the other side.
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use ouli_gateway::exchange::forwarding::{self, Rewrite};
-use ouli_gateway::exchange::websocket::{self, Deflate};
-use ouli_gateway::exchange::{coding, form, grpc, multipart, pieces};
+use ouli_codec::websocket::{self, Deflate};
+use ouli_codec::{chunks, content_coding, form, multipart};
+use ouli_net::http::forwarding::{self, Rewrite};
 
 use super::choices::Choices;
 
@@ -77,9 +77,9 @@ pub(super) fn check(input: &[u8]) {
 /// What is read from single values of fields.
 fn of_values(value: &[u8]) {
     let text = String::from_utf8_lossy(value);
-    let _ = pieces::unit(&text);
-    let _ = grpc::is_grpc(&text);
-    let _ = coding::accepts(Some(&text), coding::Coding::Gzip);
+    let _ = chunks::unit(&text);
+    let _ = ouli_message::exchange::is_grpc(&text);
+    let _ = content_coding::accepts(Some(&text), content_coding::Coding::Gzip);
     let boundary = multipart::boundary(&text);
     assert!(boundary.is_none_or(|boundary| (1..=200).contains(&boundary.len())));
     let again = form::encode_component(&text);

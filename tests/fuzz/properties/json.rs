@@ -2,7 +2,7 @@
 //! place says.
 
 use bytes::Bytes;
-use ouli_gateway::exchange::json::{Document, Kind, Node, Pointer};
+use ouli_codec::json::{Document, Kind, Node, Pointer};
 
 /// An input is a JSON text.
 pub(super) fn check(input: &[u8]) {
@@ -73,7 +73,7 @@ fn walk(document: &Document, value: &Node, at: &str) {
     match &value.kind {
         Kind::Object(members) => {
             for member in members.iter().take(4) {
-                let step = ouli_gateway::exchange::json::escape(&member.name);
+                let step = ouli_codec::json::escape(&member.name);
                 walk(document, &member.value, &format!("{at}/{step}"));
             }
         }

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method};
-use ouli_gateway::exchange::json::Pointer;
-use ouli_gateway::exchange::key::{Key, Names, Part, derive, describe, fits};
-use ouli_gateway::exchange::miss::{Candidate, Cause, Missed, rank, report};
-use ouli_gateway::exchange::redaction::PlainMessage;
-use ouli_gateway::exchange::{Content, Fields, Request};
+use ouli_codec::json::Pointer;
+use ouli_matching::key::{Key, Names, Part, derive, describe, fits};
+use ouli_matching::miss::{Candidate, Cause, Missed, rank, report};
+use ouli_message::{Content, Fields, Request};
+use ouli_redaction::PlainMessage;
 
 use super::choices::Choices;
 

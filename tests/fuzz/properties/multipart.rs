@@ -1,7 +1,7 @@
 //! Multipart bodies: parts lie in the body one behind the other, and what was put together is taken
 //! apart.
 
-use ouli_gateway::exchange::multipart::{boundary, parse};
+use ouli_codec::multipart::{boundary, parse};
 
 use super::choices::Choices;
 

@@ -2,10 +2,10 @@
 //! one leaves a message.
 
 use bytes::Bytes;
-use ouli_gateway::exchange::grpc::{Schema, Shape};
-use ouli_gateway::exchange::json::Document;
-use ouli_gateway::exchange::redaction::{Purpose, Redaction, Secrets};
-use ouli_gateway::exchange::stream::Side;
+use ouli_codec::grpc::{Schema, Shape};
+use ouli_codec::json::Document;
+use ouli_message::stream::Side;
+use ouli_redaction::{Purpose, Redaction, Secrets};
 
 use super::redaction::{PIN, rules, secrets};
 

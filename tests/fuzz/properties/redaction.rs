@@ -2,11 +2,9 @@
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method};
-use ouli_gateway::exchange::json::Document;
-use ouli_gateway::exchange::redaction::{
-    Declared, Guard, Purpose, Redaction, Rules, Secrets, by_class,
-};
-use ouli_gateway::exchange::{Content, Fields, Request};
+use ouli_codec::json::Document;
+use ouli_message::{Content, Fields, Request};
+use ouli_redaction::{Declared, Guard, Purpose, Redaction, Rules, Secrets, by_class};
 
 use super::choices::Choices;
 

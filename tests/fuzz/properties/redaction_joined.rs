@@ -2,7 +2,7 @@
 //! reader puts the parts together, and no part is lost.
 
 use bytes::Bytes;
-use ouli_gateway::exchange::redaction::{Guard, Joint, Purpose, Redaction};
+use ouli_redaction::{Guard, Joint, Purpose, Redaction};
 
 use super::choices::{Choices, Dice};
 use super::redaction::{rules, secrets};
@@ -69,7 +69,7 @@ fn flat(text: &[u8]) -> Vec<u8> {
 fn content(joint: Joint, part: &Bytes) -> Vec<u8> {
     match joint {
         Joint::Events => {
-            let data = ouli_gateway::exchange::events::data(part);
+            let data = ouli_codec::event_stream::data(part);
             data.into_iter()
                 .flat_map(|range| part[range].to_vec())
                 .collect()

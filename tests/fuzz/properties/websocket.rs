@@ -2,10 +2,10 @@
 //! what was heard can be said again.
 
 use bytes::BytesMut;
-use ouli_gateway::exchange::stream::{Arrival, Said, Side, Turn};
-use ouli_gateway::exchange::websocket::{
+use ouli_codec::websocket::{
     Bounds, Decoder, Deflate, Encoder, Heard, Violation, is_close_code, transcript,
 };
+use ouli_message::stream::{Arrival, Said, Side, Turn};
 
 use super::choices::{Choices, Dice};
 

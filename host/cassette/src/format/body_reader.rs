@@ -1,0 +1,156 @@
+//! Text to bodies: the four forms in which a body stands in a cassette.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use bytes::Bytes;
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::body_writer::is_space;
+use super::digest::is_body_digest;
+use super::strict_json::{Lines, Text};
+use ouli_message::Content;
+
+/// A body as it was read, still borrowed from the cassette where that can be.
+pub(super) enum Body<'a> {
+    /// JSON text or other text.
+    Text(Cow<'a, str>),
+    /// Bytes.
+    Bytes(Vec<u8>),
+    /// The digest and the size in bytes of a stored body.
+    File(String, u64),
+}
+
+impl Body<'_> {
+    /// The body as a part of `whole`, the buffer from which it was read, where it stands there.
+    pub(super) fn content(self, whole: &Bytes) -> Content {
+        match self {
+            Self::Text(Cow::Borrowed(text)) => Content::Inline(whole.slice_ref(text.as_bytes())),
+            Self::Text(Cow::Owned(text)) => Content::Inline(Bytes::from(text)),
+            Self::Bytes(bytes) => Content::Inline(Bytes::from(bytes)),
+            Self::File(digest, size) => Content::Stored { digest, size },
+        }
+    }
+
+    /// The bytes of a body that may not be stored as a file.
+    pub(super) fn into_bytes(self) -> Result<Vec<u8>, &'static str> {
+        match self {
+            Self::Text(text) => Ok(text.into_owned().into_bytes()),
+            Self::Bytes(bytes) => Ok(bytes),
+            Self::File(..) => Err("expected no `file` where only a message can be large"),
+        }
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Body<'a> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Whole;
+        impl<'de> Visitor<'de> for Whole {
+            type Value = Body<'de>;
+
+            fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+                out.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut from: A) -> Result<Body<'de>, A::Error> {
+                let mut members = Members::default();
+                while let Some(Text(name)) = from.next_key()? {
+                    members.read(&name, &mut from)?;
+                }
+                let body = members.into_body().map_err(Error::custom)?;
+                body.ok_or_else(|| Error::custom(NO_FORM))
+            }
+        }
+        from.deserialize_map(Whole)
+    }
+}
+
+/// The members of a body while an object is read that has them, alone or beside its own.
+#[derive(Default)]
+pub(super) struct Members<'a> {
+    before: Option<Text<'a>>,
+    json: Option<&'a RawValue>,
+    after: Option<Text<'a>>,
+    text: Option<Lines<'a>>,
+    base64: Option<Text<'a>>,
+    file: Option<Text<'a>>,
+    size: Option<u64>,
+}
+
+impl<'a> Members<'a> {
+    /// Reads the value of the member `name`.
+    ///
+    /// # Errors
+    /// Where a body has no such member, where it stands twice, or where its value is of another
+    /// type.
+    pub(super) fn read<'de: 'a, A: MapAccess<'de>>(
+        &mut self,
+        name: &str,
+        from: &mut A,
+    ) -> Result<(), A::Error> {
+        match name {
+            "before" => once(&mut self.before, "before", from),
+            "json" => once(&mut self.json, "json", from),
+            "after" => once(&mut self.after, "after", from),
+            "text" => once(&mut self.text, "text", from),
+            "base64" => once(&mut self.base64, "base64", from),
+            "file" => once(&mut self.file, "file", from),
+            "size" => once(&mut self.size, "size", from),
+            other => Err(Error::unknown_field(other, NAMES)),
+        }
+    }
+
+    /// The body; none where there is no member.
+    pub(super) fn into_body(self) -> Result<Option<Body<'a>>, &'static str> {
+        let bare = self.before.is_none() && self.after.is_none();
+        let (before, after) = (space(self.before)?, space(self.after)?);
+        let around = !before.is_empty() || !after.is_empty();
+        let json = self.json.map(RawValue::get);
+        let body = match (json, self.text, self.base64, self.file, self.size) {
+            (None, None, None, None, None) if bare => return Ok(None),
+            (Some(json), None, None, None, None) if around => {
+                Body::Text(Cow::Owned([&before, json, &after].concat()))
+            }
+            (Some(json), None, None, None, None) => Body::Text(Cow::Borrowed(json)),
+            (None, Some(Lines(text)), None, None, None) if !around => Body::Text(text),
+            (None, None, Some(Text(base64)), None, None) if !around => STANDARD
+                .decode(base64.as_bytes())
+                .map(Body::Bytes)
+                .map_err(|_| "expected padded base64")?,
+            (None, None, None, Some(Text(file)), Some(size)) if !around => file
+                .split_once(".bodies/")
+                .filter(|(_, digest)| is_body_digest(digest))
+                .map(|(_, digest)| Body::File(digest.to_owned(), size))
+                .ok_or("expected a file SESSION.bodies/SHA256")?,
+            _ => return Err(NO_FORM),
+        };
+        Ok(Some(body))
+    }
+}
+
+/// Reads the value of a member that has not stood before.
+pub(super) fn once<'de, T: Deserialize<'de>, A: MapAccess<'de>>(
+    member: &mut Option<T>,
+    name: &'static str,
+    from: &mut A,
+) -> Result<(), A::Error> {
+    match member.replace(from.next_value()?) {
+        None => Ok(()),
+        Some(_) => Err(Error::duplicate_field(name)),
+    }
+}
+
+fn space(text: Option<Text<'_>>) -> Result<Cow<'_, str>, &'static str> {
+    let text = text.map_or(Cow::Borrowed(""), |text| text.0);
+    if text.chars().all(is_space) {
+        Ok(text)
+    } else {
+        Err("expected white space in `before` and `after`")
+    }
+}
+
+const NO_FORM: &str = "expected one of `json`, `text`, `base64`, `file` with `size`";
+
+const NAMES: &[&str] = &["before", "json", "after", "text", "base64", "file", "size"];

@@ -1,0 +1,262 @@
+//! The members of an exchange as they are read: every one known, of its type, and checked.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, Method, StatusCode};
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+
+use super::body_reader::Body;
+use super::failure_reader::FailureMembers;
+use super::stream_reader::StreamMembers;
+use super::strict_json::{Object, Text};
+use ouli_message::failure::{Phase, What};
+use ouli_message::{Content, Exchange, Failure, Fault, Fields, Request, Response};
+
+/// An exchange as it stands in a cassette.
+pub(super) struct Record<'a>(Members<'a>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Record<'a> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let members = Members::deserialize(from)?;
+        members.check().map_err(Error::custom)?;
+        Ok(Self(members))
+    }
+}
+
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Members<'a> {
+    exchange: u64,
+    #[serde(borrow)]
+    endpoint: Text<'a>,
+    #[serde(borrow)]
+    request: Object<RequestMembers<'a>>,
+    #[serde(borrow, default)]
+    response: Option<Object<ResponseMembers<'a>>>,
+    #[serde(borrow, default)]
+    stream: Option<StreamMembers<'a>>,
+    #[serde(default)]
+    failure: Option<FailureMembers>,
+    #[serde(default)]
+    tags: Tags,
+    #[serde(borrow, default)]
+    digest: Option<Text<'a>>,
+}
+
+impl Members<'_> {
+    /// A response is missing where none came, and nowhere else.
+    fn check(&self) -> Result<(), String> {
+        let failure = self.failure.as_ref().map(|failure| &failure.0.fault);
+        let unanswered = failure.filter(|fault| fault.is_unanswered());
+        match (unanswered, &self.response) {
+            (None, None) => Err("missing field `response`".to_owned()),
+            (Some(fault), Some(_)) => Err(format!(
+                "there is a response, so it did not fail in the phase `{}`: write the phase \
+                 `body`, or take the response out",
+                fault.phase.name()
+            )),
+            (None, Some(_)) | (Some(_), None) => Ok(()),
+        }
+    }
+}
+
+impl Record<'_> {
+    /// The ordinal, the digest where there is one, and the exchange, with bodies as parts of
+    /// `whole`, the buffer from which the record was read.
+    pub(super) fn into_exchange(self, whole: &Bytes) -> (u64, Option<String>, Exchange) {
+        let Self(members) = self;
+        let Object(request) = members.request;
+        let failure = members.failure.map(|failure| failure.0);
+        let response = response(members.response, failure.as_ref(), whole);
+        let stream = members.stream;
+        let stream = stream.map(|it| it.into_stream(whole, &response.body));
+        let exchange = Exchange {
+            endpoint: members.endpoint.0.into_owned(),
+            request: Request {
+                method: request.method.0,
+                authority: request.authority.0.into_owned(),
+                target: request.target.0.into_owned(),
+                fields: request.headers.0,
+                body: content(request.body, whole),
+                trailers: request.trailers.0,
+            },
+            response,
+            stream,
+            failure,
+            tags: members.tags.0,
+        };
+        let digest = members.digest.map(|text| text.0.into_owned());
+        (members.exchange, digest, exchange)
+    }
+}
+
+fn response(
+    members: Option<Object<ResponseMembers<'_>>>,
+    failure: Option<&Failure>,
+    whole: &Bytes,
+) -> Response {
+    let Some(Object(members)) = members else {
+        // It is there unless a failure says why not.
+        let fault = failure.map(|failure| failure.fault);
+        return Response::none(&fault.unwrap_or(Fault::new(Phase::Head, What::Closed)));
+    };
+    Response {
+        status: members.status.0,
+        fields: members.headers.0,
+        body: content(members.body, whole),
+        trailers: members.trailers.0,
+    }
+}
+
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RequestMembers<'a> {
+    method: MethodText,
+    #[serde(borrow)]
+    authority: Text<'a>,
+    #[serde(borrow)]
+    target: Text<'a>,
+    headers: List,
+    #[serde(borrow, default)]
+    body: Option<Body<'a>>,
+    #[serde(default)]
+    trailers: List,
+}
+
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ResponseMembers<'a> {
+    status: StatusNumber,
+    headers: List,
+    #[serde(borrow, default)]
+    body: Option<Body<'a>>,
+    #[serde(default)]
+    trailers: List,
+}
+
+fn content(body: Option<Body<'_>>, whole: &Bytes) -> Content {
+    body.map_or(Content::EMPTY, |body| body.content(whole))
+}
+
+struct MethodText(Method);
+
+impl<'de> Deserialize<'de> for MethodText {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let Text(text) = Text::deserialize(from)?;
+        Method::from_bytes(text.as_bytes())
+            .map(Self)
+            .map_err(|_| Error::custom("expected an HTTP method"))
+    }
+}
+
+struct StatusNumber(StatusCode);
+
+impl<'de> Deserialize<'de> for StatusNumber {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        StatusCode::from_u16(u16::deserialize(from)?)
+            .map(Self)
+            .map_err(|_| Error::custom("expected a status from 100 to 999"))
+    }
+}
+
+/// Header or trailer fields: an array of pairs.
+#[derive(Default)]
+struct List(Fields);
+
+impl<'de> Deserialize<'de> for List {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Pairs;
+        impl<'de> Visitor<'de> for Pairs {
+            type Value = List;
+
+            fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+                out.write_str("an array of [\"name\", \"value\"] pairs")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut pairs: A) -> Result<List, A::Error> {
+                let mut fields = Fields::with_capacity(8);
+                while let Some((Name(name), Value(value))) = pairs.next_element()? {
+                    fields.push(name, value);
+                }
+                Ok(List(fields))
+            }
+        }
+        from.deserialize_seq(Pairs)
+    }
+}
+
+struct Name(HeaderName);
+
+impl<'de> Deserialize<'de> for Name {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let Text(text) = Text::deserialize(from)?;
+        HeaderName::from_bytes(text.as_bytes())
+            .map(Self)
+            .map_err(|_| Error::custom("expected the name of a header field"))
+    }
+}
+
+struct Value(HeaderValue);
+
+impl<'de> Deserialize<'de> for Value {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct TextOrBytes;
+        impl<'de> Visitor<'de> for TextOrBytes {
+            type Value = Value;
+
+            fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+                out.write_str("a string or {\"base64\": \"...\"}")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Value, E> {
+                value(text.as_bytes())
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
+                let wrong = || Error::custom("expected {\"base64\": \"...\"}");
+                let (name, text): (Text<'_>, Text<'_>) = members.next_entry()?.ok_or_else(wrong)?;
+                if name.0 != "base64" || members.next_key::<Text<'_>>()?.is_some() {
+                    return Err(wrong());
+                }
+                value(&STANDARD.decode(text.0.as_bytes()).map_err(Error::custom)?)
+            }
+        }
+        from.deserialize_any(TextOrBytes)
+    }
+}
+
+fn value<E: Error>(bytes: &[u8]) -> Result<Value, E> {
+    HeaderValue::from_bytes(bytes)
+        .map(Value)
+        .map_err(|_| Error::custom("expected the value of a header field"))
+}
+
+/// What recording policies added: an object of strings, in order.
+#[derive(Default)]
+struct Tags(Vec<(String, String)>);
+
+impl<'de> Deserialize<'de> for Tags {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Pairs;
+        impl<'de> Visitor<'de> for Pairs {
+            type Value = Tags;
+
+            fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+                out.write_str("an object of strings")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Tags, A::Error> {
+                let mut tags = Vec::new();
+                while let Some((name, value)) = members.next_entry()? {
+                    let (Text(name), Text(value)): (Text<'_>, Text<'_>) = (name, value);
+                    tags.push((Cow::into_owned(name), Cow::into_owned(value)));
+                }
+                Ok(Tags(tags))
+            }
+        }
+        from.deserialize_map(Pairs)
+    }
+}

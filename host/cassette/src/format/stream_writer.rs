@@ -1,0 +1,58 @@
+//! Streams to text: how a body came in pieces, or what the sides of a conversation said.
+
+use super::json_writer::Page;
+use super::stream_names::{self, Spoken};
+use super::{body_writer, chunk_sizes};
+use ouli_message::stream::{Form, Piece, Stream, Turn, Unit};
+use ouli_message::{Content, Exchange};
+
+/// Writes the member `stream`; nothing where the exchange was no stream.
+///
+/// Times stand on one line at its end: they alone differ from one recording to the next.
+pub(super) fn write(page: &mut Page<'_>, exchange: &Exchange, folder: &str) {
+    let Some(Stream { form, ending }) = &exchange.stream else {
+        return;
+    };
+    page.open("stream", b'{');
+    let times: Vec<_> = match form {
+        Form::Pieces(unit, pieces) => {
+            write_pieces(page, *unit, pieces, &exchange.response.body);
+            pieces.iter().map(|piece| piece.at).collect()
+        }
+        Form::Turns(protocol, turns) => {
+            page.string("protocol", stream_names::protocol(*protocol));
+            page.open("turns", b'[');
+            turns.iter().for_each(|turn| write_turn(page, turn, folder));
+            page.close(b']');
+            turns.iter().map(|turn| turn.at).collect()
+        }
+    };
+    if let Some(side) = stream_names::ended(*ending) {
+        page.string("ended", side);
+    }
+    if !times.is_empty() {
+        page.numbers("at", times);
+    }
+    page.close(b'}');
+}
+
+fn write_pieces(page: &mut Page<'_>, unit: Unit, pieces: &[Piece], body: &Content) {
+    page.string("unit", stream_names::unit(unit));
+    if chunk_sizes::need_sizes(unit, pieces, body) {
+        page.numbers("sizes", pieces.iter().map(|piece| piece.size));
+    }
+}
+
+fn write_turn(page: &mut Page<'_>, turn: &Turn, folder: &str) {
+    let spoken = Spoken::from(&turn.said);
+    page.open_item(b'{');
+    page.string(turn.side.name(), spoken.kind);
+    if spoken.compressed {
+        page.raw("compressed", "true");
+    }
+    if let Some(code) = spoken.code {
+        page.number("code", u64::from(code));
+    }
+    body_writer::write_members(page, &spoken.content, folder);
+    page.close(b'}');
+}

@@ -1,0 +1,184 @@
+//! The cassettes folder: where sessions lie, and how they are loaded.
+
+use std::fs::File;
+use std::io::{self, ErrorKind, Read};
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+
+use super::error::CassetteError;
+use super::secure_open::{self, Dir};
+use super::session_name::{CASSETTE, NameError, SessionName};
+
+use crate::format::decode::{Loaded, decode};
+use crate::format::digest::{body_digest, is_body_digest};
+use crate::writer::appender::Appender;
+use ouli_message::{Content, Exchange};
+
+/// The folder that holds the cassettes.
+#[derive(Clone, Debug)]
+pub struct Folder {
+    root: PathBuf,
+    largest: u64,
+}
+
+/// What to do with a cassette that is not as it was recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Changes {
+    /// Load it, with every change marked.
+    Mark,
+    /// Refuse it: edits, damage and a torn end alike.
+    Refuse,
+}
+
+impl Folder {
+    /// Opens the folder; creates it for its owner alone where there is none. Files larger than
+    /// `largest` bytes are not loaded into memory.
+    ///
+    /// # Errors
+    /// Where the folder cannot be created.
+    pub fn open(root: &Path, largest: u64) -> Result<Self, CassetteError> {
+        secure_open::create_root(root).map_err(CassetteError::io("create", root))?;
+        Ok(Self {
+            root: root.to_owned(),
+            largest,
+        })
+    }
+
+    /// The folder itself.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The file of a session.
+    ///
+    /// # Errors
+    /// Where the name is not safe to be one of a file.
+    pub fn session_path(&self, session: &str) -> Result<PathBuf, NameError> {
+        SessionName::parse(session).map(|name| self.path_of(&name))
+    }
+
+    /// Loads a session; none where it has no cassette.
+    ///
+    /// # Errors
+    /// Where the name is no name, or the file cannot be read, is no regular file, too large or of
+    /// another format; with [`Changes::Refuse`], where anything in it was changed.
+    pub fn load(&self, session: &str, changes: Changes) -> Result<Option<Loaded>, CassetteError> {
+        let path = self.session_path(session)?;
+        let file = self.open_read(&path);
+        let Some(file) = file.map_err(CassetteError::io("open", &path))? else {
+            return Ok(None);
+        };
+        let loaded = self.load_file(&file, &path)?;
+        match first_change(&loaded) {
+            Some(what) if changes == Changes::Refuse => Err(CassetteError::Changed { path, what }),
+            _ => Ok(Some(loaded)),
+        }
+    }
+
+    /// Starts a session's cassette anew: one that exists becomes `SESSION.jsons.previous`.
+    ///
+    /// # Errors
+    /// Where another writer has it open, or the disk refuses.
+    pub fn start_anew(&self, session: &str) -> Result<(), CassetteError> {
+        Appender::anew(self, &SessionName::parse(session)?).map(drop)
+    }
+
+    /// Reads all stored bodies and messages of an exchange into memory.
+    ///
+    /// # Errors
+    /// As [`Self::body`].
+    pub fn read_bodies(&self, session: &str, exchange: &mut Exchange) -> io::Result<()> {
+        for content in exchange.contents_mut() {
+            if let Content::Stored { digest, .. } = &*content {
+                *content = Content::Inline(self.body(session, digest)?);
+            }
+        }
+        Ok(())
+    }
+
+    /// A stored body, whole, and checked against its digest.
+    ///
+    /// # Errors
+    /// As [`Self::open_body`]; where it is larger than the folder's limit, and where its bytes are
+    /// not those that the digest names.
+    pub fn body(&self, session: &str, digest: &str) -> io::Result<Bytes> {
+        let (file, size) = self.open_body(session, digest)?;
+        if size > self.largest {
+            return Err(ErrorKind::FileTooLarge.into());
+        }
+        let bytes = read_whole(&file, size)?;
+        if body_digest(&bytes) == digest {
+            Ok(Bytes::from(bytes))
+        } else {
+            Err(io::Error::new(
+                ErrorKind::InvalidData,
+                format!("stored body {digest} was changed"),
+            ))
+        }
+    }
+
+    /// A stored body to read from, and its size in bytes. Its digest is left to the reader.
+    ///
+    /// # Errors
+    /// Where a name is no name, or the file is missing, no regular file or cannot be opened.
+    pub fn open_body(&self, session: &str, digest: &str) -> io::Result<(File, u64)> {
+        let invalid = |why: String| io::Error::new(ErrorKind::InvalidInput, why);
+        let name = SessionName::parse(session).map_err(|error| invalid(error.to_string()))?;
+        if !is_body_digest(digest) {
+            return Err(invalid("expected a SHA-256 in lower-case hex".to_owned()));
+        }
+        let file = self.open_read(&self.bodies_of(&name).join(digest))?;
+        let file = file.ok_or(ErrorKind::NotFound)?;
+        let size = file.metadata()?.len();
+        Ok((file, size))
+    }
+
+    pub(crate) fn path_of(&self, name: &SessionName) -> PathBuf {
+        self.root.join(format!("{}{CASSETTE}", name.as_str()))
+    }
+
+    pub(crate) fn bodies_of(&self, name: &SessionName) -> PathBuf {
+        self.path_of(name).with_file_name(name.bodies())
+    }
+
+    pub(crate) fn load_file(&self, file: &File, path: &Path) -> Result<Loaded, CassetteError> {
+        let size = file.metadata().map_err(CassetteError::io("read", path))?;
+        let size = size.len();
+        if size > self.largest {
+            return Err(CassetteError::TooLarge {
+                path: path.to_owned(),
+                size,
+                limit: self.largest,
+            });
+        }
+        let bytes = read_whole(file, size).map_err(CassetteError::io("read", path))?;
+        decode(&Bytes::from(bytes)).map_err(|source| CassetteError::Format {
+            path: path.to_owned(),
+            source,
+        })
+    }
+
+    fn open_read(&self, path: &Path) -> io::Result<Option<File>> {
+        let dir = Dir::open(&self.root, path.parent().unwrap_or(&self.root))?;
+        dir.map_or(Ok(None), |dir| dir.read(path))
+    }
+}
+
+/// No more than `size`, so that a file that grows meanwhile cannot take the memory.
+fn read_whole(file: &File, size: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    bytes
+        .try_reserve_exact(usize::try_from(size).unwrap_or(usize::MAX))
+        .map_err(|_| ErrorKind::OutOfMemory)?;
+    file.take(size).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn first_change(loaded: &Loaded) -> Option<String> {
+    let edited = loaded.exchanges.iter().find(|it| it.edited);
+    let lost = loaded.damage.first().or(loaded.torn.as_ref());
+    edited
+        .map(|it| format!("exchange {} was edited", it.ordinal))
+        .or_else(|| lost.map(ToString::to_string))
+}

@@ -1,0 +1,83 @@
+//! Which sessions a cassettes folder holds.
+
+use std::fs;
+use std::path::Path;
+
+use super::error::CassetteError;
+use super::folder::Folder;
+use super::session_name::{BODIES, CASSETTE, SessionName};
+
+/// A session that has a cassette.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Listed {
+    /// Name of the session.
+    pub session: SessionName,
+    /// Size of its cassette, in bytes.
+    pub bytes: u64,
+    /// Size of its stored bodies, in bytes.
+    pub stored_bytes: u64,
+}
+
+impl Folder {
+    /// The sessions that have a cassette, by name. Files whose names are none of a session, and
+    /// symbolic links, are passed over.
+    ///
+    /// # Errors
+    /// Where a folder cannot be read.
+    pub fn list(&self) -> Result<Vec<Listed>, CassetteError> {
+        let mut sessions = Vec::new();
+        self.list_in("", &mut sessions)?;
+        sessions.sort();
+        Ok(sessions)
+    }
+
+    /// As deep as names are long, so that this ends.
+    fn list_in(&self, prefix: &str, sessions: &mut Vec<Listed>) -> Result<(), CassetteError> {
+        let path = self.root().join(prefix);
+        for (name, kind) in entries(&path).map_err(CassetteError::io("list", &path))? {
+            let name = format!("{prefix}{name}");
+            if kind.is_dir() {
+                if !name.ends_with(BODIES) && SessionName::parse(&name).is_ok() {
+                    self.list_in(&format!("{name}/"), sessions)?;
+                }
+                continue;
+            }
+            let session = name.strip_suffix(CASSETTE).map(SessionName::parse);
+            let Some(Ok(session)) = session.filter(|_| kind.is_file()) else {
+                continue;
+            };
+            let path = self.path_of(&session);
+            let meta = path.symlink_metadata();
+            sessions.push(Listed {
+                bytes: meta.map_err(CassetteError::io("read", &path))?.len(),
+                stored_bytes: size_of_files(&self.bodies_of(&session)),
+                session,
+            });
+        }
+        Ok(())
+    }
+}
+
+fn entries(path: &Path) -> std::io::Result<Vec<(String, fs::FileType)>> {
+    let mut entries = Vec::new();
+    for entry in fs::read_dir(path)? {
+        let entry = entry?;
+        if let Ok(name) = entry.file_name().into_string() {
+            entries.push((name, entry.file_type()?));
+        }
+    }
+    Ok(entries)
+}
+
+/// Of files that are reached without a symbolic link.
+fn size_of_files(path: &Path) -> u64 {
+    let is_folder = path.symlink_metadata().is_ok_and(|meta| meta.is_dir());
+    let Some(entries) = is_folder.then(|| fs::read_dir(path).ok()).flatten() else {
+        return 0;
+    };
+    let sizes = entries.flatten().filter_map(|entry| entry.metadata().ok());
+    sizes
+        .filter(fs::Metadata::is_file)
+        .map(|meta| meta.len())
+        .sum()
+}

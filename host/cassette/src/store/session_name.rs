@@ -1,0 +1,115 @@
+//! Names of sessions, and so of files: nothing in them may lead out of the cassettes folder.
+
+use thiserror::Error;
+
+/// A name that is safe to be a path below the cassettes folder.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SessionName(String);
+
+impl SessionName {
+    /// Checks a name; a space becomes `_`.
+    ///
+    /// # Errors
+    /// Where the name is empty or longer than 200 bytes, has a character other than ASCII letters,
+    /// digits, `.`, `-`, `_`, space and `/`, or a component that is empty, starts with a dot, or
+    /// names a folder that belongs to another cassette.
+    pub fn parse(name: &str) -> Result<Self, NameError> {
+        if name.is_empty() || name.len() > LONGEST {
+            return Err(NameError::Length(name.len()));
+        }
+        if let Some(character) = name.chars().find(|it| !is_allowed(*it)) {
+            return Err(NameError::Character(character));
+        }
+        let name = name.replace(' ', "_");
+        let mut folders = name.split('/');
+        let last = folders.next_back().unwrap_or_default();
+        let bad = |part: &str| part.is_empty() || part.starts_with('.');
+        match folders.find(|part| bad(part) || part.ends_with(BODIES)) {
+            Some(part) => Err(NameError::Component(part.to_owned())),
+            None if bad(last) => Err(NameError::Component(last.to_owned())),
+            None => Ok(Self(name)),
+        }
+    }
+
+    /// The name, with `/` between folders.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The folder of the session's stored bodies, as seen from beside its cassette.
+    pub(crate) fn bodies(&self) -> String {
+        let last = self.0.rsplit('/').next().unwrap_or_default();
+        format!("{last}{BODIES}")
+    }
+}
+
+/// Why a text is no name of a session.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum NameError {
+    /// The length in bytes.
+    #[error("a session name has 1 to {LONGEST} bytes, not {0}")]
+    Length(usize),
+    /// The first character that is not allowed.
+    #[error("a session name has letters, digits, `.`, `-`, `_`, `/` and spaces, not {0:?}")]
+    Character(char),
+    /// The first part between slashes that is not allowed.
+    #[error("a session name has no part {0:?} between slashes")]
+    Component(String),
+}
+
+fn is_allowed(character: char) -> bool {
+    character.is_ascii_alphanumeric() || matches!(character, '.' | '-' | '_' | '/' | ' ')
+}
+
+/// So that the longest file name, with what is added to it, fits the 255 bytes of file systems.
+const LONGEST: usize = 200;
+
+/// What the name of a folder of stored bodies ends with.
+pub(super) const BODIES: &str = ".bodies";
+
+/// What the name of a cassette ends with.
+pub(super) const CASSETTE: &str = ".jsons";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_safe_names_pass() {
+        let long = "x".repeat(200);
+        for (name, parsed) in [
+            ("default", "default"),
+            ("My Test-1.2_x", "My_Test-1.2_x"),
+            ("suite/case", "suite/case"),
+            ("a..b", "a..b"),
+            ("a.bodies", "a.bodies"),
+            (&*long, &*long),
+        ] {
+            assert_eq!(SessionName::parse(name).unwrap().as_str(), parsed);
+        }
+        let long = "x".repeat(201);
+        for name in [
+            "",
+            &*long,
+            ".",
+            "..",
+            "/a",
+            "a/",
+            "a//b",
+            "a/../b",
+            "a/./b",
+            ".hidden",
+            "a/.b",
+            "a\\b",
+            "a\0",
+            "a%2e",
+            "a\n",
+            "\u{e9}",
+            "~",
+            "a:b",
+            "a.bodies/b",
+        ] {
+            assert!(SessionName::parse(name).is_err(), "{name:?}");
+        }
+    }
+}

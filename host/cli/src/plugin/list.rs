@@ -1,0 +1,123 @@
+//! `plugin list`: what is live, rejected and draining in the gateway that runs, or what one would
+//! load.
+
+use std::net::SocketAddr;
+
+use super::running_gateway::{self, Answer};
+use crate::args::Cli;
+use crate::output::say;
+use crate::{OK, environment, fail};
+use ouli_config::Tls;
+use ouli_proxy::gateway::{self, Loaded};
+
+/// Asks the gateway that runs under this configuration, or loads the plugins as one would.
+pub(super) fn list(cli: &Cli, at: Option<SocketAddr>) -> u8 {
+    let options = environment::options(cli);
+    let config = match gateway::config(&options) {
+        Ok(config) => config,
+        Err(error) => return fail(&error.to_string()),
+    };
+    if let Some(at) = at {
+        return match running_gateway::ask(at, false) {
+            Answer::Status(status) => {
+                running(&status);
+                OK
+            }
+            Answer::Nobody => fail(&format!("nobody listens on {at}")),
+            Answer::Other(reason) => fail(&format!("{at}: {reason}")),
+        };
+    }
+    for endpoint in &config.endpoints {
+        let secure = !matches!(endpoint.tls, Tls::Off);
+        let Answer::Status(status) = running_gateway::ask(endpoint.listen, secure) else {
+            continue;
+        };
+        if status.folders == config.plugin_folders.paths {
+            say!("the gateway at {} runs", endpoint.listen);
+            running(&status);
+            return OK;
+        }
+    }
+    say!("no gateway of this configuration runs; these plugins would be in force:");
+    would_be(&match Loaded::read(&options) {
+        Ok(loaded) => loaded,
+        Err(error) => return fail(&error.to_string()),
+    });
+    OK
+}
+
+fn would_be(loaded: &Loaded) {
+    for plugin in loaded.plugins() {
+        let (hash, routes) = (plugin.digest(), routed(plugin.routes()));
+        say!("{}  sha256:{}{routes}", plugin.name(), short(&hash));
+        for line in plugin.describe() {
+            say!("  {line}");
+        }
+    }
+}
+
+fn running(status: &gateway::Status) {
+    say!("live, generation {}", status.generation);
+    for plugin in &status.live {
+        let (hash, routes) = (short(&plugin.sha256), routed(&plugin.routes));
+        say!(
+            "  {}  sha256:{hash}  since {}{routes}",
+            plugin.name,
+            plugin.since
+        );
+        // Which rules they are, the list of what would be loaded shows.
+        for line in plugin.declares.iter().filter(|line| !line.starts_with(' ')) {
+            say!("    {line}");
+        }
+        let used = plugin.used;
+        if used.calls + used.remembered > 0 {
+            let crossings = used.crossings as f64 / used.calls.max(1) as f64;
+            say!(
+                "    {} calls with {crossings:.1} crossings each, {} answers remembered, {} \
+                 failures; {} copies of {} KiB at most",
+                used.calls,
+                used.remembered,
+                used.failures,
+                used.copies,
+                used.memory >> 10
+            );
+        }
+        if let Some(sha256) = &plugin.falls_back_to {
+            say!("    falls back to sha256:{}", short(sha256));
+        }
+        for (what, text) in [
+            ("paused", &plugin.paused),
+            ("keeps state", &plugin.state),
+            ("compared", &plugin.compared),
+        ] {
+            if let Some(text) = text {
+                say!("    {what}: {text}");
+            }
+        }
+    }
+    if !status.rejected.is_empty() {
+        say!("rejected");
+    }
+    for plugin in &status.rejected {
+        say!("  {} ({}): {}", plugin.name, plugin.stage, plugin.reason);
+    }
+    if !status.draining.is_empty() || !status.draining_generations.is_empty() {
+        say!("draining, generations {:?}", status.draining_generations);
+    }
+    for plugin in &status.draining {
+        let hash = short(&plugin.sha256);
+        say!("  {}  sha256:{hash}  until {}", plugin.name, plugin.until);
+    }
+}
+
+/// The paths that a plugin is asked for, where these are not all.
+fn routed(routes: &[String]) -> String {
+    match routes {
+        [] => String::new(),
+        routes => format!("  routes {}", routes.join(" ")),
+    }
+}
+
+fn short(sha256: &str) -> &str {
+    sha256.get(..16).unwrap_or(sha256)
+}

@@ -1,0 +1,196 @@
+//! Messages in their frames: a flag that says if they are compressed, their length, their bytes.
+
+use bytes::{Buf, Bytes, BytesMut};
+
+use super::GrpcError;
+use crate::content_coding::{self, Bounds, Coding};
+
+/// Bytes before each message.
+pub(super) const PREFIX: usize = 5;
+
+/// A message as it was on the wire.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Framed {
+    /// It is compressed.
+    pub compressed: bool,
+    /// Its bytes, without the prefix.
+    pub bytes: Bytes,
+}
+
+/// Takes messages out of a body that comes piece by piece.
+#[derive(Debug)]
+pub struct Splitter {
+    rest: BytesMut,
+    most: u64,
+}
+
+impl Splitter {
+    /// For messages of at most so many bytes each.
+    pub fn new(most: u64) -> Self {
+        Self {
+            rest: BytesMut::new(),
+            most,
+        }
+    }
+
+    /// Takes more of the body; answers the messages that are whole by now. What is held is what
+    /// has come, whatever length a message claims.
+    ///
+    /// # Errors
+    /// Where a message is too large, or does not begin as one does.
+    pub fn feed(&mut self, data: &[u8]) -> Result<Vec<Framed>, GrpcError> {
+        self.rest.extend_from_slice(data);
+        let mut messages = Vec::new();
+        while let Some(size) = next(&self.rest, self.most)? {
+            let mut whole = self.rest.split_to(PREFIX + size);
+            let compressed = whole[0] == 1;
+            whole.advance(PREFIX);
+            let bytes = whole.freeze();
+            messages.push(Framed { compressed, bytes });
+        }
+        if self.rest.is_empty() {
+            self.rest = BytesMut::new();
+        }
+        Ok(messages)
+    }
+
+    /// Bytes of a message that is not whole yet.
+    pub fn held(&self) -> usize {
+        self.rest.len()
+    }
+}
+
+/// The size of the message that the bytes begin with; none where it is not whole.
+pub(super) fn next(bytes: &[u8], most: u64) -> Result<Option<usize>, GrpcError> {
+    let Some((prefix, rest)) = bytes.split_first_chunk::<PREFIX>() else {
+        return Ok(None);
+    };
+    let [flag, length @ ..] = *prefix;
+    if flag > 1 {
+        return Err(GrpcError::Flag(flag));
+    }
+    let size = u64::from(u32::from_be_bytes(length));
+    if size > most {
+        return Err(GrpcError::TooLarge { size, most });
+    }
+    let size = usize::try_from(size).unwrap_or(usize::MAX);
+    Ok((rest.len() >= size).then_some(size))
+}
+
+/// A message with its prefix.
+pub fn frame(bytes: &[u8], compressed: bool) -> Bytes {
+    let mut framed = BytesMut::with_capacity(PREFIX + bytes.len());
+    framed.extend_from_slice(&[u8::from(compressed)]);
+    let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+    framed.extend_from_slice(&length.to_be_bytes());
+    framed.extend_from_slice(bytes);
+    framed.freeze()
+}
+
+/// A message without its compression.
+///
+/// # Errors
+/// Where it cannot be undone, or too much comes out.
+pub fn decode(
+    message: &Framed,
+    encoding: Option<&str>,
+    bounds: Bounds,
+) -> Result<Bytes, GrpcError> {
+    if !message.compressed {
+        return Ok(message.bytes.clone());
+    }
+    let coding = coding(encoding)?.ok_or(GrpcError::NoEncoding)?;
+    Ok(content_coding::decode(
+        message.bytes.clone(),
+        &[coding],
+        bounds,
+    )?)
+}
+
+/// A message with the compression that an encoding names; the same where it names none.
+///
+/// # Errors
+/// Where it is unknown.
+pub fn encode(bytes: &Bytes, encoding: Option<&str>) -> Result<Bytes, GrpcError> {
+    match coding(encoding)? {
+        None => Ok(bytes.clone()),
+        Some(coding) => Ok(content_coding::encode(bytes, &[coding])?),
+    }
+}
+
+/// True where a client that sent this `grpc-accept-encoding` takes the encoding.
+pub fn accepts(accept_encoding: Option<&str>, encoding: &str) -> bool {
+    let mut accepted = accept_encoding.unwrap_or_default().split(',');
+    encoding == "identity" || accepted.any(|one| one.trim().eq_ignore_ascii_case(encoding))
+}
+
+fn coding(encoding: Option<&str>) -> Result<Option<Coding>, GrpcError> {
+    match encoding.map(str::trim) {
+        None | Some("identity" | "") => Ok(None),
+        Some(name) => match Coding::of(name) {
+            Some(coding @ (Coding::Gzip | Coding::Deflate | Coding::Zstd)) => Ok(Some(coding)),
+            Some(Coding::Brotli) | None => Err(GrpcError::Encoding(name.to_owned())),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BOUNDS: Bounds = Bounds {
+        bytes: 1 << 20,
+        ratio: 100,
+    };
+
+    #[test]
+    fn messages_are_whole_however_they_come() {
+        let body = [
+            frame(b"one", false),
+            frame(b"", false),
+            frame(&[7; 300], true),
+        ]
+        .concat();
+        for cut in 0..=body.len() {
+            let mut splitter = Splitter::new(300);
+            let mut found = splitter.feed(&body[..cut]).unwrap();
+            found.extend(splitter.feed(&body[cut..]).unwrap());
+            let sizes: Vec<_> = found
+                .iter()
+                .map(|it| (it.compressed, it.bytes.len()))
+                .collect();
+            assert_eq!(sizes, [(false, 3), (false, 0), (true, 300)], "{cut}");
+        }
+        let error = Splitter::new(299).feed(&body).unwrap_err();
+        assert!(matches!(
+            error,
+            GrpcError::TooLarge {
+                size: 300,
+                most: 299
+            }
+        ));
+        let error = Splitter::new(9).feed(&[2, 0, 0, 0, 0]).unwrap_err();
+        assert!(matches!(error, GrpcError::Flag(2)));
+    }
+
+    #[test]
+    fn compression_is_undone_by_its_name() {
+        for encoding in ["gzip", "deflate", "zstd"] {
+            let bytes = encode(&Bytes::from_static(b"a message"), Some(encoding)).unwrap();
+            let framed = Framed {
+                compressed: true,
+                bytes,
+            };
+            let decoded = decode(&framed, Some(encoding), BOUNDS).unwrap();
+            assert_eq!(decoded, "a message", "{encoding}");
+            assert!(decode(&framed, Some("snappy"), BOUNDS).is_err());
+            assert!(matches!(
+                decode(&framed, None, BOUNDS),
+                Err(GrpcError::NoEncoding)
+            ));
+        }
+        assert!(accepts(Some("identity, deflate, gzip"), "gzip"));
+        assert!(accepts(None, "identity"));
+        assert!(!accepts(Some("deflate"), "gzip"));
+    }
+}

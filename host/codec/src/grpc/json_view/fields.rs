@@ -1,0 +1,233 @@
+//! Messages as objects: their fields by number, lists, maps.
+
+use std::collections::HashMap;
+
+use prost_reflect::{Kind, MessageDescriptor};
+
+use super::View;
+use super::json_text::{Chunk, Found, Page};
+use super::scalar::{fits, is_default};
+
+/// What a descriptor tells of one field.
+pub(super) struct Spec {
+    name: String,
+    pub(super) kind: Kind,
+    list: bool,
+    map: bool,
+    /// It makes a difference if it is there.
+    presence: bool,
+}
+
+impl Spec {
+    pub(super) fn of(descriptor: &MessageDescriptor, number: u32) -> Option<Self> {
+        if let Some(field) = descriptor.get_field(number) {
+            return Some(Self {
+                name: field.json_name().to_owned(),
+                kind: field.kind(),
+                list: field.is_list(),
+                map: field.is_map(),
+                presence: field.supports_presence(),
+            });
+        }
+        let field = descriptor.get_extension(number)?;
+        Some(Self {
+            name: field.json_name().to_owned(),
+            kind: field.kind(),
+            list: field.is_list(),
+            map: field.is_map(),
+            presence: field.supports_presence(),
+        })
+    }
+}
+
+impl Page<'_> {
+    /// A message of which there are some occurrences. None where they are no message, or too deep;
+    /// the page may hold a part of it then.
+    pub(super) fn message(
+        &mut self,
+        descriptor: &MessageDescriptor,
+        chunks: &[Chunk],
+        depth: usize,
+    ) -> Option<()> {
+        let depth = depth.checked_sub(1)?;
+        let found = self.fields(chunks)?;
+        if !self.known(descriptor, chunks, &found, depth) {
+            self.open('{');
+            self.members(descriptor, found, depth);
+            self.close('}');
+        }
+        Some(())
+    }
+
+    /// The members of an object, by their numbers.
+    pub(super) fn members(
+        &mut self,
+        descriptor: &MessageDescriptor,
+        mut found: Vec<Found>,
+        depth: usize,
+    ) {
+        if self.view == View::Shown {
+            without_overruled(descriptor, &mut found);
+        }
+        found.sort_by_key(|found| found.field.number);
+        for same in found.chunk_by(|one, other| one.field.number == other.field.number) {
+            let Some(spec) = same
+                .first()
+                .and_then(|found| Spec::of(descriptor, found.field.number))
+            else {
+                continue;
+            };
+            let same: Vec<_> = spec.fitting(same);
+            if !same.is_empty() {
+                self.member(&spec, &same, depth);
+            }
+        }
+    }
+
+    fn member(&mut self, spec: &Spec, all: &[Found], depth: usize) {
+        let mark = self.mark();
+        self.name(&spec.name);
+        if spec.map {
+            self.map(&spec.kind, all, depth);
+        } else if spec.list {
+            let empty = self.list(&spec.kind, all, depth);
+            if empty {
+                self.back_to(&mark);
+            }
+        } else {
+            let last = &all[all.len() - 1];
+            let says_nothing = !spec.presence && is_default(&spec.kind, last);
+            if self.view == View::Shown && says_nothing {
+                return self.back_to(&mark);
+            }
+            self.value(&spec.kind, all, depth);
+        }
+    }
+
+    /// A list; true where it is empty.
+    pub(super) fn list(&mut self, kind: &Kind, all: &[Found], depth: usize) -> bool {
+        self.open('[');
+        let before = self.out.len();
+        for one in all {
+            match kind {
+                Kind::Message(_) => {
+                    self.value(kind, std::slice::from_ref(one), depth.saturating_sub(1))
+                }
+                _ => self.scalar(kind, one),
+            }
+        }
+        let empty = self.out.len() == before;
+        self.close(']');
+        empty
+    }
+
+    /// One value of which there are some occurrences: the last one counts, or all are to be
+    /// searched. Those of a message are one message.
+    pub(super) fn value(&mut self, kind: &Kind, all: &[Found], depth: usize) {
+        if let Kind::Message(descriptor) = kind {
+            let chunks: Vec<_> = all.iter().filter_map(|one| self.chunk(one)).collect();
+            let mark = self.mark();
+            if self.message(descriptor, &chunks, depth).is_none() {
+                self.back_to(&mark);
+                self.unread(&chunks);
+            }
+            return;
+        }
+        let Some(last) = all.last() else {
+            return self.default(kind);
+        };
+        match self.view {
+            View::Shown => self.scalar(kind, last),
+            View::Searched => self.several(all, |page, one| page.scalar(kind, one)),
+        }
+    }
+
+    /// A map: entries are messages of a key and a value.
+    pub(super) fn map(&mut self, kind: &Kind, all: &[Found], depth: usize) {
+        let Kind::Message(entry) = kind else {
+            return;
+        };
+        let mut entries = Vec::with_capacity(all.len());
+        for one in all {
+            let chunk = self.chunk(one);
+            match self.fields(chunk.as_slice()) {
+                Some(found) => entries.push((self.key(entry, &found), found)),
+                None => self.broken = true,
+            }
+        }
+        if self.view == View::Shown {
+            let places = entries.iter().enumerate();
+            let last: HashMap<_, _> = places.map(|(at, (key, _))| (key.clone(), at)).collect();
+            let mut at = 0..;
+            entries.retain(|(key, _)| last.get(key).copied() == at.next());
+        }
+        self.open('{');
+        for (key, found) in entries {
+            self.name(&key);
+            if let Some(spec) = Spec::of(entry, VALUE) {
+                let values = spec.fitting(of(&found, VALUE));
+                self.value(&spec.kind, &values, depth.saturating_sub(1));
+            }
+        }
+        self.close('}');
+    }
+
+    /// The key of an entry as the name of a member.
+    fn key(&self, entry: &MessageDescriptor, found: &[Found]) -> String {
+        let Some(spec) = Spec::of(entry, KEY) else {
+            return String::new();
+        };
+        let keys = spec.fitting(of(found, KEY));
+        let mut page = Page::new(self.bytes, View::Shown);
+        page.value(&spec.kind, &keys, 1);
+        match serde_json::from_str(&page.out) {
+            Ok(serde_json::Value::String(key)) => key,
+            Ok(_) | Err(_) => page.out,
+        }
+    }
+}
+
+impl Spec {
+    /// The fields that are what the descriptor says; others count as unknown.
+    pub(super) fn fitting<'a>(&self, all: impl IntoIterator<Item = &'a Found>) -> Vec<Found> {
+        let list = self.list && !self.map;
+        let all = all.into_iter();
+        all.filter(|one| fits(&self.kind, &one.field.wire, list))
+            .cloned()
+            .collect()
+    }
+}
+
+/// The fields of an entry of a map.
+const KEY: u32 = 1;
+const VALUE: u32 = 2;
+
+/// The fields of one number.
+pub(super) fn of(found: &[Found], number: u32) -> impl Iterator<Item = &Found> {
+    found.iter().filter(move |one| one.field.number == number)
+}
+
+/// Of those fields of which only one can be there, the last one stays, with what came of it since
+/// another was there.
+pub(super) fn without_overruled(descriptor: &MessageDescriptor, found: &mut Vec<Found>) {
+    if descriptor.oneofs().len() == 0 {
+        return;
+    }
+    let oneof = |found: &Found| {
+        let field = descriptor.get_field(found.field.number)?;
+        let fits = fits(&field.kind(), &found.field.wire, false);
+        fits.then(|| field.containing_oneof()).flatten()
+    };
+    let mut last = HashMap::new();
+    found.reverse();
+    found.retain(|one| {
+        let Some(oneof) = oneof(one) else {
+            return true;
+        };
+        let name = oneof.name().to_owned();
+        let (number, over) = last.entry(name).or_insert((one.field.number, false));
+        *over |= *number != one.field.number;
+        !*over
+    });
+    found.reverse();
+}

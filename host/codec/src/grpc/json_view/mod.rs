@@ -1,0 +1,154 @@
+//! A message of a known type as JSON that remembers where each value stands on the wire, so that
+//! values can be replaced and all other bytes stay as they were.
+
+mod fields;
+mod json_text;
+mod scalar;
+mod well_known;
+
+use std::ops::Range;
+
+use prost_reflect::MessageDescriptor;
+
+use super::wire::put_varint;
+use json_text::{Chunk, Page};
+
+/// What a reading is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum View {
+    /// To be shown: the JSON mapping of proto3.
+    Shown,
+    /// To be searched: all that is on the wire, also what a later field overrules. Enums are
+    /// numbers, times are their members, bytes are text where they are UTF-8, and numbers that are
+    /// their default are `null`, for nothing is left to be taken out of them.
+    Searched,
+}
+
+/// A message as JSON, and the place of each value of it that is no object and no array.
+#[derive(Debug)]
+pub struct Reading {
+    json: String,
+    /// In the order of the JSON text.
+    leaves: Vec<Leaf>,
+    covers: Vec<Cover>,
+}
+
+/// One value, and where it stands.
+#[derive(Debug)]
+struct Leaf {
+    put: Put,
+    range: Range<usize>,
+    /// The innermost of what encloses it.
+    cover: usize,
+}
+
+/// What can come in the place of a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Put {
+    /// Nothing: it stands nowhere.
+    Nothing,
+    /// A text, with its length.
+    Text,
+    /// Only these bytes, which mean the default: the value cannot hold a text.
+    Default(&'static [u8]),
+}
+
+/// A field with a length around others. The first one is the message itself, which has none.
+#[derive(Debug)]
+struct Cover {
+    parent: usize,
+    length: Range<usize>,
+    size: usize,
+}
+
+impl Reading {
+    /// Reads a message. None where it is no message, or a part of it is none and it is to be shown.
+    pub(super) fn of(descriptor: &MessageDescriptor, bytes: &[u8], view: View) -> Option<Self> {
+        let mut page = Page::new(bytes, view);
+        page.message(descriptor, &[Chunk::whole(bytes)], DEPTH)?;
+        if page.broken && view == View::Shown {
+            return None;
+        }
+        Some(Self {
+            json: page.out,
+            leaves: page.leaves,
+            covers: page.covers,
+        })
+    }
+
+    /// The JSON text.
+    pub fn json(&self) -> &str {
+        &self.json
+    }
+
+    /// The JSON text, without a copy.
+    pub(super) fn into_json(self) -> String {
+        self.json
+    }
+
+    /// How many values are no object and no array.
+    pub fn leaves(&self) -> usize {
+        self.leaves.len()
+    }
+
+    /// True where a value, counted in the order of the text, cannot hold a text.
+    pub fn is_number(&self, leaf: usize) -> bool {
+        let leaf = self.leaves.get(leaf);
+        leaf.is_some_and(|leaf| matches!(leaf.put, Put::Default(_)))
+    }
+
+    /// The message that was read, with other texts in the places of some values. Values that cannot
+    /// hold a text become their default. What encloses them gets its new length.
+    pub fn rewrite(&self, message: &[u8], changes: &[(usize, String)]) -> Vec<u8> {
+        let mut grown = vec![0; self.covers.len()];
+        let mut pieces = Vec::with_capacity(changes.len());
+        for (leaf, text) in changes {
+            let Some(leaf) = self.leaves.get(*leaf) else {
+                continue;
+            };
+            let new = match leaf.put {
+                Put::Nothing => continue,
+                Put::Text => super::wire::with_length(text.as_bytes()),
+                Put::Default(bytes) => bytes.to_vec(),
+            };
+            grown[leaf.cover] += difference(new.len(), leaf.range.len());
+            pieces.push((leaf.range.clone(), new));
+        }
+        // What encloses others stands before them in the list.
+        for at in (1..self.covers.len()).rev() {
+            let cover = &self.covers[at];
+            if grown[at] == 0 {
+                continue;
+            }
+            let mut new = Vec::with_capacity(5);
+            let size = (cover.size as u64).saturating_add_signed(grown[at]);
+            put_varint(&mut new, size);
+            grown[cover.parent] += grown[at] + difference(new.len(), cover.length.len());
+            pieces.push((cover.length.clone(), new));
+        }
+        spliced(message, pieces)
+    }
+}
+
+/// JSON within JSON: below what parsers of JSON take, with room for what stands between messages.
+const DEPTH: usize = crate::json::MAX_DEPTH - 8;
+
+fn difference(new: usize, old: usize) -> i64 {
+    new as i64 - old as i64
+}
+
+fn spliced(message: &[u8], mut pieces: Vec<(Range<usize>, Vec<u8>)>) -> Vec<u8> {
+    pieces.sort_by_key(|(range, _)| range.start);
+    let mut out = Vec::with_capacity(message.len());
+    let mut done = 0;
+    for (range, new) in pieces {
+        out.extend_from_slice(message.get(done..range.start).unwrap_or_default());
+        out.extend_from_slice(&new);
+        done = range.end;
+    }
+    out.extend_from_slice(message.get(done..).unwrap_or_default());
+    out
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,204 @@
+//! Values of fields that are no messages, as JSON.
+
+use std::ops::Range;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use prost_reflect::Kind;
+
+use super::json_text::{Found, Page, quoted};
+use super::{Leaf, Put, View};
+use crate::grpc::wire::{Wire, varint};
+
+/// How numbers of a kind stand on the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Width {
+    Varint,
+    Four,
+    Eight,
+}
+
+fn width(kind: &Kind) -> Option<Width> {
+    match kind {
+        Kind::Int32
+        | Kind::Int64
+        | Kind::Uint32
+        | Kind::Uint64
+        | Kind::Sint32
+        | Kind::Sint64
+        | Kind::Bool
+        | Kind::Enum(_) => Some(Width::Varint),
+        Kind::Fixed32 | Kind::Sfixed32 | Kind::Float => Some(Width::Four),
+        Kind::Fixed64 | Kind::Sfixed64 | Kind::Double => Some(Width::Eight),
+        Kind::String | Kind::Bytes | Kind::Message(_) => None,
+    }
+}
+
+/// True where a value of this kind can stand on the wire like that. What does not fit is a field
+/// that the descriptor does not know.
+pub(super) fn fits(kind: &Kind, wire: &Wire, list: bool) -> bool {
+    match (width(kind), wire) {
+        (Some(Width::Varint), Wire::Varint(_))
+        | (Some(Width::Four), Wire::Fixed32(_))
+        | (Some(Width::Eight), Wire::Fixed64(_))
+        | (None, Wire::Len(_)) => true,
+        (Some(_), Wire::Len(_)) => list,
+        (None, Wire::Group(_)) => matches!(kind, Kind::Message(_)),
+        (_, _) => false,
+    }
+}
+
+/// True where the value is the one that it would have without a field.
+pub(super) fn is_default(kind: &Kind, found: &Found) -> bool {
+    match found.field.wire {
+        Wire::Varint(value) => number(kind, value).1,
+        Wire::Fixed32(value) => number(kind, value.into()).1,
+        Wire::Fixed64(value) => number(kind, value).1,
+        Wire::Len(ref content) => content.is_empty(),
+        Wire::Group(_) => false,
+    }
+}
+
+impl Page<'_> {
+    /// A value of a kind that fits. Numbers in a row are all written, one after the other.
+    pub(super) fn scalar(&mut self, kind: &Kind, found: &Found) {
+        let Found { field, cover } = found;
+        let range = field.range.clone();
+        let number = |range, cover| Leaf {
+            put: Put::Nothing,
+            range,
+            cover,
+        };
+        match &field.wire {
+            Wire::Varint(value) => self.number(kind, *value, number(range, *cover)),
+            Wire::Fixed32(value) => self.number(kind, (*value).into(), number(range, *cover)),
+            Wire::Fixed64(value) => self.number(kind, *value, number(range, *cover)),
+            Wire::Len(content) => match width(kind) {
+                Some(width) => self.packed(kind, width, found),
+                None => {
+                    let json = self.text(kind, content.clone());
+                    let (put, cover) = (Put::Text, *cover);
+                    self.leaf(&json, Leaf { put, range, cover });
+                }
+            },
+            Wire::Group(_) => {}
+        }
+    }
+
+    /// What a field has that is not there.
+    pub(super) fn default(&mut self, kind: &Kind) {
+        match (self.view, width(kind)) {
+            (View::Searched, _) => self.absent("null"),
+            (View::Shown, Some(_)) => {
+                let json = number_or_name(kind, 0, View::Shown);
+                self.absent(&json);
+            }
+            (View::Shown, None) => self.absent("\"\""),
+        }
+    }
+
+    fn packed(&mut self, kind: &Kind, width: Width, found: &Found) {
+        let Some(chunk) = self.chunk(found) else {
+            return;
+        };
+        let Wire::Len(content) = &found.field.wire else {
+            return;
+        };
+        let cover = chunk.cover;
+        let mut at = content.start;
+        while at < content.end {
+            let bytes = &self.bytes[..content.end];
+            let next = match width {
+                Width::Varint => varint(bytes, at),
+                Width::Four => bytes[at..]
+                    .first_chunk()
+                    .map(|four| (u32::from_le_bytes(*four).into(), at + 4)),
+                Width::Eight => bytes[at..]
+                    .first_chunk()
+                    .map(|eight| (u64::from_le_bytes(*eight), at + 8)),
+            };
+            let Some((value, end)) = next else {
+                self.broken = true;
+                return;
+            };
+            let (put, range) = (Put::Nothing, at..end);
+            self.number(kind, value, Leaf { put, range, cover });
+            at = end;
+        }
+    }
+
+    fn number(&mut self, kind: &Kind, value: u64, mut leaf: Leaf) {
+        let json = number_or_name(kind, value, self.view);
+        if json != "null" {
+            leaf.put = Put::Default(match width(kind) {
+                Some(Width::Four) => &[0; 4],
+                Some(Width::Eight) => &[0; 8],
+                Some(Width::Varint) | None => &[0],
+            });
+        }
+        self.leaf(&json, leaf);
+    }
+
+    fn text(&self, kind: &Kind, content: Range<usize>) -> String {
+        let bytes = &self.bytes[content];
+        match (kind, self.view, std::str::from_utf8(bytes)) {
+            (Kind::Bytes, View::Searched, Ok(text)) => quoted(text),
+            (Kind::Bytes, _, _) => quoted(&STANDARD.encode(bytes)),
+            (_, _, _) => quoted(&String::from_utf8_lossy(bytes)),
+        }
+    }
+}
+
+fn number_or_name(kind: &Kind, value: u64, view: View) -> String {
+    let (json, default) = number(kind, value);
+    match (kind, view) {
+        (Kind::Enum(list), _) if list.full_name() == "google.protobuf.NullValue" => "null".into(),
+        (_, View::Searched) if default => "null".into(),
+        (Kind::Enum(list), View::Shown) => list
+            .get_value(value as i32)
+            .map_or(json, |value| quoted(value.name())),
+        (_, _) => json,
+    }
+}
+
+/// A number as the JSON mapping of proto3 has it, and if it is zero. Those of 64 bits are strings.
+fn number(kind: &Kind, value: u64) -> (String, bool) {
+    let (short, long) = (value as u32, value as i64);
+    match kind {
+        Kind::Bool => ((value != 0).to_string(), value == 0),
+        Kind::Int32 | Kind::Sfixed32 | Kind::Enum(_) => {
+            (i32::to_string(&(short as i32)), short == 0)
+        }
+        Kind::Uint32 | Kind::Fixed32 => (short.to_string(), short == 0),
+        Kind::Sint32 => {
+            let plain = (short >> 1) as i32 ^ -((short & 1) as i32);
+            (plain.to_string(), plain == 0)
+        }
+        Kind::Sint64 => {
+            let plain = (value >> 1) as i64 ^ -((value & 1) as i64);
+            (format!("\"{plain}\""), plain == 0)
+        }
+        Kind::Int64 | Kind::Sfixed64 => (format!("\"{long}\""), value == 0),
+        Kind::Uint64 | Kind::Fixed64 => (format!("\"{value}\""), value == 0),
+        Kind::Float => {
+            let plain = f32::from_bits(short);
+            let json = serde_json::to_string(&plain).unwrap_or_default();
+            (finite(json, plain.into()), plain == 0.0)
+        }
+        Kind::Double => {
+            let plain = f64::from_bits(value);
+            let json = serde_json::to_string(&plain).unwrap_or_default();
+            (finite(json, plain), plain == 0.0)
+        }
+        Kind::String | Kind::Bytes | Kind::Message(_) => ("null".to_owned(), true),
+    }
+}
+
+fn finite(json: String, value: f64) -> String {
+    match value {
+        value if value.is_nan() => "\"NaN\"".to_owned(),
+        f64::INFINITY => "\"Infinity\"".to_owned(),
+        f64::NEG_INFINITY => "\"-Infinity\"".to_owned(),
+        _ => json,
+    }
+}

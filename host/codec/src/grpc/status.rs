@@ -1,0 +1,93 @@
+//! The status of a call, as it stands in trailers.
+
+use http::{HeaderName, HeaderValue};
+use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
+
+use ouli_message::Fields;
+
+/// The codes of gRPC (`doc/statuscodes.md`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names are those of the list")]
+pub enum Code {
+    Ok = 0,
+    Cancelled,
+    Unknown,
+    InvalidArgument,
+    DeadlineExceeded,
+    NotFound,
+    AlreadyExists,
+    PermissionDenied,
+    ResourceExhausted,
+    FailedPrecondition,
+    Aborted,
+    OutOfRange,
+    Unimplemented,
+    Internal,
+    Unavailable,
+    DataLoss,
+    Unauthenticated,
+}
+
+/// What `grpc-message` escapes: all but printable ASCII, and the percent sign.
+const ESCAPED: &AsciiSet = &CONTROLS.add(b'%');
+
+/// A message as `grpc-message` has it.
+pub fn encode_message(message: &str) -> String {
+    utf8_percent_encode(message, ESCAPED).to_string()
+}
+
+/// The message of a `grpc-message`. What is no escape stays as it is.
+pub fn decode_message(encoded: &str) -> String {
+    percent_decode_str(encoded).decode_utf8_lossy().into_owned()
+}
+
+/// The trailers of a call that ends with this status.
+pub fn trailers(code: Code, message: &str) -> Fields {
+    let mut fields = Fields::with_capacity(2);
+    let number = HeaderValue::from(code as u16);
+    fields.push(HeaderName::from_static("grpc-status"), number);
+    if let Ok(message) = HeaderValue::try_from(encode_message(message)) {
+        fields.push(HeaderName::from_static("grpc-message"), message);
+    }
+    fields
+}
+
+/// The header of a response that has no messages and no trailers (`Trailers-Only`).
+pub fn trailers_only(code: Code, message: &str) -> Fields {
+    let mut fields = Fields::with_capacity(3);
+    let content_type = HeaderValue::from_static("application/grpc");
+    fields.push(http::header::CONTENT_TYPE, content_type);
+    for (name, value) in trailers(code, message).iter() {
+        fields.push(name.clone(), value.clone());
+    }
+    fields
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_survive_their_escapes() {
+        for (message, encoded) in [
+            ("plain words", "plain words"),
+            ("100%\n\u{263a}", "100%25%0A%E2%98%BA"),
+            ("\t\u{1f608}", "%09%F0%9F%98%88"),
+        ] {
+            assert_eq!(encode_message(message), encoded);
+            assert_eq!(decode_message(encoded), message);
+        }
+    }
+
+    #[test]
+    fn a_status_has_its_number() {
+        let fields = trailers_only(Code::NotFound, "no");
+        let all: Vec<_> = fields
+            .iter()
+            .map(|(name, value)| (name.as_str(), value))
+            .collect();
+        assert_eq!(all[0].1, "application/grpc");
+        assert_eq!((all[1].0, all[1].1.to_str().unwrap()), ("grpc-status", "5"));
+        assert_eq!(Code::Unauthenticated as u16, 16);
+    }
+}

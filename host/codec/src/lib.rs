@@ -1,0 +1,17 @@
+//! Bytes to structure and back: content codings, JSON with places, forms, multipart, event streams,
+//! gRPC and WebSocket. No I/O, no policy.
+
+#![forbid(unsafe_code)]
+
+pub mod chunks;
+pub mod content_coding;
+pub mod event_stream;
+pub mod form;
+pub mod grpc;
+pub mod json;
+pub mod message_view;
+pub mod multipart;
+pub mod truncated;
+pub mod websocket;
+
+pub use message_view::Message;

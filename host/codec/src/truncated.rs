@@ -1,0 +1,198 @@
+//! What is missing of a text that broke off, so that it can be read all the same: secrets have
+//! places, and places are only known in what can be read.
+
+use crate::json::Document;
+use crate::multipart;
+
+/// What has to follow so that a body can be read: nothing where it can be read as it is, or where
+/// its form needs no end. None where nothing helps.
+pub fn rest(content_type: Option<&str>, body: &[u8]) -> Option<Vec<u8>> {
+    let content_type = content_type.unwrap_or_default();
+    if let Some(boundary) = multipart::boundary(content_type) {
+        return parts(body, &boundary);
+    }
+    let essence = content_type.split(';').next().unwrap_or_default().trim();
+    let says_json = essence.to_ascii_lowercase().ends_with("json");
+    let start = body.trim_ascii_start().first();
+    if body.is_empty() || !(says_json || matches!(start, Some(b'{' | b'['))) {
+        return Some(Vec::new());
+    }
+    let reads = |rest: &[u8]| Document::parse([body, rest].concat().into()).is_some();
+    if reads(&[]) {
+        return Some(Vec::new());
+    }
+    let rest = json(body).filter(|rest| reads(rest));
+    // What does not claim to be JSON is a text like any other.
+    rest.or((!says_json).then(Vec::new))
+}
+
+fn parts(body: &[u8], boundary: &str) -> Option<Vec<u8>> {
+    let reads = |rest: &[u8]| multipart::parse(&[body, rest].concat(), boundary).is_some();
+    let end = format!("\r\n--{boundary}--\r\n");
+    let head = format!("\r\n\r\n{end}");
+    let rests = [Vec::new(), end.into_bytes(), head.into_bytes()];
+    rests.into_iter().find(|rest| reads(rest))
+}
+
+/// What may come next in JSON.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Next {
+    /// A value; in an array that has none yet also its end.
+    Value,
+    /// The name of a member; in an object that has none yet also its end.
+    Name,
+    Colon,
+    /// A comma or an end.
+    Comma,
+}
+
+/// What closes a JSON text (RFC 8259) that was cut off.
+fn json(text: &[u8]) -> Option<Vec<u8>> {
+    let mut open = Vec::new();
+    let mut next = Next::Value;
+    let mut rest = Vec::new();
+    let mut at = 0;
+    while let Some(byte) = text.get(at) {
+        let is_name = next == Next::Name;
+        let end = match byte {
+            b'"' => {
+                next = if is_name { Next::Colon } else { Next::Comma };
+                let (end, missing) = string(text, at + 1);
+                rest = missing;
+                end
+            }
+            b'{' | b'[' => {
+                next = if *byte == b'{' {
+                    Next::Name
+                } else {
+                    Next::Value
+                };
+                open.push(if *byte == b'{' { b'}' } else { b']' });
+                at + 1
+            }
+            b'}' | b']' => {
+                open.pop().filter(|due| due == byte)?;
+                next = Next::Comma;
+                at + 1
+            }
+            b':' => {
+                next = Next::Value;
+                at + 1
+            }
+            b',' => {
+                let in_object = open.last() == Some(&b'}');
+                next = if in_object { Next::Name } else { Next::Value };
+                at + 1
+            }
+            b' ' | b'\t' | b'\r' | b'\n' => at + 1,
+            _ => {
+                next = Next::Comma;
+                let (end, missing) = bare(text, at);
+                rest = missing?;
+                end
+            }
+        };
+        at = end;
+    }
+    let empty = matches!(text.trim_ascii_end().last(), Some(b'{' | b'['));
+    let needed: &[u8] = match next {
+        _ if empty => b"",
+        Next::Value => b"null",
+        Next::Name => b"\"\":null",
+        Next::Colon => b":null",
+        Next::Comma => b"",
+    };
+    rest.extend_from_slice(needed);
+    rest.extend(open.iter().rev());
+    Some(rest)
+}
+
+/// Where a string ends that begins at `at`, and what is missing of it.
+fn string(text: &[u8], mut at: usize) -> (usize, Vec<u8>) {
+    while let Some(byte) = text.get(at) {
+        match byte {
+            b'"' => return (at + 1, Vec::new()),
+            b'\\' => {
+                let size = if text.get(at + 1) == Some(&b'u') {
+                    6
+                } else {
+                    2
+                };
+                let Some(missing) = (at + size).checked_sub(text.len()).filter(|it| *it > 0) else {
+                    at += size;
+                    continue;
+                };
+                let filler: &[u8] = if size == 2 { b"\\" } else { b"0000" };
+                let mut rest = filler[filler.len() - missing.min(filler.len())..].to_vec();
+                rest.push(b'"');
+                return (text.len(), rest);
+            }
+            _ => at += 1,
+        }
+    }
+    (text.len(), b"\"".to_vec())
+}
+
+/// Where a number or a word ends that begins at `at`, and what is missing of it where the text
+/// ends with it.
+fn bare(text: &[u8], at: usize) -> (usize, Option<Vec<u8>>) {
+    let tail = &text[at..];
+    let ends = |byte: &u8| b",]} \t\r\n:\"".contains(byte);
+    let size = tail.iter().position(ends).unwrap_or(tail.len());
+    if at + size < text.len() {
+        return (at + size, Some(Vec::new()));
+    }
+    let words: [&[u8]; 3] = [b"true", b"false", b"null"];
+    let word = words.iter().find_map(|word| word.strip_prefix(tail));
+    let missing = match tail.last() {
+        _ if word.is_some() => word.map(<[u8]>::to_vec),
+        Some(b'0'..=b'9') => Some(Vec::new()),
+        Some(b'-' | b'+' | b'.' | b'e' | b'E') => Some(b"0".to_vec()),
+        Some(_) | None => None,
+    };
+    (text.len(), missing)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const JSON: Option<&str> = Some("application/json");
+
+    #[test]
+    fn every_cut_of_a_json_text_can_be_read() {
+        let text =
+            r#" {"a": [1, -2.5e+3, true, null, {}, []], "b\"\\": "x\u00e9y", "c": {"d": false}}"#;
+        for end in 2..=text.len() {
+            let cut = &text.as_bytes()[..end];
+            let rest = rest(JSON, cut);
+            let rest = rest.unwrap_or_else(|| panic!("{}", &text[..end]));
+            assert!(Document::parse([cut, &rest[..]].concat().into()).is_some());
+        }
+        assert_eq!(rest(JSON, text.as_bytes()).unwrap(), b"");
+    }
+
+    #[test]
+    fn what_is_no_json_is_told_from_text() {
+        assert_eq!(rest(JSON, b"{\"a\": oops"), None);
+        assert_eq!(rest(JSON, b"{]"), None);
+        assert_eq!(rest(Some("text/plain"), b"{\"a\": oops").unwrap(), b"");
+        assert_eq!(rest(Some("text/plain"), b"half").unwrap(), b"");
+        assert_eq!(rest(None, b"{\"a\": 1").unwrap(), b"}");
+        assert_eq!(rest(JSON, b"").unwrap(), b"");
+    }
+
+    #[test]
+    fn every_cut_of_a_part_can_be_read() {
+        let kind = Some("multipart/mixed; boundary=b");
+        let text = "--b\r\ncontent-disposition: form-data; name=\"pin\"\r\n\r\n12345\r\n--b--\r\n";
+        let body = text.find("12345").unwrap();
+        for end in body..text.len() {
+            assert!(
+                rest(kind, &text.as_bytes()[..end]).is_some(),
+                "{}",
+                &text[..end]
+            );
+        }
+    }
+}

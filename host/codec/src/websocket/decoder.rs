@@ -1,0 +1,286 @@
+//! From the bytes of one side to what it said, strictly and as they come.
+//!
+//! Nothing is set aside for what a head announces: memory grows with the bytes that came.
+
+use bytes::{Buf, Bytes, BytesMut};
+
+use super::deflate::Inflater;
+use super::frame::{Head, MAX_CONTROL, Opcode, mask};
+use super::{Bounds, Deflate, Heard, Violation, is_close_code};
+use crate::content_coding::RATIO_FROM;
+use ouli_message::stream::Side;
+
+/// Reads what one side of a conversation says.
+#[derive(Debug)]
+pub struct Decoder {
+    sender: Side,
+    bounds: Bounds,
+    deflate: Option<Deflate>,
+    inflater: Option<Inflater>,
+    /// The frame whose body is being read.
+    frame: Option<Open>,
+    /// The message whose frames are being read.
+    message: Option<Message>,
+    /// The body of a control frame, as far as it came.
+    control: Vec<u8>,
+    state: State,
+}
+
+/// Whether more is read.
+#[derive(Debug)]
+enum State {
+    Open,
+    /// The side closed.
+    Closed,
+    /// The side broke the protocol.
+    Broken(Violation),
+}
+
+/// A frame whose head was read.
+#[derive(Debug)]
+struct Open {
+    head: Head,
+    /// How much of its body was read.
+    read: u64,
+}
+
+/// A message as far as it came.
+#[derive(Debug)]
+struct Message {
+    text: bool,
+    compressed: bool,
+    /// How many bytes of it came in frames.
+    sent: u64,
+    content: Vec<u8>,
+    /// How many bytes of the content are whole characters.
+    checked: usize,
+}
+
+impl Decoder {
+    /// A decoder for what `sender` says, with what was agreed on compression.
+    pub fn new(sender: Side, bounds: Bounds, deflate: Option<Deflate>) -> Self {
+        Self {
+            sender,
+            bounds,
+            deflate,
+            inflater: deflate.map(|deflate| Inflater::new(sender, &deflate)),
+            frame: None,
+            message: None,
+            control: Vec::new(),
+            state: State::Open,
+        }
+    }
+
+    /// Takes bytes from the begin of `input` until something is whole, and tells what. None where
+    /// more bytes are needed; then at most an incomplete head of a frame is left in `input`.
+    ///
+    /// After a close frame nothing is read: what comes is dropped. After a violation every call
+    /// gives the same one.
+    pub fn decode(&mut self, input: &mut BytesMut) -> Result<Option<Heard>, Violation> {
+        match self.state {
+            State::Open => {}
+            State::Closed => {
+                input.clear();
+                return Ok(None);
+            }
+            State::Broken(violation) => return Err(violation),
+        }
+        let heard = self.advance(input);
+        match &heard {
+            Ok(Some(Heard::Close { .. })) => self.state = State::Closed,
+            Ok(_) => {}
+            Err(violation) => {
+                self.state = State::Broken(*violation);
+                self.message = None;
+                self.inflater = None;
+            }
+        }
+        heard
+    }
+
+    /// True once the side said that it says nothing more.
+    pub fn is_closed(&self) -> bool {
+        matches!(self.state, State::Closed)
+    }
+
+    /// Bytes of a message that is not whole yet.
+    pub fn held(&self) -> usize {
+        let message = self.message.as_ref();
+        message.map_or(0, |message| message.content.capacity())
+    }
+
+    fn advance(&mut self, input: &mut BytesMut) -> Result<Option<Heard>, Violation> {
+        loop {
+            let mut frame = match self.frame.take() {
+                Some(frame) => frame,
+                None => match Head::parse(input, self.sender, self.deflate.as_ref())? {
+                    None => return Ok(None),
+                    Some((head, size)) => {
+                        input.advance(size);
+                        self.begin(&head)?;
+                        Open { head, read: 0 }
+                    }
+                },
+            };
+            self.body(&mut frame, input)?;
+            if frame.read < frame.head.size {
+                self.frame = Some(frame);
+                return Ok(None);
+            }
+            if let Some(heard) = self.end(&frame.head)? {
+                return Ok(Some(heard));
+            }
+        }
+    }
+
+    /// Checks that a frame may come here, and that it is not too large.
+    fn begin(&mut self, head: &Head) -> Result<(), Violation> {
+        if head.opcode.is_control() {
+            return Ok(());
+        }
+        match (head.opcode == Opcode::Continuation, &self.message) {
+            (true, None) => {
+                return Err(Violation::protocol("a continuation continues no message"));
+            }
+            (false, Some(_)) => {
+                return Err(Violation::protocol("a message begins within another one"));
+            }
+            (true, Some(_)) => {}
+            (false, None) => self.message = Some(Message::new(head)),
+        }
+        if head.size > self.bounds.frame {
+            return Err(Violation::too_large("a frame is too large"));
+        }
+        let message = self.message.as_ref().filter(|message| !message.compressed);
+        let before = message.map(|message| message.content.len() as u64);
+        if before.is_some_and(|before| before.saturating_add(head.size) > self.bounds.message) {
+            return Err(too_large());
+        }
+        Ok(())
+    }
+
+    /// Takes what is there of the body of a frame.
+    fn body(&mut self, frame: &mut Open, input: &mut BytesMut) -> Result<(), Violation> {
+        let rest = frame.head.size - frame.read;
+        let size = usize::try_from(rest).map_or(input.len(), |rest| rest.min(input.len()));
+        let bytes = &mut input[..size];
+        if let Some(key) = frame.head.mask {
+            mask(bytes, key, frame.read);
+        }
+        frame.read += size as u64;
+        if frame.head.opcode.is_control() {
+            // Heads of longer ones are not accepted.
+            debug_assert!(self.control.len() + size <= MAX_CONTROL);
+            self.control.extend_from_slice(bytes);
+        } else if let Some(message) = &mut self.message {
+            message.sent += size as u64;
+            match &mut self.inflater {
+                Some(inflater) if message.compressed => {
+                    inflater.push(bytes, |out| message.inflated(out, &self.bounds))?;
+                }
+                _ => message.push(bytes)?,
+            }
+        }
+        input.advance(size);
+        Ok(())
+    }
+
+    /// What is whole with the end of a frame.
+    fn end(&mut self, head: &Head) -> Result<Option<Heard>, Violation> {
+        match head.opcode {
+            Opcode::Ping => Ok(Some(Heard::Ping(self.take_control()))),
+            Opcode::Pong => Ok(Some(Heard::Pong(self.take_control()))),
+            Opcode::Close => close(&self.take_control()).map(Some),
+            Opcode::Continuation | Opcode::Text | Opcode::Binary if !head.fin => Ok(None),
+            Opcode::Continuation | Opcode::Text | Opcode::Binary => {
+                let Some(mut message) = self.message.take() else {
+                    return Ok(None);
+                };
+                if let Some(inflater) = self.inflater.as_mut().filter(|_| message.compressed) {
+                    inflater.finish(|out| message.inflated(out, &self.bounds))?;
+                }
+                message.whole().map(Some)
+            }
+        }
+    }
+
+    fn take_control(&mut self) -> Bytes {
+        std::mem::take(&mut self.control).into()
+    }
+}
+
+impl Message {
+    fn new(head: &Head) -> Self {
+        Self {
+            text: head.opcode == Opcode::Text,
+            compressed: head.compressed,
+            sent: 0,
+            content: Vec::new(),
+            checked: 0,
+        }
+    }
+
+    /// Adds what was compressed, within the bounds.
+    fn inflated(&mut self, bytes: &[u8], bounds: &Bounds) -> Result<(), Violation> {
+        let size = (self.content.len() + bytes.len()) as u64;
+        if size > bounds.message {
+            return Err(too_large());
+        }
+        if size > RATIO_FROM && size > self.sent.saturating_mul(bounds.ratio) {
+            return Err(Violation::too_large("a message is compressed too well"));
+        }
+        self.push(bytes)
+    }
+
+    /// Adds bytes. That they are no UTF-8 is told with the first one that shows it.
+    fn push(&mut self, bytes: &[u8]) -> Result<(), Violation> {
+        self.content.extend_from_slice(bytes);
+        if !self.text {
+            return Ok(());
+        }
+        match std::str::from_utf8(&self.content[self.checked..]) {
+            Ok(_) => self.checked = self.content.len(),
+            Err(error) if error.error_len().is_none() => self.checked += error.valid_up_to(),
+            Err(_) => return Err(no_text()),
+        }
+        Ok(())
+    }
+
+    fn whole(self) -> Result<Heard, Violation> {
+        if self.text && self.checked < self.content.len() {
+            return Err(no_text());
+        }
+        Ok(Heard::Message {
+            text: self.text,
+            // A message is kept longer than it took to come: no room is kept with it.
+            content: self.content.into_boxed_slice().into(),
+            compressed: self.compressed,
+        })
+    }
+}
+
+/// What the body of a close frame says (RFC 6455, section 5.5.1).
+fn close(body: &[u8]) -> Result<Heard, Violation> {
+    let (code, reason) = match body {
+        [] => (None, &[][..]),
+        [_] => return Err(Violation::protocol("a close frame has half a code")),
+        [high, low, reason @ ..] => (Some(u16::from_be_bytes([*high, *low])), reason),
+    };
+    if code.is_some_and(|code| !is_close_code(code)) {
+        return Err(Violation::protocol(
+            "a close frame has a code that no frame may have",
+        ));
+    }
+    let reason = std::str::from_utf8(reason)
+        .map_err(|_| Violation::content("the reason of a close frame is no UTF-8"))?
+        .to_owned();
+    Ok(Heard::Close { code, reason })
+}
+
+fn too_large() -> Violation {
+    Violation::too_large("a message is too large")
+}
+
+fn no_text() -> Violation {
+    Violation::content("a text message is no UTF-8")
+}

@@ -1,0 +1,182 @@
+//! Frames on the wire (RFC 6455, section 5.2): their heads, and the masks of their bodies.
+
+use super::{Deflate, Violation};
+use ouli_message::stream::Side;
+
+/// The most bytes that a control frame may carry (RFC 6455, section 5.5).
+pub(super) const MAX_CONTROL: usize = 125;
+/// The size of the largest head in bytes.
+pub(super) const MAX_HEAD: usize = 14;
+
+const FIN: u8 = 0x80;
+const RSV1: u8 = 0x40;
+const RSV2_RSV3: u8 = 0x30;
+const MASKED: u8 = 0x80;
+/// Marks of a length in two or in eight bytes behind.
+const IN_TWO: u8 = 126;
+const IN_EIGHT: u8 = 127;
+
+/// What a frame is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Opcode {
+    Continuation,
+    Text,
+    Binary,
+    Close,
+    Ping,
+    Pong,
+}
+
+impl Opcode {
+    pub(super) fn of(code: u8) -> Option<Self> {
+        match code {
+            0x0 => Some(Self::Continuation),
+            0x1 => Some(Self::Text),
+            0x2 => Some(Self::Binary),
+            0x8 => Some(Self::Close),
+            0x9 => Some(Self::Ping),
+            0xa => Some(Self::Pong),
+            _ => None,
+        }
+    }
+
+    fn code(self) -> u8 {
+        match self {
+            Self::Continuation => 0x0,
+            Self::Text => 0x1,
+            Self::Binary => 0x2,
+            Self::Close => 0x8,
+            Self::Ping => 0x9,
+            Self::Pong => 0xa,
+        }
+    }
+
+    pub(super) fn is_control(self) -> bool {
+        match self {
+            Self::Close | Self::Ping | Self::Pong => true,
+            Self::Continuation | Self::Text | Self::Binary => false,
+        }
+    }
+}
+
+/// What stands before the body of a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Head {
+    /// It is the last frame of its message.
+    pub(super) fin: bool,
+    /// RSV1: the message that it begins is compressed (RFC 7692, section 6).
+    pub(super) compressed: bool,
+    pub(super) opcode: Opcode,
+    pub(super) mask: Option<[u8; 4]>,
+    /// The size of the body in bytes.
+    pub(super) size: u64,
+}
+
+impl Head {
+    /// The head at the begin of some bytes, and its own size; none where more bytes are needed.
+    /// What is wrong is told as soon as it is seen.
+    pub(super) fn parse(
+        bytes: &[u8],
+        sender: Side,
+        deflate: Option<&Deflate>,
+    ) -> Result<Option<(Self, usize)>, Violation> {
+        let [first, second, rest @ ..] = bytes else {
+            return Ok(None);
+        };
+        let opcode = Opcode::of(first & 0x0f);
+        let opcode = opcode.ok_or(Violation::protocol("a frame has a reserved opcode"))?;
+        let fin = first & FIN != 0;
+        let compressed = first & RSV1 != 0;
+        let starts = matches!(opcode, Opcode::Text | Opcode::Binary);
+        if first & RSV2_RSV3 != 0 || (compressed && !(starts && deflate.is_some())) {
+            return Err(Violation::protocol("a frame has a reserved bit"));
+        }
+        let masked = second & MASKED != 0;
+        if masked != (sender == Side::Client) {
+            return Err(Violation::protocol(match sender {
+                Side::Client => "a frame of a client has no mask",
+                Side::Server => "a frame of a server has a mask",
+            }));
+        }
+        let length = second & !MASKED;
+        if opcode.is_control() && !fin {
+            return Err(Violation::protocol("a control frame is fragmented"));
+        }
+        if opcode.is_control() && usize::from(length) > MAX_CONTROL {
+            return Err(Violation::protocol("a control frame is too long"));
+        }
+        let Some((size, rest)) = parse_size(length, rest)? else {
+            return Ok(None);
+        };
+        let (mask, rest) = match rest {
+            _ if !masked => (None, rest),
+            [a, b, c, d, rest @ ..] => (Some([*a, *b, *c, *d]), rest),
+            _ => return Ok(None),
+        };
+        let head = Self {
+            fin,
+            compressed,
+            opcode,
+            mask,
+            size,
+        };
+        Ok(Some((head, bytes.len() - rest.len())))
+    }
+
+    /// Puts the head behind what is there.
+    pub(super) fn write(&self, out: &mut Vec<u8>) {
+        let fin = if self.fin { FIN } else { 0 };
+        let compressed = if self.compressed { RSV1 } else { 0 };
+        let masked = if self.mask.is_some() { MASKED } else { 0 };
+        out.push(fin | compressed | self.opcode.code());
+        match (u8::try_from(self.size), u16::try_from(self.size)) {
+            (Ok(size), _) if size < IN_TWO => out.push(masked | size),
+            (_, Ok(size)) => {
+                out.push(masked | IN_TWO);
+                out.extend_from_slice(&size.to_be_bytes());
+            }
+            _ => {
+                out.push(masked | IN_EIGHT);
+                out.extend_from_slice(&self.size.to_be_bytes());
+            }
+        }
+        out.extend_from_slice(self.mask.as_ref().map_or(&[], |mask| mask.as_slice()));
+    }
+}
+
+/// The size of a body, and what stands behind it. Sizes that could be written shorter are read too.
+fn parse_size(length: u8, rest: &[u8]) -> Result<Option<(u64, &[u8])>, Violation> {
+    match length {
+        IN_TWO => Ok(rest
+            .split_first_chunk()
+            .map(|(size, rest)| (u64::from(u16::from_be_bytes(*size)), rest))),
+        IN_EIGHT => {
+            // The first byte alone tells whether the highest bit is set.
+            if rest.first().is_some_and(|byte| byte & 0x80 != 0) {
+                return Err(Violation::protocol(
+                    "the length of a frame has its highest bit set",
+                ));
+            }
+            Ok(rest
+                .split_first_chunk()
+                .map(|(size, rest)| (u64::from_be_bytes(*size), rest)))
+        }
+        size => Ok(Some((u64::from(size), rest))),
+    }
+}
+
+/// Masks bytes, or takes the mask off again (RFC 6455, section 5.3). `offset` is the place of the
+/// first of them in their frame.
+pub(super) fn mask(bytes: &mut [u8], mask: [u8; 4], offset: u64) {
+    let mut turned = mask;
+    turned.rotate_left((offset % 4) as usize);
+    let [a, b, c, d] = turned;
+    let wide = u64::from_ne_bytes([a, b, c, d, a, b, c, d]);
+    let (words, rest) = bytes.as_chunks_mut::<8>();
+    for word in words {
+        *word = (u64::from_ne_bytes(*word) ^ wide).to_ne_bytes();
+    }
+    for (byte, mask) in rest.iter_mut().zip(turned.iter().cycle()) {
+        *byte ^= mask;
+    }
+}

@@ -1,0 +1,147 @@
+//! Where the frames of one side end, told without a look at what they hold: bytes may be put
+//! between two frames there, and nowhere else.
+
+use super::frame::{MAX_HEAD, Opcode};
+
+/// Follows the bytes of one side.
+#[derive(Debug, Default)]
+pub struct Borders {
+    /// The head of a frame, as far as it came.
+    head: [u8; MAX_HEAD],
+    came: u8,
+    /// Bytes of the frame's body that are still to come.
+    rest: u64,
+    closed: bool,
+}
+
+impl Borders {
+    /// True between two frames.
+    pub fn is_at_border(&self) -> bool {
+        self.came == 0 && self.rest == 0
+    }
+
+    /// True once the side has closed (RFC 6455, section 5.5.1).
+    pub fn is_closed(&self) -> bool {
+        self.closed
+    }
+
+    /// Follows all of these bytes.
+    pub fn follow(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let passed = self.to_border(bytes);
+            bytes = &bytes[passed..];
+        }
+    }
+
+    /// Follows the bytes up to the end of one frame, and tells how many these are; all of them
+    /// where it does not end here.
+    pub fn to_border(&mut self, bytes: &[u8]) -> usize {
+        let mut passed = 0;
+        if self.rest == 0 {
+            loop {
+                let Some(byte) = bytes.get(passed) else {
+                    return passed;
+                };
+                self.head[usize::from(self.came)] = *byte;
+                self.came += 1;
+                passed += 1;
+                if usize::from(self.came) == self.head_size() {
+                    break;
+                }
+            }
+            self.begin();
+        }
+        let left = (bytes.len() - passed) as u64;
+        let body = self.rest.min(left);
+        self.rest -= body;
+        // No more than are there.
+        passed + usize::try_from(body).unwrap_or(0)
+    }
+
+    /// The size of the head as far as it is known (RFC 6455, section 5.2).
+    fn head_size(&self) -> usize {
+        if self.came < 2 {
+            return 2;
+        }
+        let mask = if self.head[1] & 0x80 == 0 { 0 } else { 4 };
+        match self.head[1] & 0x7f {
+            126 => 4 + mask,
+            127 => 10 + mask,
+            _ => 2 + mask,
+        }
+    }
+
+    fn begin(&mut self) {
+        let [first, second, a, b, c, d, e, f, g, h, ..] = self.head;
+        self.came = 0;
+        self.rest = match second & 0x7f {
+            126 => u64::from(u16::from_be_bytes([a, b])),
+            127 => u64::from_be_bytes([a, b, c, d, e, f, g, h]),
+            short => u64::from(short),
+        };
+        self.closed |= Opcode::of(first & 0x0f) == Some(Opcode::Close);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::websocket::Encoder;
+    use ouli_message::stream::Side;
+
+    /// Frames of every form of length, and where each of them ends.
+    fn frames(mask: Option<[u8; 4]>) -> (Vec<u8>, Vec<usize>) {
+        let mut encoder = Encoder::new(Side::Client, None);
+        let (mut bytes, mut ends) = (Vec::new(), Vec::new());
+        for size in [0, 1, 125, 126, 300, 0xffff, 0x1_0000] {
+            bytes.extend_from_slice(&encoder.message(false, &vec![0x88; size], false, mask));
+            ends.push(bytes.len());
+            bytes.extend_from_slice(&encoder.ping(b"x", mask));
+            ends.push(bytes.len());
+        }
+        (bytes, ends)
+    }
+
+    #[test]
+    fn borders_are_where_frames_end() {
+        for mask in [None, Some([1, 2, 3, 4])] {
+            let (bytes, ends) = frames(mask);
+            for step in [1, 2, 3, 7, 1000, bytes.len()] {
+                let mut borders = Borders::default();
+                let (mut at, mut found) = (0, Vec::new());
+                for mut chunk in bytes.chunks(step) {
+                    while !chunk.is_empty() {
+                        let passed = borders.to_border(chunk);
+                        at += passed;
+                        chunk = &chunk[passed..];
+                        if borders.is_at_border() {
+                            found.push(at);
+                        }
+                    }
+                }
+                assert_eq!(found, ends, "in steps of {step}");
+                assert!(!borders.is_closed());
+            }
+        }
+    }
+
+    #[test]
+    fn a_close_is_seen() {
+        let encoder = Encoder::new(Side::Client, None);
+        let close = encoder.close(Some(1000), "bye", Some([9; 4]));
+        let mut borders = Borders::default();
+        borders.follow(&close[..1]);
+        assert!(!borders.is_closed());
+        borders.follow(&close[1..]);
+        assert!(borders.is_closed() && borders.is_at_border());
+    }
+
+    #[test]
+    fn a_forged_length_is_only_a_long_way() {
+        let mut borders = Borders::default();
+        borders.follow(&[0x82, 127]);
+        borders.follow(&[0xff; 8]);
+        borders.follow(&[0; 1000]);
+        assert!(!borders.is_at_border());
+    }
+}

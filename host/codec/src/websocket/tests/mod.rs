@@ -1,0 +1,134 @@
+//! What is common to the tests of WebSockets.
+
+mod compression;
+mod fragments;
+mod frames;
+mod handshakes;
+mod noise;
+mod terms;
+mod transcripts;
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use super::{Bounds, Decoder, Deflate, Heard, Violation};
+use ouli_message::stream::Side;
+
+const BOUNDS: Bounds = Bounds {
+    frame: 1 << 20,
+    message: 4 << 20,
+    ratio: 100,
+};
+
+const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
+
+/// What was heard, and the violation that ended it.
+type Outcome = (Vec<Heard>, Option<Violation>);
+
+/// Decodes bytes that come in pieces.
+fn decode_pieces<'a>(
+    sender: Side,
+    deflate: Option<Deflate>,
+    pieces: impl IntoIterator<Item = &'a [u8]>,
+) -> Outcome {
+    let mut decoder = Decoder::new(sender, BOUNDS, deflate);
+    let (mut input, mut heard) = (BytesMut::new(), Vec::new());
+    for piece in pieces {
+        input.extend_from_slice(piece);
+        loop {
+            match decoder.decode(&mut input) {
+                Ok(Some(unit)) => heard.push(unit),
+                Ok(None) => break,
+                Err(violation) => {
+                    assert_eq!(decoder.decode(&mut input), Err(violation));
+                    return (heard, Some(violation));
+                }
+            }
+        }
+        assert!(input.len() < 14, "{} bytes are left", input.len());
+    }
+    (heard, None)
+}
+
+/// Decodes bytes whole, split once at every place, and byte by byte: always with the same outcome.
+fn decode(sender: Side, deflate: Option<Deflate>, bytes: &[u8]) -> Outcome {
+    let whole = decode_pieces(sender, deflate, [bytes]);
+    for at in 0..=bytes.len() {
+        let (before, after) = bytes.split_at(at);
+        let split = decode_pieces(sender, deflate, [before, after]);
+        assert_eq!(split, whole, "split at {at}");
+    }
+    let single = decode_pieces(sender, deflate, bytes.chunks(1));
+    assert_eq!(single, whole, "byte by byte");
+    whole
+}
+
+/// The close code of the violation that bytes end with, after a number of whole units.
+fn fault(sender: Side, deflate: Option<Deflate>, bytes: &[u8]) -> (usize, Option<u16>) {
+    let (heard, violation) = decode(sender, deflate, bytes);
+    (heard.len(), violation.map(|violation| violation.code))
+}
+
+fn text(content: &str) -> Heard {
+    message(true, content.as_bytes(), false)
+}
+
+fn message(text: bool, content: &[u8], compressed: bool) -> Heard {
+    Heard::Message {
+        text,
+        content: content.to_vec().into(),
+        compressed,
+    }
+}
+
+fn headers(fields: &[(&'static str, &str)]) -> HeaderMap {
+    let mut map = HeaderMap::new();
+    for (name, value) in fields {
+        let value = HeaderValue::from_str(value).unwrap();
+        map.append(HeaderName::from_static(name), value);
+    }
+    map
+}
+
+fn extensions(value: &str) -> HeaderMap {
+    headers(&[("sec-websocket-extensions", value)])
+}
+
+/// Numbers that look random and are the same in every run (xorshift, by Marsaglia).
+struct Dice(u64);
+
+impl Dice {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+
+    fn below(&mut self, most: usize) -> usize {
+        (self.next() % most as u64) as usize
+    }
+
+    fn bytes(&mut self, size: usize) -> Vec<u8> {
+        (0..size).map(|_| self.next() as u8).collect()
+    }
+
+    /// Text that compresses: few words, often the same.
+    fn prose(&mut self, size: usize) -> Vec<u8> {
+        let words = [
+            "price",
+            "volume",
+            "träge",
+            "{\"a\":1}",
+            "update",
+            "日本",
+            "42",
+        ];
+        let mut out = String::new();
+        while out.len() < size {
+            out.push_str(words[self.below(words.len())]);
+            out.push(' ');
+        }
+        out.into_bytes()
+    }
+}

@@ -1,0 +1,216 @@
+//! Conversations read from the bytes of both directions.
+
+use super::*;
+use crate::websocket::{Encoder, Transcript, transcript};
+use ouli_message::Content;
+use ouli_message::stream::{Arrival, Ending, Said, Turn, Words};
+
+/// Bytes of both sides with their arrivals, each 10 microseconds after the one before it.
+#[derive(Default)]
+struct Tunnel {
+    client: Vec<u8>,
+    server: Vec<u8>,
+    arrivals: Vec<Arrival>,
+}
+
+impl Tunnel {
+    fn pass(mut self, side: Side, bytes: &[u8]) -> Self {
+        let own = match side {
+            Side::Client => &mut self.client,
+            Side::Server => &mut self.server,
+        };
+        own.extend_from_slice(bytes);
+        self.arrivals.push(Arrival {
+            side,
+            end: own.len() as u64,
+            at: 10 * self.arrivals.len() as u64,
+        });
+        self
+    }
+
+    fn client(self, bytes: &[u8]) -> Self {
+        self.pass(Side::Client, bytes)
+    }
+
+    fn server(self, bytes: &[u8]) -> Self {
+        self.pass(Side::Server, bytes)
+    }
+
+    fn read(&self, deflate: Option<Deflate>) -> Transcript {
+        self.read_within(deflate, 1 << 20)
+    }
+
+    fn read_within(&self, deflate: Option<Deflate>, most: u64) -> Transcript {
+        transcript(
+            &self.client,
+            &self.server,
+            &self.arrivals,
+            deflate,
+            BOUNDS,
+            most,
+        )
+    }
+}
+
+fn said(content: &str) -> Said {
+    Said::Text(Words {
+        content: Content::Inline(content.as_bytes().to_vec().into()),
+        compressed: false,
+    })
+}
+
+fn turn(side: Side, at: u64, said: Said) -> Turn {
+    Turn { side, at, said }
+}
+
+fn close(code: u16) -> Said {
+    Said::Close {
+        code: Some(code),
+        reason: String::new(),
+    }
+}
+
+const BYE: &[u8] = b"\x88\x02\x03\xe8";
+const MASKED_BYE: &[u8] = b"\x88\x82\0\0\0\0\x03\xe8";
+
+#[test]
+fn turns_stand_in_the_order_of_their_last_bytes() {
+    let tunnel = Tunnel::default()
+        .client(b"\x81\x81\0\0")
+        .server(b"\x81\x01a\x81\x01b\x01")
+        .client(b"\0\0A\x81")
+        .server(b"\x01c\x89\x00\x80\x01d")
+        .client(b"\x81\0\0\0\0B\x8a\x80\0\0\0\0")
+        .server(BYE)
+        .client(MASKED_BYE);
+    let expected = [
+        turn(Side::Server, 10, said("a")),
+        turn(Side::Server, 10, said("b")),
+        turn(Side::Client, 20, said("A")),
+        turn(Side::Server, 30, Said::Ping(Bytes::new())),
+        turn(Side::Server, 30, said("cd")),
+        turn(Side::Client, 40, said("B")),
+        turn(Side::Client, 40, Said::Pong(Bytes::new())),
+        turn(Side::Server, 50, close(1000)),
+        turn(Side::Client, 60, close(1000)),
+    ];
+    let told = tunnel.read(None);
+    assert_eq!(told.turns, expected);
+    assert_eq!(told.ending, Some(Ending::Complete));
+    assert_eq!(told.faults, []);
+}
+
+#[test]
+fn a_fault_ends_one_side_only() {
+    let told = Tunnel::default()
+        .client(b"\x81\x81\0\0\0\0A\x81\x01B\x81\x81\0\0\0\0C")
+        .server(b"\x81\x01a")
+        .client(MASKED_BYE)
+        .server(b"\x88\x02\x03\xea")
+        .read(None);
+    let expected = [
+        turn(Side::Client, 0, said("A")),
+        turn(Side::Server, 10, said("a")),
+        turn(Side::Server, 30, close(1002)),
+    ];
+    assert_eq!(told.turns, expected);
+    assert_eq!(told.ending, Some(Ending::Complete));
+    let [fault] = told.faults[..] else {
+        panic!("{:?}", told.faults);
+    };
+    assert_eq!(
+        (fault.side, fault.at, fault.violation.code),
+        (Side::Client, 0, 1002)
+    );
+}
+
+#[test]
+fn the_ending_is_told_as_far_as_frames_tell_it() {
+    let hello = b"\x81\x01a";
+    let cases = [
+        (Tunnel::default(), None),
+        (Tunnel::default().server(hello), None),
+        (
+            Tunnel::default().server(hello).server(BYE),
+            Some(Ending::Client),
+        ),
+        (Tunnel::default().client(MASKED_BYE), Some(Ending::Server)),
+        (
+            Tunnel::default().client(MASKED_BYE).server(BYE),
+            Some(Ending::Complete),
+        ),
+        (Tunnel::default().client(hello).server(hello), None),
+    ];
+    for (at, (tunnel, expected)) in cases.iter().enumerate() {
+        assert_eq!(tunnel.read(None).ending, *expected, "{at}");
+    }
+}
+
+#[test]
+fn what_is_not_whole_is_dropped() {
+    let told = Tunnel::default()
+        .server(b"\x81\x01a\x01\x01b\x80\x02c")
+        .client(b"\x81")
+        .read(None);
+    assert_eq!(told.turns, [turn(Side::Server, 0, said("a"))]);
+    assert_eq!(told.faults, []);
+}
+
+#[test]
+fn arrivals_that_fit_to_nothing_do_no_harm() {
+    let mut tunnel = Tunnel::default().server(b"\x81\x01a\x81\x01b");
+    for end in [u64::MAX, 0, 3, 1] {
+        tunnel.arrivals.push(Arrival {
+            side: Side::Client,
+            end,
+            at: 5,
+        });
+    }
+    tunnel.arrivals[0].end = 3;
+    let told = tunnel.read(None);
+    assert_eq!(told.turns, [turn(Side::Server, 0, said("a"))]);
+}
+
+#[test]
+fn compressed_messages_say_that_they_were() {
+    let deflate = Some(Deflate::default());
+    let mut encoder = Encoder::new(Side::Server, deflate);
+    let content = Dice(2).prose(200_000);
+    let told = Tunnel::default()
+        .server(&encoder.message(true, &content, true, None))
+        .server(&encoder.message(true, &content, false, None))
+        .server(b"\xc1\x01\x07")
+        .read(deflate);
+    let words: Vec<_> = told
+        .turns
+        .iter()
+        .filter_map(|turn| turn.said.words())
+        .collect();
+    assert!(words.iter().all(|words| words.content.inline() == content));
+    assert!(words[0].compressed && !words[1].compressed);
+    let fault = told.faults[0];
+    assert_eq!(
+        (fault.side, fault.at, fault.violation.code),
+        (Side::Server, 20, 1007)
+    );
+}
+
+#[test]
+fn a_conversation_is_no_larger_than_its_bound() {
+    let tunnel = Tunnel::default()
+        .server(&b"\x82\x00".repeat(50_000))
+        .client(MASKED_BYE);
+    let told = tunnel.read_within(None, 10_000);
+    let size = size_of::<Turn>();
+    assert_eq!(told.turns.len(), 10_000 / size);
+    assert_eq!(
+        (told.faults.len(), told.faults[0].violation.code),
+        (1, 1009)
+    );
+    assert_eq!(told.ending, None);
+    let content = [&b"\x82\x7e\x03\xe8"[..], &[0; 1000]].concat();
+    let tunnel = Tunnel::default().server(&content).server(&content);
+    let room = 2 * (1000 + size as u64);
+    assert_eq!(tunnel.read_within(None, room).turns.len(), 2);
+    assert_eq!(tunnel.read_within(None, room - 1).turns.len(), 1);
+}

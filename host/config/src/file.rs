@@ -1,0 +1,205 @@
+//! What stands in `ouli.toml`, key by key, and what must hold between its parts.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use crate::choice::{Exhausted, LogFormat, OnRecorderFull, Unused};
+use crate::config_error::Problem;
+use crate::endpoint::{self, Defaults, Endpoint};
+use crate::limit::{self, read_span};
+use crate::plugin::Plugin;
+use crate::table_reader::{Place, Section, choice, flag, text};
+use crate::timing::timing;
+use crate::upstream::takes;
+use crate::value_tree::Node;
+use crate::{Builtin, Config, Fsync, Limits, Mode, PathsOrDefault, Redaction};
+
+/// Reads the whole file. Where a fault is collected the value is a default that nobody will use.
+pub(super) fn read(mut root: Section<'_>) -> Config {
+    let limits = root
+        .section("limits")
+        .map_or_else(Limits::default, limit::read);
+    let endpoints = endpoints(&mut root, limits.endpoints);
+    let plugins = plugins(&mut root, &limits);
+    let config = Config {
+        cassettes: root.path_or("cassettes", "cassettes"),
+        plugin_folders: plugin_folders(&mut root),
+        exhausted: root.read("exhausted", choice).unwrap_or(Exhausted::Repeat),
+        on_recorder_full: root
+            .read("on_recorder_full", choice)
+            .unwrap_or(OnRecorderFull::Wait),
+        timing: root.read("timing", timing).unwrap_or_default(),
+        descriptors: root.paths("descriptors").unwrap_or_default(),
+        strict: root.read("strict", flag).unwrap_or(false),
+        report: root.path("report"),
+        fsync: root
+            .read("fsync", fsync)
+            .unwrap_or(Fsync::Every(Duration::from_secs(1))),
+        log_format: root.read("log_format", choice).unwrap_or(LogFormat::Text),
+        endpoints,
+        plugins,
+        builtin: Builtin {
+            matcher: root.free("matcher"),
+            redactor: root.free("redactor"),
+            policy: root.free("policy"),
+        },
+        redaction: redaction(&mut root),
+        unused: unused(&mut root),
+        limits,
+    };
+    root.finish();
+    config
+}
+
+fn endpoints(root: &mut Section<'_>, most: usize) -> Vec<Endpoint> {
+    let mode = root.read("mode", choice);
+    let session = root
+        .read("session", endpoint::session)
+        .unwrap_or_else(|| "default".to_owned());
+    let record_failures = root.read("record_failures", flag).unwrap_or(false);
+    let sections = root.sections("endpoint", "name");
+    if sections.is_empty() {
+        let mode = mode.unwrap_or(Mode::Replay);
+        if mode.needs_upstream() {
+            let problem = Problem::new(format!("mode {mode} needs an upstream"));
+            let hint = "give `--upstream URL`, or add an `[[endpoint]]` with `upstream = \"URL\"`";
+            root.missing("endpoint", problem.hint(hint));
+        }
+        return vec![Endpoint::implied(mode, &session, record_failures)];
+    }
+    if let Some(section) = sections.get(most) {
+        let problem = Problem::new(format!("there are more than {most} endpoints"));
+        let problem = problem.hint("raise `limits.endpoints`, or start a second gateway");
+        root.fault_at(&section.place(), problem);
+    }
+    let defaults = Defaults {
+        mode,
+        session: &session,
+        record_failures,
+        alone: sections.len() == 1,
+    };
+    let mut read: Vec<(Place, Endpoint)> = Vec::with_capacity(sections.len());
+    for section in sections {
+        let place = section.place();
+        let Some(endpoint) = Endpoint::read(section, &defaults) else {
+            continue;
+        };
+        for problem in read.iter().filter_map(|(_, other)| clash(other, &endpoint)) {
+            root.fault_at(&place, problem);
+        }
+        read.push((place, endpoint));
+    }
+    for (place, endpoint) in &read {
+        if let Some(problem) = read.iter().find_map(|(_, own)| asks(endpoint, own)) {
+            root.fault_at(place, problem);
+        }
+    }
+    read.into_iter().map(|(_, endpoint)| endpoint).collect()
+}
+
+/// What two endpoints cannot share.
+fn clash(one: &Endpoint, other: &Endpoint) -> Option<Problem> {
+    if one.name == other.name {
+        let problem = Problem::new(format!("two endpoints are named `{}`", one.name));
+        return Some(problem.hint("give each a name of its own"));
+    }
+    if overlap(one.listen, other.listen) {
+        let problem = Problem::new(format!("`{}` already listens on {}", one.name, one.listen));
+        return Some(problem.hint("give each endpoint a port of its own"));
+    }
+    None
+}
+
+fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
+    let every = one.ip().is_unspecified() || other.ip().is_unspecified();
+    let same_family = one.is_ipv4() == other.is_ipv4();
+    one.port() != 0
+        && one.port() == other.port()
+        && (one.ip() == other.ip() || (every && same_family))
+}
+
+/// An endpoint whose upstream is an endpoint again: such a request would go round without end.
+/// Names and addresses of this machine's interfaces are looked at when they are dialled.
+fn asks(endpoint: &Endpoint, own: &Endpoint) -> Option<Problem> {
+    let upstream = endpoint.upstream.as_ref()?;
+    let address = upstream.literal()?;
+    let loopback = |ip: IpAddr| ip.is_loopback();
+    if !endpoint.mode.needs_upstream() || !takes(own.listen, address, loopback) {
+        return None;
+    }
+    let problem = Problem::new(format!("the upstream is the endpoint `{}`", own.name));
+    Some(problem.hint("write the address of the server to record"))
+}
+
+fn plugins(root: &mut Section<'_>, limits: &Limits) -> Vec<Plugin> {
+    let mut plugins: Vec<Plugin> = Vec::new();
+    for section in root.sections("plugin", "file") {
+        let place = section.place();
+        let Some(plugin) = Plugin::read(section, limits) else {
+            continue;
+        };
+        if plugins.iter().any(|other| other.file == plugin.file) {
+            let problem = Problem::new(format!("`{}` has two sections", plugin.file));
+            let problem = problem.hint("write one, or copy the file under another name");
+            root.fault_at(&place, problem);
+        }
+        plugins.push(plugin);
+    }
+    plugins
+}
+
+fn plugin_folders(root: &mut Section<'_>) -> PathsOrDefault {
+    let written = root.has("plugins");
+    let paths = root.paths("plugins");
+    PathsOrDefault {
+        paths: paths.unwrap_or_else(|| vec![root.default_path("plugins")]),
+        written,
+    }
+}
+
+fn redaction(root: &mut Section<'_>) -> Redaction {
+    let Some(mut section) = root.section("redaction") else {
+        return Redaction::default();
+    };
+    let redaction = Redaction {
+        off: section.list("off", text).unwrap_or_default(),
+        env: section.list("env", variable).unwrap_or_default(),
+    };
+    section.finish();
+    redaction
+}
+
+/// The name of an environment variable.
+fn variable(node: &Node) -> Result<String, Problem> {
+    let name = text(node)?;
+    if name.is_empty() || name.contains(['=', '\0']) {
+        // What stands here by mistake may be a secret itself, so it is not shown.
+        let problem = Problem::new("not the name of an environment variable");
+        return Err(problem.hint("write the name alone, as `API_KEY`"));
+    }
+    Ok(name)
+}
+
+fn unused(root: &mut Section<'_>) -> Unused {
+    let Some(mut section) = root.section("verdict") else {
+        return Unused::Report;
+    };
+    let unused = section.read("unused", choice).unwrap_or(Unused::Report);
+    section.finish();
+    unused
+}
+
+fn fsync(node: &Node) -> Result<Fsync, Problem> {
+    const HINT: &str = "write \"each\", \"close\" or how long to wait, as \"1s\"";
+    match text(node).map_err(|problem| problem.hint(HINT))?.as_str() {
+        "each" => Ok(Fsync::Each),
+        "close" => Ok(Fsync::Close),
+        _ => {
+            let wait = read_span(node).map_err(|problem| problem.hint(HINT))?;
+            if wait.is_zero() {
+                return Err(Problem::new("no time at all").hint("write \"each\""));
+            }
+            Ok(Fsync::Every(wait))
+        }
+    }
+}

@@ -1,0 +1,288 @@
+//! Settings that the command line puts over those of the file.
+
+use crate::config_error::{Faults, Problem};
+use crate::endpoint;
+use crate::table_reader::{nearest, quoted, text};
+use crate::value_tree::{self, Node, Table, Value};
+
+/// One setting of the command line: it beats the file, and a later one beats an earlier one.
+///
+/// Keys are dotted paths as in TOML. In a list of tables the entry is named by its `name` or
+/// `file`: `endpoint.api.listen`, `plugin."ids.wasm".settings.depth`. `endpoint.listen` is the only
+/// endpoint's. `mode` and `session` also beat what the file says for single endpoints.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Override {
+    key: String,
+    value: Node,
+}
+
+impl Override {
+    /// A text, taken as it is.
+    pub fn text(key: &str, value: impl Into<String>) -> Self {
+        Self::new(key, Value::Text(value.into()), None)
+    }
+
+    /// A list of texts.
+    pub fn list(key: &str, values: &[String]) -> Self {
+        let items = values.iter().cloned().map(Value::Text).map(Node::unplaced);
+        Self::new(key, Value::List(items.collect()), None)
+    }
+
+    /// `true` or `false`.
+    pub fn flag(key: &str, value: bool) -> Self {
+        Self::new(key, Value::Flag(value), None)
+    }
+
+    /// `KEY=VALUE`: the value is TOML, and where it is none, a text. None where there is no `=` or
+    /// no key.
+    pub fn assignment(written: &str) -> Option<Self> {
+        let (key, value) = written.split_once('=')?;
+        let (key, value) = (key.trim(), value.trim());
+        if key.is_empty() {
+            return None;
+        }
+        let parsed = value_tree::parse_assignment(&format!("value = {value}"));
+        let (parsed, raw) = match parsed {
+            Some((_, parsed @ (Value::List(_) | Value::Table(_) | Value::Text(_)))) => {
+                (parsed, None)
+            }
+            Some((_, parsed)) => (parsed, Some(value.to_owned())),
+            None => (Value::Text(value.to_owned()), None),
+        };
+        Some(Self::new(key, parsed, raw))
+    }
+
+    fn new(key: &str, value: Value, raw: Option<String>) -> Self {
+        let mut value = Node::unplaced(value);
+        value.raw = raw;
+        Self {
+            key: key.to_owned(),
+            value,
+        }
+    }
+}
+
+/// Puts the overrides over the file's table, in order.
+pub(super) fn apply(overrides: &[Override], root: &mut Table, faults: &Faults) {
+    for one in overrides {
+        let Some(path) = path(&one.key) else {
+            let problem = Problem::new("not a key").hint("write it as in `limits.connections=100`");
+            faults.add(&one.key, None, problem);
+            continue;
+        };
+        let path: Vec<&str> = path.iter().map(String::as_str).collect();
+        if let Err(problem) = put(root, &path, &one.value) {
+            faults.add(&one.key, None, problem);
+        }
+    }
+}
+
+fn put(root: &mut Table, path: &[&str], value: &Node) -> Result<(), Problem> {
+    match path {
+        ["endpoint", key] => insert(only_endpoint(root, key)?, &[key], value),
+        ["endpoint", key, rest @ ..] if endpoint::KEYS.contains(key) => {
+            insert(only_endpoint(root, key)?, &[&[*key], rest].concat(), value);
+        }
+        ["endpoint", name, rest @ ..] => insert(named_endpoint(root, name)?, rest, value),
+        ["plugin", file, rest @ ..] if !rest.is_empty() => insert(plugin(root, file), rest, value),
+        [key @ ("mode" | "session")] => {
+            for endpoint in entries(root, "endpoint") {
+                if let Value::Table(table) = &mut endpoint.value {
+                    table.remove(*key);
+                }
+            }
+            insert(root, path, value);
+        }
+        path => insert(root, path, value),
+    }
+    Ok(())
+}
+
+/// Puts a value at the end of a path; what is no table on the way gives room to one.
+fn insert(table: &mut Table, path: &[&str], value: &Node) {
+    let Some((key, rest)) = path.split_first() else {
+        return;
+    };
+    if rest.is_empty() {
+        table.insert((*key).to_owned(), value.clone());
+        return;
+    }
+    let next = table
+        .entry((*key).to_owned())
+        .or_insert_with(|| Node::unplaced(Value::Table(Table::new())));
+    insert(open(next), rest, value);
+}
+
+fn open(node: &mut Node) -> &mut Table {
+    if !matches!(node.value, Value::Table(_)) {
+        node.value = Value::Table(Table::new());
+    }
+    let Value::Table(table) = &mut node.value else {
+        unreachable!("it was made a table above");
+    };
+    table
+}
+
+/// The entries of a list of tables; empty where the file has none.
+fn entries<'t>(root: &'t mut Table, key: &str) -> &'t mut Vec<Node> {
+    let list = root
+        .entry(key.to_owned())
+        .or_insert_with(|| Node::unplaced(Value::List(Vec::new())));
+    if !matches!(list.value, Value::List(_)) {
+        list.value = Value::List(Vec::new());
+    }
+    let Value::List(items) = &mut list.value else {
+        unreachable!("it was made a list above");
+    };
+    items
+}
+
+fn only_endpoint<'t>(root: &'t mut Table, key: &str) -> Result<&'t mut Table, Problem> {
+    let endpoints = entries(root, "endpoint");
+    if endpoints.len() > 1 {
+        let problem = Problem::new(format!("there are {} endpoints", endpoints.len()));
+        return Err(problem.hint(format!("say which: `--set endpoint.NAME.{key}=VALUE`")));
+    }
+    if endpoints.is_empty() {
+        endpoints.push(Node::unplaced(Value::Table(Table::new())));
+    }
+    Ok(open(&mut endpoints[0]))
+}
+
+fn named_endpoint<'t>(root: &'t mut Table, name: &str) -> Result<&'t mut Table, Problem> {
+    let endpoints = entries(root, "endpoint");
+    let names: Vec<_> = endpoints.iter().map(|node| label(node, "name")).collect();
+    if let Some(at) = names.iter().position(|own| own.as_deref() == Some(name)) {
+        return Ok(open(&mut endpoints[at]));
+    }
+    let names: Vec<_> = names.iter().flatten().map(String::as_str).collect();
+    let problem = Problem::new(format!("there is no endpoint `{name}`"));
+    Err(match nearest(name, &names) {
+        Some(nearest) => problem.hint(format!("did you mean `endpoint.{}`?", quoted(nearest))),
+        None => problem.hint("add an `[[endpoint]]` of this name to the file"),
+    })
+}
+
+fn plugin<'t>(root: &'t mut Table, file: &str) -> &'t mut Table {
+    let plugins = entries(root, "plugin");
+    let place = plugins
+        .iter()
+        .position(|node| label(node, "file").as_deref() == Some(file));
+    let place = place.unwrap_or_else(|| {
+        let name = Node::unplaced(Value::Text(file.to_owned()));
+        let entry = Table::from([("file".to_owned(), name)]);
+        plugins.push(Node::unplaced(Value::Table(entry)));
+        plugins.len() - 1
+    });
+    open(&mut plugins[place])
+}
+
+fn label(node: &Node, key: &str) -> Option<String> {
+    node.member(key).and_then(|node| text(node).ok())
+}
+
+/// The parts of a dotted key.
+fn path(key: &str) -> Option<Vec<String>> {
+    let (mut part, mut value) = value_tree::parse_assignment(&format!("{key} = 0"))?;
+    let mut path = vec![part];
+    while let Value::Table(table) = value {
+        let (next, node) = table.into_iter().next()?;
+        (part, value) = (next, node.value);
+        path.push(part);
+    }
+    Some(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn applied(file: &str, settings: &[&str]) -> (Table, Vec<String>) {
+        let (mut table, _) = value_tree::parse(file);
+        let overrides: Vec<_> = settings
+            .iter()
+            .map(|text| Override::assignment(text).unwrap())
+            .collect();
+        let faults = Faults::default();
+        apply(&overrides, &mut table, &faults);
+        let faults = faults.into_sorted();
+        (table, faults.iter().map(ToString::to_string).collect())
+    }
+
+    fn value<'t>(table: &'t Table, path: &[&str]) -> &'t Value {
+        let (first, rest) = path.split_first().unwrap();
+        let mut node = &table[*first];
+        for key in rest {
+            node = match &node.value {
+                Value::List(items) => &items[key.parse::<usize>().unwrap()],
+                _ => node.member(key).unwrap(),
+            };
+        }
+        &node.value
+    }
+
+    #[test]
+    fn values_are_toml_or_else_text() {
+        let cases = [
+            ("a=1", Value::Integer(1)),
+            ("a = true", Value::Flag(true)),
+            ("a=replay", Value::Text("replay".to_owned())),
+            ("a=10s", Value::Text("10s".to_owned())),
+            ("a='x=y'", Value::Text("x=y".to_owned())),
+            ("a=1\nb=2", Value::Text("1\nb=2".to_owned())),
+            ("a=", Value::Text(String::new())),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(Override::assignment(text).unwrap().value.value, expected);
+        }
+        assert_eq!(Override::assignment("a"), None);
+        assert_eq!(Override::assignment("=1"), None);
+    }
+
+    #[test]
+    fn a_setting_finds_its_place() {
+        let file = "[[endpoint]]\nname = 'a'\ntls = 'self-signed'\n[limits]\nsessions = 1";
+        let cases: [(&str, &[&str]); 7] = [
+            ("limits.sessions=7", &["limits", "sessions"]),
+            ("endpoint.listen=7", &["endpoint", "0", "listen"]),
+            ("endpoint.a.listen=7", &["endpoint", "0", "listen"]),
+            ("endpoint.tls.cert=7", &["endpoint", "0", "tls", "cert"]),
+            ("matcher.x.y=7", &["matcher", "x", "y"]),
+            (
+                "plugin.\"p.wasm\".settings.a=7",
+                &["plugin", "0", "settings", "a"],
+            ),
+            ("session=7", &["session"]),
+        ];
+        for (text, path) in cases {
+            let (table, faults) = applied(file, &[text]);
+            assert_eq!(faults, [""; 0], "{text}");
+            assert_eq!(*value(&table, path), Value::Integer(7), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_setting_without_a_place_is_a_fault() {
+        let file = "[[endpoint]]\nname = 'open'\n[[endpoint]]\nname = 'b'";
+        let cases = [
+            ("endpoint.listen=x", "endpoint.NAME.listen"),
+            ("endpoint.oppen.listen=x", "endpoint.open"),
+            ("a b=1", "not a key"),
+            ("[[x]]=1", "not a key"),
+        ];
+        for (text, expected) in cases {
+            let (_, faults) = applied(file, &[text]);
+            assert_eq!(faults.len(), 1, "{text}");
+            assert!(faults[0].contains(expected), "{text}: {faults:?}");
+        }
+    }
+
+    #[test]
+    fn the_mode_of_the_command_line_beats_every_endpoint() {
+        let (table, _) = applied("[[endpoint]]\nmode = 'replay'", &["mode=record"]);
+        assert_eq!(
+            value(&table, &["endpoint", "0"]),
+            &Value::Table(Table::new())
+        );
+    }
+}

@@ -1,0 +1,319 @@
+//! Reads one table key by key: what is wrong is collected, what is left over is unknown.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Number, Value as Json};
+
+use crate::choice::Choice;
+use crate::config_error::{Faults, Problem};
+use crate::value_tree::{Node, Table, Value};
+
+/// How many keys a hint may list.
+const MOST_LISTED: usize = 20;
+
+/// What all sections share while a configuration is read.
+pub(super) struct Reading<'a> {
+    /// The faults found so far.
+    pub(super) faults: Faults,
+    /// What relative paths of the file start from.
+    pub(super) file_folder: PathBuf,
+    /// What relative paths of the command line start from.
+    pub(super) base_folder: &'a Path,
+}
+
+/// The path of a section and the line where it begins.
+pub(super) type Place = (String, Option<usize>);
+
+/// A table under way of being read.
+pub(super) struct Section<'a> {
+    reading: &'a Reading<'a>,
+    path: String,
+    line: Option<usize>,
+    rest: Table,
+    known: Vec<&'static str>,
+}
+
+impl<'a> Section<'a> {
+    /// The whole file.
+    pub(super) fn root(reading: &'a Reading<'a>, table: Table) -> Self {
+        Self::new(reading, String::new(), None, table)
+    }
+
+    fn new(reading: &'a Reading<'a>, path: String, line: Option<usize>, rest: Table) -> Self {
+        Self {
+            reading,
+            path,
+            line,
+            rest,
+            known: Vec::new(),
+        }
+    }
+
+    /// Its path and the line where it begins, for faults that show once it was read.
+    pub(super) fn place(&self) -> Place {
+        (self.path.clone(), self.line)
+    }
+
+    /// True where `key` is written.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.rest.contains_key(key)
+    }
+
+    /// True where `key` is written and is a table.
+    pub(super) fn holds_table(&self, key: &str) -> bool {
+        self.rest
+            .get(key)
+            .is_some_and(|node| matches!(node.value, Value::Table(_)))
+    }
+
+    /// The value of `key`, or none where it is absent or wrong; what is wrong is collected.
+    pub(super) fn read<T>(
+        &mut self,
+        key: &'static str,
+        parse: impl FnOnce(&Node) -> Result<T, Problem>,
+    ) -> Option<T> {
+        let node = self.take(key)?;
+        self.checked(self.path_of(key), &node, parse)
+    }
+
+    /// What `parse` makes of each value of a list; one value alone is a list of one. None where one
+    /// is wrong.
+    pub(super) fn list<T>(
+        &mut self,
+        key: &'static str,
+        parse: impl Fn(&Node) -> Result<T, Problem>,
+    ) -> Option<Vec<T>> {
+        let node = self.take(key)?;
+        let Value::List(items) = &node.value else {
+            let single = self.checked(self.path_of(key), &node, parse)?;
+            return Some(vec![single]);
+        };
+        let read =
+            |(index, item)| self.checked(format!("{}[{index}]", self.path_of(key)), item, &parse);
+        // The faults of all values are wanted, so nothing stops at the first.
+        let read: Vec<Option<T>> = items.iter().enumerate().map(read).collect();
+        read.into_iter().collect()
+    }
+
+    /// A path; relative ones start from the folder of the file, or of the process where the command
+    /// line gave them.
+    pub(super) fn path(&mut self, key: &'static str) -> Option<PathBuf> {
+        let reading = self.reading;
+        self.read(key, |node| path(reading, node))
+    }
+
+    /// A path, or where it is absent or wrong `default` in the folder of the file.
+    pub(super) fn path_or(&mut self, key: &'static str, default: &str) -> PathBuf {
+        self.path(key).unwrap_or_else(|| self.default_path(default))
+    }
+
+    /// A path in the folder of the file.
+    pub(super) fn default_path(&self, name: &str) -> PathBuf {
+        self.reading.file_folder.join(name)
+    }
+
+    /// A list of paths.
+    pub(super) fn paths(&mut self, key: &'static str) -> Option<Vec<PathBuf>> {
+        let reading = self.reading;
+        self.list(key, |node| path(reading, node))
+    }
+
+    /// A table within this one.
+    pub(super) fn section(&mut self, key: &'static str) -> Option<Self> {
+        let node = self.take(key)?;
+        self.open(self.path_of(key), node)
+    }
+
+    /// A list of tables. `label` is the key whose text names each of them in reports.
+    pub(super) fn sections(&mut self, key: &'static str, label: &str) -> Vec<Self> {
+        let Some(node) = self.take(key) else {
+            return Vec::new();
+        };
+        let Value::List(items) = node.value else {
+            let problem = Problem::new(format!("expected a list of tables, found {}", node.kind()))
+                .hint(format!("begin each with `[[{key}]]`"));
+            self.reading.faults.add(key, node.line, problem);
+            return Vec::new();
+        };
+        let open = |(index, item): (usize, Node)| {
+            let name = item.member(label).and_then(|node| text(node).ok());
+            let path = match name {
+                Some(name) => format!("{key}.{}", quoted(&name)),
+                None => format!("{key}[{index}]"),
+            };
+            self.open(path, item)
+        };
+        items.into_iter().enumerate().filter_map(open).collect()
+    }
+
+    /// A table of any content, as JSON.
+    pub(super) fn free(&mut self, key: &'static str) -> Map<String, Json> {
+        let Some(section) = self.section(key) else {
+            return Map::new();
+        };
+        section.json()
+    }
+
+    /// Collects a fault of `key`.
+    pub(super) fn fault(&self, key: &str, line: Option<usize>, problem: Problem) {
+        self.reading
+            .faults
+            .add(self.path_of(key), line.or(self.line), problem);
+    }
+
+    /// Collects a fault that concerns a whole section.
+    pub(super) fn fault_at(&self, place: &Place, problem: Problem) {
+        self.reading.faults.add(&place.0, place.1, problem);
+    }
+
+    /// Collects that `key` is missing.
+    pub(super) fn missing(&self, key: &str, problem: Problem) {
+        self.reading
+            .faults
+            .add_missing(self.path_of(key), self.line, problem);
+    }
+
+    /// Reports the keys that nobody read.
+    pub(super) fn finish(self) {
+        for (key, node) in &self.rest {
+            let hint = match nearest(key, &self.known) {
+                Some(nearest) => format!("did you mean `{nearest}`?"),
+                None if self.known.len() > MOST_LISTED => "take it out".to_owned(),
+                None => format!("known are {}", self.known.join(", ")),
+            };
+            let problem = Problem::new("unknown key").hint(hint);
+            self.reading
+                .faults
+                .add(self.path_of(&quoted(key)), node.line, problem);
+        }
+    }
+
+    fn take(&mut self, key: &'static str) -> Option<Node> {
+        self.known.push(key);
+        self.rest.remove(key)
+    }
+
+    fn path_of(&self, key: &str) -> String {
+        if self.path.is_empty() {
+            return key.to_owned();
+        }
+        format!("{}.{key}", self.path)
+    }
+
+    fn checked<T>(
+        &self,
+        path: String,
+        node: &Node,
+        parse: impl FnOnce(&Node) -> Result<T, Problem>,
+    ) -> Option<T> {
+        match parse(node) {
+            Ok(value) => Some(value),
+            Err(problem) => {
+                self.reading.faults.add(path, node.line, problem);
+                None
+            }
+        }
+    }
+
+    fn open(&self, path: String, node: Node) -> Option<Self> {
+        let kind = node.kind();
+        let Value::Table(table) = node.value else {
+            let problem = Problem::new(format!("expected a table, found {kind}"));
+            self.reading.faults.add(path, node.line, problem);
+            return None;
+        };
+        Some(Self::new(self.reading, path, node.line, table))
+    }
+
+    fn json(self) -> Map<String, Json> {
+        let entries = self.rest.iter().filter_map(|(key, node)| {
+            let path = self.path_of(&quoted(key));
+            Some((key.clone(), self.checked(path, node, json)?))
+        });
+        entries.collect()
+    }
+}
+
+/// A text.
+pub(super) fn text(node: &Node) -> Result<String, Problem> {
+    if let Value::Text(text) = &node.value {
+        return Ok(text.clone());
+    }
+    node.raw.clone().ok_or_else(|| expected("a string", node))
+}
+
+/// `true` or `false`.
+pub(super) fn flag(node: &Node) -> Result<bool, Problem> {
+    if let Value::Flag(flag) = node.value {
+        return Ok(flag);
+    }
+    Err(expected("true or false", node))
+}
+
+/// One word of a fixed set.
+pub(super) fn choice<T: Choice>(node: &Node) -> Result<T, Problem> {
+    let word = text(node)?;
+    let words: Vec<_> = T::ALL.iter().map(Choice::word).collect();
+    let found = T::ALL.iter().find(|choice| choice.word() == word);
+    found.copied().ok_or_else(|| {
+        let hint = match nearest(&word, &words) {
+            Some(nearest) => format!("did you mean `{nearest}`?"),
+            None => format!("write one of {}", words.join(", ")),
+        };
+        Problem::new(format!("`{word}` is not known here")).hint(hint)
+    })
+}
+
+/// What a value should have been.
+pub(super) fn expected(what: &str, node: &Node) -> Problem {
+    Problem::new(format!("expected {what}, found {}", node.kind()))
+}
+
+fn path(reading: &Reading<'_>, node: &Node) -> Result<PathBuf, Problem> {
+    let written = text(node)?;
+    if written.is_empty() {
+        return Err(Problem::new("the path is empty"));
+    }
+    let folder = match node.line {
+        Some(_) => &reading.file_folder,
+        None => reading.base_folder,
+    };
+    Ok(folder.join(written))
+}
+
+fn json(node: &Node) -> Result<Json, Problem> {
+    Ok(match &node.value {
+        Value::Text(text) | Value::Date(text) => Json::String(text.clone()),
+        Value::Integer(number) => Json::from(*number),
+        Value::Float(number) => Number::from_f64(*number)
+            .map(Json::Number)
+            .ok_or_else(|| Problem::new("a number that JSON cannot hold"))?,
+        Value::Flag(flag) => Json::Bool(*flag),
+        Value::List(items) => items.iter().map(json).collect::<Result<_, _>>()?,
+        Value::Table(table) => {
+            let entries = table
+                .iter()
+                .map(|(key, node)| Ok((key.clone(), json(node)?)));
+            Json::Object(entries.collect::<Result<_, _>>()?)
+        }
+    })
+}
+
+/// The word that was probably meant.
+pub(super) fn nearest<'w>(word: &str, known: &[&'w str]) -> Option<&'w str> {
+    let scored = known
+        .iter()
+        .map(|candidate| (strsim::damerau_levenshtein(word, candidate), *candidate));
+    let (distance, candidate) = scored.min()?;
+    // A third of the letters may differ; anything more is a guess.
+    (distance * 3 <= candidate.len().max(3)).then_some(candidate)
+}
+
+/// A key as TOML wants it: in quotes unless it is bare.
+pub(super) fn quoted(key: &str) -> String {
+    let bare = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    if !key.is_empty() && key.chars().all(bare) {
+        return key.to_owned();
+    }
+    format!("{key:?}")
+}

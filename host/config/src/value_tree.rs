@@ -1,0 +1,202 @@
+//! The written configuration as a tree of values that know their lines.
+
+use std::collections::BTreeMap;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue, Error};
+
+use crate::config_error::Fault;
+
+/// A table of the file.
+pub(super) type Table = BTreeMap<String, Node>;
+
+/// A value and where it was written.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Node {
+    /// The value.
+    pub(super) value: Value,
+    /// Line of the file; none for what came from the command line.
+    pub(super) line: Option<usize>,
+    /// The very text of an override, so that `--set session=1` is a text as well as a number.
+    pub(super) raw: Option<String>,
+}
+
+/// A TOML value.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Value {
+    Text(String),
+    Integer(i64),
+    Float(f64),
+    Flag(bool),
+    Date(String),
+    List(Vec<Node>),
+    Table(Table),
+}
+
+impl Node {
+    /// A value that no file holds.
+    pub(super) fn unplaced(value: Value) -> Self {
+        Self {
+            value,
+            line: None,
+            raw: None,
+        }
+    }
+
+    /// A member, where the value is a table that has it.
+    pub(super) fn member(&self, key: &str) -> Option<&Self> {
+        match &self.value {
+            Value::Table(table) => table.get(key),
+            Value::Text(_)
+            | Value::Integer(_)
+            | Value::Float(_)
+            | Value::Flag(_)
+            | Value::Date(_)
+            | Value::List(_) => None,
+        }
+    }
+
+    /// The kind of value, with its article.
+    pub(super) fn kind(&self) -> &'static str {
+        match self.value {
+            Value::Text(_) => "a string",
+            Value::Integer(_) => "a whole number",
+            Value::Float(_) => "a fraction",
+            Value::Flag(_) => "true or false",
+            Value::Date(_) => "a date",
+            Value::List(_) => "a list",
+            Value::Table(_) => "a table",
+        }
+    }
+}
+
+/// Reads TOML text. All faults of the text are returned; what could be read is in the table.
+pub(super) fn parse(text: &str) -> (Table, Vec<Fault>) {
+    let lines = Lines::of(text);
+    let (table, errors) = DeTable::parse_recoverable(text);
+    let faults = errors.iter().map(|error| fault(error, &lines)).collect();
+    (convert_table(table.get_ref(), Some(&lines)), faults)
+}
+
+/// Reads one `key = value` that no file holds; none where `text` is anything else.
+pub(super) fn parse_assignment(text: &str) -> Option<(String, Value)> {
+    let parsed = DeTable::parse(text).ok()?;
+    let table = convert_table(parsed.get_ref(), None);
+    let mut entries = table.into_iter();
+    let (key, node) = entries.next()?;
+    entries.next().is_none().then_some((key, node.value))
+}
+
+/// Where the lines of a text begin.
+struct Lines(Vec<usize>);
+
+impl Lines {
+    fn of(text: &str) -> Self {
+        let ends = text.match_indices('\n').map(|(at, _)| at + 1);
+        Self(std::iter::once(0).chain(ends).collect())
+    }
+
+    fn number(&self, offset: usize) -> usize {
+        self.0.partition_point(|start| *start <= offset)
+    }
+}
+
+fn fault(error: &Error, lines: &Lines) -> Fault {
+    Fault {
+        key: String::new(),
+        line: error.span().map(|span| lines.number(span.start)),
+        message: format!("not valid TOML: {}", error.message().replace('\n', ", ")),
+        hint: None,
+    }
+}
+
+fn convert_table(table: &DeTable<'_>, lines: Option<&Lines>) -> Table {
+    table
+        .iter()
+        .map(|(key, value)| {
+            let line = lines.map(|lines| lines.number(key.span().start));
+            let node = Node {
+                value: convert(value.get_ref(), lines),
+                line,
+                raw: None,
+            };
+            (key.get_ref().clone().into_owned(), node)
+        })
+        .collect()
+}
+
+fn convert(value: &DeValue<'_>, lines: Option<&Lines>) -> Value {
+    match value {
+        DeValue::String(text) => Value::Text(text.clone().into_owned()),
+        DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix())
+            .map_or_else(|_| Value::Float(f64::INFINITY), Value::Integer),
+        DeValue::Float(number) => Value::Float(number.as_str().parse().unwrap_or(f64::NAN)),
+        DeValue::Boolean(flag) => Value::Flag(*flag),
+        DeValue::Datetime(date) => Value::Date(date.to_string()),
+        DeValue::Array(items) => {
+            Value::List(items.iter().map(|item| element(item, lines)).collect())
+        }
+        DeValue::Table(table) => Value::Table(convert_table(table, lines)),
+    }
+}
+
+fn element(item: &Spanned<DeValue<'_>>, lines: Option<&Lines>) -> Node {
+    Node {
+        value: convert(item.get_ref(), lines),
+        line: lines.map(|lines| lines.number(item.span().start)),
+        raw: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(table: &Table, path: &[&str]) -> usize {
+        let (last, parents) = path.split_last().unwrap();
+        let mut table = table;
+        for key in parents {
+            let Value::Table(next) = &table[*key].value else {
+                panic!("{key} is no table");
+            };
+            table = next;
+        }
+        table[*last].line.unwrap()
+    }
+
+    #[test]
+    fn values_know_their_lines() {
+        let (table, faults) = parse("a = 0x1_0\n\n[b]\nc = [\n 1,\n 'x']\n[b.d]\ne = 1.5\n[[f]]\n");
+        assert_eq!(faults, []);
+        assert_eq!(table["a"].value, Value::Integer(16));
+        assert_eq!(line(&table, &["a"]), 1);
+        assert_eq!(line(&table, &["b"]), 3);
+        assert_eq!(line(&table, &["b", "c"]), 4);
+        assert_eq!(line(&table, &["b", "d", "e"]), 8);
+        let Value::List(items) = &table["f"].value else {
+            panic!("f is no list");
+        };
+        assert_eq!(items[0].line, Some(9));
+    }
+
+    #[test]
+    fn every_fault_of_the_text_is_told() {
+        let (_, faults) = parse("a = \nb = 1\nb = 2\n[c\n");
+        let mut lines: Vec<_> = faults.iter().map(|fault| fault.line).collect();
+        lines.sort_unstable();
+        assert_eq!(lines, [Some(1), Some(3), Some(4)], "{faults:?}");
+    }
+
+    #[test]
+    fn an_assignment_is_one_key() {
+        let cases = [
+            ("a = 1", true),
+            ("a = 1\nb = 2", false),
+            ("", false),
+            ("a = ]", false),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(parse_assignment(text).is_some(), expected, "{text}");
+        }
+    }
+}

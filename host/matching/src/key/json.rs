@@ -1,0 +1,208 @@
+//! JSON by meaning: digests of documents, and the same documents in full for reports.
+
+use std::cmp::Ordering;
+use std::fmt;
+
+use super::digest::{Bag, List, Sketch, Tag, leaf, pair};
+use super::exclusions::But;
+use super::number::canonical;
+use ouli_codec::json::{Document, Kind, Node};
+
+/// A JSON value by its meaning, without what was left out. Members are sorted.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Json {
+    /// `null`.
+    Null,
+    /// `true` or `false`.
+    Bool(bool),
+    /// A number.
+    Number(Number),
+    /// A string, decoded.
+    String(String),
+    /// The elements with the indices that they have in the document.
+    Array(Vec<(usize, Self)>),
+    /// The members, sorted by name and value.
+    Object(Vec<(String, Self)>),
+}
+
+impl Json {
+    /// The document without what `but` leaves out.
+    pub(super) fn of(document: &Document, but: &But<'_>) -> Self {
+        Self::node(document, document.root(), but)
+    }
+
+    fn node(document: &Document, node: &Node, but: &But<'_>) -> Self {
+        match &node.kind {
+            Kind::Null => Self::Null,
+            Kind::Bool(value) => Self::Bool(*value),
+            Kind::Number => Self::Number(Number::new(document.slice(node))),
+            Kind::String(text) => Self::String(text.to_string()),
+            Kind::Array(elements) => {
+                let kept = elements.iter().enumerate().filter_map(|(index, element)| {
+                    let but = but.element(index)?;
+                    Some((index, Self::node(document, element, &but)))
+                });
+                Self::Array(kept.collect())
+            }
+            Kind::Object(members) => {
+                let kept = members.iter().filter_map(|member| {
+                    let but = but.member(&member.name)?;
+                    let value = Self::node(document, &member.value, &but);
+                    Some((member.name.to_string(), value))
+                });
+                let mut kept: Vec<_> = kept.collect();
+                kept.sort();
+                Self::Object(kept)
+            }
+        }
+    }
+}
+
+impl fmt::Display for Json {
+    /// The value as JSON text without white space.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Null => out.write_str("null"),
+            Self::Bool(value) => write!(out, "{value}"),
+            Self::Number(number) => out.write_str(number.text()),
+            Self::String(text) => write!(out, "{}", quoted(text)),
+            Self::Array(elements) => {
+                out.write_str("[")?;
+                for (index, (_, element)) in elements.iter().enumerate() {
+                    write!(out, "{}{element}", comma(index))?;
+                }
+                out.write_str("]")
+            }
+            Self::Object(members) => {
+                out.write_str("{")?;
+                for (index, (name, value)) in members.iter().enumerate() {
+                    write!(out, "{}{}:{value}", comma(index), quoted(name))?;
+                }
+                out.write_str("}")
+            }
+        }
+    }
+}
+
+fn quoted(text: &str) -> serde_json::Value {
+    serde_json::Value::from(text)
+}
+
+fn comma(index: usize) -> &'static str {
+    if index == 0 { "" } else { "," }
+}
+
+/// A JSON number that compares by value and shows as it was written.
+#[derive(Clone, Debug)]
+pub struct Number {
+    text: String,
+    value: Vec<u8>,
+}
+
+impl Number {
+    /// The number of a JSON text.
+    pub fn new(text: &str) -> Self {
+        let mut value = Vec::new();
+        canonical(text, &mut value);
+        Self {
+            text: text.to_owned(),
+            value,
+        }
+    }
+
+    /// The number as it was written.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+}
+
+impl PartialEq for Number {
+    fn eq(&self, other: &Self) -> bool {
+        self.value == other.value
+    }
+}
+
+impl Eq for Number {}
+
+impl PartialOrd for Number {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Number {
+    /// A total order, though not that of the numbers: it only brings equal ones together.
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.value.cmp(&other.value)
+    }
+}
+
+/// The way through a document that makes its digest.
+pub(super) struct Walk<'a> {
+    document: &'a Document,
+    /// Reused for every number.
+    number: Vec<u8>,
+    /// A bit for each value in the two outer levels. Deeper ones would soon fill all bits.
+    pub(super) sketch: Sketch,
+}
+
+/// How deep the sketch looks.
+const SKETCHED: usize = 2;
+
+impl<'a> Walk<'a> {
+    pub(super) fn new(document: &'a Document) -> Self {
+        Self {
+            document,
+            number: Vec::new(),
+            sketch: Sketch::default(),
+        }
+    }
+
+    /// The digest of the document without what `but` leaves out.
+    pub(super) fn root(&mut self, but: &But<'_>) -> u128 {
+        self.node(self.document.root(), but, 1)
+    }
+
+    fn node(&mut self, node: &Node, but: &But<'_>, depth: usize) -> u128 {
+        match &node.kind {
+            Kind::Null => leaf(Tag::Null, &[]),
+            Kind::Bool(false) => leaf(Tag::False, &[]),
+            Kind::Bool(true) => leaf(Tag::True, &[]),
+            Kind::Number => {
+                canonical(self.document.slice(node), &mut self.number);
+                leaf(Tag::Number, &self.number)
+            }
+            Kind::String(text) => leaf(Tag::String, text.as_bytes()),
+            Kind::Array(elements) => {
+                let mut list = List::new(Tag::Array);
+                for (index, element) in elements.iter().enumerate() {
+                    if let Some(but) = but.element(index) {
+                        let digest = self.node(element, &but, depth + 1);
+                        self.note(digest.wrapping_add(index as u128), depth);
+                        list.push(digest);
+                    }
+                }
+                list.finish()
+            }
+            Kind::Object(members) => {
+                let mut bag = Bag::default();
+                for member in members {
+                    if let Some(but) = but.member(&member.name) {
+                        let name = leaf(Tag::Name, member.name.as_bytes());
+                        let value = self.node(&member.value, &but, depth + 1);
+                        let digest = pair(Tag::Member, name, value);
+                        self.note(digest, depth);
+                        bag.add(digest);
+                    }
+                }
+                bag.finish(Tag::Object)
+            }
+        }
+    }
+
+    fn note(&mut self, digest: u128, depth: usize) {
+        if depth <= SKETCHED {
+            self.sketch.add(digest);
+        }
+    }
+}

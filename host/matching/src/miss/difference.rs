@@ -1,0 +1,322 @@
+//! Where two requests differ, part by part.
+
+use std::collections::BTreeMap;
+
+use super::json;
+use super::pairs::{Twins, twins};
+use super::remedy::{Remedy, remedies};
+use super::truncate::{shorten, shorten_both};
+use crate::key::{Described, HEADER, Section, Value};
+use ouli_codec::json::escape;
+
+/// One difference between the live request and a recorded one. Values are redacted and shortened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    /// The name of the part.
+    pub part: String,
+    /// Where in the part: a JSON pointer, or the name of a parameter, a header, a field of a form
+    /// or a part of a multipart body.
+    pub at: Option<String>,
+    /// What the live request holds there.
+    pub live: Option<String>,
+    /// What the recorded request holds there.
+    pub recorded: Option<String>,
+    /// What would make them match there.
+    pub remedy: Remedy,
+}
+
+/// The first differences, and how many there are in all.
+pub(super) struct Found {
+    pub(super) list: Vec<Difference>,
+    pub(super) total: usize,
+}
+
+/// All differences between two requests. `matcher` names the plugin that made their keys.
+pub(super) fn differences(
+    live: &[Described],
+    recorded: &[Described],
+    matcher: Option<&str>,
+) -> Found {
+    let mut into = Differing::default();
+    for part in twins(live, recorded, |part| part.name.as_str()) {
+        match part {
+            Twins::Both(live, recorded) if live.value == recorded.value => {}
+            Twins::Both(live, recorded) => {
+                into.part.clone_from(&live.name);
+                compare(&live.value, &recorded.value, &mut into);
+            }
+            Twins::Live(only) => {
+                into.part.clone_from(&only.name);
+                into.add(|| Place::Whole, || Some(show(&only.value)), || None);
+            }
+            Twins::Recorded(only) => {
+                into.part.clone_from(&only.name);
+                into.add(|| Place::Whole, || None, || Some(show(&only.value)));
+            }
+        }
+    }
+    let remedies = remedies(&into.kept, matcher);
+    let list = into.kept.into_iter().zip(remedies);
+    Found {
+        list: list.map(|(raw, remedy)| raw.finish(remedy)).collect(),
+        total: into.total,
+    }
+}
+
+/// Where in a part a difference is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// The part as a whole.
+    Whole,
+    /// The part is of another kind on each side.
+    Kind,
+    /// Equal pieces in another order.
+    Order,
+    /// A parameter of the query or a header.
+    Name(String),
+    /// A field of a form or a part of a multipart body.
+    Field(String),
+    /// A part of a multipart body that has no name, counted from one.
+    Unnamed(usize),
+    /// In a JSON document.
+    Pointer(Vec<Step>),
+}
+
+/// One step of a JSON pointer.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Step {
+    Name(String),
+    Index(usize),
+}
+
+/// A difference before its remedy is known.
+pub(super) struct Raw {
+    pub(super) part: String,
+    pub(super) place: Place,
+    pub(super) live: Option<String>,
+    pub(super) recorded: Option<String>,
+}
+
+impl Raw {
+    fn finish(self, remedy: Remedy) -> Difference {
+        let at = match self.place {
+            Place::Whole | Place::Kind | Place::Order => None,
+            Place::Name(name) | Place::Field(name) => Some(name),
+            Place::Unnamed(number) => Some(format!("part {number}")),
+            Place::Pointer(steps) => Some(pointer(&steps)),
+        };
+        Difference {
+            part: self.part,
+            at,
+            live: self.live,
+            recorded: self.recorded,
+            remedy,
+        }
+    }
+}
+
+/// The pointer's text (RFC 6901, section 3).
+pub(super) fn pointer(steps: &[Step]) -> String {
+    let mut text = String::new();
+    for step in steps {
+        text.push('/');
+        match step {
+            Step::Name(name) => text.push_str(&escape(name)),
+            Step::Index(index) => text.push_str(&index.to_string()),
+        }
+    }
+    text
+}
+
+/// The differences found so far. Those past the first [`KEPT`] are only counted.
+#[derive(Default)]
+pub(super) struct Differing {
+    part: String,
+    kept: Vec<Raw>,
+    total: usize,
+}
+
+/// More than a report shows, so that what several array elements have in common is seen.
+const KEPT: usize = 64;
+
+impl Differing {
+    pub(super) fn add(
+        &mut self,
+        place: impl FnOnce() -> Place,
+        live: impl FnOnce() -> Option<String>,
+        recorded: impl FnOnce() -> Option<String>,
+    ) {
+        self.total += 1;
+        if self.kept.len() >= KEPT {
+            return;
+        }
+        let (live, recorded) = match (live(), recorded()) {
+            (Some(live), Some(recorded)) => {
+                let (live, recorded) = shorten_both(&live, &recorded);
+                (Some(live), Some(recorded))
+            }
+            (live, recorded) => (
+                live.as_deref().map(shorten),
+                recorded.as_deref().map(shorten),
+            ),
+        };
+        self.kept.push(Raw {
+            part: self.part.clone(),
+            place: place(),
+            live,
+            recorded,
+        });
+    }
+}
+
+fn compare(live: &Value, recorded: &Value, into: &mut Differing) {
+    let before = into.total;
+    let place: fn(String) -> Place = if into.part == "body" {
+        Place::Field
+    } else {
+        Place::Name
+    };
+    match (live, recorded) {
+        (Value::Json(live), Value::Json(recorded)) => {
+            json::compare(live, recorded, &mut Vec::new(), into);
+        }
+        (Value::Pairs(live), Value::Pairs(recorded)) => {
+            named(live, recorded, |text| quote(text), place, into);
+        }
+        (Value::Fields(live), Value::Fields(recorded)) => {
+            let text = |bytes: &bytes::Bytes| quote(&String::from_utf8_lossy(bytes));
+            named(live, recorded, text, place, into);
+        }
+        (Value::Sections(live), Value::Sections(recorded)) => sections(live, recorded, into),
+        (Value::Text(_) | Value::Bytes(_), Value::Text(_) | Value::Bytes(_)) => {
+            whole(Place::Whole, live, recorded, into)
+        }
+        (live, recorded) => whole(Place::Kind, live, recorded, into),
+    }
+    if into.total == before {
+        // The pieces are equal one by one, so only their order is left.
+        into.add(|| Place::Order, || None, || None);
+    }
+}
+
+fn whole(place: Place, live: &Value, recorded: &Value, into: &mut Differing) {
+    into.add(|| place, || Some(show(live)), || Some(show(recorded)));
+}
+
+/// Compares the values of each name as one list, since their order counts.
+fn named<V: PartialEq>(
+    live: &[(String, V)],
+    recorded: &[(String, V)],
+    text: impl Fn(&V) -> String,
+    place: impl Fn(String) -> Place,
+    into: &mut Differing,
+) {
+    let mut names: BTreeMap<&str, [Vec<&V>; 2]> = BTreeMap::new();
+    for (side, pairs) in [live, recorded].into_iter().enumerate() {
+        for (name, value) in pairs {
+            names.entry(name).or_default()[side].push(value);
+        }
+    }
+    let join = |values: &[&V]| {
+        let texts: Vec<_> = values.iter().map(|value| text(value)).collect();
+        (!texts.is_empty()).then(|| texts.join(", "))
+    };
+    for (name, [live, recorded]) in names {
+        if live != recorded {
+            into.add(
+                || place(name.to_owned()),
+                || join(&live),
+                || join(&recorded),
+            );
+        }
+    }
+}
+
+fn sections(live: &[Section], recorded: &[Section], into: &mut Differing) {
+    let pairs = twins(live, recorded, |section| section.name.as_deref());
+    for (index, pair) in pairs.into_iter().enumerate() {
+        let place = |section: &Section| match &section.name {
+            Some(name) => Place::Field(name.clone()),
+            None => Place::Unnamed(index + 1),
+        };
+        match pair {
+            Twins::Both(live, recorded) => section(live, recorded, place(live), into),
+            Twins::Live(only) => {
+                into.add(|| place(only), || Some(show(&only.content)), || None);
+            }
+            Twins::Recorded(only) => {
+                into.add(|| place(only), || None, || Some(show(&only.content)));
+            }
+        }
+    }
+}
+
+fn section(live: &Section, recorded: &Section, place: Place, into: &mut Differing) {
+    let attributes = [
+        ("filename", &live.filename, &recorded.filename),
+        ("content-type", &live.content_type, &recorded.content_type),
+    ];
+    for (name, live, recorded) in attributes {
+        if live != recorded {
+            let text = |value: &Option<String>| {
+                let value = value.as_ref()?;
+                Some(format!("{name} {}", quote(value)))
+            };
+            into.add(|| place.clone(), || text(live), || text(recorded));
+        }
+    }
+    match (&live.content, &recorded.content, &live.name) {
+        (live, recorded, _) if live == recorded => {}
+        (Value::Json(live), Value::Json(recorded), Some(name)) => {
+            json::compare(live, recorded, &mut vec![Step::Name(name.clone())], into);
+        }
+        (live, recorded, _) => whole(place, live, recorded, into),
+    }
+}
+
+/// A value on one line: text quoted as JSON quotes it, so that no control character gets through.
+fn show(value: &Value) -> String {
+    match value {
+        Value::Empty => "no body".to_owned(),
+        Value::Text(text) => quote(text),
+        Value::Bytes(bytes) => {
+            let head: String = bytes
+                .iter()
+                .take(24)
+                .map(|byte| format!("{byte:02x}"))
+                .collect();
+            format!("{} bytes {head}", bytes.len())
+        }
+        Value::Fields(fields) => {
+            let text = |bytes| quote(&String::from_utf8_lossy(bytes));
+            list(
+                fields
+                    .iter()
+                    .map(|(name, value)| format!("{name}: {}", text(value))),
+            )
+        }
+        Value::Pairs(pairs) => list(
+            pairs
+                .iter()
+                .map(|(name, value)| format!("{name}={}", quote(value))),
+        ),
+        Value::Json(json) => json.to_string(),
+        Value::Sections(sections) => {
+            let name = |section: &Section| quote(section.name.as_deref().unwrap_or(""));
+            format!("multipart {}", list(sections.iter().map(name)))
+        }
+    }
+}
+
+fn list(entries: impl Iterator<Item = String>) -> String {
+    entries.collect::<Vec<_>>().join(", ")
+}
+
+fn quote(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+/// True for the part of one header.
+pub(super) fn header_of(part: &str) -> Option<&str> {
+    part.strip_prefix(HEADER)
+}

@@ -1,0 +1,291 @@
+//! Tables of differences and of what would make them go away.
+
+use super::tests::{candidate, json, missed};
+use super::*;
+use crate::key::sample_message::{Sample, body, multipart, usual};
+use crate::key::{Names, Part, derive};
+
+fn compared(parts: &[Part], live: &Sample, recorded: &Sample) -> Nearest {
+    let missed = missed(parts, live, Cause::Unequal);
+    let mut miss = report(missed, vec![candidate(12, parts, recorded)]);
+    miss.nearest.remove(0)
+}
+
+/// Differences as `part at | sent | recorded | remedy`.
+fn lines(nearest: &Nearest) -> Vec<String> {
+    let show = |difference: &Difference| {
+        let text = |value: &Option<String>| value.clone().unwrap_or("-".to_owned());
+        format!(
+            "{} {} | {} | {} | {}",
+            difference.part,
+            text(&difference.at),
+            text(&difference.live),
+            text(&difference.recorded),
+            difference.remedy
+        )
+    };
+    nearest.differences.iter().map(show).collect()
+}
+
+fn form(text: &str) -> Sample {
+    Sample::new("POST", "/").body("application/x-www-form-urlencoded", text.to_owned())
+}
+
+fn raw(bytes: &'static [u8]) -> Sample {
+    Sample::new("POST", "/").body("image/png", bytes)
+}
+
+#[test]
+fn targets_differ_by_part_and_parameter() {
+    let cases: [(&str, &str, &[&str]); 5] = [
+        (
+            "/a",
+            "/b",
+            &[r#"path - | "/a" | "/b" | no setting: the path is another one"#],
+        ),
+        (
+            "/a?n=1&x=1",
+            "/a?n=2&x=1",
+            &[r#"query n | "1" | "2" | to ignore it: [matcher] ignore_query = ["n"]"#],
+        ),
+        (
+            "/a?n=1",
+            "/a",
+            &[r#"query n | "1" | - | to ignore it: [matcher] ignore_query = ["n"]"#],
+        ),
+        (
+            "/a?n=1&n=2",
+            "/a?n=2&n=1",
+            &[r#"query n | "1", "2" | "2", "1" | to ignore it: [matcher] ignore_query = ["n"]"#],
+        ),
+        (
+            "/a?q%22=1",
+            "/a",
+            &[r#"query q" | "1" | - | to ignore it: [matcher] ignore_query = ["q\""]"#],
+        ),
+    ];
+    let parts = usual(&[], &[]);
+    for (live, recorded, expected) in cases {
+        let nearest = compared(
+            &parts,
+            &Sample::new("GET", live),
+            &Sample::new("GET", recorded),
+        );
+        assert_eq!(lines(&nearest), expected, "{live} and {recorded}");
+    }
+}
+
+#[test]
+fn json_bodies_differ_by_pointer() {
+    let cases: [(&str, &str, &[&str]); 8] = [
+        (
+            r#"{"a":1,"b":{"c":"x"}}"#,
+            r#"{"b":{"c":"y"},"a":1.0}"#,
+            &[r#"body /b/c | "x" | "y" | to ignore it: [matcher] ignore_body = ["/b/c"]"#],
+        ),
+        (
+            r#"{"a/b":1}"#,
+            "{}",
+            &[r#"body /a~1b | 1 | - | to ignore it: [matcher] ignore_body = ["/a~1b"]"#],
+        ),
+        (
+            "{}",
+            r#"{"a":{"b":[1,null]}}"#,
+            &[r#"body /a | - | {"b":[1,null]} | to ignore it: [matcher] ignore_body = ["/a"]"#],
+        ),
+        (
+            r#"[{"id":1},{"id":2}]"#,
+            r#"[{"id":3},{"id":4}]"#,
+            &[
+                r#"body /0/id | 1 | 3 | to ignore it: [matcher] ignore_body = ["/*/id"]"#,
+                r#"body /1/id | 2 | 4 | to ignore it: [matcher] ignore_body = ["/*/id"]"#,
+            ],
+        ),
+        (
+            r#"{"m":[{"id":1},{"id":2,"x":1}]}"#,
+            r#"{"m":[{"id":1},{"id":4}]}"#,
+            &[
+                r#"body /m/1/id | 2 | 4 | to ignore it: [matcher] ignore_body = ["/m/1/id"]"#,
+                r#"body /m/1/x | 1 | - | to ignore it: [matcher] ignore_body = ["/m/1/x"]"#,
+            ],
+        ),
+        (
+            "[1,2,3]",
+            "[1,2]",
+            &[r#"body /2 | 3 | - | to ignore it: [matcher] ignore_body = ["/2"]"#],
+        ),
+        (
+            "[]",
+            "{}",
+            &["body  | [] | {} | no setting: the body is another one"],
+        ),
+        ("[1]", "[1.0]", &[]),
+    ];
+    for (live, recorded, expected) in cases {
+        let nearest = compared(&[body(&[])], &json(live), &json(recorded));
+        assert_eq!(lines(&nearest), expected, "{live} and {recorded}");
+    }
+}
+
+#[test]
+fn other_bodies_differ_by_field_or_as_a_whole() {
+    let cases: [(Sample, Sample, &[&str]); 5] = [
+        (
+            form("a=1&n~=2"),
+            form("a=1&n~=3"),
+            &[r#"body n~ | "2" | "3" | to ignore it: [matcher] ignore_body = ["/n~0"]"#],
+        ),
+        (
+            raw(b"abc"),
+            raw(b"abd"),
+            &[concat!(
+                r#"body - | "abc" | "abd" | "#,
+                "no setting: a body of this kind is compared byte by byte"
+            )],
+        ),
+        (
+            raw(b"a\x1b[31m"),
+            raw(b"\xff\x00"),
+            &[concat!(
+                r#"body - | "a\u001b[31m" | 2 bytes ff00 | "#,
+                "no setting: a body of this kind is compared byte by byte"
+            )],
+        ),
+        (
+            json("{}"),
+            form("a=1"),
+            &[r#"body - | {} | a="1" | no setting: the body is of another kind"#],
+        ),
+        (
+            json("{}"),
+            json(""),
+            &["body - | {} | no body | no setting: the body is of another kind"],
+        ),
+    ];
+    for (live, recorded, expected) in cases {
+        let nearest = compared(&[body(&[])], &live, &recorded);
+        assert_eq!(lines(&nearest), expected);
+    }
+}
+
+#[test]
+fn multipart_bodies_differ_by_part() {
+    const A: &str = "Content-Disposition: form-data; name=\"a\"";
+    const F: &str = "Content-Disposition: form-data; name=\"f\"; filename=\"x\"";
+    const G: &str = "Content-Disposition: form-data; name=\"f\"; filename=\"y\"";
+    const J: &str = "Content-Disposition: form-data; name=\"j\"\r\nContent-Type: application/json";
+    const N: &str = "Content-Disposition: attachment";
+    type Parts = &'static [(&'static str, &'static str)];
+    let cases: [(Parts, Parts, &str); 6] = [
+        (
+            &[(A, "1")],
+            &[(A, "2")],
+            r#"body a | "1" | "2" | to ignore it: [matcher] ignore_body = ["/a"]"#,
+        ),
+        (
+            &[(A, "1"), (F, "2")],
+            &[(F, "2")],
+            r#"body a | "1" | - | to ignore it: [matcher] ignore_body = ["/a"]"#,
+        ),
+        (
+            &[(A, "1"), (F, "2")],
+            &[(F, "2"), (A, "1")],
+            "body - | - | - | no setting: the same parts stand in another order",
+        ),
+        (
+            &[(F, "1")],
+            &[(G, "1")],
+            concat!(
+                r#"body f | filename "x" | filename "y" | "#,
+                r#"to ignore it: [matcher] ignore_body = ["/f"]"#
+            ),
+        ),
+        (
+            &[(J, r#"{"n":1}"#)],
+            &[(J, r#"{"n":2}"#)],
+            r#"body /j/n | 1 | 2 | to ignore it: [matcher] ignore_body = ["/j/n"]"#,
+        ),
+        (
+            &[(N, "1")],
+            &[(N, "2")],
+            r#"body part 1 | "1" | "2" | no setting: only parts with a name can be ignored"#,
+        ),
+    ];
+    for (live, recorded, expected) in cases {
+        let sample = |boundary, parts| {
+            let (kind, text) = multipart(boundary, parts);
+            Sample::new("POST", "/").body(&kind, text)
+        };
+        let nearest = compared(&[body(&[])], &sample("one", live), &sample("two", recorded));
+        assert_eq!(lines(&nearest), [expected]);
+    }
+}
+
+#[test]
+fn headers_and_plugins_parts_differ_by_name() {
+    let but = Names::any_case(["date"]);
+    let own = |value: &'static str| Part::Own {
+        name: "tenant".to_owned(),
+        value: value.into(),
+    };
+    let parts = |value| {
+        vec![
+            Part::Header("accept".to_owned()),
+            Part::Headers { but: but.clone() },
+            own(value),
+        ]
+    };
+    let live = Sample::new("GET", "/")
+        .field("accept", b"x")
+        .field("date", b"1");
+    let recorded = Sample::new("GET", "/").field("etag", b"\xff");
+    let missed = missed(&parts("a"), &live, Cause::Unequal);
+    let miss = report(missed, vec![candidate(1, &parts("b"), &recorded)]);
+    assert_eq!(
+        lines(&miss.nearest[0]),
+        [
+            concat!(
+                r#"header.accept accept | "x" | - | "#,
+                r#"to ignore it: [matcher] headers = [...] without "accept""#
+            ),
+            r#"headers accept | "x" | - | to ignore it: [matcher] ignore_headers = ["accept"]"#,
+            r#"headers etag | - | "�" | to ignore it: [matcher] ignore_headers = ["etag"]"#,
+            concat!(
+                r#"tenant - | "a" | "b" | "#,
+                "part tenant is made by a plugin: change what it puts there"
+            ),
+        ]
+    );
+}
+
+#[test]
+fn settings_belong_to_the_built_in_matcher_alone() {
+    let parts = usual(&[], &[]);
+    let (live, recorded) = (Sample::new("GET", "/?a=1"), Sample::new("GET", "/?a=2"));
+    let mut missed = missed(&parts, &live, Cause::Unequal);
+    missed.matcher = Some("mine.wasm".to_owned());
+    let miss = report(missed, vec![candidate(1, &parts, &recorded)]);
+    let expected = concat!(
+        r#"query a | "1" | "2" | "#,
+        "the matcher mine.wasm compares it: change what it declares, or its settings"
+    );
+    assert_eq!(lines(&miss.nearest[0]), [expected]);
+}
+
+#[test]
+fn every_setting_makes_its_difference_go_away() {
+    let live = || json(r#"{"a/b":1,"list":[{"id":1},{"id":2}],"more":[1,2]}"#);
+    let recorded = || json(r#"{"list":[{"id":3},{"id":4}],"more":[1]}"#);
+    let nearest = compared(&[body(&[])], &live(), &recorded());
+    let pointers: Vec<_> = nearest
+        .differences
+        .iter()
+        .map(|difference| match &difference.remedy {
+            Remedy::Ignore { entry, .. } => entry.as_str(),
+            Remedy::Unlist { .. } | Remedy::Hint(_) => panic!("{difference:?}"),
+        })
+        .collect();
+    assert_eq!(pointers, ["/a~1b", "/list/*/id", "/list/*/id", "/more/1"]);
+    let parts = [body(&pointers)];
+    assert_eq!(derive(&parts, &live()), derive(&parts, &recorded()));
+}

@@ -1,0 +1,167 @@
+//! The closer look: how much of two requests is equal, down to path segments and JSON leaves.
+
+use super::pairs::{Twins, twins};
+use super::rank::weight;
+use crate::key::{Described, Json, Value};
+
+/// What equal parts score before their weight.
+const WHOLE: u64 = 1000;
+
+/// How near two requests are; more is nearer.
+pub(super) fn score(live: &[Described], recorded: &[Described]) -> u64 {
+    let parts = twins(live, recorded, |part| part.name.as_str());
+    parts
+        .into_iter()
+        .map(|part| match part {
+            Twins::Both(live, recorded) => {
+                let share = if live.name == "path" {
+                    path(&live.value, &recorded.value)
+                } else {
+                    value(&live.value, &recorded.value)
+                };
+                u64::from(weight(&live.name)) * share.of(WHOLE)
+            }
+            Twins::Live(_) | Twins::Recorded(_) => 0,
+        })
+        .sum()
+}
+
+/// How much of all there is, is equal.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Share {
+    equal: u64,
+    all: u64,
+}
+
+impl Share {
+    const NONE: Self = Self { equal: 0, all: 1 };
+
+    fn of(self, whole: u64) -> u64 {
+        (whole * self.equal).checked_div(self.all).unwrap_or(whole)
+    }
+
+    fn add(&mut self, other: Self) {
+        self.equal += other.equal;
+        self.all += other.all;
+    }
+
+    /// Half for a name on both sides, half for its value.
+    fn pair(equal: bool) -> Self {
+        Self {
+            equal: 1 + u64::from(equal),
+            all: 2,
+        }
+    }
+
+    fn missing(leaves: u64) -> Self {
+        Self {
+            equal: 0,
+            all: 2 * leaves,
+        }
+    }
+}
+
+fn value(live: &Value, recorded: &Value) -> Share {
+    match (live, recorded) {
+        (Value::Text(live), Value::Text(recorded)) => bytes(live.as_bytes(), recorded.as_bytes()),
+        (Value::Bytes(live), Value::Bytes(recorded)) => bytes(live, recorded),
+        (Value::Fields(live), Value::Fields(recorded)) => {
+            entries(live, recorded, |(name, _)| name.as_str())
+        }
+        (Value::Pairs(live), Value::Pairs(recorded)) => {
+            entries(live, recorded, |(name, _)| name.as_str())
+        }
+        (Value::Json(live), Value::Json(recorded)) => json(live, recorded),
+        (Value::Sections(live), Value::Sections(recorded)) => {
+            entries(live, recorded, |section| section.name.as_deref())
+        }
+        (live, recorded) if live == recorded => Share::pair(true),
+        (_, _) => Share::NONE,
+    }
+}
+
+fn path(live: &Value, recorded: &Value) -> Share {
+    let (Value::Text(live), Value::Text(recorded)) = (live, recorded) else {
+        return value(live, recorded);
+    };
+    let segments = |path: &str| path.split('/').skip(1).count() as u64;
+    if live == recorded {
+        return Share::pair(true);
+    }
+    let pairs = live.split('/').skip(1).zip(recorded.split('/').skip(1));
+    // No setting brings two paths together, so their segments count half.
+    Share {
+        equal: pairs.filter(|(live, recorded)| live == recorded).count() as u64,
+        all: 2 * segments(live).max(segments(recorded)).max(1),
+    }
+}
+
+/// The equal bytes at both ends. Unequal texts have some by chance, so these count half.
+fn bytes(live: &[u8], recorded: &[u8]) -> Share {
+    if live == recorded {
+        return Share::pair(true);
+    }
+    let equal = |pairs: &mut dyn Iterator<Item = (&u8, &u8)>| {
+        pairs.take_while(|(left, right)| left == right).count()
+    };
+    let head = equal(&mut live.iter().zip(recorded));
+    let shorter = live.len().min(recorded.len());
+    let tail = equal(&mut live.iter().rev().zip(recorded.iter().rev())).min(shorter - head);
+    Share {
+        equal: (head + tail) as u64,
+        all: 2 * live.len().max(recorded.len()) as u64,
+    }
+}
+
+fn entries<'a, T: PartialEq, N: Eq + std::hash::Hash>(
+    live: &'a [T],
+    recorded: &'a [T],
+    name: impl Fn(&'a T) -> N,
+) -> Share {
+    let mut share = Share::default();
+    for entry in twins(live, recorded, name) {
+        share.add(match entry {
+            Twins::Both(live, recorded) => Share::pair(live == recorded),
+            Twins::Live(_) | Twins::Recorded(_) => Share::missing(1),
+        });
+    }
+    share
+}
+
+fn json(live: &Json, recorded: &Json) -> Share {
+    match (live, recorded) {
+        (Json::Object(live), Json::Object(recorded)) => {
+            children(live, recorded, |(name, _)| name.as_str())
+        }
+        (Json::Array(live), Json::Array(recorded)) => children(live, recorded, |(index, _)| *index),
+        (live, recorded) if live == recorded => Share::pair(true),
+        (live, recorded) => Share {
+            equal: 1,
+            all: 2 * leaves(live).max(leaves(recorded)),
+        },
+    }
+}
+
+fn children<'a, N, K: Eq + std::hash::Hash>(
+    live: &'a [(N, Json)],
+    recorded: &'a [(N, Json)],
+    name: impl Fn(&'a (N, Json)) -> K,
+) -> Share {
+    let mut share = Share::default();
+    for child in twins(live, recorded, name) {
+        share.add(match child {
+            Twins::Both((_, live), (_, recorded)) => json(live, recorded),
+            Twins::Live((_, only)) | Twins::Recorded((_, only)) => Share::missing(leaves(only)),
+        });
+    }
+    share
+}
+
+fn leaves(json: &Json) -> u64 {
+    let below: u64 = match json {
+        Json::Array(elements) => elements.iter().map(|(_, element)| leaves(element)).sum(),
+        Json::Object(members) => members.iter().map(|(_, member)| leaves(member)).sum(),
+        Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) => 1,
+    };
+    below.max(1)
+}

@@ -1,0 +1,261 @@
+//! Which fields cross a reverse proxy (RFC 9110, section 7.6.1).
+
+use bytes::BytesMut;
+use http::header::{
+    ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH, EXPECT, HOST, TE, TRANSFER_ENCODING, UPGRADE,
+};
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use ouli_codec::content_coding;
+
+/// Names the session that a request belongs to.
+pub const SESSION: &str = "ouli-session";
+
+/// The same, as google/test-server names it.
+pub const SESSION_ALIAS: &str = "test-name";
+
+/// Fields that belong to one connection, besides those that `connection` names. `te` is looked at
+/// on its own.
+const HOP_BY_HOP: [HeaderName; 6] = [
+    CONNECTION,
+    TRANSFER_ENCODING,
+    UPGRADE,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    HeaderName::from_static("http2-settings"),
+];
+
+/// What happens to two fields of a request on its way up.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Rewrite {
+    /// Keep the client's `host` instead of the upstream's own.
+    pub preserve_host: bool,
+    /// Ask only for content codings that can be decoded, so that what is recorded can be read.
+    pub restrict_codings: bool,
+}
+
+/// The header of a request as the upstream gets it. Order and repetition stay.
+pub fn request(headers: &HeaderMap, rewrite: Rewrite) -> HeaderMap {
+    let named = named_by_connection(headers);
+    let mut kept = HeaderMap::with_capacity(headers.len());
+    for (name, value) in headers {
+        let dropped = is_hop_by_hop(name, &named)
+            || *name == EXPECT
+            || (*name == HOST && !rewrite.preserve_host)
+            || name == SESSION
+            || name == SESSION_ALIAS
+            || (*name == TE && value != "trailers");
+        if dropped {
+            continue;
+        }
+        let value = if rewrite.restrict_codings && *name == ACCEPT_ENCODING {
+            restricted(value)
+        } else {
+            value.clone()
+        };
+        kept.append(name.clone(), value);
+    }
+    kept
+}
+
+/// Gives these fields memory of their own. They are parts of what was read at once, which is many
+/// times larger, and HTTP/2 keeps fields in its tables for as long as a connection lasts (RFC 7541,
+/// section 2.3.2).
+pub fn detach(headers: &mut HeaderMap) {
+    let size = headers.values().map(HeaderValue::len).sum();
+    let mut copied = BytesMut::with_capacity(size);
+    for value in headers.values_mut() {
+        copied.extend_from_slice(value.as_bytes());
+        let own = HeaderValue::from_maybe_shared(copied.split().freeze());
+        // It is the value that was there.
+        if let Ok(mut own) = own {
+            own.set_sensitive(value.is_sensitive());
+            *value = own;
+        }
+    }
+}
+
+/// The header of a response as the client gets it.
+pub fn response(mut headers: HeaderMap) -> HeaderMap {
+    say_length_once(&mut headers);
+    let named = named_by_connection(&headers);
+    if !headers.keys().any(|name| is_hop_by_hop(name, &named)) {
+        return headers;
+    }
+    let mut kept = HeaderMap::with_capacity(headers.len());
+    for (name, value) in &headers {
+        if !is_hop_by_hop(name, &named) {
+            kept.append(name.clone(), value.clone());
+        }
+    }
+    kept
+}
+
+/// A length may be said several times, also in one field; who reads it next need not allow that
+/// (RFC 9110, section 8.6). Lengths that differ came through no parser.
+fn say_length_once(headers: &mut HeaderMap) {
+    let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
+    let Some(first) = lengths.next() else {
+        return;
+    };
+    if lengths.next().is_none() && !first.as_bytes().contains(&b',') {
+        return;
+    }
+    let first = first.as_bytes().split(|byte| *byte == b',').next();
+    let length = first.map(|length| HeaderValue::from_bytes(length.trim_ascii()));
+    if let Some(Ok(length)) = length {
+        headers.insert(CONTENT_LENGTH, length);
+    }
+}
+
+fn is_hop_by_hop(name: &HeaderName, named: &[HeaderName]) -> bool {
+    HOP_BY_HOP.contains(name) || named.contains(name)
+}
+
+/// The fields that `connection` declares as hop-by-hop, but for those that must not be dropped that
+/// way.
+fn named_by_connection(headers: &HeaderMap) -> Vec<HeaderName> {
+    headers
+        .get_all(CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|name| HeaderName::from_bytes(name.trim().as_bytes()).ok())
+        .filter(|name| name != "close" && name != "keep-alive" && *name != TE)
+        .filter(|name| !ALWAYS_KEPT.contains(&name.as_str()))
+        .collect()
+}
+
+/// Fields that say whose request it is or how long it is: a client cannot have them dropped through
+/// `connection`.
+const ALWAYS_KEPT: [&str; 6] = [
+    "authorization",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "cookie",
+    "host",
+];
+
+fn restricted(value: &HeaderValue) -> HeaderValue {
+    let restricted = value.to_str().map(content_coding::restrict);
+    restricted
+        .ok()
+        .and_then(|text| HeaderValue::try_from(text).ok())
+        .unwrap_or_else(|| HeaderValue::from_static("identity"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn map(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        pairs
+            .iter()
+            .map(|(name, value)| {
+                (
+                    HeaderName::from_static(name),
+                    HeaderValue::from_static(value),
+                )
+            })
+            .collect()
+    }
+
+    #[test]
+    fn only_end_to_end_fields_go_up() {
+        let sent = map(&[
+            ("host", "127.0.0.1:8080"),
+            ("connection", "keep-alive, x-mine, authorization"),
+            ("keep-alive", "timeout=5"),
+            ("x-mine", "1"),
+            ("authorization", "Bearer x"),
+            ("te", "trailers, deflate"),
+            ("transfer-encoding", "chunked"),
+            ("expect", "100-continue"),
+            ("ouli-session", "a"),
+            ("test-name", "a"),
+            ("accept", "*/*"),
+        ]);
+        let kept = request(&sent, Rewrite::default());
+        let expected = map(&[("authorization", "Bearer x"), ("accept", "*/*")]);
+        assert_eq!(kept, expected);
+    }
+
+    #[test]
+    fn trailers_can_still_be_asked_for() {
+        let sent = map(&[("te", "trailers")]);
+        assert_eq!(request(&sent, Rewrite::default()), sent);
+    }
+
+    #[test]
+    fn recording_asks_only_for_codings_that_it_reads() {
+        let sent = map(&[("accept-encoding", "gzip, snappy, br")]);
+        let rewrite = Rewrite {
+            restrict_codings: true,
+            ..Rewrite::default()
+        };
+        let kept = request(&sent, rewrite);
+        assert_eq!(kept, map(&[("accept-encoding", "gzip, br")]));
+    }
+
+    #[test]
+    fn a_response_keeps_repeated_fields_in_order() {
+        let mut sent = map(&[("connection", "close")]);
+        for cookie in ["a=1", "b=2"] {
+            sent.append("set-cookie", HeaderValue::from_static(cookie));
+        }
+        let kept = response(sent);
+        let cookies: Vec<_> = kept.get_all("set-cookie").iter().collect();
+        assert_eq!(cookies, ["a=1", "b=2"]);
+        assert_eq!(kept.len(), 2);
+    }
+
+    #[test]
+    fn a_response_says_its_length_once() {
+        for sent in [
+            map(&[("content-length", "3, 3")]),
+            map(&[("content-length", "3"), ("content-length", "3")]),
+            map(&[("content-length", "3,3"), ("content-length", "3")]),
+        ] {
+            assert_eq!(response(sent), map(&[("content-length", "3")]));
+        }
+    }
+
+    #[test]
+    fn detached_fields_are_the_same_and_hold_nothing_else() {
+        use std::sync::Arc;
+
+        #[derive(Clone)]
+        struct Read(Arc<[u8]>);
+
+        impl AsRef<[u8]> for Read {
+            fn as_ref(&self) -> &[u8] {
+                &self.0
+            }
+        }
+
+        let read = Read(Arc::from(&b"onetwo\xff"[..]));
+        let bytes = bytes::Bytes::from_owner(read.clone());
+        let mut headers = HeaderMap::new();
+        let places = [("a", 0..3), ("b", 0..0), ("a", 3..7)];
+        for (name, place) in places {
+            let value = HeaderValue::from_maybe_shared(bytes.slice(place)).unwrap();
+            headers.append(name, value);
+        }
+        headers.get_mut("b").unwrap().set_sensitive(true);
+        drop(bytes);
+        let before: Vec<_> = headers
+            .iter()
+            .map(|(name, value)| (name.clone(), value.as_bytes().to_vec()))
+            .collect();
+        assert_eq!(Arc::strong_count(&read.0), 2);
+        detach(&mut headers);
+        assert_eq!(Arc::strong_count(&read.0), 1);
+        let after: Vec<_> = headers
+            .iter()
+            .map(|(name, value)| (name.clone(), value.as_bytes().to_vec()))
+            .collect();
+        assert_eq!(before, after);
+        assert!(headers["b"].is_sensitive() && !headers["a"].is_sensitive());
+    }
+}

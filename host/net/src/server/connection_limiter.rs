@@ -1,0 +1,214 @@
+//! Who may have a connection: so many in all, and so many from one source.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+
+use ouli_config::Limits;
+
+/// Slots for connections, shared by all listeners.
+pub type Slots = Arc<Places>;
+
+/// Counts the connections that are open.
+#[derive(Debug)]
+pub struct Places {
+    state: Mutex<State>,
+    freed: Notify,
+}
+
+#[derive(Debug)]
+struct State {
+    open: usize,
+    by_source: HashMap<IpAddr, usize>,
+    most: Most,
+}
+
+/// How many connections there may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Most {
+    all: usize,
+    per_source: usize,
+    per_loopback: usize,
+}
+
+/// Which limit a connection is above.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Full {
+    /// All slots are taken.
+    All,
+    /// The source has all that it may have. The name is that of the limit.
+    Source(&'static str),
+}
+
+impl Full {
+    /// The limit's key.
+    pub(super) fn key(self) -> &'static str {
+        match self {
+            Self::All => "connections",
+            Self::Source(key) => key,
+        }
+    }
+}
+
+/// A slot. Dropped, it is free.
+#[derive(Debug)]
+pub(super) struct Slot {
+    places: Slots,
+    source: IpAddr,
+}
+
+impl Places {
+    /// Slots as the limits say.
+    pub fn new(limits: &Limits) -> Slots {
+        Arc::new(Self {
+            state: Mutex::new(State {
+                open: 0,
+                by_source: HashMap::new(),
+                most: Most::from(limits),
+            }),
+            freed: Notify::new(),
+        })
+    }
+
+    /// Other limits from now on. Connections above them stay.
+    pub fn limit(&self, limits: &Limits) {
+        self.state().most = Most::from(limits);
+        self.freed.notify_waiters();
+    }
+
+    /// The connections that are open.
+    pub fn open(&self) -> usize {
+        self.state().open
+    }
+
+    /// A slot for a connection from this address.
+    pub(super) fn take(self: &Arc<Self>, from: IpAddr) -> Result<Slot, Full> {
+        let source = source(from);
+        let mut state = self.state();
+        let most = state.most;
+        let (own, key) = if from.to_canonical().is_loopback() {
+            (most.per_loopback, "connections_per_loopback")
+        } else {
+            (most.per_source, "connections_per_source")
+        };
+        let held = state.by_source.get(&source).copied().unwrap_or_default();
+        if held >= own {
+            return Err(Full::Source(key));
+        }
+        if state.open >= most.all {
+            return Err(Full::All);
+        }
+        state.open += 1;
+        state.by_source.insert(source, held + 1);
+        Ok(Slot {
+            places: Arc::clone(self),
+            source,
+        })
+    }
+
+    /// Returns once a slot was given back. To be asked for before a look at whether there is one,
+    /// so that none is missed in between.
+    pub(super) fn freed(&self) -> tokio::sync::futures::Notified<'_> {
+        self.freed.notified()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl From<&Limits> for Most {
+    fn from(limits: &Limits) -> Self {
+        Self {
+            all: limits.connections,
+            per_source: limits.connections_per_source,
+            per_loopback: limits.connections_per_loopback,
+        }
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        let mut state = self.places.state();
+        state.open -= 1;
+        if let Some(held) = state.by_source.get_mut(&self.source) {
+            *held -= 1;
+            if *held == 0 {
+                state.by_source.remove(&self.source);
+            }
+        }
+        drop(state);
+        self.places.freed.notify_waiters();
+    }
+}
+
+/// Who counts as one source: an address of IPv4, and of IPv6 all addresses of one network, since
+/// whoever has one of them has the others too (RFC 6177).
+fn source(from: IpAddr) -> IpAddr {
+    match from.to_canonical() {
+        IpAddr::V6(address) if !address.is_loopback() => {
+            let network = u128::from(address) & !u128::from(u64::MAX);
+            IpAddr::V6(Ipv6Addr::from(network))
+        }
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    fn slots(connections: usize, connections_per_source: usize) -> Slots {
+        Places::new(&Limits {
+            connections,
+            connections_per_source,
+            ..Limits::default()
+        })
+    }
+
+    #[test]
+    fn one_source_cannot_take_all_slots() {
+        let slots = slots(4, 2);
+        let own = [(); 2].map(|()| slots.take(address("192.0.2.1")).unwrap());
+        // The same source, as a socket of both families tells it.
+        for same in ["192.0.2.1", "::ffff:192.0.2.1"] {
+            let refused = slots.take(address(same)).unwrap_err();
+            assert_eq!(refused.key(), "connections_per_source");
+        }
+        let _other = slots.take(address("192.0.2.2")).unwrap();
+        drop(own);
+        assert!(slots.take(address("192.0.2.1")).is_ok());
+        assert_eq!(slots.open(), 1);
+    }
+
+    #[test]
+    fn a_network_of_ipv6_is_one_source() {
+        let slots = slots(4, 1);
+        let _one = slots.take(address("2001:db8::1")).unwrap();
+        assert!(slots.take(address("2001:db8::2")).is_err());
+        assert!(slots.take(address("2001:db8:0:1::1")).is_ok());
+    }
+
+    #[test]
+    fn this_machine_is_told_from_others() {
+        let slots = slots(3, 1);
+        let _held = [(); 3].map(|()| slots.take(address("127.0.0.1")).unwrap());
+        let refused = slots.take(address("127.0.0.1")).unwrap_err();
+        assert_eq!(refused, Full::All);
+    }
+
+    #[test]
+    fn limits_may_change_while_connections_are_open() {
+        let slots = slots(1, 1);
+        let _held = slots.take(address("127.0.0.1")).unwrap();
+        assert!(slots.take(address("127.0.0.1")).is_err());
+        slots.limit(&Limits::default());
+        assert!(slots.take(address("127.0.0.1")).is_ok());
+    }
+}

@@ -1,0 +1,127 @@
+//! Tells a connection that it is one too many, or that what it sent is no request, and closes it.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+
+use super::accept_loop::Door;
+use super::connection::Respond;
+use super::connection_limiter::Full;
+use super::frames::{self, PREFACE};
+
+/// How long all of it may take.
+const TIME: Duration = Duration::from_secs(1);
+
+/// Bytes of a client that are read, so that it takes note of the answer before the end of the
+/// connection.
+const MOST: usize = 64 << 10;
+
+/// Begins to tell, where few are being told; else the connection is closed. On TLS a handshake
+/// would cost more than it is worth.
+pub(super) fn begin<S: Respond, T>(door: &Arc<Door<S>>, socket: T, full: Full)
+where
+    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let key = full.key();
+    tracing::debug!("a connection is refused by limits.{key}");
+    let before = door.refused.fetch_add(1, Ordering::Relaxed);
+    let counted = Counted(Arc::clone(door));
+    if door.tls.is_some() || before >= door.bounds.refused_connections {
+        return;
+    }
+    door.drain.spawn(async move {
+        // Who is gone needs not be told.
+        let _ = tokio::time::timeout(TIME, tell(socket, key)).await;
+        drop(counted);
+    });
+}
+
+struct Counted<S>(Arc<Door<S>>);
+
+impl<S> Drop for Counted<S> {
+    fn drop(&mut self) {
+        self.0.refused.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+async fn tell(
+    mut socket: impl AsyncRead + AsyncWrite + Unpin,
+    key: &'static str,
+) -> std::io::Result<()> {
+    let mut first = [0; PREFACE.len()];
+    let mut known = 0;
+    while known < first.len() && PREFACE.starts_with(&first[..known]) {
+        match socket.read(&mut first[known..]).await? {
+            0 => break,
+            read => known += read,
+        }
+    }
+    let answer = if first[..known] == *PREFACE {
+        frames::refusal(key)
+    } else {
+        let detail = format!("there are too many connections (limits.{key})");
+        problem(
+            "503 Service Unavailable",
+            "limit",
+            "too many connections",
+            &detail,
+        )
+    };
+    close(socket, &answer).await
+}
+
+/// Says that what came is no request, or could be another one to others.
+pub(super) async fn fault(socket: impl AsyncRead + AsyncWrite + Unpin) {
+    let reason = "the request is not taken, since servers could read it in more than one way: \
+                  a line ends without CR, or its body has no single length";
+    tracing::debug!("{reason}");
+    let answer = problem(
+        "400 Bad Request",
+        "request",
+        "the request cannot be used",
+        reason,
+    );
+    // Who is gone needs not be told.
+    let _ = tokio::time::timeout(TIME, close(socket, &answer)).await;
+}
+
+async fn close(
+    mut socket: impl AsyncRead + AsyncWrite + Unpin,
+    answer: &[u8],
+) -> std::io::Result<()> {
+    socket.write_all(answer).await?;
+    socket.shutdown().await?;
+    // Closing what was not read would take the answer from the client.
+    let mut buffer = [0; 512];
+    let mut left = MOST;
+    while left > 0 {
+        match socket.read(&mut buffer).await? {
+            0 => break,
+            read => left = left.saturating_sub(read),
+        }
+    }
+    Ok(())
+}
+
+/// A response as the gateway's other answers are (RFC 9457).
+fn problem(status: &str, kind: &str, title: &str, detail: &str) -> Vec<u8> {
+    let (code, _) = status.split_once(' ').unwrap_or_default();
+    let body = format!(
+        "{{\n  \"type\": \"urn:ouli:problem:{kind}\",\n  \"title\": \"{title}\",\n  \
+         \"status\": {code},\n  \"detail\": {}\n}}\n",
+        serde_json::Value::from(detail)
+    );
+    let again = if code == "503" {
+        "retry-after: 1\r\n"
+    } else {
+        ""
+    };
+    let length = body.len();
+    let head = format!(
+        "HTTP/1.1 {status}\r\ncontent-type: application/problem+json\r\nouli-error: {kind}\r\n\
+         {again}connection: close\r\ncontent-length: {length}\r\n\r\n"
+    );
+    (head + &body).into_bytes()
+}

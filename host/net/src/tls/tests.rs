@@ -1,0 +1,158 @@
+//! Handshakes in memory: what the listeners show is what clients trust.
+
+use std::fs;
+
+use rustls::pki_types::ServerName;
+use rustls::{ClientConnection, ServerConnection};
+
+use super::*;
+
+struct Folder(tempfile::TempDir);
+
+impl Folder {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn authority(&self) -> Arc<Authority> {
+        Arc::new(Authority::open_or_create(&self.0.path().join("ca")).unwrap())
+    }
+
+    /// A certificate for `name` with its key, as files.
+    fn files(&self, name: &str) -> (PathBuf, PathBuf) {
+        let text = self.signed(name);
+        let (cert, key) = (
+            self.path(&format!("{name}.crt")),
+            self.path(&format!("{name}.key")),
+        );
+        fs::write(&cert, &text.0).unwrap();
+        fs::write(&key, &text.1).unwrap();
+        (cert, key)
+    }
+
+    fn signed(&self, name: &str) -> (String, String) {
+        self.authority();
+        let key = pem_files::private_key(&self.path("ca/ca.key")).unwrap();
+        let issuer = certificate::issuer(rcgen::KeyPair::try_from(&key).unwrap());
+        let now = std::time::SystemTime::now();
+        let (certificate, key) = certificate::signed(&[name], &issuer, now).unwrap();
+        (certificate.pem(), key.serialize_pem())
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+}
+
+fn local(authority: &Arc<Authority>) -> Arc<ServerConfig> {
+    let identity = Identity::Local {
+        authority: Arc::clone(authority),
+        certificates: 16,
+    };
+    server_config(&identity).unwrap()
+}
+
+/// Shakes hands as a client of `name`; returns what ALPN agreed on.
+fn handshake(
+    server: &Arc<ServerConfig>,
+    client: &Arc<ClientConfig>,
+    name: &str,
+) -> Result<Vec<u8>, rustls::Error> {
+    let name = ServerName::try_from(name.to_owned()).unwrap();
+    let mut client = ClientConnection::new(Arc::clone(client), name)?;
+    let mut server = ServerConnection::new(Arc::clone(server))?;
+    for _ in 0..8 {
+        let mut bytes = Vec::new();
+        client.write_tls(&mut bytes).unwrap();
+        while !bytes.is_empty() {
+            let taken = server.read_tls(&mut bytes.as_slice()).unwrap();
+            bytes.drain(..taken);
+            server.process_new_packets()?;
+        }
+        server.write_tls(&mut bytes).unwrap();
+        while !bytes.is_empty() {
+            let taken = client.read_tls(&mut bytes.as_slice()).unwrap();
+            bytes.drain(..taken);
+            client.process_new_packets()?;
+        }
+    }
+    assert!(!client.is_handshaking() && !server.is_handshaking());
+    Ok(client.alpn_protocol().unwrap_or_default().to_vec())
+}
+
+#[test]
+fn the_local_ca_answers_for_every_name() {
+    let folder = Folder::new();
+    let authority = folder.authority();
+    let server = local(&authority);
+    let client = client_config(Some(&authority.certificate_path())).unwrap();
+    for name in ["localhost", "127.0.0.1", "::1", "api.example.com"] {
+        assert_eq!(handshake(&server, &client, name).unwrap(), b"h2", "{name}");
+    }
+    assert!(handshake(&server, &client, "192.0.2.1").is_err());
+}
+
+#[test]
+fn a_client_without_http2_gets_http1() {
+    let folder = Folder::new();
+    let authority = folder.authority();
+    let client = client_config(Some(&authority.certificate_path())).unwrap();
+    let mut old = ClientConfig::clone(&client);
+    old.alpn_protocols = vec![b"http/1.1".to_vec()];
+    let agreed = handshake(&local(&authority), &Arc::new(old), "localhost");
+    assert_eq!(agreed.unwrap(), b"http/1.1");
+}
+
+#[test]
+fn another_ca_is_not_trusted() {
+    let (own, other) = (Folder::new(), Folder::new());
+    let server = local(&own.authority());
+    let client = client_config(Some(&other.authority().certificate_path())).unwrap();
+    assert!(handshake(&server, &client, "localhost").is_err());
+}
+
+#[test]
+fn certificates_of_the_user_are_shown() {
+    let folder = Folder::new();
+    let (cert, key) = folder.files("api.test");
+    let server = server_config(&Identity::Files { cert, key }).unwrap();
+    let client = client_config(Some(&folder.authority().certificate_path())).unwrap();
+    assert_eq!(handshake(&server, &client, "api.test").unwrap(), b"h2");
+    assert!(handshake(&server, &client, "other.test").is_err());
+}
+
+#[test]
+fn errors_name_the_file_and_what_is_wrong() {
+    let folder = Folder::new();
+    let (cert, key) = folder.files("a.test");
+    let (_, other_key) = folder.files("b.test");
+    let (missing, junk) = (folder.path("missing.pem"), folder.path("junk.pem"));
+    fs::write(
+        &junk,
+        "-----BEGIN CERTIFICATE-----\n*\n-----END CERTIFICATE-----\n",
+    )
+    .unwrap();
+    let cases = [
+        (&cert, &other_key, "a.test.crt cannot be used with the key"),
+        (&key, &key, "a.test.key holds no certificate"),
+        (&cert, &cert, "a.test.crt holds no private key"),
+        (&missing, &key, "cannot read"),
+        (&junk, &key, "junk.pem is not valid PEM"),
+    ];
+    for (cert, key, expected) in cases {
+        let (cert, key) = (cert.clone(), key.clone());
+        let error = server_config(&Identity::Files { cert, key }).unwrap_err();
+        assert!(
+            error.to_string().contains(expected),
+            "{error} is not {expected}"
+        );
+    }
+    let error = client_config(Some(&key)).unwrap_err().to_string();
+    assert!(error.contains("a.test.key holds no certificate"), "{error}");
+}
+
+#[test]
+fn trust_in_nobody_is_an_error() {
+    let error = trusting(RootCertStore::empty()).unwrap_err().to_string();
+    assert!(error.contains("upstream_ca"), "{error}");
+}

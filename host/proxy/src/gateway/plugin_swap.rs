@@ -1,0 +1,243 @@
+//! From a file to a plugin in force: loaded, compared with the version before it, taken or not,
+//! and taken back where it fails.
+
+use std::cell::OnceCell;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::desired_plugins::Candidate;
+use super::generation::Loaded;
+use super::{Options, StartError};
+use crate::session::{Comparison, Corpus, Sessions};
+use ouli_codec::grpc::Schema;
+use ouli_config::{Limits, OnDifference};
+use ouli_plugin::{Plugin, Plugins, Source};
+
+/// A plugin in its last good version.
+#[derive(Clone)]
+pub(super) struct Slot {
+    pub(super) source: Source,
+    pub(super) plugin: Arc<Plugin>,
+    /// The good version before it, should this one fail.
+    pub(super) earlier: Option<(Source, Arc<Plugin>)>,
+    /// How it compared with the version before it.
+    pub(super) compared: Option<Comparison>,
+}
+
+/// A version of a plugin that is not in force.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Rejected {
+    pub(super) source: Source,
+    /// Where it failed on its way: `validate`, `compile`, `link`, `probe`, `shadow` or `live`.
+    pub(super) stage: &'static str,
+    pub(super) reason: String,
+}
+
+/// What came of the plugins that should be in force.
+pub(super) struct Taken {
+    pub(super) plugins: Vec<Slot>,
+    pub(super) rejected: BTreeMap<String, Rejected>,
+}
+
+/// One look at what should be in force.
+pub(super) struct Swap<'a> {
+    engine: &'static ouli_plugin::Engine,
+    before: &'a [Slot],
+    rejected: &'a BTreeMap<String, Rejected>,
+    off: &'a [String],
+    schema: Schema,
+    limits: &'a Limits,
+    /// Where there was traffic already, its recordings.
+    sessions: Option<&'a Sessions>,
+    corpus: OnceCell<Corpus>,
+}
+
+impl<'a> Swap<'a> {
+    /// At the start, with nothing to compare with.
+    pub(super) fn first(options: &Options, loaded: &'a Loaded) -> Result<Self, StartError> {
+        Self::new(options, loaded, None)
+    }
+
+    /// While traffic flows.
+    pub(super) fn next(
+        options: &Options,
+        loaded: &'a Loaded,
+        sessions: &'a Sessions,
+    ) -> Result<Self, StartError> {
+        Self::new(options, loaded, Some(sessions))
+    }
+
+    fn new(
+        options: &Options,
+        loaded: &'a Loaded,
+        sessions: Option<&'a Sessions>,
+    ) -> Result<Self, StartError> {
+        let engine = ouli_plugin::engine::shared(options.cache.as_deref());
+        Ok(Self {
+            engine: engine.map_err(StartError::Engine)?,
+            before: &loaded.plugins,
+            rejected: &loaded.rejected,
+            off: &loaded.config.redaction.off,
+            schema: loaded.schema(),
+            limits: &loaded.config.limits,
+            sessions,
+            corpus: OnceCell::new(),
+        })
+    }
+
+    /// Loads what changed and keeps what did not; what is not taken leaves its last good version.
+    pub(super) fn take(&self, wanted: Vec<Candidate>) -> Taken {
+        let names: Vec<_> = wanted.iter().map(|one| one.source.name.clone()).collect();
+        let mut taken = Taken {
+            plugins: Vec::new(),
+            rejected: BTreeMap::new(),
+        };
+        for candidate in wanted {
+            let name = candidate.source.name.clone();
+            let old = self.before.iter().find(|slot| slot.source.name == name);
+            if let Some(slot) = old.filter(|slot| slot.source == candidate.source) {
+                taken.plugins.push(slot.clone());
+                continue;
+            }
+            let known = self.rejected.get(&name);
+            let known = known.filter(|known| known.source == candidate.source);
+            let result = match known {
+                Some(known) => Err(Box::new(known.clone())),
+                None => self.try_out(candidate, old, &names),
+            };
+            match result {
+                Ok(slot) => taken.plugins.push(slot),
+                Err(rejected) => {
+                    taken.plugins.extend(old.cloned());
+                    taken.rejected.insert(name, *rejected);
+                }
+            }
+        }
+        taken
+    }
+
+    fn try_out(
+        &self,
+        candidate: Candidate,
+        old: Option<&Slot>,
+        names: &[String],
+    ) -> Result<Slot, Box<Rejected>> {
+        let Candidate {
+            source,
+            from_folder,
+            on_difference,
+        } = candidate;
+        let rejected = |source, stage, reason| {
+            Box::new(Rejected {
+                source,
+                stage,
+                reason,
+            })
+        };
+        let plugin = match Plugin::load(self.engine, &source) {
+            Ok(plugin) => Arc::new(plugin),
+            Err(error) => {
+                let reason = explain(&source.name, from_folder, error.to_string());
+                return Err(rejected(source, error.stage(), reason));
+            }
+        };
+        let compared = match self.compare(&plugin, names) {
+            Ok(compared) => compared,
+            Err(reason) => return Err(rejected(source, "shadow", reason)),
+        };
+        if let Some(compared) = &compared {
+            let strict = on_difference == OnDifference::Reject;
+            if compared.failures.count > 0 || (strict && !compared.is_equal()) {
+                return Err(rejected(source, "shadow", compared.to_string()));
+            }
+            if !compared.is_equal() {
+                tracing::info!("plugin {}: {compared}", source.name);
+            }
+        }
+        Ok(Slot {
+            source,
+            plugin,
+            earlier: old.map(|old| (old.source.clone(), Arc::clone(&old.plugin))),
+            compared,
+        })
+    }
+
+    /// The plugin in its place among the others, on what was recorded, beside the version before.
+    fn compare(
+        &self,
+        plugin: &Arc<Plugin>,
+        names: &[String],
+    ) -> Result<Option<Comparison>, String> {
+        let Some(sessions) = self.sessions else {
+            return Ok(None);
+        };
+        let limits = self.limits;
+        let corpus = self
+            .corpus
+            .get_or_init(|| Corpus::of(sessions, limits.shadow_exchanges));
+        let find = |name: &String| self.before.iter().find(|slot| slot.source.name == *name);
+        let old = self.before.iter().map(|slot| Arc::clone(&slot.plugin));
+        let new = names.iter().filter_map(|name| {
+            if name == plugin.name() {
+                return Some(Arc::clone(plugin));
+            }
+            find(name).map(|slot| Arc::clone(&slot.plugin))
+        });
+        let compose = |all: Vec<Arc<Plugin>>| Plugins::new(all, self.off, self.schema.clone());
+        let new = compose(new.collect()).map_err(|error| error.to_string())?;
+        let Ok(old) = compose(old.collect()) else {
+            return Ok(None);
+        };
+        let start = Instant::now();
+        Ok(Some(corpus.compare(&old, &new, || {
+            start.elapsed() >= limits.shadow_time
+        })))
+    }
+}
+
+/// Puts the version before in the place of each plugin that fails too often. True where there was
+/// one.
+pub(super) fn roll_back(loaded: &mut Loaded) -> bool {
+    let mut changed = false;
+    for slot in &mut loaded.plugins {
+        let Some(reason) = slot.plugin.ailment() else {
+            continue;
+        };
+        let Some((source, plugin)) = slot.earlier.take() else {
+            continue;
+        };
+        let failed = std::mem::replace(
+            slot,
+            Slot {
+                source,
+                plugin,
+                earlier: None,
+                compared: None,
+            },
+        );
+        let rejected = Rejected {
+            source: failed.source,
+            stage: "live",
+            reason: format!("it is rolled back: {reason}"),
+        };
+        loaded.rejected.insert(slot.source.name.clone(), rejected);
+        changed = true;
+    }
+    changed
+}
+
+/// True where [`roll_back`] has something to do.
+pub(super) fn is_failing(loaded: &Loaded) -> bool {
+    let mut slots = loaded.plugins.iter();
+    slots.any(|slot| slot.earlier.is_some() && slot.plugin.ailment().is_some())
+}
+
+/// A built-in plugin only fails over its settings, so the fault is in their section.
+fn explain(name: &str, from_folder: bool, reason: String) -> String {
+    if from_folder || reason.starts_with('[') {
+        return reason;
+    }
+    let section = name.trim_start_matches("builtin:");
+    format!("[{section}] in the configuration: {reason}")
+}

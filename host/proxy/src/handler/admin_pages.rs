@@ -1,0 +1,153 @@
+//! The pages of the gateway's own, under a prefix that no upstream is asked for.
+
+use std::net::{IpAddr, SocketAddr};
+
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, HOST, ORIGIN};
+use http::uri::Authority;
+use http::{HeaderMap, HeaderValue, Method, Request, Response};
+
+use super::context::Live;
+use super::error_response::ExchangeError;
+use super::response_body::Outgoing;
+use ouli_net::upstream::Own;
+
+/// The state of the plugins: what is live, rejected and draining.
+pub const PLUGINS_PATH: &str = "/__ouli/plugins";
+
+/// The page that a request is for. None where it is for the upstream.
+///
+/// # Errors
+/// Where a page of the web asks, whether across origins or by a name of its own for this address
+/// (DNS rebinding): the request must name this machine or the listener, and come from no other
+/// origin.
+pub(crate) fn page<B>(
+    live: &Live,
+    request: &Request<B>,
+) -> Result<Option<Response<Outgoing>>, ExchangeError> {
+    if request.uri().path() != PLUGINS_PATH {
+        return Ok(None);
+    }
+    if let Some(reason) = refusal(request, &live.own) {
+        return Err(ExchangeError::Foreign(reason));
+    }
+    let body = Bytes::from((live.plugins_page)());
+    let mut response = Response::new(Outgoing::recorded(body, None, true));
+    let json = HeaderValue::from_static("application/json");
+    response.headers_mut().insert(CONTENT_TYPE, json);
+    Ok(Some(response))
+}
+
+/// Why a request gets none of the gateway's own pages; none where it does.
+fn refusal<B>(request: &Request<B>, own: &Own) -> Option<&'static str> {
+    let headers = request.headers();
+    let Some(host) = host(request).filter(|host| is_own(host, own)) else {
+        return Some("its host is neither this machine nor the listener");
+    };
+    if *request.method() != Method::GET {
+        return Some("it is no GET");
+    }
+    let site = text(headers, SITE);
+    let same_site = matches!(site, None | Some("none" | "same-origin"));
+    let origin = text(headers, ORIGIN.as_str());
+    let same_origin = origin.is_none_or(|origin| {
+        let authority = origin.split_once("://").map(|(_, authority)| authority);
+        authority.is_some_and(|authority| authority.eq_ignore_ascii_case(host.as_str()))
+    });
+    (!same_site || !same_origin).then_some("it comes from another origin")
+}
+
+/// Whom the request names; none where it names nobody, or several.
+fn host<B>(request: &Request<B>) -> Option<Authority> {
+    let mut fields = request.headers().get_all(HOST).iter();
+    let (field, more) = (fields.next(), fields.next());
+    let field: Option<Authority> = match field {
+        Some(field) => Some(field.to_str().ok()?.parse().ok()?),
+        None => None,
+    };
+    let authority = request.uri().authority().cloned().or(field)?;
+    // Nothing but a host and a port: there may be no user, and what follows the colon is a number.
+    let port = authority.as_str().strip_prefix(authority.host())?;
+    let is_plain = port.is_empty() || authority.port_u16().is_some();
+    (more.is_none() && is_plain).then_some(authority)
+}
+
+fn is_own(authority: &Authority, own: &Own) -> bool {
+    let host = authority.host();
+    if host.eq_ignore_ascii_case("localhost") {
+        return true;
+    }
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    let Ok(ip) = bare.parse::<IpAddr>() else {
+        return false;
+    };
+    let port = authority.port_u16().unwrap_or(80);
+    ip.is_loopback() || own.endpoint_at(SocketAddr::new(ip, port)).is_some()
+}
+
+/// A header that is text; one that is not counts as foreign to everything.
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name).map(|value| value.to_str().unwrap_or("?"))
+}
+
+/// Where a browser's request comes from (Fetch Metadata, section 2.4).
+const SITE: &str = "sec-fetch-site";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(host: &str, more: &[(&str, &str)]) -> Option<&'static str> {
+        let own = Own::default();
+        own.add("every", "0.0.0.0:8080".parse().unwrap());
+        own.add("one", "192.0.2.1:8081".parse().unwrap());
+        let mut request = Request::get(PLUGINS_PATH).header(HOST, host);
+        for (name, value) in more {
+            request = request.header(*name, *value);
+        }
+        refusal(&request.body(()).unwrap(), &own)
+    }
+
+    #[test]
+    fn only_this_machine_or_the_listener_is_answered() {
+        for (host, expected) in [
+            ("127.0.0.1:8080", true),
+            ("127.0.0.1", true),
+            ("[::1]:8080", true),
+            ("localhost:8080", true),
+            ("LocalHost", true),
+            ("192.0.2.1:8081", true),
+            ("192.0.2.1:8080", false),
+            ("192.0.2.2:8081", false),
+            ("evil.example:8080", false),
+            ("localhost.evil.example", false),
+            ("user@localhost", false),
+            ("127.0.0.1:8080.evil.example", false),
+            ("localhost:", false),
+            ("localhost@evil.example", false),
+            ("", false),
+        ] {
+            assert_eq!(refused(host, &[]).is_none(), expected, "{host}");
+        }
+        assert!(refused("localhost", &[("host", "evil.example")]).is_some());
+    }
+
+    #[test]
+    fn no_page_of_another_origin_is_answered() {
+        for (header, value, expected) in [
+            ("origin", "http://localhost:8080", true),
+            ("origin", "https://localhost:8080", true),
+            ("origin", "http://localhost:9000", false),
+            ("origin", "http://evil.example", false),
+            ("origin", "null", false),
+            ("origin", "", false),
+            ("sec-fetch-site", "none", true),
+            ("sec-fetch-site", "same-origin", true),
+            ("sec-fetch-site", "same-site", false),
+            ("sec-fetch-site", "cross-site", false),
+        ] {
+            let found = refused("localhost:8080", &[(header, value)]);
+            assert_eq!(found.is_none(), expected, "{header}: {value}");
+        }
+    }
+}

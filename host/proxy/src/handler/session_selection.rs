@@ -1,0 +1,99 @@
+//! Which session a request belongs to: a header, a prefix of the path, or the endpoint's own.
+
+use http::Request;
+use http::uri::PathAndQuery;
+
+use super::error_response::ExchangeError;
+use ouli_net::http::forwarding::{SESSION, SESSION_ALIAS};
+
+/// What stands before the name of a session in a path.
+const PREFIX: &str = "/__ouli/session/";
+
+/// The session of a request, and its target without the prefix that named it.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Chosen {
+    pub(crate) session: Option<String>,
+    pub(crate) target: PathAndQuery,
+}
+
+/// Looks at the header `ouli-session`, its alias `test-name` and the path, in this order. None
+/// where none of them names a session.
+pub(crate) fn select<B>(request: &Request<B>) -> Result<Chosen, ExchangeError> {
+    let full = request.uri().path_and_query();
+    let prefixed = full.and_then(|full| full.as_str().strip_prefix(PREFIX));
+    let (prefixed, target) = match (prefixed, full) {
+        (Some(rest), _) => {
+            let (name, target) = split(rest)?;
+            (Some(name), target)
+        }
+        (None, Some(full)) => (None, full.clone()),
+        (None, None) => (None, PathAndQuery::from_static("/")),
+    };
+    let session = named(request)?.or(prefixed);
+    Ok(Chosen { session, target })
+}
+
+fn named<B>(request: &Request<B>) -> Result<Option<String>, ExchangeError> {
+    for name in [SESSION, SESSION_ALIAS] {
+        if let Some(value) = request.headers().get(name) {
+            let text = value.to_str().map_err(|_| {
+                ExchangeError::Session(format!("the header `{name}` is not plain text"))
+            })?;
+            return Ok(Some(text.trim().replace(' ', "_")));
+        }
+    }
+    Ok(None)
+}
+
+/// `NAME/rest?query` as the name and `/rest?query`.
+fn split(rest: &str) -> Result<(String, PathAndQuery), ExchangeError> {
+    let end = rest.find(['/', '?']).unwrap_or(rest.len());
+    let (name, target) = rest.split_at(end);
+    let name = percent_encoding::percent_decode_str(name).decode_utf8();
+    let name =
+        name.map_err(|_| ExchangeError::Session("the session's name is not UTF-8".into()))?;
+    let target = if target.starts_with('/') {
+        PathAndQuery::try_from(target)
+    } else {
+        PathAndQuery::try_from(format!("/{target}"))
+    };
+    let target = target.map_err(|error| ExchangeError::Downstream(error.to_string()))?;
+    Ok((name.into_owned(), target))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn header_then_prefix_then_default() {
+        let cases = [
+            ("/a?b=1", None, "fallback", "/a?b=1"),
+            ("/a", Some(("ouli-session", "one")), "one", "/a"),
+            ("/a", Some(("test-name", "two words")), "two_words", "/a"),
+            ("/__ouli/session/three/a?b=1", None, "three", "/a?b=1"),
+            ("/__ouli/session/three", None, "three", "/"),
+            ("/__ouli/session/three?b=1", None, "three", "/?b=1"),
+            (
+                "/__ouli/session/three/a",
+                Some(("ouli-session", "one")),
+                "one",
+                "/a",
+            ),
+            ("/__ouli/session/a%2Fb/c", None, "a/b", "/c"),
+        ];
+        for (path, header, session, target) in cases {
+            let mut request = Request::get(path);
+            if let Some((name, value)) = header {
+                request = request.header(name, value);
+            }
+            let chosen = select(&request.body(()).unwrap()).unwrap();
+            assert_eq!(
+                chosen.session.as_deref().unwrap_or("fallback"),
+                session,
+                "{path}"
+            );
+            assert_eq!(chosen.target.as_str(), target, "{path}");
+        }
+    }
+}

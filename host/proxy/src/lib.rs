@@ -1,0 +1,12 @@
+//! The proxy: sessions, one exchange from request to response, and the gateway's start, reload and
+//! stop.
+
+#![forbid(unsafe_code)]
+
+mod conversation;
+pub mod gateway;
+pub mod handler;
+mod record;
+mod replay;
+pub mod session;
+mod tunnel;

@@ -1,0 +1,294 @@
+//! Copies bytes both ways until both sides have ended. An idle tunnel holds no buffer.
+
+use std::future::{Future, poll_fn};
+use std::io;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::{Instant, Sleep};
+
+use super::close_injector::Farewell;
+use super::recording_tap::Tap;
+use crate::handler::shared_buffer;
+use ouli_message::stream::Side;
+use ouli_net::drain::Stop;
+
+/// Reads of one side before the other has its turn.
+const ROUNDS: usize = 16;
+
+/// How long a tunnel may be still.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bounds {
+    /// Without a byte from either side.
+    pub(super) idle: Duration,
+    /// From the end of one side to that of the other.
+    pub(super) close: Duration,
+}
+
+/// A tunnel between two sockets.
+pub(super) struct Splice<C, S> {
+    /// Before the sockets: who sees the end of the tunnel may count on its recording.
+    tap: Tap,
+    client: C,
+    server: S,
+    /// What the client sends.
+    up: Way,
+    /// What the server sends.
+    down: Way,
+    bounds: Bounds,
+    moved: bool,
+    closing: bool,
+}
+
+/// One direction.
+#[derive(Default)]
+struct Way {
+    /// What was read and cannot be written yet.
+    rest: Vec<u8>,
+    written: usize,
+    /// What was read is held back, since it is not copied yet.
+    back: bool,
+    /// The receiver takes no more. What still comes is read and forgotten, so that the sender can
+    /// end: cutting it off could take from it what it was sent before.
+    deaf: bool,
+    farewell: Farewell,
+    /// Follows when all that was read is written.
+    last: Option<Bytes>,
+    state: State,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum State {
+    #[default]
+    Open,
+    /// The sender has ended; the other end is to be told.
+    Ending,
+    Ended,
+}
+
+/// Which side broke the tunnel, and how.
+type Broken = (Side, io::Error);
+
+impl<C, S> Splice<C, S>
+where
+    C: AsyncRead + AsyncWrite + Unpin,
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    pub(super) fn new(client: C, server: S, tap: Tap, bounds: Bounds) -> Self {
+        Self {
+            tap,
+            client,
+            server,
+            up: Way::default(),
+            down: Way::default(),
+            bounds,
+            moved: false,
+            closing: false,
+        }
+    }
+
+    /// Returns once both sides have ended, one is broken, or the tunnel was still for too long.
+    /// Where the gateway stops, both are told so and given time to close.
+    pub(super) async fn run(mut self, mut stop: Stop) {
+        let mut closing = pin!(stop.closing());
+        let mut patience = pin!(tokio::time::sleep(self.bounds.idle));
+        let mut last = Instant::now();
+        poll_fn(|cx| {
+            if !self.closing && closing.as_mut().poll(cx).is_ready() {
+                self.close();
+            }
+            if let Poll::Ready(result) = self.pass(cx) {
+                if let Err((side, error)) = result {
+                    self.tap.broke(side, &format!("it broke off: {error}"));
+                }
+                return Poll::Ready(());
+            }
+            if std::mem::take(&mut self.moved) {
+                last = Instant::now();
+            }
+            self.watch(cx, patience.as_mut(), last)
+        })
+        .await;
+    }
+
+    /// Says good-bye to both sides, each in the name of the other.
+    fn close(&mut self) {
+        self.closing = true;
+        if !self.up.farewell.is_closed() && !self.down.farewell.is_closed() {
+            self.tap.broke(Side::Client, "the gateway stopped");
+        }
+        for (way, side) in [(&mut self.up, Side::Client), (&mut self.down, Side::Server)] {
+            if let Some(frame) = way.farewell.begin(side).filter(|_| way.is_open()) {
+                way.last = Some(frame);
+            }
+        }
+    }
+
+    /// Looks at the clock only when the timer has run out, so that traffic costs no timer.
+    fn watch(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut timer: Pin<&mut Sleep>,
+        last: Instant,
+    ) -> Poll<()> {
+        let half = self.up.state == State::Ended || self.down.state == State::Ended;
+        let limit = if half {
+            self.bounds.close
+        } else {
+            self.bounds.idle
+        };
+        let due = last + limit;
+        if due < timer.deadline() {
+            timer.as_mut().reset(due);
+        }
+        while timer.as_mut().poll(cx).is_ready() {
+            if Instant::now() >= due {
+                // A side that does not end after the other has done so is cut off without blame.
+                if !half {
+                    let silent = format!("nothing came for {limit:?} (limits.stream_idle_timeout)");
+                    self.tap.broke(Side::Client, &silent);
+                }
+                return Poll::Ready(());
+            }
+            timer.as_mut().reset(due);
+        }
+        Poll::Pending
+    }
+
+    fn pass(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Broken>> {
+        let (tap, moved) = (&mut self.tap, &mut self.moved);
+        let up = self
+            .up
+            .pass(cx, (&mut self.client, &mut self.server), |cx, bytes| {
+                *moved = true;
+                tap.poll_hear(cx, Side::Client, bytes)
+            });
+        let up = settle(up, Side::Client, &mut self.up)?;
+        let down = self
+            .down
+            .pass(cx, (&mut self.server, &mut self.client), |cx, bytes| {
+                *moved = true;
+                tap.poll_hear(cx, Side::Server, bytes)
+            });
+        let down = settle(down, Side::Server, &mut self.down)?;
+        if up && down {
+            Poll::Ready(Ok(()))
+        } else {
+            Poll::Pending
+        }
+    }
+}
+
+/// True where a direction has come to its end.
+fn settle(polled: Poll<io::Result<()>>, side: Side, way: &mut Way) -> Result<bool, Broken> {
+    match polled {
+        Poll::Pending => Ok(false),
+        Poll::Ready(Ok(())) => {
+            way.state = State::Ended;
+            Ok(true)
+        }
+        Poll::Ready(Err(error)) => Err((side, error)),
+    }
+}
+
+impl Way {
+    fn is_open(&self) -> bool {
+        self.state == State::Open && !self.deaf
+    }
+
+    /// Reads and writes as long as both can. Ready at the end of the sender, once the receiver has
+    /// been told.
+    fn pass<R, W>(
+        &mut self,
+        cx: &mut Context<'_>,
+        (from, to): (&mut R, &mut W),
+        // Of no bytes at the end.
+        mut hear: impl FnMut(&mut Context<'_>, &[u8]) -> Poll<()>,
+    ) -> Poll<io::Result<()>>
+    where
+        R: AsyncRead + Unpin,
+        W: AsyncWrite + Unpin,
+    {
+        for _ in 0..ROUNDS {
+            if self.back {
+                ready!(hear(cx, &self.rest));
+                self.back = false;
+            }
+            if self.written < self.rest.len() && !self.deaf {
+                let polled = Pin::new(&mut *to).poll_write(cx, &self.rest[self.written..]);
+                self.written += self.took(ready!(polled));
+                continue;
+            }
+            self.rest = Vec::new();
+            self.written = 0;
+            if let Some(last) = self.last.take().filter(|_| !self.deaf) {
+                self.rest.extend_from_slice(&last);
+                continue;
+            }
+            match self.state {
+                State::Ended => return Poll::Ready(Ok(())),
+                State::Ending => {
+                    // A receiver that is gone needs not be told.
+                    let _ = ready!(Pin::new(&mut *to).poll_shutdown(cx));
+                    return Poll::Ready(Ok(()));
+                }
+                State::Open => {}
+            }
+            let step = |cx: &mut Context<'_>, bytes: &[u8]| self.step(cx, to, bytes, &mut hear);
+            if shared_buffer::poll_read(from, cx, step)?.is_pending() {
+                // What a cipher holds back goes out before the sender is waited for.
+                let flushed = Pin::new(&mut *to).poll_flush(cx);
+                self.deaf |= matches!(flushed, Poll::Ready(Err(_)));
+                return Poll::Pending;
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Writes what was read.
+    fn step(
+        &mut self,
+        cx: &mut Context<'_>,
+        to: &mut (impl AsyncWrite + Unpin),
+        bytes: &[u8],
+        hear: &mut impl FnMut(&mut Context<'_>, &[u8]) -> Poll<()>,
+    ) {
+        if bytes.is_empty() {
+            self.state = State::Ending;
+        }
+        if self.deaf {
+            return;
+        }
+        let (passed, last) = self.farewell.pass(bytes);
+        self.last = last;
+        if self.farewell.is_over() {
+            self.state = State::Ending;
+        }
+        let passed = &bytes[..passed];
+        let heard = !passed.is_empty() || bytes.is_empty();
+        if heard && hear(cx, passed).is_pending() {
+            self.back = true;
+            self.rest.extend_from_slice(passed);
+            return;
+        }
+        if passed.is_empty() {
+            return;
+        }
+        let written = match Pin::new(to).poll_write(cx, passed) {
+            Poll::Ready(written) => self.took(written),
+            Poll::Pending => 0,
+        };
+        self.rest.extend_from_slice(&passed[written..]);
+    }
+
+    /// How many bytes the receiver took; one that is gone is told nothing more.
+    fn took(&mut self, result: io::Result<usize>) -> usize {
+        let taken = result.unwrap_or(0);
+        self.deaf |= taken == 0;
+        taken
+    }
+}

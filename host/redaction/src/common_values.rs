@@ -1,0 +1,110 @@
+//! Values that are too short or too common to be searched for.
+
+use crate::known_secrets::ANCHOR;
+use crate::placeholder;
+
+/// True where the value is rare enough to be searched for in everything that is written.
+pub(super) fn is_searchable(value: &[u8]) -> bool {
+    let mut distinct = [false; 256];
+    value
+        .iter()
+        .for_each(|byte| distinct[usize::from(*byte)] = true);
+    let distinct = distinct.iter().filter(|seen| **seen).count();
+    let lower = value.to_ascii_lowercase();
+    let common = COMMON.iter().any(|word| word.as_bytes() == lower);
+    value.len() >= ANCHOR && distinct >= MIN_DISTINCT && !common && !placeholder::is(value)
+}
+
+/// Masks such as `******` have fewer different bytes than this.
+const MIN_DISTINCT: usize = 3;
+
+/// Words that stand in messages and recordings whatever their secrets are.
+const COMMON: [&str; 64] = [
+    "[redacted]",
+    "access",
+    "access_token",
+    "account",
+    "accounts",
+    "active",
+    "admin",
+    "anonymous",
+    "api_key",
+    "apikey",
+    "api-key",
+    "application",
+    "authorization",
+    "base64",
+    "basic",
+    "bearer",
+    "boolean",
+    "client",
+    "client_id",
+    "client_secret",
+    "content",
+    "cookie",
+    "default",
+    "deleted",
+    "digest",
+    "disabled",
+    "enabled",
+    "endpoint",
+    "exchange",
+    "expired",
+    "false",
+    "header",
+    "headers",
+    "id_token",
+    "identity",
+    "integer",
+    "invalid",
+    "localhost",
+    "method",
+    "none",
+    "null",
+    "number",
+    "object",
+    "optional",
+    "password",
+    "private",
+    "public",
+    "redacted",
+    "refresh_token",
+    "request",
+    "required",
+    "response",
+    "secret",
+    "session",
+    "status",
+    "string",
+    "target",
+    "test",
+    "token",
+    "trailers",
+    "undefined",
+    "unknown",
+    "user",
+    "username",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_rare_values_are_searched() {
+        for value in [
+            "",
+            "short",
+            "Password",
+            "********",
+            "ababababab",
+            "<token-1>",
+            "undefined",
+        ] {
+            assert!(!is_searchable(value.as_bytes()), "{value}");
+        }
+        for value in ["hunter2", "opensesame", "123456", "pass word"] {
+            assert!(is_searchable(value.as_bytes()), "{value}");
+        }
+    }
+}

@@ -1,0 +1,273 @@
+//! A canary cut at every byte, over every kind of part.
+
+use bytes::Bytes;
+
+use super::*;
+use crate::{Declared, Purpose, Rules, Secrets};
+
+const CANARY: &str = "sk-ant-c4N4ryV4lu3-0123456789-AbCd9";
+
+fn rules() -> Rules {
+    let pattern = |class: &str, regex: &str| Declared::Pattern {
+        regex: regex.to_owned(),
+        class: class.to_owned(),
+    };
+    let declared = vec![
+        Declared::JsonMember {
+            name: "password".to_owned(),
+            class: "password".to_owned(),
+        },
+        Declared::Form {
+            name: "password".to_owned(),
+            class: "password".to_owned(),
+        },
+        pattern("anthropic-key", r"\bsk-ant-[A-Za-z0-9_-]{20,}"),
+        pattern("bearer", r"(?i)\bBearer\s+([A-Za-z0-9._~+/=-]{16,})"),
+    ];
+    Rules::compile(declared, &[]).unwrap()
+}
+
+fn joined(parts: &[String], joint: Joint, secrets: &Secrets) -> Vec<String> {
+    let rules = rules();
+    let parts: Vec<_> = parts.iter().map(|part| Bytes::from(part.clone())).collect();
+    let redaction = Redaction::new(&rules, secrets, Purpose::Write);
+    let once = redaction.joined(&parts, joint).value;
+    assert_eq!(redaction.joined(&once, joint).value, once, "not settled");
+    let text = |bytes: &Bytes| String::from_utf8(bytes.to_vec()).unwrap();
+    once.iter().map(text).collect()
+}
+
+/// How a piece of text stands in a part, and what is read of it again.
+struct Dress {
+    joint: Joint,
+    wear: fn(&str) -> String,
+}
+
+const DRESSES: [Dress; 7] = [
+    Dress {
+        joint: Joint::Events,
+        wear: |text| format!("id: 1\ndata: {text}\n\n"),
+    },
+    Dress {
+        joint: Joint::Events,
+        wear: |text| format!(": hi\r\ndata:{text}\r\nretry: 10\r\n\r\n"),
+    },
+    Dress {
+        joint: Joint::Events,
+        wear: |text| {
+            let text = serde_json::Value::from(text);
+            format!("data: {{\"choices\":[{{\"delta\":{{\"content\":{text}}}}}],\"n\":1.0}}\r\r")
+        },
+    },
+    Dress {
+        joint: Joint::Lines,
+        wear: |text| format!("{{ \"response\": {} }}\n", serde_json::Value::from(text)),
+    },
+    Dress {
+        joint: Joint::Lines,
+        wear: |text| format!("{text}\r\n"),
+    },
+    Dress {
+        joint: Joint::Messages,
+        wear: |text| format!("[{}]", serde_json::Value::from(text)),
+    },
+    Dress {
+        joint: Joint::Messages,
+        wear: str::to_owned,
+    },
+];
+
+fn over(dress: &Dress, texts: &[&str], secrets: &Secrets) -> String {
+    let parts: Vec<_> = texts.iter().map(|text| (dress.wear)(text)).collect();
+    joined(&parts, dress.joint, secrets).concat()
+}
+
+#[test]
+fn a_pattern_is_found_over_every_border() {
+    for (number, dress) in DRESSES.iter().enumerate() {
+        for cut in 1..CANARY.len() {
+            let (one, two) = CANARY.split_at(cut);
+            let texts = [format!("say \"{one}"), format!("{two}\" to \\n me")];
+            let texts = [texts[0].as_str(), texts[1].as_str()];
+            let found = over(dress, &texts, &Secrets::default());
+            assert!(
+                found.contains("<anthropic-key-1>"),
+                "{number} {cut}: {found}"
+            );
+            let rest = &CANARY[CANARY.len() - 6..];
+            assert!(!found.contains(rest), "{number} {cut}: {found}");
+            let plain = ["say \"@", "\" to \\n me"];
+            let expected: String = plain.iter().map(|text| (dress.wear)(text)).collect();
+            assert_eq!(
+                found.replace("<anthropic-key-1>", "@"),
+                expected,
+                "{number}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_known_secret_is_found_over_two_borders() {
+    for (number, dress) in DRESSES.iter().enumerate() {
+        let secrets = Secrets::default();
+        secrets.note("word", b"open-sesame,open-door");
+        for first in 1..15 {
+            for second in first + 1..16 {
+                let secret = "open-sesame,open-door";
+                let texts = [&secret[..first], &secret[first..second], &secret[second..]];
+                let found = over(dress, &texts, &secrets);
+                assert!(
+                    found.contains("<word-1>"),
+                    "{number} {first} {second}: {found}"
+                );
+                assert!(
+                    !found.contains("sesame"),
+                    "{number} {first} {second}: {found}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_word_behind_a_secret_is_no_part_of_it() {
+    let cases = [
+        (CANARY, "hello", "hello"),
+        (CANARY, CANARY, CANARY),
+        ("Bearer ", "abcdefghijklmnop", "<bearer-1>"),
+    ];
+    for (one, two, left) in cases {
+        let parts = [one.to_owned(), two.to_owned()];
+        let found = joined(&parts, Joint::Messages, &Secrets::default());
+        assert_eq!(found[1], left, "{one} {two}");
+    }
+}
+
+#[test]
+fn what_holds_no_secret_stays_as_it_was() {
+    for dress in &DRESSES {
+        let texts = ["a \u{e9} \"b\"", "", "sk-ant-short", "\u{2028}"];
+        let parts: Vec<_> = texts.iter().map(|text| (dress.wear)(text)).collect();
+        assert_eq!(joined(&parts, dress.joint, &Secrets::default()), parts);
+    }
+    let odd = [
+        b"\xff\xfe".as_slice(),
+        b"data: \xff\n\n",
+        b"{\"a\": \"\\ud800\"}",
+    ];
+    let odd: Vec<_> = odd
+        .iter()
+        .map(|part| Bytes::copy_from_slice(part))
+        .collect();
+    let rules = rules();
+    let secrets = Secrets::default();
+    let redaction = Redaction::new(&rules, &secrets, Purpose::Key);
+    for joint in [Joint::Events, Joint::Lines, Joint::Messages] {
+        assert_eq!(redaction.joined(&odd, joint).value, odd);
+    }
+}
+
+#[test]
+fn secrets_in_bytes_are_found_where_they_are_known() {
+    let secrets = Secrets::default();
+    secrets.note("token", b"0123456789abcdef");
+    let parts = [b"\xff\xfe01234567".as_slice(), b"89abcdef\xff"];
+    let parts: Vec<_> = parts
+        .iter()
+        .map(|part| Bytes::copy_from_slice(part))
+        .collect();
+    let rules = rules();
+    let redaction = Redaction::new(&rules, &secrets, Purpose::Write);
+    let found = redaction.joined(&parts, Joint::Messages);
+    assert_eq!(found.value[0], b"\xff\xfe<token-1>".as_slice());
+    assert_eq!(found.value[1], b"\xff".as_slice());
+    assert_eq!(found.counts.values().sum::<u64>(), 1);
+}
+
+#[test]
+fn named_values_are_found_wherever_a_border_cuts_them() {
+    for (text, value) in [
+        (r#"{"password": "hzqx2vjkwzp"}"#, "hzqx2vjkwzp"),
+        (r#"{"password": 271828182845}"#, "271828182845"),
+        ("see /login?password=hzqx2vjkwzp&x=1", "hzqx2vjkwzp"),
+        ("password=h8u7n6t5e4r3c2a1 it was", "h8u7n6t5e4r3c2a1"),
+    ] {
+        let name = text.find("password").unwrap();
+        let end = text.find(value).unwrap() + value.len();
+        for dress in &DRESSES {
+            for cut in name + 1..end {
+                let parts = [&text[..cut], &text[cut..]].map(|part| (dress.wear)(part));
+                let found = joined(&parts, dress.joint, &Secrets::default()).concat();
+                let left = value
+                    .as_bytes()
+                    .windows(3)
+                    .any(|three| memchr::memmem::find(found.as_bytes(), three).is_some());
+                assert!(!left, "{cut}: {found}");
+                assert!(found.contains("password-1"), "{cut}: {found}");
+            }
+        }
+    }
+}
+
+#[test]
+fn words_behind_a_named_value_stay() {
+    let parts = [
+        "?password=abc",
+        "hello there",
+        "\"password\": 12",
+        "and so on",
+    ];
+    let parts = parts.map(str::to_owned);
+    let found = joined(&parts, Joint::Messages, &Secrets::default());
+    assert_eq!([&found[1], &found[3]], [&parts[1], &parts[3]]);
+}
+
+#[test]
+fn a_part_that_is_no_text_hides_nothing() {
+    let secrets = Secrets::default();
+    secrets.note("known", CANARY.as_bytes());
+    let rules = rules();
+    let redaction = Redaction::new(&rules, &secrets, Purpose::Write);
+    for joint in [Joint::Lines, Joint::Messages] {
+        for at in 1..CANARY.len() {
+            let (first, second) = CANARY.split_at(at);
+            let binary = [b"\xff ", first.as_bytes()].concat();
+            let pairs = [
+                [binary.clone(), second.as_bytes().to_vec()],
+                [
+                    first.as_bytes().to_vec(),
+                    [second.as_bytes(), b" \xff"].concat(),
+                ],
+            ];
+            for pair in pairs {
+                let parts: Vec<_> = pair.into_iter().map(Bytes::from).collect();
+                let rid = redaction.joined(&parts, joint).value;
+                assert_eq!(rid.len(), parts.len());
+                let read = rid.concat();
+                assert!(
+                    secrets.known().first(&read).is_none(),
+                    "{parts:?} -> {rid:?}"
+                );
+                assert!(read.windows(9).any(|text| text == b"<known-1>"), "{rid:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_border_may_cut_a_character() {
+    let rules = rules();
+    let text = "password=\u{feff}hunter2 é \"password\": \u{3000}x sk-ant-c4N4ryV4lu3-0123456789é";
+    for at in 1..text.len() {
+        let (first, second) = text.as_bytes().split_at(at);
+        let parts = [first, second].map(Bytes::copy_from_slice);
+        let secrets = Secrets::default();
+        secrets.note("known", b"sk-ant-c4N4ryV4lu3-0123456789");
+        let rid = Redaction::new(&rules, &secrets, Purpose::Write).joined(&parts, Joint::Messages);
+        let secret = text.find("sk-").unwrap();
+        let crosses = (secret + 1..text.len() - 2).contains(&at);
+        let left = secrets.known().first(&rid.value.concat()).is_some();
+        assert!(!(crosses && left), "{at}: {rid:?}");
+    }
+}

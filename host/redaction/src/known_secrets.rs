@@ -1,0 +1,317 @@
+//! The search for all secrets of a session at once, in every guise.
+//!
+//! Six bytes of each guise, taken near its end where tokens differ most, are its anchor. A text is
+//! run through once; an anchor that a small filter lets through is looked up and the whole guise
+//! compared. Anchors stand in tiers of growing size, so that adding a secret stays cheap.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::encodings::Variant;
+use crate::placeholder;
+use crate::secrets::Secret;
+
+/// A search for the secrets that were known when it was taken. Cheap to clone.
+#[derive(Clone, Default)]
+pub struct Known {
+    tiers: Arc<[Arc<Tier>]>,
+}
+
+/// A secret found in a text.
+#[derive(Clone, Debug)]
+pub struct Hit {
+    /// Where it stands, in bytes.
+    pub range: Range<usize>,
+    /// Which one it is.
+    pub secret: Arc<Secret>,
+}
+
+impl Known {
+    /// True where no secret is known.
+    pub fn is_empty(&self) -> bool {
+        self.tiers.is_empty()
+    }
+
+    /// The secrets in a text, none overlapping another: the one that begins first, then the longer.
+    pub fn find(&self, text: &[u8]) -> Vec<Hit> {
+        let mut hits = Vec::new();
+        self.scan(text, |hit| {
+            hits.push(hit);
+            true
+        });
+        hits.sort_by_key(|hit| (hit.range.start, usize::MAX - hit.range.end));
+        let mut end = 0;
+        hits.retain(|hit| {
+            let free = hit.range.start >= end;
+            end = if free { hit.range.end } else { end };
+            free
+        });
+        hits
+    }
+
+    /// Any secret in a text.
+    pub fn first(&self, text: &[u8]) -> Option<Hit> {
+        let mut first = None;
+        self.scan(text, |hit| {
+            first = Some(hit);
+            false
+        });
+        first
+    }
+
+    fn scan(&self, text: &[u8], mut take: impl FnMut(Hit) -> bool) {
+        for tier in &*self.tiers {
+            let mut at = 0;
+            while let Some((found, word)) = tier.next(text, at) {
+                for hit in tier.hits(text, found, word) {
+                    if !take(hit) {
+                        return;
+                    }
+                }
+                at = found + 1;
+            }
+        }
+    }
+
+    /// The same search with more secrets in it.
+    pub(super) fn with(&self, secrets: &[Arc<Secret>]) -> Self {
+        let mut anchors: Vec<Anchor> = secrets.iter().flat_map(anchors).collect();
+        let mut tiers = self.tiers.to_vec();
+        while let Some(last) = tiers.pop_if(|last| last.anchors.len() < GROWTH * anchors.len()) {
+            anchors.extend_from_slice(&last.anchors);
+        }
+        if !anchors.is_empty() {
+            tiers.push(Arc::new(Tier::new(anchors)));
+        }
+        Self {
+            tiers: tiers.into(),
+        }
+    }
+}
+
+impl fmt::Debug for Known {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let anchors: usize = self.tiers.iter().map(|tier| tier.anchors.len()).sum();
+        out.debug_struct("Known")
+            .field("anchors", &anchors)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The bytes of an anchor. No guise is shorter than this.
+pub(super) const ANCHOR: usize = 6;
+/// How many times larger than the next a tier is.
+const GROWTH: usize = 4;
+
+/// Some secrets in all their guises.
+struct Tier {
+    /// Sorted by word.
+    anchors: Vec<Anchor>,
+    /// A bit for each word that may be there.
+    filter: Vec<u64>,
+    /// What is left of a product of 64 bits when it is the number of a bit.
+    shift: u32,
+}
+
+#[derive(Clone)]
+struct Anchor {
+    word: u64,
+    secret: Arc<Secret>,
+    variant: Variant,
+    /// Bytes of the guise before the anchor.
+    offset: usize,
+}
+
+impl Tier {
+    fn new(mut anchors: Vec<Anchor>) -> Self {
+        anchors.sort_by_key(|anchor| anchor.word);
+        let bits = (anchors.len() * BITS_PER_ANCHOR)
+            .next_power_of_two()
+            .max(MIN_BITS);
+        let mut tier = Self {
+            filter: vec![0; bits / 64],
+            shift: u64::BITS - bits.ilog2(),
+            anchors,
+        };
+        for at in 0..tier.anchors.len() {
+            let bit = tier.bit(tier.anchors[at].word);
+            tier.filter[bit / 64] |= 1 << (bit % 64);
+        }
+        tier
+    }
+
+    fn bit(&self, word: u64) -> usize {
+        (word.wrapping_mul(MULTIPLIER) >> self.shift) as usize
+    }
+
+    fn may_hold(&self, word: u64) -> bool {
+        let bit = self.bit(word);
+        self.filter[bit / 64] >> (bit % 64) & 1 == 1
+    }
+
+    /// The next place from `at` on whose word may be an anchor.
+    fn next(&self, text: &[u8], at: usize) -> Option<(usize, u64)> {
+        let eights = text.get(at..)?.array_windows().enumerate();
+        let words = eights.map(|(offset, eight)| (at + offset, u64::from_le_bytes(*eight) & MASK));
+        let mut words = words.filter(|(_, word)| self.may_hold(*word));
+        // The last places have no eight bytes behind them.
+        let rest = at.max((text.len() + 1).saturating_sub(8));
+        words.next().or_else(|| {
+            let last = rest..(text.len() + 1).saturating_sub(ANCHOR);
+            last.map(|at| (at, word(text, at)))
+                .find(|(_, word)| self.may_hold(*word))
+        })
+    }
+
+    fn hits(&self, text: &[u8], at: usize, word: u64) -> impl Iterator<Item = Hit> {
+        let from = self.anchors.partition_point(|anchor| anchor.word < word);
+        let same = self.anchors[from..].iter();
+        same.take_while(move |anchor| anchor.word == word)
+            .filter_map(move |anchor| anchor.hit(text, at))
+    }
+}
+
+const BITS_PER_ANCHOR: usize = 16;
+const MIN_BITS: usize = 4096;
+/// The golden ratio in 64 bits: it spreads the bits of a word over the upper bits of the product.
+const MULTIPLIER: u64 = 0x9e37_79b9_7f4a_7c15;
+
+impl Anchor {
+    fn hit(&self, text: &[u8], at: usize) -> Option<Hit> {
+        let start = at.checked_sub(self.offset)?;
+        let size = self.compare(text.get(start..)?)?;
+        let range = start..start + size;
+        let loose =
+            self.variant == Variant::Raw && self.secret.is_word() && !stands_alone(text, &range);
+        (!loose && !placeholder::covers(text, &range)).then(|| Hit {
+            range,
+            secret: Arc::clone(&self.secret),
+        })
+    }
+
+    /// How many bytes of the text the guise takes, where the text begins with it.
+    fn compare(&self, text: &[u8]) -> Option<usize> {
+        let secret = self.secret.value();
+        if self.variant == Variant::Raw {
+            return text.starts_with(secret).then_some(secret.len());
+        }
+        // A long secret is not encoded whole for a text that already differs at its begin.
+        let head = secret.get(..HEAD).map(|head| self.variant.bytes(head));
+        if head.is_some_and(|head| !text.starts_with(&head[..head.len() - 1])) {
+            return None;
+        }
+        let guise = self.variant.bytes(secret);
+        let rest = text.strip_prefix(guise.as_slice())?;
+        Some(guise.len() + self.variant.tail(rest))
+    }
+}
+
+const HEAD: usize = 96;
+
+fn anchors(secret: &Arc<Secret>) -> Vec<Anchor> {
+    let guises = Variant::of(secret.value()).into_iter();
+    let long = guises.filter(|(_, bytes)| bytes.len() >= ANCHOR);
+    long.map(|(variant, bytes)| {
+        let offset = (bytes.len() - ANCHOR) * 7 / 8;
+        Anchor {
+            word: word(&bytes, offset),
+            secret: Arc::clone(secret),
+            variant,
+            offset,
+        }
+    })
+    .collect()
+}
+
+/// The six bytes at a place that has them.
+fn word(text: &[u8], at: usize) -> u64 {
+    let mut bytes = [0; 8];
+    if let Some(eight) = text.get(at..at + 8) {
+        bytes.copy_from_slice(eight);
+    } else {
+        bytes[..ANCHOR].copy_from_slice(&text[at..at + ANCHOR]);
+    }
+    u64::from_le_bytes(bytes) & MASK
+}
+
+/// The bits of six bytes.
+const MASK: u64 = u64::MAX >> 16;
+
+fn stands_alone(text: &[u8], range: &Range<usize>) -> bool {
+    let before = range.start.checked_sub(1).and_then(|at| text.get(at));
+    let after = text.get(range.end);
+    let part_of_word = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
+    !part_of_word(before) && !part_of_word(after)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::Secrets;
+
+    fn found(secrets: &Secrets, text: &str) -> Vec<String> {
+        let hits = secrets.known().find(text.as_bytes());
+        hits.into_iter()
+            .map(|hit| text[hit.range].to_owned())
+            .collect()
+    }
+
+    #[test]
+    fn the_first_and_longest_wins() {
+        let secrets = Secrets::default();
+        for secret in ["secret-one", "secret-one-and-more", "one-and-more-of-it"] {
+            secrets.note("token", secret.as_bytes());
+        }
+        assert_eq!(
+            found(&secrets, "secret-one-and-more-of-it"),
+            ["secret-one-and-more"]
+        );
+        assert_eq!(found(&secrets, "xsecret-one"), ["secret-one"]);
+        assert_eq!(found(&secrets, "secret-on"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn short_words_stand_alone() {
+        let secrets = Secrets::default();
+        secrets.note("pin", b"hunter2");
+        secrets.note("pin", b"0123456789abcdef");
+        assert_eq!(
+            found(&secrets, "hunter2 xhunter2 hunter2x (hunter2)"),
+            ["hunter2", "hunter2"]
+        );
+        assert_eq!(found(&secrets, "x0123456789abcdefx"), ["0123456789abcdef"]);
+        assert_eq!(found(&secrets, "<hunter2-1> hunter2"), ["hunter2"]);
+    }
+
+    #[test]
+    fn many_secrets_are_all_found() {
+        let secrets = Secrets::default();
+        let all: Vec<String> = (0..3000)
+            .map(|n: u64| format!("tok{:x}", n * 7_919_773_331))
+            .collect();
+        let all: Vec<&String> = all.iter().filter(|secret| secret.len() > 9).collect();
+        for (at, secret) in all.iter().enumerate() {
+            secrets.note("token", secret.as_bytes());
+            if at % 10 == 0 {
+                assert_eq!(found(&secrets, &format!("a {secret} b")), [secret.as_str()]);
+            }
+        }
+        let text: Vec<&str> = all.iter().map(|secret| secret.as_str()).collect();
+        assert_eq!(found(&secrets, &text.join(" ")), text);
+        assert!(secrets.known().tiers.len() < 9);
+    }
+
+    #[test]
+    fn long_secrets_are_found_encoded() {
+        let secrets = Secrets::default();
+        let long: String = (0..500)
+            .map(|n| char::from(b'!' + (n * 7 % 90) as u8))
+            .collect();
+        secrets.note("key", long.as_bytes());
+        for (variant, bytes) in super::Variant::of(long.as_bytes()) {
+            let text = [b"<<", bytes.as_slice(), b">>"].concat();
+            let hit = secrets.known().first(&text).unwrap();
+            assert_eq!(hit.range, 2..2 + bytes.len(), "{variant:?}");
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! Secrets taken out of requests and responses, before the disk and before a matcher looks.
+//!
+//! What plugins declare becomes [`Rules`]. [`Redaction`] applies them to a message and puts a
+//! placeholder such as `<token-1>` in the place of each secret; [`Secrets`] remembers the secrets
+//! of a session, so that equal ones get equal placeholders and are found wherever else they stand.
+//! [`Guard`] looks over the very bytes that are about to be written. [`RequestView`] is what a
+//! matcher sees: the same redaction, lazily, with placeholders that count by their class alone.
+
+#![forbid(unsafe_code)]
+
+mod body;
+mod common_values;
+mod cross_chunk;
+mod declared_rules;
+mod edits;
+mod encodings;
+mod fields;
+mod free_text;
+mod guard;
+mod json;
+mod known_secrets;
+mod name_matcher;
+mod name_value_pairs;
+mod pass;
+mod pattern;
+mod placeholder;
+mod protobuf;
+mod redacted_message;
+mod redacted_view;
+mod rules;
+mod secrets;
+mod splice;
+mod target;
+#[cfg(test)]
+mod tests;
+
+pub use cross_chunk::Joint;
+pub use declared_rules::Declared;
+pub use edits::{
+    Edit, EditError, EditedPart, edit_part, edit_request, edit_response, edit_trailers,
+};
+pub use guard::{Guard, Refusal};
+pub use known_secrets::{Hit, Known};
+pub use pass::{Counts, Outcome, Purpose, Redaction};
+pub use placeholder::{by_class, is_class};
+pub use redacted_message::PlainMessage;
+pub use redacted_view::RequestView;
+pub use rules::{Fault, RuleError, Rules};
+pub use secrets::{Secret, SecretBounds, Secrets};

@@ -1,0 +1,134 @@
+//! Names that rules look for: a quick no for the many that no rule has.
+
+use std::collections::HashMap;
+
+use ouli_message::glob;
+
+/// What is known about names that compare without case.
+#[derive(Clone, Debug)]
+pub(super) struct Names<T> {
+    exact: HashMap<Box<str>, T>,
+    /// Names in which `*` stands for any run of characters.
+    globs: Vec<(Box<str>, T)>,
+    /// For each first letter the lengths of the names that begin so, as bits.
+    shapes: [u64; 32],
+    /// Characters that do not count.
+    ignored: &'static [u8],
+}
+
+impl<T> Names<T> {
+    /// No names. The `ignored` characters do not count when names are compared.
+    pub(super) fn new(ignored: &'static [u8]) -> Self {
+        Self {
+            exact: HashMap::new(),
+            globs: Vec::new(),
+            shapes: [0; 32],
+            ignored,
+        }
+    }
+
+    /// Adds a name; the first of two equal ones stays.
+    pub(super) fn add(&mut self, name: &str, value: T) {
+        let folded = self.folded(name);
+        if folded.contains(['*']) {
+            self.globs.push((folded.into(), value));
+            return;
+        }
+        let (first, length) = shape(folded.as_bytes());
+        self.shapes[first] |= length;
+        self.exact.entry(folded.into()).or_insert(value);
+    }
+
+    /// What is known about a name.
+    pub(super) fn get(&self, name: &str) -> Option<&T> {
+        if self.ignored.is_empty() && self.globs.is_empty() && !self.may_hold(name) {
+            return None;
+        }
+        let mut buffer = [0; BUFFER];
+        let folded = match self.fold_into(name, &mut buffer) {
+            Some(size) => std::str::from_utf8(&buffer[..size]).unwrap_or_default(),
+            None => return self.look_up(&self.folded(name)),
+        };
+        self.look_up(folded)
+    }
+
+    fn look_up(&self, folded: &str) -> Option<&T> {
+        let exact = self.may_hold(folded).then(|| self.exact.get(folded));
+        exact.flatten().or_else(|| {
+            let fits = |(pattern, _): &&(Box<str>, T)| glob::matches(pattern, folded);
+            self.globs.iter().find(fits).map(|(_, value)| value)
+        })
+    }
+
+    /// True where a name of this first letter and length is there; case does not matter.
+    fn may_hold(&self, name: &str) -> bool {
+        let (first, length) = shape(name.as_bytes());
+        self.shapes[first] & length != 0
+    }
+
+    fn fold_into(&self, name: &str, buffer: &mut [u8; BUFFER]) -> Option<usize> {
+        let mut size = 0;
+        for byte in name.bytes().filter(|byte| !self.ignored.contains(byte)) {
+            *buffer.get_mut(size)? = byte.to_ascii_lowercase();
+            size += 1;
+        }
+        Some(size)
+    }
+
+    fn folded(&self, name: &str) -> String {
+        let kept = name.chars().filter(|c| {
+            u8::try_from(*c).is_ok_and(|byte| !self.ignored.contains(&byte)) || !c.is_ascii()
+        });
+        kept.map(|c| c.to_ascii_lowercase()).collect()
+    }
+}
+
+/// Longer names are rare enough to be folded on the heap.
+const BUFFER: usize = 64;
+
+fn shape(name: &[u8]) -> (usize, u64) {
+    let first = name.first().map_or(0, |byte| usize::from(byte % 32));
+    (first, 1 << name.len().min(63))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_compare_without_case_and_ignored_characters() {
+        let mut names = Names::new(b"-_");
+        names.add("Access_Token", 1);
+        names.add("accesstoken", 2);
+        names.add("é", 3);
+        let long = "l".repeat(100);
+        names.add(&long, 4);
+        for (name, expected) in [
+            ("access-token", Some(1)),
+            ("ACCESSTOKEN", Some(1)),
+            ("é", Some(3)),
+            (&long.to_uppercase(), Some(4)),
+            ("access", None),
+            ("", None),
+            ("É", None),
+        ] {
+            assert_eq!(names.get(name), expected.as_ref(), "{name}");
+        }
+    }
+
+    #[test]
+    fn globs_serve_where_no_exact_name_does() {
+        let mut names = Names::new(b"");
+        names.add("X-Amz-*", 1);
+        names.add("*-token", 2);
+        names.add("x-amz-date", 3);
+        for (name, expected) in [
+            ("x-amz-date", Some(3)),
+            ("X-AMZ-Key", Some(1)),
+            ("my-token", Some(2)),
+            ("token", None),
+        ] {
+            assert_eq!(names.get(name), expected.as_ref(), "{name}");
+        }
+    }
+}

@@ -1,0 +1,238 @@
+//! Names with their values, found in any text without parsing it as a whole.
+
+use std::ops::Range;
+
+use memchr::memmem;
+
+use crate::placeholder;
+
+/// `name=value` behind `?`, `&` or `#`, as in URLs; where `from_start` is set, also at the begin of
+/// the text, as in forms. Gives the name and the place of the value.
+pub(super) fn pairs(text: &str, from_start: bool) -> impl Iterator<Item = (&str, Range<usize>)> {
+    memchr::memchr_iter(b'=', text.as_bytes()).filter_map(move |sign| {
+        let mut name = name_before(text, sign, is_pair_name);
+        let before = &text[..name.start];
+        let escaped = before.ends_with('\\') && text[name.clone()].starts_with(AMPERSAND);
+        if escaped {
+            name.start += AMPERSAND.len();
+        }
+        let begins = if before.is_empty() {
+            from_start
+        } else {
+            escaped || before.ends_with(['?', '&', '#']) || before.ends_with("&amp;")
+        };
+        (begins && !name.is_empty()).then(|| (&text[name], value_in_url(text, sign + 1)))
+    })
+}
+
+/// `&` behind a backslash, as JSON has it that is made for HTML.
+const AMPERSAND: &str = "u0026";
+
+fn value_in_url(text: &str, start: usize) -> Range<usize> {
+    let rest = &text[start..];
+    let own = placeholder::leading(rest);
+    let ends = |c: char| c.is_whitespace() || c.is_control() || "&#\"'<>\\`(){}[],;|^".contains(c);
+    let size = rest[own..].find(ends).map_or(rest.len(), |end| own + end);
+    start..start + size
+}
+
+/// The passwords in `scheme://user:password@host`, and what is too long to be a user's name.
+pub(super) fn userinfo(text: &str) -> Vec<Range<usize>> {
+    if memchr::memchr(b'@', text.as_bytes()).is_none() {
+        return Vec::new();
+    }
+    let places = memmem::find_iter(text.as_bytes(), "://");
+    let secrets = places.filter_map(|at| {
+        let start = at + 3;
+        let rest = &text[start..];
+        let ends = |c: char| c.is_whitespace() || "/?#\"'<>\\`".contains(c);
+        let authority = &rest[..rest.find(ends).unwrap_or(rest.len())];
+        let userinfo = &authority[..authority.rfind('@')?];
+        let end = start + userinfo.len();
+        match userinfo.find(':') {
+            Some(colon) => Some(start + colon + 1..end),
+            None => (userinfo.len() >= LONG_USER).then_some(start..end),
+        }
+    });
+    secrets.filter(|range| !range.is_empty()).collect()
+}
+
+const LONG_USER: usize = 16;
+
+/// The name of a member in a text like JSON, its quotes escaped or not.
+pub(super) struct Key<'a> {
+    pub(super) name: &'a str,
+    /// Where the name begins.
+    pub(super) start: usize,
+    /// The opening and closing quote with the backslashes before it.
+    quote: &'a str,
+    /// Where its value may begin.
+    after: usize,
+}
+
+/// Every `"name":` in a text. Texts that are cut off, wrapped or escaped hold them as well.
+pub(super) fn keys(text: &str) -> impl Iterator<Item = Key<'_>> {
+    memchr::memchr_iter(b':', text.as_bytes()).filter_map(|colon| {
+        let before = text[..colon].trim_end_matches([' ', '\t', '\r', '\n']);
+        let quoted = before.strip_suffix(['"', '\''])?;
+        let quote = &before[quoted.trim_end_matches('\\').len()..];
+        let end = before.len() - quote.len();
+        let name = name_before(text, end, is_member_name);
+        let opened = text[..name.start].ends_with(quote) && !name.is_empty();
+        opened.then(|| Key {
+            start: name.start,
+            name: &text[name],
+            quote,
+            after: colon + 1,
+        })
+    })
+}
+
+impl<'a> Key<'a> {
+    /// Where its value may begin.
+    pub(super) fn after(&self) -> usize {
+        self.after
+    }
+
+    /// Where the value stands, and the quotes that it needs where it has none. None for objects,
+    /// arrays and `null`.
+    pub(super) fn value(&self, text: &'a str) -> Option<(Range<usize>, &'a str)> {
+        let rest = text[self.after..].trim_start_matches([' ', '\t', '\r', '\n']);
+        let start = text.len() - rest.len();
+        if let Some(quoted) = rest.strip_prefix(self.quote) {
+            let start = start + self.quote.len();
+            return Some((start..start + self.closing(quoted), ""));
+        }
+        let ends = |c: char| c.is_whitespace() || ",}]\"'\\<>".contains(c);
+        let bare = &rest[..rest.find(ends).unwrap_or(rest.len())];
+        let plain = !bare.is_empty() && !bare.starts_with(['{', '[']) && bare != "null";
+        plain.then(|| (start..start + bare.len(), self.quote))
+    }
+
+    /// The length of a string up to the quote that closes it; all of a string that is cut off.
+    fn closing(&self, quoted: &str) -> usize {
+        let (slashes, mark) = self.quote.split_at(self.quote.len() - 1);
+        for (at, _) in quoted.match_indices(mark) {
+            let before = &quoted[..at];
+            let own = at - before.trim_end_matches('\\').len();
+            let closes = match slashes.len() {
+                0 => own.is_multiple_of(2),
+                count => own == count,
+            };
+            if closes {
+                return at - slashes.len();
+            }
+        }
+        quoted.len()
+    }
+}
+
+/// `name="value"` and `name=value` in a header, wherever they stand.
+pub(super) fn parameters(text: &str) -> impl Iterator<Item = (&str, Range<usize>)> {
+    memchr::memchr_iter(b'=', text.as_bytes()).filter_map(|sign| {
+        let name = name_before(text, sign, is_member_name);
+        let rest = &text[sign + 1..];
+        let range = match rest.strip_prefix('"') {
+            Some(quoted) => sign + 2..sign + 2 + quoted.find('"').unwrap_or(quoted.len()),
+            None => {
+                let ends = rest.find([',', ' ', ';']).unwrap_or(rest.len());
+                sign + 1..sign + 1 + ends
+            }
+        };
+        (!name.is_empty()).then(|| (&text[name], range))
+    })
+}
+
+fn name_before(text: &str, end: usize, is_name: fn(&u8) -> bool) -> Range<usize> {
+    let bytes = text.as_bytes()[..end].iter().rev();
+    end - bytes
+        .take(MAX_NAME)
+        .take_while(|byte| is_name(byte))
+        .count()..end
+}
+
+const MAX_NAME: usize = 128;
+
+fn is_pair_name(byte: &u8) -> bool {
+    is_member_name(byte) || b"%+[]~".contains(byte)
+}
+
+fn is_member_name(byte: &u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-_.$".contains(byte)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pairs_stand_behind_their_marks() {
+        let text = "a=1&b=2 c=3 https://x/?d=4&amp;e=5#f=6, &g=<x-1>&h=\"7\" \\u0026i=8)";
+        let found: Vec<_> = pairs(text, true)
+            .map(|(name, value)| (name, &text[value]))
+            .collect();
+        let expected = [
+            ("a", "1"),
+            ("b", "2"),
+            ("d", "4"),
+            ("e", "5"),
+            ("f", "6"),
+            ("g", "<x-1>"),
+            ("h", ""),
+            ("i", "8"),
+        ];
+        assert_eq!(found, expected);
+        assert_eq!(pairs(text, false).next().unwrap().0, "b");
+    }
+
+    #[test]
+    fn passwords_stand_before_hosts() {
+        let text = "http://u:p@h/ ssh://git@h https://0123456789abcdef@h ftp://u:a@b@h \
+            http://h/@x://:@y://u:z";
+        let found: Vec<_> = userinfo(text)
+            .into_iter()
+            .map(|range| &text[range])
+            .collect();
+        assert_eq!(found, ["p", "0123456789abcdef", "a@b"]);
+    }
+
+    #[test]
+    fn members_are_found_in_broken_and_escaped_json() {
+        let cases = [
+            (r#"{"k": "v", "#, "v"),
+            (r#""k" :"a\"b" x"#, r#"a\"b"#),
+            (r#""k":"a\\","z":"#, r#"a\\"#),
+            (r#"{\"k\":\"v\\\"w\",\"z\":1}"#, r#"v\\\"w"#),
+            (r#"{\\\"k\\\": \\\"v\\\"}"#, "v"),
+            ("{'k': 'v'}", "v"),
+            (r#""k":12.5}"#, "12.5"),
+            (r#""k":"cut"#, "cut"),
+        ];
+        for (text, expected) in cases {
+            let key = keys(text).find(|key| key.name == "k").unwrap();
+            let (range, _) = key.value(text).unwrap();
+            assert_eq!(&text[range], expected, "{text}");
+        }
+        for text in [r#""k":{"a":1}"#, r#""k": null"#, r#""k":"#] {
+            assert!(keys(text).next().unwrap().value(text).is_none(), "{text}");
+        }
+        assert!(keys("k: v, http://x").next().is_none());
+    }
+
+    #[test]
+    fn parameters_of_headers_are_found() {
+        let text = "Digest realm=\"a, b\", nonce=\"n1\", qop=auth,opaque=o";
+        let found: Vec<_> = parameters(text)
+            .map(|(name, value)| (name, &text[value]))
+            .collect();
+        assert_eq!(
+            found,
+            [
+                ("realm", "a, b"),
+                ("nonce", "n1"),
+                ("qop", "auth"),
+                ("opaque", "o")
+            ]
+        );
+    }
+}
