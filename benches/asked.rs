@@ -5,12 +5,12 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use criterion::Criterion;
-use ouli_codec::Message;
+use ouli_codec::MessageView;
 use ouli_codec::json::Pointer;
-use ouli_matching::key::{self, Key, Names, Part};
+use ouli_matching::key::{self, ExcludedNames, Key, KeyPart};
 use ouli_message::Request;
 use ouli_plugin::Plugins;
-use ouli_redaction::{PlainMessage, Secrets};
+use ouli_redaction::{RedactedMessage, Secrets};
 
 use crate::table::Table;
 use crate::{fixtures, messages, stage};
@@ -64,33 +64,35 @@ thread_local! {
     static SECRETS: Arc<Secrets> = Arc::default();
 }
 
-fn view(plugins: &Plugins, request: &Arc<Request>) -> Arc<dyn Message> {
+fn view(plugins: &Plugins, request: &Arc<Request>) -> Arc<dyn MessageView> {
     let (endpoint, session) = ("api".into(), "default".into());
     let secrets = SECRETS.with(Arc::clone);
     let view = plugins.view(endpoint, session, Arc::clone(request), secrets);
     view.unwrap()
 }
 
-fn derived(plugins: &Plugins, request: &Arc<dyn Message>) -> Key {
+fn derived(plugins: &Plugins, request: &Arc<dyn MessageView>) -> Key {
     SECRETS.with(|secrets| plugins.key(black_box(request), secrets).unwrap().key)
 }
 
 /// What the fixture `declares` declares.
-fn declared() -> [Part; 4] {
+fn declared() -> [KeyPart; 4] {
     let nonce = Pointer::parse("/nonce").unwrap();
-    let query = Part::Query {
-        but: Names::exact([""; 0]),
+    let query = KeyPart::Query {
+        except: ExcludedNames::exact([""; 0]),
     };
     [
-        Part::Method,
-        Part::Path,
+        KeyPart::Method,
+        KeyPart::Path,
         query,
-        Part::Body { but: vec![nonce] },
+        KeyPart::Body {
+            except: vec![nonce],
+        },
     ]
 }
 
-fn plain(request: Request) -> Arc<dyn Message> {
-    Arc::new(PlainMessage::request(
+fn plain(request: Request) -> Arc<dyn MessageView> {
+    Arc::new(RedactedMessage::request(
         "api".into(),
         "default".into(),
         Arc::new(request),
@@ -98,7 +100,7 @@ fn plain(request: Request) -> Arc<dyn Message> {
 }
 
 /// What the asked plugin does, without a plugin.
-fn by_hand(message: &dyn Message) -> Key {
+fn by_hand(message: &dyn MessageView) -> Key {
     let pointer = Pointer::parse("/id").unwrap();
     let mut value = Vec::new();
     if let Some(document) = message.json()
@@ -106,12 +108,12 @@ fn by_hand(message: &dyn Message) -> Key {
     {
         value.extend_from_slice(document.slice(id).as_bytes());
     }
-    for kind in message.fields().all("x-kind") {
+    for kind in message.fields().get_all("x-kind") {
         value.extend_from_slice(kind.as_bytes());
     }
-    let own = Part::Own {
+    let own = KeyPart::Custom {
         name: "own".to_owned(),
         value: value.into(),
     };
-    key::derive(&[Part::Method, Part::Path, own], message)
+    key::derive(&[KeyPart::Method, KeyPart::Path, own], message)
 }

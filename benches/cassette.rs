@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use criterion::{Criterion, SamplingMode};
-use ouli_cassette::{Changes, Folder};
+use ouli_cassette::{CassetteDir, ChangePolicy};
 use ouli_config::Limits;
 use ouli_message::Exchange;
 use ouli_plugin::Plugins;
@@ -82,13 +82,13 @@ fn exchange(ordinal: u64) -> Exchange {
 
 struct Large {
     _stage: Stage,
-    folder: Arc<Folder>,
+    folder: Arc<CassetteDir>,
 }
 
 impl Large {
     fn new() -> Self {
         let stage = Stage::new();
-        let folder = Arc::new(Folder::open(&stage.path().join("cassettes"), LARGEST).unwrap());
+        let folder = Arc::new(CassetteDir::open(&stage.path().join("cassettes"), LARGEST).unwrap());
         let mut text = ouli_cassette::HEADER.as_bytes().to_vec();
         for ordinal in 1..=EXCHANGES {
             ouli_cassette::encode(&mut text, ordinal, &exchange(ordinal), "large.bodies");
@@ -100,15 +100,19 @@ impl Large {
         }
     }
 
-    fn load(&self) -> ouli_cassette::Loaded {
-        let loaded = self.folder.load(SESSION, Changes::Mark).unwrap().unwrap();
+    fn load(&self) -> ouli_cassette::LoadedCassette {
+        let loaded = self
+            .folder
+            .load(SESSION, ChangePolicy::Mark)
+            .unwrap()
+            .unwrap();
         assert_eq!(loaded.exchanges.len() as u64, EXCHANGES);
         loaded
     }
 
     fn index(&self, plugins: &Arc<Plugins>) -> (Arc<Session>, Index) {
         let sessions = Sessions::new(Arc::clone(&self.folder), &Limits::default(), Vec::new());
-        let session = sessions.get(SESSION).unwrap();
+        let session = sessions.get_or_create(SESSION).unwrap();
         sessions.load(&session, false).unwrap();
         assert_eq!(session.len() as u64, EXCHANGES);
         let (plugins, folder) = (Arc::clone(plugins), Arc::clone(&self.folder));

@@ -8,12 +8,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use criterion::Criterion;
-use ouli_codec::Message;
+use ouli_codec::MessageView;
 use ouli_codec::json::Pointer;
-use ouli_matching::key::{self, Key, Names, Part};
+use ouli_matching::key::{self, ExcludedNames, Key, KeyPart};
 use ouli_message::Request;
 use ouli_plugin::Plugins;
-use ouli_redaction::{PlainMessage, Secrets};
+use ouli_redaction::{RedactedMessage, Secrets};
 
 use crate::table::Table;
 use crate::{fixtures, messages, stage};
@@ -91,16 +91,16 @@ impl Matching {
     }
 }
 
-fn plain(request: &Arc<Request>) -> PlainMessage {
-    PlainMessage::request("api".into(), "default".into(), Arc::clone(request))
+fn plain(request: &Arc<Request>) -> RedactedMessage {
+    RedactedMessage::request("api".into(), "default".into(), Arc::clone(request))
 }
 
-fn derive(parts: &[Part], request: &Arc<Request>) -> Key {
+fn derive(parts: &[KeyPart], request: &Arc<Request>) -> Key {
     key::derive(parts, black_box(&plain(request)))
 }
 
 /// What the built-in matcher declares.
-fn declared() -> Vec<Part> {
+fn declared() -> Vec<KeyPart> {
     let but = [
         "_",
         "X-Amz-Date",
@@ -109,25 +109,25 @@ fn declared() -> Vec<Part> {
         "x-goog-date",
     ];
     vec![
-        Part::Endpoint,
-        Part::Method,
-        Part::Path,
-        Part::Query {
-            but: Names::exact(but),
+        KeyPart::Endpoint,
+        KeyPart::Method,
+        KeyPart::Path,
+        KeyPart::Query {
+            except: ExcludedNames::exact(but),
         },
-        Part::Body { but: Vec::new() },
+        KeyPart::Body { except: Vec::new() },
     ]
 }
 
 /// What the asked plugin does, without a plugin.
 fn by_hand(request: &Arc<Request>) -> Key {
     let message = plain(request);
-    let mut parts = vec![Part::Method, Part::Path];
+    let mut parts = vec![KeyPart::Method, KeyPart::Path];
     let mut own = |name: &str, value: &[u8]| {
         let (name, value) = (name.to_owned(), Bytes::copy_from_slice(value));
-        parts.push(Part::Own { name, value });
+        parts.push(KeyPart::Custom { name, value });
     };
-    for kind in message.fields().all("x-kind") {
+    for kind in message.fields().get_all("x-kind") {
         own("kind", kind.as_bytes());
     }
     let pointer = Pointer::parse("/id").unwrap();

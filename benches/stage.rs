@@ -37,14 +37,14 @@ impl Stage {
         Options {
             config_file: Some(file),
             overrides: vec![Override::text("mode", mode)],
-            base: self.path().to_owned(),
-            cache: Some(cache()),
-            authority: self.path().join("ca"),
+            base_dir: self.path().to_owned(),
+            compile_cache: Some(cache()),
+            ca_folder: self.path().join("ca"),
             environment: |_| None,
-            passed: Vec::new(),
+            inherited_sockets: Vec::new(),
             workers: 0,
             watch: false,
-            announce: Arc::new(|_| {}),
+            on_listening: Arc::new(|_| {}),
         }
     }
 }

@@ -77,7 +77,7 @@ fn a_taken_port_is_told() {
     let builder = empty();
     let config = builder.config().replace("listen = \"127.0.0.1:0\"", &taken);
     let options = builder.options();
-    fs::write(options.base.join("ouli.toml"), config).unwrap();
+    fs::write(options.base_dir.join("ouli.toml"), config).unwrap();
     let refused = ouli_proxy::gateway::Gateway::start(options)
         .err()
         .unwrap()

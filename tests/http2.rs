@@ -242,7 +242,8 @@ fn with_local_ca(origin: &Origin) -> Running {
 }
 
 fn certificate(gateway: &Running) -> std::path::PathBuf {
-    let authority = ouli_net::tls::Authority::open_or_create(&gateway.folder.path().join("ca"));
+    let authority =
+        ouli_net::tls::CertificateAuthority::open_or_create(&gateway.folder.path().join("ca"));
     authority.unwrap().certificate_path().to_owned()
 }
 

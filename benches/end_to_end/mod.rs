@@ -41,10 +41,10 @@ pub(crate) fn bench(table: &mut Table) {
     let nginx = Nginx::start(bare.address);
     let mut rivals = vec![
         Rival::threads("bare hyper", bare.address, "bare-"),
-        Rival::threads("replay", replay.listening()[0].address, "ouli-worker-"),
+        Rival::threads("replay", replay.listeners()[0].address, "ouli-worker-"),
         Rival::threads(
             "passthrough",
-            pass_gateway.listening()[0].address,
+            pass_gateway.listeners()[0].address,
             "ouli-worker-",
         ),
     ];
@@ -66,7 +66,7 @@ pub(crate) fn bench(table: &mut Table) {
 /// Records the one exchange that is replayed.
 fn record(stage: &Stage, origin: &str) {
     let gateway = stage.gateway("record", Some(origin));
-    client::ask_once(gateway.listening()[0].address);
+    client::ask_once(gateway.listeners()[0].address);
     let verdict = gateway.stop();
     assert_eq!(verdict.sessions[0].recorded, 1, "{}", verdict.to_text());
 }

@@ -138,7 +138,7 @@ impl Small {
     /// The cassette is whole, and the verdict counts what is missing.
     fn finish(self) {
         let loaded = load(&self.cassettes(), "default").unwrap();
-        assert!(loaded.damage.is_empty() && loaded.torn.is_none());
+        assert!(loaded.damage.is_empty() && loaded.torn_tail.is_none());
         let recorded = loaded.exchanges.len();
         assert!(loaded.exchanges.iter().all(|one| !one.edited));
         let asked = self.origin.seen().len();

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use ouli_cassette::{Changes, Folder as Cassettes, HEADER, Loaded};
+use ouli_cassette::{CassetteDir as Cassettes, ChangePolicy, HEADER, LoadedCassette};
 
 use crate::support::binary::{Process, program};
 use crate::support::client::{self, Client};
@@ -76,11 +76,11 @@ pub(crate) fn auto(seed: u64, rounds: u64) -> Sum {
         assert!(storm.count() > before, "nothing was acknowledged");
         if round + 1 < rounds {
             // A kill can cut a write off where a page of memory ends.
-            let mut end = storm.end_from(loaded.whole);
+            let mut end = storm.end_from(loaded.valid_length);
             sum.torn_by_kill += usize::from(!end.is_empty());
             if dice.below(2) == 0 {
                 end.extend(storm.tear(&mut dice));
-                assert!(storm.check(&what).torn.is_some(), "{what}");
+                assert!(storm.check(&what).torn_tail.is_some(), "{what}");
             }
             // The next round sets it aside before it records.
             sum.torn += usize::from(!end.is_empty());
@@ -250,7 +250,7 @@ impl Storm {
 
     /// Every acknowledged exchange is whole in the cassette, and nothing is there that the origin
     /// did not send.
-    pub(crate) fn check(&self, what: &str) -> Loaded {
+    pub(crate) fn check(&self, what: &str) -> LoadedCassette {
         let loaded = load(&self.folder.cassettes(), "default").expect("a cassette");
         assert!(loaded.damage.is_empty(), "{what}: {:?}", loaded.damage);
         let sent = self.sent.lock().unwrap();
@@ -303,9 +303,9 @@ impl Storm {
 }
 
 /// Reads a cassette with its stored bodies; none where there is none.
-pub(crate) fn load(cassettes: &Path, session: &str) -> Option<Loaded> {
+pub(crate) fn load(cassettes: &Path, session: &str) -> Option<LoadedCassette> {
     let folder = Cassettes::open(cassettes, 1 << 30).unwrap();
-    let mut loaded = folder.load(session, Changes::Mark).unwrap()?;
+    let mut loaded = folder.load(session, ChangePolicy::Mark).unwrap()?;
     for recorded in &mut loaded.exchanges {
         let read = folder.read_bodies(session, &mut recorded.exchange);
         read.unwrap_or_else(|error| panic!("{}: {error}", recorded.exchange.request.target));

@@ -117,7 +117,7 @@ fn one_that_traps_without_end_is_paused() {
     assert!(paused.contains("limits.plugin_failures"), "{paused}");
 }
 
-fn used(gateway: &Running, name: &str) -> ouli_plugin::Used {
+fn used(gateway: &Running, name: &str) -> ouli_plugin::UsageSnapshot {
     let live = gateway.status().live;
     live.iter().find(|one| one.name == name).unwrap().used
 }

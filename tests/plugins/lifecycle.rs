@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ouli_plugin::Used;
+use ouli_plugin::UsageSnapshot;
 
 use crate::support::binary::program;
 use crate::support::client::{self, Client};
@@ -18,7 +18,7 @@ fn with(name: &str, section: &str) -> Running {
         .start_with(1)
 }
 
-fn used(gateway: &Running) -> Used {
+fn used(gateway: &Running) -> UsageSnapshot {
     let live = gateway.status().live;
     live.iter().find(|one| one.name == "own.wasm").unwrap().used
 }

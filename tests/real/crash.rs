@@ -170,7 +170,7 @@ fn a_disk_that_fails_for_a_while_loses_nothing_acknowledged() {
                 _ => true,
             };
             assert!(expected, "{what}: nothing failed\n{}", ended.stderr);
-            assert!(storm.check(&what).torn.is_none(), "{what}");
+            assert!(storm.check(&what).torn_tail.is_none(), "{what}");
         }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::Version;
-use ouli_net::tls::Authority;
+use ouli_net::tls::CertificateAuthority;
 
 use super::hammer::Hammer;
 use crate::support::client::{self, Raw};
@@ -104,7 +104,8 @@ fn tls_comes_and_goes_on_the_same_socket() {
     let secured = config.replace("tls = \"off\"", "tls = \"self-signed\"");
     reload(&gateway, &secured);
     assert!(gateway.listening()[0].tls);
-    let authority = Authority::open_or_create(&gateway.folder.path().join("ca")).unwrap();
+    let authority =
+        CertificateAuthority::open_or_create(&gateway.folder.path().join("ca")).unwrap();
     let trusting = tls::trusting(&authority.certificate_path(), &["http/1.1"]);
     let secure = client::at(address, Version::HTTP_11).tls(trusting);
     assert_eq!(secure.get("/hello").status, 200);

@@ -9,15 +9,15 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use ouli_cassette::{SyncWhen, WriteError, Writer};
+use ouli_cassette::{SyncPolicy, WriteError, Writer};
 use ouli_config::Config;
 use ouli_net::drain::Drain;
-use ouli_net::server::{self, Places, Slots};
+use ouli_net::server::{self, ConnectionLimiter, SharedConnectionLimiter};
 use ouli_net::upstream;
 use ouli_plugin::Plugins;
 use ouli_proxy::gateway::Loaded;
-use ouli_proxy::handler::{Endpoint, Gate, Live, Route, Snapshot, Turns};
-use ouli_proxy::session::{Budget, Recorder, RecorderBounds, Sessions};
+use ouli_proxy::handler::{Endpoint, RequestHandler, RequestLimiter, Route, SharedState, Snapshot};
+use ouli_proxy::session::{MemoryBudget, Recorder, RecorderLimits, Sessions};
 use ouli_redaction::Guard;
 use tokio::sync::Semaphore;
 use turmoil::net::TcpListener;
@@ -81,8 +81,8 @@ fn parts(mode: &'static str, http2_upstream: bool) -> Parts {
 
 /// A gateway of one run.
 pub(super) struct Simulated {
-    pub(super) live: Arc<Live>,
-    pub(super) slots: Slots,
+    pub(super) live: Arc<SharedState>,
+    pub(super) slots: SharedConnectionLimiter,
     pub(super) drain: Drain,
     writer: Arc<Writer>,
     recorder: JoinHandle<()>,
@@ -96,47 +96,48 @@ impl Simulated {
             guard,
         } = parts(mode, http2_upstream);
         let limits = &config.limits;
-        let folder = ouli_cassette::Folder::open(cassettes, limits.cassette as u64).unwrap();
+        let folder =
+            ouli_cassette::CassetteDir::open(cassettes, limits.cassette_size as u64).unwrap();
         let one = |count: usize| NonZero::new(count).unwrap();
-        let options = ouli_cassette::Options {
+        let options = ouli_cassette::WriterOptions {
             queue: one(limits.recorder_queue),
-            group: one(16),
-            group_bytes: 1 << 20,
-            open: one(4),
-            inline: limits.inline_body as u64,
-            sync: SyncWhen::Close,
+            max_batch: one(16),
+            max_batch_bytes: 1 << 20,
+            max_open: one(4),
+            inline_limit: limits.inline_body as u64,
+            sync: SyncPolicy::Close,
         };
         let unsynced = Box::new(|_: &str, _, error: &WriteError| panic!("{error}"));
         let writer = Arc::new(Writer::start(folder.clone(), options, unsynced).unwrap());
-        let bounds = RecorderBounds::from(limits);
+        let bounds = RecorderLimits::from(limits);
         let (recorder, thread) = Recorder::start(Arc::clone(&writer), bounds).unwrap();
         let snapshot = snapshot(&config, plugins, guard);
         let sessions = Arc::new(Sessions::new(Arc::new(folder), limits, Vec::new()));
         if mode != "record" && mode != "passthrough" {
             // Read before, as at every start: no thread beside the simulation reads it meanwhile.
             snapshot
-                .make_index(&sessions, &sessions.get(SESSION).unwrap())
+                .make_index(&sessions, &sessions.get_or_create(SESSION).unwrap())
                 .unwrap();
         }
-        let live = Arc::new(Live {
-            plugins_page: Box::new(String::new),
-            own: Arc::default(),
+        let live = Arc::new(SharedState {
+            plugin_status_page: Box::new(String::new),
+            own_listeners: Arc::default(),
             snapshot: ArcSwap::from_pointee(snapshot),
             sessions,
             recorder,
-            budget: Budget::new(limits.memory, limits.recording_memory),
-            turns: Turns::new(
-                limits.in_flight,
-                limits.in_flight_queue,
-                limits.in_flight_wait,
+            budget: MemoryBudget::new(limits.memory, limits.recording_memory),
+            request_limiter: RequestLimiter::new(
+                limits.max_concurrent_requests,
+                limits.max_pending_requests,
+                limits.pending_request_timeout,
             ),
-            late: Arc::new(Semaphore::new(limits.recorder_queue)),
-            streams: Arc::new(Semaphore::new(limits.streams)),
+            detached_deliveries: Arc::new(Semaphore::new(limits.recorder_queue)),
+            stream_permits: Arc::new(Semaphore::new(limits.streams)),
             drain: Drain::default(),
         });
         Self {
             live,
-            slots: Places::new(limits),
+            slots: ConnectionLimiter::new(limits),
             drain: Drain::default(),
             writer,
             recorder: thread,
@@ -150,18 +151,19 @@ impl Simulated {
     /// Serves in the simulation until the drain begins.
     pub(super) fn serve(&self) -> impl Future<Output = turmoil::Result> + use<> {
         let (live, slots) = (Arc::clone(&self.live), Arc::clone(&self.slots));
-        let (drain, stop) = (self.drain.clone(), self.drain.stop());
+        let (drain, stop) = (self.drain.clone(), self.drain.signal());
         let bounds = server::Bounds::from(&self.config().limits);
         async move {
             let listener = Doorway(TcpListener::bind(("0.0.0.0", PORT)).await?);
-            let gate = Gate {
+            let gate = RequestHandler {
                 endpoint: "api".into(),
-                live,
+                shared: live,
                 worker: 0,
             };
-            server::serve_from(listener, slots, bounds, None, gate, (drain.clone(), stop)).await;
+            server::serve_listener(listener, slots, bounds, None, gate, (drain.clone(), stop))
+                .await;
             // The host lives as long as this does.
-            drain.finished(Duration::MAX).await;
+            drain.wait_idle_timeout(Duration::MAX).await;
             Ok(())
         }
     }
@@ -170,13 +172,19 @@ impl Simulated {
     pub(super) fn held(&self) -> Vec<(&'static str, usize)> {
         let limits = &self.config().limits;
         let held = [
-            ("connections", self.slots.open()),
-            ("turns", limits.in_flight - self.live.turns.free()),
+            ("connections", self.slots.open_connections()),
+            (
+                "turns",
+                limits.max_concurrent_requests - self.live.request_limiter.available_permits(),
+            ),
             (
                 "streams",
-                limits.streams - self.live.streams.available_permits(),
+                limits.streams - self.live.stream_permits.available_permits(),
             ),
-            ("tasks", self.drain.active() + self.live.drain.active()),
+            (
+                "tasks",
+                self.drain.active_guards() + self.live.drain.active_guards(),
+            ),
         ];
         held.into_iter().filter(|(_, count)| *count > 0).collect()
     }
@@ -200,7 +208,7 @@ fn snapshot(config: &Arc<Config>, plugins: Arc<Plugins>, guard: Arc<Guard>) -> S
     let route = address.map(|address| {
         let bounds = upstream::Bounds::from(&config.limits);
         let route = Route::new(address.clone(), None, bounds, 1).unwrap();
-        route.dialled_by(Arc::new(Wire))
+        route.with_dialer(Arc::new(Wire))
     });
     let endpoint = Endpoint {
         name: "api".into(),

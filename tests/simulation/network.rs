@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use ouli_net::server::{self, Listener};
-use ouli_net::upstream::{Dial, Dialling, Socket};
+use ouli_net::upstream::{Dial, DialFuture, Socket};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use turmoil::net::{TcpListener, TcpStream};
 
@@ -60,7 +60,7 @@ impl AsyncWrite for Accepted {
 pub(super) struct Wire;
 
 impl Dial for Wire {
-    fn dial(&self, host: &str, port: u16) -> Dialling {
+    fn dial(&self, host: &str, port: u16) -> DialFuture {
         let host = host.to_owned();
         Box::pin(async move {
             let stream = TcpStream::connect((host, port)).await?;

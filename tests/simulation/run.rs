@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ouli_cassette::{Changes, Folder, Recorded};
+use ouli_cassette::{CassetteDir, ChangePolicy, RecordedExchange};
 use ouli_message::stream::Ending;
 use turmoil::Sim;
 
@@ -151,16 +151,16 @@ fn end(mut sim: Sim<'_>, gateway: Simulated, when: &str, book: &Book) {
     gateway.finish();
 }
 
-fn recorded(cassettes: &std::path::Path) -> Vec<Recorded> {
-    let folder = Folder::open(cassettes, u64::MAX).unwrap();
-    let loaded = folder.load(SESSION, Changes::Mark).unwrap();
-    let whole = |mut recorded: Recorded| {
+fn recorded(cassettes: &std::path::Path) -> Vec<RecordedExchange> {
+    let folder = CassetteDir::open(cassettes, u64::MAX).unwrap();
+    let loaded = folder.load(SESSION, ChangePolicy::Mark).unwrap();
+    let whole = |mut recorded: RecordedExchange| {
         folder.read_bodies(SESSION, &mut recorded.exchange).unwrap();
         recorded
     };
     loaded.map_or_else(Vec::new, |loaded| {
         assert!(
-            loaded.damage.is_empty() && loaded.torn.is_none(),
+            loaded.damage.is_empty() && loaded.torn_tail.is_none(),
             "{loaded:?}"
         );
         loaded.exchanges.into_iter().map(whole).collect()
@@ -168,7 +168,7 @@ fn recorded(cassettes: &std::path::Path) -> Vec<Recorded> {
 }
 
 /// What is recorded is what the origin was asked and sent; and what a client got whole is recorded.
-fn compare(exchanges: &[Recorded], whole: &[Target], book: &Book) {
+fn compare(exchanges: &[RecordedExchange], whole: &[Target], book: &Book) {
     let mut seen = Vec::new();
     for recorded in exchanges {
         let (request, response) = (&recorded.exchange.request, &recorded.exchange.response);
@@ -206,7 +206,7 @@ fn compare(exchanges: &[Recorded], whole: &[Target], book: &Book) {
 }
 
 /// Asks again for everything, of the recording alone.
-fn replay(plan: &Plan, cassettes: &std::path::Path, exchanges: &[Recorded], book: &Book) {
+fn replay(plan: &Plan, cassettes: &std::path::Path, exchanges: &[RecordedExchange], book: &Book) {
     let gateway = Simulated::new("replay", false, cassettes);
     let mut sim = simulation(plan.seed);
     let serving = std::cell::RefCell::new(Some(gateway.serve()));

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use ouli_proxy::gateway::{Gateway, Listening, Options, StartError, Status};
+use ouli_proxy::gateway::{Gateway, ListenerInfo, Options, StartError, Status};
 use ouli_proxy::session::{SessionReport, Verdict};
 
 use super::client::{self, Client};
@@ -143,14 +143,14 @@ impl Builder {
         Options {
             config_file: Some("ouli.toml".into()),
             overrides: Vec::new(),
-            base: self.folder.path().to_owned(),
-            cache: Some(super::cache()),
-            authority: self.folder.path().join("ca"),
+            base_dir: self.folder.path().to_owned(),
+            compile_cache: Some(super::cache()),
+            ca_folder: self.folder.path().join("ca"),
             environment: self.environment,
-            passed: Vec::new(),
+            inherited_sockets: Vec::new(),
             workers: 2,
             watch: self.watch,
-            announce: Arc::new(|_| {}),
+            on_listening: Arc::new(|_| {}),
         }
     }
 
@@ -175,7 +175,7 @@ impl Builder {
     fn run(&self, options: Options) -> Result<Running, StartError> {
         let gateway = Gateway::start(options)?;
         Ok(Running {
-            address: gateway.listening()[0].address,
+            address: gateway.listeners()[0].address,
             folder: Arc::clone(&self.folder),
             gateway: Some(gateway),
         })
@@ -191,8 +191,8 @@ impl Running {
         self.gateway().snapshot().generation
     }
 
-    pub(crate) fn listening(&self) -> Vec<Listening> {
-        self.gateway().listening()
+    pub(crate) fn listening(&self) -> Vec<ListenerInfo> {
+        self.gateway().listeners()
     }
 
     /// What is live, rejected and draining.

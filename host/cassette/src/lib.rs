@@ -9,18 +9,19 @@
 mod format;
 mod store;
 mod writer;
-pub use format::decode::{Loaded, Recorded, decode};
+pub use format::decode::{LoadedCassette, RecordedExchange, decode};
 pub use format::digest::{body_digest, digest};
 pub use format::encode::{HEADER, encode};
-pub use format::format_error::{Damage, Fault, FormatError};
+pub use format::format_error::{Damage, FormatError, ParseError};
 pub use store::error::CassetteError;
-pub use store::folder::{Changes, Folder};
-pub use store::list::Listed;
+pub use store::folder::{CassetteDir, ChangePolicy};
+pub use store::list::CassetteInfo;
 pub use store::session_name::{NameError, SessionName};
-pub use store::summary::{Parts, Row, Streamed, Summary};
-pub use writer::completion::Done;
+pub use store::summary::{ExchangeSummary, StreamParts, StreamSummary, Summary};
+pub use writer::completion::Completion;
 pub use writer::queue::{
-    Ack, Check, Item, Options, Refusal, SyncWhen, Unsent, Unsynced, WriteError, Writer,
+    Ack, CheckRejection, OnUnsynced, SubmitError, SyncPolicy, WriteCheck, WriteError, WriteRequest,
+    Writer, WriterOptions,
 };
 
 #[cfg(test)]

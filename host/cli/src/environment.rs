@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::args::{CONFIG_FILE, Cli};
-use ouli_proxy::gateway::{Options, Passed};
+use ouli_proxy::gateway::{InheritedSocket, Options};
 
 /// True on a machine of continuous integration.
 pub(super) fn is_ci() -> bool {
@@ -23,7 +23,7 @@ pub(super) fn variable(name: &str) -> Option<String> {
 }
 
 /// Where the local CA is kept: the data folder of the XDG base directory specification.
-pub(super) fn authority_folder() -> PathBuf {
+pub(super) fn ca_folder() -> PathBuf {
     folder("XDG_DATA_HOME", ".local/share").join("ca")
 }
 
@@ -52,7 +52,7 @@ pub(super) fn notify_socket() -> Option<OsString> {
 ///
 /// # Errors
 /// Names the one that is no socket for TCP.
-pub(super) fn passed_sockets() -> Result<Vec<Passed>, String> {
+pub(super) fn inherited_sockets() -> Result<Vec<InheritedSocket>, String> {
     let names = env::var("LISTEN_FDNAMES").unwrap_or_default();
     let mut names = names.split(':');
     let mut sockets = listenfd::ListenFd::from_env();
@@ -67,7 +67,7 @@ pub(super) fn passed_sockets() -> Result<Vec<Passed>, String> {
                  systemd: ListenStream= with an address and a port)"
             )
         })?;
-        passed.extend(socket.map(|socket| Passed {
+        passed.extend(socket.map(|socket| InheritedSocket {
             name: name.map(str::to_owned),
             socket: Arc::new(socket),
         }));
@@ -83,13 +83,13 @@ pub(super) fn options(cli: &Cli) -> Options {
     Options {
         config_file: cli.config().map(std::path::Path::to_owned).or(found),
         overrides: cli.overrides(),
-        base,
-        cache: cache_folder(),
-        authority: authority_folder(),
+        base_dir: base,
+        compile_cache: cache_folder(),
+        ca_folder: ca_folder(),
         environment: variable,
-        passed: Vec::new(),
+        inherited_sockets: Vec::new(),
         workers: 0,
         watch: true,
-        announce: Arc::new(|_| {}),
+        on_listening: Arc::new(|_| {}),
     }
 }

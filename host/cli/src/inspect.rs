@@ -2,46 +2,46 @@
 
 use crate::args::Cli;
 use crate::output::{complain, say};
-use crate::stream_text::{self, Show};
-use crate::{FAILED, OK, environment, fail, telemetry};
-use ouli_cassette::{Changes, Folder, Row, Summary};
+use crate::stream_text::{self, StreamPrinter};
+use crate::{EXIT_FAILED, EXIT_OK, environment, telemetry, usage_error};
+use ouli_cassette::{CassetteDir, ChangePolicy, ExchangeSummary, Summary};
 use ouli_config::{Config, LogFormat};
-use ouli_message::error_chain::chain;
+use ouli_message::error_chain::error_chain;
 use ouli_message::{Content, Exchange};
 use ouli_proxy::gateway;
 
 /// Tells every fault; nothing is served.
 pub(super) fn check(cli: &Cli) -> u8 {
-    telemetry::start(LogFormat::Text);
+    telemetry::init(LogFormat::Text);
     let faults = gateway::check(&environment::options(cli));
     for fault in &faults {
         complain!("{fault}");
     }
     if faults.is_empty() {
         say!("configuration, plugins and cassettes are valid");
-        return OK;
+        return EXIT_OK;
     }
-    crate::USAGE
+    crate::EXIT_USAGE
 }
 
 /// Shows the cassettes with their sizes.
-pub(super) fn cassettes(cli: &Cli) -> u8 {
+pub(super) fn list_cassettes(cli: &Cli) -> u8 {
     let (config, folder) = match open(cli) {
         Ok(opened) => opened,
-        Err(reason) => return fail(&reason),
+        Err(reason) => return usage_error(&reason),
     };
     let listed = match folder.list() {
         Ok(listed) => listed,
-        Err(error) => return fail(&chain(&error)),
+        Err(error) => return usage_error(&error_chain(&error)),
     };
     if listed.is_empty() {
         say!("no cassette in {}", config.cassettes.display());
-        return OK;
+        return EXIT_OK;
     }
-    let mut status = OK;
+    let mut status = EXIT_OK;
     for one in listed {
         let session = one.session.as_str();
-        match folder.load(session, Changes::Mark) {
+        match folder.load(session, ChangePolicy::Mark) {
             Ok(Some(loaded)) => {
                 let summary = Summary::from(&loaded);
                 let size = one.bytes + one.stored_bytes;
@@ -61,8 +61,8 @@ pub(super) fn cassettes(cli: &Cli) -> u8 {
             }
             Ok(None) => {}
             Err(error) => {
-                complain!("{session}  {}", chain(&error));
-                status = FAILED;
+                complain!("{session}  {}", error_chain(&error));
+                status = EXIT_FAILED;
             }
         }
     }
@@ -70,38 +70,38 @@ pub(super) fn cassettes(cli: &Cli) -> u8 {
 }
 
 /// Shows the exchanges of one cassette.
-pub(super) fn cassette(cli: &Cli, name: &str, body: bool) -> u8 {
+pub(super) fn show_cassette(cli: &Cli, name: &str, body: bool) -> u8 {
     let (config, folder) = match open(cli) {
         Ok(opened) => opened,
-        Err(reason) => return fail(&reason),
+        Err(reason) => return usage_error(&reason),
     };
-    let loaded = match folder.load(name, Changes::Mark) {
+    let loaded = match folder.load(name, ChangePolicy::Mark) {
         Ok(Some(loaded)) => loaded,
         Ok(None) => {
             let folder = config.cassettes.display();
-            return fail(&format!(
+            return usage_error(&format!(
                 "there is no cassette {name} in {folder}; `ouli-gateway cassette list` shows \
                  those there are"
             ));
         }
-        Err(error) => return fail(&chain(&error)),
+        Err(error) => return usage_error(&error_chain(&error)),
     };
-    let schema = match gateway::schema(&config) {
+    let schema = match gateway::load_schema(&config) {
         Ok(schema) => schema,
-        Err(reason) => return fail(&reason),
+        Err(reason) => return usage_error(&reason),
     };
-    let show = Show {
-        all: body,
+    let show = StreamPrinter {
+        full: body,
         schema: &schema,
     };
     for recorded in &loaded.exchanges {
-        let row = Row::from(recorded);
+        let row = ExchangeSummary::from(recorded);
         let edited = if row.edited { "  edited" } else { "" };
         let tags: Vec<_> = row.tags.iter().map(|(k, v)| format!("  {k}={v}")).collect();
         let status = row.status.map(|status| format!("  {status}"));
         let failure = row
             .failure
-            .map(|failure| format!("  failed: {}", failure.fault));
+            .map(|failure| format!("  failed: {}", failure.cause));
         let size = match &row.stream {
             Some(stream) => stream_text::summary(stream),
             None => format!("{} B -> {} B", row.request_bytes, row.response_bytes),
@@ -124,10 +124,10 @@ pub(super) fn cassette(cli: &Cli, name: &str, body: bool) -> u8 {
             say!("      {line}");
         }
     }
-    for damage in loaded.damage.iter().chain(&loaded.torn) {
+    for damage in loaded.damage.iter().chain(&loaded.torn_tail) {
         complain!("{damage}");
     }
-    OK
+    EXIT_OK
 }
 
 fn show_bodies(exchange: &Exchange) {
@@ -145,13 +145,13 @@ fn show_bodies(exchange: &Exchange) {
     }
 }
 
-fn open(cli: &Cli) -> Result<(Config, Folder), String> {
-    telemetry::start(LogFormat::Text);
+fn open(cli: &Cli) -> Result<(Config, CassetteDir), String> {
+    telemetry::init(LogFormat::Text);
     let options = environment::options(cli);
-    let config = gateway::config(&options).map_err(|error| error.to_string())?;
+    let config = gateway::load_config(&options).map_err(|error| error.to_string())?;
     if !config.cassettes.is_dir() {
         return Err(format!("there is no folder {}", config.cassettes.display()));
     }
-    let folder = gateway::folder(&config).map_err(|error| error.to_string())?;
+    let folder = gateway::cassette_folder(&config).map_err(|error| error.to_string())?;
     Ok((config, folder))
 }

@@ -28,18 +28,18 @@ use clap::Parser;
 use tracing_subscriber::filter::LevelFilter;
 
 use args::{CassetteCommand, Cli, Command};
-use ouli_message::error_chain::chain;
-use ouli_net::tls::Authority;
+use ouli_message::error_chain::error_chain;
+use ouli_net::tls::CertificateAuthority;
 use output::{complain, say};
 
 /// All went well.
-const OK: u8 = 0;
+const EXIT_OK: u8 = 0;
 
 /// A session's verdict failed.
-const FAILED: u8 = 1;
+const EXIT_FAILED: u8 = 1;
 
 /// Bad usage or configuration.
-const USAGE: u8 = 2;
+const EXIT_USAGE: u8 = 2;
 
 /// Runs the program with these arguments, its own name first.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -48,7 +48,11 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(error) => {
             // Printing fails where nobody listens; the status tells all the same.
             let _ = error.print();
-            return ExitCode::from(if error.use_stderr() { USAGE } else { OK });
+            return ExitCode::from(if error.use_stderr() {
+                EXIT_USAGE
+            } else {
+                EXIT_OK
+            });
         }
     };
     ExitCode::from(command(&cli))
@@ -63,20 +67,20 @@ fn command(cli: &Cli) -> u8 {
         Some(Command::Check(check)) if check.limits => limits::print(cli),
         Some(Command::Check(_)) => inspect::check(cli),
         Some(Command::Plugin(command)) => plugin::run(cli, command),
-        Some(Command::Cassette(CassetteCommand::List(_))) => inspect::cassettes(cli),
+        Some(Command::Cassette(CassetteCommand::List(_))) => inspect::list_cassettes(cli),
         Some(Command::Cassette(CassetteCommand::Show { name, body, .. })) => {
-            inspect::cassette(cli, name, *body)
+            inspect::show_cassette(cli, name, *body)
         }
-        Some(Command::Ca) => authority(),
+        Some(Command::Ca) => print_ca_path(),
         Some(Command::Demo) => {
             // The demo tells its own story; the misses that it provokes are part of it.
-            telemetry::start_at(LevelFilter::ERROR, ouli_config::LogFormat::Text);
+            telemetry::init_with_level(LevelFilter::ERROR, ouli_config::LogFormat::Text);
             let cache = environment::cache_folder();
             match demo::run(cache, &mut |line| say!("{line}")) {
-                Ok(()) => OK,
+                Ok(()) => EXIT_OK,
                 Err(reason) => {
                     complain!("the demo failed: {reason}");
-                    FAILED
+                    EXIT_FAILED
                 }
             }
         }
@@ -84,17 +88,17 @@ fn command(cli: &Cli) -> u8 {
 }
 
 /// The path of the CA's certificate alone on stdout, so that it can stand in other commands.
-fn authority() -> u8 {
-    match Authority::open_or_create(&environment::authority_folder()) {
+fn print_ca_path() -> u8 {
+    match CertificateAuthority::open_or_create(&environment::ca_folder()) {
         Ok(authority) => {
             say!("{}", authority.certificate_path().display());
-            OK
+            EXIT_OK
         }
-        Err(error) => fail(&chain(&error)),
+        Err(error) => usage_error(&error_chain(&error)),
     }
 }
 
-fn fail(reason: &str) -> u8 {
+fn usage_error(reason: &str) -> u8 {
     complain!("ouli-gateway: {reason}");
-    USAGE
+    EXIT_USAGE
 }

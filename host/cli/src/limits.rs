@@ -2,25 +2,25 @@
 
 use crate::args::Cli;
 use crate::output::say;
-use crate::{OK, environment, fail, telemetry};
+use crate::{EXIT_OK, environment, telemetry, usage_error};
 use ouli_config::{LIMITS, Limit, Limits, LogFormat};
 use ouli_proxy::gateway;
 
 pub(super) fn print(cli: &Cli) -> u8 {
-    telemetry::start(LogFormat::Text);
-    match gateway::config(&environment::options(cli)) {
+    telemetry::init(LogFormat::Text);
+    match gateway::load_config(&environment::options(cli)) {
         Ok(config) => {
             say!("{}", section(&config.limits));
-            OK
+            EXIT_OK
         }
-        Err(error) => fail(&error.to_string()),
+        Err(error) => usage_error(&error.to_string()),
     }
 }
 
 fn section(limits: &Limits) -> String {
     let mut text = "[limits]".to_owned();
     for group in LIMITS {
-        text.push_str(&format!("\n\n# --- {}", group.about));
+        text.push_str(&format!("\n\n# --- {}", group.title));
         for limit in group.rows {
             text.push_str(&format!("\n\n{}", row(limit, limits)));
         }
@@ -29,10 +29,10 @@ fn section(limits: &Limits) -> String {
 }
 
 fn row(limit: &Limit, limits: &Limits) -> String {
-    let (least, most) = limit.bounds();
-    let (about, source) = (limit.about, limit.source);
-    let default = limit.shown(&Limits::default());
-    let line = limit.line(limits);
+    let (least, most) = limit.range_text();
+    let (about, source) = (limit.description, limit.rationale);
+    let default = limit.format_value(&Limits::default());
+    let line = limit.toml_line(limits);
     format!("# {about}\n# default {default}: {source}\n# from {least} to {most}\n{line}")
 }
 
@@ -44,10 +44,10 @@ mod tests {
     use ouli_config::Config;
 
     #[test]
-    fn what_is_printed_is_read_as_the_same_limits() {
+    fn printed_limits_parse_to_the_same_limits() {
         let limits = Limits {
             connections: 17,
-            header_timeout: std::time::Duration::from_millis(1500),
+            request_header_timeout: std::time::Duration::from_millis(1500),
             ..Limits::default()
         };
         let text = section(&limits);

@@ -5,9 +5,9 @@ use std::io;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 
 /// The way to the service manager; none where nobody wants to know.
-pub(super) struct Notify(Option<(UnixDatagram, SocketAddr)>);
+pub(super) struct ServiceNotifier(Option<(UnixDatagram, SocketAddr)>);
 
-impl Notify {
+impl ServiceNotifier {
     /// Takes the value of `NOTIFY_SOCKET`.
     pub(super) fn new(socket: Option<&OsStr>) -> Self {
         let Some(name) = socket.filter(|name| !name.is_empty()) else {
@@ -22,24 +22,24 @@ impl Notify {
 
     /// All listeners accept.
     pub(super) fn ready(&self, status: &str) {
-        self.say(&format!("READY=1\nSTATUS={status}"));
+        self.send(&format!("READY=1\nSTATUS={status}"));
     }
 
     /// A reload begins; [`Self::ready`] says that it has ended.
     pub(super) fn reloading(&self) {
         let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
         let microseconds = now.tv_sec * 1_000_000 + now.tv_nsec / 1000;
-        self.say(&format!(
+        self.send(&format!(
             "RELOADING=1\nMONOTONIC_USEC={microseconds}\nSTATUS=reloading"
         ));
     }
 
     /// The end has begun.
     pub(super) fn stopping(&self, status: &str) {
-        self.say(&format!("STOPPING=1\nSTATUS={status}"));
+        self.send(&format!("STOPPING=1\nSTATUS={status}"));
     }
 
-    fn say(&self, state: &str) {
+    fn send(&self, state: &str) {
         if let Some((socket, address)) = &self.0
             && let Err(error) = socket.send_to_addr(state.as_bytes(), address)
         {
@@ -65,22 +65,22 @@ fn address(name: &OsStr) -> io::Result<SocketAddr> {
 mod tests {
     use super::*;
 
-    fn heard(socket: &UnixDatagram) -> String {
+    fn receive(socket: &UnixDatagram) -> String {
         let mut bytes = [0; 200];
         let size = socket.recv(&mut bytes).unwrap();
         String::from_utf8_lossy(&bytes[..size]).into_owned()
     }
 
     #[test]
-    fn who_started_it_hears_of_it() {
+    fn the_service_manager_is_notified() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("notify");
         let socket = UnixDatagram::bind(&path).unwrap();
-        let notify = Notify::new(Some(path.as_os_str()));
+        let notify = ServiceNotifier::new(Some(path.as_os_str()));
         notify.ready("well");
-        assert_eq!(heard(&socket), "READY=1\nSTATUS=well");
+        assert_eq!(receive(&socket), "READY=1\nSTATUS=well");
         notify.reloading();
-        let reloading = heard(&socket);
+        let reloading = receive(&socket);
         let time = reloading.split("MONOTONIC_USEC=").nth(1).unwrap();
         let time: u64 = time.split('\n').next().unwrap().parse().unwrap();
         assert!(
@@ -88,24 +88,24 @@ mod tests {
             "{reloading}"
         );
         notify.stopping("bye");
-        assert_eq!(heard(&socket), "STOPPING=1\nSTATUS=bye");
+        assert_eq!(receive(&socket), "STOPPING=1\nSTATUS=bye");
     }
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn a_name_may_stand_in_no_folder() {
+    fn abstract_socket_names_work() {
         use std::os::linux::net::SocketAddrExt as _;
         let name = format!("ouli-test-{}", std::process::id());
         let address = SocketAddr::from_abstract_name(&name).unwrap();
         let socket = UnixDatagram::bind_addr(&address).unwrap();
         let at = format!("@{name}");
-        Notify::new(Some(OsStr::new(&at))).ready("well");
-        assert_eq!(heard(&socket), "READY=1\nSTATUS=well");
+        ServiceNotifier::new(Some(OsStr::new(&at))).ready("well");
+        assert_eq!(receive(&socket), "READY=1\nSTATUS=well");
     }
 
     #[test]
-    fn nobody_needs_to_listen() {
-        Notify::new(None).ready("well");
-        Notify::new(Some(OsStr::new("/nowhere/at/all"))).ready("well");
+    fn a_missing_listener_is_not_an_error() {
+        ServiceNotifier::new(None).ready("well");
+        ServiceNotifier::new(Some(OsStr::new("/nowhere/at/all"))).ready("well");
     }
 }

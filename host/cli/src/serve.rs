@@ -7,55 +7,57 @@ use std::sync::mpsc::Receiver;
 
 use crate::args::Cli;
 use crate::output::{complain, say};
-use crate::sd_notify::Notify;
-use crate::signals::{Order, Signals};
-use crate::{FAILED, OK, environment, fail, telemetry};
+use crate::sd_notify::ServiceNotifier;
+use crate::signals::{SignalCommand, Signals};
+use crate::{EXIT_FAILED, EXIT_OK, environment, telemetry, usage_error};
 use ouli_config::{Config, LogFormat, Mode};
-use ouli_proxy::gateway::{Gateway, Listening, StartError};
+use ouli_proxy::gateway::{Gateway, ListenerInfo, StartError};
 use ouli_proxy::session::Verdict;
 
 pub(super) fn serve(cli: &Cli) -> u8 {
-    telemetry::start(log_format(cli));
+    telemetry::init(log_format(cli));
     let mut options = environment::options(cli);
-    options.announce = Arc::new(announce);
-    options.passed = match environment::passed_sockets() {
+    options.on_listening = Arc::new(announce);
+    options.inherited_sockets = match environment::inherited_sockets() {
         Ok(passed) => passed,
-        Err(reason) => return fail(&reason),
+        Err(reason) => return usage_error(&reason),
     };
     let nothing_said = options.config_file.is_none() && cli.mode().is_none();
     let signals = match Signals::new() {
         Ok(signals) => signals,
-        Err(error) => return fail(&format!("cannot listen for signals: {error}")),
+        Err(error) => return usage_error(&format!("cannot listen for signals: {error}")),
     };
     let gateway = match Gateway::start(options) {
         Ok(gateway) => gateway,
-        Err(error) => return fail(&explain(&error)),
+        Err(error) => return usage_error(&explain(&error)),
     };
     let config = Arc::clone(&gateway.snapshot().config);
     if nothing_said {
         suggest(&config);
     }
-    let notify = Arc::new(Notify::new(environment::notify_socket().as_deref()));
+    let notify = Arc::new(ServiceNotifier::new(
+        environment::notify_socket().as_deref(),
+    ));
     notify.ready(&status(&gateway));
     let told = Arc::clone(&notify);
     let stopping = move || {
         complain!("stopping; a second signal ends at once");
         told.stopping("what is under way ends");
     };
-    let work = move |orders: &Receiver<Order>| {
-        while let Ok(Order::Reload) = orders.recv() {
+    let work = move |orders: &Receiver<SignalCommand>| {
+        while let Ok(SignalCommand::Reload) = orders.recv() {
             notify.reloading();
             gateway.reload();
             notify.ready(&status(&gateway));
         }
         finish(gateway)
     };
-    signals.serve(work, stopping).unwrap_or(FAILED)
+    signals.serve(work, stopping).unwrap_or(EXIT_FAILED)
 }
 
 /// What the service manager shows.
 fn status(gateway: &Gateway) -> String {
-    let (listening, generation) = (gateway.listening(), gateway.snapshot().generation);
+    let (listening, generation) = (gateway.listeners(), gateway.snapshot().generation);
     format!("{} endpoints, generation {generation}", listening.len())
 }
 
@@ -65,14 +67,14 @@ fn log_format(cli: &Cli) -> LogFormat {
     let text = options
         .config_file
         .as_ref()
-        .and_then(|path| std::fs::read_to_string(options.base.join(path)).ok());
+        .and_then(|path| std::fs::read_to_string(options.base_dir.join(path)).ok());
     let file = options.config_file.as_deref().zip(text.as_deref());
-    Config::from_sources(file, &options.overrides, &options.base)
+    Config::from_sources(file, &options.overrides, &options.base_dir)
         .map_or(LogFormat::Text, |config| config.log_format)
 }
 
 /// One line on stdout: others wait for it.
-fn announce(listening: &Listening) {
+fn announce(listening: &ListenerInfo) {
     say!("{listening}");
     // A reader that is gone does not stop the gateway.
     let _ = std::io::stdout().flush();
@@ -103,14 +105,14 @@ fn finish(gateway: Gateway) -> u8 {
     if let Some(path) = &config.report
         && let Err(reason) = write_report(path, &verdict)
     {
-        return fail(&reason);
+        return usage_error(&reason);
     }
     let replays = config.endpoints.iter().any(|one| one.mode == Mode::Replay);
     let counts = config.strict || (replays && environment::is_ci());
     if counts && !verdict.passed {
-        FAILED
+        EXIT_FAILED
     } else {
-        OK
+        EXIT_OK
     }
 }
 

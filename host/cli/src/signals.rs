@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// What a signal asks for. The end of the orders is the order to stop.
-pub(super) enum Order {
+pub(super) enum SignalCommand {
     /// Read the files again.
     Reload,
 }
@@ -43,7 +43,7 @@ impl Signals {
     /// goes on until the process ends.
     pub(super) fn serve(
         mut self,
-        work: impl FnOnce(&Receiver<Order>) -> u8 + Send + 'static,
+        work: impl FnOnce(&Receiver<SignalCommand>) -> u8 + Send + 'static,
         stopping: impl FnOnce(),
     ) -> Option<u8> {
         // One that waits is enough: it reads what is there then.
@@ -54,9 +54,9 @@ impl Signals {
             loop {
                 tokio::select! {
                     status = &mut told => return status.ok(),
-                    () = either(&mut self.interrupt, &mut self.terminate) => break,
+                    () = stop_signal(&mut self.interrupt, &mut self.terminate) => break,
                     _ = self.hangup.recv() => {
-                        let _ = orders.try_send(Order::Reload);
+                        let _ = orders.try_send(SignalCommand::Reload);
                     }
                 }
             }
@@ -64,13 +64,13 @@ impl Signals {
             drop(orders);
             tokio::select! {
                 status = told => status.ok(),
-                () = either(&mut self.interrupt, &mut self.terminate) => None,
+                () = stop_signal(&mut self.interrupt, &mut self.terminate) => None,
             }
         })
     }
 }
 
-async fn either(interrupt: &mut Signal, terminate: &mut Signal) {
+async fn stop_signal(interrupt: &mut Signal, terminate: &mut Signal) {
     tokio::select! {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}

@@ -7,12 +7,12 @@ use tracing_subscriber::filter::{EnvFilter, LevelFilter};
 use ouli_config::LogFormat;
 
 /// Sends logs to stderr from now on: `info` and louder, or what `RUST_LOG` says.
-pub(super) fn start(format: LogFormat) {
-    start_at(LevelFilter::INFO, format);
+pub(super) fn init(format: LogFormat) {
+    init_with_level(LevelFilter::INFO, format);
 }
 
-/// As [`start`], from another level on.
-pub(super) fn start_at(level: LevelFilter, format: LogFormat) {
+/// As [`init`], from another level on.
+pub(super) fn init_with_level(level: LevelFilter, format: LogFormat) {
     let filter = EnvFilter::builder()
         .with_default_directive(level.into())
         .from_env_lossy();

@@ -3,16 +3,16 @@
 use bytes::Bytes;
 
 use crate::event_stream;
-use ouli_message::stream::{Arrival, Form, Piece, Side, Unit};
+use ouli_message::stream::{Arrival, Chunk, ChunkKind, Side, StreamContent};
 
 /// The units that a body of this type is made of; none where the type does not tell.
-pub fn unit(content_type: &str) -> Option<Unit> {
+pub fn chunk_kind(content_type: &str) -> Option<ChunkKind> {
     let essence = content_type.split(';').next().unwrap_or_default().trim();
     let is = |name: &&str| essence.eq_ignore_ascii_case(name);
     if essence.eq_ignore_ascii_case("text/event-stream") {
-        Some(Unit::Event)
-    } else if LINES.iter().any(is) {
-        Some(Unit::Line)
+        Some(ChunkKind::Event)
+    } else if LINE_TYPES.iter().any(is) {
+        Some(ChunkKind::Line)
     } else {
         None
     }
@@ -20,7 +20,7 @@ pub fn unit(content_type: &str) -> Option<Unit> {
 
 /// Types of bodies in which each line is a value. A text sequence begins its values with a mark and
 /// ends them with a line end (RFC 7464).
-const LINES: [&str; 8] = [
+const LINE_TYPES: [&str; 8] = [
     "application/x-ndjson",
     "application/ndjson",
     "application/jsonl",
@@ -35,18 +35,23 @@ const LINES: [&str; 8] = [
 ///
 /// Where the units are not known, what came in pauses of at least `pause` microseconds is a chunk
 /// each. None where the body is a single chunk: then it is no stream.
-pub fn pieces(unit: Option<Unit>, body: &Bytes, arrivals: &[Arrival], pause: u64) -> Option<Form> {
+pub fn split_body(
+    unit: Option<ChunkKind>,
+    body: &Bytes,
+    arrivals: &[Arrival],
+    pause: u64,
+) -> Option<StreamContent> {
     let came: Vec<_> = arrivals
         .iter()
         .filter(|arrival| arrival.side == Side::Server)
         .copied()
         .collect();
     let (unit, sizes) = match unit {
-        Some(Unit::Event) => (Unit::Event, event_stream::events(body)),
-        Some(Unit::Line) => (Unit::Line, event_stream::lines(body)),
-        Some(Unit::Chunk) | None => (Unit::Chunk, chunks(&came, pause)),
+        Some(ChunkKind::Event) => (ChunkKind::Event, event_stream::event_sizes(body)),
+        Some(ChunkKind::Line) => (ChunkKind::Line, event_stream::line_sizes(body)),
+        Some(ChunkKind::Raw) | None => (ChunkKind::Raw, sizes_between_pauses(&came, pause)),
     };
-    if unit == Unit::Chunk && sizes.len() < 2 {
+    if unit == ChunkKind::Raw && sizes.len() < 2 {
         return None;
     }
     let (mut end, mut place) = (0, 0);
@@ -56,16 +61,16 @@ pub fn pieces(unit: Option<Unit>, body: &Bytes, arrivals: &[Arrival], pause: u64
             place += 1;
         }
         let arrival = came.get(place).or(came.last());
-        Piece {
+        Chunk {
             at: arrival.map_or(0, |arrival| arrival.at),
             size: size as u64,
         }
     });
-    Some(Form::Pieces(unit, timed.collect()))
+    Some(StreamContent::Chunks(unit, timed.collect()))
 }
 
 /// A body in its pieces, without a copy. What the sizes leave over belongs to none.
-pub fn cut(body: Bytes, pieces: &[Piece]) -> impl Iterator<Item = Bytes> {
+pub fn chunk_bodies(body: Bytes, pieces: &[Chunk]) -> impl Iterator<Item = Bytes> {
     let mut rest = body;
     pieces.iter().map(move |piece| {
         let size = usize::try_from(piece.size).unwrap_or(usize::MAX);
@@ -74,7 +79,7 @@ pub fn cut(body: Bytes, pieces: &[Piece]) -> impl Iterator<Item = Bytes> {
 }
 
 /// The sizes of what came between pauses.
-fn chunks(arrivals: &[Arrival], pause: u64) -> Vec<usize> {
+fn sizes_between_pauses(arrivals: &[Arrival], pause: u64) -> Vec<usize> {
     let mut ends: Vec<(u64, u64)> = Vec::new();
     for arrival in arrivals {
         match ends.last_mut() {
@@ -108,25 +113,31 @@ mod tests {
         arrivals.iter().map(arrival).collect()
     }
 
-    fn found(unit: Option<Unit>, body: &'static str, arrivals: &[(u64, u64)]) -> Vec<(u64, u64)> {
+    fn found(
+        unit: Option<ChunkKind>,
+        body: &'static str,
+        arrivals: &[(u64, u64)],
+    ) -> Vec<(u64, u64)> {
         let body = Bytes::from_static(body.as_bytes());
-        match pieces(unit, &body, &came(arrivals), 50) {
-            Some(Form::Pieces(_, pieces)) => pieces.iter().map(|it| (it.size, it.at)).collect(),
-            Some(Form::Turns(..)) | None => Vec::new(),
+        match split_body(unit, &body, &came(arrivals), 50) {
+            Some(StreamContent::Chunks(_, pieces)) => {
+                pieces.iter().map(|it| (it.size, it.at)).collect()
+            }
+            Some(StreamContent::Messages(..)) | None => Vec::new(),
         }
     }
 
     #[test]
     fn an_event_comes_with_its_last_byte() {
         let body = "data: a\n\ndata: b\n\ndata";
-        let pieces = found(Some(Unit::Event), body, &[(4, 10), (12, 20), (22, 30)]);
+        let pieces = found(Some(ChunkKind::Event), body, &[(4, 10), (12, 20), (22, 30)]);
         assert_eq!(pieces, [(9, 20), (9, 30), (4, 30)]);
-        assert_eq!(found(Some(Unit::Event), "", &[]), []);
+        assert_eq!(found(Some(ChunkKind::Event), "", &[]), []);
     }
 
     #[test]
     fn lines_that_come_together_have_one_time() {
-        let pieces = found(Some(Unit::Line), "{}\n[]\n", &[(6, 7), (6, 9)]);
+        let pieces = found(Some(ChunkKind::Line), "{}\n[]\n", &[(6, 7), (6, 9)]);
         assert_eq!(pieces, [(3, 7), (3, 7)]);
     }
 
@@ -141,23 +152,23 @@ mod tests {
 
     #[test]
     fn a_body_is_cut_by_the_sizes_that_there_is_room_for() {
-        let piece = |size| Piece { at: 0, size };
+        let piece = |size| Chunk { at: 0, size };
         let body = Bytes::from_static(b"abcdef");
         let sizes = [piece(2), piece(0), piece(u64::MAX), piece(1)];
-        let parts = cut(body, &sizes);
+        let parts = chunk_bodies(body, &sizes);
         assert_eq!(parts.collect::<Vec<_>>(), ["ab", "", "cdef", ""]);
     }
 
     #[test]
     fn types_tell_their_units() {
         for (content_type, expected) in [
-            ("text/event-stream", Some(Unit::Event)),
-            ("Text/Event-Stream; charset=utf-8", Some(Unit::Event)),
-            ("application/x-ndjson", Some(Unit::Line)),
+            ("text/event-stream", Some(ChunkKind::Event)),
+            ("Text/Event-Stream; charset=utf-8", Some(ChunkKind::Event)),
+            ("application/x-ndjson", Some(ChunkKind::Line)),
             ("application/json", None),
             ("text/plain", None),
         ] {
-            assert_eq!(unit(content_type), expected, "{content_type}");
+            assert_eq!(chunk_kind(content_type), expected, "{content_type}");
         }
     }
 }

@@ -10,7 +10,7 @@ use memchr::{memchr_iter, memchr2};
 /// An event has the empty line that ends it, and what stands before: its own lines, comments, and
 /// the byte order mark where it is the first. Lines end with LF, CRLF or CR. An empty line with
 /// nothing before it is an event of its own, and the last one may be unfinished.
-pub fn events(body: &[u8]) -> Vec<usize> {
+pub fn event_sizes(body: &[u8]) -> Vec<usize> {
     let mut sizes = Vec::new();
     let mut start = 0;
     let mut line = if body.starts_with(BYTE_ORDER_MARK) {
@@ -35,7 +35,7 @@ pub fn events(body: &[u8]) -> Vec<usize> {
 
 /// The sizes in bytes of the lines of `body`, in order; they add up to that of `body`. Each has
 /// the LF that ends it; the last one may have none.
-pub fn lines(body: &[u8]) -> Vec<usize> {
+pub fn line_sizes(body: &[u8]) -> Vec<usize> {
     let mut sizes = Vec::new();
     let mut start = 0;
     for at in memchr_iter(b'\n', body) {
@@ -50,7 +50,7 @@ pub fn lines(body: &[u8]) -> Vec<usize> {
 
 /// Where the values of the `data` fields of one event stand, in order (WHATWG HTML, section 9.2.6).
 /// The space behind the colon and the end of the line are no part of a value.
-pub fn data(event: &[u8]) -> Vec<Range<usize>> {
+pub fn data_ranges(event: &[u8]) -> Vec<Range<usize>> {
     let mut places = Vec::new();
     let mut line = if event.starts_with(BYTE_ORDER_MARK) {
         BYTE_ORDER_MARK.len()
@@ -112,7 +112,10 @@ mod tests {
             ("a\n\u{feff}\n\n", &["a\n\u{feff}\n\n"]),
         ];
         for (body, expected) in cases {
-            assert_eq!(cut(body.as_bytes(), &events(body.as_bytes())), *expected);
+            assert_eq!(
+                cut(body.as_bytes(), &event_sizes(body.as_bytes())),
+                *expected
+            );
         }
     }
 
@@ -125,7 +128,10 @@ mod tests {
             ("a\rb\n", &["a\rb\n"]),
         ];
         for (body, expected) in cases {
-            assert_eq!(cut(body.as_bytes(), &lines(body.as_bytes())), *expected);
+            assert_eq!(
+                cut(body.as_bytes(), &line_sizes(body.as_bytes())),
+                *expected
+            );
         }
     }
 
@@ -140,7 +146,7 @@ mod tests {
             ("data: unfinished", &["unfinished"]),
         ];
         for (event, expected) in cases {
-            let found: Vec<_> = data(event.as_bytes())
+            let found: Vec<_> = data_ranges(event.as_bytes())
                 .into_iter()
                 .map(|it| &event[it])
                 .collect();

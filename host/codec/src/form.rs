@@ -22,12 +22,12 @@ pub fn parse(text: &[u8]) -> Vec<Pair> {
     let pairs = text.split(|byte| *byte == b'&').filter_map(|pair| {
         let from = start;
         start += pair.len() + 1;
-        (!pair.is_empty()).then(|| one(pair, from))
+        (!pair.is_empty()).then(|| parse_pair(pair, from))
     });
     pairs.collect()
 }
 
-fn one(pair: &[u8], from: usize) -> Pair {
+fn parse_pair(pair: &[u8], from: usize) -> Pair {
     let sign = memchr::memchr(b'=', pair);
     let name = sign.map_or(pair, |at| &pair[..at]);
     let value = sign.map_or(&[][..], |at| &pair[at + 1..]);

@@ -149,7 +149,7 @@ fn below<'a>(node: &'a Node, step: &Step) -> Vec<&'a Node> {
             .map(|member| &member.value)
             .collect(),
         Kind::Array(elements) => match step {
-            Step::Every => elements.iter().collect(),
+            Step::Wildcard => elements.iter().collect(),
             Step::Name(name) => index(name)
                 .and_then(|at| elements.get(at))
                 .into_iter()
@@ -167,7 +167,7 @@ pub struct Pointer(Vec<Step>);
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Step {
     /// Every member of an object and every element of an array.
-    Every,
+    Wildcard,
     /// The member of this name, or the element of this index.
     Name(String),
 }
@@ -180,7 +180,7 @@ impl Pointer {
         }
         let steps = text.strip_prefix('/').ok_or(PointerError::NoSlash)?;
         let steps = steps.split('/').map(|step| match step {
-            "*" => Ok(Step::Every),
+            "*" => Ok(Step::Wildcard),
             name => unescape(name).map(Step::Name),
         });
         Ok(Self(steps.collect::<Result<_, _>>()?))
@@ -204,7 +204,7 @@ impl fmt::Display for Pointer {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         for step in &self.0 {
             match step {
-                Step::Every => out.write_str("/*")?,
+                Step::Wildcard => out.write_str("/*")?,
                 Step::Name(name) => write!(out, "/{}", escape(name))?,
             }
         }
@@ -216,7 +216,7 @@ impl Step {
     /// True where the step leads to a member of this name.
     pub fn is_member(&self, member: &str) -> bool {
         match self {
-            Self::Every => true,
+            Self::Wildcard => true,
             Self::Name(name) => name == member,
         }
     }
@@ -224,7 +224,7 @@ impl Step {
     /// True where the step leads to the element of this index.
     pub fn is_element(&self, element: usize) -> bool {
         match self {
-            Self::Every => true,
+            Self::Wildcard => true,
             Self::Name(name) => index(name) == Some(element),
         }
     }

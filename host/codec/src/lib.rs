@@ -14,4 +14,4 @@ pub mod multipart;
 pub mod truncated;
 pub mod websocket;
 
-pub use message_view::Message;
+pub use message_view::MessageView;

@@ -13,7 +13,7 @@ use ouli_message::stream::Side;
 /// work.
 ///
 /// Everything here is the redacted view once a redaction stands before it.
-pub trait Message: Send + Sync {
+pub trait MessageView: Send + Sync {
     /// `request`, `response`, or of a stream `event`, `message` or `trailers`.
     fn kind(&self) -> &'static str;
     /// Who sent it.
@@ -31,7 +31,7 @@ pub trait Message: Send + Sync {
     }
     /// The parts of a stream in order: events, messages and trailers. Only of a response, and only
     /// where it was a stream.
-    fn parts(&self) -> &[Arc<dyn Message>] {
+    fn parts(&self) -> &[Arc<dyn MessageView>] {
         &[]
     }
     /// Name of the endpoint.

@@ -6,7 +6,7 @@ use crate::multipart;
 
 /// What has to follow so that a body can be read: nothing where it can be read as it is, or where
 /// its form needs no end. None where nothing helps.
-pub fn rest(content_type: Option<&str>, body: &[u8]) -> Option<Vec<u8>> {
+pub fn missing_suffix(content_type: Option<&str>, body: &[u8]) -> Option<Vec<u8>> {
     let content_type = content_type.unwrap_or_default();
     if let Some(boundary) = multipart::boundary(content_type) {
         return parts(body, &boundary);
@@ -36,7 +36,7 @@ fn parts(body: &[u8], boundary: &str) -> Option<Vec<u8>> {
 
 /// What may come next in JSON.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Next {
+enum Expected {
     /// A value; in an array that has none yet also its end.
     Value,
     /// The name of a member; in an object that has none yet also its end.
@@ -49,45 +49,53 @@ enum Next {
 /// What closes a JSON text (RFC 8259) that was cut off.
 fn json(text: &[u8]) -> Option<Vec<u8>> {
     let mut open = Vec::new();
-    let mut next = Next::Value;
+    let mut next = Expected::Value;
     let mut rest = Vec::new();
     let mut at = 0;
     while let Some(byte) = text.get(at) {
-        let is_name = next == Next::Name;
+        let is_name = next == Expected::Name;
         let end = match byte {
             b'"' => {
-                next = if is_name { Next::Colon } else { Next::Comma };
+                next = if is_name {
+                    Expected::Colon
+                } else {
+                    Expected::Comma
+                };
                 let (end, missing) = string(text, at + 1);
                 rest = missing;
                 end
             }
             b'{' | b'[' => {
                 next = if *byte == b'{' {
-                    Next::Name
+                    Expected::Name
                 } else {
-                    Next::Value
+                    Expected::Value
                 };
                 open.push(if *byte == b'{' { b'}' } else { b']' });
                 at + 1
             }
             b'}' | b']' => {
                 open.pop().filter(|due| due == byte)?;
-                next = Next::Comma;
+                next = Expected::Comma;
                 at + 1
             }
             b':' => {
-                next = Next::Value;
+                next = Expected::Value;
                 at + 1
             }
             b',' => {
                 let in_object = open.last() == Some(&b'}');
-                next = if in_object { Next::Name } else { Next::Value };
+                next = if in_object {
+                    Expected::Name
+                } else {
+                    Expected::Value
+                };
                 at + 1
             }
             b' ' | b'\t' | b'\r' | b'\n' => at + 1,
             _ => {
-                next = Next::Comma;
-                let (end, missing) = bare(text, at);
+                next = Expected::Comma;
+                let (end, missing) = scan_literal(text, at);
                 rest = missing?;
                 end
             }
@@ -97,10 +105,10 @@ fn json(text: &[u8]) -> Option<Vec<u8>> {
     let empty = matches!(text.trim_ascii_end().last(), Some(b'{' | b'['));
     let needed: &[u8] = match next {
         _ if empty => b"",
-        Next::Value => b"null",
-        Next::Name => b"\"\":null",
-        Next::Colon => b":null",
-        Next::Comma => b"",
+        Expected::Value => b"null",
+        Expected::Name => b"\"\":null",
+        Expected::Colon => b":null",
+        Expected::Comma => b"",
     };
     rest.extend_from_slice(needed);
     rest.extend(open.iter().rev());
@@ -135,7 +143,7 @@ fn string(text: &[u8], mut at: usize) -> (usize, Vec<u8>) {
 
 /// Where a number or a word ends that begins at `at`, and what is missing of it where the text
 /// ends with it.
-fn bare(text: &[u8], at: usize) -> (usize, Option<Vec<u8>>) {
+fn scan_literal(text: &[u8], at: usize) -> (usize, Option<Vec<u8>>) {
     let tail = &text[at..];
     let ends = |byte: &u8| b",]} \t\r\n:\"".contains(byte);
     let size = tail.iter().position(ends).unwrap_or(tail.len());
@@ -165,21 +173,24 @@ mod tests {
             r#" {"a": [1, -2.5e+3, true, null, {}, []], "b\"\\": "x\u00e9y", "c": {"d": false}}"#;
         for end in 2..=text.len() {
             let cut = &text.as_bytes()[..end];
-            let rest = rest(JSON, cut);
+            let rest = missing_suffix(JSON, cut);
             let rest = rest.unwrap_or_else(|| panic!("{}", &text[..end]));
             assert!(Document::parse([cut, &rest[..]].concat().into()).is_some());
         }
-        assert_eq!(rest(JSON, text.as_bytes()).unwrap(), b"");
+        assert_eq!(missing_suffix(JSON, text.as_bytes()).unwrap(), b"");
     }
 
     #[test]
     fn what_is_no_json_is_told_from_text() {
-        assert_eq!(rest(JSON, b"{\"a\": oops"), None);
-        assert_eq!(rest(JSON, b"{]"), None);
-        assert_eq!(rest(Some("text/plain"), b"{\"a\": oops").unwrap(), b"");
-        assert_eq!(rest(Some("text/plain"), b"half").unwrap(), b"");
-        assert_eq!(rest(None, b"{\"a\": 1").unwrap(), b"}");
-        assert_eq!(rest(JSON, b"").unwrap(), b"");
+        assert_eq!(missing_suffix(JSON, b"{\"a\": oops"), None);
+        assert_eq!(missing_suffix(JSON, b"{]"), None);
+        assert_eq!(
+            missing_suffix(Some("text/plain"), b"{\"a\": oops").unwrap(),
+            b""
+        );
+        assert_eq!(missing_suffix(Some("text/plain"), b"half").unwrap(), b"");
+        assert_eq!(missing_suffix(None, b"{\"a\": 1").unwrap(), b"}");
+        assert_eq!(missing_suffix(JSON, b"").unwrap(), b"");
     }
 
     #[test]
@@ -189,7 +200,7 @@ mod tests {
         let body = text.find("12345").unwrap();
         for end in body..text.len() {
             assert!(
-                rest(kind, &text.as_bytes()[..end]).is_some(),
+                missing_suffix(kind, &text.as_bytes()[..end]).is_some(),
                 "{}",
                 &text[..end]
             );

@@ -7,7 +7,7 @@ pub(super) trait Choice: Copy + 'static {
     /// Every word of the set.
     const ALL: &'static [Self];
     /// How it is written.
-    fn word(&self) -> &'static str;
+    fn as_str(&self) -> &'static str;
 }
 
 /// What an endpoint does with a request.
@@ -25,7 +25,7 @@ pub enum Mode {
 
 /// What a repeated request gets once its recorded responses are used up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Exhausted {
+pub enum OnExhausted {
     /// The last response again.
     Repeat,
     /// The answer of a miss.
@@ -98,14 +98,14 @@ impl Mode {
 
 impl fmt::Display for Mode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.word())
+        f.write_str(self.as_str())
     }
 }
 
 impl Choice for Mode {
     const ALL: &'static [Self] = &[Self::Record, Self::Replay, Self::Auto, Self::Passthrough];
 
-    fn word(&self) -> &'static str {
+    fn as_str(&self) -> &'static str {
         match self {
             Self::Record => "record",
             Self::Replay => "replay",
@@ -115,10 +115,10 @@ impl Choice for Mode {
     }
 }
 
-impl Choice for Exhausted {
+impl Choice for OnExhausted {
     const ALL: &'static [Self] = &[Self::Repeat, Self::Miss];
 
-    fn word(&self) -> &'static str {
+    fn as_str(&self) -> &'static str {
         match self {
             Self::Repeat => "repeat",
             Self::Miss => "miss",
@@ -129,7 +129,7 @@ impl Choice for Exhausted {
 impl Choice for OnRecorderFull {
     const ALL: &'static [Self] = &[Self::Wait, Self::Drop];
 
-    fn word(&self) -> &'static str {
+    fn as_str(&self) -> &'static str {
         match self {
             Self::Wait => "wait",
             Self::Drop => "drop",
@@ -140,7 +140,7 @@ impl Choice for OnRecorderFull {
 impl Choice for LogFormat {
     const ALL: &'static [Self] = &[Self::Text, Self::Json];
 
-    fn word(&self) -> &'static str {
+    fn as_str(&self) -> &'static str {
         match self {
             Self::Text => "text",
             Self::Json => "json",
@@ -151,7 +151,7 @@ impl Choice for LogFormat {
 impl Choice for Unused {
     const ALL: &'static [Self] = &[Self::Report, Self::Fail];
 
-    fn word(&self) -> &'static str {
+    fn as_str(&self) -> &'static str {
         match self {
             Self::Report => "report",
             Self::Fail => "fail",
@@ -162,7 +162,7 @@ impl Choice for Unused {
 impl Choice for OnError {
     const ALL: &'static [Self] = &[Self::Next, Self::Fail];
 
-    fn word(&self) -> &'static str {
+    fn as_str(&self) -> &'static str {
         match self {
             Self::Next => "next",
             Self::Fail => "fail",
@@ -173,7 +173,7 @@ impl Choice for OnError {
 impl Choice for OnDifference {
     const ALL: &'static [Self] = &[Self::Accept, Self::Reject];
 
-    fn word(&self) -> &'static str {
+    fn as_str(&self) -> &'static str {
         match self {
             Self::Accept => "accept",
             Self::Reject => "reject",
@@ -184,7 +184,7 @@ impl Choice for OnDifference {
 impl Choice for Instances {
     const ALL: &'static [Self] = &[Self::Reused, Self::Fresh];
 
-    fn word(&self) -> &'static str {
+    fn as_str(&self) -> &'static str {
         match self {
             Self::Reused => "reused",
             Self::Fresh => "fresh",

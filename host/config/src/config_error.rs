@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 /// One fault of a configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
+pub struct ConfigError {
     /// Path of the key, as `limits.connections` or `endpoint.api.listen`; empty where the text is
     /// no TOML.
     pub key: String,
@@ -18,7 +18,7 @@ pub struct Fault {
     pub hint: Option<String>,
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if !self.key.is_empty() {
             write!(f, "{}: ", self.key)?;
@@ -33,16 +33,16 @@ impl fmt::Display for Fault {
 
 /// A configuration that cannot be used. Displays every fault, one a line.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub struct ConfigError {
+pub struct ConfigErrors {
     /// The file that was read, where there was one.
     pub file: Option<PathBuf>,
     /// Every fault found: those of the file by line, then those of the command line.
-    pub faults: Vec<Fault>,
+    pub errors: Vec<ConfigError>,
 }
 
-impl fmt::Display for ConfigError {
+impl fmt::Display for ConfigErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, fault) in self.faults.iter().enumerate() {
+        for (index, fault) in self.errors.iter().enumerate() {
             if index > 0 {
                 f.write_str("\n")?;
             }
@@ -60,14 +60,14 @@ impl fmt::Display for ConfigError {
 /// What is wrong with one value; its reader knows the place.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
-pub struct Problem {
+pub struct ValueError {
     /// What is wrong.
     pub message: String,
     /// What to write instead.
     pub hint: Option<String>,
 }
 
-impl Problem {
+impl ValueError {
     /// A problem without a hint.
     pub fn new(message: impl Into<String>) -> Self {
         Self {
@@ -78,7 +78,7 @@ impl Problem {
 
     /// The same with what to write instead.
     #[must_use]
-    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
     }
@@ -86,24 +86,24 @@ impl Problem {
 
 /// The faults found so far.
 #[derive(Debug, Default)]
-pub(super) struct Faults {
-    list: RefCell<Vec<Fault>>,
-    torn: bool,
+pub(super) struct ErrorCollector {
+    errors: RefCell<Vec<ConfigError>>,
+    incomplete: bool,
 }
 
-impl Faults {
+impl ErrorCollector {
     /// A collection that starts with the faults of the text itself. Where there are some, parts of
     /// the file may be lost, so nothing is reported as missing.
-    pub(super) fn of_text(faults: Vec<Fault>) -> Self {
+    pub(super) fn from_parse_errors(faults: Vec<ConfigError>) -> Self {
         Self {
-            torn: !faults.is_empty(),
-            list: RefCell::new(faults),
+            incomplete: !faults.is_empty(),
+            errors: RefCell::new(faults),
         }
     }
 
     /// Adds a fault of a value that is there.
-    pub(super) fn add(&self, key: impl Into<String>, line: Option<usize>, problem: Problem) {
-        self.list.borrow_mut().push(Fault {
+    pub(super) fn add(&self, key: impl Into<String>, line: Option<usize>, problem: ValueError) {
+        self.errors.borrow_mut().push(ConfigError {
             key: key.into(),
             line,
             message: problem.message,
@@ -112,15 +112,20 @@ impl Faults {
     }
 
     /// Adds a fault that the rest of the file could lift.
-    pub(super) fn add_missing(&self, key: impl Into<String>, line: Option<usize>, what: Problem) {
-        if !self.torn {
+    pub(super) fn add_missing(
+        &self,
+        key: impl Into<String>,
+        line: Option<usize>,
+        what: ValueError,
+    ) {
+        if !self.incomplete {
             self.add(key, line, what);
         }
     }
 
     /// All faults: those with a line first, in order.
-    pub(super) fn into_sorted(self) -> Vec<Fault> {
-        let mut faults = self.list.into_inner();
+    pub(super) fn into_sorted(self) -> Vec<ConfigError> {
+        let mut faults = self.errors.into_inner();
         faults.sort_by_key(|fault| fault.line.unwrap_or(usize::MAX));
         faults
     }

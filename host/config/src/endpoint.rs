@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use crate::choice::Mode;
-use crate::config_error::Problem;
+use crate::config_error::ValueError;
 use crate::table_reader::{Section, choice, expected, flag, text};
 use crate::upstream::Upstream;
 use crate::value_tree::{Node, Value};
@@ -74,12 +74,12 @@ pub(super) struct Defaults<'a> {
     /// What is done with exchanges that fail.
     pub(super) record_failures: bool,
     /// There is no other endpoint, so that name and address need not be written.
-    pub(super) alone: bool,
+    pub(super) is_only: bool,
 }
 
 impl Endpoint {
     /// The endpoint of a configuration that has none.
-    pub(super) fn implied(mode: Mode, session: &str, record_failures: bool) -> Self {
+    pub(super) fn default_endpoint(mode: Mode, session: &str, record_failures: bool) -> Self {
         Self {
             name: DEFAULT_NAME.to_owned(),
             listen: DEFAULT_LISTEN,
@@ -96,14 +96,14 @@ impl Endpoint {
     /// Reads one `[[endpoint]]`. None where its name or address is wrong or missing: the fault is
     /// collected.
     pub(super) fn read(mut section: Section<'_>, defaults: &Defaults<'_>) -> Option<Self> {
-        let name = or_default(
+        let name = read_or_default(
             &mut section,
             "name",
             defaults,
             DEFAULT_NAME.to_owned(),
             name,
         );
-        let listen = or_default(&mut section, "listen", defaults, DEFAULT_LISTEN, listen);
+        let listen = read_or_default(&mut section, "listen", defaults, DEFAULT_LISTEN, listen);
         let has_upstream = section.has("upstream");
         let upstream = section.read("upstream", |node| text(node)?.parse::<Upstream>());
         let mode = section.read("mode", choice).or(defaults.mode);
@@ -114,10 +114,10 @@ impl Endpoint {
             Mode::Replay
         });
         if mode.needs_upstream() && !has_upstream {
-            let problem = Problem::new(format!("mode {mode} needs an upstream"));
+            let problem = ValueError::new(format!("mode {mode} needs an upstream"));
             let hint =
                 "add `upstream = \"https://api.example.com\"` here, or give `--upstream URL`";
-            section.missing("upstream", problem.hint(hint));
+            section.add_missing("upstream", problem.with_hint(hint));
         }
         let endpoint = Self {
             tls: tls(&mut section),
@@ -134,13 +134,13 @@ impl Endpoint {
             upstream,
             mode,
         };
-        section.finish();
+        section.reject_unknown_keys();
         name.and(listen).map(|_| endpoint)
     }
 }
 
 /// The name of a session, from which that of its cassette is made: folders are allowed.
-pub(super) fn session(node: &Node) -> Result<String, Problem> {
+pub(super) fn session(node: &Node) -> Result<String, ValueError> {
     let name = text(node)?;
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_. /".contains(c);
     let hidden = |part: &str| part.is_empty() || part.starts_with('.');
@@ -152,59 +152,59 @@ pub(super) fn session(node: &Node) -> Result<String, Problem> {
     if name.len() <= 200 && name.chars().all(plain) && !name.split('/').any(hidden) && !taken {
         return Ok(name);
     }
-    let problem = Problem::new(format!("`{}` is not a session", name.escape_debug()));
-    Err(problem.hint(
+    let problem = ValueError::new(format!("`{}` is not a session", name.escape_debug()));
+    Err(problem.with_hint(
         "write 1 to 200 letters, digits, `-`, `_`, `.` or spaces, with `/` between folders, \
          of which none begins with `.` or ends with `.bodies`",
     ))
 }
 
 /// The name of an endpoint: it stands in keys and log lines.
-fn name(node: &Node) -> Result<String, Problem> {
+fn name(node: &Node) -> Result<String, ValueError> {
     let name = text(node)?;
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     let fits = (1..=128).contains(&name.len()) && name.chars().all(plain) && !name.starts_with('.');
     if fits {
         return Ok(name);
     }
-    let problem = Problem::new(format!("`{}` is not a name", name.escape_debug()));
-    Err(problem.hint("write 1 to 128 letters, digits, `-`, `_` or `.`, with no `.` in front"))
+    let problem = ValueError::new(format!("`{}` is not a name", name.escape_debug()));
+    Err(problem.with_hint("write 1 to 128 letters, digits, `-`, `_` or `.`, with no `.` in front"))
 }
 
 /// The value of a key that only an endpoint without others may leave out.
-fn or_default<T>(
+fn read_or_default<T>(
     section: &mut Section<'_>,
     key: &'static str,
     defaults: &Defaults<'_>,
     default: T,
-    parse: impl FnOnce(&Node) -> Result<T, Problem>,
+    parse: impl FnOnce(&Node) -> Result<T, ValueError>,
 ) -> Option<T> {
     let written = section.has(key);
     let value = section.read(key, parse);
     if written {
         return value;
     }
-    if defaults.alone {
+    if defaults.is_only {
         return Some(default);
     }
-    let problem = Problem::new("missing: there are several endpoints");
-    section.missing(
+    let problem = ValueError::new("missing: there are several endpoints");
+    section.add_missing(
         key,
-        problem.hint(format!("give each of them its own `{key}`")),
+        problem.with_hint(format!("give each of them its own `{key}`")),
     );
     None
 }
 
 /// An address to bind.
-fn listen(node: &Node) -> Result<SocketAddr, Problem> {
+fn listen(node: &Node) -> Result<SocketAddr, ValueError> {
     let written = text(node)?;
     let literal = match written.strip_prefix("localhost:") {
         Some(port) => format!("127.0.0.1:{port}"),
         None => written.clone(),
     };
     literal.parse().map_err(|_| {
-        Problem::new(format!("`{written}` is not an address to listen on"))
-            .hint("write `127.0.0.1:8080`, or `0.0.0.0:8080` for every interface")
+        ValueError::new(format!("`{written}` is not an address to listen on"))
+            .with_hint("write `127.0.0.1:8080`, or `0.0.0.0:8080` for every interface")
     })
 }
 
@@ -221,29 +221,29 @@ fn tls_files(section: &mut Section<'_>) -> Tls {
     };
     for key in ["cert", "key"] {
         if !files.has(key) {
-            files.missing(
+            files.add_missing(
                 key,
-                Problem::new("missing").hint("write the path of a PEM file"),
+                ValueError::new("missing").with_hint("write the path of a PEM file"),
             );
         }
     }
     let (cert, key) = (files.path("cert"), files.path("key"));
-    files.finish();
+    files.reject_unknown_keys();
     match (cert, key) {
         (Some(cert), Some(key)) => Tls::Files { cert, key },
         (None, _) | (_, None) => Tls::Off,
     }
 }
 
-fn tls_word(node: &Node) -> Result<Tls, Problem> {
+fn tls_word(node: &Node) -> Result<Tls, ValueError> {
     const HINT: &str = "write \"self-signed\", \"off\" or { cert = \"FILE\", key = \"FILE\" }";
-    let Value::Text(word) = &node.value else {
-        return Err(expected("a string or a table", node).hint(HINT));
+    let Value::String(word) = &node.value else {
+        return Err(expected("a string or a table", node).with_hint(HINT));
     };
     match word.as_str() {
         "self-signed" => Ok(Tls::SelfSigned),
         "off" => Ok(Tls::Off),
-        other => Err(Problem::new(format!("`{other}` is not known here")).hint(HINT)),
+        other => Err(ValueError::new(format!("`{other}` is not known here")).with_hint(HINT)),
     }
 }
 
@@ -252,7 +252,7 @@ mod tests {
     use super::*;
 
     fn of(text: &str) -> Node {
-        Node::unplaced(Value::Text(text.to_owned()))
+        Node::without_line(Value::String(text.to_owned()))
     }
 
     #[test]

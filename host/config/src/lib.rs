@@ -25,20 +25,20 @@ mod upstream;
 mod value_tree;
 
 pub use choice::{
-    Exhausted, Instances, LogFormat, Mode, OnDifference, OnError, OnRecorderFull, Unused,
+    Instances, LogFormat, Mode, OnDifference, OnError, OnExhausted, OnRecorderFull, Unused,
 };
-pub use config_error::{ConfigError, Fault, Problem};
+pub use config_error::{ConfigError, ConfigErrors, ValueError};
 pub use endpoint::{Endpoint, Tls};
 pub use limit::Limit;
-pub use limits::{Group, LIMITS, Limits};
+pub use limits::{LIMITS, LimitGroup, Limits};
 pub use overrides::Override;
 pub use plugin::Plugin;
 pub use timing::Timing;
-pub use units::{ByteSize, Span};
-pub use upstream::{Scheme, Upstream, takes};
+pub use units::{ByteSize, HumanDuration};
+pub use upstream::{Scheme, Upstream, listener_accepts};
 
-use config_error::Faults;
-use table_reader::{Reading, Section};
+use config_error::ErrorCollector;
+use table_reader::{ReadContext, Section};
 
 /// Everything that a user may set. Paths are joined with the folder that they start from.
 #[derive(Clone, Debug, PartialEq)]
@@ -46,15 +46,15 @@ pub struct Config {
     /// Folder of the cassettes.
     pub cassettes: PathBuf,
     /// Folders that are searched for plugins and watched.
-    pub plugin_folders: PathsOrDefault,
+    pub plugin_folders: PluginFolders,
     /// What a repeated request gets once its recorded responses are used up.
-    pub exhausted: Exhausted,
+    pub on_exhausted: OnExhausted,
     /// What follows when more is to be recorded than the recorder keeps up with.
     pub on_recorder_full: OnRecorderFull,
     /// At what pace recorded streams are replayed.
     pub timing: Timing,
     /// Descriptor sets of protocol buffers, so that messages of gRPC can be read by their fields.
-    pub descriptors: Vec<PathBuf>,
+    pub proto_descriptors: Vec<PathBuf>,
     /// Edited cassettes are refused, and a verdict that fails ends the process with status 1.
     pub strict: bool,
     /// Where the verdicts are written as JSON, if anywhere.
@@ -68,7 +68,7 @@ pub struct Config {
     /// The plugins that have a section, in the order in which they are asked.
     pub plugins: Vec<Plugin>,
     /// Settings of the plugins that are built in.
-    pub builtin: Builtin,
+    pub builtin: BuiltinSettings,
     /// What the user says about secrets.
     pub redaction: Redaction,
     /// What recorded exchanges that nobody asked for mean for a verdict.
@@ -79,11 +79,11 @@ pub struct Config {
 
 /// Folders, and whether the user asked for them.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PathsOrDefault {
+pub struct PluginFolders {
     /// The folders.
     pub paths: Vec<PathBuf>,
     /// They were written: one that does not exist is a fault. The default one may be missing.
-    pub written: bool,
+    pub explicit: bool,
 }
 
 /// When written exchanges are forced to the disk, so that they outlast a loss of power. What that
@@ -91,16 +91,16 @@ pub struct PathsOrDefault {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fsync {
     /// After every exchange.
-    Each,
+    Always,
     /// At most this long after it was written, several together.
-    Every(Duration),
+    Interval(Duration),
     /// When the cassette is closed.
-    Close,
+    OnClose,
 }
 
 /// Settings of the plugins that are built in, as they read them.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Builtin {
+pub struct BuiltinSettings {
     /// Of the matcher: `[matcher]`.
     pub matcher: Map<String, Json>,
     /// Of the redactor: `[redactor]`.
@@ -113,7 +113,7 @@ pub struct Builtin {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Redaction {
     /// Ids of rules that are switched off.
-    pub off: Vec<String>,
+    pub disabled_rules: Vec<String>,
     /// Names of environment variables whose values are secrets.
     pub env: Vec<String>,
 }
@@ -129,25 +129,25 @@ impl Config {
         file: Option<(&Path, &str)>,
         overrides: &[Override],
         base_dir: &Path,
-    ) -> Result<Self, ConfigError> {
+    ) -> Result<Self, ConfigErrors> {
         let (mut table, faults) =
             file.map_or_else(Default::default, |(_, text)| value_tree::parse(text));
         let path = file.map(|(path, _)| path);
         let folder = path.and_then(Path::parent).unwrap_or(Path::new(""));
-        let reading = Reading {
-            faults: Faults::of_text(faults),
+        let reading = ReadContext {
+            errors: ErrorCollector::from_parse_errors(faults),
             file_folder: base_dir.join(folder),
             base_folder: base_dir,
         };
-        overrides::apply(overrides, &mut table, &reading.faults);
+        overrides::apply(overrides, &mut table, &reading.errors);
         let config = file::read(Section::root(&reading, table));
-        let faults = reading.faults.into_sorted();
+        let faults = reading.errors.into_sorted();
         if faults.is_empty() {
             return Ok(config);
         }
-        Err(ConfigError {
+        Err(ConfigErrors {
             file: path.map(Path::to_owned),
-            faults,
+            errors: faults,
         })
     }
 }

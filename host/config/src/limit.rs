@@ -3,10 +3,10 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use crate::config_error::Problem;
+use crate::config_error::ValueError;
 use crate::limits::{Limits, rows};
 use crate::table_reader::{Section, expected, text};
-use crate::units::{ByteSize, Span};
+use crate::units::{ByteSize, HumanDuration};
 use crate::value_tree::{Node, Value};
 
 pub(super) const KIB: u64 = 1 << 10;
@@ -19,13 +19,13 @@ pub struct Limit {
     /// Its key in `[limits]`.
     pub key: &'static str,
     /// What it bounds.
-    pub about: &'static str,
+    pub description: &'static str,
     /// Why its default is what it is: a standard, what others ship, or a reason of our own.
-    pub source: &'static str,
+    pub rationale: &'static str,
     unit: Unit,
     /// The values that it may take, in its unit.
     range: RangeInclusive<u64>,
-    place: Place,
+    field: LimitField,
 }
 
 /// What a limit counts.
@@ -33,12 +33,12 @@ pub struct Limit {
 enum Unit {
     Count,
     Bytes,
-    Micros,
+    Duration,
 }
 
 /// The field of [`Limits`] that holds a limit.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Place {
+pub(super) enum LimitField {
     Size(fn(&mut Limits) -> &mut usize),
     Word(fn(&mut Limits) -> &mut u32),
     Time(fn(&mut Limits) -> &mut Duration),
@@ -46,21 +46,21 @@ pub(super) enum Place {
 
 impl Limit {
     /// Its value in `limits`, as it is written in the configuration.
-    pub fn shown(&self, limits: &Limits) -> String {
-        self.show(self.place.get(&mut limits.clone()))
+    pub fn format_value(&self, limits: &Limits) -> String {
+        self.format_amount(self.field.get(&mut limits.clone()))
     }
 
     /// The line of `[limits]` that sets it to its value in `limits`.
-    pub fn line(&self, limits: &Limits) -> String {
-        let (key, value) = (self.key, self.shown(limits));
+    pub fn toml_line(&self, limits: &Limits) -> String {
+        let (key, value) = (self.key, self.format_value(limits));
         match self.unit {
             Unit::Count => format!("{key} = {value}"),
-            Unit::Bytes | Unit::Micros => format!("{key} = \"{value}\""),
+            Unit::Bytes | Unit::Duration => format!("{key} = \"{value}\""),
         }
     }
 
     /// True where each plugin may have a value of its own.
-    pub fn is_of_plugin(&self) -> bool {
+    pub fn is_per_plugin(&self) -> bool {
         let times = [
             "matcher_time",
             "redactor_time",
@@ -72,34 +72,37 @@ impl Limit {
 
     /// The smallest and the largest value that it may have, as they are written in the
     /// configuration.
-    pub fn bounds(&self) -> (String, String) {
-        (self.show(*self.range.start()), self.show(*self.range.end()))
+    pub fn range_text(&self) -> (String, String) {
+        (
+            self.format_amount(*self.range.start()),
+            self.format_amount(*self.range.end()),
+        )
     }
 
-    fn show(&self, amount: u64) -> String {
+    fn format_amount(&self, amount: u64) -> String {
         match self.unit {
             Unit::Count => amount.to_string(),
             Unit::Bytes => ByteSize(amount).to_string(),
-            Unit::Micros => Span(Duration::from_micros(amount)).to_string(),
+            Unit::Duration => HumanDuration(Duration::from_micros(amount)).to_string(),
         }
     }
 
-    fn read(&self, node: &Node) -> Result<u64, Problem> {
+    fn read(&self, node: &Node) -> Result<u64, ValueError> {
         let amount = match self.unit {
             Unit::Count => read_count(node)?,
             Unit::Bytes => read_bytes(node)?,
-            Unit::Micros => read_micros(node)?,
+            Unit::Duration => read_micros(node)?,
         };
         if self.range.contains(&amount) {
             return Ok(amount);
         }
-        let (least, most) = self.bounds();
-        let problem = Problem::new(format!("{} is out of range", self.show(amount)));
-        Err(problem.hint(format!("write a value from {least} to {most}")))
+        let (least, most) = self.range_text();
+        let problem = ValueError::new(format!("{} is out of range", self.format_amount(amount)));
+        Err(problem.with_hint(format!("write a value from {least} to {most}")))
     }
 }
 
-impl Place {
+impl LimitField {
     fn get(self, limits: &mut Limits) -> u64 {
         match self {
             Self::Size(field) => *field(limits) as u64,
@@ -120,22 +123,22 @@ impl Place {
 
 /// The section `[limits]`; what it does not name keeps its default.
 pub(super) fn read(section: Section<'_>) -> Limits {
-    over(section, Limits::default(), |_| true)
+    read_over(section, Limits::default(), |_| true)
 }
 
 /// The `limits` of one plugin; what they do not name is as `[limits]` says.
-pub(super) fn read_of_plugin(section: Section<'_>, all: &Limits) -> Limits {
-    over(section, all.clone(), Limit::is_of_plugin)
+pub(super) fn read_plugin_limits(section: Section<'_>, all: &Limits) -> Limits {
+    read_over(section, all.clone(), Limit::is_per_plugin)
 }
 
-fn over(mut section: Section<'_>, base: Limits, wanted: impl Fn(&Limit) -> bool) -> Limits {
+fn read_over(mut section: Section<'_>, base: Limits, wanted: impl Fn(&Limit) -> bool) -> Limits {
     let mut limits = base;
     for limit in rows().filter(|limit| wanted(limit)) {
         if let Some(amount) = section.read(limit.key, |node| limit.read(node)) {
-            limit.place.set(&mut limits, amount);
+            limit.field.set(&mut limits, amount);
         }
     }
-    section.finish();
+    section.reject_unknown_keys();
     limits
 }
 
@@ -143,17 +146,17 @@ fn over(mut section: Section<'_>, base: Limits, wanted: impl Fn(&Limit) -> bool)
 pub(super) const fn count(
     key: &'static str,
     range: RangeInclusive<u64>,
-    place: Place,
+    place: LimitField,
     about: &'static str,
     source: &'static str,
 ) -> Limit {
     Limit {
         key,
-        about,
-        source,
+        description: about,
+        rationale: source,
         unit: Unit::Count,
         range,
-        place,
+        field: place,
     }
 }
 
@@ -161,59 +164,59 @@ pub(super) const fn count(
 pub(super) const fn bytes(
     key: &'static str,
     range: RangeInclusive<u64>,
-    place: Place,
+    place: LimitField,
     about: &'static str,
     source: &'static str,
 ) -> Limit {
     Limit {
         key,
-        about,
-        source,
+        description: about,
+        rationale: source,
         unit: Unit::Bytes,
         range,
-        place,
+        field: place,
     }
 }
 
 /// A limit on a length of time, from a millisecond to a day.
 pub(super) const fn time(
     key: &'static str,
-    place: Place,
+    place: LimitField,
     about: &'static str,
     source: &'static str,
 ) -> Limit {
     Limit {
         key,
-        about,
-        source,
-        unit: Unit::Micros,
+        description: about,
+        rationale: source,
+        unit: Unit::Duration,
         range: 1_000..=86_400_000_000,
-        place,
+        field: place,
     }
 }
 
 /// A length of time, with its unit.
-pub(super) fn read_span(node: &Node) -> Result<Duration, Problem> {
+pub(super) fn read_duration(node: &Node) -> Result<Duration, ValueError> {
     if let Value::Integer(number) = node.value {
-        let problem = Problem::new(format!("{number} has no unit"));
-        return Err(problem.hint(format!("write `{number}s` or `{number}ms`")));
+        let problem = ValueError::new(format!("{number} has no unit"));
+        return Err(problem.with_hint(format!("write `{number}s` or `{number}ms`")));
     }
-    text(node)?.parse::<Span>().map(|span| span.0)
+    text(node)?.parse::<HumanDuration>().map(|span| span.0)
 }
 
-fn read_micros(node: &Node) -> Result<u64, Problem> {
-    let span = read_span(node)?;
+fn read_micros(node: &Node) -> Result<u64, ValueError> {
+    let span = read_duration(node)?;
     Ok(u64::try_from(span.as_micros()).unwrap_or(u64::MAX))
 }
 
-fn read_count(node: &Node) -> Result<u64, Problem> {
+fn read_count(node: &Node) -> Result<u64, ValueError> {
     if let Value::Integer(number) = node.value {
-        return u64::try_from(number).map_err(|_| Problem::new("a limit cannot be negative"));
+        return u64::try_from(number).map_err(|_| ValueError::new("a limit cannot be negative"));
     }
     Err(expected("a whole number", node))
 }
 
-fn read_bytes(node: &Node) -> Result<u64, Problem> {
+fn read_bytes(node: &Node) -> Result<u64, ValueError> {
     if let Value::Integer(_) = node.value {
         return read_count(node);
     }
@@ -232,7 +235,7 @@ mod tests {
         for limit in rows() {
             let same = rows().filter(|other| other.key == limit.key);
             assert_eq!(same.count(), 1, "{}", limit.key);
-            let default = limit.place.get(&mut defaults.clone());
+            let default = limit.field.get(&mut defaults.clone());
             assert!(limit.range.contains(&default), "{}", limit.key);
             assert!(format!("{defaults:?}").contains(&format!("{}: ", limit.key)));
         }
@@ -243,8 +246,8 @@ mod tests {
         for limit in rows() {
             let mut limits = Limits::default();
             let amount = limit.range.start() + 1_000;
-            limit.place.set(&mut limits, amount);
-            assert_eq!(limit.place.get(&mut limits), amount, "{}", limit.key);
+            limit.field.set(&mut limits, amount);
+            assert_eq!(limit.field.get(&mut limits), amount, "{}", limit.key);
             let value = format!(" {}: ", limit.key);
             let (before, after) = (format!("{:?}", Limits::default()), format!("{limits:?}"));
             let changed = after
@@ -259,8 +262,8 @@ mod tests {
 
     #[test]
     fn a_size_may_be_a_number_and_a_duration_may_not() {
-        let number = Node::unplaced(Value::Integer(4096));
+        let number = Node::without_line(Value::Integer(4096));
         assert_eq!(read_bytes(&number), Ok(4096));
-        assert!(read_span(&number).unwrap_err().hint.is_some());
+        assert!(read_duration(&number).unwrap_err().hint.is_some());
     }
 }

@@ -1,8 +1,8 @@
 //! Settings that the command line puts over those of the file.
 
-use crate::config_error::{Faults, Problem};
+use crate::config_error::{ErrorCollector, ValueError};
 use crate::endpoint;
-use crate::table_reader::{nearest, quoted, text};
+use crate::table_reader::{closest_match, quote_key, text};
 use crate::value_tree::{self, Node, Table, Value};
 
 /// One setting of the command line: it beats the file, and a later one beats an earlier one.
@@ -19,23 +19,27 @@ pub struct Override {
 impl Override {
     /// A text, taken as it is.
     pub fn text(key: &str, value: impl Into<String>) -> Self {
-        Self::new(key, Value::Text(value.into()), None)
+        Self::new(key, Value::String(value.into()), None)
     }
 
     /// A list of texts.
     pub fn list(key: &str, values: &[String]) -> Self {
-        let items = values.iter().cloned().map(Value::Text).map(Node::unplaced);
-        Self::new(key, Value::List(items.collect()), None)
+        let items = values
+            .iter()
+            .cloned()
+            .map(Value::String)
+            .map(Node::without_line);
+        Self::new(key, Value::Array(items.collect()), None)
     }
 
     /// `true` or `false`.
     pub fn flag(key: &str, value: bool) -> Self {
-        Self::new(key, Value::Flag(value), None)
+        Self::new(key, Value::Boolean(value), None)
     }
 
     /// `KEY=VALUE`: the value is TOML, and where it is none, a text. None where there is no `=` or
     /// no key.
-    pub fn assignment(written: &str) -> Option<Self> {
+    pub fn parse(written: &str) -> Option<Self> {
         let (key, value) = written.split_once('=')?;
         let (key, value) = (key.trim(), value.trim());
         if key.is_empty() {
@@ -43,17 +47,17 @@ impl Override {
         }
         let parsed = value_tree::parse_assignment(&format!("value = {value}"));
         let (parsed, raw) = match parsed {
-            Some((_, parsed @ (Value::List(_) | Value::Table(_) | Value::Text(_)))) => {
+            Some((_, parsed @ (Value::Array(_) | Value::Table(_) | Value::String(_)))) => {
                 (parsed, None)
             }
             Some((_, parsed)) => (parsed, Some(value.to_owned())),
-            None => (Value::Text(value.to_owned()), None),
+            None => (Value::String(value.to_owned()), None),
         };
         Some(Self::new(key, parsed, raw))
     }
 
     fn new(key: &str, value: Value, raw: Option<String>) -> Self {
-        let mut value = Node::unplaced(value);
+        let mut value = Node::without_line(value);
         value.raw = raw;
         Self {
             key: key.to_owned(),
@@ -63,25 +67,26 @@ impl Override {
 }
 
 /// Puts the overrides over the file's table, in order.
-pub(super) fn apply(overrides: &[Override], root: &mut Table, faults: &Faults) {
+pub(super) fn apply(overrides: &[Override], root: &mut Table, faults: &ErrorCollector) {
     for one in overrides {
-        let Some(path) = path(&one.key) else {
-            let problem = Problem::new("not a key").hint("write it as in `limits.connections=100`");
+        let Some(path) = parse_key_path(&one.key) else {
+            let problem =
+                ValueError::new("not a key").with_hint("write it as in `limits.connections=100`");
             faults.add(&one.key, None, problem);
             continue;
         };
         let path: Vec<&str> = path.iter().map(String::as_str).collect();
-        if let Err(problem) = put(root, &path, &one.value) {
+        if let Err(problem) = set(root, &path, &one.value) {
             faults.add(&one.key, None, problem);
         }
     }
 }
 
-fn put(root: &mut Table, path: &[&str], value: &Node) -> Result<(), Problem> {
+fn set(root: &mut Table, path: &[&str], value: &Node) -> Result<(), ValueError> {
     match path {
-        ["endpoint", key] => insert(only_endpoint(root, key)?, &[key], value),
+        ["endpoint", key] => insert(sole_endpoint(root, key)?, &[key], value),
         ["endpoint", key, rest @ ..] if endpoint::KEYS.contains(key) => {
-            insert(only_endpoint(root, key)?, &[&[*key], rest].concat(), value);
+            insert(sole_endpoint(root, key)?, &[&[*key], rest].concat(), value);
         }
         ["endpoint", name, rest @ ..] => insert(named_endpoint(root, name)?, rest, value),
         ["plugin", file, rest @ ..] if !rest.is_empty() => insert(plugin(root, file), rest, value),
@@ -109,11 +114,11 @@ fn insert(table: &mut Table, path: &[&str], value: &Node) {
     }
     let next = table
         .entry((*key).to_owned())
-        .or_insert_with(|| Node::unplaced(Value::Table(Table::new())));
-    insert(open(next), rest, value);
+        .or_insert_with(|| Node::without_line(Value::Table(Table::new())));
+    insert(as_table(next), rest, value);
 }
 
-fn open(node: &mut Node) -> &mut Table {
+fn as_table(node: &mut Node) -> &mut Table {
     if !matches!(node.value, Value::Table(_)) {
         node.value = Value::Table(Table::new());
     }
@@ -127,39 +132,41 @@ fn open(node: &mut Node) -> &mut Table {
 fn entries<'t>(root: &'t mut Table, key: &str) -> &'t mut Vec<Node> {
     let list = root
         .entry(key.to_owned())
-        .or_insert_with(|| Node::unplaced(Value::List(Vec::new())));
-    if !matches!(list.value, Value::List(_)) {
-        list.value = Value::List(Vec::new());
+        .or_insert_with(|| Node::without_line(Value::Array(Vec::new())));
+    if !matches!(list.value, Value::Array(_)) {
+        list.value = Value::Array(Vec::new());
     }
-    let Value::List(items) = &mut list.value else {
+    let Value::Array(items) = &mut list.value else {
         unreachable!("it was made a list above");
     };
     items
 }
 
-fn only_endpoint<'t>(root: &'t mut Table, key: &str) -> Result<&'t mut Table, Problem> {
+fn sole_endpoint<'t>(root: &'t mut Table, key: &str) -> Result<&'t mut Table, ValueError> {
     let endpoints = entries(root, "endpoint");
     if endpoints.len() > 1 {
-        let problem = Problem::new(format!("there are {} endpoints", endpoints.len()));
-        return Err(problem.hint(format!("say which: `--set endpoint.NAME.{key}=VALUE`")));
+        let problem = ValueError::new(format!("there are {} endpoints", endpoints.len()));
+        return Err(problem.with_hint(format!("say which: `--set endpoint.NAME.{key}=VALUE`")));
     }
     if endpoints.is_empty() {
-        endpoints.push(Node::unplaced(Value::Table(Table::new())));
+        endpoints.push(Node::without_line(Value::Table(Table::new())));
     }
-    Ok(open(&mut endpoints[0]))
+    Ok(as_table(&mut endpoints[0]))
 }
 
-fn named_endpoint<'t>(root: &'t mut Table, name: &str) -> Result<&'t mut Table, Problem> {
+fn named_endpoint<'t>(root: &'t mut Table, name: &str) -> Result<&'t mut Table, ValueError> {
     let endpoints = entries(root, "endpoint");
     let names: Vec<_> = endpoints.iter().map(|node| label(node, "name")).collect();
     if let Some(at) = names.iter().position(|own| own.as_deref() == Some(name)) {
-        return Ok(open(&mut endpoints[at]));
+        return Ok(as_table(&mut endpoints[at]));
     }
     let names: Vec<_> = names.iter().flatten().map(String::as_str).collect();
-    let problem = Problem::new(format!("there is no endpoint `{name}`"));
-    Err(match nearest(name, &names) {
-        Some(nearest) => problem.hint(format!("did you mean `endpoint.{}`?", quoted(nearest))),
-        None => problem.hint("add an `[[endpoint]]` of this name to the file"),
+    let problem = ValueError::new(format!("there is no endpoint `{name}`"));
+    Err(match closest_match(name, &names) {
+        Some(nearest) => {
+            problem.with_hint(format!("did you mean `endpoint.{}`?", quote_key(nearest)))
+        }
+        None => problem.with_hint("add an `[[endpoint]]` of this name to the file"),
     })
 }
 
@@ -169,12 +176,12 @@ fn plugin<'t>(root: &'t mut Table, file: &str) -> &'t mut Table {
         .iter()
         .position(|node| label(node, "file").as_deref() == Some(file));
     let place = place.unwrap_or_else(|| {
-        let name = Node::unplaced(Value::Text(file.to_owned()));
+        let name = Node::without_line(Value::String(file.to_owned()));
         let entry = Table::from([("file".to_owned(), name)]);
-        plugins.push(Node::unplaced(Value::Table(entry)));
+        plugins.push(Node::without_line(Value::Table(entry)));
         plugins.len() - 1
     });
-    open(&mut plugins[place])
+    as_table(&mut plugins[place])
 }
 
 fn label(node: &Node, key: &str) -> Option<String> {
@@ -182,7 +189,7 @@ fn label(node: &Node, key: &str) -> Option<String> {
 }
 
 /// The parts of a dotted key.
-fn path(key: &str) -> Option<Vec<String>> {
+fn parse_key_path(key: &str) -> Option<Vec<String>> {
     let (mut part, mut value) = value_tree::parse_assignment(&format!("{key} = 0"))?;
     let mut path = vec![part];
     while let Value::Table(table) = value {
@@ -201,9 +208,9 @@ mod tests {
         let (mut table, _) = value_tree::parse(file);
         let overrides: Vec<_> = settings
             .iter()
-            .map(|text| Override::assignment(text).unwrap())
+            .map(|text| Override::parse(text).unwrap())
             .collect();
-        let faults = Faults::default();
+        let faults = ErrorCollector::default();
         apply(&overrides, &mut table, &faults);
         let faults = faults.into_sorted();
         (table, faults.iter().map(ToString::to_string).collect())
@@ -214,7 +221,7 @@ mod tests {
         let mut node = &table[*first];
         for key in rest {
             node = match &node.value {
-                Value::List(items) => &items[key.parse::<usize>().unwrap()],
+                Value::Array(items) => &items[key.parse::<usize>().unwrap()],
                 _ => node.member(key).unwrap(),
             };
         }
@@ -225,18 +232,18 @@ mod tests {
     fn values_are_toml_or_else_text() {
         let cases = [
             ("a=1", Value::Integer(1)),
-            ("a = true", Value::Flag(true)),
-            ("a=replay", Value::Text("replay".to_owned())),
-            ("a=10s", Value::Text("10s".to_owned())),
-            ("a='x=y'", Value::Text("x=y".to_owned())),
-            ("a=1\nb=2", Value::Text("1\nb=2".to_owned())),
-            ("a=", Value::Text(String::new())),
+            ("a = true", Value::Boolean(true)),
+            ("a=replay", Value::String("replay".to_owned())),
+            ("a=10s", Value::String("10s".to_owned())),
+            ("a='x=y'", Value::String("x=y".to_owned())),
+            ("a=1\nb=2", Value::String("1\nb=2".to_owned())),
+            ("a=", Value::String(String::new())),
         ];
         for (text, expected) in cases {
-            assert_eq!(Override::assignment(text).unwrap().value.value, expected);
+            assert_eq!(Override::parse(text).unwrap().value.value, expected);
         }
-        assert_eq!(Override::assignment("a"), None);
-        assert_eq!(Override::assignment("=1"), None);
+        assert_eq!(Override::parse("a"), None);
+        assert_eq!(Override::parse("=1"), None);
     }
 
     #[test]

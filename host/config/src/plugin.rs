@@ -3,7 +3,7 @@
 use serde_json::{Map, Value as Json};
 
 use crate::choice::{Instances, OnDifference, OnError};
-use crate::config_error::Problem;
+use crate::config_error::ValueError;
 use crate::limit;
 use crate::limits::Limits;
 use crate::table_reader::{Section, choice, text};
@@ -33,22 +33,22 @@ impl Plugin {
     pub(super) fn read(mut section: Section<'_>, limits: &Limits) -> Option<Self> {
         if !section.has("file") {
             let hint = "write the name of a file in the plugins folder, as `file = \"ids.wasm\"`";
-            section.missing("file", Problem::new("missing").hint(hint));
+            section.add_missing("file", ValueError::new("missing").with_hint(hint));
         }
-        let file = section.read("file", file);
-        let routes = section.list("routes", route);
+        let file = section.read("file", read_file_name);
+        let routes = section.list("routes", read_route);
         if routes.as_ref().is_some_and(Vec::is_empty) {
-            let problem = Problem::new("without a route the plugin is never asked");
-            section.fault(
+            let problem = ValueError::new("without a route the plugin is never asked");
+            section.add_error(
                 "routes",
                 None,
-                problem.hint("leave the key out for every path"),
+                problem.with_hint("leave the key out for every path"),
             );
         }
         let plugin = Self {
             file: file.clone().unwrap_or_default(),
             routes: routes.unwrap_or_else(|| vec!["*".to_owned()]),
-            settings: section.free("settings"),
+            settings: section.json_table("settings"),
             on_error: section.read("on_error", choice).unwrap_or(OnError::Next),
             on_difference: section
                 .read("on_difference", choice)
@@ -58,32 +58,32 @@ impl Plugin {
                 .unwrap_or(Instances::Reused),
             limits: section.section("limits").map_or_else(
                 || limits.clone(),
-                |section| limit::read_of_plugin(section, limits),
+                |section| limit::read_plugin_limits(section, limits),
             ),
         };
-        section.finish();
+        section.reject_unknown_keys();
         file.map(|_| plugin)
     }
 }
 
-fn file(node: &Node) -> Result<String, Problem> {
+fn read_file_name(node: &Node) -> Result<String, ValueError> {
     let file = text(node)?;
     if file.contains(['/', '\\']) {
-        let problem = Problem::new(format!("`{}` is a path", file.escape_debug()));
-        return Err(problem.hint("write the name alone; `plugins` names the folder"));
+        let problem = ValueError::new(format!("`{}` is a path", file.escape_debug()));
+        return Err(problem.with_hint("write the name alone; `plugins` names the folder"));
     }
     if !file.ends_with(".wasm") || file.starts_with('.') {
-        let problem = Problem::new(format!("`{}` is not a plugin file", file.escape_debug()));
-        return Err(problem.hint("the name ends in `.wasm`; in a key it stands in quotes"));
+        let problem = ValueError::new(format!("`{}` is not a plugin file", file.escape_debug()));
+        return Err(problem.with_hint("the name ends in `.wasm`; in a key it stands in quotes"));
     }
     Ok(file)
 }
 
-fn route(node: &Node) -> Result<String, Problem> {
+fn read_route(node: &Node) -> Result<String, ValueError> {
     let route = text(node)?;
     if route.starts_with(['/', '*']) {
         return Ok(route);
     }
-    let problem = Problem::new(format!("`{}` fits no path", route.escape_debug()));
-    Err(problem.hint("begin it with `/` or `*`, as `/v1/*`"))
+    let problem = ValueError::new(format!("`{}` fits no path", route.escape_debug()));
+    Err(problem.with_hint("begin it with `/` or `*`, as `/v1/*`"))
 }

@@ -5,16 +5,16 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Number, Value as Json};
 
 use crate::choice::Choice;
-use crate::config_error::{Faults, Problem};
+use crate::config_error::{ErrorCollector, ValueError};
 use crate::value_tree::{Node, Table, Value};
 
 /// How many keys a hint may list.
-const MOST_LISTED: usize = 20;
+const MAX_LISTED_KEYS: usize = 20;
 
 /// What all sections share while a configuration is read.
-pub(super) struct Reading<'a> {
+pub(super) struct ReadContext<'a> {
     /// The faults found so far.
-    pub(super) faults: Faults,
+    pub(super) errors: ErrorCollector,
     /// What relative paths of the file start from.
     pub(super) file_folder: PathBuf,
     /// What relative paths of the command line start from.
@@ -22,46 +22,46 @@ pub(super) struct Reading<'a> {
 }
 
 /// The path of a section and the line where it begins.
-pub(super) type Place = (String, Option<usize>);
+pub(super) type Location = (String, Option<usize>);
 
 /// A table under way of being read.
 pub(super) struct Section<'a> {
-    reading: &'a Reading<'a>,
+    context: &'a ReadContext<'a>,
     path: String,
     line: Option<usize>,
-    rest: Table,
-    known: Vec<&'static str>,
+    unread: Table,
+    known_keys: Vec<&'static str>,
 }
 
 impl<'a> Section<'a> {
     /// The whole file.
-    pub(super) fn root(reading: &'a Reading<'a>, table: Table) -> Self {
+    pub(super) fn root(reading: &'a ReadContext<'a>, table: Table) -> Self {
         Self::new(reading, String::new(), None, table)
     }
 
-    fn new(reading: &'a Reading<'a>, path: String, line: Option<usize>, rest: Table) -> Self {
+    fn new(reading: &'a ReadContext<'a>, path: String, line: Option<usize>, rest: Table) -> Self {
         Self {
-            reading,
+            context: reading,
             path,
             line,
-            rest,
-            known: Vec::new(),
+            unread: rest,
+            known_keys: Vec::new(),
         }
     }
 
     /// Its path and the line where it begins, for faults that show once it was read.
-    pub(super) fn place(&self) -> Place {
+    pub(super) fn location(&self) -> Location {
         (self.path.clone(), self.line)
     }
 
     /// True where `key` is written.
     pub(super) fn has(&self, key: &str) -> bool {
-        self.rest.contains_key(key)
+        self.unread.contains_key(key)
     }
 
     /// True where `key` is written and is a table.
     pub(super) fn holds_table(&self, key: &str) -> bool {
-        self.rest
+        self.unread
             .get(key)
             .is_some_and(|node| matches!(node.value, Value::Table(_)))
     }
@@ -70,10 +70,10 @@ impl<'a> Section<'a> {
     pub(super) fn read<T>(
         &mut self,
         key: &'static str,
-        parse: impl FnOnce(&Node) -> Result<T, Problem>,
+        parse: impl FnOnce(&Node) -> Result<T, ValueError>,
     ) -> Option<T> {
         let node = self.take(key)?;
-        self.checked(self.path_of(key), &node, parse)
+        self.parse_value(self.path_of(key), &node, parse)
     }
 
     /// What `parse` makes of each value of a list; one value alone is a list of one. None where one
@@ -81,15 +81,16 @@ impl<'a> Section<'a> {
     pub(super) fn list<T>(
         &mut self,
         key: &'static str,
-        parse: impl Fn(&Node) -> Result<T, Problem>,
+        parse: impl Fn(&Node) -> Result<T, ValueError>,
     ) -> Option<Vec<T>> {
         let node = self.take(key)?;
-        let Value::List(items) = &node.value else {
-            let single = self.checked(self.path_of(key), &node, parse)?;
+        let Value::Array(items) = &node.value else {
+            let single = self.parse_value(self.path_of(key), &node, parse)?;
             return Some(vec![single]);
         };
-        let read =
-            |(index, item)| self.checked(format!("{}[{index}]", self.path_of(key)), item, &parse);
+        let read = |(index, item)| {
+            self.parse_value(format!("{}[{index}]", self.path_of(key)), item, &parse)
+        };
         // The faults of all values are wanted, so nothing stops at the first.
         let read: Vec<Option<T>> = items.iter().enumerate().map(read).collect();
         read.into_iter().collect()
@@ -98,7 +99,7 @@ impl<'a> Section<'a> {
     /// A path; relative ones start from the folder of the file, or of the process where the command
     /// line gave them.
     pub(super) fn path(&mut self, key: &'static str) -> Option<PathBuf> {
-        let reading = self.reading;
+        let reading = self.context;
         self.read(key, |node| path(reading, node))
     }
 
@@ -109,12 +110,12 @@ impl<'a> Section<'a> {
 
     /// A path in the folder of the file.
     pub(super) fn default_path(&self, name: &str) -> PathBuf {
-        self.reading.file_folder.join(name)
+        self.context.file_folder.join(name)
     }
 
     /// A list of paths.
     pub(super) fn paths(&mut self, key: &'static str) -> Option<Vec<PathBuf>> {
-        let reading = self.reading;
+        let reading = self.context;
         self.list(key, |node| path(reading, node))
     }
 
@@ -129,16 +130,17 @@ impl<'a> Section<'a> {
         let Some(node) = self.take(key) else {
             return Vec::new();
         };
-        let Value::List(items) = node.value else {
-            let problem = Problem::new(format!("expected a list of tables, found {}", node.kind()))
-                .hint(format!("begin each with `[[{key}]]`"));
-            self.reading.faults.add(key, node.line, problem);
+        let Value::Array(items) = node.value else {
+            let problem =
+                ValueError::new(format!("expected a list of tables, found {}", node.kind()))
+                    .with_hint(format!("begin each with `[[{key}]]`"));
+            self.context.errors.add(key, node.line, problem);
             return Vec::new();
         };
         let open = |(index, item): (usize, Node)| {
             let name = item.member(label).and_then(|node| text(node).ok());
             let path = match name {
-                Some(name) => format!("{key}.{}", quoted(&name)),
+                Some(name) => format!("{key}.{}", quote_key(&name)),
                 None => format!("{key}[{index}]"),
             };
             self.open(path, item)
@@ -147,7 +149,7 @@ impl<'a> Section<'a> {
     }
 
     /// A table of any content, as JSON.
-    pub(super) fn free(&mut self, key: &'static str) -> Map<String, Json> {
+    pub(super) fn json_table(&mut self, key: &'static str) -> Map<String, Json> {
         let Some(section) = self.section(key) else {
             return Map::new();
         };
@@ -155,42 +157,42 @@ impl<'a> Section<'a> {
     }
 
     /// Collects a fault of `key`.
-    pub(super) fn fault(&self, key: &str, line: Option<usize>, problem: Problem) {
-        self.reading
-            .faults
+    pub(super) fn add_error(&self, key: &str, line: Option<usize>, problem: ValueError) {
+        self.context
+            .errors
             .add(self.path_of(key), line.or(self.line), problem);
     }
 
     /// Collects a fault that concerns a whole section.
-    pub(super) fn fault_at(&self, place: &Place, problem: Problem) {
-        self.reading.faults.add(&place.0, place.1, problem);
+    pub(super) fn add_error_at(&self, place: &Location, problem: ValueError) {
+        self.context.errors.add(&place.0, place.1, problem);
     }
 
     /// Collects that `key` is missing.
-    pub(super) fn missing(&self, key: &str, problem: Problem) {
-        self.reading
-            .faults
+    pub(super) fn add_missing(&self, key: &str, problem: ValueError) {
+        self.context
+            .errors
             .add_missing(self.path_of(key), self.line, problem);
     }
 
     /// Reports the keys that nobody read.
-    pub(super) fn finish(self) {
-        for (key, node) in &self.rest {
-            let hint = match nearest(key, &self.known) {
+    pub(super) fn reject_unknown_keys(self) {
+        for (key, node) in &self.unread {
+            let hint = match closest_match(key, &self.known_keys) {
                 Some(nearest) => format!("did you mean `{nearest}`?"),
-                None if self.known.len() > MOST_LISTED => "take it out".to_owned(),
-                None => format!("known are {}", self.known.join(", ")),
+                None if self.known_keys.len() > MAX_LISTED_KEYS => "take it out".to_owned(),
+                None => format!("known are {}", self.known_keys.join(", ")),
             };
-            let problem = Problem::new("unknown key").hint(hint);
-            self.reading
-                .faults
-                .add(self.path_of(&quoted(key)), node.line, problem);
+            let problem = ValueError::new("unknown key").with_hint(hint);
+            self.context
+                .errors
+                .add(self.path_of(&quote_key(key)), node.line, problem);
         }
     }
 
     fn take(&mut self, key: &'static str) -> Option<Node> {
-        self.known.push(key);
-        self.rest.remove(key)
+        self.known_keys.push(key);
+        self.unread.remove(key)
     }
 
     fn path_of(&self, key: &str) -> String {
@@ -200,16 +202,16 @@ impl<'a> Section<'a> {
         format!("{}.{key}", self.path)
     }
 
-    fn checked<T>(
+    fn parse_value<T>(
         &self,
         path: String,
         node: &Node,
-        parse: impl FnOnce(&Node) -> Result<T, Problem>,
+        parse: impl FnOnce(&Node) -> Result<T, ValueError>,
     ) -> Option<T> {
         match parse(node) {
             Ok(value) => Some(value),
             Err(problem) => {
-                self.reading.faults.add(path, node.line, problem);
+                self.context.errors.add(path, node.line, problem);
                 None
             }
         }
@@ -218,61 +220,61 @@ impl<'a> Section<'a> {
     fn open(&self, path: String, node: Node) -> Option<Self> {
         let kind = node.kind();
         let Value::Table(table) = node.value else {
-            let problem = Problem::new(format!("expected a table, found {kind}"));
-            self.reading.faults.add(path, node.line, problem);
+            let problem = ValueError::new(format!("expected a table, found {kind}"));
+            self.context.errors.add(path, node.line, problem);
             return None;
         };
-        Some(Self::new(self.reading, path, node.line, table))
+        Some(Self::new(self.context, path, node.line, table))
     }
 
     fn json(self) -> Map<String, Json> {
-        let entries = self.rest.iter().filter_map(|(key, node)| {
-            let path = self.path_of(&quoted(key));
-            Some((key.clone(), self.checked(path, node, json)?))
+        let entries = self.unread.iter().filter_map(|(key, node)| {
+            let path = self.path_of(&quote_key(key));
+            Some((key.clone(), self.parse_value(path, node, json)?))
         });
         entries.collect()
     }
 }
 
 /// A text.
-pub(super) fn text(node: &Node) -> Result<String, Problem> {
-    if let Value::Text(text) = &node.value {
+pub(super) fn text(node: &Node) -> Result<String, ValueError> {
+    if let Value::String(text) = &node.value {
         return Ok(text.clone());
     }
     node.raw.clone().ok_or_else(|| expected("a string", node))
 }
 
 /// `true` or `false`.
-pub(super) fn flag(node: &Node) -> Result<bool, Problem> {
-    if let Value::Flag(flag) = node.value {
+pub(super) fn flag(node: &Node) -> Result<bool, ValueError> {
+    if let Value::Boolean(flag) = node.value {
         return Ok(flag);
     }
     Err(expected("true or false", node))
 }
 
 /// One word of a fixed set.
-pub(super) fn choice<T: Choice>(node: &Node) -> Result<T, Problem> {
+pub(super) fn choice<T: Choice>(node: &Node) -> Result<T, ValueError> {
     let word = text(node)?;
-    let words: Vec<_> = T::ALL.iter().map(Choice::word).collect();
-    let found = T::ALL.iter().find(|choice| choice.word() == word);
+    let words: Vec<_> = T::ALL.iter().map(Choice::as_str).collect();
+    let found = T::ALL.iter().find(|choice| choice.as_str() == word);
     found.copied().ok_or_else(|| {
-        let hint = match nearest(&word, &words) {
+        let hint = match closest_match(&word, &words) {
             Some(nearest) => format!("did you mean `{nearest}`?"),
             None => format!("write one of {}", words.join(", ")),
         };
-        Problem::new(format!("`{word}` is not known here")).hint(hint)
+        ValueError::new(format!("`{word}` is not known here")).with_hint(hint)
     })
 }
 
 /// What a value should have been.
-pub(super) fn expected(what: &str, node: &Node) -> Problem {
-    Problem::new(format!("expected {what}, found {}", node.kind()))
+pub(super) fn expected(what: &str, node: &Node) -> ValueError {
+    ValueError::new(format!("expected {what}, found {}", node.kind()))
 }
 
-fn path(reading: &Reading<'_>, node: &Node) -> Result<PathBuf, Problem> {
+fn path(reading: &ReadContext<'_>, node: &Node) -> Result<PathBuf, ValueError> {
     let written = text(node)?;
     if written.is_empty() {
-        return Err(Problem::new("the path is empty"));
+        return Err(ValueError::new("the path is empty"));
     }
     let folder = match node.line {
         Some(_) => &reading.file_folder,
@@ -281,15 +283,15 @@ fn path(reading: &Reading<'_>, node: &Node) -> Result<PathBuf, Problem> {
     Ok(folder.join(written))
 }
 
-fn json(node: &Node) -> Result<Json, Problem> {
+fn json(node: &Node) -> Result<Json, ValueError> {
     Ok(match &node.value {
-        Value::Text(text) | Value::Date(text) => Json::String(text.clone()),
+        Value::String(text) | Value::Datetime(text) => Json::String(text.clone()),
         Value::Integer(number) => Json::from(*number),
         Value::Float(number) => Number::from_f64(*number)
             .map(Json::Number)
-            .ok_or_else(|| Problem::new("a number that JSON cannot hold"))?,
-        Value::Flag(flag) => Json::Bool(*flag),
-        Value::List(items) => items.iter().map(json).collect::<Result<_, _>>()?,
+            .ok_or_else(|| ValueError::new("a number that JSON cannot hold"))?,
+        Value::Boolean(flag) => Json::Bool(*flag),
+        Value::Array(items) => items.iter().map(json).collect::<Result<_, _>>()?,
         Value::Table(table) => {
             let entries = table
                 .iter()
@@ -300,7 +302,7 @@ fn json(node: &Node) -> Result<Json, Problem> {
 }
 
 /// The word that was probably meant.
-pub(super) fn nearest<'w>(word: &str, known: &[&'w str]) -> Option<&'w str> {
+pub(super) fn closest_match<'w>(word: &str, known: &[&'w str]) -> Option<&'w str> {
     let scored = known
         .iter()
         .map(|candidate| (strsim::damerau_levenshtein(word, candidate), *candidate));
@@ -310,7 +312,7 @@ pub(super) fn nearest<'w>(word: &str, known: &[&'w str]) -> Option<&'w str> {
 }
 
 /// A key as TOML wants it: in quotes unless it is bare.
-pub(super) fn quoted(key: &str) -> String {
+pub(super) fn quote_key(key: &str) -> String {
     let bare = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
     if !key.is_empty() && key.chars().all(bare) {
         return key.to_owned();

@@ -51,10 +51,10 @@ env = ["API_KEY"]
 unused = "fail"
 "#;
 
-fn read(text: &str, settings: &[&str]) -> Result<Config, ConfigError> {
+fn read(text: &str, settings: &[&str]) -> Result<Config, ConfigErrors> {
     let overrides: Vec<_> = settings
         .iter()
-        .map(|text| Override::assignment(text).unwrap())
+        .map(|text| Override::parse(text).unwrap())
         .collect();
     let file = Some((Path::new("conf/ouli.toml"), text));
     Config::from_sources(file, &overrides, Path::new("/work"))
@@ -69,21 +69,24 @@ fn faults(text: &str, settings: &[&str]) -> Vec<String> {
 fn a_full_file_is_read() {
     let config = read(FULL, &[]).unwrap();
     assert_eq!(config.cassettes, Path::new("/work/conf/tapes"));
-    assert!(config.plugin_folders.written);
+    assert!(config.plugin_folders.explicit);
     assert_eq!(config.plugin_folders.paths[1], Path::new("/opt/plugins"));
-    assert_eq!(config.exhausted, Exhausted::Miss);
+    assert_eq!(config.on_exhausted, OnExhausted::Miss);
     assert_eq!(config.on_recorder_full, OnRecorderFull::Drop);
     assert_eq!(
         config.report.unwrap(),
         Path::new("/work/conf/out/verdict.json")
     );
-    assert_eq!(config.fsync, Fsync::Every(Duration::from_millis(250)));
+    assert_eq!(config.fsync, Fsync::Interval(Duration::from_millis(250)));
     assert_eq!(config.log_format, LogFormat::Json);
     assert_eq!(config.limits.connections, 12);
     assert_eq!(config.limits.header_bytes, 16 << 10);
-    assert_eq!(config.limits.grace, Duration::from_secs(5));
-    assert_eq!(config.limits.in_flight, Limits::default().in_flight);
-    assert_eq!(config.redaction.off, ["header.x-token"]);
+    assert_eq!(config.limits.shutdown_timeout, Duration::from_secs(5));
+    assert_eq!(
+        config.limits.max_concurrent_requests,
+        Limits::default().max_concurrent_requests
+    );
+    assert_eq!(config.redaction.disabled_rules, ["header.x-token"]);
     assert_eq!(config.redaction.env, ["API_KEY"]);
     assert_eq!(config.unused, Unused::Fail);
     assert_eq!(config.builtin.matcher["ignore_query"][0], "nonce");
@@ -115,7 +118,7 @@ fn nothing_written_replays() {
     let config = Config::from_sources(None, &[], Path::new("/here")).unwrap();
     assert_eq!(config.cassettes, Path::new("/here/cassettes"));
     assert_eq!(config.plugin_folders.paths, [Path::new("/here/plugins")]);
-    assert!(!config.plugin_folders.written);
+    assert!(!config.plugin_folders.explicit);
     assert_eq!(config.limits, Limits::default());
     let endpoint = &config.endpoints[0];
     assert_eq!(endpoint.mode, Mode::Replay);

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use crate::config_error::Problem;
+use crate::config_error::ValueError;
 
 const SIZES: &[(&str, u64)] = &[
     ("GiB", 1 << 30),
@@ -26,34 +26,35 @@ pub struct ByteSize(pub u64);
 
 /// A length of time in whole microseconds, written as `10s`, `5ms` or `2m`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Span(pub Duration);
+pub struct HumanDuration(pub Duration);
 
 impl FromStr for ByteSize {
-    type Err = Problem;
+    type Err = ValueError;
 
-    fn from_str(text: &str) -> Result<Self, Problem> {
+    fn from_str(text: &str) -> Result<Self, ValueError> {
         let (number, unit) = split(text);
         let factor = match unit {
             "" => Some(1),
             named => factor(SIZES, named),
         };
         product(number, factor).map(Self).ok_or_else(|| {
-            Problem::new(format!("`{text}` is not a size"))
-                .hint("write a whole number of bytes or one with B, KiB, MiB or GiB, as `64KiB`")
+            ValueError::new(format!("`{text}` is not a size")).with_hint(
+                "write a whole number of bytes or one with B, KiB, MiB or GiB, as `64KiB`",
+            )
         })
     }
 }
 
-impl FromStr for Span {
-    type Err = Problem;
+impl FromStr for HumanDuration {
+    type Err = ValueError;
 
-    fn from_str(text: &str) -> Result<Self, Problem> {
+    fn from_str(text: &str) -> Result<Self, ValueError> {
         let (number, unit) = split(text);
         product(number, factor(TIMES, unit))
             .map(|micros| Self(Duration::from_micros(micros)))
             .ok_or_else(|| {
-                Problem::new(format!("`{text}` is not a duration"))
-                    .hint("write a whole number with its unit us, ms, s, m or h, as `10s`")
+                ValueError::new(format!("`{text}` is not a duration"))
+                    .with_hint("write a whole number with its unit us, ms, s, m or h, as `10s`")
             })
     }
 }
@@ -64,7 +65,7 @@ impl fmt::Display for ByteSize {
     }
 }
 
-impl fmt::Display for Span {
+impl fmt::Display for HumanDuration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let micros = u64::try_from(self.0.as_micros()).unwrap_or(u64::MAX);
         write_largest(f, micros, TIMES, "s")
@@ -140,11 +141,14 @@ mod tests {
             ("0s", 0, "0s"),
         ];
         for (text, millis, shown) in cases {
-            let span: Span = text.parse().unwrap();
+            let span: HumanDuration = text.parse().unwrap();
             assert_eq!(span.0, Duration::from_millis(millis), "{text}");
             assert_eq!(span.to_string(), shown, "{text}");
         }
-        assert_eq!(Span(Duration::from_micros(1500)).to_string(), "1500us");
+        assert_eq!(
+            HumanDuration(Duration::from_micros(1500)).to_string(),
+            "1500us"
+        );
         for text in [
             "",
             "10",
@@ -154,7 +158,7 @@ mod tests {
             "10 seconds",
             "99999999999999h",
         ] {
-            assert!(text.parse::<Span>().is_err(), "{text}");
+            assert!(text.parse::<HumanDuration>().is_err(), "{text}");
         }
     }
 }

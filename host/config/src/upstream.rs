@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use http::Uri;
 
-use crate::config_error::Problem;
+use crate::config_error::ValueError;
 
 /// How an upstream is spoken to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -70,7 +70,7 @@ impl Upstream {
 
     /// The path and query to ask for when a client asks for `target`. `*` stays as it is (RFC 9112,
     /// section 3.2.4).
-    pub fn target(&self, target: &str) -> String {
+    pub fn request_target(&self, target: &str) -> String {
         if target == "*" {
             return target.to_owned();
         }
@@ -80,7 +80,7 @@ impl Upstream {
 
 impl Upstream {
     /// The address, where it can be told without asking a name server.
-    pub(super) fn literal(&self) -> Option<SocketAddr> {
+    pub(super) fn literal_addr(&self) -> Option<SocketAddr> {
         let host = match self.host.as_str() {
             "localhost" => "127.0.0.1",
             host => host,
@@ -93,7 +93,7 @@ impl Upstream {
 /// True where a socket that listens at `listener` takes connections to `address`. The unspecified
 /// address is dialled as this machine's own, and an IPv4 address may be written as one of IPv6
 /// (RFC 4291, section 2.5.5.2). Which addresses are this machine's, `is_local` knows.
-pub fn takes(
+pub fn listener_accepts(
     listener: SocketAddr,
     address: SocketAddr,
     is_local: impl FnOnce(IpAddr) -> bool,
@@ -119,58 +119,62 @@ impl fmt::Display for Upstream {
 }
 
 impl FromStr for Upstream {
-    type Err = Problem;
+    type Err = ValueError;
 
-    fn from_str(text: &str) -> Result<Self, Problem> {
+    fn from_str(text: &str) -> Result<Self, ValueError> {
         let Some((scheme, rest)) = text.split_once("://") else {
             return Err(
-                Problem::new(format!("`{}` has no scheme", visible(text))).hint(format!(
+                ValueError::new(format!("`{}` has no scheme", sanitize(text))).with_hint(format!(
                     "write `https://{0}` or `http://{0}`",
-                    visible(text)
+                    sanitize(text)
                 )),
             );
         };
         let scheme = read_scheme(scheme)?;
         if text.contains(['?', '#']) {
-            let problem = Problem::new("an upstream has no query and no fragment");
-            return Err(problem.hint("leave out what follows `?` or `#`"));
+            let problem = ValueError::new("an upstream has no query and no fragment");
+            return Err(problem.with_hint("leave out what follows `?` or `#`"));
         }
         let uri: Uri = format!("{}://{rest}", scheme.as_str())
             .parse()
             .map_err(|_| {
-                Problem::new(format!("`{}` is not a URL", visible(text)))
-                    .hint("write it as `https://api.example.com` or `http://127.0.0.1:9000/base`")
+                ValueError::new(format!("`{}` is not a URL", sanitize(text))).with_hint(
+                    "write it as `https://api.example.com` or `http://127.0.0.1:9000/base`",
+                )
             })?;
         from_uri(scheme, &uri)
     }
 }
 
-fn read_scheme(written: &str) -> Result<Scheme, Problem> {
+fn read_scheme(written: &str) -> Result<Scheme, ValueError> {
     match written.to_ascii_lowercase().as_str() {
         "http" => Ok(Scheme::Http),
         "https" => Ok(Scheme::Https),
         "h2c" => Ok(Scheme::H2c),
-        "ws" => Err(unknown(
+        "ws" => Err(unknown_scheme(
             written,
             "write `http://`: WebSocket upgrades follow the same URL",
         )),
-        "wss" => Err(unknown(
+        "wss" => Err(unknown_scheme(
             written,
             "write `https://`: WebSocket upgrades follow the same URL",
         )),
-        _ => Err(unknown(written, "write `http://`, `https://` or `h2c://`")),
+        _ => Err(unknown_scheme(
+            written,
+            "write `http://`, `https://` or `h2c://`",
+        )),
     }
 }
 
-fn unknown(scheme: &str, hint: &str) -> Problem {
-    Problem::new(format!("the scheme `{}` is not known", visible(scheme))).hint(hint)
+fn unknown_scheme(scheme: &str, hint: &str) -> ValueError {
+    ValueError::new(format!("the scheme `{}` is not known", sanitize(scheme))).with_hint(hint)
 }
 
-fn from_uri(scheme: Scheme, uri: &Uri) -> Result<Upstream, Problem> {
+fn from_uri(scheme: Scheme, uri: &Uri) -> Result<Upstream, ValueError> {
     let authority = uri.authority().map_or("", |authority| authority.as_str());
     if authority.contains('@') {
-        let problem = Problem::new("a URL with a user or a password");
-        return Err(problem.hint("take them out: clients send their own credentials"));
+        let problem = ValueError::new("a URL with a user or a password");
+        return Err(problem.with_hint("take them out: clients send their own credentials"));
     }
     let host = uri.host().unwrap_or_default();
     let port = match authority.strip_prefix(host) {
@@ -179,16 +183,15 @@ fn from_uri(scheme: Scheme, uri: &Uri) -> Result<Upstream, Problem> {
     };
     let host = host.trim_start_matches('[').trim_end_matches(']');
     if host.is_empty() {
-        return Err(
-            Problem::new("a URL without a host").hint("write it as `https://api.example.com`")
-        );
+        return Err(ValueError::new("a URL without a host")
+            .with_hint("write it as `https://api.example.com`"));
     }
-    if looks_like_a_number(host) {
-        let problem = Problem::new(format!(
+    if is_numeric_host(host) {
+        let problem = ValueError::new(format!(
             "`{}` is neither an address nor a name",
-            visible(host)
+            sanitize(host)
         ));
-        return Err(problem.hint("write an address as four numbers, as `127.0.0.1`"));
+        return Err(problem.with_hint("write an address as four numbers, as `127.0.0.1`"));
     }
     Ok(Upstream {
         scheme,
@@ -201,7 +204,7 @@ fn from_uri(scheme: Scheme, uri: &Uri) -> Result<Upstream, Problem> {
 /// Addresses as one number, in octal or with parts left out are read by some systems and not by
 /// others (RFC 3986, section 7.4), so they are no way to name a server. No name ends with a number
 /// (RFC 1123, section 2.1).
-fn looks_like_a_number(host: &str) -> bool {
+fn is_numeric_host(host: &str) -> bool {
     let last = host.trim_end_matches('.').rsplit('.').next();
     let last = last.unwrap_or_default().to_ascii_lowercase();
     let hex = last.strip_prefix("0x");
@@ -212,16 +215,17 @@ fn looks_like_a_number(host: &str) -> bool {
 }
 
 /// A port with its colon.
-fn read_port(written: &str) -> Result<u16, Problem> {
+fn read_port(written: &str) -> Result<u16, ValueError> {
     let number = written.strip_prefix(':').and_then(|port| port.parse().ok());
     number.filter(|port| *port != 0).ok_or_else(|| {
-        Problem::new(format!("`{written}` is not a port")).hint("write a number from 1 to 65535")
+        ValueError::new(format!("`{written}` is not a port"))
+            .with_hint("write a number from 1 to 65535")
     })
 }
 
 /// Text from a file as it may stand in a message: short, without control characters, without a
 /// password.
-fn visible(text: &str) -> String {
+fn sanitize(text: &str) -> String {
     let text = text.rsplit_once('@').map_or(text, |(_, after)| after);
     let short: String = text.chars().take(80).collect();
     short.escape_debug().to_string()
@@ -301,8 +305,8 @@ mod tests {
     #[test]
     fn the_base_path_stands_in_front() {
         let upstream: Upstream = "http://a/v1/".parse().unwrap();
-        assert_eq!(upstream.target("/x?y=1"), "/v1/x?y=1");
-        assert_eq!(upstream.target("/"), "/v1/");
-        assert_eq!(upstream.target("*"), "*");
+        assert_eq!(upstream.request_target("/x?y=1"), "/v1/x?y=1");
+        assert_eq!(upstream.request_target("/"), "/v1/");
+        assert_eq!(upstream.request_target("*"), "*");
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, Error};
 
-use crate::config_error::Fault;
+use crate::config_error::ConfigError;
 
 /// A table of the file.
 pub(super) type Table = BTreeMap<String, Node>;
@@ -24,18 +24,18 @@ pub(super) struct Node {
 /// A TOML value.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Value {
-    Text(String),
+    String(String),
     Integer(i64),
     Float(f64),
-    Flag(bool),
-    Date(String),
-    List(Vec<Node>),
+    Boolean(bool),
+    Datetime(String),
+    Array(Vec<Node>),
     Table(Table),
 }
 
 impl Node {
     /// A value that no file holds.
-    pub(super) fn unplaced(value: Value) -> Self {
+    pub(super) fn without_line(value: Value) -> Self {
         Self {
             value,
             line: None,
@@ -47,34 +47,37 @@ impl Node {
     pub(super) fn member(&self, key: &str) -> Option<&Self> {
         match &self.value {
             Value::Table(table) => table.get(key),
-            Value::Text(_)
+            Value::String(_)
             | Value::Integer(_)
             | Value::Float(_)
-            | Value::Flag(_)
-            | Value::Date(_)
-            | Value::List(_) => None,
+            | Value::Boolean(_)
+            | Value::Datetime(_)
+            | Value::Array(_) => None,
         }
     }
 
     /// The kind of value, with its article.
     pub(super) fn kind(&self) -> &'static str {
         match self.value {
-            Value::Text(_) => "a string",
+            Value::String(_) => "a string",
             Value::Integer(_) => "a whole number",
             Value::Float(_) => "a fraction",
-            Value::Flag(_) => "true or false",
-            Value::Date(_) => "a date",
-            Value::List(_) => "a list",
+            Value::Boolean(_) => "true or false",
+            Value::Datetime(_) => "a date",
+            Value::Array(_) => "a list",
             Value::Table(_) => "a table",
         }
     }
 }
 
 /// Reads TOML text. All faults of the text are returned; what could be read is in the table.
-pub(super) fn parse(text: &str) -> (Table, Vec<Fault>) {
-    let lines = Lines::of(text);
+pub(super) fn parse(text: &str) -> (Table, Vec<ConfigError>) {
+    let lines = LineIndex::of(text);
     let (table, errors) = DeTable::parse_recoverable(text);
-    let faults = errors.iter().map(|error| fault(error, &lines)).collect();
+    let faults = errors
+        .iter()
+        .map(|error| parse_error(error, &lines))
+        .collect();
     (convert_table(table.get_ref(), Some(&lines)), faults)
 }
 
@@ -88,9 +91,9 @@ pub(super) fn parse_assignment(text: &str) -> Option<(String, Value)> {
 }
 
 /// Where the lines of a text begin.
-struct Lines(Vec<usize>);
+struct LineIndex(Vec<usize>);
 
-impl Lines {
+impl LineIndex {
     fn of(text: &str) -> Self {
         let ends = text.match_indices('\n').map(|(at, _)| at + 1);
         Self(std::iter::once(0).chain(ends).collect())
@@ -101,8 +104,8 @@ impl Lines {
     }
 }
 
-fn fault(error: &Error, lines: &Lines) -> Fault {
-    Fault {
+fn parse_error(error: &Error, lines: &LineIndex) -> ConfigError {
+    ConfigError {
         key: String::new(),
         line: error.span().map(|span| lines.number(span.start)),
         message: format!("not valid TOML: {}", error.message().replace('\n', ", ")),
@@ -110,7 +113,7 @@ fn fault(error: &Error, lines: &Lines) -> Fault {
     }
 }
 
-fn convert_table(table: &DeTable<'_>, lines: Option<&Lines>) -> Table {
+fn convert_table(table: &DeTable<'_>, lines: Option<&LineIndex>) -> Table {
     table
         .iter()
         .map(|(key, value)| {
@@ -125,22 +128,22 @@ fn convert_table(table: &DeTable<'_>, lines: Option<&Lines>) -> Table {
         .collect()
 }
 
-fn convert(value: &DeValue<'_>, lines: Option<&Lines>) -> Value {
+fn convert(value: &DeValue<'_>, lines: Option<&LineIndex>) -> Value {
     match value {
-        DeValue::String(text) => Value::Text(text.clone().into_owned()),
+        DeValue::String(text) => Value::String(text.clone().into_owned()),
         DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix())
             .map_or_else(|_| Value::Float(f64::INFINITY), Value::Integer),
         DeValue::Float(number) => Value::Float(number.as_str().parse().unwrap_or(f64::NAN)),
-        DeValue::Boolean(flag) => Value::Flag(*flag),
-        DeValue::Datetime(date) => Value::Date(date.to_string()),
+        DeValue::Boolean(flag) => Value::Boolean(*flag),
+        DeValue::Datetime(date) => Value::Datetime(date.to_string()),
         DeValue::Array(items) => {
-            Value::List(items.iter().map(|item| element(item, lines)).collect())
+            Value::Array(items.iter().map(|item| element(item, lines)).collect())
         }
         DeValue::Table(table) => Value::Table(convert_table(table, lines)),
     }
 }
 
-fn element(item: &Spanned<DeValue<'_>>, lines: Option<&Lines>) -> Node {
+fn element(item: &Spanned<DeValue<'_>>, lines: Option<&LineIndex>) -> Node {
     Node {
         value: convert(item.get_ref(), lines),
         line: lines.map(|lines| lines.number(item.span().start)),
@@ -173,7 +176,7 @@ mod tests {
         assert_eq!(line(&table, &["b"]), 3);
         assert_eq!(line(&table, &["b", "c"]), 4);
         assert_eq!(line(&table, &["b", "d", "e"]), 8);
-        let Value::List(items) = &table["f"].value else {
+        let Value::Array(items) = &table["f"].value else {
             panic!("f is no list");
         };
         assert_eq!(items[0].line, Some(9));

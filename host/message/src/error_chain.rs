@@ -2,7 +2,7 @@
 
 /// The error's own words, then those of each cause, parted by colons. A cause that says the same
 /// again is left out.
-pub fn chain(error: &dyn std::error::Error) -> String {
+pub fn error_chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
@@ -18,7 +18,7 @@ pub fn chain(error: &dyn std::error::Error) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::chain;
+    use super::error_chain;
 
     #[derive(Debug, thiserror::Error)]
     #[error("outer")]
@@ -27,6 +27,6 @@ mod tests {
     #[test]
     fn causes_follow_in_one_line() {
         let error = Outer(std::io::Error::other("inner"));
-        assert_eq!(chain(&error), "outer: inner");
+        assert_eq!(error_chain(&error), "outer: inner");
     }
 }

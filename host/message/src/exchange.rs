@@ -5,7 +5,7 @@ use bytes::Bytes;
 use http::header::UPGRADE;
 use http::{Method, StatusCode};
 
-use crate::failure::{Failure, Fault};
+use crate::failure::{Failure, FailureCause};
 use crate::fields::Fields;
 use crate::stream::Stream;
 
@@ -123,7 +123,7 @@ pub struct Exchange {
 impl Response {
     /// What stands for the response where none came: the status that the gateway answers with, and
     /// nothing else.
-    pub fn none(fault: &Fault) -> Self {
+    pub fn absent(fault: &FailureCause) -> Self {
         Self {
             status: fault.status(),
             fields: Fields::default(),
@@ -133,22 +133,22 @@ impl Response {
     }
 
     /// True where its body has messages of gRPC.
-    pub fn is_call(&self) -> bool {
-        self.fields.text("content-type").is_some_and(is_grpc)
+    pub fn is_grpc(&self) -> bool {
+        self.fields.get_str("content-type").is_some_and(is_grpc)
     }
 }
 
 impl Exchange {
-    /// False where no response came, not even its head. Then [`Response::none`] stands for it.
-    pub fn is_answered(&self) -> bool {
+    /// False where no response came, not even its head. Then [`Response::absent`] stands for it.
+    pub fn has_response(&self) -> bool {
         let failure = self.failure.as_ref();
-        !failure.is_some_and(|failure| failure.fault.is_unanswered())
+        !failure.is_some_and(|failure| failure.cause.is_before_response())
     }
 
     /// Every body and message of the exchange, in a fixed order: request, response, turns.
     pub fn contents(&self) -> impl Iterator<Item = &Content> {
-        let turns = self.stream.iter().flat_map(Stream::turns);
-        let messages = turns.filter_map(|turn| Some(&turn.said.words()?.content));
+        let turns = self.stream.iter().flat_map(Stream::messages);
+        let messages = turns.filter_map(|turn| Some(&turn.kind.payload()?.content));
         [&self.request.body, &self.response.body]
             .into_iter()
             .chain(messages)
@@ -156,8 +156,8 @@ impl Exchange {
 
     /// The same, to be changed.
     pub fn contents_mut(&mut self) -> impl Iterator<Item = &mut Content> {
-        let turns = self.stream.iter_mut().flat_map(Stream::turns_mut);
-        let messages = turns.filter_map(|turn| Some(&mut turn.said.words_mut()?.content));
+        let turns = self.stream.iter_mut().flat_map(Stream::messages_mut);
+        let messages = turns.filter_map(|turn| Some(&mut turn.kind.payload_mut()?.content));
         [&mut self.request.body, &mut self.response.body]
             .into_iter()
             .chain(messages)

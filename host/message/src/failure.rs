@@ -8,18 +8,18 @@ use http::StatusCode;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Failure {
     /// What happened, and where.
-    pub fault: Fault,
+    pub cause: FailureCause,
     /// When, in microseconds: from the head of the response where that came, else from the request.
     pub at: u64,
 }
 
 /// What went wrong with an upstream, and how far the exchange had come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Fault {
+pub struct FailureCause {
     /// How far the exchange had come.
     pub phase: Phase,
     /// What happened.
-    pub what: What,
+    pub kind: FailureKind,
     /// The error code where a stream or a connection of HTTP/2 was ended with one (RFC 9113,
     /// section 7).
     pub code: Option<u32>,
@@ -40,7 +40,7 @@ pub enum Phase {
 
 /// What happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum What {
+pub enum FailureKind {
     /// The name has no address.
     Dns,
     /// The connection or the handshake was refused.
@@ -58,7 +58,7 @@ pub enum What {
     /// What came breaks the protocol, or its bounds.
     Malformed,
     /// The client left while it waited for the upstream.
-    Left,
+    ClientGone,
 }
 
 impl Phase {
@@ -76,7 +76,7 @@ impl Phase {
     }
 }
 
-impl What {
+impl FailureKind {
     /// All of them.
     pub const ALL: [Self; 9] = [
         Self::Dns,
@@ -87,7 +87,7 @@ impl What {
         Self::Closed,
         Self::Timeout,
         Self::Malformed,
-        Self::Left,
+        Self::ClientGone,
     ];
 
     /// The word for it in cassettes and reports.
@@ -101,42 +101,46 @@ impl What {
             Self::Closed => "closed",
             Self::Timeout => "timeout",
             Self::Malformed => "malformed",
-            Self::Left => "left",
+            Self::ClientGone => "left",
         }
     }
 }
 
-impl Fault {
+impl FailureCause {
     /// A fault without a code.
-    pub fn new(phase: Phase, what: What) -> Self {
+    pub fn new(phase: Phase, what: FailureKind) -> Self {
         let code = None;
-        Self { phase, what, code }
+        Self {
+            phase,
+            kind: what,
+            code,
+        }
     }
 
     /// True where no head of a response came.
-    pub fn is_unanswered(&self) -> bool {
+    pub fn is_before_response(&self) -> bool {
         self.phase != Phase::Body
     }
 
     /// The status of the gateway's own answer (RFC 9110, sections 15.6.3 and 15.6.5).
     pub fn status(&self) -> StatusCode {
-        match self.what {
-            What::Timeout | What::Left => StatusCode::GATEWAY_TIMEOUT,
-            What::Dns
-            | What::Refused
-            | What::Unreachable
-            | What::Untrusted
-            | What::Reset
-            | What::Closed
-            | What::Malformed => StatusCode::BAD_GATEWAY,
+        match self.kind {
+            FailureKind::Timeout | FailureKind::ClientGone => StatusCode::GATEWAY_TIMEOUT,
+            FailureKind::Dns
+            | FailureKind::Refused
+            | FailureKind::Unreachable
+            | FailureKind::Untrusted
+            | FailureKind::Reset
+            | FailureKind::Closed
+            | FailureKind::Malformed => StatusCode::BAD_GATEWAY,
         }
     }
 }
 
 /// `body reset 8`: the phase, what happened, and the code where there is one.
-impl fmt::Display for Fault {
+impl fmt::Display for FailureCause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.phase.name(), self.what.name())?;
+        write!(f, "{} {}", self.phase.name(), self.kind.name())?;
         match self.code {
             Some(code) => write!(f, " {code}"),
             None => Ok(()),

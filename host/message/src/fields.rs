@@ -23,7 +23,7 @@ impl Fields {
     }
 
     /// Every value of one name, in order. The name is in lower case.
-    pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a HeaderValue> {
+    pub fn get_all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a HeaderValue> {
         self.0
             .iter()
             .filter(move |(own, _)| own.as_str() == name)
@@ -31,8 +31,10 @@ impl Fields {
     }
 
     /// The first value of one name, where it is text. The name is in lower case.
-    pub fn text<'a>(&'a self, name: &'a str) -> Option<&'a str> {
-        self.all(name).next().and_then(|value| value.to_str().ok())
+    pub fn get_str<'a>(&'a self, name: &'a str) -> Option<&'a str> {
+        self.get_all(name)
+            .next()
+            .and_then(|value| value.to_str().ok())
     }
 
     /// Keeps the fields for which `keep` says so; the order of the others stays.

@@ -11,6 +11,6 @@ pub mod glob;
 pub mod stream;
 
 pub use exchange::{Content, Exchange, Request, Response};
-pub use failure::{Failure, Fault};
+pub use failure::{Failure, FailureCause};
 pub use fields::Fields;
 pub use stream::Stream;

@@ -30,35 +30,35 @@ impl Side {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stream {
     /// What it was made of.
-    pub form: Form,
+    pub content: StreamContent,
     /// How it ended.
     pub ending: Ending,
 }
 
 /// What a stream is made of.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Form {
+pub enum StreamContent {
     /// The response's body, in pieces. Their sizes add up to that of the body.
-    Pieces(Unit, Vec<Piece>),
+    Chunks(ChunkKind, Vec<Chunk>),
     /// Turns of both sides in the order in which they crossed the gateway. The bodies of request
     /// and response are empty.
-    Turns(Protocol, Vec<Turn>),
+    Messages(Protocol, Vec<Message>),
 }
 
 /// What one piece of a body is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Unit {
+pub enum ChunkKind {
     /// An event of an event stream (WHATWG HTML, section 9.2), with the empty line that ends it.
     Event,
     /// A line, with its end, as in NDJSON.
     Line,
     /// Bytes that came together.
-    Chunk,
+    Raw,
 }
 
 /// One piece of a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Piece {
+pub struct Chunk {
     /// When its last byte came, in microseconds from the head of the response.
     pub at: u64,
     /// Its size in bytes.
@@ -76,23 +76,23 @@ pub enum Protocol {
 
 /// Something that one side said.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Turn {
+pub struct Message {
     /// Who said it.
     pub side: Side,
     /// When its last byte came, in microseconds from the head of the response (WebSocket) or of the
     /// request (gRPC).
     pub at: u64,
     /// What was said.
-    pub said: Said,
+    pub kind: MessageKind,
 }
 
 /// What a turn can be.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Said {
+pub enum MessageKind {
     /// A text message of a WebSocket; its content is UTF-8.
-    Text(Words),
+    Text(Payload),
     /// A binary message of a WebSocket, or a message of gRPC.
-    Binary(Words),
+    Binary(Payload),
     /// A ping of a WebSocket.
     Ping(Bytes),
     /// A pong of a WebSocket.
@@ -110,7 +110,7 @@ pub enum Said {
 
 /// The content of a message, without compression.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Words {
+pub struct Payload {
     /// The content.
     pub content: Content,
     /// It was compressed on the wire: by permessage-deflate (RFC 7692), or by the `grpc-encoding`
@@ -118,9 +118,9 @@ pub struct Words {
     pub compressed: bool,
 }
 
-impl Said {
+impl MessageKind {
     /// The content of a message; none for what is no message.
-    pub fn words(&self) -> Option<&Words> {
+    pub fn payload(&self) -> Option<&Payload> {
         match self {
             Self::Text(words) | Self::Binary(words) => Some(words),
             Self::Ping(_) | Self::Pong(_) | Self::Close { .. } | Self::End => None,
@@ -128,7 +128,7 @@ impl Said {
     }
 
     /// The bytes of whatever it is, where they are in memory.
-    pub fn bytes(&self) -> &[u8] {
+    pub fn inline_bytes(&self) -> &[u8] {
         match self {
             Self::Text(words) | Self::Binary(words) => words.content.inline(),
             Self::Ping(bytes) | Self::Pong(bytes) => bytes,
@@ -138,7 +138,7 @@ impl Said {
     }
 
     /// The same, to be changed.
-    pub fn words_mut(&mut self) -> Option<&mut Words> {
+    pub fn payload_mut(&mut self) -> Option<&mut Payload> {
         match self {
             Self::Text(words) | Self::Binary(words) => Some(words),
             Self::Ping(_) | Self::Pong(_) | Self::Close { .. } | Self::End => None,
@@ -153,25 +153,25 @@ pub enum Ending {
     #[default]
     Complete,
     /// The client left before.
-    Client,
+    ClientAborted,
     /// The upstream broke off before.
-    Server,
+    ServerAborted,
 }
 
 impl Stream {
     /// The turns of a conversation; none where it is no conversation.
-    pub fn turns(&self) -> &[Turn] {
-        match &self.form {
-            Form::Turns(_, turns) => turns,
-            Form::Pieces(..) => &[],
+    pub fn messages(&self) -> &[Message] {
+        match &self.content {
+            StreamContent::Messages(_, turns) => turns,
+            StreamContent::Chunks(..) => &[],
         }
     }
 
     /// The same, to be changed.
-    pub fn turns_mut(&mut self) -> &mut [Turn] {
-        match &mut self.form {
-            Form::Turns(_, turns) => turns,
-            Form::Pieces(..) => &mut [],
+    pub fn messages_mut(&mut self) -> &mut [Message] {
+        match &mut self.content {
+            StreamContent::Messages(_, turns) => turns,
+            StreamContent::Chunks(..) => &mut [],
         }
     }
 }

@@ -21,13 +21,13 @@ struct Shared {
 
 /// Keeps a drain open while it lives.
 #[derive(Debug)]
-pub struct Guard(Arc<Shared>);
+pub struct DrainGuard(Arc<Shared>);
 
 /// How far a stop has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Phase {
     /// There is none.
-    Open,
+    Running,
     /// Nothing new is taken on; what is at work goes on.
     Draining,
     /// What is still at work is to end now, in good order.
@@ -36,12 +36,12 @@ enum Phase {
 
 /// Tells when a stop begins, and when it is about to end.
 #[derive(Clone, Debug)]
-pub struct Stop(watch::Receiver<Phase>);
+pub struct DrainSignal(watch::Receiver<Phase>);
 
 impl Default for Drain {
     fn default() -> Self {
         Self(Arc::new(Shared {
-            phase: watch::Sender::new(Phase::Open),
+            phase: watch::Sender::new(Phase::Running),
             active: AtomicUsize::new(0),
             idle: Notify::new(),
         }))
@@ -50,14 +50,14 @@ impl Default for Drain {
 
 impl Drain {
     /// A guard for work that starts now.
-    pub fn guard(&self) -> Guard {
+    pub fn guard(&self) -> DrainGuard {
         self.0.active.fetch_add(1, Ordering::Relaxed);
-        Guard(Arc::clone(&self.0))
+        DrainGuard(Arc::clone(&self.0))
     }
 
     /// The signal that a stop began.
-    pub fn stop(&self) -> Stop {
-        Stop(self.0.phase.subscribe())
+    pub fn signal(&self) -> DrainSignal {
+        DrainSignal(self.0.phase.subscribe())
     }
 
     /// Spawns a task on the runtime of the caller; a stop waits for it.
@@ -79,7 +79,7 @@ impl Drain {
     }
 
     /// Says that the time for an end in good order is over soon: what lasts ends now.
-    pub fn close(&self) {
+    pub fn begin_closing(&self) {
         self.advance(Phase::Closing);
     }
 
@@ -92,20 +92,20 @@ impl Drain {
     }
 
     /// How many guards there are.
-    pub fn active(&self) -> usize {
+    pub fn active_guards(&self) -> usize {
         self.0.active.load(Ordering::Acquire)
     }
 
     /// Waits until the last guard is gone, or `grace` is over. True where all are gone.
-    pub async fn finished(&self, grace: Duration) -> bool {
-        tokio::time::timeout(grace, self.idle()).await.is_ok()
+    pub async fn wait_idle_timeout(&self, grace: Duration) -> bool {
+        tokio::time::timeout(grace, self.wait_idle()).await.is_ok()
     }
 
     /// Waits until the last guard is gone.
-    pub async fn idle(&self) {
+    pub async fn wait_idle(&self) {
         loop {
             let gone = self.0.idle.notified();
-            if self.active() == 0 {
+            if self.active_guards() == 0 {
                 return;
             }
             gone.await;
@@ -113,19 +113,19 @@ impl Drain {
     }
 }
 
-impl Stop {
+impl DrainSignal {
     /// Returns once a stop has begun.
-    pub async fn begun(&mut self) {
-        self.reached(Phase::Draining).await;
+    pub async fn draining(&mut self) {
+        self.wait_for_phase(Phase::Draining).await;
     }
 
     /// Returns once what lasts is to end.
     pub async fn closing(&mut self) {
-        self.reached(Phase::Closing).await;
+        self.wait_for_phase(Phase::Closing).await;
     }
 
     /// True once a stop has begun.
-    pub fn has_begun(&self) -> bool {
+    pub fn is_draining(&self) -> bool {
         *self.0.borrow() >= Phase::Draining
     }
 
@@ -134,13 +134,13 @@ impl Stop {
         *self.0.borrow() == Phase::Closing
     }
 
-    async fn reached(&mut self, wanted: Phase) {
+    async fn wait_for_phase(&mut self, wanted: Phase) {
         // The sender lives as long as the drain; its end is a stop as well.
         let _ = self.0.wait_for(|phase| *phase >= wanted).await;
     }
 }
 
-impl Drop for Guard {
+impl Drop for DrainGuard {
     fn drop(&mut self) {
         if self.0.active.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.0.idle.notify_waiters();
@@ -157,20 +157,20 @@ mod tests {
         let drain = Drain::default();
         let guard = drain.guard();
         drain.begin();
-        assert!(drain.stop().has_begun());
-        assert!(!drain.finished(Duration::ZERO).await);
+        assert!(drain.signal().is_draining());
+        assert!(!drain.wait_idle_timeout(Duration::ZERO).await);
         drop(guard);
-        assert!(drain.finished(Duration::from_secs(5)).await);
+        assert!(drain.wait_idle_timeout(Duration::from_secs(5)).await);
     }
 
     #[tokio::test]
     async fn a_stop_only_goes_forward() {
         let drain = Drain::default();
-        let mut stop = drain.stop();
-        drain.close();
+        let mut stop = drain.signal();
+        drain.begin_closing();
         drain.begin();
-        stop.begun().await;
+        stop.draining().await;
         stop.closing().await;
-        assert!(stop.has_begun());
+        assert!(stop.is_draining());
     }
 }

@@ -8,17 +8,17 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, ReadBuf};
 
 /// Bytes that are read at once.
-pub const SIZE: usize = 16 << 10;
+pub const READ_SIZE: usize = 16 << 10;
 
 thread_local! {
-    static BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; SIZE].into_boxed_slice());
+    static BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_SIZE].into_boxed_slice());
 }
 
-/// Reads at most [`SIZE`] bytes and hands them over; none at the end. `take` reads nothing itself.
+/// Reads at most [`READ_SIZE`] bytes and hands them over; none at the end. `take` reads nothing itself.
 ///
 /// # Errors
 /// What the socket has.
-pub fn poll_read<T>(
+pub fn poll_read_shared<T>(
     socket: &mut (impl AsyncRead + Unpin),
     cx: &mut Context<'_>,
     take: impl FnOnce(&[u8]) -> T,

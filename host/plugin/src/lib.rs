@@ -18,16 +18,16 @@ mod stream_redaction;
 
 use std::time::Duration;
 
-pub use contract::call_state::{Condition, When};
-pub use contract::conversation_message::Said;
-pub use load::admission::{Grant, Needs};
+pub use contract::call_state::{Condition, SkipPredicate};
+pub use contract::conversation_message::ConversationMessage;
+pub use load::admission::{Grant, Requirements};
 pub use load::component::{Plugin, Role, Source};
 pub use load::engine::{self, Engine};
 use ouli_config::Limits;
-pub use plugin_set::{Decision, Keyed, Plugins};
-pub use redaction::{Redacted, RedactionCount};
-pub use run::instance::Question;
-pub use run::usage::Used;
+pub use plugin_set::{Decision, MatchKey, Plugins};
+pub use redaction::{Redacted, RedactionCounts};
+pub use run::instance::GuestCall;
+pub use run::usage::UsageSnapshot;
 
 /// The limits under which plugins run; the values come from `[limits]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,9 +53,9 @@ pub struct Bounds {
     /// Bytes of memory above which a copy is not kept.
     pub idle_memory: usize,
     /// Copies that each thread keeps.
-    pub idle_copies: usize,
+    pub idle_instances: usize,
     /// Calls at once.
-    pub in_flight: usize,
+    pub max_concurrent_calls: usize,
     /// Failures within `failure_window` after which the plugin is paused.
     pub failures: u32,
     /// How long a failure counts.
@@ -63,7 +63,7 @@ pub struct Bounds {
     /// The first pause.
     pub pause: Duration,
     /// Bytes of answers that are remembered.
-    pub remembered: usize,
+    pub answer_cache_bytes: usize,
     /// Time for `prepare`, start of the instance included.
     pub prepare: Duration,
     /// Time for `identify`.
@@ -98,29 +98,29 @@ impl From<&Limits> for Bounds {
             table_elements: limits.plugin_table_elements,
             memories: limits.plugin_memories,
             tables: limits.plugin_tables,
-            instances: limits.plugin_instances,
+            instances: limits.plugin_core_instances,
             handles: limits.plugin_handles,
-            calls: limits.plugin_calls,
-            age: limits.plugin_age,
+            calls: limits.plugin_max_calls_per_instance,
+            age: limits.plugin_max_instance_age,
             idle_memory: limits.plugin_idle_memory,
-            idle_copies: limits.plugin_idle_copies,
-            in_flight: limits.plugin_in_flight,
-            failures: limits.plugin_failures,
+            idle_instances: limits.plugin_idle_instances,
+            max_concurrent_calls: limits.plugin_max_concurrent_calls,
+            failures: limits.plugin_failure_threshold,
             failure_window: limits.plugin_failure_window,
-            pause: limits.plugin_pause,
-            remembered: limits.plugin_remembered,
-            prepare: limits.prepare_time,
-            identify: limits.matcher_time,
-            redact: limits.redactor_time,
-            decide: limits.policy_time,
+            pause: limits.plugin_backoff,
+            answer_cache_bytes: limits.plugin_answer_cache,
+            prepare: limits.prepare_cpu_time,
+            identify: limits.matcher_cpu_time,
+            redact: limits.redactor_cpu_time,
+            decide: limits.policy_cpu_time,
             rules: limits.plugin_rules,
             key_parts: limits.plugin_key_parts,
             key_bytes: limits.plugin_key_bytes,
             edits: limits.plugin_edits,
             edit_bytes: limits.plugin_edit_bytes,
-            log_lines: limits.plugin_log_lines,
+            log_lines: limits.plugin_log_lines_per_second,
             log_line: limits.plugin_log_line_bytes,
-            text: limits.plugin_text,
+            text: limits.plugin_text_bytes,
         }
     }
 }
@@ -154,7 +154,7 @@ pub enum PluginError {
     #[error(
         "it needs {needed} {what}, more than {most} (limits.{key}, or `limits` of its section)"
     )]
-    Needs {
+    LimitExceeded {
         /// What it needs.
         what: &'static str,
         /// How much of it.
@@ -204,7 +204,7 @@ impl PluginError {
             Self::Engine(_) => "engine",
             Self::Size { .. }
             | Self::NotComponent { .. }
-            | Self::Needs { .. }
+            | Self::LimitExceeded { .. }
             | Self::Import { .. }
             | Self::NoRole { .. } => "validate",
             Self::Compile(_) => "compile",

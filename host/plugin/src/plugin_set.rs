@@ -5,16 +5,16 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::contract::call_state::{Condition, When};
-use crate::contract::conversation_message::Said;
+use crate::contract::call_state::{Condition, SkipPredicate};
+use crate::contract::conversation_message::ConversationMessage;
 use crate::load::component::Plugin;
 use crate::load::self_test;
 use crate::redaction::{Redacted, Redactors};
-use crate::run::instance::Question;
+use crate::run::instance::GuestCall;
 use crate::{PluginError, PluginFailure};
-use ouli_codec::Message;
+use ouli_codec::MessageView;
 use ouli_codec::grpc::Schema;
-use ouli_matching::key::{self, Described, Key, Part};
+use ouli_matching::key::{self, DescribedPart, Key, KeyPart};
 use ouli_message::{Exchange, Request, glob};
 use ouli_redaction::{RequestView, Secrets};
 
@@ -26,7 +26,7 @@ pub struct Plugins {
 
 /// The key of a request.
 #[derive(Clone)]
-pub struct Keyed {
+pub struct MatchKey {
     /// The key.
     pub key: Key,
     /// The plugin that made it.
@@ -77,8 +77,8 @@ impl Plugins {
     }
 
     /// Ids in `off` that no rule has.
-    pub fn unknown_off(&self) -> Vec<String> {
-        self.redactors.unknown_off()
+    pub fn unknown_disabled(&self) -> Vec<String> {
+        self.redactors.unknown_disabled()
     }
 
     /// A request as matchers see it: redacted, as far as it is read.
@@ -88,18 +88,18 @@ impl Plugins {
         session: Arc<str>,
         request: Arc<Request>,
         secrets: Arc<Secrets>,
-    ) -> Result<Arc<dyn Message>, PluginFailure> {
+    ) -> Result<Arc<dyn MessageView>, PluginFailure> {
         self.redactors.view(endpoint, session, request, secrets)
     }
 
     /// Makes this thread ready to serve: what is set up at the first use in each thread is set up
     /// now, and each matcher that is asked has a copy here.
-    pub fn warm(&self) {
+    pub fn warm_up(&self) {
         wasmtime::Engine::tls_eager_initialize();
         let secrets = Arc::new(Secrets::default());
-        let rules = self.redactors.everywhere();
+        let rules = self.redactors.all_redactor_rules();
         for request in self_test::requests() {
-            let view: Arc<dyn Message> = Arc::new(RequestView::new(
+            let view: Arc<dyn MessageView> = Arc::new(RequestView::new(
                 "api".into(),
                 "warm".into(),
                 request,
@@ -107,7 +107,7 @@ impl Plugins {
                 Arc::clone(&secrets),
             ));
             for plugin in &self.all {
-                plugin.warm(&view, &secrets);
+                plugin.warm_up(&view, &secrets);
                 if let Some((parts, _)) = &plugin.declarations.matcher {
                     key::derive(parts, &*view);
                 }
@@ -118,11 +118,11 @@ impl Plugins {
     /// The key of a request.
     pub fn key(
         &self,
-        request: &Arc<dyn Message>,
+        request: &Arc<dyn MessageView>,
         secrets: &Arc<Secrets>,
-    ) -> Result<Keyed, PluginFailure> {
+    ) -> Result<MatchKey, PluginFailure> {
         let websocket = websocket(&**request);
-        self.first_matcher(request, secrets, |matcher, parts, more| Keyed {
+        self.first_matcher(request, secrets, |matcher, parts, more| MatchKey {
             key: if more.is_empty() && websocket.is_none() {
                 key::derive(parts, &**request)
             } else {
@@ -141,9 +141,9 @@ impl Plugins {
     /// The parts of a request's key in full.
     pub fn describe(
         &self,
-        request: &Arc<dyn Message>,
+        request: &Arc<dyn MessageView>,
         secrets: &Arc<Secrets>,
-    ) -> Result<Vec<Described>, PluginFailure> {
+    ) -> Result<Vec<DescribedPart>, PluginFailure> {
         self.first_matcher(request, secrets, |_, parts, more| {
             let mut described = key::describe(parts, &**request);
             described.extend(key::describe(more, &**request));
@@ -157,12 +157,12 @@ impl Plugins {
     ///
     /// # Errors
     /// Where a redactor fails.
-    pub fn said(
+    pub fn message_view(
         &self,
-        said: Said<'_>,
+        said: ConversationMessage<'_>,
         secrets: &Arc<Secrets>,
-    ) -> Result<Arc<dyn Message>, PluginFailure> {
-        self.redactors.said(said, secrets)
+    ) -> Result<Arc<dyn MessageView>, PluginFailure> {
+        self.redactors.message_view(said, secrets)
     }
 
     /// The key of a message of a conversation: of the parts that a matcher declares those that a
@@ -170,13 +170,13 @@ impl Plugins {
     ///
     /// # Errors
     /// Where a matcher fails.
-    pub fn said_key(
+    pub fn message_key(
         &self,
-        message: &Arc<dyn Message>,
+        message: &Arc<dyn MessageView>,
         secrets: &Arc<Secrets>,
-    ) -> Result<Keyed, PluginFailure> {
-        self.first_matcher(message, secrets, |matcher, parts, more| Keyed {
-            key: key::derive(&of_message(parts, more), &**message),
+    ) -> Result<MatchKey, PluginFailure> {
+        self.first_matcher(message, secrets, |matcher, parts, more| MatchKey {
+            key: key::derive(&message_parts(parts, more), &**message),
             matcher: Arc::clone(matcher),
         })
     }
@@ -185,13 +185,13 @@ impl Plugins {
     ///
     /// # Errors
     /// Where a matcher fails.
-    pub fn describe_said(
+    pub fn describe_message(
         &self,
-        message: &Arc<dyn Message>,
+        message: &Arc<dyn MessageView>,
         secrets: &Arc<Secrets>,
-    ) -> Result<Vec<Described>, PluginFailure> {
+    ) -> Result<Vec<DescribedPart>, PluginFailure> {
         self.first_matcher(message, secrets, |_, parts, more| {
-            key::describe(&of_message(parts, more), &**message)
+            key::describe(&message_parts(parts, more), &**message)
         })
     }
 
@@ -214,7 +214,7 @@ impl Plugins {
     ) -> Result<Decision, PluginFailure> {
         let path = exchange.request.path();
         let mut tags = Vec::new();
-        let mut pair: Option<(Arc<dyn Message>, Arc<dyn Message>)> = None;
+        let mut pair: Option<(Arc<dyn MessageView>, Arc<dyn MessageView>)> = None;
         for plugin in self.all.iter().filter(|plugin| plugin.covers(path)) {
             let Some((conditions, ask)) = &plugin.declarations.policy else {
                 continue;
@@ -226,9 +226,9 @@ impl Plugins {
                 continue;
             }
             let (request, response) =
-                pair.get_or_insert_with(|| self.redactors.both(exchange, session));
-            let response = exchange.is_answered().then_some(&*response);
-            let answer = plugin.ask(&Question::Decide(request, response), secrets)?;
+                pair.get_or_insert_with(|| self.redactors.policy_views(exchange, session));
+            let response = exchange.has_response().then_some(&*response);
+            let answer = plugin.ask(&GuestCall::Decide(request, response), secrets)?;
             if let Some(reason) = answer.skip {
                 return Ok(Decision::Skip(reason));
             }
@@ -241,9 +241,9 @@ impl Plugins {
     /// those it adds.
     fn first_matcher<T>(
         &self,
-        request: &Arc<dyn Message>,
+        request: &Arc<dyn MessageView>,
         secrets: &Arc<Secrets>,
-        take: impl Fn(&Arc<Plugin>, &[Part], &[Part]) -> T,
+        take: impl Fn(&Arc<Plugin>, &[KeyPart], &[KeyPart]) -> T,
     ) -> Result<T, PluginFailure> {
         let mut failure = None;
         for plugin in self.all.iter().filter(|one| one.covers(request.path())) {
@@ -256,7 +256,7 @@ impl Plugins {
             match plugin.identify(request, secrets) {
                 Ok(answer) if answer.abstain => {}
                 Ok(answer) => return Ok(take(plugin, parts, &answer.parts)),
-                Err(error) if plugin.fail => return Err(error),
+                Err(error) if plugin.fail_closed => return Err(error),
                 Err(error) => {
                     if !error.paused {
                         tracing::error!("{error}; the next matcher decides");
@@ -276,12 +276,12 @@ impl Plugins {
 
 impl Condition {
     fn met(&self, exchange: &Exchange) -> bool {
-        match &self.when {
-            When::Path(pattern) => glob::matches(pattern, exchange.request.path()),
-            When::Method(method) => exchange.request.method.as_str() == method,
-            When::Status(lowest, highest) => {
+        match &self.predicate {
+            SkipPredicate::Path(pattern) => glob::matches(pattern, exchange.request.path()),
+            SkipPredicate::Method(method) => exchange.request.method.as_str() == method,
+            SkipPredicate::Status(lowest, highest) => {
                 let status = u32::from(exchange.response.status.as_u16());
-                exchange.is_answered() && (*lowest..=*highest).contains(&status)
+                exchange.has_response() && (*lowest..=*highest).contains(&status)
             }
         }
     }
@@ -289,23 +289,23 @@ impl Condition {
 
 /// The part that keeps a WebSocket apart from a request for the page at the same place. The host
 /// adds it by itself, whatever a matcher declares.
-fn websocket(request: &dyn Message) -> Option<Part> {
-    request.is_websocket().then(|| Part::Own {
+fn websocket(request: &dyn MessageView) -> Option<KeyPart> {
+    request.is_websocket().then(|| KeyPart::Custom {
         name: "protocol".to_owned(),
         value: Bytes::from_static(b"websocket"),
     })
 }
 
-fn of_message(parts: &[Part], more: &[Part]) -> Vec<Part> {
+fn message_parts(parts: &[KeyPart], more: &[KeyPart]) -> Vec<KeyPart> {
     let kept = parts.iter().chain(more).filter(|part| match part {
-        Part::Body { .. } | Part::Own { .. } => true,
-        Part::Endpoint
-        | Part::Method
-        | Part::Authority
-        | Part::Path
-        | Part::Query { .. }
-        | Part::Header(_)
-        | Part::Headers { .. } => false,
+        KeyPart::Body { .. } | KeyPart::Custom { .. } => true,
+        KeyPart::Endpoint
+        | KeyPart::Method
+        | KeyPart::Authority
+        | KeyPart::Path
+        | KeyPart::Query { .. }
+        | KeyPart::Header(_)
+        | KeyPart::Headers { .. } => false,
     });
     kept.cloned().collect()
 }

@@ -5,17 +5,17 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::load::component::Plugin;
-use crate::run::instance::Question;
+use crate::run::instance::GuestCall;
 use crate::{PluginError, PluginFailure};
-use ouli_codec::Message;
+use ouli_codec::MessageView;
 use ouli_codec::grpc::Schema;
 use ouli_message::{Exchange, Request, Response};
 use ouli_redaction::{
-    Declared, Edit, PlainMessage, Purpose, Redaction, RequestView, Rules, Secrets,
+    Edit, Purpose, RedactedMessage, Redaction, RequestView, RuleDeclaration, Rules, Secrets,
 };
 
 /// How often a rule took something out, by its id.
-pub type RedactionCount = BTreeMap<String, u64>;
+pub type RedactionCounts = BTreeMap<String, u64>;
 
 /// An exchange with its secrets taken out.
 #[derive(Debug)]
@@ -23,18 +23,18 @@ pub struct Redacted {
     /// The exchange.
     pub exchange: Exchange,
     /// How often each rule fired.
-    pub counts: RedactionCount,
+    pub counts: RedactionCounts,
 }
 
 /// Redactors that share a set of routes have their rules compiled together; a set is a bit for each
 /// redactor.
-type Set = u64;
+type RedactorSet = u64;
 
 /// Redactors in one generation beyond which sets no longer fit.
-const MOST: usize = 64;
+const MAX_REDACTORS: usize = 64;
 
 /// The surroundings of a message that redactors are asked about.
-pub(super) struct Place<'a> {
+pub(super) struct RedactionContext<'a> {
     pub(super) request: &'a Request,
     pub(super) endpoint: &'a Arc<str>,
     pub(super) session: &'a Arc<str>,
@@ -43,10 +43,10 @@ pub(super) struct Place<'a> {
 
 pub(super) struct Redactors {
     plugins: Vec<Arc<Plugin>>,
-    off: Vec<String>,
+    disabled: Vec<String>,
     /// The rules where all redactors apply, which without routes is always.
-    everywhere: Arc<Rules>,
-    sets: Mutex<HashMap<Set, Arc<Rules>>>,
+    all_redactor_rules: Arc<Rules>,
+    sets: Mutex<HashMap<RedactorSet, Arc<Rules>>>,
     schema: Schema,
 }
 
@@ -61,30 +61,32 @@ impl Redactors {
             .filter(|plugin| plugin.declarations.redactor.is_some())
             .cloned()
             .collect();
-        if plugins.len() > MOST {
-            return Err(PluginError::Rule(format!("more than {MOST} redactors")));
+        if plugins.len() > MAX_REDACTORS {
+            return Err(PluginError::Rule(format!(
+                "more than {MAX_REDACTORS} redactors"
+            )));
         }
         let everywhere = compile(plugins.iter(), off)?;
         Ok(Self {
             plugins,
-            off: off.to_vec(),
-            everywhere,
+            disabled: off.to_vec(),
+            all_redactor_rules: everywhere,
             sets: Mutex::default(),
             schema,
         })
     }
 
     /// The rules where all redactors apply.
-    pub(super) fn everywhere(&self) -> &Arc<Rules> {
-        &self.everywhere
+    pub(super) fn all_redactor_rules(&self) -> &Arc<Rules> {
+        &self.all_redactor_rules
     }
 
     pub(super) fn schema(&self) -> &Schema {
         &self.schema
     }
 
-    pub(super) fn unknown_off(&self) -> Vec<String> {
-        self.everywhere.unknown_off().to_vec()
+    pub(super) fn unknown_disabled(&self) -> Vec<String> {
+        self.all_redactor_rules.unknown_disabled().to_vec()
     }
 
     pub(super) fn view(
@@ -93,12 +95,12 @@ impl Redactors {
         session: Arc<str>,
         request: Arc<Request>,
         secrets: Arc<Secrets>,
-    ) -> Result<Arc<dyn Message>, PluginFailure> {
+    ) -> Result<Arc<dyn MessageView>, PluginFailure> {
         let rules = self.rules(request.path());
-        let request = if self.asked(request.path()).next().is_some() {
+        let request = if self.called_redactors(request.path()).next().is_some() {
             let redaction = Redaction::new(&rules, &secrets, Purpose::Key);
-            let first = redaction.request(&request).value;
-            Arc::new(self.ask_request(first, &endpoint, &session, &secrets)?)
+            let first = redaction.redact_request(&request).value;
+            Arc::new(self.call_for_request(first, &endpoint, &session, &secrets)?)
         } else {
             request
         };
@@ -117,14 +119,14 @@ impl Redactors {
         let path = exchange.request.path().to_owned();
         let rules = self.rules(&path);
         let redaction = Redaction::new(&rules, secrets, Purpose::Write);
-        let asked = self.asked(&path).next().is_some();
-        let answered = exchange.is_answered();
-        let mut counts = RedactionCount::new();
-        let request = redaction.request(&exchange.request);
+        let asked = self.called_redactors(&path).next().is_some();
+        let answered = exchange.has_response();
+        let mut counts = RedactionCounts::new();
+        let request = redaction.redact_request(&exchange.request);
         let known = secrets.len();
         add(&mut counts, request.counts);
         let mut request = request.value;
-        let mut answer = self.declared(
+        let mut answer = self.apply_declared_rules(
             &redaction,
             exchange.response,
             exchange.stream,
@@ -132,20 +134,20 @@ impl Redactors {
         );
         let mut news = secrets.len() > known;
         if asked {
-            request = self.ask_request(request, &endpoint, session, secrets)?;
-            let place = Place {
+            request = self.call_for_request(request, &endpoint, session, secrets)?;
+            let place = RedactionContext {
                 request: &request,
                 endpoint: &endpoint,
                 session,
                 secrets,
             };
-            answer = self.ask_answer(&place, answer, answered)?;
+            answer = self.call_for_stream(&place, answer, answered)?;
             news = true;
         }
         // What was found late may stand earlier. A response settles by itself; messages of a stream
         // do so one by one.
         if asked || (news && answer.stream.is_some()) {
-            answer = self.declared(
+            answer = self.apply_declared_rules(
                 &redaction,
                 answer.response,
                 answer.stream,
@@ -153,7 +155,7 @@ impl Redactors {
             );
         }
         if news {
-            let again = redaction.request(&request);
+            let again = redaction.redact_request(&request);
             add(&mut counts, again.counts);
             request = again.value;
         }
@@ -168,7 +170,7 @@ impl Redactors {
         Ok(Redacted { exchange, counts })
     }
 
-    pub(super) fn asked(&self, path: &str) -> impl Iterator<Item = &Arc<Plugin>> {
+    pub(super) fn called_redactors(&self, path: &str) -> impl Iterator<Item = &Arc<Plugin>> {
         self.plugins.iter().filter(move |plugin| {
             let asks = plugin
                 .declarations
@@ -179,7 +181,7 @@ impl Redactors {
         })
     }
 
-    fn ask_request(
+    fn call_for_request(
         &self,
         mut request: Request,
         endpoint: &Arc<str>,
@@ -189,16 +191,16 @@ impl Redactors {
         let path = request.path().to_owned();
         // Made anew only once it was changed, so that it is parsed once for all who look at it.
         let mut message = None;
-        for plugin in self.asked(&path) {
+        for plugin in self.called_redactors(&path) {
             let shown = message.get_or_insert_with(|| {
                 let (endpoint, session) = (Arc::clone(endpoint), Arc::clone(session));
-                shared(PlainMessage::request(
+                into_shared(RedactedMessage::request(
                     endpoint,
                     session,
                     Arc::new(request.clone()),
                 ))
             });
-            let answer = ask(plugin, shown, secrets)?;
+            let answer = call_redactor(plugin, shown, secrets)?;
             if answer.edits.is_empty() {
                 continue;
             }
@@ -209,24 +211,24 @@ impl Redactors {
         Ok(request)
     }
 
-    pub(super) fn ask_response(
+    pub(super) fn call_for_response(
         &self,
-        place: &Place<'_>,
+        place: &RedactionContext<'_>,
         mut response: Response,
     ) -> Result<Response, PluginFailure> {
         let request = Arc::new(place.request.clone());
         // As above.
         let mut message = None;
-        for plugin in self.asked(place.request.path()) {
+        for plugin in self.called_redactors(place.request.path()) {
             let shown = message.get_or_insert_with(|| {
-                shared(PlainMessage::response(
+                into_shared(RedactedMessage::response(
                     Arc::clone(place.endpoint),
                     Arc::clone(place.session),
                     Arc::clone(&request),
                     Arc::new(response.clone()),
                 ))
             });
-            let answer = ask(plugin, shown, place.secrets)?;
+            let answer = call_redactor(plugin, shown, place.secrets)?;
             if answer.edits.is_empty() {
                 continue;
             }
@@ -240,21 +242,22 @@ impl Redactors {
     /// The rules for a path.
     pub(super) fn rules(&self, path: &str) -> Arc<Rules> {
         if self.plugins.iter().all(|plugin| plugin.covers(path)) {
-            return Arc::clone(&self.everywhere);
+            return Arc::clone(&self.all_redactor_rules);
         }
         let covering = || self.plugins.iter().filter(|plugin| plugin.covers(path));
         let set = self
             .plugins
             .iter()
             .enumerate()
-            .fold(0, |set: Set, (bit, plugin)| {
-                set | Set::from(plugin.covers(path)) << bit
+            .fold(0, |set: RedactorSet, (bit, plugin)| {
+                set | RedactorSet::from(plugin.covers(path)) << bit
             });
         let mut sets = self.sets.lock().unwrap_or_else(PoisonError::into_inner);
         let rules = sets.entry(set).or_insert_with(|| {
             // Each rule was compiled once already, so a smaller set compiles too; if not, more is
             // redacted, not less.
-            compile(covering(), &self.off).unwrap_or_else(|_| Arc::clone(&self.everywhere))
+            compile(covering(), &self.disabled)
+                .unwrap_or_else(|_| Arc::clone(&self.all_redactor_rules))
         });
         Arc::clone(rules)
     }
@@ -264,7 +267,7 @@ fn compile<'a>(
     plugins: impl Iterator<Item = &'a Arc<Plugin>>,
     off: &[String],
 ) -> Result<Arc<Rules>, PluginError> {
-    let declared: Vec<Declared> = plugins
+    let declared: Vec<RuleDeclaration> = plugins
         .filter_map(|plugin| plugin.declarations.redactor.as_ref())
         .flat_map(|(rules, _)| rules.iter().cloned())
         .collect();
@@ -276,24 +279,24 @@ fn compile<'a>(
 }
 
 /// What a redactor wants of one message.
-pub(super) struct Wanted {
+pub(super) struct RedactorAnswer {
     pub(super) edits: Vec<Edit>,
     /// Of a stream: bytes at the end that it wants to see again with what follows.
     pub(super) hold: usize,
 }
 
 /// A message to be lent.
-pub(super) fn shared(message: impl Message + 'static) -> Arc<dyn Message> {
+pub(super) fn into_shared(message: impl MessageView + 'static) -> Arc<dyn MessageView> {
     Arc::new(message)
 }
 
-pub(super) fn ask(
+pub(super) fn call_redactor(
     plugin: &Plugin,
-    message: &Arc<dyn Message>,
+    message: &Arc<dyn MessageView>,
     secrets: &Arc<Secrets>,
-) -> Result<Wanted, PluginFailure> {
-    let answer = plugin.ask(&Question::Redact(message), secrets)?;
-    Ok(Wanted {
+) -> Result<RedactorAnswer, PluginFailure> {
+    let answer = plugin.ask(&GuestCall::Redact(message), secrets)?;
+    Ok(RedactorAnswer {
         edits: answer.edits,
         hold: answer.hold,
     })
@@ -308,7 +311,7 @@ pub(super) fn wrong(plugin: &Plugin, error: &ouli_redaction::EditError) -> Plugi
     }
 }
 
-pub(super) fn add(counts: &mut RedactionCount, more: RedactionCount) {
+pub(super) fn add(counts: &mut RedactionCounts, more: RedactionCounts) {
     for (rule, times) in more {
         *counts.entry(rule).or_default() += times;
     }

@@ -4,83 +4,92 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
-use crate::free_text::{Place, on_text};
-use crate::pass::{ROUNDS, Run};
-use crate::splice::{self, Piece};
+use crate::free_text::{TextLocation, map_text};
+use crate::pass::{MAX_PASSES, RedactionPass};
+use crate::splice::{self, Replacement};
 use ouli_codec::json::Document;
 use ouli_codec::multipart;
 
 /// A body that was looked at.
-pub(super) struct Looked {
+pub(super) struct RedactedBody {
     /// The new bytes, where something changed.
-    pub(super) new: Option<Bytes>,
+    pub(super) replacement: Option<Bytes>,
     /// What it is now, parsed, where that was needed and it is JSON.
     pub(super) document: Option<Document>,
     /// It is JSON, which settles at once.
-    json: bool,
+    is_json: bool,
 }
 
-impl Run<'_> {
+impl RedactionPass<'_> {
     /// A body without its secrets. Bytes that are no text stay as they are.
-    pub(super) fn body(&mut self, content_type: Option<&str>, body: &Bytes) -> Looked {
-        let mut settled = Looked {
-            new: None,
+    pub(super) fn redact_body(&mut self, content_type: Option<&str>, body: &Bytes) -> RedactedBody {
+        let mut settled = RedactedBody {
+            replacement: None,
             document: None,
-            json: false,
+            is_json: false,
         };
         // What was cut off by a secret may have a meaning of its own, so changes are looked at too.
-        for _ in 0..ROUNDS {
-            let looked = self.look(content_type, settled.new.as_ref().unwrap_or(body), LEVELS);
+        for _ in 0..MAX_PASSES {
+            let looked = self.redact_body_at(
+                content_type,
+                settled.replacement.as_ref().unwrap_or(body),
+                LEVELS,
+            );
             settled.document = looked.document;
-            let changed = looked.new.is_some();
-            settled.new = looked.new.or(settled.new);
-            if !changed || looked.json {
+            let changed = looked.replacement.is_some();
+            settled.replacement = looked.replacement.or(settled.replacement);
+            if !changed || looked.is_json {
                 break;
             }
         }
         settled
     }
 
-    fn look(&mut self, content_type: Option<&str>, body: &Bytes, levels: u8) -> Looked {
+    fn redact_body_at(
+        &mut self,
+        content_type: Option<&str>,
+        body: &Bytes,
+        levels: u8,
+    ) -> RedactedBody {
         if body.is_empty() {
-            return Looked::new(None);
+            return RedactedBody::new(None);
         }
-        let form = Form::of(content_type.unwrap_or_default());
+        let form = BodyFormat::of(content_type.unwrap_or_default());
         let new = match form {
-            Form::Pairs => on_text(body, |text| self.form(text)),
-            Form::Parts(ref boundary) if levels > 0 => {
+            BodyFormat::UrlEncoded => map_text(body, |text| self.form(text)),
+            BodyFormat::Multipart(ref boundary) if levels > 0 => {
                 let parts = multipart::parse(body, boundary);
                 return match parts {
-                    Some(parts) => Looked::new(self.parts(body, &parts, levels - 1)),
-                    None => self.text(body, &Form::Other, levels),
+                    Some(parts) => RedactedBody::new(self.parts(body, &parts, levels - 1)),
+                    None => self.text(body, &BodyFormat::Other, levels),
                 };
             }
-            Form::Json | Form::Text | Form::Parts(_) | Form::Other => {
+            BodyFormat::Json | BodyFormat::Text | BodyFormat::Multipart(_) | BodyFormat::Other => {
                 return self.text(body, &form, levels);
             }
         };
-        Looked::new(new)
+        RedactedBody::new(new)
     }
 
     /// A body that may be JSON. One that does not claim to be text has to be UTF-8.
-    fn text(&mut self, body: &Bytes, form: &Form, levels: u8) -> Looked {
+    fn text(&mut self, body: &Bytes, form: &BodyFormat, levels: u8) -> RedactedBody {
         let utf8 = std::str::from_utf8(body);
         if let Ok(text) = utf8
-            && (*form == Form::Json || text.trim_start().starts_with(['{', '[', '"']))
+            && (*form == BodyFormat::Json || text.trim_start().starts_with(['{', '[', '"']))
             && let Some(document) = Document::parse(body.clone())
         {
-            let new = self.json(&document, levels).map(Bytes::from);
+            let new = self.redact_json(&document, levels).map(Bytes::from);
             let document = new.is_none().then_some(document);
-            return Looked {
-                new,
+            return RedactedBody {
+                replacement: new,
                 document,
-                json: true,
+                is_json: true,
             };
         }
         if utf8.is_err() && !form.is_text() {
-            return Looked::new(None);
+            return RedactedBody::new(None);
         }
-        Looked::new(on_text(body, |text| self.lines(text, levels)))
+        RedactedBody::new(map_text(body, |text| self.lines(text, levels)))
     }
 
     /// Lines that are JSON, also behind the `data:` of an event, are handled as such; all that
@@ -96,9 +105,9 @@ impl Run<'_> {
             };
             self.plain(text, plain..from, levels, &mut pieces);
             plain = start;
-            if let Some(new) = self.json(&document, levels) {
+            if let Some(new) = self.redact_json(&document, levels) {
                 let at = from + offset;
-                pieces.push(Piece::new(at..at + document.text().len(), new));
+                pieces.push(Replacement::new(at..at + document.text().len(), new));
             }
         }
         let is_one_text = plain == 0;
@@ -107,12 +116,13 @@ impl Run<'_> {
         if is_one_text {
             return new;
         }
-        self.across(new.as_deref().unwrap_or(text)).or(new)
+        self.redact_across_lines(new.as_deref().unwrap_or(text))
+            .or(new)
     }
 
     /// Secrets that begin in one piece and end in another.
-    fn across(&mut self, text: &str) -> Option<String> {
-        let pieces = self.known(text, Place::Body);
+    fn redact_across_lines(&mut self, text: &str) -> Option<String> {
+        let pieces = self.known(text, TextLocation::Body);
         splice::text(text, pieces)
     }
 
@@ -121,10 +131,10 @@ impl Run<'_> {
         text: &str,
         range: Range<usize>,
         levels: u8,
-        pieces: &mut Vec<Piece<String>>,
+        pieces: &mut Vec<Replacement<String>>,
     ) {
-        let new = self.free(&text[range.clone()], Place::Body, levels);
-        pieces.extend(new.map(|new| Piece::new(range, new)));
+        let new = self.redact_free_text(&text[range.clone()], TextLocation::Body, levels);
+        pieces.extend(new.map(|new| Replacement::new(range, new)));
     }
 
     fn parts(&mut self, body: &Bytes, parts: &[multipart::Part], levels: u8) -> Option<Vec<u8>> {
@@ -139,36 +149,43 @@ impl Run<'_> {
                 .as_deref()
                 .and_then(|name| self.rules.form.get(name));
             let new = match rule {
-                Some(rule) => self.stand_in(rule, &content).map(Bytes::from),
+                Some(rule) => self.placeholder_for(rule, &content).map(Bytes::from),
                 None => {
-                    self.look(part.content_type.as_deref(), &content, levels)
-                        .new
+                    self.redact_body_at(part.content_type.as_deref(), &content, levels)
+                        .replacement
                 }
             };
-            pieces.extend(new.map(|new| Piece::new(part.body.clone(), new.to_vec())));
+            pieces.extend(new.map(|new| Replacement::new(part.body.clone(), new.to_vec())));
         }
         self.between(body, done..body.len(), &mut pieces);
         let new = splice::bytes(body, pieces);
         // What is no text stays as it is.
         let text = std::str::from_utf8(new.as_deref().unwrap_or(body)).ok();
-        let across = text.and_then(|text| self.across(text));
+        let across = text.and_then(|text| self.redact_across_lines(text));
         across.map(String::into_bytes).or(new)
     }
 
     /// Headers of parts, and what stands before the first and behind the last one.
-    fn between(&mut self, body: &Bytes, range: Range<usize>, pieces: &mut Vec<Piece<Vec<u8>>>) {
-        let new = on_text(&body[range.clone()], |text| self.free(text, Place::Body, 0));
-        pieces.extend(new.map(|new| Piece::new(range, new)));
+    fn between(
+        &mut self,
+        body: &Bytes,
+        range: Range<usize>,
+        pieces: &mut Vec<Replacement<Vec<u8>>>,
+    ) {
+        let new = map_text(&body[range.clone()], |text| {
+            self.redact_free_text(text, TextLocation::Body, 0)
+        });
+        pieces.extend(new.map(|new| Replacement::new(range, new)));
     }
 }
 
-impl Looked {
+impl RedactedBody {
     fn new(new: Option<Vec<u8>>) -> Self {
         let new = new.map(Bytes::from);
         Self {
-            new,
+            replacement: new,
             document: None,
-            json: false,
+            is_json: false,
         }
     }
 }
@@ -188,11 +205,11 @@ fn json_in_line(line: &str) -> Option<(usize, Document)> {
 
 /// What a content type says about the form of a body.
 #[derive(Debug, PartialEq, Eq)]
-enum Form {
+enum BodyFormat {
     /// `application/x-www-form-urlencoded`.
-    Pairs,
+    UrlEncoded,
     /// Multipart, with this boundary.
-    Parts(String),
+    Multipart(String),
     /// JSON.
     Json,
     /// Text of some other kind, even where it is no UTF-8.
@@ -201,15 +218,15 @@ enum Form {
     Other,
 }
 
-impl Form {
+impl BodyFormat {
     fn of(content_type: &str) -> Self {
         let essence = content_type.split(';').next().unwrap_or_default().trim();
         let essence = essence.to_ascii_lowercase();
         if essence == "application/x-www-form-urlencoded" {
-            return Self::Pairs;
+            return Self::UrlEncoded;
         }
         if let Some(boundary) = multipart::boundary(content_type) {
-            return Self::Parts(boundary);
+            return Self::Multipart(boundary);
         }
         if essence.ends_with("json") {
             return Self::Json;
@@ -223,8 +240,8 @@ impl Form {
 
     fn is_text(&self) -> bool {
         match self {
-            Self::Pairs | Self::Json | Self::Text => true,
-            Self::Parts(_) | Self::Other => false,
+            Self::UrlEncoded | Self::Json | Self::Text => true,
+            Self::Multipart(_) | Self::Other => false,
         }
     }
 }

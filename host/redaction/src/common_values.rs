@@ -12,7 +12,10 @@ pub(super) fn is_searchable(value: &[u8]) -> bool {
     let distinct = distinct.iter().filter(|seen| **seen).count();
     let lower = value.to_ascii_lowercase();
     let common = COMMON.iter().any(|word| word.as_bytes() == lower);
-    value.len() >= ANCHOR && distinct >= MIN_DISTINCT && !common && !placeholder::is(value)
+    value.len() >= ANCHOR
+        && distinct >= MIN_DISTINCT
+        && !common
+        && !placeholder::is_placeholder(value)
 }
 
 /// Masks such as `******` have fewer different bytes than this.

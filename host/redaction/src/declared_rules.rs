@@ -2,7 +2,7 @@
 
 /// A rule as a plugin declares it. Classes name the kind of secret.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Declared {
+pub enum RuleDeclaration {
     /// The value of a header.
     Header {
         /// Its name; a `*` stands for any run of characters.
@@ -52,7 +52,7 @@ pub enum Declared {
     },
 }
 
-impl Declared {
+impl RuleDeclaration {
     /// The id, which reports show and which switches the rule off.
     pub fn id(&self) -> String {
         let (kind, name) = match self {
@@ -102,49 +102,49 @@ mod tests {
         let text = str::to_owned;
         let cases = [
             (
-                Declared::Header {
+                RuleDeclaration::Header {
                     name: text("Authorization"),
                     class: text("x"),
                 },
                 "header.authorization",
             ),
             (
-                Declared::Query {
+                RuleDeclaration::Query {
                     name: text("Sig"),
                     class: text("x"),
                 },
                 "query.sig",
             ),
             (
-                Declared::Form {
+                RuleDeclaration::Form {
                     name: text("password"),
                     class: text("x"),
                 },
                 "form.password",
             ),
             (
-                Declared::JsonMember {
+                RuleDeclaration::JsonMember {
                     name: text("Password"),
                     class: text("x"),
                 },
                 "json.password",
             ),
             (
-                Declared::Json {
+                RuleDeclaration::Json {
                     pointer: text("/A/b"),
                     class: text("x"),
                 },
                 "pointer./A/b",
             ),
             (
-                Declared::Pattern {
+                RuleDeclaration::Pattern {
                     regex: text("a"),
                     class: text("jwt"),
                 },
                 "pattern.jwt",
             ),
             (
-                Declared::VolatileHeader { name: text("Date") },
+                RuleDeclaration::VolatileHeader { name: text("Date") },
                 "volatile.date",
             ),
         ];

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::uri::PathAndQuery;
 use http::{HeaderName, HeaderValue};
 
-use crate::splice::{self, Piece};
+use crate::splice::{self, Replacement};
 use ouli_codec::json::{Document, Pointer, PointerError};
 use ouli_message::{Content, Fields, Request, Response};
 
@@ -122,7 +122,7 @@ pub struct EditedPart {
     /// Its bytes.
     pub bytes: Bytes,
     /// Where a border in it is now. Bytes that replaced some across it stand before it.
-    pub border: usize,
+    pub boundary: usize,
 }
 
 /// Applies all changes to a part of a stream, or none where one of them is not possible. It has
@@ -141,9 +141,12 @@ pub fn edit_part(part: &Bytes, edits: Vec<Edit>, border: usize) -> Result<Edited
         }
     }
     body.check()?;
-    let border = body.moved(border);
+    let border = body.moved_boundary(border);
     let bytes = body.finish()?.unwrap_or_else(|| part.clone());
-    Ok(EditedPart { bytes, border })
+    Ok(EditedPart {
+        bytes,
+        boundary: border,
+    })
 }
 
 /// Applies all changes to trailers, which have fields alone.
@@ -158,15 +161,15 @@ pub fn edit_trailers(trailers: &mut Fields, edits: Vec<Edit>) -> Result<(), Edit
 
 /// Changes that are known to be possible.
 struct Plan {
-    header: Header,
+    header: HeaderEdits,
     target: Option<String>,
     body: Option<Bytes>,
 }
 
 #[derive(Default)]
-struct Header(Vec<(HeaderName, Vec<HeaderValue>)>);
+struct HeaderEdits(Vec<(HeaderName, Vec<HeaderValue>)>);
 
-impl Header {
+impl HeaderEdits {
     fn apply(self, fields: &mut Fields) {
         for (name, values) in self.0 {
             fields.set(&name, values);
@@ -176,7 +179,7 @@ impl Header {
 
 impl Plan {
     fn new(edits: Vec<Edit>, content: &Content) -> Result<Self, EditError> {
-        let (mut header, mut target) = (Header::default(), None);
+        let (mut header, mut target) = (HeaderEdits::default(), None);
         let mut body = BodyPlan::new(content);
         for edit in edits {
             match edit {
@@ -215,7 +218,7 @@ fn set_header(name: &str, values: &[Vec<u8>]) -> Result<(HeaderName, Vec<HeaderV
 struct BodyPlan<'a> {
     body: Option<&'a Bytes>,
     document: Option<Document>,
-    pieces: Vec<Piece<Vec<u8>>>,
+    replacements: Vec<Replacement<Vec<u8>>>,
 }
 
 impl<'a> BodyPlan<'a> {
@@ -227,7 +230,7 @@ impl<'a> BodyPlan<'a> {
         Self {
             body,
             document: None,
-            pieces: Vec::new(),
+            replacements: Vec::new(),
         }
     }
 
@@ -235,7 +238,7 @@ impl<'a> BodyPlan<'a> {
         let size = self.body.ok_or(EditError::NoBody)?.len();
         let range = range(start, end).filter(|range| range.end <= size);
         let range = range.ok_or(EditError::Range { start, end, size })?;
-        self.pieces.push(Piece::new(range, bytes));
+        self.replacements.push(Replacement::new(range, bytes));
         Ok(())
     }
 
@@ -252,17 +255,18 @@ impl<'a> BodyPlan<'a> {
             .document
             .iter()
             .flat_map(|document| document.find(&parsed));
-        let pieces = found.map(|node| Piece::new(node.span.clone(), text.as_bytes().to_vec()));
-        self.pieces.extend(pieces);
+        let pieces =
+            found.map(|node| Replacement::new(node.span.clone(), text.as_bytes().to_vec()));
+        self.replacements.extend(pieces);
         Ok(())
     }
 
     /// Puts the pieces in order; none may touch the bytes of another.
     fn check(&mut self) -> Result<(), EditError> {
-        self.pieces
+        self.replacements
             .sort_by_key(|piece| (piece.range.start, piece.range.end));
         let mut end = 0;
-        for piece in &self.pieces {
+        for piece in &self.replacements {
             if piece.range.start < end {
                 return Err(EditError::Overlap(piece.range.start));
             }
@@ -272,21 +276,21 @@ impl<'a> BodyPlan<'a> {
     }
 
     /// Where a place of the body is after the changes, which are in order.
-    fn moved(&self, border: usize) -> usize {
+    fn moved_boundary(&self, border: usize) -> usize {
         let before = self
-            .pieces
+            .replacements
             .iter()
             .filter(|piece| piece.range.start < border);
         before.fold(border, |moved, piece| {
             let old = piece.range.end.min(border) - piece.range.start;
-            moved - old + piece.new.len()
+            moved - old + piece.value.len()
         })
     }
 
     fn finish(mut self) -> Result<Option<Bytes>, EditError> {
         self.check()?;
         let body = self.body.map(AsRef::as_ref).unwrap_or_default();
-        Ok(splice::in_order(body, &self.pieces).map(Bytes::from))
+        Ok(splice::in_order(body, &self.replacements).map(Bytes::from))
     }
 }
 

@@ -8,7 +8,7 @@ use ouli_codec::form::RESERVED;
 
 /// A guise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Variant {
+pub(super) enum Encoding {
     /// The bytes themselves.
     Raw,
     /// Percent-encoded, all but the unreserved characters of RFC 3986.
@@ -16,7 +16,7 @@ pub(super) enum Variant {
     /// The same with digits in lower case.
     PercentLower,
     /// As `encodeURIComponent` of browsers does it.
-    Component,
+    UriComponent,
     /// As forms are encoded: a space is `+`.
     Form,
     /// Escaped for a JSON string.
@@ -35,12 +35,12 @@ pub(super) enum Variant {
     HexUpper,
 }
 
-impl Variant {
+impl Encoding {
     const ALL: [Self; 16] = [
         Self::Raw,
         Self::Percent,
         Self::PercentLower,
-        Self::Component,
+        Self::UriComponent,
         Self::Form,
         Self::Json,
         Self::JsonSlash,
@@ -56,10 +56,10 @@ impl Variant {
     ];
 
     /// All guises of a secret that differ from one another.
-    pub(super) fn of(secret: &[u8]) -> Vec<(Self, Vec<u8>)> {
+    pub(super) fn distinct_encodings(secret: &[u8]) -> Vec<(Self, Vec<u8>)> {
         let mut all: Vec<(Self, Vec<u8>)> = Vec::new();
         for variant in Self::ALL {
-            let bytes = variant.bytes(secret);
+            let bytes = variant.encode(secret);
             if all.iter().all(|(_, other)| *other != bytes) {
                 all.push((variant, bytes));
             }
@@ -69,13 +69,13 @@ impl Variant {
 
     /// How many bytes behind the guise belong to it too: where base64 is padded, the character
     /// before the padding holds nothing but the last bits of the secret.
-    pub(super) fn tail(self, rest: &[u8]) -> usize {
+    pub(super) fn padding_len(self, rest: &[u8]) -> usize {
         let encoded = match self {
             Self::Base64(_) | Self::Base64Url(_) => true,
             Self::Raw
             | Self::Percent
             | Self::PercentLower
-            | Self::Component
+            | Self::UriComponent
             | Self::Form
             | Self::Json
             | Self::JsonSlash
@@ -91,12 +91,12 @@ impl Variant {
     }
 
     /// The secret in this guise. Of base64 only the characters that the secret alone decides.
-    pub(super) fn bytes(self, secret: &[u8]) -> Vec<u8> {
+    pub(super) fn encode(self, secret: &[u8]) -> Vec<u8> {
         match self {
             Self::Raw => secret.to_vec(),
             Self::Percent => percent_encode(secret, RESERVED).to_string().into_bytes(),
-            Self::PercentLower => lower_digits(Self::Percent.bytes(secret)),
-            Self::Component => percent_encode(secret, COMPONENT).to_string().into_bytes(),
+            Self::PercentLower => lower_digits(Self::Percent.encode(secret)),
+            Self::UriComponent => percent_encode(secret, COMPONENT).to_string().into_bytes(),
             Self::Form => {
                 let text = percent_encode(secret, FORM).to_string();
                 text.replace("%20", "+").into_bytes()
@@ -177,7 +177,7 @@ mod tests {
     use super::*;
 
     fn shown(secret: &str) -> Vec<String> {
-        let all = Variant::of(secret.as_bytes());
+        let all = Encoding::distinct_encodings(secret.as_bytes());
         let texts = all
             .into_iter()
             .map(|(_, bytes)| String::from_utf8(bytes).unwrap());
@@ -221,10 +221,10 @@ mod tests {
             let whole = [before.as_bytes(), &secret, after.as_bytes()].concat();
             let place = before.len() % 3;
             for (text, variant) in [
-                (STANDARD_NO_PAD.encode(&whole), Variant::Base64(place)),
-                (URL_SAFE_NO_PAD.encode(&whole), Variant::Base64Url(place)),
+                (STANDARD_NO_PAD.encode(&whole), Encoding::Base64(place)),
+                (URL_SAFE_NO_PAD.encode(&whole), Encoding::Base64Url(place)),
             ] {
-                let guise = String::from_utf8(variant.bytes(&secret)).unwrap();
+                let guise = String::from_utf8(variant.encode(&secret)).unwrap();
                 assert!(
                     guise.len() >= 9 && text.contains(&guise),
                     "{guise} not in {text}"

@@ -4,51 +4,53 @@ use std::ops::Range;
 
 use http::{HeaderName, HeaderValue};
 
-use crate::free_text::{Place, on_text};
+use crate::free_text::{TextLocation, map_text};
 use crate::name_value_pairs;
-use crate::pass::Run;
+use crate::pass::RedactionPass;
 use crate::rules::Rule;
-use crate::splice::{self, Piece};
+use crate::splice::{self, Replacement};
 use ouli_message::Fields;
 
-impl Run<'_> {
+impl RedactionPass<'_> {
     /// Takes the secrets out of every value: first where rules name the header, then whatever else
     /// is known by then.
-    pub(super) fn fields(&mut self, fields: &mut Fields) {
+    pub(super) fn redact_fields(&mut self, fields: &mut Fields) {
         for (name, value) in fields.values_mut() {
-            if let Some(new) = self.field(name, value) {
+            if let Some(new) = self.redact_field(name, value) {
                 *value = new;
             }
         }
         for (name, value) in fields.values_mut() {
-            let place = Place::of_header(name.as_str());
-            if let Some(new) = on_text(value.as_bytes(), |text| self.free(text, place, 0)) {
+            let place = TextLocation::of_header(name.as_str());
+            if let Some(new) = map_text(value.as_bytes(), |text| {
+                self.redact_free_text(text, place, 0)
+            }) {
                 *value = valid(&new);
             }
         }
     }
 
     /// Remembers the secrets of the headers that rules name, and changes nothing.
-    pub(super) fn note_fields(&mut self, fields: &Fields) {
+    pub(super) fn register_fields(&mut self, fields: &Fields) {
         for (name, value) in fields.iter() {
-            self.field(name, value);
+            self.redact_field(name, value);
         }
     }
 
-    fn field(&mut self, name: &HeaderName, value: &HeaderValue) -> Option<HeaderValue> {
+    fn redact_field(&mut self, name: &HeaderName, value: &HeaderValue) -> Option<HeaderValue> {
         let rule = self.rules.headers.get(name.as_str())?;
-        let new = match Shape::of(name.as_str()) {
-            Shape::Whole => self
-                .stand_in(rule, value.as_bytes())
+        let new = match SecretLayout::of(name.as_str()) {
+            SecretLayout::Whole => self
+                .placeholder_for(rule, value.as_bytes())
                 .map(String::into_bytes),
-            shape => on_text(value.as_bytes(), |text| {
+            shape => map_text(value.as_bytes(), |text| {
                 let places = shape.secrets(text).into_iter();
                 let pieces = places.filter_map(|range| {
-                    let new = self.stand_in(rule, text[range.clone()].as_bytes())?;
-                    Some(Piece::new(range, new))
+                    let new = self.placeholder_for(rule, text[range.clone()].as_bytes())?;
+                    Some(Replacement::new(range, new))
                 });
                 let pieces = pieces.collect();
-                self.note_basic(rule, text);
+                self.register_basic_password(rule, text);
                 splice::text(text, pieces)
             }),
         };
@@ -56,7 +58,7 @@ impl Run<'_> {
     }
 
     /// Of `user:password` in base64 the password is remembered for itself (RFC 7617).
-    fn note_basic(&mut self, rule: &Rule, text: &str) {
+    fn register_basic_password(&mut self, rule: &Rule, text: &str) {
         use base64::Engine;
         use base64::engine::DecodePaddingMode::Indifferent;
         use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
@@ -71,7 +73,7 @@ impl Run<'_> {
         let engine = GeneralPurpose::new(&base64::alphabet::STANDARD, config);
         let decoded = engine.decode(credentials.trim()).unwrap_or_default();
         if let Some(colon) = memchr::memchr(b':', &decoded) {
-            self.note(rule, &decoded[colon + 1..]);
+            self.register_uncounted(rule, &decoded[colon + 1..]);
         }
     }
 }
@@ -84,7 +86,7 @@ fn valid(bytes: &[u8]) -> HeaderValue {
 
 /// Where the secrets stand within the value of a header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Shape {
+enum SecretLayout {
     /// Everywhere.
     Whole,
     /// `name=SECRET; name=SECRET` (RFC 6265, section 4.2.1).
@@ -99,7 +101,7 @@ enum Shape {
     Subprotocols,
 }
 
-impl Shape {
+impl SecretLayout {
     fn of(name: &str) -> Self {
         match name {
             "cookie" => Self::Cookie,
@@ -177,7 +179,7 @@ fn subprotocols(text: &str) -> Vec<Range<usize>> {
     let mut announced = false;
     for item in items(text, ',') {
         let lower = text[item.clone()].to_ascii_lowercase();
-        let inner = ANNOUNCED_BY.iter().filter_map(|word| {
+        let inner = TOKEN_PREFIXES.iter().filter_map(|word| {
             let at = lower.find(&format!("{word}."))?;
             Some(item.start + at + word.len() + 1)
         });
@@ -187,13 +189,13 @@ fn subprotocols(text: &str) -> Vec<Range<usize>> {
         } else if let Some(start) = inner.max() {
             secrets.push(start..item.end);
         } else {
-            announced = ANNOUNCED_BY.iter().any(|word| lower.ends_with(word));
+            announced = TOKEN_PREFIXES.iter().any(|word| lower.ends_with(word));
         }
     }
     secrets
 }
 
-const ANNOUNCED_BY: [&str; 6] = [
+const TOKEN_PREFIXES: [&str; 6] = [
     "bearer",
     "authorization",
     "token",

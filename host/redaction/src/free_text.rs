@@ -4,16 +4,16 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 
-use crate::pass::{Purpose, Run};
+use crate::pass::{Purpose, RedactionPass};
 use crate::rules::Rule;
-use crate::splice::{self, Piece};
+use crate::splice::{self, Replacement};
 use crate::{name_value_pairs, placeholder};
 use ouli_codec::form;
 use ouli_codec::json::Document;
 
 /// Where a text stands. It decides how placeholders are written and what is looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum TextLocation {
     /// In a body, or in a string of one.
     Body,
     /// In a header of any kind.
@@ -21,10 +21,10 @@ pub(super) enum Place {
     /// In a header that is a URL.
     UrlHeader,
     /// In the target of a request or in a form: its pairs are looked at by those who know them.
-    Pairs,
+    UrlEncoded,
 }
 
-impl Place {
+impl TextLocation {
     pub(super) fn of_header(name: &str) -> Self {
         match name {
             "location" | "content-location" | "referer" | "operation-location" => Self::UrlHeader,
@@ -34,33 +34,38 @@ impl Place {
 
     fn is_url(self) -> bool {
         match self {
-            Self::UrlHeader | Self::Pairs => true,
+            Self::UrlHeader | Self::UrlEncoded => true,
             Self::Body | Self::Header => false,
         }
     }
 }
 
-impl Run<'_> {
+impl RedactionPass<'_> {
     /// Takes the secrets out of a text. JSON within it is parsed through so many `levels`. None
     /// where nothing changes.
-    pub(super) fn free(&mut self, text: &str, place: Place, levels: u8) -> Option<String> {
+    pub(super) fn redact_free_text(
+        &mut self,
+        text: &str,
+        place: TextLocation,
+        levels: u8,
+    ) -> Option<String> {
         if levels > 0 && text.trim_start().starts_with(['{', '[']) {
             let json = Document::parse(Bytes::copy_from_slice(text.as_bytes()));
             if let Some(json) = json {
-                return self.json(&json, levels - 1);
+                return self.redact_json(&json, levels - 1);
             }
         }
         let mut text = Cow::Borrowed(text);
-        if place == Place::Body {
+        if place == TextLocation::Body {
             self.replace(&mut text, |run, text| run.loose_members(text));
         }
-        if place != Place::Pairs {
+        if place != TextLocation::UrlEncoded {
             self.replace(&mut text, |run, text| run.loose_pairs(text, place));
         }
         self.replace(&mut text, Self::userinfo);
         self.replace(&mut text, |run, text| run.patterns(text, place));
         self.replace(&mut text, |run, text| run.known(text, place));
-        self.by_class(&mut text, place);
+        self.collapse_to_class(&mut text, place);
         match text {
             Cow::Borrowed(_) => None,
             Cow::Owned(text) => Some(text),
@@ -70,7 +75,7 @@ impl Run<'_> {
     fn replace(
         &mut self,
         text: &mut Cow<'_, str>,
-        find: impl FnOnce(&mut Self, &str) -> Vec<Piece<String>>,
+        find: impl FnOnce(&mut Self, &str) -> Vec<Replacement<String>>,
     ) {
         let pieces = find(self, text);
         if let Some(new) = splice::text(text, pieces) {
@@ -78,39 +83,39 @@ impl Run<'_> {
         }
     }
 
-    fn loose_members(&mut self, text: &str) -> Vec<Piece<String>> {
+    fn loose_members(&mut self, text: &str) -> Vec<Replacement<String>> {
         let Some(members) = &self.rules.members else {
             return Vec::new();
         };
-        let keys = name_value_pairs::keys(text).filter_map(|key| {
+        let keys = name_value_pairs::members(text).filter_map(|key| {
             let rule = members.get(key.name)?;
             let (range, quote) = key.value(text)?;
-            let new = self.stand_in(rule, text[range.clone()].as_bytes())?;
-            Some(Piece::new(range, format!("{quote}{new}{quote}")))
+            let new = self.placeholder_for(rule, text[range.clone()].as_bytes())?;
+            Some(Replacement::new(range, format!("{quote}{new}{quote}")))
         });
         keys.collect()
     }
 
-    fn loose_pairs(&mut self, text: &str, place: Place) -> Vec<Piece<String>> {
-        let pairs = name_value_pairs::pairs(text, place == Place::Body);
-        let pairs = pairs.filter_map(|(name, range)| self.pair(name, text, range));
+    fn loose_pairs(&mut self, text: &str, place: TextLocation) -> Vec<Replacement<String>> {
+        let pairs = name_value_pairs::pairs(text, place == TextLocation::Body);
+        let pairs = pairs.filter_map(|(name, range)| self.replace_pair(name, text, range));
         pairs.collect()
     }
 
     /// What comes in the place of the value of a parameter or a field of a form.
-    pub(super) fn pair(
+    pub(super) fn replace_pair(
         &mut self,
         name: &str,
         text: &str,
         range: std::ops::Range<usize>,
-    ) -> Option<Piece<String>> {
+    ) -> Option<Replacement<String>> {
         let name = form::decode(name.as_bytes());
         let (query, form) = (&self.rules.query, &self.rules.form);
         let rule = query.get(&name).or_else(|| form.get(&name))?;
         self.in_url(rule, text, range)
     }
 
-    fn userinfo(&mut self, text: &str) -> Vec<Piece<String>> {
+    fn userinfo(&mut self, text: &str) -> Vec<Replacement<String>> {
         let Some(rule) = &self.rules.userinfo else {
             return Vec::new();
         };
@@ -125,23 +130,23 @@ impl Run<'_> {
         rule: &Rule,
         text: &str,
         range: std::ops::Range<usize>,
-    ) -> Option<Piece<String>> {
+    ) -> Option<Replacement<String>> {
         let value = form::decode(text[range.clone()].as_bytes());
-        let new = self.stand_in(rule, value.as_bytes())?;
-        Some(Piece::new(range, placeholder::encoded(&new)))
+        let new = self.placeholder_for(rule, value.as_bytes())?;
+        Some(Replacement::new(range, placeholder::encoded(&new)))
     }
 
-    fn patterns(&mut self, text: &str, place: Place) -> Vec<Piece<String>> {
+    fn patterns(&mut self, text: &str, place: TextLocation) -> Vec<Replacement<String>> {
         let found = self.rules.patterns.find(text).into_iter();
         let pieces = found.filter_map(|(range, rule)| {
             let value = &text[range.clone()];
             if self.holds_placeholder(value) {
                 return None;
             }
-            let new = self.stand_in_found(rule, value.as_bytes());
-            Some(Piece::new(
+            let new = self.placeholder_for_match(rule, value.as_bytes());
+            Some(Replacement::new(
                 range.clone(),
-                written(&new, text, range.start, place),
+                encode_placeholder(&new, text, range.start, place),
             ))
         });
         pieces.collect()
@@ -151,31 +156,32 @@ impl Run<'_> {
     fn holds_placeholder(&self, value: &str) -> bool {
         match self.purpose {
             Purpose::Write => {
-                placeholder::is(value.as_bytes()) || placeholder::find_all(value).next().is_some()
+                placeholder::is_placeholder(value.as_bytes())
+                    || placeholder::find_all(value).next().is_some()
             }
             Purpose::Key => placeholder::holds_any(value),
         }
     }
 
     /// What comes in the place of secrets that are known.
-    pub(super) fn known(&mut self, text: &str, place: Place) -> Vec<Piece<String>> {
-        let hits = self.secrets.known().find(text.as_bytes()).into_iter();
+    pub(super) fn known(&mut self, text: &str, place: TextLocation) -> Vec<Replacement<String>> {
+        let hits = self.secrets.searcher().find(text.as_bytes()).into_iter();
         let pieces = hits.map(|hit| {
-            let new = self.stand_in_known(&hit.secret);
+            let new = self.placeholder_for_known(&hit.secret);
             let start = text.floor_char_boundary(hit.range.start);
             let end = text.ceil_char_boundary(hit.range.end);
-            Piece::new(start..end, written(&new, text, start, place))
+            Replacement::new(start..end, encode_placeholder(&new, text, start, place))
         });
         pieces.collect()
     }
 
-    fn by_class(&self, text: &mut Cow<'_, str>, place: Place) {
+    fn collapse_to_class(&self, text: &mut Cow<'_, str>, place: TextLocation) {
         if self.purpose == Purpose::Write {
             return;
         }
         let new = match place.is_url() {
-            true => placeholder::by_class_in_url(text),
-            false => placeholder::by_class(text),
+            true => placeholder::collapse_to_class_in_url(text),
+            false => placeholder::collapse_to_class(text),
         };
         if let Cow::Owned(new) = new {
             *text = Cow::Owned(new);
@@ -183,7 +189,7 @@ impl Run<'_> {
     }
 }
 
-fn written(placeholder: &str, text: &str, start: usize, place: Place) -> String {
+fn encode_placeholder(placeholder: &str, text: &str, start: usize, place: TextLocation) -> String {
     if place.is_url() || within_url(text, start) {
         return placeholder::encoded(placeholder);
     }
@@ -201,7 +207,7 @@ const MAX_URL: usize = 4096;
 
 /// Works on bytes as text. What is no UTF-8 is taken for Latin-1, in which each byte is a
 /// character, and comes back the same.
-pub(super) fn on_text(
+pub(super) fn map_text(
     bytes: &[u8],
     change: impl FnOnce(&str) -> Option<String>,
 ) -> Option<Vec<u8>> {

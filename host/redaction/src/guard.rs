@@ -9,13 +9,13 @@ use crate::secrets::Secrets;
 /// Refuses bytes that hold a secret of the session, or what looks like a token of a known kind.
 #[derive(Clone, Debug)]
 pub struct Guard {
-    off: Vec<String>,
+    disabled: Vec<String>,
 }
 
 /// Why bytes may not be written. It never tells the secret itself.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}", self.text())]
-pub struct Refusal {
+pub struct GuardRejection {
     /// The id of the rule that refuses.
     pub rule: String,
     /// Where the secret begins, in bytes.
@@ -27,30 +27,30 @@ impl Guard {
     pub fn new(off: &[String]) -> Self {
         let own = off.iter().filter(|id| Self::ids().any(|own| own == **id));
         Self {
-            off: own.cloned().collect(),
+            disabled: own.cloned().collect(),
         }
     }
 
     /// The ids of all rules that can be switched off.
     pub fn ids() -> impl Iterator<Item = &'static str> {
-        KINDS.iter().map(|kind| kind.id)
+        TOKEN_KINDS.iter().map(|kind| kind.id)
     }
 
     /// True for the ids of its own rules, which hold nobody else's words.
-    pub fn is_own(id: &str) -> bool {
+    pub fn is_builtin(id: &str) -> bool {
         id == OVERFLOW || Self::ids().any(|own| own == id)
     }
 
     /// Looks the bytes over. An error names what may not be written.
-    pub fn scan(&self, bytes: &[u8], secrets: &Secrets) -> Result<(), Refusal> {
-        let refusal = |rule: &str, offset| Refusal {
+    pub fn scan(&self, bytes: &[u8], secrets: &Secrets) -> Result<(), GuardRejection> {
+        let refusal = |rule: &str, offset| GuardRejection {
             rule: rule.to_owned(),
             offset,
         };
         if secrets.overflowed() {
             return Err(refusal(OVERFLOW, 0));
         }
-        if let Some(hit) = secrets.known().first(bytes) {
+        if let Some(hit) = secrets.searcher().find_any(bytes) {
             return Err(refusal(hit.secret.rule(), hit.range.start));
         }
         match self.token(bytes) {
@@ -60,11 +60,11 @@ impl Guard {
     }
 
     fn token(&self, bytes: &[u8]) -> Option<(&'static str, usize)> {
-        let looks = &*LOOKS;
+        let looks = &*TOKEN_PATTERNS;
         if !looks.set.is_match(bytes) {
             return None;
         }
-        let on = |kind: &&(&Kind, Regex)| !self.off.iter().any(|off| off == kind.0.id);
+        let on = |kind: &&(&TokenKind, Regex)| !self.disabled.iter().any(|off| off == kind.0.id);
         looks.each.iter().filter(on).find_map(|(kind, regex)| {
             let mut places = regex.find_iter(bytes);
             let secret = places.find(|place| !kind.digit || has_digit(place.as_bytes()))?;
@@ -73,7 +73,7 @@ impl Guard {
     }
 }
 
-impl Refusal {
+impl GuardRejection {
     fn text(&self) -> String {
         let Self { rule, offset } = self;
         if rule == OVERFLOW {
@@ -95,61 +95,61 @@ const OVERFLOW: &str = "guard.overflow";
 
 /// A kind of token that is known by its looks.
 #[derive(Debug)]
-struct Kind {
+struct TokenKind {
     id: &'static str,
     expression: &'static str,
     /// Without a digit it is a word of some text.
     digit: bool,
 }
 
-const fn kind(id: &'static str, expression: &'static str, digit: bool) -> Kind {
-    Kind {
+const fn token_kind(id: &'static str, expression: &'static str, digit: bool) -> TokenKind {
+    TokenKind {
         id,
         expression,
         digit,
     }
 }
 
-const KINDS: [Kind; 11] = [
-    kind("guard.anthropic-key", r"\bsk-ant-[A-Za-z0-9_-]{20,}", false),
-    kind(
+const TOKEN_KINDS: [TokenKind; 11] = [
+    token_kind("guard.anthropic-key", r"\bsk-ant-[A-Za-z0-9_-]{20,}", false),
+    token_kind(
         "guard.openai-key",
         r"\bsk-[A-Za-z0-9][A-Za-z0-9_-]{20,}",
         true,
     ),
-    kind(
+    token_kind(
         "guard.aws-access-key",
         r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b",
         true,
     ),
-    kind(
+    token_kind(
         "guard.github-token",
         r"\b(?:gh[pousr]_[A-Za-z0-9]{30,}|github_pat_[A-Za-z0-9_]{30,})",
         true,
     ),
-    kind("guard.google-api-key", r"\bAIza[0-9A-Za-z_-]{30,}", true),
-    kind(
+    token_kind("guard.google-api-key", r"\bAIza[0-9A-Za-z_-]{30,}", true),
+    token_kind(
         "guard.slack-token",
         r"\bxox[abeprs]-[A-Za-z0-9-]{10,}",
         true,
     ),
-    kind("guard.gitlab-token", r"\bglpat-[A-Za-z0-9_-]{20,}", true),
-    kind(
+    token_kind("guard.gitlab-token", r"\bglpat-[A-Za-z0-9_-]{20,}", true),
+    token_kind(
         "guard.stripe-key",
         r"\b[rs]k_(?:live|test)_[A-Za-z0-9]{16,}",
         true,
     ),
-    kind(
+    token_kind(
         "guard.private-key",
         r"-----BEGIN [A-Z ]*PRIVATE KEY-----",
         false,
     ),
-    kind(
+    token_kind(
         "guard.jwt",
         r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}",
         false,
     ),
-    kind(
+    token_kind(
         "guard.bearer",
         r"(?i-u)\bBearer\s+[A-Za-z0-9._~+/=-]{16,}",
         true,
@@ -157,21 +157,21 @@ const KINDS: [Kind; 11] = [
 ];
 
 /// All kinds at once, and each for itself.
-struct Looks {
+struct TokenPatterns {
     set: RegexSet,
-    each: Vec<(&'static Kind, Regex)>,
+    each: Vec<(&'static TokenKind, Regex)>,
 }
 
-static LOOKS: LazyLock<Looks> = LazyLock::new(|| {
-    let set = RegexSetBuilder::new(KINDS.iter().map(|kind| kind.expression));
-    let each = KINDS.iter().map(|kind| {
+static TOKEN_PATTERNS: LazyLock<TokenPatterns> = LazyLock::new(|| {
+    let set = RegexSetBuilder::new(TOKEN_KINDS.iter().map(|kind| kind.expression));
+    let each = TOKEN_KINDS.iter().map(|kind| {
         let regex = RegexBuilder::new(kind.expression).unicode(false).build();
         (
             kind,
             regex.expect("the expressions above are valid, a test compiles them"),
         )
     });
-    Looks {
+    TokenPatterns {
         set: set
             .clone()
             .unicode(false)
@@ -280,14 +280,14 @@ mod tests {
             "guard.known-secret".to_owned(),
         ]);
         assert_eq!(guard.scan(text, &secrets), Ok(()));
-        secrets.add_named("CI_TOKEN", text);
+        secrets.register_env("CI_TOKEN", text);
         let refusal = guard
             .scan(b"\xff glpat-0123456789abcdefghij", &secrets)
             .unwrap_err();
         assert_eq!((refusal.rule.as_str(), refusal.offset), ("env.CI_TOKEN", 2));
         assert!(!refusal.to_string().contains("0123"));
         let secrets = Secrets::default();
-        secrets.note("token", b"s3cr3t-value");
+        secrets.register("token", b"s3cr3t-value");
         let refusal = guard.scan(b"czNjcjN0LXZhbHVl", &secrets).unwrap_err();
         assert_eq!(refusal.rule, "guard.known-secret");
     }

@@ -8,13 +8,13 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::encodings::Variant;
+use crate::encodings::Encoding;
 use crate::placeholder;
 use crate::secrets::Secret;
 
 /// A search for the secrets that were known when it was taken. Cheap to clone.
 #[derive(Clone, Default)]
-pub struct Known {
+pub struct SecretSearcher {
     tiers: Arc<[Arc<Tier>]>,
 }
 
@@ -27,7 +27,7 @@ pub struct Hit {
     pub secret: Arc<Secret>,
 }
 
-impl Known {
+impl SecretSearcher {
     /// True where no secret is known.
     pub fn is_empty(&self) -> bool {
         self.tiers.is_empty()
@@ -51,7 +51,7 @@ impl Known {
     }
 
     /// Any secret in a text.
-    pub fn first(&self, text: &[u8]) -> Option<Hit> {
+    pub fn find_any(&self, text: &[u8]) -> Option<Hit> {
         let mut first = None;
         self.scan(text, |hit| {
             first = Some(hit);
@@ -75,7 +75,7 @@ impl Known {
     }
 
     /// The same search with more secrets in it.
-    pub(super) fn with(&self, secrets: &[Arc<Secret>]) -> Self {
+    pub(super) fn with_secrets(&self, secrets: &[Arc<Secret>]) -> Self {
         let mut anchors: Vec<Anchor> = secrets.iter().flat_map(anchors).collect();
         let mut tiers = self.tiers.to_vec();
         while let Some(last) = tiers.pop_if(|last| last.anchors.len() < GROWTH * anchors.len()) {
@@ -90,7 +90,7 @@ impl Known {
     }
 }
 
-impl fmt::Debug for Known {
+impl fmt::Debug for SecretSearcher {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let anchors: usize = self.tiers.iter().map(|tier| tier.anchors.len()).sum();
         out.debug_struct("Known")
@@ -118,7 +118,7 @@ struct Tier {
 struct Anchor {
     word: u64,
     secret: Arc<Secret>,
-    variant: Variant,
+    encoding: Encoding,
     /// Bytes of the guise before the anchor.
     offset: usize,
 }
@@ -180,10 +180,10 @@ const MULTIPLIER: u64 = 0x9e37_79b9_7f4a_7c15;
 impl Anchor {
     fn hit(&self, text: &[u8], at: usize) -> Option<Hit> {
         let start = at.checked_sub(self.offset)?;
-        let size = self.compare(text.get(start..)?)?;
+        let size = self.match_len(text.get(start..)?)?;
         let range = start..start + size;
         let loose =
-            self.variant == Variant::Raw && self.secret.is_word() && !stands_alone(text, &range);
+            self.encoding == Encoding::Raw && self.secret.is_word() && !is_whole_word(text, &range);
         (!loose && !placeholder::covers(text, &range)).then(|| Hit {
             range,
             secret: Arc::clone(&self.secret),
@@ -191,33 +191,35 @@ impl Anchor {
     }
 
     /// How many bytes of the text the guise takes, where the text begins with it.
-    fn compare(&self, text: &[u8]) -> Option<usize> {
+    fn match_len(&self, text: &[u8]) -> Option<usize> {
         let secret = self.secret.value();
-        if self.variant == Variant::Raw {
+        if self.encoding == Encoding::Raw {
             return text.starts_with(secret).then_some(secret.len());
         }
         // A long secret is not encoded whole for a text that already differs at its begin.
-        let head = secret.get(..HEAD).map(|head| self.variant.bytes(head));
+        let head = secret
+            .get(..HEAD_LEN)
+            .map(|head| self.encoding.encode(head));
         if head.is_some_and(|head| !text.starts_with(&head[..head.len() - 1])) {
             return None;
         }
-        let guise = self.variant.bytes(secret);
+        let guise = self.encoding.encode(secret);
         let rest = text.strip_prefix(guise.as_slice())?;
-        Some(guise.len() + self.variant.tail(rest))
+        Some(guise.len() + self.encoding.padding_len(rest))
     }
 }
 
-const HEAD: usize = 96;
+const HEAD_LEN: usize = 96;
 
 fn anchors(secret: &Arc<Secret>) -> Vec<Anchor> {
-    let guises = Variant::of(secret.value()).into_iter();
+    let guises = Encoding::distinct_encodings(secret.value()).into_iter();
     let long = guises.filter(|(_, bytes)| bytes.len() >= ANCHOR);
     long.map(|(variant, bytes)| {
         let offset = (bytes.len() - ANCHOR) * 7 / 8;
         Anchor {
             word: word(&bytes, offset),
             secret: Arc::clone(secret),
-            variant,
+            encoding: variant,
             offset,
         }
     })
@@ -238,7 +240,7 @@ fn word(text: &[u8], at: usize) -> u64 {
 /// The bits of six bytes.
 const MASK: u64 = u64::MAX >> 16;
 
-fn stands_alone(text: &[u8], range: &Range<usize>) -> bool {
+fn is_whole_word(text: &[u8], range: &Range<usize>) -> bool {
     let before = range.start.checked_sub(1).and_then(|at| text.get(at));
     let after = text.get(range.end);
     let part_of_word = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
@@ -250,7 +252,7 @@ mod tests {
     use crate::Secrets;
 
     fn found(secrets: &Secrets, text: &str) -> Vec<String> {
-        let hits = secrets.known().find(text.as_bytes());
+        let hits = secrets.searcher().find(text.as_bytes());
         hits.into_iter()
             .map(|hit| text[hit.range].to_owned())
             .collect()
@@ -260,7 +262,7 @@ mod tests {
     fn the_first_and_longest_wins() {
         let secrets = Secrets::default();
         for secret in ["secret-one", "secret-one-and-more", "one-and-more-of-it"] {
-            secrets.note("token", secret.as_bytes());
+            secrets.register("token", secret.as_bytes());
         }
         assert_eq!(
             found(&secrets, "secret-one-and-more-of-it"),
@@ -273,8 +275,8 @@ mod tests {
     #[test]
     fn short_words_stand_alone() {
         let secrets = Secrets::default();
-        secrets.note("pin", b"hunter2");
-        secrets.note("pin", b"0123456789abcdef");
+        secrets.register("pin", b"hunter2");
+        secrets.register("pin", b"0123456789abcdef");
         assert_eq!(
             found(&secrets, "hunter2 xhunter2 hunter2x (hunter2)"),
             ["hunter2", "hunter2"]
@@ -291,14 +293,14 @@ mod tests {
             .collect();
         let all: Vec<&String> = all.iter().filter(|secret| secret.len() > 9).collect();
         for (at, secret) in all.iter().enumerate() {
-            secrets.note("token", secret.as_bytes());
+            secrets.register("token", secret.as_bytes());
             if at % 10 == 0 {
                 assert_eq!(found(&secrets, &format!("a {secret} b")), [secret.as_str()]);
             }
         }
         let text: Vec<&str> = all.iter().map(|secret| secret.as_str()).collect();
         assert_eq!(found(&secrets, &text.join(" ")), text);
-        assert!(secrets.known().tiers.len() < 9);
+        assert!(secrets.searcher().tiers.len() < 9);
     }
 
     #[test]
@@ -307,10 +309,10 @@ mod tests {
         let long: String = (0..500)
             .map(|n| char::from(b'!' + (n * 7 % 90) as u8))
             .collect();
-        secrets.note("key", long.as_bytes());
-        for (variant, bytes) in super::Variant::of(long.as_bytes()) {
+        secrets.register("key", long.as_bytes());
+        for (variant, bytes) in super::Encoding::distinct_encodings(long.as_bytes()) {
             let text = [b"<<", bytes.as_slice(), b">>"].concat();
-            let hit = secrets.known().first(&text).unwrap();
+            let hit = secrets.searcher().find_any(&text).unwrap();
             assert_eq!(hit.range, 2..2 + bytes.len(), "{variant:?}");
         }
     }

@@ -34,16 +34,16 @@ mod target;
 #[cfg(test)]
 mod tests;
 
-pub use cross_chunk::Joint;
-pub use declared_rules::Declared;
+pub use cross_chunk::PartFormat;
+pub use declared_rules::RuleDeclaration;
 pub use edits::{
     Edit, EditError, EditedPart, edit_part, edit_request, edit_response, edit_trailers,
 };
-pub use guard::{Guard, Refusal};
-pub use known_secrets::{Hit, Known};
+pub use guard::{Guard, GuardRejection};
+pub use known_secrets::{Hit, SecretSearcher};
 pub use pass::{Counts, Outcome, Purpose, Redaction};
-pub use placeholder::{by_class, is_class};
-pub use redacted_message::PlainMessage;
+pub use placeholder::{collapse_to_class, is_class};
+pub use redacted_message::RedactedMessage;
 pub use redacted_view::RequestView;
-pub use rules::{Fault, RuleError, Rules};
+pub use rules::{RuleError, RuleErrorKind, Rules};
 pub use secrets::{Secret, SecretBounds, Secrets};

@@ -6,23 +6,23 @@ use ouli_message::glob;
 
 /// What is known about names that compare without case.
 #[derive(Clone, Debug)]
-pub(super) struct Names<T> {
+pub(super) struct NameMap<T> {
     exact: HashMap<Box<str>, T>,
     /// Names in which `*` stands for any run of characters.
     globs: Vec<(Box<str>, T)>,
     /// For each first letter the lengths of the names that begin so, as bits.
-    shapes: [u64; 32],
+    length_bits: [u64; 32],
     /// Characters that do not count.
     ignored: &'static [u8],
 }
 
-impl<T> Names<T> {
+impl<T> NameMap<T> {
     /// No names. The `ignored` characters do not count when names are compared.
     pub(super) fn new(ignored: &'static [u8]) -> Self {
         Self {
             exact: HashMap::new(),
             globs: Vec::new(),
-            shapes: [0; 32],
+            length_bits: [0; 32],
             ignored,
         }
     }
@@ -34,8 +34,8 @@ impl<T> Names<T> {
             self.globs.push((folded.into(), value));
             return;
         }
-        let (first, length) = shape(folded.as_bytes());
-        self.shapes[first] |= length;
+        let (first, length) = length_bit(folded.as_bytes());
+        self.length_bits[first] |= length;
         self.exact.entry(folded.into()).or_insert(value);
     }
 
@@ -62,8 +62,8 @@ impl<T> Names<T> {
 
     /// True where a name of this first letter and length is there; case does not matter.
     fn may_hold(&self, name: &str) -> bool {
-        let (first, length) = shape(name.as_bytes());
-        self.shapes[first] & length != 0
+        let (first, length) = length_bit(name.as_bytes());
+        self.length_bits[first] & length != 0
     }
 
     fn fold_into(&self, name: &str, buffer: &mut [u8; BUFFER]) -> Option<usize> {
@@ -86,7 +86,7 @@ impl<T> Names<T> {
 /// Longer names are rare enough to be folded on the heap.
 const BUFFER: usize = 64;
 
-fn shape(name: &[u8]) -> (usize, u64) {
+fn length_bit(name: &[u8]) -> (usize, u64) {
     let first = name.first().map_or(0, |byte| usize::from(byte % 32));
     (first, 1 << name.len().min(63))
 }
@@ -97,7 +97,7 @@ mod tests {
 
     #[test]
     fn names_compare_without_case_and_ignored_characters() {
-        let mut names = Names::new(b"-_");
+        let mut names = NameMap::new(b"-_");
         names.add("Access_Token", 1);
         names.add("accesstoken", 2);
         names.add("é", 3);
@@ -118,7 +118,7 @@ mod tests {
 
     #[test]
     fn globs_serve_where_no_exact_name_does() {
-        let mut names = Names::new(b"");
+        let mut names = NameMap::new(b"");
         names.add("X-Amz-*", 1);
         names.add("*-token", 2);
         names.add("x-amz-date", 3);

@@ -51,27 +51,27 @@ pub(super) fn userinfo(text: &str) -> Vec<Range<usize>> {
         let end = start + userinfo.len();
         match userinfo.find(':') {
             Some(colon) => Some(start + colon + 1..end),
-            None => (userinfo.len() >= LONG_USER).then_some(start..end),
+            None => (userinfo.len() >= MAX_USER_LEN).then_some(start..end),
         }
     });
     secrets.filter(|range| !range.is_empty()).collect()
 }
 
-const LONG_USER: usize = 16;
+const MAX_USER_LEN: usize = 16;
 
 /// The name of a member in a text like JSON, its quotes escaped or not.
-pub(super) struct Key<'a> {
+pub(super) struct LooseMember<'a> {
     pub(super) name: &'a str,
     /// Where the name begins.
     pub(super) start: usize,
     /// The opening and closing quote with the backslashes before it.
     quote: &'a str,
     /// Where its value may begin.
-    after: usize,
+    value_start: usize,
 }
 
 /// Every `"name":` in a text. Texts that are cut off, wrapped or escaped hold them as well.
-pub(super) fn keys(text: &str) -> impl Iterator<Item = Key<'_>> {
+pub(super) fn members(text: &str) -> impl Iterator<Item = LooseMember<'_>> {
     memchr::memchr_iter(b':', text.as_bytes()).filter_map(|colon| {
         let before = text[..colon].trim_end_matches([' ', '\t', '\r', '\n']);
         let quoted = before.strip_suffix(['"', '\''])?;
@@ -79,25 +79,25 @@ pub(super) fn keys(text: &str) -> impl Iterator<Item = Key<'_>> {
         let end = before.len() - quote.len();
         let name = name_before(text, end, is_member_name);
         let opened = text[..name.start].ends_with(quote) && !name.is_empty();
-        opened.then(|| Key {
+        opened.then(|| LooseMember {
             start: name.start,
             name: &text[name],
             quote,
-            after: colon + 1,
+            value_start: colon + 1,
         })
     })
 }
 
-impl<'a> Key<'a> {
+impl<'a> LooseMember<'a> {
     /// Where its value may begin.
-    pub(super) fn after(&self) -> usize {
-        self.after
+    pub(super) fn value_start(&self) -> usize {
+        self.value_start
     }
 
     /// Where the value stands, and the quotes that it needs where it has none. None for objects,
     /// arrays and `null`.
     pub(super) fn value(&self, text: &'a str) -> Option<(Range<usize>, &'a str)> {
-        let rest = text[self.after..].trim_start_matches([' ', '\t', '\r', '\n']);
+        let rest = text[self.value_start..].trim_start_matches([' ', '\t', '\r', '\n']);
         let start = text.len() - rest.len();
         if let Some(quoted) = rest.strip_prefix(self.quote) {
             let start = start + self.quote.len();
@@ -209,14 +209,17 @@ mod tests {
             (r#""k":"cut"#, "cut"),
         ];
         for (text, expected) in cases {
-            let key = keys(text).find(|key| key.name == "k").unwrap();
+            let key = members(text).find(|key| key.name == "k").unwrap();
             let (range, _) = key.value(text).unwrap();
             assert_eq!(&text[range], expected, "{text}");
         }
         for text in [r#""k":{"a":1}"#, r#""k": null"#, r#""k":"#] {
-            assert!(keys(text).next().unwrap().value(text).is_none(), "{text}");
+            assert!(
+                members(text).next().unwrap().value(text).is_none(),
+                "{text}"
+            );
         }
-        assert!(keys("k: v, http://x").next().is_none());
+        assert!(members("k: v, http://x").next().is_none());
     }
 
     #[test]

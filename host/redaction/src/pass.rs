@@ -52,21 +52,21 @@ impl<'a> Redaction<'a> {
     }
 
     /// Takes the secrets out of a request. A body that is not in memory stays as it is.
-    pub fn request(&self, request: &Request) -> Outcome<Request> {
-        self.settled(request.clone(), |run, request| {
-            run.fields(&mut request.fields);
-            run.fields(&mut request.trailers);
-            if let Some(target) = run.target(&request.target) {
+    pub fn redact_request(&self, request: &Request) -> Outcome<Request> {
+        self.to_fixpoint(request.clone(), |run, request| {
+            run.redact_fields(&mut request.fields);
+            run.redact_fields(&mut request.trailers);
+            if let Some(target) = run.redact_target(&request.target) {
                 request.target = target;
             }
-            let content_type = request.fields.text("content-type");
-            run.content(content_type, &mut request.body);
+            let content_type = request.fields.get_str("content-type");
+            run.redact_content(content_type, &mut request.body);
         })
     }
 
     /// Takes the secrets out of a response and drops its volatile headers.
-    pub fn response(&self, response: &Response) -> Outcome<Response> {
-        self.settled(response.clone(), |run, response| {
+    pub fn redact_response(&self, response: &Response) -> Outcome<Response> {
+        self.to_fixpoint(response.clone(), |run, response| {
             let volatile = &run.rules.volatile;
             response
                 .fields
@@ -74,24 +74,24 @@ impl<'a> Redaction<'a> {
             response
                 .trailers
                 .retain(|name, _| volatile.get(name.as_str()).is_none());
-            run.fields(&mut response.fields);
-            run.fields(&mut response.trailers);
-            let content_type = response.fields.text("content-type");
-            run.content(content_type, &mut response.body);
+            run.redact_fields(&mut response.fields);
+            run.redact_fields(&mut response.trailers);
+            let content_type = response.fields.get_str("content-type");
+            run.redact_content(content_type, &mut response.body);
         })
     }
 
     /// Takes the secrets out of a body, or of one message of a stream, of the given content type.
-    pub fn body(&self, content_type: Option<&str>, body: &Bytes) -> Outcome<Bytes> {
-        self.settled(body.clone(), |run, body| {
-            if let Some(new) = run.body(content_type, body).new {
+    pub fn redact_body(&self, content_type: Option<&str>, body: &Bytes) -> Outcome<Bytes> {
+        self.to_fixpoint(body.clone(), |run, body| {
+            if let Some(new) = run.redact_body(content_type, body).replacement {
                 *body = new;
             }
         })
     }
 
-    pub(super) fn run(&self) -> Run<'a> {
-        Run {
+    pub(super) fn begin_pass(&self) -> RedactionPass<'a> {
+        RedactionPass {
             rules: self.rules,
             secrets: self.secrets,
             purpose: self.purpose,
@@ -102,13 +102,13 @@ impl<'a> Redaction<'a> {
 
     /// A secret that shows late in a message may also stand earlier in it, and a secret that is cut
     /// off may leave a text with another meaning; so a message is gone through until it settles.
-    pub(super) fn settled<T>(
+    pub(super) fn to_fixpoint<T>(
         &self,
         mut value: T,
-        pass: impl Fn(&mut Run<'a>, &mut T),
+        pass: impl Fn(&mut RedactionPass<'a>, &mut T),
     ) -> Outcome<T> {
-        let mut run = self.run();
-        for _ in 0..ROUNDS {
+        let mut run = self.begin_pass();
+        for _ in 0..MAX_PASSES {
             let before = (run.found, self.secrets.len());
             pass(&mut run, &mut value);
             if before == (run.found, self.secrets.len()) {
@@ -123,10 +123,10 @@ impl<'a> Redaction<'a> {
 }
 
 /// Messages settle in two rounds; more is for those that are made to be difficult.
-pub(super) const ROUNDS: usize = 4;
+pub(super) const MAX_PASSES: usize = 4;
 
 /// One pass and what it counted.
-pub(super) struct Run<'a> {
+pub(super) struct RedactionPass<'a> {
     pub(super) rules: &'a Rules,
     pub(super) secrets: &'a Secrets,
     pub(super) purpose: Purpose,
@@ -135,15 +135,15 @@ pub(super) struct Run<'a> {
     found: u64,
 }
 
-impl Run<'_> {
+impl RedactionPass<'_> {
     /// What comes in the place of a value where a rule names the place. None where the value stays:
     /// it is empty, or a placeholder already.
-    pub(super) fn stand_in(&mut self, rule: &Rule, value: &[u8]) -> Option<String> {
+    pub(super) fn placeholder_for(&mut self, rule: &Rule, value: &[u8]) -> Option<String> {
         if value.is_empty() {
             return None;
         }
-        if !placeholder::is(value) {
-            let secret = self.take(rule, value);
+        if !placeholder::is_placeholder(value) {
+            let secret = self.register(rule, value);
             return Some(match self.purpose {
                 Purpose::Write => secret.placeholder(),
                 Purpose::Key => placeholder::unnumbered(&rule.class),
@@ -159,22 +159,23 @@ impl Run<'_> {
     }
 
     /// What comes in the place of a value that a pattern found.
-    pub(super) fn stand_in_found(&mut self, rule: &Rule, value: &[u8]) -> String {
-        let secret = self.take(rule, value);
-        self.shown(&secret)
+    pub(super) fn placeholder_for_match(&mut self, rule: &Rule, value: &[u8]) -> String {
+        let secret = self.register(rule, value);
+        self.placeholder_text(&secret)
     }
 
     /// What comes in the place of a secret that was found again.
-    pub(super) fn stand_in_known(&mut self, secret: &Secret) -> String {
+    pub(super) fn placeholder_for_known(&mut self, secret: &Secret) -> String {
         self.count(secret.rule());
-        self.shown(secret)
+        self.placeholder_text(secret)
     }
 
     /// Remembers what else of a value is secret.
-    pub(super) fn note(&mut self, rule: &Rule, value: &[u8]) {
-        if !value.is_empty() && !placeholder::is(value) {
+    pub(super) fn register_uncounted(&mut self, rule: &Rule, value: &[u8]) {
+        if !value.is_empty() && !placeholder::is_placeholder(value) {
             let searched = || !self.rules.is_name(value);
-            self.secrets.take(&rule.id, &rule.class, value, searched);
+            self.secrets
+                .get_or_register(&rule.id, &rule.class, value, searched);
         }
     }
 
@@ -183,14 +184,15 @@ impl Run<'_> {
         self.counts
     }
 
-    fn take(&mut self, rule: &Rule, value: &[u8]) -> Arc<Secret> {
+    fn register(&mut self, rule: &Rule, value: &[u8]) -> Arc<Secret> {
         self.count(&rule.id);
         let rules = self.rules;
         let searched = || !rules.is_name(value);
-        self.secrets.take(&rule.id, &rule.class, value, searched)
+        self.secrets
+            .get_or_register(&rule.id, &rule.class, value, searched)
     }
 
-    fn shown(&self, secret: &Secret) -> String {
+    fn placeholder_text(&self, secret: &Secret) -> String {
         match self.purpose {
             Purpose::Write => secret.placeholder(),
             Purpose::Key => placeholder::unnumbered(secret.class()),
@@ -210,9 +212,9 @@ impl Run<'_> {
         }
     }
 
-    fn content(&mut self, content_type: Option<&str>, content: &mut Content) {
+    fn redact_content(&mut self, content_type: Option<&str>, content: &mut Content) {
         if let Content::Inline(bytes) = content
-            && let Some(new) = self.body(content_type, bytes).new
+            && let Some(new) = self.redact_body(content_type, bytes).replacement
         {
             *bytes = new;
         }

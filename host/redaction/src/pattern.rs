@@ -12,7 +12,7 @@ pub(super) struct Patterns {
     all: Vec<(Regex, Rule)>,
     /// All at once; none where they are too large together.
     set: Option<RegexSet>,
-    edges: bool,
+    has_edge_patterns: bool,
 }
 
 /// Compiles one expression. Letters and digits are those of ASCII, which keeps the search linear
@@ -41,7 +41,7 @@ impl Patterns {
         };
         Self {
             set: build(false).or_else(|| build(true)),
-            edges: texts().any(looks_at_edges),
+            has_edge_patterns: texts().any(looks_at_edges),
             all,
         }
     }
@@ -54,8 +54,8 @@ impl Patterns {
 
     /// True where a pattern looks at the begin or end of a text: then a piece of a text may hold
     /// what the whole does not.
-    pub(super) fn look_at_edges(&self) -> bool {
-        self.edges
+    pub(super) fn has_edge_patterns(&self) -> bool {
+        self.has_edge_patterns
     }
 
     /// What the patterns find, each with its rule: the first group where it takes part, else all.
@@ -137,7 +137,7 @@ mod tests {
             ("(?:[^a]|\\$|\\^)", false),
         ] {
             assert_eq!(
-                patterns(&[expression]).look_at_edges(),
+                patterns(&[expression]).has_edge_patterns(),
                 expected,
                 "{expression}"
             );

@@ -26,7 +26,7 @@ fn is_digits(text: &str) -> bool {
 
 /// A placeholder found in a text.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Found<'a> {
+pub(super) struct PlaceholderMatch<'a> {
     /// Where it stands, in bytes, its brackets included.
     pub(super) range: Range<usize>,
     pub(super) class: &'a str,
@@ -52,7 +52,7 @@ pub(super) fn encoded(placeholder: &str) -> String {
 }
 
 /// Every placeholder with a number in a text.
-pub(super) fn find_all(text: &str) -> impl Iterator<Item = Found<'_>> {
+pub(super) fn find_all(text: &str) -> impl Iterator<Item = PlaceholderMatch<'_>> {
     openings(text).filter_map(|at| parse(text, at).filter(|found| found.number.is_some()))
 }
 
@@ -67,16 +67,16 @@ pub(super) fn holds_any(text: &str) -> bool {
 }
 
 /// Every `<x-N>` as `<x>`, so that placeholders count by their class.
-pub fn by_class(text: &str) -> Cow<'_, str> {
+pub fn collapse_to_class(text: &str) -> Cow<'_, str> {
     rewrite(text, |found| found.encoded)
 }
 
 /// The same for a part of a URL, in which every placeholder comes out percent-encoded.
-pub(super) fn by_class_in_url(text: &str) -> Cow<'_, str> {
+pub(super) fn collapse_to_class_in_url(text: &str) -> Cow<'_, str> {
     rewrite(text, |_| true)
 }
 
-fn rewrite(text: &str, encode: impl Fn(&Found<'_>) -> bool) -> Cow<'_, str> {
+fn rewrite(text: &str, encode: impl Fn(&PlaceholderMatch<'_>) -> bool) -> Cow<'_, str> {
     let mut out = String::new();
     let mut done = 0;
     for found in find_all(text) {
@@ -97,7 +97,7 @@ fn rewrite(text: &str, encode: impl Fn(&Found<'_>) -> bool) -> Cow<'_, str> {
 }
 
 /// True where the whole text is one placeholder, with a number or without.
-pub(super) fn is(text: &[u8]) -> bool {
+pub(super) fn is_placeholder(text: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(text) else {
         return false;
     };
@@ -140,7 +140,7 @@ fn is_encoded(text: &str, at: usize, last: u8) -> bool {
 }
 
 /// The placeholder that begins at `at`, with a number or without.
-fn parse(text: &str, at: usize) -> Option<Found<'_>> {
+fn parse(text: &str, at: usize) -> Option<PlaceholderMatch<'_>> {
     let encoded = is_encoded(text, at, b'C');
     let open = match text.as_bytes().get(at)? {
         b'<' => 1,
@@ -161,7 +161,7 @@ fn parse(text: &str, at: usize) -> Option<Found<'_>> {
     };
     let (class, number) = split(&inner[..size])?;
     let range = at..end + close;
-    Some(Found {
+    Some(PlaceholderMatch {
         range,
         class,
         number,
@@ -230,18 +230,18 @@ mod tests {
         ];
         for (text, expected) in cases {
             let expected = if expected.is_empty() { text } else { expected };
-            assert_eq!(by_class(text), expected);
+            assert_eq!(collapse_to_class(text), expected);
         }
-        assert_eq!(by_class_in_url("/<token-1>"), "/%3Ctoken%3E");
+        assert_eq!(collapse_to_class_in_url("/<token-1>"), "/%3Ctoken%3E");
     }
 
     #[test]
     fn whole_placeholders_are_told_apart() {
         for text in ["<token-1>", "<token>", "%3Ctoken-7%3E", "%3ctoken%3e"] {
-            assert!(is(text.as_bytes()), "{text}");
+            assert!(is_placeholder(text.as_bytes()), "{text}");
         }
         for text in ["", "<token-1> ", "x<token-1>", "<token-1", "<a b>", "<-1>"] {
-            assert!(!is(text.as_bytes()), "{text}");
+            assert!(!is_placeholder(text.as_bytes()), "{text}");
         }
     }
 

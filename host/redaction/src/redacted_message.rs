@@ -5,24 +5,24 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 
 use ouli_codec::json::Document;
-use ouli_codec::{Message, form};
+use ouli_codec::{MessageView, form};
 use ouli_message::stream::Side;
 use ouli_message::{Failure, Fields, Request, Response};
 
 /// A redacted request, or a redacted response with the request that it answers.
-pub struct PlainMessage {
+pub struct RedactedMessage {
     endpoint: Arc<str>,
     session: Arc<str>,
     request: Arc<Request>,
     response: Option<Arc<Response>>,
-    parts: Vec<Arc<dyn Message>>,
+    parts: Vec<Arc<dyn MessageView>>,
     failure: Option<String>,
     body: Bytes,
     query: OnceLock<Vec<(String, String)>>,
     json: OnceLock<Option<Document>>,
 }
 
-impl PlainMessage {
+impl RedactedMessage {
     /// A request. A body that is not in memory counts as empty.
     pub fn request(endpoint: Arc<str>, session: Arc<str>, request: Arc<Request>) -> Self {
         let body = request.body.to_bytes();
@@ -54,10 +54,10 @@ impl PlainMessage {
     }
 }
 
-impl PlainMessage {
+impl RedactedMessage {
     /// The same response with the parts of its stream.
     #[must_use]
-    pub fn with_parts(mut self, parts: Vec<Arc<dyn Message>>) -> Self {
+    pub fn with_parts(mut self, parts: Vec<Arc<dyn MessageView>>) -> Self {
         self.parts = parts;
         self
     }
@@ -65,12 +65,12 @@ impl PlainMessage {
     /// The same message of an exchange that failed, or did not.
     #[must_use]
     pub fn with_failure(mut self, failure: Option<Failure>) -> Self {
-        self.failure = failure.map(|failure| failure.fault.to_string());
+        self.failure = failure.map(|failure| failure.cause.to_string());
         self
     }
 }
 
-impl Message for PlainMessage {
+impl MessageView for RedactedMessage {
     fn kind(&self) -> &'static str {
         self.response.as_ref().map_or("request", |_| "response")
     }
@@ -85,7 +85,7 @@ impl Message for PlainMessage {
         self.failure.as_deref()
     }
 
-    fn parts(&self) -> &[Arc<dyn Message>] {
+    fn parts(&self) -> &[Arc<dyn MessageView>] {
         &self.parts
     }
 

@@ -5,10 +5,10 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 use xxhash_rust::xxh3::xxh3_128;
 
-use crate::pass::{Purpose, Redaction, Run};
+use crate::pass::{Purpose, Redaction, RedactionPass};
 use crate::rules::Rules;
 use crate::secrets::Secrets;
-use ouli_codec::Message;
+use ouli_codec::MessageView;
 use ouli_codec::json::Document;
 use ouli_message::{Content, Fields, Request};
 
@@ -22,7 +22,7 @@ pub struct RequestView {
     rules: Arc<Rules>,
     secrets: Arc<Secrets>,
     /// The secrets of the header are known, so that they are found in the other pieces too.
-    noted: OnceLock<()>,
+    headers_registered: OnceLock<()>,
     fields: OnceLock<Fields>,
     path: OnceLock<Option<String>>,
     query: OnceLock<Vec<(String, String)>>,
@@ -32,7 +32,7 @@ pub struct RequestView {
 }
 
 /// Bytes of a body beyond which a digest costs more than it spares.
-const DIGESTED: usize = 64 << 10;
+const MAX_DIGESTED_BODY: usize = 64 << 10;
 
 #[derive(Debug)]
 struct Body {
@@ -56,7 +56,7 @@ impl RequestView {
             request,
             rules,
             secrets,
-            noted: OnceLock::new(),
+            headers_registered: OnceLock::new(),
             fields: OnceLock::new(),
             path: OnceLock::new(),
             query: OnceLock::new(),
@@ -71,14 +71,14 @@ impl RequestView {
         &self.request
     }
 
-    fn run(&self) -> Run<'_> {
-        Redaction::new(&self.rules, &self.secrets, Purpose::Key).run()
+    fn begin_pass(&self) -> RedactionPass<'_> {
+        Redaction::new(&self.rules, &self.secrets, Purpose::Key).begin_pass()
     }
 
-    fn run_with_secrets(&self) -> Run<'_> {
-        let mut run = self.run();
-        self.noted
-            .get_or_init(|| run.note_fields(&self.request.fields));
+    fn begin_pass_with_header_secrets(&self) -> RedactionPass<'_> {
+        let mut run = self.begin_pass();
+        self.headers_registered
+            .get_or_init(|| run.register_fields(&self.request.fields));
         run
     }
 
@@ -86,7 +86,8 @@ impl RequestView {
         let Some(query) = self.request.query() else {
             return Vec::new();
         };
-        self.run_with_secrets().parameters(query)
+        self.begin_pass_with_header_secrets()
+            .redact_parameters(query)
     }
 
     fn redacted_body(&self) -> Body {
@@ -96,10 +97,12 @@ impl RequestView {
                 document: None,
             };
         };
-        let content_type = self.request.fields.text("content-type");
-        let looked = self.run_with_secrets().body(content_type, bytes);
+        let content_type = self.request.fields.get_str("content-type");
+        let looked = self
+            .begin_pass_with_header_secrets()
+            .redact_body(content_type, bytes);
         Body {
-            bytes: looked.new.unwrap_or_else(|| bytes.clone()),
+            bytes: looked.replacement.unwrap_or_else(|| bytes.clone()),
             document: looked.document,
         }
     }
@@ -110,7 +113,7 @@ impl RequestView {
         let Content::Inline(body) = &self.request.body else {
             return None;
         };
-        if body.len() > DIGESTED {
+        if body.len() > MAX_DIGESTED_BODY {
             return None;
         }
         let (registry, known) = (self.secrets.id(), self.secrets.len());
@@ -119,7 +122,7 @@ impl RequestView {
             bytes.extend_from_slice(piece);
             bytes.extend_from_slice(&(piece.len() as u64).to_le_bytes());
         };
-        add(&self.rules.number().to_le_bytes());
+        add(&self.rules.unique_id().to_le_bytes());
         add(&registry.to_le_bytes());
         add(&(known as u64).to_le_bytes());
         add(self.endpoint.as_bytes());
@@ -135,12 +138,12 @@ impl RequestView {
         Some(xxh3_128(&bytes))
     }
 
-    fn looked_at_body(&self) -> &Body {
+    fn cached_body(&self) -> &Body {
         self.body.get_or_init(|| self.redacted_body())
     }
 }
 
-impl Message for RequestView {
+impl MessageView for RequestView {
     fn kind(&self) -> &'static str {
         "request"
     }
@@ -167,7 +170,9 @@ impl Message for RequestView {
 
     fn path(&self) -> &str {
         let path = self.request.path();
-        let new = self.path.get_or_init(|| self.run_with_secrets().path(path));
+        let new = self
+            .path
+            .get_or_init(|| self.begin_pass_with_header_secrets().path(path));
         new.as_deref().unwrap_or(path)
     }
 
@@ -186,17 +191,17 @@ impl Message for RequestView {
     fn fields(&self) -> &Fields {
         self.fields.get_or_init(|| {
             let mut fields = self.request.fields.clone();
-            self.run().fields(&mut fields);
+            self.begin_pass().redact_fields(&mut fields);
             fields
         })
     }
 
     fn body(&self) -> &Bytes {
-        &self.looked_at_body().bytes
+        &self.cached_body().bytes
     }
 
     fn json(&self) -> Option<&Document> {
-        let body = self.looked_at_body();
+        let body = self.cached_body();
         body.document.as_ref().or_else(|| {
             let parsed = self
                 .json
@@ -209,7 +214,7 @@ impl Message for RequestView {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Declared;
+    use crate::RuleDeclaration;
 
     fn view(rules: &Arc<Rules>, secrets: &Arc<Secrets>, body: &'static str) -> RequestView {
         let request = Request {
@@ -233,7 +238,7 @@ mod tests {
     fn a_digest_tells_all_apart_that_may_show_something_else() {
         let compile = |name: &str| {
             let (name, class) = (name.to_owned(), "pin".to_owned());
-            let rule = Declared::JsonMember { name, class };
+            let rule = RuleDeclaration::JsonMember { name, class };
             Arc::new(Rules::compile(vec![rule], &[]).unwrap())
         };
         let (rules, others) = (compile("pin"), compile("pin"));
@@ -245,7 +250,7 @@ mod tests {
         assert_ne!(digest(&rules, &secrets, "two"), first);
         assert_ne!(digest(&others, &secrets, "one"), first, "other rules");
         assert_ne!(digest(&rules, &elsewhere, "one"), first, "another session");
-        secrets.note("token", b"something-that-is-secret");
+        secrets.register("token", b"something-that-is-secret");
         assert_ne!(digest(&rules, &secrets, "one"), first, "one more secret");
     }
 }

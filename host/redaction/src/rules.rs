@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use regex::bytes::Regex;
 
-use crate::declared_rules::Declared;
+use crate::declared_rules::RuleDeclaration;
 use crate::guard::Guard;
-use crate::name_matcher::Names;
+use crate::name_matcher::NameMap;
 use crate::pattern::{self, Patterns};
 use crate::placeholder::is_class;
 use ouli_codec::json::{Pointer, PointerError};
@@ -20,12 +20,12 @@ pub struct RuleError {
     /// The id of the rule.
     pub id: String,
     /// What is wrong with it.
-    pub fault: Fault,
+    pub fault: RuleErrorKind,
 }
 
 /// What is wrong with a rule.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Fault {
+pub enum RuleErrorKind {
     /// The class is no lower-case word.
     #[error("`{0}` is no class: use lower-case letters, digits and `-`, no number at the end")]
     Class(String),
@@ -60,17 +60,17 @@ impl Rule {
 #[derive(Clone, Debug)]
 pub struct Rules {
     /// A number that no other rules of the process have.
-    number: u64,
+    unique_id: u64,
     ids: BTreeSet<String>,
-    unknown_off: Vec<String>,
+    unknown_disabled: Vec<String>,
     /// The names that rules look for: they are never secrets themselves.
-    words: HashSet<String>,
-    pub(super) headers: Names<Rule>,
-    pub(super) volatile: Names<()>,
-    pub(super) query: Names<Rule>,
-    pub(super) form: Names<Rule>,
+    names: HashSet<String>,
+    pub(super) headers: NameMap<Rule>,
+    pub(super) volatile: NameMap<()>,
+    pub(super) query: NameMap<Rule>,
+    pub(super) form: NameMap<Rule>,
     /// None where no rule looks at members.
-    pub(super) members: Option<Names<Rule>>,
+    pub(super) members: Option<NameMap<Rule>>,
     pub(super) pointers: Vec<(Pointer, Rule)>,
     pub(super) patterns: Patterns,
     /// The password in `scheme://user:password@host`.
@@ -79,7 +79,7 @@ pub struct Rules {
 
 impl Rules {
     /// Compiles rules, all but those whose id is in `off`. All faults are told at once.
-    pub fn compile(declared: Vec<Declared>, off: &[String]) -> Result<Self, Vec<RuleError>> {
+    pub fn compile(declared: Vec<RuleDeclaration>, off: &[String]) -> Result<Self, Vec<RuleError>> {
         let mut compiled = Compiler::default();
         let mut seen: HashSet<String> = Guard::ids().map(str::to_owned).collect();
         seen.insert(USERINFO.to_owned());
@@ -97,7 +97,7 @@ impl Rules {
             return Err(compiled.errors);
         }
         let mut rules = compiled.finish();
-        rules.unknown_off = off
+        rules.unknown_disabled = off
             .iter()
             .filter(|id| !seen.contains(*id))
             .cloned()
@@ -110,8 +110,8 @@ impl Rules {
     }
 
     /// A number that no other rules of the process have.
-    pub(super) fn number(&self) -> u64 {
-        self.number
+    pub(super) fn unique_id(&self) -> u64 {
+        self.unique_id
     }
 
     /// The ids of all rules that are on.
@@ -120,15 +120,15 @@ impl Rules {
     }
 
     /// What was to be switched off, but is the id of no rule.
-    pub fn unknown_off(&self) -> &[String] {
-        &self.unknown_off
+    pub fn unknown_disabled(&self) -> &[String] {
+        &self.unknown_disabled
     }
 
     /// True where a value is a name that some rule looks for.
     pub(super) fn is_name(&self, value: &[u8]) -> bool {
         value.len() <= MAX_WORD
             && std::str::from_utf8(value)
-                .is_ok_and(|text| self.words.contains(&text.to_lowercase()))
+                .is_ok_and(|text| self.names.contains(&text.to_lowercase()))
     }
 }
 
@@ -140,7 +140,7 @@ const MAX_WORD: usize = 64;
 /// Rules on their way from declared to compiled.
 struct Compiler {
     rules: Rules,
-    members: Names<Rule>,
+    members: NameMap<Rule>,
     any_member: bool,
     patterns: Vec<(Regex, Rule)>,
     errors: Vec<RuleError>,
@@ -150,14 +150,14 @@ impl Default for Compiler {
     fn default() -> Self {
         static NUMBERS: AtomicU64 = AtomicU64::new(0);
         let rules = Rules {
-            number: NUMBERS.fetch_add(1, Ordering::Relaxed),
+            unique_id: NUMBERS.fetch_add(1, Ordering::Relaxed),
             ids: BTreeSet::from([USERINFO.to_owned()]),
-            unknown_off: Vec::new(),
-            words: HashSet::new(),
-            headers: Names::new(b""),
-            volatile: Names::new(b""),
-            query: Names::new(b""),
-            form: Names::new(b""),
+            unknown_disabled: Vec::new(),
+            names: HashSet::new(),
+            headers: NameMap::new(b""),
+            volatile: NameMap::new(b""),
+            query: NameMap::new(b""),
+            form: NameMap::new(b""),
             members: None,
             pointers: Vec::new(),
             patterns: Patterns::new(Vec::new()),
@@ -165,7 +165,7 @@ impl Default for Compiler {
         };
         Self {
             rules,
-            members: Names::new(b"-_"),
+            members: NameMap::new(b"-_"),
             any_member: false,
             patterns: Vec::new(),
             errors: Vec::new(),
@@ -174,35 +174,35 @@ impl Default for Compiler {
 }
 
 impl Compiler {
-    fn add(&mut self, id: &str, declared: Declared) -> Result<(), Fault> {
+    fn add(&mut self, id: &str, declared: RuleDeclaration) -> Result<(), RuleErrorKind> {
         let class = declared.class().unwrap_or(ANY_CLASS);
         if !is_class(class) {
-            return Err(Fault::Class(class.to_owned()));
+            return Err(RuleErrorKind::Class(class.to_owned()));
         }
         if declared.name().is_some_and(str::is_empty) {
-            return Err(Fault::NoName);
+            return Err(RuleErrorKind::NoName);
         }
         let rule = Rule::new(id, class);
         self.rules
-            .words
+            .names
             .extend(declared.name().map(str::to_lowercase));
-        self.rules.words.insert(class.to_owned());
+        self.rules.names.insert(class.to_owned());
         match declared {
-            Declared::Header { name, .. } => self.rules.headers.add(&name, rule),
-            Declared::Query { name, .. } => self.rules.query.add(&name, rule),
-            Declared::Form { name, .. } => self.rules.form.add(&name, rule),
-            Declared::VolatileHeader { name } => self.rules.volatile.add(&name, ()),
-            Declared::JsonMember { name, .. } => {
+            RuleDeclaration::Header { name, .. } => self.rules.headers.add(&name, rule),
+            RuleDeclaration::Query { name, .. } => self.rules.query.add(&name, rule),
+            RuleDeclaration::Form { name, .. } => self.rules.form.add(&name, rule),
+            RuleDeclaration::VolatileHeader { name } => self.rules.volatile.add(&name, ()),
+            RuleDeclaration::JsonMember { name, .. } => {
                 self.any_member = true;
                 self.members.add(&name, rule);
             }
-            Declared::Json { pointer, .. } => {
+            RuleDeclaration::Json { pointer, .. } => {
                 let pointer = Pointer::parse(&pointer)?;
                 self.rules.pointers.push((pointer, rule));
             }
-            Declared::Pattern { regex, .. } => {
+            RuleDeclaration::Pattern { regex, .. } => {
                 let regex = pattern::compile(&regex);
-                let regex = regex.map_err(|error| Fault::Regex(error.to_string()))?;
+                let regex = regex.map_err(|error| RuleErrorKind::Regex(error.to_string()))?;
                 self.patterns.push((regex, rule));
             }
         }
@@ -225,9 +225,9 @@ const ANY_CLASS: &str = "volatile";
 mod tests {
     use super::*;
 
-    fn header(name: &str, class: &str) -> Declared {
+    fn header(name: &str, class: &str) -> RuleDeclaration {
         let (name, class) = (name.to_owned(), class.to_owned());
-        Declared::Header { name, class }
+        RuleDeclaration::Header { name, class }
     }
 
     #[test]
@@ -238,11 +238,11 @@ mod tests {
                 header("a", "Bad Class"),
                 header("", "token"),
                 header("fine", "token"),
-                Declared::Json {
+                RuleDeclaration::Json {
                     pointer: text("a"),
                     class: text("x"),
                 },
-                Declared::Pattern {
+                RuleDeclaration::Pattern {
                     regex: text("("),
                     class: text("x"),
                 },
@@ -264,7 +264,7 @@ mod tests {
         let rules =
             Rules::compile(vec![header("A", "bad class"), header("B", "token")], &off).unwrap();
         assert_eq!(rules.ids().collect::<Vec<_>>(), ["header.b"]);
-        assert_eq!(rules.unknown_off(), ["query.none"]);
+        assert_eq!(rules.unknown_disabled(), ["query.none"]);
         assert!(rules.headers.get("a").is_none() && rules.headers.get("b").is_some());
         assert!(rules.is_name(b"TOKEN") && rules.is_name(b"b") && !rules.is_name(b"c"));
     }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::common_values::is_searchable;
-use crate::known_secrets::Known;
+use crate::known_secrets::SecretSearcher;
 use crate::placeholder::{self, is_class};
 
 /// What one session remembers at most.
@@ -43,7 +43,7 @@ struct Registry {
     bytes: usize,
     /// Those that the search does not have yet.
     pending: Vec<Arc<Secret>>,
-    known: Known,
+    searcher: SecretSearcher,
 }
 
 /// One secret.
@@ -90,13 +90,13 @@ impl fmt::Debug for Secret {
 
 impl Default for Secrets {
     fn default() -> Self {
-        Self::within(SecretBounds::default())
+        Self::with_bounds(SecretBounds::default())
     }
 }
 
 impl Secrets {
     /// No secrets yet, and never more than these bounds.
-    pub fn within(bounds: SecretBounds) -> Self {
+    pub fn with_bounds(bounds: SecretBounds) -> Self {
         static IDS: AtomicU64 = AtomicU64::new(0);
         Self {
             id: IDS.fetch_add(1, Ordering::Relaxed),
@@ -115,31 +115,31 @@ impl Secrets {
     /// else the next of this class. A placeholder is its own.
     pub fn placeholder(&self, class: &str, secret: &[u8]) -> String {
         match std::str::from_utf8(secret) {
-            Ok(text) if placeholder::is(secret) => text.to_owned(),
+            Ok(text) if placeholder::is_placeholder(secret) => text.to_owned(),
             Ok(_) | Err(_) => self
-                .take(&UNNAMED.into(), class, secret, || true)
+                .get_or_register(&UNDECLARED_RULE.into(), class, secret, || true)
                 .placeholder(),
         }
     }
 
     /// Remembers a secret.
-    pub fn note(&self, class: &str, secret: &[u8]) {
+    pub fn register(&self, class: &str, secret: &[u8]) {
         self.placeholder(class, secret);
     }
 
     /// Remembers the value of an environment variable; its rule is `env.NAME`, its class `env`.
     /// False, and nothing remembered, where it is too short or too common to be searched for.
-    pub fn add_named(&self, name: &str, value: &[u8]) -> bool {
+    pub fn register_env(&self, name: &str, value: &[u8]) -> bool {
         let searchable = is_searchable(value);
         if searchable {
             let rule = format!("env.{name}").into();
-            self.take(&rule, "env", value, || true);
+            self.get_or_register(&rule, "env", value, || true);
         }
         searchable
     }
 
     /// Goes on numbering behind the placeholders of an existing recording.
-    pub fn resume(&self, recording: &[u8]) {
+    pub fn resume_numbering(&self, recording: &[u8]) {
         let mut registry = self.write();
         for chunk in recording.utf8_chunks() {
             for found in placeholder::find_all(chunk.valid()) {
@@ -155,17 +155,17 @@ impl Secrets {
     }
 
     /// The search for all secrets known by now.
-    pub fn known(&self) -> Known {
+    pub fn searcher(&self) -> SecretSearcher {
         {
             let registry = self.registry.read().unwrap_or_else(PoisonError::into_inner);
             if registry.pending.is_empty() {
-                return registry.known.clone();
+                return registry.searcher.clone();
             }
         }
         let mut registry = self.write();
         let pending = std::mem::take(&mut registry.pending);
-        registry.known = registry.known.with(&pending);
-        registry.known.clone()
+        registry.searcher = registry.searcher.with_secrets(&pending);
+        registry.searcher.clone()
     }
 
     /// How many secrets are known.
@@ -187,7 +187,7 @@ impl Secrets {
 
     /// Remembers a secret that a rule found. Only one that is to be `searched` is looked for
     /// elsewhere.
-    pub(super) fn take(
+    pub(super) fn get_or_register(
         &self,
         rule: &Arc<str>,
         class: &str,
@@ -223,7 +223,7 @@ impl Secrets {
 }
 
 /// The rule of secrets that no rule declared.
-const UNNAMED: &str = "guard.known-secret";
+const UNDECLARED_RULE: &str = "guard.known-secret";
 
 impl Registry {
     fn has_room(&self, more: usize, bounds: SecretBounds) -> bool {
@@ -242,7 +242,7 @@ impl Registry {
             class,
             number: *number,
             rule: Arc::clone(rule),
-            word: value.len() < LONG && value.iter().all(u8::is_ascii_alphanumeric),
+            word: value.len() < LONG_VALUE_LEN && value.iter().all(u8::is_ascii_alphanumeric),
         })
     }
 
@@ -266,7 +266,7 @@ impl fmt::Debug for Secrets {
 }
 
 /// From this length on a value is no word by chance.
-const LONG: usize = 16;
+const LONG_VALUE_LEN: usize = 16;
 
 #[cfg(test)]
 mod tests {
@@ -287,8 +287,8 @@ mod tests {
     #[test]
     fn numbering_goes_on_behind_a_recording() {
         let secrets = Secrets::default();
-        secrets.resume(b"\xff <token-41> %3Ctoken-7%3E <key-2>");
-        secrets.resume(b"<token-3>");
+        secrets.resume_numbering(b"\xff <token-41> %3Ctoken-7%3E <key-2>");
+        secrets.resume_numbering(b"<token-3>");
         assert_eq!(secrets.placeholder("token", b"new"), "<token-42>");
         assert_eq!(secrets.placeholder("key", b"newer"), "<key-3>");
     }
@@ -299,17 +299,17 @@ mod tests {
             count: 1000,
             bytes: 64 << 10,
         };
-        let secrets = Secrets::within(bounds);
+        let secrets = Secrets::with_bounds(bounds);
         let large = vec![b'x'; bounds.bytes];
-        secrets.note("token", &large);
+        secrets.register("token", &large);
         assert!(!secrets.overflowed());
         assert_eq!(secrets.placeholder("token", b"one more"), "<token-2>");
         assert!(secrets.overflowed());
 
-        let secrets = Secrets::within(bounds);
+        let secrets = Secrets::with_bounds(bounds);
         for number in 0..=bounds.count {
             assert!(!secrets.overflowed());
-            secrets.note("token", &number.to_le_bytes());
+            secrets.register("token", &number.to_le_bytes());
         }
         assert!(secrets.overflowed());
         assert_eq!(secrets.len(), bounds.count);
@@ -326,12 +326,15 @@ mod tests {
             "undefined",
             "<token-1>",
         ] {
-            secrets.note("token", value.as_bytes());
-            assert!(secrets.known().find(value.as_bytes()).is_empty(), "{value}");
+            secrets.register("token", value.as_bytes());
+            assert!(
+                secrets.searcher().find(value.as_bytes()).is_empty(),
+                "{value}"
+            );
         }
-        assert!(!secrets.add_named("CI", b"true"));
-        assert!(secrets.add_named("KEY", b"s3cr3t!"));
-        let hit = secrets.known().first(b"a s3cr3t! b").unwrap();
+        assert!(!secrets.register_env("CI", b"true"));
+        assert!(secrets.register_env("KEY", b"s3cr3t!"));
+        let hit = secrets.searcher().find_any(b"a s3cr3t! b").unwrap();
         assert_eq!(
             (&**hit.secret.rule(), &*hit.secret.placeholder()),
             ("env.KEY", "<env-1>")
@@ -341,11 +344,11 @@ mod tests {
     #[test]
     fn nothing_shows_a_secret() {
         let secrets = Secrets::default();
-        secrets.note("token", b"s3cr3t!");
+        secrets.register("token", b"s3cr3t!");
         let shown = format!(
             "{secrets:?} {:?} {:?}",
-            secrets.known(),
-            secrets.known().first(b"s3cr3t!")
+            secrets.searcher(),
+            secrets.searcher().find_any(b"s3cr3t!")
         );
         assert!(!shown.contains("s3cr3t"), "{shown}");
     }

@@ -1,16 +1,16 @@
 //! Secrets in the target of a request, in its path and in its query, and in forms.
 
-use crate::free_text::Place;
-use crate::name_matcher::Names;
-use crate::pass::Run;
+use crate::free_text::TextLocation;
+use crate::name_matcher::NameMap;
+use crate::pass::RedactionPass;
 use crate::placeholder;
 use crate::rules::Rule;
-use crate::splice::{self, Piece};
+use crate::splice::{self, Replacement};
 use ouli_codec::form;
 
-impl Run<'_> {
+impl RedactionPass<'_> {
     /// A target without its secrets. None where nothing changes.
-    pub(super) fn target(&mut self, target: &str) -> Option<String> {
+    pub(super) fn redact_target(&mut self, target: &str) -> Option<String> {
         let Some((path, query)) = target.split_once('?') else {
             return self.path(target);
         };
@@ -24,7 +24,7 @@ impl Run<'_> {
     }
 
     pub(super) fn path(&mut self, path: &str) -> Option<String> {
-        self.free(path, Place::Pairs, 0)
+        self.redact_free_text(path, TextLocation::UrlEncoded, 0)
     }
 
     pub(super) fn query(&mut self, query: &str) -> Option<String> {
@@ -33,7 +33,7 @@ impl Run<'_> {
     }
 
     /// The parameters of a query without its secrets, decoded.
-    pub(super) fn parameters(&mut self, query: &str) -> Vec<(String, String)> {
+    pub(super) fn redact_parameters(&mut self, query: &str) -> Vec<(String, String)> {
         let rules = self.rules;
         let mut pairs = form::parse(query.as_bytes());
         if let Some(new) = self.pairs(query, &pairs, &rules.query) {
@@ -51,16 +51,22 @@ impl Run<'_> {
     }
 
     /// First what rules name, then what the other values hold decoded, then the text as it stands.
-    fn pairs(&mut self, text: &str, pairs: &[form::Pair], rules: &Names<Rule>) -> Option<String> {
+    fn pairs(&mut self, text: &str, pairs: &[form::Pair], rules: &NameMap<Rule>) -> Option<String> {
         let named = pairs.iter().filter_map(|pair| {
             let new = match rules.get(&pair.name) {
-                Some(rule) => placeholder::encoded(&self.stand_in(rule, pair.value.as_bytes())?),
+                Some(rule) => {
+                    placeholder::encoded(&self.placeholder_for(rule, pair.value.as_bytes())?)
+                }
                 None => form::encode_component(&self.value(&pair.value)?),
             };
-            Some(Piece::new(pair.value_span.clone(), new))
+            Some(Replacement::new(pair.value_span.clone(), new))
         });
         let named = splice::text(text, named.collect());
-        let rest = self.free(named.as_deref().unwrap_or(text), Place::Pairs, 0);
+        let rest = self.redact_free_text(
+            named.as_deref().unwrap_or(text),
+            TextLocation::UrlEncoded,
+            0,
+        );
         rest.or(named)
     }
 
@@ -70,6 +76,6 @@ impl Run<'_> {
         if value.bytes().all(word) {
             return None;
         }
-        self.free(value, Place::Body, 1)
+        self.redact_free_text(value, TextLocation::Body, 1)
     }
 }

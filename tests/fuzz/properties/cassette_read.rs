@@ -2,7 +2,7 @@
 //! again from what is written of it.
 
 use bytes::Bytes;
-use ouli_cassette::{HEADER, Loaded, decode, encode};
+use ouli_cassette::{HEADER, LoadedCassette, decode, encode};
 
 use super::choices::Dice;
 
@@ -14,8 +14,11 @@ pub(super) fn check(input: &[u8]) {
     faults_are_in_place(&loaded, input.len() as u64);
     let written = write(&loaded);
     let again = read(&written);
-    assert!(again.damage.is_empty() && again.torn.is_none(), "{again:?}");
-    assert_eq!(again.whole, written.len() as u64);
+    assert!(
+        again.damage.is_empty() && again.torn_tail.is_none(),
+        "{again:?}"
+    );
+    assert_eq!(again.valid_length, written.len() as u64);
     same_exchanges(&loaded, &again);
     assert_eq!(write(&again), written, "written again it is another text");
 
@@ -30,18 +33,18 @@ pub(super) fn check(input: &[u8]) {
     }
 }
 
-fn faults_are_in_place(loaded: &Loaded, size: u64) {
-    assert!(loaded.whole <= size);
+fn faults_are_in_place(loaded: &LoadedCassette, size: u64) {
+    assert!(loaded.valid_length <= size);
     let mut end = 0;
-    for damage in loaded.damage.iter().chain(&loaded.torn) {
+    for damage in loaded.damage.iter().chain(&loaded.torn_tail) {
         assert!(damage.offset >= end, "{damage}");
         end = damage.offset + damage.bytes;
         assert!(end <= size, "{damage}");
-        assert!(damage.fault.line > 0 && !damage.fault.reason.is_empty());
+        assert!(damage.error.line > 0 && !damage.error.reason.is_empty());
     }
 }
 
-fn same_exchanges(loaded: &Loaded, again: &Loaded) {
+fn same_exchanges(loaded: &LoadedCassette, again: &LoadedCassette) {
     assert_eq!(again.exchanges.len(), loaded.exchanges.len());
     let mut last = 0;
     for (before, after) in loaded.exchanges.iter().zip(&again.exchanges) {
@@ -53,11 +56,11 @@ fn same_exchanges(loaded: &Loaded, again: &Loaded) {
     }
 }
 
-fn read(bytes: &Bytes) -> Loaded {
+fn read(bytes: &Bytes) -> LoadedCassette {
     decode(bytes).expect("what was written begins as a cassette does")
 }
 
-fn write(loaded: &Loaded) -> Bytes {
+fn write(loaded: &LoadedCassette) -> Bytes {
     let mut out = HEADER.as_bytes().to_vec();
     for recorded in &loaded.exchanges {
         encode(&mut out, recorded.ordinal, &recorded.exchange, "a.bodies");

@@ -4,8 +4,10 @@
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 use ouli_cassette::{HEADER, decode, encode};
-use ouli_message::failure::{Failure, Fault, Phase, What};
-use ouli_message::stream::{Ending, Form, Piece, Protocol, Said, Side, Stream, Turn, Unit, Words};
+use ouli_message::failure::{Failure, FailureCause, FailureKind, Phase};
+use ouli_message::stream::{
+    Chunk, ChunkKind, Ending, Message, MessageKind, Payload, Protocol, Side, Stream, StreamContent,
+};
 use ouli_message::{Content, Exchange, Fields, Request, Response};
 
 use super::choices::{Choices, Dice};
@@ -17,7 +19,10 @@ pub(super) fn check(input: &[u8]) {
     let mut written = HEADER.as_bytes().to_vec();
     encode(&mut written, 1, &exchange, "a.bodies");
     let read = decode(&Bytes::copy_from_slice(&written)).expect("it begins as a cassette does");
-    assert!(read.torn.is_none() && read.damage.is_empty(), "{read:?}");
+    assert!(
+        read.torn_tail.is_none() && read.damage.is_empty(),
+        "{read:?}"
+    );
     let [recorded] = &read.exchanges[..] else {
         panic!("one exchange was written: {read:?}");
     };
@@ -46,9 +51,9 @@ fn timeless(exchange: &Exchange) -> Exchange {
     if let Some(failure) = &mut exchange.failure {
         failure.at = 0;
     }
-    match exchange.stream.as_mut().map(|stream| &mut stream.form) {
-        Some(Form::Pieces(_, pieces)) => pieces.iter_mut().for_each(|piece| piece.at = 0),
-        Some(Form::Turns(_, turns)) => turns.iter_mut().for_each(|turn| turn.at = 0),
+    match exchange.stream.as_mut().map(|stream| &mut stream.content) {
+        Some(StreamContent::Chunks(_, pieces)) => pieces.iter_mut().for_each(|piece| piece.at = 0),
+        Some(StreamContent::Messages(_, turns)) => turns.iter_mut().for_each(|turn| turn.at = 0),
         None => {}
     }
     exchange
@@ -89,9 +94,9 @@ fn exchange(choices: &mut Choices<'_>) -> Exchange {
     let tags = (0..choices.below(3)).map(|tag| (format!("tag-{tag}"), choices.text()));
     let tags: Vec<_> = tags.collect();
     let failure = choices.flag().then(|| failure(choices));
-    let unanswered = failure.filter(|failure| failure.fault.is_unanswered());
+    let unanswered = failure.filter(|failure| failure.cause.is_before_response());
     let (response, stream) = match unanswered {
-        Some(failure) => (Response::none(&failure.fault), None),
+        Some(failure) => (Response::absent(&failure.cause), None),
         None => (response, stream),
     };
     Exchange {
@@ -105,43 +110,43 @@ fn exchange(choices: &mut Choices<'_>) -> Exchange {
 }
 
 fn failure(choices: &mut Choices<'_>) -> Failure {
-    let fault = Fault {
+    let fault = FailureCause {
         phase: choices.one_of(&Phase::ALL),
-        what: choices.one_of(&What::ALL),
+        kind: choices.one_of(&FailureKind::ALL),
         code: choices.flag().then(|| u32::from(choices.byte())),
     };
     let at = choices.number();
-    Failure { fault, at }
+    Failure { cause: fault, at }
 }
 
 fn pieces(events: bool, choices: &mut Choices<'_>, response: &mut Response) -> Stream {
     let unit = if events {
-        Unit::Event
+        ChunkKind::Event
     } else {
-        choices.one_of(&[Unit::Line, Unit::Chunk])
+        choices.one_of(&[ChunkKind::Line, ChunkKind::Raw])
     };
     let (mut body, mut pieces, mut at) = (Vec::new(), Vec::new(), 0);
     for _ in 0..1 + choices.below(4) {
         let mut bytes = choices.bytes().to_vec();
         match unit {
-            Unit::Event => bytes.extend_from_slice(b"\n\n"),
-            Unit::Line => bytes.push(b'\n'),
-            Unit::Chunk => bytes.push(b'.'),
+            ChunkKind::Event => bytes.extend_from_slice(b"\n\n"),
+            ChunkKind::Line => bytes.push(b'\n'),
+            ChunkKind::Raw => bytes.push(b'.'),
         }
         body.extend_from_slice(&bytes);
         at += choices.number();
         let size = bytes.len() as u64;
-        pieces.push(Piece { at, size });
+        pieces.push(Chunk { at, size });
     }
     response.body = Content::Inline(body.into());
     Stream {
-        form: Form::Pieces(unit, pieces),
+        content: StreamContent::Chunks(unit, pieces),
         ending: ending(choices),
     }
 }
 
 fn conversation(websocket: bool, choices: &mut Choices<'_>) -> Stream {
-    let mut turns: Vec<Turn> = Vec::new();
+    let mut turns: Vec<Message> = Vec::new();
     let mut at = 0;
     for _ in 0..choices.below(6) {
         at += choices.number();
@@ -149,48 +154,60 @@ fn conversation(websocket: bool, choices: &mut Choices<'_>) -> Stream {
         let said = if websocket {
             said(choices)
         } else {
-            Said::Binary(words(choices))
+            MessageKind::Binary(words(choices))
         };
-        turns.push(Turn { side, at, said });
+        turns.push(Message {
+            side,
+            at,
+            kind: said,
+        });
     }
     let protocol = if websocket {
         Protocol::WebSocket
     } else {
-        let (side, said) = (Side::Client, Said::End);
-        turns.push(Turn { side, at, said });
+        let (side, said) = (Side::Client, MessageKind::End);
+        turns.push(Message {
+            side,
+            at,
+            kind: said,
+        });
         Protocol::Grpc
     };
     Stream {
-        form: Form::Turns(protocol, turns),
+        content: StreamContent::Messages(protocol, turns),
         ending: ending(choices),
     }
 }
 
-fn said(choices: &mut Choices<'_>) -> Said {
+fn said(choices: &mut Choices<'_>) -> MessageKind {
     match choices.below(5) {
-        0 => Said::Text(Words {
+        0 => MessageKind::Text(Payload {
             content: Content::Inline(choices.text().into()),
             compressed: choices.flag(),
         }),
-        1 => Said::Binary(words(choices)),
-        2 => Said::Ping(Bytes::copy_from_slice(choices.bytes())),
-        3 => Said::Pong(Bytes::copy_from_slice(choices.bytes())),
-        _ => Said::Close {
+        1 => MessageKind::Binary(words(choices)),
+        2 => MessageKind::Ping(Bytes::copy_from_slice(choices.bytes())),
+        3 => MessageKind::Pong(Bytes::copy_from_slice(choices.bytes())),
+        _ => MessageKind::Close {
             code: choices.flag().then_some(1000),
             reason: choices.text(),
         },
     }
 }
 
-fn words(choices: &mut Choices<'_>) -> Words {
-    Words {
+fn words(choices: &mut Choices<'_>) -> Payload {
+    Payload {
         content: content(choices),
         compressed: choices.flag(),
     }
 }
 
 fn ending(choices: &mut Choices<'_>) -> Ending {
-    choices.one_of(&[Ending::Complete, Ending::Client, Ending::Server])
+    choices.one_of(&[
+        Ending::Complete,
+        Ending::ClientAborted,
+        Ending::ServerAborted,
+    ])
 }
 
 fn content(choices: &mut Choices<'_>) -> Content {

@@ -1,7 +1,9 @@
 //! Content codings: nothing comes out beyond the bounds, and what was applied is undone.
 
 use bytes::Bytes;
-use ouli_codec::content_coding::{Bounds, Coding, Encoder, decode, encode, parse, positions};
+use ouli_codec::content_coding::{
+    Bounds, Coding, Encoder, decode, decode_with_offsets, encode, parse,
+};
 
 use super::choices::{Choices, Dice};
 
@@ -33,7 +35,10 @@ pub(super) fn check(input: &[u8]) {
         .collect();
     ends.push(body.len() as u64);
     let decoded = decode(body.clone(), &codings, BOUNDS);
-    match (&decoded, positions(&body, &ends, &codings, BOUNDS)) {
+    match (
+        &decoded,
+        decode_with_offsets(&body, &ends, &codings, BOUNDS),
+    ) {
         (Ok(decoded), Ok((whole, places))) => {
             assert!(decoded.len() as u64 <= BOUNDS.bytes);
             assert_eq!(whole, *decoded);
@@ -55,13 +60,14 @@ fn in_pieces(body: &Bytes, codings: &[Coding], dice: &mut Dice) {
     let (mut coded, mut ends, mut expected) = (Vec::new(), Vec::new(), Vec::new());
     let mut size = 0;
     for piece in dice.cut(body, 200) {
-        coded.extend_from_slice(&encoder.piece(piece).expect("anything can be coded"));
+        coded.extend_from_slice(&encoder.encode_chunk(piece).expect("anything can be coded"));
         size += piece.len() as u64;
         ends.push(coded.len() as u64);
         expected.push(size);
     }
     coded.extend_from_slice(&encoder.finish());
-    let (whole, places) = positions(&coded.into(), &ends, codings, BOUNDS).expect("it was coded");
+    let (whole, places) =
+        decode_with_offsets(&coded.into(), &ends, codings, BOUNDS).expect("it was coded");
     assert_eq!(whole, *body);
     assert_eq!(places, expected);
 }

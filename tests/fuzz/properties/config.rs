@@ -17,10 +17,10 @@ pub(super) fn check(input: &[u8]) {
             assert_eq!(read().as_ref(), Ok(&config));
         }
         Err(error) => {
-            assert!(!error.faults.is_empty());
+            assert!(!error.errors.is_empty());
             let is_toml = text.parse::<toml::Table>().is_ok();
             let lines = text.split('\n').count();
-            for fault in &error.faults {
+            for fault in &error.errors {
                 assert!(!fault.message.is_empty());
                 assert!(
                     !is_toml || !fault.key.is_empty(),

@@ -123,7 +123,7 @@ fn of_part(body: &Bytes, edits: &[Edit], border: usize) {
     let Ok(part) = edit_part(body, edits.to_vec(), border) else {
         return;
     };
-    assert!(part.border <= part.bytes.len());
+    assert!(part.boundary <= part.bytes.len());
     let across = edits.iter().any(|edit| match edit {
         Edit::Replace { start, end, .. } => *start < border as u64 && *end > border as u64,
         Edit::ReplaceJson { .. } => true,
@@ -147,7 +147,7 @@ fn of_part(body: &Bytes, edits: &[Edit], border: usize) {
         });
         let expected = (body.len() - border) as i64 + behind;
         assert!(
-            empty || (part.bytes.len() - part.border) as i64 == expected,
+            empty || (part.bytes.len() - part.boundary) as i64 == expected,
             "{part:?}"
         );
     }

@@ -1,9 +1,9 @@
 //! Event streams and lines: the pieces are those that a plain reading of the rules gives.
 
 use bytes::Bytes;
-use ouli_codec::chunks::{cut, pieces};
+use ouli_codec::chunks::{chunk_bodies, split_body};
 use ouli_codec::event_stream;
-use ouli_message::stream::{Arrival, Form, Side, Unit};
+use ouli_message::stream::{Arrival, ChunkKind, Side, StreamContent};
 
 use super::choices::Dice;
 
@@ -11,7 +11,7 @@ const MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// An input is the body of a response.
 pub(super) fn check(input: &[u8]) {
-    let sizes = event_stream::events(input);
+    let sizes = event_stream::event_sizes(input);
     assert_eq!(sizes, plain_events(input));
     let mut start = 0;
     for size in &sizes {
@@ -22,7 +22,7 @@ pub(super) fn check(input: &[u8]) {
         .split_inclusive(|byte| *byte == b'\n')
         .map(<[u8]>::len)
         .collect();
-    assert_eq!(event_stream::lines(input), lines);
+    assert_eq!(event_stream::line_sizes(input), lines);
     in_pieces(input);
 }
 
@@ -70,7 +70,7 @@ fn data_is_in_lines(event: &[u8]) {
         let value = line.strip_prefix(b"data:")?;
         Some(value.strip_prefix(b" ").unwrap_or(value))
     });
-    let found = event_stream::data(event)
+    let found = event_stream::data_ranges(event)
         .into_iter()
         .map(|range| &event[range]);
     assert!(found.eq(values), "{event:?}");
@@ -91,13 +91,13 @@ fn in_pieces(input: &[u8]) {
             Arrival { side, end, at }
         })
         .collect();
-    for unit in [None, Some(Unit::Event), Some(Unit::Line)] {
-        let Some(Form::Pieces(_, pieces)) = pieces(unit, &body, &arrivals, 5) else {
+    for unit in [None, Some(ChunkKind::Event), Some(ChunkKind::Line)] {
+        let Some(StreamContent::Chunks(_, pieces)) = split_body(unit, &body, &arrivals, 5) else {
             continue;
         };
         assert!(pieces.is_sorted_by_key(|piece| piece.at));
         assert!(pieces.iter().all(|piece| piece.size > 0));
-        let joined: Vec<_> = cut(body.clone(), &pieces).flatten().collect();
+        let joined: Vec<_> = chunk_bodies(body.clone(), &pieces).flatten().collect();
         assert_eq!(joined, input);
     }
 }

@@ -3,9 +3,10 @@
 use bytes::Bytes;
 use ouli_codec::content_coding::Bounds;
 use ouli_codec::grpc::{
-    Framed, Halves, Splitter, decode_message, encode_message, frame, transcript,
+    CallBodies, LengthPrefixedMessage, MessageSplitter, decode_message, encode_frame,
+    encode_message, read_messages,
 };
-use ouli_message::stream::{Arrival, Said, Side, Turn};
+use ouli_message::stream::{Arrival, Message, MessageKind, Side};
 
 use super::choices::{Choices, Dice};
 
@@ -23,7 +24,7 @@ pub(super) fn check(input: &[u8]) {
     let mut dice = Dice::of(input);
     let cuts = dice.cut(body, 20);
 
-    let whole = Splitter::new(LARGEST).feed(body);
+    let whole = MessageSplitter::new(LARGEST).feed(body);
     let (in_parts, failed) = feed(&cuts);
     assert_eq!(failed, whole.is_err());
     if let Ok(whole) = whole {
@@ -31,18 +32,18 @@ pub(super) fn check(input: &[u8]) {
     }
     let again: Vec<_> = in_parts
         .iter()
-        .flat_map(|one| frame(&one.bytes, one.compressed))
+        .flat_map(|one| encode_frame(&one.bytes, one.compressed))
         .collect();
     assert!(body.starts_with(&again));
 
     let bytes = Bytes::copy_from_slice(body);
-    let halves = Halves {
+    let halves = CallBodies {
         client: &bytes,
         client_encoding: encoding,
         server: &bytes,
         server_encoding: encoding,
     };
-    let at_once = transcript(&halves, &[arrival(body.len(), 0)], BOUNDS, 1 << 16);
+    let at_once = read_messages(&halves, &[arrival(body.len(), 0)], BOUNDS, 1 << 16);
     let mut end = 0;
     let arrivals: Vec<_> = cuts
         .iter()
@@ -52,14 +53,14 @@ pub(super) fn check(input: &[u8]) {
             arrival(end, at)
         })
         .collect();
-    match (at_once, transcript(&halves, &arrivals, BOUNDS, 1 << 16)) {
+    match (at_once, read_messages(&halves, &arrivals, BOUNDS, 1 << 16)) {
         (Ok(at_once), Ok(in_parts)) => {
             assert_eq!(said(&at_once), said(&in_parts));
             assert!(in_parts.is_sorted_by_key(|turn| turn.at));
             assert!(
                 in_parts
                     .iter()
-                    .all(|turn| turn.said.bytes().len() as u64 <= LARGEST)
+                    .all(|turn| turn.kind.inline_bytes().len() as u64 <= LARGEST)
             );
         }
         (Err(_), Err(_)) => {}
@@ -75,8 +76,8 @@ pub(super) fn check(input: &[u8]) {
     assert_eq!(decode_message(&encoded), text);
 }
 
-fn feed(pieces: &[&[u8]]) -> (Vec<Framed>, bool) {
-    let mut splitter = Splitter::new(LARGEST);
+fn feed(pieces: &[&[u8]]) -> (Vec<LengthPrefixedMessage>, bool) {
+    let mut splitter = MessageSplitter::new(LARGEST);
     let mut messages = Vec::new();
     for piece in pieces {
         match splitter.feed(piece) {
@@ -92,6 +93,6 @@ fn arrival(end: usize, at: u64) -> Arrival {
     Arrival { side, end, at }
 }
 
-fn said(turns: &[Turn]) -> Vec<&Said> {
-    turns.iter().map(|turn| &turn.said).collect()
+fn said(turns: &[Message]) -> Vec<&MessageKind> {
+    turns.iter().map(|turn| &turn.kind).collect()
 }

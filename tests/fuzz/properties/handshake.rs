@@ -1,7 +1,7 @@
 //! Heads: what a WebSocket begins with, what they agree on, and what goes on to the other side.
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use ouli_codec::websocket::{self, Deflate};
+use ouli_codec::websocket::{self, DeflateParams};
 use ouli_codec::{chunks, content_coding, form, multipart};
 use ouli_net::http::forwarding::{self, Rewrite};
 
@@ -35,19 +35,19 @@ const HOP_BY_HOP: [&str; 5] = [
 pub(super) fn check(input: &[u8]) {
     let mut choices = Choices::new(input);
     let (offer, answer) = (head(&mut choices), head(&mut choices));
-    let recorded = Deflate {
+    let recorded = DeflateParams {
         client_no_context_takeover: choices.flag(),
         server_no_context_takeover: choices.flag(),
         client_max_window_bits: 8 + choices.byte() % 8,
         server_max_window_bits: 8 + choices.byte() % 8,
     };
-    if let Some((value, agreed)) = Deflate::answer(&offer, &recorded) {
+    if let Some((value, agreed)) = DeflateParams::negotiate(&offer, &recorded) {
         // What is answered means to the client what it means here.
         let mut told = HeaderMap::new();
         told.insert("sec-websocket-extensions", value);
-        assert_eq!(Deflate::agreed(&told), Ok(Some(agreed)));
+        assert_eq!(DeflateParams::from_response(&told), Ok(Some(agreed)));
     }
-    if let Ok(Some(agreed)) = Deflate::agreed(&answer) {
+    if let Ok(Some(agreed)) = DeflateParams::from_response(&answer) {
         assert!((8..=15).contains(&agreed.client_max_window_bits));
         assert!((8..=15).contains(&agreed.server_max_window_bits));
     }
@@ -60,8 +60,8 @@ pub(super) fn check(input: &[u8]) {
         preserve_host: false,
         restrict_codings: choices.flag(),
     };
-    let onward = forwarding::request(&offer, rewrite);
-    let back = forwarding::response(answer.clone());
+    let onward = forwarding::request_headers(&offer, rewrite);
+    let back = forwarding::response_headers(answer.clone());
     for name in HOP_BY_HOP {
         assert!(!onward.contains_key(name), "{name} goes on: {onward:?}");
         assert!(
@@ -77,7 +77,7 @@ pub(super) fn check(input: &[u8]) {
 /// What is read from single values of fields.
 fn of_values(value: &[u8]) {
     let text = String::from_utf8_lossy(value);
-    let _ = chunks::unit(&text);
+    let _ = chunks::chunk_kind(&text);
     let _ = ouli_message::exchange::is_grpc(&text);
     let _ = content_coding::accepts(Some(&text), content_coding::Coding::Gzip);
     let boundary = multipart::boundary(&text);

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method};
 use ouli_codec::json::Pointer;
-use ouli_matching::key::{Key, Names, Part, derive, describe, fits};
-use ouli_matching::miss::{Candidate, Cause, Missed, rank, report};
+use ouli_matching::key::{ExcludedNames, Key, KeyPart, derive, describe, matches_with_wildcards};
+use ouli_matching::miss::{Candidate, Cause, MissedRequest, rank, report};
 use ouli_message::{Content, Fields, Request};
-use ouli_redaction::PlainMessage;
+use ouli_redaction::RedactedMessage;
 
 use super::choices::Choices;
 
@@ -42,21 +42,21 @@ pub(super) fn check(input: &[u8]) {
     );
     let described = [&live, &recorded].map(|message| describe(&parts, message));
     let equal = keys[0] == keys[1];
-    assert!(!equal || fits(&described[1], &described[0]));
+    assert!(!equal || matches_with_wildcards(&described[1], &described[0]));
     let [live, recorded] = described;
-    let missed = Missed {
+    let missed = MissedRequest {
         session: "default".to_owned(),
-        line: "POST /".to_owned(),
+        request_line: "POST /".to_owned(),
         upstream: None,
         matcher: None,
         described: live,
-        cause: Cause::Unequal,
+        cause: Cause::NoMatch,
     };
     let candidate = Candidate {
         ordinal: 1,
-        line: "POST /".to_owned(),
+        request_line: "POST /".to_owned(),
         described: recorded,
-        used: false,
+        replayed: false,
     };
     let miss = report(missed, vec![candidate]);
     let [nearest] = &miss.nearest[..] else {
@@ -69,7 +69,7 @@ pub(super) fn check(input: &[u8]) {
     assert!(text.ends_with('\n') && !text.contains(broken), "{text:?}");
     let problem = miss.to_problem();
     assert_eq!(problem["status"], 404);
-    assert!(!miss.short().is_empty());
+    assert!(!miss.summary().is_empty());
 }
 
 /// The place of the nearest of two: of equals the first.
@@ -77,26 +77,26 @@ fn best(keys: &[Key]) -> usize {
     usize::from(keys[0] != keys[1])
 }
 
-fn parts(with_headers: bool) -> Vec<Part> {
+fn parts(with_headers: bool) -> Vec<KeyPart> {
     let but = [Pointer::parse("/ignored").expect("a pointer")];
     let mut parts = vec![
-        Part::Method,
-        Part::Path,
-        Part::Query {
-            but: Names::exact(["nonce"]),
+        KeyPart::Method,
+        KeyPart::Path,
+        KeyPart::Query {
+            except: ExcludedNames::exact(["nonce"]),
         },
-        Part::Body { but: but.into() },
+        KeyPart::Body { except: but.into() },
     ];
     if with_headers {
-        let but = Names::any_case(["content-type"]);
-        parts.push(Part::Headers { but });
+        let but = ExcludedNames::case_insensitive(["content-type"]);
+        parts.push(KeyPart::Headers { except: but });
     } else {
-        parts.push(Part::Header("x-a".to_owned()));
+        parts.push(KeyPart::Header("x-a".to_owned()));
     }
     parts
 }
 
-fn message(choices: &mut Choices<'_>, content_type: &str) -> PlainMessage {
+fn message(choices: &mut Choices<'_>, content_type: &str) -> RedactedMessage {
     let mut fields = Fields::default();
     if let Ok(value) = HeaderValue::from_str(content_type) {
         fields.push(http::header::CONTENT_TYPE, value);
@@ -115,5 +115,5 @@ fn message(choices: &mut Choices<'_>, content_type: &str) -> PlainMessage {
         body: Content::Inline(Bytes::copy_from_slice(choices.bytes())),
         trailers: Fields::default(),
     };
-    PlainMessage::request("api".into(), "default".into(), Arc::new(request))
+    RedactedMessage::request("api".into(), "default".into(), Arc::new(request))
 }

@@ -2,7 +2,7 @@
 //! one leaves a message.
 
 use bytes::Bytes;
-use ouli_codec::grpc::{Schema, Shape};
+use ouli_codec::grpc::{MessageType, Schema};
 use ouli_codec::json::Document;
 use ouli_message::stream::Side;
 use ouli_redaction::{Purpose, Redaction, Secrets};
@@ -12,7 +12,7 @@ use super::redaction::{PIN, rules, secrets};
 /// An input is a message.
 pub(super) fn check(input: &[u8]) {
     thread_local! {
-        static SHAPE: Shape = shape();
+        static SHAPE: MessageType = shape();
     }
     let message = Bytes::copy_from_slice(input);
     SHAPE.with(|shape| {
@@ -23,9 +23,9 @@ pub(super) fn check(input: &[u8]) {
         let (rid, found) = rid(&message, Some(shape));
         // Where fields meet they may spell a secret, be it one that a field has as well. That is
         // taken out, whatever it leaves. A number does once nothing but a placeholder borders it.
-        let spelled = secrets().known().first(&message).is_some()
+        let spelled = secrets().searcher().find_any(&message).is_some()
             || message.windows(PIN.len()).any(|bytes| bytes == PIN)
-            || found.known().find(&message).len() > 1;
+            || found.searcher().find(&message).len() > 1;
         let shown = shown.filter(|_| !spelled);
         assert!(
             shown.is_none() || shape.to_json(&rid).is_some(),
@@ -35,20 +35,20 @@ pub(super) fn check(input: &[u8]) {
     rid(&message, None);
 }
 
-fn rid(message: &Bytes, shape: Option<&Shape>) -> (Bytes, Secrets) {
+fn rid(message: &Bytes, shape: Option<&MessageType>) -> (Bytes, Secrets) {
     let (rules, secrets) = (rules(), secrets());
     let redaction = Redaction::new(&rules, &secrets, Purpose::Write);
-    let first = redaction.protobuf(message, shape).value;
-    if let Some(hit) = secrets.known().first(&first) {
+    let first = redaction.redact_protobuf(message, shape).value;
+    if let Some(hit) = secrets.searcher().find_any(&first) {
         panic!("{:?} is left in {first:?}", hit.secret);
     }
-    let again = redaction.protobuf(&first, shape).value;
+    let again = redaction.redact_protobuf(&first, shape).value;
     assert_eq!(again, first, "again it is another message");
     (first, secrets)
 }
 
 /// A type with a field of most kinds, itself among them.
-fn shape() -> Shape {
+fn shape() -> MessageType {
     const FIELDS: [(&str, u64, u64, bool); 10] = [
         ("password", 1, STRING, false),
         ("note", 2, STRING, false),
@@ -85,7 +85,7 @@ fn shape() -> Shape {
     let mut schema = Schema::default();
     schema.add(&field(1, &file)).expect("a descriptor set");
     schema
-        .shape("/test.Asked/Ask", Side::Client)
+        .message_type("/test.Asked/Ask", Side::Client)
         .expect("the call is described")
 }
 

@@ -4,7 +4,9 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method};
 use ouli_codec::json::Document;
 use ouli_message::{Content, Fields, Request};
-use ouli_redaction::{Declared, Guard, Purpose, Redaction, Rules, Secrets, by_class};
+use ouli_redaction::{
+    Guard, Purpose, Redaction, RuleDeclaration, Rules, Secrets, collapse_to_class,
+};
 
 use super::choices::Choices;
 
@@ -35,8 +37,8 @@ pub(super) const PIN: &[u8] = b"987654321";
 /// Secrets that are known before the message comes.
 pub(super) fn secrets() -> Secrets {
     let secrets = Secrets::default();
-    secrets.note("known", b"s3cr3t-value");
-    secrets.note("pin", PIN);
+    secrets.register("known", b"s3cr3t-value");
+    secrets.register("pin", PIN);
     secrets
 }
 
@@ -60,39 +62,39 @@ fn compile() -> Rules {
     ] {
         let class = name.trim_start_matches("*-").to_owned();
         let name = text(name);
-        declared.push(Declared::Header { name, class });
+        declared.push(RuleDeclaration::Header { name, class });
     }
     for name in ["access_token", "sig", "password"] {
         let (name, class) = (text(name), name.replace('_', "-"));
         let (own, kind) = (name.clone(), class.clone());
-        declared.push(Declared::Query {
+        declared.push(RuleDeclaration::Query {
             name: own,
             class: kind,
         });
         let (own, kind) = (name.clone(), class.clone());
-        declared.push(Declared::Form {
+        declared.push(RuleDeclaration::Form {
             name: own,
             class: kind,
         });
-        declared.push(Declared::JsonMember { name, class });
+        declared.push(RuleDeclaration::JsonMember { name, class });
     }
-    declared.push(Declared::Json {
+    declared.push(RuleDeclaration::Json {
         pointer: text("/cards/*/number"),
         class: text("card"),
     });
-    declared.push(Declared::Pattern {
+    declared.push(RuleDeclaration::Pattern {
         regex: text(r"\bpat_([a-z0-9]{8,})"),
         class: text("pat"),
     });
-    declared.push(Declared::VolatileHeader { name: text("date") });
+    declared.push(RuleDeclaration::VolatileHeader { name: text("date") });
     Rules::compile(declared, &[]).expect("they are valid")
 }
 
 fn of_body(content_type: &str, body: &Bytes, rules: &Rules) {
     let secrets = secrets();
     let write = Redaction::new(rules, &secrets, Purpose::Write);
-    let first = write.body(Some(content_type), body).value;
-    let again = write.body(Some(content_type), &first).value;
+    let first = write.redact_body(Some(content_type), body).value;
+    let again = write.redact_body(Some(content_type), &first).value;
     assert_eq!(again, first, "{content_type}: again it is another body");
     left_to_the_guard(&first, &secrets);
     if content_type == TYPES[0] && Document::parse(body.clone()).is_some() {
@@ -102,15 +104,15 @@ fn of_body(content_type: &str, body: &Bytes, rules: &Rules) {
         );
     }
     let key = Redaction::new(rules, &secrets, Purpose::Key);
-    let _ = key.body(Some(content_type), body);
-    let _ = by_class(&String::from_utf8_lossy(&first));
+    let _ = key.redact_body(Some(content_type), body);
+    let _ = collapse_to_class(&String::from_utf8_lossy(&first));
 }
 
 /// What is no text stays as it is, and is refused where it holds a secret.
 fn left_to_the_guard(bytes: &[u8], secrets: &Secrets) {
     if std::str::from_utf8(bytes).is_ok() {
         none_is_left(bytes, secrets);
-    } else if secrets.known().first(bytes).is_some() {
+    } else if secrets.searcher().find_any(bytes).is_some() {
         assert!(
             Guard::new(&[]).scan(bytes, secrets).is_err(),
             "the guard lets {bytes:?} pass"
@@ -119,7 +121,7 @@ fn left_to_the_guard(bytes: &[u8], secrets: &Secrets) {
 }
 
 fn none_is_left(bytes: &[u8], secrets: &Secrets) {
-    if let Some(hit) = secrets.known().first(bytes) {
+    if let Some(hit) = secrets.searcher().find_any(bytes) {
         panic!("{:?} is left at {:?} of {bytes:?}", hit.secret, hit.range);
     }
 }
@@ -155,9 +157,9 @@ fn request(choices: &mut Choices<'_>) -> Request {
 fn of_request(request: &Request, rules: &Rules) {
     let secrets = secrets();
     let write = Redaction::new(rules, &secrets, Purpose::Write);
-    let first = write.request(request).value;
+    let first = write.redact_request(request).value;
     assert_eq!(
-        write.request(&first).value,
+        write.redact_request(&first).value,
         first,
         "again it is another request"
     );
@@ -165,5 +167,5 @@ fn of_request(request: &Request, rules: &Rules) {
     for piece in values.chain(first.target.splitn(2, '?').map(str::as_bytes)) {
         left_to_the_guard(piece, &secrets);
     }
-    Redaction::new(rules, &secrets, Purpose::Key).request(request);
+    Redaction::new(rules, &secrets, Purpose::Key).redact_request(request);
 }

@@ -2,7 +2,7 @@
 //! reader puts the parts together, and no part is lost.
 
 use bytes::Bytes;
-use ouli_redaction::{Guard, Joint, Purpose, Redaction};
+use ouli_redaction::{Guard, PartFormat, Purpose, Redaction};
 
 use super::choices::{Choices, Dice};
 use super::redaction::{rules, secrets};
@@ -10,27 +10,27 @@ use super::redaction::{rules, secrets};
 /// An input is a joint and the bytes of all parts; where they are cut follows from it.
 pub(super) fn check(input: &[u8]) {
     let mut choices = Choices::new(input);
-    let joint = choices.one_of(&[Joint::Messages, Joint::Events, Joint::Lines]);
+    let joint = choices.one_of(&[PartFormat::Messages, PartFormat::Events, PartFormat::Lines]);
     let most = 1 + usize::from(choices.byte());
     let body = choices.rest();
     let mut dice = Dice::of(input);
     let parts: Vec<_> = match joint {
-        Joint::Messages => dice
+        PartFormat::Messages => dice
             .cut(body, most)
             .into_iter()
             .map(Bytes::copy_from_slice)
             .collect(),
         // Every part is an event or a line of some of the bytes.
-        Joint::Events => dice.cut(body, most).into_iter().map(event).collect(),
-        Joint::Lines => dice.cut(body, most).into_iter().map(line).collect(),
+        PartFormat::Events => dice.cut(body, most).into_iter().map(event).collect(),
+        PartFormat::Lines => dice.cut(body, most).into_iter().map(line).collect(),
     };
     let (rules, secrets) = (rules(), secrets());
     let redaction = Redaction::new(&rules, &secrets, Purpose::Write);
-    let mut rid = redaction.joined(&parts, joint).value;
+    let mut rid = redaction.redact_across_parts(&parts, joint).value;
     for part in &mut rid {
-        *part = redaction.body(None, part).value;
+        *part = redaction.redact_body(None, part).value;
     }
-    let rid = redaction.joined(&rid, joint).value;
+    let rid = redaction.redact_across_parts(&rid, joint).value;
     assert_eq!(rid.len(), parts.len(), "a part is lost");
     // What is no text is left as it is, and to the guard.
     let refused = |part: &Bytes| {
@@ -40,8 +40,10 @@ pub(super) fn check(input: &[u8]) {
         return;
     }
     let read: Vec<u8> = match joint {
-        Joint::Messages => rid.concat(),
-        Joint::Events | Joint::Lines => rid.iter().flat_map(|part| content(joint, part)).collect(),
+        PartFormat::Messages => rid.concat(),
+        PartFormat::Events | PartFormat::Lines => {
+            rid.iter().flat_map(|part| content(joint, part)).collect()
+        }
     };
     let text = String::from_utf8_lossy(&read);
     assert!(
@@ -66,14 +68,14 @@ fn flat(text: &[u8]) -> Vec<u8> {
 }
 
 /// What a reader takes from a part.
-fn content(joint: Joint, part: &Bytes) -> Vec<u8> {
+fn content(joint: PartFormat, part: &Bytes) -> Vec<u8> {
     match joint {
-        Joint::Events => {
-            let data = ouli_codec::event_stream::data(part);
+        PartFormat::Events => {
+            let data = ouli_codec::event_stream::data_ranges(part);
             data.into_iter()
                 .flat_map(|range| part[range].to_vec())
                 .collect()
         }
-        Joint::Lines | Joint::Messages => flat(part),
+        PartFormat::Lines | PartFormat::Messages => flat(part),
     }
 }

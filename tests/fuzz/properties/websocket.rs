@@ -3,9 +3,10 @@
 
 use bytes::BytesMut;
 use ouli_codec::websocket::{
-    Bounds, Decoder, Deflate, Encoder, Heard, Violation, is_close_code, transcript,
+    Bounds, Decoder, DeflateParams, Encoder, ReceivedMessage, Violation, is_close_code,
+    read_transcript,
 };
-use ouli_message::stream::{Arrival, Said, Side, Turn};
+use ouli_message::stream::{Arrival, Message, MessageKind, Side};
 
 use super::choices::{Choices, Dice};
 
@@ -19,7 +20,7 @@ const BOUNDS: Bounds = Bounds {
 pub(super) fn check(input: &[u8]) {
     let mut choices = Choices::new(input);
     let sender = choices.one_of(&[Side::Server, Side::Client]);
-    let deflate = choices.flag().then(|| Deflate {
+    let deflate = choices.flag().then(|| DeflateParams {
         client_no_context_takeover: choices.flag(),
         server_no_context_takeover: choices.flag(),
         client_max_window_bits: 8 + choices.byte() % 8,
@@ -42,9 +43,9 @@ pub(super) fn check(input: &[u8]) {
     as_turns((sender, deflate), bytes, &cuts, &whole);
 }
 
-type Outcome = (Vec<Heard>, Option<Violation>);
+type Outcome = (Vec<ReceivedMessage>, Option<Violation>);
 
-fn decode(sender: Side, deflate: Option<Deflate>, pieces: &[&[u8]]) -> Outcome {
+fn decode(sender: Side, deflate: Option<DeflateParams>, pieces: &[&[u8]]) -> Outcome {
     let mut decoder = Decoder::new(sender, BOUNDS, deflate);
     let (mut input, mut heard) = (BytesMut::new(), Vec::new());
     for piece in pieces {
@@ -65,49 +66,51 @@ fn decode(sender: Side, deflate: Option<Deflate>, pieces: &[&[u8]]) -> Outcome {
     (heard, None)
 }
 
-fn is_within_bounds(heard: &Heard) {
+fn is_within_bounds(heard: &ReceivedMessage) {
     match heard {
-        Heard::Message { text, content, .. } => {
+        ReceivedMessage::Data { text, content, .. } => {
             assert!(content.len() as u64 <= BOUNDS.message);
             assert!(!text || std::str::from_utf8(content).is_ok());
         }
-        Heard::Ping(body) | Heard::Pong(body) => assert!(body.len() <= 125),
-        Heard::Close { code, reason } => {
+        ReceivedMessage::Ping(body) | ReceivedMessage::Pong(body) => assert!(body.len() <= 125),
+        ReceivedMessage::Close { code, reason } => {
             assert!(reason.len() <= 123 && code.is_none_or(is_close_code));
         }
     }
 }
 
 /// What was heard is said by an encoder, and heard once more.
-fn again(heard: &[Heard], sender: Side, deflate: Option<Deflate>) {
+fn again(heard: &[ReceivedMessage], sender: Side, deflate: Option<DeflateParams>) {
     let mut encoder = Encoder::new(sender, deflate);
     let mask = (sender == Side::Client).then_some([1, 2, 3, 4]);
     let mut bytes = Vec::new();
     for unit in heard {
         let frame = match unit {
             // A large message may come in frames that are too large for these bounds.
-            Heard::Message { content, .. } if content.len() > 1 << 10 => return,
-            Heard::Message {
+            ReceivedMessage::Data { content, .. } if content.len() > 1 << 10 => return,
+            ReceivedMessage::Data {
                 text,
                 content,
                 compressed,
             } => encoder.message(*text, content, *compressed, mask),
-            Heard::Ping(body) => encoder.ping(body, mask),
-            Heard::Pong(body) => encoder.pong(body, mask),
-            Heard::Close { code, reason } => encoder.close(*code, reason, mask),
+            ReceivedMessage::Ping(body) => encoder.ping(body, mask),
+            ReceivedMessage::Pong(body) => encoder.pong(body, mask),
+            ReceivedMessage::Close { code, reason } => encoder.close(*code, reason, mask),
         };
         bytes.extend_from_slice(&frame);
     }
     let (once_more, violation) = decode(sender, deflate, &[&bytes]);
     assert_eq!(violation, None);
-    let said = |heard: &[Heard]| -> Vec<Said> { heard.iter().cloned().map(plain).collect() };
+    let said = |heard: &[ReceivedMessage]| -> Vec<MessageKind> {
+        heard.iter().cloned().map(plain).collect()
+    };
     assert_eq!(said(&once_more), said(heard));
 }
 
 /// Without word of compression, which a sender never has to use.
-fn plain(heard: Heard) -> Said {
-    let mut said = Said::from(heard);
-    if let Some(words) = said.words_mut() {
+fn plain(heard: ReceivedMessage) -> MessageKind {
+    let mut said = MessageKind::from(heard);
+    if let Some(words) = said.payload_mut() {
         words.compressed = false;
     }
     said
@@ -115,7 +118,7 @@ fn plain(heard: Heard) -> Said {
 
 /// A transcript tells the same, whenever the bytes came.
 fn as_turns(
-    (sender, deflate): (Side, Option<Deflate>),
+    (sender, deflate): (Side, Option<DeflateParams>),
     bytes: &[u8],
     cuts: &[&[u8]],
     (heard, violation): &Outcome,
@@ -134,13 +137,15 @@ fn as_turns(
         Side::Client => (bytes, &[]),
         Side::Server => (&[], bytes),
     };
-    let told = transcript(client, server, &arrivals, deflate, BOUNDS, 1 << 20);
-    let said = |turns: &[Turn]| -> Vec<Said> { turns.iter().map(|it| it.said.clone()).collect() };
-    let expected: Vec<_> = heard.iter().cloned().map(Said::from).collect();
+    let told = read_transcript(client, server, &arrivals, deflate, BOUNDS, 1 << 20);
+    let said = |turns: &[Message]| -> Vec<MessageKind> {
+        turns.iter().map(|it| it.kind.clone()).collect()
+    };
+    let expected: Vec<_> = heard.iter().cloned().map(MessageKind::from).collect();
     let all = told
-        .faults
+        .violations
         .iter()
         .all(|fault| Some(fault.violation) == *violation);
-    assert!(said(&told.turns) == expected || !all, "{told:?}");
-    assert!(told.turns.is_sorted_by_key(|turn| turn.at));
+    assert!(said(&told.messages) == expected || !all, "{told:?}");
+    assert!(told.messages.is_sorted_by_key(|turn| turn.at));
 }

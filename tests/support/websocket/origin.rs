@@ -13,7 +13,7 @@ use hyper::service::service_fn;
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
-use ouli_codec::websocket::{self, Bounds, Decoder, Deflate, Encoder, Heard};
+use ouli_codec::websocket::{self, Bounds, Decoder, DeflateParams, Encoder, ReceivedMessage};
 use ouli_message::stream::Side;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpListener;
@@ -130,12 +130,12 @@ async fn answer(mut request: Request<Incoming>) -> Result<Response<Full<Bytes>>,
 }
 
 /// The last subprotocol that is offered, and compression as it is offered.
-fn agree(offers: &HeaderMap, headers: &mut HeaderMap) -> Option<Deflate> {
+fn agree(offers: &HeaderMap, headers: &mut HeaderMap) -> Option<DeflateParams> {
     if let Some(protocols) = offers.get("sec-websocket-protocol") {
         let last = protocols.to_str().unwrap().rsplit(',').next().unwrap();
         headers.insert("sec-websocket-protocol", last.trim().parse().unwrap());
     }
-    let (value, deflate) = Deflate::answer(offers, &Deflate::default())?;
+    let (value, deflate) = DeflateParams::negotiate(offers, &DeflateParams::default())?;
     headers.insert("sec-websocket-extensions", value);
     Some(deflate)
 }
@@ -148,7 +148,7 @@ struct Socket {
 }
 
 impl Socket {
-    fn new(upgraded: Upgraded, deflate: Option<Deflate>) -> Self {
+    fn new(upgraded: Upgraded, deflate: Option<DeflateParams>) -> Self {
         let bounds = Bounds {
             frame: 32 << 20,
             message: 32 << 20,
@@ -169,26 +169,28 @@ impl Socket {
         while let Some(heard) = self.hear().await {
             let frame = match heard {
                 Err(violation) => self.encoder.close(Some(violation.code), "", None),
-                Ok(Heard::Close { code, reason }) => self.encoder.close(code, &reason, None),
-                Ok(Heard::Ping(payload)) => self.encoder.pong(&payload, None),
-                Ok(Heard::Pong(_)) => continue,
-                Ok(Heard::Message { .. }) if path == "/cuts" => return,
-                Ok(Heard::Message { .. }) if path == "/closes" => {
+                Ok(ReceivedMessage::Close { code, reason }) => {
+                    self.encoder.close(code, &reason, None)
+                }
+                Ok(ReceivedMessage::Ping(payload)) => self.encoder.pong(&payload, None),
+                Ok(ReceivedMessage::Pong(_)) => continue,
+                Ok(ReceivedMessage::Data { .. }) if path == "/cuts" => return,
+                Ok(ReceivedMessage::Data { .. }) if path == "/closes" => {
                     self.encoder.close(Some(4001), "go away", None)
                 }
-                Ok(Heard::Message { content, .. }) if path == "/push" && content == "go" => {
+                Ok(ReceivedMessage::Data { content, .. }) if path == "/push" && content == "go" => {
                     for number in 0..5 {
                         self.say(&number.to_string()).await;
                         tokio::time::sleep(Duration::from_millis(30)).await;
                     }
                     continue;
                 }
-                Ok(Heard::Message { content, .. }) if path == "/login" => {
+                Ok(ReceivedMessage::Data { content, .. }) if path == "/login" => {
                     let asked = String::from_utf8_lossy(&content);
                     let answer = format!("{{\"token\": \"tok-9f8e7d6c5b4a\", \"for\": {asked}}}");
                     self.encoder.message(true, answer.as_bytes(), true, None)
                 }
-                Ok(Heard::Message {
+                Ok(ReceivedMessage::Data {
                     text,
                     content,
                     compressed,
@@ -222,7 +224,7 @@ impl Socket {
         self.io.flush().await.unwrap();
     }
 
-    async fn hear(&mut self) -> Option<Result<Heard, websocket::Violation>> {
+    async fn hear(&mut self) -> Option<Result<ReceivedMessage, websocket::Violation>> {
         loop {
             match self.decoder.decode(&mut self.input) {
                 Ok(Some(heard)) => return Some(Ok(heard)),

@@ -8,13 +8,13 @@ use bytes::Bytes;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::body_writer::is_space;
+use super::body_writer::is_json_whitespace;
 use super::digest::is_body_digest;
 use super::strict_json::{Lines, Text};
 use ouli_message::Content;
 
 /// A body as it was read, still borrowed from the cassette where that can be.
-pub(super) enum Body<'a> {
+pub(super) enum ParsedBody<'a> {
     /// JSON text or other text.
     Text(Cow<'a, str>),
     /// Bytes.
@@ -23,9 +23,9 @@ pub(super) enum Body<'a> {
     File(String, u64),
 }
 
-impl Body<'_> {
+impl ParsedBody<'_> {
     /// The body as a part of `whole`, the buffer from which it was read, where it stands there.
-    pub(super) fn content(self, whole: &Bytes) -> Content {
+    pub(super) fn into_content(self, whole: &Bytes) -> Content {
         match self {
             Self::Text(Cow::Borrowed(text)) => Content::Inline(whole.slice_ref(text.as_bytes())),
             Self::Text(Cow::Owned(text)) => Content::Inline(Bytes::from(text)),
@@ -44,18 +44,21 @@ impl Body<'_> {
     }
 }
 
-impl<'de: 'a, 'a> Deserialize<'de> for Body<'a> {
+impl<'de: 'a, 'a> Deserialize<'de> for ParsedBody<'a> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct Whole;
-        impl<'de> Visitor<'de> for Whole {
-            type Value = Body<'de>;
+        struct BodyVisitor;
+        impl<'de> Visitor<'de> for BodyVisitor {
+            type Value = ParsedBody<'de>;
 
             fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
                 out.write_str("an object")
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut from: A) -> Result<Body<'de>, A::Error> {
-                let mut members = Members::default();
+            fn visit_map<A: MapAccess<'de>>(
+                self,
+                mut from: A,
+            ) -> Result<ParsedBody<'de>, A::Error> {
+                let mut members = BodyMembers::default();
                 while let Some(Text(name)) = from.next_key()? {
                     members.read(&name, &mut from)?;
                 }
@@ -63,13 +66,13 @@ impl<'de: 'a, 'a> Deserialize<'de> for Body<'a> {
                 body.ok_or_else(|| Error::custom(NO_FORM))
             }
         }
-        from.deserialize_map(Whole)
+        from.deserialize_map(BodyVisitor)
     }
 }
 
 /// The members of a body while an object is read that has them, alone or beside its own.
 #[derive(Default)]
-pub(super) struct Members<'a> {
+pub(super) struct BodyMembers<'a> {
     before: Option<Text<'a>>,
     json: Option<&'a RawValue>,
     after: Option<Text<'a>>,
@@ -79,7 +82,7 @@ pub(super) struct Members<'a> {
     size: Option<u64>,
 }
 
-impl<'a> Members<'a> {
+impl<'a> BodyMembers<'a> {
     /// Reads the value of the member `name`.
     ///
     /// # Errors
@@ -91,38 +94,41 @@ impl<'a> Members<'a> {
         from: &mut A,
     ) -> Result<(), A::Error> {
         match name {
-            "before" => once(&mut self.before, "before", from),
-            "json" => once(&mut self.json, "json", from),
-            "after" => once(&mut self.after, "after", from),
-            "text" => once(&mut self.text, "text", from),
-            "base64" => once(&mut self.base64, "base64", from),
-            "file" => once(&mut self.file, "file", from),
-            "size" => once(&mut self.size, "size", from),
+            "before" => set_once(&mut self.before, "before", from),
+            "json" => set_once(&mut self.json, "json", from),
+            "after" => set_once(&mut self.after, "after", from),
+            "text" => set_once(&mut self.text, "text", from),
+            "base64" => set_once(&mut self.base64, "base64", from),
+            "file" => set_once(&mut self.file, "file", from),
+            "size" => set_once(&mut self.size, "size", from),
             other => Err(Error::unknown_field(other, NAMES)),
         }
     }
 
     /// The body; none where there is no member.
-    pub(super) fn into_body(self) -> Result<Option<Body<'a>>, &'static str> {
+    pub(super) fn into_body(self) -> Result<Option<ParsedBody<'a>>, &'static str> {
         let bare = self.before.is_none() && self.after.is_none();
-        let (before, after) = (space(self.before)?, space(self.after)?);
+        let (before, after) = (
+            check_whitespace(self.before)?,
+            check_whitespace(self.after)?,
+        );
         let around = !before.is_empty() || !after.is_empty();
         let json = self.json.map(RawValue::get);
         let body = match (json, self.text, self.base64, self.file, self.size) {
             (None, None, None, None, None) if bare => return Ok(None),
             (Some(json), None, None, None, None) if around => {
-                Body::Text(Cow::Owned([&before, json, &after].concat()))
+                ParsedBody::Text(Cow::Owned([&before, json, &after].concat()))
             }
-            (Some(json), None, None, None, None) => Body::Text(Cow::Borrowed(json)),
-            (None, Some(Lines(text)), None, None, None) if !around => Body::Text(text),
+            (Some(json), None, None, None, None) => ParsedBody::Text(Cow::Borrowed(json)),
+            (None, Some(Lines(text)), None, None, None) if !around => ParsedBody::Text(text),
             (None, None, Some(Text(base64)), None, None) if !around => STANDARD
                 .decode(base64.as_bytes())
-                .map(Body::Bytes)
+                .map(ParsedBody::Bytes)
                 .map_err(|_| "expected padded base64")?,
             (None, None, None, Some(Text(file)), Some(size)) if !around => file
                 .split_once(".bodies/")
                 .filter(|(_, digest)| is_body_digest(digest))
-                .map(|(_, digest)| Body::File(digest.to_owned(), size))
+                .map(|(_, digest)| ParsedBody::File(digest.to_owned(), size))
                 .ok_or("expected a file SESSION.bodies/SHA256")?,
             _ => return Err(NO_FORM),
         };
@@ -131,7 +137,7 @@ impl<'a> Members<'a> {
 }
 
 /// Reads the value of a member that has not stood before.
-pub(super) fn once<'de, T: Deserialize<'de>, A: MapAccess<'de>>(
+pub(super) fn set_once<'de, T: Deserialize<'de>, A: MapAccess<'de>>(
     member: &mut Option<T>,
     name: &'static str,
     from: &mut A,
@@ -142,9 +148,9 @@ pub(super) fn once<'de, T: Deserialize<'de>, A: MapAccess<'de>>(
     }
 }
 
-fn space(text: Option<Text<'_>>) -> Result<Cow<'_, str>, &'static str> {
+fn check_whitespace(text: Option<Text<'_>>) -> Result<Cow<'_, str>, &'static str> {
     let text = text.map_or(Cow::Borrowed(""), |text| text.0);
-    if text.chars().all(is_space) {
+    if text.chars().all(is_json_whitespace) {
         Ok(text)
     } else {
         Err("expected white space in `before` and `after`")

@@ -6,11 +6,11 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::decode::BOUNDARY;
-use super::json_writer::Page;
+use super::json_writer::JsonWriter;
 use ouli_message::Content;
 
 /// Writes the member `body`; nothing where the body is empty.
-pub(super) fn write(page: &mut Page<'_>, content: &Content, folder: &str) {
+pub(super) fn write(page: &mut JsonWriter<'_>, content: &Content, folder: &str) {
     if matches!(content, Content::Inline(bytes) if bytes.is_empty()) {
         return;
     }
@@ -20,7 +20,7 @@ pub(super) fn write(page: &mut Page<'_>, content: &Content, folder: &str) {
 }
 
 /// Writes the members of a body into the object that is open; none where the body is empty.
-pub(super) fn write_members(page: &mut Page<'_>, content: &Content, folder: &str) {
+pub(super) fn write_members(page: &mut JsonWriter<'_>, content: &Content, folder: &str) {
     let bytes = match content {
         Content::Inline(bytes) if bytes.is_empty() => return,
         Content::Inline(bytes) => bytes,
@@ -30,7 +30,7 @@ pub(super) fn write_members(page: &mut Page<'_>, content: &Content, folder: &str
         }
     };
     match std::str::from_utf8(bytes) {
-        Ok(text) => match Embedded::of(text) {
+        Ok(text) => match EmbeddedJson::of(text) {
             Some(embedded) => embedded.write(page),
             None => write_text(page, text),
         },
@@ -39,30 +39,30 @@ pub(super) fn write_members(page: &mut Page<'_>, content: &Content, folder: &str
 }
 
 /// True for the white space of JSON (RFC 8259, section 2).
-pub(super) fn is_space(character: char) -> bool {
+pub(super) fn is_json_whitespace(character: char) -> bool {
     matches!(character, ' ' | '\t' | '\n' | '\r')
 }
 
 /// JSON text that can stand in a cassette as it is, and the white space around it.
-struct Embedded<'a> {
+struct EmbeddedJson<'a> {
     before: &'a str,
     json: &'a str,
     after: &'a str,
 }
 
-impl<'a> Embedded<'a> {
+impl<'a> EmbeddedJson<'a> {
     /// None where the text is no JSON object or array, is nested too deep for other readers, has
     /// half of a surrogate pair, which some of them refuse, or holds what a reader would take for
     /// the start of an exchange.
     fn of(text: &'a str) -> Option<Self> {
-        let start = text.len() - text.trim_start_matches(is_space).len();
+        let start = text.len() - text.trim_start_matches(is_json_whitespace).len();
         let (before, rest) = text.split_at(start);
-        let (json, after) = rest.split_at(rest.trim_end_matches(is_space).len());
+        let (json, after) = rest.split_at(rest.trim_end_matches(is_json_whitespace).len());
         let fits = json.starts_with(['{', '['])
-            && depth(json) <= DEEPEST
+            && json_depth(json) <= MAX_DEPTH
             && memmem::find(json.as_bytes(), BOUNDARY).is_none()
             && serde_json::from_str::<&RawValue>(json).is_ok()
-            && !may_have_half_a_pair(json);
+            && !may_have_lone_surrogate(json);
         fits.then_some(Self {
             before,
             json,
@@ -70,7 +70,7 @@ impl<'a> Embedded<'a> {
         })
     }
 
-    fn write(&self, page: &mut Page<'_>) {
+    fn write(&self, page: &mut JsonWriter<'_>) {
         if !self.before.is_empty() {
             page.string("before", self.before);
         }
@@ -81,7 +81,7 @@ impl<'a> Embedded<'a> {
     }
 }
 
-fn write_text(page: &mut Page<'_>, text: &str) {
+fn write_text(page: &mut JsonWriter<'_>, text: &str) {
     if text.split_inclusive('\n').nth(1).is_none() {
         return page.string("text", text);
     }
@@ -91,13 +91,13 @@ fn write_text(page: &mut Page<'_>, text: &str) {
 }
 
 /// False where every surrogate that is escaped has its other half (RFC 8259, section 7).
-fn may_have_half_a_pair(json: &str) -> bool {
+fn may_have_lone_surrogate(json: &str) -> bool {
     let escaped = [&b"\\ud"[..], b"\\uD"].map(|it| memmem::find(json.as_bytes(), it));
     escaped.iter().any(Option::is_some) && serde_json::from_str::<Value>(json).is_err()
 }
 
 /// How deep JSON text is nested; of other text, any number.
-fn depth(json: &str) -> usize {
+fn json_depth(json: &str) -> usize {
     let (mut now, mut deepest, mut quoted, mut escaped) = (0_usize, 0, false, false);
     for byte in json.bytes() {
         match byte {
@@ -117,4 +117,4 @@ fn depth(json: &str) -> usize {
 }
 
 /// JSON readers commonly stop at 128 or 256 levels, and an exchange adds up to four of its own.
-const DEEPEST: usize = 100;
+const MAX_DEPTH: usize = 100;

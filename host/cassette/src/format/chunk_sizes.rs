@@ -1,47 +1,49 @@
 //! The sizes of a body's pieces: found again by its content, or noted and made to fit.
 
-use ouli_codec::event_stream::{events, lines};
+use ouli_codec::event_stream::{event_sizes, line_sizes};
 use ouli_message::Content;
-use ouli_message::stream::{Piece, Unit};
+use ouli_message::stream::{Chunk, ChunkKind};
 
 /// The sizes that the content of a body tells; none where only a note can say them.
-pub(super) fn told(unit: Unit, body: &Content) -> Option<Vec<u64>> {
+pub(super) fn sizes_from_content(unit: ChunkKind, body: &Content) -> Option<Vec<u64>> {
     let Content::Inline(bytes) = body else {
         return None;
     };
     let sizes = match unit {
-        Unit::Event => events(bytes),
-        Unit::Line => lines(bytes),
-        Unit::Chunk => return None,
+        ChunkKind::Event => event_sizes(bytes),
+        ChunkKind::Line => line_sizes(bytes),
+        ChunkKind::Raw => return None,
     };
     Some(sizes.into_iter().map(|size| size as u64).collect())
 }
 
 /// True where the sizes have to be noted.
-pub(super) fn need_sizes(unit: Unit, pieces: &[Piece], body: &Content) -> bool {
+pub(super) fn need_sizes(unit: ChunkKind, pieces: &[Chunk], body: &Content) -> bool {
     let sizes = pieces.iter().map(|piece| piece.size);
-    !pieces.is_empty() && !told(unit, body).is_some_and(|told| sizes.eq(told))
+    !pieces.is_empty() && !sizes_from_content(unit, body).is_some_and(|told| sizes.eq(told))
 }
 
 /// The pieces of a body: of the sizes that were noted, else of those that it tells.
-pub(super) fn pieces(
-    unit: Unit,
+pub(super) fn build_chunks(
+    unit: ChunkKind,
     noted: Option<Vec<u64>>,
     at: &[u64],
     body: &Content,
-) -> Vec<Piece> {
-    let sizes = noted.or_else(|| told(unit, body)).unwrap_or_default();
-    let sizes = fit(sizes, body.size());
-    let times = times(at, sizes.len());
+) -> Vec<Chunk> {
+    let sizes = noted
+        .or_else(|| sizes_from_content(unit, body))
+        .unwrap_or_default();
+    let sizes = fit_sizes(sizes, body.size());
+    let times = fit_times(at, sizes.len());
     times
         .zip(sizes)
-        .map(|(at, size)| Piece { at, size })
+        .map(|(at, size)| Chunk { at, size })
         .collect()
 }
 
 /// As many offsets as there are pieces or turns. Where a hand added some, the last offset counts
 /// for them; where it took some away, the offsets that are left over do not count.
-pub(super) fn times(at: &[u64], count: usize) -> impl Iterator<Item = u64> {
+pub(super) fn fit_times(at: &[u64], count: usize) -> impl Iterator<Item = u64> {
     let last = at.last().copied().unwrap_or(0);
     let rest = std::iter::repeat(last);
     at.iter().copied().chain(rest).take(count)
@@ -49,7 +51,7 @@ pub(super) fn times(at: &[u64], count: usize) -> impl Iterator<Item = u64> {
 
 /// Sizes that add up to `total`. Where a hand made the body longer, the last piece takes the rest;
 /// where it made it shorter, pieces are cut off at its end.
-fn fit(mut sizes: Vec<u64>, total: u64) -> Vec<u64> {
+fn fit_sizes(mut sizes: Vec<u64>, total: u64) -> Vec<u64> {
     let mut left = total;
     let mut whole = 0;
     while let Some(size) = sizes.get(whole).filter(|size| **size <= left) {
@@ -87,7 +89,11 @@ mod tests {
             (&[0, u64::MAX, 1], u64::MAX, &[0, u64::MAX]),
         ];
         for (sizes, total, expected) in cases {
-            assert_eq!(fit(sizes.to_vec(), total), expected, "{sizes:?} {total}");
+            assert_eq!(
+                fit_sizes(sizes.to_vec(), total),
+                expected,
+                "{sizes:?} {total}"
+            );
         }
     }
 
@@ -100,7 +106,7 @@ mod tests {
             (&[5, 9], 1, &[5]),
         ];
         for (at, count, expected) in cases {
-            assert_eq!(times(at, count).collect::<Vec<_>>(), expected);
+            assert_eq!(fit_times(at, count).collect::<Vec<_>>(), expected);
         }
     }
 }

@@ -2,9 +2,9 @@
 
 use sha2::{Digest, Sha256};
 
-use super::stream_names::{self, Spoken};
-use ouli_message::stream::{Form, Stream};
-use ouli_message::{Content, Exchange, Fault, Fields};
+use super::stream_names::{self, MessageRecord};
+use ouli_message::stream::{Stream, StreamContent};
+use ouli_message::{Content, Exchange, FailureCause, Fields};
 
 /// The digest of an exchange as it stands in a cassette: `sha256:` and 32 hex digits.
 ///
@@ -29,7 +29,7 @@ pub fn digest(exchange: &Exchange) -> String {
     fields(&mut content, &request.fields);
     body(&mut content, &request.body);
     fields(&mut content, &request.trailers);
-    if exchange.is_answered() {
+    if exchange.has_response() {
         part(&mut content, response.status.as_str().as_bytes());
         fields(&mut content, &response.fields);
         body(&mut content, &response.body);
@@ -44,7 +44,7 @@ pub fn digest(exchange: &Exchange) -> String {
         self::stream(&mut content, it);
     }
     if let Some(it) = failure {
-        failed(&mut content, &it.fault);
+        push_failure(&mut content, &it.cause);
     }
     let whole = Sha256::digest(&content);
     let mut text = String::with_capacity(PREFIX.len() + 32);
@@ -89,36 +89,36 @@ fn body(content: &mut Vec<u8>, body: &Content) {
 
 fn stream(content: &mut Vec<u8>, stream: &Stream) {
     part(content, b"stream");
-    match &stream.form {
-        Form::Pieces(unit, pieces) => {
-            part(content, stream_names::unit(*unit).as_bytes());
+    match &stream.content {
+        StreamContent::Chunks(unit, pieces) => {
+            part(content, stream_names::unit_name(*unit).as_bytes());
             length(content, pieces.len());
             for piece in pieces {
                 content.extend_from_slice(&piece.size.to_be_bytes());
             }
         }
-        Form::Turns(protocol, turns) => {
-            part(content, stream_names::protocol(*protocol).as_bytes());
+        StreamContent::Messages(protocol, turns) => {
+            part(content, stream_names::protocol_name(*protocol).as_bytes());
             length(content, turns.len());
             for turn in turns {
                 part(content, turn.side.name().as_bytes());
-                spoken(content, &Spoken::from(&turn.said));
+                push_message(content, &MessageRecord::from(&turn.kind));
             }
         }
     }
-    let ended = stream_names::ended(stream.ending);
+    let ended = stream_names::ending_name(stream.ending);
     part(content, ended.unwrap_or_default().as_bytes());
 }
 
-fn failed(content: &mut Vec<u8>, fault: &Fault) {
+fn push_failure(content: &mut Vec<u8>, fault: &FailureCause) {
     let code = fault.code.map(|code| code.to_string());
     part(content, b"failure");
     part(content, fault.phase.name().as_bytes());
-    part(content, fault.what.name().as_bytes());
+    part(content, fault.kind.name().as_bytes());
     part(content, code.unwrap_or_default().as_bytes());
 }
 
-fn spoken(content: &mut Vec<u8>, spoken: &Spoken<'_>) {
+fn push_message(content: &mut Vec<u8>, spoken: &MessageRecord<'_>) {
     let compressed = if spoken.compressed { "compressed" } else { "" };
     let code = spoken.code.map(|code| code.to_string());
     part(content, spoken.kind.as_bytes());
@@ -155,7 +155,7 @@ mod tests {
     use crate::tests::sample;
 
     #[test]
-    fn the_place_of_a_body_does_not_count() {
+    fn stored_and_inline_bodies_have_the_same_digest() {
         let inline = sample(1);
         let mut stored = inline.clone();
         stored.response.body = Content::Stored {
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn every_part_counts() {
+    fn every_part_changes_the_digest() {
         let base = sample(1);
         let changes: [fn(&mut Exchange); 8] = [
             |it| it.endpoint.push('x'),

@@ -3,7 +3,7 @@
 use base64::{Engine, engine::general_purpose::STANDARD};
 
 use super::digest::digest;
-use super::json_writer::Page;
+use super::json_writer::JsonWriter;
 use super::{body_writer, stream_writer};
 use ouli_message::{Exchange, Failure, Fields, Request, Response};
 
@@ -15,11 +15,11 @@ pub const HEADER: &str = "{ \"ouli-cassette\": 1 }\n";
 /// `ordinal` counts from 1. `folder` is the name of the folder of stored bodies as it is seen from
 /// beside the cassette: `SESSION.bodies`.
 pub fn encode(out: &mut Vec<u8>, ordinal: u64, exchange: &Exchange, folder: &str) {
-    let mut page = Page::start(out);
+    let mut page = JsonWriter::start(out);
     page.number("exchange", ordinal);
     page.string("endpoint", &exchange.endpoint);
     request(&mut page, &exchange.request, folder);
-    if exchange.is_answered() {
+    if exchange.has_response() {
         response(&mut page, &exchange.response, folder);
     }
     stream_writer::write(&mut page, exchange, folder);
@@ -37,7 +37,7 @@ pub fn encode(out: &mut Vec<u8>, ordinal: u64, exchange: &Exchange, folder: &str
     page.end();
 }
 
-fn request(page: &mut Page<'_>, request: &Request, folder: &str) {
+fn request(page: &mut JsonWriter<'_>, request: &Request, folder: &str) {
     page.open("request", b'{');
     page.string("method", request.method.as_str());
     page.string("authority", &request.authority);
@@ -48,7 +48,7 @@ fn request(page: &mut Page<'_>, request: &Request, folder: &str) {
     page.close(b'}');
 }
 
-fn response(page: &mut Page<'_>, response: &Response, folder: &str) {
+fn response(page: &mut JsonWriter<'_>, response: &Response, folder: &str) {
     page.open("response", b'{');
     page.number("status", u64::from(response.status.as_u16()));
     fields(page, "headers", &response.fields);
@@ -57,11 +57,11 @@ fn response(page: &mut Page<'_>, response: &Response, folder: &str) {
     page.close(b'}');
 }
 
-fn failed(page: &mut Page<'_>, failure: &Failure) {
-    let Failure { fault, at } = failure;
+fn failed(page: &mut JsonWriter<'_>, failure: &Failure) {
+    let Failure { cause: fault, at } = failure;
     page.open("failure", b'{');
     page.string("phase", fault.phase.name());
-    page.string("what", fault.what.name());
+    page.string("what", fault.kind.name());
     if let Some(code) = fault.code {
         page.number("code", u64::from(code));
     }
@@ -69,13 +69,13 @@ fn failed(page: &mut Page<'_>, failure: &Failure) {
     page.close(b'}');
 }
 
-fn trailers(page: &mut Page<'_>, trailers: &Fields) {
+fn trailers(page: &mut JsonWriter<'_>, trailers: &Fields) {
     if !trailers.is_empty() {
         fields(page, "trailers", trailers);
     }
 }
 
-fn fields(page: &mut Page<'_>, member: &str, fields: &Fields) {
+fn fields(page: &mut JsonWriter<'_>, member: &str, fields: &Fields) {
     page.open(member, b'[');
     for (name, value) in fields.iter() {
         match std::str::from_utf8(value.as_bytes()) {

@@ -8,12 +8,12 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
-use super::body_reader::Body;
+use super::body_reader::ParsedBody;
 use super::failure_reader::FailureMembers;
 use super::stream_reader::StreamMembers;
 use super::strict_json::{Object, Text};
-use ouli_message::failure::{Phase, What};
-use ouli_message::{Content, Exchange, Failure, Fault, Fields, Request, Response};
+use ouli_message::failure::{FailureKind, Phase};
+use ouli_message::{Content, Exchange, Failure, FailureCause, Fields, Request, Response};
 
 /// An exchange as it stands in a cassette.
 pub(super) struct Record<'a>(Members<'a>);
@@ -49,8 +49,8 @@ struct Members<'a> {
 impl Members<'_> {
     /// A response is missing where none came, and nowhere else.
     fn check(&self) -> Result<(), String> {
-        let failure = self.failure.as_ref().map(|failure| &failure.0.fault);
-        let unanswered = failure.filter(|fault| fault.is_unanswered());
+        let failure = self.failure.as_ref().map(|failure| &failure.0.cause);
+        let unanswered = failure.filter(|fault| fault.is_before_response());
         match (unanswered, &self.response) {
             (None, None) => Err("missing field `response`".to_owned()),
             (Some(fault), Some(_)) => Err(format!(
@@ -100,8 +100,10 @@ fn response(
 ) -> Response {
     let Some(Object(members)) = members else {
         // It is there unless a failure says why not.
-        let fault = failure.map(|failure| failure.fault);
-        return Response::none(&fault.unwrap_or(Fault::new(Phase::Head, What::Closed)));
+        let fault = failure.map(|failure| failure.cause);
+        return Response::absent(
+            &fault.unwrap_or(FailureCause::new(Phase::Head, FailureKind::Closed)),
+        );
     };
     Response {
         status: members.status.0,
@@ -119,26 +121,26 @@ struct RequestMembers<'a> {
     authority: Text<'a>,
     #[serde(borrow)]
     target: Text<'a>,
-    headers: List,
+    headers: FieldList,
     #[serde(borrow, default)]
-    body: Option<Body<'a>>,
+    body: Option<ParsedBody<'a>>,
     #[serde(default)]
-    trailers: List,
+    trailers: FieldList,
 }
 
 #[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ResponseMembers<'a> {
     status: StatusNumber,
-    headers: List,
+    headers: FieldList,
     #[serde(borrow, default)]
-    body: Option<Body<'a>>,
+    body: Option<ParsedBody<'a>>,
     #[serde(default)]
-    trailers: List,
+    trailers: FieldList,
 }
 
-fn content(body: Option<Body<'_>>, whole: &Bytes) -> Content {
-    body.map_or(Content::EMPTY, |body| body.content(whole))
+fn content(body: Option<ParsedBody<'_>>, whole: &Bytes) -> Content {
+    body.map_or(Content::EMPTY, |body| body.into_content(whole))
 }
 
 struct MethodText(Method);
@@ -164,33 +166,33 @@ impl<'de> Deserialize<'de> for StatusNumber {
 
 /// Header or trailer fields: an array of pairs.
 #[derive(Default)]
-struct List(Fields);
+struct FieldList(Fields);
 
-impl<'de> Deserialize<'de> for List {
+impl<'de> Deserialize<'de> for FieldList {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         struct Pairs;
         impl<'de> Visitor<'de> for Pairs {
-            type Value = List;
+            type Value = FieldList;
 
             fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
                 out.write_str("an array of [\"name\", \"value\"] pairs")
             }
 
-            fn visit_seq<A: SeqAccess<'de>>(self, mut pairs: A) -> Result<List, A::Error> {
+            fn visit_seq<A: SeqAccess<'de>>(self, mut pairs: A) -> Result<FieldList, A::Error> {
                 let mut fields = Fields::with_capacity(8);
-                while let Some((Name(name), Value(value))) = pairs.next_element()? {
+                while let Some((FieldName(name), FieldValue(value))) = pairs.next_element()? {
                     fields.push(name, value);
                 }
-                Ok(List(fields))
+                Ok(FieldList(fields))
             }
         }
         from.deserialize_seq(Pairs)
     }
 }
 
-struct Name(HeaderName);
+struct FieldName(HeaderName);
 
-impl<'de> Deserialize<'de> for Name {
+impl<'de> Deserialize<'de> for FieldName {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let Text(text) = Text::deserialize(from)?;
         HeaderName::from_bytes(text.as_bytes())
@@ -199,23 +201,23 @@ impl<'de> Deserialize<'de> for Name {
     }
 }
 
-struct Value(HeaderValue);
+struct FieldValue(HeaderValue);
 
-impl<'de> Deserialize<'de> for Value {
+impl<'de> Deserialize<'de> for FieldValue {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct TextOrBytes;
-        impl<'de> Visitor<'de> for TextOrBytes {
-            type Value = Value;
+        struct FieldValueVisitor;
+        impl<'de> Visitor<'de> for FieldValueVisitor {
+            type Value = FieldValue;
 
             fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
                 out.write_str("a string or {\"base64\": \"...\"}")
             }
 
-            fn visit_str<E: Error>(self, text: &str) -> Result<Value, E> {
+            fn visit_str<E: Error>(self, text: &str) -> Result<FieldValue, E> {
                 value(text.as_bytes())
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
+            fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<FieldValue, A::Error> {
                 let wrong = || Error::custom("expected {\"base64\": \"...\"}");
                 let (name, text): (Text<'_>, Text<'_>) = members.next_entry()?.ok_or_else(wrong)?;
                 if name.0 != "base64" || members.next_key::<Text<'_>>()?.is_some() {
@@ -224,13 +226,13 @@ impl<'de> Deserialize<'de> for Value {
                 value(&STANDARD.decode(text.0.as_bytes()).map_err(Error::custom)?)
             }
         }
-        from.deserialize_any(TextOrBytes)
+        from.deserialize_any(FieldValueVisitor)
     }
 }
 
-fn value<E: Error>(bytes: &[u8]) -> Result<Value, E> {
+fn value<E: Error>(bytes: &[u8]) -> Result<FieldValue, E> {
     HeaderValue::from_bytes(bytes)
-        .map(Value)
+        .map(FieldValue)
         .map_err(|_| Error::custom("expected the value of a header field"))
 }
 

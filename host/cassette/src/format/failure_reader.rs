@@ -3,7 +3,7 @@
 use serde::de::{Deserialize, Deserializer, Error};
 
 use super::strict_json::{Object, Text};
-use ouli_message::failure::{Failure, Fault, Phase, What};
+use ouli_message::failure::{Failure, FailureCause, FailureKind, Phase};
 
 /// A failure as it was read.
 pub(super) struct FailureMembers(pub(super) Failure);
@@ -11,13 +11,13 @@ pub(super) struct FailureMembers(pub(super) Failure);
 impl<'de> Deserialize<'de> for FailureMembers {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let Object(members) = Object::<Members>::deserialize(from)?;
-        let fault = Fault {
+        let fault = FailureCause {
             phase: members.phase,
-            what: members.what,
+            kind: members.what,
             code: members.code,
         };
         let at = members.at;
-        Ok(Self(Failure { fault, at }))
+        Ok(Self(Failure { cause: fault, at }))
     }
 }
 
@@ -27,7 +27,7 @@ struct Members {
     #[serde(deserialize_with = "phase")]
     phase: Phase,
     #[serde(deserialize_with = "what")]
-    what: What,
+    what: FailureKind,
     #[serde(default)]
     code: Option<u32>,
     #[serde(default)]
@@ -38,8 +38,8 @@ fn phase<'de, D: Deserializer<'de>>(from: D) -> Result<Phase, D::Error> {
     word(from, &Phase::ALL, Phase::name)
 }
 
-fn what<'de, D: Deserializer<'de>>(from: D) -> Result<What, D::Error> {
-    word(from, &What::ALL, What::name)
+fn what<'de, D: Deserializer<'de>>(from: D) -> Result<FailureKind, D::Error> {
+    word(from, &FailureKind::ALL, FailureKind::name)
 }
 
 fn word<'de, T: Copy, D: Deserializer<'de>>(

@@ -6,7 +6,7 @@ use thiserror::Error;
 
 /// A place in a cassette that does not read as it should.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
+pub struct ParseError {
     /// Line in the file, from 1.
     pub line: u64,
     /// Column in bytes, from 1; 0 stands for the end of the line before.
@@ -17,7 +17,7 @@ pub struct Fault {
     pub reason: String,
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for ParseError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "line {}, column {}, ", self.line, self.column)?;
         match self.exchange {
@@ -27,17 +27,17 @@ impl fmt::Display for Fault {
     }
 }
 
-impl Fault {
+impl ParseError {
     /// The fault that `error` tells of the value that starts at `start`, on the line that `lines`
     /// counts there.
     pub(super) fn new(
         bytes: &[u8],
-        (start, lines): (usize, &mut Lines),
+        (start, lines): (usize, &mut LineCounter),
         exchange: u64,
         error: &serde_json::Error,
     ) -> Self {
         let before = &bytes[..start];
-        let line = lines.at(bytes, start);
+        let line = lines.line_at(bytes, start);
         let indent = before
             .iter()
             .rev()
@@ -58,17 +58,17 @@ impl Fault {
 
 /// Counts lines from fault to fault, so that many faults cost no more than one look at the text.
 #[derive(Debug, Default)]
-pub(super) struct Lines {
-    place: usize,
-    ends: usize,
+pub(super) struct LineCounter {
+    offset: usize,
+    line_ends: usize,
 }
 
-impl Lines {
+impl LineCounter {
     /// The line that holds the byte at `place`, from 1; no place lies before the last one.
-    fn at(&mut self, bytes: &[u8], place: usize) -> usize {
-        self.ends += memchr::memchr_iter(b'\n', &bytes[self.place..place]).count();
-        self.place = place;
-        self.ends + 1
+    fn line_at(&mut self, bytes: &[u8], place: usize) -> usize {
+        self.line_ends += memchr::memchr_iter(b'\n', &bytes[self.offset..place]).count();
+        self.offset = place;
+        self.line_ends + 1
     }
 }
 
@@ -80,7 +80,7 @@ pub struct Damage {
     /// How many they are.
     pub bytes: u64,
     /// What is wrong with them.
-    pub fault: Fault,
+    pub error: ParseError,
 }
 
 impl fmt::Display for Damage {
@@ -88,7 +88,7 @@ impl fmt::Display for Damage {
         let Self {
             offset,
             bytes,
-            fault,
+            error: fault,
         } = self;
         write!(out, "{bytes} bytes from offset {offset} not read: {fault}")
     }
@@ -99,7 +99,7 @@ impl fmt::Display for Damage {
 pub enum FormatError {
     /// The first value is no header.
     #[error("not a cassette: {0}")]
-    NotACassette(Fault),
+    NotACassette(ParseError),
     /// The format is newer than this program.
     #[error(
         "format {version} is newer than ouli-gateway {}, which reads format 1: {}",

@@ -1,13 +1,13 @@
 //! The pretty-printed layout of a cassette: one member or item a line, two spaces a level.
 
 /// Writes one JSON value; commas and indentation come by themselves.
-pub(super) struct Page<'a> {
+pub(super) struct JsonWriter<'a> {
     out: &'a mut Vec<u8>,
     depth: usize,
     first: bool,
 }
 
-impl<'a> Page<'a> {
+impl<'a> JsonWriter<'a> {
     /// Opens an object at the start of a line of `out`.
     pub(super) fn start(out: &'a mut Vec<u8>) -> Self {
         out.push(b'{');
@@ -34,7 +34,7 @@ impl<'a> Page<'a> {
 
     /// Opens an item that is an object or an array.
     pub(super) fn open_item(&mut self, bracket: u8) {
-        self.line();
+        self.begin_entry();
         self.out.push(bracket);
         self.depth += 1;
         self.first = true;
@@ -82,13 +82,13 @@ impl<'a> Page<'a> {
 
     /// An item that is a string.
     pub(super) fn item(&mut self, value: &str) {
-        self.line();
+        self.begin_entry();
         quote(self.out, value);
     }
 
     /// An item that is a pair of strings, or of a string and an object of one member.
     pub(super) fn pair(&mut self, left: &str, member: Option<&str>, right: &str) {
-        self.line();
+        self.begin_entry();
         self.out.push(b'[');
         quote(self.out, left);
         self.out.extend_from_slice(b", ");
@@ -106,12 +106,12 @@ impl<'a> Page<'a> {
     }
 
     fn name(&mut self, name: &str) {
-        self.line();
+        self.begin_entry();
         quote(self.out, name);
         self.out.extend_from_slice(b": ");
     }
 
-    fn line(&mut self) {
+    fn begin_entry(&mut self) {
         if !self.first {
             self.out.push(b',');
         }

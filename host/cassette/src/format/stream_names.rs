@@ -5,10 +5,10 @@ use std::borrow::Cow;
 use bytes::Bytes;
 
 use ouli_message::Content;
-use ouli_message::stream::{Ending, Protocol, Said, Unit, Words};
+use ouli_message::stream::{ChunkKind, Ending, MessageKind, Payload, Protocol};
 
 /// A turn without its side and its time, as it stands in a cassette and in a digest.
-pub(super) struct Spoken<'a> {
+pub(super) struct MessageRecord<'a> {
     /// The word for what was said.
     pub(super) kind: &'static str,
     /// Whether it was compressed on the wire.
@@ -19,21 +19,23 @@ pub(super) struct Spoken<'a> {
     pub(super) content: Cow<'a, Content>,
 }
 
-impl<'a> From<&'a Said> for Spoken<'a> {
-    fn from(said: &'a Said) -> Self {
+impl<'a> From<&'a MessageKind> for MessageRecord<'a> {
+    fn from(said: &'a MessageKind) -> Self {
         let inline = |bytes| Cow::Owned(Content::Inline(bytes));
-        let message = |words: &'a Words| (words.compressed, None, Cow::Borrowed(&words.content));
+        let message = |words: &'a Payload| (words.compressed, None, Cow::Borrowed(&words.content));
         let (compressed, code, content) = match said {
-            Said::Text(words) | Said::Binary(words) => message(words),
-            Said::Ping(bytes) | Said::Pong(bytes) => (false, None, inline(bytes.clone())),
-            Said::Close { code, reason } => {
+            MessageKind::Text(words) | MessageKind::Binary(words) => message(words),
+            MessageKind::Ping(bytes) | MessageKind::Pong(bytes) => {
+                (false, None, inline(bytes.clone()))
+            }
+            MessageKind::Close { code, reason } => {
                 let reason = Bytes::copy_from_slice(reason.as_bytes());
                 (false, *code, inline(reason))
             }
-            Said::End => (false, None, inline(Bytes::new())),
+            MessageKind::End => (false, None, inline(Bytes::new())),
         };
         Self {
-            kind: kind(said),
+            kind: kind_name(said),
             compressed,
             code,
             content,
@@ -41,28 +43,28 @@ impl<'a> From<&'a Said> for Spoken<'a> {
     }
 }
 
-fn kind(said: &Said) -> &'static str {
+fn kind_name(said: &MessageKind) -> &'static str {
     match said {
-        Said::Text(_) => "text",
-        Said::Binary(_) => "binary",
-        Said::Ping(_) => "ping",
-        Said::Pong(_) => "pong",
-        Said::Close { .. } => "close",
-        Said::End => "end",
+        MessageKind::Text(_) => "text",
+        MessageKind::Binary(_) => "binary",
+        MessageKind::Ping(_) => "ping",
+        MessageKind::Pong(_) => "pong",
+        MessageKind::Close { .. } => "close",
+        MessageKind::End => "end",
     }
 }
 
 /// The word for what the pieces of a body are.
-pub(super) fn unit(unit: Unit) -> &'static str {
+pub(super) fn unit_name(unit: ChunkKind) -> &'static str {
     match unit {
-        Unit::Event => "event",
-        Unit::Line => "line",
-        Unit::Chunk => "chunk",
+        ChunkKind::Event => "event",
+        ChunkKind::Line => "line",
+        ChunkKind::Raw => "chunk",
     }
 }
 
 /// The word for what the sides of a conversation speak.
-pub(super) fn protocol(protocol: Protocol) -> &'static str {
+pub(super) fn protocol_name(protocol: Protocol) -> &'static str {
     match protocol {
         Protocol::WebSocket => "websocket",
         Protocol::Grpc => "grpc",
@@ -70,10 +72,10 @@ pub(super) fn protocol(protocol: Protocol) -> &'static str {
 }
 
 /// The word for the side that ended a stream early; none where it is complete.
-pub(super) fn ended(ending: Ending) -> Option<&'static str> {
+pub(super) fn ending_name(ending: Ending) -> Option<&'static str> {
     match ending {
         Ending::Complete => None,
-        Ending::Client => Some("client"),
-        Ending::Server => Some("server"),
+        Ending::ClientAborted => Some("client"),
+        Ending::ServerAborted => Some("server"),
     }
 }

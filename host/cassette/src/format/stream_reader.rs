@@ -3,23 +3,23 @@
 use bytes::Bytes;
 use serde::de::{Deserialize, Deserializer, Error};
 
-use super::chunk_sizes::{pieces, times};
-use super::message_reader::TurnMembers;
+use super::chunk_sizes::{build_chunks, fit_times};
+use super::message_reader::MessageMembers;
 use super::stream_names;
 use super::strict_json::{Object, Text};
 use ouli_message::Content;
-use ouli_message::stream::{Ending, Form, Protocol, Stream, Turn, Unit};
+use ouli_message::stream::{ChunkKind, Ending, Message, Protocol, Stream, StreamContent};
 
 /// A stream as it was read.
 pub(super) struct StreamMembers<'a> {
     form: FormMembers<'a>,
     ending: Ending,
-    at: Vec<u64>,
+    times: Vec<u64>,
 }
 
 enum FormMembers<'a> {
-    Pieces(Unit, Option<Vec<u64>>),
-    Turns(Protocol, Vec<TurnMembers<'a>>),
+    Chunks(ChunkKind, Option<Vec<u64>>),
+    Messages(Protocol, Vec<MessageMembers<'a>>),
 }
 
 impl StreamMembers<'_> {
@@ -27,21 +27,21 @@ impl StreamMembers<'_> {
     /// pieces of `body`, that of the response.
     pub(super) fn into_stream(self, whole: &Bytes, body: &Content) -> Stream {
         let form = match self.form {
-            FormMembers::Pieces(unit, sizes) => {
-                Form::Pieces(unit, pieces(unit, sizes, &self.at, body))
+            FormMembers::Chunks(unit, sizes) => {
+                StreamContent::Chunks(unit, build_chunks(unit, sizes, &self.times, body))
             }
-            FormMembers::Turns(protocol, turns) => {
-                let times = times(&self.at, turns.len());
-                let turns = turns.into_iter().zip(times).map(|(turn, at)| Turn {
+            FormMembers::Messages(protocol, turns) => {
+                let times = fit_times(&self.times, turns.len());
+                let turns = turns.into_iter().zip(times).map(|(turn, at)| Message {
                     side: turn.side,
                     at,
-                    said: turn.into_said(whole),
+                    kind: turn.into_message_kind(whole),
                 });
-                Form::Turns(protocol, turns.collect())
+                StreamContent::Messages(protocol, turns.collect())
             }
         };
         Stream {
-            form,
+            content: form,
             ending: self.ending,
         }
     }
@@ -51,14 +51,14 @@ impl<'de: 'a, 'a> Deserialize<'de> for StreamMembers<'a> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let Object(members) = Object::<Members<'_>>::deserialize(from)?;
         let form = match (members.unit, members.sizes, members.protocol, members.turns) {
-            (Some(unit), sizes, None, None) => FormMembers::Pieces(unit, sizes),
-            (None, None, Some(protocol), Some(turns)) => FormMembers::Turns(protocol, turns),
+            (Some(unit), sizes, None, None) => FormMembers::Chunks(unit, sizes),
+            (None, None, Some(protocol), Some(turns)) => FormMembers::Messages(protocol, turns),
             _ => return Err(Error::custom(NO_FORM)),
         };
         Ok(Self {
             form,
             ending: members.ended,
-            at: members.at,
+            times: members.at,
         })
     }
 }
@@ -66,43 +66,43 @@ impl<'de: 'a, 'a> Deserialize<'de> for StreamMembers<'a> {
 #[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Members<'a> {
-    #[serde(default, deserialize_with = "unit")]
-    unit: Option<Unit>,
+    #[serde(default, deserialize_with = "read_unit")]
+    unit: Option<ChunkKind>,
     #[serde(default)]
     sizes: Option<Vec<u64>>,
-    #[serde(default, deserialize_with = "protocol")]
+    #[serde(default, deserialize_with = "read_protocol")]
     protocol: Option<Protocol>,
     #[serde(borrow, default)]
-    turns: Option<Vec<TurnMembers<'a>>>,
-    #[serde(default, deserialize_with = "ended")]
+    turns: Option<Vec<MessageMembers<'a>>>,
+    #[serde(default, deserialize_with = "read_ending")]
     ended: Ending,
     #[serde(default)]
     at: Vec<u64>,
 }
 
-fn unit<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Unit>, D::Error> {
+fn read_unit<'de, D: Deserializer<'de>>(from: D) -> Result<Option<ChunkKind>, D::Error> {
     let Text(word) = Text::deserialize(from)?;
-    [Unit::Event, Unit::Line, Unit::Chunk]
+    [ChunkKind::Event, ChunkKind::Line, ChunkKind::Raw]
         .into_iter()
-        .find(|it| stream_names::unit(*it) == word)
+        .find(|it| stream_names::unit_name(*it) == word)
         .map(Some)
         .ok_or_else(|| Error::custom("expected `event`, `line` or `chunk`"))
 }
 
-fn protocol<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Protocol>, D::Error> {
+fn read_protocol<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Protocol>, D::Error> {
     let Text(word) = Text::deserialize(from)?;
     [Protocol::WebSocket, Protocol::Grpc]
         .into_iter()
-        .find(|it| stream_names::protocol(*it) == word)
+        .find(|it| stream_names::protocol_name(*it) == word)
         .map(Some)
         .ok_or_else(|| Error::custom("expected `websocket` or `grpc`"))
 }
 
-fn ended<'de, D: Deserializer<'de>>(from: D) -> Result<Ending, D::Error> {
+fn read_ending<'de, D: Deserializer<'de>>(from: D) -> Result<Ending, D::Error> {
     let Text(word) = Text::deserialize(from)?;
-    [Ending::Client, Ending::Server]
+    [Ending::ClientAborted, Ending::ServerAborted]
         .into_iter()
-        .find(|it| stream_names::ended(*it) == Some(&word))
+        .find(|it| stream_names::ending_name(*it) == Some(&word))
         .ok_or_else(|| Error::custom("expected `client` or `server`"))
 }
 

@@ -8,30 +8,30 @@ use bytes::Bytes;
 
 use super::error::CassetteError;
 use super::secure_open::{self, Dir};
-use super::session_name::{CASSETTE, NameError, SessionName};
+use super::session_name::{CASSETTE_SUFFIX, NameError, SessionName};
 
-use crate::format::decode::{Loaded, decode};
+use crate::format::decode::{LoadedCassette, decode};
 use crate::format::digest::{body_digest, is_body_digest};
 use crate::writer::appender::Appender;
 use ouli_message::{Content, Exchange};
 
 /// The folder that holds the cassettes.
 #[derive(Clone, Debug)]
-pub struct Folder {
+pub struct CassetteDir {
     root: PathBuf,
-    largest: u64,
+    max_file_size: u64,
 }
 
 /// What to do with a cassette that is not as it was recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Changes {
+pub enum ChangePolicy {
     /// Load it, with every change marked.
     Mark,
     /// Refuse it: edits, damage and a torn end alike.
     Refuse,
 }
 
-impl Folder {
+impl CassetteDir {
     /// Opens the folder; creates it for its owner alone where there is none. Files larger than
     /// `largest` bytes are not loaded into memory.
     ///
@@ -41,7 +41,7 @@ impl Folder {
         secure_open::create_root(root).map_err(CassetteError::io("create", root))?;
         Ok(Self {
             root: root.to_owned(),
-            largest,
+            max_file_size: largest,
         })
     }
 
@@ -55,15 +55,19 @@ impl Folder {
     /// # Errors
     /// Where the name is not safe to be one of a file.
     pub fn session_path(&self, session: &str) -> Result<PathBuf, NameError> {
-        SessionName::parse(session).map(|name| self.path_of(&name))
+        SessionName::parse(session).map(|name| self.cassette_path(&name))
     }
 
     /// Loads a session; none where it has no cassette.
     ///
     /// # Errors
     /// Where the name is no name, or the file cannot be read, is no regular file, too large or of
-    /// another format; with [`Changes::Refuse`], where anything in it was changed.
-    pub fn load(&self, session: &str, changes: Changes) -> Result<Option<Loaded>, CassetteError> {
+    /// another format; with [`ChangePolicy::Refuse`], where anything in it was changed.
+    pub fn load(
+        &self,
+        session: &str,
+        changes: ChangePolicy,
+    ) -> Result<Option<LoadedCassette>, CassetteError> {
         let path = self.session_path(session)?;
         let file = self.open_read(&path);
         let Some(file) = file.map_err(CassetteError::io("open", &path))? else {
@@ -71,7 +75,9 @@ impl Folder {
         };
         let loaded = self.load_file(&file, &path)?;
         match first_change(&loaded) {
-            Some(what) if changes == Changes::Refuse => Err(CassetteError::Changed { path, what }),
+            Some(what) if changes == ChangePolicy::Refuse => {
+                Err(CassetteError::Changed { path, what })
+            }
             _ => Ok(Some(loaded)),
         }
     }
@@ -80,18 +86,18 @@ impl Folder {
     ///
     /// # Errors
     /// Where another writer has it open, or the disk refuses.
-    pub fn start_anew(&self, session: &str) -> Result<(), CassetteError> {
-        Appender::anew(self, &SessionName::parse(session)?).map(drop)
+    pub fn rotate(&self, session: &str) -> Result<(), CassetteError> {
+        Appender::rotate(self, &SessionName::parse(session)?).map(drop)
     }
 
     /// Reads all stored bodies and messages of an exchange into memory.
     ///
     /// # Errors
-    /// As [`Self::body`].
+    /// As [`Self::read_body`].
     pub fn read_bodies(&self, session: &str, exchange: &mut Exchange) -> io::Result<()> {
         for content in exchange.contents_mut() {
             if let Content::Stored { digest, .. } = &*content {
-                *content = Content::Inline(self.body(session, digest)?);
+                *content = Content::Inline(self.read_body(session, digest)?);
             }
         }
         Ok(())
@@ -102,12 +108,12 @@ impl Folder {
     /// # Errors
     /// As [`Self::open_body`]; where it is larger than the folder's limit, and where its bytes are
     /// not those that the digest names.
-    pub fn body(&self, session: &str, digest: &str) -> io::Result<Bytes> {
+    pub fn read_body(&self, session: &str, digest: &str) -> io::Result<Bytes> {
         let (file, size) = self.open_body(session, digest)?;
-        if size > self.largest {
+        if size > self.max_file_size {
             return Err(ErrorKind::FileTooLarge.into());
         }
-        let bytes = read_whole(&file, size)?;
+        let bytes = read_bounded(&file, size)?;
         if body_digest(&bytes) == digest {
             Ok(Bytes::from(bytes))
         } else {
@@ -128,31 +134,36 @@ impl Folder {
         if !is_body_digest(digest) {
             return Err(invalid("expected a SHA-256 in lower-case hex".to_owned()));
         }
-        let file = self.open_read(&self.bodies_of(&name).join(digest))?;
+        let file = self.open_read(&self.bodies_path(&name).join(digest))?;
         let file = file.ok_or(ErrorKind::NotFound)?;
         let size = file.metadata()?.len();
         Ok((file, size))
     }
 
-    pub(crate) fn path_of(&self, name: &SessionName) -> PathBuf {
-        self.root.join(format!("{}{CASSETTE}", name.as_str()))
+    pub(crate) fn cassette_path(&self, name: &SessionName) -> PathBuf {
+        self.root
+            .join(format!("{}{CASSETTE_SUFFIX}", name.as_str()))
     }
 
-    pub(crate) fn bodies_of(&self, name: &SessionName) -> PathBuf {
-        self.path_of(name).with_file_name(name.bodies())
+    pub(crate) fn bodies_path(&self, name: &SessionName) -> PathBuf {
+        self.cassette_path(name).with_file_name(name.bodies_dir())
     }
 
-    pub(crate) fn load_file(&self, file: &File, path: &Path) -> Result<Loaded, CassetteError> {
+    pub(crate) fn load_file(
+        &self,
+        file: &File,
+        path: &Path,
+    ) -> Result<LoadedCassette, CassetteError> {
         let size = file.metadata().map_err(CassetteError::io("read", path))?;
         let size = size.len();
-        if size > self.largest {
+        if size > self.max_file_size {
             return Err(CassetteError::TooLarge {
                 path: path.to_owned(),
                 size,
-                limit: self.largest,
+                limit: self.max_file_size,
             });
         }
-        let bytes = read_whole(file, size).map_err(CassetteError::io("read", path))?;
+        let bytes = read_bounded(file, size).map_err(CassetteError::io("read", path))?;
         decode(&Bytes::from(bytes)).map_err(|source| CassetteError::Format {
             path: path.to_owned(),
             source,
@@ -161,12 +172,12 @@ impl Folder {
 
     fn open_read(&self, path: &Path) -> io::Result<Option<File>> {
         let dir = Dir::open(&self.root, path.parent().unwrap_or(&self.root))?;
-        dir.map_or(Ok(None), |dir| dir.read(path))
+        dir.map_or(Ok(None), |dir| dir.open_read(path))
     }
 }
 
 /// No more than `size`, so that a file that grows meanwhile cannot take the memory.
-fn read_whole(file: &File, size: u64) -> io::Result<Vec<u8>> {
+fn read_bounded(file: &File, size: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     bytes
         .try_reserve_exact(usize::try_from(size).unwrap_or(usize::MAX))
@@ -175,9 +186,9 @@ fn read_whole(file: &File, size: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn first_change(loaded: &Loaded) -> Option<String> {
+fn first_change(loaded: &LoadedCassette) -> Option<String> {
     let edited = loaded.exchanges.iter().find(|it| it.edited);
-    let lost = loaded.damage.first().or(loaded.torn.as_ref());
+    let lost = loaded.damage.first().or(loaded.torn_tail.as_ref());
     edited
         .map(|it| format!("exchange {} was edited", it.ordinal))
         .or_else(|| lost.map(ToString::to_string))

@@ -4,12 +4,12 @@ use std::fs;
 use std::path::Path;
 
 use super::error::CassetteError;
-use super::folder::Folder;
-use super::session_name::{BODIES, CASSETTE, SessionName};
+use super::folder::CassetteDir;
+use super::session_name::{BODIES_SUFFIX, CASSETTE_SUFFIX, SessionName};
 
 /// A session that has a cassette.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Listed {
+pub struct CassetteInfo {
     /// Name of the session.
     pub session: SessionName,
     /// Size of its cassette, in bytes.
@@ -18,13 +18,13 @@ pub struct Listed {
     pub stored_bytes: u64,
 }
 
-impl Folder {
+impl CassetteDir {
     /// The sessions that have a cassette, by name. Files whose names are none of a session, and
     /// symbolic links, are passed over.
     ///
     /// # Errors
     /// Where a folder cannot be read.
-    pub fn list(&self) -> Result<Vec<Listed>, CassetteError> {
+    pub fn list(&self) -> Result<Vec<CassetteInfo>, CassetteError> {
         let mut sessions = Vec::new();
         self.list_in("", &mut sessions)?;
         sessions.sort();
@@ -32,25 +32,25 @@ impl Folder {
     }
 
     /// As deep as names are long, so that this ends.
-    fn list_in(&self, prefix: &str, sessions: &mut Vec<Listed>) -> Result<(), CassetteError> {
+    fn list_in(&self, prefix: &str, sessions: &mut Vec<CassetteInfo>) -> Result<(), CassetteError> {
         let path = self.root().join(prefix);
         for (name, kind) in entries(&path).map_err(CassetteError::io("list", &path))? {
             let name = format!("{prefix}{name}");
             if kind.is_dir() {
-                if !name.ends_with(BODIES) && SessionName::parse(&name).is_ok() {
+                if !name.ends_with(BODIES_SUFFIX) && SessionName::parse(&name).is_ok() {
                     self.list_in(&format!("{name}/"), sessions)?;
                 }
                 continue;
             }
-            let session = name.strip_suffix(CASSETTE).map(SessionName::parse);
+            let session = name.strip_suffix(CASSETTE_SUFFIX).map(SessionName::parse);
             let Some(Ok(session)) = session.filter(|_| kind.is_file()) else {
                 continue;
             };
-            let path = self.path_of(&session);
+            let path = self.cassette_path(&session);
             let meta = path.symlink_metadata();
-            sessions.push(Listed {
+            sessions.push(CassetteInfo {
                 bytes: meta.map_err(CassetteError::io("read", &path))?.len(),
-                stored_bytes: size_of_files(&self.bodies_of(&session)),
+                stored_bytes: size_of_files(&self.bodies_path(&session)),
                 session,
             });
         }

@@ -5,18 +5,18 @@ use std::os::unix::fs::MetadataExt;
 
 /// The id of the process that holds the lock of a file; none where the system does not tell, as
 /// for a process in another container.
-pub(crate) fn of(file: &File) -> Option<u32> {
+pub(crate) fn lock_owner(file: &File) -> Option<u32> {
     let meta = file.metadata().ok()?;
     let device = (rustix::fs::major(meta.dev()), rustix::fs::minor(meta.dev()));
     let locks = std::fs::read_to_string("/proc/locks").ok()?;
     locks
         .lines()
-        .find_map(|line| held(line, device, meta.ino()))
+        .find_map(|line| parse_lock_line(line, device, meta.ino()))
 }
 
 /// A line is `1: FLOCK  ADVISORY  WRITE 4711 fd:01:393221 0 EOF` (proc(5)); one with `->` only
 /// waits for the lock.
-fn held(line: &str, (major, minor): (u32, u32), inode: u64) -> Option<u32> {
+fn parse_lock_line(line: &str, (major, minor): (u32, u32), inode: u64) -> Option<u32> {
     let mut words = line.split_whitespace().skip(1);
     let (kind, _, _) = (words.next()?, words.next()?, words.next()?);
     let (process, file) = (words.next()?, words.next()?);
@@ -30,7 +30,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_line_of_the_file_names_the_process() {
+    fn proc_locks_line_names_the_process() {
         let cases = [
             ("1: FLOCK  ADVISORY  WRITE 4711 fd:01:99 0 EOF", Some(4711)),
             ("1: FLOCK  ADVISORY  WRITE 4711 fd:01:98 0 EOF", None),
@@ -42,15 +42,15 @@ mod tests {
             ("", None),
         ];
         for (line, process) in cases {
-            assert_eq!(held(line, (0xfd, 1), 99), process, "{line}");
+            assert_eq!(parse_lock_line(line, (0xfd, 1), 99), process, "{line}");
         }
     }
 
     #[test]
     fn a_lock_of_this_process_is_found() {
         let file = tempfile::tempfile().unwrap();
-        assert_eq!(of(&file), None);
+        assert_eq!(lock_owner(&file), None);
         file.lock().unwrap();
-        assert_eq!(of(&file), Some(std::process::id()));
+        assert_eq!(lock_owner(&file), Some(std::process::id()));
     }
 }

@@ -7,14 +7,18 @@ use std::thread;
 use bytes::Bytes;
 use memchr::memmem;
 
-use crate::format::decode::{BOUNDARY, Found, Recorded, exchange_in};
+use crate::format::decode::{BOUNDARY, ParseResult, RecordedExchange, parse_exchange};
 
 /// Reads the exchanges from `start` on into `exchanges`, up to the end or to the first that does
 /// not read well; says where it stopped.
 ///
 /// Where a hand has put a boundary into a body, the part before it does not read to its end, and
 /// all after it is left to the caller.
-pub(crate) fn read(bytes: &Bytes, start: usize, exchanges: &mut Vec<Recorded>) -> usize {
+pub(crate) fn decode_parallel(
+    bytes: &Bytes,
+    start: usize,
+    exchanges: &mut Vec<RecordedExchange>,
+) -> usize {
     let chunks = split(bytes, start);
     let parts = thread::scope(|scope| {
         let (first, others) = chunks
@@ -23,15 +27,15 @@ pub(crate) fn read(bytes: &Bytes, start: usize, exchanges: &mut Vec<Recorded>) -
         let others: Vec<_> = others
             .iter()
             .map(|chunk| {
-                thread::Builder::new().spawn_scoped(scope, || read_chunk(bytes, chunk.clone()))
+                thread::Builder::new().spawn_scoped(scope, || decode_chunk(bytes, chunk.clone()))
             })
             .collect();
-        let mut parts = vec![read_chunk(bytes, first.clone())];
+        let mut parts = vec![decode_chunk(bytes, first.clone())];
         for (thread, chunk) in others.into_iter().zip(&chunks[1..]) {
             parts.push(match thread.map(thread::ScopedJoinHandle::join) {
                 Ok(Ok(part)) => part,
                 Ok(Err(panic)) => std::panic::resume_unwind(panic),
-                Err(_) => read_chunk(bytes, chunk.clone()),
+                Err(_) => decode_chunk(bytes, chunk.clone()),
             });
         }
         parts
@@ -40,9 +44,9 @@ pub(crate) fn read(bytes: &Bytes, start: usize, exchanges: &mut Vec<Recorded>) -
 }
 
 fn join(
-    parts: Vec<(Vec<Recorded>, usize)>,
+    parts: Vec<(Vec<RecordedExchange>, usize)>,
     chunks: &[Range<usize>],
-    exchanges: &mut Vec<Recorded>,
+    exchanges: &mut Vec<RecordedExchange>,
 ) -> usize {
     exchanges.reserve_exact(parts.iter().map(|(read, _)| read.len()).sum());
     let mut stop = chunks[0].start;
@@ -57,17 +61,17 @@ fn join(
 }
 
 /// The exchanges of a chunk, and where the first stands that does not read well.
-fn read_chunk(bytes: &Bytes, chunk: Range<usize>) -> (Vec<Recorded>, usize) {
+fn decode_chunk(bytes: &Bytes, chunk: Range<usize>) -> (Vec<RecordedExchange>, usize) {
     let mut exchanges = Vec::with_capacity(chunk.len() / 2048);
     let mut at = chunk.start;
     loop {
-        match exchange_in(bytes, at..chunk.end) {
-            Found::Whole(recorded, end) => {
+        match parse_exchange(bytes, at..chunk.end) {
+            ParseResult::Exchange(recorded, end) => {
                 exchanges.push(*recorded);
                 at = end;
             }
-            Found::End => return (exchanges, chunk.end),
-            Found::Broken(_, start) => return (exchanges, start),
+            ParseResult::End => return (exchanges, chunk.end),
+            ParseResult::Invalid(_, start) => return (exchanges, start),
         }
     }
 }
@@ -76,7 +80,7 @@ fn read_chunk(bytes: &Bytes, chunk: Range<usize>) -> (Vec<Recorded>, usize) {
 fn split(bytes: &[u8], start: usize) -> Vec<Range<usize>> {
     let rest = bytes.len() - start;
     let cores = thread::available_parallelism().map_or(1, NonZero::get);
-    let wanted = cores.min(MOST_THREADS).min(rest / SMALLEST).max(1);
+    let wanted = cores.min(MAX_THREADS).min(rest / MIN_CHUNK_BYTES).max(1);
     let mut chunks = Vec::with_capacity(wanted);
     let mut from = start;
     for part in 1..wanted {
@@ -92,7 +96,7 @@ fn split(bytes: &[u8], start: usize) -> Vec<Range<usize>> {
 }
 
 /// Beyond these, memory is what takes the time.
-const MOST_THREADS: usize = 8;
+const MAX_THREADS: usize = 8;
 
 /// Bytes that are worth a thread.
-const SMALLEST: usize = 256 * 1024;
+const MIN_CHUNK_BYTES: usize = 256 * 1024;

@@ -47,7 +47,7 @@ impl Dir {
     /// # Errors
     /// Where a part below `root` is a symbolic link or no folder, or cannot be opened.
     pub(crate) fn open(root: &Path, path: &Path) -> Result<Option<Self>> {
-        let open = Self::walk(root, path, |dir, name| dir.folder(name));
+        let open = Self::walk(root, path, |dir, name| dir.open_child(name));
         match open {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             open => open.map(Some),
@@ -63,11 +63,11 @@ impl Dir {
         Self::walk(root, path, |dir, name| {
             match rustix::fs::mkdirat(&dir.fd, name, Mode::from(PRIVATE_FOLDER)) {
                 Ok(()) => {
-                    let made = dir.folder(name)?;
+                    let made = dir.open_child(name)?;
                     rustix::fs::fchmod(&made.fd, Mode::from(PRIVATE_FOLDER))?;
                     Ok(made)
                 }
-                Err(Errno::EXIST) => dir.folder(name),
+                Err(Errno::EXIST) => dir.open_child(name),
                 Err(error) => Err(error.into()),
             }
         })
@@ -78,24 +78,24 @@ impl Dir {
         path: &Path,
         mut step: impl FnMut(&Self, &str) -> Result<Self>,
     ) -> Result<Self> {
-        let fd = rustix::fs::open(root, FOLDER, Mode::empty())?;
+        let fd = rustix::fs::open(root, DIR_FLAGS, Mode::empty())?;
         let mut dir = Self {
             fd,
             path: root.to_owned(),
         };
         let below = path.strip_prefix(root);
-        for part in below.map_err(|_| refused(path, "outside of the folder"))? {
-            dir = step(&dir, text(part.as_ref())?)?;
+        for part in below.map_err(|_| invalid_input(path, "outside of the folder"))? {
+            dir = step(&dir, valid_name(part.as_ref())?)?;
         }
         Ok(dir)
     }
 
-    fn folder(&self, name: &str) -> Result<Self> {
+    fn open_child(&self, name: &str) -> Result<Self> {
         let path = self.path.join(name);
-        let flags = FOLDER | OFlags::NOFOLLOW;
+        let flags = DIR_FLAGS | OFlags::NOFOLLOW;
         match rustix::fs::openat(&self.fd, name, flags, Mode::empty()) {
             Ok(fd) => Ok(Self { fd, path }),
-            Err(Errno::NOTDIR | Errno::LOOP) => Err(refused(&path, "not a folder")),
+            Err(Errno::NOTDIR | Errno::LOOP) => Err(invalid_input(&path, "not a folder")),
             Err(error) => Err(error.into()),
         }
     }
@@ -104,10 +104,10 @@ impl Dir {
     ///
     /// # Errors
     /// Where it cannot be opened or is not a regular file.
-    pub(crate) fn read(&self, path: &Path) -> Result<Option<File>> {
-        let found = self.found(path)?;
+    pub(crate) fn open_read(&self, path: &Path) -> Result<Option<File>> {
+        let found = self.stat_regular(path)?;
         found
-            .map(|_| self.regular(path, OFlags::RDONLY))
+            .map(|_| self.open_regular(path, OFlags::RDONLY))
             .transpose()
     }
 
@@ -117,14 +117,14 @@ impl Dir {
     /// # Errors
     /// Where it cannot be opened or created, is not a regular file, or has a second name: then what
     /// is appended would also be in a file that somebody put elsewhere.
-    pub(crate) fn append(&self, path: &Path) -> Result<File> {
+    pub(crate) fn open_append(&self, path: &Path) -> Result<File> {
         let flags = OFlags::RDWR | OFlags::APPEND;
-        if self.found(path)?.is_none() {
+        if self.stat_regular(path)?.is_none() {
             return self.create_file(path, flags);
         }
-        let file = self.regular(path, flags)?;
+        let file = self.open_regular(path, flags)?;
         if file.metadata()?.nlink() > 1 {
-            return Err(refused(
+            return Err(invalid_input(
                 path,
                 "a hard link, whose other names would change with it: copy it in its place",
             ));
@@ -146,7 +146,7 @@ impl Dir {
     /// # Errors
     /// Where the disk refuses.
     pub(crate) fn rename(&self, from: &Path, to: &Path) -> Result<()> {
-        let (from, to) = (last(from)?, last(to)?);
+        let (from, to) = (file_name(from)?, file_name(to)?);
         Ok(rustix::fs::renameat(&self.fd, from, &self.fd, to)?)
     }
 
@@ -157,7 +157,7 @@ impl Dir {
     pub(super) fn remove(&self, path: &Path) -> Result<()> {
         Ok(rustix::fs::unlinkat(
             &self.fd,
-            last(path)?,
+            file_name(path)?,
             AtFlags::empty(),
         )?)
     }
@@ -180,8 +180,8 @@ impl Dir {
     ///
     /// # Errors
     /// Where either cannot be looked at.
-    pub(crate) fn holds(&self, file: &File, path: &Path) -> Result<bool> {
-        let there = self.look(path)?;
+    pub(crate) fn is_current(&self, file: &File, path: &Path) -> Result<bool> {
+        let there = self.stat(path)?;
         let here = rustix::fs::fstat(file)?;
         Ok(there.is_some_and(|there| same(&here, &there)))
     }
@@ -194,8 +194,8 @@ impl Dir {
         Ok(rustix::fs::fsync(&self.fd)?)
     }
 
-    fn look(&self, path: &Path) -> Result<Option<Stat>> {
-        match rustix::fs::statat(&self.fd, last(path)?, AtFlags::SYMLINK_NOFOLLOW) {
+    fn stat(&self, path: &Path) -> Result<Option<Stat>> {
+        match rustix::fs::statat(&self.fd, file_name(path)?, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) => Ok(Some(stat)),
             Err(Errno::NOENT) => Ok(None),
             Err(error) => Err(error.into()),
@@ -203,28 +203,28 @@ impl Dir {
     }
 
     /// What is not a regular file is not even opened: a device may act on that.
-    fn found(&self, path: &Path) -> Result<Option<Stat>> {
-        match self.look(path)? {
+    fn stat_regular(&self, path: &Path) -> Result<Option<Stat>> {
+        match self.stat(path)? {
             Some(stat) if is_regular(&stat) => Ok(Some(stat)),
-            Some(_) => Err(refused(path, "not a regular file")),
+            Some(_) => Err(invalid_input(path, "not a regular file")),
             None => Ok(None),
         }
     }
 
     /// The second look is for a file that was changed for another in between; without waiting,
     /// because opening a FIFO may last for ever.
-    fn regular(&self, path: &Path, flags: OFlags) -> Result<File> {
+    fn open_regular(&self, path: &Path, flags: OFlags) -> Result<File> {
         let flags = flags | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-        match rustix::fs::openat(&self.fd, last(path)?, flags, Mode::empty()) {
+        match rustix::fs::openat(&self.fd, file_name(path)?, flags, Mode::empty()) {
             Ok(fd) if is_regular(&rustix::fs::fstat(&fd)?) => Ok(File::from(fd)),
-            Ok(_) | Err(Errno::LOOP) => Err(refused(path, "not a regular file")),
+            Ok(_) | Err(Errno::LOOP) => Err(invalid_input(path, "not a regular file")),
             Err(error) => Err(error.into()),
         }
     }
 
     fn create_file(&self, path: &Path, flags: OFlags) -> Result<File> {
         let flags = flags | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
-        let fd = rustix::fs::openat(&self.fd, last(path)?, flags, Mode::from(PRIVATE_FILE))?;
+        let fd = rustix::fs::openat(&self.fd, file_name(path)?, flags, Mode::from(PRIVATE_FILE))?;
         // The umask may have taken from the owner too.
         rustix::fs::fchmod(&fd, Mode::from(PRIVATE_FILE))?;
         Ok(File::from(fd))
@@ -232,14 +232,14 @@ impl Dir {
 }
 
 /// The name of a file in its folder.
-fn last(path: &Path) -> Result<&str> {
-    text(path.file_name().map_or(Path::new(""), Path::new))
+fn file_name(path: &Path) -> Result<&str> {
+    valid_name(path.file_name().map_or(Path::new(""), Path::new))
 }
 
-fn text(part: &Path) -> Result<&str> {
+fn valid_name(part: &Path) -> Result<&str> {
     part.to_str()
         .filter(|name| !matches!(*name, "" | "." | ".."))
-        .ok_or_else(|| refused(part, "no name of a file"))
+        .ok_or_else(|| invalid_input(part, "no name of a file"))
 }
 
 fn is_regular(stat: &Stat) -> bool {
@@ -250,14 +250,14 @@ fn same(left: &Stat, right: &Stat) -> bool {
     (left.st_dev, left.st_ino) == (right.st_dev, right.st_ino)
 }
 
-fn refused(path: &Path, why: &str) -> Error {
+fn invalid_input(path: &Path, why: &str) -> Error {
     Error::new(
         ErrorKind::InvalidInput,
         format!("{} is {why}", path.display()),
     )
 }
 
-const FOLDER: OFlags = OFlags::RDONLY
+const DIR_FLAGS: OFlags = OFlags::RDONLY
     .union(OFlags::DIRECTORY)
     .union(OFlags::CLOEXEC);
 const PRIVATE_FOLDER: u32 = 0o700;

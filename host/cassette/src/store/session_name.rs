@@ -24,7 +24,7 @@ impl SessionName {
         let mut folders = name.split('/');
         let last = folders.next_back().unwrap_or_default();
         let bad = |part: &str| part.is_empty() || part.starts_with('.');
-        match folders.find(|part| bad(part) || part.ends_with(BODIES)) {
+        match folders.find(|part| bad(part) || part.ends_with(BODIES_SUFFIX)) {
             Some(part) => Err(NameError::Component(part.to_owned())),
             None if bad(last) => Err(NameError::Component(last.to_owned())),
             None => Ok(Self(name)),
@@ -37,9 +37,9 @@ impl SessionName {
     }
 
     /// The folder of the session's stored bodies, as seen from beside its cassette.
-    pub(crate) fn bodies(&self) -> String {
+    pub(crate) fn bodies_dir(&self) -> String {
         let last = self.0.rsplit('/').next().unwrap_or_default();
-        format!("{last}{BODIES}")
+        format!("{last}{BODIES_SUFFIX}")
     }
 }
 
@@ -65,10 +65,10 @@ fn is_allowed(character: char) -> bool {
 const LONGEST: usize = 200;
 
 /// What the name of a folder of stored bodies ends with.
-pub(super) const BODIES: &str = ".bodies";
+pub(super) const BODIES_SUFFIX: &str = ".bodies";
 
 /// What the name of a cassette ends with.
-pub(super) const CASSETTE: &str = ".jsons";
+pub(super) const CASSETTE_SUFFIX: &str = ".jsons";
 
 #[cfg(test)]
 mod tests {

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::format::decode::{Loaded, Recorded};
+use crate::format::decode::{LoadedCassette, RecordedExchange};
 use crate::format::format_error::Damage;
 use ouli_message::Failure;
-use ouli_message::stream::{Ending, Form, Protocol, Stream, Unit};
+use ouli_message::stream::{ChunkKind, Ending, Protocol, Stream, StreamContent};
 
 /// A cassette in figures.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub struct Summary {
 
 /// An exchange on one line.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Row {
+pub struct ExchangeSummary {
     /// Its number.
     pub ordinal: u64,
     /// Name of the endpoint.
@@ -48,7 +48,7 @@ pub struct Row {
     /// Size of the response's body, in bytes.
     pub response_bytes: u64,
     /// What it was a stream of, where it was one.
-    pub stream: Option<Streamed>,
+    pub stream: Option<StreamSummary>,
     /// What recording policies added.
     pub tags: Vec<(String, String)>,
     /// True where it is not as it was recorded.
@@ -57,9 +57,9 @@ pub struct Row {
 
 /// A stream in figures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Streamed {
+pub struct StreamSummary {
     /// What it was made of.
-    pub parts: Parts,
+    pub parts: StreamParts,
     /// How many of them there are.
     pub count: usize,
     /// How it ended.
@@ -68,17 +68,22 @@ pub struct Streamed {
 
 /// What a stream was made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Parts {
+pub enum StreamParts {
     /// Pieces of the response's body.
-    Pieces(Unit),
+    Chunks(ChunkKind),
     /// Turns of a conversation.
-    Turns(Protocol),
+    Messages(Protocol),
 }
 
-impl From<&Loaded> for Summary {
-    fn from(loaded: &Loaded) -> Self {
+impl From<&LoadedCassette> for Summary {
+    fn from(loaded: &LoadedCassette) -> Self {
         let mut summary = Self {
-            damage: loaded.damage.iter().chain(&loaded.torn).cloned().collect(),
+            damage: loaded
+                .damage
+                .iter()
+                .chain(&loaded.torn_tail)
+                .cloned()
+                .collect(),
             ..Self::default()
         };
         for recorded in &loaded.exchanges {
@@ -89,14 +94,14 @@ impl From<&Loaded> for Summary {
 }
 
 impl Summary {
-    fn count(&mut self, recorded: &Recorded) {
+    fn count(&mut self, recorded: &RecordedExchange) {
         let exchange = &recorded.exchange;
         self.exchanges += 1;
         self.edited += usize::from(recorded.edited);
         let endpoint = self.endpoints.entry(exchange.endpoint.clone());
         *endpoint.or_default() += 1;
         self.failures += usize::from(exchange.failure.is_some());
-        if exchange.is_answered() {
+        if exchange.has_response() {
             let status = exchange.response.status.as_u16();
             *self.statuses.entry(status).or_default() += 1;
         }
@@ -106,10 +111,10 @@ impl Summary {
     }
 }
 
-impl From<&Recorded> for Row {
-    fn from(recorded: &Recorded) -> Self {
+impl From<&RecordedExchange> for ExchangeSummary {
+    fn from(recorded: &RecordedExchange) -> Self {
         let exchange = &recorded.exchange;
-        let status = exchange.is_answered().then_some(exchange.response.status);
+        let status = exchange.has_response().then_some(exchange.response.status);
         Self {
             ordinal: recorded.ordinal,
             endpoint: exchange.endpoint.clone(),
@@ -120,18 +125,20 @@ impl From<&Recorded> for Row {
             failure: exchange.failure,
             request_bytes: exchange.request.body.size(),
             response_bytes: exchange.response.body.size(),
-            stream: exchange.stream.as_ref().map(Streamed::from),
+            stream: exchange.stream.as_ref().map(StreamSummary::from),
             tags: exchange.tags.clone(),
             edited: recorded.edited,
         }
     }
 }
 
-impl From<&Stream> for Streamed {
+impl From<&Stream> for StreamSummary {
     fn from(stream: &Stream) -> Self {
-        let (parts, count) = match &stream.form {
-            Form::Pieces(unit, pieces) => (Parts::Pieces(*unit), pieces.len()),
-            Form::Turns(protocol, turns) => (Parts::Turns(*protocol), turns.len()),
+        let (parts, count) = match &stream.content {
+            StreamContent::Chunks(unit, pieces) => (StreamParts::Chunks(*unit), pieces.len()),
+            StreamContent::Messages(protocol, turns) => {
+                (StreamParts::Messages(*protocol), turns.len())
+            }
         };
         Self {
             parts,
@@ -150,7 +157,7 @@ mod tests {
     use crate::tests::{cassette, conversation, sample, streamed};
 
     #[test]
-    fn figures_add_up() {
+    fn totals_add_up() {
         let bytes = cassette(&[sample(1), sample(2)]);
         let cut = Bytes::from(bytes).slice(..cassette(&[sample(1)]).len() + 5);
         let loaded = decode(&cut).unwrap();
@@ -163,7 +170,7 @@ mod tests {
         assert_eq!(summary.statuses, BTreeMap::from([(200, 1)]));
         assert_eq!(summary.body_bytes, 14 + 9);
         assert_eq!(summary.damage.len(), 1);
-        let row = Row::from(&loaded.exchanges[0]);
+        let row = ExchangeSummary::from(&loaded.exchanges[0]);
         assert_eq!(
             (row.ordinal, &*row.method, row.status),
             (1, "POST", Some(200))
@@ -173,22 +180,29 @@ mod tests {
     }
 
     #[test]
-    fn streams_have_figures() {
-        let events = streamed(Unit::Event, b"a\n\nb\n\n", &[3, 3]);
+    fn streams_have_totals() {
+        let events = streamed(ChunkKind::Event, b"a\n\nb\n\n", &[3, 3]);
         let bytes = cassette(&[events, conversation(1)]);
         let loaded = decode(&Bytes::from(bytes)).unwrap();
         assert_eq!(Summary::from(&loaded).body_bytes, 14 + 6 + 5 + 13 + 2 + 7);
-        let streams = loaded.exchanges.iter().map(|it| Row::from(it).stream);
+        let streams = loaded
+            .exchanges
+            .iter()
+            .map(|it| ExchangeSummary::from(it).stream);
         let figures = |parts, count, ending| {
-            Some(Streamed {
+            Some(StreamSummary {
                 parts,
                 count,
                 ending,
             })
         };
         let expected = [
-            figures(Parts::Pieces(Unit::Event), 2, Ending::Complete),
-            figures(Parts::Turns(Protocol::WebSocket), 10, Ending::Server),
+            figures(StreamParts::Chunks(ChunkKind::Event), 2, Ending::Complete),
+            figures(
+                StreamParts::Messages(Protocol::WebSocket),
+                10,
+                Ending::ServerAborted,
+            ),
         ];
         assert!(streams.eq(expected));
     }

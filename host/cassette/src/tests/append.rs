@@ -8,13 +8,13 @@ use tempfile::tempdir;
 
 use super::{cassette, sample};
 use crate::format::encode::HEADER;
-use crate::store::folder::Folder;
-use crate::writer::appender::{Appender, Sink};
-use crate::writer::completion::Done;
-use crate::writer::open_cassette::Slot;
+use crate::store::folder::CassetteDir;
+use crate::writer::appender::{AppendFile, Appender};
+use crate::writer::completion::Completion;
+use crate::writer::open_cassette::OpenCassette;
 use crate::writer::queue::{Ack, WriteError};
 use crate::{decode, encode};
-use ouli_message::error_chain::chain;
+use ouli_message::error_chain::error_chain;
 
 /// A disk with room for some bytes.
 #[derive(Clone)]
@@ -46,11 +46,11 @@ impl Disk {
     }
 
     fn appender(&self) -> Appender {
-        Appender::on(Box::new(self.clone()), HEADER.len() as u64, 1)
+        Appender::with_file(Box::new(self.clone()), HEADER.len() as u64, 1)
     }
 }
 
-impl Sink for Disk {
+impl AppendFile for Disk {
     fn append(&mut self, bytes: &[u8]) -> Result<()> {
         let mut state = self.0.lock().unwrap();
         let fits = bytes
@@ -99,7 +99,7 @@ fn a_full_disk_leaves_whole_exchanges_only() {
 }
 
 #[test]
-fn what_is_not_synced_is_not_kept() {
+fn a_write_that_cannot_be_synced_is_removed() {
     let one = cassette(&[sample(1)]);
     let disk = Disk::new(usize::MAX);
     disk.change(|state| state.syncs = false);
@@ -111,11 +111,11 @@ fn what_is_not_synced_is_not_kept() {
 }
 
 #[test]
-fn a_failed_sync_is_told_once_and_the_file_given_up() {
+fn a_failed_sync_is_reported_once_and_the_file_is_reopened() {
     let home = tempdir().unwrap();
-    let folder = Folder::open(home.path(), 1 << 20).unwrap();
+    let folder = CassetteDir::open(home.path(), 1 << 20).unwrap();
     let disk = Disk::new(usize::MAX);
-    let mut slot = Slot::new(disk.appender(), "x.jsons".into(), 0);
+    let mut slot = OpenCassette::new(disk.appender(), "x.jsons".into(), 0);
     let told = stage(&mut slot);
     slot.commit(&folder, false).unwrap();
     assert!(told.lock().unwrap().take().unwrap().is_ok());
@@ -124,9 +124,9 @@ fn a_failed_sync_is_told_once_and_the_file_given_up() {
     let (count, error) = slot.sync(&folder).unwrap_err();
     assert_eq!(count, 1);
     assert!(
-        chain(&error).ends_with("cannot sync x.jsons: cannot sync"),
+        error_chain(&error).ends_with("cannot sync x.jsons: cannot sync"),
         "{}",
-        chain(&error)
+        error_chain(&error)
     );
     assert!(slot.appender.is_broken() && !slot.is_dirty());
     let told = stage(&mut slot);
@@ -143,26 +143,26 @@ fn a_failed_sync_is_told_once_and_the_file_given_up() {
 }
 
 #[test]
-fn an_end_that_stays_leads_to_opening_anew() {
+fn a_tail_that_cannot_be_truncated_forces_a_reopen() {
     let home = tempdir().unwrap();
-    let folder = Folder::open(home.path(), 1 << 20).unwrap();
+    let folder = CassetteDir::open(home.path(), 1 << 20).unwrap();
     let disk = Disk::new(HEADER.len() + 10);
     disk.change(|state| state.truncates = false);
-    let mut slot = Slot::new(disk.appender(), "x.jsons".into(), 0);
+    let mut slot = OpenCassette::new(disk.appender(), "x.jsons".into(), 0);
     let told = stage(&mut slot);
     assert!(slot.commit(&folder, false).is_err(), "the slot is given up");
     let error = told.lock().unwrap().take().unwrap().unwrap_err();
     assert_eq!(error.to_string(), "not written");
     let left = decode(&Bytes::from(disk.bytes())).unwrap();
-    assert!(left.torn.is_some() && left.exchanges.is_empty());
+    assert!(left.torn_tail.is_some() && left.exchanges.is_empty());
 }
 
 #[test]
 fn a_slot_goes_on_after_a_full_disk() {
     let home = tempdir().unwrap();
-    let folder = Folder::open(home.path(), 1 << 20).unwrap();
+    let folder = CassetteDir::open(home.path(), 1 << 20).unwrap();
     let disk = Disk::new(HEADER.len() + 10);
-    let mut slot = Slot::new(disk.appender(), "x.jsons".into(), 0);
+    let mut slot = OpenCassette::new(disk.appender(), "x.jsons".into(), 0);
     let told = stage(&mut slot);
     assert!(slot.commit(&folder, false).is_ok());
     assert!(told.lock().unwrap().take().unwrap().is_err());
@@ -173,14 +173,14 @@ fn a_slot_goes_on_after_a_full_disk() {
     assert_eq!(disk.bytes(), cassette(&[sample(1)]));
 }
 
-type Told = Arc<Mutex<Option<std::result::Result<Ack, WriteError>>>>;
+type CompletionResult = Arc<Mutex<Option<std::result::Result<Ack, WriteError>>>>;
 
-fn stage(slot: &mut Slot) -> Told {
-    let told = Told::default();
+fn stage(slot: &mut OpenCassette) -> CompletionResult {
+    let told = CompletionResult::default();
     let tell = Arc::clone(&told);
-    let done = Done::new(move |outcome| *tell.lock().unwrap() = Some(outcome));
+    let done = Completion::new(move |outcome| *tell.lock().unwrap() = Some(outcome));
     let ordinal = slot.appender.next_ordinal();
     encode(&mut slot.staged, ordinal, &sample(1), "name.bodies");
-    slot.waiting.push((done, Ack { ordinal, bytes: 0 }));
+    slot.completions.push((done, Ack { ordinal, bytes: 0 }));
     told
 }

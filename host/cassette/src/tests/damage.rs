@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::{cassette, sample, text};
 use crate::decode;
-use crate::format::decode::Loaded;
+use crate::format::decode::LoadedCassette;
 use crate::format::encode::HEADER;
 use crate::format::format_error::FormatError;
 use ouli_message::Exchange;
@@ -23,10 +23,10 @@ fn a_cut_keeps_every_whole_exchange() {
         }
         let expected = [0, HEADER.len(), one, bytes.len()];
         let clean = end == 0 || expected.iter().any(|at| end == *at || end + 1 == *at);
-        assert_eq!(loaded.torn.is_none(), clean, "cut at {end}");
-        if let Some(torn) = loaded.torn {
+        assert_eq!(loaded.torn_tail.is_none(), clean, "cut at {end}");
+        if let Some(torn) = loaded.torn_tail {
             assert_eq!(torn.offset + torn.bytes, end as u64);
-            assert_eq!(torn.offset, loaded.whole);
+            assert_eq!(torn.offset, loaded.valid_length);
         }
         assert_eq!(loaded.damage, []);
     }
@@ -49,8 +49,8 @@ fn no_flipped_byte_passes_for_what_was_recorded() {
     }
 }
 
-fn check_flipped(loaded: &Loaded, recorded: &[Exchange], at: usize) {
-    let lost = usize::from(!loaded.damage.is_empty() || loaded.torn.is_some());
+fn check_flipped(loaded: &LoadedCassette, recorded: &[Exchange], at: usize) {
+    let lost = usize::from(!loaded.damage.is_empty() || loaded.torn_tail.is_some());
     let least = if lost == 0 { 3 } else { 1 };
     assert!(loaded.exchanges.len() >= least, "byte {at}");
     for found in &loaded.exchanges {
@@ -92,7 +92,7 @@ fn damage_in_the_middle_is_skipped_and_reported() {
         let loaded = read(bad.as_bytes());
         let ordinals: Vec<_> = loaded.exchanges.iter().map(|it| it.ordinal).collect();
         assert_eq!(ordinals, [1, 3], "{reason}");
-        assert_eq!(loaded.torn, None);
+        assert_eq!(loaded.torn_tail, None);
         let [damage] = &loaded.damage[..] else {
             panic!("one damage: {:?}", loaded.damage)
         };
@@ -101,32 +101,34 @@ fn damage_in_the_middle_is_skipped_and_reported() {
             damage.bytes as usize,
             third - second + to.len() - from.len()
         );
-        assert!(damage.fault.reason.contains(reason), "{}", damage.fault);
+        assert!(damage.error.reason.contains(reason), "{}", damage.error);
     }
 }
 
 #[test]
-fn a_fault_says_where_it_is() {
+fn an_error_has_line_and_column() {
     let good = String::from_utf8(cassette(&[sample(1), sample(2)])).unwrap();
     let bad = good.replacen("\"method\": \"POST\"", "\"method\": [1]", 1);
     let loaded = read(bad.as_bytes());
     assert_eq!(
-        loaded.damage[0].fault.to_string(),
+        loaded.damage[0].error.to_string(),
         "line 6, column 14, in exchange 1: invalid type: sequence, expected a string"
     );
     let bad = good.replacen("\"status\": 200", "\"status\": 2000", 2);
-    let torn = read(bad.as_bytes()).torn.expect("no exchange is whole");
+    let torn = read(bad.as_bytes())
+        .torn_tail
+        .expect("no exchange is whole");
     let line = 1 + good[..good.find("\"status\"").unwrap()]
         .matches('\n')
         .count();
     assert_eq!(
-        torn.fault.to_string(),
+        torn.error.to_string(),
         format!("line {line}, column 18, in exchange 1: expected a status from 100 to 999")
     );
 }
 
 #[test]
-fn each_of_many_faults_says_where_it_is() {
+fn each_of_many_errors_has_line_and_column() {
     let recorded: Vec<_> = (1..10).map(sample).collect();
     let good = String::from_utf8(cassette(&recorded)).unwrap();
     let bad = good.replace("\"status\": 200", "\"status\": 2000");
@@ -137,8 +139,8 @@ fn each_of_many_faults_says_where_it_is() {
         texts[at] = whole[at];
     }
     let loaded = read(texts.concat().as_bytes());
-    let told = loaded.damage.iter().chain(&loaded.torn);
-    let lines: Vec<_> = told.map(|damage| damage.fault.line).collect();
+    let told = loaded.damage.iter().chain(&loaded.torn_tail);
+    let lines: Vec<_> = told.map(|damage| damage.error.line).collect();
     let all = good.lines().enumerate();
     let expected = all.filter(|(_, line)| line.contains("\"status\": "));
     let expected: Vec<_> = expected.map(|(at, _)| at as u64 + 1).step_by(2).collect();
@@ -171,10 +173,13 @@ fn strict_shapes() {
     for (from, to) in cases {
         assert!(good.contains(from), "{from}");
         let loaded = read(good.replacen(from, to, 1).as_bytes());
-        assert!(loaded.exchanges.is_empty() && loaded.torn.is_some(), "{to}");
+        assert!(
+            loaded.exchanges.is_empty() && loaded.torn_tail.is_some(),
+            "{to}"
+        );
     }
     let array = format!("{HEADER}[1, \"origin\"]\n");
-    assert!(read(array.as_bytes()).torn.is_some());
+    assert!(read(array.as_bytes()).torn_tail.is_some());
 }
 
 #[test]
@@ -209,7 +214,7 @@ fn headers_of_other_formats_are_refused() {
 }
 
 #[test]
-fn another_layout_is_no_edit() {
+fn reformatting_is_not_an_edit() {
     let mut exchanges = [sample(1), sample(2)];
     for exchange in &mut exchanges {
         exchange.request.body = text("no JSON");
@@ -221,7 +226,7 @@ fn another_layout_is_no_edit() {
         let text: Vec<_> = values.iter().map(|value| write(value).unwrap()).collect();
         for between in ["", " ", "\n", "\r\n\t"] {
             let loaded = read(text.join(between).as_bytes());
-            assert_eq!((loaded.damage, loaded.torn), (vec![], None));
+            assert_eq!((loaded.damage, loaded.torn_tail), (vec![], None));
             assert!(loaded.exchanges.iter().all(|it| !it.edited));
             assert!(
                 loaded
@@ -282,19 +287,19 @@ fn a_whole_cassette_inside_a_body_is_never_taken_for_exchanges() {
 }
 
 #[test]
-fn a_boundary_that_a_hand_put_into_a_body_is_read_over() {
+fn a_boundary_edited_into_a_body_is_ignored() {
     let mut exchanges: Vec<_> = (0..2000).map(sample).collect();
     exchanges[0].request.body = text("[0]");
     let fill = ",\n{\n  \"exchange\": 1}".repeat(40_000);
     let good = String::from_utf8(cassette(&exchanges)).unwrap();
     let edited = good.replacen("\"json\": [0]", &format!("\"json\": [0{fill}]"), 1);
     let loaded = read(edited.as_bytes());
-    assert_eq!((loaded.damage.len(), loaded.torn), (0, None));
+    assert_eq!((loaded.damage.len(), loaded.torn_tail), (0, None));
     assert_eq!(loaded.exchanges.len(), exchanges.len());
     let marked: Vec<_> = loaded.exchanges.iter().map(|it| it.edited).collect();
     assert!(marked[0] && !marked[1..].contains(&true));
 }
 
-fn read(bytes: &[u8]) -> Loaded {
+fn read(bytes: &[u8]) -> LoadedCassette {
     decode(&Bytes::copy_from_slice(bytes)).unwrap()
 }

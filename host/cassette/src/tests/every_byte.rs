@@ -4,17 +4,19 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
-use super::{cassette, conversation, sample, streamed, text, words};
+use super::{cassette, conversation, payload, sample, streamed, text};
 use crate::decode;
-use crate::format::decode::Recorded;
+use crate::format::decode::RecordedExchange;
 use crate::format::digest::body_digest;
 use crate::format::encode::HEADER;
 use crate::format::format_error::FormatError;
-use ouli_message::stream::{Ending, Form, Protocol, Said, Side, Stream, Turn, Unit};
+use ouli_message::stream::{
+    ChunkKind, Ending, Message, MessageKind, Protocol, Side, Stream, StreamContent,
+};
 use ouli_message::{Content, Exchange};
 
 /// One of each kind: plain, with stored bodies, events, chunks, a WebSocket, a call of gRPC.
-fn kinds() -> Vec<Exchange> {
+fn one_exchange_of_each_kind() -> Vec<Exchange> {
     let mut stored = sample(2);
     stored.request.body = text("plain text");
     stored.response.body = Content::Stored {
@@ -24,8 +26,8 @@ fn kinds() -> Vec<Exchange> {
     vec![
         sample(1),
         stored,
-        streamed(Unit::Event, b"data: 1\n\ndata: 2\n\n", &[9, 9]),
-        streamed(Unit::Chunk, b"\xff\x00binary", &[3, 5]),
+        streamed(ChunkKind::Event, b"data: 1\n\ndata: 2\n\n", &[9, 9]),
+        streamed(ChunkKind::Raw, b"\xff\x00binary", &[3, 5]),
         conversation(5),
         call(),
         sample(7),
@@ -37,20 +39,30 @@ fn call() -> Exchange {
     exchange.request.body = Content::EMPTY;
     exchange.response.body = Content::EMPTY;
     let said = [
-        (Side::Client, Said::Binary(words(b"\x0a\x01a", false))),
-        (Side::Client, Said::End),
-        (Side::Server, Said::Binary(words(b"\x0a\x01b", true))),
+        (
+            Side::Client,
+            MessageKind::Binary(payload(b"\x0a\x01a", false)),
+        ),
+        (Side::Client, MessageKind::End),
+        (
+            Side::Server,
+            MessageKind::Binary(payload(b"\x0a\x01b", true)),
+        ),
     ];
-    let turns = said.map(|(side, said)| Turn { side, at: 7, said });
+    let turns = said.map(|(side, said)| Message {
+        side,
+        at: 7,
+        kind: said,
+    });
     exchange.stream = Some(Stream {
-        form: Form::Turns(Protocol::Grpc, turns.into()),
+        content: StreamContent::Messages(Protocol::Grpc, turns.into()),
         ending: Ending::Complete,
     });
     exchange
 }
 
 /// Where each exchange stands, with the end of its last line.
-fn places(exchanges: &[Exchange]) -> Vec<Range<usize>> {
+fn exchange_ranges(exchanges: &[Exchange]) -> Vec<Range<usize>> {
     let end = |count: usize| cassette(&exchanges[..count]).len();
     (0..exchanges.len())
         .map(|at| end(at)..end(at + 1))
@@ -58,9 +70,9 @@ fn places(exchanges: &[Exchange]) -> Vec<Range<usize>> {
 }
 
 #[test]
-fn every_cut_leaves_the_whole_ones() {
-    let kinds = kinds();
-    let (bytes, places) = (Bytes::from(cassette(&kinds)), places(&kinds));
+fn truncation_at_every_byte_keeps_whole_exchanges() {
+    let kinds = one_exchange_of_each_kind();
+    let (bytes, places) = (Bytes::from(cassette(&kinds)), exchange_ranges(&kinds));
     for end in 0..=bytes.len() {
         let loaded = decode(&bytes.slice(..end)).unwrap();
         // The end of the last line may be missing.
@@ -74,10 +86,10 @@ fn every_cut_leaves_the_whole_ones() {
 }
 
 #[test]
-fn every_changed_byte_costs_no_other_exchange() {
-    let kinds = kinds();
-    let (bytes, places) = (cassette(&kinds), places(&kinds));
-    let timeless: Vec<_> = kinds.iter().map(timeless).collect();
+fn a_changed_byte_damages_one_exchange_only() {
+    let kinds = one_exchange_of_each_kind();
+    let (bytes, places) = (cassette(&kinds), exchange_ranges(&kinds));
+    let timeless: Vec<_> = kinds.iter().map(without_times).collect();
     for at in 0..bytes.len() {
         for mask in [0x01, 0xff] {
             let mut changed = bytes.clone();
@@ -88,11 +100,11 @@ fn every_changed_byte_costs_no_other_exchange() {
                 Err(error) => panic!("{what}: {error}"),
             };
             for found in loaded.exchanges.iter().filter(|found| !found.edited) {
-                let known = timeless.contains(&self::timeless(&found.exchange));
+                let known = timeless.contains(&self::without_times(&found.exchange));
                 assert!(known, "{what}: an altered exchange counts as recorded");
             }
             for (place, recorded) in places.iter().zip(&kinds) {
-                let is_there = |found: &Recorded| found.exchange == *recorded;
+                let is_there = |found: &RecordedExchange| found.exchange == *recorded;
                 let found = loaded.exchanges.iter().any(is_there);
                 assert!(found || place.contains(&at), "{what}: {recorded:?} is lost");
             }
@@ -101,8 +113,8 @@ fn every_changed_byte_costs_no_other_exchange() {
 }
 
 #[test]
-fn a_header_of_a_newer_format_is_believed() {
-    let bytes = cassette(&kinds());
+fn a_newer_format_is_rejected_by_its_header() {
+    let bytes = cassette(&one_exchange_of_each_kind());
     let text = String::from_utf8(bytes).unwrap();
     assert!(text.starts_with(HEADER));
     let newer = Bytes::from(text.replacen("1 }", "3 }", 1));
@@ -113,11 +125,11 @@ fn a_header_of_a_newer_format_is_believed() {
 }
 
 /// Times are no part of what was recorded.
-fn timeless(exchange: &Exchange) -> Exchange {
+fn without_times(exchange: &Exchange) -> Exchange {
     let mut exchange = exchange.clone();
-    match exchange.stream.as_mut().map(|stream| &mut stream.form) {
-        Some(Form::Pieces(_, pieces)) => pieces.iter_mut().for_each(|piece| piece.at = 0),
-        Some(Form::Turns(_, turns)) => turns.iter_mut().for_each(|turn| turn.at = 0),
+    match exchange.stream.as_mut().map(|stream| &mut stream.content) {
+        Some(StreamContent::Chunks(_, pieces)) => pieces.iter_mut().for_each(|piece| piece.at = 0),
+        Some(StreamContent::Messages(_, turns)) => turns.iter_mut().for_each(|turn| turn.at = 0),
         None => {}
     }
     exchange

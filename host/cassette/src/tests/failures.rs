@@ -3,39 +3,46 @@
 use bytes::Bytes;
 
 use super::{cassette, sample, streamed};
-use crate::format::decode::Loaded;
+use crate::format::decode::LoadedCassette;
 use crate::format::encode::HEADER;
-use crate::store::summary::{Row, Summary};
+use crate::store::summary::{ExchangeSummary, Summary};
 use crate::{decode, digest};
-use ouli_message::failure::{Failure, Fault, Phase, What};
-use ouli_message::stream::Unit;
+use ouli_message::failure::{Failure, FailureCause, FailureKind, Phase};
+use ouli_message::stream::ChunkKind;
 use ouli_message::{Exchange, Response};
 
-fn failed(mut exchange: Exchange, phase: Phase, what: What, code: Option<u32>) -> Exchange {
-    let fault = Fault { phase, what, code };
-    if fault.is_unanswered() {
-        exchange.response = Response::none(&fault);
+fn failed(mut exchange: Exchange, phase: Phase, what: FailureKind, code: Option<u32>) -> Exchange {
+    let fault = FailureCause {
+        phase,
+        kind: what,
+        code,
+    };
+    if fault.is_before_response() {
+        exchange.response = Response::absent(&fault);
     }
-    exchange.failure = Some(Failure { fault, at: 1203 });
+    exchange.failure = Some(Failure {
+        cause: fault,
+        at: 1203,
+    });
     exchange
 }
 
-fn read(text: &str) -> Loaded {
+fn read(text: &str) -> LoadedCassette {
     decode(&Bytes::copy_from_slice(text.as_bytes())).unwrap()
 }
 
 #[test]
-fn failures_of_every_kind_come_back() {
+fn failures_of_every_kind_round_trip() {
     let mut exchanges = Vec::new();
     for phase in Phase::ALL {
-        for what in What::ALL {
+        for what in FailureKind::ALL {
             exchanges.push(failed(sample(1), phase, what, None));
         }
     }
-    let events = streamed(Unit::Event, b"a\n\nb", &[3, 1]);
-    exchanges.push(failed(events, Phase::Body, What::Reset, Some(8)));
+    let events = streamed(ChunkKind::Event, b"a\n\nb", &[3, 1]);
+    exchanges.push(failed(events, Phase::Body, FailureKind::Reset, Some(8)));
     let loaded = decode(&Bytes::from(cassette(&exchanges))).unwrap();
-    assert!(loaded.damage.is_empty() && loaded.torn.is_none());
+    assert!(loaded.damage.is_empty() && loaded.torn_tail.is_none());
     assert!(loaded.exchanges.iter().all(|one| !one.edited));
     let back: Vec<_> = loaded.exchanges.into_iter().map(|it| it.exchange).collect();
     assert_eq!(back, exchanges);
@@ -43,7 +50,7 @@ fn failures_of_every_kind_come_back() {
 
 #[test]
 fn a_failure_without_an_answer_has_no_response() {
-    let refused = failed(sample(1), Phase::Connect, What::Refused, None);
+    let refused = failed(sample(1), Phase::Connect, FailureKind::Refused, None);
     let text = String::from_utf8(cassette(&[refused])).unwrap();
     assert!(!text.contains("\"response\""), "{text}");
     let expected = concat!(
@@ -58,19 +65,19 @@ fn a_failure_without_an_answer_has_no_response() {
     let summary = Summary::from(&loaded);
     assert_eq!((summary.exchanges, summary.failures), (1, 1));
     assert!(summary.statuses.is_empty());
-    assert_eq!(Row::from(&loaded.exchanges[0]).status, None);
+    assert_eq!(ExchangeSummary::from(&loaded.exchanges[0]).status, None);
 }
 
 #[test]
-fn the_time_alone_counts_in_no_digest() {
-    let base = failed(sample(1), Phase::Body, What::Reset, Some(8));
+fn the_time_of_a_failure_is_not_in_the_digest() {
+    let base = failed(sample(1), Phase::Body, FailureKind::Reset, Some(8));
     let mut later = base.clone();
     later.failure.as_mut().unwrap().at += 1;
     assert_eq!(digest(&base), digest(&later));
     let others = [
-        failed(sample(1), Phase::Body, What::Closed, Some(8)),
-        failed(sample(1), Phase::Body, What::Reset, None),
-        failed(sample(1), Phase::Head, What::Reset, Some(8)),
+        failed(sample(1), Phase::Body, FailureKind::Closed, Some(8)),
+        failed(sample(1), Phase::Body, FailureKind::Reset, None),
+        failed(sample(1), Phase::Head, FailureKind::Reset, Some(8)),
         sample(1),
     ];
     for other in others {
@@ -80,21 +87,21 @@ fn the_time_alone_counts_in_no_digest() {
 
 /// What is wrong with the only exchange of a text.
 fn reason(text: &str) -> String {
-    let torn = read(text).torn;
+    let torn = read(text).torn_tail;
     torn.unwrap_or_else(|| panic!("nothing is wrong with {text}"))
-        .fault
+        .error
         .reason
 }
 
 #[test]
-fn what_hands_write_is_read_or_explained() {
+fn hand_written_failures_are_read_or_explained() {
     let whole = String::from_utf8(cassette(&[sample(1)])).unwrap();
     let with = |member: &str| whole.replacen("  \"tags\"", &format!("  {member},\n  \"tags\""), 1);
     let loaded = read(&with(r#""failure": {"phase": "body", "what": "reset"}"#));
     assert!(loaded.exchanges[0].edited);
     let failure = loaded.exchanges[0].exchange.failure.unwrap();
     assert_eq!(
-        (failure.fault.to_string(), failure.at),
+        (failure.cause.to_string(), failure.at),
         ("body reset".into(), 0)
     );
     let early = reason(&with(r#""failure": {"phase": "head", "what": "reset"}"#));

@@ -16,7 +16,9 @@ use http::{HeaderName, HeaderValue, Method, StatusCode};
 
 use crate::encode;
 use crate::format::encode::HEADER;
-use ouli_message::stream::{Ending, Form, Piece, Protocol, Said, Side, Stream, Turn, Unit, Words};
+use ouli_message::stream::{
+    Chunk, ChunkKind, Ending, Message, MessageKind, Payload, Protocol, Side, Stream, StreamContent,
+};
 use ouli_message::{Content, Exchange, Fields, Request, Response};
 
 /// A small exchange with most members, different for each number.
@@ -49,55 +51,61 @@ pub(super) fn conversation(number: u64) -> Exchange {
     exchange.request.body = Content::EMPTY;
     exchange.response.body = Content::EMPTY;
     let said = [
-        (Side::Client, Said::Text(words(b"hello", false))),
-        (Side::Server, Said::Text(words(b" {\"a\":  [1]}\n", false))),
-        (Side::Server, Said::Binary(words(b"\xff\x00", true))),
-        (Side::Client, Said::Text(words(b"", true))),
-        (Side::Server, Said::Text(words(b"one\ntwo", false))),
-        (Side::Client, Said::Ping(Bytes::from_static(b"p"))),
-        (Side::Server, Said::Pong(Bytes::from_static(b"\xfe"))),
+        (Side::Client, MessageKind::Text(payload(b"hello", false))),
+        (
+            Side::Server,
+            MessageKind::Text(payload(b" {\"a\":  [1]}\n", false)),
+        ),
+        (
+            Side::Server,
+            MessageKind::Binary(payload(b"\xff\x00", true)),
+        ),
+        (Side::Client, MessageKind::Text(payload(b"", true))),
+        (Side::Server, MessageKind::Text(payload(b"one\ntwo", false))),
+        (Side::Client, MessageKind::Ping(Bytes::from_static(b"p"))),
+        (Side::Server, MessageKind::Pong(Bytes::from_static(b"\xfe"))),
         (Side::Server, close(None, "")),
         (Side::Client, close(Some(1000), "bye")),
-        (Side::Client, Said::End),
+        (Side::Client, MessageKind::End),
     ];
-    let turns = (0..).zip(said).map(|(index, (side, said))| Turn {
+    let turns = (0..).zip(said).map(|(index, (side, said))| Message {
         side,
         at: 1000 * index + number,
-        said,
+        kind: said,
     });
     exchange.stream = Some(Stream {
-        form: Form::Turns(Protocol::WebSocket, turns.collect()),
-        ending: Ending::Server,
+        content: StreamContent::Messages(Protocol::WebSocket, turns.collect()),
+        ending: Ending::ServerAborted,
     });
     exchange
 }
 
 /// A response that came in pieces of these sizes.
-pub(super) fn streamed(unit: Unit, body: &[u8], sizes: &[u64]) -> Exchange {
+pub(super) fn streamed(unit: ChunkKind, body: &[u8], sizes: &[u64]) -> Exchange {
     let mut exchange = sample(1);
     exchange.response.body = Content::Inline(Bytes::copy_from_slice(body));
-    let pieces = (0..).zip(sizes).map(|(at, size)| Piece {
+    let pieces = (0..).zip(sizes).map(|(at, size)| Chunk {
         at: at * 7,
         size: *size,
     });
     exchange.stream = Some(Stream {
-        form: Form::Pieces(unit, pieces.collect()),
+        content: StreamContent::Chunks(unit, pieces.collect()),
         ending: Ending::Complete,
     });
     exchange
 }
 
 /// The content of a message.
-pub(super) fn words(content: &[u8], compressed: bool) -> Words {
-    Words {
+pub(super) fn payload(content: &[u8], compressed: bool) -> Payload {
+    Payload {
         content: Content::Inline(Bytes::copy_from_slice(content)),
         compressed,
     }
 }
 
 /// A close frame.
-pub(super) fn close(code: Option<u16>, reason: &str) -> Said {
-    Said::Close {
+pub(super) fn close(code: Option<u16>, reason: &str) -> MessageKind {
+    MessageKind::Close {
         code,
         reason: reason.to_owned(),
     }

@@ -5,7 +5,7 @@ use http::{HeaderName, HeaderValue, Method, StatusCode};
 
 use super::{cassette, sample, text};
 use crate::decode;
-use crate::format::decode::Loaded;
+use crate::format::decode::LoadedCassette;
 use crate::format::digest::body_digest;
 use ouli_message::{Content, Exchange, Fields};
 
@@ -40,41 +40,41 @@ pub(super) const BODIES: &[&[u8]] = &[
 ];
 
 #[test]
-fn every_body_comes_back() {
+fn every_body_round_trips() {
     for body in BODIES {
         let mut exchange = sample(1);
         exchange.request.body = Content::Inline(Bytes::from_static(body));
         exchange.response.body = Content::Inline(Bytes::from_static(body));
-        check(&[exchange, sample(2)]);
+        check_round_trip(&[exchange, sample(2)]);
     }
 }
 
 #[test]
-fn deep_json_comes_back() {
+fn deep_json_round_trips() {
     for depth in [99, 100, 101, 100_000] {
         let body = "[".repeat(depth) + &"]".repeat(depth);
         let mut exchange = sample(1);
         exchange.request.body = text(&body);
-        let bytes = check(&[exchange]);
+        let bytes = check_round_trip(&[exchange]);
         let embedded = String::from_utf8(bytes).unwrap().contains("\"json\": [[");
         assert_eq!(embedded, depth <= 100, "{depth}");
     }
 }
 
 #[test]
-fn stored_bodies_come_back_as_their_names() {
+fn stored_bodies_round_trip_as_references() {
     let mut exchange = sample(1);
     exchange.response.body = Content::Stored {
         digest: body_digest(b"large"),
         size: 5,
     };
-    let bytes = String::from_utf8(check(&[exchange])).unwrap();
+    let bytes = String::from_utf8(check_round_trip(&[exchange])).unwrap();
     let file = format!("\"file\": \"name.bodies/{}\",", body_digest(b"large"));
     assert!(bytes.contains(&file), "{bytes}");
 }
 
 #[test]
-fn odd_heads_come_back() {
+fn unusual_heads_round_trip() {
     let mut exchange = sample(1);
     exchange.endpoint = "line\nbreak \"quoted\" \u{1f600}".to_owned();
     exchange.request.method = Method::from_bytes(b"PURGE").unwrap();
@@ -86,14 +86,14 @@ fn odd_heads_come_back() {
         ("same".to_owned(), "1".to_owned()),
         ("same".to_owned(), String::new()),
     ];
-    check(&[exchange]);
+    check_round_trip(&[exchange]);
 }
 
 #[test]
-fn json_stands_as_the_very_text_that_was_received() {
+fn json_is_stored_verbatim() {
     let mut exchange = sample(1);
     exchange.request.body = text("\t{\"b\":  1.0,\"a\":\"\\u0041\"}\n");
-    let bytes = String::from_utf8(check(&[exchange])).unwrap();
+    let bytes = String::from_utf8(check_round_trip(&[exchange])).unwrap();
     let expected = concat!(
         "    \"body\": {\n",
         "      \"before\": \"\\t\",\n",
@@ -105,7 +105,7 @@ fn json_stands_as_the_very_text_that_was_received() {
 }
 
 #[test]
-fn half_a_surrogate_pair_is_kept_from_other_readers() {
+fn lone_surrogates_are_not_embedded_as_json() {
     for (body, embedded) in [
         (r#"["\ud83d\ude00"]"#, true),
         (r#"["\ud83d"]"#, false),
@@ -114,35 +114,35 @@ fn half_a_surrogate_pair_is_kept_from_other_readers() {
     ] {
         let mut exchange = sample(1);
         exchange.response.body = text(body);
-        let bytes = String::from_utf8(check(&[exchange])).unwrap();
+        let bytes = String::from_utf8(check_round_trip(&[exchange])).unwrap();
         assert_eq!(bytes.contains(&format!("\"json\": {body}")), embedded);
     }
 }
 
 #[test]
-fn random_exchanges_come_back() {
-    let mut random = Random(0x5eed);
+fn random_exchanges_round_trip() {
+    let mut random = Xorshift(0x5eed);
     for _ in 0..3000 {
         let exchanges: Vec<_> = (0..random.below(3)).map(|_| random.exchange()).collect();
-        check(&exchanges);
+        check_round_trip(&exchanges);
     }
 }
 
 #[test]
-fn many_chunks_come_back_in_order() {
+fn many_chunks_round_trip_in_order() {
     let exchanges: Vec<_> = (0..4000).map(sample).collect();
-    let bytes = check(&exchanges);
+    let bytes = check_round_trip(&exchanges);
     assert!(bytes.len() > 1024 * 1024, "large enough for two threads");
 }
 
 /// The bytes of a cassette that was read back, and written a second time to the same bytes.
-pub(super) fn check(exchanges: &[Exchange]) -> Vec<u8> {
+pub(super) fn check_round_trip(exchanges: &[Exchange]) -> Vec<u8> {
     let bytes = cassette(exchanges);
-    let Loaded {
+    let LoadedCassette {
         exchanges: read,
         damage,
-        torn,
-        whole,
+        torn_tail: torn,
+        valid_length: whole,
     } = decode(&Bytes::from(bytes.clone())).unwrap();
     let shown = String::from_utf8_lossy(&bytes);
     assert_eq!((damage, torn), (vec![], None), "{shown}");
@@ -158,9 +158,9 @@ pub(super) fn check(exchanges: &[Exchange]) -> Vec<u8> {
 }
 
 /// A small generator of the kind of Marsaglia's xorshift.
-pub(super) struct Random(pub(super) u64);
+pub(super) struct Xorshift(pub(super) u64);
 
-impl Random {
+impl Xorshift {
     pub(super) fn next(&mut self) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;

@@ -10,14 +10,14 @@ use crate::encode;
 use crate::format::digest::body_digest;
 use crate::format::encode::HEADER;
 use crate::store::error::CassetteError;
-use crate::store::folder::{Changes, Folder};
+use crate::store::folder::{CassetteDir, ChangePolicy};
 use crate::store::session_name::SessionName;
 use crate::writer::appender::Appender;
 use ouli_message::Content;
 
-fn folder() -> (TempDir, Folder) {
+fn folder() -> (TempDir, CassetteDir) {
     let home = tempdir().unwrap();
-    let folder = Folder::open(&home.path().join("cassettes"), 1 << 20).unwrap();
+    let folder = CassetteDir::open(&home.path().join("cassettes"), 1 << 20).unwrap();
     (home, folder)
 }
 
@@ -28,9 +28,14 @@ fn name(text: &str) -> SessionName {
 #[test]
 fn a_session_without_a_cassette_is_none() {
     let (_home, folder) = folder();
-    assert!(folder.load("none", Changes::Mark).unwrap().is_none());
-    assert!(folder.load("no/where", Changes::Mark).unwrap().is_none());
-    let error = folder.load("../x", Changes::Mark).unwrap_err();
+    assert!(folder.load("none", ChangePolicy::Mark).unwrap().is_none());
+    assert!(
+        folder
+            .load("no/where", ChangePolicy::Mark)
+            .unwrap()
+            .is_none()
+    );
+    let error = folder.load("../x", ChangePolicy::Mark).unwrap_err();
     assert!(matches!(error, CassetteError::Name(_)));
     assert_eq!(folder.list().unwrap(), []);
 }
@@ -40,7 +45,7 @@ fn a_session_without_a_cassette_is_none() {
 fn files_and_folders_are_for_their_owner() {
     use std::os::unix::fs::PermissionsExt;
     let (_home, folder) = folder();
-    folder.start_anew("a/b").unwrap();
+    folder.rotate("a/b").unwrap();
     for (path, mode) in [("", 0o700), ("a", 0o700), ("a/b.jsons", 0o600)] {
         let meta = folder.root().join(path).metadata().unwrap();
         assert_eq!(meta.permissions().mode() & 0o777, mode, "{path}");
@@ -65,9 +70,12 @@ fn links_and_devices_are_refused() {
     assert!(fifo.unwrap().success());
     for session in ["link", "up/outside", "up/new", "dangling", "dir", "fifo"] {
         if session != "up/new" {
-            assert!(folder.load(session, Changes::Mark).is_err(), "{session}");
+            assert!(
+                folder.load(session, ChangePolicy::Mark).is_err(),
+                "{session}"
+            );
         }
-        assert!(folder.start_anew(session).is_err(), "{session}");
+        assert!(folder.rotate(session).is_err(), "{session}");
     }
     assert_eq!(fs::read(&outside).unwrap(), cassette(&[sample(1)]));
     assert!(!home.path().join("new.jsons").exists());
@@ -94,9 +102,9 @@ fn strict_refuses_every_change() {
     ];
     for (text, what) in cases {
         fs::write(&path, text).unwrap();
-        assert!(folder.load("x", Changes::Mark).unwrap().is_some());
+        assert!(folder.load("x", ChangePolicy::Mark).unwrap().is_some());
         let refused = folder
-            .load("x", Changes::Refuse)
+            .load("x", ChangePolicy::Refuse)
             .err()
             .map(|it| it.to_string());
         assert_eq!(refused.is_some(), what.is_some(), "{refused:?}");
@@ -109,7 +117,7 @@ fn strict_refuses_every_change() {
 fn a_large_file_is_not_loaded() {
     let (_home, folder) = folder();
     fs::write(folder.session_path("x").unwrap(), vec![b' '; (1 << 20) + 1]).unwrap();
-    let error = folder.load("x", Changes::Mark).unwrap_err();
+    let error = folder.load("x", ChangePolicy::Mark).unwrap_err();
     assert!(matches!(
         error,
         CassetteError::TooLarge {
@@ -120,7 +128,7 @@ fn a_large_file_is_not_loaded() {
 }
 
 #[test]
-fn a_torn_end_is_set_aside_before_appending() {
+fn a_torn_tail_is_saved_before_appending() {
     let (_home, folder) = folder();
     let path = folder.session_path("x").unwrap();
     let whole = cassette(&[sample(1), sample(2)]);
@@ -155,14 +163,14 @@ fn a_torn_end_is_set_aside_before_appending() {
 }
 
 #[test]
-fn starting_anew_keeps_the_one_before() {
+fn rotation_keeps_the_previous_cassette() {
     let (_home, folder) = folder();
     let path = folder.session_path("x").unwrap();
     let previous = path.with_extension("jsons.previous");
     for round in 1..=3 {
-        folder.start_anew("x").unwrap();
+        folder.rotate("x").unwrap();
         assert_eq!(fs::read(&path).unwrap(), HEADER.as_bytes());
-        folder.start_anew("x").unwrap();
+        folder.rotate("x").unwrap();
         if round > 1 {
             let before = cassette(&[sample(round - 1)]);
             assert_eq!(
@@ -176,7 +184,7 @@ fn starting_anew_keeps_the_one_before() {
 }
 
 #[test]
-fn stored_bodies_go_only_when_nothing_names_them() {
+fn only_unreferenced_stored_bodies_are_removed() {
     let (_home, folder) = folder();
     let path = folder.session_path("x").unwrap();
     let bodies = path.with_file_name("x.bodies");
@@ -192,10 +200,10 @@ fn stored_bodies_go_only_when_nothing_names_them() {
     };
     let whole = cassette(&[exchange]);
     fs::write(&path, &whole[..whole.len() - 4]).unwrap();
-    folder.start_anew("x").unwrap();
+    folder.rotate("x").unwrap();
     assert!(exists(&bodies, &stale), "a torn cassette may name it");
     fs::write(&path, &whole).unwrap();
-    folder.start_anew("x").unwrap();
+    folder.rotate("x").unwrap();
     assert!(exists(&bodies, &kept) && exists(&bodies, "README"));
     assert!(!exists(&bodies, &stale));
 }
@@ -207,10 +215,10 @@ fn a_stored_body_is_checked() {
     fs::create_dir(&bodies).unwrap();
     let digest = body_digest(b"body");
     fs::write(bodies.join(&digest), "body").unwrap();
-    assert_eq!(folder.body("x", &digest).unwrap(), "body");
+    assert_eq!(folder.read_body("x", &digest).unwrap(), "body");
     assert_eq!(folder.open_body("x", &digest).unwrap().1, 4);
     fs::write(bodies.join(&digest), "bodX").unwrap();
-    let error = folder.body("x", &digest).unwrap_err();
+    let error = folder.read_body("x", &digest).unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::InvalidData);
     for (session, digest) in [
         ("x", "../x.jsons"),
@@ -218,15 +226,18 @@ fn a_stored_body_is_checked() {
         ("../x", &*digest),
         ("y", &*digest),
     ] {
-        assert!(folder.body(session, digest).is_err(), "{session} {digest}");
+        assert!(
+            folder.read_body(session, digest).is_err(),
+            "{session} {digest}"
+        );
     }
 }
 
 #[test]
-fn two_writers_do_not_meet_in_one_cassette() {
+fn a_cassette_has_one_writer() {
     let (_home, folder) = folder();
     let first = Appender::open(&folder, &name("x")).unwrap();
-    let error = folder.start_anew("x").unwrap_err();
+    let error = folder.rotate("x").unwrap_err();
     assert!(matches!(&error, CassetteError::Locked { .. }));
     let text = error.to_string();
     assert!(
@@ -236,14 +247,14 @@ fn two_writers_do_not_meet_in_one_cassette() {
     assert!(Appender::open(&folder, &name("x")).is_err());
     assert!(Appender::open(&folder, &name("y")).is_ok());
     drop(first);
-    assert!(folder.start_anew("x").is_ok());
+    assert!(folder.rotate("x").is_ok());
 }
 
 #[test]
 fn sessions_are_listed_by_name() {
     let (_home, folder) = folder();
     for session in ["b", "a/c", "a", "z.1"] {
-        folder.start_anew(session).unwrap();
+        folder.rotate(session).unwrap();
     }
     fs::create_dir(folder.root().join("b.bodies")).unwrap();
     fs::write(folder.root().join("b.bodies/file"), "12345").unwrap();

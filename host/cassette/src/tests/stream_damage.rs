@@ -2,12 +2,12 @@
 
 use bytes::Bytes;
 
-use super::round_trip::check;
+use super::round_trip::check_round_trip;
 use super::{cassette, conversation, sample, streamed, text};
 use crate::decode;
-use crate::format::decode::{Loaded, Recorded};
+use crate::format::decode::{LoadedCassette, RecordedExchange};
 use crate::format::encode::HEADER;
-use ouli_message::stream::{Form, Piece, Said, Unit, Words};
+use ouli_message::stream::{Chunk, ChunkKind, MessageKind, Payload, StreamContent};
 use ouli_message::{Content, Exchange};
 
 #[test]
@@ -19,8 +19,8 @@ fn a_cut_inside_a_stream_is_a_torn_end() {
             let loaded = read(&bytes[..end]);
             assert_eq!(loaded.exchanges.len(), 1, "cut at {end}");
             assert_eq!(loaded.exchanges[0].exchange, conversation(1));
-            assert_eq!(loaded.torn.unwrap().offset, one as u64);
-            assert_eq!((loaded.damage, loaded.whole), (vec![], one as u64));
+            assert_eq!(loaded.torn_tail.unwrap().offset, one as u64);
+            assert_eq!((loaded.damage, loaded.valid_length), (vec![], one as u64));
         }
     }
 }
@@ -29,17 +29,17 @@ fn a_cut_inside_a_stream_is_a_torn_end() {
 fn no_flipped_byte_of_a_stream_passes_for_what_was_recorded() {
     let recorded = [conversation(1), events(), sample(3)];
     let mut timeless = recorded.clone();
-    timeless.iter_mut().for_each(forget_times);
+    timeless.iter_mut().for_each(clear_times);
     let bytes = cassette(&recorded);
     for at in HEADER.len()..bytes.len() {
         for mask in [0x01, 0x02, 0x10, 0x20, 0x80] {
             let mut flipped = bytes.clone();
             flipped[at] ^= mask;
             let mut loaded = read(&flipped);
-            let lost = !loaded.damage.is_empty() || loaded.torn.is_some();
+            let lost = !loaded.damage.is_empty() || loaded.torn_tail.is_some();
             assert!(loaded.exchanges.len() >= if lost { 1 } else { 3 });
             for found in &mut loaded.exchanges {
-                forget_times(&mut found.exchange);
+                clear_times(&mut found.exchange);
                 let known = timeless.contains(&found.exchange);
                 assert!(found.edited || known, "byte {at}");
             }
@@ -187,19 +187,19 @@ fn strict_streams() {
         assert!(good.contains(from), "{from}");
         let loaded = read(good.replacen(from, to, 1).as_bytes());
         assert_eq!(loaded.exchanges.len(), 1, "{to}");
-        let fault = loaded.damage.first().or(loaded.torn.as_ref()).unwrap();
-        let found = fault.fault.reason.contains(reason);
-        assert!(found, "{to}: {}", fault.fault);
+        let fault = loaded.damage.first().or(loaded.torn_tail.as_ref()).unwrap();
+        let found = fault.error.reason.contains(reason);
+        assert!(found, "{to}: {}", fault.error);
     }
     let file = format!("\"file\": \"x.bodies/{}\", \"size\": 1", "0".repeat(64));
     for small in ["\"text\": \"p\"", "\"text\": \"bye\""] {
         let loaded = read(good.replacen(small, &file, 1).as_bytes());
-        assert!(loaded.damage[0].fault.reason.contains("no `file`"));
+        assert!(loaded.damage[0].error.reason.contains("no `file`"));
     }
 }
 
 #[test]
-fn times_that_a_hand_changed_are_no_edit() {
+fn changed_times_are_not_an_edit() {
     let good = String::from_utf8(cassette(&[conversation(1)])).unwrap();
     let start = good.find("\"at\": [").unwrap();
     let line = &good[start..start + good[start..].find('\n').unwrap()];
@@ -212,20 +212,20 @@ fn times_that_a_hand_changed_are_no_edit() {
         ),
     ];
     for (to, expected) in cases {
-        let found = one(&good.replacen(line, to, 1));
+        let found = read_one(&good.replacen(line, to, 1));
         assert!(!found.edited, "{to}");
         let stream = found.exchange.stream.unwrap();
-        let times: Vec<_> = stream.turns().iter().map(|turn| turn.at).collect();
+        let times: Vec<_> = stream.messages().iter().map(|turn| turn.at).collect();
         assert_eq!(times, expected);
     }
     let none = good.replacen(&format!(",\n    {line}"), "", 1);
-    assert_eq!(one(&none).exchange.stream.unwrap().turns()[9].at, 0);
+    assert_eq!(read_one(&none).exchange.stream.unwrap().messages()[9].at, 0);
 }
 
 #[test]
-fn pieces_follow_a_body_that_a_hand_changed() {
-    let lines = streamed(Unit::Line, b"one\ntwo\n", &[4, 4]);
-    let chunks = streamed(Unit::Chunk, b"one\ntwo\n", &[6, 2]);
+fn chunk_sizes_adapt_to_an_edited_body() {
+    let lines = streamed(ChunkKind::Line, b"one\ntwo\n", &[4, 4]);
+    let chunks = streamed(ChunkKind::Raw, b"one\ntwo\n", &[6, 2]);
     type Case<'a> = (&'a Exchange, &'a str, &'a str, &'a [(u64, u64)]);
     let cases: [Case<'_>; 7] = [
         (&lines, "\"two\\n\"", "\"2\\n\"", &[(0, 4), (7, 2)]),
@@ -249,22 +249,23 @@ fn pieces_follow_a_body_that_a_hand_changed() {
     for (exchange, from, to, expected) in cases {
         let good = String::from_utf8(cassette(std::slice::from_ref(exchange))).unwrap();
         assert!(good.contains(from), "{good}");
-        let found = one(&good.replacen(from, to, 1));
+        let found = read_one(&good.replacen(from, to, 1));
         assert!(found.edited, "{to}");
-        let Form::Pieces(_, pieces) = &found.exchange.stream.as_ref().unwrap().form else {
+        let StreamContent::Chunks(_, pieces) = &found.exchange.stream.as_ref().unwrap().content
+        else {
             panic!("pieces stay pieces")
         };
         let pieces: Vec<_> = pieces
             .iter()
-            .map(|Piece { at, size }| (*at, *size))
+            .map(|Chunk { at, size }| (*at, *size))
             .collect();
         assert_eq!(pieces, expected, "{to}");
-        check(&[found.exchange]);
+        check_round_trip(&[found.exchange]);
     }
 }
 
 #[test]
-fn turns_that_a_hand_changed_are_an_edit() {
+fn changed_messages_are_an_edit() {
     let good = String::from_utf8(cassette(&[conversation(1)])).unwrap();
     let cases = [
         ("\"hello\"", "\"hallo\"", true, 10),
@@ -295,15 +296,18 @@ fn turns_that_a_hand_changed_are_an_edit() {
     ];
     for (from, to, edited, count) in cases {
         assert!(good.contains(from), "{from}");
-        let found = one(&good.replacen(from, to, 1));
+        let found = read_one(&good.replacen(from, to, 1));
         assert_eq!(found.edited, edited, "{to}");
-        assert_eq!(found.exchange.stream.as_ref().unwrap().turns().len(), count);
-        check(&[found.exchange]);
+        assert_eq!(
+            found.exchange.stream.as_ref().unwrap().messages().len(),
+            count
+        );
+        check_round_trip(&[found.exchange]);
     }
 }
 
 #[test]
-fn a_whole_cassette_inside_a_turn_is_never_taken_for_exchanges() {
+fn a_cassette_inside_a_message_is_never_parsed_as_exchanges() {
     let inner = String::from_utf8(cassette(&[conversation(8), events()])).unwrap();
     let list = inner.strip_prefix(HEADER).unwrap();
     let list = list.replace("}\n{\n  \"exchange\"", "},\n{\n  \"exchange\"");
@@ -313,14 +317,14 @@ fn a_whole_cassette_inside_a_turn_is_never_taken_for_exchanges() {
         inner,
         "\n{\n  \"exchange\":".to_owned(),
     ];
-    let turns = outer.stream.as_mut().unwrap().turns_mut();
+    let turns = outer.stream.as_mut().unwrap().messages_mut();
     for (turn, message) in turns.iter_mut().zip(&messages) {
-        turn.said = Said::Text(Words {
+        turn.kind = MessageKind::Text(Payload {
             content: text(message),
             compressed: false,
         });
     }
-    let good = String::from_utf8(check(&[outer, sample(2)])).unwrap();
+    let good = String::from_utf8(check_round_trip(&[outer, sample(2)])).unwrap();
     let bad = good.replacen("\"endpoint\"", "\"endpoimt\"", 1);
     let loaded = read(bad.as_bytes());
     let ordinals: Vec<_> = loaded.exchanges.iter().map(|it| it.ordinal).collect();
@@ -328,7 +332,7 @@ fn a_whole_cassette_inside_a_turn_is_never_taken_for_exchanges() {
 }
 
 #[test]
-fn messages_are_parts_of_what_was_read() {
+fn messages_borrow_from_the_input_buffer() {
     let bytes = Bytes::from(cassette(&[conversation(1)]));
     let found = &decode(&bytes).unwrap().exchanges[0].exchange;
     let inside = |content: &&Content| bytes.as_ptr_range().contains(&content.inline().as_ptr());
@@ -340,23 +344,23 @@ fn messages_are_parts_of_what_was_read() {
 }
 
 fn events() -> Exchange {
-    streamed(Unit::Event, b"data: 1\n\ndata: 2\n\n", &[9, 9])
+    streamed(ChunkKind::Event, b"data: 1\n\ndata: 2\n\n", &[9, 9])
 }
 
-fn forget_times(exchange: &mut Exchange) {
-    match exchange.stream.as_mut().map(|stream| &mut stream.form) {
-        Some(Form::Pieces(_, pieces)) => pieces.iter_mut().for_each(|piece| piece.at = 0),
-        Some(Form::Turns(_, turns)) => turns.iter_mut().for_each(|turn| turn.at = 0),
+fn clear_times(exchange: &mut Exchange) {
+    match exchange.stream.as_mut().map(|stream| &mut stream.content) {
+        Some(StreamContent::Chunks(_, pieces)) => pieces.iter_mut().for_each(|piece| piece.at = 0),
+        Some(StreamContent::Messages(_, turns)) => turns.iter_mut().for_each(|turn| turn.at = 0),
         None => {}
     }
 }
 
-fn one(text: &str) -> Recorded {
+fn read_one(text: &str) -> RecordedExchange {
     let mut loaded = read(text.as_bytes());
-    assert_eq!((loaded.damage, loaded.torn), (vec![], None), "{text}");
+    assert_eq!((loaded.damage, loaded.torn_tail), (vec![], None), "{text}");
     loaded.exchanges.pop().unwrap()
 }
 
-fn read(bytes: &[u8]) -> Loaded {
+fn read(bytes: &[u8]) -> LoadedCassette {
     decode(&Bytes::copy_from_slice(bytes)).unwrap()
 }

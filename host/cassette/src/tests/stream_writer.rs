@@ -3,18 +3,18 @@
 
 use bytes::Bytes;
 
-use super::writer::{Bench, OPTIONS, bench};
-use super::{conversation, sample, streamed, words};
+use super::writer::{OPTIONS, WriterFixture, writer_fixture};
+use super::{conversation, payload, sample, streamed};
 use crate::digest;
 use crate::format::digest::body_digest;
-use crate::writer::completion::Done;
+use crate::writer::completion::Completion;
 use crate::writer::queue::WriteError;
-use ouli_message::stream::{Said, Unit};
+use ouli_message::stream::{ChunkKind, MessageKind};
 use ouli_message::{Content, Exchange};
 
 #[test]
 fn large_messages_are_stored_once() {
-    let bench = bench(OPTIONS);
+    let bench = writer_fixture(OPTIONS);
     let large = "large ".repeat(100);
     let exchange = with_messages(&[large.as_bytes(), &[0xff; 100], large.as_bytes()]);
     let first = bench.submit("x", exchange.clone()).recv().unwrap().unwrap();
@@ -36,18 +36,18 @@ fn large_messages_are_stored_once() {
     assert_eq!(
         bench
             .folder
-            .body("x", &body_digest(large.as_bytes()))
+            .read_body("x", &body_digest(large.as_bytes()))
             .unwrap(),
         large
     );
-    assert_eq!(files(&bench), 1);
+    assert_eq!(count_body_files(&bench), 1);
     let again = bench.submit("x", found.clone()).recv().unwrap();
     assert_eq!(again.unwrap().ordinal, 3);
 }
 
 #[test]
-fn a_message_that_is_refused_leaves_nothing_behind() {
-    let bench = bench(OPTIONS);
+fn a_rejected_message_leaves_no_files() {
+    let bench = writer_fixture(OPTIONS);
     let large = [b"secret", &[b'x'; 200][..]].concat();
     let missing = Content::Stored {
         digest: body_digest(b"missing"),
@@ -72,10 +72,10 @@ fn a_message_that_is_refused_leaves_nothing_behind() {
 }
 
 #[test]
-fn pieces_of_a_stored_body_keep_their_sizes() {
-    let bench = bench(OPTIONS);
+fn chunks_of_a_stored_body_keep_their_sizes() {
+    let bench = writer_fixture(OPTIONS);
     let body = format!("data: {}\n\ndata: 2\n\n", "1".repeat(100));
-    let exchange = streamed(Unit::Event, body.as_bytes(), &[108, 9]);
+    let exchange = streamed(ChunkKind::Event, body.as_bytes(), &[108, 9]);
     bench.submit("x", exchange.clone()).recv().unwrap().unwrap();
     let loaded = bench.load("x");
     let found = &loaded.exchanges[0].exchange;
@@ -88,26 +88,26 @@ fn pieces_of_a_stored_body_keep_their_sizes() {
 
 #[test]
 fn stored_messages_stay_while_a_cassette_names_them() {
-    let bench = bench(OPTIONS);
+    let bench = writer_fixture(OPTIONS);
     bench.submit("x", with_messages(&[&[b'y'; 200]]));
     for left in [1, 0] {
-        bench.writer.start_anew("x", Done::ignored());
+        bench.writer.rotate("x", Completion::ignored());
         bench.submit("x", sample(1));
         bench.writer.flush().unwrap();
-        assert_eq!(files(&bench), left);
+        assert_eq!(count_body_files(&bench), left);
     }
 }
 
 fn with_messages(messages: &[&[u8]]) -> Exchange {
     let mut exchange = conversation(1);
-    let turns = exchange.stream.as_mut().unwrap().turns_mut();
+    let turns = exchange.stream.as_mut().unwrap().messages_mut();
     for (turn, message) in turns.iter_mut().zip(messages) {
-        turn.said = Said::Binary(words(message, false));
+        turn.kind = MessageKind::Binary(payload(message, false));
     }
     exchange
 }
 
-fn files(bench: &Bench) -> usize {
+fn count_body_files(bench: &WriterFixture) -> usize {
     let bodies = bench.folder.root().join("x.bodies");
     bodies.read_dir().unwrap().count()
 }

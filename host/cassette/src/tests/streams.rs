@@ -2,16 +2,18 @@
 
 use bytes::Bytes;
 
-use super::round_trip::{BODIES, Random, check};
-use super::{close, conversation, sample, streamed, words};
+use super::round_trip::{BODIES, Xorshift, check_round_trip};
+use super::{close, conversation, payload, sample, streamed};
 use crate::digest;
 use crate::format::digest::body_digest;
-use ouli_message::stream::{Ending, Form, Piece, Protocol, Said, Side, Stream, Turn, Unit, Words};
+use ouli_message::stream::{
+    Chunk, ChunkKind, Ending, Message, MessageKind, Payload, Protocol, Side, Stream, StreamContent,
+};
 use ouli_message::{Content, Exchange};
 
 #[test]
 fn a_conversation_has_one_layout() {
-    let text = String::from_utf8(check(&[conversation(5)])).unwrap();
+    let text = String::from_utf8(check_round_trip(&[conversation(5)])).unwrap();
     let (_, text) = text.split_once("\n  },\n  \"stream\"").unwrap();
     let (stream, _) = text.split_once(",\n  \"tags\"").unwrap();
     let expected = r#": {
@@ -70,51 +72,51 @@ fn a_conversation_has_one_layout() {
 }
 
 #[test]
-fn pieces_have_one_layout() {
-    let mut chunks = streamed(Unit::Chunk, b"one\r\ntwo\n", &[4, 5]);
+fn chunks_have_one_layout() {
+    let mut chunks = streamed(ChunkKind::Raw, b"one\r\ntwo\n", &[4, 5]);
     let shown = |exchange: &Exchange| {
-        let text = String::from_utf8(check(std::slice::from_ref(exchange))).unwrap();
+        let text = String::from_utf8(check_round_trip(std::slice::from_ref(exchange))).unwrap();
         let (_, text) = text.split_once("\n  \"stream\": ").unwrap();
         text.split_once(",\n  \"tags\"").unwrap().0.to_owned()
     };
     let expected = "{\n    \"unit\": \"chunk\",\n    \"sizes\": [4, 5],\n    \"at\": [0, 7]\n  }";
     assert_eq!(shown(&chunks), expected);
-    chunks.stream.as_mut().unwrap().ending = Ending::Client;
+    chunks.stream.as_mut().unwrap().ending = Ending::ClientAborted;
     assert!(shown(&chunks).contains("\"sizes\": [4, 5],\n    \"ended\": \"client\",\n"));
-    let lines = streamed(Unit::Line, b"one\r\ntwo\n", &[5, 4]);
+    let lines = streamed(ChunkKind::Line, b"one\r\ntwo\n", &[5, 4]);
     let expected = "{\n    \"unit\": \"line\",\n    \"at\": [0, 7]\n  }";
     assert_eq!(shown(&lines), expected);
-    let nothing = streamed(Unit::Event, b"", &[]);
+    let nothing = streamed(ChunkKind::Event, b"", &[]);
     assert_eq!(shown(&nothing), "{\n    \"unit\": \"event\"\n  }");
 }
 
 #[test]
-fn every_message_comes_back() {
+fn every_message_round_trips() {
     let (websocket, grpc) = (Protocol::WebSocket, Protocol::Grpc);
     for (body, compressed) in BODIES.iter().zip([true, false].into_iter().cycle()) {
         let bytes = Bytes::from_static(body);
         let mut said = vec![
-            Said::Text(words(body, compressed)),
-            Said::Binary(words(body, !compressed)),
-            Said::Ping(bytes.clone()),
-            Said::Pong(bytes),
+            MessageKind::Text(payload(body, compressed)),
+            MessageKind::Binary(payload(body, !compressed)),
+            MessageKind::Ping(bytes.clone()),
+            MessageKind::Pong(bytes),
         ];
         for code in [None, Some(0), Some(1000), Some(u16::MAX)] {
             said.push(close(code, &String::from_utf8_lossy(body)));
         }
-        said.push(Said::End);
-        check(&[with_turns(websocket, said.clone()), sample(2)]);
-        check(&[sample(1), with_turns(grpc, said)]);
+        said.push(MessageKind::End);
+        check_round_trip(&[with_messages(websocket, said.clone()), sample(2)]);
+        check_round_trip(&[sample(1), with_messages(grpc, said)]);
     }
-    check(&[with_turns(grpc, Vec::new())]);
+    check_round_trip(&[with_messages(grpc, Vec::new())]);
 }
 
 #[test]
-fn deep_json_in_a_turn_is_kept_from_other_readers() {
+fn deep_json_in_a_message_is_not_embedded() {
     for (depth, embedded) in [(100, true), (101, false), (100_000, false)] {
         let body = "[".repeat(depth) + &"]".repeat(depth);
-        let said = Said::Binary(words(body.as_bytes(), false));
-        let bytes = check(&[with_turns(Protocol::Grpc, vec![said])]);
+        let said = MessageKind::Binary(payload(body.as_bytes(), false));
+        let bytes = check_round_trip(&[with_messages(Protocol::Grpc, vec![said])]);
         let text = String::from_utf8(bytes).unwrap();
         assert_eq!(text.contains("\"json\": [["), embedded, "{depth}");
         let (_, value) = text.split_once('\n').unwrap();
@@ -123,51 +125,54 @@ fn deep_json_in_a_turn_is_kept_from_other_readers() {
 }
 
 #[test]
-fn pieces_come_back_with_and_without_sizes() {
+fn chunks_round_trip_with_and_without_sizes() {
     let events = b"data: 1\n\n: note\r\n\r\n\ndata: 2";
-    let cases: [(Unit, &[u8], &[u64], bool); 9] = [
-        (Unit::Event, events, &[9, 10, 1, 7], false),
-        (Unit::Event, events, &[9, 11, 7], true),
-        (Unit::Event, events, &[9, 10, 1, 7, 0], true),
-        (Unit::Event, b"", &[], false),
-        (Unit::Line, b"{}\n[]\r\n\n1", &[3, 4, 1, 1], false),
-        (Unit::Line, b"{}\n[]\r\n\n1", &[3, 0, 6], true),
-        (Unit::Chunk, b"abc", &[0, 1, 2], true),
-        (Unit::Chunk, b"", &[0], true),
-        (Unit::Chunk, b"", &[], false),
+    let cases: [(ChunkKind, &[u8], &[u64], bool); 9] = [
+        (ChunkKind::Event, events, &[9, 10, 1, 7], false),
+        (ChunkKind::Event, events, &[9, 11, 7], true),
+        (ChunkKind::Event, events, &[9, 10, 1, 7, 0], true),
+        (ChunkKind::Event, b"", &[], false),
+        (ChunkKind::Line, b"{}\n[]\r\n\n1", &[3, 4, 1, 1], false),
+        (ChunkKind::Line, b"{}\n[]\r\n\n1", &[3, 0, 6], true),
+        (ChunkKind::Raw, b"abc", &[0, 1, 2], true),
+        (ChunkKind::Raw, b"", &[0], true),
+        (ChunkKind::Raw, b"", &[], false),
     ];
     for (unit, body, sizes, noted) in cases {
         let mut exchange = streamed(unit, body, sizes);
-        let bytes = check(&[exchange.clone(), sample(2)]);
+        let bytes = check_round_trip(&[exchange.clone(), sample(2)]);
         assert_eq!(has_sizes(&bytes), noted, "{unit:?} {sizes:?}");
         exchange.response.body = Content::Stored {
             digest: body_digest(body),
             size: body.len() as u64,
         };
-        let bytes = check(&[exchange]);
+        let bytes = check_round_trip(&[exchange]);
         assert_eq!(has_sizes(&bytes), !sizes.is_empty(), "{unit:?} {sizes:?}");
     }
 }
 
 #[test]
-fn stored_messages_come_back_as_their_names() {
+fn stored_messages_round_trip_as_references() {
     let content = Content::Stored {
         digest: body_digest(b"large"),
         size: 5,
     };
-    let stored = |compressed| Words {
+    let stored = |compressed| Payload {
         content: content.clone(),
         compressed,
     };
-    let said = vec![Said::Text(stored(false)), Said::Binary(stored(true))];
-    let text = String::from_utf8(check(&[with_turns(Protocol::Grpc, said)])).unwrap();
+    let said = vec![
+        MessageKind::Text(stored(false)),
+        MessageKind::Binary(stored(true)),
+    ];
+    let text = String::from_utf8(check_round_trip(&[with_messages(Protocol::Grpc, said)])).unwrap();
     let file = format!("\"file\": \"name.bodies/{}\",\n", body_digest(b"large"));
     assert_eq!(text.matches(&file).count(), 2, "{text}");
 }
 
 #[test]
-fn random_streams_come_back() {
-    let mut random = Random(0x57ea);
+fn random_streams_round_trip() {
+    let mut random = Xorshift(0x57ea);
     for _ in 0..3000 {
         let exchanges: Vec<_> = (0..random.below(3))
             .map(|_| {
@@ -176,7 +181,7 @@ fn random_streams_come_back() {
                 exchange
             })
             .collect();
-        check(&exchanges);
+        check_round_trip(&exchanges);
     }
 }
 
@@ -184,9 +189,9 @@ fn random_streams_come_back() {
 fn only_times_are_left_out_of_the_digest() {
     type Case = (Exchange, fn(&mut Exchange));
     let same: [Case; 2] = [
-        (conversation(1), |it| turn(it, 3).at = 7),
+        (conversation(1), |it| message(it, 3).at = 7),
         (events(), |it| {
-            it.stream = streamed(Unit::Event, b"", &[3, 3]).stream
+            it.stream = streamed(ChunkKind::Event, b"", &[3, 3]).stream
         }),
     ];
     for (base, change) in same {
@@ -197,53 +202,58 @@ fn only_times_are_left_out_of_the_digest() {
     let changes: [Case; 16] = [
         (sample(1), |it| it.stream = events().stream),
         (events(), |it| {
-            it.stream = streamed(Unit::Line, b"", &[3, 3]).stream
+            it.stream = streamed(ChunkKind::Line, b"", &[3, 3]).stream
         }),
         (events(), |it| {
-            it.stream = streamed(Unit::Event, b"", &[2, 4]).stream
+            it.stream = streamed(ChunkKind::Event, b"", &[2, 4]).stream
         }),
         (events(), |it| {
-            it.stream = streamed(Unit::Event, b"", &[3, 3, 0]).stream
+            it.stream = streamed(ChunkKind::Event, b"", &[3, 3, 0]).stream
         }),
         (conversation(1), |it| stream(it).ending = Ending::Complete),
-        (conversation(1), |it| stream(it).ending = Ending::Client),
         (conversation(1), |it| {
-            stream(it).form = Form::Turns(Protocol::WebSocket, Vec::new())
-        }),
-        (conversation(1), |it| turn(it, 0).side = Side::Server),
-        (conversation(1), |it| {
-            turn(it, 0).said = Said::Binary(words(b"hello", false))
+            stream(it).ending = Ending::ClientAborted
         }),
         (conversation(1), |it| {
-            turn(it, 0).said = Said::Text(words(b"hello", true))
+            stream(it).content = StreamContent::Messages(Protocol::WebSocket, Vec::new())
+        }),
+        (conversation(1), |it| message(it, 0).side = Side::Server),
+        (conversation(1), |it| {
+            message(it, 0).kind = MessageKind::Binary(payload(b"hello", false))
         }),
         (conversation(1), |it| {
-            turn(it, 0).said = Said::Text(words(b"hellO", false))
+            message(it, 0).kind = MessageKind::Text(payload(b"hello", true))
         }),
         (conversation(1), |it| {
-            turn(it, 5).said = Said::Pong(Bytes::from_static(b"p"))
-        }),
-        (conversation(1), |it| turn(it, 7).said = close(Some(0), "")),
-        (conversation(1), |it| {
-            turn(it, 8).said = close(Some(1000), "by")
+            message(it, 0).kind = MessageKind::Text(payload(b"hellO", false))
         }),
         (conversation(1), |it| {
-            turn(it, 9).said = Said::Ping(Bytes::new())
+            message(it, 5).kind = MessageKind::Pong(Bytes::from_static(b"p"))
         }),
-        (conversation(1), |it| stream(it).turns_mut().swap(0, 4)),
+        (conversation(1), |it| {
+            message(it, 7).kind = close(Some(0), "")
+        }),
+        (conversation(1), |it| {
+            message(it, 8).kind = close(Some(1000), "by")
+        }),
+        (conversation(1), |it| {
+            message(it, 9).kind = MessageKind::Ping(Bytes::new())
+        }),
+        (conversation(1), |it| stream(it).messages_mut().swap(0, 4)),
     ];
     for (index, (base, change)) in changes.into_iter().enumerate() {
         let mut other = base.clone();
         change(&mut other);
         assert_ne!(digest(&base), digest(&other), "change {index}");
     }
-    let said = vec![Said::End];
-    let [one, other] = [Protocol::WebSocket, Protocol::Grpc].map(|it| with_turns(it, said.clone()));
+    let said = vec![MessageKind::End];
+    let [one, other] =
+        [Protocol::WebSocket, Protocol::Grpc].map(|it| with_messages(it, said.clone()));
     assert_ne!(digest(&one), digest(&other));
 }
 
 #[test]
-fn the_place_of_a_message_does_not_count() {
+fn stored_and_inline_messages_have_the_same_digest() {
     let inline = conversation(1);
     let mut stored = inline.clone();
     for content in stored.contents_mut().filter(|it| it.size() > 0) {
@@ -270,26 +280,26 @@ fn digests_are_those_of_the_format() {
 }
 
 fn events() -> Exchange {
-    streamed(Unit::Event, b"a\n\nb\n\n", &[3, 3])
+    streamed(ChunkKind::Event, b"a\n\nb\n\n", &[3, 3])
 }
 
 fn stream(exchange: &mut Exchange) -> &mut Stream {
     exchange.stream.as_mut().unwrap()
 }
 
-fn turn(exchange: &mut Exchange, index: usize) -> &mut Turn {
-    &mut stream(exchange).turns_mut()[index]
+fn message(exchange: &mut Exchange, index: usize) -> &mut Message {
+    &mut stream(exchange).messages_mut()[index]
 }
 
-fn with_turns(protocol: Protocol, said: Vec<Said>) -> Exchange {
+fn with_messages(protocol: Protocol, said: Vec<MessageKind>) -> Exchange {
     let mut exchange = conversation(1);
-    let turns = said.into_iter().map(|said| Turn {
+    let turns = said.into_iter().map(|said| Message {
         side: Side::Server,
         at: u64::MAX,
-        said,
+        kind: said,
     });
     exchange.stream = Some(Stream {
-        form: Form::Turns(protocol, turns.collect()),
+        content: StreamContent::Messages(protocol, turns.collect()),
         ending: Ending::Complete,
     });
     exchange
@@ -299,57 +309,64 @@ fn has_sizes(bytes: &[u8]) -> bool {
     memchr::memmem::find(bytes, b"\n    \"sizes\": [").is_some()
 }
 
-impl Random {
+impl Xorshift {
     /// Any stream that a body of `size` bytes can have.
     fn stream(&mut self, size: u64) -> Option<Stream> {
         let form = match self.below(6) {
             0 => return None,
-            1 => Form::Pieces(Unit::Event, self.pieces(size)),
-            2 => Form::Pieces(Unit::Line, self.pieces(size)),
-            3 => Form::Pieces(Unit::Chunk, self.pieces(size)),
-            4 => Form::Turns(Protocol::WebSocket, self.turns()),
-            _ => Form::Turns(Protocol::Grpc, self.turns()),
+            1 => StreamContent::Chunks(ChunkKind::Event, self.chunks(size)),
+            2 => StreamContent::Chunks(ChunkKind::Line, self.chunks(size)),
+            3 => StreamContent::Chunks(ChunkKind::Raw, self.chunks(size)),
+            4 => StreamContent::Messages(Protocol::WebSocket, self.messages()),
+            _ => StreamContent::Messages(Protocol::Grpc, self.messages()),
         };
-        let endings = [Ending::Complete, Ending::Client, Ending::Server];
+        let endings = [
+            Ending::Complete,
+            Ending::ClientAborted,
+            Ending::ServerAborted,
+        ];
         let ending = endings[self.below(3) as usize];
-        Some(Stream { form, ending })
+        Some(Stream {
+            content: form,
+            ending,
+        })
     }
 
-    fn pieces(&mut self, mut left: u64) -> Vec<Piece> {
+    fn chunks(&mut self, mut left: u64) -> Vec<Chunk> {
         let mut pieces = Vec::new();
         while left > 0 || self.below(4) == 0 {
             let size = self.below(left + 1);
             let at = self.next();
-            pieces.push(Piece { at, size });
+            pieces.push(Chunk { at, size });
             left -= size;
         }
         pieces
     }
 
-    fn turns(&mut self) -> Vec<Turn> {
-        let one = |this: &mut Self| Turn {
+    fn messages(&mut self) -> Vec<Message> {
+        let one = |this: &mut Self| Message {
             side: [Side::Client, Side::Server][this.below(2) as usize],
             at: this.next(),
-            said: this.said(),
+            kind: this.message_kind(),
         };
         (0..self.below(6)).map(|_| one(self)).collect()
     }
 
-    fn said(&mut self) -> Said {
-        let words = Words {
+    fn message_kind(&mut self) -> MessageKind {
+        let words = Payload {
             content: self.body(),
             compressed: self.below(2) == 0,
         };
         match self.below(6) {
-            0 => Said::Text(words),
-            1 => Said::Binary(words),
-            2 => Said::Ping(Bytes::copy_from_slice(words.content.inline())),
-            3 => Said::Pong(Bytes::copy_from_slice(words.content.inline())),
+            0 => MessageKind::Text(words),
+            1 => MessageKind::Binary(words),
+            2 => MessageKind::Ping(Bytes::copy_from_slice(words.content.inline())),
+            3 => MessageKind::Pong(Bytes::copy_from_slice(words.content.inline())),
             4 => close(
                 words.compressed.then_some(self.next() as u16),
                 &self.words(3),
             ),
-            _ => Said::End,
+            _ => MessageKind::End,
         }
     }
 }

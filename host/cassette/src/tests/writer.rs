@@ -9,38 +9,39 @@ use std::time::Duration;
 use tempfile::{TempDir, tempdir};
 
 use super::{cassette, sample, text};
-use crate::format::decode::Loaded;
+use crate::format::decode::LoadedCassette;
 use crate::format::digest::body_digest;
-use crate::store::folder::{Changes, Folder};
-use crate::writer::completion::Done;
+use crate::store::folder::{CassetteDir, ChangePolicy};
+use crate::writer::completion::Completion;
 use crate::writer::queue::{
-    Ack, Check, Item, Options, Refusal, SyncWhen, Unsent, WriteError, Writer,
+    Ack, CheckRejection, SubmitError, SyncPolicy, WriteCheck, WriteError, WriteRequest, Writer,
+    WriterOptions,
 };
 use ouli_message::{Content, Exchange};
 
 /// Refuses what holds a word; waits at another word until it is let go.
 #[derive(Debug, Default)]
-struct Guard {
-    free: Mutex<bool>,
+struct WordCheck {
+    released: Mutex<bool>,
     change: Condvar,
 }
 
-impl Guard {
-    fn let_go(&self) {
-        *self.free.lock().unwrap() = true;
+impl WordCheck {
+    fn release(&self) {
+        *self.released.lock().unwrap() = true;
         self.change.notify_all();
     }
 }
 
-impl Check for Guard {
-    fn check(&self, bytes: &[u8]) -> Result<(), Refusal> {
+impl WriteCheck for WordCheck {
+    fn check(&self, bytes: &[u8]) -> Result<(), CheckRejection> {
         if memchr::memmem::find(bytes, b"wait here").is_some() {
-            let free = self.free.lock().unwrap();
+            let free = self.released.lock().unwrap();
             drop(self.change.wait_while(free, |free| !*free).unwrap());
         }
         assert!(memchr::memmem::find(bytes, b"panic here").is_none());
         match memchr::memmem::find(bytes, b"secret") {
-            Some(_) => Err(Refusal {
+            Some(_) => Err(CheckRejection {
                 rule: "word".to_owned(),
                 reason: "a word that is not to be written".to_owned(),
             }),
@@ -49,28 +50,28 @@ impl Check for Guard {
     }
 }
 
-pub(super) struct Bench {
+pub(super) struct WriterFixture {
     _home: TempDir,
-    pub(super) folder: Folder,
-    guard: Arc<Guard>,
+    pub(super) folder: CassetteDir,
+    guard: Arc<WordCheck>,
     pub(super) writer: Writer,
 }
 
-pub(super) const OPTIONS: Options = Options {
+pub(super) const OPTIONS: WriterOptions = WriterOptions {
     queue: NonZero::new(4).unwrap(),
-    group: NonZero::new(3).unwrap(),
-    group_bytes: 1 << 20,
-    open: NonZero::new(2).unwrap(),
-    inline: 100,
-    sync: SyncWhen::Close,
+    max_batch: NonZero::new(3).unwrap(),
+    max_batch_bytes: 1 << 20,
+    max_open: NonZero::new(2).unwrap(),
+    inline_limit: 100,
+    sync: SyncPolicy::Close,
 };
 
-pub(super) fn bench(options: Options) -> Bench {
+pub(super) fn writer_fixture(options: WriterOptions) -> WriterFixture {
     let home = tempdir().unwrap();
-    let folder = Folder::open(home.path(), 1 << 20).unwrap();
-    let guard = Arc::new(Guard::default());
+    let folder = CassetteDir::open(home.path(), 1 << 20).unwrap();
+    let guard = Arc::new(WordCheck::default());
     let writer = Writer::start(folder.clone(), options, Box::new(|_, _, _| {})).unwrap();
-    Bench {
+    WriterFixture {
         _home: home,
         folder,
         guard,
@@ -78,34 +79,41 @@ pub(super) fn bench(options: Options) -> Bench {
     }
 }
 
-pub(super) type Outcome = Receiver<Result<Ack, WriteError>>;
+pub(super) type OutcomeReceiver = Receiver<Result<Ack, WriteError>>;
 
-fn item(session: &str, exchange: Exchange, check: Arc<Guard>) -> (Item, Outcome) {
+fn item(
+    session: &str,
+    exchange: Exchange,
+    check: Arc<WordCheck>,
+) -> (WriteRequest, OutcomeReceiver) {
     let (tell, told) = sync_channel(1);
-    let done = Done::new(move |outcome| {
+    let done = Completion::new(move |outcome| {
         let _ = tell.send(outcome);
     });
     let session = session.to_owned();
     (
-        Item {
+        WriteRequest {
             session,
             exchange,
             check,
-            done,
+            completion: done,
         },
         told,
     )
 }
 
-impl Bench {
-    pub(super) fn submit(&self, session: &str, exchange: Exchange) -> Outcome {
+impl WriterFixture {
+    pub(super) fn submit(&self, session: &str, exchange: Exchange) -> OutcomeReceiver {
         let (item, told) = item(session, exchange, Arc::clone(&self.guard));
         self.writer.submit(item);
         told
     }
 
-    pub(super) fn load(&self, session: &str) -> Loaded {
-        self.folder.load(session, Changes::Refuse).unwrap().unwrap()
+    pub(super) fn load(&self, session: &str) -> LoadedCassette {
+        self.folder
+            .load(session, ChangePolicy::Refuse)
+            .unwrap()
+            .unwrap()
     }
 }
 
@@ -117,9 +125,9 @@ fn with_body(number: u64, body: &str) -> Exchange {
 
 #[test]
 fn exchanges_are_written_in_order_under_every_policy() {
-    let interval = SyncWhen::Interval(Duration::from_millis(1));
-    for sync in [SyncWhen::Each, interval, SyncWhen::Close] {
-        let bench = bench(Options { sync, ..OPTIONS });
+    let interval = SyncPolicy::Interval(Duration::from_millis(1));
+    for sync in [SyncPolicy::EveryExchange, interval, SyncPolicy::Close] {
+        let bench = writer_fixture(WriterOptions { sync, ..OPTIONS });
         let told: Vec<_> = (1..=20).map(|it| bench.submit("x", sample(it))).collect();
         for (ordinal, told) in (1..).zip(told) {
             assert_eq!(told.recv().unwrap().unwrap().ordinal, ordinal);
@@ -135,7 +143,7 @@ fn exchanges_are_written_in_order_under_every_policy() {
 
 #[test]
 fn more_sessions_than_may_be_open() {
-    let bench = bench(OPTIONS);
+    let bench = writer_fixture(OPTIONS);
     for number in 1..=30 {
         bench.submit(&format!("s{}", number % 5), sample(number));
     }
@@ -149,8 +157,8 @@ fn more_sessions_than_may_be_open() {
 }
 
 #[test]
-fn what_is_refused_leaves_nothing_behind() {
-    let bench = bench(OPTIONS);
+fn a_rejected_exchange_leaves_no_files() {
+    let bench = writer_fixture(OPTIONS);
     let large = format!("secret{}", "x".repeat(200));
     let told = [
         bench.submit("x", sample(1)),
@@ -173,8 +181,8 @@ fn what_is_refused_leaves_nothing_behind() {
 
 #[test]
 fn large_bodies_are_stored_once_and_before_their_exchange() {
-    for sync in [SyncWhen::Each, SyncWhen::Close] {
-        let bench = bench(Options { sync, ..OPTIONS });
+    for sync in [SyncPolicy::EveryExchange, SyncPolicy::Close] {
+        let bench = writer_fixture(WriterOptions { sync, ..OPTIONS });
         let large = "large ".repeat(100);
         let first = bench.submit("x", with_body(1, &large)).recv().unwrap();
         let second = bench.submit("x", with_body(2, &large)).recv().unwrap();
@@ -189,7 +197,7 @@ fn large_bodies_are_stored_once_and_before_their_exchange() {
                 size: 600
             }
         );
-        assert_eq!(bench.folder.body("x", &digest).unwrap(), large);
+        assert_eq!(bench.folder.read_body("x", &digest).unwrap(), large);
         let files = fs::read_dir(bench.folder.root().join("x.bodies")).unwrap();
         assert_eq!(files.count(), 1);
         bench.writer.close().unwrap();
@@ -198,7 +206,7 @@ fn large_bodies_are_stored_once_and_before_their_exchange() {
 
 #[test]
 fn a_stored_body_must_be_there() {
-    let bench = bench(OPTIONS);
+    let bench = writer_fixture(OPTIONS);
     bench
         .submit("x", with_body(1, &"y".repeat(101)))
         .recv()
@@ -217,8 +225,8 @@ fn a_stored_body_must_be_there() {
 }
 
 #[test]
-fn a_fault_of_one_exchange_is_none_of_the_next() {
-    let bench = bench(OPTIONS);
+fn an_error_of_one_exchange_does_not_affect_the_next() {
+    let bench = writer_fixture(OPTIONS);
     fs::write(bench.folder.root().join("x.bodies"), "in the way").unwrap();
     fs::write(bench.folder.root().join("bad.jsons"), "no cassette").unwrap();
     let told = [
@@ -238,7 +246,7 @@ fn a_fault_of_one_exchange_is_none_of_the_next() {
 
 #[test]
 fn a_full_queue_gives_the_item_back() {
-    let bench = bench(OPTIONS);
+    let bench = writer_fixture(OPTIONS);
     let first = bench.submit("x", with_body(0, "wait here"));
     let mut sent = Vec::new();
     let unsent = loop {
@@ -249,52 +257,52 @@ fn a_full_queue_gives_the_item_back() {
         }
         assert!(sent.len() <= 4 + 3, "the queue and one group");
     };
-    let Unsent::Full(item) = unsent else {
+    let SubmitError::Full(item) = unsent else {
         panic!("the writer is not closed")
     };
     assert_eq!(item.exchange, sample(sent.len() as u64));
-    bench.guard.let_go();
+    bench.guard.release();
     assert!(first.recv().unwrap().is_ok());
     assert!(sent.iter().all(|told| told.recv().unwrap().is_ok()));
 }
 
 #[test]
-fn anew_and_release_come_in_turn() {
-    let bench = bench(OPTIONS);
+fn rotate_and_release_run_in_order() {
+    let bench = writer_fixture(OPTIONS);
     bench.submit("x", sample(1));
-    bench.writer.start_anew("x", Done::ignored());
+    bench.writer.rotate("x", Completion::ignored());
     bench.submit("x", sample(2));
-    bench.writer.release("x", Done::ignored());
+    bench.writer.release("x", Completion::ignored());
     bench.writer.flush().unwrap();
     assert_eq!(bench.load("x").exchanges[0].exchange, sample(2));
     let previous = fs::read(bench.folder.root().join("x.jsons.previous")).unwrap();
     assert!(String::from_utf8(previous).unwrap().contains("/items/1"));
-    bench.folder.start_anew("x").expect("released");
+    bench.folder.rotate("x").expect("released");
     bench.submit("x", sample(3)).recv().unwrap().unwrap();
-    assert!(bench.folder.start_anew("x").is_err(), "open again");
+    assert!(bench.folder.rotate("x").is_err(), "open again");
 }
 
 #[test]
-fn after_the_end_everyone_is_told() {
-    let bench = bench(OPTIONS);
+fn after_close_every_completion_is_called() {
+    let bench = writer_fixture(OPTIONS);
     let waits = bench.submit("x", with_body(1, "wait here"));
     std::thread::scope(|scope| {
         let close = scope.spawn(|| bench.writer.close());
         let late: Vec<_> = (2..5).map(|it| bench.submit("x", sample(it))).collect();
-        bench.guard.let_go();
+        bench.guard.release();
         close.join().unwrap().unwrap();
         assert!(waits.recv().unwrap().is_ok());
         assert!(late.iter().all(|told| told.recv().is_ok()));
     });
-    bench.writer.submit(Item {
-        done: Done::new(|_| panic!("in a completion")),
+    bench.writer.submit(WriteRequest {
+        completion: Completion::new(|_| panic!("in a completion")),
         ..item("x", sample(9), Arc::clone(&bench.guard)).0
     });
     let told = bench.submit("x", sample(9));
     assert!(matches!(told.recv().unwrap(), Err(WriteError::Closed)));
     let (item, _told) = item("x", sample(9), Arc::clone(&bench.guard));
     let unsent = bench.writer.try_submit(item);
-    assert!(matches!(unsent, Err(Unsent::Closed(_))));
+    assert!(matches!(unsent, Err(SubmitError::Closed(_))));
     drop(unsent);
     assert!(matches!(bench.writer.close(), Err(WriteError::Closed)));
     assert!(matches!(bench.writer.flush(), Err(WriteError::Closed)));

@@ -8,97 +8,105 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use super::appender::{Appender, Locked};
-use super::open_cassette::Slot;
-use super::queue::{Ack, Check, Item, Options, Refusal, SyncWhen, Unsynced, WriteError};
+use super::appender::{Appender, LockedFile};
+use super::open_cassette::OpenCassette;
+use super::queue::{
+    Ack, CheckRejection, OnUnsynced, SyncPolicy, WriteCheck, WriteError, WriteRequest,
+    WriterOptions,
+};
 use crate::format::digest::body_digest;
 use crate::format::encode::encode;
 use crate::store::error::CassetteError;
-use crate::store::folder::Folder;
+use crate::store::folder::CassetteDir;
 use crate::store::session_name::SessionName;
 use ouli_message::{Content, Exchange};
 
 /// The cassettes that are open, and what is staged for them.
-pub(super) struct Scribe {
-    folder: Folder,
-    options: Options,
-    open: HashMap<SessionName, Slot>,
-    uses: u64,
-    due: Option<Instant>,
-    fault: Option<WriteError>,
-    unsynced: Unsynced,
+pub(super) struct BatchWriter {
+    folder: CassetteDir,
+    options: WriterOptions,
+    open_cassettes: HashMap<SessionName, OpenCassette>,
+    use_counter: u64,
+    sync_due: Option<Instant>,
+    unreported_error: Option<WriteError>,
+    on_unsynced: OnUnsynced,
     /// Cassettes that are kept from others and not written yet.
-    claims: HashMap<SessionName, Locked>,
+    claims: HashMap<SessionName, LockedFile>,
     /// Cassettes that could not be opened or were given up, and until when they are left alone:
     /// opening one reads all of it, which is not to be done for every exchange.
-    resting: HashMap<SessionName, (Instant, WriteError)>,
+    backoff: HashMap<SessionName, (Instant, WriteError)>,
 }
 
 /// How long a cassette that failed is left alone.
-const REST: Duration = Duration::from_millis(500);
+const RETRY_BACKOFF: Duration = Duration::from_millis(500);
 
-impl Scribe {
-    pub(super) fn new(folder: Folder, options: Options, unsynced: Unsynced) -> Self {
+impl BatchWriter {
+    pub(super) fn new(folder: CassetteDir, options: WriterOptions, unsynced: OnUnsynced) -> Self {
         Self {
             folder,
             options,
-            open: HashMap::new(),
-            uses: 0,
-            due: None,
-            fault: None,
-            unsynced,
+            open_cassettes: HashMap::new(),
+            use_counter: 0,
+            sync_due: None,
+            unreported_error: None,
+            on_unsynced: unsynced,
             claims: HashMap::new(),
-            resting: HashMap::new(),
+            backoff: HashMap::new(),
         }
     }
 
     /// How long the thread may wait for work; none for as long as it likes.
-    pub(super) fn patience(&self) -> Option<Duration> {
-        let due = self.due?;
+    pub(super) fn time_until_sync(&self) -> Option<Duration> {
+        let due = self.sync_due?;
         Some(due.saturating_duration_since(Instant::now()))
     }
 
     /// Stages an exchange, or tells why not.
-    pub(super) fn add(&mut self, item: Item) {
-        let Item {
+    pub(super) fn add(&mut self, item: WriteRequest) {
+        let WriteRequest {
             session,
             exchange,
             check,
-            done,
+            completion: done,
         } = item;
         match self.stage(&session, exchange, &*check) {
             Ok((name, ack)) => {
-                if let Some(slot) = self.open.get_mut(&name) {
-                    slot.waiting.push((done, ack));
+                if let Some(slot) = self.open_cassettes.get_mut(&name) {
+                    slot.completions.push((done, ack));
                 }
             }
-            Err(error) => done.tell(Err(error)),
+            Err(error) => done.complete(Err(error)),
         }
     }
 
     /// Appends what is staged and tells of it; syncs where that is due.
     pub(super) fn commit(&mut self) {
-        let each = self.options.sync == SyncWhen::Each;
-        let (folder, resting) = (&self.folder, &mut self.resting);
-        self.open
+        let each = self.options.sync == SyncPolicy::EveryExchange;
+        let (folder, resting) = (&self.folder, &mut self.backoff);
+        self.open_cassettes
             .retain(|name, slot| match slot.commit(folder, each) {
                 Ok(()) => true,
                 Err(error) => {
                     // What was written before is no longer confirmed by this file either.
                     if let Err(unconfirmed) = slot.sync(folder) {
-                        tell(&self.unsynced, &mut self.fault, name, unconfirmed);
+                        report_unsynced(
+                            &self.on_unsynced,
+                            &mut self.unreported_error,
+                            name,
+                            unconfirmed,
+                        );
                     }
-                    resting.insert(name.clone(), (Instant::now() + REST, error));
+                    resting.insert(name.clone(), (Instant::now() + RETRY_BACKOFF, error));
                     false
                 }
             });
-        if let SyncWhen::Interval(interval) = self.options.sync
-            && self.due.is_none()
-            && self.open.values().any(Slot::is_dirty)
+        if let SyncPolicy::Interval(interval) = self.options.sync
+            && self.sync_due.is_none()
+            && self.open_cassettes.values().any(OpenCassette::is_dirty)
         {
-            self.due = Instant::now().checked_add(interval);
+            self.sync_due = Instant::now().checked_add(interval);
         }
-        if self.due.is_some_and(|due| due <= Instant::now()) {
+        if self.sync_due.is_some_and(|due| due <= Instant::now()) {
             self.sync();
         }
     }
@@ -106,20 +114,20 @@ impl Scribe {
     /// Keeps a session's cassette from other gateways, where it has one.
     pub(super) fn claim(&mut self, session: &str) -> Result<(), WriteError> {
         let name = SessionName::parse(session).map_err(CassetteError::from)?;
-        if self.open.contains_key(&name) || self.claims.contains_key(&name) {
+        if self.open_cassettes.contains_key(&name) || self.claims.contains_key(&name) {
             return Ok(());
         }
-        if let Some(locked) = Locked::existing(&self.folder, &name)? {
+        if let Some(locked) = LockedFile::lock_existing(&self.folder, &name)? {
             self.claims.insert(name, locked);
         }
         Ok(())
     }
 
     /// Starts a cassette anew and keeps it open.
-    pub(super) fn anew(&mut self, session: &str) -> Result<(), WriteError> {
+    pub(super) fn rotate(&mut self, session: &str) -> Result<(), WriteError> {
         self.release(session)?;
         let name = SessionName::parse(session).map_err(CassetteError::from)?;
-        self.acquire(name, Appender::anew)
+        self.acquire(name, Appender::rotate)
     }
 
     /// Writes, syncs and closes a cassette.
@@ -127,7 +135,7 @@ impl Scribe {
         let name = SessionName::parse(session).map_err(CassetteError::from)?;
         self.commit();
         self.claims.remove(&name);
-        match self.open.remove(&name) {
+        match self.open_cassettes.remove(&name) {
             Some(slot) => self.close(&name, slot),
             None => Ok(()),
         }
@@ -137,41 +145,47 @@ impl Scribe {
     pub(super) fn flush(&mut self) -> Result<(), WriteError> {
         self.commit();
         self.sync();
-        self.fault.take().map_or(Ok(()), Err)
+        self.unreported_error.take().map_or(Ok(()), Err)
     }
 
     /// A cassette that the disk did not confirm is closed: opened anew, it is read, so that nothing
     /// is appended to what is not there.
     fn sync(&mut self) {
-        self.due = None;
+        self.sync_due = None;
         let folder = &self.folder;
-        self.open.retain(|name, slot| match slot.sync(folder) {
-            Ok(()) => true,
-            Err(unconfirmed) => {
-                tell(&self.unsynced, &mut self.fault, name, unconfirmed);
-                false
-            }
-        });
+        self.open_cassettes
+            .retain(|name, slot| match slot.sync(folder) {
+                Ok(()) => true,
+                Err(unconfirmed) => {
+                    report_unsynced(
+                        &self.on_unsynced,
+                        &mut self.unreported_error,
+                        name,
+                        unconfirmed,
+                    );
+                    false
+                }
+            });
     }
 
     fn stage(
         &mut self,
         session: &str,
         mut exchange: Exchange,
-        check: &dyn Check,
+        check: &dyn WriteCheck,
     ) -> Result<(SessionName, Ack), WriteError> {
         let name = SessionName::parse(session).map_err(CassetteError::from)?;
-        self.open(&name)?;
+        self.ensure_open(&name)?;
         self.check_stored(session, &exchange)?;
         let large = self.take_large(&mut exchange);
-        let Some(slot) = self.open.get_mut(&name) else {
+        let Some(slot) = self.open_cassettes.get_mut(&name) else {
             return Err(WriteError::Closed);
         };
-        let ordinal = slot.appender.next_ordinal() + slot.waiting.len() as u64;
+        let ordinal = slot.appender.next_ordinal() + slot.completions.len() as u64;
         let start = slot.staged.len();
-        encode(&mut slot.staged, ordinal, &exchange, &name.bodies());
+        encode(&mut slot.staged, ordinal, &exchange, &name.bodies_dir());
         let bytes = (slot.staged.len() - start) as u64;
-        let sync = self.options.sync == SyncWhen::Each;
+        let sync = self.options.sync == SyncPolicy::EveryExchange;
         let outcome = check_all(check, &slot.staged[start..], &large)
             .and_then(|()| slot.store(&self.folder, &name, &large, sync));
         match outcome {
@@ -206,7 +220,7 @@ impl Scribe {
         let mut large = Vec::new();
         for body in exchange.contents_mut() {
             if let Content::Inline(bytes) = body
-                && bytes.len() as u64 > self.options.inline
+                && bytes.len() as u64 > self.options.inline_limit
             {
                 let (digest, size) = (body_digest(bytes), bytes.len() as u64);
                 large.push((digest.clone(), mem::take(bytes)));
@@ -218,10 +232,10 @@ impl Scribe {
 
     /// Makes sure that a cassette is open; closes the one that was used least lately where there
     /// are too many.
-    fn open(&mut self, name: &SessionName) -> Result<(), WriteError> {
-        self.uses += 1;
-        if let Some(slot) = self.open.get_mut(name) {
-            slot.used = self.uses;
+    fn ensure_open(&mut self, name: &SessionName) -> Result<(), WriteError> {
+        self.use_counter += 1;
+        if let Some(slot) = self.open_cassettes.get_mut(name) {
+            slot.last_used = self.use_counter;
             return Ok(());
         }
         self.acquire(name.clone(), Appender::open)
@@ -230,11 +244,11 @@ impl Scribe {
     fn acquire(
         &mut self,
         name: SessionName,
-        open: impl FnOnce(&Folder, &SessionName) -> Result<Appender, CassetteError>,
+        open: impl FnOnce(&CassetteDir, &SessionName) -> Result<Appender, CassetteError>,
     ) -> Result<(), WriteError> {
         let now = Instant::now();
-        self.resting.retain(|_, (until, _)| *until > now);
-        if let Some((_, error)) = self.resting.get(&name) {
+        self.backoff.retain(|_, (until, _)| *until > now);
+        if let Some((_, error)) = self.backoff.get(&name) {
             return Err(error.clone());
         }
         self.claims.remove(&name);
@@ -246,8 +260,9 @@ impl Scribe {
             Err(error) => {
                 let error = WriteError::from(error);
                 // Above the bound the others are only tried more often.
-                if self.resting.len() < self.options.open.get() {
-                    self.resting.insert(name, (now + REST, error.clone()));
+                if self.backoff.len() < self.options.max_open.get() {
+                    self.backoff
+                        .insert(name, (now + RETRY_BACKOFF, error.clone()));
                 }
                 Err(error)
             }
@@ -255,38 +270,46 @@ impl Scribe {
     }
 
     fn insert(&mut self, name: SessionName, appender: Appender) {
-        if self.open.len() >= self.options.open.get() {
+        if self.open_cassettes.len() >= self.options.max_open.get() {
             self.commit();
             self.close_one();
         }
-        self.uses += 1;
-        let slot = Slot::new(appender, self.folder.path_of(&name), self.uses);
-        self.open.insert(name, slot);
+        self.use_counter += 1;
+        let slot = OpenCassette::new(appender, self.folder.cassette_path(&name), self.use_counter);
+        self.open_cassettes.insert(name, slot);
     }
 
     fn close_one(&mut self) {
-        let oldest = self.open.iter().min_by_key(|(_, slot)| slot.used);
+        let oldest = self
+            .open_cassettes
+            .iter()
+            .min_by_key(|(_, slot)| slot.last_used);
         let Some(name) = oldest.map(|(name, _)| name.clone()) else {
             return;
         };
-        if let Some(slot) = self.open.remove(&name) {
+        if let Some(slot) = self.open_cassettes.remove(&name) {
             // It was told.
             let _ = self.close(&name, slot);
         }
     }
 
-    fn close(&mut self, name: &SessionName, mut slot: Slot) -> Result<(), WriteError> {
+    fn close(&mut self, name: &SessionName, mut slot: OpenCassette) -> Result<(), WriteError> {
         slot.sync(&self.folder).map_err(|unconfirmed| {
             let error = unconfirmed.1.clone();
-            tell(&self.unsynced, &mut self.fault, name, unconfirmed);
+            report_unsynced(
+                &self.on_unsynced,
+                &mut self.unreported_error,
+                name,
+                unconfirmed,
+            );
             error
         })
     }
 }
 
 /// Tells of exchanges that count as written and were not confirmed by the disk.
-fn tell(
-    unsynced: &Unsynced,
+fn report_unsynced(
+    unsynced: &OnUnsynced,
     fault: &mut Option<WriteError>,
     name: &SessionName,
     (count, error): (u64, WriteError),
@@ -295,7 +318,11 @@ fn tell(
     fault.get_or_insert(error);
 }
 
-fn check_all(check: &dyn Check, text: &[u8], large: &[(String, Bytes)]) -> Result<(), WriteError> {
+fn check_all(
+    check: &dyn WriteCheck,
+    text: &[u8],
+    large: &[(String, Bytes)],
+) -> Result<(), WriteError> {
     let all = || {
         check.check(text)?;
         large.iter().try_for_each(|(_, bytes)| check.check(bytes))
@@ -303,7 +330,7 @@ fn check_all(check: &dyn Check, text: &[u8], large: &[(String, Bytes)]) -> Resul
     // A check that panics has not agreed.
     catch_unwind(AssertUnwindSafe(all))
         .unwrap_or_else(|_| {
-            Err(Refusal {
+            Err(CheckRejection {
                 rule: "check".to_owned(),
                 reason: "the check panicked".to_owned(),
             })

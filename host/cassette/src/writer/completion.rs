@@ -6,11 +6,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use super::queue::WriteError;
 
 /// A completion that is called exactly once: where nobody answers, with [`WriteError::Closed`].
-pub struct Done<T>(Option<Callback<T>>);
+pub struct Completion<T>(Option<Callback<T>>);
 
 type Callback<T> = Box<dyn FnOnce(Result<T, WriteError>) + Send>;
 
-impl<T> Done<T> {
+impl<T> Completion<T> {
     /// Calls `then` with the outcome. It must not block.
     pub fn new(then: impl FnOnce(Result<T, WriteError>) + Send + 'static) -> Self {
         Self(Some(Box::new(then)))
@@ -21,28 +21,28 @@ impl<T> Done<T> {
         Self(None)
     }
 
-    pub(super) fn tell(mut self, outcome: Result<T, WriteError>) {
+    pub(super) fn complete(mut self, outcome: Result<T, WriteError>) {
         if let Some(then) = self.0.take() {
-            call(then, outcome);
+            call_catching_panics(then, outcome);
         }
     }
 }
 
-impl<T> Drop for Done<T> {
+impl<T> Drop for Completion<T> {
     fn drop(&mut self) {
         if let Some(then) = self.0.take() {
-            call(then, Err(WriteError::Closed));
+            call_catching_panics(then, Err(WriteError::Closed));
         }
     }
 }
 
-impl<T> fmt::Debug for Done<T> {
+impl<T> fmt::Debug for Completion<T> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str("Done")
     }
 }
 
 /// One that panics must not keep the others from being told.
-fn call<T>(then: Callback<T>, outcome: Result<T, WriteError>) {
+fn call_catching_panics<T>(then: Callback<T>, outcome: Result<T, WriteError>) {
     let _ = catch_unwind(AssertUnwindSafe(|| then(outcome)));
 }

@@ -6,36 +6,36 @@ use std::path::PathBuf;
 use bytes::Bytes;
 
 use super::appender::Appender;
-use super::completion::Done;
+use super::completion::Completion;
 use super::queue::{Ack, WriteError};
 use crate::store::body_files;
 use crate::store::error::CassetteError;
-use crate::store::folder::Folder;
+use crate::store::folder::CassetteDir;
 use crate::store::session_name::SessionName;
 
 /// An open cassette.
-pub(crate) struct Slot {
+pub(crate) struct OpenCassette {
     pub(crate) appender: Appender,
     path: PathBuf,
-    pub(crate) used: u64,
+    pub(crate) last_used: u64,
     pub(crate) staged: Vec<u8>,
-    pub(crate) waiting: Vec<(Done<Ack>, Ack)>,
+    pub(crate) completions: Vec<(Completion<Ack>, Ack)>,
     new_bodies: Vec<PathBuf>,
-    unsynced: Vec<PathBuf>,
+    unsynced_bodies: Vec<PathBuf>,
     /// Exchanges that count as written, and that the disk did not confirm yet.
     unconfirmed: u64,
 }
 
-impl Slot {
+impl OpenCassette {
     pub(crate) fn new(appender: Appender, path: PathBuf, used: u64) -> Self {
         Self {
             appender,
             path,
-            used,
+            last_used: used,
             staged: Vec::new(),
-            waiting: Vec::new(),
+            completions: Vec::new(),
             new_bodies: Vec::new(),
-            unsynced: Vec::new(),
+            unsynced_bodies: Vec::new(),
             unconfirmed: 0,
         }
     }
@@ -43,7 +43,7 @@ impl Slot {
     /// Stores bodies; answers how many bytes that took. All or none of them stay.
     pub(crate) fn store(
         &mut self,
-        folder: &Folder,
+        folder: &CassetteDir,
         name: &SessionName,
         large: &[(String, Bytes)],
         sync: bool,
@@ -60,7 +60,7 @@ impl Slot {
                 Err(error) => {
                     body_files::remove(folder, self.new_bodies.drain(before..));
                     // Not the name of the file: what is the same fault is told in the same words.
-                    let path = folder.bodies_of(name);
+                    let path = folder.bodies_path(name);
                     return Err(CassetteError::io("write a body into", &path)(error).into());
                 }
             }
@@ -72,30 +72,30 @@ impl Slot {
     ///
     /// # Errors
     /// Where the file has to be opened anew. Who waits was told.
-    pub(crate) fn commit(&mut self, folder: &Folder, sync: bool) -> Result<(), WriteError> {
-        if self.waiting.is_empty() {
+    pub(crate) fn commit(&mut self, folder: &CassetteDir, sync: bool) -> Result<(), WriteError> {
+        if self.completions.is_empty() {
             return Ok(());
         }
         let staged = mem::take(&mut self.staged);
-        let waiting = mem::take(&mut self.waiting);
+        let waiting = mem::take(&mut self.completions);
         let fresh = mem::take(&mut self.new_bodies);
         let count = waiting.len() as u64;
         match self.appender.append(&staged, count, sync) {
             Ok(()) => {
                 if !sync {
                     self.unconfirmed += count;
-                    self.unsynced.extend(fresh);
+                    self.unsynced_bodies.extend(fresh);
                 }
                 waiting
                     .into_iter()
-                    .for_each(|(done, ack)| done.tell(Ok(ack)));
+                    .for_each(|(done, ack)| done.complete(Ok(ack)));
                 Ok(())
             }
             Err(error) => {
                 body_files::remove(folder, fresh.into_iter());
                 let error = WriteError::from(CassetteError::io("write", &self.path)(error));
                 for (done, _) in waiting {
-                    done.tell(Err(error.clone()));
+                    done.complete(Err(error.clone()));
                 }
                 match self.appender.is_broken() {
                     true => Err(error),
@@ -115,11 +115,11 @@ impl Slot {
     /// # Errors
     /// How many exchanges count as written and were not confirmed, and why. The file has to be
     /// opened anew.
-    pub(crate) fn sync(&mut self, folder: &Folder) -> Result<(), (u64, WriteError)> {
+    pub(crate) fn sync(&mut self, folder: &CassetteDir) -> Result<(), (u64, WriteError)> {
         if !self.is_dirty() {
             return Ok(());
         }
-        let bodies = mem::take(&mut self.unsynced);
+        let bodies = mem::take(&mut self.unsynced_bodies);
         let bodies = bodies
             .iter()
             .try_for_each(|path| body_files::sync(folder, path));

@@ -9,25 +9,25 @@ use std::{fmt, io};
 
 use thiserror::Error;
 
-use super::batch_writer::Scribe;
-use super::completion::Done;
+use super::batch_writer::BatchWriter;
+use super::completion::Completion;
 use crate::store::error::CassetteError;
-use crate::store::folder::Folder;
+use crate::store::folder::CassetteDir;
 use ouli_message::{Content, Exchange};
 
 /// The last look at what goes to the disk.
-pub trait Check: fmt::Debug + Send + Sync {
+pub trait WriteCheck: fmt::Debug + Send + Sync {
     /// Looks at the exact bytes of one exchange, or of one stored body.
     ///
     /// # Errors
     /// Where they must not be written.
-    fn check(&self, bytes: &[u8]) -> Result<(), Refusal>;
+    fn check(&self, bytes: &[u8]) -> Result<(), CheckRejection>;
 }
 
 /// Why a check refused some bytes; it must not quote them.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[error("{reason}")]
-pub struct Refusal {
+pub struct CheckRejection {
     /// The id of the rule that refuses.
     pub rule: String,
     /// Why, in words.
@@ -36,9 +36,9 @@ pub struct Refusal {
 
 /// When what was written is made to reach the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SyncWhen {
+pub enum SyncPolicy {
     /// Before an exchange counts as written.
-    Each,
+    EveryExchange,
     /// This long after it was written, at most.
     Interval(Duration),
     /// On flush and close.
@@ -47,32 +47,32 @@ pub enum SyncWhen {
 
 /// The bounds of a writer.
 #[derive(Clone, Copy, Debug)]
-pub struct Options {
+pub struct WriterOptions {
     /// Exchanges that may wait.
     pub queue: NonZero<usize>,
     /// Exchanges that are written as one group, at most.
-    pub group: NonZero<usize>,
+    pub max_batch: NonZero<usize>,
     /// Bytes of bodies and messages after which a group takes no further exchange.
-    pub group_bytes: u64,
+    pub max_batch_bytes: u64,
     /// Cassettes that are open at a time.
-    pub open: NonZero<usize>,
+    pub max_open: NonZero<usize>,
     /// Bodies and messages of more bytes than this are stored as files.
-    pub inline: u64,
+    pub inline_limit: u64,
     /// When to wait for the disk.
-    pub sync: SyncWhen,
+    pub sync: SyncPolicy,
 }
 
 /// An exchange to be written.
 #[derive(Debug)]
-pub struct Item {
+pub struct WriteRequest {
     /// Name of the session.
     pub session: String,
     /// What to write: with every secret taken out.
     pub exchange: Exchange,
     /// Looks at every byte that is about to be written for it.
-    pub check: Arc<dyn Check>,
+    pub check: Arc<dyn WriteCheck>,
     /// Called once, from the writer's thread.
-    pub done: Done<Ack>,
+    pub completion: Completion<Ack>,
 }
 
 /// What was written.
@@ -89,7 +89,7 @@ pub struct Ack {
 pub enum WriteError {
     /// The check found what must not be written.
     #[error("refused")]
-    Refused(#[source] Refusal),
+    Refused(#[source] CheckRejection),
     /// The cassette cannot be opened, or the disk refuses.
     #[error("not written")]
     Cassette(#[source] Arc<CassetteError>),
@@ -106,31 +106,31 @@ impl From<CassetteError> for WriteError {
 
 /// An exchange that could not be queued.
 #[derive(Debug)]
-pub enum Unsent {
+pub enum SubmitError {
     /// The queue is full.
-    Full(Box<Item>),
+    Full(Box<WriteRequest>),
     /// The writer has ended.
-    Closed(Box<Item>),
+    Closed(Box<WriteRequest>),
 }
 
 /// Told, from the writer's thread, of exchanges that were written and that the disk then did not
 /// confirm: the name of the session, how many, and why. It must not block.
-pub type Unsynced = Box<dyn Fn(&str, u64, &WriteError) + Send>;
+pub type OnUnsynced = Box<dyn Fn(&str, u64, &WriteError) + Send>;
 
 /// What the thread is asked to do.
-pub(crate) enum Task {
-    Append(Box<Item>),
-    Claim(String, Done<()>),
-    Anew(String, Done<()>),
-    Release(String, Done<()>),
-    Flush(Done<()>),
-    Close(Done<()>),
+pub(crate) enum Command {
+    Append(Box<WriteRequest>),
+    Claim(String, Completion<()>),
+    Rotate(String, Completion<()>),
+    Release(String, Completion<()>),
+    Flush(Completion<()>),
+    Close(Completion<()>),
 }
 
 /// Appends exchanges for all sessions, from one thread of its own.
 #[derive(Debug)]
 pub struct Writer {
-    tasks: SyncSender<Task>,
+    tasks: SyncSender<Command>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -139,9 +139,19 @@ impl Writer {
     ///
     /// # Errors
     /// Where the thread cannot be started.
-    pub fn start(folder: Folder, options: Options, unsynced: Unsynced) -> io::Result<Self> {
+    pub fn start(
+        folder: CassetteDir,
+        options: WriterOptions,
+        unsynced: OnUnsynced,
+    ) -> io::Result<Self> {
         let (tasks, queue) = sync_channel(options.queue.get());
-        let run = move || serve(&queue, &mut Scribe::new(folder, options, unsynced), options);
+        let run = move || {
+            serve(
+                &queue,
+                &mut BatchWriter::new(folder, options, unsynced),
+                options,
+            )
+        };
         let thread = thread::Builder::new()
             .name("cassette-writer".to_owned())
             .spawn(run)?;
@@ -155,18 +165,20 @@ impl Writer {
     ///
     /// # Errors
     /// Gives it back where the queue is full or the writer has ended.
-    pub fn try_submit(&self, item: Item) -> Result<(), Unsent> {
-        match self.tasks.try_send(Task::Append(Box::new(item))) {
-            Err(TrySendError::Full(Task::Append(item))) => Err(Unsent::Full(item)),
-            Err(TrySendError::Disconnected(Task::Append(item))) => Err(Unsent::Closed(item)),
+    pub fn try_submit(&self, item: WriteRequest) -> Result<(), SubmitError> {
+        match self.tasks.try_send(Command::Append(Box::new(item))) {
+            Err(TrySendError::Full(Command::Append(item))) => Err(SubmitError::Full(item)),
+            Err(TrySendError::Disconnected(Command::Append(item))) => {
+                Err(SubmitError::Closed(item))
+            }
             Ok(()) | Err(_) => Ok(()),
         }
     }
 
     /// Queues an exchange; waits while the queue is full. Where the writer has ended, the item's
     /// `done` says so.
-    pub fn submit(&self, item: Item) {
-        self.send(Task::Append(Box::new(item)));
+    pub fn submit(&self, item: WriteRequest) {
+        self.send(Command::Append(Box::new(item)));
     }
 
     /// Keeps a session's cassette, where it has one, from other gateways until it is released. It
@@ -175,18 +187,18 @@ impl Writer {
     /// # Errors
     /// Where another gateway writes it, or it cannot be opened to be written.
     pub fn claim(&self, session: &str) -> Result<(), WriteError> {
-        self.ask(|done| Task::Claim(session.to_owned(), done))
+        self.send_and_wait(|done| Command::Claim(session.to_owned(), done))
     }
 
     /// Starts a session's cassette anew, after what was queued for it before; waits while the
     /// queue is full.
-    pub fn start_anew(&self, session: &str, done: Done<()>) {
-        self.send(Task::Anew(session.to_owned(), done));
+    pub fn rotate(&self, session: &str, done: Completion<()>) {
+        self.send(Command::Rotate(session.to_owned(), done));
     }
 
     /// Closes a session's cassette, so that others may write it; waits while the queue is full.
-    pub fn release(&self, session: &str, done: Done<()>) {
-        self.send(Task::Release(session.to_owned(), done));
+    pub fn release(&self, session: &str, done: Completion<()>) {
+        self.send(Command::Release(session.to_owned(), done));
     }
 
     /// Writes what was queued before and waits until all of it is on the disk.
@@ -194,7 +206,7 @@ impl Writer {
     /// # Errors
     /// The first error of the disk, since the last flush, that no exchange was told of.
     pub fn flush(&self) -> Result<(), WriteError> {
-        self.ask(Task::Flush)
+        self.send_and_wait(Command::Flush)
     }
 
     /// Writes what is queued, waits until all of it is on the disk, and ends the thread.
@@ -202,7 +214,7 @@ impl Writer {
     /// # Errors
     /// As [`Self::flush`]; `Closed` where it was closed before.
     pub fn close(&self) -> Result<(), WriteError> {
-        let outcome = self.ask(Task::Close);
+        let outcome = self.send_and_wait(Command::Close);
         let thread = self
             .thread
             .lock()
@@ -214,16 +226,19 @@ impl Writer {
         }
     }
 
-    fn ask(&self, task: impl FnOnce(Done<()>) -> Task) -> Result<(), WriteError> {
+    fn send_and_wait(
+        &self,
+        task: impl FnOnce(Completion<()>) -> Command,
+    ) -> Result<(), WriteError> {
         let (answer, answered) = sync_channel(1);
-        self.send(task(Done::new(move |outcome| {
+        self.send(task(Completion::new(move |outcome| {
             let _ = answer.send(outcome);
         })));
         answered.recv().unwrap_or(Err(WriteError::Closed))
     }
 
-    /// A task that cannot be sent is dropped, and with it its `Done`, which tells.
-    fn send(&self, task: Task) {
+    /// A task that cannot be sent is dropped, and with it its `Completion`, which tells.
+    fn send(&self, task: Command) {
         let _ = self.tasks.send(task);
     }
 }
@@ -235,26 +250,26 @@ impl Drop for Writer {
 }
 
 /// Takes tasks until `Close`, and then all that came in meanwhile.
-fn serve(queue: &Receiver<Task>, scribe: &mut Scribe, options: Options) {
-    let mut closing: Option<Done<()>> = None;
+fn serve(queue: &Receiver<Command>, scribe: &mut BatchWriter, options: WriterOptions) {
+    let mut closing: Option<Completion<()>> = None;
     while let Some(first) = next(queue, scribe, closing.is_some()) {
-        let mut group = options.group.get();
+        let mut group = options.max_batch.get();
         let mut bytes = 0;
         let mut task = Some(first);
         while let Some(now) = task.take() {
             match now {
-                Task::Append(item) => {
+                Command::Append(item) => {
                     bytes += item.exchange.contents().map(Content::size).sum::<u64>();
                     scribe.add(*item);
                 }
-                Task::Claim(session, done) => done.tell(scribe.claim(&session)),
-                Task::Anew(session, done) => done.tell(scribe.anew(&session)),
-                Task::Release(session, done) => done.tell(scribe.release(&session)),
-                Task::Flush(done) => done.tell(scribe.flush()),
-                Task::Close(done) => closing = Some(done),
+                Command::Claim(session, done) => done.complete(scribe.claim(&session)),
+                Command::Rotate(session, done) => done.complete(scribe.rotate(&session)),
+                Command::Release(session, done) => done.complete(scribe.release(&session)),
+                Command::Flush(done) => done.complete(scribe.flush()),
+                Command::Close(done) => closing = Some(done),
             }
             group -= 1;
-            if group > 0 && bytes < options.group_bytes {
+            if group > 0 && bytes < options.max_batch_bytes {
                 task = queue.try_recv().ok();
             }
         }
@@ -262,16 +277,16 @@ fn serve(queue: &Receiver<Task>, scribe: &mut Scribe, options: Options) {
     }
     let outcome = scribe.flush();
     if let Some(done) = closing {
-        done.tell(outcome);
+        done.complete(outcome);
     }
 }
 
 /// The next task; none at the end. Waits no longer than until a sync is due.
-fn next(queue: &Receiver<Task>, scribe: &mut Scribe, closing: bool) -> Option<Task> {
+fn next(queue: &Receiver<Command>, scribe: &mut BatchWriter, closing: bool) -> Option<Command> {
     if closing {
         return queue.try_recv().ok();
     }
-    while let Some(patience) = scribe.patience() {
+    while let Some(patience) = scribe.time_until_sync() {
         match queue.recv_timeout(patience) {
             Ok(task) => return Some(task),
             Err(RecvTimeoutError::Timeout) => scribe.commit(),

@@ -154,7 +154,7 @@ pub struct CheckFlags {
 
 /// What a command line has, whatever its command.
 #[derive(Default)]
-struct Parts<'a> {
+struct CommandFlags<'a> {
     mode: Option<Mode>,
     run: Option<&'a RunFlags>,
     files: Option<&'a FileFlags>,
@@ -183,23 +183,27 @@ impl Cli {
         mode.into_iter().chain(run).chain(files).collect()
     }
 
-    fn parts(&self) -> Parts<'_> {
+    fn parts(&self) -> CommandFlags<'_> {
         match &self.command {
-            None => Parts::of_run(None, &self.run),
-            Some(Command::Record(run)) => Parts::of_run(Some(Mode::Record), run),
-            Some(Command::Replay(run)) => Parts::of_run(Some(Mode::Replay), run),
-            Some(Command::Auto(run)) => Parts::of_run(Some(Mode::Auto), run),
-            Some(Command::Passthrough(run)) => Parts::of_run(Some(Mode::Passthrough), run),
-            Some(Command::Check(check)) => Parts::of_run(None, &check.run),
-            Some(Command::Plugin(PluginCommand::List { files, .. })) => Parts::of_files(files),
-            Some(Command::Cassette(CassetteCommand::List(files))) => Parts::of_files(files),
-            Some(Command::Cassette(CassetteCommand::Show { files, .. })) => Parts::of_files(files),
-            Some(Command::Demo | Command::Ca | Command::Plugin(_)) => Parts::default(),
+            None => CommandFlags::of_run(None, &self.run),
+            Some(Command::Record(run)) => CommandFlags::of_run(Some(Mode::Record), run),
+            Some(Command::Replay(run)) => CommandFlags::of_run(Some(Mode::Replay), run),
+            Some(Command::Auto(run)) => CommandFlags::of_run(Some(Mode::Auto), run),
+            Some(Command::Passthrough(run)) => CommandFlags::of_run(Some(Mode::Passthrough), run),
+            Some(Command::Check(check)) => CommandFlags::of_run(None, &check.run),
+            Some(Command::Plugin(PluginCommand::List { files, .. })) => {
+                CommandFlags::of_files(files)
+            }
+            Some(Command::Cassette(CassetteCommand::List(files))) => CommandFlags::of_files(files),
+            Some(Command::Cassette(CassetteCommand::Show { files, .. })) => {
+                CommandFlags::of_files(files)
+            }
+            Some(Command::Demo | Command::Ca | Command::Plugin(_)) => CommandFlags::default(),
         }
     }
 }
 
-impl<'a> Parts<'a> {
+impl<'a> CommandFlags<'a> {
     fn of_run(mode: Option<Mode>, run: &'a RunFlags) -> Self {
         Self {
             mode,
@@ -227,7 +231,7 @@ impl RunFlags {
             ("report", &self.report),
         ];
         let strict = self.strict.then(|| Override::flag("strict", true));
-        written(texts).chain(strict)
+        text_overrides(texts).chain(strict)
     }
 }
 
@@ -238,13 +242,13 @@ impl FileFlags {
             ("log_format", &self.log_format),
         ];
         let plugins = (!self.plugins.is_empty()).then(|| Override::list("plugins", &self.plugins));
-        written(texts)
+        text_overrides(texts)
             .chain(plugins)
             .chain(self.set.iter().cloned())
     }
 }
 
-fn written<'a, const N: usize>(
+fn text_overrides<'a, const N: usize>(
     flags: [(&'static str, &'a Option<String>); N],
 ) -> impl Iterator<Item = Override> + use<'a, N> {
     let written = |(key, value): (_, &Option<String>)| Some(Override::text(key, value.clone()?));
@@ -252,7 +256,7 @@ fn written<'a, const N: usize>(
 }
 
 fn assignment(text: &str) -> Result<Override, String> {
-    Override::assignment(text).ok_or_else(|| "write it as KEY=VALUE".to_owned())
+    Override::parse(text).ok_or_else(|| "write it as KEY=VALUE".to_owned())
 }
 
 #[cfg(test)]

@@ -9,8 +9,8 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpStream;
 
 use super::cases::{Case, Protocol};
-use super::conversations::{self, Talk};
-use ouli_message::error_chain::chain;
+use super::conversations::{self, Conversation};
+use ouli_message::error_chain::error_chain;
 use ouli_net::drain::Drain;
 use ouli_proxy::gateway::Gateway;
 
@@ -23,15 +23,15 @@ pub(super) struct Client {
 
 /// What came back.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Answer {
+pub(super) struct ClientResponse {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
 }
 
 impl Client {
-    pub(super) fn of(gateway: &Gateway) -> Result<Self, String> {
-        let listening = gateway.listening();
+    pub(super) fn for_gateway(gateway: &Gateway) -> Result<Self, String> {
+        let listening = gateway.listeners();
         let find = |name: &str| {
             let found = listening.iter().find(|one| one.endpoint == name);
             found.map(|one| one.address).ok_or("a listener is missing")
@@ -44,7 +44,10 @@ impl Client {
     }
 
     /// Has the conversations.
-    pub(super) async fn talk(&self, secret: &str) -> Result<Vec<Talk>, String> {
+    pub(super) async fn run_conversations(
+        &self,
+        secret: &str,
+    ) -> Result<Vec<Conversation>, String> {
         conversations::all(self.http1, self.http2, secret).await
     }
 
@@ -53,7 +56,7 @@ impl Client {
         case: &Case,
         secret: &str,
         nonce: u32,
-    ) -> Result<Answer, String> {
+    ) -> Result<ClientResponse, String> {
         let (target, body) = case.fill(secret, nonce);
         let address = match case.protocol {
             Protocol::Http1 => self.http1,
@@ -71,19 +74,19 @@ impl Client {
             Protocol::Http2 => request.uri(format!("http://{address}{target}")),
         };
         let request = request.body(Full::new(Bytes::from(body)));
-        let request = request.map_err(|error| chain(&error))?;
+        let request = request.map_err(|error| error_chain(&error))?;
         let answer = match case.protocol {
             Protocol::Http1 => self.http1(address, request).await,
             Protocol::Http2 => self.http2(address, request).await,
         };
-        answer.map_err(|error| format!("{}: {}", case.name, chain(&*error)))
+        answer.map_err(|error| format!("{}: {}", case.name, error_chain(&*error)))
     }
 
     async fn http1(
         &self,
         address: SocketAddr,
         request: Request<Full<Bytes>>,
-    ) -> Result<Answer, Box<dyn std::error::Error + Send + Sync>> {
+    ) -> Result<ClientResponse, Box<dyn std::error::Error + Send + Sync>> {
         let stream = TokioIo::new(connect(address).await?);
         let (mut sender, connection) = hyper::client::conn::http1::handshake(stream).await?;
         self.drain.spawn(async move {
@@ -97,7 +100,7 @@ impl Client {
         &self,
         address: SocketAddr,
         request: Request<Full<Bytes>>,
-    ) -> Result<Answer, Box<dyn std::error::Error + Send + Sync>> {
+    ) -> Result<ClientResponse, Box<dyn std::error::Error + Send + Sync>> {
         let stream = TokioIo::new(connect(address).await?);
         let executor = TokioExecutor::new();
         let (mut sender, connection) =
@@ -120,16 +123,16 @@ async fn connect(address: SocketAddr) -> std::io::Result<TcpStream> {
 
 async fn collect(
     response: http::Response<hyper::body::Incoming>,
-) -> Result<Answer, Box<dyn std::error::Error + Send + Sync>> {
+) -> Result<ClientResponse, Box<dyn std::error::Error + Send + Sync>> {
     let (parts, body) = response.into_parts();
-    Ok(Answer {
+    Ok(ClientResponse {
         status: parts.status,
         headers: parts.headers,
         body: body.collect().await?.to_bytes(),
     })
 }
 
-impl Answer {
+impl ClientResponse {
     pub(super) fn has_header(&self, name: &str) -> bool {
         self.headers.contains_key(name)
     }

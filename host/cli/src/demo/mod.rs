@@ -18,10 +18,10 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
 
 use cases::Case;
-use client::{Answer, Client};
-use conversations::Talk;
+use client::{Client, ClientResponse};
+use conversations::Conversation;
 use ouli_config::Override;
-use ouli_message::error_chain::chain;
+use ouli_message::error_chain::error_chain;
 use ouli_proxy::gateway::{Gateway, Options};
 use report::Row;
 
@@ -32,29 +32,29 @@ const IGNORE_NONCE: &[u8] = ouli_plugin::builtin::IGNORE_NONCE;
 /// that.
 const SWAP: Duration = Duration::from_secs(10);
 
-type Failed = String;
+type DemoError = String;
 
 /// How often each rule took something out.
-type Redactions = std::collections::BTreeMap<String, u64>;
+type RedactionCounts = std::collections::BTreeMap<String, u64>;
 
 /// What the demo works with.
-struct Stage {
+struct Demo {
     runtime: Runtime,
     folder: tempfile::TempDir,
     cache: Option<PathBuf>,
 }
 
 /// Runs the demo; every line for the user goes to `say`. Compiled plugins are kept in `cache`.
-pub(crate) fn run(cache: Option<PathBuf>, say: &mut dyn FnMut(&str)) -> Result<(), Failed> {
-    let stage = Stage::new(cache)?;
+pub(crate) fn run(cache: Option<PathBuf>, say: &mut dyn FnMut(&str)) -> Result<(), DemoError> {
+    let stage = Demo::new(cache)?;
     let cases = cases::all();
     say("1. record: a small origin behind the gateway: HTTP/1.1, HTTP/2, events, WebSockets, gRPC");
     let (recorded, talks, redactions) = stage.record(&cases)?;
     say("2. the origin is stopped; its secrets are looked for in every byte that was written");
-    stage.look_for_secrets()?;
+    stage.check_no_secrets()?;
     say("3. replay without the network, by a client with other secrets");
     let gateway = stage.gateway("replay", None)?;
-    let client = Client::of(&gateway)?;
+    let client = Client::for_gateway(&gateway)?;
     let mut rows = Vec::new();
     for (case, before) in cases.iter().zip(&recorded) {
         let after = stage
@@ -62,12 +62,12 @@ pub(crate) fn run(cache: Option<PathBuf>, say: &mut dyn FnMut(&str)) -> Result<(
             .block_on(client.send(case, cases::OTHER_SECRET, 1))?;
         rows.push(Row::compare(case, before, &after));
     }
-    let again = client.talk(cases::OTHER_SECRET);
+    let again = client.run_conversations(cases::OTHER_SECRET);
     let again = stage.runtime.block_on(again)?;
     let pairs = talks.iter().zip(&again);
-    rows.extend(pairs.map(|(before, after)| Row::of_talk(before, after)));
+    rows.extend(pairs.map(|(before, after)| Row::compare_conversation(before, after)));
     say("4. another nonce is a miss; a plugin dropped into the folder makes it a hit");
-    stage.swap(&client, say)?;
+    stage.swap_plugin(&client, say)?;
     let verdict = gateway.stop();
     report::table(&rows, say);
     report::redactions(&redactions, say);
@@ -79,29 +79,29 @@ pub(crate) fn run(cache: Option<PathBuf>, say: &mut dyn FnMut(&str)) -> Result<(
     say(&format!(
         "{replayed} answers came from the cassette, none from the network"
     ));
-    match rows.iter().find_map(|row| row.fault.as_ref()) {
+    match rows.iter().find_map(|row| row.difference.as_ref()) {
         Some(fault) => Err(fault.clone()),
         None => Ok(()),
     }
 }
 
-impl Stage {
-    fn new(cache: Option<PathBuf>) -> Result<Self, Failed> {
+impl Demo {
+    fn new(cache: Option<PathBuf>) -> Result<Self, DemoError> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
             .build();
-        let folder = tempfile::tempdir().map_err(|error| chain(&error))?;
-        std::fs::create_dir(folder.path().join("plugins")).map_err(|error| chain(&error))?;
+        let folder = tempfile::tempdir().map_err(|error| error_chain(&error))?;
+        std::fs::create_dir(folder.path().join("plugins")).map_err(|error| error_chain(&error))?;
         Ok(Self {
-            runtime: runtime.map_err(|error| chain(&error))?,
+            runtime: runtime.map_err(|error| error_chain(&error))?,
             folder,
             cache,
         })
     }
 
     /// Two endpoints on free ports, one for each protocol, over the folder of the demo.
-    fn gateway(&self, mode: &str, origin: Option<&origin::Origin>) -> Result<Gateway, Failed> {
+    fn gateway(&self, mode: &str, origin: Option<&origin::Origin>) -> Result<Gateway, DemoError> {
         let mut text = format!(
             "mode = \"{mode}\"\nplugins = \"plugins\"\nreport = \"report.json\"\n\
              [redaction]\nenv = []\n"
@@ -116,18 +116,18 @@ impl Stage {
             );
         }
         let file = self.path().join("ouli.toml");
-        std::fs::write(&file, text).map_err(|error| chain(&error))?;
+        std::fs::write(&file, text).map_err(|error| error_chain(&error))?;
         let options = Options {
             config_file: Some(file),
             overrides: vec![Override::text("fsync", "close")],
-            base: self.path().to_owned(),
-            cache: self.cache.clone(),
-            authority: self.path().join("ca"),
+            base_dir: self.path().to_owned(),
+            compile_cache: self.cache.clone(),
+            ca_folder: self.path().join("ca"),
             environment: |_| None,
-            passed: Vec::new(),
+            inherited_sockets: Vec::new(),
             workers: 1,
             watch: true,
-            announce: Arc::new(|_| {}),
+            on_listening: Arc::new(|_| {}),
         };
         Gateway::start(options).map_err(|error| error.to_string())
     }
@@ -136,16 +136,21 @@ impl Stage {
         self.folder.path()
     }
 
-    fn record(&self, cases: &[Case]) -> Result<(Vec<Answer>, Vec<Talk>, Redactions), Failed> {
+    fn record(
+        &self,
+        cases: &[Case],
+    ) -> Result<(Vec<ClientResponse>, Vec<Conversation>, RedactionCounts), DemoError> {
         let origin = self.runtime.block_on(origin::Origin::start())?;
         let gateway = self.gateway("record", Some(&origin))?;
-        let client = Client::of(&gateway)?;
+        let client = Client::for_gateway(&gateway)?;
         let mut answers = Vec::new();
         for case in cases {
             let answer = self.runtime.block_on(client.send(case, cases::SECRET, 1))?;
             answers.push(answer);
         }
-        let talks = self.runtime.block_on(client.talk(cases::SECRET))?;
+        let talks = self
+            .runtime
+            .block_on(client.run_conversations(cases::SECRET))?;
         let verdict = gateway.stop();
         origin.stop();
         let written: u64 = verdict.sessions.iter().map(|one| one.recorded).sum();
@@ -156,14 +161,14 @@ impl Stage {
                 verdict.to_text()
             ));
         }
-        let mut redactions = Redactions::new();
+        let mut redactions = RedactionCounts::new();
         for (rule, count) in verdict.sessions.into_iter().flat_map(|one| one.redactions) {
             *redactions.entry(rule).or_default() += count;
         }
         Ok((answers, talks, redactions))
     }
 
-    fn written(&self) -> Vec<String> {
+    fn written_files(&self) -> Vec<String> {
         let Ok(files) = self.path().join("cassettes").read_dir() else {
             return Vec::new();
         };
@@ -174,12 +179,12 @@ impl Stage {
             .collect()
     }
 
-    fn look_for_secrets(&self) -> Result<(), Failed> {
-        let written = self.written();
+    fn check_no_secrets(&self) -> Result<(), DemoError> {
+        let written = self.written_files();
         if written.is_empty() {
             return Err("no cassette was written".to_owned());
         }
-        let (one, two) = streaming_origin::halves(cases::SECRET);
+        let (one, two) = streaming_origin::split_secret(cases::SECRET);
         let traces = [cases::SECRET, one, two];
         let found = |text: &String| traces.iter().any(|trace| text.contains(trace));
         if written.iter().any(found) {
@@ -189,7 +194,7 @@ impl Stage {
     }
 
     /// The same request with another nonce: a miss, until the plugin is there.
-    fn swap(&self, client: &Client, say: &mut dyn FnMut(&str)) -> Result<(), Failed> {
+    fn swap_plugin(&self, client: &Client, say: &mut dyn FnMut(&str)) -> Result<(), DemoError> {
         let order = cases::order();
         let ask = || {
             self.runtime
@@ -205,7 +210,7 @@ impl Stage {
         }
         let started = Instant::now();
         let target = self.path().join("plugins/ignore_nonce.wasm");
-        std::fs::write(target, IGNORE_NONCE).map_err(|error| chain(&error))?;
+        std::fs::write(target, IGNORE_NONCE).map_err(|error| error_chain(&error))?;
         let mut asked = 0_u32;
         while started.elapsed() < SWAP {
             asked += 1;

@@ -20,8 +20,8 @@ use tokio::sync::mpsc;
 
 use super::cases::SECRET;
 use super::streaming_origin;
-use ouli_message::error_chain::chain;
-use ouli_net::drain::{Drain, Stop};
+use ouli_message::error_chain::error_chain;
+use ouli_net::drain::{Drain, DrainSignal};
 
 /// A running origin.
 pub(super) struct Origin {
@@ -39,10 +39,10 @@ impl Origin {
     )]
     pub(super) async fn start() -> Result<Self, String> {
         let listener = TcpListener::bind("127.0.0.1:0").await;
-        let listener = listener.map_err(|error| chain(&error))?;
-        let address = listener.local_addr().map_err(|error| chain(&error))?;
+        let listener = listener.map_err(|error| error_chain(&error))?;
+        let address = listener.local_addr().map_err(|error| error_chain(&error))?;
         let drain = Drain::default();
-        drain.spawn(accept(listener, drain.clone(), drain.stop()));
+        drain.spawn(accept(listener, drain.clone(), drain.signal()));
         Ok(Self { address, drain })
     }
 
@@ -52,11 +52,11 @@ impl Origin {
     }
 }
 
-async fn accept(listener: TcpListener, drain: Drain, mut stop: Stop) {
+async fn accept(listener: TcpListener, drain: Drain, mut stop: DrainSignal) {
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            () = stop.begun() => return,
+            () = stop.draining() => return,
         };
         let Ok((stream, _)) = accepted else { return };
         let mut stop = stop.clone();
@@ -68,7 +68,7 @@ async fn accept(listener: TcpListener, drain: Drain, mut stop: Stop) {
             tokio::select! {
                 // The client sees what went wrong.
                 _ = connection => {}
-                () = stop.begun() => {}
+                () = stop.draining() => {}
             }
         });
     }
@@ -84,46 +84,46 @@ async fn answer(request: Request<Incoming>) -> Result<Response<Body>, Infallible
     let response = Response::builder().header("date", "Thu, 01 Jan 2026 00:00:00 GMT");
     let text = response.header("content-type", "text/plain; charset=utf-8");
     let built = match (&route.0, route.1.as_str()) {
-        (&Method::GET, "/hello") => text.body(whole("good morning\n")),
+        (&Method::GET, "/hello") => text.body(full_body("good morning\n")),
         (&Method::GET, "/gzip") => text
             .header("content-encoding", "gzip")
-            .body(whole(gzip(b"good morning, over and over\n"))),
+            .body(full_body(gzip(b"good morning, over and over\n"))),
         (&Method::GET, "/stream") => text.body(chunks()),
         (&Method::GET, "/events") => Response::builder()
             .header("content-type", "text/event-stream")
             .body(streaming_origin::events(SECRET)),
         (&Method::GET, "/bytes") => Response::builder()
             .header("content-type", "application/octet-stream")
-            .body(whole((0..=255).collect::<Vec<u8>>())),
+            .body(full_body((0..=255).collect::<Vec<u8>>())),
         (&Method::GET, "/moved") => text
             .status(302)
             .header("location", "/hello")
-            .body(whole("")),
+            .body(full_body("")),
         (&Method::GET, "/login") => text
             .header("set-cookie", "session=2b7e151628aed2a6; Path=/; HttpOnly")
             .header("set-cookie", "theme=dark; Path=/")
-            .body(whole("welcome\n")),
-        (&Method::GET, "/nothing") => Response::builder().status(204).body(whole("")),
+            .body(full_body("welcome\n")),
+        (&Method::GET, "/nothing") => Response::builder().status(204).body(full_body("")),
         (&Method::POST, "/form" | "/orders") => {
             let body = request.into_body().collect().await;
             let size = body.map(|body| body.to_bytes().len()).unwrap_or_default();
             Response::builder()
                 .status(201)
                 .header("content-type", "application/json")
-                .body(whole(format!("{{\"received\": {}}}\n", size > 0)))
+                .body(full_body(format!("{{\"received\": {}}}\n", size > 0)))
         }
-        _ => text.status(404).body(whole("there is no such thing\n")),
+        _ => text.status(404).body(full_body("there is no such thing\n")),
     };
-    Ok(built.unwrap_or_else(|_| Response::new(whole("the origin of the demo is broken"))))
+    Ok(built.unwrap_or_else(|_| Response::new(full_body("the origin of the demo is broken"))))
 }
 
-fn whole(bytes: impl Into<Bytes>) -> Body {
+fn full_body(bytes: impl Into<Bytes>) -> Body {
     Full::new(bytes.into()).boxed_unsync()
 }
 
 /// A body whose parts come one after the other.
 fn chunks() -> Body {
-    let (parts, body) = queue();
+    let (parts, body) = body_channel();
     Drain::default().spawn(async move {
         for number in 1..=3 {
             let part = Bytes::from(format!("part {number}\n"));
@@ -137,15 +137,15 @@ fn chunks() -> Body {
 }
 
 /// A body, and the way to write it.
-pub(super) fn queue() -> (mpsc::Sender<Frame<Bytes>>, Body) {
+pub(super) fn body_channel() -> (mpsc::Sender<Frame<Bytes>>, Body) {
     let (parts, queue) = mpsc::channel(1);
-    (parts, Queue(queue).boxed_unsync())
+    (parts, ChannelBody(queue).boxed_unsync())
 }
 
 /// A channel as a body.
-struct Queue(mpsc::Receiver<Frame<Bytes>>);
+struct ChannelBody(mpsc::Receiver<Frame<Bytes>>);
 
-impl hyper::body::Body for Queue {
+impl hyper::body::Body for ChannelBody {
     type Data = Bytes;
     type Error = Infallible;
 

@@ -3,8 +3,8 @@
 use bytes::Bytes;
 
 use super::cases::{Case, Protocol, SECRET};
-use super::client::Answer;
-use super::conversations::Talk;
+use super::client::ClientResponse;
+use super::conversations::Conversation;
 use super::streaming_origin;
 
 /// What stands in replay for the key in the event stream, which the client had in its header too.
@@ -17,13 +17,14 @@ pub(super) struct Row {
     recorded: String,
     replayed: String,
     /// What differs, where something does.
-    pub(super) fault: Option<String>,
+    pub(super) difference: Option<String>,
 }
 
 impl Row {
     /// Compares what the origin answered with what was replayed.
-    pub(super) fn compare(case: &Case, before: &Answer, after: &Answer) -> Self {
-        let shown = |answer: &Answer| format!("{} {} B", answer.status.as_u16(), answer.body.len());
+    pub(super) fn compare(case: &Case, before: &ClientResponse, after: &ClientResponse) -> Self {
+        let shown =
+            |answer: &ClientResponse| format!("{} {} B", answer.status.as_u16(), answer.body.len());
         let differs = if before.status != after.status {
             Some("status")
         } else if !same(&before.body, &after.body) {
@@ -43,25 +44,25 @@ impl Row {
             },
             recorded: shown(before),
             replayed: shown(after),
-            fault: differs.map(|what| format!("{}: {what} differs in replay", case.name)),
+            difference: differs.map(|what| format!("{}: {what} differs in replay", case.name)),
         }
     }
 }
 
 impl Row {
     /// Compares what was heard in a conversation.
-    pub(super) fn of_talk(before: &Talk, after: &Talk) -> Self {
-        let shown = |talk: &Talk| format!("{} heard", talk.heard.len());
+    pub(super) fn compare_conversation(before: &Conversation, after: &Conversation) -> Self {
+        let shown = |talk: &Conversation| format!("{} heard", talk.received.len());
         let same = before == after;
         Self {
             name: before.name,
             protocol: before.protocol,
             recorded: shown(before),
             replayed: shown(after),
-            fault: (!same).then(|| {
+            difference: (!same).then(|| {
                 format!(
                     "{}: heard {:?}, not {:?}",
-                    before.name, after.heard, before.heard
+                    before.name, after.received, before.received
                 )
             }),
         }
@@ -73,7 +74,7 @@ fn same(before: &Bytes, after: &Bytes) -> bool {
     if before == after {
         return true;
     }
-    let (one, two) = streaming_origin::halves(SECRET);
+    let (one, two) = streaming_origin::split_secret(SECRET);
     let text = String::from_utf8_lossy(before);
     text.contains(one) && text.replace(one, PLACEHOLDER).replace(two, "").as_bytes() == after
 }
@@ -85,7 +86,11 @@ pub(super) fn table(rows: &[Row], say: &mut dyn FnMut(&str)) {
         "request", "protocol", "recorded", "replayed", "equal",
     ));
     for row in rows {
-        let equal = if row.fault.is_none() { "yes" } else { "NO" };
+        let equal = if row.difference.is_none() {
+            "yes"
+        } else {
+            "NO"
+        };
         say(&line(
             row.name,
             row.protocol,

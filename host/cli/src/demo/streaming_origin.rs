@@ -9,30 +9,30 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::mpsc;
 
-use super::origin::{Body, queue};
-use ouli_codec::grpc::{self, Splitter};
-use ouli_codec::websocket::{self, Bounds, Decoder, Encoder, Heard};
+use super::origin::{Body, body_channel};
+use ouli_codec::grpc::{self, MessageSplitter};
+use ouli_codec::websocket::{self, Bounds, Decoder, Encoder, ReceivedMessage};
 use ouli_message::stream::Side;
 use ouli_net::drain::Drain;
 
 /// Bytes of one message; the demo has small ones.
-const MOST: u64 = 1 << 16;
+const MAX_MESSAGE_BYTES: u64 = 1 << 16;
 
 /// The two pieces of a key that a border of events cuts.
-pub(super) fn halves(secret: &str) -> (&str, &str) {
+pub(super) fn split_secret(secret: &str) -> (&str, &str) {
     secret.split_at(secret.len() / 2)
 }
 
 /// An event stream. The key in it is cut by the border of two events.
 pub(super) fn events(secret: &str) -> Body {
-    let (one, two) = halves(secret);
+    let (one, two) = split_secret(secret);
     let events = [
         "event: hello\nid: 1\ndata: {\"n\": 1}\n\n".to_owned(),
         format!("data: {{\"delta\": \"your key is {one}\"}}\n\n"),
         format!("data: {{\"delta\": \"{two}, keep it\"}}\n\n"),
         "data: [DONE]\n\n".to_owned(),
     ];
-    let (parts, body) = queue();
+    let (parts, body) = body_channel();
     Drain::default().spawn(async move {
         for event in events {
             if parts.send(Frame::data(event.into())).await.is_err() {
@@ -63,16 +63,16 @@ pub(super) fn chat(mut request: Request<Incoming>) -> Response<Body> {
     Drain::default().spawn(async move {
         if let Ok(upgraded) = upgraded.await {
             // The client sees what went wrong.
-            let _ = talk(TokioIo::new(upgraded)).await;
+            let _ = serve_websocket(TokioIo::new(upgraded)).await;
         }
     });
     response
 }
 
-async fn talk(mut io: TokioIo<Upgraded>) -> std::io::Result<()> {
+async fn serve_websocket(mut io: TokioIo<Upgraded>) -> std::io::Result<()> {
     let bounds = Bounds {
-        frame: MOST,
-        message: MOST,
+        frame: MAX_MESSAGE_BYTES,
+        message: MAX_MESSAGE_BYTES,
         ratio: 100,
     };
     let mut decoder = Decoder::new(Side::Client, bounds, None);
@@ -88,13 +88,13 @@ async fn talk(mut io: TokioIo<Upgraded>) -> std::io::Result<()> {
                 }
                 continue;
             }
-            Ok(Some(Heard::Message { content, .. })) => {
+            Ok(Some(ReceivedMessage::Data { content, .. })) => {
                 let loud = content.to_ascii_uppercase();
                 encoder.message(true, &loud, false, None)
             }
-            Ok(Some(Heard::Ping(payload))) => encoder.pong(&payload, None),
-            Ok(Some(Heard::Pong(_))) => continue,
-            Ok(Some(Heard::Close { code, .. })) => {
+            Ok(Some(ReceivedMessage::Ping(payload))) => encoder.pong(&payload, None),
+            Ok(Some(ReceivedMessage::Pong(_))) => continue,
+            Ok(Some(ReceivedMessage::Close { code, .. })) => {
                 io.write_all(&encoder.close(code, "goodbye", None)).await?;
                 return io.shutdown().await;
             }
@@ -106,7 +106,7 @@ async fn talk(mut io: TokioIo<Upgraded>) -> std::io::Result<()> {
 
 /// A call that answers each message as soon as it comes, with a status in the trailers.
 pub(super) fn call(request: Request<Incoming>) -> Response<Body> {
-    let (parts, body) = queue();
+    let (parts, body) = body_channel();
     let mut response = Response::new(body);
     let content_type = HeaderValue::from_static("application/grpc");
     response.headers_mut().insert("content-type", content_type);
@@ -115,11 +115,11 @@ pub(super) fn call(request: Request<Incoming>) -> Response<Body> {
 }
 
 async fn answer(mut body: Incoming, parts: mpsc::Sender<Frame<Bytes>>) {
-    let mut splitter = Splitter::new(MOST);
+    let mut splitter = MessageSplitter::new(MAX_MESSAGE_BYTES);
     while let Some(Ok(frame)) = body.frame().await {
         let data = frame.into_data().unwrap_or_default();
         for message in splitter.feed(&data).unwrap_or_default() {
-            let answer = grpc::frame(&message.bytes, false);
+            let answer = grpc::encode_frame(&message.bytes, false);
             if parts.send(Frame::data(answer)).await.is_err() {
                 return;
             }

@@ -5,16 +5,16 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::output::say;
-use crate::{OK, fail};
-use ouli_cassette::{Changes, Folder};
-use ouli_codec::Message;
+use crate::{EXIT_OK, usage_error};
+use ouli_cassette::{CassetteDir, ChangePolicy};
+use ouli_codec::MessageView;
 use ouli_config::Limits;
 use ouli_message::Exchange;
-use ouli_plugin::{Plugin, Question};
-use ouli_redaction::{PlainMessage, Secrets};
+use ouli_plugin::{GuestCall, Plugin};
+use ouli_redaction::{RedactedMessage, Secrets};
 
 /// How long each role is asked.
-const TIME: Duration = Duration::from_secs(1);
+const TIME_PER_ROLE: Duration = Duration::from_secs(1);
 
 /// The most calls that are kept for the percentiles of one role.
 const CALLS: usize = 1_000_000;
@@ -23,13 +23,14 @@ const CALLS: usize = 1_000_000;
 pub(super) fn bench(file: &Path, cassette: &Path, fresh: bool) -> u8 {
     let limits = Limits::default();
     let plugin = super::source(file, "{}", &limits).and_then(|mut source| {
-        source.fresh = fresh;
+        source.fresh_instances = fresh;
         super::load(&source)
     });
-    let read = plugin.and_then(|plugin| Ok((plugin, pairs(cassette, limits.cassette as u64)?)));
+    let read =
+        plugin.and_then(|plugin| Ok((plugin, pairs(cassette, limits.cassette_size as u64)?)));
     let (plugin, pairs) = match read {
         Ok(read) => read,
-        Err(reason) => return fail(&reason),
+        Err(reason) => return usage_error(&reason),
     };
     say!(
         "{} on {} exchanges of {}",
@@ -48,49 +49,49 @@ pub(super) fn bench(file: &Path, cassette: &Path, fresh: bool) -> u8 {
     );
     let roles = plugin.roles();
     for role in &roles {
-        match role.asked {
+        match role.is_called {
             true => row(&plugin, role.name, &pairs),
             false => say!("{:<18} declares only: it costs no call", role.name),
         }
     }
-    let used = plugin.used();
+    let used = plugin.usage();
     say!(
         "memory: {} KiB in a copy; copies started: {}; failures: {}",
         used.memory >> 10,
         used.started,
         used.failures
     );
-    OK
+    EXIT_OK
 }
 
-type Pair = (Arc<dyn Message>, Arc<dyn Message>);
+type MessagePair = (Arc<dyn MessageView>, Arc<dyn MessageView>);
 
-fn row(plugin: &Plugin, role: &'static str, pairs: &[Pair]) {
-    let before = plugin.used();
+fn row(plugin: &Plugin, role: &'static str, pairs: &[MessagePair]) {
+    let before = plugin.usage();
     let mut times = Vec::new();
     let secrets = Arc::new(Secrets::default());
     let start = Instant::now();
     'all: loop {
         for (request, response) in pairs {
-            let questions: &[Question<'_>] = match role {
-                "matcher" => &[Question::Identify(request)],
-                "redactor" => &[Question::Redact(request), Question::Redact(response)],
-                _ => &[Question::Decide(request, Some(response))],
+            let questions: &[GuestCall<'_>] = match role {
+                "matcher" => &[GuestCall::Identify(request)],
+                "redactor" => &[GuestCall::Redact(request), GuestCall::Redact(response)],
+                _ => &[GuestCall::Decide(request, Some(response))],
             };
             for question in questions {
                 let begin = Instant::now();
                 // What fails is counted by the plugin itself.
-                let _ = plugin.try_ask(question, &secrets);
+                let _ = plugin.ask_and_discard(question, &secrets);
                 times.push(begin.elapsed());
             }
-            if start.elapsed() >= TIME || times.len() >= CALLS {
+            if start.elapsed() >= TIME_PER_ROLE || times.len() >= CALLS {
                 break 'all;
             }
         }
     }
     times.sort_unstable();
     let at = |share: usize| shown(times[(times.len() - 1) * share / 1000]);
-    let after = plugin.used();
+    let after = plugin.usage();
     let calls = (after.calls - before.calls).max(1);
     let crossings = (after.crossings - before.crossings) as f64 / calls as f64;
     say!(
@@ -113,7 +114,7 @@ fn shown(time: Duration) -> String {
 }
 
 /// The exchanges of a cassette file as plugins see them.
-fn pairs(file: &Path, most: u64) -> Result<Vec<Pair>, String> {
+fn pairs(file: &Path, most: u64) -> Result<Vec<MessagePair>, String> {
     let unreadable = |reason: &str| {
         format!(
             "{}: {reason}; give a cassette, as `cassettes/default.jsons`",
@@ -130,8 +131,8 @@ fn pairs(file: &Path, most: u64) -> Result<Vec<Pair>, String> {
     if !file.is_file() {
         return Err(unreadable("there is no such file"));
     }
-    let folder = Folder::open(parent, most).map_err(|error| unreadable(&error.to_string()))?;
-    let loaded = folder.load(session, Changes::Mark);
+    let folder = CassetteDir::open(parent, most).map_err(|error| unreadable(&error.to_string()))?;
+    let loaded = folder.load(session, ChangePolicy::Mark);
     let loaded = loaded.map_err(|error| unreadable(&error.to_string()))?;
     let recorded = loaded.map(|loaded| loaded.exchanges).unwrap_or_default();
     if recorded.is_empty() {
@@ -146,14 +147,14 @@ fn pairs(file: &Path, most: u64) -> Result<Vec<Pair>, String> {
     whole.collect()
 }
 
-fn pair(exchange: Exchange, session: &str) -> Pair {
+fn pair(exchange: Exchange, session: &str) -> MessagePair {
     let (endpoint, session): (Arc<str>, Arc<str>) = (exchange.endpoint.into(), session.into());
     let (request, response) = (Arc::new(exchange.request), Arc::new(exchange.response));
-    let asked = PlainMessage::request(
+    let asked = RedactedMessage::request(
         Arc::clone(&endpoint),
         Arc::clone(&session),
         Arc::clone(&request),
     );
-    let answered = PlainMessage::response(endpoint, session, request, response);
+    let answered = RedactedMessage::response(endpoint, session, request, response);
     (Arc::new(asked), Arc::new(answered))
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::output::{complain, say};
-use crate::{OK, fail};
+use crate::{EXIT_OK, usage_error};
 use ouli_config::{ByteSize, Limits};
 use ouli_plugin::{Grant, Plugin};
 
@@ -20,18 +20,18 @@ pub(super) fn check(file: &Path) -> u8 {
         Ok((size, plugin, start)) => {
             show(&plugin, size, start, &limits);
             say!("it is a plugin that the gateway takes");
-            OK
+            EXIT_OK
         }
         Err(reason) => {
-            let status = fail(&reason);
-            suggest(file);
+            let status = usage_error(&reason);
+            print_sufficient_limits(file);
             status
         }
     }
 }
 
 fn show(plugin: &Plugin, size: usize, start: Duration, limits: &Limits) {
-    let needs = plugin.needs();
+    let needs = plugin.requirements();
     let rest = start.saturating_sub(needs.compile);
     say!("{}  sha256:{}", plugin.name(), &plugin.digest()[..16]);
     say!("size      {}", bytes(size as u64));
@@ -55,7 +55,7 @@ fn show(plugin: &Plugin, size: usize, start: Duration, limits: &Limits) {
     }
     say!("limits that it needs, of those in force by default");
     let memory = plugin
-        .used()
+        .usage()
         .memory
         .max(usize::try_from(needs.initial_memory).unwrap_or(0));
     row(
@@ -86,12 +86,12 @@ fn show(plugin: &Plugin, size: usize, start: Duration, limits: &Limits) {
             bytes((memory as u64).next_power_of_two())
         );
     }
-    let begin = match plugin.is_image() {
+    let begin = match plugin.is_snapshot() {
         true => "once; copies begin where it ended",
         false => "in each copy",
     };
     say!("prepare   {begin}");
-    match plugin.state() {
+    match plugin.state_dependence() {
         Some(state) => say!("state     {state}"),
         None => say!("state     none found: answers depend on the message alone"),
     }
@@ -102,23 +102,23 @@ fn row(key: &str, needed: &str, of: &str) {
 }
 
 /// Tries again under the widest limits, to say which would do.
-fn suggest(file: &Path) {
+fn print_sufficient_limits(file: &Path) {
     let wide = Limits {
         plugin_memory: 256 << 20,
         plugin_file: 1 << 30,
         plugin_table_elements: 100_000,
         plugin_rules: 100_000,
-        plugin_text: 64 << 20,
+        plugin_text_bytes: 64 << 20,
         plugin_key_parts: 10_000,
-        prepare_time: Duration::from_secs(60),
-        matcher_time: Duration::from_secs(1),
-        redactor_time: Duration::from_secs(1),
-        policy_time: Duration::from_secs(1),
+        prepare_cpu_time: Duration::from_secs(60),
+        matcher_cpu_time: Duration::from_secs(1),
+        redactor_cpu_time: Duration::from_secs(1),
+        policy_cpu_time: Duration::from_secs(1),
         ..Limits::default()
     };
     let plugin = super::source(file, "{}", &wide).and_then(|source| super::load(&source));
     if let Ok(plugin) = plugin {
-        let memory = plugin.used().memory as u64;
+        let memory = plugin.usage().memory as u64;
         complain!(
             "under wider limits it loads, with {} of memory; see `limits` of a [[plugin]] section",
             bytes(memory)

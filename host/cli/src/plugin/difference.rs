@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 /// Adds a line for each place at which the values differ. `only` leaves out what was not expected.
-pub(super) fn differing(place: &str, expected: &Value, found: &Value, only: bool) -> Vec<String> {
+pub(super) fn diff(place: &str, expected: &Value, found: &Value, only: bool) -> Vec<String> {
     let mut lines = Vec::new();
     compare(place, Some(expected), Some(found), only, &mut lines);
     lines
@@ -63,7 +63,7 @@ mod tests {
     fn each_place_has_its_lines() {
         let expected = json!({"a": 1, "b": [1, 2], "c": {"d": "x"}, "gone": null});
         let found = json!({"a": 1, "b": [1, 3], "c": {"d": "x", "e": true}, "more": 5});
-        let lines = differing("body", &expected, &found, true);
+        let lines = diff("body", &expected, &found, true);
         let expected_lines = [
             "at body/b/1",
             "- 2",
@@ -73,7 +73,7 @@ mod tests {
             "+ true",
         ];
         assert_eq!(lines, expected_lines);
-        let all = differing("body", &expected, &found, false);
+        let all = diff("body", &expected, &found, false);
         assert_eq!(all.len(), 9, "{all:?}");
     }
 }

@@ -45,23 +45,23 @@ pub(super) enum Role {
 /// A request as it is written.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct Asked {
+struct RequestSpec {
     method: Option<String>,
     target: Option<String>,
     authority: Option<String>,
     headers: Headers,
     #[serde(flatten)]
-    body: Body,
+    body: BodySpec,
 }
 
 /// A response as it is written.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct Answered {
+struct ResponseSpec {
     status: Option<u16>,
     headers: Headers,
     #[serde(flatten)]
-    body: Body,
+    body: BodySpec,
 }
 
 type Headers = BTreeMap<String, Option<OneOrMore>>;
@@ -77,7 +77,7 @@ enum OneOrMore {
 /// A body in one of three forms; none where it is empty.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct Body {
+struct BodySpec {
     json: Option<Value>,
     text: Option<String>,
     base64: Option<String>,
@@ -108,7 +108,7 @@ impl Case {
     pub(super) fn exchange(&self, change: Option<&Map<String, Value>>) -> Result<Exchange, String> {
         let mut request = self.request.clone();
         for (name, value) in change.into_iter().flatten() {
-            put(&mut request, name, value);
+            apply_change(&mut request, name, value);
         }
         let asked = read(request, "request")?;
         let answered = read(self.response.clone().unwrap_or_default(), "response")?;
@@ -124,7 +124,7 @@ impl Case {
 }
 
 /// Bodies replace each other whatever their form; headers do so one by one.
-fn put(request: &mut Map<String, Value>, name: &str, value: &Value) {
+fn apply_change(request: &mut Map<String, Value>, name: &str, value: &Value) {
     match (name, value) {
         ("headers", Value::Object(changes)) => {
             let headers = request
@@ -150,7 +150,7 @@ fn read<T: serde::de::DeserializeOwned>(from: Map<String, Value>, what: &str) ->
     serde_json::from_value(Value::Object(from)).map_err(|error| format!("`{what}`: {error}"))
 }
 
-fn request_of(asked: Asked) -> Result<ouli_message::Request, String> {
+fn request_of(asked: RequestSpec) -> Result<ouli_message::Request, String> {
     let method = asked.method.unwrap_or_else(|| "GET".to_owned());
     let method = Method::try_from(method.as_str());
     let mut fields = fields(&asked.headers)?;
@@ -167,7 +167,7 @@ fn request_of(asked: Asked) -> Result<ouli_message::Request, String> {
     })
 }
 
-fn response_of(answered: Answered) -> Result<ouli_message::Response, String> {
+fn response_of(answered: ResponseSpec) -> Result<ouli_message::Response, String> {
     let status = StatusCode::from_u16(answered.status.unwrap_or(200));
     let mut fields = fields(&answered.headers)?;
     let body = body(answered.body, &mut fields)?;
@@ -197,7 +197,7 @@ fn fields(headers: &Headers) -> Result<Fields, String> {
     Ok(fields)
 }
 
-fn body(body: Body, fields: &mut Fields) -> Result<Content, String> {
+fn body(body: BodySpec, fields: &mut Fields) -> Result<Content, String> {
     if let Some(name) = body.unknown.keys().next() {
         return Err(format!(
             "unknown member `{name}`; a message has method, target, authority or status, headers, \
@@ -207,7 +207,7 @@ fn body(body: Body, fields: &mut Fields) -> Result<Content, String> {
     let bytes = match (body.json, body.text, body.base64) {
         (None, None, None) => Vec::new(),
         (Some(json), None, None) => {
-            if fields.text("content-type").is_none() {
+            if fields.get_str("content-type").is_none() {
                 let json = HeaderValue::from_static("application/json");
                 fields.push(http::header::CONTENT_TYPE, json);
             }
@@ -239,16 +239,19 @@ mod tests {
         let case = case(text).unwrap();
         let plain = case.exchange(None).unwrap().request;
         assert_eq!(plain.body.inline(), b"{\"c\":4}");
-        assert_eq!(plain.fields.text("content-type"), Some("application/json"));
-        assert_eq!(plain.fields.all("b").count(), 2);
+        assert_eq!(
+            plain.fields.get_str("content-type"),
+            Some("application/json")
+        );
+        assert_eq!(plain.fields.get_all("b").count(), 2);
         let changed = case.exchange(Some(&case.same[0])).unwrap().request;
         assert_eq!(changed.body.inline(), b"five");
-        assert_eq!(changed.fields.text("a"), None);
-        assert_eq!(changed.fields.text("d"), Some("6"));
+        assert_eq!(changed.fields.get_str("a"), None);
+        assert_eq!(changed.fields.get_str("d"), Some("6"));
     }
 
     #[test]
-    fn what_is_wrong_is_named() {
+    fn errors_name_the_member() {
         for (more, expected) in [
             (r#""request": {}"#, "expects nothing"),
             (r#""request": {}, "sam": []"#, "unknown field `sam`"),

@@ -8,13 +8,13 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
-use super::difference::differing;
+use super::difference::diff;
 use super::golden_case::{Case, Role};
 use crate::output::say;
-use crate::{FAILED, OK, fail};
+use crate::{EXIT_FAILED, EXIT_OK, usage_error};
 use ouli_codec::grpc::Schema;
 use ouli_config::Limits;
-use ouli_matching::key::{self, Described, Key};
+use ouli_matching::key::{self, DescribedPart, Key};
 use ouli_message::{Content, Exchange, Fields};
 use ouli_plugin::{Decision, Plugin, Plugins};
 use ouli_redaction::Secrets;
@@ -24,9 +24,9 @@ pub(super) fn test(file: &Path, cases: Option<&Path>, accept: bool) -> u8 {
     let found = folder(file, cases).and_then(|folder| Ok((listed(&folder)?, folder)));
     let (paths, folder) = match found {
         Ok(found) => found,
-        Err(reason) => return fail(&reason),
+        Err(reason) => return usage_error(&reason),
     };
-    let mut bench = Bench::new(file);
+    let mut bench = CaseRunner::new(file);
     let (mut passed, mut failed) = (0, 0);
     for path in paths {
         let name = path.strip_prefix(&folder).unwrap_or(&path).display();
@@ -40,15 +40,15 @@ pub(super) fn test(file: &Path, cases: Option<&Path>, accept: bool) -> u8 {
                 say!("FAIL  {name}: {about}");
                 lines.iter().for_each(|line| say!("        {line}"));
             }
-            Err(Fault::Case(reason)) => {
+            Err(CaseError::Case(reason)) => {
                 failed += 1;
                 say!("FAIL  {name}: {reason}");
             }
-            Err(Fault::Plugin(reason)) => return fail(&reason),
+            Err(CaseError::Plugin(reason)) => return usage_error(&reason),
         }
     }
     say!("{passed} passed, {failed} failed");
-    if failed == 0 { OK } else { FAILED }
+    if failed == 0 { EXIT_OK } else { EXIT_FAILED }
 }
 
 /// The folder that was named, or `cases` here or beside the plugin.
@@ -89,26 +89,26 @@ fn listed(folder: &Path) -> Result<Vec<PathBuf>, String> {
     Ok(paths)
 }
 
-enum Fault {
+enum CaseError {
     /// The case itself is wrong.
     Case(String),
     /// The plugin cannot be loaded.
     Plugin(String),
 }
 
-impl From<String> for Fault {
+impl From<String> for CaseError {
     fn from(reason: String) -> Self {
         Self::Case(reason)
     }
 }
 
 /// The plugin, loaded once for each settings that cases have.
-struct Bench<'a> {
+struct CaseRunner<'a> {
     file: &'a Path,
     loaded: HashMap<String, Arc<Plugin>>,
 }
 
-impl<'a> Bench<'a> {
+impl<'a> CaseRunner<'a> {
     fn new(file: &'a Path) -> Self {
         Self {
             file,
@@ -117,9 +117,13 @@ impl<'a> Bench<'a> {
     }
 
     /// What a case is about, and how what came differs from what it expects.
-    fn run(&mut self, path: &Path, accept: bool) -> Result<(String, Vec<String>), Fault> {
+    fn run(&mut self, path: &Path, accept: bool) -> Result<(String, Vec<String>), CaseError> {
         let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
-        let text = if accept { expecting(&text)? } else { text };
+        let text = if accept {
+            with_empty_expect(&text)?
+        } else {
+            text
+        };
         let case = Case::parse(&text)?;
         let settings = Value::Object(case.settings.clone()).to_string();
         let plugin = match self.loaded.get(&settings) {
@@ -127,28 +131,28 @@ impl<'a> Bench<'a> {
             None => {
                 let source = super::source(self.file, &settings, &Limits::default());
                 let plugin = source.and_then(|source| super::load(&source));
-                let plugin = plugin.map_err(Fault::Plugin)?;
+                let plugin = plugin.map_err(CaseError::Plugin)?;
                 self.loaded.insert(settings, Arc::clone(&plugin));
                 plugin
             }
         };
-        let trial = Trial::new(plugin)?;
+        let trial = PluginUnderTest::new(plugin)?;
         let found = trial.answer(&case, None)?;
         if accept {
-            write_down(path, &text, &found.shown)?;
+            write_expected(path, &text, &found.output)?;
             return Ok((case.about, Vec::new()));
         }
         let mut lines = Vec::new();
         if let Some(expected) = &case.expect {
             let expected = Value::Object(expected.clone());
-            lines = told(&expected, &found.shown);
+            lines = compare_expected(&expected, &found.output);
         }
         for (kind, wanted, changes) in [("same", true, &case.same), ("other", false, &case.other)] {
             for (place, change) in changes.iter().enumerate() {
                 let varied = trial.answer(&case, Some(change))?;
                 if (varied.key == found.key) != wanted {
-                    lines.push(format!("{kind}[{place}] has {}", wrong(wanted)));
-                    lines.extend(differing("key", &found.shown, &varied.shown, false));
+                    lines.push(format!("{kind}[{place}] has {}", key_mismatch(wanted)));
+                    lines.extend(diff("key", &found.output, &varied.output, false));
                 }
             }
         }
@@ -156,7 +160,7 @@ impl<'a> Bench<'a> {
     }
 }
 
-fn wrong(wanted: bool) -> &'static str {
+fn key_mismatch(wanted: bool) -> &'static str {
     if wanted {
         "another key than the request"
     } else {
@@ -165,9 +169,9 @@ fn wrong(wanted: bool) -> &'static str {
 }
 
 /// Compares what is expected alone: of each message the members that are named.
-fn told(expected: &Value, found: &Value) -> Vec<String> {
+fn compare_expected(expected: &Value, found: &Value) -> Vec<String> {
     let (Value::Object(expected), Value::Object(all)) = (expected, found) else {
-        return differing("expect", expected, found, true);
+        return diff("expect", expected, found, true);
     };
     let mut lines = Vec::new();
     for (name, value) in expected {
@@ -176,17 +180,17 @@ fn told(expected: &Value, found: &Value) -> Vec<String> {
                 for (member, value) in own {
                     let place = format!("expect/{name}/{member}");
                     let found = found.get(member).unwrap_or(&Value::Null);
-                    lines.extend(differing(&place, value, found, member == "headers"));
+                    lines.extend(diff(&place, value, found, member == "headers"));
                 }
             }
             (Value::String(part), Some(Value::String(whole))) if name == "error" => {
                 if !whole.contains(part) {
-                    lines.extend(differing("expect/error", value, &all[name], true));
+                    lines.extend(diff("expect/error", value, &all[name], true));
                 }
             }
             (value, found) => {
                 let found = found.unwrap_or(&Value::Null);
-                let mut more = differing(&format!("expect/{name}"), value, found, true);
+                let mut more = diff(&format!("expect/{name}"), value, found, true);
                 if !more.is_empty() && *found == Value::Null {
                     more.push(format!("it answered {}", Value::Object(all.clone())));
                 }
@@ -198,14 +202,14 @@ fn told(expected: &Value, found: &Value) -> Vec<String> {
 }
 
 /// A case that expects nothing yet may be accepted.
-fn expecting(text: &str) -> Result<String, String> {
+fn with_empty_expect(text: &str) -> Result<String, String> {
     let mut case: Map<String, Value> =
         serde_json::from_str(text).map_err(|error| error.to_string())?;
     case.entry("expect").or_insert_with(|| json!({}));
     serde_json::to_string_pretty(&case).map_err(|error| error.to_string())
 }
 
-fn write_down(path: &Path, text: &str, found: &Value) -> Result<(), String> {
+fn write_expected(path: &Path, text: &str, found: &Value) -> Result<(), String> {
     let mut case: Map<String, Value> =
         serde_json::from_str(text).map_err(|error| error.to_string())?;
     case.insert("expect".to_owned(), found.clone());
@@ -214,18 +218,18 @@ fn write_down(path: &Path, text: &str, found: &Value) -> Result<(), String> {
 }
 
 /// What the plugin answered.
-struct Found {
+struct CaseResult {
     key: Option<Key>,
-    shown: Value,
+    output: Value,
 }
 
 /// The plugin alone, without the built-in ones.
-struct Trial {
+struct PluginUnderTest {
     plugins: Plugins,
     session: Arc<str>,
 }
 
-impl Trial {
+impl PluginUnderTest {
     fn new(plugin: Arc<Plugin>) -> Result<Self, String> {
         let plugins = Plugins::new(vec![plugin], &[], Schema::default());
         Ok(Self {
@@ -234,28 +238,32 @@ impl Trial {
         })
     }
 
-    fn answer(&self, case: &Case, change: Option<&Map<String, Value>>) -> Result<Found, String> {
+    fn answer(
+        &self,
+        case: &Case,
+        change: Option<&Map<String, Value>>,
+    ) -> Result<CaseResult, String> {
         let exchange = case.exchange(change)?;
         let secrets = Arc::new(Secrets::default());
-        let failed = |error: ouli_plugin::PluginFailure| Found {
+        let failed = |error: ouli_plugin::PluginFailure| CaseResult {
             key: None,
-            shown: json!({"error": error.reason}),
+            output: json!({"error": error.reason}),
         };
         Ok(match case.role {
             Role::Matcher => self.key(exchange, &secrets).unwrap_or_else(failed),
             Role::Redactor => self
                 .plugins
                 .redact(exchange, &self.session, &secrets)
-                .map_or_else(failed, |redacted| Found {
+                .map_or_else(failed, |redacted| CaseResult {
                     key: None,
-                    shown: messages(&redacted.exchange),
+                    output: messages(&redacted.exchange),
                 }),
             Role::RecordingPolicy => self
                 .plugins
                 .decide(&exchange, &self.session, &secrets)
-                .map_or_else(failed, |decision| Found {
+                .map_or_else(failed, |decision| CaseResult {
                     key: None,
-                    shown: verdict(decision),
+                    output: verdict(decision),
                 }),
         })
     }
@@ -264,7 +272,7 @@ impl Trial {
         &self,
         exchange: Exchange,
         secrets: &Arc<Secrets>,
-    ) -> Result<Found, ouli_plugin::PluginFailure> {
+    ) -> Result<CaseResult, ouli_plugin::PluginFailure> {
         let request = Arc::new(exchange.request);
         let (endpoint, session) = (exchange.endpoint.into(), Arc::clone(&self.session));
         let view = self
@@ -272,15 +280,15 @@ impl Trial {
             .view(endpoint, session, request, Arc::clone(secrets))?;
         let key = self.plugins.key(&view, secrets)?.key;
         let parts = self.plugins.describe(&view, secrets)?;
-        Ok(Found {
+        Ok(CaseResult {
             key: Some(key),
-            shown: json!({"parts": parts_of(&parts)}),
+            output: json!({"parts": parts_of(&parts)}),
         })
     }
 }
 
 /// The parts of a key by name; of equal names all values.
-fn parts_of(parts: &[Described]) -> Value {
+fn parts_of(parts: &[DescribedPart]) -> Value {
     let mut shown: Map<String, Value> = Map::new();
     for part in parts {
         let value = value(&part.value);
@@ -296,7 +304,7 @@ fn parts_of(parts: &[Described]) -> Value {
     Value::Object(shown)
 }
 
-fn is_repeated(parts: &[Described], name: &str) -> bool {
+fn is_repeated(parts: &[DescribedPart], name: &str) -> bool {
     parts.iter().filter(|part| part.name == name).count() > 1
 }
 
@@ -320,7 +328,7 @@ fn value(value: &key::Value) -> Value {
             let text = json.to_string();
             serde_json::from_str(&text).unwrap_or(Value::String(text))
         }
-        key::Value::Sections(sections) => sections
+        key::Value::BodyParts(sections) => sections
             .iter()
             .map(|section| json!({"name": section.name, "content": self::value(&section.content)}))
             .collect(),
@@ -339,7 +347,7 @@ fn message(fields: &Fields, body: &Content) -> Map<String, Value> {
     let mut shown = Map::new();
     let mut headers = Map::new();
     for (name, _) in fields.iter() {
-        let values = fields.all(name.as_str());
+        let values = fields.get_all(name.as_str());
         let values: Vec<_> = values
             .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
             .collect();

@@ -3,52 +3,52 @@
 
 use std::net::SocketAddr;
 
-use super::running_gateway::{self, Answer};
+use super::running_gateway::{self, QueryResult};
 use crate::args::Cli;
 use crate::output::say;
-use crate::{OK, environment, fail};
+use crate::{EXIT_OK, environment, usage_error};
 use ouli_config::Tls;
 use ouli_proxy::gateway::{self, Loaded};
 
 /// Asks the gateway that runs under this configuration, or loads the plugins as one would.
 pub(super) fn list(cli: &Cli, at: Option<SocketAddr>) -> u8 {
     let options = environment::options(cli);
-    let config = match gateway::config(&options) {
+    let config = match gateway::load_config(&options) {
         Ok(config) => config,
-        Err(error) => return fail(&error.to_string()),
+        Err(error) => return usage_error(&error.to_string()),
     };
     if let Some(at) = at {
         return match running_gateway::ask(at, false) {
-            Answer::Status(status) => {
+            QueryResult::Status(status) => {
                 running(&status);
-                OK
+                EXIT_OK
             }
-            Answer::Nobody => fail(&format!("nobody listens on {at}")),
-            Answer::Other(reason) => fail(&format!("{at}: {reason}")),
+            QueryResult::NotListening => usage_error(&format!("nobody listens on {at}")),
+            QueryResult::Failed(reason) => usage_error(&format!("{at}: {reason}")),
         };
     }
     for endpoint in &config.endpoints {
         let secure = !matches!(endpoint.tls, Tls::Off);
-        let Answer::Status(status) = running_gateway::ask(endpoint.listen, secure) else {
+        let QueryResult::Status(status) = running_gateway::ask(endpoint.listen, secure) else {
             continue;
         };
         if status.folders == config.plugin_folders.paths {
             say!("the gateway at {} runs", endpoint.listen);
             running(&status);
-            return OK;
+            return EXIT_OK;
         }
     }
     say!("no gateway of this configuration runs; these plugins would be in force:");
-    would_be(&match Loaded::read(&options) {
+    print_loadable(&match Loaded::read(&options) {
         Ok(loaded) => loaded,
-        Err(error) => return fail(&error.to_string()),
+        Err(error) => return usage_error(&error.to_string()),
     });
-    OK
+    EXIT_OK
 }
 
-fn would_be(loaded: &Loaded) {
+fn print_loadable(loaded: &Loaded) {
     for plugin in loaded.plugins() {
-        let (hash, routes) = (plugin.digest(), routed(plugin.routes()));
+        let (hash, routes) = (plugin.digest(), routes_suffix(plugin.routes()));
         say!("{}  sha256:{}{routes}", plugin.name(), short(&hash));
         for line in plugin.describe() {
             say!("  {line}");
@@ -59,7 +59,7 @@ fn would_be(loaded: &Loaded) {
 fn running(status: &gateway::Status) {
     say!("live, generation {}", status.generation);
     for plugin in &status.live {
-        let (hash, routes) = (short(&plugin.sha256), routed(&plugin.routes));
+        let (hash, routes) = (short(&plugin.sha256), routes_suffix(&plugin.routes));
         say!(
             "  {}  sha256:{hash}  since {}{routes}",
             plugin.name,
@@ -111,7 +111,7 @@ fn running(status: &gateway::Status) {
 }
 
 /// The paths that a plugin is asked for, where these are not all.
-fn routed(routes: &[String]) -> String {
+fn routes_suffix(routes: &[String]) -> String {
     match routes {
         [] => String::new(),
         routes => format!("  routes {}", routes.join(" ")),

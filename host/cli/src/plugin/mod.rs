@@ -20,7 +20,7 @@ use ouli_plugin::{Bounds, Plugin, Source};
 
 /// Runs one of them.
 pub(super) fn run(cli: &Cli, command: &PluginCommand) -> u8 {
-    telemetry::start(LogFormat::Text);
+    telemetry::init(LogFormat::Text);
     match command {
         PluginCommand::New { name, lang } => new::new(Path::new(name), *lang),
         PluginCommand::Check { file } => check::check(file),
@@ -52,9 +52,9 @@ fn source(file: &Path, settings: &str, limits: &Limits) -> Result<Source, String
         bytes: bytes.into(),
         routes: Vec::new(),
         settings: settings.to_owned(),
-        fail: true,
-        fresh: false,
-        copies: 1,
+        fail_closed: true,
+        fresh_instances: false,
+        initial_instances: 1,
         bounds: Bounds::from(limits),
     })
 }

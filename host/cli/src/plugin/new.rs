@@ -7,28 +7,28 @@ use std::{fs, io};
 use super::templates;
 use crate::args::Lang;
 use crate::output::say;
-use crate::{OK, fail};
+use crate::{EXIT_OK, usage_error};
 
 /// Writes the project `at`, whose last name is the plugin's.
 pub(super) fn new(at: &Path, lang: Lang) -> u8 {
     let Some(name) = at.file_name().and_then(|name| name.to_str()) else {
-        return fail("give the project a name, as `ouli-gateway plugin new my-matcher`");
+        return usage_error("give the project a name, as `ouli-gateway plugin new my-matcher`");
     };
     if !is_name(name) {
-        return fail(&format!(
+        return usage_error(&format!(
             "`{}` cannot be the name of a plugin: it begins with a lower-case letter and has \
              lower-case letters, digits and `-`, as `my-matcher`",
             name.escape_debug()
         ));
     }
     if at.exists() {
-        return fail(&format!(
+        return usage_error(&format!(
             "{} is already there; choose another name, or remove it",
             at.display()
         ));
     }
     if let Err((path, error)) = write(at, name, lang) {
-        return fail(&format!("cannot write {path}: {error}"));
+        return usage_error(&format!("cannot write {path}: {error}"));
     }
     let output = fill(lang.output(), name);
     say!("wrote {}", at.display());
@@ -37,7 +37,7 @@ pub(super) fn new(at: &Path, lang: Lang) -> u8 {
     say!("  {}", fill(lang.build(), name));
     say!("  ouli-gateway plugin test {output}");
     say!("README.md says what it needs, and how to use the plugin.");
-    OK
+    EXIT_OK
 }
 
 /// A name that every language's tools take.
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn no_place_for_the_name_is_left() {
+    fn no_name_placeholder_is_left() {
         for lang in Lang::ALL {
             for (path, text) in templates::files(lang) {
                 let filled = content(path, text, "my-own");

@@ -3,7 +3,7 @@
 use crate::args::Lang;
 
 /// A path in the project and the file's text; both may have places for the name.
-pub(super) type File = (&'static str, &'static str);
+pub(super) type TemplateFile = (&'static str, &'static str);
 
 impl Lang {
     /// All of them.
@@ -30,8 +30,8 @@ impl Lang {
 }
 
 /// The files of a project, the contract included.
-pub(super) fn files(lang: Lang) -> impl Iterator<Item = File> {
-    let (own, more): (&[File], &[File]) = match lang {
+pub(super) fn files(lang: Lang) -> impl Iterator<Item = TemplateFile> {
+    let (own, more): (&[TemplateFile], &[TemplateFile]) = match lang {
         Lang::Rust => (RUST, SDK),
         Lang::C => (C, &[]),
         Lang::Js => (JS, &[]),
@@ -49,7 +49,7 @@ macro_rules! files {
     };
 }
 
-const RUST: &[File] = files!(
+const RUST: &[TemplateFile] = files!(
     "plugins/templates/rust/",
     "",
     [
@@ -64,7 +64,7 @@ const RUST: &[File] = files!(
     ]
 );
 
-const C: &[File] = files!(
+const C: &[TemplateFile] = files!(
     "plugins/templates/c/",
     "",
     [
@@ -77,7 +77,7 @@ const C: &[File] = files!(
     ]
 );
 
-const JS: &[File] = files!(
+const JS: &[TemplateFile] = files!(
     "plugins/templates/js/",
     "",
     [
@@ -92,7 +92,7 @@ const JS: &[File] = files!(
     ]
 );
 
-const PYTHON: &[File] = files!(
+const PYTHON: &[TemplateFile] = files!(
     "plugins/templates/python/",
     "",
     [
@@ -107,7 +107,7 @@ const PYTHON: &[File] = files!(
 );
 
 /// The SDK, with the contract that it generates its bindings from.
-const SDK: &[File] = files!(
+const SDK: &[TemplateFile] = files!(
     "plugins/sdk/",
     "sdk/",
     [
@@ -139,7 +139,7 @@ const SDK: &[File] = files!(
     ]
 );
 
-const WIT: &[File] = files!(
+const WIT: &[TemplateFile] = files!(
     "wit/",
     "wit/",
     [

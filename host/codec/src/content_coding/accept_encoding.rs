@@ -31,7 +31,7 @@ pub fn restrict(accept_encoding: &str) -> String {
             let weight = item.get(1..).unwrap_or_default();
             let unnamed = Coding::ALL
                 .into_iter()
-                .filter(|coding| !names(accept_encoding, *coding));
+                .filter(|coding| !is_named(accept_encoding, *coding));
             kept.extend(unnamed.map(|coding| format!("{}{weight}", coding.name())));
         }
     }
@@ -41,7 +41,7 @@ pub fn restrict(accept_encoding: &str) -> String {
     kept.join(", ")
 }
 
-fn names(accept_encoding: &str, coding: Coding) -> bool {
+fn is_named(accept_encoding: &str, coding: Coding) -> bool {
     weighted(accept_encoding).any(|(name, _)| Coding::of(name) == Some(coding))
 }
 

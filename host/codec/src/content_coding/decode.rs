@@ -7,10 +7,14 @@ use brotli::enc::StandardAlloc;
 use brotli::{BrotliDecompressStream, BrotliResult, BrotliState};
 use flate2::{Decompress, FlushDecompress, Status, bufread};
 
-use super::{Bounds, Coding, CodingError, PIECE, RATIO_FROM, invalid};
+use super::{Bounds, CHUNK_SIZE, Coding, CodingError, RATIO_FROM, invalid};
 
 /// Undoes one coding.
-pub(super) fn undo(bytes: &[u8], coding: Coding, bounds: Bounds) -> Result<Vec<u8>, CodingError> {
+pub(super) fn decode_one(
+    bytes: &[u8],
+    coding: Coding,
+    bounds: Bounds,
+) -> Result<Vec<u8>, CodingError> {
     let mut sink = Sink::new(bytes.len(), coding, bounds);
     match coding {
         Coding::Gzip => sink.read(bufread::MultiGzDecoder::new(bytes))?,
@@ -34,7 +38,7 @@ const ZSTD_WINDOW: u32 = 23;
 fn brotli(bytes: &[u8], sink: &mut Sink) -> Result<(), CodingError> {
     let alloc = StandardAlloc::default;
     let mut state = BrotliState::new_strict(alloc(), alloc(), alloc());
-    let mut piece = vec![0; PIECE];
+    let mut piece = vec![0; CHUNK_SIZE];
     let (mut left, mut read, mut total) = (bytes.len(), 0, 0);
     loop {
         let (mut room, mut written) = (piece.len(), 0);
@@ -52,8 +56,8 @@ fn brotli(bytes: &[u8], sink: &mut Sink) -> Result<(), CodingError> {
         match result {
             BrotliResult::NeedsMoreOutput => {}
             BrotliResult::ResultSuccess => return sink.check_end(left == 0),
-            BrotliResult::NeedsMoreInput => return Err(sink.fault(io::ErrorKind::UnexpectedEof)),
-            BrotliResult::ResultFailure => return Err(sink.fault(io::ErrorKind::InvalidData)),
+            BrotliResult::NeedsMoreInput => return Err(sink.error(io::ErrorKind::UnexpectedEof)),
+            BrotliResult::ResultFailure => return Err(sink.error(io::ErrorKind::InvalidData)),
         }
     }
 }
@@ -70,7 +74,7 @@ fn deflate(bytes: &[u8], bounds: Bounds) -> Result<Vec<u8>, CodingError> {
 fn inflate(bytes: &[u8], zlib: bool, bounds: Bounds) -> Result<Vec<u8>, CodingError> {
     let mut sink = Sink::new(bytes.len(), Coding::Deflate, bounds);
     let mut stream = Decompress::new(zlib);
-    let mut piece = vec![0; PIECE];
+    let mut piece = vec![0; CHUNK_SIZE];
     loop {
         let (read, written) = (stream.total_in(), stream.total_out());
         let rest = bytes.get(read as usize..).unwrap_or_default();
@@ -110,7 +114,7 @@ impl Sink {
     }
 
     fn read(&mut self, mut from: impl Read) -> Result<(), CodingError> {
-        let mut piece = vec![0; PIECE];
+        let mut piece = vec![0; CHUNK_SIZE];
         loop {
             match from.read(&mut piece) {
                 Ok(0) => return Ok(()),
@@ -134,11 +138,11 @@ impl Sink {
     }
 
     fn check_end(&self, ended: bool) -> Result<(), CodingError> {
-        let garbage = || self.fault(io::ErrorKind::InvalidData);
+        let garbage = || self.error(io::ErrorKind::InvalidData);
         ended.then_some(()).ok_or_else(garbage)
     }
 
-    fn fault(&self, kind: io::ErrorKind) -> CodingError {
+    fn error(&self, kind: io::ErrorKind) -> CodingError {
         invalid(self.coding, kind.into())
     }
 }

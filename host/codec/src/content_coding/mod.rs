@@ -12,7 +12,7 @@ use bytes::Bytes;
 use flate2::{Compression, write};
 
 pub use accept_encoding::{accepts, restrict};
-pub use streaming::{Encoder, part, positions};
+pub use streaming::{Encoder, decode_partial, decode_with_offsets};
 
 use ouli_message::Fields;
 
@@ -109,7 +109,7 @@ pub fn parse(value: &str) -> Result<Vec<Coding>, CodingError> {
 
 /// The codings that a header names.
 pub fn of(fields: &Fields) -> Result<Vec<Coding>, CodingError> {
-    let values = fields.all("content-encoding");
+    let values = fields.get_all("content-encoding");
     let texts: Vec<_> = values
         .map(|value| String::from_utf8_lossy(value.as_bytes()))
         .collect();
@@ -122,7 +122,7 @@ pub fn decode(mut bytes: Bytes, codings: &[Coding], bounds: Bounds) -> Result<By
         if bytes.is_empty() {
             break;
         }
-        bytes = decode::undo(&bytes, *coding, bounds)?.into();
+        bytes = decode::decode_one(&bytes, *coding, bounds)?.into();
     }
     Ok(bytes)
 }
@@ -150,7 +150,7 @@ fn apply(bytes: &[u8], coding: Coding) -> io::Result<Vec<u8>> {
         }
         Coding::Brotli => {
             let mut out = Vec::new();
-            brotli::CompressorReader::new(bytes, PIECE, BROTLI_QUALITY, BROTLI_WINDOW)
+            brotli::CompressorReader::new(bytes, CHUNK_SIZE, BROTLI_QUALITY, BROTLI_WINDOW)
                 .read_to_end(&mut out)?;
             Ok(out)
         }
@@ -163,7 +163,7 @@ fn invalid(coding: Coding, error: io::Error) -> CodingError {
 }
 
 /// Bodies are worked on in pieces of this many bytes.
-const PIECE: usize = 16 << 10;
+const CHUNK_SIZE: usize = 16 << 10;
 /// Five of eleven: most of the gain at a fraction of the time.
 const BROTLI_QUALITY: u32 = 5;
 /// The logarithm of the window that browsers expect.

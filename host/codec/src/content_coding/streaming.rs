@@ -8,7 +8,8 @@ use bytes::Bytes;
 use flate2::{Compression, write};
 
 use super::{
-    BROTLI_QUALITY, BROTLI_WINDOW, Bounds, Coding, CodingError, PIECE, RATIO_FROM, decode, invalid,
+    BROTLI_QUALITY, BROTLI_WINDOW, Bounds, CHUNK_SIZE, Coding, CodingError, RATIO_FROM, decode,
+    invalid,
 };
 
 /// Decodes a body, and tells how many decoded bytes had come when so many coded ones had: `ends`
@@ -16,7 +17,7 @@ use super::{
 ///
 /// # Errors
 /// As [`decode`].
-pub fn positions(
+pub fn decode_with_offsets(
     raw: &Bytes,
     ends: &[u64],
     codings: &[Coding],
@@ -24,7 +25,7 @@ pub fn positions(
 ) -> Result<(Bytes, Vec<u64>), CodingError> {
     let whole = decode(raw.clone(), codings, bounds)?;
     let counted = Rc::new(RefCell::new(0));
-    let mut chain = undoing(raw, codings, Box::new(Count(Rc::clone(&counted))));
+    let mut chain = decoder_chain(raw, codings, Box::new(Count(Rc::clone(&counted))));
     let mut from = 0;
     let mut found = Vec::with_capacity(ends.len());
     for end in ends {
@@ -45,11 +46,11 @@ pub fn positions(
     Ok((whole, found))
 }
 
-/// Decodes a body that broke off as far as it goes, and tells the places as [`positions`] does.
+/// Decodes a body that broke off as far as it goes, and tells the places as [`decode_with_offsets`] does.
 ///
 /// # Errors
 /// Where it is not what its codings say, or too much comes out.
-pub fn part(
+pub fn decode_partial(
     raw: &Bytes,
     ends: &[u64],
     codings: &[Coding],
@@ -60,16 +61,16 @@ pub fn part(
         out: Rc::clone(&came),
         input: raw.len() as u64,
         bounds,
-        fault: Rc::default(),
+        error: Rc::default(),
     };
-    let fault = Rc::clone(&sink.fault);
-    let mut chain = undoing(raw, codings, Box::new(sink));
+    let fault = Rc::clone(&sink.error);
+    let mut chain = decoder_chain(raw, codings, Box::new(sink));
     let mut from = 0;
     let mut found = Vec::with_capacity(ends.len());
     for end in ends.iter().copied().chain([raw.len() as u64]) {
         let end = usize::try_from(end).unwrap_or(usize::MAX).min(raw.len());
         // Brotli's decoder gives out so much for each write and keeps the rest back.
-        let mut few = raw.get(from..end).unwrap_or_default().chunks(FEW);
+        let mut few = raw.get(from..end).unwrap_or_default().chunks(STEP_SIZE);
         let written = few
             .try_for_each(|few| chain.write_all(few))
             .and_then(|()| chain.flush());
@@ -87,14 +88,14 @@ pub fn part(
 }
 
 /// Bytes that are decoded together of what broke off.
-const FEW: usize = 64;
+const STEP_SIZE: usize = 64;
 
 /// Keeps what is written to it, within bounds.
 struct Bounded {
     out: Rc<RefCell<Vec<u8>>>,
     input: u64,
     bounds: Bounds,
-    fault: Rc<RefCell<Option<CodingError>>>,
+    error: Rc<RefCell<Option<CodingError>>>,
 }
 
 impl Write for Bounded {
@@ -110,7 +111,7 @@ impl Write for Bounded {
             out.extend_from_slice(bytes);
             return Ok(bytes.len());
         };
-        *self.fault.borrow_mut() = Some(fault);
+        *self.error.borrow_mut() = Some(fault);
         Err(io::ErrorKind::OutOfMemory.into())
     }
 
@@ -134,7 +135,7 @@ impl Write for Count {
 }
 
 /// A chain that undoes the codings of what is written to it, the last one first.
-fn undoing(raw: &[u8], codings: &[Coding], end: Box<dyn Write>) -> Box<dyn Write> {
+fn decoder_chain(raw: &[u8], codings: &[Coding], end: Box<dyn Write>) -> Box<dyn Write> {
     let mut chain = end;
     for (place, coding) in codings.iter().enumerate() {
         let outermost = place + 1 == codings.len();
@@ -144,7 +145,7 @@ fn undoing(raw: &[u8], codings: &[Coding], end: Box<dyn Write>) -> Box<dyn Write
                 Box::new(write::DeflateDecoder::new(chain))
             }
             Coding::Deflate => Box::new(write::ZlibDecoder::new(chain)),
-            Coding::Brotli => Box::new(brotli::DecompressorWriter::new(chain, PIECE)),
+            Coding::Brotli => Box::new(brotli::DecompressorWriter::new(chain, CHUNK_SIZE)),
             Coding::Zstd => match zstd::stream::write::Decoder::new(chain) {
                 Ok(decoder) => Box::new(decoder),
                 // Without memory for it nothing is told of the places between.
@@ -183,14 +184,14 @@ impl Encoder {
             return Err(CodingError::Unknown("identity".to_owned()));
         };
         let out = Rc::new(RefCell::new(Vec::new()));
-        let mut chain: Box<dyn Write> = Box::new(Into(Rc::clone(&out)));
+        let mut chain: Box<dyn Write> = Box::new(SharedWriter(Rc::clone(&out)));
         for coding in codings.iter().rev() {
             chain = match coding {
                 Coding::Gzip => Box::new(write::GzEncoder::new(chain, Compression::default())),
                 Coding::Deflate => Box::new(write::ZlibEncoder::new(chain, Compression::default())),
                 Coding::Brotli => Box::new(brotli::CompressorWriter::new(
                     chain,
-                    PIECE,
+                    CHUNK_SIZE,
                     BROTLI_QUALITY,
                     BROTLI_WINDOW,
                 )),
@@ -213,7 +214,7 @@ impl Encoder {
     ///
     /// # Errors
     /// Where the coding fails.
-    pub fn piece(&mut self, bytes: &[u8]) -> Result<Bytes, CodingError> {
+    pub fn encode_chunk(&mut self, bytes: &[u8]) -> Result<Bytes, CodingError> {
         self.chain
             .write_all(bytes)
             .and_then(|()| self.chain.flush())
@@ -232,9 +233,9 @@ impl Encoder {
 }
 
 /// Keeps what is written to it.
-struct Into(Rc<RefCell<Vec<u8>>>);
+struct SharedWriter(Rc<RefCell<Vec<u8>>>);
 
-impl Write for Into {
+impl Write for SharedWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0.borrow_mut().extend_from_slice(bytes);
         Ok(bytes.len())
@@ -269,7 +270,7 @@ mod tests {
             let (mut coded, mut ends, mut expected) = (Vec::new(), Vec::new(), Vec::new());
             let mut size = 0;
             for piece in pieces {
-                coded.extend_from_slice(&encoder.piece(piece.as_bytes()).unwrap());
+                coded.extend_from_slice(&encoder.encode_chunk(piece.as_bytes()).unwrap());
                 ends.push(coded.len() as u64);
                 size += piece.len() as u64;
                 expected.push(size);
@@ -277,7 +278,7 @@ mod tests {
             coded.extend_from_slice(&encoder.finish());
             ends.push(coded.len() as u64);
             expected.push(size);
-            let found = positions(&coded.into(), &ends, &list, BOUNDS).unwrap();
+            let found = decode_with_offsets(&coded.into(), &ends, &list, BOUNDS).unwrap();
             assert_eq!(found.0, pieces.concat(), "{list:?}");
             assert_eq!(found.1, expected, "{list:?}");
         }
@@ -292,15 +293,15 @@ mod tests {
         encoder.write_all(b"data: two\n\n").unwrap();
         let raw = Bytes::from(encoder.finish().unwrap());
         let ends = [first, raw.len() as u64];
-        let found = positions(&raw, &ends, &[Coding::Deflate], BOUNDS).unwrap();
+        let found = decode_with_offsets(&raw, &ends, &[Coding::Deflate], BOUNDS).unwrap();
         assert_eq!(found.1, [11, 22]);
     }
 
     #[test]
     fn what_is_cut_short_is_an_error() {
         let mut encoder = Encoder::new(&[Coding::Gzip]).unwrap();
-        let coded = encoder.piece(b"data: one\n\n").unwrap();
-        assert!(positions(&coded, &[1], &[Coding::Gzip], BOUNDS).is_err());
+        let coded = encoder.encode_chunk(b"data: one\n\n").unwrap();
+        assert!(decode_with_offsets(&coded, &[1], &[Coding::Gzip], BOUNDS).is_err());
         assert!(Encoder::new(&[]).is_err());
     }
 }

@@ -117,7 +117,7 @@ fn a_body_that_broke_off_is_decoded_as_far_as_it_came() {
         for size in [0, 1, 2, 10, coded.len() / 2, coded.len() - 1] {
             let cut = coded.slice(..size);
             let middle = size as u64 / 2;
-            let (came, ends) = part(&cut, &[middle, size as u64], &list, BOUNDS).unwrap();
+            let (came, ends) = decode_partial(&cut, &[middle, size as u64], &list, BOUNDS).unwrap();
             assert!(plain.starts_with(&came), "{list:?} {size}");
             assert_eq!(ends[1], came.len() as u64, "{list:?} {size}");
             assert!(ends[0] <= ends[1]);
@@ -130,20 +130,20 @@ fn a_body_that_broke_off_is_decoded_as_far_as_it_came() {
             );
         }
         let zeros = encode(&vec![0; 3 << 20], &list).unwrap();
-        let bomb = part(&zeros, &[], &list, BOUNDS);
+        let bomb = decode_partial(&zeros, &[], &list, BOUNDS);
         assert!(matches!(bomb, Err(CodingError::Ratio(100))), "{list:?}");
         let small = Bounds {
             bytes: 1000,
             ..BOUNDS
         };
-        let large = part(&coded, &[], &list, small);
+        let large = decode_partial(&coded, &[], &list, small);
         assert!(
             matches!(large, Err(CodingError::TooLarge(1000))),
             "{list:?}"
         );
     }
     let garbage = Bytes::from_static(b"\x1f\x8b\x08\0\0\0\0\0\0\0 no gzip at all, truly");
-    assert!(part(&garbage, &[], &[Coding::Gzip], BOUNDS).is_err());
+    assert!(decode_partial(&garbage, &[], &[Coding::Gzip], BOUNDS).is_err());
 }
 
 #[test]

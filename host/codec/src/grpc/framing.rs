@@ -10,7 +10,7 @@ pub(super) const PREFIX: usize = 5;
 
 /// A message as it was on the wire.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Framed {
+pub struct LengthPrefixedMessage {
     /// It is compressed.
     pub compressed: bool,
     /// Its bytes, without the prefix.
@@ -19,17 +19,17 @@ pub struct Framed {
 
 /// Takes messages out of a body that comes piece by piece.
 #[derive(Debug)]
-pub struct Splitter {
-    rest: BytesMut,
-    most: u64,
+pub struct MessageSplitter {
+    buffer: BytesMut,
+    max_message: u64,
 }
 
-impl Splitter {
+impl MessageSplitter {
     /// For messages of at most so many bytes each.
     pub fn new(most: u64) -> Self {
         Self {
-            rest: BytesMut::new(),
-            most,
+            buffer: BytesMut::new(),
+            max_message: most,
         }
     }
 
@@ -38,30 +38,30 @@ impl Splitter {
     ///
     /// # Errors
     /// Where a message is too large, or does not begin as one does.
-    pub fn feed(&mut self, data: &[u8]) -> Result<Vec<Framed>, GrpcError> {
-        self.rest.extend_from_slice(data);
+    pub fn feed(&mut self, data: &[u8]) -> Result<Vec<LengthPrefixedMessage>, GrpcError> {
+        self.buffer.extend_from_slice(data);
         let mut messages = Vec::new();
-        while let Some(size) = next(&self.rest, self.most)? {
-            let mut whole = self.rest.split_to(PREFIX + size);
+        while let Some(size) = next_message_len(&self.buffer, self.max_message)? {
+            let mut whole = self.buffer.split_to(PREFIX + size);
             let compressed = whole[0] == 1;
             whole.advance(PREFIX);
             let bytes = whole.freeze();
-            messages.push(Framed { compressed, bytes });
+            messages.push(LengthPrefixedMessage { compressed, bytes });
         }
-        if self.rest.is_empty() {
-            self.rest = BytesMut::new();
+        if self.buffer.is_empty() {
+            self.buffer = BytesMut::new();
         }
         Ok(messages)
     }
 
     /// Bytes of a message that is not whole yet.
-    pub fn held(&self) -> usize {
-        self.rest.len()
+    pub fn buffered(&self) -> usize {
+        self.buffer.len()
     }
 }
 
 /// The size of the message that the bytes begin with; none where it is not whole.
-pub(super) fn next(bytes: &[u8], most: u64) -> Result<Option<usize>, GrpcError> {
+pub(super) fn next_message_len(bytes: &[u8], most: u64) -> Result<Option<usize>, GrpcError> {
     let Some((prefix, rest)) = bytes.split_first_chunk::<PREFIX>() else {
         return Ok(None);
     };
@@ -78,7 +78,7 @@ pub(super) fn next(bytes: &[u8], most: u64) -> Result<Option<usize>, GrpcError> 
 }
 
 /// A message with its prefix.
-pub fn frame(bytes: &[u8], compressed: bool) -> Bytes {
+pub fn encode_frame(bytes: &[u8], compressed: bool) -> Bytes {
     let mut framed = BytesMut::with_capacity(PREFIX + bytes.len());
     framed.extend_from_slice(&[u8::from(compressed)]);
     let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
@@ -92,7 +92,7 @@ pub fn frame(bytes: &[u8], compressed: bool) -> Bytes {
 /// # Errors
 /// Where it cannot be undone, or too much comes out.
 pub fn decode(
-    message: &Framed,
+    message: &LengthPrefixedMessage,
     encoding: Option<&str>,
     bounds: Bounds,
 ) -> Result<Bytes, GrpcError> {
@@ -146,13 +146,13 @@ mod tests {
     #[test]
     fn messages_are_whole_however_they_come() {
         let body = [
-            frame(b"one", false),
-            frame(b"", false),
-            frame(&[7; 300], true),
+            encode_frame(b"one", false),
+            encode_frame(b"", false),
+            encode_frame(&[7; 300], true),
         ]
         .concat();
         for cut in 0..=body.len() {
-            let mut splitter = Splitter::new(300);
+            let mut splitter = MessageSplitter::new(300);
             let mut found = splitter.feed(&body[..cut]).unwrap();
             found.extend(splitter.feed(&body[cut..]).unwrap());
             let sizes: Vec<_> = found
@@ -161,7 +161,7 @@ mod tests {
                 .collect();
             assert_eq!(sizes, [(false, 3), (false, 0), (true, 300)], "{cut}");
         }
-        let error = Splitter::new(299).feed(&body).unwrap_err();
+        let error = MessageSplitter::new(299).feed(&body).unwrap_err();
         assert!(matches!(
             error,
             GrpcError::TooLarge {
@@ -169,7 +169,7 @@ mod tests {
                 most: 299
             }
         ));
-        let error = Splitter::new(9).feed(&[2, 0, 0, 0, 0]).unwrap_err();
+        let error = MessageSplitter::new(9).feed(&[2, 0, 0, 0, 0]).unwrap_err();
         assert!(matches!(error, GrpcError::Flag(2)));
     }
 
@@ -177,7 +177,7 @@ mod tests {
     fn compression_is_undone_by_its_name() {
         for encoding in ["gzip", "deflate", "zstd"] {
             let bytes = encode(&Bytes::from_static(b"a message"), Some(encoding)).unwrap();
-            let framed = Framed {
+            let framed = LengthPrefixedMessage {
                 compressed: true,
                 bytes,
             };

@@ -1,5 +1,5 @@
 //! gRPC over HTTP/2 as far as it needs no socket: messages in their frames, status, and what
-//! descriptors tell of a message (gRPC, `doc/PROTOCOL-HTTP2.md`).
+//! descriptors tell of a message (gRPC, `doc/PROTOCOL-HTTP2_REQUEST_LINE.md`).
 
 mod framing;
 mod json_view;
@@ -11,11 +11,11 @@ mod status;
 mod transcript;
 pub mod wire;
 
-pub use framing::{Framed, Splitter, accepts, decode, encode, frame};
-pub use json_view::Reading;
-pub use schema::{Schema, SchemaError, Shape};
+pub use framing::{LengthPrefixedMessage, MessageSplitter, accepts, decode, encode, encode_frame};
+pub use json_view::MappedMessage;
+pub use schema::{MessageType, Schema, SchemaError};
 pub use status::{Code, decode_message, encode_message, trailers, trailers_only};
-pub use transcript::{Halves, transcript};
+pub use transcript::{CallBodies, read_messages};
 
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
@@ -24,7 +24,7 @@ use crate::content_coding::CodingError;
 use ouli_message::exchange::is_grpc;
 
 /// True where the header of a request or a response says that its body has messages of gRPC.
-pub fn is_call(headers: &HeaderMap) -> bool {
+pub fn has_grpc_body(headers: &HeaderMap) -> bool {
     let content_type = headers.get(CONTENT_TYPE);
     content_type.is_some_and(|value| value.to_str().is_ok_and(is_grpc))
 }
@@ -42,7 +42,7 @@ pub enum GrpcError {
     },
     /// All messages together are larger than allowed.
     #[error("the messages of the call are larger than {0} bytes")]
-    TooMuch(u64),
+    TotalTooLarge(u64),
     /// The mark before a message is none.
     #[error("a message begins with {0} where a flag should stand that says if it is compressed")]
     Flag(u8),

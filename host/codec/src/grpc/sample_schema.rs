@@ -10,10 +10,10 @@ use prost_reflect::prost_types::{
 };
 
 use super::wire::{put_varint, with_length};
-use super::{Schema, Shape};
+use super::{MessageType, Schema};
 use ouli_message::stream::Side;
 
-/// Numbers of the fields of `test.All` that tests name.
+/// Numbers of the fields of `test.Total` that tests name.
 /// Field number of `user`.
 pub const USER: u64 = 1;
 /// Field number of `password`.
@@ -171,7 +171,7 @@ fn all() -> DescriptorProto {
     }
 }
 
-/// A schema with `/test.Door/Enter`, which takes and answers `test.All`.
+/// A schema with `/test.ListenerContext/Enter`, which takes and answers `test.Total`.
 pub fn schema() -> Schema {
     let value = |name: &str, number| EnumValueDescriptorProto {
         name: Some(name.to_owned()),
@@ -222,9 +222,11 @@ pub fn schema() -> Schema {
     schema
 }
 
-/// The type `test.All`.
-pub fn shape() -> Shape {
-    schema().shape("/test.Door/Enter", Side::Client).unwrap()
+/// The type `test.Total`.
+pub fn message_type() -> MessageType {
+    schema()
+        .message_type("/test.Door/Enter", Side::Client)
+        .unwrap()
 }
 
 /// A field with a length.

@@ -2,7 +2,7 @@
 
 use prost_reflect::{DescriptorError, DescriptorPool, MessageDescriptor};
 
-use super::json_view::{Reading, View};
+use super::json_view::{MappedMessage, MappingMode};
 use ouli_message::stream::Side;
 
 /// The services and messages of some descriptor sets. Cheap to clone.
@@ -13,7 +13,7 @@ pub struct Schema {
 
 /// The type of a message.
 #[derive(Clone, Debug)]
-pub struct Shape(MessageDescriptor);
+pub struct MessageType(MessageDescriptor);
 
 /// Why a descriptor set cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -31,18 +31,18 @@ impl Schema {
     }
 
     /// The type of what a side sends in a call to this path, which is `/package.Service/Method`.
-    pub fn shape(&self, path: &str, side: Side) -> Option<Shape> {
+    pub fn message_type(&self, path: &str, side: Side) -> Option<MessageType> {
         let (service, method) = path.strip_prefix('/')?.split_once('/')?;
         let service = self.pool.get_service_by_name(service)?;
         let method = service.methods().find(|own| own.name() == method)?;
-        Some(Shape(match side {
+        Some(MessageType(match side {
             Side::Client => method.input(),
             Side::Server => method.output(),
         }))
     }
 }
 
-impl Shape {
+impl MessageType {
     /// The full name of the type.
     pub fn name(&self) -> &str {
         self.0.full_name()
@@ -52,13 +52,13 @@ impl Shape {
     /// Where the type of an `Any` is unknown, its bytes are shown. None where it is no message of
     /// this type, or too deep.
     pub fn to_json(&self, message: &[u8]) -> Option<String> {
-        Reading::of(&self.0, message, View::Shown).map(Reading::into_json)
+        MappedMessage::of(&self.0, message, MappingMode::Display).map(MappedMessage::into_json)
     }
 
     /// The message as JSON in which all that is on the wire can be searched and replaced. None
     /// where it is no message.
-    pub fn read(&self, message: &[u8]) -> Option<Reading> {
-        Reading::of(&self.0, message, View::Searched)
+    pub fn map_for_search(&self, message: &[u8]) -> Option<MappedMessage> {
+        MappedMessage::of(&self.0, message, MappingMode::Search)
     }
 
     #[cfg(test)]

@@ -3,14 +3,14 @@
 use bytes::Bytes;
 
 use super::GrpcError;
-use super::framing::{Framed, PREFIX, decode, next};
+use super::framing::{LengthPrefixedMessage, PREFIX, decode, next_message_len};
 use crate::content_coding::Bounds;
 use ouli_message::Content;
-use ouli_message::stream::{Arrival, Said, Side, Turn, Words};
+use ouli_message::stream::{Arrival, Message, MessageKind, Payload, Side};
 
 /// Both bodies of a call, and how their messages are compressed.
 #[derive(Clone, Copy, Debug)]
-pub struct Halves<'a> {
+pub struct CallBodies<'a> {
     /// What the client sent.
     pub client: &'a Bytes,
     /// The `grpc-encoding` of the request.
@@ -29,16 +29,16 @@ pub struct Halves<'a> {
 ///
 /// # Errors
 /// Where a message cannot be read, or all are too large.
-pub fn transcript(
-    halves: &Halves<'_>,
+pub fn read_messages(
+    halves: &CallBodies<'_>,
     arrivals: &[Arrival],
     bounds: Bounds,
     most: u64,
-) -> Result<Vec<Turn>, GrpcError> {
-    let half = |bytes: &Bytes, encoding| Half {
-        rest: bytes.clone(),
+) -> Result<Vec<Message>, GrpcError> {
+    let half = |bytes: &Bytes, encoding| BodyReader {
+        unread: bytes.clone(),
         size: bytes.len() as u64,
-        came: 0,
+        received: 0,
         encoding,
     };
     let mut client = half(halves.client, halves.client_encoding);
@@ -51,53 +51,55 @@ pub fn transcript(
             Side::Client => &mut client,
             Side::Server => &mut server,
         };
-        let before = half.came;
-        half.came = arrival.end.min(half.size);
-        while let Some((bytes, compressed)) = half.message(bounds)? {
-            let size = bytes.len() as u64 + size_of::<Turn>() as u64;
-            room = room.checked_sub(size).ok_or(GrpcError::TooMuch(most))?;
+        let before = half.received;
+        half.received = arrival.end.min(half.size);
+        while let Some((bytes, compressed)) = half.next_message(bounds)? {
+            let size = bytes.len() as u64 + size_of::<Message>() as u64;
+            room = room
+                .checked_sub(size)
+                .ok_or(GrpcError::TotalTooLarge(most))?;
             let content = Content::Inline(bytes);
-            let said = Said::Binary(Words {
+            let said = MessageKind::Binary(Payload {
                 content,
                 compressed,
             });
-            turns.push(turn(arrival, said));
+            turns.push(message_at(arrival, said));
         }
         if arrival.side == Side::Client && arrival.end == before && !ended {
             ended = true;
-            turns.push(turn(arrival, Said::End));
+            turns.push(message_at(arrival, MessageKind::End));
         }
     }
     Ok(turns)
 }
 
-fn turn(arrival: &Arrival, said: Said) -> Turn {
-    Turn {
+fn message_at(arrival: &Arrival, said: MessageKind) -> Message {
+    Message {
         side: arrival.side,
         at: arrival.at,
-        said,
+        kind: said,
     }
 }
 
 /// One body as far as it has come.
-struct Half<'a> {
-    rest: Bytes,
+struct BodyReader<'a> {
+    unread: Bytes,
     size: u64,
-    came: u64,
+    received: u64,
     encoding: Option<&'a str>,
 }
 
-impl Half<'_> {
+impl BodyReader<'_> {
     /// The next message that has come whole.
-    fn message(&mut self, bounds: Bounds) -> Result<Option<(Bytes, bool)>, GrpcError> {
-        let taken = self.size - self.rest.len() as u64;
-        let here = usize::try_from(self.came.saturating_sub(taken)).unwrap_or(usize::MAX);
-        let here = here.min(self.rest.len());
-        let Some(size) = next(&self.rest[..here], bounds.bytes)? else {
+    fn next_message(&mut self, bounds: Bounds) -> Result<Option<(Bytes, bool)>, GrpcError> {
+        let taken = self.size - self.unread.len() as u64;
+        let here = usize::try_from(self.received.saturating_sub(taken)).unwrap_or(usize::MAX);
+        let here = here.min(self.unread.len());
+        let Some(size) = next_message_len(&self.unread[..here], bounds.bytes)? else {
             return Ok(None);
         };
-        let whole = self.rest.split_to(PREFIX + size);
-        let message = Framed {
+        let whole = self.unread.split_to(PREFIX + size);
+        let message = LengthPrefixedMessage {
             compressed: whole[0] == 1,
             bytes: whole.slice(PREFIX..),
         };
@@ -110,7 +112,7 @@ impl Half<'_> {
 mod tests {
     use super::*;
     use crate::grpc::sample_schema::Noise;
-    use crate::grpc::{Splitter, encode, frame};
+    use crate::grpc::{MessageSplitter, encode, encode_frame};
 
     const BOUNDS: Bounds = Bounds {
         bytes: 1 << 20,
@@ -122,9 +124,9 @@ mod tests {
         Arrival { side, end, at }
     }
 
-    fn shown(turns: &[Turn]) -> Vec<(Side, u64, String)> {
-        let text = |said: &Said| match said {
-            Said::Binary(words) => {
+    fn shown(turns: &[Message]) -> Vec<(Side, u64, String)> {
+        let text = |said: &MessageKind| match said {
+            MessageKind::Binary(words) => {
                 let text = String::from_utf8_lossy(words.content.inline()).into_owned();
                 if words.compressed { text + "*" } else { text }
             }
@@ -132,16 +134,17 @@ mod tests {
         };
         turns
             .iter()
-            .map(|turn| (turn.side, turn.at, text(&turn.said)))
+            .map(|turn| (turn.side, turn.at, text(&turn.kind)))
             .collect()
     }
 
     #[test]
     fn turns_come_in_the_order_of_their_last_bytes() {
         let packed = encode(&Bytes::from_static(b"two"), Some("gzip")).unwrap();
-        let client = Bytes::from([frame(b"one", false), frame(&packed, true)].concat());
-        let server = Bytes::from([frame(b"1", false), frame(b"2", false)].concat());
-        let halves = Halves {
+        let client =
+            Bytes::from([encode_frame(b"one", false), encode_frame(&packed, true)].concat());
+        let server = Bytes::from([encode_frame(b"1", false), encode_frame(b"2", false)].concat());
+        let halves = CallBodies {
             client: &client,
             client_encoding: Some("gzip"),
             server: &server,
@@ -154,7 +157,7 @@ mod tests {
             arrival(Side::Client, client.len(), 4),
             arrival(Side::Server, 12, 5),
         ];
-        let turns = transcript(&halves, &arrivals, BOUNDS, 1 << 20).unwrap();
+        let turns = read_messages(&halves, &arrivals, BOUNDS, 1 << 20).unwrap();
         let expected = [
             (Side::Client, 1, "one"),
             (Side::Server, 2, "1"),
@@ -167,22 +170,22 @@ mod tests {
             .into();
         assert_eq!(shown(&turns), expected);
         assert!(matches!(
-            transcript(&halves, &arrivals, BOUNDS, 100),
-            Err(GrpcError::TooMuch(100))
+            read_messages(&halves, &arrivals, BOUNDS, 100),
+            Err(GrpcError::TotalTooLarge(100))
         ));
     }
 
     #[test]
     fn a_call_without_messages_ends_all_the_same() {
         let (client, server) = (Bytes::new(), Bytes::from_static(b"\0\0"));
-        let halves = Halves {
+        let halves = CallBodies {
             client: &client,
             client_encoding: None,
             server: &server,
             server_encoding: None,
         };
         let arrivals = [arrival(Side::Client, 0, 1), arrival(Side::Server, 2, 2)];
-        let turns = transcript(&halves, &arrivals, BOUNDS, 1 << 20).unwrap();
+        let turns = read_messages(&halves, &arrivals, BOUNDS, 1 << 20).unwrap();
         assert_eq!(shown(&turns), [(Side::Client, 1, "End".to_owned())]);
     }
 
@@ -193,13 +196,16 @@ mod tests {
             let mut body = Vec::new();
             for _ in 0..noise.below(4) {
                 let size = noise.below(40) as usize;
-                body.extend_from_slice(&frame(&vec![round as u8; size], noise.below(9) == 0));
+                body.extend_from_slice(&encode_frame(
+                    &vec![round as u8; size],
+                    noise.below(9) == 0,
+                ));
             }
             for _ in 0..noise.below(2) * noise.below(4) {
                 body.push(noise.below(256) as u8);
             }
             let body = Bytes::from(body);
-            let halves = Halves {
+            let halves = CallBodies {
                 client: &body,
                 client_encoding: [None, Some("gzip"), Some("odd")][noise.below(3) as usize],
                 server: &body,
@@ -213,10 +219,10 @@ mod tests {
                 at,
             });
             let cuts: Vec<_> = cuts.collect();
-            let _ = transcript(&halves, &cuts, BOUNDS, 1 << 20);
+            let _ = read_messages(&halves, &cuts, BOUNDS, 1 << 20);
             let cut = noise.below(body.len() as u64 + 1) as usize;
-            let mut splitter = Splitter::new(30);
-            let whole = Splitter::new(30).feed(&body);
+            let mut splitter = MessageSplitter::new(30);
+            let whole = MessageSplitter::new(30).feed(&body);
             let parts = splitter.feed(&body[..cut]).and_then(|mut first| {
                 first.extend(splitter.feed(&body[cut..])?);
                 Ok(first)

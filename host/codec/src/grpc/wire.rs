@@ -29,9 +29,9 @@ pub enum Wire {
 }
 
 /// The largest number of a field.
-const MOST_FIELDS: u64 = (1 << 29) - 1;
+const MAX_FIELD_NUMBER: u64 = (1 << 29) - 1;
 /// Groups within groups up to this depth are read, as deep as the usual readers go.
-const MOST_GROUPS: usize = 100;
+const MAX_GROUP_DEPTH: usize = 100;
 
 /// True where a part of the bytes is a whole message: any number of fields, none of them cut.
 pub fn is_message(bytes: &[u8], part: Range<usize>) -> bool {
@@ -60,7 +60,7 @@ fn field(bytes: &[u8], at: usize) -> Option<Field> {
             let (content, end) = group(bytes, start, number)?;
             (Wire::Group(content), end)
         }
-        _ => plain(bytes, start, kind)?,
+        _ => read_value(bytes, start, kind)?,
     };
     Some(Field {
         number,
@@ -72,12 +72,12 @@ fn field(bytes: &[u8], at: usize) -> Option<Field> {
 fn tag(bytes: &[u8], at: usize) -> Option<(u32, u64, usize)> {
     let (tag, start) = varint(bytes, at)?;
     let number = tag >> 3;
-    let number = (1..=MOST_FIELDS).contains(&number).then_some(number)?;
+    let number = (1..=MAX_FIELD_NUMBER).contains(&number).then_some(number)?;
     Some((u32::try_from(number).ok()?, tag & 7, start))
 }
 
 /// What a field other than a group holds, and where it ends.
-fn plain(bytes: &[u8], at: usize, kind: u64) -> Option<(Wire, usize)> {
+fn read_value(bytes: &[u8], at: usize, kind: u64) -> Option<(Wire, usize)> {
     match kind {
         0 => {
             let (value, end) = varint(bytes, at)?;
@@ -107,7 +107,7 @@ fn group(bytes: &[u8], start: usize, number: u32) -> Option<(Range<usize>, usize
     loop {
         let (number, kind, next) = tag(bytes, at)?;
         match kind {
-            3 if open.len() < MOST_GROUPS => {
+            3 if open.len() < MAX_GROUP_DEPTH => {
                 open.push(number);
                 at = next;
             }
@@ -117,7 +117,7 @@ fn group(bytes: &[u8], start: usize, number: u32) -> Option<(Range<usize>, usize
                 }
                 at = next;
             }
-            _ => at = plain(bytes, next, kind)?.1,
+            _ => at = read_value(bytes, next, kind)?.1,
         }
     }
 }

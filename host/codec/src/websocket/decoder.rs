@@ -6,7 +6,7 @@ use bytes::{Buf, Bytes, BytesMut};
 
 use super::deflate::Inflater;
 use super::frame::{Head, MAX_CONTROL, Opcode, mask};
-use super::{Bounds, Deflate, Heard, Violation, is_close_code};
+use super::{Bounds, DeflateParams, ReceivedMessage, Violation, is_close_code};
 use crate::content_coding::RATIO_FROM;
 use ouli_message::stream::Side;
 
@@ -15,12 +15,12 @@ use ouli_message::stream::Side;
 pub struct Decoder {
     sender: Side,
     bounds: Bounds,
-    deflate: Option<Deflate>,
+    deflate: Option<DeflateParams>,
     inflater: Option<Inflater>,
     /// The frame whose body is being read.
-    frame: Option<Open>,
+    frame: Option<PartialFrame>,
     /// The message whose frames are being read.
-    message: Option<Message>,
+    message: Option<PartialMessage>,
     /// The body of a control frame, as far as it came.
     control: Vec<u8>,
     state: State,
@@ -38,7 +38,7 @@ enum State {
 
 /// A frame whose head was read.
 #[derive(Debug)]
-struct Open {
+struct PartialFrame {
     head: Head,
     /// How much of its body was read.
     read: u64,
@@ -46,19 +46,19 @@ struct Open {
 
 /// A message as far as it came.
 #[derive(Debug)]
-struct Message {
+struct PartialMessage {
     text: bool,
     compressed: bool,
     /// How many bytes of it came in frames.
-    sent: u64,
+    wire_size: u64,
     content: Vec<u8>,
     /// How many bytes of the content are whole characters.
-    checked: usize,
+    valid_up_to: usize,
 }
 
 impl Decoder {
     /// A decoder for what `sender` says, with what was agreed on compression.
-    pub fn new(sender: Side, bounds: Bounds, deflate: Option<Deflate>) -> Self {
+    pub fn new(sender: Side, bounds: Bounds, deflate: Option<DeflateParams>) -> Self {
         Self {
             sender,
             bounds,
@@ -76,7 +76,7 @@ impl Decoder {
     ///
     /// After a close frame nothing is read: what comes is dropped. After a violation every call
     /// gives the same one.
-    pub fn decode(&mut self, input: &mut BytesMut) -> Result<Option<Heard>, Violation> {
+    pub fn decode(&mut self, input: &mut BytesMut) -> Result<Option<ReceivedMessage>, Violation> {
         match self.state {
             State::Open => {}
             State::Closed => {
@@ -87,7 +87,7 @@ impl Decoder {
         }
         let heard = self.advance(input);
         match &heard {
-            Ok(Some(Heard::Close { .. })) => self.state = State::Closed,
+            Ok(Some(ReceivedMessage::Close { .. })) => self.state = State::Closed,
             Ok(_) => {}
             Err(violation) => {
                 self.state = State::Broken(*violation);
@@ -104,12 +104,12 @@ impl Decoder {
     }
 
     /// Bytes of a message that is not whole yet.
-    pub fn held(&self) -> usize {
+    pub fn buffered(&self) -> usize {
         let message = self.message.as_ref();
         message.map_or(0, |message| message.content.capacity())
     }
 
-    fn advance(&mut self, input: &mut BytesMut) -> Result<Option<Heard>, Violation> {
+    fn advance(&mut self, input: &mut BytesMut) -> Result<Option<ReceivedMessage>, Violation> {
         loop {
             let mut frame = match self.frame.take() {
                 Some(frame) => frame,
@@ -118,7 +118,7 @@ impl Decoder {
                     Some((head, size)) => {
                         input.advance(size);
                         self.begin(&head)?;
-                        Open { head, read: 0 }
+                        PartialFrame { head, read: 0 }
                     }
                 },
             };
@@ -146,7 +146,7 @@ impl Decoder {
                 return Err(Violation::protocol("a message begins within another one"));
             }
             (true, Some(_)) => {}
-            (false, None) => self.message = Some(Message::new(head)),
+            (false, None) => self.message = Some(PartialMessage::new(head)),
         }
         if head.size > self.bounds.frame {
             return Err(Violation::too_large("a frame is too large"));
@@ -160,7 +160,7 @@ impl Decoder {
     }
 
     /// Takes what is there of the body of a frame.
-    fn body(&mut self, frame: &mut Open, input: &mut BytesMut) -> Result<(), Violation> {
+    fn body(&mut self, frame: &mut PartialFrame, input: &mut BytesMut) -> Result<(), Violation> {
         let rest = frame.head.size - frame.read;
         let size = usize::try_from(rest).map_or(input.len(), |rest| rest.min(input.len()));
         let bytes = &mut input[..size];
@@ -173,10 +173,10 @@ impl Decoder {
             debug_assert!(self.control.len() + size <= MAX_CONTROL);
             self.control.extend_from_slice(bytes);
         } else if let Some(message) = &mut self.message {
-            message.sent += size as u64;
+            message.wire_size += size as u64;
             match &mut self.inflater {
                 Some(inflater) if message.compressed => {
-                    inflater.push(bytes, |out| message.inflated(out, &self.bounds))?;
+                    inflater.push(bytes, |out| message.push_compressed(out, &self.bounds))?;
                 }
                 _ => message.push(bytes)?,
             }
@@ -186,10 +186,10 @@ impl Decoder {
     }
 
     /// What is whole with the end of a frame.
-    fn end(&mut self, head: &Head) -> Result<Option<Heard>, Violation> {
+    fn end(&mut self, head: &Head) -> Result<Option<ReceivedMessage>, Violation> {
         match head.opcode {
-            Opcode::Ping => Ok(Some(Heard::Ping(self.take_control()))),
-            Opcode::Pong => Ok(Some(Heard::Pong(self.take_control()))),
+            Opcode::Ping => Ok(Some(ReceivedMessage::Ping(self.take_control()))),
+            Opcode::Pong => Ok(Some(ReceivedMessage::Pong(self.take_control()))),
             Opcode::Close => close(&self.take_control()).map(Some),
             Opcode::Continuation | Opcode::Text | Opcode::Binary if !head.fin => Ok(None),
             Opcode::Continuation | Opcode::Text | Opcode::Binary => {
@@ -197,9 +197,9 @@ impl Decoder {
                     return Ok(None);
                 };
                 if let Some(inflater) = self.inflater.as_mut().filter(|_| message.compressed) {
-                    inflater.finish(|out| message.inflated(out, &self.bounds))?;
+                    inflater.finish(|out| message.push_compressed(out, &self.bounds))?;
                 }
-                message.whole().map(Some)
+                message.finish().map(Some)
             }
         }
     }
@@ -209,24 +209,24 @@ impl Decoder {
     }
 }
 
-impl Message {
+impl PartialMessage {
     fn new(head: &Head) -> Self {
         Self {
             text: head.opcode == Opcode::Text,
             compressed: head.compressed,
-            sent: 0,
+            wire_size: 0,
             content: Vec::new(),
-            checked: 0,
+            valid_up_to: 0,
         }
     }
 
     /// Adds what was compressed, within the bounds.
-    fn inflated(&mut self, bytes: &[u8], bounds: &Bounds) -> Result<(), Violation> {
+    fn push_compressed(&mut self, bytes: &[u8], bounds: &Bounds) -> Result<(), Violation> {
         let size = (self.content.len() + bytes.len()) as u64;
         if size > bounds.message {
             return Err(too_large());
         }
-        if size > RATIO_FROM && size > self.sent.saturating_mul(bounds.ratio) {
+        if size > RATIO_FROM && size > self.wire_size.saturating_mul(bounds.ratio) {
             return Err(Violation::too_large("a message is compressed too well"));
         }
         self.push(bytes)
@@ -238,19 +238,19 @@ impl Message {
         if !self.text {
             return Ok(());
         }
-        match std::str::from_utf8(&self.content[self.checked..]) {
-            Ok(_) => self.checked = self.content.len(),
-            Err(error) if error.error_len().is_none() => self.checked += error.valid_up_to(),
-            Err(_) => return Err(no_text()),
+        match std::str::from_utf8(&self.content[self.valid_up_to..]) {
+            Ok(_) => self.valid_up_to = self.content.len(),
+            Err(error) if error.error_len().is_none() => self.valid_up_to += error.valid_up_to(),
+            Err(_) => return Err(invalid_utf8()),
         }
         Ok(())
     }
 
-    fn whole(self) -> Result<Heard, Violation> {
-        if self.text && self.checked < self.content.len() {
-            return Err(no_text());
+    fn finish(self) -> Result<ReceivedMessage, Violation> {
+        if self.text && self.valid_up_to < self.content.len() {
+            return Err(invalid_utf8());
         }
-        Ok(Heard::Message {
+        Ok(ReceivedMessage::Data {
             text: self.text,
             // A message is kept longer than it took to come: no room is kept with it.
             content: self.content.into_boxed_slice().into(),
@@ -260,7 +260,7 @@ impl Message {
 }
 
 /// What the body of a close frame says (RFC 6455, section 5.5.1).
-fn close(body: &[u8]) -> Result<Heard, Violation> {
+fn close(body: &[u8]) -> Result<ReceivedMessage, Violation> {
     let (code, reason) = match body {
         [] => (None, &[][..]),
         [_] => return Err(Violation::protocol("a close frame has half a code")),
@@ -274,13 +274,13 @@ fn close(body: &[u8]) -> Result<Heard, Violation> {
     let reason = std::str::from_utf8(reason)
         .map_err(|_| Violation::content("the reason of a close frame is no UTF-8"))?
         .to_owned();
-    Ok(Heard::Close { code, reason })
+    Ok(ReceivedMessage::Close { code, reason })
 }
 
 fn too_large() -> Violation {
     Violation::too_large("a message is too large")
 }
 
-fn no_text() -> Violation {
+fn invalid_utf8() -> Violation {
     Violation::content("a text message is no UTF-8")
 }

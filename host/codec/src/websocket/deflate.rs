@@ -2,7 +2,7 @@
 
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 
-use super::{Deflate, Violation};
+use super::{DeflateParams, Violation};
 use ouli_message::stream::Side;
 
 /// The end of each compressed message, which is not sent (RFC 7692, section 7.2.1).
@@ -10,9 +10,9 @@ const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
 /// A last block without content. Behind the tail it shows that a message ended where a block did.
 const LAST_BLOCK: [u8; 2] = [0x03, 0x00];
 /// The one byte that says that nothing is compressed (RFC 7692, section 7.2.3.6).
-const NOTHING: u8 = 0x00;
+const EMPTY_MESSAGE: u8 = 0x00;
 /// Bytes that come out at once.
-const PIECE: usize = 8 << 10;
+const CHUNK_SIZE: usize = 8 << 10;
 /// The most blocks of a message that may say to be the last: each costs a new start.
 const MAX_LAST_BLOCKS: u32 = 4096;
 /// zlib has no plain deflate with the smallest window.
@@ -22,13 +22,13 @@ const MAX_BITS: u8 = 15;
 
 /// What the sender of messages agreed to.
 #[derive(Clone, Copy, Debug)]
-struct Own {
+struct SenderParams {
     no_context_takeover: bool,
     bits: u8,
 }
 
-impl Own {
-    fn of(sender: Side, deflate: &Deflate) -> Self {
+impl SenderParams {
+    fn of(sender: Side, deflate: &DeflateParams) -> Self {
         match sender {
             Side::Client => Self {
                 no_context_takeover: deflate.client_no_context_takeover,
@@ -45,12 +45,12 @@ impl Own {
 /// Decompresses the messages of one side, piece by piece.
 #[derive(Debug)]
 pub(super) struct Inflater {
-    own: Own,
+    params: SenderParams,
     /// There from the first compressed message on.
     stream: Option<Decompress>,
     /// What came out last, as much as the next bytes may refer to, and up to as much before it.
     window: Vec<u8>,
-    piece: Box<[u8]>,
+    chunk: Box<[u8]>,
     /// The last block of a message ended, and no byte came behind it.
     ended: bool,
     /// How often that was so in this message.
@@ -58,12 +58,12 @@ pub(super) struct Inflater {
 }
 
 impl Inflater {
-    pub(super) fn new(sender: Side, deflate: &Deflate) -> Self {
+    pub(super) fn new(sender: Side, deflate: &DeflateParams) -> Self {
         Self {
-            own: Own::of(sender, deflate),
+            params: SenderParams::of(sender, deflate),
             stream: None,
             window: Vec::new(),
-            piece: Box::default(),
+            chunk: Box::default(),
             ended: true,
             last_blocks: 0,
         }
@@ -103,7 +103,7 @@ impl Inflater {
             }
         }
         self.last_blocks = 0;
-        if self.own.no_context_takeover {
+        if self.params.no_context_takeover {
             self.window.clear();
         }
         Ok(())
@@ -111,14 +111,14 @@ impl Inflater {
 
     /// Begins anew, with the window that the next block may refer to.
     fn start(&mut self) -> Result<(), Violation> {
-        if self.piece.is_empty() {
-            self.piece = vec![0; PIECE].into();
+        if self.chunk.is_empty() {
+            self.chunk = vec![0; CHUNK_SIZE].into();
         }
         let stream = self
             .stream
             .get_or_insert_with(|| Decompress::new_with_window_bits(false, MAX_BITS));
         stream.reset(false);
-        let size = 1 << self.own.bits;
+        let size = 1 << self.params.bits;
         let window = &self.window[self.window.len().saturating_sub(size)..];
         if !window.is_empty() {
             stream.set_dictionary(window).map_err(|_| corrupt())?;
@@ -138,11 +138,11 @@ impl Inflater {
         };
         loop {
             let (read, written) = (stream.total_in(), stream.total_out());
-            let status = stream.decompress(input, &mut self.piece, FlushDecompress::Sync);
+            let status = stream.decompress(input, &mut self.chunk, FlushDecompress::Sync);
             // Neither can be more than there was.
             input = &input[(stream.total_in() - read) as usize..];
-            let out = &self.piece[..(stream.total_out() - written) as usize];
-            keep(&mut self.window, out, 1 << self.own.bits);
+            let out = &self.chunk[..(stream.total_out() - written) as usize];
+            keep(&mut self.window, out, 1 << self.params.bits);
             // What came out before the bytes that are wrong may be wrong itself, and is told first.
             take(out)?;
             let status = status.map_err(|_| corrupt())?;
@@ -154,7 +154,7 @@ impl Inflater {
                 }
                 return Ok(input);
             }
-            if out.len() < PIECE {
+            if out.len() < CHUNK_SIZE {
                 return if input.is_empty() {
                     Ok(input)
                 } else {
@@ -180,42 +180,45 @@ fn corrupt() -> Violation {
 /// Compresses the messages of one side.
 #[derive(Debug)]
 pub(super) struct Deflater {
-    own: Own,
+    params: SenderParams,
     /// There from the first compressed message on.
     stream: Option<Compress>,
 }
 
 impl Deflater {
-    pub(super) fn new(sender: Side, deflate: &Deflate) -> Self {
-        let own = Own::of(sender, deflate);
-        Self { own, stream: None }
+    pub(super) fn new(sender: Side, deflate: &DeflateParams) -> Self {
+        let own = SenderParams::of(sender, deflate);
+        Self {
+            params: own,
+            stream: None,
+        }
     }
 
     /// A message without its tail; none where this side cannot compress.
     pub(super) fn message(&mut self, content: &[u8]) -> Option<Vec<u8>> {
-        if self.own.bits < MIN_BITS {
+        if self.params.bits < MIN_BITS {
             return None;
         }
         // Nothing needs no window, and a second flush in a row would add nothing.
         if content.is_empty() {
-            return Some(vec![NOTHING]);
+            return Some(vec![EMPTY_MESSAGE]);
         }
         let stream = self.stream.get_or_insert_with(|| {
-            Compress::new_with_window_bits(Compression::default(), false, self.own.bits)
+            Compress::new_with_window_bits(Compression::default(), false, self.params.bits)
         });
-        if self.own.no_context_takeover {
+        if self.params.no_context_takeover {
             stream.reset();
         }
         let mut out = Vec::with_capacity(content.len() / 2 + TAIL.len());
         let start = stream.total_in();
         loop {
             // There has to be room left at the end, or else the flush is not known to be complete.
-            out.reserve(PIECE);
+            out.reserve(CHUNK_SIZE);
             let rest = &content[(stream.total_in() - start) as usize..];
             let done = stream.compress_vec(rest, &mut out, FlushCompress::Sync);
             if done.is_err() {
                 // The window is lost on both sides; what follows goes uncompressed.
-                self.own.bits = 0;
+                self.params.bits = 0;
                 return None;
             }
             if out.len() < out.capacity() {

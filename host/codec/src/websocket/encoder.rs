@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::Deflate;
+use super::DeflateParams;
 use super::deflate::Deflater;
 use super::frame::{Head, MAX_CONTROL, MAX_HEAD, Opcode, mask};
 use ouli_message::stream::Side;
@@ -18,7 +18,7 @@ pub struct Encoder {
 
 impl Encoder {
     /// An encoder for what `sender` says, with what was agreed on compression.
-    pub fn new(sender: Side, deflate: Option<Deflate>) -> Self {
+    pub fn new(sender: Side, deflate: Option<DeflateParams>) -> Self {
         let deflater = deflate.map(|deflate| Deflater::new(sender, &deflate));
         Self { deflater }
     }
@@ -42,12 +42,12 @@ impl Encoder {
 
     /// A ping; of its body the first 125 bytes, which is all that may stand in one.
     pub fn ping(&self, body: &[u8], mask: Option<[u8; 4]>) -> Bytes {
-        frame(Opcode::Ping, false, short(body), mask)
+        frame(Opcode::Ping, false, truncate_control(body), mask)
     }
 
     /// A pong; of its body the first 125 bytes.
     pub fn pong(&self, body: &[u8], mask: Option<[u8; 4]>) -> Bytes {
-        frame(Opcode::Pong, false, short(body), mask)
+        frame(Opcode::Pong, false, truncate_control(body), mask)
     }
 
     /// A close frame, empty where there is no code; of the reason the first 123 bytes, cut at the
@@ -63,7 +63,7 @@ impl Encoder {
     }
 }
 
-fn short(body: &[u8]) -> &[u8] {
+fn truncate_control(body: &[u8]) -> &[u8] {
     &body[..body.len().min(MAX_CONTROL)]
 }
 

@@ -35,7 +35,7 @@ pub enum ExtensionError {
     NotOffered(String),
     /// The server answers twice with the same extension.
     #[error("extension `{0}` stands twice")]
-    Twice(String),
+    Duplicate(String),
     /// A parameter of `permessage-deflate` that is unknown, stands twice, or has a wrong value.
     #[error("parameter `{0}` of permessage-deflate is not valid")]
     Parameter(String),
@@ -77,9 +77,9 @@ fn parse(text: &str) -> Option<Vec<Extension>> {
 fn extension(rest: &mut &[u8]) -> Option<Extension> {
     let name = token(rest)?;
     let mut parameters = Vec::new();
-    while next_is(rest, b';') {
+    while eat_delimiter(rest, b';') {
         let name = token(rest)?;
-        let value = if next_is(rest, b'=') {
+        let value = if eat_delimiter(rest, b'=') {
             Some(value(rest)?)
         } else {
             None
@@ -91,7 +91,7 @@ fn extension(rest: &mut &[u8]) -> Option<Extension> {
 
 /// A token, or a quoted string that is one without its quotes and backslashes.
 fn value(rest: &mut &[u8]) -> Option<String> {
-    if !next_is(rest, b'"') {
+    if !eat_delimiter(rest, b'"') {
         return token(rest);
     }
     let mut inner = Vec::new();
@@ -123,7 +123,7 @@ fn token(rest: &mut &[u8]) -> Option<String> {
 }
 
 /// Takes a delimiter with the spaces around it, where it is next.
-fn next_is(rest: &mut &[u8], delimiter: u8) -> bool {
+fn eat_delimiter(rest: &mut &[u8], delimiter: u8) -> bool {
     let Some((first, after)) = rest.split_first() else {
         return false;
     };

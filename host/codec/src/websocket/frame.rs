@@ -1,6 +1,6 @@
 //! Frames on the wire (RFC 6455, section 5.2): their heads, and the masks of their bodies.
 
-use super::{Deflate, Violation};
+use super::{DeflateParams, Violation};
 use ouli_message::stream::Side;
 
 /// The most bytes that a control frame may carry (RFC 6455, section 5.5).
@@ -13,8 +13,8 @@ const RSV1: u8 = 0x40;
 const RSV2_RSV3: u8 = 0x30;
 const MASKED: u8 = 0x80;
 /// Marks of a length in two or in eight bytes behind.
-const IN_TWO: u8 = 126;
-const IN_EIGHT: u8 = 127;
+const LENGTH_16_BIT: u8 = 126;
+const LENGTH_64_BIT: u8 = 127;
 
 /// What a frame is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,7 +78,7 @@ impl Head {
     pub(super) fn parse(
         bytes: &[u8],
         sender: Side,
-        deflate: Option<&Deflate>,
+        deflate: Option<&DeflateParams>,
     ) -> Result<Option<(Self, usize)>, Violation> {
         let [first, second, rest @ ..] = bytes else {
             return Ok(None);
@@ -130,13 +130,13 @@ impl Head {
         let masked = if self.mask.is_some() { MASKED } else { 0 };
         out.push(fin | compressed | self.opcode.code());
         match (u8::try_from(self.size), u16::try_from(self.size)) {
-            (Ok(size), _) if size < IN_TWO => out.push(masked | size),
+            (Ok(size), _) if size < LENGTH_16_BIT => out.push(masked | size),
             (_, Ok(size)) => {
-                out.push(masked | IN_TWO);
+                out.push(masked | LENGTH_16_BIT);
                 out.extend_from_slice(&size.to_be_bytes());
             }
             _ => {
-                out.push(masked | IN_EIGHT);
+                out.push(masked | LENGTH_64_BIT);
                 out.extend_from_slice(&self.size.to_be_bytes());
             }
         }
@@ -147,10 +147,10 @@ impl Head {
 /// The size of a body, and what stands behind it. Sizes that could be written shorter are read too.
 fn parse_size(length: u8, rest: &[u8]) -> Result<Option<(u64, &[u8])>, Violation> {
     match length {
-        IN_TWO => Ok(rest
+        LENGTH_16_BIT => Ok(rest
             .split_first_chunk()
             .map(|(size, rest)| (u64::from(u16::from_be_bytes(*size)), rest))),
-        IN_EIGHT => {
+        LENGTH_64_BIT => {
             // The first byte alone tells whether the highest bit is set.
             if rest.first().is_some_and(|byte| byte & 0x80 != 0) {
                 return Err(Violation::protocol(

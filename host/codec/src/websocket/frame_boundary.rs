@@ -5,19 +5,19 @@ use super::frame::{MAX_HEAD, Opcode};
 
 /// Follows the bytes of one side.
 #[derive(Debug, Default)]
-pub struct Borders {
+pub struct FrameTracker {
     /// The head of a frame, as far as it came.
     head: [u8; MAX_HEAD],
-    came: u8,
+    head_len: u8,
     /// Bytes of the frame's body that are still to come.
-    rest: u64,
+    remaining: u64,
     closed: bool,
 }
 
-impl Borders {
+impl FrameTracker {
     /// True between two frames.
-    pub fn is_at_border(&self) -> bool {
-        self.came == 0 && self.rest == 0
+    pub fn is_at_boundary(&self) -> bool {
+        self.head_len == 0 && self.remaining == 0
     }
 
     /// True once the side has closed (RFC 6455, section 5.5.1).
@@ -26,41 +26,41 @@ impl Borders {
     }
 
     /// Follows all of these bytes.
-    pub fn follow(&mut self, mut bytes: &[u8]) {
+    pub fn advance(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
-            let passed = self.to_border(bytes);
+            let passed = self.advance_to_boundary(bytes);
             bytes = &bytes[passed..];
         }
     }
 
     /// Follows the bytes up to the end of one frame, and tells how many these are; all of them
     /// where it does not end here.
-    pub fn to_border(&mut self, bytes: &[u8]) -> usize {
+    pub fn advance_to_boundary(&mut self, bytes: &[u8]) -> usize {
         let mut passed = 0;
-        if self.rest == 0 {
+        if self.remaining == 0 {
             loop {
                 let Some(byte) = bytes.get(passed) else {
                     return passed;
                 };
-                self.head[usize::from(self.came)] = *byte;
-                self.came += 1;
+                self.head[usize::from(self.head_len)] = *byte;
+                self.head_len += 1;
                 passed += 1;
-                if usize::from(self.came) == self.head_size() {
+                if usize::from(self.head_len) == self.head_size() {
                     break;
                 }
             }
-            self.begin();
+            self.begin_body();
         }
         let left = (bytes.len() - passed) as u64;
-        let body = self.rest.min(left);
-        self.rest -= body;
+        let body = self.remaining.min(left);
+        self.remaining -= body;
         // No more than are there.
         passed + usize::try_from(body).unwrap_or(0)
     }
 
     /// The size of the head as far as it is known (RFC 6455, section 5.2).
     fn head_size(&self) -> usize {
-        if self.came < 2 {
+        if self.head_len < 2 {
             return 2;
         }
         let mask = if self.head[1] & 0x80 == 0 { 0 } else { 4 };
@@ -71,10 +71,10 @@ impl Borders {
         }
     }
 
-    fn begin(&mut self) {
+    fn begin_body(&mut self) {
         let [first, second, a, b, c, d, e, f, g, h, ..] = self.head;
-        self.came = 0;
-        self.rest = match second & 0x7f {
+        self.head_len = 0;
+        self.remaining = match second & 0x7f {
             126 => u64::from(u16::from_be_bytes([a, b])),
             127 => u64::from_be_bytes([a, b, c, d, e, f, g, h]),
             short => u64::from(short),
@@ -107,14 +107,14 @@ mod tests {
         for mask in [None, Some([1, 2, 3, 4])] {
             let (bytes, ends) = frames(mask);
             for step in [1, 2, 3, 7, 1000, bytes.len()] {
-                let mut borders = Borders::default();
+                let mut borders = FrameTracker::default();
                 let (mut at, mut found) = (0, Vec::new());
                 for mut chunk in bytes.chunks(step) {
                     while !chunk.is_empty() {
-                        let passed = borders.to_border(chunk);
+                        let passed = borders.advance_to_boundary(chunk);
                         at += passed;
                         chunk = &chunk[passed..];
-                        if borders.is_at_border() {
+                        if borders.is_at_boundary() {
                             found.push(at);
                         }
                     }
@@ -129,19 +129,19 @@ mod tests {
     fn a_close_is_seen() {
         let encoder = Encoder::new(Side::Client, None);
         let close = encoder.close(Some(1000), "bye", Some([9; 4]));
-        let mut borders = Borders::default();
-        borders.follow(&close[..1]);
+        let mut borders = FrameTracker::default();
+        borders.advance(&close[..1]);
         assert!(!borders.is_closed());
-        borders.follow(&close[1..]);
-        assert!(borders.is_closed() && borders.is_at_border());
+        borders.advance(&close[1..]);
+        assert!(borders.is_closed() && borders.is_at_boundary());
     }
 
     #[test]
     fn a_forged_length_is_only_a_long_way() {
-        let mut borders = Borders::default();
-        borders.follow(&[0x82, 127]);
-        borders.follow(&[0xff; 8]);
-        borders.follow(&[0; 1000]);
-        assert!(!borders.is_at_border());
+        let mut borders = FrameTracker::default();
+        borders.advance(&[0x82, 127]);
+        borders.advance(&[0xff; 8]);
+        borders.advance(&[0; 1000]);
+        assert!(!borders.is_at_boundary());
     }
 }

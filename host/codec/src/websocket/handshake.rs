@@ -69,8 +69,8 @@ pub fn check_request(method: &Method, headers: &HeaderMap) -> Result<(), Handsha
         return Err(HandshakeError::Method(method.clone()));
     }
     check_tokens(headers)?;
-    check_asked(headers)?;
-    let key = only(headers, SEC_WEBSOCKET_KEY).ok_or(HandshakeError::Key)?;
+    check_request_fields(headers)?;
+    let key = single_value(headers, SEC_WEBSOCKET_KEY).ok_or(HandshakeError::Key)?;
     let decoded = STANDARD.decode(key).map_err(|_| HandshakeError::Key)?;
     if decoded.len() != KEY_SIZE {
         return Err(HandshakeError::Key);
@@ -84,7 +84,7 @@ pub fn check_connect_request(method: &Method, headers: &HeaderMap) -> Result<(),
     if method != Method::CONNECT {
         return Err(HandshakeError::Method(method.clone()));
     }
-    check_asked(headers)
+    check_request_fields(headers)
 }
 
 /// Checks an upstream's response over HTTP/1.1 (RFC 6455, section 4.1, the list at its end).
@@ -97,11 +97,11 @@ pub fn check_response(
         return Err(HandshakeError::Status(status));
     }
     check_tokens(response)?;
-    let key = only(request, SEC_WEBSOCKET_KEY).ok_or(HandshakeError::Key)?;
-    if only(response, SEC_WEBSOCKET_ACCEPT) != Some(&accept_key(key)) {
+    let key = single_value(request, SEC_WEBSOCKET_KEY).ok_or(HandshakeError::Key)?;
+    if single_value(response, SEC_WEBSOCKET_ACCEPT) != Some(&accept_key(key)) {
         return Err(HandshakeError::Accept);
     }
-    check_answered(request, response)
+    check_negotiated(request, response)
 }
 
 /// Checks an upstream's response over HTTP/2 (RFC 8441, section 5): any 2xx accepts.
@@ -113,7 +113,7 @@ pub fn check_connect_response(
     if !status.is_success() {
         return Err(HandshakeError::Status(status));
     }
-    check_answered(request, response)
+    check_negotiated(request, response)
 }
 
 fn check_tokens(headers: &HeaderMap) -> Result<(), HandshakeError> {
@@ -127,8 +127,8 @@ fn check_tokens(headers: &HeaderMap) -> Result<(), HandshakeError> {
 }
 
 /// What requests over both versions of HTTP have.
-fn check_asked(headers: &HeaderMap) -> Result<(), HandshakeError> {
-    if only(headers, SEC_WEBSOCKET_VERSION) != Some(VERSION) {
+fn check_request_fields(headers: &HeaderMap) -> Result<(), HandshakeError> {
+    if single_value(headers, SEC_WEBSOCKET_VERSION) != Some(VERSION) {
         return Err(HandshakeError::Version);
     }
     Extension::all(headers)?;
@@ -136,10 +136,10 @@ fn check_asked(headers: &HeaderMap) -> Result<(), HandshakeError> {
 }
 
 /// What a server may choose of what it was asked for.
-fn check_answered(request: &HeaderMap, response: &HeaderMap) -> Result<(), HandshakeError> {
+fn check_negotiated(request: &HeaderMap, response: &HeaderMap) -> Result<(), HandshakeError> {
     if response.contains_key(SEC_WEBSOCKET_PROTOCOL) {
-        let chosen = only(response, SEC_WEBSOCKET_PROTOCOL);
-        if !chosen.is_some_and(|chosen| asks_for_subprotocol(request, chosen)) {
+        let chosen = single_value(response, SEC_WEBSOCKET_PROTOCOL);
+        if !chosen.is_some_and(|chosen| offers_subprotocol(request, chosen)) {
             let chosen: Vec<_> = items(response, SEC_WEBSOCKET_PROTOCOL).collect();
             return Err(HandshakeError::Subprotocol(chosen.join(", ")));
         }
@@ -149,13 +149,13 @@ fn check_answered(request: &HeaderMap, response: &HeaderMap) -> Result<(), Hands
 }
 
 /// True where a request offers a subprotocol. They are compared with regard to case.
-pub fn asks_for_subprotocol(request: &HeaderMap, subprotocol: &str) -> bool {
+pub fn offers_subprotocol(request: &HeaderMap, subprotocol: &str) -> bool {
     items(request, SEC_WEBSOCKET_PROTOCOL).any(|offer| offer == subprotocol)
 }
 
 /// Of the extensions that a request offers those whose messages can be read here (RFC 7692); none
 /// where there is none.
-pub fn readable_offers(request: &HeaderMap) -> Option<HeaderValue> {
+pub fn supported_offers(request: &HeaderMap) -> Option<HeaderValue> {
     let known: Vec<_> = items(request, SEC_WEBSOCKET_EXTENSIONS)
         .filter(|offer| {
             let name = offer.split(';').next().unwrap_or_default().trim();
@@ -181,7 +181,7 @@ fn items(headers: &HeaderMap, name: impl AsHeaderName) -> impl Iterator<Item = &
 }
 
 /// The value of a field that stands once; none where it is missing, repeated or no text.
-fn only(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
+fn single_value(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
     let mut values = headers.get_all(name).into_iter();
     let value = values.next()?.to_str().ok()?;
     values.next().is_none().then_some(value.trim())

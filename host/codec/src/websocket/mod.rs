@@ -16,18 +16,18 @@ mod transcript;
 use bytes::Bytes;
 
 use ouli_message::Content;
-use ouli_message::stream::{Said, Words};
+use ouli_message::stream::{MessageKind, Payload};
 
 pub use decoder::Decoder;
 pub use encoder::Encoder;
 pub use extension::ExtensionError;
-pub use frame_boundary::Borders;
+pub use frame_boundary::FrameTracker;
 pub use handshake::{
-    HandshakeError, accept_key, asks_for_subprotocol, check_connect_request,
-    check_connect_response, check_request, check_response, is_websocket_upgrade, readable_offers,
+    HandshakeError, accept_key, check_connect_request, check_connect_response, check_request,
+    check_response, is_websocket_upgrade, offers_subprotocol, supported_offers,
 };
-pub use negotiation::Deflate;
-pub use transcript::{Fault, Transcript, transcript};
+pub use negotiation::DeflateParams;
+pub use transcript::{SideViolation, Transcript, read_transcript};
 
 /// How much one side may send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,9 +43,9 @@ pub struct Bounds {
 
 /// What one side said, whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Heard {
+pub enum ReceivedMessage {
     /// A message with all its fragments.
-    Message {
+    Data {
         /// It is text, and its content UTF-8; else it is binary.
         text: bool,
         /// The content, decompressed.
@@ -66,16 +66,16 @@ pub enum Heard {
     },
 }
 
-impl From<Heard> for Said {
-    fn from(heard: Heard) -> Self {
+impl From<ReceivedMessage> for MessageKind {
+    fn from(heard: ReceivedMessage) -> Self {
         match heard {
-            Heard::Message {
+            ReceivedMessage::Data {
                 text,
                 content,
                 compressed,
             } => {
                 let content = Content::Inline(content);
-                let words = Words {
+                let words = Payload {
                     content,
                     compressed,
                 };
@@ -85,9 +85,9 @@ impl From<Heard> for Said {
                     Self::Binary(words)
                 }
             }
-            Heard::Ping(body) => Self::Ping(body),
-            Heard::Pong(body) => Self::Pong(body),
-            Heard::Close { code, reason } => Self::Close { code, reason },
+            ReceivedMessage::Ping(body) => Self::Ping(body),
+            ReceivedMessage::Pong(body) => Self::Pong(body),
+            ReceivedMessage::Close { code, reason } => Self::Close { code, reason },
         }
     }
 }

@@ -10,7 +10,7 @@ const MAX_BITS: u8 = 15;
 
 /// What both sides agreed on about `permessage-deflate`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Deflate {
+pub struct DeflateParams {
     /// The client begins each message with an empty window.
     pub client_no_context_takeover: bool,
     /// The server begins each message with an empty window.
@@ -21,7 +21,7 @@ pub struct Deflate {
     pub server_max_window_bits: u8,
 }
 
-impl Default for Deflate {
+impl Default for DeflateParams {
     /// What a bare `permessage-deflate` says.
     fn default() -> Self {
         Self {
@@ -33,19 +33,19 @@ impl Default for Deflate {
     }
 }
 
-impl Deflate {
+impl DeflateParams {
     /// What the header of a response agrees to. None where it names no extension; an error where it
     /// names one that is unknown here, since frames can then not be read.
-    pub fn agreed(response: &HeaderMap) -> Result<Option<Self>, ExtensionError> {
+    pub fn from_response(response: &HeaderMap) -> Result<Option<Self>, ExtensionError> {
         let mut agreed = None;
         for extension in Extension::all(response)? {
             if !extension.name.eq_ignore_ascii_case(DEFLATE) {
                 return Err(ExtensionError::Unknown(extension.name));
             }
             if agreed.is_some() {
-                return Err(ExtensionError::Twice(extension.name));
+                return Err(ExtensionError::Duplicate(extension.name));
             }
-            agreed = Some(Terms::of_response(&extension)?.deflate());
+            agreed = Some(OfferParams::of_response(&extension)?.deflate());
         }
         Ok(agreed)
     }
@@ -53,15 +53,15 @@ impl Deflate {
     /// The response to a client's offers that is nearest to what a recorded server agreed to, and
     /// what it means. None where the client offers no `permessage-deflate` that can be accepted:
     /// the conversation then goes on without compression.
-    pub fn answer(offers: &HeaderMap, recorded: &Self) -> Option<(HeaderValue, Self)> {
+    pub fn negotiate(offers: &HeaderMap, recorded: &Self) -> Option<(HeaderValue, Self)> {
         let offers = Extension::all(offers).ok()?;
         let offers = offers
             .iter()
             .filter(|offer| offer.name.eq_ignore_ascii_case(DEFLATE))
-            .filter_map(|offer| Terms::of(offer).ok());
+            .filter_map(|offer| OfferParams::of(offer).ok());
         // The client's order decides between those that are equally near.
         let best = offers
-            .map(|offer| offer.accepted(recorded))
+            .map(|offer| offer.nearest_response(recorded))
             .min_by_key(|accepted| accepted.deflate().distance(recorded))?;
         let value = HeaderValue::try_from(best.to_string()).ok()?;
         Some((value, best.deflate()))
@@ -89,16 +89,16 @@ pub(super) fn check(request: &HeaderMap, response: &HeaderMap) -> Result<(), Ext
     for (at, extension) in accepted.iter().enumerate() {
         let same = |other: &&Extension| other.name.eq_ignore_ascii_case(&extension.name);
         if accepted[..at].iter().any(|other| same(&other)) {
-            return Err(ExtensionError::Twice(extension.name.clone()));
+            return Err(ExtensionError::Duplicate(extension.name.clone()));
         }
         let mut own = offers.iter().filter(same).peekable();
         if own.peek().is_none() {
             return Err(ExtensionError::NotOffered(extension.name.clone()));
         }
         if extension.name.eq_ignore_ascii_case(DEFLATE) {
-            let terms = Terms::of_response(extension)?;
+            let terms = OfferParams::of_response(extension)?;
             // What the server cannot read it has to decline, so such an offer allows nothing.
-            let mut own = own.filter_map(|offer| Terms::of(offer).ok());
+            let mut own = own.filter_map(|offer| OfferParams::of(offer).ok());
             if !own.any(|offer| offer.allows(&terms)) {
                 return Err(ExtensionError::NotAllowed(terms.to_string()));
             }
@@ -109,7 +109,7 @@ pub(super) fn check(request: &HeaderMap, response: &HeaderMap) -> Result<(), Ext
 
 /// The parameters of one `permessage-deflate`, as they are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Terms {
+struct OfferParams {
     client_no_context_takeover: bool,
     server_no_context_takeover: bool,
     /// An offer may name it without a value.
@@ -117,7 +117,7 @@ struct Terms {
     server_max_window_bits: Option<u8>,
 }
 
-impl Terms {
+impl OfferParams {
     fn of(extension: &Extension) -> Result<Self, ExtensionError> {
         let mut terms = Self::default();
         for parameter in &extension.parameters {
@@ -132,7 +132,7 @@ impl Terms {
     fn of_response(extension: &Extension) -> Result<Self, ExtensionError> {
         let terms = Self::of(extension)?;
         match terms.client_max_window_bits {
-            Some(None) => Err(ExtensionError::Parameter(CLIENT_BITS.to_owned())),
+            Some(None) => Err(ExtensionError::Parameter(CLIENT_MAX_WINDOW_BITS.to_owned())),
             None | Some(Some(_)) => Ok(terms),
         }
     }
@@ -141,20 +141,20 @@ impl Terms {
     fn take(&mut self, parameter: &Parameter) -> Option<()> {
         let value = parameter.value.as_deref();
         let own = |name| parameter.name.eq_ignore_ascii_case(name);
-        if own(CLIENT_TAKEOVER) {
+        if own(CLIENT_NO_CONTEXT_TAKEOVER) {
             let first = !std::mem::replace(&mut self.client_no_context_takeover, true);
             (first && value.is_none()).then_some(())
-        } else if own(SERVER_TAKEOVER) {
+        } else if own(SERVER_NO_CONTEXT_TAKEOVER) {
             let first = !std::mem::replace(&mut self.server_no_context_takeover, true);
             (first && value.is_none()).then_some(())
-        } else if own(CLIENT_BITS) {
+        } else if own(CLIENT_MAX_WINDOW_BITS) {
             let bits = match value {
                 Some(value) => Some(bits(value)?),
                 None => None,
             };
             let before = self.client_max_window_bits.replace(bits);
             before.is_none().then_some(())
-        } else if own(SERVER_BITS) {
+        } else if own(SERVER_MAX_WINDOW_BITS) {
             let before = self.server_max_window_bits.replace(bits(value?)?);
             before.is_none().then_some(())
         } else {
@@ -162,8 +162,8 @@ impl Terms {
         }
     }
 
-    fn deflate(&self) -> Deflate {
-        Deflate {
+    fn deflate(&self) -> DeflateParams {
+        DeflateParams {
             client_no_context_takeover: self.client_no_context_takeover,
             server_no_context_takeover: self.server_no_context_takeover,
             client_max_window_bits: self.client_max_window_bits.flatten().unwrap_or(MAX_BITS),
@@ -187,7 +187,7 @@ impl Terms {
     }
 
     /// The response to this offer that is nearest to what was recorded.
-    fn accepted(&self, recorded: &Deflate) -> Self {
+    fn nearest_response(&self, recorded: &DeflateParams) -> Self {
         let client = self.client_max_window_bits.and_then(|hint| {
             let smaller = recorded.client_max_window_bits < MAX_BITS;
             let bits = recorded
@@ -209,10 +209,10 @@ impl Terms {
     }
 }
 
-const CLIENT_TAKEOVER: &str = "client_no_context_takeover";
-const SERVER_TAKEOVER: &str = "server_no_context_takeover";
-const CLIENT_BITS: &str = "client_max_window_bits";
-const SERVER_BITS: &str = "server_max_window_bits";
+const CLIENT_NO_CONTEXT_TAKEOVER: &str = "client_no_context_takeover";
+const SERVER_NO_CONTEXT_TAKEOVER: &str = "server_no_context_takeover";
+const CLIENT_MAX_WINDOW_BITS: &str = "client_max_window_bits";
+const SERVER_MAX_WINDOW_BITS: &str = "server_max_window_bits";
 
 /// 8 to 15, without zeros in front.
 fn bits(value: &str) -> Option<u8> {
@@ -223,22 +223,22 @@ fn bits(value: &str) -> Option<u8> {
     (!value.starts_with(['0', '+'])).then_some(bits)
 }
 
-impl std::fmt::Display for Terms {
+impl std::fmt::Display for OfferParams {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         out.write_str(DEFLATE)?;
         if self.server_no_context_takeover {
-            write!(out, "; {SERVER_TAKEOVER}")?;
+            write!(out, "; {SERVER_NO_CONTEXT_TAKEOVER}")?;
         }
         if self.client_no_context_takeover {
-            write!(out, "; {CLIENT_TAKEOVER}")?;
+            write!(out, "; {CLIENT_NO_CONTEXT_TAKEOVER}")?;
         }
         if let Some(bits) = self.server_max_window_bits {
-            write!(out, "; {SERVER_BITS}={bits}")?;
+            write!(out, "; {SERVER_MAX_WINDOW_BITS}={bits}")?;
         }
         match self.client_max_window_bits {
             None => Ok(()),
-            Some(None) => write!(out, "; {CLIENT_BITS}"),
-            Some(Some(bits)) => write!(out, "; {CLIENT_BITS}={bits}"),
+            Some(None) => write!(out, "; {CLIENT_MAX_WINDOW_BITS}"),
+            Some(Some(bits)) => write!(out, "; {CLIENT_MAX_WINDOW_BITS}={bits}"),
         }
     }
 }

@@ -4,29 +4,29 @@ use std::ops::ControlFlow;
 
 use bytes::BytesMut;
 
-use super::{Bounds, Decoder, Deflate, Violation};
-use ouli_message::stream::{Arrival, Ending, Said, Side, Turn};
+use super::{Bounds, Decoder, DeflateParams, Violation};
+use ouli_message::stream::{Arrival, Ending, Message, MessageKind, Side};
 
 /// Bytes are shown to a decoder in pieces of this size: it takes the masks off in a copy.
-const PIECE: usize = 64 << 10;
+const CHUNK_SIZE: usize = 64 << 10;
 
 /// What a conversation was made of.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Transcript {
     /// The turns in the order in which their last bytes came.
-    pub turns: Vec<Turn>,
+    pub messages: Vec<Message>,
     /// How it ended, as far as the frames tell: as the protocol has it where each side closed, or
     /// one closed and the other broke the protocol; else, where one side closed, by the other one
     /// leaving. None where nobody closed: then only the transport knows.
     pub ending: Option<Ending>,
     /// How sides broke the protocol, at most one fault each, in order. What a side said before its
     /// fault is kept, and nothing behind it is read.
-    pub faults: Vec<Fault>,
+    pub violations: Vec<SideViolation>,
 }
 
 /// That a side broke the protocol, or went beyond the bounds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Fault {
+pub struct SideViolation {
     /// The side.
     pub side: Side,
     /// When the byte came that shows it, in microseconds from the start of the stream.
@@ -41,11 +41,11 @@ pub struct Fault {
 /// are not read. All turns together may take `most` bytes of memory: few bytes on the wire can be
 /// many turns, or long ones. With the turn that would take more both sides end, and the fault of
 /// its side has the code 1009.
-pub fn transcript(
+pub fn read_transcript(
     client: &[u8],
     server: &[u8],
     arrivals: &[Arrival],
-    deflate: Option<Deflate>,
+    deflate: Option<DeflateParams>,
     bounds: Bounds,
     most: u64,
 ) -> Transcript {
@@ -65,7 +65,7 @@ pub fn transcript(
             break;
         }
     }
-    let [client, server] = sides.map(|reader| reader.how());
+    let [client, server] = sides.map(|reader| reader.end());
     told.ending = ending(client, server);
     told
 }
@@ -82,14 +82,14 @@ struct Reader<'a> {
 
 /// How one side left off.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum How {
+enum SideEnd {
     Closed,
     Broken,
-    Silent,
+    Open,
 }
 
 impl<'a> Reader<'a> {
-    fn new(side: Side, bytes: &'a [u8], deflate: Option<Deflate>, bounds: Bounds) -> Self {
+    fn new(side: Side, bytes: &'a [u8], deflate: Option<DeflateParams>, bounds: Bounds) -> Self {
         Self {
             side,
             bytes,
@@ -112,18 +112,18 @@ impl<'a> Reader<'a> {
         });
         let bytes = &self.bytes[self.read..end];
         self.read = end;
-        for piece in bytes.chunks(PIECE) {
+        for piece in bytes.chunks(CHUNK_SIZE) {
             if self.broken || self.decoder.is_closed() {
                 break;
             }
             self.input.extend_from_slice(piece);
-            self.tell(arrival, told, room)?;
+            self.decode_buffered(arrival, told, room)?;
         }
         ControlFlow::Continue(())
     }
 
     /// Tells what is whole.
-    fn tell(
+    fn decode_buffered(
         &mut self,
         arrival: &Arrival,
         told: &mut Transcript,
@@ -133,7 +133,7 @@ impl<'a> Reader<'a> {
         loop {
             let said = match self.decoder.decode(&mut self.input) {
                 Ok(None) => return ControlFlow::Continue(()),
-                Ok(Some(heard)) => Said::from(heard),
+                Ok(Some(heard)) => MessageKind::from(heard),
                 Err(violation) => {
                     self.fail(violation, at, told);
                     return ControlFlow::Continue(());
@@ -145,42 +145,45 @@ impl<'a> Reader<'a> {
                 return ControlFlow::Break(());
             };
             *room = left;
-            told.turns.push(Turn { side, at, said });
+            told.messages.push(Message {
+                side,
+                at,
+                kind: said,
+            });
         }
     }
 
     fn fail(&mut self, violation: Violation, at: u64, told: &mut Transcript) {
         self.broken = true;
-        told.faults.push(Fault {
+        told.violations.push(SideViolation {
             side: self.side,
             at,
             violation,
         });
     }
 
-    fn how(&self) -> How {
+    fn end(&self) -> SideEnd {
         if self.broken {
-            How::Broken
+            SideEnd::Broken
         } else if self.decoder.is_closed() {
-            How::Closed
+            SideEnd::Closed
         } else {
-            How::Silent
+            SideEnd::Open
         }
     }
 }
 
-fn ending(client: How, server: How) -> Option<Ending> {
+fn ending(client: SideEnd, server: SideEnd) -> Option<Ending> {
     match (client, server) {
-        (How::Closed, How::Closed | How::Broken) | (How::Broken, How::Closed) => {
-            Some(Ending::Complete)
-        }
-        (How::Closed, How::Silent) => Some(Ending::Server),
-        (How::Silent, How::Closed) => Some(Ending::Client),
-        (How::Silent | How::Broken, How::Silent | How::Broken) => None,
+        (SideEnd::Closed, SideEnd::Closed | SideEnd::Broken)
+        | (SideEnd::Broken, SideEnd::Closed) => Some(Ending::Complete),
+        (SideEnd::Closed, SideEnd::Open) => Some(Ending::ServerAborted),
+        (SideEnd::Open, SideEnd::Closed) => Some(Ending::ClientAborted),
+        (SideEnd::Open | SideEnd::Broken, SideEnd::Open | SideEnd::Broken) => None,
     }
 }
 
 /// How many bytes of memory a turn takes.
-fn memory(said: &Said) -> u64 {
-    (said.bytes().len() + size_of::<Turn>()) as u64
+fn memory(said: &MessageKind) -> u64 {
+    (said.inline_bytes().len() + size_of::<Message>()) as u64
 }

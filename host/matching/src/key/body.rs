@@ -2,12 +2,12 @@
 
 use bytes::Bytes;
 
-use super::digest::{List, Sketch, Tag, leaf, pair};
-use super::exclusions::But;
-use super::json::Walk;
-use super::value::{Taken, pairs, sorted};
+use super::digest::{OrderedDigest, Sketch, Tag, leaf, pair};
+use super::exclusions::Exclusions;
+use super::json::JsonDigester;
+use super::value::{ValueDigest, pairs, sorted};
 use ouli_codec::json::{Document, Kind, Pointer};
-use ouli_codec::{Message, form, multipart};
+use ouli_codec::{MessageView, form, multipart};
 
 /// A body as it is compared.
 pub(super) enum Body<'a> {
@@ -26,19 +26,22 @@ pub(super) enum Body<'a> {
 impl<'a> Body<'a> {
     /// The body of a message by its content type. One of no type, or of one for text, is JSON
     /// where it reads as an object or an array.
-    pub(super) fn of(message: &'a dyn Message, but: &But<'_>) -> Self {
+    pub(super) fn of(message: &'a dyn MessageView, but: &Exclusions<'_>) -> Self {
         let body = message.body();
-        if body.is_empty() || but.drops_all() {
+        if body.is_empty() || but.excludes_all() {
             return Self::Empty;
         }
-        let content_type = message.fields().text("content-type").unwrap_or("");
+        let content_type = message.fields().get_str("content-type").unwrap_or("");
         let structured = match Type::of(content_type) {
             Type::Json => message.json().map(Self::Json),
             Type::Form => Some(Self::Form(form::parse(body))),
             Type::Multipart => multipart::boundary(content_type)
                 .and_then(|boundary| multipart::parse(body, &boundary))
                 .map(Self::Multipart),
-            Type::Open => message.json().filter(|json| nested(json)).map(Self::Json),
+            Type::Unspecified => message
+                .json()
+                .filter(|json| is_container(json))
+                .map(Self::Json),
             Type::Other => None,
         };
         structured.unwrap_or(Self::Raw(body))
@@ -46,26 +49,29 @@ impl<'a> Body<'a> {
 }
 
 /// The digest of a message's body. Its kind goes first.
-pub(super) fn take(message: &dyn Message, but: &[Pointer]) -> Taken {
-    let but = But::new(but);
+pub(super) fn digest_body(message: &dyn MessageView, but: &[Pointer]) -> ValueDigest {
+    let but = Exclusions::new(but);
     match Body::of(message, &but) {
-        Body::Empty => Taken::plain(leaf(Tag::Empty, &[])),
+        Body::Empty => ValueDigest::without_sketch(leaf(Tag::Empty, &[])),
         Body::Json(json) => {
-            let mut walk = Walk::new(json);
+            let mut walk = JsonDigester::new(json);
             let digest = walk.root(&but);
-            Taken {
+            ValueDigest {
                 digest: pair(Tag::Json, 0, digest),
                 sketch: walk.sketch,
             }
         }
         Body::Form(fields) => pairs(Tag::Form, &kept_fields(&fields, &but)),
         Body::Multipart(parts) => multipart_digest(&parts, &but, message.body()),
-        Body::Raw(bytes) => Taken::plain(leaf(Tag::Raw, bytes)),
+        Body::Raw(bytes) => ValueDigest::without_sketch(leaf(Tag::Raw, bytes)),
     }
 }
 
 /// The fields of a form that count, sorted by name; values of one name keep their order.
-pub(super) fn kept_fields<'a>(fields: &'a [form::Pair], but: &But<'_>) -> Vec<(&'a str, &'a [u8])> {
+pub(super) fn kept_fields<'a>(
+    fields: &'a [form::Pair],
+    but: &Exclusions<'_>,
+) -> Vec<(&'a str, &'a [u8])> {
     let kept = fields
         .iter()
         .filter(|field| but.member(&field.name).is_some());
@@ -73,44 +79,44 @@ pub(super) fn kept_fields<'a>(fields: &'a [form::Pair], but: &But<'_>) -> Vec<(&
 }
 
 /// The content of one part of a multipart body.
-pub(super) enum Content {
+pub(super) enum PartContent {
     /// The part says that it is JSON, and it is.
     Json(Document),
     /// Byte by byte.
     Raw(Bytes),
 }
 
-impl Content {
+impl PartContent {
     /// The content of a part of `body`.
     pub(super) fn of(part: &multipart::Part, body: &Bytes) -> Self {
         let bytes = body.slice(part.body.clone());
         let json = match Type::of(part.content_type.as_deref().unwrap_or("")) {
             Type::Json => Document::parse(bytes.clone()),
-            Type::Form | Type::Multipart | Type::Open | Type::Other => None,
+            Type::Form | Type::Multipart | Type::Unspecified | Type::Other => None,
         };
         json.map_or(Self::Raw(bytes), Self::Json)
     }
 }
 
-fn multipart_digest(parts: &[multipart::Part], but: &But<'_>, body: &Bytes) -> Taken {
-    let (mut list, mut sketch) = (List::new(Tag::Multipart), Sketch::default());
+fn multipart_digest(parts: &[multipart::Part], but: &Exclusions<'_>, body: &Bytes) -> ValueDigest {
+    let (mut list, mut sketch) = (OrderedDigest::new(Tag::Multipart), Sketch::default());
     for part in parts {
         let Some(but) = but.member(part.name.as_deref().unwrap_or("")) else {
             continue;
         };
-        let mut section = List::new(Tag::Section);
+        let mut section = OrderedDigest::new(Tag::BodyPart);
         section.push(optional(part.name.as_deref()));
         section.push(optional(part.filename.as_deref()));
         section.push(optional(part.content_type.as_deref()));
-        section.push(match Content::of(part, body) {
-            Content::Json(json) => pair(Tag::Json, 0, Walk::new(&json).root(&but)),
-            Content::Raw(bytes) => leaf(Tag::Raw, &bytes),
+        section.push(match PartContent::of(part, body) {
+            PartContent::Json(json) => pair(Tag::Json, 0, JsonDigester::new(&json).root(&but)),
+            PartContent::Raw(bytes) => leaf(Tag::Raw, &bytes),
         });
         let section = section.finish();
         list.push(section);
         sketch.add(section);
     }
-    Taken {
+    ValueDigest {
         digest: list.finish(),
         sketch,
     }
@@ -123,7 +129,7 @@ fn optional(text: Option<&str>) -> u128 {
     )
 }
 
-fn nested(json: &Document) -> bool {
+fn is_container(json: &Document) -> bool {
     match json.root().kind {
         Kind::Object(_) | Kind::Array(_) => true,
         Kind::String(_) | Kind::Number | Kind::Bool(_) | Kind::Null => false,
@@ -137,7 +143,7 @@ enum Type {
     Form,
     Multipart,
     /// None at all, or text: what it holds decides.
-    Open,
+    Unspecified,
     Other,
 }
 
@@ -159,7 +165,7 @@ impl Type {
         } else if begins("multipart/") {
             Self::Multipart
         } else if essence.is_empty() || begins("text/") {
-            Self::Open
+            Self::Unspecified
         } else {
             Self::Other
         }
@@ -180,8 +186,8 @@ mod tests {
             ("application/x-www-form-urlencoded", Type::Form),
             ("multipart/form-data; boundary=x", Type::Multipart),
             ("multipart/mixed", Type::Multipart),
-            ("", Type::Open),
-            ("text/plain", Type::Open),
+            ("", Type::Unspecified),
+            ("text/plain", Type::Unspecified),
             ("application/x-ndjson", Type::Other),
             ("application/json-seq", Type::Other),
             ("application/octet-stream", Type::Other),

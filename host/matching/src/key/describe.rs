@@ -2,17 +2,17 @@
 
 use bytes::Bytes;
 
-use super::body::{Body, Content, kept_fields};
-use super::exclusions::But;
+use super::body::{Body, PartContent, kept_fields};
+use super::exclusions::Exclusions;
 use super::json::Json;
-use super::{Part, value};
+use super::{KeyPart, value};
 use ouli_codec::json::Pointer;
-use ouli_codec::{Message, multipart};
+use ouli_codec::{MessageView, multipart};
 
 /// One part of a key in full.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Described {
-    /// The part's name, as [`Part::name`] gives it.
+pub struct DescribedPart {
+    /// The part's name, as [`KeyPart::name`] gives it.
     pub name: String,
     /// What the request holds there.
     pub value: Value,
@@ -34,12 +34,12 @@ pub enum Value {
     /// JSON.
     Json(Json),
     /// The parts of a multipart body, in order.
-    Sections(Vec<Section>),
+    BodyParts(Vec<BodyPart>),
 }
 
 /// One part of a multipart body.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Section {
+pub struct BodyPart {
     /// Its name in a form.
     pub name: Option<String>,
     /// The name of the file that it was.
@@ -51,33 +51,33 @@ pub struct Section {
 }
 
 /// The given parts of a request in full, in their order.
-pub fn describe(parts: &[Part], message: &dyn Message) -> Vec<Described> {
-    let describe = |part: &Part| Described {
+pub fn describe(parts: &[KeyPart], message: &dyn MessageView) -> Vec<DescribedPart> {
+    let describe = |part: &KeyPart| DescribedPart {
         name: part.name(),
-        value: full(part, message),
+        value: describe_part(part, message),
     };
     parts.iter().map(describe).collect()
 }
 
-fn full(part: &Part, message: &dyn Message) -> Value {
+fn describe_part(part: &KeyPart, message: &dyn MessageView) -> Value {
     match part {
-        Part::Endpoint => Value::Text(message.endpoint().to_owned()),
-        Part::Method => Value::Text(message.method().to_owned()),
-        Part::Authority => Value::Text(message.authority().to_owned()),
-        Part::Path => Value::Text(message.path().to_owned()),
-        Part::Query { but } => pairs(&value::query(message, but)),
-        Part::Header(name) => {
-            let values = message.fields().all(name);
+        KeyPart::Endpoint => Value::Text(message.endpoint().to_owned()),
+        KeyPart::Method => Value::Text(message.method().to_owned()),
+        KeyPart::Authority => Value::Text(message.authority().to_owned()),
+        KeyPart::Path => Value::Text(message.path().to_owned()),
+        KeyPart::Query { except: but } => pairs(&value::query(message, but)),
+        KeyPart::Header(name) => {
+            let values = message.fields().get_all(name);
             fields(values.map(|value| (name.as_str(), value.as_bytes())))
         }
-        Part::Headers { but } => fields(value::headers(message, but).into_iter()),
-        Part::Body { but } => body(message, but),
-        Part::Own { value, .. } => raw(value),
+        KeyPart::Headers { except: but } => fields(value::headers(message, but).into_iter()),
+        KeyPart::Body { except: but } => body(message, but),
+        KeyPart::Custom { value, .. } => raw(value),
     }
 }
 
-fn body(message: &dyn Message, but: &[Pointer]) -> Value {
-    let but = But::new(but);
+fn body(message: &dyn MessageView, but: &[Pointer]) -> Value {
+    let but = Exclusions::new(but);
     match Body::of(message, &but) {
         Body::Empty => Value::Empty,
         Body::Json(json) => Value::Json(Json::of(json, &but)),
@@ -85,22 +85,22 @@ fn body(message: &dyn Message, but: &[Pointer]) -> Value {
         Body::Multipart(parts) => {
             let kept = parts.iter().filter_map(|part| {
                 let but = but.member(part.name.as_deref().unwrap_or(""))?;
-                Some(section(part, message.body(), &but))
+                Some(describe_body_part(part, message.body(), &but))
             });
-            Value::Sections(kept.collect())
+            Value::BodyParts(kept.collect())
         }
         Body::Raw(bytes) => raw(bytes),
     }
 }
 
-fn section(part: &multipart::Part, body: &Bytes, but: &But<'_>) -> Section {
-    Section {
+fn describe_body_part(part: &multipart::Part, body: &Bytes, but: &Exclusions<'_>) -> BodyPart {
+    BodyPart {
         name: part.name.clone(),
         filename: part.filename.clone(),
         content_type: part.content_type.clone(),
-        content: match Content::of(part, body) {
-            Content::Json(json) => Value::Json(Json::of(&json, but)),
-            Content::Raw(bytes) => raw(&bytes),
+        content: match PartContent::of(part, body) {
+            PartContent::Json(json) => Value::Json(Json::of(&json, but)),
+            PartContent::Raw(bytes) => raw(&bytes),
         },
     }
 }

@@ -9,7 +9,7 @@ pub(super) enum Tag {
     Name,
     Header,
     Text,
-    Own,
+    Custom,
     Absent,
     Pairs,
     Values,
@@ -25,7 +25,7 @@ pub(super) enum Tag {
     Json,
     Form,
     Multipart,
-    Section,
+    BodyPart,
     Raw,
 }
 
@@ -43,12 +43,12 @@ pub(super) fn pair(tag: Tag, left: u128, right: u128) -> u128 {
 }
 
 /// A list of digests in which order counts. All pieces have one size, so no length is needed.
-pub(super) struct List {
+pub(super) struct OrderedDigest {
     tag: Tag,
     state: u128,
 }
 
-impl List {
+impl OrderedDigest {
     pub(super) fn new(tag: Tag) -> Self {
         Self { tag, state: 0 }
     }
@@ -64,12 +64,12 @@ impl List {
 
 /// Digests in which repetition counts but order does not. A sum needs no memory and no sorting.
 #[derive(Default)]
-pub(super) struct Bag {
+pub(super) struct UnorderedDigest {
     sum: u128,
     count: u128,
 }
 
-impl Bag {
+impl UnorderedDigest {
     pub(super) fn add(&mut self, digest: u128) {
         self.sum = self.sum.wrapping_add(digest);
         self.count += 1;
@@ -95,7 +95,7 @@ mod tests {
     use super::*;
 
     fn list(tag: Tag, pieces: &[&str]) -> u128 {
-        let mut list = List::new(tag);
+        let mut list = OrderedDigest::new(tag);
         for piece in pieces {
             list.push(leaf(Tag::Text, piece.as_bytes()));
         }
@@ -103,7 +103,7 @@ mod tests {
     }
 
     fn bag(pieces: &[&str]) -> u128 {
-        let mut bag = Bag::default();
+        let mut bag = UnorderedDigest::default();
         for piece in pieces {
             bag.add(leaf(Tag::Text, piece.as_bytes()));
         }

@@ -4,15 +4,15 @@ use ouli_codec::json::{Pointer, Step};
 
 /// The rests of those pointers that fit the way from the root to here.
 #[derive(Clone, Default)]
-pub(super) struct But<'a>(Vec<&'a [Step]>);
+pub(super) struct Exclusions<'a>(Vec<&'a [Step]>);
 
-impl<'a> But<'a> {
+impl<'a> Exclusions<'a> {
     pub(super) fn new(pointers: &'a [Pointer]) -> Self {
         Self(pointers.iter().map(Pointer::steps).collect())
     }
 
     /// True where a pointer ends here.
-    pub(super) fn drops_all(&self) -> bool {
+    pub(super) fn excludes_all(&self) -> bool {
         self.0.iter().any(|rest| rest.is_empty())
     }
 

@@ -3,8 +3,8 @@
 use std::cmp::Ordering;
 use std::fmt;
 
-use super::digest::{Bag, List, Sketch, Tag, leaf, pair};
-use super::exclusions::But;
+use super::digest::{OrderedDigest, Sketch, Tag, UnorderedDigest, leaf, pair};
+use super::exclusions::Exclusions;
 use super::number::canonical;
 use ouli_codec::json::{Document, Kind, Node};
 
@@ -27,11 +27,11 @@ pub enum Json {
 
 impl Json {
     /// The document without what `but` leaves out.
-    pub(super) fn of(document: &Document, but: &But<'_>) -> Self {
+    pub(super) fn of(document: &Document, but: &Exclusions<'_>) -> Self {
         Self::node(document, document.root(), but)
     }
 
-    fn node(document: &Document, node: &Node, but: &But<'_>) -> Self {
+    fn node(document: &Document, node: &Node, but: &Exclusions<'_>) -> Self {
         match &node.kind {
             Kind::Null => Self::Null,
             Kind::Bool(value) => Self::Bool(*value),
@@ -138,7 +138,7 @@ impl Ord for Number {
 }
 
 /// The way through a document that makes its digest.
-pub(super) struct Walk<'a> {
+pub(super) struct JsonDigester<'a> {
     document: &'a Document,
     /// Reused for every number.
     number: Vec<u8>,
@@ -147,9 +147,9 @@ pub(super) struct Walk<'a> {
 }
 
 /// How deep the sketch looks.
-const SKETCHED: usize = 2;
+const SKETCH_DEPTH: usize = 2;
 
-impl<'a> Walk<'a> {
+impl<'a> JsonDigester<'a> {
     pub(super) fn new(document: &'a Document) -> Self {
         Self {
             document,
@@ -159,11 +159,11 @@ impl<'a> Walk<'a> {
     }
 
     /// The digest of the document without what `but` leaves out.
-    pub(super) fn root(&mut self, but: &But<'_>) -> u128 {
+    pub(super) fn root(&mut self, but: &Exclusions<'_>) -> u128 {
         self.node(self.document.root(), but, 1)
     }
 
-    fn node(&mut self, node: &Node, but: &But<'_>, depth: usize) -> u128 {
+    fn node(&mut self, node: &Node, but: &Exclusions<'_>, depth: usize) -> u128 {
         match &node.kind {
             Kind::Null => leaf(Tag::Null, &[]),
             Kind::Bool(false) => leaf(Tag::False, &[]),
@@ -174,24 +174,24 @@ impl<'a> Walk<'a> {
             }
             Kind::String(text) => leaf(Tag::String, text.as_bytes()),
             Kind::Array(elements) => {
-                let mut list = List::new(Tag::Array);
+                let mut list = OrderedDigest::new(Tag::Array);
                 for (index, element) in elements.iter().enumerate() {
                     if let Some(but) = but.element(index) {
                         let digest = self.node(element, &but, depth + 1);
-                        self.note(digest.wrapping_add(index as u128), depth);
+                        self.add_to_sketch(digest.wrapping_add(index as u128), depth);
                         list.push(digest);
                     }
                 }
                 list.finish()
             }
             Kind::Object(members) => {
-                let mut bag = Bag::default();
+                let mut bag = UnorderedDigest::default();
                 for member in members {
                     if let Some(but) = but.member(&member.name) {
                         let name = leaf(Tag::Name, member.name.as_bytes());
                         let value = self.node(&member.value, &but, depth + 1);
                         let digest = pair(Tag::Member, name, value);
-                        self.note(digest, depth);
+                        self.add_to_sketch(digest, depth);
                         bag.add(digest);
                     }
                 }
@@ -200,8 +200,8 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn note(&mut self, digest: u128, depth: usize) {
-        if depth <= SKETCHED {
+    fn add_to_sketch(&mut self, digest: u128, depth: usize) {
+        if depth <= SKETCH_DEPTH {
             self.sketch.add(digest);
         }
     }

@@ -16,18 +16,18 @@ mod wildcard;
 
 use bytes::Bytes;
 
-pub use describe::{Described, Section, Value, describe};
+pub use describe::{BodyPart, DescribedPart, Value, describe};
 pub use json::{Json, Number};
-pub use name_list::Names;
-pub use wildcard::{fits, holds_placeholder};
+pub use name_list::ExcludedNames;
+pub use wildcard::{holds_placeholder, matches_with_wildcards};
 
-use self::digest::{List, Tag, leaf};
-use ouli_codec::Message;
+use self::digest::{OrderedDigest, Tag, leaf};
+use ouli_codec::MessageView;
 use ouli_codec::json::Pointer;
 
 /// One part of a key, as a matcher declares it.
 #[derive(Clone, Debug)]
-pub enum Part {
+pub enum KeyPart {
     /// The name of the endpoint that took the request.
     Endpoint,
     /// The method.
@@ -39,23 +39,23 @@ pub enum Part {
     /// Every parameter of the query in sorted order; values of one name keep theirs.
     Query {
         /// Parameters left out; their names compare with case.
-        but: Names,
+        except: ExcludedNames,
     },
     /// Every value of one header, in order. The name is in lower case.
     Header(String),
     /// Every header in sorted order; values of one name keep theirs.
     Headers {
-        /// Headers left out, made by [`Names::any_case`].
-        but: Names,
+        /// Headers left out, made by [`ExcludedNames::case_insensitive`].
+        except: ExcludedNames,
     },
     /// The body, by its type.
     Body {
         /// What is left out of JSON. A first step also names a field of a form or a part of a
         /// multipart body; further steps lead into a part that is JSON.
-        but: Vec<Pointer>,
+        except: Vec<Pointer>,
     },
     /// A part of a plugin's own making.
-    Own {
+    Custom {
         /// Its name, as the plugin gave it.
         name: String,
         /// What the plugin put there.
@@ -63,7 +63,7 @@ pub enum Part {
     },
 }
 
-impl Part {
+impl KeyPart {
     /// The name under which reports show the part.
     pub fn name(&self) -> String {
         match self {
@@ -79,7 +79,7 @@ impl Part {
             Self::Authority => "authority",
             Self::Path => "path",
             Self::Query { .. } => "query",
-            Self::Header(name) | Self::Own { name, .. } => name,
+            Self::Header(name) | Self::Custom { name, .. } => name,
             Self::Headers { .. } => "headers",
             Self::Body { .. } => "body",
         }
@@ -89,7 +89,7 @@ impl Part {
     fn name_digest(&self) -> u128 {
         let tag = match self {
             Self::Header(_) => Tag::Header,
-            Self::Own { .. } => Tag::Own,
+            Self::Custom { .. } => Tag::Custom,
             Self::Endpoint
             | Self::Method
             | Self::Authority
@@ -143,12 +143,12 @@ impl PartDigest {
 }
 
 /// The key of a request. What is absent and what `but` leaves out are the same.
-pub fn derive(parts: &[Part], message: &dyn Message) -> Key {
-    let mut whole = List::new(Tag::Key);
+pub fn derive(parts: &[KeyPart], message: &dyn MessageView) -> Key {
+    let mut whole = OrderedDigest::new(Tag::Key);
     let parts = parts
         .iter()
         .map(|part| {
-            let (name, taken) = (part.name_digest(), value::take(part, message));
+            let (name, taken) = (part.name_digest(), value::digest_value(part, message));
             whole.push(name);
             whole.push(taken.digest);
             PartDigest {

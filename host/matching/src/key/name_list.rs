@@ -2,12 +2,12 @@
 
 /// Names of query parameters or headers that a part of a key leaves out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Names {
-    whole: Vec<String>,
+pub struct ExcludedNames {
+    exact_names: Vec<String>,
     prefixes: Vec<String>,
 }
 
-impl Names {
+impl ExcludedNames {
     /// Names that compare exactly, as those of query parameters do.
     pub fn exact(names: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
         let mut list = Self::default();
@@ -17,9 +17,9 @@ impl Names {
         list
     }
 
-    /// Names of headers, which compare without case: [`Names::cover`] then takes names in lower
+    /// Names of headers, which compare without case: [`ExcludedNames::contains`] then takes names in lower
     /// case, as [`http::HeaderName`] has them.
-    pub fn any_case(names: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
+    pub fn case_insensitive(names: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
         let mut list = Self::default();
         for name in names {
             list.add(&name.as_ref().to_ascii_lowercase());
@@ -28,22 +28,22 @@ impl Names {
     }
 
     /// True where the name is in the list or begins as one that ends in `*`.
-    pub fn cover(&self, name: &str) -> bool {
-        self.whole.iter().any(|own| own == name)
+    pub fn contains(&self, name: &str) -> bool {
+        self.exact_names.iter().any(|own| own == name)
             || self.prefixes.iter().any(|own| name.starts_with(own))
     }
 
     fn add(&mut self, name: &str) {
         match name.strip_suffix('*') {
             Some(prefix) => self.prefixes.push(prefix.to_owned()),
-            None => self.whole.push(name.to_owned()),
+            None => self.exact_names.push(name.to_owned()),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Names;
+    use super::ExcludedNames;
 
     #[test]
     fn names_cover_themselves_and_what_begins_so() {
@@ -58,9 +58,13 @@ mod tests {
             (&["a*b"], "axb", false, false),
         ];
         for (names, name, exact, any_case) in cases {
-            assert_eq!(Names::exact(names).cover(name), exact, "{names:?} {name}");
             assert_eq!(
-                Names::any_case(names).cover(name),
+                ExcludedNames::exact(names).contains(name),
+                exact,
+                "{names:?} {name}"
+            );
+            assert_eq!(
+                ExcludedNames::case_insensitive(names).contains(name),
                 any_case,
                 "{names:?} {name}"
             );

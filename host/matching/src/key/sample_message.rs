@@ -3,9 +3,9 @@
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue};
 
-use super::{Names, Part};
+use super::{ExcludedNames, KeyPart};
 use ouli_codec::json::{Document, Pointer};
-use ouli_codec::{Message, form};
+use ouli_codec::{MessageView, form};
 use ouli_message::Fields;
 
 /// A request of endpoint `api` in session `default`.
@@ -56,7 +56,7 @@ impl Sample {
     }
 }
 
-impl Message for Sample {
+impl MessageView for Sample {
     fn kind(&self) -> &'static str {
         "request"
     }
@@ -103,20 +103,22 @@ impl Message for Sample {
 }
 
 /// Method, path, query and body, as a usual matcher declares them.
-pub(crate) fn usual(query_but: &[&str], body_but: &[&str]) -> Vec<Part> {
-    let but = Names::exact(query_but);
+pub(crate) fn default_parts(query_but: &[&str], body_but: &[&str]) -> Vec<KeyPart> {
+    let but = ExcludedNames::exact(query_but);
     vec![
-        Part::Method,
-        Part::Path,
-        Part::Query { but },
+        KeyPart::Method,
+        KeyPart::Path,
+        KeyPart::Query { except: but },
         body(body_but),
     ]
 }
 
 /// The body but for these pointers.
-pub(crate) fn body(but: &[&str]) -> Part {
+pub(crate) fn body(but: &[&str]) -> KeyPart {
     let but = but.iter().map(|text| Pointer::parse(text).unwrap());
-    Part::Body { but: but.collect() }
+    KeyPart::Body {
+        except: but.collect(),
+    }
 }
 
 /// A multipart body of these parts, each as header lines and content, and its content type.

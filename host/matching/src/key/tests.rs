@@ -2,12 +2,12 @@
 
 use bytes::Bytes;
 
-use super::sample_message::{Sample, body, multipart, usual};
-use super::{Names, Part, derive, describe};
+use super::sample_message::{Sample, body, default_parts, multipart};
+use super::{ExcludedNames, KeyPart, derive, describe};
 
 /// Keys and descriptions agree, and say what is expected.
 #[track_caller]
-fn check(parts: &[Part], left: &Sample, right: &Sample, equal: bool, note: &str) {
+fn check(parts: &[KeyPart], left: &Sample, right: &Sample, equal: bool, note: &str) {
     let keys = derive(parts, left) == derive(parts, right);
     let hashes = derive(parts, left).hash() == derive(parts, right).hash();
     let described = describe(parts, left) == describe(parts, right);
@@ -35,7 +35,7 @@ fn targets() {
         ("/a?x=", "/a", &[], false),
     ];
     for (left, right, but, equal) in cases {
-        let parts = usual(but, &[]);
+        let parts = default_parts(but, &[]);
         let (a, b) = (Sample::new("GET", left), Sample::new("GET", right));
         check(
             &parts,
@@ -46,10 +46,10 @@ fn targets() {
         );
     }
     let (get, head) = (Sample::new("GET", "/a"), Sample::new("HEAD", "/a"));
-    check(&usual(&[], &[]), &get, &head, false, "methods");
-    check(&[Part::Path], &get, &head, true, "the path alone");
+    check(&default_parts(&[], &[]), &get, &head, false, "methods");
+    check(&[KeyPart::Path], &get, &head, true, "the path alone");
     check(
-        &[Part::Endpoint, Part::Authority],
+        &[KeyPart::Endpoint, KeyPart::Authority],
         &get,
         &head,
         true,
@@ -62,10 +62,10 @@ fn headers() {
     let plain = || Sample::new("GET", "/");
     let a = || plain().field("accept", b"x").field("date", b"1");
     let b = || plain().field("date", b"2").field("accept", b"x");
-    let but = |names: &[&str]| Part::Headers {
-        but: Names::any_case(names),
+    let but = |names: &[&str]| KeyPart::Headers {
+        except: ExcludedNames::case_insensitive(names),
     };
-    let one = |name: &str| Part::Header(name.to_owned());
+    let one = |name: &str| KeyPart::Header(name.to_owned());
     check(&[one("accept")], &a(), &b(), true, "one header");
     check(&[one("date")], &a(), &b(), false, "another value");
     check(&[one("accept")], &a(), &plain(), false, "absent");
@@ -221,7 +221,7 @@ fn multipart_bodies() {
 
 #[test]
 fn parts_of_a_plugin() {
-    let own = |name: &str, value: &'static [u8]| Part::Own {
+    let own = |name: &str, value: &'static [u8]| KeyPart::Custom {
         name: name.to_owned(),
         value: Bytes::from_static(value),
     };
@@ -231,20 +231,24 @@ fn parts_of_a_plugin() {
         derive(&[own("x", b"2")], &sample),
         derive(&[own("y", b"1")], &sample),
         derive(&[own("path", b"/a")], &sample),
-        derive(&[Part::Path], &sample),
-        derive(&[Part::Header("path".to_owned())], &sample),
-        derive(&[Part::Path, Part::Method], &sample),
-        derive(&[Part::Method, Part::Path], &sample),
+        derive(&[KeyPart::Path], &sample),
+        derive(&[KeyPart::Header("path".to_owned())], &sample),
+        derive(&[KeyPart::Path, KeyPart::Method], &sample),
+        derive(&[KeyPart::Method, KeyPart::Path], &sample),
         derive(&[], &sample),
     ];
     for (index, key) in keys.iter().enumerate() {
         let hashes: Vec<_> = keys[..index].iter().map(super::Key::hash).collect();
         assert!(!hashes.contains(&key.hash()), "{index}");
     }
-    let names: Vec<_> = [own("x", b""), Part::Path, Part::Header("etag".to_owned())]
-        .iter()
-        .map(Part::name)
-        .collect();
+    let names: Vec<_> = [
+        own("x", b""),
+        KeyPart::Path,
+        KeyPart::Header("etag".to_owned()),
+    ]
+    .iter()
+    .map(KeyPart::name)
+    .collect();
     assert_eq!(names, ["x", "path", "header.etag"]);
 }
 
@@ -307,8 +311,8 @@ impl Random {
 fn keys_and_descriptions_agree() {
     let mut random = Random(0x9e37_79b9_7f4a_7c15);
     let sets = [
-        usual(&[], &[]),
-        usual(&["n"], &["/id", "/*/id", "/0", "/a/b"]),
+        default_parts(&[], &[]),
+        default_parts(&["n"], &["/id", "/*/id", "/0", "/a/b"]),
         vec![body(&["/*/*", "/b"])],
     ];
     let samples: Vec<_> = (0..400).map(|_| random.sample()).collect();

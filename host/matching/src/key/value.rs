@@ -1,17 +1,17 @@
 //! The digest of each part's value, taken from a message without copying it.
 
-use super::digest::{List, Sketch, Tag, leaf, pair};
-use super::{Names, Part, body};
-use ouli_codec::Message;
+use super::digest::{OrderedDigest, Sketch, Tag, leaf, pair};
+use super::{ExcludedNames, KeyPart, body};
+use ouli_codec::MessageView;
 
 /// The digest of a part's value and the sketch of what it is made of.
-pub(super) struct Taken {
+pub(super) struct ValueDigest {
     pub(super) digest: u128,
     pub(super) sketch: Sketch,
 }
 
-impl Taken {
-    pub(super) fn plain(digest: u128) -> Self {
+impl ValueDigest {
+    pub(super) fn without_sketch(digest: u128) -> Self {
         Self {
             digest,
             sketch: Sketch::default(),
@@ -20,30 +20,39 @@ impl Taken {
 }
 
 /// The value of a part in a message.
-pub(super) fn take(part: &Part, message: &dyn Message) -> Taken {
+pub(super) fn digest_value(part: &KeyPart, message: &dyn MessageView) -> ValueDigest {
     match part {
-        Part::Endpoint => text(message.endpoint()),
-        Part::Method => text(message.method()),
-        Part::Authority => text(message.authority()),
-        Part::Path => path(message.path()),
-        Part::Query { but } => pairs(Tag::Pairs, &query(message, but)),
-        Part::Header(name) => header(message, name),
-        Part::Headers { but } => pairs(Tag::Pairs, &headers(message, but)),
-        Part::Body { but } => body::take(message, but),
-        Part::Own { value, .. } => Taken::plain(leaf(Tag::Own, value)),
+        KeyPart::Endpoint => text(message.endpoint()),
+        KeyPart::Method => text(message.method()),
+        KeyPart::Authority => text(message.authority()),
+        KeyPart::Path => path(message.path()),
+        KeyPart::Query { except: but } => pairs(Tag::Pairs, &query(message, but)),
+        KeyPart::Header(name) => header(message, name),
+        KeyPart::Headers { except: but } => pairs(Tag::Pairs, &headers(message, but)),
+        KeyPart::Body { except: but } => body::digest_body(message, but),
+        KeyPart::Custom { value, .. } => ValueDigest::without_sketch(leaf(Tag::Custom, value)),
     }
 }
 
 /// The parameters that count, sorted by name; values of one name keep their order.
-pub(super) fn query<'a>(message: &'a dyn Message, but: &Names) -> Vec<(&'a str, &'a [u8])> {
-    let kept = message.query().iter().filter(|(name, _)| !but.cover(name));
+pub(super) fn query<'a>(
+    message: &'a dyn MessageView,
+    but: &ExcludedNames,
+) -> Vec<(&'a str, &'a [u8])> {
+    let kept = message
+        .query()
+        .iter()
+        .filter(|(name, _)| !but.contains(name));
     sorted(kept.map(|(name, value)| (name.as_str(), value.as_bytes())))
 }
 
 /// The headers that count, sorted by name; values of one name keep their order.
-pub(super) fn headers<'a>(message: &'a dyn Message, but: &Names) -> Vec<(&'a str, &'a [u8])> {
+pub(super) fn headers<'a>(
+    message: &'a dyn MessageView,
+    but: &ExcludedNames,
+) -> Vec<(&'a str, &'a [u8])> {
     let all = message.fields().iter();
-    let kept = all.filter(|(name, _)| !but.cover(name.as_str()));
+    let kept = all.filter(|(name, _)| !but.contains(name.as_str()));
     sorted(kept.map(|(name, value)| (name.as_str(), value.as_bytes())))
 }
 
@@ -57,41 +66,41 @@ pub(super) fn sorted<'a>(
 }
 
 /// The digest of pairs in their order.
-pub(super) fn pairs(tag: Tag, pairs: &[(&str, &[u8])]) -> Taken {
-    let (mut list, mut sketch) = (List::new(tag), Sketch::default());
+pub(super) fn pairs(tag: Tag, pairs: &[(&str, &[u8])]) -> ValueDigest {
+    let (mut list, mut sketch) = (OrderedDigest::new(tag), Sketch::default());
     for (name, value) in pairs {
         let name = leaf(Tag::Name, name.as_bytes());
         let digest = pair(Tag::Member, name, leaf(Tag::Text, value));
         list.push(digest);
         sketch.add(digest);
     }
-    Taken {
+    ValueDigest {
         digest: list.finish(),
         sketch,
     }
 }
 
-fn text(text: &str) -> Taken {
-    Taken::plain(leaf(Tag::Text, text.as_bytes()))
+fn text(text: &str) -> ValueDigest {
+    ValueDigest::without_sketch(leaf(Tag::Text, text.as_bytes()))
 }
 
-fn path(path: &str) -> Taken {
+fn path(path: &str) -> ValueDigest {
     let mut sketch = Sketch::default();
     for (index, segment) in path.split('/').enumerate() {
         // The place counts: `/a/b` is not near `/b/a`.
         let segment = leaf(Tag::Text, segment.as_bytes());
         sketch.add(segment.wrapping_add(7 * index as u128));
     }
-    Taken {
+    ValueDigest {
         digest: leaf(Tag::Text, path.as_bytes()),
         sketch,
     }
 }
 
-fn header(message: &dyn Message, name: &str) -> Taken {
-    let mut list = List::new(Tag::Values);
-    for value in message.fields().all(name) {
+fn header(message: &dyn MessageView, name: &str) -> ValueDigest {
+    let mut list = OrderedDigest::new(Tag::Values);
+    for value in message.fields().get_all(name) {
         list.push(leaf(Tag::Text, value.as_bytes()));
     }
-    Taken::plain(list.finish())
+    ValueDigest::without_sketch(list.finish())
 }

@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::{Described, Json, Value};
+use super::{DescribedPart, Json, Value};
 use ouli_message::glob;
 
 /// A placeholder that counts by its class, plain or as it stands in a URL.
@@ -18,12 +18,12 @@ static PLACEHOLDER: LazyLock<Regex> = LazyLock::new(|| {
 });
 
 /// True where a placeholder stands somewhere in the parts.
-pub fn holds_placeholder(parts: &[Described]) -> bool {
+pub fn holds_placeholder(parts: &[DescribedPart]) -> bool {
     parts.iter().any(|part| match &part.value {
         Value::Text(text) => PLACEHOLDER.is_match(text),
         Value::Pairs(pairs) => pairs.iter().any(|(_, value)| PLACEHOLDER.is_match(value)),
         Value::Json(json) => json_holds(json),
-        Value::Empty | Value::Bytes(_) | Value::Fields(_) | Value::Sections(_) => false,
+        Value::Empty | Value::Bytes(_) | Value::Fields(_) | Value::BodyParts(_) => false,
     })
 }
 
@@ -37,7 +37,7 @@ fn json_holds(json: &Json) -> bool {
 }
 
 /// True where the live parts are the recorded ones, with any text in the place of a placeholder.
-pub fn fits(recorded: &[Described], live: &[Described]) -> bool {
+pub fn matches_with_wildcards(recorded: &[DescribedPart], live: &[DescribedPart]) -> bool {
     recorded.len() == live.len()
         && recorded.iter().zip(live).all(|(recorded, live)| {
             recorded.name == live.name && value_fits(&recorded.value, &live.value)
@@ -89,9 +89,9 @@ fn text_fits(recorded: &str, live: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn part(value: Value) -> Vec<Described> {
+    fn part(value: Value) -> Vec<DescribedPart> {
         let name = "part".to_owned();
-        vec![Described { name, value }]
+        vec![DescribedPart { name, value }]
     }
 
     #[test]
@@ -107,7 +107,7 @@ mod tests {
         for (recorded, live, expected) in cases {
             let (one, other) = (Value::Text(recorded.into()), Value::Text(live.into()));
             assert_eq!(
-                fits(&part(one), &part(other)),
+                matches_with_wildcards(&part(one), &part(other)),
                 expected,
                 "{recorded} {live}"
             );
@@ -122,7 +122,13 @@ mod tests {
         };
         assert!(holds_placeholder(&object("a", "<token>")));
         assert!(!holds_placeholder(&object("a", "token")));
-        assert!(fits(&object("a", "<token>"), &object("a", "x")));
-        assert!(!fits(&object("a", "<token>"), &object("b", "x")));
+        assert!(matches_with_wildcards(
+            &object("a", "<token>"),
+            &object("a", "x")
+        ));
+        assert!(!matches_with_wildcards(
+            &object("a", "<token>"),
+            &object("b", "x")
+        ));
     }
 }

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::json;
-use super::pairs::{Twins, twins};
+use super::pairs::{Paired, pair_by_name};
 use super::remedy::{Remedy, remedies};
 use super::truncate::{shorten, shorten_both};
-use crate::key::{Described, HEADER, Section, Value};
+use crate::key::{BodyPart, DescribedPart, HEADER, Value};
 use ouli_codec::json::escape;
 
 /// One difference between the live request and a recorded one. Values are redacted and shortened.
@@ -26,38 +26,38 @@ pub struct Difference {
 }
 
 /// The first differences, and how many there are in all.
-pub(super) struct Found {
+pub(super) struct Differences {
     pub(super) list: Vec<Difference>,
     pub(super) total: usize,
 }
 
 /// All differences between two requests. `matcher` names the plugin that made their keys.
 pub(super) fn differences(
-    live: &[Described],
-    recorded: &[Described],
+    live: &[DescribedPart],
+    recorded: &[DescribedPart],
     matcher: Option<&str>,
-) -> Found {
-    let mut into = Differing::default();
-    for part in twins(live, recorded, |part| part.name.as_str()) {
+) -> Differences {
+    let mut into = DifferenceCollector::default();
+    for part in pair_by_name(live, recorded, |part| part.name.as_str()) {
         match part {
-            Twins::Both(live, recorded) if live.value == recorded.value => {}
-            Twins::Both(live, recorded) => {
+            Paired::Both(live, recorded) if live.value == recorded.value => {}
+            Paired::Both(live, recorded) => {
                 into.part.clone_from(&live.name);
                 compare(&live.value, &recorded.value, &mut into);
             }
-            Twins::Live(only) => {
+            Paired::Live(only) => {
                 into.part.clone_from(&only.name);
-                into.add(|| Place::Whole, || Some(show(&only.value)), || None);
+                into.add(|| Location::Whole, || Some(show(&only.value)), || None);
             }
-            Twins::Recorded(only) => {
+            Paired::Recorded(only) => {
                 into.part.clone_from(&only.name);
-                into.add(|| Place::Whole, || None, || Some(show(&only.value)));
+                into.add(|| Location::Whole, || None, || Some(show(&only.value)));
             }
         }
     }
     let remedies = remedies(&into.kept, matcher);
     let list = into.kept.into_iter().zip(remedies);
-    Found {
+    Differences {
         list: list.map(|(raw, remedy)| raw.finish(remedy)).collect(),
         total: into.total,
     }
@@ -65,7 +65,7 @@ pub(super) fn differences(
 
 /// Where in a part a difference is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum Location {
     /// The part as a whole.
     Whole,
     /// The part is of another kind on each side.
@@ -90,20 +90,20 @@ pub(super) enum Step {
 }
 
 /// A difference before its remedy is known.
-pub(super) struct Raw {
+pub(super) struct RawDifference {
     pub(super) part: String,
-    pub(super) place: Place,
+    pub(super) place: Location,
     pub(super) live: Option<String>,
     pub(super) recorded: Option<String>,
 }
 
-impl Raw {
+impl RawDifference {
     fn finish(self, remedy: Remedy) -> Difference {
         let at = match self.place {
-            Place::Whole | Place::Kind | Place::Order => None,
-            Place::Name(name) | Place::Field(name) => Some(name),
-            Place::Unnamed(number) => Some(format!("part {number}")),
-            Place::Pointer(steps) => Some(pointer(&steps)),
+            Location::Whole | Location::Kind | Location::Order => None,
+            Location::Name(name) | Location::Field(name) => Some(name),
+            Location::Unnamed(number) => Some(format!("part {number}")),
+            Location::Pointer(steps) => Some(pointer(&steps)),
         };
         Difference {
             part: self.part,
@@ -130,19 +130,19 @@ pub(super) fn pointer(steps: &[Step]) -> String {
 
 /// The differences found so far. Those past the first [`KEPT`] are only counted.
 #[derive(Default)]
-pub(super) struct Differing {
+pub(super) struct DifferenceCollector {
     part: String,
-    kept: Vec<Raw>,
+    kept: Vec<RawDifference>,
     total: usize,
 }
 
 /// More than a report shows, so that what several array elements have in common is seen.
 const KEPT: usize = 64;
 
-impl Differing {
+impl DifferenceCollector {
     pub(super) fn add(
         &mut self,
-        place: impl FnOnce() -> Place,
+        place: impl FnOnce() -> Location,
         live: impl FnOnce() -> Option<String>,
         recorded: impl FnOnce() -> Option<String>,
     ) {
@@ -160,7 +160,7 @@ impl Differing {
                 recorded.as_deref().map(shorten),
             ),
         };
-        self.kept.push(Raw {
+        self.kept.push(RawDifference {
             part: self.part.clone(),
             place: place(),
             live,
@@ -169,12 +169,12 @@ impl Differing {
     }
 }
 
-fn compare(live: &Value, recorded: &Value, into: &mut Differing) {
+fn compare(live: &Value, recorded: &Value, into: &mut DifferenceCollector) {
     let before = into.total;
-    let place: fn(String) -> Place = if into.part == "body" {
-        Place::Field
+    let place: fn(String) -> Location = if into.part == "body" {
+        Location::Field
     } else {
-        Place::Name
+        Location::Name
     };
     match (live, recorded) {
         (Value::Json(live), Value::Json(recorded)) => {
@@ -187,19 +187,21 @@ fn compare(live: &Value, recorded: &Value, into: &mut Differing) {
             let text = |bytes: &bytes::Bytes| quote(&String::from_utf8_lossy(bytes));
             named(live, recorded, text, place, into);
         }
-        (Value::Sections(live), Value::Sections(recorded)) => sections(live, recorded, into),
-        (Value::Text(_) | Value::Bytes(_), Value::Text(_) | Value::Bytes(_)) => {
-            whole(Place::Whole, live, recorded, into)
+        (Value::BodyParts(live), Value::BodyParts(recorded)) => {
+            compare_body_parts(live, recorded, into)
         }
-        (live, recorded) => whole(Place::Kind, live, recorded, into),
+        (Value::Text(_) | Value::Bytes(_), Value::Text(_) | Value::Bytes(_)) => {
+            whole(Location::Whole, live, recorded, into)
+        }
+        (live, recorded) => whole(Location::Kind, live, recorded, into),
     }
     if into.total == before {
         // The pieces are equal one by one, so only their order is left.
-        into.add(|| Place::Order, || None, || None);
+        into.add(|| Location::Order, || None, || None);
     }
 }
 
-fn whole(place: Place, live: &Value, recorded: &Value, into: &mut Differing) {
+fn whole(place: Location, live: &Value, recorded: &Value, into: &mut DifferenceCollector) {
     into.add(|| place, || Some(show(live)), || Some(show(recorded)));
 }
 
@@ -208,8 +210,8 @@ fn named<V: PartialEq>(
     live: &[(String, V)],
     recorded: &[(String, V)],
     text: impl Fn(&V) -> String,
-    place: impl Fn(String) -> Place,
-    into: &mut Differing,
+    place: impl Fn(String) -> Location,
+    into: &mut DifferenceCollector,
 ) {
     let mut names: BTreeMap<&str, [Vec<&V>; 2]> = BTreeMap::new();
     for (side, pairs) in [live, recorded].into_iter().enumerate() {
@@ -232,26 +234,31 @@ fn named<V: PartialEq>(
     }
 }
 
-fn sections(live: &[Section], recorded: &[Section], into: &mut Differing) {
-    let pairs = twins(live, recorded, |section| section.name.as_deref());
+fn compare_body_parts(live: &[BodyPart], recorded: &[BodyPart], into: &mut DifferenceCollector) {
+    let pairs = pair_by_name(live, recorded, |section| section.name.as_deref());
     for (index, pair) in pairs.into_iter().enumerate() {
-        let place = |section: &Section| match &section.name {
-            Some(name) => Place::Field(name.clone()),
-            None => Place::Unnamed(index + 1),
+        let place = |section: &BodyPart| match &section.name {
+            Some(name) => Location::Field(name.clone()),
+            None => Location::Unnamed(index + 1),
         };
         match pair {
-            Twins::Both(live, recorded) => section(live, recorded, place(live), into),
-            Twins::Live(only) => {
+            Paired::Both(live, recorded) => compare_body_part(live, recorded, place(live), into),
+            Paired::Live(only) => {
                 into.add(|| place(only), || Some(show(&only.content)), || None);
             }
-            Twins::Recorded(only) => {
+            Paired::Recorded(only) => {
                 into.add(|| place(only), || None, || Some(show(&only.content)));
             }
         }
     }
 }
 
-fn section(live: &Section, recorded: &Section, place: Place, into: &mut Differing) {
+fn compare_body_part(
+    live: &BodyPart,
+    recorded: &BodyPart,
+    place: Location,
+    into: &mut DifferenceCollector,
+) {
     let attributes = [
         ("filename", &live.filename, &recorded.filename),
         ("content-type", &live.content_type, &recorded.content_type),
@@ -301,8 +308,8 @@ fn show(value: &Value) -> String {
                 .map(|(name, value)| format!("{name}={}", quote(value))),
         ),
         Value::Json(json) => json.to_string(),
-        Value::Sections(sections) => {
-            let name = |section: &Section| quote(section.name.as_deref().unwrap_or(""));
+        Value::BodyParts(sections) => {
+            let name = |section: &BodyPart| quote(section.name.as_deref().unwrap_or(""));
             format!("multipart {}", list(sections.iter().map(name)))
         }
     }

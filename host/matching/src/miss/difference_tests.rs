@@ -2,11 +2,11 @@
 
 use super::tests::{candidate, json, missed};
 use super::*;
-use crate::key::sample_message::{Sample, body, multipart, usual};
-use crate::key::{Names, Part, derive};
+use crate::key::sample_message::{Sample, body, default_parts, multipart};
+use crate::key::{ExcludedNames, KeyPart, derive};
 
-fn compared(parts: &[Part], live: &Sample, recorded: &Sample) -> Nearest {
-    let missed = missed(parts, live, Cause::Unequal);
+fn compared(parts: &[KeyPart], live: &Sample, recorded: &Sample) -> Nearest {
+    let missed = missed(parts, live, Cause::NoMatch);
     let mut miss = report(missed, vec![candidate(12, parts, recorded)]);
     miss.nearest.remove(0)
 }
@@ -64,7 +64,7 @@ fn targets_differ_by_part_and_parameter() {
             &[r#"query q" | "1" | - | to ignore it: [matcher] ignore_query = ["q\""]"#],
         ),
     ];
-    let parts = usual(&[], &[]);
+    let parts = default_parts(&[], &[]);
     for (live, recorded, expected) in cases {
         let nearest = compared(
             &parts,
@@ -223,15 +223,17 @@ fn multipart_bodies_differ_by_part() {
 
 #[test]
 fn headers_and_plugins_parts_differ_by_name() {
-    let but = Names::any_case(["date"]);
-    let own = |value: &'static str| Part::Own {
+    let but = ExcludedNames::case_insensitive(["date"]);
+    let own = |value: &'static str| KeyPart::Custom {
         name: "tenant".to_owned(),
         value: value.into(),
     };
     let parts = |value| {
         vec![
-            Part::Header("accept".to_owned()),
-            Part::Headers { but: but.clone() },
+            KeyPart::Header("accept".to_owned()),
+            KeyPart::Headers {
+                except: but.clone(),
+            },
             own(value),
         ]
     };
@@ -239,7 +241,7 @@ fn headers_and_plugins_parts_differ_by_name() {
         .field("accept", b"x")
         .field("date", b"1");
     let recorded = Sample::new("GET", "/").field("etag", b"\xff");
-    let missed = missed(&parts("a"), &live, Cause::Unequal);
+    let missed = missed(&parts("a"), &live, Cause::NoMatch);
     let miss = report(missed, vec![candidate(1, &parts("b"), &recorded)]);
     assert_eq!(
         lines(&miss.nearest[0]),
@@ -260,9 +262,9 @@ fn headers_and_plugins_parts_differ_by_name() {
 
 #[test]
 fn settings_belong_to_the_built_in_matcher_alone() {
-    let parts = usual(&[], &[]);
+    let parts = default_parts(&[], &[]);
     let (live, recorded) = (Sample::new("GET", "/?a=1"), Sample::new("GET", "/?a=2"));
-    let mut missed = missed(&parts, &live, Cause::Unequal);
+    let mut missed = missed(&parts, &live, Cause::NoMatch);
     missed.matcher = Some("mine.wasm".to_owned());
     let miss = report(missed, vec![candidate(1, &parts, &recorded)]);
     let expected = concat!(
@@ -282,7 +284,7 @@ fn every_setting_makes_its_difference_go_away() {
         .iter()
         .map(|difference| match &difference.remedy {
             Remedy::Ignore { entry, .. } => entry.as_str(),
-            Remedy::Unlist { .. } | Remedy::Hint(_) => panic!("{difference:?}"),
+            Remedy::RemoveHeader { .. } | Remedy::Hint(_) => panic!("{difference:?}"),
         })
         .collect();
     assert_eq!(pointers, ["/a~1b", "/list/*/id", "/list/*/id", "/more/1"]);

@@ -18,7 +18,7 @@ pub use difference::Difference;
 pub use rank::rank;
 pub use remedy::Remedy;
 
-use crate::key::Described;
+use crate::key::DescribedPart;
 
 /// How many recorded requests a report names.
 const NEAREST: usize = 3;
@@ -28,18 +28,18 @@ const DIFFERENCES: usize = 8;
 
 /// The request that found no answer. All of it is the redacted view.
 #[derive(Clone, Debug)]
-pub struct Missed {
+pub struct MissedRequest {
     /// Name of the session.
     pub session: String,
     /// Method and target, for example `POST /v1/chat?stream=true`.
-    pub line: String,
+    pub request_line: String,
     /// URL of the endpoint's upstream, where one is configured.
     pub upstream: Option<String>,
     /// Name of the plugin that made the key; none for the built-in matcher, which `[matcher]`
     /// sets.
     pub matcher: Option<String>,
     /// The parts of its key.
-    pub described: Vec<Described>,
+    pub described: Vec<DescribedPart>,
     /// Why there is no answer.
     pub cause: Cause,
 }
@@ -52,7 +52,7 @@ pub enum Cause {
     /// The session's cassette holds no exchange.
     Empty,
     /// No recorded request has its key.
-    Unequal,
+    NoMatch,
     /// Recorded requests have its key, but all were replayed and `exhausted = "miss"` is set.
     Exhausted {
         /// How many have its key.
@@ -66,11 +66,11 @@ pub struct Candidate {
     /// The number of its exchange in the cassette, as people count.
     pub ordinal: usize,
     /// Method and target, redacted.
-    pub line: String,
+    pub request_line: String,
     /// The parts of its key, by the same matcher.
-    pub described: Vec<Described>,
+    pub described: Vec<DescribedPart>,
     /// True where it was replayed already.
-    pub used: bool,
+    pub replayed: bool,
 }
 
 /// A miss, ready to be shown.
@@ -79,7 +79,7 @@ pub struct Miss {
     /// Name of the session.
     pub session: String,
     /// Method and target.
-    pub line: String,
+    pub request_line: String,
     /// URL of the endpoint's upstream, where one is configured.
     pub upstream: Option<String>,
     /// Why there is no answer.
@@ -94,18 +94,18 @@ pub struct Nearest {
     /// The number of its exchange in the cassette.
     pub ordinal: usize,
     /// Method and target.
-    pub line: String,
+    pub request_line: String,
     /// True where it was replayed already.
-    pub used: bool,
+    pub replayed: bool,
     /// At most eight differences.
     pub differences: Vec<Difference>,
     /// How many differences more there are.
-    pub more: usize,
+    pub omitted_differences: usize,
 }
 
 /// Compares the candidates, which [`rank`] chose, part by part, and keeps the nearest. Of equals
 /// those that were not replayed yet go first, then the earlier ones.
-pub fn report(missed: Missed, candidates: Vec<Candidate>) -> Miss {
+pub fn report(missed: MissedRequest, candidates: Vec<Candidate>) -> Miss {
     let mut scored: Vec<_> = candidates
         .into_iter()
         .map(|candidate| {
@@ -115,7 +115,7 @@ pub fn report(missed: Missed, candidates: Vec<Candidate>) -> Miss {
         .collect();
     scored.sort_by(|(left_score, left), (right_score, right)| {
         let by_score = right_score.cmp(left_score);
-        by_score.then((left.used, left.ordinal).cmp(&(right.used, right.ordinal)))
+        by_score.then((left.replayed, left.ordinal).cmp(&(right.replayed, right.ordinal)))
     });
     scored.truncate(NEAREST);
     let matcher = missed.matcher.as_deref();
@@ -125,23 +125,23 @@ pub fn report(missed: Missed, candidates: Vec<Candidate>) -> Miss {
         .collect();
     Miss {
         session: missed.session,
-        line: missed.line,
+        request_line: missed.request_line,
         upstream: missed.upstream,
         cause: missed.cause,
         nearest,
     }
 }
 
-fn nearest(live: &[Described], candidate: Candidate, matcher: Option<&str>) -> Nearest {
+fn nearest(live: &[DescribedPart], candidate: Candidate, matcher: Option<&str>) -> Nearest {
     let found = difference::differences(live, &candidate.described, matcher);
     let total = found.total;
     let mut differences = found.list;
     differences.truncate(DIFFERENCES);
     Nearest {
         ordinal: candidate.ordinal,
-        line: candidate.line,
-        used: candidate.used,
-        more: total - differences.len(),
+        request_line: candidate.request_line,
+        replayed: candidate.replayed,
+        omitted_differences: total - differences.len(),
         differences,
     }
 }

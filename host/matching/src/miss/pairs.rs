@@ -4,18 +4,18 @@ use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
 
 /// An entry of one list, of the other, or of both.
-pub(super) enum Twins<'a, T> {
+pub(super) enum Paired<'a, T> {
     Both(&'a T, &'a T),
     Live(&'a T),
     Recorded(&'a T),
 }
 
 /// All entries: first those of the live list in its order, then the recorded ones without a twin.
-pub(super) fn twins<'a, T, N: Eq + Hash>(
+pub(super) fn pair_by_name<'a, T, N: Eq + Hash>(
     live: &'a [T],
     recorded: &'a [T],
     name: impl Fn(&'a T) -> N,
-) -> Vec<Twins<'a, T>> {
+) -> Vec<Paired<'a, T>> {
     let mut places: HashMap<N, VecDeque<usize>> = HashMap::new();
     for (place, entry) in recorded.iter().enumerate() {
         places.entry(name(entry)).or_default().push_back(place);
@@ -27,12 +27,12 @@ pub(super) fn twins<'a, T, N: Eq + Hash>(
         all.push(match twin {
             Some(place) => {
                 taken[place] = true;
-                Twins::Both(entry, &recorded[place])
+                Paired::Both(entry, &recorded[place])
             }
-            None => Twins::Live(entry),
+            None => Paired::Live(entry),
         });
     }
     let left = recorded.iter().zip(taken).filter(|(_, taken)| !taken);
-    all.extend(left.map(|(entry, _)| Twins::Recorded(entry)));
+    all.extend(left.map(|(entry, _)| Paired::Recorded(entry)));
     all
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::remedy::{Remedy, together};
+use super::remedy::{Remedy, combined_setting};
 use super::{Cause, Difference, Miss, Nearest};
 
 /// The type of the problem (RFC 9457, section 3.1.1). It never changes.
@@ -17,29 +17,29 @@ impl Miss {
             "status": 404,
             "detail": self.detail(),
             "session": self.session,
-            "request": self.line,
+            "request": self.request_line,
             "nearest": self.nearest.iter().map(nearest).collect::<Vec<_>>(),
         })
     }
 
     /// Where the nearest differs, in a few words.
-    pub fn short(&self) -> String {
+    pub fn summary(&self) -> String {
         let nearest = self.nearest.first();
         let place = nearest.and_then(|nearest| {
             let first = nearest.differences.first()?;
             Some(match &first.at {
-                Some(at) => format!("{} differs in {} {at}", self.line, first.part),
-                None => format!("{} differs in {}", self.line, first.part),
+                Some(at) => format!("{} differs in {} {at}", self.request_line, first.part),
+                None => format!("{} differs in {}", self.request_line, first.part),
             })
         });
-        place.unwrap_or_else(|| format!("{} is not recorded", self.line))
+        place.unwrap_or_else(|| format!("{} is not recorded", self.request_line))
     }
 
     fn title(&self) -> &'static str {
         match self.cause {
             Cause::NoCassette => "the session has no cassette",
             Cause::Empty => "the session is empty",
-            Cause::Unequal => "no recorded exchange matches",
+            Cause::NoMatch => "no recorded exchange matches",
             Cause::Exhausted { .. } => "every matching exchange was replayed",
         }
     }
@@ -48,7 +48,7 @@ impl Miss {
     fn detail(&self) -> String {
         let mut detail = self.cause();
         let near = self.nearest.first();
-        if let (Cause::Unequal, Some(nearest)) = (self.cause, near) {
+        if let (Cause::NoMatch, Some(nearest)) = (self.cause, near) {
             detail.push_str(&format!("; {}", compared(nearest)));
         }
         format!("{detail}; {}", self.advice())
@@ -60,7 +60,7 @@ impl Miss {
         match self.cause {
             Cause::NoCassette => format!("session {session} has no cassette"),
             Cause::Empty => format!("no exchange is recorded in session {session}"),
-            Cause::Unequal => format!("no exchange recorded in session {session} matches"),
+            Cause::NoMatch => format!("no exchange recorded in session {session} matches"),
             Cause::Exhausted { recorded: 1 } => {
                 format!("session {session} records this request once, and it was replayed")
             }
@@ -80,7 +80,7 @@ impl Miss {
         match self.cause {
             Cause::NoCassette | Cause::Empty => format!("record one with: {}", command("record")),
             // Mode `record` would start the cassette anew.
-            Cause::Unequal => format!("record it as well with: {}", command("auto")),
+            Cause::NoMatch => format!("record it as well with: {}", command("auto")),
             Cause::Exhausted { .. } => {
                 "exhausted = \"miss\" is set; with exhausted = \"repeat\" the last one is repeated"
                     .to_owned()
@@ -90,8 +90,8 @@ impl Miss {
 }
 
 fn compared(nearest: &Nearest) -> String {
-    let name = format!("exchange {} ({})", nearest.ordinal, nearest.line);
-    let total = nearest.differences.len() + nearest.more;
+    let name = format!("exchange {} ({})", nearest.ordinal, nearest.request_line);
+    let total = nearest.differences.len() + nearest.omitted_differences;
     let Some(first) = nearest.differences.first() else {
         return format!("the nearest is {name}");
     };
@@ -108,12 +108,12 @@ fn compared(nearest: &Nearest) -> String {
         .differences
         .iter()
         .map(|difference| &difference.remedy);
-    let settings = together(remedies).filter(|_| nearest.more == 0);
+    let settings = combined_setting(remedies).filter(|_| nearest.omitted_differences == 0);
     let what = if total == 1 { "it" } else { "them" };
     let remedy = match (settings, &first.remedy) {
         (Some(settings), _) => format!("; to ignore {what}: {settings}"),
         (None, Remedy::Hint(hint)) => format!(" ({hint})"),
-        (None, Remedy::Ignore { .. } | Remedy::Unlist { .. }) => String::new(),
+        (None, Remedy::Ignore { .. } | Remedy::RemoveHeader { .. }) => String::new(),
     };
     format!("the nearest is {name}, which differs in {place}{remedy}")
 }
@@ -121,12 +121,12 @@ fn compared(nearest: &Nearest) -> String {
 fn nearest(nearest: &Nearest) -> Value {
     let mut value = json!({
         "exchange": nearest.ordinal,
-        "request": nearest.line,
-        "replayed": nearest.used,
+        "request": nearest.request_line,
+        "replayed": nearest.replayed,
         "differences": nearest.differences.iter().map(difference).collect::<Vec<_>>(),
     });
-    if nearest.more > 0 {
-        value["more"] = Value::from(nearest.more);
+    if nearest.omitted_differences > 0 {
+        value["more"] = Value::from(nearest.omitted_differences);
     }
     value
 }
@@ -144,7 +144,7 @@ fn difference(difference: &Difference) -> Value {
     put("recorded", difference.recorded.clone());
     match &difference.remedy {
         Remedy::Hint(hint) => put("hint", Some(hint.clone())),
-        setting @ (Remedy::Ignore { .. } | Remedy::Unlist { .. }) => {
+        setting @ (Remedy::Ignore { .. } | Remedy::RemoveHeader { .. }) => {
             put("setting", setting.setting());
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 
-use super::difference::{Place, Raw, Step, header_of, pointer};
+use super::difference::{Location, RawDifference, Step, header_of, pointer};
 
 /// What would make two requests match at one difference.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,7 +16,7 @@ pub enum Remedy {
         entry: String,
     },
     /// A header that `[matcher] headers` names and need not.
-    Unlist {
+    RemoveHeader {
         /// The header, in lower case.
         header: String,
     },
@@ -29,7 +29,7 @@ impl Remedy {
     pub fn setting(&self) -> Option<String> {
         match self {
             Self::Ignore { list, entry } => Some(format!("[matcher] {list} = [{}]", toml(entry))),
-            Self::Unlist { header } => Some(format!(
+            Self::RemoveHeader { header } => Some(format!(
                 "[matcher] headers = [...] without {}",
                 toml(header)
             )),
@@ -42,7 +42,7 @@ impl fmt::Display for Remedy {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Hint(hint) => out.write_str(hint),
-            Self::Ignore { .. } | Self::Unlist { .. } => {
+            Self::Ignore { .. } | Self::RemoveHeader { .. } => {
                 write!(out, "to ignore it: {}", self.setting().unwrap_or_default())
             }
         }
@@ -50,7 +50,7 @@ impl fmt::Display for Remedy {
 }
 
 /// Settings that make several differences go away at once; none where one of them has no setting.
-pub(super) fn together<'a>(remedies: impl Iterator<Item = &'a Remedy>) -> Option<String> {
+pub(super) fn combined_setting<'a>(remedies: impl Iterator<Item = &'a Remedy>) -> Option<String> {
     let mut lists: Vec<(&str, Vec<String>)> = Vec::new();
     let mut others = Vec::new();
     for remedy in remedies {
@@ -63,7 +63,7 @@ pub(super) fn together<'a>(remedies: impl Iterator<Item = &'a Remedy>) -> Option
                     None => lists.push((list, vec![entry])),
                 }
             }
-            Remedy::Unlist { header } => {
+            Remedy::RemoveHeader { header } => {
                 others.push(format!("headers = [...] without {}", toml(header)));
             }
             Remedy::Hint(_) => return None,
@@ -78,39 +78,41 @@ pub(super) fn together<'a>(remedies: impl Iterator<Item = &'a Remedy>) -> Option
 /// A remedy for each difference. Where several elements of an array differ in the same way, one
 /// pointer with `*` serves for all. The settings are those of the built-in matcher: for the keys
 /// of a plugin there are hints alone.
-pub(super) fn remedies(differences: &[Raw], matcher: Option<&str>) -> Vec<Remedy> {
+pub(super) fn remedies(differences: &[RawDifference], matcher: Option<&str>) -> Vec<Remedy> {
     let shared = shared_pointers(differences);
-    let remedy = |raw: &Raw| {
+    let remedy = |raw: &RawDifference| {
         let remedy = remedy(raw, &shared);
         match (matcher, &remedy) {
-            (Some(plugin), Remedy::Ignore { .. } | Remedy::Unlist { .. }) => Remedy::Hint(format!(
-                "the matcher {plugin} compares it: change what it declares, or its settings"
-            )),
+            (Some(plugin), Remedy::Ignore { .. } | Remedy::RemoveHeader { .. }) => {
+                Remedy::Hint(format!(
+                    "the matcher {plugin} compares it: change what it declares, or its settings"
+                ))
+            }
             (_, _) => remedy,
         }
     };
     differences.iter().map(remedy).collect()
 }
 
-fn remedy(raw: &Raw, shared: &HashMap<Shape<'_>, Vec<Step>>) -> Remedy {
+fn remedy(raw: &RawDifference, shared: &HashMap<PointerShape<'_>, Vec<Step>>) -> Remedy {
     match &raw.place {
-        Place::Pointer(steps) if steps.is_empty() => hint("no setting: the body is another one"),
-        Place::Pointer(steps) => {
-            let general = shared.get(&Shape::of(raw, steps)).unwrap_or(steps);
+        Location::Pointer(steps) if steps.is_empty() => hint("no setting: the body is another one"),
+        Location::Pointer(steps) => {
+            let general = shared.get(&PointerShape::of(raw, steps)).unwrap_or(steps);
             ignore("ignore_body", pointer(general))
         }
-        Place::Field(name) => ignore("ignore_body", pointer(&[Step::Name(name.clone())])),
-        Place::Name(name) => match (raw.part.as_str(), header_of(&raw.part)) {
+        Location::Field(name) => ignore("ignore_body", pointer(&[Step::Name(name.clone())])),
+        Location::Name(name) => match (raw.part.as_str(), header_of(&raw.part)) {
             ("query", _) => ignore("ignore_query", name.clone()),
-            (_, Some(header)) => Remedy::Unlist {
+            (_, Some(header)) => Remedy::RemoveHeader {
                 header: header.to_owned(),
             },
             (_, None) => ignore("ignore_headers", name.clone()),
         },
-        Place::Unnamed(_) => hint("no setting: only parts with a name can be ignored"),
-        Place::Kind => Remedy::Hint(format!("no setting: the {} is of another kind", raw.part)),
-        Place::Order => hint("no setting: the same parts stand in another order"),
-        Place::Whole => whole(&raw.part),
+        Location::Unnamed(_) => hint("no setting: only parts with a name can be ignored"),
+        Location::Kind => Remedy::Hint(format!("no setting: the {} is of another kind", raw.part)),
+        Location::Order => hint("no setting: the same parts stand in another order"),
+        Location::Whole => whole(&raw.part),
     }
 }
 
@@ -144,14 +146,14 @@ fn toml(text: &str) -> String {
 
 /// What pointers share that differ only in indices: the names, and which side lacks a value.
 #[derive(PartialEq, Eq, Hash)]
-struct Shape<'a> {
+struct PointerShape<'a> {
     part: &'a str,
     steps: Vec<Option<&'a str>>,
     sides: (bool, bool),
 }
 
-impl<'a> Shape<'a> {
-    fn of(raw: &'a Raw, steps: &'a [Step]) -> Self {
+impl<'a> PointerShape<'a> {
+    fn of(raw: &'a RawDifference, steps: &'a [Step]) -> Self {
         let name = |step: &'a Step| match step {
             Step::Name(name) => Some(name.as_str()),
             Step::Index(_) => None,
@@ -165,14 +167,14 @@ impl<'a> Shape<'a> {
 }
 
 /// For each shape one pointer that covers all of its differences: indices that vary are `*`.
-fn shared_pointers(differences: &[Raw]) -> HashMap<Shape<'_>, Vec<Step>> {
-    let mut shared: HashMap<Shape<'_>, Vec<Step>> = HashMap::new();
+fn shared_pointers(differences: &[RawDifference]) -> HashMap<PointerShape<'_>, Vec<Step>> {
+    let mut shared: HashMap<PointerShape<'_>, Vec<Step>> = HashMap::new();
     for raw in differences {
-        let Place::Pointer(steps) = &raw.place else {
+        let Location::Pointer(steps) = &raw.place else {
             continue;
         };
         let general = shared
-            .entry(Shape::of(raw, steps))
+            .entry(PointerShape::of(raw, steps))
             .or_insert_with(|| steps.clone());
         for (ours, theirs) in general.iter_mut().zip(steps) {
             if ours != theirs {

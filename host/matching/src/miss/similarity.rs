@@ -1,42 +1,42 @@
 //! The closer look: how much of two requests is equal, down to path segments and JSON leaves.
 
-use super::pairs::{Twins, twins};
+use super::pairs::{Paired, pair_by_name};
 use super::rank::weight;
-use crate::key::{Described, Json, Value};
+use crate::key::{DescribedPart, Json, Value};
 
 /// What equal parts score before their weight.
-const WHOLE: u64 = 1000;
+const FULL_SCORE: u64 = 1000;
 
 /// How near two requests are; more is nearer.
-pub(super) fn score(live: &[Described], recorded: &[Described]) -> u64 {
-    let parts = twins(live, recorded, |part| part.name.as_str());
+pub(super) fn score(live: &[DescribedPart], recorded: &[DescribedPart]) -> u64 {
+    let parts = pair_by_name(live, recorded, |part| part.name.as_str());
     parts
         .into_iter()
         .map(|part| match part {
-            Twins::Both(live, recorded) => {
+            Paired::Both(live, recorded) => {
                 let share = if live.name == "path" {
                     path(&live.value, &recorded.value)
                 } else {
                     value(&live.value, &recorded.value)
                 };
-                u64::from(weight(&live.name)) * share.of(WHOLE)
+                u64::from(weight(&live.name)) * share.scale(FULL_SCORE)
             }
-            Twins::Live(_) | Twins::Recorded(_) => 0,
+            Paired::Live(_) | Paired::Recorded(_) => 0,
         })
         .sum()
 }
 
 /// How much of all there is, is equal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Share {
+struct Similarity {
     equal: u64,
     all: u64,
 }
 
-impl Share {
+impl Similarity {
     const NONE: Self = Self { equal: 0, all: 1 };
 
-    fn of(self, whole: u64) -> u64 {
+    fn scale(self, whole: u64) -> u64 {
         (whole * self.equal).checked_div(self.all).unwrap_or(whole)
     }
 
@@ -61,7 +61,7 @@ impl Share {
     }
 }
 
-fn value(live: &Value, recorded: &Value) -> Share {
+fn value(live: &Value, recorded: &Value) -> Similarity {
     match (live, recorded) {
         (Value::Text(live), Value::Text(recorded)) => bytes(live.as_bytes(), recorded.as_bytes()),
         (Value::Bytes(live), Value::Bytes(recorded)) => bytes(live, recorded),
@@ -72,34 +72,34 @@ fn value(live: &Value, recorded: &Value) -> Share {
             entries(live, recorded, |(name, _)| name.as_str())
         }
         (Value::Json(live), Value::Json(recorded)) => json(live, recorded),
-        (Value::Sections(live), Value::Sections(recorded)) => {
+        (Value::BodyParts(live), Value::BodyParts(recorded)) => {
             entries(live, recorded, |section| section.name.as_deref())
         }
-        (live, recorded) if live == recorded => Share::pair(true),
-        (_, _) => Share::NONE,
+        (live, recorded) if live == recorded => Similarity::pair(true),
+        (_, _) => Similarity::NONE,
     }
 }
 
-fn path(live: &Value, recorded: &Value) -> Share {
+fn path(live: &Value, recorded: &Value) -> Similarity {
     let (Value::Text(live), Value::Text(recorded)) = (live, recorded) else {
         return value(live, recorded);
     };
     let segments = |path: &str| path.split('/').skip(1).count() as u64;
     if live == recorded {
-        return Share::pair(true);
+        return Similarity::pair(true);
     }
     let pairs = live.split('/').skip(1).zip(recorded.split('/').skip(1));
     // No setting brings two paths together, so their segments count half.
-    Share {
+    Similarity {
         equal: pairs.filter(|(live, recorded)| live == recorded).count() as u64,
         all: 2 * segments(live).max(segments(recorded)).max(1),
     }
 }
 
 /// The equal bytes at both ends. Unequal texts have some by chance, so these count half.
-fn bytes(live: &[u8], recorded: &[u8]) -> Share {
+fn bytes(live: &[u8], recorded: &[u8]) -> Similarity {
     if live == recorded {
-        return Share::pair(true);
+        return Similarity::pair(true);
     }
     let equal = |pairs: &mut dyn Iterator<Item = (&u8, &u8)>| {
         pairs.take_while(|(left, right)| left == right).count()
@@ -107,7 +107,7 @@ fn bytes(live: &[u8], recorded: &[u8]) -> Share {
     let head = equal(&mut live.iter().zip(recorded));
     let shorter = live.len().min(recorded.len());
     let tail = equal(&mut live.iter().rev().zip(recorded.iter().rev())).min(shorter - head);
-    Share {
+    Similarity {
         equal: (head + tail) as u64,
         all: 2 * live.len().max(recorded.len()) as u64,
     }
@@ -117,25 +117,25 @@ fn entries<'a, T: PartialEq, N: Eq + std::hash::Hash>(
     live: &'a [T],
     recorded: &'a [T],
     name: impl Fn(&'a T) -> N,
-) -> Share {
-    let mut share = Share::default();
-    for entry in twins(live, recorded, name) {
+) -> Similarity {
+    let mut share = Similarity::default();
+    for entry in pair_by_name(live, recorded, name) {
         share.add(match entry {
-            Twins::Both(live, recorded) => Share::pair(live == recorded),
-            Twins::Live(_) | Twins::Recorded(_) => Share::missing(1),
+            Paired::Both(live, recorded) => Similarity::pair(live == recorded),
+            Paired::Live(_) | Paired::Recorded(_) => Similarity::missing(1),
         });
     }
     share
 }
 
-fn json(live: &Json, recorded: &Json) -> Share {
+fn json(live: &Json, recorded: &Json) -> Similarity {
     match (live, recorded) {
         (Json::Object(live), Json::Object(recorded)) => {
             children(live, recorded, |(name, _)| name.as_str())
         }
         (Json::Array(live), Json::Array(recorded)) => children(live, recorded, |(index, _)| *index),
-        (live, recorded) if live == recorded => Share::pair(true),
-        (live, recorded) => Share {
+        (live, recorded) if live == recorded => Similarity::pair(true),
+        (live, recorded) => Similarity {
             equal: 1,
             all: 2 * leaves(live).max(leaves(recorded)),
         },
@@ -146,12 +146,14 @@ fn children<'a, N, K: Eq + std::hash::Hash>(
     live: &'a [(N, Json)],
     recorded: &'a [(N, Json)],
     name: impl Fn(&'a (N, Json)) -> K,
-) -> Share {
-    let mut share = Share::default();
-    for child in twins(live, recorded, name) {
+) -> Similarity {
+    let mut share = Similarity::default();
+    for child in pair_by_name(live, recorded, name) {
         share.add(match child {
-            Twins::Both((_, live), (_, recorded)) => json(live, recorded),
-            Twins::Live((_, only)) | Twins::Recorded((_, only)) => Share::missing(leaves(only)),
+            Paired::Both((_, live), (_, recorded)) => json(live, recorded),
+            Paired::Live((_, only)) | Paired::Recorded((_, only)) => {
+                Similarity::missing(leaves(only))
+            }
         });
     }
     share

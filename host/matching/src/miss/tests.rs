@@ -1,15 +1,15 @@
 //! Reports of misses: what is near, and how that reads.
 
 use super::*;
-use crate::key::sample_message::{Sample, body, usual};
-use crate::key::{Key, Part, derive, describe};
+use crate::key::sample_message::{Sample, body, default_parts};
+use crate::key::{Key, KeyPart, derive, describe};
 
 const JSON: &str = "application/json";
 
-pub(super) fn missed(parts: &[Part], live: &Sample, cause: Cause) -> Missed {
-    Missed {
+pub(super) fn missed(parts: &[KeyPart], live: &Sample, cause: Cause) -> MissedRequest {
+    MissedRequest {
         session: "default".to_owned(),
-        line: "POST /v1/chat".to_owned(),
+        request_line: "POST /v1/chat".to_owned(),
         upstream: None,
         matcher: None,
         described: describe(parts, live),
@@ -17,12 +17,12 @@ pub(super) fn missed(parts: &[Part], live: &Sample, cause: Cause) -> Missed {
     }
 }
 
-pub(super) fn candidate(ordinal: usize, parts: &[Part], recorded: &Sample) -> Candidate {
+pub(super) fn candidate(ordinal: usize, parts: &[KeyPart], recorded: &Sample) -> Candidate {
     Candidate {
         ordinal,
-        line: "POST /v1/chat".to_owned(),
+        request_line: "POST /v1/chat".to_owned(),
         described: describe(parts, recorded),
-        used: false,
+        replayed: false,
     }
 }
 
@@ -37,13 +37,16 @@ fn a_report_has_bounds() {
         json(&format!("[{}]", list.join(",")))
     };
     let parts = [body(&[])];
-    let missed = missed(&parts, &list(0), Cause::Unequal);
+    let missed = missed(&parts, &list(0), Cause::NoMatch);
     let candidates = (1..9).map(|ordinal| candidate(ordinal, &parts, &list(1000)));
     let miss = report(missed, candidates.collect());
     let ordinals: Vec<_> = miss.nearest.iter().map(|nearest| nearest.ordinal).collect();
     assert_eq!(ordinals, [1, 2, 3]);
     assert_eq!(
-        (miss.nearest[0].differences.len(), miss.nearest[0].more),
+        (
+            miss.nearest[0].differences.len(),
+            miss.nearest[0].omitted_differences
+        ),
         (8, 192)
     );
     assert!(miss.to_text().contains("    and 192 more\n"));
@@ -52,7 +55,7 @@ fn a_report_has_bounds() {
 
 #[test]
 fn the_closer_look_orders_candidates() {
-    let parts = usual(&[], &[]);
+    let parts = default_parts(&[], &[]);
     let request =
         |target: &str, text: &str| Sample::new("POST", target).body(JSON, text.to_owned());
     let live = request("/v1/users/42/posts?page=1", r#"{"a":1,"b":{"c":2,"d":3}}"#);
@@ -63,10 +66,10 @@ fn the_closer_look_orders_candidates() {
         request("/v1/users/42/posts?page=2", r#"{"a":1,"b":{"c":2,"d":4}}"#),
     ];
     let order = |used: usize| {
-        let missed = missed(&parts, &live, Cause::Unequal);
+        let missed = missed(&parts, &live, Cause::NoMatch);
         let candidates = recorded.iter().chain([&recorded[2]]).enumerate();
         let candidates = candidates.map(|(index, sample)| Candidate {
-            used: index == used,
+            replayed: index == used,
             ..candidate(index, &parts, sample)
         });
         let miss = report(missed, candidates.collect());
@@ -83,7 +86,7 @@ fn the_closer_look_orders_candidates() {
 
 #[test]
 fn the_cheap_pass_keeps_the_best() {
-    let parts = usual(&[], &[]);
+    let parts = default_parts(&[], &[]);
     let key = |method: &str, target: &str| derive(&parts, &Sample::new(method, target));
     let live = key("GET", "/v1/users/42?page=1");
     let mut keys: Vec<Key> = (0..1000)
@@ -104,12 +107,12 @@ fn the_cheap_pass_keeps_the_best() {
 
 #[test]
 fn the_terminal_reads_well() {
-    let parts = usual(&[], &[]);
+    let parts = default_parts(&[], &[]);
     let live = Sample::new("POST", "/v1/chat?n=17&x=1")
         .body(JSON, r#"{"messages":[{"content":"hi"}],"seed":1}"#);
     let recorded =
         Sample::new("POST", "/v1/chat?n=2").body(JSON, r#"{"messages":[{"content":"hello"}]}"#);
-    let missed = missed(&parts, &live, Cause::Unequal);
+    let missed = missed(&parts, &live, Cause::NoMatch);
     let miss = report(missed, vec![candidate(12, &parts, &recorded)]);
     let expected = r#"miss  POST /v1/chat  (session default)
   nearest 1: exchange 12  POST /v1/chat
@@ -148,7 +151,7 @@ fn the_terminal_reads_well() {
 
 #[test]
 fn sessions_without_an_answer_say_what_to_do() {
-    let parts = usual(&[], &[]);
+    let parts = default_parts(&[], &[]);
     let live = Sample::new("GET", "/a");
     let cases = [
         (
@@ -180,7 +183,7 @@ fn sessions_without_an_answer_say_what_to_do() {
             ),
         ),
         (
-            Cause::Unequal,
+            Cause::NoMatch,
             concat!(
                 "no exchange recorded in session default matches; record it as well with: ",
                 "ouli-gateway auto --upstream http://u --session default"
@@ -203,9 +206,9 @@ fn sessions_without_an_answer_say_what_to_do() {
 
 #[test]
 fn control_characters_do_not_reach_the_terminal() {
-    let parts = usual(&[], &[]);
+    let parts = default_parts(&[], &[]);
     let live = Sample::new("GET", "/?%1b%5b31m=%1b");
-    let missed = missed(&parts, &live, Cause::Unequal);
+    let missed = missed(&parts, &live, Cause::NoMatch);
     let miss = report(missed, vec![candidate(1, &parts, &Sample::new("GET", "/"))]);
     let text = miss.to_text();
     assert!(text.contains("query �[31m"), "{text}");

@@ -8,9 +8,12 @@ const WIDEST: usize = 40;
 impl Miss {
     /// The miss in lines, each ended. Control characters are replaced, since requests may hold any.
     pub fn to_text(&self) -> String {
-        let mut lines = vec![format!("miss  {}  (session {})", self.line, self.session)];
+        let mut lines = vec![format!(
+            "miss  {}  (session {})",
+            self.request_line, self.session
+        )];
         match self.cause {
-            Cause::Unequal => {}
+            Cause::NoMatch => {}
             Cause::NoCassette | Cause::Empty | Cause::Exhausted { .. } => {
                 lines.push(format!("  {}; {}", self.cause(), self.advice()));
             }
@@ -18,7 +21,7 @@ impl Miss {
         for (index, nearest) in self.nearest.iter().enumerate() {
             nearest.write(index + 1, &mut lines);
         }
-        if self.cause == Cause::Unequal {
+        if self.cause == Cause::NoMatch {
             lines.push(format!("  {}", self.advice()));
         }
         let mut text = String::new();
@@ -32,12 +35,12 @@ impl Miss {
 
 impl Nearest {
     fn write(&self, number: usize, lines: &mut Vec<String>) {
-        let used = if self.used {
+        let used = if self.replayed {
             "  (already replayed)"
         } else {
             ""
         };
-        let (ordinal, line) = (self.ordinal, &self.line);
+        let (ordinal, line) = (self.ordinal, &self.request_line);
         lines.push(format!(
             "  nearest {number}: exchange {ordinal}  {line}{used}"
         ));
@@ -56,8 +59,8 @@ impl Nearest {
                 lines.push(format!("      {remedy}"));
             }
         }
-        if self.more > 0 {
-            lines.push(format!("    and {} more", self.more));
+        if self.omitted_differences > 0 {
+            lines.push(format!("    and {} more", self.omitted_differences));
         }
     }
 }

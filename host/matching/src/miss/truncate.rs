@@ -1,12 +1,12 @@
 //! Values cut to what fits a line.
 
 /// The longest value shown, in characters.
-pub(super) const LONGEST: usize = 80;
+pub(super) const MAX_CHARS: usize = 80;
 
 /// How many equal characters stay before the first that differs.
 const BEFORE: usize = 16;
 
-/// A text of at most [`LONGEST`] characters: where it is cut an ellipsis stands.
+/// A text of at most [`MAX_CHARS`] characters: where it is cut an ellipsis stands.
 pub(super) fn shorten(text: &str) -> String {
     window(text, 0)
 }
@@ -20,8 +20,8 @@ pub(super) fn shorten_both(left: &str, right: &str) -> (String, String) {
         }
         equal += 1;
     }
-    let fits = |text: &str| text.chars().nth(LONGEST).is_none();
-    let skipped = if (fits(left) && fits(right)) || equal < LONGEST - BEFORE {
+    let fits = |text: &str| text.chars().nth(MAX_CHARS).is_none();
+    let skipped = if (fits(left) && fits(right)) || equal < MAX_CHARS - BEFORE {
         0
     } else {
         equal - BEFORE
@@ -35,9 +35,9 @@ fn window(text: &str, skipped: usize) -> String {
     let mut shown = String::new();
     let room = if start > 0 {
         shown.push('…');
-        LONGEST - 1
+        MAX_CHARS - 1
     } else {
-        LONGEST
+        MAX_CHARS
     };
     // The last character gives its place to the ellipsis where more would follow.
     let last = rest.nth(room - 2);
@@ -77,7 +77,7 @@ mod tests {
         let long = format!("{head}{}", "z".repeat(200));
         let (left, right) = shorten_both(&head, &long);
         assert_eq!(left, format!("…{}", "日".repeat(16)));
-        assert!(right.ends_with("z…") && right.chars().count() == LONGEST);
+        assert!(right.ends_with("z…") && right.chars().count() == MAX_CHARS);
         let (left, right) = shorten_both("ab", "ac");
         assert_eq!((left.as_str(), right.as_str()), ("ab", "ac"));
     }

@@ -35,8 +35,8 @@ pub struct Rewrite {
 }
 
 /// The header of a request as the upstream gets it. Order and repetition stay.
-pub fn request(headers: &HeaderMap, rewrite: Rewrite) -> HeaderMap {
-    let named = named_by_connection(headers);
+pub fn request_headers(headers: &HeaderMap, rewrite: Rewrite) -> HeaderMap {
+    let named = connection_options(headers);
     let mut kept = HeaderMap::with_capacity(headers.len());
     for (name, value) in headers {
         let dropped = is_hop_by_hop(name, &named)
@@ -49,7 +49,7 @@ pub fn request(headers: &HeaderMap, rewrite: Rewrite) -> HeaderMap {
             continue;
         }
         let value = if rewrite.restrict_codings && *name == ACCEPT_ENCODING {
-            restricted(value)
+            restrict_accept_encoding(value)
         } else {
             value.clone()
         };
@@ -76,9 +76,9 @@ pub fn detach(headers: &mut HeaderMap) {
 }
 
 /// The header of a response as the client gets it.
-pub fn response(mut headers: HeaderMap) -> HeaderMap {
-    say_length_once(&mut headers);
-    let named = named_by_connection(&headers);
+pub fn response_headers(mut headers: HeaderMap) -> HeaderMap {
+    collapse_content_length(&mut headers);
+    let named = connection_options(&headers);
     if !headers.keys().any(|name| is_hop_by_hop(name, &named)) {
         return headers;
     }
@@ -93,7 +93,7 @@ pub fn response(mut headers: HeaderMap) -> HeaderMap {
 
 /// A length may be said several times, also in one field; who reads it next need not allow that
 /// (RFC 9110, section 8.6). Lengths that differ came through no parser.
-fn say_length_once(headers: &mut HeaderMap) {
+fn collapse_content_length(headers: &mut HeaderMap) {
     let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
     let Some(first) = lengths.next() else {
         return;
@@ -114,7 +114,7 @@ fn is_hop_by_hop(name: &HeaderName, named: &[HeaderName]) -> bool {
 
 /// The fields that `connection` declares as hop-by-hop, but for those that must not be dropped that
 /// way.
-fn named_by_connection(headers: &HeaderMap) -> Vec<HeaderName> {
+fn connection_options(headers: &HeaderMap) -> Vec<HeaderName> {
     headers
         .get_all(CONNECTION)
         .iter()
@@ -122,13 +122,13 @@ fn named_by_connection(headers: &HeaderMap) -> Vec<HeaderName> {
         .flat_map(|value| value.split(','))
         .filter_map(|name| HeaderName::from_bytes(name.trim().as_bytes()).ok())
         .filter(|name| name != "close" && name != "keep-alive" && *name != TE)
-        .filter(|name| !ALWAYS_KEPT.contains(&name.as_str()))
+        .filter(|name| !PROTECTED_FIELDS.contains(&name.as_str()))
         .collect()
 }
 
 /// Fields that say whose request it is or how long it is: a client cannot have them dropped through
 /// `connection`.
-const ALWAYS_KEPT: [&str; 6] = [
+const PROTECTED_FIELDS: [&str; 6] = [
     "authorization",
     "content-encoding",
     "content-length",
@@ -137,7 +137,7 @@ const ALWAYS_KEPT: [&str; 6] = [
     "host",
 ];
 
-fn restricted(value: &HeaderValue) -> HeaderValue {
+fn restrict_accept_encoding(value: &HeaderValue) -> HeaderValue {
     let restricted = value.to_str().map(content_coding::restrict);
     restricted
         .ok()
@@ -176,7 +176,7 @@ mod tests {
             ("test-name", "a"),
             ("accept", "*/*"),
         ]);
-        let kept = request(&sent, Rewrite::default());
+        let kept = request_headers(&sent, Rewrite::default());
         let expected = map(&[("authorization", "Bearer x"), ("accept", "*/*")]);
         assert_eq!(kept, expected);
     }
@@ -184,7 +184,7 @@ mod tests {
     #[test]
     fn trailers_can_still_be_asked_for() {
         let sent = map(&[("te", "trailers")]);
-        assert_eq!(request(&sent, Rewrite::default()), sent);
+        assert_eq!(request_headers(&sent, Rewrite::default()), sent);
     }
 
     #[test]
@@ -194,7 +194,7 @@ mod tests {
             restrict_codings: true,
             ..Rewrite::default()
         };
-        let kept = request(&sent, rewrite);
+        let kept = request_headers(&sent, rewrite);
         assert_eq!(kept, map(&[("accept-encoding", "gzip, br")]));
     }
 
@@ -204,7 +204,7 @@ mod tests {
         for cookie in ["a=1", "b=2"] {
             sent.append("set-cookie", HeaderValue::from_static(cookie));
         }
-        let kept = response(sent);
+        let kept = response_headers(sent);
         let cookies: Vec<_> = kept.get_all("set-cookie").iter().collect();
         assert_eq!(cookies, ["a=1", "b=2"]);
         assert_eq!(kept.len(), 2);
@@ -217,7 +217,7 @@ mod tests {
             map(&[("content-length", "3"), ("content-length", "3")]),
             map(&[("content-length", "3,3"), ("content-length", "3")]),
         ] {
-            assert_eq!(response(sent), map(&[("content-length", "3")]));
+            assert_eq!(response_headers(sent), map(&[("content-length", "3")]));
         }
     }
 

@@ -6,52 +6,52 @@ use http::{HeaderMap, Request, Response, StatusCode, Uri, Version};
 
 /// Why a message is no sound one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Unsound {
+pub enum InvalidMessage {
     /// RFC 9112, section 3.2.
     #[error("it has no `host`")]
-    NoHost,
+    MissingHost,
     /// RFC 9112, section 3.2; RFC 9113, section 8.3.1.
     #[error("it names more than one host")]
-    Hosts,
+    MultipleHosts,
     /// RFC 9110, section 7.2.
     #[error("its `host` or the authority of its target is no host and port")]
-    NotAHost,
+    InvalidHost,
     /// RFC 9110, section 4.2.4.
     #[error("its target names a user")]
-    User,
+    Userinfo,
     /// RFC 9110, section 7.1.
     #[error("the scheme of its target is not `http` or `https`")]
-    Scheme,
+    UnsupportedScheme,
     /// RFC 9113, section 8.1.1.
     #[error("its `content-length` is not one number")]
-    Length,
+    InvalidContentLength,
     /// RFC 9113, section 8.2.1.
     #[error("the value of a field begins or ends with white space")]
-    Space,
+    SurroundingWhitespace,
     /// RFC 9112, section 6.3.
     #[error("its body has a length and a transfer coding")]
-    Framings,
+    LengthAndTransferEncoding,
     /// RFC 9112, section 7.
     #[error("its body has a transfer coding other than `chunked`")]
-    Coding,
+    UnsupportedTransferCoding,
     /// RFC 9110, section 7.8.
     #[error("it switches to a protocol that nobody asked for")]
-    Switch,
+    UnexpectedUpgrade,
     /// RFC 6455, section 4.1.
     #[error("it asks for a WebSocket and has a body")]
-    Body,
+    WebSocketWithBody,
 }
 
 /// Looks at the head of a request.
 ///
 /// # Errors
 /// The first rule that it breaks.
-pub fn check<B>(request: &Request<B>) -> Result<(), Unsound> {
+pub fn validate_request<B>(request: &Request<B>) -> Result<(), InvalidMessage> {
     let (uri, headers) = (request.uri(), request.headers());
-    target(uri)?;
-    host(request.version(), uri, headers)?;
+    validate_target(uri)?;
+    validate_host(request.version(), uri, headers)?;
     if request.version() == Version::HTTP_2 {
-        fields(headers)?;
+        validate_fields(headers)?;
     }
     Ok(())
 }
@@ -60,9 +60,9 @@ pub fn check<B>(request: &Request<B>) -> Result<(), Unsound> {
 ///
 /// # Errors
 /// The first rule that it breaks.
-pub fn check_response<B>(response: &Response<B>) -> Result<(), Unsound> {
+pub fn validate_response<B>(response: &Response<B>) -> Result<(), InvalidMessage> {
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-        return Err(Unsound::Switch);
+        return Err(InvalidMessage::UnexpectedUpgrade);
     }
     let headers = response.headers();
     let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
@@ -70,53 +70,55 @@ pub fn check_response<B>(response: &Response<B>) -> Result<(), Unsound> {
         return Ok(());
     };
     if headers.contains_key(CONTENT_LENGTH) {
-        return Err(Unsound::Framings);
+        return Err(InvalidMessage::LengthAndTransferEncoding);
     }
     let is_chunked = coding.as_bytes().eq_ignore_ascii_case(b"chunked");
     if is_chunked && codings.next().is_none() {
         Ok(())
     } else {
-        Err(Unsound::Coding)
+        Err(InvalidMessage::UnsupportedTransferCoding)
     }
 }
 
-fn target(uri: &Uri) -> Result<(), Unsound> {
+fn validate_target(uri: &Uri) -> Result<(), InvalidMessage> {
     if let Some(authority) = uri.authority() {
         if authority.as_str().contains('@') {
-            return Err(Unsound::User);
+            return Err(InvalidMessage::Userinfo);
         }
         if !is_host(authority.as_str().as_bytes()) {
-            return Err(Unsound::NotAHost);
+            return Err(InvalidMessage::InvalidHost);
         }
     }
     match uri.scheme_str() {
         None | Some("http" | "https") => Ok(()),
-        Some(_) => Err(Unsound::Scheme),
+        Some(_) => Err(InvalidMessage::UnsupportedScheme),
     }
 }
 
 /// One host, said once, or twice in the same words.
-fn host(version: Version, uri: &Uri, headers: &HeaderMap) -> Result<(), Unsound> {
+fn validate_host(version: Version, uri: &Uri, headers: &HeaderMap) -> Result<(), InvalidMessage> {
     let mut hosts = headers.get_all(HOST).iter();
     let Some(host) = hosts.next() else {
         let is_needed = version == Version::HTTP_11;
         return if is_needed {
-            Err(Unsound::NoHost)
+            Err(InvalidMessage::MissingHost)
         } else {
             Ok(())
         };
     };
     if hosts.next().is_some() {
-        return Err(Unsound::Hosts);
+        return Err(InvalidMessage::MultipleHosts);
     }
     if !is_host(host.as_bytes()) {
-        return Err(Unsound::NotAHost);
+        return Err(InvalidMessage::InvalidHost);
     }
     let authority = uri
         .authority()
         .map(|authority| authority.as_str().as_bytes());
     match authority {
-        Some(other) if !other.eq_ignore_ascii_case(host.as_bytes()) => Err(Unsound::Hosts),
+        Some(other) if !other.eq_ignore_ascii_case(host.as_bytes()) => {
+            Err(InvalidMessage::MultipleHosts)
+        }
         Some(_) | None => Ok(()),
     }
 }
@@ -128,18 +130,20 @@ fn is_host(text: &[u8]) -> bool {
 }
 
 /// What HTTP/2 allows on the wire, and would be something else by HTTP/1.1.
-fn fields(headers: &HeaderMap) -> Result<(), Unsound> {
+fn validate_fields(headers: &HeaderMap) -> Result<(), InvalidMessage> {
     let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
     if let Some(length) = lengths.next() {
         let is_number = length.as_bytes().iter().all(u8::is_ascii_digit);
         if length.is_empty() || !is_number || lengths.next().is_some() {
-            return Err(Unsound::Length);
+            return Err(InvalidMessage::InvalidContentLength);
         }
     }
     let is_space = |byte: Option<&u8>| matches!(byte, Some(b' ' | b'\t'));
     let padded = headers.values().map(http::HeaderValue::as_bytes);
     let mut padded = padded.filter(|value| is_space(value.first()) || is_space(value.last()));
-    padded.next().map_or(Ok(()), |_| Err(Unsound::Space))
+    padded
+        .next()
+        .map_or(Ok(()), |_| Err(InvalidMessage::SurroundingWhitespace))
 }
 
 #[cfg(test)]
@@ -147,14 +151,14 @@ mod tests {
     use super::*;
 
     type Fields<'a> = &'a [(&'a str, &'a str)];
-    type Told = Result<(), Unsound>;
+    type Told = Result<(), InvalidMessage>;
 
     fn looked_at(version: Version, uri: &str, fields: Fields<'_>) -> Told {
         let mut request = Request::builder().version(version).uri(uri);
         for (name, value) in fields {
             request = request.header(*name, *value);
         }
-        check(&request.body(()).unwrap())
+        validate_request(&request.body(()).unwrap())
     }
 
     #[test]
@@ -164,40 +168,50 @@ mod tests {
             (Version::HTTP_11, "/", &[one], Ok(())),
             (Version::HTTP_11, "/", &[("host", "")], Ok(())),
             (Version::HTTP_11, "/", &[("host", "[::1]:80")], Ok(())),
-            (Version::HTTP_11, "/", &[], Err(Unsound::NoHost)),
+            (Version::HTTP_11, "/", &[], Err(InvalidMessage::MissingHost)),
             (Version::HTTP_10, "/", &[], Ok(())),
-            (Version::HTTP_11, "/", &[one, two], Err(Unsound::Hosts)),
-            (Version::HTTP_11, "/", &[one, one], Err(Unsound::Hosts)),
+            (
+                Version::HTTP_11,
+                "/",
+                &[one, two],
+                Err(InvalidMessage::MultipleHosts),
+            ),
+            (
+                Version::HTTP_11,
+                "/",
+                &[one, one],
+                Err(InvalidMessage::MultipleHosts),
+            ),
             (
                 Version::HTTP_11,
                 "/",
                 &[("host", "a.test, b.test")],
-                Err(Unsound::NotAHost),
+                Err(InvalidMessage::InvalidHost),
             ),
             (
                 Version::HTTP_11,
                 "/",
                 &[("host", "u@a.test")],
-                Err(Unsound::NotAHost),
+                Err(InvalidMessage::InvalidHost),
             ),
             (Version::HTTP_11, "http://A.test/", &[one], Ok(())),
             (
                 Version::HTTP_11,
                 "http://b.test/",
                 &[one],
-                Err(Unsound::Hosts),
+                Err(InvalidMessage::MultipleHosts),
             ),
             (
                 Version::HTTP_11,
                 "http://u@a.test/",
                 &[one],
-                Err(Unsound::User),
+                Err(InvalidMessage::Userinfo),
             ),
             (
                 Version::HTTP_2,
                 "http://a.test/",
                 &[two],
-                Err(Unsound::Hosts),
+                Err(InvalidMessage::MultipleHosts),
             ),
         ];
         for (version, uri, fields, expected) in cases {
@@ -213,23 +227,27 @@ mod tests {
     fn nothing_of_http2_is_something_else_by_http1() {
         let cases: [(&str, Fields<'_>, Told); 6] = [
             ("http://a.test/", &[("content-length", "3")], Ok(())),
-            ("ftp://a.test/", &[], Err(Unsound::Scheme)),
+            ("ftp://a.test/", &[], Err(InvalidMessage::UnsupportedScheme)),
             (
                 "http://a.test/",
                 &[("content-length", "")],
-                Err(Unsound::Length),
+                Err(InvalidMessage::InvalidContentLength),
             ),
             (
                 "http://a.test/",
                 &[("content-length", "+3")],
-                Err(Unsound::Length),
+                Err(InvalidMessage::InvalidContentLength),
             ),
             (
                 "http://a.test/",
                 &[("content-length", "3"), ("content-length", "3")],
-                Err(Unsound::Length),
+                Err(InvalidMessage::InvalidContentLength),
             ),
-            ("http://a.test/", &[("x", " y")], Err(Unsound::Space)),
+            (
+                "http://a.test/",
+                &[("x", " y")],
+                Err(InvalidMessage::SurroundingWhitespace),
+            ),
         ];
         for (uri, fields, expected) in cases {
             assert_eq!(
@@ -249,20 +267,28 @@ mod tests {
             (
                 200,
                 &[chunked, ("content-length", "3")],
-                Err(Unsound::Framings),
+                Err(InvalidMessage::LengthAndTransferEncoding),
             ),
-            (200, &[chunked, chunked], Err(Unsound::Coding)),
+            (
+                200,
+                &[chunked, chunked],
+                Err(InvalidMessage::UnsupportedTransferCoding),
+            ),
             (
                 200,
                 &[("transfer-encoding", "gzip, chunked")],
-                Err(Unsound::Coding),
+                Err(InvalidMessage::UnsupportedTransferCoding),
             ),
             (
                 200,
                 &[("transfer-encoding", "identity")],
-                Err(Unsound::Coding),
+                Err(InvalidMessage::UnsupportedTransferCoding),
             ),
-            (101, &[("upgrade", "websocket")], Err(Unsound::Switch)),
+            (
+                101,
+                &[("upgrade", "websocket")],
+                Err(InvalidMessage::UnexpectedUpgrade),
+            ),
         ];
         for (status, fields, expected) in cases {
             let mut response = Response::builder().status(status);
@@ -270,7 +296,7 @@ mod tests {
                 response = response.header(*name, *value);
             }
             let response = response.body(()).unwrap();
-            assert_eq!(check_response(&response), expected, "{fields:?}");
+            assert_eq!(validate_response(&response), expected, "{fields:?}");
         }
     }
 }

@@ -12,38 +12,38 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::Instant;
 
-use super::connection::{self, Respond};
-use super::connection_limiter::{Full, Slot, Slots};
+use super::connection::{self, HttpService};
+use super::connection_limiter::{ConnectionPermit, LimitExceeded, SharedConnectionLimiter};
 use super::{Bounds, reject};
-use crate::drain::{Drain, Stop};
+use crate::drain::{Drain, DrainSignal};
 
 /// Connections that are accepted before others of the thread have their turn.
-const BURST: usize = 16;
+const MAX_ACCEPTS_PER_YIELD: usize = 16;
 
 /// After this long without a connection, none is on its way any more: longer than a handshake takes
 /// in a local network.
-const QUIET: Duration = Duration::from_millis(20);
+const DRAIN_ACCEPT_TIMEOUT: Duration = Duration::from_millis(20);
 
 /// One end of a connection.
 pub trait Socket: AsyncRead + AsyncWrite + Unpin + Send + 'static {
     /// A second handle of it, by which the connection can be reset once it was dropped; none where
     /// the system has no such thing.
-    fn handle(&self) -> Option<socket2::Socket> {
+    fn clone_handle(&self) -> Option<socket2::Socket> {
         None
     }
 
     /// The system takes no more for the other end than it may be sent now and so many bytes, where
     /// it knows of such a bound.
-    fn bound_unsent(&self, _bytes: u32) {}
+    fn set_notsent_lowat(&self, _bytes: u32) {}
 }
 
 impl Socket for TcpStream {
-    fn handle(&self) -> Option<socket2::Socket> {
+    fn clone_handle(&self) -> Option<socket2::Socket> {
         socket2::SockRef::from(self).try_clone().ok()
     }
 
     #[cfg(target_os = "linux")]
-    fn bound_unsent(&self, bytes: u32) {
+    fn set_notsent_lowat(&self, bytes: u32) {
         if let Err(error) = socket2::SockRef::from(self).set_tcp_notsent_lowat(bytes) {
             tracing::debug!("TCP_NOTSENT_LOWAT: {error}");
         }
@@ -73,26 +73,26 @@ impl Listener for TcpListener {
 }
 
 /// What every connection of a listener needs.
-pub(super) struct Door<S> {
-    pub(super) respond: S,
+pub(super) struct ListenerContext<S> {
+    pub(super) service: S,
     pub(super) bounds: Bounds,
     pub(super) tls: Option<tokio_rustls::TlsAcceptor>,
     pub(super) drain: Drain,
     /// Connections that are being told that they are too many.
-    pub(super) refused: AtomicUsize,
+    pub(super) active_rejections: AtomicUsize,
 }
 
 /// Accepts from a socket until `stop` begins; connections end by their own drain guards.
-pub async fn serve<S: Respond>(
+pub async fn serve<S: HttpService>(
     socket: StdListener,
-    slots: Slots,
+    slots: SharedConnectionLimiter,
     bounds: Bounds,
     tls: Option<Arc<rustls::ServerConfig>>,
     respond: S,
-    signals: (Drain, Stop),
+    signals: (Drain, DrainSignal),
 ) -> io::Result<()> {
     let listener = TcpListener::from_std(socket)?;
-    serve_from(listener, slots, bounds, tls, respond, signals).await;
+    serve_listener(listener, slots, bounds, tls, respond, signals).await;
     Ok(())
 }
 
@@ -104,31 +104,31 @@ pub async fn serve<S: Respond>(
 /// the kernel's queue, for `limits.connection_wait` and no longer: from then on they are refused at
 /// once until there is a slot. A slot that was taken before would be kept from the other workers
 /// while nobody connects to this one.
-pub async fn serve_from<S: Respond>(
+pub async fn serve_listener<S: HttpService>(
     listener: impl Listener,
-    slots: Slots,
+    slots: SharedConnectionLimiter,
     bounds: Bounds,
     tls: Option<Arc<rustls::ServerConfig>>,
     respond: S,
-    (drain, mut stop): (Drain, Stop),
+    (drain, mut stop): (Drain, DrainSignal),
 ) {
-    let door = Arc::new(Door {
-        respond,
+    let door = Arc::new(ListenerContext {
+        service: respond,
         bounds,
         tls: tls.map(tokio_rustls::TlsAcceptor::from),
         drain,
-        refused: AtomicUsize::new(0),
+        active_rejections: AtomicUsize::new(0),
     });
     let mut full_since = None;
     let mut burst = 0;
     loop {
         let accepted = tokio::select! {
-            accepted = accept(&listener) => accepted,
-            () = stop.begun() => break,
+            accepted = accept_with_backoff(&listener) => accepted,
+            () = stop.draining() => break,
         };
         // Not given up at a stop: this connection was accepted.
         admit(accepted, &slots, &door, &mut full_since).await;
-        burst = (burst + 1) % BURST;
+        burst = (burst + 1) % MAX_ACCEPTS_PER_YIELD;
         if burst == 0 {
             tokio::task::yield_now().await;
         }
@@ -136,7 +136,9 @@ pub async fn serve_from<S: Respond>(
     if stop.is_closing() {
         // No more can wait. Without a filter on the socket there may be no end to it.
         for _ in 0..=door.bounds.backlog {
-            let Ok(accepted) = tokio::time::timeout(QUIET, accept(&listener)).await else {
+            let Ok(accepted) =
+                tokio::time::timeout(DRAIN_ACCEPT_TIMEOUT, accept_with_backoff(&listener)).await
+            else {
                 break;
             };
             admit(accepted, &slots, &door, &mut full_since).await;
@@ -145,30 +147,30 @@ pub async fn serve_from<S: Respond>(
 }
 
 /// Serves a connection, or says that there is no slot for it.
-async fn admit<S: Respond>(
+async fn admit<S: HttpService>(
     (socket, address): (impl Socket, SocketAddr),
-    slots: &Slots,
-    door: &Arc<Door<S>>,
+    slots: &SharedConnectionLimiter,
+    door: &Arc<ListenerContext<S>>,
     full_since: &mut Option<Instant>,
 ) {
-    match slot(slots, address.ip(), &door.bounds, full_since).await {
+    match acquire_permit(slots, address.ip(), &door.bounds, full_since).await {
         Ok(slot) => {
-            socket.bound_unsent(door.bounds.unsent_bytes);
+            socket.set_notsent_lowat(door.bounds.tcp_notsent_lowat);
             let connection = connection::run(socket, Arc::clone(door), slot);
             door.drain.spawn(connection);
         }
-        Err(full) => reject::begin(door, socket, full),
+        Err(full) => reject::reject(door, socket, full),
     }
 }
 
 /// The next connection.
-async fn accept<L: Listener>(listener: &L) -> (L::Socket, SocketAddr) {
+async fn accept_with_backoff<L: Listener>(listener: &L) -> (L::Socket, SocketAddr) {
     let mut pause = Duration::from_millis(5);
     loop {
         match listener.accept().await {
             Ok(accepted) => return accepted,
             // The peer gave up between its handshake and our accept: the next one is not to blame.
-            Err(error) if is_of_the_peer(&error) => {}
+            Err(error) if is_peer_error(&error) => {}
             // Such as no descriptors: the others of this thread may give some back.
             Err(error) => {
                 tracing::error!("cannot accept, trying again in {pause:?}: {error}");
@@ -179,7 +181,7 @@ async fn accept<L: Listener>(listener: &L) -> (L::Socket, SocketAddr) {
     }
 }
 
-fn is_of_the_peer(error: &io::Error) -> bool {
+fn is_peer_error(error: &io::Error) -> bool {
     matches!(
         error.kind(),
         io::ErrorKind::ConnectionAborted
@@ -189,25 +191,25 @@ fn is_of_the_peer(error: &io::Error) -> bool {
 }
 
 /// A slot, where there is one in time. `full_since` is kept from one connection to the next.
-async fn slot(
-    slots: &Slots,
+async fn acquire_permit(
+    slots: &SharedConnectionLimiter,
     source: IpAddr,
     bounds: &Bounds,
     full_since: &mut Option<Instant>,
-) -> Result<Slot, Full> {
+) -> Result<ConnectionPermit, LimitExceeded> {
     loop {
-        let mut freed = pin!(slots.freed());
+        let mut freed = pin!(slots.wait_for_release());
         freed.as_mut().enable();
-        match slots.take(source) {
+        match slots.try_acquire(source) {
             Ok(slot) => {
                 *full_since = None;
                 return Ok(slot);
             }
-            Err(Full::All) => {
+            Err(LimitExceeded::Total) => {
                 let since = *full_since.get_or_insert_with(Instant::now);
-                let waited = tokio::time::timeout_at(since + bounds.connection_wait, freed);
+                let waited = tokio::time::timeout_at(since + bounds.accept_queue_timeout, freed);
                 if waited.await.is_err() {
-                    return Err(Full::All);
+                    return Err(LimitExceeded::Total);
                 }
             }
             Err(source) => return Err(source),
@@ -221,7 +223,7 @@ mod tests {
     use tokio::sync::{Mutex, mpsc};
 
     use super::*;
-    use crate::server::Places;
+    use crate::server::ConnectionLimiter;
     use crate::server::connection::tests::Nobody;
     use ouli_config::Limits;
 
@@ -247,9 +249,9 @@ mod tests {
         let (connect, queue) = mpsc::channel(1);
         let drain = Drain::default();
         let listener = Inner(Mutex::new(queue));
-        let signals = (drain.clone(), drain.stop());
-        let (slots, bounds) = (Places::new(&limits), Bounds::from(&limits));
-        let serving = serve_from(listener, Arc::clone(&slots), bounds, None, Nobody, signals);
+        let signals = (drain.clone(), drain.signal());
+        let (slots, bounds) = (ConnectionLimiter::new(&limits), Bounds::from(&limits));
+        let serving = serve_listener(listener, Arc::clone(&slots), bounds, None, Nobody, signals);
         drain.spawn(serving);
         let (mut client, server) = tokio::io::duplex(1 << 10);
         connect.send(server).await.unwrap();
@@ -259,7 +261,7 @@ mod tests {
         client.read_to_string(&mut answer).await.unwrap();
         assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
         drain.begin();
-        assert!(drain.finished(Duration::from_secs(20)).await);
-        assert_eq!(slots.open(), 0);
+        assert!(drain.wait_idle_timeout(Duration::from_secs(20)).await);
+        assert_eq!(slots.open_connections(), 0);
     }
 }

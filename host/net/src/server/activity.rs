@@ -9,268 +9,286 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::connection_limiter::Slot;
-use super::request_body::Verdict;
-use super::reset_on_close::Breaker;
-use super::{Bounds, Refusal};
+use super::connection_limiter::ConnectionPermit;
+use super::request_body::BodyErrorFlag;
+use super::reset_on_close::ResetOnClose;
+use super::{Bounds, Rejection};
 
 /// Shared by a connection's socket, its requests and its task.
 #[derive(Debug)]
 pub(super) struct Activity {
     opened: Instant,
     /// Requests at work.
-    requests: AtomicUsize,
+    active_requests: AtomicUsize,
     /// Requests so far.
-    served: AtomicUsize,
+    total_requests: AtomicUsize,
     /// When a request last ended, or bytes were last taken while none was at work.
     idle_since: AtomicU64,
-    /// When the first byte of a head came; [`NEVER`] while none is on its way.
+    /// When the first byte of a head came; [`UNSET`] while none is on its way.
     head_since: AtomicU64,
-    /// When the client last took bytes, while some wait for it; [`NEVER`] while none do.
-    unsent_since: AtomicU64,
+    /// When the client last took bytes, while some wait for it; [`UNSET`] while none do.
+    write_blocked_since: AtomicU64,
     /// The body of a request was left unread, or the socket was closed for writing: the place in
     /// the stream of bytes is not known.
-    lost: AtomicBool,
+    desynchronized: AtomicBool,
     /// No more requests are to be taken.
-    ending: AtomicBool,
+    draining: AtomicBool,
     /// The head that came last is none.
-    fault: AtomicBool,
+    invalid_head: AtomicBool,
     /// It is a tunnel now.
-    switched: AtomicBool,
+    upgraded: AtomicBool,
     /// Responses whose next bytes wait for a window of HTTP/2, and since when each does.
     stalled: Mutex<Vec<(u64, u64)>>,
     /// The connection's slot. It is free again once the connection has ended and so has every
     /// request, since a tunnel outlives the connection that it was asked for on.
-    _slot: Slot,
-    breaker: Arc<Breaker>,
+    _permit: ConnectionPermit,
+    reset_on_close: Arc<ResetOnClose>,
 }
 
 /// No time; all others are milliseconds since the connection was opened.
-const NEVER: u64 = u64::MAX;
+const UNSET: u64 = u64::MAX;
 
 /// A request at work. The connection is not idle while it lives.
 #[derive(Debug)]
-pub struct Busy {
+pub struct RequestGuard {
     activity: Arc<Activity>,
     /// On the body of the request, where it has one.
-    verdict: Option<Verdict>,
+    body_error: Option<BodyErrorFlag>,
 }
 
 impl Activity {
-    pub(super) fn new(slot: Slot, breaker: Arc<Breaker>) -> Arc<Self> {
+    pub(super) fn new(slot: ConnectionPermit, breaker: Arc<ResetOnClose>) -> Arc<Self> {
         Self::opened_at(slot, breaker, Instant::now())
     }
 
-    fn opened_at(slot: Slot, breaker: Arc<Breaker>, opened: Instant) -> Arc<Self> {
+    fn opened_at(slot: ConnectionPermit, breaker: Arc<ResetOnClose>, opened: Instant) -> Arc<Self> {
         Arc::new(Self {
             opened,
-            requests: AtomicUsize::new(0),
-            served: AtomicUsize::new(0),
+            active_requests: AtomicUsize::new(0),
+            total_requests: AtomicUsize::new(0),
             idle_since: AtomicU64::new(0),
-            head_since: AtomicU64::new(NEVER),
-            unsent_since: AtomicU64::new(NEVER),
-            lost: AtomicBool::new(false),
-            ending: AtomicBool::new(false),
-            fault: AtomicBool::new(false),
-            switched: AtomicBool::new(false),
+            head_since: AtomicU64::new(UNSET),
+            write_blocked_since: AtomicU64::new(UNSET),
+            desynchronized: AtomicBool::new(false),
+            draining: AtomicBool::new(false),
+            invalid_head: AtomicBool::new(false),
+            upgraded: AtomicBool::new(false),
             stalled: Mutex::new(Vec::new()),
-            _slot: slot,
-            breaker,
+            _permit: slot,
+            reset_on_close: breaker,
         })
     }
 
     /// Takes a request up.
-    pub(super) fn begin(self: &Arc<Self>, bounds: &Bounds, verdict: Option<Verdict>) -> Busy {
-        self.requests.fetch_add(1, Ordering::Relaxed);
-        self.head_since.store(NEVER, Ordering::Relaxed);
-        let served = self.served.fetch_add(1, Ordering::Relaxed) + 1;
-        if served >= bounds.connection_requests || self.opened.elapsed() >= bounds.connection_age {
-            self.end();
+    pub(super) fn begin_request(
+        self: &Arc<Self>,
+        bounds: &Bounds,
+        verdict: Option<BodyErrorFlag>,
+    ) -> RequestGuard {
+        self.active_requests.fetch_add(1, Ordering::Relaxed);
+        self.head_since.store(UNSET, Ordering::Relaxed);
+        let served = self.total_requests.fetch_add(1, Ordering::Relaxed) + 1;
+        if served >= bounds.max_requests_per_connection
+            || self.opened.elapsed() >= bounds.max_connection_age
+        {
+            self.start_draining();
         }
         let activity = Arc::clone(self);
-        Busy { activity, verdict }
+        RequestGuard {
+            activity,
+            body_error: verdict,
+        }
     }
 
     /// No more requests are to be taken after those at work.
-    pub(super) fn end(&self) {
-        self.ending.store(true, Ordering::Relaxed);
+    pub(super) fn start_draining(&self) {
+        self.draining.store(true, Ordering::Relaxed);
     }
 
-    pub(super) fn is_ending(&self) -> bool {
-        self.ending.load(Ordering::Relaxed)
+    pub(super) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
     }
 
-    pub(super) fn has_served(&self) -> bool {
-        self.served.load(Ordering::Relaxed) > 0
+    pub(super) fn has_had_requests(&self) -> bool {
+        self.total_requests.load(Ordering::Relaxed) > 0
     }
 
     /// The head that came last is none; nothing after it is looked at.
-    pub(super) fn find_fault(&self) {
-        self.fault.store(true, Ordering::Relaxed);
+    pub(super) fn mark_invalid_head(&self) {
+        self.invalid_head.store(true, Ordering::Relaxed);
     }
 
-    pub(super) fn has_fault(&self) -> bool {
-        self.fault.load(Ordering::Relaxed)
+    pub(super) fn has_invalid_head(&self) -> bool {
+        self.invalid_head.load(Ordering::Relaxed)
     }
 
     /// True where the head that came last is none, and all requests before it are answered.
-    pub(super) fn is_fault_due(&self) -> bool {
-        self.has_fault() && self.requests.load(Ordering::Relaxed) == 0 && self.has_sent_all()
+    pub(super) fn is_rejection_due(&self) -> bool {
+        self.has_invalid_head()
+            && self.active_requests.load(Ordering::Relaxed) == 0
+            && self.is_flushed()
     }
 
     /// From here on the connection is a tunnel.
-    pub(super) fn switch(&self) {
-        self.switched.store(true, Ordering::Relaxed);
+    pub(super) fn mark_upgraded(&self) {
+        self.upgraded.store(true, Ordering::Relaxed);
     }
 
-    pub(super) fn is_switched(&self) -> bool {
-        self.switched.load(Ordering::Relaxed)
+    pub(super) fn is_upgraded(&self) -> bool {
+        self.upgraded.load(Ordering::Relaxed)
     }
 
     /// The place in the stream of bytes is not known any more.
-    pub(super) fn lose(&self) {
-        self.lost.store(true, Ordering::Relaxed);
+    pub(super) fn mark_desynchronized(&self) {
+        self.desynchronized.store(true, Ordering::Relaxed);
     }
 
     /// True where neither side owes the other anything, so that the next byte begins a head.
-    pub(super) fn is_at_rest(&self) -> bool {
-        self.is_quiet() && !self.lost.load(Ordering::Relaxed)
+    pub(super) fn is_idle(&self) -> bool {
+        self.is_quiescent() && !self.desynchronized.load(Ordering::Relaxed)
     }
 
     /// True where no request is at work or on its way, and no byte of a response.
-    pub(super) fn is_quiet(&self) -> bool {
-        self.requests.load(Ordering::Relaxed) == 0
-            && self.head_since.load(Ordering::Relaxed) == NEVER
-            && self.has_sent_all()
+    pub(super) fn is_quiescent(&self) -> bool {
+        self.active_requests.load(Ordering::Relaxed) == 0
+            && self.head_since.load(Ordering::Relaxed) == UNSET
+            && self.is_flushed()
     }
 
     /// For how long there was no request.
-    pub(super) fn idle(&self) -> Duration {
-        self.since(self.idle_since.load(Ordering::Relaxed))
+    pub(super) fn idle_time(&self) -> Duration {
+        self.elapsed_since(self.idle_since.load(Ordering::Relaxed))
     }
 
     /// How long ago the head that is on its way began.
-    pub(super) fn head(&self) -> Duration {
-        self.since(self.head_since.load(Ordering::Relaxed))
+    pub(super) fn head_elapsed(&self) -> Duration {
+        self.elapsed_since(self.head_since.load(Ordering::Relaxed))
     }
 
     /// Which limit of time is over.
-    pub(super) fn expired(&self, bounds: &Bounds) -> Option<&'static str> {
+    pub(super) fn expired_timeout(&self, bounds: &Bounds) -> Option<&'static str> {
         let over = |since: &AtomicU64, limit: Duration| {
             let since = since.load(Ordering::Relaxed);
-            since != NEVER && self.since(since) >= limit
+            since != UNSET && self.elapsed_since(since) >= limit
         };
-        if over(&self.unsent_since, bounds.response_idle_timeout)
-            || self.is_stalled(bounds.response_idle_timeout)
+        if over(&self.write_blocked_since, bounds.response_send_timeout)
+            || self.is_stalled(bounds.response_send_timeout)
         {
             return Some("response_idle_timeout");
         }
-        if self.requests.load(Ordering::Relaxed) > 0 {
+        if self.active_requests.load(Ordering::Relaxed) > 0 {
             return None;
         }
-        if over(&self.head_since, bounds.header_timeout) {
+        if over(&self.head_since, bounds.request_header_timeout) {
             return Some("header_timeout");
         }
         // Who is still to take bytes has `response_idle_timeout` for it.
-        let idle = self.head_since.load(Ordering::Relaxed) == NEVER && self.has_sent_all();
+        let idle = self.head_since.load(Ordering::Relaxed) == UNSET && self.is_flushed();
         (idle && over(&self.idle_since, bounds.idle_timeout)).then_some("idle_timeout")
     }
 
     /// Bytes came. While no request is at work, they begin a head.
-    pub(super) fn received(&self) {
-        let waiting = self.requests.load(Ordering::Relaxed) == 0;
-        if waiting && self.head_since.load(Ordering::Relaxed) == NEVER {
-            self.head_since.store(self.now(), Ordering::Relaxed);
+    pub(super) fn on_read(&self) {
+        let waiting = self.active_requests.load(Ordering::Relaxed) == 0;
+        if waiting && self.head_since.load(Ordering::Relaxed) == UNSET {
+            self.head_since.store(self.now_millis(), Ordering::Relaxed);
         }
     }
 
     /// The bytes that came are no part of a head, or the last part of one.
-    pub(super) fn no_head(&self) {
-        self.head_since.store(NEVER, Ordering::Relaxed);
+    pub(super) fn clear_head_timer(&self) {
+        self.head_since.store(UNSET, Ordering::Relaxed);
     }
 
     /// The client took bytes; some more may wait. Where they are of a `response`, it is not idle.
-    pub(super) fn sent(&self, response: bool) {
-        let now = self.now();
-        self.unsent_since.store(now, Ordering::Relaxed);
-        if response && self.requests.load(Ordering::Relaxed) == 0 {
+    pub(super) fn on_write(&self, response: bool) {
+        let now = self.now_millis();
+        self.write_blocked_since.store(now, Ordering::Relaxed);
+        if response && self.active_requests.load(Ordering::Relaxed) == 0 {
             self.idle_since.store(now, Ordering::Relaxed);
         }
     }
 
     /// The client takes no more bytes now.
-    pub(super) fn blocked(&self) {
-        if self.unsent_since.load(Ordering::Relaxed) == NEVER {
-            self.unsent_since.store(self.now(), Ordering::Relaxed);
+    pub(super) fn on_write_blocked(&self) {
+        if self.write_blocked_since.load(Ordering::Relaxed) == UNSET {
+            self.write_blocked_since
+                .store(self.now_millis(), Ordering::Relaxed);
         }
     }
 
     /// All bytes are sent.
-    pub(super) fn flushed(&self) {
-        self.unsent_since.store(NEVER, Ordering::Relaxed);
+    pub(super) fn on_flushed(&self) {
+        self.write_blocked_since.store(UNSET, Ordering::Relaxed);
     }
 
-    pub(super) fn has_sent_all(&self) -> bool {
-        self.unsent_since.load(Ordering::Relaxed) == NEVER
+    pub(super) fn is_flushed(&self) -> bool {
+        self.write_blocked_since.load(Ordering::Relaxed) == UNSET
     }
 
     /// A response waits for a window from now on.
     pub(super) fn stall(&self, response: u64) {
-        let now = self.now();
-        self.stalls().push((response, now));
+        let now = self.now_millis();
+        self.lock_stalled().push((response, now));
     }
 
     /// A response waits for nothing.
-    pub(super) fn move_on(&self, response: u64) {
-        self.stalls().retain(|(one, _)| *one != response);
+    pub(super) fn unstall(&self, response: u64) {
+        self.lock_stalled().retain(|(one, _)| *one != response);
     }
 
     fn is_stalled(&self, limit: Duration) -> bool {
-        let stalls = self.stalls();
-        stalls.iter().any(|(_, since)| self.since(*since) >= limit)
+        let stalls = self.lock_stalled();
+        stalls
+            .iter()
+            .any(|(_, since)| self.elapsed_since(*since) >= limit)
     }
 
-    fn stalls(&self) -> MutexGuard<'_, Vec<(u64, u64)>> {
+    fn lock_stalled(&self) -> MutexGuard<'_, Vec<(u64, u64)>> {
         self.stalled.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn since(&self, then: u64) -> Duration {
-        Duration::from_millis(self.now().saturating_sub(then))
+    fn elapsed_since(&self, then: u64) -> Duration {
+        Duration::from_millis(self.now_millis().saturating_sub(then))
     }
 
-    fn now(&self) -> u64 {
-        u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(NEVER - 1)
+    fn now_millis(&self) -> u64 {
+        u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(UNSET - 1)
     }
 }
 
-impl Busy {
+impl RequestGuard {
     /// The connection ends with a reset. Of use on HTTP/1.1, where a response ends it.
-    pub fn reset_at_end(&self) {
-        self.activity.breaker.ask();
+    pub fn reset_on_close(&self) {
+        self.activity.reset_on_close.request();
     }
 
     /// Why there is no answer where the client did not send the body in time, whatever else its
     /// absence led to.
-    pub fn refusal(&self) -> Option<Refusal> {
-        self.verdict.as_ref()?.refusal()
+    pub fn rejection(&self) -> Option<Rejection> {
+        self.body_error.as_ref()?.rejection()
     }
 }
 
-impl Clone for Busy {
+impl Clone for RequestGuard {
     fn clone(&self) -> Self {
-        self.activity.requests.fetch_add(1, Ordering::Relaxed);
+        self.activity
+            .active_requests
+            .fetch_add(1, Ordering::Relaxed);
         Self {
             activity: Arc::clone(&self.activity),
-            verdict: self.verdict.clone(),
+            body_error: self.body_error.clone(),
         }
     }
 }
 
-impl Drop for Busy {
+impl Drop for RequestGuard {
     fn drop(&mut self) {
-        let now = self.activity.now();
+        let now = self.activity.now_millis();
         self.activity.idle_since.store(now, Ordering::Relaxed);
-        self.activity.requests.fetch_sub(1, Ordering::Relaxed);
+        self.activity
+            .active_requests
+            .fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -279,24 +297,24 @@ mod tests {
     use std::net::{IpAddr, Ipv4Addr};
 
     use super::*;
-    use crate::server::connection_limiter::{Places, Slots};
+    use crate::server::connection_limiter::{ConnectionLimiter, SharedConnectionLimiter};
     use ouli_config::Limits;
 
-    fn slots() -> (Slots, Slot) {
+    fn slots() -> (SharedConnectionLimiter, ConnectionPermit) {
         let limits = Limits {
             connections: 1,
             ..Limits::default()
         };
-        let slots = Places::new(&limits);
-        let slot = slots.take(IpAddr::V4(Ipv4Addr::LOCALHOST)).unwrap();
+        let slots = ConnectionLimiter::new(&limits);
+        let slot = slots.try_acquire(IpAddr::V4(Ipv4Addr::LOCALHOST)).unwrap();
         (slots, slot)
     }
 
     fn bounds(limit: Duration) -> Bounds {
         Bounds {
-            header_timeout: limit,
+            request_header_timeout: limit,
             idle_timeout: limit,
-            response_idle_timeout: limit,
+            response_send_timeout: limit,
             ..Bounds::from(&Limits::default())
         }
     }
@@ -305,23 +323,25 @@ mod tests {
     fn a_slot_is_free_once_the_last_request_has_ended() {
         let (slots, slot) = slots();
         let activity = Activity::new(slot, Arc::default());
-        let busy = activity.begin(&bounds(Duration::MAX), None);
+        let busy = activity.begin_request(&bounds(Duration::MAX), None);
         let tunnel = busy.clone();
         drop(activity);
         drop(busy);
-        assert_eq!(slots.open(), 1);
+        assert_eq!(slots.open_connections(), 1);
         drop(tunnel);
-        assert_eq!(slots.open(), 0);
+        assert_eq!(slots.open_connections(), 0);
     }
 
     /// A connection that was opened a while ago, so that its times can be set back.
-    fn activity(slot: Slot) -> Arc<Activity> {
+    fn activity(slot: ConnectionPermit) -> Arc<Activity> {
         let activity = Activity::opened_at(
             slot,
             Arc::default(),
             Instant::now() - Duration::from_secs(3600),
         );
-        activity.idle_since.store(activity.now(), Ordering::Relaxed);
+        activity
+            .idle_since
+            .store(activity.now_millis(), Ordering::Relaxed);
         activity
     }
 
@@ -331,16 +351,16 @@ mod tests {
         let Activity {
             idle_since,
             head_since,
-            unsent_since,
+            write_blocked_since: unsent_since,
             ..
         } = activity;
         for since in [idle_since, head_since, unsent_since] {
             let then = since.load(Ordering::Relaxed);
-            if then != NEVER {
+            if then != UNSET {
                 since.store(then - time, Ordering::Relaxed);
             }
         }
-        let mut stalls = activity.stalls();
+        let mut stalls = activity.lock_stalled();
         stalls.iter_mut().for_each(|(_, since)| *since -= time);
     }
 
@@ -349,27 +369,27 @@ mod tests {
         let (_slots, slot) = slots();
         let activity = activity(slot);
         let bounds = bounds(Duration::from_secs(60));
-        let expired = || activity.expired(&bounds);
+        let expired = || activity.expired_timeout(&bounds);
         let pass = || pass(&activity, Duration::from_secs(61));
         assert_eq!(expired(), None);
         pass();
         assert_eq!(expired(), Some("idle_timeout"));
-        activity.received();
+        activity.on_read();
         assert_eq!(expired(), None);
         pass();
         assert_eq!(expired(), Some("header_timeout"));
-        let busy = activity.begin(&bounds, None);
+        let busy = activity.begin_request(&bounds, None);
         pass();
         assert_eq!(expired(), None);
-        activity.sent(true);
+        activity.on_write(true);
         pass();
         assert_eq!(expired(), Some("response_idle_timeout"));
-        activity.flushed();
+        activity.on_flushed();
         activity.stall(7);
         assert_eq!(expired(), None);
         pass();
         assert_eq!(expired(), Some("response_idle_timeout"));
-        activity.move_on(7);
+        activity.unstall(7);
         drop(busy);
         assert_eq!(expired(), None);
     }
@@ -379,13 +399,13 @@ mod tests {
         let (_slots, slot) = slots();
         let activity = activity(slot);
         let bounds = bounds(Duration::from_secs(60));
-        drop(activity.begin(&bounds, None));
+        drop(activity.begin_request(&bounds, None));
         for _ in 0..5 {
             pass(&activity, Duration::from_secs(40));
-            activity.sent(true);
-            assert_eq!(activity.expired(&bounds), None);
+            activity.on_write(true);
+            assert_eq!(activity.expired_timeout(&bounds), None);
         }
-        activity.flushed();
-        assert_eq!(activity.expired(&bounds), None);
+        activity.on_flushed();
+        assert_eq!(activity.expired_timeout(&bounds), None);
     }
 }

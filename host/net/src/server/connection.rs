@@ -21,66 +21,74 @@ use http_body::Body;
 use hyper::body::Incoming;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::accept_loop::{Door, Socket};
-use super::activity::{Activity, Busy};
-use super::connection_limiter::Slot;
+use super::accept_loop::{ListenerContext, Socket};
+use super::activity::{Activity, RequestGuard};
+use super::connection_limiter::ConnectionPermit;
 use super::frames::PREFACE;
-use super::head_limits::{self, Refusal};
-use super::http1::{self, After};
-use super::request_body::Arriving;
-use super::reset_on_close::{Breakable, Breaker};
+use super::head_limits::{self, Rejection};
+use super::http1::{self, Outcome};
+use super::request_body::IncomingBody;
+use super::reset_on_close::{ResetOnClose, ResettableIo};
 use super::{Bounds, http2, idle, reject};
 
 /// What answers requests. It never fails: every fault has a response.
-pub trait Respond: Send + Sync + 'static {
+pub trait HttpService: Send + Sync + 'static {
     /// The body of its responses.
     type Body: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>>
         + Send
         + 'static;
 
     /// Answers one request. `busy` is to be kept until the response is sent whole.
-    fn respond(
+    fn call(
         &self,
-        request: Request<Arriving>,
-        busy: Busy,
+        request: Request<IncomingBody>,
+        busy: RequestGuard,
     ) -> impl Future<Output = Response<Self::Body>> + Send;
 
     /// Answers a request that is not served.
-    fn refuse(
+    fn reject(
         &self,
-        request: &Request<Arriving>,
-        refusal: Refusal,
-        busy: Busy,
+        request: &Request<IncomingBody>,
+        refusal: Rejection,
+        busy: RequestGuard,
     ) -> Response<Self::Body>;
 }
 
 /// A connection as what serves it sees it.
-pub(super) struct At<S> {
-    pub(super) door: Arc<Door<S>>,
+pub(super) struct ConnectionContext<S> {
+    pub(super) listener: Arc<ListenerContext<S>>,
     pub(super) activity: Arc<Activity>,
 }
 
 /// Serves one accepted socket; the slot is free again at the end of it and of its tunnels.
-pub(super) async fn run<S: Respond>(socket: impl Socket, door: Arc<Door<S>>, slot: Slot) {
-    let breaker = Arc::<Breaker>::default();
-    let patience = door.bounds.response_idle_timeout;
-    let socket = Breakable::new(socket, &breaker);
-    serve(socket, door, (slot, Arc::clone(&breaker))).await;
-    if breaker.is_asked_for() {
+pub(super) async fn run<S: HttpService>(
+    socket: impl Socket,
+    door: Arc<ListenerContext<S>>,
+    slot: ConnectionPermit,
+) {
+    let breaker = Arc::<ResetOnClose>::default();
+    let patience = door.bounds.response_send_timeout;
+    let socket = ResettableIo::new(socket, &breaker);
+    serve_socket(socket, door, (slot, Arc::clone(&breaker))).await;
+    if breaker.is_requested() {
         Box::pin(breaker.reset(patience)).await;
     }
 }
 
 /// What a connection holds on to.
-type Held = (Slot, Arc<Breaker>);
+type ConnectionResources = (ConnectionPermit, Arc<ResetOnClose>);
 
-async fn serve<S: Respond>(socket: Breakable<impl Socket>, door: Arc<Door<S>>, held: Held) {
+async fn serve_socket<S: HttpService>(
+    socket: ResettableIo<impl Socket>,
+    door: Arc<ListenerContext<S>>,
+    held: ConnectionResources,
+) {
     let Some(tls) = &door.tls else {
-        return speak(socket, door, held).await;
+        return serve_http(socket, door, held).await;
     };
     // On the heap, as all that a connection needs for a part of its time only.
     let handshake = Box::pin(tokio::time::timeout(
-        door.bounds.tls_timeout,
+        door.bounds.tls_handshake_timeout,
         tls.accept(socket),
     ));
     let stream = match handshake.await {
@@ -88,65 +96,82 @@ async fn serve<S: Respond>(socket: Breakable<impl Socket>, door: Arc<Door<S>>, h
         Ok(Err(error)) => return tracing::debug!("TLS handshake: {error}"),
         Err(_) => return tracing::debug!("TLS handshake: no end within limits.tls_timeout"),
     };
-    speak(stream, door, held).await;
+    serve_http(stream, door, held).await;
 }
 
-async fn speak<S: Respond, T>(mut socket: T, door: Arc<Door<S>>, (slot, breaker): Held)
-where
+async fn serve_http<S: HttpService, T>(
+    mut socket: T,
+    door: Arc<ListenerContext<S>>,
+    (slot, breaker): ConnectionResources,
+) where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let activity = Activity::new(slot, breaker);
-    let at = At { door, activity };
+    let at = ConnectionContext {
+        listener: door,
+        activity,
+    };
     let mut unread = Bytes::new();
     loop {
-        let Some(first) = idle::first_bytes(&mut socket, unread, &at).await else {
+        let Some(first) = idle::read_first_bytes(&mut socket, unread, &at).await else {
             return;
         };
-        if !at.activity.has_served() && first.starts_with(PREFACE) {
+        if !at.activity.has_had_requests() && first.starts_with(PREFACE) {
             return Box::pin(http2::serve(socket, first, &at)).await;
         }
         match Box::pin(http1::serve(socket, first, &at)).await {
-            After::Rest(back, read) => (socket, unread) = (back, read),
-            After::Fault(socket) => return Box::pin(reject::fault(socket)).await,
-            After::End => return,
+            Outcome::Idle(back, read) => (socket, unread) = (back, read),
+            Outcome::InvalidRequest(socket) => {
+                return Box::pin(reject::reject_invalid_request(socket)).await;
+            }
+            Outcome::Closed => return,
         }
     }
 }
 
 /// A request that was taken up.
-pub(super) struct Taken {
-    request: Request<Arriving>,
-    busy: Busy,
+pub(super) struct AdmittedRequest {
+    request: Request<IncomingBody>,
+    guard: RequestGuard,
 }
 
 /// Takes a request up, in the order in which requests come.
-pub(super) fn take<S>(
-    door: &Door<S>,
+pub(super) fn admit_request<S>(
+    door: &ListenerContext<S>,
     activity: &Arc<Activity>,
     request: Request<Incoming>,
-) -> Taken {
-    let patience = Arriving::of(&request, &door.bounds);
+) -> AdmittedRequest {
+    let patience = IncomingBody::timeouts_for(&request, &door.bounds);
     let verdict = patience.as_ref().map(|(verdict, _, _)| verdict.clone());
-    let busy = activity.begin(&door.bounds, verdict);
-    let request = request.map(|body| Arriving::new(body, Arc::clone(activity), patience));
-    Taken { request, busy }
+    let busy = activity.begin_request(&door.bounds, verdict);
+    let request = request.map(|body| IncomingBody::new(body, Arc::clone(activity), patience));
+    AdmittedRequest {
+        request,
+        guard: busy,
+    }
 }
 
 /// Answers a request.
-pub(super) async fn answer<S: Respond>(door: &Door<S>, taken: Taken) -> Response<S::Body> {
-    let Taken { request, busy } = taken;
-    match head_limits::check(&request, &door.bounds) {
-        Ok(()) => door.respond.respond(request, busy).await,
-        Err(refusal) => door.respond.refuse(&request, refusal, busy),
+pub(super) async fn handle<S: HttpService>(
+    door: &ListenerContext<S>,
+    taken: AdmittedRequest,
+) -> Response<S::Body> {
+    let AdmittedRequest {
+        request,
+        guard: busy,
+    } = taken;
+    match head_limits::check_head(&request, &door.bounds) {
+        Ok(()) => door.service.call(request, busy).await,
+        Err(refusal) => door.service.reject(&request, refusal, busy),
     }
 }
 
 /// Often enough that a time limit is kept to within a quarter.
-pub(super) fn between_looks(bounds: &Bounds) -> Duration {
+pub(super) fn timeout_check_interval(bounds: &Bounds) -> Duration {
     let shortest = bounds
-        .header_timeout
+        .request_header_timeout
         .min(bounds.idle_timeout)
-        .min(bounds.response_idle_timeout);
+        .min(bounds.response_send_timeout);
     (shortest / 4).clamp(Duration::from_millis(10), Duration::from_secs(1))
 }
 
@@ -159,20 +184,25 @@ pub(super) mod tests {
 
     use super::*;
     use crate::drain::Drain;
-    use crate::server::Places;
+    use crate::server::ConnectionLimiter;
     use ouli_config::Limits;
 
     /// Says nothing, whatever it is asked.
     pub(crate) struct Nobody;
 
-    impl Respond for Nobody {
+    impl HttpService for Nobody {
         type Body = Full<Bytes>;
 
-        async fn respond(&self, _: Request<Arriving>, _: Busy) -> Response<Full<Bytes>> {
+        async fn call(&self, _: Request<IncomingBody>, _: RequestGuard) -> Response<Full<Bytes>> {
             Response::default()
         }
 
-        fn refuse(&self, _: &Request<Arriving>, _: Refusal, _: Busy) -> Response<Full<Bytes>> {
+        fn reject(
+            &self,
+            _: &Request<IncomingBody>,
+            _: Rejection,
+            _: RequestGuard,
+        ) -> Response<Full<Bytes>> {
             Response::default()
         }
     }
@@ -180,14 +210,16 @@ pub(super) mod tests {
     #[test]
     fn a_connection_at_rest_is_small() {
         let limits = Limits::default();
-        let door = Arc::new(Door {
-            respond: Nobody,
+        let door = Arc::new(ListenerContext {
+            service: Nobody,
             bounds: Bounds::from(&limits),
             tls: None,
             drain: Drain::default(),
-            refused: AtomicUsize::new(0),
+            active_rejections: AtomicUsize::new(0),
         });
-        let slot = Places::new(&limits).take([127, 0, 0, 1].into()).unwrap();
+        let slot = ConnectionLimiter::new(&limits)
+            .try_acquire([127, 0, 0, 1].into())
+            .unwrap();
         let (socket, _other) = tokio::io::duplex(64);
         assert!(
             size_of::<DuplexStream>() < 100,

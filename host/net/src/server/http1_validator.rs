@@ -6,59 +6,59 @@
 //! parser finds wrong by itself is not looked for here.
 
 /// Bytes of a line that are kept until its end, at most: the fields that frame a body are shorter.
-const LINE: usize = 256;
+const MAX_KEPT_LINE: usize = 256;
 
 /// What HTTP/2 begins with; it has no lines.
-const HTTP2: &[u8] = b"PRI * HTTP/2.0\r\n";
+const HTTP2_REQUEST_LINE: &[u8] = b"PRI * HTTP/2.0\r\n";
 
 /// Where a connection is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum At {
+enum ParserState {
     /// Between two requests.
-    Start,
+    RequestLine,
     /// Within a head.
-    Head,
+    Headers,
     /// So many bytes of a body are missing.
     Body(u64),
     /// Within the line of a chunk's size.
-    Size,
+    ChunkSize,
     /// So many bytes of a chunk are missing, its end of line included.
-    Chunk(u64),
+    ChunkData(u64),
     /// After the last chunk.
     Trailers,
     /// It speaks something else from here on.
-    Other,
+    OtherProtocol,
     /// What came was wrong, in a head or after one.
-    Wrong(bool),
+    Invalid(bool),
 }
 
 /// What one connection has sent.
 #[derive(Debug)]
-pub(super) struct Lines {
-    at: At,
+pub(super) struct Http1Validator {
+    state: ParserState,
     /// The line that is on its way, as far as it is kept.
     line: Vec<u8>,
     /// The line is longer than what is kept of it.
-    cut: bool,
+    truncated: bool,
     /// What the head says of the body.
-    length: Option<u64>,
+    content_length: Option<u64>,
     chunked: bool,
 }
 
-impl Lines {
+impl Http1Validator {
     pub(super) fn new() -> Self {
         Self {
-            at: At::Start,
+            state: ParserState::RequestLine,
             line: Vec::new(),
-            cut: false,
-            length: None,
+            truncated: false,
+            content_length: None,
             chunked: false,
         }
     }
 
     /// The connection has become a tunnel.
-    pub(super) fn end(&mut self) {
-        self.at = At::Other;
+    pub(super) fn switch_protocol(&mut self) {
+        self.state = ParserState::OtherProtocol;
         self.line = Vec::new();
     }
 
@@ -67,115 +67,137 @@ impl Lines {
     /// # Errors
     /// How many of them are sound, where something is wrong. Nothing of what follows is to be
     /// parsed.
-    pub(super) fn see(&mut self, bytes: &[u8]) -> Result<(), usize> {
+    pub(super) fn feed(&mut self, bytes: &[u8]) -> Result<(), usize> {
         let mut seen = 0;
         while let Some(rest) = bytes.get(seen..).filter(|rest| !rest.is_empty()) {
-            seen += match self.at {
-                At::Other => return Ok(()),
-                At::Wrong(_) => return Err(seen),
-                At::Body(missing) => self.skip(missing, rest.len(), At::Body, At::Start),
-                At::Chunk(missing) => self.skip(missing, rest.len(), At::Chunk, At::Size),
-                At::Start | At::Head | At::Size | At::Trailers => self.take(rest),
+            seen += match self.state {
+                ParserState::OtherProtocol => return Ok(()),
+                ParserState::Invalid(_) => return Err(seen),
+                ParserState::Body(missing) => self.skip(
+                    missing,
+                    rest.len(),
+                    ParserState::Body,
+                    ParserState::RequestLine,
+                ),
+                ParserState::ChunkData(missing) => self.skip(
+                    missing,
+                    rest.len(),
+                    ParserState::ChunkData,
+                    ParserState::ChunkSize,
+                ),
+                ParserState::RequestLine
+                | ParserState::Headers
+                | ParserState::ChunkSize
+                | ParserState::Trailers => self.consume_line(rest),
             };
         }
         // The end of a line that is wrong is not passed on.
-        if self.is_wrong() { Err(seen) } else { Ok(()) }
+        if self.is_invalid() { Err(seen) } else { Ok(()) }
     }
 
     /// True once something was wrong.
-    pub(super) fn is_wrong(&self) -> bool {
-        matches!(self.at, At::Wrong(_))
+    pub(super) fn is_invalid(&self) -> bool {
+        matches!(self.state, ParserState::Invalid(_))
     }
 
     /// True where that was a head, of which the parser has not seen the end.
-    pub(super) fn is_head_wrong(&self) -> bool {
-        self.at == At::Wrong(true)
+    pub(super) fn is_head_invalid(&self) -> bool {
+        self.state == ParserState::Invalid(true)
     }
 
-    fn skip(&mut self, missing: u64, here: usize, within: fn(u64) -> At, after: At) -> usize {
+    fn skip(
+        &mut self,
+        missing: u64,
+        here: usize,
+        within: fn(u64) -> ParserState,
+        after: ParserState,
+    ) -> usize {
         let most = usize::try_from(missing).unwrap_or(usize::MAX).min(here);
         let left = missing - most as u64;
-        self.at = if left == 0 { after } else { within(left) };
+        self.state = if left == 0 { after } else { within(left) };
         most
     }
 
     /// Takes bytes up to and with the end of a line; without it where the line is wrong.
-    fn take(&mut self, bytes: &[u8]) -> usize {
+    fn consume_line(&mut self, bytes: &[u8]) -> usize {
         let end = bytes.iter().position(|byte| *byte == b'\n');
         let taken = end.map_or(bytes.len(), |end| end + 1);
-        self.keep(&bytes[..taken]);
+        self.buffer_line(&bytes[..taken]);
         if end.is_none() {
             return taken;
         }
-        let is_head = matches!(self.at, At::Start | At::Head);
-        let is_sound = self.line.ends_with(b"\r\n") && self.whole();
+        let is_head = matches!(self.state, ParserState::RequestLine | ParserState::Headers);
+        let is_sound = self.line.ends_with(b"\r\n") && self.end_line();
         self.line.clear();
-        self.cut = false;
-        if self.at == At::Start {
+        self.truncated = false;
+        if self.state == ParserState::RequestLine {
             // An idle connection keeps no memory for lines.
             self.line = Vec::new();
         }
         if is_sound {
             return taken;
         }
-        self.at = At::Wrong(is_head);
+        self.state = ParserState::Invalid(is_head);
         taken - 1
     }
 
     /// Keeps the start of a line, and its last two bytes, which tell how it ends.
-    fn keep(&mut self, bytes: &[u8]) {
-        let room = LINE.saturating_sub(self.line.len());
+    fn buffer_line(&mut self, bytes: &[u8]) {
+        let room = MAX_KEPT_LINE.saturating_sub(self.line.len());
         if bytes.len() <= room {
             self.line.extend_from_slice(bytes);
             return;
         }
-        self.cut = true;
+        self.truncated = true;
         self.line.extend_from_slice(&bytes[..room]);
         self.line
             .extend_from_slice(&bytes[room.max(bytes.len().saturating_sub(2))..]);
-        let last = self.line.len().saturating_sub(2).max(LINE);
-        self.line.drain(LINE..last);
+        let last = self.line.len().saturating_sub(2).max(MAX_KEPT_LINE);
+        self.line.drain(MAX_KEPT_LINE..last);
     }
 
     /// Goes on after a line that ended well. False where it is wrong.
-    fn whole(&mut self) -> bool {
+    fn end_line(&mut self) -> bool {
         let is_empty = self.line.len() == 2;
-        match self.at {
-            At::Start if is_empty => true,
-            At::Start if self.line == HTTP2 => {
-                self.at = At::Other;
+        match self.state {
+            ParserState::RequestLine if is_empty => true,
+            ParserState::RequestLine if self.line == HTTP2_REQUEST_LINE => {
+                self.state = ParserState::OtherProtocol;
                 true
             }
-            At::Start => {
-                (self.length, self.chunked) = (None, false);
-                self.at = At::Head;
+            ParserState::RequestLine => {
+                (self.content_length, self.chunked) = (None, false);
+                self.state = ParserState::Headers;
                 true
             }
-            At::Head if is_empty => self.head_ended(),
-            At::Head => self.field(),
-            At::Size => self.size(),
-            At::Trailers => {
+            ParserState::Headers if is_empty => self.end_head(),
+            ParserState::Headers => self.header_field(),
+            ParserState::ChunkSize => self.chunk_size(),
+            ParserState::Trailers => {
                 if is_empty {
-                    self.at = At::Start;
+                    self.state = ParserState::RequestLine;
                 }
                 true
             }
-            At::Body(_) | At::Chunk(_) | At::Other | At::Wrong(_) => true,
+            ParserState::Body(_)
+            | ParserState::ChunkData(_)
+            | ParserState::OtherProtocol
+            | ParserState::Invalid(_) => true,
         }
     }
 
     /// RFC 9112, section 6.3.
-    fn head_ended(&mut self) -> bool {
-        self.at = match (self.length, self.chunked) {
+    fn end_head(&mut self) -> bool {
+        self.state = match (self.content_length, self.chunked) {
             (Some(_), true) => return false,
-            (None, true) => At::Size,
-            (None | Some(0), false) => At::Start,
-            (Some(length), false) => At::Body(length),
+            (None, true) => ParserState::ChunkSize,
+            (None | Some(0), false) => ParserState::RequestLine,
+            (Some(length), false) => ParserState::Body(length),
         };
         true
     }
 
-    fn field(&mut self) -> bool {
+    fn header_field(&mut self) -> bool {
         let colon = self.line.iter().position(|byte| *byte == b':');
         let Some((name, value)) = colon.map(|colon| self.line.split_at(colon)) else {
             return true;
@@ -183,19 +205,23 @@ impl Lines {
         let value = value[1..].trim_ascii();
         if name.eq_ignore_ascii_case(b"transfer-encoding") {
             let is_first = !std::mem::replace(&mut self.chunked, true);
-            return is_first && !self.cut && value.eq_ignore_ascii_case(b"chunked");
+            return is_first && !self.truncated && value.eq_ignore_ascii_case(b"chunked");
         }
         if name.eq_ignore_ascii_case(b"content-length") {
-            let length = if self.cut { None } else { number(value, 10) };
-            let is_same = self.length.is_none() || self.length == length;
-            self.length = length;
+            let length = if self.truncated {
+                None
+            } else {
+                parse_number(value, 10)
+            };
+            let is_same = self.content_length.is_none() || self.content_length == length;
+            self.content_length = length;
             return length.is_some() && is_same;
         }
         true
     }
 
     /// RFC 9112, section 7.1. Extensions longer than what is kept of a line are refused.
-    fn size(&mut self) -> bool {
+    fn chunk_size(&mut self) -> bool {
         let line = &self.line[..self.line.len() - 2];
         let digits = line
             .iter()
@@ -208,19 +234,19 @@ impl Lines {
             .count();
         let is_text = |byte: &u8| *byte == b'\t' || (*byte >= b' ' && *byte != 0x7f);
         let is_extension = extensions.is_empty() || extensions.get(spaces) == Some(&b';');
-        if self.cut || !is_extension || !extensions.iter().all(is_text) {
+        if self.truncated || !is_extension || !extensions.iter().all(is_text) {
             return false;
         }
-        let size = number(digits, 16).and_then(|size| match size {
-            0 => Some(At::Trailers),
-            size => size.checked_add(2).map(At::Chunk),
+        let size = parse_number(digits, 16).and_then(|size| match size {
+            0 => Some(ParserState::Trailers),
+            size => size.checked_add(2).map(ParserState::ChunkData),
         });
-        self.at = size.unwrap_or(self.at);
+        self.state = size.unwrap_or(self.state);
         size.is_some()
     }
 }
 
-fn number(digits: &[u8], radix: u32) -> Option<u64> {
+fn parse_number(digits: &[u8], radix: u32) -> Option<u64> {
     let text = std::str::from_utf8(digits).ok()?;
     let starts_well = text.starts_with(|first: char| first.is_digit(radix));
     u64::from_str_radix(text, radix)
@@ -238,9 +264,9 @@ mod tests {
     fn seen(bytes: &[u8]) -> (usize, bool) {
         let mut all = Vec::new();
         for size in [bytes.len(), 1, 2, 3, 7] {
-            let (mut lines, mut passed) = (Lines::new(), 0);
+            let (mut lines, mut passed) = (Http1Validator::new(), 0);
             let sound = bytes.chunks(size).try_for_each(|piece| {
-                let seen = lines.see(piece);
+                let seen = lines.feed(piece);
                 passed += seen.err().unwrap_or(piece.len());
                 seen
             });
@@ -300,11 +326,11 @@ mod tests {
     fn a_head_is_told_from_a_body() {
         let chunked = "Transfer-Encoding: chunked\r\n\r\n3\n";
         for (rest, is_head) in [("X: y\n", true), (chunked, false)] {
-            let mut lines = Lines::new();
-            assert!(lines.see(format!("{HEAD}{rest}").as_bytes()).is_err());
-            assert!(lines.is_wrong());
-            assert_eq!(lines.is_head_wrong(), is_head, "{rest:?}");
-            assert_eq!(lines.see(b"GET"), Err(0));
+            let mut lines = Http1Validator::new();
+            assert!(lines.feed(format!("{HEAD}{rest}").as_bytes()).is_err());
+            assert!(lines.is_invalid());
+            assert_eq!(lines.is_head_invalid(), is_head, "{rest:?}");
+            assert_eq!(lines.feed(b"GET"), Err(0));
         }
     }
 
@@ -312,8 +338,8 @@ mod tests {
     fn what_is_no_http1_is_left_alone() {
         let http2 = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\n\n\n";
         assert_eq!(seen(http2), (http2.len(), true));
-        let mut lines = Lines::new();
-        lines.end();
-        assert_eq!(lines.see(b"\n\n\n"), Ok(()));
+        let mut lines = Http1Validator::new();
+        lines.switch_protocol();
+        assert_eq!(lines.feed(b"\n\n\n"), Ok(()));
     }
 }

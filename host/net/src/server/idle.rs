@@ -11,44 +11,44 @@ use tokio::io::AsyncRead;
 use tokio::time::Instant;
 
 use super::activity::Activity;
-use super::connection::At;
+use super::connection::ConnectionContext;
 use super::frames::PREFACE;
 use crate::shared_buffer;
 
 /// The bytes that a head begins with, as many as tell HTTP/2 from HTTP/1.1. None where the
 /// connection is to be closed.
-pub(super) async fn first_bytes<S>(
+pub(super) async fn read_first_bytes<S>(
     socket: &mut (impl AsyncRead + Unpin),
     first: Bytes,
-    at: &At<S>,
+    at: &ConnectionContext<S>,
 ) -> Option<Bytes> {
     if !first.is_empty() {
-        at.activity.received();
+        at.activity.on_read();
     }
-    if is_enough(&first, &at.activity) {
+    if is_protocol_known(&first, &at.activity) {
         return Some(first);
     }
     let mut bytes = BytesMut::from(&first[..]);
     // However short, it may hold on to a large buffer.
     drop(first);
-    let (mut stop, mut close) = (at.door.drain.stop(), at.door.drain.stop());
-    let (mut stop, mut close) = (pin!(stop.begun()), pin!(close.closing()));
+    let (mut stop, mut close) = (at.listener.drain.signal(), at.listener.drain.signal());
+    let (mut stop, mut close) = (pin!(stop.draining()), pin!(close.closing()));
     let (mut stopping, mut closing) = (None, false);
     let mut timer = pin!(tokio::time::sleep(Duration::ZERO));
     poll_fn(|cx| {
         loop {
-            match read(socket, cx, &mut bytes) {
+            match poll_read_into(socket, cx, &mut bytes) {
                 Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(None),
-                Poll::Ready(Ok(_)) => at.activity.received(),
+                Poll::Ready(Ok(_)) => at.activity.on_read(),
                 Poll::Pending => break,
             }
-            if is_enough(&bytes, &at.activity) {
+            if is_protocol_known(&bytes, &at.activity) {
                 return Poll::Ready(Some(std::mem::take(&mut bytes).freeze()));
             }
         }
         if stopping.is_none() && stop.as_mut().poll(cx).is_ready() {
             stopping = Some(Instant::now());
-            at.activity.end();
+            at.activity.start_draining();
         }
         // There is no time to linger then.
         closing = closing || close.as_mut().poll(cx).is_ready();
@@ -56,7 +56,7 @@ pub(super) async fn first_bytes<S>(
             return Poll::Ready(None);
         }
         loop {
-            let left = left(at, !bytes.is_empty(), stopping);
+            let left = remaining_time(at, !bytes.is_empty(), stopping);
             if left.is_zero() {
                 return Poll::Ready(None);
             }
@@ -73,33 +73,43 @@ pub(super) async fn first_bytes<S>(
 }
 
 /// How long the connection may still wait.
-fn left<S>(at: &At<S>, begun: bool, stopping: Option<Instant>) -> Duration {
-    let bounds = &at.door.bounds;
+fn remaining_time<S>(
+    at: &ConnectionContext<S>,
+    begun: bool,
+    stopping: Option<Instant>,
+) -> Duration {
+    let bounds = &at.listener.bounds;
     if begun {
-        return bounds.header_timeout.saturating_sub(at.activity.head());
+        return bounds
+            .request_header_timeout
+            .saturating_sub(at.activity.head_elapsed());
     }
-    let idle = at.activity.idle();
+    let idle = at.activity.idle_time();
     let left = bounds.idle_timeout.saturating_sub(idle);
     match stopping {
         None => left,
         // A client that does not know of the stop may have sent a request already.
-        Some(since) => left.min(bounds.stop_linger.saturating_sub(idle.min(since.elapsed()))),
+        Some(since) => left.min(
+            bounds
+                .keepalive_drain_timeout
+                .saturating_sub(idle.min(since.elapsed())),
+        ),
     }
 }
 
 /// True where it is known which protocol begins so. Only the first bytes of a connection may be
 /// those of HTTP/2.
-fn is_enough(bytes: &[u8], activity: &Activity) -> bool {
+fn is_protocol_known(bytes: &[u8], activity: &Activity) -> bool {
     let undecided = PREFACE.starts_with(bytes) && bytes.len() < PREFACE.len();
-    !bytes.is_empty() && (activity.has_served() || !undecided)
+    !bytes.is_empty() && (activity.has_had_requests() || !undecided)
 }
 
-fn read(
+fn poll_read_into(
     socket: &mut (impl AsyncRead + Unpin),
     cx: &mut Context<'_>,
     bytes: &mut BytesMut,
 ) -> Poll<io::Result<usize>> {
-    shared_buffer::poll_read(socket, cx, |read| {
+    shared_buffer::poll_read_shared(socket, cx, |read| {
         bytes.extend_from_slice(read);
         read.len()
     })

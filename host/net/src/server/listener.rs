@@ -5,21 +5,21 @@ use std::net::{SocketAddr, TcpListener as StdListener};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::ServeError;
+use super::ListenError;
 
 /// Listening sockets of one address: one for each worker, among which the kernel spreads
 /// connections.
 #[derive(Debug)]
-pub struct Bound {
+pub struct BoundListener {
     /// The address, with the port that was taken where 0 was asked for.
     pub address: SocketAddr,
     /// A socket for each worker.
     pub sockets: Vec<StdListener>,
 }
 
-impl Bound {
+impl BoundListener {
     /// Binds `address` for `workers`, each with a queue of `backlog` pending connections.
-    pub fn open(address: SocketAddr, workers: usize, backlog: u32) -> Result<Self, ServeError> {
+    pub fn bind(address: SocketAddr, workers: usize, backlog: u32) -> Result<Self, ListenError> {
         // A shared port would also be shared with another gateway that runs, without a word. So the
         // address is first taken alone, which fails where anybody has it.
         let alone = bind(address, false)?;
@@ -32,7 +32,7 @@ impl Bound {
                 let listening = socket
                     .listen(backlog)
                     .and_then(|()| socket.set_nonblocking(true));
-                listening.map_err(|source| refused(address, source))?;
+                listening.map_err(|source| listen_error(address, source))?;
                 Ok(StdListener::from(socket))
             })
             .collect();
@@ -41,7 +41,7 @@ impl Bound {
     }
 }
 
-fn bind(address: SocketAddr, shared: bool) -> Result<Socket, ServeError> {
+fn bind(address: SocketAddr, shared: bool) -> Result<Socket, ListenError> {
     let open = || -> io::Result<Socket> {
         let domain = Domain::for_address(address);
         let socket = Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
@@ -52,18 +52,18 @@ fn bind(address: SocketAddr, shared: bool) -> Result<Socket, ServeError> {
         socket.bind(&address.into())?;
         Ok(socket)
     };
-    open().map_err(|source| refused(address, source))
+    open().map_err(|source| listen_error(address, source))
 }
 
-fn local(socket: &Socket, asked: SocketAddr) -> Result<SocketAddr, ServeError> {
+fn local(socket: &Socket, asked: SocketAddr) -> Result<SocketAddr, ListenError> {
     let address = socket.local_addr();
-    let address = address.map_err(|source| refused(asked, source))?;
+    let address = address.map_err(|source| listen_error(asked, source))?;
     Ok(address.as_socket().unwrap_or(asked))
 }
 
-fn refused(address: SocketAddr, source: io::Error) -> ServeError {
+fn listen_error(address: SocketAddr, source: io::Error) -> ListenError {
     if source.kind() == io::ErrorKind::AddrInUse {
-        return ServeError::Taken { address };
+        return ListenError::AddressInUse { address };
     }
-    ServeError::Bind { address, source }
+    ListenError::Bind { address, source }
 }

@@ -6,47 +6,50 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
-use super::accept_loop::Door;
-use super::connection::Respond;
-use super::connection_limiter::Full;
+use super::accept_loop::ListenerContext;
+use super::connection::HttpService;
+use super::connection_limiter::LimitExceeded;
 use super::frames::{self, PREFACE};
 
 /// How long all of it may take.
-const TIME: Duration = Duration::from_secs(1);
+const REJECT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Bytes of a client that are read, so that it takes note of the answer before the end of the
 /// connection.
-const MOST: usize = 64 << 10;
+const MAX_DISCARDED_BYTES: usize = 64 << 10;
 
 /// Begins to tell, where few are being told; else the connection is closed. On TLS a handshake
 /// would cost more than it is worth.
-pub(super) fn begin<S: Respond, T>(door: &Arc<Door<S>>, socket: T, full: Full)
-where
+pub(super) fn reject<S: HttpService, T>(
+    door: &Arc<ListenerContext<S>>,
+    socket: T,
+    full: LimitExceeded,
+) where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let key = full.key();
     tracing::debug!("a connection is refused by limits.{key}");
-    let before = door.refused.fetch_add(1, Ordering::Relaxed);
-    let counted = Counted(Arc::clone(door));
-    if door.tls.is_some() || before >= door.bounds.refused_connections {
+    let before = door.active_rejections.fetch_add(1, Ordering::Relaxed);
+    let counted = RejectionGuard(Arc::clone(door));
+    if door.tls.is_some() || before >= door.bounds.rejected_connections {
         return;
     }
     door.drain.spawn(async move {
         // Who is gone needs not be told.
-        let _ = tokio::time::timeout(TIME, tell(socket, key)).await;
+        let _ = tokio::time::timeout(REJECT_TIMEOUT, send_rejection(socket, key)).await;
         drop(counted);
     });
 }
 
-struct Counted<S>(Arc<Door<S>>);
+struct RejectionGuard<S>(Arc<ListenerContext<S>>);
 
-impl<S> Drop for Counted<S> {
+impl<S> Drop for RejectionGuard<S> {
     fn drop(&mut self) {
-        self.0.refused.fetch_sub(1, Ordering::Relaxed);
+        self.0.active_rejections.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
-async fn tell(
+async fn send_rejection(
     mut socket: impl AsyncRead + AsyncWrite + Unpin,
     key: &'static str,
 ) -> std::io::Result<()> {
@@ -59,35 +62,35 @@ async fn tell(
         }
     }
     let answer = if first[..known] == *PREFACE {
-        frames::refusal(key)
+        frames::rejection_frames(key)
     } else {
         let detail = format!("there are too many connections (limits.{key})");
-        problem(
+        problem_response(
             "503 Service Unavailable",
             "limit",
             "too many connections",
             &detail,
         )
     };
-    close(socket, &answer).await
+    respond_and_close(socket, &answer).await
 }
 
 /// Says that what came is no request, or could be another one to others.
-pub(super) async fn fault(socket: impl AsyncRead + AsyncWrite + Unpin) {
+pub(super) async fn reject_invalid_request(socket: impl AsyncRead + AsyncWrite + Unpin) {
     let reason = "the request is not taken, since servers could read it in more than one way: \
                   a line ends without CR, or its body has no single length";
     tracing::debug!("{reason}");
-    let answer = problem(
+    let answer = problem_response(
         "400 Bad Request",
         "request",
         "the request cannot be used",
         reason,
     );
     // Who is gone needs not be told.
-    let _ = tokio::time::timeout(TIME, close(socket, &answer)).await;
+    let _ = tokio::time::timeout(REJECT_TIMEOUT, respond_and_close(socket, &answer)).await;
 }
 
-async fn close(
+async fn respond_and_close(
     mut socket: impl AsyncRead + AsyncWrite + Unpin,
     answer: &[u8],
 ) -> std::io::Result<()> {
@@ -95,7 +98,7 @@ async fn close(
     socket.shutdown().await?;
     // Closing what was not read would take the answer from the client.
     let mut buffer = [0; 512];
-    let mut left = MOST;
+    let mut left = MAX_DISCARDED_BYTES;
     while left > 0 {
         match socket.read(&mut buffer).await? {
             0 => break,
@@ -106,7 +109,7 @@ async fn close(
 }
 
 /// A response as the gateway's other answers are (RFC 9457).
-fn problem(status: &str, kind: &str, title: &str, detail: &str) -> Vec<u8> {
+fn problem_response(status: &str, kind: &str, title: &str, detail: &str) -> Vec<u8> {
     let (code, _) = status.split_once(' ').unwrap_or_default();
     let body = format!(
         "{{\n  \"type\": \"urn:ouli:problem:{kind}\",\n  \"title\": \"{title}\",\n  \

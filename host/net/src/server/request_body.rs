@@ -13,147 +13,147 @@ use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 
 use super::activity::Activity;
-use super::{Bounds, Refusal};
+use super::{Bounds, Rejection};
 use ouli_codec::grpc;
 
 /// The body of a request.
 #[derive(Debug)]
-pub struct Arriving {
+pub struct IncomingBody {
     body: Incoming,
     activity: Arc<Activity>,
     /// It came to its end.
-    ended: bool,
+    finished: bool,
     /// None where a client may take its time: in a stream both sides speak when they want to.
-    patience: Option<Patience>,
+    timeouts: Option<BodyTimeouts>,
 }
 
 /// Why a body does not come.
 #[derive(Debug, thiserror::Error)]
-pub enum ArrivalError {
+pub enum IncomingBodyError {
     /// The connection broke, or what came is no body.
     #[error(transparent)]
-    Broken(#[from] hyper::Error),
+    Transport(#[from] hyper::Error),
     /// The client took too long.
     #[error("the client took too long to send the body (limits.{0})")]
-    Late(&'static str),
+    Timeout(&'static str),
 }
 
 #[derive(Debug)]
-struct Patience {
+struct BodyTimeouts {
     /// Between two pieces of the body.
     idle: Duration,
     /// In all, where only the time counts in which it was waited for.
-    left: Duration,
-    since: Option<Instant>,
+    remaining: Duration,
+    waiting_since: Option<Instant>,
     timer: Option<Pin<Box<Sleep>>>,
-    verdict: Verdict,
+    error: BodyErrorFlag,
 }
 
 /// What was wrong with a body, for the task that answers.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Verdict(Arc<AtomicU8>);
+pub(super) struct BodyErrorFlag(Arc<AtomicU8>);
 
 /// What a verdict says; 0 is nothing.
-const LATE_PIECE: u8 = 1;
-const LATE_END: u8 = 2;
+const IDLE_TIMEOUT: u8 = 1;
+const TOTAL_TIMEOUT: u8 = 2;
 const BROKEN: u8 = 3;
 
-impl Verdict {
-    fn pass(&self, number: u8) {
+impl BodyErrorFlag {
+    fn set(&self, number: u8) {
         self.0.store(number, Ordering::Relaxed);
     }
 
-    pub(super) fn refusal(&self) -> Option<Refusal> {
+    pub(super) fn rejection(&self) -> Option<Rejection> {
         match self.0.load(Ordering::Relaxed) {
-            LATE_PIECE => Some(Refusal::Late("request_idle_timeout")),
-            LATE_END => Some(Refusal::Late("request_timeout")),
-            BROKEN => Some(Refusal::Broken),
+            IDLE_TIMEOUT => Some(Rejection::BodyTimeout("request_idle_timeout")),
+            TOTAL_TIMEOUT => Some(Rejection::BodyTimeout("request_timeout")),
+            BROKEN => Some(Rejection::IncompleteBody),
             _ => None,
         }
     }
 }
 
-impl Arriving {
+impl IncomingBody {
     /// A body, and the verdict on it where there is something to wait for.
-    pub(super) fn of(
+    pub(super) fn timeouts_for(
         request: &Request<Incoming>,
         bounds: &Bounds,
-    ) -> Option<(Verdict, Duration, Duration)> {
+    ) -> Option<(BodyErrorFlag, Duration, Duration)> {
         let whole = request.body().is_end_stream();
-        let stream = *request.method() == Method::CONNECT || grpc::is_call(request.headers());
-        let (idle, all) = (bounds.request_idle_timeout, bounds.request_timeout);
-        (!whole && !stream).then(|| (Verdict::default(), idle, all))
+        let stream = *request.method() == Method::CONNECT || grpc::has_grpc_body(request.headers());
+        let (idle, all) = (bounds.request_body_idle_timeout, bounds.request_timeout);
+        (!whole && !stream).then(|| (BodyErrorFlag::default(), idle, all))
     }
 
     pub(super) fn new(
         body: Incoming,
         activity: Arc<Activity>,
-        patience: Option<(Verdict, Duration, Duration)>,
+        patience: Option<(BodyErrorFlag, Duration, Duration)>,
     ) -> Self {
-        let patience = patience.map(|(verdict, idle, left)| Patience {
+        let patience = patience.map(|(verdict, idle, left)| BodyTimeouts {
             idle,
-            left,
-            since: None,
+            remaining: left,
+            waiting_since: None,
             timer: None,
-            verdict,
+            error: verdict,
         });
         Self {
             body,
             activity,
-            ended: false,
-            patience,
+            finished: false,
+            timeouts: patience,
         }
     }
 }
 
-impl Patience {
-    fn heard(&mut self) {
-        if let Some(since) = self.since.take() {
-            self.left = self.left.saturating_sub(since.elapsed());
+impl BodyTimeouts {
+    fn on_frame(&mut self) {
+        if let Some(since) = self.waiting_since.take() {
+            self.remaining = self.remaining.saturating_sub(since.elapsed());
         }
     }
 
     /// Ready with the limit that is over.
-    fn wait(&mut self, cx: &mut Context<'_>) -> Poll<&'static str> {
-        let since = *self.since.get_or_insert_with(Instant::now);
-        let due = since + self.idle.min(self.left);
+    fn poll_timeout(&mut self, cx: &mut Context<'_>) -> Poll<&'static str> {
+        let since = *self.waiting_since.get_or_insert_with(Instant::now);
+        let due = since + self.idle.min(self.remaining);
         let new = || Box::pin(tokio::time::sleep_until(due));
         let timer = self.timer.get_or_insert_with(new);
         if timer.deadline() != due {
             timer.as_mut().reset(due);
         }
         ready!(timer.as_mut().poll(cx));
-        if self.left < self.idle {
-            self.verdict.pass(LATE_END);
+        if self.remaining < self.idle {
+            self.error.set(TOTAL_TIMEOUT);
             Poll::Ready("request_timeout")
         } else {
-            self.verdict.pass(LATE_PIECE);
+            self.error.set(IDLE_TIMEOUT);
             Poll::Ready("request_idle_timeout")
         }
     }
 }
 
-impl Body for Arriving {
+impl Body for IncomingBody {
     type Data = Bytes;
-    type Error = ArrivalError;
+    type Error = IncomingBodyError;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, ArrivalError>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, IncomingBodyError>>> {
         let me = &mut *self;
         let Poll::Ready(next) = Pin::new(&mut me.body).poll_frame(cx) else {
-            let Some(patience) = &mut me.patience else {
+            let Some(patience) = &mut me.timeouts else {
                 return Poll::Pending;
             };
-            let key = ready!(patience.wait(cx));
-            return Poll::Ready(Some(Err(ArrivalError::Late(key))));
+            let key = ready!(patience.poll_timeout(cx));
+            return Poll::Ready(Some(Err(IncomingBodyError::Timeout(key))));
         };
-        me.ended |= next.is_none();
-        if let Some(patience) = &mut me.patience {
-            patience.heard();
+        me.finished |= next.is_none();
+        if let Some(patience) = &mut me.timeouts {
+            patience.on_frame();
             if matches!(next, Some(Err(_))) {
-                patience.verdict.pass(BROKEN);
+                patience.error.set(BROKEN);
             }
         }
         Poll::Ready(next.map(|frame| frame.map_err(Into::into)))
@@ -168,10 +168,10 @@ impl Body for Arriving {
     }
 }
 
-impl Drop for Arriving {
+impl Drop for IncomingBody {
     fn drop(&mut self) {
-        if !self.ended && !self.body.is_end_stream() {
-            self.activity.lose();
+        if !self.finished && !self.body.is_end_stream() {
+            self.activity.mark_desynchronized();
         }
     }
 }

@@ -15,39 +15,39 @@ use super::accept_loop::Socket as Accepted;
 
 /// Whether a connection is to end with a reset.
 #[derive(Debug, Default)]
-pub(super) struct Breaker {
-    asked_for: AtomicBool,
+pub(super) struct ResetOnClose {
+    requested: AtomicBool,
     /// The socket, kept open after its connection was dropped.
-    left: Mutex<Option<Socket>>,
+    kept_socket: Mutex<Option<Socket>>,
 }
 
-impl Breaker {
+impl ResetOnClose {
     /// The connection ends with a reset, whatever ends it.
-    pub(super) fn ask(&self) {
-        self.asked_for.store(true, Ordering::Relaxed);
+    pub(super) fn request(&self) {
+        self.requested.store(true, Ordering::Relaxed);
     }
 
-    pub(super) fn is_asked_for(&self) -> bool {
-        self.asked_for.load(Ordering::Relaxed)
+    pub(super) fn is_requested(&self) -> bool {
+        self.requested.load(Ordering::Relaxed)
     }
 
     /// Resets a connection that was dropped and is to be reset. What waits to be sent leaves
     /// before, within `patience`: a reset takes it away.
     pub(super) async fn reset(&self, patience: Duration) {
         let left = self
-            .left
+            .kept_socket
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .take();
         if let Some(socket) = left
-            && let Err(error) = drain(&socket, patience).await
+            && let Err(error) = flush_and_set_linger(&socket, patience).await
         {
             tracing::debug!("a reset: {error}");
         }
     }
 }
 
-async fn drain(socket: &Socket, patience: Duration) -> io::Result<()> {
+async fn flush_and_set_linger(socket: &Socket, patience: Duration) -> io::Result<()> {
     // A socket can be written to only once all that was written before was sent.
     #[cfg(target_os = "linux")]
     socket.set_tcp_notsent_lowat(1)?;
@@ -59,30 +59,33 @@ async fn drain(socket: &Socket, patience: Duration) -> io::Result<()> {
 
 /// A socket that can be reset.
 #[derive(Debug)]
-pub(super) struct Breakable<T: Accepted> {
+pub(super) struct ResettableIo<T: Accepted> {
     stream: T,
-    breaker: Arc<Breaker>,
+    reset_on_close: Arc<ResetOnClose>,
 }
 
-impl<T: Accepted> Breakable<T> {
-    pub(super) fn new(stream: T, breaker: &Arc<Breaker>) -> Self {
+impl<T: Accepted> ResettableIo<T> {
+    pub(super) fn new(stream: T, breaker: &Arc<ResetOnClose>) -> Self {
         let breaker = Arc::clone(breaker);
-        Self { stream, breaker }
+        Self {
+            stream,
+            reset_on_close: breaker,
+        }
     }
 }
 
-impl<T: Accepted> Drop for Breakable<T> {
+impl<T: Accepted> Drop for ResettableIo<T> {
     fn drop(&mut self) {
-        if self.breaker.is_asked_for() {
+        if self.reset_on_close.is_requested() {
             // Without a second handle it closes as any other.
-            let kept = self.stream.handle();
-            let left = self.breaker.left.lock();
+            let kept = self.stream.clone_handle();
+            let left = self.reset_on_close.kept_socket.lock();
             *left.unwrap_or_else(PoisonError::into_inner) = kept;
         }
     }
 }
 
-impl<T: Accepted> AsyncRead for Breakable<T> {
+impl<T: Accepted> AsyncRead for ResettableIo<T> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -92,7 +95,7 @@ impl<T: Accepted> AsyncRead for Breakable<T> {
     }
 }
 
-impl<T: Accepted> AsyncWrite for Breakable<T> {
+impl<T: Accepted> AsyncWrite for ResettableIo<T> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,

@@ -13,16 +13,16 @@ use crate::http::forwarding;
 
 /// A body that is asked for its next piece when there is room for it. hyper would take all of a
 /// large piece at once, however small the window is.
-pub(super) struct Leaving<B> {
+pub(super) struct ResponseBody<B> {
     body: Pin<Box<B>>,
-    rest: Bytes,
+    pending: Bytes,
     /// Bytes of a piece.
-    most: usize,
-    number: u64,
+    chunk_size: usize,
+    response_id: u64,
     activity: Arc<Activity>,
 }
 
-impl<B: Body<Data = Bytes>> Leaving<B> {
+impl<B: Body<Data = Bytes>> ResponseBody<B> {
     /// `number` tells it from the others of its connection.
     pub(super) fn new(body: B, number: u64, most: usize, activity: Arc<Activity>) -> Self {
         if !body.is_end_stream() {
@@ -30,21 +30,23 @@ impl<B: Body<Data = Bytes>> Leaving<B> {
         }
         Self {
             body: Box::pin(body),
-            rest: Bytes::new(),
-            most,
-            number,
+            pending: Bytes::new(),
+            chunk_size: most,
+            response_id: number,
             activity,
         }
     }
 
-    fn piece(&mut self) -> Option<Result<Frame<Bytes>, B::Error>> {
-        self.activity.stall(self.number);
-        let piece = self.rest.split_to(self.most.min(self.rest.len()));
+    fn next_chunk(&mut self) -> Option<Result<Frame<Bytes>, B::Error>> {
+        self.activity.stall(self.response_id);
+        let piece = self
+            .pending
+            .split_to(self.chunk_size.min(self.pending.len()));
         Some(Ok(Frame::data(piece)))
     }
 }
 
-impl<B: Body<Data = Bytes>> Body for Leaving<B> {
+impl<B: Body<Data = Bytes>> Body for ResponseBody<B> {
     type Data = Bytes;
     type Error = B::Error;
 
@@ -52,9 +54,9 @@ impl<B: Body<Data = Bytes>> Body for Leaving<B> {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
-        self.activity.move_on(self.number);
-        if !self.rest.is_empty() {
-            return Poll::Ready(self.piece());
+        self.activity.unstall(self.response_id);
+        if !self.pending.is_empty() {
+            return Poll::Ready(self.next_chunk());
         }
         let next = match ready!(self.body.as_mut().poll_frame(cx)) {
             Some(Ok(frame)) => frame,
@@ -62,8 +64,8 @@ impl<B: Body<Data = Bytes>> Body for Leaving<B> {
         };
         Poll::Ready(match next.into_data() {
             Ok(data) => {
-                self.rest = data;
-                self.piece()
+                self.pending = data;
+                self.next_chunk()
             }
             Err(mut other) => {
                 if let Some(trailers) = other.trailers_mut() {
@@ -75,7 +77,7 @@ impl<B: Body<Data = Bytes>> Body for Leaving<B> {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.rest.is_empty() && self.body.is_end_stream()
+        self.pending.is_empty() && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
@@ -83,8 +85,8 @@ impl<B: Body<Data = Bytes>> Body for Leaving<B> {
     }
 }
 
-impl<B> Drop for Leaving<B> {
+impl<B> Drop for ResponseBody<B> {
     fn drop(&mut self) {
-        self.activity.move_on(self.number);
+        self.activity.unstall(self.response_id);
     }
 }

@@ -14,7 +14,7 @@ use std::net::TcpListener;
 /// # Errors
 /// Where the system has no such filter, or does not allow it. The socket is as it was then.
 #[cfg(target_os = "linux")]
-pub fn refuse(socket: &TcpListener) -> io::Result<()> {
+pub fn stop_accepting(socket: &TcpListener) -> io::Result<()> {
     use socket2::{SockFilter, SockRef};
 
     // The flags of the TCP header: byte 13, with FIN, SYN, RST, PSH, ACK from the lowest bit on.
@@ -48,7 +48,7 @@ mod tests {
         let socket = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = socket.local_addr().unwrap();
         let before = TcpStream::connect(address).unwrap();
-        refuse(&socket).unwrap();
+        stop_accepting(&socket).unwrap();
         let late = TcpStream::connect_timeout(&address, Duration::from_millis(100));
         assert!(late.is_err(), "a new connection was taken");
         let (taken, _) = socket.accept().unwrap();

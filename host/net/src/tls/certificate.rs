@@ -13,34 +13,34 @@ use rustls::pki_types::CertificateDer;
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// Clocks of clients may be behind.
-const SKEW: Duration = DAY;
+const CLOCK_SKEW: Duration = DAY;
 
-const AUTHORITY_LIFE: Duration = Duration::from_secs(3650 * 24 * 3600);
+const CA_VALIDITY: Duration = Duration::from_secs(3650 * 24 * 3600);
 
 /// With the skew less than the 398 days that clients accept.
-const LEAF_LIFE: Duration = Duration::from_secs(365 * 24 * 3600);
+const LEAF_VALIDITY: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// The name in every certificate that the CA signs. A CA on the disk is known by it, so it stays.
-const AUTHORITY_NAME: &str = "ouli-gateway local CA";
+const CA_COMMON_NAME: &str = "ouli-gateway local CA";
 
 /// A new CA as PEM, certificate and key. It may sign certificates of servers, not other CAs
 /// (RFC 5280, section 4.2.1.9).
-pub(super) fn new_authority(now: SystemTime) -> Result<String, rcgen::Error> {
+pub(super) fn new_ca(now: SystemTime) -> Result<String, rcgen::Error> {
     let key = KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256)?;
-    let mut params = authority_params();
-    params.not_before = (now - SKEW).into();
-    params.not_after = (now + AUTHORITY_LIFE).into();
+    let mut params = ca_params();
+    params.not_before = (now - CLOCK_SKEW).into();
+    params.not_after = (now + CA_VALIDITY).into();
     let certificate = params.self_signed(&key)?;
     Ok(format!("{}{}", certificate.pem(), key.serialize_pem()))
 }
 
-/// What signs with the key of a CA made by [`new_authority`].
+/// What signs with the key of a CA made by [`new_ca`].
 pub(super) fn issuer(key: KeyPair) -> Issuer<'static, KeyPair> {
-    Issuer::new(authority_params(), key)
+    Issuer::new(ca_params(), key)
 }
 
 /// A new key and a certificate for `names`, which are DNS names or addresses.
-pub(super) fn signed(
+pub(super) fn issue_leaf(
     names: &[&str],
     issuer: &Issuer<'_, KeyPair>,
     now: SystemTime,
@@ -51,8 +51,8 @@ pub(super) fn signed(
     params
         .distinguished_name
         .push(DnType::CommonName, "ouli-gateway");
-    params.not_before = (now - SKEW).into();
-    params.not_after = (now + LEAF_LIFE).into();
+    params.not_before = (now - CLOCK_SKEW).into();
+    params.not_after = (now + LEAF_VALIDITY).into();
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     params.use_authority_key_identifier_extension = true;
@@ -75,12 +75,12 @@ pub(super) fn pem(certificate: &CertificateDer<'_>) -> String {
     text
 }
 
-fn authority_params() -> CertificateParams {
+fn ca_params() -> CertificateParams {
     let mut params = CertificateParams::default();
     params.distinguished_name = rcgen::DistinguishedName::new();
     params
         .distinguished_name
-        .push(DnType::CommonName, AUTHORITY_NAME);
+        .push(DnType::CommonName, CA_COMMON_NAME);
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     params

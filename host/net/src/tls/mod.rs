@@ -11,9 +11,9 @@ mod certificate;
 mod certificate_resolver;
 mod pem_files;
 
-pub use authority::Authority;
+pub use authority::CertificateAuthority;
 
-use certificate_resolver::Resolver;
+use certificate_resolver::CertResolver;
 
 /// The protocols offered by ALPN (RFC 7301), the preferred one first.
 const ALPN: [&[u8]; 2] = [b"h2", b"http/1.1"];
@@ -41,7 +41,7 @@ pub enum TlsError {
     },
     /// Others than the owner could read or replace a private key.
     #[error("{} is open to other users: run `chmod {mode} {}`", .path.display(), .path.display())]
-    Exposed {
+    InsecurePermissions {
         /// The file or folder.
         path: PathBuf,
         /// The mode that it should have.
@@ -52,7 +52,7 @@ pub enum TlsError {
         "the local CA cannot be used ({problem}): remove {} to get a new one",
         .path.display()
     )]
-    Authority {
+    Ca {
         /// The folder of the CA.
         path: PathBuf,
         /// What is wrong with it.
@@ -68,7 +68,7 @@ pub enum TlsError {
     },
     /// The cryptography library refuses what it was given.
     #[error("the TLS library refuses the settings")]
-    Library(#[from] rustls::Error),
+    Rustls(#[from] rustls::Error),
     /// Nothing is trusted, so no upstream could be.
     #[error(
         "the system has no trusted certificates: install them (package ca-certificates), set \
@@ -79,7 +79,7 @@ pub enum TlsError {
 
 /// Where the certificate of a listener comes from.
 #[derive(Clone, Debug)]
-pub enum Identity {
+pub enum CertificateSource {
     /// PEM files of the user's.
     Files {
         /// The certificate, then those between it and its root.
@@ -88,11 +88,11 @@ pub enum Identity {
         key: PathBuf,
     },
     /// The local CA makes one for each name that clients ask for.
-    Local {
+    LocalCa {
         /// The CA.
-        authority: Arc<Authority>,
+        authority: Arc<CertificateAuthority>,
         /// How many certificates are kept for further handshakes.
-        certificates: usize,
+        cache_size: usize,
     },
 }
 
@@ -101,21 +101,21 @@ pub enum Identity {
 /// # Errors
 /// Where a file cannot be read, holds something else or does not fit the other; where the CA cannot
 /// sign.
-pub fn server_config(identity: &Identity) -> Result<Arc<ServerConfig>, TlsError> {
+pub fn server_config(identity: &CertificateSource) -> Result<Arc<ServerConfig>, TlsError> {
     let builder = ServerConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()?
         .with_no_client_auth();
     let mut config = match identity {
-        Identity::Files { cert, key } => {
+        CertificateSource::Files { cert, key } => {
             let (chain, private) = (pem_files::certificates(cert)?, pem_files::private_key(key)?);
             let with_cert = builder.with_single_cert(chain, private);
-            with_cert.map_err(|error| mismatch(cert, key, &error))?
+            with_cert.map_err(|error| key_mismatch(cert, key, &error))?
         }
-        Identity::Local {
+        CertificateSource::LocalCa {
             authority,
-            certificates,
+            cache_size: certificates,
         } => {
-            let resolver = Resolver::new(Arc::clone(authority), *certificates);
+            let resolver = CertResolver::new(Arc::clone(authority), *certificates);
             builder.with_cert_resolver(Arc::new(resolver))
         }
     };
@@ -136,10 +136,10 @@ pub fn client_config(extra_ca: Option<&Path>) -> Result<Arc<ClientConfig>, TlsEr
     if let Some(path) = extra_ca {
         add_roots(&mut roots, path)?;
     }
-    trusting(roots)
+    client_config_with_roots(roots)
 }
 
-fn trusting(roots: RootCertStore) -> Result<Arc<ClientConfig>, TlsError> {
+fn client_config_with_roots(roots: RootCertStore) -> Result<Arc<ClientConfig>, TlsError> {
     if roots.is_empty() {
         return Err(TlsError::NoRoots);
     }
@@ -161,7 +161,7 @@ fn add_roots(roots: &mut RootCertStore, path: &Path) -> Result<(), TlsError> {
     Ok(())
 }
 
-fn mismatch(cert: &Path, key: &Path, error: &rustls::Error) -> TlsError {
+fn key_mismatch(cert: &Path, key: &Path, error: &rustls::Error) -> TlsError {
     TlsError::File {
         path: cert.to_owned(),
         problem: format!("cannot be used with the key {}: {error}", key.display()),

@@ -14,8 +14,8 @@ impl Folder {
         Self(tempfile::tempdir().unwrap())
     }
 
-    fn authority(&self) -> Arc<Authority> {
-        Arc::new(Authority::open_or_create(&self.0.path().join("ca")).unwrap())
+    fn authority(&self) -> Arc<CertificateAuthority> {
+        Arc::new(CertificateAuthority::open_or_create(&self.0.path().join("ca")).unwrap())
     }
 
     /// A certificate for `name` with its key, as files.
@@ -35,7 +35,7 @@ impl Folder {
         let key = pem_files::private_key(&self.path("ca/ca.key")).unwrap();
         let issuer = certificate::issuer(rcgen::KeyPair::try_from(&key).unwrap());
         let now = std::time::SystemTime::now();
-        let (certificate, key) = certificate::signed(&[name], &issuer, now).unwrap();
+        let (certificate, key) = certificate::issue_leaf(&[name], &issuer, now).unwrap();
         (certificate.pem(), key.serialize_pem())
     }
 
@@ -44,10 +44,10 @@ impl Folder {
     }
 }
 
-fn local(authority: &Arc<Authority>) -> Arc<ServerConfig> {
-    let identity = Identity::Local {
+fn local(authority: &Arc<CertificateAuthority>) -> Arc<ServerConfig> {
+    let identity = CertificateSource::LocalCa {
         authority: Arc::clone(authority),
-        certificates: 16,
+        cache_size: 16,
     };
     server_config(&identity).unwrap()
 }
@@ -115,7 +115,7 @@ fn another_ca_is_not_trusted() {
 fn certificates_of_the_user_are_shown() {
     let folder = Folder::new();
     let (cert, key) = folder.files("api.test");
-    let server = server_config(&Identity::Files { cert, key }).unwrap();
+    let server = server_config(&CertificateSource::Files { cert, key }).unwrap();
     let client = client_config(Some(&folder.authority().certificate_path())).unwrap();
     assert_eq!(handshake(&server, &client, "api.test").unwrap(), b"h2");
     assert!(handshake(&server, &client, "other.test").is_err());
@@ -141,7 +141,7 @@ fn errors_name_the_file_and_what_is_wrong() {
     ];
     for (cert, key, expected) in cases {
         let (cert, key) = (cert.clone(), key.clone());
-        let error = server_config(&Identity::Files { cert, key }).unwrap_err();
+        let error = server_config(&CertificateSource::Files { cert, key }).unwrap_err();
         assert!(
             error.to_string().contains(expected),
             "{error} is not {expected}"
@@ -153,6 +153,8 @@ fn errors_name_the_file_and_what_is_wrong() {
 
 #[test]
 fn trust_in_nobody_is_an_error() {
-    let error = trusting(RootCertStore::empty()).unwrap_err().to_string();
+    let error = client_config_with_roots(RootCertStore::empty())
+        .unwrap_err()
+        .to_string();
     assert!(error.contains("upstream_ca"), "{error}");
 }

@@ -18,29 +18,29 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// When the last part of a request's body was taken by the connection.
 #[derive(Clone, Debug)]
-pub(super) struct LastPart(Arc<Mutex<Instant>>);
+pub(super) struct LastWrite(Arc<Mutex<Instant>>);
 
-impl LastPart {
+impl LastWrite {
     pub(super) fn now() -> Self {
         Self(Arc::new(Mutex::new(Instant::now())))
     }
 
-    pub(super) fn at(&self) -> Instant {
+    pub(super) fn get(&self) -> Instant {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn note(&self) {
+    fn touch(&self) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
     }
 }
 
 /// The body of a request as a connection takes it.
-pub(super) struct Outbound {
+pub(super) struct TimedRequestBody {
     pub(super) body: Body,
-    pub(super) last: Option<LastPart>,
+    pub(super) last_write: Option<LastWrite>,
 }
 
-impl http_body::Body for Outbound {
+impl http_body::Body for TimedRequestBody {
     type Data = Bytes;
     type Error = BoxError;
 
@@ -49,8 +49,8 @@ impl http_body::Body for Outbound {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let polled = Pin::new(&mut self.body).poll_frame(cx);
-        if let (Poll::Ready(_), Some(last)) = (&polled, &self.last) {
-            last.note();
+        if let (Poll::Ready(_), Some(last)) = (&polled, &self.last_write) {
+            last.touch();
         }
         polled
     }
@@ -82,43 +82,43 @@ pub enum BodyError {
 
 /// The body of a response as it comes. Where nothing comes for too long it breaks off.
 #[derive(Debug)]
-pub struct Inbound {
+pub struct UpstreamBody {
     body: Incoming,
     /// For how long it may pause, and the setting that says so.
-    idle: Option<(Duration, &'static str)>,
+    idle_timeout: Option<(Duration, &'static str)>,
     /// Runs while nothing comes.
     timer: Option<Pin<Box<Sleep>>>,
     waiting: bool,
-    turn: Option<OwnedSemaphorePermit>,
+    permit: Option<OwnedSemaphorePermit>,
 }
 
-impl Inbound {
+impl UpstreamBody {
     pub(super) fn new(body: Incoming, idle: Duration) -> Self {
         Self {
             body,
-            idle: Some((idle, "upstream_body_idle_timeout")),
+            idle_timeout: Some((idle, "upstream_body_idle_timeout")),
             timer: None,
             waiting: false,
-            turn: None,
+            permit: None,
         }
     }
 
     /// The same, which holds a turn until it has ended.
-    pub fn holding(mut self, turn: OwnedSemaphorePermit) -> Self {
-        self.turn = Some(turn);
+    pub fn with_permit(mut self, turn: OwnedSemaphorePermit) -> Self {
+        self.permit = Some(turn);
         self
     }
 
     /// It is a stream, which holds no turn, and may pause for `limits.stream_idle_timeout`; where
     /// that is none, for as long as it likes.
-    pub fn let_last(&mut self, idle: Option<Duration>) {
-        self.idle = idle.map(|idle| (idle, "stream_idle_timeout"));
-        self.turn = None;
+    pub fn mark_streaming(&mut self, idle: Option<Duration>) {
+        self.idle_timeout = idle.map(|idle| (idle, "stream_idle_timeout"));
+        self.permit = None;
     }
 
     /// Ready once nothing came for too long. The clock is read only when the wait begins.
     fn poll_idle(&mut self, cx: &mut Context<'_>) -> Poll<BodyError> {
-        let Some((limit, key)) = self.idle else {
+        let Some((limit, key)) = self.idle_timeout else {
             return Poll::Pending;
         };
         let timer = self
@@ -133,7 +133,7 @@ impl Inbound {
     }
 }
 
-impl http_body::Body for Inbound {
+impl http_body::Body for UpstreamBody {
     type Data = Bytes;
     type Error = BodyError;
 
@@ -145,7 +145,7 @@ impl http_body::Body for Inbound {
             Poll::Ready(next) => {
                 self.waiting = false;
                 if next.is_none() {
-                    self.turn = None;
+                    self.permit = None;
                 }
                 Poll::Ready(next.map(|next| next.map_err(Into::into)))
             }

@@ -17,9 +17,9 @@ use tokio_rustls::client::TlsStream;
 
 use super::Bounds;
 use super::dial::{Dial, Socket};
-use super::read_ramp::Ramp;
+use super::read_ramp::SlowStartStream;
 use ouli_config::{Scheme, Upstream as Address};
-use ouli_message::failure::{Phase, What};
+use ouli_message::failure::{FailureKind, Phase};
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -42,7 +42,7 @@ impl std::fmt::Debug for Connector {
 /// A phase of the connection took too long.
 #[derive(Debug, thiserror::Error)]
 #[error("no {what} within {limit:?}")]
-pub(super) struct Late {
+pub(super) struct PhaseTimeout {
     pub(super) what: &'static str,
     pub(super) limit: Duration,
     pub(super) key: &'static str,
@@ -51,15 +51,15 @@ pub(super) struct Late {
 /// A phase of the connection failed.
 #[derive(Debug, thiserror::Error)]
 #[error("no connection")]
-pub(super) struct Failed {
+pub(super) struct PhaseError {
     pub(super) phase: Phase,
     /// What happened, where the cause does not say it.
-    pub(super) what: Option<What>,
+    pub(super) what: Option<FailureKind>,
     pub(super) source: BoxError,
 }
 
-impl Failed {
-    fn at<E: Into<BoxError>>(phase: Phase) -> impl FnOnce(E) -> Self {
+impl PhaseError {
+    fn in_phase<E: Into<BoxError>>(phase: Phase) -> impl FnOnce(E) -> Self {
         move |error| Self {
             phase,
             what: None,
@@ -79,32 +79,32 @@ impl Connector {
             target: Arc::new(target),
             tls: tls.map(TlsConnector::from),
             connect_timeout: bounds.connect_timeout,
-            tls_timeout: bounds.tls_timeout,
+            tls_timeout: bounds.tls_handshake_timeout,
             dial: Arc::clone(dial),
         }
     }
 
-    pub(super) async fn dial(self) -> Result<TokioIo<Dialled>, BoxError> {
+    pub(super) async fn connect(self) -> Result<TokioIo<MaybeTlsStream>, BoxError> {
         let host = self.target.host.trim_matches(['[', ']']);
-        let socket = within(
+        let socket = with_timeout(
             self.connect_timeout,
             "connection",
             "connect_timeout",
             self.dial.dial(host, self.target.port),
         );
-        let socket = socket.await.map_err(Failed::at(Phase::Connect))?;
+        let socket = socket.await.map_err(PhaseError::in_phase(Phase::Connect))?;
         let Some(tls) = self.tls.filter(|_| self.target.scheme == Scheme::Https) else {
-            return Ok(TokioIo::new(Dialled::Plain(socket)));
+            return Ok(TokioIo::new(MaybeTlsStream::Plain(socket)));
         };
         let name = ServerName::try_from(host.to_owned());
-        let handshake = tls.connect(name.map_err(Failed::at(Phase::Tls))?, socket);
-        let stream = within(self.tls_timeout, "TLS handshake", "tls_timeout", handshake);
-        let stream = stream.await.map_err(Failed::at(Phase::Tls))?;
-        Ok(TokioIo::new(Dialled::Tls(Box::new(stream))))
+        let handshake = tls.connect(name.map_err(PhaseError::in_phase(Phase::Tls))?, socket);
+        let stream = with_timeout(self.tls_timeout, "TLS handshake", "tls_timeout", handshake);
+        let stream = stream.await.map_err(PhaseError::in_phase(Phase::Tls))?;
+        Ok(TokioIo::new(MaybeTlsStream::Tls(Box::new(stream))))
     }
 }
 
-async fn within<T, E: Into<BoxError>>(
+async fn with_timeout<T, E: Into<BoxError>>(
     limit: Duration,
     what: &'static str,
     key: &'static str,
@@ -112,12 +112,12 @@ async fn within<T, E: Into<BoxError>>(
 ) -> Result<T, BoxError> {
     match tokio::time::timeout(limit, work).await {
         Ok(result) => result.map_err(Into::into),
-        Err(_) => Err(Late { what, limit, key }.into()),
+        Err(_) => Err(PhaseTimeout { what, limit, key }.into()),
     }
 }
 
 impl tower_service::Service<Uri> for Connector {
-    type Response = TokioIo<Ramp>;
+    type Response = TokioIo<SlowStartStream>;
     type Error = BoxError;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
 
@@ -130,23 +130,23 @@ impl tower_service::Service<Uri> for Connector {
         let connector = self.clone();
         Box::pin(async move {
             let is_http2 = connector.target.scheme == Scheme::H2c;
-            let stream = connector.dial().await?.into_inner();
+            let stream = connector.connect().await?.into_inner();
             let is_http2 = is_http2 || stream.connected().is_negotiated_h2();
-            Ok(TokioIo::new(Ramp::new(stream, is_http2)))
+            Ok(TokioIo::new(SlowStartStream::new(stream, is_http2)))
         })
     }
 }
 
 /// A connection to an upstream.
 #[derive(Debug)]
-pub enum Dialled {
+pub enum MaybeTlsStream {
     /// In the clear.
     Plain(Box<dyn Socket>),
     /// Through TLS.
     Tls(Box<TlsStream<Box<dyn Socket>>>),
 }
 
-impl Connection for Dialled {
+impl Connection for MaybeTlsStream {
     fn connected(&self) -> Connected {
         let connected = Connected::new();
         match self {
@@ -158,7 +158,7 @@ impl Connection for Dialled {
     }
 }
 
-impl AsyncRead for Dialled {
+impl AsyncRead for MaybeTlsStream {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -171,7 +171,7 @@ impl AsyncRead for Dialled {
     }
 }
 
-impl AsyncWrite for Dialled {
+impl AsyncWrite for MaybeTlsStream {
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,

@@ -4,22 +4,22 @@
 use std::error::Error;
 use std::io;
 
-use super::connector::{Failed, Late};
+use super::connector::{PhaseError, PhaseTimeout};
 use super::{BodyError, TOO_LARGE, UpstreamError};
-use ouli_message::failure::{Fault, Phase, What};
+use ouli_message::failure::{FailureCause, FailureKind, Phase};
 
 /// What an error on the way through the body of a response means.
-pub fn of_body(error: &(dyn Error + 'static)) -> Fault {
-    let (what, code) = happened(error);
-    Fault {
+pub fn classify_body_error(error: &(dyn Error + 'static)) -> FailureCause {
+    let (what, code) = classify(error);
+    FailureCause {
         phase: Phase::Body,
-        what,
+        kind: what,
         code,
     }
 }
 
 /// Explains an error before the head of a response.
-pub(super) fn explain(
+pub(super) fn to_upstream_error(
     target: String,
     error: &(dyn Error + 'static),
     connecting: bool,
@@ -29,12 +29,12 @@ pub(super) fn explain(
     } else {
         Phase::Head
     };
-    for cause in causes(error) {
-        if let Some(failed) = cause.downcast_ref::<Failed>() {
+    for cause in error_chain(error) {
+        if let Some(failed) = cause.downcast_ref::<PhaseError>() {
             phase = failed.phase;
         }
-        if let Some(late) = cause.downcast_ref::<Late>() {
-            return UpstreamError::Late {
+        if let Some(late) = cause.downcast_ref::<PhaseTimeout>() {
+            return UpstreamError::Timeout {
                 target,
                 what: late.what,
                 limit: late.limit,
@@ -43,13 +43,17 @@ pub(super) fn explain(
             };
         }
     }
-    let (what, code) = happened(error);
-    let fault = Fault { phase, what, code };
-    let mut reason = causes(error).last().map_or_else(String::new, told);
-    if causes(error).any(is_too_large) {
+    let (what, code) = classify(error);
+    let fault = FailureCause {
+        phase,
+        kind: what,
+        code,
+    };
+    let mut reason = error_chain(error).last().map_or_else(String::new, told);
+    if error_chain(error).any(is_too_large) {
         TOO_LARGE.clone_into(&mut reason);
     }
-    if what == What::Untrusted {
+    if what == FailureKind::Untrusted {
         reason.push_str(
             "; where it is to be trusted, name the PEM file of its CA with `upstream_ca` of the \
              endpoint",
@@ -59,13 +63,13 @@ pub(super) fn explain(
         UpstreamError::Connect {
             target,
             reason,
-            fault,
+            cause: fault,
         }
     } else {
         UpstreamError::Broken {
             target,
             reason,
-            fault,
+            cause: fault,
         }
     }
 }
@@ -80,7 +84,9 @@ fn told(error: &(dyn Error + 'static)) -> String {
 }
 
 /// An error and what caused it, the first cause last.
-fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+fn error_chain<'a>(
+    error: &'a (dyn Error + 'static),
+) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     std::iter::successors(Some(error), |error: &&'a (dyn Error + 'static)| {
         let error: &'a (dyn Error + 'static) = *error;
         // The own source of these leaves out the error that they wrap.
@@ -95,80 +101,80 @@ fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn
 }
 
 /// What the innermost cause that says something says.
-fn happened(error: &(dyn Error + 'static)) -> (What, Option<u32>) {
-    let said = causes(error).filter_map(says).last();
-    said.unwrap_or((What::Closed, None))
+fn classify(error: &(dyn Error + 'static)) -> (FailureKind, Option<u32>) {
+    let said = error_chain(error).filter_map(classify_one).last();
+    said.unwrap_or((FailureKind::Closed, None))
 }
 
-fn says(error: &(dyn Error + 'static)) -> Option<(What, Option<u32>)> {
-    if let Some(failed) = error.downcast_ref::<Failed>() {
+fn classify_one(error: &(dyn Error + 'static)) -> Option<(FailureKind, Option<u32>)> {
+    if let Some(failed) = error.downcast_ref::<PhaseError>() {
         return failed.what.map(|what| (what, None));
     }
     let idle = matches!(error.downcast_ref(), Some(BodyError::Idle { .. }));
-    if idle || error.is::<Late>() {
-        return Some((What::Timeout, None));
+    if idle || error.is::<PhaseTimeout>() {
+        return Some((FailureKind::Timeout, None));
     }
     if let Some(error) = error.downcast_ref::<hyper::Error>() {
-        return of_http1(error).map(|what| (what, None));
+        return classify_hyper(error).map(|what| (what, None));
     }
     if let Some(error) = error.downcast_ref::<h2::Error>() {
-        return of_http2(error);
+        return classify_h2(error);
     }
     if let Some(error) = error.downcast_ref::<rustls::Error>() {
-        return Some((of_tls(error), None));
+        return Some((classify_tls(error), None));
     }
     let error = error.downcast_ref::<io::Error>()?;
-    of_socket(error.kind()).map(|what| (what, None))
+    classify_io(error.kind()).map(|what| (what, None))
 }
 
-fn of_http1(error: &hyper::Error) -> Option<What> {
+fn classify_hyper(error: &hyper::Error) -> Option<FailureKind> {
     if error.is_parse() {
-        Some(What::Malformed)
+        Some(FailureKind::Malformed)
     } else if error.is_incomplete_message() || error.is_canceled() || error.is_closed() {
-        Some(What::Closed)
+        Some(FailureKind::Closed)
     } else if error.is_timeout() {
-        Some(What::Timeout)
+        Some(FailureKind::Timeout)
     } else {
         None
     }
 }
 
-fn of_http2(error: &h2::Error) -> Option<(What, Option<u32>)> {
+fn classify_h2(error: &h2::Error) -> Option<(FailureKind, Option<u32>)> {
     if let Some(error) = error.get_io() {
-        return of_socket(error.kind()).map(|what| (what, None));
+        return classify_io(error.kind()).map(|what| (what, None));
     }
     let code = error.reason()?;
     let what = match (error.is_remote(), error.is_go_away()) {
-        (true, false) => What::Reset,
-        (true, true) => What::Closed,
+        (true, false) => FailureKind::Reset,
+        (true, true) => FailureKind::Closed,
         // It was ended here, since it broke the protocol.
-        (false, _) => What::Malformed,
+        (false, _) => FailureKind::Malformed,
     };
     Some((what, Some(code.into())))
 }
 
-fn of_tls(error: &rustls::Error) -> What {
+fn classify_tls(error: &rustls::Error) -> FailureKind {
     match error {
-        rustls::Error::InvalidCertificate(_) => What::Untrusted,
-        rustls::Error::AlertReceived(_) => What::Refused,
-        _ => What::Malformed,
+        rustls::Error::InvalidCertificate(_) => FailureKind::Untrusted,
+        rustls::Error::AlertReceived(_) => FailureKind::Refused,
+        _ => FailureKind::Malformed,
     }
 }
 
-fn of_socket(kind: io::ErrorKind) -> Option<What> {
+fn classify_io(kind: io::ErrorKind) -> Option<FailureKind> {
     Some(match kind {
-        io::ErrorKind::ConnectionRefused => What::Refused,
+        io::ErrorKind::ConnectionRefused => FailureKind::Refused,
         io::ErrorKind::ConnectionReset
         | io::ErrorKind::ConnectionAborted
-        | io::ErrorKind::BrokenPipe => What::Reset,
-        io::ErrorKind::UnexpectedEof => What::Closed,
-        io::ErrorKind::TimedOut => What::Timeout,
-        io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => What::Malformed,
+        | io::ErrorKind::BrokenPipe => FailureKind::Reset,
+        io::ErrorKind::UnexpectedEof => FailureKind::Closed,
+        io::ErrorKind::TimedOut => FailureKind::Timeout,
+        io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => FailureKind::Malformed,
         io::ErrorKind::HostUnreachable
         | io::ErrorKind::NetworkUnreachable
         | io::ErrorKind::NetworkDown
         | io::ErrorKind::AddrNotAvailable
-        | io::ErrorKind::PermissionDenied => What::Unreachable,
+        | io::ErrorKind::PermissionDenied => FailureKind::Unreachable,
         _ => return None,
     })
 }
@@ -187,36 +193,46 @@ mod tests {
         let tls = rustls::Error::InvalidCertificate(certificate);
         let alert = rustls::Error::AlertReceived(rustls::AlertDescription::HandshakeFailure);
         let cases = [
-            (reset(), What::Reset),
-            (io::Error::other(reset()), What::Reset),
+            (reset(), FailureKind::Reset),
+            (io::Error::other(reset()), FailureKind::Reset),
             (
                 io::Error::new(io::ErrorKind::InvalidData, tls),
-                What::Untrusted,
+                FailureKind::Untrusted,
             ),
             (
                 io::Error::new(io::ErrorKind::InvalidData, alert),
-                What::Refused,
+                FailureKind::Refused,
             ),
-            (io::ErrorKind::UnexpectedEof.into(), What::Closed),
-            (io::Error::other("who knows"), What::Closed),
+            (io::ErrorKind::UnexpectedEof.into(), FailureKind::Closed),
+            (io::Error::other("who knows"), FailureKind::Closed),
         ];
         for (error, what) in cases {
-            assert_eq!(of_body(&error), Fault::new(Phase::Body, what), "{error:?}");
+            assert_eq!(
+                classify_body_error(&error),
+                FailureCause::new(Phase::Body, what),
+                "{error:?}"
+            );
         }
         let code = h2::Error::from(h2::Reason::CANCEL);
-        assert_eq!(of_body(&code).code, Some(8));
+        assert_eq!(classify_body_error(&code).code, Some(8));
     }
 
     #[test]
     fn a_phase_that_failed_is_named() {
-        let failed = Failed {
+        let failed = PhaseError {
             phase: Phase::Tls,
             what: None,
             source: Box::new(reset()),
         };
-        let error = explain("h:1".to_owned(), &failed, true);
-        assert_eq!(error.fault(), Fault::new(Phase::Tls, What::Reset));
-        let error = explain("h:1".to_owned(), &reset(), false);
-        assert_eq!(error.fault(), Fault::new(Phase::Head, What::Reset));
+        let error = to_upstream_error("h:1".to_owned(), &failed, true);
+        assert_eq!(
+            error.cause(),
+            FailureCause::new(Phase::Tls, FailureKind::Reset)
+        );
+        let error = to_upstream_error("h:1".to_owned(), &reset(), false);
+        assert_eq!(
+            error.cause(),
+            FailureCause::new(Phase::Head, FailureKind::Reset)
+        );
     }
 }

@@ -10,9 +10,9 @@ use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
-use super::Own;
-use super::connector::Failed;
-use ouli_message::failure::{Phase, What};
+use super::OwnListeners;
+use super::connector::PhaseError;
+use ouli_message::failure::{FailureKind, Phase};
 
 /// One end of a connection.
 pub trait Socket: AsyncRead + AsyncWrite + Debug + Send + Unpin {}
@@ -23,34 +23,34 @@ impl<S: AsyncRead + AsyncWrite + Debug + Send + Unpin> Socket for S {}
 pub type DialError = Box<dyn std::error::Error + Send + Sync>;
 
 /// A connection that is being opened.
-pub type Dialling = Pin<Box<dyn Future<Output = Result<Box<dyn Socket>, DialError>> + Send>>;
+pub type DialFuture = Pin<Box<dyn Future<Output = Result<Box<dyn Socket>, DialError>> + Send>>;
 
 /// Opens connections.
 pub trait Dial: Debug + Send + Sync {
     /// A connection to a host, by name or address (an IPv6 address without brackets).
-    fn dial(&self, host: &str, port: u16) -> Dialling;
+    fn dial(&self, host: &str, port: u16) -> DialFuture;
 }
 
 /// Opens connections of TCP, and none to a listener of one's own.
 #[derive(Clone, Debug, Default)]
-pub struct Tcp {
-    own: Arc<Own>,
+pub struct TcpDialer {
+    own_listeners: Arc<OwnListeners>,
 }
 
-impl Tcp {
+impl TcpDialer {
     /// With these listeners of one's own.
-    pub fn new(own: &Arc<Own>) -> Self {
+    pub fn new(own: &Arc<OwnListeners>) -> Self {
         Self {
-            own: Arc::clone(own),
+            own_listeners: Arc::clone(own),
         }
     }
 }
 
-impl Dial for Tcp {
-    fn dial(&self, host: &str, port: u16) -> Dialling {
-        let (host, own) = (host.to_owned(), Arc::clone(&self.own));
+impl Dial for TcpDialer {
+    fn dial(&self, host: &str, port: u16) -> DialFuture {
+        let (host, own) = (host.to_owned(), Arc::clone(&self.own_listeners));
         Box::pin(async move {
-            let stream = reach(&host, port, &own).await?;
+            let stream = connect_first(&host, port, &own).await?;
             stream.set_nodelay(true)?;
             Ok(Box::new(stream) as Box<dyn Socket>)
         })
@@ -63,15 +63,15 @@ impl Dial for Tcp {
     clippy::disallowed_methods,
     reason = "this is the one place that dials"
 )]
-async fn reach(name: &str, port: u16, own: &Own) -> Result<TcpStream, DialError> {
+async fn connect_first(name: &str, port: u16, own: &OwnListeners) -> Result<TcpStream, DialError> {
     let found = tokio::net::lookup_host((name, port)).await;
-    let mut failure = DialError::from(Failed {
+    let mut failure = DialError::from(PhaseError {
         phase: Phase::Connect,
-        what: Some(What::Dns),
+        what: Some(FailureKind::Dns),
         source: format!("the name {name} has no address").into(),
     });
     for address in found.into_iter().flatten() {
-        let connected = match own.refuse(address) {
+        let connected = match own.check(address) {
             Ok(()) => TcpStream::connect(address).await,
             Err(oneself) => Err(io::Error::other(oneself)),
         };

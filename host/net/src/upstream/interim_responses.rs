@@ -12,29 +12,29 @@ use http::Request;
 use tokio::sync::Notify;
 
 /// Counts the interim responses to one request.
-pub(super) struct Interim(Arc<Count>);
+pub(super) struct InterimLimiter(Arc<Count>);
 
 struct Count {
     seen: AtomicUsize,
-    most: usize,
-    over: Notify,
+    max: usize,
+    exceeded: Notify,
 }
 
 /// There were more than so many.
-pub(super) struct TooMany(pub(super) usize);
+pub(super) struct TooManyInterim(pub(super) usize);
 
-impl Interim {
+impl InterimLimiter {
     /// Counts those that answer `request`.
-    pub(super) fn to<B>(request: &mut Request<B>, most: usize) -> Self {
+    pub(super) fn attach<B>(request: &mut Request<B>, most: usize) -> Self {
         let count = Arc::new(Count {
             seen: AtomicUsize::new(0),
-            most,
-            over: Notify::new(),
+            max: most,
+            exceeded: Notify::new(),
         });
         let counted = Arc::clone(&count);
         hyper::ext::on_informational(request, move |_| {
-            if counted.seen.fetch_add(1, Ordering::Relaxed) >= counted.most {
-                counted.over.notify_one();
+            if counted.seen.fetch_add(1, Ordering::Relaxed) >= counted.max {
+                counted.exceeded.notify_one();
             }
         });
         Self(count)
@@ -42,10 +42,13 @@ impl Interim {
 
     /// Waits for the response; where there are too many before it, it is dropped, which ends its
     /// connection.
-    pub(super) async fn bound<T>(&self, response: impl Future<Output = T>) -> Result<T, TooMany> {
+    pub(super) async fn enforce<T>(
+        &self,
+        response: impl Future<Output = T>,
+    ) -> Result<T, TooManyInterim> {
         tokio::select! {
             biased;
-            () = self.0.over.notified() => Err(TooMany(self.0.most)),
+            () = self.0.exceeded.notified() => Err(TooManyInterim(self.0.max)),
             response = response => Ok(response),
         }
     }

@@ -23,25 +23,25 @@ use hyper_util::client::legacy::connect::{CaptureConnection, capture_connection}
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::time::Instant;
 
-pub use body_timeout::{BodyError, Inbound};
-use body_timeout::{LastPart, Outbound};
+pub use body_timeout::{BodyError, UpstreamBody};
+use body_timeout::{LastWrite, TimedRequestBody};
 use connector::Connector;
-pub use connector::Dialled;
-pub use diagnosis::of_body;
-pub use dial::{Dial, DialError, Dialling, Socket, Tcp};
-use interim_responses::{Interim, TooMany};
-pub use own_listeners::Own;
-use tunnel::Tunnels;
-pub use tunnel::{Opened, Way};
+pub use connector::MaybeTlsStream;
+pub use diagnosis::classify_body_error;
+pub use dial::{Dial, DialError, DialFuture, Socket, TcpDialer};
+use interim_responses::{InterimLimiter, TooManyInterim};
+pub use own_listeners::OwnListeners;
+use tunnel::TunnelConnector;
+pub use tunnel::{TunnelConnection, TunnelMethod};
 
 use ouli_config::{Limits, Scheme, Upstream as Address};
 
 use crate::http::forwarding;
-use ouli_message::failure::{Fault, Phase, What};
+use ouli_message::failure::{FailureCause, FailureKind, Phase};
 
 /// Header fields for which hyper has room on the stack; any other number costs an allocation for
 /// each response.
-const HYPER_HEADERS: usize = 100;
+const HYPER_DEFAULT_MAX_HEADERS: usize = 100;
 
 const TOO_LARGE: &str = "the head of its response is too large (limits.upstream_header_bytes, \
                          limits.upstream_headers)";
@@ -55,9 +55,9 @@ pub struct Bounds {
     /// Time for name resolution and the TCP handshake.
     pub connect_timeout: Duration,
     /// Time for the TLS handshake.
-    pub tls_timeout: Duration,
+    pub tls_handshake_timeout: Duration,
     /// Time from the request to the head of the response.
-    pub first_byte_timeout: Duration,
+    pub response_header_timeout: Duration,
     /// Interim responses before the head of a response.
     pub interim_responses: usize,
     /// Time that a pooled connection may be idle.
@@ -67,7 +67,7 @@ pub struct Bounds {
     /// Bytes of the head of a response.
     pub header_bytes: usize,
     /// Header fields of a response.
-    pub headers: usize,
+    pub header_count: usize,
     /// Time between two parts of a response's body.
     pub body_idle_timeout: Duration,
     /// Bytes of one response on HTTP/2 that may be held here.
@@ -79,32 +79,32 @@ pub struct Bounds {
     /// Bytes that a tunnel over HTTP/2 may hold here.
     pub tunnel_window: u32,
     /// Requests under way.
-    pub in_flight: usize,
+    pub max_concurrent_requests: usize,
     /// Requests that wait for a turn.
-    pub in_flight_queue: usize,
+    pub max_pending_requests: usize,
     /// Time that they wait.
-    pub in_flight_wait: Duration,
+    pub pending_request_timeout: Duration,
 }
 
 impl From<&Limits> for Bounds {
     fn from(limits: &Limits) -> Self {
         Self {
             connect_timeout: limits.connect_timeout,
-            tls_timeout: limits.tls_timeout,
-            first_byte_timeout: limits.first_byte_timeout,
+            tls_handshake_timeout: limits.tls_handshake_timeout,
+            response_header_timeout: limits.response_header_timeout,
             interim_responses: limits.interim_responses,
             idle_timeout: limits.upstream_idle_timeout,
             idle_connections: limits.upstream_idle_connections,
             header_bytes: limits.upstream_header_bytes,
-            headers: limits.upstream_headers,
+            header_count: limits.upstream_header_count,
             body_idle_timeout: limits.upstream_body_idle_timeout,
             stream_window: limits.upstream_stream_window,
             connection_window: limits.upstream_connection_window,
             send_buffer: limits.upstream_send_buffer,
             tunnel_window: limits.http2_stream_window,
-            in_flight: limits.upstream_in_flight,
-            in_flight_queue: limits.in_flight_queue,
-            in_flight_wait: limits.in_flight_wait,
+            max_concurrent_requests: limits.upstream_max_concurrent_requests,
+            max_pending_requests: limits.max_pending_requests,
+            pending_request_timeout: limits.pending_request_timeout,
         }
     }
 }
@@ -120,11 +120,11 @@ pub enum UpstreamError {
         /// What happened.
         reason: String,
         /// The same, to be recorded.
-        fault: Fault,
+        cause: FailureCause,
     },
     /// The connection or the head of the response did not come in time.
     #[error("{target} gave no {what} within {limit:?} (limits.{key})")]
-    Late {
+    Timeout {
         /// Host and port.
         target: String,
         /// What was waited for.
@@ -144,35 +144,35 @@ pub enum UpstreamError {
         /// What happened.
         reason: String,
         /// The same, to be recorded.
-        fault: Fault,
+        cause: FailureCause,
     },
 }
 
 impl UpstreamError {
     /// What happened, to be recorded.
-    pub fn fault(&self) -> Fault {
+    pub fn cause(&self) -> FailureCause {
         match self {
-            Self::Connect { fault, .. } | Self::Broken { fault, .. } => *fault,
-            Self::Late { phase, .. } => Fault::new(*phase, What::Timeout),
+            Self::Connect { cause: fault, .. } | Self::Broken { cause: fault, .. } => *fault,
+            Self::Timeout { phase, .. } => FailureCause::new(*phase, FailureKind::Timeout),
         }
     }
 }
 
 /// A client for one upstream. Clones share its pool.
 #[derive(Clone, Debug)]
-pub struct Upstream {
-    client: Pooled<Connector, Outbound>,
-    tunnels: Tunnels,
+pub struct UpstreamClient {
+    client: Pooled<Connector, TimedRequestBody>,
+    tunnels: TunnelConnector,
     target: String,
-    first_byte_timeout: Duration,
+    response_header_timeout: Duration,
     body_idle_timeout: Duration,
-    headers: usize,
+    header_count: usize,
     interim_responses: usize,
     /// Requests may share a connection.
-    shares: bool,
+    multiplexed: bool,
 }
 
-impl Upstream {
+impl UpstreamClient {
     /// A client for `target`, whose connections `dial` opens; none before the first request.
     pub fn new(
         target: &Address,
@@ -180,7 +180,7 @@ impl Upstream {
         bounds: &Bounds,
         dial: &Arc<dyn Dial>,
     ) -> Self {
-        let tunnels = Tunnels::new(target, tls.as_ref(), bounds, dial);
+        let tunnels = TunnelConnector::new(target, tls.as_ref(), bounds, dial);
         let connector = Connector::new(target.clone(), tls, bounds, dial);
         let mut client = Pooled::builder(TokioExecutor::new());
         client
@@ -197,18 +197,18 @@ impl Upstream {
             .http2_max_send_buf_size(bounds.send_buffer)
             .http2_initial_stream_window_size(bounds.stream_window)
             .http2_initial_connection_window_size(bounds.connection_window);
-        if bounds.headers != HYPER_HEADERS {
-            client.http1_max_headers(bounds.headers);
+        if bounds.header_count != HYPER_DEFAULT_MAX_HEADERS {
+            client.http1_max_headers(bounds.header_count);
         }
         Self {
             client: client.build(connector),
             tunnels,
             target: format!("{}:{}", target.host, target.port),
-            first_byte_timeout: bounds.first_byte_timeout,
+            response_header_timeout: bounds.response_header_timeout,
             body_idle_timeout: bounds.body_idle_timeout,
-            headers: bounds.headers,
+            header_count: bounds.header_count,
             interim_responses: bounds.interim_responses,
-            shares: target.scheme != Scheme::Http,
+            multiplexed: target.scheme != Scheme::Http,
         }
     }
 
@@ -220,62 +220,65 @@ impl Upstream {
     pub async fn send(
         &self,
         mut request: Request<Body>,
-    ) -> Result<Response<Inbound>, UpstreamError> {
+    ) -> Result<Response<UpstreamBody>, UpstreamError> {
         let start = Instant::now();
-        let interim = Interim::to(&mut request, self.interim_responses);
-        let last = (!request.body().is_end_stream()).then(LastPart::now);
-        let mut request = request.map(|body| Outbound {
+        let interim = InterimLimiter::attach(&mut request, self.interim_responses);
+        let last = (!request.body().is_end_stream()).then(LastWrite::now);
+        let mut request = request.map(|body| TimedRequestBody {
             body,
-            last: last.clone(),
+            last_write: last.clone(),
         });
-        let shared = self.shares.then(|| {
+        let shared = self.multiplexed.then(|| {
             forwarding::detach(request.headers_mut());
             capture_connection(&mut request)
         });
-        let mut answered = pin!(interim.bound(self.client.request(request)));
+        let mut answered = pin!(interim.enforce(self.client.request(request)));
         loop {
-            let from = last.as_ref().map_or(start, LastPart::at);
-            let due = from + self.first_byte_timeout;
+            let from = last.as_ref().map_or(start, LastWrite::get);
+            let due = from + self.response_header_timeout;
             match tokio::time::timeout_at(due, &mut answered).await {
-                Ok(Ok(Ok(response))) => return self.inbound(response),
+                Ok(Ok(Ok(response))) => return self.wrap_response(response),
                 Ok(Ok(Err(error))) => return Err(self.explain(&error, error.is_connect())),
-                Ok(Err(too_many)) => return Err(self.flooded(&too_many)),
-                Err(_) if last.as_ref().is_some_and(|last| last.at() > from) => {}
+                Ok(Err(too_many)) => return Err(self.too_many_interim(&too_many)),
+                Err(_) if last.as_ref().is_some_and(|last| last.get() > from) => {}
                 Err(_) => {
-                    abandon(shared.as_ref());
-                    return Err(self.late("response"));
+                    poison_connection(shared.as_ref());
+                    return Err(self.timeout_error("response"));
                 }
             }
         }
     }
 
     /// A response whose head has come.
-    fn inbound(&self, response: Response<Incoming>) -> Result<Response<Inbound>, UpstreamError> {
-        if response.headers().len() > self.headers {
-            return Err(self.broken(TOO_LARGE.to_owned()));
+    fn wrap_response(
+        &self,
+        response: Response<Incoming>,
+    ) -> Result<Response<UpstreamBody>, UpstreamError> {
+        if response.headers().len() > self.header_count {
+            return Err(self.protocol_error(TOO_LARGE.to_owned()));
         }
-        Ok(response.map(|body| Inbound::new(body, self.body_idle_timeout)))
+        Ok(response.map(|body| UpstreamBody::new(body, self.body_idle_timeout)))
     }
 
     /// What came is no response that may be passed on.
-    fn broken(&self, reason: String) -> UpstreamError {
+    fn protocol_error(&self, reason: String) -> UpstreamError {
         UpstreamError::Broken {
             target: self.target.clone(),
             reason,
-            fault: Fault::new(Phase::Head, What::Malformed),
+            cause: FailureCause::new(Phase::Head, FailureKind::Malformed),
         }
     }
 
-    fn flooded(&self, TooMany(most): &TooMany) -> UpstreamError {
+    fn too_many_interim(&self, TooManyInterim(most): &TooManyInterim) -> UpstreamError {
         let key = "limits.interim_responses";
-        self.broken(format!("more than {most} interim responses ({key})"))
+        self.protocol_error(format!("more than {most} interim responses ({key})"))
     }
 
-    fn late(&self, what: &'static str) -> UpstreamError {
-        UpstreamError::Late {
+    fn timeout_error(&self, what: &'static str) -> UpstreamError {
+        UpstreamError::Timeout {
             target: self.target.clone(),
             what,
-            limit: self.first_byte_timeout,
+            limit: self.response_header_timeout,
             key: "first_byte_timeout",
             phase: Phase::Head,
         }
@@ -286,13 +289,13 @@ impl Upstream {
         error: &(dyn std::error::Error + 'static),
         connecting: bool,
     ) -> UpstreamError {
-        diagnosis::explain(self.target.clone(), error, connecting)
+        diagnosis::to_upstream_error(self.target.clone(), error, connecting)
     }
 }
 
 /// No more requests go on this connection. On HTTP/2 all share one, which is never idle while they
 /// keep coming, so that nothing else would tell that its other end is gone without a word.
-fn abandon(shared: Option<&CaptureConnection>) {
+fn poison_connection(shared: Option<&CaptureConnection>) {
     let connection = shared.map(|shared| shared.connection_metadata());
     if let Some(connection) = connection.as_ref().and_then(|it| it.as_ref()) {
         connection.poison();

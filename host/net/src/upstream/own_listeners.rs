@@ -3,11 +3,11 @@
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::{PoisonError, RwLock};
 
-use ouli_config::takes;
+use ouli_config::listener_accepts;
 
 /// The addresses at which this gateway accepts, with the names of their endpoints.
 #[derive(Debug, Default)]
-pub struct Own(RwLock<Vec<(String, SocketAddr)>>);
+pub struct OwnListeners(RwLock<Vec<(String, SocketAddr)>>);
 
 /// The address that an upstream's name stands for is one of this gateway.
 #[derive(Debug, thiserror::Error)]
@@ -15,12 +15,12 @@ pub struct Own(RwLock<Vec<(String, SocketAddr)>>);
     "{address} is the endpoint `{endpoint}` of this gateway; write the address of the server to \
      record as its upstream"
 )]
-pub(super) struct Oneself {
+pub(super) struct SelfConnection {
     address: SocketAddr,
     endpoint: String,
 }
 
-impl Own {
+impl OwnListeners {
     /// Adds a listener.
     pub fn add(&self, endpoint: &str, address: SocketAddr) {
         let mut all = self.0.write().unwrap_or_else(PoisonError::into_inner);
@@ -38,13 +38,15 @@ impl Own {
     /// The endpoint that takes connections to this address; none where nobody here does.
     pub fn endpoint_at(&self, address: SocketAddr) -> Option<String> {
         let all = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        let own = all.iter().find(|(_, own)| takes(*own, address, is_local));
+        let own = all
+            .iter()
+            .find(|(_, own)| listener_accepts(*own, address, is_local));
         own.map(|(name, _)| name.clone())
     }
 
-    pub(super) fn refuse(&self, address: SocketAddr) -> Result<(), Oneself> {
+    pub(super) fn check(&self, address: SocketAddr) -> Result<(), SelfConnection> {
         let endpoint = self.endpoint_at(address);
-        endpoint.map_or(Ok(()), |endpoint| Err(Oneself { address, endpoint }))
+        endpoint.map_or(Ok(()), |endpoint| Err(SelfConnection { address, endpoint }))
     }
 }
 
@@ -59,7 +61,7 @@ mod tests {
 
     #[test]
     fn every_way_to_write_an_own_address_is_known() {
-        let own = Own::default();
+        let own = OwnListeners::default();
         own.add("one", "127.0.0.1:8001".parse().unwrap());
         own.add("every", "0.0.0.0:8002".parse().unwrap());
         own.add("both", "[::]:8003".parse().unwrap());

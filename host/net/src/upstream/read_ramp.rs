@@ -12,67 +12,67 @@ use std::task::{Context, Poll};
 use hyper_util::client::legacy::connect::{Connected, Connection};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::connector::Dialled;
+use super::connector::MaybeTlsStream;
 use crate::shared_buffer;
 
 /// Bytes after which it is known that they are taken: more than the buffers of both kernels have
 /// by default, and `limits.unsent_bytes`.
-const FIRST: usize = 256 << 10;
+const SLOW_START_BYTES: usize = 256 << 10;
 
 /// A connection to an upstream on HTTP/1.1, or on HTTP/2, where windows bound what is held.
-pub(super) struct Ramp {
-    stream: Dialled,
+pub(super) struct SlowStartStream {
+    stream: MaybeTlsStream,
     /// Bytes that are still read in small pieces.
-    left: usize,
+    slow_start_left: usize,
     is_http2: bool,
 }
 
-impl Ramp {
-    pub(super) fn new(stream: Dialled, is_http2: bool) -> Self {
+impl SlowStartStream {
+    pub(super) fn new(stream: MaybeTlsStream, is_http2: bool) -> Self {
         Self {
             stream,
-            left: 0,
+            slow_start_left: 0,
             is_http2,
         }
     }
 
-    fn wrote(&mut self) {
+    fn on_write(&mut self) {
         if !self.is_http2 {
-            self.left = FIRST;
+            self.slow_start_left = SLOW_START_BYTES;
         }
     }
 }
 
-impl Connection for Ramp {
+impl Connection for SlowStartStream {
     fn connected(&self) -> Connected {
         self.stream.connected()
     }
 }
 
-impl AsyncRead for Ramp {
+impl AsyncRead for SlowStartStream {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         target: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if self.left == 0 || target.remaining() <= shared_buffer::SIZE {
+        if self.slow_start_left == 0 || target.remaining() <= shared_buffer::READ_SIZE {
             return Pin::new(&mut self.stream).poll_read(cx, target);
         }
-        let read = shared_buffer::poll_read(&mut self.stream, cx, |bytes| {
+        let read = shared_buffer::poll_read_shared(&mut self.stream, cx, |bytes| {
             target.put_slice(bytes);
             bytes.len()
         });
-        read.map_ok(|count| self.left = self.left.saturating_sub(count))
+        read.map_ok(|count| self.slow_start_left = self.slow_start_left.saturating_sub(count))
     }
 }
 
-impl AsyncWrite for Ramp {
+impl AsyncWrite for SlowStartStream {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.wrote();
+        self.on_write();
         Pin::new(&mut self.stream).poll_write(cx, bytes)
     }
 
@@ -93,7 +93,7 @@ impl AsyncWrite for Ramp {
         cx: &mut Context<'_>,
         buffers: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.wrote();
+        self.on_write();
         Pin::new(&mut self.stream).poll_write_vectored(cx, buffers)
     }
 }

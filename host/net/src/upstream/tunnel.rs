@@ -12,46 +12,46 @@ use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use rustls::AlertDescription;
 
-use super::connector::{Connector, Dialled};
-use super::{Body, Bounds, Dial, Inbound, Interim, UpstreamError};
-use crate::http::validation::Unsound;
+use super::connector::{Connector, MaybeTlsStream};
+use super::{Body, Bounds, Dial, InterimLimiter, UpstreamBody, UpstreamError};
+use crate::http::validation::InvalidMessage;
 use ouli_config::{Scheme, Upstream as Address};
 
 /// Opens tunnels to one upstream.
 #[derive(Clone, Debug)]
-pub(super) struct Tunnels {
+pub(super) struct TunnelConnector {
     http1: Connector,
     http2: Connector,
     scheme: Scheme,
-    window: u32,
+    stream_window: u32,
     header_bytes: usize,
-    headers: usize,
+    header_count: usize,
     send_buffer: usize,
 }
 
 /// Which protocol the connection for a tunnel speaks, to write the request for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Way {
+pub enum TunnelMethod {
     /// A `GET` with `upgrade`.
     Upgrade,
     /// A `CONNECT` with `:protocol`.
-    Connect,
+    ExtendedConnect,
 }
 
 /// A connection on which a tunnel can be asked for.
-pub enum Opened {
+pub enum TunnelConnection {
     /// HTTP/1.1.
     Upgrade(http1::SendRequest<Body>),
     /// HTTP/2, by a server that allows it.
-    Connect(http2::SendRequest<Body>),
+    ExtendedConnect(http2::SendRequest<Body>),
 }
 
-impl Opened {
+impl TunnelConnection {
     /// How the request is to be written.
-    pub fn way(&self) -> Way {
+    pub fn method(&self) -> TunnelMethod {
         match self {
-            Self::Upgrade(_) => Way::Upgrade,
-            Self::Connect(_) => Way::Connect,
+            Self::Upgrade(_) => TunnelMethod::Upgrade,
+            Self::ExtendedConnect(_) => TunnelMethod::ExtendedConnect,
         }
     }
 
@@ -66,7 +66,7 @@ impl Opened {
                 *request.version_mut() = Version::HTTP_11;
                 sender.send_request(request).await
             }
-            Self::Connect(mut sender) => {
+            Self::ExtendedConnect(mut sender) => {
                 *request.version_mut() = Version::HTTP_2;
                 sender.send_request(request).await
             }
@@ -74,7 +74,7 @@ impl Opened {
     }
 }
 
-impl Tunnels {
+impl TunnelConnector {
     pub(super) fn new(
         target: &Address,
         tls: Option<&Arc<rustls::ClientConfig>>,
@@ -93,33 +93,33 @@ impl Tunnels {
             http1: only(b"http/1.1"),
             http2: only(b"h2"),
             scheme: target.scheme,
-            window: bounds.tunnel_window,
+            stream_window: bounds.tunnel_window,
             header_bytes: bounds.header_bytes,
-            headers: bounds.headers,
+            header_count: bounds.header_count,
             send_buffer: bounds.send_buffer,
         }
     }
 
     /// A connection for one tunnel. Most servers that speak both protocols take WebSockets on
     /// HTTP/1.1, so that is asked for first; one that has HTTP/2 alone says so by ALPN.
-    pub(super) async fn open(&self) -> Result<Opened, BoxError> {
+    pub(super) async fn open(&self) -> Result<TunnelConnection, BoxError> {
         if self.scheme == Scheme::H2c {
-            return self.connect().await;
+            return self.connect_http2().await;
         }
-        match self.http1.clone().dial().await {
-            Ok(stream) => self.upgrade(stream).await,
-            Err(error) if has_no_http1(&*error) => self.connect().await,
+        match self.http1.clone().connect().await {
+            Ok(stream) => self.connect_http1(stream).await,
+            Err(error) if is_http1_refused(&*error) => self.connect_http2().await,
             Err(error) => Err(error),
         }
     }
 
-    async fn connect(&self) -> Result<Opened, BoxError> {
-        let stream = self.http2.clone().dial().await?;
-        let tasks = Tasks::default();
+    async fn connect_http2(&self) -> Result<TunnelConnection, BoxError> {
+        let stream = self.http2.clone().connect().await?;
+        let tasks = DeferredExecutor::default();
         let (sender, mut connection) = http2::Builder::new(tasks.clone())
             .timer(TokioTimer::new())
-            .initial_stream_window_size(self.window)
-            .initial_connection_window_size(self.window.max(MIN_CONNECTION_WINDOW))
+            .initial_stream_window_size(self.stream_window)
+            .initial_connection_window_size(self.stream_window.max(MIN_CONNECTION_WINDOW))
             .max_header_list_size(u32::try_from(self.header_bytes).unwrap_or(u32::MAX))
             .max_send_buf_size(self.send_buffer)
             // No stream before the settings of the server are here: they say whether it may be.
@@ -138,25 +138,28 @@ impl Tunnels {
         if !allowed.await? {
             return Err("it takes no WebSockets over HTTP/2 (RFC 8441)".into());
         }
-        tasks.start();
-        run(async move {
+        tasks.spawn_all();
+        spawn(async move {
             // A fault of the connection shows in the tunnel that it carries.
             let _ = connection.await;
         });
-        Ok(Opened::Connect(sender))
+        Ok(TunnelConnection::ExtendedConnect(sender))
     }
 
-    async fn upgrade(&self, stream: TokioIo<Dialled>) -> Result<Opened, BoxError> {
+    async fn connect_http1(
+        &self,
+        stream: TokioIo<MaybeTlsStream>,
+    ) -> Result<TunnelConnection, BoxError> {
         let (sender, connection) = http1::Builder::new()
             .max_buf_size(self.header_bytes)
-            .max_headers(self.headers)
+            .max_headers(self.header_count)
             .handshake(stream)
             .await?;
-        run(async move {
+        spawn(async move {
             // As above.
             let _ = connection.with_upgrades().await;
         });
-        Ok(Opened::Upgrade(sender))
+        Ok(TunnelConnection::Upgrade(sender))
     }
 }
 
@@ -165,15 +168,15 @@ type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 /// The tasks of a connection. Until they are started they are polled by hand: who waits for the
 /// settings of the server is told of them by no other way than that the connection was read.
 #[derive(Clone)]
-struct Tasks(Arc<Mutex<Option<Vec<Task>>>>);
+struct DeferredExecutor(Arc<Mutex<Option<Vec<Task>>>>);
 
-impl Default for Tasks {
+impl Default for DeferredExecutor {
     fn default() -> Self {
         Self(Arc::new(Mutex::new(Some(Vec::new()))))
     }
 }
 
-impl Tasks {
+impl DeferredExecutor {
     fn lock(&self) -> MutexGuard<'_, Option<Vec<Task>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -184,17 +187,17 @@ impl Tasks {
         }
     }
 
-    fn start(&self) {
+    fn spawn_all(&self) {
         let tasks = self.lock().take();
-        tasks.into_iter().flatten().for_each(run);
+        tasks.into_iter().flatten().for_each(spawn);
     }
 }
 
-impl<F: Future<Output = ()> + Send + 'static> hyper::rt::Executor<F> for Tasks {
+impl<F: Future<Output = ()> + Send + 'static> hyper::rt::Executor<F> for DeferredExecutor {
     fn execute(&self, task: F) {
         match &mut *self.lock() {
             Some(tasks) => tasks.push(Box::pin(task)),
-            None => run(task),
+            None => spawn(task),
         }
     }
 }
@@ -206,12 +209,12 @@ const MIN_CONNECTION_WINDOW: u32 = 65_535;
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// The connection's own work. It ends with the tunnel, which holds a drain guard.
-fn run(task: impl Future<Output = ()> + Send + 'static) {
+fn spawn(task: impl Future<Output = ()> + Send + 'static) {
     hyper::rt::Executor::execute(&TokioExecutor::new(), task);
 }
 
 /// True where a server refused HTTP/1.1 by ALPN (RFC 7301, section 3.2).
-fn has_no_http1(error: &(dyn std::error::Error + 'static)) -> bool {
+fn is_http1_refused(error: &(dyn std::error::Error + 'static)) -> bool {
     let mut source = Some(error);
     while let Some(cause) = source {
         let io = cause.downcast_ref::<std::io::Error>();
@@ -226,17 +229,17 @@ fn has_no_http1(error: &(dyn std::error::Error + 'static)) -> bool {
     false
 }
 
-impl super::Upstream {
+impl super::UpstreamClient {
     /// A connection for one tunnel.
     ///
     /// # Errors
     /// Where none can be made, or the upstream takes no tunnels.
-    pub async fn open_tunnel(&self) -> Result<Opened, UpstreamError> {
-        let limit = self.first_byte_timeout;
+    pub async fn open_tunnel(&self) -> Result<TunnelConnection, UpstreamError> {
+        let limit = self.response_header_timeout;
         match tokio::time::timeout(limit, self.tunnels.open()).await {
             Ok(Ok(opened)) => Ok(opened),
             Ok(Err(error)) => Err(self.explain(&*error, true)),
-            Err(_) => Err(self.late("tunnel")),
+            Err(_) => Err(self.timeout_error("tunnel")),
         }
     }
 
@@ -244,28 +247,28 @@ impl super::Upstream {
     ///
     /// # Errors
     /// Where none comes, or it is no HTTP.
-    pub async fn ask_tunnel(
+    pub async fn request_tunnel(
         &self,
-        opened: Opened,
+        opened: TunnelConnection,
         mut request: Request<Body>,
-    ) -> Result<Response<Inbound>, UpstreamError> {
-        let interim = Interim::to(&mut request, self.interim_responses);
-        let response = interim.bound(opened.send(request));
-        match tokio::time::timeout(self.first_byte_timeout, response).await {
-            Ok(Ok(Ok(response))) => self.inbound(response),
+    ) -> Result<Response<UpstreamBody>, UpstreamError> {
+        let interim = InterimLimiter::attach(&mut request, self.interim_responses);
+        let response = interim.enforce(opened.send(request));
+        match tokio::time::timeout(self.response_header_timeout, response).await {
+            Ok(Ok(Ok(response))) => self.wrap_response(response),
             Ok(Ok(Err(error))) => Err(self.explain(&error, false)),
-            Ok(Err(too_many)) => Err(self.flooded(&too_many)),
-            Err(_) => Err(self.late("response")),
+            Ok(Err(too_many)) => Err(self.too_many_interim(&too_many)),
+            Err(_) => Err(self.timeout_error("response")),
         }
     }
 
     /// What an upstream answered that can be taken for two things.
-    pub fn wrong_answer(&self, error: &Unsound) -> UpstreamError {
-        self.wrong_tunnel(error.to_string())
+    pub fn invalid_response(&self, error: &InvalidMessage) -> UpstreamError {
+        self.invalid_tunnel(error.to_string())
     }
 
     /// What an upstream did that cannot be a tunnel.
-    pub fn wrong_tunnel(&self, reason: String) -> UpstreamError {
-        self.broken(reason)
+    pub fn invalid_tunnel(&self, reason: String) -> UpstreamError {
+        self.protocol_error(reason)
     }
 }

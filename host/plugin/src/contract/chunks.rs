@@ -2,11 +2,11 @@
 
 use bytes::Bytes;
 
-use ouli_message::stream::Piece;
+use ouli_message::stream::Chunk;
 
 /// The body of these parts, whose sizes are noted. Where there are fewer parts than before, the
 /// last one came when all had come.
-pub(crate) fn join(parts: &[Bytes], pieces: &mut Vec<Piece>) -> Bytes {
+pub(crate) fn join_chunks(parts: &[Bytes], pieces: &mut Vec<Chunk>) -> Bytes {
     let last = pieces.last().map_or(0, |piece| piece.at);
     let fewer = parts.len() < pieces.len();
     pieces.truncate(parts.len());

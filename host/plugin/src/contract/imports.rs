@@ -7,77 +7,77 @@ use sha2::{Digest, Sha256};
 use wasmtime::component::Resource;
 
 use super::bindings::ouli::gateway::{host, keys, secrets, traffic, verdicts};
-use super::call_state::{MessageSlot, Phase, SinkSlot, State, When, parse_pointer, slice};
-use ouli_matching::key::{Names, Part};
-use ouli_redaction::{Declared, Edit};
+use super::call_state::{MessageSlot, Phase, SinkSlot, SkipPredicate, State, parse_pointer, slice};
+use ouli_matching::key::{ExcludedNames, KeyPart};
+use ouli_redaction::{Edit, RuleDeclaration};
 
-type Outcome<T> = wasmtime::Result<T>;
-type Lent = Resource<MessageSlot>;
-type Sink = Resource<SinkSlot>;
+type HostResult<T> = wasmtime::Result<T>;
+type MessageHandle = Resource<MessageSlot>;
+type SinkHandle = Resource<SinkSlot>;
 
 impl traffic::Host for State {}
 
 impl traffic::HostMessage for State {
-    fn kind(&mut self, message: Lent) -> Outcome<String> {
+    fn kind(&mut self, message: MessageHandle) -> HostResult<String> {
         Ok(self.message(message.rep())?.kind().to_owned())
     }
 
-    fn method(&mut self, message: Lent) -> Outcome<String> {
+    fn method(&mut self, message: MessageHandle) -> HostResult<String> {
         Ok(self.message(message.rep())?.method().to_owned())
     }
 
-    fn authority(&mut self, message: Lent) -> Outcome<String> {
+    fn authority(&mut self, message: MessageHandle) -> HostResult<String> {
         Ok(self.message(message.rep())?.authority().to_owned())
     }
 
-    fn path(&mut self, message: Lent) -> Outcome<String> {
+    fn path(&mut self, message: MessageHandle) -> HostResult<String> {
         Ok(self.message(message.rep())?.path().to_owned())
     }
 
-    fn query(&mut self, message: Lent, name: String) -> Outcome<Vec<String>> {
-        self.text(&[&name])?;
+    fn query(&mut self, message: MessageHandle, name: String) -> HostResult<Vec<String>> {
+        self.account_text(&[&name])?;
         let query = self.message(message.rep())?.query();
         let values = query.iter().filter(|(own, _)| *own == name);
         Ok(values.map(|(_, value)| value.clone()).collect())
     }
 
-    fn query_names(&mut self, message: Lent) -> Outcome<Vec<String>> {
+    fn query_names(&mut self, message: MessageHandle) -> HostResult<Vec<String>> {
         let query = self.message(message.rep())?.query();
         Ok(query.iter().map(|(name, _)| name.clone()).collect())
     }
 
-    fn status(&mut self, message: Lent) -> Outcome<u32> {
+    fn status(&mut self, message: MessageHandle) -> HostResult<u32> {
         Ok(u32::from(self.message(message.rep())?.status()))
     }
 
-    fn header(&mut self, message: Lent, mut name: String) -> Outcome<Vec<Vec<u8>>> {
-        self.text(&[&name])?;
+    fn header(&mut self, message: MessageHandle, mut name: String) -> HostResult<Vec<Vec<u8>>> {
+        self.account_text(&[&name])?;
         name.make_ascii_lowercase();
-        let values = self.message(message.rep())?.fields().all(&name);
+        let values = self.message(message.rep())?.fields().get_all(&name);
         Ok(values.map(|value| value.as_bytes().to_vec()).collect())
     }
 
-    fn header_names(&mut self, message: Lent) -> Outcome<Vec<String>> {
+    fn header_names(&mut self, message: MessageHandle) -> HostResult<Vec<String>> {
         let fields = self.message(message.rep())?.fields();
         Ok(fields.iter().map(|(name, _)| name.to_string()).collect())
     }
 
-    fn body_size(&mut self, message: Lent) -> Outcome<u64> {
+    fn body_size(&mut self, message: MessageHandle) -> HostResult<u64> {
         Ok(self.message(message.rep())?.body().len() as u64)
     }
 
-    fn body(&mut self, message: Lent, offset: u64, max: u32) -> Outcome<Vec<u8>> {
+    fn body(&mut self, message: MessageHandle, offset: u64, max: u32) -> HostResult<Vec<u8>> {
         Ok(slice(self.message(message.rep())?.body(), offset, max).to_vec())
     }
 
-    fn json(&mut self, message: Lent, pointer: String) -> Outcome<Option<String>> {
-        self.text(&[&pointer])?;
+    fn json(&mut self, message: MessageHandle, pointer: String) -> HostResult<Option<String>> {
+        self.account_text(&[&pointer])?;
         let pointer = self.pointer(&pointer)?;
         self.json_text(message.rep(), pointer)
     }
 
-    fn attribute(&mut self, message: Lent, name: String) -> Outcome<Option<String>> {
-        self.text(&[&name])?;
+    fn attribute(&mut self, message: MessageHandle, name: String) -> HostResult<Option<String>> {
+        self.account_text(&[&name])?;
         let message = self.message(message.rep())?;
         Ok(match name.as_str() {
             "endpoint" => Some(message.endpoint().to_owned()),
@@ -88,51 +88,51 @@ impl traffic::HostMessage for State {
         })
     }
 
-    fn part_count(&mut self, message: Lent) -> Outcome<u32> {
+    fn part_count(&mut self, message: MessageHandle) -> HostResult<u32> {
         let count = self.message(message.rep())?.parts().len();
         Ok(u32::try_from(count).unwrap_or(u32::MAX))
     }
 
-    fn part(&mut self, message: Lent, place: u32) -> Outcome<Option<Lent>> {
+    fn part(&mut self, message: MessageHandle, place: u32) -> HostResult<Option<MessageHandle>> {
         let part = self.message(message.rep())?.parts().get(place as usize);
         let part = part.map(Arc::clone);
-        part.map(|part| self.lend(part)).transpose()
+        part.map(|part| self.add_part_handle(part)).transpose()
     }
 
     /// Messages that are borrowed are not dropped by a guest; parts are its own.
-    fn drop(&mut self, message: Lent) -> Outcome<()> {
-        self.forget(message.rep());
+    fn drop(&mut self, message: MessageHandle) -> HostResult<()> {
+        self.drop_part_handle(message.rep());
         Ok(())
     }
 }
 
 impl host::Host for State {
-    fn log(&mut self, level: String, text: String) -> Outcome<()> {
-        self.cross();
-        self.text(&[&level, &text])?;
-        self.log.line(&level, &text, self.loan.secrets.as_deref());
+    fn log(&mut self, level: String, text: String) -> HostResult<()> {
+        self.count_host_call();
+        self.account_text(&[&level, &text])?;
+        self.log.line(&level, &text, self.call.secrets.as_deref());
         Ok(())
     }
 
-    fn settings(&mut self) -> Outcome<String> {
-        self.cross();
+    fn settings(&mut self) -> HostResult<String> {
+        self.count_host_call();
         Ok(self.settings.to_string())
     }
 
-    fn placeholder(&mut self, class: String, secret: Vec<u8>) -> Outcome<String> {
-        self.cross();
+    fn placeholder(&mut self, class: String, secret: Vec<u8>) -> HostResult<String> {
+        self.count_host_call();
         if !ouli_redaction::is_class(&class) {
             return Err(wasmtime::Error::msg(format!(
                 "`{class}` is no class: use lower-case letters, digits and `-`"
             )));
         }
-        let secrets = self.loan.secrets.as_ref();
+        let secrets = self.call.secrets.as_ref();
         let secrets = secrets.ok_or_else(|| wasmtime::Error::msg("there is no secret here"))?;
         Ok(secrets.placeholder(&class, &secret))
     }
 
-    fn digest(&mut self, algorithm: String, data: Vec<u8>) -> Outcome<Vec<u8>> {
-        self.cross();
+    fn digest(&mut self, algorithm: String, data: Vec<u8>) -> HostResult<Vec<u8>> {
+        self.count_host_call();
         match algorithm.as_str() {
             "sha-256" => Ok(Sha256::digest(data).to_vec()),
             _ => Err(wasmtime::Error::msg(format!(
@@ -145,65 +145,65 @@ impl host::Host for State {
 impl keys::Host for State {}
 
 impl keys::HostKey for State {
-    fn endpoint(&mut self, _: Sink) -> Outcome<()> {
-        self.add_part(Part::Endpoint)
+    fn endpoint(&mut self, _: SinkHandle) -> HostResult<()> {
+        self.add_part(KeyPart::Endpoint)
     }
 
-    fn method(&mut self, _: Sink) -> Outcome<()> {
-        self.add_part(Part::Method)
+    fn method(&mut self, _: SinkHandle) -> HostResult<()> {
+        self.add_part(KeyPart::Method)
     }
 
-    fn authority(&mut self, _: Sink) -> Outcome<()> {
-        self.add_part(Part::Authority)
+    fn authority(&mut self, _: SinkHandle) -> HostResult<()> {
+        self.add_part(KeyPart::Authority)
     }
 
-    fn path(&mut self, _: Sink) -> Outcome<()> {
-        self.add_part(Part::Path)
+    fn path(&mut self, _: SinkHandle) -> HostResult<()> {
+        self.add_part(KeyPart::Path)
     }
 
-    fn query(&mut self, _: Sink, but: Vec<String>) -> Outcome<()> {
-        self.texts(&but)?;
-        let but = Names::exact(but);
-        self.add_part(Part::Query { but })
+    fn query(&mut self, _: SinkHandle, but: Vec<String>) -> HostResult<()> {
+        self.account_texts(&but)?;
+        let but = ExcludedNames::exact(but);
+        self.add_part(KeyPart::Query { except: but })
     }
 
-    fn header(&mut self, _: Sink, name: String) -> Outcome<()> {
-        self.text(&[&name])?;
-        self.add_part(Part::Header(name.to_ascii_lowercase()))
+    fn header(&mut self, _: SinkHandle, name: String) -> HostResult<()> {
+        self.account_text(&[&name])?;
+        self.add_part(KeyPart::Header(name.to_ascii_lowercase()))
     }
 
-    fn headers(&mut self, _: Sink, but: Vec<String>) -> Outcome<()> {
-        self.texts(&but)?;
-        let but = Names::any_case(but);
-        self.add_part(Part::Headers { but })
+    fn headers(&mut self, _: SinkHandle, but: Vec<String>) -> HostResult<()> {
+        self.account_texts(&but)?;
+        let but = ExcludedNames::case_insensitive(but);
+        self.add_part(KeyPart::Headers { except: but })
     }
 
-    fn body(&mut self, _: Sink, but: Vec<String>) -> Outcome<()> {
-        self.texts(&but)?;
+    fn body(&mut self, _: SinkHandle, but: Vec<String>) -> HostResult<()> {
+        self.account_texts(&but)?;
         let pointers: Result<Vec<_>, _> = but.iter().map(|text| parse_pointer(text)).collect();
-        self.add_part(Part::Body { but: pointers? })
+        self.add_part(KeyPart::Body { except: pointers? })
     }
 
-    fn part(&mut self, _: Sink, name: String, value: Vec<u8>) -> Outcome<()> {
+    fn part(&mut self, _: SinkHandle, name: String, value: Vec<u8>) -> HostResult<()> {
         let value = Bytes::from(value);
-        self.add_part(Part::Own { name, value })
+        self.add_part(KeyPart::Custom { name, value })
     }
 
-    fn abstain(&mut self, _: Sink) -> Outcome<()> {
-        self.cross();
-        self.only_in(Phase::Ask, "abstain")?;
+    fn abstain(&mut self, _: SinkHandle) -> HostResult<()> {
+        self.count_host_call();
+        self.require_phase(Phase::Ask, "abstain")?;
         self.answer.abstain = true;
         Ok(())
     }
 
-    fn ask(&mut self, _: Sink) -> Outcome<()> {
-        self.cross();
-        self.only_in(Phase::Prepare, "ask")?;
+    fn ask(&mut self, _: SinkHandle) -> HostResult<()> {
+        self.count_host_call();
+        self.require_phase(Phase::Prepare, "ask")?;
         self.answer.ask = true;
         Ok(())
     }
 
-    fn drop(&mut self, _: Sink) -> Outcome<()> {
+    fn drop(&mut self, _: SinkHandle) -> HostResult<()> {
         Ok(())
     }
 }
@@ -211,86 +211,86 @@ impl keys::HostKey for State {
 impl secrets::Host for State {}
 
 impl secrets::HostRules for State {
-    fn header(&mut self, _: Sink, name: String, class: String) -> Outcome<()> {
-        self.text(&[&name, &class])?;
-        self.add_rule(Declared::Header { name, class })
+    fn header(&mut self, _: SinkHandle, name: String, class: String) -> HostResult<()> {
+        self.account_text(&[&name, &class])?;
+        self.add_rule(RuleDeclaration::Header { name, class })
     }
 
-    fn query(&mut self, _: Sink, name: String, class: String) -> Outcome<()> {
-        self.text(&[&name, &class])?;
-        self.add_rule(Declared::Query { name, class })
+    fn query(&mut self, _: SinkHandle, name: String, class: String) -> HostResult<()> {
+        self.account_text(&[&name, &class])?;
+        self.add_rule(RuleDeclaration::Query { name, class })
     }
 
-    fn form(&mut self, _: Sink, name: String, class: String) -> Outcome<()> {
-        self.text(&[&name, &class])?;
-        self.add_rule(Declared::Form { name, class })
+    fn form(&mut self, _: SinkHandle, name: String, class: String) -> HostResult<()> {
+        self.account_text(&[&name, &class])?;
+        self.add_rule(RuleDeclaration::Form { name, class })
     }
 
-    fn json_member(&mut self, _: Sink, name: String, class: String) -> Outcome<()> {
-        self.text(&[&name, &class])?;
-        self.add_rule(Declared::JsonMember { name, class })
+    fn json_member(&mut self, _: SinkHandle, name: String, class: String) -> HostResult<()> {
+        self.account_text(&[&name, &class])?;
+        self.add_rule(RuleDeclaration::JsonMember { name, class })
     }
 
-    fn json(&mut self, _: Sink, pointer: String, class: String) -> Outcome<()> {
-        self.text(&[&pointer, &class])?;
-        self.add_rule(Declared::Json { pointer, class })
+    fn json(&mut self, _: SinkHandle, pointer: String, class: String) -> HostResult<()> {
+        self.account_text(&[&pointer, &class])?;
+        self.add_rule(RuleDeclaration::Json { pointer, class })
     }
 
-    fn pattern(&mut self, _: Sink, regex: String, class: String) -> Outcome<()> {
-        self.text(&[&regex, &class])?;
-        self.add_rule(Declared::Pattern { regex, class })
+    fn pattern(&mut self, _: SinkHandle, regex: String, class: String) -> HostResult<()> {
+        self.account_text(&[&regex, &class])?;
+        self.add_rule(RuleDeclaration::Pattern { regex, class })
     }
 
-    fn volatile_header(&mut self, _: Sink, name: String) -> Outcome<()> {
-        self.text(&[&name])?;
-        self.add_rule(Declared::VolatileHeader { name })
+    fn volatile_header(&mut self, _: SinkHandle, name: String) -> HostResult<()> {
+        self.account_text(&[&name])?;
+        self.add_rule(RuleDeclaration::VolatileHeader { name })
     }
 
-    fn ask(&mut self, _: Sink) -> Outcome<()> {
-        self.cross();
-        self.only_in(Phase::Prepare, "ask")?;
+    fn ask(&mut self, _: SinkHandle) -> HostResult<()> {
+        self.count_host_call();
+        self.require_phase(Phase::Prepare, "ask")?;
         self.answer.ask = true;
         Ok(())
     }
 
-    fn drop(&mut self, _: Sink) -> Outcome<()> {
+    fn drop(&mut self, _: SinkHandle) -> HostResult<()> {
         Ok(())
     }
 }
 
 impl secrets::HostEdit for State {
-    fn set_header(&mut self, _: Sink, name: String, values: Vec<Vec<u8>>) -> Outcome<()> {
+    fn set_header(&mut self, _: SinkHandle, name: String, values: Vec<Vec<u8>>) -> HostResult<()> {
         let size = values.iter().map(Vec::len).sum();
         self.add_edit(Edit::SetHeader { name, values }, size)
     }
 
-    fn remove_header(&mut self, _: Sink, name: String) -> Outcome<()> {
+    fn remove_header(&mut self, _: SinkHandle, name: String) -> HostResult<()> {
         self.add_edit(Edit::RemoveHeader { name }, 0)
     }
 
-    fn replace(&mut self, _: Sink, start: u64, end: u64, bytes: Vec<u8>) -> Outcome<()> {
+    fn replace(&mut self, _: SinkHandle, start: u64, end: u64, bytes: Vec<u8>) -> HostResult<()> {
         let size = bytes.len();
         self.add_edit(Edit::Replace { start, end, bytes }, size)
     }
 
-    fn replace_json(&mut self, _: Sink, pointer: String, text: String) -> Outcome<()> {
+    fn replace_json(&mut self, _: SinkHandle, pointer: String, text: String) -> HostResult<()> {
         let size = text.len();
         self.add_edit(Edit::ReplaceJson { pointer, text }, size)
     }
 
-    fn set_target(&mut self, _: Sink, target: String) -> Outcome<()> {
+    fn set_target(&mut self, _: SinkHandle, target: String) -> HostResult<()> {
         let size = target.len();
         self.add_edit(Edit::SetTarget(target), size)
     }
 
-    fn hold(&mut self, _: Sink, bytes: u32) -> Outcome<()> {
-        self.cross();
-        self.only_in(Phase::Ask, "hold")?;
+    fn hold(&mut self, _: SinkHandle, bytes: u32) -> HostResult<()> {
+        self.count_host_call();
+        self.require_phase(Phase::Ask, "hold")?;
         self.answer.hold = bytes as usize;
         Ok(())
     }
 
-    fn drop(&mut self, _: Sink) -> Outcome<()> {
+    fn drop(&mut self, _: SinkHandle) -> HostResult<()> {
         Ok(())
     }
 }
@@ -298,43 +298,49 @@ impl secrets::HostEdit for State {
 impl verdicts::Host for State {}
 
 impl verdicts::HostConditions for State {
-    fn skip_path(&mut self, _: Sink, pattern: String, reason: String) -> Outcome<()> {
-        self.add_condition(When::Path(pattern), reason)
+    fn skip_path(&mut self, _: SinkHandle, pattern: String, reason: String) -> HostResult<()> {
+        self.add_condition(SkipPredicate::Path(pattern), reason)
     }
 
-    fn skip_method(&mut self, _: Sink, method: String, reason: String) -> Outcome<()> {
-        self.add_condition(When::Method(method), reason)
+    fn skip_method(&mut self, _: SinkHandle, method: String, reason: String) -> HostResult<()> {
+        self.add_condition(SkipPredicate::Method(method), reason)
     }
 
-    fn skip_status(&mut self, _: Sink, lowest: u32, highest: u32, why: String) -> Outcome<()> {
-        self.add_condition(When::Status(lowest, highest), why)
+    fn skip_status(
+        &mut self,
+        _: SinkHandle,
+        lowest: u32,
+        highest: u32,
+        why: String,
+    ) -> HostResult<()> {
+        self.add_condition(SkipPredicate::Status(lowest, highest), why)
     }
 
-    fn ask(&mut self, _: Sink) -> Outcome<()> {
-        self.cross();
-        self.only_in(Phase::Prepare, "ask")?;
+    fn ask(&mut self, _: SinkHandle) -> HostResult<()> {
+        self.count_host_call();
+        self.require_phase(Phase::Prepare, "ask")?;
         self.answer.ask = true;
         Ok(())
     }
 
-    fn drop(&mut self, _: Sink) -> Outcome<()> {
+    fn drop(&mut self, _: SinkHandle) -> HostResult<()> {
         Ok(())
     }
 }
 
 impl verdicts::HostVerdict for State {
-    fn skip(&mut self, _: Sink, reason: String) -> Outcome<()> {
-        self.cross();
-        self.only_in(Phase::Ask, "skip")?;
-        self.text(&[&reason])?;
+    fn skip(&mut self, _: SinkHandle, reason: String) -> HostResult<()> {
+        self.count_host_call();
+        self.require_phase(Phase::Ask, "skip")?;
+        self.account_text(&[&reason])?;
         self.answer.skip.get_or_insert(reason);
         Ok(())
     }
 
-    fn tag(&mut self, _: Sink, name: String, value: String) -> Outcome<()> {
-        self.cross();
-        self.only_in(Phase::Ask, "tag")?;
-        self.text(&[&name, &value])?;
+    fn tag(&mut self, _: SinkHandle, name: String, value: String) -> HostResult<()> {
+        self.count_host_call();
+        self.require_phase(Phase::Ask, "tag")?;
+        self.account_text(&[&name, &value])?;
         self.answer.tags.retain(|(own, _)| *own != name);
         if self.answer.tags.len() >= self.bounds.key_parts {
             return Err(wasmtime::Error::msg(
@@ -345,7 +351,7 @@ impl verdicts::HostVerdict for State {
         Ok(())
     }
 
-    fn drop(&mut self, _: Sink) -> Outcome<()> {
+    fn drop(&mut self, _: SinkHandle) -> HostResult<()> {
         Ok(())
     }
 }

@@ -5,14 +5,14 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 
-use ouli_codec::Message;
+use ouli_codec::MessageView;
 use ouli_codec::json::Document;
 use ouli_message::Fields;
 use ouli_message::stream::Side;
 
 /// What a part of a stream is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum PartKind {
+pub(crate) enum StreamPartKind {
     /// An event, a line or a chunk of a body.
     Event,
     /// A message of a WebSocket or of gRPC.
@@ -21,7 +21,7 @@ pub(crate) enum PartKind {
     Trailers,
 }
 
-impl PartKind {
+impl StreamPartKind {
     fn name(self) -> &'static str {
         match self {
             Self::Event => "event",
@@ -32,27 +32,32 @@ impl PartKind {
 }
 
 /// A part of a stream. The line of the request is that of the message it belongs to.
-pub(crate) struct Part {
-    of: Arc<dyn Message>,
-    kind: PartKind,
+pub(crate) struct StreamPart {
+    parent: Arc<dyn MessageView>,
+    kind: StreamPartKind,
     side: Side,
     fields: Fields,
     body: Bytes,
     /// The body as JSON text, where it is not JSON itself but can be shown as such.
-    shown: Option<Bytes>,
+    json_text: Option<Bytes>,
     json: OnceLock<Option<Document>>,
 }
 
-impl Part {
+impl StreamPart {
     /// A part without fields whose body is as it is.
-    pub(crate) fn new(of: Arc<dyn Message>, kind: PartKind, side: Side, body: Bytes) -> Self {
+    pub(crate) fn new(
+        of: Arc<dyn MessageView>,
+        kind: StreamPartKind,
+        side: Side,
+        body: Bytes,
+    ) -> Self {
         Self {
-            of,
+            parent: of,
             kind,
             side,
             fields: Fields::default(),
             body,
-            shown: None,
+            json_text: None,
             json: OnceLock::new(),
         }
     }
@@ -66,13 +71,13 @@ impl Part {
 
     /// The same, shown as this JSON text.
     #[must_use]
-    pub(crate) fn shown_as(mut self, json: Option<String>) -> Self {
-        self.shown = json.map(Bytes::from);
+    pub(crate) fn with_json(mut self, json: Option<String>) -> Self {
+        self.json_text = json.map(Bytes::from);
         self
     }
 }
 
-impl Message for Part {
+impl MessageView for StreamPart {
     fn kind(&self) -> &'static str {
         self.kind.name()
     }
@@ -82,31 +87,31 @@ impl Message for Part {
     }
 
     fn endpoint(&self) -> &str {
-        self.of.endpoint()
+        self.parent.endpoint()
     }
 
     fn session(&self) -> &str {
-        self.of.session()
+        self.parent.session()
     }
 
     fn method(&self) -> &str {
-        self.of.method()
+        self.parent.method()
     }
 
     fn authority(&self) -> &str {
-        self.of.authority()
+        self.parent.authority()
     }
 
     fn path(&self) -> &str {
-        self.of.path()
+        self.parent.path()
     }
 
     fn query(&self) -> &[(String, String)] {
-        self.of.query()
+        self.parent.query()
     }
 
     fn status(&self) -> u16 {
-        self.of.status()
+        self.parent.status()
     }
 
     fn fields(&self) -> &Fields {
@@ -118,7 +123,7 @@ impl Message for Part {
     }
 
     fn json(&self) -> Option<&Document> {
-        let text = self.shown.as_ref().unwrap_or(&self.body);
+        let text = self.json_text.as_ref().unwrap_or(&self.body);
         self.json
             .get_or_init(|| Document::parse(text.clone()))
             .as_ref()
@@ -130,7 +135,7 @@ mod tests {
     use super::*;
     use http::Method;
     use ouli_message::{Content, Request};
-    use ouli_redaction::PlainMessage;
+    use ouli_redaction::RedactedMessage;
 
     #[test]
     fn a_part_answers_for_its_request() {
@@ -142,14 +147,14 @@ mod tests {
             body: Content::EMPTY,
             trailers: Fields::default(),
         };
-        let request = Arc::new(PlainMessage::request(
+        let request = Arc::new(RedactedMessage::request(
             "api".into(),
             "default".into(),
             Arc::new(request),
         ));
         let body = Bytes::from_static(b"\x08\x01");
-        let part = Part::new(request, PartKind::Message, Side::Server, body)
-            .shown_as(Some("{\"count\":1}".to_owned()));
+        let part = StreamPart::new(request, StreamPartKind::Message, Side::Server, body)
+            .with_json(Some("{\"count\":1}".to_owned()));
         assert_eq!((part.kind(), part.side()), ("message", Side::Server));
         assert_eq!((part.method(), part.path()), ("GET", "/chat"));
         assert_eq!(part.query()[0].0, "a");

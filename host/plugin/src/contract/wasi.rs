@@ -36,7 +36,7 @@ pub(crate) const GRANTED: [&str; 5] = [
 
 /// A context with nothing in it. Random bytes follow from `seed`, and the wall clock begins at the
 /// epoch; the monotonic clock is given, since it must never go back.
-pub(crate) fn context(seed: &[u8], monotonic: &Clock) -> WasiCtx {
+pub(crate) fn context(seed: &[u8], monotonic: &DeterministicClock) -> WasiCtx {
     let bytes = Sha256::digest(seed).to_vec();
     let number = bytes
         .iter()
@@ -46,7 +46,7 @@ pub(crate) fn context(seed: &[u8], monotonic: &Clock) -> WasiCtx {
         .secure_random(Deterministic::new(bytes.clone()))
         .insecure_random(Deterministic::new(bytes))
         .insecure_random_seed(number)
-        .wall_clock(Clock::at(Duration::ZERO))
+        .wall_clock(DeterministicClock::starting_at(Duration::ZERO))
         .monotonic_clock(monotonic.clone())
         .build()
 }
@@ -78,13 +78,13 @@ pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
 impl State {
     /// Randomness. What a call has taken of it does not count for the next one.
     fn random(&mut self) -> &mut WasiRandomCtx {
-        self.is_touched = true;
+        self.used_clock_or_random = true;
         self.ctx().ctx.random()
     }
 
     /// Time; as above.
     fn time(&mut self) -> WasiClocksCtxView<'_> {
-        self.is_touched = true;
+        self.used_clock_or_random = true;
         self.clocks()
     }
 }
@@ -97,11 +97,11 @@ impl HasData for HasTable {
 
 /// A clock that moves by a microsecond at each look, so that waiting ends.
 #[derive(Clone)]
-pub(crate) struct Clock(Arc<AtomicU64>);
+pub(crate) struct DeterministicClock(Arc<AtomicU64>);
 
-impl Clock {
+impl DeterministicClock {
     /// A clock that shows this time first.
-    pub(crate) fn at(time: Duration) -> Self {
+    pub(crate) fn starting_at(time: Duration) -> Self {
         let nanoseconds = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         Self(Arc::new(AtomicU64::new(nanoseconds)))
     }
@@ -111,7 +111,7 @@ impl Clock {
     }
 }
 
-impl HostWallClock for Clock {
+impl HostWallClock for DeterministicClock {
     fn resolution(&self) -> Duration {
         Duration::from_micros(1)
     }
@@ -121,7 +121,7 @@ impl HostWallClock for Clock {
     }
 }
 
-impl HostMonotonicClock for Clock {
+impl HostMonotonicClock for DeterministicClock {
     fn resolution(&self) -> u64 {
         1_000
     }
@@ -209,13 +209,13 @@ impl streams::HostOutputStream for State {
     }
 
     fn write(&mut self, _: Resource<DynOutputStream>, bytes: Vec<u8>) -> StreamResult<()> {
-        if self.loan.raw {
+        if self.call.is_unredacted {
             // A redactor's panic may quote what it was about to take out.
             return Ok(());
         }
         let text = String::from_utf8_lossy(&bytes);
         for line in text.lines().filter(|line| !line.trim().is_empty()) {
-            self.log.line("debug", line, self.loan.secrets.as_deref());
+            self.log.line("debug", line, self.call.secrets.as_deref());
         }
         Ok(())
     }

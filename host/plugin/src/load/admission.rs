@@ -14,15 +14,15 @@ use crate::contract::wasi;
 use crate::{Bounds, PluginError};
 
 /// A component that may be a plugin, compiled and linked.
-pub(crate) struct Admitted {
-    pub(crate) linked: InstancePre<State>,
+pub(crate) struct CompiledComponent {
+    pub(crate) instance_pre: InstancePre<State>,
     pub(crate) roles: Roles,
-    pub(crate) needs: Needs,
+    pub(crate) requirements: Requirements,
 }
 
 /// What a component needs, as it says itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Needs {
+pub struct Requirements {
     /// The interfaces that it imports.
     pub imports: Vec<String>,
     /// Linear memories.
@@ -38,22 +38,22 @@ pub struct Needs {
 }
 
 /// Checks, compiles and links. Takes the time of a compilation.
-pub(crate) fn admit(
+pub(crate) fn compile_and_link(
     engine: &Engine,
     bytes: &[u8],
     bounds: &Bounds,
-) -> Result<Admitted, PluginError> {
+) -> Result<CompiledComponent, PluginError> {
     let start = Instant::now();
     let component = compile(engine, bytes)?;
-    let needs = needs(engine, &component, start.elapsed());
+    let needs = requirements_of(engine, &component, start.elapsed());
     check_imports(&needs.imports)?;
-    check_needs(&needs, bounds)?;
+    check_requirements(&needs, bounds)?;
     let linked = link(engine, &component)?;
     let roles = find_roles(engine, &component, &linked)?;
-    Ok(Admitted {
-        linked,
+    Ok(CompiledComponent {
+        instance_pre: linked,
         roles,
-        needs,
+        requirements: needs,
     })
 }
 
@@ -82,12 +82,12 @@ fn compile(engine: &Engine, bytes: &[u8]) -> Result<Component, PluginError> {
     Err(PluginError::NotComponent { found, hint })
 }
 
-fn needs(engine: &Engine, component: &Component, compile: Duration) -> Needs {
+fn requirements_of(engine: &Engine, component: &Component, compile: Duration) -> Requirements {
     let kind = component.component_type();
     let imports = kind.imports(engine).map(|(name, _)| name.to_owned());
     let required = component.resources_required();
     let required = required.as_ref();
-    Needs {
+    Requirements {
         imports: imports.collect(),
         memories: required.map_or(0, |needs| needs.num_memories as usize),
         initial_memory: required
@@ -102,7 +102,7 @@ fn needs(engine: &Engine, component: &Component, compile: Duration) -> Needs {
 const PAGE: u64 = 64 << 10;
 
 /// Refuses what would not start, before the engine says it in its own words.
-fn check_needs(needs: &Needs, bounds: &Bounds) -> Result<(), PluginError> {
+fn check_requirements(needs: &Requirements, bounds: &Bounds) -> Result<(), PluginError> {
     let wanted = [
         (
             "memories",
@@ -131,7 +131,7 @@ fn check_needs(needs: &Needs, bounds: &Bounds) -> Result<(), PluginError> {
     ];
     for (what, needed, most, key) in wanted {
         if needed > most as u64 {
-            return Err(PluginError::Needs {
+            return Err(PluginError::LimitExceeded {
                 what,
                 needed,
                 most,
@@ -281,7 +281,7 @@ mod tests {
             ..Limits::default()
         };
         let bounds = Bounds::from(&limits);
-        let needs = |memories, initial_memory, tables, initial_table| Needs {
+        let needs = |memories, initial_memory, tables, initial_table| Requirements {
             imports: Vec::new(),
             memories,
             initial_memory,
@@ -289,14 +289,14 @@ mod tests {
             initial_table,
             compile: Duration::ZERO,
         };
-        assert!(check_needs(&needs(2, 1 << 20, 3, 100), &bounds).is_ok());
+        assert!(check_requirements(&needs(2, 1 << 20, 3, 100), &bounds).is_ok());
         for (needs, key) in [
             (needs(3, 0, 0, 0), "limits.plugin_memories"),
             (needs(0, (1 << 20) + 1, 0, 0), "limits.plugin_memory"),
             (needs(0, 0, 4, 0), "limits.plugin_tables"),
             (needs(0, 0, 0, 101), "limits.plugin_table_elements"),
         ] {
-            let error = check_needs(&needs, &bounds).unwrap_err().to_string();
+            let error = check_requirements(&needs, &bounds).unwrap_err().to_string();
             assert!(error.contains(key), "{error}");
         }
     }

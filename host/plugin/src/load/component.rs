@@ -3,21 +3,21 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::admission::Needs;
+use super::admission::Requirements;
 use super::engine::Engine;
 use super::{self_test, start};
 use crate::contract::bindings::exports::ouli::gateway::{matcher, recording_policy, redactor};
 use crate::contract::call_state::{Answer, Condition};
-use crate::run::answer_cache::{Identified, Remembered};
-use crate::run::circuit_breaker::Health;
-use crate::run::instance::{Instance, Question, Said, Template};
-use crate::run::pool::Pool;
-use crate::run::usage::{Usage, Used};
+use crate::run::answer_cache::{AnswerCache, IdentifyAnswer};
+use crate::run::circuit_breaker::CircuitBreaker;
+use crate::run::instance::{CallResult, GuestCall, Instance, Template};
+use crate::run::pool::InstancePool;
+use crate::run::usage::{UsageCounters, UsageSnapshot};
 use crate::{Bounds, PluginError, PluginFailure};
-use ouli_codec::Message;
-use ouli_matching::key::Part;
+use ouli_codec::MessageView;
+use ouli_matching::key::KeyPart;
 use ouli_message::glob;
-use ouli_redaction::{Declared, Secrets};
+use ouli_redaction::{RuleDeclaration, Secrets};
 
 /// A plugin as it is handed to the host: its bytes and what the configuration says of it.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,11 +31,11 @@ pub struct Source {
     /// Its settings as JSON text.
     pub settings: String,
     /// Where its matcher fails the request fails, instead of being left to the next matcher.
-    pub fail: bool,
+    pub fail_closed: bool,
     /// Each call gets a copy of its own.
-    pub fresh: bool,
+    pub fresh_instances: bool,
     /// Copies that are started before the first call.
-    pub copies: usize,
+    pub initial_instances: usize,
     /// The limits under which it runs.
     pub bounds: Bounds,
 }
@@ -46,7 +46,7 @@ pub struct Role {
     /// The interface that it exports.
     pub name: &'static str,
     /// It is called per message, and does not only declare.
-    pub asked: bool,
+    pub is_called: bool,
 }
 
 /// Places of the roles' functions in a component, looked up once.
@@ -59,8 +59,8 @@ pub(crate) struct Roles {
 /// What the roles declared in `prepare`.
 #[derive(Debug, Default)]
 pub(crate) struct Declarations {
-    pub(crate) matcher: Option<(Vec<Part>, bool)>,
-    pub(crate) redactor: Option<(Vec<Declared>, bool)>,
+    pub(crate) matcher: Option<(Vec<KeyPart>, bool)>,
+    pub(crate) redactor: Option<(Vec<RuleDeclaration>, bool)>,
     pub(crate) policy: Option<(Vec<Condition>, bool)>,
 }
 
@@ -76,36 +76,41 @@ impl Declarations {
             ),
         ];
         let roles = roles.into_iter();
-        roles.filter_map(|(name, asked)| asked.map(|asked| Role { name, asked }))
+        roles.filter_map(|(name, asked)| {
+            asked.map(|asked| Role {
+                name,
+                is_called: asked,
+            })
+        })
     }
 
     /// True where one of the roles is called per message.
-    pub(crate) fn asks(&self) -> bool {
-        self.roles().any(|role| role.asked)
+    pub(crate) fn has_called_role(&self) -> bool {
+        self.roles().any(|role| role.is_called)
     }
 }
 
 /// A matcher whose calls take longer than this is not asked twice for the same request. To
 /// remember costs a digest of the request and a look into a map.
-const REMEMBER: Duration = Duration::from_micros(10);
+const CACHE_THRESHOLD: Duration = Duration::from_micros(10);
 
 /// A plugin ready to be asked.
 pub struct Plugin {
     name: String,
     pub(crate) template: Template,
     pub(crate) declarations: Declarations,
-    pub(crate) pool: Pool,
-    pub(crate) health: Health,
+    pub(crate) pool: InstancePool,
+    pub(crate) breaker: CircuitBreaker,
     routes: Vec<String>,
-    pub(crate) fail: bool,
-    fresh: bool,
-    needs: Needs,
+    pub(crate) fail_closed: bool,
+    fresh_instances: bool,
+    requirements: Requirements,
     /// What the self-test found of state between calls.
-    state: Option<String>,
+    state_dependence: Option<String>,
     /// Where asking costs more than remembering.
-    remembered: Option<Remembered>,
+    answer_cache: Option<AnswerCache>,
     /// It answered whatever the self-test asked.
-    is_sound: bool,
+    passed_probe: bool,
 }
 
 impl Plugin {
@@ -113,54 +118,54 @@ impl Plugin {
     /// Takes the time of a compilation: not for a thread that serves.
     pub fn load(engine: &Engine, source: &Source) -> Result<Self, PluginError> {
         let bounds = source.bounds;
-        let begun = start::begin(engine, source)?;
-        let (template, first) = (begun.template, begun.first);
-        let (declarations, needs) = (begun.declarations, begun.needs);
+        let begun = start::load(engine, source)?;
+        let (template, first) = (begun.template, begun.first_instance);
+        let (declarations, needs) = (begun.declarations, begun.requirements);
         let mut plugin = Self {
             name: source.name.clone(),
             template,
             declarations,
-            pool: Pool::default(),
-            health: Health::new(&bounds),
+            pool: InstancePool::default(),
+            breaker: CircuitBreaker::new(&bounds),
             routes: source.routes.clone(),
-            fail: source.fail,
-            fresh: source.fresh,
-            needs,
-            state: None,
-            remembered: None,
-            is_sound: false,
+            fail_closed: source.fail_closed,
+            fresh_instances: source.fresh_instances,
+            requirements: needs,
+            state_dependence: None,
+            answer_cache: None,
+            passed_probe: false,
         };
-        plugin.stock(first, source.copies)?;
+        plugin.prestart(first, source.initial_instances)?;
         Ok(plugin)
     }
 
     /// Tries the plugin out and starts copies for the first calls, so that no request waits for the
     /// start of one. A plugin that is never asked needs none.
-    fn stock(&mut self, first: Instance, copies: usize) -> Result<(), PluginError> {
-        if self.fresh || !self.declarations.asks() {
+    fn prestart(&mut self, first: Instance, copies: usize) -> Result<(), PluginError> {
+        if self.fresh_instances || !self.declarations.has_called_role() {
             return Ok(());
         }
         let log = &self.template.log;
         let probed = log.muted(|| self_test::probe(&self.template, &self.declarations, first))?;
-        if let Some(state) = &probed.state {
+        if let Some(state) = &probed.state_dependence {
             tracing::warn!(
                 "plugin {}: {state}, so replays may differ from run to run; keep nothing between \
                  calls, or write `instances = \"fresh\"` in its [[plugin]] section",
                 self.name
             );
         }
-        let most = self.template.bounds.remembered;
-        if probed.state.is_none() && probed.call > REMEMBER && most > 0 {
-            self.remembered = Some(Remembered::new(most));
+        let most = self.template.bounds.answer_cache_bytes;
+        if probed.state_dependence.is_none() && probed.fastest_call > CACHE_THRESHOLD && most > 0 {
+            self.answer_cache = Some(AnswerCache::new(most));
         }
-        self.is_sound = probed.call > Duration::ZERO;
-        self.state = probed.state;
-        let ready = probed.copies.len();
-        for copy in probed.copies.into_iter().take(copies) {
-            self.pool.stock(copy);
+        self.passed_probe = probed.fastest_call > Duration::ZERO;
+        self.state_dependence = probed.state_dependence;
+        let ready = probed.instances.len();
+        for copy in probed.instances.into_iter().take(copies) {
+            self.pool.add_unused(copy);
         }
         for _ in ready..copies {
-            self.pool.stock(Instance::ready(&self.template)?);
+            self.pool.add_unused(Instance::start_ready(&self.template)?);
         }
         Ok(())
     }
@@ -168,51 +173,54 @@ impl Plugin {
     /// What the matcher says of a request, from memory where it was asked before.
     pub(crate) fn identify(
         &self,
-        request: &Arc<dyn Message>,
+        request: &Arc<dyn MessageView>,
         secrets: &Arc<Secrets>,
-    ) -> Result<Identified, PluginFailure> {
-        let ask = || self.ask(&Question::Identify(request), secrets);
-        let remembered = self.remembered.as_ref();
+    ) -> Result<IdentifyAnswer, PluginFailure> {
+        let ask = || self.ask(&GuestCall::Identify(request), secrets);
+        let remembered = self.answer_cache.as_ref();
         let Some((memory, digest)) = remembered.zip(request.digest()) else {
-            return ask().map(Identified::from);
+            return ask().map(IdentifyAnswer::from);
         };
-        if let Some(known) = memory.find(digest) {
-            Usage::add(&self.template.usage.remembered, 1);
+        if let Some(known) = memory.get(digest) {
+            UsageCounters::add(&self.template.usage.remembered, 1);
             return Ok(known);
         }
-        let answer = Identified::from(ask()?);
-        memory.keep(digest, answer.clone());
+        let answer = IdentifyAnswer::from(ask()?);
+        memory.insert(digest, answer.clone());
         Ok(answer)
     }
 
     /// Asks the plugin, in an idle copy or a new one.
     pub(crate) fn ask(
         &self,
-        question: &Question<'_>,
+        question: &GuestCall<'_>,
         secrets: &Arc<Secrets>,
     ) -> Result<Answer, PluginFailure> {
         let bounds = &self.template.bounds;
         let (wait, _) = question.limit(bounds);
-        let Some(_pass) = self.pool.enter(bounds, wait) else {
+        let Some(_pass) = self.pool.acquire_permit(bounds, wait) else {
             // Much asked is not ailing, so this does not count against its health.
-            let most = bounds.in_flight;
+            let most = bounds.max_concurrent_calls;
             let why = format!("has {most} calls under way (limits.plugin_in_flight)");
             return Err(self.failure(question, &why, secrets));
         };
-        if let Err(why) = self.health.admit(Instant::now) {
+        if let Err(why) = self.breaker.admit(Instant::now) {
             let mut failure = self.failure(question, &why, secrets);
             failure.paused = true;
             return Err(failure);
         }
-        match self.ask_copy(question, secrets) {
+        match self.ask_instance(question, secrets) {
             Ok(said) => {
-                self.health.well();
+                self.breaker.record_success();
                 said.map_err(|text| self.failure(question, &format!("refused: {text}"), secrets))
             }
             Err(broken) => {
                 let failure = self.failure(question, &broken.reason, secrets);
                 let now = Instant::now();
-                if self.health.failed(&failure.reason, broken.late, now) {
+                if self
+                    .breaker
+                    .record_failure(&failure.reason, broken.timed_out, now)
+                {
                     tracing::error!("{failure}; it is not asked for a while");
                 }
                 Err(failure)
@@ -220,48 +228,48 @@ impl Plugin {
         }
     }
 
-    fn ask_copy(&self, question: &Question<'_>, secrets: &Arc<Secrets>) -> Said {
+    fn ask_instance(&self, question: &GuestCall<'_>, secrets: &Arc<Secrets>) -> CallResult {
         let bounds = &self.template.bounds;
-        let mut instance = match self.pool.take() {
+        let mut instance = match self.pool.checkout() {
             Some(instance) => instance,
-            None => Instance::ready(&self.template).map_err(|error| error.to_string())?,
+            None => Instance::start_ready(&self.template).map_err(|error| error.to_string())?,
         };
         // Only a call that came to its end puts the copy back.
         let said = instance.ask(bounds, question, secrets)?;
-        if !self.fresh {
-            self.pool.put(instance, bounds);
+        if !self.fresh_instances {
+            self.pool.check_in(instance, bounds);
         }
         Ok(said)
     }
 
-    fn failure(&self, question: &Question<'_>, reason: &str, secrets: &Secrets) -> PluginFailure {
-        Usage::add(&self.template.usage.failures, 1);
+    fn failure(&self, question: &GuestCall<'_>, reason: &str, secrets: &Secrets) -> PluginFailure {
+        UsageCounters::add(&self.template.usage.failures, 1);
         PluginFailure {
             plugin: self.name.clone(),
             role: question.role(),
-            reason: self.template.log.shown(reason, secrets),
+            reason: self.template.log.sanitize(reason, secrets),
             paused: false,
         }
     }
 
     /// Asks the matcher about a message that nobody sent, so that this thread is ready for those
     /// that come.
-    pub(crate) fn warm(&self, request: &Arc<dyn Message>, secrets: &Arc<Secrets>) {
+    pub(crate) fn warm_up(&self, request: &Arc<dyn MessageView>, secrets: &Arc<Secrets>) {
         let asks = self.declarations.matcher.as_ref().map(|(_, ask)| *ask);
-        if asks != Some(true) || !self.is_sound {
+        if asks != Some(true) || !self.passed_probe {
             return;
         }
-        let Some(mut copy) = self.pool.take() else {
+        let Some(mut copy) = self.pool.checkout() else {
             return;
         };
         let bounds = &self.template.bounds;
-        let question = Question::Identify(request);
+        let question = GuestCall::Identify(request);
         let log = &self.template.log;
         if log
-            .muted(|| copy.try_out(bounds, &question, secrets))
+            .muted(|| copy.ask_uncounted(bounds, &question, secrets))
             .is_ok()
         {
-            self.pool.put(copy, bounds);
+            self.pool.check_in(copy, bounds);
         }
     }
 
@@ -269,9 +277,9 @@ impl Plugin {
     ///
     /// # Errors
     /// Where there is no answer.
-    pub fn try_ask(
+    pub fn ask_and_discard(
         &self,
-        question: &Question<'_>,
+        question: &GuestCall<'_>,
         secrets: &Arc<Secrets>,
     ) -> Result<(), PluginFailure> {
         self.ask(question, secrets).map(drop)
@@ -283,28 +291,28 @@ impl Plugin {
     }
 
     /// What it was used for until now.
-    pub fn used(&self) -> Used {
-        self.template.usage.now()
+    pub fn usage(&self) -> UsageSnapshot {
+        self.template.usage.snapshot()
     }
 
     /// What the component needs.
-    pub fn needs(&self) -> &Needs {
-        &self.needs
+    pub fn requirements(&self) -> &Requirements {
+        &self.requirements
     }
 
     /// What its self-test found where its answers depend on what was asked before.
-    pub fn state(&self) -> Option<&str> {
-        self.state.as_deref()
+    pub fn state_dependence(&self) -> Option<&str> {
+        self.state_dependence.as_deref()
     }
 
     /// True where new copies begin as `prepare` left the first one.
-    pub fn is_image(&self) -> bool {
-        self.template.is_image
+    pub fn is_snapshot(&self) -> bool {
+        self.template.is_snapshot
     }
 
     /// Why it is not asked now, where it failed too often.
-    pub fn ailment(&self) -> Option<String> {
-        self.health.ailment()
+    pub fn breaker_reason(&self) -> Option<String> {
+        self.breaker.open_reason()
     }
 
     /// How the plugin is called in reports.
@@ -344,18 +352,22 @@ impl Plugin {
     pub fn describe(&self) -> Vec<String> {
         let mut lines = Vec::new();
         if let Some((parts, ask)) = &self.declarations.matcher {
-            let names: Vec<_> = parts.iter().map(Part::name).collect();
-            lines.push(format!("matcher: {}{}", names.join(", "), asked(*ask)));
+            let names: Vec<_> = parts.iter().map(KeyPart::name).collect();
+            lines.push(format!("matcher: {}{}", names.join(", "), ask_label(*ask)));
         }
         if let Some((rules, ask)) = &self.declarations.redactor {
-            lines.push(format!("redactor: {} rules{}", rules.len(), asked(*ask)));
-            lines.extend(wrapped(rules.iter().map(Declared::id)));
+            lines.push(format!(
+                "redactor: {} rules{}",
+                rules.len(),
+                ask_label(*ask)
+            ));
+            lines.extend(wrapped(rules.iter().map(RuleDeclaration::id)));
         }
         if let Some((conditions, ask)) = &self.declarations.policy {
             let count = conditions.len();
             lines.push(format!(
                 "recording-policy: {count} conditions{}",
-                asked(*ask)
+                ask_label(*ask)
             ));
             lines.extend(wrapped(conditions.iter().map(ToString::to_string)));
         }
@@ -379,7 +391,7 @@ fn wrapped(words: impl Iterator<Item = String>) -> Vec<String> {
     lines
 }
 
-fn asked(ask: bool) -> &'static str {
+fn ask_label(ask: bool) -> &'static str {
     if ask {
         ", and is asked per message"
     } else {

@@ -20,9 +20,9 @@ const TICK: Duration = Duration::from_millis(2);
 /// What compiles and runs guests.
 pub struct Engine {
     /// With the settings of production: whatever is asked runs here.
-    pub(crate) main: wasmtime::Engine,
+    pub(crate) optimizing: wasmtime::Engine,
     /// Compiles quickly and not well, for the one copy of a plugin that is prepared.
-    pub(crate) draft: wasmtime::Engine,
+    pub(crate) fast_compiling: wasmtime::Engine,
 }
 
 /// Opens the engine on the first call; later calls return the same one, whatever the cache folder.
@@ -60,7 +60,10 @@ fn open(cache: Option<&Path>) -> Result<Engine, PluginError> {
     config.cranelift_opt_level(OptLevel::None);
     config.cranelift_regalloc_algorithm(RegallocAlgorithm::SinglePass);
     let draft = wasmtime::Engine::new(&config).map_err(PluginError::Engine)?;
-    Ok(Engine { main, draft })
+    Ok(Engine {
+        optimizing: main,
+        fast_compiling: draft,
+    })
 }
 
 fn base_config() -> Config {
@@ -116,7 +119,7 @@ fn open_cache(folder: &Path) -> Option<Cache> {
 }
 
 fn tick(engine: &Engine) {
-    let engines = [engine.main.weak(), engine.draft.weak()];
+    let engines = [engine.optimizing.weak(), engine.fast_compiling.weak()];
     let spawned = std::thread::Builder::new()
         .name("ouli-epoch".to_owned())
         .spawn(move || {

@@ -16,23 +16,23 @@ use wasmtime_wizer::{ComponentContext, ComponentInstanceState, Wizer};
 use crate::contract::call_state::State;
 
 /// A component whose state can be read, and what is needed to write it again.
-pub(crate) struct Readable<'a> {
+pub(crate) struct InstrumentedComponent<'a> {
     context: ComponentContext<'a>,
     pub(crate) bytes: Vec<u8>,
 }
 
 /// Makes the state of a component readable. None where it has parts that cannot be read, such as
 /// components within components.
-pub(crate) fn readable(bytes: &[u8]) -> Option<Readable<'_>> {
+pub(crate) fn instrument(bytes: &[u8]) -> Option<InstrumentedComponent<'_>> {
     let made = std::panic::catch_unwind(|| Wizer::new().instrument_component(bytes));
     let (context, bytes) = made.ok()?.ok()?;
-    Some(Readable { context, bytes })
+    Some(InstrumentedComponent { context, bytes })
 }
 
-impl Readable<'_> {
+impl InstrumentedComponent<'_> {
     /// The component as this copy of it is now.
-    pub(crate) fn image(&self, store: &mut Store<State>, instance: Instance) -> Option<Vec<u8>> {
-        let mut reader = Reader { store, instance };
+    pub(crate) fn snapshot(&self, store: &mut Store<State>, instance: Instance) -> Option<Vec<u8>> {
+        let mut reader = StateReader { store, instance };
         let made = std::panic::catch_unwind(AssertUnwindSafe(|| {
             let wizer = Wizer::new();
             let written = pin!(wizer.snapshot_component(&self.context, &mut reader));
@@ -46,12 +46,12 @@ impl Readable<'_> {
     }
 }
 
-struct Reader<'a> {
+struct StateReader<'a> {
     store: &'a mut Store<State>,
     instance: Instance,
 }
 
-impl Reader<'_> {
+impl StateReader<'_> {
     fn call<R, T>(
         &mut self,
         instance: &str,
@@ -82,7 +82,7 @@ impl Reader<'_> {
     }
 }
 
-impl ComponentInstanceState for Reader<'_> {
+impl ComponentInstanceState for StateReader<'_> {
     async fn call_func_ret_list_u8(
         &mut self,
         instance: &str,

@@ -9,24 +9,24 @@ use http::{HeaderName, HeaderValue, Method, StatusCode};
 
 use super::component::Declarations;
 use crate::PluginError;
-use crate::run::instance::{Instance, Question, Template};
-use ouli_codec::Message;
+use crate::run::instance::{GuestCall, Instance, Template};
+use ouli_codec::MessageView;
 use ouli_message::{Content, Fields, Request, Response};
-use ouli_redaction::{PlainMessage, Secrets};
+use ouli_redaction::{RedactedMessage, Secrets};
 
 /// Requests as any client may send them.
 pub(crate) fn requests() -> impl Iterator<Item = Arc<Request>> {
-    samples().into_iter().map(|sample| sample.asked)
+    samples().into_iter().map(|sample| sample.raw_request)
 }
 
 /// What the self-test found, and the copies that it started.
-pub(crate) struct Probed {
+pub(crate) struct ProbeReport {
     /// A message and role for which the answer depends on what was asked before.
-    pub(crate) state: Option<String>,
+    pub(crate) state_dependence: Option<String>,
     /// Copies that still work.
-    pub(crate) copies: Vec<Instance>,
+    pub(crate) instances: Vec<Instance>,
     /// How long the quickest call took.
-    pub(crate) call: Duration,
+    pub(crate) fastest_call: Duration,
 }
 
 /// Asks `first` and another copy. Ends early where the plugin fails: then nothing is known.
@@ -34,11 +34,11 @@ pub(crate) fn probe(
     template: &Template,
     declarations: &Declarations,
     first: Instance,
-) -> Result<Probed, PluginError> {
+) -> Result<ProbeReport, PluginError> {
     let samples = samples();
-    let questions = questions(declarations, &samples);
+    let questions = probe_calls(declarations, &samples);
     let mut copies = vec![first];
-    copies.push(Instance::ready(template)?);
+    copies.push(Instance::start_ready(template)?);
     let mut expected: Vec<Option<String>> = vec![None; questions.len()];
     let mut call = Duration::MAX;
     let forwards = || 0..questions.len();
@@ -52,12 +52,12 @@ pub(crate) fn probe(
             let (name, question) = &questions[place];
             let secrets = Arc::new(Secrets::default());
             let begin = Instant::now();
-            let Ok(said) = copies[copy].try_out(&template.bounds, question, &secrets) else {
+            let Ok(said) = copies[copy].ask_uncounted(&template.bounds, question, &secrets) else {
                 copies.remove(copy);
-                return Ok(Probed {
-                    state: None,
-                    copies,
-                    call: Duration::ZERO,
+                return Ok(ProbeReport {
+                    state_dependence: None,
+                    instances: copies,
+                    fastest_call: Duration::ZERO,
                 });
             };
             call = call.min(begin.elapsed());
@@ -65,12 +65,12 @@ pub(crate) fn probe(
             match &expected[place] {
                 Some(known) if *known != said => {
                     let role = question.role();
-                    return Ok(Probed {
-                        state: Some(format!(
+                    return Ok(ProbeReport {
+                        state_dependence: Some(format!(
                             "its {role} answers {name} otherwise after other messages"
                         )),
-                        copies: Vec::new(),
-                        call,
+                        instances: Vec::new(),
+                        fastest_call: call,
                     });
                 }
                 Some(_) => {}
@@ -78,26 +78,26 @@ pub(crate) fn probe(
             }
         }
     }
-    Ok(Probed {
-        state: None,
-        copies,
-        call,
+    Ok(ProbeReport {
+        state_dependence: None,
+        instances: copies,
+        fastest_call: call,
     })
 }
 
-fn questions<'a>(
+fn probe_calls<'a>(
     declarations: &Declarations,
     samples: &'a [Sample],
-) -> Vec<(&'static str, Question<'a>)> {
-    let asked: Vec<_> = declarations.roles().filter(|role| role.asked).collect();
+) -> Vec<(&'static str, GuestCall<'a>)> {
+    let asked: Vec<_> = declarations.roles().filter(|role| role.is_called).collect();
     let mut questions = Vec::new();
     for sample in samples {
         let (request, response) = (&sample.request, &sample.response);
         for role in &asked {
             let of_role = match role.name {
-                "matcher" => vec![Question::Identify(request)],
-                "redactor" => vec![Question::Redact(request), Question::Redact(response)],
-                _ => vec![Question::Decide(request, Some(response))],
+                "matcher" => vec![GuestCall::Identify(request)],
+                "redactor" => vec![GuestCall::Redact(request), GuestCall::Redact(response)],
+                _ => vec![GuestCall::Decide(request, Some(response))],
             };
             questions.extend(of_role.into_iter().map(|one| (sample.name, one)));
         }
@@ -108,9 +108,9 @@ fn questions<'a>(
 /// An exchange as any client and server may have it.
 struct Sample {
     name: &'static str,
-    asked: Arc<Request>,
-    request: Arc<dyn Message>,
-    response: Arc<dyn Message>,
+    raw_request: Arc<Request>,
+    request: Arc<dyn MessageView>,
+    response: Arc<dyn MessageView>,
 }
 
 fn samples() -> [Sample; 3] {
@@ -155,13 +155,15 @@ fn sample(
     let (endpoint, session): (Arc<str>, Arc<str>) = ("api".into(), "probe".into());
     Sample {
         name,
-        asked: Arc::clone(&request),
-        request: Arc::new(PlainMessage::request(
+        raw_request: Arc::clone(&request),
+        request: Arc::new(RedactedMessage::request(
             Arc::clone(&endpoint),
             Arc::clone(&session),
             Arc::clone(&request),
         )),
-        response: Arc::new(PlainMessage::response(endpoint, session, request, response)),
+        response: Arc::new(RedactedMessage::response(
+            endpoint, session, request, response,
+        )),
     }
 }
 

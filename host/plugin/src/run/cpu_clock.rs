@@ -8,17 +8,20 @@ use wasmtime::UpdateDeadline;
 
 /// The processor time of a call under way.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Clock {
+pub(crate) struct CpuTimer {
     limit: Duration,
     /// Processor time of the thread at the first tick of the call. Short calls see no tick, and so
     /// cost no look at a clock.
-    first: Option<Duration>,
+    started_at: Option<Duration>,
 }
 
-impl Clock {
+impl CpuTimer {
     /// For a call that begins now.
     pub(crate) fn new(limit: Duration) -> Self {
-        Self { limit, first: None }
+        Self {
+            limit,
+            started_at: None,
+        }
     }
 
     /// What follows at a tick.
@@ -27,7 +30,7 @@ impl Clock {
     }
 
     fn tick_at(&mut self, now: Duration) -> UpdateDeadline {
-        let first = *self.first.get_or_insert(now);
+        let first = *self.started_at.get_or_insert(now);
         if now.saturating_sub(first) >= self.limit {
             UpdateDeadline::Interrupt
         } else {
@@ -51,9 +54,9 @@ mod tests {
     #[test]
     fn a_call_is_stopped_once_its_time_is_used_up_and_not_before() {
         let at = Duration::from_micros;
-        let mut clock = Clock::new(at(5_000));
+        let mut clock = CpuTimer::new(at(5_000));
         let stops =
-            |clock: &mut Clock, now| matches!(clock.tick_at(at(now)), UpdateDeadline::Interrupt);
+            |clock: &mut CpuTimer, now| matches!(clock.tick_at(at(now)), UpdateDeadline::Interrupt);
         assert!(!stops(&mut clock, 70_000), "the first tick only begins");
         assert!(!stops(&mut clock, 74_999));
         assert!(stops(&mut clock, 75_000));

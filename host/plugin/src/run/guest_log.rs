@@ -47,7 +47,7 @@ impl Log {
         if self.muted.load(Ordering::Relaxed) > 0 || !self.admit() {
             return;
         }
-        let text = cut(text, self.line_bytes);
+        let text = truncate(text, self.line_bytes);
         let none = Secrets::default();
         if let Err(refusal) = self.guard.scan(text.as_bytes(), secrets.unwrap_or(&none)) {
             let rule = refusal.rule;
@@ -65,8 +65,8 @@ impl Log {
 
     /// Words of the plugin as they may be shown: cut, and withheld where they hold what looks like
     /// a secret.
-    pub(crate) fn shown(&self, text: &str, secrets: &Secrets) -> String {
-        let text = cut(text, self.line_bytes);
+    pub(crate) fn sanitize(&self, text: &str, secrets: &Secrets) -> String {
+        let text = truncate(text, self.line_bytes);
         match self.guard.scan(text.as_bytes(), secrets) {
             Ok(()) => text.to_owned(),
             Err(refusal) => format!("failed; its words were withheld by {}", refusal.rule),
@@ -90,7 +90,7 @@ impl Log {
     }
 }
 
-fn cut(text: &str, most: usize) -> &str {
+fn truncate(text: &str, most: usize) -> &str {
     let mut end = most.min(text.len());
     while !text.is_char_boundary(end) {
         end -= 1;

@@ -8,29 +8,29 @@ use std::time::{Duration, Instant};
 use wasmtime::component::{self, InstancePre, Resource};
 use wasmtime::{Store, Trap};
 
-use super::cpu_clock::Clock;
+use super::cpu_clock::CpuTimer;
 use super::guest_log::Log;
-use super::usage::Usage;
+use super::usage::UsageCounters;
 use crate::contract::bindings::exports::ouli::gateway::{matcher, recording_policy, redactor};
-use crate::contract::call_state::{Answer, Loan, Phase, State};
+use crate::contract::call_state::{Answer, CallContext, Phase, State};
 use crate::contract::wasi;
 use crate::load::component::{Declarations, Roles};
-use crate::load::prepared_image::Readable;
+use crate::load::prepared_image::InstrumentedComponent;
 use crate::{Bounds, PluginError};
-use ouli_codec::Message;
+use ouli_codec::MessageView;
 use ouli_redaction::Secrets;
 
 /// What is needed to start a copy.
 pub(crate) struct Template {
-    pub(crate) linked: InstancePre<State>,
+    pub(crate) instance_pre: InstancePre<State>,
     pub(crate) roles: Roles,
     pub(crate) settings: Arc<str>,
     pub(crate) hash: [u8; 32],
     pub(crate) bounds: Bounds,
     pub(crate) log: Arc<Log>,
-    pub(crate) usage: Arc<Usage>,
+    pub(crate) usage: Arc<UsageCounters>,
     /// The component is an image of a copy that was prepared: new ones need not be.
-    pub(crate) is_image: bool,
+    pub(crate) is_snapshot: bool,
 }
 
 /// A running copy.
@@ -43,20 +43,20 @@ pub(crate) struct Instance {
     calls: u32,
     born: Instant,
     memory: usize,
-    usage: Arc<Usage>,
+    usage: Arc<UsageCounters>,
 }
 
 /// Which function to call, with what it takes.
-pub enum Question<'a> {
+pub enum GuestCall<'a> {
     /// `identify` on a request, or on a message of a conversation.
-    Identify(&'a Arc<dyn Message>),
+    Identify(&'a Arc<dyn MessageView>),
     /// `redact` on a message.
-    Redact(&'a Arc<dyn Message>),
+    Redact(&'a Arc<dyn MessageView>),
     /// `decide` on a request and its response, where there is one.
-    Decide(&'a Arc<dyn Message>, Option<&'a Arc<dyn Message>>),
+    Decide(&'a Arc<dyn MessageView>, Option<&'a Arc<dyn MessageView>>),
 }
 
-impl Question<'_> {
+impl GuestCall<'_> {
     pub(crate) fn role(&self) -> &'static str {
         match self {
             Self::Identify(_) => "matcher",
@@ -74,7 +74,7 @@ impl Question<'_> {
         }
     }
 
-    fn messages(&self) -> [Option<Arc<dyn Message>>; 2] {
+    fn messages(&self) -> [Option<Arc<dyn MessageView>>; 2] {
         match self {
             Self::Identify(message) | Self::Redact(message) => [Some(Arc::clone(message)), None],
             Self::Decide(request, response) => {
@@ -86,28 +86,28 @@ impl Question<'_> {
 
 /// What the guest said, or in its own words why it does not answer. The outer error says why the
 /// copy is not to be used again.
-pub(crate) type Said = Result<Result<Answer, String>, Broken>;
+pub(crate) type CallResult = Result<Result<Answer, String>, CallFailure>;
 
 /// Why a copy is not to be used again.
 #[derive(Debug)]
-pub(crate) struct Broken {
+pub(crate) struct CallFailure {
     pub(crate) reason: String,
     /// It ran out of time, and so took that of others.
-    pub(crate) late: bool,
+    pub(crate) timed_out: bool,
 }
 
-impl From<String> for Broken {
+impl From<String> for CallFailure {
     fn from(reason: String) -> Self {
         Self {
             reason,
-            late: false,
+            timed_out: false,
         }
     }
 }
 
 impl Instance {
     /// Starts a copy and lets every role prepare.
-    pub(crate) fn prepared(template: &Template) -> Result<(Self, Declarations), PluginError> {
+    pub(crate) fn start_prepared(template: &Template) -> Result<(Self, Declarations), PluginError> {
         let failed = |role| move |reason| PluginError::Prepare { role, reason };
         let mut instance = Self::start(template).map_err(failed("component"))?;
         let mut declarations = Declarations::default();
@@ -133,22 +133,22 @@ impl Instance {
     }
 
     /// Starts a copy that is ready to be asked.
-    pub(crate) fn ready(template: &Template) -> Result<Self, PluginError> {
-        if template.is_image {
+    pub(crate) fn start_ready(template: &Template) -> Result<Self, PluginError> {
+        if template.is_snapshot {
             let role = "component";
             return Self::start(template).map_err(|reason| PluginError::Prepare { role, reason });
         }
-        Self::prepared(template).map(|(instance, _)| instance)
+        Self::start_prepared(template).map(|(instance, _)| instance)
     }
 
     /// The component as this copy of it is now; none where the copy holds handles of the host's, or
     /// cannot be read.
-    pub(crate) fn image(&mut self, readable: &Readable<'_>) -> Option<Vec<u8>> {
+    pub(crate) fn snapshot(&mut self, readable: &InstrumentedComponent<'_>) -> Option<Vec<u8>> {
         if !self.store.data().table.is_empty() {
             return None;
         }
-        begin(&mut self.store, IMAGE);
-        readable.image(&mut self.store, self.inner)
+        set_deadline(&mut self.store, SNAPSHOT_TIME);
+        readable.snapshot(&mut self.store, self.inner)
     }
 
     fn start(template: &Template) -> Result<Self, String> {
@@ -157,18 +157,18 @@ impl Instance {
             template.hash,
             template.bounds,
             Arc::clone(&template.log),
-            wasi::Clock::at(if template.is_image {
-                LATER
+            wasi::DeterministicClock::starting_at(if template.is_snapshot {
+                SNAPSHOT_CLOCK_START
             } else {
                 Duration::ZERO
             }),
         );
-        let mut store = Store::new(template.linked.engine(), state);
+        let mut store = Store::new(template.instance_pre.engine(), state);
         store.limiter(|state| &mut state.limiter);
         store.epoch_deadline_callback(|mut context| Ok(context.data_mut().clock.tick()));
         let limit = (template.bounds.prepare, PREPARE);
-        begin(&mut store, limit.0);
-        let linked = template.linked.instantiate(&mut store);
+        set_deadline(&mut store, limit.0);
+        let linked = template.instance_pre.instantiate(&mut store);
         let instance = linked.map_err(|error| explain(&error, limit))?;
         let mut load = || -> wasmtime::Result<_> {
             let roles = &template.roles;
@@ -188,7 +188,7 @@ impl Instance {
             ))
         };
         let (matcher, redactor, policy) = load().map_err(|error| format!("{error:#}"))?;
-        Usage::add(&template.usage.started, 1);
+        UsageCounters::add(&template.usage.started, 1);
         template.usage.copies.fetch_add(1, Ordering::Relaxed);
         Ok(Self {
             store,
@@ -208,9 +208,9 @@ impl Instance {
         template: &Template,
         call: impl FnOnce(&mut Store<State>) -> wasmtime::Result<Result<(), String>>,
     ) -> Result<Answer, String> {
-        self.store.data_mut().loan = Loan {
+        self.store.data_mut().call = CallContext {
             phase: Phase::Prepare,
-            ..Loan::default()
+            ..CallContext::default()
         };
         let said = self.enter((template.bounds.prepare, PREPARE), call);
         said.map_err(|broken| broken.reason)?
@@ -220,50 +220,55 @@ impl Instance {
     pub(crate) fn ask(
         &mut self,
         bounds: &Bounds,
-        question: &Question<'_>,
+        question: &GuestCall<'_>,
         secrets: &Arc<Secrets>,
-    ) -> Said {
+    ) -> CallResult {
         let said = self.call(bounds, question, secrets);
         self.count();
         said
     }
 
     /// Asks about a message that nobody sent, which does not count.
-    pub(crate) fn try_out(
+    pub(crate) fn ask_uncounted(
         &mut self,
         bounds: &Bounds,
-        question: &Question<'_>,
+        question: &GuestCall<'_>,
         secrets: &Arc<Secrets>,
-    ) -> Said {
+    ) -> CallResult {
         let said = self.call(bounds, question, secrets);
-        self.store.data().take_crossings();
-        self.look_at_memory();
+        self.store.data().take_host_calls();
+        self.update_memory_usage();
         said
     }
 
-    fn call(&mut self, bounds: &Bounds, question: &Question<'_>, secrets: &Arc<Secrets>) -> Said {
-        self.store.data_mut().lend_all(Loan {
+    fn call(
+        &mut self,
+        bounds: &Bounds,
+        question: &GuestCall<'_>,
+        secrets: &Arc<Secrets>,
+    ) -> CallResult {
+        self.store.data_mut().begin_call(CallContext {
             phase: Phase::Ask,
             messages: question.messages(),
             parts: Vec::new(),
             secrets: Some(Arc::clone(secrets)),
-            raw: matches!(question, Question::Redact(_)),
+            is_unredacted: matches!(question, GuestCall::Redact(_)),
         });
         self.calls += 1;
         let limit = question.limit(bounds);
         let missing = || "lost its role".to_owned();
         match question {
-            Question::Identify(_) => {
+            GuestCall::Identify(_) => {
                 let guest = self.matcher.clone().ok_or_else(missing)?;
                 self.enter(limit, |store| {
                     guest.call_identify(store, message(0), sink())
                 })
             }
-            Question::Redact(_) => {
+            GuestCall::Redact(_) => {
                 let guest = self.redactor.clone().ok_or_else(missing)?;
                 self.enter(limit, |store| guest.call_redact(store, message(0), sink()))
             }
-            Question::Decide(_, response) => {
+            GuestCall::Decide(_, response) => {
                 let guest = self.policy.clone().ok_or_else(missing)?;
                 let response = response.map(|_| message(1));
                 self.enter(limit, |store| {
@@ -275,12 +280,12 @@ impl Instance {
 
     fn count(&mut self) {
         let state = self.store.data();
-        Usage::add(&self.usage.calls, 1);
-        Usage::add(&self.usage.crossings, state.take_crossings());
-        self.look_at_memory();
+        UsageCounters::add(&self.usage.calls, 1);
+        UsageCounters::add(&self.usage.crossings, state.take_host_calls());
+        self.update_memory_usage();
     }
 
-    fn look_at_memory(&mut self) {
+    fn update_memory_usage(&mut self) {
         let memory = self.store.data().limiter.memory();
         if memory != self.memory {
             self.memory = memory;
@@ -293,24 +298,24 @@ impl Instance {
         &mut self,
         limit: TimeLimit,
         call: impl FnOnce(&mut Store<State>) -> wasmtime::Result<Result<(), String>>,
-    ) -> Said {
-        begin(&mut self.store, limit.0);
+    ) -> CallResult {
+        set_deadline(&mut self.store, limit.0);
         let store = &mut self.store;
         // A panic of host code below must not take the thread's other requests with it.
         let result = std::panic::catch_unwind(AssertUnwindSafe(|| call(store)))
             .map_err(|_| "met a fault of the host".to_owned())?
-            .map_err(|error| Broken {
+            .map_err(|error| CallFailure {
                 reason: explain(&error, limit),
-                late: error.downcast_ref() == Some(&Trap::Interrupt),
+                timed_out: error.downcast_ref() == Some(&Trap::Interrupt),
             })?;
         let state = self.store.data_mut();
-        state.loan = Loan::default();
+        state.call = CallContext::default();
         let answer = std::mem::take(&mut state.answer);
         Ok(result.map(|()| answer))
     }
 
     /// True where it is to be replaced by a new copy.
-    pub(crate) fn is_worn(&self, bounds: &Bounds) -> bool {
+    pub(crate) fn should_replace(&self, bounds: &Bounds) -> bool {
         self.calls >= bounds.calls
             || self.memory > bounds.idle_memory
             || self.born.elapsed() >= bounds.age
@@ -331,13 +336,13 @@ const PREPARE: &str = "prepare_time";
 
 /// What the monotonic clock of a copy of an image begins with: later than any look at it while the
 /// image was made.
-const LATER: Duration = Duration::from_secs(3600);
+const SNAPSHOT_CLOCK_START: Duration = Duration::from_secs(3600);
 
 /// How long an image may take; nothing of the guest's runs then.
-const IMAGE: Duration = Duration::from_secs(10);
+const SNAPSHOT_TIME: Duration = Duration::from_secs(10);
 
-fn begin(store: &mut Store<State>, limit: Duration) {
-    store.data_mut().clock = Clock::new(limit);
+fn set_deadline(store: &mut Store<State>, limit: Duration) {
+    store.data_mut().clock = CpuTimer::new(limit);
     store.set_epoch_deadline(1);
 }
 

@@ -16,10 +16,10 @@ const SHARDS: usize = 16;
 /// Idle copies in a part for each thread, so that threads do not wait for each other and a copy
 /// stays near its core, and those that nobody has used yet.
 #[derive(Default)]
-pub(crate) struct Pool {
+pub(crate) struct InstancePool {
     shards: [Mutex<Vec<Instance>>; SHARDS],
-    ready: Mutex<Vec<Instance>>,
-    gate: Gate,
+    unused: Mutex<Vec<Instance>>,
+    call_limiter: CallLimiter,
 }
 
 thread_local! {
@@ -30,33 +30,33 @@ thread_local! {
     };
 }
 
-impl Pool {
+impl InstancePool {
     /// An idle copy: one that this thread has used, or one that nobody has.
-    pub(crate) fn take(&self) -> Option<Instance> {
+    pub(crate) fn checkout(&self) -> Option<Instance> {
         let own = lock(&self.shards[SHARD.with(|shard| *shard)]).pop();
-        own.or_else(|| lock(&self.ready).pop())
+        own.or_else(|| lock(&self.unused).pop())
     }
 
     /// Puts a copy back after a good call, unless it is to be replaced.
-    pub(crate) fn put(&self, instance: Instance, bounds: &Bounds) {
-        if instance.is_worn(bounds) {
+    pub(crate) fn check_in(&self, instance: Instance, bounds: &Bounds) {
+        if instance.should_replace(bounds) {
             return;
         }
         let mut idle = lock(&self.shards[SHARD.with(|shard| *shard)]);
         // More may run at once; those beyond are dropped when they come back.
-        if idle.len() < bounds.idle_copies {
+        if idle.len() < bounds.idle_instances {
             idle.push(instance);
         }
     }
 
     /// Adds a copy that nobody has used.
-    pub(crate) fn stock(&self, instance: Instance) {
-        lock(&self.ready).push(instance);
+    pub(crate) fn add_unused(&self, instance: Instance) {
+        lock(&self.unused).push(instance);
     }
 
     /// A place for one call, at once or after a wait.
-    pub(crate) fn enter(&self, bounds: &Bounds, wait: Duration) -> Option<Pass<'_>> {
-        self.gate.enter(bounds.in_flight, wait)
+    pub(crate) fn acquire_permit(&self, bounds: &Bounds, wait: Duration) -> Option<CallPermit<'_>> {
+        self.call_limiter.acquire(bounds.max_concurrent_calls, wait)
     }
 }
 
@@ -66,35 +66,35 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// Counts the calls under way.
 #[derive(Default)]
-struct Gate {
-    inside: AtomicUsize,
+struct CallLimiter {
+    active: AtomicUsize,
     waiting: AtomicUsize,
     lock: Mutex<()>,
-    left: Condvar,
+    released: Condvar,
 }
 
 /// A place for one call; dropped, it is free again.
-pub(crate) struct Pass<'a>(&'a Gate);
+pub(crate) struct CallPermit<'a>(&'a CallLimiter);
 
-impl Gate {
-    fn enter(&self, most: usize, wait: Duration) -> Option<Pass<'_>> {
-        if self.try_enter(most) {
-            return Some(Pass(self));
+impl CallLimiter {
+    fn acquire(&self, most: usize, wait: Duration) -> Option<CallPermit<'_>> {
+        if self.try_acquire(most) {
+            return Some(CallPermit(self));
         }
         self.waiting.fetch_add(1, Ordering::SeqCst);
         let guard = lock(&self.lock);
         let waited = self
-            .left
-            .wait_timeout_while(guard, wait, |()| !self.try_enter(most));
+            .released
+            .wait_timeout_while(guard, wait, |()| !self.try_acquire(most));
         self.waiting.fetch_sub(1, Ordering::SeqCst);
         let (guard, outcome) = waited.unwrap_or_else(PoisonError::into_inner);
         drop(guard);
-        (!outcome.timed_out()).then(|| Pass(self))
+        (!outcome.timed_out()).then(|| CallPermit(self))
     }
 
-    fn try_enter(&self, most: usize) -> bool {
+    fn try_acquire(&self, most: usize) -> bool {
         let entered = self
-            .inside
+            .active
             .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |inside| {
                 (inside < most).then_some(inside + 1)
             });
@@ -102,13 +102,13 @@ impl Gate {
     }
 }
 
-impl Drop for Pass<'_> {
+impl Drop for CallPermit<'_> {
     fn drop(&mut self) {
-        self.0.inside.fetch_sub(1, Ordering::SeqCst);
+        self.0.active.fetch_sub(1, Ordering::SeqCst);
         if self.0.waiting.load(Ordering::SeqCst) > 0 {
             // Who waits holds the lock from its look to its sleep, so the word is not missed.
             drop(lock(&self.0.lock));
-            self.0.left.notify_one();
+            self.0.released.notify_one();
         }
     }
 }
@@ -122,12 +122,12 @@ mod tests {
 
     #[test]
     fn only_so_many_are_inside_and_a_place_is_handed_on() {
-        let gate = Gate::default();
-        let first = gate.enter(2, NOT_AT_ALL).unwrap();
-        let second = gate.enter(2, NOT_AT_ALL).unwrap();
-        assert!(gate.enter(2, NOT_AT_ALL).is_none());
+        let gate = CallLimiter::default();
+        let first = gate.acquire(2, NOT_AT_ALL).unwrap();
+        let second = gate.acquire(2, NOT_AT_ALL).unwrap();
+        assert!(gate.acquire(2, NOT_AT_ALL).is_none());
         std::thread::scope(|scope| {
-            let waiting = scope.spawn(|| gate.enter(2, LONG).is_some());
+            let waiting = scope.spawn(|| gate.acquire(2, LONG).is_some());
             while gate.waiting.load(Ordering::SeqCst) == 0 {
                 std::thread::yield_now();
             }
@@ -135,6 +135,6 @@ mod tests {
             assert!(waiting.join().unwrap());
         });
         drop(second);
-        assert_eq!(gate.inside.load(Ordering::SeqCst), 0);
+        assert_eq!(gate.active.load(Ordering::SeqCst), 0);
     }
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// The counters of one plugin.
 #[derive(Debug, Default)]
-pub(crate) struct Usage {
+pub(crate) struct UsageCounters {
     pub(crate) calls: AtomicU64,
     pub(crate) crossings: AtomicU64,
     pub(crate) failures: AtomicU64,
@@ -18,7 +18,7 @@ pub(crate) struct Usage {
 
 /// The counters at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
-pub struct Used {
+pub struct UsageSnapshot {
     /// Calls of `identify`, `redact` and `decide`.
     pub calls: u64,
     /// Calls of the guest into the host, of all kinds.
@@ -35,9 +35,9 @@ pub struct Used {
     pub memory: usize,
 }
 
-impl Usage {
-    pub(crate) fn now(&self) -> Used {
-        Used {
+impl UsageCounters {
+    pub(crate) fn snapshot(&self) -> UsageSnapshot {
+        UsageSnapshot {
             calls: self.calls.load(Ordering::Relaxed),
             crossings: self.crossings.load(Ordering::Relaxed),
             failures: self.failures.load(Ordering::Relaxed),

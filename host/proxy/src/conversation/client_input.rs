@@ -8,8 +8,8 @@ use bytes::BytesMut;
 use tokio::io::AsyncRead;
 
 use crate::handler::shared_buffer;
-use crate::session::Hold;
-use ouli_codec::websocket::{Decoder, Heard};
+use crate::session::MemoryReservation;
+use ouli_codec::websocket::{Decoder, ReceivedMessage};
 
 /// Adds what has come to `input`; waits where nothing has. Nothing is lost where the wait is given
 /// up. False at the end.
@@ -43,15 +43,15 @@ pub(super) async fn drain(from: &mut (impl AsyncRead + Unpin)) -> io::Result<()>
 pub(super) async fn drain_until_close(
     io: &mut (impl AsyncRead + Unpin),
     (mut input, mut decoder): (BytesMut, Decoder),
-    mut hold: Hold,
+    mut hold: MemoryReservation,
 ) -> bool {
     loop {
         let decoded = decoder.decode(&mut input);
-        hold.set(input.len() + decoder.held());
+        hold.resize(input.len() + decoder.buffered());
         match decoded {
-            Ok(Some(Heard::Close { .. })) => return true,
+            Ok(Some(ReceivedMessage::Close { .. })) => return true,
             Ok(Some(_)) => {}
-            Ok(None) if hold.budget().is_tight() && !hold.is_empty() => return false,
+            Ok(None) if hold.budget().above_soft_limit() && !hold.is_empty() => return false,
             Ok(None) => match read(io, &mut input).await {
                 Ok(true) => {}
                 Ok(false) | Err(_) => return false,

@@ -7,51 +7,54 @@ use http::HeaderMap;
 use http_body::Frame;
 use tokio::sync::mpsc;
 
-use crate::replay::timed_body::{BrokenOff, Polled};
+use crate::replay::timed_body::{PolledFrame, RecordedAbort};
 
 /// Frames that wait to be sent.
-const QUEUE: usize = 4;
+const QUEUE_CAPACITY: usize = 4;
 
 /// The side that is sent.
-pub(crate) struct Frames(mpsc::Receiver<Result<Frame<Bytes>, BrokenOff>>);
+pub(crate) struct FrameReceiver(mpsc::Receiver<Result<Frame<Bytes>, RecordedAbort>>);
 
 /// The side that is written.
-pub(super) struct Pen(mpsc::Sender<Result<Frame<Bytes>, BrokenOff>>);
+pub(super) struct FrameSender(mpsc::Sender<Result<Frame<Bytes>, RecordedAbort>>);
 
 /// Nobody reads any more.
 #[derive(Debug)]
-pub(super) struct Gone;
+pub(super) struct ClientGone;
 
-impl Frames {
-    pub(super) fn new() -> (Pen, Self) {
-        let (pen, frames) = mpsc::channel(QUEUE);
-        (Pen(pen), Self(frames))
+impl FrameReceiver {
+    pub(super) fn new() -> (FrameSender, Self) {
+        let (pen, frames) = mpsc::channel(QUEUE_CAPACITY);
+        (FrameSender(pen), Self(frames))
     }
 
-    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Polled {
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> PolledFrame {
         let polled = self.0.poll_recv(cx);
         polled.map(|frame| frame.map(|frame| frame.map_err(Into::into)))
     }
 }
 
-impl Pen {
-    pub(super) async fn data(&self, bytes: Bytes) -> Result<(), Gone> {
-        self.0.send(Ok(Frame::data(bytes))).await.map_err(|_| Gone)
+impl FrameSender {
+    pub(super) async fn data(&self, bytes: Bytes) -> Result<(), ClientGone> {
+        self.0
+            .send(Ok(Frame::data(bytes)))
+            .await
+            .map_err(|_| ClientGone)
     }
 
-    pub(super) async fn trailers(&self, trailers: HeaderMap) -> Result<(), Gone> {
+    pub(super) async fn trailers(&self, trailers: HeaderMap) -> Result<(), ClientGone> {
         let frame = Frame::trailers(trailers);
-        self.0.send(Ok(frame)).await.map_err(|_| Gone)
+        self.0.send(Ok(frame)).await.map_err(|_| ClientGone)
     }
 
     /// Breaks the response off.
-    pub(super) async fn break_off(&self) {
+    pub(super) async fn abort(&self) {
         // Who is gone sees it no more.
-        let _ = self.0.send(Err(BrokenOff::default())).await;
+        let _ = self.0.send(Err(RecordedAbort::default())).await;
     }
 
     /// Returns once nobody reads any more.
-    pub(super) async fn gone(&self) {
+    pub(super) async fn closed(&self) {
         self.0.closed().await;
     }
 }

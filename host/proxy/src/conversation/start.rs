@@ -4,92 +4,100 @@ use std::sync::Arc;
 
 use http::{Request, Response};
 
-use super::websocket::Socket;
-use super::websocket_terms::agree;
-use super::{Cast, Cursor, look_up, script};
-use crate::handler::context::Asked;
+use super::websocket::WebSocketReplay;
+use super::websocket_terms::negotiate;
+use super::{ConversationCursor, Selection, load_expected_keys, look_up};
+use crate::handler::context::RequestContext;
 pub(crate) use crate::handler::error_response::ExchangeError;
-use crate::handler::response_body::Outgoing;
-use crate::replay::answer::{self, LookedUp, Wanted};
-use crate::session::{Chosen, Line};
-use crate::tunnel::{self, Asking, Held, Keep};
+use crate::handler::response_body::OutgoingBody;
+use crate::replay::answer::{self, ClientCapabilities, Lookup};
+use crate::session::{ClaimedEntry, ReplayQueue};
+use crate::tunnel::{self, ClientHandshake, TunnelGuards, TunnelRecording};
 use ouli_codec::websocket;
 use ouli_message::stream::Protocol;
-use ouli_net::server::Arriving;
+use ouli_net::server::IncomingBody;
 
 /// Replays a WebSocket, or says why there is none to replay.
-pub(crate) async fn socket(
-    asked: &Asked<'_>,
-    request: Request<Arriving>,
-    held: Held,
-) -> Result<Response<Outgoing>, ExchangeError> {
-    let looked_up = recorded(asked, &request).await?;
-    match Cast::of(asked, &looked_up) {
-        Cast::Chosen(line, chosen) => begin(asked, request, held, (looked_up, line, chosen)).await,
-        Cast::Spent(count) => Err(answer::miss(asked, &looked_up, Some(count))),
-        Cast::Nothing => Err(answer::miss(asked, &looked_up, None)),
+pub(crate) async fn replay_websocket(
+    asked: &RequestContext<'_>,
+    request: Request<IncomingBody>,
+    held: TunnelGuards,
+) -> Result<Response<OutgoingBody>, ExchangeError> {
+    let looked_up = look_up_handshake(asked, &request).await?;
+    match Selection::of(asked, &looked_up) {
+        Selection::Found(line, chosen) => {
+            start_replay(asked, request, held, (looked_up, line, chosen)).await
+        }
+        Selection::Exhausted(count) => Err(answer::miss_error(asked, &looked_up, Some(count))),
+        Selection::NotFound => Err(answer::miss_error(asked, &looked_up, None)),
     }
 }
 
 /// Replays a WebSocket where one is recorded; else asks the upstream for it and records it.
-pub(crate) async fn socket_or_tunnel(
-    asked: &Asked<'_>,
-    request: Request<Arriving>,
-    held: Held,
-) -> Result<Response<Outgoing>, ExchangeError> {
-    let looked_up = recorded(asked, &request).await?;
-    let key = looked_up.keyed.key.hash();
-    asked.session.settled(key).await;
-    match Cast::of(asked, &looked_up) {
-        Cast::Chosen(line, chosen) => begin(asked, request, held, (looked_up, line, chosen)).await,
-        Cast::Spent(_) | Cast::Nothing => {
-            tunnel::serve(asked, request, held, Keep::Recording(Some(key))).await
+pub(crate) async fn replay_websocket_or_tunnel(
+    asked: &RequestContext<'_>,
+    request: Request<IncomingBody>,
+    held: TunnelGuards,
+) -> Result<Response<OutgoingBody>, ExchangeError> {
+    let looked_up = look_up_handshake(asked, &request).await?;
+    let key = looked_up.match_key.key.hash();
+    asked.session.wait_until_written(key).await;
+    match Selection::of(asked, &looked_up) {
+        Selection::Found(line, chosen) => {
+            start_replay(asked, request, held, (looked_up, line, chosen)).await
+        }
+        Selection::Exhausted(_) | Selection::NotFound => {
+            tunnel::serve(asked, request, held, TunnelRecording::On(Some(key))).await
         }
     }
 }
 
-async fn recorded(
-    asked: &Asked<'_>,
-    request: &Request<Arriving>,
-) -> Result<Arc<LookedUp>, ExchangeError> {
-    let checked = if Asking::of(request).is_http2() {
+async fn look_up_handshake(
+    asked: &RequestContext<'_>,
+    request: &Request<IncomingBody>,
+) -> Result<Arc<Lookup>, ExchangeError> {
+    let checked = if ClientHandshake::of(request).is_http2() {
         websocket::check_connect_request(request.method(), request.headers())
     } else {
         websocket::check_request(request.method(), request.headers())
     };
-    checked.map_err(|error| ExchangeError::Handshake(error.to_string()))?;
-    let head = tunnel::head(asked, request, true);
-    look_up(asked, tunnel::recorded(&head, &asked.endpoint.authority)).await
+    checked.map_err(|error| ExchangeError::WebSocketHandshake(error.to_string()))?;
+    let head = tunnel::handshake_head(asked, request, true);
+    look_up(
+        asked,
+        tunnel::recorded_handshake(&head, &asked.endpoint.authority),
+    )
+    .await
 }
 
-type Found = (Arc<LookedUp>, Line, Chosen);
+type ConversationMatch = (Arc<Lookup>, ReplayQueue, ClaimedEntry);
 
-async fn begin(
-    asked: &Asked<'_>,
-    mut request: Request<Arriving>,
-    held: Held,
-    (looked_up, line, chosen): Found,
-) -> Result<Response<Outgoing>, ExchangeError> {
+async fn start_replay(
+    asked: &RequestContext<'_>,
+    mut request: Request<IncomingBody>,
+    held: TunnelGuards,
+    (looked_up, line, chosen): ConversationMatch,
+) -> Result<Response<OutgoingBody>, ExchangeError> {
     let entry = Arc::clone(chosen.entry());
-    if entry.turns(Protocol::WebSocket).is_none() {
+    if entry.messages(Protocol::WebSocket).is_none() {
         // The upstream refused the handshake when it was recorded.
-        return answer::hit(asked, &entry, &Wanted::of(&request)).await;
+        return answer::serve_hit(asked, &entry, &ClientCapabilities::of(&request)).await;
     }
-    let script = script(&looked_up, &chosen, Protocol::WebSocket).await?;
-    let (fields, deflate) = agree(&entry.response.fields, request.headers());
-    let answer = Asking::of(&request).agree(fields);
+    let script = load_expected_keys(&looked_up, &chosen, Protocol::WebSocket).await?;
+    let (fields, deflate) = negotiate(&entry.response.fields, request.headers());
+    let answer = ClientHandshake::of(&request).accept_response(fields);
     let chosen = (line, chosen, script);
-    let cursor = Cursor::new(asked, looked_up, Protocol::WebSocket, chosen);
+    let cursor = ConversationCursor::new(asked, looked_up, Protocol::WebSocket, chosen);
     let below = hyper::upgrade::on(&mut request);
     let limits = asked.snapshot.config.limits.clone();
-    let hold = asked.gate.live.budget.hold_to_answer();
-    let drain = &asked.gate.live.drain;
-    let stop = drain.stop();
+    let hold = asked.handler.shared.budget.request_reservation();
+    let drain = &asked.handler.shared.drain;
+    let stop = drain.signal();
     drain.spawn(async move {
         let _held = held;
         // Who is gone before the tunnel stands sees so itself.
         if let Ok(upgraded) = below.await {
-            let socket = Socket::new(upgraded, deflate, cursor, (limits, hold));
+            let socket = WebSocketReplay::new(upgraded, deflate, cursor, (limits, hold));
             socket.run(stop).await;
         }
     });

@@ -10,11 +10,11 @@ use crate::handler::context::{Endpoint, Route, Snapshot};
 pub(crate) use crate::handler::error_response::ExchangeError;
 use crate::session::Sessions;
 use ouli_cassette::{
-    CassetteError, Changes, Folder, Options as WriterOptions, SyncWhen, WriteError, Writer,
+    CassetteDir, CassetteError, ChangePolicy, SyncPolicy, WriteError, Writer, WriterOptions,
 };
-use ouli_config::{Config, ConfigError, Endpoint as Configured, Fsync, Mode, Scheme};
-use ouli_message::error_chain::chain;
-use ouli_net::server::ServeError;
+use ouli_config::{Config, ConfigErrors, Endpoint as Configured, Fsync, Mode, Scheme};
+use ouli_message::error_chain::error_chain;
+use ouli_net::server::ListenError;
 use ouli_net::tls::{self, TlsError};
 use ouli_net::upstream::Bounds;
 use ouli_plugin::{PluginError, Plugins};
@@ -33,7 +33,7 @@ pub enum StartError {
     },
     /// The configuration has faults.
     #[error("{0}")]
-    Config(ConfigError),
+    Config(ConfigErrors),
     /// A folder of plugins is not there.
     #[error("there is no plugins folder {}; create it, or leave --plugins out", .0.display())]
     PluginFolder(PathBuf),
@@ -45,7 +45,7 @@ pub enum StartError {
     Descriptors(String),
     /// The plugins do not fit together.
     #[error("plugins: {0}")]
-    Compose(PluginError),
+    Composition(PluginError),
     /// The wasm engine does not start.
     #[error("{0}")]
     Engine(PluginError),
@@ -53,7 +53,7 @@ pub enum StartError {
     #[error("{0}")]
     Cassette(String),
     /// A certificate, a key or a root cannot be used.
-    #[error("endpoint {endpoint}: {}", chain(.source))]
+    #[error("endpoint {endpoint}: {}", error_chain(.source))]
     Tls {
         /// Name of the endpoint.
         endpoint: String,
@@ -74,53 +74,56 @@ pub enum StartError {
         /// Name of the endpoint.
         endpoint: String,
         /// The reason.
-        source: ServeError,
+        source: ListenError,
     },
     /// A socket that was passed to the process cannot be used.
     #[error("a passed socket: {0}")]
-    Passed(String),
+    InheritedSocket(String),
     /// The system gives no thread.
     #[error("cannot start a thread: {0}")]
     Thread(std::io::Error),
 }
 
 /// The folder of the cassettes, made where there is none.
-pub fn folder(config: &Config) -> Result<Folder, StartError> {
-    let largest = config.limits.cassette as u64;
-    Folder::open(&config.cassettes, largest).map_err(|error| cassette(&error))
+pub fn cassette_folder(config: &Config) -> Result<CassetteDir, StartError> {
+    let largest = config.limits.cassette_size as u64;
+    CassetteDir::open(&config.cassettes, largest).map_err(|error| cassette_error(&error))
 }
 
-fn cassette(error: &CassetteError) -> StartError {
-    StartError::Cassette(chain(error))
+fn cassette_error(error: &CassetteError) -> StartError {
+    StartError::Cassette(error_chain(error))
 }
 
-pub(super) fn writer(sessions: &Arc<Sessions>, config: &Config) -> Result<Writer, StartError> {
+pub(super) fn start_writer(
+    sessions: &Arc<Sessions>,
+    config: &Config,
+) -> Result<Writer, StartError> {
     let limits = &config.limits;
     // No limit on a count begins below one.
     let count = |count| NonZero::new(count).unwrap_or(NonZero::<usize>::MIN);
     let options = WriterOptions {
         queue: count(limits.recorder_queue),
-        group: count(limits.cassette_group),
-        group_bytes: limits.cassette_group_bytes as u64,
-        open: count(limits.open_cassettes),
-        inline: limits.inline_body as u64,
+        max_batch: count(limits.write_batch_exchanges),
+        max_batch_bytes: limits.write_batch_bytes as u64,
+        max_open: count(limits.open_cassettes),
+        inline_limit: limits.inline_body as u64,
         sync: match config.fsync {
-            Fsync::Each => SyncWhen::Each,
-            Fsync::Every(interval) => SyncWhen::Interval(interval),
-            Fsync::Close => SyncWhen::Close,
+            Fsync::Always => SyncPolicy::EveryExchange,
+            Fsync::Interval(interval) => SyncPolicy::Interval(interval),
+            Fsync::OnClose => SyncPolicy::Close,
         },
     };
     let told = Arc::clone(sessions);
     let unsynced = Box::new(move |session: &str, count: u64, error: &WriteError| {
-        told.unsynced(session, count, error);
+        told.count_unsynced(session, count, error);
     });
-    let folder = Folder::clone(sessions.folder());
+    let folder = CassetteDir::clone(sessions.folder());
     Writer::start(folder, options, unsynced).map_err(StartError::Thread)
 }
 
 /// Keeps the cassettes of the endpoints that record from other gateways, and says at once where one
 /// has them already. Such a gateway serves all the same: it may be there to take over.
-pub(super) fn claim(snapshot: &Snapshot, writer: &Writer) {
+pub(super) fn lock_cassettes(snapshot: &Snapshot, writer: &Writer) {
     for endpoint in snapshot.endpoints.values() {
         if !matches!(endpoint.configured.mode, Mode::Record | Mode::Auto) {
             continue;
@@ -129,14 +132,14 @@ pub(super) fn claim(snapshot: &Snapshot, writer: &Writer) {
             tracing::warn!(
                 "session {}: nothing is recorded for now: {}",
                 endpoint.session,
-                chain(&error)
+                error_chain(&error)
             );
         }
     }
 }
 
 /// Values of the environment variables that the configuration calls secret.
-pub(super) fn secrets(
+pub(super) fn environment_secrets(
     config: &Config,
     environment: fn(&str) -> Option<String>,
 ) -> Vec<(String, String)> {
@@ -155,18 +158,18 @@ pub(super) fn secrets(
 /// One generation, ready to be published; its indexes are made when they are needed.
 ///
 /// Endpoints that are as they were are taken over from the generation `before`.
-pub(super) fn snapshot(
+pub(super) fn build_snapshot(
     loaded: &Loaded,
     before: Option<&Snapshot>,
     workers: usize,
 ) -> Result<Snapshot, StartError> {
     let generation = before.map_or(1, |before| before.generation + 1);
     let config = Arc::clone(&loaded.config);
-    let off = &config.redaction.off;
+    let off = &config.redaction.disabled_rules;
     let plugins =
-        Plugins::new(loaded.plugins(), off, loaded.schema()).map_err(StartError::Compose)?;
+        Plugins::new(loaded.plugins(), off, loaded.schema()).map_err(StartError::Composition)?;
     let guard = Guard::new(off);
-    for id in plugins.unknown_off() {
+    for id in plugins.unknown_disabled() {
         if !Guard::ids().any(|known| known == id) {
             tracing::warn!("[redaction] off names `{id}`, which no rule has");
         }
@@ -174,10 +177,11 @@ pub(super) fn snapshot(
     let mut endpoints = HashMap::new();
     for configured in &config.endpoints {
         let name: Arc<str> = configured.name.as_str().into();
-        let endpoint = match before.and_then(|before| kept(before, configured, &config)) {
-            Some(endpoint) => endpoint,
-            None => Arc::new(endpoint(configured, &config, workers)?),
-        };
+        let endpoint =
+            match before.and_then(|before| reusable_endpoint(before, configured, &config)) {
+                Some(endpoint) => endpoint,
+                None => Arc::new(build_endpoint(configured, &config, workers)?),
+            };
         endpoints.insert(name, endpoint);
     }
     Ok(Snapshot {
@@ -190,17 +194,21 @@ pub(super) fn snapshot(
     })
 }
 
-fn kept(before: &Snapshot, configured: &Configured, config: &Config) -> Option<Arc<Endpoint>> {
+fn reusable_endpoint(
+    before: &Snapshot,
+    configured: &Configured,
+    config: &Config,
+) -> Option<Arc<Endpoint>> {
     let endpoint = before.endpoints.get(configured.name.as_str())?;
     let bounds = Bounds::from(&config.limits);
     let same_route = endpoint
         .upstream
         .as_ref()
-        .is_none_or(|route| route.is_under(&bounds));
+        .is_none_or(|route| route.has_bounds(&bounds));
     (endpoint.configured == *configured && same_route).then(|| Arc::clone(endpoint))
 }
 
-fn endpoint(
+fn build_endpoint(
     configured: &Configured,
     config: &Config,
     workers: usize,
@@ -232,13 +240,13 @@ fn endpoint(
 
 /// Reads the cassettes of the endpoints that replay, so that the first request is as fast as the
 /// second.
-pub(super) fn warm(snapshot: &Snapshot, sessions: &Sessions) -> Result<(), StartError> {
+pub(super) fn warm_up(snapshot: &Snapshot, sessions: &Sessions) -> Result<(), StartError> {
     for endpoint in snapshot.endpoints.values() {
         if matches!(endpoint.configured.mode, Mode::Record | Mode::Passthrough) {
             continue;
         }
         let failed = |error: ExchangeError| StartError::Cassette(error.to_string());
-        let session = sessions.get(&endpoint.session);
+        let session = sessions.get_or_create(&endpoint.session);
         let session = session.map_err(|error| failed(error.into()))?;
         snapshot.make_index(sessions, &session).map_err(failed)?;
         if session.is_empty() && endpoint.configured.mode == Mode::Replay {
@@ -259,7 +267,7 @@ pub(super) fn warm(snapshot: &Snapshot, sessions: &Sessions) -> Result<(), Start
 pub(super) fn rekey(old: &Snapshot, new: &Snapshot, sessions: &Sessions) {
     for name in old.indexed() {
         let made = sessions
-            .get(&name)
+            .get_or_create(&name)
             .map_err(ExchangeError::from)
             .and_then(|session| new.make_index(sessions, &session));
         if let Err(error) = made {
@@ -271,34 +279,34 @@ pub(super) fn rekey(old: &Snapshot, new: &Snapshot, sessions: &Sessions) {
 /// Every fault of the configuration, the plugins and the cassettes, a line each; none where all is
 /// well.
 pub fn check(options: &Options) -> Vec<String> {
-    let loaded = match generation::first(options) {
+    let loaded = match generation::load(options) {
         Ok(loaded) => loaded,
         Err(error) => return error.to_string().lines().map(str::to_owned).collect(),
     };
     let mut faults = Vec::new();
-    if let Err(error) = snapshot(&loaded, None, 1) {
+    if let Err(error) = build_snapshot(&loaded, None, 1) {
         faults.push(error.to_string());
     }
     if !loaded.config.cassettes.exists() {
         return faults;
     }
-    match folder(&loaded.config) {
+    match cassette_folder(&loaded.config) {
         Ok(folder) => check_cassettes(&folder, loaded.config.strict, &mut faults),
         Err(error) => faults.push(error.to_string()),
     }
     faults
 }
 
-fn check_cassettes(folder: &Folder, strict: bool, faults: &mut Vec<String>) {
+fn check_cassettes(folder: &CassetteDir, strict: bool, faults: &mut Vec<String>) {
     let listed = match folder.list() {
         Ok(listed) => listed,
-        Err(error) => return faults.push(chain(&error)),
+        Err(error) => return faults.push(error_chain(&error)),
     };
     for one in listed {
         let session = one.session.as_str();
-        match folder.load(session, Changes::Mark) {
+        match folder.load(session, ChangePolicy::Mark) {
             Ok(Some(loaded)) => {
-                let damage = loaded.damage.iter().chain(loaded.torn.as_ref());
+                let damage = loaded.damage.iter().chain(loaded.torn_tail.as_ref());
                 faults.extend(damage.map(|damage| format!("cassette {session}: {damage}")));
                 let edited = loaded.exchanges.iter().filter(|one| one.edited && strict);
                 faults.extend(
@@ -308,7 +316,7 @@ fn check_cassettes(folder: &Folder, strict: bool, faults: &mut Vec<String>) {
                 );
             }
             Ok(None) => {}
-            Err(error) => faults.push(format!("cassette {session}: {}", chain(&error))),
+            Err(error) => faults.push(format!("cassette {session}: {}", error_chain(&error))),
         }
     }
 }

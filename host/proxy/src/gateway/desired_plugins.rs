@@ -16,9 +16,9 @@ const BUILTIN: [(&str, &[u8]); 3] = [
 ];
 
 /// The plugins that should be in force, and what is wrong with the list.
-pub(super) struct Wanted {
-    pub(super) sources: Vec<Candidate>,
-    pub(super) faults: Vec<String>,
+pub(super) struct DesiredPlugins {
+    pub(super) candidates: Vec<Candidate>,
+    pub(super) errors: Vec<String>,
 }
 
 /// A plugin that should be in force.
@@ -30,7 +30,7 @@ pub(super) struct Candidate {
 }
 
 /// Looks into the plugin folders. `copies` of each plugin are started before the first call.
-pub(super) fn wanted(config: &Config, copies: usize) -> Wanted {
+pub(super) fn desired_plugins(config: &Config, copies: usize) -> DesiredPlugins {
     let folders = &config.plugin_folders.paths;
     let mut files = source_files::plugins(folders, config.limits.plugin_file);
     let mut faults = Vec::new();
@@ -41,14 +41,14 @@ pub(super) fn wanted(config: &Config, copies: usize) -> Wanted {
         bytes,
         routes: Vec::new(),
         settings,
-        fail: false,
-        fresh: false,
-        copies,
+        fail_closed: false,
+        fresh_instances: false,
+        initial_instances: copies,
         bounds,
     };
     for plugin in &config.plugins {
         let Some(bytes) = files.remove(&plugin.file) else {
-            faults.push(missing(&plugin.file, folders));
+            faults.push(missing_file(&plugin.file, folders));
             continue;
         };
         match bytes {
@@ -59,9 +59,9 @@ pub(super) fn wanted(config: &Config, copies: usize) -> Wanted {
                     bytes,
                     routes: plugin.routes.clone(),
                     settings,
-                    fail: plugin.on_error == OnError::Fail,
-                    fresh: plugin.instances == Instances::Fresh,
-                    copies,
+                    fail_closed: plugin.on_error == OnError::Fail,
+                    fresh_instances: plugin.instances == Instances::Fresh,
+                    initial_instances: copies,
                     bounds: Bounds::from(&plugin.limits),
                 };
                 wanted.push(Candidate {
@@ -92,9 +92,9 @@ pub(super) fn wanted(config: &Config, copies: usize) -> Wanted {
         let settings = serde_json::Value::Object(settings.clone()).to_string();
         wanted.push(candidate(plain(name, bytes.into(), settings), false));
     }
-    Wanted {
-        sources: wanted,
-        faults,
+    DesiredPlugins {
+        candidates: wanted,
+        errors: faults,
     }
 }
 
@@ -106,7 +106,7 @@ fn candidate(source: Source, from_folder: bool) -> Candidate {
     }
 }
 
-fn missing(file: &str, folders: &[PathBuf]) -> String {
+fn missing_file(file: &str, folders: &[PathBuf]) -> String {
     let folders: Vec<_> = folders
         .iter()
         .map(|path| path.display().to_string())

@@ -15,27 +15,27 @@ use std::time::Duration;
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 
 use super::Core;
-use super::source_files::{self, Look};
+use super::source_files::{self, FileStamp};
 
 /// How often the files are looked at without a word from the system.
-const LOOK: Duration = Duration::from_millis(500);
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Files have settled when two looks this far apart are alike.
-const SETTLE: Duration = Duration::from_millis(25);
+const SETTLE_INTERVAL: Duration = Duration::from_millis(25);
 
 /// Looks after which files that never settle are read all the same.
-const RESTLESS: usize = 10;
+const MAX_SETTLE_ROUNDS: usize = 10;
 
 /// The thread that watches. Dropped, it ends.
-pub(super) struct Watch {
+pub(super) struct FileWatcher {
     wake: SyncSender<()>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Watch {
+impl FileWatcher {
     pub(super) fn start(core: &Arc<Core>) -> io::Result<Self> {
         let (wake, woken) = sync_channel(1);
-        let watcher = watcher(wake.clone());
+        let watcher = new_watcher(wake.clone());
         let core = Arc::downgrade(core);
         let thread = std::thread::Builder::new()
             .name("ouli-watch".to_owned())
@@ -47,7 +47,7 @@ impl Watch {
     }
 }
 
-impl Drop for Watch {
+impl Drop for FileWatcher {
     fn drop(&mut self) {
         // A full queue wakes the thread as well.
         let _ = self.wake.try_send(());
@@ -61,7 +61,7 @@ impl Drop for Watch {
     }
 }
 
-fn watcher(wake: SyncSender<()>) -> Option<RecommendedWatcher> {
+fn new_watcher(wake: SyncSender<()>) -> Option<RecommendedWatcher> {
     let told = move |event: notify::Result<notify::Event>| {
         if event.is_ok_and(|event| !event.kind.is_access()) {
             // One word is enough, however many changes there are.
@@ -69,13 +69,13 @@ fn watcher(wake: SyncSender<()>) -> Option<RecommendedWatcher> {
         }
     };
     notify::recommended_watcher(told)
-        .inspect_err(|error| tracing::warn!("files are looked at every {LOOK:?}: {error}"))
+        .inspect_err(|error| tracing::warn!("files are looked at every {POLL_INTERVAL:?}: {error}"))
         .ok()
 }
 
 fn watch(core: &Weak<Core>, woken: &Receiver<()>, mut watcher: Option<RecommendedWatcher>) {
     let mut watched: Vec<PathBuf> = Vec::new();
-    let mut seen: Option<Vec<Look>> = None;
+    let mut seen: Option<Vec<FileStamp>> = None;
     loop {
         let Some(core) = core.upgrade() else {
             return;
@@ -83,30 +83,34 @@ fn watch(core: &Weak<Core>, woken: &Receiver<()>, mut watcher: Option<Recommende
         if core.stopped.load(Ordering::Acquire) {
             return;
         }
-        let (files, folders) = core.watched();
+        let (files, folders) = core.watched_paths();
         if let Some(watcher) = &mut watcher {
-            follow(watcher, &mut watched, &files, &folders);
+            update_watches(watcher, &mut watched, &files, &folders);
         }
-        let now = source_files::look(&files, &folders);
+        let now = source_files::stamp_files(&files, &folders);
         if seen.as_ref() != Some(&now) {
-            seen = Some(settled(now, &files, &folders));
+            seen = Some(wait_until_settled(now, &files, &folders));
             core.reload();
-        } else if core.is_failing() {
+        } else if core.needs_rollback() {
             core.reload();
         }
         drop(core);
-        match woken.recv_timeout(LOOK) {
+        match woken.recv_timeout(POLL_INTERVAL) {
             Ok(()) | Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => std::thread::sleep(LOOK),
+            Err(RecvTimeoutError::Disconnected) => std::thread::sleep(POLL_INTERVAL),
         }
     }
 }
 
 /// The look at which the files came to rest.
-fn settled(mut look: Vec<Look>, files: &[PathBuf], folders: &[PathBuf]) -> Vec<Look> {
-    for _ in 0..RESTLESS {
-        std::thread::sleep(SETTLE);
-        let next = source_files::look(files, folders);
+fn wait_until_settled(
+    mut look: Vec<FileStamp>,
+    files: &[PathBuf],
+    folders: &[PathBuf],
+) -> Vec<FileStamp> {
+    for _ in 0..MAX_SETTLE_ROUNDS {
+        std::thread::sleep(SETTLE_INTERVAL);
+        let next = source_files::stamp_files(files, folders);
         if next == look {
             break;
         }
@@ -116,7 +120,7 @@ fn settled(mut look: Vec<Look>, files: &[PathBuf], folders: &[PathBuf]) -> Vec<L
 }
 
 /// Watches the folders that hold the files now, and no others.
-fn follow(
+fn update_watches(
     watcher: &mut RecommendedWatcher,
     watched: &mut Vec<PathBuf>,
     files: &[PathBuf],
@@ -151,11 +155,13 @@ fn follow(
 
 impl Core {
     /// The files and folders that matter now.
-    fn watched(&self) -> (Vec<PathBuf>, Vec<PathBuf>) {
+    fn watched_paths(&self) -> (Vec<PathBuf>, Vec<PathBuf>) {
         let config = Arc::clone(&self.lock_loaded().config);
         let file = self.options.config_file.as_ref();
-        let file = file.map(|path| self.options.base.join(path));
-        let files = file.into_iter().chain(config.descriptors.iter().cloned());
+        let file = file.map(|path| self.options.base_dir.join(path));
+        let files = file
+            .into_iter()
+            .chain(config.proto_descriptors.iter().cloned());
         (files.collect(), config.plugin_folders.paths.clone())
     }
 }

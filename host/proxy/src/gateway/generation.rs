@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::descriptors::Descriptors;
-use super::desired_plugins::wanted;
-use super::plugin_swap::{self, Rejected, Slot, Swap};
+use super::descriptors::ProtoDescriptors;
+use super::desired_plugins::desired_plugins;
+use super::plugin_swap::{self, PluginSlot, PluginSwap, RejectedVersion};
 use super::{Options, StartError};
 use crate::session::Sessions;
 use ouli_codec::grpc::Schema;
@@ -18,18 +18,18 @@ use ouli_plugin::Plugin;
 pub struct Loaded {
     /// The configuration.
     pub config: Arc<Config>,
-    text: Option<String>,
-    pub(super) plugins: Vec<Slot>,
-    descriptors: Descriptors,
+    config_text: Option<String>,
+    pub(super) plugins: Vec<PluginSlot>,
+    descriptors: ProtoDescriptors,
     /// Versions that were not taken, so that the same failure is not reported again.
-    pub(super) rejected: BTreeMap<String, Rejected>,
+    pub(super) rejected: BTreeMap<String, RejectedVersion>,
     config_error: Option<String>,
 }
 
 impl Loaded {
     /// Reads the configuration and loads the plugins.
     pub fn read(options: &Options) -> Result<Self, StartError> {
-        first(options)
+        load(options)
     }
 
     /// How messages of gRPC are read.
@@ -44,7 +44,7 @@ impl Loaded {
     }
 
     /// Says which changes wait for a restart.
-    pub(super) fn report_restart(&self, before: &Self) {
+    pub(super) fn warn_restart_needed(&self, before: &Self) {
         let (new, old) = (&self.config, &before.config);
         let changed = [
             ("cassettes", new.cassettes != old.cassettes),
@@ -56,8 +56,8 @@ impl Loaded {
             tracing::warn!("`{key}` changed: it takes effect at the next start");
         }
         let limits = LIMITS.iter().flat_map(|group| group.rows);
-        for limit in limits.filter(|limit| AT_START.contains(&limit.key)) {
-            if limit.shown(&new.limits) != limit.shown(&old.limits) {
+        for limit in limits.filter(|limit| RESTART_ONLY.contains(&limit.key)) {
+            if limit.format_value(&new.limits) != limit.format_value(&old.limits) {
                 let key = limit.key;
                 tracing::warn!("`limits.{key}` changed: it takes effect at the next start");
             }
@@ -66,7 +66,7 @@ impl Loaded {
 }
 
 /// Limits of what is made once and outlives reloads.
-const AT_START: [&str; 14] = [
+const RESTART_ONLY: [&str; 14] = [
     "in_flight_wait",
     "memory",
     "recording_memory",
@@ -84,22 +84,22 @@ const AT_START: [&str; 14] = [
 ];
 
 /// Reads and loads everything for the first time. Any fault ends it.
-pub(super) fn first(options: &Options) -> Result<Loaded, StartError> {
+pub(super) fn load(options: &Options) -> Result<Loaded, StartError> {
     let text = read_config(options)?;
-    let config = parse(options, text.as_deref())?;
-    check_folders(&config)?;
+    let config = parse_config(options, text.as_deref())?;
+    check_plugin_folders(&config)?;
     let mut loaded = Loaded {
-        descriptors: Descriptors::read(&config).map_err(StartError::Descriptors)?,
+        descriptors: ProtoDescriptors::read(&config).map_err(StartError::Descriptors)?,
         config: Arc::new(config),
-        text,
+        config_text: text,
         plugins: Vec::new(),
         rejected: BTreeMap::new(),
         config_error: None,
     };
-    let wanted = wanted(&loaded.config, options.copies());
-    let mut faults = wanted.faults;
-    let swap = Swap::first(options, &loaded)?;
-    let taken = swap.take(wanted.sources);
+    let wanted = desired_plugins(&loaded.config, options.instance_count());
+    let mut faults = wanted.errors;
+    let swap = PluginSwap::first(options, &loaded)?;
+    let taken = swap.load_all(wanted.candidates);
     loaded.plugins = taken.plugins;
     let rejected = taken.rejected.into_iter();
     faults.extend(rejected.map(|(name, rejected)| format!("{name}: {}", rejected.reason)));
@@ -110,24 +110,24 @@ pub(super) fn first(options: &Options) -> Result<Loaded, StartError> {
 }
 
 /// Reads the configuration alone.
-pub fn config(options: &Options) -> Result<Config, StartError> {
+pub fn load_config(options: &Options) -> Result<Config, StartError> {
     let text = read_config(options)?;
-    parse(options, text.as_deref())
+    parse_config(options, text.as_deref())
 }
 
 /// Reads everything again. None where nothing changed, or what changed is broken and was reported.
-pub(super) fn next(options: &Options, before: &Loaded, sessions: &Sessions) -> Option<Loaded> {
+pub(super) fn reload(options: &Options, before: &Loaded, sessions: &Sessions) -> Option<Loaded> {
     let mut loaded = before.clone();
-    let config_changed = next_config(options, &mut loaded);
+    let config_changed = reload_config(options, &mut loaded);
     let config = Arc::clone(&loaded.config);
-    let schema_changed = loaded.descriptors.renew(&config);
+    let schema_changed = loaded.descriptors.reload(&config);
     let rolled_back = plugin_swap::roll_back(&mut loaded);
-    let wanted = wanted(&loaded.config, options.copies());
-    for fault in &wanted.faults {
+    let wanted = desired_plugins(&loaded.config, options.instance_count());
+    for fault in &wanted.errors {
         tracing::error!("{fault}\n  the last good version stays in force");
     }
-    let taken = match Swap::next(options, &loaded, sessions) {
-        Ok(swap) => swap.take(wanted.sources),
+    let taken = match PluginSwap::next(options, &loaded, sessions) {
+        Ok(swap) => swap.load_all(wanted.candidates),
         Err(error) => {
             tracing::error!("{error}");
             return None;
@@ -146,7 +146,7 @@ pub(super) fn next(options: &Options, before: &Loaded, sessions: &Sessions) -> O
             let (stage, reason) = (rejected.stage, &rejected.reason);
             tracing::error!(
                 "plugin {name} is not taken ({stage}): {reason}\n  {}",
-                stays(name, &loaded)
+                fallback_note(name, &loaded)
             );
         }
     }
@@ -158,7 +158,7 @@ pub(super) fn next(options: &Options, before: &Loaded, sessions: &Sessions) -> O
         .then_some(loaded)
 }
 
-fn stays(name: &str, loaded: &Loaded) -> &'static str {
+fn fallback_note(name: &str, loaded: &Loaded) -> &'static str {
     if loaded.plugins.iter().any(|slot| slot.source.name == name) {
         "its last good version stays in force"
     } else {
@@ -167,14 +167,16 @@ fn stays(name: &str, loaded: &Loaded) -> &'static str {
 }
 
 /// Takes a changed configuration in; false where it is the same, or broken and reported.
-fn next_config(options: &Options, loaded: &mut Loaded) -> bool {
+fn reload_config(options: &Options, loaded: &mut Loaded) -> bool {
     let read = read_config(options);
     let parsed = read.and_then(|text| {
-        if text == loaded.text || is_half_written(text.as_deref(), loaded.text.as_deref()) {
+        if text == loaded.config_text
+            || is_half_written(text.as_deref(), loaded.config_text.as_deref())
+        {
             return Ok(None);
         }
-        let config = parse(options, text.as_deref())?;
-        check_folders(&config)?;
+        let config = parse_config(options, text.as_deref())?;
+        check_plugin_folders(&config)?;
         Ok(Some((text, config)))
     });
     match parsed {
@@ -184,7 +186,7 @@ fn next_config(options: &Options, loaded: &mut Loaded) -> bool {
         }
         Ok(Some((text, config))) => {
             let changed = config != *loaded.config;
-            loaded.text = text;
+            loaded.config_text = text;
             loaded.config = Arc::new(config);
             loaded.config_error = None;
             changed
@@ -211,24 +213,24 @@ fn read_config(options: &Options) -> Result<Option<String>, StartError> {
     let path = options
         .config_file
         .as_ref()
-        .map(|path| options.base.join(path));
+        .map(|path| options.base_dir.join(path));
     path.map(|path| {
         std::fs::read_to_string(&path).map_err(|source| StartError::Read { path, source })
     })
     .transpose()
 }
 
-fn parse(options: &Options, text: Option<&str>) -> Result<Config, StartError> {
+fn parse_config(options: &Options, text: Option<&str>) -> Result<Config, StartError> {
     let file = options.config_file.as_deref().zip(text);
-    Config::from_sources(file, &options.overrides, &options.base).map_err(StartError::Config)
+    Config::from_sources(file, &options.overrides, &options.base_dir).map_err(StartError::Config)
 }
 
 /// A folder that was asked for must be there; the default one need not.
-fn check_folders(config: &Config) -> Result<(), StartError> {
+fn check_plugin_folders(config: &Config) -> Result<(), StartError> {
     let folders = &config.plugin_folders;
     let missing = folders.paths.iter().find(|path| !path.is_dir());
     match missing {
-        Some(path) if folders.written => Err(StartError::PluginFolder(path.clone())),
+        Some(path) if folders.explicit => Err(StartError::PluginFolder(path.clone())),
         Some(_) | None => Ok(()),
     }
 }

@@ -6,71 +6,71 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::listening_sockets::Sockets;
-use super::resizable_quota::Quotas;
-use super::shutdown::{self, Grace};
-use super::socket_activation::PassedSockets;
-use super::worker_threads::{Accept, Task, Worker};
-use super::{Listening, Options, StartError};
-use crate::handler::context::Live;
+use super::listening_sockets::ListenerSockets;
+use super::resizable_quota::ConcurrencyLimits;
+use super::shutdown::{self, ShutdownTimeouts};
+use super::socket_activation::InheritedSockets;
+use super::worker_threads::{AcceptTask, Task, Worker};
+use super::{ListenerInfo, Options, StartError};
+use crate::handler::context::SharedState;
 use ouli_config::{Config, Endpoint, Limits, Mode, Tls};
 use ouli_net::drain::Drain;
 use ouli_net::server::Bounds;
-use ouli_net::tls::{self, Authority, Identity};
-use ouli_net::upstream::Own;
+use ouli_net::tls::{self, CertificateAuthority, CertificateSource};
+use ouli_net::upstream::OwnListeners;
 
 /// How long those are waited for who accept under old terms.
-const RETIRING: Duration = Duration::from_secs(1);
+const RETIRE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// What new connections are served under. Where it changes, the sockets stay, and so do the
 /// connections that there are.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Terms {
+struct ListenerSettings {
     tls: Tls,
-    certificates: usize,
+    certificate_cache_size: usize,
     bounds: Bounds,
 }
 
-struct Open {
+struct OpenListener {
     /// As the configuration says; with port 0 not where the sockets are.
-    listen: SocketAddr,
-    terms: Terms,
-    identity: Option<Arc<rustls::ServerConfig>>,
+    configured_addr: SocketAddr,
+    settings: ListenerSettings,
+    tls_config: Option<Arc<rustls::ServerConfig>>,
     mode: Mode,
-    sockets: Sockets,
+    sockets: ListenerSockets,
     /// Who accepts under these terms.
-    accepting: Drain,
+    accept_drain: Drain,
     /// The connections.
-    drain: Drain,
+    connection_drain: Drain,
 }
 
 /// Sockets that no endpoint has any more, and who accepts from them still.
-type Free = BTreeMap<SocketAddr, (Sockets, Drain)>;
+type FreeSockets = BTreeMap<SocketAddr, (ListenerSockets, Drain)>;
 
 /// All listeners, by the names of their endpoints.
 pub(super) struct Listeners {
     workers: Vec<Worker>,
-    open: BTreeMap<String, Open>,
+    open: BTreeMap<String, OpenListener>,
     /// Who accepts under terms that are over, until it has noticed.
     retired: Vec<Drain>,
     /// Connections of endpoints that were taken away, until they end.
-    leaving: Vec<Drain>,
-    passed: PassedSockets,
-    quotas: Quotas,
-    own: Arc<Own>,
-    authority: PathBuf,
-    announce: Arc<dyn Fn(&Listening) + Send + Sync>,
+    draining: Vec<Drain>,
+    inherited: InheritedSockets,
+    quotas: ConcurrencyLimits,
+    own_listeners: Arc<OwnListeners>,
+    ca_folder: PathBuf,
+    on_listening: Arc<dyn Fn(&ListenerInfo) + Send + Sync>,
     stopped: bool,
 }
 
 impl Listeners {
     pub(super) fn new(
         options: &Options,
-        live: &Arc<Live>,
-        quotas: Quotas,
+        live: &Arc<SharedState>,
+        quotas: ConcurrencyLimits,
         config: &Config,
     ) -> Result<Self, StartError> {
-        let passed = PassedSockets::new(&options.passed)?;
+        let passed = InheritedSockets::new(&options.inherited_sockets)?;
         passed.check(config)?;
         let workers: Result<Vec<_>, _> = (0..options.worker_count())
             .map(|number| Worker::start(number, Arc::clone(live), quotas.connections()))
@@ -79,12 +79,12 @@ impl Listeners {
             workers: workers.map_err(StartError::Thread)?,
             open: BTreeMap::new(),
             retired: Vec::new(),
-            leaving: Vec::new(),
-            passed,
+            draining: Vec::new(),
+            inherited: passed,
             quotas,
-            own: Arc::clone(&live.own),
-            authority: options.authority.clone(),
-            announce: Arc::clone(&options.announce),
+            own_listeners: Arc::clone(&live.own_listeners),
+            ca_folder: options.ca_folder.clone(),
+            on_listening: Arc::clone(&options.on_listening),
             stopped: false,
         })
     }
@@ -95,12 +95,12 @@ impl Listeners {
         if self.stopped {
             return Vec::new();
         }
-        for debt in self.quotas.follow(&config.limits) {
-            self.workers[0].give(Task::Settle(debt));
+        for debt in self.quotas.update(&config.limits) {
+            self.workers[0].send(Task::SettleDebt(debt));
         }
-        self.retired.retain(|drain| drain.active() > 0);
-        self.leaving.retain(|drain| drain.active() > 0);
-        let mut free = self.remove(config);
+        self.retired.retain(|drain| drain.active_guards() > 0);
+        self.draining.retain(|drain| drain.active_guards() > 0);
+        let mut free = self.remove_stale(config);
         let wanted = |address: &SocketAddr| {
             let mut endpoints = config.endpoints.iter();
             endpoints.any(|one| one.listen == *address)
@@ -111,7 +111,7 @@ impl Listeners {
         let mut faults = Vec::new();
         for endpoint in &config.endpoints {
             let done = if self.open.contains_key(&endpoint.name) {
-                self.renew(endpoint, &config.limits)
+                self.update(endpoint, &config.limits)
             } else {
                 self.add(endpoint, &config.limits, &mut free)
             };
@@ -129,58 +129,60 @@ impl Listeners {
     /// in hand and no place for it.
     fn wait_for_retired(&self) {
         let start = Instant::now();
-        while self.retired.iter().any(|drain| drain.active() > 0) && start.elapsed() < RETIRING {
+        while self.retired.iter().any(|drain| drain.active_guards() > 0)
+            && start.elapsed() < RETIRE_TIMEOUT
+        {
             std::thread::sleep(Duration::from_millis(1));
         }
     }
 
-    fn close(&mut self, sockets: Sockets, accepting: Drain) {
+    fn close(&mut self, sockets: ListenerSockets, accepting: Drain) {
         sockets.close(&accepting);
         self.retired.push(accepting);
     }
 
-    pub(super) fn listening(&self) -> Vec<Listening> {
+    pub(super) fn infos(&self) -> Vec<ListenerInfo> {
         let open = self.open.iter();
-        open.map(|(name, open)| listening(name, open)).collect()
+        open.map(|(name, open)| listener_info(name, open)).collect()
     }
 
     /// Accepts nothing new from here on.
-    pub(super) fn begin_stop(&mut self, more: &Drain) {
+    pub(super) fn begin_shutdown(&mut self, more: &Drain) {
         self.stopped = true;
         for open in std::mem::take(&mut self.open).into_values() {
-            self.close(open.sockets, open.accepting);
-            open.drain.begin();
-            self.leaving.push(open.drain);
+            self.close(open.sockets, open.accept_drain);
+            open.connection_drain.begin();
+            self.draining.push(open.connection_drain);
         }
         more.begin();
     }
 
     /// Waits until all connections have ended or the grace period is over, and ends the workers.
     /// Returns how many tasks were cut off.
-    pub(super) fn finish(&mut self, more: &Drain, grace: Grace) -> usize {
+    pub(super) fn finish_shutdown(&mut self, more: &Drain, grace: ShutdownTimeouts) -> usize {
         let accepting = std::mem::take(&mut self.retired).into_iter();
-        let connections = std::mem::take(&mut self.leaving);
+        let connections = std::mem::take(&mut self.draining);
         let drains: Vec<_> = accepting.chain(connections).chain([more.clone()]).collect();
-        let left = shutdown::wait(&drains, grace);
+        let left = shutdown::wait_for_drains(&drains, grace);
         for worker in std::mem::take(&mut self.workers) {
-            worker.end();
+            worker.join();
         }
         left
     }
 
     /// Takes away what the configuration no longer has. Its connections are told to end.
-    fn remove(&mut self, config: &Config) -> Free {
-        let stays = |name: &str, open: &Open| {
+    fn remove_stale(&mut self, config: &Config) -> FreeSockets {
+        let stays = |name: &str, open: &OpenListener| {
             let mut endpoints = config.endpoints.iter();
-            endpoints.any(|one| one.name == name && one.listen == open.listen)
+            endpoints.any(|one| one.name == name && one.listen == open.configured_addr)
         };
         let gone = self.open.extract_if(.., |name, open| !stays(name, open));
-        let mut free = Free::new();
+        let mut free = FreeSockets::new();
         for (name, open) in gone {
-            open.drain.begin();
-            self.own.remove(&name);
-            self.leaving.push(open.drain);
-            free.insert(open.sockets.address(), (open.sockets, open.accepting));
+            open.connection_drain.begin();
+            self.own_listeners.remove(&name);
+            self.draining.push(open.connection_drain);
+            free.insert(open.sockets.address(), (open.sockets, open.accept_drain));
         }
         free
     }
@@ -190,113 +192,117 @@ impl Listeners {
         &mut self,
         endpoint: &Endpoint,
         limits: &Limits,
-        free: &mut Free,
+        free: &mut FreeSockets,
     ) -> Result<(), StartError> {
-        let terms = terms(endpoint, limits);
-        let identity = self.identity(endpoint, limits)?;
+        let terms = listener_settings(endpoint, limits);
+        let identity = self.build_tls_config(endpoint, limits)?;
         let taken = free.remove(&endpoint.listen);
         let (sockets, before) = match taken {
             Some((sockets, before)) => (sockets, Some(before)),
-            None => (self.sockets(endpoint, terms.bounds.backlog)?, None),
+            None => (self.open_sockets(endpoint, terms.bounds.backlog)?, None),
         };
         let drain = Drain::default();
-        self.own.add(&endpoint.name, sockets.address());
-        let accepting = self.accept(&endpoint.name, &sockets, (&terms, &identity), &drain);
+        self.own_listeners.add(&endpoint.name, sockets.address());
+        let accepting = self.start_accepting(&endpoint.name, &sockets, (&terms, &identity), &drain);
         if let Some(before) = before {
             before.begin();
             self.retired.push(before);
         }
-        let open = Open {
-            listen: endpoint.listen,
-            terms,
-            identity,
+        let open = OpenListener {
+            configured_addr: endpoint.listen,
+            settings: terms,
+            tls_config: identity,
             mode: endpoint.mode,
             sockets,
-            accepting,
-            drain,
+            accept_drain: accepting,
+            connection_drain: drain,
         };
-        (self.announce)(&listening(&endpoint.name, &open));
+        (self.on_listening)(&listener_info(&endpoint.name, &open));
         self.open.insert(endpoint.name.clone(), open);
         Ok(())
     }
 
-    fn sockets(&self, endpoint: &Endpoint, backlog: u32) -> Result<Sockets, StartError> {
+    fn open_sockets(
+        &self,
+        endpoint: &Endpoint,
+        backlog: u32,
+    ) -> Result<ListenerSockets, StartError> {
         let failed = |source| StartError::Listen {
             endpoint: endpoint.name.clone(),
             source,
         };
-        if let Some(socket) = self.passed.find(endpoint) {
-            let sockets = Sockets::passed(socket, backlog);
-            return sockets.map_err(|error| StartError::Passed(error.to_string()));
+        if let Some(socket) = self.inherited.find(endpoint) {
+            let sockets = ListenerSockets::from_inherited(socket, backlog);
+            return sockets.map_err(|error| StartError::InheritedSocket(error.to_string()));
         }
         self.wait_for_retired();
-        Sockets::open(endpoint.listen, self.workers.len(), backlog).map_err(failed)
+        ListenerSockets::bind(endpoint.listen, self.workers.len(), backlog).map_err(failed)
     }
 
     /// Puts new terms in force on the same sockets.
-    fn renew(&mut self, endpoint: &Endpoint, limits: &Limits) -> Result<(), StartError> {
-        let terms = terms(endpoint, limits);
+    fn update(&mut self, endpoint: &Endpoint, limits: &Limits) -> Result<(), StartError> {
+        let terms = listener_settings(endpoint, limits);
         let Some(open) = self.open.get(&endpoint.name) else {
             return Ok(());
         };
-        if open.terms == terms {
+        if open.settings == terms {
             if let Some(open) = self.open.get_mut(&endpoint.name) {
                 open.mode = endpoint.mode;
             }
             return Ok(());
         }
-        let same_identity =
-            open.terms.tls == terms.tls && open.terms.certificates == terms.certificates;
+        let same_identity = open.settings.tls == terms.tls
+            && open.settings.certificate_cache_size == terms.certificate_cache_size;
         let identity = if same_identity {
-            open.identity.clone()
+            open.tls_config.clone()
         } else {
-            self.identity(endpoint, limits)?
+            self.build_tls_config(endpoint, limits)?
         };
         if let Err(error) = open.sockets.set_backlog(terms.bounds.backlog) {
             tracing::error!("endpoint {}: limits.backlog: {error}", endpoint.name);
         }
-        let (sockets, drain) = (&open.sockets, &open.drain);
-        let accepting = self.accept(&endpoint.name, sockets, (&terms, &identity), drain);
+        let (sockets, drain) = (&open.sockets, &open.connection_drain);
+        let accepting = self.start_accepting(&endpoint.name, sockets, (&terms, &identity), drain);
         let Some(open) = self.open.get_mut(&endpoint.name) else {
             return Ok(());
         };
         open.mode = endpoint.mode;
-        open.identity = identity;
-        let was_tls = open.terms.tls != Tls::Off;
-        open.terms = terms;
-        let before = std::mem::replace(&mut open.accepting, accepting);
+        open.tls_config = identity;
+        let was_tls = open.settings.tls != Tls::Off;
+        open.settings = terms;
+        let before = std::mem::replace(&mut open.accept_drain, accepting);
         before.begin();
         self.retired.push(before);
-        if was_tls != (open.terms.tls != Tls::Off) {
-            (self.announce)(&listening(&endpoint.name, open));
+        if was_tls != (open.settings.tls != Tls::Off) {
+            (self.on_listening)(&listener_info(&endpoint.name, open));
         }
         Ok(())
     }
 
     /// Lets all workers accept from these sockets under these terms.
-    fn accept(
+    fn start_accepting(
         &self,
         endpoint: &str,
-        sockets: &Sockets,
-        (terms, identity): (&Terms, &Option<Arc<rustls::ServerConfig>>),
+        sockets: &ListenerSockets,
+        (terms, identity): (&ListenerSettings, &Option<Arc<rustls::ServerConfig>>),
         drain: &Drain,
     ) -> Drain {
         let accepting = Drain::default();
         for (number, worker) in self.workers.iter().enumerate() {
-            let socket = match sockets.of_worker(number) {
+            let socket = match sockets.for_worker(number) {
                 Ok(socket) => socket,
                 Err(error) => {
                     tracing::error!("endpoint {endpoint}: a worker has no socket: {error}");
                     continue;
                 }
             };
-            let accepted = worker.give(Task::Accept(Box::new(Accept {
+            let accepted = worker.send(Task::Accept(Box::new(AcceptTask {
                 socket,
                 endpoint: endpoint.into(),
                 bounds: terms.bounds.clone(),
                 tls: identity.clone(),
                 accepting: (accepting.clone(), accepting.guard()),
-                drain: drain.clone(),
+                connection_drain: drain.clone(),
             })));
             if !accepted {
                 tracing::error!("endpoint {endpoint}: a worker takes no listener");
@@ -305,7 +311,7 @@ impl Listeners {
         accepting
     }
 
-    fn identity(
+    fn build_tls_config(
         &self,
         endpoint: &Endpoint,
         limits: &Limits,
@@ -313,13 +319,13 @@ impl Listeners {
         let make = || {
             let identity = match &endpoint.tls {
                 Tls::Off => return Ok(None),
-                Tls::Files { cert, key } => Identity::Files {
+                Tls::Files { cert, key } => CertificateSource::Files {
                     cert: cert.clone(),
                     key: key.clone(),
                 },
-                Tls::SelfSigned => Identity::Local {
-                    authority: Arc::new(Authority::open_or_create(&self.authority)?),
-                    certificates: limits.certificates,
+                Tls::SelfSigned => CertificateSource::LocalCa {
+                    authority: Arc::new(CertificateAuthority::open_or_create(&self.ca_folder)?),
+                    cache_size: limits.certificate_cache_size,
                 },
             };
             tls::server_config(&identity).map(Some)
@@ -331,19 +337,19 @@ impl Listeners {
     }
 }
 
-fn terms(endpoint: &Endpoint, limits: &Limits) -> Terms {
-    Terms {
+fn listener_settings(endpoint: &Endpoint, limits: &Limits) -> ListenerSettings {
+    ListenerSettings {
         tls: endpoint.tls.clone(),
-        certificates: limits.certificates,
+        certificate_cache_size: limits.certificate_cache_size,
         bounds: Bounds::from(limits),
     }
 }
 
-fn listening(name: &str, open: &Open) -> Listening {
-    Listening {
+fn listener_info(name: &str, open: &OpenListener) -> ListenerInfo {
+    ListenerInfo {
         endpoint: name.to_owned(),
         address: open.sockets.address(),
-        tls: open.terms.tls != Tls::Off,
+        tls: open.settings.tls != Tls::Off,
         mode: open.mode,
     }
 }

@@ -8,37 +8,37 @@ use std::sync::Arc;
 use socket2::SockRef;
 
 use ouli_net::drain::Drain;
-use ouli_net::server::{self, Bound, ServeError};
+use ouli_net::server::{self, BoundListener, ListenError};
 
 /// A socket for each worker, or one that all of them share.
-pub(super) struct Sockets {
+pub(super) struct ListenerSockets {
     address: SocketAddr,
-    all: Vec<Arc<TcpListener>>,
+    sockets: Vec<Arc<TcpListener>>,
     /// They were passed to the process: others accept from them too, or will.
-    passed: bool,
+    inherited: bool,
 }
 
-impl Sockets {
+impl ListenerSockets {
     /// Binds an address.
-    pub(super) fn open(
+    pub(super) fn bind(
         address: SocketAddr,
         workers: usize,
         backlog: u32,
-    ) -> Result<Self, ServeError> {
-        let bound = Bound::open(address, workers, backlog)?;
+    ) -> Result<Self, ListenError> {
+        let bound = BoundListener::bind(address, workers, backlog)?;
         Ok(Self {
             address: bound.address,
-            all: bound.sockets.into_iter().map(Arc::new).collect(),
-            passed: false,
+            sockets: bound.sockets.into_iter().map(Arc::new).collect(),
+            inherited: false,
         })
     }
 
     /// Takes a socket that is open already.
-    pub(super) fn passed(socket: &Arc<TcpListener>, backlog: u32) -> io::Result<Self> {
+    pub(super) fn from_inherited(socket: &Arc<TcpListener>, backlog: u32) -> io::Result<Self> {
         let sockets = Self {
             address: socket.local_addr()?,
-            all: vec![Arc::clone(socket)],
-            passed: true,
+            sockets: vec![Arc::clone(socket)],
+            inherited: true,
         };
         socket.set_nonblocking(true)?;
         sockets.set_backlog(backlog)?;
@@ -53,26 +53,26 @@ impl Sockets {
     /// How many connections may wait in each of them.
     pub(super) fn set_backlog(&self, backlog: u32) -> io::Result<()> {
         let backlog = i32::try_from(backlog).unwrap_or(i32::MAX);
-        let mut all = self.all.iter();
+        let mut all = self.sockets.iter();
         all.try_for_each(|socket| SockRef::from(&**socket).listen(backlog))
     }
 
     /// Another handle on the socket of a worker.
-    pub(super) fn of_worker(&self, worker: usize) -> io::Result<TcpListener> {
-        self.all[worker % self.all.len()].try_clone()
+    pub(super) fn for_worker(&self, worker: usize) -> io::Result<TcpListener> {
+        self.sockets[worker % self.sockets.len()].try_clone()
     }
 
     /// Closes them once `accepting` has ended, which it is told to. No connection is lost.
     pub(super) fn close(self, accepting: &Drain) {
-        if self.passed {
+        if self.inherited {
             accepting.begin();
             return;
         }
-        for socket in &self.all {
-            if let Err(error) = server::refuse(socket) {
+        for socket in &self.sockets {
+            if let Err(error) = server::stop_accepting(socket) {
                 tracing::debug!("{}: {error}", self.address);
             }
         }
-        accepting.close();
+        accepting.begin_closing();
     }
 }

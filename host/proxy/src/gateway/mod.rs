@@ -24,23 +24,23 @@ use std::thread::JoinHandle;
 use arc_swap::ArcSwap;
 use tokio::sync::Semaphore;
 
-pub use builder::{StartError, check, folder};
-pub use descriptors::schema;
-pub use generation::{Loaded, config};
+pub use builder::{StartError, cassette_folder, check};
+pub use descriptors::load_schema;
+pub use generation::{Loaded, load_config};
 pub use plugin_status::Status;
-pub use socket_activation::Passed;
+pub use socket_activation::InheritedSocket;
 
-use crate::handler::context::{Live, Page, Snapshot};
-use crate::handler::request_limiter::Turns;
-use crate::session::{Budget, Recorder, RecorderBounds, Sessions, Verdict};
-use file_watcher::Watch;
+use crate::handler::context::{PageRenderer, SharedState, Snapshot};
+use crate::handler::request_limiter::RequestLimiter;
+use crate::session::{MemoryBudget, Recorder, RecorderLimits, Sessions, Verdict};
+use file_watcher::FileWatcher;
 use listeners::Listeners;
 use ouli_cassette::Writer;
 use ouli_config::{Mode, Override, Unused};
 use ouli_net::drain::Drain;
-use plugin_status::Board;
-use resizable_quota::Quotas;
-use shutdown::Grace;
+use plugin_status::PluginStatus;
+use resizable_quota::ConcurrencyLimits;
+use shutdown::ShutdownTimeouts;
 
 /// What the process gives the gateway: no code below reads the environment.
 #[derive(Clone)]
@@ -50,21 +50,21 @@ pub struct Options {
     /// What the command line says over it.
     pub overrides: Vec<Override>,
     /// The folder from which relative paths start.
-    pub base: PathBuf,
+    pub base_dir: PathBuf,
     /// Where compiled plugins are kept.
-    pub cache: Option<PathBuf>,
+    pub compile_cache: Option<PathBuf>,
     /// Where the local CA is kept.
-    pub authority: PathBuf,
+    pub ca_folder: PathBuf,
     /// Looks up an environment variable.
     pub environment: fn(&str) -> Option<String>,
     /// Listening sockets that were opened before the process started.
-    pub passed: Vec<Passed>,
+    pub inherited_sockets: Vec<InheritedSocket>,
     /// Threads that serve; 0 for one a core.
     pub workers: usize,
     /// Files are watched, and changes take effect.
     pub watch: bool,
     /// Told of every listener once it accepts.
-    pub announce: Arc<dyn Fn(&Listening) + Send + Sync>,
+    pub on_listening: Arc<dyn Fn(&ListenerInfo) + Send + Sync>,
 }
 
 impl Options {
@@ -76,14 +76,14 @@ impl Options {
     }
 
     /// Copies of a plugin that are started before the first call: one for each thread that asks.
-    fn copies(&self) -> usize {
+    fn instance_count(&self) -> usize {
         self.worker_count() + 1
     }
 }
 
 /// A listener that accepts.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Listening {
+pub struct ListenerInfo {
     /// Name of the endpoint.
     pub endpoint: String,
     /// The address.
@@ -94,7 +94,7 @@ pub struct Listening {
     pub mode: Mode,
 }
 
-impl std::fmt::Display for Listening {
+impl std::fmt::Display for ListenerInfo {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let scheme = if self.tls { "https" } else { "http" };
         let (address, endpoint, mode) = (self.address, &self.endpoint, self.mode);
@@ -108,7 +108,7 @@ impl std::fmt::Display for Listening {
 /// A running gateway.
 pub struct Gateway {
     core: Arc<Core>,
-    watch: Option<Watch>,
+    watch: Option<FileWatcher>,
     recorder: JoinHandle<()>,
     writer: Arc<Writer>,
 }
@@ -116,47 +116,47 @@ pub struct Gateway {
 /// What a reload works on.
 struct Core {
     options: Options,
-    live: Arc<Live>,
+    shared: Arc<SharedState>,
     listeners: Mutex<Listeners>,
     loaded: Mutex<Loaded>,
-    board: Arc<Board>,
+    plugin_status: Arc<PluginStatus>,
     stopped: AtomicBool,
 }
 
 impl Gateway {
     /// Reads everything, loads the plugins, opens the listeners and serves.
     pub fn start(options: Options) -> Result<Self, StartError> {
-        let loaded = generation::first(&options)?;
+        let loaded = generation::load(&options)?;
         let config = Arc::clone(&loaded.config);
-        let cassettes = Arc::new(folder(&config)?);
-        let named = builder::secrets(&config, options.environment);
+        let cassettes = Arc::new(cassette_folder(&config)?);
+        let named = builder::environment_secrets(&config, options.environment);
         let sessions = Arc::new(Sessions::new(cassettes, &config.limits, named));
-        let writer = Arc::new(builder::writer(&sessions, &config)?);
+        let writer = Arc::new(builder::start_writer(&sessions, &config)?);
         let limits = &config.limits;
-        let budget = Budget::new(limits.memory, limits.recording_memory);
-        let bounds = RecorderBounds::from(limits);
+        let budget = MemoryBudget::new(limits.memory, limits.recording_memory);
+        let bounds = RecorderLimits::from(limits);
         let (recorder, thread) =
             Recorder::start(Arc::clone(&writer), bounds).map_err(StartError::Thread)?;
-        let snapshot = builder::snapshot(&loaded, None, options.worker_count())?;
-        builder::warm(&snapshot, &sessions)?;
-        builder::claim(&snapshot, &writer);
-        let board = Arc::new(Board::default());
+        let snapshot = builder::build_snapshot(&loaded, None, options.worker_count())?;
+        builder::warm_up(&snapshot, &sessions)?;
+        builder::lock_cassettes(&snapshot, &writer);
+        let board = Arc::new(PluginStatus::default());
         board.publish(snapshot.generation, &loaded, None);
-        let quotas = Quotas::new(&config.limits);
-        let live = Arc::new(Live {
-            plugins_page: page(&board),
-            own: Arc::default(),
+        let quotas = ConcurrencyLimits::new(&config.limits);
+        let live = Arc::new(SharedState {
+            plugin_status_page: page(&board),
+            own_listeners: Arc::default(),
             snapshot: ArcSwap::from_pointee(snapshot),
             sessions,
             recorder,
             budget,
-            turns: Turns::over(
-                quotas.in_flight(),
-                quotas.in_flight_queue(),
-                limits.in_flight_wait,
+            request_limiter: RequestLimiter::with_semaphores(
+                quotas.requests(),
+                quotas.pending_requests(),
+                limits.pending_request_timeout,
             ),
-            streams: quotas.streams(),
-            late: Arc::new(Semaphore::new(limits.recorder_queue)),
+            stream_permits: quotas.streams(),
+            detached_deliveries: Arc::new(Semaphore::new(limits.recorder_queue)),
             drain: Drain::default(),
         });
         let mut listeners = Listeners::new(&options, &live, quotas, &config)?;
@@ -164,14 +164,14 @@ impl Gateway {
             return Err(fault);
         }
         let core = Arc::new(Core {
-            live,
+            shared: live,
             listeners: Mutex::new(listeners),
             loaded: Mutex::new(loaded),
-            board,
+            plugin_status: board,
             stopped: AtomicBool::new(false),
             options,
         });
-        let watch = core.options.watch.then(|| Watch::start(&core));
+        let watch = core.options.watch.then(|| FileWatcher::start(&core));
         Ok(Self {
             core,
             watch: watch.transpose().map_err(StartError::Thread)?,
@@ -181,13 +181,13 @@ impl Gateway {
     }
 
     /// The listeners, by the names of their endpoints.
-    pub fn listening(&self) -> Vec<Listening> {
-        self.core.lock_listeners().listening()
+    pub fn listeners(&self) -> Vec<ListenerInfo> {
+        self.core.lock_listeners().infos()
     }
 
     /// The generation in force.
     pub fn snapshot(&self) -> Arc<Snapshot> {
-        self.core.live.snapshot.load_full()
+        self.core.shared.snapshot.load_full()
     }
 
     /// Reads the files again now, as the watch does by itself. True where something changed.
@@ -197,7 +197,7 @@ impl Gateway {
 
     /// What is live, what was rejected and what drains.
     pub fn status(&self) -> Status {
-        self.core.board.status()
+        self.core.plugin_status.status()
     }
 
     /// How the sessions went until now.
@@ -209,25 +209,25 @@ impl Gateway {
     /// every recording.
     pub fn stop(self) -> Verdict {
         self.core.stopped.store(true, Ordering::Release);
-        let grace = Grace::from(&self.core.live.snapshot.load().config.limits);
-        let more = &self.core.live.drain;
-        self.core.lock_listeners().begin_stop(more);
+        let grace = ShutdownTimeouts::from(&self.core.shared.snapshot.load().config.limits);
+        let more = &self.core.shared.drain;
+        self.core.lock_listeners().begin_shutdown(more);
         // A reload that is under way ends first; it opens nothing any more.
         drop(self.watch);
-        let left = self.core.lock_listeners().finish(more, grace);
+        let left = self.core.lock_listeners().finish_shutdown(more, grace);
         if left > 0 {
-            let whole = grace.whole();
+            let whole = grace.total();
             tracing::warn!("{left} connections did not end within {whole:?} (limits.grace)");
         }
         let core = self.core;
         // With the last sender the recorder ends, after it has written all that waits.
         match Arc::try_unwrap(core) {
             Ok(core) => {
-                let sessions = Arc::clone(&core.live.sessions);
-                let snapshot = core.live.snapshot.load_full();
+                let sessions = Arc::clone(&core.shared.sessions);
+                let snapshot = core.shared.snapshot.load_full();
                 drop(core);
-                finish(self.recorder, &self.writer);
-                judge(&sessions, &snapshot)
+                join_recorder(self.recorder, &self.writer);
+                build_verdict(&sessions, &snapshot)
             }
             Err(core) => {
                 // A request that outlived the grace period still holds its way to the recorder.
@@ -241,12 +241,12 @@ impl Gateway {
     }
 }
 
-fn page(board: &Arc<Board>) -> Page {
+fn page(board: &Arc<PluginStatus>) -> PageRenderer {
     let board = Arc::clone(board);
     Box::new(move || serde_json::to_string_pretty(&board.status()).unwrap_or_default())
 }
 
-fn finish(recorder: JoinHandle<()>, writer: &Writer) {
+fn join_recorder(recorder: JoinHandle<()>, writer: &Writer) {
     if recorder.join().is_err() {
         tracing::error!("the recorder broke; its last exchanges may be missing");
     }
@@ -255,7 +255,7 @@ fn finish(recorder: JoinHandle<()>, writer: &Writer) {
     }
 }
 
-fn judge(sessions: &Sessions, snapshot: &Snapshot) -> Verdict {
+fn build_verdict(sessions: &Sessions, snapshot: &Snapshot) -> Verdict {
     let all = sessions.all();
     let config = &snapshot.config;
     let unused_fails = config.unused == Unused::Fail;
@@ -275,24 +275,24 @@ impl Core {
     }
 
     /// True where a plugin in force fails and there is a version to go back to.
-    fn is_failing(&self) -> bool {
-        plugin_swap::is_failing(&self.lock_loaded())
+    fn needs_rollback(&self) -> bool {
+        plugin_swap::needs_rollback(&self.lock_loaded())
     }
 
     fn verdict(&self) -> Verdict {
-        judge(&self.live.sessions, &self.live.snapshot.load())
+        build_verdict(&self.shared.sessions, &self.shared.snapshot.load())
     }
 
     /// Takes in what changed on disk. What is broken is reported, and the last good version stays.
     fn reload(&self) -> bool {
         let mut loaded = self.lock_loaded();
-        let sessions = &self.live.sessions;
-        let Some(next) = generation::next(&self.options, &loaded, sessions) else {
+        let sessions = &self.shared.sessions;
+        let Some(next) = generation::reload(&self.options, &loaded, sessions) else {
             return false;
         };
-        let before = self.live.snapshot.load_full();
+        let before = self.shared.snapshot.load_full();
         let workers = self.options.worker_count();
-        let snapshot = match builder::snapshot(&next, Some(&before), workers) {
+        let snapshot = match builder::build_snapshot(&next, Some(&before), workers) {
             Ok(snapshot) => snapshot,
             Err(error) => {
                 tracing::error!("{error}\n  the last good version stays in force");
@@ -301,14 +301,14 @@ impl Core {
         };
         builder::rekey(&before, &snapshot, sessions);
         let generation = snapshot.generation;
-        self.live.snapshot.store(Arc::new(snapshot));
-        self.board.publish(generation, &next, Some(&before));
-        sessions.limit(next.config.limits.sessions);
+        self.shared.snapshot.store(Arc::new(snapshot));
+        self.plugin_status.publish(generation, &next, Some(&before));
+        sessions.set_limit(next.config.limits.sessions);
         let mut listeners = self.lock_listeners();
         for error in listeners.apply(&next.config) {
             tracing::error!("{error}\n  the other endpoints are up to date");
         }
-        next.report_restart(&loaded);
+        next.warn_restart_needed(&loaded);
         *loaded = next;
         tracing::info!("generation {generation} is in force");
         true

@@ -8,30 +8,30 @@ use serde::{Deserialize, Serialize};
 
 use super::generation::Loaded;
 use crate::handler::context::Snapshot;
-use ouli_plugin::{Plugin, Used};
+use ouli_plugin::{Plugin, UsageSnapshot};
 
 /// The state of the plugins, changed with each generation and read without waiting.
 #[derive(Default)]
-pub(super) struct Board {
-    shown: ArcSwap<Shown>,
+pub(super) struct PluginStatus {
+    published: ArcSwap<Published>,
     /// Plugins and generations that were in force and may still be in use.
     retired: Mutex<Retired>,
 }
 
 #[derive(Default)]
-struct Shown {
+struct Published {
     folders: Vec<PathBuf>,
     generation: u64,
-    live: Vec<Row>,
+    live: Vec<LiveEntry>,
     rejected: Vec<RejectedPlugin>,
 }
 
 #[derive(Clone)]
-struct Row {
+struct LiveEntry {
     plugin: Arc<Plugin>,
     since: u64,
-    earlier: Option<Arc<Plugin>>,
-    compared: Option<String>,
+    fallback: Option<Arc<Plugin>>,
+    comparison: Option<String>,
 }
 
 #[derive(Default)]
@@ -71,7 +71,7 @@ pub struct LivePlugin {
     /// Patterns of the paths that it is asked for; none means all.
     pub routes: Vec<String>,
     /// What it was used for.
-    pub used: Used,
+    pub used: UsageSnapshot,
     /// Why it is not asked now, where it failed too often.
     pub paused: Option<String>,
     /// What its self-test found.
@@ -104,10 +104,10 @@ pub struct DrainingPlugin {
     pub until: u64,
 }
 
-impl Board {
+impl PluginStatus {
     /// Notes what is in force from now on, and what was before.
     pub(super) fn publish(&self, generation: u64, loaded: &Loaded, before: Option<&Arc<Snapshot>>) {
-        let old = self.shown.load();
+        let old = self.published.load();
         let since = |plugin: &Arc<Plugin>| {
             let known = old.live.iter().find(|row| Arc::ptr_eq(&row.plugin, plugin));
             known.map_or(generation, |row| row.since)
@@ -115,11 +115,11 @@ impl Board {
         let live: Vec<_> = loaded
             .plugins
             .iter()
-            .map(|slot| Row {
+            .map(|slot| LiveEntry {
                 since: since(&slot.plugin),
                 plugin: Arc::clone(&slot.plugin),
-                earlier: slot.earlier.as_ref().map(|(_, plugin)| Arc::clone(plugin)),
-                compared: slot.compared.as_ref().map(ToString::to_string),
+                fallback: slot.fallback.as_ref().map(|(_, plugin)| Arc::clone(plugin)),
+                comparison: slot.comparison.as_ref().map(ToString::to_string),
             })
             .collect();
         let rejected = loaded
@@ -133,9 +133,9 @@ impl Board {
             .collect();
         {
             let mut retired = self.retired.lock().unwrap_or_else(PoisonError::into_inner);
-            let is_kept = |plugin: &Arc<Plugin>| live.iter().any(|row| row.keeps(plugin));
+            let is_kept = |plugin: &Arc<Plugin>| live.iter().any(|row| row.references(plugin));
             let gone = old.live.iter().flat_map(|row| {
-                let earlier = row.earlier.as_ref();
+                let earlier = row.fallback.as_ref();
                 let earlier = earlier.map(|plugin| (row.since.saturating_sub(1), plugin));
                 std::iter::once((old.generation, &row.plugin)).chain(earlier)
             });
@@ -144,9 +144,9 @@ impl Board {
             retired.plugins.extend(gone);
             let snapshot = before.map(|one| (one.generation, Arc::downgrade(one)));
             retired.snapshots.extend(snapshot);
-            retired.forget();
+            retired.prune();
         }
-        self.shown.store(Arc::new(Shown {
+        self.published.store(Arc::new(Published {
             folders: loaded.config.plugin_folders.paths.clone(),
             generation,
             live,
@@ -156,12 +156,12 @@ impl Board {
 
     /// Everything at this moment.
     pub(super) fn status(&self) -> Status {
-        let shown = self.shown.load();
+        let shown = self.published.load();
         let mut retired = self.retired.lock().unwrap_or_else(PoisonError::into_inner);
-        retired.forget();
+        retired.prune();
         let draining = retired.plugins.iter().filter_map(|(until, plugin)| {
             let plugin = plugin.upgrade()?;
-            let kept = shown.live.iter().any(|row| row.keeps(&plugin));
+            let kept = shown.live.iter().any(|row| row.references(&plugin));
             (!kept).then(|| DrainingPlugin {
                 name: plugin.name().to_owned(),
                 sha256: plugin.digest(),
@@ -173,7 +173,7 @@ impl Board {
             folders: shown.folders.clone(),
             generation: shown.generation,
             draining_generations: generations.collect(),
-            live: shown.live.iter().map(Row::live).collect(),
+            live: shown.live.iter().map(LiveEntry::live).collect(),
             rejected: shown.rejected.clone(),
             draining: draining.collect(),
         }
@@ -182,15 +182,15 @@ impl Board {
 
 impl Retired {
     /// Forgets what nobody uses any more.
-    fn forget(&mut self) {
+    fn prune(&mut self) {
         self.plugins.retain(|(_, plugin)| plugin.strong_count() > 0);
         self.snapshots.retain(|(_, one)| one.strong_count() > 0);
     }
 }
 
-impl Row {
-    fn keeps(&self, plugin: &Arc<Plugin>) -> bool {
-        let earlier = self.earlier.as_ref();
+impl LiveEntry {
+    fn references(&self, plugin: &Arc<Plugin>) -> bool {
+        let earlier = self.fallback.as_ref();
         Arc::ptr_eq(&self.plugin, plugin) || earlier.is_some_and(|one| Arc::ptr_eq(one, plugin))
     }
 
@@ -202,11 +202,11 @@ impl Row {
             since: self.since,
             declares: plugin.describe(),
             routes: plugin.routes().to_vec(),
-            used: plugin.used(),
-            paused: plugin.ailment(),
-            state: plugin.state().map(str::to_owned),
-            falls_back_to: self.earlier.as_ref().map(|plugin| plugin.digest()),
-            compared: self.compared.clone(),
+            used: plugin.usage(),
+            paused: plugin.breaker_reason(),
+            state: plugin.state_dependence().map(str::to_owned),
+            falls_back_to: self.fallback.as_ref().map(|plugin| plugin.digest()),
+            compared: self.comparison.clone(),
         }
     }
 }

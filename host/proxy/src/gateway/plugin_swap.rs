@@ -16,18 +16,18 @@ use ouli_plugin::{Plugin, Plugins, Source};
 
 /// A plugin in its last good version.
 #[derive(Clone)]
-pub(super) struct Slot {
+pub(super) struct PluginSlot {
     pub(super) source: Source,
     pub(super) plugin: Arc<Plugin>,
     /// The good version before it, should this one fail.
-    pub(super) earlier: Option<(Source, Arc<Plugin>)>,
+    pub(super) fallback: Option<(Source, Arc<Plugin>)>,
     /// How it compared with the version before it.
-    pub(super) compared: Option<Comparison>,
+    pub(super) comparison: Option<Comparison>,
 }
 
 /// A version of a plugin that is not in force.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Rejected {
+pub(super) struct RejectedVersion {
     pub(super) source: Source,
     /// Where it failed on its way: `validate`, `compile`, `link`, `probe`, `shadow` or `live`.
     pub(super) stage: &'static str,
@@ -35,17 +35,17 @@ pub(super) struct Rejected {
 }
 
 /// What came of the plugins that should be in force.
-pub(super) struct Taken {
-    pub(super) plugins: Vec<Slot>,
-    pub(super) rejected: BTreeMap<String, Rejected>,
+pub(super) struct SwapOutcome {
+    pub(super) plugins: Vec<PluginSlot>,
+    pub(super) rejected: BTreeMap<String, RejectedVersion>,
 }
 
 /// One look at what should be in force.
-pub(super) struct Swap<'a> {
+pub(super) struct PluginSwap<'a> {
     engine: &'static ouli_plugin::Engine,
-    before: &'a [Slot],
-    rejected: &'a BTreeMap<String, Rejected>,
-    off: &'a [String],
+    current: &'a [PluginSlot],
+    rejected: &'a BTreeMap<String, RejectedVersion>,
+    disabled_rules: &'a [String],
     schema: Schema,
     limits: &'a Limits,
     /// Where there was traffic already, its recordings.
@@ -53,7 +53,7 @@ pub(super) struct Swap<'a> {
     corpus: OnceCell<Corpus>,
 }
 
-impl<'a> Swap<'a> {
+impl<'a> PluginSwap<'a> {
     /// At the start, with nothing to compare with.
     pub(super) fn first(options: &Options, loaded: &'a Loaded) -> Result<Self, StartError> {
         Self::new(options, loaded, None)
@@ -73,12 +73,12 @@ impl<'a> Swap<'a> {
         loaded: &'a Loaded,
         sessions: Option<&'a Sessions>,
     ) -> Result<Self, StartError> {
-        let engine = ouli_plugin::engine::shared(options.cache.as_deref());
+        let engine = ouli_plugin::engine::shared(options.compile_cache.as_deref());
         Ok(Self {
             engine: engine.map_err(StartError::Engine)?,
-            before: &loaded.plugins,
+            current: &loaded.plugins,
             rejected: &loaded.rejected,
-            off: &loaded.config.redaction.off,
+            disabled_rules: &loaded.config.redaction.disabled_rules,
             schema: loaded.schema(),
             limits: &loaded.config.limits,
             sessions,
@@ -87,15 +87,15 @@ impl<'a> Swap<'a> {
     }
 
     /// Loads what changed and keeps what did not; what is not taken leaves its last good version.
-    pub(super) fn take(&self, wanted: Vec<Candidate>) -> Taken {
+    pub(super) fn load_all(&self, wanted: Vec<Candidate>) -> SwapOutcome {
         let names: Vec<_> = wanted.iter().map(|one| one.source.name.clone()).collect();
-        let mut taken = Taken {
+        let mut taken = SwapOutcome {
             plugins: Vec::new(),
             rejected: BTreeMap::new(),
         };
         for candidate in wanted {
             let name = candidate.source.name.clone();
-            let old = self.before.iter().find(|slot| slot.source.name == name);
+            let old = self.current.iter().find(|slot| slot.source.name == name);
             if let Some(slot) = old.filter(|slot| slot.source == candidate.source) {
                 taken.plugins.push(slot.clone());
                 continue;
@@ -104,7 +104,7 @@ impl<'a> Swap<'a> {
             let known = known.filter(|known| known.source == candidate.source);
             let result = match known {
                 Some(known) => Err(Box::new(known.clone())),
-                None => self.try_out(candidate, old, &names),
+                None => self.load_candidate(candidate, old, &names),
             };
             match result {
                 Ok(slot) => taken.plugins.push(slot),
@@ -117,19 +117,19 @@ impl<'a> Swap<'a> {
         taken
     }
 
-    fn try_out(
+    fn load_candidate(
         &self,
         candidate: Candidate,
-        old: Option<&Slot>,
+        old: Option<&PluginSlot>,
         names: &[String],
-    ) -> Result<Slot, Box<Rejected>> {
+    ) -> Result<PluginSlot, Box<RejectedVersion>> {
         let Candidate {
             source,
             from_folder,
             on_difference,
         } = candidate;
         let rejected = |source, stage, reason| {
-            Box::new(Rejected {
+            Box::new(RejectedVersion {
                 source,
                 stage,
                 reason,
@@ -138,11 +138,11 @@ impl<'a> Swap<'a> {
         let plugin = match Plugin::load(self.engine, &source) {
             Ok(plugin) => Arc::new(plugin),
             Err(error) => {
-                let reason = explain(&source.name, from_folder, error.to_string());
+                let reason = settings_error(&source.name, from_folder, error.to_string());
                 return Err(rejected(source, error.stage(), reason));
             }
         };
-        let compared = match self.compare(&plugin, names) {
+        let compared = match self.shadow_compare(&plugin, names) {
             Ok(compared) => compared,
             Err(reason) => return Err(rejected(source, "shadow", reason)),
         };
@@ -155,16 +155,16 @@ impl<'a> Swap<'a> {
                 tracing::info!("plugin {}: {compared}", source.name);
             }
         }
-        Ok(Slot {
+        Ok(PluginSlot {
             source,
             plugin,
-            earlier: old.map(|old| (old.source.clone(), Arc::clone(&old.plugin))),
-            compared,
+            fallback: old.map(|old| (old.source.clone(), Arc::clone(&old.plugin))),
+            comparison: compared,
         })
     }
 
     /// The plugin in its place among the others, on what was recorded, beside the version before.
-    fn compare(
+    fn shadow_compare(
         &self,
         plugin: &Arc<Plugin>,
         names: &[String],
@@ -176,22 +176,23 @@ impl<'a> Swap<'a> {
         let corpus = self
             .corpus
             .get_or_init(|| Corpus::of(sessions, limits.shadow_exchanges));
-        let find = |name: &String| self.before.iter().find(|slot| slot.source.name == *name);
-        let old = self.before.iter().map(|slot| Arc::clone(&slot.plugin));
+        let find = |name: &String| self.current.iter().find(|slot| slot.source.name == *name);
+        let old = self.current.iter().map(|slot| Arc::clone(&slot.plugin));
         let new = names.iter().filter_map(|name| {
             if name == plugin.name() {
                 return Some(Arc::clone(plugin));
             }
             find(name).map(|slot| Arc::clone(&slot.plugin))
         });
-        let compose = |all: Vec<Arc<Plugin>>| Plugins::new(all, self.off, self.schema.clone());
+        let compose =
+            |all: Vec<Arc<Plugin>>| Plugins::new(all, self.disabled_rules, self.schema.clone());
         let new = compose(new.collect()).map_err(|error| error.to_string())?;
         let Ok(old) = compose(old.collect()) else {
             return Ok(None);
         };
         let start = Instant::now();
         Ok(Some(corpus.compare(&old, &new, || {
-            start.elapsed() >= limits.shadow_time
+            start.elapsed() >= limits.shadow_timeout
         })))
     }
 }
@@ -201,22 +202,22 @@ impl<'a> Swap<'a> {
 pub(super) fn roll_back(loaded: &mut Loaded) -> bool {
     let mut changed = false;
     for slot in &mut loaded.plugins {
-        let Some(reason) = slot.plugin.ailment() else {
+        let Some(reason) = slot.plugin.breaker_reason() else {
             continue;
         };
-        let Some((source, plugin)) = slot.earlier.take() else {
+        let Some((source, plugin)) = slot.fallback.take() else {
             continue;
         };
         let failed = std::mem::replace(
             slot,
-            Slot {
+            PluginSlot {
                 source,
                 plugin,
-                earlier: None,
-                compared: None,
+                fallback: None,
+                comparison: None,
             },
         );
-        let rejected = Rejected {
+        let rejected = RejectedVersion {
             source: failed.source,
             stage: "live",
             reason: format!("it is rolled back: {reason}"),
@@ -228,13 +229,13 @@ pub(super) fn roll_back(loaded: &mut Loaded) -> bool {
 }
 
 /// True where [`roll_back`] has something to do.
-pub(super) fn is_failing(loaded: &Loaded) -> bool {
+pub(super) fn needs_rollback(loaded: &Loaded) -> bool {
     let mut slots = loaded.plugins.iter();
-    slots.any(|slot| slot.earlier.is_some() && slot.plugin.ailment().is_some())
+    slots.any(|slot| slot.fallback.is_some() && slot.plugin.breaker_reason().is_some())
 }
 
 /// A built-in plugin only fails over its settings, so the fault is in their section.
-fn explain(name: &str, from_folder: bool, reason: String) -> String {
+fn settings_error(name: &str, from_folder: bool, reason: String) -> String {
     if from_folder || reason.starts_with('[') {
         return reason;
     }

@@ -5,52 +5,52 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 
 use ouli_config::Limits;
-use ouli_net::server::{Places, Slots};
+use ouli_net::server::{ConnectionLimiter, SharedConnectionLimiter};
 
 /// What a reload can make more or fewer.
-pub(super) struct Quotas {
-    connections: Slots,
-    in_flight: Quota,
-    in_flight_queue: Quota,
-    streams: Quota,
+pub(super) struct ConcurrencyLimits {
+    connections: SharedConnectionLimiter,
+    requests: ResizableSemaphore,
+    pending_requests: ResizableSemaphore,
+    streams: ResizableSemaphore,
 }
 
-impl Quotas {
+impl ConcurrencyLimits {
     pub(super) fn new(limits: &Limits) -> Self {
         Self {
-            connections: Places::new(limits),
-            in_flight: Quota::new(limits.in_flight),
-            in_flight_queue: Quota::new(limits.in_flight_queue),
-            streams: Quota::new(limits.streams),
+            connections: ConnectionLimiter::new(limits),
+            requests: ResizableSemaphore::new(limits.max_concurrent_requests),
+            pending_requests: ResizableSemaphore::new(limits.max_pending_requests),
+            streams: ResizableSemaphore::new(limits.streams),
         }
     }
 
     /// Slots for connections (`limits.connections` and those of each source).
-    pub(super) fn connections(&self) -> Slots {
+    pub(super) fn connections(&self) -> SharedConnectionLimiter {
         Arc::clone(&self.connections)
     }
 
     /// Places for requests (`limits.in_flight`).
-    pub(super) fn in_flight(&self) -> Arc<Semaphore> {
-        self.in_flight.places()
+    pub(super) fn requests(&self) -> Arc<Semaphore> {
+        self.requests.semaphore()
     }
 
     /// Places to wait for such a place (`limits.in_flight_queue`).
-    pub(super) fn in_flight_queue(&self) -> Arc<Semaphore> {
-        self.in_flight_queue.places()
+    pub(super) fn pending_requests(&self) -> Arc<Semaphore> {
+        self.pending_requests.semaphore()
     }
 
     /// Places for streams (`limits.streams`).
     pub(super) fn streams(&self) -> Arc<Semaphore> {
-        self.streams.places()
+        self.streams.semaphore()
     }
 
     /// Makes them as the limits say. Returns what is to be waited for.
-    pub(super) fn follow(&mut self, limits: &Limits) -> Vec<Debt> {
-        self.connections.limit(limits);
+    pub(super) fn update(&mut self, limits: &Limits) -> Vec<PermitDebt> {
+        self.connections.set_limits(limits);
         let debts = [
-            self.in_flight.resize(limits.in_flight),
-            self.in_flight_queue.resize(limits.in_flight_queue),
+            self.requests.resize(limits.max_concurrent_requests),
+            self.pending_requests.resize(limits.max_pending_requests),
             self.streams.resize(limits.streams),
         ];
         debts.into_iter().flatten().collect()
@@ -58,52 +58,52 @@ impl Quotas {
 }
 
 /// Places, and how many there are to be.
-struct Quota {
-    places: Arc<Semaphore>,
-    size: usize,
+struct ResizableSemaphore {
+    semaphore: Arc<Semaphore>,
+    capacity: usize,
 }
 
 /// Places that are taken and shall not come back.
-pub(super) struct Debt {
-    places: Arc<Semaphore>,
-    size: u32,
+pub(super) struct PermitDebt {
+    semaphore: Arc<Semaphore>,
+    permits: u32,
 }
 
-impl Quota {
+impl ResizableSemaphore {
     /// So many places, all free.
     fn new(size: usize) -> Self {
         Self {
-            places: Arc::new(Semaphore::new(size)),
-            size,
+            semaphore: Arc::new(Semaphore::new(size)),
+            capacity: size,
         }
     }
 
-    fn places(&self) -> Arc<Semaphore> {
-        Arc::clone(&self.places)
+    fn semaphore(&self) -> Arc<Semaphore> {
+        Arc::clone(&self.semaphore)
     }
 
     /// Makes them more or fewer. What is to go and is taken is given back later: that is for the
     /// caller to wait for.
-    fn resize(&mut self, size: usize) -> Option<Debt> {
-        let before = std::mem::replace(&mut self.size, size);
+    fn resize(&mut self, size: usize) -> Option<PermitDebt> {
+        let before = std::mem::replace(&mut self.capacity, size);
         if size >= before {
-            self.places.add_permits(size - before);
+            self.semaphore.add_permits(size - before);
             return None;
         }
-        let rest = before - size - self.places.forget_permits(before - size);
+        let rest = before - size - self.semaphore.forget_permits(before - size);
         let size = u32::try_from(rest).unwrap_or(u32::MAX);
-        (size > 0).then(|| Debt {
-            places: self.places(),
-            size,
+        (size > 0).then(|| PermitDebt {
+            semaphore: self.semaphore(),
+            permits: size,
         })
     }
 }
 
-impl Debt {
+impl PermitDebt {
     /// Takes the places out of use as they come back, before anybody else gets them.
     pub(super) async fn settle(self) {
         // The places are never closed.
-        if let Ok(permits) = self.places.acquire_many(self.size).await {
+        if let Ok(permits) = self.semaphore.acquire_many(self.permits).await {
             permits.forget();
         }
     }
@@ -115,8 +115,8 @@ mod tests {
 
     #[tokio::test]
     async fn places_that_are_taken_go_when_they_come_back() {
-        let mut quota = Quota::new(3);
-        let places = quota.places();
+        let mut quota = ResizableSemaphore::new(3);
+        let places = quota.semaphore();
         let taken = [0; 3].map(|_| places.try_acquire().unwrap());
         let debt = quota.resize(1).unwrap();
         let settled = debt.settle();
@@ -134,11 +134,11 @@ mod tests {
 
     #[test]
     fn free_places_come_and_go_at_once() {
-        let mut quota = Quota::new(3);
+        let mut quota = ResizableSemaphore::new(3);
         assert!(quota.resize(1).is_none());
-        assert_eq!(quota.places().available_permits(), 1);
+        assert_eq!(quota.semaphore().available_permits(), 1);
         assert!(quota.resize(5).is_none());
-        assert_eq!(quota.places().available_permits(), 5);
+        assert_eq!(quota.semaphore().available_permits(), 5);
     }
 
     async fn is_pending(mut future: std::pin::Pin<&mut impl Future<Output = ()>>) -> bool {

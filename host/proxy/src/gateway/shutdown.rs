@@ -8,25 +8,25 @@ use ouli_net::drain::Drain;
 
 /// How long everything may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Grace {
-    whole: Duration,
+pub(super) struct ShutdownTimeouts {
+    total: Duration,
     /// The last part of it, in which what lasts is ended.
-    lead: Duration,
+    stream_lead: Duration,
 }
 
-impl From<&Limits> for Grace {
+impl From<&Limits> for ShutdownTimeouts {
     fn from(limits: &Limits) -> Self {
         Self {
-            whole: limits.grace,
-            lead: limits.close_lead.min(limits.grace / 10),
+            total: limits.shutdown_timeout,
+            stream_lead: limits.stream_drain_lead.min(limits.shutdown_timeout / 10),
         }
     }
 }
 
-impl Grace {
+impl ShutdownTimeouts {
     /// All of it.
-    pub(super) fn whole(self) -> Duration {
-        self.whole
+    pub(super) fn total(self) -> Duration {
+        self.total
     }
 }
 
@@ -34,29 +34,29 @@ impl Grace {
 /// may start something in another come before it.
 ///
 /// The wait has a runtime of its own: the caller is a plain thread, and the workers are busy.
-pub(super) fn wait(drains: &[Drain], grace: Grace) -> usize {
+pub(super) fn wait_for_drains(drains: &[Drain], grace: ShutdownTimeouts) -> usize {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .build();
     match runtime {
         Ok(runtime) => runtime.block_on(async {
-            if !within(grace.whole - grace.lead, drains).await {
+            if !all_idle_within(grace.total - grace.stream_lead, drains).await {
                 for drain in drains {
-                    drain.close();
+                    drain.begin_closing();
                 }
-                within(grace.lead, drains).await;
+                all_idle_within(grace.stream_lead, drains).await;
             }
         }),
         Err(error) => tracing::error!("cannot wait for connections to end: {error}"),
     }
-    drains.iter().map(Drain::active).sum()
+    drains.iter().map(Drain::active_guards).sum()
 }
 
 /// True where all have ended in time.
-async fn within(time: Duration, drains: &[Drain]) -> bool {
+async fn all_idle_within(time: Duration, drains: &[Drain]) -> bool {
     let all = async {
         for drain in drains {
-            drain.idle().await;
+            drain.wait_idle().await;
         }
     };
     tokio::time::timeout(time, all).await.is_ok()
@@ -71,18 +71,27 @@ mod tests {
         let (busy, idle) = (Drain::default(), Drain::default());
         let guard = busy.guard();
         let both = [busy, idle];
-        assert!(!within(Duration::from_millis(20), &both).await);
+        assert!(!all_idle_within(Duration::from_millis(20), &both).await);
         drop(guard);
-        assert!(within(Duration::from_secs(1), &both).await);
+        assert!(all_idle_within(Duration::from_secs(1), &both).await);
     }
 
     #[test]
     fn the_last_part_is_a_tenth_at_most() {
         let mut limits = Limits::default();
-        assert_eq!(Grace::from(&limits).lead, Duration::from_secs(2));
-        limits.grace = Duration::from_secs(5);
-        assert_eq!(Grace::from(&limits).lead, Duration::from_millis(500));
-        limits.close_lead = Duration::from_millis(100);
-        assert_eq!(Grace::from(&limits).lead, Duration::from_millis(100));
+        assert_eq!(
+            ShutdownTimeouts::from(&limits).stream_lead,
+            Duration::from_secs(2)
+        );
+        limits.shutdown_timeout = Duration::from_secs(5);
+        assert_eq!(
+            ShutdownTimeouts::from(&limits).stream_lead,
+            Duration::from_millis(500)
+        );
+        limits.stream_drain_lead = Duration::from_millis(100);
+        assert_eq!(
+            ShutdownTimeouts::from(&limits).stream_lead,
+            Duration::from_millis(100)
+        );
     }
 }

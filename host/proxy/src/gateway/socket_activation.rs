@@ -9,7 +9,7 @@ use ouli_config::{Config, Endpoint};
 
 /// A listening socket that was passed to the process.
 #[derive(Clone, Debug)]
-pub struct Passed {
+pub struct InheritedSocket {
     /// What it was called; systemd calls it as `FileDescriptorName=` says, else as its unit.
     pub name: Option<String>,
     /// The socket. Others may accept from it too.
@@ -25,14 +25,15 @@ struct Known {
 
 /// The passed sockets. They are kept while the process lives: an endpoint that was taken away may
 /// come back.
-pub(super) struct PassedSockets(Vec<Known>);
+pub(super) struct InheritedSockets(Vec<Known>);
 
-impl PassedSockets {
+impl InheritedSockets {
     /// Looks at what was passed.
-    pub(super) fn new(passed: &[Passed]) -> Result<Self, StartError> {
+    pub(super) fn new(passed: &[InheritedSocket]) -> Result<Self, StartError> {
         let known = passed.iter().map(|passed| {
             let address = passed.socket.local_addr();
-            let address = address.map_err(|error| StartError::Passed(error.to_string()))?;
+            let address =
+                address.map_err(|error| StartError::InheritedSocket(error.to_string()))?;
             Ok(Known {
                 name: passed.name.clone(),
                 address,
@@ -72,7 +73,7 @@ impl PassedSockets {
             .collect();
         let called = idle.name.as_ref();
         let called = called.map_or_else(String::new, |name| format!(" `{name}`"));
-        Err(StartError::Passed(format!(
+        Err(StartError::InheritedSocket(format!(
             "the socket{called} at {} belongs to no endpoint; name it after one of {} (in systemd: \
              FileDescriptorName=), or write `listen = \"{}\"` in one",
             idle.address,

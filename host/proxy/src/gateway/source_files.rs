@@ -9,15 +9,15 @@ use std::time::SystemTime;
 
 /// How one file looks from outside: enough to see that it may have changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Look {
+pub(super) struct FileStamp {
     path: PathBuf,
     size: u64,
-    changed: Option<SystemTime>,
+    modified: Option<SystemTime>,
     inode: u64,
 }
 
 /// The files that a gateway depends on, as they look now.
-pub(super) fn look(files: &[PathBuf], folders: &[PathBuf]) -> Vec<Look> {
+pub(super) fn stamp_files(files: &[PathBuf], folders: &[PathBuf]) -> Vec<FileStamp> {
     let plugins = folders.iter().flat_map(|folder| plugin_files(folder));
     let plugins = plugins.map(|(_, path)| path);
     let mut looks: Vec<_> = files
@@ -27,20 +27,20 @@ pub(super) fn look(files: &[PathBuf], folders: &[PathBuf]) -> Vec<Look> {
         // A file that is gone by now is seen as gone.
         .filter_map(|path| {
             let metadata = path.metadata().ok()?;
-            Some(Look::new(path, &metadata))
+            Some(FileStamp::new(path, &metadata))
         })
         .collect();
     looks.sort_by(|a, b| a.path.cmp(&b.path));
     looks
 }
 
-impl Look {
+impl FileStamp {
     fn new(path: PathBuf, metadata: &Metadata) -> Self {
         use std::os::unix::fs::MetadataExt as _;
         Self {
             path,
             size: metadata.len(),
-            changed: metadata.modified().ok(),
+            modified: metadata.modified().ok(),
             inode: metadata.ino(),
         }
     }
@@ -56,7 +56,7 @@ pub(super) fn plugins(
     for (name, path) in folders.iter().flat_map(|folder| plugin_files(folder)) {
         found
             .entry(name)
-            .or_insert_with(|| read(&path, most).map_err(|error| error.to_string()));
+            .or_insert_with(|| read_limited(&path, most).map_err(|error| error.to_string()));
     }
     found
 }
@@ -81,7 +81,7 @@ fn plugin_files(folder: &Path) -> Vec<(String, PathBuf)> {
 }
 
 /// Reads at most one byte more than allowed, so that a file without end is refused by its size.
-pub(super) fn read(path: &Path, most: usize) -> io::Result<Arc<[u8]>> {
+pub(super) fn read_limited(path: &Path, most: usize) -> io::Result<Arc<[u8]>> {
     let mut bytes = Vec::new();
     File::open(path)?
         .take(most as u64 + 1)

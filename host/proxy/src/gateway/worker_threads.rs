@@ -10,29 +10,29 @@ use std::time::Duration;
 use tokio::runtime::Builder;
 use tokio::sync::mpsc;
 
-use super::resizable_quota::Debt;
-use crate::handler::context::{Gate, Live};
-use ouli_net::drain::{Drain, Guard};
-use ouli_net::server::{self, Slots};
+use super::resizable_quota::PermitDebt;
+use crate::handler::context::{RequestHandler, SharedState};
+use ouli_net::drain::{Drain, DrainGuard};
+use ouli_net::server::{self, SharedConnectionLimiter};
 
 /// What a worker is asked to do.
 pub(super) enum Task {
     /// Accept from a socket.
-    Accept(Box<Accept>),
+    Accept(Box<AcceptTask>),
     /// Take places out of use as they come back.
-    Settle(Debt),
+    SettleDebt(PermitDebt),
 }
 
 /// A socket to accept from.
-pub(super) struct Accept {
+pub(super) struct AcceptTask {
     pub(super) socket: TcpListener,
     pub(super) endpoint: Arc<str>,
     pub(super) bounds: server::Bounds,
     pub(super) tls: Option<Arc<rustls::ServerConfig>>,
     /// Ends the accepting, and is kept open by it.
-    pub(super) accepting: (Drain, Guard),
+    pub(super) accepting: (Drain, DrainGuard),
     /// Ends the connections, and is kept open by them.
-    pub(super) drain: Drain,
+    pub(super) connection_drain: Drain,
 }
 
 /// A thread that serves.
@@ -42,7 +42,11 @@ pub(super) struct Worker {
 }
 
 impl Worker {
-    pub(super) fn start(number: usize, live: Arc<Live>, slots: Slots) -> io::Result<Self> {
+    pub(super) fn start(
+        number: usize,
+        live: Arc<SharedState>,
+        slots: SharedConnectionLimiter,
+    ) -> io::Result<Self> {
         // One place for each endpoint that there may be.
         let most = live.snapshot.load().config.limits.endpoints;
         let (tasks, queue) = mpsc::channel(most);
@@ -51,7 +55,7 @@ impl Worker {
         let thread = std::thread::Builder::new()
             .name(format!("ouli-worker-{number}"))
             .spawn(move || {
-                runtime.block_on(Gate::rehearse(&live, number));
+                runtime.block_on(RequestHandler::warm_up(&live, number));
                 // Who started it waits below.
                 let _ = tell.send(());
                 runtime.block_on(work(queue, live, number, slots));
@@ -66,7 +70,7 @@ impl Worker {
     }
 
     /// Hands it a task; waits while its queue is full. False where it has ended.
-    pub(super) fn give(&self, task: Task) -> bool {
+    pub(super) fn send(&self, task: Task) -> bool {
         let mut task = task;
         loop {
             match self.tasks.try_send(task) {
@@ -80,7 +84,7 @@ impl Worker {
     }
 
     /// Ends the thread; what is still at work there is cut off.
-    pub(super) fn end(self) {
+    pub(super) fn join(self) {
         drop(self.tasks);
         if self.thread.join().is_err() {
             tracing::error!("a worker broke");
@@ -88,16 +92,21 @@ impl Worker {
     }
 }
 
-async fn work(mut queue: mpsc::Receiver<Task>, live: Arc<Live>, worker: usize, slots: Slots) {
+async fn work(
+    mut queue: mpsc::Receiver<Task>,
+    live: Arc<SharedState>,
+    worker: usize,
+    slots: SharedConnectionLimiter,
+) {
     while let Some(task) = queue.recv().await {
         match task {
-            Task::Accept(one) => accept(*one, &live, worker, &slots),
-            Task::Settle(debt) => {
-                let mut stop = live.drain.stop();
+            Task::Accept(one) => start_accepting(*one, &live, worker, &slots),
+            Task::SettleDebt(debt) => {
+                let mut stop = live.drain.signal();
                 live.drain.spawn(async move {
                     tokio::select! {
                         () = debt.settle() => {}
-                        () = stop.begun() => {}
+                        () = stop.draining() => {}
                     }
                 });
             }
@@ -105,15 +114,20 @@ async fn work(mut queue: mpsc::Receiver<Task>, live: Arc<Live>, worker: usize, s
     }
 }
 
-fn accept(accept: Accept, live: &Arc<Live>, worker: usize, slots: &Slots) {
-    let gate = Gate {
+fn start_accepting(
+    accept: AcceptTask,
+    live: &Arc<SharedState>,
+    worker: usize,
+    slots: &SharedConnectionLimiter,
+) {
+    let gate = RequestHandler {
         endpoint: Arc::clone(&accept.endpoint),
-        live: Arc::clone(live),
+        shared: Arc::clone(live),
         worker,
     };
     let slots = Arc::clone(slots);
     let (accepting, guard) = accept.accepting;
-    let signals = (accept.drain, accepting.stop());
+    let signals = (accept.connection_drain, accepting.signal());
     accepting.spawn(async move {
         let served = server::serve(
             accept.socket,

@@ -7,13 +7,13 @@ use http::header::{CONTENT_TYPE, HOST, ORIGIN};
 use http::uri::Authority;
 use http::{HeaderMap, HeaderValue, Method, Request, Response};
 
-use super::context::Live;
+use super::context::SharedState;
 use super::error_response::ExchangeError;
-use super::response_body::Outgoing;
-use ouli_net::upstream::Own;
+use super::response_body::OutgoingBody;
+use ouli_net::upstream::OwnListeners;
 
 /// The state of the plugins: what is live, rejected and draining.
-pub const PLUGINS_PATH: &str = "/__ouli/plugins";
+pub const PLUGIN_STATUS_PATH: &str = "/__ouli/plugins";
 
 /// The page that a request is for. None where it is for the upstream.
 ///
@@ -21,35 +21,35 @@ pub const PLUGINS_PATH: &str = "/__ouli/plugins";
 /// Where a page of the web asks, whether across origins or by a name of its own for this address
 /// (DNS rebinding): the request must name this machine or the listener, and come from no other
 /// origin.
-pub(crate) fn page<B>(
-    live: &Live,
+pub(crate) fn admin_response<B>(
+    live: &SharedState,
     request: &Request<B>,
-) -> Result<Option<Response<Outgoing>>, ExchangeError> {
-    if request.uri().path() != PLUGINS_PATH {
+) -> Result<Option<Response<OutgoingBody>>, ExchangeError> {
+    if request.uri().path() != PLUGIN_STATUS_PATH {
         return Ok(None);
     }
-    if let Some(reason) = refusal(request, &live.own) {
-        return Err(ExchangeError::Foreign(reason));
+    if let Some(reason) = rejection_reason(request, &live.own_listeners) {
+        return Err(ExchangeError::AdminForbidden(reason));
     }
-    let body = Bytes::from((live.plugins_page)());
-    let mut response = Response::new(Outgoing::recorded(body, None, true));
+    let body = Bytes::from((live.plugin_status_page)());
+    let mut response = Response::new(OutgoingBody::full(body, None, true));
     let json = HeaderValue::from_static("application/json");
     response.headers_mut().insert(CONTENT_TYPE, json);
     Ok(Some(response))
 }
 
 /// Why a request gets none of the gateway's own pages; none where it does.
-fn refusal<B>(request: &Request<B>, own: &Own) -> Option<&'static str> {
+fn rejection_reason<B>(request: &Request<B>, own: &OwnListeners) -> Option<&'static str> {
     let headers = request.headers();
-    let Some(host) = host(request).filter(|host| is_own(host, own)) else {
+    let Some(host) = request_authority(request).filter(|host| is_own_address(host, own)) else {
         return Some("its host is neither this machine nor the listener");
     };
     if *request.method() != Method::GET {
         return Some("it is no GET");
     }
-    let site = text(headers, SITE);
+    let site = header_text(headers, SEC_FETCH_SITE);
     let same_site = matches!(site, None | Some("none" | "same-origin"));
-    let origin = text(headers, ORIGIN.as_str());
+    let origin = header_text(headers, ORIGIN.as_str());
     let same_origin = origin.is_none_or(|origin| {
         let authority = origin.split_once("://").map(|(_, authority)| authority);
         authority.is_some_and(|authority| authority.eq_ignore_ascii_case(host.as_str()))
@@ -58,7 +58,7 @@ fn refusal<B>(request: &Request<B>, own: &Own) -> Option<&'static str> {
 }
 
 /// Whom the request names; none where it names nobody, or several.
-fn host<B>(request: &Request<B>) -> Option<Authority> {
+fn request_authority<B>(request: &Request<B>) -> Option<Authority> {
     let mut fields = request.headers().get_all(HOST).iter();
     let (field, more) = (fields.next(), fields.next());
     let field: Option<Authority> = match field {
@@ -72,7 +72,7 @@ fn host<B>(request: &Request<B>) -> Option<Authority> {
     (more.is_none() && is_plain).then_some(authority)
 }
 
-fn is_own(authority: &Authority, own: &Own) -> bool {
+fn is_own_address(authority: &Authority, own: &OwnListeners) -> bool {
     let host = authority.host();
     if host.eq_ignore_ascii_case("localhost") {
         return true;
@@ -86,30 +86,30 @@ fn is_own(authority: &Authority, own: &Own) -> bool {
 }
 
 /// A header that is text; one that is not counts as foreign to everything.
-fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+fn header_text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name).map(|value| value.to_str().unwrap_or("?"))
 }
 
 /// Where a browser's request comes from (Fetch Metadata, section 2.4).
-const SITE: &str = "sec-fetch-site";
+const SEC_FETCH_SITE: &str = "sec-fetch-site";
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn refused(host: &str, more: &[(&str, &str)]) -> Option<&'static str> {
-        let own = Own::default();
+    fn rejected(host: &str, more: &[(&str, &str)]) -> Option<&'static str> {
+        let own = OwnListeners::default();
         own.add("every", "0.0.0.0:8080".parse().unwrap());
         own.add("one", "192.0.2.1:8081".parse().unwrap());
-        let mut request = Request::get(PLUGINS_PATH).header(HOST, host);
+        let mut request = Request::get(PLUGIN_STATUS_PATH).header(HOST, host);
         for (name, value) in more {
             request = request.header(*name, *value);
         }
-        refusal(&request.body(()).unwrap(), &own)
+        rejection_reason(&request.body(()).unwrap(), &own)
     }
 
     #[test]
-    fn only_this_machine_or_the_listener_is_answered() {
+    fn only_loopback_and_listener_hosts_are_answered() {
         for (host, expected) in [
             ("127.0.0.1:8080", true),
             ("127.0.0.1", true),
@@ -127,13 +127,13 @@ mod tests {
             ("localhost@evil.example", false),
             ("", false),
         ] {
-            assert_eq!(refused(host, &[]).is_none(), expected, "{host}");
+            assert_eq!(rejected(host, &[]).is_none(), expected, "{host}");
         }
-        assert!(refused("localhost", &[("host", "evil.example")]).is_some());
+        assert!(rejected("localhost", &[("host", "evil.example")]).is_some());
     }
 
     #[test]
-    fn no_page_of_another_origin_is_answered() {
+    fn cross_origin_requests_are_rejected() {
         for (header, value, expected) in [
             ("origin", "http://localhost:8080", true),
             ("origin", "https://localhost:8080", true),
@@ -146,7 +146,7 @@ mod tests {
             ("sec-fetch-site", "same-site", false),
             ("sec-fetch-site", "cross-site", false),
         ] {
-            let found = refused("localhost:8080", &[(header, value)]);
+            let found = rejected("localhost:8080", &[(header, value)]);
             assert_eq!(found.is_none(), expected, "{header}: {value}");
         }
     }

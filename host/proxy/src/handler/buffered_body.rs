@@ -7,28 +7,31 @@ use bytes::Bytes;
 use http_body::Body as _;
 use http_body_util::BodyExt as _;
 
-use super::context::Asked;
+use super::context::RequestContext;
 use super::error_response::ExchangeError;
-use crate::record::body_capture::Terms;
-use crate::session::Hold;
+use crate::record::body_capture::CaptureLimits;
+use crate::session::MemoryReservation;
 use ouli_config::OnRecorderFull;
-use ouli_net::server::Arriving;
+use ouli_net::server::IncomingBody;
 
 /// A body with its share of the memory.
-pub(crate) struct Held {
+pub(crate) struct BufferedBody {
     pub(crate) bytes: Bytes,
-    hold: Hold,
+    reservation: MemoryReservation,
 }
 
-impl Held {
+impl BufferedBody {
     /// Reads a body whole, up to `limits.request_body`.
-    pub(crate) async fn read(asked: &Asked<'_>, mut body: Arriving) -> Result<Self, ExchangeError> {
+    pub(crate) async fn read(
+        asked: &RequestContext<'_>,
+        mut body: IncomingBody,
+    ) -> Result<Self, ExchangeError> {
         let limits = &asked.snapshot.config.limits;
-        let budget = &asked.gate.live.budget;
+        let budget = &asked.handler.shared.budget;
         let most = limits.request_body;
         let mut held = Self {
             bytes: Bytes::new(),
-            hold: budget.hold_to_answer(),
+            reservation: budget.request_reservation(),
         };
         if body.is_end_stream() {
             return Ok(held);
@@ -38,8 +41,11 @@ impl Held {
         let mut all = Vec::new();
         while !body.is_end_stream() {
             // What is not read stays with the client: its window closes.
-            if !budget.room(limits.memory_wait).await {
-                return Err(ExchangeError::Memory);
+            if !budget
+                .wait_below_soft_limit(limits.memory_wait_timeout)
+                .await
+            {
+                return Err(ExchangeError::MemoryLimit);
             }
             let Some(frame) = body.frame().await else {
                 break;
@@ -48,9 +54,9 @@ impl Held {
             let data = frame.into_data().unwrap_or_default();
             let size = held.bytes.len() + all.len() + data.len();
             if size > most {
-                return Err(ExchangeError::TooLarge { most });
+                return Err(ExchangeError::RequestBodyTooLarge { most });
             }
-            held.add(&mut all, data, declared.unwrap_or(usize::MAX));
+            held.push(&mut all, data, declared.unwrap_or(usize::MAX));
         }
         if !all.is_empty() {
             held.bytes = all.into();
@@ -59,8 +65,8 @@ impl Held {
     }
 
     /// One part is kept as it is; more are put together.
-    fn add(&mut self, all: &mut Vec<u8>, data: Bytes, declared: usize) {
-        self.hold.add(data.len());
+    fn push(&mut self, all: &mut Vec<u8>, data: Bytes, declared: usize) {
+        self.reservation.force_grow(data.len());
         if all.is_empty() && self.bytes.is_empty() {
             self.bytes = data;
             return;
@@ -77,22 +83,25 @@ impl Held {
 
     /// What is held is held for a recording from now on, where recording has room for it. Where it
     /// is to wait for room, this waits.
-    pub(crate) async fn record(&mut self, asked: &Asked<'_>) -> Option<Hold> {
-        let terms = Terms::from(&*asked.snapshot.config);
-        let hold = &mut self.hold;
-        let mut room = hold.record();
-        if !room && terms.on_full == OnRecorderFull::Wait && hold.may_ever_record() {
-            let mut wait = hold.budget().wait(terms.patience);
-            room = poll_fn(|cx| wait.poll(cx, || hold.record())).await;
+    pub(crate) async fn reserve_for_recording(
+        &mut self,
+        asked: &RequestContext<'_>,
+    ) -> Option<MemoryReservation> {
+        let terms = CaptureLimits::from(&*asked.snapshot.config);
+        let hold = &mut self.reservation;
+        let mut room = hold.try_move_to_recording();
+        if !room && terms.on_recorder_full == OnRecorderFull::Wait && hold.fits_recording_limit() {
+            let mut wait = hold.budget().wait(terms.max_wait);
+            room = poll_fn(|cx| wait.poll(cx, || hold.try_move_to_recording())).await;
         }
-        let rest = self.hold.empty();
-        room.then(|| std::mem::replace(&mut self.hold, rest))
+        let rest = self.reservation.new_empty();
+        room.then(|| std::mem::replace(&mut self.reservation, rest))
     }
 
     /// Counts what is held besides: the body without its codings.
-    pub(crate) fn add_decoded(&mut self, decoded: &[u8]) {
+    pub(crate) fn count_decoded(&mut self, decoded: &[u8]) {
         if decoded.as_ptr() != self.bytes.as_ptr() {
-            self.hold.add(decoded.len());
+            self.reservation.force_grow(decoded.len());
         }
     }
 }

@@ -10,11 +10,11 @@ use http::{HeaderValue, Uri};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::error_response::ExchangeError;
-use super::request_limiter::{Turn, Turns};
-use crate::session::{Budget, Index, Recorder, Session, Sessions};
+use super::request_limiter::{RequestLimiter, RequestPermit};
+use crate::session::{Index, MemoryBudget, Recorder, Session, Sessions};
 use ouli_config::Config;
 use ouli_net::drain::Drain;
-use ouli_net::upstream::{self, Dial, Own, Tcp, Upstream};
+use ouli_net::upstream::{self, Dial, OwnListeners, TcpDialer, UpstreamClient};
 use ouli_plugin::Plugins;
 use ouli_redaction::Guard;
 
@@ -59,11 +59,11 @@ pub struct Route {
     authority: Authority,
     tls: Option<Arc<rustls::ClientConfig>>,
     bounds: upstream::Bounds,
-    turns: Turns,
+    request_limiter: RequestLimiter,
     /// What opens its connections in the place of TCP.
     dial: Option<Arc<dyn Dial>>,
     /// A client for each worker, so that no connection is shared between threads.
-    clients: Box<[OnceLock<Upstream>]>,
+    clients: Box<[OnceLock<UpstreamClient>]>,
 }
 
 impl Route {
@@ -85,10 +85,10 @@ impl Route {
             authority: Authority::try_from(address.authority())?,
             address,
             tls,
-            turns: Turns::new(
-                bounds.in_flight,
-                bounds.in_flight_queue,
-                bounds.in_flight_wait,
+            request_limiter: RequestLimiter::new(
+                bounds.max_concurrent_requests,
+                bounds.max_pending_requests,
+                bounds.pending_request_timeout,
             ),
             bounds,
             dial: None,
@@ -98,7 +98,7 @@ impl Route {
 
     /// The same with its connections opened in another way than by TCP.
     #[must_use]
-    pub fn dialled_by(self, dial: Arc<dyn Dial>) -> Self {
+    pub fn with_dialer(self, dial: Arc<dyn Dial>) -> Self {
         Self {
             dial: Some(dial),
             ..self
@@ -113,48 +113,48 @@ impl Route {
         parts.path_and_query = Some(if self.address.base_path.is_empty() {
             target.clone()
         } else {
-            PathAndQuery::try_from(self.address.target(target.as_str()))?
+            PathAndQuery::try_from(self.address.request_target(target.as_str()))?
         });
         Ok(Uri::from_parts(parts)?)
     }
 
     /// True where it was made under these limits.
-    pub fn is_under(&self, bounds: &upstream::Bounds) -> bool {
+    pub fn has_bounds(&self, bounds: &upstream::Bounds) -> bool {
         self.bounds == *bounds
     }
 
     /// Host and port as the field `host` has them.
-    pub(crate) fn host(&self) -> Result<HeaderValue, ExchangeError> {
+    pub(crate) fn host_header(&self) -> Result<HeaderValue, ExchangeError> {
         HeaderValue::try_from(self.authority.as_str())
-            .map_err(|error| ExchangeError::Gateway(error.to_string()))
+            .map_err(|error| ExchangeError::Internal(error.to_string()))
     }
 
     /// A turn for one request, at once or after a bounded wait.
-    pub(crate) async fn turn(&self) -> Result<Turn, ExchangeError> {
-        let turn = self.turns.take().await;
-        turn.ok_or(ExchangeError::Busy("upstream_in_flight"))
+    pub(crate) async fn request_permit(&self) -> Result<RequestPermit, ExchangeError> {
+        let turn = self.request_limiter.acquire().await;
+        turn.ok_or(ExchangeError::TooManyRequests("upstream_in_flight"))
     }
 
     /// The client of a worker.
-    pub(crate) fn client(&self, gate: &Gate) -> &Upstream {
+    pub(crate) fn client(&self, gate: &RequestHandler) -> &UpstreamClient {
         let client = &self.clients[gate.worker % self.clients.len()];
         client.get_or_init(|| {
-            let tcp = || -> Arc<dyn Dial> { Arc::new(Tcp::new(&gate.live.own)) };
+            let tcp = || -> Arc<dyn Dial> { Arc::new(TcpDialer::new(&gate.shared.own_listeners)) };
             let dial = self.dial.clone().unwrap_or_else(tcp);
-            Upstream::new(&self.address, self.tls.clone(), &self.bounds, &dial)
+            UpstreamClient::new(&self.address, self.tls.clone(), &self.bounds, &dial)
         })
     }
 }
 
 /// Writes a page of the gateway's own.
-pub type Page = Box<dyn Fn() -> String + Send + Sync>;
+pub type PageRenderer = Box<dyn Fn() -> String + Send + Sync>;
 
 /// What outlives reloads, shared by all workers.
-pub struct Live {
+pub struct SharedState {
     /// The state of the plugins as JSON.
-    pub plugins_page: Page,
+    pub plugin_status_page: PageRenderer,
     /// The listeners of this gateway, which it never asks.
-    pub own: Arc<Own>,
+    pub own_listeners: Arc<OwnListeners>,
     /// The generation in force.
     pub snapshot: ArcSwap<Snapshot>,
     /// The sessions.
@@ -162,34 +162,34 @@ pub struct Live {
     /// The way to the cassettes.
     pub recorder: Recorder,
     /// Bytes held for exchanges.
-    pub budget: Budget,
+    pub budget: MemoryBudget,
     /// Places for exchanges whose clients are gone, which wait for room in the recorder's queue.
-    pub late: Arc<Semaphore>,
+    pub detached_deliveries: Arc<Semaphore>,
     /// Turns for requests (`limits.in_flight`).
-    pub turns: Turns,
+    pub request_limiter: RequestLimiter,
     /// Places for streams, which last longer than a turn should (`limits.streams`).
-    pub streams: Arc<Semaphore>,
+    pub stream_permits: Arc<Semaphore>,
     /// Who must finish before the process ends.
     pub drain: Drain,
 }
 
 /// A place for a stream.
-pub(crate) type Lasting = OwnedSemaphorePermit;
+pub(crate) type StreamPermit = OwnedSemaphorePermit;
 
 /// What one listener of one worker answers with.
 #[derive(Clone)]
-pub struct Gate {
+pub struct RequestHandler {
     /// Name of the endpoint.
     pub endpoint: Arc<str>,
     /// What all workers share.
-    pub live: Arc<Live>,
+    pub shared: Arc<SharedState>,
     /// The worker's number, from 0.
     pub worker: usize,
 }
 
 /// One request's surroundings.
-pub(crate) struct Asked<'a> {
-    pub(crate) gate: &'a Gate,
+pub(crate) struct RequestContext<'a> {
+    pub(crate) handler: &'a RequestHandler,
     pub(crate) snapshot: Arc<Snapshot>,
     pub(crate) endpoint: Arc<Endpoint>,
     pub(crate) session: Arc<Session>,
@@ -235,26 +235,26 @@ impl Snapshot {
     }
 }
 
-impl Live {
+impl SharedState {
     /// A turn for one request, at once or after a bounded wait; none while memory is scarce.
-    pub(crate) async fn permit(&self) -> Result<Turn, ExchangeError> {
-        if self.budget.is_scarce() {
-            return Err(ExchangeError::Memory);
+    pub(crate) async fn request_permit(&self) -> Result<RequestPermit, ExchangeError> {
+        if self.budget.above_hard_limit() {
+            return Err(ExchangeError::MemoryLimit);
         }
-        let turn = self.turns.take().await;
-        turn.ok_or(ExchangeError::Busy("in_flight"))
+        let turn = self.request_limiter.acquire().await;
+        turn.ok_or(ExchangeError::TooManyRequests("in_flight"))
     }
 }
 
-impl Live {
+impl SharedState {
     /// A place for a stream, where there is one now. A WebSocket, an event stream and a call of
     /// gRPC take it in exchange for their turn.
-    pub(crate) fn lasting(&self) -> Option<Lasting> {
-        Arc::clone(&self.streams).try_acquire_owned().ok()
+    pub(crate) fn stream_permit(&self) -> Option<StreamPermit> {
+        Arc::clone(&self.stream_permits).try_acquire_owned().ok()
     }
 }
 
-impl Asked<'_> {
+impl RequestContext<'_> {
     /// The index of this request's session. A session that is replayed for the first time is read
     /// off the serving threads.
     pub(crate) async fn index(&self) -> Result<Arc<Index>, ExchangeError> {
@@ -262,9 +262,9 @@ impl Asked<'_> {
             return Ok(index);
         }
         let (snapshot, session) = (Arc::clone(&self.snapshot), Arc::clone(&self.session));
-        let sessions = Arc::clone(&self.gate.live.sessions);
+        let sessions = Arc::clone(&self.handler.shared.sessions);
         let made = tokio::task::spawn_blocking(move || snapshot.make_index(&sessions, &session));
         made.await
-            .map_err(|error| ExchangeError::Gateway(error.to_string()))?
+            .map_err(|error| ExchangeError::Internal(error.to_string()))?
     }
 }

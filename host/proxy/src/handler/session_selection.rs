@@ -7,33 +7,33 @@ use super::error_response::ExchangeError;
 use ouli_net::http::forwarding::{SESSION, SESSION_ALIAS};
 
 /// What stands before the name of a session in a path.
-const PREFIX: &str = "/__ouli/session/";
+const SESSION_PREFIX: &str = "/__ouli/session/";
 
 /// The session of a request, and its target without the prefix that named it.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Chosen {
+pub(crate) struct SelectedSession {
     pub(crate) session: Option<String>,
     pub(crate) target: PathAndQuery,
 }
 
 /// Looks at the header `ouli-session`, its alias `test-name` and the path, in this order. None
 /// where none of them names a session.
-pub(crate) fn select<B>(request: &Request<B>) -> Result<Chosen, ExchangeError> {
+pub(crate) fn select<B>(request: &Request<B>) -> Result<SelectedSession, ExchangeError> {
     let full = request.uri().path_and_query();
-    let prefixed = full.and_then(|full| full.as_str().strip_prefix(PREFIX));
+    let prefixed = full.and_then(|full| full.as_str().strip_prefix(SESSION_PREFIX));
     let (prefixed, target) = match (prefixed, full) {
         (Some(rest), _) => {
-            let (name, target) = split(rest)?;
+            let (name, target) = split_session_name(rest)?;
             (Some(name), target)
         }
         (None, Some(full)) => (None, full.clone()),
         (None, None) => (None, PathAndQuery::from_static("/")),
     };
-    let session = named(request)?.or(prefixed);
-    Ok(Chosen { session, target })
+    let session = session_header(request)?.or(prefixed);
+    Ok(SelectedSession { session, target })
 }
 
-fn named<B>(request: &Request<B>) -> Result<Option<String>, ExchangeError> {
+fn session_header<B>(request: &Request<B>) -> Result<Option<String>, ExchangeError> {
     for name in [SESSION, SESSION_ALIAS] {
         if let Some(value) = request.headers().get(name) {
             let text = value.to_str().map_err(|_| {
@@ -46,7 +46,7 @@ fn named<B>(request: &Request<B>) -> Result<Option<String>, ExchangeError> {
 }
 
 /// `NAME/rest?query` as the name and `/rest?query`.
-fn split(rest: &str) -> Result<(String, PathAndQuery), ExchangeError> {
+fn split_session_name(rest: &str) -> Result<(String, PathAndQuery), ExchangeError> {
     let end = rest.find(['/', '?']).unwrap_or(rest.len());
     let (name, target) = rest.split_at(end);
     let name = percent_encoding::percent_decode_str(name).decode_utf8();

@@ -9,51 +9,51 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http_body::Frame;
 
-use super::arrival_log::SharedLog;
-use crate::session::{Budget, Hold, Wait};
+use super::arrival_log::SharedArrivalLog;
+use crate::session::{MemoryBudget, MemoryReservation, MemoryWait};
 use ouli_config::{Config, OnRecorderFull};
-use ouli_message::failure::Fault;
+use ouli_message::failure::FailureCause;
 use ouli_message::stream::{Ending, Side};
 
 /// What a copy may take, and what follows where there is no room for it.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Terms {
+pub(crate) struct CaptureLimits {
     /// Bytes of one body.
-    pub(crate) most: usize,
+    pub(crate) max_bytes: usize,
     /// What follows where the recorder is full.
-    pub(crate) on_full: OnRecorderFull,
+    pub(crate) on_recorder_full: OnRecorderFull,
     /// How long is waited for room.
-    pub(crate) patience: Duration,
+    pub(crate) max_wait: Duration,
 }
 
-impl From<&Config> for Terms {
+impl From<&Config> for CaptureLimits {
     fn from(config: &Config) -> Self {
         Self {
-            most: config.limits.recorded_body,
-            on_full: config.on_recorder_full,
-            patience: config.limits.recorder_wait,
+            max_bytes: config.limits.recorded_body,
+            on_recorder_full: config.on_recorder_full,
+            max_wait: config.limits.recorder_queue_timeout,
         }
     }
 }
 
 /// Why there is nothing of a body to be recorded.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Lost {
+pub(crate) enum CaptureError {
     /// It did not come whole, or is too large.
     Partial(String),
     /// The recorder had no room for it.
     Dropped(String),
 }
 
-impl Lost {
+impl CaptureError {
     /// The recorder has no memory left.
-    pub(crate) fn no_room() -> Self {
+    pub(crate) fn recorder_memory_full() -> Self {
         let reason = "too much was being recorded at once (limits.recording_memory)";
         Self::Dropped(reason.to_owned())
     }
 
     /// The same, said of one side.
-    pub(crate) fn of(self, what: &str) -> Self {
+    pub(crate) fn with_side(self, what: &str) -> Self {
         match self {
             Self::Partial(reason) => Self::Partial(format!("{what} is not whole: {reason}")),
             Self::Dropped(reason) => Self::Dropped(reason),
@@ -67,91 +67,91 @@ enum State {
     /// It is on its way.
     Open,
     /// It came to its end.
-    Whole(HeaderMap),
+    Complete(HeaderMap),
     /// It broke off: who did it, and how.
-    Cut(Ending, String),
+    Aborted(Ending, String),
     /// It will not be recorded.
-    Lost(Lost),
+    Failed(CaptureError),
 }
 
 /// The copy of one body. The task that sends the body fills it, the end of the exchange takes it.
 #[derive(Debug)]
-pub(crate) struct Capture {
+pub(crate) struct BodyCapture {
     bytes: Vec<u8>,
-    hold: Hold,
+    reservation: MemoryReservation,
     state: State,
-    terms: Terms,
+    limits: CaptureLimits,
     /// Bytes wait for room.
-    waiting: Option<Box<Wait>>,
+    memory_wait: Option<Box<MemoryWait>>,
     /// The length that was told before. Who sends a body of a known length need not wait for its
     /// end.
-    declared: Option<u64>,
+    content_length: Option<u64>,
     /// Where it is noted when bytes came.
-    log: Option<(Side, SharedLog)>,
+    arrival_log: Option<(Side, SharedArrivalLog)>,
     /// Why it broke off, where that is to be recorded.
-    fault: Option<Fault>,
+    failure_cause: Option<FailureCause>,
 }
 
 /// What was captured of a body.
 #[derive(Debug)]
-pub(crate) struct Taken {
+pub(crate) struct CapturedBody {
     pub(crate) bytes: Bytes,
     pub(crate) trailers: HeaderMap,
     /// Its share of the budget.
-    pub(crate) hold: Hold,
+    pub(crate) reservation: MemoryReservation,
     /// Where it broke off: who did it, and how.
-    pub(crate) cut: Option<(Ending, String)>,
-    pub(crate) fault: Option<Fault>,
+    pub(crate) aborted: Option<(Ending, String)>,
+    pub(crate) failure_cause: Option<FailureCause>,
 }
 
-impl Taken {
+impl CapturedBody {
     /// The whole body, or why it is none.
-    pub(crate) fn whole(self) -> Result<Self, Lost> {
-        match self.cut {
-            Some((_, reason)) => Err(Lost::Partial(reason)),
+    pub(crate) fn into_complete(self) -> Result<Self, CaptureError> {
+        match self.aborted {
+            Some((_, reason)) => Err(CaptureError::Partial(reason)),
             None => Ok(self),
         }
     }
 }
 
 /// A copy that two tasks can reach.
-pub(crate) type Shared = Arc<Mutex<Capture>>;
+pub(crate) type SharedCapture = Arc<Mutex<BodyCapture>>;
 
-impl Capture {
-    pub(crate) fn new(terms: Terms, budget: &Budget) -> Self {
+impl BodyCapture {
+    pub(crate) fn new(terms: CaptureLimits, budget: &MemoryBudget) -> Self {
         Self {
             bytes: Vec::new(),
-            hold: budget.hold(),
+            reservation: budget.recording_reservation(),
             state: State::Open,
-            terms,
-            waiting: None,
-            declared: None,
-            log: None,
-            fault: None,
+            limits: terms,
+            memory_wait: None,
+            content_length: None,
+            arrival_log: None,
+            failure_cause: None,
         }
     }
 
     /// The same, with a note of each arrival.
-    pub(crate) fn logged(mut self, side: Side, log: SharedLog) -> Self {
-        self.log = Some((side, log));
+    pub(crate) fn with_arrival_log(mut self, side: Side, log: SharedArrivalLog) -> Self {
+        self.arrival_log = Some((side, log));
         self
     }
 
-    pub(crate) fn shared(self) -> Shared {
+    pub(crate) fn into_shared(self) -> SharedCapture {
         Arc::new(Mutex::new(self))
     }
 
     /// Takes note of a length that was told beforehand: one that is too large is not even begun.
-    pub(crate) fn declare(&mut self, length: Option<u64>) {
-        self.declared = length;
-        if length.is_some_and(|length| length > self.terms.most as u64) {
-            self.lose(self.too_large());
+    pub(crate) fn set_content_length(&mut self, length: Option<u64>) {
+        self.content_length = length;
+        if length.is_some_and(|length| length > self.limits.max_bytes as u64) {
+            self.fail(self.too_large());
         }
     }
 
-    fn too_large(&self) -> Lost {
-        let most = self.terms.most;
-        Lost::Partial(format!(
+    fn too_large(&self) -> CaptureError {
+        let most = self.limits.max_bytes;
+        CaptureError::Partial(format!(
             "the body is larger than {most} bytes (limits.recorded_body)"
         ))
     }
@@ -162,8 +162,8 @@ impl Capture {
             return self.poll_data(cx, data);
         }
         if let (Some(trailers), State::Open) = (frame.trailers_ref(), &self.state) {
-            self.state = State::Whole(trailers.clone());
-            self.note();
+            self.state = State::Complete(trailers.clone());
+            self.log_arrival();
         }
         Poll::Ready(())
     }
@@ -173,42 +173,43 @@ impl Capture {
         if !matches!(self.state, State::Open) {
             return Poll::Ready(());
         }
-        if self.bytes.len() + data.len() > self.terms.most {
-            self.lose(self.too_large());
-        } else if self.has_room(data.len()) {
+        if self.bytes.len() + data.len() > self.limits.max_bytes {
+            self.fail(self.too_large());
+        } else if self.try_reserve(data.len()) {
             self.bytes.extend_from_slice(data);
-            self.note();
-        } else if self.terms.on_full == OnRecorderFull::Drop || !self.hold.may_ever_have(data.len())
+            self.log_arrival();
+        } else if self.limits.on_recorder_full == OnRecorderFull::Drop
+            || !self.reservation.can_ever_fit(data.len())
         {
-            self.lose(Lost::no_room());
+            self.fail(CaptureError::recorder_memory_full());
         } else {
-            return self.poll_room(cx, data);
+            return self.poll_memory(cx, data);
         }
         Poll::Ready(())
     }
 
-    fn poll_room(&mut self, cx: &mut Context<'_>, data: &[u8]) -> Poll<()> {
-        let budget = self.hold.budget();
+    fn poll_memory(&mut self, cx: &mut Context<'_>, data: &[u8]) -> Poll<()> {
+        let budget = self.reservation.budget();
         let mut wait = self
-            .waiting
+            .memory_wait
             .take()
-            .unwrap_or_else(|| Box::new(budget.wait(self.terms.patience)));
-        match wait.poll(cx, || self.has_room(data.len())) {
+            .unwrap_or_else(|| Box::new(budget.wait(self.limits.max_wait)));
+        match wait.poll(cx, || self.try_reserve(data.len())) {
             Poll::Pending => {
-                self.waiting = Some(wait);
+                self.memory_wait = Some(wait);
                 return Poll::Pending;
             }
             Poll::Ready(true) => {
                 self.bytes.extend_from_slice(data);
-                self.note();
+                self.log_arrival();
             }
-            Poll::Ready(false) => self.lose(Lost::no_room()),
+            Poll::Ready(false) => self.fail(CaptureError::recorder_memory_full()),
         }
         Poll::Ready(())
     }
 
     /// Makes room for more bytes, with some to spare where there is enough.
-    fn has_room(&mut self, more: usize) -> bool {
+    fn try_reserve(&mut self, more: usize) -> bool {
         let (length, capacity) = (self.bytes.len() + more, self.bytes.capacity());
         if length <= capacity {
             return true;
@@ -216,78 +217,78 @@ impl Capture {
         let spare = length.max(capacity / 2 * 3);
         let wanted = [spare, length]
             .into_iter()
-            .find(|wanted| self.hold.grow(wanted - capacity));
+            .find(|wanted| self.reservation.try_grow(wanted - capacity));
         if let Some(wanted) = wanted {
             self.bytes.reserve_exact(wanted - self.bytes.len());
         }
         wanted.is_some()
     }
 
-    fn note(&mut self) {
-        if let Some((side, log)) = &self.log {
+    fn log_arrival(&mut self) {
+        if let Some((side, log)) = &self.arrival_log {
             let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
-            log.note(*side, self.bytes.len() as u64);
+            log.record(*side, self.bytes.len() as u64);
         }
     }
 
     /// The body came to its end, where it did not break off before.
     pub(crate) fn end(&mut self) {
         if matches!(self.state, State::Open) {
-            self.state = State::Whole(HeaderMap::new());
-            self.note();
+            self.state = State::Complete(HeaderMap::new());
+            self.log_arrival();
         }
     }
 
     /// Notes why the body breaks off.
-    pub(crate) fn fails(&mut self, fault: Option<Fault>) {
-        self.fault = fault;
+    pub(crate) fn set_failure_cause(&mut self, fault: Option<FailureCause>) {
+        self.failure_cause = fault;
     }
 
     /// The body broke off.
-    pub(crate) fn cut(&mut self, who: Ending, reason: String) {
+    pub(crate) fn abort(&mut self, who: Ending, reason: String) {
         if matches!(self.state, State::Open) {
-            self.state = State::Cut(who, reason);
+            self.state = State::Aborted(who, reason);
         }
     }
 
     /// True where all of a body of a known length is here.
-    pub(crate) fn has_all(&self) -> bool {
-        self.declared == Some(self.bytes.len() as u64)
+    pub(crate) fn is_complete(&self) -> bool {
+        self.content_length == Some(self.bytes.len() as u64)
     }
 
-    fn lose(&mut self, lost: Lost) {
+    fn fail(&mut self, lost: CaptureError) {
         if matches!(self.state, State::Open) {
-            self.state = State::Lost(lost);
-            self.waiting = None;
+            self.state = State::Failed(lost);
+            self.memory_wait = None;
             self.bytes = Vec::new();
-            self.hold = self.hold.empty();
+            self.reservation = self.reservation.new_empty();
         }
     }
 
     /// What was captured, or why there is nothing.
-    pub(crate) fn take(&mut self) -> Result<Taken, Lost> {
-        if self.has_all() {
+    pub(crate) fn take(&mut self) -> Result<CapturedBody, CaptureError> {
+        if self.is_complete() {
             self.end();
         }
         // Who waits for room is still to be woken, so that what it holds back goes on.
-        let taken = State::Lost(Lost::Partial("it was taken".to_owned()));
+        let taken = State::Failed(CaptureError::Partial("it was taken".to_owned()));
         let (trailers, cut) = match std::mem::replace(&mut self.state, taken) {
-            State::Whole(trailers) => (trailers, None),
-            State::Cut(who, reason) => (HeaderMap::new(), Some((who, reason))),
+            State::Complete(trailers) => (trailers, None),
+            State::Aborted(who, reason) => (HeaderMap::new(), Some((who, reason))),
             State::Open => {
                 let reason = "it was not sent to its end".to_owned();
-                (HeaderMap::new(), Some((Ending::Client, reason)))
+                (HeaderMap::new(), Some((Ending::ClientAborted, reason)))
             }
-            State::Lost(lost) => return Err(lost),
+            State::Failed(lost) => return Err(lost),
         };
         let bytes = Bytes::from(std::mem::take(&mut self.bytes));
-        let rest = self.hold.empty();
-        Ok(Taken {
+        let rest = self.reservation.new_empty();
+        Ok(CapturedBody {
             bytes,
             trailers,
-            hold: std::mem::replace(&mut self.hold, rest),
-            fault: cut.as_ref().and(self.fault.take()),
-            cut,
+            reservation: std::mem::replace(&mut self.reservation, rest),
+            failure_cause: cut.as_ref().and(self.failure_cause.take()),
+            aborted: cut,
         })
     }
 }

@@ -5,21 +5,21 @@ use std::time::Instant;
 
 use http::{HeaderMap, StatusCode};
 
-use super::arrival_log::SharedLog;
-use super::body_capture::{Lost, Taken, Terms};
+use super::arrival_log::SharedArrivalLog;
+use super::body_capture::{CaptureError, CaptureLimits, CapturedBody};
 use super::recorder_delivery::{self, Delivery};
-use crate::handler::context::{Asked, Live};
-use crate::session::{Captured, Flow, Job, Kind, Outcome, Session};
+use crate::handler::context::{RequestContext, SharedState};
+use crate::session::{CapturedExchange, Outcome, RecordJob, Session, StreamCapture, StreamKind};
 use ouli_config::OnRecorderFull;
-use ouli_message::failure::What;
+use ouli_message::failure::FailureKind;
 use ouli_message::stream::Ending;
 use ouli_message::{Content, Failure, Fields};
 use ouli_plugin::Plugins;
 use ouli_redaction::Guard;
 
 /// What is known of an exchange when the head of its response is there.
-pub(crate) struct Draft {
-    live: Arc<Live>,
+pub(crate) struct PendingExchange {
+    shared: Arc<SharedState>,
     session: Arc<Session>,
     /// The recording is appended, and this key is pending until it is written.
     key: Option<u128>,
@@ -29,8 +29,8 @@ pub(crate) struct Draft {
     fields: Fields,
     plugins: Arc<Plugins>,
     guard: Arc<Guard>,
-    flow: Option<(Kind, SharedLog)>,
-    terms: Terms,
+    stream: Option<(StreamKind, SharedArrivalLog)>,
+    capture_limits: CaptureLimits,
     /// When the head of the response was there.
     since: Instant,
     records_failures: bool,
@@ -38,17 +38,17 @@ pub(crate) struct Draft {
 }
 
 /// What was captured of a body, or why there is nothing.
-pub(crate) type Half = Result<Taken, Lost>;
+pub(crate) type CaptureResult = Result<CapturedBody, CaptureError>;
 
-impl Draft {
+impl PendingExchange {
     pub(crate) fn new(
-        asked: &Asked<'_>,
+        asked: &RequestContext<'_>,
         request: ouli_message::Request,
         (status, headers): (StatusCode, &HeaderMap),
         key: Option<u128>,
     ) -> Self {
         Self {
-            live: Arc::clone(&asked.gate.live),
+            shared: Arc::clone(&asked.handler.shared),
             session: Arc::clone(&asked.session),
             key,
             endpoint: asked.endpoint.name.to_string(),
@@ -57,8 +57,8 @@ impl Draft {
             fields: Fields::from(headers),
             plugins: Arc::clone(&asked.snapshot.plugins),
             guard: Arc::clone(&asked.snapshot.guard),
-            flow: None,
-            terms: Terms::from(&*asked.snapshot.config),
+            stream: None,
+            capture_limits: CaptureLimits::from(&*asked.snapshot.config),
             since: Instant::now(),
             records_failures: asked.endpoint.configured.record_failures,
             failure: None,
@@ -66,89 +66,102 @@ impl Draft {
     }
 
     /// The same exchange as a stream, whose arrivals stand in a log.
-    pub(crate) fn flowing(mut self, kind: Kind, log: SharedLog) -> Self {
-        self.flow = Some((kind, log));
+    pub(crate) fn with_stream(mut self, kind: StreamKind, log: SharedArrivalLog) -> Self {
+        self.stream = Some((kind, log));
         self
     }
 
     /// The same exchange as one that failed.
-    pub(crate) fn failing(mut self, failure: Failure) -> Self {
+    pub(crate) fn with_failure(mut self, failure: Failure) -> Self {
         self.failure = Some(failure);
         self
     }
 
     /// Both bodies came to their end, or will not: the exchange is recorded or not. What it gives
     /// is still to be delivered: until then the client is held back.
-    pub(crate) fn finish(mut self, request: Half, response: Half) -> Option<Delivery> {
+    pub(crate) fn finish(
+        mut self,
+        request: CaptureResult,
+        response: CaptureResult,
+    ) -> Option<Delivery> {
         self.failure = self
             .failure
-            .or_else(|| self.broken(response.as_ref().ok()?));
-        let lost = match self.both(request, response) {
-            Ok((request, response, ending)) => return self.hand_over(request, response, ending),
+            .or_else(|| self.body_failure(response.as_ref().ok()?));
+        let lost = match self.check_complete(request, response) {
+            Ok((request, response, ending)) => return self.submit(request, response, ending),
             Err(lost) => lost,
         };
         let session = self.session.name();
         let outcome = match lost {
-            Lost::Partial(reason) => {
+            CaptureError::Partial(reason) => {
                 tracing::warn!(%session, "not recorded: {reason}");
                 Outcome::Partial(reason)
             }
-            Lost::Dropped(reason) => {
+            CaptureError::Dropped(reason) => {
                 tracing::warn!(%session, "dropped: {reason}");
                 Outcome::Dropped(reason)
             }
         };
-        self.session.tally().count(outcome);
+        self.session.counters().count(outcome);
         None
     }
 
     /// The failure of a body that broke off, where failures are recorded. Conversations say by
     /// themselves how they ended, and to leave a stream is how its client ends it.
-    fn broken(&self, response: &Taken) -> Option<Failure> {
-        let fault = response.fault.filter(|_| self.records_failures)?;
-        let failed = match &self.flow {
-            Some((Kind::Grpc | Kind::WebSocket, _)) => false,
-            Some((Kind::Body(Some(_)), _)) => fault.what != What::Left,
-            Some((Kind::Body(None), _)) | None => true,
+    fn body_failure(&self, response: &CapturedBody) -> Option<Failure> {
+        let fault = response.failure_cause.filter(|_| self.records_failures)?;
+        let failed = match &self.stream {
+            Some((StreamKind::Grpc | StreamKind::WebSocket, _)) => false,
+            Some((StreamKind::Body(Some(_)), _)) => fault.kind != FailureKind::ClientGone,
+            Some((StreamKind::Body(None), _)) | None => true,
         };
         let at = u64::try_from(self.since.elapsed().as_micros()).unwrap_or(u64::MAX);
-        failed.then_some(Failure { fault, at })
+        failed.then_some(Failure { cause: fault, at })
     }
 
     /// Only of a stream a part is worth something: its units are whole, and it is said how it
     /// ended. And of an exchange that is recorded as failed.
-    fn both(&self, request: Half, response: Half) -> Result<(Taken, Taken, Ending), Lost> {
-        let (cut_request, cut_response) = match &self.flow {
-            Some((Kind::Grpc | Kind::WebSocket, _)) => (true, true),
-            Some((Kind::Body(Some(_)), _)) => (false, true),
-            Some((Kind::Body(None), _)) | None => (false, self.failure.is_some()),
+    fn check_complete(
+        &self,
+        request: CaptureResult,
+        response: CaptureResult,
+    ) -> Result<(CapturedBody, CapturedBody, Ending), CaptureError> {
+        let (cut_request, cut_response) = match &self.stream {
+            Some((StreamKind::Grpc | StreamKind::WebSocket, _)) => (true, true),
+            Some((StreamKind::Body(Some(_)), _)) => (false, true),
+            Some((StreamKind::Body(None), _)) | None => (false, self.failure.is_some()),
         };
-        let check =
-            |half: Half, cut: bool| half.and_then(|it| if cut { Ok(it) } else { it.whole() });
-        let response = check(response, cut_response).map_err(|lost| lost.of("the response"))?;
-        let request = check(request, cut_request).map_err(|lost| lost.of("the request"))?;
-        let ending = response.cut.as_ref().map_or(Ending::Complete, |cut| cut.0);
+        let check = |half: CaptureResult, cut: bool| {
+            half.and_then(|it| if cut { Ok(it) } else { it.into_complete() })
+        };
+        let response =
+            check(response, cut_response).map_err(|lost| lost.with_side("the response"))?;
+        let request = check(request, cut_request).map_err(|lost| lost.with_side("the request"))?;
+        let ending = response
+            .aborted
+            .as_ref()
+            .map_or(Ending::Complete, |cut| cut.0);
         Ok((request, response, ending))
     }
 
-    fn hand_over(self, sent: Taken, came: Taken, ending: Ending) -> Option<Delivery> {
+    fn submit(self, sent: CapturedBody, came: CapturedBody, ending: Ending) -> Option<Delivery> {
         if let Some(key) = self.key {
             self.session.begin_writing(key);
         }
-        let mut held = vec![sent.hold, came.hold];
-        let flow = self.flow.map(|(kind, log)| {
+        let mut held = vec![sent.reservation, came.reservation];
+        let flow = self.stream.map(|(kind, log)| {
             let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
             let (arrivals, hold) = log.take();
             held.push(hold);
-            Flow {
+            StreamCapture {
                 kind,
                 arrivals,
                 ending,
             }
         });
-        let job = Job {
+        let job = RecordJob {
             session: self.session,
-            captured: Captured {
+            captured: CapturedExchange {
                 endpoint: self.endpoint,
                 request: ouli_message::Request {
                     body: Content::Inline(sent.bytes),
@@ -161,26 +174,26 @@ impl Draft {
                     body: Content::Inline(came.bytes),
                     trailers: Fields::from(&came.trailers),
                 },
-                flow,
+                stream: flow,
                 failure: self.failure,
             },
             plugins: self.plugins,
             guard: self.guard,
             append: self.key.is_some(),
-            pending: self.key,
-            held,
+            pending_key: self.key,
+            reservations: held,
         };
-        give(&self.live, Box::new(job), self.terms)
+        enqueue(&self.shared, Box::new(job), self.capture_limits)
     }
 }
 
 /// Into the queue at once where it has room; else it is dropped, or to be delivered.
-fn give(live: &Arc<Live>, job: Box<Job>, terms: Terms) -> Option<Delivery> {
-    let job = live.recorder.offer(job).err()?;
-    match terms.on_full {
-        OnRecorderFull::Wait => Some(Delivery::new(live, job, terms.patience)),
+fn enqueue(live: &Arc<SharedState>, job: Box<RecordJob>, terms: CaptureLimits) -> Option<Delivery> {
+    let job = live.recorder.try_submit(job).err()?;
+    match terms.on_recorder_full {
+        OnRecorderFull::Wait => Some(Delivery::new(live, job, terms.max_wait)),
         OnRecorderFull::Drop => {
-            recorder_delivery::give_up(&job, recorder_delivery::full());
+            recorder_delivery::abandon(&job, recorder_delivery::queue_full());
             None
         }
     }

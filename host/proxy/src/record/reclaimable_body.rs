@@ -8,33 +8,39 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt as _;
 use tokio::sync::oneshot;
 
-use super::tee_body::TeedRequest;
-use ouli_net::server::ArrivalError;
+use super::tee_body::TeedRequestBody;
+use ouli_net::server::IncomingBodyError;
 
 /// A body that is handed back when it is dropped before its end.
-pub(crate) struct Lent {
-    body: Option<TeedRequest>,
-    back: Option<oneshot::Sender<TeedRequest>>,
+pub(crate) struct ReclaimableBody {
+    body: Option<TeedRequestBody>,
+    return_to: Option<oneshot::Sender<TeedRequestBody>>,
 }
 
 /// Where it comes back.
-pub(crate) struct Returned(oneshot::Receiver<TeedRequest>);
+pub(crate) struct BodyReclaimer(oneshot::Receiver<TeedRequestBody>);
 
-impl Lent {
-    pub(crate) fn new(body: TeedRequest, back: Option<oneshot::Sender<TeedRequest>>) -> Self {
+impl ReclaimableBody {
+    pub(crate) fn new(
+        body: TeedRequestBody,
+        back: Option<oneshot::Sender<TeedRequestBody>>,
+    ) -> Self {
         let body = Some(body);
-        Self { body, back }
+        Self {
+            body,
+            return_to: back,
+        }
     }
 }
 
-impl Returned {
-    pub(crate) fn channel() -> (oneshot::Sender<TeedRequest>, Self) {
+impl BodyReclaimer {
+    pub(crate) fn channel() -> (oneshot::Sender<TeedRequestBody>, Self) {
         let (back, returned) = oneshot::channel();
         (back, Self(returned))
     }
 
     /// Reads what is left, so that the copy of the body is whole.
-    pub(crate) async fn read(self) {
+    pub(crate) async fn drain(self) {
         let Ok(mut body) = self.0.await else {
             return;
         };
@@ -42,24 +48,24 @@ impl Returned {
     }
 }
 
-impl Drop for Lent {
+impl Drop for ReclaimableBody {
     fn drop(&mut self) {
         let body = self.body.take().filter(|body| !body.is_end_stream());
-        if let (Some(body), Some(back)) = (body, self.back.take()) {
+        if let (Some(body), Some(back)) = (body, self.return_to.take()) {
             // Where nobody waits for it, it is dropped.
             let _ = back.send(body);
         }
     }
 }
 
-impl Body for Lent {
+impl Body for ReclaimableBody {
     type Data = Bytes;
-    type Error = ArrivalError;
+    type Error = IncomingBodyError;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, ArrivalError>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, IncomingBodyError>>> {
         match &mut self.body {
             Some(body) => Pin::new(body).poll_frame(cx),
             None => Poll::Ready(None),

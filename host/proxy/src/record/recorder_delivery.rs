@@ -9,29 +9,29 @@ use std::time::Duration;
 
 use tokio::time::Sleep;
 
-use crate::handler::context::Live;
-use crate::session::{Job, Outcome, Room};
+use crate::handler::context::SharedState;
+use crate::session::{Outcome, QueuePermit, RecordJob};
 
 /// An exchange that waits for room in the recorder's queue. Dropped, it waits on behind the
 /// client's back, where few enough do so already.
 pub(crate) struct Delivery {
-    live: Arc<Live>,
-    job: Option<Box<Job>>,
-    room: Pin<Box<dyn Future<Output = Option<Room>> + Send>>,
+    shared: Arc<SharedState>,
+    job: Option<Box<RecordJob>>,
+    queue_permit: Pin<Box<dyn Future<Output = Option<QueuePermit>> + Send>>,
     timer: Pin<Box<Sleep>>,
     /// Nobody is held back for it.
-    is_late: bool,
+    is_detached: bool,
 }
 
 impl Delivery {
     /// An exchange that waits for `patience` at most.
-    pub(crate) fn new(live: &Arc<Live>, job: Box<Job>, patience: Duration) -> Self {
+    pub(crate) fn new(live: &Arc<SharedState>, job: Box<RecordJob>, patience: Duration) -> Self {
         Self {
-            live: Arc::clone(live),
+            shared: Arc::clone(live),
             job: Some(job),
-            room: Box::pin(live.recorder.room()),
+            queue_permit: Box::pin(live.recorder.reserve()),
             timer: Box::pin(tokio::time::sleep(patience)),
-            is_late: false,
+            is_detached: false,
         }
     }
 
@@ -40,70 +40,70 @@ impl Delivery {
         if self.job.is_none() {
             return Poll::Ready(());
         }
-        match self.room.as_mut().poll(cx) {
+        match self.queue_permit.as_mut().poll(cx) {
             Poll::Ready(Some(room)) => {
                 if let Some(job) = self.job.take() {
-                    room.give(job);
+                    room.submit(job);
                 }
             }
             Poll::Ready(None) => {
                 let reason = "the recorder has ended".to_owned();
-                self.give_up(Outcome::Failed(reason));
+                self.abandon(Outcome::Failed(reason));
             }
             Poll::Pending => {
                 if self.timer.as_mut().poll(cx).is_pending() {
                     return Poll::Pending;
                 }
-                self.give_up(full());
+                self.abandon(queue_full());
             }
         }
         Poll::Ready(())
     }
 
-    fn give_up(&mut self, outcome: Outcome) {
+    fn abandon(&mut self, outcome: Outcome) {
         if let Some(job) = self.job.take() {
-            give_up(&job, outcome);
+            abandon(&job, outcome);
         }
     }
 }
 
 /// Counts an exchange that will not be recorded.
-pub(crate) fn give_up(job: &Job, outcome: Outcome) {
-    job.session.tally().count(outcome);
-    if let Some(key) = job.pending {
+pub(crate) fn abandon(job: &RecordJob, outcome: Outcome) {
+    job.session.counters().count(outcome);
+    if let Some(key) = job.pending_key {
         job.session.end_writing(key);
     }
 }
 
 /// What becomes of an exchange for which there is no room.
-pub(crate) fn full() -> Outcome {
+pub(crate) fn queue_full() -> Outcome {
     let reason = "too many exchanges waited to be recorded (limits.recorder_queue)";
     Outcome::Dropped(reason.to_owned())
 }
 
 impl Drop for Delivery {
     fn drop(&mut self) {
-        if self.is_late {
-            return self.give_up(full());
+        if self.is_detached {
+            return self.abandon(queue_full());
         }
         let Some(job) = self.job.take() else {
             return;
         };
-        let Ok(place) = Arc::clone(&self.live.late).try_acquire_owned() else {
-            return give_up(&job, full());
+        let Ok(place) = Arc::clone(&self.shared.detached_deliveries).try_acquire_owned() else {
+            return abandon(&job, queue_full());
         };
         let timer = std::mem::replace(
             &mut self.timer,
             Box::pin(tokio::time::sleep(Duration::ZERO)),
         );
         let mut late = Self {
-            live: Arc::clone(&self.live),
+            shared: Arc::clone(&self.shared),
             job: Some(job),
-            room: Box::pin(self.live.recorder.room()),
+            queue_permit: Box::pin(self.shared.recorder.reserve()),
             timer,
-            is_late: true,
+            is_detached: true,
         };
-        self.live.drain.spawn(async move {
+        self.shared.drain.spawn(async move {
             std::future::poll_fn(|cx| late.poll(cx)).await;
             drop(place);
         });

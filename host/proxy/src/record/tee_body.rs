@@ -8,62 +8,65 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
-use super::body_capture::{Capture, Lost, Shared, Taken};
+use super::body_capture::{BodyCapture, CaptureError, CapturedBody, SharedCapture};
 use super::recorder_delivery::Delivery;
-use ouli_message::failure::{Fault, Phase, What};
+use ouli_message::failure::{FailureCause, FailureKind, Phase};
 use ouli_message::stream::Ending;
-use ouli_net::server::{ArrivalError, Arriving};
-use ouli_net::upstream::{self, BodyError, Inbound};
+use ouli_net::server::{IncomingBody, IncomingBodyError};
+use ouli_net::upstream::{self, BodyError, UpstreamBody};
 
 /// What comes next of a body: a frame, a fault or its end.
-type Next<E> = Option<Result<Frame<Bytes>, E>>;
+type NextFrame<E> = Option<Result<Frame<Bytes>, E>>;
 
 /// Called with what was captured, or why there is nothing; gives what is still to be delivered.
-type Finish = Box<dyn FnOnce(Result<Taken, Lost>) -> Option<Delivery> + Send>;
+type OnFinish = Box<dyn FnOnce(Result<CapturedBody, CaptureError>) -> Option<Delivery> + Send>;
 
 /// The body of a request, some of which may have been read before it was sent up.
-pub(crate) struct Upward {
-    first: Bytes,
-    rest: Arriving,
+pub(crate) struct PrefixedBody {
+    prefix: Bytes,
+    rest: IncomingBody,
 }
 
-impl From<Arriving> for Upward {
-    fn from(rest: Arriving) -> Self {
+impl From<IncomingBody> for PrefixedBody {
+    fn from(rest: IncomingBody) -> Self {
         Self {
-            first: Bytes::new(),
+            prefix: Bytes::new(),
             rest,
         }
     }
 }
 
-impl Upward {
+impl PrefixedBody {
     /// What was read already, then the rest.
-    pub(crate) fn resumed(first: Bytes, rest: Arriving) -> Self {
-        Self { first, rest }
+    pub(crate) fn with_prefix(first: Bytes, rest: IncomingBody) -> Self {
+        Self {
+            prefix: first,
+            rest,
+        }
     }
 }
 
-impl Body for Upward {
+impl Body for PrefixedBody {
     type Data = Bytes;
-    type Error = ArrivalError;
+    type Error = IncomingBodyError;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, ArrivalError>>> {
-        if !self.first.is_empty() {
-            let first = std::mem::take(&mut self.first);
+    ) -> Poll<Option<Result<Frame<Bytes>, IncomingBodyError>>> {
+        if !self.prefix.is_empty() {
+            let first = std::mem::take(&mut self.prefix);
             return Poll::Ready(Some(Ok(Frame::data(first))));
         }
         Pin::new(&mut self.rest).poll_frame(cx)
     }
 
     fn is_end_stream(&self) -> bool {
-        self.first.is_empty() && self.rest.is_end_stream()
+        self.prefix.is_empty() && self.rest.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        if self.first.is_empty() {
+        if self.prefix.is_empty() {
             self.rest.size_hint()
         } else {
             SizeHint::default()
@@ -72,54 +75,54 @@ impl Body for Upward {
 }
 
 /// The body of a request on its way up, copied.
-pub(crate) struct TeedRequest {
-    body: Upward,
-    copy: Shared,
+pub(crate) struct TeedRequestBody {
+    body: PrefixedBody,
+    capture: SharedCapture,
     /// What is held back.
-    back: Option<Next<ArrivalError>>,
+    held_frame: Option<NextFrame<IncomingBodyError>>,
 }
 
-impl TeedRequest {
-    pub(crate) fn new(body: Upward, copy: Shared) -> Self {
+impl TeedRequestBody {
+    pub(crate) fn new(body: PrefixedBody, copy: SharedCapture) -> Self {
         let mut locked = copy.lock().unwrap_or_else(PoisonError::into_inner);
-        locked.declare(body.size_hint().exact());
+        locked.set_content_length(body.size_hint().exact());
         if body.is_end_stream() {
             locked.end();
         }
         drop(locked);
         Self {
             body,
-            copy,
-            back: None,
+            capture: copy,
+            held_frame: None,
         }
     }
 }
 
-impl Body for TeedRequest {
+impl Body for TeedRequestBody {
     type Data = Bytes;
-    type Error = ArrivalError;
+    type Error = IncomingBodyError;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, ArrivalError>>> {
-        let next = match self.back.take() {
+    ) -> Poll<Option<Result<Frame<Bytes>, IncomingBodyError>>> {
+        let next = match self.held_frame.take() {
             Some(next) => next,
             None => ready!(Pin::new(&mut self.body).poll_frame(cx)),
         };
         let ended = self.body.is_end_stream();
-        let mut copy = self.copy.lock().unwrap_or_else(PoisonError::into_inner);
-        let noted = poll_note(cx, &mut copy, next.as_ref(), ended, Ending::Client);
+        let mut copy = self.capture.lock().unwrap_or_else(PoisonError::into_inner);
+        let noted = poll_capture(cx, &mut copy, next.as_ref(), ended, Ending::ClientAborted);
         drop(copy);
         if noted.is_pending() {
-            self.back = Some(next);
+            self.held_frame = Some(next);
             return Poll::Pending;
         }
         Poll::Ready(next)
     }
 
     fn is_end_stream(&self) -> bool {
-        self.back.is_none() && self.body.is_end_stream()
+        self.held_frame.is_none() && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
@@ -128,60 +131,60 @@ impl Body for TeedRequest {
 }
 
 /// The body of a response on its way down, copied; at its end the exchange is handed over.
-pub(crate) struct Tee {
-    body: Inbound,
-    copy: Capture,
-    finish: Option<Finish>,
+pub(crate) struct TeedResponseBody {
+    body: UpstreamBody,
+    capture: BodyCapture,
+    on_finish: Option<OnFinish>,
     /// What is held back, and whether it was copied already.
-    back: Option<(Next<BodyError>, bool)>,
+    held_frame: Option<(NextFrame<BodyError>, bool)>,
     delivery: Option<Delivery>,
     /// The upstream is waited for.
-    waiting: bool,
+    awaiting_upstream: bool,
 }
 
-impl Tee {
+impl TeedResponseBody {
     /// `finish` is called once: with the whole body, or with the reason why it is not whole.
     pub(crate) fn new(
-        body: Inbound,
-        copy: Capture,
-        finish: impl FnOnce(Result<Taken, Lost>) -> Option<Delivery> + Send + 'static,
+        body: UpstreamBody,
+        copy: BodyCapture,
+        finish: impl FnOnce(Result<CapturedBody, CaptureError>) -> Option<Delivery> + Send + 'static,
     ) -> Self {
         let mut tee = Self {
             body,
-            copy,
-            finish: Some(Box::new(finish)),
-            back: None,
+            capture: copy,
+            on_finish: Some(Box::new(finish)),
+            held_frame: None,
             delivery: None,
-            waiting: false,
+            awaiting_upstream: false,
         };
         let declared = tee.body.size_hint().exact();
-        tee.copy.declare(declared);
+        tee.capture.set_content_length(declared);
         if tee.body.is_end_stream() {
-            tee.copy.end();
-            tee.hand_over();
+            tee.capture.end();
+            tee.submit();
         }
         tee
     }
 
     /// It is a stream, which may pause for so long, or as long as it likes.
-    pub(crate) fn let_last(&mut self, idle: Option<Duration>) {
-        self.body.let_last(idle);
+    pub(crate) fn mark_streaming(&mut self, idle: Option<Duration>) {
+        self.body.mark_streaming(idle);
     }
 
     /// What is still to be delivered of an exchange whose response has no body, so that its head is
     /// what is held back.
-    pub(crate) fn delivery(&mut self) -> Option<Delivery> {
+    pub(crate) fn take_delivery(&mut self) -> Option<Delivery> {
         self.delivery.take()
     }
 
-    fn hand_over(&mut self) {
-        if let Some(finish) = self.finish.take() {
-            self.delivery = finish(self.copy.take());
+    fn submit(&mut self) {
+        if let Some(finish) = self.on_finish.take() {
+            self.delivery = finish(self.capture.take());
         }
     }
 }
 
-impl Body for Tee {
+impl Body for TeedResponseBody {
     type Data = Bytes;
     type Error = BodyError;
 
@@ -190,29 +193,35 @@ impl Body for Tee {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let tee = &mut *self;
-        let (next, copied) = match tee.back.take() {
+        let (next, copied) = match tee.held_frame.take() {
             Some(back) => back,
             None => {
                 let polled = Pin::new(&mut tee.body).poll_frame(cx);
-                tee.waiting = polled.is_pending();
+                tee.awaiting_upstream = polled.is_pending();
                 (ready!(polled), false)
             }
         };
         let ended = tee.body.is_end_stream();
         if !copied {
-            let noted = poll_note(cx, &mut tee.copy, next.as_ref(), ended, Ending::Server);
+            let noted = poll_capture(
+                cx,
+                &mut tee.capture,
+                next.as_ref(),
+                ended,
+                Ending::ServerAborted,
+            );
             if noted.is_pending() {
-                tee.back = Some((next, false));
+                tee.held_frame = Some((next, false));
                 return Poll::Pending;
             }
         }
         // Before the last bytes leave: who sees the end of the response may count on the exchange.
         if ended || !matches!(next, Some(Ok(_))) {
-            tee.hand_over();
+            tee.submit();
         }
         if let Some(delivery) = &mut tee.delivery {
             if delivery.poll(cx).is_pending() {
-                tee.back = Some((next, true));
+                tee.held_frame = Some((next, true));
                 return Poll::Pending;
             }
             tee.delivery = None;
@@ -221,7 +230,7 @@ impl Body for Tee {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.back.is_none() && self.body.is_end_stream()
+        self.held_frame.is_none() && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
@@ -229,23 +238,24 @@ impl Body for Tee {
     }
 }
 
-impl Drop for Tee {
+impl Drop for TeedResponseBody {
     fn drop(&mut self) {
-        if !self.copy.has_all() {
+        if !self.capture.is_complete() {
             let reason = "the client left before the end".to_owned();
-            let left = Fault::new(Phase::Body, What::Left);
-            self.copy.fails(self.waiting.then_some(left));
-            self.copy.cut(Ending::Client, reason);
+            let left = FailureCause::new(Phase::Body, FailureKind::ClientGone);
+            self.capture
+                .set_failure_cause(self.awaiting_upstream.then_some(left));
+            self.capture.abort(Ending::ClientAborted, reason);
         }
-        self.hand_over();
+        self.submit();
     }
 }
 
 /// Notes what came; where it is a fault, it is that of `sender`. Pending while it is to be held
 /// back.
-fn poll_note<E: std::error::Error + 'static>(
+fn poll_capture<E: std::error::Error + 'static>(
     cx: &mut Context<'_>,
-    copy: &mut Capture,
+    copy: &mut BodyCapture,
     next: Option<&Result<Frame<Bytes>, E>>,
     ended: bool,
     sender: Ending,
@@ -258,8 +268,8 @@ fn poll_note<E: std::error::Error + 'static>(
             }
         }
         Some(Err(error)) => {
-            copy.fails(Some(upstream::of_body(error)));
-            copy.cut(sender, format!("it broke off: {error}"));
+            copy.set_failure_cause(Some(upstream::classify_body_error(error)));
+            copy.abort(sender, format!("it broke off: {error}"));
         }
         None => copy.end(),
     }

@@ -8,103 +8,103 @@ use bytes::Bytes;
 use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
 
-use super::timed_body::{End, Paced};
+use super::timed_body::{BodyEnd, TimedBody};
 use crate::conversation;
-use crate::handler::buffered_body::Held;
-use crate::handler::context::Asked;
-pub(crate) use crate::handler::error_response::{Asks, ExchangeError};
-use crate::handler::response_body::Outgoing;
+use crate::handler::buffered_body::BufferedBody;
+use crate::handler::context::RequestContext;
+pub(crate) use crate::handler::error_response::{ErrorFormat, ExchangeError};
+use crate::handler::response_body::OutgoingBody;
 use crate::record::failed_exchange;
-use crate::record::forward::{self, Head, Sent};
-use crate::record::relay::{Recorded, ask_and_record};
-use crate::session::{Entry, Exhausted, Found, Index, Line, Outcome};
-use ouli_codec::Message;
-use ouli_codec::chunks::cut;
+use crate::record::forward::{self, ForwardedBody, RequestHead};
+use crate::record::relay::{RequestRecording, forward_and_record};
+use crate::session::{Entry, ExhaustedPolicy, Index, LookupResult, Outcome, ReplayQueue};
+use ouli_codec::MessageView;
+use ouli_codec::chunks::chunk_bodies;
 use ouli_codec::content_coding::{self, Coding};
 use ouli_config::Timing;
 use ouli_message::Content;
-use ouli_message::stream::{Ending, Form, Piece};
-use ouli_net::server::Arriving;
-use ouli_plugin::Keyed;
+use ouli_message::stream::{Chunk, Ending, StreamContent};
+use ouli_net::server::IncomingBody;
+use ouli_plugin::MatchKey;
 
 /// A request as it is looked up.
-pub(crate) struct LookedUp {
+pub(crate) struct Lookup {
     pub(crate) index: Arc<Index>,
-    pub(crate) view: Arc<dyn Message>,
-    pub(crate) keyed: Keyed,
+    pub(crate) request_view: Arc<dyn MessageView>,
+    pub(crate) match_key: MatchKey,
 }
 
 /// Answers from the cassette or with a miss. No upstream is asked, whatever happens.
 pub(crate) async fn replay(
-    asked: &Asked<'_>,
-    request: Request<Arriving>,
-) -> Result<Response<Outgoing>, ExchangeError> {
-    if Asks::of(&request) == Asks::Grpc {
-        return conversation::call(asked, request).await;
+    asked: &RequestContext<'_>,
+    request: Request<IncomingBody>,
+) -> Result<Response<OutgoingBody>, ExchangeError> {
+    if ErrorFormat::of(&request) == ErrorFormat::Grpc {
+        return conversation::replay_call(asked, request).await;
     }
-    let wanted = Wanted::of(&request);
+    let wanted = ClientCapabilities::of(&request);
     let (_, _held, looked_up) = look_up(asked, request).await?;
     match find(asked, &looked_up) {
-        Found::Hit(entry) => hit(asked, &entry, &wanted).await,
-        Found::Spent(count) => Err(miss(asked, &looked_up, Some(count))),
-        Found::Nothing => Err(miss(asked, &looked_up, None)),
+        LookupResult::Hit(entry) => serve_hit(asked, &entry, &wanted).await,
+        LookupResult::Exhausted(count) => Err(miss_error(asked, &looked_up, Some(count))),
+        LookupResult::NotFound => Err(miss_error(asked, &looked_up, None)),
     }
 }
 
 /// Answers from the cassette, or asks the upstream and records.
 pub(crate) async fn auto(
-    asked: &Asked<'_>,
-    request: Request<Arriving>,
-) -> Result<Response<Outgoing>, ExchangeError> {
-    if Asks::of(&request) == Asks::Grpc {
-        return conversation::call_or_ask(asked, request).await;
+    asked: &RequestContext<'_>,
+    request: Request<IncomingBody>,
+) -> Result<Response<OutgoingBody>, ExchangeError> {
+    if ErrorFormat::of(&request) == ErrorFormat::Grpc {
+        return conversation::replay_call_or_forward(asked, request).await;
     }
-    let wanted = Wanted::of(&request);
+    let wanted = ClientCapabilities::of(&request);
     let (head, mut held, looked_up) = look_up(asked, request).await?;
 
-    let key = looked_up.keyed.key.hash();
-    asked.session.settled(key).await;
-    if let Found::Hit(entry) = find(asked, &looked_up) {
-        return hit(asked, &entry, &wanted).await;
+    let key = looked_up.match_key.key.hash();
+    asked.session.wait_until_written(key).await;
+    if let LookupResult::Hit(entry) = find(asked, &looked_up) {
+        return serve_hit(asked, &entry, &wanted).await;
     }
-    let sent = Recorded::whole(asked, &mut held).await;
-    let body = Sent::Whole(held.bytes.clone());
-    ask_and_record(asked, head, body, sent, Some(key)).await
+    let sent = RequestRecording::buffered(asked, &mut held).await;
+    let body = ForwardedBody::Full(held.bytes.clone());
+    forward_and_record(asked, head, body, sent, Some(key)).await
 }
 
 /// Goes the way of a hit without being one, so that this thread has gone it before the first
 /// request does.
-pub(crate) async fn rehearse(asked: &Asked<'_>) {
+pub(crate) async fn warm_up(asked: &RequestContext<'_>) {
     let index = asked.snapshot.index(asked.session.name());
     let Some((index, (entry, key))) = index.and_then(|index| {
-        let sample = index.sample()?;
+        let sample = index.any_entry()?;
         Some((index, sample))
     }) else {
         return;
     };
-    drop(Line::of(&index, &key, exhausted(asked)));
+    drop(ReplayQueue::of(&index, &key, exhausted_policy(asked)));
     // What cannot be answered is told to the request that asks for it.
-    if entry.unanswered().is_none() {
-        drop(answer(asked, &entry, &Wanted::as_it_was()).await);
+    if entry.failure_without_response().is_none() {
+        drop(recorded_response(asked, &entry, &ClientCapabilities::unrestricted()).await);
     }
 }
 
 async fn look_up(
-    asked: &Asked<'_>,
-    request: Request<Arriving>,
-) -> Result<(Head, Held, LookedUp), ExchangeError> {
-    let head = forward::head(asked, &request, true);
-    let mut held = Held::read(asked, request.into_body()).await?;
-    let request = as_recorded(asked, &head, &held.bytes)?;
-    held.add_decoded(request.body.inline());
+    asked: &RequestContext<'_>,
+    request: Request<IncomingBody>,
+) -> Result<(RequestHead, BufferedBody, Lookup), ExchangeError> {
+    let head = forward::request_head(asked, &request, true);
+    let mut held = BufferedBody::read(asked, request.into_body()).await?;
+    let request = decoded_request(asked, &head, &held.bytes)?;
+    held.count_decoded(request.body.inline());
     Ok((head, held, look_up_request(asked, request).await?))
 }
 
 /// Looks a request up in the form in which it would be recorded.
 pub(crate) async fn look_up_request(
-    asked: &Asked<'_>,
+    asked: &RequestContext<'_>,
     request: ouli_message::Request,
-) -> Result<LookedUp, ExchangeError> {
+) -> Result<Lookup, ExchangeError> {
     let index = asked.index().await?;
     let secrets = asked.session.secrets();
     let plugins = &asked.snapshot.plugins;
@@ -115,21 +115,25 @@ pub(crate) async fn look_up_request(
         Arc::clone(secrets),
     )?;
     let keyed = plugins.key(&view, secrets)?;
-    Ok(LookedUp { index, view, keyed })
+    Ok(Lookup {
+        index,
+        request_view: view,
+        match_key: keyed,
+    })
 }
 
 /// The request in the form in which it would be recorded, so that both sides of a comparison are
 /// alike.
-fn as_recorded(
-    asked: &Asked<'_>,
-    head: &Head,
+fn decoded_request(
+    asked: &RequestContext<'_>,
+    head: &RequestHead,
     body: &Bytes,
 ) -> Result<ouli_message::Request, ExchangeError> {
-    let mut request = head.recorded(&asked.endpoint.authority);
+    let mut request = head.to_recorded_request(&asked.endpoint.authority);
     let limits = &asked.snapshot.config.limits;
     let bounds = content_coding::Bounds {
-        bytes: limits.decoded_body as u64,
-        ratio: limits.decoded_ratio as u64,
+        bytes: limits.decompressed_body as u64,
+        ratio: limits.decompression_ratio as u64,
     };
     let decoded = content_coding::of(&request.fields)
         .and_then(|codings| content_coding::decode(body.clone(), &codings, bounds));
@@ -139,24 +143,24 @@ fn as_recorded(
 }
 
 /// What follows once all exchanges of a key were replayed.
-pub(crate) fn exhausted(asked: &Asked<'_>) -> Exhausted {
+pub(crate) fn exhausted_policy(asked: &RequestContext<'_>) -> ExhaustedPolicy {
     let may_ask = asked.endpoint.configured.mode == ouli_config::Mode::Auto;
-    match asked.snapshot.config.exhausted {
-        ouli_config::Exhausted::Repeat if may_ask => Exhausted::RepeatAnswers,
-        ouli_config::Exhausted::Repeat => Exhausted::Repeat,
-        ouli_config::Exhausted::Miss => Exhausted::Miss,
+    match asked.snapshot.config.on_exhausted {
+        ouli_config::OnExhausted::Repeat if may_ask => ExhaustedPolicy::RepeatUnlessFailed,
+        ouli_config::OnExhausted::Repeat => ExhaustedPolicy::Repeat,
+        ouli_config::OnExhausted::Miss => ExhaustedPolicy::Miss,
     }
 }
 
-fn find(asked: &Asked<'_>, looked_up: &LookedUp) -> Found {
-    let exhausted = exhausted(asked);
+fn find(asked: &RequestContext<'_>, looked_up: &Lookup) -> LookupResult {
+    let exhausted = exhausted_policy(asked);
     let index = &looked_up.index;
-    match index.find(&looked_up.keyed.key, exhausted) {
-        Found::Nothing if index.is_loose() => {
+    match index.find(&looked_up.match_key.key, exhausted) {
+        LookupResult::NotFound if index.has_wildcards() => {
             let plugins = &asked.snapshot.plugins;
-            let live = plugins.describe(&looked_up.view, asked.session.secrets());
-            live.map_or(Found::Nothing, |live| {
-                index.find_loosely(&looked_up.keyed.key, &live, exhausted)
+            let live = plugins.describe(&looked_up.request_view, asked.session.secrets());
+            live.map_or(LookupResult::NotFound, |live| {
+                index.find_by_wildcard(&looked_up.match_key.key, &live, exhausted)
             })
         }
         found => found,
@@ -164,13 +168,21 @@ fn find(asked: &Asked<'_>, looked_up: &LookedUp) -> Found {
 }
 
 /// Counts and explains a miss.
-pub(crate) fn miss(asked: &Asked<'_>, looked_up: &LookedUp, spent: Option<usize>) -> ExchangeError {
-    asked.session.tally().count(Outcome::Miss);
+pub(crate) fn miss_error(
+    asked: &RequestContext<'_>,
+    looked_up: &Lookup,
+    spent: Option<usize>,
+) -> ExchangeError {
+    asked.session.counters().count(Outcome::Miss);
     let secrets = asked.session.secrets();
-    match asked.snapshot.plugins.describe(&looked_up.view, secrets) {
+    match asked
+        .snapshot
+        .plugins
+        .describe(&looked_up.request_view, secrets)
+    {
         Ok(live) => {
-            let (index, keyed) = (&looked_up.index, &looked_up.keyed);
-            let miss = index.explain(&looked_up.view, keyed, live, spent);
+            let (index, keyed) = (&looked_up.index, &looked_up.match_key);
+            let miss = index.explain_miss(&looked_up.request_view, keyed, live, spent);
             ExchangeError::Miss(Box::new(miss))
         }
         Err(failure) => ExchangeError::Plugin(failure),
@@ -178,20 +190,20 @@ pub(crate) fn miss(asked: &Asked<'_>, looked_up: &LookedUp, spent: Option<usize>
 }
 
 /// What the client can take.
-pub(crate) struct Wanted {
+pub(crate) struct ClientCapabilities {
     head_only: bool,
-    codings: Option<String>,
+    accept_encoding: Option<String>,
     /// Its connection carries one response at a time.
-    alone: bool,
+    is_http1: bool,
 }
 
-impl Wanted {
+impl ClientCapabilities {
     /// Of a client that takes the answer as it was.
-    pub(crate) fn as_it_was() -> Self {
+    pub(crate) fn unrestricted() -> Self {
         Self {
             head_only: false,
-            codings: None,
-            alone: false,
+            accept_encoding: None,
+            is_http1: false,
         }
     }
 
@@ -206,109 +218,124 @@ impl Wanted {
         }
         Self {
             head_only: *request.method() == Method::HEAD,
-            codings,
-            alone: request.version() < Version::HTTP_2,
+            accept_encoding: codings,
+            is_http1: request.version() < Version::HTTP_2,
         }
     }
 }
 
 /// The recorded answer, counted.
-pub(crate) async fn hit(
-    asked: &Asked<'_>,
+pub(crate) async fn serve_hit(
+    asked: &RequestContext<'_>,
     entry: &Arc<Entry>,
-    wanted: &Wanted,
-) -> Result<Response<Outgoing>, ExchangeError> {
-    if let Some(failure) = entry.unanswered() {
-        return Err(failed_exchange::again(asked, failure).await);
+    wanted: &ClientCapabilities,
+) -> Result<Response<OutgoingBody>, ExchangeError> {
+    if let Some(failure) = entry.failure_without_response() {
+        return Err(failed_exchange::replay_failure(asked, failure).await);
     }
-    let response = answer(asked, entry, wanted).await?;
-    asked.session.tally().count(Outcome::Hit);
+    let response = recorded_response(asked, entry, wanted).await?;
+    asked.session.counters().count(Outcome::Hit);
     Ok(response)
 }
 
 /// The recorded answer.
-pub(crate) async fn answer(
-    asked: &Asked<'_>,
+pub(crate) async fn recorded_response(
+    asked: &RequestContext<'_>,
     entry: &Arc<Entry>,
-    wanted: &Wanted,
-) -> Result<Response<Outgoing>, ExchangeError> {
+    wanted: &ClientCapabilities,
+) -> Result<Response<OutgoingBody>, ExchangeError> {
     let bytes = match &entry.response.body {
         Content::Inline(bytes) => bytes.clone(),
-        Content::Stored { digest, .. } => stored(asked, digest).await?,
+        Content::Stored { digest, .. } => read_stored_body(asked, digest).await?,
     };
-    let flow = Flow::of(entry, bytes.len(), wanted.alone);
-    rebuild(&entry.response, flow, pace(asked), bytes, wanted)
+    let flow = ChunkSchedule::of(entry, bytes.len(), wanted.is_http1);
+    build_response(&entry.response, flow, replay_timing(asked), bytes, wanted)
 }
 
-async fn stored(asked: &Asked<'_>, digest: &str) -> Result<Bytes, ExchangeError> {
-    let folder = Arc::clone(asked.gate.live.sessions.folder());
+async fn read_stored_body(
+    asked: &RequestContext<'_>,
+    digest: &str,
+) -> Result<Bytes, ExchangeError> {
+    let folder = Arc::clone(asked.handler.shared.sessions.folder());
     let (session, digest) = (Arc::clone(asked.session.name()), digest.to_owned());
-    let read = tokio::task::spawn_blocking(move || folder.body(&session, &digest));
+    let read = tokio::task::spawn_blocking(move || folder.read_body(&session, &digest));
     match read.await {
         Ok(Ok(bytes)) => Ok(bytes),
-        Ok(Err(error)) => Err(ExchangeError::Gateway(format!(
+        Ok(Err(error)) => Err(ExchangeError::Internal(format!(
             "a recorded body cannot be read: {error}"
         ))),
-        Err(error) => Err(ExchangeError::Gateway(error.to_string())),
+        Err(error) => Err(ExchangeError::Internal(error.to_string())),
     }
 }
 
 /// At what pace streams are replayed, and how long one is kept open that the client ended.
-fn pace(asked: &Asked<'_>) -> (Timing, Duration) {
+fn replay_timing(asked: &RequestContext<'_>) -> (Timing, Duration) {
     let config = &asked.snapshot.config;
     (config.timing, config.limits.stream_idle_timeout)
 }
 
 /// How a body is sent that is not sent at once.
-struct Flow<'a> {
-    pieces: Cow<'a, [Piece]>,
-    end: End,
+struct ChunkSchedule<'a> {
+    chunks: Cow<'a, [Chunk]>,
+    end: BodyEnd,
 }
 
-impl<'a> Flow<'a> {
+impl<'a> ChunkSchedule<'a> {
     fn of(entry: &'a Entry, size: usize, alone: bool) -> Option<Self> {
         let failure = entry.failure.as_ref();
         let stream = entry.stream.as_ref();
-        let pieces = match stream.map(|stream| &stream.form) {
-            Some(Form::Pieces(_, pieces)) => Cow::Borrowed(&**pieces),
-            Some(Form::Turns(..)) => return None,
+        let pieces = match stream.map(|stream| &stream.content) {
+            Some(StreamContent::Chunks(_, pieces)) => Cow::Borrowed(&**pieces),
+            Some(StreamContent::Messages(..)) => return None,
             // What came before it broke off.
             None => {
                 failure?;
                 let size = size as u64;
-                Cow::Owned(vec![Piece { at: 0, size }])
+                Cow::Owned(vec![Chunk { at: 0, size }])
             }
         };
         let ending = stream.map_or(Ending::Complete, |stream| stream.ending);
-        let end = End::of(ending, failure, alone);
-        Some(Self { pieces, end })
+        let end = BodyEnd::of(ending, failure, alone);
+        Some(Self {
+            chunks: pieces,
+            end,
+        })
     }
 }
 
 /// The recorded response for this client: coded again as it was, where the client takes that.
-fn rebuild(
+fn build_response(
     recorded: &ouli_message::Response,
-    flow: Option<Flow<'_>>,
+    flow: Option<ChunkSchedule<'_>>,
     pace: (Timing, Duration),
     bytes: Bytes,
-    wanted: &Wanted,
-) -> Result<Response<Outgoing>, ExchangeError> {
-    let failed = |error: content_coding::CodingError| ExchangeError::Gateway(error.to_string());
+    wanted: &ClientCapabilities,
+) -> Result<Response<OutgoingBody>, ExchangeError> {
+    let failed = |error: content_coding::CodingError| ExchangeError::Internal(error.to_string());
     let codings = content_coding::of(&recorded.fields).map_err(failed)?;
-    let accepted = accepts(wanted, &codings);
+    let accepted = accepts_all(wanted, &codings);
     let without_body = wanted.head_only || has_no_body(recorded.status);
     let codings = if accepted { codings } else { Vec::new() };
     let trailers = &recorded.trailers;
     let trailers = (!trailers.is_empty()).then(|| trailers.to_map());
-    let told = recorded.fields.text(CONTENT_LENGTH.as_str());
+    let told = recorded.fields.get_str(CONTENT_LENGTH.as_str());
     let (body, length) = match flow.filter(|_| !without_body) {
-        Some(Flow { pieces, end }) => {
-            let complete = matches!(end, End::Complete);
-            let pieces = coded(&pieces, &bytes, &codings, complete).map_err(failed)?;
+        Some(ChunkSchedule {
+            chunks: pieces,
+            end,
+        }) => {
+            let complete = matches!(end, BodyEnd::Complete);
+            let pieces = encode_chunks(&pieces, &bytes, &codings, complete).map_err(failed)?;
             let sent = pieces.iter().map(|(_, bytes)| bytes.len()).sum();
-            let length = told.map(|told| if complete { sent } else { more(told, sent) });
-            let paced = Paced::new(pieces, trailers, end, pace);
-            (Outgoing::paced(paced), length)
+            let length = told.map(|told| {
+                if complete {
+                    sent
+                } else {
+                    truncated_content_length(told, sent)
+                }
+            });
+            let paced = TimedBody::new(pieces, trailers, end, pace);
+            (OutgoingBody::timed(paced), length)
         }
         None => {
             let bytes = if codings.is_empty() || bytes.is_empty() {
@@ -319,7 +346,7 @@ fn rebuild(
             let bytes = if without_body { Bytes::new() } else { bytes };
             let sized = told.is_some() && !without_body;
             let length = sized.then_some(bytes.len());
-            (Outgoing::recorded(bytes, trailers, sized), length)
+            (OutgoingBody::full(bytes, trailers, sized), length)
         }
     };
     let mut response = Response::new(body);
@@ -329,7 +356,7 @@ fn rebuild(
 }
 
 /// The length that was told of a body that breaks off: more than is sent of it.
-fn more(told: &str, sent: usize) -> usize {
+fn truncated_content_length(told: &str, sent: usize) -> usize {
     told.parse().unwrap_or(0).max(sent.saturating_add(1))
 }
 
@@ -354,19 +381,19 @@ fn headers(recorded: &ouli_message::Response, length: Option<usize>, accepted: b
 }
 
 /// The pieces of a body, coded so that a client can decode each as soon as it is there.
-fn coded(
-    pieces: &[Piece],
+fn encode_chunks(
+    pieces: &[Chunk],
     body: &Bytes,
     codings: &[Coding],
     complete: bool,
-) -> Result<Vec<(Piece, Bytes)>, content_coding::CodingError> {
+) -> Result<Vec<(Chunk, Bytes)>, content_coding::CodingError> {
     let mut encoder = (!codings.is_empty())
         .then(|| content_coding::Encoder::new(codings))
         .transpose()?;
     let mut coded = Vec::with_capacity(pieces.len());
-    for (piece, bytes) in pieces.iter().zip(cut(body.clone(), pieces)) {
+    for (piece, bytes) in pieces.iter().zip(chunk_bodies(body.clone(), pieces)) {
         let bytes = match &mut encoder {
-            Some(encoder) => encoder.piece(&bytes)?,
+            Some(encoder) => encoder.encode_chunk(&bytes)?,
             None => bytes,
         };
         coded.push((*piece, bytes));
@@ -382,8 +409,8 @@ fn coded(
     Ok(coded)
 }
 
-fn accepts(wanted: &Wanted, codings: &[Coding]) -> bool {
-    let accepted = wanted.codings.as_deref();
+fn accepts_all(wanted: &ClientCapabilities, codings: &[Coding]) -> bool {
+    let accepted = wanted.accept_encoding.as_deref();
     codings
         .iter()
         .all(|coding| content_coding::accepts(accepted, *coding))

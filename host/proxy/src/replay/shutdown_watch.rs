@@ -7,55 +7,55 @@ use std::task::{Context, Poll};
 use http::HeaderMap;
 
 use crate::handler::error_response;
-pub(crate) use crate::handler::error_response::{Asks, ExchangeError};
+pub(crate) use crate::handler::error_response::{ErrorFormat, ExchangeError};
 use ouli_codec::grpc;
-use ouli_net::drain::Stop;
+use ouli_net::drain::DrainSignal;
 
 /// Waits for the stop, and for its close.
-pub(crate) struct Last {
-    asks: Asks,
-    seen: Seen,
-    next: Option<Next>,
+pub(crate) struct ShutdownWatch {
+    error_format: ErrorFormat,
+    phase: ShutdownPhase,
+    next: Option<PhaseFuture>,
 }
 
 /// Gives back what it waits with, which waits for the close then.
-type Next = Pin<Box<dyn Future<Output = Option<Stop>> + Send>>;
+type PhaseFuture = Pin<Box<dyn Future<Output = Option<DrainSignal>> + Send>>;
 
 /// How far a stop has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Seen {
+pub(crate) enum ShutdownPhase {
     /// There is none.
-    Nothing,
+    Running,
     /// It has begun.
-    Begun,
+    Draining,
     /// What lasts ends now.
-    Close,
+    Closing,
 }
 
-impl Last {
-    pub(crate) fn new(mut stop: Stop, asks: Asks) -> Self {
+impl ShutdownWatch {
+    pub(crate) fn new(mut stop: DrainSignal, asks: ErrorFormat) -> Self {
         let next = async move {
-            stop.begun().await;
+            stop.draining().await;
             Some(stop)
         };
         Self {
-            asks,
-            seen: Seen::Nothing,
+            error_format: asks,
+            phase: ShutdownPhase::Running,
             next: Some(Box::pin(next)),
         }
     }
 
     /// How far it has come. The task is woken where it goes further.
-    pub(crate) fn look(&mut self, cx: &mut Context<'_>) -> Seen {
+    pub(crate) fn poll_phase(&mut self, cx: &mut Context<'_>) -> ShutdownPhase {
         while let Some(next) = &mut self.next {
             match next.as_mut().poll(cx) {
                 Poll::Pending => break,
                 Poll::Ready(None) => {
-                    self.seen = Seen::Close;
+                    self.phase = ShutdownPhase::Closing;
                     self.next = None;
                 }
                 Poll::Ready(Some(mut stop)) => {
-                    self.seen = Seen::Begun;
+                    self.phase = ShutdownPhase::Draining;
                     self.next = Some(Box::pin(async move {
                         stop.closing().await;
                         None
@@ -63,15 +63,15 @@ impl Last {
                 }
             }
         }
-        self.seen
+        self.phase
     }
 
     /// The trailers of a call; other streams have no word for it.
     pub(crate) fn trailers(&self) -> Option<HeaderMap> {
-        match self.asks {
-            Asks::Http => None,
-            Asks::Grpc => {
-                let (code, message) = error_response::status(&ExchangeError::Stopping);
+        match self.error_format {
+            ErrorFormat::Http => None,
+            ErrorFormat::Grpc => {
+                let (code, message) = error_response::grpc_status(&ExchangeError::Stopping);
                 Some(grpc::trailers(code, &message).to_map())
             }
         }

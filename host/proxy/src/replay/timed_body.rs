@@ -13,23 +13,23 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, Sleep};
 
 use ouli_config::Timing;
-use ouli_message::failure::{Failure, What};
-use ouli_message::stream::{Ending, Piece};
+use ouli_message::failure::{Failure, FailureKind};
+use ouli_message::stream::{Chunk, Ending};
 
 /// What is still to be sent.
-pub(crate) struct Paced {
+pub(crate) struct TimedBody {
     /// Pieces with the time from the start at which they are due.
-    pieces: VecDeque<(Duration, Bytes)>,
+    chunks: VecDeque<(Duration, Bytes)>,
     trailers: Option<HeaderMap>,
-    end: End,
+    end: BodyEnd,
     /// How long a stream that the client ended is kept open for a client that does not.
-    patience: Duration,
+    linger_timeout: Duration,
     /// When that is over, from the start.
-    left: Option<Duration>,
-    hurried: bool,
+    linger_deadline: Option<Duration>,
+    skip_delays: bool,
     clock: Option<Clock>,
     /// Ready once the last piece was sent. Where a body breaks off, what waits to be sent is lost.
-    sent: Option<oneshot::Receiver<()>>,
+    last_chunk_sent: Option<oneshot::Receiver<()>>,
     flushed: bool,
 }
 
@@ -40,11 +40,11 @@ struct Clock {
 
 /// How a recorded body ends.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum End {
+pub(crate) enum BodyEnd {
     /// As it should.
     Complete,
     /// It breaks off.
-    Broken {
+    Aborted {
         /// When, in microseconds from the start.
         at: u64,
         /// The error code on HTTP/2.
@@ -53,25 +53,25 @@ pub(crate) enum End {
         reset: bool,
     },
     /// Nothing more comes until the client leaves.
-    Silent,
+    WaitForClient,
 }
 
-impl End {
+impl BodyEnd {
     /// The end of what ended so. On HTTP/1.1 the response is `alone` on its connection, which can
     /// be reset.
     pub(crate) fn of(ending: Ending, failure: Option<&Failure>, alone: bool) -> Self {
         match (failure, ending) {
-            (Some(Failure { fault, at }), _) => match fault.what {
-                What::Left | What::Timeout => Self::Silent,
-                _ => Self::Broken {
+            (Some(Failure { cause: fault, at }), _) => match fault.kind {
+                FailureKind::ClientGone | FailureKind::Timeout => Self::WaitForClient,
+                _ => Self::Aborted {
                     at: *at,
                     code: fault.code,
-                    reset: alone && fault.what == What::Reset,
+                    reset: alone && fault.kind == FailureKind::Reset,
                 },
             },
             (None, Ending::Complete) => Self::Complete,
-            (None, Ending::Client) => Self::Silent,
-            (None, Ending::Server) => Self::Broken {
+            (None, Ending::ClientAborted) => Self::WaitForClient,
+            (None, Ending::ServerAborted) => Self::Aborted {
                 at: 0,
                 code: None,
                 reset: false,
@@ -81,12 +81,12 @@ impl End {
 }
 
 /// Bytes that tell when they were sent: who sends them drops them then.
-struct Told {
+struct NotifyOnDrop {
     bytes: Bytes,
     _sent: oneshot::Sender<()>,
 }
 
-impl AsRef<[u8]> for Told {
+impl AsRef<[u8]> for NotifyOnDrop {
     fn as_ref(&self) -> &[u8] {
         &self.bytes
     }
@@ -95,127 +95,131 @@ impl AsRef<[u8]> for Told {
 /// What breaks off a body as it broke off when it was recorded.
 #[derive(Debug, Default, thiserror::Error)]
 #[error("the recorded response broke off here")]
-pub(crate) struct BrokenOff {
+pub(crate) struct RecordedAbort {
     /// Where it names a code, that is what a client of HTTP/2 gets.
     source: Option<h2::Error>,
 }
 
 /// The next frame of a body.
-pub(crate) type Polled = Poll<Option<Result<Frame<Bytes>, Fault>>>;
+pub(crate) type PolledFrame = Poll<Option<Result<Frame<Bytes>, BoxError>>>;
 
 /// What a body breaks with.
-type Fault = Box<dyn std::error::Error + Send + Sync>;
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-impl Paced {
+impl TimedBody {
     /// The pieces of a body. Where it is to be sent as it came, the pauses are kept.
     pub(crate) fn new(
-        pieces: impl IntoIterator<Item = (Piece, Bytes)>,
+        pieces: impl IntoIterator<Item = (Chunk, Bytes)>,
         trailers: Option<HeaderMap>,
-        end: End,
+        end: BodyEnd,
         (timing, patience): (Timing, Duration),
     ) -> Self {
-        let due = |(piece, bytes): (Piece, Bytes)| (timing.due(piece.at), bytes);
+        let due = |(piece, bytes): (Chunk, Bytes)| (timing.delay(piece.at), bytes);
         let mut pieces: VecDeque<_> = pieces.into_iter().map(due).collect();
         let mut sent = None;
-        if let (End::Broken { .. }, Some((_, last))) = (&end, pieces.back_mut()) {
+        if let (BodyEnd::Aborted { .. }, Some((_, last))) = (&end, pieces.back_mut()) {
             let (tell, told) = oneshot::channel();
             sent = Some(told);
             let bytes = std::mem::take(last);
-            *last = Bytes::from_owner(Told { bytes, _sent: tell });
+            *last = Bytes::from_owner(NotifyOnDrop { bytes, _sent: tell });
         }
         Self {
-            pieces,
-            sent,
+            chunks: pieces,
+            last_chunk_sent: sent,
             trailers,
             end: match end {
-                End::Broken { at, code, reset } => End::Broken {
-                    at: u64::try_from(timing.due(at).as_micros()).unwrap_or(u64::MAX),
+                BodyEnd::Aborted { at, code, reset } => BodyEnd::Aborted {
+                    at: u64::try_from(timing.delay(at).as_micros()).unwrap_or(u64::MAX),
                     code,
                     reset,
                 },
-                End::Complete | End::Silent => end,
+                BodyEnd::Complete | BodyEnd::WaitForClient => end,
             },
-            patience,
-            left: None,
-            hurried: false,
+            linger_timeout: patience,
+            linger_deadline: None,
+            skip_delays: false,
             clock: None,
             flushed: false,
         }
     }
 
     /// True where nothing follows but the end.
-    pub(crate) fn is_over(&self) -> bool {
-        self.pieces.is_empty()
+    pub(crate) fn is_at_end(&self) -> bool {
+        self.chunks.is_empty()
     }
 
     /// What is left is sent without a pause, and nobody is waited for.
-    pub(crate) fn hurry(&mut self) {
-        self.hurried = true;
+    pub(crate) fn skip_delays(&mut self) {
+        self.skip_delays = true;
     }
 
     /// True where its connection is to be reset once it has broken off.
-    pub(crate) fn resets(&self) -> bool {
-        matches!(self.end, End::Broken { reset: true, .. })
+    pub(crate) fn resets_connection(&self) -> bool {
+        matches!(self.end, BodyEnd::Aborted { reset: true, .. })
     }
 
-    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Polled {
-        if let Some((due, _)) = self.pieces.front() {
-            if !due.is_zero() && !self.hurried {
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> PolledFrame {
+        if let Some((due, _)) = self.chunks.front() {
+            if !due.is_zero() && !self.skip_delays {
                 let due = *due;
-                ready!(self.wait(cx, due));
+                ready!(self.poll_sleep_until(cx, due));
             }
-            let piece = self.pieces.pop_front();
+            let piece = self.chunks.pop_front();
             return Poll::Ready(piece.map(|(_, bytes)| Ok(Frame::data(bytes))));
         }
         match self.end {
-            End::Complete => Poll::Ready(self.trailers.take().map(|it| Ok(Frame::trailers(it)))),
+            BodyEnd::Complete => {
+                Poll::Ready(self.trailers.take().map(|it| Ok(Frame::trailers(it))))
+            }
             // What was sent before goes out first: a connection that breaks forgets it.
-            End::Broken { .. } if self.sent.is_some() => {
-                if self.poll_sent(cx).is_pending() {
+            BodyEnd::Aborted { .. } if self.last_chunk_sent.is_some() => {
+                if self.poll_last_chunk_sent(cx).is_pending() {
                     // Who takes nothing does not keep it for ever.
-                    ready!(self.poll_patience(cx));
+                    ready!(self.poll_linger(cx));
                 }
-                self.sent = None;
+                self.last_chunk_sent = None;
                 self.poll(cx)
             }
-            End::Broken { .. } if !self.flushed => {
+            BodyEnd::Aborted { .. } if !self.flushed => {
                 self.flushed = true;
                 cx.waker().wake_by_ref();
                 Poll::Pending
             }
-            End::Broken { at, code, .. } => {
-                if at > 0 && !self.hurried {
-                    ready!(self.wait(cx, Duration::from_micros(at)));
+            BodyEnd::Aborted { at, code, .. } => {
+                if at > 0 && !self.skip_delays {
+                    ready!(self.poll_sleep_until(cx, Duration::from_micros(at)));
                 }
                 let code = code.filter(|code| *code != 0);
                 let source = code.map(|code| h2::Error::from(h2::Reason::from(code)));
-                Poll::Ready(Some(Err(BrokenOff { source }.into())))
+                Poll::Ready(Some(Err(RecordedAbort { source }.into())))
             }
             // It was the client that ended it, so it is for the client to do so again.
-            End::Silent if self.hurried => Poll::Ready(Some(Err(BrokenOff::default().into()))),
-            End::Silent => {
-                ready!(self.poll_patience(cx));
-                Poll::Ready(Some(Err(BrokenOff::default().into())))
+            BodyEnd::WaitForClient if self.skip_delays => {
+                Poll::Ready(Some(Err(RecordedAbort::default().into())))
+            }
+            BodyEnd::WaitForClient => {
+                ready!(self.poll_linger(cx));
+                Poll::Ready(Some(Err(RecordedAbort::default().into())))
             }
         }
     }
 
-    fn poll_sent(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        match &mut self.sent {
+    fn poll_last_chunk_sent(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match &mut self.last_chunk_sent {
             Some(sent) => Pin::new(sent).poll(cx).map(drop),
             None => Poll::Ready(()),
         }
     }
 
-    fn poll_patience(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let left = *self.left.get_or_insert_with(|| {
+    fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let left = *self.linger_deadline.get_or_insert_with(|| {
             let sent = self.clock.as_ref().map(|clock| clock.started.elapsed());
-            sent.unwrap_or_default() + self.patience
+            sent.unwrap_or_default() + self.linger_timeout
         });
-        self.wait(cx, left)
+        self.poll_sleep_until(cx, left)
     }
 
-    fn wait(&mut self, cx: &mut Context<'_>, due: Duration) -> Poll<()> {
+    fn poll_sleep_until(&mut self, cx: &mut Context<'_>, due: Duration) -> Poll<()> {
         let clock = self.clock.get_or_insert_with(|| {
             let started = Instant::now();
             let timer = Box::pin(tokio::time::sleep_until(started + due));

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 /// Reasons that are kept apart; more are counted together, so that a plugin's words cannot fill the
 /// memory.
-const REASONS: usize = 64;
+const MAX_REASONS: usize = 64;
 
 /// What became of one request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,17 +38,17 @@ pub enum Outcome {
 
 /// The counters. All of them only grow.
 #[derive(Debug, Default)]
-pub struct Tally {
+pub struct Counters {
     hits: AtomicU64,
     misses: AtomicU64,
     recorded: AtomicU64,
     recorded_failures: AtomicU64,
-    reasons: Mutex<Reasons>,
+    reasons: Mutex<ReasonCounts>,
 }
 
 /// Counts by reason.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Reasons {
+pub struct ReasonCounts {
     /// Not worth recording.
     pub skipped: BTreeMap<String, u64>,
     /// Ended early.
@@ -63,7 +63,7 @@ pub struct Reasons {
     pub redactions: BTreeMap<String, u64>,
 }
 
-impl Tally {
+impl Counters {
     /// Counts one request.
     pub fn count(&self, outcome: Outcome) {
         match outcome {
@@ -80,19 +80,19 @@ impl Tally {
     }
 
     /// Counts secrets that one rule took out.
-    pub fn redacted(&self, rule: &str, times: u64) {
+    pub fn count_redactions(&self, rule: &str, times: u64) {
         self.add(|all| &mut all.redactions, rule.to_owned(), times);
     }
 
     /// Counts exchanges that were written and that the disk did not confirm.
-    pub fn unconfirmed(&self, reason: String, count: u64) {
+    pub fn count_unconfirmed(&self, reason: String, count: u64) {
         self.add(|all| &mut all.failed, reason, count);
     }
 
     /// True where nothing was counted.
     pub fn is_empty(&self) -> bool {
         let counts = self.hits() + self.misses() + self.recorded() + self.recorded_failures();
-        counts == 0 && *self.lock() == Reasons::default()
+        counts == 0 && *self.lock() == ReasonCounts::default()
     }
 
     /// Requests answered from the cassette.
@@ -116,26 +116,26 @@ impl Tally {
     }
 
     /// The counts by reason.
-    pub fn reasons(&self) -> Reasons {
+    pub fn reasons(&self) -> ReasonCounts {
         self.lock().clone()
     }
 
     fn add(
         &self,
-        which: impl FnOnce(&mut Reasons) -> &mut BTreeMap<String, u64>,
+        which: impl FnOnce(&mut ReasonCounts) -> &mut BTreeMap<String, u64>,
         reason: String,
         times: u64,
     ) -> u64 {
         let mut all = self.lock();
         let counts = which(&mut all);
-        let known = counts.contains_key(&reason) || counts.len() < REASONS;
+        let known = counts.contains_key(&reason) || counts.len() < MAX_REASONS;
         let reason = if known { reason } else { "other".to_owned() };
         let count = counts.entry(reason).or_default();
         *count += times;
         *count
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Reasons> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, ReasonCounts> {
         self.reasons.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -146,12 +146,12 @@ mod tests {
 
     #[test]
     fn reasons_are_bounded() {
-        let tally = Tally::default();
+        let tally = Counters::default();
         for number in 0..200 {
             tally.count(Outcome::Skipped(format!("reason {number}")));
         }
         let reasons = tally.reasons();
-        assert_eq!(reasons.skipped.len(), REASONS + 1);
-        assert_eq!(reasons.skipped["other"], 200 - REASONS as u64);
+        assert_eq!(reasons.skipped.len(), MAX_REASONS + 1);
+        assert_eq!(reasons.skipped["other"], 200 - MAX_REASONS as u64);
     }
 }

@@ -3,40 +3,40 @@
 
 use bytes::Bytes;
 
-use super::{Captured, Outcome, RecorderBounds};
+use super::{CapturedExchange, Outcome, RecorderLimits};
 use ouli_codec::content_coding::{self, CodingError};
-use ouli_codec::websocket::{self, Deflate};
+use ouli_codec::websocket::{self, DeflateParams};
 use ouli_codec::{chunks, grpc};
-use ouli_message::stream::{Arrival, Ending, Form, Protocol, Side, Stream, Unit};
+use ouli_message::stream::{Arrival, ChunkKind, Ending, Protocol, Side, Stream, StreamContent};
 use ouli_message::{Content, Exchange, Fields, Request, Response};
 
 /// How the bytes of an exchange came.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Flow {
+pub struct StreamCapture {
     /// What they are.
-    pub kind: Kind,
+    pub kind: StreamKind,
     /// When they came.
     pub arrivals: Vec<Arrival>,
     /// How the stream ended.
     pub ending: Ending,
 }
 
-impl Flow {
+impl StreamCapture {
     /// Of a body that broke off and was no stream.
-    fn broken_off() -> Self {
+    fn aborted_body() -> Self {
         Self {
-            kind: Kind::Body(None),
+            kind: StreamKind::Body(None),
             arrivals: Vec::new(),
-            ending: Ending::Server,
+            ending: Ending::ServerAborted,
         }
     }
 }
 
 /// What the bytes of a stream are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum StreamKind {
     /// A response's body of these units; none where they are not known.
-    Body(Option<Unit>),
+    Body(Option<ChunkKind>),
     /// Messages of gRPC in both bodies.
     Grpc,
     /// Frames of a WebSocket: the bodies hold the bytes of both sides.
@@ -45,42 +45,50 @@ pub enum Kind {
 
 /// Where nothing tells the units of a body, chunks are kept apart by pauses of this many
 /// microseconds. Shorter ones depend on the network more than on who sends.
-const PAUSE: u64 = 50_000;
+const CHUNK_GAP_MICROS: u64 = 50_000;
 
 /// The exchange that was captured.
 ///
 /// # Errors
 /// Where it cannot be decoded, so that its secrets cannot be found.
-pub(super) fn exchange(captured: Captured, limits: &RecorderBounds) -> Result<Exchange, Outcome> {
+pub(super) fn decode_exchange(
+    captured: CapturedExchange,
+    limits: &RecorderLimits,
+) -> Result<Exchange, Outcome> {
     let bounds = limits.decoded;
-    let Captured {
+    let CapturedExchange {
         endpoint,
         mut request,
         mut response,
-        flow,
+        stream: flow,
         failure,
     } = captured;
-    let broke = failure.is_some_and(|failure| !failure.fault.is_unanswered());
+    let broke = failure.is_some_and(|failure| !failure.cause.is_before_response());
     let stream = match flow {
         None => {
-            request.body = decoded(&request.fields, request.body, bounds, "request")?;
-            let whole = Flow::broken_off();
+            request.body = decode_body(&request.fields, request.body, bounds, "request")?;
+            let whole = StreamCapture::aborted_body();
             if broke {
-                body(&mut response, None, whole, bounds, broke)?;
+                decode_stream_body(&mut response, None, whole, bounds, broke)?;
             } else {
-                response.body = decoded(&response.fields, response.body, bounds, "response")?;
+                response.body = decode_body(&response.fields, response.body, bounds, "response")?;
             }
             None
         }
         Some(flow) => match flow.kind {
-            Kind::Body(unit) => {
-                request.body = decoded(&request.fields, request.body, bounds, "request")?;
-                let stream = body(&mut response, unit, flow, bounds, broke)?;
+            StreamKind::Body(unit) => {
+                request.body = decode_body(&request.fields, request.body, bounds, "request")?;
+                let stream = decode_stream_body(&mut response, unit, flow, bounds, broke)?;
                 // Chunks of what broke off stand for nothing, and would keep its form apart.
                 stream.filter(|_| !broke || unit.is_some())
             }
-            Kind::Grpc => Some(call(&mut request, &mut response, &flow, limits)?),
-            Kind::WebSocket => Some(socket(&mut request, &mut response, &flow, limits)?),
+            StreamKind::Grpc => Some(decode_call(&mut request, &mut response, &flow, limits)?),
+            StreamKind::WebSocket => Some(decode_websocket(
+                &mut request,
+                &mut response,
+                &flow,
+                limits,
+            )?),
         },
     };
     Ok(Exchange {
@@ -94,25 +102,25 @@ pub(super) fn exchange(captured: Captured, limits: &RecorderBounds) -> Result<Ex
 }
 
 /// The response's body in pieces; none where there is one only.
-fn body(
+fn decode_stream_body(
     response: &mut Response,
-    unit: Option<Unit>,
-    flow: Flow,
+    unit: Option<ChunkKind>,
+    flow: StreamCapture,
     bounds: content_coding::Bounds,
     broke: bool,
 ) -> Result<Option<Stream>, Outcome> {
-    let failed = |error| undecodable("response", &error);
+    let failed = |error| undecodable_body("response", &error);
     let codings = content_coding::of(&response.fields).map_err(failed)?;
-    let raw = take(&mut response.body);
+    let raw = take_bytes(&mut response.body);
     let mut arrivals = flow.arrivals;
     let whole = if codings.is_empty() {
         raw
     } else if flow.ending == Ending::Complete || broke {
         let ends: Vec<_> = arrivals.iter().map(|arrival| arrival.end).collect();
         let decode = if broke {
-            content_coding::part
+            content_coding::decode_partial
         } else {
-            content_coding::positions
+            content_coding::decode_with_offsets
         };
         let (whole, ends) = decode(&raw, &ends, &codings, bounds).map_err(failed)?;
         for (arrival, end) in arrivals.iter_mut().zip(ends) {
@@ -123,75 +131,86 @@ fn body(
         let reason = "a stream with a content coding broke off, so it cannot be decoded";
         return Err(Outcome::Partial(reason.to_owned()));
     };
-    let form = chunks::pieces(unit, &whole, &arrivals, PAUSE);
+    let form = chunks::split_body(unit, &whole, &arrivals, CHUNK_GAP_MICROS);
     response.body = Content::Inline(whole);
     Ok(form.map(|form| Stream {
-        form,
+        content: form,
         ending: flow.ending,
     }))
 }
 
 /// The messages of a call. An answer that is not gRPC's, such as a proxy's own, stays a body.
-fn call(
+fn decode_call(
     request: &mut Request,
     response: &mut Response,
-    flow: &Flow,
-    limits: &RecorderBounds,
+    flow: &StreamCapture,
+    limits: &RecorderLimits,
 ) -> Result<Stream, Outcome> {
-    let answered = response.is_call();
-    let (client, server) = (take(&mut request.body), take(&mut response.body));
+    let answered = response.is_grpc();
+    let (client, server) = (
+        take_bytes(&mut request.body),
+        take_bytes(&mut response.body),
+    );
     let server = if answered {
         server
     } else {
         let body = Content::Inline(server);
-        response.body = decoded(&response.fields, body, limits.decoded, "response")?;
+        response.body = decode_body(&response.fields, body, limits.decoded, "response")?;
         Bytes::new()
     };
-    let encoding = |fields: &Fields| fields.text("grpc-encoding").map(str::to_owned);
+    let encoding = |fields: &Fields| fields.get_str("grpc-encoding").map(str::to_owned);
     let (asked, given) = (encoding(&request.fields), encoding(&response.fields));
-    let halves = grpc::Halves {
+    let halves = grpc::CallBodies {
         client: &client,
         client_encoding: asked.as_deref(),
         server: &server,
         server_encoding: given.as_deref(),
     };
-    let turns = grpc::transcript(&halves, &flow.arrivals, limits.decoded, limits.stream);
+    let turns = grpc::read_messages(
+        &halves,
+        &flow.arrivals,
+        limits.decoded,
+        limits.decoded_stream,
+    );
     let turns = turns.map_err(|error| {
         Outcome::Failed(format!(
             "the messages of a call cannot be read, so their secrets cannot be found: {error}"
         ))
     })?;
     Ok(Stream {
-        form: Form::Turns(Protocol::Grpc, turns),
+        content: StreamContent::Messages(Protocol::Grpc, turns),
         ending: flow.ending,
     })
 }
 
 /// The messages of a WebSocket.
-fn socket(
+fn decode_websocket(
     request: &mut Request,
     response: &mut Response,
-    flow: &Flow,
-    bounds: &RecorderBounds,
+    flow: &StreamCapture,
+    bounds: &RecorderLimits,
 ) -> Result<Stream, Outcome> {
     let failed = |reason: String| {
         Outcome::Failed(format!(
             "the messages of a WebSocket cannot be read, so their secrets cannot be found: {reason}"
         ))
     };
-    let deflate = Deflate::agreed(&response.fields.to_map());
+    let deflate = DeflateParams::from_response(&response.fields.to_map());
     let deflate = deflate.map_err(|error| failed(error.to_string()))?;
-    let (client, server) = (take(&mut request.body), take(&mut response.body));
+    let (client, server) = (
+        take_bytes(&mut request.body),
+        take_bytes(&mut response.body),
+    );
     let each = websocket::Bounds {
         frame: bounds.decoded.bytes,
         message: bounds.decoded.bytes,
         ratio: bounds.decoded.ratio,
     };
-    let (arrivals, most) = (&flow.arrivals, bounds.stream);
-    let heard = websocket::transcript(&client, &server, arrivals, deflate, each, most);
-    for fault in &heard.faults {
+    let (arrivals, most) = (&flow.arrivals, bounds.decoded_stream);
+    let heard = websocket::read_transcript(&client, &server, arrivals, deflate, each, most);
+    for fault in &heard.violations {
         let (side, violation) = (fault.side.name(), fault.violation);
-        if violation.code == TOO_LARGE {
+        if violation.code == MESSAGE_TOO_BIG {
             return Err(failed(format!(
                 "{} (limits.decoded_body, limits.decoded_ratio, limits.decoded_stream)",
                 violation.reason
@@ -205,36 +224,36 @@ fn socket(
         other => other,
     });
     Ok(Stream {
-        form: Form::Turns(Protocol::WebSocket, heard.turns),
+        content: StreamContent::Messages(Protocol::WebSocket, heard.messages),
         ending,
     })
 }
 
 /// The close code for more than a receiver takes (RFC 6455, section 7.4.1).
-const TOO_LARGE: u16 = 1009;
+const MESSAGE_TOO_BIG: u16 = 1009;
 
 /// The side whose end was noted first: an arrival that adds no bytes.
 fn first_to_end(arrivals: &[Arrival]) -> Ending {
     let mut ends = [0; 2];
     for arrival in arrivals {
         let (end, ending) = match arrival.side {
-            Side::Client => (&mut ends[0], Ending::Client),
-            Side::Server => (&mut ends[1], Ending::Server),
+            Side::Client => (&mut ends[0], Ending::ClientAborted),
+            Side::Server => (&mut ends[1], Ending::ServerAborted),
         };
         if *end == arrival.end {
             return ending;
         }
         *end = arrival.end;
     }
-    Ending::Client
+    Ending::ClientAborted
 }
 
-fn take(content: &mut Content) -> Bytes {
+fn take_bytes(content: &mut Content) -> Bytes {
     // What was captured is in memory.
     std::mem::replace(content, Content::EMPTY).to_bytes()
 }
 
-fn decoded(
+fn decode_body(
     fields: &Fields,
     body: Content,
     bounds: content_coding::Bounds,
@@ -248,11 +267,11 @@ fn decoded(
     }
     let codings = content_coding::of(fields);
     let decoded = codings.and_then(|codings| content_coding::decode(bytes, &codings, bounds));
-    let decoded = decoded.map_err(|error| undecodable(whose, &error))?;
+    let decoded = decoded.map_err(|error| undecodable_body(whose, &error))?;
     Ok(Content::Inline(decoded))
 }
 
-fn undecodable(whose: &str, error: &CodingError) -> Outcome {
+fn undecodable_body(whose: &str, error: &CodingError) -> Outcome {
     Outcome::Failed(format!(
         "the body of a {whose} cannot be decoded, so its secrets cannot be found: {error}"
     ))

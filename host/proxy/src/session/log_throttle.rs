@@ -8,39 +8,39 @@ use std::time::{Duration, Instant};
 const PERIOD: Duration = Duration::from_secs(10);
 
 /// Failures that are told apart.
-const APART: usize = 8;
+const MAX_DISTINCT: usize = 8;
 
 /// The failures of one session.
 #[derive(Debug, Default)]
-pub(super) struct Complaints(Mutex<State>);
+pub(super) struct LogThrottle(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
     /// What was told within the period, and when.
-    told: Vec<(String, Instant)>,
+    logged: Vec<(String, Instant)>,
     /// Failures that were not told since the last one that was.
-    untold: u64,
+    suppressed: u64,
     /// Failures since the last exchange that was recorded.
     failures: u64,
 }
 
-impl Complaints {
+impl LogThrottle {
     /// Notes a failure. Where it is to be told now: how many were not told before it.
-    pub(super) fn failed(&self, reason: &str, now: Instant) -> Option<u64> {
+    pub(super) fn record_failure(&self, reason: &str, now: Instant) -> Option<u64> {
         let mut state = self.lock();
         state.failures += 1;
-        let told = &mut state.told;
+        let told = &mut state.logged;
         told.retain(|(_, at)| now.saturating_duration_since(*at) < PERIOD);
-        if told.len() >= APART || told.iter().any(|(told, _)| told == reason) {
-            state.untold += 1;
+        if told.len() >= MAX_DISTINCT || told.iter().any(|(told, _)| told == reason) {
+            state.suppressed += 1;
             return None;
         }
         told.push((reason.to_owned(), now));
-        Some(std::mem::take(&mut state.untold))
+        Some(std::mem::take(&mut state.suppressed))
     }
 
     /// Notes that an exchange was recorded. Where exchanges before it were not: how many.
-    pub(super) fn recovered(&self) -> Option<u64> {
+    pub(super) fn record_success(&self) -> Option<u64> {
         let mut state = self.lock();
         let failures = state.failures;
         if failures > 0 {
@@ -59,25 +59,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_same_is_told_once_a_period() {
-        let (complaints, start) = (Complaints::default(), Instant::now());
+    fn the_same_reason_is_logged_once_per_period() {
+        let (complaints, start) = (LogThrottle::default(), Instant::now());
         let after = |seconds| start + Duration::from_secs(seconds);
-        assert_eq!(complaints.recovered(), None);
-        assert_eq!(complaints.failed("full", after(0)), Some(0));
-        assert_eq!(complaints.failed("full", after(1)), None);
-        assert_eq!(complaints.failed("full", after(9)), None);
-        assert_eq!(complaints.failed("full", after(10)), Some(2));
-        assert_eq!(complaints.failed("broken", after(11)), Some(0));
-        assert_eq!(complaints.failed("full", after(12)), None, "by turns");
-        assert_eq!(complaints.recovered(), Some(6));
-        assert_eq!(complaints.recovered(), None);
-        assert_eq!(complaints.failed("broken", after(12)), Some(0));
+        assert_eq!(complaints.record_success(), None);
+        assert_eq!(complaints.record_failure("full", after(0)), Some(0));
+        assert_eq!(complaints.record_failure("full", after(1)), None);
+        assert_eq!(complaints.record_failure("full", after(9)), None);
+        assert_eq!(complaints.record_failure("full", after(10)), Some(2));
+        assert_eq!(complaints.record_failure("broken", after(11)), Some(0));
+        assert_eq!(
+            complaints.record_failure("full", after(12)),
+            None,
+            "by turns"
+        );
+        assert_eq!(complaints.record_success(), Some(6));
+        assert_eq!(complaints.record_success(), None);
+        assert_eq!(complaints.record_failure("broken", after(12)), Some(0));
     }
 
     #[test]
-    fn many_reasons_are_not_told_one_by_one() {
-        let (complaints, start) = (Complaints::default(), Instant::now());
-        let told = (0..100).filter_map(|n| complaints.failed(&format!("body {n}"), start));
-        assert_eq!(told.count(), APART);
+    fn distinct_reasons_are_bounded() {
+        let (complaints, start) = (LogThrottle::default(), Instant::now());
+        let told = (0..100).filter_map(|n| complaints.record_failure(&format!("body {n}"), start));
+        assert_eq!(told.count(), MAX_DISTINCT);
     }
 }

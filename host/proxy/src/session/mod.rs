@@ -21,18 +21,18 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use tokio::sync::Notify;
 
-pub use client_messages::Unheard;
-pub use counters::{Outcome, Tally};
-pub use exchange_builder::{Flow, Kind};
-pub use index::{Exhausted, Found, Index};
-pub use memory_budget::{Budget, Hold, Wait};
-pub use recorder::{Captured, Job, Recorder, RecorderBounds, Room};
+pub use client_messages::UnmatchedMessage;
+pub use counters::{Counters, Outcome};
+pub use exchange_builder::{StreamCapture, StreamKind};
+pub use index::{ExhaustedPolicy, Index, LookupResult};
+pub use memory_budget::{MemoryBudget, MemoryReservation, MemoryWait};
+pub use recorder::{CapturedExchange, QueuePermit, RecordJob, Recorder, RecorderLimits};
 pub use registry::{SessionError, Sessions};
-pub use replay_queue::{Chosen, Line};
+pub use replay_queue::{ClaimedEntry, ReplayQueue};
 pub use shadow_comparison::{Comparison, Corpus, Differences};
 pub use verdict::{SessionReport, Verdict};
 
-use ouli_message::stream::{Form, Protocol, Turn};
+use ouli_message::stream::{Message, Protocol, StreamContent};
 use ouli_message::{Exchange, Failure, Request, Response, Stream};
 use ouli_redaction::Secrets;
 
@@ -70,50 +70,51 @@ impl Entry {
 
     /// An exchange that was recorded just now. A failed one has been seen by its client, so that
     /// who tries again gets further.
-    fn just_now(ordinal: u64, exchange: Exchange) -> Self {
+    fn just_recorded(ordinal: u64, exchange: Exchange) -> Self {
         let entry = Self::new(ordinal, exchange);
         if entry.failure.is_some() {
-            entry.replay_again();
+            entry.count_replay();
         }
         entry
     }
 
     /// Takes the exchange for its first replay; false where somebody has.
-    fn take_first(&self) -> bool {
+    fn claim_first(&self) -> bool {
         self.replays
             .compare_exchange(0, 1, Ordering::Relaxed, Ordering::Relaxed)
             .is_ok()
     }
 
-    fn replay_again(&self) {
+    fn count_replay(&self) {
         self.replays.fetch_add(1, Ordering::Relaxed);
     }
 
     /// It was taken for a client that wants another one.
-    fn give_back(&self) {
+    fn release(&self) {
         self.replays.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// The turns of a conversation; none where it is no conversation of this protocol.
-    pub fn turns(&self, protocol: Protocol) -> Option<&[Turn]> {
-        match &self.stream.as_ref()?.form {
-            Form::Turns(own, turns) if *own == protocol => Some(turns),
-            Form::Turns(..) | Form::Pieces(..) => None,
+    pub fn messages(&self, protocol: Protocol) -> Option<&[Message]> {
+        match &self.stream.as_ref()?.content {
+            StreamContent::Messages(own, turns) if *own == protocol => Some(turns),
+            StreamContent::Messages(..) | StreamContent::Chunks(..) => None,
         }
     }
 
     /// How it failed, where no response came, not even its head.
-    pub fn unanswered(&self) -> Option<Failure> {
-        self.failure.filter(|failure| failure.fault.is_unanswered())
+    pub fn failure_without_response(&self) -> Option<Failure> {
+        self.failure
+            .filter(|failure| failure.cause.is_before_response())
     }
 
     /// True where it was replayed.
-    pub fn used(&self) -> bool {
+    pub fn is_used(&self) -> bool {
         self.replays.load(Ordering::Relaxed) > 0
     }
 
     /// Method and target, for reports.
-    pub fn line(&self) -> String {
+    pub fn request_line(&self) -> String {
         format!("{} {}", self.request.method, self.request.target)
     }
 }
@@ -122,13 +123,13 @@ impl Entry {
 pub struct Session {
     name: Arc<str>,
     secrets: Arc<Secrets>,
-    tally: Tally,
+    counters: Counters,
     entries: RwLock<Vec<Arc<Entry>>>,
     /// Keys of exchanges that are complete but not yet written.
     pending: Mutex<HashSet<u128>>,
-    written: Notify,
-    cassette: Mutex<registry::Cassette>,
-    complaints: log_throttle::Complaints,
+    write_finished: Notify,
+    cassette_state: Mutex<registry::CassetteState>,
+    complaints: log_throttle::LogThrottle,
 }
 
 impl Session {
@@ -143,8 +144,8 @@ impl Session {
     }
 
     /// Its counters.
-    pub fn tally(&self) -> &Tally {
-        &self.tally
+    pub fn counters(&self) -> &Counters {
+        &self.counters
     }
 
     /// The exchanges from place `from` on.
@@ -177,14 +178,14 @@ impl Session {
     /// Notes that it is written, or never will be.
     pub fn end_writing(&self, key: u128) {
         self.lock_pending().remove(&key);
-        self.written.notify_waiters();
+        self.write_finished.notify_waiters();
     }
 
     /// Waits while an exchange with this key is on its way to the cassette, so that a client which
     /// repeats a request as soon as it is answered finds the answer recorded.
-    pub async fn settled(&self, key: u128) {
+    pub async fn wait_until_written(&self, key: u128) {
         loop {
-            let written = self.written.notified();
+            let written = self.write_finished.notified();
             if !self.lock_pending().contains(&key) {
                 return;
             }

@@ -10,49 +10,51 @@ use std::time::Instant;
 
 use tokio::sync::mpsc;
 
-use super::exchange_builder::{self, Flow};
-use super::{Hold, Outcome, Session, truncated_body};
-use ouli_cassette::{Ack, Check, Done, Item, Refusal, WriteError, Writer, body_digest};
+use super::exchange_builder::{self, StreamCapture};
+use super::{MemoryReservation, Outcome, Session, truncated_body};
+use ouli_cassette::{
+    Ack, CheckRejection, Completion, WriteCheck, WriteError, WriteRequest, Writer, body_digest,
+};
 use ouli_codec::content_coding;
 use ouli_config::Limits;
-use ouli_message::error_chain::chain;
+use ouli_message::error_chain::error_chain;
 use ouli_message::{Content, Exchange, Failure, Request, Response, Stream};
 use ouli_plugin::{Decision, Plugins};
 use ouli_redaction::{Guard, Secrets};
 
 /// The limits of recording; the values come from `[limits]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RecorderBounds {
+pub struct RecorderLimits {
     /// Exchanges that may wait to be recorded.
     pub queue: usize,
     /// How large a body or a message may become when it is decoded.
     pub decoded: content_coding::Bounds,
     /// Bytes of all messages of one conversation when they are decoded.
-    pub stream: u64,
+    pub decoded_stream: u64,
     /// Bytes of decoded exchanges that wait to be written.
-    pub writing: usize,
+    pub unwritten_bytes: usize,
     /// Bytes of a body that is kept in memory once it is written.
-    pub inline: usize,
+    pub inline_body: usize,
 }
 
-impl From<&Limits> for RecorderBounds {
+impl From<&Limits> for RecorderLimits {
     fn from(limits: &Limits) -> Self {
         Self {
             queue: limits.recorder_queue,
             decoded: content_coding::Bounds {
-                bytes: limits.decoded_body as u64,
-                ratio: limits.decoded_ratio as u64,
+                bytes: limits.decompressed_body as u64,
+                ratio: limits.decompression_ratio as u64,
             },
-            stream: limits.decoded_stream as u64,
-            writing: limits.recording_memory,
-            inline: limits.inline_body,
+            decoded_stream: limits.decompressed_stream as u64,
+            unwritten_bytes: limits.recording_memory,
+            inline_body: limits.inline_body,
         }
     }
 }
 
 /// An exchange as it crossed the gateway, bodies still coded.
 #[derive(Debug)]
-pub struct Captured {
+pub struct CapturedExchange {
     /// Name of the endpoint.
     pub endpoint: String,
     /// The request, its body as it was sent.
@@ -60,17 +62,17 @@ pub struct Captured {
     /// The response, its body as it was sent.
     pub response: Response,
     /// How it came, where it was a stream.
-    pub flow: Option<Flow>,
+    pub stream: Option<StreamCapture>,
     /// How it failed, where it did.
     pub failure: Option<Failure>,
 }
 
 /// An exchange on its way to the cassette.
-pub struct Job {
+pub struct RecordJob {
     /// Where it belongs.
     pub session: Arc<Session>,
     /// What was captured.
-    pub captured: Captured,
+    pub captured: CapturedExchange,
     /// The generation of plugins that the request saw.
     pub plugins: Arc<Plugins>,
     /// The last look before the disk.
@@ -79,15 +81,15 @@ pub struct Job {
     /// once.
     pub append: bool,
     /// The key under which others wait for it.
-    pub pending: Option<u128>,
+    pub pending_key: Option<u128>,
     /// What its bodies take of the budget.
-    pub held: Vec<Hold>,
+    pub reservations: Vec<MemoryReservation>,
 }
 
 /// The way in. Clones feed the same thread.
 #[derive(Clone)]
 pub struct Recorder {
-    queue: mpsc::Sender<Box<Job>>,
+    queue: mpsc::Sender<Box<RecordJob>>,
 }
 
 impl Recorder {
@@ -95,105 +97,105 @@ impl Recorder {
     /// handle tells.
     pub fn start(
         writer: Arc<Writer>,
-        bounds: RecorderBounds,
+        bounds: RecorderLimits,
     ) -> std::io::Result<(Self, std::thread::JoinHandle<()>)> {
-        let (queue, mut jobs) = mpsc::channel::<Box<Job>>(bounds.queue);
+        let (queue, mut jobs) = mpsc::channel::<Box<RecordJob>>(bounds.queue);
         let thread = std::thread::Builder::new()
             .name("ouli-recorder".to_owned())
             .spawn(move || {
-                let mut desk = Desk {
+                let mut desk = RecorderWorker {
                     writer: &writer,
-                    bounds,
-                    writing: Arc::default(),
+                    limits: bounds,
+                    unwritten: Arc::default(),
                 };
                 while let Some(job) = jobs.blocking_recv() {
                     desk.record(*job);
                 }
                 if let Err(error) = writer.flush() {
-                    tracing::error!("the last recordings: {}", chain(&error));
+                    tracing::error!("the last recordings: {}", error_chain(&error));
                 }
             })?;
         Ok((Self { queue }, thread))
     }
 
     /// Hands an exchange over without waiting; gives it back where the queue is full.
-    pub fn offer(&self, job: Box<Job>) -> Result<(), Box<Job>> {
+    pub fn try_submit(&self, job: Box<RecordJob>) -> Result<(), Box<RecordJob>> {
         self.queue.try_send(job).map_err(|error| match error {
             mpsc::error::TrySendError::Full(job) | mpsc::error::TrySendError::Closed(job) => job,
         })
     }
 
     /// Waits for room in the queue for one exchange. None where the thread has ended.
-    pub fn room(&self) -> impl Future<Output = Option<Room>> + Send + use<> {
+    pub fn reserve(&self) -> impl Future<Output = Option<QueuePermit>> + Send + use<> {
         let queue = self.queue.clone();
-        async move { queue.reserve_owned().await.ok().map(Room) }
+        async move { queue.reserve_owned().await.ok().map(QueuePermit) }
     }
 }
 
 /// Room in the queue for one exchange.
-pub struct Room(mpsc::OwnedPermit<Box<Job>>);
+pub struct QueuePermit(mpsc::OwnedPermit<Box<RecordJob>>);
 
-impl Room {
+impl QueuePermit {
     /// Hands an exchange over.
-    pub fn give(self, job: Box<Job>) {
+    pub fn submit(self, job: Box<RecordJob>) {
         self.0.send(job);
     }
 }
 
 /// What the thread works with.
-struct Desk<'a> {
+struct RecorderWorker<'a> {
     writer: &'a Writer,
-    bounds: RecorderBounds,
-    writing: Arc<Writing>,
+    limits: RecorderLimits,
+    unwritten: Arc<UnwrittenBytes>,
 }
 
 /// Bytes of exchanges that the writer has and has not written yet. They are decoded, so they may be
 /// far more than what was captured.
 #[derive(Default)]
-struct Writing {
+struct UnwrittenBytes {
     bytes: Mutex<usize>,
-    written: Condvar,
+    freed: Condvar,
 }
 
-impl Writing {
+impl UnwrittenBytes {
     fn lock(&self) -> MutexGuard<'_, usize> {
         self.bytes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Adds bytes, once there is room for them; what is larger than all room is alone.
-    fn begin(&self, more: usize, most: usize) {
+    fn acquire(&self, more: usize, most: usize) {
         let has_no_room = |bytes: &mut usize| *bytes > 0 && *bytes + more > most;
-        let waited = self.written.wait_while(self.lock(), has_no_room);
+        let waited = self.freed.wait_while(self.lock(), has_no_room);
         *waited.unwrap_or_else(PoisonError::into_inner) += more;
     }
 
-    fn end(&self, bytes: usize) {
+    fn release(&self, bytes: usize) {
         *self.lock() -= bytes;
-        self.written.notify_one();
+        self.freed.notify_one();
     }
 }
 
-impl Desk<'_> {
-    fn record(&mut self, job: Job) {
+impl RecorderWorker<'_> {
+    fn record(&mut self, job: RecordJob) {
         let session = Arc::clone(&job.session);
-        let pending = job.pending;
+        let pending = job.pending_key;
         if let Err(outcome) = self.try_record(job) {
-            report(&session, &outcome);
-            session.tally().count(outcome);
-            release(&session, pending);
+            log_outcome(&session, &outcome);
+            session.counters().count(outcome);
+            end_pending(&session, pending);
         }
     }
 
-    fn try_record(&mut self, job: Job) -> Result<(), Outcome> {
+    fn try_record(&mut self, job: RecordJob) -> Result<(), Outcome> {
         let session = Arc::clone(&job.session);
-        let mut exchange = exchange_builder::exchange(job.captured, &self.bounds)?;
-        let rest = truncated_body::complete(&mut exchange)?;
+        let mut exchange = exchange_builder::decode_exchange(job.captured, &self.limits)?;
+        let rest = truncated_body::complete_body(&mut exchange)?;
         let redacted = job
             .plugins
             .redact(exchange, session.name(), session.secrets())
             .map_err(|failure| Outcome::Failed(failure.to_string()))?;
         for (rule, times) in &redacted.counts {
-            session.tally().redacted(rule, *times);
+            session.counters().count_redactions(rule, *times);
         }
         let mut exchange = redacted.exchange;
         match job
@@ -204,34 +206,34 @@ impl Desk<'_> {
             Ok(Decision::Skip(reason)) => return Err(Outcome::Skipped(reason)),
             Err(failure) => return Err(Outcome::Failed(failure.to_string())),
         }
-        truncated_body::cut(&mut exchange, &rest);
-        look_at_bytes(&exchange, &job.guard, session.secrets())?;
-        open(&session, self.writer, job.append)?;
-        let check = Guarded {
+        truncated_body::remove_suffix(&mut exchange, &rest);
+        scan_binary_content(&exchange, &job.guard, session.secrets())?;
+        rotate_once(&session, self.writer, job.append)?;
+        let check = GuardCheck {
             guard: job.guard,
             secrets: Arc::clone(session.secrets()),
         };
-        let size = size(&exchange);
-        self.writing.begin(size, self.bounds.writing);
-        let mut held = job.held;
+        let size = content_bytes(&exchange);
+        self.unwritten.acquire(size, self.limits.unwritten_bytes);
+        let mut held = job.reservations;
         held.truncate(1);
         if let Some(hold) = held.first_mut() {
-            hold.set(size);
+            hold.resize(size);
         }
         let kept = job.append.then(|| exchange.clone());
         let failed = exchange.failure.is_some();
-        let (pending, inline) = (job.pending, self.bounds.inline);
-        let writing = Arc::clone(&self.writing);
-        let item = Item {
+        let (pending, inline) = (job.pending_key, self.limits.inline_body);
+        let writing = Arc::clone(&self.unwritten);
+        let item = WriteRequest {
             session: session.name().to_string(),
             exchange,
             check: Arc::new(check),
-            done: Done::new(move |result| {
-                let kept = kept.map(|kept| beside(kept, inline));
+            completion: Completion::new(move |result| {
+                let kept = kept.map(|kept| with_stored_bodies(kept, inline));
                 finish(&session, result, kept, failed);
-                release(&session, pending);
+                end_pending(&session, pending);
                 drop(held);
-                writing.end(size);
+                writing.release(size);
             }),
         };
         self.writer.submit(item);
@@ -240,13 +242,13 @@ impl Desk<'_> {
 }
 
 /// Bytes of all bodies and messages.
-fn size(exchange: &Exchange) -> usize {
+fn content_bytes(exchange: &Exchange) -> usize {
     let sizes = exchange.contents().map(|content| content.inline().len());
     sizes.sum()
 }
 
 /// An exchange as it is read back: large bodies stay beside the cassette.
-fn beside(mut exchange: Exchange, inline: usize) -> Exchange {
+fn with_stored_bodies(mut exchange: Exchange, inline: usize) -> Exchange {
     for content in exchange.contents_mut() {
         if let Content::Inline(bytes) = content
             && bytes.len() > inline
@@ -258,7 +260,7 @@ fn beside(mut exchange: Exchange, inline: usize) -> Exchange {
     exchange
 }
 
-fn release(session: &Session, pending: Option<u128>) {
+fn end_pending(session: &Session, pending: Option<u128>) {
     if let Some(key) = pending {
         session.end_writing(key);
     }
@@ -266,12 +268,12 @@ fn release(session: &Session, pending: Option<u128>) {
 
 /// Says on stderr what keeps an exchange out of the cassette, unless that is as the user wants it.
 /// What fails for many, as where the disk is full, is said now and then.
-fn report(session: &Session, outcome: &Outcome) {
+fn log_outcome(session: &Session, outcome: &Outcome) {
     let complaints = &session.complaints;
     let session = session.name();
     match outcome {
         Outcome::Refused { reason, .. } => tracing::error!(%session, "not written: {reason}"),
-        Outcome::Failed(reason) => match complaints.failed(reason, Instant::now()) {
+        Outcome::Failed(reason) => match complaints.record_failure(reason, Instant::now()) {
             Some(0) => tracing::error!(%session, "not recorded: {reason}"),
             Some(more) => tracing::error!(%session, "not recorded: {reason} ({more} more before)"),
             None => {}
@@ -281,7 +283,7 @@ fn report(session: &Session, outcome: &Outcome) {
         }
         Outcome::Skipped(reason) => tracing::debug!(%session, "not recorded: {reason}"),
         Outcome::Recorded | Outcome::RecordedFailure => {
-            if let Some(count) = complaints.recovered() {
+            if let Some(count) = complaints.record_success() {
                 tracing::warn!(%session, "recording again; {count} exchanges were not recorded");
             }
         }
@@ -290,13 +292,17 @@ fn report(session: &Session, outcome: &Outcome) {
 }
 
 /// Bytes that are no text reach the disk as base64, so they are looked at as they are.
-fn look_at_bytes(exchange: &Exchange, guard: &Guard, secrets: &Secrets) -> Result<(), Outcome> {
+fn scan_binary_content(
+    exchange: &Exchange,
+    guard: &Guard,
+    secrets: &Secrets,
+) -> Result<(), Outcome> {
     let (request, response) = (&exchange.request, &exchange.response);
     let fields = request.fields.iter().chain(response.fields.iter());
     let values = fields.map(|(_, value)| value.as_bytes());
     let bodies = [&request.body, &response.body].map(|body| body.inline());
-    let turns = exchange.stream.iter().flat_map(Stream::turns);
-    let turns = turns.map(|turn| turn.said.bytes());
+    let turns = exchange.stream.iter().flat_map(Stream::messages);
+    let turns = turns.map(|turn| turn.kind.inline_bytes());
     for bytes in values.chain(bodies).chain(turns) {
         if std::str::from_utf8(bytes).is_err() {
             let looked = guard.scan(bytes, secrets);
@@ -318,7 +324,7 @@ fn finish(
     let outcome = match result {
         Ok(ack) => {
             if let Some(exchange) = kept {
-                session.add(super::Entry::just_now(ack.ordinal, exchange));
+                session.add(super::Entry::just_recorded(ack.ordinal, exchange));
             }
             if failed {
                 Outcome::RecordedFailure
@@ -326,46 +332,48 @@ fn finish(
                 Outcome::Recorded
             }
         }
-        Err(WriteError::Refused(Refusal { rule, reason })) => Outcome::Refused { rule, reason },
-        Err(error) => Outcome::Failed(chain(&error)),
+        Err(WriteError::Refused(CheckRejection { rule, reason })) => {
+            Outcome::Refused { rule, reason }
+        }
+        Err(error) => Outcome::Failed(error_chain(&error)),
     };
-    report(session, &outcome);
-    session.tally().count(outcome);
+    log_outcome(session, &outcome);
+    session.counters().count(outcome);
 }
 
 /// Before the first exchange of a session that records anew is written: the old cassette is put
 /// aside. Where that fails, the next exchange tries again.
-fn open(session: &Session, writer: &Writer, append: bool) -> Result<(), Outcome> {
+fn rotate_once(session: &Session, writer: &Writer, append: bool) -> Result<(), Outcome> {
     if append {
         return Ok(());
     }
     let mut cassette = session.lock_cassette();
-    if cassette.opened {
+    if cassette.rotated {
         return Ok(());
     }
     let (tell, told) = std::sync::mpsc::sync_channel(1);
-    let done = Done::new(move |outcome| {
+    let done = Completion::new(move |outcome| {
         // The other end waits below.
         let _ = tell.send(outcome);
     });
-    writer.start_anew(session.name(), done);
+    writer.rotate(session.name(), done);
     let outcome = told.recv().unwrap_or(Err(WriteError::Closed));
-    outcome.map_err(|error| Outcome::Failed(chain(&error)))?;
-    cassette.opened = true;
+    outcome.map_err(|error| Outcome::Failed(error_chain(&error)))?;
+    cassette.rotated = true;
     Ok(())
 }
 
 /// The guard with the secrets of one session.
 #[derive(Debug)]
-struct Guarded {
+struct GuardCheck {
     guard: Arc<Guard>,
     secrets: Arc<Secrets>,
 }
 
-impl Check for Guarded {
-    fn check(&self, bytes: &[u8]) -> Result<(), Refusal> {
+impl WriteCheck for GuardCheck {
+    fn check(&self, bytes: &[u8]) -> Result<(), CheckRejection> {
         let result = self.guard.scan(bytes, &self.secrets);
-        result.map_err(|refusal| Refusal {
+        result.map_err(|refusal| CheckRejection {
             reason: refusal.to_string(),
             rule: refusal.rule,
         })
@@ -377,21 +385,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_waits_to_be_written_is_bounded_but_for_one_that_is_larger_than_all() {
-        let writing = Writing::default();
-        writing.begin(50, 10);
+    fn unwritten_bytes_are_bounded_except_for_one_oversized_exchange() {
+        let writing = UnwrittenBytes::default();
+        writing.acquire(50, 10);
         let (tell, told) = std::sync::mpsc::sync_channel(1);
         std::thread::scope(|scope| {
             scope.spawn(|| {
-                writing.begin(1, 10);
+                writing.acquire(1, 10);
                 tell.send(()).unwrap();
             });
             let early = told.recv_timeout(std::time::Duration::from_millis(50));
             assert!(early.is_err());
-            writing.end(50);
+            writing.release(50);
             told.recv().unwrap();
         });
-        writing.begin(9, 10);
+        writing.acquire(9, 10);
         assert_eq!(*writing.lock(), 10);
     }
 }

@@ -3,24 +3,24 @@
 
 use std::sync::Arc;
 
-use super::{Entry, Exhausted, Index};
+use super::{Entry, ExhaustedPolicy, Index};
 use ouli_matching::key::Key;
 
 /// The exchanges of one key, in recorded order.
-pub struct Line {
+pub struct ReplayQueue {
     entries: Vec<Arc<Entry>>,
-    exhausted: Exhausted,
+    exhausted: ExhaustedPolicy,
 }
 
 /// An exchange that is taken for one client. Others in parallel get another one.
-pub struct Chosen {
+pub struct ClaimedEntry {
     entry: Arc<Entry>,
 }
 
-impl Line {
+impl ReplayQueue {
     /// The line for a key; none where nothing is recorded under it.
-    pub fn of(index: &Index, key: &Key, exhausted: Exhausted) -> Option<Self> {
-        let entries = index.group(key);
+    pub fn of(index: &Index, key: &Key, exhausted: ExhaustedPolicy) -> Option<Self> {
+        let entries = index.entries_for_key(key);
         (!entries.is_empty()).then_some(Self { entries, exhausted })
     }
 
@@ -31,31 +31,31 @@ impl Line {
 
     /// The first that fits: of those that were not replayed yet, else again the last one that fits,
     /// where repeating is allowed.
-    pub fn choose(&self, mut fits: impl FnMut(&Arc<Entry>) -> bool) -> Option<Chosen> {
+    pub fn claim(&self, mut fits: impl FnMut(&Arc<Entry>) -> bool) -> Option<ClaimedEntry> {
         let fresh = self
             .entries
             .iter()
-            .find(|entry| !entry.used() && fits(entry) && entry.take_first());
+            .find(|entry| !entry.is_used() && fits(entry) && entry.claim_first());
         let found = fresh.or_else(|| {
             let mut last = self.entries.iter().rev();
             let again = last.find(|entry| self.exhausted.repeats(entry) && fits(entry));
-            again.inspect(|entry| entry.replay_again())
+            again.inspect(|entry| entry.count_replay())
         });
-        found.map(|entry| Chosen {
+        found.map(|entry| ClaimedEntry {
             entry: Arc::clone(entry),
         })
     }
 }
 
-impl Chosen {
+impl ClaimedEntry {
     /// The exchange.
     pub fn entry(&self) -> &Arc<Entry> {
         &self.entry
     }
 
     /// Gives it back to those in line: the client wants another one.
-    pub fn give_back(self) {
-        self.entry.give_back();
+    pub fn release(self) {
+        self.entry.release();
     }
 }
 
@@ -91,32 +91,48 @@ mod tests {
         Arc::new(Entry::new(ordinal, exchange))
     }
 
-    fn take(entries: &[Arc<Entry>], exhausted: Exhausted, fits: fn(u64) -> bool) -> Option<Chosen> {
-        let line = Line {
+    fn claim(
+        entries: &[Arc<Entry>],
+        exhausted: ExhaustedPolicy,
+        fits: fn(u64) -> bool,
+    ) -> Option<ClaimedEntry> {
+        let line = ReplayQueue {
             entries: entries.to_vec(),
             exhausted,
         };
-        line.choose(|entry| fits(entry.ordinal))
+        line.claim(|entry| fits(entry.ordinal))
     }
 
     #[test]
-    fn each_is_taken_once_in_order_and_the_last_again() {
+    fn each_entry_is_claimed_once_in_order_then_the_last_repeats() {
         let entries = [entry(1), entry(2)];
-        let ordinal = |taken: Option<Chosen>| taken.map(|chosen| chosen.entry().ordinal);
-        assert_eq!(ordinal(take(&entries, Exhausted::Miss, |_| true)), Some(1));
-        let second = take(&entries, Exhausted::Miss, |_| true).unwrap();
-        assert_eq!(second.entry().ordinal, 2);
-        second.give_back();
-        assert_eq!(ordinal(take(&entries, Exhausted::Miss, |_| true)), Some(2));
-        assert_eq!(ordinal(take(&entries, Exhausted::Miss, |_| true)), None);
+        let ordinal = |taken: Option<ClaimedEntry>| taken.map(|chosen| chosen.entry().ordinal);
         assert_eq!(
-            ordinal(take(&entries, Exhausted::Repeat, |_| true)),
+            ordinal(claim(&entries, ExhaustedPolicy::Miss, |_| true)),
+            Some(1)
+        );
+        let second = claim(&entries, ExhaustedPolicy::Miss, |_| true).unwrap();
+        assert_eq!(second.entry().ordinal, 2);
+        second.release();
+        assert_eq!(
+            ordinal(claim(&entries, ExhaustedPolicy::Miss, |_| true)),
             Some(2)
         );
         assert_eq!(
-            ordinal(take(&entries, Exhausted::Repeat, |it| it == 1)),
+            ordinal(claim(&entries, ExhaustedPolicy::Miss, |_| true)),
+            None
+        );
+        assert_eq!(
+            ordinal(claim(&entries, ExhaustedPolicy::Repeat, |_| true)),
+            Some(2)
+        );
+        assert_eq!(
+            ordinal(claim(&entries, ExhaustedPolicy::Repeat, |it| it == 1)),
             Some(1)
         );
-        assert_eq!(ordinal(take(&entries, Exhausted::Repeat, |_| false)), None);
+        assert_eq!(
+            ordinal(claim(&entries, ExhaustedPolicy::Repeat, |_| false)),
+            None
+        );
     }
 }

@@ -9,25 +9,25 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::{Entry, Session, Sessions};
-use ouli_cassette::Changes;
-use ouli_codec::Message;
-use ouli_matching::key::{Described, Key};
+use ouli_cassette::ChangePolicy;
+use ouli_codec::MessageView;
+use ouli_matching::key::{DescribedPart, Key};
 use ouli_message::{Exchange, Fields, Request};
 use ouli_plugin::{Decision, PluginFailure, Plugins};
 use ouli_redaction::Secrets;
 
 /// Examples that a report shows of each kind.
-const EXAMPLES: usize = 3;
+const MAX_EXAMPLES: usize = 3;
 
 /// Bytes of a cassette that is read for a comparison where the session has nothing in memory.
-const MOST: u64 = 16 << 20;
+const MAX_CASSETTE_BYTES: u64 = 16 << 20;
 
 /// What there is to compare: the recorded exchanges of the sessions in use.
 pub struct Corpus {
     exchanges: Vec<(Arc<str>, u64, Exchange)>,
     /// Exchanges that there are, those beyond the limit included.
-    all: usize,
-    named: Vec<(String, String)>,
+    total: usize,
+    named_secrets: Vec<(String, String)>,
 }
 
 /// What differs.
@@ -36,11 +36,11 @@ pub struct Comparison {
     /// Exchanges that were compared.
     pub compared: usize,
     /// Exchanges that there are.
-    pub all: usize,
+    pub total: usize,
     /// Keys.
     pub keys: Differences,
     /// How many unequal requests there are, before and after.
-    pub unequal: (usize, usize),
+    pub distinct_keys: (usize, usize),
     /// Redactions.
     pub redactions: Differences,
     /// Verdicts of recording policies.
@@ -61,7 +61,7 @@ pub struct Differences {
 impl Differences {
     fn add(&mut self, example: impl FnOnce() -> String) {
         self.count += 1;
-        if self.examples.len() < EXAMPLES {
+        if self.examples.len() < MAX_EXAMPLES {
             self.examples.push(example());
         }
     }
@@ -83,9 +83,9 @@ impl fmt::Display for Comparison {
         write!(
             f,
             "compared on {} of {} recorded exchanges",
-            self.compared, self.all
+            self.compared, self.total
         )?;
-        let (before, after) = self.unequal;
+        let (before, after) = self.distinct_keys;
         let kinds = [
             ("keys", &self.keys),
             ("redactions", &self.redactions),
@@ -114,16 +114,16 @@ impl Corpus {
     pub fn of(sessions: &Sessions, most: usize) -> Self {
         let mut corpus = Self {
             exchanges: Vec::new(),
-            all: 0,
-            named: sessions.named().to_vec(),
+            total: 0,
+            named_secrets: sessions.named_secrets().to_vec(),
         };
         for session in sessions.all() {
             let entries = entries(sessions, &session);
-            corpus.all += entries.len();
+            corpus.total += entries.len();
             let room = most.saturating_sub(corpus.exchanges.len());
             let skipped = entries.len().saturating_sub(room);
             for entry in entries.iter().skip(skipped) {
-                if let Some(exchange) = whole(sessions, &session, entry) {
+                if let Some(exchange) = full_exchange(sessions, &session, entry) {
                     let name = Arc::clone(session.name());
                     corpus.exchanges.push((name, entry.ordinal, exchange));
                 }
@@ -140,7 +140,7 @@ impl Corpus {
         mut enough: impl FnMut() -> bool,
     ) -> Comparison {
         let mut comparison = Comparison {
-            all: self.all,
+            total: self.total,
             ..Comparison::default()
         };
         let mut unequal = (HashSet::new(), HashSet::new());
@@ -152,8 +152,8 @@ impl Corpus {
                 let (method, target) = (&exchange.request.method, &exchange.request.target);
                 format!("{session} {ordinal} {method} {target}")
             };
-            let before = self.look(old, session, exchange);
-            let after = self.look(new, session, exchange);
+            let before = self.evaluate(old, session, exchange);
+            let after = self.evaluate(new, session, exchange);
             comparison.compared += 1;
             match (before, after) {
                 (Ok(before), Ok(after)) => {
@@ -169,20 +169,20 @@ impl Corpus {
                 (Err(_), Ok(_) | Err(_)) => {}
             }
         }
-        comparison.unequal = (unequal.0.len(), unequal.1.len());
+        comparison.distinct_keys = (unequal.0.len(), unequal.1.len());
         comparison
     }
 
     /// What one generation makes of one exchange.
-    fn look(
+    fn evaluate(
         &self,
         plugins: &Plugins,
         session: &Arc<str>,
         exchange: &Exchange,
-    ) -> Result<Look, PluginFailure> {
+    ) -> Result<Evaluation, PluginFailure> {
         let secrets = Secrets::default();
-        for (name, value) in &self.named {
-            secrets.add_named(name, value.as_bytes());
+        for (name, value) in &self.named_secrets {
+            secrets.register_env(name, value.as_bytes());
         }
         let secrets = Arc::new(secrets);
         let request = Arc::new(Request::clone(&exchange.request));
@@ -191,9 +191,9 @@ impl Corpus {
         let key = plugins.key(&view, &secrets)?.key;
         let redacted = plugins.redact(exchange.clone(), session, &secrets)?;
         let decision = plugins.decide(&redacted.exchange, session, &secrets)?;
-        Ok(Look {
+        Ok(Evaluation {
             key,
-            view,
+            request_view: view,
             secrets,
             exchange: redacted.exchange,
             decision,
@@ -201,18 +201,18 @@ impl Corpus {
     }
 }
 
-struct Look {
+struct Evaluation {
     key: Key,
-    view: Arc<dyn Message>,
+    request_view: Arc<dyn MessageView>,
     secrets: Arc<Secrets>,
     exchange: Exchange,
     decision: Decision,
 }
 
-impl Look {
+impl Evaluation {
     /// The parts of the key, which an example alone needs.
-    fn described(&self, plugins: &Plugins) -> Vec<Described> {
-        let described = plugins.describe(&self.view, &self.secrets);
+    fn describe(&self, plugins: &Plugins) -> Vec<DescribedPart> {
+        let described = plugins.describe(&self.request_view, &self.secrets);
         // It has just made a key of the same request.
         described.unwrap_or_default()
     }
@@ -221,19 +221,19 @@ impl Look {
 impl Comparison {
     fn add(
         &mut self,
-        (old, before): (&Plugins, &Look),
-        (new, after): (&Plugins, &Look),
+        (old, before): (&Plugins, &Evaluation),
+        (new, after): (&Plugins, &Evaluation),
         place: impl Fn() -> String,
     ) {
         if before.key != after.key {
             self.keys.add(|| {
-                let (before, after) = (before.described(old), after.described(new));
-                format!("{}: {}", place(), parts(&before, &after))
+                let (before, after) = (before.describe(old), after.describe(new));
+                format!("{}: {}", place(), key_part_changes(&before, &after))
             });
         }
         if before.exchange != after.exchange {
             self.redactions.add(|| {
-                let places = redacted(&before.exchange, &after.exchange).join(", ");
+                let places = redaction_changes(&before.exchange, &after.exchange).join(", ");
                 format!("{}: {places} redacted otherwise", place())
             });
         }
@@ -247,8 +247,8 @@ impl Comparison {
 }
 
 /// The parts of a key that came, went or changed.
-fn parts(before: &[Described], after: &[Described]) -> String {
-    let find = |all: &'_ [Described], name: &str| all.iter().position(|part| part.name == name);
+fn key_part_changes(before: &[DescribedPart], after: &[DescribedPart]) -> String {
+    let find = |all: &'_ [DescribedPart], name: &str| all.iter().position(|part| part.name == name);
     let mut words = Vec::new();
     for part in before {
         match find(after, &part.name) {
@@ -272,7 +272,7 @@ fn parts(before: &[Described], after: &[Described]) -> String {
 }
 
 /// The places in which two redactions of one exchange differ.
-fn redacted(before: &Exchange, after: &Exchange) -> Vec<String> {
+fn redaction_changes(before: &Exchange, after: &Exchange) -> Vec<String> {
     let mut places = Vec::new();
     let mut note = |differs: bool, place: &str| {
         if differs {
@@ -296,7 +296,11 @@ fn headers(before: &Fields, after: &Fields) -> Vec<String> {
     let mut names: Vec<_> = before.iter().chain(after.iter()).map(|(n, _)| n).collect();
     names.sort_by_key(|name| name.as_str());
     names.dedup();
-    names.retain(|name| !before.all(name.as_str()).eq(after.all(name.as_str())));
+    names.retain(|name| {
+        !before
+            .get_all(name.as_str())
+            .eq(after.get_all(name.as_str()))
+    });
     names
         .into_iter()
         .map(|name| format!("header {name}"))
@@ -314,11 +318,11 @@ fn entries(sessions: &Sessions, session: &Session) -> Vec<Arc<Entry>> {
         .session_path(session.name())
         .ok()
         .and_then(|path| path.metadata().ok())
-        .is_some_and(|metadata| metadata.len() <= MOST);
+        .is_some_and(|metadata| metadata.len() <= MAX_CASSETTE_BYTES);
     if !small {
         return Vec::new();
     }
-    let Ok(Some(loaded)) = folder.load(session.name(), Changes::Mark) else {
+    let Ok(Some(loaded)) = folder.load(session.name(), ChangePolicy::Mark) else {
         return Vec::new();
     };
     let entries = loaded.exchanges.into_iter();
@@ -328,7 +332,7 @@ fn entries(sessions: &Sessions, session: &Session) -> Vec<Arc<Entry>> {
 }
 
 /// An exchange with all its bodies in memory; none where one cannot be read.
-fn whole(sessions: &Sessions, session: &Session, entry: &Entry) -> Option<Exchange> {
+fn full_exchange(sessions: &Sessions, session: &Session, entry: &Entry) -> Option<Exchange> {
     let mut exchange = Exchange {
         endpoint: entry.endpoint.clone(),
         request: Request::clone(&entry.request),

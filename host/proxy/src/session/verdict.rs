@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::Session;
-use super::counters::Reasons;
+use super::counters::ReasonCounts;
 use ouli_redaction::Guard;
 
 /// The verdict on one session.
@@ -72,9 +72,10 @@ impl Verdict {
         let sessions: Vec<_> = sessions
             .into_iter()
             .map(|session| {
-                let mut report = judge(session, strict, unused_fails);
-                report.withhold(|text| {
-                    !Guard::is_own(text) && guard.scan(text.as_bytes(), session.secrets()).is_err()
+                let mut report = session_report(session, strict, unused_fails);
+                report.withhold_secrets(|text| {
+                    !Guard::is_builtin(text)
+                        && guard.scan(text.as_bytes(), session.secrets()).is_err()
                 });
                 report
             })
@@ -93,7 +94,7 @@ impl Verdict {
 impl SessionReport {
     /// Replaces words that are not to be written. Reasons are a plugin's words, targets a client's;
     /// the failures are the gateway's own.
-    fn withhold(&mut self, is_secret: impl Fn(&str) -> bool) {
+    fn withhold_secrets(&mut self, is_secret: impl Fn(&str) -> bool) {
         const WITHHELD: &str = "(withheld: it holds a secret)";
         let lists = [&mut self.unused, &mut self.damage];
         for line in lists.into_iter().flatten() {
@@ -155,11 +156,15 @@ impl SessionReport {
         for line in self.failures.iter().chain(&self.damage) {
             let _ = write!(text, "\n  {line}");
         }
-        for line in self.unused.iter().take(SHOWN) {
+        for line in self.unused.iter().take(MAX_UNUSED_SHOWN) {
             let _ = write!(text, "\n  unused: {line}");
         }
-        if self.unused.len() > SHOWN {
-            let _ = write!(text, "\n  unused: and {} more", self.unused.len() - SHOWN);
+        if self.unused.len() > MAX_UNUSED_SHOWN {
+            let _ = write!(
+                text,
+                "\n  unused: and {} more",
+                self.unused.len() - MAX_UNUSED_SHOWN
+            );
         }
         text.push('\n');
         text
@@ -167,10 +172,10 @@ impl SessionReport {
 }
 
 /// Unused exchanges that are listed for people.
-const SHOWN: usize = 10;
+const MAX_UNUSED_SHOWN: usize = 10;
 
-fn judge(session: &Session, strict: bool, unused_fails: bool) -> SessionReport {
-    let tally = session.tally();
+fn session_report(session: &Session, strict: bool, unused_fails: bool) -> SessionReport {
+    let tally = session.counters();
     let (hits, misses, recorded) = (tally.hits(), tally.misses(), tally.recorded());
     let reasons = tally.reasons();
     let unused = if hits + misses == 0 {
@@ -211,7 +216,7 @@ fn judge(session: &Session, strict: bool, unused_fails: bool) -> SessionReport {
     }
 }
 
-fn failures(misses: u64, reasons: &Reasons) -> Vec<String> {
+fn failures(misses: u64, reasons: &ReasonCounts) -> Vec<String> {
     let mut failures = Vec::new();
     if misses > 0 {
         failures.push(format!("{misses} requests were not found in the cassette"));
@@ -239,8 +244,8 @@ fn failures(misses: u64, reasons: &Reasons) -> Vec<String> {
 
 fn unused(session: &Session) -> Vec<String> {
     let entries = session.entries_from(0);
-    let unused = entries.iter().filter(|entry| !entry.used());
+    let unused = entries.iter().filter(|entry| !entry.is_used());
     unused
-        .map(|entry| format!("exchange {} {}", entry.ordinal, entry.line()))
+        .map(|entry| format!("exchange {} {}", entry.ordinal, entry.request_line()))
         .collect()
 }

@@ -5,7 +5,7 @@ use std::hash::{BuildHasher, RandomState};
 
 use bytes::Bytes;
 
-use ouli_codec::websocket::{Borders, Encoder};
+use ouli_codec::websocket::{Encoder, FrameTracker};
 use ouli_message::stream::Side;
 
 /// Going away (RFC 6455, section 7.4.1).
@@ -13,8 +13,8 @@ const GOING_AWAY: u16 = 1001;
 
 /// One direction's bytes on their way, and the last frame that follows them.
 #[derive(Debug, Default)]
-pub(super) struct Farewell {
-    borders: Borders,
+pub(super) struct CloseInjector {
+    boundaries: FrameTracker,
     state: State,
 }
 
@@ -22,53 +22,53 @@ pub(super) struct Farewell {
 enum State {
     /// All is passed on.
     #[default]
-    Passing,
+    Forwarding,
     /// The frame follows at the next border.
-    Due(Bytes),
+    Pending(Bytes),
     /// It was sent, or the side has closed by itself before.
-    Said,
+    Sent,
 }
 
-impl Farewell {
+impl CloseInjector {
     /// The frame follows at the next border, in the name of `side`. Where there is one now it is
     /// given at once.
     pub(super) fn begin(&mut self, side: Side) -> Option<Bytes> {
-        if self.borders.is_closed() {
+        if self.boundaries.is_closed() {
             // What follows a close is its receiver's business (RFC 6455, section 5.5.1).
             return None;
         }
-        let mask = (side == Side::Client).then(mask);
+        let mask = (side == Side::Client).then(masking_key);
         let encoder = Encoder::new(side, None);
         let frame = encoder.close(Some(GOING_AWAY), "the gateway stops", mask);
-        if self.borders.is_at_border() {
-            self.state = State::Said;
+        if self.boundaries.is_at_boundary() {
+            self.state = State::Sent;
             return Some(frame);
         }
-        self.state = State::Due(frame);
+        self.state = State::Pending(frame);
         None
     }
 
     /// Bytes that came: how many of them are passed on, and the frame that follows them.
-    pub(super) fn pass(&mut self, bytes: &[u8]) -> (usize, Option<Bytes>) {
+    pub(super) fn forward(&mut self, bytes: &[u8]) -> (usize, Option<Bytes>) {
         match std::mem::take(&mut self.state) {
-            State::Passing => {
-                self.borders.follow(bytes);
+            State::Forwarding => {
+                self.boundaries.advance(bytes);
                 (bytes.len(), None)
             }
-            State::Due(frame) => {
-                let passed = self.borders.to_border(bytes);
-                if !self.borders.is_at_border() {
-                    self.state = State::Due(frame);
+            State::Pending(frame) => {
+                let passed = self.boundaries.advance_to_boundary(bytes);
+                if !self.boundaries.is_at_boundary() {
+                    self.state = State::Pending(frame);
                     return (passed, None);
                 }
-                self.state = State::Said;
-                let frame = (!self.borders.is_closed()).then_some(frame);
-                self.borders.follow(&bytes[passed..]);
+                self.state = State::Sent;
+                let frame = (!self.boundaries.is_closed()).then_some(frame);
+                self.boundaries.advance(&bytes[passed..]);
                 (passed, frame)
             }
-            State::Said => {
-                self.state = State::Said;
-                self.borders.follow(bytes);
+            State::Sent => {
+                self.state = State::Sent;
+                self.boundaries.advance(bytes);
                 (0, None)
             }
         }
@@ -76,17 +76,17 @@ impl Farewell {
 
     /// True once the side has closed by itself.
     pub(super) fn is_closed(&self) -> bool {
-        self.borders.is_closed()
+        self.boundaries.is_closed()
     }
 
     /// True where the side has answered what was said to it: there is nothing more to wait for.
-    pub(super) fn is_over(&self) -> bool {
-        matches!(self.state, State::Said) && self.borders.is_closed()
+    pub(super) fn is_acknowledged(&self) -> bool {
+        matches!(self.state, State::Sent) && self.boundaries.is_closed()
     }
 }
 
 /// Bytes that nobody can foretell (RFC 6455, section 5.3).
-fn mask() -> [u8; 4] {
+fn masking_key() -> [u8; 4] {
     let [a, b, c, d, ..] = RandomState::new().hash_one(0_u8).to_be_bytes();
     [a, b, c, d]
 }
@@ -100,44 +100,44 @@ mod tests {
     }
 
     #[test]
-    fn between_frames_it_is_said_at_once() {
-        let mut farewell = Farewell::default();
-        assert_eq!(farewell.pass(&text("hello")).0, 7);
+    fn at_a_frame_boundary_the_close_is_sent_at_once() {
+        let mut farewell = CloseInjector::default();
+        assert_eq!(farewell.forward(&text("hello")).0, 7);
         let frame = farewell.begin(Side::Server).unwrap();
         assert_eq!(&frame[..4], b"\x88\x13\x03\xe9");
-        assert_eq!(farewell.pass(&text("late")), (0, None));
-        assert!(!farewell.is_over());
-        farewell.pass(&Encoder::new(Side::Server, None).close(None, "", None));
-        assert!(farewell.is_over());
+        assert_eq!(farewell.forward(&text("late")), (0, None));
+        assert!(!farewell.is_acknowledged());
+        farewell.forward(&Encoder::new(Side::Server, None).close(None, "", None));
+        assert!(farewell.is_acknowledged());
     }
 
     #[test]
-    fn a_frame_under_way_goes_first() {
-        let mut farewell = Farewell::default();
+    fn a_partial_frame_is_completed_first() {
+        let mut farewell = CloseInjector::default();
         let both = [text("hello"), text("late")].concat();
-        farewell.pass(&both[..3]);
+        farewell.forward(&both[..3]);
         assert_eq!(farewell.begin(Side::Server), None);
-        assert_eq!(farewell.pass(&both[3..5]), (2, None));
-        let (passed, frame) = farewell.pass(&both[5..]);
+        assert_eq!(farewell.forward(&both[3..5]), (2, None));
+        let (passed, frame) = farewell.forward(&both[5..]);
         assert_eq!((passed, frame.is_some()), (2, true));
-        assert_eq!(farewell.pass(&text("later")), (0, None));
+        assert_eq!(farewell.forward(&text("later")), (0, None));
     }
 
     #[test]
-    fn who_has_closed_says_no_more() {
+    fn a_closed_side_sends_no_second_close() {
         let close = Encoder::new(Side::Server, None).close(Some(1000), "", None);
-        let mut farewell = Farewell::default();
-        farewell.pass(&close);
+        let mut farewell = CloseInjector::default();
+        farewell.forward(&close);
         assert_eq!(farewell.begin(Side::Server), None);
-        let mut farewell = Farewell::default();
-        farewell.pass(&close[..2]);
+        let mut farewell = CloseInjector::default();
+        farewell.forward(&close[..2]);
         farewell.begin(Side::Server);
-        assert_eq!(farewell.pass(&close[2..]), (2, None));
+        assert_eq!(farewell.forward(&close[2..]), (2, None));
     }
 
     #[test]
-    fn a_client_masks() {
-        let frame = Farewell::default().begin(Side::Client).unwrap();
+    fn client_close_frames_are_masked() {
+        let frame = CloseInjector::default().begin(Side::Client).unwrap();
         assert_eq!(frame[1], 0x80 | 19);
     }
 }

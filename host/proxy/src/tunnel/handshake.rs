@@ -13,19 +13,19 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Versio
 use http_body_util::{BodyExt, Empty};
 use hyper::ext::Protocol;
 
-use crate::handler::context::{Asked, Route};
+use crate::handler::context::{RequestContext, Route};
 pub(crate) use crate::handler::error_response::ExchangeError;
-use crate::handler::response_body::Outgoing;
-use crate::record::forward::{self, Head};
+use crate::handler::response_body::OutgoingBody;
+use crate::record::forward::{self, RequestHead};
 use ouli_codec::websocket;
 use ouli_net::http::forwarding;
-use ouli_net::upstream::{Body, Way};
+use ouli_net::upstream::{Body, TunnelMethod};
 
-const WEBSOCKET: HeaderValue = HeaderValue::from_static("websocket");
+const WEBSOCKET_PROTOCOL: HeaderValue = HeaderValue::from_static("websocket");
 
 /// How a client asks for its WebSocket.
 #[derive(Clone, Debug)]
-pub(crate) struct Asking {
+pub(crate) struct ClientHandshake {
     http2: bool,
     /// Its key, where HTTP/1.1 asks for one.
     key: Option<HeaderValue>,
@@ -41,7 +41,7 @@ pub(crate) fn is_websocket<B>(request: &Request<B>) -> bool {
     *request.method() == Method::GET && websocket::is_websocket_upgrade(request.headers())
 }
 
-impl Asking {
+impl ClientHandshake {
     pub(crate) fn of<B>(request: &Request<B>) -> Self {
         Self {
             http2: request.version() == Version::HTTP_2,
@@ -55,8 +55,8 @@ impl Asking {
     }
 
     /// The answer that opens the tunnel, with these fields besides its own.
-    pub(crate) fn agree(&self, fields: HeaderMap) -> Response<Outgoing> {
-        let mut response = Response::new(Outgoing::nothing());
+    pub(crate) fn accept_response(&self, fields: HeaderMap) -> Response<OutgoingBody> {
+        let mut response = Response::new(OutgoingBody::empty());
         *response.headers_mut() = fields;
         if self.http2 {
             return response;
@@ -64,7 +64,7 @@ impl Asking {
         *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
         let headers = response.headers_mut();
         headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
-        headers.insert(UPGRADE, WEBSOCKET);
+        headers.insert(UPGRADE, WEBSOCKET_PROTOCOL);
         let key = self.key.as_ref().and_then(|key| key.to_str().ok());
         let accept = key.map(websocket::accept_key);
         if let Some(Ok(accept)) = accept.map(HeaderValue::try_from) {
@@ -76,14 +76,18 @@ impl Asking {
 
 /// The request of the handshake, whatever protocol it came by: what is end-to-end of it. While
 /// recording, only extensions are offered that can be read.
-pub(crate) fn head<B>(asked: &Asked<'_>, request: &Request<B>, recording: bool) -> Head {
-    let mut head = forward::head(asked, request, recording);
+pub(crate) fn handshake_head<B>(
+    asked: &RequestContext<'_>,
+    request: &Request<B>,
+    recording: bool,
+) -> RequestHead {
+    let mut head = forward::request_head(asked, request, recording);
     head.method = Method::GET;
     head.headers.remove(CONTENT_LENGTH);
     head.headers.remove(SEC_WEBSOCKET_VERSION);
     head.headers.remove(SEC_WEBSOCKET_KEY);
     if recording {
-        let offers = websocket::readable_offers(&head.headers);
+        let offers = websocket::supported_offers(&head.headers);
         head.headers.remove(SEC_WEBSOCKET_EXTENSIONS);
         if let Some(offers) = offers {
             head.headers.insert(SEC_WEBSOCKET_EXTENSIONS, offers);
@@ -93,14 +97,18 @@ pub(crate) fn head<B>(asked: &Asked<'_>, request: &Request<B>, recording: bool) 
 }
 
 /// The request as it is recorded, and as it is compared with what was.
-pub(crate) fn recorded(head: &Head, authority: &str) -> ouli_message::Request {
-    let mut request = head.recorded(authority);
-    request.fields.push(UPGRADE, WEBSOCKET);
+pub(crate) fn recorded_handshake(head: &RequestHead, authority: &str) -> ouli_message::Request {
+    let mut request = head.to_recorded_request(authority);
+    request.fields.push(UPGRADE, WEBSOCKET_PROTOCOL);
     request
 }
 
 /// The request as the upstream gets it.
-pub(super) fn upward(route: &Route, head: &Head, way: Way) -> Result<Request<Body>, ExchangeError> {
+pub(super) fn upstream_request(
+    route: &Route,
+    head: &RequestHead,
+    way: TunnelMethod,
+) -> Result<Request<Body>, ExchangeError> {
     let bad = |error: http::Error| {
         ExchangeError::Downstream(format!("the target of the request: {error}"))
     };
@@ -112,19 +120,19 @@ pub(super) fn upward(route: &Route, head: &Head, way: Way) -> Result<Request<Bod
         .headers_mut()
         .insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
     match way {
-        Way::Connect => {
+        TunnelMethod::ExtendedConnect => {
             *request.method_mut() = Method::CONNECT;
             *request.uri_mut() = uri;
             let protocol = Protocol::from_static("websocket");
             request.extensions_mut().insert(protocol);
         }
-        Way::Upgrade => {
+        TunnelMethod::Upgrade => {
             let headers = request.headers_mut();
             headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
-            headers.insert(UPGRADE, WEBSOCKET);
-            headers.insert(SEC_WEBSOCKET_KEY, key()?);
+            headers.insert(UPGRADE, WEBSOCKET_PROTOCOL);
+            headers.insert(SEC_WEBSOCKET_KEY, generate_key()?);
             if !headers.contains_key(HOST) {
-                headers.insert(HOST, route.host()?);
+                headers.insert(HOST, route.host_header()?);
             }
             let target = uri.path_and_query().cloned();
             *request.uri_mut() = target.map_or_else(Default::default, Into::into);
@@ -134,17 +142,17 @@ pub(super) fn upward(route: &Route, head: &Head, way: Way) -> Result<Request<Bod
 }
 
 /// The fields of the upstream's answer that are end-to-end.
-pub(super) fn shown(headers: &HeaderMap) -> HeaderMap {
-    let mut shown = forwarding::response(headers.clone());
+pub(super) fn end_to_end_headers(headers: &HeaderMap) -> HeaderMap {
+    let mut shown = forwarding::response_headers(headers.clone());
     shown.remove(SEC_WEBSOCKET_ACCEPT);
     shown
 }
 
 /// A key for the upstream: 16 bytes, as good as random (RFC 6455, section 4.1). The client's own
 /// stays between it and the gateway.
-fn key() -> Result<HeaderValue, ExchangeError> {
+fn generate_key() -> Result<HeaderValue, ExchangeError> {
     let random = || RandomState::new().hash_one(0_u8).to_be_bytes();
     let bytes = [random(), random()].concat();
     HeaderValue::try_from(STANDARD.encode(bytes))
-        .map_err(|error| ExchangeError::Gateway(error.to_string()))
+        .map_err(|error| ExchangeError::Internal(error.to_string()))
 }

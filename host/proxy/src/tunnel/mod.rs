@@ -10,159 +10,162 @@ use http::{Request, Response, StatusCode};
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 
-use crate::handler::context::{Asked, Lasting, Route};
+use crate::handler::context::{RequestContext, Route, StreamPermit};
 pub(crate) use crate::handler::error_response::ExchangeError;
-use crate::handler::response_body::Outgoing;
-use crate::record::failed_exchange::Waiting;
-use crate::record::forward::Head;
-use crate::record::pending_exchange::Draft;
-use crate::record::relay::{self, Recorded};
-pub(super) use handshake::{Asking, head, is_websocket, recorded};
+use crate::handler::response_body::OutgoingBody;
+use crate::record::failed_exchange::AwaitingResponse;
+use crate::record::forward::RequestHead;
+use crate::record::pending_exchange::PendingExchange;
+use crate::record::relay::{self, RequestRecording};
+pub(super) use handshake::{ClientHandshake, handshake_head, is_websocket, recorded_handshake};
 use ouli_codec::websocket;
 use ouli_net::http::validation;
-use ouli_net::server::{Arriving, Busy};
-use ouli_net::upstream::{Inbound, Upstream, Way};
+use ouli_net::server::{IncomingBody, RequestGuard};
+use ouli_net::upstream::{TunnelMethod, UpstreamBody, UpstreamClient};
 use recording_tap::Tap;
 use splice::Splice;
 
 /// What a tunnel holds on to until it ends.
-pub(super) struct Held {
-    _busy: Busy,
-    _lasting: Lasting,
+pub(super) struct TunnelGuards {
+    _request_guard: RequestGuard,
+    _stream_permit: StreamPermit,
 }
 
-impl Held {
-    pub(super) fn new(busy: Busy, lasting: Lasting) -> Self {
+impl TunnelGuards {
+    pub(super) fn new(busy: RequestGuard, lasting: StreamPermit) -> Self {
         Self {
-            _busy: busy,
-            _lasting: lasting,
+            _request_guard: busy,
+            _stream_permit: lasting,
         }
     }
 }
 
 /// Whether a tunnel is recorded.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Keep {
+pub(super) enum TunnelRecording {
     /// Nothing is kept.
-    Nothing,
+    Off,
     /// It is recorded; with a key it is appended to the cassette.
-    Recording(Option<u128>),
+    On(Option<u128>),
 }
 
 /// Asks the upstream for a tunnel. Nothing of what the client sends goes up before the upstream
 /// has agreed.
 pub(super) async fn serve(
-    asked: &Asked<'_>,
-    mut request: Request<Arriving>,
-    held: Held,
-    keep: Keep,
-) -> Result<Response<Outgoing>, ExchangeError> {
+    asked: &RequestContext<'_>,
+    mut request: Request<IncomingBody>,
+    held: TunnelGuards,
+    keep: TunnelRecording,
+) -> Result<Response<OutgoingBody>, ExchangeError> {
     let Some(route) = &asked.endpoint.upstream else {
         return Err(ExchangeError::NoUpstream(asked.endpoint.name.to_string()));
     };
-    let asking = Asking::of(&request);
-    let recording = matches!(keep, Keep::Recording(_));
-    let head = head(asked, &request, recording);
-    let client = route.client(asked.gate);
+    let asking = ClientHandshake::of(&request);
+    let recording = matches!(keep, TunnelRecording::On(_));
+    let head = handshake_head(asked, &request, recording);
+    let client = route.client(asked.handler);
     let waiting = match keep {
-        Keep::Nothing => None,
-        Keep::Recording(key) => {
-            let request = recorded(&head, &asked.endpoint.authority);
-            let sent = Recorded::nothing(asked);
-            Some(Waiting::new(asked, request, sent, key))
+        TunnelRecording::Off => None,
+        TunnelRecording::On(key) => {
+            let request = recorded_handshake(&head, &asked.endpoint.authority);
+            let sent = RequestRecording::empty(asked);
+            Some(AwaitingResponse::new(asked, request, sent, key))
         }
     };
-    let (mut response, agreed) = match ask(client, route, &head).await {
+    let (mut response, agreed) = match upstream_handshake(client, route, &head).await {
         Ok(answered) => {
-            drop(waiting.map(Waiting::answered));
+            drop(waiting.map(AwaitingResponse::answered));
             answered
         }
         Err(error) => {
             if let Some(waiting) = waiting {
-                waiting.failed(error.fault()).await;
+                waiting.upstream_failed(error.failure_cause()).await;
             }
             return Err(error);
         }
     };
     if !agreed {
-        validation::check_response(&response).map_err(|error| client.wrong_answer(&error))?;
-        return Ok(refused(asked, &head, response, keep).await);
+        validation::validate_response(&response)
+            .map_err(|error| client.invalid_response(&error))?;
+        return Ok(forward_rejection(asked, &head, response, keep).await);
     }
-    let shown = handshake::shown(response.headers());
+    let shown = handshake::end_to_end_headers(response.headers());
     let limits = &asked.snapshot.config.limits;
-    let bounds = splice::Bounds {
+    let bounds = splice::TunnelTimeouts {
         idle: limits.stream_idle_timeout,
         close: limits.websocket_close_timeout,
     };
     let tap = match keep {
-        Keep::Nothing => Tap::Nothing,
-        Keep::Recording(key) => {
-            let request = recorded(&head, &asked.endpoint.authority);
+        TunnelRecording::Off => Tap::Off,
+        TunnelRecording::On(key) => {
+            let request = recorded_handshake(&head, &asked.endpoint.authority);
             let answer = (StatusCode::SWITCHING_PROTOCOLS, &shown);
-            let draft = Draft::new(asked, request, answer, key);
+            let draft = PendingExchange::new(asked, request, answer, key);
             Tap::recording(asked, draft)
         }
     };
     let above = hyper::upgrade::on(&mut response);
     let below = hyper::upgrade::on(&mut request);
-    let stop = asked.gate.live.drain.stop();
-    asked.gate.live.drain.spawn(async move {
+    let stop = asked.handler.shared.drain.signal();
+    asked.handler.shared.drain.spawn(async move {
         let _held = held;
         // Who is gone before the tunnel stands sees so itself.
         let (Ok(below), Ok(above)) = (below.await, above.await) else {
             return;
         };
-        Splice::new(socket(below), socket(above), tap, bounds)
+        Splice::new(tokio_io(below), tokio_io(above), tap, bounds)
             .run(stop)
             .await;
     });
-    Ok(asking.agree(shown))
+    Ok(asking.accept_response(shown))
 }
 
 /// The upstream's answer to the handshake, and whether it agrees to the tunnel.
-async fn ask(
-    client: &Upstream,
+async fn upstream_handshake(
+    client: &UpstreamClient,
     route: &Route,
-    head: &Head,
-) -> Result<(Response<Inbound>, bool), ExchangeError> {
+    head: &RequestHead,
+) -> Result<(Response<UpstreamBody>, bool), ExchangeError> {
     let opened = client.open_tunnel().await?;
-    let way = opened.way();
-    let upward = handshake::upward(route, head, way)?;
+    let way = opened.method();
+    let upward = handshake::upstream_request(route, head, way)?;
     let sent = upward.headers().clone();
-    let response = client.ask_tunnel(opened, upward).await?;
+    let response = client.request_tunnel(opened, upward).await?;
     let (status, fields) = (response.status(), response.headers());
     let agreed = match way {
-        Way::Upgrade => status == StatusCode::SWITCHING_PROTOCOLS,
-        Way::Connect => status.is_success(),
+        TunnelMethod::Upgrade => status == StatusCode::SWITCHING_PROTOCOLS,
+        TunnelMethod::ExtendedConnect => status.is_success(),
     };
     if agreed {
         let checked = match way {
-            Way::Upgrade => websocket::check_response(&sent, status, fields),
-            Way::Connect => websocket::check_connect_response(&sent, status, fields),
+            TunnelMethod::Upgrade => websocket::check_response(&sent, status, fields),
+            TunnelMethod::ExtendedConnect => {
+                websocket::check_connect_response(&sent, status, fields)
+            }
         };
-        checked.map_err(|error| client.wrong_tunnel(error.to_string()))?;
+        checked.map_err(|error| client.invalid_tunnel(error.to_string()))?;
     }
     Ok((response, agreed))
 }
 
-fn socket(upgraded: Upgraded) -> TokioIo<Upgraded> {
+fn tokio_io(upgraded: Upgraded) -> TokioIo<Upgraded> {
     TokioIo::new(upgraded)
 }
 
 /// The upstream's own answer to the handshake, such as 401. It is an exchange like any other.
-async fn refused(
-    asked: &Asked<'_>,
-    head: &Head,
-    mut response: Response<Inbound>,
-    keep: Keep,
-) -> Response<Outgoing> {
+async fn forward_rejection(
+    asked: &RequestContext<'_>,
+    head: &RequestHead,
+    mut response: Response<UpstreamBody>,
+    keep: TunnelRecording,
+) -> Response<OutgoingBody> {
     let headers = std::mem::take(response.headers_mut());
-    *response.headers_mut() = ouli_net::http::forwarding::response(headers);
+    *response.headers_mut() = ouli_net::http::forwarding::response_headers(headers);
     match keep {
-        Keep::Nothing => response.map(Outgoing::passing),
-        Keep::Recording(key) => {
-            let request = recorded(head, &asked.endpoint.authority);
-            let sent = Recorded::nothing(asked);
+        TunnelRecording::Off => response.map(OutgoingBody::passthrough),
+        TunnelRecording::On(key) => {
+            let request = recorded_handshake(head, &asked.endpoint.authority);
+            let sent = RequestRecording::empty(asked);
             relay::record_response(asked, request, response, sent, key).await
         }
     }

@@ -10,18 +10,18 @@ use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, Sleep};
 
-use super::close_injector::Farewell;
+use super::close_injector::CloseInjector;
 use super::recording_tap::Tap;
 use crate::handler::shared_buffer;
 use ouli_message::stream::Side;
-use ouli_net::drain::Stop;
+use ouli_net::drain::DrainSignal;
 
 /// Reads of one side before the other has its turn.
-const ROUNDS: usize = 16;
+const MAX_READS_PER_POLL: usize = 16;
 
 /// How long a tunnel may be still.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Bounds {
+pub(super) struct TunnelTimeouts {
     /// Without a byte from either side.
     pub(super) idle: Duration,
     /// From the end of one side to that of the other.
@@ -35,28 +35,28 @@ pub(super) struct Splice<C, S> {
     client: C,
     server: S,
     /// What the client sends.
-    up: Way,
+    to_server: Direction,
     /// What the server sends.
-    down: Way,
-    bounds: Bounds,
-    moved: bool,
+    to_client: Direction,
+    timeouts: TunnelTimeouts,
+    had_traffic: bool,
     closing: bool,
 }
 
 /// One direction.
 #[derive(Default)]
-struct Way {
+struct Direction {
     /// What was read and cannot be written yet.
-    rest: Vec<u8>,
+    buffer: Vec<u8>,
     written: usize,
     /// What was read is held back, since it is not copied yet.
-    back: bool,
+    capture_pending: bool,
     /// The receiver takes no more. What still comes is read and forgotten, so that the sender can
     /// end: cutting it off could take from it what it was sent before.
-    deaf: bool,
-    farewell: Farewell,
+    receiver_gone: bool,
+    close_injector: CloseInjector,
     /// Follows when all that was read is written.
-    last: Option<Bytes>,
+    pending_close: Option<Bytes>,
     state: State,
 }
 
@@ -70,46 +70,46 @@ enum State {
 }
 
 /// Which side broke the tunnel, and how.
-type Broken = (Side, io::Error);
+type TunnelError = (Side, io::Error);
 
 impl<C, S> Splice<C, S>
 where
     C: AsyncRead + AsyncWrite + Unpin,
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    pub(super) fn new(client: C, server: S, tap: Tap, bounds: Bounds) -> Self {
+    pub(super) fn new(client: C, server: S, tap: Tap, bounds: TunnelTimeouts) -> Self {
         Self {
             tap,
             client,
             server,
-            up: Way::default(),
-            down: Way::default(),
-            bounds,
-            moved: false,
+            to_server: Direction::default(),
+            to_client: Direction::default(),
+            timeouts: bounds,
+            had_traffic: false,
             closing: false,
         }
     }
 
     /// Returns once both sides have ended, one is broken, or the tunnel was still for too long.
     /// Where the gateway stops, both are told so and given time to close.
-    pub(super) async fn run(mut self, mut stop: Stop) {
+    pub(super) async fn run(mut self, mut stop: DrainSignal) {
         let mut closing = pin!(stop.closing());
-        let mut patience = pin!(tokio::time::sleep(self.bounds.idle));
+        let mut patience = pin!(tokio::time::sleep(self.timeouts.idle));
         let mut last = Instant::now();
         poll_fn(|cx| {
             if !self.closing && closing.as_mut().poll(cx).is_ready() {
                 self.close();
             }
-            if let Poll::Ready(result) = self.pass(cx) {
+            if let Poll::Ready(result) = self.poll_copy(cx) {
                 if let Err((side, error)) = result {
-                    self.tap.broke(side, &format!("it broke off: {error}"));
+                    self.tap.abort(side, &format!("it broke off: {error}"));
                 }
                 return Poll::Ready(());
             }
-            if std::mem::take(&mut self.moved) {
+            if std::mem::take(&mut self.had_traffic) {
                 last = Instant::now();
             }
-            self.watch(cx, patience.as_mut(), last)
+            self.poll_idle(cx, patience.as_mut(), last)
         })
         .await;
     }
@@ -117,28 +117,32 @@ where
     /// Says good-bye to both sides, each in the name of the other.
     fn close(&mut self) {
         self.closing = true;
-        if !self.up.farewell.is_closed() && !self.down.farewell.is_closed() {
-            self.tap.broke(Side::Client, "the gateway stopped");
+        if !self.to_server.close_injector.is_closed() && !self.to_client.close_injector.is_closed()
+        {
+            self.tap.abort(Side::Client, "the gateway stopped");
         }
-        for (way, side) in [(&mut self.up, Side::Client), (&mut self.down, Side::Server)] {
-            if let Some(frame) = way.farewell.begin(side).filter(|_| way.is_open()) {
-                way.last = Some(frame);
+        for (way, side) in [
+            (&mut self.to_server, Side::Client),
+            (&mut self.to_client, Side::Server),
+        ] {
+            if let Some(frame) = way.close_injector.begin(side).filter(|_| way.is_open()) {
+                way.pending_close = Some(frame);
             }
         }
     }
 
     /// Looks at the clock only when the timer has run out, so that traffic costs no timer.
-    fn watch(
+    fn poll_idle(
         &mut self,
         cx: &mut Context<'_>,
         mut timer: Pin<&mut Sleep>,
         last: Instant,
     ) -> Poll<()> {
-        let half = self.up.state == State::Ended || self.down.state == State::Ended;
+        let half = self.to_server.state == State::Ended || self.to_client.state == State::Ended;
         let limit = if half {
-            self.bounds.close
+            self.timeouts.close
         } else {
-            self.bounds.idle
+            self.timeouts.idle
         };
         let due = last + limit;
         if due < timer.deadline() {
@@ -149,7 +153,7 @@ where
                 // A side that does not end after the other has done so is cut off without blame.
                 if !half {
                     let silent = format!("nothing came for {limit:?} (limits.stream_idle_timeout)");
-                    self.tap.broke(Side::Client, &silent);
+                    self.tap.abort(Side::Client, &silent);
                 }
                 return Poll::Ready(());
             }
@@ -158,22 +162,22 @@ where
         Poll::Pending
     }
 
-    fn pass(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Broken>> {
-        let (tap, moved) = (&mut self.tap, &mut self.moved);
+    fn poll_copy(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), TunnelError>> {
+        let (tap, moved) = (&mut self.tap, &mut self.had_traffic);
         let up = self
-            .up
-            .pass(cx, (&mut self.client, &mut self.server), |cx, bytes| {
+            .to_server
+            .poll_copy(cx, (&mut self.client, &mut self.server), |cx, bytes| {
                 *moved = true;
-                tap.poll_hear(cx, Side::Client, bytes)
+                tap.poll_capture(cx, Side::Client, bytes)
             });
-        let up = settle(up, Side::Client, &mut self.up)?;
-        let down = self
-            .down
-            .pass(cx, (&mut self.server, &mut self.client), |cx, bytes| {
-                *moved = true;
-                tap.poll_hear(cx, Side::Server, bytes)
-            });
-        let down = settle(down, Side::Server, &mut self.down)?;
+        let up = update_state(up, Side::Client, &mut self.to_server)?;
+        let down =
+            self.to_client
+                .poll_copy(cx, (&mut self.server, &mut self.client), |cx, bytes| {
+                    *moved = true;
+                    tap.poll_capture(cx, Side::Server, bytes)
+                });
+        let down = update_state(down, Side::Server, &mut self.to_client)?;
         if up && down {
             Poll::Ready(Ok(()))
         } else {
@@ -183,7 +187,11 @@ where
 }
 
 /// True where a direction has come to its end.
-fn settle(polled: Poll<io::Result<()>>, side: Side, way: &mut Way) -> Result<bool, Broken> {
+fn update_state(
+    polled: Poll<io::Result<()>>,
+    side: Side,
+    way: &mut Direction,
+) -> Result<bool, TunnelError> {
     match polled {
         Poll::Pending => Ok(false),
         Poll::Ready(Ok(())) => {
@@ -194,14 +202,14 @@ fn settle(polled: Poll<io::Result<()>>, side: Side, way: &mut Way) -> Result<boo
     }
 }
 
-impl Way {
+impl Direction {
     fn is_open(&self) -> bool {
-        self.state == State::Open && !self.deaf
+        self.state == State::Open && !self.receiver_gone
     }
 
     /// Reads and writes as long as both can. Ready at the end of the sender, once the receiver has
     /// been told.
-    fn pass<R, W>(
+    fn poll_copy<R, W>(
         &mut self,
         cx: &mut Context<'_>,
         (from, to): (&mut R, &mut W),
@@ -212,20 +220,20 @@ impl Way {
         R: AsyncRead + Unpin,
         W: AsyncWrite + Unpin,
     {
-        for _ in 0..ROUNDS {
-            if self.back {
-                ready!(hear(cx, &self.rest));
-                self.back = false;
+        for _ in 0..MAX_READS_PER_POLL {
+            if self.capture_pending {
+                ready!(hear(cx, &self.buffer));
+                self.capture_pending = false;
             }
-            if self.written < self.rest.len() && !self.deaf {
-                let polled = Pin::new(&mut *to).poll_write(cx, &self.rest[self.written..]);
-                self.written += self.took(ready!(polled));
+            if self.written < self.buffer.len() && !self.receiver_gone {
+                let polled = Pin::new(&mut *to).poll_write(cx, &self.buffer[self.written..]);
+                self.written += self.count_written(ready!(polled));
                 continue;
             }
-            self.rest = Vec::new();
+            self.buffer = Vec::new();
             self.written = 0;
-            if let Some(last) = self.last.take().filter(|_| !self.deaf) {
-                self.rest.extend_from_slice(&last);
+            if let Some(last) = self.pending_close.take().filter(|_| !self.receiver_gone) {
+                self.buffer.extend_from_slice(&last);
                 continue;
             }
             match self.state {
@@ -237,11 +245,11 @@ impl Way {
                 }
                 State::Open => {}
             }
-            let step = |cx: &mut Context<'_>, bytes: &[u8]| self.step(cx, to, bytes, &mut hear);
+            let step = |cx: &mut Context<'_>, bytes: &[u8]| self.forward(cx, to, bytes, &mut hear);
             if shared_buffer::poll_read(from, cx, step)?.is_pending() {
                 // What a cipher holds back goes out before the sender is waited for.
                 let flushed = Pin::new(&mut *to).poll_flush(cx);
-                self.deaf |= matches!(flushed, Poll::Ready(Err(_)));
+                self.receiver_gone |= matches!(flushed, Poll::Ready(Err(_)));
                 return Poll::Pending;
             }
         }
@@ -250,7 +258,7 @@ impl Way {
     }
 
     /// Writes what was read.
-    fn step(
+    fn forward(
         &mut self,
         cx: &mut Context<'_>,
         to: &mut (impl AsyncWrite + Unpin),
@@ -260,35 +268,35 @@ impl Way {
         if bytes.is_empty() {
             self.state = State::Ending;
         }
-        if self.deaf {
+        if self.receiver_gone {
             return;
         }
-        let (passed, last) = self.farewell.pass(bytes);
-        self.last = last;
-        if self.farewell.is_over() {
+        let (passed, last) = self.close_injector.forward(bytes);
+        self.pending_close = last;
+        if self.close_injector.is_acknowledged() {
             self.state = State::Ending;
         }
         let passed = &bytes[..passed];
         let heard = !passed.is_empty() || bytes.is_empty();
         if heard && hear(cx, passed).is_pending() {
-            self.back = true;
-            self.rest.extend_from_slice(passed);
+            self.capture_pending = true;
+            self.buffer.extend_from_slice(passed);
             return;
         }
         if passed.is_empty() {
             return;
         }
         let written = match Pin::new(to).poll_write(cx, passed) {
-            Poll::Ready(written) => self.took(written),
+            Poll::Ready(written) => self.count_written(written),
             Poll::Pending => 0,
         };
-        self.rest.extend_from_slice(&passed[written..]);
+        self.buffer.extend_from_slice(&passed[written..]);
     }
 
     /// How many bytes the receiver took; one that is gone is told nothing more.
-    fn took(&mut self, result: io::Result<usize>) -> usize {
+    fn count_written(&mut self, result: io::Result<usize>) -> usize {
         let taken = result.unwrap_or(0);
-        self.deaf |= taken == 0;
+        self.receiver_gone |= taken == 0;
         taken
     }
 }

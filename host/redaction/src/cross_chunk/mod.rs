@@ -12,13 +12,13 @@ use std::ops::Range;
 use bytes::Bytes;
 
 use crate::name_value_pairs;
-use crate::pass::{Outcome, Redaction, Run};
-use crate::splice::{self, Piece};
-use segments::Strand;
+use crate::pass::{Outcome, Redaction, RedactionPass};
+use crate::splice::{self, Replacement};
+use segments::JoinedText;
 
 /// What the parts of a stream are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Joint {
+pub enum PartFormat {
     /// Events of an event stream.
     Events,
     /// Lines.
@@ -29,18 +29,18 @@ pub enum Joint {
 
 /// Secrets cut by borders that are taken out of one strand; more is for those that are made to be
 /// difficult.
-const MOST: usize = 1000;
+const MAX_REPLACEMENTS: usize = 1000;
 
 impl Redaction<'_> {
     /// The same parts without the secrets that their borders cut. It is to be called before each
     /// part is looked at alone, since a part may hold enough of a secret to be taken for all of it,
     /// and after that, since more secrets are known then.
-    pub fn joined(&self, parts: &[Bytes], joint: Joint) -> Outcome<Vec<Bytes>> {
-        let mut run = self.run();
+    pub fn redact_across_parts(&self, parts: &[Bytes], joint: PartFormat) -> Outcome<Vec<Bytes>> {
+        let mut run = self.begin_pass();
         let mut value = parts.to_vec();
-        run.strands(&segments::of(parts, joint), &mut value);
-        let mixed = segments::mixed(&value, joint);
-        run.strands(mixed.as_slice(), &mut value);
+        run.redact_joined_texts(&segments::join_texts(parts, joint), &mut value);
+        let mixed = segments::join_mixed(&value, joint);
+        run.redact_joined_texts(mixed.as_slice(), &mut value);
         Outcome {
             value,
             counts: run.into_counts(),
@@ -49,16 +49,16 @@ impl Redaction<'_> {
 }
 
 /// What is to be replaced in each part.
-type Edits = [Vec<Piece<Vec<u8>>>];
+type Edits = [Vec<Replacement<Vec<u8>>>];
 
-impl Run<'_> {
-    fn strands(&mut self, strands: &[Strand], parts: &mut [Bytes]) {
+impl RedactionPass<'_> {
+    fn redact_joined_texts(&mut self, strands: &[JoinedText], parts: &mut [Bytes]) {
         if strands.is_empty() {
             return;
         }
         let mut edits = vec![Vec::new(); parts.len()];
         for strand in strands {
-            self.strand(strand, &mut edits);
+            self.redact_joined_text(strand, &mut edits);
         }
         for (part, edits) in parts.iter_mut().zip(edits) {
             if let Some(new) = splice::bytes(part, edits) {
@@ -67,16 +67,16 @@ impl Run<'_> {
         }
     }
 
-    fn strand(&mut self, strand: &Strand, edits: &mut Edits) {
+    fn redact_joined_text(&mut self, strand: &JoinedText, edits: &mut Edits) {
         let mut cuts: Vec<(Range<usize>, String)> = Vec::new();
         if let Some(text) = strand.text() {
-            self.cut_by_names(strand, text, &mut cuts);
-            self.cut_by_patterns(strand, text, &mut cuts);
+            self.find_split_values(strand, text, &mut cuts);
+            self.find_split_matches(strand, text, &mut cuts);
         }
-        for hit in self.secrets.known().find(strand.bytes()) {
-            if is_free(&cuts, &hit.range) && strand.crosses(&hit.range) {
+        for hit in self.secrets.searcher().find(strand.bytes()) {
+            if is_unreplaced(&cuts, &hit.range) && strand.crosses_boundary(&hit.range) {
                 let range = strand.whole_characters(hit.range);
-                cuts.push((range, self.stand_in_known(&hit.secret)));
+                cuts.push((range, self.placeholder_for_known(&hit.secret)));
             }
         }
         cuts.sort_by_key(|(range, _)| range.start);
@@ -85,44 +85,52 @@ impl Run<'_> {
 
     /// Values that borders cut, or cut off from their names: of members in JSON, as in the
     /// arguments of a tool that a language model calls, and of parameters and forms.
-    fn cut_by_names(
+    fn find_split_values(
         &mut self,
-        strand: &Strand,
+        strand: &JoinedText,
         text: &str,
         cuts: &mut Vec<(Range<usize>, String)>,
     ) {
-        self.cut_members(strand, text, cuts);
+        self.find_split_members(strand, text, cuts);
         for (name, range) in name_value_pairs::pairs(text, true) {
             let whole = range.start - 1 - name.len()..range.end;
-            if cuts.len() >= MOST || !strand.crosses(&whole) || !is_free(cuts, &range) {
+            if cuts.len() >= MAX_REPLACEMENTS
+                || !strand.crosses_boundary(&whole)
+                || !is_unreplaced(cuts, &range)
+            {
                 continue;
             }
-            let end = self.end_of_bare(strand, text, &range);
-            if let Some(piece) = self.pair(name, text, range.start..end) {
-                cuts.push((piece.range, piece.new));
+            let end = self.unquoted_end(strand, text, &range);
+            if let Some(piece) = self.replace_pair(name, text, range.start..end) {
+                cuts.push((piece.range, piece.value));
             }
         }
     }
 
-    fn cut_members(&mut self, strand: &Strand, text: &str, cuts: &mut Vec<(Range<usize>, String)>) {
+    fn find_split_members(
+        &mut self,
+        strand: &JoinedText,
+        text: &str,
+        cuts: &mut Vec<(Range<usize>, String)>,
+    ) {
         let Some(members) = &self.rules.members else {
             return;
         };
         let mut from = 0;
-        for key in name_value_pairs::keys(text) {
-            let rule = members.get(key.name).filter(|_| from <= key.after());
+        for key in name_value_pairs::members(text) {
+            let rule = members.get(key.name).filter(|_| from <= key.value_start());
             let Some((rule, (mut range, quote))) = rule.zip(key.value(text)) else {
                 continue;
             };
             from = range.end;
             // A value may be whole in a part that has not all of its name.
-            if cuts.len() >= MOST || !strand.crosses(&(key.start..range.end)) {
+            if cuts.len() >= MAX_REPLACEMENTS || !strand.crosses_boundary(&(key.start..range.end)) {
                 continue;
             }
             if !quote.is_empty() {
-                range.end = self.end_of_bare(strand, text, &range);
+                range.end = self.unquoted_end(strand, text, &range);
             }
-            if let Some(new) = self.stand_in(rule, &text.as_bytes()[range.clone()]) {
+            if let Some(new) = self.placeholder_for(rule, &text.as_bytes()[range.clone()]) {
                 cuts.push((range, format!("{quote}{new}{quote}")));
             }
         }
@@ -130,15 +138,15 @@ impl Run<'_> {
 
     /// Where a value without quotes ends. What ends with a space or with the strand may be the
     /// words of the next part, so of that only what looks like more of a token is taken.
-    fn end_of_bare(&self, strand: &Strand, text: &str, range: &Range<usize>) -> usize {
+    fn unquoted_end(&self, strand: &JoinedText, text: &str, range: &Range<usize>) -> usize {
         let closed = text[range.end..].chars().next();
         if closed.is_some_and(|c| !c.is_whitespace()) {
             return range.end;
         }
         let mut end = strand.end_of_fragment(range.start).min(range.end);
-        for fragment in strand.after(end) {
+        for fragment in strand.fragments_from(end) {
             let next = fragment.end.min(range.end);
-            if fragment.start >= range.end || !is_more(&text[end..next]) {
+            if fragment.start >= range.end || !looks_like_token(&text[end..next]) {
                 break;
             }
             end = next;
@@ -146,27 +154,28 @@ impl Run<'_> {
         end
     }
 
-    fn cut_by_patterns(
+    fn find_split_matches(
         &mut self,
-        strand: &Strand,
+        strand: &JoinedText,
         text: &str,
         cuts: &mut Vec<(Range<usize>, String)>,
     ) {
         let mut from = 0;
-        for _ in 0..MOST {
+        for _ in 0..MAX_REPLACEMENTS {
             let found = self.rules.patterns.find(&text[from..]).into_iter();
             let found = found.map(|(range, rule)| (range.start + from..range.end + from, rule));
             let cut = found.filter(|(range, _)| {
-                strand.crosses(range) || !self.is_seen_alone(strand, text, range)
+                strand.crosses_boundary(range) || !self.matches_in_fragment(strand, text, range)
             });
             let Some((range, rule)) = cut.min_by_key(|(range, _)| range.start) else {
                 return;
             };
-            let secret = range.start..self.end_of(strand, text, &range);
+            let secret = range.start..self.match_end(strand, text, &range);
             from = secret.end;
-            let cut = strand.crosses(&secret) || !self.is_seen_alone(strand, text, &secret);
-            if cut && is_free(cuts, &secret) {
-                let new = self.stand_in_found(rule, &text.as_bytes()[secret.clone()]);
+            let cut = strand.crosses_boundary(&secret)
+                || !self.matches_in_fragment(strand, text, &secret);
+            if cut && is_unreplaced(cuts, &secret) {
+                let new = self.placeholder_for_match(rule, &text.as_bytes()[secret.clone()]);
                 cuts.push((secret, new));
             }
         }
@@ -174,7 +183,7 @@ impl Run<'_> {
 
     /// True where a pattern finds the secret in its own part as well. It may look at what stands
     /// before a secret, such as `Bearer`, which may be in another part.
-    fn is_seen_alone(&self, strand: &Strand, text: &str, secret: &Range<usize>) -> bool {
+    fn matches_in_fragment(&self, strand: &JoinedText, text: &str, secret: &Range<usize>) -> bool {
         let own = strand.fragment(secret.start);
         let found = self.rules.patterns.find(&text[own.clone()]);
         found
@@ -185,10 +194,10 @@ impl Run<'_> {
     /// Where a secret ends that goes over borders. A pattern without an upper length runs on into
     /// the next part, whether that goes on with the secret or not: once there is enough for the
     /// pattern, only what looks like more of a token is taken for it.
-    fn end_of(&self, strand: &Strand, text: &str, range: &Range<usize>) -> usize {
+    fn match_end(&self, strand: &JoinedText, text: &str, range: &Range<usize>) -> usize {
         let patterns = &self.rules.patterns;
         let mut end = strand.end_of_fragment(range.start).min(range.end);
-        for fragment in strand.after(end) {
+        for fragment in strand.fragments_from(end) {
             if fragment.start >= range.end {
                 break;
             }
@@ -204,7 +213,7 @@ impl Run<'_> {
                 .find(whole)
                 .iter()
                 .any(|(found, _)| found.start < more.len());
-            if enough && (own || !is_more(more)) {
+            if enough && (own || !looks_like_token(more)) {
                 break;
             }
             end = next;
@@ -214,7 +223,7 @@ impl Run<'_> {
 }
 
 /// True where nothing of it is taken out yet.
-fn is_free(cuts: &[(Range<usize>, String)], range: &Range<usize>) -> bool {
+fn is_unreplaced(cuts: &[(Range<usize>, String)], range: &Range<usize>) -> bool {
     cuts.iter()
         .all(|(cut, _)| cut.end <= range.start || range.end <= cut.start)
 }
@@ -223,7 +232,7 @@ fn is_free(cuts: &[(Range<usize>, String)], range: &Range<usize>) -> bool {
 const CONTEXT: usize = 64;
 
 /// Words have neither digits nor capitals within.
-fn is_more(text: &str) -> bool {
+fn looks_like_token(text: &str) -> bool {
     text.bytes().any(|byte| byte.is_ascii_digit())
         || text.bytes().skip(1).any(|byte| byte.is_ascii_uppercase())
 }

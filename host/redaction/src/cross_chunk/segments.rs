@@ -6,40 +6,40 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
-use super::{Edits, Joint};
-use crate::splice::Piece;
+use super::{Edits, PartFormat};
+use crate::splice::Replacement;
 use ouli_codec::event_stream;
 use ouli_codec::json::{Document, Kind, Node, escape};
 
 /// Pointers that are followed through a stream; further ones are not.
-const STRANDS: usize = 10_000;
+const MAX_TEXTS: usize = 10_000;
 
 /// One text of one part.
 #[derive(Clone, Debug)]
 pub(super) struct Fragment {
     part: usize,
     /// Where it stands in the part, as it is written there.
-    place: Range<usize>,
+    part_range: Range<usize>,
     /// It stands there as a string of JSON.
     quoted: bool,
     /// Where it stands in the strand.
-    range: Range<usize>,
+    text_range: Range<usize>,
 }
 
 /// Texts that belong together, one after the other.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Strand {
-    joined: Vec<u8>,
+pub(super) struct JoinedText {
+    bytes: Vec<u8>,
     fragments: Vec<Fragment>,
 }
 
 /// The strands of some parts that have more than one text.
-pub(super) fn of(parts: &[Bytes], joint: Joint) -> Vec<Strand> {
-    let mut strands = Strands::default();
+pub(super) fn join_texts(parts: &[Bytes], joint: PartFormat) -> Vec<JoinedText> {
+    let mut strands = TextJoiner::default();
     for (number, part) in parts.iter().enumerate() {
-        for place in payloads(part, joint) {
+        for place in payload_ranges(part, joint) {
             let payload = part.slice(place.clone());
-            match Document::parse(payload.clone()).filter(is_nested) {
+            match Document::parse(payload.clone()).filter(is_container) {
                 Some(json) => {
                     let mut pointer = String::from("/");
                     strands.json(number, place.start, json.root(), &mut pointer);
@@ -58,15 +58,15 @@ pub(super) fn of(parts: &[Bytes], joint: Joint) -> Vec<Strand> {
 
 /// All parts as one strand, where some are text and some are not: bytes that are no text may stand
 /// before or behind a piece of a secret, and put its part into another strand than the next piece.
-pub(super) fn mixed(parts: &[Bytes], joint: Joint) -> Option<Strand> {
+pub(super) fn join_mixed(parts: &[Bytes], joint: PartFormat) -> Option<JoinedText> {
     let is_text = |part: &Bytes| std::str::from_utf8(part).is_ok();
     let texts = parts.iter().filter(|part| is_text(part)).count();
     if texts == 0 || texts == parts.len() {
         return None;
     }
-    let mut strands = Strands::default();
+    let mut strands = TextJoiner::default();
     for (number, part) in parts.iter().enumerate() {
-        for place in payloads(part, joint) {
+        for place in payload_ranges(part, joint) {
             let payload = part.slice(place.clone());
             strands.add("mixed", number, place, (false, &payload));
         }
@@ -74,30 +74,30 @@ pub(super) fn mixed(parts: &[Bytes], joint: Joint) -> Option<Strand> {
     strands.all.pop()
 }
 
-fn payloads(part: &[u8], joint: Joint) -> Vec<Range<usize>> {
+fn payload_ranges(part: &[u8], joint: PartFormat) -> Vec<Range<usize>> {
     let end = match joint {
-        Joint::Events => return event_stream::data(part),
-        Joint::Lines => {
+        PartFormat::Events => return event_stream::data_ranges(part),
+        PartFormat::Lines => {
             let text = part.strip_suffix(b"\n").unwrap_or(part);
             let text = text.strip_suffix(b"\r").unwrap_or(text);
             text.len()
         }
-        Joint::Messages => part.len(),
+        PartFormat::Messages => part.len(),
     };
     std::iter::once(0..end).collect()
 }
 
-fn is_nested(json: &Document) -> bool {
+fn is_container(json: &Document) -> bool {
     matches!(json.root().kind, Kind::Object(_) | Kind::Array(_))
 }
 
 #[derive(Default)]
-struct Strands {
+struct TextJoiner {
     places: HashMap<String, usize>,
-    all: Vec<Strand>,
+    all: Vec<JoinedText>,
 }
 
-impl Strands {
+impl TextJoiner {
     fn json(&mut self, part: usize, start: usize, node: &Node, pointer: &mut String) {
         let length = pointer.len();
         match &node.kind {
@@ -132,41 +132,41 @@ impl Strands {
         let known = self.places.get(name).copied();
         let strand = match known {
             Some(strand) => strand,
-            None if self.all.len() >= STRANDS => return,
+            None if self.all.len() >= MAX_TEXTS => return,
             None => {
                 self.places.insert(name.to_owned(), self.all.len());
-                self.all.push(Strand::default());
+                self.all.push(JoinedText::default());
                 self.all.len() - 1
             }
         };
         let Some(strand) = self.all.get_mut(strand) else {
             return;
         };
-        let start = strand.joined.len();
-        strand.joined.extend_from_slice(text);
+        let start = strand.bytes.len();
+        strand.bytes.extend_from_slice(text);
         strand.fragments.push(Fragment {
             part,
-            place,
+            part_range: place,
             quoted,
-            range: start..strand.joined.len(),
+            text_range: start..strand.bytes.len(),
         });
     }
 }
 
-impl Strand {
+impl JoinedText {
     pub(super) fn bytes(&self) -> &[u8] {
-        &self.joined
+        &self.bytes
     }
 
     /// All of it, where it is text and no border cuts a character.
     pub(super) fn text(&self) -> Option<&str> {
-        let text = std::str::from_utf8(&self.joined).ok()?;
-        let mut ends = self.fragments.iter().map(|it| it.range.end);
+        let text = std::str::from_utf8(&self.bytes).ok()?;
+        let mut ends = self.fragments.iter().map(|it| it.text_range.end);
         ends.all(|end| text.is_char_boundary(end)).then_some(text)
     }
 
     /// True where a range goes over a border.
-    pub(super) fn crosses(&self, range: &Range<usize>) -> bool {
+    pub(super) fn crosses_boundary(&self, range: &Range<usize>) -> bool {
         range.end > self.end_of_fragment(range.start)
     }
 
@@ -177,17 +177,19 @@ impl Strand {
 
     /// The fragment in which something begins.
     pub(super) fn fragment(&self, at: usize) -> Range<usize> {
-        let place = self.fragments.partition_point(|it| it.range.end <= at);
-        let end = self.joined.len();
+        let place = self.fragments.partition_point(|it| it.text_range.end <= at);
+        let end = self.bytes.len();
         let fragment = self.fragments.get(place);
-        fragment.map_or(end..end, |fragment| fragment.range.clone())
+        fragment.map_or(end..end, |fragment| fragment.text_range.clone())
     }
 
     /// The fragments from a border on.
-    pub(super) fn after(&self, border: usize) -> impl Iterator<Item = Range<usize>> {
-        let place = self.fragments.partition_point(|it| it.range.end <= border);
+    pub(super) fn fragments_from(&self, border: usize) -> impl Iterator<Item = Range<usize>> {
+        let place = self
+            .fragments
+            .partition_point(|it| it.text_range.end <= border);
         let rest = self.fragments.get(place..).unwrap_or_default();
-        rest.iter().map(|fragment| fragment.range.clone())
+        rest.iter().map(|fragment| fragment.text_range.clone())
     }
 
     /// A range that cuts no character, where the strand is text.
@@ -204,20 +206,20 @@ impl Strand {
         let mut cuts = cuts.iter().peekable();
         for fragment in &self.fragments {
             let mut new = Vec::new();
-            let mut done = fragment.range.start;
+            let mut done = fragment.text_range.start;
             let mut changed = false;
             while let Some((range, text)) = cuts.peek() {
-                if range.start >= fragment.range.end {
+                if range.start >= fragment.text_range.end {
                     break;
                 }
-                let start = range.start.max(fragment.range.start);
-                let end = range.end.min(fragment.range.end);
-                new.extend_from_slice(&self.joined[done..start]);
-                if range.start >= fragment.range.start {
+                let start = range.start.max(fragment.text_range.start);
+                let end = range.end.min(fragment.text_range.end);
+                new.extend_from_slice(&self.bytes[done..start]);
+                if range.start >= fragment.text_range.start {
                     new.extend_from_slice(text.as_bytes());
                 }
                 (done, changed) = (end, true);
-                if range.end > fragment.range.end {
+                if range.end > fragment.text_range.end {
                     break;
                 }
                 cuts.next();
@@ -225,10 +227,10 @@ impl Strand {
             if !changed {
                 continue;
             }
-            new.extend_from_slice(&self.joined[done..fragment.range.end]);
+            new.extend_from_slice(&self.bytes[done..fragment.text_range.end]);
             if let Some(edits) = edits.get_mut(fragment.part) {
-                let new = fragment.written(new);
-                edits.push(Piece::new(fragment.place.clone(), new));
+                let new = fragment.encode(new);
+                edits.push(Replacement::new(fragment.part_range.clone(), new));
             }
         }
     }
@@ -236,7 +238,7 @@ impl Strand {
 
 impl Fragment {
     /// A text as it stands in the part.
-    fn written(&self, text: Vec<u8>) -> Vec<u8> {
+    fn encode(&self, text: Vec<u8>) -> Vec<u8> {
         if !self.quoted {
             return text;
         }

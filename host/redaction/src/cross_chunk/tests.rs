@@ -3,21 +3,21 @@
 use bytes::Bytes;
 
 use super::*;
-use crate::{Declared, Purpose, Rules, Secrets};
+use crate::{Purpose, RuleDeclaration, Rules, Secrets};
 
 const CANARY: &str = "sk-ant-c4N4ryV4lu3-0123456789-AbCd9";
 
 fn rules() -> Rules {
-    let pattern = |class: &str, regex: &str| Declared::Pattern {
+    let pattern = |class: &str, regex: &str| RuleDeclaration::Pattern {
         regex: regex.to_owned(),
         class: class.to_owned(),
     };
     let declared = vec![
-        Declared::JsonMember {
+        RuleDeclaration::JsonMember {
             name: "password".to_owned(),
             class: "password".to_owned(),
         },
-        Declared::Form {
+        RuleDeclaration::Form {
             name: "password".to_owned(),
             class: "password".to_owned(),
         },
@@ -27,59 +27,63 @@ fn rules() -> Rules {
     Rules::compile(declared, &[]).unwrap()
 }
 
-fn joined(parts: &[String], joint: Joint, secrets: &Secrets) -> Vec<String> {
+fn joined(parts: &[String], joint: PartFormat, secrets: &Secrets) -> Vec<String> {
     let rules = rules();
     let parts: Vec<_> = parts.iter().map(|part| Bytes::from(part.clone())).collect();
     let redaction = Redaction::new(&rules, secrets, Purpose::Write);
-    let once = redaction.joined(&parts, joint).value;
-    assert_eq!(redaction.joined(&once, joint).value, once, "not settled");
+    let once = redaction.redact_across_parts(&parts, joint).value;
+    assert_eq!(
+        redaction.redact_across_parts(&once, joint).value,
+        once,
+        "not settled"
+    );
     let text = |bytes: &Bytes| String::from_utf8(bytes.to_vec()).unwrap();
     once.iter().map(text).collect()
 }
 
 /// How a piece of text stands in a part, and what is read of it again.
 struct Dress {
-    joint: Joint,
+    format: PartFormat,
     wear: fn(&str) -> String,
 }
 
 const DRESSES: [Dress; 7] = [
     Dress {
-        joint: Joint::Events,
+        format: PartFormat::Events,
         wear: |text| format!("id: 1\ndata: {text}\n\n"),
     },
     Dress {
-        joint: Joint::Events,
+        format: PartFormat::Events,
         wear: |text| format!(": hi\r\ndata:{text}\r\nretry: 10\r\n\r\n"),
     },
     Dress {
-        joint: Joint::Events,
+        format: PartFormat::Events,
         wear: |text| {
             let text = serde_json::Value::from(text);
             format!("data: {{\"choices\":[{{\"delta\":{{\"content\":{text}}}}}],\"n\":1.0}}\r\r")
         },
     },
     Dress {
-        joint: Joint::Lines,
+        format: PartFormat::Lines,
         wear: |text| format!("{{ \"response\": {} }}\n", serde_json::Value::from(text)),
     },
     Dress {
-        joint: Joint::Lines,
+        format: PartFormat::Lines,
         wear: |text| format!("{text}\r\n"),
     },
     Dress {
-        joint: Joint::Messages,
+        format: PartFormat::Messages,
         wear: |text| format!("[{}]", serde_json::Value::from(text)),
     },
     Dress {
-        joint: Joint::Messages,
+        format: PartFormat::Messages,
         wear: str::to_owned,
     },
 ];
 
 fn over(dress: &Dress, texts: &[&str], secrets: &Secrets) -> String {
     let parts: Vec<_> = texts.iter().map(|text| (dress.wear)(text)).collect();
-    joined(&parts, dress.joint, secrets).concat()
+    joined(&parts, dress.format, secrets).concat()
 }
 
 #[test]
@@ -111,7 +115,7 @@ fn a_pattern_is_found_over_every_border() {
 fn a_known_secret_is_found_over_two_borders() {
     for (number, dress) in DRESSES.iter().enumerate() {
         let secrets = Secrets::default();
-        secrets.note("word", b"open-sesame,open-door");
+        secrets.register("word", b"open-sesame,open-door");
         for first in 1..15 {
             for second in first + 1..16 {
                 let secret = "open-sesame,open-door";
@@ -139,7 +143,7 @@ fn a_word_behind_a_secret_is_no_part_of_it() {
     ];
     for (one, two, left) in cases {
         let parts = [one.to_owned(), two.to_owned()];
-        let found = joined(&parts, Joint::Messages, &Secrets::default());
+        let found = joined(&parts, PartFormat::Messages, &Secrets::default());
         assert_eq!(found[1], left, "{one} {two}");
     }
 }
@@ -149,7 +153,7 @@ fn what_holds_no_secret_stays_as_it_was() {
     for dress in &DRESSES {
         let texts = ["a \u{e9} \"b\"", "", "sk-ant-short", "\u{2028}"];
         let parts: Vec<_> = texts.iter().map(|text| (dress.wear)(text)).collect();
-        assert_eq!(joined(&parts, dress.joint, &Secrets::default()), parts);
+        assert_eq!(joined(&parts, dress.format, &Secrets::default()), parts);
     }
     let odd = [
         b"\xff\xfe".as_slice(),
@@ -163,15 +167,15 @@ fn what_holds_no_secret_stays_as_it_was() {
     let rules = rules();
     let secrets = Secrets::default();
     let redaction = Redaction::new(&rules, &secrets, Purpose::Key);
-    for joint in [Joint::Events, Joint::Lines, Joint::Messages] {
-        assert_eq!(redaction.joined(&odd, joint).value, odd);
+    for joint in [PartFormat::Events, PartFormat::Lines, PartFormat::Messages] {
+        assert_eq!(redaction.redact_across_parts(&odd, joint).value, odd);
     }
 }
 
 #[test]
 fn secrets_in_bytes_are_found_where_they_are_known() {
     let secrets = Secrets::default();
-    secrets.note("token", b"0123456789abcdef");
+    secrets.register("token", b"0123456789abcdef");
     let parts = [b"\xff\xfe01234567".as_slice(), b"89abcdef\xff"];
     let parts: Vec<_> = parts
         .iter()
@@ -179,7 +183,7 @@ fn secrets_in_bytes_are_found_where_they_are_known() {
         .collect();
     let rules = rules();
     let redaction = Redaction::new(&rules, &secrets, Purpose::Write);
-    let found = redaction.joined(&parts, Joint::Messages);
+    let found = redaction.redact_across_parts(&parts, PartFormat::Messages);
     assert_eq!(found.value[0], b"\xff\xfe<token-1>".as_slice());
     assert_eq!(found.value[1], b"\xff".as_slice());
     assert_eq!(found.counts.values().sum::<u64>(), 1);
@@ -198,7 +202,7 @@ fn named_values_are_found_wherever_a_border_cuts_them() {
         for dress in &DRESSES {
             for cut in name + 1..end {
                 let parts = [&text[..cut], &text[cut..]].map(|part| (dress.wear)(part));
-                let found = joined(&parts, dress.joint, &Secrets::default()).concat();
+                let found = joined(&parts, dress.format, &Secrets::default()).concat();
                 let left = value
                     .as_bytes()
                     .windows(3)
@@ -219,17 +223,17 @@ fn words_behind_a_named_value_stay() {
         "and so on",
     ];
     let parts = parts.map(str::to_owned);
-    let found = joined(&parts, Joint::Messages, &Secrets::default());
+    let found = joined(&parts, PartFormat::Messages, &Secrets::default());
     assert_eq!([&found[1], &found[3]], [&parts[1], &parts[3]]);
 }
 
 #[test]
 fn a_part_that_is_no_text_hides_nothing() {
     let secrets = Secrets::default();
-    secrets.note("known", CANARY.as_bytes());
+    secrets.register("known", CANARY.as_bytes());
     let rules = rules();
     let redaction = Redaction::new(&rules, &secrets, Purpose::Write);
-    for joint in [Joint::Lines, Joint::Messages] {
+    for joint in [PartFormat::Lines, PartFormat::Messages] {
         for at in 1..CANARY.len() {
             let (first, second) = CANARY.split_at(at);
             let binary = [b"\xff ", first.as_bytes()].concat();
@@ -242,11 +246,11 @@ fn a_part_that_is_no_text_hides_nothing() {
             ];
             for pair in pairs {
                 let parts: Vec<_> = pair.into_iter().map(Bytes::from).collect();
-                let rid = redaction.joined(&parts, joint).value;
+                let rid = redaction.redact_across_parts(&parts, joint).value;
                 assert_eq!(rid.len(), parts.len());
                 let read = rid.concat();
                 assert!(
-                    secrets.known().first(&read).is_none(),
+                    secrets.searcher().find_any(&read).is_none(),
                     "{parts:?} -> {rid:?}"
                 );
                 assert!(read.windows(9).any(|text| text == b"<known-1>"), "{rid:?}");
@@ -263,11 +267,12 @@ fn a_border_may_cut_a_character() {
         let (first, second) = text.as_bytes().split_at(at);
         let parts = [first, second].map(Bytes::copy_from_slice);
         let secrets = Secrets::default();
-        secrets.note("known", b"sk-ant-c4N4ryV4lu3-0123456789");
-        let rid = Redaction::new(&rules, &secrets, Purpose::Write).joined(&parts, Joint::Messages);
+        secrets.register("known", b"sk-ant-c4N4ryV4lu3-0123456789");
+        let rid = Redaction::new(&rules, &secrets, Purpose::Write)
+            .redact_across_parts(&parts, PartFormat::Messages);
         let secret = text.find("sk-").unwrap();
         let crosses = (secret + 1..text.len() - 2).contains(&at);
-        let left = secrets.known().first(&rid.value.concat()).is_some();
+        let left = secrets.searcher().find_any(&rid.value.concat()).is_some();
         assert!(!(crosses && left), "{at}: {rid:?}");
     }
 }

@@ -5,10 +5,10 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
-use crate::free_text::Place;
-use crate::pass::{Outcome, Redaction, Run};
-use crate::splice::{self, Piece};
-use ouli_codec::grpc::Shape;
+use crate::free_text::TextLocation;
+use crate::pass::{Outcome, Redaction, RedactionPass};
+use crate::splice::{self, Replacement};
+use ouli_codec::grpc::MessageType;
 use ouli_codec::grpc::wire::{Wire, fields, is_message, with_length};
 use ouli_codec::json::{Document, Kind, Node};
 
@@ -18,8 +18,8 @@ const DEPTH: usize = 100;
 impl Redaction<'_> {
     /// Takes the secrets out of a message. With its shape, rules for members of JSON count for the
     /// fields of these names. Bytes that are no message are looked at as text where they are text.
-    pub fn protobuf(&self, message: &Bytes, shape: Option<&Shape>) -> Outcome<Bytes> {
-        self.settled(message.clone(), |run, message| {
+    pub fn redact_protobuf(&self, message: &Bytes, shape: Option<&MessageType>) -> Outcome<Bytes> {
+        self.to_fixpoint(message.clone(), |run, message| {
             if let Some(new) = shape.and_then(|shape| run.by_names(message, shape)) {
                 *message = new;
             }
@@ -34,30 +34,31 @@ impl Redaction<'_> {
     }
 }
 
-impl Run<'_> {
+impl RedactionPass<'_> {
     /// The message without what the rules for JSON take out of its JSON by where it stands, and
     /// without numbers that are secrets. Its texts are left to those who look at the wire.
-    fn by_names(&mut self, message: &Bytes, shape: &Shape) -> Option<Bytes> {
-        let reading = shape.read(message)?;
+    fn by_names(&mut self, message: &Bytes, shape: &MessageType) -> Option<Bytes> {
+        let reading = shape.map_for_search(message)?;
         let before = Document::parse(Bytes::copy_from_slice(reading.json().as_bytes()))?;
         let leaves = leaves(&before);
         if leaves.len() != reading.leaves() {
             return None;
         }
-        let named = self.named(&before);
-        let mut changes = named.map_or_else(Vec::new, |after| replaced(&before, &leaves, after));
+        let named = self.redact_named_values(&before);
+        let mut changes =
+            named.map_or_else(Vec::new, |after| changed_leaves(&before, &leaves, after));
         let is_new = |at: &usize| changes.binary_search_by_key(at, |(at, _)| *at).is_ok();
         let numbers: Vec<_> = (0..leaves.len())
             .filter(|at| reading.is_number(*at) && !is_new(at))
             .collect();
         let texts = numbers.iter().map(|at| before.slice(leaves[*at]));
-        let found = self.numbers_in_row(texts);
+        let found = self.redact_number_list(texts);
         changes.extend(found.into_iter().map(|(at, text)| (numbers[at], text)));
         (!changes.is_empty()).then(|| reading.rewrite(message, &changes).into())
     }
 
     /// Which of some numbers are secrets, and what comes in their places.
-    fn numbers_in_row<'a>(
+    fn redact_number_list<'a>(
         &mut self,
         numbers: impl Iterator<Item = &'a str>,
     ) -> Vec<(usize, String)> {
@@ -67,11 +68,11 @@ impl Run<'_> {
             row.push_str(number);
         }
         row.push(']');
-        let Some(after) = self.strings(&row, 0) else {
+        let Some(after) = self.redact_strings(&row, 0) else {
             return Vec::new();
         };
         let row = Document::parse(row.into());
-        row.map_or_else(Vec::new, |row| replaced(&row, &leaves(&row), after))
+        row.map_or_else(Vec::new, |row| changed_leaves(&row, &leaves(&row), after))
     }
 
     /// The same message with its texts looked at; what encloses them gets its new length. None
@@ -79,7 +80,7 @@ impl Run<'_> {
     fn wire(&mut self, message: &Bytes, depth: usize) -> Option<Vec<u8>> {
         let whole = 0..message.len();
         if !is_message(message, whole.clone()) {
-            return self.no_message(message);
+            return self.redact_non_message(message);
         }
         let mut pieces = Vec::new();
         self.within(message, whole, depth, &mut pieces);
@@ -92,13 +93,13 @@ impl Run<'_> {
         message: &Bytes,
         part: Range<usize>,
         depth: usize,
-        pieces: &mut Vec<Piece<Vec<u8>>>,
+        pieces: &mut Vec<Replacement<Vec<u8>>>,
     ) {
         for field in fields(message, part).flatten() {
             match field.wire {
                 Wire::Len(content) => {
                     if let Some(new) = self.payload(&message.slice(content), depth) {
-                        pieces.push(Piece::new(field.range, with_length(&new)));
+                        pieces.push(Replacement::new(field.range, with_length(&new)));
                     }
                 }
                 Wire::Group(content) if depth > 0 => {
@@ -122,7 +123,7 @@ impl Run<'_> {
         }
         match std::str::from_utf8(content) {
             Ok(text) if is_text(text) => {
-                let new = self.free(text, Place::Body, 1);
+                let new = self.redact_free_text(text, TextLocation::Body, 1);
                 new.map(String::into_bytes)
             }
             Ok(_) | Err(_) if message => None,
@@ -130,19 +131,22 @@ impl Run<'_> {
         }
     }
 
-    fn no_message(&mut self, bytes: &Bytes) -> Option<Vec<u8>> {
+    fn redact_non_message(&mut self, bytes: &Bytes) -> Option<Vec<u8>> {
         if std::str::from_utf8(bytes).is_ok() {
-            return self.body(None, bytes).new.map(|new| new.to_vec());
+            return self
+                .redact_body(None, bytes)
+                .replacement
+                .map(|new| new.to_vec());
         }
         self.known_bytes(bytes)
     }
 
     /// Secrets that are known, in bytes of no form.
     pub(super) fn known_bytes(&mut self, bytes: &[u8]) -> Option<Vec<u8>> {
-        let hits = self.secrets.known().find(bytes).into_iter();
+        let hits = self.secrets.searcher().find(bytes).into_iter();
         let pieces = hits.map(|hit| {
-            let new = self.stand_in_known(&hit.secret);
-            Piece::new(hit.range, new.into_bytes())
+            let new = self.placeholder_for_known(&hit.secret);
+            Replacement::new(hit.range, new.into_bytes())
         });
         let pieces = pieces.collect();
         splice::bytes(bytes, pieces)
@@ -165,7 +169,7 @@ fn collect<'a>(node: &'a Node, leaves: &mut Vec<&'a Node>) {
 }
 
 /// Which values of a document are other texts after a pass.
-fn replaced(before: &Document, old: &[&Node], after: String) -> Vec<(usize, String)> {
+fn changed_leaves(before: &Document, old: &[&Node], after: String) -> Vec<(usize, String)> {
     let Some(after) = Document::parse(after.into()) else {
         return Vec::new();
     };

@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 
-use crate::{Declared, Outcome, Purpose, Redaction, Rules, Secrets};
-use ouli_codec::grpc::sample_schema::{self, Noise, put, put_number, shape};
+use crate::{Outcome, Purpose, Redaction, RuleDeclaration, Rules, Secrets};
+use ouli_codec::grpc::sample_schema::{self, Noise, message_type, put, put_number};
 use ouli_codec::grpc::wire::{fields, is_message};
 
 /// Too short to be searched for: only its place tells that it is a secret.
@@ -12,11 +12,11 @@ const KNOWN: &str = "s3cr3t-canary-value";
 const BEARER: &str = "Bearer abcdefghijklmnopqrstuvwx";
 
 fn rules() -> Rules {
-    let member = |name: &str| Declared::JsonMember {
+    let member = |name: &str| RuleDeclaration::JsonMember {
         name: name.to_owned(),
         class: name.to_owned(),
     };
-    let pattern = Declared::Pattern {
+    let pattern = RuleDeclaration::Pattern {
         regex: r"\bBearer\s+([A-Za-z0-9._-]{16,})".to_owned(),
         class: "bearer".to_owned(),
     };
@@ -24,16 +24,16 @@ fn rules() -> Rules {
 }
 
 fn pass(message: &[u8], shape: bool, purpose: Purpose, secrets: &Secrets) -> Outcome<Bytes> {
-    let (rules, shape) = (rules(), shape.then(self::shape));
+    let (rules, shape) = (rules(), shape.then(self::message_type));
     let redaction = Redaction::new(&rules, secrets, purpose);
     let message = Bytes::copy_from_slice(message);
-    redaction.protobuf(&message, shape.as_ref())
+    redaction.redact_protobuf(&message, shape.as_ref())
 }
 
 /// The message after a pass, which a second one leaves as it is.
-fn settled(message: &[u8], shape: bool, purpose: Purpose) -> Bytes {
+fn to_fixpoint(message: &[u8], shape: bool, purpose: Purpose) -> Bytes {
     let secrets = Secrets::default();
-    secrets.note("token", KNOWN.as_bytes());
+    secrets.register("token", KNOWN.as_bytes());
     let once = pass(message, shape, purpose, &secrets).value;
     let twice = pass(&once, shape, purpose, &secrets);
     assert_eq!(twice.value, once, "it is not settled: {message:?}");
@@ -105,10 +105,10 @@ fn names_are_found_at_every_place() {
             (Purpose::Write, "<password-1>"),
             (Purpose::Key, "<password>"),
         ] {
-            let new = settled(&message, true, purpose);
+            let new = to_fixpoint(&message, true, purpose);
             assert!(!holds(&new, SHORT), "{place}");
             assert!(holds(&new, placeholder), "{place}");
-            let expected = settled(&message_with(place, placeholder), true, purpose);
+            let expected = to_fixpoint(&message_with(place, placeholder), true, purpose);
             assert_eq!(
                 new, expected,
                 "all else is as it was, lengths included: {place}"
@@ -154,7 +154,7 @@ fn texts_are_found_at_every_place_with_and_without_a_descriptor() {
         };
         for ((place, message), (_, wanted)) in others(&text).into_iter().zip(others(&expected)) {
             for shape in [false, true] {
-                let found = settled(&message, shape, Purpose::Write);
+                let found = to_fixpoint(&message, shape, Purpose::Write);
                 assert_eq!(found, wanted, "{place}, {shape}, {secret}");
             }
         }
@@ -162,7 +162,7 @@ fn texts_are_found_at_every_place_with_and_without_a_descriptor() {
     let raw = [b"\xff", KNOWN.as_bytes(), b"\0"].concat();
     let expected = put(sample_schema::RAW, b"\xff<token-1>\0");
     for shape in [false, true] {
-        let new = settled(&put(sample_schema::RAW, &raw), shape, Purpose::Write);
+        let new = to_fixpoint(&put(sample_schema::RAW, &raw), shape, Purpose::Write);
         assert_eq!(new, expected);
     }
 }
@@ -172,7 +172,7 @@ fn short_messages_keep_their_inner_lengths() {
     // A message whose only field is a text of 32 to 126 bytes reads as text from its first byte.
     for size in 32..127 {
         let text = format!("{BEARER}{}", " ".repeat(size - BEARER.len().min(size)));
-        let new = settled(&put(20, put(1, &text)), false, Purpose::Write);
+        let new = to_fixpoint(&put(20, put(1, &text)), false, Purpose::Write);
         assert!(!holds(&new, "abcdefgh"), "{size}");
         let inner = fields(&new, 0..new.len()).next().flatten().unwrap();
         assert!(
@@ -185,14 +185,14 @@ fn short_messages_keep_their_inner_lengths() {
 #[test]
 fn numbers_become_their_default_and_count_once() {
     let secrets = Secrets::default();
-    secrets.note("card", b"4929123456781234");
+    secrets.register("card", b"4929123456781234");
     let message = [
         put_number(sample_schema::CARD, 4_929_123_456_781_234),
         put_number(sample_schema::MAYBE, 42),
         put(sample_schema::PACKED, [2, 4, 6]),
     ];
     let new = pass(&message.concat(), true, Purpose::Write, &secrets);
-    let json = shape().to_json(&new.value).unwrap();
+    let json = message_type().to_json(&new.value).unwrap();
     assert_eq!(json, r#"{"packed":[1,2,3],"maybe":0}"#);
     assert_eq!(new.counts.values().sum::<u64>(), 2, "{:?}", new.counts);
     let key = pass(&new.value, true, Purpose::Key, &secrets).value;
@@ -212,13 +212,13 @@ fn a_message_has_one_key() {
     };
     let mut message = put(sample_schema::PASSWORD, SHORT);
     (0..20).for_each(|at| message.extend(tag(at)));
-    let one = settled(&message, true, Purpose::Key);
+    let one = to_fixpoint(&message, true, Purpose::Key);
     for _ in 0..10 {
-        assert_eq!(settled(&message, true, Purpose::Key), one);
+        assert_eq!(to_fixpoint(&message, true, Purpose::Key), one);
     }
     // What was recorded has the key of what it was recorded from.
-    let recorded = settled(&message, true, Purpose::Write);
-    assert_eq!(settled(&recorded, true, Purpose::Key), one);
+    let recorded = to_fixpoint(&message, true, Purpose::Write);
+    assert_eq!(to_fixpoint(&recorded, true, Purpose::Key), one);
 }
 
 #[test]
@@ -235,7 +235,7 @@ fn noise_settles_and_hides_nothing() {
         message.truncate(message.len() - noise.below(3) as usize);
         for shape in [false, true] {
             let secrets = Secrets::default();
-            secrets.note("token", KNOWN.as_bytes());
+            secrets.register("token", KNOWN.as_bytes());
             let once = pass(&message, shape, Purpose::Write, &secrets).value;
             assert!(!holds(&once, KNOWN), "{shape}: {message:?}");
         }

@@ -8,9 +8,9 @@ use prost_reflect::prost_types::{
     MethodDescriptorProto, ServiceDescriptorProto,
 };
 
-use crate::{Declared, Purpose, Redaction, Rules, Secrets};
+use crate::{Purpose, Redaction, RuleDeclaration, Rules, Secrets};
 use ouli_codec::grpc::wire::{is_message, put_varint};
-use ouli_codec::grpc::{Schema, Shape};
+use ouli_codec::grpc::{MessageType, Schema};
 use ouli_message::stream::Side;
 
 fn field(name: &str, number: i32, kind: Type, of: Option<&str>) -> FieldDescriptorProto {
@@ -25,7 +25,7 @@ fn field(name: &str, number: i32, kind: Type, of: Option<&str>) -> FieldDescript
 }
 
 /// `Login { user = 1, password = 2, inner = 3: Login, pins = 4 repeated, pin = 5: int32, raw = 6 }`
-fn shape() -> Shape {
+fn message_type() -> MessageType {
     let mut pins = field("pins", 4, Type::String, None);
     pins.label = Some(Label::Repeated as i32);
     let login = DescriptorProto {
@@ -62,8 +62,14 @@ fn shape() -> Shape {
     let mut schema = Schema::default();
     schema.add(&set).unwrap();
     schema.add(&set).unwrap();
-    assert!(schema.shape("/test.Door/Leave", Side::Client).is_none());
-    schema.shape("/test.Door/Enter", Side::Client).unwrap()
+    assert!(
+        schema
+            .message_type("/test.Door/Leave", Side::Client)
+            .is_none()
+    );
+    schema
+        .message_type("/test.Door/Enter", Side::Client)
+        .unwrap()
 }
 
 fn put(number: u64, content: &[u8]) -> Vec<u8> {
@@ -75,11 +81,11 @@ fn put(number: u64, content: &[u8]) -> Vec<u8> {
 }
 
 fn rules() -> Rules {
-    let member = |name: &str| Declared::JsonMember {
+    let member = |name: &str| RuleDeclaration::JsonMember {
         name: name.to_owned(),
         class: name.to_owned(),
     };
-    let pattern = Declared::Pattern {
+    let pattern = RuleDeclaration::Pattern {
         regex: r"\bBearer\s+([A-Za-z0-9._-]{16,})".to_owned(),
         class: "bearer".to_owned(),
     };
@@ -87,12 +93,16 @@ fn rules() -> Rules {
     Rules::compile(declared, &[]).unwrap()
 }
 
-fn redacted(message: Vec<u8>, shape: Option<&Shape>, secrets: &Secrets) -> Bytes {
+fn redacted(message: Vec<u8>, shape: Option<&MessageType>, secrets: &Secrets) -> Bytes {
     let rules = rules();
     let message = Bytes::from(message);
     let redaction = Redaction::new(&rules, secrets, Purpose::Write);
-    let once = redaction.protobuf(&message, shape).value;
-    assert_eq!(redaction.protobuf(&once, shape).value, once, "not settled");
+    let once = redaction.redact_protobuf(&message, shape).value;
+    assert_eq!(
+        redaction.redact_protobuf(&once, shape).value,
+        once,
+        "not settled"
+    );
     once
 }
 
@@ -103,7 +113,7 @@ fn holds(message: &[u8], text: &str) -> bool {
 #[test]
 fn texts_are_found_without_a_descriptor() {
     let secrets = Secrets::default();
-    secrets.note("token", b"s3cr3t-canary-value");
+    secrets.register("token", b"s3cr3t-canary-value");
     let long = format!("a Bearer {} here, {}", "abcd".repeat(6), "x".repeat(200));
     let inner = [put(1, b"ann"), put(9, long.as_bytes())].concat();
     let deep = put(3, &put(3, &inner));
@@ -117,7 +127,7 @@ fn texts_are_found_without_a_descriptor() {
 
 #[test]
 fn fields_are_known_by_their_names_with_a_descriptor() {
-    let shape = shape();
+    let shape = message_type();
     let secrets = Secrets::default();
     let inner = [put(2, b"inner-pass"), put(6, b"\xff\x00raw")].concat();
     let message = [
@@ -142,7 +152,7 @@ fn fields_are_known_by_their_names_with_a_descriptor() {
 
 #[test]
 fn what_holds_no_secret_stays_as_it_was() {
-    let shape = shape();
+    let shape = message_type();
     let out_of_order = [put(4, b"b"), put(1, b"ann"), put(4, b"a"), vec![5 << 3, 0]].concat();
     for message in [
         out_of_order,
@@ -162,7 +172,7 @@ fn what_holds_no_secret_stays_as_it_was() {
 
 #[test]
 fn noise_is_no_danger() {
-    let shape = shape();
+    let shape = message_type();
     let mut seed = 7_u64;
     let mut next = || {
         seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);

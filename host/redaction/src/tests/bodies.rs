@@ -147,7 +147,7 @@ fn parts_are_redacted_by_field_and_by_type() {
 #[test]
 fn a_secret_across_pieces_of_a_body_is_found() {
     let (rules, secrets) = (rules(), Secrets::default());
-    secrets.note("end", b"abcdef\r\n--b--");
+    secrets.register("end", b"abcdef\r\n--b--");
     let redaction = Redaction::new(&rules, &secrets, Purpose::Write);
     let cases = [
         (
@@ -163,7 +163,10 @@ fn a_secret_across_pieces_of_a_body_is_found() {
     ];
     for (content_type, text, expected) in cases {
         let text = Bytes::from_static(text.as_bytes());
-        assert_eq!(redaction.body(Some(content_type), &text).value, expected);
+        assert_eq!(
+            redaction.redact_body(Some(content_type), &text).value,
+            expected
+        );
     }
 }
 
@@ -172,12 +175,15 @@ fn bytes_that_are_no_text_are_never_edited() {
     let (rules, secrets) = (rules(), Secrets::default());
     let redaction = Redaction::new(&rules, &secrets, Purpose::Write);
     let binary = Bytes::from_static(b"\xff\xfe pat_abcd1234");
-    assert_eq!(redaction.body(Some("image/png"), &binary).value, binary);
-    assert_eq!(redaction.body(None, &binary).value, binary);
-    let text = redaction.body(Some("text/plain"), &binary).value;
+    assert_eq!(
+        redaction.redact_body(Some("image/png"), &binary).value,
+        binary
+    );
+    assert_eq!(redaction.redact_body(None, &binary).value, binary);
+    let text = redaction.redact_body(Some("text/plain"), &binary).value;
     assert_eq!(text, b"\xff\xfe pat_<pat-1>".as_slice());
     let json = Bytes::from_static(b"{\"password\":\"\xe9x\",\"b\":\"\xe9\"}");
-    let json = redaction.body(Some("application/json"), &json).value;
+    let json = redaction.redact_body(Some("application/json"), &json).value;
     assert_eq!(
         json,
         b"{\"password\":\"<password-1>\",\"b\":\"\xe9\"}".as_slice()
@@ -187,8 +193,8 @@ fn bytes_that_are_no_text_are_never_edited() {
 #[test]
 fn known_values_are_found_wherever_json_holds_them() {
     let (rules, secrets) = (rules(), Secrets::default());
-    secrets.note("token", b"s3cr3t/\"value");
-    secrets.note("pin", b"123456789");
+    secrets.register("token", b"s3cr3t/\"value");
+    secrets.register("pin", b"123456789");
     let redaction = Redaction::new(&rules, &secrets, Purpose::Write);
     let cases = [
         (r#"{"a":"s3cr3t/\"value"}"#, r#"{"a":"<token-1>"}"#),
@@ -214,7 +220,9 @@ fn known_values_are_found_wherever_json_holds_them() {
     ];
     for (text, expected) in cases {
         let bytes = Bytes::copy_from_slice(text.as_bytes());
-        let redacted = redaction.body(Some("application/json"), &bytes).value;
+        let redacted = redaction
+            .redact_body(Some("application/json"), &bytes)
+            .value;
         assert_eq!(redacted, expected, "{text}");
         assert!(ouli_codec::json::Document::parse(redacted).is_some());
     }
@@ -229,10 +237,10 @@ fn any_white_space_may_stand_before_a_known_secret() {
             format!("https://a{space}s3cr3t-value"),
         ] {
             let secrets = Secrets::default();
-            secrets.note("known", b"s3cr3t-value");
+            secrets.register("known", b"s3cr3t-value");
             let redaction = Redaction::new(&rules, &secrets, Purpose::Write);
             let body = Bytes::from(text.clone());
-            let rid = redaction.body(Some("text/plain"), &body).value;
+            let rid = redaction.redact_body(Some("text/plain"), &body).value;
             assert_eq!(rid, text.replace("s3cr3t-value", "<known-1>"));
         }
     }

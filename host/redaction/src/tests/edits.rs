@@ -52,7 +52,7 @@ fn edits_are_applied_together() {
     let mut answer = response(&[], "[1]");
     edit_response(&mut answer, vec![json("/0", "{}"), header("z", &["1"])]).unwrap();
     assert_eq!(
-        (answer.body.inline(), answer.fields.text("z")),
+        (answer.body.inline(), answer.fields.get_str("z")),
         (b"[{}]".as_slice(), Some("1"))
     );
 }

@@ -5,13 +5,15 @@ use super::*;
 fn header(name: &str, value: &str) -> String {
     let (rules, secrets) = (rules(), Secrets::default());
     let redaction = Redaction::new(&rules, &secrets, Purpose::Write);
-    let first = redaction.request(&request("/", &[(name, value)], "")).value;
+    let first = redaction
+        .redact_request(&request("/", &[(name, value)], ""))
+        .value;
     assert_eq!(
-        redaction.request(&first).value,
+        redaction.redact_request(&first).value,
         first,
         "not the same when redacted again"
     );
-    first.fields.text(name).unwrap().to_owned()
+    first.fields.get_str(name).unwrap().to_owned()
 }
 
 #[test]
@@ -107,9 +109,9 @@ fn header_values_that_are_no_utf8_stay_exact() {
     let value = HeaderValue::from_bytes(b"\xff a=1 pat_abcd1234 \xe9").unwrap();
     input.fields.push(HeaderName::from_static("x-note"), value);
     let redacted = Redaction::new(&rules, &secrets, Purpose::Write)
-        .request(&input)
+        .redact_request(&input)
         .value;
-    let value = redacted.fields.all("x-note").next().unwrap().as_bytes();
+    let value = redacted.fields.get_all("x-note").next().unwrap().as_bytes();
     assert_eq!(value, b"\xff a=1 pat_<pat-1> \xe9");
 }
 
@@ -139,8 +141,8 @@ fn targets_are_redacted_in_place() {
     for (target, expected) in cases {
         let (rules, secrets) = (rules(), Secrets::default());
         let redaction = Redaction::new(&rules, &secrets, Purpose::Write);
-        let first = redaction.request(&request(target, &[], "")).value;
+        let first = redaction.redact_request(&request(target, &[], "")).value;
         assert_eq!(first.target, expected, "{target}");
-        assert_eq!(redaction.request(&first).value, first);
+        assert_eq!(redaction.redact_request(&first).value, first);
     }
 }

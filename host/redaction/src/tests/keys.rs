@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::*;
-use ouli_codec::Message;
+use ouli_codec::MessageView;
 
 struct Session {
     rules: Arc<Rules>,
@@ -31,12 +31,12 @@ impl Session {
 
     fn record(&self, request: &Request) -> Request {
         Redaction::new(&self.rules, &self.secrets, Purpose::Write)
-            .request(request)
+            .redact_request(request)
             .value
     }
 }
 
-fn shown(message: &dyn Message) -> String {
+fn shown(message: &dyn MessageView) -> String {
     let json = message
         .json()
         .map(|json| json.slice(json.root()).to_owned());
@@ -62,7 +62,7 @@ fn check(make: impl Fn(&str, &str) -> Request) -> String {
         assert_eq!(shown(&replay.view(&make(one, two))), key);
         assert_eq!(shown(&Session::new().view(&make(one, two))), key);
         let once = Redaction::new(&replay.rules, &replay.secrets, Purpose::Key)
-            .request(&make(one, two))
+            .redact_request(&make(one, two))
             .value;
         assert_eq!(shown(&replay.view(&once)), key);
     }
@@ -136,7 +136,7 @@ fn placeholders_count_by_class_where_clients_send_them_back() {
         ));
         assert_eq!(view.path(), "/a/%3Ctoken%3E", "{target}");
         assert_eq!(view.query(), [("x".to_owned(), "<key>".to_owned())]);
-        assert_eq!(view.fields().text("x-api-key"), Some("<x-api-key>"));
+        assert_eq!(view.fields().get_str("x-api-key"), Some("<x-api-key>"));
         assert_eq!(view.body(), "see <token>");
     }
 }
@@ -169,7 +169,7 @@ fn a_view_reads_only_what_is_asked_for() {
 #[test]
 fn plain_messages_show_what_they_hold() {
     let request = Arc::new(request("/a?b=c%20d", &[("x", "1")], "[1]"));
-    let plain = PlainMessage::request("api".into(), "s".into(), Arc::clone(&request));
+    let plain = RedactedMessage::request("api".into(), "s".into(), Arc::clone(&request));
     assert_eq!(
         (plain.kind(), plain.path(), plain.status()),
         ("request", "/a", 0)
@@ -177,13 +177,13 @@ fn plain_messages_show_what_they_hold() {
     assert_eq!(plain.query(), [("b".to_owned(), "c d".to_owned())]);
     assert!(plain.json().is_some());
     let answer = Arc::new(response(&[("y", "2")], "text"));
-    let plain = PlainMessage::response("api".into(), "s".into(), request, answer);
+    let plain = RedactedMessage::response("api".into(), "s".into(), request, answer);
     assert_eq!(
         (plain.kind(), plain.path(), plain.status()),
         ("response", "/a", 200)
     );
     assert_eq!(
-        (plain.fields().text("y"), plain.body().as_ref()),
+        (plain.fields().get_str("y"), plain.body().as_ref()),
         (Some("2"), b"text".as_slice())
     );
     assert!(plain.json().is_none());

@@ -12,7 +12,7 @@ fn shown(fields: &Fields) -> Vec<String> {
 fn a_secret_is_taken_out_of_the_whole_message() {
     let (rules, secrets) = (rules(), Secrets::default());
     let redaction = Redaction::new(&rules, &secrets, Purpose::Write);
-    let first = redaction.request(&request(
+    let first = redaction.redact_request(&request(
         "/who/hunter2-x?echo=hunter2-x",
         &[
             ("x-echo", "hunter2-x"),
@@ -38,14 +38,15 @@ fn a_secret_is_taken_out_of_the_whole_message() {
     assert_eq!(first.counts["header.authorization"], 6);
     assert_eq!(first.counts["json.password"], 1);
 
-    let answer = redaction.response(&response(&[("x-you", "hunter2-x")], "you are hunter2-x"));
-    assert_eq!(answer.value.fields.text("x-you"), Some(word));
+    let answer =
+        redaction.redact_response(&response(&[("x-you", "hunter2-x")], "you are hunter2-x"));
+    assert_eq!(answer.value.fields.get_str("x-you"), Some(word));
     assert_eq!(
         answer.value.body.inline(),
         format!("you are {word}").as_bytes()
     );
-    assert!(redaction.request(message).counts.is_empty());
-    assert_eq!(redaction.request(message).value, *message);
+    assert!(redaction.redact_request(message).counts.is_empty());
+    assert_eq!(redaction.redact_request(message).value, *message);
 }
 
 #[test]
@@ -53,11 +54,11 @@ fn volatile_headers_leave_responses_only() {
     let (rules, secrets) = (rules(), Secrets::default());
     let redaction = Redaction::new(&rules, &secrets, Purpose::Write);
     let headers = [("date", "now"), ("x-request-id", "1"), ("etag", "2")];
-    let answer = redaction.response(&response(&headers, "")).value;
+    let answer = redaction.redact_response(&response(&headers, "")).value;
     assert_eq!(shown(&answer.fields), ["etag: 2"]);
     assert_eq!(
         redaction
-            .request(&request("/", &headers, ""))
+            .redact_request(&request("/", &headers, ""))
             .value
             .fields
             .len(),
@@ -68,7 +69,7 @@ fn volatile_headers_leave_responses_only() {
 #[test]
 fn trailers_and_environment_are_covered() {
     let (rules, secrets) = (rules(), Secrets::default());
-    secrets.add_named("DB_PASSWORD", b"p@ss word+1");
+    secrets.register_env("DB_PASSWORD", b"p@ss word+1");
     let redaction = Redaction::new(&rules, &secrets, Purpose::Write);
     let mut input = request(
         "/?q=p%40ss+word%2B1&r=p%40ss%20word%2b1",
@@ -76,7 +77,7 @@ fn trailers_and_environment_are_covered() {
         "say p@ss word+1!",
     );
     input.trailers = fields(&[("x-api-key", "k"), ("x-sum", "p@ss word+1")]);
-    let redacted = redaction.request(&input);
+    let redacted = redaction.redact_request(&input);
     assert_eq!(redacted.value.target, "/?q=%3Cenv-1%3E&r=%3Cenv-1%3E");
     assert_eq!(redacted.value.body.inline(), b"say <env-1>!");
     assert_eq!(
@@ -95,7 +96,7 @@ fn what_is_redacted_passes_the_guard_and_what_is_not_does_not() {
         &[("authorization", "Bearer 0123456789abcdef")],
         "abc123def",
     );
-    let redacted = redaction.request(&input).value;
+    let redacted = redaction.redact_request(&input).value;
     let guard = Guard::new(&[]);
     let whole = |request: &Request| {
         [
@@ -118,7 +119,7 @@ fn names_of_rules_are_no_secrets() {
     let redaction = Redaction::new(&rules, &secrets, Purpose::Write);
     let text = "{\"password\":\"access_token\",\"type\":\"access_token\"}";
     let redacted = redaction
-        .body(None, &Bytes::from_static(text.as_bytes()))
+        .redact_body(None, &Bytes::from_static(text.as_bytes()))
         .value;
     assert_eq!(
         redacted,
@@ -135,5 +136,5 @@ fn stored_bodies_stay() {
         size: 3,
     };
     let redaction = Redaction::new(&rules, &secrets, Purpose::Write);
-    assert_eq!(redaction.request(&input).value, input);
+    assert_eq!(redaction.redact_request(&input).value, input);
 }

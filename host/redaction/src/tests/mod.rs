@@ -28,7 +28,7 @@ pub(super) fn rules() -> Rules {
         "*-token",
     ] {
         let class = name.trim_start_matches("*-").to_owned();
-        declared.push(Declared::Header {
+        declared.push(RuleDeclaration::Header {
             name: text(name),
             class,
         });
@@ -36,28 +36,28 @@ pub(super) fn rules() -> Rules {
     for name in ["access_token", "sig", "password", "api_key"] {
         let class = name.replace('_', "-");
         let name = text(name);
-        declared.push(Declared::Query {
+        declared.push(RuleDeclaration::Query {
             name: name.clone(),
             class: class.clone(),
         });
-        declared.push(Declared::Form {
+        declared.push(RuleDeclaration::Form {
             name: name.clone(),
             class: class.clone(),
         });
-        declared.push(Declared::JsonMember { name, class });
+        declared.push(RuleDeclaration::JsonMember { name, class });
     }
     let class = text("card");
-    declared.push(Declared::Json {
+    declared.push(RuleDeclaration::Json {
         pointer: text("/cards/*/number"),
         class,
     });
     let class = text("pat");
-    declared.push(Declared::Pattern {
+    declared.push(RuleDeclaration::Pattern {
         regex: text(r"\bpat_([a-z0-9]{8,})"),
         class,
     });
-    declared.push(Declared::VolatileHeader { name: text("date") });
-    declared.push(Declared::VolatileHeader {
+    declared.push(RuleDeclaration::VolatileHeader { name: text("date") });
+    declared.push(RuleDeclaration::VolatileHeader {
         name: text("x-request-*"),
     });
     Rules::compile(declared, &[]).unwrap()
@@ -97,8 +97,8 @@ pub(super) fn body(content_type: &str, text: &str) -> String {
     let rules = rules();
     let redaction = Redaction::new(&rules, &secrets, Purpose::Write);
     let bytes = Bytes::copy_from_slice(text.as_bytes());
-    let first = redaction.body(Some(content_type), &bytes).value;
-    let again = redaction.body(Some(content_type), &first);
+    let first = redaction.redact_body(Some(content_type), &bytes).value;
+    let again = redaction.redact_body(Some(content_type), &first);
     assert_eq!(again.value, first, "not the same when redacted again");
     assert!(again.counts.is_empty(), "{:?}", again.counts);
     String::from_utf8(first.to_vec()).unwrap()

@@ -80,25 +80,28 @@ impl Random {
 
 fn check_body(run: usize, rules: &Rules, random: &mut Random) {
     let secrets = Secrets::default();
-    secrets.note("known", b"s3cr3t-value");
-    secrets.note("pin", b"987654321");
+    secrets.register("known", b"s3cr3t-value");
+    secrets.register("pin", b"987654321");
     let content_type = TYPES[random.below(TYPES.len())];
     let text = random.text();
     let bytes = Bytes::copy_from_slice(text.as_bytes());
     let write = Redaction::new(rules, &secrets, Purpose::Write);
-    let first = write.body(Some(content_type), &bytes).value;
-    let again = write.body(Some(content_type), &first);
+    let first = write.redact_body(Some(content_type), &bytes).value;
+    let again = write.redact_body(Some(content_type), &first);
     let what = format!("{run}: {content_type}: {text:?} -> {first:?}");
     assert_eq!(again.value, first, "{what}");
-    if let Some(hit) = secrets.known().first(&first) {
+    if let Some(hit) = secrets.searcher().find_any(&first) {
         panic!("{:?} at {:?} is left: {what}", hit.secret, hit.range);
     }
     if content_type == TYPES[0] && Document::parse(bytes.clone()).is_some() {
         assert!(Document::parse(first.clone()).is_some(), "{what}");
     }
     let key = Redaction::new(rules, &secrets, Purpose::Key);
-    let seen = key.body(Some(content_type), &bytes).value;
-    assert!(secrets.known().first(&seen).is_none(), "{what} as {seen:?}");
+    let seen = key.redact_body(Some(content_type), &bytes).value;
+    assert!(
+        secrets.searcher().find_any(&seen).is_none(),
+        "{what} as {seen:?}"
+    );
 }
 
 const RUNS: usize = 2000;
@@ -116,7 +119,7 @@ const HEADERS: [&str; 8] = [
 
 fn check_head(run: usize, rules: &Rules, random: &mut Random) {
     let secrets = Secrets::default();
-    secrets.note("known", b"s3cr3t-value");
+    secrets.register("known", b"s3cr3t-value");
     let write = Redaction::new(rules, &secrets, Purpose::Write);
     let mut input = request(&format!("/{}", random.text()), &[], "");
     for name in HEADERS {
@@ -124,14 +127,14 @@ fn check_head(run: usize, rules: &Rules, random: &mut Random) {
             input.fields.push(HeaderName::from_static(name), value);
         }
     }
-    let first = write.request(&input).value;
+    let first = write.redact_request(&input).value;
     let what = format!("{run}: {input:?} -> {first:?}");
-    assert_eq!(write.request(&first).value, first, "{what}");
+    assert_eq!(write.redact_request(&first).value, first, "{what}");
     let values = first.fields.iter().map(|(_, value)| value.as_bytes());
     for piece in values.chain(first.target.splitn(2, '?').map(str::as_bytes)) {
-        assert!(secrets.known().first(piece).is_none(), "{what}");
+        assert!(secrets.searcher().find_any(piece).is_none(), "{what}");
     }
-    Redaction::new(rules, &secrets, Purpose::Key).request(&input);
+    Redaction::new(rules, &secrets, Purpose::Key).redact_request(&input);
 }
 
 #[test]

@@ -4,12 +4,12 @@ use std::collections::HashMap;
 
 use prost_reflect::{Kind, MessageDescriptor};
 
-use super::View;
-use super::json_text::{Chunk, Found, Page};
-use super::scalar::{fits, is_default};
+use super::MappingMode;
+use super::json_text::{JsonWriter, LocatedField, Occurrence};
+use super::scalar::{is_default, matches_wire_type};
 
 /// What a descriptor tells of one field.
-pub(super) struct Spec {
+pub(super) struct FieldSpec {
     name: String,
     pub(super) kind: Kind,
     list: bool,
@@ -18,7 +18,7 @@ pub(super) struct Spec {
     presence: bool,
 }
 
-impl Spec {
+impl FieldSpec {
     pub(super) fn of(descriptor: &MessageDescriptor, number: u32) -> Option<Self> {
         if let Some(field) = descriptor.get_field(number) {
             return Some(Self {
@@ -40,18 +40,18 @@ impl Spec {
     }
 }
 
-impl Page<'_> {
+impl JsonWriter<'_> {
     /// A message of which there are some occurrences. None where they are no message, or too deep;
     /// the page may hold a part of it then.
     pub(super) fn message(
         &mut self,
         descriptor: &MessageDescriptor,
-        chunks: &[Chunk],
+        chunks: &[Occurrence],
         depth: usize,
     ) -> Option<()> {
         let depth = depth.checked_sub(1)?;
         let found = self.fields(chunks)?;
-        if !self.known(descriptor, chunks, &found, depth) {
+        if !self.well_known(descriptor, chunks, &found, depth) {
             self.open('{');
             self.members(descriptor, found, depth);
             self.close('}');
@@ -63,49 +63,49 @@ impl Page<'_> {
     pub(super) fn members(
         &mut self,
         descriptor: &MessageDescriptor,
-        mut found: Vec<Found>,
+        mut found: Vec<LocatedField>,
         depth: usize,
     ) {
-        if self.view == View::Shown {
-            without_overruled(descriptor, &mut found);
+        if self.mode == MappingMode::Display {
+            keep_last_of_oneof(descriptor, &mut found);
         }
         found.sort_by_key(|found| found.field.number);
         for same in found.chunk_by(|one, other| one.field.number == other.field.number) {
             let Some(spec) = same
                 .first()
-                .and_then(|found| Spec::of(descriptor, found.field.number))
+                .and_then(|found| FieldSpec::of(descriptor, found.field.number))
             else {
                 continue;
             };
-            let same: Vec<_> = spec.fitting(same);
+            let same: Vec<_> = spec.with_matching_type(same);
             if !same.is_empty() {
                 self.member(&spec, &same, depth);
             }
         }
     }
 
-    fn member(&mut self, spec: &Spec, all: &[Found], depth: usize) {
-        let mark = self.mark();
+    fn member(&mut self, spec: &FieldSpec, all: &[LocatedField], depth: usize) {
+        let mark = self.checkpoint();
         self.name(&spec.name);
         if spec.map {
             self.map(&spec.kind, all, depth);
         } else if spec.list {
             let empty = self.list(&spec.kind, all, depth);
             if empty {
-                self.back_to(&mark);
+                self.rollback(&mark);
             }
         } else {
             let last = &all[all.len() - 1];
             let says_nothing = !spec.presence && is_default(&spec.kind, last);
-            if self.view == View::Shown && says_nothing {
-                return self.back_to(&mark);
+            if self.mode == MappingMode::Display && says_nothing {
+                return self.rollback(&mark);
             }
             self.value(&spec.kind, all, depth);
         }
     }
 
     /// A list; true where it is empty.
-    pub(super) fn list(&mut self, kind: &Kind, all: &[Found], depth: usize) -> bool {
+    pub(super) fn list(&mut self, kind: &Kind, all: &[LocatedField], depth: usize) -> bool {
         self.open('[');
         let before = self.out.len();
         for one in all {
@@ -123,39 +123,39 @@ impl Page<'_> {
 
     /// One value of which there are some occurrences: the last one counts, or all are to be
     /// searched. Those of a message are one message.
-    pub(super) fn value(&mut self, kind: &Kind, all: &[Found], depth: usize) {
+    pub(super) fn value(&mut self, kind: &Kind, all: &[LocatedField], depth: usize) {
         if let Kind::Message(descriptor) = kind {
-            let chunks: Vec<_> = all.iter().filter_map(|one| self.chunk(one)).collect();
-            let mark = self.mark();
+            let chunks: Vec<_> = all.iter().filter_map(|one| self.occurrence(one)).collect();
+            let mark = self.checkpoint();
             if self.message(descriptor, &chunks, depth).is_none() {
-                self.back_to(&mark);
-                self.unread(&chunks);
+                self.rollback(&mark);
+                self.raw_bytes(&chunks);
             }
             return;
         }
         let Some(last) = all.last() else {
             return self.default(kind);
         };
-        match self.view {
-            View::Shown => self.scalar(kind, last),
-            View::Searched => self.several(all, |page, one| page.scalar(kind, one)),
+        match self.mode {
+            MappingMode::Display => self.scalar(kind, last),
+            MappingMode::Search => self.one_or_array(all, |page, one| page.scalar(kind, one)),
         }
     }
 
     /// A map: entries are messages of a key and a value.
-    pub(super) fn map(&mut self, kind: &Kind, all: &[Found], depth: usize) {
+    pub(super) fn map(&mut self, kind: &Kind, all: &[LocatedField], depth: usize) {
         let Kind::Message(entry) = kind else {
             return;
         };
         let mut entries = Vec::with_capacity(all.len());
         for one in all {
-            let chunk = self.chunk(one);
+            let chunk = self.occurrence(one);
             match self.fields(chunk.as_slice()) {
                 Some(found) => entries.push((self.key(entry, &found), found)),
-                None => self.broken = true,
+                None => self.is_malformed = true,
             }
         }
-        if self.view == View::Shown {
+        if self.mode == MappingMode::Display {
             let places = entries.iter().enumerate();
             let last: HashMap<_, _> = places.map(|(at, (key, _))| (key.clone(), at)).collect();
             let mut at = 0..;
@@ -164,8 +164,8 @@ impl Page<'_> {
         self.open('{');
         for (key, found) in entries {
             self.name(&key);
-            if let Some(spec) = Spec::of(entry, VALUE) {
-                let values = spec.fitting(of(&found, VALUE));
+            if let Some(spec) = FieldSpec::of(entry, ENTRY_VALUE) {
+                let values = spec.with_matching_type(with_number(&found, ENTRY_VALUE));
                 self.value(&spec.kind, &values, depth.saturating_sub(1));
             }
         }
@@ -173,12 +173,12 @@ impl Page<'_> {
     }
 
     /// The key of an entry as the name of a member.
-    fn key(&self, entry: &MessageDescriptor, found: &[Found]) -> String {
-        let Some(spec) = Spec::of(entry, KEY) else {
+    fn key(&self, entry: &MessageDescriptor, found: &[LocatedField]) -> String {
+        let Some(spec) = FieldSpec::of(entry, ENTRY_KEY) else {
             return String::new();
         };
-        let keys = spec.fitting(of(found, KEY));
-        let mut page = Page::new(self.bytes, View::Shown);
+        let keys = spec.with_matching_type(with_number(found, ENTRY_KEY));
+        let mut page = JsonWriter::new(self.bytes, MappingMode::Display);
         page.value(&spec.kind, &keys, 1);
         match serde_json::from_str(&page.out) {
             Ok(serde_json::Value::String(key)) => key,
@@ -187,35 +187,41 @@ impl Page<'_> {
     }
 }
 
-impl Spec {
+impl FieldSpec {
     /// The fields that are what the descriptor says; others count as unknown.
-    pub(super) fn fitting<'a>(&self, all: impl IntoIterator<Item = &'a Found>) -> Vec<Found> {
+    pub(super) fn with_matching_type<'a>(
+        &self,
+        all: impl IntoIterator<Item = &'a LocatedField>,
+    ) -> Vec<LocatedField> {
         let list = self.list && !self.map;
         let all = all.into_iter();
-        all.filter(|one| fits(&self.kind, &one.field.wire, list))
+        all.filter(|one| matches_wire_type(&self.kind, &one.field.wire, list))
             .cloned()
             .collect()
     }
 }
 
 /// The fields of an entry of a map.
-const KEY: u32 = 1;
-const VALUE: u32 = 2;
+const ENTRY_KEY: u32 = 1;
+const ENTRY_VALUE: u32 = 2;
 
 /// The fields of one number.
-pub(super) fn of(found: &[Found], number: u32) -> impl Iterator<Item = &Found> {
+pub(super) fn with_number(
+    found: &[LocatedField],
+    number: u32,
+) -> impl Iterator<Item = &LocatedField> {
     found.iter().filter(move |one| one.field.number == number)
 }
 
 /// Of those fields of which only one can be there, the last one stays, with what came of it since
 /// another was there.
-pub(super) fn without_overruled(descriptor: &MessageDescriptor, found: &mut Vec<Found>) {
+pub(super) fn keep_last_of_oneof(descriptor: &MessageDescriptor, found: &mut Vec<LocatedField>) {
     if descriptor.oneofs().len() == 0 {
         return;
     }
-    let oneof = |found: &Found| {
+    let oneof = |found: &LocatedField| {
         let field = descriptor.get_field(found.field.number)?;
-        let fits = fits(&field.kind(), &found.field.wire, false);
+        let fits = matches_wire_type(&field.kind(), &found.field.wire, false);
         fits.then(|| field.containing_oneof()).flatten()
     };
     let mut last = HashMap::new();

@@ -5,47 +5,47 @@ use std::ops::Range;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::{Cover, Leaf, Put, View};
+use super::{EnclosingField, Leaf, MappingMode, Replaceable};
 use crate::grpc::wire::{self, Field, Wire};
 
 /// A text under way.
-pub(super) struct Page<'a> {
+pub(super) struct JsonWriter<'a> {
     pub(super) bytes: &'a [u8],
-    pub(super) view: View,
+    pub(super) mode: MappingMode,
     pub(super) out: String,
     pub(super) leaves: Vec<Leaf>,
-    pub(super) covers: Vec<Cover>,
+    pub(super) enclosing: Vec<EnclosingField>,
     /// Something within the message is not what its descriptor says.
-    pub(super) broken: bool,
+    pub(super) is_malformed: bool,
 }
 
 /// A field, and what encloses it.
 #[derive(Clone, Debug)]
-pub(super) struct Found {
+pub(super) struct LocatedField {
     pub(super) field: Field,
-    pub(super) cover: usize,
+    pub(super) enclosing: usize,
 }
 
 /// One occurrence of a message. Several together are one message (Encoding guide, "Last One Wins").
 #[derive(Clone, Debug)]
-pub(super) struct Chunk {
+pub(super) struct Occurrence {
     content: Range<usize>,
     /// What encloses its fields.
-    pub(super) cover: usize,
+    pub(super) enclosing: usize,
     /// Where it stands as a whole.
-    outer: Range<usize>,
+    whole_range: Range<usize>,
     /// What encloses it as a whole.
     parent: usize,
     empty: &'static [u8],
 }
 
-impl Chunk {
+impl Occurrence {
     /// The message itself.
     pub(super) fn whole(bytes: &[u8]) -> Self {
         Self {
             content: 0..bytes.len(),
-            cover: 0,
-            outer: 0..bytes.len(),
+            enclosing: 0,
+            whole_range: 0..bytes.len(),
             parent: 0,
             empty: b"",
         }
@@ -53,48 +53,48 @@ impl Chunk {
 }
 
 /// A place to go back to.
-pub(super) struct Mark(usize, usize, usize, bool);
+pub(super) struct Checkpoint(usize, usize, usize, bool);
 
-impl<'a> Page<'a> {
-    pub(super) fn new(bytes: &'a [u8], view: View) -> Self {
-        let cover = Cover {
+impl<'a> JsonWriter<'a> {
+    pub(super) fn new(bytes: &'a [u8], view: MappingMode) -> Self {
+        let cover = EnclosingField {
             parent: 0,
             length: 0..0,
             size: bytes.len(),
         };
         Self {
             bytes,
-            view,
+            mode: view,
             out: String::new(),
             leaves: Vec::new(),
-            covers: vec![cover],
-            broken: false,
+            enclosing: vec![cover],
+            is_malformed: false,
         }
     }
 
     /// A field as a message that may hold others.
-    pub(super) fn chunk(&mut self, found: &Found) -> Option<Chunk> {
+    pub(super) fn occurrence(&mut self, found: &LocatedField) -> Option<Occurrence> {
         let range = found.field.range.clone();
         match &found.field.wire {
             Wire::Len(content) => {
-                self.covers.push(Cover {
-                    parent: found.cover,
+                self.enclosing.push(EnclosingField {
+                    parent: found.enclosing,
                     length: range.start..content.start,
                     size: content.len(),
                 });
-                Some(Chunk {
+                Some(Occurrence {
                     content: content.clone(),
-                    cover: self.covers.len() - 1,
-                    outer: range,
-                    parent: found.cover,
+                    enclosing: self.enclosing.len() - 1,
+                    whole_range: range,
+                    parent: found.enclosing,
                     empty: b"\0",
                 })
             }
-            Wire::Group(content) => Some(Chunk {
+            Wire::Group(content) => Some(Occurrence {
                 content: content.clone(),
-                cover: found.cover,
-                outer: content.clone(),
-                parent: found.cover,
+                enclosing: found.enclosing,
+                whole_range: content.clone(),
+                parent: found.enclosing,
                 empty: b"",
             }),
             Wire::Varint(_) | Wire::Fixed64(_) | Wire::Fixed32(_) => None,
@@ -102,19 +102,22 @@ impl<'a> Page<'a> {
     }
 
     /// The fields of all occurrences of a message; none where one of them is no message.
-    pub(super) fn fields(&self, chunks: &[Chunk]) -> Option<Vec<Found>> {
+    pub(super) fn fields(&self, chunks: &[Occurrence]) -> Option<Vec<LocatedField>> {
         let mut all = Vec::new();
         for chunk in chunks {
             for field in wire::fields(self.bytes, chunk.content.clone()) {
-                let (field, cover) = (field?, chunk.cover);
-                all.push(Found { field, cover });
+                let (field, cover) = (field?, chunk.enclosing);
+                all.push(LocatedField {
+                    field,
+                    enclosing: cover,
+                });
             }
         }
         Some(all)
     }
 
     /// The bytes of all occurrences of a message.
-    pub(super) fn joined(&self, chunks: &[Chunk]) -> Vec<u8> {
+    pub(super) fn joined(&self, chunks: &[Occurrence]) -> Vec<u8> {
         let contents = chunks
             .iter()
             .map(|chunk| &self.bytes[chunk.content.clone()]);
@@ -122,21 +125,28 @@ impl<'a> Page<'a> {
     }
 
     /// Messages that cannot be read, as their bytes.
-    pub(super) fn unread(&mut self, chunks: &[Chunk]) {
-        self.broken = true;
-        self.several(chunks, |page, chunk| {
+    pub(super) fn raw_bytes(&mut self, chunks: &[Occurrence]) {
+        self.is_malformed = true;
+        self.one_or_array(chunks, |page, chunk| {
             let text = STANDARD.encode(&page.bytes[chunk.content.clone()]);
             let put = match text.is_empty() {
-                true => Put::Nothing,
-                false => Put::Default(chunk.empty),
+                true => Replaceable::No,
+                false => Replaceable::WithDefault(chunk.empty),
             };
-            let (range, cover) = (chunk.outer.clone(), chunk.parent);
-            page.leaf(&quoted(&text), Leaf { put, range, cover });
+            let (range, cover) = (chunk.whole_range.clone(), chunk.parent);
+            page.leaf(
+                &quoted(&text),
+                Leaf {
+                    replaceable: put,
+                    range,
+                    enclosing: cover,
+                },
+            );
         });
     }
 
     /// One value, or an array where there is more than one.
-    pub(super) fn several<T>(&mut self, all: &[T], each: impl Fn(&mut Self, &T)) {
+    pub(super) fn one_or_array<T>(&mut self, all: &[T], each: impl Fn(&mut Self, &T)) {
         if let [one] = all {
             return each(self, one);
         }
@@ -170,11 +180,11 @@ impl<'a> Page<'a> {
     }
 
     /// A value that stands nowhere.
-    pub(super) fn absent(&mut self, json: &str) {
+    pub(super) fn default_value(&mut self, json: &str) {
         let leaf = Leaf {
-            put: Put::Nothing,
+            replaceable: Replaceable::No,
             range: 0..0,
-            cover: 0,
+            enclosing: 0,
         };
         self.leaf(json, leaf);
     }
@@ -185,16 +195,16 @@ impl<'a> Page<'a> {
         }
     }
 
-    pub(super) fn mark(&self) -> Mark {
-        let (leaves, covers) = (self.leaves.len(), self.covers.len());
-        Mark(self.out.len(), leaves, covers, self.broken)
+    pub(super) fn checkpoint(&self) -> Checkpoint {
+        let (leaves, covers) = (self.leaves.len(), self.enclosing.len());
+        Checkpoint(self.out.len(), leaves, covers, self.is_malformed)
     }
 
-    pub(super) fn back_to(&mut self, mark: &Mark) {
+    pub(super) fn rollback(&mut self, mark: &Checkpoint) {
         self.out.truncate(mark.0);
         self.leaves.truncate(mark.1);
-        self.covers.truncate(mark.2);
-        self.broken = mark.3;
+        self.enclosing.truncate(mark.2);
+        self.is_malformed = mark.3;
     }
 }
 

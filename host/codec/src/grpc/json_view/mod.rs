@@ -11,68 +11,72 @@ use std::ops::Range;
 use prost_reflect::MessageDescriptor;
 
 use super::wire::put_varint;
-use json_text::{Chunk, Page};
+use json_text::{JsonWriter, Occurrence};
 
 /// What a reading is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum View {
+pub(super) enum MappingMode {
     /// To be shown: the JSON mapping of proto3.
-    Shown,
+    Display,
     /// To be searched: all that is on the wire, also what a later field overrules. Enums are
     /// numbers, times are their members, bytes are text where they are UTF-8, and numbers that are
     /// their default are `null`, for nothing is left to be taken out of them.
-    Searched,
+    Search,
 }
 
 /// A message as JSON, and the place of each value of it that is no object and no array.
 #[derive(Debug)]
-pub struct Reading {
+pub struct MappedMessage {
     json: String,
     /// In the order of the JSON text.
     leaves: Vec<Leaf>,
-    covers: Vec<Cover>,
+    enclosing: Vec<EnclosingField>,
 }
 
 /// One value, and where it stands.
 #[derive(Debug)]
 struct Leaf {
-    put: Put,
+    replaceable: Replaceable,
     range: Range<usize>,
     /// The innermost of what encloses it.
-    cover: usize,
+    enclosing: usize,
 }
 
 /// What can come in the place of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Put {
+enum Replaceable {
     /// Nothing: it stands nowhere.
-    Nothing,
+    No,
     /// A text, with its length.
-    Text,
+    WithText,
     /// Only these bytes, which mean the default: the value cannot hold a text.
-    Default(&'static [u8]),
+    WithDefault(&'static [u8]),
 }
 
 /// A field with a length around others. The first one is the message itself, which has none.
 #[derive(Debug)]
-struct Cover {
+struct EnclosingField {
     parent: usize,
     length: Range<usize>,
     size: usize,
 }
 
-impl Reading {
+impl MappedMessage {
     /// Reads a message. None where it is no message, or a part of it is none and it is to be shown.
-    pub(super) fn of(descriptor: &MessageDescriptor, bytes: &[u8], view: View) -> Option<Self> {
-        let mut page = Page::new(bytes, view);
-        page.message(descriptor, &[Chunk::whole(bytes)], DEPTH)?;
-        if page.broken && view == View::Shown {
+    pub(super) fn of(
+        descriptor: &MessageDescriptor,
+        bytes: &[u8],
+        view: MappingMode,
+    ) -> Option<Self> {
+        let mut page = JsonWriter::new(bytes, view);
+        page.message(descriptor, &[Occurrence::whole(bytes)], DEPTH)?;
+        if page.is_malformed && view == MappingMode::Display {
             return None;
         }
         Some(Self {
             json: page.out,
             leaves: page.leaves,
-            covers: page.covers,
+            enclosing: page.enclosing,
         })
     }
 
@@ -94,29 +98,29 @@ impl Reading {
     /// True where a value, counted in the order of the text, cannot hold a text.
     pub fn is_number(&self, leaf: usize) -> bool {
         let leaf = self.leaves.get(leaf);
-        leaf.is_some_and(|leaf| matches!(leaf.put, Put::Default(_)))
+        leaf.is_some_and(|leaf| matches!(leaf.replaceable, Replaceable::WithDefault(_)))
     }
 
     /// The message that was read, with other texts in the places of some values. Values that cannot
     /// hold a text become their default. What encloses them gets its new length.
     pub fn rewrite(&self, message: &[u8], changes: &[(usize, String)]) -> Vec<u8> {
-        let mut grown = vec![0; self.covers.len()];
+        let mut grown = vec![0; self.enclosing.len()];
         let mut pieces = Vec::with_capacity(changes.len());
         for (leaf, text) in changes {
             let Some(leaf) = self.leaves.get(*leaf) else {
                 continue;
             };
-            let new = match leaf.put {
-                Put::Nothing => continue,
-                Put::Text => super::wire::with_length(text.as_bytes()),
-                Put::Default(bytes) => bytes.to_vec(),
+            let new = match leaf.replaceable {
+                Replaceable::No => continue,
+                Replaceable::WithText => super::wire::with_length(text.as_bytes()),
+                Replaceable::WithDefault(bytes) => bytes.to_vec(),
             };
-            grown[leaf.cover] += difference(new.len(), leaf.range.len());
+            grown[leaf.enclosing] += difference(new.len(), leaf.range.len());
             pieces.push((leaf.range.clone(), new));
         }
         // What encloses others stands before them in the list.
-        for at in (1..self.covers.len()).rev() {
-            let cover = &self.covers[at];
+        for at in (1..self.enclosing.len()).rev() {
+            let cover = &self.enclosing[at];
             if grown[at] == 0 {
                 continue;
             }

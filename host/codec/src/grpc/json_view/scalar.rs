@@ -6,19 +6,19 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use prost_reflect::Kind;
 
-use super::json_text::{Found, Page, quoted};
-use super::{Leaf, Put, View};
+use super::json_text::{JsonWriter, LocatedField, quoted};
+use super::{Leaf, MappingMode, Replaceable};
 use crate::grpc::wire::{Wire, varint};
 
 /// How numbers of a kind stand on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Width {
+enum WireWidth {
     Varint,
-    Four,
-    Eight,
+    Fixed32,
+    Fixed64,
 }
 
-fn width(kind: &Kind) -> Option<Width> {
+fn wire_width(kind: &Kind) -> Option<WireWidth> {
     match kind {
         Kind::Int32
         | Kind::Int64
@@ -27,20 +27,20 @@ fn width(kind: &Kind) -> Option<Width> {
         | Kind::Sint32
         | Kind::Sint64
         | Kind::Bool
-        | Kind::Enum(_) => Some(Width::Varint),
-        Kind::Fixed32 | Kind::Sfixed32 | Kind::Float => Some(Width::Four),
-        Kind::Fixed64 | Kind::Sfixed64 | Kind::Double => Some(Width::Eight),
+        | Kind::Enum(_) => Some(WireWidth::Varint),
+        Kind::Fixed32 | Kind::Sfixed32 | Kind::Float => Some(WireWidth::Fixed32),
+        Kind::Fixed64 | Kind::Sfixed64 | Kind::Double => Some(WireWidth::Fixed64),
         Kind::String | Kind::Bytes | Kind::Message(_) => None,
     }
 }
 
 /// True where a value of this kind can stand on the wire like that. What does not fit is a field
 /// that the descriptor does not know.
-pub(super) fn fits(kind: &Kind, wire: &Wire, list: bool) -> bool {
-    match (width(kind), wire) {
-        (Some(Width::Varint), Wire::Varint(_))
-        | (Some(Width::Four), Wire::Fixed32(_))
-        | (Some(Width::Eight), Wire::Fixed64(_))
+pub(super) fn matches_wire_type(kind: &Kind, wire: &Wire, list: bool) -> bool {
+    match (wire_width(kind), wire) {
+        (Some(WireWidth::Varint), Wire::Varint(_))
+        | (Some(WireWidth::Fixed32), Wire::Fixed32(_))
+        | (Some(WireWidth::Fixed64), Wire::Fixed64(_))
         | (None, Wire::Len(_)) => true,
         (Some(_), Wire::Len(_)) => list,
         (None, Wire::Group(_)) => matches!(kind, Kind::Message(_)),
@@ -49,7 +49,7 @@ pub(super) fn fits(kind: &Kind, wire: &Wire, list: bool) -> bool {
 }
 
 /// True where the value is the one that it would have without a field.
-pub(super) fn is_default(kind: &Kind, found: &Found) -> bool {
+pub(super) fn is_default(kind: &Kind, found: &LocatedField) -> bool {
     match found.field.wire {
         Wire::Varint(value) => number(kind, value).1,
         Wire::Fixed32(value) => number(kind, value.into()).1,
@@ -59,26 +59,36 @@ pub(super) fn is_default(kind: &Kind, found: &Found) -> bool {
     }
 }
 
-impl Page<'_> {
+impl JsonWriter<'_> {
     /// A value of a kind that fits. Numbers in a row are all written, one after the other.
-    pub(super) fn scalar(&mut self, kind: &Kind, found: &Found) {
-        let Found { field, cover } = found;
+    pub(super) fn scalar(&mut self, kind: &Kind, found: &LocatedField) {
+        let LocatedField {
+            field,
+            enclosing: cover,
+        } = found;
         let range = field.range.clone();
         let number = |range, cover| Leaf {
-            put: Put::Nothing,
+            replaceable: Replaceable::No,
             range,
-            cover,
+            enclosing: cover,
         };
         match &field.wire {
             Wire::Varint(value) => self.number(kind, *value, number(range, *cover)),
             Wire::Fixed32(value) => self.number(kind, (*value).into(), number(range, *cover)),
             Wire::Fixed64(value) => self.number(kind, *value, number(range, *cover)),
-            Wire::Len(content) => match width(kind) {
+            Wire::Len(content) => match wire_width(kind) {
                 Some(width) => self.packed(kind, width, found),
                 None => {
                     let json = self.text(kind, content.clone());
-                    let (put, cover) = (Put::Text, *cover);
-                    self.leaf(&json, Leaf { put, range, cover });
+                    let (put, cover) = (Replaceable::WithText, *cover);
+                    self.leaf(
+                        &json,
+                        Leaf {
+                            replaceable: put,
+                            range,
+                            enclosing: cover,
+                        },
+                    );
                 }
             },
             Wire::Group(_) => {}
@@ -87,53 +97,61 @@ impl Page<'_> {
 
     /// What a field has that is not there.
     pub(super) fn default(&mut self, kind: &Kind) {
-        match (self.view, width(kind)) {
-            (View::Searched, _) => self.absent("null"),
-            (View::Shown, Some(_)) => {
-                let json = number_or_name(kind, 0, View::Shown);
-                self.absent(&json);
+        match (self.mode, wire_width(kind)) {
+            (MappingMode::Search, _) => self.default_value("null"),
+            (MappingMode::Display, Some(_)) => {
+                let json = number_or_name(kind, 0, MappingMode::Display);
+                self.default_value(&json);
             }
-            (View::Shown, None) => self.absent("\"\""),
+            (MappingMode::Display, None) => self.default_value("\"\""),
         }
     }
 
-    fn packed(&mut self, kind: &Kind, width: Width, found: &Found) {
-        let Some(chunk) = self.chunk(found) else {
+    fn packed(&mut self, kind: &Kind, width: WireWidth, found: &LocatedField) {
+        let Some(chunk) = self.occurrence(found) else {
             return;
         };
         let Wire::Len(content) = &found.field.wire else {
             return;
         };
-        let cover = chunk.cover;
+        let cover = chunk.enclosing;
         let mut at = content.start;
         while at < content.end {
             let bytes = &self.bytes[..content.end];
             let next = match width {
-                Width::Varint => varint(bytes, at),
-                Width::Four => bytes[at..]
+                WireWidth::Varint => varint(bytes, at),
+                WireWidth::Fixed32 => bytes[at..]
                     .first_chunk()
                     .map(|four| (u32::from_le_bytes(*four).into(), at + 4)),
-                Width::Eight => bytes[at..]
+                WireWidth::Fixed64 => bytes[at..]
                     .first_chunk()
                     .map(|eight| (u64::from_le_bytes(*eight), at + 8)),
             };
             let Some((value, end)) = next else {
-                self.broken = true;
+                self.is_malformed = true;
                 return;
             };
-            let (put, range) = (Put::Nothing, at..end);
-            self.number(kind, value, Leaf { put, range, cover });
+            let (put, range) = (Replaceable::No, at..end);
+            self.number(
+                kind,
+                value,
+                Leaf {
+                    replaceable: put,
+                    range,
+                    enclosing: cover,
+                },
+            );
             at = end;
         }
     }
 
     fn number(&mut self, kind: &Kind, value: u64, mut leaf: Leaf) {
-        let json = number_or_name(kind, value, self.view);
+        let json = number_or_name(kind, value, self.mode);
         if json != "null" {
-            leaf.put = Put::Default(match width(kind) {
-                Some(Width::Four) => &[0; 4],
-                Some(Width::Eight) => &[0; 8],
-                Some(Width::Varint) | None => &[0],
+            leaf.replaceable = Replaceable::WithDefault(match wire_width(kind) {
+                Some(WireWidth::Fixed32) => &[0; 4],
+                Some(WireWidth::Fixed64) => &[0; 8],
+                Some(WireWidth::Varint) | None => &[0],
             });
         }
         self.leaf(&json, leaf);
@@ -141,20 +159,20 @@ impl Page<'_> {
 
     fn text(&self, kind: &Kind, content: Range<usize>) -> String {
         let bytes = &self.bytes[content];
-        match (kind, self.view, std::str::from_utf8(bytes)) {
-            (Kind::Bytes, View::Searched, Ok(text)) => quoted(text),
+        match (kind, self.mode, std::str::from_utf8(bytes)) {
+            (Kind::Bytes, MappingMode::Search, Ok(text)) => quoted(text),
             (Kind::Bytes, _, _) => quoted(&STANDARD.encode(bytes)),
             (_, _, _) => quoted(&String::from_utf8_lossy(bytes)),
         }
     }
 }
 
-fn number_or_name(kind: &Kind, value: u64, view: View) -> String {
+fn number_or_name(kind: &Kind, value: u64, view: MappingMode) -> String {
     let (json, default) = number(kind, value);
     match (kind, view) {
         (Kind::Enum(list), _) if list.full_name() == "google.protobuf.NullValue" => "null".into(),
-        (_, View::Searched) if default => "null".into(),
-        (Kind::Enum(list), View::Shown) => list
+        (_, MappingMode::Search) if default => "null".into(),
+        (Kind::Enum(list), MappingMode::Display) => list
             .get_value(value as i32)
             .map_or(json, |value| quoted(value.name())),
         (_, _) => json,

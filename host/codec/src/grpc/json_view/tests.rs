@@ -3,8 +3,8 @@
 use prost_reflect::{DynamicMessage, Kind, MessageDescriptor};
 use serde_json::Value;
 
-use super::{Reading, View};
-use crate::grpc::sample_schema::{self, Noise, put, put_number, shape};
+use super::{MappedMessage, MappingMode};
+use crate::grpc::sample_schema::{self, Noise, message_type, put, put_number};
 use crate::grpc::wire::{put_varint, with_length};
 use crate::json::Document;
 
@@ -71,7 +71,7 @@ fn message(descriptor: &MessageDescriptor, noise: &mut Noise, depth: u64) -> Vec
 
 #[test]
 fn messages_are_shown_as_the_library_shows_them() {
-    let shape = shape();
+    let shape = message_type();
     let descriptor = shape.descriptor();
     let mut noise = Noise(11);
     let mut same = 0;
@@ -90,18 +90,18 @@ fn messages_are_shown_as_the_library_shows_them() {
 
 #[test]
 fn readings_without_changes_are_the_message() {
-    let shape = shape();
+    let shape = message_type();
     let descriptor = shape.descriptor();
     let mut noise = Noise(5);
     for _ in 0..5000 {
         let message = message(descriptor, &mut noise, 4);
-        let reading = Reading::of(descriptor, &message, View::Searched).unwrap();
+        let reading = MappedMessage::of(descriptor, &message, MappingMode::Search).unwrap();
         assert_eq!(reading.rewrite(&message, &[]), message);
         let all: Vec<_> = (0..reading.leaves())
             .map(|at| (at, "new".to_owned()))
             .collect();
         let new = reading.rewrite(&message, &all);
-        let again = Reading::of(descriptor, &new, View::Searched).unwrap();
+        let again = MappedMessage::of(descriptor, &new, MappingMode::Search).unwrap();
         assert_eq!(again.rewrite(&new, &all).len(), new.len(), "{message:?}");
     }
 }
@@ -115,7 +115,7 @@ fn members_stand_in_the_order_of_their_numbers() {
         tag("a"),
         put(sample_schema::USER, "u"),
     ];
-    let json = shape().to_json(&message.concat()).unwrap();
+    let json = message_type().to_json(&message.concat()).unwrap();
     assert_eq!(
         json,
         r#"{"user":"u","password":"p","tags":{"b":"v","a":"v"}}"#
@@ -124,7 +124,7 @@ fn members_stand_in_the_order_of_their_numbers() {
 
 #[test]
 fn what_is_deep_or_broken_is_no_danger() {
-    let shape = shape();
+    let shape = message_type();
     let mut any = Vec::new();
     for _ in 0..8000 {
         any = [put(1, "/google.protobuf.Any"), put(2, &any)].concat();
@@ -138,7 +138,7 @@ fn what_is_deep_or_broken_is_no_danger() {
             deep = put(field, &deep);
         }
         assert_eq!(shape.to_json(&deep), None);
-        assert!(shape.read(&deep).is_some());
+        assert!(shape.map_for_search(&deep).is_some());
     }
     for cut in [
         &[0x0a, 5][..],
@@ -166,7 +166,7 @@ fn an_unknown_type_hides_nothing_else() {
         put(sample_schema::ANY, &any),
     ]
     .concat();
-    let json = shape().to_json(&message).unwrap();
+    let json = message_type().to_json(&message).unwrap();
     let expected = r#"{"user":"ann","any":{"@type":"x/test.Unknown","value":"CAE="}}"#;
     assert_eq!(json, expected);
 }

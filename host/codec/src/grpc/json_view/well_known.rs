@@ -4,18 +4,18 @@ use prost_reflect::prost::Message as _;
 use prost_reflect::prost_types::{Duration, FieldMask, Timestamp};
 use prost_reflect::{Kind, MessageDescriptor};
 
-use super::View;
-use super::fields::{Spec, of, without_overruled};
-use super::json_text::{Chunk, Found, Page, quoted};
+use super::MappingMode;
+use super::fields::{FieldSpec, keep_last_of_oneof, with_number};
+use super::json_text::{JsonWriter, LocatedField, Occurrence, quoted};
 use crate::grpc::wire::Wire;
 
-impl Page<'_> {
+impl JsonWriter<'_> {
     /// Writes a message that is more than an object of its fields; false where it is not.
-    pub(super) fn known(
+    pub(super) fn well_known(
         &mut self,
         descriptor: &MessageDescriptor,
-        chunks: &[Chunk],
-        found: &[Found],
+        chunks: &[Occurrence],
+        found: &[LocatedField],
         depth: usize,
     ) -> bool {
         let Some(name) = descriptor.full_name().strip_prefix("google.protobuf.") else {
@@ -23,21 +23,26 @@ impl Page<'_> {
         };
         match name {
             "Any" => self.any(descriptor, found, depth),
-            "Timestamp" | "Duration" | "FieldMask" => self.short(name, chunks),
-            "Struct" | "ListValue" => self.only_field(descriptor, found, depth),
+            "Timestamp" | "Duration" | "FieldMask" => self.well_known_text(name, chunks),
+            "Struct" | "ListValue" => self.wrapper(descriptor, found, depth),
             "Value" => self.any_json(descriptor, found, depth),
-            _ if is_wrapper(name) => self.only_field(descriptor, found, depth),
+            _ if is_wrapper(name) => self.wrapper(descriptor, found, depth),
             _ => return false,
         }
         .is_some()
     }
 
     /// A message with its type. Where the type is not known, its bytes are shown.
-    fn any(&mut self, descriptor: &MessageDescriptor, found: &[Found], depth: usize) -> Option<()> {
-        let (url, value) = (Spec::of(descriptor, 1)?, Spec::of(descriptor, 2)?);
-        let urls = url.fitting(of(found, 1));
-        let mut values = value.fitting(of(found, 2));
-        if self.view == View::Shown {
+    fn any(
+        &mut self,
+        descriptor: &MessageDescriptor,
+        found: &[LocatedField],
+        depth: usize,
+    ) -> Option<()> {
+        let (url, value) = (FieldSpec::of(descriptor, 1)?, FieldSpec::of(descriptor, 2)?);
+        let urls = url.with_matching_type(with_number(found, 1));
+        let mut values = value.with_matching_type(with_number(found, 2));
+        if self.mode == MappingMode::Display {
             values.drain(..values.len().saturating_sub(1));
         }
         if found.is_empty() {
@@ -48,9 +53,9 @@ impl Page<'_> {
         self.open('{');
         self.name("@type");
         self.value(&url.kind, &urls, depth);
-        let mark = self.mark();
+        let mark = self.checkpoint();
         if self.payload(descriptor, &urls, &values, depth).is_none() {
-            self.back_to(&mark);
+            self.rollback(&mark);
             self.name("value");
             self.value(&value.kind, &values, depth);
         }
@@ -61,8 +66,8 @@ impl Page<'_> {
     fn payload(
         &mut self,
         any: &MessageDescriptor,
-        urls: &[Found],
-        values: &[Found],
+        urls: &[LocatedField],
+        values: &[LocatedField],
         depth: usize,
     ) -> Option<()> {
         let Wire::Len(url) = &urls.last()?.field.wire else {
@@ -71,7 +76,10 @@ impl Page<'_> {
         let url = std::str::from_utf8(&self.bytes[url.clone()]).ok()?;
         let name = url.rsplit('/').next()?;
         let descriptor = any.parent_pool().get_message_by_name(name)?;
-        let chunks: Vec<_> = values.iter().filter_map(|one| self.chunk(one)).collect();
+        let chunks: Vec<_> = values
+            .iter()
+            .filter_map(|one| self.occurrence(one))
+            .collect();
         if has_own_json(name) {
             self.name("value");
             return self.message(&descriptor, &chunks, depth);
@@ -82,29 +90,29 @@ impl Page<'_> {
     }
 
     /// A time, a span of time or a list of fields as the text that stands for it.
-    fn short(&mut self, name: &str, chunks: &[Chunk]) -> Option<()> {
-        if self.view == View::Searched {
+    fn well_known_text(&mut self, name: &str, chunks: &[Occurrence]) -> Option<()> {
+        if self.mode == MappingMode::Search {
             return None;
         }
         let bytes = self.joined(chunks);
         let text = match name {
-            "Timestamp" => time(&Timestamp::decode(bytes.as_slice()).ok()?)?,
-            "Duration" => span(&Duration::decode(bytes.as_slice()).ok()?)?,
-            _ => mask(&FieldMask::decode(bytes.as_slice()).ok()?)?,
+            "Timestamp" => format_timestamp(&Timestamp::decode(bytes.as_slice()).ok()?)?,
+            "Duration" => format_duration(&Duration::decode(bytes.as_slice()).ok()?)?,
+            _ => format_field_mask(&FieldMask::decode(bytes.as_slice()).ok()?)?,
         };
-        self.absent(&quoted(&text));
+        self.default_value(&quoted(&text));
         Some(())
     }
 
     /// A message that stands for its only field.
-    fn only_field(
+    fn wrapper(
         &mut self,
         descriptor: &MessageDescriptor,
-        found: &[Found],
+        found: &[LocatedField],
         depth: usize,
     ) -> Option<()> {
-        let spec = Spec::of(descriptor, 1)?;
-        let all = spec.fitting(of(found, 1));
+        let spec = FieldSpec::of(descriptor, 1)?;
+        let all = spec.with_matching_type(with_number(found, 1));
         match descriptor.name() {
             "Struct" => self.map(&spec.kind, &all, depth),
             "ListValue" => {
@@ -119,25 +127,25 @@ impl Page<'_> {
     fn any_json(
         &mut self,
         descriptor: &MessageDescriptor,
-        found: &[Found],
+        found: &[LocatedField],
         depth: usize,
     ) -> Option<()> {
         let mut found = found.to_vec();
-        if self.view == View::Shown {
-            without_overruled(descriptor, &mut found);
+        if self.mode == MappingMode::Display {
+            keep_last_of_oneof(descriptor, &mut found);
         }
-        let mut kinds: Vec<(Kind, Vec<Found>)> = Vec::new();
+        let mut kinds: Vec<(Kind, Vec<LocatedField>)> = Vec::new();
         for number in 1..=6 {
-            let spec = Spec::of(descriptor, number)?;
-            let all = spec.fitting(of(&found, number));
+            let spec = FieldSpec::of(descriptor, number)?;
+            let all = spec.with_matching_type(with_number(&found, number));
             if !all.is_empty() {
                 kinds.push((spec.kind, all));
             }
         }
         if kinds.is_empty() {
-            self.absent("null");
+            self.default_value("null");
         } else {
-            self.several(&kinds, |page, (kind, all)| page.value(kind, all, depth));
+            self.one_or_array(&kinds, |page, (kind, all)| page.value(kind, all, depth));
         }
         Some(())
     }
@@ -170,20 +178,20 @@ fn has_own_json(name: &str) -> bool {
 }
 
 /// A time from the year 1 to the year 9999 (`timestamp.proto`).
-fn time(time: &Timestamp) -> Option<String> {
+fn format_timestamp(time: &Timestamp) -> Option<String> {
     let fits = (-62_135_596_800..=253_402_300_799).contains(&time.seconds);
     fits.then(|| time.to_string())
 }
 
 /// At most some 10000 years (`duration.proto`). Parts with different signs are added up.
-fn span(span: &Duration) -> Option<String> {
+fn format_duration(span: &Duration) -> Option<String> {
     let fits =
         span.seconds.unsigned_abs() <= 315_576_000_000 && span.nanos.unsigned_abs() < 1_000_000_000;
     fits.then(|| span.to_string())
 }
 
 /// Names of fields in camel case; none where the way back would give others (`field_mask.proto`).
-fn mask(mask: &FieldMask) -> Option<String> {
+fn format_field_mask(mask: &FieldMask) -> Option<String> {
     let mut out = String::new();
     for path in &mask.paths {
         if !out.is_empty() {

@@ -4,13 +4,13 @@ use super::*;
 use crate::websocket::Encoder;
 
 fn compressed(bytes: &[u8]) -> Outcome {
-    decode(Side::Server, Some(Deflate::default()), bytes)
+    decode(Side::Server, Some(DeflateParams::default()), bytes)
 }
 
 #[test]
 fn the_examples_of_the_rfc_are_read() {
     let hello = || message(true, b"Hello", true);
-    let cases: [(&str, &[u8], Vec<Heard>); 7] = [
+    let cases: [(&str, &[u8], Vec<ReceivedMessage>); 7] = [
         (
             "one block",
             b"\xc1\x07\xf2\x48\xcd\xc9\xc9\x07\x00",
@@ -54,7 +54,7 @@ fn the_examples_of_the_rfc_are_read() {
 
 #[test]
 fn the_examples_of_the_rfc_are_written() {
-    let mut encoder = Encoder::new(Side::Server, Some(Deflate::default()));
+    let mut encoder = Encoder::new(Side::Server, Some(DeflateParams::default()));
     let first = encoder.message(true, b"Hello", true, None);
     assert_eq!(first, &b"\xc1\x07\xf2\x48\xcd\xc9\xc9\x07\x00"[..]);
     let empty = encoder.message(true, b"", true, None);
@@ -75,7 +75,7 @@ fn last_blocks_keep_the_window() {
     let twice = message(true, b"HelloHello", true);
     assert_eq!(compressed(within), (vec![twice], None));
     let many = [&b"\xc2\x7e\x40\x00"[..], &b"\x03\x00".repeat(8192)].concat();
-    let (_, violation) = decode_pieces(Side::Server, Some(Deflate::default()), [&many[..]]);
+    let (_, violation) = decode_chunks(Side::Server, Some(DeflateParams::default()), [&many[..]]);
     assert_eq!(violation.unwrap().code, 1007);
 }
 
@@ -99,9 +99,9 @@ fn corrupt_messages_are_told() {
         ("no UTF-8", b"\xc1\x08\x00\x02\x00\xfd\xff\xff\xff\x00"),
     ];
     for (name, bytes) in cases {
-        let deflate = Some(Deflate::default());
+        let deflate = Some(DeflateParams::default());
         assert_eq!(
-            fault(Side::Server, deflate, bytes),
+            violation(Side::Server, deflate, bytes),
             (0, Some(1007)),
             "{name}"
         );
@@ -110,12 +110,15 @@ fn corrupt_messages_are_told() {
 
 #[test]
 fn a_window_is_not_shared_where_that_was_agreed() {
-    let deflate = Deflate {
+    let deflate = DeflateParams {
         server_no_context_takeover: true,
-        ..Deflate::default()
+        ..DeflateParams::default()
     };
     let bytes = b"\xc1\x07\xf2\x48\xcd\xc9\xc9\x07\x00\xc1\x05\xf2\x00\x11\x00\x00";
-    assert_eq!(fault(Side::Server, Some(deflate), bytes), (1, Some(1007)));
+    assert_eq!(
+        violation(Side::Server, Some(deflate), bytes),
+        (1, Some(1007))
+    );
 }
 
 #[test]
@@ -127,7 +130,7 @@ fn all_agreements_survive_a_round_trip() {
         .collect();
     for bits in 8..=15 {
         for flags in 0..4 {
-            let deflate = Deflate {
+            let deflate = DeflateParams {
                 client_no_context_takeover: flags & 1 == 1,
                 server_no_context_takeover: flags & 2 == 2,
                 client_max_window_bits: bits,
@@ -147,7 +150,7 @@ fn all_agreements_survive_a_round_trip() {
                 }
                 for step in [977, bytes.len()] {
                     let (heard, violation) =
-                        decode_pieces(sender, Some(deflate), bytes.chunks(step));
+                        decode_chunks(sender, Some(deflate), bytes.chunks(step));
                     assert_eq!(violation, None, "{deflate:?}");
                     assert!(heard == expected, "{deflate:?}");
                 }
@@ -158,7 +161,7 @@ fn all_agreements_survive_a_round_trip() {
 
 #[test]
 fn compressed_messages_in_fragments_are_read_at_every_split() {
-    let deflate = Some(Deflate::default());
+    let deflate = Some(DeflateParams::default());
     let content = Dice(3).prose(300);
     let whole = Encoder::new(Side::Server, deflate).message(true, &content, true, None);
     let skip = if whole[1] == 126 { 4 } else { 2 };
@@ -172,14 +175,14 @@ fn compressed_messages_in_fragments_are_read_at_every_split() {
         bytes.extend_from_slice(second);
         let (heard, violation) = decode(Side::Server, deflate, &bytes);
         assert_eq!(violation, None);
-        let ping = Heard::Ping(b"p".to_vec().into());
+        let ping = ReceivedMessage::Ping(b"p".to_vec().into());
         assert_eq!(heard, [ping, message(true, &content, true)]);
     }
 }
 
 #[test]
 fn bombs_are_told_before_they_are_large() {
-    let deflate = Some(Deflate::default());
+    let deflate = Some(DeflateParams::default());
     let bomb = |size: usize| {
         let zeros = vec![0; size];
         Encoder::new(Side::Server, deflate).message(false, &zeros, true, None)

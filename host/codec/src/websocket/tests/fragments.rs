@@ -4,8 +4,8 @@ use super::*;
 
 #[test]
 fn fragments_make_one_message() {
-    let ping = || Heard::Ping(b"p".to_vec().into());
-    let cases: [(&[u8], Vec<Heard>); 6] = [
+    let ping = || ReceivedMessage::Ping(b"p".to_vec().into());
+    let cases: [(&[u8], Vec<ReceivedMessage>); 6] = [
         (b"\x01\x00\x00\x00\x80\x00", vec![text("")]),
         (
             b"\x01\x01a\x00\x01b\x80\x01c\x81\x01d",
@@ -22,7 +22,7 @@ fn fragments_make_one_message() {
         ),
         (
             b"\x01\x02\xf0\x9f\x8a\x00\x80\x02\x98\x80",
-            vec![Heard::Pong(Bytes::new()), text("\u{1f600}")],
+            vec![ReceivedMessage::Pong(Bytes::new()), text("\u{1f600}")],
         ),
     ];
     for (bytes, expected) in cases {
@@ -37,7 +37,10 @@ fn fragments_make_one_message() {
 #[test]
 fn a_close_within_a_message_ends_it_all() {
     let (heard, violation) = decode(Side::Server, None, b"\x01\x01a\x88\x00\x80\x01b");
-    assert!(matches!(heard[..], [Heard::Close { code: None, .. }]));
+    assert!(matches!(
+        heard[..],
+        [ReceivedMessage::Close { code: None, .. }]
+    ));
     assert_eq!(violation, None);
 }
 
@@ -62,16 +65,20 @@ fn text_that_is_no_utf_8_is_told_with_its_first_wrong_byte() {
         let head = [0x81, content.len() as u8];
         let bytes = [&head[..], content].concat();
         let before = &bytes[..head.len() + needed - 1];
-        assert_eq!(fault(Side::Server, None, before), (0, None), "{content:x?}");
+        assert_eq!(
+            violation(Side::Server, None, before),
+            (0, None),
+            "{content:x?}"
+        );
         let with = &bytes[..head.len() + needed];
         assert_eq!(
-            fault(Side::Server, None, with),
+            violation(Side::Server, None, with),
             (0, Some(1007)),
             "{content:x?}"
         );
         let binary = [&[0x82, content.len() as u8], content].concat();
         assert_eq!(
-            fault(Side::Server, None, &binary),
+            violation(Side::Server, None, &binary),
             (1, None),
             "{content:x?}"
         );
@@ -85,7 +92,7 @@ fn text_that_ends_within_a_character_is_told_at_its_end() {
         b"\x01\x02\xe2\x82\x80\x00",
         b"\x81\x01\xf0",
     ] {
-        assert_eq!(fault(Side::Server, None, bytes), (0, Some(1007)));
+        assert_eq!(violation(Side::Server, None, bytes), (0, Some(1007)));
     }
 }
 
@@ -98,10 +105,10 @@ fn a_message_may_be_as_large_as_its_bound() {
         bytes
     };
     let full = [fragment(0x02), fragment(0), fragment(0), fragment(0)].concat();
-    let (heard, violation) = decode_pieces(Side::Server, None, [&full[..], b"\x80\x00"]);
+    let (heard, violation) = decode_chunks(Side::Server, None, [&full[..], b"\x80\x00"]);
     assert_eq!((heard.len(), violation), (1, None));
     // The head alone of one byte more is too much.
-    let (heard, violation) = decode_pieces(Side::Server, None, [&full[..], b"\x80\x01"]);
+    let (heard, violation) = decode_chunks(Side::Server, None, [&full[..], b"\x80\x01"]);
     assert_eq!((heard.len(), violation.unwrap().code), (0, 1009));
 }
 

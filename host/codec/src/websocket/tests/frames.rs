@@ -6,9 +6,9 @@ use crate::websocket::{Encoder, frame, is_close_code};
 #[test]
 fn the_examples_of_the_rfc_are_read() {
     let hello = b"Hello";
-    let ping = Heard::Ping(hello.to_vec().into());
-    let pong = Heard::Pong(hello.to_vec().into());
-    let cases: [(Side, &[u8], Heard); 5] = [
+    let ping = ReceivedMessage::Ping(hello.to_vec().into());
+    let pong = ReceivedMessage::Pong(hello.to_vec().into());
+    let cases: [(Side, &[u8], ReceivedMessage); 5] = [
         (Side::Server, b"\x81\x05Hello", text("Hello")),
         (
             Side::Client,
@@ -51,7 +51,7 @@ fn sizes_at_the_borders_survive() {
         for (sender, key) in [(Side::Server, None), (Side::Client, Some(KEY))] {
             let bytes = Encoder::new(sender, None).message(false, &content, false, key);
             for step in [1, 2, 3, 7, 4096, bytes.len()] {
-                let (heard, violation) = decode_pieces(sender, None, bytes.chunks(step));
+                let (heard, violation) = decode_chunks(sender, None, bytes.chunks(step));
                 assert_eq!(violation, None);
                 assert!(
                     heard == [message(false, &content, false)],
@@ -90,7 +90,7 @@ type Broken = (&'static str, &'static [u8]);
 /// With compression agreed on.
 fn check_broken(cases: &[Broken], code: u16) {
     for (name, bytes) in cases {
-        let found = fault(Side::Server, Some(Deflate::default()), bytes);
+        let found = violation(Side::Server, Some(DeflateParams::default()), bytes);
         assert_eq!(found, (0, Some(code)), "{name}");
     }
 }
@@ -115,9 +115,9 @@ fn broken_heads_are_told() {
         ("half a close code", b"\x88\x01\x03"),
     ];
     check_broken(&cases, 1002);
-    let plain = fault(Side::Server, None, b"\xc1\x00");
+    let plain = violation(Side::Server, None, b"\xc1\x00");
     assert_eq!(plain, (0, Some(1002)), "RSV1 without an agreement");
-    let bare = fault(Side::Client, None, b"\x81\x01a");
+    let bare = violation(Side::Client, None, b"\x81\x01a");
     assert_eq!(bare, (0, Some(1002)), "no mask");
 }
 
@@ -145,7 +145,7 @@ fn close_codes_are_those_of_the_wire() {
     let mut good = Vec::new();
     for code in 0..=u16::MAX {
         let bytes = [&b"\x88\x02"[..], &code.to_be_bytes()].concat();
-        let (heard, violation) = decode_pieces(Side::Server, None, [&bytes[..]]);
+        let (heard, violation) = decode_chunks(Side::Server, None, [&bytes[..]]);
         assert_eq!(heard.len() == 1, violation.is_none());
         assert_eq!(is_close_code(code), violation.is_none());
         if violation.is_none() {
@@ -158,11 +158,11 @@ fn close_codes_are_those_of_the_wire() {
 
 #[test]
 fn nothing_is_read_behind_a_close() {
-    let close = |code, reason: &str| Heard::Close {
+    let close = |code, reason: &str| ReceivedMessage::Close {
         code,
         reason: reason.to_owned(),
     };
-    let cases: [(&[u8], Heard); 3] = [
+    let cases: [(&[u8], ReceivedMessage); 3] = [
         (b"\x88\x00\xff\xff\xff", close(None, "")),
         (b"\x88\x02\x03\xe8\x81\x01a", close(Some(1000), "")),
         (b"\x88\x06\x03\xe9bye!\x88\x00", close(Some(1001), "bye!")),
@@ -179,7 +179,7 @@ fn written_control_frames_are_always_valid() {
     let long = encoder.close(Some(4999), &reason, None);
     let (heard, violation) = decode(Side::Server, None, &long);
     let reason = "ä".repeat(61);
-    let expected = Heard::Close {
+    let expected = ReceivedMessage::Close {
         code: Some(4999),
         reason,
     };
@@ -189,7 +189,7 @@ fn written_control_frames_are_always_valid() {
         &b"\x88\x00"[..]
     );
     let (heard, _) = decode(Side::Server, None, &encoder.ping(&[1; 200], None));
-    assert_eq!(heard, [Heard::Ping(vec![1; 125].into())]);
+    assert_eq!(heard, [ReceivedMessage::Ping(vec![1; 125].into())]);
     let masked = encoder.close(Some(1000), "bye", Some(KEY));
     assert_eq!(decode(Side::Client, None, &masked).0.len(), 1);
 }

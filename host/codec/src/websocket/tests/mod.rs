@@ -11,7 +11,7 @@ mod transcripts;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::{Bounds, Decoder, Deflate, Heard, Violation};
+use super::{Bounds, Decoder, DeflateParams, ReceivedMessage, Violation};
 use ouli_message::stream::Side;
 
 const BOUNDS: Bounds = Bounds {
@@ -23,12 +23,12 @@ const BOUNDS: Bounds = Bounds {
 const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
 /// What was heard, and the violation that ended it.
-type Outcome = (Vec<Heard>, Option<Violation>);
+type Outcome = (Vec<ReceivedMessage>, Option<Violation>);
 
 /// Decodes bytes that come in pieces.
-fn decode_pieces<'a>(
+fn decode_chunks<'a>(
     sender: Side,
-    deflate: Option<Deflate>,
+    deflate: Option<DeflateParams>,
     pieces: impl IntoIterator<Item = &'a [u8]>,
 ) -> Outcome {
     let mut decoder = Decoder::new(sender, BOUNDS, deflate);
@@ -51,30 +51,30 @@ fn decode_pieces<'a>(
 }
 
 /// Decodes bytes whole, split once at every place, and byte by byte: always with the same outcome.
-fn decode(sender: Side, deflate: Option<Deflate>, bytes: &[u8]) -> Outcome {
-    let whole = decode_pieces(sender, deflate, [bytes]);
+fn decode(sender: Side, deflate: Option<DeflateParams>, bytes: &[u8]) -> Outcome {
+    let whole = decode_chunks(sender, deflate, [bytes]);
     for at in 0..=bytes.len() {
         let (before, after) = bytes.split_at(at);
-        let split = decode_pieces(sender, deflate, [before, after]);
+        let split = decode_chunks(sender, deflate, [before, after]);
         assert_eq!(split, whole, "split at {at}");
     }
-    let single = decode_pieces(sender, deflate, bytes.chunks(1));
+    let single = decode_chunks(sender, deflate, bytes.chunks(1));
     assert_eq!(single, whole, "byte by byte");
     whole
 }
 
 /// The close code of the violation that bytes end with, after a number of whole units.
-fn fault(sender: Side, deflate: Option<Deflate>, bytes: &[u8]) -> (usize, Option<u16>) {
+fn violation(sender: Side, deflate: Option<DeflateParams>, bytes: &[u8]) -> (usize, Option<u16>) {
     let (heard, violation) = decode(sender, deflate, bytes);
     (heard.len(), violation.map(|violation| violation.code))
 }
 
-fn text(content: &str) -> Heard {
+fn text(content: &str) -> ReceivedMessage {
     message(true, content.as_bytes(), false)
 }
 
-fn message(text: bool, content: &[u8], compressed: bool) -> Heard {
-    Heard::Message {
+fn message(text: bool, content: &[u8], compressed: bool) -> ReceivedMessage {
+    ReceivedMessage::Data {
         text,
         content: content.to_vec().into(),
         compressed,

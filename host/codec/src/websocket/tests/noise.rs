@@ -3,15 +3,15 @@
 use super::*;
 use crate::websocket::Encoder;
 
-fn check(heard: &[Heard]) {
+fn check(heard: &[ReceivedMessage]) {
     for unit in heard {
         match unit {
-            Heard::Message { text, content, .. } => {
+            ReceivedMessage::Data { text, content, .. } => {
                 assert!(content.len() as u64 <= BOUNDS.message);
                 assert!(!text || std::str::from_utf8(content).is_ok());
             }
-            Heard::Ping(body) | Heard::Pong(body) => assert!(body.len() <= 125),
-            Heard::Close { reason, .. } => assert!(reason.len() <= 123),
+            ReceivedMessage::Ping(body) | ReceivedMessage::Pong(body) => assert!(body.len() <= 125),
+            ReceivedMessage::Close { reason, .. } => assert!(reason.len() <= 123),
         }
     }
 }
@@ -28,14 +28,14 @@ fn noise_is_never_more_than_a_violation() {
             *first = [0x81, 0x01, 0x82, 0x89, 0x88, 0xc1, 0xc2, 0x41][round % 8];
             *second &= 0x1f;
         }
-        let deflate = (round % 3 > 0).then(Deflate::default);
+        let deflate = (round % 3 > 0).then(DeflateParams::default);
         let sender = [Side::Server, Side::Client][round / 8 % 2];
         if sender == Side::Client && bytes.len() > 1 {
             bytes[1] |= 0x80;
         }
-        let whole = decode_pieces(sender, deflate, [&bytes[..]]);
+        let whole = decode_chunks(sender, deflate, [&bytes[..]]);
         let step = 1 + dice.below(9);
-        assert_eq!(decode_pieces(sender, deflate, bytes.chunks(step)), whole);
+        assert_eq!(decode_chunks(sender, deflate, bytes.chunks(step)), whole);
         check(&whole.0);
         units += whole.0.len();
     }
@@ -47,9 +47,9 @@ fn damaged_conversations_are_never_more_than_a_violation() {
     let mut dice = Dice(77);
     let (mut good, mut broken) = (0, 0);
     for round in 0..2_000 {
-        let deflate = (round % 2 > 0).then(|| Deflate {
+        let deflate = (round % 2 > 0).then(|| DeflateParams {
             server_no_context_takeover: round % 4 > 1,
-            ..Deflate::default()
+            ..DeflateParams::default()
         });
         let mut encoder = Encoder::new(Side::Server, deflate);
         let mut bytes = Vec::new();
@@ -68,10 +68,10 @@ fn damaged_conversations_are_never_more_than_a_violation() {
             let at = dice.below(bytes.len());
             bytes[at] ^= 1 << dice.below(8);
         }
-        let whole = decode_pieces(Side::Server, deflate, [&bytes[..]]);
+        let whole = decode_chunks(Side::Server, deflate, [&bytes[..]]);
         let step = 1 + dice.below(30);
         assert_eq!(
-            decode_pieces(Side::Server, deflate, bytes.chunks(step)),
+            decode_chunks(Side::Server, deflate, bytes.chunks(step)),
             whole
         );
         check(&whole.0);

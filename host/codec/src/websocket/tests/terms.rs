@@ -4,8 +4,8 @@ use super::*;
 use crate::websocket::extension::Extension;
 use crate::websocket::negotiation;
 
-fn terms(client: (bool, u8), server: (bool, u8)) -> Deflate {
-    Deflate {
+fn terms(client: (bool, u8), server: (bool, u8)) -> DeflateParams {
+    DeflateParams {
         client_no_context_takeover: client.0,
         server_no_context_takeover: server.0,
         client_max_window_bits: client.1,
@@ -63,9 +63,9 @@ fn the_grammar_is_that_of_the_rfc() {
 
 #[test]
 fn what_a_response_agrees_to() {
-    let agreed = |value: &str| Deflate::agreed(&extensions(value));
+    let agreed = |value: &str| DeflateParams::from_response(&extensions(value));
     let good = [
-        ("permessage-deflate", Deflate::default()),
+        ("permessage-deflate", DeflateParams::default()),
         (
             "Permessage-Deflate; Client_No_Context_Takeover",
             terms((true, 15), (false, 15)),
@@ -86,7 +86,7 @@ fn what_a_response_agrees_to() {
     for (value, expected) in good {
         assert_eq!(agreed(value), Ok(Some(expected)), "{value}");
     }
-    assert_eq!(Deflate::agreed(&HeaderMap::new()), Ok(None));
+    assert_eq!(DeflateParams::from_response(&HeaderMap::new()), Ok(None));
     let bad = [
         "permessage-deflate, permessage-deflate",
         "permessage-bzip2",
@@ -167,7 +167,7 @@ fn offers_allow_what_the_rfc_says() {
 
 #[test]
 fn answers_are_near_to_what_was_recorded() {
-    let plain = Deflate::default();
+    let plain = DeflateParams::default();
     let small = terms((true, 10), (true, 11));
     let cases = [
         ("permessage-deflate", plain, Some("permessage-deflate")),
@@ -228,7 +228,7 @@ fn answers_are_near_to_what_was_recorded() {
         ("a;;b", plain, None),
     ];
     for (offers, recorded, expected) in cases {
-        let answer = Deflate::answer(&extensions(offers), &recorded);
+        let answer = DeflateParams::negotiate(&extensions(offers), &recorded);
         let value = answer.as_ref().map(|(value, _)| value.to_str().unwrap());
         assert_eq!(value, expected, "{offers}");
     }
@@ -259,10 +259,10 @@ fn every_answer_is_allowed_and_means_what_it_says() {
                 for flags in 0..4 {
                     let (a, b) = (flags & 1 == 1, flags & 2 == 2);
                     let recorded = terms((a, bits), (b, 23 - bits));
-                    let (value, deflate) = Deflate::answer(&offer, &recorded).unwrap();
+                    let (value, deflate) = DeflateParams::negotiate(&offer, &recorded).unwrap();
                     let response = extensions(value.to_str().unwrap());
                     assert_eq!(negotiation::check(&offer, &response), Ok(()));
-                    assert_eq!(Deflate::agreed(&response), Ok(Some(deflate)));
+                    assert_eq!(DeflateParams::from_response(&response), Ok(Some(deflate)));
                     answered += 1;
                 }
             }

@@ -1,9 +1,9 @@
 //! Conversations read from the bytes of both directions.
 
 use super::*;
-use crate::websocket::{Encoder, Transcript, transcript};
+use crate::websocket::{Encoder, Transcript, read_transcript};
 use ouli_message::Content;
-use ouli_message::stream::{Arrival, Ending, Said, Turn, Words};
+use ouli_message::stream::{Arrival, Ending, Message, MessageKind, Payload};
 
 /// Bytes of both sides with their arrivals, each 10 microseconds after the one before it.
 #[derive(Default)]
@@ -36,12 +36,12 @@ impl Tunnel {
         self.pass(Side::Server, bytes)
     }
 
-    fn read(&self, deflate: Option<Deflate>) -> Transcript {
+    fn read(&self, deflate: Option<DeflateParams>) -> Transcript {
         self.read_within(deflate, 1 << 20)
     }
 
-    fn read_within(&self, deflate: Option<Deflate>, most: u64) -> Transcript {
-        transcript(
+    fn read_within(&self, deflate: Option<DeflateParams>, most: u64) -> Transcript {
+        read_transcript(
             &self.client,
             &self.server,
             &self.arrivals,
@@ -52,19 +52,23 @@ impl Tunnel {
     }
 }
 
-fn said(content: &str) -> Said {
-    Said::Text(Words {
+fn text(content: &str) -> MessageKind {
+    MessageKind::Text(Payload {
         content: Content::Inline(content.as_bytes().to_vec().into()),
         compressed: false,
     })
 }
 
-fn turn(side: Side, at: u64, said: Said) -> Turn {
-    Turn { side, at, said }
+fn message(side: Side, at: u64, said: MessageKind) -> Message {
+    Message {
+        side,
+        at,
+        kind: said,
+    }
 }
 
-fn close(code: u16) -> Said {
-    Said::Close {
+fn close(code: u16) -> MessageKind {
+    MessageKind::Close {
         code: Some(code),
         reason: String::new(),
     }
@@ -84,20 +88,20 @@ fn turns_stand_in_the_order_of_their_last_bytes() {
         .server(BYE)
         .client(MASKED_BYE);
     let expected = [
-        turn(Side::Server, 10, said("a")),
-        turn(Side::Server, 10, said("b")),
-        turn(Side::Client, 20, said("A")),
-        turn(Side::Server, 30, Said::Ping(Bytes::new())),
-        turn(Side::Server, 30, said("cd")),
-        turn(Side::Client, 40, said("B")),
-        turn(Side::Client, 40, Said::Pong(Bytes::new())),
-        turn(Side::Server, 50, close(1000)),
-        turn(Side::Client, 60, close(1000)),
+        message(Side::Server, 10, text("a")),
+        message(Side::Server, 10, text("b")),
+        message(Side::Client, 20, text("A")),
+        message(Side::Server, 30, MessageKind::Ping(Bytes::new())),
+        message(Side::Server, 30, text("cd")),
+        message(Side::Client, 40, text("B")),
+        message(Side::Client, 40, MessageKind::Pong(Bytes::new())),
+        message(Side::Server, 50, close(1000)),
+        message(Side::Client, 60, close(1000)),
     ];
     let told = tunnel.read(None);
-    assert_eq!(told.turns, expected);
+    assert_eq!(told.messages, expected);
     assert_eq!(told.ending, Some(Ending::Complete));
-    assert_eq!(told.faults, []);
+    assert_eq!(told.violations, []);
 }
 
 #[test]
@@ -109,14 +113,14 @@ fn a_fault_ends_one_side_only() {
         .server(b"\x88\x02\x03\xea")
         .read(None);
     let expected = [
-        turn(Side::Client, 0, said("A")),
-        turn(Side::Server, 10, said("a")),
-        turn(Side::Server, 30, close(1002)),
+        message(Side::Client, 0, text("A")),
+        message(Side::Server, 10, text("a")),
+        message(Side::Server, 30, close(1002)),
     ];
-    assert_eq!(told.turns, expected);
+    assert_eq!(told.messages, expected);
     assert_eq!(told.ending, Some(Ending::Complete));
-    let [fault] = told.faults[..] else {
-        panic!("{:?}", told.faults);
+    let [fault] = told.violations[..] else {
+        panic!("{:?}", told.violations);
     };
     assert_eq!(
         (fault.side, fault.at, fault.violation.code),
@@ -132,9 +136,12 @@ fn the_ending_is_told_as_far_as_frames_tell_it() {
         (Tunnel::default().server(hello), None),
         (
             Tunnel::default().server(hello).server(BYE),
-            Some(Ending::Client),
+            Some(Ending::ClientAborted),
         ),
-        (Tunnel::default().client(MASKED_BYE), Some(Ending::Server)),
+        (
+            Tunnel::default().client(MASKED_BYE),
+            Some(Ending::ServerAborted),
+        ),
         (
             Tunnel::default().client(MASKED_BYE).server(BYE),
             Some(Ending::Complete),
@@ -152,8 +159,8 @@ fn what_is_not_whole_is_dropped() {
         .server(b"\x81\x01a\x01\x01b\x80\x02c")
         .client(b"\x81")
         .read(None);
-    assert_eq!(told.turns, [turn(Side::Server, 0, said("a"))]);
-    assert_eq!(told.faults, []);
+    assert_eq!(told.messages, [message(Side::Server, 0, text("a"))]);
+    assert_eq!(told.violations, []);
 }
 
 #[test]
@@ -168,12 +175,12 @@ fn arrivals_that_fit_to_nothing_do_no_harm() {
     }
     tunnel.arrivals[0].end = 3;
     let told = tunnel.read(None);
-    assert_eq!(told.turns, [turn(Side::Server, 0, said("a"))]);
+    assert_eq!(told.messages, [message(Side::Server, 0, text("a"))]);
 }
 
 #[test]
 fn compressed_messages_say_that_they_were() {
-    let deflate = Some(Deflate::default());
+    let deflate = Some(DeflateParams::default());
     let mut encoder = Encoder::new(Side::Server, deflate);
     let content = Dice(2).prose(200_000);
     let told = Tunnel::default()
@@ -182,13 +189,13 @@ fn compressed_messages_say_that_they_were() {
         .server(b"\xc1\x01\x07")
         .read(deflate);
     let words: Vec<_> = told
-        .turns
+        .messages
         .iter()
-        .filter_map(|turn| turn.said.words())
+        .filter_map(|turn| turn.kind.payload())
         .collect();
     assert!(words.iter().all(|words| words.content.inline() == content));
     assert!(words[0].compressed && !words[1].compressed);
-    let fault = told.faults[0];
+    let fault = told.violations[0];
     assert_eq!(
         (fault.side, fault.at, fault.violation.code),
         (Side::Server, 20, 1007)
@@ -201,16 +208,16 @@ fn a_conversation_is_no_larger_than_its_bound() {
         .server(&b"\x82\x00".repeat(50_000))
         .client(MASKED_BYE);
     let told = tunnel.read_within(None, 10_000);
-    let size = size_of::<Turn>();
-    assert_eq!(told.turns.len(), 10_000 / size);
+    let size = size_of::<Message>();
+    assert_eq!(told.messages.len(), 10_000 / size);
     assert_eq!(
-        (told.faults.len(), told.faults[0].violation.code),
+        (told.violations.len(), told.violations[0].violation.code),
         (1, 1009)
     );
     assert_eq!(told.ending, None);
     let content = [&b"\x82\x7e\x03\xe8"[..], &[0; 1000]].concat();
     let tunnel = Tunnel::default().server(&content).server(&content);
     let room = 2 * (1000 + size as u64);
-    assert_eq!(tunnel.read_within(None, room).turns.len(), 2);
-    assert_eq!(tunnel.read_within(None, room - 1).turns.len(), 1);
+    assert_eq!(tunnel.read_within(None, room).messages.len(), 2);
+    assert_eq!(tunnel.read_within(None, room - 1).messages.len(), 1);
 }

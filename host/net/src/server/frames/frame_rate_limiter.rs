@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{DATA, END_STREAM, HEADERS, Head, RST_STREAM, WINDOW_UPDATE};
+use super::{DATA, END_STREAM, FrameHeader, HEADERS, RST_STREAM, WINDOW_UPDATE};
 use crate::server::Bounds;
 
 /// How long frames are counted before a new count begins.
@@ -16,60 +16,67 @@ const WINDOW: Duration = Duration::from_secs(10);
 
 /// For so many bytes that a client was sent it may widen a window once: a connection and a stream
 /// for each frame, however short.
-const BYTES_OF_AN_UPDATE: usize = 4;
+const MIN_BYTES_PER_WINDOW_UPDATE: usize = 4;
 
 /// What a client sent on one connection in a while.
 #[derive(Debug)]
-pub(super) struct Floods {
-    since: Instant,
-    idle: usize,
-    resets: usize,
-    updates: usize,
+pub(super) struct FrameRateLimiter {
+    window_start: Instant,
+    control_frames: usize,
+    client_resets: usize,
+    window_updates: usize,
     /// Bytes that the client was sent.
-    sent: usize,
-    most_idle: usize,
-    most_resets: usize,
+    sent_bytes: usize,
+    max_control_frames: usize,
+    max_client_resets: usize,
 }
 
-impl Floods {
+impl FrameRateLimiter {
     pub(super) fn new(bounds: &Bounds) -> Self {
         Self {
-            since: Instant::now(),
-            idle: 0,
-            resets: 0,
-            updates: 0,
-            sent: 0,
-            most_idle: bounds.http2_idle_frames,
-            most_resets: bounds.http2_cancelled,
+            window_start: Instant::now(),
+            control_frames: 0,
+            client_resets: 0,
+            window_updates: 0,
+            sent_bytes: 0,
+            max_control_frames: bounds.http2_max_control_frames,
+            max_client_resets: bounds.http2_max_client_resets,
         }
     }
 
     /// So many bytes were sent to the client.
-    pub(super) fn sent(&mut self, count: usize) {
-        self.sent = self.sent.saturating_add(count);
+    pub(super) fn on_bytes_sent(&mut self, count: usize) {
+        self.sent_bytes = self.sent_bytes.saturating_add(count);
     }
 
     /// Counts a frame that came.
     ///
     /// # Errors
     /// The limit that the client is above.
-    pub(super) fn count(&mut self, head: &Head) -> Result<(), &'static str> {
+    pub(super) fn on_frame(&mut self, head: &FrameHeader) -> Result<(), &'static str> {
         match head.kind {
             HEADERS => {}
             DATA if head.length > 0 || head.flags & END_STREAM != 0 => {}
-            RST_STREAM => self.resets += 1,
-            WINDOW_UPDATE => self.updates += 1,
-            _ => self.idle += 1,
+            RST_STREAM => self.client_resets += 1,
+            WINDOW_UPDATE => self.window_updates += 1,
+            _ => self.control_frames += 1,
         }
-        let unasked = self.updates.saturating_sub(self.sent / BYTES_OF_AN_UPDATE);
-        let idle = self.idle + unasked > self.most_idle;
-        if !idle && self.resets <= self.most_resets {
+        let unasked = self
+            .window_updates
+            .saturating_sub(self.sent_bytes / MIN_BYTES_PER_WINDOW_UPDATE);
+        let idle = self.control_frames + unasked > self.max_control_frames;
+        if !idle && self.client_resets <= self.max_client_resets {
             return Ok(());
         }
         // The clock is only looked at where a count is full.
-        if self.since.elapsed() >= WINDOW {
-            self.since = Instant::now();
-            (self.idle, self.resets, self.updates, self.sent) = (0, 0, 0, 0);
+        if self.window_start.elapsed() >= WINDOW {
+            self.window_start = Instant::now();
+            (
+                self.control_frames,
+                self.client_resets,
+                self.window_updates,
+                self.sent_bytes,
+            ) = (0, 0, 0, 0);
             return Ok(());
         }
         Err(if idle {
@@ -83,25 +90,29 @@ impl Floods {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::server::frames::{HEAD, PING};
+    use crate::server::frames::{FRAME_HEADER_LEN, PING};
     use ouli_config::Limits;
 
-    fn floods() -> Floods {
-        Floods::new(&Bounds {
-            http2_idle_frames: 5,
-            http2_cancelled: 3,
+    fn floods() -> FrameRateLimiter {
+        FrameRateLimiter::new(&Bounds {
+            http2_max_control_frames: 5,
+            http2_max_client_resets: 3,
             ..Bounds::from(&Limits::default())
         })
     }
 
-    fn head(kind: u8, flags: u8, length: u8) -> Head {
-        let mut bytes = [0; HEAD];
+    fn head(kind: u8, flags: u8, length: u8) -> FrameHeader {
+        let mut bytes = [0; FRAME_HEADER_LEN];
         (bytes[2], bytes[3], bytes[4]) = (length, kind, flags);
-        Head::of(bytes)
+        FrameHeader::parse(bytes)
     }
 
-    fn all(floods: &mut Floods, head: &Head, count: usize) -> Result<(), &'static str> {
-        (0..count).try_for_each(|_| floods.count(head))
+    fn all(
+        floods: &mut FrameRateLimiter,
+        head: &FrameHeader,
+        count: usize,
+    ) -> Result<(), &'static str> {
+        (0..count).try_for_each(|_| floods.on_frame(head))
     }
 
     #[test]
@@ -121,9 +132,9 @@ mod tests {
     fn windows_may_be_widened_for_what_was_sent() {
         let update = head(WINDOW_UPDATE, 0, 4);
         let mut counted = floods();
-        counted.sent(100 * BYTES_OF_AN_UPDATE);
+        counted.on_bytes_sent(100 * MIN_BYTES_PER_WINDOW_UPDATE);
         all(&mut counted, &update, 105).unwrap();
-        assert_eq!(counted.count(&update), Err("http2_idle_frames"));
+        assert_eq!(counted.on_frame(&update), Err("http2_idle_frames"));
     }
 
     #[test]
@@ -131,7 +142,7 @@ mod tests {
         let reset = head(RST_STREAM, 0, 4);
         let mut counted = floods();
         all(&mut counted, &reset, 3).unwrap();
-        assert_eq!(counted.count(&reset), Err("http2_cancelled"));
+        assert_eq!(counted.on_frame(&reset), Err("http2_cancelled"));
     }
 
     #[test]
@@ -140,7 +151,7 @@ mod tests {
         let mut counted = floods();
         for _ in 0..3 {
             all(&mut counted, &ping, 5).unwrap();
-            counted.since -= WINDOW;
+            counted.window_start -= WINDOW;
         }
         assert!(all(&mut counted, &ping, 12).is_err());
     }

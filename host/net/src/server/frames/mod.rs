@@ -15,15 +15,15 @@ mod tests;
 use tokio::io::ReadBuf;
 
 use super::Bounds;
-use connection_state::Agreed;
-use frame_rate_limiter::Floods;
-pub(super) use synthetic_handshake::Handshake;
+use connection_state::ConnectionState;
+use frame_rate_limiter::FrameRateLimiter;
+pub(super) use synthetic_handshake::SyntheticHandshake;
 
 /// What a connection of HTTP/2 begins with (RFC 9113, section 3.4).
 pub(super) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// Bytes of the head of a frame (RFC 9113, section 4.1).
-pub(super) const HEAD: usize = 9;
+pub(super) const FRAME_HEADER_LEN: usize = 9;
 
 /// Kinds of frames (RFC 9113, section 6).
 pub(super) const DATA: u8 = 0;
@@ -41,7 +41,7 @@ const CONTINUATION: u8 = 9;
 pub(super) const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;
 const PADDED: u8 = 8;
-const WITH_PRIORITY: u8 = 0x20;
+const PRIORITY_FLAG: u8 = 0x20;
 pub(super) const ACK: u8 = 1;
 
 /// A code of an error (RFC 9113, section 7).
@@ -49,90 +49,90 @@ const ENHANCE_YOUR_CALM: u32 = 0xb;
 
 /// Bytes of a piece of DATA for which a buffer has to make room: with its head, all of the buffer
 /// that h2 begins with.
-const PIECE: usize = (8 << 10) - HEAD;
+const MAX_DATA_CHUNK: usize = (8 << 10) - FRAME_HEADER_LEN;
 
 /// Where there is less room than this, a piece waits for more.
-const LEAST: usize = 2 << 10;
+const MIN_DATA_CHUNK: usize = 2 << 10;
 
 /// Requests that a client may begin before others have their turn.
-const TURN: usize = 4;
+const MAX_REQUESTS_PER_TURN: usize = 4;
 
 /// The head of a frame.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Head {
+pub(super) struct FrameHeader {
     pub(super) length: usize,
     pub(super) kind: u8,
     pub(super) flags: u8,
-    stream: u32,
+    stream_id: u32,
 }
 
-impl Head {
-    pub(super) fn of(bytes: [u8; HEAD]) -> Self {
+impl FrameHeader {
+    pub(super) fn parse(bytes: [u8; FRAME_HEADER_LEN]) -> Self {
         let [high, middle, low, kind, flags, stream @ ..] = bytes;
         Self {
             length: usize::from(high) << 16 | usize::from(middle) << 8 | usize::from(low),
             kind,
             flags,
-            stream: u32::from_be_bytes(stream) & (u32::MAX >> 1),
+            stream_id: u32::from_be_bytes(stream) & (u32::MAX >> 1),
         }
     }
 
     #[cfg(test)]
-    pub(super) fn stream(&self) -> u32 {
-        self.stream
+    pub(super) fn stream_id(&self) -> u32 {
+        self.stream_id
     }
 
     /// True where its payload may be cut.
-    fn is_cut(&self) -> bool {
+    fn is_splittable(&self) -> bool {
         self.kind == DATA && self.flags & PADDED == 0
     }
 }
 
 /// What a client sends on one connection.
 #[derive(Debug)]
-pub(super) struct Frames {
+pub(super) struct FrameInspector {
     /// The head that comes, or that is handed on.
-    head: [u8; HEAD],
+    head: [u8; FRAME_HEADER_LEN],
     /// So many bytes of a head came.
-    known: usize,
+    head_len: usize,
     /// So many bytes of a head were not handed on yet.
-    owed: usize,
+    pending_head: usize,
     /// Bytes that follow and are handed on as they are; the first ones are the preface.
-    plain: usize,
+    passthrough_left: usize,
     /// Bytes of the frame that follow in further pieces.
-    left: usize,
+    data_left: usize,
     /// The flags of the frame, which its last piece has.
-    flags: u8,
+    data_flags: u8,
     /// A head of a request goes on in the next frame.
-    open: bool,
+    in_header_block: bool,
     /// The last stream that was opened.
-    stream: u32,
+    last_stream_id: u32,
     /// Requests that were begun in this turn.
-    begun: usize,
+    requests_this_turn: usize,
     /// Bytes of a frame that follow and are not handed on.
-    dropped: usize,
+    discard_left: usize,
     /// The streams up to this one ended under an h2 that was given up.
-    ended: u32,
-    floods: Floods,
-    agreed: Agreed,
+    last_ended_stream_id: u32,
+    rate_limiter: FrameRateLimiter,
+    connection_state: ConnectionState,
 }
 
-impl Frames {
+impl FrameInspector {
     pub(super) fn new(bounds: &Bounds) -> Self {
         Self {
-            head: [0; HEAD],
-            known: 0,
-            owed: 0,
-            plain: PREFACE.len(),
-            left: 0,
-            flags: 0,
-            open: false,
-            stream: 0,
-            begun: 0,
-            dropped: 0,
-            ended: 0,
-            floods: Floods::new(bounds),
-            agreed: Agreed::new(),
+            head: [0; FRAME_HEADER_LEN],
+            head_len: 0,
+            pending_head: 0,
+            passthrough_left: PREFACE.len(),
+            data_left: 0,
+            data_flags: 0,
+            in_header_block: false,
+            last_stream_id: 0,
+            requests_this_turn: 0,
+            discard_left: 0,
+            last_ended_stream_id: 0,
+            rate_limiter: FrameRateLimiter::new(bounds),
+            connection_state: ConnectionState::new(),
         }
     }
 
@@ -141,7 +141,7 @@ impl Frames {
     ///
     /// # Errors
     /// The limit that the client is above.
-    pub(super) fn hand_on(
+    pub(super) fn forward(
         &mut self,
         bytes: &[u8],
         target: &mut ReadBuf<'_>,
@@ -149,155 +149,165 @@ impl Frames {
         let (mut rest, before) = (bytes, target.filled().len());
         loop {
             let is_first = target.filled().len() == before;
-            if self.owed > 0 && !self.hand_on_head(is_first, target) {
+            if self.pending_head > 0 && !self.forward_head(is_first, target) {
                 break;
             }
-            if self.dropped > 0 {
-                let most = self.dropped.min(rest.len());
-                (self.dropped, rest) = (self.dropped - most, &rest[most..]);
-                if self.dropped > 0 {
+            if self.discard_left > 0 {
+                let most = self.discard_left.min(rest.len());
+                (self.discard_left, rest) = (self.discard_left - most, &rest[most..]);
+                if self.discard_left > 0 {
                     break;
                 }
-            } else if self.plain > 0 {
-                let most = self.plain.min(rest.len()).min(target.remaining());
+            } else if self.passthrough_left > 0 {
+                let most = self
+                    .passthrough_left
+                    .min(rest.len())
+                    .min(target.remaining());
                 target.put_slice(&rest[..most]);
-                self.agreed.payload(&rest[..most]);
-                (self.plain, rest) = (self.plain - most, &rest[most..]);
-                if self.plain > 0 {
+                self.connection_state.on_payload_received(&rest[..most]);
+                (self.passthrough_left, rest) = (self.passthrough_left - most, &rest[most..]);
+                if self.passthrough_left > 0 {
                     break;
                 }
-            } else if self.left > 0 {
-                if rest.is_empty() || !self.begin_piece(is_first, target.remaining()) {
+            } else if self.data_left > 0 {
+                if rest.is_empty() || !self.begin_chunk(is_first, target.remaining()) {
                     break;
                 }
             } else {
-                if self.begun == TURN {
+                if self.requests_this_turn == MAX_REQUESTS_PER_TURN {
                     break;
                 }
-                let most = (HEAD - self.known).min(rest.len());
-                self.head[self.known..][..most].copy_from_slice(&rest[..most]);
-                (self.known, rest) = (self.known + most, &rest[most..]);
-                if self.known < HEAD {
+                let most = (FRAME_HEADER_LEN - self.head_len).min(rest.len());
+                self.head[self.head_len..][..most].copy_from_slice(&rest[..most]);
+                (self.head_len, rest) = (self.head_len + most, &rest[most..]);
+                if self.head_len < FRAME_HEADER_LEN {
                     break;
                 }
-                self.begin()?;
+                self.begin_frame()?;
             }
         }
         Ok(bytes.len() - rest.len())
     }
 
     /// True where something is handed on although nothing more came.
-    pub(super) fn owes(&self) -> bool {
-        self.owed > 0
+    pub(super) fn has_pending_head(&self) -> bool {
+        self.pending_head > 0
     }
 
     /// True once so many requests were begun that others have their turn: the next one begins then.
-    pub(super) fn is_others_turn(&mut self) -> bool {
-        let is_over = self.begun == TURN && self.owed == 0 && self.plain == 0;
+    pub(super) fn should_yield(&mut self) -> bool {
+        let is_over = self.requests_this_turn == MAX_REQUESTS_PER_TURN
+            && self.pending_head == 0
+            && self.passthrough_left == 0;
         if is_over {
-            self.begun = 0;
+            self.requests_this_turn = 0;
         }
         is_over
     }
 
     /// True amid a frame or a head, which the client has to bring to its end.
-    pub(super) fn is_amid(&self) -> bool {
-        self.known + self.plain + self.left + self.dropped > 0 || self.open
+    pub(super) fn is_mid_frame(&self) -> bool {
+        self.head_len + self.passthrough_left + self.data_left + self.discard_left > 0
+            || self.in_header_block
     }
 
     /// These bytes were sent to the client.
-    pub(super) fn sent(&mut self, bytes: &[u8]) {
-        self.floods.sent(bytes.len());
-        self.agreed.sent(bytes);
+    pub(super) fn on_bytes_sent(&mut self, bytes: &[u8]) {
+        self.rate_limiter.on_bytes_sent(bytes.len());
+        self.connection_state.on_bytes_sent(bytes);
     }
 
     /// True where h2 may be given up for a while: another one can be told all that it has to know
     /// of the client, which may send so many bytes on the connection.
-    pub(super) fn may_rest(&self, window: u32) -> bool {
-        !self.is_amid() && !self.owes() && self.agreed.is_whole(window)
+    pub(super) fn can_suspend(&self, window: u32) -> bool {
+        !self.is_mid_frame()
+            && !self.has_pending_head()
+            && self.connection_state.is_resumable(window)
     }
 
     /// Bytes that the client is owed before another h2 takes over: that it may send so many.
-    pub(super) fn owed(&mut self, window: u32) -> Vec<u8> {
-        self.agreed.owed(window)
+    pub(super) fn take_window_update(&mut self, window: u32) -> Vec<u8> {
+        self.connection_state.take_window_update(window)
     }
 
     /// Another h2 takes over.
-    pub(super) fn take_over(&mut self) -> Handshake {
-        self.ended = self.agreed.last();
-        Handshake::new(self.agreed.told())
+    pub(super) fn resume(&mut self) -> SyntheticHandshake {
+        self.last_ended_stream_id = self.connection_state.last_stream_id();
+        SyntheticHandshake::new(self.connection_state.client_preface())
     }
 
     /// A head that came whole.
-    fn begin(&mut self) -> Result<(), &'static str> {
-        let head = Head::of(self.head);
-        self.known = 0;
+    fn begin_frame(&mut self) -> Result<(), &'static str> {
+        let head = FrameHeader::parse(self.head);
+        self.head_len = 0;
         if matches!(head.kind, HEADERS | CONTINUATION) {
-            self.open = head.flags & END_HEADERS == 0;
+            self.in_header_block = head.flags & END_HEADERS == 0;
         }
         if head.kind == HEADERS {
-            self.stream = head.stream;
-            self.begun += 1;
+            self.last_stream_id = head.stream_id;
+            self.requests_this_turn += 1;
         }
-        self.floods.count(&head)?;
-        self.agreed.received(&head);
-        if self.is_late(&head) {
-            self.dropped = head.length;
-        } else if head.is_cut() && head.length > 0 {
-            (self.left, self.flags) = (head.length, head.flags);
+        self.rate_limiter.on_frame(&head)?;
+        self.connection_state.on_frame_received(&head);
+        if self.is_for_ended_stream(&head) {
+            self.discard_left = head.length;
+        } else if head.is_splittable() && head.length > 0 {
+            (self.data_left, self.data_flags) = (head.length, head.flags);
         } else {
-            (self.owed, self.plain) = (HEAD, head.length);
+            (self.pending_head, self.passthrough_left) = (FRAME_HEADER_LEN, head.length);
         }
         Ok(())
     }
 
     /// True for what is said of a stream that ended: the client may say it, and h2 only takes it of
     /// streams that it knows (RFC 9113, section 5.1).
-    fn is_late(&self, head: &Head) -> bool {
+    fn is_for_ended_stream(&self, head: &FrameHeader) -> bool {
         let kinds = [PRIORITY, RST_STREAM, WINDOW_UPDATE];
-        (1..=self.ended).contains(&head.stream) && kinds.contains(&head.kind)
+        (1..=self.last_ended_stream_id).contains(&head.stream_id) && kinds.contains(&head.kind)
     }
 
     /// Begins the next piece of a frame, if there is enough room for it; the first one that is
     /// handed on has room made for it by its head.
-    fn begin_piece(&mut self, is_first: bool, room: usize) -> bool {
+    fn begin_chunk(&mut self, is_first: bool, room: usize) -> bool {
         let size = match room {
-            room if room >= LEAST.min(HEAD + self.left) => self.left.min(room - HEAD),
-            _ if is_first => self.left.min(PIECE),
+            room if room >= MIN_DATA_CHUNK.min(FRAME_HEADER_LEN + self.data_left) => {
+                self.data_left.min(room - FRAME_HEADER_LEN)
+            }
+            _ if is_first => self.data_left.min(MAX_DATA_CHUNK),
             _ => return false,
         };
-        self.left -= size;
+        self.data_left -= size;
         let length = u32::try_from(size).unwrap_or_default().to_be_bytes();
         self.head[..3].copy_from_slice(&length[1..]);
-        self.head[4] = match self.left {
-            0 => self.flags,
-            _ => self.flags & !END_STREAM,
+        self.head[4] = match self.data_left {
+            0 => self.data_flags,
+            _ => self.data_flags & !END_STREAM,
         };
-        (self.owed, self.plain) = (HEAD, size);
+        (self.pending_head, self.passthrough_left) = (FRAME_HEADER_LEN, size);
         true
     }
 
     /// Hands on a head, and says whether its payload may follow at once.
-    fn hand_on_head(&mut self, is_first: bool, target: &mut ReadBuf<'_>) -> bool {
-        if !is_first && self.owed + self.plain > target.remaining() {
+    fn forward_head(&mut self, is_first: bool, target: &mut ReadBuf<'_>) -> bool {
+        if !is_first && self.pending_head + self.passthrough_left > target.remaining() {
             return false;
         }
-        let most = self.owed.min(target.remaining());
-        target.put_slice(&self.head[HEAD - self.owed..][..most]);
-        self.owed -= most;
-        self.owed == 0 && self.plain <= target.remaining()
+        let most = self.pending_head.min(target.remaining());
+        target.put_slice(&self.head[FRAME_HEADER_LEN - self.pending_head..][..most]);
+        self.pending_head -= most;
+        self.pending_head == 0 && self.passthrough_left <= target.remaining()
     }
 
     /// The end of the connection, with its reason.
     pub(super) fn goaway(&self, key: &str) -> Vec<u8> {
-        goaway(self.stream, &format!("limits.{key}"))
+        goaway(self.last_stream_id, &format!("limits.{key}"))
     }
 }
 
 /// All that is said to a client that was not served: no settings of note, and the end (RFC 9113,
 /// section 6.8).
-pub(super) fn refusal(key: &str) -> Vec<u8> {
-    let mut frames = frame(SETTINGS, &[]);
+pub(super) fn rejection_frames(key: &str) -> Vec<u8> {
+    let mut frames = encode_frame(SETTINGS, &[]);
     frames.extend(goaway(0, &format!("limits.{key}")));
     frames
 }
@@ -306,11 +316,11 @@ fn goaway(stream: u32, reason: &str) -> Vec<u8> {
     let mut payload = stream.to_be_bytes().to_vec();
     payload.extend(ENHANCE_YOUR_CALM.to_be_bytes());
     payload.extend(reason.as_bytes());
-    frame(GOAWAY, &payload)
+    encode_frame(GOAWAY, &payload)
 }
 
 /// A frame of the connection itself. Its payload is short.
-pub(super) fn frame(kind: u8, payload: &[u8]) -> Vec<u8> {
+pub(super) fn encode_frame(kind: u8, payload: &[u8]) -> Vec<u8> {
     let length = u32::try_from(payload.len())
         .unwrap_or_default()
         .to_be_bytes();

@@ -3,27 +3,27 @@
 use super::*;
 use ouli_config::Limits;
 
-fn frames() -> Frames {
+fn frames() -> FrameInspector {
     let bounds = Bounds {
-        http2_idle_frames: 50,
+        http2_max_control_frames: 50,
         ..Bounds::from(&Limits::default())
     };
-    let mut frames = Frames::new(&bounds);
+    let mut frames = FrameInspector::new(&bounds);
     assert_eq!(handed_on(&mut frames, PREFACE, 24), (24, PREFACE.to_vec()));
     frames
 }
 
 fn of(kind: u8, flags: u8, payload: &[u8]) -> Vec<u8> {
-    let mut frame = frame(kind, payload);
+    let mut frame = encode_frame(kind, payload);
     (frame[4], frame[8]) = (flags, 7);
     frame
 }
 
 /// How many bytes were taken, and what was handed on where there is so much room.
-fn handed_on(frames: &mut Frames, bytes: &[u8], room: usize) -> (usize, Vec<u8>) {
+fn handed_on(frames: &mut FrameInspector, bytes: &[u8], room: usize) -> (usize, Vec<u8>) {
     let mut buffer = vec![0; room];
     let mut target = ReadBuf::new(&mut buffer);
-    let taken = frames.hand_on(bytes, &mut target).unwrap();
+    let taken = frames.forward(bytes, &mut target).unwrap();
     (taken, target.filled().to_vec())
 }
 
@@ -31,12 +31,12 @@ fn handed_on(frames: &mut Frames, bytes: &[u8], room: usize) -> (usize, Vec<u8>)
 fn read(mut bytes: &[u8]) -> Vec<(u8, u8, Vec<u8>)> {
     let mut all: Vec<(u8, u8, Vec<u8>)> = Vec::new();
     while !bytes.is_empty() {
-        let head = Head::of(bytes[..HEAD].try_into().unwrap());
-        assert_eq!(head.stream, 7);
-        let payload = &bytes[HEAD..][..head.length];
-        bytes = &bytes[HEAD + head.length..];
+        let head = FrameHeader::parse(bytes[..FRAME_HEADER_LEN].try_into().unwrap());
+        assert_eq!(head.stream_id, 7);
+        let payload = &bytes[FRAME_HEADER_LEN..][..head.length];
+        bytes = &bytes[FRAME_HEADER_LEN + head.length..];
         match all.last_mut() {
-            Some((DATA, flags, data)) if head.is_cut() && *flags == 0 => {
+            Some((DATA, flags, data)) if head.is_splittable() && *flags == 0 => {
                 *flags = head.flags;
                 data.extend(payload);
             }
@@ -47,18 +47,18 @@ fn read(mut bytes: &[u8]) -> Vec<(u8, u8, Vec<u8>)> {
 }
 
 /// What h2 reads them into: a buffer that has to hold a frame.
-fn through(frames: &mut Frames, mut bytes: &[u8], cut: usize) -> (Vec<u8>, usize) {
+fn through(frames: &mut FrameInspector, mut bytes: &[u8], cut: usize) -> (Vec<u8>, usize) {
     let (mut all, mut buffered, mut used) = (Vec::new(), Vec::new(), 0);
-    let mut capacity = PIECE + HEAD;
-    while !bytes.is_empty() || frames.owes() {
-        if !frames.is_others_turn() {
+    let mut capacity = MAX_DATA_CHUNK + FRAME_HEADER_LEN;
+    while !bytes.is_empty() || frames.has_pending_head() {
+        if !frames.should_yield() {
             let some = &bytes[..cut.min(bytes.len())];
             let (taken, new) = handed_on(frames, some, capacity - used - buffered.len());
             assert!(taken > 0 || !new.is_empty());
             (bytes, buffered) = (&bytes[taken..], [buffered, new].concat());
         }
-        while let Some(head) = buffered.first_chunk::<HEAD>() {
-            let whole = HEAD + Head::of(*head).length;
+        while let Some(head) = buffered.first_chunk::<FRAME_HEADER_LEN>() {
+            let whole = FRAME_HEADER_LEN + FrameHeader::parse(*head).length;
             if buffered.len() < whole {
                 // It has room made where it is short of it.
                 if capacity - used < whole {
@@ -69,7 +69,7 @@ fn through(frames: &mut Frames, mut bytes: &[u8], cut: usize) -> (Vec<u8>, usize
             all.extend(buffered.drain(..whole));
             used += whole;
         }
-        if capacity - used < HEAD + buffered.len() {
+        if capacity - used < FRAME_HEADER_LEN + buffered.len() {
             used = 0;
         }
     }
@@ -97,11 +97,14 @@ fn what_is_handed_on_says_the_same_and_needs_no_larger_buffer() {
     for cut in [1, 2, 9, 10, 100, 1000, 8192, 8193, 16_384, usize::MAX] {
         let (all, capacity) = through(&mut frames(), &sent, cut);
         assert!(read(&all) == read(&sent), "{cut}");
-        assert_eq!(capacity, PIECE + HEAD, "{cut}");
+        assert_eq!(capacity, MAX_DATA_CHUNK + FRAME_HEADER_LEN, "{cut}");
     }
     // A frame that may not be cut needs as much as it is long.
     let large = of(HEADERS, END_HEADERS, &[1; 16_384]);
-    assert_eq!(through(&mut frames(), &large, 4096), (large, 16_384 + HEAD));
+    assert_eq!(
+        through(&mut frames(), &large, 4096),
+        (large, 16_384 + FRAME_HEADER_LEN)
+    );
 }
 
 #[test]
@@ -110,12 +113,15 @@ fn data_is_cut_to_the_room_that_there_is() {
     let mut frames = frames();
     let (taken, first) = handed_on(&mut frames, &data, 4096);
     assert_eq!((taken, first.len()), (4096, 4096));
-    assert_eq!(Head::of(*first.first_chunk().unwrap()).length, 4096 - HEAD);
+    assert_eq!(
+        FrameHeader::parse(*first.first_chunk().unwrap()).length,
+        4096 - FRAME_HEADER_LEN
+    );
     // Little room: the head of the next piece has more made.
     let (taken, head) = handed_on(&mut frames, &data[4096..], 20);
-    assert_eq!((taken, head.len()), (0, HEAD));
+    assert_eq!((taken, head.len()), (0, FRAME_HEADER_LEN));
     assert_eq!(head[4], END_STREAM);
-    let (taken, last) = handed_on(&mut frames, &data[4096..], 8192 - HEAD);
+    let (taken, last) = handed_on(&mut frames, &data[4096..], 8192 - FRAME_HEADER_LEN);
     assert_eq!((taken, last.len()), (data.len() - 4096, data.len() - 4096));
 }
 
@@ -123,10 +129,16 @@ fn data_is_cut_to_the_room_that_there_is() {
 fn others_have_their_turn_after_some_requests() {
     let head = of(HEADERS, END_HEADERS | END_STREAM, &[0x82]);
     let mut frames = frames();
-    let (taken, handed) = handed_on(&mut frames, &head.repeat(TURN + 2), 8192);
-    assert_eq!((taken, handed), (TURN * head.len(), head.repeat(TURN)));
-    assert!(frames.is_others_turn());
-    assert!(!frames.is_others_turn());
+    let (taken, handed) = handed_on(&mut frames, &head.repeat(MAX_REQUESTS_PER_TURN + 2), 8192);
+    assert_eq!(
+        (taken, handed),
+        (
+            MAX_REQUESTS_PER_TURN * head.len(),
+            head.repeat(MAX_REQUESTS_PER_TURN)
+        )
+    );
+    assert!(frames.should_yield());
+    assert!(!frames.should_yield());
     assert_eq!(handed_on(&mut frames, &head, 8192), (head.len(), head));
 }
 
@@ -142,7 +154,7 @@ fn floods_are_found_wherever_reads_cut_them() {
         let mut buffer = [0; 100];
         let last: Result<Vec<_>, _> = ping
             .chunks(size)
-            .map(|one| counted.hand_on(one, &mut ReadBuf::new(&mut buffer)))
+            .map(|one| counted.forward(one, &mut ReadBuf::new(&mut buffer)))
             .collect();
         assert_eq!(last.unwrap_err(), "http2_idle_frames", "{size}");
     }
@@ -151,17 +163,17 @@ fn floods_are_found_wherever_reads_cut_them() {
 #[test]
 fn a_head_is_amid_until_its_last_frame_is_whole() {
     let mut counted = frames();
-    assert!(!counted.is_amid());
+    assert!(!counted.is_mid_frame());
     let last = of(CONTINUATION, END_HEADERS, &[0x82]);
     handed_on(&mut counted, &of(HEADERS, 0, &[0x82]), 100);
-    assert!(counted.is_amid());
+    assert!(counted.is_mid_frame());
     for piece in last.chunks(3) {
-        assert!(counted.is_amid());
+        assert!(counted.is_mid_frame());
         handed_on(&mut counted, piece, 100);
     }
-    assert!(!counted.is_amid());
+    assert!(!counted.is_mid_frame());
     handed_on(&mut counted, &of(PING, 0, &[7; 8])[..12], 100);
-    assert!(counted.is_amid());
+    assert!(counted.is_mid_frame());
 }
 
 #[test]
@@ -171,7 +183,7 @@ fn the_end_names_the_last_stream_and_the_limit() {
     let goaway = counted.goaway("http2_cancelled");
     assert_eq!(goaway[9..17], [0, 0, 0, 7, 0, 0, 0, 0xb]);
     assert!(goaway.ends_with(b"limits.http2_cancelled"));
-    assert_eq!(goaway[2] as usize, goaway.len() - HEAD);
+    assert_eq!(goaway[2] as usize, goaway.len() - FRAME_HEADER_LEN);
 }
 
 /// A frame of this stream.
@@ -182,7 +194,7 @@ fn on(stream: u8, kind: u8, flags: u8, payload: &[u8]) -> Vec<u8> {
 }
 
 /// Frames of a client that have been read by an h2.
-fn after(all: &[Vec<u8>]) -> Frames {
+fn after(all: &[Vec<u8>]) -> FrameInspector {
     let mut frames = frames();
     let bytes = all.concat();
     assert_eq!(handed_on(&mut frames, &bytes, 1 << 20).0, bytes.len());
@@ -214,11 +226,11 @@ fn another_h2_is_told_what_the_client_said_last() {
         on(1, WINDOW_UPDATE, 0, &[0, 0, 0, 50]),
     ];
     let mut frames = after(&[opening(), more.to_vec()].concat());
-    assert!(!frames.may_rest(WINDOW), "stream 1 has no answer yet");
-    frames.sent(&answer(1));
-    assert!(frames.may_rest(WINDOW));
-    let mut handshake = frames.take_over();
-    let told = handshake.tell(1000).to_vec();
+    assert!(!frames.can_suspend(WINDOW), "stream 1 has no answer yet");
+    frames.on_bytes_sent(&answer(1));
+    assert!(frames.can_suspend(WINDOW));
+    let mut handshake = frames.resume();
+    let told = handshake.read(1000).to_vec();
     let expected = [
         PREFACE,
         &on(0, SETTINGS, 0, &[0, 3, 0, 0, 1, 0, 0, 4, 0, 0, 0, 200]),
@@ -232,10 +244,10 @@ fn another_h2_is_told_what_the_client_said_last() {
         on(0, WINDOW_UPDATE, 0, &[0, 0, 1, 0]),
     ];
     for byte in said.concat() {
-        assert!(!handshake.is_over());
-        handshake.hear(&[byte]);
+        assert!(!handshake.is_complete());
+        handshake.write(&[byte]);
     }
-    assert!(handshake.is_over());
+    assert!(handshake.is_complete());
 }
 
 #[test]
@@ -255,13 +267,13 @@ fn both_windows_are_kept_account_of() {
         on(1, DATA, END_STREAM, &[]),
     ];
     for piece in answers.concat().chunks(7) {
-        frames.sent(piece);
+        frames.on_bytes_sent(piece);
     }
-    assert!(frames.may_rest(WINDOW));
+    assert!(frames.can_suspend(WINDOW));
     let owed = on(0, WINDOW_UPDATE, 0, &[0, 0, 7, 0xd1]);
-    assert_eq!(frames.owed(WINDOW), owed, "2,001 bytes came");
-    assert_eq!(frames.owed(WINDOW), b"");
-    let told = frames.take_over().tell(1000).to_vec();
+    assert_eq!(frames.take_window_update(WINDOW), owed, "2,001 bytes came");
+    assert_eq!(frames.take_window_update(WINDOW), b"");
+    let told = frames.resume().read(1000).to_vec();
     assert!(told.ends_with(&[0, 0, 0, 24]), "1,024 more, and 1,000 sent");
 }
 
@@ -270,8 +282,8 @@ fn a_connection_of_which_not_all_is_known_does_not_rest() {
     let reset = |stream| on(stream, RST_STREAM, 0, &[0; 4]);
     let whole = |more: &[Vec<u8>], sent: &[Vec<u8>]| {
         let mut frames = after(&[&opening(), more].concat());
-        frames.sent(&[&[answer(1)], sent].concat().concat());
-        frames.may_rest(WINDOW)
+        frames.on_bytes_sent(&[&[answer(1)], sent].concat().concat());
+        frames.can_suspend(WINDOW)
     };
     let begun = on(3, HEADERS, END_HEADERS, &[0x82]);
     let data = on(1, DATA, 0, &[b'x'; 20]);
@@ -289,18 +301,18 @@ fn a_connection_of_which_not_all_is_known_does_not_rest() {
     assert!(!whole(&[vec![0, 0]], &[]));
     assert!(!whole(&[on(0, GOAWAY, 0, &[0; 8])], &[]));
     let mut frames = after(&[opening()[..2].to_vec(), vec![on(1, HEADERS, 5, &[0x82])]].concat());
-    frames.sent(&answer(1));
-    assert!(!frames.may_rest(WINDOW), "it has a table");
+    frames.on_bytes_sent(&answer(1));
+    assert!(!frames.can_suspend(WINDOW), "it has a table");
     let mut frames = after(&opening());
-    frames.sent(&answer(1));
-    assert!(!frames.may_rest(65_536), "h2 would not say so");
+    frames.on_bytes_sent(&answer(1));
+    assert!(!frames.can_suspend(65_536), "h2 would not say so");
 }
 
 #[test]
 fn what_is_said_of_a_stream_that_ended_is_not_handed_on() {
     let mut frames = after(&opening());
-    frames.sent(&answer(1));
-    frames.take_over();
+    frames.on_bytes_sent(&answer(1));
+    frames.resume();
     let late = [
         on(1, WINDOW_UPDATE, 0, &[0, 0, 0, 9]),
         on(1, RST_STREAM, 0, &[0; 4]),
