@@ -24,9 +24,9 @@ fn with_cases(name: &str, cases: &[(&str, &str)]) -> Folder {
     folder
 }
 
-const NONCE: &str = r#"{"about": "the nonce does not count", "role": "matcher",
+const NONCE: &str = r#"{"description": "the nonce does not count", "role": "matcher",
     "request": {"method": "POST", "target": "/a", "json": {"id": 1, "nonce": "a"}},
-    "same": [{"json": {"id": 1, "nonce": "b"}}], "other": [{"json": {"id": 2}}]}"#;
+    "same": [{"json": {"id": 1, "nonce": "b"}}], "different": [{"json": {"id": 2}}]}"#;
 
 #[test]
 fn a_new_project_is_written_for_each_language_and_never_over_another() {
@@ -89,7 +89,10 @@ fn cases_pass_or_say_where_they_do_not() {
     let folder = with_cases("swap-a", &[("nonce.json", NONCE)]);
     let ended = run(&folder, &["plugin", "test", "own.wasm"]);
     assert_eq!(ended.status, Some(1));
-    for line in ["FAIL  nonce.json", "other[0] has the key of the request"] {
+    for line in [
+        "FAIL  nonce.json",
+        "different[0] has the key of the request",
+    ] {
         assert!(ended.stdout.contains(line), "{}", ended.stdout);
     }
 }
@@ -99,7 +102,7 @@ fn a_case_that_is_wrong_is_told_from_a_plugin_that_is() {
     let cases = [
         (
             "a.json",
-            "{\"about\": \"x\", \"role\": \"matchr\", \"request\": {}}",
+            "{\"description\": \"x\", \"role\": \"matchr\", \"request\": {}}",
         ),
         ("b.json", "not JSON"),
     ];
@@ -130,7 +133,7 @@ fn a_case_that_is_wrong_is_told_from_a_plugin_that_is() {
 
 #[test]
 fn answers_are_expected_in_words_and_may_be_accepted() {
-    let redacted = r#"{"about": "the pin goes", "role": "redactor",
+    let redacted = r#"{"description": "the pin goes", "role": "redactor",
         "request": {"method": "POST", "json": {"pin": "4711", "name": "ann"}},
         "expect": {"request": {"json": {"pin": "<pin-1>", "name": "bob"}}}}"#;
     let folder = with_cases("asked-redactor", &[("pin.json", redacted)]);
@@ -138,7 +141,7 @@ fn answers_are_expected_in_words_and_may_be_accepted() {
     assert_eq!(ended.status, Some(1));
     let expected = "at expect/request/json/name\n        - \"bob\"\n        + \"ann\"";
     assert!(ended.stdout.contains(expected), "{}", ended.stdout);
-    let ended = run(&folder, &["plugin", "test", "own.wasm", "--accept"]);
+    let ended = run(&folder, &["plugin", "test", "own.wasm", "--bless"]);
     assert_eq!(ended.status, Some(0), "{}", ended.stderr);
     let text = fs::read_to_string(folder.path().join("cases/pin.json")).unwrap();
     assert!(
@@ -247,7 +250,7 @@ fn a_list_shows_the_gateway_that_runs() {
     assert_eq!(client.get("/a").status, 404);
     let at = format!("127.0.0.1:{port}");
     let elsewhere = Folder::new();
-    let ended = run(&elsewhere, &["plugin", "list", "--at", &at]);
+    let ended = run(&elsewhere, &["plugin", "list", "--address", &at]);
     assert!(
         ended.stdout.starts_with("live, generation 1"),
         "{}",

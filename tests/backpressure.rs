@@ -221,7 +221,7 @@ fn the_kernel_holds_little_for_who_does_not_read() {
         let flood = flood();
         let gateway = gateway::over(&Arc::new(Folder::new()), "passthrough")
             .upstream(&format!("http://{}", flood.address))
-            .section(&format!("[limits]\nunsent_bytes = {unsent:?}"))
+            .section(&format!("[limits]\ntcp_notsent_lowat = {unsent:?}"))
             .start();
         let mut stream = TcpStream::connect(gateway.address).unwrap();
         let socket = socket2::SockRef::from(&stream);

@@ -37,11 +37,21 @@ fn unknown_keys_are_told_with_the_nearest_known_one() {
             "connections",
         ),
         (
-            empty().section("[redaction]\nof = []"),
-            "redaction.of",
-            "off",
+            empty().section("[redaction]\ndisabled_rule = []"),
+            "redaction.disabled_rule",
+            "did you mean `disabled_rules`?",
         ),
         (empty().section("[limit]\nsessions = 1"), "limit", "limits"),
+        (
+            empty().section("[limits]\nin_flight = 1"),
+            "limits.in_flight",
+            "it is now `limits.max_concurrent_requests`",
+        ),
+        (
+            empty().section("[redactor]\npointers = []"),
+            "redactor.pointers",
+            "it is now `redactor.json_pointers`",
+        ),
     ];
     for (builder, key, nearest) in cases {
         let text = refusal(&builder);
@@ -55,11 +65,11 @@ fn unknown_keys_are_told_with_the_nearest_known_one() {
 #[test]
 fn several_faults_are_told_at_once() {
     let builder = empty()
-        .set("exhausted = \"never\"")
+        .set("on_exhausted = \"never\"")
         .endpoint("tls = \"maybe\"");
     let text = refusal(&builder.section("[limits]\nsessions = 0\nidle_timeout = \"soon\""));
     let keys = [
-        "exhausted",
+        "on_exhausted",
         "endpoint.api.tls",
         "limits.sessions",
         "limits.idle_timeout",

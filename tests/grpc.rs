@@ -228,7 +228,7 @@ fn canaries_are_in_no_part_of_a_call() {
     let (origin, folder) = (origin(), Arc::new(Folder::new()));
     std::fs::write(folder.path().join("door.binpb"), descriptors()).unwrap();
     let gateway = record(&folder, &origin)
-        .set("descriptors = [\"door.binpb\"]")
+        .set("proto_descriptors = [\"door.binpb\"]")
         .start();
     let login = |user: &str, password: &str| [text(1, user), text(2, password)].concat();
     let secret = "field-canary-1a2b3c";
@@ -253,7 +253,7 @@ fn canaries_are_in_no_part_of_a_call() {
         }
     }
     let replay = gateway::replay(&folder)
-        .set("descriptors = [\"door.binpb\"]")
+        .set("proto_descriptors = [\"door.binpb\"]")
         .section("[matcher]\nignore_body = [\"/user\"]")
         .start();
     // Another password is the same, and so is another user where that is ignored.
@@ -266,10 +266,11 @@ fn canaries_are_in_no_part_of_a_call() {
 fn broken_descriptors_are_told() {
     let folder = Arc::new(Folder::new());
     std::fs::write(folder.path().join("door.binpb"), b"no descriptors").unwrap();
-    let builder = gateway::replay(&folder).set("descriptors = [\"door.binpb\", \"none.binpb\"]");
+    let builder =
+        gateway::replay(&folder).set("proto_descriptors = [\"door.binpb\", \"none.binpb\"]");
     let error = builder.try_start().err().unwrap().to_string();
     assert!(error.contains("none.binpb"), "{error}");
-    let builder = gateway::replay(&folder).set("descriptors = [\"door.binpb\"]");
+    let builder = gateway::replay(&folder).set("proto_descriptors = [\"door.binpb\"]");
     let error = builder.try_start().err().unwrap().to_string();
     assert!(
         error.contains("door.binpb") && error.contains("protoc"),

@@ -68,7 +68,7 @@ fn a_shared_connection_on_which_an_answer_is_late_takes_no_more_requests() {
     // One thread that serves has one connection.
     let gateway = gateway::over(&Arc::new(Folder::new()), "passthrough")
         .upstream(&url)
-        .section("[limits]\nfirst_byte_timeout = \"300ms\"")
+        .section("[limits]\nresponse_header_timeout = \"300ms\"")
         .start_with(1);
     let client = client::http1(&gateway);
     let used = || {
@@ -229,7 +229,7 @@ fn a_second_hundred_streams_wait_for_the_first() {
         .route("/*", |seen| origin::text(&seen.target))
         .start();
     let gateway = gateway::record(&origin)
-        .section("[limits]\nhttp2_streams = 4")
+        .section("[limits]\nhttp2_max_concurrent_streams = 4")
         .start();
     let answers = all_at_once(&gateway, 200, || {});
     assert_eq!(answers.len(), 200);

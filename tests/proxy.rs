@@ -316,7 +316,7 @@ fn the_page_of_the_plugins_is_for_this_machine() {
                 answer.starts_with("HTTP/1.1 403 "),
                 "{mode}: {headers}{answer}"
             );
-            assert!(answer.contains("ouli-error: foreign\r\n"), "{answer}");
+            assert!(answer.contains("ouli-error: forbidden\r\n"), "{answer}");
             assert!(!answer.contains("generation"), "{answer}");
         }
     }

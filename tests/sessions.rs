@@ -88,7 +88,9 @@ fn equal_requests_replay_in_the_order_of_their_key() {
 #[test]
 fn what_is_used_up_can_be_a_miss() {
     let folder = recorded(1);
-    let gateway = gateway::replay(&folder).set("exhausted = \"miss\"").start();
+    let gateway = gateway::replay(&folder)
+        .set("on_exhausted = \"miss\"")
+        .start();
     let client = client::http1(&gateway);
     assert_eq!(client.get("/next").status, 200);
     let answer = client.get("/next");

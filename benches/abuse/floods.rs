@@ -162,7 +162,7 @@ const STREAMS: u32 = 100;
 
 /// Requests of many fields that are one byte each, to answers that are never taken.
 pub(super) fn bomb() -> Outcome {
-    let stall = limit("response_idle_timeout", "\"3s\"");
+    let stall = limit("response_send_timeout", "\"3s\"");
     let arena = Arena::passing(origin::start(), &stall);
     let address = arena.address;
     // SETTINGS_INITIAL_WINDOW_SIZE of 0: nothing of a body can be sent.

@@ -184,7 +184,7 @@ pub(super) fn killed() -> Outcome {
 }
 
 pub(super) fn chaos() -> Outcome {
-    let limits = "first_byte_timeout = \"1s\"";
+    let limits = "response_header_timeout = \"1s\"";
     let arena = Arena::recording(origin::start(), limits);
     let faults = [
         "silent", "reset", "half", "short", "torn", "chunk", "garbage", "endless", "storm",

@@ -38,10 +38,14 @@ const WAYS: [Way; 3] = [
 ];
 
 pub(super) fn slow() -> Outcome {
-    let short = ["request_idle_timeout", "response_idle_timeout"].map(|key| limit(key, "\"5s\""));
+    let short =
+        ["request_body_idle_timeout", "response_send_timeout"].map(|key| limit(key, "\"5s\""));
     // Turns are bounds of their own, and are not what this looks at.
-    let turns = "in_flight = 4000\nupstream_in_flight = 4000";
-    let limits = format!("header_timeout = \"5s\"\n{turns}\n{}", short.concat());
+    let turns = "max_concurrent_requests = 4000\nupstream_max_concurrent_requests = 4000";
+    let limits = format!(
+        "request_header_timeout = \"5s\"\n{turns}\n{}",
+        short.concat()
+    );
     let arena = Arena::passing(origin::start(), &limits);
     let (measured, left) = arena.under(|| {
         let before = arena.descriptors();

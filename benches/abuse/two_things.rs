@@ -7,7 +7,7 @@ use super::{Outcome, honest, none_wrong, origin, strict};
 /// Rounds of the whole corpus.
 const ROUNDS: usize = 5;
 
-const LIMITS: &str = "header_timeout = \"1s\"\nidle_timeout = \"2s\"\nconnections = 4096";
+const LIMITS: &str = "request_header_timeout = \"1s\"\nidle_timeout = \"2s\"\nconnections = 4096";
 
 pub(super) fn smuggling() -> Outcome {
     let inputs = corpus::all();

@@ -11,7 +11,7 @@ use crate::support::folder::Folder;
 use crate::support::gateway::{self, Builder, Running};
 use crate::support::{PATIENCE, client, until};
 
-const LIMITS: &str = "[limits]\nfirst_byte_timeout = \"300ms\"";
+const LIMITS: &str = "[limits]\nresponse_header_timeout = \"300ms\"";
 
 pub(super) fn over(origin: &Origin, mode: &'static str) -> Builder {
     let builder = gateway::over(&Arc::new(Folder::new()), mode).upstream(&origin.url());

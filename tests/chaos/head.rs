@@ -7,7 +7,7 @@ use crate::support::client::{self, Answer};
 use crate::support::folder::Folder;
 use crate::support::gateway;
 
-const LIMITS: &str = "[limits]\nfirst_byte_timeout = \"400ms\"\ninterim_responses = 8";
+const LIMITS: &str = "[limits]\nresponse_header_timeout = \"400ms\"\ninterim_responses = 8";
 
 /// A fault: its name, what the origin does, the status and a word of the reason.
 type Fault = (&'static str, &'static [Do], u16, &'static str);
@@ -91,13 +91,13 @@ const FAULTS: &[Fault] = &[
         "stall",
         &[Do::Read, Do::Stall],
         504,
-        "limits.first_byte_timeout",
+        "limits.response_header_timeout",
     ),
     (
         "stall within the head",
         &[Do::Read, Do::Send(b"HTTP/1.1 200 OK\r\nx-a"), Do::Stall],
         504,
-        "limits.first_byte_timeout",
+        "limits.response_header_timeout",
     ),
 ];
 

@@ -199,7 +199,7 @@ fn a_stream_that_is_reset_before_its_head_is_a_502() {
 fn interim_responses_of_http2_are_bounded_by_time() {
     let builder = upstream(Do::Interim, false).builder;
     let gateway = builder
-        .section("[limits]\nfirst_byte_timeout = \"500ms\"")
+        .section("[limits]\nresponse_header_timeout = \"500ms\"")
         .start();
     let start = std::time::Instant::now();
     let answer = client::http2(&gateway).get("/");

@@ -22,7 +22,7 @@ fn recorded(kind: &str, body: &[u8]) -> (Value, Arc<Folder>) {
     let gateway = gateway::over(&Arc::new(Folder::new()), "record")
         .upstream(&origin.url())
         .set("record_failures = true")
-        .section("[redactor]\npointers = [\"/deep/*/pin\"]\nform = [\"pin\"]")
+        .section("[redactor]\njson_pointers = [\"/deep/*/pin\"]\nform = [\"pin\"]")
         .start();
     ask(gateway.address, "/", PATIENCE);
     until("the recording", || {

@@ -68,7 +68,7 @@ pub(crate) fn auto(seed: u64, rounds: u64) -> Sum {
     let storm = Storm::new();
     let (mut sum, mut torn) = (Sum::default(), Vec::new());
     for round in 0..rounds {
-        let fsync = ["each", "20ms", "close"][(round % 3) as usize];
+        let fsync = ["always", "20ms", "close"][(round % 3) as usize];
         let before = storm.count();
         storm.round(fsync, &mut dice);
         let what = format!("seed {seed}, round {round}, fsync {fsync}");
@@ -102,7 +102,7 @@ pub(crate) fn record(seed: u64, rounds: u64) -> Sum {
     let mut sum = Sum::default();
     let mut before = Vec::new();
     for round in 0..rounds {
-        let mut process = storm.start("record", "each", &[]);
+        let mut process = storm.start("record", "always", &[]);
         let client = at(process.address());
         let count = dice.below(4);
         std::thread::scope(|scope| {

@@ -65,7 +65,7 @@ fn refused(raw: &mut Raw, limit: &str) {
 #[test]
 fn nobody_waits_for_ever() {
     let origin = origin::simple();
-    let limits = "[limits]\nconnections = 1\nconnection_wait = \"200ms\"";
+    let limits = "[limits]\nconnections = 1\naccept_queue_timeout = \"200ms\"";
     let gateway = gateway::passthrough(&origin).section(limits).start_with(1);
     let mut open = client::raw(gateway.address, REQUEST);
     whole(&mut open);
@@ -98,7 +98,7 @@ fn whole_again(raw: &mut Raw) {
 #[test]
 fn one_source_has_a_limit_of_its_own() {
     let origin = origin::simple();
-    let limits = "[limits]\nconnections_per_loopback = 2\nconnection_wait = \"20s\"";
+    let limits = "[limits]\nconnections_per_loopback = 2\naccept_queue_timeout = \"20s\"";
     let gateway = gateway::passthrough(&origin).section(limits).start();
     let mut open = [(); 2].map(|()| client::raw(gateway.address, REQUEST));
     for raw in &mut open {
@@ -117,7 +117,7 @@ fn one_source_has_a_limit_of_its_own() {
 #[test]
 fn few_are_told_that_they_are_too_many() {
     let origin = origin::simple();
-    let limits = "[limits]\nconnections_per_loopback = 1\nrefused_connections = 1";
+    let limits = "[limits]\nconnections_per_loopback = 1\nrejected_connections = 1";
     let gateway = gateway::passthrough(&origin).section(limits).start_with(1);
     let mut open = client::raw(gateway.address, REQUEST);
     whole(&mut open);
@@ -131,7 +131,7 @@ fn few_are_told_that_they_are_too_many() {
 #[test]
 fn a_connection_ends_with_its_last_request() {
     let origin = origin::simple();
-    let limits = "[limits]\nconnection_requests = 3";
+    let limits = "[limits]\nmax_requests_per_connection = 3";
     let gateway = gateway::passthrough(&origin).section(limits).start();
     let mut raw = client::raw(gateway.address, REQUEST.repeat(4));
     for number in 1..=3 {
@@ -147,7 +147,7 @@ fn a_connection_ends_with_its_last_request() {
 #[test]
 fn an_old_connection_takes_one_more_request() {
     let origin = origin::simple();
-    let limits = "[limits]\nconnection_age = \"300ms\"";
+    let limits = "[limits]\nmax_connection_age = \"300ms\"";
     let gateway = gateway::passthrough(&origin).section(limits).start();
     let mut raw = client::raw(gateway.address, REQUEST);
     whole(&mut raw);
@@ -193,7 +193,7 @@ fn a_stop_waits_no_longer_than_the_grace_period() {
     let handler = move |_: &origin::Seen| origin::parts().part("first").wait(&held);
     let origin = origin::new().route("/slow", handler).start();
     let gateway = gateway::passthrough(&origin)
-        .section("[limits]\ngrace = \"200ms\"")
+        .section("[limits]\nshutdown_timeout = \"200ms\"")
         .start();
     let mut opened = client::http1(&gateway).ask("GET", "/slow").open();
     assert_eq!(opened.next().unwrap().unwrap(), "first");

@@ -90,9 +90,9 @@ fn settings(raw: &mut Raw) -> BTreeMap<u8, u32> {
 #[test]
 fn clients_are_told_the_limits() {
     let origin = origin::simple();
-    let limits = "[limits]\nhttp2_streams = 7\nhttp2_stream_window = \"8 KiB\"\n\
-                  http2_header_list = \"9 KiB\"\nhttp2_connection_window = \"128 KiB\"\n\
-                  http2_frame = \"20 KiB\"\nhttp2_header_table = \"2 KiB\"";
+    let limits = "[limits]\nhttp2_max_concurrent_streams = 7\nhttp2_stream_window = \"8 KiB\"\n\
+                  http2_max_header_list_size = \"9 KiB\"\nhttp2_connection_window = \"128 KiB\"\n\
+                  http2_max_frame_size = \"20 KiB\"\nhttp2_header_table_size = \"2 KiB\"";
     let gateway = gateway::passthrough(&origin).section(limits).start();
     let mut raw = connect(&gateway);
     let told = settings(&mut raw);
@@ -109,7 +109,7 @@ fn clients_are_told_the_limits() {
 fn who_only_resets_streams_is_shown_out() {
     let origin = origin::simple();
     let gateway = gateway::passthrough(&origin)
-        .section("[limits]\nhttp2_resets = 5")
+        .section("[limits]\nhttp2_max_pending_resets = 5")
         .start();
     let mut raw = connect(&gateway);
     let flood: Vec<u8> = (0..2000).flat_map(cancelled).collect();
@@ -146,13 +146,13 @@ fn cancelled(place: u32) -> Vec<u8> {
 fn who_takes_back_all_that_it_asks_for_is_shown_out() {
     let origin = origin::simple();
     let gateway = gateway::passthrough(&origin)
-        .section("[limits]\nhttp2_resets = 10000\nhttp2_cancelled = 50")
+        .section("[limits]\nhttp2_max_pending_resets = 10000\nhttp2_max_client_resets = 50")
         .start();
     let mut raw = connect(&gateway);
     raw.try_write((0..500).flat_map(cancelled).collect::<Vec<u8>>());
     let goaway = goaway(&mut raw);
     assert_eq!(goaway.code(), CALM);
-    assert!(goaway.payload.ends_with(b"limits.http2_cancelled"));
+    assert!(goaway.payload.ends_with(b"limits.http2_max_client_resets"));
     assert_eq!(client::http2(&gateway).get("/hello").status, 200);
 }
 
@@ -163,7 +163,7 @@ fn who_makes_the_gateway_reset_streams_is_shown_out() {
     let handler = move |_: &origin::Seen| origin::parts().wait(&held);
     let origin = origin::new().route("/", handler).start();
     let gateway = gateway::passthrough(&origin)
-        .section("[limits]\nhttp2_own_resets = 10")
+        .section("[limits]\nhttp2_max_local_resets = 10")
         .start();
     let mut raw = connect(&gateway);
     let broken = |place: u32| {
@@ -181,7 +181,7 @@ fn who_makes_the_gateway_reset_streams_is_shown_out() {
 fn frames_that_ask_for_nothing_are_counted() {
     let origin = origin::simple();
     let gateway = gateway::passthrough(&origin)
-        .section("[limits]\nhttp2_idle_frames = 30")
+        .section("[limits]\nhttp2_max_control_frames = 30")
         .start();
     let idle = [
         frame(PING, 0, 0, &[7; 8]),
@@ -195,7 +195,7 @@ fn frames_that_ask_for_nothing_are_counted() {
         raw.try_write(one.repeat(100));
         let goaway = goaway(&mut raw);
         assert_eq!(goaway.code(), CALM, "{one:?}");
-        assert!(goaway.payload.ends_with(b"limits.http2_idle_frames"));
+        assert!(goaway.payload.ends_with(b"limits.http2_max_control_frames"));
         assert_eq!(raw.exactly(1), None, "and closed");
     }
     assert_eq!(client::http2(&gateway).get("/hello").status, 200);
@@ -220,7 +220,7 @@ fn who_is_not_there_any_more_is_not_waited_for() {
 #[test]
 fn who_answers_stays() {
     let origin = origin::simple();
-    let limits = "[limits]\nhttp2_ping_interval = \"50ms\"\nheader_timeout = \"100ms\"";
+    let limits = "[limits]\nhttp2_ping_interval = \"50ms\"\nrequest_header_timeout = \"100ms\"";
     let gateway = gateway::passthrough(&origin).section(limits).start();
     let mut raw = connect(&gateway);
     let mut pings = 0;
@@ -291,7 +291,7 @@ fn a_connection_at_rest_goes_on_where_it_was() {
 fn the_last_request_of_a_connection_is_followed_by_a_goaway() {
     let origin = origin::simple();
     let gateway = gateway::passthrough(&origin)
-        .section("[limits]\nconnection_requests = 3")
+        .section("[limits]\nmax_requests_per_connection = 3")
         .start();
     let mut raw = connect(&gateway);
     raw.write((0..3).flat_map(request).collect::<Vec<u8>>());
@@ -312,7 +312,7 @@ fn who_gives_no_window_is_cut_off() {
     let origin = origin::new()
         .route("/", |_| origin::bytes(vec![b'x'; 1 << 20]))
         .start();
-    let limits = "[limits]\nresponse_idle_timeout = \"300ms\"\nidle_timeout = \"20s\"";
+    let limits = "[limits]\nresponse_send_timeout = \"300ms\"\nidle_timeout = \"20s\"";
     let gateway = gateway::passthrough(&origin).section(limits).start();
     // SETTINGS_INITIAL_WINDOW_SIZE of 100 (RFC 9113, section 6.5.2).
     let settings = frame(SETTINGS, 0, 0, &[0, 4, 0, 0, 0, 100]);

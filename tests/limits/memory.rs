@@ -92,7 +92,7 @@ fn post(target: &str, size: usize) -> String {
 #[test]
 fn request_bodies_wait_while_memory_is_tight() {
     let origin = slow();
-    let gateway = auto(&origin, "memory_wait = \"60s\"").start();
+    let gateway = auto(&origin, "memory_wait_timeout = \"60s\"").start();
     // More than nine parts of ten.
     let mut held: Vec<_> = [500_000, 450_000]
         .map(|size| client::raw(gateway.address, post("/wait", size)))
@@ -112,7 +112,7 @@ fn request_bodies_wait_while_memory_is_tight() {
 #[test]
 fn a_request_body_waits_for_memory_wait_and_no_longer() {
     let origin = slow();
-    let gateway = auto(&origin, "memory_wait = \"200ms\"").start();
+    let gateway = auto(&origin, "memory_wait_timeout = \"200ms\"").start();
     let _held = [500_000, 450_000].map(|size| client::raw(gateway.address, post("/wait", size)));
     origin.wait_for(2);
     let refused = client::http1(&gateway).post("/small", "text/plain", "x");
@@ -127,7 +127,7 @@ fn a_request_body_waits_for_memory_wait_and_no_longer() {
 #[test]
 fn requests_are_refused_while_memory_is_scarce() {
     let origin = slow();
-    let gateway = auto(&origin, "decoded_ratio = 100000").start();
+    let gateway = auto(&origin, "decompression_ratio = 100000").start();
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
     encoder.write_all(&vec![b'x'; 1_040_000]).unwrap();
     let body = encoder.finish().unwrap();
@@ -174,7 +174,7 @@ fn a_message_waits_for_memory_and_its_websocket_is_closed() {
     drop(peer);
     let folder = Arc::clone(&gateway.folder);
     gateway.stop();
-    let limits = "[limits]\nmemory = \"1 MiB\"\nmemory_wait = \"200ms\"";
+    let limits = "[limits]\nmemory = \"1 MiB\"\nmemory_wait_timeout = \"200ms\"";
     let gateway = gateway::replay(&folder).section(limits).start();
     let mut idle = Peer::open(gateway.address, &Way::Upgrade, "/echo");
     let mut peer = Peer::open(gateway.address, &Way::Upgrade, "/echo");
@@ -209,7 +209,7 @@ fn a_message_of_grpc_waits_for_memory_and_its_call_ends() {
     ask(&gateway, &[0, 0, 0, 0, 1, 7]);
     let folder = Arc::clone(&gateway.folder);
     gateway.stop();
-    let limits = "[limits]\nmemory = \"1 MiB\"\nmemory_wait = \"200ms\"";
+    let limits = "[limits]\nmemory = \"1 MiB\"\nmemory_wait_timeout = \"200ms\"";
     let gateway = gateway::replay(&folder).section(limits).start();
     let mut body = BytesMut::new();
     body.put_u8(0);

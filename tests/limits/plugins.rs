@@ -28,10 +28,14 @@ fn failing(name: &str, limits: &str) -> String {
 #[test]
 fn a_call_ends_where_its_limit_is() {
     let cases = [
-        ("looper", "matcher_time = \"30ms\"", "limits.matcher_time"),
+        (
+            "looper",
+            "matcher_cpu_time = \"30ms\"",
+            "limits.matcher_cpu_time",
+        ),
         (
             "hog",
-            "plugin_memory = \"4 MiB\"\nmatcher_time = \"5s\"",
+            "plugin_memory = \"4 MiB\"\nmatcher_cpu_time = \"5s\"",
             "limits.plugin_memory",
         ),
         (
@@ -48,7 +52,7 @@ fn a_call_ends_where_its_limit_is() {
 
 #[test]
 fn an_instance_starts_within_its_limits_or_not_at_all() {
-    for limit in ["plugin_table_elements = 1", "plugin_instances = 1"] {
+    for limit in ["plugin_table_elements = 1", "plugin_core_instances = 1"] {
         let gateway = gateway::replay(&Arc::new(Folder::new()))
             .plugin("own.wasm", &fixture("hashy"))
             .section(&format!("[limits]\n{limit}"));
@@ -96,15 +100,15 @@ fn a_redactor_over_its_limits_keeps_the_exchange_from_the_disk() {
     let reason = unwritten(redactor(), "plugin_edit_bytes = \"1 KiB\"", mail);
     assert!(reason.contains("limits.plugin_edit_bytes"), "{reason}");
     let loops = gateway::record(&origin).plugin("own.wasm", &fixture("looping-redactor"));
-    let reason = unwritten(loops, "redactor_time = \"30ms\"", mail);
-    assert!(reason.contains("limits.redactor_time"), "{reason}");
+    let reason = unwritten(loops, "redactor_cpu_time = \"30ms\"", mail);
+    assert!(reason.contains("limits.redactor_cpu_time"), "{reason}");
 }
 
 #[test]
 fn a_plugin_that_talks_too_much_is_cut_short() {
     let folder = Folder::new();
     folder.put_plugin("own.wasm", &fixture("hashy"));
-    folder.write_config("[limits]\nplugin_log_lines = 3\nplugin_log_line_bytes = 16\n");
+    folder.write_config("[limits]\nplugin_log_lines_per_second = 3\nplugin_log_line_bytes = 16\n");
     let replay = program(&folder, &["replay", "--listen", "127.0.0.1:0"]);
     let mut process = replay.env("RUST_LOG", "ouli=debug").start();
     let client = client::at(process.address(), http::Version::HTTP_11);
@@ -130,7 +134,7 @@ fn a_plugin_that_talks_too_much_is_cut_short() {
         "{said:?}"
     );
     assert!(
-        ended.stderr.contains("limits.plugin_log_lines"),
+        ended.stderr.contains("limits.plugin_log_lines_per_second"),
         "{}",
         ended.stderr
     );
@@ -140,15 +144,15 @@ fn a_plugin_that_talks_too_much_is_cut_short() {
 fn a_policy_that_takes_too_long_keeps_the_exchange_from_the_disk() {
     let origin = origin::simple();
     let loops = gateway::record(&origin).plugin("own.wasm", &fixture("looping-policy"));
-    let reason = unwritten(loops, "policy_time = \"30ms\"", "{}");
-    assert!(reason.contains("limits.policy_time"), "{reason}");
+    let reason = unwritten(loops, "policy_cpu_time = \"30ms\"", "{}");
+    assert!(reason.contains("limits.policy_cpu_time"), "{reason}");
 }
 
 #[test]
 fn a_thread_keeps_few_copies_and_starts_more_where_they_are_asked() {
     let gateway = gateway::replay(&Arc::new(Folder::new()))
         .plugin("own.wasm", &fixture("slow-matcher"))
-        .section("[limits]\nplugin_idle_copies = 1")
+        .section("[limits]\nplugin_idle_instances = 1")
         .start();
     let client = client::http1(&gateway);
     std::thread::scope(|scope| {

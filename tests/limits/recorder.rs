@@ -29,8 +29,8 @@ impl Busy {
             .plugin("own.wasm", &fixture("looping-redactor"))
             .section("[[plugin]]\nfile = \"own.wasm\"\nroutes = [\"/slow\"]")
             .section(&format!(
-                "[limits]\nrecorder_queue = 1\nredactor_time = \"{time}ms\"\n\
-                 plugin_failures = 1000\nrecorder_wait = \"{wait}\""
+                "[limits]\nrecorder_queue = 1\nredactor_cpu_time = \"{time}ms\"\n\
+                 plugin_failure_threshold = 1000\nrecorder_queue_timeout = \"{wait}\""
             ))
             .start();
         Self {
@@ -155,7 +155,7 @@ fn beside(more: &str, ask: impl FnOnce(&Running, &dyn Fn())) {
         .start();
     let gateway = gateway::record(&origin)
         .section(more)
-        .section("[limits]\nrecording_memory = \"1 MiB\"\nrecorder_wait = \"60s\"")
+        .section("[limits]\nrecording_memory = \"1 MiB\"\nrecorder_queue_timeout = \"60s\"")
         .start();
     let mut half = client::http1(&gateway).ask("GET", "/half").open();
     let mut read = 0;

@@ -45,7 +45,7 @@ fn codings_are_not_undone_without_end() {
     encoder.write_all(&vec![0; 4 << 20]).unwrap();
     let bomb = encoder.finish().unwrap();
     let report = recorded(
-        "decoded_body = \"2 MiB\"\ndecoded_ratio = 100000",
+        "decompressed_body = \"2 MiB\"\ndecompression_ratio = 100000",
         bomb.clone(),
         "gzip",
     );
@@ -53,12 +53,12 @@ fn codings_are_not_undone_without_end() {
         reason(&report.failed).contains("larger than 2097152 bytes"),
         "{report:#?}"
     );
-    let report = recorded("decoded_ratio = 10", bomb.clone(), "gzip");
+    let report = recorded("decompression_ratio = 10", bomb.clone(), "gzip");
     assert!(
         reason(&report.failed).contains("more than 10 times"),
         "{report:#?}"
     );
-    let report = recorded("decoded_ratio = 100000", bomb, "gzip");
+    let report = recorded("decompression_ratio = 100000", bomb, "gzip");
     assert_eq!(report.recorded, 1, "{report:#?}");
 }
 
@@ -85,7 +85,7 @@ fn read(opened: &mut client::Opened, most: usize) -> usize {
 #[test]
 fn what_the_memory_for_recording_has_no_room_for_is_dropped() {
     let waits = "on_recorder_full = \"wait\"";
-    let limits = "[limits]\nrecording_memory = \"1 MiB\"\nrecorder_wait = \"200ms\"";
+    let limits = "[limits]\nrecording_memory = \"1 MiB\"\nrecorder_queue_timeout = \"200ms\"";
     for (setting, limits) in [
         (
             "on_recorder_full = \"drop\"",
@@ -129,7 +129,7 @@ fn a_body_waits_for_the_memory_for_recording() {
         .route("/0", half(&gates[0]))
         .route("/1", half(&gates[1]))
         .start();
-    let limits = "[limits]\nrecording_memory = \"1 MiB\"\nrecorder_wait = \"60s\"";
+    let limits = "[limits]\nrecording_memory = \"1 MiB\"\nrecorder_queue_timeout = \"60s\"";
     let gateway = gateway::record(&origin).section(limits).start();
     let client = client::http1(&gateway);
     let mut first = client.ask("GET", "/0").open();
@@ -191,18 +191,21 @@ fn a_cassette_over_its_limit_is_not_read() {
     let file = std::fs::File::create(folder.cassette("default")).unwrap();
     file.set_len(2 << 20).unwrap();
     let refused = gateway::replay(&folder)
-        .section("[limits]\ncassette = \"1 MiB\"")
+        .section("[limits]\ncassette_size = \"1 MiB\"")
         .try_start();
     let refused = refused.err().unwrap().to_string();
     assert!(
-        refused.contains("1048576") || refused.contains("limits.cassette"),
+        refused.contains("1048576") || refused.contains("limits.cassette_size"),
         "{refused}"
     );
 }
 
 #[test]
 fn one_secret_too_many_keeps_exchanges_from_the_disk() {
-    for limit in ["secrets = 2", "secret_bytes = \"1 KiB\""] {
+    for limit in [
+        "secrets_per_session = 2",
+        "secret_bytes_per_session = \"1 KiB\"",
+    ] {
         let origin = origin::simple();
         let limits = format!("[limits]\n{limit}");
         let gateway = gateway::record(&origin).section(&limits).start();
@@ -228,8 +231,8 @@ fn one_secret_too_many_keeps_exchanges_from_the_disk() {
 #[test]
 fn only_so_many_cassettes_are_open() {
     let origin = origin::simple();
-    let limits = "[limits]\nopen_cassettes = 2\ncassette_group = 1\n\
-                  cassette_group_bytes = \"1 KiB\"";
+    let limits = "[limits]\nopen_cassettes = 2\nwrite_batch_exchanges = 1\n\
+                  write_batch_bytes = \"1 KiB\"";
     let gateway = gateway::record(&origin).section(limits).start();
     let client = client::http1(&gateway);
     for number in 0..20 {
@@ -273,12 +276,12 @@ fn a_descriptor_set_over_its_limit_is_refused() {
     let folder = Arc::new(Folder::new());
     std::fs::write(folder.path().join("large.pb"), vec![0; 2 << 10]).unwrap();
     let refused = gateway::replay(&folder)
-        .set("descriptors = [\"large.pb\"]")
-        .section("[limits]\ndescriptor_file = \"1 KiB\"")
+        .set("proto_descriptors = [\"large.pb\"]")
+        .section("[limits]\nproto_descriptor_file = \"1 KiB\"")
         .try_start();
     let refused = refused.err().unwrap().to_string();
     assert!(
-        refused.contains("large.pb") && refused.contains("limits.descriptor_file"),
+        refused.contains("large.pb") && refused.contains("limits.proto_descriptor_file"),
         "{refused}"
     );
 }

@@ -14,7 +14,7 @@ const HEAD: &str = "GET /hello HTTP/1.1\r\nhost: x\r\nconnection: close\r\n";
 #[test]
 fn a_head_that_is_too_large_is_a_431() {
     let origin = origin::simple();
-    let limits = "[limits]\nheader_bytes = \"8 KiB\"\nheaders = 20";
+    let limits = "[limits]\nheader_bytes = \"8 KiB\"\nheader_count = 20";
     let gateway = gateway::passthrough(&origin).section(limits).start();
     let long = format!("{HEAD}x-long: {}\r\n\r\n", "x".repeat(32 << 10));
     let many = format!("{HEAD}{}\r\n", "x-many: 1\r\n".repeat(30));
@@ -37,7 +37,7 @@ fn a_head_that_is_too_large_is_a_431() {
 #[test]
 fn a_field_list_of_http2_has_its_own_limit() {
     let origin = origin::simple();
-    let limits = "[limits]\nhttp2_header_list = \"8 KiB\"";
+    let limits = "[limits]\nhttp2_max_header_list_size = \"8 KiB\"";
     let gateway = gateway::passthrough(&origin).section(limits).start();
     let ask = |size: usize| {
         let ask = client::http2(&gateway).ask("GET", "/hello");
@@ -75,7 +75,7 @@ fn a_target_that_is_too_long_is_a_414() {
 fn the_fields_of_http2_are_counted() {
     let origin = origin::simple();
     let gateway = gateway::passthrough(&origin)
-        .section("[limits]\nhttp2_headers = 20")
+        .section("[limits]\nhttp2_header_count = 20")
         .start();
     let client = client::http2(&gateway);
     let ask = |count: usize| {
@@ -89,7 +89,7 @@ fn the_fields_of_http2_are_counted() {
         (refused.status, refused.header("ouli-error")),
         (431, "limit")
     );
-    assert!(refused.text().contains("limits.http2_headers"));
+    assert!(refused.text().contains("limits.http2_header_count"));
     assert_eq!(origin.seen().len(), 1);
 }
 
@@ -126,7 +126,7 @@ fn one_request_too_many_is_a_503_that_may_be_tried_again() {
     let handler = move |_: &origin::Seen| origin::parts().part("first").wait(&held).part("last");
     let origin = origin::new().route("/slow", handler).start();
     let gateway = gateway::passthrough(&origin)
-        .section("[limits]\nin_flight = 2")
+        .section("[limits]\nmax_concurrent_requests = 2")
         .start();
     let client = client::http1(&gateway);
     let mut opened = [(); 2].map(|()| client.ask("GET", "/slow").open());
@@ -140,7 +140,7 @@ fn one_request_too_many_is_a_503_that_may_be_tried_again() {
     );
     assert_eq!(refused.header("retry-after"), "1");
     assert!(
-        refused.text().contains("limits.in_flight"),
+        refused.text().contains("limits.max_concurrent_requests"),
         "{}",
         refused.text()
     );
@@ -159,7 +159,7 @@ fn those_who_wait_for_a_turn_are_few() {
     let held = gate.clone();
     let handler = move |_: &origin::Seen| origin::parts().part("first").wait(&held).part("last");
     let origin = origin::new().route("/slow", handler).start();
-    let limits = "[limits]\nin_flight = 1\nin_flight_queue = 1\nin_flight_wait = \"15s\"";
+    let limits = "[limits]\nmax_concurrent_requests = 1\nmax_pending_requests = 1\npending_request_timeout = \"15s\"";
     let gateway = gateway::passthrough(&origin).section(limits).start();
     let client = client::http1(&gateway);
     let mut opened = client.ask("GET", "/slow").open();
@@ -182,7 +182,7 @@ fn in_flight_wait_is_how_long_a_turn_is_waited_for() {
     let held = gate.clone();
     let handler = move |_: &origin::Seen| origin::parts().part("first").wait(&held);
     let origin = origin::new().route("/slow", handler).start();
-    let limits = "[limits]\nin_flight = 1\nin_flight_wait = \"300ms\"";
+    let limits = "[limits]\nmax_concurrent_requests = 1\npending_request_timeout = \"300ms\"";
     let gateway = gateway::passthrough(&origin).section(limits).start();
     let client = client::http1(&gateway);
     let mut opened = client.ask("GET", "/slow").open();

@@ -30,7 +30,7 @@ fn an_upstream_that_does_not_answer_is_a_504() {
     // It takes connections, and never says a word.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", silent.local_addr().unwrap());
-    assert_late(&url, "first_byte_timeout");
+    assert_late(&url, "response_header_timeout");
 }
 
 #[test]
@@ -56,7 +56,7 @@ fn an_upstream_that_takes_no_connection_is_a_504() {
 fn an_upstream_that_shakes_no_hands_is_a_504() {
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("https://{}", silent.local_addr().unwrap());
-    assert_late(&url, "tls_timeout");
+    assert_late(&url, "tls_handshake_timeout");
 }
 
 #[test]
@@ -68,7 +68,7 @@ fn a_body_may_take_longer_than_its_head() {
         .route("/slow", handler)
         .route("/never", |_| origin::status(200))
         .start();
-    let limits = "[limits]\nfirst_byte_timeout = \"100ms\"\nidle_timeout = \"200ms\"";
+    let limits = "[limits]\nresponse_header_timeout = \"100ms\"\nidle_timeout = \"200ms\"";
     let gateway = gateway::record(&origin).section(limits).start();
     let mut opened = client::http1(&gateway).ask("GET", "/slow").open();
     assert_eq!(opened.next().unwrap().unwrap(), "first");
@@ -109,7 +109,9 @@ fn one_request_too_many_to_one_upstream_is_a_503() {
         .route("/hello", |_| origin::text("hello"))
         .start();
     let gateway = gateway::passthrough(&origin)
-        .section("[limits]\nupstream_in_flight = 1\nin_flight_wait = \"100ms\"")
+        .section(
+            "[limits]\nupstream_max_concurrent_requests = 1\npending_request_timeout = \"100ms\"",
+        )
         .start();
     let client = client::http1(&gateway);
     // A stream takes no turn from requests.
@@ -124,7 +126,10 @@ fn one_request_too_many_to_one_upstream_is_a_503() {
     );
     assert_eq!(refused.header("retry-after"), "1");
     let text = refused.text();
-    assert!(text.contains("limits.upstream_in_flight"), "{text}");
+    assert!(
+        text.contains("limits.upstream_max_concurrent_requests"),
+        "{text}"
+    );
     gate.open();
     assert_eq!(opened.count().unwrap(), 4);
     until("the turn to be free", || {
@@ -154,14 +159,14 @@ fn assert_head_is_too_large(url: &str, limits: &str) {
 fn a_head_without_end_is_a_502() {
     let endless = "x-more: 0123456789\r\n".repeat(20_000);
     let endless = answering(format!("HTTP/1.1 200 OK\r\n{endless}"));
-    assert_head_is_too_large(&endless.url(), "upstream_headers = 10000");
+    assert_head_is_too_large(&endless.url(), "upstream_header_count = 10000");
     let long = answering(format!(
         "HTTP/1.1 200 OK\r\nx: {}\r\n\r\n",
         "x".repeat(20_000)
     ));
     assert_head_is_too_large(&long.url(), "upstream_header_bytes = \"8 KiB\"");
     let many = answering(format!("HTTP/1.1 200 OK\r\n{}\r\n", "x: 1\r\n".repeat(21)));
-    assert_head_is_too_large(&many.url(), "upstream_headers = 20");
+    assert_head_is_too_large(&many.url(), "upstream_header_count = 20");
     let handler = |_: &origin::Seen| {
         let fields = 0..21;
         fields.fold(origin::text("many"), |reply, _| {
@@ -169,7 +174,7 @@ fn a_head_without_end_is_a_502() {
         })
     };
     let origin = origin::new().route("/large", handler).start();
-    assert_head_is_too_large(&origin.h2c(), "upstream_headers = 20");
+    assert_head_is_too_large(&origin.h2c(), "upstream_header_count = 20");
     assert_head_is_too_large(&origin.h2c(), "upstream_header_bytes = \"8 KiB\"");
 }
 
@@ -212,7 +217,7 @@ fn a_body_that_pauses_too_long_is_broken_off_unless_it_is_a_stream() {
 #[test]
 fn a_slow_upload_is_no_late_answer() {
     let origin = origin::simple();
-    let limits = "[limits]\nfirst_byte_timeout = \"600ms\"";
+    let limits = "[limits]\nresponse_header_timeout = \"600ms\"";
     let gateway = gateway::passthrough(&origin).section(limits).start();
     let head = "POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\n";
     let mut raw = client::raw(gateway.address, head);

@@ -28,7 +28,7 @@ fn closed_after(mut raw: Raw) -> Duration {
 #[test]
 fn idle_connections_are_closed() {
     let origin = origin::simple();
-    let limits = "[limits]\nidle_timeout = \"200ms\"\nheader_timeout = \"20s\"";
+    let limits = "[limits]\nidle_timeout = \"200ms\"\nrequest_header_timeout = \"20s\"";
     let gateway = gateway::passthrough(&origin).section(limits).start();
     let fresh = closed_after(client::raw(gateway.address, ""));
     let mut used = client::raw(gateway.address, REQUEST);
@@ -45,7 +45,7 @@ fn idle_connections_are_closed() {
 #[test]
 fn a_head_that_does_not_end_is_not_waited_for() {
     let origin = origin::simple();
-    let limits = "[limits]\nheader_timeout = \"200ms\"\nidle_timeout = \"20s\"";
+    let limits = "[limits]\nrequest_header_timeout = \"200ms\"\nidle_timeout = \"20s\"";
     let gateway = gateway::passthrough(&origin).section(limits).start();
     let first = closed_after(client::raw(gateway.address, "GET /hel"));
     let mut raw = client::raw(gateway.address, REQUEST);
@@ -66,7 +66,7 @@ fn a_request_under_way_is_not_idle() {
     let held = gate.clone();
     let handler = move |_: &origin::Seen| origin::parts().part("first").wait(&held).part("last");
     let origin = origin::new().route("/slow", handler).start();
-    let limits = "[limits]\nidle_timeout = \"50ms\"\nheader_timeout = \"50ms\"";
+    let limits = "[limits]\nidle_timeout = \"50ms\"\nrequest_header_timeout = \"50ms\"";
     let gateway = gateway::passthrough(&origin).section(limits).start();
     let mut opened = client::http1(&gateway).ask("GET", "/slow").open();
     assert_eq!(opened.next().unwrap().unwrap(), "first");
@@ -82,7 +82,7 @@ fn a_handshake_that_does_not_begin_is_not_waited_for() {
     let origin = origin::simple();
     let gateway = gateway::passthrough(&origin)
         .endpoint("tls = \"self-signed\"")
-        .section("[limits]\ntls_timeout = \"200ms\"\nidle_timeout = \"20s\"")
+        .section("[limits]\ntls_handshake_timeout = \"200ms\"\nidle_timeout = \"20s\"")
         .start();
     let time = closed_after(client::raw(gateway.address, ""));
     assert!(
@@ -103,7 +103,7 @@ const LARGE: &str = "GET /large HTTP/1.1\r\nhost: x\r\n\r\n";
 #[test]
 fn a_body_that_does_not_go_on_is_a_408() {
     let origin = origin::simple();
-    let limits = "[limits]\nrequest_idle_timeout = \"200ms\"";
+    let limits = "[limits]\nrequest_body_idle_timeout = \"200ms\"";
     let post = "POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\nabc";
     for builder in [gateway::passthrough(&origin), gateway::auto(&origin)] {
         let gateway = builder.section(limits).start();
@@ -111,7 +111,10 @@ fn a_body_that_does_not_go_on_is_a_408() {
         let answer = client::raw(gateway.address, post).rest();
         assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
         assert!(answer.contains("ouli-error: limit"), "{answer}");
-        assert!(answer.contains("limits.request_idle_timeout"), "{answer}");
+        assert!(
+            answer.contains("limits.request_body_idle_timeout"),
+            "{answer}"
+        );
         let time = start.elapsed();
         assert!((150..5000).contains(&time.as_millis()), "after {time:?}");
         // Nobody is blamed who does go on.
@@ -147,7 +150,7 @@ fn an_upstream_that_takes_its_time_is_no_fault_of_the_client() {
     let held = gate.clone();
     let handler = move |_: &origin::Seen| origin::parts().wait(&held).part("last");
     let origin = origin::new().route("/slow", handler).start();
-    let limits = "[limits]\nrequest_idle_timeout = \"50ms\"\nrequest_timeout = \"50ms\"";
+    let limits = "[limits]\nrequest_body_idle_timeout = \"50ms\"\nrequest_timeout = \"50ms\"";
     let gateway = gateway::passthrough(&origin).section(limits).start();
     let post = "POST /slow HTTP/1.1\r\nhost: x\r\ncontent-length: 3\r\n\r\nabc";
     let mut raw = client::raw(gateway.address, post);
@@ -161,7 +164,7 @@ fn an_upstream_that_takes_its_time_is_no_fault_of_the_client() {
 #[test]
 fn who_takes_nothing_of_a_response_is_cut_off() {
     let origin = large(64 << 20);
-    let limits = "[limits]\nresponse_idle_timeout = \"300ms\"";
+    let limits = "[limits]\nresponse_send_timeout = \"300ms\"";
     let gateway = gateway::passthrough(&origin).section(limits).start();
     let mut raw = client::raw(gateway.address, LARGE);
     // What comes in is not read, and the other end is closed.
@@ -172,7 +175,7 @@ fn who_takes_nothing_of_a_response_is_cut_off() {
 fn who_takes_a_response_slowly_is_not_idle() {
     let size = 16 << 20;
     let origin = large(size);
-    let limits = "[limits]\nidle_timeout = \"100ms\"\nresponse_idle_timeout = \"20s\"";
+    let limits = "[limits]\nidle_timeout = \"100ms\"\nresponse_send_timeout = \"20s\"";
     let recording = gateway::record(&origin).section(limits).start();
     let folder = std::sync::Arc::clone(&recording.folder);
     assert_eq!(client::http1(&recording).get("/large").body.len(), size);

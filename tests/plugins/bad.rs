@@ -52,10 +52,10 @@ fn every_bad_plugin_is_named_with_its_reason() {
             fixture("bad-prepare"),
             "this plugin wants what it cannot have",
         ),
-        ("no end", fixture("slow-prepare"), "prepare_time"),
+        ("no end", fixture("slow-prepare"), "prepare_cpu_time"),
     ];
     for (what, bytes, reason) in cases {
-        let builder = with(&bytes).section("[limits]\nprepare_time = \"300ms\"");
+        let builder = with(&bytes).section("[limits]\nprepare_cpu_time = \"300ms\"");
         let text = refusal(&builder);
         assert!(
             text.contains("own.wasm") && text.contains(reason),

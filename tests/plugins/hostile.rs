@@ -33,21 +33,21 @@ fn attempt(client: &Client, how: &str) -> String {
 
 #[test]
 fn whatever_it_tries_ends_with_a_reason() {
-    let gateway = abused("limits = { plugin_failures = 1000 }");
+    let gateway = abused("limits = { plugin_failure_threshold = 1000 }");
     let client = client::http1(&gateway);
     for (how, reason) in [
-        ("loop", "limits.matcher_time"),
+        ("loop", "limits.matcher_cpu_time"),
         ("recursion", "trapped"),
         ("memory", "limits.plugin_memory"),
         ("parts", "limits.plugin_key_parts"),
         ("giant-part", "limits.plugin_key_bytes"),
         ("giant-name", "limits.plugin_key_bytes"),
-        ("giant-text", "limits.plugin_text"),
-        ("giant-log", "limits.plugin_text"),
-        ("giant-header", "limits.plugin_text"),
-        ("giant-query", "limits.plugin_text"),
-        ("giant-pointer", "limits.plugin_text"),
-        ("log-flood", "limits.plugin_text"),
+        ("giant-text", "limits.plugin_text_bytes"),
+        ("giant-log", "limits.plugin_text_bytes"),
+        ("giant-header", "limits.plugin_text_bytes"),
+        ("giant-query", "limits.plugin_text_bytes"),
+        ("giant-pointer", "limits.plugin_text_bytes"),
+        ("log-flood", "limits.plugin_text_bytes"),
         ("giant-error", "refused"),
         ("panic", "panicked"),
         ("exit", "trapped"),
@@ -73,7 +73,7 @@ fn whatever_it_tries_ends_with_a_reason() {
     ] {
         // So many megabytes take their time on a busy machine.
         let said = attempt(&client, how);
-        let late = said.contains("limits.matcher_time");
+        let late = said.contains("limits.matcher_cpu_time");
         assert!(late || said.contains(reason), "{how}: {said}");
         assert_eq!(client.get("/fine").status, 200, "after {how}");
     }
@@ -81,12 +81,12 @@ fn whatever_it_tries_ends_with_a_reason() {
 
 #[test]
 fn what_is_in_range_after_all_is_answered() {
-    let gateway = abused("limits = { plugin_failures = 1000 }");
+    let gateway = abused("limits = { plugin_failure_threshold = 1000 }");
     let client = client::http1(&gateway);
     for how in ["body-range", "part", "attribute", "header", "level"] {
         let answer = client.get(&format!("/abuse/{how}"));
         // So much takes longer than a matcher has.
-        let late = answer.text().contains("limits.matcher_time");
+        let late = answer.text().contains("limits.matcher_cpu_time");
         assert!(
             late || answer.header("ouli-error") == "miss",
             "{how}: {}",
@@ -98,7 +98,7 @@ fn what_is_in_range_after_all_is_answered() {
 
 #[test]
 fn one_that_traps_without_end_is_paused() {
-    let gateway = abused("limits = { plugin_failures = 3, plugin_pause = \"60s\" }");
+    let gateway = abused("limits = { plugin_failure_threshold = 3, plugin_backoff = \"60s\" }");
     let client = client::http1(&gateway);
     for _ in 0..3 {
         assert!(attempt(&client, "panic").contains("panicked"));
@@ -107,17 +107,23 @@ fn one_that_traps_without_end_is_paused() {
     for _ in 0..20 {
         let said = attempt(&client, "panic");
         assert!(
-            said.contains("paused") && said.contains("limits.plugin_failures"),
+            said.contains("paused") && said.contains("limits.plugin_failure_threshold"),
             "{said}"
         );
     }
     let after = used(&gateway, "own.wasm");
-    assert_eq!(after.started, before.started, "no copy is started for it");
+    assert_eq!(
+        after.instances_started, before.instances_started,
+        "no copy is started for it"
+    );
     let paused = gateway.status().live[0].paused.clone().unwrap();
-    assert!(paused.contains("limits.plugin_failures"), "{paused}");
+    assert!(
+        paused.contains("limits.plugin_failure_threshold"),
+        "{paused}"
+    );
 }
 
 fn used(gateway: &Running, name: &str) -> ouli_plugin::UsageSnapshot {
     let live = gateway.status().live;
-    live.iter().find(|one| one.name == name).unwrap().used
+    live.iter().find(|one| one.name == name).unwrap().usage
 }

@@ -20,7 +20,10 @@ fn with(name: &str, section: &str) -> Running {
 
 fn used(gateway: &Running) -> UsageSnapshot {
     let live = gateway.status().live;
-    live.iter().find(|one| one.name == "own.wasm").unwrap().used
+    live.iter()
+        .find(|one| one.name == "own.wasm")
+        .unwrap()
+        .usage
 }
 
 /// Asks for so many paths, each once.
@@ -33,9 +36,9 @@ fn ask(client: &Client, count: usize) {
 /// Copies started for so many requests, beyond those at the start.
 fn started(section: &str, requests: usize) -> u64 {
     let gateway = with("one-part", section);
-    let before = used(&gateway).started;
+    let before = used(&gateway).instances_started;
     ask(&client::http1(&gateway), requests);
-    used(&gateway).started - before
+    used(&gateway).instances_started - before
 }
 
 #[test]
@@ -46,12 +49,12 @@ fn copies_serve_again_and_again() {
 #[test]
 fn a_copy_is_replaced_by_calls_by_age_and_by_memory() {
     for limit in [
-        "plugin_calls = 1",
-        "plugin_age = \"1ms\"",
+        "plugin_max_calls_per_instance = 1",
+        "plugin_max_instance_age = \"1ms\"",
         "plugin_idle_memory = \"64 KiB\"",
     ] {
         let more = started(
-            &format!("limits = {{ {limit}, plugin_remembered = 0 }}"),
+            &format!("limits = {{ {limit}, plugin_answer_cache = 0 }}"),
             20,
         );
         assert!(more >= 5, "{limit}: {more}");
@@ -64,22 +67,26 @@ fn each_call_may_have_a_copy_of_its_own() {
     let client = client::http1(&gateway);
     ask(&client, 10);
     let used = used(&gateway);
-    assert_eq!(used.copies, 0, "none is kept");
-    assert!(used.started >= 10, "{used:?}");
+    assert_eq!(used.instances, 0, "none is kept");
+    assert!(used.instances_started >= 10, "{used:?}");
 }
 
 #[test]
 fn copies_are_ready_before_the_first_request() {
     let gateway = with("one-part", "");
     let used = used(&gateway);
-    assert!(used.copies >= 2, "one for each thread that asks: {used:?}");
+    assert!(
+        used.instances >= 2,
+        "one for each thread that asks: {used:?}"
+    );
 }
 
 #[test]
 fn prepare_runs_once_and_all_copies_have_what_it_made() {
     let folder = Folder::new();
     folder.put_plugin("own.wasm", &fixture("prepares"));
-    let section = "[[plugin]]\nfile = \"own.wasm\"\nlimits = { plugin_calls = 1 }\n";
+    let section =
+        "[[plugin]]\nfile = \"own.wasm\"\nlimits = { plugin_max_calls_per_instance = 1 }\n";
     folder.write_config(section);
     let replay = program(&folder, &["replay", "--listen", "127.0.0.1:0"]);
     let mut process = replay.env("RUST_LOG", "ouli=info").start();
@@ -98,7 +105,7 @@ fn one_that_only_declares_has_no_copy_and_no_call() {
     let gateway = with("declares", "");
     ask(&client::http1(&gateway), 10);
     let used = used(&gateway);
-    assert_eq!((used.copies, used.calls, used.crossings), (0, 0, 0));
+    assert_eq!((used.instances, used.calls, used.host_calls), (0, 0, 0));
 }
 
 #[test]
@@ -111,14 +118,14 @@ fn one_that_is_routed_elsewhere_is_not_called() {
 
 #[test]
 fn calls_and_crossings_are_counted() {
-    let gateway = with("one-part", "limits = { plugin_remembered = 0 }");
+    let gateway = with("one-part", "limits = { plugin_answer_cache = 0 }");
     let before = used(&gateway);
     client::http1(&gateway).get("/a");
     let after = used(&gateway);
     let calls = after.calls - before.calls;
     assert!(calls > 0);
     // One header, one pointer, one part.
-    assert_eq!(after.crossings - before.crossings, 3 * calls);
+    assert_eq!(after.host_calls - before.host_calls, 3 * calls);
 }
 
 #[test]
@@ -126,7 +133,7 @@ fn one_call_at_once_is_enough_for_many_requests() {
     let gateway = gateway::replay(&Arc::new(Folder::new()))
         .plugin("own.wasm", &fixture("one-part"))
         .section("[[plugin]]\nfile = \"own.wasm\"\non_error = \"fail\"")
-        .section("limits = { plugin_in_flight = 1, plugin_remembered = 0 }")
+        .section("limits = { plugin_max_concurrent_calls = 1, plugin_answer_cache = 0 }")
         .start();
     std::thread::scope(|scope| {
         for _ in 0..4 {
@@ -138,7 +145,7 @@ fn one_call_at_once_is_enough_for_many_requests() {
 #[test]
 fn a_matcher_that_takes_its_time_is_not_asked_twice_for_the_same() {
     let post = |client: &Client, body: &str| client.ask("POST", "/a").body(body).send().status;
-    for (section, expected) in [("", true), ("limits = { plugin_remembered = 0 }", false)] {
+    for (section, expected) in [("", true), ("limits = { plugin_answer_cache = 0 }", false)] {
         let gateway = with("slow-matcher", section);
         let client = client::http1(&gateway);
         post(&client, "one");
@@ -149,7 +156,7 @@ fn a_matcher_that_takes_its_time_is_not_asked_twice_for_the_same() {
         let after = used(&gateway);
         let asked = after.calls > before.calls;
         assert_eq!(
-            (asked, after.remembered > before.remembered),
+            (asked, after.cache_hits > before.cache_hits),
             (!expected, expected)
         );
         post(&client, "two");
@@ -164,7 +171,7 @@ fn a_matcher_that_takes_its_time_is_not_asked_twice_for_the_same() {
 fn a_guest_that_waits_leaves_nothing_behind() {
     let gateway = with(
         "hashy",
-        "on_error = \"fail\"\nlimits = { plugin_handles = 32, plugin_remembered = 0 }",
+        "on_error = \"fail\"\nlimits = { plugin_handles = 32, plugin_answer_cache = 0 }",
     );
     ask(&client::http1(&gateway), 100);
     assert_eq!(used(&gateway).failures, 0);
@@ -181,17 +188,17 @@ fn the_wall_clock_begins_anew_with_each_call_and_the_monotonic_one_goes_on() {
     for _ in 0..5 {
         assert_eq!(client.get("/a").status, 200);
     }
-    assert_eq!(gateway.status().live[0].state, None);
+    assert_eq!(gateway.status().live[0].retained_state, None);
 }
 
 #[test]
 fn hidden_state_is_found_and_told() {
     let gateway = with("counter", "");
     let live = gateway.status().live;
-    let state = live[0].state.as_deref().unwrap();
+    let state = live[0].retained_state.as_deref().unwrap();
     assert!(state.contains("otherwise after other messages"), "{state}");
     for pure in ["one-part", "hashy", "asked-matcher", "late-trapper"] {
         let gateway = with(pure, "");
-        assert_eq!(gateway.status().live[0].state, None, "{pure}");
+        assert_eq!(gateway.status().live[0].retained_state, None, "{pure}");
     }
 }

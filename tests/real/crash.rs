@@ -51,7 +51,7 @@ fn is_killed(storm: &Storm, mode: &str, (call, when): (&str, usize)) -> bool {
     let change = format!("signal=SIGKILL:when={when}");
     let starter = strace(&storm.folder.cassettes(), call, &change);
     let starter: Vec<_> = starter.iter().map(String::as_str).collect();
-    let mut process = storm.start(mode, "each", &starter);
+    let mut process = storm.start(mode, "always", &starter);
     let Some(address) = process.try_address() else {
         return true;
     };
@@ -140,7 +140,7 @@ fn a_disk_that_fails_for_a_while_loses_nothing_acknowledged() {
         ("ftruncate", "EIO"),
         ("renameat", "EIO"),
     ] {
-        for fsync in ["each", "20ms", "close"] {
+        for fsync in ["always", "20ms", "close"] {
             let storm = Storm::new();
             assert!(!is_killed(&storm, "auto", (call, 10_000)));
             let what = format!("{call} {error}, fsync {fsync}");
@@ -165,7 +165,7 @@ fn a_disk_that_fails_for_a_while_loses_nothing_acknowledged() {
             let failed = ended.stderr.contains("session default: failed");
             assert_eq!(failed, refused || unsure, "{what}: {}", ended.stderr);
             let expected = match (call, fsync) {
-                ("fdatasync", "each") | ("write", _) => refused,
+                ("fdatasync", "always") | ("write", _) => refused,
                 ("fdatasync", "20ms") => unsure,
                 _ => true,
             };

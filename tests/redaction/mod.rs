@@ -66,7 +66,7 @@ fn the_guard_refuses_what_looks_like_a_token() {
     let origin = origin::simple();
     // The rule that would take it out is off, so the guard is the last one to see it.
     let gateway = gateway::record(&origin)
-        .section("[redaction]\noff = [\"pattern.gitlab-token\"]")
+        .section("[redaction]\ndisabled_rules = [\"pattern.gitlab-token\"]")
         .start();
     let token = format!("glpat-{}", random());
     let client = client::http1(&gateway);
@@ -118,7 +118,7 @@ fn values_of_named_variables_are_secrets_everywhere() {
 fn a_rule_can_be_switched_off_by_its_id() {
     let origin = origin::simple();
     let gateway = gateway::record(&origin)
-        .section("[redaction]\noff = [\"json.password\"]")
+        .section("[redaction]\ndisabled_rules = [\"json.password\"]")
         .start();
     let body = "{\"password\": \"not a secret here\", \"token\": \"but this one is\"}";
     client::http1(&gateway).post("/echo", "application/json", body);
@@ -145,5 +145,5 @@ fn volatile_headers_stay_out_unless_wanted() {
         folder.text("default").contains("01 Jan 2026")
     };
     assert!(!start(""));
-    assert!(start("[redaction]\noff = [\"volatile.date\"]"));
+    assert!(start("[redaction]\ndisabled_rules = [\"volatile.date\"]"));
 }

@@ -25,7 +25,7 @@ fn over(folder: &Arc<Folder>, section: &str) -> Builder {
 fn compared(gateway: &Running) -> String {
     let live = gateway.status().live;
     let own = live.iter().find(|one| one.name == "own.wasm").unwrap();
-    own.compared.clone().unwrap_or_default()
+    own.shadow_comparison.clone().unwrap_or_default()
 }
 
 fn rejected(gateway: &Running) -> (String, String) {
@@ -120,7 +120,7 @@ fn the_comparison_is_bounded() {
     for (limits, all) in [
         ("shadow_exchanges = 1", "compared on 1 of 200"),
         ("shadow_exchanges = 0", "nothing recorded to compare on"),
-        ("shadow_time = \"1ms\"", "of 200 recorded exchanges"),
+        ("shadow_timeout = \"1ms\"", "of 200 recorded exchanges"),
     ] {
         let limits = format!("[limits]\n{limits}");
         let gateway = over(&folder, "").section(&limits).start();
@@ -145,7 +145,10 @@ fn what_fails_once_it_is_live_gives_way_to_the_version_before() {
         (gateway.status().live[0].sha256 != good).then_some(())
     });
     let status = gateway.status();
-    assert_eq!(status.live[0].falls_back_to.as_deref(), Some(good.as_str()));
+    assert_eq!(
+        status.live[0].fallback_sha256.as_deref(),
+        Some(good.as_str())
+    );
     assert_eq!(client.get("/fine").status, 200);
     for number in 0..3 {
         client.get(&format!("/boom/{number}"));
@@ -156,7 +159,7 @@ fn what_fails_once_it_is_live_gives_way_to_the_version_before() {
     let (stage, reason) = rejected(&gateway);
     assert_eq!(stage, "live");
     assert!(
-        reason.contains("rolled back") && reason.contains("limits.plugin_failures"),
+        reason.contains("rolled back") && reason.contains("limits.plugin_failure_threshold"),
         "{reason}"
     );
     // It found its exchange before, and does so now: keys are those of the version in force.
@@ -208,7 +211,7 @@ fn what_a_request_holds_drains_once_it_ends() {
             assert!(gateway.reload());
         }
         let status = gateway.status();
-        assert_eq!(status.draining[0].until, 1, "{status:?}");
+        assert_eq!(status.draining[0].until_generation, 1, "{status:?}");
         gate.open();
         assert_eq!(asked.join().unwrap(), 200);
     });

@@ -22,7 +22,7 @@ fn two_hundred_swaps_under_load_fail_no_request_and_mix_no_versions() {
     let gateway = gateway::replay(&folder)
         .plugin("own.wasm", &versions[0].0)
         // The clock of a deadline runs on while a busy machine lets others work.
-        .section("[limits]\nmatcher_time = \"5s\"")
+        .section("[limits]\nmatcher_cpu_time = \"5s\"")
         .start();
     let client = client::http1(&gateway);
     let load = Load::default();

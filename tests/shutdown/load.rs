@@ -15,7 +15,7 @@ use crate::support::websocket::socket_origin;
 fn no_request_is_lost_to_a_stop() {
     let origin = socket_origin();
     let folder = Arc::new(Folder::new());
-    let limits = "[limits]\ngrace = \"5s\"\nclose_lead = \"1s\"\nstop_linger = \"1s\"";
+    let limits = "[limits]\nshutdown_timeout = \"5s\"\nstream_drain_lead = \"1s\"\nkeepalive_drain_timeout = \"1s\"";
     let mut process = started(&folder, "record", &origin, limits);
     let address = process.address();
     let hammer = Hammer::requests(address).with_websockets(address);
@@ -34,7 +34,7 @@ fn no_request_is_lost_to_a_stop() {
 #[test]
 fn a_connection_that_the_system_has_accepted_is_served() {
     let origin = origin::simple();
-    let limits = "[limits]\nconnections = 1\nstop_linger = \"200ms\"\nbacklog = 100";
+    let limits = "[limits]\nconnections = 1\nkeepalive_drain_timeout = \"200ms\"\nbacklog = 100";
     let gateway = gateway::passthrough(&origin).section(limits).start_with(1);
     const REQUEST: &str = "GET /hello HTTP/1.1\r\nhost: x\r\n\r\n";
     let mut first = client::raw(gateway.address, REQUEST);
@@ -57,7 +57,7 @@ fn a_connection_that_the_system_has_accepted_is_served() {
 #[test]
 fn a_connection_that_is_quiet_for_stop_linger_is_closed() {
     let origin = origin::simple();
-    let limits = "[limits]\nstop_linger = \"300ms\"";
+    let limits = "[limits]\nkeepalive_drain_timeout = \"300ms\"";
     let gateway = gateway::passthrough(&origin).section(limits).start();
     let mut raw = client::raw(gateway.address, "GET /hello HTTP/1.1\r\nhost: x\r\n\r\n");
     assert!(!raw.head().contains("connection: close"));

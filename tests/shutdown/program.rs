@@ -19,8 +19,10 @@ fn a_second_signal_ends_at_once_and_leaves_what_was_written() {
     let origin = socket_origin();
     let folder = Arc::new(Folder::new());
     let builder = gateway::over(&folder, "record").upstream(&origin.url());
-    let config = builder.section("[limits]\nstop_linger = \"20s\"").config();
-    folder.write_config(&config.replace("fsync = \"close\"", "fsync = \"each\""));
+    let config = builder
+        .section("[limits]\nkeepalive_drain_timeout = \"20s\"")
+        .config();
+    folder.write_config(&config.replace("fsync = \"close\"", "fsync = \"always\""));
     let mut process = program(&folder, &[]).start();
     let address = process.address();
     // It stays open, so that the first signal alone does not end the program.

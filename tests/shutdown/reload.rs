@@ -50,8 +50,8 @@ fn no_request_is_lost_to_reloads() {
         hammer.goes_on(50);
         let (headers, backlog) = (100 + round % 3, 100 + round);
         let limits = format!(
-            "[limits]\nheaders = {headers}\nbacklog = {backlog}\nconnections = {}\n\
-             in_flight = {}\nstream_idle_timeout = \"{}s\"\nconnect_timeout = \"{}s\"",
+            "[limits]\nheader_count = {headers}\nbacklog = {backlog}\nconnections = {}\n\
+             max_concurrent_requests = {}\nstream_idle_timeout = \"{}s\"\nconnect_timeout = \"{}s\"",
             40 + round % 5,
             20 + round % 4,
             100 + round,
@@ -164,12 +164,15 @@ fn streams_and_requests_follow_their_limits() {
         .route("/slow", move |_| origin::parts().wait(&held).part("done"))
         .route("/hello", |_| origin::text("good morning\n"))
         .start();
-    let limits = "[limits]\nin_flight = 1\nstreams = 1";
+    let limits = "[limits]\nmax_concurrent_requests = 1\nstreams = 1";
     let gateway = gateway::passthrough(&origin).section(limits).start();
     let config = config(&gateway);
     let slow = client::http1(&gateway).ask("GET", "/slow").open();
     assert_eq!(client::http1(&gateway).get("/hello").status, 503);
-    reload(&gateway, &config.replace("in_flight = 1", "in_flight = 2"));
+    reload(
+        &gateway,
+        &config.replace("max_concurrent_requests = 1", "max_concurrent_requests = 2"),
+    );
     assert_eq!(client::http1(&gateway).get("/hello").status, 200);
     reload(&gateway, &config);
     assert_eq!(client::http1(&gateway).get("/hello").status, 503);

@@ -15,7 +15,7 @@ use crate::support::gateway::{self, Running};
 use crate::support::origin::{self, Gate, Origin};
 use crate::support::websocket::{CLOSE, Peer, TEXT, Way, close, frame, socket_origin};
 
-const GRACE: &str = "[limits]\ngrace = \"2s\"\nclose_lead = \"200ms\"\nstop_linger = \"100ms\"";
+const GRACE: &str = "[limits]\nshutdown_timeout = \"2s\"\nstream_drain_lead = \"200ms\"\nkeepalive_drain_timeout = \"100ms\"";
 
 /// The end of the grace period but for its last part.
 const BEFORE: Duration = Duration::from_millis(1700);

@@ -33,18 +33,18 @@ pub(super) const SESSION: &str = "default";
 /// Time limits that are over soon.
 const LIMITS: &str = r#"[limits]
 connect_timeout = "500ms"
-first_byte_timeout = "1s"
+response_header_timeout = "1s"
 upstream_idle_timeout = "1s"
 upstream_body_idle_timeout = "1s"
-header_timeout = "1s"
+request_header_timeout = "1s"
 idle_timeout = "2s"
-request_idle_timeout = "1s"
+request_body_idle_timeout = "1s"
 request_timeout = "3s"
-response_idle_timeout = "1s"
+response_send_timeout = "1s"
 stream_idle_timeout = "2s"
 http2_ping_interval = "1s"
 http2_ping_timeout = "1s"
-grace = "5s"
+shutdown_timeout = "5s"
 "#;
 
 /// What is read and compiled once for all runs of one kind.

@@ -19,7 +19,7 @@ use crate::support::folder::Folder;
 use crate::support::gateway;
 
 /// Nothing waits for long where nothing more will come.
-const LIMITS: &str = "[limits]\nheader_timeout = \"500ms\"\nidle_timeout = \"500ms\"";
+const LIMITS: &str = "[limits]\nrequest_header_timeout = \"500ms\"\nidle_timeout = \"500ms\"";
 
 /// Fewer inputs than this are no corpus.
 const LEAST: usize = 700;

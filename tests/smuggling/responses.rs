@@ -18,7 +18,7 @@ const CLEAN: &str = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nclean";
 /// How long an origin gives the gateway to use a connection again.
 const REUSE: std::time::Duration = std::time::Duration::from_millis(200);
 
-const LIMITS: &str = "[limits]\nfirst_byte_timeout = \"2s\"";
+const LIMITS: &str = "[limits]\nresponse_header_timeout = \"2s\"";
 
 #[test]
 fn an_answer_is_one_answer_and_leaves_nothing_behind() {

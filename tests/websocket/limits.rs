@@ -13,7 +13,7 @@ fn one_stream_more_than_streams_is_a_503() {
     let origin = socket_origin();
     let folder = Arc::new(Folder::new());
     let gateway = over(&folder, "record", &origin)
-        .section("[limits]\nstreams = 2\nin_flight = 1")
+        .section("[limits]\nstreams = 2\nmax_concurrent_requests = 1")
         .start();
     let open = || Peer::ask(gateway.address, &UPGRADE, "/echo", &[]);
     let (one, mut two) = (open(), open());
@@ -92,7 +92,7 @@ fn a_side_that_does_not_close_is_cut_off_after_websocket_close_timeout() {
 fn a_conversation_over_decoded_stream_is_not_recorded() {
     let origin = socket_origin();
     let folder = Arc::new(Folder::new());
-    let limits = "[limits]\ndecoded_stream = \"1 MiB\"";
+    let limits = "[limits]\ndecompressed_stream = \"1 MiB\"";
     let gateway = over(&folder, "record", &origin).section(limits).start();
     let mut peer = Peer::open(gateway.address, &UPGRADE, "/echo");
     for _ in 0..12 {
@@ -103,7 +103,7 @@ fn a_conversation_over_decoded_stream_is_not_recorded() {
     let report = gateway.finish();
     assert_eq!((report.recorded, report.passed), (0, false));
     let reason = report.failed.keys().next().unwrap();
-    assert!(reason.contains("limits.decoded_stream"), "{reason}");
+    assert!(reason.contains("limits.decompressed_stream"), "{reason}");
     assert!(folder.exchanges("default").is_empty());
 }
 

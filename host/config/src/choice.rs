@@ -35,7 +35,7 @@ pub enum OnExhausted {
 /// What follows when more is to be recorded than the recorder keeps up with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnRecorderFull {
-    /// Clients wait, for `limits.recorder_wait` at most.
+    /// Clients wait, for `limits.recorder_queue_timeout` at most.
     Wait,
     /// The exchange is not recorded.
     Drop,

@@ -25,13 +25,13 @@ pub(super) fn read(mut root: Section<'_>) -> Config {
         cassettes: root.path_or("cassettes", "cassettes"),
         plugin_folders: plugin_folders(&mut root),
         on_exhausted: root
-            .read("exhausted", choice)
+            .read("on_exhausted", choice)
             .unwrap_or(OnExhausted::Repeat),
         on_recorder_full: root
             .read("on_recorder_full", choice)
             .unwrap_or(OnRecorderFull::Wait),
         timing: root.read("timing", timing).unwrap_or_default(),
-        proto_descriptors: root.paths("descriptors").unwrap_or_default(),
+        proto_descriptors: root.paths("proto_descriptors").unwrap_or_default(),
         strict: root.read("strict", flag).unwrap_or(false),
         report: root.path("report"),
         fsync: root
@@ -170,7 +170,7 @@ fn redaction(root: &mut Section<'_>) -> Redaction {
         return Redaction::default();
     };
     let redaction = Redaction {
-        disabled_rules: section.list("off", text).unwrap_or_default(),
+        disabled_rules: section.list("disabled_rules", text).unwrap_or_default(),
         env: section.list("env", env_var_name).unwrap_or_default(),
     };
     section.reject_unknown_keys();
@@ -198,17 +198,17 @@ fn unused(root: &mut Section<'_>) -> Unused {
 }
 
 fn fsync(node: &Node) -> Result<Fsync, ValueError> {
-    const HINT: &str = "write \"each\", \"close\" or how long to wait, as \"1s\"";
+    const HINT: &str = "write \"always\", \"close\" or how long to wait, as \"1s\"";
     match text(node)
         .map_err(|problem| problem.with_hint(HINT))?
         .as_str()
     {
-        "each" => Ok(Fsync::Always),
+        "always" => Ok(Fsync::Always),
         "close" => Ok(Fsync::OnClose),
         _ => {
             let wait = read_duration(node).map_err(|problem| problem.with_hint(HINT))?;
             if wait.is_zero() {
-                return Err(ValueError::new("no time at all").with_hint("write \"each\""));
+                return Err(ValueError::new("no time at all").with_hint("write \"always\""));
             }
             Ok(Fsync::Interval(wait))
         }

@@ -18,6 +18,7 @@ mod limit;
 mod limits;
 mod overrides;
 mod plugin;
+mod renamed_keys;
 mod table_reader;
 mod timing;
 mod units;

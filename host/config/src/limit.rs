@@ -62,10 +62,10 @@ impl Limit {
     /// True where each plugin may have a value of its own.
     pub fn is_per_plugin(&self) -> bool {
         let times = [
-            "matcher_time",
-            "redactor_time",
-            "policy_time",
-            "prepare_time",
+            "matcher_cpu_time",
+            "redactor_cpu_time",
+            "policy_cpu_time",
+            "prepare_cpu_time",
         ];
         self.key.starts_with("plugin_") || times.contains(&self.key)
     }

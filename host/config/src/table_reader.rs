@@ -6,6 +6,7 @@ use serde_json::{Map, Number, Value as Json};
 
 use crate::choice::Choice;
 use crate::config_error::{ErrorCollector, ValueError};
+use crate::renamed_keys;
 use crate::value_tree::{Node, Table, Value};
 
 /// How many keys a hint may list.
@@ -178,10 +179,14 @@ impl<'a> Section<'a> {
     /// Reports the keys that nobody read.
     pub(super) fn reject_unknown_keys(self) {
         for (key, node) in &self.unread {
-            let hint = match closest_match(key, &self.known_keys) {
-                Some(nearest) => format!("did you mean `{nearest}`?"),
-                None if self.known_keys.len() > MAX_LISTED_KEYS => "take it out".to_owned(),
-                None => format!("known are {}", self.known_keys.join(", ")),
+            let hint = match (
+                renamed_keys::new_path(&self.path_of(key)),
+                closest_match(key, &self.known_keys),
+            ) {
+                (Some(new), _) => format!("it is now `{new}`"),
+                (None, Some(nearest)) => format!("did you mean `{nearest}`?"),
+                (None, None) if self.known_keys.len() > MAX_LISTED_KEYS => "take it out".to_owned(),
+                (None, None) => format!("known are {}", self.known_keys.join(", ")),
             };
             let problem = ValueError::new("unknown key").with_hint(hint);
             self.context
@@ -229,6 +234,14 @@ impl<'a> Section<'a> {
 
     fn json(self) -> Map<String, Json> {
         let entries = self.unread.iter().filter_map(|(key, node)| {
+            if let Some(new) = renamed_keys::new_path(&self.path_of(key)) {
+                let problem =
+                    ValueError::new("unknown key").with_hint(format!("it is now `{new}`"));
+                self.context
+                    .errors
+                    .add(self.path_of(key), node.line, problem);
+                return None;
+            }
             let path = self.path_of(&quote_key(key));
             Some((key.clone(), self.parse_value(path, node, json)?))
         });

@@ -7,7 +7,7 @@ mode = "auto"
 cassettes = "tapes"
 session = "suite"
 plugins = ["plugins", "/opt/plugins"]
-exhausted = "miss"
+on_exhausted = "miss"
 on_recorder_full = "drop"
 strict = true
 report = "out/verdict.json"
@@ -17,7 +17,7 @@ log_format = "json"
 [limits]
 connections = 12
 header_bytes = "16KiB"
-grace = "5s"
+shutdown_timeout = "5s"
 
 [[endpoint]]
 name = "api"
@@ -44,7 +44,7 @@ on_error = "fail"
 ignore_query = ["nonce"]
 
 [redaction]
-off = ["header.x-token"]
+disabled_rules = ["header.x-token"]
 env = ["API_KEY"]
 
 [verdict]
@@ -172,7 +172,7 @@ plugins = ["a", 1]
 fsync = 1
 [limits]
 conections = 1
-headers = -1
+header_count = -1
 idle_timeout = 10
 header_bytes = "1KiB"
 backlog = 1.5
@@ -192,9 +192,9 @@ extra = 1
         "ouli.toml:3: cassetes: unknown key; did you mean `cassettes`?",
         "ouli.toml:4: strict: expected true or false, found a string",
         "ouli.toml:5: plugins[1]: expected a string, found a whole number",
-        "ouli.toml:6: fsync: expected a string, found a whole number; write \"each\"",
+        "ouli.toml:6: fsync: expected a string, found a whole number; write \"always\"",
         "ouli.toml:8: limits.conections: unknown key; did you mean `connections`?",
-        "ouli.toml:9: limits.headers: a limit cannot be negative",
+        "ouli.toml:9: limits.header_count: a limit cannot be negative",
         "ouli.toml:10: limits.idle_timeout: 10 has no unit; write `10s` or `10ms`",
         "ouli.toml:11: limits.header_bytes: 1KiB is out of range; write a value from 8KiB to 1MiB",
         "ouli.toml:12: limits.backlog: expected a whole number, found a fraction",

@@ -77,8 +77,8 @@ impl GuardRejection {
     fn text(&self) -> String {
         let Self { rule, offset } = self;
         if rule == OVERFLOW {
-            return "the session has more secrets than can be remembered; raise `limits.secrets` or \
-                    `limits.secret_bytes`"
+            return "the session has more secrets than can be remembered; raise `limits.secrets_per_session` or \
+                    `limits.secret_bytes_per_session`"
                 .to_owned();
         }
         if Guard::ids().any(|id| id == rule) {

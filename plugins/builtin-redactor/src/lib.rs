@@ -39,13 +39,13 @@ fn declare_own(settings: &Settings, declare: &Rules) {
     for (name, class) in settings.json.each() {
         declare.json_member(name, class);
     }
-    for (pointer, class) in settings.pointers.each() {
+    for (pointer, class) in settings.json_pointers.each() {
         declare.json(pointer, class);
     }
     for (class, regex) in &settings.patterns {
         declare.pattern(regex, class);
     }
-    for name in &settings.volatile {
+    for name in &settings.volatile_headers {
         declare.volatile_header(name);
     }
 }

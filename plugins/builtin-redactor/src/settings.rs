@@ -16,23 +16,23 @@ pub(crate) struct Settings {
     /// Members at any depth.
     pub(crate) json: Names,
     /// JSON pointers.
-    pub(crate) pointers: Names,
+    pub(crate) json_pointers: Names,
     /// From class to regular expression.
     pub(crate) patterns: BTreeMap<String, String>,
     /// Response headers that are left out of recordings.
-    pub(crate) volatile: Vec<String>,
+    pub(crate) volatile_headers: Vec<String>,
 }
 
 impl Settings {
     /// Classes and expressions are the host's to check.
     pub(crate) fn check(&self) -> Result<(), String> {
         let wrong = self
-            .pointers
+            .json_pointers
             .each()
             .find(|(pointer, _)| !pointer.starts_with('/'));
         wrong.map_or(Ok(()), |(pointer, _)| {
             Err(format!(
-                "setting `pointers`: `{pointer}` is no JSON pointer; it begins with `/`, as \
+                "setting `json_pointers`: `{pointer}` is no JSON pointer; it begins with `/`, as \
                  `/card/number`; for a member at any depth there is `json`"
             ))
         })
@@ -50,7 +50,7 @@ mod tests {
 
     #[test]
     fn names_are_written_as_lists_or_tables() {
-        let text = r#"{"json": ["pin"], "query": {"s": "session"}, "pointers": ["/card/number"]}"#;
+        let text = r#"{"json": ["pin"], "query": {"s": "session"}, "json_pointers": ["/card/number"]}"#;
         let settings = settings(text).unwrap();
         assert_eq!(settings.json.each().collect::<Vec<_>>(), [("pin", "pin")]);
         assert_eq!(
@@ -58,7 +58,7 @@ mod tests {
             [("s", "session")]
         );
         assert_eq!(
-            settings.pointers.each().collect::<Vec<_>>(),
+            settings.json_pointers.each().collect::<Vec<_>>(),
             [("/card/number", "number")]
         );
         assert!(settings.headers.each().next().is_none());
@@ -76,8 +76,8 @@ mod tests {
                 "setting `json`: expected a list of names, or a table",
             ),
             (
-                r#"{"pointers": ["card"]}"#,
-                "setting `pointers`: `card` is no JSON pointer",
+                r#"{"json_pointers": ["card"]}"#,
+                "setting `json_pointers`: `card` is no JSON pointer",
             ),
             (
                 r#"{"patterns": ["a+"]}"#,

@@ -107,7 +107,7 @@ fn all_pairs(described: bool) {
             let folder = folder.path();
             if described {
                 peers::write_descriptors(&folder.join("test.binpb"));
-                let config = "descriptors = [\"test.binpb\"]\n";
+                let config = "proto_descriptors = [\"test.binpb\"]\n";
                 fs::write(folder.join("ouli.toml"), config).unwrap();
             }
             let cases = &cases;

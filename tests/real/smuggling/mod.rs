@@ -23,7 +23,7 @@ use crate::process::Gateway;
 /// How long a server may be silent until it is left alone.
 const PAUSE: Duration = Duration::from_millis(150);
 
-const CONFIG: &str = "[limits]\nheader_timeout = \"1s\"\nidle_timeout = \"2s\"\n";
+const CONFIG: &str = "[limits]\nrequest_header_timeout = \"1s\"\nidle_timeout = \"2s\"\n";
 
 /// What became of all inputs before one server.
 #[derive(Debug, Default)]

@@ -39,7 +39,7 @@ pub enum PluginCommand {
         cases: Option<PathBuf>,
         /// Write down what the plugin answers as what is expected, instead of comparing.
         #[arg(long)]
-        accept: bool,
+        bless: bool,
     },
     /// Measure the calls of a plugin on recorded traffic.
     #[command(after_help = PLUGIN_BENCH_EXAMPLES)]
@@ -58,7 +58,7 @@ pub enum PluginCommand {
     List {
         /// Ask the gateway at this address, whatever its configuration.
         #[arg(long, value_name = "ADDR")]
-        at: Option<SocketAddr>,
+        address: Option<SocketAddr>,
         /// Where things are.
         #[command(flatten)]
         files: FileFlags,

@@ -57,8 +57,8 @@ pub(super) fn bench(file: &Path, cassette: &Path, fresh: bool) -> u8 {
     let used = plugin.usage();
     say!(
         "memory: {} KiB in a copy; copies started: {}; failures: {}",
-        used.memory >> 10,
-        used.started,
+        used.peak_memory >> 10,
+        used.instances_started,
         used.failures
     );
     EXIT_OK
@@ -93,7 +93,7 @@ fn row(plugin: &Plugin, role: &'static str, pairs: &[MessagePair]) {
     let at = |share: usize| shown(times[(times.len() - 1) * share / 1000]);
     let after = plugin.usage();
     let calls = (after.calls - before.calls).max(1);
-    let crossings = (after.crossings - before.crossings) as f64 / calls as f64;
+    let crossings = (after.host_calls - before.host_calls) as f64 / calls as f64;
     say!(
         "{role:<18} {:>8} {:>9} {:>9} {:>9} {:>9}  {crossings:.1} a call",
         times.len(),

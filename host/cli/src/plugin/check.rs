@@ -56,7 +56,7 @@ fn show(plugin: &Plugin, size: usize, start: Duration, limits: &Limits) {
     say!("limits that it needs, of those in force by default");
     let memory = plugin
         .usage()
-        .memory
+        .peak_memory
         .max(usize::try_from(needs.initial_memory).unwrap_or(0));
     row(
         "plugin_memory",
@@ -118,7 +118,7 @@ fn print_sufficient_limits(file: &Path) {
     };
     let plugin = super::source(file, "{}", &wide).and_then(|source| super::load(&source));
     if let Ok(plugin) = plugin {
-        let memory = plugin.usage().memory as u64;
+        let memory = plugin.usage().peak_memory as u64;
         complain!(
             "under wider limits it loads, with {} of memory; see `limits` of a [[plugin]] section",
             bytes(memory)

@@ -16,7 +16,7 @@ use ouli_message::{Content, Exchange, Fields};
 #[serde(deny_unknown_fields)]
 pub(super) struct Case {
     /// What it shows, in a line.
-    pub(super) about: String,
+    pub(super) description: String,
     pub(super) role: Role,
     #[serde(default)]
     pub(super) settings: Map<String, Value>,
@@ -28,7 +28,7 @@ pub(super) struct Case {
     pub(super) same: Vec<Map<String, Value>>,
     /// Changes of the request that give it another key.
     #[serde(default)]
-    pub(super) other: Vec<Map<String, Value>>,
+    pub(super) different: Vec<Map<String, Value>>,
     #[serde(default)]
     pub(super) expect: Option<Map<String, Value>>,
 }
@@ -89,16 +89,16 @@ impl Case {
     /// Reads a case; the error says what is wrong with it.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         let case: Self = serde_json::from_str(text).map_err(|error| error.to_string())?;
-        let varied = !case.same.is_empty() || !case.other.is_empty();
+        let varied = !case.same.is_empty() || !case.different.is_empty();
         match case.role {
             Role::Matcher if !varied && case.expect.is_none() => {
-                Err("it expects nothing: add `same`, `other` or `expect`".to_owned())
+                Err("it expects nothing: add `same`, `different` or `expect`".to_owned())
             }
             Role::Redactor | Role::RecordingPolicy if varied => {
-                Err("`same` and `other` are for matchers".to_owned())
+                Err("`same` and `different` are for matchers".to_owned())
             }
             Role::Redactor | Role::RecordingPolicy if case.expect.is_none() => {
-                Err("it expects nothing: add `expect`, or run with --accept".to_owned())
+                Err("it expects nothing: add `expect`, or run with --bless".to_owned())
             }
             Role::Matcher | Role::Redactor | Role::RecordingPolicy => Ok(case),
         }
@@ -228,7 +228,7 @@ mod tests {
 
     fn case(more: &str) -> Result<Case, String> {
         Case::parse(&format!(
-            "{{\"about\": \"x\", \"role\": \"matcher\", {more}}}"
+            "{{\"description\": \"x\", \"role\": \"matcher\", {more}}}"
         ))
     }
 

@@ -140,14 +140,17 @@ impl<'a> CaseRunner<'a> {
         let found = trial.answer(&case, None)?;
         if accept {
             write_expected(path, &text, &found.output)?;
-            return Ok((case.about, Vec::new()));
+            return Ok((case.description, Vec::new()));
         }
         let mut lines = Vec::new();
         if let Some(expected) = &case.expect {
             let expected = Value::Object(expected.clone());
             lines = compare_expected(&expected, &found.output);
         }
-        for (kind, wanted, changes) in [("same", true, &case.same), ("other", false, &case.other)] {
+        for (kind, wanted, changes) in [
+            ("same", true, &case.same),
+            ("different", false, &case.different),
+        ] {
             for (place, change) in changes.iter().enumerate() {
                 let varied = trial.answer(&case, Some(change))?;
                 if (varied.key == found.key) != wanted {
@@ -156,7 +159,7 @@ impl<'a> CaseRunner<'a> {
                 }
             }
         }
-        Ok((case.about, lines))
+        Ok((case.description, lines))
     }
 }
 

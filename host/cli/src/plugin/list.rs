@@ -11,20 +11,20 @@ use ouli_config::Tls;
 use ouli_proxy::gateway::{self, Loaded};
 
 /// Asks the gateway that runs under this configuration, or loads the plugins as one would.
-pub(super) fn list(cli: &Cli, at: Option<SocketAddr>) -> u8 {
+pub(super) fn list(cli: &Cli, address: Option<SocketAddr>) -> u8 {
     let options = environment::options(cli);
     let config = match gateway::load_config(&options) {
         Ok(config) => config,
         Err(error) => return usage_error(&error.to_string()),
     };
-    if let Some(at) = at {
-        return match running_gateway::ask(at, false) {
+    if let Some(address) = address {
+        return match running_gateway::ask(address, false) {
             QueryResult::Status(status) => {
                 running(&status);
                 EXIT_OK
             }
-            QueryResult::NotListening => usage_error(&format!("nobody listens on {at}")),
-            QueryResult::Failed(reason) => usage_error(&format!("{at}: {reason}")),
+            QueryResult::NotListening => usage_error(&format!("nobody listens on {address}")),
+            QueryResult::Failed(reason) => usage_error(&format!("{address}: {reason}")),
         };
     }
     for endpoint in &config.endpoints {
@@ -63,32 +63,36 @@ fn running(status: &gateway::Status) {
         say!(
             "  {}  sha256:{hash}  since {}{routes}",
             plugin.name,
-            plugin.since
+            plugin.since_generation
         );
         // Which rules they are, the list of what would be loaded shows.
-        for line in plugin.declares.iter().filter(|line| !line.starts_with(' ')) {
+        for line in plugin
+            .declarations
+            .iter()
+            .filter(|line| !line.starts_with(' '))
+        {
             say!("    {line}");
         }
-        let used = plugin.used;
-        if used.calls + used.remembered > 0 {
-            let crossings = used.crossings as f64 / used.calls.max(1) as f64;
+        let used = plugin.usage;
+        if used.calls + used.cache_hits > 0 {
+            let crossings = used.host_calls as f64 / used.calls.max(1) as f64;
             say!(
                 "    {} calls with {crossings:.1} crossings each, {} answers remembered, {} \
                  failures; {} copies of {} KiB at most",
                 used.calls,
-                used.remembered,
+                used.cache_hits,
                 used.failures,
-                used.copies,
-                used.memory >> 10
+                used.instances,
+                used.peak_memory >> 10
             );
         }
-        if let Some(sha256) = &plugin.falls_back_to {
+        if let Some(sha256) = &plugin.fallback_sha256 {
             say!("    falls back to sha256:{}", short(sha256));
         }
         for (what, text) in [
             ("paused", &plugin.paused),
-            ("keeps state", &plugin.state),
-            ("compared", &plugin.compared),
+            ("keeps state", &plugin.retained_state),
+            ("compared", &plugin.shadow_comparison),
         ] {
             if let Some(text) = text {
                 say!("    {what}: {text}");
@@ -106,7 +110,11 @@ fn running(status: &gateway::Status) {
     }
     for plugin in &status.draining {
         let hash = short(&plugin.sha256);
-        say!("  {}  sha256:{hash}  until {}", plugin.name, plugin.until);
+        say!(
+            "  {}  sha256:{hash}  until {}",
+            plugin.name,
+            plugin.until_generation
+        );
     }
 }
 

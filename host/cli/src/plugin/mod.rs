@@ -24,17 +24,15 @@ pub(super) fn run(cli: &Cli, command: &PluginCommand) -> u8 {
     match command {
         PluginCommand::New { name, lang } => new::new(Path::new(name), *lang),
         PluginCommand::Check { file } => check::check(file),
-        PluginCommand::Test {
-            file,
-            cases,
-            accept,
-        } => golden_cases::test(file, cases.as_deref(), *accept),
+        PluginCommand::Test { file, cases, bless } => {
+            golden_cases::test(file, cases.as_deref(), *bless)
+        }
         PluginCommand::Bench {
             file,
             cassette,
             fresh,
         } => bench::bench(file, cassette, *fresh),
-        PluginCommand::List { at, .. } => list::list(cli, *at),
+        PluginCommand::List { address, .. } => list::list(cli, *address),
     }
 }
 

@@ -53,7 +53,7 @@ pub enum Cause {
     Empty,
     /// No recorded request has its key.
     NoMatch,
-    /// Recorded requests have its key, but all were replayed and `exhausted = "miss"` is set.
+    /// Recorded requests have its key, but all were replayed and `on_exhausted = "miss"` is set.
     Exhausted {
         /// How many have its key.
         recorded: usize,

@@ -82,7 +82,7 @@ impl Miss {
             // Mode `record` would start the cassette anew.
             Cause::NoMatch => format!("record it as well with: {}", command("auto")),
             Cause::Exhausted { .. } => {
-                "exhausted = \"miss\" is set; with exhausted = \"repeat\" the last one is repeated"
+                "on_exhausted = \"miss\" is set; with on_exhausted = \"repeat\" the last one is repeated"
                     .to_owned()
             }
         }
@@ -126,7 +126,7 @@ fn nearest(nearest: &Nearest) -> Value {
         "differences": nearest.differences.iter().map(difference).collect::<Vec<_>>(),
     });
     if nearest.omitted_differences > 0 {
-        value["more"] = Value::from(nearest.omitted_differences);
+        value["omitted_differences"] = Value::from(nearest.omitted_differences);
     }
     value
 }

@@ -50,7 +50,7 @@ fn a_report_has_bounds() {
         (8, 192)
     );
     assert!(miss.to_text().contains("    and 192 more\n"));
-    assert_eq!(miss.to_problem()["nearest"][0]["more"], 192);
+    assert_eq!(miss.to_problem()["nearest"][0]["omitted_differences"], 192);
 }
 
 #[test]
@@ -171,15 +171,15 @@ fn sessions_without_an_answer_say_what_to_do() {
         (
             Cause::Exhausted { recorded: 1 },
             concat!(
-                "session default records this request once, and it was replayed; exhausted = ",
-                r#""miss" is set; with exhausted = "repeat" the last one is repeated"#
+                "session default records this request once, and it was replayed; on_exhausted = ",
+                r#""miss" is set; with on_exhausted = "repeat" the last one is repeated"#
             ),
         ),
         (
             Cause::Exhausted { recorded: 3 },
             concat!(
-                "session default records this request 3 times, and all were replayed; exhausted = ",
-                r#""miss" is set; with exhausted = "repeat" the last one is repeated"#
+                "session default records this request 3 times, and all were replayed; on_exhausted = ",
+                r#""miss" is set; with on_exhausted = "repeat" the last one is repeated"#
             ),
         ),
         (

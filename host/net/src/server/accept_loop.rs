@@ -101,7 +101,7 @@ pub async fn serve<S: HttpService>(
 /// served as well.
 ///
 /// A connection is served once it has a slot. Where all are taken, one waits here and the others in
-/// the kernel's queue, for `limits.connection_wait` and no longer: from then on they are refused at
+/// the kernel's queue, for `limits.accept_queue_timeout` and no longer: from then on they are refused at
 /// once until there is a slot. A slot that was taken before would be kept from the other workers
 /// while nobody connects to this one.
 pub async fn serve_listener<S: HttpService>(

@@ -174,13 +174,13 @@ impl Activity {
         if over(&self.write_blocked_since, bounds.response_send_timeout)
             || self.is_stalled(bounds.response_send_timeout)
         {
-            return Some("response_idle_timeout");
+            return Some("response_send_timeout");
         }
         if self.active_requests.load(Ordering::Relaxed) > 0 {
             return None;
         }
         if over(&self.head_since, bounds.request_header_timeout) {
-            return Some("header_timeout");
+            return Some("request_header_timeout");
         }
         // Who is still to take bytes has `response_idle_timeout` for it.
         let idle = self.head_since.load(Ordering::Relaxed) == UNSET && self.is_flushed();
@@ -377,18 +377,18 @@ mod tests {
         activity.on_read();
         assert_eq!(expired(), None);
         pass();
-        assert_eq!(expired(), Some("header_timeout"));
+        assert_eq!(expired(), Some("request_header_timeout"));
         let busy = activity.begin_request(&bounds, None);
         pass();
         assert_eq!(expired(), None);
         activity.on_write(true);
         pass();
-        assert_eq!(expired(), Some("response_idle_timeout"));
+        assert_eq!(expired(), Some("response_send_timeout"));
         activity.on_flushed();
         activity.stall(7);
         assert_eq!(expired(), None);
         pass();
-        assert_eq!(expired(), Some("response_idle_timeout"));
+        assert_eq!(expired(), Some("response_send_timeout"));
         activity.unstall(7);
         drop(busy);
         assert_eq!(expired(), None);

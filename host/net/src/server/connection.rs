@@ -94,7 +94,9 @@ async fn serve_socket<S: HttpService>(
     let stream = match handshake.await {
         Ok(Ok(stream)) => Box::new(stream),
         Ok(Err(error)) => return tracing::debug!("TLS handshake: {error}"),
-        Err(_) => return tracing::debug!("TLS handshake: no end within limits.tls_timeout"),
+        Err(_) => {
+            return tracing::debug!("TLS handshake: no end within limits.tls_handshake_timeout");
+        }
     };
     serve_http(stream, door, held).await;
 }

@@ -14,7 +14,7 @@ pub enum Rejection {
         most: usize,
     },
     /// It has too many fields.
-    #[error("the request has more than {most} header fields (limits.http2_headers)")]
+    #[error("the request has more than {most} header fields (limits.http2_header_count)")]
     TooManyHeaders {
         /// The limit.
         most: usize,

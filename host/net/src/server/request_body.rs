@@ -65,7 +65,7 @@ impl BodyErrorFlag {
 
     pub(super) fn rejection(&self) -> Option<Rejection> {
         match self.0.load(Ordering::Relaxed) {
-            IDLE_TIMEOUT => Some(Rejection::BodyTimeout("request_idle_timeout")),
+            IDLE_TIMEOUT => Some(Rejection::BodyTimeout("request_body_idle_timeout")),
             TOTAL_TIMEOUT => Some(Rejection::BodyTimeout("request_timeout")),
             BROKEN => Some(Rejection::IncompleteBody),
             _ => None,
@@ -128,7 +128,7 @@ impl BodyTimeouts {
             Poll::Ready("request_timeout")
         } else {
             self.error.set(IDLE_TIMEOUT);
-            Poll::Ready("request_idle_timeout")
+            Poll::Ready("request_body_idle_timeout")
         }
     }
 }

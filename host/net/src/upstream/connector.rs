@@ -98,7 +98,12 @@ impl Connector {
         };
         let name = ServerName::try_from(host.to_owned());
         let handshake = tls.connect(name.map_err(PhaseError::in_phase(Phase::Tls))?, socket);
-        let stream = with_timeout(self.tls_timeout, "TLS handshake", "tls_timeout", handshake);
+        let stream = with_timeout(
+            self.tls_timeout,
+            "TLS handshake",
+            "tls_handshake_timeout",
+            handshake,
+        );
         let stream = stream.await.map_err(PhaseError::in_phase(Phase::Tls))?;
         Ok(TokioIo::new(MaybeTlsStream::Tls(Box::new(stream))))
     }

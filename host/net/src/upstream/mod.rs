@@ -44,7 +44,7 @@ use ouli_message::failure::{FailureCause, FailureKind, Phase};
 const HYPER_DEFAULT_MAX_HEADERS: usize = 100;
 
 const TOO_LARGE: &str = "the head of its response is too large (limits.upstream_header_bytes, \
-                         limits.upstream_headers)";
+                         limits.upstream_header_count)";
 
 /// What is sent to an upstream.
 pub type Body = UnsyncBoxBody<Bytes, Box<dyn std::error::Error + Send + Sync>>;
@@ -279,7 +279,7 @@ impl UpstreamClient {
             target: self.target.clone(),
             what,
             limit: self.response_header_timeout,
-            key: "first_byte_timeout",
+            key: "response_header_timeout",
             phase: Phase::Head,
         }
     }

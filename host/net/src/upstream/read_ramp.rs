@@ -16,7 +16,7 @@ use super::connector::MaybeTlsStream;
 use crate::shared_buffer;
 
 /// Bytes after which it is known that they are taken: more than the buffers of both kernels have
-/// by default, and `limits.unsent_bytes`.
+/// by default, and `limits.tcp_notsent_lowat`.
 const SLOW_START_BYTES: usize = 256 << 10;
 
 /// A connection to an upstream on HTTP/1.1, or on HTTP/2, where windows bound what is held.

@@ -266,7 +266,7 @@ impl State {
     fn count_text(&mut self, size: usize) -> wasmtime::Result<()> {
         self.answer.text_bytes += size;
         if self.answer.text_bytes > self.bounds.text {
-            return Err(limit_exceeded("bytes of text in one call", "text"));
+            return Err(limit_exceeded("bytes of text in one call", "text_bytes"));
         }
         Ok(())
     }

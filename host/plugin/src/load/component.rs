@@ -182,7 +182,7 @@ impl Plugin {
             return ask().map(IdentifyAnswer::from);
         };
         if let Some(known) = memory.get(digest) {
-            UsageCounters::add(&self.template.usage.remembered, 1);
+            UsageCounters::add(&self.template.usage.cache_hits, 1);
             return Ok(known);
         }
         let answer = IdentifyAnswer::from(ask()?);
@@ -201,7 +201,7 @@ impl Plugin {
         let Some(_pass) = self.pool.acquire_permit(bounds, wait) else {
             // Much asked is not ailing, so this does not count against its health.
             let most = bounds.max_concurrent_calls;
-            let why = format!("has {most} calls under way (limits.plugin_in_flight)");
+            let why = format!("has {most} calls under way (limits.plugin_max_concurrent_calls)");
             return Err(self.failure(question, &why, secrets));
         };
         if let Err(why) = self.breaker.admit(Instant::now) {

@@ -57,7 +57,7 @@ impl CircuitBreaker {
                 Ok(())
             }
             Some(_) => Err(format!(
-                "is paused after {} failures (limits.plugin_failures), the last: {}",
+                "is paused after {} failures (limits.plugin_failure_threshold), the last: {}",
                 self.max_failures, record.last_reason
             )),
         }
@@ -108,7 +108,7 @@ impl CircuitBreaker {
         let last = &record.last_reason;
         record.paused_until.map(|_| {
             format!(
-                "it failed {} times within {:?} (limits.plugin_failures), the last time: {last}",
+                "it failed {} times within {:?} (limits.plugin_failure_threshold), the last time: {last}",
                 self.max_failures, self.window
             )
         })

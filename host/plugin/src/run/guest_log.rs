@@ -82,7 +82,7 @@ impl Log {
         if before == self.lines_per_second {
             tracing::warn!(
                 plugin = self.plugin,
-                "more than {before} log lines in a second (limits.plugin_log_lines): \
+                "more than {before} log lines in a second (limits.plugin_log_lines_per_second): \
                  the rest is dropped"
             );
         }

@@ -68,9 +68,9 @@ impl GuestCall<'_> {
     /// How long the answer may take, and the key in `[limits]` that says so.
     pub(crate) fn limit(&self, bounds: &Bounds) -> (Duration, &'static str) {
         match self {
-            Self::Identify(_) => (bounds.identify, "matcher_time"),
-            Self::Redact(_) => (bounds.redact, "redactor_time"),
-            Self::Decide(..) => (bounds.decide, "policy_time"),
+            Self::Identify(_) => (bounds.identify, "matcher_cpu_time"),
+            Self::Redact(_) => (bounds.redact, "redactor_cpu_time"),
+            Self::Decide(..) => (bounds.decide, "policy_cpu_time"),
         }
     }
 
@@ -188,8 +188,8 @@ impl Instance {
             ))
         };
         let (matcher, redactor, policy) = load().map_err(|error| format!("{error:#}"))?;
-        UsageCounters::add(&template.usage.started, 1);
-        template.usage.copies.fetch_add(1, Ordering::Relaxed);
+        UsageCounters::add(&template.usage.instances_started, 1);
+        template.usage.instances.fetch_add(1, Ordering::Relaxed);
         Ok(Self {
             store,
             inner: instance,
@@ -281,7 +281,7 @@ impl Instance {
     fn count(&mut self) {
         let state = self.store.data();
         UsageCounters::add(&self.usage.calls, 1);
-        UsageCounters::add(&self.usage.crossings, state.take_host_calls());
+        UsageCounters::add(&self.usage.host_calls, state.take_host_calls());
         self.update_memory_usage();
     }
 
@@ -289,7 +289,7 @@ impl Instance {
         let memory = self.store.data().limiter.memory();
         if memory != self.memory {
             self.memory = memory;
-            self.usage.memory.fetch_max(memory, Ordering::Relaxed);
+            self.usage.peak_memory.fetch_max(memory, Ordering::Relaxed);
         }
     }
 
@@ -324,7 +324,7 @@ impl Instance {
 
 impl Drop for Instance {
     fn drop(&mut self) {
-        self.usage.copies.fetch_sub(1, Ordering::Relaxed);
+        self.usage.instances.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -332,7 +332,7 @@ impl Drop for Instance {
 type TimeLimit = (Duration, &'static str);
 
 /// The key of the time for the start of a copy and for `prepare`.
-const PREPARE: &str = "prepare_time";
+const PREPARE: &str = "prepare_cpu_time";
 
 /// What the monotonic clock of a copy of an image begins with: later than any look at it while the
 /// image was made.

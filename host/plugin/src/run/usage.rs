@@ -8,12 +8,12 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Default)]
 pub(crate) struct UsageCounters {
     pub(crate) calls: AtomicU64,
-    pub(crate) crossings: AtomicU64,
+    pub(crate) host_calls: AtomicU64,
     pub(crate) failures: AtomicU64,
-    pub(crate) remembered: AtomicU64,
-    pub(crate) started: AtomicU64,
-    pub(crate) copies: AtomicUsize,
-    pub(crate) memory: AtomicUsize,
+    pub(crate) cache_hits: AtomicU64,
+    pub(crate) instances_started: AtomicU64,
+    pub(crate) instances: AtomicUsize,
+    pub(crate) peak_memory: AtomicUsize,
 }
 
 /// The counters at one moment.
@@ -22,29 +22,29 @@ pub struct UsageSnapshot {
     /// Calls of `identify`, `redact` and `decide`.
     pub calls: u64,
     /// Calls of the guest into the host, of all kinds.
-    pub crossings: u64,
+    pub host_calls: u64,
     /// Calls that gave no answer.
     pub failures: u64,
     /// Answers that were remembered, so that no call was needed.
-    pub remembered: u64,
+    pub cache_hits: u64,
     /// Copies that were started.
-    pub started: u64,
+    pub instances_started: u64,
     /// Copies that there are.
-    pub copies: usize,
+    pub instances: usize,
     /// The most linear memory that one copy had, in bytes.
-    pub memory: usize,
+    pub peak_memory: usize,
 }
 
 impl UsageCounters {
     pub(crate) fn snapshot(&self) -> UsageSnapshot {
         UsageSnapshot {
             calls: self.calls.load(Ordering::Relaxed),
-            crossings: self.crossings.load(Ordering::Relaxed),
+            host_calls: self.host_calls.load(Ordering::Relaxed),
             failures: self.failures.load(Ordering::Relaxed),
-            remembered: self.remembered.load(Ordering::Relaxed),
-            started: self.started.load(Ordering::Relaxed),
-            copies: self.copies.load(Ordering::Relaxed),
-            memory: self.memory.load(Ordering::Relaxed),
+            cache_hits: self.cache_hits.load(Ordering::Relaxed),
+            instances_started: self.instances_started.load(Ordering::Relaxed),
+            instances: self.instances.load(Ordering::Relaxed),
+            peak_memory: self.peak_memory.load(Ordering::Relaxed),
         }
     }
 

@@ -87,10 +87,10 @@ fn files(config: &Config) -> Result<Vec<File>, String> {
     let read = config.proto_descriptors.iter().map(|path| {
         let shown = path.display();
         let bytes = source_files::read_limited(path, most);
-        let bytes = bytes.map_err(|error| format!("descriptors: {shown}: {error}"))?;
+        let bytes = bytes.map_err(|error| format!("proto_descriptors: {shown}: {error}"))?;
         if bytes.len() > most {
             return Err(format!(
-                "descriptors: {shown} has more than {most} bytes; raise `limits.descriptor_file`"
+                "proto_descriptors: {shown} has more than {most} bytes; raise `limits.proto_descriptor_file`"
             ));
         }
         Ok((path.clone(), bytes))
@@ -103,7 +103,7 @@ fn parse_schema(files: &[File]) -> Result<Schema, String> {
     for (path, bytes) in files {
         schema.add(bytes).map_err(|error| {
             format!(
-                "descriptors: {} is not a descriptor set: {}; make one with: protoc \
+                "proto_descriptors: {} is not a descriptor set: {}; make one with: protoc \
                  --include_imports --descriptor_set_out=FILE your.proto",
                 path.display(),
                 error_chain(&error)

@@ -67,20 +67,20 @@ impl Loaded {
 
 /// Limits of what is made once and outlives reloads.
 const RESTART_ONLY: [&str; 14] = [
-    "in_flight_wait",
+    "pending_request_timeout",
     "memory",
     "recording_memory",
     "recorder_queue",
-    "cassette",
+    "cassette_size",
     "inline_body",
-    "cassette_group",
-    "cassette_group_bytes",
+    "write_batch_exchanges",
+    "write_batch_bytes",
     "open_cassettes",
-    "decoded_body",
-    "decoded_ratio",
-    "decoded_stream",
-    "secrets",
-    "secret_bytes",
+    "decompressed_body",
+    "decompression_ratio",
+    "decompressed_stream",
+    "secrets_per_session",
+    "secret_bytes_per_session",
 ];
 
 /// Reads and loads everything for the first time. Any fault ends it.

@@ -217,7 +217,9 @@ impl Gateway {
         let left = self.core.lock_listeners().finish_shutdown(more, grace);
         if left > 0 {
             let whole = grace.total();
-            tracing::warn!("{left} connections did not end within {whole:?} (limits.grace)");
+            tracing::warn!(
+                "{left} connections did not end within {whole:?} (limits.shutdown_timeout)"
+            );
         }
         let core = self.core;
         // With the last sender the recorder ends, after it has written all that waits.

@@ -65,21 +65,21 @@ pub struct LivePlugin {
     /// The SHA-256 of its file in lower-case hex.
     pub sha256: String,
     /// The generation since which it is in force.
-    pub since: u64,
+    pub since_generation: u64,
     /// What it declared, a line each.
-    pub declares: Vec<String>,
+    pub declarations: Vec<String>,
     /// Patterns of the paths that it is asked for; none means all.
     pub routes: Vec<String>,
     /// What it was used for.
-    pub used: UsageSnapshot,
+    pub usage: UsageSnapshot,
     /// Why it is not asked now, where it failed too often.
     pub paused: Option<String>,
     /// What its self-test found.
-    pub state: Option<String>,
+    pub retained_state: Option<String>,
     /// The SHA-256 of the version that takes its place should it fail.
-    pub falls_back_to: Option<String>,
+    pub fallback_sha256: Option<String>,
     /// How it compared with the version before it.
-    pub compared: Option<String>,
+    pub shadow_comparison: Option<String>,
 }
 
 /// A version that is not in force.
@@ -101,7 +101,7 @@ pub struct DrainingPlugin {
     /// The SHA-256 of its file in lower-case hex.
     pub sha256: String,
     /// The last generation in which it was in force.
-    pub until: u64,
+    pub until_generation: u64,
 }
 
 impl PluginStatus {
@@ -165,7 +165,7 @@ impl PluginStatus {
             (!kept).then(|| DrainingPlugin {
                 name: plugin.name().to_owned(),
                 sha256: plugin.digest(),
-                until: *until,
+                until_generation: *until,
             })
         });
         let generations = retired.snapshots.iter().map(|(generation, _)| *generation);
@@ -199,14 +199,14 @@ impl LiveEntry {
         LivePlugin {
             name: plugin.name().to_owned(),
             sha256: plugin.digest(),
-            since: self.since,
-            declares: plugin.describe(),
+            since_generation: self.since,
+            declarations: plugin.describe(),
             routes: plugin.routes().to_vec(),
-            used: plugin.usage(),
+            usage: plugin.usage(),
             paused: plugin.breaker_reason(),
-            state: plugin.state_dependence().map(str::to_owned),
-            falls_back_to: self.fallback.as_ref().map(|plugin| plugin.digest()),
-            compared: self.comparison.clone(),
+            retained_state: plugin.state_dependence().map(str::to_owned),
+            fallback_sha256: self.fallback.as_ref().map(|plugin| plugin.digest()),
+            shadow_comparison: self.comparison.clone(),
         }
     }
 }

@@ -30,12 +30,12 @@ impl ConcurrencyLimits {
         Arc::clone(&self.connections)
     }
 
-    /// Places for requests (`limits.in_flight`).
+    /// Places for requests (`limits.max_concurrent_requests`).
     pub(super) fn requests(&self) -> Arc<Semaphore> {
         self.requests.semaphore()
     }
 
-    /// Places to wait for such a place (`limits.in_flight_queue`).
+    /// Places to wait for such a place (`limits.max_pending_requests`).
     pub(super) fn pending_requests(&self) -> Arc<Semaphore> {
         self.pending_requests.semaphore()
     }

@@ -132,7 +132,9 @@ impl Route {
     /// A turn for one request, at once or after a bounded wait.
     pub(crate) async fn request_permit(&self) -> Result<RequestPermit, ExchangeError> {
         let turn = self.request_limiter.acquire().await;
-        turn.ok_or(ExchangeError::TooManyRequests("upstream_in_flight"))
+        turn.ok_or(ExchangeError::TooManyRequests(
+            "upstream_max_concurrent_requests",
+        ))
     }
 
     /// The client of a worker.
@@ -165,7 +167,7 @@ pub struct SharedState {
     pub budget: MemoryBudget,
     /// Places for exchanges whose clients are gone, which wait for room in the recorder's queue.
     pub detached_deliveries: Arc<Semaphore>,
-    /// Turns for requests (`limits.in_flight`).
+    /// Turns for requests (`limits.max_concurrent_requests`).
     pub request_limiter: RequestLimiter,
     /// Places for streams, which last longer than a turn should (`limits.streams`).
     pub stream_permits: Arc<Semaphore>,
@@ -242,7 +244,7 @@ impl SharedState {
             return Err(ExchangeError::MemoryLimit);
         }
         let turn = self.request_limiter.acquire().await;
-        turn.ok_or(ExchangeError::TooManyRequests("in_flight"))
+        turn.ok_or(ExchangeError::TooManyRequests("max_concurrent_requests"))
     }
 }
 

@@ -145,7 +145,7 @@ impl ExchangeError {
                 ProblemType("request", 400, "the request cannot be used")
             }
             Self::AdminForbidden(_) => {
-                ProblemType("foreign", 403, "the page is not for this request")
+                ProblemType("forbidden", 403, "the page is not for this request")
             }
             Self::Rejected(refusal) => match refusal {
                 Rejection::UriTooLong { .. } => ProblemType("limit", 414, "the target is too long"),
@@ -308,7 +308,7 @@ mod tests {
             target: "h:1".into(),
             what: "response",
             limit: std::time::Duration::from_secs(1),
-            key: "first_byte_timeout",
+            key: "response_header_timeout",
             phase: Phase::Head,
         };
         let broken = UpstreamError::Broken {
@@ -337,13 +337,17 @@ mod tests {
             (Rejection::UriTooLong { most: 1 }.into(), 414, "limit"),
             (Rejection::TooManyHeaders { most: 1 }.into(), 431, "limit"),
             (
-                Rejection::BodyTimeout("request_idle_timeout").into(),
+                Rejection::BodyTimeout("request_body_idle_timeout").into(),
                 408,
                 "limit",
             ),
             (Rejection::IncompleteBody.into(), 400, "request"),
-            (ExchangeError::AdminForbidden("x"), 403, "foreign"),
-            (ExchangeError::TooManyRequests("in_flight"), 503, "limit"),
+            (ExchangeError::AdminForbidden("x"), 403, "forbidden"),
+            (
+                ExchangeError::TooManyRequests("max_concurrent_requests"),
+                503,
+                "limit",
+            ),
             (ExchangeError::MemoryLimit, 503, "limit"),
             (ExchangeError::TooManySessions { most: 1 }, 503, "limit"),
             (ExchangeError::NoEndpoint("x".into()), 503, "endpoint"),

@@ -212,7 +212,7 @@ fn decode_websocket(
         let (side, violation) = (fault.side.name(), fault.violation);
         if violation.code == MESSAGE_TOO_BIG {
             return Err(failed(format!(
-                "{} (limits.decoded_body, limits.decoded_ratio, limits.decoded_stream)",
+                "{} (limits.decompressed_body, limits.decompression_ratio, limits.decompressed_stream)",
                 violation.reason
             )));
         }

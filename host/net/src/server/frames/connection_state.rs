@@ -3,7 +3,7 @@
 //!
 //! Of what h2 keeps, four things outlive the streams: the settings of the client, both windows of
 //! the connection, and the tables of HPACK. The client's table is asked to be empty
-//! (`limits.http2_header_table`), so there is nothing to know of it. The table of the gateway may
+//! (`limits.http2_header_table_size`), so there is nothing to know of it. The table of the gateway may
 //! begin anew at any time, as the client finds fields by counting from the newest one (RFC 7541,
 //! section 2.3.3).
 

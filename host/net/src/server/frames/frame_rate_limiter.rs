@@ -80,9 +80,9 @@ impl FrameRateLimiter {
             return Ok(());
         }
         Err(if idle {
-            "http2_idle_frames"
+            "http2_max_control_frames"
         } else {
-            "http2_cancelled"
+            "http2_max_client_resets"
         })
     }
 }
@@ -134,7 +134,7 @@ mod tests {
         let mut counted = floods();
         counted.on_bytes_sent(100 * MIN_BYTES_PER_WINDOW_UPDATE);
         all(&mut counted, &update, 105).unwrap();
-        assert_eq!(counted.on_frame(&update), Err("http2_idle_frames"));
+        assert_eq!(counted.on_frame(&update), Err("http2_max_control_frames"));
     }
 
     #[test]
@@ -142,7 +142,7 @@ mod tests {
         let reset = head(RST_STREAM, 0, 4);
         let mut counted = floods();
         all(&mut counted, &reset, 3).unwrap();
-        assert_eq!(counted.on_frame(&reset), Err("http2_cancelled"));
+        assert_eq!(counted.on_frame(&reset), Err("http2_max_client_resets"));
     }
 
     #[test]

@@ -156,7 +156,7 @@ fn floods_are_found_wherever_reads_cut_them() {
             .chunks(size)
             .map(|one| counted.forward(one, &mut ReadBuf::new(&mut buffer)))
             .collect();
-        assert_eq!(last.unwrap_err(), "http2_idle_frames", "{size}");
+        assert_eq!(last.unwrap_err(), "http2_max_control_frames", "{size}");
     }
 }
 
@@ -180,9 +180,9 @@ fn a_head_is_amid_until_its_last_frame_is_whole() {
 fn the_end_names_the_last_stream_and_the_limit() {
     let mut counted = frames();
     handed_on(&mut counted, &of(HEADERS, END_HEADERS, &[]), 100);
-    let goaway = counted.goaway("http2_cancelled");
+    let goaway = counted.goaway("http2_max_client_resets");
     assert_eq!(goaway[9..17], [0, 0, 0, 7, 0, 0, 0, 0xb]);
-    assert!(goaway.ends_with(b"limits.http2_cancelled"));
+    assert!(goaway.ends_with(b"limits.http2_max_client_resets"));
     assert_eq!(goaway[2] as usize, goaway.len() - FRAME_HEADER_LEN);
 }
 
