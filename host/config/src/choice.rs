@@ -1,93 +1,93 @@
-//! The settings that are one word of a few.
+//! Settings that are one word of a fixed set.
 
 use std::fmt;
 
-/// A word of a fixed set.
+/// A setting that is one word of a fixed set.
 pub(super) trait Choice: Copy + 'static {
-    /// Every word of the set.
+    /// All values.
     const ALL: &'static [Self];
-    /// How it is written.
+    /// The word in the configuration.
     fn as_str(&self) -> &'static str;
 }
 
-/// What an endpoint does with a request.
+/// What an endpoint does with requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// Ask the upstream and keep the exchange.
+    /// Forwards to the upstream and records.
     Record,
-    /// Answer from the cassette; no upstream is ever asked.
+    /// Answers from the cassette; never connects to an upstream.
     Replay,
-    /// Answer from the cassette where it has one, else ask the upstream and keep the exchange.
+    /// Answers from the cassette; on a miss, forwards to the upstream and records.
     Auto,
-    /// Ask the upstream and keep nothing.
+    /// Forwards to the upstream and records nothing.
     Passthrough,
 }
 
-/// What a repeated request gets once its recorded responses are used up.
+/// The response to a repeated request when its recorded responses are used up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnExhausted {
     /// The last response again.
     Repeat,
-    /// The answer of a miss.
+    /// A miss: 404.
     Miss,
 }
 
-/// What follows when more is to be recorded than the recorder keeps up with.
+/// What happens when the recorder's queue is full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnRecorderFull {
-    /// Clients wait, for `limits.recorder_queue_timeout` at most.
+    /// Responses are delayed, at most by `limits.recorder_queue_timeout`.
     Wait,
     /// The exchange is not recorded.
     Drop,
 }
 
-/// How log lines look.
+/// The format of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
-    /// For people.
+    /// Plain text.
     Text,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 
-/// What recorded exchanges that nobody asked for mean for a verdict.
+/// What unused recorded exchanges mean for a verdict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unused {
     /// They are listed.
     Report,
-    /// They fail it.
+    /// They fail the verdict.
     Fail,
 }
 
-/// What follows when a plugin fails on a request.
+/// What happens when a matcher fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnError {
-    /// The next matcher decides.
+    /// The next matcher is called.
     Next,
     /// The request fails.
     Fail,
 }
 
-/// What follows when a new version of a plugin answers otherwise than the one in force.
+/// What happens when a new version of a plugin answers differently from the current one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnDifference {
-    /// It is taken, and the differences are reported.
+    /// The new version is used, and the differences are reported.
     Accept,
-    /// It is not taken.
+    /// The current version stays in use.
     Reject,
 }
 
-/// Whether a copy of a plugin serves more than one call.
+/// Whether an instance of a plugin serves more than one call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Instances {
-    /// Copies are used again.
+    /// Instances are reused.
     Reused,
-    /// Each call gets a copy of its own.
+    /// Each call gets a new instance.
     Fresh,
 }
 
 impl Mode {
-    /// True where the mode asks an upstream, so that an endpoint must have one.
+    /// True if the mode forwards requests, so the endpoint must have an upstream.
     pub fn needs_upstream(self) -> bool {
         match self {
             Self::Record | Self::Auto | Self::Passthrough => true,
