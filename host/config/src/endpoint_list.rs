@@ -101,7 +101,7 @@ fn upstream_loop(endpoint: &Endpoint, other: &Endpoint) -> Option<ValueError> {
     }
     let name = &other.name;
     let problem = ValueError::new(format!(
-        "the upstream {upstream} is endpoint `{name}` itself"
+        "the upstream is the endpoint `{name}` of this gateway"
     ));
-    Some(problem.with_hint("write the address of another server"))
+    Some(problem.with_hint("write the address of the server to record"))
 }

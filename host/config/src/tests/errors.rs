@@ -65,7 +65,7 @@ fn rejects_values_that_do_not_fit_together() {
         ),
         (
             "[[endpoint]]\nlisten = '127.0.0.1:9'\nupstream = 'http://localhost:9'",
-            ":1: endpoint[0]: the upstream http://localhost:9 is endpoint `default`",
+            ":1: endpoint[0]: the upstream is the endpoint `default` of this gateway",
         ),
         (
             "[[plugin]]\nfile = 'a.wasm'\n[[plugin]]\nfile = 'a.wasm'",
