@@ -34,7 +34,7 @@ pub use limits::{LIMITS, Limit, LimitGroup, Limits};
 pub use overrides::Override;
 pub use plugin::Plugin;
 pub use timing::Timing;
-pub use units::{ByteSize, HumanDuration};
+pub use units::ByteSize;
 pub use upstream::{Scheme, Upstream, listener_accepts};
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use crate::value_tree::{self, Node, Table, Value};
 /// One setting of the command line. It overrides the file and earlier settings.
 ///
 /// Keys are dotted as in TOML. A table of an array is selected by its `name` or `file`:
-/// `endpoint.api.listen`, `plugin."ids.wasm".settings.depth`. `endpoint.listen` is a key of the only
+/// `endpoint.api.listen`, `plugin."ids.wasm".settings.depth`. `endpoint.listen` is for the only
 /// endpoint. `mode` and `session` also override the values of single endpoints.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Override {

@@ -36,7 +36,7 @@ pub struct ByteSize(pub u64);
 
 /// A length of time in whole microseconds, written as `10s`, `5ms` or `2m`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct HumanDuration(pub Duration);
+pub(super) struct HumanDuration(pub(super) Duration);
 
 impl FromStr for ByteSize {
     type Err = ValueError;
