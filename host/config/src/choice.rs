@@ -10,80 +10,97 @@ pub(super) trait Choice: Copy + 'static {
     fn as_str(&self) -> &'static str;
 }
 
-/// What an endpoint does with requests.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
-    /// Forwards to the upstream and records.
-    Record,
-    /// Answers from the cassette; never connects to an upstream.
-    Replay,
-    /// Answers from the cassette; on a miss, forwards to the upstream and records.
-    Auto,
-    /// Forwards to the upstream and records nothing.
-    Passthrough,
+/// Defines an enum whose variants are words of the configuration.
+macro_rules! choices {
+    ($($(#[doc = $doc:literal])+ $name:ident {
+        $($(#[doc = $variant_doc:literal])+ $variant:ident = $word:literal,)+
+    })+) => {$(
+        $(#[doc = $doc])+
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum $name {
+            $($(#[doc = $variant_doc])+ $variant,)+
+        }
+
+        impl Choice for $name {
+            const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            fn as_str(&self) -> &'static str {
+                match self {
+                    $(Self::$variant => $word,)+
+                }
+            }
+        }
+    )+};
 }
 
-/// The response to a repeated request when its recorded responses are used up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OnExhausted {
-    /// The last response again.
-    Repeat,
-    /// A miss: 404.
-    Miss,
-}
+choices! {
+    /// What an endpoint does with requests.
+    Mode {
+        /// Forwards to the upstream and records.
+        Record = "record",
+        /// Answers from the cassette; never connects to an upstream.
+        Replay = "replay",
+        /// Answers from the cassette; on a miss, forwards to the upstream and records.
+        Auto = "auto",
+        /// Forwards to the upstream and records nothing.
+        Passthrough = "passthrough",
+    }
 
-/// What happens when the recorder's queue is full.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OnRecorderFull {
-    /// Responses are delayed, at most by `limits.recorder_queue_timeout`.
-    Wait,
-    /// The exchange is not recorded.
-    Drop,
-}
+    /// The response to a repeated request when its recorded responses are used up.
+    OnExhausted {
+        /// The last response again.
+        Repeat = "repeat",
+        /// A miss: 404.
+        Miss = "miss",
+    }
 
-/// The format of log lines.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LogFormat {
-    /// Plain text.
-    Text,
-    /// One JSON object per line.
-    Json,
-}
+    /// What happens when the recorder's queue is full.
+    OnRecorderFull {
+        /// Responses are delayed, at most by `limits.recorder_queue_timeout`.
+        Wait = "wait",
+        /// The exchange is not recorded.
+        Drop = "drop",
+    }
 
-/// What unused recorded exchanges mean for a verdict.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unused {
-    /// They are listed.
-    Report,
-    /// They fail the verdict.
-    Fail,
-}
+    /// The format of log lines.
+    LogFormat {
+        /// Plain text.
+        Text = "text",
+        /// One JSON object per line.
+        Json = "json",
+    }
 
-/// What happens when a matcher fails.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OnError {
-    /// The next matcher is called.
-    Next,
-    /// The request fails.
-    Fail,
-}
+    /// What unused recorded exchanges mean for a verdict.
+    Unused {
+        /// They are listed.
+        Report = "report",
+        /// They fail the verdict.
+        Fail = "fail",
+    }
 
-/// What happens when a new version of a plugin answers differently from the current one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OnDifference {
-    /// The new version is used, and the differences are reported.
-    Accept,
-    /// The current version stays in use.
-    Reject,
-}
+    /// What happens when a matcher fails.
+    OnError {
+        /// The next matcher is called.
+        Next = "next",
+        /// The request fails.
+        Fail = "fail",
+    }
 
-/// Whether an instance of a plugin serves more than one call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Instances {
-    /// Instances are reused.
-    Reused,
-    /// Each call gets a new instance.
-    Fresh,
+    /// What happens when a new version of a plugin answers differently from the current one.
+    OnDifference {
+        /// The new version is used, and the differences are reported.
+        Accept = "accept",
+        /// The current version stays in use.
+        Reject = "reject",
+    }
+
+    /// Whether an instance of a plugin serves more than one call.
+    Instances {
+        /// Instances are reused.
+        Reused = "reused",
+        /// Each call gets a new instance.
+        Fresh = "fresh",
+    }
 }
 
 impl Mode {
@@ -99,95 +116,5 @@ impl Mode {
 impl fmt::Display for Mode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
-    }
-}
-
-impl Choice for Mode {
-    const ALL: &'static [Self] = &[Self::Record, Self::Replay, Self::Auto, Self::Passthrough];
-
-    fn as_str(&self) -> &'static str {
-        match self {
-            Self::Record => "record",
-            Self::Replay => "replay",
-            Self::Auto => "auto",
-            Self::Passthrough => "passthrough",
-        }
-    }
-}
-
-impl Choice for OnExhausted {
-    const ALL: &'static [Self] = &[Self::Repeat, Self::Miss];
-
-    fn as_str(&self) -> &'static str {
-        match self {
-            Self::Repeat => "repeat",
-            Self::Miss => "miss",
-        }
-    }
-}
-
-impl Choice for OnRecorderFull {
-    const ALL: &'static [Self] = &[Self::Wait, Self::Drop];
-
-    fn as_str(&self) -> &'static str {
-        match self {
-            Self::Wait => "wait",
-            Self::Drop => "drop",
-        }
-    }
-}
-
-impl Choice for LogFormat {
-    const ALL: &'static [Self] = &[Self::Text, Self::Json];
-
-    fn as_str(&self) -> &'static str {
-        match self {
-            Self::Text => "text",
-            Self::Json => "json",
-        }
-    }
-}
-
-impl Choice for Unused {
-    const ALL: &'static [Self] = &[Self::Report, Self::Fail];
-
-    fn as_str(&self) -> &'static str {
-        match self {
-            Self::Report => "report",
-            Self::Fail => "fail",
-        }
-    }
-}
-
-impl Choice for OnError {
-    const ALL: &'static [Self] = &[Self::Next, Self::Fail];
-
-    fn as_str(&self) -> &'static str {
-        match self {
-            Self::Next => "next",
-            Self::Fail => "fail",
-        }
-    }
-}
-
-impl Choice for OnDifference {
-    const ALL: &'static [Self] = &[Self::Accept, Self::Reject];
-
-    fn as_str(&self) -> &'static str {
-        match self {
-            Self::Accept => "accept",
-            Self::Reject => "reject",
-        }
-    }
-}
-
-impl Choice for Instances {
-    const ALL: &'static [Self] = &[Self::Reused, Self::Fresh];
-
-    fn as_str(&self) -> &'static str {
-        match self {
-            Self::Reused => "reused",
-            Self::Fresh => "fresh",
-        }
     }
 }

@@ -17,7 +17,7 @@ macro_rules! client_limits {
     /// Open connections of one loopback address. Further ones get 503 or GOAWAY at once; with TLS
     /// they are closed.
     connections_per_loopback: usize = 1_000_000, Count(1..=1_000_000),
-        "above `connections`: programs under test run on this machine";
+        "exceeds `connections`, since programs under test run on this machine";
     /// Time that new connections wait for one of `connections`; then they are rejected.
     accept_queue_timeout: Duration = SECOND, Time(MS..=DAY),
         "equals the Retry-After of the 503 response";
