@@ -45,12 +45,12 @@ fn unknown_keys_are_told_with_the_nearest_known_one() {
         (
             empty().section("[limits]\nin_flight = 1"),
             "limits.in_flight",
-            "it is now `limits.max_concurrent_requests`",
+            "this key was renamed; write `limits.max_concurrent_requests`",
         ),
         (
             empty().section("[redactor]\npointers = []"),
             "redactor.pointers",
-            "it is now `redactor.json_pointers`",
+            "this key was renamed; write `redactor.json_pointers`",
         ),
     ];
     for (builder, key, nearest) in cases {

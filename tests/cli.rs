@@ -109,7 +109,7 @@ fn usage_and_configuration_faults_end_with_2() {
         (&["record", "--listen", ANY], "--upstream"),
         (
             &["replay", "--listen", "nowhere"],
-            "`nowhere` is not an address",
+            "\"nowhere\" is not an IP address with a port",
         ),
         (
             &["replay", "--listen", &taken],

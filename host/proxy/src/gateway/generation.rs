@@ -56,7 +56,7 @@ impl Loaded {
             tracing::warn!("`{key}` changed: it takes effect at the next start");
         }
         let limits = LIMITS.iter().flat_map(|group| group.rows);
-        for limit in limits.filter(|limit| RESTART_ONLY.contains(&limit.key)) {
+        for limit in limits.filter(|limit| limit.is_restart_only()) {
             if limit.format_value(&new.limits) != limit.format_value(&old.limits) {
                 let key = limit.key;
                 tracing::warn!("`limits.{key}` changed: it takes effect at the next start");
@@ -64,24 +64,6 @@ impl Loaded {
         }
     }
 }
-
-/// Limits of what is made once and outlives reloads.
-const RESTART_ONLY: [&str; 14] = [
-    "pending_request_timeout",
-    "memory",
-    "recording_memory",
-    "recorder_queue",
-    "cassette_size",
-    "inline_body",
-    "write_batch_exchanges",
-    "write_batch_bytes",
-    "open_cassettes",
-    "decompressed_body",
-    "decompression_ratio",
-    "decompressed_stream",
-    "secrets_per_session",
-    "secret_bytes_per_session",
-];
 
 /// Reads and loads everything for the first time. Any fault ends it.
 pub(super) fn load(options: &Options) -> Result<Loaded, StartError> {
