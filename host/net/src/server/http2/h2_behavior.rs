@@ -1,0 +1,1 @@
+//! Tests of what the gateway relies on in h2 and hyper.
