@@ -294,7 +294,7 @@ fn window_update(increment: i64) -> Vec<u8> {
 
 /// True if h2 begins with a WINDOW_UPDATE of the connection. It sends none if the window is wider
 /// than the initial one by less than half.
-pub(super) fn announces_window(window: u32) -> bool {
+pub(in crate::server) fn announces_window(window: u32) -> bool {
     let increment = i64::from(window) - INITIAL_WINDOW;
-    increment > INITIAL_WINDOW / 2
+    increment >= INITIAL_WINDOW / 2
 }

@@ -9,6 +9,8 @@ mod synthetic_handshake;
 #[cfg(test)]
 mod tests;
 
+#[cfg(test)]
+pub(super) use connection_state::announces_window;
 pub(super) use frame::{ACK, PING, PREFACE, encode_frame, rejection_frames};
 #[cfg(test)]
 pub(super) use frame::{
