@@ -215,9 +215,9 @@ impl Activity {
 
     /// The client reads no more bytes for now.
     pub(super) fn on_write_blocked(&self) {
-        if self.write_blocked_since.load(Ordering::Relaxed) == UNSET {
-            self.write_blocked_since
-                .store(self.now_millis(), Ordering::Relaxed);
+        if self.is_flushed() {
+            let now = self.now_millis();
+            self.write_blocked_since.store(now, Ordering::Relaxed);
         }
     }
 
@@ -243,9 +243,8 @@ impl Activity {
 
     fn is_stalled(&self, limit: Duration) -> bool {
         let stalled = self.stalled.lock();
-        stalled
-            .iter()
-            .any(|(_, since)| self.elapsed_since(*since) >= limit)
+        let mut times = stalled.iter().map(|(_, since)| *since);
+        times.any(|since| self.elapsed_since(since) >= limit)
     }
 
     fn elapsed_since(&self, then: u64) -> Duration {
@@ -273,30 +272,27 @@ impl RequestGuard {
 
 impl Clone for RequestGuard {
     fn clone(&self) -> Self {
-        self.activity
-            .active_requests
-            .fetch_add(1, Ordering::Relaxed);
+        let activity = Arc::clone(&self.activity);
+        activity.active_requests.fetch_add(1, Ordering::Relaxed);
+        let body_error = self.body_error.clone();
         Self {
-            activity: Arc::clone(&self.activity),
-            body_error: self.body_error.clone(),
+            activity,
+            body_error,
         }
     }
 }
 
 impl Drop for RequestGuard {
     fn drop(&mut self) {
-        let now = self.activity.now_millis();
-        self.activity.idle_since.store(now, Ordering::Relaxed);
-        self.activity
-            .active_requests
-            .fetch_sub(1, Ordering::Relaxed);
+        let activity = &self.activity;
+        let now = activity.now_millis();
+        activity.idle_since.store(now, Ordering::Relaxed);
+        activity.active_requests.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::net::{IpAddr, Ipv4Addr};
-
     use super::*;
     use crate::server::connection_limiter::{
         ConnectionLimiter, ConnectionLimits, SharedConnectionLimiter,
@@ -304,7 +300,7 @@ mod tests {
 
     fn limiter_and_permit() -> (SharedConnectionLimiter, ConnectionPermit) {
         let limiter = ConnectionLimiter::new(ConnectionLimits::default());
-        let permit = limiter.try_acquire(IpAddr::V4(Ipv4Addr::LOCALHOST));
+        let permit = limiter.try_acquire([127, 0, 0, 1].into());
         (limiter, permit.unwrap())
     }
 
@@ -331,12 +327,12 @@ mod tests {
     }
 
     /// A connection that was opened an hour ago, so that its times can be set back.
-    fn activity(permit: ConnectionPermit) -> Arc<Activity> {
+    fn activity() -> Arc<Activity> {
         let opened = Instant::now() - Duration::from_secs(3600);
+        let (_, permit) = limiter_and_permit();
         let activity = Activity::opened_at(permit, Arc::default(), opened);
-        activity
-            .idle_since
-            .store(activity.now_millis(), Ordering::Relaxed);
+        let now = activity.now_millis();
+        activity.idle_since.store(now, Ordering::Relaxed);
         activity
     }
 
@@ -361,8 +357,7 @@ mod tests {
 
     #[test]
     fn each_time_limit_applies_to_its_own_phase() {
-        let (_limiter, permit) = limiter_and_permit();
-        let activity = activity(permit);
+        let activity = activity();
         let bounds = bounds(Duration::from_secs(60));
         let expired = || activity.expired_timeout(&bounds);
         let advance = || advance(&activity, Duration::from_secs(61));
@@ -391,8 +386,7 @@ mod tests {
 
     #[test]
     fn a_client_that_still_reads_a_response_is_not_idle() {
-        let (_limiter, permit) = limiter_and_permit();
-        let activity = activity(permit);
+        let activity = activity();
         let bounds = bounds(Duration::from_secs(60));
         drop(activity.begin_request(&bounds, None));
         for _ in 0..5 {

@@ -33,7 +33,7 @@ const INITIAL_WINDOW_SIZE: u16 = 4;
 const REQUEST: [u8; 6] = [0x82, 0x86, 0x84, 0x41, 1, b'x'];
 
 /// A response body larger than any window below.
-const BODY: [u8; 200_000] = [7; 200_000];
+static BODY: [u8; 200_000] = [7; 200_000];
 
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Frame {
