@@ -13,7 +13,8 @@ use crate::support::folder::Folder;
 /// A program with one endpoint, `api`, that logs the debug lines of connections.
 fn start(folder: &Folder, tls: &str, format: &str) -> Process {
     folder.write_config(&format!(
-        "mode = \"replay\"\n[[endpoint]]\nname = \"api\"\nlisten = \"127.0.0.1:0\"\ntls = \"{tls}\"\n"
+        "mode = \"replay\"\n[[endpoint]]\nname = \"api\"\nlisten = \"127.0.0.1:0\"\n\
+         tls = \"{tls}\"\n"
     ));
     let program = program(folder, &["--log-format", format]);
     program.env("RUST_LOG", "info,ouli_net=debug").start()

@@ -131,13 +131,8 @@ impl DrainSignal {
         self.wait_for_phase(Phase::Closing).await;
     }
 
-    /// True once a stop has begun.
-    pub fn is_draining(&self) -> bool {
-        *self.0.borrow() >= Phase::Draining
-    }
-
     /// True once active work must end.
-    pub fn is_closing(&self) -> bool {
+    pub(crate) fn is_closing(&self) -> bool {
         *self.0.borrow() == Phase::Closing
     }
 
@@ -164,7 +159,7 @@ mod tests {
         let drain = Drain::default();
         let guard = drain.guard();
         drain.begin();
-        assert!(drain.signal().is_draining());
+        assert_eq!(*drain.signal().0.borrow(), Phase::Draining);
         assert!(!drain.wait_idle_timeout(Duration::ZERO).await);
         drop(guard);
         assert!(drain.wait_idle_timeout(Duration::from_secs(5)).await);
@@ -178,6 +173,6 @@ mod tests {
         drain.begin();
         signal.draining().await;
         signal.closing().await;
-        assert!(signal.is_draining());
+        assert_eq!(*signal.0.borrow(), Phase::Closing);
     }
 }

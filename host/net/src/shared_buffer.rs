@@ -9,13 +9,13 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, ReadBuf};
 
 /// The most bytes of one read.
-pub const READ_SIZE: usize = 16 << 10;
+pub(crate) const READ_SIZE: usize = 16 << 10;
 
 thread_local! {
     static BUFFER: Cell<Box<[u8]>> = Cell::default();
 }
 
-/// Reads at most [`READ_SIZE`] bytes and passes them to `consume`; none at the end of the stream.
+/// Reads at most 16 KiB and passes them to `consume`; none at the end of the stream.
 ///
 /// # Errors
 /// The stream's error.

@@ -58,8 +58,9 @@ pub fn request_headers(headers: &HeaderMap, rewrite: Rewrite) -> HeaderMap {
 }
 
 /// Copies the field values into memory of their own. Otherwise they keep alive the much larger
-/// buffer that they were read into, for as long as HPACK tables hold them (RFC 7541, section 2.3.2).
-pub fn detach(headers: &mut HeaderMap) {
+/// buffer that they were read into, for as long as they are in an HPACK table (RFC 7541, section
+/// 2.3.2).
+pub(crate) fn detach(headers: &mut HeaderMap) {
     let size = headers.values().map(HeaderValue::len).sum();
     let mut copied = BytesMut::with_capacity(size);
     for value in headers.values_mut() {
@@ -123,7 +124,7 @@ fn connection_options(headers: &HeaderMap) -> Vec<HeaderName> {
         .collect()
 }
 
-/// Fields that a client cannot have removed through `connection`: they identify or frame the message.
+/// Fields that `connection` cannot remove: they identify the client or describe the body.
 const PROTECTED_FIELDS: [&str; 6] = [
     "authorization",
     "content-encoding",

@@ -83,7 +83,7 @@ pub async fn serve_listener<S: HttpService>(
     let mut accepts = 0;
     loop {
         let accepted = tokio::select! {
-            accepted = accept_with_backoff(&listener) => accepted,
+            accepted = accept_with_backoff(&listener, &context.endpoint) => accepted,
             () = stop.draining() => break,
         };
         // Not cancelled by a stop: this connection was accepted.
@@ -97,9 +97,8 @@ pub async fn serve_listener<S: HttpService>(
         // The accept queue is not longer than the backlog. Without this bound the loop would not
         // end where the socket still takes new connections.
         for _ in 0..=context.bounds.backlog {
-            let Ok(accepted) =
-                tokio::time::timeout(DRAIN_ACCEPT_TIMEOUT, accept_with_backoff(&listener)).await
-            else {
+            let accept = accept_with_backoff(&listener, &context.endpoint);
+            let Ok(accepted) = tokio::time::timeout(DRAIN_ACCEPT_TIMEOUT, accept).await else {
                 break;
             };
             admit(accepted, &limiter, &context, &mut full_since).await;
@@ -139,7 +138,7 @@ fn connection_span(peer: SocketAddr, endpoint: &str) -> Span {
 }
 
 /// Accepts the next connection; waits and tries again where that fails.
-async fn accept_with_backoff<L: Listener>(listener: &L) -> (L::Socket, SocketAddr) {
+async fn accept_with_backoff<L: Listener>(listener: &L, endpoint: &str) -> (L::Socket, SocketAddr) {
     let mut pause = Duration::from_millis(5);
     loop {
         match listener.accept().await {
@@ -148,7 +147,10 @@ async fn accept_with_backoff<L: Listener>(listener: &L) -> (L::Socket, SocketAdd
             Err(error) if is_peer_error(&error) => {}
             // For example, no file descriptors are left: other connections may free some.
             Err(error) => {
-                tracing::error!("cannot accept connections, retrying in {pause:?}: {error}");
+                tracing::error!(
+                    endpoint,
+                    "cannot accept connections, retrying in {pause:?}: {error}"
+                );
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(Duration::from_secs(1));
             }

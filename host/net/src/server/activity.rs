@@ -10,10 +10,8 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use super::body_error::BodyErrorFlag;
 use super::bounds::Bounds;
 use super::connection_limiter::ConnectionPermit;
-use super::error::Rejection;
 use super::reset_on_close::ResetOnClose;
 
 /// Shared by a connection's socket, its requests and its task.
@@ -48,14 +46,6 @@ pub(super) struct Activity {
 /// No time. All other times are milliseconds since the connection was opened.
 const UNSET: u64 = u64::MAX;
 
-/// An active request. The connection is not idle while it lives.
-#[derive(Debug)]
-pub struct RequestGuard {
-    activity: Arc<Activity>,
-    /// Shared with the request body, if it has time limits.
-    body_error: Option<BodyErrorFlag>,
-}
-
 impl Activity {
     pub(super) fn new(permit: ConnectionPermit, reset_on_close: Arc<ResetOnClose>) -> Arc<Self> {
         Self::opened_at(permit, reset_on_close, Instant::now())
@@ -83,12 +73,8 @@ impl Activity {
         })
     }
 
-    /// Counts a request as active.
-    pub(super) fn begin_request(
-        self: &Arc<Self>,
-        bounds: &Bounds,
-        body_error: Option<BodyErrorFlag>,
-    ) -> RequestGuard {
+    /// Counts a request as active, until [`Self::end_request`].
+    pub(super) fn begin_request(&self, bounds: &Bounds) {
         self.active_requests.fetch_add(1, Ordering::Relaxed);
         self.head_since.store(UNSET, Ordering::Relaxed);
         let total = self.total_requests.fetch_add(1, Ordering::Relaxed) + 1;
@@ -97,10 +83,22 @@ impl Activity {
         {
             self.start_draining();
         }
-        RequestGuard {
-            activity: Arc::clone(self),
-            body_error,
-        }
+    }
+
+    /// Counts an active request once more, as another part of the gateway works on it.
+    pub(super) fn share_request(&self) {
+        self.active_requests.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// An active request ended.
+    pub(super) fn end_request(&self) {
+        self.idle_since.store(self.now_millis(), Ordering::Relaxed);
+        self.active_requests.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// The connection ends with a reset.
+    pub(super) fn reset_on_close(&self) {
+        self.reset_on_close.request();
     }
 
     /// The connection accepts no requests after the active ones.
@@ -256,53 +254,10 @@ impl Activity {
     }
 }
 
-impl RequestGuard {
-    /// The connection ends with a reset. Only useful on HTTP/1.1, where the end of a response can
-    /// end the connection.
-    pub fn reset_on_close(&self) {
-        self.activity.reset_on_close.request();
-    }
-
-    /// Why the request cannot be answered, if its body did not arrive. This is the cause of
-    /// whatever else failed because the body is missing.
-    pub fn rejection(&self) -> Option<Rejection> {
-        self.body_error.as_ref()?.rejection()
-    }
-}
-
-impl Clone for RequestGuard {
-    fn clone(&self) -> Self {
-        let activity = Arc::clone(&self.activity);
-        activity.active_requests.fetch_add(1, Ordering::Relaxed);
-        let body_error = self.body_error.clone();
-        Self {
-            activity,
-            body_error,
-        }
-    }
-}
-
-impl Drop for RequestGuard {
-    fn drop(&mut self) {
-        let activity = &self.activity;
-        let now = activity.now_millis();
-        activity.idle_since.store(now, Ordering::Relaxed);
-        activity.active_requests.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::server::connection_limiter::{
-        ConnectionLimiter, ConnectionLimits, SharedConnectionLimiter,
-    };
-
-    fn limiter_and_permit() -> (SharedConnectionLimiter, ConnectionPermit) {
-        let limiter = ConnectionLimiter::new(ConnectionLimits::default());
-        let permit = limiter.try_acquire([127, 0, 0, 1].into());
-        (limiter, permit.unwrap())
-    }
+    use crate::server::connection_limiter::{ConnectionLimiter, ConnectionLimits};
 
     fn bounds(limit: Duration) -> Bounds {
         Bounds {
@@ -313,23 +268,11 @@ mod tests {
         }
     }
 
-    #[test]
-    fn releases_the_permit_after_the_last_request() {
-        let (limiter, permit) = limiter_and_permit();
-        let activity = Activity::new(permit, Arc::default());
-        let request = activity.begin_request(&bounds(Duration::MAX), None);
-        let tunnel = request.clone();
-        drop(activity);
-        drop(request);
-        assert_eq!(limiter.open_connections(), 1);
-        drop(tunnel);
-        assert_eq!(limiter.open_connections(), 0);
-    }
-
     /// A connection that was opened an hour ago, so that its times can be set back.
     fn activity() -> Arc<Activity> {
         let opened = Instant::now() - Duration::from_secs(3600);
-        let (_, permit) = limiter_and_permit();
+        let limiter = ConnectionLimiter::new(ConnectionLimits::default());
+        let permit = limiter.try_acquire([127, 0, 0, 1].into()).unwrap();
         let activity = Activity::opened_at(permit, Arc::default(), opened);
         let now = activity.now_millis();
         activity.idle_since.store(now, Ordering::Relaxed);
@@ -368,7 +311,7 @@ mod tests {
         assert_eq!(expired(), None);
         advance();
         assert_eq!(expired(), Some("request_header_timeout"));
-        let request = activity.begin_request(&bounds, None);
+        activity.begin_request(&bounds);
         advance();
         assert_eq!(expired(), None);
         activity.on_write(true);
@@ -380,7 +323,7 @@ mod tests {
         advance();
         assert_eq!(expired(), Some("response_send_timeout"));
         activity.unstall(7);
-        drop(request);
+        activity.end_request();
         assert_eq!(expired(), None);
     }
 
@@ -388,7 +331,8 @@ mod tests {
     fn a_client_that_still_reads_a_response_is_not_idle() {
         let activity = activity();
         let bounds = bounds(Duration::from_secs(60));
-        drop(activity.begin_request(&bounds, None));
+        activity.begin_request(&bounds);
+        activity.end_request();
         for _ in 0..5 {
             advance(&activity, Duration::from_secs(40));
             activity.on_write(true);

@@ -117,11 +117,11 @@ pub(super) mod tests {
 
     use super::*;
     use crate::drain::Drain;
-    use crate::server::activity::RequestGuard;
     use crate::server::bounds::Bounds;
     use crate::server::connection_limiter::{ConnectionLimiter, ConnectionLimits};
     use crate::server::error::Rejection;
     use crate::server::request_body::IncomingBody;
+    use crate::server::request_guard::RequestGuard;
 
     /// Responds to every request with an empty 200.
     pub(crate) struct EmptyResponses;

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use http::{Request, Response};
 use hyper::body::Incoming;
 
-use super::activity::{Activity, RequestGuard};
+use super::activity::Activity;
 use super::context::ListenerContext;
 use super::head_limits;
 use super::request_body::{BodyTimeouts, IncomingBody};
+use super::request_guard::RequestGuard;
 use super::service::HttpService;
 
 /// A request that counts as active from now on.
@@ -25,7 +26,7 @@ pub(super) fn admit_request<S>(
 ) -> AdmittedRequest {
     let timeouts = BodyTimeouts::for_request(&request, &listener.bounds);
     let body_error = timeouts.as_ref().map(BodyTimeouts::error_flag);
-    let guard = activity.begin_request(&listener.bounds, body_error);
+    let guard = RequestGuard::begin(activity, &listener.bounds, body_error);
     let request = request.map(|body| IncomingBody::new(body, Arc::clone(activity), timeouts));
     AdmittedRequest { request, guard }
 }

@@ -1,6 +1,6 @@
 //! Validates HTTP/1.1 before hyper parses it, and rejects what other servers could read differently
-//! (RFC 9112): lines that end with LF alone, a length together with a transfer coding, codings other
-//! than `chunked`, and chunk sizes with more than digits and extensions.
+//! (RFC 9112): lines that end with LF alone, a length together with a transfer coding, codings
+//! other than `chunked`, and chunk sizes with more than digits and extensions.
 //!
 //! An invalid head gets a 400 response from the connection's task; an invalid body ends early. What
 //! hyper rejects itself is not checked here.

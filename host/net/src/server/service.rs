@@ -6,9 +6,9 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
 
-use super::activity::RequestGuard;
 use super::error::Rejection;
 use super::request_body::IncomingBody;
+use super::request_guard::RequestGuard;
 
 /// Handles requests. It never fails: every error is a response.
 pub trait HttpService: Send + Sync + 'static {

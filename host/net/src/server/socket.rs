@@ -46,11 +46,11 @@ impl Listener for TcpListener {
     type Socket = TcpStream;
 
     async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
-        let (stream, address) = Self::accept(self).await?;
+        let (stream, peer) = Self::accept(self).await?;
         // Small writes (events, gRPC messages) must not wait for an acknowledgement.
         if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!("cannot set TCP_NODELAY: {error}");
+            tracing::debug!(%peer, "cannot set TCP_NODELAY: {error}");
         }
-        Ok((stream, address))
+        Ok((stream, peer))
     }
 }

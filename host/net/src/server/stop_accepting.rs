@@ -1,9 +1,9 @@
 //! Closes a listening socket without losing connections.
 //!
 //! Closing it at once would reset the connections in its accept queue, whose clients believe that
-//! they are connected. So the kernel first stops taking new connections, the queued ones are served,
-//! and then the socket is closed. A client that connects in between retries after a second, as for
-//! any lost SYN (RFC 6298), and is refused then.
+//! they are connected. So the kernel first stops taking new connections, the queued ones are
+//! served, and then the socket is closed. A client that connects in between retries after a second,
+//! as for any lost SYN (RFC 6298), and is refused then.
 
 use std::io;
 use std::net::TcpListener;

@@ -1,4 +1,4 @@
-//! The local CA: a key and a certificate in a folder, created once and then shared by all processes.
+//! The local CA: a key and a certificate in a folder, created once and shared by all processes.
 
 use std::fs;
 use std::io::{self, Write};
@@ -61,7 +61,7 @@ impl CertificateAuthority {
     ///
     /// # Errors
     /// If a name is not valid in a certificate.
-    pub fn issue(&self, names: &[&str]) -> Result<CertifiedKey, TlsError> {
+    pub(super) fn issue(&self, names: &[&str]) -> Result<CertifiedKey, TlsError> {
         let issued = certificate::issue_leaf(names, &self.issuer, SystemTime::now());
         let (certificate, key) = issued.map_err(|source| TlsError::Leaf {
             name: names.join(", "),

@@ -111,6 +111,7 @@ mod tests {
 
     #[test]
     fn evicts_the_oldest_certificate() {
+        // As for `limits.certificate_cache_size = 2`.
         let (_folder, resolver) = resolver(2);
         let now = Instant::now();
         let first = resolver.certificate_for("a", now).unwrap();

@@ -60,8 +60,8 @@ impl UpstreamClient {
             .pool_idle_timeout(bounds.idle_timeout)
             .pool_max_idle_per_host(bounds.idle_connections)
             .http2_only(target.scheme == Scheme::H2c)
-            // Only a request that was never written is sent again: the upstream had closed the pooled
-            // connection before.
+            // Only a request that was never written is sent again: the upstream had already closed
+            // the pooled connection.
             .retry_canceled_requests(true)
             .http1_max_buf_size(bounds.header_bytes)
             .http2_max_header_list_size(u32::try_from(bounds.header_bytes).unwrap_or(u32::MAX))

@@ -58,7 +58,8 @@ impl TunnelConnection {
         }
     }
 
-    /// Sends the request. Returns the response head, from which `hyper::upgrade::on` takes the tunnel.
+    /// Sends the request. Returns the response head, from which `hyper::upgrade::on` takes the
+    /// tunnel.
     pub(super) async fn send(
         self,
         mut request: Request<Body>,

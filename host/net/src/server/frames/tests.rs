@@ -57,8 +57,8 @@ fn parse(mut bytes: &[u8]) -> Vec<(u8, u8, Vec<u8>)> {
     all
 }
 
-/// Reads frames as h2 does, into a buffer that has to hold a whole frame. Returns the frames and the
-/// buffer's final capacity. Bytes arrive in chunks of `chunk_size`.
+/// Reads frames as h2 does, into a buffer that has to hold a whole frame. Bytes arrive in chunks of
+/// `chunk_size`. Returns the frames and the buffer's final capacity.
 fn read_like_h2(
     inspector: &mut FrameInspector,
     mut bytes: &[u8],

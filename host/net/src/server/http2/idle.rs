@@ -17,8 +17,9 @@ use crate::shared_buffer;
 /// The payload of a PING. The acknowledgement returns it (RFC 9113, section 6.7).
 pub(super) const PING_PAYLOAD: [u8; 8] = *b"at rest?";
 
-/// Waits until h2 is needed: for bytes from the client, for a stop, or for the end of the idle time,
-/// which h2 announces with a GOAWAY. Returns the bytes. `None` if the connection is to be closed.
+/// Waits until h2 is needed: for bytes from the client, for a stop, or for the end of the idle
+/// time, which h2 announces with a GOAWAY. Returns the bytes. `None` if the connection is to be
+/// closed.
 ///
 /// Sends keep-alive PINGs meanwhile.
 pub(super) async fn wait_for_frame<S, T>(

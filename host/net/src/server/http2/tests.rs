@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use super::connection::serve_until_idle;
 use super::idle::{self, PING_PAYLOAD};
 use crate::drain::Drain;
-use crate::server::activity::{Activity, RequestGuard};
+use crate::server::activity::Activity;
 use crate::server::bounds::Bounds;
 use crate::server::connection_limiter::{ConnectionLimiter, ConnectionLimits};
 use crate::server::context::{ConnectionContext, ListenerContext};
@@ -25,6 +25,7 @@ use crate::server::error::Rejection;
 use crate::server::frames::*;
 use crate::server::inspected_io::{InspectedIo, Inspector};
 use crate::server::request_body::{IncomingBody, IncomingBodyError};
+use crate::server::request_guard::RequestGuard;
 use crate::server::service::HttpService;
 
 /// Responds with the request body; at `/ignore` with an empty body, without reading the request's.
