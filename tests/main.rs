@@ -30,6 +30,8 @@ mod grpc;
 mod http2;
 /// Every limit is reached, and answered as documented.
 mod limits;
+/// What the logs say about a connection.
+mod logs;
 /// Why a request has no answer, and what would give it one.
 mod miss;
 /// What record, replay, auto and passthrough do and leave alone.

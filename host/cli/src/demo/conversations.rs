@@ -18,7 +18,8 @@ use ouli_codec::websocket::{Bounds, Decoder, Encoder, ReceivedMessage};
 use ouli_config::Limits;
 use ouli_message::error_chain::error_chain;
 use ouli_message::stream::Side;
-use ouli_net::upstream::{self, Body, Dial, TcpDialer, TunnelMethod, UpstreamClient};
+use ouli_net::upstream::{Body, Dial, TcpDialer, TunnelMethod, UpstreamClient};
+use ouli_proxy::gateway::upstream_bounds;
 
 /// What one side of a conversation heard.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,7 +44,7 @@ pub(super) async fn all(
 ) -> Result<Vec<Conversation>, String> {
     let client = |url: String| -> Result<UpstreamClient, String> {
         let address = url.parse().map_err(|_| format!("{url} is no address"))?;
-        let bounds = upstream::Bounds::from(&Limits::default());
+        let bounds = upstream_bounds(&Limits::default());
         let dial: Arc<dyn Dial> = Arc::new(TcpDialer::default());
         Ok(UpstreamClient::new(&address, None, &bounds, &dial))
     };

@@ -1,4 +1,4 @@
-//! Rules of HTTP that need no socket: which messages are valid, and which fields cross a proxy.
+//! HTTP rules without I/O: which messages are valid, and which header fields a proxy forwards.
 
 pub mod forwarding;
 pub mod validation;

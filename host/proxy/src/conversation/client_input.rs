@@ -7,9 +7,9 @@ use std::task::{Poll, ready};
 use bytes::BytesMut;
 use tokio::io::AsyncRead;
 
-use crate::handler::shared_buffer;
 use crate::session::MemoryReservation;
 use ouli_codec::websocket::{Decoder, ReceivedMessage};
+use ouli_net::shared_buffer;
 
 /// Adds what has come to `input`; waits where nothing has. Nothing is lost where the wait is given
 /// up. False at the end.

@@ -5,6 +5,7 @@ use std::num::NonZero;
 use std::path::PathBuf;
 use std::sync::{Arc, RwLock};
 
+use super::bounds::upstream_bounds;
 use super::{Loaded, Options, generation};
 use crate::handler::context::{Endpoint, Route, Snapshot};
 pub(crate) use crate::handler::error_response::ExchangeError;
@@ -16,7 +17,6 @@ use ouli_config::{Config, ConfigErrors, Endpoint as Configured, Fsync, Mode, Sch
 use ouli_message::error_chain::error_chain;
 use ouli_net::server::ListenError;
 use ouli_net::tls::{self, TlsError};
-use ouli_net::upstream::Bounds;
 use ouli_plugin::{PluginError, Plugins};
 use ouli_redaction::Guard;
 
@@ -200,7 +200,7 @@ fn reusable_endpoint(
     config: &Config,
 ) -> Option<Arc<Endpoint>> {
     let endpoint = before.endpoints.get(configured.name.as_str())?;
-    let bounds = Bounds::from(&config.limits);
+    let bounds = upstream_bounds(&config.limits);
     let same_route = endpoint
         .upstream
         .as_ref()
@@ -223,7 +223,7 @@ fn build_endpoint(
             endpoint: configured.name.clone(),
             source,
         })?;
-        let bounds = Bounds::from(&config.limits);
+        let bounds = upstream_bounds(&config.limits);
         Route::new(address.clone(), tls, bounds, workers).map_err(|source| StartError::Upstream {
             endpoint: configured.name.clone(),
             source,

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::bounds::server_bounds;
 use super::listening_sockets::ListenerSockets;
 use super::resizable_quota::ConcurrencyLimits;
 use super::shutdown::{self, ShutdownTimeouts};
@@ -341,7 +342,7 @@ fn listener_settings(endpoint: &Endpoint, limits: &Limits) -> ListenerSettings {
     ListenerSettings {
         tls: endpoint.tls.clone(),
         certificate_cache_size: limits.certificate_cache_size,
-        bounds: Bounds::from(limits),
+        bounds: server_bounds(limits),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Puts the gateway together, keeps it up to date, and takes it down.
 
+mod bounds;
 mod builder;
 mod descriptors;
 mod desired_plugins;
@@ -24,6 +25,7 @@ use std::thread::JoinHandle;
 use arc_swap::ArcSwap;
 use tokio::sync::Semaphore;
 
+pub use bounds::{connection_limits, server_bounds, upstream_bounds};
 pub use builder::{StartError, cassette_folder, check};
 pub use descriptors::load_schema;
 pub use generation::{Loaded, load_config};

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
+use super::bounds::connection_limits;
 use ouli_config::Limits;
 use ouli_net::server::{ConnectionLimiter, SharedConnectionLimiter};
 
@@ -18,7 +19,7 @@ pub(super) struct ConcurrencyLimits {
 impl ConcurrencyLimits {
     pub(super) fn new(limits: &Limits) -> Self {
         Self {
-            connections: ConnectionLimiter::new(limits),
+            connections: ConnectionLimiter::new(connection_limits(limits)),
             requests: ResizableSemaphore::new(limits.max_concurrent_requests),
             pending_requests: ResizableSemaphore::new(limits.max_pending_requests),
             streams: ResizableSemaphore::new(limits.streams),
@@ -47,7 +48,7 @@ impl ConcurrencyLimits {
 
     /// Makes them as the limits say. Returns what is to be waited for.
     pub(super) fn update(&mut self, limits: &Limits) -> Vec<PermitDebt> {
-        self.connections.set_limits(limits);
+        self.connections.set_limits(connection_limits(limits));
         let debts = [
             self.requests.resize(limits.max_concurrent_requests),
             self.pending_requests.resize(limits.max_pending_requests),

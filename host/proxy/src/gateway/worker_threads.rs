@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use super::resizable_quota::PermitDebt;
 use crate::handler::context::{RequestHandler, SharedState};
 use ouli_net::drain::{Drain, DrainGuard};
-use ouli_net::server::{self, SharedConnectionLimiter};
+use ouli_net::server::{self, ListenerConfig, SharedConnectionLimiter};
 
 /// What a worker is asked to do.
 pub(super) enum Task {
@@ -125,18 +125,17 @@ fn start_accepting(
         shared: Arc::clone(live),
         worker,
     };
-    let slots = Arc::clone(slots);
     let (accepting, guard) = accept.accepting;
-    let signals = (accept.connection_drain, accepting.signal());
+    let stop = accepting.signal();
+    let config = ListenerConfig {
+        endpoint: Arc::clone(&accept.endpoint),
+        bounds: accept.bounds,
+        tls: accept.tls,
+        limiter: Arc::clone(slots),
+        drain: accept.connection_drain,
+    };
     accepting.spawn(async move {
-        let served = server::serve(
-            accept.socket,
-            slots,
-            accept.bounds,
-            accept.tls,
-            gate,
-            signals,
-        );
+        let served = server::serve(accept.socket, config, gate, stop);
         if let Err(error) = served.await {
             tracing::error!("endpoint {}: {error}", accept.endpoint);
         }

@@ -8,7 +8,6 @@ pub(crate) mod error_response;
 pub(crate) mod request_limiter;
 pub(crate) mod response_body;
 mod session_selection;
-pub(crate) mod shared_buffer;
 
 pub use admin_pages::PLUGIN_STATUS_PATH;
 pub use context::{Endpoint, PageRenderer, RequestHandler, Route, SharedState, Snapshot};

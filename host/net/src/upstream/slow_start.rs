@@ -1,9 +1,9 @@
-//! Reads little of an answer until much of it was taken.
+//! Reads a response in small chunks until much of it was passed on.
 //!
-//! hyper reads as much at once as has come, up to 64 KiB, and has some of that on its way to the
-//! client at one time. Where a client takes nothing, that is held for as long as it may take its
-//! time. So the first part of what follows a request is read in small pieces: by its end, a client
-//! that takes nothing has filled what the kernel holds for it.
+//! hyper reads up to 64 KiB at once, and holds some of it until the client takes it. If the client
+//! reads nothing, that memory is held for as long as the client is allowed to stall. So the first
+//! part of a response is read in small chunks: by its end, a client that reads nothing has filled
+//! the kernel's buffers, and no more is read.
 
 use std::io;
 use std::pin::Pin;
@@ -12,30 +12,31 @@ use std::task::{Context, Poll};
 use hyper_util::client::legacy::connect::{Connected, Connection};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::connector::MaybeTlsStream;
+use super::dial::Socket;
 use crate::shared_buffer;
 
-/// Bytes after which it is known that they are taken: more than the buffers of both kernels have
-/// by default, and `limits.tcp_notsent_lowat`.
+/// Bytes of a response that are read in small chunks: more than the default buffers of both kernels
+/// and `limits.tcp_notsent_lowat`.
 const SLOW_START_BYTES: usize = 256 << 10;
 
-/// A connection to an upstream on HTTP/1.1, or on HTTP/2, where windows bound what is held.
+/// A pooled connection to an upstream. HTTP/2 needs no slow start: its windows bound the memory.
 pub(super) struct SlowStartStream {
-    stream: MaybeTlsStream,
-    /// Bytes that are still read in small pieces.
+    io: Box<dyn Socket>,
+    /// Bytes that are still read in small chunks.
     slow_start_left: usize,
     is_http2: bool,
 }
 
 impl SlowStartStream {
-    pub(super) fn new(stream: MaybeTlsStream, is_http2: bool) -> Self {
+    pub(super) fn new(io: Box<dyn Socket>, is_http2: bool) -> Self {
         Self {
-            stream,
+            io,
             slow_start_left: 0,
             is_http2,
         }
     }
 
+    /// A write begins or continues a request; its response follows.
     fn on_write(&mut self) {
         if !self.is_http2 {
             self.slow_start_left = SLOW_START_BYTES;
@@ -45,7 +46,10 @@ impl SlowStartStream {
 
 impl Connection for SlowStartStream {
     fn connected(&self) -> Connected {
-        self.stream.connected()
+        match self.is_http2 {
+            true => Connected::new().negotiated_h2(),
+            false => Connected::new(),
+        }
     }
 }
 
@@ -56,9 +60,9 @@ impl AsyncRead for SlowStartStream {
         target: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         if self.slow_start_left == 0 || target.remaining() <= shared_buffer::READ_SIZE {
-            return Pin::new(&mut self.stream).poll_read(cx, target);
+            return Pin::new(&mut self.io).poll_read(cx, target);
         }
-        let read = shared_buffer::poll_read_shared(&mut self.stream, cx, |bytes| {
+        let read = shared_buffer::poll_read(&mut self.io, cx, |_, bytes| {
             target.put_slice(bytes);
             bytes.len()
         });
@@ -73,19 +77,19 @@ impl AsyncWrite for SlowStartStream {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         self.on_write();
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
+        Pin::new(&mut self.io).poll_write(cx, bytes)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        Pin::new(&mut self.io).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        Pin::new(&mut self.io).poll_shutdown(cx)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
+        self.io.is_write_vectored()
     }
 
     fn poll_write_vectored(
@@ -94,6 +98,6 @@ impl AsyncWrite for SlowStartStream {
         buffers: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         self.on_write();
-        Pin::new(&mut self.stream).poll_write_vectored(cx, buffers)
+        Pin::new(&mut self.io).poll_write_vectored(cx, buffers)
     }
 }
