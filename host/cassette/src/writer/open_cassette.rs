@@ -1,65 +1,113 @@
-//! One open cassette of the writer, and what is staged for it.
+//! An open cassette of the writer, and the exchanges that are staged for it.
 
 use std::mem;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 
 use bytes::Bytes;
 
 use super::appender::Appender;
+use super::check::{CheckRejection, WriteCheck};
 use super::completion::Completion;
-use super::queue::{Ack, WriteError};
-use crate::store::body_files;
-use crate::store::error::CassetteError;
-use crate::store::folder::CassetteDir;
-use crate::store::session_name::SessionName;
+use super::error::WriteError;
+use super::request::Ack;
+use crate::format::encode;
+use crate::store::{self, CassetteDir, CassetteError, SessionName};
+use ouli_message::Exchange;
 
 /// An open cassette.
-pub(crate) struct OpenCassette {
-    pub(crate) appender: Appender,
+pub(super) struct OpenCassette {
+    /// A counter value of the last use: the least recently used cassette is closed first.
+    pub(super) last_used: u64,
+    appender: Appender,
     path: PathBuf,
-    pub(crate) last_used: u64,
-    pub(crate) staged: Vec<u8>,
-    pub(crate) completions: Vec<(Completion<Ack>, Ack)>,
-    new_bodies: Vec<PathBuf>,
-    unsynced_bodies: Vec<PathBuf>,
-    /// Exchanges that count as written, and that the disk did not confirm yet.
-    unconfirmed: u64,
+    batch: Batch,
+    unsynced: Unsynced,
 }
 
+/// Exchanges that are staged and not yet written.
+#[derive(Default)]
+struct Batch {
+    text: Vec<u8>,
+    acks: Vec<(Completion<Ack>, Ack)>,
+    /// Bodies that were stored for these exchanges.
+    new_bodies: Vec<PathBuf>,
+}
+
+/// Acknowledged exchanges that are not yet synced to the disk.
+#[derive(Default)]
+struct Unsynced {
+    exchanges: u64,
+    bodies: Vec<PathBuf>,
+}
+
+/// A body that is stored as a file: its digest and its content.
+pub(super) type LargeBody = (String, Bytes);
+
 impl OpenCassette {
-    pub(crate) fn new(appender: Appender, path: PathBuf, used: u64) -> Self {
+    pub(super) fn new(appender: Appender, path: PathBuf, last_used: u64) -> Self {
         Self {
+            last_used,
             appender,
             path,
-            last_used: used,
-            staged: Vec::new(),
-            completions: Vec::new(),
-            new_bodies: Vec::new(),
-            unsynced_bodies: Vec::new(),
-            unconfirmed: 0,
+            batch: Batch::default(),
+            unsynced: Unsynced::default(),
         }
     }
 
-    /// Stores bodies; answers how many bytes that took. All or none of them stay.
-    pub(crate) fn store(
+    /// Encodes and checks an exchange, and stores its large bodies. On success, the caller passes the
+    /// acknowledgement to [`Self::acknowledge_on_commit`].
+    ///
+    /// # Errors
+    /// If the check rejects the exchange, or a body cannot be stored. Nothing of the exchange remains.
+    pub(super) fn stage(
+        &mut self,
+        (folder, name): (&CassetteDir, &SessionName),
+        exchange: &Exchange,
+        large: &[LargeBody],
+        check: &dyn WriteCheck,
+        sync: bool,
+    ) -> Result<Ack, WriteError> {
+        let ordinal = self.appender.next_ordinal() + self.batch.acks.len() as u64;
+        let start = self.batch.text.len();
+        encode(&mut self.batch.text, ordinal, exchange, &name.bodies_dir());
+        let encoded = &self.batch.text[start..];
+        let bytes = encoded.len() as u64;
+        check_all(check, encoded, large)
+            .and_then(|()| self.store_bodies(folder, name, large, sync))
+            .map(|stored| Ack {
+                ordinal,
+                bytes: bytes + stored,
+            })
+            .inspect_err(|_| self.batch.text.truncate(start))
+    }
+
+    /// Calls the completion of a staged exchange once the batch is committed.
+    pub(super) fn acknowledge_on_commit(&mut self, completion: Completion<Ack>, ack: Ack) {
+        self.batch.acks.push((completion, ack));
+    }
+
+    /// Stores bodies, all or none, and returns the number of bytes that were written.
+    fn store_bodies(
         &mut self,
         folder: &CassetteDir,
         name: &SessionName,
-        large: &[(String, Bytes)],
+        large: &[LargeBody],
         sync: bool,
     ) -> Result<u64, WriteError> {
-        let before = self.new_bodies.len();
+        let before = self.batch.new_bodies.len();
         let mut stored = 0;
         for (digest, bytes) in large {
-            match body_files::store(folder, name, digest, bytes, sync) {
+            match store::store_body(folder, name, digest, bytes, sync) {
                 Ok(None) => {}
                 Ok(Some(path)) => {
                     stored += bytes.len() as u64;
-                    self.new_bodies.push(path);
+                    self.batch.new_bodies.push(path);
                 }
                 Err(error) => {
-                    body_files::remove(folder, self.new_bodies.drain(before..));
-                    // Not the name of the file: what is the same fault is told in the same words.
+                    store::remove_bodies(folder, self.batch.new_bodies.drain(before..));
+                    // The message names the folder and not the file, so that the same failure has the
+                    // same message for every body and is logged once.
                     let path = folder.bodies_path(name);
                     return Err(CassetteError::io("write a body into", &path)(error).into());
                 }
@@ -68,36 +116,38 @@ impl OpenCassette {
         Ok(stored)
     }
 
-    /// Appends what is staged.
+    /// Appends the staged exchanges and calls their completions.
     ///
     /// # Errors
-    /// Where the file has to be opened anew. Who waits was told.
-    pub(crate) fn commit(&mut self, folder: &CassetteDir, sync: bool) -> Result<(), WriteError> {
-        if self.completions.is_empty() {
+    /// If the file has to be reopened.
+    pub(super) fn commit(&mut self, folder: &CassetteDir, sync: bool) -> Result<(), WriteError> {
+        if self.batch.acks.is_empty() {
             return Ok(());
         }
-        let staged = mem::take(&mut self.staged);
-        let waiting = mem::take(&mut self.completions);
-        let fresh = mem::take(&mut self.new_bodies);
-        let count = waiting.len() as u64;
-        match self.appender.append(&staged, count, sync) {
+        let Batch {
+            text,
+            acks,
+            new_bodies,
+        } = mem::take(&mut self.batch);
+        let count = acks.len() as u64;
+        match self.appender.append(&text, count, sync) {
             Ok(()) => {
                 if !sync {
-                    self.unconfirmed += count;
-                    self.unsynced_bodies.extend(fresh);
+                    self.unsynced.exchanges += count;
+                    self.unsynced.bodies.extend(new_bodies);
                 }
-                waiting
-                    .into_iter()
-                    .for_each(|(done, ack)| done.complete(Ok(ack)));
+                for (completion, ack) in acks {
+                    completion.complete(Ok(ack));
+                }
                 Ok(())
             }
             Err(error) => {
-                body_files::remove(folder, fresh.into_iter());
+                store::remove_bodies(folder, new_bodies.into_iter());
                 let error = WriteError::from(CassetteError::io("write", &self.path)(error));
-                for (done, _) in waiting {
-                    done.complete(Err(error.clone()));
+                for (completion, _) in acks {
+                    completion.complete(Err(error.clone()));
                 }
-                match self.appender.is_broken() {
+                match self.appender.needs_reopen() {
                     true => Err(error),
                     false => Ok(()),
                 }
@@ -105,27 +155,49 @@ impl OpenCassette {
         }
     }
 
-    /// True where the disk did not confirm everything yet.
-    pub(crate) fn is_dirty(&self) -> bool {
-        self.unconfirmed > 0
+    /// True if acknowledged exchanges are not yet synced to the disk.
+    pub(super) fn is_dirty(&self) -> bool {
+        self.unsynced.exchanges > 0
     }
 
-    /// Waits until everything is on the disk.
+    /// Syncs everything to the disk.
     ///
     /// # Errors
-    /// How many exchanges count as written and were not confirmed, and why. The file has to be
-    /// opened anew.
-    pub(crate) fn sync(&mut self, folder: &CassetteDir) -> Result<(), (u64, WriteError)> {
+    /// The number of acknowledged exchanges that were not synced, and the error. The file has to be
+    /// reopened.
+    pub(super) fn sync(&mut self, folder: &CassetteDir) -> Result<(), (u64, WriteError)> {
         if !self.is_dirty() {
             return Ok(());
         }
-        let bodies = mem::take(&mut self.unsynced_bodies);
-        let bodies = bodies
-            .iter()
-            .try_for_each(|path| body_files::sync(folder, path));
-        let count = mem::take(&mut self.unconfirmed);
+        let Unsynced { exchanges, bodies } = mem::take(&mut self.unsynced);
         bodies
+            .iter()
+            .try_for_each(|path| store::sync_body(folder, path))
             .and_then(|()| self.appender.sync())
-            .map_err(|error| (count, CassetteError::io("sync", &self.path)(error).into()))
+            .map_err(|error| {
+                (
+                    exchanges,
+                    CassetteError::io("sync", &self.path)(error).into(),
+                )
+            })
     }
 }
+
+fn check_all(check: &dyn WriteCheck, text: &[u8], large: &[LargeBody]) -> Result<(), WriteError> {
+    let check_all = || {
+        check.check(text)?;
+        large.iter().try_for_each(|(_, bytes)| check.check(bytes))
+    };
+    // A check that panics counts as a rejection.
+    catch_unwind(AssertUnwindSafe(check_all))
+        .unwrap_or_else(|_| {
+            Err(CheckRejection {
+                rule: "check".to_owned(),
+                reason: "the check panicked".to_owned(),
+            })
+        })
+        .map_err(WriteError::Refused)
+}
+
+#[cfg(test)]
+mod tests;
