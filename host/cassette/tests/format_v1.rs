@@ -28,11 +28,12 @@ fn fixtures() -> PathBuf {
 }
 
 fn fixture_dir() -> CassetteDir {
-    CassetteDir::open(&fixtures(), 1 << 20).unwrap()
+    CassetteDir::open(&fixtures(), 1 << 20).expect("the fixtures exist")
 }
 
 fn load() -> LoadedCassette {
-    let loaded = fixture_dir().load(SESSION, ChangePolicy::Refuse).unwrap();
+    let loaded = fixture_dir().load(SESSION, ChangePolicy::Refuse);
+    let loaded = loaded.expect("the fixture loads without a change");
     loaded.expect("the fixture exists")
 }
 

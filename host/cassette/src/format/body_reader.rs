@@ -83,7 +83,8 @@ impl<'a> BodyMembers<'a> {
     /// Reads the value of the member `name`.
     ///
     /// # Errors
-    /// If a body has no such member, if the member is duplicated, or if its value has the wrong type.
+    /// If a body has no such member, if the member is duplicated, or if its value has the wrong
+    /// type.
     pub(super) fn read<'de: 'a, A: MapAccess<'de>>(
         &mut self,
         name: &str,

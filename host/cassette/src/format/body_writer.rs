@@ -51,8 +51,8 @@ struct EmbeddedJson<'a> {
 }
 
 impl<'a> EmbeddedJson<'a> {
-    /// `None` if the text is not a JSON object or array, or if a reader could fail on it: nested too
-    /// deep, with a lone surrogate, or with a boundary between exchanges.
+    /// `None` if the text is not a JSON object or array, or if a reader could fail on it: nested
+    /// too deep, with a lone surrogate, or with a boundary between exchanges.
     fn parse(text: &'a str) -> Option<Self> {
         let start = text.len() - text.trim_start_matches(is_json_whitespace).len();
         let (before, rest) = text.split_at(start);
@@ -116,5 +116,6 @@ fn json_depth(json: &str) -> usize {
     max_depth
 }
 
-/// Common JSON readers stop at 128 or 256 levels, and an exchange adds up to four levels of its own.
+/// Common JSON readers stop at 128 or 256 levels, and an exchange adds up to four levels of its
+/// own.
 const MAX_DEPTH: usize = 100;

@@ -49,8 +49,8 @@ pub(super) fn fit_times(at: &[u64], count: usize) -> impl Iterator<Item = u64> {
     at.iter().copied().chain(missing).take(count)
 }
 
-/// Sizes that add up to `total`. If a user made the body longer, the last chunk grows; if a user made
-/// it shorter, chunks are cut off at its end.
+/// Sizes that add up to `total`. If a user made the body longer, the last chunk grows; if a user
+/// made it shorter, chunks are cut off at its end.
 fn fit_sizes(mut sizes: Vec<u64>, total: u64) -> Vec<u64> {
     let mut left = total;
     let mut complete = 0;

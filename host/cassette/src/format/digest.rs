@@ -8,9 +8,9 @@ use ouli_message::{Content, Exchange, FailureCause, Fields};
 
 /// The digest of an exchange in a cassette: `sha256:` and 32 hex digits.
 ///
-/// It covers names and values with their lengths, and bodies by size and SHA-256. It does not depend
-/// on the layout of the file, on where a body is stored, or on the times of a stream or a failure, so
-/// that recording the same traffic again gives the same digest.
+/// It covers names and values with their lengths, and bodies by size and SHA-256. It does not
+/// depend on the layout of the file, on where a body is stored, or on the times of a stream or a
+/// failure, so that recording the same traffic again gives the same digest.
 pub fn digest(exchange: &Exchange) -> String {
     let Exchange {
         endpoint,

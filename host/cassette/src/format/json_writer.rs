@@ -86,7 +86,8 @@ impl<'a> JsonWriter<'a> {
         quote(self.out, value);
     }
 
-    /// Writes an item that is a pair: two strings, or a string and an object with one string member.
+    /// Writes an item that is a pair: two strings, or a string and an object with one string
+    /// member.
     pub(super) fn pair(&mut self, left: &str, member: Option<&str>, right: &str) {
         self.begin_entry();
         self.out.push(b'[');

@@ -103,8 +103,8 @@ pub(crate) fn remove_temp_files(folder: &CassetteDir, name: &SessionName) {
     });
 }
 
-/// Removes the stored bodies that the cassette returned by `load` does not refer to, unless parts of
-/// the cassette cannot be read. A file that remains is harmless, so nothing here is an error.
+/// Removes the stored bodies that the cassette returned by `load` does not refer to, unless parts
+/// of the cassette cannot be read. A file that remains is harmless, so nothing here is an error.
 pub(crate) fn remove_unreferenced(
     folder: &CassetteDir,
     name: &SessionName,

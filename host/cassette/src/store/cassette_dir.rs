@@ -29,8 +29,8 @@ pub enum ChangePolicy {
 }
 
 impl CassetteDir {
-    /// Opens the folder. Creates it, accessible only to its owner, if it does not exist. Files larger
-    /// than `max_file_size` bytes are not loaded into memory.
+    /// Opens the folder. Creates it, accessible only to its owner, if it does not exist. Files
+    /// larger than `max_file_size` bytes are not loaded into memory.
     ///
     /// # Errors
     /// If the folder cannot be created.
@@ -58,8 +58,8 @@ impl CassetteDir {
     /// Loads a session; `None` if it has no cassette.
     ///
     /// # Errors
-    /// If the name is not valid, or if the file cannot be read, is not a regular file, is too large or
-    /// has another format; with [`ChangePolicy::Refuse`], if anything in it was changed.
+    /// If the name is not valid, or if the file cannot be read, is not a regular file, is too large
+    /// or has another format; with [`ChangePolicy::Refuse`], if anything in it was changed.
     pub fn load(
         &self,
         session: &str,
@@ -95,7 +95,8 @@ impl CassetteDir {
     /// Reads a stored body and checks its digest.
     ///
     /// # Errors
-    /// As [`Self::open_body`]; also if the body is larger than the limit, or does not match its digest.
+    /// As [`Self::open_body`]; also if the body is larger than the limit, or does not match its
+    /// digest.
     pub fn read_body(&self, session: &str, digest: &str) -> io::Result<Bytes> {
         let (file, size) = self.open_body(session, digest)?;
         if size > self.max_file_size {
@@ -115,8 +116,8 @@ impl CassetteDir {
     /// Opens a stored body for reading, and returns its size in bytes. The digest is not checked.
     ///
     /// # Errors
-    /// If the session name or the digest is not valid, or if the file is missing, is not a regular file
-    /// or cannot be opened.
+    /// If the session name or the digest is not valid, or if the file is missing, is not a regular
+    /// file or cannot be opened.
     pub fn open_body(&self, session: &str, digest: &str) -> io::Result<(File, u64)> {
         let invalid = |reason: String| io::Error::new(ErrorKind::InvalidInput, reason);
         let name = SessionName::parse(session).map_err(|error| invalid(error.to_string()))?;

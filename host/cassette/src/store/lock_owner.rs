@@ -3,8 +3,8 @@
 use std::fs::File;
 use std::os::unix::fs::MetadataExt;
 
-/// The id of the process that holds the lock of a file; `None` if the system does not report it, for
-/// example for a process in another container.
+/// The id of the process that holds the lock of a file; `None` if the system does not report it,
+/// for example for a process in another container.
 pub(crate) fn lock_owner(file: &File) -> Option<u32> {
     let metadata = file.metadata().ok()?;
     let device = (

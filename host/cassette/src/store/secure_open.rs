@@ -1,7 +1,8 @@
-//! Opens files safely: from folder to folder, never through a symbolic link, and only regular files.
+//! Opens files safely: from folder to folder, never through a symbolic link, and only regular
+//! files.
 //!
-//! Every step is relative to an open folder, so that no link can be put in its way between the check
-//! and the use.
+//! Every step is relative to an open folder, so that no link can be put in its way between the
+//! check and the use.
 
 use std::fs::{self, DirBuilder, File, Permissions};
 use std::io::{Error, ErrorKind, Result};
@@ -40,8 +41,8 @@ pub(super) fn create_root(path: &Path) -> Result<()> {
 }
 
 impl Dir {
-    /// Opens the folder `path`, which is `root` or below it; `None` if it does not exist. The path of
-    /// `root` is chosen by the user and may contain links.
+    /// Opens the folder `path`, which is `root` or below it; `None` if it does not exist. The path
+    /// of `root` is chosen by the user and may contain links.
     ///
     /// # Errors
     /// If a part below `root` is a symbolic link, is not a folder, or cannot be opened.
@@ -110,12 +111,12 @@ impl Dir {
             .transpose()
     }
 
-    /// Opens a file for reading and appending. Creates it, accessible only to its owner, if it does not
-    /// exist.
+    /// Opens a file for reading and appending. Creates it, accessible only to its owner, if it does
+    /// not exist.
     ///
     /// # Errors
-    /// If it cannot be opened or created, is not a regular file, or has a second hard link: appending
-    /// would also change a file outside of the folder.
+    /// If it cannot be opened or created, is not a regular file, or has a second hard link:
+    /// appending would also change a file outside of the folder.
     pub(crate) fn open_append(&self, path: &Path) -> Result<File> {
         let flags = OFlags::RDWR | OFlags::APPEND;
         if self.stat_regular(path)?.is_none() {
@@ -139,8 +140,8 @@ impl Dir {
         self.create_file(path, OFlags::WRONLY)
     }
 
-    /// Renames a file within this folder, and replaces an existing file of that name. A symbolic link
-    /// of that name is replaced, not followed.
+    /// Renames a file within this folder, and replaces an existing file of that name. A symbolic
+    /// link of that name is replaced, not followed.
     ///
     /// # Errors
     /// If the file cannot be renamed.
@@ -210,8 +211,8 @@ impl Dir {
         }
     }
 
-    /// Checks the type again, because the file may have been replaced in between. It is opened without
-    /// blocking, because opening a FIFO may block forever.
+    /// Checks the type again, because the file may have been replaced in between. It is opened
+    /// without blocking, because opening a FIFO may block forever.
     fn open_regular(&self, path: &Path, flags: OFlags) -> Result<File> {
         let flags = flags | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
         match rustix::fs::openat(&self.fd, file_name(path)?, flags, Mode::empty()) {

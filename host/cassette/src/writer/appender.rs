@@ -1,4 +1,5 @@
-//! A cassette that is open for appending: locked, repaired, and extended by complete exchanges only.
+//! A cassette that is open for appending: locked, repaired, and extended by complete exchanges
+//! only.
 
 use std::fs::{File, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -112,8 +113,8 @@ impl Appender {
     }
 
     /// Starts a new cassette. An existing one with exchanges becomes `SESSION.jsons.previous` and
-    /// replaces an older one. Its stored bodies are kept; bodies that neither cassette refers to are
-    /// removed.
+    /// replaces an older one. Its stored bodies are kept; bodies that neither cassette refers to
+    /// are removed.
     ///
     /// Whenever the process is killed, one of the two names has the complete old cassette: a file
     /// without exchanges never replaces `SESSION.jsons.previous`.
@@ -169,8 +170,8 @@ impl Appender {
         Ok(())
     }
 
-    /// True if the file has to be reopened, which reads all of it and repairs a torn tail: it could not
-    /// be truncated, or a sync failed.
+    /// True if the file has to be reopened, which reads all of it and repairs a torn tail: it could
+    /// not be truncated, or a sync failed.
     pub(super) fn needs_reopen(&self) -> bool {
         self.needs_reopen
     }
@@ -178,8 +179,8 @@ impl Appender {
     /// Syncs the file to the disk.
     ///
     /// # Errors
-    /// If the sync fails. The file has to be reopened: the kernel may have dropped the dirty pages, and
-    /// would then report a second sync as a success.
+    /// If the sync fails. The file has to be reopened: the kernel may have dropped the dirty pages,
+    /// and would then report a second sync as a success.
     pub(super) fn sync(&mut self) -> io::Result<()> {
         self.file.sync().inspect_err(|_| self.needs_reopen = true)
     }
@@ -247,8 +248,8 @@ fn save_torn_tail(
     file.set_len(loaded.valid_length)
 }
 
-/// The bytes to write between the end of a cassette and the first appended exchange: the header of a
-/// new cassette, or a missing line end.
+/// The bytes to write between the end of a cassette and the first appended exchange: the header of
+/// a new cassette, or a missing line end.
 fn leading_separator(file: &mut File, length: u64) -> io::Result<&'static [u8]> {
     let Some(last) = length.checked_sub(1) else {
         return Ok(HEADER.as_bytes());
@@ -264,6 +265,3 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     name.push(suffix);
     name.into()
 }
-
-#[cfg(test)]
-mod tests;

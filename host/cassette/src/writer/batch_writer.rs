@@ -146,8 +146,8 @@ impl BatchWriter {
         }
     }
 
-    /// Commits and syncs everything. Returns the first error since the last flush that no completion
-    /// was called with.
+    /// Commits and syncs everything. Returns the first error since the last flush that no
+    /// completion was called with.
     pub(super) fn flush(&mut self) -> Result<(), WriteError> {
         self.commit();
         self.sync();
@@ -158,8 +158,8 @@ impl BatchWriter {
         self.options.sync == SyncPolicy::EveryExchange
     }
 
-    /// Syncs all open cassettes. A cassette that cannot be synced is closed: it is read again when it
-    /// is reopened, so that no exchange is appended to bytes that are not on the disk.
+    /// Syncs all open cassettes. A cassette that cannot be synced is closed: it is read again when
+    /// it is reopened, so that no exchange is appended to bytes that are not on the disk.
     fn sync(&mut self) {
         self.sync_due = None;
         let folder = &self.folder;

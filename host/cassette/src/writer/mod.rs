@@ -5,9 +5,9 @@ mod batch_writer;
 mod check;
 mod completion;
 mod error;
+mod handle;
 mod open_cassette;
 mod options;
-mod queue;
 mod request;
 mod worker;
 
@@ -19,6 +19,6 @@ mod tests;
 pub use check::{CheckRejection, WriteCheck};
 pub use completion::Completion;
 pub use error::WriteError;
+pub use handle::Writer;
 pub use options::{SyncPolicy, WriterOptions};
-pub use queue::Writer;
 pub use request::{Ack, OnUnsynced, SubmitError, WriteRequest};

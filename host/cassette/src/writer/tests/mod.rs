@@ -1,5 +1,6 @@
 //! Tests of the whole writer.
 
+mod appender;
 mod requests;
 mod streams;
 

@@ -6,9 +6,9 @@ use std::path::Path;
 
 use tempfile::{TempDir, tempdir};
 
-use super::Appender;
 use crate::store::{CassetteDir, CassetteError, SessionName};
 use crate::test_exchanges::{cassette, sample};
+use crate::writer::appender::Appender;
 use crate::writer::fake_disk::FakeDisk;
 use crate::{HEADER, body_digest, encode};
 use ouli_message::Content;

@@ -73,8 +73,8 @@ impl Writer {
         self.send_and_wait(|completion| Command::Claim(session.to_owned(), completion))
     }
 
-    /// Starts a new cassette for a session, after the exchanges that were queued before. Blocks while
-    /// the queue is full.
+    /// Starts a new cassette for a session, after the exchanges that were queued before. Blocks
+    /// while the queue is full.
     pub fn rotate(&self, session: &str, completion: Completion<()>) {
         self.send(Command::Rotate(session.to_owned(), completion));
     }
