@@ -48,7 +48,7 @@ fn a_second_recorder_of_a_session_is_told_who_has_it_and_takes_over_later() {
             "session default",
             "default.jsons is being written by another gateway",
             &format!("(process {})", first.id()),
-            "stop that one, or choose another session (--session NAME)",
+            "stop that gateway, or choose another session (--session NAME)",
         ] {
             assert!(told.contains(part), "{part} not in: {told}");
         }

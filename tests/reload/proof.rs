@@ -45,8 +45,8 @@ fn differences_are_counted_and_shown_by_example() {
     for part in [
         "compared on 2 of 2 recorded exchanges",
         "2 keys differ, 0 redactions differ, 0 verdicts differ",
-        "1 unequal requests become 2",
-        "default 1 POST /ask?rest=one: part `version` is gone, part `kind` is new",
+        "1 distinct keys become 2",
+        "default 1 POST /ask?rest=one: part `version` removed, part `kind` added",
     ] {
         assert!(report.contains(part), "{report}");
     }
@@ -66,7 +66,7 @@ fn redactions_and_verdicts_count_too() {
     let report = compared(&gateway);
     assert!(report.contains("1 redactions differ"), "{report}");
     assert!(
-        report.contains("header x-mail redacted otherwise"),
+        report.contains("header x-mail redacted differently"),
         "{report}"
     );
     gateway
@@ -105,7 +105,7 @@ fn one_that_fails_where_the_version_before_did_not_is_refused() {
     gateway.reload();
     let (stage, reason) = rejected(&gateway);
     assert!(
-        stage == "shadow" && reason.contains("it fails on 1"),
+        stage == "shadow" && reason.contains("the new version fails on 1"),
         "{stage} {reason}"
     );
 }
@@ -119,7 +119,7 @@ fn the_comparison_is_bounded() {
     });
     for (limits, all) in [
         ("shadow_exchanges = 1", "compared on 1 of 200"),
-        ("shadow_exchanges = 0", "nothing recorded to compare on"),
+        ("shadow_exchanges = 0", "no recorded exchanges to compare"),
         ("shadow_timeout = \"1ms\"", "of 200 recorded exchanges"),
     ] {
         let limits = format!("[limits]\n{limits}");

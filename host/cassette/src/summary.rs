@@ -1,32 +1,31 @@
-//! What is said about a cassette where it is listed or shown: data, no words.
+//! Summaries of a cassette and of its exchanges, as data.
 
 use std::collections::BTreeMap;
 
-use crate::format::decode::{LoadedCassette, RecordedExchange};
-use crate::format::format_error::Damage;
+use crate::format::{Damage, LoadedCassette, RecordedExchange};
 use ouli_message::Failure;
 use ouli_message::stream::{ChunkKind, Ending, Protocol, Stream, StreamContent};
 
-/// A cassette in figures.
+/// The totals of a cassette.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
-    /// How many exchanges there are.
+    /// Number of exchanges.
     pub exchanges: usize,
-    /// How many of them were edited.
+    /// Number of edited exchanges.
     pub edited: usize,
-    /// How many there are of each endpoint.
+    /// Number of exchanges by endpoint.
     pub endpoints: BTreeMap<String, usize>,
-    /// How many of them failed.
+    /// Number of failed exchanges.
     pub failures: usize,
-    /// How many there are of each response status.
+    /// Number of exchanges by response status.
     pub statuses: BTreeMap<u16, usize>,
-    /// Size of all bodies and messages, in bytes, stored ones too.
+    /// Size of all bodies and messages in bytes, including stored ones.
     pub body_bytes: u64,
-    /// What could not be read, the torn end last.
+    /// The parts that cannot be read; the torn tail is last.
     pub damage: Vec<Damage>,
 }
 
-/// An exchange on one line.
+/// A one-line summary of an exchange.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExchangeSummary {
     /// Its number.
@@ -39,39 +38,39 @@ pub struct ExchangeSummary {
     pub authority: String,
     /// Path and query.
     pub target: String,
-    /// The status of the response; none where none came.
+    /// The status of the response, if there is one.
     pub status: Option<u16>,
-    /// How it failed, where it did.
+    /// The failure, if the exchange failed.
     pub failure: Option<Failure>,
-    /// Size of the request's body, in bytes.
+    /// Size of the request body in bytes.
     pub request_bytes: u64,
-    /// Size of the response's body, in bytes.
+    /// Size of the response body in bytes.
     pub response_bytes: u64,
-    /// What it was a stream of, where it was one.
+    /// The stream, if the exchange was one.
     pub stream: Option<StreamSummary>,
-    /// What recording policies added.
+    /// The tags of recording policies.
     pub tags: Vec<(String, String)>,
-    /// True where it is not as it was recorded.
+    /// True if it was changed after it was recorded.
     pub edited: bool,
 }
 
-/// A stream in figures.
+/// The totals of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StreamSummary {
-    /// What it was made of.
+    /// The kind of its parts.
     pub parts: StreamParts,
-    /// How many of them there are.
+    /// Number of parts.
     pub count: usize,
     /// How it ended.
     pub ending: Ending,
 }
 
-/// What a stream was made of.
+/// The kind of the parts of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StreamParts {
-    /// Pieces of the response's body.
+    /// Chunks of the response body.
     Chunks(ChunkKind),
-    /// Turns of a conversation.
+    /// Messages of a conversation.
     Messages(Protocol),
 }
 
@@ -135,9 +134,9 @@ impl From<&RecordedExchange> for ExchangeSummary {
 impl From<&Stream> for StreamSummary {
     fn from(stream: &Stream) -> Self {
         let (parts, count) = match &stream.content {
-            StreamContent::Chunks(unit, pieces) => (StreamParts::Chunks(*unit), pieces.len()),
-            StreamContent::Messages(protocol, turns) => {
-                (StreamParts::Messages(*protocol), turns.len())
+            StreamContent::Chunks(unit, chunks) => (StreamParts::Chunks(*unit), chunks.len()),
+            StreamContent::Messages(protocol, messages) => {
+                (StreamParts::Messages(*protocol), messages.len())
             }
         };
         Self {
@@ -154,13 +153,13 @@ mod tests {
 
     use super::*;
     use crate::decode;
-    use crate::tests::{cassette, conversation, sample, streamed};
+    use crate::test_exchanges::{cassette, conversation, sample, streamed};
 
     #[test]
-    fn totals_add_up() {
+    fn summarizes_a_truncated_cassette() {
         let bytes = cassette(&[sample(1), sample(2)]);
-        let cut = Bytes::from(bytes).slice(..cassette(&[sample(1)]).len() + 5);
-        let loaded = decode(&cut).unwrap();
+        let truncated = Bytes::from(bytes).slice(..cassette(&[sample(1)]).len() + 5);
+        let loaded = decode(&truncated).unwrap();
         let summary = Summary::from(&loaded);
         assert_eq!((summary.exchanges, summary.edited), (1, 0));
         assert_eq!(
@@ -170,17 +169,17 @@ mod tests {
         assert_eq!(summary.statuses, BTreeMap::from([(200, 1)]));
         assert_eq!(summary.body_bytes, 14 + 9);
         assert_eq!(summary.damage.len(), 1);
-        let row = ExchangeSummary::from(&loaded.exchanges[0]);
+        let exchange = ExchangeSummary::from(&loaded.exchanges[0]);
         assert_eq!(
-            (row.ordinal, &*row.method, row.status),
+            (exchange.ordinal, &*exchange.method, exchange.status),
             (1, "POST", Some(200))
         );
-        assert_eq!((row.request_bytes, row.response_bytes), (14, 9));
-        assert_eq!(row.stream, None);
+        assert_eq!((exchange.request_bytes, exchange.response_bytes), (14, 9));
+        assert_eq!(exchange.stream, None);
     }
 
     #[test]
-    fn streams_have_totals() {
+    fn summarizes_streams() {
         let events = streamed(ChunkKind::Event, b"a\n\nb\n\n", &[3, 3]);
         let bytes = cassette(&[events, conversation(1)]);
         let loaded = decode(&Bytes::from(bytes)).unwrap();
@@ -189,7 +188,7 @@ mod tests {
             .exchanges
             .iter()
             .map(|it| ExchangeSummary::from(it).stream);
-        let figures = |parts, count, ending| {
+        let stream = |parts, count, ending| {
             Some(StreamSummary {
                 parts,
                 count,
@@ -197,8 +196,8 @@ mod tests {
             })
         };
         let expected = [
-            figures(StreamParts::Chunks(ChunkKind::Event), 2, Ending::Complete),
-            figures(
+            stream(StreamParts::Chunks(ChunkKind::Event), 2, Ending::Complete),
+            stream(
                 StreamParts::Messages(Protocol::WebSocket),
                 10,
                 Ending::ServerAborted,

@@ -1,15 +1,15 @@
-//! What can be wrong with the text of a cassette, and where.
+//! Errors in the text of a cassette, with their position.
 
 use std::fmt;
 
 use thiserror::Error;
 
-/// A place in a cassette that does not read as it should.
+/// A value that cannot be read, and its position in the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParseError {
     /// Line in the file, from 1.
     pub line: u64,
-    /// Column in bytes, from 1; 0 stands for the end of the line before.
+    /// Column in bytes, from 1; 0 is the end of the line before.
     pub column: u64,
     /// The ordinal of the exchange; 0 for the header.
     pub exchange: u64,
@@ -28,8 +28,8 @@ impl fmt::Display for ParseError {
 }
 
 impl ParseError {
-    /// The fault that `error` tells of the value that starts at `start`, on the line that `lines`
-    /// counts there.
+    /// Converts `error`, which occurred in the value that starts at `start`. `lines` counts the
+    /// lines up to that offset.
     pub(super) fn new(
         bytes: &[u8],
         (start, lines): (usize, &mut LineCounter),
@@ -54,9 +54,14 @@ impl ParseError {
             reason: reason(error),
         }
     }
+
+    /// Converts an error in the header.
+    pub(super) fn in_header(bytes: &[u8], error: &serde_json::Error) -> Self {
+        Self::new(bytes, (0, &mut LineCounter::default()), 0, error)
+    }
 }
 
-/// Counts lines from fault to fault, so that many faults cost no more than one look at the text.
+/// Counts lines incrementally, so that many errors cost one pass over the text.
 #[derive(Debug, Default)]
 pub(super) struct LineCounter {
     offset: usize,
@@ -64,22 +69,22 @@ pub(super) struct LineCounter {
 }
 
 impl LineCounter {
-    /// The line that holds the byte at `place`, from 1; no place lies before the last one.
-    fn line_at(&mut self, bytes: &[u8], place: usize) -> usize {
-        self.line_ends += memchr::memchr_iter(b'\n', &bytes[self.offset..place]).count();
-        self.offset = place;
+    /// The line of the byte at `offset`, from 1. Offsets must not decrease from call to call.
+    fn line_at(&mut self, bytes: &[u8], offset: usize) -> usize {
+        self.line_ends += memchr::memchr_iter(b'\n', &bytes[self.offset..offset]).count();
+        self.offset = offset;
         self.line_ends + 1
     }
 }
 
-/// Bytes of a cassette that are not replayed.
+/// Bytes of a cassette that cannot be read and are not replayed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Damage {
-    /// Where they start, in bytes from the start of the file.
+    /// Offset of the first byte in the file.
     pub offset: u64,
-    /// How many they are.
+    /// Number of bytes.
     pub bytes: u64,
-    /// What is wrong with them.
+    /// Why they cannot be read.
     pub error: ParseError,
 }
 
@@ -88,42 +93,45 @@ impl fmt::Display for Damage {
         let Self {
             offset,
             bytes,
-            error: fault,
+            error,
         } = self;
-        write!(out, "{bytes} bytes from offset {offset} not read: {fault}")
+        write!(out, "{bytes} bytes from offset {offset} not read: {error}")
     }
 }
 
-/// Why a file is no cassette that this program reads.
+/// Why a file is not a cassette that this program reads.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum FormatError {
-    /// The first value is no header.
+    /// The first value is not a header.
     #[error("not a cassette: {0}")]
     NotACassette(ParseError),
     /// The format is newer than this program.
     #[error(
         "format {version} is newer than ouli-gateway {}, which reads format 1: {}",
         env!("CARGO_PKG_VERSION"),
-        needed(needs.as_deref())
+        required_version(needs.as_deref())
     )]
     Newer {
         /// The version of the format.
         version: u64,
-        /// The oldest version of the program that reads it, where the header names it.
+        /// The oldest version of the program that reads it, if the header names it.
         needs: Option<String>,
     },
 }
 
-fn needed(version: Option<&str>) -> String {
+fn required_version(version: Option<&str>) -> String {
     version.map_or_else(
         || "use a newer ouli-gateway".to_owned(),
         |version| format!("use ouli-gateway {version} or newer"),
     )
 }
 
-/// The message without the position, which counts from the start of the value.
+/// The message without its position, which is relative to the start of the value.
 fn reason(error: &serde_json::Error) -> String {
-    let whole = error.to_string();
+    let message = error.to_string();
     let position = format!(" at line {} column {}", error.line(), error.column());
-    whole.strip_suffix(&position).unwrap_or(&whole).to_owned()
+    message
+        .strip_suffix(&position)
+        .unwrap_or(&message)
+        .to_owned()
 }

@@ -1,23 +1,21 @@
-//! What happens to a cassette whose bytes are not those that were written.
+//! Damaged and edited cassettes.
 
 use bytes::Bytes;
 use serde_json::Value;
 
-use super::{cassette, sample, text};
-use crate::decode;
-use crate::format::decode::LoadedCassette;
-use crate::format::encode::HEADER;
-use crate::format::format_error::FormatError;
+use super::read;
+use crate::test_exchanges::{cassette, sample, text};
+use crate::{FormatError, HEADER, LoadedCassette, decode};
 use ouli_message::Exchange;
 
 #[test]
-fn a_cut_keeps_every_whole_exchange() {
+fn truncation_keeps_every_complete_exchange() {
     let one = cassette(&[sample(1)]).len();
     let bytes = cassette(&[sample(1), sample(2)]);
     for end in 0..=bytes.len() {
         let loaded = read(&bytes[..end]);
-        let whole = usize::from(end + 1 >= one) + usize::from(end + 1 >= bytes.len());
-        assert_eq!(loaded.exchanges.len(), whole, "cut at {end}");
+        let complete = usize::from(end + 1 >= one) + usize::from(end + 1 >= bytes.len());
+        assert_eq!(loaded.exchanges.len(), complete, "cut at {end}");
         for (number, recorded) in (1..).zip(&loaded.exchanges) {
             assert_eq!(recorded.exchange, sample(number), "cut at {end}");
         }
@@ -33,7 +31,7 @@ fn a_cut_keeps_every_whole_exchange() {
 }
 
 #[test]
-fn no_flipped_byte_passes_for_what_was_recorded() {
+fn a_flipped_byte_is_detected() {
     let recorded = [sample(1), sample(2), sample(3)];
     let bytes = cassette(&recorded);
     for at in 0..bytes.len() {
@@ -50,9 +48,9 @@ fn no_flipped_byte_passes_for_what_was_recorded() {
 }
 
 fn check_flipped(loaded: &LoadedCassette, recorded: &[Exchange], at: usize) {
-    let lost = usize::from(!loaded.damage.is_empty() || loaded.torn_tail.is_some());
-    let least = if lost == 0 { 3 } else { 1 };
-    assert!(loaded.exchanges.len() >= least, "byte {at}");
+    let unread = !loaded.damage.is_empty() || loaded.torn_tail.is_some();
+    let min = if unread { 1 } else { 3 };
+    assert!(loaded.exchanges.len() >= min, "byte {at}");
     for found in &loaded.exchanges {
         assert!(
             found.edited || recorded.contains(&found.exchange),
@@ -61,7 +59,7 @@ fn check_flipped(loaded: &LoadedCassette, recorded: &[Exchange], at: usize) {
     }
     let same = loaded.exchanges.iter().map(|it| &it.exchange).eq(recorded);
     let edited = loaded.exchanges.iter().any(|it| it.edited);
-    assert!(same || edited || lost == 1, "byte {at}");
+    assert!(same || edited || unread, "byte {at}");
 }
 
 #[test]
@@ -94,7 +92,7 @@ fn damage_in_the_middle_is_skipped_and_reported() {
         assert_eq!(ordinals, [1, 3], "{reason}");
         assert_eq!(loaded.torn_tail, None);
         let [damage] = &loaded.damage[..] else {
-            panic!("one damage: {:?}", loaded.damage)
+            panic!("expected one damage: {:?}", loaded.damage)
         };
         assert_eq!(damage.offset, second as u64);
         assert_eq!(
@@ -106,7 +104,7 @@ fn damage_in_the_middle_is_skipped_and_reported() {
 }
 
 #[test]
-fn an_error_has_line_and_column() {
+fn an_error_has_a_position() {
     let good = String::from_utf8(cassette(&[sample(1), sample(2)])).unwrap();
     let bad = good.replacen("\"method\": \"POST\"", "\"method\": [1]", 1);
     let loaded = read(bad.as_bytes());
@@ -117,7 +115,7 @@ fn an_error_has_line_and_column() {
     let bad = good.replacen("\"status\": 200", "\"status\": 2000", 2);
     let torn = read(bad.as_bytes())
         .torn_tail
-        .expect("no exchange is whole");
+        .expect("no exchange is complete");
     let line = 1 + good[..good.find("\"status\"").unwrap()]
         .matches('\n')
         .count();
@@ -128,19 +126,19 @@ fn an_error_has_line_and_column() {
 }
 
 #[test]
-fn each_of_many_errors_has_line_and_column() {
+fn each_of_many_errors_has_a_position() {
     let recorded: Vec<_> = (1..10).map(sample).collect();
     let good = String::from_utf8(cassette(&recorded)).unwrap();
     let bad = good.replace("\"status\": 200", "\"status\": 2000");
-    // Every second one is whole again, so that the reader goes on.
+    // Every second exchange is restored, so that the decoder continues after each error.
     let mut texts: Vec<_> = bad.split_inclusive("\n}\n").collect();
-    let whole: Vec<_> = good.split_inclusive("\n}\n").collect();
+    let valid: Vec<_> = good.split_inclusive("\n}\n").collect();
     for at in (1..texts.len()).step_by(2) {
-        texts[at] = whole[at];
+        texts[at] = valid[at];
     }
     let loaded = read(texts.concat().as_bytes());
-    let told = loaded.damage.iter().chain(&loaded.torn_tail);
-    let lines: Vec<_> = told.map(|damage| damage.error.line).collect();
+    let errors = loaded.damage.iter().chain(&loaded.torn_tail);
+    let lines: Vec<_> = errors.map(|damage| damage.error.line).collect();
     let all = good.lines().enumerate();
     let expected = all.filter(|(_, line)| line.contains("\"status\": "));
     let expected: Vec<_> = expected.map(|(at, _)| at as u64 + 1).step_by(2).collect();
@@ -148,7 +146,7 @@ fn each_of_many_errors_has_line_and_column() {
 }
 
 #[test]
-fn strict_shapes() {
+fn rejects_wrong_members_and_values() {
     let good = String::from_utf8(cassette(&[sample(1)])).unwrap();
     let cases = [
         ("\"accept\", ", "\"acc ept\", "),
@@ -183,7 +181,7 @@ fn strict_shapes() {
 }
 
 #[test]
-fn headers_of_other_formats_are_refused() {
+fn rejects_headers_of_other_formats() {
     let cases = [
         (
             "{ \"ouli-cassette\": 2, \"new\": [] }",
@@ -298,8 +296,4 @@ fn a_boundary_edited_into_a_body_is_ignored() {
     assert_eq!(loaded.exchanges.len(), exchanges.len());
     let marked: Vec<_> = loaded.exchanges.iter().map(|it| it.edited).collect();
     assert!(marked[0] && !marked[1..].contains(&true));
-}
-
-fn read(bytes: &[u8]) -> LoadedCassette {
-    decode(&Bytes::copy_from_slice(bytes)).unwrap()
 }

@@ -1,17 +1,15 @@
-//! What happens to streams whose bytes are not those that were written.
+//! Damaged and edited streams.
 
 use bytes::Bytes;
 
-use super::round_trip::check_round_trip;
-use super::{cassette, conversation, sample, streamed, text};
-use crate::decode;
-use crate::format::decode::{LoadedCassette, RecordedExchange};
-use crate::format::encode::HEADER;
+use super::{check_round_trip, read, without_times};
+use crate::test_exchanges::{cassette, conversation, sample, streamed, text};
+use crate::{HEADER, RecordedExchange, decode};
 use ouli_message::stream::{Chunk, ChunkKind, MessageKind, Payload, StreamContent};
 use ouli_message::{Content, Exchange};
 
 #[test]
-fn a_cut_inside_a_stream_is_a_torn_end() {
+fn truncation_inside_a_stream_is_a_torn_tail() {
     for last in [conversation(2), events()] {
         let one = cassette(&[conversation(1)]).len();
         let bytes = cassette(&[conversation(1), last]);
@@ -26,29 +24,27 @@ fn a_cut_inside_a_stream_is_a_torn_end() {
 }
 
 #[test]
-fn no_flipped_byte_of_a_stream_passes_for_what_was_recorded() {
+fn a_flipped_byte_of_a_stream_is_detected() {
     let recorded = [conversation(1), events(), sample(3)];
-    let mut timeless = recorded.clone();
-    timeless.iter_mut().for_each(clear_times);
+    let timeless = recorded.each_ref().map(without_times);
     let bytes = cassette(&recorded);
     for at in HEADER.len()..bytes.len() {
         for mask in [0x01, 0x02, 0x10, 0x20, 0x80] {
             let mut flipped = bytes.clone();
             flipped[at] ^= mask;
-            let mut loaded = read(&flipped);
-            let lost = !loaded.damage.is_empty() || loaded.torn_tail.is_some();
-            assert!(loaded.exchanges.len() >= if lost { 1 } else { 3 });
-            for found in &mut loaded.exchanges {
-                clear_times(&mut found.exchange);
-                let known = timeless.contains(&found.exchange);
+            let loaded = read(&flipped);
+            let unread = !loaded.damage.is_empty() || loaded.torn_tail.is_some();
+            assert!(loaded.exchanges.len() >= if unread { 1 } else { 3 });
+            for found in &loaded.exchanges {
+                let known = timeless.contains(&without_times(&found.exchange));
                 assert!(found.edited || known, "byte {at}");
             }
         }
     }
 }
 
-/// What stands in a cassette, what is put in its place, and what is said about that.
-const STRICT: &[(&str, &str, &str)] = &[
+/// Text in a cassette, its replacement, and the expected error.
+const INVALID_STREAMS: &[(&str, &str, &str)] = &[
     (r#""protocol": "websocket","#, "", "expected `unit`, or"),
     (
         r#""websocket""#,
@@ -120,17 +116,17 @@ const STRICT: &[(&str, &str, &str)] = &[
     (
         r#""client": "end""#,
         r#""client": "end", "compressed": true"#,
-        "`compressed`",
+        "`compressed` is only allowed in a `text` or `binary`",
     ),
     (
         r#""client": "end""#,
         r#""client": "end", "code": 1"#,
-        "expected no `code`",
+        "`code` is only allowed in a `close`",
     ),
     (
         r#""text": "hello""#,
         r#""text": "hello", "code": 1"#,
-        "expected no `code`",
+        "`code` is only allowed in a `close`",
     ),
     (
         r#""text": "hello""#,
@@ -181,20 +177,25 @@ const STRICT: &[(&str, &str, &str)] = &[
 ];
 
 #[test]
-fn strict_streams() {
+fn rejects_wrong_members_and_values_of_a_stream() {
     let good = String::from_utf8(cassette(&[conversation(1), events()])).unwrap();
-    for (from, to, reason) in STRICT {
+    for (from, to, reason) in INVALID_STREAMS {
         assert!(good.contains(from), "{from}");
         let loaded = read(good.replacen(from, to, 1).as_bytes());
         assert_eq!(loaded.exchanges.len(), 1, "{to}");
-        let fault = loaded.damage.first().or(loaded.torn_tail.as_ref()).unwrap();
-        let found = fault.error.reason.contains(reason);
-        assert!(found, "{to}: {}", fault.error);
+        let error = loaded.damage.first().or(loaded.torn_tail.as_ref()).unwrap();
+        let found = error.error.reason.contains(reason);
+        assert!(found, "{to}: {}", error.error);
     }
     let file = format!("\"file\": \"x.bodies/{}\", \"size\": 1", "0".repeat(64));
     for small in ["\"text\": \"p\"", "\"text\": \"bye\""] {
         let loaded = read(good.replacen(small, &file, 1).as_bytes());
-        assert!(loaded.damage[0].error.reason.contains("no `file`"));
+        assert!(
+            loaded.damage[0]
+                .error
+                .reason
+                .contains("`file` is only allowed")
+        );
     }
 }
 
@@ -215,7 +216,7 @@ fn changed_times_are_not_an_edit() {
         let found = read_one(&good.replacen(line, to, 1));
         assert!(!found.edited, "{to}");
         let stream = found.exchange.stream.unwrap();
-        let times: Vec<_> = stream.messages().iter().map(|turn| turn.at).collect();
+        let times: Vec<_> = stream.messages().iter().map(|message| message.at).collect();
         assert_eq!(times, expected);
     }
     let none = good.replacen(&format!(",\n    {line}"), "", 1);
@@ -251,15 +252,15 @@ fn chunk_sizes_adapt_to_an_edited_body() {
         assert!(good.contains(from), "{good}");
         let found = read_one(&good.replacen(from, to, 1));
         assert!(found.edited, "{to}");
-        let StreamContent::Chunks(_, pieces) = &found.exchange.stream.as_ref().unwrap().content
+        let StreamContent::Chunks(_, chunks) = &found.exchange.stream.as_ref().unwrap().content
         else {
-            panic!("pieces stay pieces")
+            panic!("expected chunks")
         };
-        let pieces: Vec<_> = pieces
+        let chunks: Vec<_> = chunks
             .iter()
             .map(|Chunk { at, size }| (*at, *size))
             .collect();
-        assert_eq!(pieces, expected, "{to}");
+        assert_eq!(chunks, expected, "{to}");
         check_round_trip(&[found.exchange]);
     }
 }
@@ -312,15 +313,15 @@ fn a_cassette_inside_a_message_is_never_parsed_as_exchanges() {
     let list = inner.strip_prefix(HEADER).unwrap();
     let list = list.replace("}\n{\n  \"exchange\"", "},\n{\n  \"exchange\"");
     let mut outer = conversation(1);
-    let messages = [
+    let contents = [
         format!("[\n{list}]"),
         inner,
         "\n{\n  \"exchange\":".to_owned(),
     ];
-    let turns = outer.stream.as_mut().unwrap().messages_mut();
-    for (turn, message) in turns.iter_mut().zip(&messages) {
-        turn.kind = MessageKind::Text(Payload {
-            content: text(message),
+    let messages = outer.stream.as_mut().unwrap().messages_mut();
+    for (message, content) in messages.iter_mut().zip(&contents) {
+        message.kind = MessageKind::Text(Payload {
+            content: text(content),
             compressed: false,
         });
     }
@@ -339,7 +340,7 @@ fn messages_borrow_from_the_input_buffer() {
     assert_eq!(
         found.contents().filter(inside).count(),
         1,
-        "the text without escapes"
+        "only the text without escapes"
     );
 }
 
@@ -347,20 +348,8 @@ fn events() -> Exchange {
     streamed(ChunkKind::Event, b"data: 1\n\ndata: 2\n\n", &[9, 9])
 }
 
-fn clear_times(exchange: &mut Exchange) {
-    match exchange.stream.as_mut().map(|stream| &mut stream.content) {
-        Some(StreamContent::Chunks(_, pieces)) => pieces.iter_mut().for_each(|piece| piece.at = 0),
-        Some(StreamContent::Messages(_, turns)) => turns.iter_mut().for_each(|turn| turn.at = 0),
-        None => {}
-    }
-}
-
 fn read_one(text: &str) -> RecordedExchange {
     let mut loaded = read(text.as_bytes());
     assert_eq!((loaded.damage, loaded.torn_tail), (vec![], None), "{text}");
     loaded.exchanges.pop().unwrap()
-}
-
-fn read(bytes: &[u8]) -> LoadedCassette {
-    decode(&Bytes::copy_from_slice(bytes)).unwrap()
 }

@@ -1,4 +1,4 @@
-//! The cassettes folder: where sessions lie, and how they are loaded.
+//! The cassettes folder: the paths of sessions, and how they are loaded.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
@@ -9,10 +9,7 @@ use bytes::Bytes;
 use super::error::CassetteError;
 use super::secure_open::{self, Dir};
 use super::session_name::{CASSETTE_SUFFIX, NameError, SessionName};
-
-use crate::format::decode::{LoadedCassette, decode};
-use crate::format::digest::{body_digest, is_body_digest};
-use crate::writer::appender::Appender;
+use crate::format::{LoadedCassette, body_digest, decode, is_body_digest};
 use ouli_message::{Content, Exchange};
 
 /// The folder that holds the cassettes.
@@ -22,47 +19,47 @@ pub struct CassetteDir {
     max_file_size: u64,
 }
 
-/// What to do with a cassette that is not as it was recorded.
+/// What to do with a cassette that was changed after it was recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ChangePolicy {
-    /// Load it, with every change marked.
+    /// Load it, and mark every change.
     Mark,
-    /// Refuse it: edits, damage and a torn end alike.
+    /// Refuse it: for edits, for damage and for a torn tail.
     Refuse,
 }
 
 impl CassetteDir {
-    /// Opens the folder; creates it for its owner alone where there is none. Files larger than
-    /// `largest` bytes are not loaded into memory.
+    /// Opens the folder. Creates it, accessible only to its owner, if it does not exist. Files
+    /// larger than `max_file_size` bytes are not loaded into memory.
     ///
     /// # Errors
-    /// Where the folder cannot be created.
-    pub fn open(root: &Path, largest: u64) -> Result<Self, CassetteError> {
+    /// If the folder cannot be created.
+    pub fn open(root: &Path, max_file_size: u64) -> Result<Self, CassetteError> {
         secure_open::create_root(root).map_err(CassetteError::io("create", root))?;
         Ok(Self {
             root: root.to_owned(),
-            max_file_size: largest,
+            max_file_size,
         })
     }
 
-    /// The folder itself.
+    /// The path of the folder.
     pub fn root(&self) -> &Path {
         &self.root
     }
 
-    /// The file of a session.
+    /// The path of a session's cassette.
     ///
     /// # Errors
-    /// Where the name is not safe to be one of a file.
+    /// If the name is not safe as a file name.
     pub fn session_path(&self, session: &str) -> Result<PathBuf, NameError> {
         SessionName::parse(session).map(|name| self.cassette_path(&name))
     }
 
-    /// Loads a session; none where it has no cassette.
+    /// Loads a session; `None` if it has no cassette.
     ///
     /// # Errors
-    /// Where the name is no name, or the file cannot be read, is no regular file, too large or of
-    /// another format; with [`ChangePolicy::Refuse`], where anything in it was changed.
+    /// If the name is not valid, or if the file cannot be read, is not a regular file, is too large
+    /// or has another format; with [`ChangePolicy::Refuse`], if anything in it was changed.
     pub fn load(
         &self,
         session: &str,
@@ -75,19 +72,11 @@ impl CassetteDir {
         };
         let loaded = self.load_file(&file, &path)?;
         match first_change(&loaded) {
-            Some(what) if changes == ChangePolicy::Refuse => {
-                Err(CassetteError::Changed { path, what })
+            Some(change) if changes == ChangePolicy::Refuse => {
+                Err(CassetteError::Changed { path, change })
             }
             _ => Ok(Some(loaded)),
         }
-    }
-
-    /// Starts a session's cassette anew: one that exists becomes `SESSION.jsons.previous`.
-    ///
-    /// # Errors
-    /// Where another writer has it open, or the disk refuses.
-    pub fn rotate(&self, session: &str) -> Result<(), CassetteError> {
-        Appender::rotate(self, &SessionName::parse(session)?).map(drop)
     }
 
     /// Reads all stored bodies and messages of an exchange into memory.
@@ -103,11 +92,11 @@ impl CassetteDir {
         Ok(())
     }
 
-    /// A stored body, whole, and checked against its digest.
+    /// Reads a stored body and checks its digest.
     ///
     /// # Errors
-    /// As [`Self::open_body`]; where it is larger than the folder's limit, and where its bytes are
-    /// not those that the digest names.
+    /// As [`Self::open_body`]; also if the body is larger than the limit, or does not match its
+    /// digest.
     pub fn read_body(&self, session: &str, digest: &str) -> io::Result<Bytes> {
         let (file, size) = self.open_body(session, digest)?;
         if size > self.max_file_size {
@@ -124,12 +113,13 @@ impl CassetteDir {
         }
     }
 
-    /// A stored body to read from, and its size in bytes. Its digest is left to the reader.
+    /// Opens a stored body for reading, and returns its size in bytes. The digest is not checked.
     ///
     /// # Errors
-    /// Where a name is no name, or the file is missing, no regular file or cannot be opened.
+    /// If the session name or the digest is not valid, or if the file is missing, is not a regular
+    /// file or cannot be opened.
     pub fn open_body(&self, session: &str, digest: &str) -> io::Result<(File, u64)> {
-        let invalid = |why: String| io::Error::new(ErrorKind::InvalidInput, why);
+        let invalid = |reason: String| io::Error::new(ErrorKind::InvalidInput, reason);
         let name = SessionName::parse(session).map_err(|error| invalid(error.to_string()))?;
         if !is_body_digest(digest) {
             return Err(invalid("expected a SHA-256 in lower-case hex".to_owned()));
@@ -176,7 +166,7 @@ impl CassetteDir {
     }
 }
 
-/// No more than `size`, so that a file that grows meanwhile cannot take the memory.
+/// Reads at most `size` bytes, so that a file that grows in the meantime cannot exhaust the memory.
 fn read_bounded(file: &File, size: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     bytes
@@ -188,8 +178,8 @@ fn read_bounded(file: &File, size: u64) -> io::Result<Vec<u8>> {
 
 fn first_change(loaded: &LoadedCassette) -> Option<String> {
     let edited = loaded.exchanges.iter().find(|it| it.edited);
-    let lost = loaded.damage.first().or(loaded.torn_tail.as_ref());
+    let unread = loaded.damage.first().or(loaded.torn_tail.as_ref());
     edited
         .map(|it| format!("exchange {} was edited", it.ordinal))
-        .or_else(|| lost.map(ToString::to_string))
+        .or_else(|| unread.map(ToString::to_string))
 }

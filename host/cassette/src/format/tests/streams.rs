@@ -1,18 +1,18 @@
-//! Streams read back as they were, and their times alone are left out of the digest.
+//! Encoded streams decode to the same streams, and the digest covers all but their times.
 
 use bytes::Bytes;
 
-use super::round_trip::{BODIES, Xorshift, check_round_trip};
-use super::{close, conversation, payload, sample, streamed};
-use crate::digest;
-use crate::format::digest::body_digest;
+use super::check_round_trip;
+use super::random::{BODIES, Xorshift};
+use crate::test_exchanges::{close, conversation, payload, sample, streamed};
+use crate::{body_digest, digest};
 use ouli_message::stream::{
-    Chunk, ChunkKind, Ending, Message, MessageKind, Payload, Protocol, Side, Stream, StreamContent,
+    ChunkKind, Ending, Message, MessageKind, Payload, Protocol, Side, Stream, StreamContent,
 };
 use ouli_message::{Content, Exchange};
 
 #[test]
-fn a_conversation_has_one_layout() {
+fn encodes_a_conversation() {
     let text = String::from_utf8(check_round_trip(&[conversation(5)])).unwrap();
     let (_, text) = text.split_once("\n  },\n  \"stream\"").unwrap();
     let (stream, _) = text.split_once(",\n  \"tags\"").unwrap();
@@ -72,22 +72,22 @@ fn a_conversation_has_one_layout() {
 }
 
 #[test]
-fn chunks_have_one_layout() {
+fn encodes_chunks() {
     let mut chunks = streamed(ChunkKind::Raw, b"one\r\ntwo\n", &[4, 5]);
-    let shown = |exchange: &Exchange| {
+    let stream_text = |exchange: &Exchange| {
         let text = String::from_utf8(check_round_trip(std::slice::from_ref(exchange))).unwrap();
         let (_, text) = text.split_once("\n  \"stream\": ").unwrap();
         text.split_once(",\n  \"tags\"").unwrap().0.to_owned()
     };
     let expected = "{\n    \"unit\": \"chunk\",\n    \"sizes\": [4, 5],\n    \"at\": [0, 7]\n  }";
-    assert_eq!(shown(&chunks), expected);
+    assert_eq!(stream_text(&chunks), expected);
     chunks.stream.as_mut().unwrap().ending = Ending::ClientAborted;
-    assert!(shown(&chunks).contains("\"sizes\": [4, 5],\n    \"ended\": \"client\",\n"));
+    assert!(stream_text(&chunks).contains("\"sizes\": [4, 5],\n    \"ended\": \"client\",\n"));
     let lines = streamed(ChunkKind::Line, b"one\r\ntwo\n", &[5, 4]);
     let expected = "{\n    \"unit\": \"line\",\n    \"at\": [0, 7]\n  }";
-    assert_eq!(shown(&lines), expected);
-    let nothing = streamed(ChunkKind::Event, b"", &[]);
-    assert_eq!(shown(&nothing), "{\n    \"unit\": \"event\"\n  }");
+    assert_eq!(stream_text(&lines), expected);
+    let empty = streamed(ChunkKind::Event, b"", &[]);
+    assert_eq!(stream_text(&empty), "{\n    \"unit\": \"event\"\n  }");
 }
 
 #[test]
@@ -95,18 +95,18 @@ fn every_message_round_trips() {
     let (websocket, grpc) = (Protocol::WebSocket, Protocol::Grpc);
     for (body, compressed) in BODIES.iter().zip([true, false].into_iter().cycle()) {
         let bytes = Bytes::from_static(body);
-        let mut said = vec![
+        let mut kinds = vec![
             MessageKind::Text(payload(body, compressed)),
             MessageKind::Binary(payload(body, !compressed)),
             MessageKind::Ping(bytes.clone()),
             MessageKind::Pong(bytes),
         ];
         for code in [None, Some(0), Some(1000), Some(u16::MAX)] {
-            said.push(close(code, &String::from_utf8_lossy(body)));
+            kinds.push(close(code, &String::from_utf8_lossy(body)));
         }
-        said.push(MessageKind::End);
-        check_round_trip(&[with_messages(websocket, said.clone()), sample(2)]);
-        check_round_trip(&[sample(1), with_messages(grpc, said)]);
+        kinds.push(MessageKind::End);
+        check_round_trip(&[with_messages(websocket, kinds.clone()), sample(2)]);
+        check_round_trip(&[sample(1), with_messages(grpc, kinds)]);
     }
     check_round_trip(&[with_messages(grpc, Vec::new())]);
 }
@@ -115,8 +115,8 @@ fn every_message_round_trips() {
 fn deep_json_in_a_message_is_not_embedded() {
     for (depth, embedded) in [(100, true), (101, false), (100_000, false)] {
         let body = "[".repeat(depth) + &"]".repeat(depth);
-        let said = MessageKind::Binary(payload(body.as_bytes(), false));
-        let bytes = check_round_trip(&[with_messages(Protocol::Grpc, vec![said])]);
+        let message = MessageKind::Binary(payload(body.as_bytes(), false));
+        let bytes = check_round_trip(&[with_messages(Protocol::Grpc, vec![message])]);
         let text = String::from_utf8(bytes).unwrap();
         assert_eq!(text.contains("\"json\": [["), embedded, "{depth}");
         let (_, value) = text.split_once('\n').unwrap();
@@ -138,10 +138,10 @@ fn chunks_round_trip_with_and_without_sizes() {
         (ChunkKind::Raw, b"", &[0], true),
         (ChunkKind::Raw, b"", &[], false),
     ];
-    for (unit, body, sizes, noted) in cases {
+    for (unit, body, sizes, has_stored_sizes) in cases {
         let mut exchange = streamed(unit, body, sizes);
         let bytes = check_round_trip(&[exchange.clone(), sample(2)]);
-        assert_eq!(has_sizes(&bytes), noted, "{unit:?} {sizes:?}");
+        assert_eq!(has_sizes(&bytes), has_stored_sizes, "{unit:?} {sizes:?}");
         exchange.response.body = Content::Stored {
             digest: body_digest(body),
             size: body.len() as u64,
@@ -161,11 +161,12 @@ fn stored_messages_round_trip_as_references() {
         content: content.clone(),
         compressed,
     };
-    let said = vec![
+    let kinds = vec![
         MessageKind::Text(stored(false)),
         MessageKind::Binary(stored(true)),
     ];
-    let text = String::from_utf8(check_round_trip(&[with_messages(Protocol::Grpc, said)])).unwrap();
+    let text =
+        String::from_utf8(check_round_trip(&[with_messages(Protocol::Grpc, kinds)])).unwrap();
     let file = format!("\"file\": \"name.bodies/{}\",\n", body_digest(b"large"));
     assert_eq!(text.matches(&file).count(), 2, "{text}");
 }
@@ -246,9 +247,9 @@ fn only_times_are_left_out_of_the_digest() {
         change(&mut other);
         assert_ne!(digest(&base), digest(&other), "change {index}");
     }
-    let said = vec![MessageKind::End];
+    let kinds = vec![MessageKind::End];
     let [one, other] =
-        [Protocol::WebSocket, Protocol::Grpc].map(|it| with_messages(it, said.clone()));
+        [Protocol::WebSocket, Protocol::Grpc].map(|it| with_messages(it, kinds.clone()));
     assert_ne!(digest(&one), digest(&other));
 }
 
@@ -291,15 +292,15 @@ fn message(exchange: &mut Exchange, index: usize) -> &mut Message {
     &mut stream(exchange).messages_mut()[index]
 }
 
-fn with_messages(protocol: Protocol, said: Vec<MessageKind>) -> Exchange {
+fn with_messages(protocol: Protocol, kinds: Vec<MessageKind>) -> Exchange {
     let mut exchange = conversation(1);
-    let turns = said.into_iter().map(|said| Message {
+    let messages = kinds.into_iter().map(|kind| Message {
         side: Side::Server,
         at: u64::MAX,
-        kind: said,
+        kind,
     });
     exchange.stream = Some(Stream {
-        content: StreamContent::Messages(protocol, turns.collect()),
+        content: StreamContent::Messages(protocol, messages.collect()),
         ending: Ending::Complete,
     });
     exchange
@@ -307,66 +308,4 @@ fn with_messages(protocol: Protocol, said: Vec<MessageKind>) -> Exchange {
 
 fn has_sizes(bytes: &[u8]) -> bool {
     memchr::memmem::find(bytes, b"\n    \"sizes\": [").is_some()
-}
-
-impl Xorshift {
-    /// Any stream that a body of `size` bytes can have.
-    fn stream(&mut self, size: u64) -> Option<Stream> {
-        let form = match self.below(6) {
-            0 => return None,
-            1 => StreamContent::Chunks(ChunkKind::Event, self.chunks(size)),
-            2 => StreamContent::Chunks(ChunkKind::Line, self.chunks(size)),
-            3 => StreamContent::Chunks(ChunkKind::Raw, self.chunks(size)),
-            4 => StreamContent::Messages(Protocol::WebSocket, self.messages()),
-            _ => StreamContent::Messages(Protocol::Grpc, self.messages()),
-        };
-        let endings = [
-            Ending::Complete,
-            Ending::ClientAborted,
-            Ending::ServerAborted,
-        ];
-        let ending = endings[self.below(3) as usize];
-        Some(Stream {
-            content: form,
-            ending,
-        })
-    }
-
-    fn chunks(&mut self, mut left: u64) -> Vec<Chunk> {
-        let mut pieces = Vec::new();
-        while left > 0 || self.below(4) == 0 {
-            let size = self.below(left + 1);
-            let at = self.next();
-            pieces.push(Chunk { at, size });
-            left -= size;
-        }
-        pieces
-    }
-
-    fn messages(&mut self) -> Vec<Message> {
-        let one = |this: &mut Self| Message {
-            side: [Side::Client, Side::Server][this.below(2) as usize],
-            at: this.next(),
-            kind: this.message_kind(),
-        };
-        (0..self.below(6)).map(|_| one(self)).collect()
-    }
-
-    fn message_kind(&mut self) -> MessageKind {
-        let words = Payload {
-            content: self.body(),
-            compressed: self.below(2) == 0,
-        };
-        match self.below(6) {
-            0 => MessageKind::Text(words),
-            1 => MessageKind::Binary(words),
-            2 => MessageKind::Ping(Bytes::copy_from_slice(words.content.inline())),
-            3 => MessageKind::Pong(Bytes::copy_from_slice(words.content.inline())),
-            4 => close(
-                words.compressed.then_some(self.next() as u16),
-                &self.words(3),
-            ),
-            _ => MessageKind::End,
-        }
-    }
 }

@@ -1,19 +1,12 @@
-//! Cassettes on the disk: names, links, locks, torn ends.
+//! Cassettes on disk: names, links, permissions, stored bodies.
 
 use std::fs;
-use std::path::Path;
 
 use tempfile::{TempDir, tempdir};
 
-use super::{cassette, sample};
-use crate::encode;
-use crate::format::digest::body_digest;
-use crate::format::encode::HEADER;
-use crate::store::error::CassetteError;
-use crate::store::folder::{CassetteDir, ChangePolicy};
-use crate::store::session_name::SessionName;
-use crate::writer::appender::Appender;
-use ouli_message::Content;
+use super::{CassetteDir, CassetteError, ChangePolicy};
+use crate::test_exchanges::{cassette, sample};
+use crate::{HEADER, body_digest};
 
 fn folder() -> (TempDir, CassetteDir) {
     let home = tempdir().unwrap();
@@ -21,12 +14,8 @@ fn folder() -> (TempDir, CassetteDir) {
     (home, folder)
 }
 
-fn name(text: &str) -> SessionName {
-    SessionName::parse(text).unwrap()
-}
-
 #[test]
-fn a_session_without_a_cassette_is_none() {
+fn a_session_without_a_cassette_loads_as_none() {
     let (_home, folder) = folder();
     assert!(folder.load("none", ChangePolicy::Mark).unwrap().is_none());
     assert!(
@@ -42,7 +31,7 @@ fn a_session_without_a_cassette_is_none() {
 
 #[cfg(unix)]
 #[test]
-fn files_and_folders_are_for_their_owner() {
+fn files_and_folders_are_accessible_only_to_their_owner() {
     use std::os::unix::fs::PermissionsExt;
     let (_home, folder) = folder();
     folder.rotate("a/b").unwrap();
@@ -54,7 +43,7 @@ fn files_and_folders_are_for_their_owner() {
 
 #[cfg(unix)]
 #[test]
-fn links_and_devices_are_refused() {
+fn links_and_devices_are_rejected() {
     use std::os::unix::fs::symlink;
     let (home, folder) = folder();
     let outside = home.path().join("outside.jsons");
@@ -84,7 +73,7 @@ fn links_and_devices_are_refused() {
 }
 
 #[test]
-fn strict_refuses_every_change() {
+fn the_refuse_policy_rejects_every_change() {
     let (_home, folder) = folder();
     let good = String::from_utf8(cassette(&[sample(1), sample(2)])).unwrap();
     let path = folder.session_path("x").unwrap();
@@ -100,21 +89,21 @@ fn strict_refuses_every_change() {
         ),
         (good[..good.len() - 9].to_owned(), Some("EOF while parsing")),
     ];
-    for (text, what) in cases {
+    for (text, reason) in cases {
         fs::write(&path, text).unwrap();
         assert!(folder.load("x", ChangePolicy::Mark).unwrap().is_some());
         let refused = folder
             .load("x", ChangePolicy::Refuse)
             .err()
             .map(|it| it.to_string());
-        assert_eq!(refused.is_some(), what.is_some(), "{refused:?}");
+        assert_eq!(refused.is_some(), reason.is_some(), "{refused:?}");
         let refused = refused.unwrap_or_default();
-        assert!(refused.contains(what.unwrap_or_default()), "{refused}");
+        assert!(refused.contains(reason.unwrap_or_default()), "{refused}");
     }
 }
 
 #[test]
-fn a_large_file_is_not_loaded() {
+fn a_file_over_the_limit_is_not_loaded() {
     let (_home, folder) = folder();
     fs::write(folder.session_path("x").unwrap(), vec![b' '; (1 << 20) + 1]).unwrap();
     let error = folder.load("x", ChangePolicy::Mark).unwrap_err();
@@ -128,88 +117,7 @@ fn a_large_file_is_not_loaded() {
 }
 
 #[test]
-fn a_torn_tail_is_saved_before_appending() {
-    let (_home, folder) = folder();
-    let path = folder.session_path("x").unwrap();
-    let whole = cassette(&[sample(1), sample(2)]);
-    let one = cassette(&[sample(1)]).len();
-    let mut lost = Vec::new();
-    for end in 0..whole.len() {
-        fs::write(&path, &whole[..end]).unwrap();
-        let mut appender = Appender::open(&folder, &name("x")).unwrap();
-        let next = appender.next_ordinal();
-        let mut text = Vec::new();
-        encode(&mut text, next, &sample(next), "x.bodies");
-        appender.append(&text, 1, false).unwrap();
-        drop(appender);
-        let kept = (next - 1) as usize;
-        assert_eq!(
-            fs::read(&path).unwrap(),
-            cassette(&[sample(1), sample(2), sample(3)][..=kept])
-        );
-        let starts = [0, HEADER.len(), one];
-        let start = starts
-            .into_iter()
-            .filter(|at| *at <= end + 1)
-            .max()
-            .unwrap();
-        let clean = end == 0 || end == start || end + 1 == start || end + 1 == whole.len();
-        if !clean {
-            lost.extend_from_slice(&whole[start..end]);
-        }
-    }
-    let torn = fs::read(path.with_extension("jsons.torn")).unwrap();
-    assert_eq!(torn, lost);
-}
-
-#[test]
-fn rotation_keeps_the_previous_cassette() {
-    let (_home, folder) = folder();
-    let path = folder.session_path("x").unwrap();
-    let previous = path.with_extension("jsons.previous");
-    for round in 1..=3 {
-        folder.rotate("x").unwrap();
-        assert_eq!(fs::read(&path).unwrap(), HEADER.as_bytes());
-        folder.rotate("x").unwrap();
-        if round > 1 {
-            let before = cassette(&[sample(round - 1)]);
-            assert_eq!(
-                fs::read(&previous).unwrap(),
-                before,
-                "nothing replaces something"
-            );
-        }
-        fs::write(&path, cassette(&[sample(round)])).unwrap();
-    }
-}
-
-#[test]
-fn only_unreferenced_stored_bodies_are_removed() {
-    let (_home, folder) = folder();
-    let path = folder.session_path("x").unwrap();
-    let bodies = path.with_file_name("x.bodies");
-    fs::create_dir(&bodies).unwrap();
-    let (kept, stale) = (body_digest(b"kept"), body_digest(b"stale"));
-    fs::write(bodies.join(&kept), "kept").unwrap();
-    fs::write(bodies.join(&stale), "stale").unwrap();
-    fs::write(bodies.join("README"), "a file of someone else").unwrap();
-    let mut exchange = sample(1);
-    exchange.response.body = Content::Stored {
-        digest: kept.clone(),
-        size: 4,
-    };
-    let whole = cassette(&[exchange]);
-    fs::write(&path, &whole[..whole.len() - 4]).unwrap();
-    folder.rotate("x").unwrap();
-    assert!(exists(&bodies, &stale), "a torn cassette may name it");
-    fs::write(&path, &whole).unwrap();
-    folder.rotate("x").unwrap();
-    assert!(exists(&bodies, &kept) && exists(&bodies, "README"));
-    assert!(!exists(&bodies, &stale));
-}
-
-#[test]
-fn a_stored_body_is_checked() {
+fn a_stored_body_is_checked_against_its_digest() {
     let (_home, folder) = folder();
     let bodies = folder.root().join("x.bodies");
     fs::create_dir(&bodies).unwrap();
@@ -234,24 +142,7 @@ fn a_stored_body_is_checked() {
 }
 
 #[test]
-fn a_cassette_has_one_writer() {
-    let (_home, folder) = folder();
-    let first = Appender::open(&folder, &name("x")).unwrap();
-    let error = folder.rotate("x").unwrap_err();
-    assert!(matches!(&error, CassetteError::Locked { .. }));
-    let text = error.to_string();
-    assert!(
-        text.contains("x.jsons") && text.contains("stop that one"),
-        "{text}"
-    );
-    assert!(Appender::open(&folder, &name("x")).is_err());
-    assert!(Appender::open(&folder, &name("y")).is_ok());
-    drop(first);
-    assert!(folder.rotate("x").is_ok());
-}
-
-#[test]
-fn sessions_are_listed_by_name() {
+fn sessions_are_listed_in_order() {
     let (_home, folder) = folder();
     for session in ["b", "a/c", "a", "z.1"] {
         folder.rotate(session).unwrap();
@@ -271,8 +162,4 @@ fn sessions_are_listed_by_name() {
     assert_eq!(names, ["a", "a/c", "b", "z.1"]);
     assert!(listed.iter().all(|it| it.bytes == HEADER.len() as u64));
     assert_eq!(listed[2].stored_bytes, 6);
-}
-
-fn exists(folder: &Path, file: &str) -> bool {
-    folder.join(file).exists()
 }

@@ -1,55 +1,40 @@
-//! Failed exchanges: what is written of them, and what hands may write.
+//! Failed exchanges, as the gateway writes them and as a user may edit them.
 
-use bytes::Bytes;
-
-use super::{cassette, sample, streamed};
-use crate::format::decode::LoadedCassette;
-use crate::format::encode::HEADER;
-use crate::store::summary::{ExchangeSummary, Summary};
-use crate::{decode, digest};
+use super::check_round_trip;
+use crate::test_exchanges::{cassette, sample, streamed};
+use crate::{ExchangeSummary, HEADER, LoadedCassette, Summary, digest};
 use ouli_message::failure::{Failure, FailureCause, FailureKind, Phase};
 use ouli_message::stream::ChunkKind;
 use ouli_message::{Exchange, Response};
 
-fn failed(mut exchange: Exchange, phase: Phase, what: FailureKind, code: Option<u32>) -> Exchange {
-    let fault = FailureCause {
-        phase,
-        kind: what,
-        code,
-    };
-    if fault.is_before_response() {
-        exchange.response = Response::absent(&fault);
+fn failed(mut exchange: Exchange, phase: Phase, kind: FailureKind, code: Option<u32>) -> Exchange {
+    let cause = FailureCause { phase, kind, code };
+    if cause.is_before_response() {
+        exchange.response = Response::absent(&cause);
     }
-    exchange.failure = Some(Failure {
-        cause: fault,
-        at: 1203,
-    });
+    exchange.failure = Some(Failure { cause, at: 1203 });
     exchange
 }
 
 fn read(text: &str) -> LoadedCassette {
-    decode(&Bytes::copy_from_slice(text.as_bytes())).unwrap()
+    super::read(text.as_bytes())
 }
 
 #[test]
 fn failures_of_every_kind_round_trip() {
     let mut exchanges = Vec::new();
     for phase in Phase::ALL {
-        for what in FailureKind::ALL {
-            exchanges.push(failed(sample(1), phase, what, None));
+        for kind in FailureKind::ALL {
+            exchanges.push(failed(sample(1), phase, kind, None));
         }
     }
     let events = streamed(ChunkKind::Event, b"a\n\nb", &[3, 1]);
     exchanges.push(failed(events, Phase::Body, FailureKind::Reset, Some(8)));
-    let loaded = decode(&Bytes::from(cassette(&exchanges))).unwrap();
-    assert!(loaded.damage.is_empty() && loaded.torn_tail.is_none());
-    assert!(loaded.exchanges.iter().all(|one| !one.edited));
-    let back: Vec<_> = loaded.exchanges.into_iter().map(|it| it.exchange).collect();
-    assert_eq!(back, exchanges);
+    check_round_trip(&exchanges);
 }
 
 #[test]
-fn a_failure_without_an_answer_has_no_response() {
+fn a_failure_before_the_response_has_no_response() {
     let refused = failed(sample(1), Phase::Connect, FailureKind::Refused, None);
     let text = String::from_utf8(cassette(&[refused])).unwrap();
     assert!(!text.contains("\"response\""), "{text}");
@@ -85,18 +70,19 @@ fn the_time_of_a_failure_is_not_in_the_digest() {
     }
 }
 
-/// What is wrong with the only exchange of a text.
+/// The error in the only exchange of a cassette.
 fn reason(text: &str) -> String {
-    let torn = read(text).torn_tail;
-    torn.unwrap_or_else(|| panic!("nothing is wrong with {text}"))
+    let torn_tail = read(text).torn_tail;
+    torn_tail
+        .unwrap_or_else(|| panic!("no error in {text}"))
         .error
         .reason
 }
 
 #[test]
-fn hand_written_failures_are_read_or_explained() {
-    let whole = String::from_utf8(cassette(&[sample(1)])).unwrap();
-    let with = |member: &str| whole.replacen("  \"tags\"", &format!("  {member},\n  \"tags\""), 1);
+fn edited_failures_are_read_or_rejected_with_a_reason() {
+    let valid = String::from_utf8(cassette(&[sample(1)])).unwrap();
+    let with = |member: &str| valid.replacen("  \"tags\"", &format!("  {member},\n  \"tags\""), 1);
     let loaded = read(&with(r#""failure": {"phase": "body", "what": "reset"}"#));
     assert!(loaded.exchanges[0].edited);
     let failure = loaded.exchanges[0].exchange.failure.unwrap();
@@ -105,15 +91,15 @@ fn hand_written_failures_are_read_or_explained() {
         ("body reset".into(), 0)
     );
     let early = reason(&with(r#""failure": {"phase": "head", "what": "reset"}"#));
-    assert!(early.contains("take the response out"), "{early}");
-    let what = reason(&with(r#""failure": {"phase": "body", "what": "boom"}"#));
-    assert!(what.contains("expected one of `dns`"), "{what}");
+    assert!(early.contains("remove the response"), "{early}");
+    let kind = reason(&with(r#""failure": {"phase": "body", "what": "boom"}"#));
+    assert!(kind.contains("expected one of `dns`"), "{kind}");
     let phase = reason(&with(r#""failure": {"phase": "tail", "what": "reset"}"#));
     assert!(phase.contains("expected one of `connect`"), "{phase}");
-    let more = reason(&with(
+    let unknown = reason(&with(
         r#""failure": {"phase": "body", "what": "reset", "why": 1}"#,
     ));
-    assert!(more.contains("why"), "{more}");
+    assert!(unknown.contains("why"), "{unknown}");
     let request = r#""request": {"method": "GET", "authority": "", "target": "/", "headers": []}"#;
     let bare = format!("{HEADER}{{\"exchange\": 1, \"endpoint\": \"a\", {request}}}\n");
     assert!(reason(&bare).contains("missing field `response`"));

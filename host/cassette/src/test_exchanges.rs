@@ -1,28 +1,16 @@
-//! Tests that need more than one file of the folder.
-
-mod append;
-mod damage;
-mod every_byte;
-mod failures;
-mod round_trip;
-mod store;
-mod stream_damage;
-mod stream_writer;
-mod streams;
-mod writer;
+//! Sample exchanges for tests.
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 
-use crate::encode;
-use crate::format::encode::HEADER;
+use crate::{HEADER, encode};
 use ouli_message::stream::{
     Chunk, ChunkKind, Ending, Message, MessageKind, Payload, Protocol, Side, Stream, StreamContent,
 };
 use ouli_message::{Content, Exchange, Fields, Request, Response};
 
 /// A small exchange with most members, different for each number.
-pub(super) fn sample(number: u64) -> Exchange {
+pub(crate) fn sample(number: u64) -> Exchange {
     Exchange {
         endpoint: "origin".to_owned(),
         request: Request {
@@ -45,12 +33,12 @@ pub(super) fn sample(number: u64) -> Exchange {
     }
 }
 
-/// A conversation with a turn of each kind.
-pub(super) fn conversation(number: u64) -> Exchange {
+/// A WebSocket conversation with a message of each kind.
+pub(crate) fn conversation(number: u64) -> Exchange {
     let mut exchange = sample(number);
     exchange.request.body = Content::EMPTY;
     exchange.response.body = Content::EMPTY;
-    let said = [
+    let messages = [
         (Side::Client, MessageKind::Text(payload(b"hello", false))),
         (
             Side::Server,
@@ -68,35 +56,35 @@ pub(super) fn conversation(number: u64) -> Exchange {
         (Side::Client, close(Some(1000), "bye")),
         (Side::Client, MessageKind::End),
     ];
-    let turns = (0..).zip(said).map(|(index, (side, said))| Message {
+    let messages = (0..).zip(messages).map(|(index, (side, kind))| Message {
         side,
         at: 1000 * index + number,
-        kind: said,
+        kind,
     });
     exchange.stream = Some(Stream {
-        content: StreamContent::Messages(Protocol::WebSocket, turns.collect()),
+        content: StreamContent::Messages(Protocol::WebSocket, messages.collect()),
         ending: Ending::ServerAborted,
     });
     exchange
 }
 
-/// A response that came in pieces of these sizes.
-pub(super) fn streamed(unit: ChunkKind, body: &[u8], sizes: &[u64]) -> Exchange {
+/// An exchange whose response body has chunks of these sizes.
+pub(crate) fn streamed(unit: ChunkKind, body: &[u8], sizes: &[u64]) -> Exchange {
     let mut exchange = sample(1);
     exchange.response.body = Content::Inline(Bytes::copy_from_slice(body));
-    let pieces = (0..).zip(sizes).map(|(at, size)| Chunk {
+    let chunks = (0..).zip(sizes).map(|(at, size)| Chunk {
         at: at * 7,
         size: *size,
     });
     exchange.stream = Some(Stream {
-        content: StreamContent::Chunks(unit, pieces.collect()),
+        content: StreamContent::Chunks(unit, chunks.collect()),
         ending: Ending::Complete,
     });
     exchange
 }
 
-/// The content of a message.
-pub(super) fn payload(content: &[u8], compressed: bool) -> Payload {
+/// The payload of a message.
+pub(crate) fn payload(content: &[u8], compressed: bool) -> Payload {
     Payload {
         content: Content::Inline(Bytes::copy_from_slice(content)),
         compressed,
@@ -104,20 +92,20 @@ pub(super) fn payload(content: &[u8], compressed: bool) -> Payload {
 }
 
 /// A close frame.
-pub(super) fn close(code: Option<u16>, reason: &str) -> MessageKind {
+pub(crate) fn close(code: Option<u16>, reason: &str) -> MessageKind {
     MessageKind::Close {
         code,
         reason: reason.to_owned(),
     }
 }
 
-/// A body in memory.
-pub(super) fn text(body: &str) -> Content {
+/// An inline body.
+pub(crate) fn text(body: &str) -> Content {
     Content::Inline(Bytes::copy_from_slice(body.as_bytes()))
 }
 
-/// The bytes of a cassette of these exchanges.
-pub(super) fn cassette(exchanges: &[Exchange]) -> Vec<u8> {
+/// The bytes of a cassette with these exchanges.
+pub(crate) fn cassette(exchanges: &[Exchange]) -> Vec<u8> {
     let mut out = HEADER.as_bytes().to_vec();
     for (ordinal, exchange) in (1..).zip(exchanges) {
         encode(&mut out, ordinal, exchange, "name.bodies");

@@ -1,21 +1,18 @@
-//! A cassette with exchanges of every kind, cut at every byte and changed at every byte.
+//! A cassette with exchanges of every kind, truncated at every byte and changed at every byte.
 
 use std::ops::Range;
 
 use bytes::Bytes;
 
-use super::{cassette, conversation, payload, sample, streamed, text};
-use crate::decode;
-use crate::format::decode::RecordedExchange;
-use crate::format::digest::body_digest;
-use crate::format::encode::HEADER;
-use crate::format::format_error::FormatError;
+use super::without_times;
+use crate::test_exchanges::{cassette, conversation, payload, sample, streamed, text};
+use crate::{FormatError, HEADER, RecordedExchange, body_digest, decode};
 use ouli_message::stream::{
     ChunkKind, Ending, Message, MessageKind, Protocol, Side, Stream, StreamContent,
 };
 use ouli_message::{Content, Exchange};
 
-/// One of each kind: plain, with stored bodies, events, chunks, a WebSocket, a call of gRPC.
+/// Plain, with a stored body, events, chunks, a WebSocket conversation, a gRPC call.
 fn one_exchange_of_each_kind() -> Vec<Exchange> {
     let mut stored = sample(2);
     stored.request.body = text("plain text");
@@ -29,16 +26,16 @@ fn one_exchange_of_each_kind() -> Vec<Exchange> {
         streamed(ChunkKind::Event, b"data: 1\n\ndata: 2\n\n", &[9, 9]),
         streamed(ChunkKind::Raw, b"\xff\x00binary", &[3, 5]),
         conversation(5),
-        call(),
+        grpc_call(),
         sample(7),
     ]
 }
 
-fn call() -> Exchange {
+fn grpc_call() -> Exchange {
     let mut exchange = sample(6);
     exchange.request.body = Content::EMPTY;
     exchange.response.body = Content::EMPTY;
-    let said = [
+    let messages = [
         (
             Side::Client,
             MessageKind::Binary(payload(b"\x0a\x01a", false)),
@@ -49,19 +46,15 @@ fn call() -> Exchange {
             MessageKind::Binary(payload(b"\x0a\x01b", true)),
         ),
     ];
-    let turns = said.map(|(side, said)| Message {
-        side,
-        at: 7,
-        kind: said,
-    });
+    let messages = messages.map(|(side, kind)| Message { side, at: 7, kind });
     exchange.stream = Some(Stream {
-        content: StreamContent::Messages(Protocol::Grpc, turns.into()),
+        content: StreamContent::Messages(Protocol::Grpc, messages.into()),
         ending: Ending::Complete,
     });
     exchange
 }
 
-/// Where each exchange stands, with the end of its last line.
+/// The byte range of each exchange, including the end of its last line.
 fn exchange_ranges(exchanges: &[Exchange]) -> Vec<Range<usize>> {
     let end = |count: usize| cassette(&exchanges[..count]).len();
     (0..exchanges.len())
@@ -72,12 +65,12 @@ fn exchange_ranges(exchanges: &[Exchange]) -> Vec<Range<usize>> {
 #[test]
 fn truncation_at_every_byte_keeps_whole_exchanges() {
     let kinds = one_exchange_of_each_kind();
-    let (bytes, places) = (Bytes::from(cassette(&kinds)), exchange_ranges(&kinds));
+    let (bytes, ranges) = (Bytes::from(cassette(&kinds)), exchange_ranges(&kinds));
     for end in 0..=bytes.len() {
         let loaded = decode(&bytes.slice(..end)).unwrap();
-        // The end of the last line may be missing.
-        let whole = places.iter().filter(|place| place.end <= end + 1).count();
-        assert_eq!(loaded.exchanges.len(), whole, "cut at {end}");
+        // The last line end may be missing.
+        let complete = ranges.iter().filter(|range| range.end <= end + 1).count();
+        assert_eq!(loaded.exchanges.len(), complete, "cut at {end}");
         assert!(loaded.damage.is_empty(), "cut at {end}");
         for (found, recorded) in loaded.exchanges.iter().zip(&kinds) {
             assert!(!found.edited && found.exchange == *recorded, "cut at {end}");
@@ -88,25 +81,25 @@ fn truncation_at_every_byte_keeps_whole_exchanges() {
 #[test]
 fn a_changed_byte_damages_one_exchange_only() {
     let kinds = one_exchange_of_each_kind();
-    let (bytes, places) = (cassette(&kinds), exchange_ranges(&kinds));
+    let (bytes, ranges) = (cassette(&kinds), exchange_ranges(&kinds));
     let timeless: Vec<_> = kinds.iter().map(without_times).collect();
     for at in 0..bytes.len() {
         for mask in [0x01, 0xff] {
             let mut changed = bytes.clone();
             changed[at] ^= mask;
-            let what = format!("byte {at} ^ {mask:#x}: {:?}", bytes[at] as char);
+            let case = format!("byte {at} ^ {mask:#x}: {:?}", bytes[at] as char);
             let loaded = match decode(&Bytes::from(changed)) {
                 Ok(loaded) => loaded,
-                Err(error) => panic!("{what}: {error}"),
+                Err(error) => panic!("{case}: {error}"),
             };
             for found in loaded.exchanges.iter().filter(|found| !found.edited) {
-                let known = timeless.contains(&self::without_times(&found.exchange));
-                assert!(known, "{what}: an altered exchange counts as recorded");
+                let known = timeless.contains(&without_times(&found.exchange));
+                assert!(known, "{case}: a changed exchange is not marked as edited");
             }
-            for (place, recorded) in places.iter().zip(&kinds) {
-                let is_there = |found: &RecordedExchange| found.exchange == *recorded;
-                let found = loaded.exchanges.iter().any(is_there);
-                assert!(found || place.contains(&at), "{what}: {recorded:?} is lost");
+            for (range, recorded) in ranges.iter().zip(&kinds) {
+                let is_same = |found: &RecordedExchange| found.exchange == *recorded;
+                let found = loaded.exchanges.iter().any(is_same);
+                assert!(found || range.contains(&at), "{case}: {recorded:?} is lost");
             }
         }
     }
@@ -122,15 +115,4 @@ fn a_newer_format_is_rejected_by_its_header() {
         decode(&newer),
         Err(FormatError::Newer { version: 3, .. })
     ));
-}
-
-/// Times are no part of what was recorded.
-fn without_times(exchange: &Exchange) -> Exchange {
-    let mut exchange = exchange.clone();
-    match exchange.stream.as_mut().map(|stream| &mut stream.content) {
-        Some(StreamContent::Chunks(_, pieces)) => pieces.iter_mut().for_each(|piece| piece.at = 0),
-        Some(StreamContent::Messages(_, turns)) => turns.iter_mut().for_each(|turn| turn.at = 0),
-        None => {}
-    }
-    exchange
 }
