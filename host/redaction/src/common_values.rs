@@ -1,6 +1,5 @@
 //! Values that are too short or too common to be searched for.
 
-use crate::known_secrets::ANCHOR;
 use crate::placeholder;
 
 /// True where the value is rare enough to be searched for in everything that is written.
@@ -12,12 +11,14 @@ pub(super) fn is_searchable(value: &[u8]) -> bool {
     let distinct = distinct.iter().filter(|seen| **seen).count();
     let lower = value.to_ascii_lowercase();
     let common = COMMON.iter().any(|word| word.as_bytes() == lower);
-    value.len() >= ANCHOR
+    value.len() >= MIN_SEARCHABLE_LEN
         && distinct >= MIN_DISTINCT
         && !common
         && !placeholder::is_placeholder(value)
 }
 
+/// Shorter values occur by chance.
+pub(super) const MIN_SEARCHABLE_LEN: usize = 6;
 /// Masks such as `******` have fewer different bytes than this.
 const MIN_DISTINCT: usize = 3;
 

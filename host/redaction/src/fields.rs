@@ -7,7 +7,7 @@ use http::{HeaderName, HeaderValue};
 use crate::free_text::{TextLocation, map_text};
 use crate::name_value_pairs;
 use crate::pass::RedactionPass;
-use crate::rules::Rule;
+use crate::rule::Rule;
 use crate::splice::{self, Replacement};
 use ouli_message::Fields;
 

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use bytes::Bytes;
 
 use crate::pass::{Purpose, RedactionPass};
-use crate::rules::Rule;
+use crate::rule::Rule;
 use crate::splice::{self, Replacement};
 use crate::{name_value_pairs, placeholder};
 use ouli_codec::form;

@@ -9,7 +9,7 @@ use crate::free_text::TextLocation;
 use crate::name_matcher::NameMap;
 use crate::pass::{MAX_PASSES, Purpose, RedactionPass};
 use crate::placeholder;
-use crate::rules::Rule;
+use crate::rule::Rule;
 use crate::splice::{self, Replacement};
 use ouli_codec::json::{Document, Kind, Node};
 

@@ -8,9 +8,10 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
+use crate::common_values::MIN_SEARCHABLE_LEN;
 use crate::encodings::Encoding;
 use crate::placeholder;
-use crate::secrets::Secret;
+use crate::secret::Secret;
 
 /// A search for the secrets that were known when it was taken. Cheap to clone.
 #[derive(Clone, Default)]
@@ -100,7 +101,7 @@ impl fmt::Debug for SecretSearcher {
 }
 
 /// The bytes of an anchor. No guise is shorter than this.
-pub(super) const ANCHOR: usize = 6;
+const ANCHOR_LEN: usize = MIN_SEARCHABLE_LEN;
 /// How many times larger than the next a tier is.
 const GROWTH: usize = 4;
 
@@ -158,7 +159,7 @@ impl Tier {
         // The last places have no eight bytes behind them.
         let rest = at.max((text.len() + 1).saturating_sub(8));
         words.next().or_else(|| {
-            let last = rest..(text.len() + 1).saturating_sub(ANCHOR);
+            let last = rest..(text.len() + 1).saturating_sub(ANCHOR_LEN);
             last.map(|at| (at, word(text, at)))
                 .find(|(_, word)| self.may_hold(*word))
         })
@@ -213,9 +214,9 @@ const HEAD_LEN: usize = 96;
 
 fn anchors(secret: &Arc<Secret>) -> Vec<Anchor> {
     let guises = Encoding::distinct_encodings(secret.value()).into_iter();
-    let long = guises.filter(|(_, bytes)| bytes.len() >= ANCHOR);
+    let long = guises.filter(|(_, bytes)| bytes.len() >= ANCHOR_LEN);
     long.map(|(variant, bytes)| {
-        let offset = (bytes.len() - ANCHOR) * 7 / 8;
+        let offset = (bytes.len() - ANCHOR_LEN) * 7 / 8;
         Anchor {
             word: word(&bytes, offset),
             secret: Arc::clone(secret),
@@ -232,7 +233,7 @@ fn word(text: &[u8], at: usize) -> u64 {
     if let Some(eight) = text.get(at..at + 8) {
         bytes.copy_from_slice(eight);
     } else {
-        bytes[..ANCHOR].copy_from_slice(&text[at..at + ANCHOR]);
+        bytes[..ANCHOR_LEN].copy_from_slice(&text[at..at + ANCHOR_LEN]);
     }
     u64::from_le_bytes(bytes) & MASK
 }

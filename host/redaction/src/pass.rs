@@ -6,8 +6,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::placeholder;
-use crate::rules::{Rule, Rules};
-use crate::secrets::{Secret, Secrets};
+use crate::rule::Rule;
+use crate::rules::Rules;
+use crate::secret::Secret;
+use crate::secrets::Secrets;
 use ouli_message::{Content, Request, Response};
 
 /// What a redacted message is for.

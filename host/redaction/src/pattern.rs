@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use regex::bytes::{Regex, RegexBuilder, RegexSet, RegexSetBuilder};
 
-use crate::rules::Rule;
+use crate::rule::Rule;
 
 /// Compiled patterns. Texts in which none of them finds anything cost one scan.
 #[derive(Clone, Debug)]

@@ -1,7 +1,6 @@
 //! The rules of redaction, compiled for use.
 
 use std::collections::{BTreeSet, HashSet};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use regex::bytes::Regex;
@@ -11,6 +10,7 @@ use crate::guard::Guard;
 use crate::name_matcher::NameMap;
 use crate::pattern::{self, Patterns};
 use crate::placeholder::is_class;
+use crate::rule::Rule;
 use ouli_codec::json::{Pointer, PointerError};
 
 /// A rule that cannot be used.
@@ -38,22 +38,6 @@ pub enum RuleErrorKind {
     /// The expression cannot be compiled.
     #[error("the expression cannot be used: {0}")]
     Regex(String),
-}
-
-/// What a rule does with what it finds.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Rule {
-    pub(super) id: Arc<str>,
-    pub(super) class: Arc<str>,
-}
-
-impl Rule {
-    pub(super) fn new(id: &str, class: &str) -> Self {
-        Self {
-            id: id.into(),
-            class: class.into(),
-        }
-    }
 }
 
 /// Rules ready for use.

@@ -8,6 +8,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use crate::common_values::is_searchable;
 use crate::known_secrets::SecretSearcher;
 use crate::placeholder::{self, is_class};
+use crate::secret::Secret;
 
 /// What one session remembers at most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,48 +45,6 @@ struct Registry {
     /// Those that the search does not have yet.
     pending: Vec<Arc<Secret>>,
     searcher: SecretSearcher,
-}
-
-/// One secret.
-pub struct Secret {
-    value: Arc<[u8]>,
-    class: Arc<str>,
-    number: u64,
-    rule: Arc<str>,
-    word: bool,
-}
-
-impl Secret {
-    /// The secret itself.
-    pub(super) fn value(&self) -> &[u8] {
-        &self.value
-    }
-
-    /// The kind of secret: the class of the rule that saw it first.
-    pub fn class(&self) -> &Arc<str> {
-        &self.class
-    }
-
-    /// The id of the rule that saw it first.
-    pub fn rule(&self) -> &Arc<str> {
-        &self.rule
-    }
-
-    /// What stands in its place, such as `<token-1>`.
-    pub fn placeholder(&self) -> String {
-        placeholder::numbered(&self.class, self.number)
-    }
-
-    /// True where it is so like a word that it counts only where it stands alone.
-    pub(super) fn is_word(&self) -> bool {
-        self.word
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(&self.placeholder())
-    }
 }
 
 impl Default for Secrets {
@@ -237,20 +196,14 @@ impl Registry {
         };
         let number = self.numbers.entry(Arc::clone(&class)).or_default();
         *number += 1;
-        Arc::new(Secret {
-            value: value.into(),
-            class,
-            number: *number,
-            rule: Arc::clone(rule),
-            word: value.len() < LONG_VALUE_LEN && value.iter().all(u8::is_ascii_alphanumeric),
-        })
+        Arc::new(Secret::new(Arc::clone(rule), class, *number, value))
     }
 
     fn insert(&mut self, secret: &Arc<Secret>, searched: bool) {
-        self.bytes += secret.value.len();
+        self.bytes += secret.value().len();
         self.secrets
-            .insert(Arc::clone(&secret.value), Arc::clone(secret));
-        if searched && is_searchable(&secret.value) {
+            .insert(Arc::clone(secret.value()), Arc::clone(secret));
+        if searched && is_searchable(secret.value()) {
             self.pending.push(Arc::clone(secret));
         }
     }
@@ -264,9 +217,6 @@ impl fmt::Debug for Secrets {
             .finish_non_exhaustive()
     }
 }
-
-/// From this length on a value is no word by chance.
-const LONG_VALUE_LEN: usize = 16;
 
 #[cfg(test)]
 mod tests {

@@ -4,7 +4,7 @@ use crate::free_text::TextLocation;
 use crate::name_matcher::NameMap;
 use crate::pass::RedactionPass;
 use crate::placeholder;
-use crate::rules::Rule;
+use crate::rule::Rule;
 use crate::splice::{self, Replacement};
 use ouli_codec::form;
 

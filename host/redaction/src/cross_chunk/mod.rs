@@ -5,6 +5,7 @@
 //! of parts that are JSON the strings at one pointer, as in the deltas of a language model. What a
 //! pattern or a known secret finds across the borders of a strand is taken out of all its parts.
 
+mod part_format;
 mod segments;
 
 use std::ops::Range;
@@ -13,19 +14,9 @@ use bytes::Bytes;
 
 use crate::name_value_pairs;
 use crate::pass::{Outcome, Redaction, RedactionPass};
-use crate::splice::{self, Replacement};
-use segments::JoinedText;
-
-/// What the parts of a stream are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PartFormat {
-    /// Events of an event stream.
-    Events,
-    /// Lines.
-    Lines,
-    /// Messages.
-    Messages,
-}
+use crate::splice;
+pub use part_format::PartFormat;
+use segments::{Edits, JoinedText};
 
 /// Secrets cut by borders that are taken out of one strand; more is for those that are made to be
 /// difficult.
@@ -47,9 +38,6 @@ impl Redaction<'_> {
         }
     }
 }
-
-/// What is to be replaced in each part.
-type Edits = [Vec<Replacement<Vec<u8>>>];
 
 impl RedactionPass<'_> {
     fn redact_joined_texts(&mut self, strands: &[JoinedText], parts: &mut [Bytes]) {

@@ -6,13 +6,16 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
-use super::{Edits, PartFormat};
+use super::part_format::PartFormat;
 use crate::splice::Replacement;
 use ouli_codec::event_stream;
 use ouli_codec::json::{Document, Kind, Node, escape};
 
 /// Pointers that are followed through a stream; further ones are not.
 const MAX_TEXTS: usize = 10_000;
+
+/// The replacements in each part, by the index of the part.
+pub(super) type Edits = [Vec<Replacement<Vec<u8>>>];
 
 /// One text of one part.
 #[derive(Clone, Debug)]
