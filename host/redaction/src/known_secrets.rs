@@ -1,8 +1,8 @@
-//! The search for all secrets of a session at once, in every guise.
+//! Multi-pattern search for all secrets of a session in every encoding.
 //!
-//! Six bytes of each guise, taken near its end where tokens differ most, are its anchor. A text is
-//! run through once; an anchor that a small filter lets through is looked up and the whole guise
-//! compared. Anchors stand in tiers of growing size, so that adding a secret stays cheap.
+//! The anchor of an encoded secret is six bytes near its end, where tokens differ most. Each text
+//! position that passes a small bit filter is looked up among the anchors, and the whole encoded
+//! secret is compared. Anchors are kept in tiers of growing size, so that adding a secret is cheap.
 
 use std::fmt;
 use std::ops::Range;
@@ -13,7 +13,7 @@ use crate::encodings::Encoding;
 use crate::placeholder;
 use crate::secret::Secret;
 
-/// A search for the secrets that were known when it was taken. Cheap to clone.
+/// Searches for the secrets that were known when it was created. Cheap to clone.
 #[derive(Clone, Default)]
 pub struct SecretSearcher {
     tiers: Arc<[Arc<Tier>]>,
@@ -22,19 +22,19 @@ pub struct SecretSearcher {
 /// A secret found in a text.
 #[derive(Clone, Debug)]
 pub struct Hit {
-    /// Where it stands, in bytes.
+    /// Its byte range.
     pub range: Range<usize>,
-    /// Which one it is.
+    /// The secret.
     pub secret: Arc<Secret>,
 }
 
 impl SecretSearcher {
-    /// True where no secret is known.
+    /// True if there is no secret to search for.
     pub fn is_empty(&self) -> bool {
         self.tiers.is_empty()
     }
 
-    /// The secrets in a text, none overlapping another: the one that begins first, then the longer.
+    /// The secrets in a text without overlaps: the one that begins first, then the longer one.
     pub fn find(&self, text: &[u8]) -> Vec<Hit> {
         let mut hits = Vec::new();
         self.scan(text, |hit| {
@@ -44,14 +44,14 @@ impl SecretSearcher {
         hits.sort_by_key(|hit| (hit.range.start, usize::MAX - hit.range.end));
         let mut end = 0;
         hits.retain(|hit| {
-            let free = hit.range.start >= end;
-            end = if free { hit.range.end } else { end };
-            free
+            let is_free = hit.range.start >= end;
+            end = if is_free { hit.range.end } else { end };
+            is_free
         });
         hits
     }
 
-    /// Any secret in a text.
+    /// Some secret in a text, if there is one.
     pub fn find_any(&self, text: &[u8]) -> Option<Hit> {
         let mut first = None;
         self.scan(text, |hit| {
@@ -75,7 +75,7 @@ impl SecretSearcher {
         }
     }
 
-    /// The same search with more secrets in it.
+    /// A searcher for these secrets and the current ones.
     pub(super) fn with_secrets(&self, secrets: &[Arc<Secret>]) -> Self {
         let mut anchors: Vec<Anchor> = secrets.iter().flat_map(anchors).collect();
         let mut tiers = self.tiers.to_vec();
@@ -94,33 +94,34 @@ impl SecretSearcher {
 impl fmt::Debug for SecretSearcher {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let anchors: usize = self.tiers.iter().map(|tier| tier.anchors.len()).sum();
-        out.debug_struct("Known")
+        out.debug_struct("SecretSearcher")
             .field("anchors", &anchors)
             .finish_non_exhaustive()
     }
 }
 
-/// The bytes of an anchor. No guise is shorter than this.
+/// Length of an anchor in bytes. No searchable secret is shorter.
 const ANCHOR_LEN: usize = MIN_SEARCHABLE_LEN;
-/// How many times larger than the next a tier is.
+/// Each tier has at least this many times the anchors of the next one.
 const GROWTH: usize = 4;
 
-/// Some secrets in all their guises.
+/// Some secrets in all their encodings.
 struct Tier {
     /// Sorted by word.
     anchors: Vec<Anchor>,
-    /// A bit for each word that may be there.
+    /// A set bit for the hash of each word.
     filter: Vec<u64>,
-    /// What is left of a product of 64 bits when it is the number of a bit.
+    /// Shift that reduces a 64-bit product to the index of a bit.
     shift: u32,
 }
 
 #[derive(Clone)]
 struct Anchor {
+    /// The bytes of the anchor as a number.
     word: u64,
     secret: Arc<Secret>,
     encoding: Encoding,
-    /// Bytes of the guise before the anchor.
+    /// Offset of the anchor in the encoded secret.
     offset: usize,
 }
 
@@ -151,12 +152,12 @@ impl Tier {
         self.filter[bit / 64] >> (bit % 64) & 1 == 1
     }
 
-    /// The next place from `at` on whose word may be an anchor.
+    /// The next position from `at` on whose word may be an anchor.
     fn next(&self, text: &[u8], at: usize) -> Option<(usize, u64)> {
         let eights = text.get(at..)?.array_windows().enumerate();
         let words = eights.map(|(offset, eight)| (at + offset, u64::from_le_bytes(*eight) & MASK));
         let mut words = words.filter(|(_, word)| self.may_hold(*word));
-        // The last places have no eight bytes behind them.
+        // At the last positions fewer than eight bytes are left.
         let rest = at.max((text.len() + 1).saturating_sub(8));
         words.next().or_else(|| {
             let last = rest..(text.len() + 1).saturating_sub(ANCHOR_LEN);
@@ -175,7 +176,8 @@ impl Tier {
 
 const BITS_PER_ANCHOR: usize = 16;
 const MIN_BITS: usize = 4096;
-/// The golden ratio in 64 bits: it spreads the bits of a word over the upper bits of the product.
+/// The golden ratio as a 64-bit number (Fibonacci hashing): the upper bits of the product depend on
+/// all bits of the word.
 const MULTIPLIER: u64 = 0x9e37_79b9_7f4a_7c15;
 
 impl Anchor {
@@ -183,51 +185,51 @@ impl Anchor {
         let start = at.checked_sub(self.offset)?;
         let size = self.match_len(text.get(start..)?)?;
         let range = start..start + size;
-        let loose =
+        let is_part_of_word =
             self.encoding == Encoding::Raw && self.secret.is_word() && !is_whole_word(text, &range);
-        (!loose && !placeholder::covers(text, &range)).then(|| Hit {
+        (!is_part_of_word && !placeholder::covers(text, &range)).then(|| Hit {
             range,
             secret: Arc::clone(&self.secret),
         })
     }
 
-    /// How many bytes of the text the guise takes, where the text begins with it.
+    /// The length of the encoded secret at the start of the text. None if it is not there.
     fn match_len(&self, text: &[u8]) -> Option<usize> {
         let secret = self.secret.value();
         if self.encoding == Encoding::Raw {
             return text.starts_with(secret).then_some(secret.len());
         }
-        // A long secret is not encoded whole for a text that already differs at its begin.
+        // Encoding a long secret is slow, so its head is compared first.
         let head = secret
             .get(..HEAD_LEN)
             .map(|head| self.encoding.encode(head));
         if head.is_some_and(|head| !text.starts_with(&head[..head.len() - 1])) {
             return None;
         }
-        let guise = self.encoding.encode(secret);
-        let rest = text.strip_prefix(guise.as_slice())?;
-        Some(guise.len() + self.encoding.padding_len(rest))
+        let encoded = self.encoding.encode(secret);
+        let rest = text.strip_prefix(encoded.as_slice())?;
+        Some(encoded.len() + self.encoding.padding_len(rest))
     }
 }
 
 const HEAD_LEN: usize = 96;
 
 fn anchors(secret: &Arc<Secret>) -> Vec<Anchor> {
-    let guises = Encoding::distinct_encodings(secret.value()).into_iter();
-    let long = guises.filter(|(_, bytes)| bytes.len() >= ANCHOR_LEN);
-    long.map(|(variant, bytes)| {
+    let encodings = Encoding::distinct_encodings(secret.value()).into_iter();
+    let long = encodings.filter(|(_, bytes)| bytes.len() >= ANCHOR_LEN);
+    long.map(|(encoding, bytes)| {
         let offset = (bytes.len() - ANCHOR_LEN) * 7 / 8;
         Anchor {
             word: word(&bytes, offset),
             secret: Arc::clone(secret),
-            encoding: variant,
+            encoding,
             offset,
         }
     })
     .collect()
 }
 
-/// The six bytes at a place that has them.
+/// The six bytes at a position as a number. The text must be long enough.
 fn word(text: &[u8], at: usize) -> u64 {
     let mut bytes = [0; 8];
     if let Some(eight) = text.get(at..at + 8) {
@@ -238,7 +240,7 @@ fn word(text: &[u8], at: usize) -> u64 {
     u64::from_le_bytes(bytes) & MASK
 }
 
-/// The bits of six bytes.
+/// Mask for six of eight bytes.
 const MASK: u64 = u64::MAX >> 16;
 
 fn is_whole_word(text: &[u8], range: &Range<usize>) -> bool {
@@ -260,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_and_longest_wins() {
+    fn finds_the_first_and_longest_secret() {
         let secrets = Secrets::default();
         for secret in ["secret-one", "secret-one-and-more", "one-and-more-of-it"] {
             secrets.register("token", secret.as_bytes());
@@ -274,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn short_words_stand_alone() {
+    fn short_words_are_found_between_word_boundaries() {
         let secrets = Secrets::default();
         secrets.register("pin", b"hunter2");
         secrets.register("pin", b"0123456789abcdef");
@@ -287,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn many_secrets_are_all_found() {
+    fn finds_all_of_many_secrets() {
         let secrets = Secrets::default();
         let all: Vec<String> = (0..3000)
             .map(|n: u64| format!("tok{:x}", n * 7_919_773_331))
@@ -305,16 +307,16 @@ mod tests {
     }
 
     #[test]
-    fn long_secrets_are_found_encoded() {
+    fn finds_every_encoding_of_a_long_secret() {
         let secrets = Secrets::default();
         let long: String = (0..500)
             .map(|n| char::from(b'!' + (n * 7 % 90) as u8))
             .collect();
         secrets.register("key", long.as_bytes());
-        for (variant, bytes) in super::Encoding::distinct_encodings(long.as_bytes()) {
+        for (encoding, bytes) in super::Encoding::distinct_encodings(long.as_bytes()) {
             let text = [b"<<", bytes.as_slice(), b">>"].concat();
             let hit = secrets.searcher().find_any(&text).unwrap();
-            assert_eq!(hit.range, 2..2 + bytes.len(), "{variant:?}");
+            assert_eq!(hit.range, 2..2 + bytes.len(), "{encoding:?}");
         }
     }
 }

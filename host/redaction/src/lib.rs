@@ -1,10 +1,11 @@
-//! Secrets taken out of requests and responses, before the disk and before a matcher looks.
+//! Redaction: replaces secrets in requests and responses with placeholders.
 //!
-//! What plugins declare becomes [`Rules`]. [`Redaction`] applies them to a message and puts a
-//! placeholder such as `<token-1>` in the place of each secret; [`Secrets`] remembers the secrets
-//! of a session, so that equal ones get equal placeholders and are found wherever else they stand.
-//! [`Guard`] looks over the very bytes that are about to be written. [`RequestView`] is what a
-//! matcher sees: the same redaction, lazily, with placeholders that count by their class alone.
+//! [`Rules`] are compiled from the declarations of plugins. [`Redaction`] applies them to a message
+//! and replaces each secret with a placeholder such as `<token-1>`. [`Secrets`] is the registry of
+//! the secrets of a session: equal secrets get equal placeholders, and a known secret is found
+//! wherever else it occurs. [`Guard`] scans the final bytes before they are written.
+//! [`RequestView`] is the lazily redacted request that a matcher reads; its placeholders name the
+//! class only.
 
 #![forbid(unsafe_code)]
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::placeholder;
 
-/// One secret.
+/// A secret of a session.
 pub struct Secret {
     value: Arc<[u8]>,
     class: Arc<str>,
@@ -25,27 +25,27 @@ impl Secret {
         }
     }
 
-    /// The secret itself.
+    /// The value of the secret.
     pub(super) fn value(&self) -> &Arc<[u8]> {
         &self.value
     }
 
-    /// The kind of secret: the class of the rule that saw it first.
+    /// The class of the rule that found it first.
     pub fn class(&self) -> &Arc<str> {
         &self.class
     }
 
-    /// The id of the rule that saw it first.
+    /// The id of the rule that found it first.
     pub fn rule(&self) -> &Arc<str> {
         &self.rule
     }
 
-    /// What stands in its place, such as `<token-1>`.
+    /// Its placeholder, such as `<token-1>`.
     pub fn placeholder(&self) -> String {
         placeholder::numbered(&self.class, self.number)
     }
 
-    /// True where it is so like a word that it counts only where it stands alone.
+    /// True if it looks like a word: it is found only between word boundaries.
     pub(super) fn is_word(&self) -> bool {
         self.is_word
     }

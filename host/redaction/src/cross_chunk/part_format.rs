@@ -1,6 +1,6 @@
 //! The formats of the parts of a stream.
 
-/// What the parts of a stream are.
+/// The format of the parts of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PartFormat {
     /// Events of an event stream.
