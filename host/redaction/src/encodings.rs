@@ -26,9 +26,9 @@ pub(super) enum Encoding {
     /// Escaped for a JSON string, `<`, `>` and `&` included, for use in HTML.
     JsonHtml,
     /// Base64, with this many bytes of a group of three before the secret.
-    Base64(usize),
+    Base64(u8),
     /// Base64 with the URL-safe alphabet, with this many bytes of a group before the secret.
-    Base64Url(usize),
+    Base64Url(u8),
     /// Hex digits in lower case.
     Hex,
     /// Hex digits in upper case.
@@ -104,8 +104,8 @@ impl Encoding {
             Self::Json => escape(secret, b""),
             Self::JsonSlash => escape(secret, b"/"),
             Self::JsonHtml => escape(secret, b"<>&"),
-            Self::Base64(before) => base64(secret, before, &STANDARD_NO_PAD),
-            Self::Base64Url(before) => base64(secret, before, &URL_SAFE_NO_PAD),
+            Self::Base64(before) => base64(secret, usize::from(before), &STANDARD_NO_PAD),
+            Self::Base64Url(before) => base64(secret, usize::from(before), &URL_SAFE_NO_PAD),
             Self::Hex => hex(secret, b"0123456789abcdef"),
             Self::HexUpper => hex(secret, b"0123456789ABCDEF"),
         }
@@ -222,7 +222,7 @@ mod tests {
             ("user:", "é"),
         ] {
             let whole = [before.as_bytes(), &secret, after.as_bytes()].concat();
-            let offset = before.len() % 3;
+            let offset = (before.len() % 3) as u8;
             for (text, encoding) in [
                 (STANDARD_NO_PAD.encode(&whole), Encoding::Base64(offset)),
                 (URL_SAFE_NO_PAD.encode(&whole), Encoding::Base64Url(offset)),

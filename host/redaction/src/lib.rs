@@ -19,7 +19,7 @@ mod fields;
 mod free_text;
 mod guard;
 mod json;
-mod known_secrets;
+
 mod name_matcher;
 mod name_value_pairs;
 mod pass;
@@ -31,6 +31,7 @@ mod redacted_view;
 mod rule;
 mod rules;
 mod secret;
+mod secret_searcher;
 mod secrets;
 mod splice;
 mod target;
@@ -43,11 +44,12 @@ pub use edits::{
     Edit, EditError, EditedPart, edit_part, edit_request, edit_response, edit_trailers,
 };
 pub use guard::{Guard, GuardRejection};
-pub use known_secrets::{Hit, SecretSearcher};
+
 pub use pass::{Counts, Outcome, Purpose, Redaction};
 pub use placeholder::{collapse_to_class, is_class};
 pub use redacted_message::RedactedMessage;
 pub use redacted_view::RequestView;
 pub use rules::{RuleError, RuleErrorKind, Rules};
 pub use secret::Secret;
+pub use secret_searcher::{Hit, SecretSearcher};
 pub use secrets::{SecretBounds, Secrets};

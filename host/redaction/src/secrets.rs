@@ -8,9 +8,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use parking_lot::RwLock;
 
 use crate::common_values::is_searchable;
-use crate::known_secrets::SecretSearcher;
 use crate::placeholder::{self, is_class};
 use crate::secret::Secret;
+use crate::secret_searcher::SecretSearcher;
 
 /// Limits of the registry of one session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,12 +1,15 @@
 //! Multi-pattern search for all secrets of a session in every encoding.
 //!
 //! The anchor of an encoded secret is six bytes near its end, where tokens differ most. Each text
-//! position that passes a small bit filter is looked up among the anchors, and the whole encoded
-//! secret is compared. Anchors are kept in tiers of growing size, so that adding a secret is cheap.
+//! position that passes a small bit filter is looked up among the anchors. If a hash of the bytes
+//! around the anchor is equal too, the whole encoded secret is compared. Anchors are kept in tiers
+//! of growing size, so that adding a secret is cheap.
 
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
+
+use xxhash_rust::xxh3::xxh3_64;
 
 use crate::common_values::MIN_SEARCHABLE_LEN;
 use crate::encodings::Encoding;
@@ -107,8 +110,10 @@ const GROWTH: usize = 4;
 
 /// Some secrets in all their encodings.
 struct Tier {
-    /// Sorted by word.
+    /// Sorted by word, length and fingerprint.
     anchors: Vec<Anchor>,
+    /// The words of the anchors in the same order: most look-ups end here.
+    words: Vec<u64>,
     /// A set bit for the hash of each word.
     filter: Vec<u64>,
     /// Shift that reduces a 64-bit product to the index of a bit.
@@ -119,25 +124,28 @@ struct Tier {
 struct Anchor {
     /// The bytes of the anchor as a number.
     word: u64,
+    /// Length of the encoded secret. It determines the offset of the anchor in it.
+    len: usize,
+    /// Hash of the encoded secret around the anchor. It tells secrets with equal anchors apart.
+    fingerprint: u64,
     secret: Arc<Secret>,
     encoding: Encoding,
-    /// Offset of the anchor in the encoded secret.
-    offset: usize,
 }
 
 impl Tier {
     fn new(mut anchors: Vec<Anchor>) -> Self {
-        anchors.sort_by_key(|anchor| anchor.word);
+        anchors.sort_by_key(|anchor| (anchor.word, anchor.len, anchor.fingerprint));
         let bits = (anchors.len() * BITS_PER_ANCHOR)
             .next_power_of_two()
             .max(MIN_BITS);
         let mut tier = Self {
             filter: vec![0; bits / 64],
             shift: u64::BITS - bits.ilog2(),
+            words: anchors.iter().map(|anchor| anchor.word).collect(),
             anchors,
         };
-        for at in 0..tier.anchors.len() {
-            let bit = tier.bit(tier.anchors[at].word);
+        for at in 0..tier.words.len() {
+            let bit = tier.bit(tier.words[at]);
             tier.filter[bit / 64] |= 1 << (bit % 64);
         }
         tier
@@ -167,10 +175,28 @@ impl Tier {
     }
 
     fn hits(&self, text: &[u8], at: usize, word: u64) -> impl Iterator<Item = Hit> {
-        let from = self.anchors.partition_point(|anchor| anchor.word < word);
-        let same = self.anchors[from..].iter();
-        same.take_while(move |anchor| anchor.word == word)
+        self.candidates(text, at, word)
             .filter_map(move |anchor| anchor.hit(text, at))
+    }
+
+    /// The anchors with this word whose surroundings equal those of the text. Each distinct length
+    /// costs one look-up, however many secrets have it.
+    fn candidates(&self, text: &[u8], at: usize, word: u64) -> impl Iterator<Item = &Anchor> {
+        let from = self.words.partition_point(|own| *own < word);
+        let mut rest = &self.anchors[from..];
+        let by_len = std::iter::from_fn(move || {
+            let len = rest.first().filter(|first| first.word == word)?.len;
+            let end = rest.partition_point(|anchor| (anchor.word, anchor.len) <= (word, len));
+            let (same_len, others) = rest.split_at(end);
+            rest = others;
+            Some((len, same_len))
+        });
+        by_len.flat_map(move |(len, anchors)| {
+            let wanted = fingerprint(text, at, len);
+            let from = anchors.partition_point(|anchor| Some(anchor.fingerprint) < wanted);
+            let rest = anchors[from..].iter();
+            rest.take_while(move |anchor| Some(anchor.fingerprint) == wanted)
+        })
     }
 }
 
@@ -182,7 +208,7 @@ const MULTIPLIER: u64 = 0x9e37_79b9_7f4a_7c15;
 
 impl Anchor {
     fn hit(&self, text: &[u8], at: usize) -> Option<Hit> {
-        let start = at.checked_sub(self.offset)?;
+        let start = at.checked_sub(anchor_offset(self.len))?;
         let size = self.match_len(text.get(start..)?)?;
         let range = start..start + size;
         let is_part_of_word =
@@ -218,16 +244,34 @@ fn anchors(secret: &Arc<Secret>) -> Vec<Anchor> {
     let encodings = Encoding::distinct_encodings(secret.value()).into_iter();
     let long = encodings.filter(|(_, bytes)| bytes.len() >= ANCHOR_LEN);
     long.map(|(encoding, bytes)| {
-        let offset = (bytes.len() - ANCHOR_LEN) * 7 / 8;
+        let (len, offset) = (bytes.len(), anchor_offset(bytes.len()));
         Anchor {
             word: word(&bytes, offset),
+            len,
+            fingerprint: fingerprint(&bytes, offset, len).unwrap_or_default(),
             secret: Arc::clone(secret),
             encoding,
-            offset,
         }
     })
     .collect()
 }
+
+/// Offset of the anchor in an encoded secret of this length.
+fn anchor_offset(len: usize) -> usize {
+    (len - ANCHOR_LEN) * 7 / 8
+}
+
+/// The hash of the bytes around the anchor at a position, for an encoded secret of this length.
+/// None if the text is too short for it.
+fn fingerprint(text: &[u8], at: usize, len: usize) -> Option<u64> {
+    let offset = anchor_offset(len);
+    let start = at.checked_sub(offset.min(FINGERPRINT_RADIUS))?;
+    let end = at + (len - offset).min(FINGERPRINT_RADIUS);
+    text.get(start..end).map(xxh3_64)
+}
+
+/// Bytes of a fingerprint before and after the start of the anchor.
+const FINGERPRINT_RADIUS: usize = 64;
 
 /// The six bytes at a position as a number. The text must be long enough.
 fn word(text: &[u8], at: usize) -> u64 {
@@ -304,6 +348,26 @@ mod tests {
         let text: Vec<&str> = all.iter().map(|secret| secret.as_str()).collect();
         assert_eq!(found(&secrets, &text.join(" ")), text);
         assert!(secrets.searcher().tiers.len() < 9);
+    }
+
+    #[test]
+    fn secrets_with_equal_anchors_are_not_compared_one_by_one() {
+        let secrets = Secrets::default();
+        let value = |n: usize| format!("{n:016x}-of-the-shared-production-suffix");
+        (0..2000).for_each(|n| secrets.register("token", value(n).as_bytes()));
+        let searcher = secrets.searcher();
+        for (text, expected) in [(value(1999), 1), (value(2000), 0)] {
+            assert_eq!(searcher.find(text.as_bytes()).len(), expected);
+            let candidates = searcher.tiers.iter().map(|tier| {
+                let (mut at, mut count) = (0, 0);
+                while let Some((found, word)) = tier.next(text.as_bytes(), at) {
+                    count += tier.candidates(text.as_bytes(), found, word).count();
+                    at = found + 1;
+                }
+                count
+            });
+            assert_eq!(candidates.sum::<usize>(), expected, "{text}");
+        }
     }
 
     #[test]
