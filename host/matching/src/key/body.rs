@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::digest::{OrderedDigest, Sketch, Tag, leaf, pair};
 use super::exclusions::Exclusions;
 use super::json::JsonDigester;
-use super::value::{ValueDigest, pairs, sorted};
+use super::value_digest::{ValueDigest, digest_pairs, sort_by_name};
 use ouli_codec::json::{Document, Kind, Pointer};
 use ouli_codec::{MessageView, form, multipart};
 
@@ -61,7 +61,7 @@ pub(super) fn digest_body(message: &dyn MessageView, but: &[Pointer]) -> ValueDi
                 sketch: walk.sketch,
             }
         }
-        Body::Form(fields) => pairs(Tag::Form, &kept_fields(&fields, &but)),
+        Body::Form(fields) => digest_pairs(Tag::Form, &kept_fields(&fields, &but)),
         Body::Multipart(parts) => multipart_digest(&parts, &but, message.body()),
         Body::Raw(bytes) => ValueDigest::without_sketch(leaf(Tag::Raw, bytes)),
     }
@@ -75,7 +75,7 @@ pub(super) fn kept_fields<'a>(
     let kept = fields
         .iter()
         .filter(|field| but.member(&field.name).is_some());
-    sorted(kept.map(|field| (field.name.as_ref(), field.value.as_bytes())))
+    sort_by_name(kept.map(|field| (field.name.as_ref(), field.value.as_bytes())))
 }
 
 /// The content of one part of a multipart body.

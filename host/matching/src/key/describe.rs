@@ -5,7 +5,8 @@ use bytes::Bytes;
 use super::body::{Body, PartContent, kept_fields};
 use super::exclusions::Exclusions;
 use super::json::Json;
-use super::{KeyPart, value};
+use super::part::KeyPart;
+use super::value;
 use ouli_codec::json::Pointer;
 use ouli_codec::{MessageView, multipart};
 

@@ -9,7 +9,8 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::{DescribedPart, Json, Value};
+use super::describe::{DescribedPart, Value};
+use super::json::Json;
 use ouli_message::glob;
 
 /// A placeholder that counts by its class, plain or as it stands in a URL.

@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 
 use super::json;
 use super::pairs::{Paired, pair_by_name};
+use super::raw_difference::{DifferenceCollector, Location, RawDifference, Step, pointer};
 use super::remedy::{Remedy, remedies};
-use super::truncate::{shorten, shorten_both};
-use crate::key::{BodyPart, DescribedPart, HEADER, Value};
-use ouli_codec::json::escape;
+use crate::key::{BodyPart, DescribedPart, Value};
 
 /// One difference between the live request and a recorded one. Values are redacted and shortened.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +22,24 @@ pub struct Difference {
     pub recorded: Option<String>,
     /// What would make them match there.
     pub remedy: Remedy,
+}
+
+impl Difference {
+    fn new(raw: RawDifference, remedy: Remedy) -> Self {
+        let at = match raw.place {
+            Location::Whole | Location::Kind | Location::Order => None,
+            Location::Name(name) | Location::Field(name) => Some(name),
+            Location::Unnamed(number) => Some(format!("part {number}")),
+            Location::Pointer(steps) => Some(pointer(&steps)),
+        };
+        Self {
+            part: raw.part,
+            at,
+            live: raw.live,
+            recorded: raw.recorded,
+            remedy,
+        }
+    }
 }
 
 /// The first differences, and how many there are in all.
@@ -58,114 +75,10 @@ pub(super) fn differences(
     let remedies = remedies(&into.kept, matcher);
     let list = into.kept.into_iter().zip(remedies);
     Differences {
-        list: list.map(|(raw, remedy)| raw.finish(remedy)).collect(),
+        list: list
+            .map(|(raw, remedy)| Difference::new(raw, remedy))
+            .collect(),
         total: into.total,
-    }
-}
-
-/// Where in a part a difference is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Location {
-    /// The part as a whole.
-    Whole,
-    /// The part is of another kind on each side.
-    Kind,
-    /// Equal pieces in another order.
-    Order,
-    /// A parameter of the query or a header.
-    Name(String),
-    /// A field of a form or a part of a multipart body.
-    Field(String),
-    /// A part of a multipart body that has no name, counted from one.
-    Unnamed(usize),
-    /// In a JSON document.
-    Pointer(Vec<Step>),
-}
-
-/// One step of a JSON pointer.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Step {
-    Name(String),
-    Index(usize),
-}
-
-/// A difference before its remedy is known.
-pub(super) struct RawDifference {
-    pub(super) part: String,
-    pub(super) place: Location,
-    pub(super) live: Option<String>,
-    pub(super) recorded: Option<String>,
-}
-
-impl RawDifference {
-    fn finish(self, remedy: Remedy) -> Difference {
-        let at = match self.place {
-            Location::Whole | Location::Kind | Location::Order => None,
-            Location::Name(name) | Location::Field(name) => Some(name),
-            Location::Unnamed(number) => Some(format!("part {number}")),
-            Location::Pointer(steps) => Some(pointer(&steps)),
-        };
-        Difference {
-            part: self.part,
-            at,
-            live: self.live,
-            recorded: self.recorded,
-            remedy,
-        }
-    }
-}
-
-/// The pointer's text (RFC 6901, section 3).
-pub(super) fn pointer(steps: &[Step]) -> String {
-    let mut text = String::new();
-    for step in steps {
-        text.push('/');
-        match step {
-            Step::Name(name) => text.push_str(&escape(name)),
-            Step::Index(index) => text.push_str(&index.to_string()),
-        }
-    }
-    text
-}
-
-/// The differences found so far. Those past the first [`KEPT`] are only counted.
-#[derive(Default)]
-pub(super) struct DifferenceCollector {
-    part: String,
-    kept: Vec<RawDifference>,
-    total: usize,
-}
-
-/// More than a report shows, so that what several array elements have in common is seen.
-const KEPT: usize = 64;
-
-impl DifferenceCollector {
-    pub(super) fn add(
-        &mut self,
-        place: impl FnOnce() -> Location,
-        live: impl FnOnce() -> Option<String>,
-        recorded: impl FnOnce() -> Option<String>,
-    ) {
-        self.total += 1;
-        if self.kept.len() >= KEPT {
-            return;
-        }
-        let (live, recorded) = match (live(), recorded()) {
-            (Some(live), Some(recorded)) => {
-                let (live, recorded) = shorten_both(&live, &recorded);
-                (Some(live), Some(recorded))
-            }
-            (live, recorded) => (
-                live.as_deref().map(shorten),
-                recorded.as_deref().map(shorten),
-            ),
-        };
-        self.kept.push(RawDifference {
-            part: self.part.clone(),
-            place: place(),
-            live,
-            recorded,
-        });
     }
 }
 
@@ -321,9 +234,4 @@ fn list(entries: impl Iterator<Item = String>) -> String {
 
 fn quote(text: &str) -> String {
     serde_json::Value::from(text).to_string()
-}
-
-/// True for the part of one header.
-pub(super) fn header_of(part: &str) -> Option<&str> {
-    part.strip_prefix(HEADER)
 }

@@ -1,7 +1,7 @@
 //! The differences between two JSON documents, by pointer; arrays compare by index.
 
-use super::difference::{DifferenceCollector, Location, Step};
 use super::pairs::{Paired, pair_by_name};
+use super::raw_difference::{DifferenceCollector, Location, Step};
 use crate::key::Json;
 
 /// Adds the differences below `way`, which is where both documents stand in the body.

@@ -2,8 +2,9 @@
 
 use serde_json::{Map, Value, json};
 
+use super::difference::Difference;
 use super::remedy::{Remedy, combined_setting};
-use super::{Cause, Difference, Miss, Nearest};
+use super::report::{Cause, Miss, Nearest};
 
 /// The type of the problem (RFC 9457, section 3.1.1). It never changes.
 const TYPE: &str = "urn:ouli:problem:miss";

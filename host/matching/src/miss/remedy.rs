@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::fmt;
 
-use super::difference::{Location, RawDifference, Step, header_of, pointer};
+use super::raw_difference::{Location, RawDifference, Step, pointer};
+use crate::key::HEADER_PREFIX;
 
 /// What would make two requests match at one difference.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,7 +103,7 @@ fn remedy(raw: &RawDifference, shared: &HashMap<PointerShape<'_>, Vec<Step>>) ->
             ignore("ignore_body", pointer(general))
         }
         Location::Field(name) => ignore("ignore_body", pointer(&[Step::Name(name.clone())])),
-        Location::Name(name) => match (raw.part.as_str(), header_of(&raw.part)) {
+        Location::Name(name) => match (raw.part.as_str(), raw.part.strip_prefix(HEADER_PREFIX)) {
             ("query", _) => ignore("ignore_query", name.clone()),
             (_, Some(header)) => Remedy::RemoveHeader {
                 header: header.to_owned(),

@@ -1,6 +1,7 @@
 //! A miss as the terminal shows it: aligned lines without colours.
 
-use super::{Cause, Difference, Miss, Nearest};
+use super::difference::Difference;
+use super::report::{Cause, Miss, Nearest};
 
 /// Columns wider than this are not aligned.
 const WIDEST: usize = 40;
