@@ -5,7 +5,7 @@ use super::part::KeyPart;
 use super::value;
 use ouli_codec::MessageView;
 
-/// The digests of all parts of one request. Requests that are the same have the same key.
+/// The key of a request: the digests of all its parts. Requests with equal keys match.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Key {
     hash: u128,
@@ -13,12 +13,12 @@ pub struct Key {
 }
 
 impl Key {
-    /// One number for all parts, in the order of their declaration.
+    /// The digest of all parts in the order of their declaration.
     pub fn hash(&self) -> u128 {
         self.hash
     }
 
-    /// The digests part by part, to find what is near where nothing is equal.
+    /// The digests of the parts, used to rank candidates of a miss.
     pub fn parts(&self) -> &[PartDigest] {
         &self.parts
     }
@@ -31,39 +31,39 @@ pub struct PartDigest {
     pub name: u64,
     /// Digest of the part's value.
     pub value: u64,
-    /// A bit for each segment, parameter, field or outer member of the value; 0 where it has none.
+    /// A bit for each segment, parameter, field or outer member of the value, or 0.
     pub sketch: u64,
 }
 
 impl PartDigest {
-    /// The digest of the name of a part that is neither one header's nor a plugin's own.
+    /// The digest of the name of a part that is neither for one header nor from a plugin.
     pub fn name_of(part: &str) -> u64 {
-        low(leaf(Tag::Name, part.as_bytes()))
+        low_half(leaf(Tag::Name, part.as_bytes()))
     }
 }
 
-/// The key of a request. What is absent and what `but` leaves out are the same.
+/// Derives the key of a request. Excluded values count as absent.
 pub fn derive(parts: &[KeyPart], message: &dyn MessageView) -> Key {
-    let mut whole = OrderedDigest::new(Tag::Key);
+    let mut digest = OrderedDigest::new(Tag::Key);
     let parts = parts
         .iter()
         .map(|part| {
-            let (name, taken) = (part.name_digest(), value::digest_value(part, message));
-            whole.push(name);
-            whole.push(taken.digest);
+            let (name, value) = (part.name_digest(), value::digest_value(part, message));
+            digest.push(name);
+            digest.push(value.digest);
             PartDigest {
-                name: low(name),
-                value: low(taken.digest),
-                sketch: taken.sketch.0,
+                name: low_half(name),
+                value: low_half(value.digest),
+                sketch: value.sketch.0,
             }
         })
         .collect();
     Key {
-        hash: whole.finish(),
+        hash: digest.finish(),
         parts,
     }
 }
 
-fn low(digest: u128) -> u64 {
+fn low_half(digest: u128) -> u64 {
     (digest & u128::from(u64::MAX)) as u64
 }

@@ -6,46 +6,46 @@ use super::digest::{Tag, leaf};
 use super::name_list::ExcludedNames;
 use ouli_codec::json::Pointer;
 
-/// One part of a key, as a matcher declares it.
+/// A part of a key, as a matcher declares it.
 #[derive(Clone, Debug)]
 pub enum KeyPart {
-    /// The name of the endpoint that took the request.
+    /// The name of the endpoint that received the request.
     Endpoint,
     /// The method.
     Method,
     /// Host and port of the upstream.
     Authority,
-    /// The path, percent-encoded as it was sent.
+    /// The path, percent-encoded as sent.
     Path,
-    /// Every parameter of the query in sorted order; values of one name keep theirs.
+    /// All query parameters, sorted by name. Values of one name keep their order.
     Query {
-        /// Parameters left out; their names compare with case.
+        /// Excluded parameters, with case-sensitive names.
         except: ExcludedNames,
     },
-    /// Every value of one header, in order. The name is in lower case.
+    /// All values of one header, in order. The name is in lower case.
     Header(String),
-    /// Every header in sorted order; values of one name keep theirs.
+    /// All headers, sorted by name. Values of one name keep their order.
     Headers {
-        /// Headers left out, made by [`ExcludedNames::case_insensitive`].
+        /// Excluded headers, from [`ExcludedNames::case_insensitive`].
         except: ExcludedNames,
     },
-    /// The body, by its type.
+    /// The body, compared by content type.
     Body {
-        /// What is left out of JSON. A first step also names a field of a form or a part of a
-        /// multipart body; further steps lead into a part that is JSON.
+        /// Excluded JSON values. The first step also names a form field or a part of a multipart
+        /// body; further steps lead into a part that is JSON.
         except: Vec<Pointer>,
     },
-    /// A part of a plugin's own making.
+    /// A part that a plugin computes.
     Custom {
-        /// Its name, as the plugin gave it.
+        /// The name from the plugin.
         name: String,
-        /// What the plugin put there.
+        /// The value from the plugin.
         value: Bytes,
     },
 }
 
 impl KeyPart {
-    /// The name under which reports show the part.
+    /// The name of the part in reports.
     pub fn name(&self) -> String {
         match self {
             Self::Header(name) => format!("{HEADER_PREFIX}{name}"),
@@ -66,7 +66,7 @@ impl KeyPart {
         }
     }
 
-    /// Headers have a tag of their own instead of their prefix, which spares an allocation.
+    /// A tag distinguishes headers, so that no string with the prefix is allocated.
     pub(super) fn name_digest(&self) -> u128 {
         let tag = match self {
             Self::Header(_) => Tag::Header,
@@ -83,5 +83,5 @@ impl KeyPart {
     }
 }
 
-/// What the name of the part for one header begins with.
+/// Prefix of the name of a part for one header.
 pub const HEADER_PREFIX: &str = "header.";

@@ -1,4 +1,4 @@
-//! The digest of each part's value, taken from a message without copying it.
+//! Computes the digests of the values of parts, without copying the message.
 
 use super::body::digest_body;
 use super::digest::{OrderedDigest, Sketch, Tag, leaf};
@@ -7,40 +7,40 @@ use super::part::KeyPart;
 use super::value_digest::{ValueDigest, digest_pairs, sort_by_name};
 use ouli_codec::MessageView;
 
-/// The value of a part in a message.
+/// The digest of the value of a part in a message.
 pub(super) fn digest_value(part: &KeyPart, message: &dyn MessageView) -> ValueDigest {
     match part {
         KeyPart::Endpoint => text(message.endpoint()),
         KeyPart::Method => text(message.method()),
         KeyPart::Authority => text(message.authority()),
         KeyPart::Path => path(message.path()),
-        KeyPart::Query { except: but } => digest_pairs(Tag::Pairs, &query(message, but)),
+        KeyPart::Query { except } => digest_pairs(Tag::Pairs, &query(message, except)),
         KeyPart::Header(name) => header(message, name),
-        KeyPart::Headers { except: but } => digest_pairs(Tag::Pairs, &headers(message, but)),
-        KeyPart::Body { except: but } => digest_body(message, but),
+        KeyPart::Headers { except } => digest_pairs(Tag::Pairs, &headers(message, except)),
+        KeyPart::Body { except } => digest_body(message, except),
         KeyPart::Custom { value, .. } => ValueDigest::without_sketch(leaf(Tag::Custom, value)),
     }
 }
 
-/// The parameters that count, sorted by name; values of one name keep their order.
+/// The query parameters that are not excluded, sorted by name. Values of one name keep their order.
 pub(super) fn query<'a>(
     message: &'a dyn MessageView,
-    but: &ExcludedNames,
+    except: &ExcludedNames,
 ) -> Vec<(&'a str, &'a [u8])> {
     let kept = message
         .query()
         .iter()
-        .filter(|(name, _)| !but.contains(name));
+        .filter(|(name, _)| !except.contains(name));
     sort_by_name(kept.map(|(name, value)| (name.as_str(), value.as_bytes())))
 }
 
-/// The headers that count, sorted by name; values of one name keep their order.
+/// The headers that are not excluded, sorted by name. Values of one name keep their order.
 pub(super) fn headers<'a>(
     message: &'a dyn MessageView,
-    but: &ExcludedNames,
+    except: &ExcludedNames,
 ) -> Vec<(&'a str, &'a [u8])> {
     let all = message.fields().iter();
-    let kept = all.filter(|(name, _)| !but.contains(name.as_str()));
+    let kept = all.filter(|(name, _)| !except.contains(name.as_str()));
     sort_by_name(kept.map(|(name, value)| (name.as_str(), value.as_bytes())))
 }
 
@@ -51,7 +51,7 @@ fn text(text: &str) -> ValueDigest {
 fn path(path: &str) -> ValueDigest {
     let mut sketch = Sketch::default();
     for (index, segment) in path.split('/').enumerate() {
-        // The place counts: `/a/b` is not near `/b/a`.
+        // The position counts: `/a/b` is not similar to `/b/a`.
         let segment = leaf(Tag::Text, segment.as_bytes());
         sketch.add(segment.wrapping_add(7 * index as u128));
     }

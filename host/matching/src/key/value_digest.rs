@@ -2,7 +2,7 @@
 
 use super::digest::{OrderedDigest, Sketch, Tag, leaf, pair};
 
-/// The digest of a part's value and the sketch of what it is made of.
+/// The digest of the value of a part, and the sketch of its components.
 pub(super) struct ValueDigest {
     pub(super) digest: u128,
     pub(super) sketch: Sketch,
@@ -17,7 +17,7 @@ impl ValueDigest {
     }
 }
 
-/// Pairs sorted by name; those of one name keep their order.
+/// Sorts pairs by name. Pairs of one name keep their order.
 pub(super) fn sort_by_name<'a>(
     pairs: impl Iterator<Item = (&'a str, &'a [u8])>,
 ) -> Vec<(&'a str, &'a [u8])> {
@@ -26,7 +26,7 @@ pub(super) fn sort_by_name<'a>(
     pairs
 }
 
-/// The digest of pairs in their order.
+/// The digest of pairs in this order.
 pub(super) fn digest_pairs(tag: Tag, pairs: &[(&str, &[u8])]) -> ValueDigest {
     let (mut list, mut sketch) = (OrderedDigest::new(tag), Sketch::default());
     for (name, value) in pairs {

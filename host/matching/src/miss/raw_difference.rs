@@ -3,22 +3,22 @@
 use super::truncate::{shorten, shorten_both};
 use ouli_codec::json::escape;
 
-/// Where in a part a difference is.
+/// The location of a difference in a part.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Location {
-    /// The part as a whole.
+    /// The whole part.
     Whole,
-    /// The part is of another kind on each side.
+    /// The kinds of value differ, such as JSON and a form.
     Kind,
-    /// Equal pieces in another order.
+    /// Equal components in a different order.
     Order,
-    /// A parameter of the query or a header.
+    /// A query parameter or a header.
     Name(String),
-    /// A field of a form or a part of a multipart body.
+    /// A form field or a named part of a multipart body.
     Field(String),
-    /// A part of a multipart body that has no name, counted from one.
+    /// A part of a multipart body without a name, by its number from 1.
     Unnamed(usize),
-    /// In a JSON document.
+    /// A value in a JSON document.
     Pointer(Vec<Step>),
 }
 
@@ -32,12 +32,12 @@ pub(super) enum Step {
 /// A difference before its remedy is known.
 pub(super) struct RawDifference {
     pub(super) part: String,
-    pub(super) place: Location,
+    pub(super) location: Location,
     pub(super) live: Option<String>,
     pub(super) recorded: Option<String>,
 }
 
-/// The pointer's text (RFC 6901, section 3).
+/// The text of a JSON pointer (RFC 6901, section 3).
 pub(super) fn pointer(steps: &[Step]) -> String {
     let mut text = String::new();
     for step in steps {
@@ -50,7 +50,7 @@ pub(super) fn pointer(steps: &[Step]) -> String {
     text
 }
 
-/// The differences found so far. Those past the first [`KEPT`] are only counted.
+/// The differences found so far. After the first [`MAX_KEPT`] they are only counted.
 #[derive(Default)]
 pub(super) struct DifferenceCollector {
     pub(super) part: String,
@@ -58,18 +58,18 @@ pub(super) struct DifferenceCollector {
     pub(super) total: usize,
 }
 
-/// More than a report shows, so that what several array elements have in common is seen.
-const KEPT: usize = 64;
+/// More than a report shows, so that one pointer can be derived for several array elements.
+const MAX_KEPT: usize = 64;
 
 impl DifferenceCollector {
     pub(super) fn add(
         &mut self,
-        place: impl FnOnce() -> Location,
+        location: impl FnOnce() -> Location,
         live: impl FnOnce() -> Option<String>,
         recorded: impl FnOnce() -> Option<String>,
     ) {
         self.total += 1;
-        if self.kept.len() >= KEPT {
+        if self.kept.len() >= MAX_KEPT {
             return;
         }
         let (live, recorded) = match (live(), recorded()) {
@@ -84,7 +84,7 @@ impl DifferenceCollector {
         };
         self.kept.push(RawDifference {
             part: self.part.clone(),
-            place: place(),
+            location: location(),
             live,
             recorded,
         });

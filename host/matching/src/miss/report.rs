@@ -4,31 +4,31 @@ use super::difference::{Difference, differences};
 use super::similarity;
 use crate::key::DescribedPart;
 
-/// How many recorded requests a report names.
-const NEAREST: usize = 3;
+/// Maximum number of recorded requests in a report.
+const MAX_NEAREST: usize = 3;
 
-/// How many differences a report names for each of them.
-const DIFFERENCES: usize = 8;
+/// Maximum number of differences for each of them.
+const MAX_DIFFERENCES: usize = 8;
 
-/// The request that found no answer. All of it is the redacted view.
+/// The request without a match. All values are redacted.
 #[derive(Clone, Debug)]
 pub struct MissedRequest {
     /// Name of the session.
     pub session: String,
     /// Method and target, for example `POST /v1/chat?stream=true`.
     pub request_line: String,
-    /// URL of the endpoint's upstream, where one is configured.
+    /// URL of the upstream of the endpoint, if one is configured.
     pub upstream: Option<String>,
-    /// Name of the plugin that made the key; none for the built-in matcher, which `[matcher]`
-    /// sets.
+    /// Name of the plugin that derived the key. None for the built-in matcher, which `[matcher]`
+    /// configures.
     pub matcher: Option<String>,
     /// The parts of its key.
     pub described: Vec<DescribedPart>,
-    /// Why there is no answer.
+    /// Why there is no match.
     pub cause: Cause,
 }
 
-/// Why a request found no answer.
+/// Why a request has no match.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cause {
     /// The session has no cassette.
@@ -39,56 +39,56 @@ pub enum Cause {
     NoMatch,
     /// Recorded requests have its key, but all were replayed and `on_exhausted = "miss"` is set.
     Exhausted {
-        /// How many have its key.
+        /// Number of recorded requests with its key.
         recorded: usize,
     },
 }
 
-/// A recorded request that may be near.
+/// A recorded request that may be similar.
 #[derive(Clone, Debug)]
 pub struct Candidate {
-    /// The number of its exchange in the cassette, as people count.
+    /// The number of its exchange in the cassette, from 1.
     pub ordinal: usize,
     /// Method and target, redacted.
     pub request_line: String,
     /// The parts of its key, by the same matcher.
     pub described: Vec<DescribedPart>,
-    /// True where it was replayed already.
+    /// True if it was already replayed.
     pub replayed: bool,
 }
 
-/// A miss, ready to be shown.
+/// The report of a miss.
 #[derive(Clone, Debug)]
 pub struct Miss {
     /// Name of the session.
     pub session: String,
     /// Method and target.
     pub request_line: String,
-    /// URL of the endpoint's upstream, where one is configured.
+    /// URL of the upstream of the endpoint, if one is configured.
     pub upstream: Option<String>,
-    /// Why there is no answer.
+    /// Why there is no match.
     pub cause: Cause,
-    /// At most three recorded requests, the nearest first.
+    /// Up to three recorded requests, the nearest first.
     pub nearest: Vec<Nearest>,
 }
 
-/// A recorded request, and where the live one differs.
+/// A recorded request with its differences from the live one.
 #[derive(Clone, Debug)]
 pub struct Nearest {
     /// The number of its exchange in the cassette.
     pub ordinal: usize,
     /// Method and target.
     pub request_line: String,
-    /// True where it was replayed already.
+    /// True if it was already replayed.
     pub replayed: bool,
-    /// At most eight differences.
+    /// Up to eight differences.
     pub differences: Vec<Difference>,
-    /// How many differences more there are.
+    /// Number of further differences.
     pub omitted_differences: usize,
 }
 
-/// Compares the candidates, which [`rank`] chose, part by part, and keeps the nearest. Of equals
-/// those that were not replayed yet go first, then the earlier ones.
+/// Compares the candidates chosen by [`rank`](super::rank()) part by part and reports the nearest.
+/// Among equals, those not replayed yet come first, then earlier ones.
 pub fn report(missed: MissedRequest, candidates: Vec<Candidate>) -> Miss {
     let mut scored: Vec<_> = candidates
         .into_iter()
@@ -101,7 +101,7 @@ pub fn report(missed: MissedRequest, candidates: Vec<Candidate>) -> Miss {
         let by_score = right_score.cmp(left_score);
         by_score.then((left.replayed, left.ordinal).cmp(&(right.replayed, right.ordinal)))
     });
-    scored.truncate(NEAREST);
+    scored.truncate(MAX_NEAREST);
     let matcher = missed.matcher.as_deref();
     let nearest = scored
         .into_iter()
@@ -120,7 +120,7 @@ fn nearest(live: &[DescribedPart], candidate: Candidate, matcher: Option<&str>) 
     let found = differences(live, &candidate.described, matcher);
     let total = found.total;
     let mut differences = found.list;
-    differences.truncate(DIFFERENCES);
+    differences.truncate(MAX_DIFFERENCES);
     Nearest {
         ordinal: candidate.ordinal,
         request_line: candidate.request_line,
