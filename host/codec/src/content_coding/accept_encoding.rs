@@ -1,6 +1,6 @@
 //! What a client takes (RFC 9110, section 12.5.3) and what to ask of an upstream for it.
 
-use super::Coding;
+use super::coding::Coding;
 
 /// True where a client that sent this `accept-encoding` takes the coding (RFC 9110, section
 /// 12.5.3).

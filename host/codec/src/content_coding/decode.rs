@@ -5,16 +5,26 @@ use std::io::{self, Read};
 
 use brotli::enc::StandardAlloc;
 use brotli::{BrotliDecompressStream, BrotliResult, BrotliState};
+use bytes::Bytes;
 use flate2::{Decompress, FlushDecompress, Status, bufread};
 
-use super::{Bounds, CHUNK_SIZE, Coding, CodingError, RATIO_FROM, invalid};
+use super::bounds::{Bounds, CHUNK_SIZE, RATIO_FROM};
+use super::coding::Coding;
+use super::error::{CodingError, invalid};
+
+/// Undoes the codings, the last one first. No bytes stay no bytes: so are the answers to `HEAD`.
+pub fn decode(mut bytes: Bytes, codings: &[Coding], bounds: Bounds) -> Result<Bytes, CodingError> {
+    for coding in codings.iter().rev() {
+        if bytes.is_empty() {
+            break;
+        }
+        bytes = decode_one(&bytes, *coding, bounds)?.into();
+    }
+    Ok(bytes)
+}
 
 /// Undoes one coding.
-pub(super) fn decode_one(
-    bytes: &[u8],
-    coding: Coding,
-    bounds: Bounds,
-) -> Result<Vec<u8>, CodingError> {
+fn decode_one(bytes: &[u8], coding: Coding, bounds: Bounds) -> Result<Vec<u8>, CodingError> {
     let mut sink = Sink::new(bytes.len(), coding, bounds);
     match coding {
         Coding::Gzip => sink.read(bufread::MultiGzDecoder::new(bytes))?,

@@ -7,10 +7,11 @@ use std::rc::Rc;
 use bytes::Bytes;
 use flate2::{Compression, write};
 
-use super::{
-    BROTLI_QUALITY, BROTLI_WINDOW, Bounds, CHUNK_SIZE, Coding, CodingError, RATIO_FROM, decode,
-    invalid,
-};
+use super::bounds::{Bounds, CHUNK_SIZE, RATIO_FROM};
+use super::coding::Coding;
+use super::decode::decode;
+use super::encode::{BROTLI_QUALITY, BROTLI_WINDOW};
+use super::error::{CodingError, invalid};
 
 /// Decodes a body, and tells how many decoded bytes had come when so many coded ones had: `ends`
 /// rises.

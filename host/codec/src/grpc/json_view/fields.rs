@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use prost_reflect::{Kind, MessageDescriptor};
 
-use super::MappingMode;
 use super::json_text::{JsonWriter, LocatedField, Occurrence};
+use super::leaf::MappingMode;
 use super::scalar::{is_default, matches_wire_type};
 
 /// What a descriptor tells of one field.

@@ -5,7 +5,7 @@ use std::ops::Range;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::{EnclosingField, Leaf, MappingMode, Replaceable};
+use super::leaf::{EnclosingField, Leaf, MappingMode, Replaceable};
 use crate::grpc::wire::{self, Field, Wire};
 
 /// A text under way.

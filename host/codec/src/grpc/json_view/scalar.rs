@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use prost_reflect::Kind;
 
 use super::json_text::{JsonWriter, LocatedField, quoted};
-use super::{Leaf, MappingMode, Replaceable};
+use super::leaf::{Leaf, MappingMode, Replaceable};
 use crate::grpc::wire::{Wire, varint};
 
 /// How numbers of a kind stand on the wire.

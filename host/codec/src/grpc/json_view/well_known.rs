@@ -4,9 +4,9 @@ use prost_reflect::prost::Message as _;
 use prost_reflect::prost_types::{Duration, FieldMask, Timestamp};
 use prost_reflect::{Kind, MessageDescriptor};
 
-use super::MappingMode;
 use super::fields::{FieldSpec, keep_last_of_oneof, with_number};
 use super::json_text::{JsonWriter, LocatedField, Occurrence, quoted};
+use super::leaf::MappingMode;
 use crate::grpc::wire::Wire;
 
 impl JsonWriter<'_> {

@@ -1,4 +1,4 @@
-//! Secrets at every place that a message has.
+//! Redaction of secrets in every kind of field of a protobuf message.
 
 use bytes::Bytes;
 
@@ -6,7 +6,7 @@ use crate::{Outcome, Purpose, Redaction, RuleDeclaration, Rules, Secrets};
 use ouli_codec::grpc::sample_schema::{self, Noise, message_type, put, put_number};
 use ouli_codec::grpc::wire::{fields, is_message};
 
-/// Too short to be searched for: only its place tells that it is a secret.
+/// Too short to be searched for: only the name of its field marks it as a secret.
 const SHORT: &str = "1234";
 const KNOWN: &str = "s3cr3t-canary-value";
 const BEARER: &str = "Bearer abcdefghijklmnopqrstuvwx";
@@ -23,20 +23,23 @@ fn rules() -> Rules {
     Rules::compile(vec![member("password"), member("maybe"), pattern], &[]).unwrap()
 }
 
-fn pass(message: &[u8], shape: bool, purpose: Purpose, secrets: &Secrets) -> Outcome<Bytes> {
-    let (rules, shape) = (rules(), shape.then(self::message_type));
+fn redact(message: &[u8], descriptor: bool, purpose: Purpose, secrets: &Secrets) -> Outcome<Bytes> {
+    let (rules, descriptor) = (rules(), descriptor.then(message_type));
     let redaction = Redaction::new(&rules, secrets, purpose);
     let message = Bytes::copy_from_slice(message);
-    redaction.redact_protobuf(&message, shape.as_ref())
+    redaction.redact_protobuf(&message, descriptor.as_ref())
 }
 
-/// The message after a pass, which a second one leaves as it is.
-fn to_fixpoint(message: &[u8], shape: bool, purpose: Purpose) -> Bytes {
+/// The message after a pass. A second pass must not change it.
+fn redact_twice(message: &[u8], descriptor: bool, purpose: Purpose) -> Bytes {
     let secrets = Secrets::default();
     secrets.register("token", KNOWN.as_bytes());
-    let once = pass(message, shape, purpose, &secrets).value;
-    let twice = pass(&once, shape, purpose, &secrets);
-    assert_eq!(twice.value, once, "it is not settled: {message:?}");
+    let once = redact(message, descriptor, purpose, &secrets).value;
+    let twice = redact(&once, descriptor, purpose, &secrets);
+    assert_eq!(
+        twice.value, once,
+        "a second pass changes the message: {message:?}"
+    );
     assert!(twice.counts.is_empty(), "{:?}: {message:?}", twice.counts);
     once
 }
@@ -45,8 +48,8 @@ fn holds(message: &[u8], text: &str) -> bool {
     memchr::memmem::find(message, text.as_bytes()).is_some()
 }
 
-/// Each place with a text in it, by what it is.
-fn places(text: &str) -> Vec<(&'static str, Vec<u8>)> {
+/// Messages with a text in each kind of field, with a description.
+fn messages(text: &str) -> Vec<(&'static str, Vec<u8>)> {
     let entry = |key: &str, value: &[u8]| [put(1, key), put(2, value)].concat();
     let inner = put(sample_schema::PASSWORD, text);
     let node = [put_number(1, 7), put(2, &inner)].concat();
@@ -77,56 +80,56 @@ fn places(text: &str) -> Vec<(&'static str, Vec<u8>)> {
             any("x/google.protobuf.Struct", &object),
         ),
         (
-            "behind an unknown Any",
+            "after an unknown Any",
             [any("x/test.Unknown", &[8, 1]), inner.clone()].concat(),
         ),
         (
-            "behind an odd time",
+            "after an invalid time",
             [put(sample_schema::TIMESTAMP, [8; 2]), inner.clone()].concat(),
         ),
         (
-            "behind a text that is none",
+            "after a text that is not UTF-8",
             [put(sample_schema::USER, [0xff]), inner.clone()].concat(),
         ),
         (
-            "before one that overrules it",
+            "before a later value of the same field",
             [inner.clone(), put(sample_schema::PASSWORD, "")].concat(),
         ),
-        ("below many messages", deep),
-        ("below many lists", children),
+        ("in deeply nested messages", deep),
+        ("in deeply nested lists", children),
     ]
 }
 
 #[test]
-fn names_are_found_at_every_place() {
-    for (place, message) in places(SHORT) {
+fn finds_named_fields_everywhere() {
+    for (kind, message) in messages(SHORT) {
         assert!(holds(&message, SHORT));
         for (purpose, placeholder) in [
             (Purpose::Write, "<password-1>"),
             (Purpose::Key, "<password>"),
         ] {
-            let new = to_fixpoint(&message, true, purpose);
-            assert!(!holds(&new, SHORT), "{place}");
-            assert!(holds(&new, placeholder), "{place}");
-            let expected = to_fixpoint(&message_with(place, placeholder), true, purpose);
+            let new = redact_twice(&message, true, purpose);
+            assert!(!holds(&new, SHORT), "{kind}");
+            assert!(holds(&new, placeholder), "{kind}");
+            let expected = redact_twice(&message_with(kind, placeholder), true, purpose);
             assert_eq!(
                 new, expected,
-                "all else is as it was, lengths included: {place}"
+                "everything else is unchanged, lengths included: {kind}"
             );
         }
     }
 }
 
-fn message_with(place: &str, text: &str) -> Vec<u8> {
-    let all = places(text).into_iter();
-    all.filter(|(name, _)| *name == place)
+fn message_with(kind: &str, text: &str) -> Vec<u8> {
+    let all = messages(text).into_iter();
+    all.filter(|(name, _)| *name == kind)
         .map(|(_, it)| it)
         .next()
         .unwrap()
 }
 
 #[test]
-fn texts_are_found_at_every_place_with_and_without_a_descriptor() {
+fn finds_texts_everywhere_with_and_without_a_descriptor() {
     let groups = |text: &str| [vec![0x9b, 6], put(1, text), vec![0x9c, 6]].concat();
     for (secret, new) in [(KNOWN, "<token-1>"), (BEARER, "Bearer <bearer-1>")] {
         let (text, expected) = (format!("a {secret} b"), format!("a {new} b"));
@@ -152,27 +155,27 @@ fn texts_are_found_at_every_place_with_and_without_a_descriptor() {
                 ("a group", groups(text)),
             ]
         };
-        for ((place, message), (_, wanted)) in others(&text).into_iter().zip(others(&expected)) {
-            for shape in [false, true] {
-                let found = to_fixpoint(&message, shape, Purpose::Write);
-                assert_eq!(found, wanted, "{place}, {shape}, {secret}");
+        for ((kind, message), (_, wanted)) in others(&text).into_iter().zip(others(&expected)) {
+            for descriptor in [false, true] {
+                let found = redact_twice(&message, descriptor, Purpose::Write);
+                assert_eq!(found, wanted, "{kind}, {descriptor}, {secret}");
             }
         }
     }
     let raw = [b"\xff", KNOWN.as_bytes(), b"\0"].concat();
     let expected = put(sample_schema::RAW, b"\xff<token-1>\0");
-    for shape in [false, true] {
-        let new = to_fixpoint(&put(sample_schema::RAW, &raw), shape, Purpose::Write);
+    for descriptor in [false, true] {
+        let new = redact_twice(&put(sample_schema::RAW, &raw), descriptor, Purpose::Write);
         assert_eq!(new, expected);
     }
 }
 
 #[test]
-fn short_messages_keep_their_inner_lengths() {
+fn adapts_the_inner_lengths_of_short_messages() {
     // A message whose only field is a text of 32 to 126 bytes reads as text from its first byte.
     for size in 32..127 {
         let text = format!("{BEARER}{}", " ".repeat(size - BEARER.len().min(size)));
-        let new = to_fixpoint(&put(20, put(1, &text)), false, Purpose::Write);
+        let new = redact_twice(&put(20, put(1, &text)), false, Purpose::Write);
         assert!(!holds(&new, "abcdefgh"), "{size}");
         let inner = fields(&new, 0..new.len()).next().flatten().unwrap();
         assert!(
@@ -183,7 +186,7 @@ fn short_messages_keep_their_inner_lengths() {
 }
 
 #[test]
-fn numbers_become_their_default_and_count_once() {
+fn secret_numbers_become_the_default_and_count_once() {
     let secrets = Secrets::default();
     secrets.register("card", b"4929123456781234");
     let message = [
@@ -191,14 +194,14 @@ fn numbers_become_their_default_and_count_once() {
         put_number(sample_schema::MAYBE, 42),
         put(sample_schema::PACKED, [2, 4, 6]),
     ];
-    let new = pass(&message.concat(), true, Purpose::Write, &secrets);
+    let new = redact(&message.concat(), true, Purpose::Write, &secrets);
     let json = message_type().to_json(&new.value).unwrap();
     assert_eq!(json, r#"{"packed":[1,2,3],"maybe":0}"#);
     assert_eq!(new.counts.values().sum::<u64>(), 2, "{:?}", new.counts);
-    let key = pass(&new.value, true, Purpose::Key, &secrets).value;
+    let key = redact(&new.value, true, Purpose::Key, &secrets).value;
     assert_eq!(
         key,
-        pass(&message.concat(), true, Purpose::Key, &secrets).value
+        redact(&message.concat(), true, Purpose::Key, &secrets).value
     );
 }
 
@@ -212,19 +215,19 @@ fn a_message_has_one_key() {
     };
     let mut message = put(sample_schema::PASSWORD, SHORT);
     (0..20).for_each(|at| message.extend(tag(at)));
-    let one = to_fixpoint(&message, true, Purpose::Key);
+    let one = redact_twice(&message, true, Purpose::Key);
     for _ in 0..10 {
-        assert_eq!(to_fixpoint(&message, true, Purpose::Key), one);
+        assert_eq!(redact_twice(&message, true, Purpose::Key), one);
     }
-    // What was recorded has the key of what it was recorded from.
-    let recorded = to_fixpoint(&message, true, Purpose::Write);
-    assert_eq!(to_fixpoint(&recorded, true, Purpose::Key), one);
+    // The recorded message has the same key as the original.
+    let recorded = redact_twice(&message, true, Purpose::Write);
+    assert_eq!(redact_twice(&recorded, true, Purpose::Key), one);
 }
 
 #[test]
-fn noise_settles_and_hides_nothing() {
+fn finds_known_secrets_in_corrupted_messages() {
     let mut noise = Noise(3);
-    let all = places(KNOWN);
+    let all = messages(KNOWN);
     for _ in 0..4000 {
         let (_, message) = &all[noise.below(all.len() as u64) as usize];
         let mut message = message.clone();
@@ -233,11 +236,11 @@ fn noise_settles_and_hides_nothing() {
             message[at] = noise.below(256) as u8;
         }
         message.truncate(message.len() - noise.below(3) as usize);
-        for shape in [false, true] {
+        for descriptor in [false, true] {
             let secrets = Secrets::default();
             secrets.register("token", KNOWN.as_bytes());
-            let once = pass(&message, shape, Purpose::Write, &secrets).value;
-            assert!(!holds(&once, KNOWN), "{shape}: {message:?}");
+            let once = redact(&message, descriptor, Purpose::Write, &secrets).value;
+            assert!(!holds(&once, KNOWN), "{descriptor}: {message:?}");
         }
     }
 }
