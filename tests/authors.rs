@@ -160,7 +160,7 @@ fn a_check_says_what_a_component_is() {
     for word in [
         "ouli:gateway/traffic@0.1.0                 the contract",
         "a stub: nothing of the world is behind it",
-        "matcher: method, path, and is asked per message",
+        "matcher: method, path, called per message",
         "plugin_memory",
         "compile",
         "prepare   once",
@@ -278,7 +278,7 @@ fn a_list_shows_the_gateway_that_runs() {
         Some(listed()).filter(|text| text.contains("rejected"))
     });
     assert!(
-        text.contains("own.wasm (validate): it is not a WebAssembly component"),
+        text.contains("own.wasm (validate): not a WebAssembly component"),
         "{text}"
     );
     assert!(text.contains("live, generation 2"), "{text}");

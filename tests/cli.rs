@@ -347,7 +347,7 @@ fn plugin_list_shows_what_is_asked_in_which_order() {
     assert!(
         ended
             .stdout
-            .contains("matcher: method, path, and is asked per message")
+            .contains("matcher: method, path, called per message")
     );
 }
 

@@ -150,7 +150,7 @@ fn policies_see_how_it_failed_and_that_there_was_no_response() {
     assert_eq!(half["tags"]["answered"], "yes");
     let (none, report) = tags(&[Do::Read]);
     assert!(none.is_none());
-    assert_eq!(report.skipped["closed without a word"], 1);
+    assert_eq!(report.skipped["closed without a response"], 1);
 }
 
 #[test]

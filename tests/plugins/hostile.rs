@@ -67,8 +67,8 @@ fn whatever_it_tries_ends_with_a_reason() {
         ("ask", "cannot be called here"),
         ("pointer", "no pointer"),
         ("but", "no pointer"),
-        ("digest", "no digest is named"),
-        ("class", "is no class"),
+        ("digest", "unknown digest algorithm"),
+        ("class", "is not a class"),
         ("no-such-abuse", "panicked"),
     ] {
         // So many megabytes take their time on a busy machine.

@@ -196,7 +196,7 @@ fn hidden_state_is_found_and_told() {
     let gateway = with("counter", "");
     let live = gateway.status().live;
     let state = live[0].retained_state.as_deref().unwrap();
-    assert!(state.contains("otherwise after other messages"), "{state}");
+    assert!(state.contains("depends on earlier calls"), "{state}");
     for pure in ["one-part", "hashy", "asked-matcher", "late-trapper"] {
         let gateway = with(pure, "");
         assert_eq!(gateway.status().live[0].retained_state, None, "{pure}");

@@ -11,6 +11,7 @@
 
 mod body;
 mod common_values;
+mod conversation_message;
 mod cross_chunk;
 mod declared_rules;
 mod edits;
@@ -24,8 +25,10 @@ mod name_matcher;
 mod name_value_pairs;
 mod pass;
 mod pattern;
+mod pipeline;
 mod placeholder;
 mod protobuf;
+mod redacted_exchange;
 mod redacted_message;
 mod redacted_view;
 mod rule;
@@ -34,10 +37,12 @@ mod secret;
 mod secret_searcher;
 mod secrets;
 mod splice;
+mod stream_part;
 mod target;
 #[cfg(test)]
 mod tests;
 
+pub use conversation_message::ConversationMessage;
 pub use cross_chunk::PartFormat;
 pub use declared_rules::RuleDeclaration;
 pub use edits::{
@@ -46,7 +51,9 @@ pub use edits::{
 pub use guard::{Guard, GuardRejection};
 
 pub use pass::{Counts, Outcome, Purpose, Redaction};
+pub use pipeline::{PipelineError, RedactedExchange, RedactionPipeline, Redactor, RedactorEdits};
 pub use placeholder::{collapse_to_class, is_class};
+pub use redacted_exchange::exchange_views;
 pub use redacted_message::RedactedMessage;
 pub use redacted_view::RequestView;
 pub use rules::{RuleError, RuleErrorKind, Rules};

@@ -61,7 +61,7 @@ fn headers() -> Vec<Case> {
             ..Case::default()
         }
     };
-    defaults::each(defaults::HEADERS).map(case).collect()
+    defaults::names(defaults::HEADERS).map(case).collect()
 }
 
 fn pairs() -> Vec<Case> {
@@ -91,8 +91,8 @@ fn pairs() -> Vec<Case> {
             ..Case::default()
         }
     };
-    let both = || defaults::each(defaults::PAIRS);
-    let own = defaults::each(defaults::QUERY).map(query);
+    let both = || defaults::names(defaults::PAIRS);
+    let own = defaults::names(defaults::QUERY).map(query);
     own.chain(both().map(query))
         .chain(both().map(form))
         .chain(both().map(multipart))
@@ -109,7 +109,7 @@ fn members() -> Vec<Case> {
             ..Case::default()
         }
     };
-    let named = defaults::each(defaults::JSON);
+    let named = defaults::names(defaults::JSON);
     named
         .flat_map(|(_, name)| [case(name), case(&camel(name))])
         .collect()

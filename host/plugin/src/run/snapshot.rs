@@ -1,9 +1,9 @@
-//! A component as it is once `prepare` has run: new copies begin there, so that the start-up work
-//! of a plugin is done once.
+//! A snapshot of a prepared instance: a component that starts in the state that `prepare` left, so
+//! that `prepare` runs once for all instances.
 //!
-//! The memory and the globals of a prepared copy become the initial ones of a new component
-//! (wasmtime-wizer). That leaves out what the host holds for a guest, so a guest that keeps handles
-//! has none.
+//! The memory and the globals of the prepared instance become the initial ones of the new component
+//! (wasmtime-wizer). State that the host holds for the guest is not included, so a guest that holds
+//! handles of the host cannot be snapshotted.
 
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
@@ -13,36 +13,36 @@ use wasmtime::Store;
 use wasmtime::component::{Instance, Lift, WasmList};
 use wasmtime_wizer::{ComponentContext, ComponentInstanceState, Wizer};
 
-use crate::contract::call_state::State;
+use crate::sandbox::state::State;
 
-/// A component whose state can be read, and what is needed to write it again.
+/// A component with added functions that read its state.
 pub(crate) struct InstrumentedComponent<'a> {
     context: ComponentContext<'a>,
     pub(crate) bytes: Vec<u8>,
 }
 
-/// Makes the state of a component readable. None where it has parts that cannot be read, such as
-/// components within components.
+/// Adds functions that read the state of a component. None if it has parts whose state cannot be
+/// read, such as nested components.
 pub(crate) fn instrument(bytes: &[u8]) -> Option<InstrumentedComponent<'_>> {
-    let made = std::panic::catch_unwind(|| Wizer::new().instrument_component(bytes));
-    let (context, bytes) = made.ok()?.ok()?;
+    let result = std::panic::catch_unwind(|| Wizer::new().instrument_component(bytes));
+    let (context, bytes) = result.ok()?.ok()?;
     Some(InstrumentedComponent { context, bytes })
 }
 
 impl InstrumentedComponent<'_> {
-    /// The component as this copy of it is now.
-    pub(crate) fn snapshot(&self, store: &mut Store<State>, instance: Instance) -> Option<Vec<u8>> {
+    /// A component that starts in the present state of this instance.
+    pub(super) fn snapshot(&self, store: &mut Store<State>, instance: Instance) -> Option<Vec<u8>> {
         let mut reader = StateReader { store, instance };
-        let made = std::panic::catch_unwind(AssertUnwindSafe(|| {
+        let result = std::panic::catch_unwind(AssertUnwindSafe(|| {
             let wizer = Wizer::new();
-            let written = pin!(wizer.snapshot_component(&self.context, &mut reader));
-            // Nothing in it waits.
-            match written.poll(&mut Context::from_waker(Waker::noop())) {
-                Poll::Ready(written) => written.ok(),
+            let snapshot = pin!(wizer.snapshot_component(&self.context, &mut reader));
+            // The reader never waits, so the first poll finishes.
+            match snapshot.poll(&mut Context::from_waker(Waker::noop())) {
+                Poll::Ready(component) => component.ok(),
                 Poll::Pending => None,
             }
         }));
-        made.ok()?
+        result.ok()?
     }
 }
 
@@ -76,8 +76,8 @@ impl StateReader<'_> {
                 .get_typed_func::<(), (R,)>(&mut *self.store, inner)?;
             Ok(func.call(&mut *self.store, ())?.0)
         };
-        // The trait has no errors; the caller catches this.
-        let value = read().expect("what was made readable can be read");
+        // The trait has no errors; the caller catches the panic.
+        let value = read().expect("the state of an instrumented component can be read");
         take(self.store, value)
     }
 }

@@ -1,5 +1,5 @@
-//! A part of a stream as plugins see it: an event, a message or the trailers, with the request that
-//! it belongs to.
+//! A part of a stream as plugins see it: an event, a message or the trailers, with the request of
+//! the stream.
 
 use std::sync::{Arc, OnceLock};
 
@@ -10,7 +10,7 @@ use ouli_codec::json::Document;
 use ouli_message::Fields;
 use ouli_message::stream::Side;
 
-/// What a part of a stream is.
+/// The kind of a part of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum StreamPartKind {
     /// An event, a line or a chunk of a body.
@@ -31,28 +31,28 @@ impl StreamPartKind {
     }
 }
 
-/// A part of a stream. The line of the request is that of the message it belongs to.
+/// A part of a stream. Its request line is that of the request of the stream.
 pub(crate) struct StreamPart {
     parent: Arc<dyn MessageView>,
     kind: StreamPartKind,
     side: Side,
     fields: Fields,
     body: Bytes,
-    /// The body as JSON text, where it is not JSON itself but can be shown as such.
+    /// The body converted to JSON text, for formats that are not JSON.
     json_text: Option<Bytes>,
     json: OnceLock<Option<Document>>,
 }
 
 impl StreamPart {
-    /// A part without fields whose body is as it is.
+    /// A part without fields.
     pub(crate) fn new(
-        of: Arc<dyn MessageView>,
+        parent: Arc<dyn MessageView>,
         kind: StreamPartKind,
         side: Side,
         body: Bytes,
     ) -> Self {
         Self {
-            parent: of,
+            parent,
             kind,
             side,
             fields: Fields::default(),
@@ -62,14 +62,15 @@ impl StreamPart {
         }
     }
 
-    /// The same with fields, such as those of trailers or a content type.
-    #[must_use]
-    pub(crate) fn with_fields(mut self, fields: Fields) -> Self {
-        self.fields = fields;
-        self
+    /// The trailers of the server.
+    pub(crate) fn trailers(parent: Arc<dyn MessageView>, fields: Fields) -> Self {
+        Self {
+            fields,
+            ..Self::new(parent, StreamPartKind::Trailers, Side::Server, Bytes::new())
+        }
     }
 
-    /// The same, shown as this JSON text.
+    /// The same part, with its body converted to this JSON text.
     #[must_use]
     pub(crate) fn with_json(mut self, json: Option<String>) -> Self {
         self.json_text = json.map(Bytes::from);
@@ -133,12 +134,12 @@ impl MessageView for StreamPart {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::redacted_message::RedactedMessage;
     use http::Method;
     use ouli_message::{Content, Request};
-    use ouli_redaction::RedactedMessage;
 
     #[test]
-    fn a_part_answers_for_its_request() {
+    fn getters_of_the_request_line_return_those_of_the_request() {
         let request = Request {
             method: Method::GET,
             authority: String::new(),

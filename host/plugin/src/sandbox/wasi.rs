@@ -1,16 +1,10 @@
-//! WASI for guests: everything a language's runtime asks for at start, and nothing of the real
-//! world behind it.
+//! WASI for guests: what a language runtime needs at start, without access to the outside world.
 //!
-//! No environment, arguments, files or sockets; time stands still and moves on only when a guest
-//! waits for it; randomness is a fixed sequence; output goes to the plugin's log. So a guest's
-//! answer depends on its input alone. Streams are our own because those of wasmtime-wasi may block,
-//! which a thread that serves connections must not.
+//! There are no environment variables, arguments, files or sockets. Clocks only move when they are
+//! read, random numbers are a fixed sequence, and output goes to the plugin's log. So the result of
+//! a call depends on its input alone. The streams of wasmtime-wasi are not used because they may
+//! block, and a thread that serves connections must not block.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
-
-use sha2::{Digest, Sha256};
 use wasmtime::component::{HasData, HasSelf, Linker, Resource};
 use wasmtime_wasi::cli::{WasiCli, WasiCliView};
 use wasmtime_wasi::clocks::{WasiClocks, WasiClocksCtxView, WasiClocksView};
@@ -20,13 +14,13 @@ use wasmtime_wasi::p2::bindings::{cli, clocks, filesystem, random, sync};
 use wasmtime_wasi::p2::{
     DynInputStream, DynOutputStream, DynPollable, StreamError, StreamResult, subscribe,
 };
-use wasmtime_wasi::random::{Deterministic, WasiRandom, WasiRandomCtx};
-use wasmtime_wasi::{HostMonotonicClock, HostWallClock, ResourceTable, WasiCtx, WasiView};
+use wasmtime_wasi::random::{WasiRandom, WasiRandomCtx};
+use wasmtime_wasi::{ResourceTable, WasiView};
 
-use super::call_state::State;
+use super::state::State;
 
-/// Interfaces of WASI that are linked; all others are refused at load.
-pub(crate) const GRANTED: [&str; 5] = [
+/// Prefixes of the WASI interfaces that are linked. Loading rejects all others.
+pub(crate) const PROVIDED: [&str; 5] = [
     "wasi:cli/",
     "wasi:clocks/",
     "wasi:filesystem/",
@@ -34,24 +28,7 @@ pub(crate) const GRANTED: [&str; 5] = [
     "wasi:random/",
 ];
 
-/// A context with nothing in it. Random bytes follow from `seed`, and the wall clock begins at the
-/// epoch; the monotonic clock is given, since it must never go back.
-pub(crate) fn context(seed: &[u8], monotonic: &DeterministicClock) -> WasiCtx {
-    let bytes = Sha256::digest(seed).to_vec();
-    let number = bytes
-        .iter()
-        .take(16)
-        .fold(0_u128, |number, byte| number << 8 | u128::from(*byte));
-    WasiCtx::builder()
-        .secure_random(Deterministic::new(bytes.clone()))
-        .insecure_random(Deterministic::new(bytes))
-        .insecure_random_seed(number)
-        .wall_clock(DeterministicClock::starting_at(Duration::ZERO))
-        .monotonic_clock(monotonic.clone())
-        .build()
-}
-
-/// Links the granted interfaces.
+/// Links the provided interfaces.
 pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     clocks::wall_clock::add_to_linker::<State, WasiClocks>(linker, State::time)?;
     clocks::monotonic_clock::add_to_linker::<State, WasiClocks>(linker, State::time)?;
@@ -76,13 +53,13 @@ pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
 }
 
 impl State {
-    /// Randomness. What a call has taken of it does not count for the next one.
+    /// Random numbers; the sequence restarts at the next call.
     fn random(&mut self) -> &mut WasiRandomCtx {
         self.used_clock_or_random = true;
         self.ctx().ctx.random()
     }
 
-    /// Time; as above.
+    /// Clocks; the wall clock restarts at the next call.
     fn time(&mut self) -> WasiClocksCtxView<'_> {
         self.used_clock_or_random = true;
         self.clocks()
@@ -95,47 +72,11 @@ impl HasData for HasTable {
     type Data<'a> = &'a mut ResourceTable;
 }
 
-/// A clock that moves by a microsecond at each look, so that waiting ends.
-#[derive(Clone)]
-pub(crate) struct DeterministicClock(Arc<AtomicU64>);
-
-impl DeterministicClock {
-    /// A clock that shows this time first.
-    pub(crate) fn starting_at(time: Duration) -> Self {
-        let nanoseconds = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
-        Self(Arc::new(AtomicU64::new(nanoseconds)))
-    }
-
-    fn look(&self) -> u64 {
-        self.0.fetch_add(1_000, Ordering::Relaxed)
-    }
-}
-
-impl HostWallClock for DeterministicClock {
-    fn resolution(&self) -> Duration {
-        Duration::from_micros(1)
-    }
-
-    fn now(&self) -> Duration {
-        Duration::from_nanos(self.look())
-    }
-}
-
-impl HostMonotonicClock for DeterministicClock {
-    fn resolution(&self) -> u64 {
-        1_000
-    }
-
-    fn now(&self) -> u64 {
-        self.look()
-    }
-}
-
 impl poll::Host for State {
-    /// Everything is ready at once: nothing here ever waits.
-    fn poll(&mut self, all: Vec<Resource<DynPollable>>) -> wasmtime::Result<Vec<u32>> {
-        Ok((0..all.len())
-            .filter_map(|n| u32::try_from(n).ok())
+    /// Every pollable is ready at once, because nothing here waits.
+    fn poll(&mut self, pollables: Vec<Resource<DynPollable>>) -> wasmtime::Result<Vec<u32>> {
+        Ok((0..pollables.len())
+            .filter_map(|index| u32::try_from(index).ok())
             .collect())
     }
 }
@@ -149,7 +90,7 @@ impl poll::HostPollable for State {
         Ok(())
     }
 
-    /// What a pollable stands for goes with it.
+    /// Dropping a pollable also drops its source.
     fn drop(&mut self, pollable: Resource<DynPollable>) -> wasmtime::Result<()> {
         poll::HostPollable::drop(&mut self.table, pollable)
     }
@@ -167,7 +108,7 @@ impl streams::Host for State {
     }
 }
 
-/// Standard input is at its end, always.
+/// Standard input is always at its end.
 impl streams::HostInputStream for State {
     fn read(&mut self, _: Resource<DynInputStream>, _: u64) -> StreamResult<Vec<u8>> {
         Err(StreamError::Closed)
@@ -198,19 +139,18 @@ impl streams::HostInputStream for State {
     }
 }
 
-/// What a stream takes in one go, in bytes.
-const WRITE: u64 = 4096;
+/// Bytes that a stream accepts in one write.
+const MAX_WRITE: u64 = 4096;
 
-/// Standard output and error are the plugin's log, but for what a redactor writes while it looks at
-/// a message.
+/// Standard output and error go to the plugin's log. Output of `redact` is dropped.
 impl streams::HostOutputStream for State {
     fn check_write(&mut self, _: Resource<DynOutputStream>) -> StreamResult<u64> {
-        Ok(WRITE)
+        Ok(MAX_WRITE)
     }
 
     fn write(&mut self, _: Resource<DynOutputStream>, bytes: Vec<u8>) -> StreamResult<()> {
         if self.call.is_unredacted {
-            // A redactor's panic may quote what it was about to take out.
+            // The panic message of a redactor may quote a secret that is not registered yet.
             return Ok(());
         }
         let text = String::from_utf8_lossy(&bytes);

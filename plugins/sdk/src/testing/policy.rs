@@ -1,9 +1,9 @@
-//! A policy's conditions and verdict in memory, and the call of a policy.
+//! Calls a recording policy in a test.
 
 use std::cell::{Cell, RefCell};
 
 use super::Sample;
-use super::stage::{self, Phase};
+use super::environment::{self, Phase};
 use crate::RecordingPolicy;
 
 /// A condition that a policy declared.
@@ -28,7 +28,7 @@ pub enum Condition {
     },
 }
 
-/// What a policy said of an exchange.
+/// What a policy declared, and its decision about an exchange.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decided {
     declared: Vec<Condition>,
@@ -43,7 +43,7 @@ impl Decided {
         &self.declared
     }
 
-    /// Why `decide` does not want the exchange recorded; none where it does.
+    /// Why `decide` skips the exchange; `None` if it is recorded.
     #[must_use]
     pub fn skip(&self) -> Option<&str> {
         self.skip.as_deref()
@@ -58,24 +58,24 @@ impl Decided {
     /// The value of a tag.
     #[must_use]
     pub fn tag(&self, name: &str) -> Option<&str> {
-        let tag = self.tags.iter().find(|(own, _)| own == name);
+        let tag = self.tags.iter().find(|(known, _)| known == name);
         tag.map(|(_, value)| &**value)
     }
 }
 
-/// Calls a policy: `prepare`, and `decide` where it was asked for, whatever the conditions say.
+/// Calls a policy: `prepare`, and `decide` if `prepare` asked for it. Conditions are not checked.
 pub fn decide<P: RecordingPolicy>(
     request: &Sample,
     response: Option<&Sample>,
 ) -> Result<Decided, String> {
-    stage::begin();
+    environment::reset();
     let conditions = crate::Conditions(Conditions::default());
-    stage::enter(Phase::Prepare, || P::prepare(&conditions))?;
+    environment::run(Phase::Prepare, || P::prepare(&conditions))?;
     let verdict = crate::Verdict(Verdict::default());
-    if conditions.0.asked.get() {
-        let response = response.map(|response| response.clone().answering(request).seen());
-        let request = request.seen();
-        stage::enter(Phase::Ask, || {
+    if conditions.0.is_called.get() {
+        let response = response.map(|response| response.clone().answering(request).view());
+        let request = request.view();
+        environment::run(Phase::Call, || {
             P::decide(&request, response.as_ref(), &verdict)
         })?;
     }
@@ -86,11 +86,11 @@ pub fn decide<P: RecordingPolicy>(
     })
 }
 
-/// The methods of the contract, which note what they are told.
+/// Records the calls of the contract's methods.
 #[derive(Default)]
 pub(crate) struct Conditions {
     conditions: RefCell<Vec<Condition>>,
-    asked: Cell<bool>,
+    is_called: Cell<bool>,
 }
 
 impl Conditions {
@@ -113,7 +113,8 @@ impl Conditions {
     }
 
     pub(crate) fn ask(&self) {
-        self.asked.set(stage::only_in(Phase::Prepare, "ask"));
+        self.is_called
+            .set(environment::require_phase(Phase::Prepare, "ask"));
     }
 
     fn add(&self, condition: Condition) {
@@ -121,7 +122,7 @@ impl Conditions {
     }
 }
 
-/// The methods of the contract, which note what they are told.
+/// Records the calls of the contract's methods.
 #[derive(Default)]
 pub(crate) struct Verdict {
     skip: RefCell<Option<String>>,
@@ -137,7 +138,7 @@ impl Verdict {
 
     pub(crate) fn tag(&self, name: &str, value: &str) {
         let mut tags = self.tags.borrow_mut();
-        tags.retain(|(own, _)| own != name);
+        tags.retain(|(known, _)| known != name);
         tags.push((name.to_owned(), value.to_owned()));
     }
 }
@@ -151,22 +152,22 @@ mod tests {
     struct Policy;
 
     impl RecordingPolicy for Policy {
-        fn prepare(declare: &Conditions) -> Answer {
-            declare.skip_status(500, 599, "the server failed");
-            declare.ask();
+        fn prepare(conditions: &Conditions) -> Answer {
+            conditions.skip_status(500, 599, "the server failed");
+            conditions.ask();
             Ok(())
         }
 
-        fn decide(request: &Message, response: Option<&Message>, give: &Verdict) -> Answer {
+        fn decide(request: &Message, response: Option<&Message>, verdict: &Verdict) -> Answer {
             let Some(response) = response else {
                 crate::log(Level::Warn, "no response");
-                give.skip("no response");
-                give.skip("really none");
+                verdict.skip("no response");
+                verdict.skip("another reason");
                 return Ok(());
             };
-            give.tag("path", "?");
-            give.tag("kind", &request.kind());
-            give.tag("path", &response.path());
+            verdict.tag("path", "?");
+            verdict.tag("kind", &request.kind());
+            verdict.tag("path", &response.path());
             Ok(())
         }
     }

@@ -1,36 +1,36 @@
-//! The time of one call: processor time of the thread, so that a plugin does not pay for what else
-//! the machine does.
+//! The time limit of one call. It counts processor time of the thread, so other load on the machine
+//! does not shorten it.
 
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 use wasmtime::UpdateDeadline;
 
-/// The processor time of a call under way.
+/// The processor time of a call.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct CpuTimer {
     limit: Duration,
-    /// Processor time of the thread at the first tick of the call. Short calls see no tick, and so
-    /// cost no look at a clock.
-    started_at: Option<Duration>,
+    /// Processor time of the thread at the first tick of the call. A short call ends before its
+    /// first tick, so it reads no clock.
+    first_tick: Option<Duration>,
 }
 
 impl CpuTimer {
-    /// For a call that begins now.
+    /// For a call that starts now.
     pub(crate) fn new(limit: Duration) -> Self {
         Self {
             limit,
-            started_at: None,
+            first_tick: None,
         }
     }
 
-    /// What follows at a tick.
+    /// Decides at a tick whether the call may go on.
     pub(crate) fn tick(&mut self) -> UpdateDeadline {
         self.tick_at(thread_time())
     }
 
     fn tick_at(&mut self, now: Duration) -> UpdateDeadline {
-        let first = *self.started_at.get_or_insert(now);
+        let first = *self.first_tick.get_or_insert(now);
         if now.saturating_sub(first) >= self.limit {
             UpdateDeadline::Interrupt
         } else {
@@ -52,27 +52,30 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_call_is_stopped_once_its_time_is_used_up_and_not_before() {
+    fn stops_a_call_when_its_processor_time_is_used_up() {
         let at = Duration::from_micros;
-        let mut clock = CpuTimer::new(at(5_000));
+        let mut timer = CpuTimer::new(at(5_000));
         let stops =
-            |clock: &mut CpuTimer, now| matches!(clock.tick_at(at(now)), UpdateDeadline::Interrupt);
-        assert!(!stops(&mut clock, 70_000), "the first tick only begins");
-        assert!(!stops(&mut clock, 74_999));
-        assert!(stops(&mut clock, 75_000));
+            |timer: &mut CpuTimer, now| matches!(timer.tick_at(at(now)), UpdateDeadline::Interrupt);
+        assert!(
+            !stops(&mut timer, 70_000),
+            "the first tick starts the timer"
+        );
+        assert!(!stops(&mut timer, 74_999));
+        assert!(stops(&mut timer, 75_000));
     }
 
     #[test]
-    fn a_thread_that_waits_uses_no_time() {
+    fn a_waiting_thread_uses_no_processor_time() {
         let before = thread_time();
-        let (tell, told) = std::sync::mpsc::sync_channel::<()>(0);
+        let (done, finished) = std::sync::mpsc::sync_channel::<()>(0);
         std::thread::spawn(move || {
             let start = thread_time();
             while thread_time() - start < Duration::from_millis(30) {}
-            drop(tell);
+            drop(done);
         });
-        // The other end is dropped when the other thread has worked.
-        let _ = told.recv();
+        // Fails when the other thread has dropped its end.
+        let _ = finished.recv();
         assert!(thread_time() - before < Duration::from_millis(30));
     }
 }

@@ -1,13 +1,13 @@
-//! A matcher's key in memory, and the call of a matcher.
+//! Calls a matcher in a test.
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
 
 use super::Sample;
-use super::stage::{self, Phase};
+use super::environment::{self, Phase};
 use crate::Matcher;
 
-/// One part of a key: what the gateway takes by itself, or what the plugin made.
+/// A part of a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names are those of the methods of `Key`")]
 pub enum Part {
@@ -15,36 +15,42 @@ pub enum Part {
     Method,
     Authority,
     Path,
-    Query { but: Vec<String> },
+    Query { except: Vec<String> },
     Header(String),
-    Headers { but: Vec<String> },
-    Body { but: Vec<String> },
-    Own { name: String, value: Vec<u8> },
+    Headers { except: Vec<String> },
+    Body { except: Vec<String> },
+    Custom { name: String, value: Vec<u8> },
 }
 
 impl Part {
-    /// Every parameter of the query but these.
+    /// All query parameters except these.
     #[must_use]
-    pub fn query(but: &[&str]) -> Self {
-        Self::Query { but: owned(but) }
+    pub fn query(except: &[&str]) -> Self {
+        Self::Query {
+            except: owned(except),
+        }
     }
 
-    /// Every header but these.
+    /// All headers except these.
     #[must_use]
-    pub fn headers(but: &[&str]) -> Self {
-        Self::Headers { but: owned(but) }
+    pub fn headers(except: &[&str]) -> Self {
+        Self::Headers {
+            except: owned(except),
+        }
     }
 
-    /// The body but what is at these pointers.
+    /// The body without the values at these pointers.
     #[must_use]
-    pub fn body(but: &[&str]) -> Self {
-        Self::Body { but: owned(but) }
+    pub fn body(except: &[&str]) -> Self {
+        Self::Body {
+            except: owned(except),
+        }
     }
 
-    /// A part of the plugin's own.
+    /// A custom part.
     #[must_use]
-    pub fn own(name: &str, value: impl AsRef<[u8]>) -> Self {
-        Self::Own {
+    pub fn custom(name: &str, value: impl AsRef<[u8]>) -> Self {
+        Self::Custom {
             name: name.to_owned(),
             value: value.as_ref().to_owned(),
         }
@@ -53,29 +59,29 @@ impl Part {
 
 impl fmt::Display for Part {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (what, but): (_, &[String]) = match self {
+        let (name, except): (_, &[String]) = match self {
             Self::Endpoint => ("endpoint", &[]),
             Self::Method => ("method", &[]),
             Self::Authority => ("authority", &[]),
             Self::Path => ("path", &[]),
-            Self::Query { but } => ("query", but),
-            Self::Headers { but } => ("headers", but),
-            Self::Body { but } => ("body", but),
+            Self::Query { except } => ("query", except),
+            Self::Headers { except } => ("headers", except),
+            Self::Body { except } => ("body", except),
             Self::Header(name) => return write!(out, "header {name}"),
-            Self::Own { name, value } => {
+            Self::Custom { name, value } => {
                 return write!(out, "{name} = {}", String::from_utf8_lossy(value));
             }
         };
-        out.write_str(what)?;
-        if but.is_empty() {
+        out.write_str(name)?;
+        if except.is_empty() {
             return Ok(());
         }
-        write!(out, " but {}", but.join(" "))
+        write!(out, " except {}", except.join(" "))
     }
 }
 
-/// What a matcher said of a request. It compares and prints; equal requests need more than an equal
-/// one, since the gateway fills in what was declared.
+/// The key parts that a matcher declared and added for a request. The gateway fills in the values
+/// of the declared parts, so two requests with equal parts need not match.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identified {
     declared: Vec<Part>,
@@ -90,24 +96,24 @@ impl Identified {
         &self.declared
     }
 
-    /// What `identify` added; nothing where it was not asked for.
+    /// What `identify` added; empty if it is not called.
     #[must_use]
     pub fn added(&self) -> &[Part] {
         &self.added
     }
 
-    /// The value of the first part of the plugin's own with this name.
+    /// The value of the first custom part with this name.
     #[must_use]
     pub fn part(&self, name: &str) -> Option<&[u8]> {
         let all = self.declared.iter().chain(&self.added);
         all.filter_map(|part| match part {
-            Part::Own { name, value } => Some((name, &**value)),
+            Part::Custom { name, value } => Some((name, &**value)),
             _ => None,
         })
-        .find_map(|(own, value)| (own == name).then_some(value))
+        .find_map(|(known, value)| (known == name).then_some(value))
     }
 
-    /// True where the request is left to the next matcher.
+    /// True if the matcher leaves the request to the next one.
     #[must_use]
     pub fn abstained(&self) -> bool {
         self.abstained
@@ -131,15 +137,15 @@ impl fmt::Display for Identified {
     }
 }
 
-/// Calls a matcher: `prepare`, and `identify` where it was asked for.
+/// Calls a matcher: `prepare`, and `identify` if `prepare` asked for it.
 pub fn identify<P: Matcher>(request: &Sample) -> Result<Identified, String> {
-    stage::begin();
+    environment::reset();
     let declared = crate::Key(Key::default());
-    stage::enter(Phase::Prepare, || P::prepare(&declared))?;
+    environment::run(Phase::Prepare, || P::prepare(&declared))?;
     let added = crate::Key(Key::default());
-    if declared.0.asked.get() {
-        let request = request.seen();
-        stage::enter(Phase::Ask, || P::identify(&request, &added))?;
+    if declared.0.is_called.get() {
+        let request = request.view();
+        environment::run(Phase::Call, || P::identify(&request, &added))?;
     }
     Ok(Identified {
         declared: declared.0.parts.into_inner(),
@@ -148,12 +154,12 @@ pub fn identify<P: Matcher>(request: &Sample) -> Result<Identified, String> {
     })
 }
 
-/// The methods of the contract, which note what they are told.
+/// Records the calls of the contract's methods.
 #[derive(Default)]
 pub(crate) struct Key {
     parts: RefCell<Vec<Part>>,
     abstained: Cell<bool>,
-    asked: Cell<bool>,
+    is_called: Cell<bool>,
 }
 
 impl Key {
@@ -173,32 +179,34 @@ impl Key {
         self.add(Part::Path);
     }
 
-    pub(crate) fn query(&self, but: &[&str]) {
-        self.add(Part::query(but));
+    pub(crate) fn query(&self, except: &[&str]) {
+        self.add(Part::query(except));
     }
 
     pub(crate) fn header(&self, name: &str) {
         self.add(Part::Header(name.to_ascii_lowercase()));
     }
 
-    pub(crate) fn headers(&self, but: &[&str]) {
-        self.add(Part::headers(but));
+    pub(crate) fn headers(&self, except: &[&str]) {
+        self.add(Part::headers(except));
     }
 
-    pub(crate) fn body(&self, but: &[&str]) {
-        self.add(Part::body(but));
+    pub(crate) fn body(&self, except: &[&str]) {
+        self.add(Part::body(except));
     }
 
     pub(crate) fn part(&self, name: &str, value: &[u8]) {
-        self.add(Part::own(name, value));
+        self.add(Part::custom(name, value));
     }
 
     pub(crate) fn abstain(&self) {
-        self.abstained.set(stage::only_in(Phase::Ask, "abstain"));
+        self.abstained
+            .set(environment::require_phase(Phase::Call, "abstain"));
     }
 
     pub(crate) fn ask(&self) {
-        self.asked.set(stage::only_in(Phase::Prepare, "ask"));
+        self.is_called
+            .set(environment::require_phase(Phase::Prepare, "ask"));
     }
 
     fn add(&self, part: Part) {
@@ -216,45 +224,45 @@ mod tests {
     use crate::testing::request;
     use crate::{Answer, Key, Matcher, Message};
 
-    /// Does what the header `do` says.
-    struct Obedient;
+    /// Makes the call that the header `do` names.
+    struct Scripted;
 
-    impl Matcher for Obedient {
-        fn prepare(parts: &Key) -> Answer {
-            parts.method();
-            parts.query(&["a", "b*"]);
-            parts.part("version", "1");
-            parts.ask();
+    impl Matcher for Scripted {
+        fn prepare(key: &Key) -> Answer {
+            key.method();
+            key.query(&["a", "b*"]);
+            key.part("version", "1");
+            key.ask();
             Ok(())
         }
 
-        fn identify(request: &Message, parts: &Key) -> Answer {
+        fn identify(request: &Message, key: &Key) -> Answer {
             match request.header_text("do").as_deref() {
-                Some("ask") => parts.ask(),
-                Some("abstain") => parts.abstain(),
+                Some("ask") => key.ask(),
+                Some("abstain") => key.abstain(),
                 Some("fail") => return Err("it failed".to_owned()),
                 Some("point") => drop(request.json("a")),
-                _ => parts.part("kind", "x"),
+                _ => key.part("kind", "x"),
             }
             Ok(())
         }
     }
 
-    fn told(what: &str) -> Result<String, String> {
-        let key = identify::<Obedient>(&request("GET", "/").header("do", what))?;
+    fn identify_with(call: &str) -> Result<String, String> {
+        let key = identify::<Scripted>(&request("GET", "/").header("do", call))?;
         Ok(key.to_string())
     }
 
     #[test]
-    fn declared_and_added_parts_are_told_apart() {
-        let key = identify::<Obedient>(&request("GET", "/")).unwrap();
+    fn declared_and_added_parts_are_separate() {
+        let key = identify::<Scripted>(&request("GET", "/")).unwrap();
         let declared = [
             Part::Method,
             Part::query(&["a", "b*"]),
-            Part::own("version", "1"),
+            Part::custom("version", "1"),
         ];
         assert_eq!(key.declared(), declared);
-        assert_eq!(key.added(), [Part::own("kind", "x")]);
+        assert_eq!(key.added(), [Part::custom("kind", "x")]);
         assert_eq!(key.part("version"), Some("1".as_bytes()));
         assert_eq!(
             (key.part("kind"), key.part("no")),
@@ -262,24 +270,30 @@ mod tests {
         );
         assert_eq!(
             key.to_string(),
-            "method, query but a b*, version = 1; kind = x"
+            "method, query except a b*, version = 1; kind = x"
         );
     }
 
     #[test]
-    fn what_a_function_may_not_say_is_an_error() {
-        assert_eq!(told("abstain").unwrap(), "abstained");
-        assert_eq!(told("ask").unwrap_err(), "`ask` cannot be called here");
-        assert_eq!(told("fail").unwrap_err(), "it failed");
-        assert_eq!(told("point").unwrap_err(), "`a` is no JSON pointer");
+    fn a_call_that_is_not_allowed_is_an_error() {
+        assert_eq!(identify_with("abstain").unwrap(), "abstained");
+        assert_eq!(
+            identify_with("ask").unwrap_err(),
+            "`ask` cannot be called here"
+        );
+        assert_eq!(identify_with("fail").unwrap_err(), "it failed");
+        assert_eq!(
+            identify_with("point").unwrap_err(),
+            "`a` is not a JSON pointer"
+        );
     }
 
     #[test]
-    fn what_was_not_asked_for_is_not_called() {
+    fn identify_runs_only_if_prepare_asked_for_it() {
         struct Silent;
         impl Matcher for Silent {
-            fn prepare(parts: &Key) -> Answer {
-                parts.path();
+            fn prepare(key: &Key) -> Answer {
+                key.path();
                 Ok(())
             }
         }

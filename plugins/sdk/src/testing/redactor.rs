@@ -1,9 +1,9 @@
-//! A redactor's rules and edits in memory, and the call of a redactor.
+//! Calls a redactor in a test.
 
 use std::cell::{Cell, RefCell};
 
-use super::stage::{self, Phase};
-use super::{Sample, StandIn};
+use super::environment::{self, Phase};
+use super::{Placeholder, Sample};
 use crate::Redactor;
 
 /// A rule that a redactor declared.
@@ -55,13 +55,13 @@ impl Change {
     }
 }
 
-/// What a redactor said of a message.
+/// What a redactor declared, and its edits of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Redacted {
     declared: Vec<Rule>,
     edits: Vec<Change>,
     hold: u32,
-    stand_ins: Vec<StandIn>,
+    placeholders: Vec<Placeholder>,
 }
 
 impl Redacted {
@@ -77,43 +77,43 @@ impl Redacted {
         &self.edits
     }
 
-    /// How many bytes of a part of a stream are kept back.
+    /// How many bytes of a part of a stream the redactor holds.
     #[must_use]
     pub fn hold(&self) -> u32 {
         self.hold
     }
 
-    /// The secrets that the plugin named and their stand-ins, in order, each once.
+    /// The placeholders that the plugin asked for, in order, each once.
     #[must_use]
-    pub fn stand_ins(&self) -> &[StandIn] {
-        &self.stand_ins
+    pub fn placeholders(&self) -> &[Placeholder] {
+        &self.placeholders
     }
 }
 
-/// Calls a redactor: `prepare`, and `redact` where it was asked for. Stand-ins are counted anew in
-/// each call.
+/// Calls a redactor: `prepare`, and `redact` if `prepare` asked for it. The numbers of placeholders
+/// start again in each call.
 pub fn redact<P: Redactor>(message: &Sample) -> Result<Redacted, String> {
-    stage::begin();
+    environment::reset();
     let rules = crate::Rules(Rules::default());
-    stage::enter(Phase::Prepare, || P::prepare(&rules))?;
+    environment::run(Phase::Prepare, || P::prepare(&rules))?;
     let edit = crate::Edit(Edit::default());
-    if rules.0.asked.get() {
-        let message = message.seen();
-        stage::enter(Phase::Ask, || P::redact(&message, &edit))?;
+    if rules.0.is_called.get() {
+        let message = message.view();
+        environment::run(Phase::Call, || P::redact(&message, &edit))?;
     }
     Ok(Redacted {
         declared: rules.0.rules.into_inner(),
         edits: edit.0.changes.into_inner(),
         hold: edit.0.hold.get(),
-        stand_ins: stage::stand_ins(),
+        placeholders: environment::placeholders(),
     })
 }
 
-/// The methods of the contract, which note what they are told.
+/// Records the calls of the contract's methods.
 #[derive(Default)]
 pub(crate) struct Rules {
     rules: RefCell<Vec<Rule>>,
-    asked: Cell<bool>,
+    is_called: Cell<bool>,
 }
 
 impl Rules {
@@ -153,7 +153,8 @@ impl Rules {
     }
 
     pub(crate) fn ask(&self) {
-        self.asked.set(stage::only_in(Phase::Prepare, "ask"));
+        self.is_called
+            .set(environment::require_phase(Phase::Prepare, "ask"));
     }
 
     fn add(&self, rule: Rule) {
@@ -161,7 +162,7 @@ impl Rules {
     }
 }
 
-/// The methods of the contract, which note what they are told.
+/// Records the calls of the contract's methods.
 #[derive(Default)]
 pub(crate) struct Edit {
     changes: RefCell<Vec<Change>>,
@@ -213,25 +214,25 @@ mod tests {
     struct Mail;
 
     impl Redactor for Mail {
-        fn prepare(declare: &Rules) -> Answer {
-            declare.json_member("pin", "pin");
-            declare.ask();
+        fn prepare(rules: &Rules) -> Answer {
+            rules.json_member("pin", "pin");
+            rules.ask();
             Ok(())
         }
 
-        fn redact(what: &Message, change: &Edit) -> Answer {
+        fn redact(message: &Message, edit: &Edit) -> Answer {
             for pointer in ["/from", "/to"] {
-                if let Some(mail) = what.json_as::<String>(pointer)? {
-                    change.replace_json_with(pointer, placeholder("e-mail", mail))?;
+                if let Some(mail) = message.json_as::<String>(pointer)? {
+                    edit.replace_json_with(pointer, placeholder("e-mail", mail))?;
                 }
             }
-            change.hold(4);
+            edit.hold(4);
             Ok(())
         }
     }
 
     #[test]
-    fn edits_and_stand_ins_come_in_order() {
+    fn edits_and_placeholders_are_listed_in_order() {
         let message = part("message").json(json!({"from": "a@b.c", "to": "a@b.c"}));
         let redacted = redact::<Mail>(&message).unwrap();
         let rule = Rule::JsonMember {
@@ -241,8 +242,8 @@ mod tests {
         assert_eq!(redacted.declared(), [rule]);
         let edits = ["/from", "/to"].map(|at| Change::replace_json(at, r#""<e-mail-1>""#));
         assert_eq!(redacted.edits(), edits);
-        assert_eq!((redacted.hold(), redacted.stand_ins().len()), (4, 1));
-        assert_eq!(redacted.stand_ins()[0].secret, b"a@b.c");
+        assert_eq!((redacted.hold(), redacted.placeholders().len()), (4, 1));
+        assert_eq!(redacted.placeholders()[0].secret, b"a@b.c");
     }
 
     #[test]
