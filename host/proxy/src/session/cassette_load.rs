@@ -93,3 +93,86 @@ impl Session {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use tempfile::{TempDir, tempdir};
+
+    use super::*;
+    use crate::session::test_exchange::exchange;
+    use ouli_cassette::{HEADER, encode};
+    use ouli_redaction::Secrets;
+
+    /// A folder whose session `x` has these bytes as its cassette.
+    fn folder(cassette: &str) -> (TempDir, CassetteDir) {
+        let home = tempdir().unwrap();
+        let folder = CassetteDir::open(home.path(), 1 << 20).unwrap();
+        fs::write(home.path().join("x.jsons"), cassette).unwrap();
+        (home, folder)
+    }
+
+    fn cassette() -> String {
+        let mut text = HEADER.as_bytes().to_vec();
+        for ordinal in 1..=2 {
+            encode(&mut text, ordinal, &exchange(), "x.bodies");
+        }
+        String::from_utf8(text).unwrap()
+    }
+
+    fn session() -> Session {
+        Session::new("x".into(), Secrets::default())
+    }
+
+    #[test]
+    fn a_cassette_is_read_once() {
+        let (home, folder) = folder(&cassette());
+        let session = session();
+        assert!(!session.is_loaded());
+        session.load_from(&folder, false).unwrap();
+        assert!(session.is_loaded());
+        fs::write(home.path().join("x.jsons"), "not a cassette").unwrap();
+        session.load_from(&folder, false).unwrap();
+        assert_eq!((session.len(), session.damage().len()), (2, 0));
+    }
+
+    #[test]
+    fn a_missing_cassette_counts_as_loaded() {
+        let (home, folder) = folder("");
+        fs::remove_file(home.path().join("x.jsons")).unwrap();
+        let session = session();
+        session.load_from(&folder, false).unwrap();
+        assert!(session.is_loaded() && session.is_empty());
+    }
+
+    #[test]
+    fn a_cassette_that_cannot_be_read_stays_failed() {
+        let (home, folder) = folder("not a cassette");
+        let session = session();
+        let error = session.load_from(&folder, false).unwrap_err();
+        fs::write(home.path().join("x.jsons"), cassette()).unwrap();
+        assert_eq!(session.load_from(&folder, false), Err(error));
+        assert!(session.is_loaded() && session.is_empty());
+    }
+
+    #[test]
+    fn edited_exchanges_are_reported_and_replayed_unless_strict() {
+        let edited = cassette().replacen("\"target\": \"/\"", "\"target\": \"/edited\"", 1);
+        let (_home, folder) = folder(&edited);
+        for (strict, replayed) in [(false, 2), (true, 1)] {
+            let session = session();
+            session.load_from(&folder, strict).unwrap();
+            assert_eq!((session.edited(), session.len()), (vec![1], replayed));
+        }
+    }
+
+    #[test]
+    fn damaged_parts_are_reported() {
+        let damaged = cassette().replacen("\"status\"", "\"state\"", 1);
+        let (_home, folder) = folder(&damaged);
+        let session = session();
+        session.load_from(&folder, false).unwrap();
+        assert_eq!((session.damage().len(), session.len()), (1, 1));
+    }
+}
