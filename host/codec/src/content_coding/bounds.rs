@@ -1,17 +1,16 @@
 //! Limits of decoding.
 
-/// How large a body may become.
+/// Limits of a decoded body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {
-    /// The most bytes that may come out.
+    /// Maximum size in bytes.
     pub bytes: u64,
-    /// How many times larger than what went in it may be; this counts once [`RATIO_FROM`] bytes
-    /// came out.
+    /// Maximum ratio of the decoded to the encoded size. Applies above [`RATIO_FROM`] bytes.
     pub ratio: u64,
 }
 
-/// Below this many bytes no ratio is too high: a short run of one letter is no attack.
+/// Up to this size the ratio is not limited: a short run of one letter is not an attack.
 pub const RATIO_FROM: u64 = 1 << 20;
 
-/// Bodies are worked on in pieces of this many bytes.
+/// Size of the buffers between codings in bytes.
 pub(super) const CHUNK_SIZE: usize = 16 << 10;

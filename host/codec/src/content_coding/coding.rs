@@ -1,11 +1,11 @@
 //! The supported content codings.
 
-/// A content coding that can be undone.
+/// A supported content coding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Coding {
     /// `gzip`, also known as `x-gzip` (RFC 1952).
     Gzip,
-    /// `deflate`: the zlib format (RFC 1950); plain deflate (RFC 1951) is read as well, since some
+    /// `deflate`: the zlib format (RFC 1950). Raw deflate (RFC 1951) is also decoded, since some
     /// servers send it.
     Deflate,
     /// `br` (RFC 7932).
@@ -27,13 +27,13 @@ impl Coding {
         }
     }
 
-    /// The coding of a name, without regard to case.
+    /// The coding of a case-insensitive name.
     pub fn of(name: &str) -> Option<Self> {
         let alias = name.eq_ignore_ascii_case("x-gzip");
-        let own = |coding: &Self| coding.name().eq_ignore_ascii_case(name);
+        let has_name = |coding: &Self| coding.name().eq_ignore_ascii_case(name);
         Self::ALL
             .into_iter()
-            .find(own)
+            .find(has_name)
             .or(alias.then_some(Self::Gzip))
     }
 }

@@ -9,7 +9,7 @@ use super::bounds::CHUNK_SIZE;
 use super::coding::Coding;
 use super::error::{CodingError, invalid};
 
-/// Applies the codings in order. Equal bytes give equal bytes: no time and no host name goes in.
+/// Applies the codings in order. The result is deterministic: it holds no time and no host name.
 pub fn encode(bytes: &[u8], codings: &[Coding]) -> Result<Bytes, CodingError> {
     let mut bytes = bytes.to_vec();
     for coding in codings {
@@ -40,7 +40,7 @@ fn apply(bytes: &[u8], coding: Coding) -> io::Result<Vec<u8>> {
     }
 }
 
-/// Five of eleven: most of the gain at a fraction of the time.
+/// Medium quality of 0 to 11: most of the gain at a fraction of the time.
 pub(super) const BROTLI_QUALITY: u32 = 5;
-/// The logarithm of the window that browsers expect.
+/// Binary logarithm of the default window of browsers and servers.
 pub(super) const BROTLI_WINDOW: u32 = 22;

@@ -4,8 +4,8 @@ use super::coding::Coding;
 use super::error::{CodingError, MAX_CODINGS};
 use ouli_message::Fields;
 
-/// The codings of a `content-encoding` value in the order in which they were applied; `identity` is
-/// no coding.
+/// The codings of a `content-encoding` value in the order in which they were applied, without
+/// `identity`.
 pub fn parse(value: &str) -> Result<Vec<Coding>, CodingError> {
     let mut codings = Vec::new();
     for name in value.split(',').map(str::trim) {
@@ -21,7 +21,7 @@ pub fn parse(value: &str) -> Result<Vec<Coding>, CodingError> {
     Ok(codings)
 }
 
-/// The codings that a header names.
+/// The codings in the `content-encoding` of a message.
 pub fn of(fields: &Fields) -> Result<Vec<Coding>, CodingError> {
     let values = fields.get_all("content-encoding");
     let texts: Vec<_> = values

@@ -2,38 +2,39 @@
 
 use std::ops::Range;
 
-/// What a reading is for.
+/// The purpose of a mapping.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::grpc) enum MappingMode {
-    /// To be shown: the JSON mapping of proto3.
+    /// For display: ProtoJSON.
     Display,
-    /// To be searched: all that is on the wire, also what a later field overrules. Enums are
-    /// numbers, times are their members, bytes are text where they are UTF-8, and numbers that are
-    /// their default are `null`, for nothing is left to be taken out of them.
+    /// For search and replacement: every value on the wire, including values that a later field
+    /// overrides. Enums are numbers, timestamps are objects, UTF-8 bytes are text, and default
+    /// numbers are `null`, since there is nothing to replace in them.
     Search,
 }
 
-/// One value, and where it stands.
+/// A value that is neither an object nor an array, with its location on the wire.
 #[derive(Debug)]
 pub(super) struct Leaf {
     pub(super) replaceable: Replaceable,
     pub(super) range: Range<usize>,
-    /// The innermost of what encloses it.
+    /// Index of the innermost enclosing field.
     pub(super) enclosing: usize,
 }
 
-/// What can come in the place of a value.
+/// How a value can be replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Replaceable {
-    /// Nothing: it stands nowhere.
+    /// Not at all: it is not on the wire.
     No,
-    /// A text, with its length.
+    /// With a text and its length.
     WithText,
-    /// Only these bytes, which mean the default: the value cannot hold a text.
+    /// With these bytes of the default value only: the type cannot hold a text.
     WithDefault(&'static [u8]),
 }
 
-/// A field with a length around others. The first one is the message itself, which has none.
+/// A length-delimited field that contains others. The first one is the message itself, which has no
+/// length on the wire.
 #[derive(Debug)]
 pub(super) struct EnclosingField {
     pub(super) parent: usize,

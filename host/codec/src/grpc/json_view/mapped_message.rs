@@ -8,7 +8,7 @@ use super::json_text::{JsonWriter, Occurrence};
 use super::leaf::{EnclosingField, Leaf, MappingMode, Replaceable};
 use crate::grpc::wire::{put_varint, with_length};
 
-/// A message as JSON, and the place of each value of it that is no object and no array.
+/// A message as JSON, with the location of each value that is neither an object nor an array.
 #[derive(Debug)]
 pub struct MappedMessage {
     json: String,
@@ -18,21 +18,22 @@ pub struct MappedMessage {
 }
 
 impl MappedMessage {
-    /// Reads a message. None where it is no message, or a part of it is none and it is to be shown.
+    /// Maps a message. None if the bytes are not a message, or, for display, if a nested message is
+    /// malformed.
     pub(in crate::grpc) fn of(
         descriptor: &MessageDescriptor,
         bytes: &[u8],
-        view: MappingMode,
+        mode: MappingMode,
     ) -> Option<Self> {
-        let mut page = JsonWriter::new(bytes, view);
-        page.message(descriptor, &[Occurrence::whole(bytes)], DEPTH)?;
-        if page.is_malformed && view == MappingMode::Display {
+        let mut writer = JsonWriter::new(bytes, mode);
+        writer.message(descriptor, &[Occurrence::whole(bytes)], MAX_DEPTH)?;
+        if writer.is_malformed && mode == MappingMode::Display {
             return None;
         }
         Some(Self {
-            json: page.out,
-            leaves: page.leaves,
-            enclosing: page.enclosing,
+            json: writer.out,
+            leaves: writer.leaves,
+            enclosing: writer.enclosing,
         })
     }
 
@@ -46,22 +47,22 @@ impl MappedMessage {
         self.json
     }
 
-    /// How many values are no object and no array.
+    /// Number of values that are neither objects nor arrays.
     pub fn leaves(&self) -> usize {
         self.leaves.len()
     }
 
-    /// True where a value, counted in the order of the text, cannot hold a text.
+    /// True if the value at this index, in the order of the JSON text, cannot hold a text.
     pub fn is_number(&self, leaf: usize) -> bool {
         let leaf = self.leaves.get(leaf);
         leaf.is_some_and(|leaf| matches!(leaf.replaceable, Replaceable::WithDefault(_)))
     }
 
-    /// The message that was read, with other texts in the places of some values. Values that cannot
-    /// hold a text become their default. What encloses them gets its new length.
+    /// Replaces some values of the mapped message, given by their index, with texts. Values that
+    /// cannot hold a text become the default. The lengths of the enclosing fields are adapted.
     pub fn rewrite(&self, message: &[u8], changes: &[(usize, String)]) -> Vec<u8> {
-        let mut grown = vec![0; self.enclosing.len()];
-        let mut pieces = Vec::with_capacity(changes.len());
+        let mut growth = vec![0; self.enclosing.len()];
+        let mut replacements = Vec::with_capacity(changes.len());
         for (leaf, text) in changes {
             let Some(leaf) = self.leaves.get(*leaf) else {
                 continue;
@@ -71,41 +72,42 @@ impl MappedMessage {
                 Replaceable::WithText => with_length(text.as_bytes()),
                 Replaceable::WithDefault(bytes) => bytes.to_vec(),
             };
-            grown[leaf.enclosing] += difference(new.len(), leaf.range.len());
-            pieces.push((leaf.range.clone(), new));
+            growth[leaf.enclosing] += difference(new.len(), leaf.range.len());
+            replacements.push((leaf.range.clone(), new));
         }
-        // What encloses others stands before them in the list.
+        // Enclosing fields come before their content in the list.
         for at in (1..self.enclosing.len()).rev() {
-            let cover = &self.enclosing[at];
-            if grown[at] == 0 {
+            let enclosing = &self.enclosing[at];
+            if growth[at] == 0 {
                 continue;
             }
             let mut new = Vec::with_capacity(5);
-            let size = (cover.size as u64).saturating_add_signed(grown[at]);
+            let size = (enclosing.size as u64).saturating_add_signed(growth[at]);
             put_varint(&mut new, size);
-            grown[cover.parent] += grown[at] + difference(new.len(), cover.length.len());
-            pieces.push((cover.length.clone(), new));
+            growth[enclosing.parent] += growth[at] + difference(new.len(), enclosing.length.len());
+            replacements.push((enclosing.length.clone(), new));
         }
-        spliced(message, pieces)
+        splice(message, replacements)
     }
 }
 
-/// JSON within JSON: below what parsers of JSON take, with room for what stands between messages.
-const DEPTH: usize = crate::json::MAX_DEPTH - 8;
+/// Maximum nesting of messages. The JSON must stay below the limit of the JSON parser, with room
+/// for levels that are not messages.
+const MAX_DEPTH: usize = crate::json::MAX_DEPTH - 8;
 
 fn difference(new: usize, old: usize) -> i64 {
     new as i64 - old as i64
 }
 
-fn spliced(message: &[u8], mut pieces: Vec<(Range<usize>, Vec<u8>)>) -> Vec<u8> {
-    pieces.sort_by_key(|(range, _)| range.start);
+fn splice(message: &[u8], mut replacements: Vec<(Range<usize>, Vec<u8>)>) -> Vec<u8> {
+    replacements.sort_by_key(|(range, _)| range.start);
     let mut out = Vec::with_capacity(message.len());
-    let mut done = 0;
-    for (range, new) in pieces {
-        out.extend_from_slice(message.get(done..range.start).unwrap_or_default());
+    let mut copied_to = 0;
+    for (range, new) in replacements {
+        out.extend_from_slice(message.get(copied_to..range.start).unwrap_or_default());
         out.extend_from_slice(&new);
-        done = range.end;
+        copied_to = range.end;
     }
-    out.extend_from_slice(message.get(done..).unwrap_or_default());
+    out.extend_from_slice(message.get(copied_to..).unwrap_or_default());
     out
 }

@@ -1,4 +1,4 @@
-//! The terms of `permessage-deflate`, offered, answered and agreed on.
+//! Negotiation of `permessage-deflate`: offers, responses and parameters.
 
 use super::*;
 use crate::websocket::extension::Extension;
@@ -14,7 +14,7 @@ fn terms(client: (bool, u8), server: (bool, u8)) -> DeflateParams {
 }
 
 #[test]
-fn the_grammar_is_that_of_the_rfc() {
+fn parses_the_grammar_of_the_rfc() {
     let good = [
         ("foo", "foo"),
         ("foo, bar; baz=2", "foo|bar;baz=2"),
@@ -62,7 +62,7 @@ fn the_grammar_is_that_of_the_rfc() {
 }
 
 #[test]
-fn what_a_response_agrees_to() {
+fn reads_the_parameters_of_a_response() {
     let agreed = |value: &str| DeflateParams::from_response(&extensions(value));
     let good = [
         ("permessage-deflate", DeflateParams::default()),
@@ -152,9 +152,9 @@ fn offers_allow_what_the_rfc_says() {
             "; server_max_window_bits=11",
             false,
         ),
-        // The second offer is the one that counts.
+        // The second offer allows the response.
         ("; server_max_window_bits=10, permessage-deflate", "", true),
-        // An offer that cannot be read allows nothing.
+        // A malformed offer allows nothing.
         ("; unknown", "", false),
     ];
     for (offer, answer, allowed) in cases {
@@ -166,7 +166,7 @@ fn offers_allow_what_the_rfc_says() {
 }
 
 #[test]
-fn answers_are_near_to_what_was_recorded() {
+fn responses_are_nearest_to_the_recorded_parameters() {
     let plain = DeflateParams::default();
     let small = terms((true, 10), (true, 11));
     let cases = [
@@ -205,7 +205,7 @@ fn answers_are_near_to_what_was_recorded() {
             plain,
             Some("permessage-deflate; server_no_context_takeover; server_max_window_bits=15"),
         ),
-        // The nearest of several offers, and of equal ones the first.
+        // The nearest of several offers, and the first of equal ones.
         (
             "permessage-deflate; server_max_window_bits=8, permessage-deflate",
             plain,
@@ -235,7 +235,7 @@ fn answers_are_near_to_what_was_recorded() {
 }
 
 #[test]
-fn every_answer_is_allowed_and_means_what_it_says() {
+fn every_response_is_allowed_by_its_offer() {
     let takeover = ["", "; server_no_context_takeover"];
     let client = [
         "",

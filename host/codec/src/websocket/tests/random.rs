@@ -1,10 +1,10 @@
-//! Bytes that look random, and conversations with damage: no panic, and never beyond the bounds.
+//! Random bytes and corrupted conversations: no panics, and the limits hold.
 
 use super::*;
 use crate::websocket::Encoder;
 
-fn check(heard: &[ReceivedMessage]) {
-    for unit in heard {
+fn check(messages: &[ReceivedMessage]) {
+    for unit in messages {
         match unit {
             ReceivedMessage::Data { text, content, .. } => {
                 assert!(content.len() as u64 <= BOUNDS.message);
@@ -17,13 +17,13 @@ fn check(heard: &[ReceivedMessage]) {
 }
 
 #[test]
-fn noise_is_never_more_than_a_violation() {
+fn random_bytes_cause_at_most_a_violation() {
     let mut dice = Dice(0x5eed);
     let mut units = 0;
     for round in 0..20_000 {
         let size = dice.below(200);
         let mut bytes = dice.bytes(size);
-        // Most noise breaks at its first byte: begin with a frame that may be there.
+        // Most random bytes are invalid at the first byte, so they start with a valid frame.
         if let [first, second, ..] = &mut bytes[..] {
             *first = [0x81, 0x01, 0x82, 0x89, 0x88, 0xc1, 0xc2, 0x41][round % 8];
             *second &= 0x1f;
@@ -43,7 +43,7 @@ fn noise_is_never_more_than_a_violation() {
 }
 
 #[test]
-fn damaged_conversations_are_never_more_than_a_violation() {
+fn corrupted_conversations_cause_at_most_a_violation() {
     let mut dice = Dice(77);
     let (mut good, mut broken) = (0, 0);
     for round in 0..2_000 {
