@@ -25,12 +25,12 @@ pub struct ConversationMessage<'a> {
 
 impl ConversationMessage<'_> {
     /// The type of the message, if the schema knows it.
-    pub(crate) fn message_type(&self, schema: &Schema) -> Option<MessageType> {
+    pub(crate) fn message_type(self, schema: &Schema) -> Option<MessageType> {
         message_type(schema, self.protocol, self.request.path(), self.side)
     }
 
     /// The message with this payload, as plugins see it.
-    pub(crate) fn to_part(&self, bytes: Bytes, message_type: Option<&MessageType>) -> StreamPart {
+    pub(crate) fn to_part(self, bytes: Bytes, message_type: Option<&MessageType>) -> StreamPart {
         let json = message_type.and_then(|message_type| message_type.to_json(&bytes));
         let request = Arc::clone(self.request);
         StreamPart::new(request, StreamPartKind::Message, self.side, bytes).with_json(json)

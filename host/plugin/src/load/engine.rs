@@ -27,8 +27,8 @@ pub struct Engine {
 
 /// Opens the engine at the first call. Later calls return the same engine and ignore `cache`.
 ///
-/// Compiled code is stored in the folder `cache`, by content, engine settings and version. Without a
-/// usable folder, plugins are compiled at every start.
+/// Compiled code is stored in the folder `cache`, by content, engine settings and version. Without
+/// a usable folder, plugins are compiled at every start.
 ///
 /// # Errors
 /// If the engine cannot start.

@@ -132,7 +132,8 @@ impl CircuitBreaker {
         match state.circuit {
             Circuit::Closed => None,
             Circuit::Open { .. } | Circuit::HalfOpen { .. } => Some(format!(
-                "it failed {} times within {:?} (limits.plugin_failure_threshold), the last time: {}",
+                "it failed {} times within {:?} (limits.plugin_failure_threshold), the last time: \
+                 {}",
                 self.failure_threshold, self.failure_window, state.last_failure
             )),
         }

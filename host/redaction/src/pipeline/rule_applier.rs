@@ -78,7 +78,7 @@ impl<'a> RuleApplier<'a> {
         body: &Content,
         chunks: &mut Vec<Chunk>,
     ) -> Bytes {
-        let parts = chunk_bodies(body.to_bytes(), chunks).collect();
+        let parts: Vec<_> = chunk_bodies(body.to_bytes(), chunks).collect();
         let redacted = match kind {
             ChunkKind::Event => self.redact_chunks(PartFormat::Events, content_type, &parts),
             ChunkKind::Line => self.redact_chunks(PartFormat::Lines, content_type, &parts),
@@ -91,12 +91,12 @@ impl<'a> RuleApplier<'a> {
         &mut self,
         format: PartFormat,
         content_type: Option<&str>,
-        chunks: &Vec<Bytes>,
+        chunks: &[Bytes],
     ) -> Vec<Bytes> {
         let chunks = self.redact_across_parts(chunks, format);
         let mut redacted = Vec::with_capacity(chunks.len());
         for chunk in chunks {
-            // The line end is not part of a secret, but a secret that is cut off would extend to it.
+            // The line end is kept out: a secret without an end would extend to it.
             let end = chunk
                 .iter()
                 .rposition(|byte| !matches!(byte, b'\r' | b'\n'));
