@@ -9,4 +9,5 @@ pub mod handler;
 mod record;
 mod replay;
 pub mod session;
+mod shared_buffer;
 mod tunnel;

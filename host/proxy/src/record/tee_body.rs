@@ -1,27 +1,26 @@
-//! Bodies on their way, copied while they pass. What the copy has no room for yet is held back.
+//! Bodies that are captured in transit. A frame is held back while the capture waits for memory.
 
 use std::pin::Pin;
-use std::sync::PoisonError;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
-use super::body_capture::{BodyCapture, CaptureError, CapturedBody, SharedCapture};
+use super::body_capture::{BodyCapture, CaptureResult, SharedCapture};
 use super::recorder_delivery::Delivery;
 use ouli_message::failure::{FailureCause, FailureKind, Phase};
 use ouli_message::stream::Ending;
 use ouli_net::server::{IncomingBody, IncomingBodyError};
 use ouli_net::upstream::{self, BodyError, UpstreamBody};
 
-/// What comes next of a body: a frame, a fault or its end.
+/// The next frame of a body, its error or its end.
 type NextFrame<E> = Option<Result<Frame<Bytes>, E>>;
 
-/// Called with what was captured, or why there is nothing; gives what is still to be delivered.
-type OnFinish = Box<dyn FnOnce(Result<CapturedBody, CaptureError>) -> Option<Delivery> + Send>;
+/// Called once with the captured body, or why there is none. Returns a pending delivery.
+type OnFinish = Box<dyn FnOnce(CaptureResult) -> Option<Delivery> + Send>;
 
-/// The body of a request, some of which may have been read before it was sent up.
+/// A request body with a prefix that was read before it is forwarded.
 pub(crate) struct PrefixedBody {
     prefix: Bytes,
     rest: IncomingBody,
@@ -37,12 +36,9 @@ impl From<IncomingBody> for PrefixedBody {
 }
 
 impl PrefixedBody {
-    /// What was read already, then the rest.
-    pub(crate) fn with_prefix(first: Bytes, rest: IncomingBody) -> Self {
-        Self {
-            prefix: first,
-            rest,
-        }
+    /// The bytes that were already read, then the rest.
+    pub(crate) fn with_prefix(prefix: Bytes, rest: IncomingBody) -> Self {
+        Self { prefix, rest }
     }
 }
 
@@ -55,8 +51,8 @@ impl Body for PrefixedBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, IncomingBodyError>>> {
         if !self.prefix.is_empty() {
-            let first = std::mem::take(&mut self.prefix);
-            return Poll::Ready(Some(Ok(Frame::data(first))));
+            let prefix = std::mem::take(&mut self.prefix);
+            return Poll::Ready(Some(Ok(Frame::data(prefix))));
         }
         Pin::new(&mut self.rest).poll_frame(cx)
     }
@@ -74,25 +70,25 @@ impl Body for PrefixedBody {
     }
 }
 
-/// The body of a request on its way up, copied.
+/// A request body that is captured while it is sent to the upstream.
 pub(crate) struct TeedRequestBody {
     body: PrefixedBody,
     capture: SharedCapture,
-    /// What is held back.
+    /// Held back until it is captured.
     held_frame: Option<NextFrame<IncomingBodyError>>,
 }
 
 impl TeedRequestBody {
-    pub(crate) fn new(body: PrefixedBody, copy: SharedCapture) -> Self {
-        let mut locked = copy.lock().unwrap_or_else(PoisonError::into_inner);
-        locked.set_content_length(body.size_hint().exact());
+    pub(crate) fn new(body: PrefixedBody, capture: SharedCapture) -> Self {
+        let mut shared = capture.lock();
+        shared.set_content_length(body.size_hint().exact());
         if body.is_end_stream() {
-            locked.end();
+            shared.end();
         }
-        drop(locked);
+        drop(shared);
         Self {
             body,
-            capture: copy,
+            capture,
             held_frame: None,
         }
     }
@@ -111,10 +107,16 @@ impl Body for TeedRequestBody {
             None => ready!(Pin::new(&mut self.body).poll_frame(cx)),
         };
         let ended = self.body.is_end_stream();
-        let mut copy = self.capture.lock().unwrap_or_else(PoisonError::into_inner);
-        let noted = poll_capture(cx, &mut copy, next.as_ref(), ended, Ending::ClientAborted);
-        drop(copy);
-        if noted.is_pending() {
+        let mut capture = self.capture.lock();
+        let captured = poll_capture(
+            cx,
+            &mut capture,
+            next.as_ref(),
+            ended,
+            Ending::ClientAborted,
+        );
+        drop(capture);
+        if captured.is_pending() {
             self.held_frame = Some(next);
             return Poll::Pending;
         }
@@ -130,35 +132,36 @@ impl Body for TeedRequestBody {
     }
 }
 
-/// The body of a response on its way down, copied; at its end the exchange is handed over.
+/// A response body that is captured while it is sent to the client. At its end the exchange is
+/// submitted.
 pub(crate) struct TeedResponseBody {
     body: UpstreamBody,
     capture: BodyCapture,
     on_finish: Option<OnFinish>,
-    /// What is held back, and whether it was copied already.
+    /// Held back until it is captured and the exchange is delivered; true if it is captured.
     held_frame: Option<(NextFrame<BodyError>, bool)>,
     delivery: Option<Delivery>,
-    /// The upstream is waited for.
+    /// The last poll waited for the upstream.
     awaiting_upstream: bool,
 }
 
 impl TeedResponseBody {
-    /// `finish` is called once: with the whole body, or with the reason why it is not whole.
+    /// `on_finish` is called once, with the captured body or the reason why there is none.
     pub(crate) fn new(
         body: UpstreamBody,
-        copy: BodyCapture,
-        finish: impl FnOnce(Result<CapturedBody, CaptureError>) -> Option<Delivery> + Send + 'static,
+        capture: BodyCapture,
+        on_finish: impl FnOnce(CaptureResult) -> Option<Delivery> + Send + 'static,
     ) -> Self {
         let mut tee = Self {
             body,
-            capture: copy,
-            on_finish: Some(Box::new(finish)),
+            capture,
+            on_finish: Some(Box::new(on_finish)),
             held_frame: None,
             delivery: None,
             awaiting_upstream: false,
         };
-        let declared = tee.body.size_hint().exact();
-        tee.capture.set_content_length(declared);
+        let content_length = tee.body.size_hint().exact();
+        tee.capture.set_content_length(content_length);
         if tee.body.is_end_stream() {
             tee.capture.end();
             tee.submit();
@@ -166,20 +169,20 @@ impl TeedResponseBody {
         tee
     }
 
-    /// It is a stream, which may pause for so long, or as long as it likes.
-    pub(crate) fn mark_streaming(&mut self, idle: Option<Duration>) {
-        self.body.mark_streaming(idle);
+    /// Marks it as a stream, which may pause for this long, or without a limit.
+    pub(crate) fn mark_streaming(&mut self, idle_timeout: Option<Duration>) {
+        self.body.mark_streaming(idle_timeout);
     }
 
-    /// What is still to be delivered of an exchange whose response has no body, so that its head is
-    /// what is held back.
+    /// The pending delivery of an exchange whose response has no body: the caller holds back the
+    /// head.
     pub(crate) fn take_delivery(&mut self) -> Option<Delivery> {
         self.delivery.take()
     }
 
     fn submit(&mut self) {
-        if let Some(finish) = self.on_finish.take() {
-            self.delivery = finish(self.capture.take());
+        if let Some(on_finish) = self.on_finish.take() {
+            self.delivery = on_finish(self.capture.take());
         }
     }
 }
@@ -193,8 +196,8 @@ impl Body for TeedResponseBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let tee = &mut *self;
-        let (next, copied) = match tee.held_frame.take() {
-            Some(back) => back,
+        let (next, is_captured) = match tee.held_frame.take() {
+            Some(held) => held,
             None => {
                 let polled = Pin::new(&mut tee.body).poll_frame(cx);
                 tee.awaiting_upstream = polled.is_pending();
@@ -202,20 +205,21 @@ impl Body for TeedResponseBody {
             }
         };
         let ended = tee.body.is_end_stream();
-        if !copied {
-            let noted = poll_capture(
+        if !is_captured {
+            let captured = poll_capture(
                 cx,
                 &mut tee.capture,
                 next.as_ref(),
                 ended,
                 Ending::ServerAborted,
             );
-            if noted.is_pending() {
+            if captured.is_pending() {
                 tee.held_frame = Some((next, false));
                 return Poll::Pending;
             }
         }
-        // Before the last bytes leave: who sees the end of the response may count on the exchange.
+        // Before the last bytes are sent: a client that sees the end of the response can rely on the
+        // exchange being submitted.
         if ended || !matches!(next, Some(Ok(_))) {
             tee.submit();
         }
@@ -241,37 +245,36 @@ impl Body for TeedResponseBody {
 impl Drop for TeedResponseBody {
     fn drop(&mut self) {
         if !self.capture.is_complete() {
-            let reason = "the client left before the end".to_owned();
-            let left = FailureCause::new(Phase::Body, FailureKind::ClientGone);
+            let reason = "the client disconnected before the end".to_owned();
+            let client_gone = FailureCause::new(Phase::Body, FailureKind::ClientGone);
             self.capture
-                .set_failure_cause(self.awaiting_upstream.then_some(left));
+                .set_failure_cause(self.awaiting_upstream.then_some(client_gone));
             self.capture.abort(Ending::ClientAborted, reason);
         }
         self.submit();
     }
 }
 
-/// Notes what came; where it is a fault, it is that of `sender`. Pending while it is to be held
-/// back.
+/// Captures a frame, an end, or an error of the `sender`. Pending while the frame waits for memory.
 fn poll_capture<E: std::error::Error + 'static>(
     cx: &mut Context<'_>,
-    copy: &mut BodyCapture,
+    capture: &mut BodyCapture,
     next: Option<&Result<Frame<Bytes>, E>>,
     ended: bool,
     sender: Ending,
 ) -> Poll<()> {
     match next {
         Some(Ok(frame)) => {
-            ready!(copy.poll_frame(cx, frame));
+            ready!(capture.poll_frame(cx, frame));
             if ended {
-                copy.end();
+                capture.end();
             }
         }
         Some(Err(error)) => {
-            copy.set_failure_cause(Some(upstream::classify_body_error(error)));
-            copy.abort(sender, format!("it broke off: {error}"));
+            capture.set_failure_cause(Some(upstream::classify_body_error(error)));
+            capture.abort(sender, format!("it was aborted: {error}"));
         }
-        None => copy.end(),
+        None => capture.end(),
     }
     Poll::Ready(())
 }
