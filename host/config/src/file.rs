@@ -38,6 +38,7 @@ pub(super) fn read(mut root: Section<'_>) -> Config {
             .read("fsync", fsync)
             .unwrap_or(Fsync::Interval(Duration::from_secs(1))),
         log_format: root.read("log_format", choice).unwrap_or(LogFormat::Text),
+        access_log: root.read("access_log", flag).unwrap_or(false),
         endpoints,
         plugins,
         builtin: BuiltinSettings {

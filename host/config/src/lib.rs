@@ -64,6 +64,8 @@ pub struct Config {
     pub fsync: Fsync,
     /// How log lines look.
     pub log_format: LogFormat,
+    /// Write one log line for each exchange.
+    pub access_log: bool,
     /// Where the gateway listens; there is at least one.
     pub endpoints: Vec<Endpoint>,
     /// The plugins that have a section, in the order in which they are asked.
