@@ -3,6 +3,7 @@
 //! hyper's own timer covers idleness and slow heads with one value and costs an allocation per
 //! request; these are a few stores.
 
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -41,7 +42,7 @@ pub(super) struct Activity {
     stalled: Mutex<Vec<(u64, u64)>>,
     /// The connection's slot. It is free again once the connection has ended and so has every
     /// request, since a tunnel outlives the connection that it was asked for on.
-    _permit: ConnectionPermit,
+    permit: ConnectionPermit,
     reset_on_close: Arc<ResetOnClose>,
 }
 
@@ -74,7 +75,7 @@ impl Activity {
             invalid_head: AtomicBool::new(false),
             upgraded: AtomicBool::new(false),
             stalled: Mutex::new(Vec::new()),
-            _permit: slot,
+            permit: slot,
             reset_on_close: breaker,
         })
     }
@@ -258,6 +259,11 @@ impl Activity {
 }
 
 impl RequestGuard {
+    /// The address of the client.
+    pub fn peer(&self) -> IpAddr {
+        self.activity.permit.source()
+    }
+
     /// The connection ends with a reset. Of use on HTTP/1.1, where a response ends it.
     pub fn reset_on_close(&self) {
         self.activity.reset_on_close.request();
@@ -294,7 +300,7 @@ impl Drop for RequestGuard {
 
 #[cfg(test)]
 mod tests {
-    use std::net::{IpAddr, Ipv4Addr};
+    use std::net::Ipv4Addr;
 
     use super::*;
     use crate::server::connection_limiter::{ConnectionLimiter, SharedConnectionLimiter};

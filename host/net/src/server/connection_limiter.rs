@@ -59,6 +59,13 @@ pub(super) struct ConnectionPermit {
     source: IpAddr,
 }
 
+impl ConnectionPermit {
+    /// The address that the connection comes from.
+    pub(super) fn source(&self) -> IpAddr {
+        self.source
+    }
+}
+
 impl ConnectionLimiter {
     /// Slots as the limits say.
     pub fn new(limits: &Limits) -> SharedConnectionLimiter {
