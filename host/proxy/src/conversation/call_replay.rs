@@ -7,11 +7,15 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Request, Response};
 use http_body_util::BodyExt as _;
 use tokio::time::{Instant, sleep_until, timeout};
+use tracing::Instrument as _;
 
 use super::cursor::ConversationCursor;
 use super::response_frames::{ClientGone, FrameReceiver, FrameSender};
 use super::selection::load_expected_keys;
-use crate::handler::{ExchangeError, OutgoingBody, RequestContext, grpc_status};
+use crate::handler::RequestBody;
+use crate::handler::{
+    AccessOutcome, ExchangeError, OutgoingBody, RequestContext, RequestTrace, grpc_status,
+};
 use crate::record::{PrefixedBody, RequestHead};
 use crate::replay::{self, ClientCapabilities, Lookup};
 use crate::session::{ClaimedEntry, Entry, MemoryReservation, ReplayQueue};
@@ -20,12 +24,11 @@ use ouli_codec::grpc::{self, MessageSplitter};
 use ouli_config::Limits;
 use ouli_message::stream::{Ending, MessageKind, Payload, Protocol};
 use ouli_net::drain::DrainSignal;
-use ouli_net::server::IncomingBody;
 
 /// A call in progress.
 pub(super) struct CallReplay {
     cursor: ConversationCursor,
-    body: IncomingBody,
+    body: RequestBody,
     /// The bytes that were read of the body; none if the request cannot be forwarded any more.
     pub(super) consumed: Option<BytesMut>,
     splitter: MessageSplitter,
@@ -37,6 +40,7 @@ pub(super) struct CallReplay {
     /// The memory of buffered client messages.
     reservation: MemoryReservation,
     stop: DrainSignal,
+    trace: RequestTrace,
 }
 
 /// A call whose messages match no recorded conversation, or that failed.
@@ -70,7 +74,7 @@ impl CallReplay {
     pub(super) async fn new(
         context: &RequestContext<'_>,
         head: &RequestHead,
-        request: Request<IncomingBody>,
+        request: Request<RequestBody>,
         (lookup, queue, claimed): (Arc<Lookup>, ReplayQueue, ClaimedEntry),
     ) -> Result<Self, ExchangeError> {
         let expected_keys = load_expected_keys(&lookup, &claimed, Protocol::Grpc).await?;
@@ -94,6 +98,7 @@ impl CallReplay {
             limits,
             reservation: context.handler.shared.budget.request_reservation(),
             stop: context.handler.shared.drain.signal(),
+            trace: context.trace.clone(),
         })
     }
 
@@ -132,7 +137,10 @@ impl CallReplay {
             )
             .await
             {
-                Ok(response) => Ok(response),
+                Ok(response) => {
+                    self.trace.set_outcome(AccessOutcome::Hit);
+                    Ok(response)
+                }
                 Err(error) => {
                     let call = Box::new(self);
                     Err(UnmatchedCall { error, call })
@@ -146,6 +154,7 @@ impl CallReplay {
     /// Responds with the recorded head. A task sends the messages.
     pub(super) fn respond_now(mut self, context: &RequestContext<'_>) -> Response<OutgoingBody> {
         self.consumed = None;
+        self.trace.set_outcome(AccessOutcome::Hit);
         let entry = self.cursor.entry().cloned();
         let (sender, frames) = FrameReceiver::new();
         let mut response = Response::new(OutgoingBody::conversation(frames));
@@ -153,10 +162,12 @@ impl CallReplay {
             *response.status_mut() = entry.response.status;
             *response.headers_mut() = self.response_headers(&entry);
         }
-        context.handler.shared.drain.spawn(async move {
+        let span = self.trace.span();
+        let call = async move {
             // A client that has disconnected receives no more messages.
             let _ = self.run(&sender).await;
-        });
+        };
+        context.handler.shared.drain.spawn(call.instrument(span));
         response
     }
 
@@ -305,7 +316,7 @@ impl CallReplay {
         sender: &FrameSender,
         error: &ExchangeError,
     ) -> Result<(), ClientGone> {
-        error.log();
+        self.trace.log_error(error);
         sender.trailers(grpc_status::trailers(error)).await
     }
 }

@@ -5,16 +5,16 @@ use http::{Request, Response};
 
 use super::call_replay::{CallReplay, UnmatchedCall};
 use super::selection::{Selection, look_up};
+use crate::handler::RequestBody;
 use crate::handler::{ExchangeError, OutgoingBody, RequestContext};
 use crate::record::{self, PrefixedBody, RequestHead};
 use crate::replay;
 use crate::session::ReplayQueue;
-use ouli_net::server::IncomingBody;
 
 /// Replays a recorded call, or fails with a miss.
 pub(crate) async fn replay_call(
     context: &RequestContext<'_>,
-    request: Request<IncomingBody>,
+    request: Request<RequestBody>,
 ) -> Result<Response<OutgoingBody>, ExchangeError> {
     let head = RequestHead::new(context, &request, true);
     let lookup = look_up(
@@ -41,7 +41,7 @@ pub(crate) async fn replay_call(
 /// Replays a recorded call. Without one, forwards the request and records the call.
 pub(crate) async fn replay_call_or_forward(
     context: &RequestContext<'_>,
-    request: Request<IncomingBody>,
+    request: Request<RequestBody>,
 ) -> Result<Response<OutgoingBody>, ExchangeError> {
     let head = RequestHead::new(context, &request, true);
     let lookup = look_up(

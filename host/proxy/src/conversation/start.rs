@@ -3,23 +3,24 @@
 use std::sync::Arc;
 
 use http::{Request, Response};
+use tracing::Instrument as _;
 
 use super::cursor::ConversationCursor;
 use super::selection::{Selection, load_expected_keys, look_up};
 use super::websocket::WebSocketReplay;
 use super::websocket_terms::negotiate;
-use crate::handler::{ExchangeError, OutgoingBody, RequestContext};
+use crate::handler::RequestBody;
+use crate::handler::{AccessOutcome, ExchangeError, OutgoingBody, RequestContext};
 use crate::replay::{self, ClientCapabilities, Lookup};
 use crate::session::{ClaimedEntry, ReplayQueue};
 use crate::tunnel::{self, ClientHandshake, TunnelGuards, TunnelRecording};
 use ouli_codec::websocket;
 use ouli_message::stream::Protocol;
-use ouli_net::server::IncomingBody;
 
 /// Replays a recorded WebSocket, or fails with a miss.
 pub(crate) async fn replay_websocket(
     context: &RequestContext<'_>,
-    request: Request<IncomingBody>,
+    request: Request<RequestBody>,
     guards: TunnelGuards,
 ) -> Result<Response<OutgoingBody>, ExchangeError> {
     let lookup = look_up_handshake(context, &request).await?;
@@ -35,7 +36,7 @@ pub(crate) async fn replay_websocket(
 /// Replays a recorded WebSocket. Without one, opens a tunnel to the upstream and records it.
 pub(crate) async fn replay_websocket_or_tunnel(
     context: &RequestContext<'_>,
-    request: Request<IncomingBody>,
+    request: Request<RequestBody>,
     guards: TunnelGuards,
 ) -> Result<Response<OutgoingBody>, ExchangeError> {
     let lookup = look_up_handshake(context, &request).await?;
@@ -53,7 +54,7 @@ pub(crate) async fn replay_websocket_or_tunnel(
 
 async fn look_up_handshake(
     context: &RequestContext<'_>,
-    request: &Request<IncomingBody>,
+    request: &Request<RequestBody>,
 ) -> Result<Arc<Lookup>, ExchangeError> {
     let checked = if ClientHandshake::of(request).is_http2() {
         websocket::check_connect_request(request.method(), request.headers())
@@ -73,7 +74,7 @@ type ConversationMatch = (Arc<Lookup>, ReplayQueue, ClaimedEntry);
 
 async fn start_replay(
     context: &RequestContext<'_>,
-    mut request: Request<IncomingBody>,
+    mut request: Request<RequestBody>,
     guards: TunnelGuards,
     (lookup, queue, claimed): ConversationMatch,
 ) -> Result<Response<OutgoingBody>, ExchangeError> {
@@ -92,13 +93,18 @@ async fn start_replay(
     let reservation = context.handler.shared.budget.request_reservation();
     let drain = &context.handler.shared.drain;
     let shutdown = drain.signal();
-    drain.spawn(async move {
-        let _guards = guards;
+    context.trace.set_outcome(AccessOutcome::Hit);
+    let span = context.trace.span();
+    let conversation = async move {
         // An upgrade fails only if the client has disconnected.
         if let Ok(upgraded) = upgrade.await {
-            let socket = WebSocketReplay::new(upgraded, deflate, cursor, (limits, reservation));
+            let trace = guards.trace().clone();
+            let socket =
+                WebSocketReplay::new(upgraded, trace, deflate, cursor, (limits, reservation));
             socket.run(shutdown).await;
         }
-    });
+        drop(guards);
+    };
+    drain.spawn(conversation.instrument(span));
     Ok(response)
 }

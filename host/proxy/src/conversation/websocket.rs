@@ -2,13 +2,13 @@
 
 use bytes::{Bytes, BytesMut};
 use hyper::upgrade::Upgraded;
-use hyper_util::rt::TokioIo;
 use tokio::io::AsyncWriteExt as _;
 
 use super::client_input;
 use super::cursor::{ConversationCursor, DueMessage};
-use crate::handler::ExchangeError;
+use crate::handler::{ExchangeError, RequestTrace};
 use crate::session::MemoryReservation;
+use crate::tunnel::ClientIo;
 use ouli_codec::websocket::{Bounds, Decoder, DeflateParams, Encoder, ReceivedMessage, Violation};
 use ouli_config::Limits;
 use ouli_message::stream::{Ending, MessageKind, Side};
@@ -16,7 +16,8 @@ use ouli_net::drain::DrainSignal;
 
 /// One client's WebSocket.
 pub(super) struct WebSocketReplay {
-    io: TokioIo<Upgraded>,
+    io: ClientIo,
+    trace: RequestTrace,
     input: BytesMut,
     decoder: Decoder,
     encoder: Encoder,
@@ -62,6 +63,7 @@ enum Event {
 impl WebSocketReplay {
     pub(super) fn new(
         upgraded: Upgraded,
+        trace: RequestTrace,
         deflate: Option<DeflateParams>,
         cursor: ConversationCursor,
         (limits, reservation): (Limits, MemoryReservation),
@@ -72,7 +74,8 @@ impl WebSocketReplay {
             ratio: limits.decompression_ratio as u64,
         };
         Self {
-            io: TokioIo::new(upgraded),
+            io: ClientIo::new(upgraded, trace.clone()),
+            trace,
             input: BytesMut::new(),
             decoder: Decoder::new(Side::Client, bounds, deflate),
             encoder: Encoder::new(Side::Server, deflate),
@@ -297,7 +300,7 @@ impl WebSocketReplay {
 
     /// The client sends a message that is not recorded.
     async fn handle_miss(&mut self, error: &ExchangeError) -> std::io::Result<ConversationEnd> {
-        error.log();
+        self.trace.log_error(error);
         self.cursor.count_if_miss(error);
         let (code, reason) = match error {
             ExchangeError::Miss(miss) => (1008, format!("ouli miss: {}", miss.summary())),

@@ -9,10 +9,10 @@ use http_body_util::BodyExt as _;
 
 use super::error::ExchangeError;
 use super::request_context::RequestContext;
+use crate::handler::RequestBody;
 use crate::record::CaptureLimits;
 use crate::session::MemoryReservation;
 use ouli_config::OnRecorderFull;
-use ouli_net::server::IncomingBody;
 
 /// A request body with its memory reservation.
 pub(crate) struct BufferedBody {
@@ -24,7 +24,7 @@ impl BufferedBody {
     /// Reads a whole body, up to `limits.request_body`.
     pub(crate) async fn read(
         context: &RequestContext<'_>,
-        mut body: IncomingBody,
+        mut body: RequestBody,
     ) -> Result<Self, ExchangeError> {
         let limits = &context.snapshot.config.limits;
         let budget = &context.handler.shared.budget;

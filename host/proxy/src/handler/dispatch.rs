@@ -6,12 +6,16 @@ use http::header::CONNECTION;
 use http::uri::PathAndQuery;
 use http::{HeaderValue, Method, Request, Response, Version};
 use http_body::Body as _;
+use tracing::Instrument as _;
 
+use super::access_log::AccessOutcome;
 use super::error::ExchangeError;
 use super::error_format::ErrorFormat;
 use super::error_response::error_response;
+use super::request_body::RequestBody;
 use super::request_context::RequestContext;
 use super::request_handler::RequestHandler;
+use super::request_trace::RequestTrace;
 use super::response_body::OutgoingBody;
 use super::shared_state::SharedState;
 use super::{admin_pages, session_selection};
@@ -29,31 +33,10 @@ impl HttpService for RequestHandler {
         request: Request<IncomingBody>,
         guard: RequestGuard,
     ) -> Response<OutgoingBody> {
-        let shared = &self.shared;
-        let (format, version) = (ErrorFormat::of(&request), request.version());
-        let permit = match shared.request_permit().await {
-            Ok(permit) => permit,
-            Err(error) => {
-                return error_response(&error, format)
-                    .map(|body| body.with_guards(shared, guard, None));
-            }
-        };
-        let response = self.serve(request, &guard).await;
-        let response = response.unwrap_or_else(|error| {
-            let error = guard.rejection().map_or(error, ExchangeError::Rejected);
-            error.log();
-            let mut response = error_response(&error, format);
-            if version < Version::HTTP_2 && matches!(error, ExchangeError::InvalidMessage(_)) {
-                // The other requests of the connection may be as ambiguous.
-                let close = HeaderValue::from_static("close");
-                response.headers_mut().insert(CONNECTION, close);
-            }
-            response
-        });
-        response.map(|body| {
-            body.with_guards(shared, guard, Some(permit))
-                .until_shutdown(shared, format)
-        })
+        let trace = RequestTrace::begin(self, &request, &guard);
+        let span = trace.span();
+        let response = self.respond(request, guard, &trace).instrument(span).await;
+        traced(response, trace)
     }
 
     fn reject(
@@ -62,10 +45,19 @@ impl HttpService for RequestHandler {
         rejection: Rejection,
         guard: RequestGuard,
     ) -> Response<OutgoingBody> {
+        let trace = RequestTrace::begin(self, request, &guard);
         let error = ExchangeError::Rejected(rejection);
-        error_response(&error, ErrorFormat::of(request))
-            .map(|body| body.with_guards(&self.shared, guard, None))
+        trace.set_error(&error);
+        let response = error_response(&error, ErrorFormat::of(request))
+            .map(|body| body.with_guards(&self.shared, guard, None));
+        traced(response, trace)
     }
+}
+
+/// The response with the trace of its request, which ends with the body.
+fn traced(response: Response<OutgoingBody>, trace: RequestTrace) -> Response<OutgoingBody> {
+    trace.set_status(response.status());
+    response.map(|body| body.with_trace(trace))
 }
 
 impl RequestHandler {
@@ -91,49 +83,94 @@ impl RequestHandler {
                 endpoint: Arc::clone(endpoint),
                 session,
                 target: PathAndQuery::from_static("/"),
+                trace: RequestTrace::default(),
             };
             replay::warm_up(&context).await;
         }
     }
 
-    async fn serve(
+    /// The response to a request, or to the error that it ends with.
+    async fn respond(
         &self,
         request: Request<IncomingBody>,
+        guard: RequestGuard,
+        trace: &RequestTrace,
+    ) -> Response<OutgoingBody> {
+        let shared = &self.shared;
+        let (format, version) = (ErrorFormat::of(&request), request.version());
+        let permit = match shared.request_permit().await {
+            Ok(permit) => permit,
+            Err(error) => {
+                trace.set_error(&error);
+                return error_response(&error, format)
+                    .map(|body| body.with_guards(shared, guard, None));
+            }
+        };
+        let request = request.map(|body| RequestBody::new(body, trace.bytes_in()));
+        let response = self.serve(request, &guard, trace).await;
+        let response = response.unwrap_or_else(|error| {
+            let error = guard.rejection().map_or(error, ExchangeError::Rejected);
+            trace.log_error(&error);
+            let mut response = error_response(&error, format);
+            if version < Version::HTTP_2 && matches!(error, ExchangeError::InvalidMessage(_)) {
+                // The other requests of the connection may be as ambiguous.
+                let close = HeaderValue::from_static("close");
+                response.headers_mut().insert(CONNECTION, close);
+            }
+            response
+        });
+        response.map(|body| {
+            body.with_guards(shared, guard, Some(permit))
+                .until_shutdown(shared, format)
+        })
+    }
+
+    async fn serve(
+        &self,
+        request: Request<RequestBody>,
         guard: &RequestGuard,
+        trace: &RequestTrace,
     ) -> Result<Response<OutgoingBody>, ExchangeError> {
         let is_websocket = tunnel::is_websocket(&request);
         validate(&request, is_websocket)?;
         if let Some(page) = admin_pages::admin_response(&self.shared, &request)? {
+            trace.set_outcome(AccessOutcome::Admin);
             return Ok(page);
         }
-        let context = self.context(&request)?;
+        let context = self.context(&request, trace)?;
         if is_websocket {
             let permit = self.shared.stream_permit();
             let permit = permit.ok_or(ExchangeError::TooManyStreams)?;
-            let guards = TunnelGuards::new(guard.clone(), permit);
+            let guards = TunnelGuards::new(guard.clone(), permit, trace.clone());
             return serve_websocket(&context, request, guards).await;
         }
         serve_request(&context, request).await
     }
 
     /// The context of a request. One snapshot serves the exchange to its end.
-    fn context<B>(&self, request: &Request<B>) -> Result<RequestContext<'_>, ExchangeError> {
+    fn context<B>(
+        &self,
+        request: &Request<B>,
+        trace: &RequestTrace,
+    ) -> Result<RequestContext<'_>, ExchangeError> {
         let snapshot = self.shared.snapshot.load_full();
         let endpoint = snapshot.endpoint(&self.endpoint)?;
         let selected = session_selection::select(request)?;
         let name = selected.session.as_deref().unwrap_or(&endpoint.session);
         let session = self.shared.sessions.get_or_create(name)?;
+        trace.select(&session, &selected.target, endpoint.configured.mode);
         Ok(RequestContext {
             handler: self,
             snapshot,
             endpoint,
             session,
             target: selected.target,
+            trace: trace.clone(),
         })
     }
 }
 
-fn validate(request: &Request<IncomingBody>, is_websocket: bool) -> Result<(), ExchangeError> {
+fn validate(request: &Request<RequestBody>, is_websocket: bool) -> Result<(), ExchangeError> {
     if *request.method() == Method::CONNECT && !is_websocket {
         return Err(ExchangeError::ConnectNotSupported);
     }
@@ -146,7 +183,7 @@ fn validate(request: &Request<IncomingBody>, is_websocket: bool) -> Result<(), E
 
 async fn serve_request(
     context: &RequestContext<'_>,
-    request: Request<IncomingBody>,
+    request: Request<RequestBody>,
 ) -> Result<Response<OutgoingBody>, ExchangeError> {
     let is_call = ErrorFormat::of(&request) == ErrorFormat::Grpc;
     match context.endpoint.configured.mode {
@@ -161,7 +198,7 @@ async fn serve_request(
 
 async fn serve_websocket(
     context: &RequestContext<'_>,
-    request: Request<IncomingBody>,
+    request: Request<RequestBody>,
     guards: TunnelGuards,
 ) -> Result<Response<OutgoingBody>, ExchangeError> {
     match context.endpoint.configured.mode {

@@ -1,5 +1,7 @@
 //! Why an exchange has no response from an upstream or a cassette.
 
+use tracing::Level;
+
 use crate::session::SessionError;
 use ouli_matching::miss::Miss;
 use ouli_message::FailureCause;
@@ -104,17 +106,35 @@ impl ExchangeError {
         }
     }
 
-    /// Writes it to the log. Errors of the client are logged at `debug` only.
-    pub(crate) fn log(&self) {
+    /// Writes it to the log.
+    pub(super) fn log(&self) {
+        match self.log_level() {
+            Level::ERROR => tracing::error!("{self}"),
+            Level::WARN => tracing::warn!("{self}"),
+            _ => tracing::debug!("{self}"),
+        }
+    }
+
+    /// True if the filter of the log lets it pass.
+    pub(super) fn is_logged(&self) -> bool {
+        match self.log_level() {
+            Level::ERROR => tracing::enabled!(Level::ERROR),
+            Level::WARN => tracing::enabled!(Level::WARN),
+            _ => tracing::enabled!(Level::DEBUG),
+        }
+    }
+
+    /// Errors of the client are logged at `debug` only.
+    fn log_level(&self) -> Level {
         match self {
-            Self::Miss(miss) => tracing::warn!("{}", miss.to_text()),
-            Self::Upstream(_)
+            Self::Plugin(_) | Self::Cassette(_) | Self::Internal(_) => Level::ERROR,
+            Self::Miss(_)
+            | Self::Upstream(_)
             | Self::TooManyRequests(_)
             | Self::MemoryLimit
             | Self::TooManyStreams
             | Self::TooManySessions { .. }
-            | Self::NoUpstream(_) => tracing::warn!("{self}"),
-            Self::Plugin(_) | Self::Cassette(_) | Self::Internal(_) => tracing::error!("{self}"),
+            | Self::NoUpstream(_) => Level::WARN,
             Self::Session(_)
             | Self::RequestBodyTooLarge { .. }
             | Self::Undecodable(_)
@@ -126,7 +146,7 @@ impl ExchangeError {
             | Self::Stopping
             | Self::AdminForbidden(_)
             | Self::RecordedFailure(_)
-            | Self::NoEndpoint(_) => tracing::debug!("{self}"),
+            | Self::NoEndpoint(_) => Level::DEBUG,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Handles one request from its head to the end of its response: chooses the session, and records,
 //! replays or forwards by the mode of the endpoint.
 
+mod access_log;
 mod admin_pages;
 pub(crate) mod buffered_body;
 mod dispatch;
@@ -9,10 +10,13 @@ mod error;
 pub(crate) mod error_format;
 mod error_response;
 pub(crate) mod grpc_status;
+mod logged_target;
 mod problem_type;
+mod request_body;
 mod request_context;
 mod request_handler;
 mod request_limiter;
+mod request_trace;
 mod response_body;
 mod route;
 mod session_selection;
@@ -29,5 +33,8 @@ pub use route::Route;
 pub use shared_state::{PageRenderer, SharedState};
 pub use snapshot::Snapshot;
 
+pub(crate) use access_log::AccessOutcome;
+pub(crate) use request_body::RequestBody;
 pub(crate) use request_context::RequestContext;
+pub(crate) use request_trace::RequestTrace;
 pub(crate) use shared_state::StreamPermit;

@@ -7,6 +7,7 @@ use http::uri::PathAndQuery;
 use super::endpoint::Endpoint;
 use super::error::ExchangeError;
 use super::request_handler::RequestHandler;
+use super::request_trace::RequestTrace;
 use super::route::Route;
 use super::snapshot::Snapshot;
 use crate::session::{Index, Session};
@@ -20,6 +21,7 @@ pub(crate) struct RequestContext<'a> {
     pub(crate) session: Arc<Session>,
     /// Path and query, without the prefix that names a session.
     pub(crate) target: PathAndQuery,
+    pub(crate) trace: RequestTrace,
 }
 
 impl RequestContext<'_> {

@@ -7,8 +7,10 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 
+use super::access_log::AccessOutcome;
 use super::error_format::ErrorFormat;
 use super::request_limiter::RequestPermit;
+use super::request_trace::RequestTrace;
 use super::shared_state::{SharedState, StreamPermit};
 use crate::conversation::FrameReceiver;
 use crate::record::TeedResponseBody;
@@ -24,12 +26,16 @@ pub struct OutgoingBody {
     is_long_lived: bool,
     /// Ends a stream when the gateway stops.
     shutdown_watch: Option<ShutdownWatch>,
+    /// The last frame or an error was polled.
+    has_ended: bool,
     /// The error that ends the body after the chunks before it are sent: a connection that is
     /// aborted drops what it has not sent yet.
     pending_error: Option<BoxError>,
     request_guard: Option<RequestGuard>,
     _request_permit: Option<RequestPermit>,
     _stream_permit: Option<StreamPermit>,
+    /// After the source: it ends when the source is dropped.
+    trace: RequestTrace,
 }
 
 enum Source {
@@ -95,11 +101,19 @@ impl OutgoingBody {
             source,
             is_long_lived: false,
             shutdown_watch: None,
+            has_ended: false,
             pending_error: None,
             request_guard: None,
             _request_permit: None,
             _stream_permit: None,
+            trace: RequestTrace::default(),
         }
+    }
+
+    /// Counts the body in the trace of its request, which ends with the body.
+    pub(super) fn with_trace(mut self, trace: RequestTrace) -> Self {
+        self.trace = trace;
+        self
     }
 
     /// Sets whether it is a long-lived stream.
@@ -165,36 +179,12 @@ impl OutgoingBody {
 /// The error of a body.
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Defers an error until the connection has been polled once, so that it sends earlier chunks.
-fn defer_error(
-    pending_error: &mut Option<BoxError>,
-    cx: &mut Context<'_>,
-    polled: PolledFrame,
-) -> PolledFrame {
-    match polled {
-        Poll::Ready(Some(Err(error))) => {
-            *pending_error = Some(error);
-            cx.waker().wake_by_ref();
-            Poll::Pending
-        }
-        other => other,
-    }
-}
-
-impl Body for OutgoingBody {
-    type Data = Bytes;
-    type Error = BoxError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        self.poll_shutdown(cx);
-        let outgoing = &mut *self;
-        if let Some(error) = outgoing.pending_error.take() {
+impl OutgoingBody {
+    fn poll_source(&mut self, cx: &mut Context<'_>) -> PolledFrame {
+        if let Some(error) = self.pending_error.take() {
             return Poll::Ready(Some(Err(error)));
         }
-        match &mut outgoing.source {
+        match &mut self.source {
             Source::Full {
                 bytes, trailers, ..
             } => {
@@ -206,16 +196,16 @@ impl Body for OutgoingBody {
             }
             Source::Passthrough(body) => {
                 let polled = Pin::new(body).poll_frame(cx).map_err(Into::into);
-                defer_error(&mut outgoing.pending_error, cx, polled)
+                self.defer_upstream_error(cx, polled)
             }
             Source::Teed(tee) => {
                 let polled = Pin::new(&mut **tee).poll_frame(cx).map_err(Into::into);
-                defer_error(&mut outgoing.pending_error, cx, polled)
+                self.defer_upstream_error(cx, polled)
             }
             Source::Timed(timed) => {
                 let polled = timed.poll(cx);
                 if let (Poll::Ready(Some(Err(_))), Some(request_guard)) =
-                    (&polled, &outgoing.request_guard)
+                    (&polled, &self.request_guard)
                     && timed.resets_connection()
                 {
                     request_guard.reset_on_close();
@@ -224,6 +214,38 @@ impl Body for OutgoingBody {
             }
             Source::Conversation(frames) => frames.poll(cx),
         }
+    }
+
+    /// Defers an error until the connection has been polled once, so that it sends earlier chunks.
+    fn defer_upstream_error(&mut self, cx: &mut Context<'_>, polled: PolledFrame) -> PolledFrame {
+        match polled {
+            Poll::Ready(Some(Err(error))) => {
+                self.trace.set_outcome(AccessOutcome::UPSTREAM_ABORTED);
+                self.pending_error = Some(error);
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
+            other => other,
+        }
+    }
+}
+
+impl Body for OutgoingBody {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> PolledFrame {
+        self.poll_shutdown(cx);
+        let polled = self.poll_source(cx);
+        match &polled {
+            Poll::Ready(Some(Ok(frame))) => {
+                let bytes = frame.data_ref().map_or(0, Bytes::len);
+                self.trace.add_bytes_out(bytes);
+            }
+            Poll::Ready(Some(Err(_)) | None) => self.has_ended = true,
+            Poll::Pending => {}
+        }
+        polled
     }
 
     fn is_end_stream(&self) -> bool {
@@ -251,6 +273,22 @@ impl Body for OutgoingBody {
             Source::Passthrough(body) => body.size_hint(),
             Source::Teed(tee) => tee.size_hint(),
             Source::Timed(_) | Source::Conversation(_) => SizeHint::default(),
+        }
+    }
+}
+
+impl Drop for OutgoingBody {
+    fn drop(&mut self) {
+        // A client ends a long-lived stream by leaving it.
+        let is_complete = self.has_ended || self.is_long_lived || self.is_end_stream();
+        // The source is dropped first: an exchange that it submits is the earlier outcome.
+        self.source = Source::Full {
+            bytes: None,
+            trailers: None,
+            has_content_length: false,
+        };
+        if !is_complete {
+            self.trace.client_gone();
         }
     }
 }

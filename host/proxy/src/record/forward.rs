@@ -11,15 +11,15 @@ use super::body_capture::SharedCapture;
 use super::reclaimable_body::ReclaimableBody;
 use super::request_head::RequestHead;
 use super::tee_body::{PrefixedBody, TeedRequestBody};
-use crate::handler::{ExchangeError, RequestContext};
+use crate::handler::RequestBody;
+use crate::handler::{AccessOutcome, ExchangeError, RequestContext};
 use ouli_config::Scheme;
 use ouli_net::http::{forwarding, validation};
-use ouli_net::server::IncomingBody;
 use ouli_net::upstream::{self, UpstreamBody};
 
 /// The body of a forwarded request.
 pub(crate) enum ForwardedBody {
-    Passthrough(IncomingBody),
+    Passthrough(RequestBody),
     /// Copied in transit. A failed upstream returns the unsent rest through the channel.
     Teed(
         PrefixedBody,
@@ -54,6 +54,7 @@ pub(super) async fn send(
     let (mut parts, body) = response.into_parts();
     parts.headers = forwarding::response_headers(parts.headers);
     parts.version = Version::HTTP_11;
+    context.trace.set_outcome(AccessOutcome::Passed);
     Ok(Response::from_parts(parts, body.with_permit(permit)))
 }
 

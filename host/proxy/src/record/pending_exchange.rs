@@ -8,7 +8,7 @@ use http::{HeaderMap, StatusCode};
 use super::arrival_log::SharedArrivalLog;
 use super::body_capture::{CaptureError, CaptureLimits, CaptureResult, CapturedBody};
 use super::recorder_delivery::{self, Delivery};
-use crate::handler::{RequestContext, SharedState};
+use crate::handler::{AccessOutcome, RequestContext, RequestTrace, SharedState};
 use crate::session::{CapturedExchange, Outcome, RecordJob, Session, StreamCapture, StreamKind};
 use ouli_config::OnRecorderFull;
 use ouli_message::failure::FailureKind;
@@ -20,6 +20,7 @@ use ouli_redaction::Guard;
 /// An exchange whose response head has arrived.
 pub(crate) struct PendingExchange {
     shared: Arc<SharedState>,
+    trace: RequestTrace,
     session: Arc<Session>,
     /// The exchange is appended to the cassette, and this key is pending until it is written.
     key: Option<u128>,
@@ -46,6 +47,7 @@ impl PendingExchange {
     ) -> Self {
         Self {
             shared: Arc::clone(&context.handler.shared),
+            trace: context.trace.clone(),
             session: Arc::clone(&context.session),
             key,
             endpoint: context.endpoint.name.to_string(),
@@ -91,11 +93,13 @@ impl PendingExchange {
         let session = self.session.name();
         let outcome = match error {
             CaptureError::Partial(reason) => {
-                tracing::warn!(%session, "not recorded: {reason}");
+                self.trace
+                    .in_span(|| tracing::warn!(%session, "not recorded: {reason}"));
                 Outcome::Partial(reason)
             }
             CaptureError::Dropped(reason) => {
-                tracing::warn!(%session, "dropped: {reason}");
+                self.trace
+                    .in_span(|| tracing::warn!(%session, "dropped: {reason}"));
                 Outcome::Dropped(reason)
             }
         };
@@ -154,6 +158,7 @@ impl PendingExchange {
         response: CapturedBody,
         ending: Ending,
     ) -> Option<Delivery> {
+        self.trace.set_outcome(AccessOutcome::Recorded);
         if let Some(key) = self.key {
             self.session.begin_writing(key);
         }

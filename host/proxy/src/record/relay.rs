@@ -16,17 +16,17 @@ use super::pending_exchange::PendingExchange;
 use super::request_head::RequestHead;
 use super::request_recording::{RequestCapture, RequestRecording, tee_request};
 use super::tee_body::TeedResponseBody;
+use crate::handler::RequestBody;
 use crate::handler::{ExchangeError, OutgoingBody, RequestContext};
 use crate::session::StreamKind;
 use ouli_codec::{chunks, grpc};
 use ouli_message::stream::Side;
-use ouli_net::server::IncomingBody;
 use ouli_net::upstream::UpstreamBody;
 
 /// Forwards the request; nothing is recorded.
 pub(crate) async fn passthrough(
     context: &RequestContext<'_>,
-    request: Request<IncomingBody>,
+    request: Request<RequestBody>,
 ) -> Result<Response<OutgoingBody>, ExchangeError> {
     let head = RequestHead::new(context, &request, false);
     let body = ForwardedBody::Passthrough(request.into_body());
@@ -45,7 +45,7 @@ pub(crate) async fn passthrough(
 /// Forwards the request and records the exchange.
 pub(crate) async fn record(
     context: &RequestContext<'_>,
-    request: Request<IncomingBody>,
+    request: Request<RequestBody>,
 ) -> Result<Response<OutgoingBody>, ExchangeError> {
     let head = RequestHead::new(context, &request, true);
     let (body, recording) = tee_request(context, &head, request.into_body().into());

@@ -9,10 +9,11 @@ use http_body::{Body, Frame, SizeHint};
 
 use super::body_capture::{BodyCapture, CaptureResult, SharedCapture};
 use super::recorder_delivery::Delivery;
+use crate::handler::RequestBody;
 use ouli_message::failure::{FailureCause, FailureKind, Phase};
 use ouli_message::stream::Ending;
-use ouli_net::server::{IncomingBody, IncomingBodyError};
-use ouli_net::upstream::{self, BodyError, UpstreamBody};
+use ouli_net::server::IncomingBodyError;
+use ouli_net::upstream::{self, UpstreamBody};
 
 /// The next frame of a body, its error or its end.
 type NextFrame<E> = Option<Result<Frame<Bytes>, E>>;
@@ -23,11 +24,11 @@ type OnFinish = Box<dyn FnOnce(CaptureResult) -> Option<Delivery> + Send>;
 /// A request body with a prefix that was read before it is forwarded.
 pub(crate) struct PrefixedBody {
     prefix: Bytes,
-    rest: IncomingBody,
+    rest: RequestBody,
 }
 
-impl From<IncomingBody> for PrefixedBody {
-    fn from(rest: IncomingBody) -> Self {
+impl From<RequestBody> for PrefixedBody {
+    fn from(rest: RequestBody) -> Self {
         Self {
             prefix: Bytes::new(),
             rest,
@@ -37,7 +38,7 @@ impl From<IncomingBody> for PrefixedBody {
 
 impl PrefixedBody {
     /// The bytes that were already read, then the rest.
-    pub(crate) fn with_prefix(prefix: Bytes, rest: IncomingBody) -> Self {
+    pub(crate) fn with_prefix(prefix: Bytes, rest: RequestBody) -> Self {
         Self { prefix, rest }
     }
 }
@@ -134,21 +135,31 @@ impl Body for TeedRequestBody {
 
 /// A response body that is captured while it is sent to the client. At its end the exchange is
 /// submitted.
-pub(crate) struct TeedResponseBody {
-    body: UpstreamBody,
+pub(crate) struct TeedResponseBody<B: Body = UpstreamBody> {
+    body: B,
     capture: BodyCapture,
     on_finish: Option<OnFinish>,
-    /// Held back until it is captured and the exchange is delivered; true if it is captured.
-    held_frame: Option<(NextFrame<BodyError>, bool)>,
+    held_frame: Option<HeldFrame<B::Error>>,
     delivery: Option<Delivery>,
     /// The last poll waited for the upstream.
     awaiting_upstream: bool,
 }
 
-impl TeedResponseBody {
+/// A frame that is not sent yet.
+enum HeldFrame<E> {
+    /// It waits for memory of the recorder.
+    Uncaptured(NextFrame<E>),
+    /// It waits for the exchange to be delivered.
+    Captured(NextFrame<E>),
+}
+
+impl<B> TeedResponseBody<B>
+where
+    B: Body<Data = Bytes, Error: std::error::Error + 'static>,
+{
     /// `on_finish` is called once, with the captured body or the reason why there is none.
     pub(crate) fn new(
-        body: UpstreamBody,
+        body: B,
         capture: BodyCapture,
         on_finish: impl FnOnce(CaptureResult) -> Option<Delivery> + Send + 'static,
     ) -> Self {
@@ -168,12 +179,16 @@ impl TeedResponseBody {
         }
         tee
     }
+}
 
+impl TeedResponseBody {
     /// Marks it as a stream, which may pause for this long, or without a limit.
     pub(crate) fn mark_streaming(&mut self, idle_timeout: Option<Duration>) {
         self.body.mark_streaming(idle_timeout);
     }
+}
 
+impl<B: Body> TeedResponseBody<B> {
     /// The pending delivery of an exchange whose response has no body: the caller holds back the
     /// head.
     pub(crate) fn take_delivery(&mut self) -> Option<Delivery> {
@@ -187,37 +202,38 @@ impl TeedResponseBody {
     }
 }
 
-impl Body for TeedResponseBody {
+impl<B> Body for TeedResponseBody<B>
+where
+    B: Body<Data = Bytes, Error: std::error::Error + Unpin + 'static> + Unpin,
+{
     type Data = Bytes;
-    type Error = BodyError;
+    type Error = B::Error;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         let tee = &mut *self;
-        let (next, is_captured) = match tee.held_frame.take() {
+        let held = match tee.held_frame.take() {
             Some(held) => held,
             None => {
                 let polled = Pin::new(&mut tee.body).poll_frame(cx);
                 tee.awaiting_upstream = polled.is_pending();
-                (ready!(polled), false)
+                HeldFrame::Uncaptured(ready!(polled))
             }
         };
         let ended = tee.body.is_end_stream();
-        if !is_captured {
-            let captured = poll_capture(
-                cx,
-                &mut tee.capture,
-                next.as_ref(),
-                ended,
-                Ending::ServerAborted,
-            );
-            if captured.is_pending() {
-                tee.held_frame = Some((next, false));
-                return Poll::Pending;
+        let next = match held {
+            HeldFrame::Captured(next) => next,
+            HeldFrame::Uncaptured(next) => {
+                let (capture, sender) = (&mut tee.capture, Ending::ServerAborted);
+                if poll_capture(cx, capture, next.as_ref(), ended, sender).is_pending() {
+                    tee.held_frame = Some(HeldFrame::Uncaptured(next));
+                    return Poll::Pending;
+                }
+                next
             }
-        }
+        };
         // Before the last bytes are sent: a client that sees the end of the response can rely on the
         // exchange being submitted.
         if ended || !matches!(next, Some(Ok(_))) {
@@ -225,7 +241,7 @@ impl Body for TeedResponseBody {
         }
         if let Some(delivery) = &mut tee.delivery {
             if delivery.poll(cx).is_pending() {
-                tee.held_frame = Some((next, true));
+                tee.held_frame = Some(HeldFrame::Captured(next));
                 return Poll::Pending;
             }
             tee.delivery = None;
@@ -242,7 +258,7 @@ impl Body for TeedResponseBody {
     }
 }
 
-impl Drop for TeedResponseBody {
+impl<B: Body> Drop for TeedResponseBody<B> {
     fn drop(&mut self) {
         if !self.capture.is_complete() {
             let reason = "the client disconnected before the end".to_owned();

@@ -9,18 +9,18 @@ use http::{Request, Response};
 use super::lookup::{Lookup, exhausted_policy, find, look_up_request, miss_error};
 use super::recorded_failure::replay_failure;
 use super::recorded_response::{ClientCapabilities, recorded_response};
+use crate::handler::RequestBody;
 use crate::handler::buffered_body::BufferedBody;
-use crate::handler::{ExchangeError, OutgoingBody, RequestContext};
+use crate::handler::{AccessOutcome, ExchangeError, OutgoingBody, RequestContext};
 use crate::record::{self, ForwardedBody, RequestHead, RequestRecording};
 use crate::session::{Entry, LookupResult, Outcome, ReplayQueue};
 use ouli_codec::content_coding;
 use ouli_message::Content;
-use ouli_net::server::IncomingBody;
 
 /// Serves the recorded response, or a miss. Never connects to an upstream.
 pub(crate) async fn replay(
     context: &RequestContext<'_>,
-    request: Request<IncomingBody>,
+    request: Request<RequestBody>,
 ) -> Result<Response<OutgoingBody>, ExchangeError> {
     let client = ClientCapabilities::of(&request);
     let (_, _buffered, lookup) = look_up(context, request).await?;
@@ -34,7 +34,7 @@ pub(crate) async fn replay(
 /// Serves the recorded response, or forwards the request and records the exchange.
 pub(crate) async fn replay_or_forward(
     context: &RequestContext<'_>,
-    request: Request<IncomingBody>,
+    request: Request<RequestBody>,
 ) -> Result<Response<OutgoingBody>, ExchangeError> {
     let client = ClientCapabilities::of(&request);
     let (head, mut buffered, lookup) = look_up(context, request).await?;
@@ -75,12 +75,13 @@ pub(crate) async fn serve_hit(
     }
     let response = recorded_response(context, entry, client).await?;
     context.session.counters().count(Outcome::Hit);
+    context.trace.set_outcome(AccessOutcome::Hit);
     Ok(response)
 }
 
 async fn look_up(
     context: &RequestContext<'_>,
-    request: Request<IncomingBody>,
+    request: Request<RequestBody>,
 ) -> Result<(RequestHead, BufferedBody, Lookup), ExchangeError> {
     let head = RequestHead::new(context, &request, true);
     let mut buffered = BufferedBody::read(context, request.into_body()).await?;

@@ -2,16 +2,18 @@
 
 use http::{HeaderMap, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
+use tracing::Instrument as _;
 
+use super::client_io::ClientIo;
 use super::guards::TunnelGuards;
 use super::handshake::{self, ClientHandshake, handshake_head, recorded_handshake};
 use super::recording_tap::Tap;
 use super::splice::{Splice, TunnelTimeouts};
-use crate::handler::{ExchangeError, OutgoingBody, RequestContext, Route};
+use crate::handler::RequestBody;
+use crate::handler::{AccessOutcome, ExchangeError, OutgoingBody, RequestContext, Route};
 use crate::record::{self, AwaitingResponse, PendingExchange, RequestHead, RequestRecording};
 use ouli_codec::websocket;
 use ouli_net::http::{forwarding, validation};
-use ouli_net::server::IncomingBody;
 use ouli_net::upstream::{TunnelMethod, UpstreamBody, UpstreamClient};
 
 /// Whether a tunnel is recorded.
@@ -27,7 +29,7 @@ pub(crate) enum TunnelRecording {
 /// the handshake.
 pub(crate) async fn serve(
     context: &RequestContext<'_>,
-    request: Request<IncomingBody>,
+    request: Request<RequestBody>,
     guards: TunnelGuards,
     recording: TunnelRecording,
 ) -> Result<Response<OutgoingBody>, ExchangeError> {
@@ -75,7 +77,7 @@ pub(crate) async fn serve(
 /// Accepts the client's handshake, and copies bytes in a task once both connections are upgraded.
 fn accept(
     context: &RequestContext<'_>,
-    (mut request, mut response): (Request<IncomingBody>, Response<UpstreamBody>),
+    (mut request, mut response): (Request<RequestBody>, Response<UpstreamBody>),
     guards: TunnelGuards,
     (headers, tap): (HeaderMap, Tap),
 ) -> Response<OutgoingBody> {
@@ -89,17 +91,21 @@ fn accept(
     let client_upgrade = hyper::upgrade::on(&mut request);
     let drain = &context.handler.shared.drain;
     let shutdown = drain.signal();
-    drain.spawn(async move {
-        let _guards = guards;
+    context.trace.set_outcome(AccessOutcome::Passed);
+    let span = context.trace.span();
+    let tunnel = async move {
         // An upgrade fails only if the peer has disconnected.
         let (Ok(client), Ok(server)) = (client_upgrade.await, server_upgrade.await) else {
             return;
         };
-        let (client, server) = (TokioIo::new(client), TokioIo::new(server));
+        let client = ClientIo::new(client, guards.trace().clone());
+        let server = TokioIo::new(server);
         Splice::new(client, server, tap, timeouts)
             .run(shutdown)
             .await;
-    });
+        drop(guards);
+    };
+    drain.spawn(tunnel.instrument(span));
     client_handshake.accept_response(headers)
 }
 
