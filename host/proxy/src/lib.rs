@@ -8,6 +8,8 @@ pub mod gateway;
 pub mod handler;
 mod record;
 mod replay;
+#[cfg(test)]
+mod scripted_body;
 pub mod session;
 mod shared_buffer;
 mod tunnel;

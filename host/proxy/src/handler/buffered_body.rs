@@ -1,18 +1,17 @@
 //! A request body that is buffered to derive a key from it. Its memory is counted, and above the
 //! soft limit reading pauses.
 
+use std::fmt::Display;
 use std::future::poll_fn;
 
 use bytes::Bytes;
-use http_body::Body as _;
+use http_body::Body;
 use http_body_util::BodyExt as _;
 
 use super::error::ExchangeError;
-use super::request_context::RequestContext;
-use crate::handler::RequestBody;
 use crate::record::CaptureLimits;
-use crate::session::MemoryReservation;
-use ouli_config::OnRecorderFull;
+use crate::session::{MemoryBudget, MemoryReservation};
+use ouli_config::{Limits, OnRecorderFull};
 
 /// A request body with its memory reservation.
 pub(crate) struct BufferedBody {
@@ -23,11 +22,10 @@ pub(crate) struct BufferedBody {
 impl BufferedBody {
     /// Reads a whole body, up to `limits.request_body`.
     pub(crate) async fn read(
-        context: &RequestContext<'_>,
-        mut body: RequestBody,
+        mut body: impl Body<Data = Bytes, Error: Display> + Unpin,
+        limits: &Limits,
+        budget: &MemoryBudget,
     ) -> Result<Self, ExchangeError> {
-        let limits = &context.snapshot.config.limits;
-        let budget = &context.handler.shared.budget;
         let max = limits.request_body;
         let mut buffered = Self {
             bytes: Bytes::new(),
@@ -87,9 +85,8 @@ impl BufferedBody {
     /// `on_recorder_full` says so; none if there is not enough.
     pub(crate) async fn reserve_for_recording(
         &mut self,
-        context: &RequestContext<'_>,
+        limits: CaptureLimits,
     ) -> Option<MemoryReservation> {
-        let limits = CaptureLimits::from(&*context.snapshot.config);
         let reservation = &mut self.reservation;
         let mut reserved = reservation.try_move_to_recording();
         if !reserved
@@ -108,5 +105,136 @@ impl BufferedBody {
         if decoded.as_ptr() != self.bytes.as_ptr() {
             self.reservation.force_grow(decoded.len());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::scripted_body::{ScriptedBody, ScriptedEnding};
+
+    const SHORT: Duration = Duration::from_millis(20);
+
+    fn chunks(chunks: &[&'static str]) -> ScriptedBody {
+        ScriptedBody::new(chunks, ScriptedEnding::Complete)
+    }
+
+    async fn read(
+        body: impl Body<Data = Bytes, Error: Display> + Unpin,
+        budget: &MemoryBudget,
+    ) -> Result<BufferedBody, ExchangeError> {
+        let limits = Limits {
+            request_body: 10,
+            memory_wait_timeout: SHORT,
+            ..Limits::default()
+        };
+        BufferedBody::read(body, &limits, budget).await
+    }
+
+    fn capture_limits(on_recorder_full: OnRecorderFull) -> CaptureLimits {
+        CaptureLimits {
+            max_bytes: 10,
+            on_recorder_full,
+            max_wait: SHORT,
+        }
+    }
+
+    #[tokio::test]
+    async fn joins_chunks_and_counts_their_memory() {
+        let budget = MemoryBudget::new(1000, 500);
+        let buffered = read(chunks(&["one", "two", "34"]), &budget).await.unwrap();
+        assert_eq!(&*buffered.bytes, b"onetwo34");
+        assert_eq!(budget.used(), 8);
+        drop(buffered);
+        assert_eq!(budget.used(), 0);
+    }
+
+    #[tokio::test]
+    async fn keeps_a_single_chunk_without_a_copy() {
+        let budget = MemoryBudget::new(1000, 500);
+        let chunk = Bytes::from(vec![b'x'; 5]);
+        let body = http_body_util::Full::new(chunk.clone());
+        let buffered = read(body, &budget).await.unwrap();
+        assert_eq!(buffered.bytes.as_ptr(), chunk.as_ptr());
+    }
+
+    #[tokio::test]
+    async fn rejects_a_body_over_the_limit() {
+        let budget = MemoryBudget::new(1000, 500);
+        let error = read(chunks(&["12345", "123456"]), &budget).await.err();
+        assert!(matches!(
+            error,
+            Some(ExchangeError::RequestBodyTooLarge { max: 10 })
+        ));
+        assert_eq!(budget.used(), 0, "what was read is released");
+        assert!(read(chunks(&["12345", "12345"]), &budget).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn rejects_a_body_that_the_client_aborts() {
+        let budget = MemoryBudget::new(1000, 500);
+        let body = ScriptedBody::new(&["one"], ScriptedEnding::Aborted);
+        let error = read(body, &budget).await.err().unwrap();
+        assert!(matches!(error, ExchangeError::Downstream(_)), "{error}");
+    }
+
+    #[tokio::test]
+    async fn reads_nothing_above_the_soft_limit() {
+        let budget = MemoryBudget::new(1000, 500);
+        let mut other = budget.request_reservation();
+        assert!(other.try_grow(950));
+        let error = read(chunks(&["one"]), &budget).await.err();
+        assert!(matches!(error, Some(ExchangeError::MemoryLimit)));
+        let (buffered, ()) = tokio::join!(read(chunks(&["one"]), &budget), async {
+            tokio::task::yield_now().await;
+            drop(other);
+        });
+        assert_eq!(&*buffered.unwrap().bytes, b"one");
+    }
+
+    #[tokio::test]
+    async fn the_reservation_moves_to_the_recording() {
+        let budget = MemoryBudget::new(1000, 500);
+        let mut buffered = read(chunks(&["one"]), &budget).await.unwrap();
+        let limits = capture_limits(OnRecorderFull::Drop);
+        let recording = buffered.reserve_for_recording(limits).await;
+        drop(buffered);
+        assert_eq!(budget.used(), 3, "the recording holds the bytes");
+        drop(recording);
+        assert_eq!(budget.used(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_full_recorder_is_waited_for_only_if_configured() {
+        let budget = MemoryBudget::new(1000, 500);
+        let mut other = budget.recording_reservation();
+        assert!(other.try_grow(500));
+        let mut buffered = read(chunks(&["one"]), &budget).await.unwrap();
+        for on_recorder_full in [OnRecorderFull::Drop, OnRecorderFull::Wait] {
+            let limits = capture_limits(on_recorder_full);
+            assert!(buffered.reserve_for_recording(limits).await.is_none());
+        }
+        let limits = CaptureLimits {
+            max_wait: Duration::from_secs(20),
+            ..capture_limits(OnRecorderFull::Wait)
+        };
+        let (recording, ()) = tokio::join!(buffered.reserve_for_recording(limits), async {
+            tokio::task::yield_now().await;
+            drop(other);
+        });
+        assert!(recording.is_some());
+    }
+
+    #[tokio::test]
+    async fn a_decoded_body_counts_besides_the_encoded_one() {
+        let budget = MemoryBudget::new(1000, 500);
+        let mut buffered = read(chunks(&["one"]), &budget).await.unwrap();
+        let same = buffered.bytes.clone();
+        buffered.count_decoded(&same);
+        assert_eq!(budget.used(), 3);
+        buffered.count_decoded(b"decoded");
+        assert_eq!(budget.used(), 10);
     }
 }

@@ -33,7 +33,10 @@ impl RequestContext<'_> {
         }
         let (snapshot, session) = (Arc::clone(&self.snapshot), Arc::clone(&self.session));
         let sessions = Arc::clone(&self.handler.shared.sessions);
-        let built = tokio::task::spawn_blocking(move || snapshot.make_index(&sessions, &session));
+        let span = self.trace.span();
+        let built = tokio::task::spawn_blocking(move || {
+            span.in_scope(|| snapshot.make_index(&sessions, &session))
+        });
         built
             .await
             .map_err(|error| ExchangeError::Internal(error.to_string()))?

@@ -81,4 +81,39 @@ mod tests {
         });
         assert!(queued.is_some());
     }
+
+    #[tokio::test]
+    async fn a_released_permit_goes_to_the_queue() {
+        let limiter = RequestLimiter::new(2, 1, Duration::from_secs(20));
+        let (first, second) = (limiter.acquire().await, limiter.acquire().await);
+        assert!(first.is_some() && second.is_some());
+        assert_eq!(limiter.available_permits(), 0);
+        let (queued, ()) = tokio::join!(limiter.acquire(), async {
+            tokio::task::yield_now().await;
+            drop(first);
+        });
+        assert!(queued.is_some());
+        drop((queued, second));
+        assert_eq!(limiter.available_permits(), 2);
+    }
+
+    #[tokio::test]
+    async fn an_abandoned_wait_frees_its_queue_slot() {
+        let limiter = RequestLimiter::new(1, 1, Duration::from_secs(20));
+        let held = limiter.acquire().await;
+        let wait = tokio::time::timeout(Duration::from_millis(5), limiter.acquire());
+        assert!(wait.await.is_err(), "the client leaves the queue");
+        let (queued, ()) = tokio::join!(limiter.acquire(), async {
+            tokio::task::yield_now().await;
+            drop(held);
+        });
+        assert!(queued.is_some());
+    }
+
+    #[tokio::test]
+    async fn without_a_queue_requests_are_rejected_at_once() {
+        let limiter = RequestLimiter::new(1, 0, Duration::from_secs(20));
+        let _held = limiter.acquire().await;
+        assert!(limiter.acquire().await.is_none());
+    }
 }

@@ -95,4 +95,47 @@ mod tests {
             assert_eq!(selected.target.as_str(), target, "{path}");
         }
     }
+
+    fn error(path: &str, header: Option<(&str, &[u8])>) -> String {
+        let mut request = Request::get(path);
+        if let Some((name, value)) = header {
+            request = request.header(name, value);
+        }
+        select(&request.body(()).unwrap()).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn the_session_header_wins_over_its_alias() {
+        let request = Request::get("/")
+            .header("test-name", "alias")
+            .header("ouli-session", " one ");
+        let selected = select(&request.body(()).unwrap()).unwrap();
+        assert_eq!(
+            selected.session.as_deref(),
+            Some("one"),
+            "spaces are trimmed"
+        );
+    }
+
+    #[test]
+    fn a_target_without_a_path_is_the_root() {
+        let request = Request::options("api.test:80").body(()).unwrap();
+        assert_eq!(select(&request).unwrap().target.as_str(), "/");
+    }
+
+    #[test]
+    fn rejects_names_that_are_not_text() {
+        assert_eq!(
+            error("/__ouli/session/%ff/a", None),
+            "the name of the session is not UTF-8"
+        );
+        assert_eq!(
+            error("/", Some(("ouli-session", b"\xff"))),
+            "the header `ouli-session` is not plain text"
+        );
+        assert_eq!(
+            error("/", Some(("test-name", b"a\tb\xe9"))),
+            "the header `test-name` is not plain text"
+        );
+    }
 }

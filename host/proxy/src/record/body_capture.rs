@@ -2,7 +2,7 @@
 //! paused or the capture fails, as `on_recorder_full` says.
 
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,6 +16,7 @@ use crate::session::{MemoryBudget, MemoryReservation, MemoryWait};
 use ouli_config::{Config, OnRecorderFull};
 use ouli_message::failure::FailureCause;
 use ouli_message::stream::{Ending, Side};
+use ouli_net::upstream;
 
 /// The limits of a capture, and what follows if the recorder has no memory left.
 #[derive(Clone, Copy, Debug)]
@@ -107,6 +108,9 @@ pub(crate) struct CapturedBody {
     pub(crate) failure_cause: Option<FailureCause>,
 }
 
+/// The next frame of a body, its error or its end.
+pub(super) type NextFrame<E> = Option<Result<Frame<Bytes>, E>>;
+
 /// A captured body, or why there is none.
 pub(super) type CaptureResult = Result<CapturedBody, CaptureError>;
 
@@ -176,8 +180,33 @@ impl BodyCapture {
         ))
     }
 
+    /// Captures the next frame of a body, its end, or an error of the `sender`. `ended` is true after
+    /// the last frame. Pending while the frame waits for memory: the caller offers it again.
+    pub(super) fn poll_next<E: std::error::Error + 'static>(
+        &mut self,
+        cx: &mut Context<'_>,
+        next: Option<&Result<Frame<Bytes>, E>>,
+        ended: bool,
+        sender: Ending,
+    ) -> Poll<()> {
+        match next {
+            Some(Ok(frame)) => {
+                ready!(self.poll_frame(cx, frame));
+                if ended {
+                    self.end();
+                }
+            }
+            Some(Err(error)) => {
+                self.set_failure_cause(Some(upstream::classify_body_error(error)));
+                self.abort(sender, format!("it was aborted: {error}"));
+            }
+            None => self.end(),
+        }
+        Poll::Ready(())
+    }
+
     /// Captures a frame. Pending while it waits for memory: the caller offers it again.
-    pub(crate) fn poll_frame(&mut self, cx: &mut Context<'_>, frame: &Frame<Bytes>) -> Poll<()> {
+    fn poll_frame(&mut self, cx: &mut Context<'_>, frame: &Frame<Bytes>) -> Poll<()> {
         if let Some(data) = frame.data_ref() {
             return self.poll_data(cx, data);
         }
@@ -259,7 +288,7 @@ impl BodyCapture {
     }
 
     /// Sets the cause of an abort.
-    pub(crate) fn set_failure_cause(&mut self, cause: Option<FailureCause>) {
+    pub(super) fn set_failure_cause(&mut self, cause: Option<FailureCause>) {
         self.failure_cause = cause;
     }
 

@@ -8,9 +8,10 @@ use http_body_util::{BodyExt, Empty, Full};
 use tokio::sync::oneshot;
 
 use super::body_capture::SharedCapture;
+use super::prefixed_body::PrefixedBody;
 use super::reclaimable_body::ReclaimableBody;
 use super::request_head::RequestHead;
-use super::tee_body::{PrefixedBody, TeedRequestBody};
+use super::teed_request_body::TeedRequestBody;
 use crate::handler::RequestBody;
 use crate::handler::{AccessOutcome, ExchangeError, RequestContext};
 use ouli_config::Scheme;

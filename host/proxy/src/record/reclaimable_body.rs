@@ -8,7 +8,7 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt as _;
 use tokio::sync::oneshot;
 
-use super::tee_body::TeedRequestBody;
+use super::teed_request_body::TeedRequestBody;
 use ouli_net::server::IncomingBodyError;
 
 /// A body that is sent back through a channel when it is dropped before its end.

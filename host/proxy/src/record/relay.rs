@@ -15,7 +15,7 @@ use super::forward::{self, ForwardedBody};
 use super::pending_exchange::PendingExchange;
 use super::request_head::RequestHead;
 use super::request_recording::{RequestCapture, RequestRecording, tee_request};
-use super::tee_body::TeedResponseBody;
+use super::teed_response_body::TeedResponseBody;
 use crate::handler::RequestBody;
 use crate::handler::{ExchangeError, OutgoingBody, RequestContext};
 use crate::session::StreamKind;

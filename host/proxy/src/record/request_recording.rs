@@ -7,11 +7,13 @@ use http::HeaderMap;
 use http_body::Body as _;
 
 use super::arrival_log::{ArrivalLog, SharedArrivalLog};
-use super::body_capture::{BodyCapture, CaptureError, CaptureResult, CapturedBody, SharedCapture};
+use super::body_capture::{
+    BodyCapture, CaptureError, CaptureLimits, CaptureResult, CapturedBody, SharedCapture,
+};
 use super::forward::ForwardedBody;
+use super::prefixed_body::PrefixedBody;
 use super::reclaimable_body::BodyReclaimer;
 use super::request_head::RequestHead;
-use super::tee_body::PrefixedBody;
 use crate::handler::RequestContext;
 use crate::handler::buffered_body::BufferedBody;
 use crate::session::MemoryReservation;
@@ -72,7 +74,8 @@ impl RequestRecording {
         context: &RequestContext<'_>,
         buffered: &mut BufferedBody,
     ) -> Self {
-        match buffered.reserve_for_recording(context).await {
+        let limits = CaptureLimits::from(&*context.snapshot.config);
+        match buffered.reserve_for_recording(limits).await {
             Some(reservation) => Self::with_bytes(buffered.bytes.clone(), reservation),
             None => Self::with_result(Err(CaptureError::recorder_memory_full())),
         }

@@ -84,7 +84,9 @@ async fn look_up(
     request: Request<RequestBody>,
 ) -> Result<(RequestHead, BufferedBody, Lookup), ExchangeError> {
     let head = RequestHead::new(context, &request, true);
-    let mut buffered = BufferedBody::read(context, request.into_body()).await?;
+    let limits = &context.snapshot.config.limits;
+    let budget = &context.handler.shared.budget;
+    let mut buffered = BufferedBody::read(request.into_body(), limits, budget).await?;
     let request = decoded_request(context, &head, &buffered.bytes)?;
     buffered.count_decoded(request.body.inline());
     Ok((head, buffered, look_up_request(context, request).await?))

@@ -235,3 +235,133 @@ impl TimedBody {
         clock.timer.as_mut().poll(cx)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use super::*;
+    use ouli_message::failure::{FailureCause, Phase};
+
+    const LINGER: Duration = Duration::from_millis(30);
+
+    fn body(chunks: &[(u64, &'static str)], end: BodyEnd, timing: Timing) -> TimedBody {
+        let chunks = chunks.iter().map(|(at, text)| {
+            let (at, size) = (*at, text.len() as u64);
+            (Chunk { at, size }, Bytes::from_static(text.as_bytes()))
+        });
+        TimedBody::new(chunks, None, end, (timing, LINGER))
+    }
+
+    fn aborted(at: u64) -> BodyEnd {
+        BodyEnd::Aborted {
+            at,
+            code: None,
+            reset: false,
+        }
+    }
+
+    /// The next frame: its bytes, none at the end, or the error.
+    async fn next(body: &mut TimedBody) -> Result<Option<Bytes>, String> {
+        match poll_fn(|cx| body.poll(cx)).await {
+            None => Ok(None),
+            Some(Ok(frame)) => Ok(frame.into_data().ok()),
+            Some(Err(error)) => Err(error.to_string()),
+        }
+    }
+
+    fn is_pending(body: &mut TimedBody) -> bool {
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        body.poll(&mut cx).is_pending()
+    }
+
+    #[tokio::test]
+    async fn sends_chunks_at_once_without_recorded_timing() {
+        let chunks = [(0, "one"), (60_000_000, "two")];
+        let mut body = body(&chunks, BodyEnd::Complete, Timing::Instant);
+        assert_eq!(next(&mut body).await.unwrap().unwrap(), "one");
+        assert_eq!(next(&mut body).await.unwrap().unwrap(), "two");
+        assert!(body.is_at_end());
+        assert_eq!(next(&mut body).await, Ok(None));
+    }
+
+    #[tokio::test]
+    async fn sends_each_chunk_when_it_is_due() {
+        let chunks = [(0, "one"), (10_000, "two")];
+        let mut body = body(&chunks, BodyEnd::Complete, Timing::Scaled(2.0));
+        let started = Instant::now();
+        assert_eq!(next(&mut body).await.unwrap().unwrap(), "one");
+        assert!(is_pending(&mut body));
+        assert_eq!(next(&mut body).await.unwrap().unwrap(), "two");
+        assert!(started.elapsed() >= Duration::from_millis(20));
+    }
+
+    #[tokio::test]
+    async fn a_shutdown_skips_delays() {
+        let chunks = [(0, "one"), (3_600_000_000, "two")];
+        let mut body = body(&chunks, BodyEnd::WaitForClient, Timing::Scaled(1.0));
+        next(&mut body).await.unwrap();
+        assert!(is_pending(&mut body));
+        body.skip_delays();
+        assert_eq!(next(&mut body).await.unwrap().unwrap(), "two");
+        assert!(next(&mut body).await.is_err(), "no client is waited for");
+    }
+
+    #[tokio::test]
+    async fn an_abort_follows_the_last_sent_chunk() {
+        let mut body = body(&[(0, "one"), (0, "two")], aborted(0), Timing::Instant);
+        next(&mut body).await.unwrap();
+        let last = next(&mut body).await.unwrap().unwrap();
+        assert!(is_pending(&mut body), "the connection holds the last chunk");
+        drop(last);
+        let error = next(&mut body).await.unwrap_err();
+        assert_eq!(error, "the recorded response was aborted here");
+    }
+
+    #[tokio::test]
+    async fn an_abort_does_not_wait_forever_for_a_client_that_reads_nothing() {
+        let mut body = body(&[(0, "one")], aborted(0), Timing::Instant);
+        let _unsent = next(&mut body).await.unwrap();
+        let started = Instant::now();
+        assert!(next(&mut body).await.is_err());
+        assert!(started.elapsed() >= LINGER);
+    }
+
+    #[tokio::test]
+    async fn a_stream_that_the_client_ended_stays_open_for_a_while() {
+        let mut body = body(&[(0, "one")], BodyEnd::WaitForClient, Timing::Instant);
+        next(&mut body).await.unwrap();
+        let started = Instant::now();
+        assert!(next(&mut body).await.is_err());
+        assert!(started.elapsed() >= LINGER);
+    }
+
+    #[test]
+    fn the_end_is_that_of_the_recording() {
+        let failure = |kind| Failure {
+            cause: FailureCause::new(Phase::Body, kind),
+            at: 7,
+        };
+        let end = |ending, failure: Option<Failure>, is_alone| match BodyEnd::of(
+            ending,
+            failure.as_ref(),
+            is_alone,
+        ) {
+            BodyEnd::Complete => "complete".to_owned(),
+            BodyEnd::WaitForClient => "wait".to_owned(),
+            BodyEnd::Aborted { at, reset, .. } => format!("aborted {at} {reset}"),
+        };
+        let reset = Some(failure(FailureKind::Reset));
+        let timeout = Some(failure(FailureKind::Timeout));
+        for (ending, failure, is_alone, expected) in [
+            (Ending::Complete, None, true, "complete"),
+            (Ending::ClientAborted, None, true, "wait"),
+            (Ending::ServerAborted, None, true, "aborted 0 false"),
+            (Ending::Complete, reset, true, "aborted 7 true"),
+            (Ending::Complete, reset, false, "aborted 7 false"),
+            (Ending::Complete, timeout, true, "wait"),
+        ] {
+            assert_eq!(end(ending, failure, is_alone), expected);
+        }
+    }
+}

@@ -140,4 +140,30 @@ mod tests {
         let frame = CloseInjector::default().begin(Side::Client).unwrap();
         assert_eq!(frame[1], 0x80 | 19);
     }
+
+    #[test]
+    fn everything_is_forwarded_until_the_shutdown() {
+        let mut injector = CloseInjector::default();
+        let close = Encoder::new(Side::Server, None).close(Some(1000), "", None);
+        for bytes in [&text("hello")[..3], &text("hello")[3..], &close] {
+            assert_eq!(injector.forward(bytes), (bytes.len(), None));
+        }
+        assert!(injector.is_closed());
+        assert!(!injector.is_acknowledged(), "no close frame was injected");
+    }
+
+    #[test]
+    fn a_pending_close_waits_for_the_frame_boundary() {
+        let mut injector = CloseInjector::default();
+        let frame = text("hello");
+        injector.forward(&frame[..1]);
+        assert_eq!(injector.begin(Side::Server), None);
+        for byte in &frame[1..6] {
+            assert_eq!(injector.forward(&[*byte]), (1, None));
+        }
+        let (forwarded, close) = injector.forward(&frame[6..]);
+        assert_eq!(forwarded, 1);
+        assert!(close.is_some());
+        assert!(!injector.is_closed() && !injector.is_acknowledged());
+    }
 }
