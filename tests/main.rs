@@ -8,6 +8,8 @@
 /// What the tests stand on: an origin, a gateway, clients, plugins and the program.
 mod support;
 
+/// One line for each exchange.
+mod access_log;
 /// The commands for authors of plugins.
 mod authors;
 /// Who is slow slows the other side down.

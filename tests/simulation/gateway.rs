@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::num::NonZero;
 use std::path::Path;
-use std::sync::{Arc, LazyLock, Mutex, RwLock};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -226,6 +226,6 @@ fn snapshot(config: &Arc<Config>, plugins: Arc<Plugins>, guard: Arc<Guard>) -> S
         plugins,
         guard,
         endpoints: HashMap::from([(Arc::from("api"), Arc::new(endpoint))]),
-        indexes: RwLock::default(),
+        indexes: Default::default(),
     }
 }

@@ -34,6 +34,8 @@ pub struct Config {
     pub fsync: Fsync,
     /// The format of log lines.
     pub log_format: LogFormat,
+    /// Write one log line for each exchange.
+    pub access_log: bool,
     /// The listeners; at least one.
     pub endpoints: Vec<Endpoint>,
     /// The plugins that have a section, in the order in which they are called.

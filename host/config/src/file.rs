@@ -72,6 +72,7 @@ fn read(mut root: Section<'_>) -> Config {
         report: root.path("report"),
         fsync: root.read("fsync", fsync).unwrap_or_default(),
         log_format: root.read("log_format", choice).unwrap_or(LogFormat::Text),
+        access_log: root.read("access_log", flag).unwrap_or(false),
         endpoints,
         plugins,
         builtin: BuiltinSettings {

@@ -8,5 +8,7 @@ pub mod gateway;
 pub mod handler;
 mod record;
 mod replay;
+#[cfg(test)]
+mod scripted_body;
 pub mod session;
 mod tunnel;

@@ -132,6 +132,9 @@ pub struct RunFlags {
     /// Refuse edited cassettes, and end with status 1 where a verdict fails.
     #[arg(long)]
     pub strict: bool,
+    /// Write one log line for each exchange.
+    #[arg(long)]
+    pub access_log: bool,
     /// Write the verdicts of the sessions to this file, as JSON.
     #[arg(long, value_name = "FILE")]
     pub report: Option<String>,
@@ -230,8 +233,9 @@ impl RunFlags {
             ("timing", &self.timing),
             ("report", &self.report),
         ];
-        let strict = self.strict.then(|| Override::flag("strict", true));
-        text_overrides(texts).chain(strict)
+        let flags = [("strict", self.strict), ("access_log", self.access_log)];
+        let flags = flags.into_iter().filter(|(_, is_set)| *is_set);
+        text_overrides(texts).chain(flags.map(|(key, _)| Override::flag(key, true)))
     }
 }
 
@@ -280,7 +284,7 @@ mod tests {
     fn every_flag_has_its_key() {
         let config = config(
             "record --upstream http://a --listen 127.0.0.1:0 --tls self-signed --session s \
-             --strict --report r.json --cassettes c --plugins p --plugins q --log-format json \
+             --strict --access-log --report r.json --cassettes c --plugins p --plugins q --log-format json \
              --set limits.connections=7",
         );
         let endpoint = &config.endpoints[0];
@@ -292,6 +296,7 @@ mod tests {
         );
         assert_eq!(endpoint.tls, Tls::SelfSigned);
         assert!(config.strict);
+        assert!(config.access_log);
         assert_eq!(config.report.unwrap(), Path::new("/here/r.json"));
         assert_eq!(config.cassettes, Path::new("/here/c"));
         assert_eq!(

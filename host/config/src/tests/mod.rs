@@ -18,6 +18,7 @@ strict = true
 report = "out/verdict.json"
 fsync = "250ms"
 log_format = "json"
+access_log = true
 
 [limits]
 connections = 12
@@ -84,6 +85,7 @@ fn reads_every_kind_of_key() {
     );
     assert_eq!(config.fsync, Fsync::Interval(Duration::from_millis(250)));
     assert_eq!(config.log_format, LogFormat::Json);
+    assert!(config.access_log);
     assert_eq!(config.limits.connections, 12);
     assert_eq!(config.limits.header_bytes, 16 << 10);
     assert_eq!(config.limits.shutdown_timeout, Duration::from_secs(5));

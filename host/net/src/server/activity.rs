@@ -3,6 +3,7 @@
 //! hyper's own timer covers idle time and slow heads with one value and costs an allocation per
 //! request; this costs a few atomic stores.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -39,7 +40,7 @@ pub(super) struct Activity {
     stalled: Mutex<Vec<(u64, u64)>>,
     /// Released once the connection and all its requests have ended: a tunnel outlives the
     /// connection that it was requested on.
-    _permit: ConnectionPermit,
+    permit: ConnectionPermit,
     reset_on_close: Arc<ResetOnClose>,
 }
 
@@ -68,7 +69,7 @@ impl Activity {
             invalid_head: AtomicBool::new(false),
             upgraded: AtomicBool::new(false),
             stalled: Mutex::new(Vec::new()),
-            _permit: permit,
+            permit,
             reset_on_close,
         })
     }
@@ -94,6 +95,11 @@ impl Activity {
     pub(super) fn end_request(&self) {
         self.idle_since.store(self.now_millis(), Ordering::Relaxed);
         self.active_requests.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// The address of the client; of IPv6 its /64 network.
+    pub(super) fn peer(&self) -> IpAddr {
+        self.permit.source()
     }
 
     /// The connection ends with a reset.

@@ -61,6 +61,13 @@ pub(super) struct ConnectionPermit {
     source: IpAddr,
 }
 
+impl ConnectionPermit {
+    /// The address that the connection comes from.
+    pub(super) fn source(&self) -> IpAddr {
+        self.source
+    }
+}
+
 impl ConnectionLimiter {
     /// A limiter without open connections.
     pub fn new(limits: ConnectionLimits) -> SharedConnectionLimiter {

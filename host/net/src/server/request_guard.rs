@@ -1,5 +1,6 @@
 //! Keeps a connection busy while the gateway works on one of its requests.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::activity::Activity;
@@ -27,6 +28,11 @@ impl RequestGuard {
             activity: Arc::clone(activity),
             body_error,
         }
+    }
+
+    /// The address of the client.
+    pub fn peer(&self) -> IpAddr {
+        self.activity.peer()
     }
 
     /// The connection ends with a reset. Only useful on HTTP/1.1, where the end of a response can

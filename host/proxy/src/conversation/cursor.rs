@@ -1,70 +1,69 @@
-//! Where a client stands in a recorded conversation.
+//! The position of a client in a recorded conversation.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use crate::handler::context::RequestContext;
-pub(crate) use crate::handler::error_response::ExchangeError;
-use crate::replay::answer::Lookup;
+use crate::handler::{ExchangeError, RequestContext};
+use crate::replay::Lookup;
 use crate::session::{ClaimedEntry, Entry, Outcome, ReplayQueue, Session, UnmatchedMessage};
 use ouli_codec::MessageView;
 use ouli_config::Timing;
 use ouli_message::Content;
-use ouli_message::stream::{Ending, Message, MessageKind as Turned, Payload, Protocol, Side};
+use ouli_message::stream::{Ending, Message, MessageKind, Payload, Protocol, Side};
 use ouli_plugin::{ConversationMessage, Plugins};
 
-/// A client's place in the conversation that was chosen for it. Dropped, it counts as replayed,
-/// unless it was a miss.
-pub(crate) struct ConversationCursor {
+/// The position of a client in the conversation that is selected for it. Counts a hit when it is
+/// dropped, unless the conversation was a miss.
+pub(super) struct ConversationCursor {
     plugins: Arc<Plugins>,
     session: Arc<Session>,
-    looked_up: Arc<Lookup>,
+    lookup: Arc<Lookup>,
     protocol: Protocol,
     queue: ReplayQueue,
     claimed: Option<ClaimedEntry>,
-    /// Keys of what its client said.
+    /// Keys of the recorded client messages.
     expected_keys: Arc<[u128]>,
     timing: Timing,
-    /// The next turn.
+    /// The next recorded message.
     position: usize,
-    /// Messages of the client among the turns before that.
+    /// The number of client messages before `position`.
     client_messages_passed: usize,
-    /// Keys of what the client has said.
+    /// Keys of the messages that the client has sent.
     received_keys: Vec<u128>,
     /// The client has ended its side.
     client_ended: bool,
-    /// Something was said to the client that only this conversation has.
+    /// The client has received something that only this conversation has.
     committed: bool,
-    /// When the last turn was, by the recording and now.
+    /// When the last message was sent: in the recording, in microseconds, and now.
     last_message: (u64, Instant),
     is_miss: bool,
 }
 
-/// A turn of the server.
+/// A message of the server.
 pub(super) struct DueMessage {
-    pub(super) kind: Turned,
-    /// When it is to be said.
+    pub(super) kind: MessageKind,
+    /// When it is sent.
     pub(super) send_at: Instant,
 }
 
 impl ConversationCursor {
     pub(super) fn new(
-        asked: &RequestContext<'_>,
-        looked_up: Arc<Lookup>,
+        context: &RequestContext<'_>,
+        lookup: Arc<Lookup>,
         protocol: Protocol,
-        (line, chosen, script): (ReplayQueue, ClaimedEntry, Arc<[u128]>),
+        (queue, claimed, expected_keys): (ReplayQueue, ClaimedEntry, Arc<[u128]>),
     ) -> Self {
         Self {
-            plugins: Arc::clone(&asked.snapshot.plugins),
-            session: Arc::clone(&asked.session),
-            looked_up,
+            plugins: Arc::clone(&context.snapshot.plugins),
+            session: Arc::clone(&context.session),
+            lookup,
             protocol,
-            queue: line,
-            claimed: Some(chosen),
-            expected_keys: script,
-            timing: asked.snapshot.config.timing,
+            queue,
+            claimed: Some(claimed),
+            expected_keys,
+            timing: context.snapshot.config.timing,
             position: 0,
             client_messages_passed: 0,
             received_keys: Vec::new(),
@@ -80,8 +79,8 @@ impl ConversationCursor {
     }
 
     fn messages(&self) -> &[Message] {
-        let turns = self.entry().and_then(|entry| entry.messages(self.protocol));
-        turns.unwrap_or_default()
+        let messages = self.entry().and_then(|entry| entry.messages(self.protocol));
+        messages.unwrap_or_default()
     }
 
     pub(super) fn ending(&self) -> Ending {
@@ -89,7 +88,8 @@ impl ConversationCursor {
         stream.map_or(Ending::Complete, |stream| stream.ending)
     }
 
-    /// From now on no other conversation can be chosen: the client has got what only this one has.
+    /// From now on the cursor cannot switch to another conversation: the client has received
+    /// something that only this one has.
     pub(super) fn commit(&mut self) {
         self.committed = true;
     }
@@ -99,96 +99,95 @@ impl ConversationCursor {
         !self.committed
     }
 
-    /// The next turn of the server, where it is its turn.
+    /// The next message, if it is one of the server.
     pub(super) fn due_message(&mut self) -> Option<DueMessage> {
         self.skip_passed();
-        let (at, start) = self.last_message;
-        let turn = self.messages().get(self.position)?;
-        if turn.side == Side::Client {
+        let (at, sent_at) = self.last_message;
+        let message = self.messages().get(self.position)?;
+        if message.side == Side::Client {
             return None;
         }
-        let pause = self.timing.delay(turn.at.saturating_sub(at));
-        let said = turn.kind.clone();
+        let pause = self.timing.delay(message.at.saturating_sub(at));
         Some(DueMessage {
-            kind: said,
-            send_at: start + pause,
+            kind: message.kind.clone(),
+            send_at: sent_at + pause,
         })
     }
 
-    /// The turn that was due was said.
+    /// The message that was due is sent.
     pub(super) fn mark_sent(&mut self) {
         self.committed = true;
         self.advance();
     }
 
-    /// True where nothing more was said.
+    /// True if no message is left.
     pub(super) fn is_over(&mut self) -> bool {
         self.skip_passed();
         self.position >= self.messages().len()
     }
 
-    /// What the server says next, whoever's turn it is before.
-    pub(super) fn next_server_message(&self) -> Option<&Turned> {
+    /// The next message of the server, even if client messages precede it.
+    pub(super) fn next_server_message(&self) -> Option<&MessageKind> {
         let rest = self.messages().get(self.position..).unwrap_or_default();
-        let mut server = rest.iter().filter(|turn| turn.side == Side::Server);
-        server.next().map(|turn| &turn.kind)
+        let mut server = rest.iter().filter(|message| message.side == Side::Server);
+        server.next().map(|message| &message.kind)
     }
 
-    /// The content of a turn.
+    /// The bytes of a message.
     ///
     /// # Errors
-    /// Where it is stored beside the cassette and cannot be read.
-    pub(super) async fn payload_bytes(&self, words: &Payload) -> std::io::Result<Bytes> {
-        if let Content::Inline(bytes) = &words.content {
+    /// If it is stored beside the cassette and cannot be read.
+    pub(super) async fn payload_bytes(&self, payload: &Payload) -> std::io::Result<Bytes> {
+        if let Content::Inline(bytes) = &payload.content {
             return Ok(bytes.clone());
         }
-        let (looked_up, words) = (Arc::clone(&self.looked_up), words.clone());
-        let read = tokio::task::spawn_blocking(move || looked_up.index.read_payload(&words));
+        let (lookup, payload) = (Arc::clone(&self.lookup), payload.clone());
+        let read = tokio::task::spawn_blocking(move || lookup.index.read_payload(&payload));
         read.await.map_err(std::io::Error::other)?
     }
 
-    /// The client says something.
+    /// The client has sent a message.
     ///
     /// # Errors
-    /// Where it said something else when it was recorded, or a plugin fails.
+    /// If no recorded conversation continues with this message, or a plugin fails.
     pub(super) fn receive(&mut self, bytes: &Bytes) -> Result<(), ExchangeError> {
-        let said = ConversationMessage {
-            request: &self.looked_up.request_view,
+        let conversation_message = ConversationMessage {
+            request: &self.lookup.request_view,
             protocol: self.protocol,
             side: Side::Client,
             bytes,
         };
         let session = Arc::clone(&self.session);
         let secrets = session.secrets();
-        let message = self.plugins.message_view(said, secrets)?;
-        let keyed = self.plugins.message_key(&message, secrets)?;
-        let key = keyed.key.hash();
+        let message = self.plugins.message_view(conversation_message, secrets)?;
+        let match_key = self.plugins.message_key(&message, secrets)?;
+        let key = match_key.key.hash();
         let found = self.matches_key(key)
             || self.matches_by_wildcard(&message)?
             || self.switch_for_key(key);
         if !found {
             let described = self.plugins.describe_message(&message, secrets)?;
-            let unheard = UnmatchedMessage {
-                request: &self.looked_up.request_view,
+            let unmatched = UnmatchedMessage {
+                request: &self.lookup.request_view,
                 protocol: self.protocol,
                 position: self.received_keys.len(),
                 described,
-                match_key: Some(&keyed),
+                match_key: Some(&match_key),
             };
             let miss = self
-                .looked_up
+                .lookup
                 .index
-                .explain_unmatched_message(unheard, self.queue.entries());
+                .explain_unmatched_message(unmatched, self.queue.entries());
             return Err(self.miss(miss));
         }
         self.received_keys.push(key);
         Ok(())
     }
 
-    /// The client ends its side.
+    /// The client has ended its side.
     ///
     /// # Errors
-    /// Where it said more when it was recorded.
+    /// If it sent more messages when it was recorded.
     pub(super) fn receive_end(&mut self) -> Result<(), ExchangeError> {
         self.client_ended = true;
         let complete = self.expected_keys.len() == self.received_keys.len();
@@ -198,30 +197,30 @@ impl ConversationCursor {
         if self.can_switch() && self.switch_to(<[u128]>::eq) {
             return Ok(());
         }
-        let unheard = UnmatchedMessage {
-            request: &self.looked_up.request_view,
+        let unmatched = UnmatchedMessage {
+            request: &self.lookup.request_view,
             protocol: self.protocol,
             position: self.received_keys.len(),
             described: Vec::new(),
             match_key: None,
         };
         let miss = self
-            .looked_up
+            .lookup
             .index
-            .explain_unmatched_message(unheard, self.queue.entries());
+            .explain_unmatched_message(unmatched, self.queue.entries());
         Err(self.miss(miss))
     }
 
-    /// The client closes, which it may do at any time.
+    /// The client has sent a close frame, which is allowed at any time.
     pub(super) fn receive_close(&mut self) {
         self.client_ended = true;
     }
 
-    /// Nothing of it counts: the request goes another way.
+    /// Undoes the claim without counting: the request is forwarded instead.
     pub(super) fn release(mut self) {
         self.is_miss = true;
-        if let Some(chosen) = self.claimed.take() {
-            chosen.release();
+        if let Some(claimed) = self.claimed.take() {
+            claimed.release();
         }
     }
 
@@ -230,25 +229,25 @@ impl ConversationCursor {
         ExchangeError::Miss(Box::new(miss))
     }
 
-    /// Counts an error that is told to the client, where it is a miss. It is not counted before,
-    /// since a request may still go another way.
+    /// Counts an error that the client receives, if it is a miss. It is not counted earlier because
+    /// the request may still be forwarded.
     pub(super) fn count_if_miss(&self, error: &ExchangeError) {
         if matches!(error, ExchangeError::Miss(_)) {
             self.session.counters().count(Outcome::Miss);
         }
     }
 
-    /// Goes over turns that need no saying: what the client has said, pings, and pongs that answer
-    /// one, since live pings are answered as they come.
+    /// Skips messages that need not be sent: those that the client has sent, its pings and pongs, and
+    /// pongs of the server, since live pings are answered when they arrive.
     fn skip_passed(&mut self) {
-        while let Some(turn) = self.messages().get(self.position) {
-            let passed = match (turn.side, &turn.kind) {
-                (Side::Client, Turned::Text(_) | Turned::Binary(_)) => {
+        while let Some(message) = self.messages().get(self.position) {
+            let passed = match (message.side, &message.kind) {
+                (Side::Client, MessageKind::Text(_) | MessageKind::Binary(_)) => {
                     self.client_messages_passed < self.received_keys.len()
                 }
-                (Side::Client, Turned::Close { .. } | Turned::End) => self.client_ended,
-                (Side::Client, Turned::Ping(_) | Turned::Pong(_)) => true,
-                (Side::Server, Turned::Pong(payload)) => self.answers_ping(payload),
+                (Side::Client, MessageKind::Close { .. } | MessageKind::End) => self.client_ended,
+                (Side::Client, MessageKind::Ping(_) | MessageKind::Pong(_)) => true,
+                (Side::Server, MessageKind::Pong(payload)) => self.answers_ping(payload),
                 (Side::Server, _) => false,
             };
             if !passed {
@@ -259,19 +258,21 @@ impl ConversationCursor {
     }
 
     fn advance(&mut self) {
-        let turn = self.messages().get(self.position);
-        let at = turn.map_or(0, |turn| turn.at);
-        let message =
-            turn.is_some_and(|turn| turn.side == Side::Client && turn.kind.payload().is_some());
+        let message = self.messages().get(self.position);
+        let at = message.map_or(0, |message| message.at);
+        let message = message.is_some_and(|message| {
+            message.side == Side::Client && message.kind.payload().is_some()
+        });
         self.client_messages_passed += usize::from(message);
         self.last_message = (at, Instant::now());
         self.position += 1;
     }
 
     fn answers_ping(&self, payload: &Bytes) -> bool {
-        let before = self.messages().get(..self.position).unwrap_or_default();
-        before.iter().any(|turn| {
-            turn.side == Side::Client && matches!(&turn.kind, Turned::Ping(ping) if ping == payload)
+        let previous = self.messages().get(..self.position).unwrap_or_default();
+        previous.iter().any(|message| {
+            message.side == Side::Client
+                && matches!(&message.kind, MessageKind::Ping(ping) if ping == payload)
         })
     }
 
@@ -286,39 +287,42 @@ impl ConversationCursor {
         let described = self
             .plugins
             .describe_message(message, self.session.secrets())?;
-        let (index, place) = (&self.looked_up.index, self.received_keys.len());
+        let (index, place) = (&self.lookup.index, self.received_keys.len());
         Ok(index.message_matches_by_wildcard(entry, self.protocol, place, &described))
     }
 
-    /// Another conversation that went the same way until now and goes on with this key.
+    /// Switches to another conversation that has the same messages so far and continues with this
+    /// key.
     fn switch_for_key(&mut self, key: u128) -> bool {
         self.can_switch()
-            && self.switch_to(|all, heard| {
-                all.get(..heard.len()) == Some(heard) && all.get(heard.len()) == Some(&key)
+            && self.switch_to(|expected, received| {
+                expected.get(..received.len()) == Some(received)
+                    && expected.get(received.len()) == Some(&key)
             })
     }
 
     fn switch_to(&mut self, fits: impl Fn(&[u128], &[u128]) -> bool) -> bool {
-        let Some(own) = self.entry().cloned() else {
+        let Some(current) = self.entry().cloned() else {
             return false;
         };
-        let (index, protocol) = (&self.looked_up.index, self.protocol);
-        let mut script = None;
+        let (index, protocol) = (&self.lookup.index, self.protocol);
+        let mut expected_keys = None;
         let found = self.queue.claim(|entry| {
-            let other = !Arc::ptr_eq(entry, &own) && have_same_response_head(entry, &own, protocol);
-            script = other
+            let other =
+                !Arc::ptr_eq(entry, &current) && have_same_response_head(entry, &current, protocol);
+            expected_keys = other
                 .then(|| index.client_message_keys(entry, protocol).ok())
                 .flatten();
-            script
+            expected_keys
                 .as_ref()
-                .is_some_and(|said| fits(said, &self.received_keys))
+                .is_some_and(|expected| fits(expected, &self.received_keys))
         });
         let Some(found) = found else {
             return false;
         };
-        self.expected_keys = script.unwrap_or_default();
-        if let Some(before) = self.claimed.replace(found) {
-            before.release();
+        self.expected_keys = expected_keys.unwrap_or_default();
+        if let Some(previous) = self.claimed.replace(found) {
+            previous.release();
         }
         (self.position, self.client_messages_passed) = (0, 0);
         self.last_message = (0, Instant::now());
@@ -326,8 +330,8 @@ impl ConversationCursor {
     }
 }
 
-/// True where a client that got the head of one may as well have got that of the other. The head of
-/// a call is not sent before the choice is made.
+/// True if both conversations have the same response head. The head of a call does not count: it is
+/// sent after the cursor commits.
 fn have_same_response_head(one: &Entry, other: &Entry, protocol: Protocol) -> bool {
     one.messages(protocol).is_some()
         && (protocol == Protocol::Grpc

@@ -1,4 +1,4 @@
-//! The body of a response that a task writes while it listens to the client.
+//! The body of a response that a task writes while it reads the request.
 
 use std::task::Context;
 
@@ -9,23 +9,23 @@ use tokio::sync::mpsc;
 
 use crate::replay::timed_body::{PolledFrame, RecordedAbort};
 
-/// Frames that wait to be sent.
+/// Frames that are buffered.
 const QUEUE_CAPACITY: usize = 4;
 
-/// The side that is sent.
+/// The body of the response.
 pub(crate) struct FrameReceiver(mpsc::Receiver<Result<Frame<Bytes>, RecordedAbort>>);
 
-/// The side that is written.
+/// Writes the body.
 pub(super) struct FrameSender(mpsc::Sender<Result<Frame<Bytes>, RecordedAbort>>);
 
-/// Nobody reads any more.
+/// The client has disconnected.
 #[derive(Debug)]
 pub(super) struct ClientGone;
 
 impl FrameReceiver {
     pub(super) fn new() -> (FrameSender, Self) {
-        let (pen, frames) = mpsc::channel(QUEUE_CAPACITY);
-        (FrameSender(pen), Self(frames))
+        let (sender, receiver) = mpsc::channel(QUEUE_CAPACITY);
+        (FrameSender(sender), Self(receiver))
     }
 
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> PolledFrame {
@@ -47,13 +47,13 @@ impl FrameSender {
         self.0.send(Ok(frame)).await.map_err(|_| ClientGone)
     }
 
-    /// Breaks the response off.
+    /// Aborts the response.
     pub(super) async fn abort(&self) {
-        // Who is gone sees it no more.
+        // A client that has disconnected receives no error.
         let _ = self.0.send(Err(RecordedAbort::default())).await;
     }
 
-    /// Returns once nobody reads any more.
+    /// Returns when the client disconnects.
     pub(super) async fn closed(&self) {
         self.0.closed().await;
     }

@@ -1,60 +1,60 @@
-//! A WebSocket that is asked for at replay: which conversation it gets, and how that begins.
+//! Starts the replay of a WebSocket: selects a conversation and accepts the handshake.
 
 use std::sync::Arc;
 
 use http::{Request, Response};
+use tracing::Instrument as _;
 
+use super::cursor::ConversationCursor;
+use super::selection::{Selection, load_expected_keys, look_up};
 use super::websocket::WebSocketReplay;
 use super::websocket_terms::negotiate;
-use super::{ConversationCursor, Selection, load_expected_keys, look_up};
-use crate::handler::context::RequestContext;
-pub(crate) use crate::handler::error_response::ExchangeError;
-use crate::handler::response_body::OutgoingBody;
-use crate::replay::answer::{self, ClientCapabilities, Lookup};
+use crate::handler::RequestBody;
+use crate::handler::{AccessOutcome, ExchangeError, OutgoingBody, RequestContext};
+use crate::replay::{self, ClientCapabilities, Lookup};
 use crate::session::{ClaimedEntry, ReplayQueue};
 use crate::tunnel::{self, ClientHandshake, TunnelGuards, TunnelRecording};
 use ouli_codec::websocket;
 use ouli_message::stream::Protocol;
-use ouli_net::server::IncomingBody;
 
-/// Replays a WebSocket, or says why there is none to replay.
+/// Replays a recorded WebSocket, or fails with a miss.
 pub(crate) async fn replay_websocket(
-    asked: &RequestContext<'_>,
-    request: Request<IncomingBody>,
-    held: TunnelGuards,
+    context: &RequestContext<'_>,
+    request: Request<RequestBody>,
+    guards: TunnelGuards,
 ) -> Result<Response<OutgoingBody>, ExchangeError> {
-    let looked_up = look_up_handshake(asked, &request).await?;
-    match Selection::of(asked, &looked_up) {
-        Selection::Found(line, chosen) => {
-            start_replay(asked, request, held, (looked_up, line, chosen)).await
+    let lookup = look_up_handshake(context, &request).await?;
+    match Selection::of(context, &lookup) {
+        Selection::Found(queue, claimed) => {
+            start_replay(context, request, guards, (lookup, queue, claimed)).await
         }
-        Selection::Exhausted(count) => Err(answer::miss_error(asked, &looked_up, Some(count))),
-        Selection::NotFound => Err(answer::miss_error(asked, &looked_up, None)),
+        Selection::Exhausted(count) => Err(replay::miss_error(context, &lookup, Some(count))),
+        Selection::NotFound => Err(replay::miss_error(context, &lookup, None)),
     }
 }
 
-/// Replays a WebSocket where one is recorded; else asks the upstream for it and records it.
+/// Replays a recorded WebSocket. Without one, opens a tunnel to the upstream and records it.
 pub(crate) async fn replay_websocket_or_tunnel(
-    asked: &RequestContext<'_>,
-    request: Request<IncomingBody>,
-    held: TunnelGuards,
+    context: &RequestContext<'_>,
+    request: Request<RequestBody>,
+    guards: TunnelGuards,
 ) -> Result<Response<OutgoingBody>, ExchangeError> {
-    let looked_up = look_up_handshake(asked, &request).await?;
-    let key = looked_up.match_key.key.hash();
-    asked.session.wait_until_written(key).await;
-    match Selection::of(asked, &looked_up) {
-        Selection::Found(line, chosen) => {
-            start_replay(asked, request, held, (looked_up, line, chosen)).await
+    let lookup = look_up_handshake(context, &request).await?;
+    let key = lookup.match_key.key.hash();
+    context.session.wait_until_written(key).await;
+    match Selection::of(context, &lookup) {
+        Selection::Found(queue, claimed) => {
+            start_replay(context, request, guards, (lookup, queue, claimed)).await
         }
         Selection::Exhausted(_) | Selection::NotFound => {
-            tunnel::serve(asked, request, held, TunnelRecording::On(Some(key))).await
+            tunnel::serve(context, request, guards, TunnelRecording::On(Some(key))).await
         }
     }
 }
 
 async fn look_up_handshake(
-    asked: &RequestContext<'_>,
-    request: &Request<IncomingBody>,
+    context: &RequestContext<'_>,
+    request: &Request<RequestBody>,
 ) -> Result<Arc<Lookup>, ExchangeError> {
     let checked = if ClientHandshake::of(request).is_http2() {
         websocket::check_connect_request(request.method(), request.headers())
@@ -62,10 +62,10 @@ async fn look_up_handshake(
         websocket::check_request(request.method(), request.headers())
     };
     checked.map_err(|error| ExchangeError::WebSocketHandshake(error.to_string()))?;
-    let head = tunnel::handshake_head(asked, request, true);
+    let head = tunnel::handshake_head(context, request, true);
     look_up(
-        asked,
-        tunnel::recorded_handshake(&head, &asked.endpoint.authority),
+        context,
+        tunnel::recorded_handshake(&head, &context.endpoint.authority),
     )
     .await
 }
@@ -73,33 +73,38 @@ async fn look_up_handshake(
 type ConversationMatch = (Arc<Lookup>, ReplayQueue, ClaimedEntry);
 
 async fn start_replay(
-    asked: &RequestContext<'_>,
-    mut request: Request<IncomingBody>,
-    held: TunnelGuards,
-    (looked_up, line, chosen): ConversationMatch,
+    context: &RequestContext<'_>,
+    mut request: Request<RequestBody>,
+    guards: TunnelGuards,
+    (lookup, queue, claimed): ConversationMatch,
 ) -> Result<Response<OutgoingBody>, ExchangeError> {
-    let entry = Arc::clone(chosen.entry());
+    let entry = Arc::clone(claimed.entry());
     if entry.messages(Protocol::WebSocket).is_none() {
-        // The upstream refused the handshake when it was recorded.
-        return answer::serve_hit(asked, &entry, &ClientCapabilities::of(&request)).await;
+        // The recorded upstream rejected the handshake.
+        return replay::serve_hit(context, &entry, &ClientCapabilities::of(&request)).await;
     }
-    let script = load_expected_keys(&looked_up, &chosen, Protocol::WebSocket).await?;
+    let expected_keys = load_expected_keys(&lookup, &claimed, Protocol::WebSocket).await?;
     let (fields, deflate) = negotiate(&entry.response.fields, request.headers());
-    let answer = ClientHandshake::of(&request).accept_response(fields);
-    let chosen = (line, chosen, script);
-    let cursor = ConversationCursor::new(asked, looked_up, Protocol::WebSocket, chosen);
-    let below = hyper::upgrade::on(&mut request);
-    let limits = asked.snapshot.config.limits.clone();
-    let hold = asked.handler.shared.budget.request_reservation();
-    let drain = &asked.handler.shared.drain;
-    let stop = drain.signal();
-    drain.spawn(async move {
-        let _held = held;
-        // Who is gone before the tunnel stands sees so itself.
-        if let Ok(upgraded) = below.await {
-            let socket = WebSocketReplay::new(upgraded, deflate, cursor, (limits, hold));
-            socket.run(stop).await;
+    let response = ClientHandshake::of(&request).accept_response(fields);
+    let conversation = (queue, claimed, expected_keys);
+    let cursor = ConversationCursor::new(context, lookup, Protocol::WebSocket, conversation);
+    let upgrade = hyper::upgrade::on(&mut request);
+    let limits = context.snapshot.config.limits.clone();
+    let reservation = context.handler.shared.budget.request_reservation();
+    let drain = &context.handler.shared.drain;
+    let shutdown = drain.signal();
+    context.trace.set_outcome(AccessOutcome::Hit);
+    let span = context.trace.span();
+    let conversation = async move {
+        // An upgrade fails only if the client has disconnected.
+        if let Ok(upgraded) = upgrade.await {
+            let trace = guards.trace().clone();
+            let socket =
+                WebSocketReplay::new(upgraded, trace, deflate, cursor, (limits, reservation));
+            socket.run(shutdown).await;
         }
-    });
-    Ok(answer)
+        drop(guards);
+    };
+    drain.spawn(conversation.instrument(span));
+    Ok(response)
 }

@@ -1,15 +1,14 @@
-//! A WebSocket replayed: the gateway is the server, and says what the upstream said.
+//! The replay of one WebSocket: the gateway sends the recorded messages of the server.
 
 use bytes::{Bytes, BytesMut};
 use hyper::upgrade::Upgraded;
-use hyper_util::rt::TokioIo;
 use tokio::io::AsyncWriteExt as _;
 
-use super::cursor::DueMessage;
-use super::{ConversationCursor, client_input};
-use crate::handler::error_response;
-pub(crate) use crate::handler::error_response::ExchangeError;
+use super::client_input;
+use super::cursor::{ConversationCursor, DueMessage};
+use crate::handler::{ExchangeError, RequestTrace};
 use crate::session::MemoryReservation;
+use crate::tunnel::ClientIo;
 use ouli_codec::websocket::{Bounds, Decoder, DeflateParams, Encoder, ReceivedMessage, Violation};
 use ouli_config::Limits;
 use ouli_message::stream::{Ending, MessageKind, Side};
@@ -17,44 +16,45 @@ use ouli_net::drain::DrainSignal;
 
 /// One client's WebSocket.
 pub(super) struct WebSocketReplay {
-    io: TokioIo<Upgraded>,
+    io: ClientIo,
+    trace: RequestTrace,
     input: BytesMut,
     decoder: Decoder,
     encoder: Encoder,
     cursor: ConversationCursor,
     limits: Limits,
-    /// What is held of the client's words.
+    /// The memory of buffered client messages.
     reservation: MemoryReservation,
 }
 
-/// How a WebSocket ends.
+/// How the conversation has ended.
 enum ConversationEnd {
-    /// A close frame was sent; the client's is waited for.
+    /// A close frame is sent; the client's is expected.
     CloseSent,
-    /// Both have closed, or the client is gone.
+    /// Both sides have closed, or the client has disconnected.
     Closed,
-    /// The connection is cut off, as it was.
+    /// The connection is aborted, as recorded.
     Aborted,
 }
 
-/// Whether recorded pauses are kept.
+/// Whether recorded delays are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Pacing {
-    /// Only what is due by now is said.
+    /// Only messages that are due are sent.
     Recorded,
-    /// All but a close is said at once: the conversation is about to end.
+    /// All messages but a close are sent at once, because the conversation is about to end.
     Immediate,
 }
 
-/// What happens next.
+/// The next event of a conversation.
 enum Event {
-    /// A pause is over.
+    /// The delay of the next message has passed.
     MessageDue,
-    /// The client has sent something, or has ended.
+    /// The client has sent bytes; false at the end of its input.
     Input(std::io::Result<bool>),
-    /// Nothing happened for too long.
+    /// The idle timeout has passed.
     Idle,
-    /// There is no memory for what the client says.
+    /// The memory limit is reached.
     MemoryLimit,
     /// The gateway stops.
     Shutdown,
@@ -63,9 +63,10 @@ enum Event {
 impl WebSocketReplay {
     pub(super) fn new(
         upgraded: Upgraded,
+        trace: RequestTrace,
         deflate: Option<DeflateParams>,
         cursor: ConversationCursor,
-        (limits, hold): (Limits, MemoryReservation),
+        (limits, reservation): (Limits, MemoryReservation),
     ) -> Self {
         let bounds = Bounds {
             frame: limits.websocket_message as u64,
@@ -73,42 +74,44 @@ impl WebSocketReplay {
             ratio: limits.decompression_ratio as u64,
         };
         Self {
-            io: TokioIo::new(upgraded),
+            io: ClientIo::new(upgraded, trace.clone()),
+            trace,
             input: BytesMut::new(),
             decoder: Decoder::new(Side::Client, bounds, deflate),
             encoder: Encoder::new(Side::Server, deflate),
             cursor,
             limits,
-            reservation: hold,
+            reservation,
         }
     }
 
-    pub(super) async fn run(mut self, stop: DrainSignal) {
-        // A client that is gone needs no words.
-        let ended = self
-            .run_conversation(stop)
+    pub(super) async fn run(mut self, shutdown: DrainSignal) {
+        // After an I/O error the client has disconnected: no close frame is sent.
+        let end = self
+            .run_conversation(shutdown)
             .await
             .unwrap_or(ConversationEnd::Closed);
         let Self {
             mut io,
             limits,
             cursor,
-            reservation: hold,
+            reservation,
             ..
         } = self;
         drop(cursor);
-        match ended {
+        match end {
             ConversationEnd::Aborted => {}
             ConversationEnd::Closed => {
                 let _ = io.shutdown().await;
             }
             ConversationEnd::CloseSent => {
                 let wait = limits.websocket_close_timeout;
-                // The client closes the handshake, then the server the connection (RFC 6455,
-                // section 7.1.1). One that does neither is cut off.
+                // The client answers the close, then the server closes the connection (RFC 6455,
+                // section 7.1.1). After the timeout the connection is dropped.
                 let _ = tokio::time::timeout(wait, async {
-                    let said = (self.input, self.decoder);
-                    let closed = client_input::drain_until_close(&mut io, said, hold).await;
+                    let unread = (self.input, self.decoder);
+                    let closed =
+                        client_input::drain_until_close(&mut io, unread, reservation).await;
                     let _ = io.shutdown().await;
                     if closed {
                         let _ = client_input::drain(&mut io).await;
@@ -121,18 +124,18 @@ impl WebSocketReplay {
 
     async fn run_conversation(
         &mut self,
-        mut stop: DrainSignal,
+        mut shutdown: DrainSignal,
     ) -> std::io::Result<ConversationEnd> {
         loop {
-            while let Some(heard) = self.decode().await? {
-                match heard {
-                    Ok(heard) => {
-                        if let Some(ended) = self.handle_message(heard).await? {
-                            return Ok(ended);
+            while let Some(message) = self.decode().await? {
+                match message {
+                    Ok(message) => {
+                        if let Some(end) = self.handle_message(message).await? {
+                            return Ok(end);
                         }
-                        // What the client waits for may be asked for and waited for in one go.
-                        if let Some(ended) = self.send_due(Pacing::Recorded).await? {
-                            return Ok(ended);
+                        // The client may wait for this reply before it sends more.
+                        if let Some(end) = self.send_due(Pacing::Recorded).await? {
+                            return Ok(end);
                         }
                     }
                     Err(violation) => return self.handle_violation(violation).await,
@@ -143,16 +146,16 @@ impl WebSocketReplay {
             if is_over {
                 match self.cursor.ending() {
                     Ending::ServerAborted => return Ok(ConversationEnd::Aborted),
-                    // The last word was the client's, or it is for the client to leave.
+                    // The client closes or disconnects.
                     Ending::Complete | Ending::ClientAborted => {}
                 }
             }
-            match self.next(due.as_ref(), is_over, &mut stop).await {
+            match self.next(due.as_ref(), is_over, &mut shutdown).await {
                 Event::MessageDue => {
                     if let Some(due) = due
-                        && let Some(ended) = self.send_message(due).await?
+                        && let Some(end) = self.send_message(due).await?
                     {
-                        return Ok(ended);
+                        return Ok(end);
                     }
                 }
                 Event::Input(more) => {
@@ -161,35 +164,36 @@ impl WebSocketReplay {
                     }
                 }
                 Event::MemoryLimit => {
-                    let reason = "as much is held in memory as may be (limits.memory)";
-                    return self.close(Some(1013), reason).await;
+                    return self
+                        .close(Some(1013), "memory limit reached (limits.memory)")
+                        .await;
                 }
-                Event::Idle => return self.close(Some(1001), "nothing came for too long").await,
+                Event::Idle => return self.close(Some(1001), "idle timeout").await,
                 Event::Shutdown => return self.close(Some(1001), "the gateway stops").await,
             }
         }
     }
 
-    /// Where the gateway stops, a conversation that is over ends at once, any other one as late as
-    /// can be.
+    /// Waits for the next event. When the gateway stops, a conversation that is over ends at once, any
+    /// other at the end of the drain timeout.
     async fn next(
         &mut self,
         due: Option<&DueMessage>,
         is_over: bool,
-        stop: &mut DrainSignal,
+        shutdown: &mut DrainSignal,
     ) -> Event {
         if let Some(due) = due
             && due.send_at <= tokio::time::Instant::now()
         {
             return Event::MessageDue;
         }
-        let mut closing = stop.clone();
+        let mut closing = shutdown.clone();
         let idle = tokio::time::Instant::now() + self.limits.stream_idle_timeout;
         let until = due.map_or(idle, |due| due.send_at);
-        let patience = self.limits.memory_wait_timeout;
-        let (hold, io, input) = (&self.reservation, &mut self.io, &mut self.input);
+        let max_wait = self.limits.memory_wait_timeout;
+        let (reservation, io, input) = (&self.reservation, &mut self.io, &mut self.input);
         let read = async {
-            if !hold.wait_below_soft_limit(patience).await {
+            if !reservation.wait_below_soft_limit(max_wait).await {
                 return Event::MemoryLimit;
             }
             Event::Input(client_input::read(io, input).await)
@@ -199,12 +203,12 @@ impl WebSocketReplay {
             () = tokio::time::sleep_until(until) => {
                 if due.is_some() { Event::MessageDue } else { Event::Idle }
             }
-            () = stop.draining(), if is_over => Event::Shutdown,
+            () = shutdown.draining(), if is_over => Event::Shutdown,
             () = closing.closing(), if !is_over => Event::Shutdown,
         }
     }
 
-    /// The next unit of what has come. What was decoded leaves no buffer behind.
+    /// Decodes the next message. An empty input buffer is released.
     async fn decode(&mut self) -> std::io::Result<Option<Result<ReceivedMessage, Violation>>> {
         let decoded = self.decoder.decode(&mut self.input).transpose();
         if decoded.is_none() && self.input.is_empty() {
@@ -212,16 +216,16 @@ impl WebSocketReplay {
         }
         self.reservation
             .resize(self.input.len() + self.decoder.buffered());
-        // Many small units must not keep other connections of this thread waiting.
+        // Yields, so that many small messages do not starve other connections of the thread.
         tokio::task::consume_budget().await;
         Ok(decoded)
     }
 
     async fn handle_message(
         &mut self,
-        heard: ReceivedMessage,
+        message: ReceivedMessage,
     ) -> std::io::Result<Option<ConversationEnd>> {
-        match heard {
+        match message {
             ReceivedMessage::Ping(payload) => {
                 let pong = self.encoder.pong(&payload, None);
                 self.send(pong).await?;
@@ -237,29 +241,30 @@ impl WebSocketReplay {
         Ok(None)
     }
 
-    /// Says what is due, up to where the client is to say something.
-    async fn send_due(&mut self, pace: Pacing) -> std::io::Result<Option<ConversationEnd>> {
+    /// Sends the messages that are due, up to the next client message.
+    async fn send_due(&mut self, pacing: Pacing) -> std::io::Result<Option<ConversationEnd>> {
         while let Some(due) = self.cursor.due_message() {
-            let early = pace == Pacing::Recorded && due.send_at > tokio::time::Instant::now();
-            let last = pace == Pacing::Immediate && matches!(due.kind, MessageKind::Close { .. });
-            if early || last {
+            let is_early = pacing == Pacing::Recorded && due.send_at > tokio::time::Instant::now();
+            let is_last =
+                pacing == Pacing::Immediate && matches!(due.kind, MessageKind::Close { .. });
+            if is_early || is_last {
                 return Ok(None);
             }
-            if let Some(ended) = self.send_message(due).await? {
-                return Ok(Some(ended));
+            if let Some(end) = self.send_message(due).await? {
+                return Ok(Some(end));
             }
         }
         Ok(None)
     }
 
-    /// The client closes. What the server said to that when it was recorded is said again; else the
-    /// close is echoed (RFC 6455, section 5.5.1).
+    /// The client closes. The gateway sends the recorded reply; without one it echoes the close
+    /// (RFC 6455, section 5.5.1).
     async fn handle_close(&mut self, code: Option<u16>) -> std::io::Result<ConversationEnd> {
         self.send_due(Pacing::Immediate).await?;
         self.cursor.receive_close();
-        // What the server had still to say may have crossed the close.
+        // Messages of the server may have crossed the close.
         self.send_due(Pacing::Immediate).await?;
-        let answer = match (self.cursor.due_message(), self.cursor.ending()) {
+        let close = match (self.cursor.due_message(), self.cursor.ending()) {
             (Some(due), _) => match due.kind {
                 MessageKind::Close { code, reason } => {
                     self.cursor.mark_sent();
@@ -272,12 +277,12 @@ impl WebSocketReplay {
             }
             (None, _) => self.encoder.close(code, "", None),
         };
-        self.send(answer).await?;
+        self.send(close).await?;
         Ok(ConversationEnd::Closed)
     }
 
-    /// The client breaks the protocol. Where it did so when it was recorded, the server's answer to
-    /// that is next.
+    /// The client violates the protocol. If it did so when it was recorded, the next server message
+    /// is the reply to that.
     async fn handle_violation(&mut self, violation: Violation) -> std::io::Result<ConversationEnd> {
         self.send_due(Pacing::Immediate).await?;
         match (self.cursor.next_server_message(), self.cursor.ending()) {
@@ -287,15 +292,15 @@ impl WebSocketReplay {
             }
             (None, Ending::ServerAborted) => Ok(ConversationEnd::Aborted),
             (Some(_) | None, _) => {
-                tracing::debug!("a WebSocket's client broke the protocol: {violation}");
+                tracing::debug!("a WebSocket client violated the protocol: {violation}");
                 self.close(Some(violation.code), violation.reason).await
             }
         }
     }
 
-    /// The client says what is not recorded.
+    /// The client sends a message that is not recorded.
     async fn handle_miss(&mut self, error: &ExchangeError) -> std::io::Result<ConversationEnd> {
-        error_response::log_error(error);
+        self.trace.log_error(error);
         self.cursor.count_if_miss(error);
         let (code, reason) = match error {
             ExchangeError::Miss(miss) => (1008, format!("ouli miss: {}", miss.summary())),
@@ -312,10 +317,10 @@ impl WebSocketReplay {
 
     async fn send_message(&mut self, due: DueMessage) -> std::io::Result<Option<ConversationEnd>> {
         let frame = match &due.kind {
-            MessageKind::Text(words) | MessageKind::Binary(words) => {
-                let bytes = self.cursor.payload_bytes(words).await?;
+            MessageKind::Text(payload) | MessageKind::Binary(payload) => {
+                let bytes = self.cursor.payload_bytes(payload).await?;
                 let text = matches!(due.kind, MessageKind::Text(_));
-                self.encoder.message(text, &bytes, words.compressed, None)
+                self.encoder.message(text, &bytes, payload.compressed, None)
             }
             MessageKind::Ping(payload) => self.encoder.ping(payload, None),
             MessageKind::Pong(payload) => self.encoder.pong(payload, None),

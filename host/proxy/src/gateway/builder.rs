@@ -3,12 +3,11 @@
 use std::collections::HashMap;
 use std::num::NonZero;
 use std::path::PathBuf;
-use std::sync::{Arc, RwLock};
+use std::sync::Arc;
 
 use super::bounds::upstream_bounds;
 use super::{Loaded, Options, generation};
-use crate::handler::context::{Endpoint, Route, Snapshot};
-pub(crate) use crate::handler::error_response::ExchangeError;
+use crate::handler::{Endpoint, ExchangeError, Route, Snapshot};
 use crate::session::Sessions;
 use ouli_cassette::{
     CassetteDir, CassetteError, ChangePolicy, SyncPolicy, WriteError, Writer, WriterOptions,
@@ -190,7 +189,7 @@ pub(super) fn build_snapshot(
         plugins: Arc::new(plugins),
         guard: Arc::new(guard),
         endpoints,
-        indexes: RwLock::default(),
+        indexes: Default::default(),
     })
 }
 

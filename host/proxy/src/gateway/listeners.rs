@@ -13,7 +13,7 @@ use super::shutdown::{self, ShutdownTimeouts};
 use super::socket_activation::InheritedSockets;
 use super::worker_threads::{AcceptTask, Task, Worker};
 use super::{ListenerInfo, Options, StartError};
-use crate::handler::context::SharedState;
+use crate::handler::SharedState;
 use ouli_config::{Config, Endpoint, Limits, Mode, Tls};
 use ouli_net::drain::Drain;
 use ouli_net::server::Bounds;

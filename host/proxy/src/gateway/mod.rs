@@ -32,8 +32,7 @@ pub use generation::{Loaded, load_config};
 pub use plugin_status::Status;
 pub use socket_activation::InheritedSocket;
 
-use crate::handler::context::{PageRenderer, SharedState, Snapshot};
-use crate::handler::request_limiter::RequestLimiter;
+use crate::handler::{PageRenderer, RequestLimiter, SharedState, Snapshot};
 use crate::session::{MemoryBudget, Recorder, RecorderLimits, Sessions, Verdict};
 use file_watcher::FileWatcher;
 use listeners::Listeners;

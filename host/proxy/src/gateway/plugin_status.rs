@@ -7,7 +7,7 @@ use arc_swap::ArcSwap;
 use serde::{Deserialize, Serialize};
 
 use super::generation::Loaded;
-use crate::handler::context::Snapshot;
+use crate::handler::Snapshot;
 use ouli_plugin::{Plugin, UsageSnapshot};
 
 /// The state of the plugins, changed with each generation and read without waiting.

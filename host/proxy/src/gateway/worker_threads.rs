@@ -11,7 +11,7 @@ use tokio::runtime::Builder;
 use tokio::sync::mpsc;
 
 use super::resizable_quota::PermitDebt;
-use crate::handler::context::{RequestHandler, SharedState};
+use crate::handler::{RequestHandler, SharedState};
 use ouli_net::drain::{Drain, DrainGuard};
 use ouli_net::server::{self, ListenerConfig, SharedConnectionLimiter};
 

@@ -1,4 +1,4 @@
-//! The pages of the gateway's own, under a prefix that no upstream is asked for.
+//! The gateway's own pages, under a prefix that is never forwarded to an upstream.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -7,48 +7,48 @@ use http::header::{CONTENT_TYPE, HOST, ORIGIN};
 use http::uri::Authority;
 use http::{HeaderMap, HeaderValue, Method, Request, Response};
 
-use super::context::SharedState;
-use super::error_response::ExchangeError;
+use super::error::ExchangeError;
 use super::response_body::OutgoingBody;
+use super::shared_state::SharedState;
 use ouli_net::upstream::OwnListeners;
 
-/// The state of the plugins: what is live, rejected and draining.
+/// The state of the plugins: live, rejected and draining.
 pub const PLUGIN_STATUS_PATH: &str = "/__ouli/plugins";
 
-/// The page that a request is for. None where it is for the upstream.
+/// The page that a request asks for. None if the request is for the upstream.
 ///
 /// # Errors
-/// Where a page of the web asks, whether across origins or by a name of its own for this address
-/// (DNS rebinding): the request must name this machine or the listener, and come from no other
-/// origin.
-pub(crate) fn admin_response<B>(
-    live: &SharedState,
+/// If the request may come from a web page, across origins or by DNS rebinding: its host must be
+/// this machine or the listener, and its origin must be the same.
+pub(super) fn admin_response<B>(
+    shared: &SharedState,
     request: &Request<B>,
 ) -> Result<Option<Response<OutgoingBody>>, ExchangeError> {
     if request.uri().path() != PLUGIN_STATUS_PATH {
         return Ok(None);
     }
-    if let Some(reason) = rejection_reason(request, &live.own_listeners) {
+    if let Some(reason) = rejection_reason(request, &shared.own_listeners) {
         return Err(ExchangeError::AdminForbidden(reason));
     }
-    let body = Bytes::from((live.plugin_status_page)());
+    let body = Bytes::from((shared.plugin_status_page)());
     let mut response = Response::new(OutgoingBody::full(body, None, true));
     let json = HeaderValue::from_static("application/json");
     response.headers_mut().insert(CONTENT_TYPE, json);
     Ok(Some(response))
 }
 
-/// Why a request gets none of the gateway's own pages; none where it does.
-fn rejection_reason<B>(request: &Request<B>, own: &OwnListeners) -> Option<&'static str> {
+/// Why a request may not see the gateway's own pages; none if it may.
+fn rejection_reason<B>(request: &Request<B>, own_listeners: &OwnListeners) -> Option<&'static str> {
     let headers = request.headers();
-    let Some(host) = request_authority(request).filter(|host| is_own_address(host, own)) else {
+    let Some(host) = request_authority(request).filter(|host| is_own_address(host, own_listeners))
+    else {
         return Some("its host is neither this machine nor the listener");
     };
     if *request.method() != Method::GET {
-        return Some("it is no GET");
+        return Some("its method is not GET");
     }
-    let site = header_text(headers, SEC_FETCH_SITE);
-    let same_site = matches!(site, None | Some("none" | "same-origin"));
+    let fetch_site = header_text(headers, SEC_FETCH_SITE);
+    let same_site = matches!(fetch_site, None | Some("none" | "same-origin"));
     let origin = header_text(headers, ORIGIN.as_str());
     let same_origin = origin.is_none_or(|origin| {
         let authority = origin.split_once("://").map(|(_, authority)| authority);
@@ -57,55 +57,58 @@ fn rejection_reason<B>(request: &Request<B>, own: &OwnListeners) -> Option<&'sta
     (!same_site || !same_origin).then_some("it comes from another origin")
 }
 
-/// Whom the request names; none where it names nobody, or several.
+/// The authority that the request names; none if it names none or several.
 fn request_authority<B>(request: &Request<B>) -> Option<Authority> {
     let mut fields = request.headers().get_all(HOST).iter();
-    let (field, more) = (fields.next(), fields.next());
+    let (field, second) = (fields.next(), fields.next());
     let field: Option<Authority> = match field {
         Some(field) => Some(field.to_str().ok()?.parse().ok()?),
         None => None,
     };
     let authority = request.uri().authority().cloned().or(field)?;
-    // Nothing but a host and a port: there may be no user, and what follows the colon is a number.
+    // Host and port only: no userinfo, and a number after the colon.
     let port = authority.as_str().strip_prefix(authority.host())?;
     let is_plain = port.is_empty() || authority.port_u16().is_some();
-    (more.is_none() && is_plain).then_some(authority)
+    (second.is_none() && is_plain).then_some(authority)
 }
 
-fn is_own_address(authority: &Authority, own: &OwnListeners) -> bool {
+fn is_own_address(authority: &Authority, own_listeners: &OwnListeners) -> bool {
     let host = authority.host();
     if host.eq_ignore_ascii_case("localhost") {
         return true;
     }
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    let Ok(ip) = bare.parse::<IpAddr>() else {
+    let address = host.trim_start_matches('[').trim_end_matches(']');
+    let Ok(ip) = address.parse::<IpAddr>() else {
         return false;
     };
     let port = authority.port_u16().unwrap_or(80);
-    ip.is_loopback() || own.endpoint_at(SocketAddr::new(ip, port)).is_some()
+    ip.is_loopback()
+        || own_listeners
+            .endpoint_at(SocketAddr::new(ip, port))
+            .is_some()
 }
 
-/// A header that is text; one that is not counts as foreign to everything.
+/// The value of a header. A value that is not text equals no expected value.
 fn header_text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name).map(|value| value.to_str().unwrap_or("?"))
 }
 
-/// Where a browser's request comes from (Fetch Metadata, section 2.4).
+/// The relation between the page that sends a request and its target (Fetch Metadata, section 2.4).
 const SEC_FETCH_SITE: &str = "sec-fetch-site";
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn rejected(host: &str, more: &[(&str, &str)]) -> Option<&'static str> {
-        let own = OwnListeners::default();
-        own.add("every", "0.0.0.0:8080".parse().unwrap());
-        own.add("one", "192.0.2.1:8081".parse().unwrap());
+    fn rejected(host: &str, headers: &[(&str, &str)]) -> Option<&'static str> {
+        let own_listeners = OwnListeners::default();
+        own_listeners.add("every", "0.0.0.0:8080".parse().unwrap());
+        own_listeners.add("one", "192.0.2.1:8081".parse().unwrap());
         let mut request = Request::get(PLUGIN_STATUS_PATH).header(HOST, host);
-        for (name, value) in more {
+        for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        rejection_reason(&request.body(()).unwrap(), &own)
+        rejection_reason(&request.body(()).unwrap(), &own_listeners)
     }
 
     #[test]

@@ -1,46 +1,44 @@
-//! A request's body that is read whole, to derive a key from it. What is held counts, and where too
-//! much is held nothing more is read for a while.
+//! A request body that is buffered to derive a key from it. Its memory is counted, and above the
+//! soft limit reading pauses.
 
+use std::fmt::Display;
 use std::future::poll_fn;
 
 use bytes::Bytes;
-use http_body::Body as _;
+use http_body::Body;
 use http_body_util::BodyExt as _;
 
-use super::context::RequestContext;
-use super::error_response::ExchangeError;
-use crate::record::body_capture::CaptureLimits;
-use crate::session::MemoryReservation;
-use ouli_config::OnRecorderFull;
-use ouli_net::server::IncomingBody;
+use super::error::ExchangeError;
+use crate::record::CaptureLimits;
+use crate::session::{MemoryBudget, MemoryReservation};
+use ouli_config::{Limits, OnRecorderFull};
 
-/// A body with its share of the memory.
+/// A request body with its memory reservation.
 pub(crate) struct BufferedBody {
     pub(crate) bytes: Bytes,
     reservation: MemoryReservation,
 }
 
 impl BufferedBody {
-    /// Reads a body whole, up to `limits.request_body`.
+    /// Reads a whole body, up to `limits.request_body`.
     pub(crate) async fn read(
-        asked: &RequestContext<'_>,
-        mut body: IncomingBody,
+        mut body: impl Body<Data = Bytes, Error: Display> + Unpin,
+        limits: &Limits,
+        budget: &MemoryBudget,
     ) -> Result<Self, ExchangeError> {
-        let limits = &asked.snapshot.config.limits;
-        let budget = &asked.handler.shared.budget;
-        let most = limits.request_body;
-        let mut held = Self {
+        let max = limits.request_body;
+        let mut buffered = Self {
             bytes: Bytes::new(),
             reservation: budget.request_reservation(),
         };
         if body.is_end_stream() {
-            return Ok(held);
+            return Ok(buffered);
         }
-        let declared = body.size_hint().exact();
-        let declared = declared.and_then(|length| usize::try_from(length).ok());
-        let mut all = Vec::new();
+        let declared_length = body.size_hint().exact();
+        let declared_length = declared_length.and_then(|length| usize::try_from(length).ok());
+        let mut joined = Vec::new();
         while !body.is_end_stream() {
-            // What is not read stays with the client: its window closes.
+            // Backpressure: the client's flow-control window closes while nothing is read.
             if !budget
                 .wait_below_soft_limit(limits.memory_wait_timeout)
                 .await
@@ -52,56 +50,191 @@ impl BufferedBody {
             };
             let frame = frame.map_err(|error| ExchangeError::Downstream(error.to_string()))?;
             let data = frame.into_data().unwrap_or_default();
-            let size = held.bytes.len() + all.len() + data.len();
-            if size > most {
-                return Err(ExchangeError::RequestBodyTooLarge { most });
+            let size = buffered.bytes.len() + joined.len() + data.len();
+            if size > max {
+                return Err(ExchangeError::RequestBodyTooLarge { max });
             }
-            held.push(&mut all, data, declared.unwrap_or(usize::MAX));
+            buffered.push(&mut joined, data, declared_length.unwrap_or(usize::MAX));
         }
-        if !all.is_empty() {
-            held.bytes = all.into();
+        if !joined.is_empty() {
+            buffered.bytes = joined.into();
         }
-        Ok(held)
+        Ok(buffered)
     }
 
-    /// One part is kept as it is; more are put together.
-    fn push(&mut self, all: &mut Vec<u8>, data: Bytes, declared: usize) {
+    /// Keeps a single chunk as it is, and joins several.
+    fn push(&mut self, joined: &mut Vec<u8>, data: Bytes, declared_length: usize) {
         self.reservation.force_grow(data.len());
-        if all.is_empty() && self.bytes.is_empty() {
+        if joined.is_empty() && self.bytes.is_empty() {
             self.bytes = data;
             return;
         }
-        let first = std::mem::take(&mut self.bytes);
-        let size = all.len() + first.len() + data.len();
-        if size > all.capacity() {
-            let spare = size.max(all.capacity() / 2 * 3).min(declared.max(size));
-            all.reserve_exact(spare - all.len());
+        let previous = std::mem::take(&mut self.bytes);
+        let size = joined.len() + previous.len() + data.len();
+        if size > joined.capacity() {
+            let spare = size
+                .max(joined.capacity() / 2 * 3)
+                .min(declared_length.max(size));
+            joined.reserve_exact(spare - joined.len());
         }
-        all.extend_from_slice(&first);
-        all.extend_from_slice(&data);
+        joined.extend_from_slice(&previous);
+        joined.extend_from_slice(&data);
     }
 
-    /// What is held is held for a recording from now on, where recording has room for it. Where it
-    /// is to wait for room, this waits.
+    /// Moves the reservation from the request to its recording. Waits for memory if
+    /// `on_recorder_full` says so; none if there is not enough.
     pub(crate) async fn reserve_for_recording(
         &mut self,
-        asked: &RequestContext<'_>,
+        limits: CaptureLimits,
     ) -> Option<MemoryReservation> {
-        let terms = CaptureLimits::from(&*asked.snapshot.config);
-        let hold = &mut self.reservation;
-        let mut room = hold.try_move_to_recording();
-        if !room && terms.on_recorder_full == OnRecorderFull::Wait && hold.fits_recording_limit() {
-            let mut wait = hold.budget().wait(terms.max_wait);
-            room = poll_fn(|cx| wait.poll(cx, || hold.try_move_to_recording())).await;
+        let reservation = &mut self.reservation;
+        let mut reserved = reservation.try_move_to_recording();
+        if !reserved
+            && limits.on_recorder_full == OnRecorderFull::Wait
+            && reservation.fits_recording_limit()
+        {
+            let mut wait = reservation.budget().wait(limits.max_wait);
+            reserved = poll_fn(|cx| wait.poll(cx, || reservation.try_move_to_recording())).await;
         }
-        let rest = self.reservation.new_empty();
-        room.then(|| std::mem::replace(&mut self.reservation, rest))
+        let empty = self.reservation.new_empty();
+        reserved.then(|| std::mem::replace(&mut self.reservation, empty))
     }
 
-    /// Counts what is held besides: the body without its codings.
+    /// Counts the decoded body too, if it is not the body itself.
     pub(crate) fn count_decoded(&mut self, decoded: &[u8]) {
         if decoded.as_ptr() != self.bytes.as_ptr() {
             self.reservation.force_grow(decoded.len());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::scripted_body::{ScriptedBody, ScriptedEnding};
+
+    const SHORT: Duration = Duration::from_millis(20);
+
+    fn chunks(chunks: &[&'static str]) -> ScriptedBody {
+        ScriptedBody::new(chunks, ScriptedEnding::Complete)
+    }
+
+    async fn read(
+        body: impl Body<Data = Bytes, Error: Display> + Unpin,
+        budget: &MemoryBudget,
+    ) -> Result<BufferedBody, ExchangeError> {
+        let limits = Limits {
+            request_body: 10,
+            memory_wait_timeout: SHORT,
+            ..Limits::default()
+        };
+        BufferedBody::read(body, &limits, budget).await
+    }
+
+    fn capture_limits(on_recorder_full: OnRecorderFull) -> CaptureLimits {
+        CaptureLimits {
+            max_bytes: 10,
+            on_recorder_full,
+            max_wait: SHORT,
+        }
+    }
+
+    #[tokio::test]
+    async fn joins_chunks_and_counts_their_memory() {
+        let budget = MemoryBudget::new(1000, 500);
+        let buffered = read(chunks(&["one", "two", "34"]), &budget).await.unwrap();
+        assert_eq!(&*buffered.bytes, b"onetwo34");
+        assert_eq!(budget.used(), 8);
+        drop(buffered);
+        assert_eq!(budget.used(), 0);
+    }
+
+    #[tokio::test]
+    async fn keeps_a_single_chunk_without_a_copy() {
+        let budget = MemoryBudget::new(1000, 500);
+        let chunk = Bytes::from(vec![b'x'; 5]);
+        let body = http_body_util::Full::new(chunk.clone());
+        let buffered = read(body, &budget).await.unwrap();
+        assert_eq!(buffered.bytes.as_ptr(), chunk.as_ptr());
+    }
+
+    #[tokio::test]
+    async fn rejects_a_body_over_the_limit() {
+        let budget = MemoryBudget::new(1000, 500);
+        let error = read(chunks(&["12345", "123456"]), &budget).await.err();
+        assert!(matches!(
+            error,
+            Some(ExchangeError::RequestBodyTooLarge { max: 10 })
+        ));
+        assert_eq!(budget.used(), 0, "what was read is released");
+        assert!(read(chunks(&["12345", "12345"]), &budget).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn rejects_a_body_that_the_client_aborts() {
+        let budget = MemoryBudget::new(1000, 500);
+        let body = ScriptedBody::new(&["one"], ScriptedEnding::Aborted);
+        let error = read(body, &budget).await.err().unwrap();
+        assert!(matches!(error, ExchangeError::Downstream(_)), "{error}");
+    }
+
+    #[tokio::test]
+    async fn reads_nothing_above_the_soft_limit() {
+        let budget = MemoryBudget::new(1000, 500);
+        let mut other = budget.request_reservation();
+        assert!(other.try_grow(950));
+        let error = read(chunks(&["one"]), &budget).await.err();
+        assert!(matches!(error, Some(ExchangeError::MemoryLimit)));
+        let (buffered, ()) = tokio::join!(read(chunks(&["one"]), &budget), async {
+            tokio::task::yield_now().await;
+            drop(other);
+        });
+        assert_eq!(&*buffered.unwrap().bytes, b"one");
+    }
+
+    #[tokio::test]
+    async fn the_reservation_moves_to_the_recording() {
+        let budget = MemoryBudget::new(1000, 500);
+        let mut buffered = read(chunks(&["one"]), &budget).await.unwrap();
+        let limits = capture_limits(OnRecorderFull::Drop);
+        let recording = buffered.reserve_for_recording(limits).await;
+        drop(buffered);
+        assert_eq!(budget.used(), 3, "the recording holds the bytes");
+        drop(recording);
+        assert_eq!(budget.used(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_full_recorder_is_waited_for_only_if_configured() {
+        let budget = MemoryBudget::new(1000, 500);
+        let mut other = budget.recording_reservation();
+        assert!(other.try_grow(500));
+        let mut buffered = read(chunks(&["one"]), &budget).await.unwrap();
+        for on_recorder_full in [OnRecorderFull::Drop, OnRecorderFull::Wait] {
+            let limits = capture_limits(on_recorder_full);
+            assert!(buffered.reserve_for_recording(limits).await.is_none());
+        }
+        let limits = CaptureLimits {
+            max_wait: Duration::from_secs(20),
+            ..capture_limits(OnRecorderFull::Wait)
+        };
+        let (recording, ()) = tokio::join!(buffered.reserve_for_recording(limits), async {
+            tokio::task::yield_now().await;
+            drop(other);
+        });
+        assert!(recording.is_some());
+    }
+
+    #[tokio::test]
+    async fn a_decoded_body_counts_besides_the_encoded_one() {
+        let budget = MemoryBudget::new(1000, 500);
+        let mut buffered = read(chunks(&["one"]), &budget).await.unwrap();
+        let same = buffered.bytes.clone();
+        buffered.count_decoded(&same);
+        assert_eq!(budget.used(), 3);
+        buffered.count_decoded(b"decoded");
+        assert_eq!(budget.used(), 10);
     }
 }

@@ -1,14 +1,14 @@
-//! Turns: so many are taken at once, so many more are waited for, and only for a while.
+//! Limits concurrent requests: further ones wait in a bounded queue, for a bounded time.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// A turn; dropped, the next has it.
+/// A permit for one request. The next request gets it when it is dropped.
 pub(crate) type RequestPermit = OwnedSemaphorePermit;
 
-/// The turns of all requests, or of those to one upstream.
+/// Limits the concurrent requests of the process or of one upstream.
 #[derive(Debug)]
 pub struct RequestLimiter {
     permits: Arc<Semaphore>,
@@ -17,38 +17,41 @@ pub struct RequestLimiter {
 }
 
 impl RequestLimiter {
-    /// So many turns (`most`), for which so many may wait (`queue`) for so long.
-    pub fn new(most: usize, queue: usize, wait: Duration) -> Self {
+    /// At most `max` concurrent requests; up to `max_pending` more wait for `queue_timeout`.
+    pub fn new(max: usize, max_pending: usize, queue_timeout: Duration) -> Self {
         let semaphore = |size| Arc::new(Semaphore::new(size));
-        Self::with_semaphores(semaphore(most), semaphore(queue), wait)
+        Self::with_semaphores(semaphore(max), semaphore(max_pending), queue_timeout)
     }
 
-    /// As many turns as are free, and as many places to wait for one, which others may make more or
-    /// fewer.
-    pub fn with_semaphores(free: Arc<Semaphore>, places: Arc<Semaphore>, wait: Duration) -> Self {
+    /// The same with semaphores that the caller can resize.
+    pub fn with_semaphores(
+        permits: Arc<Semaphore>,
+        queue_slots: Arc<Semaphore>,
+        queue_timeout: Duration,
+    ) -> Self {
         Self {
-            permits: free,
-            queue_slots: places,
-            queue_timeout: wait,
+            permits,
+            queue_slots,
+            queue_timeout,
         }
     }
 
-    /// The turns that nobody has.
+    /// The permits that are free.
     pub fn available_permits(&self) -> usize {
         self.permits.available_permits()
     }
 
-    /// A turn, at once or after a wait; none where too many wait already or the wait is too long.
+    /// A permit, at once or after a wait; none if the queue is full or the wait times out.
     pub(crate) async fn acquire(&self) -> Option<RequestPermit> {
-        if let Ok(turn) = Arc::clone(&self.permits).try_acquire_owned() {
-            return Some(turn);
+        if let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() {
+            return Some(permit);
         }
-        let _place = self.queue_slots.try_acquire().ok()?;
-        let waited = tokio::time::timeout(
+        let _queue_slot = self.queue_slots.try_acquire().ok()?;
+        let acquired = tokio::time::timeout(
             self.queue_timeout,
             Arc::clone(&self.permits).acquire_owned(),
         );
-        waited.await.ok()?.ok()
+        acquired.await.ok()?.ok()
     }
 }
 
@@ -58,24 +61,59 @@ mod tests {
 
     #[tokio::test]
     async fn queue_is_bounded_in_length_and_time() {
-        let turns = RequestLimiter::new(1, 1, Duration::from_millis(500));
-        let first = turns.acquire().await.unwrap();
+        let limiter = RequestLimiter::new(1, 1, Duration::from_millis(500));
+        let first = limiter.acquire().await.unwrap();
         let start = tokio::time::Instant::now();
-        let (waited, at_once) = tokio::join!(turns.acquire(), async {
+        let (queued, rejected_after) = tokio::join!(limiter.acquire(), async {
             tokio::task::yield_now().await;
-            assert!(
-                turns.acquire().await.is_none(),
-                "there is one place to wait"
-            );
+            assert!(limiter.acquire().await.is_none(), "the queue has one slot");
             start.elapsed()
         });
-        assert!(at_once < Duration::from_millis(500), "{at_once:?}");
-        assert!(waited.is_none());
+        assert!(
+            rejected_after < Duration::from_millis(500),
+            "{rejected_after:?}"
+        );
+        assert!(queued.is_none());
         assert!(start.elapsed() >= Duration::from_millis(500));
-        let (waited, ()) = tokio::join!(turns.acquire(), async {
+        let (queued, ()) = tokio::join!(limiter.acquire(), async {
             tokio::task::yield_now().await;
             drop(first);
         });
-        assert!(waited.is_some());
+        assert!(queued.is_some());
+    }
+
+    #[tokio::test]
+    async fn a_released_permit_goes_to_the_queue() {
+        let limiter = RequestLimiter::new(2, 1, Duration::from_secs(20));
+        let (first, second) = (limiter.acquire().await, limiter.acquire().await);
+        assert!(first.is_some() && second.is_some());
+        assert_eq!(limiter.available_permits(), 0);
+        let (queued, ()) = tokio::join!(limiter.acquire(), async {
+            tokio::task::yield_now().await;
+            drop(first);
+        });
+        assert!(queued.is_some());
+        drop((queued, second));
+        assert_eq!(limiter.available_permits(), 2);
+    }
+
+    #[tokio::test]
+    async fn an_abandoned_wait_frees_its_queue_slot() {
+        let limiter = RequestLimiter::new(1, 1, Duration::from_secs(20));
+        let held = limiter.acquire().await;
+        let wait = tokio::time::timeout(Duration::from_millis(5), limiter.acquire());
+        assert!(wait.await.is_err(), "the client leaves the queue");
+        let (queued, ()) = tokio::join!(limiter.acquire(), async {
+            tokio::task::yield_now().await;
+            drop(held);
+        });
+        assert!(queued.is_some());
+    }
+
+    #[tokio::test]
+    async fn without_a_queue_requests_are_rejected_at_once() {
+        let limiter = RequestLimiter::new(1, 0, Duration::from_secs(20));
+        let _held = limiter.acquire().await;
+        assert!(limiter.acquire().await.is_none());
     }
 }

@@ -7,28 +7,35 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 
-use super::context::{SharedState, StreamPermit};
-use super::error_response::ErrorFormat;
+use super::access_log::AccessOutcome;
+use super::error_format::ErrorFormat;
 use super::request_limiter::RequestPermit;
+use super::request_trace::RequestTrace;
+use super::shared_state::{SharedState, StreamPermit};
 use crate::conversation::FrameReceiver;
-use crate::record::tee_body::TeedResponseBody;
+use crate::record::TeedResponseBody;
 use crate::replay::shutdown_watch::{ShutdownPhase, ShutdownWatch};
 use crate::replay::timed_body::{PolledFrame, TimedBody};
 use ouli_net::server::RequestGuard;
 use ouli_net::upstream::UpstreamBody;
 
-/// A response's body with what it holds on to until it is sent.
+/// The body of a response, and what is held until it is sent.
 pub struct OutgoingBody {
     source: Source,
-    /// It is a stream that may last.
+    /// It is a long-lived stream.
     is_long_lived: bool,
-    /// What ends it where the gateway stops.
+    /// Ends a stream when the gateway stops.
     shutdown_watch: Option<ShutdownWatch>,
-    /// What it breaks with, once what came before has left: a connection that breaks forgets it.
+    /// The last frame or an error was polled.
+    has_ended: bool,
+    /// The error that ends the body after the chunks before it are sent: a connection that is
+    /// aborted drops what it has not sent yet.
     pending_error: Option<BoxError>,
     request_guard: Option<RequestGuard>,
     _request_permit: Option<RequestPermit>,
     _stream_permit: Option<StreamPermit>,
+    /// After the source: it ends when the source is dropped.
+    trace: RequestTrace,
 }
 
 enum Source {
@@ -36,41 +43,45 @@ enum Source {
     Full {
         bytes: Option<Bytes>,
         trailers: Option<HeaderMap>,
-        /// The length is told, so that it becomes `content-length` on HTTP/1.1.
+        /// The length is known to the client, as `content-length` on HTTP/1.1.
         has_content_length: bool,
     },
     /// From the upstream.
     Passthrough(UpstreamBody),
     /// From the upstream, and recorded.
     Teed(Box<TeedResponseBody>),
-    /// From the cassette, piece by piece.
+    /// From the cassette, chunk by chunk.
     Timed(Box<TimedBody>),
-    /// From the cassette, as an answer to what the client says.
+    /// From the cassette, in response to the messages of the client.
     Conversation(FrameReceiver),
 }
 
 impl OutgoingBody {
-    /// Bytes whose length is told.
+    /// Bytes of a known length.
     pub fn from_bytes(bytes: Bytes) -> Self {
         Self::full(bytes, None, true)
     }
 
-    pub(crate) fn full(bytes: Bytes, trailers: Option<HeaderMap>, sized: bool) -> Self {
+    pub(crate) fn full(
+        bytes: Bytes,
+        trailers: Option<HeaderMap>,
+        has_content_length: bool,
+    ) -> Self {
         let bytes = (!bytes.is_empty()).then_some(bytes);
         Self::new(Source::Full {
             bytes,
             trailers,
-            has_content_length: sized,
+            has_content_length,
         })
     }
 
-    /// No bytes, and no length told.
+    /// No bytes, and no `content-length`.
     pub(crate) fn empty() -> Self {
         Self::full(Bytes::new(), None, false)
     }
 
-    pub(crate) fn timed(paced: TimedBody) -> Self {
-        Self::new(Source::Timed(Box::new(paced))).long_lived(true)
+    pub(crate) fn timed(timed: TimedBody) -> Self {
+        Self::new(Source::Timed(Box::new(timed))).long_lived(true)
     }
 
     pub(crate) fn conversation(frames: FrameReceiver) -> Self {
@@ -90,60 +101,74 @@ impl OutgoingBody {
             source,
             is_long_lived: false,
             shutdown_watch: None,
+            has_ended: false,
             pending_error: None,
             request_guard: None,
             _request_permit: None,
             _stream_permit: None,
+            trace: RequestTrace::default(),
         }
     }
 
-    /// Says whether it is a stream that may last.
-    pub(crate) fn long_lived(mut self, lasts: bool) -> Self {
-        self.is_long_lived = lasts;
+    /// Counts the body in the trace of its request, which ends with the body.
+    pub(super) fn with_trace(mut self, trace: RequestTrace) -> Self {
+        self.trace = trace;
         self
     }
 
-    /// Holds these until it is sent. A stream gives its turn back where there is a place for it.
-    pub(crate) fn with_guards(
+    /// Sets whether it is a long-lived stream.
+    pub(crate) fn long_lived(mut self, is_long_lived: bool) -> Self {
+        self.is_long_lived = is_long_lived;
+        self
+    }
+
+    /// Holds the guards until the body is sent. A long-lived stream exchanges its request permit for
+    /// a stream permit, if one is free.
+    pub(super) fn with_guards(
         mut self,
-        live: &SharedState,
-        busy: RequestGuard,
-        permit: Option<RequestPermit>,
+        shared: &SharedState,
+        request_guard: RequestGuard,
+        request_permit: Option<RequestPermit>,
     ) -> Self {
-        self.request_guard = Some(busy);
+        self.request_guard = Some(request_guard);
         self._stream_permit = if self.is_long_lived {
-            live.stream_permit()
+            shared.stream_permit()
         } else {
             None
         };
-        self._request_permit = permit.filter(|_| self._stream_permit.is_none());
+        self._request_permit = request_permit.filter(|_| self._stream_permit.is_none());
         self
     }
 
-    /// A stream ends with the gateway.
-    pub(crate) fn until_shutdown(mut self, live: &SharedState, asks: ErrorFormat) -> Self {
-        // A conversation sees to it by itself.
-        let ends = self.is_long_lived && !matches!(self.source, Source::Conversation(_));
-        self.shutdown_watch = ends.then(|| ShutdownWatch::new(live.drain.signal(), asks));
+    /// Ends a long-lived stream when the gateway stops.
+    pub(super) fn until_shutdown(
+        mut self,
+        shared: &SharedState,
+        error_format: ErrorFormat,
+    ) -> Self {
+        // A conversation watches the shutdown itself.
+        let is_watched = self.is_long_lived && !matches!(self.source, Source::Conversation(_));
+        self.shutdown_watch =
+            is_watched.then(|| ShutdownWatch::new(shared.drain.signal(), error_format));
         self
     }
 
     fn poll_shutdown(&mut self, cx: &mut Context<'_>) {
-        let Some(last) = &mut self.shutdown_watch else {
+        let Some(watch) = &mut self.shutdown_watch else {
             return;
         };
-        match (last.poll_phase(cx), &mut self.source) {
-            (ShutdownPhase::Draining, Source::Timed(paced)) if paced.is_at_end() => {
-                paced.skip_delays()
+        match (watch.poll_phase(cx), &mut self.source) {
+            (ShutdownPhase::Draining, Source::Timed(timed)) if timed.is_at_end() => {
+                timed.skip_delays()
             }
             (ShutdownPhase::Running | ShutdownPhase::Draining, _) => {}
-            // All of it is at hand.
-            (ShutdownPhase::Closing, Source::Timed(paced)) => paced.skip_delays(),
+            // The rest is in memory, so it is sent at once.
+            (ShutdownPhase::Closing, Source::Timed(timed)) => timed.skip_delays(),
             (ShutdownPhase::Closing, _) => {
-                let last = self.shutdown_watch.take();
+                let watch = self.shutdown_watch.take();
                 self.source = Source::Full {
                     bytes: None,
-                    trailers: last.and_then(|last| last.trailers()),
+                    trailers: watch.and_then(|watch| watch.trailers()),
                     has_content_length: false,
                 };
             }
@@ -151,39 +176,15 @@ impl OutgoingBody {
     }
 }
 
-/// What a body breaks with.
+/// The error of a body.
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Puts a fault off until the connection has been looked after once.
-fn defer_error(
-    broken: &mut Option<BoxError>,
-    cx: &mut Context<'_>,
-    polled: PolledFrame,
-) -> PolledFrame {
-    match polled {
-        Poll::Ready(Some(Err(fault))) => {
-            *broken = Some(fault);
-            cx.waker().wake_by_ref();
-            Poll::Pending
+impl OutgoingBody {
+    fn poll_source(&mut self, cx: &mut Context<'_>) -> PolledFrame {
+        if let Some(error) = self.pending_error.take() {
+            return Poll::Ready(Some(Err(error)));
         }
-        other => other,
-    }
-}
-
-impl Body for OutgoingBody {
-    type Data = Bytes;
-    type Error = BoxError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        self.poll_shutdown(cx);
-        let outgoing = &mut *self;
-        if let Some(fault) = outgoing.pending_error.take() {
-            return Poll::Ready(Some(Err(fault)));
-        }
-        match &mut outgoing.source {
+        match &mut self.source {
             Source::Full {
                 bytes, trailers, ..
             } => {
@@ -195,23 +196,56 @@ impl Body for OutgoingBody {
             }
             Source::Passthrough(body) => {
                 let polled = Pin::new(body).poll_frame(cx).map_err(Into::into);
-                defer_error(&mut outgoing.pending_error, cx, polled)
+                self.defer_upstream_error(cx, polled)
             }
             Source::Teed(tee) => {
                 let polled = Pin::new(&mut **tee).poll_frame(cx).map_err(Into::into);
-                defer_error(&mut outgoing.pending_error, cx, polled)
+                self.defer_upstream_error(cx, polled)
             }
-            Source::Timed(paced) => {
-                let polled = paced.poll(cx);
-                if let (Poll::Ready(Some(Err(_))), Some(busy)) = (&polled, &outgoing.request_guard)
-                    && paced.resets_connection()
+            Source::Timed(timed) => {
+                let polled = timed.poll(cx);
+                if let (Poll::Ready(Some(Err(_))), Some(request_guard)) =
+                    (&polled, &self.request_guard)
+                    && timed.resets_connection()
                 {
-                    busy.reset_on_close();
+                    request_guard.reset_on_close();
                 }
                 polled
             }
             Source::Conversation(frames) => frames.poll(cx),
         }
+    }
+
+    /// Defers an error until the connection has been polled once, so that it sends earlier chunks.
+    fn defer_upstream_error(&mut self, cx: &mut Context<'_>, polled: PolledFrame) -> PolledFrame {
+        match polled {
+            Poll::Ready(Some(Err(error))) => {
+                self.trace.set_outcome(AccessOutcome::UPSTREAM_ABORTED);
+                self.pending_error = Some(error);
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
+            other => other,
+        }
+    }
+}
+
+impl Body for OutgoingBody {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> PolledFrame {
+        self.poll_shutdown(cx);
+        let polled = self.poll_source(cx);
+        match &polled {
+            Poll::Ready(Some(Ok(frame))) => {
+                let bytes = frame.data_ref().map_or(0, Bytes::len);
+                self.trace.add_bytes_out(bytes);
+            }
+            Poll::Ready(Some(Err(_)) | None) => self.has_ended = true,
+            Poll::Pending => {}
+        }
+        polled
     }
 
     fn is_end_stream(&self) -> bool {
@@ -239,6 +273,22 @@ impl Body for OutgoingBody {
             Source::Passthrough(body) => body.size_hint(),
             Source::Teed(tee) => tee.size_hint(),
             Source::Timed(_) | Source::Conversation(_) => SizeHint::default(),
+        }
+    }
+}
+
+impl Drop for OutgoingBody {
+    fn drop(&mut self) {
+        // A client ends a long-lived stream by leaving it.
+        let is_complete = self.has_ended || self.is_long_lived || self.is_end_stream();
+        // The source is dropped first: an exchange that it submits is the earlier outcome.
+        self.source = Source::Full {
+            bytes: None,
+            trailers: None,
+            has_content_length: false,
+        };
+        if !is_complete {
+            self.trace.client_gone();
         }
     }
 }

@@ -1,35 +1,34 @@
-//! Which session a request belongs to: a header, a prefix of the path, or the endpoint's own.
+//! The session of a request: named by a header, by a prefix of the path, or by the endpoint.
 
 use http::Request;
 use http::uri::PathAndQuery;
 
-use super::error_response::ExchangeError;
+use super::error::ExchangeError;
 use ouli_net::http::forwarding::{SESSION, SESSION_ALIAS};
 
-/// What stands before the name of a session in a path.
+/// The prefix of a path that names a session.
 const SESSION_PREFIX: &str = "/__ouli/session/";
 
 /// The session of a request, and its target without the prefix that named it.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct SelectedSession {
-    pub(crate) session: Option<String>,
-    pub(crate) target: PathAndQuery,
+pub(super) struct SelectedSession {
+    pub(super) session: Option<String>,
+    pub(super) target: PathAndQuery,
 }
 
-/// Looks at the header `ouli-session`, its alias `test-name` and the path, in this order. None
-/// where none of them names a session.
-pub(crate) fn select<B>(request: &Request<B>) -> Result<SelectedSession, ExchangeError> {
-    let full = request.uri().path_and_query();
-    let prefixed = full.and_then(|full| full.as_str().strip_prefix(SESSION_PREFIX));
-    let (prefixed, target) = match (prefixed, full) {
-        (Some(rest), _) => {
+/// Reads the header `ouli-session`, its alias `test-name` and the path, in this order. The session
+/// is none if none of them names one.
+pub(super) fn select<B>(request: &Request<B>) -> Result<SelectedSession, ExchangeError> {
+    let target = request.uri().path_and_query().cloned();
+    let target = target.unwrap_or_else(|| PathAndQuery::from_static("/"));
+    let (prefix, target) = match target.as_str().strip_prefix(SESSION_PREFIX) {
+        Some(rest) => {
             let (name, target) = split_session_name(rest)?;
             (Some(name), target)
         }
-        (None, Some(full)) => (None, full.clone()),
-        (None, None) => (None, PathAndQuery::from_static("/")),
+        None => (None, target),
     };
-    let session = session_header(request)?.or(prefixed);
+    let session = session_header(request)?.or(prefix);
     Ok(SelectedSession { session, target })
 }
 
@@ -51,7 +50,7 @@ fn split_session_name(rest: &str) -> Result<(String, PathAndQuery), ExchangeErro
     let (name, target) = rest.split_at(end);
     let name = percent_encoding::percent_decode_str(name).decode_utf8();
     let name =
-        name.map_err(|_| ExchangeError::Session("the session's name is not UTF-8".into()))?;
+        name.map_err(|_| ExchangeError::Session("the name of the session is not UTF-8".into()))?;
     let target = if target.starts_with('/') {
         PathAndQuery::try_from(target)
     } else {
@@ -66,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn header_then_prefix_then_default() {
+    fn the_header_wins_over_the_prefix_and_the_default() {
         let cases = [
             ("/a?b=1", None, "fallback", "/a?b=1"),
             ("/a", Some(("ouli-session", "one")), "one", "/a"),
@@ -87,13 +86,56 @@ mod tests {
             if let Some((name, value)) = header {
                 request = request.header(name, value);
             }
-            let chosen = select(&request.body(()).unwrap()).unwrap();
+            let selected = select(&request.body(()).unwrap()).unwrap();
             assert_eq!(
-                chosen.session.as_deref().unwrap_or("fallback"),
+                selected.session.as_deref().unwrap_or("fallback"),
                 session,
                 "{path}"
             );
-            assert_eq!(chosen.target.as_str(), target, "{path}");
+            assert_eq!(selected.target.as_str(), target, "{path}");
         }
+    }
+
+    fn error(path: &str, header: Option<(&str, &[u8])>) -> String {
+        let mut request = Request::get(path);
+        if let Some((name, value)) = header {
+            request = request.header(name, value);
+        }
+        select(&request.body(()).unwrap()).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn the_session_header_wins_over_its_alias() {
+        let request = Request::get("/")
+            .header("test-name", "alias")
+            .header("ouli-session", " one ");
+        let selected = select(&request.body(()).unwrap()).unwrap();
+        assert_eq!(
+            selected.session.as_deref(),
+            Some("one"),
+            "spaces are trimmed"
+        );
+    }
+
+    #[test]
+    fn a_target_without_a_path_is_the_root() {
+        let request = Request::options("api.test:80").body(()).unwrap();
+        assert_eq!(select(&request).unwrap().target.as_str(), "/");
+    }
+
+    #[test]
+    fn rejects_names_that_are_not_text() {
+        assert_eq!(
+            error("/__ouli/session/%ff/a", None),
+            "the name of the session is not UTF-8"
+        );
+        assert_eq!(
+            error("/", Some(("ouli-session", b"\xff"))),
+            "the header `ouli-session` is not plain text"
+        );
+        assert_eq!(
+            error("/", Some(("test-name", b"a\tb\xe9"))),
+            "the header `test-name` is not plain text"
+        );
     }
 }

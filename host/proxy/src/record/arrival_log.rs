@@ -1,12 +1,14 @@
-//! When the bytes of a stream came, on both sides.
+//! The arrival times of the bytes of a stream, on both sides.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Instant;
+
+use parking_lot::Mutex;
 
 use crate::session::{MemoryBudget, MemoryReservation};
 use ouli_message::stream::{Arrival, Side};
 
-/// The arrivals of one exchange in order.
+/// The arrivals of one exchange, in order.
 #[derive(Debug)]
 pub(crate) struct ArrivalLog {
     started: Instant,
@@ -14,11 +16,11 @@ pub(crate) struct ArrivalLog {
     reservation: MemoryReservation,
 }
 
-/// A log that both sides of an exchange write to.
+/// An arrival log that both sides of an exchange write to.
 pub(crate) type SharedArrivalLog = Arc<Mutex<ArrivalLog>>;
 
 impl ArrivalLog {
-    /// A log that begins now.
+    /// An empty log that starts now.
     pub(crate) fn new(budget: &MemoryBudget) -> Self {
         Self {
             started: Instant::now(),
@@ -31,7 +33,7 @@ impl ArrivalLog {
         Arc::new(Mutex::new(self))
     }
 
-    /// Notes that one side has sent `end` bytes by now.
+    /// Records that one side has sent `end` bytes so far.
     pub(crate) fn record(&mut self, side: Side, end: u64) {
         let at = u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX);
         if let Some(last) = self.arrivals.last_mut()
@@ -43,15 +45,15 @@ impl ArrivalLog {
             return;
         }
         self.arrivals.push(Arrival { side, end, at });
-        // Whether there is room is looked at when the bytes themselves are copied.
+        // The budget is checked when the bytes themselves are captured.
         self.reservation
             .resize(self.arrivals.capacity() * size_of::<Arrival>());
     }
 
-    /// The arrivals, and their share of the budget.
+    /// Takes the arrivals and their memory reservation.
     pub(crate) fn take(&mut self) -> (Vec<Arrival>, MemoryReservation) {
-        let rest = self.reservation.new_empty();
-        let hold = std::mem::replace(&mut self.reservation, rest);
-        (std::mem::take(&mut self.arrivals), hold)
+        let empty = self.reservation.new_empty();
+        let reservation = std::mem::replace(&mut self.reservation, empty);
+        (std::mem::take(&mut self.arrivals), reservation)
     }
 }

@@ -1,28 +1,31 @@
-//! The copy of one body, within limits. Where the recorder has no room, what is copied is held back
-//! for a while, or the copy is given up: as `on_recorder_full` says.
+//! Captures one body for a recording, within limits. If the recorder has no memory left, the body is
+//! paused or the capture fails, as `on_recorder_full` says.
 
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::HeaderMap;
 use http_body::Frame;
+use parking_lot::Mutex;
 
 use super::arrival_log::SharedArrivalLog;
+use crate::handler::RequestContext;
 use crate::session::{MemoryBudget, MemoryReservation, MemoryWait};
 use ouli_config::{Config, OnRecorderFull};
 use ouli_message::failure::FailureCause;
 use ouli_message::stream::{Ending, Side};
+use ouli_net::upstream;
 
-/// What a copy may take, and what follows where there is no room for it.
+/// The limits of a capture, and what follows if the recorder has no memory left.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct CaptureLimits {
     /// Bytes of one body.
     pub(crate) max_bytes: usize,
-    /// What follows where the recorder is full.
+    /// What follows if the recorder is full.
     pub(crate) on_recorder_full: OnRecorderFull,
-    /// How long is waited for room.
+    /// The longest wait for memory.
     pub(crate) max_wait: Duration,
 }
 
@@ -36,12 +39,12 @@ impl From<&Config> for CaptureLimits {
     }
 }
 
-/// Why there is nothing of a body to be recorded.
+/// Why a body is not recorded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum CaptureError {
-    /// It did not come whole, or is too large.
+    /// It is incomplete or too large.
     Partial(String),
-    /// The recorder had no room for it.
+    /// The recorder had no memory for it.
     Dropped(String),
 }
 
@@ -52,60 +55,67 @@ impl CaptureError {
         Self::Dropped(reason.to_owned())
     }
 
-    /// The same, said of one side.
-    pub(crate) fn with_side(self, what: &str) -> Self {
+    /// The same error with the side that it concerns.
+    pub(crate) fn with_side(self, side: &str) -> Self {
         match self {
-            Self::Partial(reason) => Self::Partial(format!("{what} is not whole: {reason}")),
+            Self::Partial(reason) => Self::Partial(format!("{side} is incomplete: {reason}")),
             Self::Dropped(reason) => Self::Dropped(reason),
         }
     }
 }
 
-/// How far the copy of a body came.
+/// The state of a capture.
 #[derive(Debug)]
 enum State {
-    /// It is on its way.
+    /// The body is in transit.
     Open,
-    /// It came to its end.
+    /// The body is complete, with these trailers.
     Complete(HeaderMap),
-    /// It broke off: who did it, and how.
+    /// The body was aborted: by which side, and why.
     Aborted(Ending, String),
-    /// It will not be recorded.
+    /// The body is not recorded.
     Failed(CaptureError),
 }
 
-/// The copy of one body. The task that sends the body fills it, the end of the exchange takes it.
+/// The capture of one body. The task that sends the body fills it, the end of the exchange takes
+/// it.
 #[derive(Debug)]
 pub(crate) struct BodyCapture {
     bytes: Vec<u8>,
     reservation: MemoryReservation,
     state: State,
     limits: CaptureLimits,
-    /// Bytes wait for room.
+    /// Bytes wait for memory.
     memory_wait: Option<Box<MemoryWait>>,
-    /// The length that was told before. Who sends a body of a known length need not wait for its
-    /// end.
+    /// The length that the head announces. After so many bytes the body is complete, even if its
+    /// end is never polled.
     content_length: Option<u64>,
-    /// Where it is noted when bytes came.
+    /// Records when bytes arrive.
     arrival_log: Option<(Side, SharedArrivalLog)>,
-    /// Why it broke off, where that is to be recorded.
+    /// The cause of an abort, if failures are recorded.
     failure_cause: Option<FailureCause>,
 }
 
-/// What was captured of a body.
+/// A captured body.
 #[derive(Debug)]
 pub(crate) struct CapturedBody {
     pub(crate) bytes: Bytes,
     pub(crate) trailers: HeaderMap,
-    /// Its share of the budget.
+    /// Its memory reservation.
     pub(crate) reservation: MemoryReservation,
-    /// Where it broke off: who did it, and how.
+    /// If it was aborted: by which side, and why.
     pub(crate) aborted: Option<(Ending, String)>,
     pub(crate) failure_cause: Option<FailureCause>,
 }
 
+/// The next frame of a body, its error or its end.
+pub(super) type NextFrame<E> = Option<Result<Frame<Bytes>, E>>;
+
+/// A captured body, or why there is none.
+pub(super) type CaptureResult = Result<CapturedBody, CaptureError>;
+
 impl CapturedBody {
-    /// The whole body, or why it is none.
+    /// The body, if it is complete.
     pub(crate) fn into_complete(self) -> Result<Self, CaptureError> {
         match self.aborted {
             Some((_, reason)) => Err(CaptureError::Partial(reason)),
@@ -114,16 +124,16 @@ impl CapturedBody {
     }
 }
 
-/// A copy that two tasks can reach.
+/// A capture that two tasks share.
 pub(crate) type SharedCapture = Arc<Mutex<BodyCapture>>;
 
 impl BodyCapture {
-    pub(crate) fn new(terms: CaptureLimits, budget: &MemoryBudget) -> Self {
+    pub(crate) fn new(limits: CaptureLimits, budget: &MemoryBudget) -> Self {
         Self {
             bytes: Vec::new(),
             reservation: budget.recording_reservation(),
             state: State::Open,
-            limits: terms,
+            limits,
             memory_wait: None,
             content_length: None,
             arrival_log: None,
@@ -131,7 +141,21 @@ impl BodyCapture {
         }
     }
 
-    /// The same, with a note of each arrival.
+    /// The capture of one side of an exchange, with the arrival log of a stream.
+    pub(super) fn for_side(
+        context: &RequestContext<'_>,
+        side: Side,
+        log: Option<&SharedArrivalLog>,
+    ) -> Self {
+        let limits = CaptureLimits::from(&*context.snapshot.config);
+        let capture = Self::new(limits, &context.handler.shared.budget);
+        match log {
+            Some(log) => capture.with_arrival_log(side, Arc::clone(log)),
+            None => capture,
+        }
+    }
+
+    /// The same capture with an arrival log.
     pub(crate) fn with_arrival_log(mut self, side: Side, log: SharedArrivalLog) -> Self {
         self.arrival_log = Some((side, log));
         self
@@ -141,7 +165,7 @@ impl BodyCapture {
         Arc::new(Mutex::new(self))
     }
 
-    /// Takes note of a length that was told beforehand: one that is too large is not even begun.
+    /// Sets the length that the head announces. The capture fails at once if it is over the limit.
     pub(crate) fn set_content_length(&mut self, length: Option<u64>) {
         self.content_length = length;
         if length.is_some_and(|length| length > self.limits.max_bytes as u64) {
@@ -150,14 +174,39 @@ impl BodyCapture {
     }
 
     fn too_large(&self) -> CaptureError {
-        let most = self.limits.max_bytes;
+        let max = self.limits.max_bytes;
         CaptureError::Partial(format!(
-            "the body is larger than {most} bytes (limits.recorded_body)"
+            "the body is larger than {max} bytes (limits.recorded_body)"
         ))
     }
 
-    /// Copies a frame. Pending while it is to be held back; it is offered again then.
-    pub(crate) fn poll_frame(&mut self, cx: &mut Context<'_>, frame: &Frame<Bytes>) -> Poll<()> {
+    /// Captures the next frame of a body, its end, or an error of the `sender`. `ended` is true after
+    /// the last frame. Pending while the frame waits for memory: the caller offers it again.
+    pub(super) fn poll_next<E: std::error::Error + 'static>(
+        &mut self,
+        cx: &mut Context<'_>,
+        next: Option<&Result<Frame<Bytes>, E>>,
+        ended: bool,
+        sender: Ending,
+    ) -> Poll<()> {
+        match next {
+            Some(Ok(frame)) => {
+                ready!(self.poll_frame(cx, frame));
+                if ended {
+                    self.end();
+                }
+            }
+            Some(Err(error)) => {
+                self.set_failure_cause(Some(upstream::classify_body_error(error)));
+                self.abort(sender, format!("it was aborted: {error}"));
+            }
+            None => self.end(),
+        }
+        Poll::Ready(())
+    }
+
+    /// Captures a frame. Pending while it waits for memory: the caller offers it again.
+    fn poll_frame(&mut self, cx: &mut Context<'_>, frame: &Frame<Bytes>) -> Poll<()> {
         if let Some(data) = frame.data_ref() {
             return self.poll_data(cx, data);
         }
@@ -168,7 +217,7 @@ impl BodyCapture {
         Poll::Ready(())
     }
 
-    /// Copies bytes. Pending while they are to be held back; they are offered again then.
+    /// Captures bytes. Pending while they wait for memory: the caller offers them again.
     pub(crate) fn poll_data(&mut self, cx: &mut Context<'_>, data: &[u8]) -> Poll<()> {
         if !matches!(self.state, State::Open) {
             return Poll::Ready(());
@@ -208,30 +257,29 @@ impl BodyCapture {
         Poll::Ready(())
     }
 
-    /// Makes room for more bytes, with some to spare where there is enough.
+    /// Reserves memory for more bytes, with spare capacity if the budget permits.
     fn try_reserve(&mut self, more: usize) -> bool {
         let (length, capacity) = (self.bytes.len() + more, self.bytes.capacity());
         if length <= capacity {
             return true;
         }
         let spare = length.max(capacity / 2 * 3);
-        let wanted = [spare, length]
+        let size = [spare, length]
             .into_iter()
-            .find(|wanted| self.reservation.try_grow(wanted - capacity));
-        if let Some(wanted) = wanted {
-            self.bytes.reserve_exact(wanted - self.bytes.len());
+            .find(|size| self.reservation.try_grow(size - capacity));
+        if let Some(size) = size {
+            self.bytes.reserve_exact(size - self.bytes.len());
         }
-        wanted.is_some()
+        size.is_some()
     }
 
     fn log_arrival(&mut self) {
         if let Some((side, log)) = &self.arrival_log {
-            let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
-            log.record(*side, self.bytes.len() as u64);
+            log.lock().record(*side, self.bytes.len() as u64);
         }
     }
 
-    /// The body came to its end, where it did not break off before.
+    /// The body is complete, unless it was aborted before.
     pub(crate) fn end(&mut self) {
         if matches!(self.state, State::Open) {
             self.state = State::Complete(HeaderMap::new());
@@ -239,56 +287,56 @@ impl BodyCapture {
         }
     }
 
-    /// Notes why the body breaks off.
-    pub(crate) fn set_failure_cause(&mut self, fault: Option<FailureCause>) {
-        self.failure_cause = fault;
+    /// Sets the cause of an abort.
+    pub(super) fn set_failure_cause(&mut self, cause: Option<FailureCause>) {
+        self.failure_cause = cause;
     }
 
-    /// The body broke off.
-    pub(crate) fn abort(&mut self, who: Ending, reason: String) {
+    /// The body was aborted.
+    pub(crate) fn abort(&mut self, ending: Ending, reason: String) {
         if matches!(self.state, State::Open) {
-            self.state = State::Aborted(who, reason);
+            self.state = State::Aborted(ending, reason);
         }
     }
 
-    /// True where all of a body of a known length is here.
+    /// True if all bytes of a body of known length have arrived.
     pub(crate) fn is_complete(&self) -> bool {
         self.content_length == Some(self.bytes.len() as u64)
     }
 
-    fn fail(&mut self, lost: CaptureError) {
+    fn fail(&mut self, error: CaptureError) {
         if matches!(self.state, State::Open) {
-            self.state = State::Failed(lost);
+            self.state = State::Failed(error);
             self.memory_wait = None;
             self.bytes = Vec::new();
             self.reservation = self.reservation.new_empty();
         }
     }
 
-    /// What was captured, or why there is nothing.
-    pub(crate) fn take(&mut self) -> Result<CapturedBody, CaptureError> {
+    /// Takes the captured body, or the reason why there is none.
+    pub(crate) fn take(&mut self) -> CaptureResult {
         if self.is_complete() {
             self.end();
         }
-        // Who waits for room is still to be woken, so that what it holds back goes on.
-        let taken = State::Failed(CaptureError::Partial("it was taken".to_owned()));
-        let (trailers, cut) = match std::mem::replace(&mut self.state, taken) {
+        // A pending wait for memory stays, so that the task that paused the body is still woken.
+        let taken = State::Failed(CaptureError::Partial("it was already taken".to_owned()));
+        let (trailers, aborted) = match std::mem::replace(&mut self.state, taken) {
             State::Complete(trailers) => (trailers, None),
-            State::Aborted(who, reason) => (HeaderMap::new(), Some((who, reason))),
+            State::Aborted(ending, reason) => (HeaderMap::new(), Some((ending, reason))),
             State::Open => {
                 let reason = "it was not sent to its end".to_owned();
                 (HeaderMap::new(), Some((Ending::ClientAborted, reason)))
             }
-            State::Failed(lost) => return Err(lost),
+            State::Failed(error) => return Err(error),
         };
         let bytes = Bytes::from(std::mem::take(&mut self.bytes));
-        let rest = self.reservation.new_empty();
+        let empty = self.reservation.new_empty();
         Ok(CapturedBody {
             bytes,
             trailers,
-            reservation: std::mem::replace(&mut self.reservation, rest),
-            failure_cause: cut.as_ref().and(self.failure_cause.take()),
-            aborted: cut,
+            reservation: std::mem::replace(&mut self.reservation, empty),
+            failure_cause: aborted.as_ref().and(self.failure_cause.take()),
+            aborted,
         })
     }
 }

@@ -1,4 +1,4 @@
-//! The body of a request that comes back where its upstream failed before it had all of it.
+//! A request body that is returned if the upstream fails before it has read all of it.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -8,38 +8,35 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt as _;
 use tokio::sync::oneshot;
 
-use super::tee_body::TeedRequestBody;
+use super::teed_request_body::TeedRequestBody;
 use ouli_net::server::IncomingBodyError;
 
-/// A body that is handed back when it is dropped before its end.
+/// A body that is sent back through a channel when it is dropped before its end.
 pub(crate) struct ReclaimableBody {
     body: Option<TeedRequestBody>,
     return_to: Option<oneshot::Sender<TeedRequestBody>>,
 }
 
-/// Where it comes back.
+/// Receives the body.
 pub(crate) struct BodyReclaimer(oneshot::Receiver<TeedRequestBody>);
 
 impl ReclaimableBody {
     pub(crate) fn new(
         body: TeedRequestBody,
-        back: Option<oneshot::Sender<TeedRequestBody>>,
+        return_to: Option<oneshot::Sender<TeedRequestBody>>,
     ) -> Self {
         let body = Some(body);
-        Self {
-            body,
-            return_to: back,
-        }
+        Self { body, return_to }
     }
 }
 
 impl BodyReclaimer {
     pub(crate) fn channel() -> (oneshot::Sender<TeedRequestBody>, Self) {
-        let (back, returned) = oneshot::channel();
-        (back, Self(returned))
+        let (return_to, receiver) = oneshot::channel();
+        (return_to, Self(receiver))
     }
 
-    /// Reads what is left, so that the copy of the body is whole.
+    /// Reads the rest, so that the capture of the body is complete.
     pub(crate) async fn drain(self) {
         let Ok(mut body) = self.0.await else {
             return;
@@ -51,9 +48,9 @@ impl BodyReclaimer {
 impl Drop for ReclaimableBody {
     fn drop(&mut self) {
         let body = self.body.take().filter(|body| !body.is_end_stream());
-        if let (Some(body), Some(back)) = (body, self.return_to.take()) {
-            // Where nobody waits for it, it is dropped.
-            let _ = back.send(body);
+        if let (Some(body), Some(return_to)) = (body, self.return_to.take()) {
+            // Without a receiver the body is dropped.
+            let _ = return_to.send(body);
         }
     }
 }

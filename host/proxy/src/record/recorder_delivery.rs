@@ -1,5 +1,5 @@
-//! The way of an ended exchange to the recorder whose queue is full: who can be held back waits for
-//! room, and not for long.
+//! Delivers an exchange to a recorder whose queue is full: the client is paused until there is room,
+//! for a bounded time.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -9,41 +9,41 @@ use std::time::Duration;
 
 use tokio::time::Sleep;
 
-use crate::handler::context::SharedState;
+use crate::handler::SharedState;
 use crate::session::{Outcome, QueuePermit, RecordJob};
 
-/// An exchange that waits for room in the recorder's queue. Dropped, it waits on behind the
-/// client's back, where few enough do so already.
+/// An exchange that waits for room in the recorder's queue. If it is dropped, it continues to wait
+/// detached from the client, as long as `detached_deliveries` has a permit.
 pub(crate) struct Delivery {
     shared: Arc<SharedState>,
     job: Option<Box<RecordJob>>,
     queue_permit: Pin<Box<dyn Future<Output = Option<QueuePermit>> + Send>>,
     timer: Pin<Box<Sleep>>,
-    /// Nobody is held back for it.
+    /// No client is paused for it.
     is_detached: bool,
 }
 
 impl Delivery {
-    /// An exchange that waits for `patience` at most.
-    pub(crate) fn new(live: &Arc<SharedState>, job: Box<RecordJob>, patience: Duration) -> Self {
+    /// An exchange that waits for at most `max_wait`.
+    pub(crate) fn new(shared: &Arc<SharedState>, job: Box<RecordJob>, max_wait: Duration) -> Self {
         Self {
-            shared: Arc::clone(live),
+            shared: Arc::clone(shared),
             job: Some(job),
-            queue_permit: Box::pin(live.recorder.reserve()),
-            timer: Box::pin(tokio::time::sleep(patience)),
+            queue_permit: Box::pin(shared.recorder.reserve()),
+            timer: Box::pin(tokio::time::sleep(max_wait)),
             is_detached: false,
         }
     }
 
-    /// Ready once the exchange is in the queue, or was dropped and counted.
+    /// Ready when the exchange is in the queue, or is dropped and counted.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if self.job.is_none() {
             return Poll::Ready(());
         }
         match self.queue_permit.as_mut().poll(cx) {
-            Poll::Ready(Some(room)) => {
+            Poll::Ready(Some(permit)) => {
                 if let Some(job) = self.job.take() {
-                    room.submit(job);
+                    permit.submit(job);
                 }
             }
             Poll::Ready(None) => {
@@ -67,7 +67,7 @@ impl Delivery {
     }
 }
 
-/// Counts an exchange that will not be recorded.
+/// Counts an exchange that is not recorded.
 pub(crate) fn abandon(job: &RecordJob, outcome: Outcome) {
     job.session.counters().count(outcome);
     if let Some(key) = job.pending_key {
@@ -75,7 +75,7 @@ pub(crate) fn abandon(job: &RecordJob, outcome: Outcome) {
     }
 }
 
-/// What becomes of an exchange for which there is no room.
+/// The outcome of an exchange that does not fit in the queue.
 pub(crate) fn queue_full() -> Outcome {
     let reason = "too many exchanges waited to be recorded (limits.recorder_queue)";
     Outcome::Dropped(reason.to_owned())
@@ -89,14 +89,14 @@ impl Drop for Delivery {
         let Some(job) = self.job.take() else {
             return;
         };
-        let Ok(place) = Arc::clone(&self.shared.detached_deliveries).try_acquire_owned() else {
+        let Ok(permit) = Arc::clone(&self.shared.detached_deliveries).try_acquire_owned() else {
             return abandon(&job, queue_full());
         };
         let timer = std::mem::replace(
             &mut self.timer,
             Box::pin(tokio::time::sleep(Duration::ZERO)),
         );
-        let mut late = Self {
+        let mut detached = Self {
             shared: Arc::clone(&self.shared),
             job: Some(job),
             queue_permit: Box::pin(self.shared.recorder.reserve()),
@@ -104,8 +104,8 @@ impl Drop for Delivery {
             is_detached: true,
         };
         self.shared.drain.spawn(async move {
-            std::future::poll_fn(|cx| late.poll(cx)).await;
-            drop(place);
+            std::future::poll_fn(|cx| detached.poll(cx)).await;
+            drop(permit);
         });
     }
 }

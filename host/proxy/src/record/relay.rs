@@ -1,252 +1,145 @@
-//! Asks the upstream and passes its answer on; while recording, a copy goes to the cassette.
+//! Forwards a request to the upstream and relays the response; records a copy if configured.
 
 use std::future::poll_fn;
-use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, Request, Response};
 use http_body::Body as _;
 
 use super::abandoned_call::AbandonedCall;
-use super::arrival_log::{ArrivalLog, SharedArrivalLog};
-use super::body_capture::{BodyCapture, CaptureError, CaptureLimits, CapturedBody, SharedCapture};
-use super::failed_exchange::AwaitingResponse;
-use super::forward::{self, ForwardedBody, RequestHead};
-use super::pending_exchange::{CaptureResult, PendingExchange};
-use super::reclaimable_body::BodyReclaimer;
-use super::tee_body::{PrefixedBody, TeedResponseBody};
-use crate::handler::buffered_body::BufferedBody;
-use crate::handler::context::RequestContext;
-pub(crate) use crate::handler::error_response::ExchangeError;
-use crate::handler::response_body::OutgoingBody;
-use crate::session::{MemoryReservation, StreamKind};
+use super::arrival_log::ArrivalLog;
+use super::awaiting_response::AwaitingResponse;
+use super::body_capture::BodyCapture;
+use super::forward::{self, ForwardedBody};
+use super::pending_exchange::PendingExchange;
+use super::request_head::RequestHead;
+use super::request_recording::{RequestCapture, RequestRecording, tee_request};
+use super::teed_response_body::TeedResponseBody;
+use crate::handler::RequestBody;
+use crate::handler::{ExchangeError, OutgoingBody, RequestContext};
+use crate::session::StreamKind;
 use ouli_codec::{chunks, grpc};
 use ouli_message::stream::Side;
-use ouli_net::server::IncomingBody;
 use ouli_net::upstream::UpstreamBody;
 
-/// Asks the upstream; nothing is kept.
+/// Forwards the request; nothing is recorded.
 pub(crate) async fn passthrough(
-    asked: &RequestContext<'_>,
-    request: Request<IncomingBody>,
+    context: &RequestContext<'_>,
+    request: Request<RequestBody>,
 ) -> Result<Response<OutgoingBody>, ExchangeError> {
-    let head = forward::request_head(asked, &request, false);
+    let head = RequestHead::new(context, &request, false);
     let body = ForwardedBody::Passthrough(request.into_body());
-    let mut response = forward::send(asked, head, body).await?;
-    let call = grpc::has_grpc_body(response.headers());
-    let kind = stream_unit(response.headers(), response.body());
-    let lasts = call || matches!(kind, Some(Some(_)));
-    if lasts {
+    let mut response = forward::send(context, head, body).await?;
+    let is_call = grpc::has_grpc_body(response.headers());
+    let kind = stream_kind(response.headers(), response.body());
+    let is_long_lived = is_call || matches!(kind, Some(StreamKind::Body(Some(_))));
+    if is_long_lived {
         response
             .body_mut()
-            .mark_streaming(idle_timeout(asked, call));
+            .mark_streaming(idle_timeout(context, is_call));
     }
-    Ok(response.map(|body| OutgoingBody::passthrough(body).long_lived(lasts)))
+    Ok(response.map(|body| OutgoingBody::passthrough(body).long_lived(is_long_lived)))
 }
 
-/// Asks the upstream; the exchange is recorded.
+/// Forwards the request and records the exchange.
 pub(crate) async fn record(
-    asked: &RequestContext<'_>,
-    request: Request<IncomingBody>,
+    context: &RequestContext<'_>,
+    request: Request<RequestBody>,
 ) -> Result<Response<OutgoingBody>, ExchangeError> {
-    let head = forward::request_head(asked, &request, true);
-    let (body, sent) = tee_request(asked, &head, request.into_body().into());
-    forward_and_record(asked, head, body, sent, None).await
+    let head = RequestHead::new(context, &request, true);
+    let (body, recording) = tee_request(context, &head, request.into_body().into());
+    forward_and_record(context, head, body, recording, None).await
 }
 
-/// A body as it is sent, and as the recording gets it.
-pub(crate) fn tee_request(
-    asked: &RequestContext<'_>,
-    head: &RequestHead,
-    body: PrefixedBody,
-) -> (ForwardedBody, RequestRecording) {
-    let budget = &asked.handler.shared.budget;
-    let log = grpc::has_grpc_body(&head.headers).then(|| ArrivalLog::new(budget).into_shared());
-    if body.is_end_stream() && log.is_none() {
-        return (
-            ForwardedBody::Full(Bytes::new()),
-            RequestRecording::empty(asked),
-        );
-    }
-    let copy = new_capture(asked, Side::Client, log.as_ref()).into_shared();
-    // The messages of a call may go on until it is answered.
-    let wanted = asked.endpoint.configured.record_failures && log.is_none();
-    let (back, rest) = wanted.then(BodyReclaimer::channel).unzip();
-    let teed = ForwardedBody::Teed(body, Arc::clone(&copy), back);
-    let body = RequestCapture::Streaming(copy);
-    (
-        teed,
-        RequestRecording {
-            body,
-            log,
-            unsent_body: rest,
-        },
-    )
-}
-
-fn new_capture(
-    asked: &RequestContext<'_>,
-    side: Side,
-    log: Option<&SharedArrivalLog>,
-) -> BodyCapture {
-    let terms = CaptureLimits::from(&*asked.snapshot.config);
-    let copy = BodyCapture::new(terms, &asked.handler.shared.budget);
-    match log {
-        Some(log) => copy.with_arrival_log(side, Arc::clone(log)),
-        None => copy,
-    }
-}
-
-/// What the recording gets of a request.
-pub(crate) struct RequestRecording {
-    pub(crate) body: RequestCapture,
-    /// The log of a call.
-    pub(crate) log: Option<SharedArrivalLog>,
-    /// What an upstream that fails did not take of the body.
-    pub(crate) unsent_body: Option<BodyReclaimer>,
-}
-
-impl RequestRecording {
-    /// No body.
-    pub(crate) fn empty(asked: &RequestContext<'_>) -> Self {
-        Self::with_bytes(
-            Bytes::new(),
-            asked.handler.shared.budget.recording_reservation(),
-        )
-    }
-
-    /// A body that was read before it is sent. Where it is to be held back for room, this waits.
-    pub(crate) async fn buffered(asked: &RequestContext<'_>, held: &mut BufferedBody) -> Self {
-        match held.reserve_for_recording(asked).await {
-            Some(hold) => Self::with_bytes(held.bytes.clone(), hold),
-            None => Self::with_result(Err(CaptureError::recorder_memory_full())),
-        }
-    }
-
-    fn with_bytes(bytes: Bytes, hold: MemoryReservation) -> Self {
-        Self::with_result(Ok(CapturedBody {
-            bytes,
-            trailers: HeaderMap::new(),
-            reservation: hold,
-            aborted: None,
-            failure_cause: None,
-        }))
-    }
-
-    fn with_result(half: CaptureResult) -> Self {
-        Self {
-            body: RequestCapture::Buffered(half),
-            log: None,
-            unsent_body: None,
-        }
-    }
-}
-
-/// The request's body as the recording gets it.
-pub(crate) enum RequestCapture {
-    /// It was read before it was sent.
-    Buffered(CaptureResult),
-    /// It is copied while it is sent.
-    Streaming(SharedCapture),
-}
-
-impl RequestCapture {
-    pub(crate) fn take(self) -> CaptureResult {
-        match self {
-            Self::Buffered(half) => half,
-            Self::Streaming(copy) => copy.lock().unwrap_or_else(PoisonError::into_inner).take(),
-        }
-    }
-}
-
-/// Sends the request and records the exchange. With `key`, the recording is appended, and the key
-/// is held as pending from the end of the response until it is written.
+/// Forwards the request and records the exchange. With a `key`, the exchange is appended to the
+/// cassette, and the key is pending from the end of the response until it is written.
 pub(crate) async fn forward_and_record(
-    asked: &RequestContext<'_>,
+    context: &RequestContext<'_>,
     head: RequestHead,
     body: ForwardedBody,
-    sent: RequestRecording,
+    recording: RequestRecording,
     key: Option<u128>,
 ) -> Result<Response<OutgoingBody>, ExchangeError> {
-    let request = head.to_recorded_request(&asked.endpoint.authority);
-    let unanswered = match (&sent.body, &sent.log) {
-        (RequestCapture::Streaming(copy), Some(log)) => {
+    let request = head.to_recorded_request(&context.endpoint.authority);
+    let abandoned = match (&recording.body, &recording.log) {
+        (RequestCapture::Streaming(capture), Some(log)) => {
             let content_type = head.headers.get(CONTENT_TYPE);
-            let both = (copy, log);
-            Some(AbandonedCall::new(asked, &request, content_type, both, key))
+            let captured = (capture, log);
+            Some(AbandonedCall::new(
+                context,
+                &request,
+                content_type,
+                captured,
+                key,
+            ))
         }
         (_, _) => None,
     };
-    let waiting = AwaitingResponse::new(asked, request, sent, key);
-    let answered = forward::send(asked, head, body).await;
-    if let Some(unanswered) = unanswered {
-        unanswered.disarm();
+    let awaiting = AwaitingResponse::new(context, request, recording, key);
+    let response = forward::send(context, head, body).await;
+    if let Some(abandoned) = abandoned {
+        abandoned.disarm();
     }
-    match answered {
+    match response {
         Ok(response) => {
-            let (request, sent) = waiting.answered();
-            Ok(record_response(asked, request, response, sent, key).await)
+            let (request, recording) = awaiting.response_received();
+            Ok(record_response(context, request, response, recording, key).await)
         }
         Err(error) => {
-            waiting.upstream_failed(error.failure_cause()).await;
+            awaiting.upstream_failed(error.failure_cause()).await;
             Err(error)
         }
     }
 }
 
-/// Passes a response on and records the exchange at its end.
+/// Relays a response and records the exchange at its end.
 pub(crate) async fn record_response(
-    asked: &RequestContext<'_>,
+    context: &RequestContext<'_>,
     request: ouli_message::Request,
     response: Response<UpstreamBody>,
-    sent: RequestRecording,
+    recording: RequestRecording,
     key: Option<u128>,
 ) -> Response<OutgoingBody> {
     let (parts, body) = response.into_parts();
-    let kind = stream_unit(&parts.headers, &body);
-    let (kind, log) = match sent.log {
+    let kind = stream_kind(&parts.headers, &body);
+    let (kind, log) = match recording.log {
         Some(log) => (Some(StreamKind::Grpc), Some(log)),
         None => {
-            let log = kind.map(|_| ArrivalLog::new(&asked.handler.shared.budget).into_shared());
-            (kind.map(StreamKind::Body), log)
+            let log = kind.map(|_| ArrivalLog::new(&context.handler.shared.budget).into_shared());
+            (kind, log)
         }
     };
-    let mut draft = PendingExchange::new(asked, request, (parts.status, &parts.headers), key);
-    let copy = new_capture(asked, Side::Server, log.as_ref());
-    let call = matches!(kind, Some(StreamKind::Grpc));
-    let lasts = call || matches!(kind, Some(StreamKind::Body(Some(_))));
+    let mut exchange = PendingExchange::new(context, request, (parts.status, &parts.headers), key);
+    let capture = BodyCapture::for_side(context, Side::Server, log.as_ref());
+    let is_call = matches!(kind, Some(StreamKind::Grpc));
+    let is_long_lived = is_call || matches!(kind, Some(StreamKind::Body(Some(_))));
     if let (Some(kind), Some(log)) = (kind, log) {
-        draft = draft.with_stream(kind, log);
+        exchange = exchange.with_stream(kind, log);
     }
-    let sent = sent.body;
-    let mut tee = TeedResponseBody::new(body, copy, move |came| draft.finish(sent.take(), came));
+    let request_body = recording.body;
+    let mut tee = TeedResponseBody::new(body, capture, move |response_body| {
+        exchange.finish(request_body.take(), response_body)
+    });
     if let Some(mut delivery) = tee.take_delivery() {
         poll_fn(|cx| delivery.poll(cx)).await;
     }
-    if lasts {
-        tee.mark_streaming(idle_timeout(asked, call));
+    if is_long_lived {
+        tee.mark_streaming(idle_timeout(context, is_call));
     }
-    Response::from_parts(parts, OutgoingBody::teed(tee).long_lived(lasts))
+    Response::from_parts(parts, OutgoingBody::teed(tee).long_lived(is_long_lived))
 }
 
-/// For how long a stream may pause. In a call it may be the client's turn to speak, so that the
-/// silence of the upstream means nothing.
-fn idle_timeout(asked: &RequestContext<'_>, call: bool) -> Option<Duration> {
-    (!call).then_some(asked.snapshot.config.limits.stream_idle_timeout)
+/// The longest pause of a stream. In a call the upstream may wait for the client, so there is none.
+fn idle_timeout(context: &RequestContext<'_>, is_call: bool) -> Option<Duration> {
+    (!is_call).then_some(context.snapshot.config.limits.stream_idle_timeout)
 }
 
-/// The units of a response that may be a stream: of some types those that the type has, of others
-/// chunks where the length is not told. None where it is none.
-fn stream_unit(
-    headers: &HeaderMap,
-    body: &UpstreamBody,
-) -> Option<Option<ouli_message::stream::ChunkKind>> {
+/// The kind of a response that may be a stream: by its content type, or because its length is
+/// unknown. None if it is no stream.
+fn stream_kind(headers: &HeaderMap, body: &UpstreamBody) -> Option<StreamKind> {
     let content_type = headers.get(CONTENT_TYPE).and_then(|it| it.to_str().ok());
-    let unit = content_type.and_then(chunks::chunk_kind);
-    if unit.is_some() {
-        return Some(unit);
-    }
-    (body.size_hint().exact().is_none() && !body.is_end_stream()).then_some(None)
+    let chunk_kind = content_type.and_then(chunks::chunk_kind);
+    let has_unknown_length = body.size_hint().exact().is_none() && !body.is_end_stream();
+    (chunk_kind.is_some() || has_unknown_length).then_some(StreamKind::Body(chunk_kind))
 }

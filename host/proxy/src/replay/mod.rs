@@ -1,5 +1,13 @@
-//! Replay: recorded responses sent to clients, with their recorded timing if asked.
+//! Replay: sends recorded responses to clients, with their recorded timing if configured.
 
-pub(crate) mod answer;
+mod lookup;
+mod recorded_failure;
+mod recorded_response;
+mod serve;
 pub(crate) mod shutdown_watch;
 pub(crate) mod timed_body;
+
+pub(crate) use lookup::{Lookup, exhausted_policy, look_up_request, miss_error};
+pub(crate) use recorded_failure::wait_until_due;
+pub(crate) use recorded_response::{ClientCapabilities, recorded_response};
+pub(crate) use serve::{replay, replay_or_forward, serve_hit, warm_up};

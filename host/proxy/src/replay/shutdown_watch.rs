@@ -1,4 +1,4 @@
-//! How a stream in the body of a response ends where the gateway stops.
+//! Watches the shutdown of the gateway for a stream in the body of a response.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -6,46 +6,45 @@ use std::task::{Context, Poll};
 
 use http::HeaderMap;
 
-use crate::handler::error_response;
-pub(crate) use crate::handler::error_response::{ErrorFormat, ExchangeError};
-use ouli_codec::grpc;
+use crate::handler::error_format::ErrorFormat;
+use crate::handler::{ExchangeError, grpc_status};
 use ouli_net::drain::DrainSignal;
 
-/// Waits for the stop, and for its close.
+/// Waits for the phases of a shutdown.
 pub(crate) struct ShutdownWatch {
     error_format: ErrorFormat,
     phase: ShutdownPhase,
     next: Option<PhaseFuture>,
 }
 
-/// Gives back what it waits with, which waits for the close then.
+/// Resolves to the signal at the start of the drain, and to none at its end.
 type PhaseFuture = Pin<Box<dyn Future<Output = Option<DrainSignal>> + Send>>;
 
-/// How far a stop has come.
+/// The phase of a shutdown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ShutdownPhase {
-    /// There is none.
+    /// The gateway runs.
     Running,
-    /// It has begun.
+    /// The shutdown has begun: requests in progress continue.
     Draining,
-    /// What lasts ends now.
+    /// Long-lived streams end now.
     Closing,
 }
 
 impl ShutdownWatch {
-    pub(crate) fn new(mut stop: DrainSignal, asks: ErrorFormat) -> Self {
+    pub(crate) fn new(mut shutdown: DrainSignal, error_format: ErrorFormat) -> Self {
         let next = async move {
-            stop.draining().await;
-            Some(stop)
+            shutdown.draining().await;
+            Some(shutdown)
         };
         Self {
-            error_format: asks,
+            error_format,
             phase: ShutdownPhase::Running,
             next: Some(Box::pin(next)),
         }
     }
 
-    /// How far it has come. The task is woken where it goes further.
+    /// The current phase. Wakes the task at the next one.
     pub(crate) fn poll_phase(&mut self, cx: &mut Context<'_>) -> ShutdownPhase {
         while let Some(next) = &mut self.next {
             match next.as_mut().poll(cx) {
@@ -54,10 +53,10 @@ impl ShutdownWatch {
                     self.phase = ShutdownPhase::Closing;
                     self.next = None;
                 }
-                Poll::Ready(Some(mut stop)) => {
+                Poll::Ready(Some(mut shutdown)) => {
                     self.phase = ShutdownPhase::Draining;
                     self.next = Some(Box::pin(async move {
-                        stop.closing().await;
+                        shutdown.closing().await;
                         None
                     }));
                 }
@@ -66,14 +65,11 @@ impl ShutdownWatch {
         self.phase
     }
 
-    /// The trailers of a call; other streams have no word for it.
+    /// The trailers that end a call; other streams have none.
     pub(crate) fn trailers(&self) -> Option<HeaderMap> {
         match self.error_format {
             ErrorFormat::Http => None,
-            ErrorFormat::Grpc => {
-                let (code, message) = error_response::grpc_status(&ExchangeError::Stopping);
-                Some(grpc::trailers(code, &message).to_map())
-            }
+            ErrorFormat::Grpc => Some(grpc_status::trailers(&ExchangeError::Stopping)),
         }
     }
 }

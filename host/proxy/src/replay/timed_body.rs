@@ -1,4 +1,4 @@
-//! A recorded stream on its way to a client: its pieces one by one, each when it is due.
+//! The body of a replayed stream: each chunk is sent when it is due.
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -16,19 +16,19 @@ use ouli_config::Timing;
 use ouli_message::failure::{Failure, FailureKind};
 use ouli_message::stream::{Chunk, Ending};
 
-/// What is still to be sent.
+/// The rest of a replayed stream.
 pub(crate) struct TimedBody {
-    /// Pieces with the time from the start at which they are due.
+    /// Chunks with the delay from the start after which they are due.
     chunks: VecDeque<(Duration, Bytes)>,
     trailers: Option<HeaderMap>,
     end: BodyEnd,
-    /// How long a stream that the client ended is kept open for a client that does not.
+    /// How long a stream that the recorded client ended is kept open.
     linger_timeout: Duration,
-    /// When that is over, from the start.
+    /// When this timeout has passed, from the start.
     linger_deadline: Option<Duration>,
     skip_delays: bool,
     clock: Option<Clock>,
-    /// Ready once the last piece was sent. Where a body breaks off, what waits to be sent is lost.
+    /// Ready when the last chunk is sent: an abort drops chunks that are not sent yet.
     last_chunk_sent: Option<oneshot::Receiver<()>>,
     flushed: bool,
 }
@@ -41,9 +41,9 @@ struct Clock {
 /// How a recorded body ends.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum BodyEnd {
-    /// As it should.
+    /// Completely.
     Complete,
-    /// It breaks off.
+    /// It is aborted.
     Aborted {
         /// When, in microseconds from the start.
         at: u64,
@@ -52,21 +52,21 @@ pub(crate) enum BodyEnd {
         /// The connection is reset.
         reset: bool,
     },
-    /// Nothing more comes until the client leaves.
+    /// It is kept open until the client leaves.
     WaitForClient,
 }
 
 impl BodyEnd {
-    /// The end of what ended so. On HTTP/1.1 the response is `alone` on its connection, which can
-    /// be reset.
-    pub(crate) fn of(ending: Ending, failure: Option<&Failure>, alone: bool) -> Self {
+    /// The end of a recorded body. On HTTP/1.1 the response is alone on its connection, which can be
+    /// reset.
+    pub(crate) fn of(ending: Ending, failure: Option<&Failure>, is_alone: bool) -> Self {
         match (failure, ending) {
-            (Some(Failure { cause: fault, at }), _) => match fault.kind {
+            (Some(Failure { cause, at }), _) => match cause.kind {
                 FailureKind::ClientGone | FailureKind::Timeout => Self::WaitForClient,
                 _ => Self::Aborted {
                     at: *at,
-                    code: fault.code,
-                    reset: alone && fault.kind == FailureKind::Reset,
+                    code: cause.code,
+                    reset: is_alone && cause.kind == FailureKind::Reset,
                 },
             },
             (None, Ending::Complete) => Self::Complete,
@@ -80,7 +80,7 @@ impl BodyEnd {
     }
 }
 
-/// Bytes that tell when they were sent: who sends them drops them then.
+/// Bytes that notify when they are sent, which is when the connection drops them.
 struct NotifyOnDrop {
     bytes: Bytes,
     _sent: oneshot::Sender<()>,
@@ -92,40 +92,43 @@ impl AsRef<[u8]> for NotifyOnDrop {
     }
 }
 
-/// What breaks off a body as it broke off when it was recorded.
+/// Aborts a body as in the recording.
 #[derive(Debug, Default, thiserror::Error)]
-#[error("the recorded response broke off here")]
+#[error("the recorded response was aborted here")]
 pub(crate) struct RecordedAbort {
-    /// Where it names a code, that is what a client of HTTP/2 gets.
+    /// The error code for an HTTP/2 client.
     source: Option<h2::Error>,
 }
 
 /// The next frame of a body.
 pub(crate) type PolledFrame = Poll<Option<Result<Frame<Bytes>, BoxError>>>;
 
-/// What a body breaks with.
+/// The error of a body.
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 impl TimedBody {
-    /// The pieces of a body. Where it is to be sent as it came, the pauses are kept.
+    /// A body of these chunks, with the recorded delays if `timing` keeps them.
     pub(crate) fn new(
-        pieces: impl IntoIterator<Item = (Chunk, Bytes)>,
+        chunks: impl IntoIterator<Item = (Chunk, Bytes)>,
         trailers: Option<HeaderMap>,
         end: BodyEnd,
-        (timing, patience): (Timing, Duration),
+        (timing, linger_timeout): (Timing, Duration),
     ) -> Self {
-        let due = |(piece, bytes): (Chunk, Bytes)| (timing.delay(piece.at), bytes);
-        let mut pieces: VecDeque<_> = pieces.into_iter().map(due).collect();
-        let mut sent = None;
-        if let (BodyEnd::Aborted { .. }, Some((_, last))) = (&end, pieces.back_mut()) {
-            let (tell, told) = oneshot::channel();
-            sent = Some(told);
+        let due = |(chunk, bytes): (Chunk, Bytes)| (timing.delay(chunk.at), bytes);
+        let mut chunks: VecDeque<_> = chunks.into_iter().map(due).collect();
+        let mut last_chunk_sent = None;
+        if let (BodyEnd::Aborted { .. }, Some((_, last))) = (&end, chunks.back_mut()) {
+            let (sender, receiver) = oneshot::channel();
+            last_chunk_sent = Some(receiver);
             let bytes = std::mem::take(last);
-            *last = Bytes::from_owner(NotifyOnDrop { bytes, _sent: tell });
+            *last = Bytes::from_owner(NotifyOnDrop {
+                bytes,
+                _sent: sender,
+            });
         }
         Self {
-            chunks: pieces,
-            last_chunk_sent: sent,
+            chunks,
+            last_chunk_sent,
             trailers,
             end: match end {
                 BodyEnd::Aborted { at, code, reset } => BodyEnd::Aborted {
@@ -135,7 +138,7 @@ impl TimedBody {
                 },
                 BodyEnd::Complete | BodyEnd::WaitForClient => end,
             },
-            linger_timeout: patience,
+            linger_timeout,
             linger_deadline: None,
             skip_delays: false,
             clock: None,
@@ -143,17 +146,17 @@ impl TimedBody {
         }
     }
 
-    /// True where nothing follows but the end.
+    /// True if only the end is left.
     pub(crate) fn is_at_end(&self) -> bool {
         self.chunks.is_empty()
     }
 
-    /// What is left is sent without a pause, and nobody is waited for.
+    /// Sends the rest without delays.
     pub(crate) fn skip_delays(&mut self) {
         self.skip_delays = true;
     }
 
-    /// True where its connection is to be reset once it has broken off.
+    /// True if the connection is reset after the abort.
     pub(crate) fn resets_connection(&self) -> bool {
         matches!(self.end, BodyEnd::Aborted { reset: true, .. })
     }
@@ -164,17 +167,17 @@ impl TimedBody {
                 let due = *due;
                 ready!(self.poll_sleep_until(cx, due));
             }
-            let piece = self.chunks.pop_front();
-            return Poll::Ready(piece.map(|(_, bytes)| Ok(Frame::data(bytes))));
+            let chunk = self.chunks.pop_front();
+            return Poll::Ready(chunk.map(|(_, bytes)| Ok(Frame::data(bytes))));
         }
         match self.end {
             BodyEnd::Complete => {
                 Poll::Ready(self.trailers.take().map(|it| Ok(Frame::trailers(it))))
             }
-            // What was sent before goes out first: a connection that breaks forgets it.
+            // Earlier chunks are sent first: an aborted connection drops what it has not sent.
             BodyEnd::Aborted { .. } if self.last_chunk_sent.is_some() => {
                 if self.poll_last_chunk_sent(cx).is_pending() {
-                    // Who takes nothing does not keep it for ever.
+                    // A client that reads nothing does not keep the stream open.
                     ready!(self.poll_linger(cx));
                 }
                 self.last_chunk_sent = None;
@@ -193,7 +196,7 @@ impl TimedBody {
                 let source = code.map(|code| h2::Error::from(h2::Reason::from(code)));
                 Poll::Ready(Some(Err(RecordedAbort { source }.into())))
             }
-            // It was the client that ended it, so it is for the client to do so again.
+            // The recorded client ended the stream, so this one is expected to do so too.
             BodyEnd::WaitForClient if self.skip_delays => {
                 Poll::Ready(Some(Err(RecordedAbort::default().into())))
             }
@@ -206,15 +209,15 @@ impl TimedBody {
 
     fn poll_last_chunk_sent(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         match &mut self.last_chunk_sent {
-            Some(sent) => Pin::new(sent).poll(cx).map(drop),
+            Some(last_chunk_sent) => Pin::new(last_chunk_sent).poll(cx).map(drop),
             None => Poll::Ready(()),
         }
     }
 
     fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let left = *self.linger_deadline.get_or_insert_with(|| {
-            let sent = self.clock.as_ref().map(|clock| clock.started.elapsed());
-            sent.unwrap_or_default() + self.linger_timeout
+            let last_chunk_sent = self.clock.as_ref().map(|clock| clock.started.elapsed());
+            last_chunk_sent.unwrap_or_default() + self.linger_timeout
         });
         self.poll_sleep_until(cx, left)
     }
@@ -230,5 +233,135 @@ impl TimedBody {
             clock.timer.as_mut().reset(at);
         }
         clock.timer.as_mut().poll(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use super::*;
+    use ouli_message::failure::{FailureCause, Phase};
+
+    const LINGER: Duration = Duration::from_millis(30);
+
+    fn body(chunks: &[(u64, &'static str)], end: BodyEnd, timing: Timing) -> TimedBody {
+        let chunks = chunks.iter().map(|(at, text)| {
+            let (at, size) = (*at, text.len() as u64);
+            (Chunk { at, size }, Bytes::from_static(text.as_bytes()))
+        });
+        TimedBody::new(chunks, None, end, (timing, LINGER))
+    }
+
+    fn aborted(at: u64) -> BodyEnd {
+        BodyEnd::Aborted {
+            at,
+            code: None,
+            reset: false,
+        }
+    }
+
+    /// The next frame: its bytes, none at the end, or the error.
+    async fn next(body: &mut TimedBody) -> Result<Option<Bytes>, String> {
+        match poll_fn(|cx| body.poll(cx)).await {
+            None => Ok(None),
+            Some(Ok(frame)) => Ok(frame.into_data().ok()),
+            Some(Err(error)) => Err(error.to_string()),
+        }
+    }
+
+    fn is_pending(body: &mut TimedBody) -> bool {
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        body.poll(&mut cx).is_pending()
+    }
+
+    #[tokio::test]
+    async fn sends_chunks_at_once_without_recorded_timing() {
+        let chunks = [(0, "one"), (60_000_000, "two")];
+        let mut body = body(&chunks, BodyEnd::Complete, Timing::Instant);
+        assert_eq!(next(&mut body).await.unwrap().unwrap(), "one");
+        assert_eq!(next(&mut body).await.unwrap().unwrap(), "two");
+        assert!(body.is_at_end());
+        assert_eq!(next(&mut body).await, Ok(None));
+    }
+
+    #[tokio::test]
+    async fn sends_each_chunk_when_it_is_due() {
+        let chunks = [(0, "one"), (10_000, "two")];
+        let mut body = body(&chunks, BodyEnd::Complete, Timing::Scaled(2.0));
+        let started = Instant::now();
+        assert_eq!(next(&mut body).await.unwrap().unwrap(), "one");
+        assert!(is_pending(&mut body));
+        assert_eq!(next(&mut body).await.unwrap().unwrap(), "two");
+        assert!(started.elapsed() >= Duration::from_millis(20));
+    }
+
+    #[tokio::test]
+    async fn a_shutdown_skips_delays() {
+        let chunks = [(0, "one"), (3_600_000_000, "two")];
+        let mut body = body(&chunks, BodyEnd::WaitForClient, Timing::Scaled(1.0));
+        next(&mut body).await.unwrap();
+        assert!(is_pending(&mut body));
+        body.skip_delays();
+        assert_eq!(next(&mut body).await.unwrap().unwrap(), "two");
+        assert!(next(&mut body).await.is_err(), "no client is waited for");
+    }
+
+    #[tokio::test]
+    async fn an_abort_follows_the_last_sent_chunk() {
+        let mut body = body(&[(0, "one"), (0, "two")], aborted(0), Timing::Instant);
+        next(&mut body).await.unwrap();
+        let last = next(&mut body).await.unwrap().unwrap();
+        assert!(is_pending(&mut body), "the connection holds the last chunk");
+        drop(last);
+        let error = next(&mut body).await.unwrap_err();
+        assert_eq!(error, "the recorded response was aborted here");
+    }
+
+    #[tokio::test]
+    async fn an_abort_does_not_wait_forever_for_a_client_that_reads_nothing() {
+        let mut body = body(&[(0, "one")], aborted(0), Timing::Instant);
+        let _unsent = next(&mut body).await.unwrap();
+        let started = Instant::now();
+        assert!(next(&mut body).await.is_err());
+        assert!(started.elapsed() >= LINGER);
+    }
+
+    #[tokio::test]
+    async fn a_stream_that_the_client_ended_stays_open_for_a_while() {
+        let mut body = body(&[(0, "one")], BodyEnd::WaitForClient, Timing::Instant);
+        next(&mut body).await.unwrap();
+        let started = Instant::now();
+        assert!(next(&mut body).await.is_err());
+        assert!(started.elapsed() >= LINGER);
+    }
+
+    #[test]
+    fn the_end_is_that_of_the_recording() {
+        let failure = |kind| Failure {
+            cause: FailureCause::new(Phase::Body, kind),
+            at: 7,
+        };
+        let end = |ending, failure: Option<Failure>, is_alone| match BodyEnd::of(
+            ending,
+            failure.as_ref(),
+            is_alone,
+        ) {
+            BodyEnd::Complete => "complete".to_owned(),
+            BodyEnd::WaitForClient => "wait".to_owned(),
+            BodyEnd::Aborted { at, reset, .. } => format!("aborted {at} {reset}"),
+        };
+        let reset = Some(failure(FailureKind::Reset));
+        let timeout = Some(failure(FailureKind::Timeout));
+        for (ending, failure, is_alone, expected) in [
+            (Ending::Complete, None, true, "complete"),
+            (Ending::ClientAborted, None, true, "wait"),
+            (Ending::ServerAborted, None, true, "aborted 0 false"),
+            (Ending::Complete, reset, true, "aborted 7 true"),
+            (Ending::Complete, reset, false, "aborted 7 false"),
+            (Ending::Complete, timeout, true, "wait"),
+        ] {
+            assert_eq!(end(ending, failure, is_alone), expected);
+        }
     }
 }

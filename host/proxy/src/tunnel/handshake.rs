@@ -1,5 +1,5 @@
-//! The heads of a WebSocket's handshake as each side gets them: on HTTP/1.1 an upgrade (RFC 6455,
-//! section 4), on HTTP/2 an extended CONNECT (RFC 8441, section 5).
+//! The handshake of a WebSocket on both sides: on HTTP/1.1 an upgrade (RFC 6455, section 4), on HTTP/2
+//! an extended CONNECT (RFC 8441, section 5).
 
 use std::hash::{BuildHasher, RandomState};
 
@@ -13,25 +13,23 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Versio
 use http_body_util::{BodyExt, Empty};
 use hyper::ext::Protocol;
 
-use crate::handler::context::{RequestContext, Route};
-pub(crate) use crate::handler::error_response::ExchangeError;
-use crate::handler::response_body::OutgoingBody;
-use crate::record::forward::{self, RequestHead};
+use crate::handler::{ExchangeError, OutgoingBody, RequestContext, Route};
+use crate::record::RequestHead;
 use ouli_codec::websocket;
 use ouli_net::http::forwarding;
 use ouli_net::upstream::{Body, TunnelMethod};
 
 const WEBSOCKET_PROTOCOL: HeaderValue = HeaderValue::from_static("websocket");
 
-/// How a client asks for its WebSocket.
+/// The handshake of a client.
 #[derive(Clone, Debug)]
 pub(crate) struct ClientHandshake {
     http2: bool,
-    /// Its key, where HTTP/1.1 asks for one.
+    /// Its `sec-websocket-key`, on HTTP/1.1.
     key: Option<HeaderValue>,
 }
 
-/// True where a request asks for a WebSocket.
+/// True if a request asks for a WebSocket.
 pub(crate) fn is_websocket<B>(request: &Request<B>) -> bool {
     if request.version() == Version::HTTP_2 {
         let protocol = request.extensions().get::<Protocol>();
@@ -49,12 +47,12 @@ impl ClientHandshake {
         }
     }
 
-    /// True where it asks by an extended CONNECT.
+    /// True if it is an extended CONNECT.
     pub(crate) fn is_http2(&self) -> bool {
         self.http2
     }
 
-    /// The answer that opens the tunnel, with these fields besides its own.
+    /// The response that accepts the handshake, with these fields besides its own.
     pub(crate) fn accept_response(&self, fields: HeaderMap) -> Response<OutgoingBody> {
         let mut response = Response::new(OutgoingBody::empty());
         *response.headers_mut() = fields;
@@ -74,14 +72,14 @@ impl ClientHandshake {
     }
 }
 
-/// The request of the handshake, whatever protocol it came by: what is end-to-end of it. While
-/// recording, only extensions are offered that can be read.
+/// The end-to-end fields of a handshake, for both protocols. A recorded handshake only offers
+/// extensions that can be decoded.
 pub(crate) fn handshake_head<B>(
-    asked: &RequestContext<'_>,
+    context: &RequestContext<'_>,
     request: &Request<B>,
     recording: bool,
 ) -> RequestHead {
-    let mut head = forward::request_head(asked, request, recording);
+    let mut head = RequestHead::new(context, request, recording);
     head.method = Method::GET;
     head.headers.remove(CONTENT_LENGTH);
     head.headers.remove(SEC_WEBSOCKET_VERSION);
@@ -96,30 +94,30 @@ pub(crate) fn handshake_head<B>(
     head
 }
 
-/// The request as it is recorded, and as it is compared with what was.
+/// The request as it is recorded and looked up.
 pub(crate) fn recorded_handshake(head: &RequestHead, authority: &str) -> ouli_message::Request {
     let mut request = head.to_recorded_request(authority);
     request.fields.push(UPGRADE, WEBSOCKET_PROTOCOL);
     request
 }
 
-/// The request as the upstream gets it.
+/// The request to the upstream.
 pub(super) fn upstream_request(
     route: &Route,
     head: &RequestHead,
-    way: TunnelMethod,
+    method: TunnelMethod,
 ) -> Result<Request<Body>, ExchangeError> {
-    let bad = |error: http::Error| {
+    let invalid_target = |error: http::Error| {
         ExchangeError::Downstream(format!("the target of the request: {error}"))
     };
-    let uri = route.uri(&head.target).map_err(bad)?;
-    let nothing = Empty::new().map_err(|never| match never {}).boxed_unsync();
-    let mut request = Request::new(nothing);
+    let uri = route.uri(&head.target).map_err(invalid_target)?;
+    let empty = Empty::new().map_err(|never| match never {}).boxed_unsync();
+    let mut request = Request::new(empty);
     *request.headers_mut() = head.headers.clone();
     request
         .headers_mut()
         .insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
-    match way {
+    match method {
         TunnelMethod::ExtendedConnect => {
             *request.method_mut() = Method::CONNECT;
             *request.uri_mut() = uri;
@@ -141,15 +139,15 @@ pub(super) fn upstream_request(
     Ok(request)
 }
 
-/// The fields of the upstream's answer that are end-to-end.
+/// The end-to-end fields of the upstream's response.
 pub(super) fn end_to_end_headers(headers: &HeaderMap) -> HeaderMap {
-    let mut shown = forwarding::response_headers(headers.clone());
-    shown.remove(SEC_WEBSOCKET_ACCEPT);
-    shown
+    let mut end_to_end = forwarding::response_headers(headers.clone());
+    end_to_end.remove(SEC_WEBSOCKET_ACCEPT);
+    end_to_end
 }
 
-/// A key for the upstream: 16 bytes, as good as random (RFC 6455, section 4.1). The client's own
-/// stays between it and the gateway.
+/// A key for the upstream: 16 random bytes (RFC 6455, section 4.1). The client's key is not
+/// forwarded.
 fn generate_key() -> Result<HeaderValue, ExchangeError> {
     let random = || RandomState::new().hash_one(0_u8).to_be_bytes();
     let bytes = [random(), random()].concat();

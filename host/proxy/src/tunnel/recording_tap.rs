@@ -1,27 +1,24 @@
-//! The copy of what passes through a tunnel.
+//! Captures the bytes of a tunnel.
 
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use crate::handler::context::RequestContext;
-use crate::record::arrival_log::ArrivalLog;
-use crate::record::body_capture::{BodyCapture, CaptureLimits};
-use crate::record::pending_exchange::PendingExchange;
-use crate::record::recorder_delivery::Delivery;
+use crate::handler::RequestContext;
+use crate::record::{ArrivalLog, BodyCapture, CaptureLimits, Delivery, PendingExchange};
 use crate::session::StreamKind;
 use ouli_message::stream::{Ending, Side};
 
-/// Hears what passes.
+/// The recording of a tunnel.
 pub(super) enum Tap {
-    /// Nothing is kept.
+    /// The tunnel is not recorded.
     Off,
-    /// It is recorded.
+    /// The tunnel is recorded.
     Recording(Box<TunnelCapture>),
-    /// It is over, and waits for room in the recorder's queue.
+    /// The tunnel has ended, and its exchange waits for room in the recorder's queue.
     Delivering(Box<Delivery>),
 }
 
-/// The bytes of both sides until the tunnel ends. Dropped, the exchange goes to the recorder.
+/// The captured bytes of both sides. Submits the exchange when it is dropped.
 pub(super) struct TunnelCapture {
     client: BodyCapture,
     server: BodyCapture,
@@ -29,21 +26,22 @@ pub(super) struct TunnelCapture {
 }
 
 impl Tap {
-    pub(super) fn recording(asked: &RequestContext<'_>, draft: PendingExchange) -> Self {
-        let budget = &asked.handler.shared.budget;
-        let terms = CaptureLimits::from(&*asked.snapshot.config);
+    pub(super) fn recording(context: &RequestContext<'_>, exchange: PendingExchange) -> Self {
+        let budget = &context.handler.shared.budget;
+        let limits = CaptureLimits::from(&*context.snapshot.config);
         let log = ArrivalLog::new(budget).into_shared();
-        let half = |side| BodyCapture::new(terms, budget).with_arrival_log(side, Arc::clone(&log));
+        let capture =
+            |side| BodyCapture::new(limits, budget).with_arrival_log(side, Arc::clone(&log));
         Self::Recording(Box::new(TunnelCapture {
-            client: half(Side::Client),
-            server: half(Side::Server),
-            exchange: Some(draft.with_stream(StreamKind::WebSocket, Arc::clone(&log))),
+            client: capture(Side::Client),
+            server: capture(Side::Server),
+            exchange: Some(exchange.with_stream(StreamKind::WebSocket, Arc::clone(&log))),
         }))
     }
 
-    /// Bytes of one side pass; none at its end. With the end of the server the conversation is
-    /// over, so that the exchange goes to the recorder before the client sees it. Pending while
-    /// they are to be held back; they are offered again then.
+    /// Captures bytes of one side; an empty slice is its end. The end of the server ends the
+    /// conversation: the exchange is submitted before the client sees it. Pending while the bytes
+    /// wait for memory or the exchange for the queue: the caller offers them again.
     pub(super) fn poll_capture(
         &mut self,
         cx: &mut Context<'_>,
@@ -67,15 +65,15 @@ impl Tap {
         Poll::Ready(())
     }
 
-    /// One side broke off.
+    /// One side has aborted the tunnel.
     pub(super) fn abort(&mut self, side: Side, reason: &str) {
         if let Self::Recording(recording) = self {
-            let who = match side {
+            let ending = match side {
                 Side::Client => Ending::ClientAborted,
                 Side::Server => Ending::ServerAborted,
             };
-            // The ending is told by what came from the server's side.
-            recording.server.abort(who, reason.to_owned());
+            // The ending of the exchange is that of the server's capture.
+            recording.server.abort(ending, reason.to_owned());
         }
     }
 }
@@ -89,14 +87,14 @@ impl TunnelCapture {
     }
 
     fn finish(&mut self) -> Option<Delivery> {
-        let draft = self.exchange.take()?;
-        draft.finish(self.client.take(), self.server.take())
+        let exchange = self.exchange.take()?;
+        exchange.finish(self.client.take(), self.server.take())
     }
 }
 
 impl Drop for TunnelCapture {
     fn drop(&mut self) {
-        // Nobody is left to be held back for it.
+        // There is no client to slow down, so the delivery continues detached.
         drop(self.finish());
     }
 }

@@ -1,4 +1,4 @@
-//! Copies bytes both ways until both sides have ended. An idle tunnel holds no buffer.
+//! Copies bytes in both directions until both sides have ended. An idle tunnel holds no buffer.
 
 use std::future::{Future, poll_fn};
 use std::io;
@@ -16,10 +16,10 @@ use ouli_message::stream::Side;
 use ouli_net::drain::DrainSignal;
 use ouli_net::shared_buffer;
 
-/// Reads of one side before the other has its turn.
+/// Reads of one direction before the other is polled.
 const MAX_READS_PER_POLL: usize = 16;
 
-/// How long a tunnel may be still.
+/// The timeouts of a tunnel.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct TunnelTimeouts {
     /// Without a byte from either side.
@@ -30,13 +30,14 @@ pub(super) struct TunnelTimeouts {
 
 /// A tunnel between two sockets.
 pub(super) struct Splice<C, S> {
-    /// Before the sockets: who sees the end of the tunnel may count on its recording.
+    /// Declared before the sockets: a client that sees the end of the tunnel can rely on the exchange
+    /// being submitted.
     tap: Tap,
     client: C,
     server: S,
-    /// What the client sends.
+    /// Bytes of the client.
     to_server: Direction,
-    /// What the server sends.
+    /// Bytes of the server.
     to_client: Direction,
     timeouts: TunnelTimeouts,
     had_traffic: bool,
@@ -46,16 +47,16 @@ pub(super) struct Splice<C, S> {
 /// One direction.
 #[derive(Default)]
 struct Direction {
-    /// What was read and cannot be written yet.
+    /// Bytes that are read and not written yet.
     buffer: Vec<u8>,
     written: usize,
-    /// What was read is held back, since it is not copied yet.
+    /// The buffer is not captured yet.
     capture_pending: bool,
-    /// The receiver takes no more. What still comes is read and forgotten, so that the sender can
-    /// end: cutting it off could take from it what it was sent before.
+    /// The receiver has disconnected. Further bytes are read and discarded, so that the sender can end:
+    /// a reset could destroy what was sent to it before.
     receiver_gone: bool,
     close_injector: CloseInjector,
-    /// Follows when all that was read is written.
+    /// A close frame that follows the buffer.
     pending_close: Option<Bytes>,
     state: State,
 }
@@ -64,12 +65,12 @@ struct Direction {
 enum State {
     #[default]
     Open,
-    /// The sender has ended; the other end is to be told.
+    /// The sender has ended; the receiver is shut down next.
     Ending,
     Ended,
 }
 
-/// Which side broke the tunnel, and how.
+/// The side whose connection failed, and its error.
 type TunnelError = (Side, io::Error);
 
 impl<C, S> Splice<C, S>
@@ -77,108 +78,114 @@ where
     C: AsyncRead + AsyncWrite + Unpin,
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    pub(super) fn new(client: C, server: S, tap: Tap, bounds: TunnelTimeouts) -> Self {
+    pub(super) fn new(client: C, server: S, tap: Tap, timeouts: TunnelTimeouts) -> Self {
         Self {
             tap,
             client,
             server,
             to_server: Direction::default(),
             to_client: Direction::default(),
-            timeouts: bounds,
+            timeouts,
             had_traffic: false,
             closing: false,
         }
     }
 
-    /// Returns once both sides have ended, one is broken, or the tunnel was still for too long.
-    /// Where the gateway stops, both are told so and given time to close.
-    pub(super) async fn run(mut self, mut stop: DrainSignal) {
-        let mut closing = pin!(stop.closing());
-        let mut patience = pin!(tokio::time::sleep(self.timeouts.idle));
-        let mut last = Instant::now();
+    /// Runs until both sides have ended, one fails, or a timeout passes. When the gateway stops, both
+    /// sides get a close frame and time to close.
+    pub(super) async fn run(mut self, mut shutdown: DrainSignal) {
+        let mut closing = pin!(shutdown.closing());
+        let mut timer = pin!(tokio::time::sleep(self.timeouts.idle));
+        let mut last_traffic = Instant::now();
         poll_fn(|cx| {
             if !self.closing && closing.as_mut().poll(cx).is_ready() {
                 self.close();
             }
             if let Poll::Ready(result) = self.poll_copy(cx) {
                 if let Err((side, error)) = result {
-                    self.tap.abort(side, &format!("it broke off: {error}"));
+                    self.tap.abort(side, &format!("it was aborted: {error}"));
                 }
                 return Poll::Ready(());
             }
             if std::mem::take(&mut self.had_traffic) {
-                last = Instant::now();
+                last_traffic = Instant::now();
             }
-            self.poll_idle(cx, patience.as_mut(), last)
+            self.poll_idle(cx, timer.as_mut(), last_traffic)
         })
         .await;
     }
 
-    /// Says good-bye to both sides, each in the name of the other.
+    /// Sends a close frame to both sides, each in the name of the other.
     fn close(&mut self) {
         self.closing = true;
         if !self.to_server.close_injector.is_closed() && !self.to_client.close_injector.is_closed()
         {
             self.tap.abort(Side::Client, "the gateway stopped");
         }
-        for (way, side) in [
+        for (direction, side) in [
             (&mut self.to_server, Side::Client),
             (&mut self.to_client, Side::Server),
         ] {
-            if let Some(frame) = way.close_injector.begin(side).filter(|_| way.is_open()) {
-                way.pending_close = Some(frame);
+            if let Some(frame) = direction
+                .close_injector
+                .begin(side)
+                .filter(|_| direction.is_open())
+            {
+                direction.pending_close = Some(frame);
             }
         }
     }
 
-    /// Looks at the clock only when the timer has run out, so that traffic costs no timer.
+    /// Checks the idle timeout. The clock is only read when the timer fires, so that traffic does not
+    /// reset a timer.
     fn poll_idle(
         &mut self,
         cx: &mut Context<'_>,
         mut timer: Pin<&mut Sleep>,
-        last: Instant,
+        last_traffic: Instant,
     ) -> Poll<()> {
-        let half = self.to_server.state == State::Ended || self.to_client.state == State::Ended;
-        let limit = if half {
+        let half_closed =
+            self.to_server.state == State::Ended || self.to_client.state == State::Ended;
+        let limit = if half_closed {
             self.timeouts.close
         } else {
             self.timeouts.idle
         };
-        let due = last + limit;
-        if due < timer.deadline() {
-            timer.as_mut().reset(due);
+        let deadline = last_traffic + limit;
+        if deadline < timer.deadline() {
+            timer.as_mut().reset(deadline);
         }
         while timer.as_mut().poll(cx).is_ready() {
-            if Instant::now() >= due {
-                // A side that does not end after the other has done so is cut off without blame.
-                if !half {
-                    let silent = format!("nothing came for {limit:?} (limits.stream_idle_timeout)");
-                    self.tap.abort(Side::Client, &silent);
+            if Instant::now() >= deadline {
+                // A side that does not end after the other is disconnected without an error.
+                if !half_closed {
+                    let reason = format!("no data for {limit:?} (limits.stream_idle_timeout)");
+                    self.tap.abort(Side::Client, &reason);
                 }
                 return Poll::Ready(());
             }
-            timer.as_mut().reset(due);
+            timer.as_mut().reset(deadline);
         }
         Poll::Pending
     }
 
     fn poll_copy(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), TunnelError>> {
-        let (tap, moved) = (&mut self.tap, &mut self.had_traffic);
-        let up = self
-            .to_server
-            .poll_copy(cx, (&mut self.client, &mut self.server), |cx, bytes| {
-                *moved = true;
-                tap.poll_capture(cx, Side::Client, bytes)
-            });
-        let up = update_state(up, Side::Client, &mut self.to_server)?;
-        let down =
+        let (tap, had_traffic) = (&mut self.tap, &mut self.had_traffic);
+        let to_server =
+            self.to_server
+                .poll_copy(cx, (&mut self.client, &mut self.server), |cx, bytes| {
+                    *had_traffic = true;
+                    tap.poll_capture(cx, Side::Client, bytes)
+                });
+        let to_server = update_state(to_server, Side::Client, &mut self.to_server)?;
+        let to_client =
             self.to_client
                 .poll_copy(cx, (&mut self.server, &mut self.client), |cx, bytes| {
-                    *moved = true;
+                    *had_traffic = true;
                     tap.poll_capture(cx, Side::Server, bytes)
                 });
-        let down = update_state(down, Side::Server, &mut self.to_client)?;
-        if up && down {
+        let to_client = update_state(to_client, Side::Server, &mut self.to_client)?;
+        if to_server && to_client {
             Poll::Ready(Ok(()))
         } else {
             Poll::Pending
@@ -186,16 +193,16 @@ where
     }
 }
 
-/// True where a direction has come to its end.
+/// True if a direction has ended.
 fn update_state(
     polled: Poll<io::Result<()>>,
     side: Side,
-    way: &mut Direction,
+    direction: &mut Direction,
 ) -> Result<bool, TunnelError> {
     match polled {
         Poll::Pending => Ok(false),
         Poll::Ready(Ok(())) => {
-            way.state = State::Ended;
+            direction.state = State::Ended;
             Ok(true)
         }
         Poll::Ready(Err(error)) => Err((side, error)),
@@ -207,14 +214,14 @@ impl Direction {
         self.state == State::Open && !self.receiver_gone
     }
 
-    /// Reads and writes as long as both can. Ready at the end of the sender, once the receiver has
-    /// been told.
+    /// Copies until a side would block. Ready when the sender has ended and the receiver is shut
+    /// down.
     fn poll_copy<R, W>(
         &mut self,
         cx: &mut Context<'_>,
         (from, to): (&mut R, &mut W),
-        // Of no bytes at the end.
-        mut hear: impl FnMut(&mut Context<'_>, &[u8]) -> Poll<()>,
+        // With an empty slice at the end.
+        mut capture: impl FnMut(&mut Context<'_>, &[u8]) -> Poll<()>,
     ) -> Poll<io::Result<()>>
     where
         R: AsyncRead + Unpin,
@@ -222,7 +229,7 @@ impl Direction {
     {
         for _ in 0..MAX_READS_PER_POLL {
             if self.capture_pending {
-                ready!(hear(cx, &self.buffer));
+                ready!(capture(cx, &self.buffer));
                 self.capture_pending = false;
             }
             if self.written < self.buffer.len() && !self.receiver_gone {
@@ -232,22 +239,23 @@ impl Direction {
             }
             self.buffer = Vec::new();
             self.written = 0;
-            if let Some(last) = self.pending_close.take().filter(|_| !self.receiver_gone) {
-                self.buffer.extend_from_slice(&last);
+            if let Some(last_traffic) = self.pending_close.take().filter(|_| !self.receiver_gone) {
+                self.buffer.extend_from_slice(&last_traffic);
                 continue;
             }
             match self.state {
                 State::Ended => return Poll::Ready(Ok(())),
                 State::Ending => {
-                    // A receiver that is gone needs not be told.
+                    // The receiver may have disconnected.
                     let _ = ready!(Pin::new(&mut *to).poll_shutdown(cx));
                     return Poll::Ready(Ok(()));
                 }
                 State::Open => {}
             }
-            let step = |cx: &mut Context<'_>, bytes: &[u8]| self.forward(cx, to, bytes, &mut hear);
+            let step =
+                |cx: &mut Context<'_>, bytes: &[u8]| self.forward(cx, to, bytes, &mut capture);
             if shared_buffer::poll_read(from, cx, step)?.is_pending() {
-                // What a cipher holds back goes out before the sender is waited for.
+                // Bytes that TLS buffers are flushed before the wait.
                 let flushed = Pin::new(&mut *to).poll_flush(cx);
                 self.receiver_gone |= matches!(flushed, Poll::Ready(Err(_)));
                 return Poll::Pending;
@@ -257,13 +265,13 @@ impl Direction {
         Poll::Pending
     }
 
-    /// Writes what was read.
+    /// Captures and writes bytes that were read.
     fn forward(
         &mut self,
         cx: &mut Context<'_>,
         to: &mut (impl AsyncWrite + Unpin),
         bytes: &[u8],
-        hear: &mut impl FnMut(&mut Context<'_>, &[u8]) -> Poll<()>,
+        capture: &mut impl FnMut(&mut Context<'_>, &[u8]) -> Poll<()>,
     ) {
         if bytes.is_empty() {
             self.state = State::Ending;
@@ -271,29 +279,29 @@ impl Direction {
         if self.receiver_gone {
             return;
         }
-        let (passed, last) = self.close_injector.forward(bytes);
-        self.pending_close = last;
+        let (forwarded, last_traffic) = self.close_injector.forward(bytes);
+        self.pending_close = last_traffic;
         if self.close_injector.is_acknowledged() {
             self.state = State::Ending;
         }
-        let passed = &bytes[..passed];
-        let heard = !passed.is_empty() || bytes.is_empty();
-        if heard && hear(cx, passed).is_pending() {
+        let forwarded = &bytes[..forwarded];
+        let captured = !forwarded.is_empty() || bytes.is_empty();
+        if captured && capture(cx, forwarded).is_pending() {
             self.capture_pending = true;
-            self.buffer.extend_from_slice(passed);
+            self.buffer.extend_from_slice(forwarded);
             return;
         }
-        if passed.is_empty() {
+        if forwarded.is_empty() {
             return;
         }
-        let written = match Pin::new(to).poll_write(cx, passed) {
+        let written = match Pin::new(to).poll_write(cx, forwarded) {
             Poll::Ready(written) => self.count_written(written),
             Poll::Pending => 0,
         };
-        self.buffer.extend_from_slice(&passed[written..]);
+        self.buffer.extend_from_slice(&forwarded[written..]);
     }
 
-    /// How many bytes the receiver took; one that is gone is told nothing more.
+    /// The number of bytes written; none if the receiver has disconnected.
     fn count_written(&mut self, result: io::Result<usize>) -> usize {
         let taken = result.unwrap_or(0);
         self.receiver_gone |= taken == 0;

@@ -1,0 +1,322 @@
+//! The replay of one gRPC call: server messages are sent after the client messages that preceded
+//! them, and the status at the end.
+
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, Request, Response};
+use http_body_util::BodyExt as _;
+use tokio::time::{Instant, sleep_until, timeout};
+use tracing::Instrument as _;
+
+use super::cursor::ConversationCursor;
+use super::response_frames::{ClientGone, FrameReceiver, FrameSender};
+use super::selection::load_expected_keys;
+use crate::handler::RequestBody;
+use crate::handler::{
+    AccessOutcome, ExchangeError, OutgoingBody, RequestContext, RequestTrace, grpc_status,
+};
+use crate::record::{PrefixedBody, RequestHead};
+use crate::replay::{self, ClientCapabilities, Lookup};
+use crate::session::{ClaimedEntry, Entry, MemoryReservation, ReplayQueue};
+use ouli_codec::content_coding;
+use ouli_codec::grpc::{self, MessageSplitter};
+use ouli_config::Limits;
+use ouli_message::stream::{Ending, MessageKind, Payload, Protocol};
+use ouli_net::drain::DrainSignal;
+
+/// A call in progress.
+pub(super) struct CallReplay {
+    cursor: ConversationCursor,
+    body: RequestBody,
+    /// The bytes that were read of the body; none if the request cannot be forwarded any more.
+    pub(super) consumed: Option<BytesMut>,
+    splitter: MessageSplitter,
+    /// The encoding of the client's messages.
+    request_encoding: Option<String>,
+    /// The encodings that the client accepts.
+    accept_encoding: Option<String>,
+    limits: Limits,
+    /// The memory of buffered client messages.
+    reservation: MemoryReservation,
+    stop: DrainSignal,
+    trace: RequestTrace,
+}
+
+/// A call whose messages match no recorded conversation, or that failed.
+pub(super) struct UnmatchedCall {
+    error: ExchangeError,
+    call: Box<CallReplay>,
+}
+
+impl UnmatchedCall {
+    /// The request body to forward, if the call is a miss and the client has received nothing yet.
+    pub(super) fn into_request_body(self) -> Result<PrefixedBody, Self> {
+        let Self { error, mut call } = self;
+        let received = call.consumed.take();
+        match (received, &error) {
+            (Some(received), ExchangeError::Miss(_)) if call.cursor.can_switch() => {
+                call.cursor.release();
+                Ok(PrefixedBody::with_prefix(received.freeze(), call.body))
+            }
+            (_, _) => Err(Self { error, call }),
+        }
+    }
+
+    /// The error that the client receives, counted.
+    pub(super) fn into_counted_error(self) -> ExchangeError {
+        self.call.cursor.count_if_miss(&self.error);
+        self.error
+    }
+}
+
+impl CallReplay {
+    pub(super) async fn new(
+        context: &RequestContext<'_>,
+        head: &RequestHead,
+        request: Request<RequestBody>,
+        (lookup, queue, claimed): (Arc<Lookup>, ReplayQueue, ClaimedEntry),
+    ) -> Result<Self, ExchangeError> {
+        let expected_keys = load_expected_keys(&lookup, &claimed, Protocol::Grpc).await?;
+        let limits = context.snapshot.config.limits.clone();
+        let text = |name: &str| {
+            let value = head.headers.get(name)?.to_str().ok()?;
+            Some(value.to_owned())
+        };
+        Ok(Self {
+            cursor: ConversationCursor::new(
+                context,
+                lookup,
+                Protocol::Grpc,
+                (queue, claimed, expected_keys),
+            ),
+            body: request.into_body(),
+            consumed: None,
+            splitter: MessageSplitter::new(limits.grpc_message as u64),
+            request_encoding: text("grpc-encoding"),
+            accept_encoding: text("grpc-accept-encoding"),
+            limits,
+            reservation: context.handler.shared.budget.request_reservation(),
+            stop: context.handler.shared.drain.signal(),
+            trace: context.trace.clone(),
+        })
+    }
+
+    /// Reads client messages until the next message is one of the server, and then responds.
+    pub(super) async fn respond(
+        mut self,
+        context: &RequestContext<'_>,
+    ) -> Result<Response<OutgoingBody>, UnmatchedCall> {
+        while self.cursor.due_message().is_none() && !self.cursor.is_over() {
+            if let Err(error) = self.read_next().await {
+                let call = Box::new(self);
+                return Err(UnmatchedCall { error, call });
+            }
+        }
+        let Some(entry) = self.cursor.entry().cloned() else {
+            let error = ExchangeError::Internal("a call has no recorded conversation".to_owned());
+            let call = Box::new(self);
+            return Err(UnmatchedCall { error, call });
+        };
+        if let Some(failure) = entry.failure_without_response() {
+            self.cursor.commit();
+            replay::wait_until_due(context, failure).await;
+            let error = ExchangeError::RecordedFailure(failure.cause);
+            let call = Box::new(self);
+            return Err(UnmatchedCall { error, call });
+        }
+        let is_grpc = entry.response.is_grpc();
+        let complete = self.cursor.is_over() && self.cursor.ending() == Ending::Complete;
+        let has_no_trailers = entry.response.trailers.is_empty();
+        if complete && (has_no_trailers || !is_grpc) {
+            self.cursor.commit();
+            return match replay::recorded_response(
+                context,
+                &entry,
+                &ClientCapabilities::unrestricted(),
+            )
+            .await
+            {
+                Ok(response) => {
+                    self.trace.set_outcome(AccessOutcome::Hit);
+                    Ok(response)
+                }
+                Err(error) => {
+                    let call = Box::new(self);
+                    Err(UnmatchedCall { error, call })
+                }
+            };
+        }
+        self.cursor.commit();
+        Ok(self.respond_now(context))
+    }
+
+    /// Responds with the recorded head. A task sends the messages.
+    pub(super) fn respond_now(mut self, context: &RequestContext<'_>) -> Response<OutgoingBody> {
+        self.consumed = None;
+        self.trace.set_outcome(AccessOutcome::Hit);
+        let entry = self.cursor.entry().cloned();
+        let (sender, frames) = FrameReceiver::new();
+        let mut response = Response::new(OutgoingBody::conversation(frames));
+        if let Some(entry) = entry {
+            *response.status_mut() = entry.response.status;
+            *response.headers_mut() = self.response_headers(&entry);
+        }
+        let span = self.trace.span();
+        let call = async move {
+            // A client that has disconnected receives no more messages.
+            let _ = self.run(&sender).await;
+        };
+        context.handler.shared.drain.spawn(call.instrument(span));
+        response
+    }
+
+    /// The recorded head, without an encoding that this client does not accept.
+    fn response_headers(&self, entry: &Entry) -> HeaderMap {
+        let mut headers = entry.response.fields.to_map();
+        if let Some(encoding) = entry.response.fields.get_str("grpc-encoding")
+            && !grpc::accepts(self.accept_encoding.as_deref(), encoding)
+        {
+            headers.remove("grpc-encoding");
+        }
+        headers
+    }
+
+    async fn run(mut self, sender: &FrameSender) -> Result<(), ClientGone> {
+        loop {
+            while let Some(due) = self.cursor.due_message() {
+                if due.send_at > Instant::now() {
+                    tokio::select! {
+                        () = sleep_until(due.send_at) => {}
+                        () = sender.closed() => return Err(ClientGone),
+                        () = self.stop.closing() => {
+                            return self.end_with_error(sender, &ExchangeError::Stopping).await;
+                        }
+                    }
+                }
+                if let MessageKind::Text(payload) | MessageKind::Binary(payload) = &due.kind {
+                    match self.encode_message(payload).await {
+                        Ok(frame) => sender.data(frame).await?,
+                        Err(error) => return self.end_with_error(sender, &error).await,
+                    }
+                }
+                self.cursor.mark_sent();
+            }
+            if self.cursor.is_over() {
+                return self.finish(sender).await;
+            }
+            let received = tokio::select! {
+                received = self.read_next() => received,
+                () = sender.closed() => return Err(ClientGone),
+            };
+            if let Err(error) = received {
+                self.cursor.count_if_miss(&error);
+                return self.end_with_error(sender, &error).await;
+            }
+        }
+    }
+
+    /// Reads the next frame of the request body.
+    async fn read_next(&mut self) -> Result<(), ExchangeError> {
+        if !self
+            .reservation
+            .wait_below_soft_limit(self.limits.memory_wait_timeout)
+            .await
+        {
+            return Err(ExchangeError::MemoryLimit);
+        }
+        let wait = self.limits.stream_idle_timeout;
+        let frame = tokio::select! {
+            frame = timeout(wait, self.body.frame()) => frame,
+            () = self.stop.closing() => return Err(ExchangeError::Stopping),
+        };
+        let Ok(frame) = frame else {
+            let reason = format!("no data for {wait:?} (limits.stream_idle_timeout)");
+            return Err(ExchangeError::Downstream(reason));
+        };
+        let data = match frame {
+            None => return self.cursor.receive_end(),
+            Some(Err(error)) => return Err(ExchangeError::Downstream(error.to_string())),
+            Some(Ok(frame)) => frame.into_data().unwrap_or_default(),
+        };
+        if let Some(received) = &mut self.consumed {
+            let max = self.limits.request_body;
+            if received.len() + data.len() > max {
+                return Err(ExchangeError::RequestBodyTooLarge { max });
+            }
+            received.extend_from_slice(&data);
+        }
+        let invalid = |error: grpc::GrpcError| ExchangeError::Undecodable(error.to_string());
+        for message in self.splitter.feed(&data).map_err(invalid)? {
+            let bytes = grpc::decode(&message, self.request_encoding.as_deref(), self.bounds());
+            self.cursor.receive(&bytes.map_err(invalid)?)?;
+        }
+        let received = self.consumed.as_ref().map_or(0, BytesMut::capacity);
+        self.reservation.resize(received + self.splitter.buffered());
+        Ok(())
+    }
+
+    fn bounds(&self) -> content_coding::Bounds {
+        content_coding::Bounds {
+            bytes: self.limits.grpc_message as u64,
+            ratio: self.limits.decompression_ratio as u64,
+        }
+    }
+
+    async fn encode_message(&self, payload: &Payload) -> Result<Bytes, ExchangeError> {
+        let failed = |reason: String| {
+            ExchangeError::Internal(format!("a recorded message cannot be sent: {reason}"))
+        };
+        let bytes = self.cursor.payload_bytes(payload).await;
+        let bytes = bytes.map_err(|error| failed(error.to_string()))?;
+        let entry = self.cursor.entry();
+        let encoding = entry.and_then(|entry| entry.response.fields.get_str("grpc-encoding"));
+        let encoding = encoding.filter(|encoding| {
+            payload.compressed && grpc::accepts(self.accept_encoding.as_deref(), encoding)
+        });
+        if encoding.is_none() {
+            return Ok(grpc::encode_frame(&bytes, false));
+        }
+        let encoded = grpc::encode(&bytes, encoding);
+        let encoded = encoded.map_err(|error| failed(error.to_string()))?;
+        Ok(grpc::encode_frame(&encoded, true))
+    }
+
+    /// Ends the call as recorded: with its status, an abort, or by waiting for the client to leave.
+    async fn finish(mut self, sender: &FrameSender) -> Result<(), ClientGone> {
+        let trailers = self
+            .cursor
+            .entry()
+            .map(|entry| entry.response.trailers.to_map());
+        match self.cursor.ending() {
+            Ending::Complete => sender.trailers(trailers.unwrap_or_default()).await,
+            Ending::ServerAborted => {
+                sender.abort().await;
+                Ok(())
+            }
+            Ending::ClientAborted => {
+                // The client ended the recorded call, so it is expected to end this one.
+                let disconnected = tokio::select! {
+                    disconnected = timeout(self.limits.stream_idle_timeout, sender.closed()) => disconnected.is_ok(),
+                    // No message is left, so a shutdown need not wait for the client.
+                    () = self.stop.draining() => {
+                        return self.end_with_error(sender, &ExchangeError::Stopping).await;
+                    }
+                };
+                if !disconnected {
+                    sender.abort().await;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    async fn end_with_error(
+        self,
+        sender: &FrameSender,
+        error: &ExchangeError,
+    ) -> Result<(), ClientGone> {
+        self.trace.log_error(error);
+        sender.trailers(grpc_status::trailers(error)).await
+    }
+}

@@ -1,0 +1,60 @@
+//! Selects the recorded conversation for a request that begins one.
+
+use std::sync::Arc;
+
+use crate::handler::{ExchangeError, RequestContext};
+use crate::replay::{self, Lookup};
+use crate::session::{ClaimedEntry, ReplayQueue};
+use ouli_message::stream::Protocol;
+
+/// The recorded conversation for a request that begins one.
+pub(super) enum Selection {
+    /// This conversation, unless the client sends other messages.
+    Found(ReplayQueue, ClaimedEntry),
+    /// This many conversations match, and all of them are already replayed.
+    Exhausted(usize),
+    /// No recorded conversation matches.
+    NotFound,
+}
+
+impl Selection {
+    pub(super) fn of(context: &RequestContext<'_>, lookup: &Lookup) -> Self {
+        let exhausted = replay::exhausted_policy(context);
+        let Some(queue) = ReplayQueue::of(&lookup.index, &lookup.match_key.key, exhausted) else {
+            return Self::NotFound;
+        };
+        match queue.claim(|_| true) {
+            Some(claimed) => Self::Found(queue, claimed),
+            None => Self::Exhausted(queue.entries().len()),
+        }
+    }
+}
+
+pub(super) async fn look_up(
+    context: &RequestContext<'_>,
+    request: ouli_message::Request,
+) -> Result<Arc<Lookup>, ExchangeError> {
+    Ok(Arc::new(replay::look_up_request(context, request).await?))
+}
+
+/// The keys of the client messages of a conversation. They are derived on a blocking thread, since
+/// messages that are stored beside the cassette are read for it.
+pub(super) async fn load_expected_keys(
+    lookup: &Arc<Lookup>,
+    claimed: &ClaimedEntry,
+    protocol: Protocol,
+) -> Result<Arc<[u128]>, ExchangeError> {
+    if let Some(expected_keys) = lookup.index.cached_client_message_keys(claimed.entry()) {
+        return Ok(expected_keys);
+    }
+    let (lookup, entry) = (Arc::clone(lookup), Arc::clone(claimed.entry()));
+    let read =
+        tokio::task::spawn_blocking(move || lookup.index.client_message_keys(&entry, protocol));
+    match read.await {
+        Ok(Ok(expected_keys)) => Ok(expected_keys),
+        Ok(Err(reason)) => Err(ExchangeError::Internal(format!(
+            "cannot read a recorded conversation: {reason}"
+        ))),
+        Err(error) => Err(ExchangeError::Internal(error.to_string())),
+    }
+}

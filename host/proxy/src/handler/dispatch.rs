@@ -1,0 +1,210 @@
+//! The way of a request: a permit, validation, the snapshot, the session, then the mode.
+
+use std::sync::Arc;
+
+use http::header::CONNECTION;
+use http::uri::PathAndQuery;
+use http::{HeaderValue, Method, Request, Response, Version};
+use http_body::Body as _;
+use tracing::Instrument as _;
+
+use super::access_log::AccessOutcome;
+use super::error::ExchangeError;
+use super::error_format::ErrorFormat;
+use super::error_response::error_response;
+use super::request_body::RequestBody;
+use super::request_context::RequestContext;
+use super::request_handler::RequestHandler;
+use super::request_trace::RequestTrace;
+use super::response_body::OutgoingBody;
+use super::shared_state::SharedState;
+use super::{admin_pages, session_selection};
+use crate::tunnel::{TunnelGuards, TunnelRecording};
+use crate::{conversation, record, replay, tunnel};
+use ouli_config::Mode;
+use ouli_net::http::validation::{self, InvalidMessage};
+use ouli_net::server::{HttpService, IncomingBody, Rejection, RequestGuard};
+
+impl HttpService for RequestHandler {
+    type Body = OutgoingBody;
+
+    async fn call(
+        &self,
+        request: Request<IncomingBody>,
+        guard: RequestGuard,
+    ) -> Response<OutgoingBody> {
+        let trace = RequestTrace::begin(self, &request, &guard);
+        let span = trace.span();
+        let response = self.respond(request, guard, &trace).instrument(span).await;
+        traced(response, trace)
+    }
+
+    fn reject(
+        &self,
+        request: &Request<IncomingBody>,
+        rejection: Rejection,
+        guard: RequestGuard,
+    ) -> Response<OutgoingBody> {
+        let trace = RequestTrace::begin(self, request, &guard);
+        let error = ExchangeError::Rejected(rejection);
+        trace.set_error(&error);
+        let response = error_response(&error, ErrorFormat::of(request))
+            .map(|body| body.with_guards(&self.shared, guard, None));
+        traced(response, trace)
+    }
+}
+
+/// The response with the trace of its request, which ends with the body.
+fn traced(response: Response<OutgoingBody>, trace: RequestTrace) -> Response<OutgoingBody> {
+    trace.set_status(response.status());
+    response.map(|body| body.with_trace(trace))
+}
+
+impl RequestHandler {
+    /// Prepares this thread, so that its first request is as fast as later ones.
+    pub async fn warm_up(shared: &Arc<SharedState>, worker: usize) {
+        let snapshot = shared.snapshot.load_full();
+        snapshot.plugins.warm_up();
+        for (name, endpoint) in &snapshot.endpoints {
+            if snapshot.index(&endpoint.session).is_none() {
+                continue;
+            }
+            let Ok(session) = shared.sessions.get_or_create(&endpoint.session) else {
+                continue;
+            };
+            let handler = Self {
+                endpoint: Arc::clone(name),
+                shared: Arc::clone(shared),
+                worker,
+            };
+            let context = RequestContext {
+                handler: &handler,
+                snapshot: Arc::clone(&snapshot),
+                endpoint: Arc::clone(endpoint),
+                session,
+                target: PathAndQuery::from_static("/"),
+                trace: RequestTrace::default(),
+            };
+            replay::warm_up(&context).await;
+        }
+    }
+
+    /// The response to a request, or to the error that it ends with.
+    async fn respond(
+        &self,
+        request: Request<IncomingBody>,
+        guard: RequestGuard,
+        trace: &RequestTrace,
+    ) -> Response<OutgoingBody> {
+        let shared = &self.shared;
+        let (format, version) = (ErrorFormat::of(&request), request.version());
+        let permit = match shared.request_permit().await {
+            Ok(permit) => permit,
+            Err(error) => {
+                trace.set_error(&error);
+                return error_response(&error, format)
+                    .map(|body| body.with_guards(shared, guard, None));
+            }
+        };
+        let request = request.map(|body| RequestBody::new(body, trace.bytes_in()));
+        let response = self.serve(request, &guard, trace).await;
+        let response = response.unwrap_or_else(|error| {
+            let error = guard.rejection().map_or(error, ExchangeError::Rejected);
+            trace.log_error(&error);
+            let mut response = error_response(&error, format);
+            if version < Version::HTTP_2 && matches!(error, ExchangeError::InvalidMessage(_)) {
+                // The other requests of the connection may be as ambiguous.
+                let close = HeaderValue::from_static("close");
+                response.headers_mut().insert(CONNECTION, close);
+            }
+            response
+        });
+        response.map(|body| {
+            body.with_guards(shared, guard, Some(permit))
+                .until_shutdown(shared, format)
+        })
+    }
+
+    async fn serve(
+        &self,
+        request: Request<RequestBody>,
+        guard: &RequestGuard,
+        trace: &RequestTrace,
+    ) -> Result<Response<OutgoingBody>, ExchangeError> {
+        let is_websocket = tunnel::is_websocket(&request);
+        validate(&request, is_websocket)?;
+        if let Some(page) = admin_pages::admin_response(&self.shared, &request)? {
+            trace.set_outcome(AccessOutcome::Admin);
+            return Ok(page);
+        }
+        let context = self.context(&request, trace)?;
+        if is_websocket {
+            let permit = self.shared.stream_permit();
+            let permit = permit.ok_or(ExchangeError::TooManyStreams)?;
+            let guards = TunnelGuards::new(guard.clone(), permit, trace.clone());
+            return serve_websocket(&context, request, guards).await;
+        }
+        serve_request(&context, request).await
+    }
+
+    /// The context of a request. One snapshot serves the exchange to its end.
+    fn context<B>(
+        &self,
+        request: &Request<B>,
+        trace: &RequestTrace,
+    ) -> Result<RequestContext<'_>, ExchangeError> {
+        let snapshot = self.shared.snapshot.load_full();
+        let endpoint = snapshot.endpoint(&self.endpoint)?;
+        let selected = session_selection::select(request)?;
+        let name = selected.session.as_deref().unwrap_or(&endpoint.session);
+        let session = self.shared.sessions.get_or_create(name)?;
+        trace.select(&session, &selected.target, endpoint.configured.mode);
+        Ok(RequestContext {
+            handler: self,
+            snapshot,
+            endpoint,
+            session,
+            target: selected.target,
+            trace: trace.clone(),
+        })
+    }
+}
+
+fn validate(request: &Request<RequestBody>, is_websocket: bool) -> Result<(), ExchangeError> {
+    if *request.method() == Method::CONNECT && !is_websocket {
+        return Err(ExchangeError::ConnectNotSupported);
+    }
+    validation::validate_request(request)?;
+    if is_websocket && request.version() < Version::HTTP_2 && !request.body().is_end_stream() {
+        return Err(InvalidMessage::WebSocketWithBody.into());
+    }
+    Ok(())
+}
+
+async fn serve_request(
+    context: &RequestContext<'_>,
+    request: Request<RequestBody>,
+) -> Result<Response<OutgoingBody>, ExchangeError> {
+    let is_call = ErrorFormat::of(&request) == ErrorFormat::Grpc;
+    match context.endpoint.configured.mode {
+        Mode::Passthrough => record::passthrough(context, request).await,
+        Mode::Record => record::record(context, request).await,
+        Mode::Replay if is_call => conversation::replay_call(context, request).await,
+        Mode::Replay => replay::replay(context, request).await,
+        Mode::Auto if is_call => conversation::replay_call_or_forward(context, request).await,
+        Mode::Auto => replay::replay_or_forward(context, request).await,
+    }
+}
+
+async fn serve_websocket(
+    context: &RequestContext<'_>,
+    request: Request<RequestBody>,
+    guards: TunnelGuards,
+) -> Result<Response<OutgoingBody>, ExchangeError> {
+    match context.endpoint.configured.mode {
+        Mode::Passthrough => tunnel::serve(context, request, guards, TunnelRecording::Off).await,
+        Mode::Record => tunnel::serve(context, request, guards, TunnelRecording::On(None)).await,
+        Mode::Replay => conversation::replay_websocket(context, request, guards).await,
+        Mode::Auto => conversation::replay_websocket_or_tunnel(context, request, guards).await,
+    }
+}

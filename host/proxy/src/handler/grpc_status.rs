@@ -1,0 +1,48 @@
+//! The status of a gRPC call that ends with an error of the gateway.
+
+use http::{HeaderMap, HeaderValue};
+
+use super::error::ExchangeError;
+use super::problem_type::ERROR_HEADER;
+use ouli_codec::grpc;
+
+/// Bytes of the message of a status. Many clients accept 8 KiB of metadata, and percent-encoding
+/// may triple a message.
+const MAX_MESSAGE: usize = 2 << 10;
+
+/// The head of a response without messages that ends a call.
+pub(crate) fn trailers_only(error: &ExchangeError) -> HeaderMap {
+    let (code, message) = code_and_message(error);
+    with_error_header(grpc::trailers_only(code, &message).to_map(), error)
+}
+
+/// The trailers that end a call whose response has begun.
+pub(crate) fn trailers(error: &ExchangeError) -> HeaderMap {
+    let (code, message) = code_and_message(error);
+    with_error_header(grpc::trailers(code, &message).to_map(), error)
+}
+
+fn with_error_header(mut fields: HeaderMap, error: &ExchangeError) -> HeaderMap {
+    let kind = HeaderValue::from_static(error.kind().as_str());
+    fields.insert(ERROR_HEADER, kind);
+    fields
+}
+
+fn code_and_message(error: &ExchangeError) -> (grpc::Code, String) {
+    let code = match (error, error.problem_type().status.as_u16()) {
+        // Not `unavailable`: client libraries would retry.
+        (ExchangeError::Miss(_), _) => grpc::Code::NotFound,
+        (ExchangeError::Stopping, _) => grpc::Code::Unavailable,
+        (_, 504) => grpc::Code::DeadlineExceeded,
+        (_, 502) => grpc::Code::Unavailable,
+        (_, 503 | 413) => grpc::Code::ResourceExhausted,
+        (_, 400..=499) => grpc::Code::InvalidArgument,
+        (_, _) => grpc::Code::Internal,
+    };
+    let mut message = match error {
+        ExchangeError::Miss(miss) => miss.to_text(),
+        other => other.to_string(),
+    };
+    message.truncate(message.floor_char_boundary(MAX_MESSAGE));
+    (code, message)
+}

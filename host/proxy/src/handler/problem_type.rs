@@ -1,0 +1,180 @@
+//! What an error is to a client: the kind in the header `ouli-error`, the status and the title.
+
+use http::StatusCode;
+
+use super::error::ExchangeError;
+use ouli_net::server::Rejection;
+use ouli_net::upstream::UpstreamError;
+
+/// The header that marks a response as the gateway's own.
+pub(crate) const ERROR_HEADER: &str = "ouli-error";
+
+/// The kind of an error: the value of the header `ouli-error`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ErrorKind {
+    Cassette,
+    Coding,
+    Endpoint,
+    Forbidden,
+    Gateway,
+    Handshake,
+    Limit,
+    Miss,
+    Plugin,
+    Request,
+    Session,
+    Stopping,
+    Upstream,
+}
+
+impl ErrorKind {
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Cassette => "cassette",
+            Self::Coding => "coding",
+            Self::Endpoint => "endpoint",
+            Self::Forbidden => "forbidden",
+            Self::Gateway => "gateway",
+            Self::Handshake => "handshake",
+            Self::Limit => "limit",
+            Self::Miss => "miss",
+            Self::Plugin => "plugin",
+            Self::Request => "request",
+            Self::Session => "session",
+            Self::Stopping => "stopping",
+            Self::Upstream => "upstream",
+        }
+    }
+}
+
+/// A problem type (RFC 9457, section 3.1) and the status that goes with it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ProblemType {
+    pub(crate) kind: ErrorKind,
+    pub(crate) status: StatusCode,
+    pub(crate) title: &'static str,
+}
+
+impl ProblemType {
+    fn new(status: StatusCode, kind: ErrorKind, title: &'static str) -> Self {
+        Self {
+            kind,
+            status,
+            title,
+        }
+    }
+
+    fn bad_request(kind: ErrorKind, title: &'static str) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, kind, title)
+    }
+
+    fn internal_error(kind: ErrorKind, title: &'static str) -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, kind, title)
+    }
+
+    fn unavailable(kind: ErrorKind, title: &'static str) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, kind, title)
+    }
+
+    fn upstream(status: StatusCode, title: &'static str) -> Self {
+        Self::new(status, ErrorKind::Upstream, title)
+    }
+
+    /// A limit that the client can keep, with the status that names it.
+    fn limit(status: StatusCode, title: &'static str) -> Self {
+        Self::new(status, ErrorKind::Limit, title)
+    }
+
+    fn rejected(rejection: &Rejection) -> Self {
+        match rejection {
+            Rejection::UriTooLong { .. } => {
+                Self::limit(StatusCode::URI_TOO_LONG, "the target is too long")
+            }
+            Rejection::TooManyHeaders { .. } => Self::limit(
+                StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+                "the head is too large",
+            ),
+            Rejection::BodyTimeout(_) => {
+                Self::limit(StatusCode::REQUEST_TIMEOUT, "the request body timed out")
+            }
+            Rejection::IncompleteBody => {
+                Self::bad_request(ErrorKind::Request, "the request is invalid")
+            }
+        }
+    }
+}
+
+impl ExchangeError {
+    /// The problem type of the error.
+    pub(crate) fn problem_type(&self) -> ProblemType {
+        use ErrorKind as Kind;
+        match self {
+            // Not a 5xx: client libraries would retry.
+            Self::Miss(_) => ProblemType::new(
+                StatusCode::NOT_FOUND,
+                Kind::Miss,
+                "no recorded exchange matches",
+            ),
+            Self::Upstream(UpstreamError::Timeout { .. }) => {
+                ProblemType::upstream(StatusCode::GATEWAY_TIMEOUT, "the upstream timed out")
+            }
+            Self::Upstream(UpstreamError::Connect { .. } | UpstreamError::Broken { .. }) => {
+                ProblemType::upstream(StatusCode::BAD_GATEWAY, "the upstream failed")
+            }
+            Self::RecordedFailure(cause) => {
+                ProblemType::upstream(cause.status(), "the upstream failed when this was recorded")
+            }
+            Self::Plugin(_) => ProblemType::internal_error(Kind::Plugin, "a plugin failed"),
+            Self::Session(_) => ProblemType::bad_request(Kind::Session, "the session is invalid"),
+            Self::TooManySessions { .. } => {
+                ProblemType::unavailable(Kind::Limit, "too many sessions")
+            }
+            Self::Cassette(_) => {
+                ProblemType::internal_error(Kind::Cassette, "the cassette cannot be used")
+            }
+            Self::RequestBodyTooLarge { .. } => ProblemType::limit(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "the request body is too large",
+            ),
+            Self::Undecodable(_) => ProblemType::new(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                Kind::Coding,
+                "the request body cannot be decoded",
+            ),
+            Self::Downstream(_) | Self::InvalidMessage(_) => {
+                ProblemType::bad_request(Kind::Request, "the request is invalid")
+            }
+            Self::AdminForbidden(_) => ProblemType::new(
+                StatusCode::FORBIDDEN,
+                Kind::Forbidden,
+                "the page is only for this machine",
+            ),
+            Self::Rejected(rejection) => ProblemType::rejected(rejection),
+            Self::ConnectNotSupported => ProblemType::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                Kind::Request,
+                "CONNECT is not supported",
+            ),
+            Self::TooManyRequests(_) => {
+                ProblemType::unavailable(Kind::Limit, "too many concurrent requests")
+            }
+            Self::MemoryLimit => ProblemType::unavailable(Kind::Limit, "memory limit reached"),
+            Self::TooManyStreams => {
+                ProblemType::unavailable(Kind::Limit, "too many concurrent streams")
+            }
+            Self::WebSocketHandshake(_) => {
+                ProblemType::bad_request(Kind::Handshake, "the handshake is invalid")
+            }
+            Self::NoEndpoint(_) | Self::NoUpstream(_) => {
+                ProblemType::unavailable(Kind::Endpoint, "the endpoint cannot be used")
+            }
+            Self::Stopping => ProblemType::unavailable(Kind::Stopping, "the gateway stops"),
+            Self::Internal(_) => ProblemType::internal_error(Kind::Gateway, "internal error"),
+        }
+    }
+
+    /// The kind of the error.
+    pub(crate) fn kind(&self) -> ErrorKind {
+        self.problem_type().kind
+    }
+}

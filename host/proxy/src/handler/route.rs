@@ -1,0 +1,111 @@
+//! The route from an endpoint to its upstream.
+
+use std::sync::{Arc, OnceLock};
+
+use http::uri::{Authority, InvalidUri, PathAndQuery, Scheme};
+use http::{HeaderValue, Uri};
+
+use super::error::ExchangeError;
+use super::request_limiter::{RequestLimiter, RequestPermit};
+use ouli_net::upstream::{self, Dial, OwnListeners, TcpDialer, UpstreamClient};
+
+/// The route from an endpoint to its upstream.
+#[derive(Debug)]
+pub struct Route {
+    /// The upstream.
+    pub address: ouli_config::Upstream,
+    scheme: Scheme,
+    authority: Authority,
+    tls: Option<Arc<rustls::ClientConfig>>,
+    bounds: upstream::Bounds,
+    request_limiter: RequestLimiter,
+    /// Opens its connections; TCP where there is none.
+    dial: Option<Arc<dyn Dial>>,
+    /// A client for each worker, so that threads share no connection.
+    clients: Box<[OnceLock<UpstreamClient>]>,
+}
+
+impl Route {
+    /// A route for this many workers. Clients are created when first used.
+    ///
+    /// # Errors
+    /// If the address is not valid in a URL.
+    pub fn new(
+        address: ouli_config::Upstream,
+        tls: Option<Arc<rustls::ClientConfig>>,
+        bounds: upstream::Bounds,
+        workers: usize,
+    ) -> Result<Self, InvalidUri> {
+        Ok(Self {
+            scheme: match address.scheme {
+                ouli_config::Scheme::Http | ouli_config::Scheme::H2c => Scheme::HTTP,
+                ouli_config::Scheme::Https => Scheme::HTTPS,
+            },
+            authority: Authority::try_from(address.authority())?,
+            address,
+            tls,
+            request_limiter: RequestLimiter::new(
+                bounds.max_concurrent_requests,
+                bounds.max_pending_requests,
+                bounds.pending_request_timeout,
+            ),
+            bounds,
+            dial: None,
+            clients: (0..workers).map(|_| OnceLock::new()).collect(),
+        })
+    }
+
+    /// The same route with another way to open connections than TCP.
+    #[must_use]
+    pub fn with_dialer(self, dial: Arc<dyn Dial>) -> Self {
+        Self {
+            dial: Some(dial),
+            ..self
+        }
+    }
+
+    /// The upstream's URL for the target of a request.
+    pub(crate) fn uri(&self, target: &PathAndQuery) -> Result<Uri, http::Error> {
+        let mut parts = http::uri::Parts::default();
+        parts.scheme = Some(self.scheme.clone());
+        parts.authority = Some(self.authority.clone());
+        parts.path_and_query = Some(if self.address.base_path.is_empty() {
+            target.clone()
+        } else {
+            PathAndQuery::try_from(self.address.request_target(target.as_str()))?
+        });
+        Ok(Uri::from_parts(parts)?)
+    }
+
+    /// True if the route was created with these limits.
+    pub fn has_bounds(&self, bounds: &upstream::Bounds) -> bool {
+        self.bounds == *bounds
+    }
+
+    /// Host and port as the field `host` has them.
+    pub(crate) fn host_header(&self) -> Result<HeaderValue, ExchangeError> {
+        HeaderValue::try_from(self.authority.as_str())
+            .map_err(|error| ExchangeError::Internal(error.to_string()))
+    }
+
+    /// A permit for one request, at once or after a bounded wait.
+    pub(crate) async fn request_permit(&self) -> Result<RequestPermit, ExchangeError> {
+        let permit = self.request_limiter.acquire().await;
+        permit.ok_or(ExchangeError::TooManyRequests(
+            "upstream_max_concurrent_requests",
+        ))
+    }
+
+    /// The client of a worker. It refuses to connect to the gateway's own listeners.
+    pub(super) fn client(
+        &self,
+        worker: usize,
+        own_listeners: &Arc<OwnListeners>,
+    ) -> &UpstreamClient {
+        self.clients[worker % self.clients.len()].get_or_init(|| {
+            let tcp = || -> Arc<dyn Dial> { Arc::new(TcpDialer::new(own_listeners)) };
+            let dial = self.dial.clone().unwrap_or_else(tcp);
+            UpstreamClient::new(&self.address, self.tls.clone(), &self.bounds, &dial)
+        })
+    }
+}

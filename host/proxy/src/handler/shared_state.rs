@@ -1,0 +1,60 @@
+//! What outlives reloads: the sessions, the recorder and the limits of the whole process.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::error::ExchangeError;
+use super::request_limiter::{RequestLimiter, RequestPermit};
+use super::snapshot::Snapshot;
+use crate::session::{MemoryBudget, Recorder, Sessions};
+use ouli_net::drain::Drain;
+use ouli_net::upstream::OwnListeners;
+
+/// Renders a page of the gateway's own.
+pub type PageRenderer = Box<dyn Fn() -> String + Send + Sync>;
+
+/// What outlives reloads, shared by all workers.
+pub struct SharedState {
+    /// The state of the plugins as JSON.
+    pub plugin_status_page: PageRenderer,
+    /// The listeners of this gateway, to which it never connects itself.
+    pub own_listeners: Arc<OwnListeners>,
+    /// The current generation.
+    pub snapshot: ArcSwap<Snapshot>,
+    /// The sessions.
+    pub sessions: Arc<Sessions>,
+    /// Writes the cassettes.
+    pub recorder: Recorder,
+    /// The memory that exchanges hold.
+    pub budget: MemoryBudget,
+    /// Permits for exchanges that wait for the recorder's queue after their clients have left.
+    pub detached_deliveries: Arc<Semaphore>,
+    /// Limits concurrent requests (`limits.max_concurrent_requests`).
+    pub request_limiter: RequestLimiter,
+    /// Permits for long-lived streams (`limits.streams`).
+    pub stream_permits: Arc<Semaphore>,
+    /// Tracks the tasks that must finish before the process ends.
+    pub drain: Drain,
+}
+
+/// A permit for a long-lived stream.
+pub(crate) type StreamPermit = OwnedSemaphorePermit;
+
+impl SharedState {
+    /// A permit for one request, at once or after a bounded wait; none above the memory limit.
+    pub(super) async fn request_permit(&self) -> Result<RequestPermit, ExchangeError> {
+        if self.budget.above_hard_limit() {
+            return Err(ExchangeError::MemoryLimit);
+        }
+        let permit = self.request_limiter.acquire().await;
+        permit.ok_or(ExchangeError::TooManyRequests("max_concurrent_requests"))
+    }
+
+    /// A permit for a long-lived stream, if one is free. A WebSocket, an event stream and a gRPC
+    /// call exchange their request permit for it.
+    pub(super) fn stream_permit(&self) -> Option<StreamPermit> {
+        Arc::clone(&self.stream_permits).try_acquire_owned().ok()
+    }
+}

@@ -1,0 +1,68 @@
+//! One generation of everything that a reload replaces.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use parking_lot::RwLock;
+
+use super::endpoint::Endpoint;
+use super::error::ExchangeError;
+use crate::session::{Index, Session, Sessions};
+use ouli_config::Config;
+use ouli_plugin::Plugins;
+use ouli_redaction::Guard;
+
+/// One generation of everything that a reload replaces. Immutable except for the indexes, which
+/// are built when first used.
+pub struct Snapshot {
+    /// Incremented by each reload.
+    pub generation: u64,
+    /// The configuration.
+    pub config: Arc<Config>,
+    /// The plugins.
+    pub plugins: Arc<Plugins>,
+    /// Scans everything for secrets before it is written to the disk.
+    pub guard: Arc<Guard>,
+    /// The endpoints by name.
+    pub endpoints: HashMap<Arc<str>, Arc<Endpoint>>,
+    /// The index of each session that was replayed.
+    pub indexes: RwLock<HashMap<Arc<str>, Arc<Index>>>,
+}
+
+impl Snapshot {
+    pub(crate) fn endpoint(&self, name: &str) -> Result<Arc<Endpoint>, ExchangeError> {
+        let endpoint = self.endpoints.get(name).cloned();
+        endpoint.ok_or_else(|| ExchangeError::NoEndpoint(name.to_owned()))
+    }
+
+    /// The sessions that have an index.
+    pub fn indexed(&self) -> Vec<Arc<str>> {
+        self.indexes.read().keys().cloned().collect()
+    }
+
+    /// The index of a session, if it was built.
+    pub fn index(&self, session: &str) -> Option<Arc<Index>> {
+        self.indexes.read().get(session).cloned()
+    }
+
+    /// The index of a session. Builds it if there is none: reads the cassette and derives all keys.
+    ///
+    /// # Errors
+    /// If the cassette cannot be read.
+    pub fn make_index(
+        &self,
+        sessions: &Sessions,
+        session: &Arc<Session>,
+    ) -> Result<Arc<Index>, ExchangeError> {
+        sessions.load(session, self.config.strict)?;
+        // Built outside of the lock, which every request takes.
+        let built = Arc::new(Index::build(
+            Arc::clone(session),
+            Arc::clone(&self.plugins),
+            Arc::clone(sessions.folder()),
+        ));
+        let mut indexes = self.indexes.write();
+        let index = indexes.entry(Arc::clone(session.name())).or_insert(built);
+        Ok(Arc::clone(index))
+    }
+}

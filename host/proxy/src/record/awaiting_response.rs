@@ -1,0 +1,122 @@
+//! A request that waits for the head of its response: records the failure if there is none and
+//! `record_failures` is set.
+
+use std::future::poll_fn;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::HeaderMap;
+
+use super::body_capture::CapturedBody;
+use super::pending_exchange::PendingExchange;
+use super::recorder_delivery::Delivery;
+use super::request_recording::RequestRecording;
+use crate::handler::RequestContext;
+use crate::session::{Outcome, StreamKind};
+use ouli_message::Response;
+use ouli_message::failure::{Failure, FailureCause, FailureKind, Phase};
+
+/// A request that waits for the head of its response. It is dropped if the client leaves.
+pub(crate) struct AwaitingResponse<'a> {
+    context: &'a RequestContext<'a>,
+    started: Instant,
+    key: Option<u128>,
+    exchange: Option<(ouli_message::Request, RequestRecording)>,
+}
+
+impl<'a> AwaitingResponse<'a> {
+    pub(crate) fn new(
+        context: &'a RequestContext<'a>,
+        request: ouli_message::Request,
+        recording: RequestRecording,
+        key: Option<u128>,
+    ) -> Self {
+        Self {
+            context,
+            started: Instant::now(),
+            key,
+            exchange: Some((request, recording)),
+        }
+    }
+
+    /// The head of the response has arrived.
+    pub(crate) fn response_received(mut self) -> (ouli_message::Request, RequestRecording) {
+        let exchange = self.exchange.take();
+        exchange.expect("only a method that consumes self takes the exchange")
+    }
+
+    /// The upstream failed. A recorded failure has the whole request, so the rest of its body is
+    /// read.
+    pub(crate) async fn upstream_failed(mut self, cause: Option<FailureCause>) {
+        let elapsed = self.started.elapsed();
+        let unsent_body = self
+            .exchange
+            .as_mut()
+            .and_then(|(_, recording)| recording.unsent_body.take());
+        if let Some(unsent_body) = unsent_body {
+            let limit = self.context.snapshot.config.limits.response_header_timeout;
+            // After a timeout the body is incomplete and the failure is not recorded.
+            let _ = tokio::time::timeout(limit, unsent_body.drain()).await;
+        }
+        let Some((request, recording)) = self.exchange.take() else {
+            return;
+        };
+        match cause {
+            Some(cause) if self.context.endpoint.configured.record_failures => {
+                if let Some(mut delivery) =
+                    self.record_failure((cause, elapsed), request, recording)
+                {
+                    poll_fn(|cx| delivery.poll(cx)).await;
+                }
+            }
+            Some(_) | None => {
+                let reason = "the upstream sent no response".to_owned();
+                self.context
+                    .session
+                    .counters()
+                    .count(Outcome::Partial(reason));
+            }
+        }
+    }
+
+    fn record_failure(
+        &self,
+        (cause, elapsed): (FailureCause, Duration),
+        request: ouli_message::Request,
+        recording: RequestRecording,
+    ) -> Option<Delivery> {
+        let at = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX);
+        let empty_body = CapturedBody {
+            bytes: Bytes::new(),
+            trailers: HeaderMap::new(),
+            reservation: self.context.handler.shared.budget.recording_reservation(),
+            aborted: None,
+            failure_cause: None,
+        };
+        let absent_response = Response::absent(&cause);
+        let head = (absent_response.status, &HeaderMap::new());
+        let mut exchange = PendingExchange::new(self.context, request, head, self.key);
+        if let Some(log) = recording.log {
+            exchange = exchange.with_stream(StreamKind::Grpc, log);
+        }
+        let exchange = exchange.with_failure(Failure { cause, at });
+        exchange.finish(recording.body.take(), Ok(empty_body))
+    }
+}
+
+impl Drop for AwaitingResponse<'_> {
+    fn drop(&mut self) {
+        let Some((request, recording)) = self.exchange.take() else {
+            return;
+        };
+        // `AbandonedCall` records a call whose client leaves.
+        if self.context.endpoint.configured.record_failures && recording.log.is_none() {
+            let client_gone = (
+                FailureCause::new(Phase::Head, FailureKind::ClientGone),
+                self.started.elapsed(),
+            );
+            // There is no client to slow down, so the delivery continues detached.
+            drop(self.record_failure(client_gone, request, recording));
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! Serves requests from the cassette. In auto, requests without a recorded exchange are forwarded
+//! and recorded.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{Request, Response};
+
+use super::lookup::{Lookup, exhausted_policy, find, look_up_request, miss_error};
+use super::recorded_failure::replay_failure;
+use super::recorded_response::{ClientCapabilities, recorded_response};
+use crate::handler::RequestBody;
+use crate::handler::buffered_body::BufferedBody;
+use crate::handler::{AccessOutcome, ExchangeError, OutgoingBody, RequestContext};
+use crate::record::{self, ForwardedBody, RequestHead, RequestRecording};
+use crate::session::{Entry, LookupResult, Outcome, ReplayQueue};
+use ouli_codec::content_coding;
+use ouli_message::Content;
+
+/// Serves the recorded response, or a miss. Never connects to an upstream.
+pub(crate) async fn replay(
+    context: &RequestContext<'_>,
+    request: Request<RequestBody>,
+) -> Result<Response<OutgoingBody>, ExchangeError> {
+    let client = ClientCapabilities::of(&request);
+    let (_, _buffered, lookup) = look_up(context, request).await?;
+    match find(context, &lookup) {
+        LookupResult::Hit(entry) => serve_hit(context, &entry, &client).await,
+        LookupResult::Exhausted(count) => Err(miss_error(context, &lookup, Some(count))),
+        LookupResult::NotFound => Err(miss_error(context, &lookup, None)),
+    }
+}
+
+/// Serves the recorded response, or forwards the request and records the exchange.
+pub(crate) async fn replay_or_forward(
+    context: &RequestContext<'_>,
+    request: Request<RequestBody>,
+) -> Result<Response<OutgoingBody>, ExchangeError> {
+    let client = ClientCapabilities::of(&request);
+    let (head, mut buffered, lookup) = look_up(context, request).await?;
+    let key = lookup.match_key.key.hash();
+    context.session.wait_until_written(key).await;
+    if let LookupResult::Hit(entry) = find(context, &lookup) {
+        return serve_hit(context, &entry, &client).await;
+    }
+    let recording = RequestRecording::buffered(context, &mut buffered).await;
+    let body = ForwardedBody::Full(buffered.bytes.clone());
+    record::forward_and_record(context, head, body, recording, Some(key)).await
+}
+
+/// Runs the code of a hit without counting one, so that the thread has run it before its first
+/// request.
+pub(crate) async fn warm_up(context: &RequestContext<'_>) {
+    let Some(index) = context.snapshot.index(context.session.name()) else {
+        return;
+    };
+    let Some((entry, key)) = index.any_entry() else {
+        return;
+    };
+    drop(ReplayQueue::of(&index, &key, exhausted_policy(context)));
+    if entry.failure_without_response().is_none() {
+        // An error is reported to the request that gets it.
+        drop(recorded_response(context, &entry, &ClientCapabilities::unrestricted()).await);
+    }
+}
+
+/// The recorded response, counted as a hit.
+pub(crate) async fn serve_hit(
+    context: &RequestContext<'_>,
+    entry: &Arc<Entry>,
+    client: &ClientCapabilities,
+) -> Result<Response<OutgoingBody>, ExchangeError> {
+    if let Some(failure) = entry.failure_without_response() {
+        return Err(replay_failure(context, failure).await);
+    }
+    let response = recorded_response(context, entry, client).await?;
+    context.session.counters().count(Outcome::Hit);
+    context.trace.set_outcome(AccessOutcome::Hit);
+    Ok(response)
+}
+
+async fn look_up(
+    context: &RequestContext<'_>,
+    request: Request<RequestBody>,
+) -> Result<(RequestHead, BufferedBody, Lookup), ExchangeError> {
+    let head = RequestHead::new(context, &request, true);
+    let limits = &context.snapshot.config.limits;
+    let budget = &context.handler.shared.budget;
+    let mut buffered = BufferedBody::read(request.into_body(), limits, budget).await?;
+    let request = decoded_request(context, &head, &buffered.bytes)?;
+    buffered.count_decoded(request.body.inline());
+    Ok((head, buffered, look_up_request(context, request).await?))
+}
+
+/// The request in the form in which it would be recorded, so that like is compared with like.
+fn decoded_request(
+    context: &RequestContext<'_>,
+    head: &RequestHead,
+    body: &Bytes,
+) -> Result<ouli_message::Request, ExchangeError> {
+    let mut request = head.to_recorded_request(&context.endpoint.authority);
+    let limits = &context.snapshot.config.limits;
+    let bounds = content_coding::Bounds {
+        bytes: limits.decompressed_body as u64,
+        ratio: limits.decompression_ratio as u64,
+    };
+    let decoded = content_coding::of(&request.fields)
+        .and_then(|codings| content_coding::decode(body.clone(), &codings, bounds));
+    let decoded = decoded.map_err(|error| ExchangeError::Undecodable(error.to_string()))?;
+    request.body = Content::Inline(decoded);
+    Ok(request)
+}
