@@ -22,7 +22,7 @@ use client::{Client, ClientResponse};
 use conversations::Conversation;
 use ouli_config::Override;
 use ouli_message::error_chain::error_chain;
-use ouli_proxy::gateway::{Gateway, Options};
+use ouli_proxy::gateway::{ConfigSource, Gateway, Options};
 use report::Row;
 
 /// The example plugin of `examples/rust/ignore-nonce`.
@@ -118,7 +118,7 @@ impl Demo {
         let file = self.path().join("ouli.toml");
         std::fs::write(&file, text).map_err(|error| error_chain(&error))?;
         let options = Options {
-            config_file: Some(file),
+            config: ConfigSource::File(file),
             overrides: vec![Override::text("fsync", "close")],
             base_dir: self.path().to_owned(),
             compile_cache: self.cache.clone(),

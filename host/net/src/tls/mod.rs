@@ -3,8 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustls::RootCertStore;
 use rustls::crypto::{CryptoProvider, ring};
-use rustls::{ClientConfig, RootCertStore, ServerConfig};
+/// The TLS settings of a client and of a server.
+pub use rustls::{ClientConfig, ServerConfig};
 
 mod authority;
 mod certificate;

@@ -14,6 +14,7 @@ use super::request_limiter::{RequestLimiter, RequestPermit};
 use crate::session::{Index, MemoryBudget, Recorder, Session, Sessions};
 use ouli_config::Config;
 use ouli_net::drain::Drain;
+use ouli_net::tls::ClientConfig;
 use ouli_net::upstream::{self, Dial, OwnListeners, TcpDialer, UpstreamClient};
 use ouli_plugin::Plugins;
 use ouli_redaction::Guard;
@@ -57,7 +58,7 @@ pub struct Route {
     pub address: ouli_config::Upstream,
     scheme: Scheme,
     authority: Authority,
-    tls: Option<Arc<rustls::ClientConfig>>,
+    tls: Option<Arc<ClientConfig>>,
     bounds: upstream::Bounds,
     request_limiter: RequestLimiter,
     /// What opens its connections in the place of TCP.
@@ -73,7 +74,7 @@ impl Route {
     /// Where the address is none that stands in a URL.
     pub fn new(
         address: ouli_config::Upstream,
-        tls: Option<Arc<rustls::ClientConfig>>,
+        tls: Option<Arc<ClientConfig>>,
         bounds: upstream::Bounds,
         workers: usize,
     ) -> Result<Self, InvalidUri> {

@@ -15,6 +15,7 @@ use tokio::time::{Instant, Sleep};
 use ouli_config::Timing;
 use ouli_message::failure::{Failure, FailureKind};
 use ouli_message::stream::{Chunk, Ending};
+use ouli_net::http::stream_reset;
 
 /// What is still to be sent.
 pub(crate) struct TimedBody {
@@ -97,7 +98,7 @@ impl AsRef<[u8]> for NotifyOnDrop {
 #[error("the recorded response broke off here")]
 pub(crate) struct RecordedAbort {
     /// Where it names a code, that is what a client of HTTP/2 gets.
-    source: Option<h2::Error>,
+    source: Option<BoxError>,
 }
 
 /// The next frame of a body.
@@ -190,7 +191,7 @@ impl TimedBody {
                     ready!(self.poll_sleep_until(cx, Duration::from_micros(at)));
                 }
                 let code = code.filter(|code| *code != 0);
-                let source = code.map(|code| h2::Error::from(h2::Reason::from(code)));
+                let source = code.map(stream_reset);
                 Poll::Ready(Some(Err(RecordedAbort { source }.into())))
             }
             // It was the client that ended it, so it is for the client to do so again.
