@@ -1,86 +1,87 @@
-//! The demo: records a small origin of its own, stops it, replays everything, and swaps a plugin on
-//! the way.
-//!
-//! It runs the gateway that everybody runs, over real sockets, and ends well only if all of it
-//! held.
-
-mod cases;
-mod client;
-mod conversations;
-mod origin;
-mod report;
-mod streaming_origin;
+//! Runs the demo: the gateway of production over real sockets. It succeeds only if every step does.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Runtime;
+use tracing_subscriber::filter::LevelFilter;
 
-use cases::Case;
-use client::{Client, ClientResponse};
-use conversations::Conversation;
-use ouli_config::Override;
+use super::cases::{self, Case};
+use super::client::{Client, ClientResponse};
+use super::conversations::Conversation;
+use super::origin::Origin;
+use super::report::{self, Row};
+use super::streaming_origin;
+use crate::exit_status::{EXIT_FAILED, EXIT_OK};
+use crate::output::{errln, outln};
+use crate::{environment, telemetry};
+use ouli_config::{LogFormat, Override};
 use ouli_message::error_chain::error_chain;
 use ouli_proxy::gateway::{ConfigSource, Gateway, Options};
-use report::Row;
 
 /// The example plugin of `examples/rust/ignore-nonce`.
 const IGNORE_NONCE: &[u8] = ouli_plugin::builtin::IGNORE_NONCE;
 
-/// How long a swapped plugin may take to be in force. In a debug build compiling it takes most of
-/// that.
-const SWAP: Duration = Duration::from_secs(10);
+/// The time limit for a new plugin to be in force. In a debug build most of it is compile time.
+const SWAP_TIMEOUT: Duration = Duration::from_secs(10);
 
 type DemoError = String;
 
-/// How often each rule took something out.
+/// The number of redactions, by rule.
 type RedactionCounts = std::collections::BTreeMap<String, u64>;
 
-/// What the demo works with.
+/// The environment of the demo.
 struct Demo {
     runtime: Runtime,
     folder: tempfile::TempDir,
     cache: Option<PathBuf>,
 }
 
-/// Runs the demo; every line for the user goes to `say`. Compiled plugins are kept in `cache`.
-pub(crate) fn run(cache: Option<PathBuf>, say: &mut dyn FnMut(&str)) -> Result<(), DemoError> {
-    let stage = Demo::new(cache)?;
+/// Runs the demo and prints its steps; returns the exit status.
+pub(in super::super) fn demo() -> u8 {
+    // The misses of the demo are expected: no warnings.
+    telemetry::init_with_level(LevelFilter::ERROR, LogFormat::Text);
+    match run(environment::cache_folder(), &mut |line| outln!("{line}")) {
+        Ok(()) => EXIT_OK,
+        Err(reason) => {
+            errln!("the demo failed: {reason}");
+            EXIT_FAILED
+        }
+    }
+}
+
+/// Runs the demo. `print` takes the lines for the user.
+fn run(cache: Option<PathBuf>, print: &mut dyn FnMut(&str)) -> Result<(), DemoError> {
+    let demo = Demo::new(cache)?;
     let cases = cases::all();
-    say("1. record: a small origin behind the gateway: HTTP/1.1, HTTP/2, events, WebSockets, gRPC");
-    let (recorded, talks, redactions) = stage.record(&cases)?;
-    say("2. the origin is stopped; its secrets are looked for in every byte that was written");
-    stage.check_no_secrets()?;
-    say("3. replay without the network, by a client with other secrets");
-    let gateway = stage.gateway("replay", None)?;
+    print("1. record a built-in server: HTTP/1.1, HTTP/2, server-sent events, WebSocket, gRPC");
+    let (recorded, conversations, redactions) = demo.record(&cases)?;
+    print("2. stop the server; search the cassettes for its secrets");
+    demo.check_no_secrets()?;
+    print("3. replay without the server; the client sends other secrets");
+    let gateway = demo.gateway("replay", None)?;
     let client = Client::for_gateway(&gateway)?;
     let mut rows = Vec::new();
-    for (case, before) in cases.iter().zip(&recorded) {
-        let after = stage
-            .runtime
-            .block_on(client.send(case, cases::OTHER_SECRET, 1))?;
-        rows.push(Row::compare(case, before, &after));
+    for (case, recorded) in cases.iter().zip(&recorded) {
+        let replayed = client.send(case, cases::OTHER_SECRET, 1);
+        let replayed = demo.runtime.block_on(replayed)?;
+        rows.push(Row::compare(case, recorded, &replayed));
     }
-    let again = client.run_conversations(cases::OTHER_SECRET);
-    let again = stage.runtime.block_on(again)?;
-    let pairs = talks.iter().zip(&again);
-    rows.extend(pairs.map(|(before, after)| Row::compare_conversation(before, after)));
-    say("4. another nonce is a miss; a plugin dropped into the folder makes it a hit");
-    stage.swap_plugin(&client, say)?;
+    let replayed = client.run_conversations(cases::OTHER_SECRET);
+    let replayed = demo.runtime.block_on(replayed)?;
+    let pairs = conversations.iter().zip(&replayed);
+    rows.extend(pairs.map(|(recorded, replayed)| Row::compare_conversation(recorded, replayed)));
+    print("4. a new nonce is a miss; add a plugin to the plugin folder, and it is a hit");
+    demo.swap_plugin(&client, print)?;
     let verdict = gateway.stop();
-    report::table(&rows, say);
-    report::redactions(&redactions, say);
-    let replayed = verdict
-        .sessions
-        .iter()
-        .map(|session| session.hits)
-        .sum::<u64>();
-    say(&format!(
-        "{replayed} answers came from the cassette, none from the network"
+    report::table(&rows, print);
+    report::redactions(&redactions, print);
+    let hits: u64 = verdict.sessions.iter().map(|session| session.hits).sum();
+    print(&format!(
+        "{hits} responses from cassettes, none from the network"
     ));
     match rows.iter().find_map(|row| row.difference.as_ref()) {
-        Some(fault) => Err(fault.clone()),
+        Some(difference) => Err(difference.clone()),
         None => Ok(()),
     }
 }
@@ -100,8 +101,8 @@ impl Demo {
         })
     }
 
-    /// Two endpoints on free ports, one for each protocol, over the folder of the demo.
-    fn gateway(&self, mode: &str, origin: Option<&origin::Origin>) -> Result<Gateway, DemoError> {
+    /// A gateway in the folder of the demo, with an endpoint on a free port for each protocol.
+    fn gateway(&self, mode: &str, origin: Option<&Origin>) -> Result<Gateway, DemoError> {
         let mut text = format!(
             "mode = \"{mode}\"\nplugins = \"plugins\"\nreport = \"report.json\"\n\
              [redaction]\nenv = []\n"
@@ -118,16 +119,11 @@ impl Demo {
         let file = self.path().join("ouli.toml");
         std::fs::write(&file, text).map_err(|error| error_chain(&error))?;
         let options = Options {
-            config: ConfigSource::File(file),
             overrides: vec![Override::text("fsync", "close")],
-            base_dir: self.path().to_owned(),
             compile_cache: self.cache.clone(),
-            ca_folder: self.path().join("ca"),
-            environment: |_| None,
-            inherited_sockets: Vec::new(),
             workers: 1,
             watch: true,
-            on_listening: Arc::new(|_| {}),
+            ..Options::new(ConfigSource::File(file), self.path())
         };
         Gateway::start(options).map_err(|error| error.to_string())
     }
@@ -140,24 +136,27 @@ impl Demo {
         &self,
         cases: &[Case],
     ) -> Result<(Vec<ClientResponse>, Vec<Conversation>, RedactionCounts), DemoError> {
-        let origin = self.runtime.block_on(origin::Origin::start())?;
+        let origin = {
+            let _entered = self.runtime.enter();
+            Origin::start()?
+        };
         let gateway = self.gateway("record", Some(&origin))?;
         let client = Client::for_gateway(&gateway)?;
-        let mut answers = Vec::new();
+        let mut responses = Vec::new();
         for case in cases {
-            let answer = self.runtime.block_on(client.send(case, cases::SECRET, 1))?;
-            answers.push(answer);
+            let response = self.runtime.block_on(client.send(case, cases::SECRET, 1))?;
+            responses.push(response);
         }
-        let talks = self
+        let conversations = self
             .runtime
             .block_on(client.run_conversations(cases::SECRET))?;
         let verdict = gateway.stop();
         origin.stop();
         let written: u64 = verdict.sessions.iter().map(|one| one.recorded).sum();
-        let expected = cases.len() + talks.len();
+        let expected = cases.len() + conversations.len();
         if written != expected as u64 || !verdict.passed {
             return Err(format!(
-                "{written} of {expected} were recorded:\n{}",
+                "{written} of {expected} exchanges were recorded:\n{}",
                 verdict.to_text()
             ));
         }
@@ -165,7 +164,7 @@ impl Demo {
         for (rule, count) in verdict.sessions.into_iter().flat_map(|one| one.redactions) {
             *redactions.entry(rule).or_default() += count;
         }
-        Ok((answers, talks, redactions))
+        Ok((responses, conversations, redactions))
     }
 
     fn written_files(&self) -> Vec<String> {
@@ -184,49 +183,54 @@ impl Demo {
         if written.is_empty() {
             return Err("no cassette was written".to_owned());
         }
-        let (one, two) = streaming_origin::split_secret(cases::SECRET);
-        let traces = [cases::SECRET, one, two];
-        let found = |text: &String| traces.iter().any(|trace| text.contains(trace));
-        if written.iter().any(found) {
-            return Err("a secret stands in a cassette".to_owned());
+        let (first, second) = streaming_origin::split_secret(cases::SECRET);
+        let secrets = [cases::SECRET, first, second];
+        let has_secret = |text: &String| secrets.iter().any(|secret| text.contains(secret));
+        if written.iter().any(has_secret) {
+            return Err("a cassette contains a secret".to_owned());
         }
         Ok(())
     }
 
-    /// The same request with another nonce: a miss, until the plugin is there.
-    fn swap_plugin(&self, client: &Client, say: &mut dyn FnMut(&str)) -> Result<(), DemoError> {
+    /// Sends a recorded request with another nonce: a miss until the plugin is in force.
+    fn swap_plugin(&self, client: &Client, print: &mut dyn FnMut(&str)) -> Result<(), DemoError> {
         let order = cases::order();
-        let ask = || {
+        let send = || {
             self.runtime
                 .block_on(client.send(&order, cases::OTHER_SECRET, 2))
         };
-        let before = ask()?;
+        let before = send()?;
         if before.status.as_u16() != 404 || !before.has_header("ouli-error") {
-            return Err(format!("another nonce was no miss but {}", before.status));
+            return Err(format!(
+                "a new nonce is not a miss: status {}",
+                before.status
+            ));
         }
-        say("   without the plugin:");
+        print("   without the plugin:");
         for line in before.problem() {
-            say(&format!("     {line}"));
+            print(&format!("     {line}"));
         }
         let started = Instant::now();
         let target = self.path().join("plugins/ignore_nonce.wasm");
         std::fs::write(target, IGNORE_NONCE).map_err(|error| error_chain(&error))?;
-        let mut asked = 0_u32;
-        while started.elapsed() < SWAP {
-            asked += 1;
-            match ask()?.status.as_u16() {
+        let mut requests = 0_u32;
+        while started.elapsed() < SWAP_TIMEOUT {
+            requests += 1;
+            match send()?.status.as_u16() {
                 201 => {
-                    let took = started.elapsed().as_millis();
-                    say(&format!(
-                        "   with it: a hit, {took} ms after it was saved; \
-                         {asked} requests meanwhile, none failed"
+                    let elapsed = started.elapsed().as_millis();
+                    print(&format!(
+                        "   with the plugin: a hit after {elapsed} ms; {requests} requests \
+                         meanwhile, none failed"
                     ));
                     return Ok(());
                 }
                 404 => std::thread::sleep(Duration::from_millis(5)),
-                status => return Err(format!("a request during the swap got {status}")),
+                status => return Err(format!("a request during the reload got status {status}")),
             }
         }
-        Err(format!("the plugin was not in force after {SWAP:?}"))
+        Err(format!(
+            "the plugin was not in force after {SWAP_TIMEOUT:?}"
+        ))
     }
 }

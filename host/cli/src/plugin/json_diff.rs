@@ -1,55 +1,67 @@
-//! How what was expected and what came differ, place by place.
+//! The differences between two JSON values, by path.
 
 use serde_json::Value;
 
-/// Adds a line for each place at which the values differ. `only` leaves out what was not expected.
-pub(super) fn diff(place: &str, expected: &Value, found: &Value, only: bool) -> Vec<String> {
+/// Three lines for each path at which the values differ. `only_expected` ignores members that are
+/// not expected.
+pub(super) fn diff(
+    path: &str,
+    expected: &Value,
+    actual: &Value,
+    only_expected: bool,
+) -> Vec<String> {
     let mut lines = Vec::new();
-    compare(place, Some(expected), Some(found), only, &mut lines);
+    compare(
+        path,
+        Some(expected),
+        Some(actual),
+        only_expected,
+        &mut lines,
+    );
     lines
 }
 
 fn compare(
-    place: &str,
+    path: &str,
     expected: Option<&Value>,
-    found: Option<&Value>,
-    only: bool,
-    into: &mut Vec<String>,
+    actual: Option<&Value>,
+    only_expected: bool,
+    lines: &mut Vec<String>,
 ) {
-    match (expected, found) {
-        (Some(Value::Object(expected)), Some(Value::Object(found))) => {
+    match (expected, actual) {
+        (Some(Value::Object(expected)), Some(Value::Object(actual))) => {
             for (name, value) in expected {
-                let place = format!("{place}/{name}");
-                compare(&place, Some(value), found.get(name), false, into);
+                let path = format!("{path}/{name}");
+                compare(&path, Some(value), actual.get(name), false, lines);
             }
-            if only {
+            if only_expected {
                 return;
             }
-            for (name, value) in found
+            for (name, value) in actual
                 .iter()
                 .filter(|(name, _)| !expected.contains_key(*name))
             {
-                compare(&format!("{place}/{name}"), None, Some(value), false, into);
+                compare(&format!("{path}/{name}"), None, Some(value), false, lines);
             }
         }
-        (Some(Value::Array(expected)), Some(Value::Array(found))) => {
-            for place_of in 0..expected.len().max(found.len()) {
-                let place = format!("{place}/{place_of}");
-                let (expected, found) = (expected.get(place_of), found.get(place_of));
-                compare(&place, expected, found, false, into);
+        (Some(Value::Array(expected)), Some(Value::Array(actual))) => {
+            for index in 0..expected.len().max(actual.len()) {
+                let path = format!("{path}/{index}");
+                let (expected, actual) = (expected.get(index), actual.get(index));
+                compare(&path, expected, actual, false, lines);
             }
         }
-        (expected, found) if expected == found => {}
+        (expected, actual) if expected == actual => {}
         (Some(Value::Null), None) => {}
-        (expected, found) => {
-            into.push(format!("at {place}"));
-            into.push(format!("- {}", shown(expected)));
-            into.push(format!("+ {}", shown(found)));
+        (expected, actual) => {
+            lines.push(format!("at {path}"));
+            lines.push(format!("- {}", text(expected)));
+            lines.push(format!("+ {}", text(actual)));
         }
     }
 }
 
-fn shown(value: Option<&Value>) -> String {
+fn text(value: Option<&Value>) -> String {
     value.map_or_else(|| "nothing".to_owned(), Value::to_string)
 }
 
@@ -60,10 +72,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_place_has_its_lines() {
+    fn each_difference_has_three_lines() {
         let expected = json!({"a": 1, "b": [1, 2], "c": {"d": "x"}, "gone": null});
-        let found = json!({"a": 1, "b": [1, 3], "c": {"d": "x", "e": true}, "more": 5});
-        let lines = diff("body", &expected, &found, true);
+        let actual = json!({"a": 1, "b": [1, 3], "c": {"d": "x", "e": true}, "more": 5});
+        let lines = diff("body", &expected, &actual, true);
         let expected_lines = [
             "at body/b/1",
             "- 2",
@@ -73,7 +85,7 @@ mod tests {
             "+ true",
         ];
         assert_eq!(lines, expected_lines);
-        let all = diff("body", &expected, &found, false);
+        let all = diff("body", &expected, &actual, false);
         assert_eq!(all.len(), 9, "{all:?}");
     }
 }
