@@ -16,9 +16,9 @@ fn main() -> ExitCode {
     ouli_gateway::run(std::env::args_os())
 }
 
-/// Sets the purge delay to 0. By default mimalloc returns memory after a second, but checks the clock
-/// only when it allocates: a gateway that is idle after a burst would keep all of it. The environment
-/// variable `MIMALLOC_PURGE_DELAY` takes precedence.
+/// Sets the purge delay to 0. By default mimalloc returns memory after a second, but checks the
+/// clock only when it allocates: a gateway that is idle after a burst would keep all of it. The
+/// environment variable `MIMALLOC_PURGE_DELAY` takes precedence.
 #[expect(
     unsafe_code,
     reason = "no crate has a safe function that sets an option of mimalloc"

@@ -29,7 +29,10 @@ fn every_input_keeps_the_properties() {
     for target in TARGETS {
         let seeds = inputs("corpus", target.name);
         assert!(seeds.len() >= 3, "{} has too few seeds", target.name);
-        for path in seeds.into_iter().chain(inputs("regressions", target.name)) {
+        for path in seeds
+            .into_iter()
+            .chain(inputs("regressions", target.name))
+        {
             let input = std::fs::read(&path).unwrap();
             if catch_unwind(|| (target.check)(&input)).is_err() {
                 broken.push(path.display().to_string());

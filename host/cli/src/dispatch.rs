@@ -9,8 +9,8 @@ use crate::args::{CassetteCommand, Cli, Command};
 use crate::exit_status::{EXIT_OK, EXIT_USAGE};
 use crate::{ca, cassette, check, demo, plugin, serve};
 
-/// Runs the program with these arguments, the first of which is the name of the program. Returns its
-/// exit status.
+/// Runs the program with these arguments, the first of which is the name of the program. Returns
+/// its exit status.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,

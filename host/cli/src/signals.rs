@@ -1,5 +1,5 @@
-//! Signals: the first SIGINT or SIGTERM starts a graceful shutdown, a second one ends the program at
-//! once, SIGHUP reloads.
+//! Signals: the first SIGINT or SIGTERM starts a graceful shutdown, a second one ends the program
+//! at once, SIGHUP reloads.
 
 use std::io;
 use std::sync::mpsc::{Receiver, sync_channel};

@@ -9,7 +9,8 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpStream;
 
 use super::cases::{Case, Protocol};
-use super::conversations::{self, Conversation};
+use super::conversation::Conversation;
+use super::conversations;
 use ouli_message::error_chain::error_chain;
 use ouli_net::drain::Drain;
 use ouli_proxy::gateway::Gateway;

@@ -3,20 +3,10 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use super::conversation::Conversation;
 use super::{grpc, websocket_client};
 use ouli_config::Limits;
 use ouli_net::upstream::{Bounds, Dial, TcpDialer, UpstreamClient};
-
-/// What the client received in a conversation.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Conversation {
-    pub(super) name: &'static str,
-    pub(super) protocol: &'static str,
-    pub(super) received: Vec<String>,
-}
-
-/// The messages of the client.
-pub(super) const MESSAGES: [&str; 3] = ["hello", "how are you", "goodbye"];
 
 /// Runs all conversations, one after the other. Each sends the secret.
 pub(super) async fn all(
@@ -24,8 +14,8 @@ pub(super) async fn all(
     http2: SocketAddr,
     secret: &str,
 ) -> Result<Vec<Conversation>, String> {
-    let http1_client = client(format!("http://{http1}"))?;
-    let http2_client = client(format!("h2c://{http2}"))?;
+    let http1_client = client(&format!("http://{http1}"))?;
+    let http2_client = client(&format!("h2c://{http2}"))?;
     Ok(vec![
         with_name(
             "WebSocket over HTTP/1.1",
@@ -41,7 +31,7 @@ pub(super) async fn all(
     ])
 }
 
-fn client(url: String) -> Result<UpstreamClient, String> {
+fn client(url: &str) -> Result<UpstreamClient, String> {
     let upstream = url.parse().map_err(|_| format!("invalid address {url}"))?;
     let bounds = Bounds::from(&Limits::default());
     let dialer: Arc<dyn Dial> = Arc::new(TcpDialer::default());

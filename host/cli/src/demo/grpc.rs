@@ -9,7 +9,7 @@ use http_body_util::channel::{Channel, Sender};
 use hyper::body::Frame;
 
 use super::body::Body;
-use super::conversations::{Conversation, MESSAGES};
+use super::conversation::{Conversation, MESSAGES};
 use ouli_codec::grpc::{self, MessageSplitter};
 use ouli_message::error_chain::error_chain;
 use ouli_net::drain::Drain;

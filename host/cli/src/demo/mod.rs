@@ -4,6 +4,7 @@
 mod body;
 mod cases;
 mod client;
+mod conversation;
 mod conversations;
 mod grpc;
 mod origin;

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::cases::{Case, Protocol, SECRET};
 use super::client::ClientResponse;
-use super::conversations::Conversation;
+use super::conversation::Conversation;
 use super::streaming_origin;
 
 /// The placeholder of the secret in the event stream; the client sends the secret in a header too.

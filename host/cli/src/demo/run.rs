@@ -8,7 +8,7 @@ use tracing_subscriber::filter::LevelFilter;
 
 use super::cases::{self, Case};
 use super::client::{Client, ClientResponse};
-use super::conversations::Conversation;
+use super::conversation::Conversation;
 use super::origin::Origin;
 use super::report::{self, Row};
 use super::streaming_origin;

@@ -13,7 +13,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role};
 use tokio_tungstenite::tungstenite::{Error, Message};
 
-use super::conversations::{Conversation, MESSAGES};
+use super::conversation::{Conversation, MESSAGES};
 use ouli_message::error_chain::error_chain;
 use ouli_net::upstream::{Body, TunnelMethod, UpstreamClient};
 

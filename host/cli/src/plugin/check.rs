@@ -81,8 +81,8 @@ fn print(plugin: &Plugin, size: usize, start: Duration, limits: &Limits) {
     );
     if memory > limits.plugin_idle_memory {
         outln!(
-            "  note: more than limits.plugin_idle_memory ({}): each call starts a new instance; set \
-             `limits = {{ plugin_idle_memory = \"{}\" }}` in the [[plugin]] section",
+            "  note: more than limits.plugin_idle_memory ({}): each call starts a new instance; \
+             set `limits = {{ plugin_idle_memory = \"{}\" }}` in the [[plugin]] section",
             bytes(limits.plugin_idle_memory as u64),
             bytes((memory as u64).next_power_of_two())
         );
@@ -121,8 +121,8 @@ fn print_sufficient_limits(file: &Path) {
     if let Ok(plugin) = plugin {
         let memory = plugin.usage().peak_memory as u64;
         errln!(
-            "with higher limits the component loads, and uses {} of memory; set `limits` in its [[plugin]] \
-             section",
+            "with higher limits the component loads, and uses {} of memory; set `limits` in its \
+             [[plugin]] section",
             bytes(memory)
         );
     }

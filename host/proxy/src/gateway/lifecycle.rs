@@ -103,7 +103,8 @@ impl Gateway {
         self.state.shared.snapshot.load_full()
     }
 
-    /// Reads the files again, as the file watcher does by itself. Returns true if something changed.
+    /// Reads the files again, as the file watcher does by itself. Returns true if something
+    /// changed.
     pub fn reload(&self) -> bool {
         self.state.reload()
     }

@@ -141,8 +141,8 @@ fn reload_config(options: &Options, loaded: &mut Loaded) -> bool {
     }
 }
 
-/// An editor that writes in place truncates the file first. An empty configuration would close every
-/// endpoint for a moment.
+/// An editor that writes in place truncates the file first. An empty configuration would close
+/// every endpoint for a moment.
 fn is_half_written(now: Option<&str>, before: Option<&str>) -> bool {
     let is_empty = |text: Option<&str>| text.is_none_or(|text| text.trim().is_empty());
     is_empty(now) && !is_empty(before)

@@ -67,8 +67,8 @@ impl<'a> PluginSwap<'a> {
         })
     }
 
-    /// Loads changed plugins and keeps unchanged ones. A rejected version leaves the last good one in
-    /// force.
+    /// Loads changed plugins and keeps unchanged ones. A rejected version leaves the last good one
+    /// in force.
     pub(super) fn load_all(&self, candidates: Vec<Candidate>) -> SwapOutcome {
         let names: Vec<_> = candidates
             .iter()

@@ -40,8 +40,8 @@ impl ProtoDescriptors {
         &self.schema
     }
 
-    /// Reads the files again. Returns false if nothing changed, or if the change is invalid, which is
-    /// logged.
+    /// Reads the files again. Returns false if nothing changed, or if the change is invalid, which
+    /// is logged.
     pub(super) fn reload(&mut self, config: &Config) -> bool {
         let read = files(config).and_then(|files| {
             if files == self.files {

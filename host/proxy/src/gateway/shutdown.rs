@@ -30,8 +30,8 @@ impl ShutdownTimeouts {
     }
 }
 
-/// Waits until all tasks have ended or the timeout expires; returns the number of tasks that remain.
-/// A drain whose tasks start tasks in another one comes before it in the list.
+/// Waits until all tasks have ended or the timeout expires; returns the number of tasks that
+/// remain. A drain whose tasks start tasks in another one comes before it in the list.
 ///
 /// The wait has its own runtime: the caller is a plain thread, and the workers are busy.
 pub(super) fn wait_for_drains(drains: &[Drain], timeouts: ShutdownTimeouts) -> usize {

@@ -74,8 +74,8 @@ impl InheritedSockets {
         let name = unused.name.as_ref();
         let name = name.map_or_else(String::new, |name| format!(" `{name}`"));
         Err(StartError::InheritedSocket(format!(
-            "no endpoint uses the socket{name} at {}; give it the name of an endpoint ({}; in systemd: \
-             FileDescriptorName=), or set `listen = \"{}\"` in an endpoint",
+            "no endpoint uses the socket{name} at {}; give it the name of an endpoint ({}; in \
+             systemd: FileDescriptorName=), or set `listen = \"{}\"` in an endpoint",
             unused.address,
             names.join(", "),
             unused.address

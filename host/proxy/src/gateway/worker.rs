@@ -1,4 +1,5 @@
-//! Worker threads. Each has its own single-threaded runtime, so that a connection stays on one core.
+//! Worker threads. Each has its own single-threaded runtime, so that a connection stays on one
+//! core.
 
 use std::io;
 use std::net::TcpListener;
