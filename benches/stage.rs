@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use ouli_config::Override;
 use ouli_plugin::Plugins;
-use ouli_proxy::gateway::{Gateway, Loaded, Options};
+use ouli_proxy::gateway::{ConfigSource, Gateway, Loaded, Options};
 
 /// A temporary folder for a configuration, plugins and cassettes.
 pub(crate) struct Stage(tempfile::TempDir);
@@ -35,7 +35,7 @@ impl Stage {
         let file = self.path().join("ouli.toml");
         std::fs::write(&file, text).unwrap();
         Options {
-            config_file: Some(file),
+            config: ConfigSource::File(file),
             overrides: vec![Override::text("mode", mode)],
             base_dir: self.path().to_owned(),
             compile_cache: Some(cache()),

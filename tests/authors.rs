@@ -58,7 +58,7 @@ fn a_new_project_is_written_for_each_language_and_never_over_another() {
         }
         let again = run(&folder, &arguments);
         assert_eq!(again.status, Some(2));
-        assert!(again.stderr.contains("already there"), "{}", again.stderr);
+        assert!(again.stderr.contains("already exists"), "{}", again.stderr);
     }
     let folder = Folder::new();
     let ended = run(&folder, &["plugin", "new", "My_Own", "--lang", "c"]);
@@ -158,8 +158,8 @@ fn a_check_says_what_a_component_is() {
     let ended = run(&folder, &["plugin", "check", "own.wasm"]);
     assert_eq!(ended.status, Some(0), "{}", ended.stderr);
     for word in [
-        "ouli:gateway/traffic@0.1.0                 the contract",
-        "a stub: nothing of the world is behind it",
+        "ouli:gateway/traffic@0.1.0                 plugin contract",
+        "stub without access to the host",
         "matcher: method, path, called per message",
         "plugin_memory",
         "compile",
@@ -188,7 +188,9 @@ fn a_check_says_which_limits_would_do() {
         ended.stderr
     );
     assert!(
-        ended.stderr.contains("under wider limits it loads"),
+        ended
+            .stderr
+            .contains("with higher limits the component loads"),
         "{}",
         ended.stderr
     );
@@ -213,7 +215,7 @@ fn a_bench_measures_what_is_asked() {
         "own.wasm on 10 exchanges",
         "p99",
         "matcher ",
-        "2.0 a call",
+        "2.0 per call",
         "memory: ",
     ] {
         assert!(ended.stdout.contains(word), "{word}:\n{}", ended.stdout);
@@ -223,11 +225,7 @@ fn a_bench_measures_what_is_asked() {
         &["plugin", "bench", "own.wasm", "--cassette", "no.jsons"],
     );
     assert_eq!(ended.status, Some(2));
-    assert!(
-        ended.stderr.contains("there is no such file"),
-        "{}",
-        ended.stderr
-    );
+    assert!(ended.stderr.contains("no such file"), "{}", ended.stderr);
 }
 
 #[test]
@@ -241,7 +239,7 @@ fn a_list_shows_the_gateway_that_runs() {
     assert!(
         ended
             .stdout
-            .contains("no gateway of this configuration runs"),
+            .contains("no gateway runs with this configuration"),
         "{}",
         ended.stdout
     );
@@ -259,17 +257,19 @@ fn a_list_shows_the_gateway_that_runs() {
     let listen = format!("endpoint.listen={at}");
     let ended = run(&elsewhere, &["plugin", "list", "--set", &listen]);
     assert!(
-        ended.stdout.contains("no gateway of this configuration"),
+        ended
+            .stdout
+            .contains("no gateway runs with this configuration"),
         "{}",
         ended.stdout
     );
     let listed = || run(&folder, &["plugin", "list"]).stdout;
     let text = listed();
     for word in [
-        "runs\n",
+        "gateway at 127.0.0.1:",
         "live, generation 1",
         "own.wasm  sha256:",
-        "3.0 crossings each",
+        "3.0 host calls each",
     ] {
         assert!(text.contains(word), "{word}:\n{text}");
     }

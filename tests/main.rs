@@ -28,6 +28,8 @@ mod crash;
 mod fuzz;
 /// Calls of gRPC, recorded and replayed.
 mod grpc;
+/// The help of every command, and the usage errors.
+mod help;
 /// HTTP/2 on both sides, with and without TLS.
 mod http2;
 /// Every limit is reached, and answered as documented.

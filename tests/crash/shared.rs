@@ -94,7 +94,9 @@ fn an_idle_recorder_keeps_its_cassette_and_changes_nothing() {
     let mut other = start(&folder, &origin, &["auto"]);
     other.address();
     assert!(
-        other.stderr().contains("nothing is recorded"),
+        other
+            .stderr()
+            .contains("session default: not recording yet"),
         "{}",
         other.stderr()
     );

@@ -139,10 +139,12 @@ fn a_passed_socket_that_no_endpoint_has_is_told() {
         .passing(&socket, "web")
         .run();
     assert_eq!(ended.status, Some(2));
-    let expected = "the socket `web` at 127.0.0.1:";
+    let expected = "no endpoint uses the socket `web` at 127.0.0.1:";
     assert!(ended.stderr.contains(expected), "{}", ended.stderr);
     assert!(
-        ended.stderr.contains("name it after one of api"),
+        ended
+            .stderr
+            .contains("give it the name of an endpoint (api;"),
         "{}",
         ended.stderr
     );

@@ -9,6 +9,7 @@ pub(crate) mod folder;
 pub(crate) mod gateway;
 pub(crate) mod origin;
 pub(crate) mod plugins;
+pub(crate) mod snapshot;
 pub(crate) mod tls;
 pub(crate) mod websocket;
 

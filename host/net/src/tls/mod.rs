@@ -13,3 +13,5 @@ mod tests;
 pub use authority::CertificateAuthority;
 pub use config::{CertificateSource, client_config, server_config};
 pub use error::TlsError;
+/// The TLS settings of a client and of a server.
+pub use rustls::{ClientConfig, ServerConfig};

@@ -1,8 +1,8 @@
 //! From `[limits]` to the limits of the server and the upstream client.
 
 use ouli_config::Limits;
-use ouli_net::server::ConnectionLimits;
-use ouli_net::{server, upstream};
+use ouli_net::server::{self, ConnectionLimits};
+use ouli_net::upstream;
 
 /// How many connections all listeners may have.
 pub fn connection_limits(limits: &Limits) -> ConnectionLimits {

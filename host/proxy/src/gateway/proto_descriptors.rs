@@ -1,4 +1,4 @@
-//! Descriptor sets of protocol buffers, in their last good version.
+//! The Protocol Buffers descriptor sets of the configuration, in their last good version.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,15 +8,15 @@ use ouli_codec::grpc::Schema;
 use ouli_config::Config;
 use ouli_message::error_chain::error_chain;
 
-/// A path and what stands there.
+/// A path and the content of the file.
 type File = (PathBuf, Arc<[u8]>);
 
-/// The files that were read, and what they tell.
+/// The files and the message types in them.
 #[derive(Clone, Default)]
 pub(super) struct ProtoDescriptors {
     files: Vec<File>,
     schema: Schema,
-    /// Why the files that are there now are not in force.
+    /// Why the files on disk are not in force.
     last_error: Option<String>,
 }
 
@@ -24,7 +24,7 @@ impl ProtoDescriptors {
     /// Reads the files that the configuration names.
     ///
     /// # Errors
-    /// Names the file that cannot be used, and says why.
+    /// Names the file that cannot be used and the reason.
     pub(super) fn read(config: &Config) -> Result<Self, String> {
         let files = files(config)?;
         let schema = parse_schema(&files)?;
@@ -35,13 +35,13 @@ impl ProtoDescriptors {
         })
     }
 
-    /// How messages are read.
+    /// The message types.
     pub(super) fn schema(&self) -> &Schema {
         &self.schema
     }
 
-    /// Reads the files again. False where nothing changed, or what changed is broken and was
-    /// reported.
+    /// Reads the files again. Returns false if nothing changed, or if the change is invalid, which
+    /// is logged.
     pub(super) fn reload(&mut self, config: &Config) -> bool {
         let read = files(config).and_then(|files| {
             if files == self.files {
@@ -63,34 +63,35 @@ impl ProtoDescriptors {
                 };
                 true
             }
-            Err(fault) => {
-                if self.last_error.as_ref() != Some(&fault) {
-                    tracing::error!("{fault}\n  the last good descriptors stay in force");
+            Err(error) => {
+                if self.last_error.as_ref() != Some(&error) {
+                    tracing::error!("{error}\n  the last good descriptor sets stay in force");
                 }
-                self.last_error = Some(fault);
+                self.last_error = Some(error);
                 false
             }
         }
     }
 }
 
-/// How messages are read by the descriptor sets that the configuration names.
+/// The message types of the descriptor sets that the configuration names.
 ///
 /// # Errors
-/// Names the file that cannot be used, and says why.
+/// Names the file that cannot be used and the reason.
 pub fn load_schema(config: &Config) -> Result<Schema, String> {
     ProtoDescriptors::read(config).map(|read| read.schema)
 }
 
 fn files(config: &Config) -> Result<Vec<File>, String> {
-    let most = config.limits.proto_descriptor_file;
+    let max_size = config.limits.proto_descriptor_file;
     let read = config.proto_descriptors.iter().map(|path| {
-        let shown = path.display();
-        let bytes = source_files::read_limited(path, most);
-        let bytes = bytes.map_err(|error| format!("proto_descriptors: {shown}: {error}"))?;
-        if bytes.len() > most {
+        let name = path.display();
+        let bytes = source_files::read_limited(path, max_size);
+        let bytes = bytes.map_err(|error| format!("proto_descriptors: {name}: {error}"))?;
+        if bytes.len() > max_size {
             return Err(format!(
-                "proto_descriptors: {shown} has more than {most} bytes; raise `limits.proto_descriptor_file`"
+                "proto_descriptors: {name} is larger than {max_size} bytes; raise \
+                 `limits.proto_descriptor_file`"
             ));
         }
         Ok((path.clone(), bytes))
@@ -103,7 +104,7 @@ fn parse_schema(files: &[File]) -> Result<Schema, String> {
     for (path, bytes) in files {
         schema.add(bytes).map_err(|error| {
             format!(
-                "proto_descriptors: {} is not a descriptor set: {}; make one with: protoc \
+                "proto_descriptors: {} is not a descriptor set: {}; create one with: protoc \
                  --include_imports --descriptor_set_out=FILE your.proto",
                 path.display(),
                 error_chain(&error)

@@ -1,16 +1,18 @@
-//! `check --limits`: every limit in force, as a section that a configuration can take as it is.
+//! `check --limits`: prints the limits in force as a `[limits]` section.
 
 use crate::args::Cli;
-use crate::output::say;
-use crate::{EXIT_OK, environment, telemetry, usage_error};
+use crate::exit_status::{EXIT_OK, usage_error};
+use crate::output::outln;
+use crate::{environment, telemetry};
 use ouli_config::{LIMITS, Limit, Limits, LogFormat};
 use ouli_proxy::gateway;
 
-pub(super) fn print(cli: &Cli) -> u8 {
+/// Prints the section. It can be used as a configuration.
+pub(in super::super) fn print_limits(cli: &Cli) -> u8 {
     telemetry::init(LogFormat::Text);
     match gateway::load_config(&environment::options(cli)) {
         Ok(config) => {
-            say!("{}", section(&config.limits));
+            outln!("{}", section(&config.limits));
             EXIT_OK
         }
         Err(error) => usage_error(&error.to_string()),
@@ -29,11 +31,11 @@ fn section(limits: &Limits) -> String {
 }
 
 fn row(limit: &Limit, limits: &Limits) -> String {
-    let (least, most) = limit.range_text();
-    let (about, source) = (limit.description, limit.rationale);
+    let (min, max) = limit.range_text();
+    let (description, rationale) = (limit.description, limit.rationale);
     let default = limit.format_value(&Limits::default());
     let line = limit.toml_line(limits);
-    format!("# {about}\n# default {default}: {source}\n# from {least} to {most}\n{line}")
+    format!("# {description}\n# default {default}: {rationale}\n# range {min} to {max}\n{line}")
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Streams as people read them: a line for each turn or piece, with its time and who sent it.
+//! Streams as text: one line for each message or chunk, with its time and its sender.
 
 use bytes::Bytes;
 
@@ -10,54 +10,58 @@ use ouli_message::stream::{
 };
 use ouli_message::{Content, Exchange, Response};
 
-/// Characters of a message that are shown where not all of it is asked for.
+/// Characters of a message that are printed without `--body`.
 const MAX_TEXT_CHARS: usize = 120;
 
-/// How streams are shown.
+/// Formats streams.
 pub(super) struct StreamPrinter<'a> {
-    /// Messages whole, and pieces of bodies too.
+    /// Print messages in full, and the chunks of bodies.
     pub(super) full: bool,
-    /// How messages of gRPC are read.
+    /// The types of gRPC messages.
     pub(super) schema: &'a Schema,
 }
 
-/// What a stream was, in a few words.
+/// A summary of a stream.
 pub(super) fn summary(stream: &StreamSummary) -> String {
-    let what = match stream.parts {
+    let parts = match stream.parts {
         StreamParts::Chunks(ChunkKind::Event) => "events",
         StreamParts::Chunks(ChunkKind::Line) => "lines",
         StreamParts::Chunks(ChunkKind::Raw) => "chunks",
-        StreamParts::Messages(Protocol::WebSocket) => "turns of a WebSocket",
-        StreamParts::Messages(Protocol::Grpc) => "turns of gRPC",
+        StreamParts::Messages(Protocol::WebSocket) => "WebSocket messages",
+        StreamParts::Messages(Protocol::Grpc) => "gRPC messages",
     };
     let ending = match stream.ending {
         Ending::Complete => "",
-        Ending::ClientAborted => ", ended by the client",
-        Ending::ServerAborted => ", broken off by the upstream",
+        Ending::ClientAborted => ", aborted by the client",
+        Ending::ServerAborted => ", aborted by the upstream",
     };
-    format!("{} {what}{ending}", stream.count)
+    format!("{} {parts}{ending}", stream.count)
 }
 
 impl StreamPrinter<'_> {
-    /// The lines of an exchange that was a stream; none of another one.
+    /// The lines of a stream; empty for an exchange without one.
     pub(super) fn lines(&self, exchange: &Exchange) -> Vec<String> {
         match exchange.stream.as_ref().map(|stream| &stream.content) {
-            Some(StreamContent::Messages(_, turns)) => {
+            Some(StreamContent::Messages(_, messages)) => {
                 let path = exchange.request.path();
-                let lines = turns.iter().map(|turn| self.message_line(path, turn));
+                let lines = messages
+                    .iter()
+                    .map(|message| self.message_line(path, message));
                 lines.chain(status(&exchange.response)).collect()
             }
-            Some(StreamContent::Chunks(_, pieces)) if self.full => {
-                texts(exchange.response.body.to_bytes(), pieces)
+            Some(StreamContent::Chunks(_, chunks)) if self.full => {
+                chunk_lines(exchange.response.body.to_bytes(), chunks)
             }
             Some(StreamContent::Chunks(..)) | None => Vec::new(),
         }
     }
 
-    fn message_line(&self, path: &str, turn: &Message) -> String {
-        let (kind, text) = match &turn.kind {
-            MessageKind::Text(words) => ("text", self.payload_text(path, turn.side, words)),
-            MessageKind::Binary(words) => ("binary", self.payload_text(path, turn.side, words)),
+    fn message_line(&self, path: &str, message: &Message) -> String {
+        let (kind, text) = match &message.kind {
+            MessageKind::Text(payload) => ("text", self.payload_text(path, message.side, payload)),
+            MessageKind::Binary(payload) => {
+                ("binary", self.payload_text(path, message.side, payload))
+            }
             MessageKind::Ping(bytes) => ("ping", escape_text(bytes)),
             MessageKind::Pong(bytes) => ("pong", escape_text(bytes)),
             MessageKind::Close { code, reason } => {
@@ -66,24 +70,28 @@ impl StreamPrinter<'_> {
             }
             MessageKind::End => ("end", String::new()),
         };
-        line(turn.at, arrow(turn.side), &format!("{kind:<6} {text}"))
+        line(
+            message.at,
+            arrow(message.side),
+            &format!("{kind:<6} {text}"),
+        )
     }
 
-    fn payload_text(&self, path: &str, side: Side, words: &Payload) -> String {
-        let bytes = match &words.content {
+    fn payload_text(&self, path: &str, side: Side, payload: &Payload) -> String {
+        let bytes = match &payload.content {
             Content::Inline(bytes) => bytes,
             Content::Stored { digest, size } => return format!("({size} bytes in {digest})"),
         };
-        let shape = self.schema.message_type(path, side);
-        let json = shape.as_ref().and_then(|shape| shape.to_json(bytes));
-        let text = match (json, shape) {
-            (Some(json), Some(shape)) => format!("{} {json}", shape.name()),
+        let message_type = self.schema.message_type(path, side);
+        let json = message_type.as_ref().and_then(|it| it.to_json(bytes));
+        let text = match (json, message_type) {
+            (Some(json), Some(message_type)) => format!("{} {json}", message_type.name()),
             (_, _) => escape_text(bytes),
         };
-        self.short(text)
+        self.truncate(text)
     }
 
-    fn short(&self, text: String) -> String {
+    fn truncate(&self, text: String) -> String {
         if self.full || text.chars().count() <= MAX_TEXT_CHARS {
             return text;
         }
@@ -92,25 +100,25 @@ impl StreamPrinter<'_> {
     }
 }
 
-/// The status of a call, from its trailers, or from its header where it has no others.
+/// The status of a gRPC call, from its trailers, or from its headers if it has no trailers.
 fn status(response: &Response) -> Option<String> {
-    let of = |name| {
+    let field = |name| {
         response
             .trailers
             .get_str(name)
             .or(response.fields.get_str(name))
     };
-    let status = of("grpc-status")?;
-    let message = decode_message(of("grpc-message").unwrap_or_default());
+    let status = field("grpc-status")?;
+    let message = decode_message(field("grpc-message").unwrap_or_default());
     let message = escape_text(message.as_bytes());
     Some(format!("{:>12}  < status {status} {message}", ""))
 }
 
-fn texts(body: Bytes, pieces: &[Chunk]) -> Vec<String> {
-    let parts = chunk_bodies(body, pieces).zip(pieces);
-    let lines = parts.flat_map(|(part, piece)| {
-        let text = String::from_utf8_lossy(&part).into_owned();
-        let lines: Vec<_> = text.lines().map(|one| line(piece.at, "<", one)).collect();
+fn chunk_lines(body: Bytes, chunks: &[Chunk]) -> Vec<String> {
+    let bodies = chunk_bodies(body, chunks).zip(chunks);
+    let lines = bodies.flat_map(|(bytes, chunk)| {
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let lines: Vec<_> = text.lines().map(|one| line(chunk.at, "<", one)).collect();
         lines
     });
     lines.collect()
@@ -125,7 +133,7 @@ fn arrow(side: Side) -> &'static str {
 
 #[expect(
     clippy::cast_precision_loss,
-    reason = "microseconds are shown as milliseconds"
+    reason = "microseconds are printed as milliseconds"
 )]
 fn line(at: u64, arrow: &str, text: &str) -> String {
     format!(
@@ -135,7 +143,7 @@ fn line(at: u64, arrow: &str, text: &str) -> String {
     )
 }
 
-/// Text as it is but for control characters; of other bytes how many there are.
+/// Text with control characters escaped; for other bytes their number and the first of them.
 fn escape_text(bytes: &[u8]) -> String {
     match std::str::from_utf8(bytes) {
         Ok(text) => text
@@ -160,7 +168,7 @@ mod tests {
     use ouli_message::Fields;
 
     #[test]
-    fn a_status_has_its_message_in_words() {
+    fn a_status_line_has_the_decoded_message() {
         let status_of = |fields: Fields, trailers: Fields| {
             status(&Response {
                 status: http::StatusCode::OK,
@@ -169,27 +177,30 @@ mod tests {
                 trailers,
             })
         };
-        let told = grpc::trailers(grpc::Code::NotFound, "caf\u{e9} 100%\n");
+        let status_fields = grpc::trailers(grpc::Code::NotFound, "caf\u{e9} 100%\n");
         let expected = "              < status 5 caf\u{e9} 100%\\n";
-        for (fields, trailers) in [(Fields::default(), told.clone()), (told, Fields::default())] {
+        for (fields, trailers) in [
+            (Fields::default(), status_fields.clone()),
+            (status_fields, Fields::default()),
+        ] {
             assert_eq!(status_of(fields, trailers).as_deref(), Some(expected));
         }
         assert_eq!(status_of(Fields::default(), Fields::default()), None);
     }
 
     #[test]
-    fn a_message_is_one_line() {
+    fn a_message_is_printed_on_one_line() {
         let schema = Schema::default();
-        let show = StreamPrinter {
+        let printer = StreamPrinter {
             full: false,
             schema: &schema,
         };
-        let turn = |side, said| Message {
+        let message = |side, kind| Message {
             side,
             at: 1_234_567,
-            kind: said,
+            kind,
         };
-        let words = |bytes: &'static [u8]| Payload {
+        let payload = |bytes: &'static [u8]| Payload {
             content: Content::Inline(Bytes::from_static(bytes)),
             compressed: false,
         };
@@ -199,24 +210,27 @@ mod tests {
         };
         let cases = [
             (
-                turn(Side::Client, MessageKind::Text(words(b"a\n\"b\""))),
+                message(Side::Client, MessageKind::Text(payload(b"a\n\"b\""))),
                 "> text   a\\n\"b\"",
             ),
             (
-                turn(Side::Server, MessageKind::Binary(words(b"\xff\x00"))),
+                message(Side::Server, MessageKind::Binary(payload(b"\xff\x00"))),
                 "< binary (2 bytes: ff00)",
             ),
-            (turn(Side::Server, close), "< close  4001 bye"),
-            (turn(Side::Client, MessageKind::End), "> end"),
+            (message(Side::Server, close), "< close  4001 bye"),
+            (message(Side::Client, MessageKind::End), "> end"),
         ];
-        for (turn, expected) in cases {
+        for (message, expected) in cases {
             assert_eq!(
-                show.message_line("/", &turn),
+                printer.message_line("/", &message),
                 format!("   1234.6 ms  {expected}")
             );
         }
         let long: &'static [u8] = &[b'x'; 500];
-        let line = show.message_line("/", &turn(Side::Client, MessageKind::Text(words(long))));
+        let line = printer.message_line(
+            "/",
+            &message(Side::Client, MessageKind::Text(payload(long))),
+        );
         assert!(
             line.ends_with("... (500 bytes)") && line.len() < 200,
             "{line}"

@@ -1,31 +1,31 @@
-//! What the help shows of each command.
+//! The text after the flags in the help of each command.
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
   ouli-gateway record --upstream https://api.example.com --session checkout
-      Point your client at http://127.0.0.1:8080; the exchanges go to cassettes/checkout.jsons.
+      Records to cassettes/checkout.jsons. Send your requests to http://127.0.0.1:8080.
   ouli-gateway replay --session checkout
       Answers the same requests without the network.
   ouli-gateway --plugins ./plugins
-      Runs what ouli.toml says; without one it replays ./cassettes.
+      Runs as ouli.toml says; without that file, replays ./cassettes.
   ouli-gateway auto --upstream h2c://127.0.0.1:50051 --listen 127.0.0.1:0
-      Replays what is recorded, records what is not, on a free port.
+      Replays recorded requests and records new ones, on a free port.
 
-Exit status: 0 all went well; 1 a session's verdict failed; 2 bad usage or configuration.";
+Exit status: 0 success; 1 a verdict failed; 2 wrong usage, configuration, plugin or cassette.";
 
 pub(super) const RECORD_EXAMPLES: &str = "\
 Examples:
   ouli-gateway record --upstream http://127.0.0.1:9000/base --session login --listen 127.0.0.1:0
   ouli-gateway record --upstream https://api.example.com --tls self-signed
-      Clients connect by https; `ouli-gateway ca` tells which certificate they must trust.
+      Clients connect with https and trust the certificate that `ouli-gateway ca` prints.
 
-A cassette of the session that exists is first renamed to SESSION.jsons.previous.";
+An existing cassette of the session is renamed to SESSION.jsons.previous.";
 
 pub(super) const REPLAY_EXAMPLES: &str = "\
 Examples:
   ouli-gateway replay
   ouli-gateway replay --session login --strict --report verdict.json
-      Ends with status 1 where a request was not recorded.
+      Exits with status 1 if a request was not recorded.
   ouli-gateway replay --set exhausted=miss --set limits.connections=100";
 
 pub(super) const AUTO_EXAMPLES: &str = "\
@@ -40,7 +40,9 @@ Examples:
   ouli-gateway check --config ci/ouli.toml --cassettes tests/cassettes
   ouli-gateway check --limits
 
-Every fault of the configuration, the plugins and the cassettes is told at once.";
+Prints all errors at once. Exit status: 0 valid; 2 errors.";
+
+pub(super) const DEMO_EXAMPLES: &str = "Examples:\n  ouli-gateway demo";
 
 pub(super) const CA_EXAMPLES: &str = "\
 Examples:
@@ -70,15 +72,17 @@ Examples:
   ouli-gateway plugin test my-matcher.wasm
   ouli-gateway plugin test my-matcher.wasm --cases tests/cases
 
-A case is a JSON file. Of a matcher: which requests are the same, and which are not.
+A case is a JSON file. For a matcher, `same` and `different` change the request:
 
-  {\"about\": \"the nonce does not count\", \"role\": \"matcher\",
+  {\"description\": \"the nonce is ignored\", \"role\": \"matcher\",
    \"request\": {\"method\": \"POST\", \"json\": {\"id\": 1, \"nonce\": \"a\"}},
-   \"same\": [{\"json\": {\"id\": 1, \"nonce\": \"b\"}}], \"other\": [{\"json\": {\"id\": 2}}]}
+   \"same\": [{\"json\": {\"id\": 1, \"nonce\": \"b\"}}],
+   \"different\": [{\"json\": {\"id\": 2, \"nonce\": \"a\"}}]}
 
-`role` may be `redactor` or `recording-policy` too, with a `response`, and with `expect`: the
-redacted `request` and `response`, or `skip`, or `keep` and `tags`; `error` where it must refuse.
-`settings` are the plugin's. Ends with status 1 where a case fails.";
+For the roles `redactor` and `recording-policy` a case may have a `response`, and `expect` has the
+redacted `request` and `response`, or `skip`, or `keep` and `tags`, or the text of an `error`.
+`settings` are the settings of the plugin. Exit status: 0 all passed; 1 a case failed; 2 the plugin
+cannot be loaded.";
 
 pub(super) const PLUGIN_BENCH_EXAMPLES: &str = "\
 Examples:
@@ -89,11 +93,22 @@ pub(super) const PLUGIN_LIST_EXAMPLES: &str = "\
 Examples:
   ouli-gateway plugin list
   ouli-gateway plugin list --plugins ./plugins
+  ouli-gateway plugin list --address 127.0.0.1:8080
 
-A gateway that runs tells the same as JSON at /__ouli/plugins.";
+A running gateway returns the same as JSON at /__ouli/plugins.";
 
 pub(super) const CASSETTE_EXAMPLES: &str = "\
 Examples:
   ouli-gateway cassette list
+  ouli-gateway cassette show checkout
+  ouli-gateway cassette show checkout --body --cassettes tests/cassettes";
+
+pub(super) const CASSETTE_LIST_EXAMPLES: &str = "\
+Examples:
+  ouli-gateway cassette list
+  ouli-gateway cassette list --cassettes tests/cassettes";
+
+pub(super) const CASSETTE_SHOW_EXAMPLES: &str = "\
+Examples:
   ouli-gateway cassette show checkout
   ouli-gateway cassette show checkout --body --cassettes tests/cassettes";
