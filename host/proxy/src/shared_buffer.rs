@@ -14,7 +14,8 @@ thread_local! {
     static BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; SIZE].into_boxed_slice());
 }
 
-/// Reads available bytes and passes them to `take`; an empty slice at the end. `take` must not read.
+/// Reads available bytes and passes them to `take`; an empty slice at the end. `take` must not
+/// read.
 pub(crate) fn poll_read<T>(
     reader: &mut (impl AsyncRead + Unpin),
     cx: &mut Context<'_>,
