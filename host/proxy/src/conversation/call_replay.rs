@@ -12,9 +12,9 @@ use tracing::Instrument as _;
 use super::cursor::ConversationCursor;
 use super::response_frames::{ClientGone, FrameReceiver, FrameSender};
 use super::selection::load_expected_keys;
-use crate::handler::RequestBody;
 use crate::handler::{
-    AccessOutcome, ExchangeError, OutgoingBody, RequestContext, RequestTrace, grpc_status,
+    AccessOutcome, ExchangeError, OutgoingBody, RequestBody, RequestContext, RequestTrace,
+    grpc_status,
 };
 use crate::record::{PrefixedBody, RequestHead};
 use crate::replay::{self, ClientCapabilities, Lookup};

@@ -237,8 +237,8 @@ impl ConversationCursor {
         }
     }
 
-    /// Skips messages that need not be sent: those that the client has sent, its pings and pongs, and
-    /// pongs of the server, since live pings are answered when they arrive.
+    /// Skips messages that need not be sent: those that the client has sent, its pings and pongs,
+    /// and pongs of the server, since live pings are answered when they arrive.
     fn skip_passed(&mut self) {
         while let Some(message) = self.messages().get(self.position) {
             let passed = match (message.side, &message.kind) {

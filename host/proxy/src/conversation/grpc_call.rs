@@ -5,8 +5,7 @@ use http::{Request, Response};
 
 use super::call_replay::{CallReplay, UnmatchedCall};
 use super::selection::{Selection, look_up};
-use crate::handler::RequestBody;
-use crate::handler::{ExchangeError, OutgoingBody, RequestContext};
+use crate::handler::{ExchangeError, OutgoingBody, RequestBody, RequestContext};
 use crate::record::{self, PrefixedBody, RequestHead};
 use crate::replay;
 use crate::session::ReplayQueue;
@@ -70,8 +69,8 @@ pub(crate) async fn replay_call_or_forward(
     record::forward_and_record(context, head, body, recording, Some(key)).await
 }
 
-/// True if all candidates have the same response head, so that it can be sent before the first client
-/// message: some clients wait for it.
+/// True if all candidates have the same response head, so that it can be sent before the first
+/// client message: some clients wait for it.
 fn have_same_response_head(queue: &ReplayQueue) -> bool {
     let Some(first) = queue.entries().first() else {
         return false;

@@ -174,8 +174,8 @@ impl WebSocketReplay {
         }
     }
 
-    /// Waits for the next event. When the gateway stops, a conversation that is over ends at once, any
-    /// other at the end of the drain timeout.
+    /// Waits for the next event. When the gateway stops, a conversation that is over ends at once,
+    /// any other at the end of the drain timeout.
     async fn next(
         &mut self,
         due: Option<&DueMessage>,

@@ -73,8 +73,8 @@ impl LoggedTarget {
         Some(self.selected.get()?.session.name())
     }
 
-    /// The redacted target: path and query where exchanges are redacted to be recorded or looked up,
-    /// else the path alone.
+    /// The redacted target: path and query where exchanges are redacted to be recorded or looked
+    /// up, else the path alone.
     pub(super) fn text(&self) -> &str {
         self.text.get_or_init(|| {
             let redacted = self.redact();
@@ -103,7 +103,8 @@ impl LoggedTarget {
             body: Content::EMPTY,
             trailers: Fields::default(),
         };
-        // Secrets of their own: a log line must not change the numbers of placeholders in a cassette.
+        // Secrets of their own: a log line must not change the numbers of placeholders in a
+        // cassette.
         let secrets = Arc::new(Secrets::default());
         let session = self.session().unwrap_or_default().into();
         let plugins = &self.snapshot.plugins;

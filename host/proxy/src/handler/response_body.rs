@@ -122,8 +122,8 @@ impl OutgoingBody {
         self
     }
 
-    /// Holds the guards until the body is sent. A long-lived stream exchanges its request permit for
-    /// a stream permit, if one is free.
+    /// Holds the guards until the body is sent. A long-lived stream exchanges its request permit
+    /// for a stream permit, if one is free.
     pub(super) fn with_guards(
         mut self,
         shared: &SharedState,

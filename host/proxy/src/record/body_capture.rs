@@ -1,5 +1,5 @@
-//! Captures one body for a recording, within limits. If the recorder has no memory left, the body is
-//! paused or the capture fails, as `on_recorder_full` says.
+//! Captures one body for a recording, within limits. If the recorder has no memory left, the body
+//! is paused or the capture fails, as `on_recorder_full` says.
 
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -180,8 +180,8 @@ impl BodyCapture {
         ))
     }
 
-    /// Captures the next frame of a body, its end, or an error of the `sender`. `ended` is true after
-    /// the last frame. Pending while the frame waits for memory: the caller offers it again.
+    /// Captures the next frame of a body, its end, or an error of the `sender`. `ended` is true
+    /// after the last frame. Pending while the frame waits for memory: the caller offers it again.
     pub(super) fn poll_next<E: std::error::Error + 'static>(
         &mut self,
         cx: &mut Context<'_>,

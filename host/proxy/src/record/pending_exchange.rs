@@ -158,7 +158,6 @@ impl PendingExchange {
         response: CapturedBody,
         ending: Ending,
     ) -> Option<Delivery> {
-        self.trace.set_outcome(AccessOutcome::Recorded);
         if let Some(key) = self.key {
             self.session.begin_writing(key);
         }
@@ -196,7 +195,12 @@ impl PendingExchange {
             pending_key: self.key,
             reservations,
         };
-        enqueue(&self.shared, Box::new(job), self.capture_limits)
+        enqueue(
+            &self.shared,
+            &self.trace,
+            Box::new(job),
+            self.capture_limits,
+        )
     }
 }
 
@@ -204,10 +208,15 @@ impl PendingExchange {
 /// later, as `on_recorder_full` says.
 fn enqueue(
     shared: &Arc<SharedState>,
+    trace: &RequestTrace,
     job: Box<RecordJob>,
     limits: CaptureLimits,
 ) -> Option<Delivery> {
-    let job = shared.recorder.try_submit(job).err()?;
+    let rejected = shared.recorder.try_submit(job).err();
+    if rejected.is_none() || limits.on_recorder_full == OnRecorderFull::Wait {
+        trace.set_outcome(AccessOutcome::Recorded);
+    }
+    let job = rejected?;
     match limits.on_recorder_full {
         OnRecorderFull::Wait => Some(Delivery::new(shared, job, limits.max_wait)),
         OnRecorderFull::Drop => {

@@ -1,5 +1,5 @@
-//! Delivers an exchange to a recorder whose queue is full: the client is paused until there is room,
-//! for a bounded time.
+//! Delivers an exchange to a recorder whose queue is full: the client is paused until there is
+//! room, for a bounded time.
 
 use std::future::Future;
 use std::pin::Pin;

@@ -120,8 +120,8 @@ where
                 next
             }
         };
-        // Before the last bytes are sent: a client that sees the end of the response can rely on the
-        // exchange being submitted.
+        // Before the last bytes are sent: a client that sees the end of the response can rely on
+        // the exchange being submitted.
         if ended || !matches!(next, Some(Ok(_))) {
             tee.submit();
         }

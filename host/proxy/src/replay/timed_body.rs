@@ -58,8 +58,8 @@ pub(crate) enum BodyEnd {
 }
 
 impl BodyEnd {
-    /// The end of a recorded body. On HTTP/1.1 the response is alone on its connection, which can be
-    /// reset.
+    /// The end of a recorded body. On HTTP/1.1 the response is alone on its connection, which can
+    /// be reset.
     pub(crate) fn of(ending: Ending, failure: Option<&Failure>, is_alone: bool) -> Self {
         match (failure, ending) {
             (Some(Failure { cause, at }), _) => match cause.kind {

@@ -30,8 +30,8 @@ enum State {
 }
 
 impl CloseInjector {
-    /// Begins to close the direction in the name of `side`. Returns the close frame if the direction is
-    /// at a frame boundary; else [`Self::forward`] returns it at the next one.
+    /// Begins to close the direction in the name of `side`. Returns the close frame if the
+    /// direction is at a frame boundary; else [`Self::forward`] returns it at the next one.
     pub(super) fn begin(&mut self, side: Side) -> Option<Bytes> {
         if self.boundaries.is_closed() {
             // The receiver of the close replies to it (RFC 6455, section 5.5.1).

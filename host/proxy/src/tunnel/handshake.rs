@@ -1,5 +1,5 @@
-//! The handshake of a WebSocket on both sides: on HTTP/1.1 an upgrade (RFC 6455, section 4), on HTTP/2
-//! an extended CONNECT (RFC 8441, section 5).
+//! The handshake of a WebSocket on both sides: on HTTP/1.1 an upgrade (RFC 6455, section 4), on
+//! HTTP/2 an extended CONNECT (RFC 8441, section 5).
 
 use std::hash::{BuildHasher, RandomState};
 

@@ -9,8 +9,9 @@ use super::guards::TunnelGuards;
 use super::handshake::{self, ClientHandshake, handshake_head, recorded_handshake};
 use super::recording_tap::Tap;
 use super::splice::{Splice, TunnelTimeouts};
-use crate::handler::RequestBody;
-use crate::handler::{AccessOutcome, ExchangeError, OutgoingBody, RequestContext, Route};
+use crate::handler::{
+    AccessOutcome, ExchangeError, OutgoingBody, RequestBody, RequestContext, Route,
+};
 use crate::record::{self, AwaitingResponse, PendingExchange, RequestHead, RequestRecording};
 use ouli_codec::websocket;
 use ouli_net::http::{forwarding, validation};

@@ -30,8 +30,8 @@ pub(super) struct TunnelTimeouts {
 
 /// A tunnel between two sockets.
 pub(super) struct Splice<C, S> {
-    /// Declared before the sockets: a client that sees the end of the tunnel can rely on the exchange
-    /// being submitted.
+    /// Declared before the sockets: a client that sees the end of the tunnel can rely on the
+    /// exchange being submitted.
     tap: Tap,
     client: C,
     server: S,
@@ -52,8 +52,8 @@ struct Direction {
     written: usize,
     /// The buffer is not captured yet.
     capture_pending: bool,
-    /// The receiver has disconnected. Further bytes are read and discarded, so that the sender can end:
-    /// a reset could destroy what was sent to it before.
+    /// The receiver has disconnected. Further bytes are read and discarded, so that the sender can
+    /// end: a reset could destroy what was sent to it before.
     receiver_gone: bool,
     close_injector: CloseInjector,
     /// A close frame that follows the buffer.
@@ -91,8 +91,8 @@ where
         }
     }
 
-    /// Runs until both sides have ended, one fails, or a timeout passes. When the gateway stops, both
-    /// sides get a close frame and time to close.
+    /// Runs until both sides have ended, one fails, or a timeout passes. When the gateway stops,
+    /// both sides get a close frame and time to close.
     pub(super) async fn run(mut self, mut shutdown: DrainSignal) {
         let mut closing = pin!(shutdown.closing());
         let mut timer = pin!(tokio::time::sleep(self.timeouts.idle));
@@ -136,8 +136,8 @@ where
         }
     }
 
-    /// Checks the idle timeout. The clock is only read when the timer fires, so that traffic does not
-    /// reset a timer.
+    /// Checks the idle timeout. The clock is only read when the timer fires, so that traffic does
+    /// not reset a timer.
     fn poll_idle(
         &mut self,
         cx: &mut Context<'_>,
@@ -239,8 +239,8 @@ impl Direction {
             }
             self.buffer = Vec::new();
             self.written = 0;
-            if let Some(last_traffic) = self.pending_close.take().filter(|_| !self.receiver_gone) {
-                self.buffer.extend_from_slice(&last_traffic);
+            if let Some(close) = self.pending_close.take().filter(|_| !self.receiver_gone) {
+                self.buffer.extend_from_slice(&close);
                 continue;
             }
             match self.state {
@@ -279,14 +279,14 @@ impl Direction {
         if self.receiver_gone {
             return;
         }
-        let (forwarded, last_traffic) = self.close_injector.forward(bytes);
-        self.pending_close = last_traffic;
+        let (forwarded, close) = self.close_injector.forward(bytes);
+        self.pending_close = close;
         if self.close_injector.is_acknowledged() {
             self.state = State::Ending;
         }
         let forwarded = &bytes[..forwarded];
-        let captured = !forwarded.is_empty() || bytes.is_empty();
-        if captured && capture(cx, forwarded).is_pending() {
+        let is_captured = !forwarded.is_empty() || bytes.is_empty();
+        if is_captured && capture(cx, forwarded).is_pending() {
             self.capture_pending = true;
             self.buffer.extend_from_slice(forwarded);
             return;
@@ -303,8 +303,8 @@ impl Direction {
 
     /// The number of bytes written; none if the receiver has disconnected.
     fn count_written(&mut self, result: io::Result<usize>) -> usize {
-        let taken = result.unwrap_or(0);
-        self.receiver_gone |= taken == 0;
-        taken
+        let written = result.unwrap_or(0);
+        self.receiver_gone |= written == 0;
+        written
     }
 }
