@@ -1,5 +1,5 @@
-//! The gateway as it is in production, from the accept loop to the cassette, put together without
-//! threads that serve and with the sockets of the simulation.
+//! The gateway as in production, from the accept loop to the cassette, without worker threads and
+//! with simulated sockets.
 
 use std::collections::HashMap;
 use std::num::NonZero;
@@ -22,7 +22,7 @@ use ouli_redaction::Guard;
 use tokio::sync::Semaphore;
 use turmoil::net::TcpListener;
 
-use super::network::{Doorway, Wire};
+use super::network::{SimulatedDialer, SimulatedListener};
 use super::plan::ORIGIN;
 use crate::support::folder::Folder;
 use crate::support::gateway;
@@ -154,7 +154,7 @@ impl Simulated {
         let (drain, stop) = (self.drain.clone(), self.drain.signal());
         let bounds = server::Bounds::from(&self.config().limits);
         async move {
-            let listener = Doorway(TcpListener::bind(("0.0.0.0", PORT)).await?);
+            let listener = SimulatedListener(TcpListener::bind(("0.0.0.0", PORT)).await?);
             let gate = RequestHandler {
                 endpoint: "api".into(),
                 shared: live,
@@ -168,13 +168,13 @@ impl Simulated {
         }
     }
 
-    /// What is still held: connections, turns, places of streams, tasks.
+    /// What is still held: connections, permits of requests and streams, tasks.
     pub(super) fn held(&self) -> Vec<(&'static str, usize)> {
         let limits = &self.config().limits;
         let held = [
             ("connections", self.slots.open_connections()),
             (
-                "turns",
+                "request permits",
                 limits.max_concurrent_requests - self.live.request_limiter.available_permits(),
             ),
             (
@@ -208,7 +208,7 @@ fn snapshot(config: &Arc<Config>, plugins: Arc<Plugins>, guard: Arc<Guard>) -> S
     let route = address.map(|address| {
         let bounds = upstream::Bounds::from(&config.limits);
         let route = Route::new(address.clone(), None, bounds, 1).unwrap();
-        route.with_dialer(Arc::new(Wire))
+        route.with_dialer(Arc::new(SimulatedDialer))
     });
     let endpoint = Endpoint {
         name: "api".into(),
