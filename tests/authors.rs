@@ -1,4 +1,4 @@
-//! The commands for authors of plugins, as they use them.
+//! The commands for plugin authors.
 
 use std::fs;
 
@@ -71,7 +71,7 @@ fn a_new_project_is_written_for_each_language_and_never_over_another() {
 }
 
 #[test]
-fn cases_pass_or_say_where_they_do_not() {
+fn test_cases_pass_or_report_the_difference() {
     let folder = with_cases("declares", &[("nonce.json", NONCE)]);
     let ended = run(&folder, &["plugin", "test", "own.wasm"]);
     assert_eq!(ended.status, Some(0), "{}{}", ended.stdout, ended.stderr);
@@ -98,7 +98,7 @@ fn cases_pass_or_say_where_they_do_not() {
 }
 
 #[test]
-fn a_case_that_is_wrong_is_told_from_a_plugin_that_is() {
+fn an_invalid_test_case_is_not_reported_as_a_plugin_failure() {
     let cases = [
         (
             "a.json",
@@ -132,7 +132,7 @@ fn a_case_that_is_wrong_is_told_from_a_plugin_that_is() {
 }
 
 #[test]
-fn answers_are_expected_in_words_and_may_be_accepted() {
+fn expected_answers_are_text_and_bless_rewrites_them() {
     let redacted = r#"{"description": "the pin goes", "role": "redactor",
         "request": {"method": "POST", "json": {"pin": "4711", "name": "ann"}},
         "expect": {"request": {"json": {"pin": "<pin-1>", "name": "bob"}}}}"#;
@@ -153,7 +153,7 @@ fn answers_are_expected_in_words_and_may_be_accepted() {
 }
 
 #[test]
-fn a_check_says_what_a_component_is() {
+fn plugin_check_describes_a_component() {
     let folder = with_cases("hashy", &[]);
     let ended = run(&folder, &["plugin", "check", "own.wasm"]);
     assert_eq!(ended.status, Some(0), "{}", ended.stderr);
@@ -178,7 +178,7 @@ fn a_check_says_what_a_component_is() {
 }
 
 #[test]
-fn a_check_says_which_limits_would_do() {
+fn plugin_check_names_the_limits_a_component_needs() {
     let folder = with_cases("many-rules", &[]);
     let ended = run(&folder, &["plugin", "check", "own.wasm"]);
     assert_eq!(ended.status, Some(2));
@@ -197,7 +197,7 @@ fn a_check_says_which_limits_would_do() {
 }
 
 #[test]
-fn a_bench_measures_what_is_asked() {
+fn plugin_bench_measures_each_function() {
     let recorded = gateway::echoed(|client| {
         for number in 0..10 {
             client.get(&format!("/{number}"));
@@ -229,7 +229,7 @@ fn a_bench_measures_what_is_asked() {
 }
 
 #[test]
-fn a_list_shows_the_gateway_that_runs() {
+fn plugin_list_shows_a_running_gateway() {
     let folder = Folder::new();
     let port = free_port();
     let endpoint = format!("[[endpoint]]\nname = \"api\"\nlisten = \"127.0.0.1:{port}\"\n");

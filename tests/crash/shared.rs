@@ -1,4 +1,4 @@
-//! Several gateways on one folder of cassettes.
+//! Several gateways that share a cassette folder.
 
 use super::storm::at;
 use crate::support::binary::{Process, program};
@@ -28,7 +28,7 @@ fn targets(folder: &Folder, session: &str) -> Vec<String> {
 }
 
 #[test]
-fn a_second_recorder_of_a_session_is_told_who_has_it_and_takes_over_later() {
+fn a_second_recorder_of_a_session_is_refused_until_the_lock_is_free() {
     let (origin, folder) = (origin(), Folder::new());
     let mut first = start(&folder, &origin, &["auto"]);
     let client = at(first.address());

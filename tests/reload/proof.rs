@@ -1,5 +1,4 @@
-//! A new version of a plugin is compared on what was recorded before it is taken, and taken back
-//! where it fails afterwards.
+//! Shadow comparison of a new plugin version, and its roll-back.
 
 use std::sync::Arc;
 
@@ -98,7 +97,7 @@ fn a_difference_may_be_a_reason_to_refuse() {
 }
 
 #[test]
-fn one_that_fails_where_the_version_before_did_not_is_refused() {
+fn a_version_that_fails_where_its_predecessor_did_not_is_refused() {
     let folder = gateway::echoed(|client| assert_eq!(client.get("/boom").status, 200));
     let gateway = over(&folder, "").start();
     gateway.folder.put_plugin("own.wasm", &fixture("trapper"));
@@ -133,7 +132,7 @@ fn the_comparison_is_bounded() {
 }
 
 #[test]
-fn what_fails_once_it_is_live_gives_way_to_the_version_before() {
+fn a_version_that_fails_once_live_is_rolled_back() {
     let folder = gateway::echoed(|client| assert_eq!(client.get("/fine").status, 200));
     let gateway = over(&folder, "").watched().start();
     let client = client::http1(&gateway);
@@ -194,7 +193,7 @@ fn a_thousand_versions_drain_and_are_freed() {
 }
 
 #[test]
-fn what_a_request_holds_drains_once_it_ends() {
+fn an_old_version_drains_with_its_last_request() {
     let gate = Gate::new();
     let held = gate.clone();
     let slow = move |_: &origin::Seen| origin::parts().part("first").wait(&held).part("last");
@@ -222,7 +221,7 @@ fn what_a_request_holds_drains_once_it_ends() {
 }
 
 #[test]
-fn a_recording_gateway_compares_on_the_cassette_that_is_there() {
+fn a_recording_gateway_compares_on_the_existing_cassette() {
     let folder = two_exchanges();
     let origin = origin::simple();
     let gateway = gateway::over(&folder, "record")

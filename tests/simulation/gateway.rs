@@ -1,5 +1,5 @@
-//! The gateway as it is in production, from the accept loop to the cassette, put together without
-//! threads that serve and with the sockets of the simulation.
+//! The gateway as in production, from the accept loop to the cassette, without worker threads and
+//! with simulated sockets.
 
 use std::collections::HashMap;
 use std::num::NonZero;
@@ -21,7 +21,7 @@ use ouli_redaction::Guard;
 use tokio::sync::Semaphore;
 use turmoil::net::TcpListener;
 
-use super::network::{Doorway, Wire};
+use super::network::{SimulatedDialer, SimulatedListener};
 use super::plan::ORIGIN;
 use crate::support::folder::Folder;
 use crate::support::gateway;
@@ -158,7 +158,7 @@ impl Simulated {
             drain: drain.clone(),
         };
         async move {
-            let listener = Doorway(TcpListener::bind(("0.0.0.0", PORT)).await?);
+            let listener = SimulatedListener(TcpListener::bind(("0.0.0.0", PORT)).await?);
             let gate = RequestHandler {
                 endpoint: "api".into(),
                 shared: live,
@@ -171,13 +171,13 @@ impl Simulated {
         }
     }
 
-    /// What is still held: connections, turns, places of streams, tasks.
+    /// What is still held: connections, permits of requests and streams, tasks.
     pub(super) fn held(&self) -> Vec<(&'static str, usize)> {
         let limits = &self.config().limits;
         let held = [
             ("connections", self.slots.open_connections()),
             (
-                "turns",
+                "request permits",
                 limits.max_concurrent_requests - self.live.request_limiter.available_permits(),
             ),
             (
@@ -211,7 +211,7 @@ fn snapshot(config: &Arc<Config>, plugins: Arc<Plugins>, guard: Arc<Guard>) -> S
     let route = address.map(|address| {
         let bounds = upstream_bounds(&config.limits);
         let route = Route::new(address.clone(), None, bounds, 1).unwrap();
-        route.with_dialer(Arc::new(Wire))
+        route.with_dialer(Arc::new(SimulatedDialer))
     });
     let endpoint = Endpoint {
         name: "api".into(),

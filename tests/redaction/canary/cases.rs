@@ -1,5 +1,4 @@
-//! The positions of secrets: those of the default rules themselves, and those that every redaction
-//! must know.
+//! The positions of secrets: those of the default rules, and those that every redaction must cover.
 
 use std::collections::BTreeSet;
 use std::io::Write as _;

@@ -1,4 +1,4 @@
-//! Plugins and gateways as users get them, over a folder of their own.
+//! Plugins and gateways over a temporary folder.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,9 +8,9 @@ use ouli_plugin::Plugins;
 use ouli_proxy::gateway::{ConfigSource, Gateway, Loaded, Options};
 
 /// A temporary folder for a configuration, plugins and cassettes.
-pub(crate) struct Stage(tempfile::TempDir);
+pub(crate) struct BenchFolder(tempfile::TempDir);
 
-impl Stage {
+impl BenchFolder {
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("plugins")).unwrap();
@@ -51,21 +51,21 @@ impl Stage {
 
 /// The built-in plugins, and before them a component of one's own.
 pub(crate) fn plugins(own: Option<&[u8]>) -> Plugins {
-    let stage = Stage::new();
+    let folder = BenchFolder::new();
     if let Some(component) = own {
-        std::fs::write(stage.path().join("plugins/own.wasm"), component).unwrap();
+        std::fs::write(folder.path().join("plugins/own.wasm"), component).unwrap();
     }
-    let loaded = Loaded::read(&stage.options("replay", None)).unwrap();
+    let loaded = Loaded::read(&folder.options("replay", None)).unwrap();
     Plugins::new(loaded.plugins(), &[], loaded.schema()).unwrap()
 }
 
 /// The built-in plugins, and a fixture that is asked for some paths alone.
 pub(crate) fn routed(fixture: &str, route: &str) -> Plugins {
-    let stage = Stage::new();
+    let folder = BenchFolder::new();
     let component = crate::fixtures::fixture(fixture);
-    std::fs::write(stage.path().join("plugins/own.wasm"), component).unwrap();
-    let options = stage.options("replay", None);
-    let file = stage.path().join("ouli.toml");
+    std::fs::write(folder.path().join("plugins/own.wasm"), component).unwrap();
+    let options = folder.options("replay", None);
+    let file = folder.path().join("ouli.toml");
     let text = std::fs::read_to_string(&file).unwrap();
     let section = format!("[[plugin]]\nfile = \"own.wasm\"\nroutes = [\"{route}\"]\n");
     std::fs::write(&file, text + &section).unwrap();

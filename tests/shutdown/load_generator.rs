@@ -1,4 +1,4 @@
-//! Clients that ask without a pause and count what becomes of each request.
+//! Clients that send requests without pause and count the outcomes.
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
@@ -16,7 +16,7 @@ use crate::support::websocket::{Peer, TEXT, Way, close, frame};
 use crate::support::{spawn, until};
 
 /// Clients at work on one address.
-pub(super) struct Hammer {
+pub(super) struct LoadGenerator {
     count: Arc<Count>,
     websockets: Vec<JoinHandle<()>>,
 }
@@ -39,7 +39,7 @@ struct Count {
 
 /// What became of the requests.
 #[derive(Debug)]
-pub(super) struct Told {
+pub(super) struct Totals {
     pub(super) answered: usize,
     pub(super) refused: usize,
     pub(super) unsent: usize,
@@ -54,7 +54,7 @@ enum Failed {
     Lost(String),
 }
 
-impl Hammer {
+impl LoadGenerator {
     /// HTTP/1.1 on connections that are kept and on new ones, and HTTP/2.
     pub(super) fn requests(address: SocketAddr) -> Self {
         let count = Arc::<Count>::default();
@@ -81,7 +81,7 @@ impl Hammer {
     }
 
     /// Waits until there were so many more answers.
-    pub(super) fn goes_on(&self, more: usize) {
+    pub(super) fn wait_for_responses(&self, more: usize) {
         let count = &self.count;
         let start = count.answered.load(Ordering::Relaxed);
         until("answers under load", || {
@@ -94,7 +94,7 @@ impl Hammer {
     }
 
     /// Lets every client finish what it has begun.
-    pub(super) fn end(self) -> Told {
+    pub(super) fn end(self) -> Totals {
         self.count.over.store(true, Ordering::Relaxed);
         until("the clients to end", || {
             (self.count.at_work.load(Ordering::Relaxed) == 0).then_some(())
@@ -103,7 +103,7 @@ impl Hammer {
             talk.join().unwrap();
         }
         let get = |count: &AtomicUsize| count.load(Ordering::Relaxed);
-        Told {
+        Totals {
             answered: get(&self.count.answered),
             refused: get(&self.count.refused),
             unsent: get(&self.count.unsent),

@@ -1,5 +1,5 @@
-//! What a plugin adds to the price of a key: one that declares, one that is asked and one that is
-//! routed elsewhere, beside the same parts taken by the host alone.
+//! What a plugin adds to deriving a key: one that declares, one that is called, one with other
+//! routes. The baseline is the host alone.
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use ouli_plugin::Plugins;
 use ouli_redaction::{RedactedMessage, Secrets};
 
 use crate::table::Table;
-use crate::{fixtures, messages, stage};
+use crate::{fixtures, folder, messages};
 
 /// Figures, each with its baseline and what it is.
 const ROWS: [(&str, &str, &str); 4] = [
@@ -32,7 +32,7 @@ pub(crate) fn bench(criterion: &mut Criterion, table: &mut Table) {
         group.bench_function(name, |bencher| bencher.iter(run));
     };
     let parts = declared();
-    let plugin = stage::plugins(Some(&fixtures::fixture("declares")));
+    let plugin = folder::plugins(Some(&fixtures::fixture("declares")));
     for (request, name) in [
         (messages::get(), "declared-get"),
         (messages::post(), "declared"),
@@ -45,12 +45,12 @@ pub(crate) fn bench(criterion: &mut Criterion, table: &mut Table) {
         time(&format!("{name}-by-host"), &by_host);
         time(name, &by_plugin);
     }
-    let plugin = stage::plugins(Some(&fixtures::fixture("one-part")));
+    let plugin = folder::plugins(Some(&fixtures::fixture("one-part")));
     assert_eq!(derived(&plugin, &post), by_hand(&*post));
     time("one-part-by-host", &|| by_hand(black_box(&*post)));
     time("one-part", &|| derived(&plugin, &post));
-    let without = stage::plugins(None);
-    let routed = stage::routed("one-part", "/elsewhere/*");
+    let without = folder::plugins(None);
+    let routed = folder::routed("one-part", "/elsewhere/*");
     assert_eq!(derived(&without, &post), derived(&routed, &post));
     time("without", &|| derived(&without, &post));
     time("routed-past", &|| derived(&routed, &post));

@@ -108,7 +108,7 @@ fn secrets_are_found_in_base64() {
 }
 
 #[test]
-fn secrets_are_the_only_difference_that_is_none() {
+fn secret_placeholders_are_no_difference() {
     use serde_json::json;
 
     let call = |code: u8, bytes: &str, text: &str, rest: &str| {

@@ -1,4 +1,5 @@
-//! Attacks on what is recorded: bombs, names, a kill, a full disk, and an upstream that breaks off.
+//! Attacks on recordings: decompression bombs, session names, a kill, a full disk, truncated
+//! bodies.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -7,7 +8,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use super::arena::{Arena, folder};
+use super::harness::{Harness, folder};
 use super::{Outcome, honest, none_wrong, origin};
 
 /// How long an attack goes on.
@@ -37,14 +38,14 @@ fn recorded(folder: &Path) -> Vec<(String, u64)> {
 }
 
 pub(super) fn bombs() -> Outcome {
-    let arena = Arena::recording(origin::start(), "");
+    let harness = Harness::recording(origin::start(), "");
     // Made before anything is measured.
-    drop(honest::ask(arena.address, &get("/gzip", "")));
+    drop(honest::ask(harness.address, &get("/gzip", "")));
     let targets = ["/gzip?1", "/br?1", "/zstd?1", "/nested?1"];
-    let (measured, faults) = arena.under(|| {
+    let (measured, faults) = harness.under(|| {
         let passed = |target: &&&str| {
             let answer = honest::ask(
-                arena.address,
+                harness.address,
                 &get(target, "accept-encoding: gzip, br, zstd\r\n"),
             );
             !answer.is_ok_and(|(status, _, body)| status == 200 && !body.is_empty())
@@ -57,7 +58,7 @@ pub(super) fn bombs() -> Outcome {
         std::thread::sleep(LONG);
         faults
     });
-    let (_, folder) = arena.stop();
+    let (_, folder) = harness.stop();
     let kept = recorded(folder.path());
     let kept = kept
         .iter()
@@ -79,29 +80,29 @@ const NAMES: [&str; 19] = [
 ];
 
 pub(super) fn names() -> Outcome {
-    let stage = folder("");
-    let outside = stage.path().join("outside");
+    let workspace = folder("");
+    let outside = workspace.path().join("outside");
     fs::write(&outside, "untouched").unwrap();
-    let cassettes = stage.path().join("cassettes");
+    let cassettes = workspace.path().join("cassettes");
     fs::create_dir(&cassettes).unwrap();
     symlink(&outside, cassettes.join("linked.jsons")).unwrap();
     let made = Command::new("mkfifo")
         .arg(cassettes.join("pipe.jsons"))
         .status();
     assert!(made.unwrap().success());
-    let arena = Arena::start("record", Some(origin::start()), stage);
+    let harness = Harness::start("record", Some(origin::start()), workspace);
     let long = "a".repeat(4096);
     let names: Vec<_> = NAMES.iter().copied().chain([long.as_str()]).collect();
-    let (measured, ()) = arena.under(|| {
+    let (measured, ()) = harness.under(|| {
         let begin = Instant::now();
         while begin.elapsed() < LONG {
             for name in &names {
                 let fields = format!("ouli-session: {name}\r\n");
-                let _ = honest::ask(arena.address, &get("/x", &fields));
+                let _ = honest::ask(harness.address, &get("/x", &fields));
             }
         }
     });
-    let (_, folder) = arena.stop();
+    let (_, folder) = harness.stop();
     let mut faults = Vec::new();
     if fs::read(folder.path().join("outside")).unwrap() != b"untouched" {
         faults.push("a file outside is written".to_owned());
@@ -140,34 +141,34 @@ pub(super) fn killed() -> Outcome {
         "sh",
         env!("CARGO_BIN_EXE_ouli-gateway"),
     ]);
-    let stage = folder("");
+    let workspace = folder("");
     // So that the verdict is the exit status.
-    fs::write(stage.path().join("ouli.toml"), "strict = true\n").unwrap();
-    let arena = Arena::run(command, "record", Some(origin::start()), stage);
-    let (measured, ()) = arena.under(|| std::thread::sleep(LONG));
+    fs::write(workspace.path().join("ouli.toml"), "strict = true\n").unwrap();
+    let harness = Harness::run(command, "record", Some(origin::start()), workspace);
+    let (measured, ()) = harness.under(|| std::thread::sleep(LONG));
     // The disk is gone with the process.
     let full = folder("");
     let mut copy = Command::new("cp");
     copy.arg("-r")
-        .arg(arena.inside("cassettes"))
+        .arg(harness.inside("cassettes"))
         .arg(full.path());
     assert!(
         copy.status().unwrap().success(),
         "the full disk cannot be read"
     );
-    let (status, _) = arena.stop();
+    let (status, _) = harness.stop();
     let mut faults = Vec::new();
     if status.success() {
         faults.push("what was not written is not told".to_owned());
     }
-    let arena = Arena::recording(origin::start(), "");
-    let (second, ()) = arena.under(|| std::thread::sleep(LONG));
-    arena.signal("KILL");
-    let (_, killed) = arena.ended();
+    let harness = Harness::recording(origin::start(), "");
+    let (second, ()) = harness.under(|| std::thread::sleep(LONG));
+    harness.signal("KILL");
+    let (_, killed) = harness.ended();
     let mut counts = Vec::new();
     for (name, folder) in [("a full disk", full), ("a kill", killed)] {
         let before = recorded(folder.path()).len();
-        let again = Arena::start("replay", None, folder);
+        let again = Harness::start("replay", None, folder);
         let (replayed, ()) = again.under(|| ());
         if before == 0 || replayed.failed > 0 {
             let failed = replayed.failed;
@@ -185,16 +186,18 @@ pub(super) fn killed() -> Outcome {
 
 pub(super) fn chaos() -> Outcome {
     let limits = "response_header_timeout = \"1s\"";
-    let arena = Arena::recording(origin::start(), limits);
+    let harness = Harness::recording(origin::start(), limits);
     let faults = [
         "silent", "reset", "half", "short", "torn", "chunk", "garbage", "endless", "storm",
     ];
-    let (measured, mut wrong) = arena.under(|| {
+    let (measured, mut wrong) = harness.under(|| {
         let mut wrong = Vec::new();
         for round in 0..5 {
             for fault in faults {
-                let answer =
-                    honest::ask(arena.address, &get(&format!("/chaos/{fault}?{round}"), ""));
+                let answer = honest::ask(
+                    harness.address,
+                    &get(&format!("/chaos/{fault}?{round}"), ""),
+                );
                 // Without a length, the end of the connection cannot be told from that of a body.
                 let is_whole = answer.as_ref().is_ok_and(|(status, head, _)| {
                     *status == 200 && head.contains("content-length:")
@@ -211,7 +214,7 @@ pub(super) fn chaos() -> Outcome {
         wrong.dedup();
         wrong
     });
-    let (_, folder) = arena.stop();
+    let (_, folder) = harness.stop();
     let kept = recorded(folder.path())
         .into_iter()
         .filter(|(target, _)| target.starts_with("/chaos/"));

@@ -1,7 +1,7 @@
-//! What could be taken for two things: requests in requests, and bytes before an upgrade.
+//! Smuggling: requests within requests, and bytes before an upgrade.
 
-use super::arena::Arena;
 use super::corpus::{self, client, judge};
+use super::harness::Harness;
 use super::{Outcome, honest, none_wrong, origin, strict};
 
 /// Rounds of the whole corpus.
@@ -17,9 +17,9 @@ pub(super) fn smuggling() -> Outcome {
         .collect();
     let pairs: Vec<_> = inputs.iter().zip(&readings).collect();
     let origin = strict::start();
-    let arena = Arena::passing(origin.address, LIMITS);
-    let address = arena.address;
-    let (measured, answers) = arena.under(|| {
+    let harness = Harness::passing(origin.address, LIMITS);
+    let address = harness.address;
+    let (measured, answers) = harness.under(|| {
         let rounds = (0..ROUNDS).map(|_| {
             client::each(&pairs, |(input, reading)| {
                 client::send(address, &input.bytes, reading)
@@ -27,7 +27,7 @@ pub(super) fn smuggling() -> Outcome {
         });
         rounds.collect::<Vec<_>>()
     });
-    drop(arena.stop());
+    drop(harness.stop());
     let kept = origin.end();
     let mut faults = kept.wrong;
     for ((input, reading), at) in pairs.iter().zip(0..) {
@@ -56,8 +56,8 @@ const UPGRADE: &str = "host: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
     sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 
 pub(super) fn upgrades() -> Outcome {
-    let arena = Arena::passing(origin::start(), "");
-    let address = arena.address;
+    let harness = Harness::passing(origin::start(), "");
+    let address = harness.address;
     let early = format!("GET /early HTTP/1.1\r\n{UPGRADE}\u{1}\u{2}early bytes of a tunnel");
     let asked = format!("GET /unasked HTTP/1.1\r\n{UPGRADE}");
     let plain = "GET /unasked HTTP/1.1\r\nhost: x\r\n\r\n".to_owned();
@@ -70,7 +70,7 @@ pub(super) fn upgrades() -> Outcome {
         ("101 that nobody asked for passes", plain, 502, b""),
         ("h2c is passed on", h2c.to_owned(), 200, b""),
     ];
-    let (measured, faults) = arena.under(|| {
+    let (measured, faults) = harness.under(|| {
         let mut faults = Vec::new();
         for _ in 0..25 {
             for (fault, request, status, body) in &cases {

@@ -1,5 +1,4 @@
-//! A gateway in a process of its own, and what is looked at while it is abused: its memory, and how
-//! long a client that does no harm waits.
+//! A gateway in its own process under abuse: its memory, and the latency of a well-behaved client.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
@@ -23,7 +22,7 @@ const SLOWER: f64 = 5.0;
 const LEAST: i32 = 19;
 
 /// A gateway that runs. Dropped, it is killed.
-pub(super) struct Arena {
+pub(super) struct Harness {
     pub(super) address: SocketAddr,
     folder: tempfile::TempDir,
     child: Child,
@@ -69,7 +68,7 @@ impl Measured {
     }
 }
 
-impl Arena {
+impl Harness {
     /// A gateway that passes requests on and keeps nothing, with these limits.
     pub(super) fn passing(origin: SocketAddr, limits: &str) -> Self {
         Self::start("passthrough", Some(origin), folder(limits))
@@ -189,7 +188,7 @@ impl Arena {
     }
 }
 
-impl Drop for Arena {
+impl Drop for Harness {
     fn drop(&mut self) {
         // It may have ended by itself.
         let _ = self.child.kill();

@@ -1,27 +1,27 @@
-//! What must not be reached by a request: hosts that are not configured, and the gateway's page.
+//! Targets that no request may reach: hosts that are not configured, and the status page.
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use super::arena::Arena;
+use super::harness::Harness;
 use super::{Outcome, honest, none_wrong, origin};
 
 /// How long the attempts go on.
 const LONG: Duration = Duration::from_secs(3);
 
 pub(super) fn open_proxy() -> Outcome {
-    let arena = Arena::passing(origin::start(), "");
+    let harness = Harness::passing(origin::start(), "");
     let (bird, came) = canary();
     let requests = ways_to(bird);
-    let (measured, tried) = arena.under(|| {
+    let (measured, tried) = harness.under(|| {
         let begin = Instant::now();
         let mut tried = 0;
         while begin.elapsed() < LONG {
             for request in &requests {
                 // A refusal is as good as an answer of the configured upstream.
-                let _ = honest::ask(arena.address, request.as_bytes());
+                let _ = honest::ask(harness.address, request.as_bytes());
                 tried += 1;
             }
         }
@@ -79,11 +79,11 @@ fn ways_to(bird: SocketAddr) -> Vec<String> {
 }
 
 pub(super) fn page() -> Outcome {
-    let arena = Arena::passing(origin::start(), "");
+    let harness = Harness::passing(origin::start(), "");
     let page = "/__ouli/plugins";
     let ask = |target: &str, fields: &str| {
         let request = format!("GET {target} HTTP/1.1\r\n{fields}connection: close\r\n\r\n");
-        let answer = honest::ask(arena.address, request.as_bytes());
+        let answer = honest::ask(harness.address, request.as_bytes());
         answer.is_ok_and(|(_, head, _)| head.contains("application/json\r\n"))
     };
     let foreign = [
@@ -96,7 +96,7 @@ pub(super) fn page() -> Outcome {
         "host: 127.0.0.1\r\nhost: evil.example\r\n",
         "host:\r\n",
     ];
-    let (measured, faults) = arena.under(|| {
+    let (measured, faults) = harness.under(|| {
         let mut faults = Vec::new();
         if !ask(page, "host: 127.0.0.1\r\n") {
             faults.push("who may see the page does not".to_owned());

@@ -1,11 +1,11 @@
-//! Many more connections than there are slots, faster than they are served; then a stop.
+//! Far more connections than there are permits, opened faster than they are served; then a stop.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use super::arena::Arena;
+use super::harness::Harness;
 use super::{Outcome, honest, none_wrong, origin};
 
 /// Connections that are tried, and those that are held.
@@ -20,16 +20,16 @@ const GRACE: Duration = Duration::from_secs(30);
 
 const REQUEST: &[u8] = b"GET /x HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
 
-pub(super) fn rush() -> Outcome {
-    let arena = Arena::passing(origin::start(), "connections = 4096");
-    let (measured, (answers, held)) = arena.under(|| {
+pub(super) fn flood() -> Outcome {
+    let harness = Harness::passing(origin::start(), "connections = 4096");
+    let (measured, (answers, held)) = harness.under(|| {
         let held: Vec<_> = (0..HELD)
             .map(|_| {
                 std::thread::sleep(APART);
-                honest::connect(arena.address).unwrap()
+                honest::connect(harness.address).unwrap()
             })
             .collect();
-        (tries(arena.address), held)
+        (tries(harness.address), held)
     });
     // What the system does for their ends is nothing that a client waits for under a rush.
     drop(held);
@@ -43,14 +43,14 @@ pub(super) fn rush() -> Outcome {
     }
     // Requests that are under way when the stop begins.
     let mut open: Vec<_> = (0..100)
-        .map(|_| honest::connect(arena.address).unwrap())
+        .map(|_| honest::connect(harness.address).unwrap())
         .collect();
     for stream in &mut open {
         stream.write_all(REQUEST).unwrap();
     }
     let accepted = honest::whole(&mut open[99]);
     let begin = Instant::now();
-    let (status, _) = arena.stop();
+    let (status, _) = harness.stop();
     if begin.elapsed() > GRACE || !status.success() || accepted.is_err() {
         faults.push(format!(
             "the stop takes {:?} and ends with {status}",

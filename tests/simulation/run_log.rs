@@ -1,4 +1,4 @@
-//! What is noted during a run, by all who take part in it.
+//! The log of a run, written by all participants.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -11,7 +11,7 @@ pub(super) enum Got {
     /// The answer of the origin, whole.
     Whole,
     /// A fault of the gateway's own: its status and its kind.
-    Told(u16, String),
+    GatewayError(u16, String),
     /// The connection broke, or the body did.
     Broken,
     /// Nothing within the client's patience.
@@ -22,7 +22,7 @@ pub(super) enum Got {
 
 /// Notes of one run.
 #[derive(Debug, Default)]
-pub(super) struct Book(Mutex<Notes>);
+pub(super) struct RunLog(Mutex<Notes>);
 
 #[derive(Debug, Default)]
 pub(super) struct Notes {
@@ -32,7 +32,7 @@ pub(super) struct Notes {
     pub(super) wrong: Vec<String>,
 }
 
-impl Book {
+impl RunLog {
     pub(super) fn lock(&self) -> MutexGuard<'_, Notes> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,4 +1,4 @@
-//! Servers that take turns under the same client.
+//! Servers measured in turns with the same client.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -8,11 +8,11 @@ use super::cpu;
 use crate::table::{self, Table};
 
 /// A server that is measured.
-pub(super) struct Rival {
+pub(super) struct MeasuredServer {
     name: &'static str,
     address: SocketAddr,
     workers: Workers,
-    turns: Vec<Turn>,
+    rounds: Vec<Round>,
 }
 
 /// Where a server's work is done.
@@ -23,15 +23,15 @@ enum Workers {
     Processes(Vec<u32>),
 }
 
-/// What one turn gave.
-struct Turn {
+/// What one round gave.
+struct Round {
     /// Requests in a second.
     rate: f64,
     /// Nanoseconds of the server's CPU for one request.
     cpu: Option<f64>,
 }
 
-impl Rival {
+impl MeasuredServer {
     pub(super) fn threads(name: &'static str, address: SocketAddr, prefix: &'static str) -> Self {
         Self::new(name, address, Workers::Threads(prefix))
     }
@@ -45,15 +45,15 @@ impl Rival {
             name,
             address,
             workers,
-            turns: Vec::new(),
+            rounds: Vec::new(),
         }
     }
 
-    fn turn(&self, client: &Client, time: Duration) -> Turn {
+    fn round(&self, client: &Client, time: Duration) -> Round {
         let before = self.cpu();
         let sent = client.send(self.address, time);
         let used = before.zip(self.cpu()).map(|(before, after)| after - before);
-        Turn {
+        Round {
             rate: sent.requests as f64 / sent.time.as_secs_f64(),
             cpu: used.map(|used| used as f64 / sent.requests as f64),
         }
@@ -68,46 +68,46 @@ impl Rival {
     }
 
     fn rate(&self) -> f64 {
-        table::median(self.turns.iter().map(|turn| turn.rate).collect())
+        table::median(self.rounds.iter().map(|round| round.rate).collect())
     }
 
     fn cpu_each(&self) -> Option<f64> {
-        let each: Option<Vec<_>> = self.turns.iter().map(|turn| turn.cpu).collect();
+        let each: Option<Vec<_>> = self.rounds.iter().map(|round| round.cpu).collect();
         each.map(table::median)
     }
 }
 
 /// All of them, measured.
-pub(super) struct Rivals(Vec<Rival>);
+pub(super) struct Servers(Vec<MeasuredServer>);
 
-impl Rivals {
+impl Servers {
     pub(super) fn measure(
-        mut rivals: Vec<Rival>,
+        mut servers: Vec<MeasuredServer>,
         client: &Client,
         rounds: usize,
         time: Duration,
     ) -> Self {
-        for rival in &rivals {
-            rival.turn(client, time);
+        for server in &servers {
+            server.round(client, time);
         }
         for round in 1..=rounds {
             let mut line = format!("round {round}:");
-            for rival in &mut rivals {
-                let turn = rival.turn(client, time);
-                line += &format!("  {} {:.0}/s", rival.name, turn.rate);
-                rival.turns.push(turn);
+            for server in &mut servers {
+                let round = server.round(client, time);
+                line += &format!("  {} {:.0}/s", server.name, round.rate);
+                server.rounds.push(round);
             }
             println!("{line}");
         }
-        Self(rivals)
+        Self(servers)
     }
 
     /// The medians of two; the ratio is the median of those in each round.
     pub(super) fn compare(&self, table: &mut Table, figure: &str, baseline: &str) {
         let (one, other) = (self.find(figure), self.find(baseline));
-        let turns = one.turns.iter().zip(&other.turns);
-        let ratios = turns.map(|(one, other)| one.rate / other.rate).collect();
-        let shown = |rival: &Rival| format!("{:.0}/s", rival.rate());
+        let rounds = one.rounds.iter().zip(&other.rounds);
+        let ratios = rounds.map(|(one, other)| one.rate / other.rate).collect();
+        let shown = |server: &MeasuredServer| format!("{:.0}/s", server.rate());
         let what = format!("{figure}, requests");
         table.row(
             &what,
@@ -124,7 +124,7 @@ impl Rivals {
         }
     }
 
-    fn find(&self, name: &str) -> &Rival {
-        self.0.iter().find(|rival| rival.name == name).unwrap()
+    fn find(&self, name: &str) -> &MeasuredServer {
+        self.0.iter().find(|server| server.name == name).unwrap()
     }
 }

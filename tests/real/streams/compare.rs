@@ -1,9 +1,7 @@
-//! Compares what a client told while recording with what it told at replay.
-//!
-//! Four differences are meant to be: stand-ins in place of secrets; headers that are made anew for
-//! each response; the order of the headers that open a WebSocket, some of which belong to the
-//! connection and not to the origin; and bytes with a content coding, where the client tells also
-//! what they decode to.
+//! Compares what a client reported while recording with what it reported at replay. Four
+//! differences are allowed: placeholders for secrets; headers that are made for each response; the
+//! order of the headers of a WebSocket handshake, some of which belong to the connection; and
+//! encoded bytes, whose decoded content the client reports as well.
 
 use std::collections::BTreeSet;
 
@@ -118,7 +116,7 @@ fn excerpt(value: &Value) -> String {
 }
 
 #[test]
-fn only_what_may_differ_differs() {
+fn allowed_differences_are_normalized() {
     let secrets = Secrets::while_recording();
     let token = secrets.put_into("${token}");
     let told = |text: &str| serde_json::from_str::<Value>(&secrets.put_into(text)).unwrap();
