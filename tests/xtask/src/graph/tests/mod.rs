@@ -82,3 +82,10 @@ fn graph_of(files: &[(&str, &str)]) -> CrateGraph {
     graph.add(folder.path(), &tree, &imports);
     graph
 }
+
+#[test]
+fn this_workspace_passes() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let report = crate::graph::check(&root, &crate::graph::Options::default()).unwrap();
+    assert!(report.passed(), "{report}");
+}
