@@ -41,7 +41,7 @@ fn a_second_recorder_of_a_session_is_told_who_has_it_and_takes_over_later() {
             let text = second.stderr();
             let line = text
                 .lines()
-                .find(|line| line.contains("nothing is recorded"));
+                .find(|line| line.contains("not recording yet"));
             line.map(str::to_owned)
         });
         for part in [
