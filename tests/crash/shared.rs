@@ -39,9 +39,7 @@ fn a_second_recorder_of_a_session_is_told_who_has_it_and_takes_over_later() {
         let client = at(second.address());
         let told = until("a word about the first", || {
             let text = second.stderr();
-            let line = text
-                .lines()
-                .find(|line| line.contains("not recording yet"));
+            let line = text.lines().find(|line| line.contains("not recording yet"));
             line.map(str::to_owned)
         });
         for part in [
