@@ -39,9 +39,7 @@ fn a_second_recorder_of_a_session_is_refused_until_the_lock_is_free() {
         let client = at(second.address());
         let told = until("a word about the first", || {
             let text = second.stderr();
-            let line = text
-                .lines()
-                .find(|line| line.contains("nothing is recorded"));
+            let line = text.lines().find(|line| line.contains("not recording yet"));
             line.map(str::to_owned)
         });
         for part in [

@@ -16,7 +16,7 @@ use ouli_config::{Mode, Override};
 /// The configuration file that is read if it exists and `--config` names no other.
 pub(crate) const CONFIG_FILE: &str = "ouli.toml";
 
-/// Records HTTP traffic with the secrets removed, and replays it without the network.
+/// Record HTTP traffic with the secrets removed, and replay it without the network
 #[derive(Debug, Parser)]
 #[command(
     name = "ouli-gateway",
