@@ -71,15 +71,6 @@ fn access_lines(stderr: &str) -> Vec<Value> {
     lines.map(|line| line["fields"].clone()).collect()
 }
 
-/// The fields of a line of the access log as text.
-fn text_fields(line: &str) -> Vec<(&str, &str)> {
-    let (_, fields) = line.split_once(" access ").unwrap();
-    let fields = fields
-        .split(' ')
-        .map(|field| field.split_once('=').unwrap());
-    fields.collect()
-}
-
 fn origin() -> Origin {
     let held = Gate::new();
     origin::new()
@@ -99,14 +90,14 @@ fn origin() -> Origin {
         .start()
 }
 
-/// The outcome of a line, with the kind of a failure.
+/// The outcome of a line, the kind of a failure, and the status.
 fn outcome(line: &Value) -> String {
-    let kind = line["kind"].as_str().map(|kind| format!(" {kind}"));
-    format!(
-        "{}{}",
-        line["outcome"].as_str().unwrap(),
-        kind.unwrap_or_default()
-    )
+    let words = ["outcome", "kind", "status"].map(|member| line[member].to_string());
+    let words = words.iter().filter(|word| *word != "null");
+    words
+        .map(|word| word.trim_matches('"'))
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 #[test]
@@ -185,24 +176,13 @@ fn a_text_line_has_the_same_fields() {
         .filter(|line| line.contains(" access "))
         .collect();
     assert_eq!(lines.len(), 1, "{stderr}");
-    let mut fields = text_fields(lines[0]);
-    fields.retain(|(name, _)| !["id", "duration_ms"].contains(name));
-    assert_eq!(
-        fields,
-        [
-            ("method", "GET"),
-            ("target", "\"/hello?a=1\""),
-            ("status", "200"),
-            ("mode", "record"),
-            ("outcome", "recorded"),
-            ("bytes_in", "0"),
-            ("bytes_out", "13"),
-            ("session", "\"default\""),
-            ("endpoint", "\"default\""),
-            ("peer", "127.0.0.1"),
-            ("protocol", "HTTP/1.1"),
-        ]
-    );
+    for expected in [
+        " INFO access id=1 method=GET target=\"/hello?a=1\" status=200 mode=record ",
+        " outcome=recorded bytes_in=0 bytes_out=13 duration_ms=",
+        " session=\"default\" endpoint=\"default\" peer=127.0.0.1 protocol=HTTP/1.1",
+    ] {
+        assert!(lines[0].contains(expected), "{expected}: {}", lines[0]);
+    }
 }
 
 #[test]
@@ -226,7 +206,7 @@ fn every_outcome_is_told() {
     let record = Gateway::start(&folder, &["record", "--upstream", &url]);
     record.client.get("/hello");
     let (lines, _) = record.stop();
-    assert_eq!(outcome(&lines[0]), "recorded");
+    assert_eq!(outcome(&lines[0]), "recorded 200");
 
     let passthrough = Gateway::start(&folder, &["passthrough", "--upstream", &url]);
     passthrough.client.get("/hello");
@@ -246,40 +226,29 @@ fn every_outcome_is_told() {
     let (lines, _) = passthrough.stop();
     let outcomes: Vec<_> = lines.iter().map(outcome).collect();
     let expected = [
-        "passed",
-        "failed upstream",
-        "failed session",
-        "failed client",
-        "admin",
+        "passed 200",
+        "failed upstream 200",
+        "failed session 400",
+        "failed client 200",
+        "admin 200",
     ];
     assert_eq!(outcomes, expected);
     assert_eq!(lines[2]["session"], Value::Null, "it is not known");
-    assert_eq!(
-        (&lines[3]["status"], &lines[3]["bytes_out"]),
-        (&200.into(), &5.into())
-    );
+    assert_eq!(lines[3]["bytes_out"], 5);
 
     origin.stop();
     let dead = Gateway::start(&Folder::new(), &["record", "--upstream", &url]);
     assert_eq!(dead.client.get("/hello").status, 502);
     let (lines, _) = dead.stop();
-    assert_eq!(
-        (outcome(&lines[0]), &lines[0]["status"]),
-        ("failed upstream".into(), &502.into())
-    );
+    assert_eq!(outcome(&lines[0]), "failed upstream 502");
 
     let replay = Gateway::start(&folder, &["replay"]);
     replay.client.get("/hello");
     assert_eq!(replay.client.get("/other").status, 404);
     let (lines, _) = replay.stop();
-    assert_eq!(
-        (outcome(&lines[0]), &lines[0]["bytes_out"]),
-        ("hit".into(), &13.into())
-    );
-    assert_eq!(
-        (outcome(&lines[1]), &lines[1]["status"]),
-        ("miss".into(), &404.into())
-    );
+    assert_eq!(outcome(&lines[0]), "hit 200");
+    assert_eq!(lines[0]["bytes_out"], 13);
+    assert_eq!(outcome(&lines[1]), "miss 404");
 }
 
 #[test]
@@ -288,14 +257,8 @@ fn errors_carry_the_span_of_their_request() {
     let gateway = Gateway::start(&folder, &["replay"]);
     gateway.client.get("/none?token=abcdefghijkl");
     let (lines, stderr) = gateway.stop();
-    let miss = json_lines(&stderr)
-        .find(|line| {
-            line["fields"]["message"]
-                .as_str()
-                .unwrap_or_default()
-                .starts_with("miss")
-        })
-        .unwrap();
+    let is_miss = |line: &Value| line["fields"]["message"].to_string().starts_with("\"miss");
+    let miss = json_lines(&stderr).find(is_miss).unwrap();
     let span = &miss["span"];
     assert_eq!(span["name"], "request", "{miss}");
     assert_eq!(span["id"], lines[0]["id"]);
@@ -353,8 +316,8 @@ fn the_line_of_a_websocket_is_written_at_its_end() {
     let origin = socket_origin();
     let folder = Arc::new(Folder::new());
     for (arguments, expected) in [
-        (&["record", "--upstream", &origin.url()][..], "recorded"),
-        (&["replay"], "hit"),
+        (&["record", "--upstream", &origin.url()][..], "recorded 101"),
+        (&["replay"], "hit 101"),
     ] {
         let gateway = Gateway::start(&folder, arguments);
         let mut peer = Peer::open(
@@ -370,10 +333,7 @@ fn the_line_of_a_websocket_is_written_at_its_end() {
         let (lines, stderr) = gateway.stop();
         assert_eq!(lines.len(), 1, "{stderr}");
         let line = &lines[0];
-        assert_eq!(
-            (outcome(line), &line["status"]),
-            (expected.to_owned(), &101.into())
-        );
+        assert_eq!(outcome(line), expected);
         // Two frames: a head of two bytes, a mask of the client, five and two bytes.
         assert_eq!(
             (&line["bytes_in"], &line["bytes_out"]),
@@ -399,10 +359,7 @@ fn a_websocket_that_leaves_its_recording_is_a_miss() {
     assert_eq!(peer.asks(frame(TEXT, "other")).code(), Some(1008));
     drop(peer);
     let line = &gateway.wait_for_lines(1)[0];
-    assert_eq!(
-        (outcome(line), &line["status"]),
-        ("miss".to_owned(), &101.into())
-    );
+    assert_eq!(outcome(line), "miss 101");
 }
 
 #[test]
@@ -413,10 +370,10 @@ fn the_line_of_a_call_has_its_outcome() {
         (
             &["record", "--upstream", &origin.url()][..],
             message,
-            "recorded",
+            "recorded 200",
         ),
-        (&["replay"], message, "hit"),
-        (&["replay"], b"\0\0\0\0\x03xyz", "miss"),
+        (&["replay"], message, "hit 200"),
+        (&["replay"], b"\0\0\0\0\x03xyz", "miss 200"),
     ] {
         let gateway = Gateway::start(&folder, arguments);
         let client = client::at(gateway.client.address, Version::HTTP_2);
@@ -426,10 +383,7 @@ fn the_line_of_a_call_has_its_outcome() {
         ask.header("te", "trailers").body(message).send();
         let (lines, stderr) = gateway.stop();
         assert_eq!(lines.len(), 1, "{stderr}");
-        assert_eq!(
-            (outcome(&lines[0]), &lines[0]["status"]),
-            (expected.into(), &200.into())
-        );
+        assert_eq!(outcome(&lines[0]), expected);
         assert_eq!(lines[0]["bytes_in"], 8);
     }
 }

@@ -296,8 +296,9 @@ impl CallReplay {
             }
             Ending::ClientAborted => {
                 // The client ended the recorded call, so it is expected to end this one.
+                let closed = timeout(self.limits.stream_idle_timeout, sender.closed());
                 let disconnected = tokio::select! {
-                    disconnected = timeout(self.limits.stream_idle_timeout, sender.closed()) => disconnected.is_ok(),
+                    closed = closed => closed.is_ok(),
                     // No message is left, so a shutdown need not wait for the client.
                     () = self.stop.draining() => {
                         return self.end_with_error(sender, &ExchangeError::Stopping).await;

@@ -78,7 +78,7 @@ impl AccessOutcome {
     }
 }
 
-/// What the line of an exchange shows, as far as it is known.
+/// The fields of a line that are collected during the exchange.
 pub(super) struct AccessRecord {
     started: Instant,
     peer: IpAddr,
@@ -90,7 +90,7 @@ pub(super) struct AccessRecord {
     bytes_out: AtomicU64,
 }
 
-/// What identifies an exchange in its line.
+/// The fields of a line that identify the exchange.
 pub(super) struct AccessSubject<'a> {
     pub(super) id: String,
     pub(super) method: &'a str,
@@ -167,5 +167,51 @@ impl AccessRecord {
             protocol = ?self.version,
             "access"
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ouli_message::failure::{FailureCause, FailureKind, Phase};
+
+    fn record() -> AccessRecord {
+        AccessRecord::new([127, 0, 0, 1].into(), Version::HTTP_11)
+    }
+
+    #[test]
+    fn an_error_decides_the_outcome() {
+        let refused = FailureCause::new(Phase::Connect, FailureKind::Refused);
+        for (error, outcome, kind) in [
+            (ExchangeError::RecordedFailure(refused), "hit", None),
+            (ExchangeError::MemoryLimit, "failed", Some("limit")),
+            (
+                ExchangeError::Session("x".into()),
+                "failed",
+                Some("session"),
+            ),
+        ] {
+            let found = AccessOutcome::of_error(&error);
+            assert_eq!(
+                (found.as_str(), found.failed_kind()),
+                (outcome, kind),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_client_that_leaves_does_not_hide_an_earlier_failure() {
+        for outcome in [AccessOutcome::Miss, AccessOutcome::UPSTREAM_ABORTED] {
+            let record = record();
+            record.set_outcome(outcome);
+            record.client_gone();
+            assert_eq!(*record.outcome.lock(), Some(outcome));
+        }
+        let record = record();
+        record.set_outcome(AccessOutcome::Recorded);
+        record.client_gone();
+        let expected = AccessOutcome::Failed(FailedKind::Client);
+        assert_eq!(*record.outcome.lock(), Some(expected));
     }
 }

@@ -1,4 +1,4 @@
-//! What an error is to a client: the kind in the header `ouli-error`, the status and the title.
+//! The problem type of each error: the kind in the header `ouli-error`, the status and the title.
 
 use http::StatusCode;
 

@@ -19,6 +19,9 @@ use ouli_net::server::RequestGuard;
 
 /// The trace of a request, shared by everything that works on its exchange. It is empty, and costs
 /// nothing, if no log line can show it.
+///
+/// The span has its target from the first line of [`Self::in_span`] on, since redaction costs more
+/// than the rest of the span.
 #[derive(Clone, Default)]
 pub(crate) struct RequestTrace(Option<Arc<Trace>>);
 
@@ -105,7 +108,7 @@ impl RequestTrace {
             .map_or_else(Span::none, |trace| trace.span.clone())
     }
 
-    /// Runs what writes a log line, in the span with its target.
+    /// Runs a function that writes a log line, in the span with its target.
     pub(crate) fn in_span(&self, write: impl FnOnce()) {
         let Some(trace) = &self.0 else {
             return write();

@@ -19,7 +19,7 @@ use crate::replay::timed_body::{PolledFrame, TimedBody};
 use ouli_net::server::RequestGuard;
 use ouli_net::upstream::UpstreamBody;
 
-/// The body of a response, and what is held until it is sent.
+/// The body of a response, with the guards that it holds until it is sent.
 pub struct OutgoingBody {
     source: Source,
     /// It is a long-lived stream.

@@ -1,4 +1,4 @@
-//! What outlives reloads: the sessions, the recorder and the limits of the whole process.
+//! The state that outlives reloads: the sessions, the recorder and the limits of the whole process.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use ouli_net::upstream::OwnListeners;
 /// Renders a page of the gateway's own.
 pub type PageRenderer = Box<dyn Fn() -> String + Send + Sync>;
 
-/// What outlives reloads, shared by all workers.
+/// The state that outlives reloads, shared by all workers.
 pub struct SharedState {
     /// The state of the plugins as JSON.
     pub plugin_status_page: PageRenderer,

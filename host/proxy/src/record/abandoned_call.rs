@@ -15,7 +15,7 @@ use ouli_message::stream::Ending;
 
 /// Dropped while armed, it records the call as ended by the client: at replay the client waits
 /// again. The response head that never arrived is recorded as that of a successful call.
-pub(crate) struct AbandonedCall(Option<PendingCall>);
+pub(super) struct AbandonedCall(Option<PendingCall>);
 
 struct PendingCall {
     exchange: PendingExchange,
@@ -24,7 +24,7 @@ struct PendingCall {
 }
 
 impl AbandonedCall {
-    pub(crate) fn new(
+    pub(super) fn new(
         context: &RequestContext<'_>,
         request: &ouli_message::Request,
         content_type: Option<&http::HeaderValue>,
@@ -52,7 +52,7 @@ impl AbandonedCall {
     }
 
     /// The response has begun, or the upstream has failed.
-    pub(crate) fn disarm(mut self) {
+    pub(super) fn disarm(mut self) {
         self.0 = None;
     }
 }

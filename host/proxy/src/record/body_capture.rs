@@ -18,12 +18,12 @@ use ouli_message::failure::FailureCause;
 use ouli_message::stream::{Ending, Side};
 use ouli_net::upstream;
 
-/// The limits of a capture, and what follows if the recorder has no memory left.
+/// The limits of a capture, and the policy for a full recorder.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct CaptureLimits {
     /// Bytes of one body.
     pub(crate) max_bytes: usize,
-    /// What follows if the recorder is full.
+    /// The policy for a full recorder.
     pub(crate) on_recorder_full: OnRecorderFull,
     /// The longest wait for memory.
     pub(crate) max_wait: Duration,

@@ -12,16 +12,16 @@ use super::teed_request_body::TeedRequestBody;
 use ouli_net::server::IncomingBodyError;
 
 /// A body that is sent back through a channel when it is dropped before its end.
-pub(crate) struct ReclaimableBody {
+pub(super) struct ReclaimableBody {
     body: Option<TeedRequestBody>,
     return_to: Option<oneshot::Sender<TeedRequestBody>>,
 }
 
 /// Receives the body.
-pub(crate) struct BodyReclaimer(oneshot::Receiver<TeedRequestBody>);
+pub(super) struct BodyReclaimer(oneshot::Receiver<TeedRequestBody>);
 
 impl ReclaimableBody {
-    pub(crate) fn new(
+    pub(super) fn new(
         body: TeedRequestBody,
         return_to: Option<oneshot::Sender<TeedRequestBody>>,
     ) -> Self {
@@ -31,13 +31,13 @@ impl ReclaimableBody {
 }
 
 impl BodyReclaimer {
-    pub(crate) fn channel() -> (oneshot::Sender<TeedRequestBody>, Self) {
+    pub(super) fn channel() -> (oneshot::Sender<TeedRequestBody>, Self) {
         let (return_to, receiver) = oneshot::channel();
         (return_to, Self(receiver))
     }
 
     /// Reads the rest, so that the capture of the body is complete.
-    pub(crate) async fn drain(self) {
+    pub(super) async fn drain(self) {
         let Ok(mut body) = self.0.await else {
             return;
         };

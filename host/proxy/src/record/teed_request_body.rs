@@ -20,7 +20,7 @@ pub(crate) struct TeedRequestBody {
 }
 
 impl TeedRequestBody {
-    pub(crate) fn new(body: PrefixedBody, capture: SharedCapture) -> Self {
+    pub(super) fn new(body: PrefixedBody, capture: SharedCapture) -> Self {
         let mut shared = capture.lock();
         shared.set_content_length(body.size_hint().exact());
         if body.is_end_stream() {

@@ -53,7 +53,7 @@ pub(super) fn find(context: &RequestContext<'_>, lookup: &Lookup) -> LookupResul
     }
 }
 
-/// What follows when all exchanges of a key are replayed.
+/// The policy once all exchanges of a key are replayed.
 pub(crate) fn exhausted_policy(context: &RequestContext<'_>) -> ExhaustedPolicy {
     let can_forward = context.endpoint.configured.mode == ouli_config::Mode::Auto;
     match context.snapshot.config.on_exhausted {

@@ -1,9 +1,9 @@
-//! What a WebSocket holds until it ends.
+//! The guards of a WebSocket.
 
 use crate::handler::{RequestTrace, StreamPermit};
 use ouli_net::server::RequestGuard;
 
-/// What a WebSocket holds until it ends.
+/// The guards that a WebSocket holds until it ends.
 pub(crate) struct TunnelGuards {
     _request_guard: RequestGuard,
     _stream_permit: StreamPermit,
