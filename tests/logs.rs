@@ -30,8 +30,8 @@ fn fail_tls_handshake(address: SocketAddr) -> String {
     peer.to_string()
 }
 
-/// The span of the line whose message begins like this, from logs in JSON.
-fn span_of(stderr: &str, message: &str) -> Value {
+/// The connection's span of the line whose message begins like this, from logs in JSON.
+fn connection_span_of(stderr: &str, message: &str) -> Value {
     let lines = stderr.lines().filter(|line| line.starts_with('{'));
     let mut lines = lines.map(|line| serde_json::from_str::<Value>(line).unwrap());
     let begins = |line: &Value| {
@@ -39,7 +39,12 @@ fn span_of(stderr: &str, message: &str) -> Value {
         logged.is_some_and(|logged| logged.starts_with(message))
     };
     let line = lines.find(begins);
-    line.unwrap_or_else(|| panic!("no {message:?} in {stderr}"))["span"].clone()
+    let line = line.unwrap_or_else(|| panic!("no {message:?} in {stderr}"));
+    let mut spans = line["spans"].as_array().unwrap().iter();
+    let connection = spans.find(|span| span["name"] == "connection");
+    connection
+        .unwrap_or_else(|| panic!("no connection in {line}"))
+        .clone()
 }
 
 #[test]
@@ -58,8 +63,7 @@ fn a_failed_tls_handshake_is_logged_with_the_client_address_as_json() {
     let mut process = start(&folder, "self-signed", "json");
     let peer = fail_tls_handshake(process.address());
     let stderr = process.stop().stderr;
-    let span = span_of(&stderr, "TLS handshake failed: ");
-    assert_eq!(span["name"], "connection");
+    let span = connection_span_of(&stderr, "TLS handshake failed: ");
     assert_eq!(span["peer"], peer);
     assert_eq!(span["endpoint"], "api");
 }
@@ -71,8 +75,7 @@ fn what_a_request_logs_has_the_connection_of_the_request() {
         let mut process = start(&folder, "off", "json");
         client::at(process.address(), version).get("/unknown");
         let stderr = process.stop().stderr;
-        let span = span_of(&stderr, "miss ");
-        assert_eq!(span["name"], "connection", "{stderr}");
+        let span = connection_span_of(&stderr, "miss ");
         assert_eq!(span["endpoint"], "api");
         assert_eq!(span["protocol"], protocol);
         let peer = span["peer"].as_str().unwrap();

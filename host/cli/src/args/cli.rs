@@ -154,8 +154,8 @@ mod tests {
     fn every_flag_overrides_its_setting() {
         let config = config(
             "record --upstream http://a --listen 127.0.0.1:0 --tls self-signed --session s \
-             --strict --access-log --report r.json --cassettes c --plugins p --plugins q --log-format json \
-             --set limits.connections=7",
+             --strict --access-log --report r.json --cassettes c --plugins p --plugins q \
+             --log-format json --set limits.connections=7",
         );
         let endpoint = &config.endpoints[0];
         assert_eq!(endpoint.mode, Mode::Record);

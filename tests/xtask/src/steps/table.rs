@@ -44,7 +44,7 @@ pub(crate) const STEPS: &[Step] = &[
     },
     Step {
         name: "lint-plugins",
-        about: "clippy finds nothing in the plugins, for wasm and for the host, and in the gRPC peer",
+        about: "clippy finds nothing in the plugins, for wasm and the host, and in the gRPC peer",
         run: lint_plugins,
     },
     Step {
