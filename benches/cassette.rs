@@ -1,6 +1,5 @@
-//! A cassette of 100,000 exchanges: read, and made ready for replay.
-//!
-//! The baseline reads the same file and looks at its JSON, without keeping anything.
+//! Loading a cassette of 100,000 exchanges for replay. The baseline reads the same file and parses
+//! its JSON, without keeping anything.
 
 use std::cell::LazyCell;
 use std::sync::Arc;
@@ -15,8 +14,8 @@ use ouli_plugin::Plugins;
 use ouli_proxy::session::{Index, Session, Sessions};
 use serde::de::IgnoredAny;
 
+use crate::folder::{self, BenchFolder};
 use crate::messages;
-use crate::stage::{self, Stage};
 use crate::table::Table;
 
 const EXCHANGES: u64 = 100_000;
@@ -26,7 +25,7 @@ const LARGEST: u64 = 4 << 30;
 
 pub(crate) fn bench(criterion: &mut Criterion, table: &mut Table) {
     let large = LazyCell::new(Large::new);
-    let plugins = LazyCell::new(|| Arc::new(stage::plugins(None)));
+    let plugins = LazyCell::new(|| Arc::new(folder::plugins(None)));
     let mut group = criterion.benchmark_group("cassette");
     // An iteration takes about a second, so a sample is one.
     group.sampling_mode(SamplingMode::Flat).sample_size(10);
@@ -81,21 +80,22 @@ fn exchange(ordinal: u64) -> Exchange {
 }
 
 struct Large {
-    _stage: Stage,
+    _folder: BenchFolder,
     folder: Arc<CassetteDir>,
 }
 
 impl Large {
     fn new() -> Self {
-        let stage = Stage::new();
-        let folder = Arc::new(CassetteDir::open(&stage.path().join("cassettes"), LARGEST).unwrap());
+        let workspace = BenchFolder::new();
+        let folder =
+            Arc::new(CassetteDir::open(&workspace.path().join("cassettes"), LARGEST).unwrap());
         let mut text = ouli_cassette::HEADER.as_bytes().to_vec();
         for ordinal in 1..=EXCHANGES {
             ouli_cassette::encode(&mut text, ordinal, &exchange(ordinal), "large.bodies");
         }
         std::fs::write(folder.session_path(SESSION).unwrap(), text).unwrap();
         Self {
-            _stage: stage,
+            _folder: workspace,
             folder,
         }
     }

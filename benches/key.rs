@@ -1,6 +1,5 @@
-//! The key of a request, as replay derives it: by parts that a plugin declared, and by asking one.
-//!
-//! The baseline is the host alone: the same parts of a request whose secrets are out already.
+//! Deriving the key of a request, with declared parts and with a plugin call. The baseline takes
+//! the same parts by native code, from a request that is already redacted.
 
 use std::cell::LazyCell;
 use std::hint::black_box;
@@ -16,7 +15,7 @@ use ouli_plugin::Plugins;
 use ouli_redaction::{RedactedMessage, Secrets};
 
 use crate::table::Table;
-use crate::{fixtures, messages, stage};
+use crate::{fixtures, folder, messages};
 
 pub(crate) fn bench(criterion: &mut Criterion, table: &mut Table) {
     let builtin = LazyCell::new(|| Matching::new(None));
@@ -67,7 +66,7 @@ struct Matching {
 impl Matching {
     fn new(own: Option<&[u8]>) -> Self {
         Self {
-            plugins: stage::plugins(own),
+            plugins: folder::plugins(own),
             endpoint: "api".into(),
             session: "default".into(),
             secrets: Arc::default(),

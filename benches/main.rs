@@ -1,6 +1,5 @@
-//! The benches of the gateway: one binary, so that wasmtime is linked once.
-//!
-//! Every figure is measured beside a baseline in the same run; README.md says what each one means.
+//! The benchmarks of the gateway, in one binary so that wasmtime is linked once. Every figure has a
+//! baseline of the same run; README.md explains each one.
 #![expect(
     clippy::unwrap_used,
     clippy::disallowed_methods,
@@ -10,8 +9,6 @@
 
 /// Attacks, and what they cost.
 mod abuse;
-/// What a plugin adds to the price of a key.
-mod asked;
 /// Reading a large cassette, and making it ready for replay.
 mod cassette;
 /// Certificates for servers, and clients that trust them.
@@ -24,16 +21,18 @@ mod end_to_end;
 #[expect(dead_code, reason = "the tests need more of it")]
 #[path = "../tests/support/plugins.rs"]
 mod fixtures;
+/// Plugins and gateways over a folder of their own.
+mod folder;
 /// Deriving the key of a request.
 mod key;
 /// The requests and responses that are measured.
 mod messages;
 /// Hostile plugins, swaps under load, and a soak.
 mod platform;
+/// What a plugin adds to the price of a key.
+mod plugin_calls;
 /// Taking the secrets out of an exchange.
 mod redaction;
-/// Plugins and gateways over a folder of their own.
-mod stage;
 /// WebSockets and event streams, beside a plain splice of sockets.
 mod streams;
 /// The figures at the end.
@@ -62,7 +61,7 @@ fn main() -> ExitCode {
         .configure_from_args();
     let mut table = Table::new(folder);
     key::bench(&mut criterion, &mut table);
-    asked::bench(&mut criterion, &mut table);
+    plugin_calls::bench(&mut criterion, &mut table);
     redaction::bench(&mut criterion, &mut table);
     cassette::bench(&mut criterion, &mut table);
     criterion.final_summary();

@@ -1,4 +1,4 @@
-//! The requests and responses that are measured: of an ordinary size, with an ordinary secret.
+//! The measured requests and responses: ordinary sizes with an ordinary secret.
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, StatusCode};

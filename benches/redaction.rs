@@ -1,6 +1,5 @@
-//! The secrets of an exchange taken out, as before each write: request and response, body included.
-//!
-//! The baselines are what touches the same bytes once: a copy, and a parse into values.
+//! Redaction of an exchange before it is written: request and response with bodies. The baselines
+//! touch the same bytes once: a copy, and a JSON parse.
 
 use std::cell::LazyCell;
 use std::hint::black_box;
@@ -10,12 +9,12 @@ use criterion::{BatchSize, Criterion, Throughput};
 use ouli_redaction::Secrets;
 
 use crate::table::Table;
-use crate::{messages, stage};
+use crate::{folder, messages};
 
 const SIZES: [(&str, usize); 2] = [("1KiB", 1 << 10), ("1MiB", 1 << 20)];
 
 pub(crate) fn bench(criterion: &mut Criterion, table: &mut Table) {
-    let plugins = LazyCell::new(|| stage::plugins(None));
+    let plugins = LazyCell::new(|| folder::plugins(None));
     let mut group = criterion.benchmark_group("redaction");
     for (name, size) in SIZES {
         let body = messages::json(size);

@@ -1,4 +1,4 @@
-//! The figures at the end: each beside its baseline.
+//! The results, each beside its baseline.
 
 use std::path::PathBuf;
 use std::time::SystemTime;

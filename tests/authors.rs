@@ -1,4 +1,4 @@
-//! The commands for authors of plugins, as they use them.
+//! The commands for plugin authors.
 
 use std::fs;
 
@@ -58,7 +58,7 @@ fn a_new_project_is_written_for_each_language_and_never_over_another() {
         }
         let again = run(&folder, &arguments);
         assert_eq!(again.status, Some(2));
-        assert!(again.stderr.contains("already there"), "{}", again.stderr);
+        assert!(again.stderr.contains("already exists"), "{}", again.stderr);
     }
     let folder = Folder::new();
     let ended = run(&folder, &["plugin", "new", "My_Own", "--lang", "c"]);
@@ -71,7 +71,7 @@ fn a_new_project_is_written_for_each_language_and_never_over_another() {
 }
 
 #[test]
-fn cases_pass_or_say_where_they_do_not() {
+fn test_cases_pass_or_report_the_difference() {
     let folder = with_cases("declares", &[("nonce.json", NONCE)]);
     let ended = run(&folder, &["plugin", "test", "own.wasm"]);
     assert_eq!(ended.status, Some(0), "{}{}", ended.stdout, ended.stderr);
@@ -98,7 +98,7 @@ fn cases_pass_or_say_where_they_do_not() {
 }
 
 #[test]
-fn a_case_that_is_wrong_is_told_from_a_plugin_that_is() {
+fn an_invalid_test_case_is_not_reported_as_a_plugin_failure() {
     let cases = [
         (
             "a.json",
@@ -132,7 +132,7 @@ fn a_case_that_is_wrong_is_told_from_a_plugin_that_is() {
 }
 
 #[test]
-fn answers_are_expected_in_words_and_may_be_accepted() {
+fn expected_answers_are_text_and_bless_rewrites_them() {
     let redacted = r#"{"description": "the pin goes", "role": "redactor",
         "request": {"method": "POST", "json": {"pin": "4711", "name": "ann"}},
         "expect": {"request": {"json": {"pin": "<pin-1>", "name": "bob"}}}}"#;
@@ -153,14 +153,14 @@ fn answers_are_expected_in_words_and_may_be_accepted() {
 }
 
 #[test]
-fn a_check_says_what_a_component_is() {
+fn plugin_check_describes_a_component() {
     let folder = with_cases("hashy", &[]);
     let ended = run(&folder, &["plugin", "check", "own.wasm"]);
     assert_eq!(ended.status, Some(0), "{}", ended.stderr);
     for word in [
-        "ouli:gateway/traffic@0.1.0                 the contract",
-        "a stub: nothing of the world is behind it",
-        "matcher: method, path, and is asked per message",
+        "ouli:gateway/traffic@0.1.0                 plugin contract",
+        "stub without access to the host",
+        "matcher: method, path, called per message",
         "plugin_memory",
         "compile",
         "prepare   once",
@@ -178,7 +178,7 @@ fn a_check_says_what_a_component_is() {
 }
 
 #[test]
-fn a_check_says_which_limits_would_do() {
+fn plugin_check_names_the_limits_a_component_needs() {
     let folder = with_cases("many-rules", &[]);
     let ended = run(&folder, &["plugin", "check", "own.wasm"]);
     assert_eq!(ended.status, Some(2));
@@ -188,14 +188,16 @@ fn a_check_says_which_limits_would_do() {
         ended.stderr
     );
     assert!(
-        ended.stderr.contains("under wider limits it loads"),
+        ended
+            .stderr
+            .contains("with higher limits the component loads"),
         "{}",
         ended.stderr
     );
 }
 
 #[test]
-fn a_bench_measures_what_is_asked() {
+fn plugin_bench_measures_each_function() {
     let recorded = gateway::echoed(|client| {
         for number in 0..10 {
             client.get(&format!("/{number}"));
@@ -213,7 +215,7 @@ fn a_bench_measures_what_is_asked() {
         "own.wasm on 10 exchanges",
         "p99",
         "matcher ",
-        "2.0 a call",
+        "2.0 per call",
         "memory: ",
     ] {
         assert!(ended.stdout.contains(word), "{word}:\n{}", ended.stdout);
@@ -223,15 +225,11 @@ fn a_bench_measures_what_is_asked() {
         &["plugin", "bench", "own.wasm", "--cassette", "no.jsons"],
     );
     assert_eq!(ended.status, Some(2));
-    assert!(
-        ended.stderr.contains("there is no such file"),
-        "{}",
-        ended.stderr
-    );
+    assert!(ended.stderr.contains("no such file"), "{}", ended.stderr);
 }
 
 #[test]
-fn a_list_shows_the_gateway_that_runs() {
+fn plugin_list_shows_a_running_gateway() {
     let folder = Folder::new();
     let port = free_port();
     let endpoint = format!("[[endpoint]]\nname = \"api\"\nlisten = \"127.0.0.1:{port}\"\n");
@@ -241,7 +239,7 @@ fn a_list_shows_the_gateway_that_runs() {
     assert!(
         ended
             .stdout
-            .contains("no gateway of this configuration runs"),
+            .contains("no gateway runs with this configuration"),
         "{}",
         ended.stdout
     );
@@ -259,17 +257,19 @@ fn a_list_shows_the_gateway_that_runs() {
     let listen = format!("endpoint.listen={at}");
     let ended = run(&elsewhere, &["plugin", "list", "--set", &listen]);
     assert!(
-        ended.stdout.contains("no gateway of this configuration"),
+        ended
+            .stdout
+            .contains("no gateway runs with this configuration"),
         "{}",
         ended.stdout
     );
     let listed = || run(&folder, &["plugin", "list"]).stdout;
     let text = listed();
     for word in [
-        "runs\n",
+        "gateway at 127.0.0.1:",
         "live, generation 1",
         "own.wasm  sha256:",
-        "3.0 crossings each",
+        "3.0 host calls each",
     ] {
         assert!(text.contains(word), "{word}:\n{text}");
     }
@@ -278,7 +278,7 @@ fn a_list_shows_the_gateway_that_runs() {
         Some(listed()).filter(|text| text.contains("rejected"))
     });
     assert!(
-        text.contains("own.wasm (validate): it is not a WebAssembly component"),
+        text.contains("own.wasm (validate): not a WebAssembly component"),
         "{text}"
     );
     assert!(text.contains("live, generation 2"), "{text}");

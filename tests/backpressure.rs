@@ -1,4 +1,4 @@
-//! Who is slow slows the other side down, and what is held for them in between is bounded.
+//! Backpressure in both directions, with bounded memory in between.
 
 use std::convert::Infallible;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -32,7 +32,7 @@ const ON_THE_WAY: usize = 16 << 20;
 
 const PART: usize = 64 << 10;
 
-/// Counts what a sender got rid of.
+/// Counts the bytes that a sender has sent.
 #[derive(Clone, Default)]
 struct Sent(Arc<AtomicUsize>);
 
@@ -216,7 +216,7 @@ fn held_by_the_kernel(from: SocketAddr, to: SocketAddr) -> usize {
 }
 
 #[test]
-fn the_kernel_holds_little_for_who_does_not_read() {
+fn tcp_notsent_lowat_bounds_what_the_kernel_buffers() {
     let held = |unsent: &str| {
         let flood = flood();
         let gateway = gateway::over(&Arc::new(Folder::new()), "passthrough")
@@ -343,7 +343,7 @@ fn passing(folder: &Folder, flood: &Flood) -> Process {
 }
 
 #[test]
-fn little_is_held_for_who_takes_nothing() {
+fn memory_is_bounded_for_a_client_that_does_not_read() {
     const CLIENTS: usize = 200;
     let (flood, folder) = (flood(), Folder::new());
     let mut process = passing(&folder, &flood);
@@ -361,12 +361,12 @@ fn little_is_held_for_who_takes_nothing() {
     let _all: Vec<_> = (0..CLIENTS).map(|_| open("/large")).collect();
     flood.sent.stalls();
     let each = (process.peak_memory() - before) / CLIENTS as u64;
-    // Four pieces on their way. hyper makes room for twice as much as it reads.
+    // Four chunks in flight. hyper makes room for twice as much as it reads.
     assert!(each < 192 << 10, "{each} bytes for each client");
 }
 
 #[test]
-fn what_is_held_for_slow_clients_is_bounded() {
+fn memory_is_bounded_for_many_slow_clients() {
     let (flood, folder) = (flood(), Folder::new());
     let mut process = passing(&folder, &flood);
     let address = process.address();

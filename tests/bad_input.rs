@@ -1,4 +1,4 @@
-//! What is wrong with files is told, and nothing recorded before is lost.
+//! Invalid configurations, cassettes and requests: errors are reported and no recording is lost.
 
 use std::fs;
 use std::sync::Arc;
@@ -17,13 +17,13 @@ fn empty() -> Builder {
 }
 
 #[test]
-fn broken_toml_is_told_with_its_line() {
+fn a_toml_error_has_a_line_number() {
     let text = refusal(&empty().set("strict = tru"));
     assert!(text.contains("ouli.toml:4:"), "{text}");
 }
 
 #[test]
-fn unknown_keys_are_told_with_the_nearest_known_one() {
+fn unknown_keys_are_reported_with_a_suggestion() {
     let cases = [
         (empty().set("cassetes = \"x\""), "cassetes", "cassettes"),
         (
@@ -45,12 +45,12 @@ fn unknown_keys_are_told_with_the_nearest_known_one() {
         (
             empty().section("[limits]\nin_flight = 1"),
             "limits.in_flight",
-            "it is now `limits.max_concurrent_requests`",
+            "this key was renamed; write `limits.max_concurrent_requests`",
         ),
         (
             empty().section("[redactor]\npointers = []"),
             "redactor.pointers",
-            "it is now `redactor.json_pointers`",
+            "this key was renamed; write `redactor.json_pointers`",
         ),
     ];
     for (builder, key, nearest) in cases {
@@ -63,7 +63,7 @@ fn unknown_keys_are_told_with_the_nearest_known_one() {
 }
 
 #[test]
-fn several_faults_are_told_at_once() {
+fn all_configuration_errors_are_reported_at_once() {
     let builder = empty()
         .set("on_exhausted = \"never\"")
         .endpoint("tls = \"maybe\"");
@@ -81,7 +81,7 @@ fn several_faults_are_told_at_once() {
 }
 
 #[test]
-fn a_taken_port_is_told() {
+fn a_port_in_use_is_reported() {
     let origin = origin::simple();
     let taken = format!("listen = \"{}\"", origin.address);
     let builder = empty();
@@ -156,7 +156,7 @@ fn replayed(folder: &Arc<Folder>) -> Vec<&'static str> {
 }
 
 #[test]
-fn a_cassette_cut_at_any_byte_keeps_what_came_before() {
+fn a_cassette_truncated_at_any_byte_keeps_earlier_exchanges() {
     let folder = three();
     let whole = fs::read(folder.cassette("default")).unwrap();
     let text = String::from_utf8(whole.clone()).unwrap();
@@ -190,7 +190,7 @@ fn a_cassette_cut_at_any_byte_keeps_what_came_before() {
 }
 
 #[test]
-fn a_torn_end_is_set_aside_before_more_is_recorded() {
+fn a_torn_tail_is_moved_away_before_recording() {
     let folder = three();
     let text = folder.text("default");
     let cut = text.rfind("\"response\"").unwrap();
@@ -213,7 +213,7 @@ fn a_torn_end_is_set_aside_before_more_is_recorded() {
 }
 
 #[test]
-fn damage_in_the_middle_costs_one_exchange() {
+fn damage_in_the_middle_loses_one_exchange() {
     let folder = three();
     let text = folder.text("default");
     let at = text.find("\"/2\"").unwrap();
@@ -239,7 +239,7 @@ fn an_edited_exchange_replays_unless_strict() {
 }
 
 #[test]
-fn a_file_that_is_no_cassette_is_told_and_left_alone() {
+fn a_file_that_is_no_cassette_is_reported_and_not_changed() {
     let folder = Arc::new(Folder::new());
     fs::create_dir(folder.cassettes()).unwrap();
     for text in [
@@ -255,7 +255,7 @@ fn a_file_that_is_no_cassette_is_told_and_left_alone() {
 }
 
 #[test]
-fn a_bad_request_is_answered_and_ends_its_connection_alone() {
+fn a_bad_request_ends_its_own_connection_only() {
     let origin = origin::simple();
     let gateway = gateway::passthrough(&origin).start();
     let bad = [

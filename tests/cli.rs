@@ -67,7 +67,7 @@ fn every_command_has_help_with_examples() {
 }
 
 #[test]
-fn one_line_tells_where_it_listens() {
+fn one_line_prints_the_listening_address() {
     let folder = Folder::new();
     let mut process = program(&folder, &["replay", "--listen", ANY]).start();
     let (line, address) = (process.listening(), process.address());
@@ -82,7 +82,7 @@ fn one_line_tells_where_it_listens() {
 }
 
 #[test]
-fn without_a_command_it_replays_and_says_what_to_type() {
+fn without_a_command_it_replays_and_prints_a_hint() {
     let origin = origin::simple();
     let folder = recorded(&origin);
     let plugins = folder.plugins().display().to_string();
@@ -99,7 +99,7 @@ fn without_a_command_it_replays_and_says_what_to_type() {
 }
 
 #[test]
-fn usage_and_configuration_faults_end_with_2() {
+fn usage_and_configuration_errors_exit_with_2() {
     let folder = Folder::new();
     let origin = origin::simple();
     let taken = origin.address.to_string();
@@ -109,7 +109,7 @@ fn usage_and_configuration_faults_end_with_2() {
         (&["record", "--listen", ANY], "--upstream"),
         (
             &["replay", "--listen", "nowhere"],
-            "`nowhere` is not an address",
+            "\"nowhere\" is not an IP address with a port",
         ),
         (
             &["replay", "--listen", &taken],
@@ -136,7 +136,7 @@ fn usage_and_configuration_faults_end_with_2() {
 }
 
 #[test]
-fn a_failed_verdict_ends_with_1_where_it_counts() {
+fn a_failed_verdict_exits_with_1_with_strict_or_ci() {
     let origin = origin::simple();
     let folder = recorded(&origin);
     let replay = |arguments: &[&str], ci: Option<&str>, path: &str| {
@@ -160,7 +160,7 @@ fn a_failed_verdict_ends_with_1_where_it_counts() {
 }
 
 #[test]
-fn the_report_says_how_each_session_went() {
+fn the_report_has_a_verdict_for_each_session() {
     let origin = origin::simple();
     let folder = recorded(&origin);
     let arguments = ["replay", "--listen", ANY, "--report", "out.json"];
@@ -189,7 +189,7 @@ fn the_report_says_how_each_session_went() {
 }
 
 #[test]
-fn a_signal_lets_the_request_under_way_finish() {
+fn a_signal_lets_requests_in_flight_finish() {
     for signal in ["TERM", "INT"] {
         let gate = Gate::new();
         let held = gate.clone();
@@ -221,7 +221,7 @@ fn a_signal_lets_the_request_under_way_finish() {
 }
 
 #[test]
-fn a_second_signal_ends_at_once() {
+fn a_second_signal_exits_at_once() {
     let gate = Gate::new();
     let held = gate.clone();
     let handler = move |_: &origin::Seen| origin::parts().part("first").wait(&held);
@@ -246,22 +246,19 @@ fn a_second_signal_ends_at_once() {
 }
 
 #[test]
-fn an_idle_connection_does_not_hold_up_the_end() {
+fn an_idle_connection_does_not_delay_the_exit() {
     let folder = Folder::new();
-    let mut process = program(&folder, &["replay", "--listen", ANY]).start();
+    // Longer than a test waits for a program to end.
+    let set = "limits.shutdown_timeout=\"1h\"";
+    let arguments = ["replay", "--listen", ANY, "--set", set];
+    let mut process = program(&folder, &arguments).start();
     let mut raw = client::raw(process.address(), "GET / HTTP/1.1\r\nhost: x\r\n\r\n");
     assert!(raw.head().starts_with("HTTP/1.1 404"));
-    let start = std::time::Instant::now();
     assert_eq!(process.stop().status, Some(0));
-    assert!(
-        start.elapsed() < std::time::Duration::from_secs(5),
-        "{:?}",
-        start.elapsed()
-    );
 }
 
 #[test]
-fn ca_prints_where_the_certificate_is() {
+fn ca_prints_the_path_of_the_certificate() {
     let folder = Folder::new();
     let ended = run(&folder, &["ca"]);
     assert_eq!(ended.status, Some(0), "{}", ended.stderr);
@@ -277,7 +274,7 @@ fn ca_prints_where_the_certificate_is() {
 }
 
 #[test]
-fn check_tells_all_faults_or_none() {
+fn check_reports_all_errors() {
     let origin = origin::simple();
     let folder = recorded(&origin);
     let ended = run(&folder, &["check"]);
@@ -331,7 +328,7 @@ fn check_prints_the_limits_in_force() {
 }
 
 #[test]
-fn plugin_list_shows_what_is_asked_in_which_order() {
+fn plugin_list_shows_the_order_of_plugins() {
     let folder = Folder::new();
     folder.put_plugin("own.wasm", &fixture("asked-matcher"));
     let ended = run(&folder, &["plugin", "list"]);
@@ -347,7 +344,7 @@ fn plugin_list_shows_what_is_asked_in_which_order() {
     assert!(
         ended
             .stdout
-            .contains("matcher: method, path, and is asked per message")
+            .contains("matcher: method, path, called per message")
     );
 }
 
@@ -373,7 +370,7 @@ fn cassettes_are_listed_and_shown() {
 }
 
 #[test]
-fn the_demo_holds() {
+fn the_demo_passes() {
     let folder = Folder::new();
     let ended = run(&folder, &["demo"]);
     assert_eq!(ended.status, Some(0), "{}\n{}", ended.stdout, ended.stderr);

@@ -1,5 +1,4 @@
-//! Calls of gRPC, by bytes: the peers of the protocol itself are run by the tests with software of
-//! others.
+//! gRPC calls on the level of bytes; real gRPC libraries are used in `tests/real`.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -116,7 +115,7 @@ fn messages_and_status_are_replayed() {
 }
 
 #[test]
-fn calls_are_told_apart_by_what_they_send() {
+fn calls_are_matched_by_their_messages() {
     let (origin, folder) = (origin(), Arc::new(Folder::new()));
     let gateway = record(&folder, &origin).start();
     for message in ["one", "two", "three"] {
@@ -155,7 +154,7 @@ fn a_miss_is_a_status_with_the_report() {
 }
 
 #[test]
-fn auto_records_what_it_has_not_and_replays_what_it_has() {
+fn auto_records_misses_and_replays_hits() {
     let (origin, folder) = (origin(), Arc::new(Folder::new()));
     let gateway = gateway::over(&folder, "auto")
         .upstream(&origin.h2c())
@@ -224,7 +223,7 @@ fn descriptors() -> Vec<u8> {
 }
 
 #[test]
-fn canaries_are_in_no_part_of_a_call() {
+fn canaries_are_redacted_in_every_part_of_a_call() {
     let (origin, folder) = (origin(), Arc::new(Folder::new()));
     std::fs::write(folder.path().join("door.binpb"), descriptors()).unwrap();
     let gateway = record(&folder, &origin)
@@ -263,7 +262,7 @@ fn canaries_are_in_no_part_of_a_call() {
 }
 
 #[test]
-fn broken_descriptors_are_told() {
+fn invalid_descriptors_are_reported() {
     let folder = Arc::new(Folder::new());
     std::fs::write(folder.path().join("door.binpb"), b"no descriptors").unwrap();
     let builder =
@@ -324,7 +323,7 @@ fn begin_and_leave(
 }
 
 #[test]
-fn a_call_that_the_client_leaves_before_the_head_is_one_at_replay_too() {
+fn a_call_cancelled_before_the_head_is_recorded_and_replayed() {
     let (origin, folder) = (origin(), Arc::new(Folder::new()));
     let gateway = record(&folder, &origin).start();
     // The origin answers when it has all, and so never.

@@ -13,7 +13,7 @@ use crate::support::origin::{self, Gate, Origin};
 use crate::support::{spawn, tls, wait_for};
 
 #[test]
-fn one_port_speaks_both_protocols() {
+fn one_port_serves_http1_and_http2() {
     let origin = origin::simple();
     let gateway = gateway::record(&origin).start();
     let (one, two) = (
@@ -60,7 +60,7 @@ async fn often_silent(listener: tokio::net::TcpListener, connections: Arc<Atomic
 /// Such a connection is never idle while others keep asking on it, so where its other end is gone
 /// without a word nothing but a late answer tells.
 #[test]
-fn a_shared_connection_on_which_an_answer_is_late_takes_no_more_requests() {
+fn a_shared_connection_with_a_late_response_takes_no_more_requests() {
     let connections = Arc::new(AtomicUsize::new(0));
     let listener = wait_for("a listener", tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
     let url = format!("h2c://{}", listener.local_addr().unwrap());
@@ -68,7 +68,7 @@ fn a_shared_connection_on_which_an_answer_is_late_takes_no_more_requests() {
     // One thread that serves has one connection.
     let gateway = gateway::over(&Arc::new(Folder::new()), "passthrough")
         .upstream(&url)
-        .section("[limits]\nresponse_header_timeout = \"300ms\"")
+        .section("[limits]\nresponse_header_timeout = \"2s\"")
         .start_with(1);
     let client = client::http1(&gateway);
     let used = || {
@@ -81,7 +81,7 @@ fn a_shared_connection_on_which_an_answer_is_late_takes_no_more_requests() {
 }
 
 #[test]
-fn what_one_protocol_recorded_the_other_replays() {
+fn a_recording_over_one_protocol_replays_over_the_other() {
     let origin = origin::new()
         .route("/*", |seen| {
             origin::bytes(seen.body.clone()).header("x-own", "1")
@@ -103,7 +103,7 @@ fn what_one_protocol_recorded_the_other_replays() {
 }
 
 #[test]
-fn an_upstream_by_prior_knowledge_is_asked_by_http2() {
+fn an_h2c_upstream_is_used_with_prior_knowledge() {
     let origin = origin::simple();
     let folder = Arc::new(Folder::new());
     let gateway = gateway::over(&folder, "passthrough")
@@ -119,7 +119,7 @@ fn an_upstream_by_prior_knowledge_is_asked_by_http2() {
 }
 
 #[test]
-fn trailers_cross_by_http2() {
+fn trailers_are_forwarded_over_http2() {
     let reply = |_: &origin::Seen| origin::parts().part("body").trailer("grpc-status", "0");
     let origin = origin::new().route("/call", reply).start();
     let folder = Arc::new(Folder::new());
@@ -137,7 +137,7 @@ fn trailers_cross_by_http2() {
 }
 
 #[test]
-fn trailers_of_a_request_cross_as_well() {
+fn request_trailers_are_forwarded() {
     let origin = origin::simple();
     let folder = Arc::new(Folder::new());
     let gateway = gateway::over(&folder, "record")
@@ -224,7 +224,7 @@ fn a_hundred_streams_run_at_once() {
 }
 
 #[test]
-fn a_second_hundred_streams_wait_for_the_first() {
+fn streams_above_the_limit_wait() {
     let origin = origin::new()
         .route("/*", |seen| origin::text(&seen.target))
         .start();
@@ -266,7 +266,7 @@ fn alpn_chooses_the_protocol_under_the_local_ca() {
 }
 
 #[test]
-fn who_does_not_trust_the_ca_gets_no_connection() {
+fn a_client_that_does_not_trust_the_ca_gets_no_connection() {
     let origin = origin::simple();
     let gateway = with_local_ca(&origin);
     let other = tls::identity();
@@ -281,7 +281,7 @@ fn who_does_not_trust_the_ca_gets_no_connection() {
 }
 
 #[test]
-fn certificates_of_the_users_own_are_served() {
+fn configured_certificates_are_served() {
     let origin = origin::simple();
     let identity = tls::identity();
     let folder = Arc::new(Folder::new());
@@ -297,7 +297,7 @@ fn certificates_of_the_users_own_are_served() {
 }
 
 #[test]
-fn an_upstream_behind_tls_is_asked_as_alpn_says() {
+fn an_upstream_with_tls_is_used_with_the_protocol_of_alpn() {
     for (offered, version) in [
         (&["h2", "http/1.1"][..], Version::HTTP_2),
         (&["http/1.1"][..], Version::HTTP_11),
@@ -331,7 +331,7 @@ fn an_upstream_behind_tls_is_asked_as_alpn_says() {
 }
 
 #[test]
-fn a_stream_that_is_reset_leaves_the_others_alone() {
+fn a_stream_reset_does_not_affect_other_streams() {
     let gate = Gate::new();
     let held = gate.clone();
     let origin = origin::new()

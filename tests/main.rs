@@ -5,60 +5,66 @@
     reason = "tests fail by panicking, and stand for the programs around the gateway"
 )]
 
-/// What the tests stand on: an origin, a gateway, clients, plugins and the program.
+/// Helpers: an origin, a gateway, clients, plugins and the program.
 mod support;
 
 /// One line for each exchange.
 mod access_log;
 /// The commands for authors of plugins.
 mod authors;
-/// Who is slow slows the other side down.
+/// Backpressure in both directions.
 mod backpressure;
-/// What is wrong with files is told, and nothing recorded before is lost.
+/// Invalid configurations and cassettes are reported, and no recording is lost.
 mod bad_input;
-/// Upstreams that fail in every way, while recording and at replay.
+/// Upstream failures, recorded and replayed.
 mod chaos;
 /// The program as users run it.
 mod cli;
-/// What was compiled against a frozen contract keeps working.
+/// Components compiled against the frozen contract keep working.
 mod contract;
-/// What was recorded outlasts crashes, full disks and other gateways.
+/// Recordings survive crashes, full disks and other gateways.
 mod crash;
-/// Inputs that the fuzzer keeps.
+/// Regressions that fuzzing found.
 mod fuzz;
 /// Calls of gRPC, recorded and replayed.
 mod grpc;
+/// The help of every command, and the usage errors.
+mod help;
 /// HTTP/2 on both sides, with and without TLS.
 mod http2;
-/// Every limit is reached, and answered as documented.
+/// Every limit is reached and answered as documented.
 mod limits;
-/// Why a request has no answer, and what would give it one.
+/// What the logs say about a connection.
+mod logs;
+/// Snapshots of the texts that people read.
+mod messages;
+/// Miss reports: the differences and the settings that ignore them.
 mod miss;
-/// What record, replay, auto and passthrough do and leave alone.
+/// What record, replay, auto and passthrough do.
 mod modes;
-/// Names and planted files lead nowhere.
+/// Session names and planted files stay within the cassette folder.
 mod names;
-/// Plugins of every role, good and bad.
+/// Plugins of every role.
 mod plugins;
-/// Nobody is asked but the upstream.
+/// Requests go to the configured upstream only.
 mod proxy;
-/// What is recorded is what was there, and what is replayed is what was recorded.
+/// Recordings are faithful, and so are replays.
 mod record_replay;
 /// No secret reaches the disk.
 mod redaction;
-/// Files change while traffic flows.
+/// Reloads of configuration and plugins under traffic.
 mod reload;
-/// How requests choose a session, and what a session keeps apart.
+/// Session selection and isolation.
 mod sessions;
-/// The gateway stops, reloads and hands over without the loss of a request.
+/// Shutdown, reload and socket handover lose no request.
 mod shutdown;
-/// Client, gateway and origin on a network that breaks.
+/// Client, gateway and origin on a simulated faulty network.
 mod simulation;
-/// What two servers could read in two ways.
+/// Request and response smuggling.
 mod smuggling;
-/// Event streams and other bodies that come piece by piece.
+/// Event streams and other bodies that arrive in chunks.
 mod streams;
-/// The rules of the house, kept by looking at the source.
+/// Style rules, checked on the source.
 mod tidy;
-/// WebSockets, by the rules of their protocol and as they were recorded.
+/// WebSockets: protocol rules, recording and replay.
 mod websocket;

@@ -1,4 +1,4 @@
-//! Why a request has no answer, and what would give it one.
+//! Miss reports: the differences and the settings that ignore them.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ const JSON: &str = "application/json";
 const FORM: &str = "application/x-www-form-urlencoded";
 
 #[test]
-fn a_miss_is_a_problem_document_that_no_client_tries_again() {
+fn a_miss_is_a_404_problem_document() {
     let folder = gateway::echoed(|client| drop(client.get("/v1/items?page=1")));
     let gateway = gateway::replay(&folder).start();
     let answer = client::http1(&gateway).get("/v1/items?page=2");
@@ -29,7 +29,7 @@ fn a_miss_is_a_problem_document_that_no_client_tries_again() {
 }
 
 #[test]
-fn the_three_nearest_are_named_the_nearest_first() {
+fn a_miss_lists_the_three_nearest_exchanges() {
     let folder = gateway::echoed(|client| {
         for path in [
             "/far/away",
@@ -87,7 +87,7 @@ fn applied(setting: &Value) -> String {
 }
 
 #[test]
-fn the_setting_that_is_named_makes_it_match() {
+fn the_suggested_setting_makes_the_request_match() {
     type Send = fn(&Client, &str) -> Answer;
     let cases: [(&str, Send); 4] = [
         ("query", |client, value| {

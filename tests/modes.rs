@@ -1,4 +1,4 @@
-//! What record, replay, auto and passthrough do and leave alone.
+//! The modes record, replay, auto and passthrough.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ fn counting() -> origin::Origin {
 }
 
 #[test]
-fn auto_asks_once_and_then_knows() {
+fn auto_forwards_once_and_then_replays() {
     let origin = counting();
     let gateway = gateway::auto(&origin).start();
     let client = client::http1(&gateway);
@@ -34,7 +34,7 @@ fn auto_asks_once_and_then_knows() {
 }
 
 #[test]
-fn auto_goes_on_where_an_earlier_run_ended() {
+fn auto_continues_an_earlier_cassette() {
     let origin = counting();
     let gateway = gateway::auto(&origin).start();
     client::http1(&gateway).get("/a");
@@ -87,7 +87,7 @@ fn replay_never_connects() {
 }
 
 #[test]
-fn record_starts_anew_and_keeps_the_one_before() {
+fn record_starts_a_new_cassette_and_keeps_a_backup() {
     let origin = counting();
     let folder = Arc::new(Folder::new());
     let run = |path: &str| {
@@ -109,7 +109,7 @@ fn record_starts_anew_and_keeps_the_one_before() {
 }
 
 #[test]
-fn record_leaves_sessions_alone_that_nobody_uses() {
+fn record_does_not_touch_unused_sessions() {
     let origin = counting();
     let folder = Arc::new(Folder::new());
     let run = |session: &str| {
@@ -128,7 +128,7 @@ fn record_leaves_sessions_alone_that_nobody_uses() {
 }
 
 #[test]
-fn endpoints_have_modes_of_their_own() {
+fn each_endpoint_has_its_mode() {
     let origin = counting();
     let folder = Arc::new(Folder::new());
     let url = origin.url();

@@ -1,4 +1,4 @@
-//! Names of sessions and what lies in the folder of cassettes lead nowhere else.
+//! Session names and planted files stay within the cassette folder.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -54,7 +54,7 @@ fn encoded(name: &str) -> String {
 }
 
 #[test]
-fn no_spelling_of_a_name_leads_out() {
+fn no_session_name_leaves_the_cassette_folder() {
     let origin = origin();
     let gateway = gateway::record(&origin).start();
     let before = paths(gateway.folder.path());
@@ -86,7 +86,7 @@ fn no_spelling_of_a_name_leads_out() {
 }
 
 #[test]
-fn no_name_of_the_command_line_or_the_file_leads_out() {
+fn no_configured_session_name_leaves_the_cassette_folder() {
     let folder = Folder::new();
     let before = paths(folder.path());
     for name in bad_names() {
@@ -195,7 +195,7 @@ fn fifo(at: &Path) {
 }
 
 #[test]
-fn what_is_planted_in_the_folder_leads_nowhere_and_stops_nobody() {
+fn planted_links_and_pipes_are_not_followed() {
     let origin = origin();
     for case in PLANTED {
         let (outside, folder) = (Folder::new(), Arc::new(Folder::new()));
@@ -236,7 +236,7 @@ fn what_is_planted_in_the_folder_leads_nowhere_and_stops_nobody() {
 }
 
 #[test]
-fn files_are_for_their_owner_whatever_the_umask() {
+fn files_are_private_whatever_the_umask() {
     let origin = origin();
     for umask in ["0000", "0022", "0277", "0777"] {
         let folder = Folder::new();

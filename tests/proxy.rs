@@ -1,5 +1,4 @@
-//! The gateway asks the upstream that is configured and nobody else, whatever a request says, and
-//! never itself.
+//! The gateway connects to the configured upstream only, and never to itself.
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -101,7 +100,7 @@ const HEADS: &[&str] = &[
 ];
 
 #[test]
-fn nothing_in_a_request_leads_to_another_server() {
+fn no_http1_request_reaches_another_server() {
     let canary = Canary::new();
     let (host, port) = (canary.address().ip(), canary.address().port());
     let origin = origin();
@@ -136,7 +135,7 @@ fn nothing_in_a_request_leads_to_another_server() {
 }
 
 #[test]
-fn nothing_in_a_request_of_http2_leads_to_another_server() {
+fn no_http2_request_reaches_another_server() {
     let canary = Canary::new();
     let origin = origin();
     for (mode, builder) in gateways(&origin) {
@@ -178,7 +177,7 @@ fn asking_itself(builder: Builder, upstream: &str) -> Running {
 }
 
 #[test]
-fn its_own_listeners_are_never_dialled() {
+fn own_listeners_are_never_dialled() {
     let origin = origin();
     let every = "listen = \"0.0.0.0:0\"";
     let both = "listen = \"[::]:0\"";
@@ -219,7 +218,7 @@ fn its_own_listeners_are_never_dialled() {
 }
 
 #[test]
-fn an_upgrade_and_another_endpoint_are_no_way_round_it() {
+fn upgrades_and_other_endpoints_cannot_reach_own_listeners() {
     let origin = origin();
     let gateway = asking_itself(gateway::passthrough(&origin), "http://localhost:PORT");
     let upgrade = "GET /x HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
@@ -249,7 +248,7 @@ fn an_upgrade_and_another_endpoint_are_no_way_round_it() {
 }
 
 #[test]
-fn a_configuration_that_asks_itself_is_refused() {
+fn an_upstream_that_is_the_gateway_is_refused() {
     let folder = Folder::new();
     for (listen, upstream) in [
         ("127.0.0.1:18080", "http://127.0.0.1:18080"),
@@ -282,7 +281,7 @@ fn a_configuration_that_asks_itself_is_refused() {
 }
 
 #[test]
-fn the_page_of_the_plugins_is_for_this_machine() {
+fn the_plugin_status_page_is_for_loopback_only() {
     let origin = origin();
     for (mode, builder) in gateways(&origin) {
         let gateway = builder.start();

@@ -1,4 +1,4 @@
-//! How requests choose a session, and what a session keeps apart.
+//! Session selection and isolation.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -86,7 +86,7 @@ fn equal_requests_replay_in_the_order_of_their_key() {
 }
 
 #[test]
-fn what_is_used_up_can_be_a_miss() {
+fn exhausted_exchanges_can_be_a_miss() {
     let folder = recorded(1);
     let gateway = gateway::replay(&folder)
         .set("on_exhausted = \"miss\"")

@@ -1,8 +1,10 @@
-//! The rules of the house, kept by looking at the source.
+//! Style rules, checked on the source.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use ouli_config::LIMITS;
+
+use crate::support::source;
 
 const LONGEST_FILE: usize = 400;
 const LONGEST_LINE: usize = 100;
@@ -17,72 +19,18 @@ struct Source {
 impl Source {
     /// The path below the repository.
     fn name(&self) -> String {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-        self.path.strip_prefix(root).unwrap().display().to_string()
+        self.path
+            .strip_prefix(source::root())
+            .unwrap()
+            .display()
+            .to_string()
     }
-
-    /// The code without comments and texts, line by line with the numbers of the lines.
-    fn code(&self) -> Vec<(usize, String)> {
-        let lines = self.text.lines().enumerate();
-        lines
-            .map(|(at, line)| (at + 1, without_texts(line)))
-            .collect()
-    }
-
-    /// The part that is only there for tests.
-    fn tests(&self) -> &str {
-        let name = self.name();
-        let all =
-            name.starts_with("tests/") || name.contains("/tests/") || name.ends_with("tests.rs");
-        let start = if all {
-            Some(0)
-        } else {
-            self.text.find("\nmod tests {")
-        };
-        start.map_or("", |start| &self.text[start..])
-    }
-}
-
-/// A line without its comment and without what stands in quotes.
-fn without_texts(line: &str) -> String {
-    let mut code = String::new();
-    let mut pieces = line.split('"');
-    loop {
-        let Some(piece) = pieces.next() else {
-            return code;
-        };
-        if let Some((before, _)) = piece.split_once("//") {
-            return code + before;
-        }
-        code += piece;
-        while pieces.next().is_some_and(|text| text.ends_with('\\')) {}
-    }
-}
-
-fn sources(folders: &[&str]) -> Vec<Source> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut found = Vec::new();
-    let mut waiting: Vec<_> = folders.iter().map(|folder| root.join(folder)).collect();
-    while let Some(folder) = waiting.pop() {
-        let Ok(entries) = folder.read_dir() else {
-            continue;
-        };
-        for path in entries.map(|entry| entry.unwrap().path()) {
-            if path.is_dir() && !path.ends_with("target") && !path.ends_with("node_modules") {
-                waiting.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                let text = std::fs::read_to_string(&path).unwrap();
-                found.push(Source { path, text });
-            }
-        }
-    }
-    assert!(!found.is_empty(), "no source in {folders:?}");
-    found.sort_by(|a, b| a.path.cmp(&b.path));
-    found
 }
 
 fn all() -> Vec<Source> {
-    sources(&["host", "plugins", "tests", "benches", "examples"])
+    let folders = ["host", "plugins", "tests", "benches", "examples"];
+    let files = source::rust_files(&folders).into_iter();
+    files.map(|(path, text)| Source { path, text }).collect()
 }
 
 /// Tells all faults at once.
@@ -97,7 +45,7 @@ fn none_of(rule: &str, mut faults: Vec<String>) {
 }
 
 #[test]
-fn every_file_says_what_it_owns() {
+fn every_file_has_a_module_comment() {
     let silent = all()
         .into_iter()
         .filter(|source| !source.text.starts_with("//! "));
@@ -121,37 +69,15 @@ fn files_lines_and_functions_are_short() {
                 faults.push(format!("{name}:{} has {columns} columns", at + 1));
             }
         }
-        for (at, length) in functions(&source) {
-            if length > LONGEST_FUNCTION {
-                faults.push(format!("{name}:{at} is a function of {length} lines"));
-            }
-        }
+        let functions = source::definitions(&source.text).into_iter();
+        let long = functions.filter(|it| it.is_function && it.lines > LONGEST_FUNCTION);
+        faults.extend(long.map(|it| format!("{name}:{} has {} lines", it.line, it.lines)));
     }
     none_of("files, lines and functions are short", faults);
 }
 
-/// Where each function begins, and how many lines it has. A function ends with the first brace at
-/// its own indentation.
-fn functions(source: &Source) -> Vec<(usize, usize)> {
-    let code = source.code();
-    let mut found = Vec::new();
-    for (place, (at, line)) in code.iter().enumerate() {
-        let start = line.trim_start();
-        let is_function = start.starts_with("fn ") || start.contains(" fn ");
-        if !is_function || start.starts_with("impl") || line.trim_end().ends_with(';') {
-            continue;
-        }
-        let end = format!("{}}}", &line[..line.len() - start.len()]);
-        let length = code[place..]
-            .iter()
-            .position(|(_, line)| line.trim_end() == end);
-        found.extend(length.map(|length| (*at, length + 1)));
-    }
-    found
-}
-
 #[test]
-fn nothing_is_left_to_do() {
+fn there_are_no_todo_marks() {
     let marks = [
         concat!("to", "do!("),
         concat!("unimple", "mented!("),
@@ -170,7 +96,7 @@ fn nothing_is_left_to_do() {
 }
 
 #[test]
-fn no_test_waits_for_better_days() {
+fn no_test_is_ignored() {
     let mark = concat!("#[ig", "nore");
     // What needs other software is run by `.ci/run`.
     let ours = all()
@@ -184,50 +110,22 @@ fn no_test_waits_for_better_days() {
 }
 
 #[test]
-fn every_limit_is_named_in_a_test() {
-    let sources = sources(&["host", "tests"]);
-    let own = Path::new(file!()).file_name().unwrap();
-    let tests: Vec<_> = sources
-        .iter()
-        .filter(|source| source.path.file_name() != Some(own))
-        .map(Source::tests)
-        .collect();
-    // In a text `\\n` begins a line.
-    let tests: Vec<_> = tests.iter().map(|text| text.replace("\\n", "\n")).collect();
-    let named = |key: &str| tests.iter().any(|text| has_word(text, key));
-    let rows = LIMITS.iter().flat_map(|group| group.rows);
-    let missing = rows.filter(|limit| !named(limit.key));
+fn every_limit_has_a_row_in_the_documentation() {
+    let text = std::fs::read_to_string(source::root().join("host/docs/settings.md")).unwrap();
+    let limits = LIMITS.iter().flat_map(|group| group.rows);
+    let missing = limits.filter(|limit| {
+        let row = format!("| `{}` |", limit.key);
+        !text.lines().any(|line| line.starts_with(&row))
+    });
     none_of(
-        "a test reaches every limit",
+        "every limit has a row in host/docs/settings.md",
         missing.map(|limit| limit.key.to_owned()).collect(),
     );
 }
 
-/// True where a word stands in a text alone.
-fn has_word(text: &str, word: &str) -> bool {
-    let part = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
-    text.match_indices(word).any(|(at, _)| {
-        !part(text[..at].chars().next_back()) && !part(text[at + word.len()..].chars().next())
-    })
-}
-
-#[test]
-fn code_is_told_from_texts() {
-    let cases = [
-        ("let a = \"crate::x\"; // crate::y", "let a = ; "),
-        ("a(\"say \\\"no\\\"\", b)", "a(, b)"),
-        ("let url = \"http://x\"; b()", "let url = ; b()"),
-        ("plain(code)", "plain(code)"),
-    ];
-    for (line, expected) in cases {
-        assert_eq!(without_texts(line), expected, "{line}");
-    }
-}
-
 #[test]
 fn the_architecture_names_files_that_exist() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let text = std::fs::read_to_string(root.join("ARCHITECTURE.md")).unwrap();
+    let text = std::fs::read_to_string(source::root().join("ARCHITECTURE.md")).unwrap();
     let quoted = text.split('`').skip(1).step_by(2);
     let names = quoted.filter(|name| name.ends_with(".rs"));
     let paths: Vec<_> = all().into_iter().map(|source| source.path).collect();

@@ -1,13 +1,13 @@
-//! Frames of HTTP/2 that cost a client nothing (RFC 9113, section 10.5).
+//! HTTP/2 frames that cost a client nothing (RFC 9113, section 10.5).
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-use super::arena::Arena;
 use super::corpus::frames::{
     DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, PREFACE, RST_STREAM, SETTINGS, frame,
 };
+use super::harness::Harness;
 use super::{Outcome, honest, limit, none_wrong, origin};
 
 const PING: u8 = 6;
@@ -86,13 +86,13 @@ fn goaway(mut read: &[u8]) -> Option<u32> {
 }
 
 pub(super) fn rapid_reset() -> Outcome {
-    let arena = Arena::passing(origin::start(), "");
+    let harness = Harness::passing(origin::start(), "");
     let pairs = (0..FRAMES).map(|number| {
         let stream = 2 * number + 1;
         let head = frame(HEADERS, END_HEADERS | END_STREAM, stream, &GET);
         [head, frame(RST_STREAM, 0, stream, &8_u32.to_be_bytes())].concat()
     });
-    let (measured, flood) = arena.under(|| flood(arena.address, &[], pairs));
+    let (measured, flood) = harness.under(|| flood(harness.address, &[], pairs));
     let told = match flood {
         Flood {
             closed: Some(after),
@@ -113,7 +113,7 @@ fn again(first: Vec<u8>, one: Vec<u8>) -> Frames {
 }
 
 pub(super) fn frames() -> Outcome {
-    let arena = Arena::passing(origin::start(), "");
+    let harness = Harness::passing(origin::start(), "");
     let open = || frame(HEADERS, END_HEADERS, 1, &POST);
     let made_you_reset = (0..FRAMES).map(|number| {
         let stream = 2 * number + 1;
@@ -139,8 +139,8 @@ pub(super) fn frames() -> Outcome {
             again(Vec::new(), frame(WINDOW_UPDATE, 0, 0, &1_u32.to_be_bytes())),
         ),
     ];
-    let (measured, ended) = arena.under(|| {
-        let ended = floods.map(|(name, frames)| (name, flood(arena.address, &[], frames)));
+    let (measured, ended) = harness.under(|| {
+        let ended = floods.map(|(name, frames)| (name, flood(harness.address, &[], frames)));
         ended.map(|(name, flood)| (name, flood.closed))
     });
     // Bytes of a body, however small, are what a request is there for; the window bounds them.
@@ -163,8 +163,8 @@ const STREAMS: u32 = 100;
 /// Requests of many fields that are one byte each, to answers that are never taken.
 pub(super) fn bomb() -> Outcome {
     let stall = limit("response_send_timeout", "\"3s\"");
-    let arena = Arena::passing(origin::start(), &stall);
-    let address = arena.address;
+    let harness = Harness::passing(origin::start(), &stall);
+    let address = harness.address;
     // SETTINGS_INITIAL_WINDOW_SIZE of 0: nothing of a body can be sent.
     let settings = [0, 4, 0, 0, 0, 0];
     // A literal with indexing (RFC 7541, section 6.2.1), which 62 stands for from then on.
@@ -180,7 +180,7 @@ pub(super) fn bomb() -> Outcome {
             frame(HEADERS, END_HEADERS | END_STREAM, 2 * number + 1, &block)
         })
     };
-    let (measured, open) = arena.under(|| {
+    let (measured, open) = harness.under(|| {
         let mut open: Vec<TcpStream> = Vec::new();
         for _ in 0..BOMBERS {
             let mut stream = honest::connect(address).unwrap();

@@ -1,4 +1,4 @@
-//! A client that does no harm, and how long it waits.
+//! A well-behaved client and its latency.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};

@@ -1,38 +1,38 @@
-//! Fifteen ways to abuse the gateway: each is a line, green or red, with the most memory that the
-//! gateway took and what a client that does no harm noticed.
+//! Fifteen kinds of abuse. Each prints one line, passed or failed, with the peak memory of the
+//! gateway and the latency of a well-behaved client.
 
-/// The gateway, and what is looked at.
-mod arena;
+/// More connections than there are slots, and a stop.
+mod connection_flood;
 #[expect(dead_code, reason = "the tests need more of it")]
 #[path = "../../tests/smuggling/corpus/mod.rs"]
 mod corpus;
-/// What cannot be reached by a request.
-mod doors;
 /// Floods of frames of HTTP/2.
 mod floods;
+/// What cannot be reached by a request.
+mod forbidden_targets;
+/// The gateway, and what is looked at.
+mod harness;
 /// A client that does no harm.
 mod honest;
-/// What is recorded under attack, and what is left of it.
-mod kept;
 /// An origin, and its faults.
 mod origin;
 /// Plugins that abuse the gateway.
 mod plugin;
-/// More connections than there are slots, and a stop.
-mod rush;
+/// What is recorded under attack, and what is left of it.
+mod recording;
 /// Clients that take their time.
 mod slow;
+/// Requests in requests, and upgrades too early.
+mod smuggling;
 /// Frames of WebSockets.
 mod sockets;
 #[path = "../../tests/smuggling/origin.rs"]
 mod strict;
-/// Requests in requests, and upgrades too early.
-mod two_things;
 
 use std::io::IsTerminal as _;
 use std::time::Instant;
 
-use arena::Measured;
+use harness::Measured;
 
 /// How an attack went, with a word on it.
 type Outcome = (Measured, Result<String, String>);
@@ -42,21 +42,21 @@ type Scenario = (&'static str, u64, fn() -> Outcome);
 
 /// In the order of the threats that they stand for.
 const SCENARIOS: [Scenario; 15] = [
-    ("requests in requests", 32, two_things::smuggling),
-    ("bytes before an upgrade", 16, two_things::upgrades),
+    ("requests in requests", 32, smuggling::smuggling),
+    ("bytes before an upgrade", 16, smuggling::upgrades),
     ("rapid reset", 16, floods::rapid_reset),
     ("floods of frames", 24, floods::frames),
     ("HTTP/2 bomb", 64, floods::bomb),
     ("slow head, body, reader", 256, slow::slow),
     ("WebSocket frames", 96, sockets::frames),
-    ("decompression bombs", 192, kept::bombs),
-    ("open proxy", 16, doors::open_proxy),
-    ("page of plugins", 16, doors::page),
-    ("names of recordings", 16, kept::names),
-    ("killed, and a full disk", 64, kept::killed),
-    ("upstream chaos", 32, kept::chaos),
+    ("decompression bombs", 192, recording::bombs),
+    ("open proxy", 16, forbidden_targets::open_proxy),
+    ("page of plugins", 16, forbidden_targets::page),
+    ("names of recordings", 16, recording::names),
+    ("killed, and a full disk", 64, recording::killed),
+    ("upstream chaos", 32, recording::chaos),
     ("hostile plugin", 64, plugin::hostile),
-    ("rush, then a stop", 192, rush::rush),
+    ("rush, then a stop", 192, connection_flood::flood),
 ];
 
 /// Runs all of them, or those that the environment names by number. False where one is red.

@@ -1,4 +1,4 @@
-//! An origin that behaves well on most targets, and as badly as its name says on some.
+//! An origin that is well-behaved on most targets and misbehaves on some, as their names say.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};

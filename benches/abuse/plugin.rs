@@ -1,8 +1,8 @@
-//! A plugin that abuses the gateway on one route, while the honest client asks on another.
+//! A plugin that abuses the gateway on one route while a well-behaved client uses another.
 
 use std::time::{Duration, Instant};
 
-use super::arena::Arena;
+use super::harness::Harness;
 use super::{Outcome, honest};
 use crate::fixtures::fixture;
 use crate::platform;
@@ -29,8 +29,8 @@ const PAUSE: Duration = Duration::from_millis(10);
 pub(super) fn hostile() -> Outcome {
     let folder = platform::folder("[[plugin]]\nfile = \"own.wasm\"\nroutes = [\"/abuse/*\"]\n");
     platform::put(folder.path(), "own.wasm", &fixture("abuser"));
-    let arena = Arena::start("replay", None, folder);
-    let (measured, asked) = arena.under(|| {
+    let harness = Harness::start("replay", None, folder);
+    let (measured, asked) = harness.under(|| {
         let mut asked = 0;
         for way in WAYS {
             let begin = Instant::now();
@@ -38,7 +38,7 @@ pub(super) fn hostile() -> Outcome {
                 format!("GET /abuse/{way} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
             while begin.elapsed() < TURN {
                 // What it is answered is up to the plugin.
-                let _ = honest::ask(arena.address, request.as_bytes());
+                let _ = honest::ask(harness.address, request.as_bytes());
                 asked += 1;
                 std::thread::sleep(PAUSE);
             }

@@ -1,4 +1,4 @@
-//! Clients that take their time, each in its own way.
+//! Slow clients of several kinds.
 
 use std::io::Write as _;
 use std::net::TcpStream;
@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use socket2::SockRef;
 
-use super::arena::Arena;
+use super::harness::Harness;
 use super::{Outcome, honest, limit, none_wrong, origin};
 
 /// Sockets of each way.
@@ -41,19 +41,19 @@ pub(super) fn slow() -> Outcome {
     let short =
         ["request_body_idle_timeout", "response_send_timeout"].map(|key| limit(key, "\"5s\""));
     // Turns are bounds of their own, and are not what this looks at.
-    let turns = "max_concurrent_requests = 4000\nupstream_max_concurrent_requests = 4000";
+    let concurrency = "max_concurrent_requests = 4000\nupstream_max_concurrent_requests = 4000";
     let limits = format!(
-        "request_header_timeout = \"5s\"\n{turns}\n{}",
+        "request_header_timeout = \"5s\"\n{concurrency}\n{}",
         short.concat()
     );
-    let arena = Arena::passing(origin::start(), &limits);
-    let (measured, left) = arena.under(|| {
-        let before = arena.descriptors();
+    let harness = Harness::passing(origin::start(), &limits);
+    let (measured, left) = harness.under(|| {
+        let before = harness.descriptors();
         let mut open: Vec<Vec<TcpStream>> = WAYS
             .iter()
             .map(|(_, first, _)| {
                 let sockets = (0..SOCKETS).map(|_| {
-                    let mut stream = honest::connect(arena.address).unwrap();
+                    let mut stream = honest::connect(harness.address).unwrap();
                     // Else the kernel takes all of an answer for who reads nothing.
                     SockRef::from(&stream).set_recv_buffer_size(4096).unwrap();
                     stream.write_all(first).unwrap();
@@ -73,7 +73,7 @@ pub(super) fn slow() -> Outcome {
             }
             std::thread::sleep(BYTE);
         }
-        arena.descriptors().saturating_sub(before)
+        harness.descriptors().saturating_sub(before)
     });
     // Who reads nothing does not see that nobody sends any more, so the gateway's sockets count.
     let mut faults = Vec::new();

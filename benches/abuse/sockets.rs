@@ -1,10 +1,10 @@
-//! Frames of WebSockets that claim too much, never end, or break the rules, to a gateway that
-//! replays a conversation and to one that passes it on.
+//! WebSocket frames that claim large sizes, never end or break the rules, against replay and
+//! passthrough.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 
-use super::arena::{Arena, folder};
+use super::harness::{Harness, folder};
 use super::{Outcome, honest, none_wrong, origin};
 
 /// Sockets that claim 16 MiB.
@@ -20,7 +20,7 @@ const HANDSHAKE: &str = "GET /socket HTTP/1.1\r\nhost: x\r\nconnection: upgrade\
 
 pub(super) fn frames() -> Outcome {
     let origin = origin::start();
-    let recorder = Arena::recording(origin, "");
+    let recorder = Harness::recording(origin, "");
     let mut stream = open(recorder.address).expect("a conversation");
     // Words come before the end, so that none is due where a rule is broken.
     stream.read_exact(&mut [0; 7]).unwrap();
@@ -34,8 +34,8 @@ pub(super) fn frames() -> Outcome {
     // The same request as that of the honest client, for the replay.
     recorder.under(|| ());
     let (_, recorded) = recorder.stop();
-    let replay = Arena::start("replay", None, recorded);
-    let tunnels = Arena::start("passthrough", Some(origin), folder(""));
+    let replay = Harness::start("replay", None, recorded);
+    let tunnels = Harness::start("passthrough", Some(origin), folder(""));
     let (measured, faults) = replay.under(|| {
         let mut faults: Vec<_> = claims(&tunnels, "passing").into_iter().collect();
         faults.extend(claims(&replay, "replaying"));
@@ -60,9 +60,9 @@ fn open(to: SocketAddr) -> Option<TcpStream> {
 }
 
 /// Many sockets that say that 16 MiB will come.
-fn claims(arena: &Arena, name: &str) -> Option<String> {
-    let first = open(arena.address);
-    let before = arena.held();
+fn claims(harness: &Harness, name: &str) -> Option<String> {
+    let first = open(harness.address);
+    let before = harness.held();
     let claim = [
         &[0x82, 0xff][..],
         &(16_u64 << 20).to_be_bytes(),
@@ -72,12 +72,12 @@ fn claims(arena: &Arena, name: &str) -> Option<String> {
     .concat();
     let sockets: Vec<_> = (0..CLAIMS)
         .filter_map(|_| {
-            let mut stream = open(arena.address)?;
+            let mut stream = open(harness.address)?;
             stream.write_all(&claim).ok()?;
             Some(stream)
         })
         .collect();
-    let each = arena.held().saturating_sub(before) / CLAIMS as u64;
+    let each = harness.held().saturating_sub(before) / CLAIMS as u64;
     let all = sockets.len();
     drop((first, sockets));
     let wrong = each > EACH || all < CLAIMS;

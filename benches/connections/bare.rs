@@ -1,4 +1,4 @@
-//! The baseline: hyper's server as it comes, in a process of its own.
+//! The baseline: a plain hyper server in its own process.
 
 use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr};

@@ -1,4 +1,4 @@
-//! The clients: each sends its requests one after the other, and then keeps its connection open.
+//! The clients: each sends its requests one after the other, then keeps its connection open.
 
 use std::io;
 use std::sync::Arc;

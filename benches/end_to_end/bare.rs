@@ -1,4 +1,4 @@
-//! The bare server: hyper and nothing else, in the same runtime shape as the gateway.
+//! The baseline: a plain hyper server with the same runtime as the gateway.
 
 use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr};

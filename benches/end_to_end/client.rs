@@ -1,6 +1,5 @@
-//! The client: wrk where it is installed, else connections of hyper on a thread of their own.
-//!
-//! Either way it shares the machine with the server, and wrk takes less of it.
+//! The client: wrk if it is installed, otherwise hyper connections on their own thread. It shares
+//! the machine with the server; wrk uses less of it.
 
 use std::fmt;
 use std::io::{Read as _, Write as _};

@@ -1,4 +1,4 @@
-//! The CPU time of a server, without its client's: as the Linux scheduler counts it.
+//! The CPU time of a server without its client, as the Linux scheduler counts it.
 
 use std::fs;
 use std::path::Path;

@@ -7,22 +7,22 @@ mod bare;
 mod client;
 mod cpu;
 mod nginx;
-mod rivals;
+mod servers;
 
 use std::time::Duration;
 
 use bare::Bare;
 use client::Client;
 use nginx::Nginx;
-use rivals::{Rival, Rivals};
+use servers::{MeasuredServer, Servers};
 
-use crate::stage::Stage;
+use crate::folder::BenchFolder;
 use crate::table::Table;
 
 /// Turns that each one has.
 const ROUNDS: usize = 7;
-/// How long a turn is.
-const TURN: Duration = Duration::from_secs(2);
+/// How long a round is.
+const ROUND: Duration = Duration::from_secs(2);
 
 /// The address of a bare server: hyper, and the same 200 bytes for everything.
 pub(crate) fn bare() -> std::net::SocketAddr {
@@ -33,30 +33,34 @@ pub(crate) fn bench(table: &mut Table) {
     let client = Client::find();
     let bare = Bare::start();
     let origin = format!("http://{}", bare.address);
-    let stage = Stage::new();
-    record(&stage, &origin);
-    let replay = stage.gateway("replay", None);
-    let pass = Stage::new();
+    let workspace = BenchFolder::new();
+    record(&workspace, &origin);
+    let replay = workspace.gateway("replay", None);
+    let pass = BenchFolder::new();
     let pass_gateway = pass.gateway("passthrough", Some(&origin));
     let nginx = Nginx::start(bare.address);
-    let mut rivals = vec![
-        Rival::threads("bare hyper", bare.address, "bare-"),
-        Rival::threads("replay", replay.listeners()[0].address, "ouli-worker-"),
-        Rival::threads(
+    let mut servers = vec![
+        MeasuredServer::threads("bare hyper", bare.address, "bare-"),
+        MeasuredServer::threads("replay", replay.listeners()[0].address, "ouli-worker-"),
+        MeasuredServer::threads(
             "passthrough",
             pass_gateway.listeners()[0].address,
             "ouli-worker-",
         ),
     ];
     if let Some(nginx) = &nginx {
-        rivals.push(Rival::processes("nginx", nginx.address, nginx.workers()));
+        servers.push(MeasuredServer::processes(
+            "nginx",
+            nginx.address,
+            nginx.workers(),
+        ));
     }
-    println!("\nend to end: {client}, {ROUNDS} rounds of {TURN:?} each");
-    let rivals = Rivals::measure(rivals, &client, ROUNDS, TURN);
-    rivals.compare(table, "replay", "bare hyper");
-    rivals.compare(table, "passthrough", "bare hyper");
+    println!("\nend to end: {client}, {ROUNDS} rounds of {ROUND:?} each");
+    let servers = Servers::measure(servers, &client, ROUNDS, ROUND);
+    servers.compare(table, "replay", "bare hyper");
+    servers.compare(table, "passthrough", "bare hyper");
     if nginx.is_some() {
-        rivals.compare(table, "passthrough", "nginx");
+        servers.compare(table, "passthrough", "nginx");
     }
     drop(nginx);
     replay.stop();
@@ -64,8 +68,8 @@ pub(crate) fn bench(table: &mut Table) {
 }
 
 /// Records the one exchange that is replayed.
-fn record(stage: &Stage, origin: &str) {
-    let gateway = stage.gateway("record", Some(origin));
+fn record(workspace: &BenchFolder, origin: &str) {
+    let gateway = workspace.gateway("record", Some(origin));
     client::ask_once(gateway.listeners()[0].address);
     let verdict = gateway.stop();
     assert_eq!(verdict.sessions[0].recorded, 1, "{}", verdict.to_text());

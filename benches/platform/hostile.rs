@@ -1,4 +1,4 @@
-//! Plugins that abuse the gateway on one route, and what a client of another route notices.
+//! Plugins that abuse the gateway on one route, and the latency of another route.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -26,8 +26,8 @@ const WAYS: [(&str, &str); 10] = [
 
 /// Turns with and without abuse.
 const ROUNDS: usize = 6;
-/// How long a turn is.
-const TURN: Duration = Duration::from_secs(2);
+/// How long a round is.
+const ROUND: Duration = Duration::from_secs(2);
 /// Requests a second of the client that does no harm.
 const RATE: u32 = 2_000;
 /// Between two abuses.
@@ -36,7 +36,7 @@ const PAUSE: Duration = Duration::from_millis(10);
 const CONFIG: &str = "[[plugin]]\nfile = \"own.wasm\"\nroutes = [\"/abuse/*\"]\n";
 
 pub(crate) fn bench(table: &mut Table) {
-    println!("\nhostile plugins: {ROUNDS} rounds of {TURN:?} each, {RATE} requests/s beside them");
+    println!("\nhostile plugins: {ROUNDS} rounds of {ROUND:?} each, {RATE} requests/s beside them");
     for (way, name) in WAYS {
         let folder = folder(CONFIG);
         put(folder.path(), "own.wasm", &fixture("abuser"));
@@ -49,13 +49,13 @@ pub(crate) fn bench(table: &mut Table) {
 const CALM: &str = "/calm";
 
 fn measure(table: &mut Table, proxy: &Proxy, way: &str, name: &str) {
-    turn(proxy, CALM);
+    round(proxy, CALM);
     let before = proxy.memory();
     let (mut calm, mut abused, mut most) = (Vec::new(), Vec::new(), before);
-    // In turns, and all turns together: what else the machine does hits both alike.
+    // In rounds, and all rounds together: what else the machine does hits both alike.
     for _ in 0..ROUNDS {
-        calm.extend(turn(proxy, CALM).0);
-        let (answers, memory) = turn(proxy, &format!("/abuse/{way}"));
+        calm.extend(round(proxy, CALM).0);
+        let (answers, memory) = round(proxy, &format!("/abuse/{way}"));
         abused.extend(answers);
         most = most.max(memory);
     }
@@ -72,7 +72,7 @@ fn measure(table: &mut Table, proxy: &Proxy, way: &str, name: &str) {
 
 /// What the client that does no harm got beside one that asks for `target`, and the most memory
 /// of the gateway meanwhile.
-fn turn(proxy: &Proxy, target: &str) -> (Vec<Answer>, f64) {
+fn round(proxy: &Proxy, target: &str) -> (Vec<Answer>, f64) {
     let load = Load::start(proxy.address, RATE);
     let ended = Arc::new(AtomicBool::new(false));
     let other = {
@@ -89,7 +89,7 @@ fn turn(proxy: &Proxy, target: &str) -> (Vec<Answer>, f64) {
     };
     let mut memory = 0.0_f64;
     let begin = std::time::Instant::now();
-    while begin.elapsed() < TURN {
+    while begin.elapsed() < ROUND {
         std::thread::sleep(Duration::from_millis(20));
         memory = memory.max(proxy.memory());
     }

@@ -1,4 +1,4 @@
-//! An open load: requests that begin at their time, whatever became of those before them.
+//! An open-loop load: each request starts at its scheduled time, whatever the earlier ones do.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

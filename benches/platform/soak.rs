@@ -1,5 +1,5 @@
-//! Minutes of steady traffic through a gateway that records and one that replays, with a swap every
-//! second: what they hold after it is what they held before.
+//! Minutes of steady traffic through a recording and a replaying gateway with a plugin swap every
+//! second: memory must not grow.
 
 use std::fs;
 use std::path::Path;
@@ -82,10 +82,10 @@ fn replay() -> Side {
 }
 
 /// One of two configurations that serve alike.
-fn config(turn: u32) -> String {
+fn config(variant: u32) -> String {
     // Connections to the origin that are kept for later are no leak, so they are not kept for long.
     format!(
-        "report = \"verdict.json\"\n[matcher]\nignore_query = [\"soak-{turn}\"]\n\
+        "report = \"verdict.json\"\n[matcher]\nignore_query = [\"soak-{variant}\"]\n\
          [limits]\nupstream_idle_timeout = \"1s\"\n"
     )
 }
@@ -119,10 +119,10 @@ impl Side {
 
     fn swap(&mut self) {
         self.swaps += 1;
-        let turn = self.swaps / OF_PLUGINS % 2;
+        let variant = self.swaps / OF_PLUGINS % 2;
         if self.swaps.is_multiple_of(OF_PLUGINS) {
             let beside = self.proxy.folder().join(".new");
-            fs::write(&beside, config(turn)).unwrap();
+            fs::write(&beside, config(variant)).unwrap();
             fs::rename(beside, self.proxy.folder().join("ouli.toml")).unwrap();
         } else {
             let component = &self.versions[self.swaps as usize % 2];

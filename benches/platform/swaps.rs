@@ -1,4 +1,4 @@
-//! A thousand swaps of a plugin under load: nothing fails, nothing is mixed, memory stays flat.
+//! A thousand plugin swaps under load: no failures, no mixed versions, flat memory.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! The clients: many that talk at once, and one that reads events.
+//! The clients: many conversations at once, and one reader of events.
 
 use std::io;
 use std::net::SocketAddr;

@@ -4,7 +4,7 @@
 //! are theirs alone; the clients and the origin are here.
 
 mod client;
-mod crowd;
+mod many_streams;
 mod origin;
 mod proxy;
 mod splice;
@@ -19,8 +19,8 @@ pub(crate) use splice::{ORIGIN, run as splice};
 
 /// Turns that each one has, after one that does not count.
 const ROUNDS: usize = 5;
-/// How long a turn is.
-const TURN: Duration = Duration::from_secs(1);
+/// How long a round is.
+const ROUND: Duration = Duration::from_secs(1);
 /// Tunnels that are held open without a word.
 const IDLE: usize = 1000;
 /// Events whose delay is measured, and the pause between two.
@@ -32,7 +32,7 @@ pub(crate) fn bench(table: &mut Table) {
     let splice = Proxy::splice(origin);
     let passing = Proxy::gateway("passthrough", origin);
     let recording = Proxy::gateway("record", origin);
-    println!("\nstreams: {ROUNDS} rounds of {TURN:?} each");
+    println!("\nstreams: {ROUNDS} rounds of {ROUND:?} each");
     rates(table, &splice, &[&passing, &recording]);
     delays(table, &splice, &recording);
     drop((splice, passing, recording));
@@ -47,7 +47,7 @@ pub(crate) fn bench(table: &mut Table) {
         let what = format!("{}, memory of an idle tunnel", proxy.name);
         table.row(&what, shown, splice.name, other, each / beside);
     }
-    crowd::bench(table, origin);
+    many_streams::bench(table, origin);
 }
 
 /// Messages that go there and back, in a second and for a second of CPU.
@@ -55,36 +55,36 @@ fn rates(table: &mut Table, splice: &Proxy, others: &[&Proxy]) {
     let all: Vec<&Proxy> = std::iter::once(splice)
         .chain(others.iter().copied())
         .collect();
-    let mut turns: Vec<Vec<(f64, f64)>> = all.iter().map(|_| Vec::new()).collect();
+    let mut rounds: Vec<Vec<(f64, f64)>> = all.iter().map(|_| Vec::new()).collect();
     for round in 0..=ROUNDS {
-        for (proxy, turns) in all.iter().zip(&mut turns) {
+        for (proxy, rounds) in all.iter().zip(&mut rounds) {
             let before = proxy.cpu();
-            let rate = client::talk(proxy.address, TURN);
-            let cpu = (proxy.cpu() - before) as f64 / (rate * TURN.as_secs_f64());
+            let rate = client::talk(proxy.address, ROUND);
+            let cpu = (proxy.cpu() - before) as f64 / (rate * ROUND.as_secs_f64());
             if round > 0 {
-                turns.push((rate, cpu));
+                rounds.push((rate, cpu));
             }
         }
     }
-    for (proxy, own) in all.iter().zip(&turns).skip(1) {
-        let pairs = || own.iter().zip(&turns[0]);
-        let middle = |turns: &[(f64, f64)], of: fn(&(f64, f64)) -> f64| {
-            table::median(turns.iter().map(of).collect())
+    for (proxy, own) in all.iter().zip(&rounds).skip(1) {
+        let pairs = || own.iter().zip(&rounds[0]);
+        let middle = |rounds: &[(f64, f64)], of: fn(&(f64, f64)) -> f64| {
+            table::median(rounds.iter().map(of).collect())
         };
         let rates = pairs().map(|(one, other)| one.0 / other.0).collect();
         table.row(
             &format!("{}, messages", proxy.name),
-            format!("{:.0}/s", middle(own, |turn| turn.0)),
+            format!("{:.0}/s", middle(own, |round| round.0)),
             splice.name,
-            format!("{:.0}/s", middle(&turns[0], |turn| turn.0)),
+            format!("{:.0}/s", middle(&rounds[0], |round| round.0)),
             table::median(rates),
         );
         let times = pairs().map(|(one, other)| one.1 / other.1).collect();
         table.row(
             &format!("{}, CPU of a message", proxy.name),
-            table::duration(middle(own, |turn| turn.1)),
+            table::duration(middle(own, |round| round.1)),
             splice.name,
-            table::duration(middle(&turns[0], |turn| turn.1)),
+            table::duration(middle(&rounds[0], |round| round.1)),
             table::median(times),
         );
     }

@@ -1,5 +1,4 @@
-//! The origin: a WebSocket that says again what it hears, and a stream of events that tell when
-//! they were sent.
+//! The origin: a WebSocket echo, and an event stream with timestamps.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::LazyLock;

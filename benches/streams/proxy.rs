@@ -1,4 +1,4 @@
-//! A proxy in a process of its own: the gateway as users run it, or the splice.
+//! A proxy in its own process: the gateway or the splice.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};

@@ -1,4 +1,4 @@
-//! The baseline: what comes on one TCP socket goes out on another, and nothing else is done.
+//! The baseline: copies the bytes of one TCP socket to another.
 
 use std::net::{Ipv4Addr, SocketAddr};
 

@@ -1,5 +1,4 @@
-//! Builds the built-in plugins from `plugins/`, and one of `examples/rust/`, for wasm32-wasip2, to
-//! be embedded in the program.
+//! Builds the built-in plugins and an example for wasm32-wasip2. The crate embeds the components.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -7,8 +6,8 @@ use std::{env, fs};
 
 const TARGET: &str = "wasm32-wasip2";
 
-/// Crates whose components are embedded, and their folders: the built-in plugins, and the one that
-/// the demo swaps in.
+/// Crates whose components are embedded, and their folders: the built-in plugins, and the example
+/// that the demo swaps in.
 const EMBEDDED: [(&str, &str); 4] = [
     ("builtin-matcher", "plugins/builtin-matcher"),
     ("builtin-redactor", "plugins/builtin-redactor"),
@@ -28,13 +27,14 @@ fn main() {
 
 #[expect(
     clippy::disallowed_methods,
-    reason = "cargo speaks to build scripts through the environment"
+    reason = "cargo passes values to build scripts in environment variables"
 )]
 fn variable(name: &str) -> String {
     env::var(name).unwrap_or_else(|_| panic!("cargo sets {name} for build scripts"))
 }
 
-/// The sources of the embedded plugins; not their `target` folder, which changes with every build.
+/// Rebuilds when a source of an embedded plugin changes. The `target` folder is not watched,
+/// because every build changes it.
 fn watch(root: &Path) {
     let plugins = root.join("plugins");
     for file in ["Cargo.toml", "Cargo.lock", ".cargo/config.toml", "sdk"] {
@@ -45,13 +45,13 @@ fn watch(root: &Path) {
     }
 }
 
-/// The standard library for the plugins' target is there, or is added.
+/// Installs the standard library for the plugins' target if it is missing.
 fn ensure_target() -> Result<(), String> {
     let rustc = variable("RUSTC");
     let library = Command::new(rustc)
         .args(["--print", "target-libdir", "--target", TARGET])
         .output()
-        .map_err(|error| format!("rustc does not run: {error}"))?;
+        .map_err(|error| format!("cannot run rustc: {error}"))?;
     let library = PathBuf::from(String::from_utf8_lossy(&library.stdout).trim());
     if library.is_dir() {
         return Ok(());
@@ -63,7 +63,7 @@ fn ensure_target() -> Result<(), String> {
         return Ok(());
     }
     Err(format!(
-        "the target {TARGET} is missing and could not be added; run: rustup target add {TARGET}"
+        "the target {TARGET} is missing and cannot be installed; run: rustup target add {TARGET}"
     ))
 }
 
@@ -76,7 +76,7 @@ fn build(plugins: &Path, out: &Path) -> Result<(), String> {
         .args(EMBEDDED.iter().flat_map(|(name, _)| ["--package", name]))
         .arg("--target-dir")
         .arg(&target);
-    // What was set for the host's build does not suit the guests'.
+    // Settings of the host's build do not apply to guests.
     for name in [
         "RUSTFLAGS",
         "CARGO_ENCODED_RUSTFLAGS",
@@ -91,9 +91,11 @@ fn build(plugins: &Path, out: &Path) -> Result<(), String> {
     }
     let status = cargo
         .status()
-        .map_err(|error| format!("cargo does not run: {error}"))?;
+        .map_err(|error| format!("cannot run cargo: {error}"))?;
     if !status.success() {
-        return Err("the built-in plugins do not build in plugins/; see above".to_owned());
+        return Err(
+            "the built-in plugins in plugins/ do not build; see the errors above".to_owned(),
+        );
     }
     for (name, _) in EMBEDDED {
         let file = format!("{}.wasm", name.replace('-', "_"));

@@ -1,9 +1,8 @@
-//! Faults in the body of a response: the client sees them, and no part of it is recorded as if it
-//! were whole.
+//! Faults in a response body: the client sees them and nothing is recorded as complete.
 
 use std::sync::Arc;
 
-use super::peers::{Do, End, after_head, ask, origin, send};
+use super::peers::{Do, End, after_head, ask, origin, send_until};
 use crate::support::client;
 use crate::support::folder::Folder;
 use crate::support::gateway;
@@ -54,7 +53,7 @@ const FAULTS: &[(&str, &[Do])] = &[
 ];
 
 #[test]
-fn every_fault_in_a_body_is_seen_and_not_recorded() {
+fn a_body_with_an_error_is_not_recorded() {
     for (name, steps) in FAULTS {
         let origin = origin(steps);
         for mode in ["record", "auto", "passthrough"] {
@@ -86,7 +85,7 @@ fn every_fault_in_a_body_is_seen_and_not_recorded() {
 }
 
 #[test]
-fn a_body_that_ends_with_its_connection_is_whole_unless_that_is_reset() {
+fn a_body_ended_by_close_is_complete_and_by_reset_is_not() {
     const HEAD: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\n\r\nall of it";
     let recorded = |steps| {
         let origin = origin(steps);
@@ -101,7 +100,7 @@ fn a_body_that_ends_with_its_connection_is_whole_unless_that_is_reset() {
 }
 
 #[test]
-fn a_client_that_closes_its_side_early_gets_no_clean_end_and_frees_the_upstream() {
+fn a_client_half_close_aborts_the_upstream_request() {
     let origin = origin(&[Do::Read, Do::Send(SIZED), Do::Stall]);
     let gateway = gateway::over(&Arc::new(Folder::new()), "record").upstream(&origin.url());
     let gateway = gateway.start();
@@ -123,7 +122,7 @@ fn a_client_that_closes_its_side_early_gets_no_clean_end_and_frees_the_upstream(
 }
 
 #[test]
-fn an_answer_before_the_request_was_sent_leaves_no_dirty_connection() {
+fn an_early_response_leaves_no_reusable_connection() {
     const REFUSED: &[u8] = b"HTTP/1.1 413 Content Too Large\r\ncontent-length: 3\r\n\r\nbig";
     let origin = super::peers::origins(vec![
         &[Do::Read, Do::Send(REFUSED), Do::Stall],
@@ -137,8 +136,7 @@ fn an_answer_before_the_request_was_sent_leaves_no_dirty_connection() {
     let gateway = gateway.start_with(1);
     // Half of what it says it sends.
     let early = "POST /a HTTP/1.1\r\nhost: a\r\ncontent-length: 1000\r\n\r\nhalf";
-    let wait = std::time::Duration::from_millis(300);
-    let (answer, _) = send(gateway.address, early, wait);
+    let answer = send_until(gateway.address, early, "big");
     assert!(
         answer.starts_with("HTTP/1.1 413") && answer.ends_with("big"),
         "{answer}"

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::peers::{Do, End, origin, send};
+use super::peers::{Do, End, origin, send, send_until};
 use crate::support::folder::Folder;
 use crate::support::{PATIENCE, client, gateway, until};
 
@@ -20,7 +20,7 @@ fn recorded(gateway: gateway::Running) -> Arc<Folder> {
 }
 
 #[test]
-fn a_handshake_that_fails_does_so_again() {
+fn a_failed_websocket_handshake_is_replayed() {
     let cases: [(&'static [Do], &str); 2] = [
         (&[Do::Read], "closed"),
         (
@@ -36,13 +36,12 @@ fn a_handshake_that_fails_does_so_again() {
         let origin = origin(steps);
         let gateway = gateway::over(&Arc::new(Folder::new()), "record").upstream(&origin.url());
         let gateway = gateway.set("record_failures = true").start();
-        let wait = std::time::Duration::from_secs(1);
-        let (live, _) = send(gateway.address, UPGRADE, wait);
+        let live = send_until(gateway.address, UPGRADE, "}\n");
         assert!(live.starts_with("HTTP/1.1 502"), "{live}");
         let folder = recorded(gateway);
         assert_eq!(folder.exchanges("default")[0]["failure"]["what"], what);
         let replay = gateway::replay(&folder).start();
-        let (again, _) = send(replay.address, UPGRADE, wait);
+        let again = send_until(replay.address, UPGRADE, "}\n");
         assert!(again.starts_with("HTTP/1.1 502"), "{again}");
         assert!(again.contains(&format!("head {what}")), "{again}");
         assert_eq!(replay.finish().hits, 1);
@@ -61,7 +60,7 @@ fn call(gateway: &gateway::Running, message: &str) -> client::Answer {
 }
 
 #[test]
-fn a_call_that_fails_does_so_again_for_the_same_messages() {
+fn a_failed_grpc_call_is_replayed_for_the_same_messages() {
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = free.local_addr().unwrap();
     drop(free);
@@ -78,7 +77,7 @@ fn a_call_that_fails_does_so_again_for_the_same_messages() {
 }
 
 #[test]
-fn an_answer_to_head_has_no_body_to_break_off() {
+fn a_response_to_head_has_no_body_to_truncate() {
     const HEAD: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n";
     let origin = origin(&[Do::Read, Do::Send(HEAD), Do::Reset]);
     let gateway = gateway::over(&Arc::new(Folder::new()), "record").upstream(&origin.url());

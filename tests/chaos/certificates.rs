@@ -1,4 +1,4 @@
-//! Upstreams whose certificate is not to be trusted: 502 that says why, and what to set.
+//! Upstreams with an untrusted certificate: 502 with the reason and the setting.
 
 use std::sync::Arc;
 
@@ -51,7 +51,7 @@ fn told(config: Arc<ServerConfig>, ca: Option<&str>) -> String {
 }
 
 #[test]
-fn a_certificate_that_is_not_trusted_is_told_with_its_reason() {
+fn an_untrusted_certificate_is_reported_with_the_reason() {
     let stranger = tls::identity().server(&["h2", "http/1.1"]);
     let text = told(stranger, None);
     assert!(
@@ -70,7 +70,7 @@ fn a_certificate_that_is_not_trusted_is_told_with_its_reason() {
 }
 
 #[test]
-fn an_upstream_that_speaks_no_tls_is_told() {
+fn an_upstream_without_tls_is_reported() {
     let origin = super::peers::origin(&[super::peers::Do::Send(b"HTTP/1.1 400 no\r\n\r\n")]);
     let url = format!("https://{}", origin.address);
     let gateway = gateway::over(&Arc::new(Folder::new()), "record")
@@ -84,7 +84,7 @@ fn an_upstream_that_speaks_no_tls_is_told() {
 }
 
 #[test]
-fn a_body_without_length_is_whole_only_where_tls_was_closed() {
+fn a_body_without_length_is_complete_only_after_tls_close_notify() {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     let recorded = |closes: bool| {
         let identity = tls::identity();

@@ -1,4 +1,4 @@
-//! Failed exchanges that are recorded, and replayed as they failed.
+//! Failed exchanges, recorded and replayed as failures.
 
 use std::sync::Arc;
 
@@ -11,11 +11,12 @@ use crate::support::folder::Folder;
 use crate::support::gateway::{self, Builder, Running};
 use crate::support::{PATIENCE, client, until};
 
-const LIMITS: &str = "[limits]\nresponse_header_timeout = \"300ms\"";
+/// For upstreams that are late.
+pub(super) const LATE: &str = "[limits]\nresponse_header_timeout = \"300ms\"";
 
 pub(super) fn over(origin: &Origin, mode: &'static str) -> Builder {
     let builder = gateway::over(&Arc::new(Folder::new()), mode).upstream(&origin.url());
-    builder.set("record_failures = true").section(LIMITS)
+    builder.set("record_failures = true")
 }
 
 /// Stops a gateway that has recorded a failure; its folder and the failed exchange.
@@ -39,7 +40,7 @@ pub(super) fn failure(exchange: &Value) -> String {
 }
 
 #[test]
-fn a_body_that_breaks_off_is_replayed_to_the_byte_and_breaks_off_again() {
+fn a_truncated_body_is_replayed_truncated() {
     let cases: [(&[Do], &str, End); 4] = [
         (&[Do::Read, Do::Send(SIZED)], "body closed", End::Closed),
         (&[Do::Read, Do::Send(CHUNKED)], "body closed", End::Closed),
@@ -86,7 +87,7 @@ fn a_body_that_breaks_off_is_replayed_to_the_byte_and_breaks_off_again() {
 }
 
 #[test]
-fn a_reset_is_replayed_as_one_behind_all_that_came_before() {
+fn a_reset_is_replayed_after_all_bytes_before_it() {
     // More than fits into the buffers between two sockets.
     const MEGABYTES: usize = 8 << 20;
     let origin = crate::support::origin::new()
@@ -132,7 +133,7 @@ fn edit(folder: &Folder, member: &str) {
 }
 
 #[test]
-fn a_reset_in_a_body_is_recorded_as_one() {
+fn a_reset_within_a_body_is_recorded() {
     for start in [SIZED, CHUNKED] {
         let steps: &'static [Do] = match start {
             SIZED => &[Do::Read, Do::Send(SIZED), Do::Reset],
@@ -158,7 +159,7 @@ fn a_reset_in_a_body_is_recorded_as_one() {
 }
 
 #[test]
-fn what_failed_before_the_head_is_answered_as_it_was() {
+fn a_failure_before_the_response_head_is_replayed() {
     let cases: [(&'static [Do], &str, u16); 4] = [
         (&[Do::Read, Do::Reset], "head reset", 502),
         (&[Do::Read], "head closed", 502),
@@ -170,7 +171,9 @@ fn what_failed_before_the_head_is_answered_as_it_was() {
         (&[Do::Read, Do::Stall], "head timeout", 504),
     ];
     for (steps, expected, status) in cases {
-        let gateway = over(&origin(steps), "record").start();
+        let limits = if status == 504 { LATE } else { "" };
+        let origin = origin(steps);
+        let gateway = over(&origin, "record").section(limits).start();
         let live = client::http1(&gateway).get("/a");
         let (folder, exchange) = recorded(gateway);
         assert_eq!(
@@ -195,7 +198,7 @@ fn what_failed_before_the_head_is_answered_as_it_was() {
 }
 
 #[test]
-fn a_request_is_recorded_whole_though_its_upstream_took_none_or_half_of_it() {
+fn a_request_is_recorded_in_full_when_the_upstream_read_part_of_it() {
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let refused = format!("http://{}", free.local_addr().unwrap());
     drop(free);
@@ -228,7 +231,7 @@ fn a_request_is_recorded_whole_though_its_upstream_took_none_or_half_of_it() {
 }
 
 #[test]
-fn failures_keep_their_place_among_what_succeeds() {
+fn failures_keep_their_order_among_successes() {
     const OK: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
     let scripts = || {
         let fails: &'static [Do] = &[Do::Read];
@@ -270,7 +273,7 @@ fn failures_keep_their_place_among_what_succeeds() {
 }
 
 #[test]
-fn an_endpoint_decides_for_itself_and_without_a_word_nothing_is_kept() {
+fn record_failures_is_set_per_endpoint_and_off_by_default() {
     let origin = origin(&[Do::Read]);
     let failures = |top: &str, endpoint: &str| {
         let gateway = gateway::over(&Arc::new(Folder::new()), "record").upstream(&origin.url());

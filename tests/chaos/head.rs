@@ -7,7 +7,9 @@ use crate::support::client::{self, Answer};
 use crate::support::folder::Folder;
 use crate::support::gateway;
 
-const LIMITS: &str = "[limits]\nresponse_header_timeout = \"400ms\"\ninterim_responses = 8";
+/// The limit of time is for an upstream that is late alone: all other faults end by themselves.
+const LATE: &str = "[limits]\nresponse_header_timeout = \"400ms\"";
+const LIMITS: &str = "[limits]\ninterim_responses = 8";
 
 /// A fault: its name, what the origin does, the status and a word of the reason.
 type Fault = (&'static str, &'static [Do], u16, &'static str);
@@ -109,9 +111,9 @@ fn assert_fault(answer: &Answer, name: &str, status: u16, word: &str) {
 }
 
 /// What a mode makes of an upstream.
-fn asked(url: &str, mode: &'static str) -> (Answer, Answer) {
+fn asked(url: &str, mode: &'static str, limits: &str) -> (Answer, Answer) {
     let gateway = gateway::over(&Arc::new(Folder::new()), mode).upstream(url);
-    let gateway = gateway.section(LIMITS).start();
+    let gateway = gateway.section(limits).start();
     let answers = (
         client::http1(&gateway).get("/a"),
         client::http2(&gateway).get("/b"),
@@ -130,11 +132,12 @@ fn asked(url: &str, mode: &'static str) -> (Answer, Answer) {
 }
 
 #[test]
-fn every_fault_before_the_head_is_told_and_not_recorded() {
+fn a_fault_before_the_response_head_is_reported_and_not_recorded() {
     for (name, steps, status, word) in FAULTS {
         let origin = origin(steps);
+        let limits = if *status == 504 { LATE } else { LIMITS };
         for mode in ["record", "auto", "passthrough"] {
-            let (one, two) = asked(&origin.url(), mode);
+            let (one, two) = asked(&origin.url(), mode, limits);
             assert_fault(&one, name, *status, word);
             assert_fault(&two, name, *status, word);
         }
@@ -144,13 +147,13 @@ fn every_fault_before_the_head_is_told_and_not_recorded() {
 }
 
 #[test]
-fn a_connection_that_is_refused_is_told() {
+fn a_refused_connection_is_reported() {
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = free.local_addr().unwrap();
     drop(free);
     for scheme in ["http", "h2c", "https"] {
         for mode in ["record", "auto", "passthrough"] {
-            let (one, two) = asked(&format!("{scheme}://{address}"), mode);
+            let (one, two) = asked(&format!("{scheme}://{address}"), mode, LIMITS);
             assert_fault(&one, scheme, 502, "refused");
             assert_fault(&two, scheme, 502, "refused");
         }
@@ -158,14 +161,14 @@ fn a_connection_that_is_refused_is_told() {
 }
 
 #[test]
-fn a_name_without_address_is_told() {
-    let (one, two) = asked("http://nowhere.invalid:1", "record");
+fn an_unresolvable_name_is_reported() {
+    let (one, two) = asked("http://nowhere.invalid:1", "record", LIMITS);
     assert_fault(&one, "dns", 502, "nowhere.invalid has no address");
     assert_fault(&two, "dns", 502, "nowhere.invalid has no address");
 }
 
 #[test]
-fn as_many_interim_responses_as_may_be_are_no_fault() {
+fn interim_responses_are_limited() {
     let origin = origin(&[
         Do::Read,
         Do::Send(b"HTTP/1.1 103 Early Hints\r\n\r\n"),

@@ -1,7 +1,6 @@
-//! Faults of HTTP/2: streams that are reset, connections that go away.
+//! Faults of HTTP/2 upstreams: stream resets, GOAWAY, closed connections.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use h2::Reason;
@@ -14,7 +13,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::support::client::{self, Broken};
 use crate::support::folder::Folder;
 use crate::support::gateway::{self, Builder};
-use crate::support::{spawn, tls, wait_for};
+use crate::support::{spawn, tls, wait_for, without_hanging};
 
 /// What an upstream does with its first stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -139,7 +138,7 @@ fn half(gateway: &gateway::Running, bell: &Notify) -> Option<u32> {
 }
 
 #[test]
-fn a_stream_that_is_reset_in_its_body_is_so_again_with_its_code() {
+fn a_stream_reset_within_the_body_is_replayed_with_its_code() {
     let acts = [
         (Do::Reset(Reason::CANCEL), Some(8)),
         (Do::Reset(Reason::ENHANCE_YOUR_CALM), Some(11)),
@@ -201,9 +200,7 @@ fn interim_responses_of_http2_are_bounded_by_time() {
     let gateway = builder
         .section("[limits]\nresponse_header_timeout = \"500ms\"")
         .start();
-    let start = std::time::Instant::now();
-    let answer = client::http2(&gateway).get("/");
+    let answer = without_hanging("the request", || client::http2(&gateway).get("/"));
     assert!([502, 504].contains(&answer.status), "{}", answer.text());
-    assert!(start.elapsed() < Duration::from_secs(5));
     assert_eq!(gateway.finish().recorded, 0);
 }

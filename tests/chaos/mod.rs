@@ -1,4 +1,4 @@
-//! Upstreams that fail in every way, and what clients, recordings and replays see of it.
+//! Upstream failures, as clients, recordings and replays see them.
 
 mod body;
 mod calls;

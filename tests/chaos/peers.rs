@@ -1,4 +1,4 @@
-//! Origins that fail as a test says, and clients that tell a clean end from a broken one.
+//! Scripted faulty origins, and clients that distinguish a clean end from an abort.
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use socket2::SockRef;
 
-use crate::support::PATIENCE;
+use crate::support::{PATIENCE, until};
 
 /// What an origin does with a connection, one after the other. At the end it closes it.
 #[derive(Clone, Copy, Debug)]
@@ -74,6 +74,11 @@ impl Origin {
     /// The heads of the requests so far.
     pub(super) fn heads(&self) -> Vec<String> {
         self.heads.lock().unwrap().clone()
+    }
+
+    /// Waits until a request has come.
+    pub(super) fn is_asked(&self) {
+        until("a request", || (!self.heads().is_empty()).then_some(()));
     }
 
     /// The connections that have ended.
@@ -143,19 +148,59 @@ pub(super) fn ask(address: SocketAddr, target: &str, patience: Duration) -> (Str
     send(address, &request, patience)
 }
 
-/// The same for any bytes.
+/// Sends a request and leaves once nothing more comes. `part` ends what is waited for: until it has
+/// come there is no hurry. `before_leaving` runs last.
+pub(super) fn ask_and_leave(
+    address: SocketAddr,
+    part: &str,
+    before_leaving: impl FnOnce(),
+) -> (String, End) {
+    let request = "GET / HTTP/1.1\r\nhost: gateway\r\n\r\n";
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
+    let (mut got, end) = read(&mut stream, PATIENCE, |got| got.ends_with(part.as_bytes()));
+    assert_eq!(end, End::Open, "{got}");
+    let (more, end) = read(&mut stream, SILENCE, |_| false);
+    got += &more;
+    before_leaving();
+    (got, end)
+}
+
+/// How long a client waits before it takes an open connection for silent.
+const SILENCE: Duration = Duration::from_millis(800);
+
+/// The same as [`ask`] for any bytes.
 pub(super) fn send(address: SocketAddr, request: &str, patience: Duration) -> (String, End) {
     let mut stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(patience)).unwrap();
     stream.write_all(request.as_bytes()).unwrap();
-    let (mut got, mut piece) = (Vec::new(), [0; 4096]);
+    read(&mut stream, patience, |_| false)
+}
+
+/// The same as [`send`], until the answer ends in these bytes.
+pub(super) fn send_until(address: SocketAddr, request: &str, end: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
+    read(&mut stream, PATIENCE, |got| got.ends_with(end.as_bytes())).0
+}
+
+/// Reads until the connection ends, nothing comes for so long, or `enough` of it has come.
+fn read(
+    stream: &mut TcpStream,
+    patience: Duration,
+    enough: impl Fn(&[u8]) -> bool,
+) -> (String, End) {
+    stream.set_read_timeout(Some(patience)).unwrap();
+    let (mut got, mut chunk) = (Vec::new(), [0; 4096]);
     let end = loop {
-        match stream.read(&mut piece) {
+        if enough(&got) {
+            break End::Open;
+        }
+        match stream.read(&mut chunk) {
             Ok(0) => break End::Closed,
-            Ok(count) => got.extend_from_slice(&piece[..count]),
+            Ok(count) => got.extend_from_slice(&chunk[..count]),
             Err(error) if error.kind() == ErrorKind::ConnectionReset => break End::Reset,
             Err(error) if error.kind() == ErrorKind::WouldBlock => break End::Open,
-            Err(error) => panic!("{target}: {error}", target = request),
+            Err(error) => panic!("{error}"),
         }
     };
     (String::from_utf8_lossy(&got).into_owned(), end)

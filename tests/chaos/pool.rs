@@ -1,4 +1,4 @@
-//! Connections that are kept: what is closed meanwhile is not used, and nothing is sent twice.
+//! Pooled upstream connections: closed ones are not reused, and no request is sent twice.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ fn passthrough(url: &str) -> gateway::Running {
 }
 
 #[test]
-fn a_connection_that_the_upstream_has_closed_is_not_used() {
+fn a_connection_closed_by_the_upstream_is_not_reused() {
     let origin = origins(vec![
         &[Do::Read, Do::Send(OK)],
         &[Do::Read, Do::Send(OK), Do::Stall],
@@ -28,7 +28,7 @@ fn a_connection_that_the_upstream_has_closed_is_not_used() {
 }
 
 #[test]
-fn a_request_that_went_out_is_never_sent_again() {
+fn a_sent_request_is_never_retried() {
     // The upstream closes the kept connection just as the second request arrives.
     let origin = origins(vec![
         &[Do::Read, Do::Send(OK), Do::Read],
@@ -45,7 +45,7 @@ fn a_request_that_went_out_is_never_sent_again() {
 }
 
 #[test]
-fn bytes_behind_a_response_are_no_answer_to_the_next_request() {
+fn bytes_after_a_response_are_not_the_next_response() {
     const MORE: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok\
         HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nevil";
     let origin = origins(vec![
@@ -59,7 +59,7 @@ fn bytes_behind_a_response_are_no_answer_to_the_next_request() {
 }
 
 #[test]
-fn a_connection_that_broke_off_is_not_used_again() {
+fn a_broken_connection_is_not_reused() {
     let origin = origins(vec![
         &[
             Do::Read,

@@ -1,18 +1,14 @@
-//! Clients that did not wait, upstreams that stall: at replay there is silence, for as long as
-//! there should be.
+//! Clients that disconnect and upstreams that stall: a replay is silent as long as it should be.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::body::SIZED;
-use super::failures::{failure, over, recorded};
-use super::peers::{Do, End, Origin, after_head, ask, origin};
+use super::failures::{LATE, failure, over, recorded};
+use super::peers::{Do, End, Origin, after_head, ask, ask_and_leave, origin};
 use crate::support::folder::Folder;
 use crate::support::gateway::{self, Running};
-use crate::support::{PATIENCE, client, until};
-
-/// As long as something that lasts is looked at.
-const WHILE: Duration = Duration::from_millis(800);
+use crate::support::{PATIENCE, at_least, client, until, without_hanging};
 
 /// A gateway that records, and waits longer for the upstream than any client here.
 fn patient(origin: &Origin) -> Running {
@@ -21,7 +17,7 @@ fn patient(origin: &Origin) -> Running {
 }
 
 #[test]
-fn a_client_that_did_not_wait_finds_the_same_silence() {
+fn a_response_the_client_did_not_wait_for_is_replayed_as_silence() {
     let cases: [(&'static [Do], &str, &str); 2] = [
         (&[Do::Read, Do::Stall], "head left", ""),
         (
@@ -31,13 +27,15 @@ fn a_client_that_did_not_wait_finds_the_same_silence() {
         ),
     ];
     for (steps, expected, part) in cases {
-        let gateway = patient(&origin(steps));
-        let (live, end) = ask(gateway.address, "/", WHILE);
+        let origin = origin(steps);
+        let gateway = patient(&origin);
+        let (live, end) = ask_and_leave(gateway.address, part, || origin.is_asked());
         assert_eq!((after_head(&live), end), (part, End::Open));
         let (folder, exchange) = recorded(gateway);
         assert_eq!(failure(&exchange), expected);
         let replay = gateway::replay(&folder).start();
-        assert_eq!(ask(replay.address, "/", WHILE), (live.clone(), End::Open));
+        let silence = ask_and_leave(replay.address, part, || {});
+        assert_eq!(silence, (live.clone(), End::Open));
         let limits = "[limits]\nstream_idle_timeout = \"200ms\"";
         let replay = gateway::replay(&folder).section(limits).start();
         let (answer, end) = ask(replay.address, "/", PATIENCE);
@@ -50,27 +48,44 @@ fn a_client_that_did_not_wait_finds_the_same_silence() {
 }
 
 #[test]
-fn recorded_pauses_are_kept_before_a_failure() {
-    let gateway = over(&origin(&[Do::Read, Do::Stall]), "record").start();
+fn recorded_timing_delays_a_replayed_failure() {
+    let origin = origin(&[Do::Read, Do::Stall]);
+    let gateway = over(&origin, "record").section(LATE).start();
     client::http1(&gateway).get("/");
-    let (folder, _) = recorded(gateway);
+    let (folder, exchange) = recorded(gateway);
     let replay = gateway::replay(&folder)
         .set("timing = \"recorded\"")
         .start();
-    let start = std::time::Instant::now();
-    assert_eq!(client::http1(&replay).get("/").status, 504);
-    assert!(start.elapsed() >= Duration::from_millis(290));
-    let at_once = gateway::replay(&folder).start();
-    let start = std::time::Instant::now();
-    assert_eq!(client::http1(&at_once).get("/").status, 504);
-    assert!(start.elapsed() < Duration::from_millis(290));
+    let pause = exchange["failure"]["at"].as_u64().unwrap();
+    assert!(pause >= 290_000, "{pause} microseconds");
+    let answer = at_least(Duration::from_micros(pause), || {
+        client::http1(&replay).get("/")
+    });
+    assert_eq!(answer.status, 504);
 }
 
 #[test]
-fn a_client_that_leaves_a_stream_makes_no_failure() {
+fn a_failure_is_replayed_at_once_by_default() {
+    let origin = origin(&[Do::Read, Do::Stall]);
+    let gateway = over(&origin, "record").section(LATE).start();
+    client::http1(&gateway).get("/");
+    let (folder, exchange) = recorded(gateway);
+    // A pause for which no client here waits.
+    let hour = Duration::from_secs(3600).as_micros();
+    let text = folder.text("default");
+    let pause = format!("\"at\": {}", exchange["failure"]["at"]);
+    assert_eq!(text.matches(&pause).count(), 1, "{text}");
+    let longer = text.replace(&pause, &format!("\"at\": {hour}"));
+    std::fs::write(folder.cassette("default"), longer).unwrap();
+    let replay = gateway::replay(&folder).start();
+    assert_eq!(client::http1(&replay).get("/").status, 504);
+}
+
+#[test]
+fn a_client_that_disconnects_from_a_stream_is_no_failure() {
     const EVENTS: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\ndata: 1\n\n";
     let gateway = over(&origin(&[Do::Read, Do::Send(EVENTS), Do::Stall]), "record").start();
-    let (_, end) = ask(gateway.address, "/", WHILE);
+    let (_, end) = ask_and_leave(gateway.address, "data: 1\n\n\r\n", || {});
     assert_eq!(end, End::Open);
     until("the recording", || {
         (gateway.session("default").recorded == 1).then_some(())
@@ -81,7 +96,7 @@ fn a_client_that_leaves_a_stream_makes_no_failure() {
 }
 
 #[test]
-fn a_body_that_stalls_is_broken_off_and_replayed_as_silence() {
+fn a_stalled_body_is_aborted_and_replayed_as_silence() {
     let origin = origin(&[Do::Read, Do::Send(SIZED), Do::Stall]);
     for mode in ["record", "auto"] {
         let gateway = gateway::over(&Arc::new(Folder::new()), mode)
@@ -94,14 +109,16 @@ fn a_body_that_stalls_is_broken_off_and_replayed_as_silence() {
         let (folder, exchange) = recorded(gateway);
         assert_eq!(failure(&exchange), "body timeout");
         let replay = gateway::replay(&folder).start();
-        assert_eq!(ask(replay.address, "/", WHILE), (live, End::Open));
+        let silence = ask_and_leave(replay.address, "half.", || {});
+        assert_eq!(silence, (live, End::Open));
     }
 }
 
 #[test]
-fn a_stop_waits_for_no_silence() {
-    let gateway = patient(&origin(&[Do::Read, Do::Stall]));
-    ask(gateway.address, "/", WHILE);
+fn a_stop_ends_a_replayed_silence() {
+    let origin = origin(&[Do::Read, Do::Stall]);
+    let gateway = patient(&origin);
+    ask_and_leave(gateway.address, "", || origin.is_asked());
     let (folder, exchange) = recorded(gateway);
     assert_eq!(failure(&exchange), "head left");
     let replay = gateway::replay(&folder).start();
@@ -110,9 +127,7 @@ fn a_stop_waits_for_no_silence() {
     until("the request", || {
         (replay.session("default").hits == 1).then_some(())
     });
-    let start = std::time::Instant::now();
-    replay.stop();
-    assert!(start.elapsed() < Duration::from_secs(10));
+    without_hanging("the stop", || replay.stop());
     let (answer, _) = waiting.join().unwrap();
     assert!(answer.starts_with("HTTP/1.1 504"), "{answer}");
 }

@@ -1,4 +1,4 @@
-//! The contract is frozen: what was compiled against it must keep working, as it is.
+//! Components compiled against the frozen contract keep working unchanged.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -31,7 +31,7 @@ fn components(version: &str) -> Vec<PathBuf> {
 }
 
 #[test]
-fn every_component_that_was_ever_compiled_loads_and_answers() {
+fn components_of_earlier_builds_load_and_run() {
     for version in VERSIONS {
         let components = components(version);
         assert!(components.len() >= 10, "{version} has {}", components.len());
@@ -63,7 +63,7 @@ fn bare(text: &str) -> String {
 }
 
 #[test]
-fn the_package_is_the_one_that_was_frozen() {
+fn the_wit_package_is_the_frozen_one() {
     let frozen = root().join("tests/contract/0.1.0/wit");
     let names = |folder: &Path| -> Vec<String> {
         let entries = folder.read_dir().unwrap();
@@ -85,7 +85,7 @@ fn the_package_is_the_one_that_was_frozen() {
 }
 
 #[test]
-fn the_package_has_nothing_that_compares_exactly() {
+fn the_wit_package_has_no_closed_types() {
     for entry in root().join("wit").read_dir().unwrap() {
         let path = entry.unwrap().path();
         if path.extension().is_none_or(|extension| extension != "wit") {

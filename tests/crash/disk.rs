@@ -1,4 +1,4 @@
-//! A disk that is full for a while: a small file system of its own, which only the gateway has.
+//! A disk that is full for a while: a small file system that only the gateway sees.
 
 use std::io::Write as _;
 use std::path::PathBuf;

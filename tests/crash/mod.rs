@@ -1,4 +1,4 @@
-//! What was recorded outlasts a killed process, a full disk and a second gateway.
+//! Recordings survive a killed process, a full disk and a second gateway.
 
 mod disk;
 mod shared;
@@ -17,7 +17,7 @@ fn rounds(usual: u64) -> (u64, u64) {
 }
 
 #[test]
-fn what_is_acknowledged_outlasts_a_killed_gateway() {
+fn acknowledged_exchanges_survive_a_kill() {
     let (seed, rounds) = rounds(10);
     let sum = storm::auto(seed, rounds);
     println!("{sum:?}");
@@ -26,7 +26,7 @@ fn what_is_acknowledged_outlasts_a_killed_gateway() {
 }
 
 #[test]
-fn the_old_cassette_outlasts_a_gateway_that_is_killed_as_it_starts_anew() {
+fn the_old_cassette_survives_a_kill_during_rotation() {
     let (seed, rounds) = rounds(10);
     assert_eq!(storm::record(seed, rounds).rounds, rounds);
 }

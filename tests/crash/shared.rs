@@ -1,4 +1,4 @@
-//! Several gateways on one folder of cassettes.
+//! Several gateways that share a cassette folder.
 
 use super::storm::at;
 use crate::support::binary::{Process, program};
@@ -28,7 +28,7 @@ fn targets(folder: &Folder, session: &str) -> Vec<String> {
 }
 
 #[test]
-fn a_second_recorder_of_a_session_is_told_who_has_it_and_takes_over_later() {
+fn a_second_recorder_of_a_session_is_refused_until_the_lock_is_free() {
     let (origin, folder) = (origin(), Folder::new());
     let mut first = start(&folder, &origin, &["auto"]);
     let client = at(first.address());
@@ -48,7 +48,7 @@ fn a_second_recorder_of_a_session_is_told_who_has_it_and_takes_over_later() {
             "session default",
             "default.jsons is being written by another gateway",
             &format!("(process {})", first.id()),
-            "stop that one, or choose another session (--session NAME)",
+            "stop that gateway, or choose another session (--session NAME)",
         ] {
             assert!(told.contains(part), "{part} not in: {told}");
         }
@@ -94,7 +94,9 @@ fn an_idle_recorder_keeps_its_cassette_and_changes_nothing() {
     let mut other = start(&folder, &origin, &["auto"]);
     other.address();
     assert!(
-        other.stderr().contains("nothing is recorded"),
+        other
+            .stderr()
+            .contains("session default: not recording yet"),
         "{}",
         other.stderr()
     );

@@ -1,26 +1,35 @@
-//! What the fuzzer found and what it starts from is shown to the same properties in every run of
-//! the tests.
+//! Every run of the tests checks the properties on the seeds of the fuzz targets and on each input
+//! that once broke one.
 
 mod properties;
 
 use std::panic::catch_unwind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use properties::TARGETS;
 
+/// The inputs of a target: `corpus` or `regressions`. None where the folder is not there.
+fn inputs(kind: &str, target: &str) -> Vec<PathBuf> {
+    let folder = folder(kind).join(target);
+    let Ok(entries) = folder.read_dir() else {
+        return Vec::new();
+    };
+    entries.map(|entry| entry.unwrap().path()).collect()
+}
+
+fn folder(kind: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/fuzz")
+        .join(kind)
+}
+
 #[test]
-fn every_kept_input_keeps_the_properties() {
-    let corpora = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/corpus");
+fn every_input_keeps_the_properties() {
     let mut broken = Vec::new();
     for target in TARGETS {
-        let folder = corpora.join(target.name);
-        let inputs: Vec<_> = folder
-            .read_dir()
-            .unwrap()
-            .map(|it| it.unwrap().path())
-            .collect();
-        assert!(inputs.len() >= 3, "{} has too few inputs", target.name);
-        for path in inputs {
+        let seeds = inputs("corpus", target.name);
+        assert!(seeds.len() >= 3, "{} has too few seeds", target.name);
+        for path in seeds.into_iter().chain(inputs("regressions", target.name)) {
             let input = std::fs::read(&path).unwrap();
             if catch_unwind(|| (target.check)(&input)).is_err() {
                 broken.push(path.display().to_string());
@@ -35,11 +44,18 @@ fn every_kept_input_keeps_the_properties() {
 }
 
 #[test]
-fn every_folder_of_inputs_has_its_properties() {
-    let corpora = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/corpus");
-    for folder in corpora.read_dir().unwrap() {
-        let name = folder.unwrap().file_name();
+fn every_folder_of_inputs_and_every_fuzz_target_has_its_property() {
+    let names = ["corpus", "regressions", "fuzz_targets"]
+        .into_iter()
+        .flat_map(|kind| folder(kind).read_dir().unwrap())
+        .map(|entry| entry.unwrap().path());
+    for path in names {
+        let name = path.file_stem().unwrap();
         let target = TARGETS.iter().find(|target| name == target.name);
-        assert!(target.is_some(), "nothing reads the inputs in {name:?}");
+        assert!(target.is_some(), "no property is named {name:?}");
+    }
+    for target in TARGETS {
+        let source = folder("fuzz_targets").join(target.name);
+        assert!(source.with_extension("rs").is_file(), "{}", target.name);
     }
 }

@@ -1,42 +1,31 @@
 #!/usr/bin/env bash
-# Fuzzes what reads the bytes of others.
+# Runs the fuzz targets with cargo-fuzz on stable Rust.
 #
 #   tests/fuzz/run.sh                       every target for ten seconds
-#   tests/fuzz/run.sh SECONDS [TARGET]...   these targets, or all, for so long each
-#   tests/fuzz/run.sh --take TARGET...      adds to the kept inputs the small ones that were found and reach new code
+#   tests/fuzz/run.sh SECONDS [TARGET]...   these targets, or all, for SECONDS each
 #
-# What is found stays in `target/fuzz/corpus`. An input that breaks a property is written to `target/fuzz/broken` and
-# named in the output; put it into `tests/fuzz/corpus/TARGET`, and `cargo test` shows it to the property from then on.
+# New inputs are kept in target/fuzz/corpus. An input that breaks a property is written to target/fuzz/artifacts/TARGET;
+# copy it to tests/fuzz/regressions/TARGET, and `cargo test` checks it from then on.
 #
-# Needs: a C++ compiler, for libFuzzer.
+# Needs: cargo-fuzz (cargo install --locked cargo-fuzz) and a C++ compiler, for libFuzzer.
 set -euo pipefail
-cd "$(dirname "$0")"
-readonly FOUND=$PWD/../../target/fuzz
-# The largest input that is kept, in bytes.
-readonly LARGEST=2048
+cd "$(dirname "$0")/../.."
+readonly FUZZ=tests/fuzz FOUND=$PWD/target/fuzz
+HOST=$(rustc -vV | sed -n 's/^host: //p')
+# No sanitizer: those need a nightly compiler, and no crate of the gateway has unsafe code.
+readonly FLAGS=(--fuzz-dir "$FUZZ" --target-dir "$FOUND/build" --sanitizer none)
 
-targets() {
-    ls corpus
-}
-
-build() {
-    RUSTC_WRAPPER=$PWD/rustc.sh CARGO_TARGET_DIR=$FOUND/build cargo build --locked --quiet
-}
-
-# fuzz TARGET FLAG...: runs the fuzzer.
-fuzz() {
-    local target=$1
-    shift
-    OULI_FUZZ=$target "$FOUND/build/debug/fuzz" -artifact_prefix="$FOUND/broken/$target-" -timeout=10 \
-        -rss_limit_mb=1024 "$@"
-}
-
-# one SECONDS TARGET: tells what it came to in one line, or everything where a property broke.
+# one SECONDS TARGET: prints a summary line, or the whole log where a property broke.
 one() {
-    local seconds=$1 target=$2 log=$FOUND/logs/$2
-    mkdir -p "$FOUND/corpus/$target"
-    if ! fuzz "$target" -max_total_time="$seconds" -print_final_stats=1 -verbosity=1 -max_len=4096 -dict=words.txt \
-        "$FOUND/corpus/$target" "corpus/$target" >"$log" 2>&1; then
+    local seconds=$1 target=$2 log=$FOUND/logs/$2 folder
+    local inputs=("$FOUND/corpus/$target")
+    mkdir -p "$FOUND/corpus/$target" "$FOUND/artifacts/$target"
+    for folder in "$FUZZ/corpus/$target" "$FUZZ/regressions/$target"; do
+        [[ ! -d $folder ]] || inputs+=("$folder")
+    done
+    if ! "$FOUND/build/$HOST/release/$target" -max_total_time="$seconds" -print_final_stats=1 -verbosity=1 \
+        -max_len=4096 -timeout=10 -rss_limit_mb=1024 -dict="$FUZZ/fuzz.dict" \
+        -artifact_prefix="$FOUND/artifacts/$target/" "${inputs[@]}" >"$log" 2>&1; then
         cat "$log"
         return 1
     fi
@@ -46,27 +35,12 @@ one() {
         END { printf "%-16s %9d runs, %5d edges reached, %s inputs\n", target, runs, edges, kept }' "$log"
 }
 
-take() {
-    local target small
-    for target in "$@"; do
-        small=$(mktemp -d)
-        find "$FOUND/corpus/$target" -type f -size "-${LARGEST}c" -exec cp -t "$small" {} +
-        fuzz "$target" -set_cover_merge=1 "corpus/$target" "$small" 2>&1 | grep -E "new files|new features" || true
-        rm -rf "$small"
-    done
-}
-
-mkdir -p "$FOUND"/{broken,corpus,logs}
-build
-if [[ ${1:-} == --take ]]; then
-    shift
-    take "$@"
-    exit
-fi
+mkdir -p "$FOUND/logs"
+cargo fuzz build "${FLAGS[@]}"
 readonly SECONDS_EACH=${1:-10}
 [[ $# == 0 ]] || shift
-[[ $# != 0 ]] || mapfile -t all < <(targets)
-export -f one fuzz
-export FOUND
-# As many at once as there are cores. `xargs` ends with a failure where one of them does.
+[[ $# != 0 ]] || mapfile -t all < <(cargo fuzz list --fuzz-dir "$FUZZ")
+export -f one
+export FOUND FUZZ HOST
+# One process per core. `xargs` fails where one of them does.
 printf '%s\n' "${@:-${all[@]}}" | xargs -P "$(nproc)" -I{} bash -c 'set -euo pipefail; one "$@"' _ "$SECONDS_EACH" {}

@@ -1,13 +1,13 @@
-//! How many connections there may be, what they may ask for, and how they end.
+//! Limits of client connections: their number, their age, their requests.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::http2;
 use crate::support::client::{self, Raw};
 use crate::support::origin::{self, Gate};
-use crate::support::{gateway, until};
+use crate::support::{at_least, gateway, until, without_hanging};
 
-const REQUEST: &str = "GET /hello HTTP/1.1\r\nhost: x\r\n\r\n";
+pub(super) const REQUEST: &str = "GET /hello HTTP/1.1\r\nhost: x\r\n\r\n";
 
 fn whole(raw: &mut Raw) {
     let head = raw.head();
@@ -16,9 +16,9 @@ fn whole(raw: &mut Raw) {
 }
 
 #[test]
-fn one_connection_too_many_waits_for_its_turn() {
+fn a_connection_above_the_limit_waits_for_a_permit() {
     let origin = origin::simple();
-    let limits = "[limits]\nconnections = 2\nbacklog = 16";
+    let limits = "[limits]\nconnections = 2\nbacklog = 16\naccept_queue_timeout = \"1h\"";
     let gateway = gateway::passthrough(&origin).section(limits).start();
     let mut open: Vec<_> = (0..2)
         .map(|_| client::raw(gateway.address, REQUEST))
@@ -37,9 +37,9 @@ fn one_connection_too_many_waits_for_its_turn() {
 }
 
 #[test]
-fn no_worker_keeps_a_turn_to_itself() {
+fn idle_workers_hold_no_permit() {
     let origin = origin::simple();
-    let limits = "[limits]\nconnections = 1";
+    let limits = "[limits]\nconnections = 1\naccept_queue_timeout = \"1h\"";
     let gateway = gateway::passthrough(&origin).section(limits).start();
     // The system spreads them over the workers.
     for _ in 0..16 {
@@ -47,8 +47,8 @@ fn no_worker_keeps_a_turn_to_itself() {
     }
 }
 
-/// An answer to one connection too many.
-fn refused(raw: &mut Raw, limit: &str) {
+/// Asserts that a connection above this limit is answered so.
+pub(super) fn refused(raw: &mut Raw, limit: &str) {
     let answer = raw.rest();
     let (head, body) = answer.split_once("\r\n\r\n").expect("an answer");
     for line in [
@@ -63,20 +63,22 @@ fn refused(raw: &mut Raw, limit: &str) {
 }
 
 #[test]
-fn nobody_waits_for_ever() {
+fn a_connection_waits_for_accept_queue_timeout_only() {
     let origin = origin::simple();
-    let limits = "[limits]\nconnections = 1\naccept_queue_timeout = \"200ms\"";
+    let limits = "[limits]\nconnections = 1\naccept_queue_timeout = \"2s\"";
     let gateway = gateway::passthrough(&origin).section(limits).start_with(1);
     let mut open = client::raw(gateway.address, REQUEST);
     whole(&mut open);
-    let start = Instant::now();
-    refused(&mut client::raw(gateway.address, REQUEST), "connections");
-    assert!(start.elapsed() >= Duration::from_millis(150), "it waited");
-    // From then on there is nothing to wait for.
-    for _ in 0..20 {
+    at_least(Duration::from_secs(2), || {
         refused(&mut client::raw(gateway.address, REQUEST), "connections");
-    }
-    assert!(start.elapsed() < Duration::from_secs(3));
+    });
+    // From then on no connection waits: if each did, this would take three times as long as a test
+    // is given.
+    without_hanging("a connection that is refused", || {
+        for _ in 0..30 {
+            refused(&mut client::raw(gateway.address, REQUEST), "connections");
+        }
+    });
     let mut spoken = client::raw(gateway.address, http2::opening());
     let last = std::iter::from_fn(|| http2::read_frame(&mut spoken)).last();
     let last = last.expect("frames");
@@ -96,9 +98,9 @@ fn whole_again(raw: &mut Raw) {
 }
 
 #[test]
-fn one_source_has_a_limit_of_its_own() {
+fn one_loopback_address_has_its_own_limit() {
     let origin = origin::simple();
-    let limits = "[limits]\nconnections_per_loopback = 2\naccept_queue_timeout = \"20s\"";
+    let limits = "[limits]\nconnections_per_loopback = 2\naccept_queue_timeout = \"1h\"";
     let gateway = gateway::passthrough(&origin).section(limits).start();
     let mut open = [(); 2].map(|()| client::raw(gateway.address, REQUEST));
     for raw in &mut open {
@@ -115,7 +117,7 @@ fn one_source_has_a_limit_of_its_own() {
 }
 
 #[test]
-fn few_are_told_that_they_are_too_many() {
+fn rejected_connections_bounds_responses_to_rejected_clients() {
     let origin = origin::simple();
     let limits = "[limits]\nconnections_per_loopback = 1\nrejected_connections = 1";
     let gateway = gateway::passthrough(&origin).section(limits).start_with(1);
@@ -126,6 +128,20 @@ fn few_are_told_that_they_are_too_many() {
     assert_eq!(client::raw(gateway.address, "").rest(), "");
     silent.write(REQUEST);
     refused(&mut silent, "connections_per_loopback");
+}
+
+#[test]
+fn the_kernel_queues_no_more_connections_than_the_backlog() {
+    let origin = origin::simple();
+    let limits = "[limits]\nconnections = 1\nbacklog = 4\naccept_queue_timeout = \"1h\"";
+    let gateway = gateway::passthrough(&origin).section(limits).start_with(1);
+    let mut open = client::raw(gateway.address, REQUEST);
+    whole(&mut open);
+    let time = Duration::from_secs(1);
+    let connect = || std::net::TcpStream::connect_timeout(&gateway.address, time).ok();
+    let queued = std::iter::from_fn(connect).take(32).count();
+    // One more was accepted, and kernels differ by one or two.
+    assert!((4..=8).contains(&queued), "{queued} connections are queued");
 }
 
 #[test]
@@ -145,12 +161,17 @@ fn a_connection_ends_with_its_last_request() {
 }
 
 #[test]
-fn an_old_connection_takes_one_more_request() {
+fn an_old_connection_serves_one_more_request() {
     let origin = origin::simple();
     let limits = "[limits]\nmax_connection_age = \"300ms\"";
     let gateway = gateway::passthrough(&origin).section(limits).start();
-    let mut raw = client::raw(gateway.address, REQUEST);
-    whole(&mut raw);
+    // On a busy machine a connection may be old with its first request.
+    let mut raw = until("a connection that is not old yet", || {
+        let mut raw = client::raw(gateway.address, REQUEST);
+        let head = raw.head();
+        raw.read_until("morning\n");
+        (!head.contains("connection: close")).then_some(raw)
+    });
     assert!(
         raw.is_silent_for(Duration::from_millis(400)),
         "it stays open"
@@ -162,7 +183,7 @@ fn an_old_connection_takes_one_more_request() {
 }
 
 #[test]
-fn a_connection_at_rest_goes_on_where_it_was() {
+fn an_idle_connection_resumes_where_it_was() {
     let origin = origin::simple();
     let gateway = gateway::passthrough(&origin).start();
     let mut raw = client::raw(gateway.address, REQUEST);
@@ -187,7 +208,7 @@ fn a_connection_at_rest_goes_on_where_it_was() {
 }
 
 #[test]
-fn a_stop_waits_no_longer_than_the_grace_period() {
+fn a_stop_waits_for_shutdown_timeout_only() {
     let gate = Gate::new();
     let held = gate.clone();
     let handler = move |_: &origin::Seen| origin::parts().part("first").wait(&held);
@@ -197,13 +218,9 @@ fn a_stop_waits_no_longer_than_the_grace_period() {
         .start();
     let mut opened = client::http1(&gateway).ask("GET", "/slow").open();
     assert_eq!(opened.next().unwrap().unwrap(), "first");
-    let start = Instant::now();
-    gateway.stop();
-    let time = start.elapsed();
-    assert!(
-        (150..5000).contains(&time.as_millis()),
-        "stopped after {time:?}"
-    );
+    at_least(Duration::from_millis(200), || {
+        without_hanging("the stop", || gateway.stop())
+    });
     assert!(
         opened.count().is_err(),
         "what was cut off has no proper end"

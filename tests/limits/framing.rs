@@ -1,4 +1,4 @@
-//! Requests that two readers could read in two ways are refused before anything of them goes on.
+//! Ambiguous requests are rejected before any part is forwarded.
 
 use crate::support::client;
 use crate::support::gateway;

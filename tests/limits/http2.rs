@@ -1,11 +1,12 @@
-//! What HTTP/2 clients are told, and what happens to those that do not listen.
+//! Limits of HTTP/2 clients: announced in SETTINGS, enforced against floods.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::support::client::{self, Raw};
 use crate::support::gateway::{self, Running};
 use crate::support::origin::{self, Gate};
+use crate::support::{at_least, without_hanging};
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
@@ -88,7 +89,7 @@ fn settings(raw: &mut Raw) -> BTreeMap<u8, u32> {
 }
 
 #[test]
-fn clients_are_told_the_limits() {
+fn settings_announce_the_limits() {
     let origin = origin::simple();
     let limits = "[limits]\nhttp2_max_concurrent_streams = 7\nhttp2_stream_window = \"8 KiB\"\n\
                   http2_max_header_list_size = \"9 KiB\"\nhttp2_connection_window = \"128 KiB\"\n\
@@ -106,7 +107,7 @@ fn clients_are_told_the_limits() {
 }
 
 #[test]
-fn who_only_resets_streams_is_shown_out() {
+fn pending_resets_above_the_limit_close_the_connection() {
     let origin = origin::simple();
     let gateway = gateway::passthrough(&origin)
         .section("[limits]\nhttp2_max_pending_resets = 5")
@@ -143,7 +144,7 @@ fn cancelled(place: u32) -> Vec<u8> {
 }
 
 #[test]
-fn who_takes_back_all_that_it_asks_for_is_shown_out() {
+fn client_resets_above_the_limit_close_the_connection() {
     let origin = origin::simple();
     let gateway = gateway::passthrough(&origin)
         .section("[limits]\nhttp2_max_pending_resets = 10000\nhttp2_max_client_resets = 50")
@@ -157,7 +158,7 @@ fn who_takes_back_all_that_it_asks_for_is_shown_out() {
 }
 
 #[test]
-fn who_makes_the_gateway_reset_streams_is_shown_out() {
+fn local_resets_above_the_limit_close_the_connection() {
     let gate = Gate::new();
     let held = gate.clone();
     let handler = move |_: &origin::Seen| origin::parts().wait(&held);
@@ -178,7 +179,7 @@ fn who_makes_the_gateway_reset_streams_is_shown_out() {
 }
 
 #[test]
-fn frames_that_ask_for_nothing_are_counted() {
+fn control_frames_above_the_limit_close_the_connection() {
     let origin = origin::simple();
     let gateway = gateway::passthrough(&origin)
         .section("[limits]\nhttp2_max_control_frames = 30")
@@ -202,23 +203,20 @@ fn frames_that_ask_for_nothing_are_counted() {
 }
 
 #[test]
-fn who_is_not_there_any_more_is_not_waited_for() {
+fn an_unanswered_ping_closes_the_connection() {
     let origin = origin::simple();
     let limits = "[limits]\nhttp2_ping_interval = \"100ms\"\nhttp2_ping_timeout = \"200ms\"";
     let gateway = gateway::passthrough(&origin).section(limits).start();
-    let mut raw = connect(&gateway);
-    let start = Instant::now();
-    let frames: Vec<_> = std::iter::from_fn(|| read_frame(&mut raw)).collect();
+    let frames: Vec<_> = at_least(Duration::from_millis(300), || {
+        let mut raw = connect(&gateway);
+        let frames = std::iter::from_fn(|| read_frame(&mut raw));
+        without_hanging("the connection", || frames.collect())
+    });
     assert!(frames.iter().any(|frame| frame.kind == PING));
-    let time = start.elapsed();
-    assert!(
-        (250..10_000).contains(&time.as_millis()),
-        "closed after {time:?}"
-    );
 }
 
 #[test]
-fn who_answers_stays() {
+fn answered_pings_keep_the_connection_open() {
     let origin = origin::simple();
     let limits = "[limits]\nhttp2_ping_interval = \"50ms\"\nrequest_header_timeout = \"100ms\"";
     let gateway = gateway::passthrough(&origin).section(limits).start();
@@ -234,7 +232,7 @@ fn who_answers_stays() {
 }
 
 #[test]
-fn an_idle_connection_is_told_before_it_is_closed() {
+fn an_idle_connection_gets_a_goaway() {
     let origin = origin::simple();
     let limits = "[limits]\nidle_timeout = \"200ms\"\nhttp2_ping_interval = \"50ms\"";
     let gateway = gateway::passthrough(&origin).section(limits).start();
@@ -258,7 +256,7 @@ fn response(raw: &mut Raw, place: u32) {
 }
 
 #[test]
-fn a_connection_at_rest_goes_on_where_it_was() {
+fn an_idle_connection_resumes_where_it_was() {
     let origin = origin::simple();
     let gateway = gateway::passthrough(&origin).start();
     let mut raw = connect(&gateway);
@@ -308,21 +306,17 @@ fn the_last_request_of_a_connection_is_followed_by_a_goaway() {
 }
 
 #[test]
-fn who_gives_no_window_is_cut_off() {
+fn a_client_without_window_is_disconnected() {
     let origin = origin::new()
         .route("/", |_| origin::bytes(vec![b'x'; 1 << 20]))
         .start();
-    let limits = "[limits]\nresponse_send_timeout = \"300ms\"\nidle_timeout = \"20s\"";
+    let limits = "[limits]\nresponse_send_timeout = \"300ms\"\nidle_timeout = \"1h\"";
     let gateway = gateway::passthrough(&origin).section(limits).start();
     // SETTINGS_INITIAL_WINDOW_SIZE of 100 (RFC 9113, section 6.5.2).
     let settings = frame(SETTINGS, 0, 0, &[0, 4, 0, 0, 0, 100]);
     let mut raw = client::raw(gateway.address, [PREFACE, &settings].concat());
-    raw.write(request(0));
-    let start = Instant::now();
-    while read_frame(&mut raw).is_some() {}
-    let time = start.elapsed();
-    assert!(
-        (250..10_000).contains(&time.as_millis()),
-        "cut off after {time:?}"
-    );
+    at_least(Duration::from_millis(300), || {
+        raw.write(request(0));
+        without_hanging("the connection", || while read_frame(&mut raw).is_some() {});
+    });
 }

@@ -1,4 +1,4 @@
-//! What all requests hold together.
+//! The memory limit of all requests together.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -90,7 +90,7 @@ fn post(target: &str, size: usize) -> String {
 }
 
 #[test]
-fn request_bodies_wait_while_memory_is_tight() {
+fn request_bodies_wait_above_the_soft_memory_limit() {
     let origin = slow();
     let gateway = auto(&origin, "memory_wait_timeout = \"60s\"").start();
     // More than nine parts of ten.
@@ -110,7 +110,7 @@ fn request_bodies_wait_while_memory_is_tight() {
 }
 
 #[test]
-fn a_request_body_waits_for_memory_wait_and_no_longer() {
+fn a_request_body_waits_for_memory_wait_timeout_only() {
     let origin = slow();
     let gateway = auto(&origin, "memory_wait_timeout = \"200ms\"").start();
     let _held = [500_000, 450_000].map(|size| client::raw(gateway.address, post("/wait", size)));
@@ -125,7 +125,7 @@ fn a_request_body_waits_for_memory_wait_and_no_longer() {
 }
 
 #[test]
-fn requests_are_refused_while_memory_is_scarce() {
+fn requests_are_rejected_above_the_hard_memory_limit() {
     let origin = slow();
     let gateway = auto(&origin, "decompression_ratio = 100000").start();
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
@@ -163,7 +163,7 @@ fn begun(size: u64, first: usize) -> Vec<u8> {
 }
 
 #[test]
-fn a_message_waits_for_memory_and_its_websocket_is_closed() {
+fn a_websocket_message_waits_for_memory_then_the_socket_closes() {
     let origin = socket_origin();
     let gateway = gateway::record(&origin::simple())
         .upstream(&origin.url())
@@ -188,7 +188,7 @@ fn a_message_waits_for_memory_and_its_websocket_is_closed() {
 }
 
 #[test]
-fn a_message_of_grpc_waits_for_memory_and_its_call_ends() {
+fn a_grpc_message_waits_for_memory_then_the_call_ends() {
     let origin = origin::new()
         .route("/test.Door/*", |seen| {
             let reply = origin::parts().header("content-type", "application/grpc");
@@ -223,7 +223,7 @@ fn a_message_of_grpc_waits_for_memory_and_its_call_ends() {
 }
 
 #[test]
-fn what_a_burst_took_is_given_back() {
+fn memory_of_a_burst_is_released() {
     const CLIENTS: u64 = 64;
     let body = [b'x'; 900 << 10];
     let all = CLIENTS * body.len() as u64;

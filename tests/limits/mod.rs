@@ -1,6 +1,8 @@
-//! Every limit is reached, and answered as documented.
+//! Every limit is reached and answered as documented.
 
+mod certificates;
 mod connections;
+mod coverage;
 mod framing;
 mod http2;
 mod memory;
@@ -8,5 +10,6 @@ mod plugins;
 mod recorder;
 mod recording;
 mod requests;
+mod sources;
 mod upstream;
 mod waiting;

@@ -1,11 +1,11 @@
-//! What one plugin may take.
+//! Limits of a plugin.
 
 use std::sync::Arc;
 
 use crate::support::binary::program;
 use crate::support::folder::Folder;
 use crate::support::gateway::{self, Builder};
-use crate::support::plugins::fixture;
+use crate::support::plugins::{fixture, with_memories};
 use crate::support::{client, origin};
 
 /// A matcher that fails the request where it fails, so that the reason can be seen.
@@ -26,7 +26,7 @@ fn failing(name: &str, limits: &str) -> String {
 }
 
 #[test]
-fn a_call_ends_where_its_limit_is() {
+fn a_plugin_call_ends_at_its_limit() {
     let cases = [
         (
             "looper",
@@ -51,7 +51,7 @@ fn a_call_ends_where_its_limit_is() {
 }
 
 #[test]
-fn an_instance_starts_within_its_limits_or_not_at_all() {
+fn an_instance_above_its_limits_does_not_start() {
     for limit in ["plugin_table_elements = 1", "plugin_core_instances = 1"] {
         let gateway = gateway::replay(&Arc::new(Folder::new()))
             .plugin("own.wasm", &fixture("hashy"))
@@ -62,6 +62,45 @@ fn an_instance_starts_within_its_limits_or_not_at_all() {
             .expect("the gateway does not start")
             .to_string();
         assert!(refused.contains("own.wasm"), "{limit}: {refused}");
+    }
+}
+
+#[test]
+fn a_component_with_too_many_memories_or_tables_is_refused() {
+    let refusal = |limit: &str| {
+        let builder = gateway::replay(&Arc::new(Folder::new()))
+            .plugin("own.wasm", &with_memories(3))
+            .section(&format!("[limits]\n{limit}"));
+        builder.try_start().err().unwrap().to_string()
+    };
+    for (limit, key) in [
+        ("plugin_memories = 2", "limits.plugin_memories"),
+        ("plugin_tables = 2", "limits.plugin_tables"),
+    ] {
+        let refused = refusal(limit);
+        assert!(refused.contains(key), "{limit}: {refused}");
+    }
+    // With enough of both there is another reason: it has no role.
+    let refused = refusal("plugin_memories = 3\nplugin_tables = 3");
+    assert!(refused.contains("exports no role"), "{refused}");
+}
+
+#[test]
+fn a_plugin_call_above_plugin_text_bytes_fails() {
+    // The plugin logs a text of 8 MiB.
+    for (limit, expected) in [("7 MiB", "plugin"), ("9 MiB", "miss")] {
+        let limits =
+            format!("limits = {{ plugin_text_bytes = \"{limit}\", matcher_cpu_time = \"1h\" }}");
+        let gateway = gateway::replay(&Arc::new(Folder::new()))
+            .plugin("own.wasm", &fixture("abuser"))
+            .section("[[plugin]]\nfile = \"own.wasm\"\non_error = \"fail\"")
+            .section(&limits)
+            .start();
+        let answer = client::http1(&gateway).get("/abuse/giant-log");
+        let text = answer.text();
+        assert_eq!(answer.header("ouli-error"), expected, "{limit}: {text}");
+        let is_named = text.contains("limits.plugin_text_bytes");
+        assert_eq!(is_named, expected == "plugin", "{limit}: {text}");
     }
 }
 
@@ -90,13 +129,13 @@ fn unwritten(builder: Builder, limits: &str, body: &str) -> String {
 }
 
 #[test]
-fn a_redactor_over_its_limits_keeps_the_exchange_from_the_disk() {
+fn a_redactor_above_its_limits_prevents_the_write() {
     let origin = origin::simple();
     let redactor = || gateway::record(&origin).plugin("own.wasm", &fixture("asked-redactor"));
     let mail = "{\"mail\": \"ann@example.com\"}";
     let reason = unwritten(redactor(), "plugin_edits = 1", mail);
     assert!(reason.contains("limits.plugin_edits"), "{reason}");
-    // So many stand-ins for mail are more than that.
+    // So many placeholders for mail are more than that.
     let reason = unwritten(redactor(), "plugin_edit_bytes = \"1 KiB\"", mail);
     assert!(reason.contains("limits.plugin_edit_bytes"), "{reason}");
     let loops = gateway::record(&origin).plugin("own.wasm", &fixture("looping-redactor"));
@@ -105,7 +144,7 @@ fn a_redactor_over_its_limits_keeps_the_exchange_from_the_disk() {
 }
 
 #[test]
-fn a_plugin_that_talks_too_much_is_cut_short() {
+fn plugin_logs_are_rate_limited_and_truncated() {
     let folder = Folder::new();
     folder.put_plugin("own.wasm", &fixture("hashy"));
     folder.write_config("[limits]\nplugin_log_lines_per_second = 3\nplugin_log_line_bytes = 16\n");
@@ -141,7 +180,7 @@ fn a_plugin_that_talks_too_much_is_cut_short() {
 }
 
 #[test]
-fn a_policy_that_takes_too_long_keeps_the_exchange_from_the_disk() {
+fn a_policy_above_its_cpu_time_prevents_the_write() {
     let origin = origin::simple();
     let loops = gateway::record(&origin).plugin("own.wasm", &fixture("looping-policy"));
     let reason = unwritten(loops, "policy_cpu_time = \"30ms\"", "{}");
@@ -149,7 +188,7 @@ fn a_policy_that_takes_too_long_keeps_the_exchange_from_the_disk() {
 }
 
 #[test]
-fn a_thread_keeps_few_copies_and_starts_more_where_they_are_asked() {
+fn a_thread_keeps_idle_instances_up_to_the_limit() {
     let gateway = gateway::replay(&Arc::new(Folder::new()))
         .plugin("own.wasm", &fixture("slow-matcher"))
         .section("[limits]\nplugin_idle_instances = 1")

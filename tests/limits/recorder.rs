@@ -1,4 +1,4 @@
-//! What follows when more is to be recorded than the recorder keeps up with.
+//! A recorder that is slower than the traffic.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -81,7 +81,7 @@ fn origin() -> Origin {
 }
 
 #[test]
-fn with_wait_an_answer_is_held_back_until_the_recorder_has_room() {
+fn with_wait_a_response_waits_for_the_recorder() {
     let origin = origin();
     let busy = Busy::start(&origin, "wait", "60s");
     until("somebody to be held back", || {
@@ -91,7 +91,7 @@ fn with_wait_an_answer_is_held_back_until_the_recorder_has_room() {
 }
 
 #[test]
-fn with_wait_nobody_is_held_back_for_longer_than_recorder_wait() {
+fn with_wait_an_exchange_is_dropped_after_recorder_queue_timeout() {
     let origin = origin();
     let busy = Busy::start(&origin, "wait", "50ms");
     until("an exchange to be dropped", || {
@@ -104,7 +104,7 @@ fn with_wait_nobody_is_held_back_for_longer_than_recorder_wait() {
 }
 
 #[test]
-fn with_drop_no_answer_is_held_back() {
+fn with_drop_exchanges_are_dropped_at_once() {
     let origin = origin();
     let busy = Busy::start(&origin, "drop", "60s");
     until("an exchange to be dropped", || {
@@ -115,7 +115,7 @@ fn with_drop_no_answer_is_held_back() {
 }
 
 #[test]
-fn those_whose_clients_are_gone_wait_too_and_only_a_few() {
+fn deliveries_of_disconnected_clients_are_limited() {
     let gate = Gate::new();
     let events = move |_: &origin::Seen| {
         let events = origin::parts().header("content-type", "text/event-stream");
@@ -169,7 +169,7 @@ fn beside(more: &str, ask: impl FnOnce(&Running, &dyn Fn())) {
 }
 
 #[test]
-fn a_tunnel_is_held_back_for_memory() {
+fn a_tunnel_waits_for_recording_memory() {
     let sockets = socket_origin();
     let url = sockets.url();
     let more =
@@ -188,7 +188,7 @@ fn a_tunnel_is_held_back_for_memory() {
 }
 
 #[test]
-fn an_upload_is_held_back_for_memory() {
+fn an_upload_waits_for_recording_memory() {
     beside("", |gateway, open| {
         let body = "x".repeat(300_000);
         let client = client::http1(gateway);

@@ -1,4 +1,4 @@
-//! What is too much to be recorded: it is served all the same, and the verdict tells.
+//! Exchanges too large to record are served and counted in the verdict.
 
 use std::io::Write as _;
 use std::sync::Arc;
@@ -28,7 +28,7 @@ fn recorded(limits: &str, body: Vec<u8>, coding: &'static str) -> SessionReport 
 }
 
 #[test]
-fn bodies_over_their_limits_are_served_and_not_recorded() {
+fn bodies_above_recorded_body_are_not_recorded() {
     let report = recorded("recorded_body = 100", vec![b'x'; 101], "identity");
     assert!(
         reason(&report.partial).contains("limits.recorded_body"),
@@ -40,7 +40,7 @@ fn bodies_over_their_limits_are_served_and_not_recorded() {
 }
 
 #[test]
-fn codings_are_not_undone_without_end() {
+fn decompression_is_limited() {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
     encoder.write_all(&vec![0; 4 << 20]).unwrap();
     let bomb = encoder.finish().unwrap();
@@ -83,7 +83,7 @@ fn read(opened: &mut client::Opened, most: usize) -> usize {
 }
 
 #[test]
-fn what_the_memory_for_recording_has_no_room_for_is_dropped() {
+fn exchanges_without_recording_memory_are_dropped() {
     let waits = "on_recorder_full = \"wait\"";
     let limits = "[limits]\nrecording_memory = \"1 MiB\"\nrecorder_queue_timeout = \"200ms\"";
     for (setting, limits) in [
@@ -123,7 +123,7 @@ fn what_the_memory_for_recording_has_no_room_for_is_dropped() {
 }
 
 #[test]
-fn a_body_waits_for_the_memory_for_recording() {
+fn a_body_waits_for_recording_memory() {
     let gates = [(); 2].map(|()| Gate::new());
     let origin = origin::new()
         .route("/0", half(&gates[0]))
@@ -153,7 +153,7 @@ fn a_body_waits_for_the_memory_for_recording() {
 }
 
 #[test]
-fn a_full_queue_holds_up_no_client_and_loses_nothing() {
+fn a_full_recorder_queue_delays_no_client_and_loses_nothing() {
     let origin = origin::simple();
     let gateway = gateway::record(&origin)
         .section("[limits]\nrecorder_queue = 1")
@@ -168,7 +168,7 @@ fn a_full_queue_holds_up_no_client_and_loses_nothing() {
 }
 
 #[test]
-fn the_inline_limit_says_what_lies_beside() {
+fn bodies_above_inline_body_are_stored_as_files() {
     let origin = origin::simple();
     for (limit, beside) in [("4", true), ("\"1 KiB\"", false)] {
         let limits = format!("[limits]\ninline_body = {limit}");
@@ -185,7 +185,7 @@ fn the_inline_limit_says_what_lies_beside() {
 }
 
 #[test]
-fn a_cassette_over_its_limit_is_not_read() {
+fn a_cassette_above_cassette_size_is_not_read() {
     let folder = Arc::new(Folder::new());
     std::fs::create_dir(folder.cassettes()).unwrap();
     let file = std::fs::File::create(folder.cassette("default")).unwrap();
@@ -201,7 +201,7 @@ fn a_cassette_over_its_limit_is_not_read() {
 }
 
 #[test]
-fn one_secret_too_many_keeps_exchanges_from_the_disk() {
+fn secrets_above_the_limit_stop_the_recording() {
     for limit in [
         "secrets_per_session = 2",
         "secret_bytes_per_session = \"1 KiB\"",
@@ -229,7 +229,7 @@ fn one_secret_too_many_keeps_exchanges_from_the_disk() {
 }
 
 #[test]
-fn only_so_many_cassettes_are_open() {
+fn open_cassettes_are_limited() {
     let origin = origin::simple();
     let limits = "[limits]\nopen_cassettes = 2\nwrite_batch_exchanges = 1\n\
                   write_batch_bytes = \"1 KiB\"";

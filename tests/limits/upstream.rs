@@ -1,27 +1,28 @@
-//! How long an upstream may take, and how much it may send before anybody reads it.
+//! Time and size limits of upstreams.
 
 use std::io::Read as _;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::support::client;
 use crate::support::folder::Folder;
 use crate::support::gateway;
 use crate::support::origin::{self, Gate};
-use crate::support::until;
+use crate::support::{at_least, until};
 
-/// A request to this upstream is answered by 504, with the limit that it took too long for.
+/// A request to this upstream is answered by 504, which names the limit.
 fn assert_late(url: &str, limit: &str) {
     let gateway = gateway::over(&Arc::new(Folder::new()), "record")
         .upstream(url)
-        .section(&format!("[limits]\n{limit} = \"200ms\""))
+        .section(&format!("[limits]\n{limit}"))
         .start();
     let answer = client::http1(&gateway).get("/hello");
     assert_eq!(
         (answer.status, answer.header("ouli-error")),
         (504, "upstream")
     );
-    let named = format!("limits.{limit}");
+    let key = limit.split(" = ").next().unwrap();
+    let named = format!("limits.{key}");
     assert!(answer.text().contains(&named), "{}", answer.text());
 }
 
@@ -30,11 +31,11 @@ fn an_upstream_that_does_not_answer_is_a_504() {
     // It takes connections, and never says a word.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", silent.local_addr().unwrap());
-    assert_late(&url, "response_header_timeout");
+    assert_late(&url, "response_header_timeout = \"200ms\"");
 }
 
 #[test]
-fn an_upstream_that_takes_no_connection_is_a_504() {
+fn an_upstream_that_accepts_no_connection_is_a_504() {
     use socket2::{Domain, Socket, Type};
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     let any: std::net::SocketAddr = "127.0.0.1:0".parse().unwrap();
@@ -49,18 +50,18 @@ fn an_upstream_that_takes_no_connection_is_a_504() {
         queued.len() < 16,
         "the queue of a listener is never full here"
     );
-    assert_late(&format!("http://{address}"), "connect_timeout");
+    assert_late(&format!("http://{address}"), "connect_timeout = \"200ms\"");
 }
 
 #[test]
-fn an_upstream_that_shakes_no_hands_is_a_504() {
+fn an_upstream_that_does_not_finish_the_tls_handshake_is_a_504() {
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("https://{}", silent.local_addr().unwrap());
-    assert_late(&url, "tls_handshake_timeout");
+    assert_late(&url, "tls_handshake_timeout = \"200ms\"");
 }
 
 #[test]
-fn a_body_may_take_longer_than_its_head() {
+fn response_header_timeout_does_not_limit_the_body() {
     let gate = Gate::new();
     let held = gate.clone();
     let handler = move |_: &origin::Seen| origin::parts().part("first").wait(&held).part("last");
@@ -68,7 +69,7 @@ fn a_body_may_take_longer_than_its_head() {
         .route("/slow", handler)
         .route("/never", |_| origin::status(200))
         .start();
-    let limits = "[limits]\nresponse_header_timeout = \"100ms\"\nidle_timeout = \"200ms\"";
+    let limits = "[limits]\nresponse_header_timeout = \"2s\"\nidle_timeout = \"3s\"";
     let gateway = gateway::record(&origin).section(limits).start();
     let mut opened = client::http1(&gateway).ask("GET", "/slow").open();
     assert_eq!(opened.next().unwrap().unwrap(), "first");
@@ -79,7 +80,7 @@ fn a_body_may_take_longer_than_its_head() {
 }
 
 #[test]
-fn idle_connections_to_an_upstream_are_kept_as_told() {
+fn idle_upstream_connections_are_limited_in_number_and_time() {
     let connections = |limits: &str| {
         let origin = origin::simple();
         let folder = Arc::new(Folder::new());
@@ -87,15 +88,17 @@ fn idle_connections_to_an_upstream_are_kept_as_told() {
         let gateway = gateway.section(limits).start_with(1);
         for _ in 0..5 {
             assert_eq!(client::http1(&gateway).get("/hello").status, 200);
+            std::thread::sleep(Duration::from_millis(20));
         }
         origin.connections()
     };
     assert_eq!(connections("[limits]\nupstream_idle_connections = 0"), 5);
-    assert!(connections("[limits]\nupstream_idle_timeout = \"30s\"") < 5);
+    assert_eq!(connections("[limits]\nupstream_idle_timeout = \"1ms\""), 5);
+    assert!(connections("[limits]\nupstream_idle_timeout = \"1h\"") < 5);
 }
 
 #[test]
-fn one_request_too_many_to_one_upstream_is_a_503() {
+fn a_request_above_upstream_max_concurrent_requests_is_a_503() {
     let gate = Gate::new();
     let held = gate.clone();
     let handler = move |_: &origin::Seen| origin::parts().part("first").wait(&held).part("last");
@@ -114,7 +117,7 @@ fn one_request_too_many_to_one_upstream_is_a_503() {
         )
         .start();
     let client = client::http1(&gateway);
-    // A stream takes no turn from requests.
+    // A stream takes no permit of requests.
     let mut events = client.ask("GET", "/events").open();
     assert_eq!(events.next().unwrap().unwrap(), "data: 1\n\n");
     let mut opened = client.ask("GET", "/slow").open();
@@ -132,7 +135,7 @@ fn one_request_too_many_to_one_upstream_is_a_503() {
     );
     gate.open();
     assert_eq!(opened.count().unwrap(), 4);
-    until("the turn to be free", || {
+    until("a permit to be free", || {
         (client.get("/hello").status == 200).then_some(())
     });
 }
@@ -156,7 +159,7 @@ fn assert_head_is_too_large(url: &str, limits: &str) {
 }
 
 #[test]
-fn a_head_without_end_is_a_502() {
+fn a_large_response_head_is_a_502() {
     let endless = "x-more: 0123456789\r\n".repeat(20_000);
     let endless = answering(format!("HTTP/1.1 200 OK\r\n{endless}"));
     assert_head_is_too_large(&endless.url(), "upstream_header_count = 10000");
@@ -179,7 +182,7 @@ fn a_head_without_end_is_a_502() {
 }
 
 #[test]
-fn a_body_that_pauses_too_long_is_broken_off_unless_it_is_a_stream() {
+fn a_response_body_that_pauses_is_aborted_unless_it_is_a_stream() {
     for mode in ["record", "passthrough"] {
         let gate = Gate::new();
         let held = gate.clone();
@@ -195,10 +198,9 @@ fn a_body_that_pauses_too_long_is_broken_off_unless_it_is_a_stream() {
         let client = client::http1(&gateway);
         let mut stream = client.ask("GET", "/text/event-stream").open();
         assert_eq!(stream.next().unwrap().unwrap(), "data: 1\n\n");
-        let start = Instant::now();
-        let broken = client.ask("GET", "/text/plain").try_send();
+        let pause = Duration::from_millis(200);
+        let broken = at_least(pause, || client.ask("GET", "/text/plain").try_send());
         assert!(broken.is_err(), "{broken:?}");
-        assert!(start.elapsed() >= Duration::from_millis(200));
         // It has paused for as long by now.
         gate.open();
         assert_eq!(stream.count().unwrap(), 9);
@@ -215,16 +217,18 @@ fn a_body_that_pauses_too_long_is_broken_off_unless_it_is_a_stream() {
 }
 
 #[test]
-fn a_slow_upload_is_no_late_answer() {
+fn a_slow_upload_does_not_count_against_response_header_timeout() {
     let origin = origin::simple();
-    let limits = "[limits]\nresponse_header_timeout = \"600ms\"";
+    let limits = "[limits]\nresponse_header_timeout = \"3s\"";
     let gateway = gateway::passthrough(&origin).section(limits).start();
     let head = "POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\n";
     let mut raw = client::raw(gateway.address, head);
-    for _ in 0..10 {
-        std::thread::sleep(Duration::from_millis(100));
-        raw.write("x");
-    }
+    at_least(Duration::from_secs(3), || {
+        for _ in 0..10 {
+            std::thread::sleep(Duration::from_millis(310));
+            raw.write("x");
+        }
+    });
     let head = raw.head();
     assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
 }
@@ -255,7 +259,7 @@ fn told(limits: &str) -> (Vec<u8>, u32) {
 }
 
 #[test]
-fn upstreams_are_told_the_windows() {
+fn windows_are_announced_to_upstreams() {
     let limits = "[limits]\nupstream_stream_window = \"8 KiB\"\n\
                   upstream_connection_window = \"128 KiB\"\nupstream_header_bytes = \"9 KiB\"";
     let (settings, update) = told(limits);

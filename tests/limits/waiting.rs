@@ -1,10 +1,10 @@
-//! How long a client may do nothing: between requests, within them, and while it is answered.
+//! Time limits of clients: idle connections, slow requests, slow readers.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::support::client::{self, Raw};
 use crate::support::origin::{self, Gate};
-use crate::support::{gateway, until};
+use crate::support::{at_least, gateway, until, without_hanging};
 
 const REQUEST: &str = "GET /hello HTTP/1.1\r\nhost: x\r\n\r\n";
 
@@ -14,54 +14,52 @@ fn whole(raw: &mut Raw) {
     assert_eq!(raw.read_until("morning\n"), "good morning\n");
 }
 
-/// How long it takes until the gateway closes.
-fn closed_after(mut raw: Raw) -> Duration {
-    let start = Instant::now();
-    let rest = raw.rest();
+/// The time limit that ends a connection here; all others are longer than a test waits.
+const SHORT: Duration = Duration::from_millis(200);
+
+/// Opens a connection with `open`, which the gateway closes after [`SHORT`] and no earlier.
+fn is_closed_late(open: impl FnOnce() -> Raw) {
+    at_least(SHORT, || is_closed(open()));
+}
+
+/// Waits until the gateway closes the connection.
+fn is_closed(mut raw: Raw) {
+    let rest = without_hanging("the connection", || raw.rest());
     assert!(
         rest.is_empty() || rest.starts_with("HTTP/1.1 408"),
         "{rest}"
     );
-    start.elapsed()
 }
 
 #[test]
 fn idle_connections_are_closed() {
     let origin = origin::simple();
-    let limits = "[limits]\nidle_timeout = \"200ms\"\nrequest_header_timeout = \"20s\"";
+    let limits = "[limits]\nidle_timeout = \"200ms\"\nrequest_header_timeout = \"1h\"";
     let gateway = gateway::passthrough(&origin).section(limits).start();
-    let fresh = closed_after(client::raw(gateway.address, ""));
-    let mut used = client::raw(gateway.address, REQUEST);
-    whole(&mut used);
-    let used = closed_after(used);
-    for time in [fresh, used] {
-        assert!(
-            (150..5000).contains(&time.as_millis()),
-            "closed after {time:?}"
-        );
-    }
+    is_closed_late(|| client::raw(gateway.address, ""));
+    is_closed_late(|| {
+        let mut used = client::raw(gateway.address, REQUEST);
+        whole(&mut used);
+        used
+    });
 }
 
 #[test]
-fn a_head_that_does_not_end_is_not_waited_for() {
+fn a_request_head_that_does_not_end_is_timed_out() {
     let origin = origin::simple();
-    let limits = "[limits]\nrequest_header_timeout = \"200ms\"\nidle_timeout = \"20s\"";
+    let limits = "[limits]\nrequest_header_timeout = \"200ms\"\nidle_timeout = \"1h\"";
     let gateway = gateway::passthrough(&origin).section(limits).start();
-    let first = closed_after(client::raw(gateway.address, "GET /hel"));
+    is_closed_late(|| client::raw(gateway.address, "GET /hel"));
     let mut raw = client::raw(gateway.address, REQUEST);
     whole(&mut raw);
-    raw.write("GET /hel");
-    let second = closed_after(raw);
-    for time in [first, second] {
-        assert!(
-            (100..5000).contains(&time.as_millis()),
-            "closed after {time:?}"
-        );
-    }
+    is_closed_late(|| {
+        raw.write("GET /hel");
+        raw
+    });
 }
 
 #[test]
-fn a_request_under_way_is_not_idle() {
+fn a_request_in_flight_is_not_idle() {
     let gate = Gate::new();
     let held = gate.clone();
     let handler = move |_: &origin::Seen| origin::parts().part("first").wait(&held).part("last");
@@ -72,23 +70,19 @@ fn a_request_under_way_is_not_idle() {
     assert_eq!(opened.next().unwrap().unwrap(), "first");
     let quiet = client::raw(gateway.address, "");
     // Another connection was idle for as long meanwhile.
-    closed_after(quiet);
+    is_closed(quiet);
     gate.open();
     assert_eq!(opened.next().unwrap().unwrap(), "last");
 }
 
 #[test]
-fn a_handshake_that_does_not_begin_is_not_waited_for() {
+fn a_tls_handshake_that_does_not_begin_is_timed_out() {
     let origin = origin::simple();
     let gateway = gateway::passthrough(&origin)
         .endpoint("tls = \"self-signed\"")
-        .section("[limits]\ntls_handshake_timeout = \"200ms\"\nidle_timeout = \"20s\"")
+        .section("[limits]\ntls_handshake_timeout = \"200ms\"\nidle_timeout = \"1h\"")
         .start();
-    let time = closed_after(client::raw(gateway.address, ""));
-    assert!(
-        (100..5000).contains(&time.as_millis()),
-        "closed after {time:?}"
-    );
+    is_closed_late(|| client::raw(gateway.address, ""));
 }
 
 /// An origin that answers with so many bytes.
@@ -101,51 +95,63 @@ fn large(size: usize) -> origin::Origin {
 const LARGE: &str = "GET /large HTTP/1.1\r\nhost: x\r\n\r\n";
 
 #[test]
-fn a_body_that_does_not_go_on_is_a_408() {
+fn a_stalled_request_body_is_a_408() {
     let origin = origin::simple();
-    let limits = "[limits]\nrequest_body_idle_timeout = \"200ms\"";
     let post = "POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\nabc";
     for builder in [gateway::passthrough(&origin), gateway::auto(&origin)] {
+        let limits = "[limits]\nrequest_body_idle_timeout = \"200ms\"";
         let gateway = builder.section(limits).start();
-        let start = Instant::now();
-        let answer = client::raw(gateway.address, post).rest();
+        let answer = at_least(SHORT, || client::raw(gateway.address, post).rest());
         assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
         assert!(answer.contains("ouli-error: limit"), "{answer}");
         assert!(
             answer.contains("limits.request_body_idle_timeout"),
             "{answer}"
         );
-        let time = start.elapsed();
-        assert!((150..5000).contains(&time.as_millis()), "after {time:?}");
-        // Nobody is blamed who does go on.
+    }
+}
+
+#[test]
+fn a_slow_request_body_may_take_longer_than_its_idle_timeout() {
+    let origin = origin::simple();
+    let post = "POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\nabc";
+    let limit = Duration::from_secs(2);
+    for builder in [gateway::passthrough(&origin), gateway::auto(&origin)] {
+        let limits = "[limits]\nrequest_body_idle_timeout = \"2s\"";
+        let gateway = builder.section(limits).start();
         let mut raw = client::raw(gateway.address, post);
-        for _ in 0..7 {
-            assert!(raw.is_silent_for(Duration::from_millis(50)));
-            raw.write("x");
-        }
+        // Pauses of a sixth of the limit, more than the limit in all.
+        at_least(limit, || {
+            for _ in 0..7 {
+                assert!(raw.is_silent_for(limit / 6));
+                raw.write("x");
+            }
+        });
         assert!(raw.head().starts_with("HTTP/1.1 200 "));
     }
 }
 
 #[test]
-fn a_body_cannot_come_in_drops_for_ever() {
+fn a_slow_request_body_ends_with_request_timeout() {
     let origin = origin::simple();
     let limits = "[limits]\nrequest_timeout = \"300ms\"";
     let gateway = gateway::passthrough(&origin).section(limits).start();
     let post = "POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 1000\r\n\r\n";
     let mut raw = client::raw(gateway.address, post);
-    let start = Instant::now();
-    while raw.is_silent_for(Duration::from_millis(20)) {
-        assert!(start.elapsed() < Duration::from_secs(5), "it goes on");
-        raw.try_write("x");
-    }
+    until("the body to be refused", || {
+        let silent = raw.is_silent_for(Duration::from_millis(20));
+        if silent {
+            raw.try_write("x");
+        }
+        (!silent).then_some(())
+    });
     let answer = raw.rest();
     assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
     assert!(answer.contains("limits.request_timeout"), "{answer}");
 }
 
 #[test]
-fn an_upstream_that_takes_its_time_is_no_fault_of_the_client() {
+fn a_slow_upstream_does_not_count_against_request_timeouts() {
     let gate = Gate::new();
     let held = gate.clone();
     let handler = move |_: &origin::Seen| origin::parts().wait(&held).part("last");
@@ -162,7 +168,7 @@ fn an_upstream_that_takes_its_time_is_no_fault_of_the_client() {
 }
 
 #[test]
-fn who_takes_nothing_of_a_response_is_cut_off() {
+fn a_client_that_reads_nothing_is_disconnected() {
     let origin = large(64 << 20);
     let limits = "[limits]\nresponse_send_timeout = \"300ms\"";
     let gateway = gateway::passthrough(&origin).section(limits).start();
@@ -172,7 +178,7 @@ fn who_takes_nothing_of_a_response_is_cut_off() {
 }
 
 #[test]
-fn who_takes_a_response_slowly_is_not_idle() {
+fn a_client_that_reads_slowly_is_not_idle() {
     let size = 16 << 20;
     let origin = large(size);
     let limits = "[limits]\nidle_timeout = \"100ms\"\nresponse_send_timeout = \"20s\"";
@@ -184,10 +190,10 @@ fn who_takes_a_response_slowly_is_not_idle() {
     let mut raw = client::raw(gateway.address, LARGE);
     assert!(raw.head().starts_with("HTTP/1.1 200 "));
     let mut left = size;
-    let piece = 256 << 10;
+    let chunk = 256 << 10;
     while left > 0 {
-        assert!(raw.exactly(piece).is_some(), "{left} bytes before the end");
-        left -= piece;
+        assert!(raw.exactly(chunk).is_some(), "{left} bytes before the end");
+        left -= chunk;
         std::thread::sleep(Duration::from_millis(10));
     }
 }

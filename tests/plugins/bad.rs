@@ -1,5 +1,4 @@
-//! Files that are no plugins, and plugins that do not get ready: the gateway does not start, and
-//! says why.
+//! Invalid plugins: the gateway does not start and reports the reason.
 
 use std::sync::Arc;
 
@@ -65,7 +64,7 @@ fn every_bad_plugin_is_named_with_its_reason() {
 }
 
 #[test]
-fn what_wants_the_network_is_refused_by_name() {
+fn a_plugin_that_imports_the_network_is_refused() {
     let text = refusal(&with(&fixture("greedy")));
     assert!(
         text.contains("wasi:sockets/") && text.contains("plugins are not given"),
@@ -74,7 +73,7 @@ fn what_wants_the_network_is_refused_by_name() {
 }
 
 #[test]
-fn all_bad_plugins_are_told_at_once() {
+fn all_bad_plugins_are_reported_at_once() {
     let builder = with(b"garbage").plugin("other.wasm", &core_module());
     let text = refusal(&builder.section("[[plugin]]\nfile = \"missing.wasm\""));
     for file in ["own.wasm", "other.wasm", "missing.wasm"] {
@@ -83,7 +82,7 @@ fn all_bad_plugins_are_told_at_once() {
 }
 
 #[test]
-fn settings_that_a_plugin_does_not_know_are_refused() {
+fn unknown_plugin_settings_are_refused() {
     let settings = "[[plugin]]\nfile = \"own.wasm\"\nsettings = { panics = [] }";
     let text = refusal(&with(&fixture("trapper")).section(settings));
     assert!(

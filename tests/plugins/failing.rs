@@ -1,8 +1,6 @@
-//! Plugins that fail while traffic flows: nobody is kept waiting, and nothing unredacted is
-//! written.
+//! Plugins that fail under traffic: no client waits and nothing unredacted is written.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use crate::support::binary::program;
 use crate::support::client;
@@ -10,7 +8,7 @@ use crate::support::folder::Folder;
 use crate::support::gateway::{self, Builder};
 use crate::support::origin;
 use crate::support::plugins::fixture;
-use crate::support::random;
+use crate::support::{random, without_hanging};
 
 fn trapping(builder: Builder, function: &str) -> Builder {
     let settings =
@@ -21,7 +19,7 @@ fn trapping(builder: Builder, function: &str) -> Builder {
 }
 
 #[test]
-fn after_a_matcher_that_fails_the_next_one_decides() {
+fn after_a_failed_matcher_the_next_one_decides() {
     let folder = gateway::echoed(|client| assert_eq!(client.get("/a?x=1").status, 200));
     let trapper = trapping(gateway::replay(&folder), "identify");
     let own = |name: &str| gateway::replay(&folder).plugin("own.wasm", &fixture(name));
@@ -33,19 +31,15 @@ fn after_a_matcher_that_fails_the_next_one_decides() {
         let builder = builder.section("[limits]\nplugin_memory = \"8 MiB\"");
         let gateway = builder.start();
         let client = client::http1(&gateway);
-        let start = Instant::now();
-        assert_eq!(client.get("/a?x=1").status, 200, "{name}");
-        assert_eq!(client.get("/a?x=2").status, 404, "{name}");
-        assert!(
-            start.elapsed() < Duration::from_secs(5),
-            "{name} took {:?}",
-            start.elapsed()
-        );
+        without_hanging(name, || {
+            assert_eq!(client.get("/a?x=1").status, 200, "{name}");
+            assert_eq!(client.get("/a?x=2").status, 404, "{name}");
+        });
     }
 }
 
 #[test]
-fn a_matcher_that_must_not_fail_fails_the_request() {
+fn on_error_fail_fails_the_request() {
     let folder = gateway::echoed(|client| assert_eq!(client.get("/a").status, 200));
     let gateway = gateway::replay(&folder)
         .plugin("own.wasm", &fixture("trapper"))
@@ -61,7 +55,7 @@ fn a_matcher_that_must_not_fail_fails_the_request() {
 }
 
 #[test]
-fn what_a_redactor_or_a_policy_fails_on_is_served_and_not_written() {
+fn a_failed_redactor_or_policy_prevents_the_write() {
     for function in ["redact", "decide"] {
         let origin = origin::simple();
         let gateway = trapping(gateway::record(&origin), function).start();
@@ -80,7 +74,7 @@ fn what_a_redactor_or_a_policy_fails_on_is_served_and_not_written() {
 }
 
 #[test]
-fn a_plugin_that_fails_once_is_asked_again() {
+fn a_plugin_is_called_again_after_a_failure() {
     let folder = gateway::echoed(|client| {
         client.get("/a?x=1");
         client.get("/b");
@@ -97,7 +91,7 @@ fn a_plugin_that_fails_once_is_asked_again() {
 }
 
 #[test]
-fn what_a_plugin_says_in_its_last_words_is_kept_from_the_log() {
+fn panic_messages_of_plugins_are_not_logged() {
     let folder = Folder::new();
     folder.put_plugin("own.wasm", &fixture("leaky-panic"));
     folder.write_config("[[plugin]]\nfile = \"own.wasm\"\nsettings = { known = true }\n");

@@ -1,4 +1,4 @@
-//! How long copies of a plugin live, and what they remember.
+//! The lifetime of plugin instances and the answer cache.
 
 use std::sync::Arc;
 
@@ -42,12 +42,12 @@ fn started(section: &str, requests: usize) -> u64 {
 }
 
 #[test]
-fn copies_serve_again_and_again() {
+fn instances_are_reused() {
     assert_eq!(started("", 50), 0);
 }
 
 #[test]
-fn a_copy_is_replaced_by_calls_by_age_and_by_memory() {
+fn an_instance_is_replaced_by_calls_age_and_memory() {
     for limit in [
         "plugin_max_calls_per_instance = 1",
         "plugin_max_instance_age = \"1ms\"",
@@ -62,7 +62,7 @@ fn a_copy_is_replaced_by_calls_by_age_and_by_memory() {
 }
 
 #[test]
-fn each_call_may_have_a_copy_of_its_own() {
+fn each_call_may_have_a_fresh_instance() {
     let gateway = with("counter", "instances = \"fresh\"");
     let client = client::http1(&gateway);
     ask(&client, 10);
@@ -72,7 +72,7 @@ fn each_call_may_have_a_copy_of_its_own() {
 }
 
 #[test]
-fn copies_are_ready_before_the_first_request() {
+fn instances_start_before_the_first_request() {
     let gateway = with("one-part", "");
     let used = used(&gateway);
     assert!(
@@ -82,7 +82,7 @@ fn copies_are_ready_before_the_first_request() {
 }
 
 #[test]
-fn prepare_runs_once_and_all_copies_have_what_it_made() {
+fn prepare_runs_once_for_all_instances() {
     let folder = Folder::new();
     folder.put_plugin("own.wasm", &fixture("prepares"));
     let section =
@@ -101,7 +101,7 @@ fn prepare_runs_once_and_all_copies_have_what_it_made() {
 }
 
 #[test]
-fn one_that_only_declares_has_no_copy_and_no_call() {
+fn a_plugin_that_only_declares_has_no_instance() {
     let gateway = with("declares", "");
     ask(&client::http1(&gateway), 10);
     let used = used(&gateway);
@@ -109,7 +109,7 @@ fn one_that_only_declares_has_no_copy_and_no_call() {
 }
 
 #[test]
-fn one_that_is_routed_elsewhere_is_not_called() {
+fn a_plugin_with_other_routes_is_not_called() {
     let gateway = with("one-part", "routes = [\"/elsewhere/*\"]");
     let before = used(&gateway).calls;
     ask(&client::http1(&gateway), 10);
@@ -117,7 +117,7 @@ fn one_that_is_routed_elsewhere_is_not_called() {
 }
 
 #[test]
-fn calls_and_crossings_are_counted() {
+fn calls_and_host_calls_are_counted() {
     let gateway = with("one-part", "limits = { plugin_answer_cache = 0 }");
     let before = used(&gateway);
     client::http1(&gateway).get("/a");
@@ -129,7 +129,7 @@ fn calls_and_crossings_are_counted() {
 }
 
 #[test]
-fn one_call_at_once_is_enough_for_many_requests() {
+fn one_concurrent_call_serves_many_requests() {
     let gateway = gateway::replay(&Arc::new(Folder::new()))
         .plugin("own.wasm", &fixture("one-part"))
         .section("[[plugin]]\nfile = \"own.wasm\"\non_error = \"fail\"")
@@ -143,7 +143,7 @@ fn one_call_at_once_is_enough_for_many_requests() {
 }
 
 #[test]
-fn a_matcher_that_takes_its_time_is_not_asked_twice_for_the_same() {
+fn answers_of_a_slow_matcher_are_cached() {
     let post = |client: &Client, body: &str| client.ask("POST", "/a").body(body).send().status;
     for (section, expected) in [("", true), ("limits = { plugin_answer_cache = 0 }", false)] {
         let gateway = with("slow-matcher", section);
@@ -168,7 +168,7 @@ fn a_matcher_that_takes_its_time_is_not_asked_twice_for_the_same() {
 }
 
 #[test]
-fn a_guest_that_waits_leaves_nothing_behind() {
+fn handles_are_released_after_each_call() {
     let gateway = with(
         "hashy",
         "on_error = \"fail\"\nlimits = { plugin_handles = 32, plugin_answer_cache = 0 }",
@@ -178,7 +178,7 @@ fn a_guest_that_waits_leaves_nothing_behind() {
 }
 
 #[test]
-fn the_wall_clock_begins_anew_with_each_call_and_the_monotonic_one_goes_on() {
+fn the_wall_clock_restarts_with_each_call_and_the_monotonic_clock_does_not() {
     let folder = gateway::echoed(|client| assert_eq!(client.get("/a").status, 200));
     let gateway = gateway::replay(&folder)
         .plugin("own.wasm", &fixture("timely"))
@@ -192,11 +192,11 @@ fn the_wall_clock_begins_anew_with_each_call_and_the_monotonic_one_goes_on() {
 }
 
 #[test]
-fn hidden_state_is_found_and_told() {
+fn retained_state_is_detected() {
     let gateway = with("counter", "");
     let live = gateway.status().live;
     let state = live[0].retained_state.as_deref().unwrap();
-    assert!(state.contains("otherwise after other messages"), "{state}");
+    assert!(state.contains("depends on earlier calls"), "{state}");
     for pure in ["one-part", "hashy", "asked-matcher", "late-trapper"] {
         let gateway = with(pure, "");
         assert_eq!(gateway.status().live[0].retained_state, None, "{pure}");

@@ -1,4 +1,4 @@
-//! Plugins of every role, good and bad.
+//! Plugins of every role.
 
 mod bad;
 mod failing;
@@ -36,7 +36,7 @@ fn a_matcher_may_only_declare() {
 }
 
 #[test]
-fn a_matcher_may_be_asked() {
+fn a_matcher_may_be_called_per_message() {
     let folder =
         gateway::echoed(|client| assert_eq!(post(client, "/a", "red", "{\"id\": 1}"), 200));
     let gateway = gateway::replay(&folder)
@@ -63,7 +63,7 @@ fn a_matcher_may_be_asked() {
 }
 
 #[test]
-fn what_a_matcher_leaves_the_next_one_takes() {
+fn a_matcher_may_defer_to_the_next_one() {
     let folder = gateway::echoed(|client| {
         client.get("/special/1?x=1");
         client.get("/plain?x=1");
@@ -105,7 +105,7 @@ fn the_first_matcher_that_answers_decides() {
 }
 
 #[test]
-fn routes_say_where_a_plugin_is_asked() {
+fn routes_select_the_requests_of_a_plugin() {
     let folder = gateway::echoed(|client| {
         client.get("/v1/a?x=1");
         client.get("/v2/a?x=1");
@@ -120,7 +120,7 @@ fn routes_say_where_a_plugin_is_asked() {
 }
 
 #[test]
-fn a_redactor_declares_and_is_asked() {
+fn a_redactor_declares_rules_and_is_called() {
     let origin = origin::new()
         .route("/*", |seen| origin::bytes(seen.body.clone()))
         .start();
@@ -144,8 +144,8 @@ fn a_redactor_declares_and_is_asked() {
     for secret in ["ann@", "bob@", "4711", "0815"] {
         assert!(!text.contains(secret), "{secret} in {text}");
     }
-    for stand_in in ["<e-mail-1>", "<e-mail-2>", "<pin-1>", "<password-1>"] {
-        assert!(text.contains(stand_in), "{stand_in} not in {text}");
+    for placeholder in ["<e-mail-1>", "<e-mail-2>", "<pin-1>", "<password-1>"] {
+        assert!(text.contains(placeholder), "{placeholder} not in {text}");
     }
 }
 
@@ -169,7 +169,7 @@ fn a_policy_skips_and_tags() {
 }
 
 #[test]
-fn the_built_in_policy_skips_what_it_is_told() {
+fn the_built_in_policy_skips_by_its_settings() {
     let origin = origin::new().route("/*", |_| origin::text("fine")).start();
     let policy = "[policy]\nskip_health_checks = true\nskip_methods = [\"OPTIONS\"]\n\
                   skip_paths = [\"/static/*\"]\nskip_status = [404]";
@@ -187,7 +187,7 @@ fn the_built_in_policy_skips_what_it_is_told() {
 }
 
 #[test]
-fn what_is_random_elsewhere_is_the_same_here() {
+fn clocks_and_randomness_are_deterministic() {
     let folder = gateway::echoed(|client| {
         for path in ["/a", "/b", "/c"] {
             client.get(path);

@@ -10,7 +10,7 @@ use crate::support::plugins::fixture;
 use crate::support::websocket::{Peer, TEXT, Way, close, frame, socket_origin};
 
 #[test]
-fn events_are_redacted_one_by_one_with_what_was_held_back() {
+fn events_are_redacted_one_by_one_with_held_back_text() {
     let origin = origin::new().route("/events", |_| {
         origin::parts()
             .header("content-type", "text/event-stream")

@@ -1,4 +1,4 @@
-//! The clients, and what a client saw.
+//! The real clients and what they saw.
 
 use std::path::Path;
 

@@ -1,8 +1,7 @@
-//! Compares what a client saw while recording with what it saw at replay.
-//!
-//! Three differences are meant to be: volatile headers; stand-ins where a response held a secret;
-//! and a body with a content coding is coded again, so that only what it decodes to is the same.
-//! Anything else is told.
+//! Compares what a client saw while recording with what it saw at replay. Three differences are
+//! allowed: volatile headers; placeholders where a response held a secret; and a body with a
+//! content coding is encoded again, so that only its decoded content is equal. Any other difference
+//! is reported.
 
 use crate::client::Seen;
 use crate::secrets::Secrets;
@@ -10,7 +9,7 @@ use crate::secrets::Secrets;
 /// Headers that recordings do not keep, of those that httpbin and the gateway send.
 const VOLATILE: [&str; 1] = ["date"];
 
-/// What stands for a secret and for its stand-in alike.
+/// What stands for a secret and for its placeholder alike.
 const SECRET: &str = "<secret>";
 
 /// How a replayed response differs from the recorded one, a line for each difference.
@@ -101,14 +100,14 @@ fn challenge(value: &str) -> String {
     format!("{scheme} {}", parameters.join(", "))
 }
 
-/// A stand-in is not as long as its secret, nor is a body that was coded again as long as it was:
-/// there only that the length is right is the same.
+/// A placeholder and its secret differ in length, and so does a body that was encoded again: then
+/// only that the length is correct is compared.
 fn length(value: &str, seen: &Seen, secrets: &Secrets) -> String {
     let Some(came) = &seen.raw else {
         return "not to be told".to_owned();
     };
-    let stands_in = std::str::from_utf8(came).is_ok_and(|text| stand_in(text, 0).is_some());
-    let differs = stands_in || secrets.are_in(came) || seen.coding().is_some();
+    let is_placeholder = std::str::from_utf8(came).is_ok_and(|text| placeholder(text, 0).is_some());
+    let differs = is_placeholder || secrets.are_in(came) || seen.coding().is_some();
     if differs && value == came.len().to_string() {
         "as long as the body".to_owned()
     } else {
@@ -124,12 +123,12 @@ fn body(bytes: &Option<Vec<u8>>, secrets: &Secrets) -> Vec<u8> {
     }
 }
 
-/// The text with the same word in place of each secret and of each stand-in.
+/// The text with the same word in place of each secret and of each placeholder.
 pub(crate) fn without_secrets(text: &str, secrets: &Secrets) -> String {
     let hide = |text: String, value: &str| text.replace(value, SECRET);
     let mut text = secrets.values().fold(text.to_owned(), hide);
     let mut from = 0;
-    while let Some((start, end)) = stand_in(&text, from) {
+    while let Some((start, end)) = placeholder(&text, from) {
         text.replace_range(start..end, SECRET);
         from = start + SECRET.len();
     }
@@ -139,16 +138,16 @@ pub(crate) fn without_secrets(text: &str, secrets: &Secrets) -> String {
 }
 
 /// The next `<class-N>`, in a URL `%3Cclass-N%3E`.
-fn stand_in(text: &str, from: usize) -> Option<(usize, usize)> {
+fn placeholder(text: &str, from: usize) -> Option<(usize, usize)> {
     let brackets = [("<", ">"), ("%3C", "%3E")];
     let found = brackets.iter().filter_map(|(open, close)| {
         let openings = text[from..].match_indices(open).map(|(at, _)| from + at);
-        let mut stand_ins = openings.filter_map(|start| {
+        let mut placeholders = openings.filter_map(|start| {
             let inner = start + open.len();
             let end = inner + text[inner..].find(close)?;
             is_class_and_number(&text[inner..end]).then_some((start, end + close.len()))
         });
-        stand_ins.next()
+        placeholders.next()
     });
     found.min()
 }

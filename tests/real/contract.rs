@@ -1,4 +1,4 @@
-//! The large guests that were compiled when the contract was frozen: JavaScript, Python and Go.
+//! Large guests compiled against the frozen contract: JavaScript, Python and Go.
 
 use std::fs::{self, File};
 use std::path::Path;

@@ -1,5 +1,4 @@
-//! Kills and faults at chosen calls of the system, made by strace, and the long forms of what the
-//! suite does in short: hundreds of kills, and a disk that is full for a minute.
+//! Kills and faults at chosen system calls with strace, and long runs of the crash tests.
 
 use std::path::Path;
 use std::time::Duration;
@@ -72,7 +71,7 @@ fn is_killed(storm: &Storm, mode: &str, (call, when): (&str, usize)) -> bool {
 
 #[test]
 #[ignore = "needs strace"]
-fn a_kill_at_any_call_leaves_what_was_acknowledged() {
+fn a_kill_at_any_system_call_keeps_acknowledged_exchanges() {
     let mut kills = 0;
     for call in CALLS {
         let mut dice = storm::Dice::new(1);
@@ -105,7 +104,7 @@ fn a_kill_at_any_call_leaves_what_was_acknowledged() {
 
 #[test]
 #[ignore = "needs strace"]
-fn a_kill_at_any_call_of_starting_anew_leaves_the_old_cassette() {
+fn a_kill_at_any_system_call_of_a_rotation_keeps_the_old_cassette() {
     let mut kills = 0;
     for call in CALLS {
         let storm = Storm::new();

@@ -1,4 +1,4 @@
-//! What every client saw while recording, it sees again when the upstream is gone.
+//! Every client sees at replay what it saw while recording.
 
 use std::fmt::Write as _;
 use std::fs;

@@ -1,4 +1,4 @@
-//! The requests that all clients send: `requests.json`, read.
+//! The requests of all clients, read from `requests.json`.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! The clients that are libraries: a script sends the requests with them.
+//! Clients that are libraries, driven by a script.
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};

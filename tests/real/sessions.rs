@@ -1,4 +1,4 @@
-//! Many sessions at once do not see each other, neither while recording nor at replay.
+//! Many sessions at once are isolated, while recording and at replay.
 
 use std::path::Path;
 use std::thread;

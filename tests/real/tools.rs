@@ -1,4 +1,4 @@
-//! Where the programs are that the tests run.
+//! Paths of the programs that the tests run.
 
 use std::path::PathBuf;
 use std::process::Command;

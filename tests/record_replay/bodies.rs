@@ -39,7 +39,7 @@ fn bodies_come_back_byte_for_byte() {
 }
 
 #[test]
-fn json_stands_in_the_cassette_as_it_was_sent() {
+fn json_is_stored_as_it_was_sent() {
     let origin = origin::new()
         .route("/json", |_| json("{\"n\": 1.50, \"m\": [1,2]}"))
         .start();
@@ -52,7 +52,7 @@ fn json_stands_in_the_cassette_as_it_was_sent() {
 }
 
 #[test]
-fn chunks_are_put_together() {
+fn chunks_are_joined() {
     let origin = origin::new()
         .route("/parts", |_| {
             parts().part("one ").part("two ").part("three")
@@ -77,7 +77,7 @@ fn chunks_are_put_together() {
 }
 
 #[test]
-fn trailers_cross_and_come_back() {
+fn trailers_are_forwarded_and_replayed() {
     let reply = |_: &origin::Seen| {
         let reply = parts().header("trailer", "x-checksum").part("body");
         reply.trailer("x-checksum", "abc")
@@ -97,7 +97,7 @@ fn trailers_cross_and_come_back() {
 }
 
 #[test]
-fn a_body_over_the_inline_limit_lies_in_a_file_beside() {
+fn a_body_above_the_inline_limit_is_stored_as_a_file() {
     let large = "0123456789abcdef".repeat(8 << 10);
     let sent = large.clone();
     let handler = move |_: &origin::Seen| origin::text(&sent);
@@ -113,7 +113,7 @@ fn a_body_over_the_inline_limit_lies_in_a_file_beside() {
 }
 
 #[test]
-fn a_body_without_end_passes_and_is_not_kept() {
+fn an_endless_body_is_forwarded_and_not_recorded() {
     let mebibyte = Bytes::from(vec![b'x'; 1 << 20]);
     let handler = move |_: &origin::Seen| parts().repeat(mebibyte.clone(), 128);
     let origin = origin::new()

@@ -1,4 +1,4 @@
-//! Content codings: the cassette holds what people read, the client gets what it was sent.
+//! Content codings: cassettes hold decoded bodies, clients get the encoded ones.
 
 use std::io::Write as _;
 
@@ -70,7 +70,7 @@ fn coding_origin(coding: &'static str) -> Origin {
 }
 
 #[test]
-fn responses_are_kept_decoded_and_replayed_coded() {
+fn responses_are_stored_decoded_and_replayed_encoded() {
     for coding in ["gzip", "deflate", "br", "zstd"] {
         let origin = coding_origin(coding);
         let gateway = gateway::record(&origin).start();
@@ -113,7 +113,7 @@ fn responses_are_kept_decoded_and_replayed_coded() {
 }
 
 #[test]
-fn a_coded_request_is_kept_decoded_and_found_by_what_it_says() {
+fn an_encoded_request_is_stored_decoded_and_matched_by_content() {
     let origin = origin::new()
         .route("/in", |_| origin::text("taken"))
         .start();
@@ -131,7 +131,7 @@ fn a_coded_request_is_kept_decoded_and_found_by_what_it_says() {
 }
 
 #[test]
-fn only_codings_that_can_be_read_are_asked_for() {
+fn accept_encoding_is_limited_to_supported_codings() {
     let origin = origin::simple();
     let gateway = gateway::record(&origin).start();
     let ask = client::http1(&gateway).ask("GET", "/hello");
@@ -140,7 +140,7 @@ fn only_codings_that_can_be_read_are_asked_for() {
 }
 
 #[test]
-fn what_cannot_be_decoded_is_served_and_not_recorded() {
+fn undecodable_bodies_are_served_and_not_recorded() {
     let origin = origin::new()
         .route("/strange", |_| {
             bytes("????").header("content-encoding", "made-up")

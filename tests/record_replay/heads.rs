@@ -1,4 +1,4 @@
-//! Methods, statuses and fields: what crosses the gateway, in which order, and what stays behind.
+//! Methods, statuses and header fields: what is forwarded, in which order, and what is not.
 
 use std::sync::Arc;
 
@@ -72,7 +72,7 @@ fn a_field_may_repeat() {
     origin.stop();
     let gateway = gateway::replay(&folder).start();
     let replayed = client::http1(&gateway).get("/login");
-    // The values are secrets, so stand-ins come back; there are two cookies all the same, with
+    // The values are secrets, so placeholders come back; there are two cookies all the same, with
     // their attributes.
     let replayed = replayed.all("set-cookie");
     assert_eq!(replayed.len(), 2);
@@ -119,7 +119,7 @@ fn the_order_of_fields_is_kept_both_ways() {
 }
 
 #[test]
-fn informational_responses_come_before_the_one_that_counts() {
+fn informational_responses_are_not_the_final_response() {
     let raw = origin::raw(
         b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n\
           HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
@@ -135,7 +135,7 @@ fn informational_responses_come_before_the_one_that_counts() {
 }
 
 #[test]
-fn what_belongs_to_one_connection_stays_there() {
+fn hop_by_hop_headers_are_removed() {
     let origin = origin::new()
         .route("/hop", |_| {
             text("ok")
@@ -162,7 +162,7 @@ fn what_belongs_to_one_connection_stays_there() {
 }
 
 #[test]
-fn the_origin_never_learns_of_sessions() {
+fn session_headers_are_not_forwarded() {
     let origin = origin::simple();
     let gateway = gateway::record(&origin).start();
     let client = client::http1(&gateway);
@@ -192,7 +192,7 @@ fn the_origin_never_learns_of_sessions() {
 }
 
 #[test]
-fn the_upstream_is_addressed_by_its_own_name() {
+fn the_host_header_names_the_upstream() {
     let origin = origin::simple();
     let gateway = gateway::record(&origin).start();
     client::http1(&gateway).get("/hello");
@@ -205,7 +205,7 @@ fn the_upstream_is_addressed_by_its_own_name() {
 }
 
 #[test]
-fn a_base_path_goes_before_every_path() {
+fn the_base_path_prefixes_every_path() {
     let origin = origin::new()
         .route("/base/hello", |_| text("there"))
         .start();
@@ -217,7 +217,7 @@ fn a_base_path_goes_before_every_path() {
 }
 
 #[test]
-fn a_client_may_wait_for_leave_to_send_its_body() {
+fn expect_100_continue_is_answered() {
     let origin = origin::simple();
     let gateway = gateway::record(&origin).start();
     let head =
@@ -231,7 +231,7 @@ fn a_client_may_wait_for_leave_to_send_its_body() {
 }
 
 #[test]
-fn methods_of_ones_own_pass() {
+fn custom_methods_are_forwarded() {
     let origin = || -> Origin { origin::new().route("/x", |_| text("done")).start() };
     for method in ["PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND"] {
         let (answer, folder) = record(&origin(), |client| client.ask(method, "/x").send());

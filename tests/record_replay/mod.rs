@@ -1,4 +1,4 @@
-//! Recording and replaying one exchange after the other: what comes back is what was there.
+//! Record and replay of single exchanges.
 
 mod bodies;
 mod codings;
@@ -54,7 +54,7 @@ fn a_get_is_replayed_without_the_origin() {
 }
 
 #[test]
-fn a_post_is_found_by_its_body() {
+fn a_post_is_matched_by_its_body() {
     let origin = origin::simple();
     let gateway = gateway::record(&origin).start();
     let client = client::http1(&gateway);
@@ -75,7 +75,7 @@ fn a_post_is_found_by_its_body() {
 }
 
 #[test]
-fn what_is_recorded_is_what_the_origin_saw() {
+fn the_recording_is_what_the_origin_saw() {
     let origin = origin::simple();
     let ask = |client: &Client| {
         let ask = client.ask("POST", "/echo?b=2&a=1&a=%20x");

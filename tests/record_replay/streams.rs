@@ -1,4 +1,4 @@
-//! Streams pass as they come, and what does not come to its end is not recorded.
+//! Streams are forwarded as they arrive; incomplete ones are not recorded.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ fn holding(gate: &Gate) -> Origin {
 }
 
 #[test]
-fn the_first_byte_arrives_before_the_last_is_made() {
+fn the_first_byte_is_forwarded_before_the_last_is_sent() {
     let modes: [fn(&Origin) -> Builder; 3] = [gateway::record, gateway::auto, gateway::passthrough];
     for mode in modes {
         let gate = Gate::new();
@@ -63,7 +63,7 @@ fn an_origin_that_drops_mid_body_is_not_recorded() {
 }
 
 #[test]
-fn a_client_that_leaves_is_not_recorded() {
+fn an_exchange_the_client_aborts_is_not_recorded() {
     let gate = Gate::new();
     let held = gate.clone();
     let origin = origin::new()
@@ -89,7 +89,7 @@ fn a_client_that_leaves_is_not_recorded() {
 }
 
 #[test]
-fn a_request_that_is_cut_is_not_recorded() {
+fn a_truncated_request_is_not_recorded() {
     let origin = origin::new().route("/whole", |_| text("all of it")).start();
     let gateway = gateway::record(&origin).start();
     let head = "POST /cut HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\nonly so much";

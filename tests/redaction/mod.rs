@@ -8,7 +8,7 @@ use crate::support::origin::{self, json, text};
 use crate::support::{client, gateway, random};
 
 #[test]
-fn equal_secrets_have_equal_stand_ins() {
+fn equal_secrets_have_equal_placeholders() {
     let origin = origin::new()
         .route("/login", |seen| {
             json(std::str::from_utf8(&seen.body).unwrap())
@@ -39,7 +39,7 @@ fn equal_secrets_have_equal_stand_ins() {
 }
 
 #[test]
-fn what_no_rule_names_stays_as_it_is() {
+fn values_without_a_rule_are_unchanged() {
     let origin = origin::new()
         .route("/plain", |_| text("nothing secret here"))
         .start();
@@ -62,7 +62,7 @@ fn what_no_rule_names_stays_as_it_is() {
 }
 
 #[test]
-fn the_guard_refuses_what_looks_like_a_token() {
+fn the_guard_refuses_token_patterns() {
     let origin = origin::simple();
     // The rule that would take it out is off, so the guard is the last one to see it.
     let gateway = gateway::record(&origin)
@@ -132,7 +132,7 @@ fn a_rule_can_be_switched_off_by_its_id() {
 }
 
 #[test]
-fn volatile_headers_stay_out_unless_wanted() {
+fn volatile_headers_are_dropped_unless_configured() {
     let start = |off: &str| {
         let date = "Thu, 01 Jan 2026 00:00:00 GMT";
         let origin = origin::new()

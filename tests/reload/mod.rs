@@ -1,4 +1,4 @@
-//! Files change while traffic flows.
+//! Reloads of configuration and plugins under traffic.
 
 mod proof;
 mod swap;
@@ -128,7 +128,7 @@ fn the_configuration_takes_effect() {
 }
 
 #[test]
-fn what_is_broken_leaves_the_last_good_version() {
+fn a_broken_plugin_keeps_the_last_good_version() {
     let gateway = replaying();
     let client = client::http1(&gateway);
     gateway.folder.put_plugin("own.wasm", &fixture(ONE));
@@ -154,7 +154,7 @@ fn what_is_broken_leaves_the_last_good_version() {
 }
 
 #[test]
-fn what_editors_leave_about_is_ignored() {
+fn temporary_files_of_editors_are_ignored() {
     let gateway = replaying();
     let client = client::http1(&gateway);
     let before = gateway.generation();
@@ -190,7 +190,7 @@ fn the_same_content_is_no_change() {
 }
 
 #[test]
-fn a_link_can_be_switched() {
+fn a_symlink_can_be_switched() {
     let gateway = replaying();
     let client = client::http1(&gateway);
     let versions = gateway.folder.path().join("versions");
@@ -209,7 +209,7 @@ fn a_link_can_be_switched() {
 }
 
 #[test]
-fn the_folder_itself_may_be_a_link() {
+fn the_plugin_folder_may_be_a_symlink() {
     let gateway = replaying();
     let client = client::http1(&gateway);
     let folder = &gateway.folder;
@@ -233,7 +233,7 @@ fn the_folder_itself_may_be_a_link() {
 }
 
 #[test]
-fn an_endpoint_comes_and_goes() {
+fn an_endpoint_is_added_and_removed() {
     let gateway = replaying();
     let config = fs::read_to_string(gateway.folder.config()).unwrap();
     let more = "[[endpoint]]\nname = \"more\"\nlisten = \"127.0.0.1:0\"\n";

@@ -1,5 +1,4 @@
-//! A new version of a plugin is compared on what was recorded before it is taken, and taken back
-//! where it fails afterwards.
+//! Shadow comparison of a new plugin version, and its roll-back.
 
 use std::sync::Arc;
 
@@ -45,8 +44,8 @@ fn differences_are_counted_and_shown_by_example() {
     for part in [
         "compared on 2 of 2 recorded exchanges",
         "2 keys differ, 0 redactions differ, 0 verdicts differ",
-        "1 unequal requests become 2",
-        "default 1 POST /ask?rest=one: part `version` is gone, part `kind` is new",
+        "1 distinct keys become 2",
+        "default 1 POST /ask?rest=one: part `version` removed, part `kind` added",
     ] {
         assert!(report.contains(part), "{report}");
     }
@@ -66,7 +65,7 @@ fn redactions_and_verdicts_count_too() {
     let report = compared(&gateway);
     assert!(report.contains("1 redactions differ"), "{report}");
     assert!(
-        report.contains("header x-mail redacted otherwise"),
+        report.contains("header x-mail redacted differently"),
         "{report}"
     );
     gateway
@@ -98,14 +97,14 @@ fn a_difference_may_be_a_reason_to_refuse() {
 }
 
 #[test]
-fn one_that_fails_where_the_version_before_did_not_is_refused() {
+fn a_version_that_fails_where_its_predecessor_did_not_is_refused() {
     let folder = gateway::echoed(|client| assert_eq!(client.get("/boom").status, 200));
     let gateway = over(&folder, "").start();
     gateway.folder.put_plugin("own.wasm", &fixture("trapper"));
     gateway.reload();
     let (stage, reason) = rejected(&gateway);
     assert!(
-        stage == "shadow" && reason.contains("it fails on 1"),
+        stage == "shadow" && reason.contains("the new version fails on 1"),
         "{stage} {reason}"
     );
 }
@@ -119,7 +118,7 @@ fn the_comparison_is_bounded() {
     });
     for (limits, all) in [
         ("shadow_exchanges = 1", "compared on 1 of 200"),
-        ("shadow_exchanges = 0", "nothing recorded to compare on"),
+        ("shadow_exchanges = 0", "no recorded exchanges to compare"),
         ("shadow_timeout = \"1ms\"", "of 200 recorded exchanges"),
     ] {
         let limits = format!("[limits]\n{limits}");
@@ -133,7 +132,7 @@ fn the_comparison_is_bounded() {
 }
 
 #[test]
-fn what_fails_once_it_is_live_gives_way_to_the_version_before() {
+fn a_version_that_fails_once_live_is_rolled_back() {
     let folder = gateway::echoed(|client| assert_eq!(client.get("/fine").status, 200));
     let gateway = over(&folder, "").watched().start();
     let client = client::http1(&gateway);
@@ -194,7 +193,7 @@ fn a_thousand_versions_drain_and_are_freed() {
 }
 
 #[test]
-fn what_a_request_holds_drains_once_it_ends() {
+fn an_old_version_drains_with_its_last_request() {
     let gate = Gate::new();
     let held = gate.clone();
     let slow = move |_: &origin::Seen| origin::parts().part("first").wait(&held).part("last");
@@ -222,7 +221,7 @@ fn what_a_request_holds_drains_once_it_ends() {
 }
 
 #[test]
-fn a_recording_gateway_compares_on_the_cassette_that_is_there() {
+fn a_recording_gateway_compares_on_the_existing_cassette() {
     let folder = two_exchanges();
     let origin = origin::simple();
     let gateway = gateway::over(&folder, "record")

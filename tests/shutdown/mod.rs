@@ -1,7 +1,7 @@
-//! The gateway stops, reloads and hands over without the loss of a request.
+//! Shutdown, reload and socket handover lose no request.
 
-mod hammer;
 mod load;
+mod load_generator;
 mod program;
 mod reload;
 mod streams;

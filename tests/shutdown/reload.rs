@@ -1,4 +1,4 @@
-//! A reload under load: what stays loses no request, and limits follow at once.
+//! Reloads under load: no request is lost, and limits take effect at once.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::Version;
 use ouli_net::tls::CertificateAuthority;
 
-use super::hammer::Hammer;
+use super::load_generator::LoadGenerator;
 use crate::support::client::{self, Raw};
 use crate::support::folder::Folder;
 use crate::support::gateway::{self, Running};
@@ -39,19 +39,20 @@ fn answers(raw: &mut Raw) {
 }
 
 #[test]
-fn no_request_is_lost_to_reloads() {
+fn reloads_lose_no_request() {
     let (origin, other) = (socket_origin(), socket_origin());
     let gateway = passing(&origin, "[limits]");
     let config = config(&gateway);
     let mut peer = Peer::open(gateway.address, &Way::Upgrade, "/echo");
-    let hammer = Hammer::requests(gateway.address);
+    let load = LoadGenerator::requests(gateway.address);
     let more = "\n[[endpoint]]\nname = \"more\"\nlisten = \"127.0.0.1:0\"\nmode = \"replay\"\n";
     for round in 0..12 {
-        hammer.goes_on(50);
+        load.wait_for_responses(50);
         let (headers, backlog) = (100 + round % 3, 100 + round);
         let limits = format!(
             "[limits]\nheader_count = {headers}\nbacklog = {backlog}\nconnections = {}\n\
-             max_concurrent_requests = {}\nstream_idle_timeout = \"{}s\"\nconnect_timeout = \"{}s\"",
+             max_concurrent_requests = {}\nstream_idle_timeout = \"{}s\"\n\
+             connect_timeout = \"{}s\"",
             40 + round % 5,
             20 + round % 4,
             100 + round,
@@ -67,19 +68,22 @@ fn no_request_is_lost_to_reloads() {
         reload(&gateway, &next);
         assert_eq!(peer.asks(frame(TEXT, "still")).text(), "still");
     }
-    let told = hammer.end();
-    assert_eq!((told.lost, told.refused, told.unsent), (Vec::new(), 0, 0));
+    let totals = load.end();
+    assert_eq!(
+        (totals.lost, totals.refused, totals.unsent),
+        (Vec::new(), 0, 0)
+    );
 }
 
 #[test]
-fn the_socket_goes_to_another_endpoint_at_its_address() {
+fn the_socket_moves_to_another_endpoint_with_its_address() {
     let origin = origin::simple();
     let gateway = gateway::passthrough(&origin).start();
     let address = gateway.address.to_string();
     // An address of its own, so that the next one can have the same.
     let fixed = config(&gateway).replace("127.0.0.1:0", &address);
     reload(&gateway, &fixed.replace("\"api\"", "\"first\""));
-    let hammer = Hammer::requests(gateway.address);
+    let load = LoadGenerator::requests(gateway.address);
     let answered = |name: &str| {
         let listening = gateway.listening();
         assert_eq!((listening[0].endpoint.as_str(), listening.len()), (name, 1));
@@ -88,11 +92,11 @@ fn the_socket_goes_to_another_endpoint_at_its_address() {
     answered("first");
     reload(&gateway, &fixed.replace("\"api\"", "\"second\""));
     answered("second");
-    assert_eq!(hammer.end().refused, 0);
+    assert_eq!(load.end().refused, 0);
 }
 
 #[test]
-fn tls_comes_and_goes_on_the_same_socket() {
+fn tls_is_switched_on_the_same_socket() {
     let origin = origin::simple();
     let gateway = gateway::passthrough(&origin)
         .endpoint("tls = \"off\"")
@@ -118,7 +122,7 @@ fn tls_comes_and_goes_on_the_same_socket() {
 fn connections_follow_their_limit() {
     let origin = origin::simple();
     let gateway = gateway::passthrough(&origin)
-        .section("[limits]\nconnections = 1")
+        .section("[limits]\nconnections = 1\naccept_queue_timeout = \"1h\"")
         .start();
     let config = config(&gateway);
     let mut first = client::raw(gateway.address, "");
@@ -178,7 +182,7 @@ fn streams_and_requests_follow_their_limits() {
     assert_eq!(client::http1(&gateway).get("/hello").status, 503);
     gate.open();
     assert_eq!(slow.count().unwrap(), 4);
-    until("the turn to be free", || {
+    until("a permit to be free", || {
         (client::http1(&gateway).get("/hello").status == 200).then_some(())
     });
     let origin = socket_origin();

@@ -1,4 +1,4 @@
-//! A program that asks, over HTTP/1.1 or HTTP/2, and looks at every byte that it gets.
+//! An HTTP/1.1 or HTTP/2 client that verifies every byte.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,40 +11,40 @@ use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use turmoil::net::TcpStream;
 
-use super::book::{Book, Got};
 use super::gateway;
-use super::plan::{Asked, Batch, Client, GATEWAY, SETTLED};
+use super::plan::{Batch, Client, GATEWAY, PlannedRequest, SETTLED};
 use super::reply::Target;
+use super::run_log::{Got, RunLog};
 
 /// How long it waits for anything.
 const PATIENCE: Duration = Duration::from_secs(4);
 
 /// Asks for everything, and for the rest once all is well again.
-pub(super) async fn run(client: Client, book: Arc<Book>) -> turmoil::Result {
+pub(super) async fn run(client: Client, run_log: Arc<RunLog>) -> turmoil::Result {
     for batch in &client.batches {
         tokio::time::sleep(batch.pause).await;
-        ask_all(client.http2, batch, &book).await;
+        ask_all(client.http2, batch, &run_log).await;
     }
     tokio::time::sleep(SETTLED.saturating_sub(turmoil::elapsed())).await;
-    ask_all(client.http2, &client.last, &book).await;
+    ask_all(client.http2, &client.last, &run_log).await;
     Ok(())
 }
 
 /// Asks for everything once, and is done.
-pub(super) async fn ask_again(http2: bool, batch: Batch, book: Arc<Book>) -> turmoil::Result {
-    ask_all(http2, &batch, &book).await;
+pub(super) async fn ask_again(http2: bool, batch: Batch, run_log: Arc<RunLog>) -> turmoil::Result {
+    ask_all(http2, &batch, &run_log).await;
     Ok(())
 }
 
-async fn ask_all(http2: bool, batch: &Batch, book: &Arc<Book>) {
+async fn ask_all(http2: bool, batch: &Batch, run_log: &Arc<RunLog>) {
     if http2 {
-        together(batch, book).await;
+        together(batch, run_log).await;
     } else {
-        one_by_one(batch, book).await;
+        one_by_one(batch, run_log).await;
     }
 }
 
-async fn one_by_one(batch: &Batch, book: &Book) {
+async fn one_by_one(batch: &Batch, run_log: &RunLog) {
     let mut connection: Option<http1::SendRequest<Full<Bytes>>> = None;
     for asked in &batch.requests {
         let opened = match connection.take().filter(|one| !one.is_closed()) {
@@ -52,7 +52,7 @@ async fn one_by_one(batch: &Batch, book: &Book) {
             None => within(open_http1()).await.flatten(),
         };
         let Some(mut opened) = opened else {
-            book.got(asked.target, Got::Broken);
+            run_log.got(asked.target, Got::Broken);
             continue;
         };
         let exchange = async {
@@ -62,11 +62,11 @@ async fn one_by_one(batch: &Batch, book: &Book) {
                 .await
                 .map_err(drop)
         };
-        let got = read(*asked, exchange, book).await;
-        if matches!(got, Got::Whole | Got::Told(..)) {
+        let got = read(*asked, exchange, run_log).await;
+        if matches!(got, Got::Whole | Got::GatewayError(..)) {
             connection = Some(opened);
         }
-        book.got(asked.target, got);
+        run_log.got(asked.target, got);
     }
 }
 
@@ -81,15 +81,15 @@ async fn open_http1() -> Option<http1::SendRequest<Full<Bytes>>> {
 }
 
 /// All at once on one connection.
-async fn together(batch: &Batch, book: &Arc<Book>) {
+async fn together(batch: &Batch, run_log: &Arc<RunLog>) {
     let sender = within(open_http2()).await.flatten();
     let mut tasks = Vec::new();
     for asked in batch.requests.iter().copied() {
         let Some(mut sender) = sender.clone() else {
-            book.got(asked.target, Got::Broken);
+            run_log.got(asked.target, Got::Broken);
             continue;
         };
-        let book = Arc::clone(book);
+        let run_log = Arc::clone(run_log);
         tasks.push(tokio::spawn(async move {
             let exchange = async {
                 sender
@@ -97,13 +97,13 @@ async fn together(batch: &Batch, book: &Arc<Book>) {
                     .await
                     .map_err(drop)
             };
-            let got = read(asked, exchange, &book).await;
-            book.got(asked.target, got);
+            let got = read(asked, exchange, &run_log).await;
+            run_log.got(asked.target, got);
         }));
     }
     for task in tasks {
         if task.await.is_err() {
-            book.wrong("a client broke".to_owned());
+            run_log.wrong("a client broke".to_owned());
         }
     }
 }
@@ -133,11 +133,11 @@ fn request(target: Target) -> Request<Full<Bytes>> {
     request.expect("targets are valid")
 }
 
-/// Reads an answer to its end, or to its first piece where the client leaves.
+/// Reads an answer to its end, or to its first chunk where the client leaves.
 async fn read(
-    asked: Asked,
+    asked: PlannedRequest,
     exchange: impl Future<Output = Result<Response<Incoming>, ()>>,
-    book: &Book,
+    run_log: &RunLog,
 ) -> Got {
     let mut body = Vec::new();
     let work = async {
@@ -153,13 +153,13 @@ async fn read(
         Ok(Some(parts))
     };
     let done: Result<Option<http::response::Parts>, ()> = match within(work).await {
-        None => return check(asked.target, None, &body, book).unwrap_or(Got::Nothing),
+        None => return check(asked.target, None, &body, run_log).unwrap_or(Got::Nothing),
         Some(done) => done,
     };
     match done {
-        Err(()) => check(asked.target, None, &body, book).unwrap_or(Got::Broken),
+        Err(()) => check(asked.target, None, &body, run_log).unwrap_or(Got::Broken),
         Ok(None) => Got::Left,
-        Ok(Some(parts)) => check(asked.target, Some(parts), &body, book).unwrap_or(Got::Whole),
+        Ok(Some(parts)) => check(asked.target, Some(parts), &body, run_log).unwrap_or(Got::Whole),
     }
 }
 
@@ -168,13 +168,13 @@ fn check(
     target: Target,
     whole: Option<http::response::Parts>,
     body: &[u8],
-    book: &Book,
+    run_log: &RunLog,
 ) -> Option<Got> {
     let expected = target.reply();
     let Some(parts) = whole else {
         let own = body.starts_with(b"{");
         if !own && !expected.body().starts_with(body) {
-            book.wrong(format!(
+            run_log.wrong(format!(
                 "{target}: what came before the break is of something else"
             ));
         }
@@ -183,14 +183,14 @@ fn check(
     if let Some(kind) = parts.headers.get("ouli-error") {
         let kind = String::from_utf8_lossy(kind.as_bytes()).into_owned();
         if body.is_empty() {
-            book.wrong(format!("{target}: the gateway's `{kind}` says nothing"));
+            run_log.wrong(format!("{target}: the gateway's `{kind}` says nothing"));
         }
-        return Some(Got::Told(parts.status.as_u16(), kind));
+        return Some(Got::GatewayError(parts.status.as_u16(), kind));
     }
     let same = body == expected.body() && parts.status == expected.status && !expected.cut;
     if !same {
         let size = body.len();
-        book.wrong(format!(
+        run_log.wrong(format!(
             "{target}: {size} bytes with {} pass for whole",
             parts.status
         ));

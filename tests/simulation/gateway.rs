@@ -1,5 +1,5 @@
-//! The gateway as it is in production, from the accept loop to the cassette, put together without
-//! threads that serve and with the sockets of the simulation.
+//! The gateway as in production, from the accept loop to the cassette, without worker threads and
+//! with simulated sockets.
 
 use std::collections::HashMap;
 use std::num::NonZero;
@@ -12,17 +12,16 @@ use arc_swap::ArcSwap;
 use ouli_cassette::{SyncPolicy, WriteError, Writer};
 use ouli_config::Config;
 use ouli_net::drain::Drain;
-use ouli_net::server::{self, ConnectionLimiter, SharedConnectionLimiter};
-use ouli_net::upstream;
+use ouli_net::server::{self, ConnectionLimiter, ListenerConfig, SharedConnectionLimiter};
 use ouli_plugin::Plugins;
-use ouli_proxy::gateway::Loaded;
+use ouli_proxy::gateway::{Loaded, connection_limits, server_bounds, upstream_bounds};
 use ouli_proxy::handler::{Endpoint, RequestHandler, RequestLimiter, Route, SharedState, Snapshot};
 use ouli_proxy::session::{MemoryBudget, Recorder, RecorderLimits, Sessions};
 use ouli_redaction::Guard;
 use tokio::sync::Semaphore;
 use turmoil::net::TcpListener;
 
-use super::network::{Doorway, Wire};
+use super::network::{SimulatedDialer, SimulatedListener};
 use super::plan::ORIGIN;
 use crate::support::folder::Folder;
 use crate::support::gateway;
@@ -137,7 +136,7 @@ impl Simulated {
         });
         Self {
             live,
-            slots: ConnectionLimiter::new(limits),
+            slots: ConnectionLimiter::new(connection_limits(limits)),
             drain: Drain::default(),
             writer,
             recorder: thread,
@@ -150,31 +149,35 @@ impl Simulated {
 
     /// Serves in the simulation until the drain begins.
     pub(super) fn serve(&self) -> impl Future<Output = turmoil::Result> + use<> {
-        let (live, slots) = (Arc::clone(&self.live), Arc::clone(&self.slots));
-        let (drain, stop) = (self.drain.clone(), self.drain.signal());
-        let bounds = server::Bounds::from(&self.config().limits);
+        let (live, drain) = (Arc::clone(&self.live), self.drain.clone());
+        let config = ListenerConfig {
+            endpoint: "api".into(),
+            bounds: server_bounds(&self.config().limits),
+            tls: None,
+            limiter: Arc::clone(&self.slots),
+            drain: drain.clone(),
+        };
         async move {
-            let listener = Doorway(TcpListener::bind(("0.0.0.0", PORT)).await?);
+            let listener = SimulatedListener(TcpListener::bind(("0.0.0.0", PORT)).await?);
             let gate = RequestHandler {
                 endpoint: "api".into(),
                 shared: live,
                 worker: 0,
             };
-            server::serve_listener(listener, slots, bounds, None, gate, (drain.clone(), stop))
-                .await;
+            server::serve_listener(listener, config, gate, drain.signal()).await;
             // The host lives as long as this does.
             drain.wait_idle_timeout(Duration::MAX).await;
             Ok(())
         }
     }
 
-    /// What is still held: connections, turns, places of streams, tasks.
+    /// What is still held: connections, permits of requests and streams, tasks.
     pub(super) fn held(&self) -> Vec<(&'static str, usize)> {
         let limits = &self.config().limits;
         let held = [
             ("connections", self.slots.open_connections()),
             (
-                "turns",
+                "request permits",
                 limits.max_concurrent_requests - self.live.request_limiter.available_permits(),
             ),
             (
@@ -206,9 +209,9 @@ fn snapshot(config: &Arc<Config>, plugins: Arc<Plugins>, guard: Arc<Guard>) -> S
         .as_ref()
         .filter(|_| configured.mode.needs_upstream());
     let route = address.map(|address| {
-        let bounds = upstream::Bounds::from(&config.limits);
+        let bounds = upstream_bounds(&config.limits);
         let route = Route::new(address.clone(), None, bounds, 1).unwrap();
-        route.with_dialer(Arc::new(Wire))
+        route.with_dialer(Arc::new(SimulatedDialer))
     });
     let endpoint = Endpoint {
         name: "api".into(),

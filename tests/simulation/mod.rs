@@ -6,7 +6,6 @@
 //! OULI_SIM_SEED=17 OULI_SIM_RUNS=1 cargo test --test suite simulation::      one of them again
 //! ```
 
-mod book;
 mod client;
 mod gateway;
 mod network;
@@ -14,6 +13,7 @@ mod origin;
 mod plan;
 mod reply;
 mod run;
+mod run_log;
 
 use std::time::{Duration, Instant};
 
@@ -31,7 +31,7 @@ fn setting(name: &str, otherwise: u64) -> u64 {
 }
 
 #[test]
-fn whatever_breaks_answers_are_right_or_told_to_be_wrong() {
+fn responses_are_correct_or_reported_as_failed_under_network_faults() {
     let (runs, first) = (setting("OULI_SIM_RUNS", RUNS), setting("OULI_SIM_SEED", 1));
     let start = Instant::now();
     let (mut requests, mut whole, mut recorded) = (0, 0, 0);
@@ -61,7 +61,7 @@ fn whatever_breaks_answers_are_right_or_told_to_be_wrong() {
 
 /// All requests share the connection, and it is never idle: only that an answer is late tells.
 #[test]
-fn an_upstream_that_is_gone_without_a_word_is_given_up() {
+fn an_upstream_that_vanishes_is_given_up() {
     let outcome = run::run(&Plan::silent_upstream());
     assert!(outcome.wrong.is_empty(), "{:?}", outcome.wrong);
     // Those that wait for it when it is back get their answer no more.

@@ -1,4 +1,4 @@
-//! The sockets of the simulation in the places of real ones.
+//! Simulated sockets in place of real ones.
 
 use std::io;
 use std::net::SocketAddr;
@@ -11,9 +11,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use turmoil::net::{TcpListener, TcpStream};
 
 /// Accepts what comes in the simulation.
-pub(super) struct Doorway(pub(super) TcpListener);
+pub(super) struct SimulatedListener(pub(super) TcpListener);
 
-impl Listener for Doorway {
+impl Listener for SimulatedListener {
     type Socket = Accepted;
 
     async fn accept(&self) -> io::Result<(Accepted, SocketAddr)> {
@@ -57,9 +57,9 @@ impl AsyncWrite for Accepted {
 
 /// Connects to hosts of the simulation.
 #[derive(Debug)]
-pub(super) struct Wire;
+pub(super) struct SimulatedDialer;
 
-impl Dial for Wire {
+impl Dial for SimulatedDialer {
     fn dial(&self, host: &str, port: u16) -> DialFuture {
         let host = host.to_owned();
         Box::pin(async move {

@@ -18,24 +18,24 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::time::Sleep;
 use turmoil::net::{TcpListener, TcpStream};
 
-use super::book::Book;
-use super::reply::{Piece, Target};
+use super::reply::{Chunk, Target};
+use super::run_log::RunLog;
 
 pub(super) const PORT: u16 = 80;
 
 /// Serves until the host crashes.
-pub(super) async fn serve(http2: bool, book: Arc<Book>) -> turmoil::Result {
+pub(super) async fn serve(http2: bool, run_log: Arc<RunLog>) -> turmoil::Result {
     let listener = TcpListener::bind(("0.0.0.0", PORT)).await?;
     loop {
         let (stream, _) = listener.accept().await?;
-        tokio::spawn(connection(stream, http2, Arc::clone(&book)));
+        tokio::spawn(connection(stream, http2, Arc::clone(&run_log)));
     }
 }
 
-async fn connection(stream: TcpStream, http2: bool, book: Arc<Book>) {
+async fn connection(stream: TcpStream, http2: bool, run_log: Arc<RunLog>) {
     let service = service_fn(move |request| {
-        let book = Arc::clone(&book);
-        async move { Ok::<_, Infallible>(answer(request, &book).await) }
+        let run_log = Arc::clone(&run_log);
+        async move { Ok::<_, Infallible>(answer(request, &run_log).await) }
     });
     let io = TokioIo::new(stream);
     // How a connection ends is what its other end tells.
@@ -50,10 +50,10 @@ async fn connection(stream: TcpStream, http2: bool, book: Arc<Book>) {
     }
 }
 
-async fn answer(request: Request<Incoming>, book: &Book) -> Response<Script> {
+async fn answer(request: Request<Incoming>, run_log: &RunLog) -> Response<Script> {
     let path = request.uri().path().to_owned();
     let Ok(target) = path.parse::<Target>() else {
-        book.wrong(format!("the origin was asked for {path}"));
+        run_log.wrong(format!("the origin was asked for {path}"));
         return Response::new(Script::default());
     };
     let method = request.method().clone();
@@ -61,7 +61,7 @@ async fn answer(request: Request<Incoming>, book: &Book) -> Response<Script> {
     if let Ok(body) = request.into_body().collect().await
         && (body.to_bytes() != target.asked() || method != target.method())
     {
-        book.wrong(format!("the origin got another request to {target}"));
+        run_log.wrong(format!("the origin got another request to {target}"));
     }
     let reply = target.reply();
     tokio::time::sleep(reply.delay).await;
@@ -71,7 +71,7 @@ async fn answer(request: Request<Incoming>, book: &Book) -> Response<Script> {
     });
     let mut response = Response::new(Script {
         size,
-        pieces: reply.pieces.into(),
+        chunks: reply.chunks.into(),
         pause: None,
         cut: reply.cut,
     });
@@ -85,11 +85,11 @@ async fn answer(request: Request<Incoming>, book: &Book) -> Response<Script> {
     response
 }
 
-/// A body that is sent piece by piece.
+/// A body that is sent chunk by chunk.
 #[derive(Default)]
 pub(super) struct Script {
     size: Option<u64>,
-    pieces: VecDeque<Piece>,
+    chunks: VecDeque<Chunk>,
     pause: Option<Pin<Box<Sleep>>>,
     cut: bool,
 }
@@ -102,7 +102,7 @@ impl Body for Script {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
-        let Some((pause, _)) = self.pieces.front() else {
+        let Some((pause, _)) = self.chunks.front() else {
             if std::mem::take(&mut self.cut) {
                 return Poll::Ready(Some(Err(io::ErrorKind::BrokenPipe.into())));
             }
@@ -116,17 +116,17 @@ impl Body for Script {
             ready!(sleep.as_mut().poll(cx));
         }
         self.pause = None;
-        let piece = self.pieces.pop_front();
-        Poll::Ready(piece.map(|(_, bytes)| Ok(Frame::data(bytes))))
+        let chunk = self.chunks.pop_front();
+        Poll::Ready(chunk.map(|(_, bytes)| Ok(Frame::data(bytes))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.pieces.is_empty() && !self.cut
+        self.chunks.is_empty() && !self.cut
     }
 
     fn size_hint(&self) -> SizeHint {
         let left: u64 = self
-            .pieces
+            .chunks
             .iter()
             .map(|(_, bytes)| bytes.len() as u64)
             .sum();

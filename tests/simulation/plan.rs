@@ -1,45 +1,14 @@
-//! What happens in one run, all of it derived from its seed: who asks for what and when, and what
-//! breaks meanwhile.
+//! The plan of a run, derived from its seed: the requests of each client and the network faults.
 
 use std::time::Duration;
 
 use super::reply::{Kind, Target};
+use crate::support::seeded::Random;
 
 /// Faults begin and end before this time of a run.
 pub(super) const CALM: Duration = Duration::from_secs(6);
 /// By then whatever a fault left behind is over, by the time limits of the gateway.
 pub(super) const SETTLED: Duration = Duration::from_secs(10);
-
-/// Numbers that look random and are the same for the same seed (SplitMix64, by Steele, Lea and
-/// Flood).
-#[derive(Clone, Debug)]
-pub(super) struct Random(u64);
-
-impl Random {
-    pub(super) fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    pub(super) fn below(&mut self, end: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % end
-    }
-
-    fn one_in(&mut self, many: u64) -> bool {
-        self.below(many) == 0
-    }
-
-    fn between(&mut self, least: u64, most: u64) -> Duration {
-        Duration::from_millis(least + self.below(most - least))
-    }
-
-    fn one_of<T: Copy>(&mut self, of: &[T]) -> T {
-        of[self.below(of.len() as u64) as usize]
-    }
-}
 
 /// One run.
 #[derive(Clone, Debug)]
@@ -67,12 +36,12 @@ pub(super) struct Client {
 pub(super) struct Batch {
     /// How long the client waits before.
     pub(super) pause: Duration,
-    pub(super) requests: Vec<Asked>,
+    pub(super) requests: Vec<PlannedRequest>,
 }
 
 /// One request.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Asked {
+pub(super) struct PlannedRequest {
     pub(super) target: Target,
     /// The client leaves amid the response.
     pub(super) abandoned: bool,
@@ -142,7 +111,7 @@ impl Plan {
     }
 
     /// Every request of the run.
-    pub(super) fn requests(&self) -> impl Iterator<Item = Asked> {
+    pub(super) fn requests(&self) -> impl Iterator<Item = PlannedRequest> {
         let clients = self.clients.iter();
         let batches = clients.flat_map(|client| client.batches.iter().chain([&client.last]));
         batches.flat_map(|batch| batch.requests.iter().copied())
@@ -175,7 +144,7 @@ fn steady(random: &mut Random, number: &mut u64) -> Vec<Batch> {
         };
         Batch {
             pause: random.between(100, 400),
-            requests: vec![Asked {
+            requests: vec![PlannedRequest {
                 target,
                 abandoned: false,
             }],
@@ -190,7 +159,7 @@ fn batch(random: &mut Random, number: &mut u64, last: bool) -> Batch {
         let kind = random.one_of(if last { &Kind::GOOD } else { &Kind::ALL });
         let size = random.one_of(&[0, 1, 700, 20_000, 150_000]);
         let number = *number;
-        Asked {
+        PlannedRequest {
             target: Target { kind, number, size },
             abandoned: !last && random.one_in(8),
         }

@@ -1,5 +1,4 @@
-//! What the origin answers to each request: everything follows from the target, so that whoever
-//! holds an answer can tell whether it is the right one, and whole.
+//! The response to each target. Everything follows from the target, so a client can verify it.
 
 use std::fmt;
 use std::str::FromStr;
@@ -15,7 +14,7 @@ pub(super) enum Kind {
     Plain,
     /// To a body, which it depends on.
     Echo,
-    /// In pieces.
+    /// In chunks.
     Chunks,
     /// As an event stream.
     Events,
@@ -91,8 +90,8 @@ impl FromStr for Target {
     }
 }
 
-/// A piece of a body, and how long after the one before it.
-pub(super) type Piece = (Duration, Bytes);
+/// A chunk of a body, and how long after the one before it.
+pub(super) type Chunk = (Duration, Bytes);
 
 /// An answer.
 #[derive(Clone, Debug)]
@@ -103,15 +102,15 @@ pub(super) struct Reply {
     pub(super) sized: bool,
     /// How long until its head.
     pub(super) delay: Duration,
-    pub(super) pieces: Vec<Piece>,
-    /// The connection breaks after the pieces.
+    pub(super) chunks: Vec<Chunk>,
+    /// The connection breaks after the chunks.
     pub(super) cut: bool,
 }
 
 impl Reply {
     /// The whole body.
     pub(super) fn body(&self) -> Vec<u8> {
-        self.pieces
+        self.chunks
             .iter()
             .flat_map(|(_, bytes)| bytes.to_vec())
             .collect()
@@ -147,34 +146,34 @@ impl Target {
             content_type: "text/plain",
             sized: true,
             delay: Duration::ZERO,
-            pieces: Vec::new(),
+            chunks: Vec::new(),
             cut: false,
         };
         match self.kind {
-            Kind::Plain => reply.pieces = at_once(body),
-            Kind::Echo => reply.pieces = at_once([body, self.asked()].concat().into()),
+            Kind::Plain => reply.chunks = at_once(body),
+            Kind::Echo => reply.chunks = at_once([body, self.asked()].concat().into()),
             Kind::Chunks => {
                 reply.sized = false;
-                reply.pieces = in_pieces(&body, 5, Duration::from_millis(30));
+                reply.chunks = in_chunks(&body, 5, Duration::from_millis(30));
             }
             Kind::Events => {
                 reply.sized = false;
                 reply.content_type = "text/event-stream";
                 let event = |at| format!("id: {at}\ndata: event {at} of {}\n\n", self.number);
                 let pause = Duration::from_millis(40);
-                reply.pieces = (0..6).map(|at| (pause, event(at).into())).collect();
+                reply.chunks = (0..6).map(|at| (pause, event(at).into())).collect();
             }
             Kind::Late => {
                 reply.delay = Duration::from_millis(300);
-                reply.pieces = at_once(body);
+                reply.chunks = at_once(body);
             }
             Kind::TooLate => {
                 reply.delay = Duration::from_secs(3);
-                reply.pieces = at_once(body);
+                reply.chunks = at_once(body);
             }
             Kind::Cut => {
                 reply.sized = self.number.is_multiple_of(2);
-                reply.pieces = in_pieces(&body, 3, Duration::from_millis(20));
+                reply.chunks = in_chunks(&body, 3, Duration::from_millis(20));
                 reply.cut = true;
             }
         }
@@ -182,10 +181,10 @@ impl Target {
     }
 }
 
-fn in_pieces(body: &Bytes, count: usize, pause: Duration) -> Vec<Piece> {
+fn in_chunks(body: &Bytes, count: usize, pause: Duration) -> Vec<Chunk> {
     let size = body.len().div_ceil(count).max(1);
-    let pieces = body.chunks(size).map(Bytes::copy_from_slice);
-    pieces.map(|piece| (pause, piece)).collect()
+    let chunks = body.chunks(size).map(Bytes::copy_from_slice);
+    chunks.map(|chunk| (pause, chunk)).collect()
 }
 
 /// A text of about so many bytes, no part of which is a part of another one.

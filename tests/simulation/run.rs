@@ -1,5 +1,4 @@
-//! One run from its seed: clients, gateway and origin with all that breaks, then the recording,
-//! then its replay.
+//! One run: clients, gateway and origin under faults, then the recording, then its replay.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,10 +7,10 @@ use ouli_cassette::{CassetteDir, ChangePolicy, RecordedExchange};
 use ouli_message::stream::Ending;
 use turmoil::Sim;
 
-use super::book::{Book, Got};
 use super::gateway::{SESSION, Simulated};
-use super::plan::{Asked, Batch, CLIENTS, Event, GATEWAY, ORIGIN, Plan};
+use super::plan::{Batch, CLIENTS, Event, GATEWAY, ORIGIN, Plan, PlannedRequest};
 use super::reply::Target;
+use super::run_log::{Got, RunLog};
 use super::{client, origin};
 
 /// No run takes longer, by its own clock.
@@ -38,29 +37,29 @@ pub(super) struct Outcome {
 /// Runs a plan.
 pub(super) fn run(plan: &Plan) -> Outcome {
     let folder = tempfile::tempdir().unwrap();
-    let book = Arc::new(Book::default());
-    breaking(plan, folder.path(), &book);
+    let run_log = Arc::new(RunLog::default());
+    breaking(plan, folder.path(), &run_log);
     let exchanges = recorded(folder.path());
     let (outcomes, trace, whole) = {
-        let notes = book.lock();
+        let notes = run_log.lock();
         (notes.outcomes.clone(), notes.trace(), notes.answered())
     };
     if plan.mode == "passthrough" {
         if !exchanges.is_empty() {
-            book.wrong("passthrough records".to_owned());
+            run_log.wrong("passthrough records".to_owned());
         }
     } else {
-        compare(&exchanges, &whole, &book);
-        replay(plan, folder.path(), &exchanges, &book);
+        compare(&exchanges, &whole, &run_log);
+        replay(plan, folder.path(), &exchanges, &run_log);
     }
     for asked in plan.clients.iter().flat_map(|client| &client.last.requests) {
         let target = asked.target;
         let got = outcomes.iter().find(|(_, other, _)| *other == target);
         if !got.is_some_and(|(_, _, got)| *got == Got::Whole) {
-            book.wrong(format!("{target}: {got:?}, though all is well again"));
+            run_log.wrong(format!("{target}: {got:?}, though all is well again"));
         }
     }
-    let wrong = std::mem::take(&mut book.lock().wrong);
+    let wrong = std::mem::take(&mut run_log.lock().wrong);
     let failures = outcomes.iter().filter(|(_, _, got)| *got != Got::Whole);
     Outcome {
         trace,
@@ -85,17 +84,17 @@ fn simulation(seed: u64) -> Sim<'static> {
 }
 
 /// The part in which everything breaks.
-fn breaking(plan: &Plan, cassettes: &std::path::Path, book: &Arc<Book>) {
+fn breaking(plan: &Plan, cassettes: &std::path::Path, run_log: &Arc<RunLog>) {
     let gateway = Simulated::new(plan.mode, plan.http2_upstream, cassettes);
     let mut sim = simulation(plan.seed);
-    let (http2, origins) = (plan.http2_upstream, Arc::clone(book));
+    let (http2, origins) = (plan.http2_upstream, Arc::clone(run_log));
     sim.host(ORIGIN, move || origin::serve(http2, Arc::clone(&origins)));
     let serving = std::cell::RefCell::new(Some(gateway.serve()));
     sim.host(GATEWAY, move || {
         serving.borrow_mut().take().expect("it is never restarted")
     });
     for (name, one) in CLIENTS.iter().zip(&plan.clients) {
-        sim.client(*name, client::run(one.clone(), Arc::clone(book)));
+        sim.client(*name, client::run(one.clone(), Arc::clone(run_log)));
     }
     let mut events = plan.events.iter().peekable();
     let mut is_up = true;
@@ -107,12 +106,12 @@ fn breaking(plan: &Plan, cassettes: &std::path::Path, book: &Arc<Book>) {
             Ok(true) => break,
             Ok(false) => {}
             Err(error) => {
-                book.wrong(format!("the run does not end: {error}"));
+                run_log.wrong(format!("the run does not end: {error}"));
                 break;
             }
         }
     }
-    end(sim, gateway, "after the faults", book);
+    end(sim, gateway, "after the faults", run_log);
 }
 
 fn apply(sim: &mut Sim<'_>, event: Event, is_up: &mut bool) {
@@ -136,7 +135,7 @@ fn apply(sim: &mut Sim<'_>, event: Event, is_up: &mut bool) {
 }
 
 /// The gateway stops: everything that it holds comes back, within its time limits.
-fn end(mut sim: Sim<'_>, gateway: Simulated, when: &str, book: &Book) {
+fn end(mut sim: Sim<'_>, gateway: Simulated, when: &str, run_log: &RunLog) {
     gateway.drain.begin();
     for _ in 0..STEPS_TO_END {
         if gateway.held().is_empty() || sim.step().is_err() {
@@ -145,7 +144,7 @@ fn end(mut sim: Sim<'_>, gateway: Simulated, when: &str, book: &Book) {
     }
     let held = gateway.held();
     if !held.is_empty() {
-        book.wrong(format!("never given back {when}: {held:?}"));
+        run_log.wrong(format!("never given back {when}: {held:?}"));
     }
     drop(sim);
     gateway.finish();
@@ -168,16 +167,16 @@ fn recorded(cassettes: &std::path::Path) -> Vec<RecordedExchange> {
 }
 
 /// What is recorded is what the origin was asked and sent; and what a client got whole is recorded.
-fn compare(exchanges: &[RecordedExchange], whole: &[Target], book: &Book) {
+fn compare(exchanges: &[RecordedExchange], whole: &[Target], run_log: &RunLog) {
     let mut seen = Vec::new();
     for recorded in exchanges {
         let (request, response) = (&recorded.exchange.request, &recorded.exchange.response);
         let Ok(target) = request.target.parse::<Target>() else {
-            book.wrong(format!("{} is recorded", request.target));
+            run_log.wrong(format!("{} is recorded", request.target));
             continue;
         };
         if seen.contains(&target) {
-            book.wrong(format!("{target} is recorded twice"));
+            run_log.wrong(format!("{target} is recorded twice"));
         }
         seen.push(target);
         let reply = target.reply();
@@ -189,36 +188,41 @@ fn compare(exchanges: &[RecordedExchange], whole: &[Target], book: &Book) {
         let same = response.body.inline() == reply.body();
         let complete = ended == Ending::Complete;
         if complete && (!same || reply.cut) {
-            book.wrong(format!("{target} is recorded as complete and is not"));
+            run_log.wrong(format!("{target} is recorded as complete and is not"));
         }
         if !complete && !reply.body().starts_with(response.body.inline()) {
-            book.wrong(format!("{target} is recorded in part, with something else"));
+            run_log.wrong(format!("{target} is recorded in part, with something else"));
         }
         if response.status != reply.status || request.body.inline() != target.asked() {
-            book.wrong(format!("{target} is recorded as another exchange"));
+            run_log.wrong(format!("{target} is recorded as another exchange"));
         }
     }
     for target in whole {
         if !seen.contains(target) {
-            book.wrong(format!("{target} was answered whole and is not recorded"));
+            run_log.wrong(format!("{target} was answered whole and is not recorded"));
         }
     }
 }
 
 /// Asks again for everything, of the recording alone.
-fn replay(plan: &Plan, cassettes: &std::path::Path, exchanges: &[RecordedExchange], book: &Book) {
+fn replay(
+    plan: &Plan,
+    cassettes: &std::path::Path,
+    exchanges: &[RecordedExchange],
+    run_log: &RunLog,
+) {
     let gateway = Simulated::new("replay", false, cassettes);
     let mut sim = simulation(plan.seed);
     let serving = std::cell::RefCell::new(Some(gateway.serve()));
     sim.host(GATEWAY, move || {
         serving.borrow_mut().take().expect("it is never restarted")
     });
-    let again = Arc::new(Book::default());
+    let again = Arc::new(RunLog::default());
     for (name, one) in CLIENTS.iter().zip(&plan.clients) {
         let batches = one.batches.iter().chain([&one.last]);
         let requests = batches.flat_map(|batch| batch.requests.iter());
         let requests = requests
-            .map(|asked| Asked {
+            .map(|asked| PlannedRequest {
                 abandoned: false,
                 ..*asked
             })
@@ -233,9 +237,9 @@ fn replay(plan: &Plan, cassettes: &std::path::Path, exchanges: &[RecordedExchang
         );
     }
     if let Err(error) = sim.run() {
-        book.wrong(format!("the replay does not end: {error}"));
+        run_log.wrong(format!("the replay does not end: {error}"));
     }
-    end(sim, gateway, "in the replay", book);
+    end(sim, gateway, "in the replay", run_log);
     let mut again = again.lock();
     for (_, target, got) in &again.outcomes {
         let found = exchanges
@@ -247,14 +251,14 @@ fn replay(plan: &Plan, cassettes: &std::path::Path, exchanges: &[RecordedExchang
         });
         let right = match (complete, got) {
             (Some(true), Got::Whole) | (Some(false), Got::Broken) => true,
-            (None, Got::Told(404, kind)) => kind == "miss",
+            (None, Got::GatewayError(404, kind)) => kind == "miss",
             _ => false,
         };
         if !right {
-            book.wrong(format!(
+            run_log.wrong(format!(
                 "{target}: {got:?} from a recording where it is {complete:?}"
             ));
         }
     }
-    book.lock().wrong.append(&mut again.wrong);
+    run_log.lock().wrong.append(&mut again.wrong);
 }

@@ -1,5 +1,5 @@
-//! What two servers could read in two ways: the gateway refuses it, or makes one thing of it, which
-//! is also what it records.
+//! Request smuggling: an ambiguous request is rejected, or is one request upstream and in the
+//! recording.
 
 mod corpus;
 mod origin;
@@ -25,7 +25,7 @@ const LIMITS: &str = "[limits]\nrequest_header_timeout = \"500ms\"\nidle_timeout
 const LEAST: usize = 700;
 
 #[test]
-fn one_request_in_is_one_request_seen_and_recorded() {
+fn one_request_is_one_request_upstream_and_in_the_recording() {
     let inputs = corpus::all();
     assert!(inputs.len() >= LEAST, "{} inputs", inputs.len());
     let readings: Vec<_> = inputs
@@ -113,7 +113,7 @@ fn told(input: &Input, reading: &Reading, fault: &str) -> String {
 }
 
 #[test]
-fn the_referee_knows_the_grammar() {
+fn the_reference_parser_knows_the_grammar() {
     let host = "Host: x\r\n";
     let sound = [
         format!("GET /first/0001 HTTP/1.1\r\n{host}\r\n"),
@@ -153,7 +153,7 @@ fn the_referee_knows_the_grammar() {
 }
 
 #[test]
-fn a_request_by_http2_is_one_request_by_http1() {
+fn an_http2_request_is_one_http1_request() {
     let inputs = downgrade::all();
     assert!(inputs.len() >= 100, "{} inputs", inputs.len());
     let origin = origin::start();

@@ -1,5 +1,4 @@
-//! An origin that keeps the bytes that it was sent on each connection, and reads them by the strict
-//! grammar.
+//! An origin that keeps the bytes of each connection and reads them by the strict grammar.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};

@@ -1,6 +1,5 @@
-//! The other direction: an origin answers with what two clients could read in two ways. Each client
-//! gets one answer, which is the one that is recorded, or learns that there is none; and nobody
-//! gets what was left on a connection.
+//! Response smuggling: each client gets one response, which is the recorded one, or an error; no
+//! connection keeps leftover bytes.
 
 use std::collections::HashSet;
 use std::io::{Read as _, Write as _};
@@ -21,7 +20,7 @@ const REUSE: std::time::Duration = std::time::Duration::from_millis(200);
 const LIMITS: &str = "[limits]\nresponse_header_timeout = \"2s\"";
 
 #[test]
-fn an_answer_is_one_answer_and_leaves_nothing_behind() {
+fn a_response_is_one_response_and_leaves_no_bytes() {
     let evil = Arc::new(responses::all());
     assert!(evil.len() >= 200, "{} answers", evil.len());
     let origin = origin(&evil);

@@ -1,5 +1,5 @@
-//! Nothing of a tunnel goes up before both sides have agreed to it, and none is opened that nobody
-//! asked for.
+//! No bytes of a tunnel are forwarded before both sides agreed, and none is opened without a
+//! request.
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -49,7 +49,7 @@ fn before(answer: fn(&mut TcpStream, &str)) -> (Running, Once) {
 }
 
 #[test]
-fn early_bytes_wait_for_the_agreement() {
+fn early_bytes_wait_for_the_upgrade() {
     let (gateway, origin) = before(|stream, head| {
         stream
             .set_read_timeout(Some(Duration::from_millis(200)))
@@ -77,7 +77,7 @@ fn early_bytes_wait_for_the_agreement() {
 }
 
 #[test]
-fn a_protocol_that_nobody_asked_for_is_an_error() {
+fn an_upgrade_without_request_is_an_error() {
     for fields in [UPGRADE, "host: x\r\n\r\n"] {
         let (gateway, origin) = before(|stream, _| {
             let switch = b"HTTP/1.1 101 Switching Protocols\r\n\r\n";
@@ -92,7 +92,7 @@ fn a_protocol_that_nobody_asked_for_is_an_error() {
 }
 
 #[test]
-fn http2_in_the_clear_is_not_asked_for_on_behalf_of_a_client() {
+fn an_h2c_upgrade_is_not_forwarded() {
     let (gateway, origin) = before(|stream, _| {
         let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
         stream.write_all(answer).unwrap();

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use ouli_proxy::gateway::{Gateway, ListenerInfo, Options, StartError, Status};
+use ouli_proxy::gateway::{ConfigSource, Gateway, ListenerInfo, Options, StartError, Status};
 use ouli_proxy::session::{SessionReport, Verdict};
 
 use super::client::{self, Client};
@@ -141,7 +141,7 @@ impl Builder {
     pub(crate) fn options(&self) -> Options {
         self.folder.write_config(&self.config());
         Options {
-            config_file: Some("ouli.toml".into()),
+            config: ConfigSource::File("ouli.toml".into()),
             overrides: Vec::new(),
             base_dir: self.folder.path().to_owned(),
             compile_cache: Some(super::cache()),

@@ -1,7 +1,5 @@
-//! What the tests stand on: an origin, a gateway in process, clients, plugins and the program
-//! itself.
-//!
-//! Tests are plain functions; what is asynchronous runs on one shared runtime behind these modules.
+//! Helpers: an origin, a gateway in process, clients, plugins and the program. Tests are plain
+//! functions; asynchronous code runs on one shared runtime behind these modules.
 
 pub(crate) mod binary;
 pub(crate) mod client;
@@ -9,6 +7,9 @@ pub(crate) mod folder;
 pub(crate) mod gateway;
 pub(crate) mod origin;
 pub(crate) mod plugins;
+pub(crate) mod seeded;
+pub(crate) mod snapshot;
+pub(crate) mod source;
 pub(crate) mod tls;
 pub(crate) mod websocket;
 
@@ -55,6 +56,24 @@ pub(crate) fn within<T>(limit: Duration, what: &str, mut look: impl FnMut() -> O
         assert!(start.elapsed() < limit, "waited {limit:?} for {what}");
         std::thread::sleep(Duration::from_millis(5));
     }
+}
+
+/// Runs `work` and panics where it takes less than `least`. Clocks give lower bounds only: a busy
+/// machine makes everything slower.
+pub(crate) fn at_least<T>(least: Duration, work: impl FnOnce() -> T) -> T {
+    let start = Instant::now();
+    let result = work();
+    let time = start.elapsed();
+    assert!(time >= least, "took {time:?}, less than {least:?}");
+    result
+}
+
+/// Runs `work` and panics where it takes [`PATIENCE`] or longer, which means that it hung.
+pub(crate) fn without_hanging<T>(what: &str, work: impl FnOnce() -> T) -> T {
+    let start = Instant::now();
+    let result = work();
+    assert!(start.elapsed() < PATIENCE, "{what} hung");
+    result
 }
 
 /// A folder that outlives the tests, for what is dear to make.

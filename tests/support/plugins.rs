@@ -55,6 +55,19 @@ pub(crate) fn core_module() -> Vec<u8> {
     b"\0asm\x01\0\0\0".to_vec()
 }
 
+/// A component of so many core instances, each with one memory and one table.
+pub(crate) fn with_memories(count: u8) -> Vec<u8> {
+    // A table of no functions and a memory of one page (core specification, section 5.5).
+    let module = b"\0asm\x01\0\0\0\x04\x04\x01\x70\0\0\x05\x03\x01\0\x01";
+    let mut component = b"\0asm\x0d\0\x01\0".to_vec();
+    component.extend([1, u8::try_from(module.len()).unwrap()]);
+    component.extend(module);
+    component.extend([2, 1 + 3 * count, count]);
+    // Each is made of the first module, with nothing imported.
+    component.extend([0, 0, 0].repeat(usize::from(count)));
+    component
+}
+
 /// A component that imports an interface, and does nothing.
 pub(crate) fn importing(interface: &str) -> Vec<u8> {
     // One type, an instance without exports; one import of this type (component model, binary

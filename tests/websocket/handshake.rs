@@ -1,4 +1,5 @@
-//! Handshakes: nothing goes up before the upstream has agreed, and a wrong answer is none.
+//! Handshakes: no bytes are forwarded before the upstream agreed, and an invalid answer is an
+//! error.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +15,7 @@ const ASK: &str = "GET /x HTTP/1.1\r\nhost: x\r\nconnection: Upgrade\r\nupgrade:
     sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
 
 #[test]
-fn early_bytes_wait_for_the_answer_of_the_upstream() {
+fn early_frames_wait_for_the_upstream_handshake() {
     let origin = origin::raw(b"HTTP/1.1 403 Forbidden\r\ncontent-length: 2\r\n\r\nno");
     let folder = Arc::new(Folder::new());
     let gateway = gateway::over(&folder, "passthrough")
@@ -29,7 +30,7 @@ fn early_bytes_wait_for_the_answer_of_the_upstream() {
 }
 
 #[test]
-fn a_wrong_answer_of_the_upstream_is_a_502() {
+fn an_invalid_upstream_handshake_is_a_502() {
     let right = "HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: websocket\r\n";
     let wrong: [&'static [u8]; 5] = [
         b"HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\
@@ -68,7 +69,7 @@ fn an_upstream_without_websockets_over_http2_is_a_502() {
 }
 
 #[test]
-fn replay_refuses_what_is_no_handshake() {
+fn replay_refuses_invalid_handshakes() {
     let folder = Arc::new(Folder::new());
     let gateway = gateway::replay(&folder).start();
     let no_key = ASK.replace("sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n", "");
@@ -89,7 +90,7 @@ fn replay_refuses_what_is_no_handshake() {
 }
 
 #[test]
-fn protocols_and_extensions_are_agreed_on_again() {
+fn subprotocols_and_extensions_are_negotiated_at_replay() {
     let offers = [
         ("sec-websocket-protocol", "chat, superchat"),
         (
@@ -111,7 +112,7 @@ fn protocols_and_extensions_are_agreed_on_again() {
 }
 
 #[test]
-fn the_key_of_a_client_stays_with_the_gateway() {
+fn the_websocket_key_is_not_forwarded() {
     let origin = socket_origin();
     let folder = echoed(&origin);
     let text = folder.text("default");

@@ -50,7 +50,7 @@ fn another_protocol_is_refused() {
 }
 
 #[test]
-fn a_client_that_resets_its_stream_is_gone_for_the_upstream_too() {
+fn a_client_stream_reset_is_forwarded() {
     let origin = socket_origin();
     let folder = Arc::new(Folder::new());
     let gateway = over(&folder, "record", &origin).start();
@@ -67,7 +67,7 @@ fn a_client_that_resets_its_stream_is_gone_for_the_upstream_too() {
 }
 
 #[test]
-fn tls_changes_nothing_on_either_side() {
+fn websockets_work_over_tls() {
     let identity = tls::identity();
     let folder = Arc::new(Folder::new());
     for (file, text) in [("cert.pem", &identity.pem), ("key.pem", &identity.key)] {

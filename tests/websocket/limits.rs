@@ -9,7 +9,7 @@ use crate::support::websocket::{BINARY, PING, Peer, TEXT, close, frame, socket_o
 use crate::support::{gateway, until};
 
 #[test]
-fn one_stream_more_than_streams_is_a_503() {
+fn a_stream_above_streams_is_a_503() {
     let origin = socket_origin();
     let folder = Arc::new(Folder::new());
     let gateway = over(&folder, "record", &origin)
@@ -22,17 +22,17 @@ fn one_stream_more_than_streams_is_a_503() {
         (refused.status, &refused.headers["retry-after"]),
         (503, &"1".parse().unwrap())
     );
-    // A stream takes no turn from requests.
+    // A stream takes no permit of requests.
     assert_eq!(client::http1(&gateway).get("/echo").status, 200);
     assert_eq!(two.asks(frame(TEXT, "still")).text(), "still");
     drop(one);
-    until("a place to be free", || {
+    until("a permit to be free", || {
         (open().status == 101).then_some(())
     });
 }
 
 #[test]
-fn a_websocket_that_is_still_for_stream_idle_timeout_is_closed() {
+fn a_websocket_idle_for_stream_idle_timeout_is_closed() {
     let origin = socket_origin();
     let folder = Arc::new(Folder::new());
     let limits = "[limits]\nstream_idle_timeout = \"200ms\"";
@@ -69,7 +69,7 @@ fn a_message_over_websocket_message_gets_1009() {
 }
 
 #[test]
-fn a_side_that_does_not_close_is_cut_off_after_websocket_close_timeout() {
+fn an_unanswered_close_ends_after_websocket_close_timeout() {
     let origin = socket_origin();
     let gateway = record(&origin);
     let mut peer = Peer::open(gateway.address, &UPGRADE, "/closes");
@@ -89,7 +89,7 @@ fn a_side_that_does_not_close_is_cut_off_after_websocket_close_timeout() {
 }
 
 #[test]
-fn a_conversation_over_decoded_stream_is_not_recorded() {
+fn a_conversation_over_decompressed_stream_is_not_recorded() {
     let origin = socket_origin();
     let folder = Arc::new(Folder::new());
     let limits = "[limits]\ndecompressed_stream = \"1 MiB\"";

@@ -1,11 +1,13 @@
-//! WebSockets: every rule of the protocol in every mode, and conversations replayed as they went.
+//! WebSockets: protocol rules in every mode, recording and replay.
 
 mod conversations;
 mod handshake;
 mod http2;
 mod limits;
+mod oracle;
 mod rules;
 mod secrets;
+mod stream_generator;
 mod table;
 
 use std::sync::Arc;

@@ -1,5 +1,4 @@
-//! The table of rules, in every mode: a gateway that passes bytes on changes nothing, and one that
-//! replays is a server as good as the one that it recorded.
+//! The table of rules in every mode: passthrough changes nothing, and replay is a valid server.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -52,7 +51,7 @@ fn all_hold(address: SocketAddr, way: &Way, mode: &str) {
 }
 
 #[test]
-fn an_origin_keeps_the_rules() {
+fn the_test_origin_keeps_the_rules() {
     // So that what follows tests the gateway.
     let origin = socket_origin();
     for way in [UPGRADE, Way::Connect] {
@@ -61,7 +60,7 @@ fn an_origin_keeps_the_rules() {
 }
 
 #[test]
-fn what_passes_through_is_untouched() {
+fn passthrough_leaves_frames_unchanged() {
     let origin = socket_origin();
     let folder = Arc::new(Folder::new());
     let gateway = over(&folder, "passthrough", &origin).start();
@@ -72,7 +71,7 @@ fn what_passes_through_is_untouched() {
 }
 
 #[test]
-fn what_is_recorded_is_replayed_by_the_same_rules() {
+fn record_and_replay_keep_the_rules() {
     for way in [UPGRADE, Way::Connect] {
         let origin = socket_origin();
         let folder = Arc::new(Folder::new());
@@ -90,7 +89,7 @@ fn what_is_recorded_is_replayed_by_the_same_rules() {
 }
 
 #[test]
-fn one_protocol_replays_what_another_recorded() {
+fn http1_and_http2_replay_each_other() {
     let origin = socket_origin();
     let folder = Arc::new(Folder::new());
     let gateway = gateway::over(&folder, "record")

@@ -1,4 +1,4 @@
-//! No secret of a WebSocket reaches the disk, wherever it stands.
+//! No secret of a WebSocket reaches the disk.
 
 use std::io::Write as _;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ fn deflated(text: &str) -> Vec<u8> {
 }
 
 #[test]
-fn canaries_in_every_kind_of_message_are_taken_out() {
+fn canaries_are_redacted_in_every_kind_of_message() {
     let canary = || format!("canary-{}", random());
     let [header, url, text, binary, packed, ping, reason, cut] = [(); 8].map(|()| canary());
     let origin = socket_origin();
@@ -42,7 +42,7 @@ fn canaries_in_every_kind_of_message_are_taken_out() {
     peer.asks(frame(TEXT, format!("it was {header}, by the way")));
     // Known by its looks in a ping and in a reason.
     peer.asks(frame(PING, format!("Bearer {ping}")));
-    // Cut by the border of two messages, and found since it is known by then.
+    // Cut by the boundary of two messages, and found since it is known by then.
     peer.asks(frame(TEXT, member(&cut)));
     peer.asks(frame(TEXT, &cut[..12]));
     peer.asks(frame(TEXT, &cut[12..]));
@@ -82,7 +82,7 @@ fn canaries_in_every_kind_of_message_are_taken_out() {
 }
 
 #[test]
-fn a_token_that_the_server_gives_is_hidden_wherever_it_comes_back() {
+fn a_token_from_the_server_is_redacted_in_later_messages() {
     let origin = socket_origin();
     let gateway = record(&origin);
     let mut peer = Peer::open(gateway.address, &UPGRADE, "/login");
@@ -96,7 +96,7 @@ fn a_token_that_the_server_gives_is_hidden_wherever_it_comes_back() {
 }
 
 #[test]
-fn bytes_that_look_like_a_token_are_refused() {
+fn binary_messages_with_a_token_are_refused() {
     let origin = socket_origin();
     let token = format!("glpat-{}", random());
     // No text, so that no rule looks for patterns there: the guard is the last one to see it.

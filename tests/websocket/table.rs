@@ -1,4 +1,4 @@
-//! The rules of RFC 6455 and RFC 7692, a row each: what a client sends, and what has to come back.
+//! The rules of RFC 6455 and RFC 7692, one row each: client frames and the expected answer.
 
 use crate::support::websocket::{
     BINARY, CLOSE, Frame, PING, PONG, TEXT, bare, close, close_body, frame,

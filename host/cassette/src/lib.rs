@@ -1,28 +1,26 @@
-//! Cassettes: the only code that touches the disk for recordings.
+//! Cassettes: the format of recordings, and the only code that reads and writes them on disk.
 //!
-//! Text and exchanges are turned into each other by pure code (`encode`, `decode`). `store` knows
-//! where sessions lie, `append` keeps one cassette whole while it grows, and `writer` is the one
-//! thread that appends for all sessions. The format is described in `FORMAT.md`.
+//! `format` converts exchanges to text and back, without I/O. `store` finds and loads the cassettes
+//! of sessions. `writer` appends to the cassettes of all sessions, on one thread. The format is
+//! described in `FORMAT.md`.
 
 #![forbid(unsafe_code)]
 
 mod format;
 mod store;
+mod summary;
 mod writer;
-pub use format::decode::{LoadedCassette, RecordedExchange, decode};
-pub use format::digest::{body_digest, digest};
-pub use format::encode::{HEADER, encode};
-pub use format::format_error::{Damage, FormatError, ParseError};
-pub use store::error::CassetteError;
-pub use store::folder::{CassetteDir, ChangePolicy};
-pub use store::list::CassetteInfo;
-pub use store::session_name::{NameError, SessionName};
-pub use store::summary::{ExchangeSummary, StreamParts, StreamSummary, Summary};
-pub use writer::completion::Completion;
-pub use writer::queue::{
-    Ack, CheckRejection, OnUnsynced, SubmitError, SyncPolicy, WriteCheck, WriteError, WriteRequest,
-    Writer, WriterOptions,
+
+pub use format::{
+    Damage, FormatError, HEADER, LoadedCassette, ParseError, RecordedExchange, body_digest, decode,
+    digest, encode,
+};
+pub use store::{CassetteDir, CassetteError, CassetteInfo, ChangePolicy, NameError, SessionName};
+pub use summary::{ExchangeSummary, StreamParts, StreamSummary, Summary};
+pub use writer::{
+    Ack, CheckRejection, Completion, OnUnsynced, SubmitError, SyncPolicy, WriteCheck, WriteError,
+    WriteRequest, Writer, WriterOptions,
 };
 
 #[cfg(test)]
-mod tests;
+mod test_exchanges;

@@ -1,95 +1,93 @@
-//! What the process's environment says: folders of the user, CI, and the values that are secret.
+//! Input from the environment of the process: user folders, CI, inherited sockets.
 #![expect(
     clippy::disallowed_methods,
-    reason = "this is the one place that reads the environment"
+    reason = "the environment is read here only"
 )]
 
 use std::env;
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::args::{CONFIG_FILE, Cli};
-use ouli_proxy::gateway::{InheritedSocket, Options};
+use ouli_proxy::gateway::{ConfigSource, InheritedSocket, Options};
 
-/// True on a machine of continuous integration.
+/// True in continuous integration.
 pub(super) fn is_ci() -> bool {
     env::var("CI").is_ok_and(|value| value == "true" || value == "1")
 }
 
-/// The value of a variable.
-pub(super) fn variable(name: &str) -> Option<String> {
+/// The value of an environment variable.
+fn variable(name: &str) -> Option<String> {
     env::var(name).ok()
 }
 
-/// Where the local CA is kept: the data folder of the XDG base directory specification.
+/// The folder of the local CA, in the data folder of the XDG base directory specification.
 pub(super) fn ca_folder() -> PathBuf {
     folder("XDG_DATA_HOME", ".local/share").join("ca")
 }
 
-/// Where compiled plugins are kept; none where there is no home.
+/// The cache of compiled plugins; none without a home folder.
 pub(super) fn cache_folder() -> Option<PathBuf> {
     let folder = folder("XDG_CACHE_HOME", ".cache").join("compiled");
     folder.is_absolute().then_some(folder)
 }
 
-fn folder(variable: &str, below_home: &str) -> PathBuf {
-    let set = env::var_os(variable).map(PathBuf::from);
-    let base = set.filter(|path| path.is_absolute()).or_else(|| {
+fn folder(variable: &str, home_default: &str) -> PathBuf {
+    let value = env::var_os(variable).map(PathBuf::from);
+    let base = value.filter(|path| path.is_absolute()).or_else(|| {
         let home = env::var_os("HOME").map(PathBuf::from)?;
-        Some(home.join(below_home))
+        Some(home.join(home_default))
     });
     base.unwrap_or_else(|| PathBuf::from("."))
         .join("ouli-gateway")
 }
 
-/// Where the service manager wants to be told how far the program is.
+/// The notification socket of the service manager (sd_notify(3) of systemd).
 pub(super) fn notify_socket() -> Option<OsString> {
     env::var_os("NOTIFY_SOCKET")
 }
 
-/// The listening sockets that the service manager has opened (sd_listen_fds(3) of systemd).
+/// The listening sockets opened by the service manager (sd_listen_fds(3) of systemd).
 ///
 /// # Errors
-/// Names the one that is no socket for TCP.
+/// Names a socket that is not a TCP socket.
 pub(super) fn inherited_sockets() -> Result<Vec<InheritedSocket>, String> {
     let names = env::var("LISTEN_FDNAMES").unwrap_or_default();
     let mut names = names.split(':');
     let mut sockets = listenfd::ListenFd::from_env();
-    let mut passed = Vec::new();
+    let mut inherited = Vec::new();
     for number in 0..sockets.len() {
         let name = names.next().filter(|name| !name.is_empty());
         let socket = sockets.take_tcp_listener(number);
         let socket = socket.map_err(|error| {
-            let name = name.unwrap_or("without a name");
+            let name = name.unwrap_or("unnamed");
             format!(
-                "LISTEN_FDS: socket {number} ({name}): {error}; pass sockets of TCP only (in \
-                 systemd: ListenStream= with an address and a port)"
+                "LISTEN_FDS: socket {number} ({name}): {error}; only TCP sockets are \
+                 supported (in systemd: ListenStream= with an address and a port)"
             )
         })?;
-        passed.extend(socket.map(|socket| InheritedSocket {
+        inherited.extend(socket.map(|socket| InheritedSocket {
             name: name.map(str::to_owned),
             socket: Arc::new(socket),
         }));
     }
-    Ok(passed)
+    Ok(inherited)
 }
 
-/// What a gateway is started with for these arguments.
+/// The options of a gateway with these arguments.
 pub(super) fn options(cli: &Cli) -> Options {
-    let base = env::current_dir().unwrap_or_else(|_| PathBuf::from("."));
+    let base_dir = env::current_dir().unwrap_or_else(|_| PathBuf::from("."));
     let default = PathBuf::from(CONFIG_FILE);
-    let found = base.join(&default).is_file().then_some(default);
+    let found = base_dir.join(&default).is_file().then_some(default);
+    let file = cli.config().map(Path::to_owned).or(found);
+    let config = file.map_or(ConfigSource::Default, ConfigSource::File);
     Options {
-        config_file: cli.config().map(std::path::Path::to_owned).or(found),
         overrides: cli.overrides(),
-        base_dir: base,
         compile_cache: cache_folder(),
         ca_folder: ca_folder(),
         environment: variable,
-        inherited_sockets: Vec::new(),
-        workers: 0,
         watch: true,
-        on_listening: Arc::new(|_| {}),
+        ..Options::new(config, base_dir)
     }
 }

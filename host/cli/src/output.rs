@@ -1,22 +1,21 @@
-//! How the command line speaks: lines that nobody reads any more, as behind `| head`, are dropped
-//! instead of ending the program in a panic.
+//! Output macros. A closed pipe, as behind `| head`, does not end the program with a panic.
 
-/// A line on stdout.
-macro_rules! say {
+/// Prints a line on stdout.
+macro_rules! outln {
     ($($line:tt)*) => {{
         use std::io::Write as _;
-        // Who closed the pipe wants no more.
+        // The reader has closed the pipe.
         let _ = writeln!(std::io::stdout(), $($line)*);
     }};
 }
 
-/// A line on stderr.
-macro_rules! complain {
+/// Prints a line on stderr.
+macro_rules! errln {
     ($($line:tt)*) => {{
         use std::io::Write as _;
-        // As above.
+        // The reader has closed the pipe.
         let _ = writeln!(std::io::stderr(), $($line)*);
     }};
 }
 
-pub(super) use {complain, say};
+pub(super) use {errln, outln};

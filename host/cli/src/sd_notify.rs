@@ -1,10 +1,10 @@
-//! Tells the service manager how far the program is, as sd_notify(3) of systemd has it.
+//! Notifies the service manager of the state of the program (sd_notify(3) of systemd).
 
 use std::ffi::OsStr;
 use std::io;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 
-/// The way to the service manager; none where nobody wants to know.
+/// The socket of the service manager; none if there is none to notify.
 pub(super) struct ServiceNotifier(Option<(UnixDatagram, SocketAddr)>);
 
 impl ServiceNotifier {
@@ -13,19 +13,20 @@ impl ServiceNotifier {
         let Some(name) = socket.filter(|name| !name.is_empty()) else {
             return Self(None);
         };
-        let way = address(name).and_then(|address| Ok((UnixDatagram::unbound()?, address)));
+        let socket = address(name).and_then(|address| Ok((UnixDatagram::unbound()?, address)));
         Self(
-            way.inspect_err(|error| tracing::warn!("NOTIFY_SOCKET {}: {error}", name.display()))
+            socket
+                .inspect_err(|error| tracing::warn!("NOTIFY_SOCKET {}: {error}", name.display()))
                 .ok(),
         )
     }
 
-    /// All listeners accept.
+    /// All listeners accept connections.
     pub(super) fn ready(&self, status: &str) {
         self.send(&format!("READY=1\nSTATUS={status}"));
     }
 
-    /// A reload begins; [`Self::ready`] says that it has ended.
+    /// A reload begins; [`Self::ready`] ends it.
     pub(super) fn reloading(&self) {
         let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
         let microseconds = now.tv_sec * 1_000_000 + now.tv_nsec / 1000;
@@ -34,7 +35,7 @@ impl ServiceNotifier {
         ));
     }
 
-    /// The end has begun.
+    /// The shutdown has begun.
     pub(super) fn stopping(&self, status: &str) {
         self.send(&format!("STOPPING=1\nSTATUS={status}"));
     }
@@ -43,12 +44,12 @@ impl ServiceNotifier {
         if let Some((socket, address)) = &self.0
             && let Err(error) = socket.send_to_addr(state.as_bytes(), address)
         {
-            tracing::debug!("the service manager is not told `{state}`: {error}");
+            tracing::debug!("cannot notify the service manager of `{state}`: {error}");
         }
     }
 }
 
-/// A path, or after `@` a name that stands in no folder.
+/// A path, or the name of an abstract socket after `@`.
 fn address(name: &OsStr) -> io::Result<SocketAddr> {
     use std::os::unix::ffi::OsStrExt as _;
     match name.as_bytes() {
@@ -77,8 +78,8 @@ mod tests {
         let path = folder.path().join("notify");
         let socket = UnixDatagram::bind(&path).unwrap();
         let notify = ServiceNotifier::new(Some(path.as_os_str()));
-        notify.ready("well");
-        assert_eq!(receive(&socket), "READY=1\nSTATUS=well");
+        notify.ready("running");
+        assert_eq!(receive(&socket), "READY=1\nSTATUS=running");
         notify.reloading();
         let reloading = receive(&socket);
         let time = reloading.split("MONOTONIC_USEC=").nth(1).unwrap();
@@ -99,13 +100,13 @@ mod tests {
         let address = SocketAddr::from_abstract_name(&name).unwrap();
         let socket = UnixDatagram::bind_addr(&address).unwrap();
         let at = format!("@{name}");
-        ServiceNotifier::new(Some(OsStr::new(&at))).ready("well");
-        assert_eq!(receive(&socket), "READY=1\nSTATUS=well");
+        ServiceNotifier::new(Some(OsStr::new(&at))).ready("running");
+        assert_eq!(receive(&socket), "READY=1\nSTATUS=running");
     }
 
     #[test]
-    fn a_missing_listener_is_not_an_error() {
-        ServiceNotifier::new(None).ready("well");
-        ServiceNotifier::new(Some(OsStr::new("/nowhere/at/all"))).ready("well");
+    fn a_missing_socket_is_not_an_error() {
+        ServiceNotifier::new(None).ready("running");
+        ServiceNotifier::new(Some(OsStr::new("/nowhere/at/all"))).ready("running");
     }
 }

@@ -1,4 +1,4 @@
-//! Runs a gateway until it is told to stop, and gives the verdict.
+//! Runs a gateway until a signal stops it, and prints the verdict.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -6,95 +6,89 @@ use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
 use crate::args::Cli;
-use crate::output::{complain, say};
+use crate::exit_status::{EXIT_FAILED, EXIT_OK, usage_error};
+use crate::output::{errln, outln};
 use crate::sd_notify::ServiceNotifier;
 use crate::signals::{SignalCommand, Signals};
-use crate::{EXIT_FAILED, EXIT_OK, environment, telemetry, usage_error};
+use crate::{environment, telemetry};
 use ouli_config::{Config, LogFormat, Mode};
-use ouli_proxy::gateway::{Gateway, ListenerInfo, StartError};
+use ouli_proxy::gateway::{self, ConfigSource, Gateway, ListenerInfo, Options, StartError};
 use ouli_proxy::session::Verdict;
 
 pub(super) fn serve(cli: &Cli) -> u8 {
-    telemetry::init(log_format(cli));
     let mut options = environment::options(cli);
+    telemetry::init(log_format(&options));
     options.on_listening = Arc::new(announce);
     options.inherited_sockets = match environment::inherited_sockets() {
-        Ok(passed) => passed,
+        Ok(sockets) => sockets,
         Err(reason) => return usage_error(&reason),
     };
-    let nothing_said = options.config_file.is_none() && cli.mode().is_none();
+    let unconfigured = options.config == ConfigSource::Default && cli.mode().is_none();
     let signals = match Signals::new() {
         Ok(signals) => signals,
-        Err(error) => return usage_error(&format!("cannot listen for signals: {error}")),
+        Err(error) => return usage_error(&format!("cannot handle signals: {error}")),
     };
     let gateway = match Gateway::start(options) {
         Ok(gateway) => gateway,
-        Err(error) => return usage_error(&explain(&error)),
+        Err(error) => return usage_error(&with_hint(&error)),
     };
     let config = Arc::clone(&gateway.snapshot().config);
-    if nothing_said {
-        suggest(&config);
+    if unconfigured {
+        print_next_steps(&config);
     }
-    let notify = Arc::new(ServiceNotifier::new(
+    let notifier = Arc::new(ServiceNotifier::new(
         environment::notify_socket().as_deref(),
     ));
-    notify.ready(&status(&gateway));
-    let told = Arc::clone(&notify);
-    let stopping = move || {
-        complain!("stopping; a second signal ends at once");
-        told.stopping("what is under way ends");
+    notifier.ready(&status(&gateway));
+    let on_stop_notifier = Arc::clone(&notifier);
+    let on_stop = move || {
+        errln!("stopping; a second signal ends the program at once");
+        on_stop_notifier.stopping("waiting for active requests");
     };
-    let work = move |orders: &Receiver<SignalCommand>| {
-        while let Ok(SignalCommand::Reload) = orders.recv() {
-            notify.reloading();
+    let work = move |commands: &Receiver<SignalCommand>| {
+        while let Ok(SignalCommand::Reload) = commands.recv() {
+            notifier.reloading();
             gateway.reload();
-            notify.ready(&status(&gateway));
+            notifier.ready(&status(&gateway));
         }
         finish(gateway)
     };
-    signals.serve(work, stopping).unwrap_or(EXIT_FAILED)
+    signals.serve(work, on_stop).unwrap_or(EXIT_FAILED)
 }
 
-/// What the service manager shows.
+/// The status line in the service manager.
 fn status(gateway: &Gateway) -> String {
-    let (listening, generation) = (gateway.listeners(), gateway.snapshot().generation);
-    format!("{} endpoints, generation {generation}", listening.len())
+    let (listeners, generation) = (gateway.listeners(), gateway.snapshot().generation);
+    format!("{} endpoints, generation {generation}", listeners.len())
 }
 
-/// `--log-format` counts from the first line; that of the file is only known once it was read.
-fn log_format(cli: &Cli) -> LogFormat {
-    let options = environment::options(cli);
-    let text = options
-        .config_file
-        .as_ref()
-        .and_then(|path| std::fs::read_to_string(options.base_dir.join(path)).ok());
-    let file = options.config_file.as_deref().zip(text.as_deref());
-    Config::from_sources(file, &options.overrides, &options.base_dir)
-        .map_or(LogFormat::Text, |config| config.log_format)
+/// The log format, needed before the gateway reads the configuration and may log.
+fn log_format(options: &Options) -> LogFormat {
+    gateway::load_config(options).map_or(LogFormat::Text, |config| config.log_format)
 }
 
-/// One line on stdout: others wait for it.
-fn announce(listening: &ListenerInfo) {
-    say!("{listening}");
-    // A reader that is gone does not stop the gateway.
+/// Prints the line on stdout that scripts wait for.
+fn announce(listener: &ListenerInfo) {
+    outln!("{listener}");
+    // A closed pipe does not stop the gateway.
     let _ = std::io::stdout().flush();
 }
 
-fn explain(error: &StartError) -> String {
-    format!("{error}\nTo see every fault of a configuration at once: ouli-gateway check")
+fn with_hint(error: &StartError) -> String {
+    format!("{error}\nTo print all errors at once: ouli-gateway check")
 }
 
-/// What to type next, for a user who gave no configuration and no command.
-fn suggest(config: &Config) {
+/// What to type next, for a user without a configuration and without a command.
+fn print_next_steps(config: &Config) {
     let folder = config.cassettes.display();
     if config.endpoints.iter().all(|one| one.mode == Mode::Replay) {
-        complain!(
-            "No ouli.toml here: replaying {folder}.\n\
+        errln!(
+            "No ouli.toml in this folder: replaying {folder}.\n\
              To record:  ouli-gateway record --upstream https://api.example.com\n\
              To do both: ouli-gateway auto --upstream https://api.example.com"
         );
     } else {
-        complain!("No ouli.toml here: replaying {folder}, and recording what is not in it.");
+        errln!("No ouli.toml in this folder: replaying {folder}, recording new requests.");
     }
 }
 
@@ -108,8 +102,8 @@ fn finish(gateway: Gateway) -> u8 {
         return usage_error(&reason);
     }
     let replays = config.endpoints.iter().any(|one| one.mode == Mode::Replay);
-    let counts = config.strict || (replays && environment::is_ci());
-    if counts && !verdict.passed {
+    let decides = config.strict || (replays && environment::is_ci());
+    if decides && !verdict.passed {
         EXIT_FAILED
     } else {
         EXIT_OK
@@ -117,7 +111,7 @@ fn finish(gateway: Gateway) -> u8 {
 }
 
 fn write_report(path: &Path, verdict: &Verdict) -> Result<(), String> {
-    let failed = |reason: String| format!("the report {}: {reason}", path.display());
+    let failed = |reason: String| format!("cannot write the report {}: {reason}", path.display());
     let text = serde_json::to_string_pretty(verdict).map_err(|error| failed(error.to_string()))?;
     std::fs::write(path, text + "\n").map_err(|error| failed(error.to_string()))
 }

@@ -1,18 +1,18 @@
-//! The signals that a user or a service manager sends, taken from the start on: SIGINT and SIGTERM
-//! stop, the second one at once, and SIGHUP reloads.
+//! Signals: the first SIGINT or SIGTERM starts a graceful shutdown, a second one ends the program
+//! at once, SIGHUP reloads.
 
 use std::io;
 use std::sync::mpsc::{Receiver, sync_channel};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// What a signal asks for. The end of the orders is the order to stop.
+/// A command for the gateway thread. The end of the channel is the command to stop.
 pub(super) enum SignalCommand {
-    /// Read the files again.
+    /// Reload the configuration and the plugins.
     Reload,
 }
 
-/// The signals that come.
+/// The signal handlers.
 pub(super) struct Signals {
     runtime: tokio::runtime::Runtime,
     interrupt: Signal,
@@ -21,6 +21,7 @@ pub(super) struct Signals {
 }
 
 impl Signals {
+    /// Installs the handlers.
     pub(super) fn new() -> io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_io()
@@ -38,32 +39,34 @@ impl Signals {
         })
     }
 
-    /// Runs `work` on a thread of its own, which follows the orders and gives a status. `stopping`
-    /// is called at the first signal to stop; at the second one there is no status, and the work
-    /// goes on until the process ends.
+    /// Runs `work`, which returns the exit status, on its own thread with the commands of the
+    /// signals.
+    ///
+    /// Calls `on_stop` at the first signal to stop. Returns `None` at the second one; `work` then
+    /// runs until the process ends.
     pub(super) fn serve(
         mut self,
         work: impl FnOnce(&Receiver<SignalCommand>) -> u8 + Send + 'static,
-        stopping: impl FnOnce(),
+        on_stop: impl FnOnce(),
     ) -> Option<u8> {
-        // One that waits is enough: it reads what is there then.
-        let (orders, queue) = sync_channel(1);
-        let (tell, mut told) = tokio::sync::oneshot::channel();
-        std::thread::spawn(move || tell.send(work(&queue)));
+        // Pending reload requests: 1, further ones are coalesced.
+        let (commands, queue) = sync_channel(1);
+        let (finished, mut status) = tokio::sync::oneshot::channel();
+        std::thread::spawn(move || finished.send(work(&queue)));
         self.runtime.block_on(async {
             loop {
                 tokio::select! {
-                    status = &mut told => return status.ok(),
+                    status = &mut status => return status.ok(),
                     () = stop_signal(&mut self.interrupt, &mut self.terminate) => break,
                     _ = self.hangup.recv() => {
-                        let _ = orders.try_send(SignalCommand::Reload);
+                        let _ = commands.try_send(SignalCommand::Reload);
                     }
                 }
             }
-            stopping();
-            drop(orders);
+            on_stop();
+            drop(commands);
             tokio::select! {
-                status = told => status.ok(),
+                status = status => status.ok(),
                 () = stop_signal(&mut self.interrupt, &mut self.terminate) => None,
             }
         })

@@ -1,4 +1,4 @@
-//! Logs on stderr.
+//! Logging to stderr.
 
 use std::io::{IsTerminal, stderr};
 
@@ -6,24 +6,24 @@ use tracing_subscriber::filter::{EnvFilter, LevelFilter};
 
 use ouli_config::LogFormat;
 
-/// Sends logs to stderr from now on: `info` and louder, or what `RUST_LOG` says.
+/// Logs to stderr: level `info` and above, or the levels of `RUST_LOG`.
 pub(super) fn init(format: LogFormat) {
     init_with_level(LevelFilter::INFO, format);
 }
 
-/// As [`init`], from another level on.
+/// The same with another default level.
 pub(super) fn init_with_level(level: LevelFilter, format: LogFormat) {
     let filter = EnvFilter::builder()
         .with_default_directive(level.into())
         .from_env_lossy();
-    let lines = tracing_subscriber::fmt()
+    let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(stderr)
         .with_ansi(stderr().is_terminal())
         .with_target(false);
-    // A second start in one process keeps the first one's form.
+    // Fails if the process already has a subscriber, which stays.
     let _ = match format {
-        LogFormat::Text => lines.try_init(),
-        LogFormat::Json => lines.json().try_init(),
+        LogFormat::Text => subscriber.try_init(),
+        LogFormat::Json => subscriber.json().try_init(),
     };
 }

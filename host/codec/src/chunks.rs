@@ -1,11 +1,11 @@
-//! From a body and the times at which its bytes came to the pieces of a stream.
+//! Splits a body into the chunks of a stream, with the times at which they arrived.
 
 use bytes::Bytes;
 
 use crate::event_stream;
 use ouli_message::stream::{Arrival, Chunk, ChunkKind, Side, StreamContent};
 
-/// The units that a body of this type is made of; none where the type does not tell.
+/// The kind of chunks in a body of this content type. None if the type does not imply one.
 pub fn chunk_kind(content_type: &str) -> Option<ChunkKind> {
     let essence = content_type.split(';').next().unwrap_or_default().trim();
     let is = |name: &&str| essence.eq_ignore_ascii_case(name);
@@ -18,8 +18,8 @@ pub fn chunk_kind(content_type: &str) -> Option<ChunkKind> {
     }
 }
 
-/// Types of bodies in which each line is a value. A text sequence begins its values with a mark and
-/// ends them with a line end (RFC 7464).
+/// Content types in which each line is a value. A JSON text sequence starts each value with a
+/// record separator and ends it with a line feed (RFC 7464).
 const LINE_TYPES: [&str; 8] = [
     "application/x-ndjson",
     "application/ndjson",
@@ -31,54 +31,54 @@ const LINE_TYPES: [&str; 8] = [
     "application/x-json-stream",
 ];
 
-/// The pieces of a decoded body, each with the time of the arrival that brought its last byte.
+/// Splits a decoded body into chunks, each with the arrival time of its last byte.
 ///
-/// Where the units are not known, what came in pauses of at least `pause` microseconds is a chunk
-/// each. None where the body is a single chunk: then it is no stream.
+/// If the kind of chunks is unknown, pauses of at least `pause` microseconds separate them. None if
+/// the body is a single chunk: then it is not a stream.
 pub fn split_body(
-    unit: Option<ChunkKind>,
+    kind: Option<ChunkKind>,
     body: &Bytes,
     arrivals: &[Arrival],
     pause: u64,
 ) -> Option<StreamContent> {
-    let came: Vec<_> = arrivals
+    let arrived: Vec<_> = arrivals
         .iter()
         .filter(|arrival| arrival.side == Side::Server)
         .copied()
         .collect();
-    let (unit, sizes) = match unit {
+    let (kind, sizes) = match kind {
         Some(ChunkKind::Event) => (ChunkKind::Event, event_stream::event_sizes(body)),
         Some(ChunkKind::Line) => (ChunkKind::Line, event_stream::line_sizes(body)),
-        Some(ChunkKind::Raw) | None => (ChunkKind::Raw, sizes_between_pauses(&came, pause)),
+        Some(ChunkKind::Raw) | None => (ChunkKind::Raw, sizes_between_pauses(&arrived, pause)),
     };
-    if unit == ChunkKind::Raw && sizes.len() < 2 {
+    if kind == ChunkKind::Raw && sizes.len() < 2 {
         return None;
     }
-    let (mut end, mut place) = (0, 0);
+    let (mut end, mut index) = (0, 0);
     let timed = sizes.into_iter().map(|size| {
         end += size as u64;
-        while came.get(place).is_some_and(|arrival| arrival.end < end) {
-            place += 1;
+        while arrived.get(index).is_some_and(|arrival| arrival.end < end) {
+            index += 1;
         }
-        let arrival = came.get(place).or(came.last());
+        let arrival = arrived.get(index).or(arrived.last());
         Chunk {
             at: arrival.map_or(0, |arrival| arrival.at),
             size: size as u64,
         }
     });
-    Some(StreamContent::Chunks(unit, timed.collect()))
+    Some(StreamContent::Chunks(kind, timed.collect()))
 }
 
-/// A body in its pieces, without a copy. What the sizes leave over belongs to none.
-pub fn chunk_bodies(body: Bytes, pieces: &[Chunk]) -> impl Iterator<Item = Bytes> {
+/// Slices a body into its chunks without copying. Bytes after the last chunk are dropped.
+pub fn chunk_bodies(body: Bytes, chunks: &[Chunk]) -> impl Iterator<Item = Bytes> {
     let mut rest = body;
-    pieces.iter().map(move |piece| {
-        let size = usize::try_from(piece.size).unwrap_or(usize::MAX);
+    chunks.iter().map(move |chunk| {
+        let size = usize::try_from(chunk.size).unwrap_or(usize::MAX);
         rest.split_to(size.min(rest.len()))
     })
 }
 
-/// The sizes of what came between pauses.
+/// The sizes of the chunks between pauses.
 fn sizes_between_pauses(arrivals: &[Arrival], pause: u64) -> Vec<usize> {
     let mut ends: Vec<(u64, u64)> = Vec::new();
     for arrival in arrivals {
@@ -103,7 +103,7 @@ fn sizes_between_pauses(arrivals: &[Arrival], pause: u64) -> Vec<usize> {
 mod tests {
     use super::*;
 
-    fn came(arrivals: &[(u64, u64)]) -> Vec<Arrival> {
+    fn arrived(arrivals: &[(u64, u64)]) -> Vec<Arrival> {
         let side = Side::Server;
         let arrival = |(end, at): &(u64, u64)| Arrival {
             side,
@@ -113,54 +113,54 @@ mod tests {
         arrivals.iter().map(arrival).collect()
     }
 
-    fn found(
-        unit: Option<ChunkKind>,
+    fn split(
+        kind: Option<ChunkKind>,
         body: &'static str,
         arrivals: &[(u64, u64)],
     ) -> Vec<(u64, u64)> {
         let body = Bytes::from_static(body.as_bytes());
-        match split_body(unit, &body, &came(arrivals), 50) {
-            Some(StreamContent::Chunks(_, pieces)) => {
-                pieces.iter().map(|it| (it.size, it.at)).collect()
+        match split_body(kind, &body, &arrived(arrivals), 50) {
+            Some(StreamContent::Chunks(_, chunks)) => {
+                chunks.iter().map(|it| (it.size, it.at)).collect()
             }
             Some(StreamContent::Messages(..)) | None => Vec::new(),
         }
     }
 
     #[test]
-    fn an_event_comes_with_its_last_byte() {
+    fn an_event_arrives_with_its_last_byte() {
         let body = "data: a\n\ndata: b\n\ndata";
-        let pieces = found(Some(ChunkKind::Event), body, &[(4, 10), (12, 20), (22, 30)]);
-        assert_eq!(pieces, [(9, 20), (9, 30), (4, 30)]);
-        assert_eq!(found(Some(ChunkKind::Event), "", &[]), []);
+        let chunks = split(Some(ChunkKind::Event), body, &[(4, 10), (12, 20), (22, 30)]);
+        assert_eq!(chunks, [(9, 20), (9, 30), (4, 30)]);
+        assert_eq!(split(Some(ChunkKind::Event), "", &[]), []);
     }
 
     #[test]
-    fn lines_that_come_together_have_one_time() {
-        let pieces = found(Some(ChunkKind::Line), "{}\n[]\n", &[(6, 7), (6, 9)]);
-        assert_eq!(pieces, [(3, 7), (3, 7)]);
+    fn lines_of_one_arrival_have_the_same_time() {
+        let chunks = split(Some(ChunkKind::Line), "{}\n[]\n", &[(6, 7), (6, 9)]);
+        assert_eq!(chunks, [(3, 7), (3, 7)]);
     }
 
     #[test]
-    fn chunks_are_what_pauses_keep_apart() {
+    fn pauses_separate_raw_chunks() {
         let body = "abcdef";
         let close = [(2, 0), (3, 40), (6, 89)];
-        assert_eq!(found(None, body, &close), []);
+        assert_eq!(split(None, body, &close), []);
         let apart = [(2, 0), (3, 40), (6, 90), (6, 500)];
-        assert_eq!(found(None, body, &apart), [(3, 40), (3, 90)]);
+        assert_eq!(split(None, body, &apart), [(3, 40), (3, 90)]);
     }
 
     #[test]
-    fn a_body_is_cut_by_the_sizes_that_there_is_room_for() {
-        let piece = |size| Chunk { at: 0, size };
+    fn chunk_sizes_beyond_the_body_are_clamped() {
+        let chunk = |size| Chunk { at: 0, size };
         let body = Bytes::from_static(b"abcdef");
-        let sizes = [piece(2), piece(0), piece(u64::MAX), piece(1)];
+        let sizes = [chunk(2), chunk(0), chunk(u64::MAX), chunk(1)];
         let parts = chunk_bodies(body, &sizes);
         assert_eq!(parts.collect::<Vec<_>>(), ["ab", "", "cdef", ""]);
     }
 
     #[test]
-    fn types_tell_their_units() {
+    fn content_types_imply_the_kind_of_chunks() {
         for (content_type, expected) in [
             ("text/event-stream", Some(ChunkKind::Event)),
             ("Text/Event-Stream; charset=utf-8", Some(ChunkKind::Event)),

@@ -1,15 +1,15 @@
-//! Where the events of an event stream and the lines of a text end. Pure.
+//! Splits event streams into events and texts into lines.
 
 use std::ops::Range;
 
 use memchr::{memchr_iter, memchr2};
 
-/// The sizes in bytes of the events of a whole event stream (WHATWG HTML, section 9.2), in order;
-/// they add up to that of `body`.
+/// The sizes in bytes of the events of an event stream (WHATWG HTML, section 9.2), in order. They
+/// add up to the size of `body`.
 ///
-/// An event has the empty line that ends it, and what stands before: its own lines, comments, and
-/// the byte order mark where it is the first. Lines end with LF, CRLF or CR. An empty line with
-/// nothing before it is an event of its own, and the last one may be unfinished.
+/// An event includes the empty line that ends it, its lines, comments, and the byte order mark of
+/// the stream. Lines end with LF, CRLF or CR. An empty line alone is an event, and the last event
+/// may be unfinished.
 pub fn event_sizes(body: &[u8]) -> Vec<usize> {
     let mut sizes = Vec::new();
     let mut start = 0;
@@ -33,8 +33,8 @@ pub fn event_sizes(body: &[u8]) -> Vec<usize> {
     sizes
 }
 
-/// The sizes in bytes of the lines of `body`, in order; they add up to that of `body`. Each has
-/// the LF that ends it; the last one may have none.
+/// The sizes in bytes of the lines of `body`, in order. They add up to the size of `body`. Each
+/// line includes its LF; the last one may have none.
 pub fn line_sizes(body: &[u8]) -> Vec<usize> {
     let mut sizes = Vec::new();
     let mut start = 0;
@@ -48,10 +48,10 @@ pub fn line_sizes(body: &[u8]) -> Vec<usize> {
     sizes
 }
 
-/// Where the values of the `data` fields of one event stand, in order (WHATWG HTML, section 9.2.6).
-/// The space behind the colon and the end of the line are no part of a value.
+/// The ranges of the values of the `data` fields of one event, in order (WHATWG HTML, section
+/// 9.2.6), without the space after the colon and the end of the line.
 pub fn data_ranges(event: &[u8]) -> Vec<Range<usize>> {
-    let mut places = Vec::new();
+    let mut ranges = Vec::new();
     let mut line = if event.starts_with(BYTE_ORDER_MARK) {
         BYTE_ORDER_MARK.len()
     } else {
@@ -62,12 +62,12 @@ pub fn data_ranges(event: &[u8]) -> Vec<Range<usize>> {
         let length = memchr2(b'\n', b'\r', rest).unwrap_or(rest.len());
         if let Some(value) = rest[..length].strip_prefix(b"data:") {
             let value = value.strip_prefix(b" ").unwrap_or(value);
-            places.push(line + length - value.len()..line + length);
+            ranges.push(line + length - value.len()..line + length);
         }
-        // The two of a CRLF end one line and an empty one, which has no data.
+        // The CR of a CRLF ends the line; the LF then ends an empty line without data.
         line += length + 1;
     }
-    places
+    ranges
 }
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
@@ -76,16 +76,16 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 mod tests {
     use super::*;
 
-    fn cut(body: &[u8], sizes: &[usize]) -> Vec<String> {
+    fn split(body: &[u8], sizes: &[usize]) -> Vec<String> {
         let mut rest = body;
-        let pieces = sizes.iter().map(|size| {
-            let (piece, after) = rest.split_at(*size);
+        let chunks = sizes.iter().map(|size| {
+            let (chunk, after) = rest.split_at(*size);
             rest = after;
-            String::from_utf8_lossy(piece).into_owned()
+            String::from_utf8_lossy(chunk).into_owned()
         });
-        let pieces = pieces.collect();
+        let chunks = chunks.collect();
         assert!(rest.is_empty(), "{body:?} {sizes:?}");
-        pieces
+        chunks
     }
 
     #[test]
@@ -113,7 +113,7 @@ mod tests {
         ];
         for (body, expected) in cases {
             assert_eq!(
-                cut(body.as_bytes(), &event_sizes(body.as_bytes())),
+                split(body.as_bytes(), &event_sizes(body.as_bytes())),
                 *expected
             );
         }
@@ -129,7 +129,7 @@ mod tests {
         ];
         for (body, expected) in cases {
             assert_eq!(
-                cut(body.as_bytes(), &line_sizes(body.as_bytes())),
+                split(body.as_bytes(), &line_sizes(body.as_bytes())),
                 *expected
             );
         }

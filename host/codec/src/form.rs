@@ -1,5 +1,4 @@
-//! Names and values joined by `&` and `=`: queries of URLs and `application/x-www-form-urlencoded`
-//! bodies.
+//! URL queries and `application/x-www-form-urlencoded` bodies.
 
 use std::ops::Range;
 
@@ -8,15 +7,15 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode, utf8_percent_
 /// One name with its value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pair {
-    /// The name, decoded. What is no UTF-8 is shown as U+FFFD.
+    /// The decoded name. Invalid UTF-8 becomes U+FFFD.
     pub name: String,
-    /// The value, decoded in the same way; empty where there is no `=`.
+    /// The decoded value, empty without `=`. Invalid UTF-8 becomes U+FFFD.
     pub value: String,
-    /// Where the value stands, still encoded, in bytes of the text.
+    /// The byte range of the encoded value in the text.
     pub value_span: Range<usize>,
 }
 
-/// The pairs of a query, without its `?`, or of a body, in order. Empty ones are left out.
+/// Parses a query without `?`, or a body, into pairs. Empty pairs are skipped.
 pub fn parse(text: &[u8]) -> Vec<Pair> {
     let mut start = 0;
     let pairs = text.split(|byte| *byte == b'&').filter_map(|pair| {
@@ -28,9 +27,9 @@ pub fn parse(text: &[u8]) -> Vec<Pair> {
 }
 
 fn parse_pair(pair: &[u8], from: usize) -> Pair {
-    let sign = memchr::memchr(b'=', pair);
-    let name = sign.map_or(pair, |at| &pair[..at]);
-    let value = sign.map_or(&[][..], |at| &pair[at + 1..]);
+    let equals = memchr::memchr(b'=', pair);
+    let name = equals.map_or(pair, |at| &pair[..at]);
+    let value = equals.map_or(&[][..], |at| &pair[at + 1..]);
     let end = from + pair.len();
     Pair {
         name: decode(name),
@@ -39,7 +38,7 @@ fn parse_pair(pair: &[u8], from: usize) -> Pair {
     }
 }
 
-/// Undoes percent-encoding and reads `+` as a space. What is no UTF-8 is shown as U+FFFD.
+/// Decodes percent-encoding, and `+` as a space. Invalid UTF-8 becomes U+FFFD.
 pub fn decode(text: &[u8]) -> String {
     if memchr::memchr2(b'%', b'+', text).is_none() {
         return String::from_utf8_lossy(text).into_owned();
@@ -51,12 +50,12 @@ pub fn decode(text: &[u8]) -> String {
     percent_decode(&spaced).decode_utf8_lossy().into_owned()
 }
 
-/// Percent-encodes all but the unreserved characters of RFC 3986, section 2.3.
+/// Percent-encodes all characters except the unreserved ones (RFC 3986, section 2.3).
 pub fn encode_component(text: &str) -> String {
     utf8_percent_encode(text, RESERVED).to_string()
 }
 
-/// What a component does not hold as it is.
+/// The characters that are percent-encoded in a component.
 pub const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
@@ -68,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pairs_are_decoded_and_placed() {
+    fn decodes_pairs_and_locates_values() {
         let text = "a=1&&b+c=%3Cx%3e+y&d&=e&f=&g=h=i&%ff=%zz&";
         let pairs: Vec<_> = parse(text.as_bytes())
             .into_iter()

@@ -1,4 +1,4 @@
-//! JSON texts (RFC 8259) that remember where each value stands, and pointers into them (RFC 6901).
+//! JSON documents (RFC 8259) with the span of each value, and JSON pointers (RFC 6901).
 
 use std::fmt;
 use std::ops::Range;
@@ -7,32 +7,32 @@ use std::str::FromStr;
 use bytes::Bytes;
 use jiter::{Jiter, Peek};
 
-/// A parsed JSON text. The text itself stays as it was sent.
+/// A parsed JSON text with its original text.
 #[derive(Clone, Debug)]
 pub struct Document {
     text: Bytes,
     root: Node,
 }
 
-/// A value and its place.
+/// A value and its span.
 #[derive(Clone, Debug)]
 pub struct Node {
-    /// Where the value stands in the text, in bytes; the quotes of a string are included.
+    /// The byte range of the value in the text, including the quotes of a string.
     pub span: Range<usize>,
-    /// What it is.
+    /// The kind of value.
     pub kind: Kind,
 }
 
-/// What a value is.
+/// The kind of a value, with its content.
 #[derive(Clone, Debug)]
 pub enum Kind {
     /// An object. Members keep their order, repeated names included.
     Object(Vec<Member>),
     /// An array.
     Array(Vec<Node>),
-    /// A string, decoded.
+    /// A decoded string.
     String(String),
-    /// A number; it is read from its span, because no machine type holds them all.
+    /// A number. Its text is at its span: no machine type holds all JSON numbers.
     Number,
     /// `true` or `false`.
     Bool(bool),
@@ -43,15 +43,15 @@ pub enum Kind {
 /// One member of an object.
 #[derive(Clone, Debug)]
 pub struct Member {
-    /// The name, decoded.
+    /// The decoded name.
     pub name: String,
     /// The value.
     pub value: Node,
 }
 
 impl Document {
-    /// Parses one JSON text with nothing behind it. None where it breaks RFC 8259, holds half a
-    /// surrogate pair, or is nested deeper than [`MAX_DEPTH`].
+    /// Parses one JSON text. None if it violates RFC 8259, has trailing bytes or a lone surrogate,
+    /// or is nested deeper than [`MAX_DEPTH`].
     pub fn parse(text: Bytes) -> Option<Self> {
         let mut parser = Jiter::new(&text);
         let peek = parser.peek().ok()?;
@@ -65,7 +65,7 @@ impl Document {
         &self.root
     }
 
-    /// What the outermost value is, without its text.
+    /// Converts the document into its outermost value.
     pub fn into_kind(self) -> Kind {
         self.root.kind
     }
@@ -75,28 +75,27 @@ impl Document {
         &self.text
     }
 
-    /// The exact text of a value of this document; empty for one of another document that does not
-    /// fit.
+    /// The text of a value of this document. Empty if the span is not in this document.
     pub fn slice(&self, node: &Node) -> &str {
         let bytes = self.text.get(node.span.clone()).unwrap_or_default();
         std::str::from_utf8(bytes).unwrap_or_default()
     }
 
-    /// Every value at a pointer, in the order of the text: several where a step is `*` or a name
-    /// stands twice.
+    /// Every value at a pointer, in the order of the text. A `*` or a repeated name may match
+    /// several values.
     pub fn find(&self, pointer: &Pointer) -> Vec<&Node> {
         let mut found = vec![&self.root];
         for step in &pointer.0 {
             found = found
                 .into_iter()
-                .flat_map(|node| below(node, step))
+                .flat_map(|node| children(node, step))
                 .collect();
         }
         found
     }
 }
 
-/// Values within values up to this depth are parsed.
+/// Maximum nesting of values.
 pub const MAX_DEPTH: usize = 128;
 
 fn node(parser: &mut Jiter<'_>, peek: Peek, depth: usize) -> Option<Node> {
@@ -141,7 +140,7 @@ fn array(parser: &mut Jiter<'_>, depth: usize) -> Option<Kind> {
     Some(Kind::Array(elements))
 }
 
-fn below<'a>(node: &'a Node, step: &Step) -> Vec<&'a Node> {
+fn children<'a>(node: &'a Node, step: &Step) -> Vec<&'a Node> {
     match &node.kind {
         Kind::Object(members) => members
             .iter()
@@ -159,7 +158,7 @@ fn below<'a>(node: &'a Node, step: &Step) -> Vec<&'a Node> {
     }
 }
 
-/// A JSON pointer (RFC 6901) in which `*` as a whole step stands for every index or member.
+/// A JSON pointer (RFC 6901) in which the step `*` matches every index or member.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Pointer(Vec<Step>);
 
@@ -213,7 +212,7 @@ impl fmt::Display for Pointer {
 }
 
 impl Step {
-    /// True where the step leads to a member of this name.
+    /// True if the step matches a member of this name.
     pub fn is_member(&self, member: &str) -> bool {
         match self {
             Self::Wildcard => true,
@@ -221,7 +220,7 @@ impl Step {
         }
     }
 
-    /// True where the step leads to the element of this index.
+    /// True if the step matches the element at this index.
     pub fn is_element(&self, element: usize) -> bool {
         match self {
             Self::Wildcard => true,
@@ -230,30 +229,30 @@ impl Step {
     }
 }
 
-/// Why a text is no pointer.
+/// Why a text is not a JSON pointer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PointerError {
-    /// It is not empty and does not begin with `/`.
+    /// It is neither empty nor starts with `/`.
     #[error("a JSON pointer is empty or begins with `/`")]
     NoSlash,
-    /// A `~` is followed by something else than `0` or `1`.
+    /// A `~` is not followed by `0` or `1`.
     #[error("`~` is written `~0` in a JSON pointer, and `/` in a name `~1`")]
     Escape,
 }
 
-/// A member's name as it is written in a pointer: `~` as `~0`, `/` as `~1`.
+/// Escapes a member name for a pointer: `~` becomes `~0`, `/` becomes `~1`.
 pub fn escape(step: &str) -> String {
     step.replace('~', "~0").replace('/', "~1")
 }
 
 fn unescape(step: &str) -> Result<String, PointerError> {
-    let mut pieces = step.split('~');
-    let mut name = pieces.next().unwrap_or_default().to_owned();
-    for piece in pieces {
-        if let Some(rest) = piece.strip_prefix('0') {
+    let mut parts = step.split('~');
+    let mut name = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        if let Some(rest) = part.strip_prefix('0') {
             name.push('~');
             name.push_str(rest);
-        } else if let Some(rest) = piece.strip_prefix('1') {
+        } else if let Some(rest) = part.strip_prefix('1') {
             name.push('/');
             name.push_str(rest);
         } else {
@@ -263,7 +262,7 @@ fn unescape(step: &str) -> Result<String, PointerError> {
     Ok(name)
 }
 
-/// Indices have one spelling, without leading zeros or signs (RFC 6901, section 4).
+/// Parses an index. It has no leading zeros and no sign (RFC 6901, section 4).
 fn index(name: &str) -> Option<usize> {
     let digits = name.bytes().all(|byte| byte.is_ascii_digit());
     let canonical = digits && (name == "0" || !name.starts_with('0'));
@@ -279,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn only_strict_json_is_parsed() {
+    fn accepts_only_strict_json() {
         let good = [
             "null",
             " true ",
@@ -336,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn nesting_has_a_bound() {
+    fn limits_the_nesting() {
         let nested = |depth| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
         assert!(parse(&nested(MAX_DEPTH)).is_some());
         assert!(parse(&nested(MAX_DEPTH + 1)).is_none());
@@ -368,7 +367,7 @@ mod tests {
     }
 
     #[test]
-    fn pointers_are_read_and_shown() {
+    fn parses_and_displays_pointers() {
         let json = parse(r#"{"":0,"a/b":1,"m~n":2,"*":3}"#).unwrap();
         for (pointer, expected) in [("/", "0"), ("/a~1b", "1"), ("/m~0n", "2")] {
             let parsed = Pointer::parse(pointer).unwrap();

@@ -1,5 +1,5 @@
-//! Bytes to structure and back: content codings, JSON with places, forms, multipart, event streams,
-//! gRPC and WebSocket. No I/O, no policy.
+//! Codecs between bytes and structure: content codings, JSON with spans, forms, multipart, event
+//! streams, gRPC and WebSocket. No I/O, no policy.
 
 #![forbid(unsafe_code)]
 

@@ -1,5 +1,4 @@
-//! A message as matchers and redactors read it: one interface for requests, responses and parts of
-//! streams.
+//! The read interface of matchers and redactors for requests, responses and parts of streams.
 
 use std::sync::Arc;
 
@@ -9,28 +8,26 @@ use crate::json::Document;
 use ouli_message::Fields;
 use ouli_message::stream::Side;
 
-/// What matchers, plugins and reports read of a request or a response, lazily where that saves
-/// work.
+/// A message that matchers, plugins and reports read. Implementations may compute values lazily.
 ///
-/// Everything here is the redacted view once a redaction stands before it.
+/// A redacting implementation returns redacted values from every method.
 pub trait MessageView: Send + Sync {
-    /// `request`, `response`, or of a stream `event`, `message` or `trailers`.
+    /// `request`, `response`, or for a part of a stream `event`, `message` or `trailers`.
     fn kind(&self) -> &'static str;
-    /// Who sent it.
+    /// The side that sent it.
     fn side(&self) -> Side {
         Side::Client
     }
-    /// True for the request that begins a WebSocket.
+    /// True for the request that opens a WebSocket.
     fn is_websocket(&self) -> bool {
         false
     }
-    /// How the exchange failed, as `body reset`: the phase and what happened. Only recording
-    /// policies see it.
+    /// The failure of the exchange, such as `body reset`. Only recording policies see it.
     fn failure(&self) -> Option<&str> {
         None
     }
-    /// The parts of a stream in order: events, messages and trailers. Only of a response, and only
-    /// where it was a stream.
+    /// The parts of a stream in order: events, messages and trailers. Empty unless the message is a
+    /// streamed response.
     fn parts(&self) -> &[Arc<dyn MessageView>] {
         &[]
     }
@@ -44,19 +41,19 @@ pub trait MessageView: Send + Sync {
     fn authority(&self) -> &str;
     /// The path of the request, percent-encoded.
     fn path(&self) -> &str;
-    /// The query's parameters, decoded, in order.
+    /// The decoded query parameters, in order.
     fn query(&self) -> &[(String, String)];
-    /// The status of a response; 0 in a request.
+    /// The status of a response, or 0 for a request.
     fn status(&self) -> u16;
-    /// A digest of all that the other getters show, where there is one that is cheap: messages with
-    /// equal ones are the same.
+    /// A digest of all other values, if one is cheap to compute. Messages with equal digests are
+    /// equal.
     fn digest(&self) -> Option<u128> {
         None
     }
-    /// The header.
+    /// The header fields.
     fn fields(&self) -> &Fields;
     /// The decoded body.
     fn body(&self) -> &Bytes;
-    /// The body parsed as JSON, once; none where it is not JSON.
+    /// The body parsed as JSON. None if it is not JSON.
     fn json(&self) -> Option<&Document>;
 }

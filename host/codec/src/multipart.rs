@@ -1,4 +1,4 @@
-//! Multipart bodies (RFC 2046, section 5.1) and the names in their parts (RFC 7578).
+//! Multipart bodies (RFC 2046, section 5.1) with form-data names (RFC 7578).
 
 use std::ops::Range;
 
@@ -14,13 +14,13 @@ pub struct Part {
     pub filename: Option<String>,
     /// Its `content-type`.
     pub content_type: Option<String>,
-    /// Where its header stands in the body, in bytes, without the empty line behind it.
+    /// The byte range of its header in the body, without the empty line after it.
     pub header: Range<usize>,
-    /// Where its content stands in the body, in bytes.
+    /// The byte range of its content in the body.
     pub body: Range<usize>,
 }
 
-/// The boundary that a content type names, where it is a multipart one.
+/// The boundary of a multipart content type.
 pub fn boundary(content_type: &str) -> Option<String> {
     let (essence, parameters) = content_type.split_once(';')?;
     let kind = essence.trim().get(..MULTIPART.len())?;
@@ -34,17 +34,17 @@ pub fn boundary(content_type: &str) -> Option<String> {
 }
 
 const MULTIPART: &str = "multipart/";
-/// RFC 2046 allows 70; some clients take more.
+/// RFC 2046 allows 70 characters; some clients use more.
 const MAX_BOUNDARY: usize = 200;
 
-/// The parts of a body. None where a part has no end, a header no empty line, or the closing line
-/// is missing.
+/// Parses a body into parts. None if a part has no end, a header has no empty line after it, or the
+/// closing delimiter is missing.
 pub fn parse(body: &[u8], boundary: &str) -> Option<Vec<Part>> {
-    let mark = format!("--{boundary}");
+    let dash_boundary = format!("--{boundary}");
     let mut parts = Vec::new();
     let (mut line, mut open) = (None, None);
-    for at in memmem::find_iter(body, &mark) {
-        let Some(found) = delimiter(body, at, mark.len()) else {
+    for at in memmem::find_iter(body, &dash_boundary) {
+        let Some(found) = delimiter(body, at, dash_boundary.len()) else {
             continue;
         };
         if let Some(start) = open {
@@ -59,17 +59,17 @@ pub fn parse(body: &[u8], boundary: &str) -> Option<Vec<Part>> {
     line.filter(|closing| *closing).map(|_| parts)
 }
 
-/// A line that parts are separated by.
+/// A delimiter line between parts.
 struct Delimiter {
-    /// Where the part before it ends: its line break belongs to the delimiter.
+    /// The end of the part before it. The line break before the line belongs to the delimiter.
     before: usize,
-    /// Where the part behind it begins.
+    /// The start of the part after it.
     after: usize,
     closing: bool,
 }
 
-/// The line that a mark begins; none where the mark stands within a line or is the begin of a
-/// longer word.
+/// The delimiter line at a position. None if `--boundary` is not at the start of a line or is the
+/// prefix of a longer word.
 fn delimiter(body: &[u8], at: usize, size: usize) -> Option<Delimiter> {
     let before = match &body[..at] {
         [] => 0,
@@ -122,7 +122,7 @@ fn part(body: &[u8], span: Range<usize>) -> Option<Part> {
     Some(part)
 }
 
-/// Where the header of a part ends and where its content begins.
+/// The end of the header of a part and the start of its content.
 fn header_end(text: &[u8]) -> Option<(usize, usize)> {
     if let Some(width) = line_break(text) {
         return Some((0, width));
@@ -141,7 +141,7 @@ fn line_break(text: &[u8]) -> Option<usize> {
     }
 }
 
-/// RFC 7578 has no `filename*`, but clients send it for names that are not ASCII (RFC 8187).
+/// The file name. RFC 7578 forbids `filename*`, but clients send it for non-ASCII names (RFC 8187).
 fn filename(parameters: &str) -> Option<String> {
     parameter(parameters, "filename").or_else(|| {
         let extended = parameter(parameters, "filename*")?;
@@ -150,12 +150,12 @@ fn filename(parameters: &str) -> Option<String> {
     })
 }
 
-/// The value of a parameter of a header, its quotes undone.
+/// The unquoted value of a header parameter.
 fn parameter(parameters: &str, name: &str) -> Option<String> {
     let mut rest = parameters;
     loop {
         rest = rest.trim_start_matches([' ', '\t', ';']);
-        let (own, value) = rest.split_once('=')?;
+        let (parameter_name, value) = rest.split_once('=')?;
         let (value, after) = match value.strip_prefix('"') {
             Some(quoted) => unquote(quoted),
             None => {
@@ -163,15 +163,15 @@ fn parameter(parameters: &str, name: &str) -> Option<String> {
                 (value[..end].trim().to_owned(), &value[end..])
             }
         };
-        if own.trim().eq_ignore_ascii_case(name) {
+        if parameter_name.trim().eq_ignore_ascii_case(name) {
             return Some(value);
         }
         rest = after;
     }
 }
 
-/// A quoted string up to its closing quote, and what stands behind that. Only quotes and
-/// backslashes are escaped: browsers send the paths of old file systems as they are.
+/// Unquotes a string up to its closing quote and returns the rest. Only escaped quotes and
+/// backslashes are decoded: browsers do not escape backslashes in Windows paths.
 fn unquote(quoted: &str) -> (String, &str) {
     let mut value = String::new();
     let mut characters = quoted.char_indices().peekable();
@@ -193,7 +193,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn boundaries_are_read() {
+    fn parses_boundaries() {
         let cases = [
             ("multipart/form-data; boundary=abc", Some("abc")),
             (
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_are_found() {
+    fn parses_parts() {
         let body = "preamble\r\n--b\r\n\
             Content-Disposition: form-data; name=\"a\\\"b\"\r\n\r\none\r\n\
             two\r\n--bb\r\n--b \r\ncontent-disposition: form-data; filename=\"x.json\"; name=f\r\n\
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn bare_line_feeds_and_extended_names_are_read() {
+    fn accepts_bare_line_feeds_and_extended_names() {
         let body =
             "--b\nContent-Disposition: form-data; name=a; filename*=UTF-8''%C3%A9.txt\n\nx\n--b--";
         let parts = parse(body.as_bytes(), "b").unwrap();
@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn broken_bodies_are_refused() {
+    fn rejects_malformed_bodies() {
         for body in [
             "",
             "x",

@@ -1,56 +1,56 @@
-//! What is missing of a text that broke off, so that it can be read all the same: secrets have
-//! places, and places are only known in what can be read.
+//! Completes truncated bodies so that they can be parsed: rules find secrets by their location, and
+//! locations are known only in parsed bodies.
 
 use crate::json::Document;
 use crate::multipart;
 
-/// What has to follow so that a body can be read: nothing where it can be read as it is, or where
-/// its form needs no end. None where nothing helps.
+/// The suffix that makes a body parsable. Empty if it is parsable or its format needs no end. None
+/// if there is no such suffix.
 pub fn missing_suffix(content_type: Option<&str>, body: &[u8]) -> Option<Vec<u8>> {
     let content_type = content_type.unwrap_or_default();
     if let Some(boundary) = multipart::boundary(content_type) {
         return parts(body, &boundary);
     }
     let essence = content_type.split(';').next().unwrap_or_default().trim();
-    let says_json = essence.to_ascii_lowercase().ends_with("json");
+    let is_json_type = essence.to_ascii_lowercase().ends_with("json");
     let start = body.trim_ascii_start().first();
-    if body.is_empty() || !(says_json || matches!(start, Some(b'{' | b'['))) {
+    if body.is_empty() || !(is_json_type || matches!(start, Some(b'{' | b'['))) {
         return Some(Vec::new());
     }
-    let reads = |rest: &[u8]| Document::parse([body, rest].concat().into()).is_some();
-    if reads(&[]) {
+    let parses = |suffix: &[u8]| Document::parse([body, suffix].concat().into()).is_some();
+    if parses(&[]) {
         return Some(Vec::new());
     }
-    let rest = json(body).filter(|rest| reads(rest));
-    // What does not claim to be JSON is a text like any other.
-    rest.or((!says_json).then(Vec::new))
+    let suffix = json(body).filter(|suffix| parses(suffix));
+    // Without a JSON content type the body is plain text.
+    suffix.or((!is_json_type).then(Vec::new))
 }
 
 fn parts(body: &[u8], boundary: &str) -> Option<Vec<u8>> {
-    let reads = |rest: &[u8]| multipart::parse(&[body, rest].concat(), boundary).is_some();
+    let parses = |suffix: &[u8]| multipart::parse(&[body, suffix].concat(), boundary).is_some();
     let end = format!("\r\n--{boundary}--\r\n");
     let head = format!("\r\n\r\n{end}");
-    let rests = [Vec::new(), end.into_bytes(), head.into_bytes()];
-    rests.into_iter().find(|rest| reads(rest))
+    let suffixes = [Vec::new(), end.into_bytes(), head.into_bytes()];
+    suffixes.into_iter().find(|suffix| parses(suffix))
 }
 
-/// What may come next in JSON.
+/// The token that may follow in JSON.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Expected {
-    /// A value; in an array that has none yet also its end.
+    /// A value, or the end of an empty array.
     Value,
-    /// The name of a member; in an object that has none yet also its end.
+    /// The name of a member, or the end of an empty object.
     Name,
     Colon,
-    /// A comma or an end.
+    /// A comma or the end of the object or array.
     Comma,
 }
 
-/// What closes a JSON text (RFC 8259) that was cut off.
+/// The suffix that completes a truncated JSON text (RFC 8259).
 fn json(text: &[u8]) -> Option<Vec<u8>> {
     let mut open = Vec::new();
     let mut next = Expected::Value;
-    let mut rest = Vec::new();
+    let mut suffix = Vec::new();
     let mut at = 0;
     while let Some(byte) = text.get(at) {
         let is_name = next == Expected::Name;
@@ -62,7 +62,7 @@ fn json(text: &[u8]) -> Option<Vec<u8>> {
                     Expected::Comma
                 };
                 let (end, missing) = string(text, at + 1);
-                rest = missing;
+                suffix = missing;
                 end
             }
             b'{' | b'[' => {
@@ -96,7 +96,7 @@ fn json(text: &[u8]) -> Option<Vec<u8>> {
             _ => {
                 next = Expected::Comma;
                 let (end, missing) = scan_literal(text, at);
-                rest = missing?;
+                suffix = missing?;
                 end
             }
         };
@@ -110,12 +110,12 @@ fn json(text: &[u8]) -> Option<Vec<u8>> {
         Expected::Colon => b":null",
         Expected::Comma => b"",
     };
-    rest.extend_from_slice(needed);
-    rest.extend(open.iter().rev());
-    Some(rest)
+    suffix.extend_from_slice(needed);
+    suffix.extend(open.iter().rev());
+    Some(suffix)
 }
 
-/// Where a string ends that begins at `at`, and what is missing of it.
+/// The end of a string, given the position after its opening quote, and its missing suffix.
 fn string(text: &[u8], mut at: usize) -> (usize, Vec<u8>) {
     while let Some(byte) = text.get(at) {
         match byte {
@@ -131,9 +131,9 @@ fn string(text: &[u8], mut at: usize) -> (usize, Vec<u8>) {
                     continue;
                 };
                 let filler: &[u8] = if size == 2 { b"\\" } else { b"0000" };
-                let mut rest = filler[filler.len() - missing.min(filler.len())..].to_vec();
-                rest.push(b'"');
-                return (text.len(), rest);
+                let mut suffix = filler[filler.len() - missing.min(filler.len())..].to_vec();
+                suffix.push(b'"');
+                return (text.len(), suffix);
             }
             _ => at += 1,
         }
@@ -141,8 +141,7 @@ fn string(text: &[u8], mut at: usize) -> (usize, Vec<u8>) {
     (text.len(), b"\"".to_vec())
 }
 
-/// Where a number or a word ends that begins at `at`, and what is missing of it where the text
-/// ends with it.
+/// The end of a number or literal at a position, and its missing suffix if the text ends with it.
 fn scan_literal(text: &[u8], at: usize) -> (usize, Option<Vec<u8>>) {
     let tail = &text[at..];
     let ends = |byte: &u8| b",]} \t\r\n:\"".contains(byte);
@@ -168,20 +167,20 @@ mod tests {
     const JSON: Option<&str> = Some("application/json");
 
     #[test]
-    fn every_cut_of_a_json_text_can_be_read() {
+    fn completes_json_truncated_at_every_byte() {
         let text =
             r#" {"a": [1, -2.5e+3, true, null, {}, []], "b\"\\": "x\u00e9y", "c": {"d": false}}"#;
         for end in 2..=text.len() {
             let cut = &text.as_bytes()[..end];
-            let rest = missing_suffix(JSON, cut);
-            let rest = rest.unwrap_or_else(|| panic!("{}", &text[..end]));
-            assert!(Document::parse([cut, &rest[..]].concat().into()).is_some());
+            let suffix = missing_suffix(JSON, cut);
+            let suffix = suffix.unwrap_or_else(|| panic!("{}", &text[..end]));
+            assert!(Document::parse([cut, &suffix[..]].concat().into()).is_some());
         }
         assert_eq!(missing_suffix(JSON, text.as_bytes()).unwrap(), b"");
     }
 
     #[test]
-    fn what_is_no_json_is_told_from_text() {
+    fn distinguishes_invalid_json_from_text() {
         assert_eq!(missing_suffix(JSON, b"{\"a\": oops"), None);
         assert_eq!(missing_suffix(JSON, b"{]"), None);
         assert_eq!(
@@ -194,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn every_cut_of_a_part_can_be_read() {
+    fn completes_multipart_truncated_at_every_byte() {
         let kind = Some("multipart/mixed; boundary=b");
         let text = "--b\r\ncontent-disposition: form-data; name=\"pin\"\r\n\r\n12345\r\n--b--\r\n";
         let body = text.find("12345").unwrap();

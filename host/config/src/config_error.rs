@@ -1,18 +1,19 @@
-//! What is wrong with a configuration: all of it, each fault with its place and what to do.
+//! The errors of a configuration: all of them at once, each with its key, its line and what to
+//! write instead.
 
 use std::cell::RefCell;
 use std::fmt;
 use std::path::PathBuf;
 
-/// One fault of a configuration.
+/// One error of a configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigError {
-    /// Path of the key, as `limits.connections` or `endpoint.api.listen`; empty where the text is
-    /// no TOML.
+    /// Path of the key, as `limits.connections` or `endpoint.api.listen`; empty if the text is not
+    /// TOML.
     pub key: String,
-    /// Line of the file, counted from 1. None for what the command line said.
+    /// Line of the file, counted from 1. None if no line of the file is at fault.
     pub line: Option<usize>,
-    /// What is wrong.
+    /// What was found, and what was expected.
     pub message: String,
     /// What to write instead.
     pub hint: Option<String>,
@@ -31,44 +32,44 @@ impl fmt::Display for ConfigError {
     }
 }
 
-/// A configuration that cannot be used. Displays every fault, one a line.
+/// The errors of a configuration that cannot be used. Displays one per line.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct ConfigErrors {
-    /// The file that was read, where there was one.
+    /// The file that was read, if any.
     pub file: Option<PathBuf>,
-    /// Every fault found: those of the file by line, then those of the command line.
+    /// All errors: those of the file in the order of its lines, then those of the command line.
     pub errors: Vec<ConfigError>,
 }
 
 impl fmt::Display for ConfigErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, fault) in self.errors.iter().enumerate() {
+        for (index, error) in self.errors.iter().enumerate() {
             if index > 0 {
                 f.write_str("\n")?;
             }
-            match (&self.file, fault.line) {
+            match (&self.file, error.line) {
                 (Some(file), Some(line)) => write!(f, "{}:{line}: ", file.display())?,
                 (None, Some(line)) => write!(f, "line {line}: ")?,
                 (_, None) => f.write_str("configuration: ")?,
             }
-            fault.fmt(f)?;
+            error.fmt(f)?;
         }
         Ok(())
     }
 }
 
-/// What is wrong with one value; its reader knows the place.
+/// What is wrong with one value. Its reader knows the key and the line.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct ValueError {
-    /// What is wrong.
+    /// What was found, and what was expected.
     pub message: String,
     /// What to write instead.
     pub hint: Option<String>,
 }
 
 impl ValueError {
-    /// A problem without a hint.
+    /// An error without a hint.
     pub fn new(message: impl Into<String>) -> Self {
         Self {
             message: message.into(),
@@ -76,7 +77,7 @@ impl ValueError {
         }
     }
 
-    /// The same with what to write instead.
+    /// The same error with what to write instead.
     #[must_use]
     pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
@@ -84,24 +85,25 @@ impl ValueError {
     }
 }
 
-/// The faults found so far.
+/// The errors found so far.
 #[derive(Debug, Default)]
 pub(super) struct ErrorCollector {
     errors: RefCell<Vec<ConfigError>>,
-    incomplete: bool,
+    /// The text has syntax errors, so keys may be lost.
+    is_incomplete: bool,
 }
 
 impl ErrorCollector {
-    /// A collection that starts with the faults of the text itself. Where there are some, parts of
-    /// the file may be lost, so nothing is reported as missing.
-    pub(super) fn from_parse_errors(faults: Vec<ConfigError>) -> Self {
+    /// A collector that starts with the syntax errors of the text. If there are any, no key is
+    /// reported as missing.
+    pub(super) fn from_syntax_errors(errors: Vec<ConfigError>) -> Self {
         Self {
-            incomplete: !faults.is_empty(),
-            errors: RefCell::new(faults),
+            is_incomplete: !errors.is_empty(),
+            errors: RefCell::new(errors),
         }
     }
 
-    /// Adds a fault of a value that is there.
+    /// Adds an error of a value that is present.
     pub(super) fn add(&self, key: impl Into<String>, line: Option<usize>, problem: ValueError) {
         self.errors.borrow_mut().push(ConfigError {
             key: key.into(),
@@ -111,22 +113,22 @@ impl ErrorCollector {
         });
     }
 
-    /// Adds a fault that the rest of the file could lift.
+    /// Adds the error that a key is missing.
     pub(super) fn add_missing(
         &self,
         key: impl Into<String>,
         line: Option<usize>,
-        what: ValueError,
+        problem: ValueError,
     ) {
-        if !self.incomplete {
-            self.add(key, line, what);
+        if !self.is_incomplete {
+            self.add(key, line, problem);
         }
     }
 
-    /// All faults: those with a line first, in order.
+    /// All errors in the order of their lines; those without a line last.
     pub(super) fn into_sorted(self) -> Vec<ConfigError> {
-        let mut faults = self.errors.into_inner();
-        faults.sort_by_key(|fault| fault.line.unwrap_or(usize::MAX));
-        faults
+        let mut errors = self.errors.into_inner();
+        errors.sort_by_key(|error| error.line.unwrap_or(usize::MAX));
+        errors
     }
 }

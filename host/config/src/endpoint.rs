@@ -1,12 +1,13 @@
-//! Endpoints: where the gateway listens, whom it asks, and what it does with a request.
+//! One endpoint: a listener, its upstream, and its mode.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use crate::choice::Mode;
 use crate::config_error::ValueError;
-use crate::table_reader::{Section, choice, expected, flag, text};
+use crate::table_reader::Section;
 use crate::upstream::Upstream;
+use crate::value_parsers::{choice, expected, flag, text, unknown_word};
 use crate::value_tree::{Node, Value};
 
 /// The keys of an endpoint.
@@ -25,60 +26,60 @@ pub(super) const KEYS: &[&str] = &[
 const DEFAULT_NAME: &str = "default";
 const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
 
-/// A listener and whom it asks.
+/// A listener with its upstream and mode.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
-    /// Its name in reports, logs and keys; no other endpoint has it.
+    /// The unique name in reports, logs and keys.
     pub name: String,
-    /// The address to bind. Port 0 takes a free one.
+    /// The address to bind. Port 0 takes a free port.
     pub listen: SocketAddr,
-    /// Whom to ask. Present in every mode that needs one.
+    /// The upstream URL. Present in every mode that needs one.
     pub upstream: Option<Upstream>,
-    /// How clients connect.
+    /// TLS on the listener.
     pub tls: Tls,
-    /// What is done with a request.
+    /// What happens to a request.
     pub mode: Mode,
-    /// The session of a request that names none.
+    /// The session of requests that do not name one.
     pub session: String,
-    /// A PEM file of certificates that are trusted beside those of the system when the upstream is
-    /// asked.
+    /// A PEM file of CA certificates that are trusted for the upstream, in addition to those of the
+    /// system.
     pub upstream_ca: Option<PathBuf>,
-    /// The upstream gets the client's `host` instead of its own name.
+    /// The upstream gets the `host` of the client instead of its own name.
     pub preserve_host: bool,
-    /// Exchanges that fail are recorded too, as failed ones.
+    /// Failed exchanges are recorded too, as failures.
     pub record_failures: bool,
 }
 
-/// How clients connect to an endpoint.
+/// TLS on a listener.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Tls {
-    /// Without TLS.
+    /// No TLS.
     Off,
-    /// With certificates of the local CA.
+    /// Certificates issued by the local CA.
     SelfSigned,
-    /// With a certificate of the user's.
+    /// A certificate of the user.
     Files {
-        /// PEM file: the certificate, then those between it and its root.
+        /// PEM file: the certificate chain, leaf first.
         cert: PathBuf,
         /// PEM file: the private key.
         key: PathBuf,
     },
 }
 
-/// What an endpoint takes from the rest of the file.
+/// Top-level values that are defaults of endpoints.
 pub(super) struct Defaults<'a> {
-    /// The mode of all endpoints, where one was written.
+    /// The mode, if set.
     pub(super) mode: Option<Mode>,
-    /// The session of all endpoints.
+    /// The session.
     pub(super) session: &'a str,
-    /// What is done with exchanges that fail.
+    /// Whether failed exchanges are recorded.
     pub(super) record_failures: bool,
-    /// There is no other endpoint, so that name and address need not be written.
+    /// There is no other endpoint, so name and address are optional.
     pub(super) is_only: bool,
 }
 
 impl Endpoint {
-    /// The endpoint of a configuration that has none.
+    /// The endpoint of a configuration without `[[endpoint]]`.
     pub(super) fn default_endpoint(mode: Mode, session: &str, record_failures: bool) -> Self {
         Self {
             name: DEFAULT_NAME.to_owned(),
@@ -93,21 +94,22 @@ impl Endpoint {
         }
     }
 
-    /// Reads one `[[endpoint]]`. None where its name or address is wrong or missing: the fault is
-    /// collected.
+    /// Reads one `[[endpoint]]`. None if its name or address is invalid or missing, which is an
+    /// error.
     pub(super) fn read(mut section: Section<'_>, defaults: &Defaults<'_>) -> Option<Self> {
-        let name = read_or_default(
+        let default_name = DEFAULT_NAME.to_owned();
+        let name = read_or_default(&mut section, "name", defaults, default_name, endpoint_name);
+        let listen = read_or_default(
             &mut section,
-            "name",
+            "listen",
             defaults,
-            DEFAULT_NAME.to_owned(),
-            name,
+            DEFAULT_LISTEN,
+            listen_address,
         );
-        let listen = read_or_default(&mut section, "listen", defaults, DEFAULT_LISTEN, listen);
         let has_upstream = section.has("upstream");
         let upstream = section.read("upstream", |node| text(node)?.parse::<Upstream>());
         let mode = section.read("mode", choice).or(defaults.mode);
-        // Without a word about it, a gateway that can ask records what it does not know.
+        // Without a mode, an endpoint with an upstream records what is not recorded yet.
         let mode = mode.unwrap_or(if has_upstream {
             Mode::Auto
         } else {
@@ -115,14 +117,13 @@ impl Endpoint {
         });
         if mode.needs_upstream() && !has_upstream {
             let problem = ValueError::new(format!("mode {mode} needs an upstream"));
-            let hint =
-                "add `upstream = \"https://api.example.com\"` here, or give `--upstream URL`";
+            let hint = "add `upstream = \"https://api.example.com\"`, or pass `--upstream URL`";
             section.add_missing("upstream", problem.with_hint(hint));
         }
         let endpoint = Self {
             tls: tls(&mut section),
             session: section
-                .read("session", session)
+                .read("session", session_name)
                 .unwrap_or_else(|| defaults.session.to_owned()),
             upstream_ca: section.path("upstream_ca"),
             preserve_host: section.read("preserve_host", flag).unwrap_or(false),
@@ -139,39 +140,42 @@ impl Endpoint {
     }
 }
 
-/// The name of a session, from which that of its cassette is made: folders are allowed.
-pub(super) fn session(node: &Node) -> Result<String, ValueError> {
+/// The name of a session. The path of its cassette is made from it, so folders are allowed.
+pub(super) fn session_name(node: &Node) -> Result<String, ValueError> {
     let name = text(node)?;
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_. /".contains(c);
-    let hidden = |part: &str| part.is_empty() || part.starts_with('.');
-    // Such a folder has the stored bodies of another cassette.
-    let taken = |folder: &str| folder.split('/').any(|part| part.ends_with(".bodies"));
-    let taken = name
-        .rsplit_once('/')
-        .is_some_and(|(folder, _)| taken(folder));
-    if name.len() <= 200 && name.chars().all(plain) && !name.split('/').any(hidden) && !taken {
+    let is_allowed = |c: char| c.is_ascii_alphanumeric() || "-_. /".contains(c);
+    let is_hidden = |part: &str| part.is_empty() || part.starts_with('.');
+    // Such a folder holds the stored bodies of another cassette.
+    let is_reserved = |folder: &str| folder.split('/').any(|part| part.ends_with(".bodies"));
+    if name.len() <= 200
+        && name.chars().all(is_allowed)
+        && !name.split('/').any(is_hidden)
+        && !name
+            .rsplit_once('/')
+            .is_some_and(|(folder, _)| is_reserved(folder))
+    {
         return Ok(name);
     }
-    let problem = ValueError::new(format!("`{}` is not a session", name.escape_debug()));
+    let problem = ValueError::new(format!("invalid session name {name:?}"));
     Err(problem.with_hint(
-        "write 1 to 200 letters, digits, `-`, `_`, `.` or spaces, with `/` between folders, \
-         of which none begins with `.` or ends with `.bodies`",
+        "write 1 to 200 letters, digits, `-`, `_`, `.` or spaces, with `/` between folders; no \
+         part may begin with `.`, and no folder may end with `.bodies`",
     ))
 }
 
-/// The name of an endpoint: it stands in keys and log lines.
-fn name(node: &Node) -> Result<String, ValueError> {
+/// The name of an endpoint. It is part of keys and log lines.
+fn endpoint_name(node: &Node) -> Result<String, ValueError> {
     let name = text(node)?;
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    let fits = (1..=128).contains(&name.len()) && name.chars().all(plain) && !name.starts_with('.');
-    if fits {
+    let is_allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if (1..=128).contains(&name.len()) && name.chars().all(is_allowed) && !name.starts_with('.') {
         return Ok(name);
     }
-    let problem = ValueError::new(format!("`{}` is not a name", name.escape_debug()));
-    Err(problem.with_hint("write 1 to 128 letters, digits, `-`, `_` or `.`, with no `.` in front"))
+    let problem = ValueError::new(format!("invalid endpoint name {name:?}"));
+    Err(problem
+        .with_hint("write 1 to 128 letters, digits, `-`, `_` or `.`, not beginning with `.`"))
 }
 
-/// The value of a key that only an endpoint without others may leave out.
+/// The value of a key that is optional only if there is one endpoint.
 fn read_or_default<T>(
     section: &mut Section<'_>,
     key: &'static str,
@@ -179,32 +183,27 @@ fn read_or_default<T>(
     default: T,
     parse: impl FnOnce(&Node) -> Result<T, ValueError>,
 ) -> Option<T> {
-    let written = section.has(key);
-    let value = section.read(key, parse);
-    if written {
-        return value;
+    if section.has(key) {
+        return section.read(key, parse);
     }
     if defaults.is_only {
         return Some(default);
     }
-    let problem = ValueError::new("missing: there are several endpoints");
-    section.add_missing(
-        key,
-        problem.with_hint(format!("give each of them its own `{key}`")),
-    );
+    let hint = format!("with several endpoints, each needs its own `{key}`");
+    section.add_missing(key, ValueError::new("missing").with_hint(hint));
     None
 }
 
 /// An address to bind.
-fn listen(node: &Node) -> Result<SocketAddr, ValueError> {
+fn listen_address(node: &Node) -> Result<SocketAddr, ValueError> {
     let written = text(node)?;
     let literal = match written.strip_prefix("localhost:") {
         Some(port) => format!("127.0.0.1:{port}"),
         None => written.clone(),
     };
     literal.parse().map_err(|_| {
-        ValueError::new(format!("`{written}` is not an address to listen on"))
-            .with_hint("write `127.0.0.1:8080`, or `0.0.0.0:8080` for every interface")
+        ValueError::new(format!("{written:?} is not an IP address with a port"))
+            .with_hint("write \"127.0.0.1:8080\", or \"0.0.0.0:8080\" for all interfaces")
     })
 }
 
@@ -221,10 +220,8 @@ fn tls_files(section: &mut Section<'_>) -> Tls {
     };
     for key in ["cert", "key"] {
         if !files.has(key) {
-            files.add_missing(
-                key,
-                ValueError::new("missing").with_hint("write the path of a PEM file"),
-            );
+            let hint = format!("write `{key} = \"FILE\"` with the path of a PEM file");
+            files.add_missing(key, ValueError::new("missing").with_hint(hint));
         }
     }
     let (cert, key) = (files.path("cert"), files.path("key"));
@@ -236,14 +233,14 @@ fn tls_files(section: &mut Section<'_>) -> Tls {
 }
 
 fn tls_word(node: &Node) -> Result<Tls, ValueError> {
-    const HINT: &str = "write \"self-signed\", \"off\" or { cert = \"FILE\", key = \"FILE\" }";
+    const ALLOWED: &str = "\"self-signed\", \"off\", { cert = \"FILE\", key = \"FILE\" }";
     let Value::String(word) = &node.value else {
-        return Err(expected("a string or a table", node).with_hint(HINT));
+        return Err(expected("a string or a table", node).with_hint(format!("allowed: {ALLOWED}")));
     };
     match word.as_str() {
         "self-signed" => Ok(Tls::SelfSigned),
         "off" => Ok(Tls::Off),
-        other => Err(ValueError::new(format!("`{other}` is not known here")).with_hint(HINT)),
+        other => Err(unknown_word(other, &["self-signed", "off"], ALLOWED)),
     }
 }
 
@@ -251,12 +248,12 @@ fn tls_word(node: &Node) -> Result<Tls, ValueError> {
 mod tests {
     use super::*;
 
-    fn of(text: &str) -> Node {
+    fn string(text: &str) -> Node {
         Node::without_line(Value::String(text.to_owned()))
     }
 
     #[test]
-    fn addresses_are_numbers_or_localhost() {
+    fn listen_addresses_are_ip_addresses_or_localhost() {
         let cases = [
             ("127.0.0.1:0", Some("127.0.0.1:0")),
             ("localhost:8080", Some("127.0.0.1:8080")),
@@ -269,25 +266,27 @@ mod tests {
             ("127.0.0.1:70000", None),
         ];
         for (text, expected) in cases {
-            let read = listen(&of(text)).ok().map(|address| address.to_string());
+            let read = listen_address(&string(text))
+                .ok()
+                .map(|address| address.to_string());
             assert_eq!(read.as_deref(), expected, "{text}");
         }
     }
 
     #[test]
-    fn names_are_plain() {
+    fn rejects_names_with_special_characters() {
         for text in ["a", "checkout-v2", "A.b_c", &"x".repeat(128)] {
-            assert!(name(&of(text)).is_ok(), "{text}");
+            assert!(endpoint_name(&string(text)).is_ok(), "{text}");
         }
         for text in ["", ".a", "..", "a/b", "a b", "ä", "a\n", &"x".repeat(129)] {
-            assert!(name(&of(text)).is_err(), "{text}");
+            assert!(endpoint_name(&string(text)).is_err(), "{text}");
         }
     }
 
     #[test]
-    fn sessions_may_have_folders_but_lead_nowhere() {
+    fn session_names_may_have_folders_but_no_parent_folders() {
         for text in ["a", "suite/login test", "A.b_c", &"x".repeat(200)] {
-            assert!(session(&of(text)).is_ok(), "{text}");
+            assert!(session_name(&string(text)).is_ok(), "{text}");
         }
         for text in [
             "",
@@ -301,7 +300,7 @@ mod tests {
             "ä",
             &"x".repeat(201),
         ] {
-            assert!(session(&of(text)).is_err(), "{text}");
+            assert!(session_name(&string(text)).is_err(), "{text}");
         }
     }
 }

@@ -1,25 +1,61 @@
-//! What stands in `ouli.toml`, key by key, and what must hold between its parts.
+//! Reads a whole configuration: every key of `ouli.toml` outside of endpoints and plugins.
 
-use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
+use std::path::Path;
 
 use crate::choice::{LogFormat, OnExhausted, OnRecorderFull, Unused};
-use crate::config_error::ValueError;
-use crate::endpoint::{self, Defaults, Endpoint};
-use crate::limit::{self, read_duration};
+use crate::config::{BuiltinSettings, Config, PluginFolders, Redaction};
+use crate::config_error::{ConfigErrors, ErrorCollector, ValueError};
+use crate::endpoint_list;
+use crate::fsync::fsync;
+use crate::limits::{self, Limits};
+use crate::overrides::{self, Override};
 use crate::plugin::Plugin;
-use crate::table_reader::{Location, Section, choice, flag, text};
+use crate::table_reader::{ReadContext, Section};
 use crate::timing::timing;
-use crate::upstream::listener_accepts;
-use crate::value_tree::Node;
-use crate::{BuiltinSettings, Config, Fsync, Limits, Mode, PluginFolders, Redaction};
+use crate::value_parsers::{choice, flag, text};
+use crate::value_tree::{self, Node};
 
-/// Reads the whole file. Where a fault is collected the value is a default that nobody will use.
-pub(super) fn read(mut root: Section<'_>) -> Config {
+impl Config {
+    /// Reads the text of a file and applies the overrides. Relative paths in the file start from
+    /// its folder, those in overrides from `base_dir`; the path of the file is relative to
+    /// `base_dir` too.
+    ///
+    /// # Errors
+    /// All errors of the file and the overrides at once.
+    pub fn from_sources(
+        file: Option<(&Path, &str)>,
+        overrides: &[Override],
+        base_dir: &Path,
+    ) -> Result<Self, ConfigErrors> {
+        let (mut table, syntax_errors) =
+            file.map_or_else(Default::default, |(_, text)| value_tree::parse(text));
+        let path = file.map(|(path, _)| path);
+        let folder = path.and_then(Path::parent).unwrap_or(Path::new(""));
+        let context = ReadContext {
+            errors: ErrorCollector::from_syntax_errors(syntax_errors),
+            file_folder: base_dir.join(folder),
+            base_folder: base_dir,
+        };
+        overrides::apply(overrides, &mut table, &context.errors);
+        let config = read(Section::root(&context, table));
+        let errors = context.errors.into_sorted();
+        if errors.is_empty() {
+            return Ok(config);
+        }
+        Err(ConfigErrors {
+            file: path.map(Path::to_owned),
+            errors,
+        })
+    }
+}
+
+/// Reads the whole table. An invalid value is replaced by a default: its error is collected, so the
+/// result is not used.
+fn read(mut root: Section<'_>) -> Config {
     let limits = root
         .section("limits")
-        .map_or_else(Limits::default, limit::read);
-    let endpoints = endpoints(&mut root, limits.endpoints);
+        .map_or_else(Limits::default, limits::read);
+    let endpoints = endpoint_list::read(&mut root, limits.endpoints);
     let plugins = plugins(&mut root, &limits);
     let config = Config {
         cassettes: root.path_or("cassettes", "cassettes"),
@@ -34,9 +70,7 @@ pub(super) fn read(mut root: Section<'_>) -> Config {
         proto_descriptors: root.paths("proto_descriptors").unwrap_or_default(),
         strict: root.read("strict", flag).unwrap_or(false),
         report: root.path("report"),
-        fsync: root
-            .read("fsync", fsync)
-            .unwrap_or(Fsync::Interval(Duration::from_secs(1))),
+        fsync: root.read("fsync", fsync).unwrap_or_default(),
         log_format: root.read("log_format", choice).unwrap_or(LogFormat::Text),
         access_log: root.read("access_log", flag).unwrap_or(false),
         endpoints,
@@ -54,103 +88,17 @@ pub(super) fn read(mut root: Section<'_>) -> Config {
     config
 }
 
-fn endpoints(root: &mut Section<'_>, most: usize) -> Vec<Endpoint> {
-    let mode = root.read("mode", choice);
-    let session = root
-        .read("session", endpoint::session)
-        .unwrap_or_else(|| "default".to_owned());
-    let record_failures = root.read("record_failures", flag).unwrap_or(false);
-    let sections = root.sections("endpoint", "name");
-    if sections.is_empty() {
-        let mode = mode.unwrap_or(Mode::Replay);
-        if mode.needs_upstream() {
-            let problem = ValueError::new(format!("mode {mode} needs an upstream"));
-            let hint = "give `--upstream URL`, or add an `[[endpoint]]` with `upstream = \"URL\"`";
-            root.add_missing("endpoint", problem.with_hint(hint));
-        }
-        return vec![Endpoint::default_endpoint(mode, &session, record_failures)];
-    }
-    if let Some(section) = sections.get(most) {
-        let problem = ValueError::new(format!("there are more than {most} endpoints"));
-        let problem = problem.with_hint("raise `limits.endpoints`, or start a second gateway");
-        root.add_error_at(&section.location(), problem);
-    }
-    let defaults = Defaults {
-        mode,
-        session: &session,
-        record_failures,
-        is_only: sections.len() == 1,
-    };
-    let mut read: Vec<(Location, Endpoint)> = Vec::with_capacity(sections.len());
-    for section in sections {
-        let place = section.location();
-        let Some(endpoint) = Endpoint::read(section, &defaults) else {
-            continue;
-        };
-        for problem in read
-            .iter()
-            .filter_map(|(_, other)| conflict(other, &endpoint))
-        {
-            root.add_error_at(&place, problem);
-        }
-        read.push((place, endpoint));
-    }
-    for (place, endpoint) in &read {
-        if let Some(problem) = read
-            .iter()
-            .find_map(|(_, own)| upstream_loop(endpoint, own))
-        {
-            root.add_error_at(place, problem);
-        }
-    }
-    read.into_iter().map(|(_, endpoint)| endpoint).collect()
-}
-
-/// What two endpoints cannot share.
-fn conflict(one: &Endpoint, other: &Endpoint) -> Option<ValueError> {
-    if one.name == other.name {
-        let problem = ValueError::new(format!("two endpoints are named `{}`", one.name));
-        return Some(problem.with_hint("give each a name of its own"));
-    }
-    if addresses_overlap(one.listen, other.listen) {
-        let problem = ValueError::new(format!("`{}` already listens on {}", one.name, one.listen));
-        return Some(problem.with_hint("give each endpoint a port of its own"));
-    }
-    None
-}
-
-fn addresses_overlap(one: SocketAddr, other: SocketAddr) -> bool {
-    let every = one.ip().is_unspecified() || other.ip().is_unspecified();
-    let same_family = one.is_ipv4() == other.is_ipv4();
-    one.port() != 0
-        && one.port() == other.port()
-        && (one.ip() == other.ip() || (every && same_family))
-}
-
-/// An endpoint whose upstream is an endpoint again: such a request would go round without end.
-/// Names and addresses of this machine's interfaces are looked at when they are dialled.
-fn upstream_loop(endpoint: &Endpoint, own: &Endpoint) -> Option<ValueError> {
-    let upstream = endpoint.upstream.as_ref()?;
-    let address = upstream.literal_addr()?;
-    let loopback = |ip: IpAddr| ip.is_loopback();
-    if !endpoint.mode.needs_upstream() || !listener_accepts(own.listen, address, loopback) {
-        return None;
-    }
-    let problem = ValueError::new(format!("the upstream is the endpoint `{}`", own.name));
-    Some(problem.with_hint("write the address of the server to record"))
-}
-
 fn plugins(root: &mut Section<'_>, limits: &Limits) -> Vec<Plugin> {
     let mut plugins: Vec<Plugin> = Vec::new();
     for section in root.sections("plugin", "file") {
-        let place = section.location();
+        let location = section.location();
         let Some(plugin) = Plugin::read(section, limits) else {
             continue;
         };
         if plugins.iter().any(|other| other.file == plugin.file) {
             let problem = ValueError::new(format!("`{}` has two sections", plugin.file));
-            let problem = problem.with_hint("write one, or copy the file under another name");
-            root.add_error_at(&place, problem);
+            let hint = "merge them, or copy the file under another name";
+            root.add_error_at(&location, problem.with_hint(hint));
         }
         plugins.push(plugin);
     }
@@ -158,11 +106,11 @@ fn plugins(root: &mut Section<'_>, limits: &Limits) -> Vec<Plugin> {
 }
 
 fn plugin_folders(root: &mut Section<'_>) -> PluginFolders {
-    let written = root.has("plugins");
+    let explicit = root.has("plugins");
     let paths = root.paths("plugins");
     PluginFolders {
         paths: paths.unwrap_or_else(|| vec![root.default_path("plugins")]),
-        explicit: written,
+        explicit,
     }
 }
 
@@ -182,9 +130,9 @@ fn redaction(root: &mut Section<'_>) -> Redaction {
 fn env_var_name(node: &Node) -> Result<String, ValueError> {
     let name = text(node)?;
     if name.is_empty() || name.contains(['=', '\0']) {
-        // What stands here by mistake may be a secret itself, so it is not shown.
+        // The value is not shown: it may be the secret itself.
         let problem = ValueError::new("not the name of an environment variable");
-        return Err(problem.with_hint("write the name alone, as `API_KEY`"));
+        return Err(problem.with_hint("write the name without a value, as \"API_KEY\""));
     }
     Ok(name)
 }
@@ -196,22 +144,4 @@ fn unused(root: &mut Section<'_>) -> Unused {
     let unused = section.read("unused", choice).unwrap_or(Unused::Report);
     section.reject_unknown_keys();
     unused
-}
-
-fn fsync(node: &Node) -> Result<Fsync, ValueError> {
-    const HINT: &str = "write \"always\", \"close\" or how long to wait, as \"1s\"";
-    match text(node)
-        .map_err(|problem| problem.with_hint(HINT))?
-        .as_str()
-    {
-        "always" => Ok(Fsync::Always),
-        "close" => Ok(Fsync::OnClose),
-        _ => {
-            let wait = read_duration(node).map_err(|problem| problem.with_hint(HINT))?;
-            if wait.is_zero() {
-                return Err(ValueError::new("no time at all").with_hint("write \"always\""));
-            }
-            Ok(Fsync::Interval(wait))
-        }
-    }
 }

@@ -1,15 +1,16 @@
-//! Settings that the command line puts over those of the file.
+//! Settings of the command line, which override those of the file.
 
 use crate::config_error::{ErrorCollector, ValueError};
 use crate::endpoint;
-use crate::table_reader::{closest_match, quote_key, text};
+use crate::spelling::{closest_match, quote_key};
+use crate::value_parsers::text;
 use crate::value_tree::{self, Node, Table, Value};
 
-/// One setting of the command line: it beats the file, and a later one beats an earlier one.
+/// One setting of the command line. It overrides the file and earlier settings.
 ///
-/// Keys are dotted paths as in TOML. In a list of tables the entry is named by its `name` or
-/// `file`: `endpoint.api.listen`, `plugin."ids.wasm".settings.depth`. `endpoint.listen` is the only
-/// endpoint's. `mode` and `session` also beat what the file says for single endpoints.
+/// Keys are dotted as in TOML. A table of an array is selected by its `name` or `file`:
+/// `endpoint.api.listen`, `plugin."ids.wasm".settings.depth`. `endpoint.listen` is for the only
+/// endpoint. `mode` and `session` also override the values of single endpoints.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Override {
     key: String,
@@ -17,12 +18,12 @@ pub struct Override {
 }
 
 impl Override {
-    /// A text, taken as it is.
+    /// A string, which is not parsed.
     pub fn text(key: &str, value: impl Into<String>) -> Self {
         Self::new(key, Value::String(value.into()), None)
     }
 
-    /// A list of texts.
+    /// A list of strings.
     pub fn list(key: &str, values: &[String]) -> Self {
         let items = values
             .iter()
@@ -37,8 +38,8 @@ impl Override {
         Self::new(key, Value::Boolean(value), None)
     }
 
-    /// `KEY=VALUE`: the value is TOML, and where it is none, a text. None where there is no `=` or
-    /// no key.
+    /// `KEY=VALUE`: VALUE is parsed as TOML, otherwise it is a string. None if `=` or the key is
+    /// missing.
     pub fn parse(written: &str) -> Option<Self> {
         let (key, value) = written.split_once('=')?;
         let (key, value) = (key.trim(), value.trim());
@@ -66,18 +67,18 @@ impl Override {
     }
 }
 
-/// Puts the overrides over the file's table, in order.
-pub(super) fn apply(overrides: &[Override], root: &mut Table, faults: &ErrorCollector) {
-    for one in overrides {
-        let Some(path) = parse_key_path(&one.key) else {
-            let problem =
-                ValueError::new("not a key").with_hint("write it as in `limits.connections=100`");
-            faults.add(&one.key, None, problem);
+/// Applies the overrides to the table of the file, in order.
+pub(super) fn apply(overrides: &[Override], root: &mut Table, errors: &ErrorCollector) {
+    for Override { key, value } in overrides {
+        let Some(path) = parse_key_path(key) else {
+            let problem = ValueError::new("not a valid key");
+            let hint = "write dotted TOML keys, as in `limits.connections=100`";
+            errors.add(key, None, problem.with_hint(hint));
             continue;
         };
         let path: Vec<&str> = path.iter().map(String::as_str).collect();
-        if let Err(problem) = set(root, &path, &one.value) {
-            faults.add(&one.key, None, problem);
+        if let Err(problem) = set(root, &path, value) {
+            errors.add(key, None, problem);
         }
     }
 }
@@ -91,7 +92,7 @@ fn set(root: &mut Table, path: &[&str], value: &Node) -> Result<(), ValueError> 
         ["endpoint", name, rest @ ..] => insert(named_endpoint(root, name)?, rest, value),
         ["plugin", file, rest @ ..] if !rest.is_empty() => insert(plugin(root, file), rest, value),
         [key @ ("mode" | "session")] => {
-            for endpoint in entries(root, "endpoint") {
+            for endpoint in array_items(root, "endpoint") {
                 if let Value::Table(table) = &mut endpoint.value {
                     table.remove(*key);
                 }
@@ -103,7 +104,7 @@ fn set(root: &mut Table, path: &[&str], value: &Node) -> Result<(), ValueError> 
     Ok(())
 }
 
-/// Puts a value at the end of a path; what is no table on the way gives room to one.
+/// Sets the value at a path. A value on the way that is not a table is replaced by one.
 fn insert(table: &mut Table, path: &[&str], value: &Node) {
     let Some((key, rest)) = path.split_first() else {
         return;
@@ -123,13 +124,13 @@ fn as_table(node: &mut Node) -> &mut Table {
         node.value = Value::Table(Table::new());
     }
     let Value::Table(table) = &mut node.value else {
-        unreachable!("it was made a table above");
+        unreachable!("replaced by a table above");
     };
     table
 }
 
-/// The entries of a list of tables; empty where the file has none.
-fn entries<'t>(root: &'t mut Table, key: &str) -> &'t mut Vec<Node> {
+/// The items of an array of tables; empty if the file has none.
+fn array_items<'t>(root: &'t mut Table, key: &str) -> &'t mut Vec<Node> {
     let list = root
         .entry(key.to_owned())
         .or_insert_with(|| Node::without_line(Value::Array(Vec::new())));
@@ -137,16 +138,16 @@ fn entries<'t>(root: &'t mut Table, key: &str) -> &'t mut Vec<Node> {
         list.value = Value::Array(Vec::new());
     }
     let Value::Array(items) = &mut list.value else {
-        unreachable!("it was made a list above");
+        unreachable!("replaced by an array above");
     };
     items
 }
 
 fn sole_endpoint<'t>(root: &'t mut Table, key: &str) -> Result<&'t mut Table, ValueError> {
-    let endpoints = entries(root, "endpoint");
+    let endpoints = array_items(root, "endpoint");
     if endpoints.len() > 1 {
         let problem = ValueError::new(format!("there are {} endpoints", endpoints.len()));
-        return Err(problem.with_hint(format!("say which: `--set endpoint.NAME.{key}=VALUE`")));
+        return Err(problem.with_hint(format!("select one: `--set endpoint.NAME.{key}=VALUE`")));
     }
     if endpoints.is_empty() {
         endpoints.push(Node::without_line(Value::Table(Table::new())));
@@ -155,40 +156,40 @@ fn sole_endpoint<'t>(root: &'t mut Table, key: &str) -> Result<&'t mut Table, Va
 }
 
 fn named_endpoint<'t>(root: &'t mut Table, name: &str) -> Result<&'t mut Table, ValueError> {
-    let endpoints = entries(root, "endpoint");
+    let endpoints = array_items(root, "endpoint");
     let names: Vec<_> = endpoints.iter().map(|node| label(node, "name")).collect();
-    if let Some(at) = names.iter().position(|own| own.as_deref() == Some(name)) {
-        return Ok(as_table(&mut endpoints[at]));
+    if let Some(index) = names.iter().position(|own| own.as_deref() == Some(name)) {
+        return Ok(as_table(&mut endpoints[index]));
     }
     let names: Vec<_> = names.iter().flatten().map(String::as_str).collect();
     let problem = ValueError::new(format!("there is no endpoint `{name}`"));
-    Err(match closest_match(name, &names) {
-        Some(nearest) => {
-            problem.with_hint(format!("did you mean `endpoint.{}`?", quote_key(nearest)))
-        }
-        None => problem.with_hint("add an `[[endpoint]]` of this name to the file"),
-    })
+    let hint = match closest_match(name, &names) {
+        Some(nearest) => format!("did you mean `endpoint.{}`?", quote_key(nearest)),
+        None if names.is_empty() => "add an `[[endpoint]]` with this `name` to the file".to_owned(),
+        None => format!("endpoints in the file: {}", names.join(", ")),
+    };
+    Err(problem.with_hint(hint))
 }
 
 fn plugin<'t>(root: &'t mut Table, file: &str) -> &'t mut Table {
-    let plugins = entries(root, "plugin");
-    let place = plugins
+    let plugins = array_items(root, "plugin");
+    let index = plugins
         .iter()
         .position(|node| label(node, "file").as_deref() == Some(file));
-    let place = place.unwrap_or_else(|| {
+    let index = index.unwrap_or_else(|| {
         let name = Node::without_line(Value::String(file.to_owned()));
         let entry = Table::from([("file".to_owned(), name)]);
         plugins.push(Node::without_line(Value::Table(entry)));
         plugins.len() - 1
     });
-    as_table(&mut plugins[place])
+    as_table(&mut plugins[index])
 }
 
 fn label(node: &Node, key: &str) -> Option<String> {
     node.member(key).and_then(|node| text(node).ok())
 }
 
-/// The parts of a dotted key.
+/// Splits a dotted key.
 fn parse_key_path(key: &str) -> Option<Vec<String>> {
     let (mut part, mut value) = value_tree::parse_assignment(&format!("{key} = 0"))?;
     let mut path = vec![part];
@@ -210,10 +211,10 @@ mod tests {
             .iter()
             .map(|text| Override::parse(text).unwrap())
             .collect();
-        let faults = ErrorCollector::default();
-        apply(&overrides, &mut table, &faults);
-        let faults = faults.into_sorted();
-        (table, faults.iter().map(ToString::to_string).collect())
+        let errors = ErrorCollector::default();
+        apply(&overrides, &mut table, &errors);
+        let errors = errors.into_sorted();
+        (table, errors.iter().map(ToString::to_string).collect())
     }
 
     fn value<'t>(table: &'t Table, path: &[&str]) -> &'t Value {
@@ -229,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn values_are_toml_or_else_text() {
+    fn values_are_toml_or_strings() {
         let cases = [
             ("a=1", Value::Integer(1)),
             ("a = true", Value::Boolean(true)),
@@ -247,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn a_setting_finds_its_place() {
+    fn keys_select_endpoints_and_plugins_by_name() {
         let file = "[[endpoint]]\nname = 'a'\ntls = 'self-signed'\n[limits]\nsessions = 1";
         let cases: [(&str, &[&str]); 7] = [
             ("limits.sessions=7", &["limits", "sessions"]),
@@ -262,30 +263,30 @@ mod tests {
             ("session=7", &["session"]),
         ];
         for (text, path) in cases {
-            let (table, faults) = applied(file, &[text]);
-            assert_eq!(faults, [""; 0], "{text}");
+            let (table, errors) = applied(file, &[text]);
+            assert_eq!(errors, [""; 0], "{text}");
             assert_eq!(*value(&table, path), Value::Integer(7), "{text}");
         }
     }
 
     #[test]
-    fn a_setting_without_a_place_is_a_fault() {
+    fn rejects_ambiguous_unknown_and_invalid_keys() {
         let file = "[[endpoint]]\nname = 'open'\n[[endpoint]]\nname = 'b'";
         let cases = [
             ("endpoint.listen=x", "endpoint.NAME.listen"),
             ("endpoint.oppen.listen=x", "endpoint.open"),
-            ("a b=1", "not a key"),
-            ("[[x]]=1", "not a key"),
+            ("a b=1", "not a valid key"),
+            ("[[x]]=1", "not a valid key"),
         ];
         for (text, expected) in cases {
-            let (_, faults) = applied(file, &[text]);
-            assert_eq!(faults.len(), 1, "{text}");
-            assert!(faults[0].contains(expected), "{text}: {faults:?}");
+            let (_, errors) = applied(file, &[text]);
+            assert_eq!(errors.len(), 1, "{text}");
+            assert!(errors[0].contains(expected), "{text}: {errors:?}");
         }
     }
 
     #[test]
-    fn the_mode_of_the_command_line_beats_every_endpoint() {
+    fn mode_overrides_every_endpoint() {
         let (table, _) = applied("[[endpoint]]\nmode = 'replay'", &["mode=record"]);
         assert_eq!(
             value(&table, &["endpoint", "0"]),

@@ -1,49 +1,46 @@
-//! What the file says about one plugin.
+//! The section of one plugin.
 
 use serde_json::{Map, Value as Json};
 
 use crate::choice::{Instances, OnDifference, OnError};
 use crate::config_error::ValueError;
-use crate::limit;
-use crate::limits::Limits;
-use crate::table_reader::{Section, choice, text};
+use crate::limits::{self, Limits};
+use crate::table_reader::Section;
+use crate::value_parsers::{choice, text};
 use crate::value_tree::Node;
 
-/// A `[[plugin]]`: plugins are asked in the order in which they are written.
+/// A `[[plugin]]`. Plugins are called in the order of their sections.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plugin {
-    /// Name of its file in one of the plugin folders, as `ids.wasm`.
+    /// The name of its file in one of the plugin folders, as `ids.wasm`.
     pub file: String,
-    /// Patterns of the paths that it is asked for, in which `*` stands for any run of characters.
+    /// Patterns of the request paths for which it is called; `*` matches any characters.
     pub routes: Vec<String>,
-    /// What it reads as its settings.
+    /// The settings that are passed to it.
     pub settings: Map<String, Json>,
-    /// What follows when its matcher fails.
+    /// What happens when its matcher fails.
     pub on_error: OnError,
-    /// What follows when a new version answers otherwise than the one in force.
+    /// What happens when a new version answers differently from the current one.
     pub on_difference: OnDifference,
-    /// Whether its copies serve more than one call.
+    /// Whether its instances are reused.
     pub instances: Instances,
-    /// The limits under which it runs.
+    /// Its limits.
     pub limits: Limits,
 }
 
 impl Plugin {
-    /// Reads one `[[plugin]]`. None where its file is wrong or missing: the fault is collected.
+    /// Reads one `[[plugin]]`. None if its file name is invalid or missing, which is an error.
     pub(super) fn read(mut section: Section<'_>, limits: &Limits) -> Option<Self> {
         if !section.has("file") {
-            let hint = "write the name of a file in the plugins folder, as `file = \"ids.wasm\"`";
+            let hint = "write `file = \"NAME.wasm\"`, a file in the plugins folder";
             section.add_missing("file", ValueError::new("missing").with_hint(hint));
         }
-        let file = section.read("file", read_file_name);
-        let routes = section.list("routes", read_route);
+        let file = section.read("file", file_name);
+        let routes = section.list("routes", route);
         if routes.as_ref().is_some_and(Vec::is_empty) {
-            let problem = ValueError::new("without a route the plugin is never asked");
-            section.add_error(
-                "routes",
-                None,
-                problem.with_hint("leave the key out for every path"),
-            );
+            let problem = ValueError::new("the list is empty, so the plugin is never called");
+            let hint = "remove the key to match all paths, or write a pattern, as \"/v1/*\"";
+            section.add_error("routes", problem.with_hint(hint));
         }
         let plugin = Self {
             file: file.clone().unwrap_or_default(),
@@ -58,7 +55,7 @@ impl Plugin {
                 .unwrap_or(Instances::Reused),
             limits: section.section("limits").map_or_else(
                 || limits.clone(),
-                |section| limit::read_plugin_limits(section, limits),
+                |section| limits::read_plugin_limits(section, limits),
             ),
         };
         section.reject_unknown_keys();
@@ -66,24 +63,27 @@ impl Plugin {
     }
 }
 
-fn read_file_name(node: &Node) -> Result<String, ValueError> {
+fn file_name(node: &Node) -> Result<String, ValueError> {
     let file = text(node)?;
     if file.contains(['/', '\\']) {
-        let problem = ValueError::new(format!("`{}` is a path", file.escape_debug()));
-        return Err(problem.with_hint("write the name alone; `plugins` names the folder"));
+        let problem = ValueError::new(format!("{file:?} is a path"));
+        return Err(problem.with_hint("write the file name alone; `plugins` sets the folder"));
     }
     if !file.ends_with(".wasm") || file.starts_with('.') {
-        let problem = ValueError::new(format!("`{}` is not a plugin file", file.escape_debug()));
-        return Err(problem.with_hint("the name ends in `.wasm`; in a key it stands in quotes"));
+        let problem = ValueError::new(format!("{file:?} is not the name of a plugin file"));
+        return Err(problem.with_hint(
+            "write a name that ends with `.wasm` and does not begin with `.`; in `--set` put it in \
+             quotes, as `plugin.\"ids.wasm\".on_error=fail`",
+        ));
     }
     Ok(file)
 }
 
-fn read_route(node: &Node) -> Result<String, ValueError> {
+fn route(node: &Node) -> Result<String, ValueError> {
     let route = text(node)?;
     if route.starts_with(['/', '*']) {
         return Ok(route);
     }
-    let problem = ValueError::new(format!("`{}` fits no path", route.escape_debug()));
-    Err(problem.with_hint("begin it with `/` or `*`, as `/v1/*`"))
+    let problem = ValueError::new(format!("the pattern {route:?} matches no path"));
+    Err(problem.with_hint("begin it with `/` or `*`, as \"/v1/*\""))
 }

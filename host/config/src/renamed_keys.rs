@@ -1,6 +1,6 @@
-//! Keys that earlier versions knew by another name: a file that has one is told the new name.
+//! Keys of earlier versions: each is an error that names the new key.
 
-/// Path of the old key, and path of the new one; both without the index of a list.
+/// The path of the old key and of the new one, without indexes of arrays.
 const RENAMED: &[(&str, &str)] = &[
     ("limits.in_flight", "limits.max_concurrent_requests"),
     ("limits.in_flight_wait", "limits.pending_request_timeout"),
@@ -100,8 +100,18 @@ const RENAMED: &[(&str, &str)] = &[
     ("redactor.pointers", "redactor.json_pointers"),
 ];
 
-/// The new path of a key that was renamed.
-pub(super) fn new_path(path: &str) -> Option<&'static str> {
+/// The new path of a renamed key of a section; in the `limits` of a plugin, the new key.
+pub(super) fn new_key(section: &str, key: &str) -> Option<&'static str> {
+    if section.starts_with("plugin") && section.ends_with(".limits") {
+        return new_path(&format!("limits.{key}"))?.strip_prefix("limits.");
+    }
+    match section {
+        "" => new_path(key),
+        section => new_path(&format!("{section}.{key}")),
+    }
+}
+
+fn new_path(path: &str) -> Option<&'static str> {
     RENAMED
         .iter()
         .find(|(old, _)| *old == path)
@@ -111,10 +121,11 @@ pub(super) fn new_path(path: &str) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::limits::rows;
+    use crate::limits::LIMITS;
 
     #[test]
-    fn every_old_key_names_a_key_that_exists() {
+    fn new_keys_exist_and_old_keys_do_not() {
+        let rows = || LIMITS.iter().flat_map(|group| group.rows);
         for (old, new) in RENAMED {
             assert_ne!(old, new);
             if let Some(key) = new.strip_prefix("limits.") {

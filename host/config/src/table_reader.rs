@@ -1,31 +1,32 @@
-//! Reads one table key by key: what is wrong is collected, what is left over is unknown.
+//! Reads one table key by key: errors are collected, and keys that nobody reads are unknown.
 
 use std::path::{Path, PathBuf};
 
-use serde_json::{Map, Number, Value as Json};
+use serde_json::{Map, Value as Json};
 
-use crate::choice::Choice;
 use crate::config_error::{ErrorCollector, ValueError};
 use crate::renamed_keys;
+use crate::spelling::{closest_match, quote_key};
+use crate::value_parsers::{expected, json, text};
 use crate::value_tree::{Node, Table, Value};
 
-/// How many keys a hint may list.
-const MAX_LISTED_KEYS: usize = 20;
+/// Keys that a hint may list.
+const MAX_LISTED_KEYS: usize = 24;
 
-/// What all sections share while a configuration is read.
+/// Shared by all sections while a configuration is read.
 pub(super) struct ReadContext<'a> {
-    /// The faults found so far.
+    /// The errors found so far.
     pub(super) errors: ErrorCollector,
-    /// What relative paths of the file start from.
+    /// The base of relative paths in the file.
     pub(super) file_folder: PathBuf,
-    /// What relative paths of the command line start from.
+    /// The base of relative paths on the command line.
     pub(super) base_folder: &'a Path,
 }
 
 /// The path of a section and the line where it begins.
 pub(super) type Location = (String, Option<usize>);
 
-/// A table under way of being read.
+/// A table that is being read.
 pub(super) struct Section<'a> {
     context: &'a ReadContext<'a>,
     path: String,
@@ -36,38 +37,38 @@ pub(super) struct Section<'a> {
 
 impl<'a> Section<'a> {
     /// The whole file.
-    pub(super) fn root(reading: &'a ReadContext<'a>, table: Table) -> Self {
-        Self::new(reading, String::new(), None, table)
+    pub(super) fn root(context: &'a ReadContext<'a>, table: Table) -> Self {
+        Self::new(context, String::new(), None, table)
     }
 
-    fn new(reading: &'a ReadContext<'a>, path: String, line: Option<usize>, rest: Table) -> Self {
+    fn new(context: &'a ReadContext<'a>, path: String, line: Option<usize>, table: Table) -> Self {
         Self {
-            context: reading,
+            context,
             path,
             line,
-            unread: rest,
+            unread: table,
             known_keys: Vec::new(),
         }
     }
 
-    /// Its path and the line where it begins, for faults that show once it was read.
+    /// Its path and line, for errors that show after it was read.
     pub(super) fn location(&self) -> Location {
         (self.path.clone(), self.line)
     }
 
-    /// True where `key` is written.
+    /// True if `key` is present.
     pub(super) fn has(&self, key: &str) -> bool {
         self.unread.contains_key(key)
     }
 
-    /// True where `key` is written and is a table.
+    /// True if `key` is present and its value is a table.
     pub(super) fn holds_table(&self, key: &str) -> bool {
         self.unread
             .get(key)
             .is_some_and(|node| matches!(node.value, Value::Table(_)))
     }
 
-    /// The value of `key`, or none where it is absent or wrong; what is wrong is collected.
+    /// The value of `key`; none if it is absent or invalid. An invalid value is an error.
     pub(super) fn read<T>(
         &mut self,
         key: &'static str,
@@ -77,8 +78,7 @@ impl<'a> Section<'a> {
         self.parse_value(self.path_of(key), &node, parse)
     }
 
-    /// What `parse` makes of each value of a list; one value alone is a list of one. None where one
-    /// is wrong.
+    /// The parsed values of an array; a single value is an array of one. None if one is invalid.
     pub(super) fn list<T>(
         &mut self,
         key: &'static str,
@@ -92,19 +92,19 @@ impl<'a> Section<'a> {
         let read = |(index, item)| {
             self.parse_value(format!("{}[{index}]", self.path_of(key)), item, &parse)
         };
-        // The faults of all values are wanted, so nothing stops at the first.
+        // Collected first, so that the errors of all values are reported.
         let read: Vec<Option<T>> = items.iter().enumerate().map(read).collect();
         read.into_iter().collect()
     }
 
-    /// A path; relative ones start from the folder of the file, or of the process where the command
-    /// line gave them.
+    /// A path. A relative one starts from the folder of the file, or from the working folder if the
+    /// command line gave it.
     pub(super) fn path(&mut self, key: &'static str) -> Option<PathBuf> {
-        let reading = self.context;
-        self.read(key, |node| path(reading, node))
+        let context = self.context;
+        self.read(key, |node| path(context, node))
     }
 
-    /// A path, or where it is absent or wrong `default` in the folder of the file.
+    /// A path; if it is absent or invalid, `default` in the folder of the file.
     pub(super) fn path_or(&mut self, key: &'static str, default: &str) -> PathBuf {
         self.path(key).unwrap_or_else(|| self.default_path(default))
     }
@@ -116,25 +116,25 @@ impl<'a> Section<'a> {
 
     /// A list of paths.
     pub(super) fn paths(&mut self, key: &'static str) -> Option<Vec<PathBuf>> {
-        let reading = self.context;
-        self.list(key, |node| path(reading, node))
+        let context = self.context;
+        self.list(key, |node| path(context, node))
     }
 
     /// A table within this one.
     pub(super) fn section(&mut self, key: &'static str) -> Option<Self> {
         let node = self.take(key)?;
-        self.open(self.path_of(key), node)
+        let hint = format!("write `{key} = {{ KEY = VALUE }}`");
+        self.open(self.path_of(key), node, hint)
     }
 
-    /// A list of tables. `label` is the key whose text names each of them in reports.
+    /// An array of tables. `label` is the key whose value names each table in errors.
     pub(super) fn sections(&mut self, key: &'static str, label: &str) -> Vec<Self> {
         let Some(node) = self.take(key) else {
             return Vec::new();
         };
+        let hint = format!("write `[[{key}]]` above each");
         let Value::Array(items) = node.value else {
-            let problem =
-                ValueError::new(format!("expected a list of tables, found {}", node.kind()))
-                    .with_hint(format!("begin each with `[[{key}]]`"));
+            let problem = expected("an array of tables", &node).with_hint(hint);
             self.context.errors.add(key, node.line, problem);
             return Vec::new();
         };
@@ -144,55 +144,60 @@ impl<'a> Section<'a> {
                 Some(name) => format!("{key}.{}", quote_key(&name)),
                 None => format!("{key}[{index}]"),
             };
-            self.open(path, item)
+            self.open(path, item, hint.clone())
         };
         items.into_iter().enumerate().filter_map(open).collect()
     }
 
-    /// A table of any content, as JSON.
+    /// A table with any keys, as JSON.
     pub(super) fn json_table(&mut self, key: &'static str) -> Map<String, Json> {
         let Some(section) = self.section(key) else {
             return Map::new();
         };
-        section.json()
+        section.into_json()
     }
 
-    /// Collects a fault of `key`.
-    pub(super) fn add_error(&self, key: &str, line: Option<usize>, problem: ValueError) {
+    /// Adds an error of `key` that shows after its value was read.
+    pub(super) fn add_error(&self, key: &str, problem: ValueError) {
         self.context
             .errors
-            .add(self.path_of(key), line.or(self.line), problem);
+            .add(self.path_of(key), self.line, problem);
     }
 
-    /// Collects a fault that concerns a whole section.
-    pub(super) fn add_error_at(&self, place: &Location, problem: ValueError) {
-        self.context.errors.add(&place.0, place.1, problem);
+    /// Adds an error of a whole section.
+    pub(super) fn add_error_at(&self, location: &Location, problem: ValueError) {
+        self.context.errors.add(&location.0, location.1, problem);
     }
 
-    /// Collects that `key` is missing.
+    /// Adds the error that `key` is missing.
     pub(super) fn add_missing(&self, key: &str, problem: ValueError) {
         self.context
             .errors
             .add_missing(self.path_of(key), self.line, problem);
     }
 
-    /// Reports the keys that nobody read.
+    /// Adds an error for each key that was not read.
     pub(super) fn reject_unknown_keys(self) {
         for (key, node) in &self.unread {
-            let hint = match (
-                renamed_keys::new_path(&self.path_of(key)),
-                closest_match(key, &self.known_keys),
-            ) {
-                (Some(new), _) => format!("it is now `{new}`"),
-                (None, Some(nearest)) => format!("did you mean `{nearest}`?"),
-                (None, None) if self.known_keys.len() > MAX_LISTED_KEYS => "take it out".to_owned(),
-                (None, None) => format!("known are {}", self.known_keys.join(", ")),
-            };
-            let problem = ValueError::new("unknown key").with_hint(hint);
-            self.context
-                .errors
-                .add(self.path_of(&quote_key(key)), node.line, problem);
+            let problem = self.renamed_key(key).unwrap_or_else(|| {
+                let hint = match closest_match(key, &self.known_keys) {
+                    Some(nearest) => format!("did you mean `{nearest}`?"),
+                    None if self.known_keys.len() > MAX_LISTED_KEYS => {
+                        "`ouli-gateway check --limits` lists all limits".to_owned()
+                    }
+                    None => format!("allowed: {}", self.known_keys.join(", ")),
+                };
+                ValueError::new("unknown key").with_hint(hint)
+            });
+            let path = self.path_of(&quote_key(key));
+            self.context.errors.add(path, node.line, problem);
         }
+    }
+
+    /// The error for a key of an earlier version.
+    fn renamed_key(&self, key: &str) -> Option<ValueError> {
+        let new = renamed_keys::new_key(&self.path, key)?;
+        Some(ValueError::new("this key was renamed").with_hint(format!("write `{new}`")))
     }
 
     fn take(&mut self, key: &'static str) -> Option<Node> {
@@ -222,113 +227,39 @@ impl<'a> Section<'a> {
         }
     }
 
-    fn open(&self, path: String, node: Node) -> Option<Self> {
-        let kind = node.kind();
-        let Value::Table(table) = node.value else {
-            let problem = ValueError::new(format!("expected a table, found {kind}"));
-            self.context.errors.add(path, node.line, problem);
-            return None;
-        };
-        Some(Self::new(self.context, path, node.line, table))
+    fn open(&self, path: String, node: Node, hint: String) -> Option<Self> {
+        match node.value {
+            Value::Table(table) => Some(Self::new(self.context, path, node.line, table)),
+            _ => {
+                let problem = expected("a table", &node).with_hint(hint);
+                self.context.errors.add(path, node.line, problem);
+                None
+            }
+        }
     }
 
-    fn json(self) -> Map<String, Json> {
+    fn into_json(self) -> Map<String, Json> {
         let entries = self.unread.iter().filter_map(|(key, node)| {
-            if let Some(new) = renamed_keys::new_path(&self.path_of(key)) {
-                let problem =
-                    ValueError::new("unknown key").with_hint(format!("it is now `{new}`"));
-                self.context
-                    .errors
-                    .add(self.path_of(key), node.line, problem);
+            let path = self.path_of(&quote_key(key));
+            if let Some(problem) = self.renamed_key(key) {
+                self.context.errors.add(path, node.line, problem);
                 return None;
             }
-            let path = self.path_of(&quote_key(key));
             Some((key.clone(), self.parse_value(path, node, json)?))
         });
         entries.collect()
     }
 }
 
-/// A text.
-pub(super) fn text(node: &Node) -> Result<String, ValueError> {
-    if let Value::String(text) = &node.value {
-        return Ok(text.clone());
-    }
-    node.raw.clone().ok_or_else(|| expected("a string", node))
-}
-
-/// `true` or `false`.
-pub(super) fn flag(node: &Node) -> Result<bool, ValueError> {
-    if let Value::Boolean(flag) = node.value {
-        return Ok(flag);
-    }
-    Err(expected("true or false", node))
-}
-
-/// One word of a fixed set.
-pub(super) fn choice<T: Choice>(node: &Node) -> Result<T, ValueError> {
-    let word = text(node)?;
-    let words: Vec<_> = T::ALL.iter().map(Choice::as_str).collect();
-    let found = T::ALL.iter().find(|choice| choice.as_str() == word);
-    found.copied().ok_or_else(|| {
-        let hint = match closest_match(&word, &words) {
-            Some(nearest) => format!("did you mean `{nearest}`?"),
-            None => format!("write one of {}", words.join(", ")),
-        };
-        ValueError::new(format!("`{word}` is not known here")).with_hint(hint)
-    })
-}
-
-/// What a value should have been.
-pub(super) fn expected(what: &str, node: &Node) -> ValueError {
-    ValueError::new(format!("expected {what}, found {}", node.kind()))
-}
-
-fn path(reading: &ReadContext<'_>, node: &Node) -> Result<PathBuf, ValueError> {
+fn path(context: &ReadContext<'_>, node: &Node) -> Result<PathBuf, ValueError> {
     let written = text(node)?;
     if written.is_empty() {
-        return Err(ValueError::new("the path is empty"));
+        let problem = ValueError::new("the path is empty");
+        return Err(problem.with_hint("write a path, or remove the key"));
     }
     let folder = match node.line {
-        Some(_) => &reading.file_folder,
-        None => reading.base_folder,
+        Some(_) => &context.file_folder,
+        None => context.base_folder,
     };
     Ok(folder.join(written))
-}
-
-fn json(node: &Node) -> Result<Json, ValueError> {
-    Ok(match &node.value {
-        Value::String(text) | Value::Datetime(text) => Json::String(text.clone()),
-        Value::Integer(number) => Json::from(*number),
-        Value::Float(number) => Number::from_f64(*number)
-            .map(Json::Number)
-            .ok_or_else(|| ValueError::new("a number that JSON cannot hold"))?,
-        Value::Boolean(flag) => Json::Bool(*flag),
-        Value::Array(items) => items.iter().map(json).collect::<Result<_, _>>()?,
-        Value::Table(table) => {
-            let entries = table
-                .iter()
-                .map(|(key, node)| Ok((key.clone(), json(node)?)));
-            Json::Object(entries.collect::<Result<_, _>>()?)
-        }
-    })
-}
-
-/// The word that was probably meant.
-pub(super) fn closest_match<'w>(word: &str, known: &[&'w str]) -> Option<&'w str> {
-    let scored = known
-        .iter()
-        .map(|candidate| (strsim::damerau_levenshtein(word, candidate), *candidate));
-    let (distance, candidate) = scored.min()?;
-    // A third of the letters may differ; anything more is a guess.
-    (distance * 3 <= candidate.len().max(3)).then_some(candidate)
-}
-
-/// A key as TOML wants it: in quotes unless it is bare.
-pub(super) fn quote_key(key: &str) -> String {
-    let bare = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-    if !key.is_empty() && key.chars().all(bare) {
-        return key.to_owned();
-    }
-    format!("{key:?}")
 }

@@ -1,4 +1,4 @@
-//! Sizes and durations as people write them: `64KiB`, `10s`.
+//! Sizes and durations as the configuration writes them: `64KiB`, `10s`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,17 +6,27 @@ use std::time::Duration;
 
 use crate::config_error::ValueError;
 
-const SIZES: &[(&str, u64)] = &[
-    ("GiB", 1 << 30),
-    ("MiB", 1 << 20),
-    ("KiB", 1 << 10),
-    ("B", 1),
-];
-const TIMES: &[(&str, u64)] = &[
-    ("h", 3_600_000_000),
-    ("m", 60_000_000),
-    ("s", 1_000_000),
-    ("ms", 1_000),
+/// Sizes in bytes.
+pub(super) const KIB: u64 = 1 << 10;
+pub(super) const MIB: u64 = 1 << 20;
+pub(super) const GIB: u64 = 1 << 30;
+
+/// Durations in microseconds.
+pub(super) const MS: u64 = 1_000;
+pub(super) const SECOND: u64 = 1_000 * MS;
+pub(super) const MINUTE: u64 = 60 * SECOND;
+pub(super) const HOUR: u64 = 60 * MINUTE;
+pub(super) const DAY: u64 = 24 * HOUR;
+
+/// Units from the largest to the smallest.
+type Units = &'static [(&'static str, u64)];
+
+const SIZES: Units = &[("GiB", GIB), ("MiB", MIB), ("KiB", KIB), ("B", 1)];
+const TIMES: Units = &[
+    ("h", HOUR),
+    ("m", MINUTE),
+    ("s", SECOND),
+    ("ms", MS),
     ("us", 1),
 ];
 
@@ -26,21 +36,20 @@ pub struct ByteSize(pub u64);
 
 /// A length of time in whole microseconds, written as `10s`, `5ms` or `2m`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct HumanDuration(pub Duration);
+pub(super) struct HumanDuration(pub(super) Duration);
 
 impl FromStr for ByteSize {
     type Err = ValueError;
 
     fn from_str(text: &str) -> Result<Self, ValueError> {
-        let (number, unit) = split(text);
+        let (number, unit) = split_unit(text);
         let factor = match unit {
             "" => Some(1),
             named => factor(SIZES, named),
         };
-        product(number, factor).map(Self).ok_or_else(|| {
-            ValueError::new(format!("`{text}` is not a size")).with_hint(
-                "write a whole number of bytes or one with B, KiB, MiB or GiB, as `64KiB`",
-            )
+        multiply(number, factor).map(Self).ok_or_else(|| {
+            let problem = ValueError::new(format!("{text:?} is not a size"));
+            problem.with_hint("write a whole number with B, KiB, MiB or GiB, as \"64KiB\"")
         })
     }
 }
@@ -49,30 +58,30 @@ impl FromStr for HumanDuration {
     type Err = ValueError;
 
     fn from_str(text: &str) -> Result<Self, ValueError> {
-        let (number, unit) = split(text);
-        product(number, factor(TIMES, unit))
-            .map(|micros| Self(Duration::from_micros(micros)))
-            .ok_or_else(|| {
-                ValueError::new(format!("`{text}` is not a duration"))
-                    .with_hint("write a whole number with its unit us, ms, s, m or h, as `10s`")
-            })
+        let (number, unit) = split_unit(text);
+        let micros = multiply(number, factor(TIMES, unit)).ok_or_else(|| {
+            let problem = ValueError::new(format!("{text:?} is not a duration"));
+            problem.with_hint("write a whole number with us, ms, s, m or h, as \"10s\"")
+        })?;
+        Ok(Self(Duration::from_micros(micros)))
     }
 }
 
 impl fmt::Display for ByteSize {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_largest(f, self.0, SIZES, "B")
+        write_in_largest_unit(f, self.0, SIZES, "B")
     }
 }
 
 impl fmt::Display for HumanDuration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let micros = u64::try_from(self.0.as_micros()).unwrap_or(u64::MAX);
-        write_largest(f, micros, TIMES, "s")
+        write_in_largest_unit(f, micros, TIMES, "s")
     }
 }
 
-fn split(text: &str) -> (&str, &str) {
+/// The digits of a text, and the unit after them.
+fn split_unit(text: &str) -> (&str, &str) {
     let text = text.trim();
     let end = text
         .find(|c: char| !c.is_ascii_digit())
@@ -80,22 +89,22 @@ fn split(text: &str) -> (&str, &str) {
     (&text[..end], text[end..].trim_start())
 }
 
-fn factor(units: &[(&str, u64)], name: &str) -> Option<u64> {
+fn factor(units: Units, name: &str) -> Option<u64> {
     units
         .iter()
         .find(|(unit, _)| *unit == name)
         .map(|(_, factor)| *factor)
 }
 
-fn product(number: &str, factor: Option<u64>) -> Option<u64> {
+fn multiply(number: &str, factor: Option<u64>) -> Option<u64> {
     number.parse::<u64>().ok()?.checked_mul(factor?)
 }
 
-/// Writes `amount` in the largest unit that divides it; `zero` is the unit of nothing.
-fn write_largest(
+/// Writes `amount` in the largest unit that divides it; 0 has the unit `zero`.
+fn write_in_largest_unit(
     f: &mut fmt::Formatter<'_>,
     amount: u64,
-    units: &[(&str, u64)],
+    units: Units,
     zero: &str,
 ) -> fmt::Result {
     for (unit, factor) in units {
@@ -111,7 +120,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes_are_read_and_written() {
+    fn sizes_round_trip() {
         let cases = [
             ("0", 0, "0B"),
             ("512", 512, "512B"),
@@ -131,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn durations_are_read_and_written() {
+    fn durations_round_trip() {
         let cases = [
             ("10s", 10_000, "10s"),
             ("5ms", 5, "5ms"),
@@ -141,9 +150,9 @@ mod tests {
             ("0s", 0, "0s"),
         ];
         for (text, millis, shown) in cases {
-            let span: HumanDuration = text.parse().unwrap();
-            assert_eq!(span.0, Duration::from_millis(millis), "{text}");
-            assert_eq!(span.to_string(), shown, "{text}");
+            let time: HumanDuration = text.parse().unwrap();
+            assert_eq!(time.0, Duration::from_millis(millis), "{text}");
+            assert_eq!(time.to_string(), shown, "{text}");
         }
         assert_eq!(
             HumanDuration(Duration::from_micros(1500)).to_string(),

@@ -9,33 +9,32 @@ use http::Uri;
 
 use crate::config_error::ValueError;
 
-/// How an upstream is spoken to.
+/// The protocol of an upstream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Scheme {
     /// HTTP/1.1 without TLS.
     Http,
-    /// TLS; HTTP/2 or HTTP/1.1, as ALPN decides (RFC 7301).
+    /// TLS with HTTP/2 or HTTP/1.1 by ALPN (RFC 7301).
     Https,
-    /// HTTP/2 without TLS, by prior knowledge (RFC 9113, section 3.3).
+    /// HTTP/2 without TLS by prior knowledge (RFC 9113, section 3.3).
     H2c,
 }
 
-/// The server that an endpoint asks.
+/// The server to which an endpoint forwards requests.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Upstream {
-    /// How it is spoken to.
+    /// The protocol.
     pub scheme: Scheme,
-    /// A name in lower case or an address; IPv6 without brackets.
+    /// A host name in lower case or an IP address; IPv6 without brackets.
     pub host: String,
-    /// The port, that of the scheme where none is written.
+    /// The port; the default of the scheme if the URL has none.
     pub port: u16,
-    /// What stands in front of every request's path: empty, or with a `/` in front and none at the
-    /// end.
+    /// The prefix of every request path: empty, or beginning but not ending with `/`.
     pub base_path: String,
 }
 
 impl Scheme {
-    /// The port where none is written.
+    /// The port of a URL without one.
     pub fn default_port(self) -> u16 {
         match self {
             Self::Http | Self::H2c => 80,
@@ -43,7 +42,7 @@ impl Scheme {
         }
     }
 
-    /// How it is written.
+    /// The scheme as a URL has it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Http => "http",
@@ -54,7 +53,7 @@ impl Scheme {
 }
 
 impl Upstream {
-    /// Host and port as `host` and `:authority` carry them: no port where it is that of the scheme
+    /// Host and port as in `host` and `:authority`; without the default port of the scheme
     /// (RFC 9110, section 7.2).
     pub fn authority(&self) -> String {
         let host = if self.host.contains(':') {
@@ -68,18 +67,16 @@ impl Upstream {
         format!("{host}:{}", self.port)
     }
 
-    /// The path and query to ask for when a client asks for `target`. `*` stays as it is (RFC 9112,
-    /// section 3.2.4).
+    /// The request target for the upstream when the client sends `target`. `*` is not changed
+    /// (RFC 9112, section 3.2.4).
     pub fn request_target(&self, target: &str) -> String {
         if target == "*" {
             return target.to_owned();
         }
         format!("{}{target}", self.base_path)
     }
-}
 
-impl Upstream {
-    /// The address, where it can be told without asking a name server.
+    /// The address, if it is known without a DNS query.
     pub(super) fn literal_addr(&self) -> Option<SocketAddr> {
         let host = match self.host.as_str() {
             "localhost" => "127.0.0.1",
@@ -90,24 +87,24 @@ impl Upstream {
     }
 }
 
-/// True where a socket that listens at `listener` takes connections to `address`. The unspecified
-/// address is dialled as this machine's own, and an IPv4 address may be written as one of IPv6
-/// (RFC 4291, section 2.5.5.2). Which addresses are this machine's, `is_local` knows.
+/// True if a socket that listens on `listener` accepts connections to `address`. Connecting to the
+/// unspecified address means connecting to loopback, and an IPv4 address may be mapped to IPv6
+/// (RFC 4291, section 2.5.5.2). `is_local` tells which addresses belong to this machine.
 pub fn listener_accepts(
     listener: SocketAddr,
     address: SocketAddr,
     is_local: impl FnOnce(IpAddr) -> bool,
 ) -> bool {
-    let to = match address.ip().to_canonical() {
+    let target = match address.ip().to_canonical() {
         IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
         ip => ip,
     };
-    let at = listener.ip().to_canonical();
+    let bound = listener.ip().to_canonical();
     listener.port() == address.port()
-        && match at.is_unspecified() {
-            true => (at.is_ipv6() || to.is_ipv4()) && is_local(to),
-            false => at == to,
+        && match bound.is_unspecified() {
+            true => (bound.is_ipv6() || target.is_ipv4()) && is_local(target),
+            false => bound == target,
         }
 }
 
@@ -122,76 +119,61 @@ impl FromStr for Upstream {
     type Err = ValueError;
 
     fn from_str(text: &str) -> Result<Self, ValueError> {
+        let shown = sanitize(text);
         let Some((scheme, rest)) = text.split_once("://") else {
-            return Err(
-                ValueError::new(format!("`{}` has no scheme", sanitize(text))).with_hint(format!(
-                    "write `https://{0}` or `http://{0}`",
-                    sanitize(text)
-                )),
-            );
+            let problem = ValueError::new(format!("the URL \"{shown}\" has no scheme"));
+            let hint = format!("write \"https://{shown}\" or \"http://{shown}\"");
+            return Err(problem.with_hint(hint));
         };
-        let scheme = read_scheme(scheme)?;
+        let scheme = parse_scheme(scheme)?;
         if text.contains(['?', '#']) {
-            let problem = ValueError::new("an upstream has no query and no fragment");
-            return Err(problem.with_hint("leave out what follows `?` or `#`"));
+            let problem = ValueError::new("an upstream URL cannot have a query or a fragment");
+            return Err(problem.with_hint("remove `?` or `#` and what follows"));
         }
         let uri: Uri = format!("{}://{rest}", scheme.as_str())
             .parse()
             .map_err(|_| {
-                ValueError::new(format!("`{}` is not a URL", sanitize(text))).with_hint(
-                    "write it as `https://api.example.com` or `http://127.0.0.1:9000/base`",
+                ValueError::new(format!("\"{shown}\" is not a URL")).with_hint(
+                    "write it as \"https://api.example.com\" or \"http://127.0.0.1:9000/base\"",
                 )
             })?;
         from_uri(scheme, &uri)
     }
 }
 
-fn read_scheme(written: &str) -> Result<Scheme, ValueError> {
-    match written.to_ascii_lowercase().as_str() {
-        "http" => Ok(Scheme::Http),
-        "https" => Ok(Scheme::Https),
-        "h2c" => Ok(Scheme::H2c),
-        "ws" => Err(unknown_scheme(
-            written,
-            "write `http://`: WebSocket upgrades follow the same URL",
-        )),
-        "wss" => Err(unknown_scheme(
-            written,
-            "write `https://`: WebSocket upgrades follow the same URL",
-        )),
-        _ => Err(unknown_scheme(
-            written,
-            "write `http://`, `https://` or `h2c://`",
-        )),
-    }
-}
-
-fn unknown_scheme(scheme: &str, hint: &str) -> ValueError {
-    ValueError::new(format!("the scheme `{}` is not known", sanitize(scheme))).with_hint(hint)
+fn parse_scheme(written: &str) -> Result<Scheme, ValueError> {
+    let hint = match written.to_ascii_lowercase().as_str() {
+        "http" => return Ok(Scheme::Http),
+        "https" => return Ok(Scheme::Https),
+        "h2c" => return Ok(Scheme::H2c),
+        "ws" => "write `http://`, which is used for WebSocket upgrades too",
+        "wss" => "write `https://`, which is used for WebSocket upgrades too",
+        _ => "write `http://`, `https://` or `h2c://`",
+    };
+    let problem = ValueError::new(format!("unknown URL scheme \"{}\"", sanitize(written)));
+    Err(problem.with_hint(hint))
 }
 
 fn from_uri(scheme: Scheme, uri: &Uri) -> Result<Upstream, ValueError> {
     let authority = uri.authority().map_or("", |authority| authority.as_str());
     if authority.contains('@') {
-        let problem = ValueError::new("a URL with a user or a password");
-        return Err(problem.with_hint("take them out: clients send their own credentials"));
+        let problem = ValueError::new("an upstream URL cannot have a user or a password");
+        return Err(problem.with_hint("remove them: clients send their own credentials"));
     }
     let host = uri.host().unwrap_or_default();
     let port = match authority.strip_prefix(host) {
         None | Some("") => scheme.default_port(),
-        Some(port) => read_port(port)?,
+        Some(port) => parse_port(port)?,
     };
     let host = host.trim_start_matches('[').trim_end_matches(']');
     if host.is_empty() {
-        return Err(ValueError::new("a URL without a host")
-            .with_hint("write it as `https://api.example.com`"));
+        return Err(ValueError::new("the URL has no host")
+            .with_hint("write it as \"https://api.example.com\""));
     }
     if is_numeric_host(host) {
-        let problem = ValueError::new(format!(
-            "`{}` is neither an address nor a name",
-            sanitize(host)
-        ));
-        return Err(problem.with_hint("write an address as four numbers, as `127.0.0.1`"));
+        let shown = sanitize(host);
+        let problem = ValueError::new(format!("\"{shown}\" is not a host name or an IP address"));
+        return Err(problem.with_hint("write an IPv4 address as four numbers, as 127.0.0.1"));
     }
     Ok(Upstream {
         scheme,
@@ -201,30 +183,29 @@ fn from_uri(scheme: Scheme, uri: &Uri) -> Result<Upstream, ValueError> {
     })
 }
 
-/// Addresses as one number, in octal or with parts left out are read by some systems and not by
-/// others (RFC 3986, section 7.4), so they are no way to name a server. No name ends with a number
-/// (RFC 1123, section 2.1).
+/// True for an IPv4 address as one number, in octal or with parts left out. Systems differ in how
+/// they read them (RFC 3986, section 7.4). No host name ends with a number (RFC 1123, section 2.1).
 fn is_numeric_host(host: &str) -> bool {
     let last = host.trim_end_matches('.').rsplit('.').next();
     let last = last.unwrap_or_default().to_ascii_lowercase();
     let hex = last.strip_prefix("0x");
-    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-    let number = !last.is_empty() && digits(&last)
+    let is_decimal = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    let is_number = !last.is_empty() && is_decimal(&last)
         || hex.is_some_and(|text| text.bytes().all(|byte| byte.is_ascii_hexdigit()));
-    number && host.parse::<IpAddr>().is_err()
+    is_number && host.parse::<IpAddr>().is_err()
 }
 
-/// A port with its colon.
-fn read_port(written: &str) -> Result<u16, ValueError> {
+/// Parses a port with the colon before it.
+fn parse_port(written: &str) -> Result<u16, ValueError> {
     let number = written.strip_prefix(':').and_then(|port| port.parse().ok());
     number.filter(|port| *port != 0).ok_or_else(|| {
-        ValueError::new(format!("`{written}` is not a port"))
+        ValueError::new(format!("{written:?} is not a port"))
             .with_hint("write a number from 1 to 65535")
     })
 }
 
-/// Text from a file as it may stand in a message: short, without control characters, without a
-/// password.
+/// Text from the configuration as an error may show it: short, without control characters and
+/// credentials.
 fn sanitize(text: &str) -> String {
     let text = text.rsplit_once('@').map_or(text, |(_, after)| after);
     let short: String = text.chars().take(80).collect();
@@ -236,7 +217,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn urls_are_read() {
+    fn parses_urls() {
         let cases = [
             ("http://a", "http://a", "a", 80),
             (
@@ -272,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_upstream_is_told() {
+    fn rejects_invalid_urls_with_a_hint() {
         let cases = [
             ("localhost:9000", "http://localhost:9000"),
             ("api.example.com", "https://api.example.com"),
@@ -296,14 +277,14 @@ mod tests {
         ];
         for (text, expected) in cases {
             let problem = text.parse::<Upstream>().unwrap_err();
-            let told = format!("{problem} {}", problem.hint.as_deref().unwrap_or_default());
-            assert!(told.contains(expected), "{text}: {told}");
-            assert!(!told.contains("pass@"), "{told}");
+            let shown = format!("{problem} {}", problem.hint.as_deref().unwrap_or_default());
+            assert!(shown.contains(expected), "{text}: {shown}");
+            assert!(!shown.contains("pass@"), "{shown}");
         }
     }
 
     #[test]
-    fn the_base_path_stands_in_front() {
+    fn request_targets_begin_with_the_base_path() {
         let upstream: Upstream = "http://a/v1/".parse().unwrap();
         assert_eq!(upstream.request_target("/x?y=1"), "/v1/x?y=1");
         assert_eq!(upstream.request_target("/"), "/v1/");

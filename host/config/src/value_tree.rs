@@ -1,4 +1,4 @@
-//! The written configuration as a tree of values that know their lines.
+//! The configuration as a tree of TOML values with their line numbers.
 
 use std::collections::BTreeMap;
 
@@ -7,17 +7,20 @@ use toml::de::{DeTable, DeValue, Error};
 
 use crate::config_error::ConfigError;
 
+/// Characters of a string that an error shows.
+const MAX_SHOWN_CHARS: usize = 40;
+
 /// A table of the file.
 pub(super) type Table = BTreeMap<String, Node>;
 
-/// A value and where it was written.
+/// A value and its place in the file.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Node {
     /// The value.
     pub(super) value: Value,
-    /// Line of the file; none for what came from the command line.
+    /// Line of the file; none for a value from the command line.
     pub(super) line: Option<usize>,
-    /// The very text of an override, so that `--set session=1` is a text as well as a number.
+    /// The original text of an override, so that `--set session=1` can be read as a string.
     pub(super) raw: Option<String>,
 }
 
@@ -34,7 +37,7 @@ pub(super) enum Value {
 }
 
 impl Node {
-    /// A value that no file holds.
+    /// A value that is not from a file.
     pub(super) fn without_line(value: Value) -> Self {
         Self {
             value,
@@ -43,7 +46,7 @@ impl Node {
         }
     }
 
-    /// A member, where the value is a table that has it.
+    /// The value of a key, if this is a table that has it.
     pub(super) fn member(&self, key: &str) -> Option<&Self> {
         match &self.value {
             Value::Table(table) => table.get(key),
@@ -56,32 +59,47 @@ impl Node {
         }
     }
 
-    /// The kind of value, with its article.
-    pub(super) fn kind(&self) -> &'static str {
-        match self.value {
-            Value::String(_) => "a string",
-            Value::Integer(_) => "a whole number",
-            Value::Float(_) => "a fraction",
-            Value::Boolean(_) => "true or false",
-            Value::Datetime(_) => "a date",
-            Value::Array(_) => "a list",
-            Value::Table(_) => "a table",
+    /// The value as an error names it: its type and, where it is short, its text.
+    pub(super) fn describe(&self) -> String {
+        match &self.value {
+            Value::String(text) => {
+                let short: String = text.chars().take(MAX_SHOWN_CHARS).collect();
+                let rest = if short == *text { "" } else { "…" };
+                format!("the string \"{}{rest}\"", short.escape_debug())
+            }
+            Value::Integer(number) => format!("the integer {number}"),
+            Value::Float(number) => format!("the float {number}"),
+            Value::Boolean(flag) => format!("the boolean {flag}"),
+            Value::Datetime(date) => format!("the date-time {date}"),
+            Value::Array(_) => "an array".to_owned(),
+            Value::Table(_) => "a table".to_owned(),
+        }
+    }
+
+    /// The text of a number, a boolean or a date-time.
+    pub(super) fn scalar(&self) -> Option<String> {
+        match &self.value {
+            Value::Integer(number) => Some(number.to_string()),
+            Value::Float(number) => Some(number.to_string()),
+            Value::Boolean(flag) => Some(flag.to_string()),
+            Value::Datetime(date) => Some(date.clone()),
+            Value::String(_) | Value::Array(_) | Value::Table(_) => None,
         }
     }
 }
 
-/// Reads TOML text. All faults of the text are returned; what could be read is in the table.
+/// Parses TOML text. Returns all syntax errors, and the keys that could be parsed in spite of them.
 pub(super) fn parse(text: &str) -> (Table, Vec<ConfigError>) {
     let lines = LineIndex::of(text);
     let (table, errors) = DeTable::parse_recoverable(text);
-    let faults = errors
+    let errors = errors
         .iter()
-        .map(|error| parse_error(error, &lines))
+        .map(|error| syntax_error(error, &lines))
         .collect();
-    (convert_table(table.get_ref(), Some(&lines)), faults)
+    (convert_table(table.get_ref(), Some(&lines)), errors)
 }
 
-/// Reads one `key = value` that no file holds; none where `text` is anything else.
+/// Parses one `key = value` from the command line; none if `text` is anything else.
 pub(super) fn parse_assignment(text: &str) -> Option<(String, Value)> {
     let parsed = DeTable::parse(text).ok()?;
     let table = convert_table(parsed.get_ref(), None);
@@ -90,13 +108,13 @@ pub(super) fn parse_assignment(text: &str) -> Option<(String, Value)> {
     entries.next().is_none().then_some((key, node.value))
 }
 
-/// Where the lines of a text begin.
+/// The offsets at which the lines of a text begin.
 struct LineIndex(Vec<usize>);
 
 impl LineIndex {
     fn of(text: &str) -> Self {
-        let ends = text.match_indices('\n').map(|(at, _)| at + 1);
-        Self(std::iter::once(0).chain(ends).collect())
+        let starts = text.match_indices('\n').map(|(offset, _)| offset + 1);
+        Self(std::iter::once(0).chain(starts).collect())
     }
 
     fn number(&self, offset: usize) -> usize {
@@ -104,7 +122,7 @@ impl LineIndex {
     }
 }
 
-fn parse_error(error: &Error, lines: &LineIndex) -> ConfigError {
+fn syntax_error(error: &Error, lines: &LineIndex) -> ConfigError {
     ConfigError {
         key: String::new(),
         line: error.span().map(|span| lines.number(span.start)),
@@ -137,13 +155,13 @@ fn convert(value: &DeValue<'_>, lines: Option<&LineIndex>) -> Value {
         DeValue::Boolean(flag) => Value::Boolean(*flag),
         DeValue::Datetime(date) => Value::Datetime(date.to_string()),
         DeValue::Array(items) => {
-            Value::Array(items.iter().map(|item| element(item, lines)).collect())
+            Value::Array(items.iter().map(|item| convert_item(item, lines)).collect())
         }
         DeValue::Table(table) => Value::Table(convert_table(table, lines)),
     }
 }
 
-fn element(item: &Spanned<DeValue<'_>>, lines: Option<&LineIndex>) -> Node {
+fn convert_item(item: &Spanned<DeValue<'_>>, lines: Option<&LineIndex>) -> Node {
     Node {
         value: convert(item.get_ref(), lines),
         line: lines.map(|lines| lines.number(item.span().start)),
@@ -160,7 +178,7 @@ mod tests {
         let mut table = table;
         for key in parents {
             let Value::Table(next) = &table[*key].value else {
-                panic!("{key} is no table");
+                panic!("{key} is not a table");
             };
             table = next;
         }
@@ -168,30 +186,30 @@ mod tests {
     }
 
     #[test]
-    fn values_know_their_lines() {
-        let (table, faults) = parse("a = 0x1_0\n\n[b]\nc = [\n 1,\n 'x']\n[b.d]\ne = 1.5\n[[f]]\n");
-        assert_eq!(faults, []);
+    fn values_have_line_numbers() {
+        let (table, errors) = parse("a = 0x1_0\n\n[b]\nc = [\n 1,\n 'x']\n[b.d]\ne = 1.5\n[[f]]\n");
+        assert_eq!(errors, []);
         assert_eq!(table["a"].value, Value::Integer(16));
         assert_eq!(line(&table, &["a"]), 1);
         assert_eq!(line(&table, &["b"]), 3);
         assert_eq!(line(&table, &["b", "c"]), 4);
         assert_eq!(line(&table, &["b", "d", "e"]), 8);
         let Value::Array(items) = &table["f"].value else {
-            panic!("f is no list");
+            panic!("f is not an array");
         };
         assert_eq!(items[0].line, Some(9));
     }
 
     #[test]
-    fn every_fault_of_the_text_is_told() {
-        let (_, faults) = parse("a = \nb = 1\nb = 2\n[c\n");
-        let mut lines: Vec<_> = faults.iter().map(|fault| fault.line).collect();
+    fn all_syntax_errors_are_reported() {
+        let (_, errors) = parse("a = \nb = 1\nb = 2\n[c\n");
+        let mut lines: Vec<_> = errors.iter().map(|error| error.line).collect();
         lines.sort_unstable();
-        assert_eq!(lines, [Some(1), Some(3), Some(4)], "{faults:?}");
+        assert_eq!(lines, [Some(1), Some(3), Some(4)], "{errors:?}");
     }
 
     #[test]
-    fn an_assignment_is_one_key() {
+    fn an_assignment_has_exactly_one_key() {
         let cases = [
             ("a = 1", true),
             ("a = 1\nb = 2", false),

@@ -1,4 +1,4 @@
-//! Which requests are the same: keys with named parts, and the report of a miss.
+//! Request matching: keys with named parts, and the reports of misses.
 
 #![forbid(unsafe_code)]
 

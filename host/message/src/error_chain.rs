@@ -1,15 +1,15 @@
-//! Errors in words: an error and its causes in one line.
+//! An error and its causes as one line.
 
-/// The error's own words, then those of each cause, parted by colons. A cause that says the same
-/// again is left out.
+/// The text of the error and of each cause, separated by colons. A cause whose text is already at
+/// the end is left out.
 pub fn error_chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
-        let words = cause.to_string();
-        if !text.ends_with(&words) {
+        let message = cause.to_string();
+        if !text.ends_with(&message) {
             text.push_str(": ");
-            text.push_str(&words);
+            text.push_str(&message);
         }
         source = cause.source();
     }
@@ -25,7 +25,7 @@ mod tests {
     struct Outer(#[source] std::io::Error);
 
     #[test]
-    fn causes_follow_in_one_line() {
+    fn joins_causes_with_colons() {
         let error = Outer(std::io::Error::other("inner"));
         assert_eq!(error_chain(&error), "outer: inner");
     }

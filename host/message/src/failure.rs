@@ -1,71 +1,71 @@
-//! How an exchange failed: how far it came, what happened, and when.
+//! Failures of an exchange with an upstream: the phase, the kind and the time.
 
 use std::fmt;
 
 use http::StatusCode;
 
-/// A failed exchange has this beside its request, and beside the part of the response that came.
+/// The failure of an exchange. The exchange also has its request and the part of the response that
+/// was received.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Failure {
-    /// What happened, and where.
+    /// The phase and the kind.
     pub cause: FailureCause,
-    /// When, in microseconds: from the head of the response where that came, else from the request.
+    /// The time in microseconds, from the response head or, if there is none, from the request.
     pub at: u64,
 }
 
-/// What went wrong with an upstream, and how far the exchange had come.
+/// The cause of a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FailureCause {
-    /// How far the exchange had come.
+    /// The phase in which the exchange failed.
     pub phase: Phase,
     /// What happened.
     pub kind: FailureKind,
-    /// The error code where a stream or a connection of HTTP/2 was ended with one (RFC 9113,
-    /// section 7).
+    /// The HTTP/2 error code of RST_STREAM or GOAWAY (RFC 9113, section 7).
     pub code: Option<u32>,
 }
 
-/// What an exchange was doing when it failed.
+/// The phase of an exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Phase {
-    /// The name was looked up and the connection made.
+    /// Name resolution and TCP handshake.
     Connect,
     /// The TLS handshake.
     Tls,
-    /// The request was sent, and no whole head of a response came.
+    /// From sending the request to the end of the response head.
     Head,
-    /// The head of the response was there, its body on the way.
+    /// The response body.
     Body,
 }
 
-/// What happened.
+/// The kind of failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum FailureKind {
-    /// The name has no address.
+    /// The name cannot be resolved.
     Dns,
-    /// The connection or the handshake was refused.
+    /// The upstream refused the connection or the handshake.
     Refused,
-    /// No way leads to the address.
+    /// There is no route to the address.
     Unreachable,
     /// The certificate of the upstream is not trusted.
     Untrusted,
     /// The connection or the stream was reset.
     Reset,
-    /// The connection was closed too early.
+    /// The upstream closed the connection too early.
     Closed,
-    /// A time limit of the gateway ran out.
+    /// A timeout of the gateway expired.
     Timeout,
-    /// What came breaks the protocol, or its bounds.
+    /// The response violates the protocol or a limit.
     Malformed,
-    /// The client left while it waited for the upstream.
+    /// The client closed the connection or the stream while waiting for the upstream.
     ClientGone,
 }
 
 impl Phase {
-    /// All of them.
+    /// All phases in their order.
     pub const ALL: [Self; 4] = [Self::Connect, Self::Tls, Self::Head, Self::Body];
 
-    /// The word for it in cassettes and reports.
+    /// The name in cassettes and reports.
     pub fn name(self) -> &'static str {
         match self {
             Self::Connect => "connect",
@@ -77,7 +77,7 @@ impl Phase {
 }
 
 impl FailureKind {
-    /// All of them.
+    /// All kinds.
     pub const ALL: [Self; 9] = [
         Self::Dns,
         Self::Refused,
@@ -90,7 +90,7 @@ impl FailureKind {
         Self::ClientGone,
     ];
 
-    /// The word for it in cassettes and reports.
+    /// The name in cassettes and reports.
     pub fn name(self) -> &'static str {
         match self {
             Self::Dns => "dns",
@@ -107,22 +107,21 @@ impl FailureKind {
 }
 
 impl FailureCause {
-    /// A fault without a code.
-    pub fn new(phase: Phase, what: FailureKind) -> Self {
-        let code = None;
+    /// A cause without an error code.
+    pub fn new(phase: Phase, kind: FailureKind) -> Self {
         Self {
             phase,
-            kind: what,
-            code,
+            kind,
+            code: None,
         }
     }
 
-    /// True where no head of a response came.
+    /// True if no response head was received.
     pub fn is_before_response(&self) -> bool {
         self.phase != Phase::Body
     }
 
-    /// The status of the gateway's own answer (RFC 9110, sections 15.6.3 and 15.6.5).
+    /// The status of the gateway's own response (RFC 9110, sections 15.6.3 and 15.6.5).
     pub fn status(&self) -> StatusCode {
         match self.kind {
             FailureKind::Timeout | FailureKind::ClientGone => StatusCode::GATEWAY_TIMEOUT,
@@ -137,7 +136,7 @@ impl FailureCause {
     }
 }
 
-/// `body reset 8`: the phase, what happened, and the code where there is one.
+/// `body reset 8`: the phase, the kind and, if any, the error code.
 impl fmt::Display for FailureCause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.phase.name(), self.kind.name())?;

@@ -1,13 +1,13 @@
-//! Header fields as a list: order and repetition are kept (RFC 9110, section 5.3).
+//! Header fields as a list that keeps order and repetition (RFC 9110, section 5.3).
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-/// Header or trailer fields in the order in which they were sent; one name may stand several times.
+/// Header or trailer fields in the order in which they were sent. A name may occur several times.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Fields(Vec<(HeaderName, HeaderValue)>);
 
 impl Fields {
-    /// No fields, with room for `capacity`.
+    /// An empty list with room for `capacity` fields.
     pub fn with_capacity(capacity: usize) -> Self {
         Self(Vec::with_capacity(capacity))
     }
@@ -22,55 +22,52 @@ impl Fields {
         self.0.iter().map(|(name, value)| (name, value))
     }
 
-    /// Every value of one name, in order. The name is in lower case.
+    /// All values of a name in order. The name is in lower case.
     pub fn get_all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a HeaderValue> {
         self.0
             .iter()
-            .filter(move |(own, _)| own.as_str() == name)
+            .filter(move |(field, _)| field.as_str() == name)
             .map(|(_, value)| value)
     }
 
-    /// The first value of one name, where it is text. The name is in lower case.
+    /// The first value of a name, if it is text. The name is in lower case.
     pub fn get_str<'a>(&'a self, name: &'a str) -> Option<&'a str> {
         self.get_all(name)
             .next()
             .and_then(|value| value.to_str().ok())
     }
 
-    /// Keeps the fields for which `keep` says so; the order of the others stays.
+    /// Removes the fields for which `keep` is false. The order does not change.
     pub fn retain(&mut self, mut keep: impl FnMut(&HeaderName, &HeaderValue) -> bool) {
         self.0.retain(|(name, value)| keep(name, value));
     }
 
-    /// Changes values in place.
+    /// All fields with mutable values.
     pub fn values_mut(&mut self) -> impl Iterator<Item = (&HeaderName, &mut HeaderValue)> {
         self.0.iter_mut().map(|(name, value)| (&*name, value))
     }
 
-    /// Replaces every value of `name` by `values`, at the place of the first one.
+    /// Replaces all fields of `name` by `values`, at the position of the first one, or else at the
+    /// end.
     pub fn set(&mut self, name: &HeaderName, values: Vec<HeaderValue>) {
-        let place = self
-            .0
-            .iter()
-            .position(|(own, _)| own == name)
-            .unwrap_or(self.0.len());
-        self.0.retain(|(own, _)| own != name);
-        let place = place.min(self.0.len());
+        let first = self.0.iter().position(|(field, _)| field == name);
+        self.0.retain(|(field, _)| field != name);
+        let index = first.unwrap_or(self.0.len());
         let new = values.into_iter().map(|value| (name.clone(), value));
-        self.0.splice(place..place, new);
+        self.0.splice(index..index, new);
     }
 
-    /// How many fields there are.
+    /// The number of fields.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// True where there is none.
+    /// True if there are no fields.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The fields as hyper takes them.
+    /// The fields as a map of the `http` crate.
     pub fn to_map(&self) -> HeaderMap {
         let mut map = HeaderMap::with_capacity(self.0.len());
         for (name, value) in &self.0 {
@@ -113,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn set_replaces_at_the_place_of_the_first() {
+    fn set_replaces_at_the_position_of_the_first() {
         let mut list = fields(&[("a", "1"), ("b", "2"), ("a", "3"), ("c", "4")]);
         list.set(
             &HeaderName::from_static("a"),

@@ -1,10 +1,11 @@
-//! Patterns in which `*` stands for any run of characters, `/` included.
+//! Patterns in which `*` matches any characters, `/` included.
 
-/// True where the whole of `text` fits `pattern`. Time is linear in the product of both lengths at
-/// worst; there is no recursion.
+/// True if `pattern` matches the whole `text`. The worst-case time is the product of both lengths;
+/// there is no recursion.
 pub fn matches(pattern: &str, text: &str) -> bool {
     let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
     let (mut p, mut t) = (0, 0);
+    // The last star, and the end of the text that it matches so far.
     let mut retry: Option<(usize, usize)> = None;
     while t < text.len() {
         if pattern.get(p) == Some(&b'*') {
@@ -14,7 +15,7 @@ pub fn matches(pattern: &str, text: &str) -> bool {
             p += 1;
             t += 1;
         } else if let Some((star, from)) = retry {
-            // The last star takes one byte more, and the rest is tried again.
+            // The last star matches one more byte, and the rest is tried again.
             retry = Some((star, from + 1));
             p = star + 1;
             t = from + 1;
@@ -30,7 +31,7 @@ mod tests {
     use super::matches;
 
     #[test]
-    fn stars_stand_for_any_run() {
+    fn star_matches_any_characters() {
         let cases = [
             ("/v1/*", "/v1/chat/completions", true),
             ("/v1/*", "/v1/", true),

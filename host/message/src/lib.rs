@@ -1,8 +1,8 @@
-//! The values that everything else is about: exchanges of HTTP with their header fields, bodies,
-//! streams and failures. No I/O, no clock.
+//! HTTP exchanges as values: header fields, bodies, streams and failures. No I/O, no clock.
 
 #![forbid(unsafe_code)]
 
+mod content;
 pub mod error_chain;
 pub mod exchange;
 pub mod failure;
@@ -10,7 +10,8 @@ pub mod fields;
 pub mod glob;
 pub mod stream;
 
-pub use exchange::{Content, Exchange, Request, Response};
+pub use content::Content;
+pub use exchange::{Exchange, Request, Response};
 pub use failure::{Failure, FailureCause};
 pub use fields::Fields;
 pub use stream::Stream;

@@ -1,23 +1,23 @@
-//! How a stream came: the pieces of a body, or the turns of a conversation, each at its time.
+//! Streams: the chunks of a response body, or the messages of both sides, with their times.
 //!
-//! A stream is kept beside the request and the response that carry it. Bytes stand once: those of
-//! pieces in the response's body, those of turns in the turns themselves.
+//! A stream is recorded beside its request and response. The bytes of chunks are in the response
+//! body; the bytes of messages are in the messages.
 
 use bytes::Bytes;
 
-use crate::exchange::Content;
+use crate::content::Content;
 
-/// Who sent something.
+/// A side of an exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Side {
-    /// The program that asks.
+    /// The program that sends the request.
     Client,
-    /// The upstream that answers.
+    /// The upstream that sends the response.
     Server,
 }
 
 impl Side {
-    /// The word for it in cassettes and reports.
+    /// The name in cassettes and reports.
     pub fn name(self) -> &'static str {
         match self {
             Self::Client => "client",
@@ -26,164 +26,163 @@ impl Side {
     }
 }
 
-/// What an exchange has beside its request and its response where it was a stream.
+/// The stream of an exchange.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stream {
-    /// What it was made of.
+    /// The chunks or messages.
     pub content: StreamContent,
     /// How it ended.
     pub ending: Ending,
 }
 
-/// What a stream is made of.
+/// The content of a stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StreamContent {
-    /// The response's body, in pieces. Their sizes add up to that of the body.
+    /// The chunks of the response body. Their sizes add up to the size of the body.
     Chunks(ChunkKind, Vec<Chunk>),
-    /// Turns of both sides in the order in which they crossed the gateway. The bodies of request
-    /// and response are empty.
+    /// The messages of both sides in the order in which the gateway forwarded them. The bodies of
+    /// request and response are empty.
     Messages(Protocol, Vec<Message>),
 }
 
-/// What one piece of a body is.
+/// The kind of the chunks of a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ChunkKind {
-    /// An event of an event stream (WHATWG HTML, section 9.2), with the empty line that ends it.
+    /// A server-sent event with the empty line that ends it (WHATWG HTML, section 9.2).
     Event,
-    /// A line, with its end, as in NDJSON.
+    /// A line with its line ending, as in NDJSON.
     Line,
-    /// Bytes that came together.
+    /// Bytes that were received together.
     Raw,
 }
 
-/// One piece of a body.
+/// A chunk of a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Chunk {
-    /// When its last byte came, in microseconds from the head of the response.
+    /// The time of its last byte, in microseconds from the response head.
     pub at: u64,
-    /// Its size in bytes.
+    /// Size in bytes.
     pub size: u64,
 }
 
-/// What the sides of a conversation speak.
+/// The protocol of a message stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Protocol {
-    /// RFC 6455, over HTTP/1.1 or HTTP/2.
+    /// WebSocket over HTTP/1.1 or HTTP/2 (RFC 6455, RFC 8441).
     WebSocket,
-    /// gRPC over HTTP/2; the bodies of gRPC-Web are no conversations.
+    /// gRPC over HTTP/2; gRPC-Web is an ordinary body.
     Grpc,
 }
 
-/// Something that one side said.
+/// A message of one side.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
-    /// Who said it.
+    /// The sender.
     pub side: Side,
-    /// When its last byte came, in microseconds from the head of the response (WebSocket) or of the
-    /// request (gRPC).
+    /// The time of its last byte, in microseconds from the response head (WebSocket) or from the
+    /// request head (gRPC).
     pub at: u64,
-    /// What was said.
+    /// The kind of message with its content.
     pub kind: MessageKind,
 }
 
-/// What a turn can be.
+/// The kind of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MessageKind {
-    /// A text message of a WebSocket; its content is UTF-8.
+    /// A WebSocket text message; its content is UTF-8.
     Text(Payload),
-    /// A binary message of a WebSocket, or a message of gRPC.
+    /// A WebSocket binary message, or a gRPC message.
     Binary(Payload),
-    /// A ping of a WebSocket.
+    /// A WebSocket ping.
     Ping(Bytes),
-    /// A pong of a WebSocket.
+    /// A WebSocket pong.
     Pong(Bytes),
-    /// The close frame of a WebSocket.
+    /// A WebSocket close frame.
     Close {
-        /// The status code; none where the frame is empty.
+        /// The status code; none if the frame is empty.
         code: Option<u16>,
         /// The reason.
         reason: String,
     },
-    /// The side sends nothing more; the last turn of a client of gRPC.
+    /// gRPC half-close: the client sends no more messages.
     End,
 }
 
-/// The content of a message, without compression.
+/// The decompressed content of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Payload {
     /// The content.
     pub content: Content,
-    /// It was compressed on the wire: by permessage-deflate (RFC 7692), or by the `grpc-encoding`
-    /// of its side.
+    /// It was compressed on the wire: by permessage-deflate (RFC 7692) or by `grpc-encoding`.
     pub compressed: bool,
 }
 
 impl MessageKind {
-    /// The content of a message; none for what is no message.
+    /// The payload of a data message; none for ping, pong, close and end.
     pub fn payload(&self) -> Option<&Payload> {
         match self {
-            Self::Text(words) | Self::Binary(words) => Some(words),
+            Self::Text(payload) | Self::Binary(payload) => Some(payload),
             Self::Ping(_) | Self::Pong(_) | Self::Close { .. } | Self::End => None,
         }
     }
 
-    /// The bytes of whatever it is, where they are in memory.
+    /// The bytes in memory: payload, ping or pong data, or close reason.
     pub fn inline_bytes(&self) -> &[u8] {
         match self {
-            Self::Text(words) | Self::Binary(words) => words.content.inline(),
+            Self::Text(payload) | Self::Binary(payload) => payload.content.inline(),
             Self::Ping(bytes) | Self::Pong(bytes) => bytes,
             Self::Close { reason, .. } => reason.as_bytes(),
             Self::End => &[],
         }
     }
 
-    /// The same, to be changed.
+    /// [`MessageKind::payload`], mutable.
     pub fn payload_mut(&mut self) -> Option<&mut Payload> {
         match self {
-            Self::Text(words) | Self::Binary(words) => Some(words),
+            Self::Text(payload) | Self::Binary(payload) => Some(payload),
             Self::Ping(_) | Self::Pong(_) | Self::Close { .. } | Self::End => None,
         }
     }
 }
 
-/// How a stream ended.
+/// The end of a stream.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Ending {
-    /// As its protocol has it.
+    /// Ended as its protocol defines.
     #[default]
     Complete,
-    /// The client left before.
+    /// The client closed it early.
     ClientAborted,
-    /// The upstream broke off before.
+    /// The upstream closed it early.
     ServerAborted,
 }
 
 impl Stream {
-    /// The turns of a conversation; none where it is no conversation.
+    /// The messages; empty for a stream of chunks.
     pub fn messages(&self) -> &[Message] {
         match &self.content {
-            StreamContent::Messages(_, turns) => turns,
+            StreamContent::Messages(_, messages) => messages,
             StreamContent::Chunks(..) => &[],
         }
     }
 
-    /// The same, to be changed.
+    /// [`Stream::messages`], mutable.
     pub fn messages_mut(&mut self) -> &mut [Message] {
         match &mut self.content {
-            StreamContent::Messages(_, turns) => turns,
+            StreamContent::Messages(_, messages) => messages,
             StreamContent::Chunks(..) => &mut [],
         }
     }
 }
 
-/// That bytes crossed the gateway: it says where the borders between them were, and which side was
-/// first.
+/// A record that bytes were received. Arrivals tell the boundaries of chunks and the order of both
+/// sides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Arrival {
-    /// Who sent them.
+    /// The sender.
     pub side: Side,
-    /// How many bytes of this side had come by then.
+    /// The number of bytes of this side received so far.
     pub end: u64,
-    /// When, in microseconds from the start of the stream.
+    /// The time in microseconds from the start of the stream.
     pub at: u64,
 }

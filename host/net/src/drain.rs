@@ -1,5 +1,8 @@
-//! Who must finish before the process ends: every task holds a guard, and a stop waits for the last
-//! one.
+//! What must end before the process does. Every task that serves clients holds a guard, and a stop
+//! waits until the last guard is dropped.
+//!
+//! Tasks of connections to upstreams hold none: a request or a tunnel that uses such a connection
+//! has a guard of its own, and a pooled connection without one may be cut off.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -7,8 +10,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
+use tracing::Instrument as _;
 
-/// The start of a stop, and the count of what is still at work. Clones share both.
+/// Starts a stop and counts the guards. Clones share both.
 #[derive(Clone, Debug)]
 pub struct Drain(Arc<Shared>);
 
@@ -19,22 +23,22 @@ struct Shared {
     idle: Notify,
 }
 
-/// Keeps a drain open while it lives.
+/// Keeps a drain from becoming idle.
 #[derive(Debug)]
 pub struct DrainGuard(Arc<Shared>);
 
-/// How far a stop has come.
+/// The phases of a stop, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Phase {
-    /// There is none.
+    /// There is no stop.
     Running,
-    /// Nothing new is taken on; what is at work goes on.
+    /// Nothing new is accepted; active work continues.
     Draining,
-    /// What is still at work is to end now, in good order.
+    /// Active work ends now, in an orderly way.
     Closing,
 }
 
-/// Tells when a stop begins, and when it is about to end.
+/// Waits for the phases of a stop.
 #[derive(Clone, Debug)]
 pub struct DrainSignal(watch::Receiver<Phase>);
 
@@ -55,60 +59,63 @@ impl Drain {
         DrainGuard(Arc::clone(&self.0))
     }
 
-    /// The signal that a stop began.
+    /// A signal of this drain's phases.
     pub fn signal(&self) -> DrainSignal {
         DrainSignal(self.0.phase.subscribe())
     }
 
-    /// Spawns a task on the runtime of the caller; a stop waits for it.
+    /// Spawns a task on the current runtime, with a guard and in the current tracing span.
     #[expect(
         clippy::disallowed_methods,
-        reason = "this is the one place that spawns: it gives the task its guard"
+        reason = "tasks are spawned here only, so that each has a guard"
     )]
     pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         let guard = self.guard();
-        tokio::spawn(async move {
+        let task = async move {
             task.await;
             drop(guard);
-        });
+        };
+        tokio::spawn(task.in_current_span());
     }
 
-    /// Begins the stop: nothing new is taken on.
+    /// Begins a stop: nothing new is accepted.
     pub fn begin(&self) {
         self.advance(Phase::Draining);
     }
 
-    /// Says that the time for an end in good order is over soon: what lasts ends now.
+    /// Begins the last phase of a stop: active work ends now.
     pub fn begin_closing(&self) {
         self.advance(Phase::Closing);
     }
 
-    fn advance(&self, to: Phase) {
+    fn advance(&self, next: Phase) {
         self.0.phase.send_if_modified(|phase| {
-            let further = *phase < to;
-            *phase = to.max(*phase);
-            further
+            let is_later = *phase < next;
+            *phase = next.max(*phase);
+            is_later
         });
     }
 
-    /// How many guards there are.
+    /// The number of guards.
     pub fn active_guards(&self) -> usize {
         self.0.active.load(Ordering::Acquire)
     }
 
-    /// Waits until the last guard is gone, or `grace` is over. True where all are gone.
-    pub async fn wait_idle_timeout(&self, grace: Duration) -> bool {
-        tokio::time::timeout(grace, self.wait_idle()).await.is_ok()
+    /// Waits until the last guard is dropped, for at most `timeout`. True if it was dropped.
+    pub async fn wait_idle_timeout(&self, timeout: Duration) -> bool {
+        tokio::time::timeout(timeout, self.wait_idle())
+            .await
+            .is_ok()
     }
 
-    /// Waits until the last guard is gone.
+    /// Waits until the last guard is dropped.
     pub async fn wait_idle(&self) {
         loop {
-            let gone = self.0.idle.notified();
+            let idle = self.0.idle.notified();
             if self.active_guards() == 0 {
                 return;
             }
-            gone.await;
+            idle.await;
         }
     }
 }
@@ -119,24 +126,19 @@ impl DrainSignal {
         self.wait_for_phase(Phase::Draining).await;
     }
 
-    /// Returns once what lasts is to end.
+    /// Returns once active work must end.
     pub async fn closing(&mut self) {
         self.wait_for_phase(Phase::Closing).await;
     }
 
-    /// True once a stop has begun.
-    pub fn is_draining(&self) -> bool {
-        *self.0.borrow() >= Phase::Draining
-    }
-
-    /// True once what lasts is to end.
-    pub fn is_closing(&self) -> bool {
+    /// True once active work must end.
+    pub(crate) fn is_closing(&self) -> bool {
         *self.0.borrow() == Phase::Closing
     }
 
-    async fn wait_for_phase(&mut self, wanted: Phase) {
-        // The sender lives as long as the drain; its end is a stop as well.
-        let _ = self.0.wait_for(|phase| *phase >= wanted).await;
+    async fn wait_for_phase(&mut self, expected: Phase) {
+        // An error means that the drain was dropped, which counts as a stop.
+        let _ = self.0.wait_for(|phase| *phase >= expected).await;
     }
 }
 
@@ -153,24 +155,24 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_stop_waits_for_the_last_guard() {
+    async fn waits_for_the_last_guard() {
         let drain = Drain::default();
         let guard = drain.guard();
         drain.begin();
-        assert!(drain.signal().is_draining());
+        assert_eq!(*drain.signal().0.borrow(), Phase::Draining);
         assert!(!drain.wait_idle_timeout(Duration::ZERO).await);
         drop(guard);
         assert!(drain.wait_idle_timeout(Duration::from_secs(5)).await);
     }
 
     #[tokio::test]
-    async fn a_stop_only_goes_forward() {
+    async fn phases_never_go_back() {
         let drain = Drain::default();
-        let mut stop = drain.signal();
+        let mut signal = drain.signal();
         drain.begin_closing();
         drain.begin();
-        stop.draining().await;
-        stop.closing().await;
-        assert!(stop.is_draining());
+        signal.draining().await;
+        signal.closing().await;
+        assert_eq!(*signal.0.borrow(), Phase::Closing);
     }
 }

@@ -1,4 +1,4 @@
-//! Sockets in and out: the server, the upstream client, TLS, and the drain that ends them.
+//! The network side of the gateway: the server, the upstream client, TLS, and orderly shutdown.
 
 #![forbid(unsafe_code)]
 

@@ -11,5 +11,4 @@ mod replay;
 #[cfg(test)]
 mod scripted_body;
 pub mod session;
-mod shared_buffer;
 mod tunnel;

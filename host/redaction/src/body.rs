@@ -1,4 +1,4 @@
-//! Secrets in bodies, by what a body is.
+//! Redaction of bodies by their format.
 
 use std::ops::Range;
 
@@ -10,39 +10,39 @@ use crate::splice::{self, Replacement};
 use ouli_codec::json::Document;
 use ouli_codec::multipart;
 
-/// A body that was looked at.
+/// The result of the redaction of a body.
 pub(super) struct RedactedBody {
-    /// The new bytes, where something changed.
+    /// The new bytes, if something changed.
     pub(super) replacement: Option<Bytes>,
-    /// What it is now, parsed, where that was needed and it is JSON.
+    /// The parsed body, if it is JSON and did not change.
     pub(super) document: Option<Document>,
-    /// It is JSON, which settles at once.
+    /// JSON needs no second pass.
     is_json: bool,
 }
 
 impl RedactionPass<'_> {
-    /// A body without its secrets. Bytes that are no text stay as they are.
+    /// Redacts a body. Bytes that are not text stay unchanged.
     pub(super) fn redact_body(&mut self, content_type: Option<&str>, body: &Bytes) -> RedactedBody {
-        let mut settled = RedactedBody {
+        let mut result = RedactedBody {
             replacement: None,
             document: None,
             is_json: false,
         };
-        // What was cut off by a secret may have a meaning of its own, so changes are looked at too.
+        // Without a secret the rest may parse differently, so a changed body is redacted again.
         for _ in 0..MAX_PASSES {
-            let looked = self.redact_body_at(
+            let redacted = self.redact_body_at(
                 content_type,
-                settled.replacement.as_ref().unwrap_or(body),
+                result.replacement.as_ref().unwrap_or(body),
                 LEVELS,
             );
-            settled.document = looked.document;
-            let changed = looked.replacement.is_some();
-            settled.replacement = looked.replacement.or(settled.replacement);
-            if !changed || looked.is_json {
+            result.document = redacted.document;
+            let changed = redacted.replacement.is_some();
+            result.replacement = redacted.replacement.or(result.replacement);
+            if !changed || redacted.is_json {
                 break;
             }
         }
-        settled
+        result
     }
 
     fn redact_body_at(
@@ -54,28 +54,30 @@ impl RedactionPass<'_> {
         if body.is_empty() {
             return RedactedBody::new(None);
         }
-        let form = BodyFormat::of(content_type.unwrap_or_default());
-        let new = match form {
-            BodyFormat::UrlEncoded => map_text(body, |text| self.form(text)),
+        let format = BodyFormat::of(content_type.unwrap_or_default());
+        let new = match format {
+            BodyFormat::UrlEncoded => map_text(body, |text| self.redact_form(text)),
             BodyFormat::Multipart(ref boundary) if levels > 0 => {
                 let parts = multipart::parse(body, boundary);
                 return match parts {
-                    Some(parts) => RedactedBody::new(self.parts(body, &parts, levels - 1)),
-                    None => self.text(body, &BodyFormat::Other, levels),
+                    Some(parts) => {
+                        RedactedBody::new(self.redact_multipart(body, &parts, levels - 1))
+                    }
+                    None => self.redact_text(body, &BodyFormat::Other, levels),
                 };
             }
             BodyFormat::Json | BodyFormat::Text | BodyFormat::Multipart(_) | BodyFormat::Other => {
-                return self.text(body, &form, levels);
+                return self.redact_text(body, &format, levels);
             }
         };
         RedactedBody::new(new)
     }
 
-    /// A body that may be JSON. One that does not claim to be text has to be UTF-8.
-    fn text(&mut self, body: &Bytes, form: &BodyFormat, levels: u8) -> RedactedBody {
+    /// Redacts a body that may be JSON. Without a text content type it must be UTF-8.
+    fn redact_text(&mut self, body: &Bytes, format: &BodyFormat, levels: u8) -> RedactedBody {
         let utf8 = std::str::from_utf8(body);
         if let Ok(text) = utf8
-            && (*form == BodyFormat::Json || text.trim_start().starts_with(['{', '[', '"']))
+            && (*format == BodyFormat::Json || text.trim_start().starts_with(['{', '[', '"']))
             && let Some(document) = Document::parse(body.clone())
         {
             let new = self.redact_json(&document, levels).map(Bytes::from);
@@ -86,63 +88,68 @@ impl RedactionPass<'_> {
                 is_json: true,
             };
         }
-        if utf8.is_err() && !form.is_text() {
+        if utf8.is_err() && !format.is_text() {
             return RedactedBody::new(None);
         }
-        RedactedBody::new(map_text(body, |text| self.lines(text, levels)))
+        RedactedBody::new(map_text(body, |text| self.redact_lines(text, levels)))
     }
 
-    /// Lines that are JSON, also behind the `data:` of an event, are handled as such; all that
-    /// stands between two of them is one text.
-    fn lines(&mut self, text: &str, levels: u8) -> Option<String> {
-        let mut pieces = Vec::new();
-        let (mut plain, mut start) = (0, 0);
+    /// Redacts lines that are JSON, also after the `data:` of an event, as JSON. The lines between
+    /// two of them are redacted as one text.
+    fn redact_lines(&mut self, text: &str, levels: u8) -> Option<String> {
+        let mut replacements = Vec::new();
+        let (mut plain_start, mut start) = (0, 0);
         for line in text.split_inclusive('\n') {
             let from = start;
             start += line.len();
             let Some((offset, document)) = json_in_line(line) else {
                 continue;
             };
-            self.plain(text, plain..from, levels, &mut pieces);
-            plain = start;
+            self.redact_plain(text, plain_start..from, levels, &mut replacements);
+            plain_start = start;
             if let Some(new) = self.redact_json(&document, levels) {
                 let at = from + offset;
-                pieces.push(Replacement::new(at..at + document.text().len(), new));
+                replacements.push(Replacement::new(at..at + document.text().len(), new));
             }
         }
-        let is_one_text = plain == 0;
-        self.plain(text, plain..text.len(), levels, &mut pieces);
-        let new = splice::text(text, pieces);
-        if is_one_text {
+        let is_plain_text = plain_start == 0;
+        self.redact_plain(text, plain_start..text.len(), levels, &mut replacements);
+        let new = splice::text(text, replacements);
+        if is_plain_text {
             return new;
         }
         self.redact_across_lines(new.as_deref().unwrap_or(text))
             .or(new)
     }
 
-    /// Secrets that begin in one piece and end in another.
+    /// Redacts known secrets that extend over several lines or parts.
     fn redact_across_lines(&mut self, text: &str) -> Option<String> {
-        let pieces = self.known(text, TextLocation::Body);
-        splice::text(text, pieces)
+        let replacements = self.replace_known_secrets(text, TextLocation::Body);
+        splice::text(text, replacements)
     }
 
-    fn plain(
+    fn redact_plain(
         &mut self,
         text: &str,
         range: Range<usize>,
         levels: u8,
-        pieces: &mut Vec<Replacement<String>>,
+        replacements: &mut Vec<Replacement<String>>,
     ) {
         let new = self.redact_free_text(&text[range.clone()], TextLocation::Body, levels);
-        pieces.extend(new.map(|new| Replacement::new(range, new)));
+        replacements.extend(new.map(|new| Replacement::new(range, new)));
     }
 
-    fn parts(&mut self, body: &Bytes, parts: &[multipart::Part], levels: u8) -> Option<Vec<u8>> {
-        let mut pieces = Vec::new();
-        let mut done = 0;
+    fn redact_multipart(
+        &mut self,
+        body: &Bytes,
+        parts: &[multipart::Part],
+        levels: u8,
+    ) -> Option<Vec<u8>> {
+        let mut replacements = Vec::new();
+        let mut copied_to = 0;
         for part in parts {
-            self.between(body, done..part.header.end, &mut pieces);
-            done = part.body.end;
+            self.redact_between_parts(body, copied_to..part.header.end, &mut replacements);
+            copied_to = part.body.end;
             let content = body.slice(part.body.clone());
             let rule = part
                 .name
@@ -155,42 +162,41 @@ impl RedactionPass<'_> {
                         .replacement
                 }
             };
-            pieces.extend(new.map(|new| Replacement::new(part.body.clone(), new.to_vec())));
+            replacements.extend(new.map(|new| Replacement::new(part.body.clone(), new.to_vec())));
         }
-        self.between(body, done..body.len(), &mut pieces);
-        let new = splice::bytes(body, pieces);
-        // What is no text stays as it is.
+        self.redact_between_parts(body, copied_to..body.len(), &mut replacements);
+        let new = splice::bytes(body, replacements);
+        // Bytes that are not text stay unchanged.
         let text = std::str::from_utf8(new.as_deref().unwrap_or(body)).ok();
         let across = text.and_then(|text| self.redact_across_lines(text));
         across.map(String::into_bytes).or(new)
     }
 
-    /// Headers of parts, and what stands before the first and behind the last one.
-    fn between(
+    /// Redacts the headers of parts, the preamble and the epilogue.
+    fn redact_between_parts(
         &mut self,
         body: &Bytes,
         range: Range<usize>,
-        pieces: &mut Vec<Replacement<Vec<u8>>>,
+        replacements: &mut Vec<Replacement<Vec<u8>>>,
     ) {
         let new = map_text(&body[range.clone()], |text| {
             self.redact_free_text(text, TextLocation::Body, 0)
         });
-        pieces.extend(new.map(|new| Replacement::new(range, new)));
+        replacements.extend(new.map(|new| Replacement::new(range, new)));
     }
 }
 
 impl RedactedBody {
-    fn new(new: Option<Vec<u8>>) -> Self {
-        let new = new.map(Bytes::from);
+    fn new(replacement: Option<Vec<u8>>) -> Self {
         Self {
-            replacement: new,
+            replacement: replacement.map(Bytes::from),
             document: None,
             is_json: false,
         }
     }
 }
 
-/// How deep JSON in strings and bodies in parts are followed.
+/// Maximum nesting of JSON in strings and of bodies in multipart parts.
 const LEVELS: u8 = 1;
 
 fn json_in_line(line: &str) -> Option<(usize, Document)> {
@@ -203,16 +209,16 @@ fn json_in_line(line: &str) -> Option<(usize, Document)> {
     Some((offset, document))
 }
 
-/// What a content type says about the form of a body.
+/// The format of a body by its content type.
 #[derive(Debug, PartialEq, Eq)]
 enum BodyFormat {
     /// `application/x-www-form-urlencoded`.
     UrlEncoded,
-    /// Multipart, with this boundary.
+    /// Multipart with this boundary.
     Multipart(String),
     /// JSON.
     Json,
-    /// Text of some other kind, even where it is no UTF-8.
+    /// Other text, not necessarily UTF-8.
     Text,
     /// Anything else.
     Other,

@@ -1,9 +1,8 @@
-//! Values that are too short or too common to be searched for.
+//! Values that are too short or too common to search for.
 
-use crate::known_secrets::ANCHOR;
 use crate::placeholder;
 
-/// True where the value is rare enough to be searched for in everything that is written.
+/// True if the value is rare enough to search for it in everything that is written.
 pub(super) fn is_searchable(value: &[u8]) -> bool {
     let mut distinct = [false; 256];
     value
@@ -11,18 +10,20 @@ pub(super) fn is_searchable(value: &[u8]) -> bool {
         .for_each(|byte| distinct[usize::from(*byte)] = true);
     let distinct = distinct.iter().filter(|seen| **seen).count();
     let lower = value.to_ascii_lowercase();
-    let common = COMMON.iter().any(|word| word.as_bytes() == lower);
-    value.len() >= ANCHOR
+    let common = COMMON_WORDS.iter().any(|word| word.as_bytes() == lower);
+    value.len() >= MIN_SEARCHABLE_LEN
         && distinct >= MIN_DISTINCT
         && !common
         && !placeholder::is_placeholder(value)
 }
 
-/// Masks such as `******` have fewer different bytes than this.
+/// Shorter values occur by chance.
+pub(super) const MIN_SEARCHABLE_LEN: usize = 6;
+/// Masks such as `******` have fewer distinct bytes.
 const MIN_DISTINCT: usize = 3;
 
-/// Words that stand in messages and recordings whatever their secrets are.
-const COMMON: [&str; 64] = [
+/// Words that occur in messages and recordings that hold no secret.
+const COMMON_WORDS: [&str; 64] = [
     "[redacted]",
     "access",
     "access_token",
@@ -94,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_rare_values_are_searched() {
+    fn short_and_common_values_are_not_searchable() {
         for value in [
             "",
             "short",

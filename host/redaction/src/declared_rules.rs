@@ -1,59 +1,59 @@
-//! The rules of redaction as plugins declare them.
+//! The redaction rules as plugins declare them.
 
-/// A rule as a plugin declares it. Classes name the kind of secret.
+/// A rule as a plugin declares it. The class names the kind of secret.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum RuleDeclaration {
     /// The value of a header.
     Header {
-        /// Its name; a `*` stands for any run of characters.
+        /// Case-insensitive name; `*` matches any characters.
         name: String,
         /// The kind of secret.
         class: String,
     },
-    /// The value of a parameter of a query.
+    /// The value of a query parameter.
     Query {
-        /// Its name, which compares without case.
+        /// Case-insensitive name; `*` matches any characters.
         name: String,
         /// The kind of secret.
         class: String,
     },
-    /// The value of a field of a form, urlencoded or multipart.
+    /// The value of a form field, urlencoded or multipart.
     Form {
-        /// Its name, which compares without case.
+        /// Case-insensitive name; `*` matches any characters.
         name: String,
         /// The kind of secret.
         class: String,
     },
     /// The value of a JSON member at any depth.
     JsonMember {
-        /// Its name, which compares without case, `-` and `_`.
+        /// Name, compared without case, `-` and `_`; `*` matches any characters.
         name: String,
         /// The kind of secret.
         class: String,
     },
     /// The JSON value at a pointer.
     Json {
-        /// The pointer; a step `*` stands for every index or member.
+        /// JSON pointer; the step `*` matches every index or member.
         pointer: String,
         /// The kind of secret.
         class: String,
     },
-    /// What a regular expression finds.
+    /// The matches of a regular expression.
     Pattern {
-        /// The expression; its first group, or all of it, is the secret.
+        /// The expression. The secret is its first group, or the whole match without a group.
         regex: String,
         /// The kind of secret.
         class: String,
     },
-    /// A response header that changes from run to run and is left out.
+    /// A response header that changes with every recording and is dropped.
     VolatileHeader {
-        /// Its name; a `*` stands for any run of characters.
+        /// Case-insensitive name; `*` matches any characters.
         name: String,
     },
 }
 
 impl RuleDeclaration {
-    /// The id, which reports show and which switches the rule off.
+    /// The id that reports show and that disables the rule.
     pub fn id(&self) -> String {
         let (kind, name) = match self {
             Self::Header { name, .. } => ("header", name),
@@ -67,7 +67,7 @@ impl RuleDeclaration {
         format!("{kind}.{}", name.to_lowercase())
     }
 
-    /// The kind of secret; volatile headers are none.
+    /// The kind of secret. None for volatile headers.
     pub(super) fn class(&self) -> Option<&str> {
         match self {
             Self::Header { class, .. }
@@ -80,7 +80,7 @@ impl RuleDeclaration {
         }
     }
 
-    /// The name that it looks for; pointers and expressions have none.
+    /// The name that the rule matches. None for pointers and expressions.
     pub(super) fn name(&self) -> Option<&str> {
         match self {
             Self::Header { name, .. }
@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ids_name_kind_and_subject() {
+    fn ids_hold_kind_and_name() {
         let text = str::to_owned;
         let cases = [
             (

@@ -1,4 +1,4 @@
-//! Changes that a plugin wants: checked all together, then applied all together.
+//! The edits of a plugin: all are validated first, then all are applied.
 
 use std::ops::Range;
 
@@ -10,33 +10,33 @@ use crate::splice::{self, Replacement};
 use ouli_codec::json::{Document, Pointer, PointerError};
 use ouli_message::{Content, Fields, Request, Response};
 
-/// One change to a message.
+/// One edit of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Edit {
-    /// Replaces every value of a header by these; without any the header is removed.
+    /// Replaces all values of a header; without values the header is removed.
     SetHeader {
-        /// Its name.
+        /// The name of the header.
         name: String,
-        /// Its new values.
+        /// The new values.
         values: Vec<Vec<u8>>,
     },
     /// Removes a header.
     RemoveHeader {
-        /// Its name.
+        /// The name of the header.
         name: String,
     },
     /// Replaces a range of the body.
     Replace {
-        /// The first byte.
+        /// The first byte of the range.
         start: u64,
-        /// The first byte that is not replaced.
+        /// The first byte after the range.
         end: u64,
-        /// What comes in their place.
+        /// The new bytes.
         bytes: Vec<u8>,
     },
-    /// Replaces every JSON value at a pointer; where there is none, nothing.
+    /// Replaces every JSON value at a pointer. Does nothing if there is none.
     ReplaceJson {
-        /// The pointer.
+        /// The JSON pointer.
         pointer: String,
         /// The new JSON text.
         text: String,
@@ -45,52 +45,52 @@ pub enum Edit {
     SetTarget(String),
 }
 
-/// Why changes cannot be applied.
+/// Why edits cannot be applied.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EditError {
-    /// No name of a header.
-    #[error("`{0}` is no name of a header")]
+    /// The header name is invalid.
+    #[error("`{0}` is not a header name")]
     HeaderName(String),
-    /// A value that no header can have.
-    #[error("the new value of header `{0}` is not valid")]
+    /// The header value is invalid.
+    #[error("the new value of header `{0}` is invalid")]
     HeaderValue(String),
     /// The body is not in memory.
-    #[error("the body is not at hand")]
+    #[error("the body is not in memory")]
     NoBody,
-    /// The range is not within the body.
-    #[error("bytes {start} to {end} do not lie within a body of {size} bytes")]
+    /// The range exceeds the body.
+    #[error("bytes {start} to {end} are outside the body of {size} bytes")]
     Range {
-        /// The first byte.
+        /// The first byte of the range.
         start: u64,
-        /// The first byte that is not replaced.
+        /// The first byte after the range.
         end: u64,
-        /// Bytes of the body.
+        /// The size of the body in bytes.
         size: usize,
     },
-    /// Two changes touch the same bytes of the body.
-    #[error("two changes overlap at byte {0} of the body")]
+    /// Two edits change the same bytes of the body.
+    #[error("two edits overlap at byte {0} of the body")]
     Overlap(usize),
-    /// The pointer is none.
+    /// The JSON pointer is invalid.
     #[error("`{0}`: {1}")]
     Pointer(String, #[source] PointerError),
-    /// The body is no JSON.
+    /// The body is not JSON.
     #[error("the body is not JSON")]
     NoJson,
-    /// The new text is no JSON.
+    /// The new text is not JSON.
     #[error("the new text at `{0}` is not JSON")]
     Json(String),
-    /// The target is no path.
-    #[error("the new target is not a path with a query")]
+    /// The target is not a path with an optional query.
+    #[error("the new target is not a path with an optional query")]
     Target,
-    /// Responses have no target.
+    /// A response has no target.
     #[error("a response has no target")]
     NoTarget,
-    /// Messages of a stream have no header.
-    #[error("a message of a stream has no header `{0}`")]
+    /// A stream message has no headers.
+    #[error("a stream message has no headers; `{0}` cannot be set")]
     NoHeader(String),
 }
 
-/// Applies all changes to a request, or none where one of them is not possible.
+/// Applies all edits to a request, or none if one of them is invalid.
 pub fn edit_request(request: &mut Request, edits: Vec<Edit>) -> Result<(), EditError> {
     let plan = Plan::new(edits, &request.body)?;
     if let Some(target) = plan.target {
@@ -103,7 +103,7 @@ pub fn edit_request(request: &mut Request, edits: Vec<Edit>) -> Result<(), EditE
     Ok(())
 }
 
-/// Applies all changes to a response, or none where one of them is not possible.
+/// Applies all edits to a response, or none if one of them is invalid.
 pub fn edit_response(response: &mut Response, edits: Vec<Edit>) -> Result<(), EditError> {
     let plan = Plan::new(edits, &response.body)?;
     if plan.target.is_some() {
@@ -116,18 +116,19 @@ pub fn edit_response(response: &mut Response, edits: Vec<Edit>) -> Result<(), Ed
     Ok(())
 }
 
-/// A part of a stream after its changes.
+/// An edited part of a stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EditedPart {
-    /// Its bytes.
+    /// The new bytes.
     pub bytes: Bytes,
-    /// Where a border in it is now. Bytes that replaced some across it stand before it.
+    /// The new position of the boundary. Bytes that replace a range across it are before it.
     pub boundary: usize,
 }
 
-/// Applies all changes to a part of a stream, or none where one of them is not possible. It has
-/// no header and no target. `border` is a place in it that is to be found again.
-pub fn edit_part(part: &Bytes, edits: Vec<Edit>, border: usize) -> Result<EditedPart, EditError> {
+/// Applies all edits to a part of a stream, or none if one of them is invalid. A part has no
+/// headers and no target. `boundary` is a position in the part that the result maps to its new
+/// position.
+pub fn edit_part(part: &Bytes, edits: Vec<Edit>, boundary: usize) -> Result<EditedPart, EditError> {
     let content = Content::Inline(part.clone());
     let mut body = BodyPlan::new(&content);
     for edit in edits {
@@ -140,16 +141,13 @@ pub fn edit_part(part: &Bytes, edits: Vec<Edit>, border: usize) -> Result<Edited
             Edit::SetTarget(_) => return Err(EditError::NoTarget),
         }
     }
-    body.check()?;
-    let border = body.moved_boundary(border);
+    body.sort()?;
+    let boundary = body.moved_boundary(boundary);
     let bytes = body.finish()?.unwrap_or_else(|| part.clone());
-    Ok(EditedPart {
-        bytes,
-        boundary: border,
-    })
+    Ok(EditedPart { bytes, boundary })
 }
 
-/// Applies all changes to trailers, which have fields alone.
+/// Applies all edits to trailers. Only fields can be edited.
 pub fn edit_trailers(trailers: &mut Fields, edits: Vec<Edit>) -> Result<(), EditError> {
     let plan = Plan::new(edits, &Content::EMPTY)?;
     if plan.target.is_some() {
@@ -159,7 +157,7 @@ pub fn edit_trailers(trailers: &mut Fields, edits: Vec<Edit>) -> Result<(), Edit
     Ok(())
 }
 
-/// Changes that are known to be possible.
+/// Validated edits.
 struct Plan {
     header: HeaderEdits,
     target: Option<String>,
@@ -214,7 +212,7 @@ fn set_header(name: &str, values: &[Vec<u8>]) -> Result<(HeaderName, Vec<HeaderV
     ))
 }
 
-/// The pieces of a body that are to be replaced.
+/// The replacements in a body.
 struct BodyPlan<'a> {
     body: Option<&'a Bytes>,
     document: Option<Document>,
@@ -255,40 +253,40 @@ impl<'a> BodyPlan<'a> {
             .document
             .iter()
             .flat_map(|document| document.find(&parsed));
-        let pieces =
+        let replacements =
             found.map(|node| Replacement::new(node.span.clone(), text.as_bytes().to_vec()));
-        self.replacements.extend(pieces);
+        self.replacements.extend(replacements);
         Ok(())
     }
 
-    /// Puts the pieces in order; none may touch the bytes of another.
-    fn check(&mut self) -> Result<(), EditError> {
+    /// Sorts the replacements. Replacements that overlap are an error.
+    fn sort(&mut self) -> Result<(), EditError> {
         self.replacements
-            .sort_by_key(|piece| (piece.range.start, piece.range.end));
+            .sort_by_key(|replacement| (replacement.range.start, replacement.range.end));
         let mut end = 0;
-        for piece in &self.replacements {
-            if piece.range.start < end {
-                return Err(EditError::Overlap(piece.range.start));
+        for replacement in &self.replacements {
+            if replacement.range.start < end {
+                return Err(EditError::Overlap(replacement.range.start));
             }
-            end = piece.range.end;
+            end = replacement.range.end;
         }
         Ok(())
     }
 
-    /// Where a place of the body is after the changes, which are in order.
-    fn moved_boundary(&self, border: usize) -> usize {
+    /// The position of a boundary after the replacements, which must be sorted.
+    fn moved_boundary(&self, boundary: usize) -> usize {
         let before = self
             .replacements
             .iter()
-            .filter(|piece| piece.range.start < border);
-        before.fold(border, |moved, piece| {
-            let old = piece.range.end.min(border) - piece.range.start;
-            moved - old + piece.value.len()
+            .filter(|replacement| replacement.range.start < boundary);
+        before.fold(boundary, |moved, replacement| {
+            let old = replacement.range.end.min(boundary) - replacement.range.start;
+            moved - old + replacement.value.len()
         })
     }
 
     fn finish(mut self) -> Result<Option<Bytes>, EditError> {
-        self.check()?;
+        self.sort()?;
         let body = self.body.map(AsRef::as_ref).unwrap_or_default();
         Ok(splice::in_order(body, &self.replacements).map(Bytes::from))
     }

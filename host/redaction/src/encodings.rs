@@ -1,4 +1,4 @@
-//! The guises in which one secret may stand in a text: as it is, escaped or encoded.
+//! The encodings in which a secret may occur in a text: raw, escaped, percent-encoded, base64, hex.
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
@@ -6,29 +6,29 @@ use percent_encoding::{AsciiSet, percent_encode};
 
 use ouli_codec::form::RESERVED;
 
-/// A guise.
+/// An encoding of a secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Encoding {
-    /// The bytes themselves.
+    /// Unchanged bytes.
     Raw,
-    /// Percent-encoded, all but the unreserved characters of RFC 3986.
+    /// Percent-encoded, except the unreserved characters (RFC 3986, section 2.3).
     Percent,
-    /// The same with digits in lower case.
+    /// Percent-encoded with lower-case hex digits.
     PercentLower,
-    /// As `encodeURIComponent` of browsers does it.
+    /// Encoded like `encodeURIComponent` of browsers.
     UriComponent,
-    /// As forms are encoded: a space is `+`.
+    /// `application/x-www-form-urlencoded`: a space is `+`.
     Form,
     /// Escaped for a JSON string.
     Json,
-    /// The same with `/` escaped.
+    /// Escaped for a JSON string, `/` included.
     JsonSlash,
-    /// The same with `<`, `>` and `&` escaped, for use within HTML.
+    /// Escaped for a JSON string, `<`, `>` and `&` included, for use in HTML.
     JsonHtml,
-    /// Base64, where this many bytes of a group of three stand before the secret.
-    Base64(usize),
-    /// Base64 in the alphabet for URLs, likewise.
-    Base64Url(usize),
+    /// Base64, with this many bytes of a group of three before the secret.
+    Base64(u8),
+    /// Base64 with the URL-safe alphabet, with this many bytes of a group before the secret.
+    Base64Url(u8),
     /// Hex digits in lower case.
     Hex,
     /// Hex digits in upper case.
@@ -55,22 +55,22 @@ impl Encoding {
         Self::HexUpper,
     ];
 
-    /// All guises of a secret that differ from one another.
+    /// All distinct encodings of a secret.
     pub(super) fn distinct_encodings(secret: &[u8]) -> Vec<(Self, Vec<u8>)> {
         let mut all: Vec<(Self, Vec<u8>)> = Vec::new();
-        for variant in Self::ALL {
-            let bytes = variant.encode(secret);
+        for encoding in Self::ALL {
+            let bytes = encoding.encode(secret);
             if all.iter().all(|(_, other)| *other != bytes) {
-                all.push((variant, bytes));
+                all.push((encoding, bytes));
             }
         }
         all
     }
 
-    /// How many bytes behind the guise belong to it too: where base64 is padded, the character
-    /// before the padding holds nothing but the last bits of the secret.
+    /// Number of bytes after the encoded secret that belong to it: in padded base64 the character
+    /// before the padding holds only the last bits of the secret.
     pub(super) fn padding_len(self, rest: &[u8]) -> usize {
-        let encoded = match self {
+        let is_base64_encoding = match self {
             Self::Base64(_) | Self::Base64Url(_) => true,
             Self::Raw
             | Self::Percent
@@ -84,13 +84,13 @@ impl Encoding {
             | Self::HexUpper => false,
         };
         match rest {
-            [last, b'=', b'=', ..] if encoded && is_base64(*last) => 3,
-            [last, b'=', ..] if encoded && is_base64(*last) => 2,
+            [last, b'=', b'=', ..] if is_base64_encoding && is_base64(*last) => 3,
+            [last, b'=', ..] if is_base64_encoding && is_base64(*last) => 2,
             _ => 0,
         }
     }
 
-    /// The secret in this guise. Of base64 only the characters that the secret alone decides.
+    /// Encodes a secret. For base64, only the characters that do not depend on adjacent bytes.
     pub(super) fn encode(self, secret: &[u8]) -> Vec<u8> {
         match self {
             Self::Raw => secret.to_vec(),
@@ -104,8 +104,8 @@ impl Encoding {
             Self::Json => escape(secret, b""),
             Self::JsonSlash => escape(secret, b"/"),
             Self::JsonHtml => escape(secret, b"<>&"),
-            Self::Base64(before) => base64(secret, before, &STANDARD_NO_PAD),
-            Self::Base64Url(before) => base64(secret, before, &URL_SAFE_NO_PAD),
+            Self::Base64(before) => base64(secret, usize::from(before), &STANDARD_NO_PAD),
+            Self::Base64Url(before) => base64(secret, usize::from(before), &URL_SAFE_NO_PAD),
             Self::Hex => hex(secret, b"0123456789abcdef"),
             Self::HexUpper => hex(secret, b"0123456789ABCDEF"),
         }
@@ -118,7 +118,7 @@ const COMPONENT: &AsciiSet = &RESERVED
     .remove(b'\'')
     .remove(b'(')
     .remove(b')');
-/// What the form encoding of browsers escapes.
+/// Characters that browsers escape in forms.
 const FORM: &AsciiSet = &RESERVED.remove(b'*').add(b'~');
 
 fn is_base64(byte: u8) -> bool {
@@ -176,7 +176,7 @@ fn hex(secret: &[u8], digits: &[u8; 16]) -> Vec<u8> {
 mod tests {
     use super::*;
 
-    fn shown(secret: &str) -> Vec<String> {
+    fn encodings(secret: &str) -> Vec<String> {
         let all = Encoding::distinct_encodings(secret.as_bytes());
         let texts = all
             .into_iter()
@@ -185,15 +185,15 @@ mod tests {
     }
 
     #[test]
-    fn guises_differ_only_where_they_have_to() {
+    fn equal_encodings_are_listed_once() {
         let expected = ["abc123", "YWJjMTIz", "FiYzEyM", "hYmMxMj", "616263313233"];
-        assert_eq!(shown("abc123"), expected);
+        assert_eq!(encodings("abc123"), expected);
     }
 
     #[test]
-    fn every_guise_is_made() {
-        let all = shown("a/<\"~ é>");
-        for guise in [
+    fn lists_every_encoding() {
+        let all = encodings("a/<\"~ é>");
+        for encoded in [
             "a/<\"~ é>",
             "a%2F%3C%22~%20%C3%A9%3E",
             "a%2f%3c%22~%20%c3%a9%3e",
@@ -204,12 +204,15 @@ mod tests {
             "612f3c227e20c3a93e",
             "612F3C227E20C3A93E",
         ] {
-            assert!(all.iter().any(|own| own == guise), "{guise} not in {all:?}");
+            assert!(
+                all.iter().any(|found| found == encoded),
+                "{encoded} not in {all:?}"
+            );
         }
     }
 
     #[test]
-    fn base64_is_found_at_every_place_of_a_group() {
+    fn base64_is_found_at_every_offset_of_a_group() {
         let secret = [0xfb, 0xff, 0xbe, 1, 2, 3, 4, 0xfe];
         for (before, after) in [
             ("", ""),
@@ -219,15 +222,15 @@ mod tests {
             ("user:", "é"),
         ] {
             let whole = [before.as_bytes(), &secret, after.as_bytes()].concat();
-            let place = before.len() % 3;
-            for (text, variant) in [
-                (STANDARD_NO_PAD.encode(&whole), Encoding::Base64(place)),
-                (URL_SAFE_NO_PAD.encode(&whole), Encoding::Base64Url(place)),
+            let offset = (before.len() % 3) as u8;
+            for (text, encoding) in [
+                (STANDARD_NO_PAD.encode(&whole), Encoding::Base64(offset)),
+                (URL_SAFE_NO_PAD.encode(&whole), Encoding::Base64Url(offset)),
             ] {
-                let guise = String::from_utf8(variant.encode(&secret)).unwrap();
+                let encoded = String::from_utf8(encoding.encode(&secret)).unwrap();
                 assert!(
-                    guise.len() >= 9 && text.contains(&guise),
-                    "{guise} not in {text}"
+                    encoded.len() >= 9 && text.contains(&encoded),
+                    "{encoded} not in {text}"
                 );
             }
         }

@@ -1,4 +1,4 @@
-//! Secrets in headers and trailers, taken out so that clients still understand what is left.
+//! Redaction of headers and trailers. The syntax of a redacted value stays valid for clients.
 
 use std::ops::Range;
 
@@ -7,13 +7,13 @@ use http::{HeaderName, HeaderValue};
 use crate::free_text::{TextLocation, map_text};
 use crate::name_value_pairs;
 use crate::pass::RedactionPass;
-use crate::rules::Rule;
+use crate::rule::Rule;
 use crate::splice::{self, Replacement};
 use ouli_message::Fields;
 
 impl RedactionPass<'_> {
-    /// Takes the secrets out of every value: first where rules name the header, then whatever else
-    /// is known by then.
+    /// Redacts every value: first the headers that rules name, then all other text, in which
+    /// secrets of the first step are known.
     pub(super) fn redact_fields(&mut self, fields: &mut Fields) {
         for (name, value) in fields.values_mut() {
             if let Some(new) = self.redact_field(name, value) {
@@ -21,16 +21,16 @@ impl RedactionPass<'_> {
             }
         }
         for (name, value) in fields.values_mut() {
-            let place = TextLocation::of_header(name.as_str());
+            let location = TextLocation::of_header(name.as_str());
             if let Some(new) = map_text(value.as_bytes(), |text| {
-                self.redact_free_text(text, place, 0)
+                self.redact_free_text(text, location, 0)
             }) {
-                *value = valid(&new);
+                *value = header_value(&new);
             }
         }
     }
 
-    /// Remembers the secrets of the headers that rules name, and changes nothing.
+    /// Registers the secrets of the headers that rules name, without changing the headers.
     pub(super) fn register_fields(&mut self, fields: &Fields) {
         for (name, value) in fields.iter() {
             self.redact_field(name, value);
@@ -43,21 +43,21 @@ impl RedactionPass<'_> {
             SecretLayout::Whole => self
                 .placeholder_for(rule, value.as_bytes())
                 .map(String::into_bytes),
-            shape => map_text(value.as_bytes(), |text| {
-                let places = shape.secrets(text).into_iter();
-                let pieces = places.filter_map(|range| {
+            layout => map_text(value.as_bytes(), |text| {
+                let secrets = layout.secrets(text).into_iter();
+                let replacements = secrets.filter_map(|range| {
                     let new = self.placeholder_for(rule, text[range.clone()].as_bytes())?;
                     Some(Replacement::new(range, new))
                 });
-                let pieces = pieces.collect();
+                let replacements = replacements.collect();
                 self.register_basic_password(rule, text);
-                splice::text(text, pieces)
+                splice::text(text, replacements)
             }),
         };
-        new.map(|new| valid(&new))
+        new.map(|new| header_value(&new))
     }
 
-    /// Of `user:password` in base64 the password is remembered for itself (RFC 7617).
+    /// Registers the password of basic credentials, base64 of `user:password` (RFC 7617).
     fn register_basic_password(&mut self, rule: &Rule, text: &str) {
         use base64::Engine;
         use base64::engine::DecodePaddingMode::Indifferent;
@@ -78,16 +78,16 @@ impl RedactionPass<'_> {
     }
 }
 
-/// What is put together here came from valid values and placeholders; should it be invalid all the
-/// same, none of it is kept.
-fn valid(bytes: &[u8]) -> HeaderValue {
+/// A value made of valid values and placeholders is valid. If it is not, the whole value is
+/// replaced.
+fn header_value(bytes: &[u8]) -> HeaderValue {
     HeaderValue::from_bytes(bytes).unwrap_or_else(|_| HeaderValue::from_static("<redacted>"))
 }
 
-/// Where the secrets stand within the value of a header.
+/// Where the secrets are in the value of a header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum SecretLayout {
-    /// Everywhere.
+    /// The whole value.
     Whole,
     /// `name=SECRET; name=SECRET` (RFC 6265, section 4.2.1).
     Cookie,
@@ -97,7 +97,7 @@ enum SecretLayout {
     Credentials,
     /// `scheme realm="..", nonce="SECRET"` (RFC 9110, section 11.6.1).
     Challenge,
-    /// `protocol, bearer, SECRET`: browsers can set no other header of a WebSocket.
+    /// `protocol, bearer, SECRET`: the only WebSocket header that a script in a browser can set.
     Subprotocols,
 }
 
@@ -134,7 +134,11 @@ impl SecretLayout {
                 vec![trimmed(text, start..text.len())]
             }
             Self::Challenge => name_value_pairs::parameters(text)
-                .filter(|(name, _)| CHALLENGE.iter().any(|own| own.eq_ignore_ascii_case(name)))
+                .filter(|(name, _)| {
+                    CHALLENGE_SECRETS
+                        .iter()
+                        .any(|own| own.eq_ignore_ascii_case(name))
+                })
                 .map(|(_, value)| value)
                 .collect(),
             Self::Subprotocols => subprotocols(text),
@@ -142,8 +146,8 @@ impl SecretLayout {
     }
 }
 
-/// The parameters of challenges that change from one to the next or prove a secret (RFC 7616).
-const CHALLENGE: [&str; 6] = [
+/// The parameters of a challenge that change with each one or prove a secret (RFC 7616).
+const CHALLENGE_SECRETS: [&str; 6] = [
     "nonce",
     "opaque",
     "cnonce",
@@ -152,7 +156,7 @@ const CHALLENGE: [&str; 6] = [
     "response",
 ];
 
-/// The items of a list without the white space around them; empty ones are left out.
+/// The non-empty items of a list, without the white space around them.
 fn items(text: &str, separator: char) -> impl Iterator<Item = Range<usize>> {
     let mut start = 0;
     text.split(separator).filter_map(move |item| {
@@ -169,27 +173,27 @@ fn trimmed(text: &str, range: Range<usize>) -> Range<usize> {
 }
 
 fn after_name(text: &str, item: Range<usize>) -> Range<usize> {
-    let sign = text[item.clone()].find('=').map_or(0, |at| at + 1);
-    item.start + sign..item.end
+    let value_start = text[item.clone()].find('=').map_or(0, |at| at + 1);
+    item.start + value_start..item.end
 }
 
-/// The item behind one that announces a token, and what stands behind such a word in one item.
+/// The item after one that ends with a token prefix, and the text after `prefix.` in an item.
 fn subprotocols(text: &str) -> Vec<Range<usize>> {
     let mut secrets = Vec::new();
-    let mut announced = false;
+    let mut is_token = false;
     for item in items(text, ',') {
         let lower = text[item.clone()].to_ascii_lowercase();
         let inner = TOKEN_PREFIXES.iter().filter_map(|word| {
             let at = lower.find(&format!("{word}."))?;
             Some(item.start + at + word.len() + 1)
         });
-        if announced {
+        if is_token {
             secrets.push(item);
-            announced = false;
+            is_token = false;
         } else if let Some(start) = inner.max() {
             secrets.push(start..item.end);
         } else {
-            announced = TOKEN_PREFIXES.iter().any(|word| lower.ends_with(word));
+            is_token = TOKEN_PREFIXES.iter().any(|word| lower.ends_with(word));
         }
     }
     secrets

@@ -1,26 +1,26 @@
-//! Secrets in text of no particular form: whatever names, patterns and known values tell.
+//! Redaction of text of unknown format by names, patterns and known secrets.
 
 use std::borrow::Cow;
 
 use bytes::Bytes;
 
 use crate::pass::{Purpose, RedactionPass};
-use crate::rules::Rule;
+use crate::rule::Rule;
 use crate::splice::{self, Replacement};
 use crate::{name_value_pairs, placeholder};
 use ouli_codec::form;
 use ouli_codec::json::Document;
 
-/// Where a text stands. It decides how placeholders are written and what is looked for.
+/// Where a text is in a message: decides how placeholders are encoded and what is searched for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TextLocation {
-    /// In a body, or in a string of one.
+    /// A body or a string in it.
     Body,
-    /// In a header of any kind.
+    /// A header that is not a URL.
     Header,
-    /// In a header that is a URL.
+    /// A header that is a URL.
     UrlHeader,
-    /// In the target of a request or in a form: its pairs are looked at by those who know them.
+    /// The target of a request or a form. Its pairs are redacted by `redact_pairs`.
     UrlEncoded,
 }
 
@@ -41,12 +41,11 @@ impl TextLocation {
 }
 
 impl RedactionPass<'_> {
-    /// Takes the secrets out of a text. JSON within it is parsed through so many `levels`. None
-    /// where nothing changes.
+    /// Redacts a text. A text that is JSON is parsed, up to `levels` deep. None if nothing changes.
     pub(super) fn redact_free_text(
         &mut self,
         text: &str,
-        place: TextLocation,
+        location: TextLocation,
         levels: u8,
     ) -> Option<String> {
         if levels > 0 && text.trim_start().starts_with(['{', '[']) {
@@ -56,16 +55,18 @@ impl RedactionPass<'_> {
             }
         }
         let mut text = Cow::Borrowed(text);
-        if place == TextLocation::Body {
-            self.replace(&mut text, |run, text| run.loose_members(text));
+        if location == TextLocation::Body {
+            self.replace(&mut text, |pass, text| pass.replace_members(text));
         }
-        if place != TextLocation::UrlEncoded {
-            self.replace(&mut text, |run, text| run.loose_pairs(text, place));
+        if location != TextLocation::UrlEncoded {
+            self.replace(&mut text, |pass, text| pass.replace_pairs(text, location));
         }
-        self.replace(&mut text, Self::userinfo);
-        self.replace(&mut text, |run, text| run.patterns(text, place));
-        self.replace(&mut text, |run, text| run.known(text, place));
-        self.collapse_to_class(&mut text, place);
+        self.replace(&mut text, Self::replace_userinfo);
+        self.replace(&mut text, |pass, text| pass.replace_matches(text, location));
+        self.replace(&mut text, |pass, text| {
+            pass.replace_known_secrets(text, location)
+        });
+        self.collapse_to_class(&mut text, location);
         match text {
             Cow::Borrowed(_) => None,
             Cow::Owned(text) => Some(text),
@@ -77,32 +78,32 @@ impl RedactionPass<'_> {
         text: &mut Cow<'_, str>,
         find: impl FnOnce(&mut Self, &str) -> Vec<Replacement<String>>,
     ) {
-        let pieces = find(self, text);
-        if let Some(new) = splice::text(text, pieces) {
+        let replacements = find(self, text);
+        if let Some(new) = splice::text(text, replacements) {
             *text = Cow::Owned(new);
         }
     }
 
-    fn loose_members(&mut self, text: &str) -> Vec<Replacement<String>> {
+    fn replace_members(&mut self, text: &str) -> Vec<Replacement<String>> {
         let Some(members) = &self.rules.members else {
             return Vec::new();
         };
-        let keys = name_value_pairs::members(text).filter_map(|key| {
-            let rule = members.get(key.name)?;
-            let (range, quote) = key.value(text)?;
+        let replacements = name_value_pairs::members(text).filter_map(|member| {
+            let rule = members.get(member.name)?;
+            let (range, quote) = member.value(text)?;
             let new = self.placeholder_for(rule, text[range.clone()].as_bytes())?;
             Some(Replacement::new(range, format!("{quote}{new}{quote}")))
         });
-        keys.collect()
+        replacements.collect()
     }
 
-    fn loose_pairs(&mut self, text: &str, place: TextLocation) -> Vec<Replacement<String>> {
-        let pairs = name_value_pairs::pairs(text, place == TextLocation::Body);
+    fn replace_pairs(&mut self, text: &str, location: TextLocation) -> Vec<Replacement<String>> {
+        let pairs = name_value_pairs::pairs(text, location == TextLocation::Body);
         let pairs = pairs.filter_map(|(name, range)| self.replace_pair(name, text, range));
         pairs.collect()
     }
 
-    /// What comes in the place of the value of a parameter or a field of a form.
+    /// The replacement of the value of a query parameter or form field.
     pub(super) fn replace_pair(
         &mut self,
         name: &str,
@@ -112,20 +113,20 @@ impl RedactionPass<'_> {
         let name = form::decode(name.as_bytes());
         let (query, form) = (&self.rules.query, &self.rules.form);
         let rule = query.get(&name).or_else(|| form.get(&name))?;
-        self.in_url(rule, text, range)
+        self.replace_in_url(rule, text, range)
     }
 
-    fn userinfo(&mut self, text: &str) -> Vec<Replacement<String>> {
+    fn replace_userinfo(&mut self, text: &str) -> Vec<Replacement<String>> {
         let Some(rule) = &self.rules.userinfo else {
             return Vec::new();
         };
-        let places = name_value_pairs::userinfo(text).into_iter();
-        places
-            .filter_map(|range| self.in_url(rule, text, range))
+        let ranges = name_value_pairs::userinfo(text).into_iter();
+        ranges
+            .filter_map(|range| self.replace_in_url(rule, text, range))
             .collect()
     }
 
-    fn in_url(
+    fn replace_in_url(
         &mut self,
         rule: &Rule,
         text: &str,
@@ -136,9 +137,9 @@ impl RedactionPass<'_> {
         Some(Replacement::new(range, placeholder::encoded(&new)))
     }
 
-    fn patterns(&mut self, text: &str, place: TextLocation) -> Vec<Replacement<String>> {
+    fn replace_matches(&mut self, text: &str, location: TextLocation) -> Vec<Replacement<String>> {
         let found = self.rules.patterns.find(text).into_iter();
-        let pieces = found.filter_map(|(range, rule)| {
+        let replacements = found.filter_map(|(range, rule)| {
             let value = &text[range.clone()];
             if self.holds_placeholder(value) {
                 return None;
@@ -146,13 +147,13 @@ impl RedactionPass<'_> {
             let new = self.placeholder_for_match(rule, value.as_bytes());
             Some(Replacement::new(
                 range.clone(),
-                encode_placeholder(&new, text, range.start, place),
+                encode_placeholder(&new, text, range.start, location),
             ))
         });
-        pieces.collect()
+        replacements.collect()
     }
 
-    /// What holds a placeholder was taken out before.
+    /// A value that holds a placeholder is redacted already.
     fn holds_placeholder(&self, value: &str) -> bool {
         match self.purpose {
             Purpose::Write => {
@@ -163,23 +164,27 @@ impl RedactionPass<'_> {
         }
     }
 
-    /// What comes in the place of secrets that are known.
-    pub(super) fn known(&mut self, text: &str, place: TextLocation) -> Vec<Replacement<String>> {
+    /// The replacements of known secrets.
+    pub(super) fn replace_known_secrets(
+        &mut self,
+        text: &str,
+        location: TextLocation,
+    ) -> Vec<Replacement<String>> {
         let hits = self.secrets.searcher().find(text.as_bytes()).into_iter();
-        let pieces = hits.map(|hit| {
+        let replacements = hits.map(|hit| {
             let new = self.placeholder_for_known(&hit.secret);
             let start = text.floor_char_boundary(hit.range.start);
             let end = text.ceil_char_boundary(hit.range.end);
-            Replacement::new(start..end, encode_placeholder(&new, text, start, place))
+            Replacement::new(start..end, encode_placeholder(&new, text, start, location))
         });
-        pieces.collect()
+        replacements.collect()
     }
 
-    fn collapse_to_class(&self, text: &mut Cow<'_, str>, place: TextLocation) {
+    fn collapse_to_class(&self, text: &mut Cow<'_, str>, location: TextLocation) {
         if self.purpose == Purpose::Write {
             return;
         }
-        let new = match place.is_url() {
+        let new = match location.is_url() {
             true => placeholder::collapse_to_class_in_url(text),
             false => placeholder::collapse_to_class(text),
         };
@@ -189,8 +194,13 @@ impl RedactionPass<'_> {
     }
 }
 
-fn encode_placeholder(placeholder: &str, text: &str, start: usize, place: TextLocation) -> String {
-    if place.is_url() || within_url(text, start) {
+fn encode_placeholder(
+    placeholder: &str,
+    text: &str,
+    start: usize,
+    location: TextLocation,
+) -> String {
+    if location.is_url() || within_url(text, start) {
         return placeholder::encoded(placeholder);
     }
     placeholder.to_owned()
@@ -202,11 +212,11 @@ fn within_url(text: &str, at: usize) -> bool {
     before.rsplit(ends).next().unwrap_or(before).contains("://")
 }
 
-/// Longer URLs are not recognised as such.
+/// Longer URLs are not recognised.
 const MAX_URL: usize = 4096;
 
-/// Works on bytes as text. What is no UTF-8 is taken for Latin-1, in which each byte is a
-/// character, and comes back the same.
+/// Changes bytes as text. Invalid UTF-8 is decoded as Latin-1, which maps each byte to a character
+/// and back.
 pub(super) fn map_text(
     bytes: &[u8],
     change: impl FnOnce(&str) -> Option<String>,

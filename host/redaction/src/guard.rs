@@ -1,4 +1,4 @@
-//! The last look at the very bytes that are about to be written.
+//! The guard: the final scan of the bytes that are about to be written.
 
 use std::sync::LazyLock;
 
@@ -6,70 +6,80 @@ use regex::bytes::{Regex, RegexBuilder, RegexSet, RegexSetBuilder};
 
 use crate::secrets::Secrets;
 
-/// Refuses bytes that hold a secret of the session, or what looks like a token of a known kind.
+/// Rejects bytes that hold a secret of the session or a token of a known format.
 #[derive(Clone, Debug)]
 pub struct Guard {
     disabled: Vec<String>,
 }
 
-/// Why bytes may not be written. It never tells the secret itself.
+/// Why bytes may not be written. It never contains the secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}", self.text())]
 pub struct GuardRejection {
-    /// The id of the rule that refuses.
+    /// The id of the rule that rejected them.
     pub rule: String,
-    /// Where the secret begins, in bytes.
+    /// The byte offset of the secret.
     pub offset: usize,
 }
 
 impl Guard {
-    /// A guard without the rules whose ids are in `off`. Secrets of the session are always refused.
-    pub fn new(off: &[String]) -> Self {
-        let own = off.iter().filter(|id| Self::ids().any(|own| own == **id));
+    /// A guard without the rules whose ids are in `disabled`. Secrets of the session are always
+    /// rejected.
+    pub fn new(disabled: &[String]) -> Self {
+        let builtin = disabled
+            .iter()
+            .filter(|id| Self::ids().any(|builtin| builtin == **id));
         Self {
-            disabled: own.cloned().collect(),
+            disabled: builtin.cloned().collect(),
         }
     }
 
-    /// The ids of all rules that can be switched off.
+    /// The ids of all rules that can be disabled.
     pub fn ids() -> impl Iterator<Item = &'static str> {
         TOKEN_KINDS.iter().map(|kind| kind.id)
     }
 
-    /// True for the ids of its own rules, which hold nobody else's words.
+    /// True for the ids of the guard's own rules, which contain no text of a plugin.
     pub fn is_builtin(id: &str) -> bool {
-        id == OVERFLOW || Self::ids().any(|own| own == id)
+        id == OVERFLOW || Self::ids().any(|builtin| builtin == id)
     }
 
-    /// Looks the bytes over. An error names what may not be written.
+    /// Scans bytes. The error names the rule and the offset of the first secret.
     pub fn scan(&self, bytes: &[u8], secrets: &Secrets) -> Result<(), GuardRejection> {
-        let refusal = |rule: &str, offset| GuardRejection {
+        let rejection = |rule: &str, offset| GuardRejection {
             rule: rule.to_owned(),
             offset,
         };
         if secrets.overflowed() {
-            return Err(refusal(OVERFLOW, 0));
+            return Err(rejection(OVERFLOW, 0));
         }
         if let Some(hit) = secrets.searcher().find_any(bytes) {
-            return Err(refusal(hit.secret.rule(), hit.range.start));
+            return Err(rejection(hit.secret.rule(), hit.range.start));
         }
-        match self.token(bytes) {
-            Some((id, offset)) => Err(refusal(id, offset)),
+        match self.find_token(bytes) {
+            Some((id, offset)) => Err(rejection(id, offset)),
             None => Ok(()),
         }
     }
 
-    fn token(&self, bytes: &[u8]) -> Option<(&'static str, usize)> {
-        let looks = &*TOKEN_PATTERNS;
-        if !looks.set.is_match(bytes) {
+    fn find_token(&self, bytes: &[u8]) -> Option<(&'static str, usize)> {
+        let patterns = &*TOKEN_PATTERNS;
+        if !patterns.set.is_match(bytes) {
             return None;
         }
-        let on = |kind: &&(&TokenKind, Regex)| !self.disabled.iter().any(|off| off == kind.0.id);
-        looks.each.iter().filter(on).find_map(|(kind, regex)| {
-            let mut places = regex.find_iter(bytes);
-            let secret = places.find(|place| !kind.digit || has_digit(place.as_bytes()))?;
-            Some((kind.id, secret.start()))
-        })
+        let is_enabled = |kind: &&(&TokenKind, Regex)| {
+            !self.disabled.iter().any(|disabled| disabled == kind.0.id)
+        };
+        patterns
+            .regexes
+            .iter()
+            .filter(is_enabled)
+            .find_map(|(kind, regex)| {
+                let mut matches = regex.find_iter(bytes);
+                let secret =
+                    matches.find(|found| !kind.requires_digit || has_digit(found.as_bytes()))?;
+                Some((kind.id, secret.start()))
+            })
     }
 }
 
@@ -77,36 +87,36 @@ impl GuardRejection {
     fn text(&self) -> String {
         let Self { rule, offset } = self;
         if rule == OVERFLOW {
-            return "the session has more secrets than can be remembered; raise `limits.secrets_per_session` or \
-                    `limits.secret_bytes_per_session`"
+            return "the session has more secrets than its limits allow; raise \
+                    `limits.secrets_per_session` or `limits.secret_bytes_per_session`"
                 .to_owned();
         }
         if Guard::ids().any(|id| id == rule) {
             return format!(
-                "what stands at byte {offset} looks like a secret ({rule}); where it is none, \
-                 allow it with `[redaction] off = [\"{rule}\"]`"
+                "the text at byte {offset} looks like a secret ({rule}); if it is not a secret, \
+                 set `[redaction] disabled_rules = [\"{rule}\"]`"
             );
         }
-        format!("a secret of this session, first seen by {rule}, stands at byte {offset}")
+        format!("byte {offset} is part of a secret of this session, first found by {rule}")
     }
 }
 
 const OVERFLOW: &str = "guard.overflow";
 
-/// A kind of token that is known by its looks.
+/// A kind of token with a known format.
 #[derive(Debug)]
 struct TokenKind {
     id: &'static str,
     expression: &'static str,
-    /// Without a digit it is a word of some text.
-    digit: bool,
+    /// A match without a digit is an ordinary word.
+    requires_digit: bool,
 }
 
-const fn token_kind(id: &'static str, expression: &'static str, digit: bool) -> TokenKind {
+const fn token_kind(id: &'static str, expression: &'static str, requires_digit: bool) -> TokenKind {
     TokenKind {
         id,
         expression,
-        digit,
+        requires_digit,
     }
 }
 
@@ -156,15 +166,15 @@ const TOKEN_KINDS: [TokenKind; 11] = [
     ),
 ];
 
-/// All kinds at once, and each for itself.
+/// The expressions of all kinds, as one set and one by one.
 struct TokenPatterns {
     set: RegexSet,
-    each: Vec<(&'static TokenKind, Regex)>,
+    regexes: Vec<(&'static TokenKind, Regex)>,
 }
 
 static TOKEN_PATTERNS: LazyLock<TokenPatterns> = LazyLock::new(|| {
     let set = RegexSetBuilder::new(TOKEN_KINDS.iter().map(|kind| kind.expression));
-    let each = TOKEN_KINDS.iter().map(|kind| {
+    let regexes = TOKEN_KINDS.iter().map(|kind| {
         let regex = RegexBuilder::new(kind.expression).unicode(false).build();
         (
             kind,
@@ -177,7 +187,7 @@ static TOKEN_PATTERNS: LazyLock<TokenPatterns> = LazyLock::new(|| {
             .unicode(false)
             .build()
             .expect("the expressions above are valid, a test compiles them"),
-        each: each.collect(),
+        regexes: regexes.collect(),
     }
 });
 
@@ -194,11 +204,11 @@ mod tests {
         guard
             .scan(text.as_bytes(), &Secrets::default())
             .err()
-            .map(|refusal| refusal.rule)
+            .map(|rejection| rejection.rule)
     }
 
     #[test]
-    fn tokens_are_known_by_their_looks() {
+    fn rejects_tokens_of_known_formats() {
         let cases = [
             (
                 "guard.openai-key",
@@ -246,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn ordinary_text_passes() {
+    fn accepts_ordinary_text() {
         let cases = [
             "Bearer <authorization-1>",
             "Bearer resource_metadata=\"https://x\"",
@@ -262,17 +272,17 @@ mod tests {
     }
 
     #[test]
-    fn rules_can_be_switched_off_but_not_for_known_secrets() {
+    fn disabled_rules_do_not_apply_but_known_secrets_are_rejected() {
         let text = b"glpat-0123456789abcdefghij";
         let secrets = Secrets::default();
-        let refusal = Guard::new(&[]).scan(text, &secrets).unwrap_err();
+        let rejection = Guard::new(&[]).scan(text, &secrets).unwrap_err();
         assert_eq!(
-            (refusal.rule.as_str(), refusal.offset),
+            (rejection.rule.as_str(), rejection.offset),
             ("guard.gitlab-token", 0)
         );
-        let shown = refusal.to_string();
+        let shown = rejection.to_string();
         assert!(
-            shown.contains("`[redaction] off = [\"guard.gitlab-token\"]`")
+            shown.contains("`[redaction] disabled_rules = [\"guard.gitlab-token\"]`")
                 && !shown.contains("0123")
         );
         let guard = Guard::new(&[
@@ -281,14 +291,17 @@ mod tests {
         ]);
         assert_eq!(guard.scan(text, &secrets), Ok(()));
         secrets.register_env("CI_TOKEN", text);
-        let refusal = guard
+        let rejection = guard
             .scan(b"\xff glpat-0123456789abcdefghij", &secrets)
             .unwrap_err();
-        assert_eq!((refusal.rule.as_str(), refusal.offset), ("env.CI_TOKEN", 2));
-        assert!(!refusal.to_string().contains("0123"));
+        assert_eq!(
+            (rejection.rule.as_str(), rejection.offset),
+            ("env.CI_TOKEN", 2)
+        );
+        assert!(!rejection.to_string().contains("0123"));
         let secrets = Secrets::default();
         secrets.register("token", b"s3cr3t-value");
-        let refusal = guard.scan(b"czNjcjN0LXZhbHVl", &secrets).unwrap_err();
-        assert_eq!(refusal.rule, "guard.known-secret");
+        let rejection = guard.scan(b"czNjcjN0LXZhbHVl", &secrets).unwrap_err();
+        assert_eq!(rejection.rule, "guard.known-secret");
     }
 }

@@ -1,4 +1,4 @@
-//! Secrets in JSON: the text stays as it was but for the values that are replaced.
+//! Redaction of JSON: only the replaced values change in the text.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -9,13 +9,12 @@ use crate::free_text::TextLocation;
 use crate::name_matcher::NameMap;
 use crate::pass::{MAX_PASSES, Purpose, RedactionPass};
 use crate::placeholder;
-use crate::rules::Rule;
+use crate::rule::Rule;
 use crate::splice::{self, Replacement};
 use ouli_codec::json::{Document, Kind, Node};
 
 impl RedactionPass<'_> {
-    /// A document without its secrets. Strings that hold JSON are gone through `levels` deep. None
-    /// where nothing changes.
+    /// Redacts a document. JSON in strings is parsed up to `levels` deep. None if nothing changes.
     pub(super) fn redact_json(&mut self, document: &Document, levels: u8) -> Option<String> {
         let named = self.redact_named_values(document);
         let text = std::str::from_utf8(document.text()).unwrap_or_default();
@@ -26,7 +25,7 @@ impl RedactionPass<'_> {
                 Some(new) => text = Cow::Owned(new),
                 None => break,
             }
-            // Only a secret that showed late may stand in a string that was passed already.
+            // Another pass is needed only if a new secret may occur in an earlier string.
             if self.secrets.len() == before {
                 break;
             }
@@ -37,21 +36,20 @@ impl RedactionPass<'_> {
         }
     }
 
-    /// A document without the values that rules find by where they stand. None where nothing
-    /// changes.
+    /// Replaces the values that rules name by member or pointer. None if nothing changes.
     pub(super) fn redact_named_values(&mut self, document: &Document) -> Option<String> {
-        let mut pieces = Vec::new();
+        let mut replacements = Vec::new();
         let rules = self.rules;
         if let Some(members) = &rules.members {
-            self.redact_members(document, document.root(), members, &mut pieces);
+            self.redact_members(document, document.root(), members, &mut replacements);
         }
         for (pointer, rule) in &rules.pointers {
             for node in document.find(pointer) {
-                self.redact_node(document, node, rule, &mut pieces);
+                self.redact_node(document, node, rule, &mut replacements);
             }
         }
         let text = std::str::from_utf8(document.text()).unwrap_or_default();
-        splice::text(text, pieces)
+        splice::text(text, replacements)
     }
 
     fn redact_members(
@@ -59,34 +57,34 @@ impl RedactionPass<'_> {
         document: &Document,
         node: &Node,
         rules: &NameMap<Rule>,
-        pieces: &mut Vec<Replacement<String>>,
+        replacements: &mut Vec<Replacement<String>>,
     ) {
         match &node.kind {
             Kind::Object(members) => {
                 for member in members {
                     match rules.get(&member.name) {
-                        Some(rule) => self.redact_node(document, &member.value, rule, pieces),
-                        None => self.redact_members(document, &member.value, rules, pieces),
+                        Some(rule) => self.redact_node(document, &member.value, rule, replacements),
+                        None => self.redact_members(document, &member.value, rules, replacements),
                     }
                 }
             }
             Kind::Array(elements) => {
                 for element in elements {
-                    self.redact_members(document, element, rules, pieces);
+                    self.redact_members(document, element, rules, replacements);
                 }
             }
             Kind::String(_) | Kind::Number | Kind::Bool(_) | Kind::Null => {}
         }
     }
 
-    /// A value that a rule names becomes a string. Of an object or an array each string and number
-    /// does, so that a client that looks inside still finds what it looks for.
+    /// Replaces a value that a rule names with a string. In an object or array, each string and
+    /// number is replaced, so that its structure stays for clients that read it.
     fn redact_node(
         &mut self,
         document: &Document,
         node: &Node,
         rule: &Rule,
-        pieces: &mut Vec<Replacement<String>>,
+        replacements: &mut Vec<Replacement<String>>,
     ) {
         let new = match &node.kind {
             Kind::Null => None,
@@ -96,74 +94,80 @@ impl RedactionPass<'_> {
             }
             Kind::Object(members) => {
                 let values = members.iter().map(|member| &member.value);
-                return self.leaves(document, values, rule, pieces);
+                return self.redact_leaves(document, values, rule, replacements);
             }
             Kind::Array(elements) => {
-                return self.leaves(document, elements.iter(), rule, pieces);
+                return self.redact_leaves(document, elements.iter(), rule, replacements);
             }
         };
-        pieces.extend(new.map(|new| Replacement::new(node.span.clone(), format!("\"{new}\""))));
+        replacements
+            .extend(new.map(|new| Replacement::new(node.span.clone(), format!("\"{new}\""))));
     }
 
-    fn leaves<'a>(
+    fn redact_leaves<'a>(
         &mut self,
         document: &Document,
         nodes: impl Iterator<Item = &'a Node>,
         rule: &Rule,
-        pieces: &mut Vec<Replacement<String>>,
+        replacements: &mut Vec<Replacement<String>>,
     ) {
-        // A truth value below a secret's name says nothing about it.
+        // A boolean in an object or array reveals nothing of the secret.
         for node in nodes.filter(|node| !matches!(node.kind, Kind::Bool(_))) {
-            self.redact_node(document, node, rule, pieces);
+            self.redact_node(document, node, rule, replacements);
         }
     }
 
-    /// What names, patterns and known values tell of the strings, member names included, and of the
-    /// numbers of a valid JSON text.
+    /// Redacts the strings, member names included, and the numbers of a valid JSON text by names,
+    /// patterns and known secrets.
     pub(super) fn redact_strings(&mut self, text: &str, levels: u8) -> Option<String> {
         let hints = TextHints::of(self, text);
         if !hints.any {
             return None;
         }
-        let mut pieces = Vec::new();
-        let mut done = 0;
-        for inner in string_ranges(text) {
-            self.numbers(text, done..inner.start - 1, &hints, &mut pieces);
-            done = inner.end + 1;
-            let raw = &text[inner.clone()];
+        let mut replacements = Vec::new();
+        let mut checked_to = 0;
+        for string in string_ranges(text) {
+            self.redact_numbers(
+                text,
+                checked_to..string.start - 1,
+                &hints,
+                &mut replacements,
+            );
+            checked_to = string.end + 1;
+            let raw = &text[string.clone()];
             if !hints.may_match(raw) {
                 continue;
             }
             let decoded = decoded(raw);
             if let Some(new) = self.redact_free_text(&decoded, TextLocation::Body, levels) {
-                pieces.push(Replacement::new(inner, escaped(&new)));
+                replacements.push(Replacement::new(string, escaped(&new)));
             }
         }
-        self.numbers(text, done..text.len(), &hints, &mut pieces);
-        splice::text(text, pieces)
+        self.redact_numbers(text, checked_to..text.len(), &hints, &mut replacements);
+        splice::text(text, replacements)
     }
 
-    /// Known values among the numbers that stand between two strings.
-    fn numbers(
+    /// Replaces the numbers between two strings that contain a known secret.
+    fn redact_numbers(
         &mut self,
         text: &str,
         gap: Range<usize>,
         hints: &TextHints,
-        pieces: &mut Vec<Replacement<String>>,
+        replacements: &mut Vec<Replacement<String>>,
     ) {
-        if !hints.known {
+        if !hints.has_known_secret {
             return;
         }
-        let part_of_number = |c: char| c.is_ascii_digit() || "+-.eE".contains(c);
+        let is_number_char = |c: char| c.is_ascii_digit() || "+-.eE".contains(c);
         for hit in self.secrets.searcher().find(text[gap.clone()].as_bytes()) {
             let range = gap.start + hit.range.start..gap.start + hit.range.end;
-            if !text[range.clone()].chars().all(part_of_number) {
+            if !text[range.clone()].chars().all(is_number_char) {
                 continue;
             }
-            let start = text[..range.start].trim_end_matches(part_of_number).len();
-            let rest = text[range.end..].trim_start_matches(part_of_number).len();
+            let start = text[..range.start].trim_end_matches(is_number_char).len();
+            let rest = text[range.end..].trim_start_matches(is_number_char).len();
             let new = self.placeholder_for_known(&hit.secret);
-            pieces.push(Replacement::new(
+            replacements.push(Replacement::new(
                 start..text.len() - rest,
                 format!("\"{new}\""),
             ));
@@ -171,36 +175,44 @@ impl RedactionPass<'_> {
     }
 }
 
-/// What one look over a whole text says about its strings.
+/// Which strings of a text need a closer look, by one scan of the whole text.
 struct TextHints {
+    /// Some string may need to be redacted.
     any: bool,
-    known: bool,
-    every: bool,
-    class: bool,
+    /// The text holds a known secret.
+    has_known_secret: bool,
+    /// Every string must be checked.
+    check_all: bool,
+    /// The text may hold placeholders that must be reduced to their class.
+    has_placeholder: bool,
 }
 
 impl TextHints {
-    fn of(run: &RedactionPass<'_>, text: &str) -> Self {
-        let patterns = &run.rules.patterns;
-        let known = run.secrets.searcher().find_any(text.as_bytes()).is_some();
-        let every = known || patterns.has_edge_patterns() || patterns.may_match(text);
-        let class = run.purpose == Purpose::Key && placeholder::may_hold(text);
+    fn of(pass: &RedactionPass<'_>, text: &str) -> Self {
+        let patterns = &pass.rules.patterns;
+        let has_known_secret = pass.secrets.searcher().find_any(text.as_bytes()).is_some();
+        let check_all = has_known_secret || patterns.has_anchors() || patterns.may_match(text);
+        let has_placeholder = pass.purpose == Purpose::Key && placeholder::may_contain(text);
         Self {
-            any: every || class || memchr::memchr3(b'\\', b'=', b'@', text.as_bytes()).is_some(),
-            known,
-            every,
-            class,
+            any: check_all || has_placeholder || has_marker(text),
+            has_known_secret,
+            check_all,
+            has_placeholder,
         }
     }
 
-    /// True where the inside of a string, as it is written, is worth a closer look.
+    /// True if a string, given as written between its quotes, may need to be redacted.
     fn may_match(&self, raw: &str) -> bool {
-        let marked = || memchr::memchr3(b'\\', b'=', b'@', raw.as_bytes()).is_some();
-        self.every || marked() || (self.class && placeholder::may_hold(raw))
+        self.check_all || has_marker(raw) || (self.has_placeholder && placeholder::may_contain(raw))
     }
 }
 
-/// The places between the quotes of every string of a valid JSON text.
+/// True if a text may hold an escape, a name with a value or the user information of a URL.
+fn has_marker(text: &str) -> bool {
+    memchr::memchr3(b'\\', b'=', b'@', text.as_bytes()).is_some()
+}
+
+/// The ranges between the quotes of every string of a valid JSON text.
 fn string_ranges(text: &str) -> impl Iterator<Item = Range<usize>> {
     let bytes = text.as_bytes();
     let mut from = 0;

@@ -1,23 +1,23 @@
-//! Names that rules look for: a quick no for the many that no rule has.
+//! Maps the names in rules to values. Most names are in no rule and are rejected by a cheap test.
 
 use std::collections::HashMap;
 
 use ouli_message::glob;
 
-/// What is known about names that compare without case.
+/// A map with case-insensitive names.
 #[derive(Clone, Debug)]
 pub(super) struct NameMap<T> {
     exact: HashMap<Box<str>, T>,
-    /// Names in which `*` stands for any run of characters.
+    /// Names in which `*` matches any characters.
     globs: Vec<(Box<str>, T)>,
-    /// For each first letter the lengths of the names that begin so, as bits.
+    /// For each first letter, a bit for each length of the names that begin with it.
     length_bits: [u64; 32],
-    /// Characters that do not count.
+    /// Characters that are ignored in comparisons.
     ignored: &'static [u8],
 }
 
 impl<T> NameMap<T> {
-    /// No names. The `ignored` characters do not count when names are compared.
+    /// An empty map. Comparisons ignore the `ignored` characters.
     pub(super) fn new(ignored: &'static [u8]) -> Self {
         Self {
             exact: HashMap::new(),
@@ -27,7 +27,7 @@ impl<T> NameMap<T> {
         }
     }
 
-    /// Adds a name; the first of two equal ones stays.
+    /// Adds a name. The first of two equal names is kept.
     pub(super) fn add(&mut self, name: &str, value: T) {
         let folded = self.folded(name);
         if folded.contains(['*']) {
@@ -39,9 +39,9 @@ impl<T> NameMap<T> {
         self.exact.entry(folded.into()).or_insert(value);
     }
 
-    /// What is known about a name.
+    /// The value of an exact name, otherwise of the first glob that matches.
     pub(super) fn get(&self, name: &str) -> Option<&T> {
-        if self.ignored.is_empty() && self.globs.is_empty() && !self.may_hold(name) {
+        if self.ignored.is_empty() && self.globs.is_empty() && !self.may_contain(name) {
             return None;
         }
         let mut buffer = [0; BUFFER];
@@ -53,15 +53,15 @@ impl<T> NameMap<T> {
     }
 
     fn look_up(&self, folded: &str) -> Option<&T> {
-        let exact = self.may_hold(folded).then(|| self.exact.get(folded));
+        let exact = self.may_contain(folded).then(|| self.exact.get(folded));
         exact.flatten().or_else(|| {
             let fits = |(pattern, _): &&(Box<str>, T)| glob::matches(pattern, folded);
             self.globs.iter().find(fits).map(|(_, value)| value)
         })
     }
 
-    /// True where a name of this first letter and length is there; case does not matter.
-    fn may_hold(&self, name: &str) -> bool {
+    /// True if some name has this first letter, in any case, and this length.
+    fn may_contain(&self, name: &str) -> bool {
         let (first, length) = length_bit(name.as_bytes());
         self.length_bits[first] & length != 0
     }
@@ -83,7 +83,7 @@ impl<T> NameMap<T> {
     }
 }
 
-/// Longer names are rare enough to be folded on the heap.
+/// Names up to this length are folded on the stack.
 const BUFFER: usize = 64;
 
 fn length_bit(name: &[u8]) -> (usize, u64) {
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn globs_serve_where_no_exact_name_does() {
+    fn exact_names_precede_globs() {
         let mut names = NameMap::new(b"");
         names.add("X-Amz-*", 1);
         names.add("*-token", 2);

@@ -1,4 +1,4 @@
-//! Names with their values, found in any text without parsing it as a whole.
+//! Finds names with their values in any text, without parsing the whole text.
 
 use std::ops::Range;
 
@@ -6,71 +6,75 @@ use memchr::memmem;
 
 use crate::placeholder;
 
-/// `name=value` behind `?`, `&` or `#`, as in URLs; where `from_start` is set, also at the begin of
-/// the text, as in forms. Gives the name and the place of the value.
+/// Finds `name=value` after `?`, `&` or `#`, as in URLs; with `from_start` also at the start of the
+/// text, as in forms. Returns the name and the range of the value.
 pub(super) fn pairs(text: &str, from_start: bool) -> impl Iterator<Item = (&str, Range<usize>)> {
-    memchr::memchr_iter(b'=', text.as_bytes()).filter_map(move |sign| {
-        let mut name = name_before(text, sign, is_pair_name);
+    memchr::memchr_iter(b'=', text.as_bytes()).filter_map(move |equals| {
+        let mut name = name_before(text, equals, is_pair_name);
         let before = &text[..name.start];
         let escaped = before.ends_with('\\') && text[name.clone()].starts_with(AMPERSAND);
         if escaped {
             name.start += AMPERSAND.len();
         }
-        let begins = if before.is_empty() {
+        let starts_pair = if before.is_empty() {
             from_start
         } else {
             escaped || before.ends_with(['?', '&', '#']) || before.ends_with("&amp;")
         };
-        (begins && !name.is_empty()).then(|| (&text[name], value_in_url(text, sign + 1)))
+        (starts_pair && !name.is_empty()).then(|| (&text[name], value_in_url(text, equals + 1)))
     })
 }
 
-/// `&` behind a backslash, as JSON has it that is made for HTML.
+/// `&` after a backslash in JSON that is escaped for HTML.
 const AMPERSAND: &str = "u0026";
 
 fn value_in_url(text: &str, start: usize) -> Range<usize> {
     let rest = &text[start..];
-    let own = placeholder::leading(rest);
-    let ends = |c: char| c.is_whitespace() || c.is_control() || "&#\"'<>\\`(){}[],;|^".contains(c);
-    let size = rest[own..].find(ends).map_or(rest.len(), |end| own + end);
+    let placeholder_len = placeholder::leading_len(rest);
+    let is_end =
+        |c: char| c.is_whitespace() || c.is_control() || "&#\"'<>\\`(){}[],;|^".contains(c);
+    let size = rest[placeholder_len..]
+        .find(is_end)
+        .map_or(rest.len(), |end| placeholder_len + end);
     start..start + size
 }
 
-/// The passwords in `scheme://user:password@host`, and what is too long to be a user's name.
+/// The passwords in `scheme://user:password@host`, and user information without a colon that is too
+/// long for a user name.
 pub(super) fn userinfo(text: &str) -> Vec<Range<usize>> {
     if memchr::memchr(b'@', text.as_bytes()).is_none() {
         return Vec::new();
     }
-    let places = memmem::find_iter(text.as_bytes(), "://");
-    let secrets = places.filter_map(|at| {
+    let starts = memmem::find_iter(text.as_bytes(), "://");
+    let secrets = starts.filter_map(|at| {
         let start = at + 3;
         let rest = &text[start..];
-        let ends = |c: char| c.is_whitespace() || "/?#\"'<>\\`".contains(c);
-        let authority = &rest[..rest.find(ends).unwrap_or(rest.len())];
+        let is_end = |c: char| c.is_whitespace() || "/?#\"'<>\\`".contains(c);
+        let authority = &rest[..rest.find(is_end).unwrap_or(rest.len())];
         let userinfo = &authority[..authority.rfind('@')?];
         let end = start + userinfo.len();
         match userinfo.find(':') {
             Some(colon) => Some(start + colon + 1..end),
-            None => (userinfo.len() >= MAX_USER_LEN).then_some(start..end),
+            None => (userinfo.len() >= MIN_TOKEN_LEN).then_some(start..end),
         }
     });
     secrets.filter(|range| !range.is_empty()).collect()
 }
 
-const MAX_USER_LEN: usize = 16;
+const MIN_TOKEN_LEN: usize = 16;
 
-/// The name of a member in a text like JSON, its quotes escaped or not.
+/// A member in a text that resembles JSON. Its quotes may be escaped.
 pub(super) struct LooseMember<'a> {
     pub(super) name: &'a str,
-    /// Where the name begins.
+    /// Start of the name.
     pub(super) start: usize,
-    /// The opening and closing quote with the backslashes before it.
+    /// The quote of the name with the backslashes before it.
     quote: &'a str,
-    /// Where its value may begin.
+    /// Start of the value, or of the white space before it.
     value_start: usize,
 }
 
-/// Every `"name":` in a text. Texts that are cut off, wrapped or escaped hold them as well.
+/// Finds every `"name":` in a text, which may be truncated, wrapped or escaped JSON.
 pub(super) fn members(text: &str) -> impl Iterator<Item = LooseMember<'_>> {
     memchr::memchr_iter(b':', text.as_bytes()).filter_map(|colon| {
         let before = text[..colon].trim_end_matches([' ', '\t', '\r', '\n']);
@@ -89,37 +93,37 @@ pub(super) fn members(text: &str) -> impl Iterator<Item = LooseMember<'_>> {
 }
 
 impl<'a> LooseMember<'a> {
-    /// Where its value may begin.
+    /// Start of the value, or of the white space before it.
     pub(super) fn value_start(&self) -> usize {
         self.value_start
     }
 
-    /// Where the value stands, and the quotes that it needs where it has none. None for objects,
-    /// arrays and `null`.
+    /// The range of the value, and the quote that a replacement needs if the value has none. None
+    /// for objects, arrays and `null`.
     pub(super) fn value(&self, text: &'a str) -> Option<(Range<usize>, &'a str)> {
         let rest = text[self.value_start..].trim_start_matches([' ', '\t', '\r', '\n']);
         let start = text.len() - rest.len();
         if let Some(quoted) = rest.strip_prefix(self.quote) {
             let start = start + self.quote.len();
-            return Some((start..start + self.closing(quoted), ""));
+            return Some((start..start + self.string_len(quoted), ""));
         }
-        let ends = |c: char| c.is_whitespace() || ",}]\"'\\<>".contains(c);
-        let bare = &rest[..rest.find(ends).unwrap_or(rest.len())];
+        let is_end = |c: char| c.is_whitespace() || ",}]\"'\\<>".contains(c);
+        let bare = &rest[..rest.find(is_end).unwrap_or(rest.len())];
         let plain = !bare.is_empty() && !bare.starts_with(['{', '[']) && bare != "null";
         plain.then(|| (start..start + bare.len(), self.quote))
     }
 
-    /// The length of a string up to the quote that closes it; all of a string that is cut off.
-    fn closing(&self, quoted: &str) -> usize {
+    /// The length of a string up to its closing quote, or to the end if it is truncated.
+    fn string_len(&self, quoted: &str) -> usize {
         let (slashes, mark) = self.quote.split_at(self.quote.len() - 1);
         for (at, _) in quoted.match_indices(mark) {
             let before = &quoted[..at];
-            let own = at - before.trim_end_matches('\\').len();
-            let closes = match slashes.len() {
-                0 => own.is_multiple_of(2),
-                count => own == count,
+            let backslashes = at - before.trim_end_matches('\\').len();
+            let is_closing = match slashes.len() {
+                0 => backslashes.is_multiple_of(2),
+                count => backslashes == count,
             };
-            if closes {
+            if is_closing {
                 return at - slashes.len();
             }
         }
@@ -127,16 +131,16 @@ impl<'a> LooseMember<'a> {
     }
 }
 
-/// `name="value"` and `name=value` in a header, wherever they stand.
+/// Finds `name="value"` and `name=value` in a header value.
 pub(super) fn parameters(text: &str) -> impl Iterator<Item = (&str, Range<usize>)> {
-    memchr::memchr_iter(b'=', text.as_bytes()).filter_map(|sign| {
-        let name = name_before(text, sign, is_member_name);
-        let rest = &text[sign + 1..];
+    memchr::memchr_iter(b'=', text.as_bytes()).filter_map(|equals| {
+        let name = name_before(text, equals, is_member_name);
+        let rest = &text[equals + 1..];
         let range = match rest.strip_prefix('"') {
-            Some(quoted) => sign + 2..sign + 2 + quoted.find('"').unwrap_or(quoted.len()),
+            Some(quoted) => equals + 2..equals + 2 + quoted.find('"').unwrap_or(quoted.len()),
             None => {
-                let ends = rest.find([',', ' ', ';']).unwrap_or(rest.len());
-                sign + 1..sign + 1 + ends
+                let end = rest.find([',', ' ', ';']).unwrap_or(rest.len());
+                equals + 1..equals + 1 + end
             }
         };
         (!name.is_empty()).then(|| (&text[name], range))
@@ -166,7 +170,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pairs_stand_behind_their_marks() {
+    fn finds_pairs_after_their_delimiters() {
         let text = "a=1&b=2 c=3 https://x/?d=4&amp;e=5#f=6, &g=<x-1>&h=\"7\" \\u0026i=8)";
         let found: Vec<_> = pairs(text, true)
             .map(|(name, value)| (name, &text[value]))
@@ -186,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn passwords_stand_before_hosts() {
+    fn finds_passwords_in_urls() {
         let text = "http://u:p@h/ ssh://git@h https://0123456789abcdef@h ftp://u:a@b@h \
             http://h/@x://:@y://u:z";
         let found: Vec<_> = userinfo(text)
@@ -197,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn members_are_found_in_broken_and_escaped_json() {
+    fn finds_members_in_truncated_and_escaped_json() {
         let cases = [
             (r#"{"k": "v", "#, "v"),
             (r#""k" :"a\"b" x"#, r#"a\"b"#),
@@ -223,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn parameters_of_headers_are_found() {
+    fn finds_parameters_of_headers() {
         let text = "Digest realm=\"a, b\", nonce=\"n1\", qop=auth,opaque=o";
         let found: Vec<_> = parameters(text)
             .map(|(name, value)| (name, &text[value]))

@@ -1,4 +1,4 @@
-//! One pass of redaction over a message.
+//! Redaction of whole messages: passes over a message until nothing changes.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,34 +6,35 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::placeholder;
-use crate::rules::{Rule, Rules};
-use crate::secrets::{Secret, Secrets};
+use crate::rule::Rule;
+use crate::rules::Rules;
+use crate::secret::Secret;
+use crate::secrets::Secrets;
 use ouli_message::{Content, Request, Response};
 
-/// What a redacted message is for.
+/// The purpose of a redacted message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
-    /// To be written: every secret has its own placeholder, such as `<token-1>`.
+    /// Recording: every secret has its own placeholder, such as `<token-1>`.
     Write,
-    /// To be compared: a placeholder says the class alone, such as `<token>`. Where a rule names
-    /// the place, it is the class of that rule; elsewhere that of the rule which saw the secret
-    /// first.
+    /// Matching: a placeholder names the class only, such as `<token>`. Where a rule names the
+    /// location, it is the class of that rule, otherwise of the rule that found the secret first.
     Key,
 }
 
-/// How many secrets each rule took out, by its id.
+/// Number of replaced secrets by the id of the rule.
 pub type Counts = BTreeMap<String, u64>;
 
-/// A message without its secrets.
+/// A redacted message.
 #[derive(Clone, Debug)]
 pub struct Outcome<T> {
     /// The message.
     pub value: T,
-    /// What was taken out of it. Placeholders that stood there before do not count.
+    /// The replaced secrets. Placeholders that were there before are not counted.
     pub counts: Counts,
 }
 
-/// Rules at work for the messages of one session.
+/// Redacts the messages of one session.
 #[derive(Clone, Copy, Debug)]
 pub struct Redaction<'a> {
     rules: &'a Rules,
@@ -42,7 +43,7 @@ pub struct Redaction<'a> {
 }
 
 impl<'a> Redaction<'a> {
-    /// Rules at work for the messages of one session.
+    /// Redaction with the rules and the secrets of one session.
     pub fn new(rules: &'a Rules, secrets: &'a Secrets, purpose: Purpose) -> Self {
         Self {
             rules,
@@ -51,40 +52,40 @@ impl<'a> Redaction<'a> {
         }
     }
 
-    /// Takes the secrets out of a request. A body that is not in memory stays as it is.
+    /// Redacts a request. A body that is not in memory stays unchanged.
     pub fn redact_request(&self, request: &Request) -> Outcome<Request> {
-        self.to_fixpoint(request.clone(), |run, request| {
-            run.redact_fields(&mut request.fields);
-            run.redact_fields(&mut request.trailers);
-            if let Some(target) = run.redact_target(&request.target) {
+        self.run_to_fixpoint(request.clone(), |pass, request| {
+            pass.redact_fields(&mut request.fields);
+            pass.redact_fields(&mut request.trailers);
+            if let Some(target) = pass.redact_target(&request.target) {
                 request.target = target;
             }
             let content_type = request.fields.get_str("content-type");
-            run.redact_content(content_type, &mut request.body);
+            pass.redact_content(content_type, &mut request.body);
         })
     }
 
-    /// Takes the secrets out of a response and drops its volatile headers.
+    /// Redacts a response and drops its volatile headers.
     pub fn redact_response(&self, response: &Response) -> Outcome<Response> {
-        self.to_fixpoint(response.clone(), |run, response| {
-            let volatile = &run.rules.volatile;
+        self.run_to_fixpoint(response.clone(), |pass, response| {
+            let volatile = &pass.rules.volatile;
             response
                 .fields
                 .retain(|name, _| volatile.get(name.as_str()).is_none());
             response
                 .trailers
                 .retain(|name, _| volatile.get(name.as_str()).is_none());
-            run.redact_fields(&mut response.fields);
-            run.redact_fields(&mut response.trailers);
+            pass.redact_fields(&mut response.fields);
+            pass.redact_fields(&mut response.trailers);
             let content_type = response.fields.get_str("content-type");
-            run.redact_content(content_type, &mut response.body);
+            pass.redact_content(content_type, &mut response.body);
         })
     }
 
-    /// Takes the secrets out of a body, or of one message of a stream, of the given content type.
+    /// Redacts a body, or one message of a stream, of the given content type.
     pub fn redact_body(&self, content_type: Option<&str>, body: &Bytes) -> Outcome<Bytes> {
-        self.to_fixpoint(body.clone(), |run, body| {
-            if let Some(new) = run.redact_body(content_type, body).replacement {
+        self.run_to_fixpoint(body.clone(), |pass, body| {
+            if let Some(new) = pass.redact_body(content_type, body).replacement {
                 *body = new;
             }
         })
@@ -100,44 +101,44 @@ impl<'a> Redaction<'a> {
         }
     }
 
-    /// A secret that shows late in a message may also stand earlier in it, and a secret that is cut
-    /// off may leave a text with another meaning; so a message is gone through until it settles.
-    pub(super) fn to_fixpoint<T>(
+    /// Repeats a pass until it finds nothing new: a secret found late in a message may also occur
+    /// before, and a text may parse differently once a secret in it is replaced.
+    pub(super) fn run_to_fixpoint<T>(
         &self,
         mut value: T,
-        pass: impl Fn(&mut RedactionPass<'a>, &mut T),
+        apply: impl Fn(&mut RedactionPass<'a>, &mut T),
     ) -> Outcome<T> {
-        let mut run = self.begin_pass();
+        let mut pass = self.begin_pass();
         for _ in 0..MAX_PASSES {
-            let before = (run.found, self.secrets.len());
-            pass(&mut run, &mut value);
-            if before == (run.found, self.secrets.len()) {
+            let before = (pass.found, self.secrets.len());
+            apply(&mut pass, &mut value);
+            if before == (pass.found, self.secrets.len()) {
                 break;
             }
         }
         Outcome {
             value,
-            counts: run.counts,
+            counts: pass.counts,
         }
     }
 }
 
-/// Messages settle in two rounds; more is for those that are made to be difficult.
+/// Two passes suffice for ordinary messages; the limit bounds the work for crafted ones.
 pub(super) const MAX_PASSES: usize = 4;
 
-/// One pass and what it counted.
+/// The state of the passes over one message.
 pub(super) struct RedactionPass<'a> {
     pub(super) rules: &'a Rules,
     pub(super) secrets: &'a Secrets,
     pub(super) purpose: Purpose,
     counts: Counts,
-    /// How many secrets were found, whatever the purpose.
+    /// Number of secrets found, also for keys, which do not count by rule.
     found: u64,
 }
 
 impl RedactionPass<'_> {
-    /// What comes in the place of a value where a rule names the place. None where the value stays:
-    /// it is empty, or a placeholder already.
+    /// The placeholder for a value whose location a rule names. None if the value stays: it is
+    /// empty or already a placeholder.
     pub(super) fn placeholder_for(&mut self, rule: &Rule, value: &[u8]) -> Option<String> {
         if value.is_empty() {
             return None;
@@ -158,28 +159,28 @@ impl RedactionPass<'_> {
         }
     }
 
-    /// What comes in the place of a value that a pattern found.
+    /// The placeholder for a value that a pattern matched.
     pub(super) fn placeholder_for_match(&mut self, rule: &Rule, value: &[u8]) -> String {
         let secret = self.register(rule, value);
         self.placeholder_text(&secret)
     }
 
-    /// What comes in the place of a secret that was found again.
+    /// The placeholder for another occurrence of a known secret.
     pub(super) fn placeholder_for_known(&mut self, secret: &Secret) -> String {
         self.count(secret.rule());
         self.placeholder_text(secret)
     }
 
-    /// Remembers what else of a value is secret.
+    /// Registers a secret that is part of a replaced value, without counting it.
     pub(super) fn register_uncounted(&mut self, rule: &Rule, value: &[u8]) {
         if !value.is_empty() && !placeholder::is_placeholder(value) {
-            let searched = || !self.rules.is_name(value);
+            let is_searched_for = || !self.rules.is_name(value);
             self.secrets
-                .get_or_register(&rule.id, &rule.class, value, searched);
+                .get_or_register(&rule.id, &rule.class, value, is_searched_for);
         }
     }
 
-    /// What was counted.
+    /// The replaced secrets by rule.
     pub(super) fn into_counts(self) -> Counts {
         self.counts
     }
@@ -187,9 +188,9 @@ impl RedactionPass<'_> {
     fn register(&mut self, rule: &Rule, value: &[u8]) -> Arc<Secret> {
         self.count(&rule.id);
         let rules = self.rules;
-        let searched = || !rules.is_name(value);
+        let is_searched_for = || !rules.is_name(value);
         self.secrets
-            .get_or_register(&rule.id, &rule.class, value, searched)
+            .get_or_register(&rule.id, &rule.class, value, is_searched_for)
     }
 
     fn placeholder_text(&self, secret: &Secret) -> String {

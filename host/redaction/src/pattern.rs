@@ -1,64 +1,69 @@
-//! Regular expressions that find secrets by their looks, all tried in one scan first.
+//! Regular expressions that find secrets by their format. One scan tests for all of them first.
 
 use std::ops::Range;
 
 use regex::bytes::{Regex, RegexBuilder, RegexSet, RegexSetBuilder};
 
-use crate::rules::Rule;
+use crate::rule::Rule;
 
-/// Compiled patterns. Texts in which none of them finds anything cost one scan.
+/// Compiled patterns. A text without a match costs one scan.
 #[derive(Clone, Debug)]
 pub(super) struct Patterns {
     all: Vec<(Regex, Rule)>,
-    /// All at once; none where they are too large together.
+    /// All patterns at once. None if they exceed the size limit together.
     set: Option<RegexSet>,
-    has_edge_patterns: bool,
+    has_anchors: bool,
 }
 
-/// Compiles one expression. Letters and digits are those of ASCII, which keeps the search linear
-/// and fast on any text; an expression that needs Unicode classes is compiled with them.
+/// Compiles one expression. Classes such as `\w` are ASCII, which keeps the search fast on any
+/// bytes; an expression that needs Unicode classes is compiled with Unicode support.
 pub(super) fn compile(expression: &str) -> Result<Regex, regex::Error> {
     let build = |unicode| {
         RegexBuilder::new(expression)
             .unicode(unicode)
-            .size_limit(SIZE)
+            .size_limit(MAX_SIZE)
             .build()
     };
     build(false).or_else(|_| build(true))
 }
 
-/// The most bytes that one compiled expression takes.
-const SIZE: usize = 1 << 20;
-/// The most that all of them together take.
-const SET_SIZE: usize = 32 << 20;
+/// Maximum size of one compiled expression in bytes.
+const MAX_SIZE: usize = 1 << 20;
+/// Maximum size of the compiled set of all expressions in bytes.
+const MAX_SET_SIZE: usize = 32 << 20;
 
 impl Patterns {
     pub(super) fn new(all: Vec<(Regex, Rule)>) -> Self {
         let texts = || all.iter().map(|(regex, _)| regex.as_str());
         let build = |unicode| {
             let mut builder = RegexSetBuilder::new(texts());
-            builder.unicode(unicode).size_limit(SET_SIZE).build().ok()
+            builder
+                .unicode(unicode)
+                .size_limit(MAX_SET_SIZE)
+                .build()
+                .ok()
         };
         Self {
             set: build(false).or_else(|| build(true)),
-            has_edge_patterns: texts().any(looks_at_edges),
+            has_anchors: texts().any(may_be_anchored),
             all,
         }
     }
 
-    /// True where any pattern may find something in the text.
+    /// True if any pattern may match in the text.
     pub(super) fn may_match(&self, text: &str) -> bool {
         let matches = |set: &RegexSet| set.is_match(text.as_bytes());
         !self.all.is_empty() && self.set.as_ref().is_none_or(matches)
     }
 
-    /// True where a pattern looks at the begin or end of a text: then a piece of a text may hold
-    /// what the whole does not.
-    pub(super) fn has_edge_patterns(&self) -> bool {
-        self.has_edge_patterns
+    /// True if a pattern is anchored to the start or end of the text: then it may match in a
+    /// substring although it does not match in the whole text.
+    pub(super) fn has_anchors(&self) -> bool {
+        self.has_anchors
     }
 
-    /// What the patterns find, each with its rule: the first group where it takes part, else all.
+    /// The matches of all patterns with their rules: the first group if it participates, otherwise
+    /// the whole match.
     pub(super) fn find<'a>(&'a self, text: &str) -> Vec<(Range<usize>, &'a Rule)> {
         if !self.may_match(text) {
             return Vec::new();
@@ -78,8 +83,8 @@ impl Patterns {
     }
 }
 
-/// Errs on the side of yes.
-fn looks_at_edges(expression: &str) -> bool {
+/// True if the expression may be anchored; false positives are possible.
+fn may_be_anchored(expression: &str) -> bool {
     let rest = expression
         .replace("[^", "[")
         .replace("\\^", "")
@@ -87,7 +92,7 @@ fn looks_at_edges(expression: &str) -> bool {
     rest.contains(['^', '$']) || rest.contains("\\A") || rest.contains("\\z")
 }
 
-/// Expressions without Unicode look at bytes and may stop within a character.
+/// Expressions without Unicode support match bytes and may end within a character.
 fn whole_characters(text: &str, range: Range<usize>) -> Range<usize> {
     text.floor_char_boundary(range.start)..text.ceil_char_boundary(range.end)
 }
@@ -106,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn groups_and_whole_matches_are_found() {
+    fn finds_first_groups_and_whole_matches() {
         let text = "key=abc; sk-12345 \u{e9}x";
         let patterns = patterns(&["key=(\\w+)", "sk-\\d+", "(?:never)", "[\\xc3]()"]);
         let found: Vec<_> = patterns
@@ -119,13 +124,13 @@ mod tests {
     }
 
     #[test]
-    fn characters_are_never_cut() {
+    fn matches_end_at_character_boundaries() {
         let found = patterns(&["x(..)"]);
         assert_eq!(found.find("xaé")[0].0, 1..4);
     }
 
     #[test]
-    fn unicode_is_there_for_those_who_need_it() {
+    fn compiles_unicode_classes_and_detects_anchors() {
         assert_eq!(patterns(&["\\p{Greek}+"]).find("abc λμ")[0].0, 4..8);
         assert!(compile("(").is_err());
         assert!(compile("\\w{1000}{1000}").is_err());
@@ -137,7 +142,7 @@ mod tests {
             ("(?:[^a]|\\$|\\^)", false),
         ] {
             assert_eq!(
-                patterns(&[expression]).has_edge_patterns(),
+                patterns(&[expression]).has_anchors(),
                 expected,
                 "{expression}"
             );

@@ -3,9 +3,8 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-/// True where `class` names a kind of secret: lower-case words of letters and digits, joined by
-/// `-`. The first begins with a letter; the last is not all digits, which keeps it apart from a
-/// number.
+/// True if `class` is a valid class: lower-case words of letters and digits, joined by `-`. The
+/// first begins with a letter. The last is not all digits, since it would read as the number.
 pub fn is_class(class: &str) -> bool {
     let words = || class.split('-');
     let letters = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
@@ -15,63 +14,63 @@ pub fn is_class(class: &str) -> bool {
         && words().next_back().is_some_and(|last| !is_digits(last))
 }
 
-/// The most bytes that a class has.
+/// Maximum length of a class in bytes.
 const MAX_CLASS: usize = 64;
-/// The most digits that a number has.
+/// Maximum number of digits of a placeholder number.
 const MAX_DIGITS: usize = 12;
 
 fn is_digits(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// A placeholder found in a text.
+/// A placeholder in a text.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct PlaceholderMatch<'a> {
-    /// Where it stands, in bytes, its brackets included.
+    /// Its byte range, brackets included.
     pub(super) range: Range<usize>,
     pub(super) class: &'a str,
-    /// None where it stands for a class alone.
+    /// None if it names the class only.
     pub(super) number: Option<u64>,
-    /// True where its brackets are percent-encoded.
+    /// True if its brackets are percent-encoded.
     pub(super) encoded: bool,
 }
 
-/// The text between the brackets with a number behind it.
+/// The placeholder of a secret, such as `<token-1>`.
 pub(super) fn numbered(class: &str, number: u64) -> String {
     format!("<{class}-{number}>")
 }
 
-/// The placeholder of a class alone.
+/// The placeholder of a class, such as `<token>`.
 pub(super) fn unnumbered(class: &str) -> String {
     format!("<{class}>")
 }
 
-/// A placeholder as it stands in a URL.
+/// A placeholder percent-encoded for a URL.
 pub(super) fn encoded(placeholder: &str) -> String {
     placeholder.replace('<', "%3C").replace('>', "%3E")
 }
 
-/// Every placeholder with a number in a text.
+/// Every numbered placeholder in a text.
 pub(super) fn find_all(text: &str) -> impl Iterator<Item = PlaceholderMatch<'_>> {
     openings(text).filter_map(|at| parse(text, at).filter(|found| found.number.is_some()))
 }
 
-/// True where the text may hold a placeholder; quick.
-pub(super) fn may_hold(text: &str) -> bool {
+/// A cheap test whether a text may contain a placeholder.
+pub(super) fn may_contain(text: &str) -> bool {
     openings(text).next().is_some()
 }
 
-/// True where the text holds a placeholder, with a number or without.
+/// True if the text contains a placeholder, numbered or not.
 pub(super) fn holds_any(text: &str) -> bool {
     openings(text).any(|at| parse(text, at).is_some())
 }
 
-/// Every `<x-N>` as `<x>`, so that placeholders count by their class.
+/// Replaces every `<x-N>` with `<x>`, so that placeholders compare by their class.
 pub fn collapse_to_class(text: &str) -> Cow<'_, str> {
     rewrite(text, |found| found.encoded)
 }
 
-/// The same for a part of a URL, in which every placeholder comes out percent-encoded.
+/// Like [`collapse_to_class`] for a part of a URL: every placeholder becomes percent-encoded.
 pub(super) fn collapse_to_class_in_url(text: &str) -> Cow<'_, str> {
     rewrite(text, |_| true)
 }
@@ -96,7 +95,7 @@ fn rewrite(text: &str, encode: impl Fn(&PlaceholderMatch<'_>) -> bool) -> Cow<'_
     Cow::Owned(out)
 }
 
-/// True where the whole text is one placeholder, with a number or without.
+/// True if the whole text is one placeholder, numbered or not.
 pub(super) fn is_placeholder(text: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(text) else {
         return false;
@@ -104,26 +103,27 @@ pub(super) fn is_placeholder(text: &[u8]) -> bool {
     parse(text, 0).is_some_and(|found| found.range.end == text.len())
 }
 
-/// The length of the placeholder that the text begins with; 0 without one.
-pub(super) fn leading(text: &str) -> usize {
+/// The length of the placeholder at the start of the text, or 0.
+pub(super) fn leading_len(text: &str) -> usize {
     parse(text, 0).map_or(0, |found| found.range.end)
 }
 
-/// True where the range lies within a placeholder.
+/// True if the range is within a placeholder.
 pub(super) fn covers(text: &[u8], range: &Range<usize>) -> bool {
     let from = range.start.saturating_sub(MAX_CLASS + MAX_DIGITS);
     let until = (range.end + MAX_CLASS + MAX_DIGITS).min(text.len());
-    // The window may cut a character; placeholders are ASCII, so it is looked at piece by piece.
+    // The window may begin or end within a character. Placeholders are ASCII, so its valid chunks
+    // are checked one by one.
     let window = text.get(from..until).unwrap_or_default();
     window
         .utf8_chunks()
         .scan(from, |start, chunk| {
-            let own = *start;
+            let chunk_start = *start;
             *start += chunk.valid().len() + chunk.invalid().len();
-            Some((own, chunk.valid()))
+            Some((chunk_start, chunk.valid()))
         })
-        .any(|(start, piece)| {
-            find_all(piece).any(|found| {
+        .any(|(start, chunk)| {
+            find_all(chunk).any(|found| {
                 start + found.range.start <= range.start && range.end <= start + found.range.end
             })
         })
@@ -139,7 +139,7 @@ fn is_encoded(text: &str, at: usize, last: u8) -> bool {
         Some([b'%', b'3', digit]) if digit.eq_ignore_ascii_case(&last))
 }
 
-/// The placeholder that begins at `at`, with a number or without.
+/// The placeholder that begins at `at`, numbered or not.
 fn parse(text: &str, at: usize) -> Option<PlaceholderMatch<'_>> {
     let encoded = is_encoded(text, at, b'C');
     let open = match text.as_bytes().get(at)? {
@@ -191,7 +191,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn classes_are_words() {
+    fn classes_are_lower_case_words() {
         for class in ["a", "token", "e-mail", "v4", "api-key2", "a-1b"] {
             assert!(is_class(class), "{class}");
         }
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn placeholders_count_by_class() {
+    fn numbered_placeholders_collapse_to_their_class() {
         let cases = [
             ("<token-1>", "<token>"),
             ("x<token-12>y<e-mail-3>z", "x<token>y<e-mail>z"),
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn whole_placeholders_are_told_apart() {
+    fn recognises_texts_that_are_one_placeholder() {
         for text in ["<token-1>", "<token>", "%3Ctoken-7%3E", "%3ctoken%3e"] {
             assert!(is_placeholder(text.as_bytes()), "{text}");
         }
@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn what_lies_within_is_seen() {
+    fn recognises_ranges_within_a_placeholder() {
         let text = "é <authorization-1> authorization".as_bytes();
         assert!(covers(text, &(4..17)));
         assert!(covers(text, &(3..20)));

@@ -1,4 +1,4 @@
-//! Messages that plugins see as they are, because their secrets are out already.
+//! Messages that are redacted already; plugins read them unchanged.
 
 use std::sync::{Arc, OnceLock};
 
@@ -9,7 +9,7 @@ use ouli_codec::{MessageView, form};
 use ouli_message::stream::Side;
 use ouli_message::{Failure, Fields, Request, Response};
 
-/// A redacted request, or a redacted response with the request that it answers.
+/// A redacted request, or a redacted response with its request.
 pub struct RedactedMessage {
     endpoint: Arc<str>,
     session: Arc<str>,
@@ -39,7 +39,7 @@ impl RedactedMessage {
         }
     }
 
-    /// A response to a request. A body that is not in memory counts as empty.
+    /// A response with its request. A body that is not in memory counts as empty.
     pub fn response(
         endpoint: Arc<str>,
         session: Arc<str>,
@@ -55,14 +55,14 @@ impl RedactedMessage {
 }
 
 impl RedactedMessage {
-    /// The same response with the parts of its stream.
+    /// Sets the parts of the stream of a response.
     #[must_use]
     pub fn with_parts(mut self, parts: Vec<Arc<dyn MessageView>>) -> Self {
         self.parts = parts;
         self
     }
 
-    /// The same message of an exchange that failed, or did not.
+    /// Sets the failure of the exchange.
     #[must_use]
     pub fn with_failure(mut self, failure: Option<Failure>) -> Self {
         self.failure = failure.map(|failure| failure.cause.to_string());

@@ -1,4 +1,4 @@
-//! What a matcher sees of a request: redacted piece by piece, when it is first read.
+//! The redacted request that a matcher reads. Each component is redacted on first access.
 
 use std::sync::{Arc, OnceLock};
 
@@ -12,8 +12,8 @@ use ouli_codec::MessageView;
 use ouli_codec::json::Document;
 use ouli_message::{Content, Fields, Request};
 
-/// A request for the use of a key. Placeholders count by their class, so that it is the same for a
-/// request with secrets, for one with other secrets and for the recorded one.
+/// A redacted request for a matcher. Placeholders name the class only, so the view of a live
+/// request equals the view of the same request with other secrets and of the recorded request.
 #[derive(Debug)]
 pub struct RequestView {
     endpoint: Arc<str>,
@@ -21,7 +21,7 @@ pub struct RequestView {
     request: Arc<Request>,
     rules: Arc<Rules>,
     secrets: Arc<Secrets>,
-    /// The secrets of the header are known, so that they are found in the other pieces too.
+    /// Set once the secrets in the headers are registered: the other components may hold them.
     headers_registered: OnceLock<()>,
     fields: OnceLock<Fields>,
     path: OnceLock<Option<String>>,
@@ -31,18 +31,18 @@ pub struct RequestView {
     digest: OnceLock<Option<u128>>,
 }
 
-/// Bytes of a body beyond which a digest costs more than it spares.
+/// For larger bodies a digest costs more than a cached answer saves.
 const MAX_DIGESTED_BODY: usize = 64 << 10;
 
 #[derive(Debug)]
 struct Body {
     bytes: Bytes,
-    /// Parsed on the way, where nothing was replaced.
+    /// Set if the body is JSON, was parsed for redaction and did not change.
     document: Option<Document>,
 }
 
 impl RequestView {
-    /// A view that has computed nothing yet. A body that is not in memory counts as empty.
+    /// A view of a request. A body that is not in memory counts as empty.
     pub fn new(
         endpoint: Arc<str>,
         session: Arc<str>,
@@ -66,7 +66,7 @@ impl RequestView {
         }
     }
 
-    /// The request itself, secrets included.
+    /// The original request with its secrets.
     pub fn request(&self) -> &Arc<Request> {
         &self.request
     }
@@ -76,10 +76,10 @@ impl RequestView {
     }
 
     fn begin_pass_with_header_secrets(&self) -> RedactionPass<'_> {
-        let mut run = self.begin_pass();
+        let mut pass = self.begin_pass();
         self.headers_registered
-            .get_or_init(|| run.register_fields(&self.request.fields));
-        run
+            .get_or_init(|| pass.register_fields(&self.request.fields));
+        pass
     }
 
     fn redacted_query(&self) -> Vec<(String, String)> {
@@ -98,18 +98,18 @@ impl RequestView {
             };
         };
         let content_type = self.request.fields.get_str("content-type");
-        let looked = self
+        let redacted = self
             .begin_pass_with_header_secrets()
             .redact_body(content_type, bytes);
         Body {
-            bytes: looked.replacement.unwrap_or_else(|| bytes.clone()),
-            document: looked.document,
+            bytes: redacted.replacement.unwrap_or_else(|| bytes.clone()),
+            document: redacted.document,
         }
     }
 
-    /// What the view is made from: the request, the rules, and what is known to be secret by now.
-    /// Every piece ends in its length, so that no two requests run together.
-    fn make_digest(&self) -> Option<u128> {
+    /// The digest of all inputs of the view: the request, the rules and the secrets known so far.
+    /// Each component is followed by its length, so that different requests have different input.
+    fn compute_digest(&self) -> Option<u128> {
         let Content::Inline(body) = &self.request.body else {
             return None;
         };
@@ -118,9 +118,9 @@ impl RequestView {
         }
         let (registry, known) = (self.secrets.id(), self.secrets.len());
         let mut bytes = Vec::with_capacity(512 + body.len());
-        let mut add = |piece: &[u8]| {
-            bytes.extend_from_slice(piece);
-            bytes.extend_from_slice(&(piece.len() as u64).to_le_bytes());
+        let mut add = |component: &[u8]| {
+            bytes.extend_from_slice(component);
+            bytes.extend_from_slice(&(component.len() as u64).to_le_bytes());
         };
         add(&self.rules.unique_id().to_le_bytes());
         add(&registry.to_le_bytes());
@@ -172,7 +172,7 @@ impl MessageView for RequestView {
         let path = self.request.path();
         let new = self
             .path
-            .get_or_init(|| self.begin_pass_with_header_secrets().path(path));
+            .get_or_init(|| self.begin_pass_with_header_secrets().redact_path(path));
         new.as_deref().unwrap_or(path)
     }
 
@@ -185,7 +185,7 @@ impl MessageView for RequestView {
     }
 
     fn digest(&self) -> Option<u128> {
-        *self.digest.get_or_init(|| self.make_digest())
+        *self.digest.get_or_init(|| self.compute_digest())
     }
 
     fn fields(&self) -> &Fields {
@@ -235,21 +235,29 @@ mod tests {
     }
 
     #[test]
-    fn a_digest_tells_all_apart_that_may_show_something_else() {
+    fn a_digest_depends_on_request_rules_and_secrets() {
         let compile = |name: &str| {
             let (name, class) = (name.to_owned(), "pin".to_owned());
             let rule = RuleDeclaration::JsonMember { name, class };
             Arc::new(Rules::compile(vec![rule], &[]).unwrap())
         };
-        let (rules, others) = (compile("pin"), compile("pin"));
-        let (secrets, elsewhere) = (Arc::default(), Arc::default());
+        let (rules, recompiled_rules) = (compile("pin"), compile("pin"));
+        let (secrets, other_session) = (Arc::default(), Arc::default());
         let digest = |rules, secrets, body| view(rules, secrets, body).digest();
         let first = digest(&rules, &secrets, "one");
         assert!(first.is_some());
         assert_eq!(digest(&rules, &secrets, "one"), first);
         assert_ne!(digest(&rules, &secrets, "two"), first);
-        assert_ne!(digest(&others, &secrets, "one"), first, "other rules");
-        assert_ne!(digest(&rules, &elsewhere, "one"), first, "another session");
+        assert_ne!(
+            digest(&recompiled_rules, &secrets, "one"),
+            first,
+            "other rules"
+        );
+        assert_ne!(
+            digest(&rules, &other_session, "one"),
+            first,
+            "another session"
+        );
         secrets.register("token", b"something-that-is-secret");
         assert_ne!(digest(&rules, &secrets, "one"), first, "one more secret");
     }

@@ -1,7 +1,6 @@
-//! The rules of redaction, compiled for use.
+//! The redaction rules, compiled from their declarations.
 
 use std::collections::{BTreeSet, HashSet};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use regex::bytes::Regex;
@@ -11,137 +10,125 @@ use crate::guard::Guard;
 use crate::name_matcher::NameMap;
 use crate::pattern::{self, Patterns};
 use crate::placeholder::is_class;
+use crate::rule::Rule;
 use ouli_codec::json::{Pointer, PointerError};
 
-/// A rule that cannot be used.
+/// An invalid rule.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("redaction rule `{id}`: {fault}")]
+#[error("redaction rule `{id}`: {kind}")]
 pub struct RuleError {
     /// The id of the rule.
     pub id: String,
-    /// What is wrong with it.
-    pub fault: RuleErrorKind,
+    /// Why it is invalid.
+    pub kind: RuleErrorKind,
 }
 
-/// What is wrong with a rule.
+/// Why a rule is invalid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RuleErrorKind {
-    /// The class is no lower-case word.
-    #[error("`{0}` is no class: use lower-case letters, digits and `-`, no number at the end")]
+    /// The class is not a lower-case word.
+    #[error("`{0}` is not a class: use lower-case letters, digits and `-`, no number at the end")]
     Class(String),
-    /// There is no name.
+    /// The name is empty.
     #[error("the name is empty")]
     NoName,
-    /// The pointer is none.
+    /// The JSON pointer is invalid.
     #[error(transparent)]
     Pointer(#[from] PointerError),
-    /// The expression cannot be compiled.
-    #[error("the expression cannot be used: {0}")]
+    /// The regular expression does not compile.
+    #[error("invalid regular expression: {0}")]
     Regex(String),
 }
 
-/// What a rule does with what it finds.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Rule {
-    pub(super) id: Arc<str>,
-    pub(super) class: Arc<str>,
-}
-
-impl Rule {
-    pub(super) fn new(id: &str, class: &str) -> Self {
-        Self {
-            id: id.into(),
-            class: class.into(),
-        }
-    }
-}
-
-/// Rules ready for use.
+/// Compiled rules.
 #[derive(Clone, Debug)]
 pub struct Rules {
-    /// A number that no other rules of the process have.
+    /// Unique in the process.
     unique_id: u64,
     ids: BTreeSet<String>,
     unknown_disabled: Vec<String>,
-    /// The names that rules look for: they are never secrets themselves.
+    /// Names and classes of the rules in lower case. They are never searched for as secrets.
     names: HashSet<String>,
     pub(super) headers: NameMap<Rule>,
     pub(super) volatile: NameMap<()>,
     pub(super) query: NameMap<Rule>,
     pub(super) form: NameMap<Rule>,
-    /// None where no rule looks at members.
+    /// None if no rule names a JSON member.
     pub(super) members: Option<NameMap<Rule>>,
     pub(super) pointers: Vec<(Pointer, Rule)>,
     pub(super) patterns: Patterns,
-    /// The password in `scheme://user:password@host`.
+    /// The rule for the password in `scheme://user:password@host`.
     pub(super) userinfo: Option<Rule>,
 }
 
 impl Rules {
-    /// Compiles rules, all but those whose id is in `off`. All faults are told at once.
-    pub fn compile(declared: Vec<RuleDeclaration>, off: &[String]) -> Result<Self, Vec<RuleError>> {
-        let mut compiled = Compiler::default();
-        let mut seen: HashSet<String> = Guard::ids().map(str::to_owned).collect();
-        seen.insert(USERINFO.to_owned());
-        for rule in declared {
-            let id = rule.id();
-            if !off.contains(&id)
-                && let Err(fault) = compiled.add(&id, rule)
+    /// Compiles all rules except those whose id is in `disabled`. Returns all errors at once.
+    pub fn compile(
+        declarations: Vec<RuleDeclaration>,
+        disabled: &[String],
+    ) -> Result<Self, Vec<RuleError>> {
+        let mut compiler = Compiler::default();
+        let mut known_ids: HashSet<String> = Guard::ids().map(str::to_owned).collect();
+        known_ids.insert(USERINFO.to_owned());
+        for declaration in declarations {
+            let id = declaration.id();
+            if !disabled.contains(&id)
+                && let Err(kind) = compiler.add(&id, declaration)
             {
                 let id = id.clone();
-                compiled.errors.push(RuleError { id, fault });
+                compiler.errors.push(RuleError { id, kind });
             }
-            seen.insert(id);
+            known_ids.insert(id);
         }
-        if !compiled.errors.is_empty() {
-            return Err(compiled.errors);
+        if !compiler.errors.is_empty() {
+            return Err(compiler.errors);
         }
-        let mut rules = compiled.finish();
-        rules.unknown_disabled = off
+        let mut rules = compiler.finish();
+        rules.unknown_disabled = disabled
             .iter()
-            .filter(|id| !seen.contains(*id))
+            .filter(|id| !known_ids.contains(*id))
             .cloned()
             .collect();
-        if off.iter().any(|id| id == USERINFO) {
+        if disabled.iter().any(|id| id == USERINFO) {
             rules.userinfo = None;
             rules.ids.remove(USERINFO);
         }
         Ok(rules)
     }
 
-    /// A number that no other rules of the process have.
+    /// The id of these rules, unique in the process.
     pub(super) fn unique_id(&self) -> u64 {
         self.unique_id
     }
 
-    /// The ids of all rules that are on.
+    /// The ids of all enabled rules.
     pub fn ids(&self) -> impl Iterator<Item = &str> {
         self.ids.iter().map(String::as_str)
     }
 
-    /// What was to be switched off, but is the id of no rule.
+    /// The disabled ids that name no rule.
     pub fn unknown_disabled(&self) -> &[String] {
         &self.unknown_disabled
     }
 
-    /// True where a value is a name that some rule looks for.
+    /// True if a value is the name or class of a rule.
     pub(super) fn is_name(&self, value: &[u8]) -> bool {
-        value.len() <= MAX_WORD
+        value.len() <= MAX_NAME_LEN
             && std::str::from_utf8(value)
                 .is_ok_and(|text| self.names.contains(&text.to_lowercase()))
     }
 }
 
-/// The one rule that needs no declaration.
+/// The only rule that is not declared by a plugin.
 const USERINFO: &str = "url.userinfo";
-/// Names are not longer than this in practice.
-const MAX_WORD: usize = 64;
+/// Names are not longer in practice.
+const MAX_NAME_LEN: usize = 64;
 
-/// Rules on their way from declared to compiled.
+/// Collects compiled rules and the errors of the others.
 struct Compiler {
     rules: Rules,
     members: NameMap<Rule>,
-    any_member: bool,
+    has_members: bool,
     patterns: Vec<(Regex, Rule)>,
     errors: Vec<RuleError>,
 }
@@ -166,7 +153,7 @@ impl Default for Compiler {
         Self {
             rules,
             members: NameMap::new(b"-_"),
-            any_member: false,
+            has_members: false,
             patterns: Vec::new(),
             errors: Vec::new(),
         }
@@ -174,26 +161,26 @@ impl Default for Compiler {
 }
 
 impl Compiler {
-    fn add(&mut self, id: &str, declared: RuleDeclaration) -> Result<(), RuleErrorKind> {
-        let class = declared.class().unwrap_or(ANY_CLASS);
+    fn add(&mut self, id: &str, declaration: RuleDeclaration) -> Result<(), RuleErrorKind> {
+        let class = declaration.class().unwrap_or(NO_CLASS);
         if !is_class(class) {
             return Err(RuleErrorKind::Class(class.to_owned()));
         }
-        if declared.name().is_some_and(str::is_empty) {
+        if declaration.name().is_some_and(str::is_empty) {
             return Err(RuleErrorKind::NoName);
         }
         let rule = Rule::new(id, class);
         self.rules
             .names
-            .extend(declared.name().map(str::to_lowercase));
+            .extend(declaration.name().map(str::to_lowercase));
         self.rules.names.insert(class.to_owned());
-        match declared {
+        match declaration {
             RuleDeclaration::Header { name, .. } => self.rules.headers.add(&name, rule),
             RuleDeclaration::Query { name, .. } => self.rules.query.add(&name, rule),
             RuleDeclaration::Form { name, .. } => self.rules.form.add(&name, rule),
             RuleDeclaration::VolatileHeader { name } => self.rules.volatile.add(&name, ()),
             RuleDeclaration::JsonMember { name, .. } => {
-                self.any_member = true;
+                self.has_members = true;
                 self.members.add(&name, rule);
             }
             RuleDeclaration::Json { pointer, .. } => {
@@ -212,14 +199,14 @@ impl Compiler {
 
     fn finish(self) -> Rules {
         let mut rules = self.rules;
-        rules.members = self.any_member.then_some(self.members);
+        rules.members = self.has_members.then_some(self.members);
         rules.patterns = Patterns::new(self.patterns);
         rules
     }
 }
 
-/// Stands for the class of rules that have none.
-const ANY_CLASS: &str = "volatile";
+/// The class of rules that declare none.
+const NO_CLASS: &str = "volatile";
 
 #[cfg(test)]
 mod tests {
@@ -231,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn all_faults_are_told_at_once() {
+    fn reports_all_invalid_rules_at_once() {
         let text = str::to_owned;
         let errors = Rules::compile(
             vec![
@@ -252,17 +239,17 @@ mod tests {
         .unwrap_err();
         let shown: Vec<String> = errors.iter().map(ToString::to_string).collect();
         assert_eq!(shown.len(), 4, "{shown:?}");
-        assert!(shown[0].starts_with("redaction rule `header.a`: `Bad Class` is no class"));
+        assert!(shown[0].starts_with("redaction rule `header.a`: `Bad Class` is not a class"));
         assert_eq!(shown[1], "redaction rule `header.`: the name is empty");
         assert!(shown[2].contains("pointer.a"));
-        assert!(shown[3].starts_with("redaction rule `pattern.x`: the expression cannot be used"));
+        assert!(shown[3].starts_with("redaction rule `pattern.x`: invalid regular expression: "));
     }
 
     #[test]
-    fn rules_are_switched_off_by_id() {
-        let off = ["header.a", "guard.jwt", "url.userinfo", "query.none"].map(str::to_owned);
-        let rules =
-            Rules::compile(vec![header("A", "bad class"), header("B", "token")], &off).unwrap();
+    fn disables_rules_by_id() {
+        let disabled = ["header.a", "guard.jwt", "url.userinfo", "query.none"].map(str::to_owned);
+        let declarations = vec![header("A", "bad class"), header("B", "token")];
+        let rules = Rules::compile(declarations, &disabled).unwrap();
         assert_eq!(rules.ids().collect::<Vec<_>>(), ["header.b"]);
         assert_eq!(rules.unknown_disabled(), ["query.none"]);
         assert!(rules.headers.get("a").is_none() && rules.headers.get("b").is_some());

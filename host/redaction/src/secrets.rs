@@ -1,20 +1,23 @@
-//! The secrets of one session, and the placeholders that stand for them.
+//! The registry of the secrets of one session and of their placeholders.
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+
+use parking_lot::RwLock;
 
 use crate::common_values::is_searchable;
-use crate::known_secrets::SecretSearcher;
 use crate::placeholder::{self, is_class};
+use crate::secret::Secret;
+use crate::secret_searcher::SecretSearcher;
 
-/// What one session remembers at most.
+/// Limits of the registry of one session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SecretBounds {
-    /// Secrets.
+    /// Maximum number of secrets.
     pub count: usize,
-    /// Bytes of all of them.
+    /// Maximum total size of the secrets in bytes.
     pub bytes: usize,
 }
 
@@ -27,7 +30,7 @@ impl Default for SecretBounds {
     }
 }
 
-/// The secrets of one session. Equal secrets have equal placeholders.
+/// The registry of the secrets of one session. Equal secrets have equal placeholders.
 pub struct Secrets {
     id: u64,
     registry: RwLock<Registry>,
@@ -38,54 +41,12 @@ pub struct Secrets {
 #[derive(Default)]
 struct Registry {
     secrets: HashMap<Arc<[u8]>, Arc<Secret>>,
-    /// The last number of each class.
+    /// The last placeholder number of each class.
     numbers: HashMap<Arc<str>, u64>,
     bytes: usize,
-    /// Those that the search does not have yet.
+    /// Searchable secrets that are not in `searcher` yet.
     pending: Vec<Arc<Secret>>,
     searcher: SecretSearcher,
-}
-
-/// One secret.
-pub struct Secret {
-    value: Arc<[u8]>,
-    class: Arc<str>,
-    number: u64,
-    rule: Arc<str>,
-    word: bool,
-}
-
-impl Secret {
-    /// The secret itself.
-    pub(super) fn value(&self) -> &[u8] {
-        &self.value
-    }
-
-    /// The kind of secret: the class of the rule that saw it first.
-    pub fn class(&self) -> &Arc<str> {
-        &self.class
-    }
-
-    /// The id of the rule that saw it first.
-    pub fn rule(&self) -> &Arc<str> {
-        &self.rule
-    }
-
-    /// What stands in its place, such as `<token-1>`.
-    pub fn placeholder(&self) -> String {
-        placeholder::numbered(&self.class, self.number)
-    }
-
-    /// True where it is so like a word that it counts only where it stands alone.
-    pub(super) fn is_word(&self) -> bool {
-        self.word
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(&self.placeholder())
-    }
 }
 
 impl Default for Secrets {
@@ -95,7 +56,7 @@ impl Default for Secrets {
 }
 
 impl Secrets {
-    /// No secrets yet, and never more than these bounds.
+    /// An empty registry with these limits.
     pub fn with_bounds(bounds: SecretBounds) -> Self {
         static IDS: AtomicU64 = AtomicU64::new(0);
         Self {
@@ -106,13 +67,13 @@ impl Secrets {
         }
     }
 
-    /// A number that no other registry of the process has.
+    /// The id of this registry, unique in the process.
     pub(super) fn id(&self) -> u64 {
         self.id
     }
 
-    /// The placeholder of a secret: that of an equal one where there is one, whatever its class,
-    /// else the next of this class. A placeholder is its own.
+    /// Returns the placeholder of a secret. A known secret keeps its placeholder, whatever its
+    /// class; a new one gets the next number of the class. A placeholder is returned unchanged.
     pub fn placeholder(&self, class: &str, secret: &[u8]) -> String {
         match std::str::from_utf8(secret) {
             Ok(text) if placeholder::is_placeholder(secret) => text.to_owned(),
@@ -122,13 +83,13 @@ impl Secrets {
         }
     }
 
-    /// Remembers a secret.
+    /// Registers a secret.
     pub fn register(&self, class: &str, secret: &[u8]) {
         self.placeholder(class, secret);
     }
 
-    /// Remembers the value of an environment variable; its rule is `env.NAME`, its class `env`.
-    /// False, and nothing remembered, where it is too short or too common to be searched for.
+    /// Registers the value of an environment variable with rule `env.NAME` and class `env`.
+    /// Returns false and registers nothing if the value is too short or too common to search for.
     pub fn register_env(&self, name: &str, value: &[u8]) -> bool {
         let searchable = is_searchable(value);
         if searchable {
@@ -138,9 +99,9 @@ impl Secrets {
         searchable
     }
 
-    /// Goes on numbering behind the placeholders of an existing recording.
+    /// Continues the numbering after the placeholders of an existing recording.
     pub fn resume_numbering(&self, recording: &[u8]) {
-        let mut registry = self.write();
+        let mut registry = self.registry.write();
         for chunk in recording.utf8_chunks() {
             for found in placeholder::find_all(chunk.valid()) {
                 let found_number = found.number.unwrap_or_default();
@@ -154,75 +115,69 @@ impl Secrets {
         }
     }
 
-    /// The search for all secrets known by now.
+    /// Returns a searcher for all secrets known so far.
     pub fn searcher(&self) -> SecretSearcher {
         {
-            let registry = self.registry.read().unwrap_or_else(PoisonError::into_inner);
+            let registry = self.registry.read();
             if registry.pending.is_empty() {
                 return registry.searcher.clone();
             }
         }
-        let mut registry = self.write();
+        let mut registry = self.registry.write();
         let pending = std::mem::take(&mut registry.pending);
         registry.searcher = registry.searcher.with_secrets(&pending);
         registry.searcher.clone()
     }
 
-    /// How many secrets are known.
+    /// Number of known secrets.
     pub fn len(&self) -> usize {
-        let registry = self.registry.read().unwrap_or_else(PoisonError::into_inner);
+        let registry = self.registry.read();
         registry.secrets.len()
     }
 
-    /// True where none is known.
+    /// True if no secret is known.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// True once a secret came that could not be remembered. Nothing may be written any more, for
-    /// it can no longer be searched for.
+    /// True once a secret did not fit into the limits. It cannot be searched for, so nothing may
+    /// be written from then on.
     pub fn overflowed(&self) -> bool {
         self.overflow.load(Ordering::Acquire)
     }
 
-    /// Remembers a secret that a rule found. Only one that is to be `searched` is looked for
-    /// elsewhere.
+    /// Registers a secret that a rule found. It is searched for elsewhere only if
+    /// `is_searched_for` returns true.
     pub(super) fn get_or_register(
         &self,
         rule: &Arc<str>,
         class: &str,
         value: &[u8],
-        searched: impl FnOnce() -> bool,
+        is_searched_for: impl FnOnce() -> bool,
     ) -> Arc<Secret> {
         {
-            let registry = self.registry.read().unwrap_or_else(PoisonError::into_inner);
+            let registry = self.registry.read();
             if let Some(secret) = registry.secrets.get(value) {
                 return Arc::clone(secret);
             }
         }
         let class = if is_class(class) { class } else { "secret" };
-        let mut registry = self.write();
+        let mut registry = self.registry.write();
         if let Some(secret) = registry.secrets.get(value) {
             return Arc::clone(secret);
         }
         let fits = registry.has_room(value.len(), self.bounds);
-        let secret = registry.number(rule, class, if fits { value } else { &[] });
+        let secret = registry.create(rule, class, if fits { value } else { &[] });
         if fits {
-            registry.insert(&secret, searched());
+            registry.insert(&secret, is_searched_for());
         } else {
             self.overflow.store(true, Ordering::Release);
         }
         secret
     }
-
-    fn write(&self) -> std::sync::RwLockWriteGuard<'_, Registry> {
-        self.registry
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
-/// The rule of secrets that no rule declared.
+/// The rule id of secrets that no declared rule found.
 const UNDECLARED_RULE: &str = "guard.known-secret";
 
 impl Registry {
@@ -230,27 +185,22 @@ impl Registry {
         self.secrets.len() < bounds.count && self.bytes + more <= bounds.bytes
     }
 
-    fn number(&mut self, rule: &Arc<str>, class: &str, value: &[u8]) -> Arc<Secret> {
+    /// Creates a secret with the next number of its class.
+    fn create(&mut self, rule: &Arc<str>, class: &str, value: &[u8]) -> Arc<Secret> {
         let class: Arc<str> = match self.numbers.get_key_value(class) {
             Some((class, _)) => Arc::clone(class),
             None => class.into(),
         };
         let number = self.numbers.entry(Arc::clone(&class)).or_default();
         *number += 1;
-        Arc::new(Secret {
-            value: value.into(),
-            class,
-            number: *number,
-            rule: Arc::clone(rule),
-            word: value.len() < LONG_VALUE_LEN && value.iter().all(u8::is_ascii_alphanumeric),
-        })
+        Arc::new(Secret::new(Arc::clone(rule), class, *number, value))
     }
 
-    fn insert(&mut self, secret: &Arc<Secret>, searched: bool) {
-        self.bytes += secret.value.len();
+    fn insert(&mut self, secret: &Arc<Secret>, is_searched_for: bool) {
+        self.bytes += secret.value().len();
         self.secrets
-            .insert(Arc::clone(&secret.value), Arc::clone(secret));
-        if searched && is_searchable(&secret.value) {
+            .insert(Arc::clone(secret.value()), Arc::clone(secret));
+        if is_searched_for && is_searchable(secret.value()) {
             self.pending.push(Arc::clone(secret));
         }
     }
@@ -264,9 +214,6 @@ impl fmt::Debug for Secrets {
             .finish_non_exhaustive()
     }
 }
-
-/// From this length on a value is no word by chance.
-const LONG_VALUE_LEN: usize = 16;
 
 #[cfg(test)]
 mod tests {
@@ -285,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn numbering_goes_on_behind_a_recording() {
+    fn numbering_continues_after_a_recording() {
         let secrets = Secrets::default();
         secrets.resume_numbering(b"\xff <token-41> %3Ctoken-7%3E <key-2>");
         secrets.resume_numbering(b"<token-3>");
@@ -294,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_remembered_is_reported() {
+    fn a_secret_beyond_the_limits_sets_overflowed() {
         let bounds = SecretBounds {
             count: 1000,
             bytes: 64 << 10,
@@ -316,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn common_values_are_not_searched() {
+    fn common_values_are_not_searched_for() {
         let secrets = Secrets::default();
         for value in [
             "short",
@@ -342,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_shows_a_secret() {
+    fn debug_output_shows_no_secret() {
         let secrets = Secrets::default();
         secrets.register("token", b"s3cr3t!");
         let shown = format!(

@@ -1,42 +1,45 @@
-//! Secrets in the target of a request, in its path and in its query, and in forms.
+//! Redaction of the target of a request, its path and query, and of urlencoded forms.
 
 use crate::free_text::TextLocation;
 use crate::name_matcher::NameMap;
 use crate::pass::RedactionPass;
 use crate::placeholder;
-use crate::rules::Rule;
+use crate::rule::Rule;
 use crate::splice::{self, Replacement};
 use ouli_codec::form;
 
 impl RedactionPass<'_> {
-    /// A target without its secrets. None where nothing changes.
+    /// Redacts a target. None if nothing changes.
     pub(super) fn redact_target(&mut self, target: &str) -> Option<String> {
         let Some((path, query)) = target.split_once('?') else {
-            return self.path(target);
+            return self.redact_path(target);
         };
-        let new_query = self.query(query);
-        let new_path = self.path(path);
-        if new_path.is_none() && new_query.is_none() {
+        let redacted_query = self.redact_query(query);
+        let redacted_path = self.redact_path(path);
+        if redacted_path.is_none() && redacted_query.is_none() {
             return None;
         }
-        let path = new_path.as_deref().unwrap_or(path);
-        Some(format!("{path}?{}", new_query.as_deref().unwrap_or(query)))
+        let path = redacted_path.as_deref().unwrap_or(path);
+        Some(format!(
+            "{path}?{}",
+            redacted_query.as_deref().unwrap_or(query)
+        ))
     }
 
-    pub(super) fn path(&mut self, path: &str) -> Option<String> {
+    pub(super) fn redact_path(&mut self, path: &str) -> Option<String> {
         self.redact_free_text(path, TextLocation::UrlEncoded, 0)
     }
 
-    pub(super) fn query(&mut self, query: &str) -> Option<String> {
+    pub(super) fn redact_query(&mut self, query: &str) -> Option<String> {
         let rules = self.rules;
-        self.pairs(query, &form::parse(query.as_bytes()), &rules.query)
+        self.redact_pairs(query, &form::parse(query.as_bytes()), &rules.query)
     }
 
-    /// The parameters of a query without its secrets, decoded.
+    /// The decoded parameters of a redacted query.
     pub(super) fn redact_parameters(&mut self, query: &str) -> Vec<(String, String)> {
         let rules = self.rules;
         let mut pairs = form::parse(query.as_bytes());
-        if let Some(new) = self.pairs(query, &pairs, &rules.query) {
+        if let Some(new) = self.redact_pairs(query, &pairs, &rules.query) {
             pairs = form::parse(new.as_bytes());
         }
         pairs
@@ -45,19 +48,24 @@ impl RedactionPass<'_> {
             .collect()
     }
 
-    pub(super) fn form(&mut self, text: &str) -> Option<String> {
+    pub(super) fn redact_form(&mut self, text: &str) -> Option<String> {
         let rules = self.rules;
-        self.pairs(text, &form::parse(text.as_bytes()), &rules.form)
+        self.redact_pairs(text, &form::parse(text.as_bytes()), &rules.form)
     }
 
-    /// First what rules name, then what the other values hold decoded, then the text as it stands.
-    fn pairs(&mut self, text: &str, pairs: &[form::Pair], rules: &NameMap<Rule>) -> Option<String> {
+    /// Redacts the values that rules name, then the other decoded values, then the encoded text.
+    fn redact_pairs(
+        &mut self,
+        text: &str,
+        pairs: &[form::Pair],
+        rules: &NameMap<Rule>,
+    ) -> Option<String> {
         let named = pairs.iter().filter_map(|pair| {
             let new = match rules.get(&pair.name) {
                 Some(rule) => {
                     placeholder::encoded(&self.placeholder_for(rule, pair.value.as_bytes())?)
                 }
-                None => form::encode_component(&self.value(&pair.value)?),
+                None => form::encode_component(&self.redact_pair_value(&pair.value)?),
             };
             Some(Replacement::new(pair.value_span.clone(), new))
         });
@@ -70,10 +78,10 @@ impl RedactionPass<'_> {
         rest.or(named)
     }
 
-    /// Values that are words need no look: the text as a whole gets one.
-    fn value(&mut self, value: &str) -> Option<String> {
-        let word = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-        if value.bytes().all(word) {
+    /// Values that equal their encoded form are skipped: they are redacted with the encoded text.
+    fn redact_pair_value(&mut self, value: &str) -> Option<String> {
+        let is_word_byte = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+        if value.bytes().all(is_word_byte) {
             return None;
         }
         self.redact_free_text(value, TextLocation::Body, 1)

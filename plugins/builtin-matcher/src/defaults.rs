@@ -1,20 +1,21 @@
-//! What differs between two runs of one program, and so says nothing about which request it is.
+//! Query parameters and headers that differ between two runs of the same program, and so do not
+//! identify a request.
 
-/// Parameters of the query. They compare with case: both spellings are in use.
+/// Query parameters. Names are case-sensitive, so both spellings are listed.
 pub(crate) const QUERY: &[&str] = &[
-    // Cache busters of browsers and jQuery.
+    // The cache buster of jQuery.
     "_",
-    // The time of a presigned URL. The signature itself is a secret, and a stand-in by now.
+    // The time of a presigned URL. Redaction has replaced the signature by a placeholder.
     "X-Amz-Date",
     "x-amz-date",
     "X-Goog-Date",
     "x-goog-date",
 ];
 
-/// Headers. `authorization` is not among them: as a stand-in it still tells that somebody asks who
-/// is known.
+/// Headers. `authorization` is not listed: its placeholder distinguishes an authenticated request
+/// from an anonymous one.
 pub(crate) const HEADERS: &[&str] = &[
-    // The connection, not the request.
+    // Headers of the connection, not of the request.
     "connection",
     "content-length",
     "expect",
@@ -31,7 +32,7 @@ pub(crate) const HEADERS: &[&str] = &[
     "via",
     "x-forwarded-*",
     "x-real-ip",
-    // What the client can read, and what it has already.
+    // What the client accepts, and what it has cached.
     "accept",
     "accept-encoding",
     "age",
@@ -42,9 +43,9 @@ pub(crate) const HEADERS: &[&str] = &[
     "if-none-match",
     "pragma",
     "warning",
-    // The body is compared by its type anyway, and a multipart boundary is random.
+    // The body is compared by its type, and a multipart boundary is random.
     "content-type",
-    // Which program asks, in which version, from where.
+    // The client program, its version and its origin.
     "from",
     "origin",
     "postman-token",
@@ -61,16 +62,16 @@ pub(crate) const HEADERS: &[&str] = &[
     "x-ms-useragent",
     "x-ms-version",
     "x-stainless-*",
-    // The time, and what is computed from it.
+    // The time, and values computed from it.
     "date",
     "x-amz-content-sha256",
     "x-amz-date",
     "x-ms-date",
-    // A handshake's random numbers (RFC 6455, section 4.1).
+    // The WebSocket handshake (RFC 6455, section 4.1); the key is random.
     "sec-websocket-extensions",
     "sec-websocket-key",
     "sec-websocket-version",
-    // Names of one attempt, of one request or of one trace.
+    // Ids of one attempt, one request or one trace.
     "amz-sdk-invocation-id",
     "amz-sdk-request",
     "b3",

@@ -1,7 +1,7 @@
-//! Which requests are the same, where no other matcher says so: those with the same endpoint,
-//! method, path, query and body.
+//! The built-in matcher, for requests that no other matcher decides about: requests are equal if
+//! endpoint, method, path, query and body are equal.
 //!
-//! Everything is declared and nothing is asked, so the host takes these parts at native speed.
+//! It only declares, so the host computes the key at native speed.
 
 mod defaults;
 mod settings;
@@ -12,30 +12,30 @@ use settings::Settings;
 struct Builtin;
 
 impl Matcher for Builtin {
-    fn prepare(parts: &Key) -> Answer {
+    fn prepare(key: &Key) -> Answer {
         let settings: Settings = ouli_plugin::settings()?;
         settings.check()?;
-        declare(&settings, parts);
+        declare(&settings, key);
         Ok(())
     }
 }
 
 ouli_plugin::matcher!(Builtin);
 
-/// The parts come in the order in which a reader of a miss wants them: the coarse ones first.
-fn declare(settings: &Settings, parts: &Key) {
-    parts.endpoint();
+/// The report of a miss shows the parts in this order: coarse parts first.
+fn declare(settings: &Settings, key: &Key) {
+    key.endpoint();
     if settings.authority {
-        parts.authority();
+        key.authority();
     }
-    parts.method();
-    parts.path();
-    parts.query(&settings.query_but());
+    key.method();
+    key.path();
+    key.query(&settings.excluded_query());
     for name in settings.named_headers() {
-        parts.header(name);
+        key.header(name);
     }
     if settings.all_headers() {
-        parts.headers(&settings.headers_but());
+        key.headers(&settings.excluded_headers());
     }
-    parts.body(&settings.body_but());
+    key.body(&settings.excluded_body());
 }

@@ -1,16 +1,16 @@
-//! What the configuration says about the matcher.
+//! The settings of the matcher.
 
 use serde::Deserialize;
 
 use crate::defaults::{HEADERS, QUERY};
 
-/// Every setting may be left out.
+/// Every setting is optional.
 #[derive(Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Settings {
-    /// False: the built-in lists of what to ignore are empty.
+    /// False: the default lists of ignored names do not apply.
     pub(crate) defaults: bool,
-    /// True: host and port of the upstream count.
+    /// True: host and port of the upstream are part of the key.
     pub(crate) authority: bool,
     ignore_query: Vec<String>,
     ignore_body: Vec<String>,
@@ -18,7 +18,7 @@ pub(crate) struct Settings {
     ignore_headers: Vec<String>,
 }
 
-/// In `headers`: every header but the ignored ones.
+/// In `headers`: all headers except the ignored ones.
 const ALL: &str = "*";
 
 impl Default for Settings {
@@ -35,34 +35,34 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// What could not be looked up would be left out in silence.
+    /// Rejects names that match nothing. The host would ignore them silently.
     pub(crate) fn check(&self) -> Result<(), String> {
         if let Some(pointer) = self.ignore_body.iter().find(|text| !is_pointer(text)) {
             return Err(format!(
-                "setting `ignore_body`: `{pointer}` is no JSON pointer; it begins with `/`, as \
-                 `/nonce`"
+                "setting `ignore_body`: `{pointer}` is not a JSON pointer; a pointer begins with \
+                 `/`, for example `/nonce`"
             ));
         }
         if let Some(name) = self.named_headers().find(|name| name.contains('*')) {
             return Err(format!(
-                "setting `headers`: `{name}` cannot be looked up; write the whole name, or `*` for \
-                 every header but the ignored ones"
+                "setting `headers`: `{name}` is not a header name; write the full name, or `*` for \
+                 all headers except the ignored ones"
             ));
         }
         Ok(())
     }
 
-    /// The parameters of the query that do not count.
-    pub(crate) fn query_but(&self) -> Vec<&str> {
-        self.and_defaults(&self.ignore_query, QUERY)
+    /// Query parameters that are not part of the key.
+    pub(crate) fn excluded_query(&self) -> Vec<&str> {
+        self.with_defaults(&self.ignore_query, QUERY)
     }
 
-    /// What does not count of the body.
-    pub(crate) fn body_but(&self) -> Vec<&str> {
+    /// JSON pointers into the body that are not part of the key.
+    pub(crate) fn excluded_body(&self) -> Vec<&str> {
         self.ignore_body.iter().map(String::as_str).collect()
     }
 
-    /// The headers that count by name, ignored or not.
+    /// Headers that are part of the key by name, even if they are ignored otherwise.
     pub(crate) fn named_headers(&self) -> impl Iterator<Item = &str> {
         self.headers
             .iter()
@@ -70,17 +70,17 @@ impl Settings {
             .filter(|name| *name != ALL)
     }
 
-    /// True where every header counts but the ignored ones.
+    /// True if all headers except the ignored ones are part of the key.
     pub(crate) fn all_headers(&self) -> bool {
         self.headers.iter().any(|name| name == ALL)
     }
 
-    /// The headers that do not count where all do.
-    pub(crate) fn headers_but(&self) -> Vec<&str> {
-        self.and_defaults(&self.ignore_headers, HEADERS)
+    /// Headers that are not part of the key if [`Self::all_headers`] is true.
+    pub(crate) fn excluded_headers(&self) -> Vec<&str> {
+        self.with_defaults(&self.ignore_headers, HEADERS)
     }
 
-    fn and_defaults<'a>(&self, own: &'a [String], defaults: &[&'static str]) -> Vec<&'a str> {
+    fn with_defaults<'a>(&self, own: &'a [String], defaults: &[&'static str]) -> Vec<&'a str> {
         let defaults = if self.defaults { defaults } else { &[] };
         defaults
             .iter()
@@ -109,28 +109,29 @@ mod tests {
         let settings =
             settings(r#"{"ignore_query": ["nonce"], "ignore_headers": ["x-run"]}"#).unwrap();
         assert!(
-            settings.query_but().starts_with(QUERY) && settings.query_but().ends_with(&["nonce"])
+            settings.excluded_query().starts_with(QUERY)
+                && settings.excluded_query().ends_with(&["nonce"])
         );
-        assert!(settings.headers_but().starts_with(HEADERS));
-        assert!(settings.headers_but().ends_with(&["x-run"]));
+        assert!(settings.excluded_headers().starts_with(HEADERS));
+        assert!(settings.excluded_headers().ends_with(&["x-run"]));
     }
 
     #[test]
-    fn without_defaults_only_what_is_written_is_ignored() {
+    fn without_defaults_only_the_listed_names_are_ignored() {
         let settings = settings(r#"{"defaults": false, "ignore_query": ["nonce"]}"#).unwrap();
-        assert_eq!(settings.query_but(), ["nonce"]);
-        assert!(settings.headers_but().is_empty());
+        assert_eq!(settings.excluded_query(), ["nonce"]);
+        assert!(settings.excluded_headers().is_empty());
     }
 
     #[test]
-    fn a_header_may_be_named_beside_all() {
+    fn a_header_can_be_named_in_addition_to_all() {
         let settings = settings(r#"{"headers": ["*", "user-agent"]}"#).unwrap();
         assert!(settings.all_headers());
         assert_eq!(settings.named_headers().collect::<Vec<_>>(), ["user-agent"]);
     }
 
     #[test]
-    fn faults_name_the_setting() {
+    fn errors_name_the_setting() {
         for (text, part) in [
             (
                 r#"{"ignore_bod": []}"#,
@@ -138,11 +139,11 @@ mod tests {
             ),
             (
                 r#"{"ignore_body": ["nonce"]}"#,
-                "`ignore_body`: `nonce` is no JSON pointer",
+                "`ignore_body`: `nonce` is not a JSON pointer",
             ),
             (
                 r#"{"headers": ["x-*"]}"#,
-                "`headers`: `x-*` cannot be looked up",
+                "`headers`: `x-*` is not a header name",
             ),
             (
                 r#"{"headers": "accept"}"#,

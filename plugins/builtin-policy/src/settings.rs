@@ -1,10 +1,10 @@
-//! What the configuration says about the policy.
+//! The settings of the policy.
 
 use serde::Deserialize;
 
-use crate::status::Range;
+use crate::status::StatusRange;
 
-/// Every setting may be left out: then everything is recorded.
+/// Every setting is optional. By default everything is recorded.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Settings {
@@ -13,10 +13,10 @@ pub(crate) struct Settings {
     pub(crate) skip_health_checks: bool,
     skip_methods: Vec<String>,
     /// Status codes of responses.
-    pub(crate) skip_status: Vec<Range>,
+    pub(crate) skip_status: Vec<StatusRange>,
 }
 
-/// The paths under which orchestrators and load balancers ask whether a server is alive.
+/// Paths of health checks by orchestrators and load balancers.
 pub(crate) const HEALTH_CHECKS: &[&str] = &[
     "/_health",
     "/actuator/health",
@@ -37,12 +37,13 @@ pub(crate) const HEALTH_CHECKS: &[&str] = &[
 ];
 
 impl Settings {
-    /// Patterns of paths.
+    /// Patterns of paths that are skipped.
     pub(crate) fn paths(&self) -> impl Iterator<Item = &str> {
         self.skip_paths.iter().map(String::as_str)
     }
 
-    /// Methods. They compare with case (RFC 9110, section 9.1), and all in use are in upper case.
+    /// Methods that are skipped. Methods are case-sensitive (RFC 9110, section 9.1), and all in use
+    /// are in upper case.
     pub(crate) fn methods(&self) -> impl Iterator<Item = String> {
         self.skip_methods.iter().map(|method| method.to_uppercase())
     }
@@ -62,16 +63,16 @@ mod tests {
     }
 
     #[test]
-    fn methods_are_read_in_any_case() {
+    fn methods_are_converted_to_upper_case() {
         let settings: Settings = parse(r#"{"skip_methods": ["options", "HEAD"]}"#).unwrap();
         assert_eq!(settings.methods().collect::<Vec<_>>(), ["OPTIONS", "HEAD"]);
     }
 
     #[test]
-    fn faults_name_the_setting() {
+    fn errors_name_the_setting() {
         let error = parse::<Settings>(r#"{"skip_status": ["5xx"]}"#).unwrap_err();
         assert!(
-            error.starts_with("setting `skip_status`: `5xx` is no status"),
+            error.starts_with("setting `skip_status`: `5xx` is not a status"),
             "{error}"
         );
         let error = parse::<Settings>(r#"{"skip": []}"#).unwrap_err();

@@ -1,4 +1,4 @@
-//! Ranges of status codes, as `404` or `"500-599"`.
+//! Ranges of status codes, for example `404` or `"500-599"`.
 
 use std::fmt;
 
@@ -6,12 +6,12 @@ use serde::{Deserialize, Deserializer, de};
 
 /// Status codes from `lowest` to `highest`, both included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Range {
+pub(crate) struct StatusRange {
     pub(crate) lowest: u32,
     pub(crate) highest: u32,
 }
 
-impl fmt::Display for Range {
+impl fmt::Display for StatusRange {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.lowest == self.highest {
             true => write!(out, "{}", self.lowest),
@@ -20,25 +20,29 @@ impl fmt::Display for Range {
     }
 }
 
-impl<'de> Deserialize<'de> for Range {
+impl<'de> Deserialize<'de> for StatusRange {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let written = Written::deserialize(from)?;
-        written.range().ok_or_else(|| {
+        let value = Value::deserialize(from)?;
+        value.range().ok_or_else(|| {
             de::Error::custom(format!(
-                "`{written}` is no status; write a code from 100 to 599, or a range as \"500-599\""
+                "`{value}` is not a status; write a code from 100 to 599, or a range such as \
+                 \"500-599\""
             ))
         })
     }
 }
 
 #[derive(Deserialize)]
-#[serde(untagged, expecting = "a number, or a range in quotes, as \"500-599\"")]
-enum Written {
+#[serde(
+    untagged,
+    expecting = "a number, or a range in quotes such as \"500-599\""
+)]
+enum Value {
     Number(i64),
     Text(String),
 }
 
-impl fmt::Display for Written {
+impl fmt::Display for Value {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Number(number) => write!(out, "{number}"),
@@ -47,8 +51,8 @@ impl fmt::Display for Written {
     }
 }
 
-impl Written {
-    fn range(&self) -> Option<Range> {
+impl Value {
+    fn range(&self) -> Option<StatusRange> {
         let (lowest, highest) = match self {
             Self::Number(number) => {
                 let number = u32::try_from(*number).ok()?;
@@ -60,26 +64,26 @@ impl Written {
             }
         };
         let fits = lowest >= LOWEST && lowest <= highest && highest <= HIGHEST;
-        fits.then_some(Range { lowest, highest })
+        fits.then_some(StatusRange { lowest, highest })
     }
 }
 
-/// RFC 9110, section 15.
+/// The valid status codes (RFC 9110, section 15).
 const LOWEST: u32 = 100;
 const HIGHEST: u32 = 599;
 
 #[cfg(test)]
 mod tests {
-    use super::Range;
+    use super::StatusRange;
 
-    fn read(text: &str) -> Option<String> {
-        serde_json::from_str::<Range>(text)
+    fn parse(text: &str) -> Option<String> {
+        serde_json::from_str::<StatusRange>(text)
             .ok()
             .map(|range| range.to_string())
     }
 
     #[test]
-    fn numbers_and_ranges_are_read() {
+    fn parses_numbers_and_ranges() {
         for (text, expected) in [
             ("404", Some("404")),
             (r#""404""#, Some("404")),
@@ -92,7 +96,7 @@ mod tests {
             ("600", None),
             ("true", None),
         ] {
-            assert_eq!(read(text).as_deref(), expected, "{text}");
+            assert_eq!(parse(text).as_deref(), expected, "{text}");
         }
     }
 }

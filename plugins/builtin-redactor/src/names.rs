@@ -1,12 +1,12 @@
-//! Names of secrets with their classes: `["pin"]`, or `{ pin = "card-pin" }`.
+//! Names of secrets with their classes, for example `["pin"]` or `{ pin = "card-pin" }`.
 
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-/// What to take out, with the class of each.
+/// Names with their classes.
 #[derive(Debug, Default, Deserialize)]
-#[serde(from = "Written")]
+#[serde(from = "Value")]
 pub(crate) struct Names(Vec<(String, String)>);
 
 #[derive(Deserialize)]
@@ -14,30 +14,31 @@ pub(crate) struct Names(Vec<(String, String)>);
     untagged,
     expecting = "expected a list of names, or a table from name to class"
 )]
-enum Written {
+enum Value {
     List(Vec<String>),
     Table(BTreeMap<String, String>),
 }
 
 impl Names {
     /// Every name with its class.
-    pub(crate) fn each(&self) -> impl Iterator<Item = (&str, &str)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0
             .iter()
             .map(|(name, class)| (name.as_str(), class.as_str()))
     }
 }
 
-impl From<Written> for Names {
-    fn from(written: Written) -> Self {
-        Self(match written {
-            Written::List(names) => names.into_iter().map(with_class).collect(),
-            Written::Table(classes) => classes.into_iter().collect(),
+impl From<Value> for Names {
+    fn from(value: Value) -> Self {
+        Self(match value {
+            Value::List(names) => names.into_iter().map(with_class).collect(),
+            Value::Table(classes) => classes.into_iter().collect(),
         })
     }
 }
 
-/// `Account_PIN` is of class `account-pin`, and so is what stands at `/*/Account_PIN`.
+/// A name with a class made from it: `Account_PIN` and the pointer `/*/Account_PIN` get
+/// `account-pin`.
 fn with_class(name: String) -> (String, String) {
     let last = name
         .rsplit('/')
@@ -54,27 +55,28 @@ fn with_class(name: String) -> (String, String) {
     }
 }
 
-/// A stand-in ends in a number, so that a class must not; and it begins as a word does.
+/// A class starts with a letter. It does not end with a number, because a number follows in the
+/// placeholder.
 fn is_class(words: &[&str]) -> bool {
     let letter = |word: &&str| word.starts_with(|c: char| c.is_ascii_lowercase());
     let number = |word: &&str| word.bytes().all(|byte| byte.is_ascii_digit());
     words.first().is_some_and(letter) && !words.last().is_some_and(number)
 }
 
-/// The class of what has a name that can be none.
+/// The class of names from which no class can be made.
 const OTHER: &str = "secret";
 
 #[cfg(test)]
 mod tests {
     use super::Names;
 
-    fn read(json: &str) -> Vec<(String, String)> {
+    fn parse(json: &str) -> Vec<(String, String)> {
         let names: Names = serde_json::from_str(json).unwrap();
         names.0
     }
 
     #[test]
-    fn a_name_in_a_list_is_its_own_class() {
+    fn the_class_of_a_listed_name_is_made_from_the_name() {
         for (name, class) in [
             ("pin", "pin"),
             ("Account_PIN", "account-pin"),
@@ -88,16 +90,16 @@ mod tests {
             ("\u{e9}", "secret"),
         ] {
             assert_eq!(
-                read(&format!("[{name:?}]")),
+                parse(&format!("[{name:?}]")),
                 [(name.to_owned(), class.to_owned())]
             );
         }
     }
 
     #[test]
-    fn a_table_gives_the_classes() {
+    fn a_table_sets_the_classes() {
         let expected = [("pin".to_owned(), "card-pin".to_owned())];
-        assert_eq!(read(r#"{"pin": "card-pin"}"#), expected);
+        assert_eq!(parse(r#"{"pin": "card-pin"}"#), expected);
         let error = serde_json::from_str::<Names>(r#""pin""#)
             .unwrap_err()
             .to_string();

@@ -1,4 +1,4 @@
-//! What the configuration says about the redactor.
+//! The settings of the redactor.
 
 use std::collections::BTreeMap;
 
@@ -6,34 +6,34 @@ use serde::Deserialize;
 
 use crate::names::Names;
 
-/// What to take out beside the defaults. Every setting may be left out.
+/// Secrets in addition to the defaults. Every setting is optional.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Settings {
     pub(crate) headers: Names,
     pub(crate) query: Names,
     pub(crate) form: Names,
-    /// Members at any depth.
+    /// JSON members at any depth.
     pub(crate) json: Names,
     /// JSON pointers.
     pub(crate) json_pointers: Names,
-    /// From class to regular expression.
+    /// Regular expressions by class.
     pub(crate) patterns: BTreeMap<String, String>,
-    /// Response headers that are left out of recordings.
+    /// Response headers that are not recorded.
     pub(crate) volatile_headers: Vec<String>,
 }
 
 impl Settings {
-    /// Classes and expressions are the host's to check.
+    /// Checks the pointers. The host checks classes and regular expressions.
     pub(crate) fn check(&self) -> Result<(), String> {
-        let wrong = self
+        let invalid = self
             .json_pointers
-            .each()
+            .iter()
             .find(|(pointer, _)| !pointer.starts_with('/'));
-        wrong.map_or(Ok(()), |(pointer, _)| {
+        invalid.map_or(Ok(()), |(pointer, _)| {
             Err(format!(
-                "setting `json_pointers`: `{pointer}` is no JSON pointer; it begins with `/`, as \
-                 `/card/number`; for a member at any depth there is `json`"
+                "setting `json_pointers`: `{pointer}` is not a JSON pointer; a pointer begins \
+                 with `/`, for example `/card/number`; use `json` for a member at any depth"
             ))
         })
     }
@@ -49,23 +49,24 @@ mod tests {
     }
 
     #[test]
-    fn names_are_written_as_lists_or_tables() {
-        let text = r#"{"json": ["pin"], "query": {"s": "session"}, "json_pointers": ["/card/number"]}"#;
+    fn names_are_lists_or_tables() {
+        let text =
+            r#"{"json": ["pin"], "query": {"s": "session"}, "json_pointers": ["/card/number"]}"#;
         let settings = settings(text).unwrap();
-        assert_eq!(settings.json.each().collect::<Vec<_>>(), [("pin", "pin")]);
+        assert_eq!(settings.json.iter().collect::<Vec<_>>(), [("pin", "pin")]);
         assert_eq!(
-            settings.query.each().collect::<Vec<_>>(),
+            settings.query.iter().collect::<Vec<_>>(),
             [("s", "session")]
         );
         assert_eq!(
-            settings.json_pointers.each().collect::<Vec<_>>(),
+            settings.json_pointers.iter().collect::<Vec<_>>(),
             [("/card/number", "number")]
         );
-        assert!(settings.headers.each().next().is_none());
+        assert!(settings.headers.iter().next().is_none());
     }
 
     #[test]
-    fn faults_name_the_setting() {
+    fn errors_name_the_setting() {
         for (text, part) in [
             (
                 r#"{"header": []}"#,
@@ -77,7 +78,7 @@ mod tests {
             ),
             (
                 r#"{"json_pointers": ["card"]}"#,
-                "setting `json_pointers`: `card` is no JSON pointer",
+                "setting `json_pointers`: `card` is not a JSON pointer",
             ),
             (
                 r#"{"patterns": ["a+"]}"#,

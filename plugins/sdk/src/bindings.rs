@@ -1,5 +1,5 @@
-//! The generated side of the contract in `wit/`, and nothing else. Each role has a world of its
-//! own, so that a plugin exports the roles it has; all of them share the types of the first.
+//! The bindings that are generated from the contract in `wit/`. Each role has its own world, so
+//! that a plugin exports only its own roles; all worlds share the types of the first.
 #![allow(
     missing_docs,
     unsafe_code,
@@ -15,7 +15,7 @@ pub(crate) use matcher::exports::ouli::gateway::matcher::Guest as MatcherGuest;
 pub(crate) use policy::exports::ouli::gateway::recording_policy::Guest as PolicyGuest;
 pub(crate) use redactor::exports::ouli::gateway::redactor::Guest as RedactorGuest;
 
-/// What the rest of this crate wraps, from whichever world it comes.
+/// The types and functions that the rest of this crate wraps, from all worlds.
 pub(crate) mod raw {
     pub(crate) use super::matcher::ouli::gateway::host::{digest, log, placeholder, settings};
     pub(crate) use super::matcher::ouli::gateway::keys::Key;

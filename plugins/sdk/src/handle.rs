@@ -1,7 +1,7 @@
-//! How the types of this crate wrap those of the contract, at no cost.
+//! The types of this crate wrap those of the contract at no cost.
 
-/// Declares a type around the one of the same name in `raw`: on WebAssembly what the contract
-/// generates, which is lent for the length of a call; elsewhere what the harness holds in memory.
+/// Declares a type that wraps the one of the same name in `raw`: on WebAssembly the generated type,
+/// which is borrowed for one call; on other targets the type of the test harness.
 macro_rules! handle {
     ($(#[$attribute:meta])* $name:ident) => {
         $(#[$attribute])*
@@ -10,24 +10,24 @@ macro_rules! handle {
 
         #[cfg(target_family = "wasm")]
         impl $name {
-            /// Shows what was lent as this type.
-            pub(crate) fn lent(raw: &crate::raw::$name) -> &Self {
-                // SAFETY: this type is nothing but the other one (`repr(transparent)`).
+            /// Wraps a borrowed handle.
+            pub(crate) fn from_raw(raw: &crate::raw::$name) -> &Self {
+                // SAFETY: both types have the same layout (`repr(transparent)`).
                 unsafe { &*std::ptr::from_ref(raw).cast() }
             }
         }
     };
 }
 
-/// Makes sure, where nothing is exported, that a type has its role.
+/// Checks at compile time that a type implements its role, on targets without exports.
 #[cfg(not(target_family = "wasm"))]
 #[doc(hidden)]
 #[macro_export]
-macro_rules! has_role {
+macro_rules! assert_role {
     ($plugin:ident, $role:ident) => {
         const _: () = {
-            const fn has_role<P: $crate::$role>() {}
-            has_role::<$plugin>();
+            const fn assert_role<P: $crate::$role>() {}
+            assert_role::<$plugin>();
         };
     };
 }

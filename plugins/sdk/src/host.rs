@@ -1,22 +1,22 @@
-//! What the gateway offers to every plugin.
+//! Functions that the gateway provides to every plugin.
 
 use crate::raw;
 
-/// How much a line of the log matters.
+/// The level of a log line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Level {
-    /// Something failed.
+    /// A failure.
     Error,
-    /// Something is odd.
+    /// Something unexpected.
     Warn,
-    /// Something is worth knowing.
+    /// Information for the user.
     Info,
-    /// Something is worth knowing for the author.
+    /// Information for the author of the plugin.
     Debug,
 }
 
-/// Writes a line to the gateway's log. Long lines are cut, and a plugin that logs without end is
-/// silenced for a while.
+/// Writes a line to the gateway's log. Long lines are cut, and lines above a limit per second are
+/// dropped.
 pub fn log(level: Level, text: &str) {
     let level = match level {
         Level::Error => "error",
@@ -27,15 +27,15 @@ pub fn log(level: Level, text: &str) {
     raw::log(level, text);
 }
 
-/// The stand-in for a secret, for example `<token-1>`: in one recording equal secrets get equal
-/// stand-ins. The gateway remembers the secret, takes it out of everything else it writes, and
-/// refuses a write that still holds it. A class is a lower-case word such as `token` or `e-mail`.
-/// Not in `prepare`.
+/// The placeholder for a secret, for example `<token-1>`. In one recording equal secrets get equal
+/// placeholders. The gateway removes the secret from everything else that it writes, and rejects a
+/// write that still contains it. A class is a lower-case word such as `token` or `e-mail`. Not
+/// allowed in `prepare`.
 pub fn placeholder(class: &str, secret: impl AsRef<[u8]>) -> String {
     raw::placeholder(class, secret.as_ref())
 }
 
-/// A digest of `data`; the algorithm is `sha-256`. Another name ends the call.
+/// A digest of `data`. The algorithm is `sha-256`; another name ends the call with an error.
 #[must_use]
 pub fn digest(algorithm: &str, data: impl AsRef<[u8]>) -> Vec<u8> {
     raw::digest(algorithm, data.as_ref())

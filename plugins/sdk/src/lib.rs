@@ -1,5 +1,5 @@
-//! What a plugin written in Rust needs: a trait for each role, a macro that exports it, and a
-//! harness that tests it without a gateway.
+//! The SDK for plugins in Rust: a trait for each role, a macro that exports it, and a test harness
+//! that needs no gateway.
 //!
 //! ```
 //! use ouli_plugin::{Answer, Key, Matcher, Message};
@@ -7,16 +7,16 @@
 //! struct ByTenant;
 //!
 //! impl Matcher for ByTenant {
-//!     fn prepare(parts: &Key) -> Answer {
-//!         parts.method();
-//!         parts.path();
-//!         parts.ask();
+//!     fn prepare(key: &Key) -> Answer {
+//!         key.method();
+//!         key.path();
+//!         key.ask();
 //!         Ok(())
 //!     }
 //!
-//!     fn identify(request: &Message, parts: &Key) -> Answer {
-//!         if let Some(host) = request.header_text("x-tenant") {
-//!             parts.part("tenant", host);
+//!     fn identify(request: &Message, key: &Key) -> Answer {
+//!         if let Some(tenant) = request.header_text("x-tenant") {
+//!             key.part("tenant", tenant);
 //!         }
 //!         Ok(())
 //!     }
@@ -26,13 +26,13 @@
 //! ```
 //!
 //! # Layout
-//! - `matcher`, `redactor`, `policy`: the roles, each with its trait and what it answers through
-//! - `message`: what a plugin sees of the traffic
-//! - `host`: what the gateway offers to every plugin
-//! - [`json`]: JSON values as Rust values, and back
-//! - `settings`: a plugin's `settings` from the configuration, checked
-//! - `bindings`: what the contract in `wit/` generates; there on WebAssembly alone
-//! - `testing`: the same in memory, and the harness; there everywhere else
+//! - `matcher`, `redactor`, `policy`: the roles, each with its trait and the type it writes to
+//! - `message`: requests, responses and parts of streams
+//! - `host`: functions that the gateway provides to every plugin
+//! - [`json`]: conversion between JSON text and Rust values
+//! - `settings`: the plugin's `settings` from the configuration
+//! - `bindings`: generated from the contract in `wit/`; only on WebAssembly
+//! - `testing`: the same functions in memory, and the test harness; on all other targets
 
 #[cfg(target_family = "wasm")]
 #[doc(hidden)]
@@ -61,9 +61,9 @@ pub use policy::{Conditions, RecordingPolicy, Verdict};
 pub use redactor::{Edit, Redactor, Rules};
 pub use settings::{parse_settings, settings};
 
-/// What every function of a plugin answers. The text of an error is shown to the user.
+/// The result of every function of a plugin. The text of an error is shown to the user.
 pub type Answer = Result<(), String>;
 
-fn unwritten(function: &str) -> String {
-    format!("the plugin asks for each message, but has no `{function}`")
+fn not_implemented(function: &str) -> String {
+    format!("the plugin asks for each message, but does not implement `{function}`")
 }

@@ -1,15 +1,15 @@
-//! The role of a matcher: which requests are the same.
+//! The matcher role: which requests are equal.
 
-use crate::{Answer, Message, unwritten};
+use crate::{Answer, Message, not_implemented};
 
 handle! {
-    /// The parts that make a request the same as a recorded one. Every method adds to the key, in
-    /// the order of the calls.
+    /// The key of a request. A recorded request with an equal key matches. Every method adds a
+    /// part, in the order of the calls.
     Key
 }
 
 impl Key {
-    /// Part `endpoint`: the name of the endpoint that took the request.
+    /// Part `endpoint`: the name of the endpoint that received the request.
     pub fn endpoint(&self) {
         self.0.endpoint();
     }
@@ -29,10 +29,10 @@ impl Key {
         self.0.path();
     }
 
-    /// Part `query`: every parameter, decoded and in sorted order, but for those named. A name that
-    /// ends in `*` stands for all that begin so. Values of one name keep their order.
-    pub fn query(&self, but: &[&str]) {
-        self.0.query(but);
+    /// Part `query`: all parameters except those named, decoded and in sorted order. A name that
+    /// ends in `*` excludes all names with this prefix. Values of one name keep their order.
+    pub fn query(&self, except: &[&str]) {
+        self.0.query(except);
     }
 
     /// Part `header.NAME`: every value of one header.
@@ -40,24 +40,26 @@ impl Key {
         self.0.header(name);
     }
 
-    /// Part `headers`: every header in sorted order, but for those named; a trailing `*` as in
+    /// Part `headers`: all headers except those named, in sorted order; a trailing `*` as in
     /// [`query`](Self::query).
-    pub fn headers(&self, but: &[&str]) {
-        self.0.headers(but);
+    pub fn headers(&self, except: &[&str]) {
+        self.0.headers(except);
     }
 
-    /// Part `body`, compared by its type: JSON by meaning but for the pointers named (RFC 6901; `*`
-    /// stands for every index or member), forms by fields, multipart by parts, else byte by byte.
-    pub fn body(&self, but: &[&str]) {
-        self.0.body(but);
+    /// Part `body`, compared by its type: JSON by value, except at the pointers named (RFC 6901;
+    /// `*` matches every index or member), forms by fields, multipart by parts, others byte by
+    /// byte.
+    pub fn body(&self, except: &[&str]) {
+        self.0.body(except);
     }
 
-    /// A part of the plugin's own making. The name appears in the report of a miss.
+    /// A custom part. The name appears in the report of a miss.
     pub fn part(&self, name: &str, value: impl AsRef<[u8]>) {
         self.0.part(name, value.as_ref());
     }
 
-    /// Leaves this request to the next matcher, whatever parts were added. Only in `identify`.
+    /// Leaves this request to the next matcher; parts that were added do not count. Only in
+    /// `identify`.
     pub fn abstain(&self) {
         self.0.abstain();
     }
@@ -68,15 +70,14 @@ impl Key {
     }
 }
 
-/// Says which requests are the same.
+/// Decides which requests are equal.
 pub trait Matcher {
-    /// Once, before anything else: declares the parts that the gateway takes by
-    /// itself.
-    fn prepare(parts: &Key) -> Answer;
+    /// Runs once, before anything else: declares the parts that the gateway adds by itself.
+    fn prepare(key: &Key) -> Answer;
 
-    /// Per request, where `prepare` said [`Key::ask`]: adds the parts that need code.
-    fn identify(_request: &Message, _parts: &Key) -> Answer {
-        Err(unwritten("identify"))
+    /// Runs for each request if `prepare` called [`Key::ask`]: adds the parts that need code.
+    fn identify(_request: &Message, _key: &Key) -> Answer {
+        Err(not_implemented("identify"))
     }
 }
 
@@ -94,17 +95,17 @@ macro_rules! matcher {
 #[macro_export]
 macro_rules! matcher {
     ($plugin:ident) => {
-        $crate::has_role!($plugin, Matcher);
+        $crate::assert_role!($plugin, Matcher);
     };
 }
 
 #[cfg(target_family = "wasm")]
 impl<P: Matcher> crate::bindings::MatcherGuest for P {
-    fn prepare(parts: &crate::raw::Key) -> Answer {
-        P::prepare(Key::lent(parts))
+    fn prepare(key: &crate::raw::Key) -> Answer {
+        P::prepare(Key::from_raw(key))
     }
 
-    fn identify(request: &crate::raw::Message, parts: &crate::raw::Key) -> Answer {
-        P::identify(Message::lent(request), Key::lent(parts))
+    fn identify(request: &crate::raw::Message, key: &crate::raw::Key) -> Answer {
+        P::identify(Message::from_raw(request), Key::from_raw(key))
     }
 }

@@ -1,13 +1,13 @@
-//! What a plugin sees of the traffic.
+//! Requests, responses and parts of streams, as a plugin sees them.
 
 use serde::de::DeserializeOwned;
 
 handle! {
-    /// A request, a response, or one message of a stream, lent for the length of one call. A plugin
-    /// pays for what it reads.
+    /// A request, a response, or a part of a stream. It is borrowed for one call. Each getter is a
+    /// call to the host, so only what a plugin reads has a cost.
     ///
-    /// In a response and in a part of a stream the getters of the request line ([`method`],
-    /// [`authority`], [`path`], [`query`]) answer for the request that it belongs to.
+    /// For a response or a part of a stream, the getters of the request line ([`method`],
+    /// [`authority`], [`path`], [`query`]) return those of its request.
     ///
     /// [`method`]: Self::method
     /// [`authority`]: Self::authority
@@ -17,14 +17,14 @@ handle! {
 }
 
 impl Message {
-    /// `request`, `response`, or of a stream `event`, `message` or `trailers`. More kinds may come,
-    /// so treat others as unknown.
+    /// `request`, `response`, or for parts of a stream `event`, `message` or `trailers`. Later
+    /// versions may add kinds, so ignore unknown ones.
     #[must_use]
     pub fn kind(&self) -> String {
         self.0.kind()
     }
 
-    /// The method as it was sent, for example `GET`.
+    /// The method, for example `GET`.
     #[must_use]
     pub fn method(&self) -> String {
         self.0.method()
@@ -36,7 +36,7 @@ impl Message {
         self.0.authority()
     }
 
-    /// The path without the query, percent-encoded as it was sent.
+    /// The path without the query, percent-encoded as sent.
     #[must_use]
     pub fn path(&self) -> String {
         self.0.path()
@@ -48,7 +48,7 @@ impl Message {
         self.0.query(name)
     }
 
-    /// The names of all query parameters, decoded, in order, with repetitions.
+    /// The names of all query parameters, decoded, in order; repeated names are repeated.
     #[must_use]
     pub fn query_names(&self) -> Vec<String> {
         self.0.query_names()
@@ -60,13 +60,13 @@ impl Message {
         self.0.status()
     }
 
-    /// Every value of a header, in order. Names compare without case.
+    /// Every value of a header, in order. Names are case-insensitive.
     #[must_use]
     pub fn header(&self, name: &str) -> Vec<Vec<u8>> {
         self.0.header(name)
     }
 
-    /// The first value of a header as text; bytes that are no UTF-8 become U+FFFD.
+    /// The first value of a header as text; invalid UTF-8 becomes U+FFFD.
     #[must_use]
     pub fn header_text(&self, name: &str) -> Option<String> {
         let first = self.header(name).into_iter().next()?;
@@ -76,7 +76,7 @@ impl Message {
         })
     }
 
-    /// The names of all headers in lower case, in order, with repetitions.
+    /// The names of all headers in lower case, in order; repeated names are repeated.
     #[must_use]
     pub fn header_names(&self) -> Vec<String> {
         self.0.header_names()
@@ -94,14 +94,14 @@ impl Message {
         self.0.body(offset, max)
     }
 
-    /// The JSON text at a pointer (RFC 6901) into the decoded body, exactly as it was sent. None
-    /// where the body is not JSON or holds nothing there.
+    /// The JSON text at a pointer (RFC 6901) into the decoded body, exactly as sent. `None` if the
+    /// body is not JSON or has no value there.
     #[must_use]
     pub fn json(&self, pointer: &str) -> Option<String> {
         self.0.json(pointer)
     }
 
-    /// The JSON value at a pointer. An error where there is one of another type.
+    /// The JSON value at a pointer. Fails if the value has another type.
     pub fn json_as<T: DeserializeOwned>(&self, pointer: &str) -> Result<Option<T>, String> {
         let value = self.json(pointer).map(|text| crate::json::read(&text));
         value
@@ -109,25 +109,25 @@ impl Message {
             .map_err(|error| format!("`{pointer}`: {error}"))
     }
 
-    /// What has no getter of its own: `endpoint`, `session`, `side` (`client` or `server`: who sent
-    /// it), and in `decide` `failure`, where the exchange failed: how far it came and what
-    /// happened, as `head reset` or `body timeout`. None where the name is unknown.
+    /// An attribute: `endpoint`, `session`, `side` (the sender, `client` or `server`), and in
+    /// `decide` also `failure` if the exchange failed: the stage and the cause, for example
+    /// `head reset` or `body timeout`. `None` for an unknown name.
     #[must_use]
     pub fn attribute(&self, name: &str) -> Option<String> {
         self.0.attribute(name)
     }
 
-    /// How many parts the stream of a response has; 0 where it was no stream. Only recording
+    /// The number of parts in the stream of a response; 0 if it is not a stream. Only recording
     /// policies see a stream as a whole.
     #[must_use]
     pub fn part_count(&self) -> u32 {
         self.0.part_count()
     }
 
-    /// One of these parts; none past the end. Drop it when it was looked at: how many a plugin may
-    /// hold is limited.
+    /// A part of the stream; `None` past the end. Drop each part after use, because the number of
+    /// parts that a plugin holds is limited.
     #[must_use]
-    pub fn part(&self, place: u32) -> Option<Self> {
-        self.0.part(place).map(Self)
+    pub fn part(&self, index: u32) -> Option<Self> {
+        self.0.part(index).map(Self)
     }
 }

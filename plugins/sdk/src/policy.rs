@@ -1,15 +1,15 @@
-//! The role of a recording policy: what is worth recording.
+//! The recording policy role: which exchanges are recorded.
 
-use crate::{Answer, Message, unwritten};
+use crate::{Answer, Message, not_implemented};
 
 handle! {
-    /// Conditions that the gateway checks by itself. An exchange that meets one is not recorded.
+    /// Conditions that the gateway checks by itself. An exchange that matches one is not recorded.
     Conditions
 }
 
 impl Conditions {
-    /// Paths that match a pattern in which `*` stands for any run of characters, for example
-    /// `/healthz` or `/static/*`.
+    /// Paths that match a pattern, for example `/healthz` or `/static/*`; `*` matches any run of
+    /// characters.
     pub fn skip_path(&self, pattern: &str, reason: &str) {
         self.0.skip_path(pattern, reason);
     }
@@ -24,39 +24,38 @@ impl Conditions {
         self.0.skip_status(lowest, highest, reason);
     }
 
-    /// Asks the gateway to call `decide` for each exchange that no condition skipped.
+    /// Asks the gateway to call `decide` for each exchange that no condition matches.
     pub fn ask(&self) {
         self.0.ask();
     }
 }
 
 handle! {
-    /// What becomes of one exchange: it is recorded unless something is said.
+    /// The decision about one exchange. Without a skip it is recorded.
     Verdict
 }
 
 impl Verdict {
-    /// Do not record this exchange. The reason is counted in the session's report.
+    /// Does not record this exchange. The session's report counts the reason.
     pub fn skip(&self, reason: &str) {
         self.0.skip(reason);
     }
 
-    /// Record it with a tag; a later tag of the same name replaces an earlier one.
+    /// Records the exchange with a tag; a later tag of the same name replaces an earlier one.
     pub fn tag(&self, name: &str, value: &str) {
         self.0.tag(name, value);
     }
 }
 
-/// Says what is worth recording.
+/// Decides which exchanges are recorded.
 pub trait RecordingPolicy {
-    /// Once, before anything else: declares the conditions that the gateway checks
-    /// by itself.
-    fn prepare(declare: &Conditions) -> Answer;
+    /// Runs once, before anything else: declares the conditions that the gateway checks by itself.
+    fn prepare(conditions: &Conditions) -> Answer;
 
-    /// Per exchange, where `prepare` said [`Conditions::ask`]: skips it, tags it, or neither. There
-    /// is no response where the upstream gave none.
-    fn decide(_request: &Message, _response: Option<&Message>, _give: &Verdict) -> Answer {
-        Err(unwritten("decide"))
+    /// Runs for each exchange if `prepare` called [`Conditions::ask`]: skips it, tags it, or
+    /// neither. `response` is `None` if the upstream sent none.
+    fn decide(_request: &Message, _response: Option<&Message>, _verdict: &Verdict) -> Answer {
+        Err(not_implemented("decide"))
     }
 }
 
@@ -74,25 +73,25 @@ macro_rules! recording_policy {
 #[macro_export]
 macro_rules! recording_policy {
     ($plugin:ident) => {
-        $crate::has_role!($plugin, RecordingPolicy);
+        $crate::assert_role!($plugin, RecordingPolicy);
     };
 }
 
 #[cfg(target_family = "wasm")]
 impl<P: RecordingPolicy> crate::bindings::PolicyGuest for P {
-    fn prepare(declare: &crate::raw::Conditions) -> Answer {
-        P::prepare(Conditions::lent(declare))
+    fn prepare(conditions: &crate::raw::Conditions) -> Answer {
+        P::prepare(Conditions::from_raw(conditions))
     }
 
     fn decide(
         request: &crate::raw::Message,
         response: Option<&crate::raw::Message>,
-        give: &crate::raw::Verdict,
+        verdict: &crate::raw::Verdict,
     ) -> Answer {
         P::decide(
-            Message::lent(request),
-            response.map(Message::lent),
-            Verdict::lent(give),
+            Message::from_raw(request),
+            response.map(Message::from_raw),
+            Verdict::from_raw(verdict),
         )
     }
 }

@@ -1,62 +1,62 @@
-//! The role of a redactor: which secrets stay out of recordings.
+//! The redactor role: which secrets are removed from recordings.
 
 use serde::Serialize;
 
-use crate::{Answer, Message, unwritten};
+use crate::{Answer, Message, not_implemented};
 
 handle! {
     /// Rules that the gateway applies by itself, before anything is written and before a matcher
-    /// looks. A class names the kind of secret in the stand-in: `token` gives `<token-1>`.
+    /// runs. The class names the kind of secret in the placeholder: `token` gives `<token-1>`.
     Rules
 }
 
 impl Rules {
-    /// The value of a header; a name that starts or ends in `*` stands for every one that ends or
-    /// starts so. In cookies, `authorization` and the like names and schemes stay readable.
+    /// The value of a header; `*` at the start or the end of the name matches any prefix or suffix.
+    /// Names in cookies and schemes in `authorization` stay readable.
     pub fn header(&self, name: &str, class: &str) {
         self.0.header(name, class);
     }
 
-    /// The value of a query parameter. Names compare without case.
+    /// The value of a query parameter. Names are case-insensitive.
     pub fn query(&self, name: &str, class: &str) {
         self.0.query(name, class);
     }
 
-    /// The value of a field of a form, urlencoded or multipart. Names compare without case.
+    /// The value of a form field, urlencoded or multipart. Names are case-insensitive.
     pub fn form(&self, name: &str, class: &str) {
         self.0.form(name, class);
     }
 
-    /// The value of a JSON member of this name at any depth. Names compare without case, `-` and
-    /// `_`.
+    /// The value of a JSON member of this name at any depth. Case, `-` and `_` are ignored.
     pub fn json_member(&self, name: &str, class: &str) {
         self.0.json_member(name, class);
     }
 
-    /// The JSON value at a pointer (RFC 6901; `*` stands for every index or member).
+    /// The JSON value at a pointer (RFC 6901; `*` matches every index or member).
     pub fn json(&self, pointer: &str, class: &str) {
         self.0.json(pointer, class);
     }
 
-    /// Whatever a regular expression finds in header values, URLs and text; its first group, or all
-    /// of it, is the secret. No look-around and no back-references.
+    /// Matches of a regular expression in header values, URLs and text. The secret is its first
+    /// group, or the whole match if it has no group. Look-around and back-references are not
+    /// supported.
     pub fn pattern(&self, regex: &str, class: &str) {
         self.0.pattern(regex, class);
     }
 
-    /// A response header that changes from run to run and is left out of recordings.
+    /// A response header that changes from run to run and is not recorded.
     pub fn volatile_header(&self, name: &str) {
         self.0.volatile_header(name);
     }
 
-    /// Asks the gateway to call `redact` for each message, after the rules were applied.
+    /// Asks the gateway to call `redact` for each message, after it has applied the rules.
     pub fn ask(&self) {
         self.0.ask();
     }
 }
 
 handle! {
-    /// Changes to the message at hand. The gateway checks them all, then applies them together.
+    /// Changes to one message. The gateway checks all of them, then applies them together.
     Edit
 }
 
@@ -66,7 +66,7 @@ impl Edit {
         self.0.set_header(name, values);
     }
 
-    /// Takes a header away.
+    /// Removes a header.
     pub fn remove_header(&self, name: &str) {
         self.0.remove_header(name);
     }
@@ -81,7 +81,7 @@ impl Edit {
         self.0.replace_json(pointer, text);
     }
 
-    /// Replaces the JSON value at a pointer by a value. An error where it cannot be JSON.
+    /// Replaces the JSON value at a pointer by a value. Fails if it cannot be written as JSON.
     pub fn replace_json_with(&self, pointer: &str, value: impl Serialize) -> Answer {
         self.replace_json(pointer, &crate::json::write(value)?);
         Ok(())
@@ -92,23 +92,22 @@ impl Edit {
         self.0.set_target(target);
     }
 
-    /// Of a part of a stream: keeps back the last bytes, which are shown again in front of the next
-    /// part of the same side, so that a secret which a border cuts is seen whole. What replaces
-    /// bytes across the border stands in the earlier part. Without effect on whole bodies.
+    /// For a part of a stream: holds the last bytes. They are shown again in front of the next part
+    /// of the same side, so that a secret which the boundary cuts is seen whole. If an edit crosses
+    /// the boundary, its new bytes go into the earlier part. No effect on whole bodies.
     pub fn hold(&self, bytes: u32) {
         self.0.hold(bytes);
     }
 }
 
-/// Takes secrets out before the disk.
+/// Removes secrets before anything is written to disk.
 pub trait Redactor {
-    /// Once, before anything else: declares the rules that the gateway applies by
-    /// itself.
-    fn prepare(declare: &Rules) -> Answer;
+    /// Runs once, before anything else: declares the rules that the gateway applies by itself.
+    fn prepare(rules: &Rules) -> Answer;
 
-    /// Per message, where `prepare` said [`Rules::ask`]: changes what needs code.
-    fn redact(_what: &Message, _change: &Edit) -> Answer {
-        Err(unwritten("redact"))
+    /// Runs for each message if `prepare` called [`Rules::ask`]: makes the edits that need code.
+    fn redact(_message: &Message, _edit: &Edit) -> Answer {
+        Err(not_implemented("redact"))
     }
 }
 
@@ -126,17 +125,17 @@ macro_rules! redactor {
 #[macro_export]
 macro_rules! redactor {
     ($plugin:ident) => {
-        $crate::has_role!($plugin, Redactor);
+        $crate::assert_role!($plugin, Redactor);
     };
 }
 
 #[cfg(target_family = "wasm")]
 impl<P: Redactor> crate::bindings::RedactorGuest for P {
-    fn prepare(declare: &crate::raw::Rules) -> Answer {
-        P::prepare(Rules::lent(declare))
+    fn prepare(rules: &crate::raw::Rules) -> Answer {
+        P::prepare(Rules::from_raw(rules))
     }
 
-    fn redact(what: &crate::raw::Message, change: &crate::raw::Edit) -> Answer {
-        P::redact(Message::lent(what), Edit::lent(change))
+    fn redact(message: &crate::raw::Message, edit: &crate::raw::Edit) -> Answer {
+        P::redact(Message::from_raw(message), Edit::from_raw(edit))
     }
 }

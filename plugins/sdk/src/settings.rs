@@ -1,46 +1,48 @@
-//! A plugin's `settings` from the configuration, checked and ready for use.
+//! The plugin's `settings` from the configuration.
 
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::raw;
 
-/// The settings of this plugin. The type needs `#[serde(default, deny_unknown_fields)]`: then every
-/// setting may be left out, and one that is misspelt is an error.
+/// The settings of this plugin. The type should have `#[serde(default, deny_unknown_fields)]`: then
+/// every setting is optional, and a misspelt name is an error.
 pub fn settings<T: DeserializeOwned>() -> Result<T, String> {
     parse_settings(&raw::settings())
 }
 
-/// The same from a JSON text. An error tells all faults at once, each with the name of its setting.
+/// Parses settings from JSON text. The error lists all invalid settings by name.
 pub fn parse_settings<T: DeserializeOwned>(text: &str) -> Result<T, String> {
     let all: Map<String, Value> =
         serde_json::from_str(text).map_err(|error| format!("settings: {error}"))?;
-    // One by one first: serde stops at the first fault, and does not name the setting.
-    let faults: Vec<String> = all
+    // Each setting is checked alone, because serde stops at the first error and does not name the
+    // setting.
+    let errors: Vec<String> = all
         .iter()
-        .filter_map(|(name, value)| fault::<T>(name, value))
+        .filter_map(|(name, value)| check_setting::<T>(name, value))
         .collect();
-    if !faults.is_empty() {
-        return Err(faults.join("; "));
+    if !errors.is_empty() {
+        return Err(errors.join("; "));
     }
     serde_json::from_value(Value::Object(all)).map_err(|error| format!("settings: {error}"))
 }
 
-fn fault<T: DeserializeOwned>(name: &str, value: &Value) -> Option<String> {
+/// The error of one setting, if it is invalid.
+fn check_setting<T: DeserializeOwned>(name: &str, value: &Value) -> Option<String> {
     let alone = Map::from_iter([(name.to_owned(), value.clone())]);
     let error = serde_json::from_value::<T>(Value::Object(alone))
         .err()?
         .to_string();
     Some(match error.strip_prefix("unknown field") {
         Some(rest) => match nearest(name, rest) {
-            Some(meant) => format!("unknown setting{rest}: did you mean `{meant}`?"),
+            Some(known) => format!("unknown setting{rest}: did you mean `{known}`?"),
             None => format!("unknown setting{rest}"),
         },
         None => format!("setting `{name}`: {error}"),
     })
 }
 
-/// The setting that was probably meant, of those that serde names in back quotes.
+/// The known setting with the most similar name. `error` lists the known ones in back quotes.
 fn nearest<'e>(name: &str, error: &'e str) -> Option<&'e str> {
     let known = error
         .split('`')
@@ -48,11 +50,11 @@ fn nearest<'e>(name: &str, error: &'e str) -> Option<&'e str> {
         .step_by(2)
         .filter(|known| *known != name);
     let (distance, known) = known.map(|known| (distance(name, known), known)).min()?;
-    // A third of the letters may differ; anything more is a guess.
+    // At most a third of the letters may differ.
     (distance * 3 <= known.len().max(3)).then_some(known)
 }
 
-/// How many letters must be put in, taken out or replaced to make one word of the other.
+/// The Levenshtein distance of two words.
 fn distance(from: &str, to: &str) -> usize {
     let mut row: Vec<usize> = (0..=to.len()).collect();
     for (above, own) in from.bytes().enumerate() {
@@ -81,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn every_setting_may_be_left_out() {
+    fn every_setting_is_optional() {
         let settings: Settings = parse("{}").unwrap();
         assert!(settings.names.is_empty() && !settings.strict);
         let settings: Settings = parse(r#"{"names": ["a"], "strict": true}"#).unwrap();
@@ -89,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn faults_name_the_setting_and_what_is_known() {
+    fn errors_name_the_setting_and_the_known_ones() {
         let error = parse::<Settings>(r#"{"other": [], "strict": 1}"#).unwrap_err();
         let expected = "unknown setting `other`, expected `names` or `strict`; \
                         setting `strict`: invalid type: integer `1`, expected a boolean";
@@ -102,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn a_misspelt_setting_is_told_which_was_meant() {
+    fn a_misspelt_setting_gets_a_suggestion() {
         for (name, hint) in [
             ("name", Some("did you mean `names`?")),
             ("stritc", Some("did you mean `strict`?")),
@@ -116,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn distances_count_single_letters() {
+    fn distances_count_single_letter_edits() {
         for (from, to, expected) in [
             ("", "", 0),
             ("", "abc", 3),

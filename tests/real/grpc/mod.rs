@@ -1,8 +1,7 @@
-//! Calls of gRPC by two implementations that others wrote, as servers and as clients: what a client
-//! saw while recording, it sees again when the server is gone.
+//! gRPC with two real implementations as servers and clients: a client sees the same at replay.
 
+mod compare;
 mod peers;
-mod seen;
 
 use std::fmt::Write as _;
 use std::fs;
@@ -11,8 +10,8 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::process::Gateway;
+use compare::Comparison;
 use peers::{Peer, Task};
-use seen::Comparison;
 
 /// While recording, and at replay. The values that are sent have these in them.
 const SECRETS: [&str; 2] = ["Zk3vQ9xT7pLm2Rw8Yb4N", "bT8nLw2yHc6QrX4mVd0K"];
@@ -56,7 +55,7 @@ struct Pair<'a> {
 /// Nothing that clients tell is a matter of luck, or a difference at replay would say nothing.
 #[test]
 #[ignore = "needs grpcio and tonic: see .ci/run"]
-fn clients_see_the_same_each_time() {
+fn clients_see_the_same_at_replay() {
     let cases = [&CASES[..], &[BY_NAME]].concat();
     for server in Peer::ALL {
         for client in Peer::ALL {
@@ -121,8 +120,8 @@ fn all_pairs(described: bool) {
             pair.assert_misses();
             for secret in SECRETS {
                 let texts = canaries(secret, described);
-                seen::assert_nowhere(&texts, &folder.join("cassettes"));
-                seen::assert_nowhere(&texts, &folder.join("logs"));
+                compare::assert_nowhere(&texts, &folder.join("cassettes"));
+                compare::assert_nowhere(&texts, &folder.join("logs"));
             }
         }
     }

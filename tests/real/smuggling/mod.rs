@@ -1,5 +1,5 @@
-//! The doubtful requests of the suite, before servers that others wrote: what each of them saw is
-//! what the gateway recorded, whatever it makes of the same bytes alone.
+//! The ambiguous requests of the suite against real servers: what each server saw is what the
+//! gateway recorded.
 
 #[path = "../../smuggling/corpus/mod.rs"]
 #[expect(dead_code, reason = "the suite needs more of it")]

@@ -1,4 +1,4 @@
-//! The servers: each notes the requests that it saw.
+//! The servers: each logs the requests that it saw.
 
 use std::fs;
 use std::net::TcpListener;

@@ -1,11 +1,10 @@
-//! Streams and conversations between programs that others wrote: what a client told of them while
-//! recording, it tells again when the origin is gone.
+//! Streams between real programs: a client reports the same at replay.
 
 /// Runs a client, and gives what it told.
 mod peer;
 
 /// What the same told is, and where a secret is.
-mod told;
+mod compare;
 
 /// Records, and replays with the same secrets and with others.
 mod trial;

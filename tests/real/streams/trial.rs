@@ -1,4 +1,4 @@
-//! Clients talk to an origin through the gateway; then the origin is gone, and they see the same.
+//! Clients talk to an origin through the gateway, then again without the origin.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{peer, told};
+use super::{compare, peer};
 use crate::files;
 use crate::process::{Gateway, Upstream};
 use crate::secrets::Secrets;
@@ -186,8 +186,8 @@ fn differing(one: &Value, other: &Value, secrets: &Secrets, when: &str) -> Vec<S
     let pairs = scenarios(one).iter().zip(scenarios(other));
     let pairs = pairs.chain(beside.iter().map(|(one, other)| (one, other)));
     let faults = pairs.filter_map(|(one, other)| {
-        let lines = told::differences(one, other, secrets);
-        let shown = told::shows_any(other, secrets).then(|| "a secret is replayed".to_owned());
+        let lines = compare::differences(one, other, secrets);
+        let shown = compare::shows_any(other, secrets).then(|| "a secret is replayed".to_owned());
         let lines: Vec<_> = lines.into_iter().chain(shown).collect();
         let name = &one["name"];
         (!lines.is_empty()).then(|| format!("{when}{name}: {}", lines.join("\n  ")))

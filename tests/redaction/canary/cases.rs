@@ -1,5 +1,4 @@
-//! The positions of secrets: those of the default rules themselves, and those that every redaction
-//! must know.
+//! The positions of secrets: those of the default rules, and those that every redaction must cover.
 
 use std::collections::BTreeSet;
 use std::io::Write as _;
@@ -61,7 +60,7 @@ fn headers() -> Vec<Case> {
             ..Case::default()
         }
     };
-    defaults::each(defaults::HEADERS).map(case).collect()
+    defaults::names(defaults::HEADERS).map(case).collect()
 }
 
 fn pairs() -> Vec<Case> {
@@ -91,8 +90,8 @@ fn pairs() -> Vec<Case> {
             ..Case::default()
         }
     };
-    let both = || defaults::each(defaults::PAIRS);
-    let own = defaults::each(defaults::QUERY).map(query);
+    let both = || defaults::names(defaults::PAIRS);
+    let own = defaults::names(defaults::QUERY).map(query);
     own.chain(both().map(query))
         .chain(both().map(form))
         .chain(both().map(multipart))
@@ -109,7 +108,7 @@ fn members() -> Vec<Case> {
             ..Case::default()
         }
     };
-    let named = defaults::each(defaults::JSON);
+    let named = defaults::names(defaults::JSON);
     named
         .flat_map(|(_, name)| [case(name), case(&camel(name))])
         .collect()

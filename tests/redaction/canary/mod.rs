@@ -1,5 +1,4 @@
-//! A secret in every position that the default rules name: none of them is in any byte that the
-//! program writes.
+//! A secret in every position of the default rules: none is in any byte that the program writes.
 
 mod cases;
 

@@ -1,5 +1,4 @@
-//! Chunked bodies: sizes, extensions, ends and trailers that could be read in two ways (RFC 9112,
-//! section 7.1).
+//! Ambiguous chunked bodies: sizes, extensions, ends and trailers (RFC 9112, section 7.1).
 
 use super::{SECOND, Template, post, shown};
 

@@ -1,5 +1,4 @@
-//! A client of raw bytes: sends one input on a connection of its own, and reads all that it is
-//! answered.
+//! A client of raw bytes: sends one input on its own connection and reads all responses.
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpStream};

@@ -1,4 +1,4 @@
-//! Content-Length and Transfer-Encoding, alone and together, as each could be read or overlooked.
+//! Ambiguous Content-Length and Transfer-Encoding, alone and together.
 
 use super::{SECOND, Template, post, shown, with};
 

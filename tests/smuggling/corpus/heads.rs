@@ -1,4 +1,4 @@
-//! Versions, methods, targets and hosts that are doubtful.
+//! Doubtful versions, methods, targets and hosts.
 
 use super::{SECOND, Template, shown};
 

@@ -1,5 +1,5 @@
-//! What must be true of an input: each request in it is refused, or is one request of the origin
-//! and one of the recording; and nothing else is.
+//! The rule for an input: each request in it is rejected, or is one request of the origin and one
+//! of the recording; nothing else is.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

@@ -1,4 +1,4 @@
-//! Ends of lines that are none, folded lines, and control characters anywhere in a head.
+//! Invalid line ends, folded lines and control characters in a head.
 
 use super::{SECOND, Template, post, shown, with};
 

@@ -1,5 +1,5 @@
-//! Requests that two servers could read in two ways, made by code: each is marked, and carries a
-//! second request, marked too, behind what is doubtful.
+//! Generated ambiguous requests: each is marked and carries a second, marked request after the
+//! ambiguous part.
 
 /// How a client sends one, and what it is answered.
 pub(crate) mod client;

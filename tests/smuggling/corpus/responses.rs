@@ -1,5 +1,4 @@
-//! Answers of an origin that two clients could read in two ways; behind each stands another one
-//! that nobody asked for.
+//! Ambiguous responses of an origin, each followed by another one that nobody requested.
 
 use super::{chunks, framing, shown};
 

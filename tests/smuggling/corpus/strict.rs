@@ -1,6 +1,5 @@
-//! The referee: reads requests by the strict grammar of RFC 9112, and says what the bytes of a
-//! client are and what an origin was sent. It forgives nothing that two readers could take for two
-//! things.
+//! The reference parser: reads requests by the strict grammar of RFC 9112 and reports what the
+//! bytes of a client are and what an origin received.
 
 /// A request that is whole.
 #[derive(Clone, Debug, PartialEq, Eq)]

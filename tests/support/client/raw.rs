@@ -1,4 +1,4 @@
-//! A client of raw bytes, for what no library would send.
+//! A client of raw bytes.
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod graph;
+mod steps;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -14,6 +15,9 @@ usage: cargo xtask COMMAND
 
 commands:
   graph   check the dependencies between crates and the imports between files
+  steps   list the checks of the repository
+  step    run checks by name
+  ci      run all checks in turn
 ";
 
 /// Exit status of a check that found something.
@@ -58,9 +62,17 @@ fn run(arguments: &[String]) -> anyhow::Result<Outcome> {
                 passed: report.passed(),
             })
         }
+        "steps" => Ok(help(&steps::list())),
+        "step" => run_steps(steps::named(rest)?),
+        "ci" => run_steps(steps::STEPS.iter().collect()),
         "help" | "-h" | "--help" => Ok(help(USAGE)),
         unknown => bail!("unknown command `{unknown}`\n{USAGE}"),
     }
+}
+
+fn run_steps(steps: Vec<&'static steps::Step>) -> anyhow::Result<Outcome> {
+    let (text, passed) = steps::run(&steps::Workspace::of_this_build()?, steps);
+    Ok(Outcome { text, passed })
 }
 
 fn help(usage: &str) -> Outcome {

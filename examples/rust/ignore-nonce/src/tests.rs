@@ -30,6 +30,6 @@ fn of_the_request_id_the_tenant_counts() {
             .header("X-Request-Id", id)
             .header("X-Request-Id", "other.1");
         let key = identify::<IgnoreNonce>(&request).unwrap();
-        assert_eq!(key.added(), [Part::own("tenant", tenant)], "{id}");
+        assert_eq!(key.added(), [Part::custom("tenant", tenant)], "{id}");
     }
 }

@@ -13,13 +13,13 @@ fn an_address_in_two_pieces_gets_one_stand_in() {
     let redacted = redacted(&json!({"user": "ad\"a", "host": "example.com"})).unwrap();
     let edit = Change::replace_json("/contact/user", r#""<e-mail-1>""#);
     assert_eq!(redacted.edits(), [edit]);
-    assert_eq!(redacted.stand_ins()[0].secret, b"ad\"a@example.com");
+    assert_eq!(redacted.placeholders()[0].secret, b"ad\"a@example.com");
 }
 
 #[test]
 fn half_an_address_is_none() {
     let redacted = redacted(&json!({"user": "ada"})).unwrap();
-    assert!(redacted.edits().is_empty() && redacted.stand_ins().is_empty());
+    assert!(redacted.edits().is_empty() && redacted.placeholders().is_empty());
     let pattern = Rule::Pattern {
         regex: ADDRESS.to_owned(),
         class: CLASS.to_owned(),

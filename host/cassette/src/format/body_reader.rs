@@ -1,4 +1,4 @@
-//! Text to bodies: the four forms in which a body stands in a cassette.
+//! Reads a body, in each of the forms that a cassette has for it.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -13,7 +13,7 @@ use super::digest::is_body_digest;
 use super::strict_json::{Lines, Text};
 use ouli_message::Content;
 
-/// A body as it was read, still borrowed from the cassette where that can be.
+/// A parsed body, borrowed from the cassette if possible.
 pub(super) enum ParsedBody<'a> {
     /// JSON text or other text.
     Text(Cow<'a, str>),
@@ -24,28 +24,28 @@ pub(super) enum ParsedBody<'a> {
 }
 
 impl ParsedBody<'_> {
-    /// The body as a part of `whole`, the buffer from which it was read, where it stands there.
-    pub(super) fn into_content(self, whole: &Bytes) -> Content {
+    /// The body. Borrowed text becomes a slice of `buffer`, from which it was parsed.
+    pub(super) fn into_content(self, buffer: &Bytes) -> Content {
         match self {
-            Self::Text(Cow::Borrowed(text)) => Content::Inline(whole.slice_ref(text.as_bytes())),
+            Self::Text(Cow::Borrowed(text)) => Content::Inline(buffer.slice_ref(text.as_bytes())),
             Self::Text(Cow::Owned(text)) => Content::Inline(Bytes::from(text)),
             Self::Bytes(bytes) => Content::Inline(Bytes::from(bytes)),
             Self::File(digest, size) => Content::Stored { digest, size },
         }
     }
 
-    /// The bytes of a body that may not be stored as a file.
+    /// The bytes of a body that must not be stored as a file.
     pub(super) fn into_bytes(self) -> Result<Vec<u8>, &'static str> {
         match self {
             Self::Text(text) => Ok(text.into_owned().into_bytes()),
             Self::Bytes(bytes) => Ok(bytes),
-            Self::File(..) => Err("expected no `file` where only a message can be large"),
+            Self::File(..) => Err("`file` is only allowed in a `text` or `binary` message"),
         }
     }
 }
 
 impl<'de: 'a, 'a> Deserialize<'de> for ParsedBody<'a> {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct BodyVisitor;
         impl<'de> Visitor<'de> for BodyVisitor {
             type Value = ParsedBody<'de>;
@@ -54,23 +54,20 @@ impl<'de: 'a, 'a> Deserialize<'de> for ParsedBody<'a> {
                 out.write_str("an object")
             }
 
-            fn visit_map<A: MapAccess<'de>>(
-                self,
-                mut from: A,
-            ) -> Result<ParsedBody<'de>, A::Error> {
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<ParsedBody<'de>, A::Error> {
                 let mut members = BodyMembers::default();
-                while let Some(Text(name)) = from.next_key()? {
-                    members.read(&name, &mut from)?;
+                while let Some(Text(name)) = map.next_key()? {
+                    members.read(&name, &mut map)?;
                 }
                 let body = members.into_body().map_err(Error::custom)?;
-                body.ok_or_else(|| Error::custom(NO_FORM))
+                body.ok_or_else(|| Error::custom(INVALID_FORM))
             }
         }
-        from.deserialize_map(BodyVisitor)
+        deserializer.deserialize_map(BodyVisitor)
     }
 }
 
-/// The members of a body while an object is read that has them, alone or beside its own.
+/// The members of a body, collected while an object is read that may have other members too.
 #[derive(Default)]
 pub(super) struct BodyMembers<'a> {
     before: Option<Text<'a>>,
@@ -86,63 +83,65 @@ impl<'a> BodyMembers<'a> {
     /// Reads the value of the member `name`.
     ///
     /// # Errors
-    /// Where a body has no such member, where it stands twice, or where its value is of another
+    /// If a body has no such member, if the member is duplicated, or if its value has the wrong
     /// type.
     pub(super) fn read<'de: 'a, A: MapAccess<'de>>(
         &mut self,
         name: &str,
-        from: &mut A,
+        map: &mut A,
     ) -> Result<(), A::Error> {
         match name {
-            "before" => set_once(&mut self.before, "before", from),
-            "json" => set_once(&mut self.json, "json", from),
-            "after" => set_once(&mut self.after, "after", from),
-            "text" => set_once(&mut self.text, "text", from),
-            "base64" => set_once(&mut self.base64, "base64", from),
-            "file" => set_once(&mut self.file, "file", from),
-            "size" => set_once(&mut self.size, "size", from),
+            "before" => set_once(&mut self.before, "before", map),
+            "json" => set_once(&mut self.json, "json", map),
+            "after" => set_once(&mut self.after, "after", map),
+            "text" => set_once(&mut self.text, "text", map),
+            "base64" => set_once(&mut self.base64, "base64", map),
+            "file" => set_once(&mut self.file, "file", map),
+            "size" => set_once(&mut self.size, "size", map),
             other => Err(Error::unknown_field(other, NAMES)),
         }
     }
 
-    /// The body; none where there is no member.
+    /// The body; `None` if there is no member.
     pub(super) fn into_body(self) -> Result<Option<ParsedBody<'a>>, &'static str> {
-        let bare = self.before.is_none() && self.after.is_none();
+        let no_whitespace_members = self.before.is_none() && self.after.is_none();
         let (before, after) = (
             check_whitespace(self.before)?,
             check_whitespace(self.after)?,
         );
-        let around = !before.is_empty() || !after.is_empty();
+        let has_whitespace = !before.is_empty() || !after.is_empty();
         let json = self.json.map(RawValue::get);
         let body = match (json, self.text, self.base64, self.file, self.size) {
-            (None, None, None, None, None) if bare => return Ok(None),
-            (Some(json), None, None, None, None) if around => {
+            (None, None, None, None, None) if no_whitespace_members => return Ok(None),
+            (Some(json), None, None, None, None) if has_whitespace => {
                 ParsedBody::Text(Cow::Owned([&before, json, &after].concat()))
             }
             (Some(json), None, None, None, None) => ParsedBody::Text(Cow::Borrowed(json)),
-            (None, Some(Lines(text)), None, None, None) if !around => ParsedBody::Text(text),
-            (None, None, Some(Text(base64)), None, None) if !around => STANDARD
+            (None, Some(Lines(text)), None, None, None) if !has_whitespace => {
+                ParsedBody::Text(text)
+            }
+            (None, None, Some(Text(base64)), None, None) if !has_whitespace => STANDARD
                 .decode(base64.as_bytes())
                 .map(ParsedBody::Bytes)
                 .map_err(|_| "expected padded base64")?,
-            (None, None, None, Some(Text(file)), Some(size)) if !around => file
+            (None, None, None, Some(Text(file)), Some(size)) if !has_whitespace => file
                 .split_once(".bodies/")
                 .filter(|(_, digest)| is_body_digest(digest))
                 .map(|(_, digest)| ParsedBody::File(digest.to_owned(), size))
                 .ok_or("expected a file SESSION.bodies/SHA256")?,
-            _ => return Err(NO_FORM),
+            _ => return Err(INVALID_FORM),
         };
         Ok(Some(body))
     }
 }
 
-/// Reads the value of a member that has not stood before.
+/// Reads the value of a member, and rejects a duplicate.
 pub(super) fn set_once<'de, T: Deserialize<'de>, A: MapAccess<'de>>(
     member: &mut Option<T>,
     name: &'static str,
-    from: &mut A,
+    map: &mut A,
 ) -> Result<(), A::Error> {
-    match member.replace(from.next_value()?) {
+    match member.replace(map.next_value()?) {
         None => Ok(()),
         Some(_) => Err(Error::duplicate_field(name)),
     }
@@ -157,6 +156,6 @@ fn check_whitespace(text: Option<Text<'_>>) -> Result<Cow<'_, str>, &'static str
     }
 }
 
-const NO_FORM: &str = "expected one of `json`, `text`, `base64`, `file` with `size`";
+const INVALID_FORM: &str = "expected one of `json`, `text`, `base64`, `file` with `size`";
 
 const NAMES: &[&str] = &["before", "json", "after", "text", "base64", "file", "size"];

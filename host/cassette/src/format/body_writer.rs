@@ -1,40 +1,40 @@
-//! Bodies to text: the very JSON text, text line by line, base64, or the name of a file.
+//! Writes a body: as verbatim JSON, as lines of text, as base64, or as a file name.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use memchr::memmem;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::decode::BOUNDARY;
+use super::boundary;
 use super::json_writer::JsonWriter;
 use ouli_message::Content;
 
-/// Writes the member `body`; nothing where the body is empty.
-pub(super) fn write(page: &mut JsonWriter<'_>, content: &Content, folder: &str) {
+/// Writes the member `body`, unless the body is empty.
+pub(super) fn write(writer: &mut JsonWriter<'_>, content: &Content, folder: &str) {
     if matches!(content, Content::Inline(bytes) if bytes.is_empty()) {
         return;
     }
-    page.open("body", b'{');
-    write_members(page, content, folder);
-    page.close(b'}');
+    writer.open("body", b'{');
+    write_members(writer, content, folder);
+    writer.close(b'}');
 }
 
-/// Writes the members of a body into the object that is open; none where the body is empty.
-pub(super) fn write_members(page: &mut JsonWriter<'_>, content: &Content, folder: &str) {
+/// Writes the members of a body into the open object, unless the body is empty.
+pub(super) fn write_members(writer: &mut JsonWriter<'_>, content: &Content, folder: &str) {
     let bytes = match content {
         Content::Inline(bytes) if bytes.is_empty() => return,
         Content::Inline(bytes) => bytes,
         Content::Stored { digest, size } => {
-            page.string("file", &format!("{folder}/{digest}"));
-            return page.number("size", *size);
+            writer.string("file", &format!("{folder}/{digest}"));
+            return writer.number("size", *size);
         }
     };
     match std::str::from_utf8(bytes) {
-        Ok(text) => match EmbeddedJson::of(text) {
-            Some(embedded) => embedded.write(page),
-            None => write_text(page, text),
+        Ok(text) => match EmbeddedJson::parse(text) {
+            Some(embedded) => embedded.write(writer),
+            None => write_text(writer, text),
         },
-        Err(_) => page.string("base64", &STANDARD.encode(bytes)),
+        Err(_) => writer.string("base64", &STANDARD.encode(bytes)),
     }
 }
 
@@ -43,7 +43,7 @@ pub(super) fn is_json_whitespace(character: char) -> bool {
     matches!(character, ' ' | '\t' | '\n' | '\r')
 }
 
-/// JSON text that can stand in a cassette as it is, and the white space around it.
+/// JSON text that can be written verbatim, and the white space around it.
 struct EmbeddedJson<'a> {
     before: &'a str,
     json: &'a str,
@@ -51,54 +51,54 @@ struct EmbeddedJson<'a> {
 }
 
 impl<'a> EmbeddedJson<'a> {
-    /// None where the text is no JSON object or array, is nested too deep for other readers, has
-    /// half of a surrogate pair, which some of them refuse, or holds what a reader would take for
-    /// the start of an exchange.
-    fn of(text: &'a str) -> Option<Self> {
+    /// `None` if the text is not a JSON object or array, or if a reader could fail on it: nested
+    /// too deep, with a lone surrogate, or with a boundary between exchanges.
+    fn parse(text: &'a str) -> Option<Self> {
         let start = text.len() - text.trim_start_matches(is_json_whitespace).len();
         let (before, rest) = text.split_at(start);
         let (json, after) = rest.split_at(rest.trim_end_matches(is_json_whitespace).len());
-        let fits = json.starts_with(['{', '['])
+        let embeddable = json.starts_with(['{', '['])
             && json_depth(json) <= MAX_DEPTH
-            && memmem::find(json.as_bytes(), BOUNDARY).is_none()
+            && boundary::find_start(json.as_bytes()).is_none()
             && serde_json::from_str::<&RawValue>(json).is_ok()
             && !may_have_lone_surrogate(json);
-        fits.then_some(Self {
+        embeddable.then_some(Self {
             before,
             json,
             after,
         })
     }
 
-    fn write(&self, page: &mut JsonWriter<'_>) {
+    fn write(&self, writer: &mut JsonWriter<'_>) {
         if !self.before.is_empty() {
-            page.string("before", self.before);
+            writer.string("before", self.before);
         }
-        page.raw("json", self.json);
+        writer.raw("json", self.json);
         if !self.after.is_empty() {
-            page.string("after", self.after);
+            writer.string("after", self.after);
         }
     }
 }
 
-fn write_text(page: &mut JsonWriter<'_>, text: &str) {
+fn write_text(writer: &mut JsonWriter<'_>, text: &str) {
     if text.split_inclusive('\n').nth(1).is_none() {
-        return page.string("text", text);
+        return writer.string("text", text);
     }
-    page.open("text", b'[');
-    text.split_inclusive('\n').for_each(|line| page.item(line));
-    page.close(b']');
+    writer.open("text", b'[');
+    text.split_inclusive('\n')
+        .for_each(|line| writer.item(line));
+    writer.close(b']');
 }
 
-/// False where every surrogate that is escaped has its other half (RFC 8259, section 7).
+/// False if every escaped surrogate is part of a pair (RFC 8259, section 7).
 fn may_have_lone_surrogate(json: &str) -> bool {
     let escaped = [&b"\\ud"[..], b"\\uD"].map(|it| memmem::find(json.as_bytes(), it));
     escaped.iter().any(Option::is_some) && serde_json::from_str::<Value>(json).is_err()
 }
 
-/// How deep JSON text is nested; of other text, any number.
+/// The nesting depth of JSON text; the result for other text is arbitrary.
 fn json_depth(json: &str) -> usize {
-    let (mut now, mut deepest, mut quoted, mut escaped) = (0_usize, 0, false, false);
+    let (mut depth, mut max_depth, mut quoted, mut escaped) = (0_usize, 0, false, false);
     for byte in json.bytes() {
         match byte {
             _ if escaped => escaped = false,
@@ -106,15 +106,16 @@ fn json_depth(json: &str) -> usize {
             b'"' => quoted = !quoted,
             _ if quoted => {}
             b'{' | b'[' => {
-                now += 1;
-                deepest = deepest.max(now);
+                depth += 1;
+                max_depth = max_depth.max(depth);
             }
-            b'}' | b']' => now = now.saturating_sub(1),
+            b'}' | b']' => depth = depth.saturating_sub(1),
             _ => {}
         }
     }
-    deepest
+    max_depth
 }
 
-/// JSON readers commonly stop at 128 or 256 levels, and an exchange adds up to four of its own.
+/// Common JSON readers stop at 128 or 256 levels, and an exchange adds up to four levels of its
+/// own.
 const MAX_DEPTH: usize = 100;

@@ -1,10 +1,10 @@
-//! The sizes of a body's pieces: found again by its content, or noted and made to fit.
+//! The sizes of the chunks of a body: derived from its content, or stored and made to fit.
 
 use ouli_codec::event_stream::{event_sizes, line_sizes};
 use ouli_message::Content;
 use ouli_message::stream::{Chunk, ChunkKind};
 
-/// The sizes that the content of a body tells; none where only a note can say them.
+/// The sizes that follow from the content of a body; `None` if they have to be stored.
 pub(super) fn sizes_from_content(unit: ChunkKind, body: &Content) -> Option<Vec<u64>> {
     let Content::Inline(bytes) = body else {
         return None;
@@ -17,20 +17,20 @@ pub(super) fn sizes_from_content(unit: ChunkKind, body: &Content) -> Option<Vec<
     Some(sizes.into_iter().map(|size| size as u64).collect())
 }
 
-/// True where the sizes have to be noted.
-pub(super) fn need_sizes(unit: ChunkKind, pieces: &[Chunk], body: &Content) -> bool {
-    let sizes = pieces.iter().map(|piece| piece.size);
-    !pieces.is_empty() && !sizes_from_content(unit, body).is_some_and(|told| sizes.eq(told))
+/// True if the sizes have to be stored.
+pub(super) fn need_sizes(unit: ChunkKind, chunks: &[Chunk], body: &Content) -> bool {
+    let sizes = chunks.iter().map(|chunk| chunk.size);
+    !chunks.is_empty() && !sizes_from_content(unit, body).is_some_and(|derived| sizes.eq(derived))
 }
 
-/// The pieces of a body: of the sizes that were noted, else of those that it tells.
+/// The chunks of a body: with the stored sizes, otherwise with those that follow from its content.
 pub(super) fn build_chunks(
     unit: ChunkKind,
-    noted: Option<Vec<u64>>,
+    stored: Option<Vec<u64>>,
     at: &[u64],
     body: &Content,
 ) -> Vec<Chunk> {
-    let sizes = noted
+    let sizes = stored
         .or_else(|| sizes_from_content(unit, body))
         .unwrap_or_default();
     let sizes = fit_sizes(sizes, body.size());
@@ -41,25 +41,25 @@ pub(super) fn build_chunks(
         .collect()
 }
 
-/// As many offsets as there are pieces or turns. Where a hand added some, the last offset counts
-/// for them; where it took some away, the offsets that are left over do not count.
+/// One time for each chunk or message. If a user added some, they get the last time; if a user
+/// removed some, the surplus times are ignored.
 pub(super) fn fit_times(at: &[u64], count: usize) -> impl Iterator<Item = u64> {
     let last = at.last().copied().unwrap_or(0);
-    let rest = std::iter::repeat(last);
-    at.iter().copied().chain(rest).take(count)
+    let missing = std::iter::repeat(last);
+    at.iter().copied().chain(missing).take(count)
 }
 
-/// Sizes that add up to `total`. Where a hand made the body longer, the last piece takes the rest;
-/// where it made it shorter, pieces are cut off at its end.
+/// Sizes that add up to `total`. If a user made the body longer, the last chunk grows; if a user
+/// made it shorter, chunks are cut off at its end.
 fn fit_sizes(mut sizes: Vec<u64>, total: u64) -> Vec<u64> {
     let mut left = total;
-    let mut whole = 0;
-    while let Some(size) = sizes.get(whole).filter(|size| **size <= left) {
+    let mut complete = 0;
+    while let Some(size) = sizes.get(complete).filter(|size| **size <= left) {
         left -= size;
-        whole += 1;
+        complete += 1;
     }
-    let cut = whole < sizes.len();
-    sizes.truncate(whole);
+    let cut = complete < sizes.len();
+    sizes.truncate(complete);
     match sizes.last_mut().filter(|_| !cut) {
         Some(last) => *last += left,
         None if left > 0 => sizes.push(left),
@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes_are_made_to_fit() {
+    fn sizes_are_fitted_to_the_body() {
         let cases: [(&[u64], u64, &[u64]); 12] = [
             (&[], 0, &[]),
             (&[], 7, &[7]),
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn times_are_made_to_fit() {
+    fn times_are_fitted_to_the_count() {
         let cases: [(&[u64], usize, &[u64]); 4] = [
             (&[], 2, &[0, 0]),
             (&[5, 9], 3, &[5, 9, 9]),

@@ -1,4 +1,4 @@
-//! The digests of a cassette: of an exchange's content, whatever its layout, and of a body.
+//! The digests in a cassette: of the content of an exchange, independent of layout, and of a body.
 
 use sha2::{Digest, Sha256};
 
@@ -6,11 +6,11 @@ use super::stream_names::{self, MessageRecord};
 use ouli_message::stream::{Stream, StreamContent};
 use ouli_message::{Content, Exchange, FailureCause, Fields};
 
-/// The digest of an exchange as it stands in a cassette: `sha256:` and 32 hex digits.
+/// The digest of an exchange in a cassette: `sha256:` and 32 hex digits.
 ///
-/// It covers names and values with their lengths, and bodies by their size and SHA-256, so that
-/// neither the layout of the file nor the place of a body counts. Nor do the times of a stream
-/// or a failure, so that the same conversation has the same digest when it is recorded again.
+/// It covers names and values with their lengths, and bodies by size and SHA-256. It does not
+/// depend on the layout of the file, on where a body is stored, or on the times of a stream or a
+/// failure, so that recording the same traffic again gives the same digest.
 pub fn digest(exchange: &Exchange) -> String {
     let Exchange {
         endpoint,
@@ -21,35 +21,35 @@ pub fn digest(exchange: &Exchange) -> String {
         tags,
     } = exchange;
     let mut content = Vec::with_capacity(1024);
-    part(&mut content, DOMAIN);
-    part(&mut content, endpoint.as_bytes());
-    part(&mut content, request.method.as_str().as_bytes());
-    part(&mut content, request.authority.as_bytes());
-    part(&mut content, request.target.as_bytes());
-    fields(&mut content, &request.fields);
-    body(&mut content, &request.body);
-    fields(&mut content, &request.trailers);
+    push_text(&mut content, DOMAIN);
+    push_text(&mut content, endpoint.as_bytes());
+    push_text(&mut content, request.method.as_str().as_bytes());
+    push_text(&mut content, request.authority.as_bytes());
+    push_text(&mut content, request.target.as_bytes());
+    push_fields(&mut content, &request.fields);
+    push_body(&mut content, &request.body);
+    push_fields(&mut content, &request.trailers);
     if exchange.has_response() {
-        part(&mut content, response.status.as_str().as_bytes());
-        fields(&mut content, &response.fields);
-        body(&mut content, &response.body);
-        fields(&mut content, &response.trailers);
+        push_text(&mut content, response.status.as_str().as_bytes());
+        push_fields(&mut content, &response.fields);
+        push_body(&mut content, &response.body);
+        push_fields(&mut content, &response.trailers);
     }
-    length(&mut content, tags.len());
+    push_length(&mut content, tags.len());
     for (name, value) in tags {
-        part(&mut content, name.as_bytes());
-        part(&mut content, value.as_bytes());
+        push_text(&mut content, name.as_bytes());
+        push_text(&mut content, value.as_bytes());
     }
-    if let Some(it) = stream {
-        self::stream(&mut content, it);
+    if let Some(stream) = stream {
+        push_stream(&mut content, stream);
     }
-    if let Some(it) = failure {
-        push_failure(&mut content, &it.cause);
+    if let Some(failure) = failure {
+        push_failure(&mut content, &failure.cause);
     }
-    let whole = Sha256::digest(&content);
+    let hash = Sha256::digest(&content);
     let mut text = String::with_capacity(PREFIX.len() + 32);
     text.push_str(PREFIX);
-    push_hex(&mut text, &whole[..16]);
+    push_hex(&mut text, &hash[..16]);
     text
 }
 
@@ -60,20 +60,20 @@ pub fn body_digest(bytes: &[u8]) -> String {
     text
 }
 
-/// True where `text` can name a body: 64 lower-case hex digits.
+/// True if `text` can be the digest of a body: 64 lower-case hex digits.
 pub(crate) fn is_body_digest(text: &str) -> bool {
     text.len() == 64 && text.bytes().all(|byte| HEX.contains(&byte))
 }
 
-fn fields(content: &mut Vec<u8>, fields: &Fields) {
-    length(content, fields.len());
+fn push_fields(content: &mut Vec<u8>, fields: &Fields) {
+    push_length(content, fields.len());
     for (name, value) in fields.iter() {
-        part(content, name.as_str().as_bytes());
-        part(content, value.as_bytes());
+        push_text(content, name.as_str().as_bytes());
+        push_text(content, value.as_bytes());
     }
 }
 
-fn body(content: &mut Vec<u8>, body: &Content) {
+fn push_body(content: &mut Vec<u8>, body: &Content) {
     content.extend_from_slice(&body.size().to_be_bytes());
     match body {
         Content::Inline(bytes) if bytes.is_empty() => {}
@@ -87,52 +87,52 @@ fn body(content: &mut Vec<u8>, body: &Content) {
     }
 }
 
-fn stream(content: &mut Vec<u8>, stream: &Stream) {
-    part(content, b"stream");
+fn push_stream(content: &mut Vec<u8>, stream: &Stream) {
+    push_text(content, b"stream");
     match &stream.content {
-        StreamContent::Chunks(unit, pieces) => {
-            part(content, stream_names::unit_name(*unit).as_bytes());
-            length(content, pieces.len());
-            for piece in pieces {
-                content.extend_from_slice(&piece.size.to_be_bytes());
+        StreamContent::Chunks(unit, chunks) => {
+            push_text(content, stream_names::unit_name(*unit).as_bytes());
+            push_length(content, chunks.len());
+            for chunk in chunks {
+                content.extend_from_slice(&chunk.size.to_be_bytes());
             }
         }
-        StreamContent::Messages(protocol, turns) => {
-            part(content, stream_names::protocol_name(*protocol).as_bytes());
-            length(content, turns.len());
-            for turn in turns {
-                part(content, turn.side.name().as_bytes());
-                push_message(content, &MessageRecord::from(&turn.kind));
+        StreamContent::Messages(protocol, messages) => {
+            push_text(content, stream_names::protocol_name(*protocol).as_bytes());
+            push_length(content, messages.len());
+            for message in messages {
+                push_text(content, message.side.name().as_bytes());
+                push_message(content, &MessageRecord::from(&message.kind));
             }
         }
     }
     let ended = stream_names::ending_name(stream.ending);
-    part(content, ended.unwrap_or_default().as_bytes());
+    push_text(content, ended.unwrap_or_default().as_bytes());
 }
 
-fn push_failure(content: &mut Vec<u8>, fault: &FailureCause) {
-    let code = fault.code.map(|code| code.to_string());
-    part(content, b"failure");
-    part(content, fault.phase.name().as_bytes());
-    part(content, fault.kind.name().as_bytes());
-    part(content, code.unwrap_or_default().as_bytes());
+fn push_failure(content: &mut Vec<u8>, cause: &FailureCause) {
+    let code = cause.code.map(|code| code.to_string());
+    push_text(content, b"failure");
+    push_text(content, cause.phase.name().as_bytes());
+    push_text(content, cause.kind.name().as_bytes());
+    push_text(content, code.unwrap_or_default().as_bytes());
 }
 
-fn push_message(content: &mut Vec<u8>, spoken: &MessageRecord<'_>) {
-    let compressed = if spoken.compressed { "compressed" } else { "" };
-    let code = spoken.code.map(|code| code.to_string());
-    part(content, spoken.kind.as_bytes());
-    part(content, compressed.as_bytes());
-    part(content, code.unwrap_or_default().as_bytes());
-    body(content, &spoken.content);
+fn push_message(content: &mut Vec<u8>, record: &MessageRecord<'_>) {
+    let compressed = if record.compressed { "compressed" } else { "" };
+    let code = record.code.map(|code| code.to_string());
+    push_text(content, record.kind.as_bytes());
+    push_text(content, compressed.as_bytes());
+    push_text(content, code.unwrap_or_default().as_bytes());
+    push_body(content, &record.content);
 }
 
-fn part(content: &mut Vec<u8>, bytes: &[u8]) {
-    length(content, bytes.len());
+fn push_text(content: &mut Vec<u8>, bytes: &[u8]) {
+    push_length(content, bytes.len());
     content.extend_from_slice(bytes);
 }
 
-fn length(content: &mut Vec<u8>, length: usize) {
+fn push_length(content: &mut Vec<u8>, length: usize) {
     content.extend_from_slice(&(length as u64).to_be_bytes());
 }
 
@@ -152,7 +152,7 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::tests::sample;
+    use crate::test_exchanges::sample;
 
     #[test]
     fn stored_and_inline_bodies_have_the_same_digest() {
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn every_part_changes_the_digest() {
+    fn every_member_changes_the_digest() {
         let base = sample(1);
         let changes: [fn(&mut Exchange); 8] = [
             |it| it.endpoint.push('x'),
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn a_boundary_between_parts_cannot_move() {
+    fn bytes_cannot_move_between_adjacent_members() {
         let mut left = sample(1);
         left.endpoint = "ab".into();
         left.request.authority = "c".into();

@@ -1,4 +1,4 @@
-//! Exchange to text: the pure half that writes.
+//! Encodes exchanges as the text of a cassette.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 
@@ -7,85 +7,82 @@ use super::json_writer::JsonWriter;
 use super::{body_writer, stream_writer};
 use ouli_message::{Exchange, Failure, Fields, Request, Response};
 
-/// The first value of a cassette, with the end of its line.
-pub const HEADER: &str = "{ \"ouli-cassette\": 1 }\n";
-
-/// Appends one exchange to `out`, as one pretty-printed JSON value that ends its line.
+/// Appends one exchange to `out`, as a pretty-printed JSON value with a line end after it.
 ///
-/// `ordinal` counts from 1. `folder` is the name of the folder of stored bodies as it is seen from
-/// beside the cassette: `SESSION.bodies`.
+/// `ordinal` counts from 1. `folder` is the path of the folder of stored bodies, relative to the
+/// folder of the cassette: `SESSION.bodies`.
 pub fn encode(out: &mut Vec<u8>, ordinal: u64, exchange: &Exchange, folder: &str) {
-    let mut page = JsonWriter::start(out);
-    page.number("exchange", ordinal);
-    page.string("endpoint", &exchange.endpoint);
-    request(&mut page, &exchange.request, folder);
+    let mut writer = JsonWriter::start(out);
+    writer.number("exchange", ordinal);
+    writer.string("endpoint", &exchange.endpoint);
+    write_request(&mut writer, &exchange.request, folder);
     if exchange.has_response() {
-        response(&mut page, &exchange.response, folder);
+        write_response(&mut writer, &exchange.response, folder);
     }
-    stream_writer::write(&mut page, exchange, folder);
+    stream_writer::write(&mut writer, exchange, folder);
     if let Some(failure) = &exchange.failure {
-        failed(&mut page, failure);
+        write_failure(&mut writer, failure);
     }
     if !exchange.tags.is_empty() {
-        page.open("tags", b'{');
+        writer.open("tags", b'{');
         for (name, value) in &exchange.tags {
-            page.string(name, value);
+            writer.string(name, value);
         }
-        page.close(b'}');
+        writer.close(b'}');
     }
-    page.string("digest", &digest(exchange));
-    page.end();
+    writer.string("digest", &digest(exchange));
+    writer.end();
 }
 
-fn request(page: &mut JsonWriter<'_>, request: &Request, folder: &str) {
-    page.open("request", b'{');
-    page.string("method", request.method.as_str());
-    page.string("authority", &request.authority);
-    page.string("target", &request.target);
-    fields(page, "headers", &request.fields);
-    body_writer::write(page, &request.body, folder);
-    trailers(page, &request.trailers);
-    page.close(b'}');
+fn write_request(writer: &mut JsonWriter<'_>, request: &Request, folder: &str) {
+    writer.open("request", b'{');
+    writer.string("method", request.method.as_str());
+    writer.string("authority", &request.authority);
+    writer.string("target", &request.target);
+    write_fields(writer, "headers", &request.fields);
+    body_writer::write(writer, &request.body, folder);
+    write_trailers(writer, &request.trailers);
+    writer.close(b'}');
 }
 
-fn response(page: &mut JsonWriter<'_>, response: &Response, folder: &str) {
-    page.open("response", b'{');
-    page.number("status", u64::from(response.status.as_u16()));
-    fields(page, "headers", &response.fields);
-    body_writer::write(page, &response.body, folder);
-    trailers(page, &response.trailers);
-    page.close(b'}');
+fn write_response(writer: &mut JsonWriter<'_>, response: &Response, folder: &str) {
+    writer.open("response", b'{');
+    writer.number("status", u64::from(response.status.as_u16()));
+    write_fields(writer, "headers", &response.fields);
+    body_writer::write(writer, &response.body, folder);
+    write_trailers(writer, &response.trailers);
+    writer.close(b'}');
 }
 
-fn failed(page: &mut JsonWriter<'_>, failure: &Failure) {
-    let Failure { cause: fault, at } = failure;
-    page.open("failure", b'{');
-    page.string("phase", fault.phase.name());
-    page.string("what", fault.kind.name());
-    if let Some(code) = fault.code {
-        page.number("code", u64::from(code));
+fn write_failure(writer: &mut JsonWriter<'_>, failure: &Failure) {
+    let Failure { cause, at } = failure;
+    writer.open("failure", b'{');
+    writer.string("phase", cause.phase.name());
+    writer.string("what", cause.kind.name());
+    if let Some(code) = cause.code {
+        writer.number("code", u64::from(code));
     }
-    page.number("at", *at);
-    page.close(b'}');
+    writer.number("at", *at);
+    writer.close(b'}');
 }
 
-fn trailers(page: &mut JsonWriter<'_>, trailers: &Fields) {
+fn write_trailers(writer: &mut JsonWriter<'_>, trailers: &Fields) {
     if !trailers.is_empty() {
-        fields(page, "trailers", trailers);
+        write_fields(writer, "trailers", trailers);
     }
 }
 
-fn fields(page: &mut JsonWriter<'_>, member: &str, fields: &Fields) {
-    page.open(member, b'[');
+fn write_fields(writer: &mut JsonWriter<'_>, member: &str, fields: &Fields) {
+    writer.open(member, b'[');
     for (name, value) in fields.iter() {
         match std::str::from_utf8(value.as_bytes()) {
-            Ok(text) => page.pair(name.as_str(), None, text),
-            Err(_) => page.pair(
+            Ok(text) => writer.pair(name.as_str(), None, text),
+            Err(_) => writer.pair(
                 name.as_str(),
                 Some("base64"),
                 &STANDARD.encode(value.as_bytes()),
             ),
         }
     }
-    page.close(b']');
+    writer.close(b']');
 }

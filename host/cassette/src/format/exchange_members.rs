@@ -1,4 +1,4 @@
-//! The members of an exchange as they are read: every one known, of its type, and checked.
+//! Reads the members of an exchange, and rejects unknown, missing and mistyped ones.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -15,12 +15,12 @@ use super::strict_json::{Object, Text};
 use ouli_message::failure::{FailureKind, Phase};
 use ouli_message::{Content, Exchange, Failure, FailureCause, Fields, Request, Response};
 
-/// An exchange as it stands in a cassette.
+/// An exchange in a cassette, borrowed from its text.
 pub(super) struct Record<'a>(Members<'a>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Record<'a> {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let members = Members::deserialize(from)?;
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let members = Members::deserialize(deserializer)?;
         members.check().map_err(Error::custom)?;
         Ok(Self(members))
     }
@@ -47,16 +47,16 @@ struct Members<'a> {
 }
 
 impl Members<'_> {
-    /// A response is missing where none came, and nowhere else.
+    /// Only an exchange that failed before the response has no response.
     fn check(&self) -> Result<(), String> {
         let failure = self.failure.as_ref().map(|failure| &failure.0.cause);
-        let unanswered = failure.filter(|fault| fault.is_before_response());
-        match (unanswered, &self.response) {
+        let before_response = failure.filter(|cause| cause.is_before_response());
+        match (before_response, &self.response) {
             (None, None) => Err("missing field `response`".to_owned()),
-            (Some(fault), Some(_)) => Err(format!(
-                "there is a response, so it did not fail in the phase `{}`: write the phase \
-                 `body`, or take the response out",
-                fault.phase.name()
+            (Some(cause), Some(_)) => Err(format!(
+                "an exchange that failed in the phase `{}` has no response: set the phase to \
+                 `body`, or remove the response",
+                cause.phase.name()
             )),
             (None, Some(_)) | (Some(_), None) => Ok(()),
         }
@@ -64,15 +64,15 @@ impl Members<'_> {
 }
 
 impl Record<'_> {
-    /// The ordinal, the digest where there is one, and the exchange, with bodies as parts of
-    /// `whole`, the buffer from which the record was read.
-    pub(super) fn into_exchange(self, whole: &Bytes) -> (u64, Option<String>, Exchange) {
+    /// The ordinal, the stored digest, and the exchange. Its bodies are slices of `buffer`, from
+    /// which the record was parsed.
+    pub(super) fn into_exchange(self, buffer: &Bytes) -> (u64, Option<String>, Exchange) {
         let Self(members) = self;
         let Object(request) = members.request;
         let failure = members.failure.map(|failure| failure.0);
-        let response = response(members.response, failure.as_ref(), whole);
+        let response = response(members.response, failure.as_ref(), buffer);
         let stream = members.stream;
-        let stream = stream.map(|it| it.into_stream(whole, &response.body));
+        let stream = stream.map(|it| it.into_stream(buffer, &response.body));
         let exchange = Exchange {
             endpoint: members.endpoint.0.into_owned(),
             request: Request {
@@ -80,7 +80,7 @@ impl Record<'_> {
                 authority: request.authority.0.into_owned(),
                 target: request.target.0.into_owned(),
                 fields: request.headers.0,
-                body: content(request.body, whole),
+                body: content(request.body, buffer),
                 trailers: request.trailers.0,
             },
             response,
@@ -96,19 +96,19 @@ impl Record<'_> {
 fn response(
     members: Option<Object<ResponseMembers<'_>>>,
     failure: Option<&Failure>,
-    whole: &Bytes,
+    buffer: &Bytes,
 ) -> Response {
     let Some(Object(members)) = members else {
-        // It is there unless a failure says why not.
-        let fault = failure.map(|failure| failure.cause);
+        // `check` accepts this only with a failure before the response.
+        let cause = failure.map(|failure| failure.cause);
         return Response::absent(
-            &fault.unwrap_or(FailureCause::new(Phase::Head, FailureKind::Closed)),
+            &cause.unwrap_or(FailureCause::new(Phase::Head, FailureKind::Closed)),
         );
     };
     Response {
         status: members.status.0,
         fields: members.headers.0,
-        body: content(members.body, whole),
+        body: content(members.body, buffer),
         trailers: members.trailers.0,
     }
 }
@@ -139,15 +139,15 @@ struct ResponseMembers<'a> {
     trailers: FieldList,
 }
 
-fn content(body: Option<ParsedBody<'_>>, whole: &Bytes) -> Content {
-    body.map_or(Content::EMPTY, |body| body.into_content(whole))
+fn content(body: Option<ParsedBody<'_>>, buffer: &Bytes) -> Content {
+    body.map_or(Content::EMPTY, |body| body.into_content(buffer))
 }
 
 struct MethodText(Method);
 
 impl<'de> Deserialize<'de> for MethodText {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let Text(text) = Text::deserialize(from)?;
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Text(text) = Text::deserialize(deserializer)?;
         Method::from_bytes(text.as_bytes())
             .map(Self)
             .map_err(|_| Error::custom("expected an HTTP method"))
@@ -157,8 +157,8 @@ impl<'de> Deserialize<'de> for MethodText {
 struct StatusNumber(StatusCode);
 
 impl<'de> Deserialize<'de> for StatusNumber {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        StatusCode::from_u16(u16::deserialize(from)?)
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        StatusCode::from_u16(u16::deserialize(deserializer)?)
             .map(Self)
             .map_err(|_| Error::custom("expected a status from 100 to 999"))
     }
@@ -169,9 +169,9 @@ impl<'de> Deserialize<'de> for StatusNumber {
 struct FieldList(Fields);
 
 impl<'de> Deserialize<'de> for FieldList {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct Pairs;
-        impl<'de> Visitor<'de> for Pairs {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct FieldListVisitor;
+        impl<'de> Visitor<'de> for FieldListVisitor {
             type Value = FieldList;
 
             fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -186,25 +186,25 @@ impl<'de> Deserialize<'de> for FieldList {
                 Ok(FieldList(fields))
             }
         }
-        from.deserialize_seq(Pairs)
+        deserializer.deserialize_seq(FieldListVisitor)
     }
 }
 
 struct FieldName(HeaderName);
 
 impl<'de> Deserialize<'de> for FieldName {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let Text(text) = Text::deserialize(from)?;
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Text(text) = Text::deserialize(deserializer)?;
         HeaderName::from_bytes(text.as_bytes())
             .map(Self)
-            .map_err(|_| Error::custom("expected the name of a header field"))
+            .map_err(|_| Error::custom("expected a header field name"))
     }
 }
 
 struct FieldValue(HeaderValue);
 
 impl<'de> Deserialize<'de> for FieldValue {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct FieldValueVisitor;
         impl<'de> Visitor<'de> for FieldValueVisitor {
             type Value = FieldValue;
@@ -214,36 +214,37 @@ impl<'de> Deserialize<'de> for FieldValue {
             }
 
             fn visit_str<E: Error>(self, text: &str) -> Result<FieldValue, E> {
-                value(text.as_bytes())
+                parse_value(text.as_bytes())
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<FieldValue, A::Error> {
-                let wrong = || Error::custom("expected {\"base64\": \"...\"}");
-                let (name, text): (Text<'_>, Text<'_>) = members.next_entry()?.ok_or_else(wrong)?;
+                let invalid = || Error::custom("expected {\"base64\": \"...\"}");
+                let (name, text): (Text<'_>, Text<'_>) =
+                    members.next_entry()?.ok_or_else(invalid)?;
                 if name.0 != "base64" || members.next_key::<Text<'_>>()?.is_some() {
-                    return Err(wrong());
+                    return Err(invalid());
                 }
-                value(&STANDARD.decode(text.0.as_bytes()).map_err(Error::custom)?)
+                parse_value(&STANDARD.decode(text.0.as_bytes()).map_err(Error::custom)?)
             }
         }
-        from.deserialize_any(FieldValueVisitor)
+        deserializer.deserialize_any(FieldValueVisitor)
     }
 }
 
-fn value<E: Error>(bytes: &[u8]) -> Result<FieldValue, E> {
+fn parse_value<E: Error>(bytes: &[u8]) -> Result<FieldValue, E> {
     HeaderValue::from_bytes(bytes)
         .map(FieldValue)
-        .map_err(|_| Error::custom("expected the value of a header field"))
+        .map_err(|_| Error::custom("expected a header field value"))
 }
 
-/// What recording policies added: an object of strings, in order.
+/// The tags of recording policies: an object of strings, in order.
 #[derive(Default)]
 struct Tags(Vec<(String, String)>);
 
 impl<'de> Deserialize<'de> for Tags {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct Pairs;
-        impl<'de> Visitor<'de> for Pairs {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct TagsVisitor;
+        impl<'de> Visitor<'de> for TagsVisitor {
             type Value = Tags;
 
             fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -259,6 +260,6 @@ impl<'de> Deserialize<'de> for Tags {
                 Ok(Tags(tags))
             }
         }
-        from.deserialize_map(Pairs)
+        deserializer.deserialize_map(TagsVisitor)
     }
 }

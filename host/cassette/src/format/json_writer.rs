@@ -1,6 +1,6 @@
-//! The pretty-printed layout of a cassette: one member or item a line, two spaces a level.
+//! Writes pretty-printed JSON: one member or item per line, indented by two spaces per level.
 
-/// Writes one JSON value; commas and indentation come by themselves.
+/// Writes one JSON value; it adds commas and indentation.
 pub(super) struct JsonWriter<'a> {
     out: &'a mut Vec<u8>,
     depth: usize,
@@ -18,7 +18,7 @@ impl<'a> JsonWriter<'a> {
         }
     }
 
-    /// Closes the object of `start` and ends the line.
+    /// Closes the object that `start` opened, and ends the line.
     pub(super) fn end(mut self) {
         self.close(b'}');
         self.out.push(b'\n');
@@ -40,7 +40,7 @@ impl<'a> JsonWriter<'a> {
         self.first = true;
     }
 
-    /// Closes what was opened last.
+    /// Closes the object or array that was opened last.
     pub(super) fn close(&mut self, bracket: u8) {
         self.depth -= 1;
         if !self.first {
@@ -50,18 +50,18 @@ impl<'a> JsonWriter<'a> {
         self.first = false;
     }
 
-    /// A member that is a string.
+    /// Writes a member that is a string.
     pub(super) fn string(&mut self, name: &str, value: &str) {
         self.name(name);
         quote(self.out, value);
     }
 
-    /// A member that is a whole number.
+    /// Writes a member that is an integer.
     pub(super) fn number(&mut self, name: &str, value: u64) {
         self.raw(name, &value.to_string());
     }
 
-    /// A member that is an array of whole numbers, all on one line.
+    /// Writes a member that is an array of integers, on one line.
     pub(super) fn numbers(&mut self, name: &str, values: impl IntoIterator<Item = u64>) {
         self.name(name);
         self.out.push(b'[');
@@ -74,19 +74,20 @@ impl<'a> JsonWriter<'a> {
         self.out.push(b']');
     }
 
-    /// A member that is JSON text already.
+    /// Writes a member from JSON text, verbatim.
     pub(super) fn raw(&mut self, name: &str, json: &str) {
         self.name(name);
         self.out.extend_from_slice(json.as_bytes());
     }
 
-    /// An item that is a string.
+    /// Writes an item that is a string.
     pub(super) fn item(&mut self, value: &str) {
         self.begin_entry();
         quote(self.out, value);
     }
 
-    /// An item that is a pair of strings, or of a string and an object of one member.
+    /// Writes an item that is a pair: two strings, or a string and an object with one string
+    /// member.
     pub(super) fn pair(&mut self, left: &str, member: Option<&str>, right: &str) {
         self.begin_entry();
         self.out.push(b'[');
@@ -126,5 +127,5 @@ impl<'a> JsonWriter<'a> {
 }
 
 fn quote(out: &mut Vec<u8>, text: &str) {
-    serde_json::to_writer(out, text).expect("a string can always be written to memory");
+    serde_json::to_writer(out, text).expect("writing a string to memory never fails");
 }

@@ -1,51 +1,58 @@
-//! Text to turns: who said it, what it was, and its content in the forms of a body.
+//! Reads a message of a conversation: its side, its kind, and its content.
 
 use std::fmt;
 
 use bytes::Bytes;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 
-use super::body_reader::{self, ParsedBody, set_once};
+use super::body_reader::{BodyMembers, ParsedBody, set_once};
 use super::strict_json::Text;
 use ouli_message::Content;
 use ouli_message::stream::{MessageKind, Payload, Side};
 
-/// A turn as it was read, still borrowed from the cassette where that can be.
+/// A parsed message, borrowed from the cassette if possible.
 pub(super) struct MessageMembers<'a> {
-    /// Who said it.
+    /// The side that sent it.
     pub(super) side: Side,
-    kind: MessageKindMembers<'a>,
+    kind: ParsedKind<'a>,
 }
 
-enum MessageKindMembers<'a> {
-    Text(bool, Option<ParsedBody<'a>>),
-    Binary(bool, Option<ParsedBody<'a>>),
-    /// What is no message is small, and is copied.
-    Other(MessageKind),
+enum ParsedKind<'a> {
+    Text(ParsedPayload<'a>),
+    Binary(ParsedPayload<'a>),
+    /// A control frame or the end of a side. It is small, so it is copied.
+    Control(MessageKind),
+}
+
+struct ParsedPayload<'a> {
+    compressed: bool,
+    body: Option<ParsedBody<'a>>,
+}
+
+impl ParsedPayload<'_> {
+    fn into_payload(self, buffer: &Bytes) -> Payload {
+        let content = self.body.map(|body| body.into_content(buffer));
+        Payload {
+            content: content.unwrap_or(Content::EMPTY),
+            compressed: self.compressed,
+        }
+    }
 }
 
 impl MessageMembers<'_> {
-    /// What was said, as a part of `whole`, the buffer from which it was read, where it stands
-    /// there.
-    pub(super) fn into_message_kind(self, whole: &Bytes) -> MessageKind {
-        let words = |compressed, body: Option<ParsedBody<'_>>| Payload {
-            content: body.map_or(Content::EMPTY, |body| body.into_content(whole)),
-            compressed,
-        };
+    /// The kind of the message. Its content is a slice of `buffer`, from which it was parsed, if
+    /// possible.
+    pub(super) fn into_message_kind(self, buffer: &Bytes) -> MessageKind {
         match self.kind {
-            MessageKindMembers::Text(compressed, body) => {
-                MessageKind::Text(words(compressed, body))
-            }
-            MessageKindMembers::Binary(compressed, body) => {
-                MessageKind::Binary(words(compressed, body))
-            }
-            MessageKindMembers::Other(said) => said,
+            ParsedKind::Text(payload) => MessageKind::Text(payload.into_payload(buffer)),
+            ParsedKind::Binary(payload) => MessageKind::Binary(payload.into_payload(buffer)),
+            ParsedKind::Control(kind) => kind,
         }
     }
 }
 
 impl<'de: 'a, 'a> Deserialize<'de> for MessageMembers<'a> {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct MessageVisitor;
         impl<'de> Visitor<'de> for MessageVisitor {
             type Value = MessageMembers<'de>;
@@ -54,21 +61,21 @@ impl<'de: 'a, 'a> Deserialize<'de> for MessageMembers<'a> {
                 out.write_str("an object")
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut from: A) -> Result<Self::Value, A::Error> {
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
                 let mut members = Members::default();
-                while let Some(Text(name)) = from.next_key()? {
+                while let Some(Text(name)) = map.next_key()? {
                     match &*name {
-                        "client" => set_once(&mut members.client, "client", &mut from)?,
-                        "server" => set_once(&mut members.server, "server", &mut from)?,
-                        "compressed" => set_once(&mut members.compressed, "compressed", &mut from)?,
-                        "code" => set_once(&mut members.code, "code", &mut from)?,
-                        other => members.body.read(other, &mut from)?,
+                        "client" => set_once(&mut members.client, "client", &mut map)?,
+                        "server" => set_once(&mut members.server, "server", &mut map)?,
+                        "compressed" => set_once(&mut members.compressed, "compressed", &mut map)?,
+                        "code" => set_once(&mut members.code, "code", &mut map)?,
+                        other => members.body.read(other, &mut map)?,
                     }
                 }
                 members.into_message().map_err(Error::custom)
             }
         }
-        from.deserialize_map(MessageVisitor)
+        deserializer.deserialize_map(MessageVisitor)
     }
 }
 
@@ -78,7 +85,7 @@ struct Members<'a> {
     server: Option<Text<'a>>,
     compressed: Option<bool>,
     code: Option<u16>,
-    body: body_reader::BodyMembers<'a>,
+    body: BodyMembers<'a>,
 }
 
 impl<'a> Members<'a> {
@@ -88,22 +95,24 @@ impl<'a> Members<'a> {
             (None, Some(kind)) => (Side::Server, kind),
             _ => return Err("expected one of `client`, `server`"),
         };
-        let body = self.body.into_body()?;
-        let compressed = self.compressed.unwrap_or(false);
-        let said = match &*kind {
-            "text" if self.code.is_none() => MessageKindMembers::Text(compressed, body),
-            "binary" if self.code.is_none() => MessageKindMembers::Binary(compressed, body),
-            "text" | "binary" => return Err("expected no `code` but in a `close`"),
-            _ if self.compressed.is_some() => {
-                return Err("expected no `compressed` but in a `text` or `binary`");
-            }
-            kind => MessageKindMembers::Other(control_message(kind, self.code, body)?),
+        let payload = ParsedPayload {
+            compressed: self.compressed.unwrap_or(false),
+            body: self.body.into_body()?,
         };
-        Ok(MessageMembers { side, kind: said })
+        let kind = match &*kind {
+            "text" | "binary" if self.code.is_some() => return Err(MISPLACED_CODE),
+            "text" => ParsedKind::Text(payload),
+            "binary" => ParsedKind::Binary(payload),
+            _ if self.compressed.is_some() => {
+                return Err("`compressed` is only allowed in a `text` or `binary`");
+            }
+            control => ParsedKind::Control(control_message(control, self.code, payload.body)?),
+        };
+        Ok(MessageMembers { side, kind })
     }
 }
 
-/// What is no message.
+/// A control frame, or the end of a side.
 fn control_message(
     kind: &str,
     code: Option<u16>,
@@ -118,7 +127,9 @@ fn control_message(
         ("pong", None) => Ok(MessageKind::Pong(bytes.into())),
         ("end", None) if bytes.is_empty() => Ok(MessageKind::End),
         ("end", None) => Err("expected an `end` without content"),
-        ("ping" | "pong" | "end", Some(_)) => Err("expected no `code` but in a `close`"),
+        ("ping" | "pong" | "end", Some(_)) => Err(MISPLACED_CODE),
         _ => Err("expected `text`, `binary`, `ping`, `pong`, `close` or `end`"),
     }
 }
+
+const MISPLACED_CODE: &str = "`code` is only allowed in a `close`";

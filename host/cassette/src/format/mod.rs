@@ -1,17 +1,32 @@
-//! The text of a cassette: how exchanges become text and are read back.
+//! The text of a cassette: exchanges are encoded as text, and text is decoded into exchanges.
 
-pub(crate) mod body_reader;
-pub(crate) mod body_writer;
-pub(crate) mod chunk_sizes;
-pub(crate) mod decode;
-pub(crate) mod digest;
-pub(crate) mod encode;
-pub(crate) mod exchange_members;
-pub(crate) mod failure_reader;
-pub(crate) mod format_error;
-pub(crate) mod json_writer;
-pub(crate) mod message_reader;
-pub(crate) mod stream_names;
-pub(crate) mod stream_reader;
-pub(crate) mod stream_writer;
-pub(crate) mod strict_json;
+mod body_reader;
+mod body_writer;
+mod boundary;
+mod chunk_sizes;
+mod decode;
+mod digest;
+mod encode;
+mod error;
+mod exchange_members;
+mod exchange_reader;
+mod failure_reader;
+mod header;
+mod json_writer;
+mod message_reader;
+mod parallel_reader;
+mod stream_names;
+mod stream_reader;
+mod stream_writer;
+mod strict_json;
+
+#[cfg(test)]
+mod tests;
+
+pub use decode::{LoadedCassette, decode};
+pub(crate) use digest::is_body_digest;
+pub use digest::{body_digest, digest};
+pub use encode::encode;
+pub use error::{Damage, FormatError, ParseError};
+pub use exchange_reader::RecordedExchange;
+pub use header::HEADER;

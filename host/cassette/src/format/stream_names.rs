@@ -1,4 +1,4 @@
-//! The words of streams in a cassette, and what a turn is made of there.
+//! The names that a cassette has for streams, and the parts of a message that it stores.
 
 use std::borrow::Cow;
 
@@ -7,44 +7,50 @@ use bytes::Bytes;
 use ouli_message::Content;
 use ouli_message::stream::{ChunkKind, Ending, MessageKind, Payload, Protocol};
 
-/// A turn without its side and its time, as it stands in a cassette and in a digest.
+/// A message without its side and its time, as it is written and as the digest covers it.
 pub(super) struct MessageRecord<'a> {
-    /// The word for what was said.
+    /// The name of its kind.
     pub(super) kind: &'static str,
-    /// Whether it was compressed on the wire.
+    /// True if it was compressed on the wire.
     pub(super) compressed: bool,
     /// The status code of a close frame.
     pub(super) code: Option<u16>,
-    /// The message, the content of a ping or pong, or the reason of a close frame.
+    /// The content of a message, ping or pong, or the reason of a close frame.
     pub(super) content: Cow<'a, Content>,
 }
 
 impl<'a> From<&'a MessageKind> for MessageRecord<'a> {
-    fn from(said: &'a MessageKind) -> Self {
-        let inline = |bytes| Cow::Owned(Content::Inline(bytes));
-        let message = |words: &'a Payload| (words.compressed, None, Cow::Borrowed(&words.content));
-        let (compressed, code, content) = match said {
-            MessageKind::Text(words) | MessageKind::Binary(words) => message(words),
-            MessageKind::Ping(bytes) | MessageKind::Pong(bytes) => {
-                (false, None, inline(bytes.clone()))
-            }
-            MessageKind::Close { code, reason } => {
-                let reason = Bytes::copy_from_slice(reason.as_bytes());
-                (false, *code, inline(reason))
-            }
-            MessageKind::End => (false, None, inline(Bytes::new())),
-        };
-        Self {
-            kind: kind_name(said),
+    fn from(message: &'a MessageKind) -> Self {
+        let kind = kind_name(message);
+        let record = |compressed, code, content| Self {
+            kind,
             compressed,
             code,
             content,
+        };
+        let inline = |bytes| Cow::Owned(Content::Inline(bytes));
+        match message {
+            MessageKind::Text(payload) | MessageKind::Binary(payload) => {
+                let Payload {
+                    content,
+                    compressed,
+                } = payload;
+                record(*compressed, None, Cow::Borrowed(content))
+            }
+            MessageKind::Ping(bytes) | MessageKind::Pong(bytes) => {
+                record(false, None, inline(bytes.clone()))
+            }
+            MessageKind::Close { code, reason } => {
+                let reason = Bytes::copy_from_slice(reason.as_bytes());
+                record(false, *code, inline(reason))
+            }
+            MessageKind::End => record(false, None, inline(Bytes::new())),
         }
     }
 }
 
-fn kind_name(said: &MessageKind) -> &'static str {
-    match said {
+fn kind_name(kind: &MessageKind) -> &'static str {
+    match kind {
         MessageKind::Text(_) => "text",
         MessageKind::Binary(_) => "binary",
         MessageKind::Ping(_) => "ping",
@@ -54,7 +60,7 @@ fn kind_name(said: &MessageKind) -> &'static str {
     }
 }
 
-/// The word for what the pieces of a body are.
+/// The name of a kind of chunk.
 pub(super) fn unit_name(unit: ChunkKind) -> &'static str {
     match unit {
         ChunkKind::Event => "event",
@@ -63,7 +69,7 @@ pub(super) fn unit_name(unit: ChunkKind) -> &'static str {
     }
 }
 
-/// The word for what the sides of a conversation speak.
+/// The name of the protocol of a conversation.
 pub(super) fn protocol_name(protocol: Protocol) -> &'static str {
     match protocol {
         Protocol::WebSocket => "websocket",
@@ -71,7 +77,7 @@ pub(super) fn protocol_name(protocol: Protocol) -> &'static str {
     }
 }
 
-/// The word for the side that ended a stream early; none where it is complete.
+/// The name of the side that aborted a stream; `None` if the stream is complete.
 pub(super) fn ending_name(ending: Ending) -> Option<&'static str> {
     match ending {
         Ending::Complete => None,

@@ -1,4 +1,4 @@
-//! Text to streams: what an exchange has in the member `stream`.
+//! Reads the member `stream` of an exchange.
 
 use bytes::Bytes;
 use serde::de::{Deserialize, Deserializer, Error};
@@ -10,53 +10,64 @@ use super::strict_json::{Object, Text};
 use ouli_message::Content;
 use ouli_message::stream::{ChunkKind, Ending, Message, Protocol, Stream, StreamContent};
 
-/// A stream as it was read.
+/// A parsed stream.
 pub(super) struct StreamMembers<'a> {
-    form: FormMembers<'a>,
+    content: ParsedContent<'a>,
     ending: Ending,
     times: Vec<u64>,
 }
 
-enum FormMembers<'a> {
-    Chunks(ChunkKind, Option<Vec<u64>>),
-    Messages(Protocol, Vec<MessageMembers<'a>>),
+enum ParsedContent<'a> {
+    Chunks {
+        unit: ChunkKind,
+        sizes: Option<Vec<u64>>,
+    },
+    Messages {
+        protocol: Protocol,
+        messages: Vec<MessageMembers<'a>>,
+    },
 }
 
 impl StreamMembers<'_> {
-    /// The stream, with messages as parts of `whole`, the buffer from which it was read, and with
-    /// pieces of `body`, that of the response.
-    pub(super) fn into_stream(self, whole: &Bytes, body: &Content) -> Stream {
-        let form = match self.form {
-            FormMembers::Chunks(unit, sizes) => {
+    /// The stream. Its messages are slices of `buffer`, from which it was parsed; its chunks cover
+    /// `body`, the body of the response.
+    pub(super) fn into_stream(self, buffer: &Bytes, body: &Content) -> Stream {
+        let content = match self.content {
+            ParsedContent::Chunks { unit, sizes } => {
                 StreamContent::Chunks(unit, build_chunks(unit, sizes, &self.times, body))
             }
-            FormMembers::Messages(protocol, turns) => {
-                let times = fit_times(&self.times, turns.len());
-                let turns = turns.into_iter().zip(times).map(|(turn, at)| Message {
-                    side: turn.side,
-                    at,
-                    kind: turn.into_message_kind(whole),
-                });
-                StreamContent::Messages(protocol, turns.collect())
+            ParsedContent::Messages { protocol, messages } => {
+                let times = fit_times(&self.times, messages.len());
+                let messages = messages
+                    .into_iter()
+                    .zip(times)
+                    .map(|(message, at)| Message {
+                        side: message.side,
+                        at,
+                        kind: message.into_message_kind(buffer),
+                    });
+                StreamContent::Messages(protocol, messages.collect())
             }
         };
         Stream {
-            content: form,
+            content,
             ending: self.ending,
         }
     }
 }
 
 impl<'de: 'a, 'a> Deserialize<'de> for StreamMembers<'a> {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let Object(members) = Object::<Members<'_>>::deserialize(from)?;
-        let form = match (members.unit, members.sizes, members.protocol, members.turns) {
-            (Some(unit), sizes, None, None) => FormMembers::Chunks(unit, sizes),
-            (None, None, Some(protocol), Some(turns)) => FormMembers::Messages(protocol, turns),
-            _ => return Err(Error::custom(NO_FORM)),
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Object(members) = Object::<Members<'_>>::deserialize(deserializer)?;
+        let content = match (members.unit, members.sizes, members.protocol, members.turns) {
+            (Some(unit), sizes, None, None) => ParsedContent::Chunks { unit, sizes },
+            (None, None, Some(protocol), Some(messages)) => {
+                ParsedContent::Messages { protocol, messages }
+            }
+            _ => return Err(Error::custom(INVALID_FORM)),
         };
         Ok(Self {
-            form,
+            content,
             ending: members.ended,
             times: members.at,
         })
@@ -80,30 +91,30 @@ struct Members<'a> {
     at: Vec<u64>,
 }
 
-fn read_unit<'de, D: Deserializer<'de>>(from: D) -> Result<Option<ChunkKind>, D::Error> {
-    let Text(word) = Text::deserialize(from)?;
+fn read_unit<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<ChunkKind>, D::Error> {
+    let Text(name) = Text::deserialize(deserializer)?;
     [ChunkKind::Event, ChunkKind::Line, ChunkKind::Raw]
         .into_iter()
-        .find(|it| stream_names::unit_name(*it) == word)
+        .find(|unit| stream_names::unit_name(*unit) == name)
         .map(Some)
         .ok_or_else(|| Error::custom("expected `event`, `line` or `chunk`"))
 }
 
-fn read_protocol<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Protocol>, D::Error> {
-    let Text(word) = Text::deserialize(from)?;
+fn read_protocol<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Protocol>, D::Error> {
+    let Text(name) = Text::deserialize(deserializer)?;
     [Protocol::WebSocket, Protocol::Grpc]
         .into_iter()
-        .find(|it| stream_names::protocol_name(*it) == word)
+        .find(|protocol| stream_names::protocol_name(*protocol) == name)
         .map(Some)
         .ok_or_else(|| Error::custom("expected `websocket` or `grpc`"))
 }
 
-fn read_ending<'de, D: Deserializer<'de>>(from: D) -> Result<Ending, D::Error> {
-    let Text(word) = Text::deserialize(from)?;
+fn read_ending<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Ending, D::Error> {
+    let Text(name) = Text::deserialize(deserializer)?;
     [Ending::ClientAborted, Ending::ServerAborted]
         .into_iter()
-        .find(|it| stream_names::ending_name(*it) == Some(&word))
+        .find(|ending| stream_names::ending_name(*ending) == Some(&name))
         .ok_or_else(|| Error::custom("expected `client` or `server`"))
 }
 
-const NO_FORM: &str = "expected `unit`, or `protocol` with `turns`";
+const INVALID_FORM: &str = "expected `unit`, or `protocol` with `turns`";

@@ -1,4 +1,5 @@
-//! Parts of strict reading: objects that are objects, and text that is borrowed where it can be.
+//! Building blocks of strict parsing: objects that reject arrays, and strings that are borrowed if
+//! possible.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -7,11 +8,11 @@ use std::marker::PhantomData;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
-/// A JSON object as the members of `T`; an array is refused, which derived readers take as well.
+/// A JSON object with the members of `T`. A derived `Deserialize` alone would accept an array too.
 pub(super) struct Object<T>(pub(super) T);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct ObjectVisitor<T>(PhantomData<T>);
         impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
             type Value = Object<T>;
@@ -24,7 +25,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
                 T::deserialize(MapAccessDeserializer::new(members)).map(Object)
             }
         }
-        from.deserialize_map(ObjectVisitor(PhantomData))
+        deserializer.deserialize_map(ObjectVisitor(PhantomData))
     }
 }
 
@@ -32,7 +33,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
 pub(super) struct Text<'a>(pub(super) Cow<'a, str>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct TextVisitor;
         impl<'de> Visitor<'de> for TextVisitor {
             type Value = Text<'de>;
@@ -49,15 +50,15 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
                 Ok(Text(Cow::Owned(text.to_owned())))
             }
         }
-        from.deserialize_str(TextVisitor)
+        deserializer.deserialize_str(TextVisitor)
     }
 }
 
-/// A string, or an array of strings that are read one after the other.
+/// A string, or an array of strings that are concatenated.
 pub(super) struct Lines<'a>(pub(super) Cow<'a, str>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Lines<'a> {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct LinesVisitor;
         impl<'de> Visitor<'de> for LinesVisitor {
             type Value = Lines<'de>;
@@ -82,6 +83,6 @@ impl<'de: 'a, 'a> Deserialize<'de> for Lines<'a> {
                 Ok(Lines(Cow::Owned(joined)))
             }
         }
-        from.deserialize_any(LinesVisitor)
+        deserializer.deserialize_any(LinesVisitor)
     }
 }

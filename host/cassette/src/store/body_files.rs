@@ -1,26 +1,25 @@
-//! Stored bodies: files beside a cassette, each named by the SHA-256 of its bytes.
+//! Stored bodies: files next to a cassette, each named by the SHA-256 of its content.
 
 use std::collections::HashSet;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use super::cassette_dir::CassetteDir;
 use super::error::CassetteError;
-use super::folder::CassetteDir;
 use super::secure_open::Dir;
 use super::session_name::SessionName;
-use crate::format::decode::LoadedCassette;
-use crate::format::digest::is_body_digest;
+use crate::format::{LoadedCassette, is_body_digest};
 use ouli_message::Content;
 
-/// What the name of a file begins with while it is written. A session has one writer, so that none
-/// of them is in use when its cassette is opened.
+/// The prefix of a file while it is written. A session has one writer, so a file with this prefix
+/// is stale when the cassette is opened.
 const TEMP_PREFIX: &str = ".writing-";
 
-/// Writes a body where it is not stored yet; answers its path where it was written.
+/// Writes a body unless it is stored already. Returns its path if it was written.
 ///
 /// # Errors
-/// Where the disk refuses. No part of the file is left behind then.
-pub(crate) fn store(
+/// If the file cannot be written. No part of it remains.
+pub(crate) fn store_body(
     folder: &CassetteDir,
     name: &SessionName,
     digest: &str,
@@ -33,15 +32,14 @@ pub(crate) fn store(
     let parent = folder.bodies_path(name);
     let is_new = Dir::open(folder.root(), &parent)?.is_none();
     let dir = Dir::create(folder.root(), &parent)?;
-    let unfinished = parent.join(format!("{TEMP_PREFIX}{digest}"));
+    let temp = parent.join(format!("{TEMP_PREFIX}{digest}"));
     let path = parent.join(digest);
-    let written = write(&dir, &unfinished, bytes, sync)
-        .and_then(|()| dir.rename(&unfinished, &path))
+    write(&dir, &temp, bytes, sync)
+        .and_then(|()| dir.rename(&temp, &path))
         .inspect_err(|_| {
-            // What cannot be removed either is in nobody's way.
-            let _ = dir.remove(&unfinished);
-        });
-    written?;
+            // If this fails too, `remove_temp_files` removes the file later.
+            let _ = dir.remove(&temp);
+        })?;
     if sync {
         dir.sync()?;
         if is_new {
@@ -64,11 +62,11 @@ fn write(dir: &Dir, path: &Path, bytes: &[u8], sync: bool) -> io::Result<()> {
     Ok(())
 }
 
-/// Waits until a stored body and the names that lead to it are on the disk.
+/// Syncs a stored body and the directory entries that lead to it to the disk.
 ///
 /// # Errors
-/// Where the disk refuses.
-pub(crate) fn sync(folder: &CassetteDir, path: &Path) -> io::Result<()> {
+/// If a sync fails.
+pub(crate) fn sync_body(folder: &CassetteDir, path: &Path) -> io::Result<()> {
     let parent = path.parent().unwrap_or(folder.root());
     let Some(dir) = Dir::open(folder.root(), parent)? else {
         return Ok(());
@@ -80,24 +78,24 @@ pub(crate) fn sync(folder: &CassetteDir, path: &Path) -> io::Result<()> {
     sync_parent(folder, parent)
 }
 
-/// The name of a folder stands in the one above it.
+/// Syncs the entry of a folder, which is in the folder above it.
 fn sync_parent(folder: &CassetteDir, path: &Path) -> io::Result<()> {
-    let above = path.parent().unwrap_or(folder.root());
-    Dir::open(folder.root(), above)?.map_or(Ok(()), |dir| dir.sync())
+    let parent = path.parent().unwrap_or(folder.root());
+    Dir::open(folder.root(), parent)?.map_or(Ok(()), |dir| dir.sync())
 }
 
 /// Removes stored bodies.
-pub(crate) fn remove(folder: &CassetteDir, paths: impl Iterator<Item = PathBuf>) {
+pub(crate) fn remove_bodies(folder: &CassetteDir, paths: impl Iterator<Item = PathBuf>) {
     for path in paths {
         let parent = path.parent().unwrap_or(folder.root());
         if let Ok(Some(dir)) = Dir::open(folder.root(), parent) {
-            // One that stays is only not needed.
+            // A file that remains is harmless: no exchange refers to it.
             let _ = dir.remove(&path);
         }
     }
 }
 
-/// Removes what a process that was ended left half written.
+/// Removes the partly written files of a process that was killed.
 pub(crate) fn remove_temp_files(folder: &CassetteDir, name: &SessionName) {
     remove_matching(folder, name, |name| {
         let digest = name.strip_prefix(TEMP_PREFIX);
@@ -105,8 +103,8 @@ pub(crate) fn remove_temp_files(folder: &CassetteDir, name: &SessionName) {
     });
 }
 
-/// Removes the stored bodies that the cassette does not name which `load` gives; none where parts
-/// of it were not read. A file that stays is only not needed, so nothing here is an error.
+/// Removes the stored bodies that the cassette returned by `load` does not refer to, unless parts
+/// of the cassette cannot be read. A file that remains is harmless, so nothing here is an error.
 pub(crate) fn remove_unreferenced(
     folder: &CassetteDir,
     name: &SessionName,
@@ -124,7 +122,7 @@ pub(crate) fn remove_unreferenced(
     if loaded.torn_tail.is_some() || !loaded.damage.is_empty() {
         return;
     }
-    let named: HashSet<&str> = loaded
+    let referenced: HashSet<&str> = loaded
         .exchanges
         .iter()
         .flat_map(|it| it.exchange.contents())
@@ -134,7 +132,7 @@ pub(crate) fn remove_unreferenced(
         })
         .collect();
     remove_matching(folder, name, |name| {
-        is_body_digest(name) && !named.contains(name)
+        is_body_digest(name) && !referenced.contains(name)
     });
 }
 

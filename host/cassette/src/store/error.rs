@@ -1,4 +1,4 @@
-//! What can go wrong with a cassette on the disk.
+//! The errors of cassettes on disk.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -6,30 +6,30 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 use super::session_name::NameError;
-use crate::format::format_error::FormatError;
+use crate::format::FormatError;
 
 /// Why a cassette cannot be opened, read or written.
 #[derive(Debug, Error)]
 pub enum CassetteError {
-    /// The session has no name that can be one of a file.
+    /// The session name is not valid as a file name.
     #[error(transparent)]
     Name(#[from] NameError),
-    /// The file system refused.
+    /// The file system returned an error.
     #[error("cannot {action} {}", path.display())]
     Io {
-        /// What was tried, as a verb.
+        /// The operation, as a verb.
         action: &'static str,
         /// The file or folder.
         path: PathBuf,
-        /// Why.
+        /// The error.
         source: io::Error,
     },
-    /// The file is no cassette that this program reads.
+    /// The file is not a cassette that this program reads.
     #[error("cannot read {}", path.display())]
     Format {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The error.
         source: FormatError,
     },
     /// The file is larger than the limit.
@@ -42,31 +42,31 @@ pub enum CassetteError {
         /// The limit in bytes.
         limit: u64,
     },
-    /// Another writer has the file open.
+    /// Another process has locked the file.
     #[error(
-        "{} is being written by another gateway{}: stop that one, or choose another session \
+        "{} is being written by another gateway{}: stop that gateway, or choose another session \
          (--session NAME)",
         path.display(),
-        process(*holder)
+        process(*owner)
     )]
     Locked {
         /// The file.
         path: PathBuf,
-        /// The id of the other process, where the system tells it.
-        holder: Option<u32>,
+        /// The id of the other process, if the system reports it.
+        owner: Option<u32>,
     },
-    /// The file is not as it was recorded, and only such files were asked for.
-    #[error("{} is not as it was recorded: {what}", path.display())]
+    /// The file was changed, and [`ChangePolicy::Refuse`](super::ChangePolicy::Refuse) was given.
+    #[error("{} was changed after it was recorded: {change}", path.display())]
     Changed {
         /// The file.
         path: PathBuf,
-        /// The first difference.
-        what: String,
+        /// The first change.
+        change: String,
     },
 }
 
 impl CassetteError {
-    /// Wraps an error of the file system: `.map_err(CassetteError::io("open", path))`.
+    /// Converts an error of the file system: `.map_err(CassetteError::io("open", path))`.
     pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::Io {
             action,
@@ -76,6 +76,6 @@ impl CassetteError {
     }
 }
 
-fn process(holder: Option<u32>) -> String {
-    holder.map_or_else(String::new, |id| format!(" (process {id})"))
+fn process(owner: Option<u32>) -> String {
+    owner.map_or_else(String::new, |id| format!(" (process {id})"))
 }

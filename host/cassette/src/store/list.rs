@@ -1,10 +1,10 @@
-//! Which sessions a cassettes folder holds.
+//! Lists the sessions in a cassettes folder.
 
 use std::fs;
 use std::path::Path;
 
+use super::cassette_dir::CassetteDir;
 use super::error::CassetteError;
-use super::folder::CassetteDir;
 use super::session_name::{BODIES_SUFFIX, CASSETTE_SUFFIX, SessionName};
 
 /// A session that has a cassette.
@@ -19,11 +19,11 @@ pub struct CassetteInfo {
 }
 
 impl CassetteDir {
-    /// The sessions that have a cassette, by name. Files whose names are none of a session, and
-    /// symbolic links, are passed over.
+    /// The sessions that have a cassette, sorted by name. Files without a valid session name, and
+    /// symbolic links, are skipped.
     ///
     /// # Errors
-    /// Where a folder cannot be read.
+    /// If a folder cannot be read.
     pub fn list(&self) -> Result<Vec<CassetteInfo>, CassetteError> {
         let mut sessions = Vec::new();
         self.list_in("", &mut sessions)?;
@@ -31,7 +31,7 @@ impl CassetteDir {
         Ok(sessions)
     }
 
-    /// As deep as names are long, so that this ends.
+    /// Recurses into folders. The maximum length of a session name limits the depth.
     fn list_in(&self, prefix: &str, sessions: &mut Vec<CassetteInfo>) -> Result<(), CassetteError> {
         let path = self.root().join(prefix);
         for (name, kind) in entries(&path).map_err(CassetteError::io("list", &path))? {
@@ -47,9 +47,9 @@ impl CassetteDir {
                 continue;
             };
             let path = self.cassette_path(&session);
-            let meta = path.symlink_metadata();
+            let metadata = path.symlink_metadata();
             sessions.push(CassetteInfo {
-                bytes: meta.map_err(CassetteError::io("read", &path))?.len(),
+                bytes: metadata.map_err(CassetteError::io("read", &path))?.len(),
                 stored_bytes: size_of_files(&self.bodies_path(&session)),
                 session,
             });
@@ -69,15 +69,17 @@ fn entries(path: &Path) -> std::io::Result<Vec<(String, fs::FileType)>> {
     Ok(entries)
 }
 
-/// Of files that are reached without a symbolic link.
+/// The total size of the files in a folder. Symbolic links are not followed.
 fn size_of_files(path: &Path) -> u64 {
-    let is_folder = path.symlink_metadata().is_ok_and(|meta| meta.is_dir());
+    let is_folder = path
+        .symlink_metadata()
+        .is_ok_and(|metadata| metadata.is_dir());
     let Some(entries) = is_folder.then(|| fs::read_dir(path).ok()).flatten() else {
         return 0;
     };
     let sizes = entries.flatten().filter_map(|entry| entry.metadata().ok());
     sizes
         .filter(fs::Metadata::is_file)
-        .map(|meta| meta.len())
+        .map(|metadata| metadata.len())
         .sum()
 }

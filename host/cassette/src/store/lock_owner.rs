@@ -1,28 +1,31 @@
-//! Which process has a file locked, as Linux tells it in `/proc/locks`.
+//! Finds the process that has locked a file, in `/proc/locks` of Linux.
 
 use std::fs::File;
 use std::os::unix::fs::MetadataExt;
 
-/// The id of the process that holds the lock of a file; none where the system does not tell, as
-/// for a process in another container.
+/// The id of the process that holds the lock of a file; `None` if the system does not report it,
+/// for example for a process in another container.
 pub(crate) fn lock_owner(file: &File) -> Option<u32> {
-    let meta = file.metadata().ok()?;
-    let device = (rustix::fs::major(meta.dev()), rustix::fs::minor(meta.dev()));
+    let metadata = file.metadata().ok()?;
+    let device = (
+        rustix::fs::major(metadata.dev()),
+        rustix::fs::minor(metadata.dev()),
+    );
     let locks = std::fs::read_to_string("/proc/locks").ok()?;
     locks
         .lines()
-        .find_map(|line| parse_lock_line(line, device, meta.ino()))
+        .find_map(|line| parse_lock_line(line, device, metadata.ino()))
 }
 
-/// A line is `1: FLOCK  ADVISORY  WRITE 4711 fd:01:393221 0 EOF` (proc(5)); one with `->` only
-/// waits for the lock.
+/// Parses a line such as `1: FLOCK  ADVISORY  WRITE 4711 fd:01:393221 0 EOF` (proc(5)). A line with
+/// `->` is a process that waits for the lock.
 fn parse_lock_line(line: &str, (major, minor): (u32, u32), inode: u64) -> Option<u32> {
     let mut words = line.split_whitespace().skip(1);
     let (kind, _, _) = (words.next()?, words.next()?, words.next()?);
     let (process, file) = (words.next()?, words.next()?);
-    let place = format!("{major:02x}:{minor:02x}:{inode}");
+    let expected = format!("{major:02x}:{minor:02x}:{inode}");
     let process = process.parse().ok().filter(|id| *id != 0)?;
-    (kind == "FLOCK" && file == place).then_some(process)
+    (kind == "FLOCK" && file == expected).then_some(process)
 }
 
 #[cfg(test)]
@@ -30,7 +33,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn proc_locks_line_names_the_process() {
+    fn parses_lines_of_proc_locks() {
         let cases = [
             ("1: FLOCK  ADVISORY  WRITE 4711 fd:01:99 0 EOF", Some(4711)),
             ("1: FLOCK  ADVISORY  WRITE 4711 fd:01:98 0 EOF", None),
@@ -47,7 +50,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lock_of_this_process_is_found() {
+    fn finds_a_lock_of_this_process() {
         let file = tempfile::tempfile().unwrap();
         assert_eq!(lock_owner(&file), None);
         file.lock().unwrap();

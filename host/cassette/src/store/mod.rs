@@ -1,11 +1,22 @@
-//! The cassettes folder: how cassettes are found, opened, listed and loaded.
+//! The cassettes folder: how cassettes and stored bodies are named, found, opened and loaded.
 
-pub(crate) mod body_files;
-pub(crate) mod error;
-pub(crate) mod folder;
-pub(crate) mod list;
-pub(crate) mod lock_owner;
-pub(crate) mod parallel_reader;
-pub(crate) mod secure_open;
-pub(crate) mod session_name;
-pub(crate) mod summary;
+mod body_files;
+mod cassette_dir;
+mod error;
+mod list;
+mod lock_owner;
+mod secure_open;
+mod session_name;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use body_files::{
+    remove_bodies, remove_temp_files, remove_unreferenced, store_body, sync_body,
+};
+pub use cassette_dir::{CassetteDir, ChangePolicy};
+pub use error::CassetteError;
+pub use list::CassetteInfo;
+pub(crate) use lock_owner::lock_owner;
+pub(crate) use secure_open::Dir;
+pub use session_name::{NameError, SessionName};

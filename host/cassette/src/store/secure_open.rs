@@ -1,8 +1,8 @@
-//! Opening files without being led astray: from folder to folder, never through a symbolic link,
-//! and only regular files.
+//! Opens files safely: from folder to folder, never through a symbolic link, and only regular
+//! files.
 //!
-//! Every step starts at a folder that is open already, so that nobody can put a link in its way
-//! between a look at it and its use.
+//! Every step is relative to an open folder, so that no link can be put in its way between the
+//! check and the use.
 
 use std::fs::{self, DirBuilder, File, Permissions};
 use std::io::{Error, ErrorKind, Result};
@@ -13,18 +13,18 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
-/// A folder that is open.
+/// An open folder.
 #[derive(Debug)]
 pub(crate) struct Dir {
     fd: OwnedFd,
     path: PathBuf,
 }
 
-/// Creates a folder for its owner alone, whatever the umask, with those above it; one that exists
-/// stays as it is.
+/// Creates a folder and its parents, accessible only to their owner regardless of the umask. An
+/// existing folder is not changed.
 ///
 /// # Errors
-/// Where it cannot be created.
+/// If a folder cannot be created.
 pub(super) fn create_root(path: &Path) -> Result<()> {
     let missing: Vec<_> = path
         .ancestors()
@@ -41,11 +41,11 @@ pub(super) fn create_root(path: &Path) -> Result<()> {
 }
 
 impl Dir {
-    /// The folder `path`, which is `root` or below it; none where it does not exist. What leads to
-    /// `root` is the user's own choice and may have links.
+    /// Opens the folder `path`, which is `root` or below it; `None` if it does not exist. The path
+    /// of `root` is chosen by the user and may contain links.
     ///
     /// # Errors
-    /// Where a part below `root` is a symbolic link or no folder, or cannot be opened.
+    /// If a part below `root` is a symbolic link, is not a folder, or cannot be opened.
     pub(crate) fn open(root: &Path, path: &Path) -> Result<Option<Self>> {
         let open = Self::walk(root, path, |dir, name| dir.open_child(name));
         match open {
@@ -54,18 +54,18 @@ impl Dir {
         }
     }
 
-    /// The same; folders that do not exist are created for their owner alone.
+    /// Opens a folder, and creates missing folders, accessible only to their owner.
     ///
     /// # Errors
-    /// As [`Self::open`], and where a folder cannot be created.
+    /// As [`Self::open`]; also if a folder cannot be created.
     pub(crate) fn create(root: &Path, path: &Path) -> Result<Self> {
         create_root(root)?;
         Self::walk(root, path, |dir, name| {
             match rustix::fs::mkdirat(&dir.fd, name, Mode::from(PRIVATE_FOLDER)) {
                 Ok(()) => {
-                    let made = dir.open_child(name)?;
-                    rustix::fs::fchmod(&made.fd, Mode::from(PRIVATE_FOLDER))?;
-                    Ok(made)
+                    let created = dir.open_child(name)?;
+                    rustix::fs::fchmod(&created.fd, Mode::from(PRIVATE_FOLDER))?;
+                    Ok(created)
                 }
                 Err(Errno::EXIST) => dir.open_child(name),
                 Err(error) => Err(error.into()),
@@ -84,7 +84,7 @@ impl Dir {
             path: root.to_owned(),
         };
         let below = path.strip_prefix(root);
-        for part in below.map_err(|_| invalid_input(path, "outside of the folder"))? {
+        for part in below.map_err(|_| invalid_input(path, "outside of the cassettes folder"))? {
             dir = step(&dir, valid_name(part.as_ref())?)?;
         }
         Ok(dir)
@@ -100,10 +100,10 @@ impl Dir {
         }
     }
 
-    /// Opens a file for reading; none where there is none.
+    /// Opens a file for reading; `None` if it does not exist.
     ///
     /// # Errors
-    /// Where it cannot be opened or is not a regular file.
+    /// If it cannot be opened or is not a regular file.
     pub(crate) fn open_read(&self, path: &Path) -> Result<Option<File>> {
         let found = self.stat_regular(path)?;
         found
@@ -111,12 +111,12 @@ impl Dir {
             .transpose()
     }
 
-    /// Opens a file for reading and for appending; creates it for its owner alone where there is
-    /// none.
+    /// Opens a file for reading and appending. Creates it, accessible only to its owner, if it does
+    /// not exist.
     ///
     /// # Errors
-    /// Where it cannot be opened or created, is not a regular file, or has a second name: then what
-    /// is appended would also be in a file that somebody put elsewhere.
+    /// If it cannot be opened or created, is not a regular file, or has a second hard link:
+    /// appending would also change a file outside of the folder.
     pub(crate) fn open_append(&self, path: &Path) -> Result<File> {
         let flags = OFlags::RDWR | OFlags::APPEND;
         if self.stat_regular(path)?.is_none() {
@@ -126,25 +126,25 @@ impl Dir {
         if file.metadata()?.nlink() > 1 {
             return Err(invalid_input(
                 path,
-                "a hard link, whose other names would change with it: copy it in its place",
+                "a file with several hard links, which would all change: replace it by a copy",
             ));
         }
         Ok(file)
     }
 
-    /// Creates a file for its owner alone, to write.
+    /// Creates a file for writing, accessible only to its owner.
     ///
     /// # Errors
-    /// Where there is one, and where the disk refuses.
+    /// If it exists or cannot be created.
     pub(super) fn create_new(&self, path: &Path) -> Result<File> {
         self.create_file(path, OFlags::WRONLY)
     }
 
-    /// Gives a file of this folder another name in it, in place of what has that name. A symbolic
-    /// link that has it is replaced itself.
+    /// Renames a file within this folder, and replaces an existing file of that name. A symbolic
+    /// link of that name is replaced, not followed.
     ///
     /// # Errors
-    /// Where the disk refuses.
+    /// If the file cannot be renamed.
     pub(crate) fn rename(&self, from: &Path, to: &Path) -> Result<()> {
         let (from, to) = (file_name(from)?, file_name(to)?);
         Ok(rustix::fs::renameat(&self.fd, from, &self.fd, to)?)
@@ -153,7 +153,7 @@ impl Dir {
     /// Removes a file of this folder.
     ///
     /// # Errors
-    /// Where there is none, and where the disk refuses.
+    /// If it does not exist or cannot be removed.
     pub(super) fn remove(&self, path: &Path) -> Result<()> {
         Ok(rustix::fs::unlinkat(
             &self.fd,
@@ -162,10 +162,10 @@ impl Dir {
         )?)
     }
 
-    /// The names in this folder that are text.
+    /// The entries of this folder whose names are valid UTF-8.
     ///
     /// # Errors
-    /// Where the disk refuses.
+    /// If the folder cannot be read.
     pub(super) fn names(&self) -> Result<Vec<String>> {
         let mut names = Vec::new();
         for entry in rustix::fs::Dir::read_from(&self.fd)? {
@@ -176,20 +176,20 @@ impl Dir {
         Ok(names)
     }
 
-    /// True where `file` is what `path` names now.
+    /// True if `path` still refers to `file`.
     ///
     /// # Errors
-    /// Where either cannot be looked at.
+    /// If the metadata of either cannot be read.
     pub(crate) fn is_current(&self, file: &File, path: &Path) -> Result<bool> {
-        let there = self.stat(path)?;
-        let here = rustix::fs::fstat(file)?;
-        Ok(there.is_some_and(|there| same(&here, &there)))
+        let current = self.stat(path)?;
+        let opened = rustix::fs::fstat(file)?;
+        Ok(current.is_some_and(|current| is_same_file(&opened, &current)))
     }
 
-    /// Waits until the names in this folder are on the disk.
+    /// Syncs the entries of this folder to the disk.
     ///
     /// # Errors
-    /// Where the disk refuses.
+    /// If the sync fails.
     pub(crate) fn sync(&self) -> Result<()> {
         Ok(rustix::fs::fsync(&self.fd)?)
     }
@@ -202,7 +202,7 @@ impl Dir {
         }
     }
 
-    /// What is not a regular file is not even opened: a device may act on that.
+    /// Checks the type before the file is opened: opening a device may have side effects.
     fn stat_regular(&self, path: &Path) -> Result<Option<Stat>> {
         match self.stat(path)? {
             Some(stat) if is_regular(&stat) => Ok(Some(stat)),
@@ -211,8 +211,8 @@ impl Dir {
         }
     }
 
-    /// The second look is for a file that was changed for another in between; without waiting,
-    /// because opening a FIFO may last for ever.
+    /// Checks the type again, because the file may have been replaced in between. It is opened
+    /// without blocking, because opening a FIFO may block forever.
     fn open_regular(&self, path: &Path, flags: OFlags) -> Result<File> {
         let flags = flags | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
         match rustix::fs::openat(&self.fd, file_name(path)?, flags, Mode::empty()) {
@@ -225,13 +225,13 @@ impl Dir {
     fn create_file(&self, path: &Path, flags: OFlags) -> Result<File> {
         let flags = flags | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
         let fd = rustix::fs::openat(&self.fd, file_name(path)?, flags, Mode::from(PRIVATE_FILE))?;
-        // The umask may have taken from the owner too.
+        // The umask may have removed permissions of the owner.
         rustix::fs::fchmod(&fd, Mode::from(PRIVATE_FILE))?;
         Ok(File::from(fd))
     }
 }
 
-/// The name of a file in its folder.
+/// The last component of a path.
 fn file_name(path: &Path) -> Result<&str> {
     valid_name(path.file_name().map_or(Path::new(""), Path::new))
 }
@@ -239,21 +239,21 @@ fn file_name(path: &Path) -> Result<&str> {
 fn valid_name(part: &Path) -> Result<&str> {
     part.to_str()
         .filter(|name| !matches!(*name, "" | "." | ".."))
-        .ok_or_else(|| invalid_input(part, "no name of a file"))
+        .ok_or_else(|| invalid_input(part, "not a valid file name"))
 }
 
 fn is_regular(stat: &Stat) -> bool {
     FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile
 }
 
-fn same(left: &Stat, right: &Stat) -> bool {
+fn is_same_file(left: &Stat, right: &Stat) -> bool {
     (left.st_dev, left.st_ino) == (right.st_dev, right.st_ino)
 }
 
-fn invalid_input(path: &Path, why: &str) -> Error {
+fn invalid_input(path: &Path, problem: &str) -> Error {
     Error::new(
         ErrorKind::InvalidInput,
-        format!("{} is {why}", path.display()),
+        format!("{} is {problem}", path.display()),
     )
 }
 

@@ -1,20 +1,20 @@
-//! Names of sessions, and so of files: nothing in them may lead out of the cassettes folder.
+//! Session names. They are used as file names, so they must not lead out of the cassettes folder.
 
 use thiserror::Error;
 
-/// A name that is safe to be a path below the cassettes folder.
+/// A name that is safe as a path below the cassettes folder.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SessionName(String);
 
 impl SessionName {
-    /// Checks a name; a space becomes `_`.
+    /// Validates a name, and replaces each space by `_`.
     ///
     /// # Errors
-    /// Where the name is empty or longer than 200 bytes, has a character other than ASCII letters,
-    /// digits, `.`, `-`, `_`, space and `/`, or a component that is empty, starts with a dot, or
-    /// names a folder that belongs to another cassette.
+    /// If the name is empty or longer than 200 bytes, has a character other than ASCII letters,
+    /// digits, `.`, `-`, `_`, space and `/`, or a component that is empty, starts with a dot, or is
+    /// the folder of another cassette's bodies.
     pub fn parse(name: &str) -> Result<Self, NameError> {
-        if name.is_empty() || name.len() > LONGEST {
+        if name.is_empty() || name.len() > MAX_LENGTH {
             return Err(NameError::Length(name.len()));
         }
         if let Some(character) = name.chars().find(|it| !is_allowed(*it)) {
@@ -23,10 +23,10 @@ impl SessionName {
         let name = name.replace(' ', "_");
         let mut folders = name.split('/');
         let last = folders.next_back().unwrap_or_default();
-        let bad = |part: &str| part.is_empty() || part.starts_with('.');
-        match folders.find(|part| bad(part) || part.ends_with(BODIES_SUFFIX)) {
+        let is_invalid = |part: &str| part.is_empty() || part.starts_with('.');
+        match folders.find(|part| is_invalid(part) || part.ends_with(BODIES_SUFFIX)) {
             Some(part) => Err(NameError::Component(part.to_owned())),
-            None if bad(last) => Err(NameError::Component(last.to_owned())),
+            None if is_invalid(last) => Err(NameError::Component(last.to_owned())),
             None => Ok(Self(name)),
         }
     }
@@ -36,24 +36,24 @@ impl SessionName {
         &self.0
     }
 
-    /// The folder of the session's stored bodies, as seen from beside its cassette.
+    /// The folder of the session's stored bodies, relative to the folder of its cassette.
     pub(crate) fn bodies_dir(&self) -> String {
         let last = self.0.rsplit('/').next().unwrap_or_default();
         format!("{last}{BODIES_SUFFIX}")
     }
 }
 
-/// Why a text is no name of a session.
+/// Why a text is not a valid session name.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum NameError {
     /// The length in bytes.
-    #[error("a session name has 1 to {LONGEST} bytes, not {0}")]
+    #[error("a session name must have 1 to {MAX_LENGTH} bytes, not {0}")]
     Length(usize),
     /// The first character that is not allowed.
-    #[error("a session name has letters, digits, `.`, `-`, `_`, `/` and spaces, not {0:?}")]
+    #[error("a session name may contain letters, digits, `.`, `-`, `_`, `/` and spaces, not {0:?}")]
     Character(char),
     /// The first part between slashes that is not allowed.
-    #[error("a session name has no part {0:?} between slashes")]
+    #[error("a session name must not have the part {0:?} between slashes")]
     Component(String),
 }
 
@@ -61,13 +61,13 @@ fn is_allowed(character: char) -> bool {
     character.is_ascii_alphanumeric() || matches!(character, '.' | '-' | '_' | '/' | ' ')
 }
 
-/// So that the longest file name, with what is added to it, fits the 255 bytes of file systems.
-const LONGEST: usize = 200;
+/// The longest file name, with all suffixes, must fit in the 255 bytes of file systems.
+const MAX_LENGTH: usize = 200;
 
-/// What the name of a folder of stored bodies ends with.
+/// The suffix of a folder of stored bodies.
 pub(super) const BODIES_SUFFIX: &str = ".bodies";
 
-/// What the name of a cassette ends with.
+/// The suffix of a cassette.
 pub(super) const CASSETTE_SUFFIX: &str = ".jsons";
 
 #[cfg(test)]
@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_safe_names_pass() {
+    fn accepts_only_safe_names() {
         let long = "x".repeat(200);
         for (name, parsed) in [
             ("default", "default"),

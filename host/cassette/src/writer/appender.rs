@@ -1,44 +1,43 @@
-//! One cassette open for writing: locked, repaired, and only ever longer by whole exchanges.
+//! A cassette that is open for appending: locked, repaired, and extended by complete exchanges
+//! only.
 
 use std::fs::{File, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use crate::format::decode::LoadedCassette;
-use crate::format::encode::HEADER;
-use crate::store::error::CassetteError;
-use crate::store::folder::CassetteDir;
-use crate::store::secure_open::Dir;
-use crate::store::session_name::SessionName;
-use crate::store::{body_files, lock_owner};
+use crate::format::{HEADER, LoadedCassette};
+use crate::store::{self, CassetteDir, CassetteError, Dir, SessionName};
 
-/// A cassette that is open for writing. The lock is on the file itself, so that it leaves no file
-/// behind, and goes with it when it is renamed.
-pub(crate) struct Appender {
+/// How often opening is repeated if the file is renamed before it is locked.
+const LOCK_ATTEMPTS: usize = 8;
+
+/// A cassette that is open for appending. The lock is on the file itself: no lock file remains, and
+/// the lock follows the file when it is renamed.
+pub(super) struct Appender {
     file: Box<dyn AppendFile>,
     file_length: u64,
     next_ordinal: u64,
-    broken: bool,
+    needs_reopen: bool,
 }
 
-/// What an appender needs of a file.
-pub(crate) trait AppendFile: Send {
-    /// Writes at the end.
+/// The file operations of an appender.
+pub(super) trait AppendFile: Send {
+    /// Appends bytes at the end.
     fn append(&mut self, bytes: &[u8]) -> io::Result<()>;
-    /// Cuts the end off.
+    /// Truncates the file to `size` bytes.
     fn truncate(&mut self, size: u64) -> io::Result<()>;
-    /// Waits until everything is on the disk.
+    /// Syncs the file to the disk.
     fn sync(&mut self) -> io::Result<()>;
 }
 
-/// A locked file. The lock ends with this value, even where a process that is being started has
-/// a copy of the handle for a moment.
+/// A locked file. Dropping it unlocks the file explicitly, because a child process may inherit the
+/// descriptor for a moment between fork and exec.
 #[derive(Debug)]
-pub(crate) struct LockedFile(File);
+pub(super) struct LockedFile(File);
 
 impl LockedFile {
-    /// Locks the cassette of a session, so that nobody else writes it; none where it has none yet.
-    pub(crate) fn lock_existing(
+    /// Locks the cassette of a session against other writers; `None` if it does not exist.
+    pub(super) fn lock_existing(
         folder: &CassetteDir,
         name: &SessionName,
     ) -> Result<Option<Self>, CassetteError> {
@@ -78,36 +77,48 @@ impl AppendFile for LockedFile {
     }
 }
 
+impl CassetteDir {
+    /// Starts a new cassette for a session. An existing one becomes `SESSION.jsons.previous`.
+    ///
+    /// # Errors
+    /// If another process has locked it, or a file operation fails.
+    pub fn rotate(&self, session: &str) -> Result<(), CassetteError> {
+        Appender::rotate(self, &SessionName::parse(session)?).map(drop)
+    }
+}
+
 impl Appender {
-    /// Opens a cassette to append to; creates it where there is none. All of it is read, and a torn
-    /// end is set aside.
-    pub(crate) fn open(folder: &CassetteDir, name: &SessionName) -> Result<Self, CassetteError> {
+    /// Opens a cassette for appending, or creates it. Reads all of it, and moves a torn tail to
+    /// `SESSION.jsons.torn`.
+    pub(super) fn open(folder: &CassetteDir, name: &SessionName) -> Result<Self, CassetteError> {
         let path = folder.cassette_path(name);
         let dir = open_parent(folder, &path)?;
         let mut file = open_locked(&dir, &path)?;
-        body_files::remove_temp_files(folder, name);
+        store::remove_temp_files(folder, name);
         let loaded = folder.load_file(&file.0, &path)?;
         save_torn_tail(&dir, &mut file.0, &path, &loaded)
             .map_err(CassetteError::io("repair", &path))?;
-        let start = leading_separator(&mut file.0, loaded.valid_length);
-        let start = start.map_err(CassetteError::io("read", &path))?;
-        let mut this = Self::with_file(Box::new(file), loaded.valid_length, loaded.next_ordinal());
-        this.append(start, 0, false)
+        let separator = leading_separator(&mut file.0, loaded.valid_length);
+        let separator = separator.map_err(CassetteError::io("read", &path))?;
+        let mut appender =
+            Self::with_file(Box::new(file), loaded.valid_length, loaded.next_ordinal());
+        appender
+            .append(separator, 0, false)
             .and_then(|()| match loaded.valid_length {
                 0 => dir.sync(),
                 _ => Ok(()),
             })
             .map_err(CassetteError::io("write", &path))?;
-        Ok(this)
+        Ok(appender)
     }
 
-    /// Creates a cassette; one that exists becomes `SESSION.jsons.previous`, in place of an older
-    /// one, unless it holds nothing. The stored bodies of that one stay, those that no cassette
-    /// names any more go.
+    /// Starts a new cassette. An existing one with exchanges becomes `SESSION.jsons.previous` and
+    /// replaces an older one. Its stored bodies are kept; bodies that neither cassette refers to
+    /// are removed.
     ///
-    /// Whenever the process ends, one of the two names has all of the old cassette: what is left
-    /// without a header holds nothing, and so never takes its place.
-    pub(crate) fn rotate(folder: &CassetteDir, name: &SessionName) -> Result<Self, CassetteError> {
+    /// Whenever the process is killed, one of the two names has the complete old cassette: a file
+    /// without exchanges never replaces `SESSION.jsons.previous`.
+    pub(super) fn rotate(folder: &CassetteDir, name: &SessionName) -> Result<Self, CassetteError> {
         let path = folder.cassette_path(name);
         let dir = open_parent(folder, &path)?;
         let old = open_locked(&dir, &path)?;
@@ -116,38 +127,42 @@ impl Appender {
             let previous = with_suffix(&path, ".previous");
             dir.rename(&path, &previous)
                 .map_err(CassetteError::io("rename", &path))?;
-            body_files::remove_unreferenced(folder, name, || folder.load_file(&old.0, &previous));
+            store::remove_unreferenced(folder, name, || folder.load_file(&old.0, &previous));
         }
         drop(old);
         Self::open(folder, name)
     }
 
-    /// A cassette of `end` bytes whose next exchange has the ordinal `next`.
-    pub(crate) fn with_file(file: Box<dyn AppendFile>, end: u64, next: u64) -> Self {
+    /// An appender for a file of `file_length` bytes.
+    pub(super) fn with_file(
+        file: Box<dyn AppendFile>,
+        file_length: u64,
+        next_ordinal: u64,
+    ) -> Self {
         Self {
             file,
-            file_length: end,
-            next_ordinal: next,
-            broken: false,
+            file_length,
+            next_ordinal,
+            needs_reopen: false,
         }
     }
 
     /// The ordinal of the next exchange.
-    pub(crate) fn next_ordinal(&self) -> u64 {
+    pub(super) fn next_ordinal(&self) -> u64 {
         self.next_ordinal
     }
 
     /// Appends `count` exchanges, all or none, with one write.
     ///
     /// # Errors
-    /// Where the disk refuses. What was written is cut off again.
-    pub(crate) fn append(&mut self, bytes: &[u8], count: u64, sync: bool) -> io::Result<()> {
+    /// If the write or the sync fails. The file is truncated to its previous length.
+    pub(super) fn append(&mut self, bytes: &[u8], count: u64, sync: bool) -> io::Result<()> {
         let written = self.file.append(bytes).and_then(|()| match sync {
             true => self.sync(),
             false => Ok(()),
         });
         if let Err(error) = written {
-            self.broken |= self.file.truncate(self.file_length).is_err();
+            self.needs_reopen |= self.file.truncate(self.file_length).is_err();
             return Err(error);
         }
         self.file_length += bytes.len() as u64;
@@ -155,23 +170,23 @@ impl Appender {
         Ok(())
     }
 
-    /// True where the file has to be opened anew, which reads all of it and sets a torn end aside:
-    /// an end could not be cut off, or the disk did not confirm what was written.
-    pub(crate) fn is_broken(&self) -> bool {
-        self.broken
+    /// True if the file has to be reopened, which reads all of it and repairs a torn tail: it could
+    /// not be truncated, or a sync failed.
+    pub(super) fn needs_reopen(&self) -> bool {
+        self.needs_reopen
     }
 
-    /// Waits until everything is on the disk.
+    /// Syncs the file to the disk.
     ///
     /// # Errors
-    /// Where the disk refuses. The system may have dropped what it could not write and then calls a
-    /// second try a success, so this file is given up.
-    pub(crate) fn sync(&mut self) -> io::Result<()> {
-        self.file.sync().inspect_err(|_| self.broken = true)
+    /// If the sync fails. The file has to be reopened: the kernel may have dropped the dirty pages,
+    /// and would then report a second sync as a success.
+    pub(super) fn sync(&mut self) -> io::Result<()> {
+        self.file.sync().inspect_err(|_| self.needs_reopen = true)
     }
 }
 
-/// The folder of a cassette, made where there is none.
+/// Opens the folder of a cassette, or creates it.
 fn open_parent(folder: &CassetteDir, path: &Path) -> Result<Dir, CassetteError> {
     let parent = path.parent().unwrap_or(folder.root());
     Dir::create(folder.root(), parent).map_err(CassetteError::io("create", parent))
@@ -179,7 +194,7 @@ fn open_parent(folder: &CassetteDir, path: &Path) -> Result<Dir, CassetteError> 
 
 /// Opens and locks a cassette.
 fn open_locked(dir: &Dir, path: &Path) -> Result<LockedFile, CassetteError> {
-    let mut holder = None;
+    let mut owner = None;
     for _ in 0..LOCK_ATTEMPTS {
         let file = dir
             .open_append(path)
@@ -187,13 +202,13 @@ fn open_locked(dir: &Dir, path: &Path) -> Result<LockedFile, CassetteError> {
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                holder = lock_owner::lock_owner(&file);
+                owner = store::lock_owner(&file);
                 break;
             }
             Err(TryLockError::Error(error)) => return Err(CassetteError::io("lock", path)(error)),
         }
         let file = LockedFile(file);
-        // Another writer may have renamed the file before it was locked here.
+        // Another writer may have renamed the file between open and lock.
         if dir
             .is_current(&file.0, path)
             .map_err(CassetteError::io("read", path))?
@@ -203,12 +218,12 @@ fn open_locked(dir: &Dir, path: &Path) -> Result<LockedFile, CassetteError> {
     }
     Err(CassetteError::Locked {
         path: path.to_owned(),
-        holder,
+        owner,
     })
 }
 
-/// Moves a torn end to `SESSION.jsons.torn`, behind what is there already. It is cut off only once
-/// it stands there whole.
+/// Appends a torn tail to `SESSION.jsons.torn`. The cassette is truncated only after the tail is
+/// synced there.
 fn save_torn_tail(
     dir: &Dir,
     file: &mut File,
@@ -221,19 +236,22 @@ fn save_torn_tail(
     let mut tail = Vec::new();
     file.seek(SeekFrom::Start(loaded.valid_length))?;
     file.read_to_end(&mut tail)?;
-    let mut aside = dir.open_append(&with_suffix(path, ".torn"))?;
-    let before = aside.metadata()?.len();
-    let kept = aside.write_all(&tail).and_then(|()| aside.sync_all());
-    kept.or_else(|error| {
-        aside.set_len(before)?;
-        Err(error)
-    })?;
+    let mut torn_file = dir.open_append(&with_suffix(path, ".torn"))?;
+    let length = torn_file.metadata()?.len();
+    torn_file
+        .write_all(&tail)
+        .and_then(|()| torn_file.sync_all())
+        .or_else(|error| {
+            torn_file.set_len(length)?;
+            Err(error)
+        })?;
     file.set_len(loaded.valid_length)
 }
 
-/// What has to stand between the end of a cassette and the first exchange that is appended.
-fn leading_separator(file: &mut File, end: u64) -> io::Result<&'static [u8]> {
-    let Some(last) = end.checked_sub(1) else {
+/// The bytes to write between the end of a cassette and the first appended exchange: the header of
+/// a new cassette, or a missing line end.
+fn leading_separator(file: &mut File, length: u64) -> io::Result<&'static [u8]> {
+    let Some(last) = length.checked_sub(1) else {
         return Ok(HEADER.as_bytes());
     };
     let mut byte = [0];
@@ -242,10 +260,8 @@ fn leading_separator(file: &mut File, end: u64) -> io::Result<&'static [u8]> {
     Ok(if byte == [b'\n'] { b"" } else { b"\n" })
 }
 
-fn with_suffix(path: &Path, ending: &str) -> PathBuf {
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
-    name.push(ending);
+    name.push(suffix);
     name.into()
 }
-
-const LOCK_ATTEMPTS: usize = 8;

@@ -1,48 +1,48 @@
-//! Completions: whoever asked the writer for something is told exactly once.
+//! Completions: every request to the writer is answered exactly once.
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::queue::WriteError;
+use super::error::WriteError;
 
-/// A completion that is called exactly once: where nobody answers, with [`WriteError::Closed`].
+/// A callback that is called exactly once: with [`WriteError::Closed`] if it is dropped uncalled.
 pub struct Completion<T>(Option<Callback<T>>);
 
 type Callback<T> = Box<dyn FnOnce(Result<T, WriteError>) + Send>;
 
 impl<T> Completion<T> {
-    /// Calls `then` with the outcome. It must not block.
-    pub fn new(then: impl FnOnce(Result<T, WriteError>) + Send + 'static) -> Self {
-        Self(Some(Box::new(then)))
+    /// Calls `callback` with the outcome. It must not block.
+    pub fn new(callback: impl FnOnce(Result<T, WriteError>) + Send + 'static) -> Self {
+        Self(Some(Box::new(callback)))
     }
 
-    /// Nobody wants to know.
+    /// Discards the outcome.
     pub fn ignored() -> Self {
         Self(None)
     }
 
     pub(super) fn complete(mut self, outcome: Result<T, WriteError>) {
-        if let Some(then) = self.0.take() {
-            call_catching_panics(then, outcome);
+        if let Some(callback) = self.0.take() {
+            call_catching_panics(callback, outcome);
         }
     }
 }
 
 impl<T> Drop for Completion<T> {
     fn drop(&mut self) {
-        if let Some(then) = self.0.take() {
-            call_catching_panics(then, Err(WriteError::Closed));
+        if let Some(callback) = self.0.take() {
+            call_catching_panics(callback, Err(WriteError::Closed));
         }
     }
 }
 
 impl<T> fmt::Debug for Completion<T> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("Done")
+        out.write_str("Completion")
     }
 }
 
-/// One that panics must not keep the others from being told.
-fn call_catching_panics<T>(then: Callback<T>, outcome: Result<T, WriteError>) {
-    let _ = catch_unwind(AssertUnwindSafe(|| then(outcome)));
+/// A callback that panics must not stop the writer's thread.
+fn call_catching_panics<T>(callback: Callback<T>, outcome: Result<T, WriteError>) {
+    let _ = catch_unwind(AssertUnwindSafe(|| callback(outcome)));
 }

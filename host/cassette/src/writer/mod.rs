@@ -1,7 +1,24 @@
-//! Appending to cassettes: one thread, one queue, one open file per session.
+//! Appends exchanges to cassettes: one thread, one queue, one open file per session.
 
-pub(crate) mod appender;
-pub(crate) mod batch_writer;
-pub(crate) mod completion;
-pub(crate) mod open_cassette;
-pub(crate) mod queue;
+mod appender;
+mod batch_writer;
+mod check;
+mod completion;
+mod error;
+mod handle;
+mod open_cassette;
+mod options;
+mod request;
+mod worker;
+
+#[cfg(test)]
+mod fake_disk;
+#[cfg(test)]
+mod tests;
+
+pub use check::{CheckRejection, WriteCheck};
+pub use completion::Completion;
+pub use error::WriteError;
+pub use handle::Writer;
+pub use options::{SyncPolicy, WriterOptions};
+pub use request::{Ack, OnUnsynced, SubmitError, WriteRequest};

@@ -1,65 +1,114 @@
-//! One open cassette of the writer, and what is staged for it.
+//! An open cassette of the writer, and the exchanges that are staged for it.
 
 use std::mem;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 
 use bytes::Bytes;
 
 use super::appender::Appender;
+use super::check::{CheckRejection, WriteCheck};
 use super::completion::Completion;
-use super::queue::{Ack, WriteError};
-use crate::store::body_files;
-use crate::store::error::CassetteError;
-use crate::store::folder::CassetteDir;
-use crate::store::session_name::SessionName;
+use super::error::WriteError;
+use super::request::Ack;
+use crate::format::encode;
+use crate::store::{self, CassetteDir, CassetteError, SessionName};
+use ouli_message::Exchange;
 
 /// An open cassette.
-pub(crate) struct OpenCassette {
-    pub(crate) appender: Appender,
+pub(super) struct OpenCassette {
+    /// A counter value of the last use: the least recently used cassette is closed first.
+    pub(super) last_used: u64,
+    appender: Appender,
     path: PathBuf,
-    pub(crate) last_used: u64,
-    pub(crate) staged: Vec<u8>,
-    pub(crate) completions: Vec<(Completion<Ack>, Ack)>,
-    new_bodies: Vec<PathBuf>,
-    unsynced_bodies: Vec<PathBuf>,
-    /// Exchanges that count as written, and that the disk did not confirm yet.
-    unconfirmed: u64,
+    batch: Batch,
+    unsynced: Unsynced,
 }
 
+/// Exchanges that are staged and not yet written.
+#[derive(Default)]
+struct Batch {
+    text: Vec<u8>,
+    acks: Vec<(Completion<Ack>, Ack)>,
+    /// Bodies that were stored for these exchanges.
+    new_bodies: Vec<PathBuf>,
+}
+
+/// Acknowledged exchanges that are not yet synced to the disk.
+#[derive(Default)]
+struct Unsynced {
+    exchanges: u64,
+    bodies: Vec<PathBuf>,
+}
+
+/// A body that is stored as a file: its digest and its content.
+pub(super) type LargeBody = (String, Bytes);
+
 impl OpenCassette {
-    pub(crate) fn new(appender: Appender, path: PathBuf, used: u64) -> Self {
+    pub(super) fn new(appender: Appender, path: PathBuf, last_used: u64) -> Self {
         Self {
+            last_used,
             appender,
             path,
-            last_used: used,
-            staged: Vec::new(),
-            completions: Vec::new(),
-            new_bodies: Vec::new(),
-            unsynced_bodies: Vec::new(),
-            unconfirmed: 0,
+            batch: Batch::default(),
+            unsynced: Unsynced::default(),
         }
     }
 
-    /// Stores bodies; answers how many bytes that took. All or none of them stay.
-    pub(crate) fn store(
+    /// Encodes and checks an exchange, and stores its large bodies. On success, the caller passes
+    /// the acknowledgement to [`Self::acknowledge_on_commit`].
+    ///
+    /// # Errors
+    /// If the check rejects the exchange, or a body cannot be stored. Nothing of the exchange
+    /// remains.
+    pub(super) fn stage(
+        &mut self,
+        (folder, name): (&CassetteDir, &SessionName),
+        exchange: &Exchange,
+        large: &[LargeBody],
+        check: &dyn WriteCheck,
+        sync: bool,
+    ) -> Result<Ack, WriteError> {
+        let ordinal = self.appender.next_ordinal() + self.batch.acks.len() as u64;
+        let start = self.batch.text.len();
+        encode(&mut self.batch.text, ordinal, exchange, &name.bodies_dir());
+        let encoded = &self.batch.text[start..];
+        let bytes = encoded.len() as u64;
+        check_all(check, encoded, large)
+            .and_then(|()| self.store_bodies(folder, name, large, sync))
+            .map(|stored| Ack {
+                ordinal,
+                bytes: bytes + stored,
+            })
+            .inspect_err(|_| self.batch.text.truncate(start))
+    }
+
+    /// Calls the completion of a staged exchange once the batch is committed.
+    pub(super) fn acknowledge_on_commit(&mut self, completion: Completion<Ack>, ack: Ack) {
+        self.batch.acks.push((completion, ack));
+    }
+
+    /// Stores bodies, all or none, and returns the number of bytes that were written.
+    fn store_bodies(
         &mut self,
         folder: &CassetteDir,
         name: &SessionName,
-        large: &[(String, Bytes)],
+        large: &[LargeBody],
         sync: bool,
     ) -> Result<u64, WriteError> {
-        let before = self.new_bodies.len();
+        let before = self.batch.new_bodies.len();
         let mut stored = 0;
         for (digest, bytes) in large {
-            match body_files::store(folder, name, digest, bytes, sync) {
+            match store::store_body(folder, name, digest, bytes, sync) {
                 Ok(None) => {}
                 Ok(Some(path)) => {
                     stored += bytes.len() as u64;
-                    self.new_bodies.push(path);
+                    self.batch.new_bodies.push(path);
                 }
                 Err(error) => {
-                    body_files::remove(folder, self.new_bodies.drain(before..));
-                    // Not the name of the file: what is the same fault is told in the same words.
+                    store::remove_bodies(folder, self.batch.new_bodies.drain(before..));
+                    // The message names the folder and not the file, so that the same failure has
+                    // the same message for every body and is logged once.
                     let path = folder.bodies_path(name);
                     return Err(CassetteError::io("write a body into", &path)(error).into());
                 }
@@ -68,36 +117,38 @@ impl OpenCassette {
         Ok(stored)
     }
 
-    /// Appends what is staged.
+    /// Appends the staged exchanges and calls their completions.
     ///
     /// # Errors
-    /// Where the file has to be opened anew. Who waits was told.
-    pub(crate) fn commit(&mut self, folder: &CassetteDir, sync: bool) -> Result<(), WriteError> {
-        if self.completions.is_empty() {
+    /// If the file has to be reopened.
+    pub(super) fn commit(&mut self, folder: &CassetteDir, sync: bool) -> Result<(), WriteError> {
+        if self.batch.acks.is_empty() {
             return Ok(());
         }
-        let staged = mem::take(&mut self.staged);
-        let waiting = mem::take(&mut self.completions);
-        let fresh = mem::take(&mut self.new_bodies);
-        let count = waiting.len() as u64;
-        match self.appender.append(&staged, count, sync) {
+        let Batch {
+            text,
+            acks,
+            new_bodies,
+        } = mem::take(&mut self.batch);
+        let count = acks.len() as u64;
+        match self.appender.append(&text, count, sync) {
             Ok(()) => {
                 if !sync {
-                    self.unconfirmed += count;
-                    self.unsynced_bodies.extend(fresh);
+                    self.unsynced.exchanges += count;
+                    self.unsynced.bodies.extend(new_bodies);
                 }
-                waiting
-                    .into_iter()
-                    .for_each(|(done, ack)| done.complete(Ok(ack)));
+                for (completion, ack) in acks {
+                    completion.complete(Ok(ack));
+                }
                 Ok(())
             }
             Err(error) => {
-                body_files::remove(folder, fresh.into_iter());
+                store::remove_bodies(folder, new_bodies.into_iter());
                 let error = WriteError::from(CassetteError::io("write", &self.path)(error));
-                for (done, _) in waiting {
-                    done.complete(Err(error.clone()));
+                for (completion, _) in acks {
+                    completion.complete(Err(error.clone()));
                 }
-                match self.appender.is_broken() {
+                match self.appender.needs_reopen() {
                     true => Err(error),
                     false => Ok(()),
                 }
@@ -105,27 +156,145 @@ impl OpenCassette {
         }
     }
 
-    /// True where the disk did not confirm everything yet.
-    pub(crate) fn is_dirty(&self) -> bool {
-        self.unconfirmed > 0
+    /// True if acknowledged exchanges are not yet synced to the disk.
+    pub(super) fn is_dirty(&self) -> bool {
+        self.unsynced.exchanges > 0
     }
 
-    /// Waits until everything is on the disk.
+    /// Syncs everything to the disk.
     ///
     /// # Errors
-    /// How many exchanges count as written and were not confirmed, and why. The file has to be
-    /// opened anew.
-    pub(crate) fn sync(&mut self, folder: &CassetteDir) -> Result<(), (u64, WriteError)> {
+    /// The number of acknowledged exchanges that were not synced, and the error. The file has to be
+    /// reopened.
+    pub(super) fn sync(&mut self, folder: &CassetteDir) -> Result<(), (u64, WriteError)> {
         if !self.is_dirty() {
             return Ok(());
         }
-        let bodies = mem::take(&mut self.unsynced_bodies);
-        let bodies = bodies
-            .iter()
-            .try_for_each(|path| body_files::sync(folder, path));
-        let count = mem::take(&mut self.unconfirmed);
+        let Unsynced { exchanges, bodies } = mem::take(&mut self.unsynced);
         bodies
+            .iter()
+            .try_for_each(|path| store::sync_body(folder, path))
             .and_then(|()| self.appender.sync())
-            .map_err(|error| (count, CassetteError::io("sync", &self.path)(error).into()))
+            .map_err(|error| {
+                (
+                    exchanges,
+                    CassetteError::io("sync", &self.path)(error).into(),
+                )
+            })
+    }
+}
+
+fn check_all(check: &dyn WriteCheck, text: &[u8], large: &[LargeBody]) -> Result<(), WriteError> {
+    let check_all = || {
+        check.check(text)?;
+        large.iter().try_for_each(|(_, bytes)| check.check(bytes))
+    };
+    // A check that panics counts as a rejection.
+    catch_unwind(AssertUnwindSafe(check_all))
+        .unwrap_or_else(|_| {
+            Err(CheckRejection {
+                rule: "check".to_owned(),
+                reason: "the check panicked".to_owned(),
+            })
+        })
+        .map_err(WriteError::Refused)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Receiver, sync_channel};
+
+    use tempfile::tempdir;
+
+    use super::*;
+    use crate::test_exchanges::{self, sample};
+    use crate::writer::fake_disk::FakeDisk;
+    use crate::{HEADER, decode};
+    use ouli_message::error_chain::error_chain;
+
+    #[derive(Debug)]
+    struct AcceptAll;
+
+    impl WriteCheck for AcceptAll {
+        fn check(&self, _bytes: &[u8]) -> Result<(), CheckRejection> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_failed_sync_is_reported_once_and_the_file_is_reopened() {
+        let home = tempdir().unwrap();
+        let folder = CassetteDir::open(home.path(), 1 << 20).unwrap();
+        let disk = FakeDisk::new(usize::MAX);
+        let mut cassette = OpenCassette::new(disk.appender(), "x.jsons".into(), 0);
+        let outcome = stage(&mut cassette, &folder);
+        cassette.commit(&folder, false).unwrap();
+        assert!(outcome.recv().unwrap().is_ok());
+        assert!(cassette.is_dirty());
+        disk.change(|state| state.can_sync = false);
+        let (count, error) = cassette.sync(&folder).unwrap_err();
+        assert_eq!(count, 1);
+        assert!(
+            error_chain(&error).ends_with("cannot sync x.jsons: cannot sync"),
+            "{}",
+            error_chain(&error)
+        );
+        assert!(cassette.appender.needs_reopen() && !cassette.is_dirty());
+        let outcome = stage(&mut cassette, &folder);
+        assert!(
+            cassette.commit(&folder, true).is_err(),
+            "the file has to be reopened"
+        );
+        assert!(outcome.recv().unwrap().is_err());
+        assert_eq!(
+            disk.bytes(),
+            test_exchanges::cassette(&[sample(1)]),
+            "acknowledged exchanges stay"
+        );
+    }
+
+    #[test]
+    fn a_tail_that_cannot_be_truncated_forces_a_reopen() {
+        let home = tempdir().unwrap();
+        let folder = CassetteDir::open(home.path(), 1 << 20).unwrap();
+        let disk = FakeDisk::new(HEADER.len() + 10);
+        disk.change(|state| state.can_truncate = false);
+        let mut cassette = OpenCassette::new(disk.appender(), "x.jsons".into(), 0);
+        let outcome = stage(&mut cassette, &folder);
+        assert!(
+            cassette.commit(&folder, false).is_err(),
+            "the file has to be reopened"
+        );
+        let error = outcome.recv().unwrap().unwrap_err();
+        assert_eq!(error.to_string(), "not written");
+        let loaded = decode(&Bytes::from(disk.bytes())).unwrap();
+        assert!(loaded.torn_tail.is_some() && loaded.exchanges.is_empty());
+    }
+
+    #[test]
+    fn a_full_disk_does_not_affect_later_exchanges() {
+        let home = tempdir().unwrap();
+        let folder = CassetteDir::open(home.path(), 1 << 20).unwrap();
+        let disk = FakeDisk::new(HEADER.len() + 10);
+        let mut cassette = OpenCassette::new(disk.appender(), "x.jsons".into(), 0);
+        let outcome = stage(&mut cassette, &folder);
+        assert!(cassette.commit(&folder, false).is_ok());
+        assert!(outcome.recv().unwrap().is_err());
+        disk.change(|state| state.capacity = usize::MAX);
+        let outcome = stage(&mut cassette, &folder);
+        assert!(cassette.commit(&folder, false).is_ok());
+        assert_eq!(outcome.recv().unwrap().unwrap().ordinal, 1);
+        assert_eq!(disk.bytes(), test_exchanges::cassette(&[sample(1)]));
+    }
+
+    type Outcome = Result<Ack, WriteError>;
+
+    fn stage(cassette: &mut OpenCassette, folder: &CassetteDir) -> Receiver<Outcome> {
+        let name = SessionName::parse("name").unwrap();
+        let ack = cassette.stage((folder, &name), &sample(1), &[], &AcceptAll, false);
+        let (sender, outcome) = sync_channel(1);
+        let completion = Completion::new(move |outcome| sender.send(outcome).unwrap());
+        cassette.acknowledge_on_commit(completion, ack.unwrap());
+        outcome
     }
 }

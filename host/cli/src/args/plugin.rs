@@ -1,79 +1,81 @@
-//! The commands about plugins and their flags.
+//! The subcommands of `plugin`.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Subcommand, ValueEnum};
 
-use super::FileFlags;
-use crate::examples::{
+use super::examples::{
     PLUGIN_BENCH_EXAMPLES, PLUGIN_CHECK_EXAMPLES, PLUGIN_LIST_EXAMPLES, PLUGIN_NEW_EXAMPLES,
     PLUGIN_TEST_EXAMPLES,
 };
+use super::flags::FileFlags;
 
-/// What can be done with plugins.
+/// The subcommands of `plugin`.
 #[derive(Debug, Subcommand)]
-pub enum PluginCommand {
-    /// Write a new project: a small matcher with its build and its cases.
+pub(crate) enum PluginCommand {
+    /// Create a project: a small matcher with build files and test cases
     #[command(after_help = PLUGIN_NEW_EXAMPLES)]
     New {
-        /// Folder of the project; its last name is the plugin's.
+        /// Folder of the project; its last part is the name of the plugin
+        #[arg(value_name = "DIR")]
         name: String,
-        /// The language.
+        /// Language
         #[arg(long, value_enum)]
         lang: Lang,
     },
-    /// Say what a component is: roles, imports, size, compile time, the limits that it needs.
+    /// Print roles, imports, size, compile time and needed limits of a component
     #[command(after_help = PLUGIN_CHECK_EXAMPLES)]
     Check {
-        /// The component, a .wasm file.
+        /// Component (.wasm)
         file: PathBuf,
     },
-    /// Run golden cases on the engine and the limits of production.
+    /// Run test cases with the engine and the limits of production
     #[command(after_help = PLUGIN_TEST_EXAMPLES)]
     Test {
-        /// The component, a .wasm file.
+        /// Component (.wasm)
         file: PathBuf,
-        /// Folder of the cases, *.json [default: cases, here or beside the component].
+        /// Folder of the cases (*.json) [default: cases, here or beside the component]
         #[arg(long, value_name = "DIR")]
         cases: Option<PathBuf>,
-        /// Write down what the plugin answers as what is expected, instead of comparing.
+        /// Write the actual results to the cases as the expected ones
         #[arg(long)]
         bless: bool,
     },
-    /// Measure the calls of a plugin on recorded traffic.
+    /// Measure the calls of a plugin on recorded traffic
     #[command(after_help = PLUGIN_BENCH_EXAMPLES)]
     Bench {
-        /// The component, a .wasm file.
+        /// Component (.wasm)
         file: PathBuf,
-        /// The recorded traffic, a .jsons file.
+        /// Recorded traffic (.jsons)
         #[arg(long, value_name = "FILE")]
         cassette: PathBuf,
-        /// Give each call a copy of its own, as `instances = "fresh"` does.
+        /// Use a new instance for each call, as with `instances = "fresh"`
         #[arg(long)]
         fresh: bool,
     },
-    /// Show what is live, rejected and draining in the gateway that runs, or what one would load.
+    /// List live, rejected and draining plugins of the running gateway, or those that would be
+    /// loaded
     #[command(after_help = PLUGIN_LIST_EXAMPLES)]
     List {
-        /// Ask the gateway at this address, whatever its configuration.
+        /// Address of the gateway [default: the listeners of the configuration]
         #[arg(long, value_name = "ADDR")]
         address: Option<SocketAddr>,
-        /// Where things are.
+        /// The files.
         #[command(flatten)]
         files: FileFlags,
     },
 }
 
-/// A language that there is a template for.
+/// A language that has a project template.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Lang {
-    /// Rust, with an SDK and unit tests that need no gateway.
+pub(crate) enum Lang {
+    /// Rust, with an SDK and unit tests that need no gateway
     Rust,
-    /// C, by clang and wit-bindgen.
+    /// C, with clang and wit-bindgen
     C,
-    /// JavaScript, by componentize-js.
+    /// JavaScript, with componentize-js
     Js,
-    /// Python, by componentize-py.
+    /// Python, with componentize-py
     Python,
 }

@@ -2,21 +2,20 @@
 
 use http::Method;
 
-/// What stands for every secret while the demo records.
+/// The secret that the client sends while the demo records.
 pub(super) const SECRET: &str = "sesame-4f9c1e7ab2d8";
 
-/// What stands there while it replays.
+/// The secret that the client sends while the demo replays.
 pub(super) const OTHER_SECRET: &str = "another-77d0c3e5f1";
 
-/// How a request is sent.
+/// The protocol of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Protocol {
     Http1,
     Http2,
 }
 
-/// One request. In `target` and `body`, `{secret}` and `{nonce}` stand for what differs from time
-/// to time.
+/// A request. `{secret}` and `{nonce}` in `target` and `body` are placeholders.
 #[derive(Clone, Debug)]
 pub(super) struct Case {
     pub(super) name: &'static str,
@@ -27,7 +26,7 @@ pub(super) struct Case {
     pub(super) content_type: &'static str,
 }
 
-/// What is recorded and replayed, the same over both protocols.
+/// All requests, each over both protocols.
 pub(super) fn all() -> Vec<Case> {
     [Protocol::Http1, Protocol::Http2]
         .into_iter()
@@ -35,12 +34,12 @@ pub(super) fn all() -> Vec<Case> {
             let with = |case: Case| Case { protocol, ..case };
             [
                 with(get("a greeting", "/hello")),
-                with(get("the same, compressed", "/gzip")),
-                with(get("a stream in chunks", "/stream")),
+                with(get("a compressed body", "/gzip")),
+                with(get("a chunked stream", "/stream")),
                 with(get("an event stream", "/events")),
-                with(get("bytes that are no text", "/bytes")),
+                with(get("binary data", "/bytes")),
                 with(get("a redirect, not followed", "/moved")),
-                with(get("a cookie is set", "/login?access_token={secret}")),
+                with(get("cookies", "/login?access_token={secret}")),
                 with(get("no content", "/nothing")),
                 with(form()),
                 with(order()),
@@ -49,10 +48,10 @@ pub(super) fn all() -> Vec<Case> {
         .collect()
 }
 
-/// A request in JSON with a secret and a nonce in it.
+/// A JSON request with a secret and a nonce.
 pub(super) fn order() -> Case {
     Case {
-        name: "an order in JSON",
+        name: "a JSON order",
         protocol: Protocol::Http1,
         method: Method::POST,
         target: "/orders",
@@ -84,7 +83,7 @@ fn get(name: &'static str, target: &'static str) -> Case {
 }
 
 impl Case {
-    /// The target and the body with what differs from time to time.
+    /// The target and the body with the placeholders replaced.
     pub(super) fn fill(&self, secret: &str, nonce: u32) -> (String, String) {
         let fill = |text: &str| {
             text.replace("{secret}", secret)

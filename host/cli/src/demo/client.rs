@@ -1,4 +1,4 @@
-//! The client of the demo: one connection a request, by HTTP/1.1 or HTTP/2.
+//! The client of the demo: one connection per request, over HTTP/1.1 or HTTP/2.
 
 use std::net::SocketAddr;
 
@@ -9,19 +9,20 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpStream;
 
 use super::cases::{Case, Protocol};
-use super::conversations::{self, Conversation};
+use super::conversation::Conversation;
+use super::conversations;
 use ouli_message::error_chain::error_chain;
 use ouli_net::drain::Drain;
 use ouli_proxy::gateway::Gateway;
 
-/// Where the gateway listens for each protocol.
+/// A client of the endpoints of the gateway.
 pub(super) struct Client {
     http1: SocketAddr,
     http2: SocketAddr,
     drain: Drain,
 }
 
-/// What came back.
+/// A response with its body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ClientResponse {
     pub(super) status: StatusCode,
@@ -31,9 +32,9 @@ pub(super) struct ClientResponse {
 
 impl Client {
     pub(super) fn for_gateway(gateway: &Gateway) -> Result<Self, String> {
-        let listening = gateway.listeners();
+        let listeners = gateway.listeners();
         let find = |name: &str| {
-            let found = listening.iter().find(|one| one.endpoint == name);
+            let found = listeners.iter().find(|one| one.endpoint == name);
             found.map(|one| one.address).ok_or("a listener is missing")
         };
         Ok(Self {
@@ -43,7 +44,7 @@ impl Client {
         })
     }
 
-    /// Has the conversations.
+    /// Runs the conversations.
     pub(super) async fn run_conversations(
         &self,
         secret: &str,
@@ -75,11 +76,11 @@ impl Client {
         };
         let request = request.body(Full::new(Bytes::from(body)));
         let request = request.map_err(|error| error_chain(&error))?;
-        let answer = match case.protocol {
+        let response = match case.protocol {
             Protocol::Http1 => self.http1(address, request).await,
             Protocol::Http2 => self.http2(address, request).await,
         };
-        answer.map_err(|error| format!("{}: {}", case.name, error_chain(&*error)))
+        response.map_err(|error| format!("{}: {}", case.name, error_chain(&*error)))
     }
 
     async fn http1(
@@ -90,7 +91,7 @@ impl Client {
         let stream = TokioIo::new(connect(address).await?);
         let (mut sender, connection) = hyper::client::conn::http1::handshake(stream).await?;
         self.drain.spawn(async move {
-            // A fault of the connection shows in the request that it carries.
+            // The request reports an error of the connection.
             let _ = connection.await;
         });
         collect(sender.send_request(request).await?).await
@@ -106,7 +107,7 @@ impl Client {
         let (mut sender, connection) =
             hyper::client::conn::http2::handshake(executor, stream).await?;
         self.drain.spawn(async move {
-            // As above.
+            // The request reports an error of the connection.
             let _ = connection.await;
         });
         collect(sender.send_request(request).await?).await
@@ -115,7 +116,7 @@ impl Client {
 
 #[expect(
     clippy::disallowed_methods,
-    reason = "the demo's client stands for a program outside of the gateway"
+    reason = "the client of the demo stands for a program outside the gateway"
 )]
 async fn connect(address: SocketAddr) -> std::io::Result<TcpStream> {
     TcpStream::connect(address).await
@@ -137,7 +138,7 @@ impl ClientResponse {
         self.headers.contains_key(name)
     }
 
-    /// What the gateway says about a miss, a line each.
+    /// The lines of the miss report.
     pub(super) fn problem(&self) -> Vec<String> {
         let problem: serde_json::Value = serde_json::from_slice(&self.body).unwrap_or_default();
         let detail = problem.get("detail").and_then(serde_json::Value::as_str);

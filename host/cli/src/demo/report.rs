@@ -1,37 +1,42 @@
-//! The table at the end of the demo.
+//! The table that the demo prints at its end.
 
 use bytes::Bytes;
 
 use super::cases::{Case, Protocol, SECRET};
 use super::client::ClientResponse;
-use super::conversations::Conversation;
+use super::conversation::Conversation;
 use super::streaming_origin;
 
-/// What stands in replay for the key in the event stream, which the client had in its header too.
+/// The placeholder of the secret in the event stream; the client sends the secret in a header too.
 const PLACEHOLDER: &str = "<authorization-1>";
 
-/// One request, recorded and replayed.
+/// A request or a conversation, recorded and replayed.
 pub(super) struct Row {
     name: &'static str,
     protocol: &'static str,
     recorded: String,
     replayed: String,
-    /// What differs, where something does.
+    /// The first difference between both.
     pub(super) difference: Option<String>,
 }
 
 impl Row {
-    /// Compares what the origin answered with what was replayed.
-    pub(super) fn compare(case: &Case, before: &ClientResponse, after: &ClientResponse) -> Self {
-        let shown =
-            |answer: &ClientResponse| format!("{} {} B", answer.status.as_u16(), answer.body.len());
-        let differs = if before.status != after.status {
+    /// Compares the recorded response with the replayed one.
+    pub(super) fn compare(
+        case: &Case,
+        recorded: &ClientResponse,
+        replayed: &ClientResponse,
+    ) -> Self {
+        let text = |response: &ClientResponse| {
+            format!("{} {} B", response.status.as_u16(), response.body.len())
+        };
+        let difference = if recorded.status != replayed.status {
             Some("status")
-        } else if !same(&before.body, &after.body) {
+        } else if !same_body(&recorded.body, &replayed.body) {
             Some("body")
-        } else if before.headers.get("content-type") != after.headers.get("content-type") {
+        } else if recorded.headers.get("content-type") != replayed.headers.get("content-type") {
             Some("content-type")
-        } else if after.has_header("ouli-error") {
+        } else if replayed.has_header("ouli-error") {
             Some("ouli-error")
         } else {
             None
@@ -42,47 +47,45 @@ impl Row {
                 Protocol::Http1 => "HTTP/1.1",
                 Protocol::Http2 => "HTTP/2",
             },
-            recorded: shown(before),
-            replayed: shown(after),
-            difference: differs.map(|what| format!("{}: {what} differs in replay", case.name)),
+            recorded: text(recorded),
+            replayed: text(replayed),
+            difference: difference.map(|part| format!("{}: {part} differs in replay", case.name)),
         }
     }
-}
 
-impl Row {
-    /// Compares what was heard in a conversation.
-    pub(super) fn compare_conversation(before: &Conversation, after: &Conversation) -> Self {
-        let shown = |talk: &Conversation| format!("{} heard", talk.received.len());
-        let same = before == after;
+    /// Compares the messages that the client received in a conversation.
+    pub(super) fn compare_conversation(recorded: &Conversation, replayed: &Conversation) -> Self {
+        let text = |one: &Conversation| format!("{} messages", one.received.len());
         Self {
-            name: before.name,
-            protocol: before.protocol,
-            recorded: shown(before),
-            replayed: shown(after),
-            difference: (!same).then(|| {
+            name: recorded.name,
+            protocol: recorded.protocol,
+            recorded: text(recorded),
+            replayed: text(replayed),
+            difference: (recorded != replayed).then(|| {
                 format!(
-                    "{}: heard {:?}, not {:?}",
-                    before.name, after.received, before.received
+                    "{}: received {:?}, not {:?}",
+                    recorded.name, replayed.received, recorded.received
                 )
             }),
         }
     }
 }
 
-/// Whether the replayed body is the recorded one, with a placeholder where the key was.
-fn same(before: &Bytes, after: &Bytes) -> bool {
-    if before == after {
+/// True if the replayed body is the recorded one with a placeholder for the secret.
+fn same_body(recorded: &Bytes, replayed: &Bytes) -> bool {
+    if recorded == replayed {
         return true;
     }
-    let (one, two) = streaming_origin::split_secret(SECRET);
-    let text = String::from_utf8_lossy(before);
-    text.contains(one) && text.replace(one, PLACEHOLDER).replace(two, "").as_bytes() == after
+    let (first, second) = streaming_origin::split_secret(SECRET);
+    let text = String::from_utf8_lossy(recorded);
+    let redacted = text.replace(first, PLACEHOLDER).replace(second, "");
+    text.contains(first) && redacted.as_bytes() == replayed
 }
 
-/// Says the rows in columns.
-pub(super) fn table(rows: &[Row], say: &mut dyn FnMut(&str)) {
-    say("");
-    say(&line(
+/// Prints the rows as a table.
+pub(super) fn table(rows: &[Row], print: &mut dyn FnMut(&str)) {
+    print("");
+    print(&line(
         "request", "protocol", "recorded", "replayed", "equal",
     ));
     for row in rows {
@@ -91,7 +94,7 @@ pub(super) fn table(rows: &[Row], say: &mut dyn FnMut(&str)) {
         } else {
             "NO"
         };
-        say(&line(
+        print(&line(
             row.name,
             row.protocol,
             &row.recorded,
@@ -99,19 +102,19 @@ pub(super) fn table(rows: &[Row], say: &mut dyn FnMut(&str)) {
             equal,
         ));
     }
-    say("");
+    print("");
 }
 
-/// Says which rules took how many secrets out.
+/// Prints the number of redactions by rule.
 pub(super) fn redactions(
     counts: &std::collections::BTreeMap<String, u64>,
-    say: &mut dyn FnMut(&str),
+    print: &mut dyn FnMut(&str),
 ) {
     let all: Vec<_> = counts
         .iter()
         .map(|(rule, count)| format!("{count} by {rule}"))
         .collect();
-    say(&format!("redacted: {}", all.join(", ")));
+    print(&format!("redacted: {}", all.join(", ")));
 }
 
 fn line(name: &str, protocol: &str, recorded: &str, replayed: &str, equal: &str) -> String {

@@ -1,25 +1,26 @@
-//! `plugin check`: what a component is, what it imports, which roles it has and what it takes.
+//! `plugin check`: roles, imports, size, compile time and needed limits of a component.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use crate::output::{complain, say};
-use crate::{EXIT_OK, usage_error};
+use super::load;
+use crate::exit_status::{EXIT_OK, usage_error};
+use crate::output::{errln, outln};
 use ouli_config::{ByteSize, Limits};
 use ouli_plugin::{Grant, Plugin};
 
-/// Says everything about one file.
+/// Prints the properties of a component.
 pub(super) fn check(file: &Path) -> u8 {
     let limits = Limits::default();
-    let loaded = super::source(file, "{}", &limits).and_then(|source| {
+    let loaded = load::source(file, "{}", &limits).and_then(|source| {
         let start = Instant::now();
-        let plugin = super::load(&source)?;
+        let plugin = load::load(&source)?;
         Ok((source.bytes.len(), plugin, start.elapsed()))
     });
     match loaded {
         Ok((size, plugin, start)) => {
-            show(&plugin, size, start, &limits);
-            say!("it is a plugin that the gateway takes");
+            print(&plugin, size, start, &limits);
+            outln!("the component is a valid plugin");
             EXIT_OK
         }
         Err(reason) => {
@@ -30,34 +31,34 @@ pub(super) fn check(file: &Path) -> u8 {
     }
 }
 
-fn show(plugin: &Plugin, size: usize, start: Duration, limits: &Limits) {
-    let needs = plugin.requirements();
-    let rest = start.saturating_sub(needs.compile);
-    say!("{}  sha256:{}", plugin.name(), &plugin.digest()[..16]);
-    say!("size      {}", bytes(size as u64));
-    say!(
-        "compile   {} (kept for the next start), start and self-test {}",
-        time(needs.compile),
-        time(rest)
+fn print(plugin: &Plugin, size: usize, start: Duration, limits: &Limits) {
+    let required = plugin.requirements();
+    let self_test = start.saturating_sub(required.compile);
+    outln!("{}  sha256:{}", plugin.name(), &plugin.digest()[..16]);
+    outln!("size      {}", bytes(size as u64));
+    outln!(
+        "compile   {} (cached for the next start), start and self-test {}",
+        time(required.compile),
+        time(self_test)
     );
-    say!("imports");
-    for name in &needs.imports {
+    outln!("imports");
+    for name in &required.imports {
         let grant = match Grant::of(name) {
-            Grant::Contract => "the contract",
-            Grant::Stub => "a stub: nothing of the world is behind it",
+            Grant::Contract => "plugin contract",
+            Grant::Stub => "stub without access to the host",
             Grant::Refused => "refused",
         };
-        say!("  {name:<42} {grant}");
+        outln!("  {name:<42} {grant}");
     }
-    say!("roles");
+    outln!("roles");
     for line in plugin.describe() {
-        say!("  {line}");
+        outln!("  {line}");
     }
-    say!("limits that it needs, of those in force by default");
+    outln!("needed limits, and their defaults");
     let memory = plugin
         .usage()
         .peak_memory
-        .max(usize::try_from(needs.initial_memory).unwrap_or(0));
+        .max(usize::try_from(required.initial_memory).unwrap_or(0));
     row(
         "plugin_memory",
         &bytes(memory as u64),
@@ -65,43 +66,43 @@ fn show(plugin: &Plugin, size: usize, start: Duration, limits: &Limits) {
     );
     row(
         "plugin_memories",
-        &needs.memories.to_string(),
+        &required.memories.to_string(),
         &limits.plugin_memories.to_string(),
     );
     row(
         "plugin_tables",
-        &needs.tables.to_string(),
+        &required.tables.to_string(),
         &limits.plugin_tables.to_string(),
     );
     row(
         "plugin_table_elements",
-        &needs.initial_table.to_string(),
+        &required.initial_table.to_string(),
         &limits.plugin_table_elements.to_string(),
     );
     if memory > limits.plugin_idle_memory {
-        say!(
-            "  note: above limits.plugin_idle_memory ({}), so each call starts a new copy; write \
-             `limits = {{ plugin_idle_memory = \"{}\" }}` in its [[plugin]] section",
+        outln!(
+            "  note: more than limits.plugin_idle_memory ({}): each call starts a new instance; \
+             set `limits = {{ plugin_idle_memory = \"{}\" }}` in the [[plugin]] section",
             bytes(limits.plugin_idle_memory as u64),
             bytes((memory as u64).next_power_of_two())
         );
     }
-    let begin = match plugin.is_snapshot() {
-        true => "once; copies begin where it ended",
-        false => "in each copy",
+    let prepare = match plugin.is_snapshot() {
+        true => "once; instances start from its memory image",
+        false => "in each instance",
     };
-    say!("prepare   {begin}");
+    outln!("prepare   {prepare}");
     match plugin.state_dependence() {
-        Some(state) => say!("state     {state}"),
-        None => say!("state     none found: answers depend on the message alone"),
+        Some(state) => outln!("state     {state}"),
+        None => outln!("state     none found: results depend on the message only"),
     }
 }
 
-fn row(key: &str, needed: &str, of: &str) {
-    say!("  {key:<24} {needed:>10} of {of}");
+fn row(key: &str, needed: &str, default: &str) {
+    outln!("  {key:<24} {needed:>10} of {default}");
 }
 
-/// Tries again under the widest limits, to say which would do.
+/// Loads the component with higher limits, to print whether they suffice.
 fn print_sufficient_limits(file: &Path) {
     let wide = Limits {
         plugin_memory: 256 << 20,
@@ -116,11 +117,12 @@ fn print_sufficient_limits(file: &Path) {
         policy_cpu_time: Duration::from_secs(1),
         ..Limits::default()
     };
-    let plugin = super::source(file, "{}", &wide).and_then(|source| super::load(&source));
+    let plugin = load::source(file, "{}", &wide).and_then(|source| load::load(&source));
     if let Ok(plugin) = plugin {
         let memory = plugin.usage().peak_memory as u64;
-        complain!(
-            "under wider limits it loads, with {} of memory; see `limits` of a [[plugin]] section",
+        errln!(
+            "with higher limits the component loads, and uses {} of memory; set `limits` in its \
+             [[plugin]] section",
             bytes(memory)
         );
     }

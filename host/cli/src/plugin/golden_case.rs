@@ -1,4 +1,4 @@
-//! One golden case: an exchange, and what the plugin must make of it. A JSON file.
+//! A golden case: a JSON file with an exchange and the expected result of the plugin.
 
 use std::collections::BTreeMap;
 
@@ -11,11 +11,11 @@ use serde_json::{Map, Value};
 
 use ouli_message::{Content, Exchange, Fields};
 
-/// A case as it is written.
+/// A case, as in its file.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Case {
-    /// What it shows, in a line.
+    /// One line about the case, printed with its result.
     pub(super) description: String,
     pub(super) role: Role,
     #[serde(default)]
@@ -23,17 +23,17 @@ pub(super) struct Case {
     pub(super) request: Map<String, Value>,
     #[serde(default)]
     pub(super) response: Option<Map<String, Value>>,
-    /// Changes of the request that leave its key as it is.
+    /// Changes of the request that keep its key.
     #[serde(default)]
     pub(super) same: Vec<Map<String, Value>>,
-    /// Changes of the request that give it another key.
+    /// Changes of the request that change its key.
     #[serde(default)]
     pub(super) different: Vec<Map<String, Value>>,
     #[serde(default)]
     pub(super) expect: Option<Map<String, Value>>,
 }
 
-/// The role that a case is for.
+/// The role under test.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Role {
@@ -42,7 +42,7 @@ pub(super) enum Role {
     RecordingPolicy,
 }
 
-/// A request as it is written.
+/// The request of a case.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct RequestSpec {
@@ -54,7 +54,7 @@ struct RequestSpec {
     body: BodySpec,
 }
 
-/// A response as it is written.
+/// The response of a case.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct ResponseSpec {
@@ -66,7 +66,7 @@ struct ResponseSpec {
 
 type Headers = BTreeMap<String, Option<OneOrMore>>;
 
-/// The values of a header.
+/// One value or several values of a header.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(untagged)]
 enum OneOrMore {
@@ -74,7 +74,7 @@ enum OneOrMore {
     More(Vec<String>),
 }
 
-/// A body in one of three forms; none where it is empty.
+/// A body in one of three forms; empty without any.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct BodySpec {
@@ -86,36 +86,39 @@ struct BodySpec {
 }
 
 impl Case {
-    /// Reads a case; the error says what is wrong with it.
+    /// Parses a case.
+    ///
+    /// # Errors
+    /// Says why the case is invalid.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         let case: Self = serde_json::from_str(text).map_err(|error| error.to_string())?;
-        let varied = !case.same.is_empty() || !case.different.is_empty();
+        let has_changes = !case.same.is_empty() || !case.different.is_empty();
         match case.role {
-            Role::Matcher if !varied && case.expect.is_none() => {
-                Err("it expects nothing: add `same`, `different` or `expect`".to_owned())
+            Role::Matcher if !has_changes && case.expect.is_none() => {
+                Err("the case expects nothing: add `same`, `different` or `expect`".to_owned())
             }
-            Role::Redactor | Role::RecordingPolicy if varied => {
+            Role::Redactor | Role::RecordingPolicy if has_changes => {
                 Err("`same` and `different` are for matchers".to_owned())
             }
             Role::Redactor | Role::RecordingPolicy if case.expect.is_none() => {
-                Err("it expects nothing: add `expect`, or run with --bless".to_owned())
+                Err("the case expects nothing: add `expect`, or run with --bless".to_owned())
             }
             Role::Matcher | Role::Redactor | Role::RecordingPolicy => Ok(case),
         }
     }
 
-    /// The exchange. `change` replaces members of the request, and single headers of it.
+    /// The exchange. `change` replaces members of the request, and single headers.
     pub(super) fn exchange(&self, change: Option<&Map<String, Value>>) -> Result<Exchange, String> {
         let mut request = self.request.clone();
         for (name, value) in change.into_iter().flatten() {
             apply_change(&mut request, name, value);
         }
-        let asked = read(request, "request")?;
-        let answered = read(self.response.clone().unwrap_or_default(), "response")?;
+        let request = read(request, "request")?;
+        let response = read(self.response.clone().unwrap_or_default(), "response")?;
         Ok(Exchange {
             endpoint: "api".to_owned(),
-            request: request_of(asked)?,
-            response: response_of(answered)?,
+            request: build_request(request)?,
+            response: build_response(response)?,
             stream: None,
             failure: None,
             tags: Vec::new(),
@@ -123,7 +126,7 @@ impl Case {
     }
 }
 
-/// Bodies replace each other whatever their form; headers do so one by one.
+/// A body replaces a body of any form; headers are replaced one by one.
 fn apply_change(request: &mut Map<String, Value>, name: &str, value: &Value) {
     match (name, value) {
         ("headers", Value::Object(changes)) => {
@@ -146,31 +149,31 @@ fn apply_change(request: &mut Map<String, Value>, name: &str, value: &Value) {
     }
 }
 
-fn read<T: serde::de::DeserializeOwned>(from: Map<String, Value>, what: &str) -> Result<T, String> {
-    serde_json::from_value(Value::Object(from)).map_err(|error| format!("`{what}`: {error}"))
+fn read<T: serde::de::DeserializeOwned>(from: Map<String, Value>, name: &str) -> Result<T, String> {
+    serde_json::from_value(Value::Object(from)).map_err(|error| format!("`{name}`: {error}"))
 }
 
-fn request_of(asked: RequestSpec) -> Result<ouli_message::Request, String> {
-    let method = asked.method.unwrap_or_else(|| "GET".to_owned());
+fn build_request(spec: RequestSpec) -> Result<ouli_message::Request, String> {
+    let method = spec.method.unwrap_or_else(|| "GET".to_owned());
     let method = Method::try_from(method.as_str());
-    let mut fields = fields(&asked.headers)?;
-    let body = body(asked.body, &mut fields)?;
+    let mut fields = fields(&spec.headers)?;
+    let body = body(spec.body, &mut fields)?;
     Ok(ouli_message::Request {
         method: method.map_err(|error| format!("`request.method`: {error}"))?,
-        authority: asked
+        authority: spec
             .authority
             .unwrap_or_else(|| "api.example.com".to_owned()),
-        target: asked.target.unwrap_or_else(|| "/".to_owned()),
+        target: spec.target.unwrap_or_else(|| "/".to_owned()),
         fields,
         body,
         trailers: Fields::default(),
     })
 }
 
-fn response_of(answered: ResponseSpec) -> Result<ouli_message::Response, String> {
-    let status = StatusCode::from_u16(answered.status.unwrap_or(200));
-    let mut fields = fields(&answered.headers)?;
-    let body = body(answered.body, &mut fields)?;
+fn build_response(spec: ResponseSpec) -> Result<ouli_message::Response, String> {
+    let status = StatusCode::from_u16(spec.status.unwrap_or(200));
+    let mut fields = fields(&spec.headers)?;
+    let body = body(spec.body, &mut fields)?;
     Ok(ouli_message::Response {
         status: status.map_err(|error| format!("`response.status`: {error}"))?,
         fields,
@@ -182,16 +185,16 @@ fn response_of(answered: ResponseSpec) -> Result<ouli_message::Response, String>
 fn fields(headers: &Headers) -> Result<Fields, String> {
     let mut fields = Fields::default();
     for (name, values) in headers {
-        let wrong = |error: &dyn std::fmt::Display| format!("header `{name}`: {error}");
-        let own = HeaderName::try_from(name).map_err(|error| wrong(&error))?;
+        let invalid = |error: &dyn std::fmt::Display| format!("header `{name}`: {error}");
+        let field_name = HeaderName::try_from(name).map_err(|error| invalid(&error))?;
         let values = match values {
             None => Vec::new(),
             Some(OneOrMore::One(value)) => vec![value.clone()],
             Some(OneOrMore::More(values)) => values.clone(),
         };
         for value in values {
-            let value = HeaderValue::try_from(value).map_err(|error| wrong(&error))?;
-            fields.push(own.clone(), value);
+            let value = HeaderValue::try_from(value).map_err(|error| invalid(&error))?;
+            fields.push(field_name.clone(), value);
         }
     }
     Ok(fields)
@@ -200,8 +203,8 @@ fn fields(headers: &Headers) -> Result<Fields, String> {
 fn body(body: BodySpec, fields: &mut Fields) -> Result<Content, String> {
     if let Some(name) = body.unknown.keys().next() {
         return Err(format!(
-            "unknown member `{name}`; a message has method, target, authority or status, headers, \
-             and one of json, text, base64"
+            "unknown member `{name}`; the members of a message are method, target, authority or \
+             status, headers, and one of json, text, base64"
         ));
     }
     let bytes = match (body.json, body.text, body.base64) {
@@ -217,7 +220,7 @@ fn body(body: BodySpec, fields: &mut Fields) -> Result<Content, String> {
         (None, None, Some(base64)) => STANDARD
             .decode(base64)
             .map_err(|error| format!("`base64`: {error}"))?,
-        _ => return Err("a body is one of json, text and base64".to_owned()),
+        _ => return Err("a message has only one of json, text and base64".to_owned()),
     };
     Ok(Content::Inline(Bytes::from(bytes)))
 }
@@ -251,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_name_the_member() {
+    fn errors_name_the_invalid_member() {
         for (more, expected) in [
             (r#""request": {}"#, "expects nothing"),
             (r#""request": {}, "sam": []"#, "unknown field `sam`"),

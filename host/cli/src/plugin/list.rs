@@ -1,16 +1,16 @@
-//! `plugin list`: what is live, rejected and draining in the gateway that runs, or what one would
-//! load.
+//! `plugin list`: the plugins of the running gateway, or those that would be loaded.
 
 use std::net::SocketAddr;
 
 use super::running_gateway::{self, QueryResult};
 use crate::args::Cli;
-use crate::output::say;
-use crate::{EXIT_OK, environment, usage_error};
+use crate::environment;
+use crate::exit_status::{EXIT_OK, usage_error};
+use crate::output::outln;
 use ouli_config::Tls;
 use ouli_proxy::gateway::{self, Loaded};
 
-/// Asks the gateway that runs under this configuration, or loads the plugins as one would.
+/// Queries the gateway that runs with this configuration; without one, loads its plugins.
 pub(super) fn list(cli: &Cli, address: Option<SocketAddr>) -> u8 {
     let options = environment::options(cli);
     let config = match gateway::load_config(&options) {
@@ -18,27 +18,27 @@ pub(super) fn list(cli: &Cli, address: Option<SocketAddr>) -> u8 {
         Err(error) => return usage_error(&error.to_string()),
     };
     if let Some(address) = address {
-        return match running_gateway::ask(address, false) {
+        return match running_gateway::query(address, false) {
             QueryResult::Status(status) => {
-                running(&status);
+                print_status(&status);
                 EXIT_OK
             }
-            QueryResult::NotListening => usage_error(&format!("nobody listens on {address}")),
+            QueryResult::NotListening => usage_error(&format!("nothing listens on {address}")),
             QueryResult::Failed(reason) => usage_error(&format!("{address}: {reason}")),
         };
     }
     for endpoint in &config.endpoints {
         let secure = !matches!(endpoint.tls, Tls::Off);
-        let QueryResult::Status(status) = running_gateway::ask(endpoint.listen, secure) else {
+        let QueryResult::Status(status) = running_gateway::query(endpoint.listen, secure) else {
             continue;
         };
         if status.folders == config.plugin_folders.paths {
-            say!("the gateway at {} runs", endpoint.listen);
-            running(&status);
+            outln!("gateway at {}", endpoint.listen);
+            print_status(&status);
             return EXIT_OK;
         }
     }
-    say!("no gateway of this configuration runs; these plugins would be in force:");
+    outln!("no gateway runs with this configuration; it would load:");
     print_loadable(&match Loaded::read(&options) {
         Ok(loaded) => loaded,
         Err(error) => return usage_error(&error.to_string()),
@@ -49,68 +49,68 @@ pub(super) fn list(cli: &Cli, address: Option<SocketAddr>) -> u8 {
 fn print_loadable(loaded: &Loaded) {
     for plugin in loaded.plugins() {
         let (hash, routes) = (plugin.digest(), routes_suffix(plugin.routes()));
-        say!("{}  sha256:{}{routes}", plugin.name(), short(&hash));
+        outln!("{}  sha256:{}{routes}", plugin.name(), short(&hash));
         for line in plugin.describe() {
-            say!("  {line}");
+            outln!("  {line}");
         }
     }
 }
 
-fn running(status: &gateway::Status) {
-    say!("live, generation {}", status.generation);
+fn print_status(status: &gateway::Status) {
+    outln!("live, generation {}", status.generation);
     for plugin in &status.live {
         let (hash, routes) = (short(&plugin.sha256), routes_suffix(&plugin.routes));
-        say!(
+        outln!(
             "  {}  sha256:{hash}  since {}{routes}",
             plugin.name,
             plugin.since_generation
         );
-        // Which rules they are, the list of what would be loaded shows.
+        // Indented lines are single rules; they are listed only for plugins that would be loaded.
         for line in plugin
             .declarations
             .iter()
             .filter(|line| !line.starts_with(' '))
         {
-            say!("    {line}");
+            outln!("    {line}");
         }
-        let used = plugin.usage;
-        if used.calls + used.cache_hits > 0 {
-            let crossings = used.host_calls as f64 / used.calls.max(1) as f64;
-            say!(
-                "    {} calls with {crossings:.1} crossings each, {} answers remembered, {} \
-                 failures; {} copies of {} KiB at most",
-                used.calls,
-                used.cache_hits,
-                used.failures,
-                used.instances,
-                used.peak_memory >> 10
+        let usage = plugin.usage;
+        if usage.calls + usage.cache_hits > 0 {
+            let host_calls = usage.host_calls as f64 / usage.calls.max(1) as f64;
+            outln!(
+                "    {} calls with {host_calls:.1} host calls each, {} cache hits, {} failures; \
+                 {} instances, up to {} KiB each",
+                usage.calls,
+                usage.cache_hits,
+                usage.failures,
+                usage.instances,
+                usage.peak_memory >> 10
             );
         }
         if let Some(sha256) = &plugin.fallback_sha256 {
-            say!("    falls back to sha256:{}", short(sha256));
+            outln!("    falls back to sha256:{}", short(sha256));
         }
-        for (what, text) in [
+        for (label, text) in [
             ("paused", &plugin.paused),
             ("keeps state", &plugin.retained_state),
-            ("compared", &plugin.shadow_comparison),
+            ("shadow comparison", &plugin.shadow_comparison),
         ] {
             if let Some(text) = text {
-                say!("    {what}: {text}");
+                outln!("    {label}: {text}");
             }
         }
     }
     if !status.rejected.is_empty() {
-        say!("rejected");
+        outln!("rejected");
     }
     for plugin in &status.rejected {
-        say!("  {} ({}): {}", plugin.name, plugin.stage, plugin.reason);
+        outln!("  {} ({}): {}", plugin.name, plugin.stage, plugin.reason);
     }
     if !status.draining.is_empty() || !status.draining_generations.is_empty() {
-        say!("draining, generations {:?}", status.draining_generations);
+        outln!("draining, generations {:?}", status.draining_generations);
     }
     for plugin in &status.draining {
         let hash = short(&plugin.sha256);
-        say!(
+        outln!(
             "  {}  sha256:{hash}  until {}",
             plugin.name,
             plugin.until_generation
@@ -118,7 +118,7 @@ fn running(status: &gateway::Status) {
     }
 }
 
-/// The paths that a plugin is asked for, where these are not all.
+/// The paths that a plugin is called for, if these are not all.
 fn routes_suffix(routes: &[String]) -> String {
     match routes {
         [] => String::new(),

@@ -1,4 +1,4 @@
-//! `plugin new`: writes a project that builds with one command and passes its cases.
+//! `plugin new`: creates a project that builds with one command and passes its test cases.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -6,68 +6,70 @@ use std::{fs, io};
 
 use super::templates;
 use crate::args::Lang;
-use crate::output::say;
-use crate::{EXIT_OK, usage_error};
+use crate::exit_status::{EXIT_OK, usage_error};
+use crate::output::outln;
 
-/// Writes the project `at`, whose last name is the plugin's.
-pub(super) fn new(at: &Path, lang: Lang) -> u8 {
-    let Some(name) = at.file_name().and_then(|name| name.to_str()) else {
-        return usage_error("give the project a name, as `ouli-gateway plugin new my-matcher`");
+/// Creates the project in `folder`, whose last part is the name of the plugin.
+pub(super) fn new(folder: &Path, lang: Lang) -> u8 {
+    let Some(name) = folder.file_name().and_then(|name| name.to_str()) else {
+        return usage_error(
+            "the project has no name; example: `ouli-gateway plugin new my-matcher`",
+        );
     };
     if !is_name(name) {
         return usage_error(&format!(
-            "`{}` cannot be the name of a plugin: it begins with a lower-case letter and has \
-             lower-case letters, digits and `-`, as `my-matcher`",
+            "`{}` cannot be the name of a plugin: a name begins with a lower-case letter and \
+             consists of lower-case letters, digits and `-`, such as `my-matcher`",
             name.escape_debug()
         ));
     }
-    if at.exists() {
+    if folder.exists() {
         return usage_error(&format!(
-            "{} is already there; choose another name, or remove it",
-            at.display()
+            "{} already exists; choose another name or remove it",
+            folder.display()
         ));
     }
-    if let Err((path, error)) = write(at, name, lang) {
+    if let Err((path, error)) = write(folder, name, lang) {
         return usage_error(&format!("cannot write {path}: {error}"));
     }
     let output = fill(lang.output(), name);
-    say!("wrote {}", at.display());
-    say!("next:");
-    say!("  cd {}", at.display());
-    say!("  {}", fill(lang.build(), name));
-    say!("  ouli-gateway plugin test {output}");
-    say!("README.md says what it needs, and how to use the plugin.");
+    outln!("wrote {}", folder.display());
+    outln!("next:");
+    outln!("  cd {}", folder.display());
+    outln!("  {}", fill(lang.build(), name));
+    outln!("  ouli-gateway plugin test {output}");
+    outln!("README.md lists the required tools and shows how to use the plugin.");
     EXIT_OK
 }
 
-/// A name that every language's tools take.
+/// A name that the tools of every language accept.
 fn is_name(name: &str) -> bool {
-    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    let is_allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     name.starts_with(|c: char| c.is_ascii_lowercase())
-        && name.chars().all(fits)
+        && name.chars().all(is_allowed)
         && !name.ends_with('-')
         && name.len() <= 64
 }
 
-fn write(at: &Path, name: &str, lang: Lang) -> Result<(), (String, io::Error)> {
-    for (own, text) in templates::files(lang) {
-        let path = at.join(fill(own, name));
+fn write(folder: &Path, name: &str, lang: Lang) -> Result<(), (String, io::Error)> {
+    for (path, text) in templates::files(lang) {
+        let target = folder.join(fill(path, name));
         let written = (|| {
-            if let Some(parent) = path.parent() {
+            if let Some(parent) = target.parent() {
                 fs::create_dir_all(parent)?;
             }
-            fs::write(&path, content(own, text, name))?;
+            fs::write(&target, content(path, text, name))?;
             if text.starts_with("#!") {
-                fs::set_permissions(&path, fs::Permissions::from_mode(0o755))?;
+                fs::set_permissions(&target, fs::Permissions::from_mode(0o755))?;
             }
             Ok(())
         })();
-        written.map_err(|error| (path.display().to_string(), error))?;
+        written.map_err(|error| (target.display().to_string(), error))?;
     }
     Ok(())
 }
 
-/// The SDK and the contract are as they are; only the template has places for the name.
+/// The SDK and the contract are copied unchanged; only the template has placeholders for the name.
 fn content(path: &str, text: &str, name: &str) -> String {
     if path.starts_with("sdk/") || path.starts_with("wit/") {
         return text.to_owned();
@@ -75,7 +77,7 @@ fn content(path: &str, text: &str, name: &str) -> String {
     fill(text, name)
 }
 
-/// Puts the name in its places.
+/// Replaces the placeholders for the name.
 fn fill(text: &str, name: &str) -> String {
     let snake = name.replace('-', "_");
     text.replace("{{name}}", name)
@@ -89,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_suits_every_language() {
+    fn accepts_names_that_suit_every_language() {
         for (name, expected) in [
             ("my-matcher", true),
             ("a2", true),
@@ -105,12 +107,12 @@ mod tests {
     }
 
     #[test]
-    fn no_name_placeholder_is_left() {
+    fn every_placeholder_is_replaced() {
         for lang in Lang::ALL {
             for (path, text) in templates::files(lang) {
                 let filled = content(path, text, "my-own");
-                let kept = filled == text;
-                assert!(kept || !filled.contains("{{name"), "{path}");
+                let unchanged = filled == text;
+                assert!(unchanged || !filled.contains("{{name"), "{path}");
                 assert!(!fill(path, "my-own").contains("__name"), "{path}");
             }
         }

@@ -1,42 +1,43 @@
-//! Asks a gateway that runs for the state of its plugins.
+//! Queries a running gateway for the state of its plugins.
 
-use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::Request;
-use http_body_util::{BodyExt, Empty, Limited};
-use hyper_util::rt::TokioIo;
-use rustls::pki_types::ServerName;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
+use http_body_util::{BodyExt as _, Empty, Limited};
 
 use crate::environment;
+use ouli_config::Limits;
 use ouli_message::error_chain::error_chain;
-use ouli_net::drain::Drain;
+use ouli_message::failure::{FailureKind, Phase};
 use ouli_net::tls::{self, CertificateAuthority};
-use ouli_proxy::gateway::Status;
+use ouli_net::upstream::{Dial, TcpDialer, UpstreamClient, UpstreamError};
+use ouli_proxy::gateway::{Status, upstream_bounds};
 use ouli_proxy::handler::PLUGIN_STATUS_PATH;
 
-/// How long an answer may take.
-const TIME: Duration = Duration::from_secs(2);
+/// The time limit of a query.
+const TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Bytes of an answer.
+/// The maximum size of a response.
 const MAX_RESPONSE_BYTES: usize = 16 << 20;
 
-/// What an address answers.
+/// The result of a query.
 pub(super) enum QueryResult {
     /// A gateway runs there.
     Status(Box<Status>),
-    /// Nobody listens there.
+    /// Nothing listens there.
     NotListening,
-    /// Somebody else does.
+    /// Another program listens there, or the query failed.
     Failed(String),
 }
 
-/// Asks a listener, over TLS where it is `secure`.
-pub(super) fn ask(listen: SocketAddr, secure: bool) -> QueryResult {
+/// Queries the gateway at this address, over TLS if `secure`.
+pub(super) fn query(address: SocketAddr, secure: bool) -> QueryResult {
+    if address.port() == 0 {
+        return QueryResult::NotListening;
+    }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
@@ -44,15 +45,18 @@ pub(super) fn ask(listen: SocketAddr, secure: bool) -> QueryResult {
         Ok(runtime) => runtime,
         Err(error) => return QueryResult::Failed(error.to_string()),
     };
-    let asked = runtime.block_on(async { tokio::time::timeout(TIME, fetch(listen, secure)).await });
-    match asked {
+    let response =
+        runtime.block_on(async { tokio::time::timeout(TIMEOUT, fetch(address, secure)).await });
+    match response {
         Ok(Ok(body)) => match serde_json::from_slice(&body) {
             Ok(status) => QueryResult::Status(Box::new(status)),
-            Err(_) => QueryResult::Failed("what listens there is no gateway".to_owned()),
+            Err(_) => {
+                QueryResult::Failed("the program that listens there is no gateway".to_owned())
+            }
         },
         Ok(Err(QueryError::NotListening)) => QueryResult::NotListening,
         Ok(Err(QueryError::Other(reason))) => QueryResult::Failed(reason),
-        Err(_) => QueryResult::Failed(format!("no answer within {TIME:?}")),
+        Err(_) => QueryResult::Failed(format!("no response within {TIMEOUT:?}")),
     }
 }
 
@@ -67,48 +71,39 @@ impl<E: std::error::Error> From<E> for QueryError {
     }
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the command is a client of the gateway, not a part of it"
-)]
-async fn fetch(listen: SocketAddr, secure: bool) -> Result<Bytes, QueryError> {
-    if listen.port() == 0 {
-        return Err(QueryError::NotListening);
-    }
-    let stream = TcpStream::connect(listen).await;
-    let stream = stream.map_err(|error| match error.kind() {
-        io::ErrorKind::ConnectionRefused => QueryError::NotListening,
-        _ => error.into(),
+async fn fetch(address: SocketAddr, secure: bool) -> Result<Bytes, QueryError> {
+    let scheme = if secure { "https" } else { "http" };
+    let url = format!("{scheme}://{address}");
+    let tls = if secure {
+        let authority = CertificateAuthority::open_or_create(&environment::ca_folder())?;
+        Some(tls::client_config(Some(&authority.certificate_path()))?)
+    } else {
+        None
+    };
+    let upstream = url.parse();
+    let upstream = upstream.map_err(|_| QueryError::Other(format!("invalid address {url}")))?;
+    let dialer: Arc<dyn Dial> = Arc::new(TcpDialer::default());
+    let client = UpstreamClient::new(
+        &upstream,
+        tls,
+        &upstream_bounds(&Limits::default()),
+        &dialer,
+    );
+    let body = Empty::new().map_err(|never| match never {}).boxed_unsync();
+    let request = Request::get(format!("{url}{PLUGIN_STATUS_PATH}"))
+        .header("host", address.to_string())
+        .body(body)?;
+    let response = client.send(request).await.map_err(|error| match error {
+        UpstreamError::Connect { cause, .. }
+            if (cause.phase, cause.kind) == (Phase::Connect, FailureKind::Refused) =>
+        {
+            QueryError::NotListening
+        }
+        other => other.into(),
     })?;
-    let host = listen.to_string();
-    if !secure {
-        return get(stream, &host).await;
-    }
-    let authority = CertificateAuthority::open_or_create(&environment::ca_folder())?;
-    let config = tls::client_config(Some(&authority.certificate_path()))?;
-    let connector = tokio_rustls::TlsConnector::from(config);
-    let name = ServerName::from(listen.ip());
-    get(connector.connect(name, stream).await?, &host).await
-}
-
-async fn get<S>(stream: S, host: &str) -> Result<Bytes, QueryError>
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let io = TokioIo::new(stream);
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(io).await?;
-    let drain = Drain::default();
-    drain.spawn(async move {
-        // A fault of the connection shows in the request that it carries.
-        let _ = connection.await;
-    });
-    let request = Request::get(PLUGIN_STATUS_PATH).header("host", host);
-    let response = sender
-        .send_request(request.body(Empty::<Bytes>::new())?)
-        .await?;
-    let body = Limited::new(response.into_body(), MAX_RESPONSE_BYTES)
-        .collect()
-        .await;
-    let body = body.map_err(|error| QueryError::Other(error.to_string()))?;
-    Ok(body.to_bytes())
+    let body = Limited::new(response.into_body(), MAX_RESPONSE_BYTES);
+    let body = body.collect().await;
+    Ok(body
+        .map_err(|error| QueryError::Other(error.to_string()))?
+        .to_bytes())
 }

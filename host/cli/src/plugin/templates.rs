@@ -2,15 +2,15 @@
 
 use crate::args::Lang;
 
-/// A path in the project and the file's text; both may have places for the name.
+/// A path in the project and the text of the file; both may have placeholders for the name.
 pub(super) type TemplateFile = (&'static str, &'static str);
 
 impl Lang {
-    /// All of them.
+    /// All languages.
     #[cfg(test)]
     pub(super) const ALL: [Self; 4] = [Self::Rust, Self::C, Self::Js, Self::Python];
 
-    /// The one command that builds the component.
+    /// The command that builds the component.
     pub(super) fn build(self) -> &'static str {
         match self {
             Self::Rust => "cargo build --release --target wasm32-wasip2",
@@ -20,7 +20,7 @@ impl Lang {
         }
     }
 
-    /// The component that it writes.
+    /// The component that the build writes.
     pub(super) fn output(self) -> &'static str {
         match self {
             Self::Rust => "target/wasm32-wasip2/release/{{name_snake}}.wasm",
@@ -29,15 +29,15 @@ impl Lang {
     }
 }
 
-/// The files of a project, the contract included.
+/// The files of a project, including the contract.
 pub(super) fn files(lang: Lang) -> impl Iterator<Item = TemplateFile> {
-    let (own, more): (&[TemplateFile], &[TemplateFile]) = match lang {
+    let (template, sdk): (&[TemplateFile], &[TemplateFile]) = match lang {
         Lang::Rust => (RUST, SDK),
         Lang::C => (C, &[]),
         Lang::Js => (JS, &[]),
         Lang::Python => (PYTHON, &[]),
     };
-    own.iter().chain(more).chain(WIT).copied()
+    template.iter().chain(sdk).chain(WIT).copied()
 }
 
 macro_rules! files {
@@ -106,7 +106,7 @@ const PYTHON: &[TemplateFile] = files!(
     ]
 );
 
-/// The SDK, with the contract that it generates its bindings from.
+/// The SDK, with the contract that its bindings are generated from.
 const SDK: &[TemplateFile] = files!(
     "plugins/sdk/",
     "sdk/",
@@ -124,13 +124,13 @@ const SDK: &[TemplateFile] = files!(
         "src/policy.rs",
         "src/redactor.rs",
         "src/settings.rs",
-        "src/testing/deciding.rs",
-        "src/testing/matching.rs",
+        "src/testing/environment.rs",
+        "src/testing/matcher.rs",
         "src/testing/mod.rs",
         "src/testing/pointer.rs",
-        "src/testing/redacting.rs",
+        "src/testing/policy.rs",
+        "src/testing/redactor.rs",
         "src/testing/sample.rs",
-        "src/testing/stage.rs",
         "wit/matcher.wit",
         "wit/recording-policy.wit",
         "wit/redactor.wit",

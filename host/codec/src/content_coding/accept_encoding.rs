@@ -1,9 +1,8 @@
-//! What a client takes (RFC 9110, section 12.5.3) and what to ask of an upstream for it.
+//! The `accept-encoding` header (RFC 9110, section 12.5.3).
 
-use super::Coding;
+use super::coding::Coding;
 
-/// True where a client that sent this `accept-encoding` takes the coding (RFC 9110, section
-/// 12.5.3).
+/// True if a client that sent this `accept-encoding` accepts the coding.
 pub fn accepts(accept_encoding: Option<&str>, coding: Coding) -> bool {
     let Some(value) = accept_encoding else {
         return true;
@@ -18,42 +17,41 @@ pub fn accepts(accept_encoding: Option<&str>, coding: Coding) -> bool {
     wildcard
 }
 
-/// What to ask of an upstream in place of a client's `accept-encoding`: of the codings that the
-/// client takes those that can be decoded, in its order and with its weights. A `*` becomes the
-/// codings that it stands for.
+/// Restricts the `accept-encoding` of a client to codings that can be decoded, for the upstream.
+/// Order and weights are kept. A `*` is expanded.
 pub fn restrict(accept_encoding: &str) -> String {
-    let mut kept = Vec::new();
+    let mut allowed = Vec::new();
     for item in accept_encoding.split(',').map(str::trim) {
         let name = item.split(';').next().unwrap_or_default().trim();
         if Coding::of(name).is_some() || name.eq_ignore_ascii_case("identity") {
-            kept.push(item.to_owned());
+            allowed.push(item.to_owned());
         } else if name == "*" {
             let weight = item.get(1..).unwrap_or_default();
             let unnamed = Coding::ALL
                 .into_iter()
                 .filter(|coding| !is_named(accept_encoding, *coding));
-            kept.extend(unnamed.map(|coding| format!("{}{weight}", coding.name())));
+            allowed.extend(unnamed.map(|coding| format!("{}{weight}", coding.name())));
         }
     }
-    if kept.is_empty() {
+    if allowed.is_empty() {
         return "identity".to_owned();
     }
-    kept.join(", ")
+    allowed.join(", ")
 }
 
 fn is_named(accept_encoding: &str, coding: Coding) -> bool {
     weighted(accept_encoding).any(|(name, _)| Coding::of(name) == Some(coding))
 }
 
-/// The items of a list with their weights; a weight that cannot be read is 1.
+/// The items of a list with their weights. An invalid weight counts as 1.
 fn weighted(value: &str) -> impl Iterator<Item = (&str, f32)> {
     value.split(',').map(|item| {
-        let mut pieces = item.split(';').map(str::trim);
-        let name = pieces.next().unwrap_or_default();
-        let weight = pieces.find_map(|piece| {
-            let (key, weight) = piece.split_once('=')?;
-            let found = key.trim().eq_ignore_ascii_case("q");
-            found.then(|| weight.trim().parse().ok()).flatten()
+        let mut parameters = item.split(';').map(str::trim);
+        let name = parameters.next().unwrap_or_default();
+        let weight = parameters.find_map(|parameter| {
+            let (key, weight) = parameter.split_once('=')?;
+            let is_weight = key.trim().eq_ignore_ascii_case("q");
+            is_weight.then(|| weight.trim().parse().ok()).flatten()
         });
         (name, weight.unwrap_or(1.0))
     })

@@ -1,20 +1,29 @@
-//! Codings undone within bounds, down to the last byte: what is cut short or followed by garbage is
-//! refused.
+//! Decodes whole bodies within limits. Truncated bodies and trailing bytes are errors.
 
 use std::io::{self, Read};
 
 use brotli::enc::StandardAlloc;
 use brotli::{BrotliDecompressStream, BrotliResult, BrotliState};
+use bytes::Bytes;
 use flate2::{Decompress, FlushDecompress, Status, bufread};
 
-use super::{Bounds, CHUNK_SIZE, Coding, CodingError, RATIO_FROM, invalid};
+use super::bounds::{Bounds, CHUNK_SIZE, RATIO_FROM};
+use super::coding::Coding;
+use super::error::{CodingError, invalid};
 
-/// Undoes one coding.
-pub(super) fn decode_one(
-    bytes: &[u8],
-    coding: Coding,
-    bounds: Bounds,
-) -> Result<Vec<u8>, CodingError> {
+/// Decodes the codings, the last one first. An empty body stays empty, as in a response to `HEAD`.
+pub fn decode(mut bytes: Bytes, codings: &[Coding], bounds: Bounds) -> Result<Bytes, CodingError> {
+    for coding in codings.iter().rev() {
+        if bytes.is_empty() {
+            break;
+        }
+        bytes = decode_one(&bytes, *coding, bounds)?.into();
+    }
+    Ok(bytes)
+}
+
+/// Decodes one coding.
+fn decode_one(bytes: &[u8], coding: Coding, bounds: Bounds) -> Result<Vec<u8>, CodingError> {
     let mut sink = Sink::new(bytes.len(), coding, bounds);
     match coding {
         Coding::Gzip => sink.read(bufread::MultiGzDecoder::new(bytes))?,
@@ -31,31 +40,31 @@ pub(super) fn decode_one(
     Ok(sink.out)
 }
 
-/// The logarithm of 8 MiB, the largest window in HTTP (RFC 9659, section 3).
+/// Binary logarithm of 8 MiB, the maximum window in HTTP (RFC 9659, section 3).
 const ZSTD_WINDOW: u32 = 23;
 
-/// The reader of the crate does not tell how much it took, so this drives the stream itself.
+/// Drives the decompressor directly: the reader of the crate does not report how much it consumed.
 fn brotli(bytes: &[u8], sink: &mut Sink) -> Result<(), CodingError> {
     let alloc = StandardAlloc::default;
     let mut state = BrotliState::new_strict(alloc(), alloc(), alloc());
-    let mut piece = vec![0; CHUNK_SIZE];
-    let (mut left, mut read, mut total) = (bytes.len(), 0, 0);
+    let mut buffer = vec![0; CHUNK_SIZE];
+    let (mut input_left, mut read, mut total) = (bytes.len(), 0, 0);
     loop {
-        let (mut room, mut written) = (piece.len(), 0);
+        let (mut buffer_left, mut written) = (buffer.len(), 0);
         let result = BrotliDecompressStream(
-            &mut left,
+            &mut input_left,
             &mut read,
             bytes,
-            &mut room,
+            &mut buffer_left,
             &mut written,
-            &mut piece,
+            &mut buffer,
             &mut total,
             &mut state,
         );
-        sink.take(piece.get(..written).unwrap_or_default())?;
+        sink.take(buffer.get(..written).unwrap_or_default())?;
         match result {
             BrotliResult::NeedsMoreOutput => {}
-            BrotliResult::ResultSuccess => return sink.check_end(left == 0),
+            BrotliResult::ResultSuccess => return sink.check_end(input_left == 0),
             BrotliResult::NeedsMoreInput => return Err(sink.error(io::ErrorKind::UnexpectedEof)),
             BrotliResult::ResultFailure => return Err(sink.error(io::ErrorKind::InvalidData)),
         }
@@ -69,19 +78,19 @@ fn deflate(bytes: &[u8], bounds: Bounds) -> Result<Vec<u8>, CodingError> {
     }
 }
 
-/// The readers of flate2 take the end of the input for the end of the stream, so this looks at the
-/// stream itself.
+/// Drives the decompressor directly: the readers of flate2 accept the end of the input as the end
+/// of the stream.
 fn inflate(bytes: &[u8], zlib: bool, bounds: Bounds) -> Result<Vec<u8>, CodingError> {
     let mut sink = Sink::new(bytes.len(), Coding::Deflate, bounds);
     let mut stream = Decompress::new(zlib);
-    let mut piece = vec![0; CHUNK_SIZE];
+    let mut buffer = vec![0; CHUNK_SIZE];
     loop {
         let (read, written) = (stream.total_in(), stream.total_out());
         let rest = bytes.get(read as usize..).unwrap_or_default();
-        let status = stream.decompress(rest, &mut piece, FlushDecompress::None);
+        let status = stream.decompress(rest, &mut buffer, FlushDecompress::None);
         let status = status.map_err(|error| invalid(Coding::Deflate, error.into()))?;
         let new = (stream.total_out() - written) as usize;
-        sink.take(piece.get(..new).unwrap_or_default())?;
+        sink.take(buffer.get(..new).unwrap_or_default())?;
         if status == Status::StreamEnd {
             sink.check_end(stream.total_in() == bytes.len() as u64)?;
             return Ok(sink.out);
@@ -95,7 +104,7 @@ fn inflate(bytes: &[u8], zlib: bool, bounds: Bounds) -> Result<Vec<u8>, CodingEr
     }
 }
 
-/// Takes what comes out as long as it stays within bounds.
+/// Collects decoded bytes within the limits.
 struct Sink {
     out: Vec<u8>,
     input: u64,
@@ -114,26 +123,26 @@ impl Sink {
     }
 
     fn read(&mut self, mut from: impl Read) -> Result<(), CodingError> {
-        let mut piece = vec![0; CHUNK_SIZE];
+        let mut buffer = vec![0; CHUNK_SIZE];
         loop {
-            match from.read(&mut piece) {
+            match from.read(&mut buffer) {
                 Ok(0) => return Ok(()),
-                Ok(size) => self.take(piece.get(..size).unwrap_or_default())?,
+                Ok(size) => self.take(buffer.get(..size).unwrap_or_default())?,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(invalid(self.coding, error)),
             }
         }
     }
 
-    fn take(&mut self, piece: &[u8]) -> Result<(), CodingError> {
-        let size = (self.out.len() + piece.len()) as u64;
+    fn take(&mut self, bytes: &[u8]) -> Result<(), CodingError> {
+        let size = (self.out.len() + bytes.len()) as u64;
         if size > self.bounds.bytes {
             return Err(CodingError::TooLarge(self.bounds.bytes));
         }
         if size > RATIO_FROM && size / self.bounds.ratio.max(1) > self.input {
             return Err(CodingError::Ratio(self.bounds.ratio));
         }
-        self.out.extend_from_slice(piece);
+        self.out.extend_from_slice(bytes);
         Ok(())
     }
 

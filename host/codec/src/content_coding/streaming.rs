@@ -1,4 +1,4 @@
-//! Codings piece by piece, for bodies that come as a stream.
+//! Decodes and encodes bodies chunk by chunk.
 
 use std::cell::RefCell;
 use std::io::{self, Write};
@@ -7,103 +7,103 @@ use std::rc::Rc;
 use bytes::Bytes;
 use flate2::{Compression, write};
 
-use super::{
-    BROTLI_QUALITY, BROTLI_WINDOW, Bounds, CHUNK_SIZE, Coding, CodingError, RATIO_FROM, decode,
-    invalid,
-};
+use super::bounds::{Bounds, CHUNK_SIZE, RATIO_FROM};
+use super::coding::Coding;
+use super::decode::decode;
+use super::encode::{BROTLI_QUALITY, BROTLI_WINDOW};
+use super::error::{CodingError, invalid};
 
-/// Decodes a body, and tells how many decoded bytes had come when so many coded ones had: `ends`
-/// rises.
+/// Decodes a body and maps encoded offsets to decoded offsets. `ends` must be ascending.
 ///
 /// # Errors
-/// As [`decode`].
+/// See [`decode`].
 pub fn decode_with_offsets(
     raw: &Bytes,
     ends: &[u64],
     codings: &[Coding],
     bounds: Bounds,
 ) -> Result<(Bytes, Vec<u64>), CodingError> {
-    let whole = decode(raw.clone(), codings, bounds)?;
+    let decoded = decode(raw.clone(), codings, bounds)?;
     let counted = Rc::new(RefCell::new(0));
-    let mut chain = decoder_chain(raw, codings, Box::new(Count(Rc::clone(&counted))));
+    let mut chain = decoder_chain(raw, codings, Box::new(ByteCounter(Rc::clone(&counted))));
     let mut from = 0;
-    let mut found = Vec::with_capacity(ends.len());
+    let mut decoded_ends = Vec::with_capacity(ends.len());
     for end in ends {
         let end = usize::try_from(*end).unwrap_or(usize::MAX).min(raw.len());
-        // The whole body was decoded above, so a fault here is only that the end was seen before
+        // The whole body was decoded above. An error here only means that the stream ended before
         // the last byte.
         let _ = chain
             .write_all(raw.get(from..end).unwrap_or_default())
             .and_then(|()| chain.flush());
         from = end.max(from);
-        let all = end == raw.len();
-        found.push(if all {
-            whole.len() as u64
+        let is_end = end == raw.len();
+        decoded_ends.push(if is_end {
+            decoded.len() as u64
         } else {
             *counted.borrow()
         });
     }
-    Ok((whole, found))
+    Ok((decoded, decoded_ends))
 }
 
-/// Decodes a body that broke off as far as it goes, and tells the places as [`decode_with_offsets`] does.
+/// Decodes a truncated body as far as possible, and maps offsets like [`decode_with_offsets`].
 ///
 /// # Errors
-/// Where it is not what its codings say, or too much comes out.
+/// If the body is malformed or exceeds the limits.
 pub fn decode_partial(
     raw: &Bytes,
     ends: &[u64],
     codings: &[Coding],
     bounds: Bounds,
 ) -> Result<(Bytes, Vec<u64>), CodingError> {
-    let came = Rc::new(RefCell::new(Vec::new()));
-    let sink = Bounded {
-        out: Rc::clone(&came),
+    let decoded = Rc::new(RefCell::new(Vec::new()));
+    let sink = BoundedWriter {
+        out: Rc::clone(&decoded),
         input: raw.len() as u64,
         bounds,
         error: Rc::default(),
     };
-    let fault = Rc::clone(&sink.error);
+    let error = Rc::clone(&sink.error);
     let mut chain = decoder_chain(raw, codings, Box::new(sink));
     let mut from = 0;
-    let mut found = Vec::with_capacity(ends.len());
+    let mut decoded_ends = Vec::with_capacity(ends.len());
     for end in ends.iter().copied().chain([raw.len() as u64]) {
         let end = usize::try_from(end).unwrap_or(usize::MAX).min(raw.len());
-        // Brotli's decoder gives out so much for each write and keeps the rest back.
-        let mut few = raw.get(from..end).unwrap_or_default().chunks(STEP_SIZE);
-        let written = few
-            .try_for_each(|few| chain.write_all(few))
+        // The decoder of brotli limits its output for each write and keeps the rest.
+        let mut step = raw.get(from..end).unwrap_or_default().chunks(STEP_SIZE);
+        let written = step
+            .try_for_each(|step| chain.write_all(step))
             .and_then(|()| chain.flush());
-        if let Some(fault) = fault.take() {
-            return Err(fault);
+        if let Some(error) = error.take() {
+            return Err(error);
         }
         let first = codings.first().copied().unwrap_or(Coding::Gzip);
         written.map_err(|error| invalid(first, error))?;
         from = end.max(from);
-        found.push(came.borrow().len() as u64);
+        decoded_ends.push(decoded.borrow().len() as u64);
     }
-    found.truncate(ends.len());
-    let whole = came.take();
-    Ok((whole.into(), found))
+    decoded_ends.truncate(ends.len());
+    let decoded = decoded.take();
+    Ok((decoded.into(), decoded_ends))
 }
 
-/// Bytes that are decoded together of what broke off.
+/// Number of encoded bytes for each write to the decoders of a truncated body.
 const STEP_SIZE: usize = 64;
 
-/// Keeps what is written to it, within bounds.
-struct Bounded {
+/// Collects the bytes written to it, within limits.
+struct BoundedWriter {
     out: Rc<RefCell<Vec<u8>>>,
     input: u64,
     bounds: Bounds,
     error: Rc<RefCell<Option<CodingError>>>,
 }
 
-impl Write for Bounded {
+impl Write for BoundedWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let mut out = self.out.borrow_mut();
         let size = (out.len() + bytes.len()) as u64;
         let ratio = self.bounds.ratio;
-        let fault = if size > self.bounds.bytes {
+        let error = if size > self.bounds.bytes {
             CodingError::TooLarge(self.bounds.bytes)
         } else if size > RATIO_FROM && size / ratio.max(1) > self.input {
             CodingError::Ratio(ratio)
@@ -111,7 +111,7 @@ impl Write for Bounded {
             out.extend_from_slice(bytes);
             return Ok(bytes.len());
         };
-        *self.error.borrow_mut() = Some(fault);
+        *self.error.borrow_mut() = Some(error);
         Err(io::ErrorKind::OutOfMemory.into())
     }
 
@@ -120,10 +120,10 @@ impl Write for Bounded {
     }
 }
 
-/// Counts what is written to it.
-struct Count(Rc<RefCell<u64>>);
+/// Counts the bytes written to it.
+struct ByteCounter(Rc<RefCell<u64>>);
 
-impl Write for Count {
+impl Write for ByteCounter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         *self.0.borrow_mut() += bytes.len() as u64;
         Ok(bytes.len())
@@ -134,11 +134,11 @@ impl Write for Count {
     }
 }
 
-/// A chain that undoes the codings of what is written to it, the last one first.
+/// A chain of decoders for the bytes written to it. The last coding is decoded first.
 fn decoder_chain(raw: &[u8], codings: &[Coding], end: Box<dyn Write>) -> Box<dyn Write> {
     let mut chain = end;
-    for (place, coding) in codings.iter().enumerate() {
-        let outermost = place + 1 == codings.len();
+    for (index, coding) in codings.iter().enumerate() {
+        let outermost = index + 1 == codings.len();
         chain = match coding {
             Coding::Gzip => Box::new(write::MultiGzDecoder::new(chain)),
             Coding::Deflate if outermost && !is_zlib(raw) => {
@@ -148,7 +148,7 @@ fn decoder_chain(raw: &[u8], codings: &[Coding], end: Box<dyn Write>) -> Box<dyn
             Coding::Brotli => Box::new(brotli::DecompressorWriter::new(chain, CHUNK_SIZE)),
             Coding::Zstd => match zstd::stream::write::Decoder::new(chain) {
                 Ok(decoder) => Box::new(decoder),
-                // Without memory for it nothing is told of the places between.
+                // Without memory for a decoder no offsets are known.
                 Err(_) => Box::new(io::sink()),
             },
         };
@@ -156,7 +156,7 @@ fn decoder_chain(raw: &[u8], codings: &[Coding], end: Box<dyn Write>) -> Box<dyn
     chain
 }
 
-/// True where deflate data begins as the zlib format does (RFC 1950, section 2.2).
+/// True if deflate data starts with a zlib header (RFC 1950, section 2.2).
 fn is_zlib(raw: &[u8]) -> bool {
     match raw {
         [method, flags, ..] => {
@@ -166,8 +166,7 @@ fn is_zlib(raw: &[u8]) -> bool {
     }
 }
 
-/// Applies codings to a body piece by piece, so that each piece can be decoded as soon as it is
-/// there.
+/// Encodes a body chunk by chunk. Each chunk is flushed, so that it can be decoded on arrival.
 pub struct Encoder {
     chain: Box<dyn Write>,
     out: Rc<RefCell<Vec<u8>>>,
@@ -175,10 +174,10 @@ pub struct Encoder {
 }
 
 impl Encoder {
-    /// An encoder for these codings, applied in order. Equal pieces give equal bytes.
+    /// An encoder for these codings, applied in order. The result is deterministic.
     ///
     /// # Errors
-    /// Where there is none, or no memory for one.
+    /// If the list is empty, or there is no memory for an encoder.
     pub fn new(codings: &[Coding]) -> Result<Self, CodingError> {
         let Some(first) = codings.first() else {
             return Err(CodingError::Unknown("identity".to_owned()));
@@ -210,10 +209,10 @@ impl Encoder {
         })
     }
 
-    /// The next piece.
+    /// Encodes the next chunk.
     ///
     /// # Errors
-    /// Where the coding fails.
+    /// If a coding fails.
     pub fn encode_chunk(&mut self, bytes: &[u8]) -> Result<Bytes, CodingError> {
         self.chain
             .write_all(bytes)
@@ -222,17 +221,17 @@ impl Encoder {
         Ok(std::mem::take(&mut *self.out.borrow_mut()).into())
     }
 
-    /// What ends the body. Where that fails, the body is cut short.
+    /// The last bytes of the body. If a coding fails, the body is truncated.
     pub fn finish(self) -> Bytes {
         let Self { chain, out, .. } = self;
-        // Each writes its end when it is dropped, the first one first.
+        // Each encoder writes its last bytes when it is dropped, the first coding first.
         drop(chain);
         let bytes = std::mem::take(&mut *out.borrow_mut());
         bytes.into()
     }
 }
 
-/// Keeps what is written to it.
+/// Collects the bytes written to it.
 struct SharedWriter(Rc<RefCell<Vec<u8>>>);
 
 impl Write for SharedWriter {
@@ -263,29 +262,29 @@ mod tests {
     }
 
     #[test]
-    fn every_piece_can_be_decoded_when_it_is_there() {
-        let pieces = ["data: one\n\n", "data: two\n\n", "", "data: three\n\n"];
+    fn every_chunk_can_be_decoded_on_arrival() {
+        let chunks = ["data: one\n\n", "data: two\n\n", "", "data: three\n\n"];
         for list in lists() {
             let mut encoder = Encoder::new(&list).unwrap();
             let (mut coded, mut ends, mut expected) = (Vec::new(), Vec::new(), Vec::new());
             let mut size = 0;
-            for piece in pieces {
-                coded.extend_from_slice(&encoder.encode_chunk(piece.as_bytes()).unwrap());
+            for chunk in chunks {
+                coded.extend_from_slice(&encoder.encode_chunk(chunk.as_bytes()).unwrap());
                 ends.push(coded.len() as u64);
-                size += piece.len() as u64;
+                size += chunk.len() as u64;
                 expected.push(size);
             }
             coded.extend_from_slice(&encoder.finish());
             ends.push(coded.len() as u64);
             expected.push(size);
-            let found = decode_with_offsets(&coded.into(), &ends, &list, BOUNDS).unwrap();
-            assert_eq!(found.0, pieces.concat(), "{list:?}");
-            assert_eq!(found.1, expected, "{list:?}");
+            let decoded = decode_with_offsets(&coded.into(), &ends, &list, BOUNDS).unwrap();
+            assert_eq!(decoded.0, chunks.concat(), "{list:?}");
+            assert_eq!(decoded.1, expected, "{list:?}");
         }
     }
 
     #[test]
-    fn deflate_without_its_frame_is_read_as_well() {
+    fn decodes_raw_deflate() {
         let mut encoder = write::DeflateEncoder::new(Vec::new(), Compression::default());
         encoder.write_all(b"data: one\n\n").unwrap();
         encoder.flush().unwrap();
@@ -293,12 +292,12 @@ mod tests {
         encoder.write_all(b"data: two\n\n").unwrap();
         let raw = Bytes::from(encoder.finish().unwrap());
         let ends = [first, raw.len() as u64];
-        let found = decode_with_offsets(&raw, &ends, &[Coding::Deflate], BOUNDS).unwrap();
-        assert_eq!(found.1, [11, 22]);
+        let decoded = decode_with_offsets(&raw, &ends, &[Coding::Deflate], BOUNDS).unwrap();
+        assert_eq!(decoded.1, [11, 22]);
     }
 
     #[test]
-    fn what_is_cut_short_is_an_error() {
+    fn truncated_bodies_are_errors() {
         let mut encoder = Encoder::new(&[Coding::Gzip]).unwrap();
         let coded = encoder.encode_chunk(b"data: one\n\n").unwrap();
         assert!(decode_with_offsets(&coded, &[1], &[Coding::Gzip], BOUNDS).is_err());

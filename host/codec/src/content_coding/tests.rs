@@ -1,4 +1,4 @@
-//! Content codings: round trips, damage, bombs and lists of what a client takes.
+//! Tests of content codings: round trips, damage, decompression bombs, and `accept-encoding`.
 
 use std::io::Write;
 
@@ -19,7 +19,7 @@ fn text() -> Vec<u8> {
 }
 
 #[test]
-fn what_is_encoded_can_be_decoded() {
+fn encoded_bodies_decode_to_the_original() {
     let mut lists: Vec<Vec<Coding>> = Coding::ALL.iter().map(|coding| vec![*coding]).collect();
     lists.push(vec![
         Coding::Deflate,
@@ -33,7 +33,7 @@ fn what_is_encoded_can_be_decoded() {
         assert_eq!(
             coded,
             encode(&text(), &list).unwrap(),
-            "{list:?} differs from run to run"
+            "{list:?} is not deterministic"
         );
         assert_eq!(decode(coded, &list, BOUNDS).unwrap(), text(), "{list:?}");
         assert!(decode(Bytes::new(), &list, BOUNDS).unwrap().is_empty());
@@ -41,7 +41,7 @@ fn what_is_encoded_can_be_decoded() {
 }
 
 #[test]
-fn damage_is_an_error() {
+fn damaged_bodies_are_errors() {
     for coding in Coding::ALL {
         let coded = encode(&text(), &[coding]).unwrap();
         for cut in [1, 2, 5, coded.len() / 2, coded.len() - 1] {
@@ -66,7 +66,7 @@ fn damage_is_an_error() {
 }
 
 #[test]
-fn members_frames_and_plain_deflate_are_read() {
+fn decodes_several_members_or_frames_and_raw_deflate() {
     for coding in [Coding::Gzip, Coding::Zstd] {
         let twice = [
             encode(b"one ", &[coding]).unwrap(),
@@ -85,7 +85,7 @@ fn members_frames_and_plain_deflate_are_read() {
 }
 
 #[test]
-fn bombs_stop_at_the_bounds() {
+fn decompression_bombs_stop_at_the_limits() {
     let zeros = vec![0; 3 << 20];
     for coding in Coding::ALL {
         let bomb = encode(&zeros, &[coding]).unwrap();
@@ -108,7 +108,7 @@ fn bombs_stop_at_the_bounds() {
 }
 
 #[test]
-fn a_body_that_broke_off_is_decoded_as_far_as_it_came() {
+fn decodes_truncated_bodies_as_far_as_possible() {
     let plain = text();
     let mut lists: Vec<Vec<Coding>> = Coding::ALL.iter().map(|coding| vec![*coding]).collect();
     lists.push(vec![Coding::Deflate, Coding::Brotli]);
@@ -117,16 +117,17 @@ fn a_body_that_broke_off_is_decoded_as_far_as_it_came() {
         for size in [0, 1, 2, 10, coded.len() / 2, coded.len() - 1] {
             let cut = coded.slice(..size);
             let middle = size as u64 / 2;
-            let (came, ends) = decode_partial(&cut, &[middle, size as u64], &list, BOUNDS).unwrap();
-            assert!(plain.starts_with(&came), "{list:?} {size}");
-            assert_eq!(ends[1], came.len() as u64, "{list:?} {size}");
+            let (decoded, ends) =
+                decode_partial(&cut, &[middle, size as u64], &list, BOUNDS).unwrap();
+            assert!(plain.starts_with(&decoded), "{list:?} {size}");
+            assert_eq!(ends[1], decoded.len() as u64, "{list:?} {size}");
             assert!(ends[0] <= ends[1]);
             // Zstandard has blocks of 128 KiB, which are decoded whole.
             let half = size == coded.len() - 1;
             assert!(
-                !half || came.len() > plain.len() / 3,
+                !half || decoded.len() > plain.len() / 3,
                 "{list:?} {}",
-                came.len()
+                decoded.len()
             );
         }
         let zeros = encode(&vec![0; 3 << 20], &list).unwrap();
@@ -147,7 +148,7 @@ fn a_body_that_broke_off_is_decoded_as_far_as_it_came() {
 }
 
 #[test]
-fn lists_of_codings_are_read() {
+fn parses_content_encoding() {
     let cases: [(&str, &[Coding]); 5] = [
         ("", &[]),
         ("identity", &[]),
@@ -169,7 +170,7 @@ fn lists_of_codings_are_read() {
 }
 
 #[test]
-fn clients_say_what_they_take() {
+fn evaluates_accept_encoding() {
     let cases = [
         (None, Coding::Zstd, true),
         (Some(""), Coding::Gzip, false),
@@ -189,7 +190,7 @@ fn clients_say_what_they_take() {
 }
 
 #[test]
-fn an_upstream_is_asked_for_known_codings_only() {
+fn restricts_accept_encoding_to_supported_codings() {
     let cases = [
         ("gzip, deflate, br, zstd", "gzip, deflate, br, zstd"),
         (

@@ -1,23 +1,23 @@
-//! Messages in their frames: a flag that says if they are compressed, their length, their bytes.
+//! Length-prefixed messages: compressed flag, length, bytes.
 
 use bytes::{Buf, Bytes, BytesMut};
 
 use super::GrpcError;
 use crate::content_coding::{self, Bounds, Coding};
 
-/// Bytes before each message.
+/// Size of the prefix in bytes.
 pub(super) const PREFIX: usize = 5;
 
-/// A message as it was on the wire.
+/// A message on the wire.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LengthPrefixedMessage {
-    /// It is compressed.
+    /// The compressed flag.
     pub compressed: bool,
-    /// Its bytes, without the prefix.
+    /// The bytes without the prefix.
     pub bytes: Bytes,
 }
 
-/// Takes messages out of a body that comes piece by piece.
+/// Splits a body that arrives in chunks into messages.
 #[derive(Debug)]
 pub struct MessageSplitter {
     buffer: BytesMut,
@@ -25,27 +25,27 @@ pub struct MessageSplitter {
 }
 
 impl MessageSplitter {
-    /// For messages of at most so many bytes each.
-    pub fn new(most: u64) -> Self {
+    /// A splitter for messages of up to `max_message` bytes each.
+    pub fn new(max_message: u64) -> Self {
         Self {
             buffer: BytesMut::new(),
-            max_message: most,
+            max_message,
         }
     }
 
-    /// Takes more of the body; answers the messages that are whole by now. What is held is what
-    /// has come, whatever length a message claims.
+    /// Adds a chunk of the body and returns the messages that are complete. Only received bytes are
+    /// buffered, whatever length a prefix announces.
     ///
     /// # Errors
-    /// Where a message is too large, or does not begin as one does.
+    /// If a message is too large or has an invalid prefix.
     pub fn feed(&mut self, data: &[u8]) -> Result<Vec<LengthPrefixedMessage>, GrpcError> {
         self.buffer.extend_from_slice(data);
         let mut messages = Vec::new();
         while let Some(size) = next_message_len(&self.buffer, self.max_message)? {
-            let mut whole = self.buffer.split_to(PREFIX + size);
-            let compressed = whole[0] == 1;
-            whole.advance(PREFIX);
-            let bytes = whole.freeze();
+            let mut prefixed = self.buffer.split_to(PREFIX + size);
+            let compressed = prefixed[0] == 1;
+            prefixed.advance(PREFIX);
+            let bytes = prefixed.freeze();
             messages.push(LengthPrefixedMessage { compressed, bytes });
         }
         if self.buffer.is_empty() {
@@ -54,14 +54,14 @@ impl MessageSplitter {
         Ok(messages)
     }
 
-    /// Bytes of a message that is not whole yet.
+    /// Number of buffered bytes of an incomplete message.
     pub fn buffered(&self) -> usize {
         self.buffer.len()
     }
 }
 
-/// The size of the message that the bytes begin with; none where it is not whole.
-pub(super) fn next_message_len(bytes: &[u8], most: u64) -> Result<Option<usize>, GrpcError> {
+/// The size of the message at the start of the bytes. None if it is incomplete.
+pub(super) fn next_message_len(bytes: &[u8], limit: u64) -> Result<Option<usize>, GrpcError> {
     let Some((prefix, rest)) = bytes.split_first_chunk::<PREFIX>() else {
         return Ok(None);
     };
@@ -70,14 +70,14 @@ pub(super) fn next_message_len(bytes: &[u8], most: u64) -> Result<Option<usize>,
         return Err(GrpcError::Flag(flag));
     }
     let size = u64::from(u32::from_be_bytes(length));
-    if size > most {
-        return Err(GrpcError::TooLarge { size, most });
+    if size > limit {
+        return Err(GrpcError::TooLarge { size, limit });
     }
     let size = usize::try_from(size).unwrap_or(usize::MAX);
     Ok((rest.len() >= size).then_some(size))
 }
 
-/// A message with its prefix.
+/// Adds the prefix to a message.
 pub fn encode_frame(bytes: &[u8], compressed: bool) -> Bytes {
     let mut framed = BytesMut::with_capacity(PREFIX + bytes.len());
     framed.extend_from_slice(&[u8::from(compressed)]);
@@ -87,10 +87,10 @@ pub fn encode_frame(bytes: &[u8], compressed: bool) -> Bytes {
     framed.freeze()
 }
 
-/// A message without its compression.
+/// Decompresses a message.
 ///
 /// # Errors
-/// Where it cannot be undone, or too much comes out.
+/// If it cannot be decompressed or exceeds the limits.
 pub fn decode(
     message: &LengthPrefixedMessage,
     encoding: Option<&str>,
@@ -107,10 +107,10 @@ pub fn decode(
     )?)
 }
 
-/// A message with the compression that an encoding names; the same where it names none.
+/// Compresses a message with a `grpc-encoding`. Without one, or with `identity`, it is unchanged.
 ///
 /// # Errors
-/// Where it is unknown.
+/// If the encoding is unknown.
 pub fn encode(bytes: &Bytes, encoding: Option<&str>) -> Result<Bytes, GrpcError> {
     match coding(encoding)? {
         None => Ok(bytes.clone()),
@@ -118,10 +118,10 @@ pub fn encode(bytes: &Bytes, encoding: Option<&str>) -> Result<Bytes, GrpcError>
     }
 }
 
-/// True where a client that sent this `grpc-accept-encoding` takes the encoding.
+/// True if a client that sent this `grpc-accept-encoding` accepts the encoding.
 pub fn accepts(accept_encoding: Option<&str>, encoding: &str) -> bool {
     let mut accepted = accept_encoding.unwrap_or_default().split(',');
-    encoding == "identity" || accepted.any(|one| one.trim().eq_ignore_ascii_case(encoding))
+    encoding == "identity" || accepted.any(|name| name.trim().eq_ignore_ascii_case(encoding))
 }
 
 fn coding(encoding: Option<&str>) -> Result<Option<Coding>, GrpcError> {
@@ -144,7 +144,7 @@ mod tests {
     };
 
     #[test]
-    fn messages_are_whole_however_they_come() {
+    fn splits_messages_at_any_chunk_boundaries() {
         let body = [
             encode_frame(b"one", false),
             encode_frame(b"", false),
@@ -166,7 +166,7 @@ mod tests {
             error,
             GrpcError::TooLarge {
                 size: 300,
-                most: 299
+                limit: 299
             }
         ));
         let error = MessageSplitter::new(9).feed(&[2, 0, 0, 0, 0]).unwrap_err();
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn compression_is_undone_by_its_name() {
+    fn decompresses_by_encoding() {
         for encoding in ["gzip", "deflate", "zstd"] {
             let bytes = encode(&Bytes::from_static(b"a message"), Some(encoding)).unwrap();
             let framed = LengthPrefixedMessage {

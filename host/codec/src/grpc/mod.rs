@@ -1,10 +1,10 @@
-//! gRPC over HTTP/2 as far as it needs no socket: messages in their frames, status, and what
-//! descriptors tell of a message (gRPC, `doc/PROTOCOL-HTTP2_REQUEST_LINE.md`).
+//! gRPC over HTTP/2 without I/O (gRPC, `doc/PROTOCOL-HTTP2.md`): length-prefixed messages, status,
+//! and the mapping of messages to JSON by descriptors.
 
 mod framing;
 mod json_view;
 #[cfg(any(test, feature = "test-support"))]
-#[expect(clippy::unwrap_used, reason = "it is there for tests alone")]
+#[expect(clippy::unwrap_used, reason = "used by tests only")]
 pub mod sample_schema;
 mod schema;
 mod status;
@@ -23,36 +23,36 @@ use http::header::CONTENT_TYPE;
 use crate::content_coding::CodingError;
 use ouli_message::exchange::is_grpc;
 
-/// True where the header of a request or a response says that its body has messages of gRPC.
+/// True if the content type of a request or response is one of gRPC.
 pub fn has_grpc_body(headers: &HeaderMap) -> bool {
     let content_type = headers.get(CONTENT_TYPE);
     content_type.is_some_and(|value| value.to_str().is_ok_and(is_grpc))
 }
 
-/// Why messages cannot be read or written.
+/// Why messages cannot be decoded or encoded.
 #[derive(Debug, thiserror::Error)]
 pub enum GrpcError {
-    /// A message is larger than allowed.
-    #[error("a message of {size} bytes is larger than {most}")]
+    /// A message exceeds the size limit.
+    #[error("a message of {size} bytes is larger than {limit} bytes")]
     TooLarge {
-        /// Its size in bytes.
+        /// The size in bytes.
         size: u64,
         /// The limit in bytes.
-        most: u64,
+        limit: u64,
     },
-    /// All messages together are larger than allowed.
+    /// All messages together exceed the size limit.
     #[error("the messages of the call are larger than {0} bytes")]
     TotalTooLarge(u64),
-    /// The mark before a message is none.
-    #[error("a message begins with {0} where a flag should stand that says if it is compressed")]
+    /// The compressed flag is neither 0 nor 1.
+    #[error("a message has the invalid compressed flag {0}")]
     Flag(u8),
-    /// It is compressed, but nothing says how.
-    #[error("a message is compressed, but no `grpc-encoding` says how")]
+    /// A message is compressed, but the encoding is unknown.
+    #[error("a message is compressed, but there is no `grpc-encoding`")]
     NoEncoding,
-    /// It is compressed in a way that cannot be undone.
+    /// The encoding is not supported.
     #[error("`grpc-encoding: {0}` is unknown")]
     Encoding(String),
-    /// It cannot be decompressed.
+    /// The message cannot be decompressed.
     #[error("a message cannot be decompressed: {0}")]
     Coding(#[from] CodingError),
 }

@@ -1,4 +1,4 @@
-//! A schema for tests, described without a compiler, and messages for it.
+//! A schema for tests, built without a protobuf compiler, and messages for it.
 
 use prost_reflect::DescriptorPool;
 use prost_reflect::prost::Message as _;
@@ -13,7 +13,6 @@ use super::wire::{put_varint, with_length};
 use super::{MessageType, Schema};
 use ouli_message::stream::Side;
 
-/// Numbers of the fields of `test.Total` that tests name.
 /// Field number of `user`.
 pub const USER: u64 = 1;
 /// Field number of `password`.
@@ -61,14 +60,14 @@ fn field(name: &str, number: u64, kind: Type) -> FieldDescriptorProto {
     }
 }
 
-fn of(name: &str, number: u64, of: &str) -> FieldDescriptorProto {
+fn message_field(name: &str, number: u64, type_name: &str) -> FieldDescriptorProto {
     FieldDescriptorProto {
-        type_name: Some(of.to_owned()),
+        type_name: Some(type_name.to_owned()),
         ..field(name, number, Type::Message)
     }
 }
 
-fn many(mut field: FieldDescriptorProto) -> FieldDescriptorProto {
+fn repeated(mut field: FieldDescriptorProto) -> FieldDescriptorProto {
     field.label = Some(Label::Repeated as i32);
     field
 }
@@ -83,7 +82,7 @@ fn unpacked(mut field: FieldDescriptorProto) -> FieldDescriptorProto {
         packed: Some(false),
         ..FieldOptions::default()
     });
-    many(field)
+    repeated(field)
 }
 
 fn entry(name: &str, key: Type, value: FieldDescriptorProto) -> DescriptorProto {
@@ -127,28 +126,28 @@ fn all() -> DescriptorProto {
         field("password", PASSWORD, Type::String),
         field("raw_bytes", RAW, Type::Bytes),
         field("pin", PIN, Type::Int32),
-        of("inner", INNER, ".test.All"),
-        many(of("children", CHILDREN, ".test.All")),
-        many(field("names", NAMES, Type::String)),
-        many(field("doubles", 23, Type::Double)),
-        many(field("packed", PACKED, Type::Sint32)),
+        message_field("inner", INNER, ".test.All"),
+        repeated(message_field("children", CHILDREN, ".test.All")),
+        repeated(field("names", NAMES, Type::String)),
+        repeated(field("doubles", 23, Type::Double)),
+        repeated(field("packed", PACKED, Type::Sint32)),
         unpacked(field("unpacked", 25, Type::Uint32)),
-        many(of("tags", TAGS, ".test.All.TagsEntry")),
-        many(of("nodes", NODES, ".test.All.NodesEntry")),
+        repeated(message_field("tags", TAGS, ".test.All.TagsEntry")),
+        repeated(message_field("nodes", NODES, ".test.All.NodesEntry")),
         field("card", CARD, Type::Int64),
         in_oneof(field("either", EITHER, Type::String), 0),
         in_oneof(field("or_number", 31, Type::Int32), 0),
-        in_oneof(of("or_message", 32, ".test.All"), 0),
+        in_oneof(message_field("or_message", 32, ".test.All"), 0),
         in_oneof(field("maybe", MAYBE, Type::Int32), 1),
-        of("any", ANY, ".google.protobuf.Any"),
-        of("struct", STRUCT, ".google.protobuf.Struct"),
-        of("value", VALUE, ".google.protobuf.Value"),
-        of("timestamp", TIMESTAMP, ".google.protobuf.Timestamp"),
-        of("duration", 44, ".google.protobuf.Duration"),
-        of("mask", 45, ".google.protobuf.FieldMask"),
-        of("wrapped", WRAPPED, ".google.protobuf.StringValue"),
-        of("wrapped_number", 47, ".google.protobuf.Int64Value"),
-        of("empty", 48, ".google.protobuf.Empty"),
+        message_field("any", ANY, ".google.protobuf.Any"),
+        message_field("struct", STRUCT, ".google.protobuf.Struct"),
+        message_field("value", VALUE, ".google.protobuf.Value"),
+        message_field("timestamp", TIMESTAMP, ".google.protobuf.Timestamp"),
+        message_field("duration", 44, ".google.protobuf.Duration"),
+        message_field("mask", 45, ".google.protobuf.FieldMask"),
+        message_field("wrapped", WRAPPED, ".google.protobuf.StringValue"),
+        message_field("wrapped_number", 47, ".google.protobuf.Int64Value"),
+        message_field("empty", 48, ".google.protobuf.Empty"),
     ];
     fields[16].proto3_optional = Some(true);
     let mut kind = field("kind", 28, Type::Enum);
@@ -164,14 +163,18 @@ fn all() -> DescriptorProto {
         field: fields,
         nested_type: vec![
             entry("TagsEntry", Type::String, field("value", 2, Type::String)),
-            entry("NodesEntry", Type::Int32, of("value", 2, ".test.All")),
+            entry(
+                "NodesEntry",
+                Type::Int32,
+                message_field("value", 2, ".test.All"),
+            ),
         ],
         oneof_decl: vec![oneof("choice"), oneof("_maybe")],
         ..DescriptorProto::default()
     }
 }
 
-/// A schema with `/test.ListenerContext/Enter`, which takes and answers `test.Total`.
+/// A schema with the method `/test.Door/Enter`, whose input and output type is `test.All`.
 pub fn schema() -> Schema {
     let value = |name: &str, number| EnumValueDescriptorProto {
         name: Some(name.to_owned()),
@@ -222,14 +225,14 @@ pub fn schema() -> Schema {
     schema
 }
 
-/// The type `test.Total`.
+/// The type `test.All`.
 pub fn message_type() -> MessageType {
     schema()
         .message_type("/test.Door/Enter", Side::Client)
         .unwrap()
 }
 
-/// A field with a length.
+/// A length-delimited field.
 pub fn put(number: u64, content: impl AsRef<[u8]>) -> Vec<u8> {
     let mut out = Vec::new();
     put_varint(&mut out, number << 3 | 2);
@@ -237,7 +240,7 @@ pub fn put(number: u64, content: impl AsRef<[u8]>) -> Vec<u8> {
     out
 }
 
-/// A field that is a number.
+/// A varint field.
 pub fn put_number(number: u64, value: u64) -> Vec<u8> {
     let mut out = Vec::new();
     put_varint(&mut out, number << 3);
@@ -245,11 +248,11 @@ pub fn put_number(number: u64, value: u64) -> Vec<u8> {
     out
 }
 
-/// Numbers that are the same in each run.
+/// A deterministic random number generator.
 pub struct Noise(pub u64);
 
 impl Noise {
-    /// A number below a limit.
+    /// A random number below a limit.
     pub fn below(&mut self, limit: u64) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;

@@ -1,13 +1,13 @@
-//! The status of a call, as it stands in trailers.
+//! The status of a call in its trailers.
 
 use http::{HeaderName, HeaderValue};
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 
 use ouli_message::Fields;
 
-/// The codes of gRPC (`doc/statuscodes.md`).
+/// The status codes of gRPC (`doc/statuscodes.md`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names are those of the list")]
+#[expect(missing_docs, reason = "the names are those of the specification")]
 pub enum Code {
     Ok = 0,
     Cancelled,
@@ -28,20 +28,21 @@ pub enum Code {
     Unauthenticated,
 }
 
-/// What `grpc-message` escapes: all but printable ASCII, and the percent sign.
+/// The characters that are escaped in `grpc-message`: all except printable ASCII, and the percent
+/// sign.
 const ESCAPED: &AsciiSet = &CONTROLS.add(b'%');
 
-/// A message as `grpc-message` has it.
+/// Encodes a status message for `grpc-message`.
 pub fn encode_message(message: &str) -> String {
     utf8_percent_encode(message, ESCAPED).to_string()
 }
 
-/// The message of a `grpc-message`. What is no escape stays as it is.
+/// Decodes a `grpc-message`. Invalid escapes stay unchanged.
 pub fn decode_message(encoded: &str) -> String {
     percent_decode_str(encoded).decode_utf8_lossy().into_owned()
 }
 
-/// The trailers of a call that ends with this status.
+/// The trailers of a call with this status.
 pub fn trailers(code: Code, message: &str) -> Fields {
     let mut fields = Fields::with_capacity(2);
     let number = HeaderValue::from(code as u16);
@@ -52,7 +53,7 @@ pub fn trailers(code: Code, message: &str) -> Fields {
     fields
 }
 
-/// The header of a response that has no messages and no trailers (`Trailers-Only`).
+/// The headers of a response without messages and trailers (`Trailers-Only`).
 pub fn trailers_only(code: Code, message: &str) -> Fields {
     let mut fields = Fields::with_capacity(3);
     let content_type = HeaderValue::from_static("application/grpc");
@@ -68,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn messages_survive_their_escapes() {
+    fn status_messages_survive_a_round_trip() {
         for (message, encoded) in [
             ("plain words", "plain words"),
             ("100%\n\u{263a}", "100%25%0A%E2%98%BA"),
@@ -80,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn a_status_has_its_number() {
+    fn trailers_hold_the_status_code() {
         let fields = trailers_only(Code::NotFound, "no");
         let all: Vec<_> = fields
             .iter()

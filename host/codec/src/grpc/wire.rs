@@ -1,45 +1,45 @@
-//! The wire format of protocol buffers (Encoding guide): fields without any descriptor.
+//! The protobuf wire format (Encoding guide), read without a descriptor.
 
 use std::ops::Range;
 
-/// One field, with its place in the message that it was read from.
+/// A field with its range in the message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Field {
-    /// Its number.
+    /// The field number.
     pub number: u32,
-    /// What stands behind its tag, with the length or the closing tag where there is one.
+    /// The range after its tag, including the length or the end-group tag.
     pub range: Range<usize>,
-    /// What it holds.
+    /// The value.
     pub wire: Wire,
 }
 
-/// What a field holds, by its wire type.
+/// The value of a field by wire type.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Wire {
     /// Type 0.
     Varint(u64),
     /// Type 1.
     Fixed64(u64),
-    /// Type 2: where its content stands, behind the length.
+    /// Type 2: the range of the content after the length.
     Len(Range<usize>),
-    /// Types 3 and 4: where its content stands, between the tags.
+    /// Types 3 and 4: the range of the content between the tags.
     Group(Range<usize>),
     /// Type 5.
     Fixed32(u32),
 }
 
-/// The largest number of a field.
+/// The largest field number.
 const MAX_FIELD_NUMBER: u64 = (1 << 29) - 1;
-/// Groups within groups up to this depth are read, as deep as the usual readers go.
+/// Maximum nesting of groups, the limit of common protobuf decoders.
 const MAX_GROUP_DEPTH: usize = 100;
 
-/// True where a part of the bytes is a whole message: any number of fields, none of them cut.
+/// True if a range of the bytes is a sequence of complete fields.
 pub fn is_message(bytes: &[u8], part: Range<usize>) -> bool {
     fields(bytes, part).all(|field| field.is_some())
 }
 
-/// The fields of a message that is a part of the bytes, in order. The last one is none where the
-/// rest is no field; nothing comes behind it.
+/// The fields of a message in a range of the bytes, in order. The last item is None if the rest is
+/// not a field.
 pub fn fields(bytes: &[u8], part: Range<usize>) -> impl Iterator<Item = Option<Field>> {
     let end = part.end.min(bytes.len());
     let mut at = part.start;
@@ -76,7 +76,7 @@ fn tag(bytes: &[u8], at: usize) -> Option<(u32, u64, usize)> {
     Some((u32::try_from(number).ok()?, tag & 7, start))
 }
 
-/// What a field other than a group holds, and where it ends.
+/// The value of a field other than a group, and its end.
 fn read_value(bytes: &[u8], at: usize, kind: u64) -> Option<(Wire, usize)> {
     match kind {
         0 => {
@@ -100,7 +100,7 @@ fn read_value(bytes: &[u8], at: usize, kind: u64) -> Option<(Wire, usize)> {
     }
 }
 
-/// The content of a group, and the place behind its closing tag.
+/// The content of a group, and the position after its end-group tag.
 fn group(bytes: &[u8], start: usize, number: u32) -> Option<(Range<usize>, usize)> {
     let mut open = vec![number];
     let mut at = start;
@@ -122,7 +122,7 @@ fn group(bytes: &[u8], start: usize, number: u32) -> Option<(Range<usize>, usize
     }
 }
 
-/// A number in base 128, and the place behind it. What does not fit into 64 bits is cut off.
+/// A varint and the position after it. Bits beyond 64 are dropped.
 pub fn varint(bytes: &[u8], at: usize) -> Option<(u64, usize)> {
     let mut value = 0;
     for (place, byte) in bytes.get(at..)?.iter().take(10).enumerate() {
@@ -134,7 +134,7 @@ pub fn varint(bytes: &[u8], at: usize) -> Option<(u64, usize)> {
     None
 }
 
-/// The same in as few bytes as it takes.
+/// Writes a varint in the shortest form.
 pub fn put_varint(out: &mut Vec<u8>, mut value: u64) {
     while value > 0x7f {
         out.push((value & 0x7f) as u8 | 0x80);
@@ -143,7 +143,7 @@ pub fn put_varint(out: &mut Vec<u8>, mut value: u64) {
     out.push(value as u8);
 }
 
-/// Content with its length before it, as a field of wire type 2 has it behind its tag.
+/// Content with its length prefix, as in a field of wire type 2.
 pub fn with_length(content: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(content.len() + 5);
     put_varint(&mut out, content.len() as u64);
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn fields_of_all_types_are_read() {
+    fn parses_fields_of_all_types() {
         let cases: [(&[u8], _); 14] = [
             (&[], Some(vec![])),
             (&[0x08, 0x96, 0x01], Some(vec![(1, Wire::Varint(150))])),
@@ -174,17 +174,17 @@ mod tests {
                 &[0x09, 1, 0, 0, 0, 0, 0, 0, 0x80],
                 Some(vec![(1, Wire::Fixed64(1 << 63 | 1))]),
             ),
-            // A group, and one within it.
+            // Nested groups.
             (&[0x0b, 0x08, 1, 0x0c], Some(vec![(1, Wire::Group(1..3))])),
             (
                 &[0x0b, 0x13, 0x14, 0x0c],
                 Some(vec![(1, Wire::Group(1..3))]),
             ),
-            // Groups that are not closed, or not by their own number, and a close without a begin.
+            // Groups without an end or with the end of another group, and an end without a start.
             (&[0x0b, 0x08, 1], None),
             (&[0x0b, 0x14], None),
             (&[0x0c], None),
-            // Cut fields, no number, unknown types.
+            // Truncated fields, no field number, unknown wire types.
             (&[0x12, 0x02, b'x'], None),
             (&[0x00], None),
             (&[0x0e], None),
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_survive() {
+    fn varints_survive_a_round_trip() {
         for value in [0, 1, 127, 128, 300, u64::from(u32::MAX), u64::MAX] {
             let mut out = Vec::new();
             put_varint(&mut out, value);

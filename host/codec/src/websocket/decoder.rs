@@ -1,6 +1,6 @@
-//! From the bytes of one side to what it said, strictly and as they come.
+//! A strict incremental decoder for the frames of one side.
 //!
-//! Nothing is set aside for what a head announces: memory grows with the bytes that came.
+//! No memory is allocated for announced lengths: it grows with the received bytes.
 
 use bytes::{Buf, Bytes, BytesMut};
 
@@ -10,54 +10,54 @@ use super::{Bounds, DeflateParams, ReceivedMessage, Violation, is_close_code};
 use crate::content_coding::RATIO_FROM;
 use ouli_message::stream::Side;
 
-/// Reads what one side of a conversation says.
+/// Decodes the frames of one side into messages.
 #[derive(Debug)]
 pub struct Decoder {
     sender: Side,
     bounds: Bounds,
     deflate: Option<DeflateParams>,
     inflater: Option<Inflater>,
-    /// The frame whose body is being read.
+    /// The frame with an incomplete body.
     frame: Option<PartialFrame>,
-    /// The message whose frames are being read.
+    /// The message with missing fragments.
     message: Option<PartialMessage>,
-    /// The body of a control frame, as far as it came.
+    /// The received body of a control frame.
     control: Vec<u8>,
     state: State,
 }
 
-/// Whether more is read.
+/// Whether frames are decoded.
 #[derive(Debug)]
 enum State {
     Open,
-    /// The side closed.
+    /// A close frame was received.
     Closed,
-    /// The side broke the protocol.
+    /// The side violated the protocol.
     Broken(Violation),
 }
 
-/// A frame whose head was read.
+/// A frame whose head is decoded.
 #[derive(Debug)]
 struct PartialFrame {
     head: Head,
-    /// How much of its body was read.
+    /// Number of received bytes of its body.
     read: u64,
 }
 
-/// A message as far as it came.
+/// The received part of a message.
 #[derive(Debug)]
 struct PartialMessage {
     text: bool,
     compressed: bool,
-    /// How many bytes of it came in frames.
+    /// Number of received bytes before decompression.
     wire_size: u64,
     content: Vec<u8>,
-    /// How many bytes of the content are whole characters.
+    /// Number of bytes of the content that are complete UTF-8 characters.
     valid_up_to: usize,
 }
 
 impl Decoder {
-    /// A decoder for what `sender` says, with what was agreed on compression.
+    /// A decoder for the frames of `sender`, with the negotiated compression.
     pub fn new(sender: Side, bounds: Bounds, deflate: Option<DeflateParams>) -> Self {
         Self {
             sender,
@@ -71,11 +71,10 @@ impl Decoder {
         }
     }
 
-    /// Takes bytes from the begin of `input` until something is whole, and tells what. None where
-    /// more bytes are needed; then at most an incomplete head of a frame is left in `input`.
+    /// Consumes bytes from the start of `input` until a message or control frame is complete. None
+    /// if more bytes are needed; then at most an incomplete frame head is left in `input`.
     ///
-    /// After a close frame nothing is read: what comes is dropped. After a violation every call
-    /// gives the same one.
+    /// After a close frame all bytes are discarded. After a violation every call returns it again.
     pub fn decode(&mut self, input: &mut BytesMut) -> Result<Option<ReceivedMessage>, Violation> {
         match self.state {
             State::Open => {}
@@ -85,8 +84,8 @@ impl Decoder {
             }
             State::Broken(violation) => return Err(violation),
         }
-        let heard = self.advance(input);
-        match &heard {
+        let message = self.advance(input);
+        match &message {
             Ok(Some(ReceivedMessage::Close { .. })) => self.state = State::Closed,
             Ok(_) => {}
             Err(violation) => {
@@ -95,15 +94,15 @@ impl Decoder {
                 self.inflater = None;
             }
         }
-        heard
+        message
     }
 
-    /// True once the side said that it says nothing more.
+    /// True once a close frame was received.
     pub fn is_closed(&self) -> bool {
         matches!(self.state, State::Closed)
     }
 
-    /// Bytes of a message that is not whole yet.
+    /// Memory of an incomplete message in bytes.
     pub fn buffered(&self) -> usize {
         let message = self.message.as_ref();
         message.map_or(0, |message| message.content.capacity())
@@ -117,33 +116,35 @@ impl Decoder {
                     None => return Ok(None),
                     Some((head, size)) => {
                         input.advance(size);
-                        self.begin(&head)?;
+                        self.begin_frame(&head)?;
                         PartialFrame { head, read: 0 }
                     }
                 },
             };
-            self.body(&mut frame, input)?;
+            self.read_body(&mut frame, input)?;
             if frame.read < frame.head.size {
                 self.frame = Some(frame);
                 return Ok(None);
             }
-            if let Some(heard) = self.end(&frame.head)? {
-                return Ok(Some(heard));
+            if let Some(message) = self.end_frame(&frame.head)? {
+                return Ok(Some(message));
             }
         }
     }
 
-    /// Checks that a frame may come here, and that it is not too large.
-    fn begin(&mut self, head: &Head) -> Result<(), Violation> {
+    /// Checks that a frame is expected and within the limits.
+    fn begin_frame(&mut self, head: &Head) -> Result<(), Violation> {
         if head.opcode.is_control() {
             return Ok(());
         }
         match (head.opcode == Opcode::Continuation, &self.message) {
             (true, None) => {
-                return Err(Violation::protocol("a continuation continues no message"));
+                return Err(Violation::protocol(
+                    "a continuation frame without a message",
+                ));
             }
             (false, Some(_)) => {
-                return Err(Violation::protocol("a message begins within another one"));
+                return Err(Violation::protocol("a message within a fragmented message"));
             }
             (true, Some(_)) => {}
             (false, None) => self.message = Some(PartialMessage::new(head)),
@@ -159,8 +160,12 @@ impl Decoder {
         Ok(())
     }
 
-    /// Takes what is there of the body of a frame.
-    fn body(&mut self, frame: &mut PartialFrame, input: &mut BytesMut) -> Result<(), Violation> {
+    /// Consumes the received part of the body of a frame.
+    fn read_body(
+        &mut self,
+        frame: &mut PartialFrame,
+        input: &mut BytesMut,
+    ) -> Result<(), Violation> {
         let rest = frame.head.size - frame.read;
         let size = usize::try_from(rest).map_or(input.len(), |rest| rest.min(input.len()));
         let bytes = &mut input[..size];
@@ -169,7 +174,7 @@ impl Decoder {
         }
         frame.read += size as u64;
         if frame.head.opcode.is_control() {
-            // Heads of longer ones are not accepted.
+            // Longer control frames are rejected with their head.
             debug_assert!(self.control.len() + size <= MAX_CONTROL);
             self.control.extend_from_slice(bytes);
         } else if let Some(message) = &mut self.message {
@@ -185,12 +190,12 @@ impl Decoder {
         Ok(())
     }
 
-    /// What is whole with the end of a frame.
-    fn end(&mut self, head: &Head) -> Result<Option<ReceivedMessage>, Violation> {
+    /// The message or control frame that is complete at the end of a frame.
+    fn end_frame(&mut self, head: &Head) -> Result<Option<ReceivedMessage>, Violation> {
         match head.opcode {
             Opcode::Ping => Ok(Some(ReceivedMessage::Ping(self.take_control()))),
             Opcode::Pong => Ok(Some(ReceivedMessage::Pong(self.take_control()))),
-            Opcode::Close => close(&self.take_control()).map(Some),
+            Opcode::Close => parse_close(&self.take_control()).map(Some),
             Opcode::Continuation | Opcode::Text | Opcode::Binary if !head.fin => Ok(None),
             Opcode::Continuation | Opcode::Text | Opcode::Binary => {
                 let Some(mut message) = self.message.take() else {
@@ -220,19 +225,21 @@ impl PartialMessage {
         }
     }
 
-    /// Adds what was compressed, within the bounds.
+    /// Adds decompressed bytes, within the limits.
     fn push_compressed(&mut self, bytes: &[u8], bounds: &Bounds) -> Result<(), Violation> {
         let size = (self.content.len() + bytes.len()) as u64;
         if size > bounds.message {
             return Err(too_large());
         }
         if size > RATIO_FROM && size > self.wire_size.saturating_mul(bounds.ratio) {
-            return Err(Violation::too_large("a message is compressed too well"));
+            return Err(Violation::too_large(
+                "a message exceeds the compression ratio",
+            ));
         }
         self.push(bytes)
     }
 
-    /// Adds bytes. That they are no UTF-8 is told with the first one that shows it.
+    /// Adds bytes. Invalid UTF-8 is reported at the first invalid byte.
     fn push(&mut self, bytes: &[u8]) -> Result<(), Violation> {
         self.content.extend_from_slice(bytes);
         if !self.text {
@@ -252,27 +259,25 @@ impl PartialMessage {
         }
         Ok(ReceivedMessage::Data {
             text: self.text,
-            // A message is kept longer than it took to come: no room is kept with it.
+            // Messages are kept for a long time, so spare capacity is freed.
             content: self.content.into_boxed_slice().into(),
             compressed: self.compressed,
         })
     }
 }
 
-/// What the body of a close frame says (RFC 6455, section 5.5.1).
-fn close(body: &[u8]) -> Result<ReceivedMessage, Violation> {
+/// Parses the body of a close frame (RFC 6455, section 5.5.1).
+fn parse_close(body: &[u8]) -> Result<ReceivedMessage, Violation> {
     let (code, reason) = match body {
         [] => (None, &[][..]),
-        [_] => return Err(Violation::protocol("a close frame has half a code")),
+        [_] => return Err(Violation::protocol("a close frame with an incomplete code")),
         [high, low, reason @ ..] => (Some(u16::from_be_bytes([*high, *low])), reason),
     };
     if code.is_some_and(|code| !is_close_code(code)) {
-        return Err(Violation::protocol(
-            "a close frame has a code that no frame may have",
-        ));
+        return Err(Violation::protocol("a close frame with an invalid code"));
     }
     let reason = std::str::from_utf8(reason)
-        .map_err(|_| Violation::content("the reason of a close frame is no UTF-8"))?
+        .map_err(|_| Violation::content("the reason of a close frame is not UTF-8"))?
         .to_owned();
     Ok(ReceivedMessage::Close { code, reason })
 }
@@ -282,5 +287,5 @@ fn too_large() -> Violation {
 }
 
 fn invalid_utf8() -> Violation {
-    Violation::content("a text message is no UTF-8")
+    Violation::content("a text message is not UTF-8")
 }

@@ -1,26 +1,26 @@
-//! Compressing and decompressing messages (RFC 7692, section 7.2).
+//! Compression and decompression of messages (RFC 7692, section 7.2).
 
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 
 use super::{DeflateParams, Violation};
 use ouli_message::stream::Side;
 
-/// The end of each compressed message, which is not sent (RFC 7692, section 7.2.1).
+/// The end of a compressed message, which is removed before it is sent (RFC 7692, section 7.2.1).
 const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
-/// A last block without content. Behind the tail it shows that a message ended where a block did.
-const LAST_BLOCK: [u8; 2] = [0x03, 0x00];
-/// The one byte that says that nothing is compressed (RFC 7692, section 7.2.3.6).
+/// An empty final block. After the tail it proves that a message ended at the end of a block.
+const FINAL_BLOCK: [u8; 2] = [0x03, 0x00];
+/// A compressed empty message (RFC 7692, section 7.2.3.6).
 const EMPTY_MESSAGE: u8 = 0x00;
-/// Bytes that come out at once.
+/// Size of the output buffer in bytes.
 const CHUNK_SIZE: usize = 8 << 10;
-/// The most blocks of a message that may say to be the last: each costs a new start.
-const MAX_LAST_BLOCKS: u32 = 4096;
-/// zlib has no plain deflate with the smallest window.
+/// Maximum number of final blocks in a message: each one costs a reset.
+const MAX_FINAL_BLOCKS: u32 = 4096;
+/// zlib does not support raw deflate with a window of 8 bits.
 const MIN_BITS: u8 = 9;
-/// A window of this size reads what any other one wrote.
+/// A window of this size decompresses data of any window size.
 const MAX_BITS: u8 = 15;
 
-/// What the sender of messages agreed to.
+/// The negotiated parameters of the sender.
 #[derive(Clone, Copy, Debug)]
 struct SenderParams {
     no_context_takeover: bool,
@@ -42,19 +42,19 @@ impl SenderParams {
     }
 }
 
-/// Decompresses the messages of one side, piece by piece.
+/// Decompresses the messages of one side chunk by chunk.
 #[derive(Debug)]
 pub(super) struct Inflater {
     params: SenderParams,
-    /// There from the first compressed message on.
+    /// Created with the first compressed message.
     stream: Option<Decompress>,
-    /// What came out last, as much as the next bytes may refer to, and up to as much before it.
+    /// The last output: the sliding window, and up to as many bytes before it.
     window: Vec<u8>,
     chunk: Box<[u8]>,
-    /// The last block of a message ended, and no byte came behind it.
+    /// The stream is at the end of a final block.
     ended: bool,
-    /// How often that was so in this message.
-    last_blocks: u32,
+    /// Number of final blocks in this message.
+    final_blocks: u32,
 }
 
 impl Inflater {
@@ -65,11 +65,11 @@ impl Inflater {
             window: Vec::new(),
             chunk: Box::default(),
             ended: true,
-            last_blocks: 0,
+            final_blocks: 0,
         }
     }
 
-    /// Decompresses more of a message. `take` gets what comes out.
+    /// Decompresses more of a message and passes the output to `take`.
     pub(super) fn push(
         &mut self,
         mut input: &[u8],
@@ -84,16 +84,16 @@ impl Inflater {
         Ok(())
     }
 
-    /// Ends a message. One whose last block says that it is the last needs nothing behind it,
-    /// though RFC 7692, section 7.2.3.4, asks for a byte: not every sender adds it.
+    /// Ends a message. After a final block, RFC 7692, section 7.2.3.4, requires another byte; its
+    /// absence is accepted, since not every sender adds it.
     pub(super) fn finish(
         &mut self,
         mut take: impl FnMut(&[u8]) -> Result<(), Violation>,
     ) -> Result<(), Violation> {
         if !self.ended {
-            let mut end = [0; TAIL.len() + LAST_BLOCK.len()];
+            let mut end = [0; TAIL.len() + FINAL_BLOCK.len()];
             end[..TAIL.len()].copy_from_slice(&TAIL);
-            end[TAIL.len()..].copy_from_slice(&LAST_BLOCK);
+            end[TAIL.len()..].copy_from_slice(&FINAL_BLOCK);
             let mut rest = end.as_slice();
             while !rest.is_empty() && !self.ended {
                 rest = self.step(rest, &mut take)?;
@@ -102,14 +102,14 @@ impl Inflater {
                 return Err(corrupt());
             }
         }
-        self.last_blocks = 0;
+        self.final_blocks = 0;
         if self.params.no_context_takeover {
             self.window.clear();
         }
         Ok(())
     }
 
-    /// Begins anew, with the window that the next block may refer to.
+    /// Resets the stream and restores the window that the next block may refer to.
     fn start(&mut self) -> Result<(), Violation> {
         if self.chunk.is_empty() {
             self.chunk = vec![0; CHUNK_SIZE].into();
@@ -127,7 +127,7 @@ impl Inflater {
         Ok(())
     }
 
-    /// Decompresses until the input is used up or a last block ends, and gives the rest of it.
+    /// Decompresses until the end of the input or of a final block. Returns the rest of the input.
     fn step<'a>(
         &mut self,
         mut input: &'a [u8],
@@ -139,18 +139,20 @@ impl Inflater {
         loop {
             let (read, written) = (stream.total_in(), stream.total_out());
             let status = stream.decompress(input, &mut self.chunk, FlushDecompress::Sync);
-            // Neither can be more than there was.
+            // Neither exceeds the length of its buffer.
             input = &input[(stream.total_in() - read) as usize..];
             let out = &self.chunk[..(stream.total_out() - written) as usize];
-            keep(&mut self.window, out, 1 << self.params.bits);
-            // What came out before the bytes that are wrong may be wrong itself, and is told first.
+            slide(&mut self.window, out, 1 << self.params.bits);
+            // Output before the invalid bytes may itself violate a limit, which is reported first.
             take(out)?;
             let status = status.map_err(|_| corrupt())?;
             if status == Status::StreamEnd {
                 self.ended = true;
-                self.last_blocks += 1;
-                if self.last_blocks > MAX_LAST_BLOCKS {
-                    return Err(Violation::content("a message has too many last blocks"));
+                self.final_blocks += 1;
+                if self.final_blocks > MAX_FINAL_BLOCKS {
+                    return Err(Violation::content(
+                        "a message has too many final deflate blocks",
+                    ));
                 }
                 return Ok(input);
             }
@@ -165,8 +167,8 @@ impl Inflater {
     }
 }
 
-/// Keeps the last `size` bytes of what came out, and moves them only now and then.
-fn keep(window: &mut Vec<u8>, out: &[u8], size: usize) {
+/// Appends output to the window and trims it to `size` bytes once it has twice as many.
+fn slide(window: &mut Vec<u8>, out: &[u8], size: usize) {
     window.extend_from_slice(&out[out.len().saturating_sub(size)..]);
     if window.len() > 2 * size {
         window.drain(..window.len() - size);
@@ -181,25 +183,24 @@ fn corrupt() -> Violation {
 #[derive(Debug)]
 pub(super) struct Deflater {
     params: SenderParams,
-    /// There from the first compressed message on.
+    /// Created with the first compressed message.
     stream: Option<Compress>,
 }
 
 impl Deflater {
     pub(super) fn new(sender: Side, deflate: &DeflateParams) -> Self {
-        let own = SenderParams::of(sender, deflate);
         Self {
-            params: own,
+            params: SenderParams::of(sender, deflate),
             stream: None,
         }
     }
 
-    /// A message without its tail; none where this side cannot compress.
+    /// Compresses a message, without the tail. None if this side cannot compress.
     pub(super) fn message(&mut self, content: &[u8]) -> Option<Vec<u8>> {
         if self.params.bits < MIN_BITS {
             return None;
         }
-        // Nothing needs no window, and a second flush in a row would add nothing.
+        // zlib writes nothing for a second flush without input in between.
         if content.is_empty() {
             return Some(vec![EMPTY_MESSAGE]);
         }
@@ -212,12 +213,12 @@ impl Deflater {
         let mut out = Vec::with_capacity(content.len() / 2 + TAIL.len());
         let start = stream.total_in();
         loop {
-            // There has to be room left at the end, or else the flush is not known to be complete.
+            // The flush is complete only if the output buffer has space left.
             out.reserve(CHUNK_SIZE);
             let rest = &content[(stream.total_in() - start) as usize..];
-            let done = stream.compress_vec(rest, &mut out, FlushCompress::Sync);
-            if done.is_err() {
-                // The window is lost on both sides; what follows goes uncompressed.
+            let status = stream.compress_vec(rest, &mut out, FlushCompress::Sync);
+            if status.is_err() {
+                // The window is lost, so all further messages are sent uncompressed.
                 self.params.bits = 0;
                 return None;
             }

@@ -1,4 +1,4 @@
-//! Messages and control frames as bytes on the wire.
+//! Encodes messages and control frames.
 
 use bytes::Bytes;
 
@@ -7,24 +7,24 @@ use super::deflate::Deflater;
 use super::frame::{Head, MAX_CONTROL, MAX_HEAD, Opcode, mask};
 use ouli_message::stream::Side;
 
-/// Writes what one side of a conversation says. Each message is one frame.
+/// Encodes the messages of one side, each as one frame.
 ///
-/// A client has to give a mask for each frame, four bytes that nobody can foretell (RFC 6455,
-/// section 5.3); a server gives none.
+/// A client must pass an unpredictable mask for each frame (RFC 6455, section 5.3). A server passes
+/// none.
 #[derive(Debug)]
 pub struct Encoder {
     deflater: Option<Deflater>,
 }
 
 impl Encoder {
-    /// An encoder for what `sender` says, with what was agreed on compression.
+    /// An encoder for the messages of `sender`, with the negotiated compression.
     pub fn new(sender: Side, deflate: Option<DeflateParams>) -> Self {
         let deflater = deflate.map(|deflate| Deflater::new(sender, &deflate));
         Self { deflater }
     }
 
-    /// A message, compressed where that is wished and agreed on. It goes uncompressed too where the
-    /// window agreed on is the smallest one, of 256 bytes: a sender never has to compress.
+    /// A message, compressed if `compressed` is set and compression is negotiated. With the
+    /// smallest window of 256 bytes it stays uncompressed, since a sender never has to compress.
     pub fn message(
         &mut self,
         text: bool,
@@ -40,18 +40,18 @@ impl Encoder {
         }
     }
 
-    /// A ping; of its body the first 125 bytes, which is all that may stand in one.
+    /// A ping. Its body is truncated to the maximum of 125 bytes.
     pub fn ping(&self, body: &[u8], mask: Option<[u8; 4]>) -> Bytes {
         frame(Opcode::Ping, false, truncate_control(body), mask)
     }
 
-    /// A pong; of its body the first 125 bytes.
+    /// A pong. Its body is truncated to 125 bytes.
     pub fn pong(&self, body: &[u8], mask: Option<[u8; 4]>) -> Bytes {
         frame(Opcode::Pong, false, truncate_control(body), mask)
     }
 
-    /// A close frame, empty where there is no code; of the reason the first 123 bytes, cut at the
-    /// end of a character.
+    /// A close frame, empty without a code. The reason is truncated to 123 bytes at a character
+    /// boundary.
     pub fn close(&self, code: Option<u16>, reason: &str, mask: Option<[u8; 4]>) -> Bytes {
         let mut body = Vec::new();
         if let Some(code) = code {

@@ -3,7 +3,7 @@
 use http::HeaderMap;
 use http::header::SEC_WEBSOCKET_EXTENSIONS;
 
-/// An extension with its parameters, as one side names it.
+/// An extension with its parameters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Extension {
     /// Its name.
@@ -17,35 +17,35 @@ pub(super) struct Extension {
 pub(super) struct Parameter {
     /// Its name.
     pub(super) name: String,
-    /// Its value without quotes, where it has one.
+    /// Its unquoted value, if there is one.
     pub(super) value: Option<String>,
 }
 
-/// Why extensions cannot be understood or agreed on.
+/// Why extensions are invalid or cannot be negotiated.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ExtensionError {
-    /// Not the grammar of RFC 6455, section 9.1.
-    #[error("`{0}` is no list of extensions")]
+    /// The value violates the grammar of RFC 6455, section 9.1.
+    #[error("`{0}` is not a list of extensions")]
     Grammar(String),
-    /// An extension that changes frames in a way unknown here.
+    /// The extension is not supported: it changes frames in an unknown way.
     #[error("extension `{0}` is unknown")]
     Unknown(String),
-    /// The server answers with an extension that the client did not offer.
+    /// The server accepted an extension that the client did not offer.
     #[error("extension `{0}` was not offered")]
     NotOffered(String),
-    /// The server answers twice with the same extension.
-    #[error("extension `{0}` stands twice")]
+    /// The server accepted the same extension twice.
+    #[error("extension `{0}` is repeated")]
     Duplicate(String),
-    /// A parameter of `permessage-deflate` that is unknown, stands twice, or has a wrong value.
-    #[error("parameter `{0}` of permessage-deflate is not valid")]
+    /// A parameter of `permessage-deflate` is unknown, repeated, or has an invalid value.
+    #[error("parameter `{0}` of permessage-deflate is invalid")]
     Parameter(String),
-    /// No offer of `permessage-deflate` allows what the server answers.
+    /// No offer of `permessage-deflate` allows the parameters that the server accepted.
     #[error("no offer of permessage-deflate allows `{0}`")]
     NotAllowed(String),
 }
 
 impl Extension {
-    /// All extensions that a header names, in order.
+    /// All extensions in the headers, in order.
     pub(super) fn all(headers: &HeaderMap) -> Result<Vec<Self>, ExtensionError> {
         let mut found = Vec::new();
         for value in headers.get_all(SEC_WEBSOCKET_EXTENSIONS) {
@@ -56,7 +56,7 @@ impl Extension {
     }
 }
 
-/// The extensions of one value. Empty places of the list count as nothing (RFC 9110, section
+/// Parses the extensions of one header value. Empty list elements are ignored (RFC 9110, section
 /// 5.6.1).
 fn parse(text: &str) -> Option<Vec<Extension>> {
     let mut rest = text.as_bytes();
@@ -89,7 +89,7 @@ fn extension(rest: &mut &[u8]) -> Option<Extension> {
     Some(Extension { name, parameters })
 }
 
-/// A token, or a quoted string that is one without its quotes and backslashes.
+/// A token, or a quoted string whose unescaped content is a token.
 fn value(rest: &mut &[u8]) -> Option<String> {
     if !eat_delimiter(rest, b'"') {
         return token(rest);
@@ -122,7 +122,7 @@ fn token(rest: &mut &[u8]) -> Option<String> {
     (size > 0).then(|| String::from_utf8_lossy(token).into_owned())
 }
 
-/// Takes a delimiter with the spaces around it, where it is next.
+/// Consumes a delimiter and the spaces after it, if it is next.
 fn eat_delimiter(rest: &mut &[u8], delimiter: u8) -> bool {
     let Some((first, after)) = rest.split_first() else {
         return false;

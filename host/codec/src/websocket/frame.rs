@@ -1,22 +1,22 @@
-//! Frames on the wire (RFC 6455, section 5.2): their heads, and the masks of their bodies.
+//! Frame heads (RFC 6455, section 5.2) and masking.
 
 use super::{DeflateParams, Violation};
 use ouli_message::stream::Side;
 
-/// The most bytes that a control frame may carry (RFC 6455, section 5.5).
+/// Maximum body of a control frame in bytes (RFC 6455, section 5.5).
 pub(super) const MAX_CONTROL: usize = 125;
-/// The size of the largest head in bytes.
+/// Maximum size of a head in bytes.
 pub(super) const MAX_HEAD: usize = 14;
 
 const FIN: u8 = 0x80;
 const RSV1: u8 = 0x40;
 const RSV2_RSV3: u8 = 0x30;
 const MASKED: u8 = 0x80;
-/// Marks of a length in two or in eight bytes behind.
+/// Length values that announce a length of 16 or 64 bits.
 const LENGTH_16_BIT: u8 = 126;
 const LENGTH_64_BIT: u8 = 127;
 
-/// What a frame is.
+/// The type of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Opcode {
     Continuation,
@@ -59,12 +59,12 @@ impl Opcode {
     }
 }
 
-/// What stands before the body of a frame.
+/// The head of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Head {
-    /// It is the last frame of its message.
+    /// FIN: the last frame of its message.
     pub(super) fin: bool,
-    /// RSV1: the message that it begins is compressed (RFC 7692, section 6).
+    /// RSV1: the message is compressed (RFC 7692, section 6). Set in its first frame only.
     pub(super) compressed: bool,
     pub(super) opcode: Opcode,
     pub(super) mask: Option<[u8; 4]>,
@@ -73,8 +73,8 @@ pub(super) struct Head {
 }
 
 impl Head {
-    /// The head at the begin of some bytes, and its own size; none where more bytes are needed.
-    /// What is wrong is told as soon as it is seen.
+    /// Parses the head at the start of the bytes and returns it with its size. None if more bytes
+    /// are needed. Violations are reported as early as possible.
     pub(super) fn parse(
         bytes: &[u8],
         sender: Side,
@@ -123,7 +123,7 @@ impl Head {
         Ok(Some((head, bytes.len() - rest.len())))
     }
 
-    /// Puts the head behind what is there.
+    /// Appends the head to a buffer.
     pub(super) fn write(&self, out: &mut Vec<u8>) {
         let fin = if self.fin { FIN } else { 0 };
         let compressed = if self.compressed { RSV1 } else { 0 };
@@ -144,14 +144,15 @@ impl Head {
     }
 }
 
-/// The size of a body, and what stands behind it. Sizes that could be written shorter are read too.
+/// Parses the size of a body and returns it with the rest. Sizes that are not in the shortest form
+/// are accepted.
 fn parse_size(length: u8, rest: &[u8]) -> Result<Option<(u64, &[u8])>, Violation> {
     match length {
         LENGTH_16_BIT => Ok(rest
             .split_first_chunk()
             .map(|(size, rest)| (u64::from(u16::from_be_bytes(*size)), rest))),
         LENGTH_64_BIT => {
-            // The first byte alone tells whether the highest bit is set.
+            // The first byte contains the highest bit.
             if rest.first().is_some_and(|byte| byte & 0x80 != 0) {
                 return Err(Violation::protocol(
                     "the length of a frame has its highest bit set",
@@ -165,18 +166,18 @@ fn parse_size(length: u8, rest: &[u8]) -> Result<Option<(u64, &[u8])>, Violation
     }
 }
 
-/// Masks bytes, or takes the mask off again (RFC 6455, section 5.3). `offset` is the place of the
-/// first of them in their frame.
+/// Masks or unmasks bytes (RFC 6455, section 5.3). `offset` is the position of the first byte in
+/// the body of its frame.
 pub(super) fn mask(bytes: &mut [u8], mask: [u8; 4], offset: u64) {
-    let mut turned = mask;
-    turned.rotate_left((offset % 4) as usize);
-    let [a, b, c, d] = turned;
-    let wide = u64::from_ne_bytes([a, b, c, d, a, b, c, d]);
+    let mut rotated = mask;
+    rotated.rotate_left((offset % 4) as usize);
+    let [a, b, c, d] = rotated;
+    let wide_mask = u64::from_ne_bytes([a, b, c, d, a, b, c, d]);
     let (words, rest) = bytes.as_chunks_mut::<8>();
     for word in words {
-        *word = (u64::from_ne_bytes(*word) ^ wide).to_ne_bytes();
+        *word = (u64::from_ne_bytes(*word) ^ wide_mask).to_ne_bytes();
     }
-    for (byte, mask) in rest.iter_mut().zip(turned.iter().cycle()) {
+    for (byte, mask) in rest.iter_mut().zip(rotated.iter().cycle()) {
         *byte ^= mask;
     }
 }

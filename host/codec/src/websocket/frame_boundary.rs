@@ -1,15 +1,15 @@
-//! Where the frames of one side end, told without a look at what they hold: bytes may be put
-//! between two frames there, and nowhere else.
+//! Tracks the frame boundaries of one side without decoding the frames. Other frames can be
+//! inserted only at a boundary.
 
 use super::frame::{MAX_HEAD, Opcode};
 
-/// Follows the bytes of one side.
+/// Tracks the bytes of one side.
 #[derive(Debug, Default)]
 pub struct FrameTracker {
-    /// The head of a frame, as far as it came.
+    /// The received part of the head of a frame.
     head: [u8; MAX_HEAD],
     head_len: u8,
-    /// Bytes of the frame's body that are still to come.
+    /// Number of missing bytes of the body of the frame.
     remaining: u64,
     closed: bool,
 }
@@ -20,12 +20,12 @@ impl FrameTracker {
         self.head_len == 0 && self.remaining == 0
     }
 
-    /// True once the side has closed (RFC 6455, section 5.5.1).
+    /// True once a close frame has started (RFC 6455, section 5.5.1).
     pub fn is_closed(&self) -> bool {
         self.closed
     }
 
-    /// Follows all of these bytes.
+    /// Advances over all bytes.
     pub fn advance(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
             let passed = self.advance_to_boundary(bytes);
@@ -33,8 +33,8 @@ impl FrameTracker {
         }
     }
 
-    /// Follows the bytes up to the end of one frame, and tells how many these are; all of them
-    /// where it does not end here.
+    /// Advances to the end of the current frame, or over all bytes if it does not end in them.
+    /// Returns the number of bytes.
     pub fn advance_to_boundary(&mut self, bytes: &[u8]) -> usize {
         let mut passed = 0;
         if self.remaining == 0 {
@@ -54,11 +54,11 @@ impl FrameTracker {
         let left = (bytes.len() - passed) as u64;
         let body = self.remaining.min(left);
         self.remaining -= body;
-        // No more than are there.
+        // At most `bytes.len()`, so it fits.
         passed + usize::try_from(body).unwrap_or(0)
     }
 
-    /// The size of the head as far as it is known (RFC 6455, section 5.2).
+    /// The size of the head by the bytes received so far (RFC 6455, section 5.2).
     fn head_size(&self) -> usize {
         if self.head_len < 2 {
             return 2;

@@ -12,9 +12,9 @@ use sha1::{Digest, Sha1};
 use super::extension::{Extension, ExtensionError};
 use super::negotiation;
 
-/// What is put behind a key before it is digested (RFC 6455, section 1.3).
+/// Appended to a key before it is hashed (RFC 6455, section 1.3).
 const GUID: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
-/// The only version there is (RFC 6455, section 4.1).
+/// The only version (RFC 6455, section 4.1).
 const VERSION: &str = "13";
 /// The size of a decoded key in bytes.
 const KEY_SIZE: usize = 16;
@@ -22,8 +22,8 @@ const KEY_SIZE: usize = 16;
 /// Why a handshake fails.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HandshakeError {
-    /// The method of the request is another one.
-    #[error("the method is {0}")]
+    /// The method of the request is wrong.
+    #[error("the method {0} opens no WebSocket")]
     Method(Method),
     /// The field `upgrade` does not name `websocket`.
     #[error("the field `upgrade` does not name websocket")]
@@ -31,24 +31,24 @@ pub enum HandshakeError {
     /// The field `connection` does not name `upgrade`.
     #[error("the field `connection` does not name upgrade")]
     Connection,
-    /// The version is missing or another one; the answer to it is 426 and
-    /// `sec-websocket-version: 13` (RFC 6455, section 4.2.2).
+    /// The version is missing or not 13. The response is 426 with `sec-websocket-version: 13`
+    /// (RFC 6455, section 4.2.2).
     #[error("the field `sec-websocket-version` is not 13")]
     Version,
-    /// The key is missing, stands twice, or is not the base64 of 16 bytes.
+    /// The key is missing, repeated, or not the base64 of 16 bytes.
     #[error("the field `sec-websocket-key` is not the base64 of 16 bytes")]
     Key,
-    /// The status of the response is another one.
-    #[error("the status is {0}")]
+    /// The status of the response does not accept the handshake.
+    #[error("the status {0} does not accept the handshake")]
     Status(StatusCode),
-    /// The response does not prove that the key was read.
-    #[error("the field `sec-websocket-accept` does not fit to the key")]
+    /// The response does not prove that the server read the key.
+    #[error("the field `sec-websocket-accept` does not match the key")]
     Accept,
-    /// The server chose a subprotocol that was not asked for, or more than one.
-    #[error("subprotocol `{0}` was not asked for")]
+    /// The server chose a subprotocol that was not offered, or more than one.
+    #[error("subprotocol `{0}` was not offered")]
     Subprotocol(String),
-    /// Extensions that cannot be read, or were not offered so.
-    #[error("the field `sec-websocket-extensions` is not valid")]
+    /// The extensions are malformed or do not match the offer.
+    #[error("the field `sec-websocket-extensions` is invalid")]
     Extensions(#[from] ExtensionError),
 }
 
@@ -58,12 +58,12 @@ pub fn accept_key(key: &str) -> String {
     STANDARD.encode(digest.finalize())
 }
 
-/// True where a request over HTTP/1.1 asks for a WebSocket, be it well or badly.
+/// True if a request over HTTP/1.1 asks for a WebSocket, valid or not.
 pub fn is_websocket_upgrade(headers: &HeaderMap) -> bool {
     has_token(headers, UPGRADE, "websocket") && has_token(headers, CONNECTION, "upgrade")
 }
 
-/// Checks a client's request over HTTP/1.1 (RFC 6455, section 4.2.1).
+/// Validates a request over HTTP/1.1 (RFC 6455, section 4.2.1).
 pub fn check_request(method: &Method, headers: &HeaderMap) -> Result<(), HandshakeError> {
     if method != Method::GET {
         return Err(HandshakeError::Method(method.clone()));
@@ -78,8 +78,8 @@ pub fn check_request(method: &Method, headers: &HeaderMap) -> Result<(), Handsha
     Ok(())
 }
 
-/// Checks a client's request over HTTP/2 whose `:protocol` is `websocket` (RFC 8441, section 5): it
-/// has no key, and neither `upgrade` nor `connection`.
+/// Validates a request over HTTP/2 whose `:protocol` is `websocket` (RFC 8441, section 5). It has
+/// no key, and neither `upgrade` nor `connection`.
 pub fn check_connect_request(method: &Method, headers: &HeaderMap) -> Result<(), HandshakeError> {
     if method != Method::CONNECT {
         return Err(HandshakeError::Method(method.clone()));
@@ -87,7 +87,7 @@ pub fn check_connect_request(method: &Method, headers: &HeaderMap) -> Result<(),
     check_request_fields(headers)
 }
 
-/// Checks an upstream's response over HTTP/1.1 (RFC 6455, section 4.1, the list at its end).
+/// Validates a response over HTTP/1.1 (RFC 6455, section 4.1, the list at its end).
 pub fn check_response(
     request: &HeaderMap,
     status: StatusCode,
@@ -104,7 +104,7 @@ pub fn check_response(
     check_negotiated(request, response)
 }
 
-/// Checks an upstream's response over HTTP/2 (RFC 8441, section 5): any 2xx accepts.
+/// Validates a response over HTTP/2 (RFC 8441, section 5). Any 2xx accepts.
 pub fn check_connect_response(
     request: &HeaderMap,
     status: StatusCode,
@@ -126,7 +126,7 @@ fn check_tokens(headers: &HeaderMap) -> Result<(), HandshakeError> {
     Ok(())
 }
 
-/// What requests over both versions of HTTP have.
+/// Validates the fields that both versions of HTTP have in common.
 fn check_request_fields(headers: &HeaderMap) -> Result<(), HandshakeError> {
     if single_value(headers, SEC_WEBSOCKET_VERSION) != Some(VERSION) {
         return Err(HandshakeError::Version);
@@ -135,7 +135,7 @@ fn check_request_fields(headers: &HeaderMap) -> Result<(), HandshakeError> {
     Ok(())
 }
 
-/// What a server may choose of what it was asked for.
+/// Checks that the subprotocol and extensions of a response were offered.
 fn check_negotiated(request: &HeaderMap, response: &HeaderMap) -> Result<(), HandshakeError> {
     if response.contains_key(SEC_WEBSOCKET_PROTOCOL) {
         let chosen = single_value(response, SEC_WEBSOCKET_PROTOCOL);
@@ -148,13 +148,12 @@ fn check_negotiated(request: &HeaderMap, response: &HeaderMap) -> Result<(), Han
     Ok(())
 }
 
-/// True where a request offers a subprotocol. They are compared with regard to case.
+/// True if a request offers a subprotocol. Names are case-sensitive.
 pub fn offers_subprotocol(request: &HeaderMap, subprotocol: &str) -> bool {
     items(request, SEC_WEBSOCKET_PROTOCOL).any(|offer| offer == subprotocol)
 }
 
-/// Of the extensions that a request offers those whose messages can be read here (RFC 7692); none
-/// where there is none.
+/// The offered extensions that are supported (RFC 7692). None if there are none.
 pub fn supported_offers(request: &HeaderMap) -> Option<HeaderValue> {
     let known: Vec<_> = items(request, SEC_WEBSOCKET_EXTENSIONS)
         .filter(|offer| {
@@ -170,7 +169,7 @@ fn has_token(headers: &HeaderMap, name: HeaderName, token: &str) -> bool {
     items(headers, name).any(|item| item.eq_ignore_ascii_case(token))
 }
 
-/// The items of a list that may stand in several fields.
+/// The items of a list, which may be split over several fields.
 fn items(headers: &HeaderMap, name: impl AsHeaderName) -> impl Iterator<Item = &str> {
     let values = headers.get_all(name).into_iter();
     values
@@ -180,7 +179,7 @@ fn items(headers: &HeaderMap, name: impl AsHeaderName) -> impl Iterator<Item = &
         .filter(|item| !item.is_empty())
 }
 
-/// The value of a field that stands once; none where it is missing, repeated or no text.
+/// The value of a field. None if it is missing, repeated or not ASCII.
 fn single_value(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
     let mut values = headers.get_all(name).into_iter();
     let value = values.next()?.to_str().ok()?;

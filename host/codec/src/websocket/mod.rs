@@ -1,5 +1,5 @@
-//! WebSocket as far as it needs no socket: opening handshakes (RFC 6455, section 4; RFC 8441),
-//! `permessage-deflate` (RFC 7692), frames and messages, and the turns of a recorded conversation.
+//! WebSocket without I/O: opening handshakes (RFC 6455, section 4; RFC 8441), `permessage-deflate`
+//! (RFC 7692), frames and messages, and the transcripts of recorded conversations.
 
 mod decoder;
 mod deflate;
@@ -29,37 +29,37 @@ pub use handshake::{
 pub use negotiation::DeflateParams;
 pub use transcript::{SideViolation, Transcript, read_transcript};
 
-/// How much one side may send.
+/// Limits of the messages of one side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {
-    /// The most bytes that one frame may carry.
+    /// Maximum payload of a frame in bytes.
     pub frame: u64,
-    /// The most bytes that one message may have, decompressed.
+    /// Maximum decompressed size of a message in bytes.
     pub message: u64,
-    /// How many times larger than what was sent a message may be; this counts once
-    /// [`RATIO_FROM`](crate::content_coding::RATIO_FROM) bytes came out.
+    /// Maximum ratio of the decompressed to the compressed size of a message. Applies above
+    /// [`RATIO_FROM`](crate::content_coding::RATIO_FROM) bytes.
     pub ratio: u64,
 }
 
-/// What one side said, whole.
+/// A complete message or control frame of one side.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ReceivedMessage {
     /// A message with all its fragments.
     Data {
-        /// It is text, and its content UTF-8; else it is binary.
+        /// True for text, which is valid UTF-8. False for binary.
         text: bool,
-        /// The content, decompressed.
+        /// The decompressed content.
         content: Bytes,
-        /// It was compressed on the wire.
+        /// True if it was compressed on the wire.
         compressed: bool,
     },
     /// A ping.
     Ping(Bytes),
     /// A pong.
     Pong(Bytes),
-    /// A close frame; its side says nothing more.
+    /// A close frame, the last frame of its side.
     Close {
-        /// The status code; none where the frame is empty.
+        /// The status code. None if the frame is empty.
         code: Option<u16>,
         /// The reason.
         reason: String,
@@ -67,22 +67,22 @@ pub enum ReceivedMessage {
 }
 
 impl From<ReceivedMessage> for MessageKind {
-    fn from(heard: ReceivedMessage) -> Self {
-        match heard {
+    fn from(message: ReceivedMessage) -> Self {
+        match message {
             ReceivedMessage::Data {
                 text,
                 content,
                 compressed,
             } => {
                 let content = Content::Inline(content);
-                let words = Payload {
+                let payload = Payload {
                     content,
                     compressed,
                 };
                 if text {
-                    Self::Text(words)
+                    Self::Text(payload)
                 } else {
-                    Self::Binary(words)
+                    Self::Binary(payload)
                 }
             }
             ReceivedMessage::Ping(body) => Self::Ping(body),
@@ -92,36 +92,37 @@ impl From<ReceivedMessage> for MessageKind {
     }
 }
 
-/// How a side broke the protocol, and what to close the connection with.
+/// A protocol violation, with the close code and reason to send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{reason} (close code {code})")]
 pub struct Violation {
-    /// The status code for it (RFC 6455, section 7.4.1): 1002, 1007 or 1009.
+    /// The status code (RFC 6455, section 7.4.1): 1002, 1007 or 1009.
     pub code: u16,
-    /// What is wrong, in words that a close frame can hold.
+    /// The reason, short enough for a close frame.
     pub reason: &'static str,
 }
 
 impl Violation {
-    /// A frame that may not be there, or not like this.
+    /// A malformed or unexpected frame.
     fn protocol(reason: &'static str) -> Self {
         Self { code: 1002, reason }
     }
 
-    /// Content that is not what it says it is.
+    /// Invalid content.
     fn content(reason: &'static str) -> Self {
         Self { code: 1007, reason }
     }
 
-    /// More than the bounds allow.
+    /// Content beyond the limits.
     fn too_large(reason: &'static str) -> Self {
         Self { code: 1009, reason }
     }
 }
 
-/// A status code that may stand in a close frame (RFC 6455, section 7.4, and the registry of IANA).
+/// True for the status codes that are allowed in a close frame (RFC 6455, section 7.4, and the IANA
+/// registry).
 ///
-/// 1004 has no meaning, and 1005, 1006 and 1015 are words for programs only.
+/// 1004 is reserved, and 1005, 1006 and 1015 must not be sent.
 pub fn is_close_code(code: u16) -> bool {
     matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999)
 }

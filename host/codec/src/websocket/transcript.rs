@@ -1,4 +1,4 @@
-//! From the bytes that crossed a tunnel in both directions to the turns of a conversation.
+//! Decodes the bytes of both directions of a WebSocket into the messages of a conversation.
 
 use std::ops::ControlFlow;
 
@@ -7,70 +7,71 @@ use bytes::BytesMut;
 use super::{Bounds, Decoder, DeflateParams, Violation};
 use ouli_message::stream::{Arrival, Ending, Message, MessageKind, Side};
 
-/// Bytes are shown to a decoder in pieces of this size: it takes the masks off in a copy.
+/// Size of the chunks for the decoder, which unmasks a copy.
 const CHUNK_SIZE: usize = 64 << 10;
 
-/// What a conversation was made of.
+/// The messages and the ending of a conversation.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Transcript {
-    /// The turns in the order in which their last bytes came.
+    /// The messages in the order in which their last bytes arrived.
     pub messages: Vec<Message>,
-    /// How it ended, as far as the frames tell: as the protocol has it where each side closed, or
-    /// one closed and the other broke the protocol; else, where one side closed, by the other one
-    /// leaving. None where nobody closed: then only the transport knows.
+    /// The ending by the close frames. Complete if both sides closed, or one closed and the other
+    /// violated the protocol. Aborted by the other side if only one side closed. None if no side
+    /// closed: then only the transport knows.
     pub ending: Option<Ending>,
-    /// How sides broke the protocol, at most one fault each, in order. What a side said before its
-    /// fault is kept, and nothing behind it is read.
+    /// Protocol violations in order, at most one for each side. Messages before a violation are
+    /// kept; bytes after it are not decoded.
     pub violations: Vec<SideViolation>,
 }
 
-/// That a side broke the protocol, or went beyond the bounds.
+/// A violation of the protocol or of the limits by one side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SideViolation {
     /// The side.
     pub side: Side,
-    /// When the byte came that shows it, in microseconds from the start of the stream.
+    /// Arrival time of the offending byte, in microseconds from the start of the stream.
     pub at: u64,
-    /// What it did.
+    /// The violation.
     pub violation: Violation,
 }
 
-/// Reads a whole conversation: all bytes that each side sent behind its head, and how they came.
+/// Decodes a whole conversation: all bytes that each side sent after the handshake, and their
+/// arrivals.
 ///
-/// A message that is not whole at the end is dropped. Bytes behind the last arrival of their side
-/// are not read. All turns together may take `most` bytes of memory: few bytes on the wire can be
-/// many turns, or long ones. With the turn that would take more both sides end, and the fault of
-/// its side has the code 1009.
+/// An incomplete message at the end is dropped. Bytes after the last arrival of their side are
+/// ignored. All messages together may use `limit` bytes of memory, since few bytes on the wire can
+/// be many or long messages. The message that exceeds the limit ends both sides, with a violation
+/// of code 1009 for its side.
 pub fn read_transcript(
     client: &[u8],
     server: &[u8],
     arrivals: &[Arrival],
     deflate: Option<DeflateParams>,
     bounds: Bounds,
-    most: u64,
+    limit: u64,
 ) -> Transcript {
-    let mut told = Transcript::default();
+    let mut transcript = Transcript::default();
     let mut sides = [
         Reader::new(Side::Client, client, deflate, bounds),
         Reader::new(Side::Server, server, deflate, bounds),
     ];
-    let mut room = most;
+    let mut left = limit;
     for arrival in arrivals {
-        let [of_client, of_server] = &mut sides;
+        let [client_reader, server_reader] = &mut sides;
         let reader = match arrival.side {
-            Side::Client => of_client,
-            Side::Server => of_server,
+            Side::Client => client_reader,
+            Side::Server => server_reader,
         };
-        if reader.take(arrival, &mut told, &mut room).is_break() {
+        if reader.take(arrival, &mut transcript, &mut left).is_break() {
             break;
         }
     }
     let [client, server] = sides.map(|reader| reader.end());
-    told.ending = ending(client, server);
-    told
+    transcript.ending = ending(client, server);
+    transcript
 }
 
-/// One side of a conversation while it is read.
+/// The decoding state of one side.
 struct Reader<'a> {
     side: Side,
     bytes: &'a [u8],
@@ -80,7 +81,7 @@ struct Reader<'a> {
     broken: bool,
 }
 
-/// How one side left off.
+/// How one side ended.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum SideEnd {
     Closed,
@@ -100,62 +101,58 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Reads the bytes of one arrival; a break where there is no room for more turns.
+    /// Decodes the bytes of one arrival. Breaks if the memory limit is reached.
     fn take(
         &mut self,
         arrival: &Arrival,
-        told: &mut Transcript,
-        room: &mut u64,
+        transcript: &mut Transcript,
+        left: &mut u64,
     ) -> ControlFlow<()> {
         let end = usize::try_from(arrival.end).map_or(self.bytes.len(), |end| {
             end.clamp(self.read, self.bytes.len())
         });
         let bytes = &self.bytes[self.read..end];
         self.read = end;
-        for piece in bytes.chunks(CHUNK_SIZE) {
+        for chunk in bytes.chunks(CHUNK_SIZE) {
             if self.broken || self.decoder.is_closed() {
                 break;
             }
-            self.input.extend_from_slice(piece);
-            self.decode_buffered(arrival, told, room)?;
+            self.input.extend_from_slice(chunk);
+            self.decode_buffered(arrival, transcript, left)?;
         }
         ControlFlow::Continue(())
     }
 
-    /// Tells what is whole.
+    /// Adds the complete messages in the buffer to the transcript.
     fn decode_buffered(
         &mut self,
         arrival: &Arrival,
-        told: &mut Transcript,
-        room: &mut u64,
+        transcript: &mut Transcript,
+        left: &mut u64,
     ) -> ControlFlow<()> {
         let (side, at) = (self.side, arrival.at);
         loop {
-            let said = match self.decoder.decode(&mut self.input) {
+            let kind = match self.decoder.decode(&mut self.input) {
                 Ok(None) => return ControlFlow::Continue(()),
-                Ok(Some(heard)) => MessageKind::from(heard),
+                Ok(Some(message)) => MessageKind::from(message),
                 Err(violation) => {
-                    self.fail(violation, at, told);
+                    self.fail(violation, at, transcript);
                     return ControlFlow::Continue(());
                 }
             };
-            let Some(left) = room.checked_sub(memory(&said)) else {
+            let Some(rest) = left.checked_sub(memory(&kind)) else {
                 let violation = Violation::too_large("the conversation is too large");
-                self.fail(violation, at, told);
+                self.fail(violation, at, transcript);
                 return ControlFlow::Break(());
             };
-            *room = left;
-            told.messages.push(Message {
-                side,
-                at,
-                kind: said,
-            });
+            *left = rest;
+            transcript.messages.push(Message { side, at, kind });
         }
     }
 
-    fn fail(&mut self, violation: Violation, at: u64, told: &mut Transcript) {
+    fn fail(&mut self, violation: Violation, at: u64, transcript: &mut Transcript) {
         self.broken = true;
-        told.violations.push(SideViolation {
+        transcript.violations.push(SideViolation {
             side: self.side,
             at,
             violation,
@@ -183,7 +180,7 @@ fn ending(client: SideEnd, server: SideEnd) -> Option<Ending> {
     }
 }
 
-/// How many bytes of memory a turn takes.
-fn memory(said: &MessageKind) -> u64 {
-    (said.inline_bytes().len() + size_of::<Message>()) as u64
+/// Memory of a message in bytes.
+fn memory(kind: &MessageKind) -> u64 {
+    (kind.inline_bytes().len() + size_of::<Message>()) as u64
 }

@@ -1,127 +1,149 @@
-//! Bounds of what clients do: connections, heads, HTTP/2.
+//! Limits on clients: connections, request heads and bodies, HTTP/2, shutdown.
 
-use crate::limit::{GIB, KIB, Limit, LimitField, MIB, bytes, count, time};
+/// Adds this group to the table of `define_limits!`, then calls the next macro.
+macro_rules! client_limits {
+    ($next:ident $($then:ident)* { $($groups:tt)* }) => {
+        $next! { $($then)* { $($groups)*
 
-/// In the order in which they are listed.
-#[rustfmt::skip]
-pub(super) const ROWS: &[Limit] = &[
-    count("connections", 1..=1_000_000, LimitField::Size(|l| &mut l.connections),
-        "open client connections of all endpoints; one more gets 503, on HTTP/2 a GOAWAY",
-        "the promise of the program; each takes a descriptor, and most requests a second one"),
-    count("connections_per_source", 1..=1_000_000,
-        LimitField::Size(|l| &mut l.connections_per_source),
-        "those of one address, or of one /64 of IPv6; one more gets 503 at once",
-        "an eighth of all: one machine alone cannot take the place of all others"),
-    count("connections_per_loopback", 1..=1_000_000,
-        LimitField::Size(|l| &mut l.connections_per_loopback),
-        "the same for an address of this machine",
-        "no less than all: programs under test on this machine are who the gateway is for"),
-    time("accept_queue_timeout", LimitField::Time(|l| &mut l.accept_queue_timeout),
-        "how long connections wait for one to end, before they are refused",
-        "as long as the clients are told to wait by Retry-After"),
-    count("rejected_connections", 0..=10_000, LimitField::Size(|l| &mut l.rejected_connections),
-        "refused connections that are told so at one time, by each listener; others are closed",
-        "one that listens is told within milliseconds; one that does not is a descriptor lost"),
-    count("max_requests_per_connection", 1..=1_000_000_000, LimitField::Size(|l| &mut l.max_requests_per_connection),
-        "requests on one connection; the last is answered with `connection: close` or GOAWAY",
-        "nginx has 1,000, to free what a connection gathered; here a connection gathers nothing"),
-    time("max_connection_age", LimitField::Time(|l| &mut l.max_connection_age),
-        "after that the next request is the last of its connection",
-        "nginx: keepalive_time, 1 h"),
-    count("backlog", 1..=65_535, LimitField::Word(|l| &mut l.backlog),
-        "connections of one listener that wait to be accepted",
-        "as large as net.core.somaxconn of Linux, so that a burst of connections loses no SYN"),
-    count("max_concurrent_requests", 1..=1_000_000, LimitField::Size(|l| &mut l.max_concurrent_requests),
-        "requests under way on all connections; one more gets 503",
-        "a quarter of the connections: more at once only wait for each other"),
-    bytes("header_bytes", 8 * KIB..=MIB, LimitField::Size(|l| &mut l.header_bytes),
-        "the head of an HTTP/1.1 message; a larger request gets 431",
-        "nginx takes 4 times 8 KiB, HAProxy 16 KiB"),
-    count("header_count", 1..=10_000, LimitField::Size(|l| &mut l.header_count),
-        "header fields of an HTTP/1.1 message; a request with more gets 431",
-        "Envoy and hyper: 100; RFC 9110, section 5.4"),
-    bytes("uri_bytes", 64..=64 * KIB, LimitField::Size(|l| &mut l.uri_bytes),
-        "path and query of a request; a longer one gets 414",
-        "RFC 9110, section 4.1, asks for 8,000 at least; nginx: 8 KiB"),
-    time("request_header_timeout", LimitField::Time(|l| &mut l.request_header_timeout),
-        "from the first byte of a request to the end of its head",
-        "against slow heads; nginx has 60 s, a program under test sends its head at once"),
-    time("idle_timeout", LimitField::Time(|l| &mut l.idle_timeout),
-        "a client connection without a request under way",
-        "nginx keeps 75 s, Pingora 60 s"),
-    time("request_body_idle_timeout", LimitField::Time(|l| &mut l.request_body_idle_timeout),
-        "between two pieces of a request's body; then 408. Calls of gRPC are streams and take time",
-        "nginx: client_body_timeout, 60 s"),
-    time("request_timeout", LimitField::Time(|l| &mut l.request_timeout),
-        "all waiting for the body of one request; then 408. Slow upstreams do not count",
-        "Envoy at the edge: 300 s"),
-    time("response_send_timeout", LimitField::Time(|l| &mut l.response_send_timeout),
-        "a client takes nothing of a response, or gives it no window; then the connection ends",
-        "nginx: send_timeout, 60 s; CVE-2026-49975"),
-    bytes("tcp_notsent_lowat", 4 * KIB..=GIB, LimitField::Word(|l| &mut l.tcp_notsent_lowat),
-        "bytes that the kernel takes for a client beyond those that it may be sent at once",
-        "as much as is read at once; Linux: TCP_NOTSENT_LOWAT, else up to 4 MiB (tcp_wmem)"),
-    count("http2_max_concurrent_streams", 1..=10_000, LimitField::Word(|l| &mut l.http2_max_concurrent_streams),
-        "SETTINGS_MAX_CONCURRENT_STREAMS (RFC 9113, section 6.5.2)",
-        "RFC 9113, section 5.1.2, recommends no less than 100"),
-    bytes("http2_stream_window", KIB..=2 * GIB - 1, LimitField::Word(|l| &mut l.http2_stream_window),
-        "SETTINGS_INITIAL_WINDOW_SIZE: bytes that one stream may hold here",
-        "the initial value of RFC 9113, section 6.5.2, but for one byte"),
-    bytes("http2_connection_window", 64 * KIB..=2 * GIB - 1,
-        LimitField::Word(|l| &mut l.http2_connection_window),
-        "bytes that all streams of one connection may hold here (RFC 9113, section 6.9)",
-        "four full streams; Envoy at the edge: 1 MiB"),
-    bytes("http2_max_header_list_size", KIB..=MIB, LimitField::Word(|l| &mut l.http2_max_header_list_size),
-        "SETTINGS_MAX_HEADER_LIST_SIZE: the fields of one HTTP/2 message, decoded",
-        "RFC 9113, section 6.5.2; hyper: 16 KiB"),
-    bytes("http2_header_table_size", 0..=64 * KIB, LimitField::Word(|l| &mut l.http2_header_table_size),
-        "SETTINGS_HEADER_TABLE_SIZE: fields of earlier requests that a client may point at",
-        "with 0, a byte stands for no large field (CVE-2026-49975), and idle connections take 4 KB",
-    ),
-    bytes("http2_send_buffer", KIB..=64 * MIB, LimitField::Size(|l| &mut l.http2_send_buffer),
-        "bytes of one stream that wait to be sent",
-        "hyper has 400 KiB for each of 200 streams, which is 80 MB of a connection"),
-    count("http2_header_count", 1..=10_000, LimitField::Size(|l| &mut l.http2_header_count),
-        "header fields of an HTTP/2 request; one with more gets 431",
-        "CVE-2026-49975: a field costs one byte on the wire; browsers send less than 40"),
-    bytes("http2_max_frame_size", 16 * KIB..=16 * MIB - 1, LimitField::Word(|l| &mut l.http2_max_frame_size),
-        "SETTINGS_MAX_FRAME_SIZE: bytes of a frame that a client sends",
-        "the least of RFC 9113, section 6.5.2; a buffer has to hold a frame"),
-    count("http2_max_pending_resets", 1..=10_000, LimitField::Size(|l| &mut l.http2_max_pending_resets),
-        "streams reset by the client that nobody took up yet; more end the connection",
-        "CVE-2023-44487; the default of h2"),
-    count("http2_max_local_resets", 1..=100_000, LimitField::Size(|l| &mut l.http2_max_local_resets),
-        "streams that a client makes the gateway reset; more end the connection",
-        "CVE-2025-8671; the default of h2"),
-    count("http2_max_client_resets", 1..=1_000_000, LimitField::Size(|l| &mut l.http2_max_client_resets),
-        "requests that a client takes back within 10 s on a connection; more end it",
-        "CVE-2023-44487; Envoy looks at 500 streams, half of them reset"),
-    count("http2_max_control_frames", 10..=1_000_000, LimitField::Size(|l| &mut l.http2_max_control_frames),
-        "SETTINGS, PING and others that ask for nothing, within 10 s; more end the connection",
-        "CVE-2019-9512, -9515, -9518; a client that measures delay sends ten a second"),
-    time("http2_ping_interval", LimitField::Time(|l| &mut l.http2_ping_interval),
-        "how often a client is asked whether it is there",
-        "often enough for the tables of most NATs, which forget after a minute or more"),
-    time("http2_ping_timeout", LimitField::Time(|l| &mut l.http2_ping_timeout),
-        "how long the client may take to say so, before the connection ends",
-        "some lost packets; gRPC: 20 s"),
-    count("certificate_cache_size", 1..=100_000, LimitField::Size(|l| &mut l.certificate_cache_size),
-        "certificates of the local CA that are kept for further handshakes",
-        "one for each name that clients ask for"),
-    bytes("request_body", 0..=4 * GIB, LimitField::Size(|l| &mut l.request_body),
-        "a request body held to derive its key in replay and auto; a larger one gets 413",
-        "as large as a body that can be recorded"),
-    time("tls_handshake_timeout", LimitField::Time(|l| &mut l.tls_handshake_timeout),
-        "a TLS handshake, with a client or with an upstream",
-        "as long as a connection may take"),
-    time("shutdown_timeout", LimitField::Time(|l| &mut l.shutdown_timeout),
-        "how long requests under way may take after a stop is asked for",
-        "Kubernetes waits for 30 s before it kills"),
-    time("keepalive_drain_timeout", LimitField::Time(|l| &mut l.keepalive_drain_timeout),
-        "once a stop has begun, how long a client connection may be quiet before it is closed",
-        "a request that crosses the stop on its way is answered; nginx, keepalive_min_timeout"),
-    time("stream_drain_lead", LimitField::Time(|l| &mut l.stream_drain_lead),
-        "how long before the end of `grace` streams are ended, WebSockets with close code 1001; \
-         at most a tenth of it",
-        "time for both sides to close; RFC 6455, section 7.4.1"),
-];
+"clients" {
+    /// Open client connections, all endpoints together. Further ones wait `accept_queue_timeout`,
+    /// then get 503 (HTTP/1.1) or GOAWAY (HTTP/2); with TLS they are closed.
+    connections: usize = 4096, Count(1..=1_000_000),
+        "one process, two descriptors per connection";
+    /// Open connections of one IPv4 address or one IPv6 /64 network. Further ones get 503 or
+    /// GOAWAY at once; with TLS they are closed.
+    connections_per_source: usize = 512, Count(1..=1_000_000),
+        "an eighth of `connections`, so that one machine cannot use up all of them";
+    /// Open connections of one loopback address. Further ones get 503 or GOAWAY at once; with TLS
+    /// they are closed.
+    connections_per_loopback: usize = 1_000_000, Count(1..=1_000_000),
+        "exceeds `connections`, since programs under test run on this machine";
+    /// Time that new connections wait for one of `connections`; then they are rejected.
+    accept_queue_timeout: Duration = SECOND, Time(MS..=DAY),
+        "equals the Retry-After of the 503 response";
+    /// Rejected connections that are being sent 503 or GOAWAY, per listener and thread. Further
+    /// ones are closed without a response.
+    rejected_connections: usize = 64, Count(0..=10_000),
+        "most clients read the response within milliseconds; each connection takes a descriptor";
+    /// Requests on one client connection. The last response carries `connection: close` (HTTP/1.1)
+    /// or is followed by GOAWAY (HTTP/2).
+    max_requests_per_connection: usize = 1_000_000, Count(1..=1_000_000_000),
+        "nginx closes after 1,000 to free the connection's memory; here it does not grow";
+    /// Age of a client connection after which its next request is the last one.
+    max_connection_age: Duration = HOUR, Time(MS..=DAY),
+        "nginx, keepalive_time: 1 h";
+    /// Connections of one listener that the kernel queues until they are accepted (listen(2)).
+    backlog: u32 = 4096, Count(1..=65_535),
+        "Linux, net.core.somaxconn: 4096; a burst of connections loses no SYN";
+    /// Requests in progress, all connections together. Further ones wait
+    /// `pending_request_timeout`, then get 503.
+    max_concurrent_requests: usize = 1024, Count(1..=1_000_000),
+        "a quarter of `connections`; more requests in parallel only compete for the CPU";
+    /// Size of an HTTP/1.1 request head. A larger one gets 431.
+    header_bytes: usize = 32 * KIB, Bytes(8 * KIB..=MIB),
+        "nginx: four buffers of 8 KiB; HAProxy: 16 KiB";
+    /// Header fields of an HTTP/1.1 request. A request with more gets 431.
+    header_count: usize = 100, Count(1..=10_000),
+        "Envoy and hyper: 100 (RFC 9110, section 5.4)";
+    /// Length of the request target (path and query). A longer one gets 414.
+    uri_bytes: usize = 8 * KIB, Bytes(64..=64 * KIB),
+        "RFC 9110, section 4.1: at least 8,000; nginx: 8 KiB";
+    /// Time from the first byte of a request to the end of its head; then the connection is
+    /// closed.
+    request_header_timeout: Duration = 10 * SECOND, Time(MS..=DAY),
+        "stops clients that send a head slowly; nginx: 60 s, a program under test needs less";
+    /// Time without a request on a client connection; then it is closed.
+    idle_timeout: Duration = MINUTE, Time(MS..=DAY),
+        "nginx: 75 s; Pingora: 60 s";
+    /// Time between two chunks of a request body; then the request gets 408. gRPC calls are
+    /// streams and exempt.
+    request_body_idle_timeout: Duration = MINUTE, Time(MS..=DAY),
+        "nginx, client_body_timeout: 60 s";
+    /// Total time spent waiting for the body of one request; then it gets 408. Time spent waiting
+    /// for the upstream does not count.
+    request_timeout: Duration = 300 * SECOND, Time(MS..=DAY),
+        "Envoy at the edge: 300 s";
+    /// Time in which a client accepts no byte of a response (TCP or HTTP/2 window); then the
+    /// connection is closed.
+    response_send_timeout: Duration = MINUTE, Time(MS..=DAY),
+        "nginx, send_timeout: 60 s; CVE-2026-49975";
+    /// Unsent response bytes that the kernel buffers per connection (TCP_NOTSENT_LOWAT).
+    tcp_notsent_lowat: u32 = 64 * KIB, Bytes(4 * KIB..=GIB),
+        "one read from an upstream; Linux alone buffers up to 4 MiB (tcp_wmem)";
+    /// SETTINGS_MAX_CONCURRENT_STREAMS: open streams of one HTTP/2 connection. Further ones are
+    /// reset (REFUSED_STREAM).
+    http2_max_concurrent_streams: u32 = 100, Count(1..=10_000),
+        "RFC 9113, section 5.1.2: no less than 100";
+    /// SETTINGS_INITIAL_WINDOW_SIZE: request bytes buffered per HTTP/2 stream. The client then
+    /// waits for WINDOW_UPDATE.
+    http2_stream_window: u32 = 64 * KIB, Bytes(KIB..=2 * GIB - 1),
+        "the initial value of RFC 9113, section 6.5.2, plus one byte";
+    /// Request bytes buffered for all streams of one HTTP/2 connection. The client then waits for
+    /// WINDOW_UPDATE.
+    http2_connection_window: u32 = 256 * KIB, Bytes(64 * KIB..=2 * GIB - 1),
+        "four full streams (RFC 9113, section 6.9); Envoy at the edge: 1 MiB";
+    /// SETTINGS_MAX_HEADER_LIST_SIZE: decoded header fields of one HTTP/2 request. A larger list
+    /// gets 431.
+    http2_max_header_list_size: u32 = 16 * KIB, Bytes(KIB..=MIB),
+        "hyper: 16 KiB (RFC 9113, section 6.5.2)";
+    /// SETTINGS_HEADER_TABLE_SIZE: HPACK table for request headers. Clients may not use a larger
+    /// one.
+    http2_header_table_size: u32 = 0, Bytes(0..=64 * KIB),
+        "0 prevents HPACK amplification (CVE-2026-49975) and keeps idle connections small";
+    /// Response bytes buffered per HTTP/2 stream. The upstream is not read until some are sent.
+    http2_send_buffer: usize = 64 * KIB, Bytes(KIB..=64 * MIB),
+        "hyper: 400 KiB for each of 200 streams, 80 MB per connection";
+    /// Header fields of an HTTP/2 request. A request with more gets 431.
+    http2_header_count: usize = 128, Count(1..=10_000),
+        "a field can cost one byte on the wire (CVE-2026-49975); browsers send fewer than 40";
+    /// SETTINGS_MAX_FRAME_SIZE: payload of a frame from a client. A larger one closes the
+    /// connection (FRAME_SIZE_ERROR).
+    http2_max_frame_size: u32 = 16 * KIB, Bytes(16 * KIB..=16 * MIB - 1),
+        "the minimum of RFC 9113, section 6.5.2; each connection buffers one frame";
+    /// Streams that the client resets before the gateway accepts them. More close the connection.
+    http2_max_pending_resets: usize = 20, Count(1..=10_000),
+        "CVE-2023-44487; the default of h2";
+    /// Streams that the gateway resets for errors of the client. More close the connection.
+    http2_max_local_resets: usize = 1024, Count(1..=100_000),
+        "CVE-2025-8671; the default of h2";
+    /// RST_STREAM frames from a client within 10 s on one connection. More close it.
+    http2_max_client_resets: usize = 1000, Count(1..=1_000_000),
+        "CVE-2023-44487; Envoy: 500 streams, half of them reset";
+    /// SETTINGS, PING, PRIORITY, empty DATA and surplus WINDOW_UPDATE frames from a client within
+    /// 10 s on one connection. More close it.
+    http2_max_control_frames: usize = 100, Count(10..=1_000_000),
+        "CVE-2019-9512, -9515, -9518; a client that measures latency sends ten per second";
+    /// Interval of the PING frames that an HTTP/2 client is sent.
+    http2_ping_interval: Duration = 30 * SECOND, Time(MS..=DAY),
+        "below the timeouts of most NATs, a minute or more";
+    /// Time that an HTTP/2 client has to answer a PING; then the connection is closed.
+    http2_ping_timeout: Duration = 10 * SECOND, Time(MS..=DAY),
+        "allows for some lost packets; gRPC: 20 s";
+    /// Cached certificates of the local CA. An evicted one is issued again.
+    certificate_cache_size: usize = 1024, Count(1..=100_000),
+        "one for each server name that clients request";
+    /// Size of a request body that is read whole to derive its key (modes replay and auto). A
+    /// larger one gets 413.
+    request_body: usize = 64 * MIB, Bytes(0..=4 * GIB),
+        "equals `recorded_body`";
+    /// Time for a TLS handshake. A client connection is then closed; an upstream that takes longer
+    /// becomes 504.
+    tls_handshake_timeout: Duration = 5 * SECOND, Time(MS..=DAY),
+        "equals `connect_timeout`";
+    /// Time that requests in progress have after SIGTERM or SIGINT; then they are aborted.
+    shutdown_timeout: Duration = 30 * SECOND, Time(MS..=DAY),
+        "Kubernetes sends SIGKILL after 30 s";
+    /// Time without a request after which a client connection is closed during shutdown.
+    keepalive_drain_timeout: Duration = 500 * MS, Time(MS..=DAY),
+        "a request that is already on its way is answered; nginx, keepalive_min_timeout";
+    /// Time before the end of `shutdown_timeout` at which streams are ended, WebSockets with close
+    /// code 1001; at most a tenth of `shutdown_timeout`.
+    stream_drain_lead: Duration = 2 * SECOND, Time(MS..=DAY),
+        "time for both sides to close (RFC 6455, section 7.4.1)";
+}
+
+        } }
+    };
+}
+
+pub(super) use client_limits;

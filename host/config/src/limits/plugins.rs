@@ -1,98 +1,111 @@
-//! Bounds of plugins: time, memory, output.
+//! Limits on plugins: memory, CPU time, calls, output, comparison of versions.
 
-use crate::limit::{GIB, KIB, Limit, LimitField, MIB, bytes, count, time};
+/// Adds this group to the table of `define_limits!`, then calls the next macro.
+macro_rules! plugin_limits {
+    ($next:ident $($then:ident)* { $($groups:tt)* }) => {
+        $next! { $($then)* { $($groups)*
 
-/// In the order in which they are listed.
-#[rustfmt::skip]
-pub(super) const ROWS: &[Limit] = &[
-    bytes("plugin_file", KIB..=GIB, LimitField::Size(|l| &mut l.plugin_file),
-        "a plugin's file",
-        "a guest in JavaScript or Python has 12 to 18 MB"),
-    bytes("plugin_memory", MIB..=256 * MIB, LimitField::Size(|l| &mut l.plugin_memory),
-        "all linear memory of one copy of a plugin",
-        "a guest in JavaScript takes up to 25 MiB"),
-    count("plugin_table_elements", 1..=100_000, LimitField::Size(|l| &mut l.plugin_table_elements),
-        "elements of one table of a plugin",
-        "guests in JavaScript and Python need tens of thousands"),
-    count("plugin_memories", 1..=32, LimitField::Size(|l| &mut l.plugin_memories),
-        "linear memories of one copy of a plugin",
-        "a guest in Python is made of a dozen modules"),
-    count("plugin_tables", 1..=64, LimitField::Size(|l| &mut l.plugin_tables),
-        "tables of one copy of a plugin",
-        "a guest in Python is made of a dozen modules"),
-    count("plugin_core_instances", 1..=200, LimitField::Size(|l| &mut l.plugin_core_instances),
-        "core instances that one plugin is made of",
-        "a guest in Python is made of a dozen modules and their adapters"),
-    count("plugin_handles", 8..=1_000_000, LimitField::Size(|l| &mut l.plugin_handles),
-        "resource handles that one copy of a plugin may hold",
-        "wasmtime takes 1,000,000 by default"),
-    count("plugin_max_calls_per_instance", 1..=1_000_000_000, LimitField::Word(|l| &mut l.plugin_max_calls_per_instance),
-        "calls after which a copy of a plugin is replaced by a new one",
-        "what a guest leaks is gone with its copy"),
-    time("plugin_max_instance_age", LimitField::Time(|l| &mut l.plugin_max_instance_age),
-        "age after which a copy of a plugin is replaced by a new one",
-        "what a guest leaks is gone with its copy"),
-    bytes("plugin_idle_memory", 64 * KIB..=256 * MIB, LimitField::Size(|l| &mut l.plugin_idle_memory),
-        "linear memory above which a copy of a plugin is not kept for the next call",
-        "what one large request took is not kept for all small ones"),
-    count("plugin_idle_instances", 1..=1000, LimitField::Size(|l| &mut l.plugin_idle_instances),
-        "copies of one plugin that each thread keeps for further calls",
-        "a thread that serves runs one call at a time; the others are of threads that block"),
-    count("plugin_max_concurrent_calls", 1..=10_000, LimitField::Size(|l| &mut l.plugin_max_concurrent_calls),
-        "calls of one plugin at once; one more waits as long as a call may take, then fails",
-        "more calls than cores only wait for each other"),
-    count("plugin_failure_threshold", 1..=1_000_000, LimitField::Word(|l| &mut l.plugin_failure_threshold),
-        "failures in their window that roll a plugin back or pause it; a late call is two",
-        "one failure may be the fault of a request"),
-    time("plugin_failure_window", LimitField::Time(|l| &mut l.plugin_failure_window),
-        "how long a failure of a plugin counts",
-        "failures of one cause come together"),
-    time("plugin_backoff", LimitField::Time(|l| &mut l.plugin_backoff),
-        "the first pause of a plugin that fails; each further one is twice as long, to 64 times",
-        "long enough to spare requests, short enough for a passing fault"),
-    bytes("plugin_answer_cache", 0..=GIB, LimitField::Size(|l| &mut l.plugin_answer_cache),
-        "answers of one matcher that are remembered for requests alike; 0 remembers none",
-        "a few thousand answers"),
-    time("matcher_cpu_time", LimitField::Time(|l| &mut l.matcher_cpu_time),
-        "processor time of one call of a matcher",
-        "a matcher in Rust takes 1 us, one in JavaScript 30 us"),
-    time("redactor_cpu_time", LimitField::Time(|l| &mut l.redactor_cpu_time),
-        "processor time of one call of a redactor",
-        "a body of 1 MiB takes 20 ms by the rules of the host"),
-    time("policy_cpu_time", LimitField::Time(|l| &mut l.policy_cpu_time),
-        "processor time of one call of a recording policy",
-        "a policy looks at heads"),
-    time("prepare_cpu_time", LimitField::Time(|l| &mut l.prepare_cpu_time),
-        "processor time for the start of a copy of a plugin and for `prepare`",
-        "a guest in Python needs 0.1 s to start"),
-    count("plugin_log_lines_per_second", 0..=100_000, LimitField::Word(|l| &mut l.plugin_log_lines_per_second),
-        "log lines of one plugin in a second; the rest is dropped",
-        "a line for each request would be the load"),
-    bytes("plugin_log_line_bytes", 16..=MIB, LimitField::Size(|l| &mut l.plugin_log_line_bytes),
-        "one log line of a plugin; a longer one is cut",
-        "a line on a screen, ten times over"),
-    count("plugin_key_parts", 1..=10_000, LimitField::Size(|l| &mut l.plugin_key_parts),
-        "parts of one key",
-        "a key is explained part by part"),
-    bytes("plugin_key_bytes", KIB..=64 * MIB, LimitField::Size(|l| &mut l.plugin_key_bytes),
-        "bytes that a matcher itself writes into one key",
-        "parts are digests or short texts"),
-    count("plugin_edits", 1..=1_000_000, LimitField::Size(|l| &mut l.plugin_edits),
-        "edits that a redactor makes in one message",
-        "one for each tenth byte of a large document"),
-    bytes("plugin_edit_bytes", KIB..=GIB, LimitField::Size(|l| &mut l.plugin_edit_bytes),
-        "new bytes that a redactor writes into one message",
-        "as large as a body that can be recorded"),
-    count("plugin_rules", 1..=100_000, LimitField::Size(|l| &mut l.plugin_rules),
-        "rules or conditions that one plugin declares",
-        "each rule is tried on each exchange"),
-    bytes("plugin_text_bytes", KIB..=64 * MIB, LimitField::Size(|l| &mut l.plugin_text_bytes),
-        "names, pointers, patterns, reasons, tags and log lines that one call of a plugin gives",
-        "a thousand long names"),
-    count("shadow_exchanges", 0..=1_000_000, LimitField::Size(|l| &mut l.shadow_exchanges),
-        "recorded exchanges that a new version of a plugin is compared on before it is taken",
-        "enough to show what a change does"),
-    time("shadow_timeout", LimitField::Time(|l| &mut l.shadow_timeout),
-        "how long that comparison may take",
-        "a new version should be live within a tenth of a second"),
-];
+"plugins" {
+    /// Size of a plugin file. A larger one is not loaded.
+    plugin_file: usize = 64 * MIB, Bytes(KIB..=GIB), PerPlugin,
+        "JavaScript and Python plugins have 12 to 18 MB";
+    /// Linear memory of one instance. A plugin that starts with more is not loaded; a call that
+    /// needs more fails.
+    plugin_memory: usize = 32 * MIB, Bytes(MIB..=256 * MIB), PerPlugin,
+        "JavaScript plugins use up to 25 MiB";
+    /// Elements of one table. A plugin that starts with more is not loaded; a call that needs more
+    /// fails.
+    plugin_table_elements: usize = 100_000, Count(1..=100_000), PerPlugin,
+        "JavaScript and Python plugins need tens of thousands";
+    /// Linear memories of one instance. A plugin with more is not loaded.
+    plugin_memories: usize = 32, Count(1..=32), PerPlugin,
+        "a Python plugin consists of a dozen modules";
+    /// Tables of one instance. A plugin with more is not loaded.
+    plugin_tables: usize = 64, Count(1..=64), PerPlugin,
+        "a Python plugin consists of a dozen modules";
+    /// Core modules instantiated for one instance. A plugin with more is not loaded.
+    plugin_core_instances: usize = 200, Count(1..=200), PerPlugin,
+        "a Python plugin consists of a dozen modules and their adapters";
+    /// Resource handles of one instance. A call that needs more fails.
+    plugin_handles: usize = 1024, Count(8..=1_000_000), PerPlugin,
+        "wasmtime: 1,000,000 by default";
+    /// Calls after which an instance is replaced.
+    plugin_max_calls_per_instance: u32 = 10_000, Count(1..=1_000_000_000), PerPlugin,
+        "frees the memory that a plugin leaks";
+    /// Age after which an instance is replaced.
+    plugin_max_instance_age: Duration = 10 * MINUTE, Time(MS..=DAY), PerPlugin,
+        "frees the memory that a plugin leaks";
+    /// Linear memory above which an instance is dropped after its call.
+    plugin_idle_memory: usize = 24 * MIB, Bytes(64 * KIB..=256 * MIB), PerPlugin,
+        "the memory for one large request is not kept for all small ones";
+    /// Idle instances of one plugin that each thread keeps. Further ones are dropped.
+    plugin_idle_instances: usize = 8, Count(1..=1000), PerPlugin,
+        "a serving thread runs one call at a time; the others are for blocking threads";
+    /// Concurrent calls of one plugin. Further ones wait as long as one call may take, then fail.
+    plugin_max_concurrent_calls: usize = 64, Count(1..=10_000), PerPlugin,
+        "more calls than CPU cores only compete with each other";
+    /// Failures within `plugin_failure_window` after which a plugin is rolled back or paused. A
+    /// timeout counts twice.
+    plugin_failure_threshold: u32 = 3, Count(1..=1_000_000), PerPlugin,
+        "a single failure may be caused by one request";
+    /// Time for which a failure of a plugin counts.
+    plugin_failure_window: Duration = 10 * SECOND, Time(MS..=DAY), PerPlugin,
+        "failures with one cause occur close together";
+    /// First pause of a plugin that fails. Each further pause is twice as long, up to 64 times the
+    /// first.
+    plugin_backoff: Duration = SECOND, Time(MS..=DAY), PerPlugin,
+        "spares most requests, and a transient failure is soon over";
+    /// Size of the answer cache of one matcher; 0 disables it.
+    plugin_answer_cache: usize = 4 * MIB, Bytes(0..=GIB), PerPlugin,
+        "a few thousand answers";
+    /// CPU time of one matcher call; then the call fails.
+    matcher_cpu_time: Duration = 10 * MS, Time(MS..=DAY), PerPlugin,
+        "a call takes 1 us in Rust, 30 us in JavaScript";
+    /// CPU time of one redactor call; then the call fails.
+    redactor_cpu_time: Duration = 50 * MS, Time(MS..=DAY), PerPlugin,
+        "the host's own rules take 20 ms for a body of 1 MiB";
+    /// CPU time of one call of a recording policy; then the call fails.
+    policy_cpu_time: Duration = 10 * MS, Time(MS..=DAY), PerPlugin,
+        "a policy reads only heads";
+    /// CPU time to start an instance and run `prepare`; then the plugin is not loaded.
+    prepare_cpu_time: Duration = 2 * SECOND, Time(MS..=DAY), PerPlugin,
+        "a Python plugin starts in 0.1 s";
+    /// Log lines of one plugin per second. Further ones are dropped.
+    plugin_log_lines_per_second: u32 = 50, Count(0..=100_000), PerPlugin,
+        "one line for each request would cost more than the request";
+    /// Length of a log line of a plugin. A longer one is truncated.
+    plugin_log_line_bytes: usize = KIB, Bytes(16..=MIB), PerPlugin,
+        "ten lines of a terminal";
+    /// Parts of one key, and tags of one exchange. A call that adds more fails.
+    plugin_key_parts: usize = 64, Count(1..=10_000), PerPlugin,
+        "a miss report explains each part";
+    /// Bytes that a matcher writes into one key. A call that writes more fails.
+    plugin_key_bytes: usize = 64 * KIB, Bytes(KIB..=64 * MIB), PerPlugin,
+        "parts are digests or short texts";
+    /// Edits of one message by a redactor. A call that makes more fails.
+    plugin_edits: usize = 10_000, Count(1..=1_000_000), PerPlugin,
+        "one for each ten bytes of a document of 100 KB";
+    /// New bytes that a redactor writes into one message. A call that writes more fails.
+    plugin_edit_bytes: usize = 64 * MIB, Bytes(KIB..=GIB), PerPlugin,
+        "equals `recorded_body`";
+    /// Rules and conditions that one plugin declares. A plugin with more is not loaded.
+    plugin_rules: usize = 1000, Count(1..=100_000), PerPlugin,
+        "each rule is tried on each exchange";
+    /// Names, pointers, patterns, reasons, tags and log lines from one plugin call. A call with
+    /// more fails.
+    plugin_text_bytes: usize = MIB, Bytes(KIB..=64 * MIB), PerPlugin,
+        "a thousand long names";
+    /// Recorded exchanges on which a new plugin version is compared with the current one before it
+    /// is used.
+    shadow_exchanges: usize = 256, Count(0..=1_000_000),
+        "enough to show the effect of a change";
+    /// Time for this comparison; remaining exchanges are skipped.
+    shadow_timeout: Duration = 50 * MS, Time(MS..=DAY),
+        "a new version is used within a tenth of a second";
+}
+
+        } }
+    };
+}
+
+pub(super) use plugin_limits;

@@ -1,65 +1,80 @@
-//! Bounds of what is kept: bodies, memory, cassettes.
+//! Limits on recording and replay: memory, bodies, cassettes, sessions.
 
-use crate::limit::{GIB, KIB, Limit, LimitField, MIB, bytes, count, time};
+/// Adds this group to the table of `define_limits!`, then calls the next macro.
+macro_rules! recording_limits {
+    ($next:ident $($then:ident)* { $($groups:tt)* }) => {
+        $next! { $($then)* { $($groups)*
 
-/// In the order in which they are listed.
-#[rustfmt::skip]
-pub(super) const ROWS: &[Limit] = &[
-    bytes("memory", MIB..=1024 * GIB, LimitField::Size(|l| &mut l.memory),
-        "bytes held for exchanges; at 90 % request bodies wait, at 98 % requests get 503",
-        "Envoy's overload manager has the same two steps; four of the largest bodies"),
-    time("memory_wait_timeout", LimitField::Time(|l| &mut l.memory_wait_timeout),
-        "a request body or a message that waits for memory; then 503, or close code 1013",
-        "as long as most clients are ready to wait"),
-    bytes("recorded_body", 0..=4 * GIB, LimitField::Size(|l| &mut l.recorded_body),
-        "a body that is recorded; a larger one is served but not written",
-        "larger ones are downloads, which are better kept as files of their own"),
-    bytes("recording_memory", MIB..=1024 * GIB, LimitField::Size(|l| &mut l.recording_memory),
-        "the part of `memory`, at most three quarters, for what is recorded until it is written",
-        "three of the largest bodies; the rest is for requests, so that a slow disk refuses none"),
-    bytes("decompressed_body", 0..=4 * GIB, LimitField::Size(|l| &mut l.decompressed_body),
-        "a body once its content codings are removed; a larger one is not written",
-        "as large as a body that can be recorded"),
-    count("decompression_ratio", 1..=100_000, LimitField::Size(|l| &mut l.decompression_ratio),
-        "how many times larger than what was sent a decoded body may be, once it has 1 MiB",
-        "gzip reaches 1,032 at most, real documents about 20"),
-    bytes("inline_body", 0..=64 * MIB, LimitField::Size(|l| &mut l.inline_body),
-        "a body that stands in the cassette itself; a larger one gets a file beside it",
-        "larger texts make a cassette hard to read"),
-    bytes("cassette_size", MIB..=1024 * GIB, LimitField::Size(|l| &mut l.cassette_size),
-        "a cassette or a stored body that is read; a larger one is refused",
-        "it is read into memory whole"),
-    count("recorder_queue", 1..=1_000_000, LimitField::Size(|l| &mut l.recorder_queue),
-        "exchanges that wait to be redacted; for one more see `on_recorder_full`",
-        "about 3 KB each"),
-    time("recorder_queue_timeout", LimitField::Time(|l| &mut l.recorder_queue_timeout),
-        "how long `on_recorder_full = \"wait\"` holds an exchange back; then it is dropped",
-        "longer than a disk stalls, shorter than clients wait for an answer"),
-    count("write_batch_exchanges", 1..=1_000_000, LimitField::Size(|l| &mut l.write_batch_exchanges),
-        "exchanges that are written at once",
-        "one write and one sync for a burst"),
-    bytes("write_batch_bytes", KIB..=GIB, LimitField::Size(|l| &mut l.write_batch_bytes),
-        "bytes of bodies after which nothing is added to what is written at once",
-        "what a disk takes in a few milliseconds"),
-    count("open_cassettes", 1..=10_000, LimitField::Size(|l| &mut l.open_cassettes),
-        "cassettes that are open for writing at once; for one more, one is closed",
-        "each takes a descriptor"),
-    bytes("decompressed_stream", MIB..=64 * GIB, LimitField::Size(|l| &mut l.decompressed_stream),
-        "all messages of one recorded conversation, decompressed; more are not written",
-        "as large as all memory for exchanges"),
-    count("sessions", 1..=1_000_000, LimitField::Size(|l| &mut l.sessions),
-        "sessions open at once; a request for one more gets 503",
-        "one for each test that runs at once"),
-    count("secrets_per_session", 1..=10_000_000, LimitField::Size(|l| &mut l.secrets_per_session),
-        "secrets that one session remembers; with one more nothing is written any more",
-        "a test suite has a few hundred; each is searched for in all that is written"),
-    bytes("secret_bytes_per_session", KIB..=GIB, LimitField::Size(|l| &mut l.secret_bytes_per_session),
-        "bytes of all secrets of one session; with more nothing is written any more",
-        "1 KiB each"),
-    count("endpoints", 1..=10_000, LimitField::Size(|l| &mut l.endpoints),
-        "endpoints of the configuration; one with more is refused",
-        "each has a listener and idle connections on each thread that serves"),
-    bytes("proto_descriptor_file", KIB..=GIB, LimitField::Size(|l| &mut l.proto_descriptor_file),
-        "a descriptor set of protocol buffers; a larger one is refused",
-        "those of large organisations have some megabytes"),
-];
+"recording and replay" {
+    /// Bytes held in memory for exchanges. At 90 % request bodies are no longer read, at 98 % new
+    /// requests get 503.
+    memory: usize = 256 * MIB, Bytes(MIB..=1024 * GIB), RestartOnly,
+        "four of the largest bodies; Envoy's overload manager has the same two steps";
+    /// Time that a request body or a WebSocket message waits while memory is scarce; then 503 or
+    /// close code 1013.
+    memory_wait_timeout: Duration = 10 * SECOND, Time(MS..=DAY),
+        "most clients wait at least that long";
+    /// Size of a body that is recorded. An exchange with a larger one is served but not recorded.
+    recorded_body: usize = 64 * MIB, Bytes(0..=4 * GIB),
+        "larger ones are downloads, better kept as files of their own";
+    /// Part of `memory` (at most three quarters) for exchanges that are not written yet. Beyond it
+    /// `on_recorder_full` applies.
+    recording_memory: usize = 192 * MIB, Bytes(MIB..=1024 * GIB), RestartOnly,
+        "three of the largest bodies; the rest is for requests, so a slow disk rejects none";
+    /// Size of a body after content decoding. An exchange with a larger one is not recorded; a
+    /// request to replay gets 415.
+    decompressed_body: usize = 64 * MIB, Bytes(0..=4 * GIB), RestartOnly,
+        "equals `recorded_body`";
+    /// Ratio of decoded to encoded size of a body, checked above 1 MiB. Beyond it the body is
+    /// handled as in `decompressed_body`.
+    decompression_ratio: usize = 100, Count(1..=100_000), RestartOnly,
+        "gzip reaches 1,032; real documents reach about 20";
+    /// Size of a body that is stored in the cassette file. A larger one is stored in a file of its
+    /// own.
+    inline_body: usize = 64 * KIB, Bytes(0..=64 * MIB), RestartOnly,
+        "larger texts make a cassette hard to read";
+    /// Size of a cassette or a stored body that is loaded. A larger one is an error; requests to
+    /// its session get 500.
+    cassette_size: usize = 4 * GIB, Bytes(MIB..=1024 * GIB), RestartOnly,
+        "a cassette is loaded into memory whole";
+    /// Exchanges waiting to be redacted and written. Beyond it `on_recorder_full` applies.
+    recorder_queue: usize = 1024, Count(1..=1_000_000), RestartOnly,
+        "about 3 KB each";
+    /// Time that `on_recorder_full = "wait"` delays an exchange; then the exchange is not
+    /// recorded.
+    recorder_queue_timeout: Duration = 10 * SECOND, Time(MS..=DAY),
+        "longer than a disk stalls, shorter than clients wait for a response";
+    /// Exchanges written and synced as one batch. Further ones go into the next batch.
+    write_batch_exchanges: usize = 256, Count(1..=1_000_000), RestartOnly,
+        "one write and one sync for a burst";
+    /// Body bytes after which a batch takes no further exchange.
+    write_batch_bytes: usize = 8 * MIB, Bytes(KIB..=GIB), RestartOnly,
+        "a disk writes that much in a few milliseconds";
+    /// Cassettes open for writing. Beyond it the least recently used one is closed.
+    open_cassettes: usize = 64, Count(1..=10_000), RestartOnly,
+        "each takes a descriptor";
+    /// Decoded size of all messages of one stream. An exchange with more is not recorded.
+    decompressed_stream: usize = 256 * MIB, Bytes(MIB..=64 * GIB), RestartOnly,
+        "equals `memory`";
+    /// Open sessions. A request for a further one gets 503.
+    sessions: usize = 1024, Count(1..=1_000_000),
+        "one for each test that runs in parallel";
+    /// Secrets remembered per session. Beyond it the session records nothing more.
+    secrets_per_session: usize = 65_536, Count(1..=10_000_000), RestartOnly,
+        "a test suite has a few hundred; each is searched for in everything that is recorded";
+    /// Total size of the secrets of one session. Beyond it the session records nothing more.
+    secret_bytes_per_session: usize = 64 * MIB, Bytes(KIB..=GIB), RestartOnly,
+        "1 KiB for each secret";
+    /// Endpoints in the configuration. A configuration with more is rejected.
+    endpoints: usize = 256, Count(1..=10_000),
+        "each has a listener and idle connections on every thread";
+    /// Size of a protobuf descriptor set. A larger one is rejected.
+    proto_descriptor_file: usize = 64 * MIB, Bytes(KIB..=GIB),
+        "those of large organizations have a few MiB";
+}
+
+        } }
+    };
+}
+
+pub(super) use recording_limits;

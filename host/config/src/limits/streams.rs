@@ -1,23 +1,35 @@
-//! Bounds of what lasts: WebSockets, event streams, calls of gRPC.
+//! Limits on streams: WebSockets, event streams, gRPC calls.
 
-use crate::limit::{GIB, KIB, Limit, LimitField, bytes, count, time};
+/// Adds this group to the table of `define_limits!`, then calls the next macro.
+macro_rules! stream_limits {
+    ($next:ident $($then:ident)* { $($groups:tt)* }) => {
+        $next! { $($then)* { $($groups)*
 
-/// In the order in which they are listed.
-#[rustfmt::skip]
-pub(super) const ROWS: &[Limit] = &[
-    count("streams", 1..=1_000_000, LimitField::Size(|l| &mut l.streams),
-        "WebSockets, event streams and calls of gRPC at once; one more WebSocket gets 503",
-        "twice the connections: those of HTTP/2 carry several"),
-    time("stream_idle_timeout", LimitField::Time(|l| &mut l.stream_idle_timeout),
-        "a WebSocket or an upstream's events without a byte, or a replayed stream nobody ends",
-        "Envoy, stream_idle_timeout: 300 s"),
-    bytes("websocket_message", KIB..=GIB, LimitField::Size(|l| &mut l.websocket_message),
-        "a client's message at replay, decompressed; a larger one gets close code 1009",
-        "tungstenite has 64 MiB; Envoy and nginx do not look"),
-    time("websocket_close_timeout", LimitField::Time(|l| &mut l.websocket_close_timeout),
-        "from the end of one side of a WebSocket to that of the other",
-        "RFC 6455, section 7.1.1"),
-    bytes("grpc_message", KIB..=GIB, LimitField::Size(|l| &mut l.grpc_message),
-        "a client's message of gRPC at replay; a larger one ends the call",
-        "gRPC itself takes 4 MiB by default"),
-];
+"streams" {
+    /// Open WebSockets, event streams and gRPC calls. A further WebSocket gets 503; further event
+    /// streams and calls count against `max_concurrent_requests`.
+    streams: usize = 8192, Count(1..=1_000_000),
+        "twice `connections`: an HTTP/2 connection carries several";
+    /// Time without a byte on a WebSocket, an upstream event stream or a replayed stream that is
+    /// held open; then it is ended.
+    stream_idle_timeout: Duration = 300 * SECOND, Time(MS..=DAY),
+        "Envoy, stream_idle_timeout: 300 s";
+    /// Decompressed size of a client message on a replayed WebSocket. A larger one gets close code
+    /// 1009.
+    websocket_message: usize = 16 * MIB, Bytes(KIB..=GIB),
+        "tungstenite: 64 MiB; Envoy and nginx have no such limit";
+    /// Time between the close frame of one side of a WebSocket and the end of the other; then both
+    /// connections are closed.
+    websocket_close_timeout: Duration = 5 * SECOND, Time(MS..=DAY),
+        "time for the closing handshake (RFC 6455, section 7.1.1)";
+    /// Decompressed size of a client message in a replayed gRPC call. A larger one ends the call
+    /// with an error status.
+    grpc_message: usize = 16 * MIB, Bytes(KIB..=GIB),
+        "gRPC: 4 MiB by default";
+}
+
+        } }
+    };
+}
+
+pub(super) use stream_limits;

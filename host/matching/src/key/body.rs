@@ -1,88 +1,89 @@
-//! Bodies by their kind: JSON by meaning, forms by fields, multipart by parts, else byte by byte.
+//! Compares bodies by content type: JSON by value, forms by field, multipart by part, others by
+//! their bytes.
 
 use bytes::Bytes;
 
 use super::digest::{OrderedDigest, Sketch, Tag, leaf, pair};
 use super::exclusions::Exclusions;
 use super::json::JsonDigester;
-use super::value::{ValueDigest, pairs, sorted};
+use super::value_digest::{ValueDigest, digest_pairs, sort_by_name};
 use ouli_codec::json::{Document, Kind, Pointer};
 use ouli_codec::{MessageView, form, multipart};
 
-/// A body as it is compared.
+/// A body by the way in which it is compared.
 pub(super) enum Body<'a> {
-    /// No bytes, or all of them left out.
+    /// Empty or excluded.
     Empty,
-    /// By meaning.
+    /// Compared by value.
     Json(&'a Document),
-    /// By fields.
+    /// Compared by field.
     Form(Vec<form::Pair>),
-    /// By parts.
+    /// Compared by part.
     Multipart(Vec<multipart::Part>),
-    /// Byte by byte.
+    /// Compared by bytes.
     Raw(&'a Bytes),
 }
 
 impl<'a> Body<'a> {
-    /// The body of a message by its content type. One of no type, or of one for text, is JSON
-    /// where it reads as an object or an array.
-    pub(super) fn of(message: &'a dyn MessageView, but: &Exclusions<'_>) -> Self {
+    /// The body of a message by its content type. Without a content type, or with one for text, a
+    /// JSON object or array is compared as JSON.
+    pub(super) fn of(message: &'a dyn MessageView, exclusions: &Exclusions<'_>) -> Self {
         let body = message.body();
-        if body.is_empty() || but.excludes_all() {
+        if body.is_empty() || exclusions.excludes_all() {
             return Self::Empty;
         }
         let content_type = message.fields().get_str("content-type").unwrap_or("");
-        let structured = match Type::of(content_type) {
-            Type::Json => message.json().map(Self::Json),
-            Type::Form => Some(Self::Form(form::parse(body))),
-            Type::Multipart => multipart::boundary(content_type)
+        let structured = match ContentType::of(content_type) {
+            ContentType::Json => message.json().map(Self::Json),
+            ContentType::Form => Some(Self::Form(form::parse(body))),
+            ContentType::Multipart => multipart::boundary(content_type)
                 .and_then(|boundary| multipart::parse(body, &boundary))
                 .map(Self::Multipart),
-            Type::Unspecified => message
+            ContentType::Unspecified => message
                 .json()
                 .filter(|json| is_container(json))
                 .map(Self::Json),
-            Type::Other => None,
+            ContentType::Other => None,
         };
         structured.unwrap_or(Self::Raw(body))
     }
 }
 
-/// The digest of a message's body. Its kind goes first.
-pub(super) fn digest_body(message: &dyn MessageView, but: &[Pointer]) -> ValueDigest {
-    let but = Exclusions::new(but);
-    match Body::of(message, &but) {
+/// The digest of the body of a message. It includes the kind of body.
+pub(super) fn digest_body(message: &dyn MessageView, exclusions: &[Pointer]) -> ValueDigest {
+    let exclusions = Exclusions::new(exclusions);
+    match Body::of(message, &exclusions) {
         Body::Empty => ValueDigest::without_sketch(leaf(Tag::Empty, &[])),
         Body::Json(json) => {
-            let mut walk = JsonDigester::new(json);
-            let digest = walk.root(&but);
+            let mut digester = JsonDigester::new(json);
+            let digest = digester.root(&exclusions);
             ValueDigest {
                 digest: pair(Tag::Json, 0, digest),
-                sketch: walk.sketch,
+                sketch: digester.sketch,
             }
         }
-        Body::Form(fields) => pairs(Tag::Form, &kept_fields(&fields, &but)),
-        Body::Multipart(parts) => multipart_digest(&parts, &but, message.body()),
+        Body::Form(fields) => digest_pairs(Tag::Form, &kept_fields(&fields, &exclusions)),
+        Body::Multipart(parts) => multipart_digest(&parts, &exclusions, message.body()),
         Body::Raw(bytes) => ValueDigest::without_sketch(leaf(Tag::Raw, bytes)),
     }
 }
 
-/// The fields of a form that count, sorted by name; values of one name keep their order.
+/// The fields of a form that are not excluded, sorted by name. Values of one name keep their order.
 pub(super) fn kept_fields<'a>(
     fields: &'a [form::Pair],
-    but: &Exclusions<'_>,
+    exclusions: &Exclusions<'_>,
 ) -> Vec<(&'a str, &'a [u8])> {
     let kept = fields
         .iter()
-        .filter(|field| but.member(&field.name).is_some());
-    sorted(kept.map(|field| (field.name.as_ref(), field.value.as_bytes())))
+        .filter(|field| exclusions.member(&field.name).is_some());
+    sort_by_name(kept.map(|field| (field.name.as_ref(), field.value.as_bytes())))
 }
 
 /// The content of one part of a multipart body.
 pub(super) enum PartContent {
-    /// The part says that it is JSON, and it is.
+    /// Valid JSON with a JSON content type, compared by value.
     Json(Document),
-    /// Byte by byte.
+    /// Compared by bytes.
     Raw(Bytes),
 }
 
@@ -90,31 +91,40 @@ impl PartContent {
     /// The content of a part of `body`.
     pub(super) fn of(part: &multipart::Part, body: &Bytes) -> Self {
         let bytes = body.slice(part.body.clone());
-        let json = match Type::of(part.content_type.as_deref().unwrap_or("")) {
-            Type::Json => Document::parse(bytes.clone()),
-            Type::Form | Type::Multipart | Type::Unspecified | Type::Other => None,
+        let json = match ContentType::of(part.content_type.as_deref().unwrap_or("")) {
+            ContentType::Json => Document::parse(bytes.clone()),
+            ContentType::Form
+            | ContentType::Multipart
+            | ContentType::Unspecified
+            | ContentType::Other => None,
         };
         json.map_or(Self::Raw(bytes), Self::Json)
     }
 }
 
-fn multipart_digest(parts: &[multipart::Part], but: &Exclusions<'_>, body: &Bytes) -> ValueDigest {
+fn multipart_digest(
+    parts: &[multipart::Part],
+    exclusions: &Exclusions<'_>,
+    body: &Bytes,
+) -> ValueDigest {
     let (mut list, mut sketch) = (OrderedDigest::new(Tag::Multipart), Sketch::default());
     for part in parts {
-        let Some(but) = but.member(part.name.as_deref().unwrap_or("")) else {
+        let Some(exclusions) = exclusions.member(part.name.as_deref().unwrap_or("")) else {
             continue;
         };
-        let mut section = OrderedDigest::new(Tag::BodyPart);
-        section.push(optional(part.name.as_deref()));
-        section.push(optional(part.filename.as_deref()));
-        section.push(optional(part.content_type.as_deref()));
-        section.push(match PartContent::of(part, body) {
-            PartContent::Json(json) => pair(Tag::Json, 0, JsonDigester::new(&json).root(&but)),
+        let mut body_part = OrderedDigest::new(Tag::BodyPart);
+        body_part.push(optional(part.name.as_deref()));
+        body_part.push(optional(part.filename.as_deref()));
+        body_part.push(optional(part.content_type.as_deref()));
+        body_part.push(match PartContent::of(part, body) {
+            PartContent::Json(json) => {
+                pair(Tag::Json, 0, JsonDigester::new(&json).root(&exclusions))
+            }
             PartContent::Raw(bytes) => leaf(Tag::Raw, &bytes),
         });
-        let section = section.finish();
-        list.push(section);
-        sketch.add(section);
+        let body_part = body_part.finish();
+        list.push(body_part);
+        sketch.add(body_part);
     }
     ValueDigest {
         digest: list.finish(),
@@ -136,35 +146,36 @@ fn is_container(json: &Document) -> bool {
     }
 }
 
-/// What a content type says about how to compare.
+/// How a content type is compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Type {
+enum ContentType {
     Json,
     Form,
     Multipart,
-    /// None at all, or text: what it holds decides.
+    /// No content type, or text: the content decides.
     Unspecified,
     Other,
 }
 
-impl Type {
+impl ContentType {
     fn of(content_type: &str) -> Self {
         let essence = content_type.split(';').next().unwrap_or("").trim();
         let is = |name: &str| essence.eq_ignore_ascii_case(name);
-        let begins = |start: &str| {
+        let starts_with = |start: &str| {
             let head = essence.get(..start.len());
             head.is_some_and(|head| head.eq_ignore_ascii_case(start))
         };
-        // RFC 6839, section 3.1: the suffix `+json` says that JSON is underneath.
+        // The suffix `+json` marks a JSON format (RFC 6839, section 3.1).
         let suffix = essence.rsplit_once('+').map_or("", |(_, suffix)| suffix);
-        let json = is("application/json") || is("text/json") || begins("application/x-amz-json-");
+        let json =
+            is("application/json") || is("text/json") || starts_with("application/x-amz-json-");
         if json || suffix.eq_ignore_ascii_case("json") {
             Self::Json
         } else if is("application/x-www-form-urlencoded") {
             Self::Form
-        } else if begins("multipart/") {
+        } else if starts_with("multipart/") {
             Self::Multipart
-        } else if essence.is_empty() || begins("text/") {
+        } else if essence.is_empty() || starts_with("text/") {
             Self::Unspecified
         } else {
             Self::Other
@@ -174,27 +185,27 @@ impl Type {
 
 #[cfg(test)]
 mod tests {
-    use super::Type;
+    use super::ContentType;
 
     #[test]
     fn a_content_type_decides() {
         let cases = [
-            ("application/json", Type::Json),
-            ("Application/JSON; charset=utf-8", Type::Json),
-            ("application/vnd.api+json", Type::Json),
-            ("application/x-amz-json-1.1", Type::Json),
-            ("application/x-www-form-urlencoded", Type::Form),
-            ("multipart/form-data; boundary=x", Type::Multipart),
-            ("multipart/mixed", Type::Multipart),
-            ("", Type::Unspecified),
-            ("text/plain", Type::Unspecified),
-            ("application/x-ndjson", Type::Other),
-            ("application/json-seq", Type::Other),
-            ("application/octet-stream", Type::Other),
-            ("é", Type::Other),
+            ("application/json", ContentType::Json),
+            ("Application/JSON; charset=utf-8", ContentType::Json),
+            ("application/vnd.api+json", ContentType::Json),
+            ("application/x-amz-json-1.1", ContentType::Json),
+            ("application/x-www-form-urlencoded", ContentType::Form),
+            ("multipart/form-data; boundary=x", ContentType::Multipart),
+            ("multipart/mixed", ContentType::Multipart),
+            ("", ContentType::Unspecified),
+            ("text/plain", ContentType::Unspecified),
+            ("application/x-ndjson", ContentType::Other),
+            ("application/json-seq", ContentType::Other),
+            ("application/octet-stream", ContentType::Other),
+            ("é", ContentType::Other),
         ];
         for (content_type, expected) in cases {
-            assert_eq!(Type::of(content_type), expected, "{content_type}");
+            assert_eq!(ContentType::of(content_type), expected, "{content_type}");
         }
     }
 }

@@ -1,20 +1,22 @@
-//! The parts of a key in full, for people. Two descriptions are equal exactly where the keys are.
+//! Full values of the parts of a key, for reports. Descriptions are equal if and only if the keys
+//! are.
 
 use bytes::Bytes;
 
 use super::body::{Body, PartContent, kept_fields};
 use super::exclusions::Exclusions;
 use super::json::Json;
-use super::{KeyPart, value};
+use super::part::KeyPart;
+use super::value;
 use ouli_codec::json::Pointer;
 use ouli_codec::{MessageView, multipart};
 
-/// One part of a key in full.
+/// A part of a key with its full value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DescribedPart {
-    /// The part's name, as [`KeyPart::name`] gives it.
+    /// The name of the part, see [`KeyPart::name`].
     pub name: String,
-    /// What the request holds there.
+    /// The value in the request.
     pub value: Value,
 }
 
@@ -29,7 +31,7 @@ pub enum Value {
     Bytes(Bytes),
     /// Headers by name; values are bytes.
     Fields(Vec<(String, Bytes)>),
-    /// Parameters of a query or fields of a form, sorted by name.
+    /// Query parameters or form fields, sorted by name.
     Pairs(Vec<(String, String)>),
     /// JSON.
     Json(Json),
@@ -40,17 +42,17 @@ pub enum Value {
 /// One part of a multipart body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BodyPart {
-    /// Its name in a form.
+    /// The name of the form field.
     pub name: Option<String>,
-    /// The name of the file that it was.
+    /// The file name.
     pub filename: Option<String>,
-    /// Its content type.
+    /// The content type.
     pub content_type: Option<String>,
-    /// JSON, text or bytes.
+    /// The content: JSON, text or bytes.
     pub content: Value,
 }
 
-/// The given parts of a request in full, in their order.
+/// Describes these parts of a request, in their order.
 pub fn describe(parts: &[KeyPart], message: &dyn MessageView) -> Vec<DescribedPart> {
     let describe = |part: &KeyPart| DescribedPart {
         name: part.name(),
@@ -65,27 +67,27 @@ fn describe_part(part: &KeyPart, message: &dyn MessageView) -> Value {
         KeyPart::Method => Value::Text(message.method().to_owned()),
         KeyPart::Authority => Value::Text(message.authority().to_owned()),
         KeyPart::Path => Value::Text(message.path().to_owned()),
-        KeyPart::Query { except: but } => pairs(&value::query(message, but)),
+        KeyPart::Query { except } => pairs(&value::query(message, except)),
         KeyPart::Header(name) => {
             let values = message.fields().get_all(name);
             fields(values.map(|value| (name.as_str(), value.as_bytes())))
         }
-        KeyPart::Headers { except: but } => fields(value::headers(message, but).into_iter()),
-        KeyPart::Body { except: but } => body(message, but),
+        KeyPart::Headers { except } => fields(value::headers(message, except).into_iter()),
+        KeyPart::Body { except } => body(message, except),
         KeyPart::Custom { value, .. } => raw(value),
     }
 }
 
-fn body(message: &dyn MessageView, but: &[Pointer]) -> Value {
-    let but = Exclusions::new(but);
-    match Body::of(message, &but) {
+fn body(message: &dyn MessageView, exclusions: &[Pointer]) -> Value {
+    let exclusions = Exclusions::new(exclusions);
+    match Body::of(message, &exclusions) {
         Body::Empty => Value::Empty,
-        Body::Json(json) => Value::Json(Json::of(json, &but)),
-        Body::Form(fields) => pairs(&kept_fields(&fields, &but)),
+        Body::Json(json) => Value::Json(Json::of(json, &exclusions)),
+        Body::Form(fields) => pairs(&kept_fields(&fields, &exclusions)),
         Body::Multipart(parts) => {
             let kept = parts.iter().filter_map(|part| {
-                let but = but.member(part.name.as_deref().unwrap_or(""))?;
-                Some(describe_body_part(part, message.body(), &but))
+                let exclusions = exclusions.member(part.name.as_deref().unwrap_or(""))?;
+                Some(describe_body_part(part, message.body(), &exclusions))
             });
             Value::BodyParts(kept.collect())
         }
@@ -93,13 +95,17 @@ fn body(message: &dyn MessageView, but: &[Pointer]) -> Value {
     }
 }
 
-fn describe_body_part(part: &multipart::Part, body: &Bytes, but: &Exclusions<'_>) -> BodyPart {
+fn describe_body_part(
+    part: &multipart::Part,
+    body: &Bytes,
+    exclusions: &Exclusions<'_>,
+) -> BodyPart {
     BodyPart {
         name: part.name.clone(),
         filename: part.filename.clone(),
         content_type: part.content_type.clone(),
         content: match PartContent::of(part, body) {
-            PartContent::Json(json) => Value::Json(Json::of(&json, but)),
+            PartContent::Json(json) => Value::Json(Json::of(&json, exclusions)),
             PartContent::Raw(bytes) => raw(&bytes),
         },
     }
@@ -112,7 +118,7 @@ fn raw(bytes: &Bytes) -> Value {
     }
 }
 
-/// Names and values were decoded to text before they came here, so nothing is lost.
+/// Names and values are decoded text, so the conversion is lossless.
 fn pairs(pairs: &[(&str, &[u8])]) -> Value {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     Value::Pairs(

@@ -1,8 +1,8 @@
-//! Digests of typed pieces, so that neither `"1"` and `1` nor `ab, c` and `a, bc` ever meet.
+//! Digests of typed values: `"1"` and `1` differ, and so do `ab, c` and `a, bc`.
 
 use xxhash_rust::xxh3::xxh3_128_with_seed;
 
-/// What a piece is. It seeds the hash, so that equal bytes of two types have unequal digests.
+/// The type of a value. It seeds the hash: equal bytes of different types have different digests.
 #[derive(Clone, Copy)]
 pub(super) enum Tag {
     Key = 1,
@@ -29,7 +29,7 @@ pub(super) enum Tag {
     Raw,
 }
 
-/// The digest of one piece.
+/// The digest of one value.
 pub(super) fn leaf(tag: Tag, bytes: &[u8]) -> u128 {
     xxh3_128_with_seed(bytes, tag as u64)
 }
@@ -42,7 +42,7 @@ pub(super) fn pair(tag: Tag, left: u128, right: u128) -> u128 {
     leaf(tag, &bytes)
 }
 
-/// A list of digests in which order counts. All pieces have one size, so no length is needed.
+/// The digest of an ordered list. All elements have the same size, so no length is hashed.
 pub(super) struct OrderedDigest {
     tag: Tag,
     state: u128,
@@ -62,7 +62,8 @@ impl OrderedDigest {
     }
 }
 
-/// Digests in which repetition counts but order does not. A sum needs no memory and no sorting.
+/// The digest of a multiset: the order of the elements is irrelevant. A sum needs no memory and no
+/// sorting.
 #[derive(Default)]
 pub(super) struct UnorderedDigest {
     sum: u128,
@@ -80,7 +81,8 @@ impl UnorderedDigest {
     }
 }
 
-/// A bit for each piece of a value: values that share pieces share bits. It only orders misses.
+/// A bit for each component of a value: values with common components have common bits. Used only
+/// to rank the candidates of a miss.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Sketch(pub(super) u64);
 

@@ -1,8 +1,8 @@
-//! What a `body` part leaves out, on the way down a document.
+//! The JSON pointers that a `body` part excludes, followed down a document.
 
 use ouli_codec::json::{Pointer, Step};
 
-/// The rests of those pointers that fit the way from the root to here.
+/// The remaining steps of the pointers whose first steps match the path to the current value.
 #[derive(Clone, Default)]
 pub(super) struct Exclusions<'a>(Vec<&'a [Step]>);
 
@@ -11,27 +11,27 @@ impl<'a> Exclusions<'a> {
         Self(pointers.iter().map(Pointer::steps).collect())
     }
 
-    /// True where a pointer ends here.
+    /// True if a pointer ends at the current value.
     pub(super) fn excludes_all(&self) -> bool {
         self.0.iter().any(|rest| rest.is_empty())
     }
 
-    /// What is left out below a member; none where the member itself is left out.
+    /// The exclusions below a member. None if the member itself is excluded.
     pub(super) fn member(&self, name: &str) -> Option<Self> {
-        self.below(|step| step.is_member(name))
+        self.descend(|step| step.is_member(name))
     }
 
-    /// What is left out below an element of an array; none where the element itself is left out.
+    /// The exclusions below an element of an array. None if the element itself is excluded.
     pub(super) fn element(&self, index: usize) -> Option<Self> {
-        self.below(|step| step.is_element(index))
+        self.descend(|step| step.is_element(index))
     }
 
-    fn below(&self, fits: impl Fn(&Step) -> bool) -> Option<Self> {
+    fn descend(&self, matches: impl Fn(&Step) -> bool) -> Option<Self> {
         let mut rests = Vec::new();
         for steps in &self.0 {
             match steps.split_first() {
-                Some((first, [])) if fits(first) => return None,
-                Some((first, rest)) if fits(first) => rests.push(rest),
+                Some((first, [])) if matches(first) => return None,
+                Some((first, rest)) if matches(first) => rests.push(rest),
                 Some(_) | None => {}
             }
         }

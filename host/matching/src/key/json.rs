@@ -1,4 +1,4 @@
-//! JSON by meaning: digests of documents, and the same documents in full for reports.
+//! JSON compared by value: digests of documents, and their full values for reports.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -8,7 +8,7 @@ use super::exclusions::Exclusions;
 use super::number::canonical;
 use ouli_codec::json::{Document, Kind, Node};
 
-/// A JSON value by its meaning, without what was left out. Members are sorted.
+/// A JSON value without the excluded values. Members are sorted.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Json {
     /// `null`.
@@ -17,21 +17,21 @@ pub enum Json {
     Bool(bool),
     /// A number.
     Number(Number),
-    /// A string, decoded.
+    /// A decoded string.
     String(String),
-    /// The elements with the indices that they have in the document.
+    /// The elements with their indexes in the document.
     Array(Vec<(usize, Self)>),
     /// The members, sorted by name and value.
     Object(Vec<(String, Self)>),
 }
 
 impl Json {
-    /// The document without what `but` leaves out.
-    pub(super) fn of(document: &Document, but: &Exclusions<'_>) -> Self {
-        Self::node(document, document.root(), but)
+    /// The document without the excluded values.
+    pub(super) fn of(document: &Document, exclusions: &Exclusions<'_>) -> Self {
+        Self::node(document, document.root(), exclusions)
     }
 
-    fn node(document: &Document, node: &Node, but: &Exclusions<'_>) -> Self {
+    fn node(document: &Document, node: &Node, exclusions: &Exclusions<'_>) -> Self {
         match &node.kind {
             Kind::Null => Self::Null,
             Kind::Bool(value) => Self::Bool(*value),
@@ -39,15 +39,15 @@ impl Json {
             Kind::String(text) => Self::String(text.to_string()),
             Kind::Array(elements) => {
                 let kept = elements.iter().enumerate().filter_map(|(index, element)| {
-                    let but = but.element(index)?;
-                    Some((index, Self::node(document, element, &but)))
+                    let exclusions = exclusions.element(index)?;
+                    Some((index, Self::node(document, element, &exclusions)))
                 });
                 Self::Array(kept.collect())
             }
             Kind::Object(members) => {
                 let kept = members.iter().filter_map(|member| {
-                    let but = but.member(&member.name)?;
-                    let value = Self::node(document, &member.value, &but);
+                    let exclusions = exclusions.member(&member.name)?;
+                    let value = Self::node(document, &member.value, &exclusions);
                     Some((member.name.to_string(), value))
                 });
                 let mut kept: Vec<_> = kept.collect();
@@ -59,7 +59,7 @@ impl Json {
 }
 
 impl fmt::Display for Json {
-    /// The value as JSON text without white space.
+    /// Writes JSON without white space.
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Null => out.write_str("null"),
@@ -92,7 +92,7 @@ fn comma(index: usize) -> &'static str {
     if index == 0 { "" } else { "," }
 }
 
-/// A JSON number that compares by value and shows as it was written.
+/// A JSON number that compares by value and is displayed as written.
 #[derive(Clone, Debug)]
 pub struct Number {
     text: String,
@@ -100,7 +100,7 @@ pub struct Number {
 }
 
 impl Number {
-    /// The number of a JSON text.
+    /// A number from its JSON text.
     pub fn new(text: &str) -> Self {
         let mut value = Vec::new();
         canonical(text, &mut value);
@@ -110,7 +110,7 @@ impl Number {
         }
     }
 
-    /// The number as it was written.
+    /// The number as written.
     pub fn text(&self) -> &str {
         &self.text
     }
@@ -131,22 +131,22 @@ impl PartialOrd for Number {
 }
 
 impl Ord for Number {
-    /// A total order, though not that of the numbers: it only brings equal ones together.
+    /// A total order that groups equal numbers. It is not the numeric order.
     fn cmp(&self, other: &Self) -> Ordering {
         self.value.cmp(&other.value)
     }
 }
 
-/// The way through a document that makes its digest.
+/// Computes the digest of a document.
 pub(super) struct JsonDigester<'a> {
     document: &'a Document,
     /// Reused for every number.
     number: Vec<u8>,
-    /// A bit for each value in the two outer levels. Deeper ones would soon fill all bits.
+    /// A bit for each value in the two outer levels. Values of all levels would set all bits.
     pub(super) sketch: Sketch,
 }
 
-/// How deep the sketch looks.
+/// Number of levels in the sketch.
 const SKETCH_DEPTH: usize = 2;
 
 impl<'a> JsonDigester<'a> {
@@ -158,12 +158,12 @@ impl<'a> JsonDigester<'a> {
         }
     }
 
-    /// The digest of the document without what `but` leaves out.
-    pub(super) fn root(&mut self, but: &Exclusions<'_>) -> u128 {
-        self.node(self.document.root(), but, 1)
+    /// The digest of the document without the excluded values.
+    pub(super) fn root(&mut self, exclusions: &Exclusions<'_>) -> u128 {
+        self.node(self.document.root(), exclusions, 1)
     }
 
-    fn node(&mut self, node: &Node, but: &Exclusions<'_>, depth: usize) -> u128 {
+    fn node(&mut self, node: &Node, exclusions: &Exclusions<'_>, depth: usize) -> u128 {
         match &node.kind {
             Kind::Null => leaf(Tag::Null, &[]),
             Kind::Bool(false) => leaf(Tag::False, &[]),
@@ -176,8 +176,8 @@ impl<'a> JsonDigester<'a> {
             Kind::Array(elements) => {
                 let mut list = OrderedDigest::new(Tag::Array);
                 for (index, element) in elements.iter().enumerate() {
-                    if let Some(but) = but.element(index) {
-                        let digest = self.node(element, &but, depth + 1);
+                    if let Some(exclusions) = exclusions.element(index) {
+                        let digest = self.node(element, &exclusions, depth + 1);
                         self.add_to_sketch(digest.wrapping_add(index as u128), depth);
                         list.push(digest);
                     }
@@ -185,17 +185,17 @@ impl<'a> JsonDigester<'a> {
                 list.finish()
             }
             Kind::Object(members) => {
-                let mut bag = UnorderedDigest::default();
+                let mut set = UnorderedDigest::default();
                 for member in members {
-                    if let Some(but) = but.member(&member.name) {
+                    if let Some(exclusions) = exclusions.member(&member.name) {
                         let name = leaf(Tag::Name, member.name.as_bytes());
-                        let value = self.node(&member.value, &but, depth + 1);
+                        let value = self.node(&member.value, &exclusions, depth + 1);
                         let digest = pair(Tag::Member, name, value);
                         self.add_to_sketch(digest, depth);
-                        bag.add(digest);
+                        set.add(digest);
                     }
                 }
-                bag.finish(Tag::Object)
+                set.finish(Tag::Object)
             }
         }
     }

@@ -1,6 +1,6 @@
-//! Lists of names in which a trailing `*` stands for every name that begins so.
+//! Lists of names in which a trailing `*` matches any suffix.
 
-/// Names of query parameters or headers that a part of a key leaves out.
+/// Names of query parameters or headers that a part of a key excludes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ExcludedNames {
     exact_names: Vec<String>,
@@ -8,7 +8,7 @@ pub struct ExcludedNames {
 }
 
 impl ExcludedNames {
-    /// Names that compare exactly, as those of query parameters do.
+    /// Case-sensitive names, for query parameters.
     pub fn exact(names: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
         let mut list = Self::default();
         for name in names {
@@ -17,8 +17,8 @@ impl ExcludedNames {
         list
     }
 
-    /// Names of headers, which compare without case: [`ExcludedNames::contains`] then takes names in lower
-    /// case, as [`http::HeaderName`] has them.
+    /// Case-insensitive names, for headers. Pass lower-case names, such as those of
+    /// [`http::HeaderName`], to [`ExcludedNames::contains`].
     pub fn case_insensitive(names: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
         let mut list = Self::default();
         for name in names {
@@ -27,10 +27,10 @@ impl ExcludedNames {
         list
     }
 
-    /// True where the name is in the list or begins as one that ends in `*`.
+    /// True if the list contains the name or a prefix of it that ends in `*`.
     pub fn contains(&self, name: &str) -> bool {
-        self.exact_names.iter().any(|own| own == name)
-            || self.prefixes.iter().any(|own| name.starts_with(own))
+        self.exact_names.iter().any(|exact| exact == name)
+            || self.prefixes.iter().any(|prefix| name.starts_with(prefix))
     }
 
     fn add(&mut self, name: &str) {
@@ -46,7 +46,7 @@ mod tests {
     use super::ExcludedNames;
 
     #[test]
-    fn names_cover_themselves_and_what_begins_so() {
+    fn matches_exact_names_and_prefixes() {
         let cases: [(&[&str], &str, bool, bool); 8] = [
             (&[], "a", false, false),
             (&["a"], "a", true, true),

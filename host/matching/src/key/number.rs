@@ -1,11 +1,11 @@
-//! JSON numbers by value: `1`, `1.0` and `10e-1` are one number, whatever their size.
+//! JSON numbers compared by value: `1`, `1.0` and `10e-1` are equal, at any length.
 
-/// Writes a form of the number that two texts share exactly where they mean the same number: its
-/// significant digits, its sign and the power of ten of the last digit. No float is involved, so
-/// it is exact at any length.
+/// Writes the canonical form of a number: its significant digits, its sign and the power of ten of
+/// the last digit. Equal numbers have equal forms. No floating point is used, so it is exact at any
+/// length.
 ///
-/// A text whose exponent does not fit 64 bits, or which is not a number (RFC 8259, section 6),
-/// stands for itself.
+/// A text whose exponent exceeds 64 bits, or that is not a number (RFC 8259, section 6), equals
+/// only itself.
 pub(super) fn canonical(text: &str, out: &mut Vec<u8>) {
     out.clear();
     let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));

@@ -1,4 +1,4 @@
-//! A message made of literals, for tests.
+//! A message built from literals, for tests.
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue};
@@ -19,7 +19,7 @@ pub(crate) struct Sample {
 }
 
 impl Sample {
-    /// A request without header and body.
+    /// A request without headers and body.
     pub(crate) fn new(method: &str, target: &str) -> Self {
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let pairs = form::parse(query.as_bytes()).into_iter();
@@ -44,7 +44,7 @@ impl Sample {
         self
     }
 
-    /// Sets the body and its type; `""` is no type.
+    /// Sets the body and its content type; `""` sets none.
     pub(crate) fn body(mut self, content_type: &str, body: impl Into<Bytes>) -> Self {
         if !content_type.is_empty() {
             let value = HeaderValue::from_str(content_type).unwrap();
@@ -102,22 +102,22 @@ impl MessageView for Sample {
     }
 }
 
-/// Method, path, query and body, as a usual matcher declares them.
-pub(crate) fn default_parts(query_but: &[&str], body_but: &[&str]) -> Vec<KeyPart> {
-    let but = ExcludedNames::exact(query_but);
+/// Method, path, query and body, as matchers usually declare them.
+pub(crate) fn default_parts(query_except: &[&str], body_except: &[&str]) -> Vec<KeyPart> {
+    let except = ExcludedNames::exact(query_except);
     vec![
         KeyPart::Method,
         KeyPart::Path,
-        KeyPart::Query { except: but },
-        body(body_but),
+        KeyPart::Query { except },
+        body(body_except),
     ]
 }
 
-/// The body but for these pointers.
-pub(crate) fn body(but: &[&str]) -> KeyPart {
-    let but = but.iter().map(|text| Pointer::parse(text).unwrap());
+/// The body except these pointers.
+pub(crate) fn body(except: &[&str]) -> KeyPart {
+    let except = except.iter().map(|text| Pointer::parse(text).unwrap());
     KeyPart::Body {
-        except: but.collect(),
+        except: except.collect(),
     }
 }
 

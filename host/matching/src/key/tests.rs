@@ -1,11 +1,11 @@
-//! Tables of what is the same, and a random loop that holds keys against descriptions.
+//! Tables of equal and different requests, and a random comparison of keys with descriptions.
 
 use bytes::Bytes;
 
 use super::sample_message::{Sample, body, default_parts, multipart};
 use super::{ExcludedNames, KeyPart, derive, describe};
 
-/// Keys and descriptions agree, and say what is expected.
+/// Checks that keys, hashes and descriptions are all equal, or all different.
 #[track_caller]
 fn check(parts: &[KeyPart], left: &Sample, right: &Sample, equal: bool, note: &str) {
     let keys = derive(parts, left) == derive(parts, right);
@@ -18,7 +18,7 @@ const JSON: &str = "application/json";
 const FORM: &str = "application/x-www-form-urlencoded";
 
 #[test]
-fn targets() {
+fn compares_targets() {
     let cases: [(&str, &str, &[&str], bool); 13] = [
         ("/a", "/a", &[], true),
         ("/a", "/b", &[], false),
@@ -34,15 +34,15 @@ fn targets() {
         ("/a?utm_source=1&utm_id=2&q=3", "/a?q=3", &["utm_*"], true),
         ("/a?x=", "/a", &[], false),
     ];
-    for (left, right, but, equal) in cases {
-        let parts = default_parts(but, &[]);
+    for (left, right, except, equal) in cases {
+        let parts = default_parts(except, &[]);
         let (a, b) = (Sample::new("GET", left), Sample::new("GET", right));
         check(
             &parts,
             &a,
             &b,
             equal,
-            &format!("{left} and {right} but {but:?}"),
+            &format!("{left} and {right} except {except:?}"),
         );
     }
     let (get, head) = (Sample::new("GET", "/a"), Sample::new("HEAD", "/a"));
@@ -58,11 +58,11 @@ fn targets() {
 }
 
 #[test]
-fn headers() {
+fn compares_headers() {
     let plain = || Sample::new("GET", "/");
     let a = || plain().field("accept", b"x").field("date", b"1");
     let b = || plain().field("date", b"2").field("accept", b"x");
-    let but = |names: &[&str]| KeyPart::Headers {
+    let all_except = |names: &[&str]| KeyPart::Headers {
         except: ExcludedNames::case_insensitive(names),
     };
     let one = |name: &str| KeyPart::Header(name.to_owned());
@@ -78,21 +78,33 @@ fn headers() {
         false,
         "empty is not absent",
     );
-    check(&[but(&[])], &a(), &b(), false, "all");
-    check(&[but(&["Date"])], &a(), &b(), true, "all but one");
-    check(&[but(&["D*"])], &a(), &b(), true, "all but a prefix");
+    check(&[all_except(&[])], &a(), &b(), false, "all");
+    check(&[all_except(&["Date"])], &a(), &b(), true, "all except one");
+    check(
+        &[all_except(&["D*"])],
+        &a(),
+        &b(),
+        true,
+        "all except a prefix",
+    );
     let (ab, ba) = (
         plain().field("via", b"a").field("via", b"b"),
         plain().field("via", b"b").field("via", b"a"),
     );
     check(&[one("via")], &ab, &ba, false, "the order of values");
-    check(&[but(&[])], &ab, &ba, false, "the order of values in all");
+    check(
+        &[all_except(&[])],
+        &ab,
+        &ba,
+        false,
+        "the order of values in all",
+    );
     let (raw, other) = (plain().field("x", b"\xff"), plain().field("x", b"\xfe"));
-    check(&[one("x")], &raw, &other, false, "bytes that are no text");
+    check(&[one("x")], &raw, &other, false, "bytes that are not text");
 }
 
 #[test]
-fn json_bodies() {
+fn compares_json_bodies() {
     let cases: [(&str, &str, &[&str], bool); 25] = [
         (r#"{"a":1,"b":2}"#, r#"{ "b" : 2, "a" : 1 }"#, &[], true),
         (r#"{"a":1}"#, r#"{"a":"1"}"#, &[], false),
@@ -135,15 +147,15 @@ fn json_bodies() {
         ("[1,2]", "[1,9]", &["/01"], false),
         (r#"{"a/b":1}"#, r#"{"a/b":2}"#, &["/a~1b"], true),
     ];
-    for (left, right, but, equal) in cases {
+    for (left, right, except, equal) in cases {
         let sample = |text: &str| Sample::new("POST", "/").body(JSON, text.to_owned());
-        let note = format!("{left} and {right} but {but:?}");
-        check(&[body(but)], &sample(left), &sample(right), equal, &note);
+        let note = format!("{left} and {right} except {except:?}");
+        check(&[body(except)], &sample(left), &sample(right), equal, &note);
     }
 }
 
 #[test]
-fn kinds_of_bodies() {
+fn compares_bodies_by_content_type() {
     type Typed = (&'static str, &'static str);
     let cases: [(Typed, Typed, &[&str], bool); 20] = [
         ((JSON, "{}"), ("application/vnd.x+json", "{ }"), &[], true),
@@ -172,16 +184,16 @@ fn kinds_of_bodies() {
         ((FORM, "a=1&n=1"), (FORM, "a=2"), &["/n"], false),
         ((FORM, "a%2Fb=1"), (FORM, "a%2Fb=2"), &["/a~1b"], true),
     ];
-    for (left, right, but, equal) in cases {
+    for (left, right, except, equal) in cases {
         let sample =
             |(kind, text): (&str, &str)| Sample::new("POST", "/").body(kind, text.to_owned());
-        let note = format!("{left:?} and {right:?} but {but:?}");
-        check(&[body(but)], &sample(left), &sample(right), equal, &note);
+        let note = format!("{left:?} and {right:?} except {except:?}");
+        check(&[body(except)], &sample(left), &sample(right), equal, &note);
     }
 }
 
 #[test]
-fn multipart_bodies() {
+fn compares_multipart_bodies() {
     const A: &str = "Content-Disposition: form-data; name=\"a\"";
     const F: &str = "Content-Disposition: form-data; name=\"f\"; filename=\"x.txt\"";
     const G: &str = "Content-Disposition: form-data; name=\"f\"; filename=\"y.txt\"";
@@ -203,14 +215,14 @@ fn multipart_bodies() {
         ),
         (&[(A, "{\"x\":1}")], &[(A, "{ \"x\": 1 }")], &[], false),
     ];
-    for (left, right, but, equal) in cases {
+    for (left, right, except, equal) in cases {
         let sample = |boundary, parts| {
             let (kind, text) = multipart(boundary, parts);
             Sample::new("POST", "/").body(&kind, text)
         };
-        let note = format!("{left:?} and {right:?} but {but:?}");
+        let note = format!("{left:?} and {right:?} except {except:?}");
         check(
-            &[body(but)],
+            &[body(except)],
             &sample("one", left),
             &sample("two", right),
             equal,
@@ -220,17 +232,17 @@ fn multipart_bodies() {
 }
 
 #[test]
-fn parts_of_a_plugin() {
-    let own = |name: &str, value: &'static [u8]| KeyPart::Custom {
+fn custom_parts_differ_from_built_in_parts() {
+    let custom = |name: &str, value: &'static [u8]| KeyPart::Custom {
         name: name.to_owned(),
         value: Bytes::from_static(value),
     };
     let sample = Sample::new("GET", "/a");
     let keys = [
-        derive(&[own("x", b"1")], &sample),
-        derive(&[own("x", b"2")], &sample),
-        derive(&[own("y", b"1")], &sample),
-        derive(&[own("path", b"/a")], &sample),
+        derive(&[custom("x", b"1")], &sample),
+        derive(&[custom("x", b"2")], &sample),
+        derive(&[custom("y", b"1")], &sample),
+        derive(&[custom("path", b"/a")], &sample),
         derive(&[KeyPart::Path], &sample),
         derive(&[KeyPart::Header("path".to_owned())], &sample),
         derive(&[KeyPart::Path, KeyPart::Method], &sample),
@@ -242,7 +254,7 @@ fn parts_of_a_plugin() {
         assert!(!hashes.contains(&key.hash()), "{index}");
     }
     let names: Vec<_> = [
-        own("x", b""),
+        custom("x", b""),
         KeyPart::Path,
         KeyPart::Header("etag".to_owned()),
     ]
@@ -252,7 +264,7 @@ fn parts_of_a_plugin() {
     assert_eq!(names, ["x", "path", "header.etag"]);
 }
 
-/// Numbers that look random and are the same in every run.
+/// A deterministic random number generator.
 struct Random(u64);
 
 impl Random {
@@ -330,6 +342,6 @@ fn keys_and_descriptions_agree() {
                 equal += usize::from(same);
             }
         }
-        assert!(equal > 100, "the loop met too few equal pairs: {equal}");
+        assert!(equal > 100, "too few equal pairs: {equal}");
     }
 }

@@ -1,88 +1,92 @@
-//! Placeholders in a recorded request as what they are: any text that stood there.
+//! Matches placeholders in a recorded request with any text.
 //!
-//! A value that turned out to be a secret only in the response is taken out of the request too, for
-//! example out of its path. Nobody can see beforehand that the same place holds a secret in a live
-//! request, so its key differs. Such requests are compared part by part, with each placeholder
-//! standing for anything.
+//! A value that only the response reveals as a secret is redacted in the request too, for example
+//! in its path. In a live request the secret is not known yet, so its key differs. Such requests
+//! are compared part by part, with each placeholder as a wildcard.
 
 use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::{DescribedPart, Json, Value};
+use super::describe::{DescribedPart, Value};
+use super::json::Json;
 use ouli_message::glob;
 
-/// A placeholder that counts by its class, plain or as it stands in a URL.
+/// A placeholder that names the class only, plain or percent-encoded.
 static PLACEHOLDER: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r"(?i)(?:<|%3c)[a-z][a-z0-9-]*(?:>|%3e)").expect("the expression is a constant")
 });
 
-/// True where a placeholder stands somewhere in the parts.
+/// True if some part contains a placeholder.
 pub fn holds_placeholder(parts: &[DescribedPart]) -> bool {
     parts.iter().any(|part| match &part.value {
         Value::Text(text) => PLACEHOLDER.is_match(text),
         Value::Pairs(pairs) => pairs.iter().any(|(_, value)| PLACEHOLDER.is_match(value)),
-        Value::Json(json) => json_holds(json),
+        Value::Json(json) => json_holds_placeholder(json),
         Value::Empty | Value::Bytes(_) | Value::Fields(_) | Value::BodyParts(_) => false,
     })
 }
 
-fn json_holds(json: &Json) -> bool {
+fn json_holds_placeholder(json: &Json) -> bool {
     match json {
         Json::String(text) => PLACEHOLDER.is_match(text),
-        Json::Array(elements) => elements.iter().any(|(_, element)| json_holds(element)),
-        Json::Object(members) => members.iter().any(|(_, value)| json_holds(value)),
+        Json::Array(elements) => elements
+            .iter()
+            .any(|(_, element)| json_holds_placeholder(element)),
+        Json::Object(members) => members
+            .iter()
+            .any(|(_, value)| json_holds_placeholder(value)),
         Json::Null | Json::Bool(_) | Json::Number(_) => false,
     }
 }
 
-/// True where the live parts are the recorded ones, with any text in the place of a placeholder.
+/// True if the live parts equal the recorded ones, with each placeholder as a wildcard.
 pub fn matches_with_wildcards(recorded: &[DescribedPart], live: &[DescribedPart]) -> bool {
     recorded.len() == live.len()
         && recorded.iter().zip(live).all(|(recorded, live)| {
-            recorded.name == live.name && value_fits(&recorded.value, &live.value)
+            recorded.name == live.name && value_matches(&recorded.value, &live.value)
         })
 }
 
-fn value_fits(recorded: &Value, live: &Value) -> bool {
+fn value_matches(recorded: &Value, live: &Value) -> bool {
     match (recorded, live) {
-        (Value::Text(recorded), Value::Text(live)) => text_fits(recorded, live),
+        (Value::Text(recorded), Value::Text(live)) => text_matches(recorded, live),
         (Value::Pairs(recorded), Value::Pairs(live)) => {
-            all_fit(recorded, live, |one, other| text_fits(one, other))
+            all_match(recorded, live, |one, other| text_matches(one, other))
         }
-        (Value::Json(recorded), Value::Json(live)) => json_fits(recorded, live),
+        (Value::Json(recorded), Value::Json(live)) => json_matches(recorded, live),
         (recorded, live) => recorded == live,
     }
 }
 
-fn json_fits(recorded: &Json, live: &Json) -> bool {
+fn json_matches(recorded: &Json, live: &Json) -> bool {
     match (recorded, live) {
-        (Json::String(recorded), Json::String(live)) => text_fits(recorded, live),
-        (Json::Array(recorded), Json::Array(live)) => all_fit(recorded, live, json_fits),
-        (Json::Object(recorded), Json::Object(live)) => all_fit(recorded, live, json_fits),
+        (Json::String(recorded), Json::String(live)) => text_matches(recorded, live),
+        (Json::Array(recorded), Json::Array(live)) => all_match(recorded, live, json_matches),
+        (Json::Object(recorded), Json::Object(live)) => all_match(recorded, live, json_matches),
         (recorded, live) => recorded == live,
     }
 }
 
-/// The same names or places in the same order, each with a value that fits.
-fn all_fit<N: PartialEq, V>(
+/// True if both lists have the same names or indexes in the same order, and all values match.
+fn all_match<N: PartialEq, V>(
     recorded: &[(N, V)],
     live: &[(N, V)],
-    fits: impl Fn(&V, &V) -> bool,
+    matches: impl Fn(&V, &V) -> bool,
 ) -> bool {
     let mut pairs = recorded.iter().zip(live);
     recorded.len() == live.len()
-        && pairs.all(|((name, one), (other_name, other))| name == other_name && fits(one, other))
+        && pairs.all(|((name, one), (other_name, other))| name == other_name && matches(one, other))
 }
 
-fn text_fits(recorded: &str, live: &str) -> bool {
+fn text_matches(recorded: &str, live: &str) -> bool {
     if !PLACEHOLDER.is_match(recorded) {
         return recorded == live;
     }
     let pattern = PLACEHOLDER.replace_all(recorded, "*");
-    // One step of a path, or one value, is the most that a placeholder stood for.
-    let same_steps = recorded.matches('/').count() == live.matches('/').count();
-    same_steps && glob::matches(&pattern, live)
+    // A placeholder replaces at most one path segment or one value.
+    let same_segments = recorded.matches('/').count() == live.matches('/').count();
+    same_segments && glob::matches(&pattern, live)
 }
 
 #[cfg(test)]
@@ -95,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn a_placeholder_stands_for_any_text_in_its_place() {
+    fn a_placeholder_matches_any_text_of_one_segment() {
         let cases = [
             ("/set/%3Ccookie%3E/x", "/set/blue/x", true),
             ("/set/<cookie>", "/set/blue", true),
@@ -115,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn members_must_still_be_the_same() {
+    fn member_names_must_be_equal() {
         let object = |name: &str, value: &str| {
             let member = (name.to_owned(), Json::String(value.to_owned()));
             part(Value::Json(Json::Object(vec![member])))

@@ -1,217 +1,139 @@
-//! Where two requests differ, part by part.
+//! Compares two requests part by part.
 
 use std::collections::BTreeMap;
 
 use super::json;
 use super::pairs::{Paired, pair_by_name};
+use super::raw_difference::{DifferenceCollector, Location, RawDifference, Step, pointer};
 use super::remedy::{Remedy, remedies};
-use super::truncate::{shorten, shorten_both};
-use crate::key::{BodyPart, DescribedPart, HEADER, Value};
-use ouli_codec::json::escape;
+use crate::key::{BodyPart, DescribedPart, Value};
 
-/// One difference between the live request and a recorded one. Values are redacted and shortened.
+/// A difference between the live request and a recorded one. Values are redacted and shortened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
     /// The name of the part.
     pub part: String,
-    /// Where in the part: a JSON pointer, or the name of a parameter, a header, a field of a form
-    /// or a part of a multipart body.
+    /// The location in the part: a JSON pointer, or the name of a parameter, header, form field or
+    /// multipart part.
     pub at: Option<String>,
-    /// What the live request holds there.
+    /// The value in the live request.
     pub live: Option<String>,
-    /// What the recorded request holds there.
+    /// The value in the recorded request.
     pub recorded: Option<String>,
-    /// What would make them match there.
+    /// What would make the requests match here.
     pub remedy: Remedy,
 }
 
-/// The first differences, and how many there are in all.
-pub(super) struct Differences {
-    pub(super) list: Vec<Difference>,
-    pub(super) total: usize,
-}
-
-/// All differences between two requests. `matcher` names the plugin that made their keys.
-pub(super) fn differences(
-    live: &[DescribedPart],
-    recorded: &[DescribedPart],
-    matcher: Option<&str>,
-) -> Differences {
-    let mut into = DifferenceCollector::default();
-    for part in pair_by_name(live, recorded, |part| part.name.as_str()) {
-        match part {
-            Paired::Both(live, recorded) if live.value == recorded.value => {}
-            Paired::Both(live, recorded) => {
-                into.part.clone_from(&live.name);
-                compare(&live.value, &recorded.value, &mut into);
-            }
-            Paired::Live(only) => {
-                into.part.clone_from(&only.name);
-                into.add(|| Location::Whole, || Some(show(&only.value)), || None);
-            }
-            Paired::Recorded(only) => {
-                into.part.clone_from(&only.name);
-                into.add(|| Location::Whole, || None, || Some(show(&only.value)));
-            }
-        }
-    }
-    let remedies = remedies(&into.kept, matcher);
-    let list = into.kept.into_iter().zip(remedies);
-    Differences {
-        list: list.map(|(raw, remedy)| raw.finish(remedy)).collect(),
-        total: into.total,
-    }
-}
-
-/// Where in a part a difference is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Location {
-    /// The part as a whole.
-    Whole,
-    /// The part is of another kind on each side.
-    Kind,
-    /// Equal pieces in another order.
-    Order,
-    /// A parameter of the query or a header.
-    Name(String),
-    /// A field of a form or a part of a multipart body.
-    Field(String),
-    /// A part of a multipart body that has no name, counted from one.
-    Unnamed(usize),
-    /// In a JSON document.
-    Pointer(Vec<Step>),
-}
-
-/// One step of a JSON pointer.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Step {
-    Name(String),
-    Index(usize),
-}
-
-/// A difference before its remedy is known.
-pub(super) struct RawDifference {
-    pub(super) part: String,
-    pub(super) place: Location,
-    pub(super) live: Option<String>,
-    pub(super) recorded: Option<String>,
-}
-
-impl RawDifference {
-    fn finish(self, remedy: Remedy) -> Difference {
-        let at = match self.place {
+impl Difference {
+    fn new(difference: RawDifference, remedy: Remedy) -> Self {
+        let at = match difference.location {
             Location::Whole | Location::Kind | Location::Order => None,
             Location::Name(name) | Location::Field(name) => Some(name),
             Location::Unnamed(number) => Some(format!("part {number}")),
             Location::Pointer(steps) => Some(pointer(&steps)),
         };
-        Difference {
-            part: self.part,
+        Self {
+            part: difference.part,
             at,
-            live: self.live,
-            recorded: self.recorded,
+            live: difference.live,
+            recorded: difference.recorded,
             remedy,
         }
     }
 }
 
-/// The pointer's text (RFC 6901, section 3).
-pub(super) fn pointer(steps: &[Step]) -> String {
-    let mut text = String::new();
-    for step in steps {
-        text.push('/');
-        match step {
-            Step::Name(name) => text.push_str(&escape(name)),
-            Step::Index(index) => text.push_str(&index.to_string()),
-        }
-    }
-    text
+/// The first differences and the total number.
+pub(super) struct Differences {
+    pub(super) list: Vec<Difference>,
+    pub(super) total: usize,
 }
 
-/// The differences found so far. Those past the first [`KEPT`] are only counted.
-#[derive(Default)]
-pub(super) struct DifferenceCollector {
-    part: String,
-    kept: Vec<RawDifference>,
-    total: usize,
-}
-
-/// More than a report shows, so that what several array elements have in common is seen.
-const KEPT: usize = 64;
-
-impl DifferenceCollector {
-    pub(super) fn add(
-        &mut self,
-        place: impl FnOnce() -> Location,
-        live: impl FnOnce() -> Option<String>,
-        recorded: impl FnOnce() -> Option<String>,
-    ) {
-        self.total += 1;
-        if self.kept.len() >= KEPT {
-            return;
-        }
-        let (live, recorded) = match (live(), recorded()) {
-            (Some(live), Some(recorded)) => {
-                let (live, recorded) = shorten_both(&live, &recorded);
-                (Some(live), Some(recorded))
+/// The differences between two requests. `matcher` names the plugin that derived their keys.
+pub(super) fn differences(
+    live: &[DescribedPart],
+    recorded: &[DescribedPart],
+    matcher: Option<&str>,
+) -> Differences {
+    let mut collector = DifferenceCollector::default();
+    for part in pair_by_name(live, recorded, |part| part.name.as_str()) {
+        match part {
+            Paired::Both(live, recorded) if live.value == recorded.value => {}
+            Paired::Both(live, recorded) => {
+                collector.part.clone_from(&live.name);
+                compare(&live.value, &recorded.value, &mut collector);
             }
-            (live, recorded) => (
-                live.as_deref().map(shorten),
-                recorded.as_deref().map(shorten),
-            ),
-        };
-        self.kept.push(RawDifference {
-            part: self.part.clone(),
-            place: place(),
-            live,
-            recorded,
-        });
+            Paired::Live(only) => {
+                collector.part.clone_from(&only.name);
+                collector.add(|| Location::Whole, || Some(display(&only.value)), || None);
+            }
+            Paired::Recorded(only) => {
+                collector.part.clone_from(&only.name);
+                collector.add(|| Location::Whole, || None, || Some(display(&only.value)));
+            }
+        }
+    }
+    let remedies = remedies(&collector.kept, matcher);
+    let list = collector.kept.into_iter().zip(remedies);
+    Differences {
+        list: list
+            .map(|(difference, remedy)| Difference::new(difference, remedy))
+            .collect(),
+        total: collector.total,
     }
 }
 
-fn compare(live: &Value, recorded: &Value, into: &mut DifferenceCollector) {
-    let before = into.total;
-    let place: fn(String) -> Location = if into.part == "body" {
+fn compare(live: &Value, recorded: &Value, collector: &mut DifferenceCollector) {
+    let before = collector.total;
+    let location: fn(String) -> Location = if collector.part == "body" {
         Location::Field
     } else {
         Location::Name
     };
     match (live, recorded) {
         (Value::Json(live), Value::Json(recorded)) => {
-            json::compare(live, recorded, &mut Vec::new(), into);
+            json::compare(live, recorded, &mut Vec::new(), collector);
         }
         (Value::Pairs(live), Value::Pairs(recorded)) => {
-            named(live, recorded, |text| quote(text), place, into);
+            compare_named(live, recorded, |text| quote(text), location, collector);
         }
         (Value::Fields(live), Value::Fields(recorded)) => {
             let text = |bytes: &bytes::Bytes| quote(&String::from_utf8_lossy(bytes));
-            named(live, recorded, text, place, into);
+            compare_named(live, recorded, text, location, collector);
         }
         (Value::BodyParts(live), Value::BodyParts(recorded)) => {
-            compare_body_parts(live, recorded, into)
+            compare_body_parts(live, recorded, collector)
         }
         (Value::Text(_) | Value::Bytes(_), Value::Text(_) | Value::Bytes(_)) => {
-            whole(Location::Whole, live, recorded, into)
+            add_whole(Location::Whole, live, recorded, collector)
         }
-        (live, recorded) => whole(Location::Kind, live, recorded, into),
+        (live, recorded) => add_whole(Location::Kind, live, recorded, collector),
     }
-    if into.total == before {
-        // The pieces are equal one by one, so only their order is left.
-        into.add(|| Location::Order, || None, || None);
+    if collector.total == before {
+        // All components are equal, so only their order differs.
+        collector.add(|| Location::Order, || None, || None);
     }
 }
 
-fn whole(place: Location, live: &Value, recorded: &Value, into: &mut DifferenceCollector) {
-    into.add(|| place, || Some(show(live)), || Some(show(recorded)));
+fn add_whole(
+    location: Location,
+    live: &Value,
+    recorded: &Value,
+    collector: &mut DifferenceCollector,
+) {
+    collector.add(
+        || location,
+        || Some(display(live)),
+        || Some(display(recorded)),
+    );
 }
 
 /// Compares the values of each name as one list, since their order counts.
-fn named<V: PartialEq>(
+fn compare_named<V: PartialEq>(
     live: &[(String, V)],
     recorded: &[(String, V)],
     text: impl Fn(&V) -> String,
-    place: impl Fn(String) -> Location,
-    into: &mut DifferenceCollector,
+    location: impl Fn(String) -> Location,
+    collector: &mut DifferenceCollector,
 ) {
     let mut names: BTreeMap<&str, [Vec<&V>; 2]> = BTreeMap::new();
     for (side, pairs) in [live, recorded].into_iter().enumerate() {
@@ -225,8 +147,8 @@ fn named<V: PartialEq>(
     };
     for (name, [live, recorded]) in names {
         if live != recorded {
-            into.add(
-                || place(name.to_owned()),
+            collector.add(
+                || location(name.to_owned()),
                 || join(&live),
                 || join(&recorded),
             );
@@ -234,20 +156,26 @@ fn named<V: PartialEq>(
     }
 }
 
-fn compare_body_parts(live: &[BodyPart], recorded: &[BodyPart], into: &mut DifferenceCollector) {
-    let pairs = pair_by_name(live, recorded, |section| section.name.as_deref());
+fn compare_body_parts(
+    live: &[BodyPart],
+    recorded: &[BodyPart],
+    collector: &mut DifferenceCollector,
+) {
+    let pairs = pair_by_name(live, recorded, |part| part.name.as_deref());
     for (index, pair) in pairs.into_iter().enumerate() {
-        let place = |section: &BodyPart| match &section.name {
+        let location = |part: &BodyPart| match &part.name {
             Some(name) => Location::Field(name.clone()),
             None => Location::Unnamed(index + 1),
         };
         match pair {
-            Paired::Both(live, recorded) => compare_body_part(live, recorded, place(live), into),
+            Paired::Both(live, recorded) => {
+                compare_body_part(live, recorded, location(live), collector)
+            }
             Paired::Live(only) => {
-                into.add(|| place(only), || Some(show(&only.content)), || None);
+                collector.add(|| location(only), || Some(display(&only.content)), || None);
             }
             Paired::Recorded(only) => {
-                into.add(|| place(only), || None, || Some(show(&only.content)));
+                collector.add(|| location(only), || None, || Some(display(&only.content)));
             }
         }
     }
@@ -256,8 +184,8 @@ fn compare_body_parts(live: &[BodyPart], recorded: &[BodyPart], into: &mut Diffe
 fn compare_body_part(
     live: &BodyPart,
     recorded: &BodyPart,
-    place: Location,
-    into: &mut DifferenceCollector,
+    location: Location,
+    collector: &mut DifferenceCollector,
 ) {
     let attributes = [
         ("filename", &live.filename, &recorded.filename),
@@ -269,20 +197,25 @@ fn compare_body_part(
                 let value = value.as_ref()?;
                 Some(format!("{name} {}", quote(value)))
             };
-            into.add(|| place.clone(), || text(live), || text(recorded));
+            collector.add(|| location.clone(), || text(live), || text(recorded));
         }
     }
     match (&live.content, &recorded.content, &live.name) {
         (live, recorded, _) if live == recorded => {}
         (Value::Json(live), Value::Json(recorded), Some(name)) => {
-            json::compare(live, recorded, &mut vec![Step::Name(name.clone())], into);
+            json::compare(
+                live,
+                recorded,
+                &mut vec![Step::Name(name.clone())],
+                collector,
+            );
         }
-        (live, recorded, _) => whole(place, live, recorded, into),
+        (live, recorded, _) => add_whole(location, live, recorded, collector),
     }
 }
 
-/// A value on one line: text quoted as JSON quotes it, so that no control character gets through.
-fn show(value: &Value) -> String {
+/// A value on one line. Text is quoted as JSON, which escapes control characters.
+fn display(value: &Value) -> String {
     match value {
         Value::Empty => "no body".to_owned(),
         Value::Text(text) => quote(text),
@@ -309,7 +242,7 @@ fn show(value: &Value) -> String {
         ),
         Value::Json(json) => json.to_string(),
         Value::BodyParts(sections) => {
-            let name = |section: &BodyPart| quote(section.name.as_deref().unwrap_or(""));
+            let name = |part: &BodyPart| quote(part.name.as_deref().unwrap_or(""));
             format!("multipart {}", list(sections.iter().map(name)))
         }
     }
@@ -321,9 +254,4 @@ fn list(entries: impl Iterator<Item = String>) -> String {
 
 fn quote(text: &str) -> String {
     serde_json::Value::from(text).to_string()
-}
-
-/// True for the part of one header.
-pub(super) fn header_of(part: &str) -> Option<&str> {
-    part.strip_prefix(HEADER)
 }

@@ -1,4 +1,4 @@
-//! Tables of differences and of what would make them go away.
+//! Tables of differences and their remedies.
 
 use super::tests::{candidate, json, missed};
 use super::*;
@@ -41,7 +41,7 @@ fn targets_differ_by_part_and_parameter() {
         (
             "/a",
             "/b",
-            &[r#"path - | "/a" | "/b" | no setting: the path is another one"#],
+            &[r#"path - | "/a" | "/b" | no setting: the path differs"#],
         ),
         (
             "/a?n=1&x=1",
@@ -117,7 +117,7 @@ fn json_bodies_differ_by_pointer() {
         (
             "[]",
             "{}",
-            &["body  | [] | {} | no setting: the body is another one"],
+            &["body  | [] | {} | no setting: the whole body differs"],
         ),
         ("[1]", "[1.0]", &[]),
     ];
@@ -154,12 +154,12 @@ fn other_bodies_differ_by_field_or_as_a_whole() {
         (
             json("{}"),
             form("a=1"),
-            &[r#"body - | {} | a="1" | no setting: the body is of another kind"#],
+            &[r#"body - | {} | a="1" | no setting: the body is of a different kind"#],
         ),
         (
             json("{}"),
             json(""),
-            &["body - | {} | no body | no setting: the body is of another kind"],
+            &["body - | {} | no body | no setting: the body is of a different kind"],
         ),
     ];
     for (live, recorded, expected) in cases {
@@ -190,7 +190,7 @@ fn multipart_bodies_differ_by_part() {
         (
             &[(A, "1"), (F, "2")],
             &[(F, "2"), (A, "1")],
-            "body - | - | - | no setting: the same parts stand in another order",
+            "body - | - | - | no setting: the same parts are in a different order",
         ),
         (
             &[(F, "1")],
@@ -222,9 +222,9 @@ fn multipart_bodies_differ_by_part() {
 }
 
 #[test]
-fn headers_and_plugins_parts_differ_by_name() {
-    let but = ExcludedNames::case_insensitive(["date"]);
-    let own = |value: &'static str| KeyPart::Custom {
+fn headers_and_custom_parts_differ_by_name() {
+    let except = ExcludedNames::case_insensitive(["date"]);
+    let custom = |value: &'static str| KeyPart::Custom {
         name: "tenant".to_owned(),
         value: value.into(),
     };
@@ -232,9 +232,9 @@ fn headers_and_plugins_parts_differ_by_name() {
         vec![
             KeyPart::Header("accept".to_owned()),
             KeyPart::Headers {
-                except: but.clone(),
+                except: except.clone(),
             },
-            own(value),
+            custom(value),
         ]
     };
     let live = Sample::new("GET", "/")
@@ -254,14 +254,14 @@ fn headers_and_plugins_parts_differ_by_name() {
             r#"headers etag | - | "�" | to ignore it: [matcher] ignore_headers = ["etag"]"#,
             concat!(
                 r#"tenant - | "a" | "b" | "#,
-                "part tenant is made by a plugin: change what it puts there"
+                "a plugin computes part tenant: change the plugin or its settings"
             ),
         ]
     );
 }
 
 #[test]
-fn settings_belong_to_the_built_in_matcher_alone() {
+fn settings_are_suggested_for_the_built_in_matcher_only() {
     let parts = default_parts(&[], &[]);
     let (live, recorded) = (Sample::new("GET", "/?a=1"), Sample::new("GET", "/?a=2"));
     let mut missed = missed(&parts, &live, Cause::NoMatch);
@@ -269,13 +269,13 @@ fn settings_belong_to_the_built_in_matcher_alone() {
     let miss = report(missed, vec![candidate(1, &parts, &recorded)]);
     let expected = concat!(
         r#"query a | "1" | "2" | "#,
-        "the matcher mine.wasm compares it: change what it declares, or its settings"
+        "the matcher mine.wasm compares it: change its settings or the parts it declares"
     );
     assert_eq!(lines(&miss.nearest[0]), [expected]);
 }
 
 #[test]
-fn every_setting_makes_its_difference_go_away() {
+fn every_suggested_setting_ignores_its_difference() {
     let live = || json(r#"{"a/b":1,"list":[{"id":1},{"id":2}],"more":[1,2]}"#);
     let recorded = || json(r#"{"list":[{"id":3},{"id":4}],"more":[1]}"#);
     let nearest = compared(&[body(&[])], &live(), &recorded());

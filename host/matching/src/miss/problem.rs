@@ -1,15 +1,17 @@
-//! A miss as the client gets it: a problem document (RFC 9457), and what that shares with the log.
+//! The report of a miss for the client: a problem document (RFC 9457), and texts that it shares
+//! with the log.
 
 use serde_json::{Map, Value, json};
 
+use super::difference::Difference;
 use super::remedy::{Remedy, combined_setting};
-use super::{Cause, Difference, Miss, Nearest};
+use super::report::{Cause, Miss, Nearest};
 
-/// The type of the problem (RFC 9457, section 3.1.1). It never changes.
+/// The problem type (RFC 9457, section 3.1.1). It is part of the public interface.
 const TYPE: &str = "urn:ouli:problem:miss";
 
 impl Miss {
-    /// The miss as a problem document, for `application/problem+json`.
+    /// The report as a problem document, for `application/problem+json`.
     pub fn to_problem(&self) -> Value {
         json!({
             "type": TYPE,
@@ -22,17 +24,17 @@ impl Miss {
         })
     }
 
-    /// Where the nearest differs, in a few words.
+    /// One line with the first difference from the nearest recorded request.
     pub fn summary(&self) -> String {
         let nearest = self.nearest.first();
-        let place = nearest.and_then(|nearest| {
+        let location = nearest.and_then(|nearest| {
             let first = nearest.differences.first()?;
             Some(match &first.at {
                 Some(at) => format!("{} differs in {} {at}", self.request_line, first.part),
                 None => format!("{} differs in {}", self.request_line, first.part),
             })
         });
-        place.unwrap_or_else(|| format!("{} is not recorded", self.request_line))
+        location.unwrap_or_else(|| format!("{} is not recorded", self.request_line))
     }
 
     fn title(&self) -> &'static str {
@@ -44,17 +46,17 @@ impl Miss {
         }
     }
 
-    /// What is missing and what to do about it.
+    /// The cause and the advice.
     fn detail(&self) -> String {
         let mut detail = self.cause();
-        let near = self.nearest.first();
-        if let (Cause::NoMatch, Some(nearest)) = (self.cause, near) {
+        let nearest = self.nearest.first();
+        if let (Cause::NoMatch, Some(nearest)) = (self.cause, nearest) {
             detail.push_str(&format!("; {}", compared(nearest)));
         }
         format!("{detail}; {}", self.advice())
     }
 
-    /// What is missing.
+    /// Why there is no match.
     pub(super) fn cause(&self) -> String {
         let session = &self.session;
         match self.cause {
@@ -70,7 +72,7 @@ impl Miss {
         }
     }
 
-    /// What to do, with a command or a setting to copy.
+    /// A command or a setting that helps.
     pub(super) fn advice(&self) -> String {
         let upstream = self.upstream.as_deref().unwrap_or("URL");
         let command = |mode: &str| {
@@ -79,10 +81,10 @@ impl Miss {
         };
         match self.cause {
             Cause::NoCassette | Cause::Empty => format!("record one with: {}", command("record")),
-            // Mode `record` would start the cassette anew.
-            Cause::NoMatch => format!("record it as well with: {}", command("auto")),
+            // Mode `record` would start a new cassette.
+            Cause::NoMatch => format!("add it with: {}", command("auto")),
             Cause::Exhausted { .. } => {
-                "on_exhausted = \"miss\" is set; with on_exhausted = \"repeat\" the last one is repeated"
+                "on_exhausted is \"miss\"; on_exhausted = \"repeat\" repeats the last response"
                     .to_owned()
             }
         }
@@ -95,27 +97,27 @@ fn compared(nearest: &Nearest) -> String {
     let Some(first) = nearest.differences.first() else {
         return format!("the nearest is {name}");
     };
-    let place = match &first.at {
+    let location = match &first.at {
         Some(at) => format!("{} {at}", first.part),
         None => first.part.clone(),
     };
-    let place = if total == 1 {
-        place
+    let location = if total == 1 {
+        location
     } else {
-        format!("{total} places, first in {place}")
+        format!("{total} places, first in {location}")
     };
     let remedies = nearest
         .differences
         .iter()
         .map(|difference| &difference.remedy);
     let settings = combined_setting(remedies).filter(|_| nearest.omitted_differences == 0);
-    let what = if total == 1 { "it" } else { "them" };
+    let object = if total == 1 { "it" } else { "them" };
     let remedy = match (settings, &first.remedy) {
-        (Some(settings), _) => format!("; to ignore {what}: {settings}"),
+        (Some(settings), _) => format!("; to ignore {object}: {settings}"),
         (None, Remedy::Hint(hint)) => format!(" ({hint})"),
         (None, Remedy::Ignore { .. } | Remedy::RemoveHeader { .. }) => String::new(),
     };
-    format!("the nearest is {name}, which differs in {place}{remedy}")
+    format!("the nearest is {name}, which differs in {location}{remedy}")
 }
 
 fn nearest(nearest: &Nearest) -> Value {

@@ -1,24 +1,24 @@
-//! The cheap pass: which of many recorded keys are worth a closer look.
+//! Ranks many recorded keys by their digests and selects those for a full comparison.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use crate::key::{Key, PartDigest};
 
-/// The positions of the `most` candidates that share most with the live key, the best first; of
-/// equals the one at the lower position.
+/// The positions of up to `limit` candidates that are most similar to the live key, the best first.
+/// Among equals, lower positions come first.
 ///
-/// Memory is bounded by `most`, time by the number of candidates.
+/// Memory is bounded by `limit`, time is linear in the number of candidates.
 pub fn rank<'a>(
     live: &Key,
     candidates: impl Iterator<Item = (usize, &'a Key)>,
-    most: usize,
+    limit: usize,
 ) -> Vec<usize> {
     let weights = weights(live);
-    let mut best = BinaryHeap::with_capacity(most.min(1024) + 1);
+    let mut best = BinaryHeap::with_capacity(limit.min(1024) + 1);
     for (position, key) in candidates {
         let entry = Reverse((score(live, key, &weights), Reverse(position)));
-        if best.len() < most {
+        if best.len() < limit {
             best.push(entry);
         } else if best.peek().is_some_and(|worst| entry < *worst) {
             best.pop();
@@ -31,7 +31,7 @@ pub fn rank<'a>(
         .collect()
 }
 
-/// How much a part of this name says about what a request is for.
+/// The weight of a part in the similarity of two requests.
 pub(super) fn weight(part: &str) -> u32 {
     WEIGHTS
         .iter()
@@ -42,21 +42,21 @@ pub(super) fn weight(part: &str) -> u32 {
 const WEIGHTS: [(&str, u32); 4] = [("path", 8), ("body", 4), ("query", 3), ("method", 4)];
 
 fn weights(live: &Key) -> Vec<u32> {
-    let known = WEIGHTS.map(|(name, weight)| (PartDigest::name_of(name), weight));
-    let of = |part: &PartDigest| {
-        let found = known.iter().find(|(name, _)| *name == part.name);
+    let weights = WEIGHTS.map(|(name, weight)| (PartDigest::name_of(name), weight));
+    let weight_of = |part: &PartDigest| {
+        let found = weights.iter().find(|(name, _)| *name == part.name);
         found.map_or(1, |(_, weight)| *weight)
     };
-    live.parts().iter().map(of).collect()
+    live.parts().iter().map(weight_of).collect()
 }
 
 fn score(live: &Key, candidate: &Key, weights: &[u32]) -> u32 {
     let parts = live.parts().iter().zip(weights).enumerate();
     parts
         .map(|(index, (part, weight))| {
-            // One matcher mostly makes all keys, so the parts stand at the same places.
-            let same_place = candidate.parts().get(index);
-            let twin = same_place
+            // Usually one matcher derives all keys, so the parts have the same positions.
+            let same_position = candidate.parts().get(index);
+            let counterpart = same_position
                 .filter(|other| other.name == part.name)
                 .or_else(|| {
                     candidate
@@ -64,13 +64,13 @@ fn score(live: &Key, candidate: &Key, weights: &[u32]) -> u32 {
                         .iter()
                         .find(|other| other.name == part.name)
                 });
-            twin.map_or(0, |other| weight * likeness(part, other))
+            counterpart.map_or(0, |other| weight * similarity(part, other))
         })
         .sum()
 }
 
-/// 64 for equal values, and less than half of it for values that have pieces in common.
-fn likeness(live: &PartDigest, other: &PartDigest) -> u32 {
+/// 64 for equal values, less than half of it for values with common components.
+fn similarity(live: &PartDigest, other: &PartDigest) -> u32 {
     if live.value == other.value {
         return 64;
     }

@@ -1,31 +1,32 @@
-//! What would make two requests match: a line of configuration where there is one, else a hint.
+//! What would make two requests match: a line of configuration if there is one, otherwise a hint.
 
 use std::collections::HashMap;
 use std::fmt;
 
-use super::difference::{Location, RawDifference, Step, header_of, pointer};
+use super::raw_difference::{Location, RawDifference, Step, pointer};
+use crate::key::HEADER_PREFIX;
 
 /// What would make two requests match at one difference.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Remedy {
-    /// A list of `[matcher]` that leaves it out.
+    /// Add an entry to a list of `[matcher]`.
     Ignore {
-        /// The list's key, for example `ignore_query`.
+        /// The key of the list, for example `ignore_query`.
         list: &'static str,
-        /// The entry that it lacks.
+        /// The missing entry.
         entry: String,
     },
-    /// A header that `[matcher] headers` names and need not.
+    /// Remove a header from `[matcher] headers`.
     RemoveHeader {
-        /// The header, in lower case.
+        /// The name in lower case.
         header: String,
     },
-    /// There is no setting; this says why or what else to do.
+    /// There is no setting: the reason, or another remedy.
     Hint(String),
 }
 
 impl Remedy {
-    /// The line of configuration, where there is one.
+    /// The line of configuration, if there is one.
     pub fn setting(&self) -> Option<String> {
         match self {
             Self::Ignore { list, entry } => Some(format!("[matcher] {list} = [{}]", toml(entry))),
@@ -49,7 +50,7 @@ impl fmt::Display for Remedy {
     }
 }
 
-/// Settings that make several differences go away at once; none where one of them has no setting.
+/// The settings that ignore all of several differences. None if one of them has no setting.
 pub(super) fn combined_setting<'a>(remedies: impl Iterator<Item = &'a Remedy>) -> Option<String> {
     let mut lists: Vec<(&str, Vec<String>)> = Vec::new();
     let mut others = Vec::new();
@@ -75,17 +76,17 @@ pub(super) fn combined_setting<'a>(remedies: impl Iterator<Item = &'a Remedy>) -
     (!all.is_empty()).then(|| format!("[matcher] {}", all.join(", ")))
 }
 
-/// A remedy for each difference. Where several elements of an array differ in the same way, one
-/// pointer with `*` serves for all. The settings are those of the built-in matcher: for the keys
-/// of a plugin there are hints alone.
+/// A remedy for each difference. If several elements of an array differ in the same member, one
+/// pointer with `*` covers them all. Settings exist only for the built-in matcher; for the keys of
+/// a plugin there are only hints.
 pub(super) fn remedies(differences: &[RawDifference], matcher: Option<&str>) -> Vec<Remedy> {
     let shared = shared_pointers(differences);
-    let remedy = |raw: &RawDifference| {
-        let remedy = remedy(raw, &shared);
+    let remedy = |difference: &RawDifference| {
+        let remedy = remedy(difference, &shared);
         match (matcher, &remedy) {
             (Some(plugin), Remedy::Ignore { .. } | Remedy::RemoveHeader { .. }) => {
                 Remedy::Hint(format!(
-                    "the matcher {plugin} compares it: change what it declares, or its settings"
+                    "the matcher {plugin} compares it: change its settings or the parts it declares"
                 ))
             }
             (_, _) => remedy,
@@ -94,15 +95,20 @@ pub(super) fn remedies(differences: &[RawDifference], matcher: Option<&str>) -> 
     differences.iter().map(remedy).collect()
 }
 
-fn remedy(raw: &RawDifference, shared: &HashMap<PointerShape<'_>, Vec<Step>>) -> Remedy {
-    match &raw.place {
-        Location::Pointer(steps) if steps.is_empty() => hint("no setting: the body is another one"),
+fn remedy(difference: &RawDifference, shared: &HashMap<PointerShape<'_>, Vec<Step>>) -> Remedy {
+    match &difference.location {
+        Location::Pointer(steps) if steps.is_empty() => hint("no setting: the whole body differs"),
         Location::Pointer(steps) => {
-            let general = shared.get(&PointerShape::of(raw, steps)).unwrap_or(steps);
-            ignore("ignore_body", pointer(general))
+            let pattern = shared
+                .get(&PointerShape::of(difference, steps))
+                .unwrap_or(steps);
+            ignore("ignore_body", pointer(pattern))
         }
         Location::Field(name) => ignore("ignore_body", pointer(&[Step::Name(name.clone())])),
-        Location::Name(name) => match (raw.part.as_str(), header_of(&raw.part)) {
+        Location::Name(name) => match (
+            difference.part.as_str(),
+            difference.part.strip_prefix(HEADER_PREFIX),
+        ) {
             ("query", _) => ignore("ignore_query", name.clone()),
             (_, Some(header)) => Remedy::RemoveHeader {
                 header: header.to_owned(),
@@ -110,21 +116,26 @@ fn remedy(raw: &RawDifference, shared: &HashMap<PointerShape<'_>, Vec<Step>>) ->
             (_, None) => ignore("ignore_headers", name.clone()),
         },
         Location::Unnamed(_) => hint("no setting: only parts with a name can be ignored"),
-        Location::Kind => Remedy::Hint(format!("no setting: the {} is of another kind", raw.part)),
-        Location::Order => hint("no setting: the same parts stand in another order"),
-        Location::Whole => whole(&raw.part),
+        Location::Kind => Remedy::Hint(format!(
+            "no setting: the {} is of a different kind",
+            difference.part
+        )),
+        Location::Order => hint("no setting: the same parts are in a different order"),
+        Location::Whole => whole(&difference.part),
     }
 }
 
 fn whole(part: &str) -> Remedy {
     match part {
         "endpoint" | "method" | "authority" | "path" => {
-            Remedy::Hint(format!("no setting: the {part} is another one"))
+            Remedy::Hint(format!("no setting: the {part} differs"))
         }
         "body" => hint("no setting: a body of this kind is compared byte by byte"),
-        "query" | "headers" => Remedy::Hint(format!("no setting: only one of them has a {part}")),
+        "query" | "headers" => Remedy::Hint(format!(
+            "no setting: only one of the two keys has the part {part}"
+        )),
         own => Remedy::Hint(format!(
-            "part {own} is made by a plugin: change what it puts there"
+            "a plugin computes part {own}: change the plugin or its settings"
         )),
     }
 }
@@ -137,14 +148,15 @@ fn hint(text: &str) -> Remedy {
     Remedy::Hint(text.to_owned())
 }
 
-/// A string as TOML quotes it, which is as JSON does but for one character (TOML 1.0, "String").
+/// A TOML string. It equals the JSON string except for one character (TOML 1.0, "String").
 fn toml(text: &str) -> String {
     serde_json::Value::from(text)
         .to_string()
         .replace('\u{7f}', "\\u007f")
 }
 
-/// What pointers share that differ only in indices: the names, and which side lacks a value.
+/// What pointers that differ only in indexes have in common: the names, and which sides have a
+/// value.
 #[derive(PartialEq, Eq, Hash)]
 struct PointerShape<'a> {
     part: &'a str,
@@ -153,32 +165,32 @@ struct PointerShape<'a> {
 }
 
 impl<'a> PointerShape<'a> {
-    fn of(raw: &'a RawDifference, steps: &'a [Step]) -> Self {
+    fn of(difference: &'a RawDifference, steps: &'a [Step]) -> Self {
         let name = |step: &'a Step| match step {
             Step::Name(name) => Some(name.as_str()),
             Step::Index(_) => None,
         };
         Self {
-            part: &raw.part,
+            part: &difference.part,
             steps: steps.iter().map(name).collect(),
-            sides: (raw.live.is_some(), raw.recorded.is_some()),
+            sides: (difference.live.is_some(), difference.recorded.is_some()),
         }
     }
 }
 
-/// For each shape one pointer that covers all of its differences: indices that vary are `*`.
+/// For each shape, one pointer that covers all its differences: indexes that vary become `*`.
 fn shared_pointers(differences: &[RawDifference]) -> HashMap<PointerShape<'_>, Vec<Step>> {
     let mut shared: HashMap<PointerShape<'_>, Vec<Step>> = HashMap::new();
-    for raw in differences {
-        let Location::Pointer(steps) = &raw.place else {
+    for difference in differences {
+        let Location::Pointer(steps) = &difference.location else {
             continue;
         };
-        let general = shared
-            .entry(PointerShape::of(raw, steps))
+        let pattern = shared
+            .entry(PointerShape::of(difference, steps))
             .or_insert_with(|| steps.clone());
-        for (ours, theirs) in general.iter_mut().zip(steps) {
-            if ours != theirs {
-                *ours = Step::Name("*".to_owned());
+        for (step, other) in pattern.iter_mut().zip(steps) {
+            if step != other {
+                *step = Step::Name("*".to_owned());
             }
         }
     }

@@ -1,32 +1,32 @@
-//! The closer look: how much of two requests is equal, down to path segments and JSON leaves.
+//! The similarity of two requests, computed down to path segments and JSON leaves.
 
 use super::pairs::{Paired, pair_by_name};
 use super::rank::weight;
 use crate::key::{DescribedPart, Json, Value};
 
-/// What equal parts score before their weight.
+/// The score of equal parts before their weight is applied.
 const FULL_SCORE: u64 = 1000;
 
-/// How near two requests are; more is nearer.
+/// The similarity score of two requests. Higher is more similar.
 pub(super) fn score(live: &[DescribedPart], recorded: &[DescribedPart]) -> u64 {
     let parts = pair_by_name(live, recorded, |part| part.name.as_str());
     parts
         .into_iter()
         .map(|part| match part {
             Paired::Both(live, recorded) => {
-                let share = if live.name == "path" {
+                let similarity = if live.name == "path" {
                     path(&live.value, &recorded.value)
                 } else {
                     value(&live.value, &recorded.value)
                 };
-                u64::from(weight(&live.name)) * share.scale(FULL_SCORE)
+                u64::from(weight(&live.name)) * similarity.scale(FULL_SCORE)
             }
             Paired::Live(_) | Paired::Recorded(_) => 0,
         })
         .sum()
 }
 
-/// How much of all there is, is equal.
+/// The number of equal units out of all.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Similarity {
     equal: u64,
@@ -45,7 +45,7 @@ impl Similarity {
         self.all += other.all;
     }
 
-    /// Half for a name on both sides, half for its value.
+    /// One unit for a name on both sides, one for an equal value.
     fn pair(equal: bool) -> Self {
         Self {
             equal: 1 + u64::from(equal),
@@ -89,14 +89,14 @@ fn path(live: &Value, recorded: &Value) -> Similarity {
         return Similarity::pair(true);
     }
     let pairs = live.split('/').skip(1).zip(recorded.split('/').skip(1));
-    // No setting brings two paths together, so their segments count half.
+    // No setting ignores a difference between paths, so equal segments count half.
     Similarity {
         equal: pairs.filter(|(live, recorded)| live == recorded).count() as u64,
         all: 2 * segments(live).max(segments(recorded)).max(1),
     }
 }
 
-/// The equal bytes at both ends. Unequal texts have some by chance, so these count half.
+/// The equal bytes at both ends. Different texts have some by chance, so these count half.
 fn bytes(live: &[u8], recorded: &[u8]) -> Similarity {
     if live == recorded {
         return Similarity::pair(true);
@@ -118,14 +118,14 @@ fn entries<'a, T: PartialEq, N: Eq + std::hash::Hash>(
     recorded: &'a [T],
     name: impl Fn(&'a T) -> N,
 ) -> Similarity {
-    let mut share = Similarity::default();
+    let mut similarity = Similarity::default();
     for entry in pair_by_name(live, recorded, name) {
-        share.add(match entry {
+        similarity.add(match entry {
             Paired::Both(live, recorded) => Similarity::pair(live == recorded),
             Paired::Live(_) | Paired::Recorded(_) => Similarity::missing(1),
         });
     }
-    share
+    similarity
 }
 
 fn json(live: &Json, recorded: &Json) -> Similarity {
@@ -147,16 +147,16 @@ fn children<'a, N, K: Eq + std::hash::Hash>(
     recorded: &'a [(N, Json)],
     name: impl Fn(&'a (N, Json)) -> K,
 ) -> Similarity {
-    let mut share = Similarity::default();
+    let mut similarity = Similarity::default();
     for child in pair_by_name(live, recorded, name) {
-        share.add(match child {
+        similarity.add(match child {
             Paired::Both((_, live), (_, recorded)) => json(live, recorded),
             Paired::Live((_, only)) | Paired::Recorded((_, only)) => {
                 Similarity::missing(leaves(only))
             }
         });
     }
-    share
+    similarity
 }
 
 fn leaves(json: &Json) -> u64 {

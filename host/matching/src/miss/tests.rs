@@ -1,4 +1,4 @@
-//! Reports of misses: what is near, and how that reads.
+//! Tests of the ranking of candidates and of the texts of reports.
 
 use super::*;
 use crate::key::sample_message::{Sample, body, default_parts};
@@ -31,7 +31,7 @@ pub(super) fn json(text: &str) -> Sample {
 }
 
 #[test]
-fn a_report_has_bounds() {
+fn limits_the_size_of_a_report() {
     let list = |from: usize| {
         let list: Vec<_> = (from..from + 200).map(|n| n.to_string()).collect();
         json(&format!("[{}]", list.join(",")))
@@ -54,7 +54,7 @@ fn a_report_has_bounds() {
 }
 
 #[test]
-fn the_closer_look_orders_candidates() {
+fn orders_candidates_by_similarity() {
     let parts = default_parts(&[], &[]);
     let request =
         |target: &str, text: &str| Sample::new("POST", target).body(JSON, text.to_owned());
@@ -80,12 +80,12 @@ fn the_closer_look_orders_candidates() {
     assert_eq!(
         order(2),
         [4, 2, 3],
-        "one that was not replayed yet goes first"
+        "a candidate that was not replayed yet comes first"
     );
 }
 
 #[test]
-fn the_cheap_pass_keeps_the_best() {
+fn rank_selects_the_most_similar_keys() {
     let parts = default_parts(&[], &[]);
     let key = |method: &str, target: &str| derive(&parts, &Sample::new(method, target));
     let live = key("GET", "/v1/users/42?page=1");
@@ -95,7 +95,7 @@ fn the_cheap_pass_keeps_the_best() {
     keys[700] = key("GET", "/v1/users/42?page=2");
     keys[300] = key("POST", "/v1/users/42?page=2");
     keys[900] = key("GET", "/v1/users/41?page=1");
-    let rank = |most| rank(&live, keys.iter().enumerate(), most);
+    let rank = |limit| rank(&live, keys.iter().enumerate(), limit);
     assert_eq!(rank(3), [700, 900, 300]);
     assert_eq!(rank(24)[..3], [700, 900, 300]);
     assert_eq!(rank(24).len(), 24);
@@ -106,7 +106,7 @@ fn the_cheap_pass_keeps_the_best() {
 }
 
 #[test]
-fn the_terminal_reads_well() {
+fn shows_differences_and_settings_in_text_and_problem() {
     let parts = default_parts(&[], &[]);
     let live = Sample::new("POST", "/v1/chat?n=17&x=1")
         .body(JSON, r#"{"messages":[{"content":"hi"}],"seed":1}"#);
@@ -124,7 +124,7 @@ fn the_terminal_reads_well() {
       to ignore it: [matcher] ignore_body = ["/messages/0/content"]
     body /seed                 sent 1      not recorded
       to ignore it: [matcher] ignore_body = ["/seed"]
-  record it as well with: ouli-gateway auto --upstream URL --session default
+  add it with: ouli-gateway auto --upstream URL --session default
 "#;
     assert_eq!(miss.to_text(), expected);
     let problem = miss.to_problem();
@@ -135,7 +135,7 @@ fn the_terminal_reads_well() {
             "(POST /v1/chat), which differs in 4 places, first in query n; to ignore them: ",
             r#"[matcher] ignore_query = ["n", "x"], "#,
             r#"ignore_body = ["/messages/0/content", "/seed"]; "#,
-            "record it as well with: ouli-gateway auto --upstream URL --session default"
+            "add it with: ouli-gateway auto --upstream URL --session default"
         )
     );
     let expected = serde_json::json!({
@@ -150,7 +150,7 @@ fn the_terminal_reads_well() {
 }
 
 #[test]
-fn sessions_without_an_answer_say_what_to_do() {
+fn gives_advice_for_every_cause() {
     let parts = default_parts(&[], &[]);
     let live = Sample::new("GET", "/a");
     let cases = [
@@ -171,21 +171,21 @@ fn sessions_without_an_answer_say_what_to_do() {
         (
             Cause::Exhausted { recorded: 1 },
             concat!(
-                "session default records this request once, and it was replayed; on_exhausted = ",
-                r#""miss" is set; with on_exhausted = "repeat" the last one is repeated"#
+                "session default records this request once, and it was replayed; on_exhausted is ",
+                r#""miss"; on_exhausted = "repeat" repeats the last response"#
             ),
         ),
         (
             Cause::Exhausted { recorded: 3 },
             concat!(
-                "session default records this request 3 times, and all were replayed; on_exhausted = ",
-                r#""miss" is set; with on_exhausted = "repeat" the last one is repeated"#
+                "session default records this request 3 times, and all were replayed; ",
+                r#"on_exhausted is "miss"; on_exhausted = "repeat" repeats the last response"#
             ),
         ),
         (
             Cause::NoMatch,
             concat!(
-                "no exchange recorded in session default matches; record it as well with: ",
+                "no exchange recorded in session default matches; add it with: ",
                 "ouli-gateway auto --upstream http://u --session default"
             ),
         ),

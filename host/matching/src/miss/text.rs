@@ -1,12 +1,13 @@
-//! A miss as the terminal shows it: aligned lines without colours.
+//! The report of a miss for the terminal: aligned lines without colours.
 
-use super::{Cause, Difference, Miss, Nearest};
+use super::difference::Difference;
+use super::report::{Cause, Miss, Nearest};
 
-/// Columns wider than this are not aligned.
-const WIDEST: usize = 40;
+/// Cells wider than this do not widen their column.
+const MAX_ALIGNED_WIDTH: usize = 40;
 
 impl Miss {
-    /// The miss in lines, each ended. Control characters are replaced, since requests may hold any.
+    /// The report as lines, each with a line break. Control characters of requests are replaced.
     pub fn to_text(&self) -> String {
         let mut lines = vec![format!(
             "miss  {}  (session {})",
@@ -47,11 +48,14 @@ impl Nearest {
         let rows: Vec<_> = self.differences.iter().map(row).collect();
         let width = |column: usize| {
             let widths = rows.iter().map(|row| row[column].chars().count());
-            widths.filter(|width| *width <= WIDEST).max().unwrap_or(0)
+            widths
+                .filter(|width| *width <= MAX_ALIGNED_WIDTH)
+                .max()
+                .unwrap_or(0)
         };
         let (first, second) = (width(0), width(1));
-        for (index, [place, live, recorded]) in rows.iter().enumerate() {
-            let line = format!("    {place:first$}   {live:second$}   {recorded}");
+        for (index, [location, live, recorded]) in rows.iter().enumerate() {
+            let line = format!("    {location:first$}   {live:second$}   {recorded}");
             lines.push(line.trim_end().to_owned());
             let remedy = &self.differences[index].remedy;
             let next = self.differences.get(index + 1);
@@ -66,14 +70,14 @@ impl Nearest {
 }
 
 fn row(difference: &Difference) -> [String; 3] {
-    let place = match &difference.at {
+    let location = match &difference.at {
         Some(at) => format!("{} {at}", difference.part),
         None => difference.part.clone(),
     };
     match (&difference.live, &difference.recorded) {
-        (None, None) => [place, String::new(), String::new()],
+        (None, None) => [location, String::new(), String::new()],
         (live, recorded) => [
-            place,
+            location,
             side("sent", live.as_deref()),
             side("recorded", recorded.as_deref()),
         ],

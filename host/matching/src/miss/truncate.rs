@@ -1,30 +1,30 @@
-//! Values cut to what fits a line.
+//! Truncates values to fit on a line.
 
-/// The longest value shown, in characters.
+/// Maximum length of a displayed value in characters.
 pub(super) const MAX_CHARS: usize = 80;
 
-/// How many equal characters stay before the first that differs.
-const BEFORE: usize = 16;
+/// Number of equal characters shown before the first difference.
+const CONTEXT_CHARS: usize = 16;
 
-/// A text of at most [`MAX_CHARS`] characters: where it is cut an ellipsis stands.
+/// Truncates a text to [`MAX_CHARS`] characters, with an ellipsis.
 pub(super) fn shorten(text: &str) -> String {
     window(text, 0)
 }
 
-/// Two texts cut in the same way, so that the first difference shows however late it comes.
+/// Truncates two texts at the same positions, so that the first difference is always shown.
 pub(super) fn shorten_both(left: &str, right: &str) -> (String, String) {
     let mut equal = 0;
-    for (ours, theirs) in left.chars().zip(right.chars()) {
-        if ours != theirs {
+    for (left_char, right_char) in left.chars().zip(right.chars()) {
+        if left_char != right_char {
             break;
         }
         equal += 1;
     }
     let fits = |text: &str| text.chars().nth(MAX_CHARS).is_none();
-    let skipped = if (fits(left) && fits(right)) || equal < MAX_CHARS - BEFORE {
+    let skipped = if (fits(left) && fits(right)) || equal < MAX_CHARS - CONTEXT_CHARS {
         0
     } else {
-        equal - BEFORE
+        equal - CONTEXT_CHARS
     };
     (window(left, skipped), window(right, skipped))
 }
@@ -33,14 +33,14 @@ fn window(text: &str, skipped: usize) -> String {
     let mut rest = text.char_indices().skip(skipped).map(|(at, _)| at);
     let start = rest.next().unwrap_or(text.len());
     let mut shown = String::new();
-    let room = if start > 0 {
+    let max_chars = if start > 0 {
         shown.push('…');
         MAX_CHARS - 1
     } else {
         MAX_CHARS
     };
-    // The last character gives its place to the ellipsis where more would follow.
-    let last = rest.nth(room - 2);
+    // If more characters follow, the ellipsis replaces the last one.
+    let last = rest.nth(max_chars - 2);
     match last.filter(|_| rest.next().is_some()) {
         Some(last) => {
             shown.push_str(&text[start..last]);
@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn long_text_is_cut_between_characters() {
+    fn truncates_between_characters() {
         let cases = [
             (String::new(), String::new()),
             ("é".repeat(80), "é".repeat(80)),
@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn a_late_difference_shows() {
+    fn shows_a_late_difference() {
         let head = "日".repeat(200);
         let (left, right) = shorten_both(&format!("{head}x"), &format!("{head}y tail"));
         assert_eq!(left, format!("…{}x", "日".repeat(16)));

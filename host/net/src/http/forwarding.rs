@@ -1,4 +1,4 @@
-//! Which fields cross a reverse proxy (RFC 9110, section 7.6.1).
+//! Which header fields a reverse proxy forwards (RFC 9110, section 7.6.1).
 
 use bytes::BytesMut;
 use http::header::{
@@ -8,14 +8,13 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use ouli_codec::content_coding;
 
-/// Names the session that a request belongs to.
+/// The session of a request.
 pub const SESSION: &str = "ouli-session";
 
-/// The same, as google/test-server names it.
+/// An alias, used by google/test-server.
 pub const SESSION_ALIAS: &str = "test-name";
 
-/// Fields that belong to one connection, besides those that `connection` names. `te` is looked at
-/// on its own.
+/// Hop-by-hop fields, besides those that `connection` names. `te` is handled separately.
 const HOP_BY_HOP: [HeaderName; 6] = [
     CONNECTION,
     TRANSFER_ENCODING,
@@ -25,21 +24,21 @@ const HOP_BY_HOP: [HeaderName; 6] = [
     HeaderName::from_static("http2-settings"),
 ];
 
-/// What happens to two fields of a request on its way up.
+/// How two request fields are rewritten.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Rewrite {
-    /// Keep the client's `host` instead of the upstream's own.
+    /// Keep the client's `host` instead of sending the upstream's own.
     pub preserve_host: bool,
-    /// Ask only for content codings that can be decoded, so that what is recorded can be read.
+    /// Accept only content codings that can be decoded, so that recordings can be read.
     pub restrict_codings: bool,
 }
 
-/// The header of a request as the upstream gets it. Order and repetition stay.
+/// The request fields that the upstream is sent. Order and repetition are kept.
 pub fn request_headers(headers: &HeaderMap, rewrite: Rewrite) -> HeaderMap {
-    let named = connection_options(headers);
+    let options = connection_options(headers);
     let mut kept = HeaderMap::with_capacity(headers.len());
     for (name, value) in headers {
-        let dropped = is_hop_by_hop(name, &named)
+        let dropped = is_hop_by_hop(name, &options)
             || *name == EXPECT
             || (*name == HOST && !rewrite.preserve_host)
             || name == SESSION
@@ -58,41 +57,41 @@ pub fn request_headers(headers: &HeaderMap, rewrite: Rewrite) -> HeaderMap {
     kept
 }
 
-/// Gives these fields memory of their own. They are parts of what was read at once, which is many
-/// times larger, and HTTP/2 keeps fields in its tables for as long as a connection lasts (RFC 7541,
-/// section 2.3.2).
-pub fn detach(headers: &mut HeaderMap) {
+/// Copies the field values into memory of their own. Otherwise they keep alive the much larger
+/// buffer that they were read into, for as long as they are in an HPACK table (RFC 7541, section
+/// 2.3.2).
+pub(crate) fn detach(headers: &mut HeaderMap) {
     let size = headers.values().map(HeaderValue::len).sum();
     let mut copied = BytesMut::with_capacity(size);
     for value in headers.values_mut() {
         copied.extend_from_slice(value.as_bytes());
-        let own = HeaderValue::from_maybe_shared(copied.split().freeze());
-        // It is the value that was there.
-        if let Ok(mut own) = own {
-            own.set_sensitive(value.is_sensitive());
-            *value = own;
+        let copy = HeaderValue::from_maybe_shared(copied.split().freeze());
+        // Never fails: the bytes are those of a valid value.
+        if let Ok(mut copy) = copy {
+            copy.set_sensitive(value.is_sensitive());
+            *value = copy;
         }
     }
 }
 
-/// The header of a response as the client gets it.
+/// The response fields that the client is sent.
 pub fn response_headers(mut headers: HeaderMap) -> HeaderMap {
     collapse_content_length(&mut headers);
-    let named = connection_options(&headers);
-    if !headers.keys().any(|name| is_hop_by_hop(name, &named)) {
+    let options = connection_options(&headers);
+    if !headers.keys().any(|name| is_hop_by_hop(name, &options)) {
         return headers;
     }
     let mut kept = HeaderMap::with_capacity(headers.len());
     for (name, value) in &headers {
-        if !is_hop_by_hop(name, &named) {
+        if !is_hop_by_hop(name, &options) {
             kept.append(name.clone(), value.clone());
         }
     }
     kept
 }
 
-/// A length may be said several times, also in one field; who reads it next need not allow that
-/// (RFC 9110, section 8.6). Lengths that differ came through no parser.
+/// A response may repeat its length, also within one field, but clients need not accept that
+/// (RFC 9110, section 8.6). hyper has already rejected lengths that differ.
 fn collapse_content_length(headers: &mut HeaderMap) {
     let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
     let Some(first) = lengths.next() else {
@@ -108,12 +107,11 @@ fn collapse_content_length(headers: &mut HeaderMap) {
     }
 }
 
-fn is_hop_by_hop(name: &HeaderName, named: &[HeaderName]) -> bool {
-    HOP_BY_HOP.contains(name) || named.contains(name)
+fn is_hop_by_hop(name: &HeaderName, options: &[HeaderName]) -> bool {
+    HOP_BY_HOP.contains(name) || options.contains(name)
 }
 
-/// The fields that `connection` declares as hop-by-hop, but for those that must not be dropped that
-/// way.
+/// The fields that `connection` declares as hop-by-hop, except those that must be forwarded.
 fn connection_options(headers: &HeaderMap) -> Vec<HeaderName> {
     headers
         .get_all(CONNECTION)
@@ -126,8 +124,7 @@ fn connection_options(headers: &HeaderMap) -> Vec<HeaderName> {
         .collect()
 }
 
-/// Fields that say whose request it is or how long it is: a client cannot have them dropped through
-/// `connection`.
+/// Fields that `connection` cannot remove: they identify the client or describe the body.
 const PROTECTED_FIELDS: [&str; 6] = [
     "authorization",
     "content-encoding",
@@ -162,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn only_end_to_end_fields_go_up() {
+    fn forwards_only_end_to_end_fields() {
         let sent = map(&[
             ("host", "127.0.0.1:8080"),
             ("connection", "keep-alive, x-mine, authorization"),
@@ -182,13 +179,13 @@ mod tests {
     }
 
     #[test]
-    fn trailers_can_still_be_asked_for() {
+    fn forwards_te_trailers() {
         let sent = map(&[("te", "trailers")]);
         assert_eq!(request_headers(&sent, Rewrite::default()), sent);
     }
 
     #[test]
-    fn recording_asks_only_for_codings_that_it_reads() {
+    fn restricts_content_codings_to_those_it_decodes() {
         let sent = map(&[("accept-encoding", "gzip, snappy, br")]);
         let rewrite = Rewrite {
             restrict_codings: true,
@@ -199,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn a_response_keeps_repeated_fields_in_order() {
+    fn keeps_repeated_response_fields_in_order() {
         let mut sent = map(&[("connection", "close")]);
         for cookie in ["a=1", "b=2"] {
             sent.append("set-cookie", HeaderValue::from_static(cookie));
@@ -211,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn a_response_says_its_length_once() {
+    fn collapses_a_repeated_content_length() {
         for sent in [
             map(&[("content-length", "3, 3")]),
             map(&[("content-length", "3"), ("content-length", "3")]),
@@ -222,24 +219,24 @@ mod tests {
     }
 
     #[test]
-    fn detached_fields_are_the_same_and_hold_nothing_else() {
+    fn detach_copies_values_and_releases_the_buffer() {
         use std::sync::Arc;
 
         #[derive(Clone)]
-        struct Read(Arc<[u8]>);
+        struct ReadBuffer(Arc<[u8]>);
 
-        impl AsRef<[u8]> for Read {
+        impl AsRef<[u8]> for ReadBuffer {
             fn as_ref(&self) -> &[u8] {
                 &self.0
             }
         }
 
-        let read = Read(Arc::from(&b"onetwo\xff"[..]));
-        let bytes = bytes::Bytes::from_owner(read.clone());
+        let buffer = ReadBuffer(Arc::from(&b"onetwo\xff"[..]));
+        let bytes = bytes::Bytes::from_owner(buffer.clone());
         let mut headers = HeaderMap::new();
-        let places = [("a", 0..3), ("b", 0..0), ("a", 3..7)];
-        for (name, place) in places {
-            let value = HeaderValue::from_maybe_shared(bytes.slice(place)).unwrap();
+        let ranges = [("a", 0..3), ("b", 0..0), ("a", 3..7)];
+        for (name, range) in ranges {
+            let value = HeaderValue::from_maybe_shared(bytes.slice(range)).unwrap();
             headers.append(name, value);
         }
         headers.get_mut("b").unwrap().set_sensitive(true);
@@ -248,9 +245,9 @@ mod tests {
             .iter()
             .map(|(name, value)| (name.clone(), value.as_bytes().to_vec()))
             .collect();
-        assert_eq!(Arc::strong_count(&read.0), 2);
+        assert_eq!(Arc::strong_count(&buffer.0), 2);
         detach(&mut headers);
-        assert_eq!(Arc::strong_count(&read.0), 1);
+        assert_eq!(Arc::strong_count(&buffer.0), 1);
         let after: Vec<_> = headers
             .iter()
             .map(|(name, value)| (name.clone(), value.as_bytes().to_vec()))

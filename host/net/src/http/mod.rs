@@ -1,4 +1,7 @@
-//! Rules of HTTP that need no socket: which messages are valid, and which fields cross a proxy.
+//! HTTP rules without I/O: which messages are valid, and which header fields a proxy forwards.
 
 pub mod forwarding;
+mod stream_reset;
 pub mod validation;
+
+pub use stream_reset::stream_reset;

@@ -1,10 +1,10 @@
-//! What must be true of a head so that nobody takes the message for two things. What frames a
-//! request on HTTP/1.1 is looked at before, as it is written.
+//! Rejects message heads that two implementations could read differently. The framing of HTTP/1.1
+//! requests is validated before, as it is received (`server/http1_validator.rs`).
 
 use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
 use http::{HeaderMap, Request, Response, StatusCode, Uri, Version};
 
-/// Why a message is no sound one.
+/// Why a message is invalid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidMessage {
     /// RFC 9112, section 3.2.
@@ -14,38 +14,38 @@ pub enum InvalidMessage {
     #[error("it names more than one host")]
     MultipleHosts,
     /// RFC 9110, section 7.2.
-    #[error("its `host` or the authority of its target is no host and port")]
+    #[error("its `host` or the authority of its target is not a host and port")]
     InvalidHost,
     /// RFC 9110, section 4.2.4.
-    #[error("its target names a user")]
+    #[error("its target contains user information")]
     Userinfo,
     /// RFC 9110, section 7.1.
     #[error("the scheme of its target is not `http` or `https`")]
     UnsupportedScheme,
     /// RFC 9113, section 8.1.1.
-    #[error("its `content-length` is not one number")]
+    #[error("its `content-length` is not a single number")]
     InvalidContentLength,
     /// RFC 9113, section 8.2.1.
-    #[error("the value of a field begins or ends with white space")]
+    #[error("a field value begins or ends with white space")]
     SurroundingWhitespace,
     /// RFC 9112, section 6.3.
-    #[error("its body has a length and a transfer coding")]
+    #[error("it has both a `content-length` and a transfer coding")]
     LengthAndTransferEncoding,
     /// RFC 9112, section 7.
-    #[error("its body has a transfer coding other than `chunked`")]
+    #[error("it has a transfer coding other than `chunked`")]
     UnsupportedTransferCoding,
     /// RFC 9110, section 7.8.
-    #[error("it switches to a protocol that nobody asked for")]
+    #[error("it switches protocols although the request did not ask for it")]
     UnexpectedUpgrade,
     /// RFC 6455, section 4.1.
-    #[error("it asks for a WebSocket and has a body")]
+    #[error("it is a WebSocket handshake with a body")]
     WebSocketWithBody,
 }
 
-/// Looks at the head of a request.
+/// Validates a request head.
 ///
 /// # Errors
-/// The first rule that it breaks.
+/// The first rule that it violates.
 pub fn validate_request<B>(request: &Request<B>) -> Result<(), InvalidMessage> {
     let (uri, headers) = (request.uri(), request.headers());
     validate_target(uri)?;
@@ -56,10 +56,10 @@ pub fn validate_request<B>(request: &Request<B>) -> Result<(), InvalidMessage> {
     Ok(())
 }
 
-/// Looks at the head of the response to a request that asked for no other protocol.
+/// Validates the head of a response to a request without `upgrade`.
 ///
 /// # Errors
-/// The first rule that it breaks.
+/// The first rule that it violates.
 pub fn validate_response<B>(response: &Response<B>) -> Result<(), InvalidMessage> {
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
         return Err(InvalidMessage::UnexpectedUpgrade);
@@ -95,12 +95,12 @@ fn validate_target(uri: &Uri) -> Result<(), InvalidMessage> {
     }
 }
 
-/// One host, said once, or twice in the same words.
+/// There must be one host. `host` and the authority of the target may both have it.
 fn validate_host(version: Version, uri: &Uri, headers: &HeaderMap) -> Result<(), InvalidMessage> {
     let mut hosts = headers.get_all(HOST).iter();
     let Some(host) = hosts.next() else {
-        let is_needed = version == Version::HTTP_11;
-        return if is_needed {
+        let is_required = version == Version::HTTP_11;
+        return if is_required {
             Err(InvalidMessage::MissingHost)
         } else {
             Ok(())
@@ -123,13 +123,13 @@ fn validate_host(version: Version, uri: &Uri, headers: &HeaderMap) -> Result<(),
     }
 }
 
-/// Host and port, or nothing, as far as its characters tell.
+/// True if all characters may be part of a host and port. The text may be empty.
 fn is_host(text: &[u8]) -> bool {
-    let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~:[]%!$&'()*+;=".contains(byte);
-    text.iter().all(is_part)
+    let is_valid = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~:[]%!$&'()*+;=".contains(byte);
+    text.iter().all(is_valid)
 }
 
-/// What HTTP/2 allows on the wire, and would be something else by HTTP/1.1.
+/// Rejects fields that HTTP/2 can carry and that HTTP/1.1 would read differently.
 fn validate_fields(headers: &HeaderMap) -> Result<(), InvalidMessage> {
     let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
     if let Some(length) = lengths.next() {
@@ -139,11 +139,11 @@ fn validate_fields(headers: &HeaderMap) -> Result<(), InvalidMessage> {
         }
     }
     let is_space = |byte: Option<&u8>| matches!(byte, Some(b' ' | b'\t'));
-    let padded = headers.values().map(http::HeaderValue::as_bytes);
-    let mut padded = padded.filter(|value| is_space(value.first()) || is_space(value.last()));
-    padded
-        .next()
-        .map_or(Ok(()), |_| Err(InvalidMessage::SurroundingWhitespace))
+    let mut values = headers.values().map(http::HeaderValue::as_bytes);
+    if values.any(|value| is_space(value.first()) || is_space(value.last())) {
+        return Err(InvalidMessage::SurroundingWhitespace);
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -151,9 +151,9 @@ mod tests {
     use super::*;
 
     type Fields<'a> = &'a [(&'a str, &'a str)];
-    type Told = Result<(), InvalidMessage>;
+    type Validated = Result<(), InvalidMessage>;
 
-    fn looked_at(version: Version, uri: &str, fields: Fields<'_>) -> Told {
+    fn validate(version: Version, uri: &str, fields: Fields<'_>) -> Validated {
         let mut request = Request::builder().version(version).uri(uri);
         for (name, value) in fields {
             request = request.header(*name, *value);
@@ -162,9 +162,9 @@ mod tests {
     }
 
     #[test]
-    fn a_request_names_one_host() {
+    fn a_request_has_exactly_one_host() {
         let (one, two) = (("host", "a.test"), ("host", "b.test"));
-        let cases: [(Version, &str, Fields<'_>, Told); 13] = [
+        let cases: [(Version, &str, Fields<'_>, Validated); 13] = [
             (Version::HTTP_11, "/", &[one], Ok(())),
             (Version::HTTP_11, "/", &[("host", "")], Ok(())),
             (Version::HTTP_11, "/", &[("host", "[::1]:80")], Ok(())),
@@ -215,17 +215,13 @@ mod tests {
             ),
         ];
         for (version, uri, fields, expected) in cases {
-            assert_eq!(
-                looked_at(version, uri, fields),
-                expected,
-                "{uri} {fields:?}"
-            );
+            assert_eq!(validate(version, uri, fields), expected, "{uri} {fields:?}");
         }
     }
 
     #[test]
-    fn nothing_of_http2_is_something_else_by_http1() {
-        let cases: [(&str, Fields<'_>, Told); 6] = [
+    fn rejects_http2_fields_that_http1_would_read_differently() {
+        let cases: [(&str, Fields<'_>, Validated); 6] = [
             ("http://a.test/", &[("content-length", "3")], Ok(())),
             ("ftp://a.test/", &[], Err(InvalidMessage::UnsupportedScheme)),
             (
@@ -251,7 +247,7 @@ mod tests {
         ];
         for (uri, fields, expected) in cases {
             assert_eq!(
-                looked_at(Version::HTTP_2, uri, fields),
+                validate(Version::HTTP_2, uri, fields),
                 expected,
                 "{fields:?}"
             );
@@ -259,9 +255,9 @@ mod tests {
     }
 
     #[test]
-    fn a_response_is_framed_in_one_way() {
+    fn a_response_has_exactly_one_framing() {
         let chunked = ("transfer-encoding", "Chunked");
-        let cases: [(u16, Fields<'_>, Told); 7] = [
+        let cases: [(u16, Fields<'_>, Validated); 7] = [
             (200, &[("content-length", "3")], Ok(())),
             (200, &[chunked], Ok(())),
             (

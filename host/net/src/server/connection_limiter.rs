@@ -1,17 +1,16 @@
-//! Who may have a connection: so many in all, and so many from one source.
+//! Limits the open connections: in total, and per client address.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use ouli_config::Limits;
-
-/// Slots for connections, shared by all listeners.
+/// A limiter that all listeners share.
 pub type SharedConnectionLimiter = Arc<ConnectionLimiter>;
 
-/// Counts the connections that are open.
+/// Counts the open connections.
 #[derive(Debug)]
 pub struct ConnectionLimiter {
     state: Mutex<State>,
@@ -22,23 +21,26 @@ pub struct ConnectionLimiter {
 struct State {
     open: usize,
     by_source: HashMap<IpAddr, usize>,
-    max: MaxConnections,
+    limits: ConnectionLimits,
 }
 
-/// How many connections there may be.
+/// How many connections may be open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct MaxConnections {
-    total: usize,
-    per_source: usize,
-    per_loopback: usize,
+pub struct ConnectionLimits {
+    /// In total (`limits.connections`).
+    pub total: usize,
+    /// From one client address or IPv6 network (`limits.connections_per_source`).
+    pub per_source: usize,
+    /// From this machine (`limits.connections_per_loopback`).
+    pub per_loopback: usize,
 }
 
-/// Which limit a connection is above.
+/// The limit that a connection exceeds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum LimitExceeded {
-    /// All slots are taken.
+    /// `limits.connections`.
     Total,
-    /// The source has all that it may have. The name is that of the limit.
+    /// A limit of one source, by its key.
     PerSource(&'static str),
 }
 
@@ -52,7 +54,7 @@ impl LimitExceeded {
     }
 }
 
-/// A slot. Dropped, it is free.
+/// The right to one connection. Dropping it releases it.
 #[derive(Debug)]
 pub(super) struct ConnectionPermit {
     limiter: SharedConnectionLimiter,
@@ -67,85 +69,71 @@ impl ConnectionPermit {
 }
 
 impl ConnectionLimiter {
-    /// Slots as the limits say.
-    pub fn new(limits: &Limits) -> SharedConnectionLimiter {
+    /// A limiter without open connections.
+    pub fn new(limits: ConnectionLimits) -> SharedConnectionLimiter {
         Arc::new(Self {
             state: Mutex::new(State {
                 open: 0,
                 by_source: HashMap::new(),
-                max: MaxConnections::from(limits),
+                limits,
             }),
             released: Notify::new(),
         })
     }
 
-    /// Other limits from now on. Connections above them stay.
-    pub fn set_limits(&self, limits: &Limits) {
-        self.lock_state().max = MaxConnections::from(limits);
+    /// Changes the limits. Connections over the new limits stay open.
+    pub fn set_limits(&self, limits: ConnectionLimits) {
+        self.state.lock().limits = limits;
         self.released.notify_waiters();
     }
 
-    /// The connections that are open.
+    /// The number of open connections.
     pub fn open_connections(&self) -> usize {
-        self.lock_state().open
+        self.state.lock().open
     }
 
-    /// A slot for a connection from this address.
+    /// A permit for a connection from this address.
     pub(super) fn try_acquire(
         self: &Arc<Self>,
-        from: IpAddr,
+        address: IpAddr,
     ) -> Result<ConnectionPermit, LimitExceeded> {
-        let source = source_key(from);
-        let mut state = self.lock_state();
-        let most = state.max;
-        let (own, key) = if from.to_canonical().is_loopback() {
-            (most.per_loopback, "connections_per_loopback")
+        let source = source_key(address);
+        let mut state = self.state.lock();
+        let limits = state.limits;
+        let (max, key) = if address.to_canonical().is_loopback() {
+            (limits.per_loopback, "connections_per_loopback")
         } else {
-            (most.per_source, "connections_per_source")
+            (limits.per_source, "connections_per_source")
         };
-        let held = state.by_source.get(&source).copied().unwrap_or_default();
-        if held >= own {
+        let open = state.by_source.get(&source).copied().unwrap_or_default();
+        if open >= max {
             return Err(LimitExceeded::PerSource(key));
         }
-        if state.open >= most.total {
+        if state.open >= limits.total {
             return Err(LimitExceeded::Total);
         }
         state.open += 1;
-        state.by_source.insert(source, held + 1);
+        state.by_source.insert(source, open + 1);
         Ok(ConnectionPermit {
             limiter: Arc::clone(self),
             source,
         })
     }
 
-    /// Returns once a slot was given back. To be asked for before a look at whether there is one,
-    /// so that none is missed in between.
+    /// Returns once a permit was released. Call it before [`Self::try_acquire`], so that a release
+    /// in between is not missed.
     pub(super) fn wait_for_release(&self) -> tokio::sync::futures::Notified<'_> {
         self.released.notified()
-    }
-
-    fn lock_state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl From<&Limits> for MaxConnections {
-    fn from(limits: &Limits) -> Self {
-        Self {
-            total: limits.connections,
-            per_source: limits.connections_per_source,
-            per_loopback: limits.connections_per_loopback,
-        }
     }
 }
 
 impl Drop for ConnectionPermit {
     fn drop(&mut self) {
-        let mut state = self.limiter.lock_state();
+        let mut state = self.limiter.state.lock();
         state.open -= 1;
-        if let Some(held) = state.by_source.get_mut(&self.source) {
-            *held -= 1;
-            if *held == 0 {
+        if let Some(open) = state.by_source.get_mut(&self.source) {
+            *open -= 1;
+            if *open == 0 {
                 state.by_source.remove(&self.source);
             }
         }
@@ -154,10 +142,10 @@ impl Drop for ConnectionPermit {
     }
 }
 
-/// Who counts as one source: an address of IPv4, and of IPv6 all addresses of one network, since
-/// whoever has one of them has the others too (RFC 6177).
-fn source_key(from: IpAddr) -> IpAddr {
-    match from.to_canonical() {
+/// What counts as one source: an IPv4 address, or an IPv6 network, since a host usually has all the
+/// addresses of its network (RFC 6177).
+fn source_key(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
         IpAddr::V6(address) if !address.is_loopback() => {
             let network = u128::from(address) & !u128::from(u64::MAX);
             IpAddr::V6(Ipv6Addr::from(network))
@@ -167,58 +155,70 @@ fn source_key(from: IpAddr) -> IpAddr {
 }
 
 #[cfg(test)]
+impl Default for ConnectionLimits {
+    /// The defaults of `[limits]`.
+    fn default() -> Self {
+        Self {
+            total: 4096,
+            per_source: 512,
+            per_loopback: 1_000_000,
+        }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
-    fn address(text: &str) -> IpAddr {
+    fn ip(text: &str) -> IpAddr {
         text.parse().unwrap()
     }
 
-    fn slots(connections: usize, connections_per_source: usize) -> SharedConnectionLimiter {
-        ConnectionLimiter::new(&Limits {
-            connections,
-            connections_per_source,
-            ..Limits::default()
+    fn limiter(total: usize, per_source: usize) -> SharedConnectionLimiter {
+        ConnectionLimiter::new(ConnectionLimits {
+            total,
+            per_source,
+            ..ConnectionLimits::default()
         })
     }
 
     #[test]
-    fn one_source_cannot_take_all_slots() {
-        let slots = slots(4, 2);
-        let own = [(); 2].map(|()| slots.try_acquire(address("192.0.2.1")).unwrap());
-        // The same source, as a socket of both families tells it.
+    fn one_source_cannot_take_all_permits() {
+        let limiter = limiter(4, 2);
+        let own = [(); 2].map(|()| limiter.try_acquire(ip("192.0.2.1")).unwrap());
+        // The second is the same address, as a dual-stack socket reports it.
         for same in ["192.0.2.1", "::ffff:192.0.2.1"] {
-            let refused = slots.try_acquire(address(same)).unwrap_err();
-            assert_eq!(refused.key(), "connections_per_source");
+            let exceeded = limiter.try_acquire(ip(same)).unwrap_err();
+            assert_eq!(exceeded.key(), "connections_per_source");
         }
-        let _other = slots.try_acquire(address("192.0.2.2")).unwrap();
+        let _other = limiter.try_acquire(ip("192.0.2.2")).unwrap();
         drop(own);
-        assert!(slots.try_acquire(address("192.0.2.1")).is_ok());
-        assert_eq!(slots.open_connections(), 1);
+        assert!(limiter.try_acquire(ip("192.0.2.1")).is_ok());
+        assert_eq!(limiter.open_connections(), 1);
     }
 
     #[test]
-    fn a_network_of_ipv6_is_one_source() {
-        let slots = slots(4, 1);
-        let _one = slots.try_acquire(address("2001:db8::1")).unwrap();
-        assert!(slots.try_acquire(address("2001:db8::2")).is_err());
-        assert!(slots.try_acquire(address("2001:db8:0:1::1")).is_ok());
+    fn an_ipv6_network_is_one_source() {
+        let limiter = limiter(4, 1);
+        let _first = limiter.try_acquire(ip("2001:db8::1")).unwrap();
+        assert!(limiter.try_acquire(ip("2001:db8::2")).is_err());
+        assert!(limiter.try_acquire(ip("2001:db8:0:1::1")).is_ok());
     }
 
     #[test]
-    fn this_machine_is_told_from_others() {
-        let slots = slots(3, 1);
-        let _held = [(); 3].map(|()| slots.try_acquire(address("127.0.0.1")).unwrap());
-        let refused = slots.try_acquire(address("127.0.0.1")).unwrap_err();
-        assert_eq!(refused, LimitExceeded::Total);
+    fn loopback_has_a_limit_of_its_own() {
+        let limiter = limiter(3, 1);
+        let _permits = [(); 3].map(|()| limiter.try_acquire(ip("127.0.0.1")).unwrap());
+        let exceeded = limiter.try_acquire(ip("127.0.0.1")).unwrap_err();
+        assert_eq!(exceeded, LimitExceeded::Total);
     }
 
     #[test]
-    fn limits_may_change_while_connections_are_open() {
-        let slots = slots(1, 1);
-        let _held = slots.try_acquire(address("127.0.0.1")).unwrap();
-        assert!(slots.try_acquire(address("127.0.0.1")).is_err());
-        slots.set_limits(&Limits::default());
-        assert!(slots.try_acquire(address("127.0.0.1")).is_ok());
+    fn limits_can_change_while_connections_are_open() {
+        let limiter = limiter(1, 1);
+        let _permit = limiter.try_acquire(ip("127.0.0.1")).unwrap();
+        assert!(limiter.try_acquire(ip("127.0.0.1")).is_err());
+        limiter.set_limits(ConnectionLimits::default());
+        assert!(limiter.try_acquire(ip("127.0.0.1")).is_ok());
     }
 }

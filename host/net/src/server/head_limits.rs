@@ -1,52 +1,25 @@
-//! How large the head of a request may be, beyond what hyper looks at.
+//! The limits of a request head that hyper does not enforce.
 
 use http::{Request, Version};
 
-use super::Bounds;
+use super::bounds::Bounds;
+use super::error::Rejection;
 
-/// Why a request is not served.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Rejection {
-    /// Its target is too long.
-    #[error("the target of the request has more than {most} bytes (limits.uri_bytes)")]
-    UriTooLong {
-        /// The limit in bytes.
-        most: usize,
-    },
-    /// It has too many fields.
-    #[error("the request has more than {most} header fields (limits.http2_header_count)")]
-    TooManyHeaders {
-        /// The limit.
-        most: usize,
-    },
-    /// Its body did not come.
-    #[error("the body of the request did not come in time (limits.{0})")]
-    BodyTimeout(&'static str),
-    /// Its body broke off, or is none.
-    #[error("the body of the request broke off")]
-    IncompleteBody,
-}
-
-/// Looks at a head.
+/// Checks a request head.
 ///
 /// # Errors
-/// Why the request is not served.
+/// The first limit that it exceeds.
 pub(super) fn check_head<B>(request: &Request<B>, bounds: &Bounds) -> Result<(), Rejection> {
     let target = request.uri().path_and_query();
     let length = target.map_or(0, |target| target.as_str().len());
     if length > bounds.uri_bytes {
-        return Err(Rejection::UriTooLong {
-            most: bounds.uri_bytes,
-        });
+        let max = bounds.uri_bytes;
+        return Err(Rejection::UriTooLong { max });
     }
-    let headers = request.headers();
-    if request.version() == Version::HTTP_2 {
-        if headers.len() > bounds.http2_header_count {
-            return Err(Rejection::TooManyHeaders {
-                most: bounds.http2_header_count,
-            });
-        }
-        return Ok(());
+    // hyper counts the fields of HTTP/1.1 while it parses them (`limits.header_count`).
+    if request.version() == Version::HTTP_2 && request.headers().len() > bounds.http2_header_count {
+        let max = bounds.http2_header_count;
+        return Err(Rejection::TooManyHeaders { max });
     }
     Ok(())
 }
@@ -54,9 +27,8 @@ pub(super) fn check_head<B>(request: &Request<B>, bounds: &Bounds) -> Result<(),
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ouli_config::Limits;
 
-    fn checked(version: Version, target: &str, fields: &[(&str, &str)]) -> Result<(), Rejection> {
+    fn check(version: Version, target: &str, fields: &[(&str, &str)]) -> Result<(), Rejection> {
         let mut request = Request::builder().version(version).uri(target);
         for (name, value) in fields {
             request = request.header(*name, *value);
@@ -64,27 +36,27 @@ mod tests {
         let bounds = Bounds {
             uri_bytes: 20,
             http2_header_count: 2,
-            ..Bounds::from(&Limits::default())
+            ..Bounds::default()
         };
         check_head(&request.body(()).unwrap(), &bounds)
     }
 
     #[test]
-    fn targets_and_fields_have_limits() {
+    fn rejects_long_targets_and_many_fields() {
         let host = [("host", "x")];
         assert_eq!(
-            checked(Version::HTTP_11, "/1234567890123456789", &host),
+            check(Version::HTTP_11, "/1234567890123456789", &host),
             Ok(())
         );
-        let long = checked(Version::HTTP_11, "/12345678901234567890", &host);
-        assert_eq!(long, Err(Rejection::UriTooLong { most: 20 }));
-        let query = checked(Version::HTTP_2, "http://a.example/?345678901234567890", &[]);
+        let too_long = check(Version::HTTP_11, "/12345678901234567890", &host);
+        assert_eq!(too_long, Err(Rejection::UriTooLong { max: 20 }));
+        let query = check(Version::HTTP_2, "http://a.example/?345678901234567890", &[]);
         assert_eq!(query, Ok(()));
         let fields = [("a", "1"), ("b", "2"), ("a", "3")];
-        assert_eq!(checked(Version::HTTP_2, "/", &fields[..2]), Ok(()));
+        assert_eq!(check(Version::HTTP_2, "/", &fields[..2]), Ok(()));
         assert_eq!(
-            checked(Version::HTTP_2, "/", &fields),
-            Err(Rejection::TooManyHeaders { most: 2 })
+            check(Version::HTTP_2, "/", &fields),
+            Err(Rejection::TooManyHeaders { max: 2 })
         );
     }
 }

@@ -1,4 +1,4 @@
-//! HTTP/1.1 on a connection, from the first bytes of a head until the connection is at rest again.
+//! HTTP/1.1 on a connection, from the first bytes of a head until the connection is idle again.
 
 use std::convert::Infallible;
 use std::future::{Future as _, poll_fn};
@@ -16,100 +16,96 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
-use super::Bounds;
 use super::activity::Activity;
-use super::connection::{self, ConnectionContext, HttpService};
+use super::bounds::Bounds;
+use super::context::ConnectionContext;
+use super::dispatch;
 use super::http1_validator::Http1Validator;
 use super::inspected_io::{InspectedIo, Inspector};
+use super::service::HttpService;
 
-/// After so long without a request, a connection gives its buffers back.
+/// After this long without a request, a connection releases its buffers.
 const IDLE_RELEASE_DELAY: Duration = Duration::from_secs(1);
 
-/// What became of a connection.
+/// How serving a connection ended.
 pub(super) enum Outcome<T> {
-    /// It is at rest: the socket, with what was read of it.
+    /// The connection is idle. Holds the socket and the unread bytes.
     Idle(T, Bytes),
-    /// What came last is no request.
+    /// The last head is not a valid request.
     InvalidRequest(T),
-    /// It is over.
+    /// The connection is closed or upgraded.
     Closed,
 }
 
-/// Serves until the connection is at rest, or to its end.
+/// Serves requests until the connection is idle or ends.
 pub(super) async fn serve<S: HttpService, T>(
     socket: T,
     first: Bytes,
-    at: &ConnectionContext<S>,
+    connection: &ConnectionContext<S>,
 ) -> Outcome<T>
 where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let bounds = &at.listener.bounds;
-    let activity = &at.activity;
-    let look = Inspector::Http1(Http1Validator::new());
-    let watched = InspectedIo::new(socket, first, Arc::clone(activity), look);
-    let (door, shared) = (Arc::clone(&at.listener), Arc::clone(activity));
+    let (listener, activity) = (&connection.listener, &connection.activity);
+    let bounds = &listener.bounds;
+    let inspector = Inspector::Http1(Http1Validator::new());
+    let io = InspectedIo::new(socket, first, Arc::clone(activity), inspector);
+    let context = (Arc::clone(listener), Arc::clone(activity));
     let service = service_fn(move |request| {
-        let (taken, shared) = (
-            connection::admit_request(&door, &shared, request),
-            Arc::clone(&shared),
-        );
-        let door = Arc::clone(&door);
+        let (listener, activity) = context.clone();
+        let admitted = dispatch::admit_request(&listener, &activity, request);
         async move {
-            let response = connection::handle(&door, taken).await;
+            let response = dispatch::handle(&listener, admitted).await;
             if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-                shared.mark_upgraded();
+                activity.mark_upgraded();
             }
-            Ok::<_, Infallible>(add_connection_close(&shared, response))
+            Ok::<_, Infallible>(add_connection_close(&activity, response))
         }
     });
-    let builder = builder(bounds);
-    let mut connection = builder
-        .serve_connection(TokioIo::new(watched), service)
+    let mut http1 = builder(bounds)
+        .serve_connection(TokioIo::new(io), service)
         .with_upgrades();
-    let mut stop = at.listener.drain.signal();
-    let mut stop = pin!(stop.draining());
+    let mut drain_signal = listener.drain.signal();
+    let mut drain_signal = pin!(drain_signal.draining());
     let mut stopping = false;
-    let mut look = pin!(tokio::time::sleep(connection::timeout_check_interval(
-        bounds
-    )));
-    let goes_on = poll_fn(|cx| {
+    let interval = bounds.timeout_check_interval();
+    let mut timeout_check = pin!(tokio::time::sleep(interval));
+    let stays_open = poll_fn(|cx| {
         loop {
-            if let Poll::Ready(ended) = Pin::new(&mut connection).poll(cx) {
-                if let Err(error) = ended {
-                    tracing::debug!("connection: {error}");
+            if let Poll::Ready(result) = Pin::new(&mut http1).poll(cx) {
+                if let Err(error) = result {
+                    tracing::debug!("HTTP/1.1 connection failed: {error}");
                 }
                 return Poll::Ready(false);
             }
-            stopping = stopping || stop.as_mut().poll(cx).is_ready();
+            stopping = stopping || drain_signal.as_mut().poll(cx).is_ready();
             if stopping {
                 activity.start_draining();
             }
-            let rests =
+            let release =
                 activity.is_idle() && (stopping || activity.idle_time() >= IDLE_RELEASE_DELAY);
-            if rests || activity.is_rejection_due() {
+            if release || activity.is_rejection_due() {
                 return Poll::Ready(true);
             }
-            ready!(look.as_mut().poll(cx));
+            ready!(timeout_check.as_mut().poll(cx));
             if let Some(key) = activity.expired_timeout(bounds) {
-                tracing::debug!("connection: closed by limits.{key}");
+                tracing::debug!("connection closed by limits.{key}");
                 return Poll::Ready(false);
             }
-            look.as_mut()
-                .reset(Instant::now() + connection::timeout_check_interval(bounds));
+            timeout_check.as_mut().reset(Instant::now() + interval);
         }
     });
-    if !goes_on.await {
+    if !stays_open.await {
         return Outcome::Closed;
     }
-    let Some(parts) = connection.into_parts() else {
+    let Some(parts) = http1.into_parts() else {
         return Outcome::Closed;
     };
     let (socket, unread) = parts.io.into_inner().into_parts();
-    match activity.has_invalid_head() {
-        true => Outcome::InvalidRequest(socket),
-        false => Outcome::Idle(socket, concat(parts.read_buf, &unread)),
+    if activity.has_invalid_head() {
+        return Outcome::InvalidRequest(socket);
     }
+    Outcome::Idle(socket, concat(parts.read_buf, &unread))
 }
 
 fn concat(first: Bytes, rest: &[u8]) -> Bytes {
@@ -121,8 +117,8 @@ fn concat(first: Bytes, rest: &[u8]) -> Bytes {
     both.freeze()
 }
 
-/// The response, which says so where the connection ends with it. One that agrees to a tunnel ends
-/// it anyway.
+/// Adds `connection: close` if the response is the connection's last. A 101 response ends HTTP on
+/// the connection anyway.
 fn add_connection_close<B>(activity: &Activity, mut response: Response<B>) -> Response<B> {
     if activity.is_draining() && response.status() != StatusCode::SWITCHING_PROTOCOLS {
         let close = HeaderValue::from_static("close");
@@ -131,7 +127,7 @@ fn add_connection_close<B>(activity: &Activity, mut response: Response<B>) -> Re
     response
 }
 
-/// The fields that hyper takes by itself.
+/// hyper's default limit of header fields.
 const HYPER_DEFAULT_MAX_HEADERS: usize = 100;
 
 fn builder(bounds: &Bounds) -> Builder {
@@ -139,7 +135,7 @@ fn builder(bounds: &Bounds) -> Builder {
     builder
         .timer(TokioTimer::new())
         .header_read_timeout(None)
-        // Replay adds nothing that was not recorded, and no clock is read for it.
+        // Replay adds no field that was not recorded, and reads no clock.
         .auto_date_header(false)
         .max_buf_size(bounds.header_bytes.max(8192));
     if bounds.header_count != HYPER_DEFAULT_MAX_HEADERS {

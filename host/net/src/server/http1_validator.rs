@@ -1,46 +1,46 @@
-//! Looks at the bytes of HTTP/1.1 before they are parsed, and stops at what other servers could
-//! read in another way (RFC 9112): lines that end with LF alone, a length beside a transfer coding,
-//! codings other than `chunked`, and sizes of chunks with more than digits and extensions.
+//! Validates HTTP/1.1 before hyper parses it, and rejects what other servers could read differently
+//! (RFC 9112): lines that end with LF alone, a length together with a transfer coding, codings
+//! other than `chunked`, and chunk sizes with more than digits and extensions.
 //!
-//! A head is then answered with 400 by whoever serves the connection; a body ends there. What the
-//! parser finds wrong by itself is not looked for here.
+//! An invalid head gets a 400 response from the connection's task; an invalid body ends early. What
+//! hyper rejects itself is not checked here.
 
-/// Bytes of a line that are kept until its end, at most: the fields that frame a body are shorter.
+/// The most bytes of a line that are kept: the fields that frame a body are shorter.
 const MAX_KEPT_LINE: usize = 256;
 
-/// What HTTP/2 begins with; it has no lines.
+/// The first line of the HTTP/2 preface. What follows is not HTTP/1.1.
 const HTTP2_REQUEST_LINE: &[u8] = b"PRI * HTTP/2.0\r\n";
 
-/// Where a connection is.
+/// The part of the stream that the next byte belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum ParserState {
-    /// Between two requests.
+    /// A request line, or between two requests.
     RequestLine,
-    /// Within a head.
+    /// The header fields.
     Headers,
-    /// So many bytes of a body are missing.
+    /// A body with this many bytes left.
     Body(u64),
-    /// Within the line of a chunk's size.
+    /// The line of a chunk size.
     ChunkSize,
-    /// So many bytes of a chunk are missing, its end of line included.
+    /// A chunk with this many bytes left, including its CRLF.
     ChunkData(u64),
-    /// After the last chunk.
+    /// The trailer fields.
     Trailers,
-    /// It speaks something else from here on.
+    /// Another protocol, which is not validated.
     OtherProtocol,
-    /// What came was wrong, in a head or after one.
-    Invalid(bool),
+    /// Something was invalid; nothing after it is read.
+    Invalid { in_head: bool },
 }
 
-/// What one connection has sent.
+/// Validates what one client sends.
 #[derive(Debug)]
 pub(super) struct Http1Validator {
     state: ParserState,
-    /// The line that is on its way, as far as it is kept.
+    /// The current line, as far as it is kept.
     line: Vec<u8>,
-    /// The line is longer than what is kept of it.
+    /// The line is longer than what is kept.
     truncated: bool,
-    /// What the head says of the body.
+    /// The framing of the body, as the head declares it.
     content_length: Option<u64>,
     chunked: bool,
 }
@@ -56,31 +56,30 @@ impl Http1Validator {
         }
     }
 
-    /// The connection has become a tunnel.
+    /// The connection is a tunnel from now on.
     pub(super) fn switch_protocol(&mut self) {
         self.state = ParserState::OtherProtocol;
         self.line = Vec::new();
     }
 
-    /// Looks at bytes that came.
+    /// Validates the next bytes.
     ///
     /// # Errors
-    /// How many of them are sound, where something is wrong. Nothing of what follows is to be
-    /// parsed.
+    /// The number of valid bytes, if not all are. Nothing after them may be parsed.
     pub(super) fn feed(&mut self, bytes: &[u8]) -> Result<(), usize> {
-        let mut seen = 0;
-        while let Some(rest) = bytes.get(seen..).filter(|rest| !rest.is_empty()) {
-            seen += match self.state {
+        let mut valid = 0;
+        while let Some(rest) = bytes.get(valid..).filter(|rest| !rest.is_empty()) {
+            valid += match self.state {
                 ParserState::OtherProtocol => return Ok(()),
-                ParserState::Invalid(_) => return Err(seen),
-                ParserState::Body(missing) => self.skip(
-                    missing,
+                ParserState::Invalid { .. } => return Err(valid),
+                ParserState::Body(left) => self.skip(
+                    left,
                     rest.len(),
                     ParserState::Body,
                     ParserState::RequestLine,
                 ),
-                ParserState::ChunkData(missing) => self.skip(
-                    missing,
+                ParserState::ChunkData(left) => self.skip(
+                    left,
                     rest.len(),
                     ParserState::ChunkData,
                     ParserState::ChunkSize,
@@ -91,57 +90,61 @@ impl Http1Validator {
                 | ParserState::Trailers => self.consume_line(rest),
             };
         }
-        // The end of a line that is wrong is not passed on.
-        if self.is_invalid() { Err(seen) } else { Ok(()) }
+        // The LF of an invalid line is not valid.
+        if self.is_invalid() {
+            Err(valid)
+        } else {
+            Ok(())
+        }
     }
 
-    /// True once something was wrong.
+    /// True once something was invalid.
     pub(super) fn is_invalid(&self) -> bool {
-        matches!(self.state, ParserState::Invalid(_))
+        matches!(self.state, ParserState::Invalid { .. })
     }
 
-    /// True where that was a head, of which the parser has not seen the end.
+    /// True if that was in a head, whose end hyper has not read.
     pub(super) fn is_head_invalid(&self) -> bool {
-        self.state == ParserState::Invalid(true)
+        self.state == ParserState::Invalid { in_head: true }
     }
 
     fn skip(
         &mut self,
-        missing: u64,
-        here: usize,
+        left: u64,
+        available: usize,
         within: fn(u64) -> ParserState,
         after: ParserState,
     ) -> usize {
-        let most = usize::try_from(missing).unwrap_or(usize::MAX).min(here);
-        let left = missing - most as u64;
+        let count = usize::try_from(left).unwrap_or(usize::MAX).min(available);
+        let left = left - count as u64;
         self.state = if left == 0 { after } else { within(left) };
-        most
+        count
     }
 
-    /// Takes bytes up to and with the end of a line; without it where the line is wrong.
+    /// Consumes bytes up to the end of a line, including its LF if the line is valid.
     fn consume_line(&mut self, bytes: &[u8]) -> usize {
         let end = bytes.iter().position(|byte| *byte == b'\n');
-        let taken = end.map_or(bytes.len(), |end| end + 1);
-        self.buffer_line(&bytes[..taken]);
+        let count = end.map_or(bytes.len(), |end| end + 1);
+        self.buffer_line(&bytes[..count]);
         if end.is_none() {
-            return taken;
+            return count;
         }
-        let is_head = matches!(self.state, ParserState::RequestLine | ParserState::Headers);
-        let is_sound = self.line.ends_with(b"\r\n") && self.end_line();
+        let in_head = matches!(self.state, ParserState::RequestLine | ParserState::Headers);
+        let is_valid = self.line.ends_with(b"\r\n") && self.end_line();
         self.line.clear();
         self.truncated = false;
         if self.state == ParserState::RequestLine {
-            // An idle connection keeps no memory for lines.
+            // An idle connection keeps no memory.
             self.line = Vec::new();
         }
-        if is_sound {
-            return taken;
+        if is_valid {
+            return count;
         }
-        self.state = ParserState::Invalid(is_head);
-        taken - 1
+        self.state = ParserState::Invalid { in_head };
+        count - 1
     }
 
-    /// Keeps the start of a line, and its last two bytes, which tell how it ends.
+    /// Keeps the start of a line and its last two bytes, which tell how it ends.
     fn buffer_line(&mut self, bytes: &[u8]) {
         let room = MAX_KEPT_LINE.saturating_sub(self.line.len());
         if bytes.len() <= room {
@@ -156,7 +159,7 @@ impl Http1Validator {
         self.line.drain(MAX_KEPT_LINE..last);
     }
 
-    /// Goes on after a line that ended well. False where it is wrong.
+    /// Enters the state after a line that ends with CRLF. False if the line is invalid.
     fn end_line(&mut self) -> bool {
         let is_empty = self.line.len() == 2;
         match self.state {
@@ -182,7 +185,7 @@ impl Http1Validator {
             ParserState::Body(_)
             | ParserState::ChunkData(_)
             | ParserState::OtherProtocol
-            | ParserState::Invalid(_) => true,
+            | ParserState::Invalid { .. } => true,
         }
     }
 
@@ -220,7 +223,7 @@ impl Http1Validator {
         true
     }
 
-    /// RFC 9112, section 7.1. Extensions longer than what is kept of a line are refused.
+    /// RFC 9112, section 7.1. A line that is too long to be kept is invalid.
     fn chunk_size(&mut self) -> bool {
         let line = &self.line[..self.line.len() - 2];
         let digits = line
@@ -248,10 +251,10 @@ impl Http1Validator {
 
 fn parse_number(digits: &[u8], radix: u32) -> Option<u64> {
     let text = std::str::from_utf8(digits).ok()?;
-    let starts_well = text.starts_with(|first: char| first.is_digit(radix));
+    let begins_with_digit = text.starts_with(|first: char| first.is_digit(radix));
     u64::from_str_radix(text, radix)
         .ok()
-        .filter(|_| starts_well)
+        .filter(|_| begins_with_digit)
 }
 
 #[cfg(test)]
@@ -260,25 +263,25 @@ mod tests {
 
     const HEAD: &str = "POST / HTTP/1.1\r\nHost: x\r\n";
 
-    /// What of these bytes passes, and whether all of it does, whatever reads cut them into.
-    fn seen(bytes: &[u8]) -> (usize, bool) {
-        let mut all = Vec::new();
+    /// The number of valid bytes, and whether all are valid. Checks that chunk sizes do not matter.
+    fn validate(bytes: &[u8]) -> (usize, bool) {
+        let mut results = Vec::new();
         for size in [bytes.len(), 1, 2, 3, 7] {
-            let (mut lines, mut passed) = (Http1Validator::new(), 0);
-            let sound = bytes.chunks(size).try_for_each(|piece| {
-                let seen = lines.feed(piece);
-                passed += seen.err().unwrap_or(piece.len());
-                seen
+            let (mut validator, mut valid) = (Http1Validator::new(), 0);
+            let result = bytes.chunks(size).try_for_each(|chunk| {
+                let result = validator.feed(chunk);
+                valid += result.err().unwrap_or(chunk.len());
+                result
             });
-            all.push((passed, sound.is_ok()));
+            results.push((valid, result.is_ok()));
         }
-        all.dedup();
-        assert_eq!(all.len(), 1, "{}: {all:?}", bytes.escape_ascii());
-        all[0]
+        results.dedup();
+        assert_eq!(results.len(), 1, "{}: {results:?}", bytes.escape_ascii());
+        results[0]
     }
 
     #[test]
-    fn sound_requests_pass() {
+    fn accepts_valid_requests() {
         let long = format!("X: {}\r\n\r\n", "y".repeat(1000));
         let requests = [
             "\r\n",
@@ -287,11 +290,11 @@ mod tests {
             long.as_str(),
         ];
         let all: String = requests.map(|rest| format!("{HEAD}{rest}")).concat();
-        assert_eq!(seen(all.as_bytes()), (all.len(), true));
+        assert_eq!(validate(all.as_bytes()), (all.len(), true));
     }
 
     #[test]
-    fn what_is_doubtful_does_not_pass() {
+    fn rejects_ambiguous_requests() {
         let chunked = "Transfer-Encoding: chunked\r\n";
         let long = |text: &str| text.repeat(1000);
         let cases = [
@@ -317,29 +320,29 @@ mod tests {
         ];
         for (rest, at) in cases {
             let text = format!("{HEAD}{rest}GET / HTTP/1.1\r\n");
-            let place = HEAD.len() + at;
-            assert_eq!(seen(text.as_bytes()), (place, false), "{rest:?}");
+            let position = HEAD.len() + at;
+            assert_eq!(validate(text.as_bytes()), (position, false), "{rest:?}");
         }
     }
 
     #[test]
-    fn a_head_is_told_from_a_body() {
+    fn tells_an_invalid_head_from_an_invalid_body() {
         let chunked = "Transfer-Encoding: chunked\r\n\r\n3\n";
-        for (rest, is_head) in [("X: y\n", true), (chunked, false)] {
-            let mut lines = Http1Validator::new();
-            assert!(lines.feed(format!("{HEAD}{rest}").as_bytes()).is_err());
-            assert!(lines.is_invalid());
-            assert_eq!(lines.is_head_invalid(), is_head, "{rest:?}");
-            assert_eq!(lines.feed(b"GET"), Err(0));
+        for (rest, in_head) in [("X: y\n", true), (chunked, false)] {
+            let mut validator = Http1Validator::new();
+            assert!(validator.feed(format!("{HEAD}{rest}").as_bytes()).is_err());
+            assert!(validator.is_invalid());
+            assert_eq!(validator.is_head_invalid(), in_head, "{rest:?}");
+            assert_eq!(validator.feed(b"GET"), Err(0));
         }
     }
 
     #[test]
-    fn what_is_no_http1_is_left_alone() {
+    fn does_not_validate_other_protocols() {
         let http2 = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\n\n\n";
-        assert_eq!(seen(http2), (http2.len(), true));
-        let mut lines = Http1Validator::new();
-        lines.switch_protocol();
-        assert_eq!(lines.feed(b"\n\n\n"), Ok(()));
+        assert_eq!(validate(http2), (http2.len(), true));
+        let mut validator = Http1Validator::new();
+        validator.switch_protocol();
+        assert_eq!(validator.feed(b"\n\n\n"), Ok(()));
     }
 }

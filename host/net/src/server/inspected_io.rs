@@ -1,4 +1,4 @@
-//! A socket that begins with what was read of it already, and notes what passes.
+//! A socket that is inspected as it is read and written.
 
 use std::io;
 use std::pin::Pin;
@@ -13,47 +13,53 @@ use super::frames::{FrameInspector, SyntheticHandshake};
 use super::http1_validator::Http1Validator;
 use crate::shared_buffer;
 
-/// A socket with what its limits look at.
+/// A socket that starts with bytes that were read before, records its activity, and inspects what
+/// the client sends.
 pub(super) struct InspectedIo<S> {
     socket: S,
-    /// What was read before.
+    /// Bytes that were read from the socket and not by hyper.
     prefix: Bytes,
     activity: Arc<Activity>,
     inspector: Inspector,
-    /// Whoever serves the connection begins anew, and does not see the client before that is over.
+    /// A new h2 takes over: until its handshake is complete, it does not reach the client.
     synthetic_handshake: Option<Box<SyntheticHandshake>>,
 }
 
-/// What the bytes of a client are looked at for.
+/// What inspects the client's bytes.
 pub(super) enum Inspector {
-    /// Lines of HTTP/1.1 that others could read in another way.
+    /// Rejects HTTP/1.1 that other servers could read differently.
     Http1(Http1Validator),
-    /// Frames of HTTP/2.
+    /// Counts and forwards HTTP/2 frames.
     Http2(Box<FrameInspector>),
 }
 
 impl<S> InspectedIo<S> {
-    pub(super) fn new(socket: S, first: Bytes, activity: Arc<Activity>, look: Inspector) -> Self {
+    pub(super) fn new(
+        socket: S,
+        prefix: Bytes,
+        activity: Arc<Activity>,
+        inspector: Inspector,
+    ) -> Self {
         Self {
             socket,
-            prefix: first,
+            prefix,
             activity,
-            inspector: look,
+            inspector,
             synthetic_handshake: None,
         }
     }
 
-    /// The socket, and what was read of it and not handed on.
+    /// The socket, and the bytes that were read from it and not by hyper.
     pub(super) fn into_parts(self) -> (S, Bytes) {
         (self.socket, self.prefix)
     }
 
-    /// The socket, of which nothing is at hand while its connection is at rest.
+    /// The socket of an idle connection, whose prefix is empty.
     pub(super) fn socket_mut(&mut self) -> &mut S {
         &mut self.socket
     }
 
-    /// True where HTTP/2 is between two frames, and another h2 could go on with the next one.
+    /// True if HTTP/2 is between two frames and a new h2 could continue with the next one.
     pub(super) fn can_suspend(&self, window: u32) -> bool {
         let Inspector::Http2(frames) = &self.inspector else {
             return false;
@@ -61,12 +67,12 @@ impl<S> InspectedIo<S> {
         self.prefix.is_empty() && self.synthetic_handshake.is_none() && frames.can_suspend(window)
     }
 
-    /// True while what is said is no word to the client.
+    /// True while a new h2 has not completed its handshake.
     pub(super) fn is_resuming(&self) -> bool {
         self.synthetic_handshake.is_some()
     }
 
-    /// What HTTP/2 owes the client before it rests.
+    /// What must be sent to the client before an HTTP/2 connection is idle.
     pub(super) fn take_window_update(&mut self, window: u32) -> Vec<u8> {
         match &mut self.inspector {
             Inspector::Http2(frames) => frames.take_window_update(window),
@@ -74,9 +80,9 @@ impl<S> InspectedIo<S> {
         }
     }
 
-    /// Another h2 goes on, with these bytes of the client first.
-    pub(super) fn resume(&mut self, first: Bytes) {
-        self.prefix = first;
+    /// A new h2 takes over, and reads `prefix` after its handshake.
+    pub(super) fn resume(&mut self, prefix: Bytes) {
+        self.prefix = prefix;
         if let Inspector::Http2(frames) = &mut self.inspector {
             self.synthetic_handshake = Some(Box::new(frames.resume()));
         }
@@ -84,52 +90,52 @@ impl<S> InspectedIo<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> InspectedIo<S> {
-    /// Reads lines of HTTP/1.1, as many as are sound. Where a head is broken, that is answered by
-    /// whoever serves the connection.
+    /// Reads valid HTTP/1.1. After an invalid head nothing is read; the connection's task rejects
+    /// the request.
     fn read_http1(
         &mut self,
         cx: &mut Context<'_>,
         target: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let Inspector::Http1(lines) = &mut self.inspector else {
+        let Inspector::Http1(validator) = &mut self.inspector else {
             return Poll::Ready(Ok(()));
         };
-        if lines.is_invalid() {
-            // Within a body: it ends here for whoever reads it.
+        if validator.is_invalid() {
+            // The body is invalid, and ends here.
             return Poll::Ready(Ok(()));
         }
         let before = target.filled().len();
         if self.prefix.is_empty() {
             ready!(Pin::new(&mut self.socket).poll_read(cx, target))?;
         } else {
-            let most = self.prefix.len().min(target.remaining());
-            target.put_slice(&self.prefix[..most]);
-            advance(&mut self.prefix, most);
+            let count = self.prefix.len().min(target.remaining());
+            target.put_slice(&self.prefix[..count]);
+            advance(&mut self.prefix, count);
         }
         if target.filled().len() == before {
             return Poll::Ready(Ok(()));
         }
         self.activity.on_read();
         if self.activity.is_upgraded() {
-            lines.switch_protocol();
+            validator.switch_protocol();
         }
-        let Err(sound) = lines.feed(&target.filled()[before..]) else {
+        let Err(valid) = validator.feed(&target.filled()[before..]) else {
             return Poll::Ready(Ok(()));
         };
-        target.set_filled(before + sound);
-        if lines.is_head_invalid() {
+        target.set_filled(before + valid);
+        if validator.is_head_invalid() {
             self.activity.mark_invalid_head();
-            if sound == 0 {
+            if valid == 0 {
                 return Poll::Pending;
             }
         }
         Poll::Ready(Ok(()))
     }
 
-    /// Reads frames of HTTP/2.
+    /// Reads HTTP/2 frames.
     ///
     /// # Errors
-    /// Where there are too many of them.
+    /// If the client exceeds a limit.
     fn read_http2(
         &mut self,
         cx: &mut Context<'_>,
@@ -144,22 +150,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> InspectedIo<S> {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
-            let taken = if self.prefix.is_empty() && !frames.has_pending_head() {
-                let first = &mut self.prefix;
-                let read = shared_buffer::poll_read_shared(&mut self.socket, cx, |bytes| {
-                    let taken = frames.forward(bytes, target)?;
-                    *first = Bytes::copy_from_slice(&bytes[taken..]);
+            let forwarded = if self.prefix.is_empty() && !frames.has_pending_header() {
+                let prefix = &mut self.prefix;
+                let read = shared_buffer::poll_read(&mut self.socket, cx, |_, bytes| {
+                    let consumed = frames.forward(bytes, target)?;
+                    *prefix = Bytes::copy_from_slice(&bytes[consumed..]);
                     Ok(bytes.len())
                 });
                 match ready!(read)? {
                     Ok(0) => return Poll::Ready(Ok(())),
-                    taken => taken.map(|_| ()),
+                    forwarded => forwarded.map(|_| ()),
                 }
             } else {
-                let taken = frames.forward(&self.prefix, target);
-                taken.map(|taken| advance(&mut self.prefix, taken))
+                let forwarded = frames.forward(&self.prefix, target);
+                forwarded.map(|consumed| advance(&mut self.prefix, consumed))
             };
-            if let Err(key) = taken {
+            if let Err(key) = forwarded {
                 let goaway = frames.goaway(key);
                 return Poll::Ready(Err(self.send_goaway(cx, key, &goaway)));
             }
@@ -172,10 +178,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> InspectedIo<S> {
         Poll::Ready(Ok(()))
     }
 
-    /// Says why the connection ends, where what was sent before has an end.
+    /// Sends a GOAWAY, unless a frame may be partly sent.
     fn send_goaway(&mut self, cx: &mut Context<'_>, key: &'static str, goaway: &[u8]) -> io::Error {
         if self.activity.is_flushed() {
-            // Who does not take it hears nothing.
+            // The connection ends whether or not the client reads it.
             let _ = Pin::new(&mut self.socket).poll_write(cx, goaway);
             let _ = Pin::new(&mut self.socket).poll_flush(cx);
         }
@@ -193,10 +199,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for InspectedIo<S> {
             return Poll::Pending;
         }
         if let Some(handshake) = &mut self.synthetic_handshake {
-            let told = handshake.read(target.remaining());
-            target.put_slice(told);
-            return match told.is_empty() {
-                // Its answer wakes it.
+            let preface = handshake.read(target.remaining());
+            target.put_slice(preface);
+            return match preface.is_empty() {
+                // The end of the handshake wakes the task.
                 true => Poll::Pending,
                 false => Poll::Ready(Ok(())),
             };
@@ -208,11 +214,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for InspectedIo<S> {
     }
 }
 
-/// Takes so many bytes off its beginning. For an empty rest, no memory is kept.
-fn advance(first: &mut Bytes, taken: usize) {
-    first.advance(taken);
-    if first.is_empty() {
-        *first = Bytes::new();
+/// Removes the first bytes. An empty rest keeps no memory.
+fn advance(bytes: &mut Bytes, count: usize) {
+    bytes.advance(count);
+    if bytes.is_empty() {
+        *bytes = Bytes::new();
     }
 }
 
@@ -220,15 +226,15 @@ impl<S: AsyncWrite + Unpin> InspectedIo<S> {
     fn on_write(&mut self, polled: &Poll<io::Result<usize>>, buffers: &[io::IoSlice<'_>]) {
         match polled {
             Poll::Ready(Ok(count)) => {
-                // What is sent on HTTP/2 may be as little as a PING.
-                self.activity
-                    .on_write(matches!(self.inspector, Inspector::Http1(_)));
+                // On HTTP/2 the bytes may be just a PING.
+                let is_response = matches!(self.inspector, Inspector::Http1(_));
+                self.activity.on_write(is_response);
                 if let Inspector::Http2(frames) = &mut self.inspector {
                     let mut left = *count;
                     for buffer in buffers {
-                        let most = left.min(buffer.len());
-                        frames.on_bytes_sent(&buffer[..most]);
-                        left -= most;
+                        let written = left.min(buffer.len());
+                        frames.on_bytes_sent(&buffer[..written]);
+                        left -= written;
                     }
                 }
             }
@@ -237,7 +243,7 @@ impl<S: AsyncWrite + Unpin> InspectedIo<S> {
         }
     }
 
-    /// Takes what belongs to a handshake; says how much that is, if there is one.
+    /// Writes to the synthetic handshake, if there is one. Returns the number of bytes.
     fn write_to_handshake(
         &mut self,
         cx: &Context<'_>,
@@ -260,8 +266,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for InspectedIo<S> {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let buffers = &[io::IoSlice::new(bytes)];
-        if let Some(heard) = self.write_to_handshake(cx, buffers) {
-            return Poll::Ready(Ok(heard));
+        if let Some(count) = self.write_to_handshake(cx, buffers) {
+            return Poll::Ready(Ok(count));
         }
         let polled = Pin::new(&mut self.socket).poll_write(cx, bytes);
         self.on_write(&polled, buffers);
@@ -270,7 +276,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for InspectedIo<S> {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let flushed = ready!(Pin::new(&mut self.socket).poll_flush(cx));
-        // It is asked for once all bytes were taken.
+        // hyper flushes once it has written everything.
         self.activity.on_flushed();
         Poll::Ready(flushed)
     }
@@ -289,8 +295,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for InspectedIo<S> {
         cx: &mut Context<'_>,
         buffers: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        if let Some(heard) = self.write_to_handshake(cx, buffers) {
-            return Poll::Ready(Ok(heard));
+        if let Some(count) = self.write_to_handshake(cx, buffers) {
+            return Poll::Ready(Ok(count));
         }
         let polled = Pin::new(&mut self.socket).poll_write_vectored(cx, buffers);
         self.on_write(&polled, buffers);

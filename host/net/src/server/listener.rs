@@ -5,26 +5,29 @@ use std::net::{SocketAddr, TcpListener as StdListener};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::ListenError;
+use super::error::ListenError;
 
-/// Listening sockets of one address: one for each worker, among which the kernel spreads
-/// connections.
+/// The listening sockets of one address: one for each worker. The kernel spreads connections among
+/// them.
 #[derive(Debug)]
 pub struct BoundListener {
-    /// The address, with the port that was taken where 0 was asked for.
+    /// The address, with the actual port if port 0 was requested.
     pub address: SocketAddr,
     /// A socket for each worker.
     pub sockets: Vec<StdListener>,
 }
 
 impl BoundListener {
-    /// Binds `address` for `workers`, each with a queue of `backlog` pending connections.
+    /// Binds `address` for `workers`, each with an accept queue of length `backlog`.
+    ///
+    /// # Errors
+    /// If the address is in use, or the system refuses it.
     pub fn bind(address: SocketAddr, workers: usize, backlog: u32) -> Result<Self, ListenError> {
-        // A shared port would also be shared with another gateway that runs, without a word. So the
-        // address is first taken alone, which fails where anybody has it.
-        let alone = bind(address, false)?;
-        let address = local(&alone, address)?;
-        drop(alone);
+        // SO_REUSEPORT would silently share the port with another running gateway. So the address
+        // is first bound without it, which fails if any other socket has the address.
+        let exclusive = bind(address, false)?;
+        let address = local_address(&exclusive, address)?;
+        drop(exclusive);
         let sockets: Result<Vec<_>, _> = (0..workers.max(1))
             .map(|_| {
                 let socket = bind(address, workers > 1)?;
@@ -41,12 +44,12 @@ impl BoundListener {
     }
 }
 
-fn bind(address: SocketAddr, shared: bool) -> Result<Socket, ListenError> {
+fn bind(address: SocketAddr, reuse_port: bool) -> Result<Socket, ListenError> {
     let open = || -> io::Result<Socket> {
         let domain = Domain::for_address(address);
         let socket = Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
         socket.set_reuse_address(true)?;
-        if shared {
+        if reuse_port {
             socket.set_reuse_port(true)?;
         }
         socket.bind(&address.into())?;
@@ -55,10 +58,10 @@ fn bind(address: SocketAddr, shared: bool) -> Result<Socket, ListenError> {
     open().map_err(|source| listen_error(address, source))
 }
 
-fn local(socket: &Socket, asked: SocketAddr) -> Result<SocketAddr, ListenError> {
+fn local_address(socket: &Socket, requested: SocketAddr) -> Result<SocketAddr, ListenError> {
     let address = socket.local_addr();
-    let address = address.map_err(|source| listen_error(asked, source))?;
-    Ok(address.as_socket().unwrap_or(asked))
+    let address = address.map_err(|source| listen_error(requested, source))?;
+    Ok(address.as_socket().unwrap_or(requested))
 }
 
 fn listen_error(address: SocketAddr, source: io::Error) -> ListenError {

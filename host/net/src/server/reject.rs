@@ -1,44 +1,47 @@
-//! Tells a connection that it is one too many, or that what it sent is no request, and closes it.
+//! Rejects a connection over the limit, or one whose bytes are not a valid request, and closes it.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tracing::{Instrument as _, Span};
 
-use super::accept_loop::ListenerContext;
-use super::connection::HttpService;
 use super::connection_limiter::LimitExceeded;
+use super::context::ListenerContext;
 use super::frames::{self, PREFACE};
+use super::service::HttpService;
 
-/// How long all of it may take.
+/// Time for a whole rejection.
 const REJECT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Bytes of a client that are read, so that it takes note of the answer before the end of the
-/// connection.
+/// Bytes that are read from a rejected client, so that it reads the response before its connection
+/// is reset.
 const MAX_DISCARDED_BYTES: usize = 64 << 10;
 
-/// Begins to tell, where few are being told; else the connection is closed. On TLS a handshake
-/// would cost more than it is worth.
+/// Rejects a connection over the limit: sends a response if few rejections are active, otherwise
+/// closes the connection. A TLS connection is closed, as a handshake costs more than it is worth.
 pub(super) fn reject<S: HttpService, T>(
-    door: &Arc<ListenerContext<S>>,
+    listener: &Arc<ListenerContext<S>>,
     socket: T,
-    full: LimitExceeded,
+    exceeded: LimitExceeded,
+    span: &Span,
 ) where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let key = full.key();
-    tracing::debug!("a connection is refused by limits.{key}");
-    let before = door.active_rejections.fetch_add(1, Ordering::Relaxed);
-    let counted = RejectionGuard(Arc::clone(door));
-    if door.tls.is_some() || before >= door.bounds.rejected_connections {
+    let key = exceeded.key();
+    span.in_scope(|| tracing::debug!("connection rejected by limits.{key}"));
+    let active = listener.active_rejections.fetch_add(1, Ordering::Relaxed);
+    let guard = RejectionGuard(Arc::clone(listener));
+    if listener.tls.is_some() || active >= listener.bounds.rejected_connections {
         return;
     }
-    door.drain.spawn(async move {
-        // Who is gone needs not be told.
+    let rejection = async move {
+        // A failure is not reported: the client has closed the connection or reads nothing.
         let _ = tokio::time::timeout(REJECT_TIMEOUT, send_rejection(socket, key)).await;
-        drop(counted);
-    });
+        drop(guard);
+    };
+    listener.drain.spawn(rejection.instrument(span.clone()));
 }
 
 struct RejectionGuard<S>(Arc<ListenerContext<S>>);
@@ -54,14 +57,14 @@ async fn send_rejection(
     key: &'static str,
 ) -> std::io::Result<()> {
     let mut first = [0; PREFACE.len()];
-    let mut known = 0;
-    while known < first.len() && PREFACE.starts_with(&first[..known]) {
-        match socket.read(&mut first[known..]).await? {
+    let mut length = 0;
+    while length < first.len() && PREFACE.starts_with(&first[..length]) {
+        match socket.read(&mut first[length..]).await? {
             0 => break,
-            read => known += read,
+            read => length += read,
         }
     }
-    let answer = if first[..known] == *PREFACE {
+    let response = if first[..length] == *PREFACE {
         frames::rejection_frames(key)
     } else {
         let detail = format!("there are too many connections (limits.{key})");
@@ -72,43 +75,45 @@ async fn send_rejection(
             &detail,
         )
     };
-    respond_and_close(socket, &answer).await
+    respond_and_close(socket, &response).await
 }
 
-/// Says that what came is no request, or could be another one to others.
+/// Responds with 400 to bytes that are not a valid request, or that another server could read as a
+/// different request.
 pub(super) async fn reject_invalid_request(socket: impl AsyncRead + AsyncWrite + Unpin) {
-    let reason = "the request is not taken, since servers could read it in more than one way: \
+    let reason = "the request is ambiguous, servers could read it in more than one way: \
                   a line ends without CR, or its body has no single length";
-    tracing::debug!("{reason}");
-    let answer = problem_response(
+    tracing::debug!("request rejected: {reason}");
+    let response = problem_response(
         "400 Bad Request",
         "request",
         "the request cannot be used",
         reason,
     );
-    // Who is gone needs not be told.
-    let _ = tokio::time::timeout(REJECT_TIMEOUT, respond_and_close(socket, &answer)).await;
+    // As above.
+    let _ = tokio::time::timeout(REJECT_TIMEOUT, respond_and_close(socket, &response)).await;
 }
 
 async fn respond_and_close(
     mut socket: impl AsyncRead + AsyncWrite + Unpin,
-    answer: &[u8],
+    response: &[u8],
 ) -> std::io::Result<()> {
-    socket.write_all(answer).await?;
+    socket.write_all(response).await?;
     socket.shutdown().await?;
-    // Closing what was not read would take the answer from the client.
+    // Closing a socket with unread bytes resets the connection, and the client would lose the
+    // response.
     let mut buffer = [0; 512];
-    let mut left = MAX_DISCARDED_BYTES;
-    while left > 0 {
+    let mut remaining = MAX_DISCARDED_BYTES;
+    while remaining > 0 {
         match socket.read(&mut buffer).await? {
             0 => break,
-            read => left = left.saturating_sub(read),
+            read => remaining = remaining.saturating_sub(read),
         }
     }
     Ok(())
 }
 
-/// A response as the gateway's other answers are (RFC 9457).
+/// A response in the form of the gateway's other errors (RFC 9457).
 fn problem_response(status: &str, kind: &str, title: &str, detail: &str) -> Vec<u8> {
     let (code, _) = status.split_once(' ').unwrap_or_default();
     let body = format!(
@@ -116,7 +121,7 @@ fn problem_response(status: &str, kind: &str, title: &str, detail: &str) -> Vec<
          \"status\": {code},\n  \"detail\": {}\n}}\n",
         serde_json::Value::from(detail)
     );
-    let again = if code == "503" {
+    let retry_after = if code == "503" {
         "retry-after: 1\r\n"
     } else {
         ""
@@ -124,7 +129,7 @@ fn problem_response(status: &str, kind: &str, title: &str, detail: &str) -> Vec<
     let length = body.len();
     let head = format!(
         "HTTP/1.1 {status}\r\ncontent-type: application/problem+json\r\nouli-error: {kind}\r\n\
-         {again}connection: close\r\ncontent-length: {length}\r\n\r\n"
+         {retry_after}connection: close\r\ncontent-length: {length}\r\n\r\n"
     );
     (head + &body).into_bytes()
 }

@@ -1,133 +1,111 @@
-//! The body of a request as it arrives: a client that does not send it is not waited for.
+//! The body of a request. A client that stops sending it is not waited for.
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::header::CONTENT_TYPE;
 use http::{Method, Request};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 
 use super::activity::Activity;
-use super::{Bounds, Rejection};
-use ouli_codec::grpc;
+use super::body_error::{BodyErrorFlag, BodyErrorKind};
+use super::bounds::Bounds;
+use ouli_message::exchange::is_grpc;
 
 /// The body of a request.
 #[derive(Debug)]
 pub struct IncomingBody {
     body: Incoming,
     activity: Arc<Activity>,
-    /// It came to its end.
+    /// The body has ended.
     finished: bool,
-    /// None where a client may take its time: in a stream both sides speak when they want to.
+    /// `None` if the client may pause: in a stream both sides send when they want to.
     timeouts: Option<BodyTimeouts>,
 }
 
-/// Why a body does not come.
+/// Why a request body ends early.
 #[derive(Debug, thiserror::Error)]
 pub enum IncomingBodyError {
-    /// The connection broke, or what came is no body.
+    /// The connection broke, or the body is malformed.
     #[error(transparent)]
     Transport(#[from] hyper::Error),
-    /// The client took too long.
+    /// The client did not send it in time.
     #[error("the client took too long to send the body (limits.{0})")]
     Timeout(&'static str),
 }
 
+/// The time limits of one request body.
 #[derive(Debug)]
-struct BodyTimeouts {
-    /// Between two pieces of the body.
+pub(super) struct BodyTimeouts {
+    /// Between two chunks.
     idle: Duration,
-    /// In all, where only the time counts in which it was waited for.
+    /// What is left for the whole body. Only the time spent waiting for it counts.
     remaining: Duration,
     waiting_since: Option<Instant>,
     timer: Option<Pin<Box<Sleep>>>,
     error: BodyErrorFlag,
 }
 
-/// What was wrong with a body, for the task that answers.
-#[derive(Clone, Debug, Default)]
-pub(super) struct BodyErrorFlag(Arc<AtomicU8>);
-
-/// What a verdict says; 0 is nothing.
-const IDLE_TIMEOUT: u8 = 1;
-const TOTAL_TIMEOUT: u8 = 2;
-const BROKEN: u8 = 3;
-
-impl BodyErrorFlag {
-    fn set(&self, number: u8) {
-        self.0.store(number, Ordering::Relaxed);
-    }
-
-    pub(super) fn rejection(&self) -> Option<Rejection> {
-        match self.0.load(Ordering::Relaxed) {
-            IDLE_TIMEOUT => Some(Rejection::BodyTimeout("request_body_idle_timeout")),
-            TOTAL_TIMEOUT => Some(Rejection::BodyTimeout("request_timeout")),
-            BROKEN => Some(Rejection::IncompleteBody),
-            _ => None,
-        }
-    }
-}
-
 impl IncomingBody {
-    /// A body, and the verdict on it where there is something to wait for.
-    pub(super) fn timeouts_for(
-        request: &Request<Incoming>,
-        bounds: &Bounds,
-    ) -> Option<(BodyErrorFlag, Duration, Duration)> {
-        let whole = request.body().is_end_stream();
-        let stream = *request.method() == Method::CONNECT || grpc::has_grpc_body(request.headers());
-        let (idle, all) = (bounds.request_body_idle_timeout, bounds.request_timeout);
-        (!whole && !stream).then(|| (BodyErrorFlag::default(), idle, all))
-    }
-
     pub(super) fn new(
         body: Incoming,
         activity: Arc<Activity>,
-        patience: Option<(BodyErrorFlag, Duration, Duration)>,
+        timeouts: Option<BodyTimeouts>,
     ) -> Self {
-        let patience = patience.map(|(verdict, idle, left)| BodyTimeouts {
-            idle,
-            remaining: left,
-            waiting_since: None,
-            timer: None,
-            error: verdict,
-        });
         Self {
             body,
             activity,
             finished: false,
-            timeouts: patience,
+            timeouts,
         }
     }
 }
 
 impl BodyTimeouts {
+    /// The time limits of a request's body. `None` if it has no body, or if the body is a stream.
+    pub(super) fn for_request(request: &Request<Incoming>, bounds: &Bounds) -> Option<Self> {
+        let content_type = request.headers().get(CONTENT_TYPE);
+        let is_grpc = content_type.is_some_and(|value| value.to_str().is_ok_and(is_grpc));
+        let is_stream = *request.method() == Method::CONNECT || is_grpc;
+        (!request.body().is_end_stream() && !is_stream).then(|| Self {
+            idle: bounds.request_body_idle_timeout,
+            remaining: bounds.request_timeout,
+            waiting_since: None,
+            timer: None,
+            error: BodyErrorFlag::default(),
+        })
+    }
+
+    pub(super) fn error_flag(&self) -> BodyErrorFlag {
+        self.error.clone()
+    }
+
     fn on_frame(&mut self) {
         if let Some(since) = self.waiting_since.take() {
             self.remaining = self.remaining.saturating_sub(since.elapsed());
         }
     }
 
-    /// Ready with the limit that is over.
+    /// Ready with the key of the limit once a limit has expired.
     fn poll_timeout(&mut self, cx: &mut Context<'_>) -> Poll<&'static str> {
         let since = *self.waiting_since.get_or_insert_with(Instant::now);
-        let due = since + self.idle.min(self.remaining);
-        let new = || Box::pin(tokio::time::sleep_until(due));
-        let timer = self.timer.get_or_insert_with(new);
-        if timer.deadline() != due {
-            timer.as_mut().reset(due);
+        let deadline = since + self.idle.min(self.remaining);
+        let new_timer = || Box::pin(tokio::time::sleep_until(deadline));
+        let timer = self.timer.get_or_insert_with(new_timer);
+        if timer.deadline() != deadline {
+            timer.as_mut().reset(deadline);
         }
         ready!(timer.as_mut().poll(cx));
         if self.remaining < self.idle {
-            self.error.set(TOTAL_TIMEOUT);
+            self.error.set(BodyErrorKind::TotalTimeout);
             Poll::Ready("request_timeout")
         } else {
-            self.error.set(IDLE_TIMEOUT);
+            self.error.set(BodyErrorKind::IdleTimeout);
             Poll::Ready("request_body_idle_timeout")
         }
     }
@@ -141,19 +119,19 @@ impl Body for IncomingBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, IncomingBodyError>>> {
-        let me = &mut *self;
-        let Poll::Ready(next) = Pin::new(&mut me.body).poll_frame(cx) else {
-            let Some(patience) = &mut me.timeouts else {
+        let this = &mut *self;
+        let Poll::Ready(next) = Pin::new(&mut this.body).poll_frame(cx) else {
+            let Some(timeouts) = &mut this.timeouts else {
                 return Poll::Pending;
             };
-            let key = ready!(patience.poll_timeout(cx));
+            let key = ready!(timeouts.poll_timeout(cx));
             return Poll::Ready(Some(Err(IncomingBodyError::Timeout(key))));
         };
-        me.finished |= next.is_none();
-        if let Some(patience) = &mut me.timeouts {
-            patience.on_frame();
+        this.finished |= next.is_none();
+        if let Some(timeouts) = &mut this.timeouts {
+            timeouts.on_frame();
             if matches!(next, Some(Err(_))) {
-                patience.error.set(BROKEN);
+                timeouts.error.set(BodyErrorKind::Incomplete);
             }
         }
         Poll::Ready(next.map(|frame| frame.map_err(Into::into)))

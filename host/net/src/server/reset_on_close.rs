@@ -1,24 +1,23 @@
-//! Ends a connection with a reset instead of a close, once what was sent before is on its way.
+//! Ends a connection with a TCP reset instead of a close, after the bytes that were written before.
 
 use std::io;
+use std::ops::{Deref, DerefMut};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use socket2::Socket;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use parking_lot::Mutex;
 use tokio::net::TcpStream;
 
-use super::accept_loop::Socket as Accepted;
+use super::socket::Socket;
 
-/// Whether a connection is to end with a reset.
+/// Whether a connection ends with a reset.
 #[derive(Debug, Default)]
 pub(super) struct ResetOnClose {
     requested: AtomicBool,
-    /// The socket, kept open after its connection was dropped.
-    kept_socket: Mutex<Option<Socket>>,
+    /// A handle that keeps the socket open after its connection was dropped.
+    kept_socket: Mutex<Option<socket2::Socket>>,
 }
 
 impl ResetOnClose {
@@ -31,96 +30,65 @@ impl ResetOnClose {
         self.requested.load(Ordering::Relaxed)
     }
 
-    /// Resets a connection that was dropped and is to be reset. What waits to be sent leaves
-    /// before, within `patience`: a reset takes it away.
-    pub(super) async fn reset(&self, patience: Duration) {
-        let left = self
-            .kept_socket
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        if let Some(socket) = left
-            && let Err(error) = flush_and_set_linger(&socket, patience).await
+    /// Resets a connection whose socket was dropped. A reset discards unsent bytes, so they are
+    /// given `timeout` to leave first.
+    pub(super) async fn reset(&self, timeout: Duration) {
+        let kept = self.kept_socket.lock().take();
+        if let Some(socket) = kept
+            && let Err(error) = flush_and_set_linger(&socket, timeout).await
         {
-            tracing::debug!("a reset: {error}");
+            tracing::debug!("cannot reset the connection: {error}");
         }
     }
 }
 
-async fn flush_and_set_linger(socket: &Socket, patience: Duration) -> io::Result<()> {
-    // A socket can be written to only once all that was written before was sent.
+async fn flush_and_set_linger(socket: &socket2::Socket, timeout: Duration) -> io::Result<()> {
+    // With this option the socket is writable only once everything written before was sent.
     #[cfg(target_os = "linux")]
     socket.set_tcp_notsent_lowat(1)?;
-    let watched = TcpStream::from_std(socket.try_clone()?.into())?;
-    // Who takes nothing is cut off all the same.
-    let _ = tokio::time::timeout(patience, watched.writable()).await;
+    let stream = TcpStream::from_std(socket.try_clone()?.into())?;
+    // The connection is also reset if the client reads nothing.
+    let _ = tokio::time::timeout(timeout, stream.writable()).await;
     socket.set_linger(Some(Duration::ZERO))
 }
 
-/// A socket that can be reset.
+/// A socket that can be reset after its connection was dropped.
 #[derive(Debug)]
-pub(super) struct ResettableIo<T: Accepted> {
-    stream: T,
+pub(super) struct ResettableIo<T: Socket> {
+    socket: T,
     reset_on_close: Arc<ResetOnClose>,
 }
 
-impl<T: Accepted> ResettableIo<T> {
-    pub(super) fn new(stream: T, breaker: &Arc<ResetOnClose>) -> Self {
-        let breaker = Arc::clone(breaker);
-        Self {
-            stream,
-            reset_on_close: breaker,
-        }
+impl<T: Socket> ResettableIo<T> {
+    /// The stream is a `Pin`, through which tokio reads and writes the socket.
+    pub(super) fn new(socket: T, reset_on_close: &Arc<ResetOnClose>) -> Pin<Self> {
+        let reset_on_close = Arc::clone(reset_on_close);
+        Pin::new(Self {
+            socket,
+            reset_on_close,
+        })
     }
 }
 
-impl<T: Accepted> Drop for ResettableIo<T> {
+impl<T: Socket> Deref for ResettableIo<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.socket
+    }
+}
+
+impl<T: Socket> DerefMut for ResettableIo<T> {
+    fn deref_mut(&mut self) -> &mut T {
+        &mut self.socket
+    }
+}
+
+impl<T: Socket> Drop for ResettableIo<T> {
     fn drop(&mut self) {
         if self.reset_on_close.is_requested() {
-            // Without a second handle it closes as any other.
-            let kept = self.stream.clone_handle();
-            let left = self.reset_on_close.kept_socket.lock();
-            *left.unwrap_or_else(PoisonError::into_inner) = kept;
+            // Without a second handle the socket closes without a reset.
+            *self.reset_on_close.kept_socket.lock() = self.socket.clone_handle();
         }
-    }
-}
-
-impl<T: Accepted> AsyncRead for ResettableIo<T> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        target: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, target)
-    }
-}
-
-impl<T: Accepted> AsyncWrite for ResettableIo<T> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffers: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, buffers)
     }
 }

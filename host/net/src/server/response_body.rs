@@ -1,4 +1,4 @@
-//! The body of a response on HTTP/2, in pieces, so that a client that gives it no window is
+//! The body of an HTTP/2 response in chunks, so that a client that grants no flow-control window is
 //! noticed.
 
 use std::pin::Pin;
@@ -11,38 +11,36 @@ use http_body::{Body, Frame, SizeHint};
 use super::activity::Activity;
 use crate::http::forwarding;
 
-/// A body that is asked for its next piece when there is room for it. hyper would take all of a
-/// large piece at once, however small the window is.
+/// Bytes of a chunk.
+const CHUNK_SIZE: usize = 16 << 10;
+
+/// A body that hyper polls for the next chunk once the window has room for it. hyper would accept
+/// all of a large frame at once, however small the window is.
 pub(super) struct ResponseBody<B> {
     body: Pin<Box<B>>,
     pending: Bytes,
-    /// Bytes of a piece.
-    chunk_size: usize,
     response_id: u64,
     activity: Arc<Activity>,
 }
 
 impl<B: Body<Data = Bytes>> ResponseBody<B> {
-    /// `number` tells it from the others of its connection.
-    pub(super) fn new(body: B, number: u64, most: usize, activity: Arc<Activity>) -> Self {
+    /// `response_id` is unique on the connection.
+    pub(super) fn new(body: B, response_id: u64, activity: Arc<Activity>) -> Self {
         if !body.is_end_stream() {
-            activity.stall(number);
+            activity.stall(response_id);
         }
         Self {
             body: Box::pin(body),
             pending: Bytes::new(),
-            chunk_size: most,
-            response_id: number,
+            response_id,
             activity,
         }
     }
 
     fn next_chunk(&mut self) -> Option<Result<Frame<Bytes>, B::Error>> {
         self.activity.stall(self.response_id);
-        let piece = self
-            .pending
-            .split_to(self.chunk_size.min(self.pending.len()));
-        Some(Ok(Frame::data(piece)))
+        let chunk = self.pending.split_to(CHUNK_SIZE.min(self.pending.len()));
+        Some(Ok(Frame::data(chunk)))
     }
 }
 
@@ -58,20 +56,20 @@ impl<B: Body<Data = Bytes>> Body for ResponseBody<B> {
         if !self.pending.is_empty() {
             return Poll::Ready(self.next_chunk());
         }
-        let next = match ready!(self.body.as_mut().poll_frame(cx)) {
+        let frame = match ready!(self.body.as_mut().poll_frame(cx)) {
             Some(Ok(frame)) => frame,
-            other => return Poll::Ready(other),
+            end_or_error => return Poll::Ready(end_or_error),
         };
-        Poll::Ready(match next.into_data() {
+        Poll::Ready(match frame.into_data() {
             Ok(data) => {
                 self.pending = data;
                 self.next_chunk()
             }
-            Err(mut other) => {
-                if let Some(trailers) = other.trailers_mut() {
+            Err(mut frame) => {
+                if let Some(trailers) = frame.trailers_mut() {
                     forwarding::detach(trailers);
                 }
-                Some(Ok(other))
+                Some(Ok(frame))
             }
         })
     }

@@ -1,38 +1,41 @@
-//! How a listening socket is closed without the loss of a connection.
+//! Closes a listening socket without losing connections.
 //!
-//! Closed as it is, it resets what the kernel has accepted and nobody has taken yet: such a client
-//! believes that it is connected. So the socket first takes no new ones, then those that wait are
-//! served, then it is closed. A client that comes in between asks again by itself after a second,
-//! as for any SYN that is lost (RFC 6298), and is refused then.
+//! Closing it at once would reset the connections in its accept queue, whose clients believe that
+//! they are connected. So the kernel first stops taking new connections, the queued ones are
+//! served, and then the socket is closed. A client that connects in between retries after a second,
+//! as for any lost SYN (RFC 6298), and is refused then.
 
 use std::io;
 use std::net::TcpListener;
 
-/// From here on the kernel takes no new connection for this socket. What it has begun to take is
-/// completed, and waits to be accepted.
+/// Makes the kernel drop new connections to this socket. Handshakes that have begun complete, and
+/// their connections wait to be accepted.
 ///
 /// # Errors
-/// Where the system has no such filter, or does not allow it. The socket is as it was then.
+/// If the system has no socket filters or does not allow them. The socket is unchanged then.
 #[cfg(target_os = "linux")]
 pub fn stop_accepting(socket: &TcpListener) -> io::Result<()> {
     use socket2::{SockFilter, SockRef};
 
-    // The flags of the TCP header: byte 13, with FIN, SYN, RST, PSH, ACK from the lowest bit on.
-    let (load_flags, keep_bits, if_equal, give) = (0x30, 0x54, 0x15, 0x06);
-    let (syn, syn_or_ack) = (0x02, 0x12);
+    // Classic BPF: drops a segment whose TCP flags (byte 13 of its header) have SYN and no ACK.
+    let (load_byte, and, jump_if_equal, return_length) = (0x30, 0x54, 0x15, 0x06);
+    let (syn, syn_and_ack) = (0x02, 0x12);
     let filter = [
-        SockFilter::new(load_flags, 0, 0, 13),
-        SockFilter::new(keep_bits, 0, 0, syn_or_ack),
-        SockFilter::new(if_equal, 0, 1, syn),
-        SockFilter::new(give, 0, 0, 0),
-        SockFilter::new(give, 0, 0, u32::MAX),
+        SockFilter::new(load_byte, 0, 0, 13),
+        SockFilter::new(and, 0, 0, syn_and_ack),
+        SockFilter::new(jump_if_equal, 0, 1, syn),
+        SockFilter::new(return_length, 0, 0, 0),
+        SockFilter::new(return_length, 0, 0, u32::MAX),
     ];
     SockRef::from(socket).attach_filter(&filter)
 }
 
 /// Other systems have no such filter.
+///
+/// # Errors
+/// Always.
 #[cfg(not(target_os = "linux"))]
-pub fn refuse(_: &TcpListener) -> io::Result<()> {
+pub fn stop_accepting(_: &TcpListener) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
@@ -44,15 +47,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_connected_stays_and_nothing_new_comes() {
+    fn keeps_queued_connections_and_takes_no_new_ones() {
         let socket = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = socket.local_addr().unwrap();
-        let before = TcpStream::connect(address).unwrap();
+        let queued = TcpStream::connect(address).unwrap();
         stop_accepting(&socket).unwrap();
         let late = TcpStream::connect_timeout(&address, Duration::from_millis(100));
-        assert!(late.is_err(), "a new connection was taken");
-        let (taken, _) = socket.accept().unwrap();
-        assert_eq!(taken.peer_addr().unwrap(), before.local_addr().unwrap());
+        assert!(late.is_err(), "a new connection was accepted");
+        let (accepted, _) = socket.accept().unwrap();
+        assert_eq!(accepted.peer_addr().unwrap(), queued.local_addr().unwrap());
         drop(socket);
         let refused = TcpStream::connect(address).unwrap_err();
         assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);

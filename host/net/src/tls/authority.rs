@@ -1,4 +1,4 @@
-//! The local CA: a key and a certificate in a folder, made once and then read by every process.
+//! The local CA: a key and a certificate in a folder, created once and shared by all processes.
 
 use std::fs;
 use std::io::{self, Write};
@@ -13,13 +13,14 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, Serve
 use rustls::sign::CertifiedKey;
 use rustls::{CertificateError, RootCertStore};
 
-use super::pem_files::{self, io_error};
-use super::{TlsError, certificate, provider};
+use super::crypto::provider;
+use super::error::TlsError;
+use super::{certificate, pem_files};
 
-/// What clients are told to trust.
+/// The certificate, which clients are told to trust.
 const CERTIFICATE_FILE: &str = "ca.pem";
 
-/// The key with its certificate: one file, so that there is never one without the other.
+/// The key and its certificate in one file, so that neither exists without the other.
 const KEY_FILE: &str = "ca.key";
 
 /// A certificate authority that only this user's clients trust.
@@ -31,18 +32,18 @@ pub struct CertificateAuthority {
 }
 
 impl CertificateAuthority {
-    /// Reads the CA of a folder, or makes it. Of several processes that make it at once one wins,
-    /// and all of them get the same CA.
+    /// Reads the CA of a folder, or creates it. If several processes create it at once, all of them
+    /// get the same CA.
     ///
     /// # Errors
-    /// Where the folder cannot be read or written, other users could read the key or replace it,
-    /// or the CA does not serve (any more).
+    /// If the folder cannot be read or written, if other users could read or replace the key, or if
+    /// the CA is invalid or expired.
     pub fn open_or_create(folder: &Path) -> Result<Self, TlsError> {
-        create_private_dir(folder).map_err(|source| io_error("create", folder, source))?;
+        create_private_dir(folder).map_err(|source| TlsError::io("create", folder, source))?;
         pem_files::check_permissions(folder, 0o022, "700")?;
         let key = folder.join(KEY_FILE);
         let exists = key.try_exists();
-        if !exists.map_err(|source| io_error("read", &key, source))? {
+        if !exists.map_err(|source| TlsError::io("read", &key, source))? {
             create(folder, &key)?;
         }
         let authority = Self::open(folder, &key)?;
@@ -56,13 +57,13 @@ impl CertificateAuthority {
         self.folder.join(CERTIFICATE_FILE)
     }
 
-    /// A new key with a certificate for `names`, which are DNS names or addresses.
+    /// A new key and certificate for `names`, which are DNS names or IP addresses.
     ///
     /// # Errors
-    /// Where a name cannot stand in a certificate.
-    pub fn issue(&self, names: &[&str]) -> Result<CertifiedKey, TlsError> {
-        let signed = certificate::issue_leaf(names, &self.issuer, SystemTime::now());
-        let (certificate, key) = signed.map_err(|source| TlsError::Leaf {
+    /// If a name is not valid in a certificate.
+    pub(super) fn issue(&self, names: &[&str]) -> Result<CertifiedKey, TlsError> {
+        let issued = certificate::issue_leaf(names, &self.issuer, SystemTime::now());
+        let (certificate, key) = issued.map_err(|source| TlsError::Leaf {
             name: names.join(", "),
             source,
         })?;
@@ -75,7 +76,7 @@ impl CertificateAuthority {
         pem_files::check_permissions(path, 0o077, "600")?;
         let certificate = pem_files::certificates(path)?.swap_remove(0);
         let key = pem_files::private_key(path)?;
-        let key = KeyPair::try_from(&key).map_err(|error| ca_error(folder, &error))?;
+        let key = KeyPair::try_from(&key).map_err(|error| TlsError::ca(folder, &error))?;
         Ok(Self {
             folder: folder.to_owned(),
             certificate,
@@ -83,34 +84,34 @@ impl CertificateAuthority {
         })
     }
 
-    /// Signs a certificate and checks it as a client would: it fails where key and certificate do
-    /// not belong together, and once the CA has expired.
+    /// Issues a certificate and verifies it as a client would. Fails if key and certificate do not
+    /// match, or if the CA has expired.
     fn verify(&self) -> Result<(), TlsError> {
         let mut roots = RootCertStore::empty();
         let added = roots.add(self.certificate.clone());
-        added.map_err(|error| ca_error(&self.folder, &error))?;
+        added.map_err(|error| TlsError::ca(&self.folder, &error))?;
         let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider())
             .build()
-            .map_err(|error| ca_error(&self.folder, &error))?;
+            .map_err(|error| TlsError::ca(&self.folder, &error))?;
         let name = ServerName::try_from("localhost").expect("localhost is a DNS name");
         let verify = |certificate: &CertificateDer<'_>| {
             verifier.verify_server_cert(certificate, &[], &name, &[], UnixTime::now())
         };
         let leaf = self.issue(&["localhost"])?;
-        verify(&leaf.cert[0]).map_err(|error| ca_error(&self.folder, &error))?;
-        // The dates of a root are not looked at above, though many clients do. As a server's
-        // certificate it is always refused, but the dates come first.
+        verify(&leaf.cert[0]).map_err(|error| TlsError::ca(&self.folder, &error))?;
+        // The above ignores the dates of the root, though many clients check them. As a server
+        // certificate the root is always rejected, but its dates are checked first.
         match verify(&self.certificate) {
-            Err(error) if is_expired(&error) => Err(ca_error(&self.folder, &error)),
+            Err(error) if is_expired(&error) => Err(TlsError::ca(&self.folder, &error)),
             Ok(_) | Err(_) => Ok(()),
         }
     }
 
-    /// Puts the certificate beside the key, where it does not stand there already.
+    /// Writes the certificate next to the key, unless it is there.
     fn write_certificate(&self) -> Result<(), TlsError> {
         let path = self.certificate_path();
-        let shown = pem_files::certificates(&path).ok();
-        if shown.is_some_and(|list| list == [self.certificate.clone()]) {
+        let existing = pem_files::certificates(&path).ok();
+        if existing.is_some_and(|list| list == [self.certificate.clone()]) {
             return Ok(());
         }
         let text = certificate::pem(&self.certificate);
@@ -118,23 +119,24 @@ impl CertificateAuthority {
             make_readable(file.as_file())?;
             file.persist(&path).map_err(io::Error::from)
         });
-        written.map_err(|source| io_error("write", &path, source))?;
+        written.map_err(|source| TlsError::io("write", &path, source))?;
         Ok(())
     }
 }
 
-/// Makes a new CA, unless another process was faster.
+/// Creates a new CA, unless another process has created one meanwhile.
 fn create(folder: &Path, path: &Path) -> Result<(), TlsError> {
-    let text = certificate::new_ca(SystemTime::now()).map_err(|error| ca_error(folder, &error))?;
-    let file = write_temp(folder, &text).map_err(|source| io_error("write", path, source))?;
+    let text =
+        certificate::new_ca(SystemTime::now()).map_err(|error| TlsError::ca(folder, &error))?;
+    let file = write_temp(folder, &text).map_err(|source| TlsError::io("write", path, source))?;
     match file.persist_noclobber(path) {
         Ok(_) => Ok(()),
         Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        Err(error) => Err(io_error("write", path, error.error)),
+        Err(error) => Err(TlsError::io("write", path, error.error)),
     }
 }
 
-/// A whole file under a name of its own, which only the owner can read.
+/// Writes a temporary file that only the owner can read.
 fn write_temp(folder: &Path, text: &str) -> io::Result<tempfile::NamedTempFile> {
     let mut file = tempfile::Builder::new()
         .prefix(".ca-")
@@ -152,7 +154,7 @@ fn create_private_dir(folder: &Path) -> io::Result<()> {
     builder.create(folder)
 }
 
-/// A certificate is copied to where every user's programs trust it.
+/// All users may read the certificate: it is copied to where their programs trust it.
 fn make_readable(file: &fs::File) -> io::Result<()> {
     #[cfg(unix)]
     file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))?;
@@ -170,13 +172,6 @@ fn is_expired(error: &rustls::Error) -> bool {
     )
 }
 
-fn ca_error(folder: &Path, error: &dyn std::error::Error) -> TlsError {
-    TlsError::Ca {
-        path: folder.to_owned(),
-        problem: error.to_string(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -188,18 +183,18 @@ mod tests {
     }
 
     #[test]
-    fn a_ca_is_made_once() {
+    fn creates_a_ca_once() {
         let (_parent, folder) = folder();
         let first = CertificateAuthority::open_or_create(&folder).unwrap();
         let second = CertificateAuthority::open_or_create(&folder).unwrap();
         assert_eq!(first.certificate, second.certificate);
         assert_eq!(first.certificate_path(), folder.join("ca.pem"));
-        let shown = pem_files::certificates(&first.certificate_path()).unwrap();
-        assert_eq!(shown, [first.certificate]);
+        let written = pem_files::certificates(&first.certificate_path()).unwrap();
+        assert_eq!(written, [first.certificate]);
     }
 
     #[test]
-    fn processes_that_start_at_once_share_one() {
+    fn processes_that_start_at_once_share_a_ca() {
         let (_parent, folder) = folder();
         let certificates: Vec<_> = std::thread::scope(|scope| {
             let open = || {
@@ -208,15 +203,22 @@ mod tests {
                     .certificate
             };
             let threads: Vec<_> = (0..8).map(|_| scope.spawn(open)).collect();
-            threads.into_iter().map(|one| one.join().unwrap()).collect()
+            threads
+                .into_iter()
+                .map(|thread| thread.join().unwrap())
+                .collect()
         });
-        assert!(certificates.iter().all(|one| *one == certificates[0]));
+        assert!(
+            certificates
+                .iter()
+                .all(|certificate| *certificate == certificates[0])
+        );
         let names = fs::read_dir(&folder).unwrap();
-        assert_eq!(names.count(), 2, "nothing is left beside ca.pem and ca.key");
+        assert_eq!(names.count(), 2, "only ca.pem and ca.key remain");
     }
 
     #[test]
-    fn a_lost_certificate_comes_back() {
+    fn restores_a_deleted_certificate() {
         let (_parent, folder) = folder();
         let first = CertificateAuthority::open_or_create(&folder).unwrap();
         fs::remove_file(first.certificate_path()).unwrap();
@@ -225,38 +227,41 @@ mod tests {
     }
 
     #[test]
-    fn a_ca_that_does_not_serve_is_told() {
+    fn rejects_an_unusable_ca() {
         let (_parent, folder) = folder();
         CertificateAuthority::open_or_create(&folder).unwrap();
         let key = folder.join(KEY_FILE);
         let own = fs::read_to_string(&key).unwrap();
         let other = certificate::new_ca(SystemTime::now()).unwrap();
-        let mixed = format!("{}{}", half(&own).0, half(&other).1);
+        let mismatched = format!("{}{}", split(&own).0, split(&other).1);
         let long_ago = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1 << 30);
         let expired = certificate::new_ca(long_ago).unwrap();
         for (text, expected) in [
-            (mixed.as_str(), "to get a new one"),
+            (mismatched.as_str(), "to get a new one"),
             (&expired, "xpired"),
-            (half(&own).0, "private key"),
-            (half(&own).1, "certificate"),
+            (split(&own).0, "private key"),
+            (split(&own).1, "certificate"),
             ("", "certificate"),
         ] {
             fs::write(&key, text).unwrap();
             let error = CertificateAuthority::open_or_create(&folder)
                 .unwrap_err()
                 .to_string();
-            assert!(error.contains(expected), "{error} is not about {expected}");
+            assert!(
+                error.contains(expected),
+                "{error} does not contain {expected}"
+            );
         }
     }
 
-    /// The certificate and the key of a CA's file.
-    fn half(text: &str) -> (&str, &str) {
+    /// The certificate and the key of a CA file.
+    fn split(text: &str) -> (&str, &str) {
         text.split_at(text.find("-----BEGIN PRIVATE").unwrap())
     }
 
     #[cfg(unix)]
     #[test]
-    fn a_key_that_others_can_read_is_refused() {
+    fn rejects_a_key_that_other_users_can_read() {
         use std::os::unix::fs::PermissionsExt;
 
         let (_parent, folder) = folder();

@@ -1,4 +1,4 @@
-//! Certificates: the CA's own, and those that it signs for listeners.
+//! Certificates: that of the local CA, and those that it issues for listeners.
 
 use std::time::{Duration, SystemTime};
 
@@ -12,18 +12,18 @@ use rustls::pki_types::CertificateDer;
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
-/// Clocks of clients may be behind.
+/// Client clocks may be slow.
 const CLOCK_SKEW: Duration = DAY;
 
 const CA_VALIDITY: Duration = Duration::from_secs(3650 * 24 * 3600);
 
-/// With the skew less than the 398 days that clients accept.
+/// With the skew this is less than the 398 days that clients accept.
 const LEAF_VALIDITY: Duration = Duration::from_secs(365 * 24 * 3600);
 
-/// The name in every certificate that the CA signs. A CA on the disk is known by it, so it stays.
+/// The issuer name of every certificate. It never changes, because CAs on disk have it.
 const CA_COMMON_NAME: &str = "ouli-gateway local CA";
 
-/// A new CA as PEM, certificate and key. It may sign certificates of servers, not other CAs
+/// A new CA as PEM, certificate and key. It may issue server certificates, not CA certificates
 /// (RFC 5280, section 4.2.1.9).
 pub(super) fn new_ca(now: SystemTime) -> Result<String, rcgen::Error> {
     let key = KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256)?;
@@ -34,12 +34,12 @@ pub(super) fn new_ca(now: SystemTime) -> Result<String, rcgen::Error> {
     Ok(format!("{}{}", certificate.pem(), key.serialize_pem()))
 }
 
-/// What signs with the key of a CA made by [`new_ca`].
+/// An issuer with the key of a CA that [`new_ca`] created.
 pub(super) fn issuer(key: KeyPair) -> Issuer<'static, KeyPair> {
     Issuer::new(ca_params(), key)
 }
 
-/// A new key and a certificate for `names`, which are DNS names or addresses.
+/// A new key and certificate for `names`, which are DNS names or IP addresses.
 pub(super) fn issue_leaf(
     names: &[&str],
     issuer: &Issuer<'_, KeyPair>,
@@ -60,7 +60,7 @@ pub(super) fn issue_leaf(
     Ok((params.signed_by(&key, issuer)?, key))
 }
 
-/// A certificate in PEM form (RFC 7468, section 5).
+/// A certificate as PEM (RFC 7468, section 5).
 pub(super) fn pem(certificate: &CertificateDer<'_>) -> String {
     let mut text = String::from("-----BEGIN CERTIFICATE-----\n");
     let encoded = STANDARD.encode(certificate);

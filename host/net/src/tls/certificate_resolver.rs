@@ -1,53 +1,54 @@
-//! Certificates on demand: one for each name that a client asks for, kept for the next handshake.
+//! Issues a certificate for each name that clients request, and caches it.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
-use super::CertificateAuthority;
+use super::authority::CertificateAuthority;
 
-/// What a client may mean that names no server (RFC 6066, section 3): one that connects to an
-/// address does not.
+/// The names for a client that sends no server name: one that connects to an IP address does not
+/// (RFC 6066, section 3).
 const NO_SNI_NAMES: &[&str] = &["localhost", "127.0.0.1", "::1"];
 
-/// A certificate is made anew long before it expires.
+/// A certificate is replaced long before it expires.
 const RENEW_AFTER: Duration = Duration::from_secs(30 * 24 * 3600);
 
-/// Answers each handshake with a certificate of the local CA.
+/// Resolves the certificate of each handshake with the local CA.
 #[derive(Debug)]
 pub(super) struct CertResolver {
     authority: Arc<CertificateAuthority>,
     cache: Mutex<CertCache>,
 }
 
-/// The certificates made so far, by name; the empty one is for clients that name no server.
+/// The issued certificates by name. The empty name is for clients that send none.
 #[derive(Debug)]
 struct CertCache {
     by_name: HashMap<String, (Arc<CertifiedKey>, Instant)>,
-    /// The names, the oldest first.
+    /// The names, oldest first.
     insertion_order: VecDeque<String>,
     capacity: usize,
 }
 
 impl CertResolver {
-    /// Keeps at most `most` certificates; the oldest makes room.
-    pub(super) fn new(authority: Arc<CertificateAuthority>, most: usize) -> Self {
+    /// Caches at most `capacity` certificates; the oldest is evicted.
+    pub(super) fn new(authority: Arc<CertificateAuthority>, capacity: usize) -> Self {
         Self {
             authority,
             cache: Mutex::new(CertCache {
                 by_name: HashMap::new(),
                 insertion_order: VecDeque::new(),
-                capacity: most.max(1),
+                capacity: capacity.max(1),
             }),
         }
     }
 
     fn certificate_for(&self, name: &str, now: Instant) -> Option<Arc<CertifiedKey>> {
         let name = name.to_ascii_lowercase();
-        if let Some(key) = self.lock_cache().get(&name, now) {
+        if let Some(key) = self.cache.lock().get(&name, now) {
             return Some(key);
         }
         let single = [name.as_str()];
@@ -56,14 +57,10 @@ impl CertResolver {
         } else {
             &single
         };
-        // Made outside the lock: two clients at once may both make one, and the later one is kept.
+        // Issued outside the lock: two handshakes at once may both issue one; the later is cached.
         let key = Arc::new(self.authority.issue(names).ok()?);
-        self.lock_cache().insert(name, Arc::clone(&key), now);
+        self.cache.lock().insert(name, Arc::clone(&key), now);
         Some(key)
-    }
-
-    fn lock_cache(&self) -> MutexGuard<'_, CertCache> {
-        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -75,9 +72,9 @@ impl ResolvesServerCert for CertResolver {
 
 impl CertCache {
     fn get(&self, name: &str, now: Instant) -> Option<Arc<CertifiedKey>> {
-        let (key, made) = self.by_name.get(name)?;
-        let fresh = now.saturating_duration_since(*made) < RENEW_AFTER;
-        fresh.then(|| Arc::clone(key))
+        let (key, issued) = self.by_name.get(name)?;
+        let is_fresh = now.saturating_duration_since(*issued) < RENEW_AFTER;
+        is_fresh.then(|| Arc::clone(key))
     }
 
     fn insert(&mut self, name: String, key: Arc<CertifiedKey>, now: Instant) {
@@ -97,14 +94,14 @@ impl CertCache {
 mod tests {
     use super::*;
 
-    fn resolver(most: usize) -> (tempfile::TempDir, CertResolver) {
+    fn resolver(capacity: usize) -> (tempfile::TempDir, CertResolver) {
         let folder = tempfile::tempdir().unwrap();
         let authority = CertificateAuthority::open_or_create(&folder.path().join("ca")).unwrap();
-        (folder, CertResolver::new(Arc::new(authority), most))
+        (folder, CertResolver::new(Arc::new(authority), capacity))
     }
 
     #[test]
-    fn a_certificate_is_kept_whatever_the_case_of_its_name() {
+    fn caches_names_case_insensitively() {
         let (_folder, resolver) = resolver(8);
         let now = Instant::now();
         let first = resolver.certificate_for("api.example.com", now).unwrap();
@@ -113,21 +110,22 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_makes_room() {
+    fn evicts_the_oldest_certificate() {
+        // As for `limits.certificate_cache_size = 2`.
         let (_folder, resolver) = resolver(2);
         let now = Instant::now();
         let first = resolver.certificate_for("a", now).unwrap();
         for name in ["b", "c", "d"] {
             resolver.certificate_for(name, now).unwrap();
         }
-        assert_eq!(resolver.lock_cache().by_name.len(), 2);
-        assert_eq!(resolver.lock_cache().insertion_order.len(), 2);
+        assert_eq!(resolver.cache.lock().by_name.len(), 2);
+        assert_eq!(resolver.cache.lock().insertion_order.len(), 2);
         let again = resolver.certificate_for("a", now).unwrap();
         assert!(!Arc::ptr_eq(&first, &again));
     }
 
     #[test]
-    fn an_old_certificate_is_made_anew() {
+    fn replaces_an_old_certificate() {
         let (_folder, resolver) = resolver(2);
         let now = Instant::now();
         let first = resolver.certificate_for("a", now).unwrap();

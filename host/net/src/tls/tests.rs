@@ -1,10 +1,13 @@
-//! Handshakes in memory: what the listeners show is what clients trust.
+//! In-memory handshakes between the listener's and the upstream client's settings.
 
 use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use rustls::pki_types::ServerName;
-use rustls::{ClientConnection, ServerConnection};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection};
 
+use super::config::client_config_with_roots;
 use super::*;
 
 struct Folder(tempfile::TempDir);
@@ -20,17 +23,17 @@ impl Folder {
 
     /// A certificate for `name` with its key, as files.
     fn files(&self, name: &str) -> (PathBuf, PathBuf) {
-        let text = self.signed(name);
+        let (cert_pem, key_pem) = self.issue(name);
         let (cert, key) = (
             self.path(&format!("{name}.crt")),
             self.path(&format!("{name}.key")),
         );
-        fs::write(&cert, &text.0).unwrap();
-        fs::write(&key, &text.1).unwrap();
+        fs::write(&cert, cert_pem).unwrap();
+        fs::write(&key, key_pem).unwrap();
         (cert, key)
     }
 
-    fn signed(&self, name: &str) -> (String, String) {
+    fn issue(&self, name: &str) -> (String, String) {
         self.authority();
         let key = pem_files::private_key(&self.path("ca/ca.key")).unwrap();
         let issuer = certificate::issuer(rcgen::KeyPair::try_from(&key).unwrap());
@@ -45,14 +48,14 @@ impl Folder {
 }
 
 fn local(authority: &Arc<CertificateAuthority>) -> Arc<ServerConfig> {
-    let identity = CertificateSource::LocalCa {
+    let source = CertificateSource::LocalCa {
         authority: Arc::clone(authority),
         cache_size: 16,
     };
-    server_config(&identity).unwrap()
+    server_config(&source).unwrap()
 }
 
-/// Shakes hands as a client of `name`; returns what ALPN agreed on.
+/// A handshake of a client that connects to `name`. Returns the ALPN protocol.
 fn handshake(
     server: &Arc<ServerConfig>,
     client: &Arc<ClientConfig>,
@@ -65,14 +68,14 @@ fn handshake(
         let mut bytes = Vec::new();
         client.write_tls(&mut bytes).unwrap();
         while !bytes.is_empty() {
-            let taken = server.read_tls(&mut bytes.as_slice()).unwrap();
-            bytes.drain(..taken);
+            let read = server.read_tls(&mut bytes.as_slice()).unwrap();
+            bytes.drain(..read);
             server.process_new_packets()?;
         }
         server.write_tls(&mut bytes).unwrap();
         while !bytes.is_empty() {
-            let taken = client.read_tls(&mut bytes.as_slice()).unwrap();
-            bytes.drain(..taken);
+            let read = client.read_tls(&mut bytes.as_slice()).unwrap();
+            bytes.drain(..read);
             client.process_new_packets()?;
         }
     }
@@ -81,7 +84,7 @@ fn handshake(
 }
 
 #[test]
-fn the_local_ca_answers_for_every_name() {
+fn the_local_ca_has_a_certificate_for_every_name() {
     let folder = Folder::new();
     let authority = folder.authority();
     let server = local(&authority);
@@ -93,18 +96,18 @@ fn the_local_ca_answers_for_every_name() {
 }
 
 #[test]
-fn a_client_without_http2_gets_http1() {
+fn negotiates_http1_with_a_client_without_http2() {
     let folder = Folder::new();
     let authority = folder.authority();
     let client = client_config(Some(&authority.certificate_path())).unwrap();
-    let mut old = ClientConfig::clone(&client);
-    old.alpn_protocols = vec![b"http/1.1".to_vec()];
-    let agreed = handshake(&local(&authority), &Arc::new(old), "localhost");
-    assert_eq!(agreed.unwrap(), b"http/1.1");
+    let mut http1_only = ClientConfig::clone(&client);
+    http1_only.alpn_protocols = vec![b"http/1.1".to_vec()];
+    let protocol = handshake(&local(&authority), &Arc::new(http1_only), "localhost");
+    assert_eq!(protocol.unwrap(), b"http/1.1");
 }
 
 #[test]
-fn another_ca_is_not_trusted() {
+fn rejects_a_certificate_of_another_ca() {
     let (own, other) = (Folder::new(), Folder::new());
     let server = local(&own.authority());
     let client = client_config(Some(&other.authority().certificate_path())).unwrap();
@@ -112,7 +115,7 @@ fn another_ca_is_not_trusted() {
 }
 
 #[test]
-fn certificates_of_the_user_are_shown() {
+fn uses_the_certificate_files_of_the_user() {
     let folder = Folder::new();
     let (cert, key) = folder.files("api.test");
     let server = server_config(&CertificateSource::Files { cert, key }).unwrap();
@@ -122,7 +125,7 @@ fn certificates_of_the_user_are_shown() {
 }
 
 #[test]
-fn errors_name_the_file_and_what_is_wrong() {
+fn errors_name_the_file_and_the_problem() {
     let folder = Folder::new();
     let (cert, key) = folder.files("a.test");
     let (_, other_key) = folder.files("b.test");
@@ -144,7 +147,7 @@ fn errors_name_the_file_and_what_is_wrong() {
         let error = server_config(&CertificateSource::Files { cert, key }).unwrap_err();
         assert!(
             error.to_string().contains(expected),
-            "{error} is not {expected}"
+            "{error} does not contain {expected}"
         );
     }
     let error = client_config(Some(&key)).unwrap_err().to_string();
@@ -152,7 +155,7 @@ fn errors_name_the_file_and_what_is_wrong() {
 }
 
 #[test]
-fn trust_in_nobody_is_an_error() {
+fn rejects_an_empty_set_of_roots() {
     let error = client_config_with_roots(RootCertStore::empty())
         .unwrap_err()
         .to_string();

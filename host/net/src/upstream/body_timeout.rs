@@ -1,22 +1,24 @@
-//! Bodies on their way to and from an upstream, with an eye on the clock: when the last part of a
-//! request left, and whether a response still comes.
+//! The bodies sent to and received from an upstream, and their time limits.
 
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
+use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::Incoming;
+use parking_lot::Mutex;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, Sleep};
 
-use super::Body;
+use super::error::{BodyError, BoxError};
 
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
+/// The body of a request.
+pub type Body = UnsyncBoxBody<Bytes, Box<dyn std::error::Error + Send + Sync>>;
 
-/// When the last part of a request's body was taken by the connection.
+/// When the connection last took a part of a request body.
 #[derive(Clone, Debug)]
 pub(super) struct LastWrite(Arc<Mutex<Instant>>);
 
@@ -26,15 +28,15 @@ impl LastWrite {
     }
 
     pub(super) fn get(&self) -> Instant {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.0.lock()
     }
 
     fn touch(&self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        *self.0.lock() = Instant::now();
     }
 }
 
-/// The body of a request as a connection takes it.
+/// A request body that records when the connection takes parts of it.
 pub(super) struct TimedRequestBody {
     pub(super) body: Body,
     pub(super) last_write: Option<LastWrite>,
@@ -49,8 +51,8 @@ impl http_body::Body for TimedRequestBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let polled = Pin::new(&mut self.body).poll_frame(cx);
-        if let (Poll::Ready(_), Some(last)) = (&polled, &self.last_write) {
-            last.touch();
+        if let (Poll::Ready(_), Some(last_write)) = (&polled, &self.last_write) {
+            last_write.touch();
         }
         polled
     }
@@ -64,59 +66,43 @@ impl http_body::Body for TimedRequestBody {
     }
 }
 
-/// Why a response's body breaks off.
-#[derive(Debug, thiserror::Error)]
-pub enum BodyError {
-    /// The connection broke, or what came was no HTTP.
-    #[error(transparent)]
-    Broken(#[from] hyper::Error),
-    /// Nothing came for too long.
-    #[error("nothing came for {limit:?} (limits.{key})")]
-    Idle {
-        /// For how long.
-        limit: Duration,
-        /// The setting.
-        key: &'static str,
-    },
-}
-
-/// The body of a response as it comes. Where nothing comes for too long it breaks off.
+/// The body of a response. It ends with an error if nothing arrives for too long.
 #[derive(Debug)]
 pub struct UpstreamBody {
     body: Incoming,
-    /// For how long it may pause, and the setting that says so.
+    /// How long it may pause, and the key of that limit.
     idle_timeout: Option<(Duration, &'static str)>,
-    /// Runs while nothing comes.
+    /// Runs while nothing arrives.
     timer: Option<Pin<Box<Sleep>>>,
     waiting: bool,
     permit: Option<OwnedSemaphorePermit>,
 }
 
 impl UpstreamBody {
-    pub(super) fn new(body: Incoming, idle: Duration) -> Self {
+    pub(super) fn new(body: Incoming, idle_timeout: Duration) -> Self {
         Self {
             body,
-            idle_timeout: Some((idle, "upstream_body_idle_timeout")),
+            idle_timeout: Some((idle_timeout, "upstream_body_idle_timeout")),
             timer: None,
             waiting: false,
             permit: None,
         }
     }
 
-    /// The same, which holds a turn until it has ended.
-    pub fn with_permit(mut self, turn: OwnedSemaphorePermit) -> Self {
-        self.permit = Some(turn);
+    /// Keeps a request permit until the body has ended.
+    pub fn with_permit(mut self, permit: OwnedSemaphorePermit) -> Self {
+        self.permit = Some(permit);
         self
     }
 
-    /// It is a stream, which holds no turn, and may pause for `limits.stream_idle_timeout`; where
-    /// that is none, for as long as it likes.
-    pub fn mark_streaming(&mut self, idle: Option<Duration>) {
-        self.idle_timeout = idle.map(|idle| (idle, "stream_idle_timeout"));
+    /// Treats the body as a stream: it keeps no request permit, and may pause for
+    /// `limits.stream_idle_timeout`, or without a limit if that is `None`.
+    pub fn mark_streaming(&mut self, idle_timeout: Option<Duration>) {
+        self.idle_timeout = idle_timeout.map(|limit| (limit, "stream_idle_timeout"));
         self.permit = None;
     }
 
-    /// Ready once nothing came for too long. The clock is read only when the wait begins.
+    /// Ready once nothing arrived for too long. Only the beginning of a pause reads the clock.
     fn poll_idle(&mut self, cx: &mut Context<'_>) -> Poll<BodyError> {
         let Some((limit, key)) = self.idle_timeout else {
             return Poll::Pending;
@@ -128,8 +114,8 @@ impl UpstreamBody {
             timer.as_mut().reset(Instant::now() + limit);
             self.waiting = true;
         }
-        let late = timer.as_mut().poll(cx);
-        late.map(|()| BodyError::Idle { limit, key })
+        let expired = timer.as_mut().poll(cx);
+        expired.map(|()| BodyError::Idle { limit, key })
     }
 }
 
@@ -149,7 +135,7 @@ impl http_body::Body for UpstreamBody {
                 }
                 Poll::Ready(next.map(|next| next.map_err(Into::into)))
             }
-            Poll::Pending => self.poll_idle(cx).map(|idle| Some(Err(idle))),
+            Poll::Pending => self.poll_idle(cx).map(|error| Some(Err(error))),
         }
     }
 

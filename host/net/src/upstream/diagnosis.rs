@@ -1,30 +1,29 @@
-//! What an error of an upstream means: how far the exchange had come, what happened, and what a
-//! person can do about it.
+//! Explains an upstream error: how far the exchange had come, what happened, and what a user can do
+//! about it.
 
 use std::error::Error;
 use std::io;
 
-use super::connector::{PhaseError, PhaseTimeout};
-use super::{BodyError, TOO_LARGE, UpstreamError};
+use super::error::{BodyError, HEAD_TOO_LARGE, PhaseError, PhaseTimeout, UpstreamError};
 use ouli_message::failure::{FailureCause, FailureKind, Phase};
 
-/// What an error on the way through the body of a response means.
+/// What an error of a response body means.
 pub fn classify_body_error(error: &(dyn Error + 'static)) -> FailureCause {
-    let (what, code) = classify(error);
+    let (kind, code) = classify(error);
     FailureCause {
         phase: Phase::Body,
-        kind: what,
+        kind,
         code,
     }
 }
 
-/// Explains an error before the head of a response.
+/// Explains an error before the response head.
 pub(super) fn to_upstream_error(
     target: String,
     error: &(dyn Error + 'static),
-    connecting: bool,
+    is_connecting: bool,
 ) -> UpstreamError {
-    let mut phase = if connecting {
+    let mut phase = if is_connecting {
         Phase::Connect
     } else {
         Phase::Head
@@ -33,63 +32,54 @@ pub(super) fn to_upstream_error(
         if let Some(failed) = cause.downcast_ref::<PhaseError>() {
             phase = failed.phase;
         }
-        if let Some(late) = cause.downcast_ref::<PhaseTimeout>() {
+        if let Some(timeout) = cause.downcast_ref::<PhaseTimeout>() {
             return UpstreamError::Timeout {
                 target,
-                what: late.what,
-                limit: late.limit,
-                key: late.key,
+                awaited: timeout.awaited,
+                limit: timeout.limit,
+                key: timeout.key,
                 phase,
             };
         }
     }
-    let (what, code) = classify(error);
-    let fault = FailureCause {
-        phase,
-        kind: what,
-        code,
-    };
-    let mut reason = error_chain(error).last().map_or_else(String::new, told);
-    if error_chain(error).any(is_too_large) {
-        TOO_LARGE.clone_into(&mut reason);
+    let (kind, code) = classify(error);
+    let cause = FailureCause { phase, kind, code };
+    let root_cause = error_chain(error).last();
+    let mut reason = root_cause.map_or_else(String::new, ToString::to_string);
+    if error_chain(error).any(is_head_too_large) {
+        HEAD_TOO_LARGE.clone_into(&mut reason);
     }
-    if what == FailureKind::Untrusted {
-        reason.push_str(
-            "; where it is to be trusted, name the PEM file of its CA with `upstream_ca` of the \
-             endpoint",
-        );
+    if kind == FailureKind::Untrusted {
+        reason
+            .push_str("; to trust it, set `upstream_ca` of the endpoint to the PEM file of its CA");
     }
     if phase < Phase::Head {
         UpstreamError::Connect {
             target,
             reason,
-            cause: fault,
+            cause,
         }
     } else {
         UpstreamError::Broken {
             target,
             reason,
-            cause: fault,
+            cause,
         }
     }
 }
 
-fn is_too_large(error: &(dyn Error + 'static)) -> bool {
+fn is_head_too_large(error: &(dyn Error + 'static)) -> bool {
     let error = error.downcast_ref::<hyper::Error>();
     error.is_some_and(hyper::Error::is_parse_too_large)
 }
 
-fn told(error: &(dyn Error + 'static)) -> String {
-    error.to_string()
-}
-
-/// An error and what caused it, the first cause last.
+/// An error and its causes, the root cause last.
 fn error_chain<'a>(
     error: &'a (dyn Error + 'static),
 ) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     std::iter::successors(Some(error), |error: &&'a (dyn Error + 'static)| {
         let error: &'a (dyn Error + 'static) = *error;
-        // The own source of these leaves out the error that they wrap.
+        // `source` of these skips the error that they wrap.
         if let Some(error) = error.downcast_ref::<io::Error>() {
             return error.get_ref().map(|inner| inner as _);
         }
@@ -100,22 +90,22 @@ fn error_chain<'a>(
     })
 }
 
-/// What the innermost cause that says something says.
+/// The kind of the innermost cause that has one.
 fn classify(error: &(dyn Error + 'static)) -> (FailureKind, Option<u32>) {
-    let said = error_chain(error).filter_map(classify_one).last();
-    said.unwrap_or((FailureKind::Closed, None))
+    let innermost = error_chain(error).filter_map(classify_one).last();
+    innermost.unwrap_or((FailureKind::Closed, None))
 }
 
 fn classify_one(error: &(dyn Error + 'static)) -> Option<(FailureKind, Option<u32>)> {
     if let Some(failed) = error.downcast_ref::<PhaseError>() {
-        return failed.what.map(|what| (what, None));
+        return failed.kind.map(|kind| (kind, None));
     }
     let idle = matches!(error.downcast_ref(), Some(BodyError::Idle { .. }));
     if idle || error.is::<PhaseTimeout>() {
         return Some((FailureKind::Timeout, None));
     }
     if let Some(error) = error.downcast_ref::<hyper::Error>() {
-        return classify_hyper(error).map(|what| (what, None));
+        return classify_hyper(error).map(|kind| (kind, None));
     }
     if let Some(error) = error.downcast_ref::<h2::Error>() {
         return classify_h2(error);
@@ -124,7 +114,7 @@ fn classify_one(error: &(dyn Error + 'static)) -> Option<(FailureKind, Option<u3
         return Some((classify_tls(error), None));
     }
     let error = error.downcast_ref::<io::Error>()?;
-    classify_io(error.kind()).map(|what| (what, None))
+    classify_io(error.kind()).map(|kind| (kind, None))
 }
 
 fn classify_hyper(error: &hyper::Error) -> Option<FailureKind> {
@@ -141,16 +131,16 @@ fn classify_hyper(error: &hyper::Error) -> Option<FailureKind> {
 
 fn classify_h2(error: &h2::Error) -> Option<(FailureKind, Option<u32>)> {
     if let Some(error) = error.get_io() {
-        return classify_io(error.kind()).map(|what| (what, None));
+        return classify_io(error.kind()).map(|kind| (kind, None));
     }
     let code = error.reason()?;
-    let what = match (error.is_remote(), error.is_go_away()) {
+    let kind = match (error.is_remote(), error.is_go_away()) {
         (true, false) => FailureKind::Reset,
         (true, true) => FailureKind::Closed,
-        // It was ended here, since it broke the protocol.
+        // h2 ended it because the upstream violated the protocol.
         (false, _) => FailureKind::Malformed,
     };
-    Some((what, Some(code.into())))
+    Some((kind, Some(code.into())))
 }
 
 fn classify_tls(error: &rustls::Error) -> FailureKind {
@@ -188,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn the_innermost_cause_counts() {
+    fn the_innermost_cause_decides_the_kind() {
         let certificate = rustls::CertificateError::UnknownIssuer;
         let tls = rustls::Error::InvalidCertificate(certificate);
         let alert = rustls::Error::AlertReceived(rustls::AlertDescription::HandshakeFailure);
@@ -204,12 +194,12 @@ mod tests {
                 FailureKind::Refused,
             ),
             (io::ErrorKind::UnexpectedEof.into(), FailureKind::Closed),
-            (io::Error::other("who knows"), FailureKind::Closed),
+            (io::Error::other("unknown"), FailureKind::Closed),
         ];
-        for (error, what) in cases {
+        for (error, kind) in cases {
             assert_eq!(
                 classify_body_error(&error),
-                FailureCause::new(Phase::Body, what),
+                FailureCause::new(Phase::Body, kind),
                 "{error:?}"
             );
         }
@@ -218,10 +208,10 @@ mod tests {
     }
 
     #[test]
-    fn a_phase_that_failed_is_named() {
+    fn reports_the_phase_that_failed() {
         let failed = PhaseError {
             phase: Phase::Tls,
-            what: None,
+            kind: None,
             source: Box::new(reset()),
         };
         let error = to_upstream_error("h:1".to_owned(), &failed, true);

@@ -1,8 +1,8 @@
-//! Bounds the interim responses (RFC 9110, section 15.2) that an upstream sends before the head of
-//! a response.
+//! Limits the interim responses (RFC 9110, section 15.2) that an upstream sends before the response
+//! head.
 //!
-//! On HTTP/1.1 they are counted. On HTTP/2 nobody tells of them, and none is kept: there the time
-//! for the head alone bounds them.
+//! On HTTP/1.1 they are counter. On HTTP/2 hyper drops them without a callback, so only
+//! `limits.response_header_timeout` limits them.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -20,28 +20,28 @@ struct Count {
     exceeded: Notify,
 }
 
-/// There were more than so many.
+/// There were more interim responses than this.
 pub(super) struct TooManyInterim(pub(super) usize);
 
 impl InterimLimiter {
-    /// Counts those that answer `request`.
-    pub(super) fn attach<B>(request: &mut Request<B>, most: usize) -> Self {
+    /// Counts the interim responses to `request`.
+    pub(super) fn attach<B>(request: &mut Request<B>, max: usize) -> Self {
         let count = Arc::new(Count {
             seen: AtomicUsize::new(0),
-            max: most,
+            max,
             exceeded: Notify::new(),
         });
-        let counted = Arc::clone(&count);
+        let counter = Arc::clone(&count);
         hyper::ext::on_informational(request, move |_| {
-            if counted.seen.fetch_add(1, Ordering::Relaxed) >= counted.max {
-                counted.exceeded.notify_one();
+            if counter.seen.fetch_add(1, Ordering::Relaxed) >= counter.max {
+                counter.exceeded.notify_one();
             }
         });
         Self(count)
     }
 
-    /// Waits for the response; where there are too many before it, it is dropped, which ends its
-    /// connection.
+    /// Waits for the response. If there are too many interim responses, drops the response future,
+    /// which closes the connection.
     pub(super) async fn enforce<T>(
         &self,
         response: impl Future<Output = T>,

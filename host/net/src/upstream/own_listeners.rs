@@ -1,15 +1,16 @@
-//! The listeners of this gateway, which it never dials: such a request would go round without end.
+//! The gateway's own listeners. It never dials them: such a request would loop forever.
 
 use std::net::{IpAddr, SocketAddr, UdpSocket};
-use std::sync::{PoisonError, RwLock};
+
+use parking_lot::RwLock;
 
 use ouli_config::listener_accepts;
 
-/// The addresses at which this gateway accepts, with the names of their endpoints.
+/// The addresses of the gateway's listeners, with their endpoints.
 #[derive(Debug, Default)]
 pub struct OwnListeners(RwLock<Vec<(String, SocketAddr)>>);
 
-/// The address that an upstream's name stands for is one of this gateway.
+/// The upstream resolves to one of the gateway's own listeners.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "{address} is the endpoint `{endpoint}` of this gateway; write the address of the server to \
@@ -23,25 +24,24 @@ pub(super) struct SelfConnection {
 impl OwnListeners {
     /// Adds a listener.
     pub fn add(&self, endpoint: &str, address: SocketAddr) {
-        let mut all = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        all.push((endpoint.to_owned(), address));
+        self.0.write().push((endpoint.to_owned(), address));
     }
 
-    /// Takes the listener of an endpoint away, once it accepts nothing more.
+    /// Removes the listener of an endpoint, once it accepts no more connections.
     pub fn remove(&self, endpoint: &str) {
-        let mut all = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(at) = all.iter().position(|(name, _)| name == endpoint) {
-            all.remove(at);
+        let mut listeners = self.0.write();
+        if let Some(index) = listeners.iter().position(|(name, _)| name == endpoint) {
+            listeners.remove(index);
         }
     }
 
-    /// The endpoint that takes connections to this address; none where nobody here does.
+    /// The endpoint that accepts connections to this address, if any.
     pub fn endpoint_at(&self, address: SocketAddr) -> Option<String> {
-        let all = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        let own = all
+        let listeners = self.0.read();
+        let accepting = listeners
             .iter()
-            .find(|(_, own)| listener_accepts(*own, address, is_local));
-        own.map(|(name, _)| name.clone())
+            .find(|(_, listener)| listener_accepts(*listener, address, is_local));
+        accepting.map(|(endpoint, _)| endpoint.clone())
     }
 
     pub(super) fn check(&self, address: SocketAddr) -> Result<(), SelfConnection> {
@@ -50,7 +50,7 @@ impl OwnListeners {
     }
 }
 
-/// True where the address is one of this machine: only such a one can be bound. Nothing is sent.
+/// True if the address belongs to this machine: only such an address can be bound. Nothing is sent.
 fn is_local(ip: IpAddr) -> bool {
     ip.is_loopback() || UdpSocket::bind((ip, 0)).is_ok()
 }
@@ -60,12 +60,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_way_to_write_an_own_address_is_known() {
-        let own = OwnListeners::default();
-        own.add("one", "127.0.0.1:8001".parse().unwrap());
-        own.add("every", "0.0.0.0:8002".parse().unwrap());
-        own.add("both", "[::]:8003".parse().unwrap());
-        own.add("six", "[::1]:8004".parse().unwrap());
+    fn finds_a_listener_by_every_address_that_reaches_it() {
+        let listeners = OwnListeners::default();
+        listeners.add("one", "127.0.0.1:8001".parse().unwrap());
+        listeners.add("every", "0.0.0.0:8002".parse().unwrap());
+        listeners.add("both", "[::]:8003".parse().unwrap());
+        listeners.add("six", "[::1]:8004".parse().unwrap());
         for (address, endpoint) in [
             ("127.0.0.1:8001", Some("one")),
             ("0.0.0.0:8001", Some("one")),
@@ -83,10 +83,13 @@ mod tests {
             ("[::]:8004", Some("six")),
             ("127.0.0.1:8004", None),
         ] {
-            let found = own.endpoint_at(address.parse().unwrap());
+            let found = listeners.endpoint_at(address.parse().unwrap());
             assert_eq!(found.as_deref(), endpoint, "{address}");
         }
-        own.remove("one");
-        assert_eq!(own.endpoint_at("127.0.0.1:8001".parse().unwrap()), None);
+        listeners.remove("one");
+        assert_eq!(
+            listeners.endpoint_at("127.0.0.1:8001".parse().unwrap()),
+            None
+        );
     }
 }

@@ -1,20 +1,23 @@
-//! Asks an upstream for a tunnel, on a connection of its own: by an upgrade on HTTP/1.1 (RFC 9110,
+//! Opens a tunnel to an upstream, on a connection of its own: by an upgrade on HTTP/1.1 (RFC 9110,
 //! section 7.8), or by an extended CONNECT on HTTP/2 (RFC 8441).
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use http::{Request, Response, Version};
 use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use parking_lot::Mutex;
 use rustls::AlertDescription;
 
-use super::connector::{Connector, MaybeTlsStream};
-use super::{Body, Bounds, Dial, InterimLimiter, UpstreamBody, UpstreamError};
-use crate::http::validation::InvalidMessage;
+use super::body_timeout::Body;
+use super::bounds::Bounds;
+use super::connector::{Connector, UpstreamConnection};
+use super::dial::Dial;
+use super::error::BoxError;
 use ouli_config::{Scheme, Upstream as Address};
 
 /// Opens tunnels to one upstream.
@@ -29,25 +32,25 @@ pub(super) struct TunnelConnector {
     send_buffer: usize,
 }
 
-/// Which protocol the connection for a tunnel speaks, to write the request for it.
+/// How a tunnel is requested. It depends on the protocol of the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TunnelMethod {
-    /// A `GET` with `upgrade`.
+    /// `GET` with `upgrade`, on HTTP/1.1.
     Upgrade,
-    /// A `CONNECT` with `:protocol`.
+    /// `CONNECT` with `:protocol`, on HTTP/2.
     ExtendedConnect,
 }
 
-/// A connection on which a tunnel can be asked for.
+/// A connection on which a tunnel can be requested.
 pub enum TunnelConnection {
     /// HTTP/1.1.
     Upgrade(http1::SendRequest<Body>),
-    /// HTTP/2, by a server that allows it.
+    /// HTTP/2, to a server that allows extended CONNECT.
     ExtendedConnect(http2::SendRequest<Body>),
 }
 
 impl TunnelConnection {
-    /// How the request is to be written.
+    /// How the tunnel is requested.
     pub fn method(&self) -> TunnelMethod {
         match self {
             Self::Upgrade(_) => TunnelMethod::Upgrade,
@@ -55,8 +58,8 @@ impl TunnelConnection {
         }
     }
 
-    /// Sends the request; returns with the head of the response, from which `hyper::upgrade::on`
-    /// takes the tunnel.
+    /// Sends the request. Returns the response head, from which `hyper::upgrade::on` takes the
+    /// tunnel.
     pub(super) async fn send(
         self,
         mut request: Request<Body>,
@@ -81,7 +84,7 @@ impl TunnelConnector {
         bounds: &Bounds,
         dial: &Arc<dyn Dial>,
     ) -> Self {
-        let only = |protocol: &[u8]| {
+        let connector = |protocol: &[u8]| {
             let tls = tls.map(|tls| {
                 let mut config = rustls::ClientConfig::clone(tls);
                 config.alpn_protocols = vec![protocol.to_vec()];
@@ -90,8 +93,8 @@ impl TunnelConnector {
             Connector::new(target.clone(), tls, bounds, dial)
         };
         Self {
-            http1: only(b"http/1.1"),
-            http2: only(b"h2"),
+            http1: connector(b"http/1.1"),
+            http2: connector(b"h2"),
             scheme: target.scheme,
             stream_window: bounds.tunnel_window,
             header_bytes: bounds.header_bytes,
@@ -100,21 +103,21 @@ impl TunnelConnector {
         }
     }
 
-    /// A connection for one tunnel. Most servers that speak both protocols take WebSockets on
-    /// HTTP/1.1, so that is asked for first; one that has HTTP/2 alone says so by ALPN.
+    /// A connection for one tunnel. Most servers that speak both protocols accept WebSockets on
+    /// HTTP/1.1, so that is tried first; a server that only speaks HTTP/2 refuses it by ALPN.
     pub(super) async fn open(&self) -> Result<TunnelConnection, BoxError> {
         if self.scheme == Scheme::H2c {
             return self.connect_http2().await;
         }
         match self.http1.clone().connect().await {
-            Ok(stream) => self.connect_http1(stream).await,
+            Ok(connection) => self.connect_http1(connection).await,
             Err(error) if is_http1_refused(&*error) => self.connect_http2().await,
             Err(error) => Err(error),
         }
     }
 
     async fn connect_http2(&self) -> Result<TunnelConnection, BoxError> {
-        let stream = self.http2.clone().connect().await?;
+        let UpstreamConnection { io, .. } = self.http2.clone().connect().await?;
         let tasks = DeferredExecutor::default();
         let (sender, mut connection) = http2::Builder::new(tasks.clone())
             .timer(TokioTimer::new())
@@ -122,9 +125,9 @@ impl TunnelConnector {
             .initial_connection_window_size(self.stream_window.max(MIN_CONNECTION_WINDOW))
             .max_header_list_size(u32::try_from(self.header_bytes).unwrap_or(u32::MAX))
             .max_send_buf_size(self.send_buffer)
-            // No stream before the settings of the server are here: they say whether it may be.
+            // Opens no stream before the server's settings, which tell whether it may.
             .initial_max_send_streams(0)
-            .handshake(stream)
+            .handshake(TokioIo::new(io))
             .await?;
         let allowed = poll_fn(|cx| {
             tasks.poll(cx);
@@ -136,11 +139,11 @@ impl TunnelConnector {
             }
         });
         if !allowed.await? {
-            return Err("it takes no WebSockets over HTTP/2 (RFC 8441)".into());
+            return Err("it does not support WebSockets over HTTP/2 (RFC 8441)".into());
         }
         tasks.spawn_all();
         spawn(async move {
-            // A fault of the connection shows in the tunnel that it carries.
+            // An error of the connection is also an error of its tunnel.
             let _ = connection.await;
         });
         Ok(TunnelConnection::ExtendedConnect(sender))
@@ -148,12 +151,12 @@ impl TunnelConnector {
 
     async fn connect_http1(
         &self,
-        stream: TokioIo<MaybeTlsStream>,
+        UpstreamConnection { io, .. }: UpstreamConnection,
     ) -> Result<TunnelConnection, BoxError> {
         let (sender, connection) = http1::Builder::new()
             .max_buf_size(self.header_bytes)
             .max_headers(self.header_count)
-            .handshake(stream)
+            .handshake(TokioIo::new(io))
             .await?;
         spawn(async move {
             // As above.
@@ -165,55 +168,55 @@ impl TunnelConnector {
 
 type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// The tasks of a connection. Until they are started they are polled by hand: who waits for the
-/// settings of the server is told of them by no other way than that the connection was read.
+/// The tasks of a connection. Until they are spawned, they are polled by hand together with the
+/// connection: only a poll of the connection notices that the server's settings have arrived.
 #[derive(Clone)]
-struct DeferredExecutor(Arc<Mutex<Option<Vec<Task>>>>);
+struct DeferredExecutor(Arc<Mutex<Tasks>>);
+
+enum Tasks {
+    Deferred(Vec<Task>),
+    Spawned,
+}
 
 impl Default for DeferredExecutor {
     fn default() -> Self {
-        Self(Arc::new(Mutex::new(Some(Vec::new()))))
+        Self(Arc::new(Mutex::new(Tasks::Deferred(Vec::new()))))
     }
 }
 
 impl DeferredExecutor {
-    fn lock(&self) -> MutexGuard<'_, Option<Vec<Task>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn poll(&self, cx: &mut Context<'_>) {
-        if let Some(tasks) = &mut *self.lock() {
+        if let Tasks::Deferred(tasks) = &mut *self.0.lock() {
             tasks.retain_mut(|task| task.as_mut().poll(cx).is_pending());
         }
     }
 
     fn spawn_all(&self) {
-        let tasks = self.lock().take();
-        tasks.into_iter().flatten().for_each(spawn);
+        let tasks = std::mem::replace(&mut *self.0.lock(), Tasks::Spawned);
+        if let Tasks::Deferred(tasks) = tasks {
+            tasks.into_iter().for_each(spawn);
+        }
     }
 }
 
 impl<F: Future<Output = ()> + Send + 'static> hyper::rt::Executor<F> for DeferredExecutor {
     fn execute(&self, task: F) {
-        match &mut *self.lock() {
-            Some(tasks) => tasks.push(Box::pin(task)),
-            None => spawn(task),
+        match &mut *self.0.lock() {
+            Tasks::Deferred(tasks) => tasks.push(Box::pin(task)),
+            Tasks::Spawned => spawn(task),
         }
     }
 }
 
-/// The default window of a connection, which settings cannot make smaller (RFC 9113, section
-/// 6.9.2).
+/// The initial window of a connection. Settings cannot make it smaller (RFC 9113, section 6.9.2).
 const MIN_CONNECTION_WINDOW: u32 = 65_535;
 
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
-
-/// The connection's own work. It ends with the tunnel, which holds a drain guard.
+/// Spawns a task of the connection, without a drain guard: it ends with the tunnel, which has one.
 fn spawn(task: impl Future<Output = ()> + Send + 'static) {
     hyper::rt::Executor::execute(&TokioExecutor::new(), task);
 }
 
-/// True where a server refused HTTP/1.1 by ALPN (RFC 7301, section 3.2).
+/// True if a server refused HTTP/1.1 by ALPN (RFC 7301, section 3.2).
 fn is_http1_refused(error: &(dyn std::error::Error + 'static)) -> bool {
     let mut source = Some(error);
     while let Some(cause) = source {
@@ -227,48 +230,4 @@ fn is_http1_refused(error: &(dyn std::error::Error + 'static)) -> bool {
         source = cause.source();
     }
     false
-}
-
-impl super::UpstreamClient {
-    /// A connection for one tunnel.
-    ///
-    /// # Errors
-    /// Where none can be made, or the upstream takes no tunnels.
-    pub async fn open_tunnel(&self) -> Result<TunnelConnection, UpstreamError> {
-        let limit = self.response_header_timeout;
-        match tokio::time::timeout(limit, self.tunnels.open()).await {
-            Ok(Ok(opened)) => Ok(opened),
-            Ok(Err(error)) => Err(self.explain(&*error, true)),
-            Err(_) => Err(self.timeout_error("tunnel")),
-        }
-    }
-
-    /// Asks for the tunnel; returns with the head of the response.
-    ///
-    /// # Errors
-    /// Where none comes, or it is no HTTP.
-    pub async fn request_tunnel(
-        &self,
-        opened: TunnelConnection,
-        mut request: Request<Body>,
-    ) -> Result<Response<UpstreamBody>, UpstreamError> {
-        let interim = InterimLimiter::attach(&mut request, self.interim_responses);
-        let response = interim.enforce(opened.send(request));
-        match tokio::time::timeout(self.response_header_timeout, response).await {
-            Ok(Ok(Ok(response))) => self.wrap_response(response),
-            Ok(Ok(Err(error))) => Err(self.explain(&error, false)),
-            Ok(Err(too_many)) => Err(self.too_many_interim(&too_many)),
-            Err(_) => Err(self.timeout_error("response")),
-        }
-    }
-
-    /// What an upstream answered that can be taken for two things.
-    pub fn invalid_response(&self, error: &InvalidMessage) -> UpstreamError {
-        self.invalid_tunnel(error.to_string())
-    }
-
-    /// What an upstream did that cannot be a tunnel.
-    pub fn invalid_tunnel(&self, reason: String) -> UpstreamError {
-        self.protocol_error(reason)
-    }
 }

@@ -1,15 +1,15 @@
-//! The generated side of the contract in `wit/`, and nothing else.
+//! The bindings that are generated from the contract in `wit/`.
 
 wasmtime::component::bindgen!({
     path: "../../wit",
     world: "plugin",
     imports: { default: trappable },
     with: {
-        "ouli:gateway/traffic.message": super::call_state::MessageSlot,
-        "ouli:gateway/keys.key": super::call_state::SinkSlot,
-        "ouli:gateway/secrets.rules": super::call_state::SinkSlot,
-        "ouli:gateway/secrets.edit": super::call_state::SinkSlot,
-        "ouli:gateway/verdicts.conditions": super::call_state::SinkSlot,
-        "ouli:gateway/verdicts.verdict": super::call_state::SinkSlot,
+        "ouli:gateway/traffic.message": crate::sandbox::state::MessageSlot,
+        "ouli:gateway/keys.key": crate::sandbox::state::SinkSlot,
+        "ouli:gateway/secrets.rules": crate::sandbox::state::SinkSlot,
+        "ouli:gateway/secrets.edit": crate::sandbox::state::SinkSlot,
+        "ouli:gateway/verdicts.conditions": crate::sandbox::state::SinkSlot,
+        "ouli:gateway/verdicts.verdict": crate::sandbox::state::SinkSlot,
     },
 });

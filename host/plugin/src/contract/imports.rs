@@ -1,4 +1,4 @@
-//! What guests may call: the host's side of every imported interface.
+//! The functions that guests may call: the host side of every imported interface.
 
 use std::sync::Arc;
 
@@ -7,7 +7,8 @@ use sha2::{Digest, Sha256};
 use wasmtime::component::Resource;
 
 use super::bindings::ouli::gateway::{host, keys, secrets, traffic, verdicts};
-use super::call_state::{MessageSlot, Phase, SinkSlot, SkipPredicate, State, parse_pointer, slice};
+use crate::condition::SkipPredicate;
+use crate::sandbox::state::{MessageSlot, Phase, SinkSlot, State, parse_pointer, slice};
 use ouli_matching::key::{ExcludedNames, KeyPart};
 use ouli_redaction::{Edit, RuleDeclaration};
 
@@ -35,9 +36,9 @@ impl traffic::HostMessage for State {
     }
 
     fn query(&mut self, message: MessageHandle, name: String) -> HostResult<Vec<String>> {
-        self.account_text(&[&name])?;
+        self.count_text(&[&name])?;
         let query = self.message(message.rep())?.query();
-        let values = query.iter().filter(|(own, _)| *own == name);
+        let values = query.iter().filter(|(known, _)| *known == name);
         Ok(values.map(|(_, value)| value.clone()).collect())
     }
 
@@ -51,7 +52,7 @@ impl traffic::HostMessage for State {
     }
 
     fn header(&mut self, message: MessageHandle, mut name: String) -> HostResult<Vec<Vec<u8>>> {
-        self.account_text(&[&name])?;
+        self.count_text(&[&name])?;
         name.make_ascii_lowercase();
         let values = self.message(message.rep())?.fields().get_all(&name);
         Ok(values.map(|value| value.as_bytes().to_vec()).collect())
@@ -71,13 +72,13 @@ impl traffic::HostMessage for State {
     }
 
     fn json(&mut self, message: MessageHandle, pointer: String) -> HostResult<Option<String>> {
-        self.account_text(&[&pointer])?;
+        self.count_text(&[&pointer])?;
         let pointer = self.pointer(&pointer)?;
         self.json_text(message.rep(), pointer)
     }
 
     fn attribute(&mut self, message: MessageHandle, name: String) -> HostResult<Option<String>> {
-        self.account_text(&[&name])?;
+        self.count_text(&[&name])?;
         let message = self.message(message.rep())?;
         Ok(match name.as_str() {
             "endpoint" => Some(message.endpoint().to_owned()),
@@ -93,13 +94,13 @@ impl traffic::HostMessage for State {
         Ok(u32::try_from(count).unwrap_or(u32::MAX))
     }
 
-    fn part(&mut self, message: MessageHandle, place: u32) -> HostResult<Option<MessageHandle>> {
-        let part = self.message(message.rep())?.parts().get(place as usize);
+    fn part(&mut self, message: MessageHandle, index: u32) -> HostResult<Option<MessageHandle>> {
+        let part = self.message(message.rep())?.parts().get(index as usize);
         let part = part.map(Arc::clone);
         part.map(|part| self.add_part_handle(part)).transpose()
     }
 
-    /// Messages that are borrowed are not dropped by a guest; parts are its own.
+    /// A guest owns parts of streams only; arguments of the call are borrowed.
     fn drop(&mut self, message: MessageHandle) -> HostResult<()> {
         self.drop_part_handle(message.rep());
         Ok(())
@@ -109,7 +110,7 @@ impl traffic::HostMessage for State {
 impl host::Host for State {
     fn log(&mut self, level: String, text: String) -> HostResult<()> {
         self.count_host_call();
-        self.account_text(&[&level, &text])?;
+        self.count_text(&[&level, &text])?;
         self.log.line(&level, &text, self.call.secrets.as_deref());
         Ok(())
     }
@@ -123,11 +124,12 @@ impl host::Host for State {
         self.count_host_call();
         if !ouli_redaction::is_class(&class) {
             return Err(wasmtime::Error::msg(format!(
-                "`{class}` is no class: use lower-case letters, digits and `-`"
+                "`{class}` is not a class: use lower-case letters, digits and `-`"
             )));
         }
         let secrets = self.call.secrets.as_ref();
-        let secrets = secrets.ok_or_else(|| wasmtime::Error::msg("there is no secret here"))?;
+        let secrets =
+            secrets.ok_or_else(|| wasmtime::Error::msg("`placeholder` cannot be called here"))?;
         Ok(secrets.placeholder(&class, &secret))
     }
 
@@ -136,7 +138,7 @@ impl host::Host for State {
         match algorithm.as_str() {
             "sha-256" => Ok(Sha256::digest(data).to_vec()),
             _ => Err(wasmtime::Error::msg(format!(
-                "no digest is named `{algorithm}`; there is `sha-256`"
+                "unknown digest algorithm `{algorithm}`; use `sha-256`"
             ))),
         }
     }
@@ -161,26 +163,26 @@ impl keys::HostKey for State {
         self.add_part(KeyPart::Path)
     }
 
-    fn query(&mut self, _: SinkHandle, but: Vec<String>) -> HostResult<()> {
-        self.account_texts(&but)?;
-        let but = ExcludedNames::exact(but);
-        self.add_part(KeyPart::Query { except: but })
+    fn query(&mut self, _: SinkHandle, except: Vec<String>) -> HostResult<()> {
+        self.count_texts(&except)?;
+        let except = ExcludedNames::exact(except);
+        self.add_part(KeyPart::Query { except })
     }
 
     fn header(&mut self, _: SinkHandle, name: String) -> HostResult<()> {
-        self.account_text(&[&name])?;
+        self.count_text(&[&name])?;
         self.add_part(KeyPart::Header(name.to_ascii_lowercase()))
     }
 
-    fn headers(&mut self, _: SinkHandle, but: Vec<String>) -> HostResult<()> {
-        self.account_texts(&but)?;
-        let but = ExcludedNames::case_insensitive(but);
-        self.add_part(KeyPart::Headers { except: but })
+    fn headers(&mut self, _: SinkHandle, except: Vec<String>) -> HostResult<()> {
+        self.count_texts(&except)?;
+        let except = ExcludedNames::case_insensitive(except);
+        self.add_part(KeyPart::Headers { except })
     }
 
-    fn body(&mut self, _: SinkHandle, but: Vec<String>) -> HostResult<()> {
-        self.account_texts(&but)?;
-        let pointers: Result<Vec<_>, _> = but.iter().map(|text| parse_pointer(text)).collect();
+    fn body(&mut self, _: SinkHandle, except: Vec<String>) -> HostResult<()> {
+        self.count_texts(&except)?;
+        let pointers: Result<Vec<_>, _> = except.iter().map(|text| parse_pointer(text)).collect();
         self.add_part(KeyPart::Body { except: pointers? })
     }
 
@@ -191,16 +193,13 @@ impl keys::HostKey for State {
 
     fn abstain(&mut self, _: SinkHandle) -> HostResult<()> {
         self.count_host_call();
-        self.require_phase(Phase::Ask, "abstain")?;
-        self.answer.abstain = true;
+        self.require_phase(Phase::Call, "abstain")?;
+        self.output.abstain = true;
         Ok(())
     }
 
     fn ask(&mut self, _: SinkHandle) -> HostResult<()> {
-        self.count_host_call();
-        self.require_phase(Phase::Prepare, "ask")?;
-        self.answer.ask = true;
-        Ok(())
+        self.set_ask()
     }
 
     fn drop(&mut self, _: SinkHandle) -> HostResult<()> {
@@ -212,45 +211,42 @@ impl secrets::Host for State {}
 
 impl secrets::HostRules for State {
     fn header(&mut self, _: SinkHandle, name: String, class: String) -> HostResult<()> {
-        self.account_text(&[&name, &class])?;
+        self.count_text(&[&name, &class])?;
         self.add_rule(RuleDeclaration::Header { name, class })
     }
 
     fn query(&mut self, _: SinkHandle, name: String, class: String) -> HostResult<()> {
-        self.account_text(&[&name, &class])?;
+        self.count_text(&[&name, &class])?;
         self.add_rule(RuleDeclaration::Query { name, class })
     }
 
     fn form(&mut self, _: SinkHandle, name: String, class: String) -> HostResult<()> {
-        self.account_text(&[&name, &class])?;
+        self.count_text(&[&name, &class])?;
         self.add_rule(RuleDeclaration::Form { name, class })
     }
 
     fn json_member(&mut self, _: SinkHandle, name: String, class: String) -> HostResult<()> {
-        self.account_text(&[&name, &class])?;
+        self.count_text(&[&name, &class])?;
         self.add_rule(RuleDeclaration::JsonMember { name, class })
     }
 
     fn json(&mut self, _: SinkHandle, pointer: String, class: String) -> HostResult<()> {
-        self.account_text(&[&pointer, &class])?;
+        self.count_text(&[&pointer, &class])?;
         self.add_rule(RuleDeclaration::Json { pointer, class })
     }
 
     fn pattern(&mut self, _: SinkHandle, regex: String, class: String) -> HostResult<()> {
-        self.account_text(&[&regex, &class])?;
+        self.count_text(&[&regex, &class])?;
         self.add_rule(RuleDeclaration::Pattern { regex, class })
     }
 
     fn volatile_header(&mut self, _: SinkHandle, name: String) -> HostResult<()> {
-        self.account_text(&[&name])?;
+        self.count_text(&[&name])?;
         self.add_rule(RuleDeclaration::VolatileHeader { name })
     }
 
     fn ask(&mut self, _: SinkHandle) -> HostResult<()> {
-        self.count_host_call();
-        self.require_phase(Phase::Prepare, "ask")?;
-        self.answer.ask = true;
-        Ok(())
+        self.set_ask()
     }
 
     fn drop(&mut self, _: SinkHandle) -> HostResult<()> {
@@ -285,8 +281,8 @@ impl secrets::HostEdit for State {
 
     fn hold(&mut self, _: SinkHandle, bytes: u32) -> HostResult<()> {
         self.count_host_call();
-        self.require_phase(Phase::Ask, "hold")?;
-        self.answer.hold = bytes as usize;
+        self.require_phase(Phase::Call, "hold")?;
+        self.output.hold = bytes as usize;
         Ok(())
     }
 
@@ -311,16 +307,13 @@ impl verdicts::HostConditions for State {
         _: SinkHandle,
         lowest: u32,
         highest: u32,
-        why: String,
+        reason: String,
     ) -> HostResult<()> {
-        self.add_condition(SkipPredicate::Status(lowest, highest), why)
+        self.add_condition(SkipPredicate::Status(lowest, highest), reason)
     }
 
     fn ask(&mut self, _: SinkHandle) -> HostResult<()> {
-        self.count_host_call();
-        self.require_phase(Phase::Prepare, "ask")?;
-        self.answer.ask = true;
-        Ok(())
+        self.set_ask()
     }
 
     fn drop(&mut self, _: SinkHandle) -> HostResult<()> {
@@ -330,25 +323,11 @@ impl verdicts::HostConditions for State {
 
 impl verdicts::HostVerdict for State {
     fn skip(&mut self, _: SinkHandle, reason: String) -> HostResult<()> {
-        self.count_host_call();
-        self.require_phase(Phase::Ask, "skip")?;
-        self.account_text(&[&reason])?;
-        self.answer.skip.get_or_insert(reason);
-        Ok(())
+        self.set_skip(reason)
     }
 
     fn tag(&mut self, _: SinkHandle, name: String, value: String) -> HostResult<()> {
-        self.count_host_call();
-        self.require_phase(Phase::Ask, "tag")?;
-        self.account_text(&[&name, &value])?;
-        self.answer.tags.retain(|(own, _)| *own != name);
-        if self.answer.tags.len() >= self.bounds.key_parts {
-            return Err(wasmtime::Error::msg(
-                "too many tags on one exchange (limits.plugin_key_parts)",
-            ));
-        }
-        self.answer.tags.push((name, value));
-        Ok(())
+        self.set_tag(name, value)
     }
 
     fn drop(&mut self, _: SinkHandle) -> HostResult<()> {

@@ -1,9 +1,7 @@
-//! The contract in `wit/`: generated bindings, host imports and what guests see of a message.
+//! The contract in `wit/`: generated bindings, the functions that the host provides, the roles that
+//! a component exports and what they declare.
 
 pub(crate) mod bindings;
-pub(crate) mod call_state;
-pub(crate) mod chunks;
-pub(crate) mod conversation_message;
-pub(crate) mod imports;
-pub(crate) mod stream_part;
-pub(crate) mod wasi;
+pub(crate) mod declarations;
+mod imports;
+pub(crate) mod roles;

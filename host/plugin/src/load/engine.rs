@@ -1,7 +1,7 @@
-//! The wasm engine: one a process, with the settings of production everywhere.
+//! The WebAssembly engine: one per process, with the same settings in production and in tests.
 //!
-//! Time limits rest on epochs: one thread counts ticks, and at each tick that finds guest code at
-//! work a look at the processor time says whether it may go on.
+//! Time limits use epochs: one thread advances the epoch at each tick. Guest code that runs at a
+//! tick checks its processor time.
 
 use std::path::Path;
 use std::sync::OnceLock;
@@ -14,21 +14,24 @@ use wasmtime::{
 
 use crate::PluginError;
 
-/// How often the epoch advances. A time limit is kept to within two ticks.
+/// How often the epoch advances. A time limit is exact to two ticks.
 const TICK: Duration = Duration::from_millis(2);
 
-/// What compiles and runs guests.
+/// Compiles and runs guests.
 pub struct Engine {
-    /// With the settings of production: whatever is asked runs here.
+    /// Compiles optimised code. All calls run here.
     pub(crate) optimizing: wasmtime::Engine,
-    /// Compiles quickly and not well, for the one copy of a plugin that is prepared.
+    /// Compiles fast. Only `prepare` of an instance that is snapshotted runs here.
     pub(crate) fast_compiling: wasmtime::Engine,
 }
 
-/// Opens the engine on the first call; later calls return the same one, whatever the cache folder.
+/// Opens the engine at the first call. Later calls return the same engine and ignore `cache`.
 ///
-/// Compiled code is kept in `cache`, keyed by content, engine settings and version; without a
-/// folder, or where it cannot be used, plugins are compiled at every start.
+/// Compiled code is stored in the folder `cache`, by content, engine settings and version. Without
+/// a usable folder, plugins are compiled at every start.
+///
+/// # Errors
+/// If the engine cannot start.
 pub fn shared(cache: Option<&Path>) -> Result<&'static Engine, PluginError> {
     static ENGINE: OnceLock<Engine> = OnceLock::new();
     if let Some(engine) = ENGINE.get() {
@@ -36,7 +39,7 @@ pub fn shared(cache: Option<&Path>) -> Result<&'static Engine, PluginError> {
     }
     let engine = open(cache)?;
     let stored = ENGINE.get_or_init(|| {
-        tick(&engine);
+        start_epoch_thread(&engine);
         engine
     });
     Ok(stored)
@@ -44,7 +47,7 @@ pub fn shared(cache: Option<&Path>) -> Result<&'static Engine, PluginError> {
 
 #[expect(
     clippy::disallowed_methods,
-    reason = "this is the one place that makes the engine"
+    reason = "the only place that creates an engine"
 )]
 fn open(cache: Option<&Path>) -> Result<Engine, PluginError> {
     let mut config = base_config();
@@ -53,16 +56,17 @@ fn open(cache: Option<&Path>) -> Result<Engine, PluginError> {
     }
     let mut pooled = config.clone();
     pooled.allocation_strategy(InstanceAllocationStrategy::Pooling(pool()));
-    // Pooling reserves address space, which containers and `ulimit -v` may refuse.
-    let main = wasmtime::Engine::new(&pooled)
+    // Pooling reserves address space. If a container or `ulimit -v` refuses it, memory is
+    // allocated on demand.
+    let optimizing = wasmtime::Engine::new(&pooled)
         .or_else(|_| wasmtime::Engine::new(&config))
         .map_err(PluginError::Engine)?;
     config.cranelift_opt_level(OptLevel::None);
     config.cranelift_regalloc_algorithm(RegallocAlgorithm::SinglePass);
-    let draft = wasmtime::Engine::new(&config).map_err(PluginError::Engine)?;
+    let fast_compiling = wasmtime::Engine::new(&config).map_err(PluginError::Engine)?;
     Ok(Engine {
-        optimizing: main,
-        fast_compiling: draft,
+        optimizing,
+        fast_compiling,
     })
 }
 
@@ -72,7 +76,7 @@ fn base_config() -> Config {
     config.concurrency_support(false);
     config.epoch_interruption(true);
     config.max_wasm_stack(512 << 10);
-    // The same input gives the same answer on every machine.
+    // The same input gives the same result on every machine.
     config.cranelift_nan_canonicalization(true);
     config.relaxed_simd_deterministic(true);
     config.wasm_memory64(false);
@@ -84,14 +88,14 @@ fn base_config() -> Config {
     config
 }
 
-/// Slots for every instance that may live at once. Memory is only used by slots in use.
+/// Reserves slots for instances. A slot uses memory only while an instance runs in it.
 fn pool() -> PoolingAllocationConfig {
     let mut pool = PoolingAllocationConfig::default();
     pool.total_component_instances(512)
         .total_core_instances(4096)
         .total_memories(512)
         .total_tables(2048)
-        // Guests from Python and JavaScript are made of dozens of core modules.
+        // Guests in Python and JavaScript consist of dozens of core modules.
         .max_component_instance_size(10 << 20)
         .max_core_instance_size(10 << 20)
         .max_core_instances_per_component(200)
@@ -112,25 +116,30 @@ fn open_cache(folder: &Path) -> Option<Cache> {
     match Cache::new(config) {
         Ok(cache) => Some(cache),
         Err(error) => {
-            tracing::warn!("plugins are compiled at every start: {error:#}");
+            tracing::warn!(
+                "cannot use the compile cache, plugins are compiled at every start: {error:#}"
+            );
             None
         }
     }
 }
 
-fn tick(engine: &Engine) {
+/// Starts the thread that advances the epoch. It ends with the engine.
+fn start_epoch_thread(engine: &Engine) {
     let engines = [engine.optimizing.weak(), engine.fast_compiling.weak()];
     let spawned = std::thread::Builder::new()
         .name("ouli-epoch".to_owned())
         .spawn(move || {
-            while let [Some(main), Some(draft)] = engines.each_ref().map(|one| one.upgrade()) {
-                main.increment_epoch();
-                draft.increment_epoch();
-                drop((main, draft));
+            while let [Some(optimizing), Some(fast_compiling)] =
+                engines.each_ref().map(|engine| engine.upgrade())
+            {
+                optimizing.increment_epoch();
+                fast_compiling.increment_epoch();
+                drop((optimizing, fast_compiling));
                 std::thread::sleep(TICK);
             }
         });
     if let Err(error) = spawned {
-        tracing::error!("no thread for plugin time limits: {error}");
+        tracing::error!("cannot start the thread for plugin time limits: {error}");
     }
 }

@@ -1,8 +1,8 @@
-//! From a file to a plugin ready to serve: validate, compile, link, prepare, self-test.
+//! Loading a plugin: validate, compile, link, prepare, self-test.
 
-pub(crate) mod admission;
-pub(crate) mod component;
+pub(crate) mod compile;
 pub mod engine;
-pub(crate) mod prepared_image;
+pub(crate) mod import_policy;
+pub(crate) mod prepare;
+pub(crate) mod requirements;
 pub(crate) mod self_test;
-pub(crate) mod start;

@@ -1,5 +1,5 @@
-//! The self-test of a plugin that is asked: the same messages, in another order and in another
-//! copy, must give the same answers.
+//! The self-test of a plugin that is called: the same messages, in another order and in another
+//! instance, must give the same results.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -7,105 +7,107 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 
-use super::component::Declarations;
 use crate::PluginError;
-use crate::run::instance::{GuestCall, Instance, Template};
+use crate::contract::declarations::Declarations;
+use crate::run::guest_call::GuestCall;
+use crate::run::instance::Instance;
+use crate::run::template::InstanceTemplate;
 use ouli_codec::MessageView;
 use ouli_message::{Content, Fields, Request, Response};
 use ouli_redaction::{RedactedMessage, Secrets};
 
-/// Requests as any client may send them.
+/// The requests of the samples.
 pub(crate) fn requests() -> impl Iterator<Item = Arc<Request>> {
     samples().into_iter().map(|sample| sample.raw_request)
 }
 
-/// What the self-test found, and the copies that it started.
-pub(crate) struct ProbeReport {
-    /// A message and role for which the answer depends on what was asked before.
+/// The result of the self-test, and the instances that it started.
+pub(crate) struct SelfTestReport {
+    /// The role and message whose result depends on earlier calls.
     pub(crate) state_dependence: Option<String>,
-    /// Copies that still work.
+    /// Instances that still work.
     pub(crate) instances: Vec<Instance>,
-    /// How long the quickest call took.
+    /// Duration of the fastest call; zero if a call failed.
     pub(crate) fastest_call: Duration,
 }
 
-/// Asks `first` and another copy. Ends early where the plugin fails: then nothing is known.
-pub(crate) fn probe(
-    template: &Template,
+/// Calls `first` and a second instance. The test ends at the first call that fails; then nothing is
+/// known of the plugin's state.
+pub(crate) fn run(
+    template: &InstanceTemplate,
     declarations: &Declarations,
     first: Instance,
-) -> Result<ProbeReport, PluginError> {
+) -> Result<SelfTestReport, PluginError> {
     let samples = samples();
-    let questions = probe_calls(declarations, &samples);
-    let mut copies = vec![first];
-    copies.push(Instance::start_ready(template)?);
-    let mut expected: Vec<Option<String>> = vec![None; questions.len()];
-    let mut call = Duration::MAX;
-    let forwards = || 0..questions.len();
+    let calls = test_calls(declarations, &samples);
+    let mut instances = vec![first];
+    instances.push(Instance::start_ready(template)?);
+    let mut expected: Vec<Option<String>> = vec![None; calls.len()];
+    let mut fastest_call = Duration::MAX;
+    let forwards = || 0..calls.len();
     let rounds: [(usize, Vec<usize>); 3] = [
         (0, forwards().collect()),
         (1, forwards().rev().collect()),
         (0, forwards().collect()),
     ];
-    for (copy, order) in rounds {
-        for place in order {
-            let (name, question) = &questions[place];
+    for (instance, order) in rounds {
+        for index in order {
+            let (name, call) = &calls[index];
             let secrets = Arc::new(Secrets::default());
-            let begin = Instant::now();
-            let Ok(said) = copies[copy].ask_uncounted(&template.bounds, question, &secrets) else {
-                copies.remove(copy);
-                return Ok(ProbeReport {
+            let start = Instant::now();
+            let result = instances[instance].call_uncounted(&template.bounds, call, &secrets);
+            let Ok(result) = result else {
+                instances.remove(instance);
+                return Ok(SelfTestReport {
                     state_dependence: None,
-                    instances: copies,
+                    instances,
                     fastest_call: Duration::ZERO,
                 });
             };
-            call = call.min(begin.elapsed());
-            let said = format!("{said:?}");
-            match &expected[place] {
-                Some(known) if *known != said => {
-                    let role = question.role();
-                    return Ok(ProbeReport {
-                        state_dependence: Some(format!(
-                            "its {role} answers {name} otherwise after other messages"
-                        )),
-                        instances: Vec::new(),
-                        fastest_call: call,
-                    });
-                }
-                Some(_) => {}
-                None => expected[place] = Some(said),
+            fastest_call = fastest_call.min(start.elapsed());
+            let result = format!("{result:?}");
+            let first_result = expected[index].get_or_insert_with(|| result.clone());
+            if *first_result != result {
+                let role = call.role();
+                return Ok(SelfTestReport {
+                    state_dependence: Some(format!(
+                        "the result of its {role} for {name} depends on earlier calls"
+                    )),
+                    instances: Vec::new(),
+                    fastest_call,
+                });
             }
         }
     }
-    Ok(ProbeReport {
+    Ok(SelfTestReport {
         state_dependence: None,
-        instances: copies,
-        fastest_call: call,
+        instances,
+        fastest_call,
     })
 }
 
-fn probe_calls<'a>(
+/// Every called role with every sample.
+fn test_calls<'a>(
     declarations: &Declarations,
     samples: &'a [Sample],
 ) -> Vec<(&'static str, GuestCall<'a>)> {
-    let asked: Vec<_> = declarations.roles().filter(|role| role.is_called).collect();
-    let mut questions = Vec::new();
+    let called: Vec<_> = declarations.roles().filter(|role| role.is_called).collect();
+    let mut calls = Vec::new();
     for sample in samples {
         let (request, response) = (&sample.request, &sample.response);
-        for role in &asked {
+        for role in &called {
             let of_role = match role.name {
                 "matcher" => vec![GuestCall::Identify(request)],
                 "redactor" => vec![GuestCall::Redact(request), GuestCall::Redact(response)],
                 _ => vec![GuestCall::Decide(request, Some(response))],
             };
-            questions.extend(of_role.into_iter().map(|one| (sample.name, one)));
+            calls.extend(of_role.into_iter().map(|call| (sample.name, call)));
         }
     }
-    questions
+    calls
 }
 
-/// An exchange as any client and server may have it.
+/// A typical exchange.
 struct Sample {
     name: &'static str,
     raw_request: Arc<Request>,
@@ -135,21 +137,21 @@ fn samples() -> [Sample; 3] {
 
 fn sample(
     name: &'static str,
-    (method, target, asked): (Method, &str, &'static str),
-    (status, answered): (StatusCode, &'static str),
+    (method, target, request_body): (Method, &str, &'static str),
+    (status, response_body): (StatusCode, &'static str),
 ) -> Sample {
     let request = Arc::new(Request {
         method,
         authority: "api.example.com".to_owned(),
         target: target.to_owned(),
-        fields: fields(asked),
-        body: Content::Inline(Bytes::from_static(asked.as_bytes())),
+        fields: fields(request_body),
+        body: Content::Inline(Bytes::from_static(request_body.as_bytes())),
         trailers: Fields::default(),
     });
     let response = Arc::new(Response {
         status,
-        fields: fields(answered),
-        body: Content::Inline(Bytes::from_static(answered.as_bytes())),
+        fields: fields(response_body),
+        body: Content::Inline(Bytes::from_static(response_body.as_bytes())),
         trailers: Fields::default(),
     });
     let (endpoint, session): (Arc<str>, Arc<str>) = ("api".into(), "probe".into());

@@ -1,99 +1,95 @@
-//! Answers of a matcher for requests that were seen before.
+//! The cache of matcher results.
 //!
-//! A matcher's answer depends on the request alone, so it need not be asked twice. Only a plugin
-//! whose calls cost more than a look-up remembers, and none that keeps state.
+//! The result of `identify` depends on the request alone, so equal requests need one call. The
+//! cache is used if a call costs more than a look-up and the plugin keeps no state between calls.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use crate::contract::call_state::Answer;
+use parking_lot::Mutex;
+
+use crate::sandbox::call_output::CallOutput;
 use ouli_matching::key::KeyPart;
 
-/// What `identify` said.
+/// The result of `identify`.
 #[derive(Clone, Debug)]
-pub(crate) struct IdentifyAnswer {
+pub(crate) struct IdentifyResult {
     pub(crate) abstain: bool,
     pub(crate) parts: Arc<[KeyPart]>,
 }
 
-impl From<Answer> for IdentifyAnswer {
-    fn from(answer: Answer) -> Self {
+impl From<CallOutput> for IdentifyResult {
+    fn from(output: CallOutput) -> Self {
         Self {
-            abstain: answer.abstain,
-            parts: answer.parts.into(),
+            abstain: output.abstain,
+            parts: output.parts.into(),
         }
     }
 }
 
-/// The answers, within a number of bytes: the older half goes when it is used up.
+/// A cache of limited size: when the newer generation is full, it replaces the older one.
 #[derive(Debug)]
 pub(crate) struct AnswerCache {
     max_bytes: usize,
-    generations: Mutex<CacheGenerations>,
+    generations: Mutex<Generations>,
 }
 
 #[derive(Debug, Default)]
-struct CacheGenerations {
-    new: HashMap<u128, IdentifyAnswer>,
-    old: HashMap<u128, IdentifyAnswer>,
-    /// Bytes of the newer half.
+struct Generations {
+    new: HashMap<u128, IdentifyResult>,
+    old: HashMap<u128, IdentifyResult>,
+    /// Bytes of the newer generation.
     new_bytes: usize,
 }
 
-/// What an answer takes beside its texts: its place in the map, and its parts.
+/// Bytes that a result, or one of its parts, takes in addition to its texts.
 const ENTRY_OVERHEAD: usize = 160;
 
 impl AnswerCache {
-    pub(crate) fn new(most: usize) -> Self {
+    pub(crate) fn new(max_bytes: usize) -> Self {
         Self {
-            max_bytes: most,
+            max_bytes,
             generations: Mutex::default(),
         }
     }
 
-    /// The answer for a request with this digest.
-    pub(crate) fn get(&self, digest: u128) -> Option<IdentifyAnswer> {
-        let mut halves = self
-            .generations
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        if let Some(found) = halves.new.get(&digest) {
-            return Some(found.clone());
+    /// The result for a request with this digest.
+    pub(crate) fn get(&self, digest: u128) -> Option<IdentifyResult> {
+        let mut generations = self.generations.lock();
+        if let Some(result) = generations.new.get(&digest) {
+            return Some(result.clone());
         }
-        let found = halves.old.remove(&digest)?;
-        halves.put(digest, found.clone(), self.max_bytes);
-        Some(found)
+        let result = generations.old.remove(&digest)?;
+        generations.insert(digest, result.clone(), self.max_bytes);
+        Some(result)
     }
 
-    /// Keeps an answer.
-    pub(crate) fn insert(&self, digest: u128, answer: IdentifyAnswer) {
-        let mut halves = self
-            .generations
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        halves.put(digest, answer, self.max_bytes);
+    /// Adds a result.
+    pub(crate) fn insert(&self, digest: u128, result: IdentifyResult) {
+        let mut generations = self.generations.lock();
+        generations.insert(digest, result, self.max_bytes);
     }
 }
 
-impl CacheGenerations {
-    fn put(&mut self, digest: u128, answer: IdentifyAnswer, most: usize) {
-        let bytes = size(&answer);
-        if bytes > most / 2 {
+impl Generations {
+    fn insert(&mut self, digest: u128, result: IdentifyResult, max_bytes: usize) {
+        let bytes = size(&result);
+        if bytes > max_bytes / 2 {
             return;
         }
-        if self.new_bytes + bytes > most / 2 {
+        if self.new_bytes + bytes > max_bytes / 2 {
             self.old = std::mem::take(&mut self.new);
             self.new_bytes = 0;
         }
         self.new_bytes += bytes;
-        self.new.insert(digest, answer);
+        self.new.insert(digest, result);
     }
 }
 
-fn size(answer: &IdentifyAnswer) -> usize {
-    let parts = answer.parts.iter().map(|part| match part {
+fn size(result: &IdentifyResult) -> usize {
+    let parts = result.parts.iter().map(|part| match part {
         KeyPart::Custom { name, value } => ENTRY_OVERHEAD + name.len() + value.len(),
-        // Names that are left out are few and short.
+        // Lists of excluded names are short.
         _ => 2 * ENTRY_OVERHEAD,
     });
     ENTRY_OVERHEAD + parts.sum::<usize>()
@@ -103,35 +99,35 @@ fn size(answer: &IdentifyAnswer) -> usize {
 mod tests {
     use super::*;
 
-    fn answer(bytes: usize) -> IdentifyAnswer {
+    fn result(bytes: usize) -> IdentifyResult {
         let value = vec![0; bytes].into();
-        let name = "own".to_owned();
-        IdentifyAnswer {
+        let name = "part".to_owned();
+        IdentifyResult {
             abstain: false,
             parts: Arc::new([KeyPart::Custom { name, value }]),
         }
     }
 
     #[test]
-    fn what_is_used_stays_and_the_rest_goes() {
-        let memory = AnswerCache::new(20_000);
+    fn results_in_use_stay_and_others_are_evicted() {
+        let cache = AnswerCache::new(20_000);
         for number in 0..100 {
-            memory.insert(number, answer(1_000));
-            assert!(memory.get(0).is_some(), "{number}: it is used all the time");
+            cache.insert(number, result(1_000));
+            assert!(cache.get(0).is_some(), "{number}: in use");
         }
-        assert!(memory.get(50).is_none());
-        assert!(memory.get(99).is_some());
-        let halves = memory.generations.lock().unwrap();
-        assert!(halves.new.len() + halves.old.len() <= 20);
+        assert!(cache.get(50).is_none());
+        assert!(cache.get(99).is_some());
+        let generations = cache.generations.lock();
+        assert!(generations.new.len() + generations.old.len() <= 20);
     }
 
     #[test]
-    fn what_does_not_fit_is_not_kept() {
-        let memory = AnswerCache::new(1_000);
-        memory.insert(1, answer(1_000));
-        assert!(memory.get(1).is_none());
-        let none = AnswerCache::new(0);
-        none.insert(1, answer(1));
-        assert!(none.get(1).is_none());
+    fn a_result_larger_than_half_the_cache_is_not_kept() {
+        let cache = AnswerCache::new(1_000);
+        cache.insert(1, result(1_000));
+        assert!(cache.get(1).is_none());
+        let disabled = AnswerCache::new(0);
+        disabled.insert(1, result(1));
+        assert!(disabled.get(1).is_none());
     }
 }

@@ -1,121 +1,142 @@
-//! Whether a plugin still works: failures are counted, and one that fails too often is not asked
-//! for a while.
+//! The circuit breaker of one plugin: after too many failures the circuit opens, and the plugin is
+//! not called for a while.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
 
 use crate::Bounds;
 
-/// Pauses double up to this many times the first one.
-const MAX_PAUSE_FACTOR: u32 = 64;
+/// The backoff doubles each time the circuit opens, up to this many times the first one.
+const MAX_BACKOFF_FACTOR: u32 = 64;
 
-/// The health of one plugin.
+/// The circuit breaker of one plugin.
 #[derive(Debug)]
 pub(crate) struct CircuitBreaker {
-    max_failures: u32,
-    window: Duration,
-    pause: Duration,
-    /// Looked at before each call: in health there is nothing more to do.
+    failure_threshold: u32,
+    failure_window: Duration,
+    backoff: Duration,
+    /// False if the circuit is closed. Read before each call, so that a call of a plugin that works
+    /// takes no lock.
     is_tripped: AtomicBool,
     state: Mutex<BreakerState>,
 }
 
 #[derive(Debug, Default)]
 struct BreakerState {
+    /// Failures within the window, since the circuit last opened.
     failures: VecDeque<Instant>,
-    last_reason: String,
-    /// Pauses since the last good call.
-    consecutive_pauses: u32,
-    paused_until: Option<Instant>,
-    /// One call tries whether it works again.
-    is_half_open: bool,
+    last_failure: String,
+    circuit: Circuit,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+enum Circuit {
+    /// Calls run.
+    #[default]
+    Closed,
+    /// No call starts before `until`.
+    Open { until: Instant, openings: Openings },
+    /// One call runs as a probe. Its result closes the circuit or opens it again.
+    HalfOpen { openings: Openings },
+}
+
+/// How often the circuit opened since the last successful call.
+type Openings = u32;
+
+impl Circuit {
+    fn openings(self) -> Openings {
+        match self {
+            Self::Closed => 0,
+            Self::Open { openings, .. } | Self::HalfOpen { openings } => openings,
+        }
+    }
 }
 
 impl CircuitBreaker {
     pub(crate) fn new(bounds: &Bounds) -> Self {
         Self {
-            max_failures: bounds.failures,
-            window: bounds.failure_window,
-            pause: bounds.pause,
+            failure_threshold: bounds.failure_threshold,
+            failure_window: bounds.failure_window,
+            backoff: bounds.backoff,
             is_tripped: AtomicBool::new(false),
             state: Mutex::default(),
         }
     }
 
-    /// Says whether the plugin may be asked now; if not, why. Looks at a clock only in a pause.
+    /// Admits a call, or says why not. Reads the clock only if the circuit is open.
     pub(crate) fn admit(&self, now: impl Fn() -> Instant) -> Result<(), String> {
         if !self.is_tripped.load(Ordering::Acquire) {
             return Ok(());
         }
-        let mut record = self.lock();
-        match record.paused_until {
-            None => Ok(()),
-            Some(until) if now() >= until && !record.is_half_open => {
-                record.is_half_open = true;
+        let mut state = self.state.lock();
+        match state.circuit {
+            Circuit::Closed => Ok(()),
+            Circuit::Open { until, openings } if now() >= until => {
+                state.circuit = Circuit::HalfOpen { openings };
                 Ok(())
             }
-            Some(_) => Err(format!(
+            Circuit::Open { .. } | Circuit::HalfOpen { .. } => Err(format!(
                 "is paused after {} failures (limits.plugin_failure_threshold), the last: {}",
-                self.max_failures, record.last_reason
+                self.failure_threshold, state.last_failure
             )),
         }
     }
 
-    /// A call went well.
+    /// Records a successful call. It closes a half-open circuit.
     pub(crate) fn record_success(&self) {
         if !self.is_tripped.load(Ordering::Acquire) {
             return;
         }
-        let mut record = self.lock();
-        if record.is_half_open {
-            *record = BreakerState::default();
+        let mut state = self.state.lock();
+        if matches!(state.circuit, Circuit::HalfOpen { .. }) {
+            *state = BreakerState::default();
             self.is_tripped.store(false, Ordering::Release);
         }
     }
 
-    /// A call failed; one that was late counts twice, since it took the time of others. True where
-    /// the plugin is paused from now on.
-    pub(crate) fn record_failure(&self, reason: &str, late: bool, now: Instant) -> bool {
-        let mut record = self.lock();
-        let window = self.window;
-        record.failures.retain(|then| now - *then < window);
-        record.failures.push_back(now);
-        if late {
-            record.failures.push_back(now);
+    /// Records a failed call. One that timed out counts twice, because it also delayed other
+    /// requests. Returns true if this failure opens the circuit.
+    pub(crate) fn record_failure(&self, reason: &str, timed_out: bool, now: Instant) -> bool {
+        let mut state = self.state.lock();
+        let window = self.failure_window;
+        state.failures.retain(|then| now - *then < window);
+        state.failures.push_back(now);
+        if timed_out {
+            state.failures.push_back(now);
         }
-        reason.clone_into(&mut record.last_reason);
-        let often = record.failures.len() >= self.max_failures as usize;
-        if !often && !record.is_half_open {
+        reason.clone_into(&mut state.last_failure);
+        let is_probe = matches!(state.circuit, Circuit::HalfOpen { .. });
+        if !is_probe && state.failures.len() < self.failure_threshold as usize {
             return false;
         }
-        let times = (1_u32 << record.consecutive_pauses.min(30)).min(MAX_PAUSE_FACTOR);
-        record.paused_until = Some(now + self.pause * times);
-        record.consecutive_pauses += 1;
-        record.is_half_open = false;
-        record.failures.clear();
+        let openings = state.circuit.openings();
+        let factor = (1_u32 << openings.min(30)).min(MAX_BACKOFF_FACTOR);
+        state.circuit = Circuit::Open {
+            until: now + self.backoff * factor,
+            openings: openings + 1,
+        };
+        state.failures.clear();
         self.is_tripped.store(true, Ordering::Release);
         true
     }
 
-    /// Why it is not asked, where it is paused.
+    /// Why the plugin is not called, if the circuit is open.
     pub(crate) fn open_reason(&self) -> Option<String> {
         if !self.is_tripped.load(Ordering::Acquire) {
             return None;
         }
-        let record = self.lock();
-        let last = &record.last_reason;
-        record.paused_until.map(|_| {
-            format!(
-                "it failed {} times within {:?} (limits.plugin_failure_threshold), the last time: {last}",
-                self.max_failures, self.window
-            )
-        })
-    }
-
-    fn lock(&self) -> MutexGuard<'_, BreakerState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        let state = self.state.lock();
+        match state.circuit {
+            Circuit::Closed => None,
+            Circuit::Open { .. } | Circuit::HalfOpen { .. } => Some(format!(
+                "it failed {} times within {:?} (limits.plugin_failure_threshold), the last time: \
+                 {}",
+                self.failure_threshold, self.failure_window, state.last_failure
+            )),
+        }
     }
 }
 
@@ -124,7 +145,7 @@ mod tests {
     use super::*;
     use ouli_config::Limits;
 
-    fn health() -> (CircuitBreaker, Instant) {
+    fn breaker() -> (CircuitBreaker, Instant) {
         let limits = Limits {
             plugin_failure_threshold: 3,
             plugin_failure_window: Duration::from_secs(10),
@@ -139,48 +160,49 @@ mod tests {
     }
 
     #[test]
-    fn failures_count_within_their_window_alone() {
-        let (health, start) = health();
-        assert!(!health.record_failure("a", false, start));
-        assert!(!health.record_failure("b", false, start + seconds(9)));
+    fn counts_only_failures_within_the_window() {
+        let (breaker, start) = breaker();
+        assert!(!breaker.record_failure("a", false, start));
+        assert!(!breaker.record_failure("b", false, start + seconds(9)));
         assert!(
-            !health.record_failure("c", false, start + seconds(11)),
-            "a is forgotten"
+            !breaker.record_failure("c", false, start + seconds(11)),
+            "a is outside the window"
         );
-        assert!(health.admit(|| start).is_ok() && health.open_reason().is_none());
-        assert!(health.record_failure("d", false, start + seconds(12)));
-        let refused = health.admit(|| start + seconds(12)).unwrap_err();
-        assert!(refused.contains("the last: d"), "{refused}");
-        assert!(health.open_reason().unwrap().contains("3 times within 10s"));
+        assert!(breaker.admit(|| start).is_ok() && breaker.open_reason().is_none());
+        assert!(breaker.record_failure("d", false, start + seconds(12)));
+        let error = breaker.admit(|| start + seconds(12)).unwrap_err();
+        assert!(error.contains("the last: d"), "{error}");
+        let reason = breaker.open_reason().unwrap();
+        assert!(reason.contains("3 times within 10s"), "{reason}");
     }
 
     #[test]
-    fn a_late_call_counts_twice() {
-        let (health, start) = health();
-        assert!(!health.record_failure("late", true, start));
-        assert!(health.record_failure("late", true, start));
+    fn a_timeout_counts_twice() {
+        let (breaker, start) = breaker();
+        assert!(!breaker.record_failure("timeout", true, start));
+        assert!(breaker.record_failure("timeout", true, start));
     }
 
     #[test]
-    fn pauses_double_until_a_call_goes_well() {
-        let (health, start) = health();
-        let fail = |now| health.record_failure("x", false, now);
+    fn the_backoff_doubles_until_a_call_succeeds() {
+        let (breaker, start) = breaker();
+        let fail = |now| breaker.record_failure("x", false, now);
         assert!(!fail(start) && !fail(start) && fail(start));
         let mut now = start;
-        for pause in [1, 2, 4, 8, 16, 32, 64, 64] {
+        for backoff in [1, 2, 4, 8, 16, 32, 64, 64] {
             assert!(
-                health.admit(|| now + seconds(pause - 1)).is_err(),
-                "{pause}"
+                breaker.admit(|| now + seconds(backoff - 1)).is_err(),
+                "{backoff}"
             );
-            now += seconds(pause);
-            assert!(health.admit(|| now).is_ok(), "{pause}");
-            assert!(health.admit(|| now).is_err(), "one call tries, others wait");
-            assert!(fail(now), "a failed try is enough");
+            now += seconds(backoff);
+            assert!(breaker.admit(|| now).is_ok(), "{backoff}");
+            assert!(breaker.admit(|| now).is_err(), "only one call is a probe");
+            assert!(fail(now), "a failed probe opens the circuit again");
         }
         now += seconds(64);
-        assert!(health.admit(|| now).is_ok());
-        health.record_success();
-        assert!(health.admit(|| now).is_ok() && health.open_reason().is_none());
-        assert!(!fail(now), "and all is forgotten");
+        assert!(breaker.admit(|| now).is_ok());
+        breaker.record_success();
+        assert!(breaker.admit(|| now).is_ok() && breaker.open_reason().is_none());
+        assert!(!fail(now), "earlier failures no longer count");
     }
 }

@@ -1,39 +1,36 @@
-//! One running copy of a plugin: how it is started, prepared and asked.
+//! One running instance of a plugin: start, `prepare`, calls.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use wasmtime::component::{self, InstancePre, Resource};
+use wasmtime::component::{self, Resource};
 use wasmtime::{Store, Trap};
 
-use super::cpu_clock::CpuTimer;
-use super::guest_log::Log;
+use super::guest_call::{CallFailure, CallResult, GuestCall, TimeLimit};
+use super::snapshot::InstrumentedComponent;
+use super::template::InstanceTemplate;
 use super::usage::UsageCounters;
 use crate::contract::bindings::exports::ouli::gateway::{matcher, recording_policy, redactor};
-use crate::contract::call_state::{Answer, CallContext, Phase, State};
-use crate::contract::wasi;
-use crate::load::component::{Declarations, Roles};
-use crate::load::prepared_image::InstrumentedComponent;
+use crate::contract::declarations::{Declarations, Declared};
+use crate::sandbox::call_output::CallOutput;
+use crate::sandbox::cpu_timer::CpuTimer;
+use crate::sandbox::state::{CallContext, MessageSlot, Phase, SinkSlot, State};
+use crate::sandbox::wasi_context::DeterministicClock;
 use crate::{Bounds, PluginError};
-use ouli_codec::MessageView;
 use ouli_redaction::Secrets;
 
-/// What is needed to start a copy.
-pub(crate) struct Template {
-    pub(crate) instance_pre: InstancePre<State>,
-    pub(crate) roles: Roles,
-    pub(crate) settings: Arc<str>,
-    pub(crate) hash: [u8; 32],
-    pub(crate) bounds: Bounds,
-    pub(crate) log: Arc<Log>,
-    pub(crate) usage: Arc<UsageCounters>,
-    /// The component is an image of a copy that was prepared: new ones need not be.
-    pub(crate) is_snapshot: bool,
-}
+/// The key of the time limit for starting an instance and for `prepare`.
+const PREPARE_KEY: &str = "prepare_cpu_time";
 
-/// A running copy.
+/// The first reading of the monotonic clock of an instance that starts from a snapshot. It is later
+/// than all readings while the snapshot was made.
+const SNAPSHOT_CLOCK_START: Duration = Duration::from_secs(3600);
+
+/// The time limit of a snapshot. No code of the guest runs meanwhile.
+const SNAPSHOT_TIME: Duration = Duration::from_secs(10);
+
+/// A running instance.
 pub(crate) struct Instance {
     store: Store<State>,
     inner: component::Instance,
@@ -41,99 +38,51 @@ pub(crate) struct Instance {
     redactor: Option<redactor::Guest>,
     policy: Option<recording_policy::Guest>,
     calls: u32,
-    born: Instant,
+    started: Instant,
     memory: usize,
     usage: Arc<UsageCounters>,
 }
 
-/// Which function to call, with what it takes.
-pub enum GuestCall<'a> {
-    /// `identify` on a request, or on a message of a conversation.
-    Identify(&'a Arc<dyn MessageView>),
-    /// `redact` on a message.
-    Redact(&'a Arc<dyn MessageView>),
-    /// `decide` on a request and its response, where there is one.
-    Decide(&'a Arc<dyn MessageView>, Option<&'a Arc<dyn MessageView>>),
-}
-
-impl GuestCall<'_> {
-    pub(crate) fn role(&self) -> &'static str {
-        match self {
-            Self::Identify(_) => "matcher",
-            Self::Redact(_) => "redactor",
-            Self::Decide(..) => "recording-policy",
-        }
-    }
-
-    /// How long the answer may take, and the key in `[limits]` that says so.
-    pub(crate) fn limit(&self, bounds: &Bounds) -> (Duration, &'static str) {
-        match self {
-            Self::Identify(_) => (bounds.identify, "matcher_cpu_time"),
-            Self::Redact(_) => (bounds.redact, "redactor_cpu_time"),
-            Self::Decide(..) => (bounds.decide, "policy_cpu_time"),
-        }
-    }
-
-    fn messages(&self) -> [Option<Arc<dyn MessageView>>; 2] {
-        match self {
-            Self::Identify(message) | Self::Redact(message) => [Some(Arc::clone(message)), None],
-            Self::Decide(request, response) => {
-                [Some(Arc::clone(request)), response.map(Arc::clone)]
-            }
-        }
-    }
-}
-
-/// What the guest said, or in its own words why it does not answer. The outer error says why the
-/// copy is not to be used again.
-pub(crate) type CallResult = Result<Result<Answer, String>, CallFailure>;
-
-/// Why a copy is not to be used again.
-#[derive(Debug)]
-pub(crate) struct CallFailure {
-    pub(crate) reason: String,
-    /// It ran out of time, and so took that of others.
-    pub(crate) timed_out: bool,
-}
-
-impl From<String> for CallFailure {
-    fn from(reason: String) -> Self {
-        Self {
-            reason,
-            timed_out: false,
-        }
-    }
-}
-
 impl Instance {
-    /// Starts a copy and lets every role prepare.
-    pub(crate) fn start_prepared(template: &Template) -> Result<(Self, Declarations), PluginError> {
+    /// Starts an instance and runs `prepare` of every role.
+    pub(crate) fn start_prepared(
+        template: &InstanceTemplate,
+    ) -> Result<(Self, Declarations), PluginError> {
         let failed = |role| move |reason| PluginError::Prepare { role, reason };
         let mut instance = Self::start(template).map_err(failed("component"))?;
         let mut declarations = Declarations::default();
         if let Some(guest) = instance.matcher.clone() {
-            let answer = instance
+            let output = instance
                 .prepare(template, |store| guest.call_prepare(store, sink()))
                 .map_err(failed("matcher"))?;
-            declarations.matcher = Some((answer.parts, answer.ask));
+            declarations.matcher = Some(Declared {
+                items: output.parts,
+                is_called: output.ask,
+            });
         }
         if let Some(guest) = instance.redactor.clone() {
-            let answer = instance
+            let output = instance
                 .prepare(template, |store| guest.call_prepare(store, sink()))
                 .map_err(failed("redactor"))?;
-            declarations.redactor = Some((answer.rules, answer.ask));
+            declarations.redactor = Some(Declared {
+                items: output.rules,
+                is_called: output.ask,
+            });
         }
         if let Some(guest) = instance.policy.clone() {
-            let answer = instance
+            let output = instance
                 .prepare(template, |store| guest.call_prepare(store, sink()))
                 .map_err(failed("recording-policy"))?;
-            declarations.policy = Some((answer.conditions, answer.ask));
+            declarations.policy = Some(Declared {
+                items: output.conditions,
+                is_called: output.ask,
+            });
         }
         Ok((instance, declarations))
     }
 
-    /// Starts a copy that is ready to be asked.
-    pub(crate) fn start_ready(template: &Template) -> Result<Self, PluginError> {
+    /// Starts an instance that is ready for calls.
+    pub(crate) fn start_ready(template: &InstanceTemplate) -> Result<Self, PluginError> {
         if template.is_snapshot {
             let role = "component";
             return Self::start(template).map_err(|reason| PluginError::Prepare { role, reason });
@@ -141,63 +90,64 @@ impl Instance {
         Self::start_prepared(template).map(|(instance, _)| instance)
     }
 
-    /// The component as this copy of it is now; none where the copy holds handles of the host's, or
-    /// cannot be read.
-    pub(crate) fn snapshot(&mut self, readable: &InstrumentedComponent<'_>) -> Option<Vec<u8>> {
+    /// A component that starts in the present state of this instance. None if the guest holds
+    /// handles of the host, or if its state cannot be read.
+    pub(crate) fn snapshot(&mut self, component: &InstrumentedComponent<'_>) -> Option<Vec<u8>> {
         if !self.store.data().table.is_empty() {
             return None;
         }
         set_deadline(&mut self.store, SNAPSHOT_TIME);
-        readable.snapshot(&mut self.store, self.inner)
+        component.snapshot(&mut self.store, self.inner)
     }
 
-    fn start(template: &Template) -> Result<Self, String> {
+    fn start(template: &InstanceTemplate) -> Result<Self, String> {
+        let clock_start = match template.is_snapshot {
+            true => SNAPSHOT_CLOCK_START,
+            false => Duration::ZERO,
+        };
         let state = State::new(
             Arc::clone(&template.settings),
             template.hash,
             template.bounds,
             Arc::clone(&template.log),
-            wasi::DeterministicClock::starting_at(if template.is_snapshot {
-                SNAPSHOT_CLOCK_START
-            } else {
-                Duration::ZERO
-            }),
+            DeterministicClock::starting_at(clock_start),
         );
         let mut store = Store::new(template.instance_pre.engine(), state);
         store.limiter(|state| &mut state.limiter);
-        store.epoch_deadline_callback(|mut context| Ok(context.data_mut().clock.tick()));
-        let limit = (template.bounds.prepare, PREPARE);
+        store.epoch_deadline_callback(|mut context| Ok(context.data_mut().timer.tick()));
+        let limit = (template.bounds.prepare_cpu_time, PREPARE_KEY);
         set_deadline(&mut store, limit.0);
-        let linked = template.instance_pre.instantiate(&mut store);
-        let instance = linked.map_err(|error| explain(&error, limit))?;
-        let mut load = || -> wasmtime::Result<_> {
+        let inner = template
+            .instance_pre
+            .instantiate(&mut store)
+            .map_err(|error| explain(&error, limit))?;
+        let mut load_roles = || -> wasmtime::Result<_> {
             let roles = &template.roles;
             let matcher = roles.matcher.as_ref();
             let redactor = roles.redactor.as_ref();
             let policy = roles.policy.as_ref();
             Ok((
                 matcher
-                    .map(|role| role.load(&mut store, &instance))
+                    .map(|role| role.load(&mut store, &inner))
                     .transpose()?,
                 redactor
-                    .map(|role| role.load(&mut store, &instance))
+                    .map(|role| role.load(&mut store, &inner))
                     .transpose()?,
                 policy
-                    .map(|role| role.load(&mut store, &instance))
+                    .map(|role| role.load(&mut store, &inner))
                     .transpose()?,
             ))
         };
-        let (matcher, redactor, policy) = load().map_err(|error| format!("{error:#}"))?;
-        UsageCounters::add(&template.usage.instances_started, 1);
-        template.usage.instances.fetch_add(1, Ordering::Relaxed);
+        let (matcher, redactor, policy) = load_roles().map_err(|error| format!("{error:#}"))?;
+        template.usage.count_start();
         Ok(Self {
             store,
-            inner: instance,
+            inner,
             matcher,
             redactor,
             policy,
             calls: 0,
-            born: Instant::now(),
+            started: Instant::now(),
             memory: 0,
             usage: Arc::clone(&template.usage),
         })
@@ -205,59 +155,60 @@ impl Instance {
 
     fn prepare(
         &mut self,
-        template: &Template,
+        template: &InstanceTemplate,
         call: impl FnOnce(&mut Store<State>) -> wasmtime::Result<Result<(), String>>,
-    ) -> Result<Answer, String> {
+    ) -> Result<CallOutput, String> {
         self.store.data_mut().call = CallContext {
             phase: Phase::Prepare,
             ..CallContext::default()
         };
-        let said = self.enter((template.bounds.prepare, PREPARE), call);
-        said.map_err(|broken| broken.reason)?
+        let limit = (template.bounds.prepare_cpu_time, PREPARE_KEY);
+        self.enter(limit, call).map_err(|failure| failure.reason)?
     }
 
-    /// Asks. After an outer error this copy is not to be used again.
-    pub(crate) fn ask(
+    /// Calls the guest. After an outer error the instance must not be used again.
+    pub(crate) fn call(
         &mut self,
         bounds: &Bounds,
-        question: &GuestCall<'_>,
+        call: &GuestCall<'_>,
         secrets: &Arc<Secrets>,
     ) -> CallResult {
-        let said = self.call(bounds, question, secrets);
-        self.count();
-        said
+        let result = self.call_role(bounds, call, secrets);
+        self.usage.count_call(self.store.data().take_host_calls());
+        self.update_memory_usage();
+        result
     }
 
-    /// Asks about a message that nobody sent, which does not count.
-    pub(crate) fn ask_uncounted(
+    /// Calls the guest with a message that is not traffic. The usage counters do not change.
+    pub(crate) fn call_uncounted(
         &mut self,
         bounds: &Bounds,
-        question: &GuestCall<'_>,
+        call: &GuestCall<'_>,
         secrets: &Arc<Secrets>,
     ) -> CallResult {
-        let said = self.call(bounds, question, secrets);
+        let result = self.call_role(bounds, call, secrets);
         self.store.data().take_host_calls();
         self.update_memory_usage();
-        said
+        result
     }
 
-    fn call(
+    fn call_role(
         &mut self,
         bounds: &Bounds,
-        question: &GuestCall<'_>,
+        call: &GuestCall<'_>,
         secrets: &Arc<Secrets>,
     ) -> CallResult {
         self.store.data_mut().begin_call(CallContext {
-            phase: Phase::Ask,
-            messages: question.messages(),
+            phase: Phase::Call,
+            messages: call.messages(),
             parts: Vec::new(),
             secrets: Some(Arc::clone(secrets)),
-            is_unredacted: matches!(question, GuestCall::Redact(_)),
+            is_unredacted: matches!(call, GuestCall::Redact(_)),
         });
         self.calls += 1;
-        let limit = question.limit(bounds);
-        let missing = || "lost its role".to_owned();
-        match question {
+        let limit = call.time_limit(bounds);
+        let missing = || "does not export this role".to_owned();
+        match call {
             GuestCall::Identify(_) => {
                 let guest = self.matcher.clone().ok_or_else(missing)?;
                 self.enter(limit, |store| {
@@ -278,22 +229,15 @@ impl Instance {
         }
     }
 
-    fn count(&mut self) {
-        let state = self.store.data();
-        UsageCounters::add(&self.usage.calls, 1);
-        UsageCounters::add(&self.usage.host_calls, state.take_host_calls());
-        self.update_memory_usage();
-    }
-
     fn update_memory_usage(&mut self) {
         let memory = self.store.data().limiter.memory();
         if memory != self.memory {
             self.memory = memory;
-            self.usage.peak_memory.fetch_max(memory, Ordering::Relaxed);
+            self.usage.record_memory(memory);
         }
     }
 
-    /// Runs guest code within a time.
+    /// Runs guest code within a time limit.
     fn enter(
         &mut self,
         limit: TimeLimit,
@@ -301,70 +245,55 @@ impl Instance {
     ) -> CallResult {
         set_deadline(&mut self.store, limit.0);
         let store = &mut self.store;
-        // A panic of host code below must not take the thread's other requests with it.
+        // A panic in a host function fails this call only, not the other requests of the thread.
         let result = std::panic::catch_unwind(AssertUnwindSafe(|| call(store)))
-            .map_err(|_| "met a fault of the host".to_owned())?
+            .map_err(|_| "failed: a host function panicked".to_owned())?
             .map_err(|error| CallFailure {
                 reason: explain(&error, limit),
                 timed_out: error.downcast_ref() == Some(&Trap::Interrupt),
             })?;
-        let state = self.store.data_mut();
-        state.call = CallContext::default();
-        let answer = std::mem::take(&mut state.answer);
-        Ok(result.map(|()| answer))
+        let output = self.store.data_mut().end_call();
+        Ok(result.map(|()| output))
     }
 
-    /// True where it is to be replaced by a new copy.
-    pub(crate) fn should_replace(&self, bounds: &Bounds) -> bool {
-        self.calls >= bounds.calls
+    /// True if a new instance replaces this one.
+    pub(super) fn should_replace(&self, bounds: &Bounds) -> bool {
+        self.calls >= bounds.max_calls_per_instance
             || self.memory > bounds.idle_memory
-            || self.born.elapsed() >= bounds.age
+            || self.started.elapsed() >= bounds.max_instance_age
     }
 }
 
 impl Drop for Instance {
     fn drop(&mut self) {
-        self.usage.instances.fetch_sub(1, Ordering::Relaxed);
+        self.usage.count_drop();
     }
 }
 
-/// How long a call may take, and the key in `[limits]` that says so.
-type TimeLimit = (Duration, &'static str);
-
-/// The key of the time for the start of a copy and for `prepare`.
-const PREPARE: &str = "prepare_cpu_time";
-
-/// What the monotonic clock of a copy of an image begins with: later than any look at it while the
-/// image was made.
-const SNAPSHOT_CLOCK_START: Duration = Duration::from_secs(3600);
-
-/// How long an image may take; nothing of the guest's runs then.
-const SNAPSHOT_TIME: Duration = Duration::from_secs(10);
-
 fn set_deadline(store: &mut Store<State>, limit: Duration) {
-    store.data_mut().clock = CpuTimer::new(limit);
+    store.data_mut().timer = CpuTimer::new(limit);
     store.set_epoch_deadline(1);
 }
 
-/// Says what stopped a guest, without anything that the guest wrote.
-fn explain(error: &wasmtime::Error, (time, key): TimeLimit) -> String {
+/// Says what stopped a guest, without text that the guest wrote.
+fn explain(error: &wasmtime::Error, (limit, key): TimeLimit) -> String {
     match error.downcast_ref::<Trap>() {
         Some(Trap::Interrupt) => {
-            format!("ran for longer than {time:?} and was stopped (limits.{key})")
+            format!("exceeded its time limit of {limit:?} and was stopped (limits.{key})")
         }
-        Some(Trap::StackOverflow) => "trapped: its call stack overflowed".to_owned(),
+        Some(Trap::StackOverflow) => "trapped: call stack overflow".to_owned(),
         Some(Trap::UnreachableCodeReached) => {
-            "trapped: it panicked or aborted (its own words: RUST_LOG=debug)".to_owned()
+            "trapped: it panicked or aborted (RUST_LOG=debug shows its output)".to_owned()
         }
         Some(trap) => format!("trapped: {trap}"),
         None => format!("trapped: {}", error.root_cause()),
     }
 }
 
-fn message(place: u32) -> Resource<crate::contract::call_state::MessageSlot> {
-    Resource::new_borrow(place)
+fn message(index: u32) -> Resource<MessageSlot> {
+    Resource::new_borrow(index)
 }
 
-fn sink() -> Resource<crate::contract::call_state::SinkSlot> {
+fn sink() -> Resource<SinkSlot> {
     Resource::new_borrow(0)
 }

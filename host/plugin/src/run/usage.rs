@@ -1,19 +1,19 @@
-//! What a plugin was used for, counted.
+//! The usage counters of one plugin.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use serde::{Deserialize, Serialize};
 
-/// The counters of one plugin.
+/// The usage counters of one plugin.
 #[derive(Debug, Default)]
 pub(crate) struct UsageCounters {
-    pub(crate) calls: AtomicU64,
-    pub(crate) host_calls: AtomicU64,
-    pub(crate) failures: AtomicU64,
-    pub(crate) cache_hits: AtomicU64,
-    pub(crate) instances_started: AtomicU64,
-    pub(crate) instances: AtomicUsize,
-    pub(crate) peak_memory: AtomicUsize,
+    calls: AtomicU64,
+    host_calls: AtomicU64,
+    failures: AtomicU64,
+    cache_hits: AtomicU64,
+    instances_started: AtomicU64,
+    instances: AtomicUsize,
+    peak_memory: AtomicUsize,
 }
 
 /// The counters at one moment.
@@ -23,15 +23,15 @@ pub struct UsageSnapshot {
     pub calls: u64,
     /// Calls of the guest into the host, of all kinds.
     pub host_calls: u64,
-    /// Calls that gave no answer.
+    /// Calls that returned no result.
     pub failures: u64,
-    /// Answers that were remembered, so that no call was needed.
+    /// Results that came from the cache instead of a call.
     pub cache_hits: u64,
-    /// Copies that were started.
+    /// Instances that were started.
     pub instances_started: u64,
-    /// Copies that there are.
+    /// Instances that exist now.
     pub instances: usize,
-    /// The most linear memory that one copy had, in bytes.
+    /// The largest linear memory of one instance, in bytes.
     pub peak_memory: usize,
 }
 
@@ -48,8 +48,35 @@ impl UsageCounters {
         }
     }
 
-    /// Counts one more of what a counter counts.
-    pub(crate) fn add(counter: &AtomicU64, count: u64) {
-        counter.fetch_add(count, Ordering::Relaxed);
+    /// Counts a call in which the guest called the host `host_calls` times.
+    pub(super) fn count_call(&self, host_calls: u64) {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        self.host_calls.fetch_add(host_calls, Ordering::Relaxed);
+    }
+
+    /// Counts a call that returned no result.
+    pub(crate) fn count_failure(&self) {
+        self.failures.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a result from the cache.
+    pub(crate) fn count_cache_hit(&self) {
+        self.cache_hits.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts the start of an instance.
+    pub(super) fn count_start(&self) {
+        self.instances_started.fetch_add(1, Ordering::Relaxed);
+        self.instances.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Records the linear memory of an instance.
+    pub(super) fn record_memory(&self, bytes: usize) {
+        self.peak_memory.fetch_max(bytes, Ordering::Relaxed);
+    }
+
+    /// Counts the end of an instance.
+    pub(super) fn count_drop(&self) {
+        self.instances.fetch_sub(1, Ordering::Relaxed);
     }
 }

@@ -8,8 +8,8 @@ use bytes::BytesMut;
 use tokio::io::AsyncRead;
 
 use crate::session::MemoryReservation;
-use crate::shared_buffer;
 use ouli_codec::websocket::{Decoder, ReceivedMessage};
+use ouli_net::shared_buffer;
 
 /// Appends received bytes to `input`; waits if there are none. Cancel safe. False at the end of the
 /// input.

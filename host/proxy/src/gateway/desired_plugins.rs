@@ -1,21 +1,21 @@
-//! Which plugins should be in force: the files in the folders with what the configuration says of
-//! them, then those that are part of the program.
+//! The plugins that should be in force: the files in the plugin folders with their `[[plugin]]`
+//! sections, then the built-in ones.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::source_files;
-use ouli_config::{Config, Instances, OnDifference, OnError};
+use ouli_config::{Config, Instances, OnDifference, OnError, Plugin as PluginConfig};
 use ouli_plugin::{Bounds, Source};
 
-/// The built-in plugins in the order in which they are asked, after all others.
+/// The built-in plugins, in the order in which they are called, after all others.
 const BUILTIN: [(&str, &[u8]); 3] = [
     ("builtin:matcher", ouli_plugin::builtin::MATCHER),
     ("builtin:redactor", ouli_plugin::builtin::REDACTOR),
     ("builtin:policy", ouli_plugin::builtin::POLICY),
 ];
 
-/// The plugins that should be in force, and what is wrong with the list.
+/// The plugins that should be in force, and the errors found in the list.
 pub(super) struct DesiredPlugins {
     pub(super) candidates: Vec<Candidate>,
     pub(super) errors: Vec<String>,
@@ -24,63 +24,44 @@ pub(super) struct DesiredPlugins {
 /// A plugin that should be in force.
 pub(super) struct Candidate {
     pub(super) source: Source,
-    /// It is a file of the user's, not part of the program.
+    /// The plugin is a file of the user; false for a built-in one.
     pub(super) from_folder: bool,
     pub(super) on_difference: OnDifference,
 }
 
-/// Looks into the plugin folders. `copies` of each plugin are started before the first call.
-pub(super) fn desired_plugins(config: &Config, copies: usize) -> DesiredPlugins {
+/// Reads the plugin folders. `instances` of each plugin are started before the first call.
+pub(super) fn desired_plugins(config: &Config, instances: usize) -> DesiredPlugins {
     let folders = &config.plugin_folders.paths;
     let mut files = source_files::plugins(folders, config.limits.plugin_file);
-    let mut faults = Vec::new();
-    let mut wanted = Vec::new();
-    let bounds = Bounds::from(&config.limits);
-    let plain = |name: &str, bytes: Arc<[u8]>, settings: String| Source {
-        name: name.to_owned(),
-        bytes,
-        routes: Vec::new(),
-        settings,
-        fail_closed: false,
-        fresh_instances: false,
-        initial_instances: copies,
-        bounds,
-    };
+    let mut errors = Vec::new();
+    let mut candidates = Vec::new();
     for plugin in &config.plugins {
-        let Some(bytes) = files.remove(&plugin.file) else {
-            faults.push(missing_file(&plugin.file, folders));
-            continue;
-        };
-        match bytes {
-            Ok(bytes) => {
-                let settings = serde_json::Value::Object(plugin.settings.clone()).to_string();
-                let source = Source {
-                    name: plugin.file.clone(),
-                    bytes,
-                    routes: plugin.routes.clone(),
-                    settings,
-                    fail_closed: plugin.on_error == OnError::Fail,
-                    fresh_instances: plugin.instances == Instances::Fresh,
-                    initial_instances: copies,
-                    bounds: Bounds::from(&plugin.limits),
-                };
-                wanted.push(Candidate {
-                    source,
-                    from_folder: true,
-                    on_difference: plugin.on_difference,
-                });
-            }
-            Err(error) => faults.push(format!("{}: {error}", plugin.file)),
+        match files.remove(&plugin.file) {
+            Some(Ok(bytes)) => candidates.push(configured(plugin, bytes, instances)),
+            Some(Err(error)) => errors.push(format!("{}: {error}", plugin.file)),
+            None => errors.push(missing_file(&plugin.file, folders)),
         }
     }
-    // Files without a section follow in the order of their names.
+    let bounds = Bounds::from(&config.limits);
+    let unconfigured = |name: String, bytes: Arc<[u8]>, settings: String, from_folder| Candidate {
+        source: Source {
+            name,
+            bytes,
+            routes: Vec::new(),
+            settings,
+            fail_closed: false,
+            fresh_instances: false,
+            initial_instances: instances,
+            bounds,
+        },
+        from_folder,
+        on_difference: OnDifference::Accept,
+    };
+    // Files without a section follow, sorted by name.
     for (name, bytes) in files {
         match bytes {
-            Ok(bytes) => {
-                let source = plain(&name, bytes, "{}".to_owned());
-                wanted.push(candidate(source, true));
-            }
-            Err(error) => faults.push(format!("{name}: {error}")),
+            Ok(bytes) => candidates.push(unconfigured(name, bytes, "{}".to_owned(), true)),
+            Err(error) => errors.push(format!("{name}: {error}")),
         }
     }
     for (name, bytes) in BUILTIN {
@@ -90,19 +71,26 @@ pub(super) fn desired_plugins(config: &Config, copies: usize) -> DesiredPlugins 
             _ => &config.builtin.policy,
         };
         let settings = serde_json::Value::Object(settings.clone()).to_string();
-        wanted.push(candidate(plain(name, bytes.into(), settings), false));
+        candidates.push(unconfigured(name.to_owned(), bytes.into(), settings, false));
     }
-    DesiredPlugins {
-        candidates: wanted,
-        errors: faults,
-    }
+    DesiredPlugins { candidates, errors }
 }
 
-fn candidate(source: Source, from_folder: bool) -> Candidate {
+/// A plugin file with a `[[plugin]]` section.
+fn configured(plugin: &PluginConfig, bytes: Arc<[u8]>, instances: usize) -> Candidate {
     Candidate {
-        source,
-        from_folder,
-        on_difference: OnDifference::Accept,
+        source: Source {
+            name: plugin.file.clone(),
+            bytes,
+            routes: plugin.routes.clone(),
+            settings: serde_json::Value::Object(plugin.settings.clone()).to_string(),
+            fail_closed: plugin.on_error == OnError::Fail,
+            fresh_instances: plugin.instances == Instances::Fresh,
+            initial_instances: instances,
+            bounds: Bounds::from(&plugin.limits),
+        },
+        from_folder: true,
+        on_difference: plugin.on_difference,
     }
 }
 
@@ -112,7 +100,7 @@ fn missing_file(file: &str, folders: &[PathBuf]) -> String {
         .map(|path| path.display().to_string())
         .collect();
     format!(
-        "[[plugin]] names `{file}`, which is not in {}; put it there, or take the section out",
+        "[[plugin]] `{file}` does not exist in {}; add the file or remove the section",
         folders.join(" or ")
     )
 }

@@ -1,8 +1,8 @@
-//! Watches what the user edits, and reloads when it has settled.
+//! Watches the configuration file and the plugin folders, and reloads when they have changed.
 //!
-//! Folders are watched, not files: editors and deployments replace files by renaming, or switch a
-//! link. The system's word only wakes the watch up; how the files look decides, and a look every
-//! now and then covers what it does not say.
+//! Folders are watched, not files: editors and deployments replace files by renaming or switch a
+//! symbolic link. An event of the system only wakes the watcher; the file stamps decide whether
+//! something changed. Polling covers events that are lost.
 
 use std::io;
 use std::path::PathBuf;
@@ -14,32 +14,32 @@ use std::time::Duration;
 
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 
-use super::Core;
 use super::source_files::{self, FileStamp};
+use super::state::GatewayState;
 
-/// How often the files are looked at without a word from the system.
+/// How often the file stamps are read without an event.
 const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
-/// Files have settled when two looks this far apart are alike.
+/// Files have settled when their stamps are equal over this interval.
 const SETTLE_INTERVAL: Duration = Duration::from_millis(25);
 
-/// Looks after which files that never settle are read all the same.
+/// Rounds after which files that never settle are read anyway.
 const MAX_SETTLE_ROUNDS: usize = 10;
 
-/// The thread that watches. Dropped, it ends.
+/// The watcher thread. It ends when this is dropped.
 pub(super) struct FileWatcher {
     wake: SyncSender<()>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl FileWatcher {
-    pub(super) fn start(core: &Arc<Core>) -> io::Result<Self> {
-        let (wake, woken) = sync_channel(1);
+    pub(super) fn start(state: &Arc<GatewayState>) -> io::Result<Self> {
+        let (wake, events) = sync_channel(1);
         let watcher = new_watcher(wake.clone());
-        let core = Arc::downgrade(core);
+        let state = Arc::downgrade(state);
         let thread = std::thread::Builder::new()
             .name("ouli-watch".to_owned())
-            .spawn(move || watch(&core, &woken, watcher))?;
+            .spawn(move || watch(&state, &events, watcher))?;
         Ok(Self {
             wake,
             thread: Some(thread),
@@ -49,77 +49,83 @@ impl FileWatcher {
 
 impl Drop for FileWatcher {
     fn drop(&mut self) {
-        // A full queue wakes the thread as well.
+        // If the queue is full, the thread wakes anyway.
         let _ = self.wake.try_send(());
         if self
             .thread
             .take()
             .is_some_and(|thread| thread.join().is_err())
         {
-            tracing::error!("the watch on files broke");
+            tracing::error!("the file watcher panicked");
         }
     }
 }
 
 fn new_watcher(wake: SyncSender<()>) -> Option<RecommendedWatcher> {
-    let told = move |event: notify::Result<notify::Event>| {
+    let on_event = move |event: notify::Result<notify::Event>| {
         if event.is_ok_and(|event| !event.kind.is_access()) {
-            // One word is enough, however many changes there are.
+            // Pending wake-ups: 1, further ones are coalesced.
             let _ = wake.try_send(());
         }
     };
-    notify::recommended_watcher(told)
-        .inspect_err(|error| tracing::warn!("files are looked at every {POLL_INTERVAL:?}: {error}"))
+    notify::recommended_watcher(on_event)
+        .inspect_err(|error| {
+            tracing::warn!("no file events, polling every {POLL_INTERVAL:?}: {error}");
+        })
         .ok()
 }
 
-fn watch(core: &Weak<Core>, woken: &Receiver<()>, mut watcher: Option<RecommendedWatcher>) {
+fn watch(
+    state: &Weak<GatewayState>,
+    events: &Receiver<()>,
+    mut watcher: Option<RecommendedWatcher>,
+) {
     let mut watched: Vec<PathBuf> = Vec::new();
-    let mut seen: Option<Vec<FileStamp>> = None;
+    let mut applied: Option<Vec<FileStamp>> = None;
     loop {
-        let Some(core) = core.upgrade() else {
+        let Some(state) = state.upgrade() else {
             return;
         };
-        if core.stopped.load(Ordering::Acquire) {
+        if state.stopped.load(Ordering::Acquire) {
             return;
         }
-        let (files, folders) = core.watched_paths();
+        let (files, folders) = state.watched_paths();
         if let Some(watcher) = &mut watcher {
             update_watches(watcher, &mut watched, &files, &folders);
         }
         let now = source_files::stamp_files(&files, &folders);
-        if seen.as_ref() != Some(&now) {
-            seen = Some(wait_until_settled(now, &files, &folders));
-            core.reload();
-        } else if core.needs_rollback() {
-            core.reload();
+        if applied.as_ref() != Some(&now) {
+            applied = Some(wait_until_settled(now, &files, &folders));
+            state.reload();
+        } else if state.needs_rollback() {
+            state.reload();
         }
-        drop(core);
-        match woken.recv_timeout(POLL_INTERVAL) {
+        drop(state);
+        match events.recv_timeout(POLL_INTERVAL) {
             Ok(()) | Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => std::thread::sleep(POLL_INTERVAL),
         }
     }
 }
 
-/// The look at which the files came to rest.
+/// The stamps of the files once they no longer change.
 fn wait_until_settled(
-    mut look: Vec<FileStamp>,
+    mut stamps: Vec<FileStamp>,
     files: &[PathBuf],
     folders: &[PathBuf],
 ) -> Vec<FileStamp> {
     for _ in 0..MAX_SETTLE_ROUNDS {
         std::thread::sleep(SETTLE_INTERVAL);
         let next = source_files::stamp_files(files, folders);
-        if next == look {
+        if next == stamps {
             break;
         }
-        look = next;
+        stamps = next;
     }
-    look
+    stamps
 }
 
-/// Watches the folders that hold the files now, and no others.
+/// Watches the folders that contain the files, and no others.
 fn update_watches(
     watcher: &mut RecommendedWatcher,
     watched: &mut Vec<PathBuf>,
@@ -134,34 +140,21 @@ fn update_watches(
             parent.to_owned()
         }
     });
-    let wanted: Vec<_> = parents.chain(folders.iter().cloned()).collect();
+    let desired: Vec<_> = parents.chain(folders.iter().cloned()).collect();
     watched.retain(|path| {
-        let keep = wanted.contains(path) && path.is_dir();
+        let keep = desired.contains(path) && path.is_dir();
         if !keep {
-            // A folder that is gone is no longer watched anyway.
+            // A deleted folder is no longer watched anyway.
             let _ = watcher.unwatch(path);
         }
         keep
     });
-    for path in wanted {
+    for path in desired {
         if !watched.contains(&path)
             && path.is_dir()
             && watcher.watch(&path, RecursiveMode::NonRecursive).is_ok()
         {
             watched.push(path);
         }
-    }
-}
-
-impl Core {
-    /// The files and folders that matter now.
-    fn watched_paths(&self) -> (Vec<PathBuf>, Vec<PathBuf>) {
-        let config = Arc::clone(&self.lock_loaded().config);
-        let file = self.options.config_file.as_ref();
-        let file = file.map(|path| self.options.base_dir.join(path));
-        let files = file
-            .into_iter()
-            .chain(config.proto_descriptors.iter().cloned());
-        (files.collect(), config.plugin_folders.paths.clone())
     }
 }

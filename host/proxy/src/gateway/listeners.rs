@@ -1,4 +1,4 @@
-//! The listeners that are open, and how they follow the configuration.
+//! The open listeners, and how a reload changes them.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -6,24 +6,26 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::bounds::server_bounds;
+use super::concurrency_limits::ConcurrencyLimits;
+use super::error::StartError;
+use super::listener_info::ListenerInfo;
 use super::listening_sockets::ListenerSockets;
-use super::resizable_quota::ConcurrencyLimits;
+use super::options::Options;
 use super::shutdown::{self, ShutdownTimeouts};
 use super::socket_activation::InheritedSockets;
-use super::worker_threads::{AcceptTask, Task, Worker};
-use super::{ListenerInfo, Options, StartError};
+use super::worker::{AcceptTask, Task, Worker};
 use crate::handler::SharedState;
 use ouli_config::{Config, Endpoint, Limits, Mode, Tls};
 use ouli_net::drain::Drain;
 use ouli_net::server::Bounds;
-use ouli_net::tls::{self, CertificateAuthority, CertificateSource};
+use ouli_net::tls::{self, CertificateAuthority, CertificateSource, ServerConfig};
 use ouli_net::upstream::OwnListeners;
 
-/// How long those are waited for who accept under old terms.
+/// How long a reload waits for retired accept loops.
 const RETIRE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// What new connections are served under. Where it changes, the sockets stay, and so do the
-/// connections that there are.
+/// The settings of new connections. A change keeps the sockets and the open connections.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct ListenerSettings {
     tls: Tls,
@@ -32,31 +34,31 @@ struct ListenerSettings {
 }
 
 struct OpenListener {
-    /// As the configuration says; with port 0 not where the sockets are.
+    /// The address in the configuration; with port 0 it differs from that of the sockets.
     configured_addr: SocketAddr,
     settings: ListenerSettings,
-    tls_config: Option<Arc<rustls::ServerConfig>>,
+    tls_config: Option<Arc<ServerConfig>>,
     mode: Mode,
     sockets: ListenerSockets,
-    /// Who accepts under these terms.
+    /// Ends the accept loops with these settings.
     accept_drain: Drain,
-    /// The connections.
+    /// Ends the connections.
     connection_drain: Drain,
 }
 
-/// Sockets that no endpoint has any more, and who accepts from them still.
+/// Sockets of removed endpoints, with the drain of their accept loops.
 type FreeSockets = BTreeMap<SocketAddr, (ListenerSockets, Drain)>;
 
-/// All listeners, by the names of their endpoints.
+/// All listeners, by endpoint name.
 pub(super) struct Listeners {
     workers: Vec<Worker>,
     open: BTreeMap<String, OpenListener>,
-    /// Who accepts under terms that are over, until it has noticed.
+    /// Accept loops with outdated settings, until they have ended.
     retired: Vec<Drain>,
-    /// Connections of endpoints that were taken away, until they end.
+    /// Connections of removed endpoints, until they have ended.
     draining: Vec<Drain>,
     inherited: InheritedSockets,
-    quotas: ConcurrencyLimits,
+    concurrency: ConcurrencyLimits,
     own_listeners: Arc<OwnListeners>,
     ca_folder: PathBuf,
     on_listening: Arc<dyn Fn(&ListenerInfo) + Send + Sync>,
@@ -66,67 +68,67 @@ pub(super) struct Listeners {
 impl Listeners {
     pub(super) fn new(
         options: &Options,
-        live: &Arc<SharedState>,
-        quotas: ConcurrencyLimits,
+        shared: &Arc<SharedState>,
+        concurrency: ConcurrencyLimits,
         config: &Config,
     ) -> Result<Self, StartError> {
-        let passed = InheritedSockets::new(&options.inherited_sockets)?;
-        passed.check(config)?;
+        let inherited = InheritedSockets::new(&options.inherited_sockets)?;
+        inherited.check(config)?;
         let workers: Result<Vec<_>, _> = (0..options.worker_count())
-            .map(|number| Worker::start(number, Arc::clone(live), quotas.connections()))
+            .map(|number| Worker::start(number, Arc::clone(shared), concurrency.connections()))
             .collect();
         Ok(Self {
             workers: workers.map_err(StartError::Thread)?,
             open: BTreeMap::new(),
             retired: Vec::new(),
             draining: Vec::new(),
-            inherited: passed,
-            quotas,
-            own_listeners: Arc::clone(&live.own_listeners),
+            inherited,
+            concurrency,
+            own_listeners: Arc::clone(&shared.own_listeners),
             ca_folder: options.ca_folder.clone(),
             on_listening: Arc::clone(&options.on_listening),
             stopped: false,
         })
     }
 
-    /// Opens, closes and keeps listeners as the configuration says. Those that stay lose no
-    /// connection. Returns what went wrong; the rest is done all the same.
+    /// Opens, closes and updates listeners to match the configuration. Listeners that stay lose no
+    /// connection. An error does not stop the other changes.
     pub(super) fn apply(&mut self, config: &Config) -> Vec<StartError> {
         if self.stopped {
             return Vec::new();
         }
-        for debt in self.quotas.update(&config.limits) {
+        for debt in self.concurrency.update(&config.limits) {
             self.workers[0].send(Task::SettleDebt(debt));
         }
         self.retired.retain(|drain| drain.active_guards() > 0);
         self.draining.retain(|drain| drain.active_guards() > 0);
         let mut free = self.remove_stale(config);
-        let wanted = |address: &SocketAddr| {
+        let is_configured = |address: &SocketAddr| {
             let mut endpoints = config.endpoints.iter();
             endpoints.any(|one| one.listen == *address)
         };
-        for (_, (sockets, accepting)) in free.extract_if(.., |address, _| !wanted(address)) {
+        for (_, (sockets, accepting)) in free.extract_if(.., |address, _| !is_configured(address)) {
             self.close(sockets, accepting);
         }
-        let mut faults = Vec::new();
+        let mut errors = Vec::new();
         for endpoint in &config.endpoints {
-            let done = if self.open.contains_key(&endpoint.name) {
+            let result = if self.open.contains_key(&endpoint.name) {
                 self.update(endpoint, &config.limits)
             } else {
                 self.add(endpoint, &config.limits, &mut free)
             };
-            faults.extend(done.err());
+            errors.extend(result.err());
         }
         for (sockets, accepting) in free.into_values() {
             self.close(sockets, accepting);
         }
-        // What a reload has put in force is in force when it is over.
+        // After the reload, every new connection has the new settings.
         self.wait_for_retired();
-        faults
+        errors
     }
 
-    /// Waits until nobody accepts under old terms any more, but not for one that has a connection
-    /// in hand and no place for it.
+    /// Waits until the retired accept loops have ended. The time is limited: a loop may hold an
+    /// accepted connection for which there is no free slot.
     fn wait_for_retired(&self) {
         let start = Instant::now();
         while self.retired.iter().any(|drain| drain.active_guards() > 0)
@@ -146,39 +148,46 @@ impl Listeners {
         open.map(|(name, open)| listener_info(name, open)).collect()
     }
 
-    /// Accepts nothing new from here on.
-    pub(super) fn begin_shutdown(&mut self, more: &Drain) {
+    /// Stops accepting connections.
+    pub(super) fn begin_shutdown(&mut self, shared_drain: &Drain) {
         self.stopped = true;
         for open in std::mem::take(&mut self.open).into_values() {
             self.close(open.sockets, open.accept_drain);
             open.connection_drain.begin();
             self.draining.push(open.connection_drain);
         }
-        more.begin();
+        shared_drain.begin();
     }
 
-    /// Waits until all connections have ended or the grace period is over, and ends the workers.
-    /// Returns how many tasks were cut off.
-    pub(super) fn finish_shutdown(&mut self, more: &Drain, grace: ShutdownTimeouts) -> usize {
+    /// Waits until all connections have ended or the timeout expires, and ends the workers. Returns
+    /// the number of tasks that were dropped.
+    pub(super) fn finish_shutdown(
+        &mut self,
+        shared_drain: &Drain,
+        timeouts: ShutdownTimeouts,
+    ) -> usize {
         let accepting = std::mem::take(&mut self.retired).into_iter();
         let connections = std::mem::take(&mut self.draining);
-        let drains: Vec<_> = accepting.chain(connections).chain([more.clone()]).collect();
-        let left = shutdown::wait_for_drains(&drains, grace);
+        let drains: Vec<_> = accepting
+            .chain(connections)
+            .chain([shared_drain.clone()])
+            .collect();
+        let remaining = shutdown::wait_for_drains(&drains, timeouts);
         for worker in std::mem::take(&mut self.workers) {
             worker.join();
         }
-        left
+        remaining
     }
 
-    /// Takes away what the configuration no longer has. Its connections are told to end.
+    /// Removes the listeners that the configuration no longer has, and drains their connections.
     fn remove_stale(&mut self, config: &Config) -> FreeSockets {
         let stays = |name: &str, open: &OpenListener| {
             let mut endpoints = config.endpoints.iter();
             endpoints.any(|one| one.name == name && one.listen == open.configured_addr)
         };
-        let gone = self.open.extract_if(.., |name, open| !stays(name, open));
+        let removed = self.open.extract_if(.., |name, open| !stays(name, open));
         let mut free = FreeSockets::new();
-        for (name, open) in gone {
+        for (name, open) in removed {
             open.connection_drain.begin();
             self.own_listeners.remove(&name);
             self.draining.push(open.connection_drain);
@@ -187,31 +196,32 @@ impl Listeners {
         free
     }
 
-    /// Opens a listener, on the sockets of one that was taken away where its address is the same.
+    /// Opens a listener. It reuses the sockets of a removed one with the same address.
     fn add(
         &mut self,
         endpoint: &Endpoint,
         limits: &Limits,
         free: &mut FreeSockets,
     ) -> Result<(), StartError> {
-        let terms = listener_settings(endpoint, limits);
-        let identity = self.build_tls_config(endpoint, limits)?;
-        let taken = free.remove(&endpoint.listen);
-        let (sockets, before) = match taken {
-            Some((sockets, before)) => (sockets, Some(before)),
-            None => (self.open_sockets(endpoint, terms.bounds.backlog)?, None),
+        let settings = listener_settings(endpoint, limits);
+        let tls_config = self.build_tls_config(endpoint, limits)?;
+        let reused = free.remove(&endpoint.listen);
+        let (sockets, retired) = match reused {
+            Some((sockets, accepting)) => (sockets, Some(accepting)),
+            None => (self.open_sockets(endpoint, settings.bounds.backlog)?, None),
         };
         let drain = Drain::default();
         self.own_listeners.add(&endpoint.name, sockets.address());
-        let accepting = self.start_accepting(&endpoint.name, &sockets, (&terms, &identity), &drain);
-        if let Some(before) = before {
-            before.begin();
-            self.retired.push(before);
+        let accepting =
+            self.start_accepting(&endpoint.name, &sockets, (&settings, &tls_config), &drain);
+        if let Some(retired) = retired {
+            retired.begin();
+            self.retired.push(retired);
         }
         let open = OpenListener {
             configured_addr: endpoint.listen,
-            settings: terms,
-            tls_config: identity,
+            settings,
+            tls_config,
             mode: endpoint.mode,
             sockets,
             accept_drain: accepting,
@@ -239,52 +249,53 @@ impl Listeners {
         ListenerSockets::bind(endpoint.listen, self.workers.len(), backlog).map_err(failed)
     }
 
-    /// Puts new terms in force on the same sockets.
+    /// Applies new settings on the same sockets.
     fn update(&mut self, endpoint: &Endpoint, limits: &Limits) -> Result<(), StartError> {
-        let terms = listener_settings(endpoint, limits);
+        let settings = listener_settings(endpoint, limits);
         let Some(open) = self.open.get(&endpoint.name) else {
             return Ok(());
         };
-        if open.settings == terms {
+        if open.settings == settings {
             if let Some(open) = self.open.get_mut(&endpoint.name) {
                 open.mode = endpoint.mode;
             }
             return Ok(());
         }
-        let same_identity = open.settings.tls == terms.tls
-            && open.settings.certificate_cache_size == terms.certificate_cache_size;
-        let identity = if same_identity {
+        let same_certificate = open.settings.tls == settings.tls
+            && open.settings.certificate_cache_size == settings.certificate_cache_size;
+        let tls_config = if same_certificate {
             open.tls_config.clone()
         } else {
             self.build_tls_config(endpoint, limits)?
         };
-        if let Err(error) = open.sockets.set_backlog(terms.bounds.backlog) {
+        if let Err(error) = open.sockets.set_backlog(settings.bounds.backlog) {
             tracing::error!("endpoint {}: limits.backlog: {error}", endpoint.name);
         }
         let (sockets, drain) = (&open.sockets, &open.connection_drain);
-        let accepting = self.start_accepting(&endpoint.name, sockets, (&terms, &identity), drain);
+        let accepting =
+            self.start_accepting(&endpoint.name, sockets, (&settings, &tls_config), drain);
         let Some(open) = self.open.get_mut(&endpoint.name) else {
             return Ok(());
         };
         open.mode = endpoint.mode;
-        open.tls_config = identity;
+        open.tls_config = tls_config;
         let was_tls = open.settings.tls != Tls::Off;
-        open.settings = terms;
-        let before = std::mem::replace(&mut open.accept_drain, accepting);
-        before.begin();
-        self.retired.push(before);
+        open.settings = settings;
+        let retired = std::mem::replace(&mut open.accept_drain, accepting);
+        retired.begin();
+        self.retired.push(retired);
         if was_tls != (open.settings.tls != Tls::Off) {
             (self.on_listening)(&listener_info(&endpoint.name, open));
         }
         Ok(())
     }
 
-    /// Lets all workers accept from these sockets under these terms.
+    /// Starts an accept loop with these settings on every worker.
     fn start_accepting(
         &self,
         endpoint: &str,
         sockets: &ListenerSockets,
-        (terms, identity): (&ListenerSettings, &Option<Arc<rustls::ServerConfig>>),
+        (settings, tls_config): (&ListenerSettings, &Option<Arc<ServerConfig>>),
         drain: &Drain,
     ) -> Drain {
         let accepting = Drain::default();
@@ -292,20 +303,20 @@ impl Listeners {
             let socket = match sockets.for_worker(number) {
                 Ok(socket) => socket,
                 Err(error) => {
-                    tracing::error!("endpoint {endpoint}: a worker has no socket: {error}");
+                    tracing::error!("endpoint {endpoint}: worker {number} has no socket: {error}");
                     continue;
                 }
             };
             let accepted = worker.send(Task::Accept(Box::new(AcceptTask {
                 socket,
                 endpoint: endpoint.into(),
-                bounds: terms.bounds.clone(),
-                tls: identity.clone(),
+                bounds: settings.bounds.clone(),
+                tls: tls_config.clone(),
                 accepting: (accepting.clone(), accepting.guard()),
                 connection_drain: drain.clone(),
             })));
             if !accepted {
-                tracing::error!("endpoint {endpoint}: a worker takes no listener");
+                tracing::error!("endpoint {endpoint}: worker {number} has ended");
             }
         }
         accepting
@@ -315,9 +326,9 @@ impl Listeners {
         &self,
         endpoint: &Endpoint,
         limits: &Limits,
-    ) -> Result<Option<Arc<rustls::ServerConfig>>, StartError> {
-        let make = || {
-            let identity = match &endpoint.tls {
+    ) -> Result<Option<Arc<ServerConfig>>, StartError> {
+        let build = || {
+            let source = match &endpoint.tls {
                 Tls::Off => return Ok(None),
                 Tls::Files { cert, key } => CertificateSource::Files {
                     cert: cert.clone(),
@@ -328,9 +339,9 @@ impl Listeners {
                     cache_size: limits.certificate_cache_size,
                 },
             };
-            tls::server_config(&identity).map(Some)
+            tls::server_config(&source).map(Some)
         };
-        make().map_err(|source| StartError::Tls {
+        build().map_err(|source| StartError::Tls {
             endpoint: endpoint.name.clone(),
             source,
         })
@@ -341,7 +352,7 @@ fn listener_settings(endpoint: &Endpoint, limits: &Limits) -> ListenerSettings {
     ListenerSettings {
         tls: endpoint.tls.clone(),
         certificate_cache_size: limits.certificate_cache_size,
-        bounds: Bounds::from(limits),
+        bounds: server_bounds(limits),
     }
 }
 

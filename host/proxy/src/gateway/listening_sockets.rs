@@ -1,5 +1,5 @@
-//! The listening sockets of one endpoint, apart from who accepts from them: connections may come
-//! under new terms, or under the name of another endpoint, while the sockets stay open.
+//! The listening sockets of one endpoint. They stay open while a reload changes the settings of the
+//! listener, or moves its address to another endpoint.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -10,11 +10,11 @@ use socket2::SockRef;
 use ouli_net::drain::Drain;
 use ouli_net::server::{self, BoundListener, ListenError};
 
-/// A socket for each worker, or one that all of them share.
+/// One socket for each worker, or one that all workers share.
 pub(super) struct ListenerSockets {
     address: SocketAddr,
     sockets: Vec<Arc<TcpListener>>,
-    /// They were passed to the process: others accept from them too, or will.
+    /// Another process owns them too, and may accept from them.
     inherited: bool,
 }
 
@@ -33,7 +33,7 @@ impl ListenerSockets {
         })
     }
 
-    /// Takes a socket that is open already.
+    /// Uses a socket inherited from the parent process.
     pub(super) fn from_inherited(socket: &Arc<TcpListener>, backlog: u32) -> io::Result<Self> {
         let sockets = Self {
             address: socket.local_addr()?,
@@ -45,24 +45,24 @@ impl ListenerSockets {
         Ok(sockets)
     }
 
-    /// Where they are.
+    /// The address that they listen on.
     pub(super) fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// How many connections may wait in each of them.
+    /// Sets the accept queue length of each socket.
     pub(super) fn set_backlog(&self, backlog: u32) -> io::Result<()> {
         let backlog = i32::try_from(backlog).unwrap_or(i32::MAX);
         let mut all = self.sockets.iter();
         all.try_for_each(|socket| SockRef::from(&**socket).listen(backlog))
     }
 
-    /// Another handle on the socket of a worker.
+    /// A new handle of the socket of a worker.
     pub(super) fn for_worker(&self, worker: usize) -> io::Result<TcpListener> {
         self.sockets[worker % self.sockets.len()].try_clone()
     }
 
-    /// Closes them once `accepting` has ended, which it is told to. No connection is lost.
+    /// Ends `accepting` and closes the sockets after it. No connection is lost.
     pub(super) fn close(self, accepting: &Drain) {
         if self.inherited {
             accepting.begin();

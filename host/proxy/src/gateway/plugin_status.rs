@@ -1,20 +1,21 @@
-//! What is live, what was rejected and what drains, for those who ask while the gateway runs.
+//! The state of the plugins while the gateway runs: live, rejected and draining versions.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 
 use arc_swap::ArcSwap;
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
-use super::generation::Loaded;
+use super::loaded::Loaded;
 use crate::handler::Snapshot;
 use ouli_plugin::{Plugin, UsageSnapshot};
 
-/// The state of the plugins, changed with each generation and read without waiting.
+/// The state of the plugins. Each generation replaces it; readers take no lock for it.
 #[derive(Default)]
 pub(super) struct PluginStatus {
     published: ArcSwap<Published>,
-    /// Plugins and generations that were in force and may still be in use.
+    /// Plugins and snapshots that were in force and may still be in use.
     retired: Mutex<Retired>,
 }
 
@@ -40,18 +41,18 @@ struct Retired {
     snapshots: Vec<(u64, Weak<Snapshot>)>,
 }
 
-/// Everything at one moment, as it is sent.
+/// The state of all plugins, as the gateway reports it in JSON.
 #[derive(Debug, Deserialize, Serialize)]
 pub struct Status {
-    /// The folders that it takes plugins from.
+    /// The plugin folders.
     pub folders: Vec<PathBuf>,
     /// The generation in force.
     pub generation: u64,
-    /// Generations before it that requests still hold.
+    /// Earlier generations that requests still use.
     pub draining_generations: Vec<u64>,
-    /// Plugins in force, in the order in which they are asked.
+    /// Plugins in force, in the order in which they are called.
     pub live: Vec<LivePlugin>,
-    /// Versions that were not taken, or were taken back.
+    /// Versions that were rejected or rolled back.
     pub rejected: Vec<RejectedPlugin>,
     /// Versions that are no longer in force but still in use.
     pub draining: Vec<DrainingPlugin>,
@@ -64,36 +65,36 @@ pub struct LivePlugin {
     pub name: String,
     /// The SHA-256 of its file in lower-case hex.
     pub sha256: String,
-    /// The generation since which it is in force.
+    /// The first generation in which it is in force.
     pub since_generation: u64,
-    /// What it declared, a line each.
+    /// Its declarations, one line each.
     pub declarations: Vec<String>,
-    /// Patterns of the paths that it is asked for; none means all.
+    /// Patterns of the paths that it is called for; empty for all paths.
     pub routes: Vec<String>,
-    /// What it was used for.
+    /// Counters of its calls.
     pub usage: UsageSnapshot,
-    /// Why it is not asked now, where it failed too often.
+    /// Why it is not called at present, if it failed too often.
     pub paused: Option<String>,
-    /// What its self-test found.
+    /// State that it keeps between calls, found by the self-test.
     pub retained_state: Option<String>,
-    /// The SHA-256 of the version that takes its place should it fail.
+    /// The SHA-256 of the previous version, which replaces it if it fails.
     pub fallback_sha256: Option<String>,
-    /// How it compared with the version before it.
+    /// The result of the shadow comparison with the previous version.
     pub shadow_comparison: Option<String>,
 }
 
-/// A version that is not in force.
+/// A rejected version.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct RejectedPlugin {
     /// Its name.
     pub name: String,
-    /// Where it failed.
+    /// The stage that failed.
     pub stage: String,
-    /// Why.
+    /// The reason.
     pub reason: String,
 }
 
-/// A version that is still in use.
+/// A version that is no longer in force, but still in use.
 #[derive(Debug, Deserialize, Serialize)]
 pub struct DrainingPlugin {
     /// Its name.
@@ -105,8 +106,13 @@ pub struct DrainingPlugin {
 }
 
 impl PluginStatus {
-    /// Notes what is in force from now on, and what was before.
-    pub(super) fn publish(&self, generation: u64, loaded: &Loaded, before: Option<&Arc<Snapshot>>) {
+    /// Publishes the plugins of a new generation.
+    pub(super) fn publish(
+        &self,
+        generation: u64,
+        loaded: &Loaded,
+        previous: Option<&Arc<Snapshot>>,
+    ) {
         let old = self.published.load();
         let since = |plugin: &Arc<Plugin>| {
             let known = old.live.iter().find(|row| Arc::ptr_eq(&row.plugin, plugin));
@@ -132,17 +138,17 @@ impl PluginStatus {
             })
             .collect();
         {
-            let mut retired = self.retired.lock().unwrap_or_else(PoisonError::into_inner);
-            let is_kept = |plugin: &Arc<Plugin>| live.iter().any(|row| row.references(plugin));
-            let gone = old.live.iter().flat_map(|row| {
+            let mut retired = self.retired.lock();
+            let is_live = |plugin: &Arc<Plugin>| live.iter().any(|row| row.references(plugin));
+            let removed = old.live.iter().flat_map(|row| {
                 let earlier = row.fallback.as_ref();
                 let earlier = earlier.map(|plugin| (row.since.saturating_sub(1), plugin));
                 std::iter::once((old.generation, &row.plugin)).chain(earlier)
             });
-            let gone = gone.filter(|(_, plugin)| !is_kept(plugin));
-            let gone = gone.map(|(until, plugin)| (until, Arc::downgrade(plugin)));
-            retired.plugins.extend(gone);
-            let snapshot = before.map(|one| (one.generation, Arc::downgrade(one)));
+            let removed = removed.filter(|(_, plugin)| !is_live(plugin));
+            let removed = removed.map(|(until, plugin)| (until, Arc::downgrade(plugin)));
+            retired.plugins.extend(removed);
+            let snapshot = previous.map(|one| (one.generation, Arc::downgrade(one)));
             retired.snapshots.extend(snapshot);
             retired.prune();
         }
@@ -154,15 +160,15 @@ impl PluginStatus {
         }));
     }
 
-    /// Everything at this moment.
+    /// The state at this moment.
     pub(super) fn status(&self) -> Status {
-        let shown = self.published.load();
-        let mut retired = self.retired.lock().unwrap_or_else(PoisonError::into_inner);
+        let published = self.published.load();
+        let mut retired = self.retired.lock();
         retired.prune();
         let draining = retired.plugins.iter().filter_map(|(until, plugin)| {
             let plugin = plugin.upgrade()?;
-            let kept = shown.live.iter().any(|row| row.references(&plugin));
-            (!kept).then(|| DrainingPlugin {
+            let live = published.live.iter().any(|row| row.references(&plugin));
+            (!live).then(|| DrainingPlugin {
                 name: plugin.name().to_owned(),
                 sha256: plugin.digest(),
                 until_generation: *until,
@@ -170,18 +176,18 @@ impl PluginStatus {
         });
         let generations = retired.snapshots.iter().map(|(generation, _)| *generation);
         Status {
-            folders: shown.folders.clone(),
-            generation: shown.generation,
+            folders: published.folders.clone(),
+            generation: published.generation,
             draining_generations: generations.collect(),
-            live: shown.live.iter().map(LiveEntry::live).collect(),
-            rejected: shown.rejected.clone(),
+            live: published.live.iter().map(LiveEntry::live).collect(),
+            rejected: published.rejected.clone(),
             draining: draining.collect(),
         }
     }
 }
 
 impl Retired {
-    /// Forgets what nobody uses any more.
+    /// Removes what is no longer in use.
     fn prune(&mut self) {
         self.plugins.retain(|(_, plugin)| plugin.strong_count() > 0);
         self.snapshots.retain(|(_, one)| one.strong_count() > 0);

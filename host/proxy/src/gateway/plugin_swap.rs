@@ -1,5 +1,5 @@
-//! From a file to a plugin in force: loaded, compared with the version before it, taken or not,
-//! and taken back where it fails.
+//! Replaces a plugin: loads the new version, compares it with the previous one, accepts or rejects
+//! it, and rolls it back if it fails.
 
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
@@ -7,40 +7,21 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::desired_plugins::Candidate;
-use super::generation::Loaded;
-use super::{Options, StartError};
+use super::error::StartError;
+use super::loaded::{Loaded, PluginSlot, RejectedVersion};
+use super::options::Options;
 use crate::session::{Comparison, Corpus, Sessions};
 use ouli_codec::grpc::Schema;
 use ouli_config::{Limits, OnDifference};
-use ouli_plugin::{Plugin, Plugins, Source};
+use ouli_plugin::{Plugin, Plugins};
 
-/// A plugin in its last good version.
-#[derive(Clone)]
-pub(super) struct PluginSlot {
-    pub(super) source: Source,
-    pub(super) plugin: Arc<Plugin>,
-    /// The good version before it, should this one fail.
-    pub(super) fallback: Option<(Source, Arc<Plugin>)>,
-    /// How it compared with the version before it.
-    pub(super) comparison: Option<Comparison>,
-}
-
-/// A version of a plugin that is not in force.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct RejectedVersion {
-    pub(super) source: Source,
-    /// Where it failed on its way: `validate`, `compile`, `link`, `probe`, `shadow` or `live`.
-    pub(super) stage: &'static str,
-    pub(super) reason: String,
-}
-
-/// What came of the plugins that should be in force.
+/// The accepted plugins and the rejected versions.
 pub(super) struct SwapOutcome {
     pub(super) plugins: Vec<PluginSlot>,
     pub(super) rejected: BTreeMap<String, RejectedVersion>,
 }
 
-/// One look at what should be in force.
+/// One reload of the plugins.
 pub(super) struct PluginSwap<'a> {
     engine: &'static ouli_plugin::Engine,
     current: &'a [PluginSlot],
@@ -48,18 +29,18 @@ pub(super) struct PluginSwap<'a> {
     disabled_rules: &'a [String],
     schema: Schema,
     limits: &'a Limits,
-    /// Where there was traffic already, its recordings.
+    /// The sessions with recorded exchanges for the shadow comparison; none at the start.
     sessions: Option<&'a Sessions>,
     corpus: OnceCell<Corpus>,
 }
 
 impl<'a> PluginSwap<'a> {
-    /// At the start, with nothing to compare with.
+    /// The first load, without a shadow comparison.
     pub(super) fn first(options: &Options, loaded: &'a Loaded) -> Result<Self, StartError> {
         Self::new(options, loaded, None)
     }
 
-    /// While traffic flows.
+    /// A reload.
     pub(super) fn next(
         options: &Options,
         loaded: &'a Loaded,
@@ -86,18 +67,22 @@ impl<'a> PluginSwap<'a> {
         })
     }
 
-    /// Loads what changed and keeps what did not; what is not taken leaves its last good version.
-    pub(super) fn load_all(&self, wanted: Vec<Candidate>) -> SwapOutcome {
-        let names: Vec<_> = wanted.iter().map(|one| one.source.name.clone()).collect();
-        let mut taken = SwapOutcome {
+    /// Loads changed plugins and keeps unchanged ones. A rejected version leaves the last good one
+    /// in force.
+    pub(super) fn load_all(&self, candidates: Vec<Candidate>) -> SwapOutcome {
+        let names: Vec<_> = candidates
+            .iter()
+            .map(|one| one.source.name.clone())
+            .collect();
+        let mut outcome = SwapOutcome {
             plugins: Vec::new(),
             rejected: BTreeMap::new(),
         };
-        for candidate in wanted {
+        for candidate in candidates {
             let name = candidate.source.name.clone();
             let old = self.current.iter().find(|slot| slot.source.name == name);
             if let Some(slot) = old.filter(|slot| slot.source == candidate.source) {
-                taken.plugins.push(slot.clone());
+                outcome.plugins.push(slot.clone());
                 continue;
             }
             let known = self.rejected.get(&name);
@@ -107,14 +92,14 @@ impl<'a> PluginSwap<'a> {
                 None => self.load_candidate(candidate, old, &names),
             };
             match result {
-                Ok(slot) => taken.plugins.push(slot),
+                Ok(slot) => outcome.plugins.push(slot),
                 Err(rejected) => {
-                    taken.plugins.extend(old.cloned());
-                    taken.rejected.insert(name, *rejected);
+                    outcome.plugins.extend(old.cloned());
+                    outcome.rejected.insert(name, *rejected);
                 }
             }
         }
-        taken
+        outcome
     }
 
     fn load_candidate(
@@ -142,28 +127,28 @@ impl<'a> PluginSwap<'a> {
                 return Err(rejected(source, error.stage(), reason));
             }
         };
-        let compared = match self.shadow_compare(&plugin, names) {
-            Ok(compared) => compared,
+        let comparison = match self.shadow_compare(&plugin, names) {
+            Ok(comparison) => comparison,
             Err(reason) => return Err(rejected(source, "shadow", reason)),
         };
-        if let Some(compared) = &compared {
+        if let Some(comparison) = &comparison {
             let strict = on_difference == OnDifference::Reject;
-            if compared.failures.count > 0 || (strict && !compared.is_equal()) {
-                return Err(rejected(source, "shadow", compared.to_string()));
+            if comparison.failures.count > 0 || (strict && !comparison.is_equal()) {
+                return Err(rejected(source, "shadow", comparison.to_string()));
             }
-            if !compared.is_equal() {
-                tracing::info!("plugin {}: {compared}", source.name);
+            if !comparison.is_equal() {
+                tracing::info!("plugin {}: {comparison}", source.name);
             }
         }
         Ok(PluginSlot {
             source,
             plugin,
             fallback: old.map(|old| (old.source.clone(), Arc::clone(&old.plugin))),
-            comparison: compared,
+            comparison,
         })
     }
 
-    /// The plugin in its place among the others, on what was recorded, beside the version before.
+    /// Compares the plugins with the new version to those in force, on recorded exchanges.
     fn shadow_compare(
         &self,
         plugin: &Arc<Plugin>,
@@ -197,8 +182,7 @@ impl<'a> PluginSwap<'a> {
     }
 }
 
-/// Puts the version before in the place of each plugin that fails too often. True where there was
-/// one.
+/// Returns each plugin that fails too often to its previous version. True if there was one.
 pub(super) fn roll_back(loaded: &mut Loaded) -> bool {
     let mut changed = false;
     for slot in &mut loaded.plugins {
@@ -220,7 +204,7 @@ pub(super) fn roll_back(loaded: &mut Loaded) -> bool {
         let rejected = RejectedVersion {
             source: failed.source,
             stage: "live",
-            reason: format!("it is rolled back: {reason}"),
+            reason: format!("rolled back: {reason}"),
         };
         loaded.rejected.insert(slot.source.name.clone(), rejected);
         changed = true;
@@ -228,13 +212,13 @@ pub(super) fn roll_back(loaded: &mut Loaded) -> bool {
     changed
 }
 
-/// True where [`roll_back`] has something to do.
+/// True if [`roll_back`] would change something.
 pub(super) fn needs_rollback(loaded: &Loaded) -> bool {
     let mut slots = loaded.plugins.iter();
     slots.any(|slot| slot.fallback.is_some() && slot.plugin.breaker_reason().is_some())
 }
 
-/// A built-in plugin only fails over its settings, so the fault is in their section.
+/// A built-in plugin only fails because of its settings, so the error names their section.
 fn settings_error(name: &str, from_folder: bool, reason: String) -> String {
     if from_folder || reason.starts_with('[') {
         return reason;

@@ -1,16 +1,16 @@
-//! The end: what is at work finishes within the grace period, and what lasts is ended in good order
-//! before it is over.
+//! Graceful shutdown: active requests have the shutdown timeout to finish; long-lived streams are
+//! closed shortly before it expires.
 
 use std::time::Duration;
 
 use ouli_config::Limits;
 use ouli_net::drain::Drain;
 
-/// How long everything may take.
+/// The time limits of a shutdown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct ShutdownTimeouts {
     total: Duration,
-    /// The last part of it, in which what lasts is ended.
+    /// The last part of `total`, in which long-lived streams are closed.
     stream_lead: Duration,
 }
 
@@ -24,27 +24,27 @@ impl From<&Limits> for ShutdownTimeouts {
 }
 
 impl ShutdownTimeouts {
-    /// All of it.
+    /// The time limit of the whole shutdown.
     pub(super) fn total(self) -> Duration {
         self.total
     }
 }
 
-/// Waits until all have ended or the grace period is over; returns how much is left then. Those who
-/// may start something in another come before it.
+/// Waits until all tasks have ended or the timeout expires; returns the number of tasks that
+/// remain. A drain whose tasks start tasks in another one comes before it in the list.
 ///
-/// The wait has a runtime of its own: the caller is a plain thread, and the workers are busy.
-pub(super) fn wait_for_drains(drains: &[Drain], grace: ShutdownTimeouts) -> usize {
+/// The wait has its own runtime: the caller is a plain thread, and the workers are busy.
+pub(super) fn wait_for_drains(drains: &[Drain], timeouts: ShutdownTimeouts) -> usize {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .build();
     match runtime {
         Ok(runtime) => runtime.block_on(async {
-            if !all_idle_within(grace.total - grace.stream_lead, drains).await {
+            if !all_idle_within(timeouts.total - timeouts.stream_lead, drains).await {
                 for drain in drains {
                     drain.begin_closing();
                 }
-                all_idle_within(grace.stream_lead, drains).await;
+                all_idle_within(timeouts.stream_lead, drains).await;
             }
         }),
         Err(error) => tracing::error!("cannot wait for connections to end: {error}"),
@@ -52,7 +52,7 @@ pub(super) fn wait_for_drains(drains: &[Drain], grace: ShutdownTimeouts) -> usiz
     drains.iter().map(Drain::active_guards).sum()
 }
 
-/// True where all have ended in time.
+/// True if all tasks have ended in time.
 async fn all_idle_within(time: Duration, drains: &[Drain]) -> bool {
     let all = async {
         for drain in drains {
@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn one_that_does_not_end_is_no_end() {
+    async fn a_running_task_delays_the_end() {
         let (busy, idle) = (Drain::default(), Drain::default());
         let guard = busy.guard();
         let both = [busy, idle];
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_part_is_a_tenth_at_most() {
+    fn the_stream_lead_is_at_most_a_tenth() {
         let mut limits = Limits::default();
         assert_eq!(
             ShutdownTimeouts::from(&limits).stream_lead,

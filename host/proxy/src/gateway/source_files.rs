@@ -1,4 +1,4 @@
-//! Reads what the user edits: the configuration's text and the files in the plugin folders.
+//! Reads the files that the user edits: the configuration and the plugins.
 
 use std::collections::BTreeMap;
 use std::fs::{File, Metadata};
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-/// How one file looks from outside: enough to see that it may have changed.
+/// Metadata of a file that shows whether it may have changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct FileStamp {
     path: PathBuf,
@@ -16,22 +16,22 @@ pub(super) struct FileStamp {
     inode: u64,
 }
 
-/// The files that a gateway depends on, as they look now.
+/// The stamps of the files that a gateway depends on.
 pub(super) fn stamp_files(files: &[PathBuf], folders: &[PathBuf]) -> Vec<FileStamp> {
     let plugins = folders.iter().flat_map(|folder| plugin_files(folder));
     let plugins = plugins.map(|(_, path)| path);
-    let mut looks: Vec<_> = files
+    let mut stamps: Vec<_> = files
         .iter()
         .cloned()
         .chain(plugins)
-        // A file that is gone by now is seen as gone.
+        // A missing file has no stamp.
         .filter_map(|path| {
             let metadata = path.metadata().ok()?;
             Some(FileStamp::new(path, &metadata))
         })
         .collect();
-    looks.sort_by(|a, b| a.path.cmp(&b.path));
-    looks
+    stamps.sort_by(|a, b| a.path.cmp(&b.path));
+    stamps
 }
 
 impl FileStamp {
@@ -46,22 +46,22 @@ impl FileStamp {
     }
 }
 
-/// The plugins in some folders: the bytes, or why they cannot be read, by file name. Where two
-/// folders have a file of one name, the first one counts.
+/// The plugins in the folders, by file name: the bytes, or why they cannot be read. If two folders
+/// have a file of the same name, the first one is used.
 pub(super) fn plugins(
     folders: &[PathBuf],
-    most: usize,
+    max_size: usize,
 ) -> BTreeMap<String, Result<Arc<[u8]>, String>> {
     let mut found = BTreeMap::new();
     for (name, path) in folders.iter().flat_map(|folder| plugin_files(folder)) {
         found
             .entry(name)
-            .or_insert_with(|| read_limited(&path, most).map_err(|error| error.to_string()));
+            .or_insert_with(|| read_limited(&path, max_size).map_err(|error| error.to_string()));
     }
     found
 }
 
-/// `*.wasm` at the top of a folder; hidden files are an editor's or a copy's business.
+/// `*.wasm` directly in a folder. Hidden files are temporary files of editors and copy tools.
 fn plugin_files(folder: &Path) -> Vec<(String, PathBuf)> {
     let Ok(entries) = folder.read_dir() else {
         return Vec::new();
@@ -70,21 +70,21 @@ fn plugin_files(folder: &Path) -> Vec<(String, PathBuf)> {
         .filter_map(Result::ok)
         .filter_map(|entry| {
             let name = entry.file_name().into_string().ok()?;
-            let fits = name.ends_with(".wasm") && !name.starts_with('.');
+            let is_plugin = name.ends_with(".wasm") && !name.starts_with('.');
             let path = entry.path();
-            // Through symbolic links: a switched link is a changed file.
-            (fits && path.is_file()).then_some((name, path))
+            // Follows symbolic links: a switched link is a changed file.
+            (is_plugin && path.is_file()).then_some((name, path))
         })
         .collect();
     files.sort();
     files
 }
 
-/// Reads at most one byte more than allowed, so that a file without end is refused by its size.
-pub(super) fn read_limited(path: &Path, most: usize) -> io::Result<Arc<[u8]>> {
+/// Reads at most one byte more than `max_size`, so that an endless file is rejected by its size.
+pub(super) fn read_limited(path: &Path, max_size: usize) -> io::Result<Arc<[u8]>> {
     let mut bytes = Vec::new();
     File::open(path)?
-        .take(most as u64 + 1)
+        .take(max_size as u64 + 1)
         .read_to_end(&mut bytes)?;
     Ok(bytes.into())
 }

@@ -68,7 +68,7 @@ mod tests {
     fn every_error_response_has_the_error_header_and_a_kind() {
         let timeout = UpstreamError::Timeout {
             target: "h:1".into(),
-            what: "response",
+            awaited: "response headers from",
             limit: std::time::Duration::from_secs(1),
             key: "response_header_timeout",
             phase: Phase::Head,
@@ -96,8 +96,8 @@ mod tests {
                 "request",
             ),
             (ExchangeError::ConnectNotSupported, 405, "request"),
-            (Rejection::UriTooLong { most: 1 }.into(), 414, "limit"),
-            (Rejection::TooManyHeaders { most: 1 }.into(), 431, "limit"),
+            (Rejection::UriTooLong { max: 1 }.into(), 414, "limit"),
+            (Rejection::TooManyHeaders { max: 1 }.into(), 431, "limit"),
             (
                 Rejection::BodyTimeout("request_body_idle_timeout").into(),
                 408,

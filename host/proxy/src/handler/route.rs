@@ -7,6 +7,7 @@ use http::{HeaderValue, Uri};
 
 use super::error::ExchangeError;
 use super::request_limiter::{RequestLimiter, RequestPermit};
+use ouli_net::tls::ClientConfig;
 use ouli_net::upstream::{self, Dial, OwnListeners, TcpDialer, UpstreamClient};
 
 /// The route from an endpoint to its upstream.
@@ -16,7 +17,7 @@ pub struct Route {
     pub address: ouli_config::Upstream,
     scheme: Scheme,
     authority: Authority,
-    tls: Option<Arc<rustls::ClientConfig>>,
+    tls: Option<Arc<ClientConfig>>,
     bounds: upstream::Bounds,
     request_limiter: RequestLimiter,
     /// Opens its connections; TCP where there is none.
@@ -32,7 +33,7 @@ impl Route {
     /// If the address is not valid in a URL.
     pub fn new(
         address: ouli_config::Upstream,
-        tls: Option<Arc<rustls::ClientConfig>>,
+        tls: Option<Arc<ClientConfig>>,
         bounds: upstream::Bounds,
         workers: usize,
     ) -> Result<Self, InvalidUri> {

@@ -15,6 +15,7 @@ use tokio::time::{Instant, Sleep};
 use ouli_config::Timing;
 use ouli_message::failure::{Failure, FailureKind};
 use ouli_message::stream::{Chunk, Ending};
+use ouli_net::http::stream_reset;
 
 /// The rest of a replayed stream.
 pub(crate) struct TimedBody {
@@ -96,8 +97,8 @@ impl AsRef<[u8]> for NotifyOnDrop {
 #[derive(Debug, Default, thiserror::Error)]
 #[error("the recorded response was aborted here")]
 pub(crate) struct RecordedAbort {
-    /// The error code for an HTTP/2 client.
-    source: Option<h2::Error>,
+    /// Where it names a code, that is what a client of HTTP/2 gets.
+    source: Option<BoxError>,
 }
 
 /// The next frame of a body.
@@ -193,7 +194,7 @@ impl TimedBody {
                     ready!(self.poll_sleep_until(cx, Duration::from_micros(at)));
                 }
                 let code = code.filter(|code| *code != 0);
-                let source = code.map(|code| h2::Error::from(h2::Reason::from(code)));
+                let source = code.map(stream_reset);
                 Poll::Ready(Some(Err(RecordedAbort { source }.into())))
             }
             // The recorded client ended the stream, so this one is expected to do so too.

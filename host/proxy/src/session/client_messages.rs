@@ -1,39 +1,40 @@
-//! What the clients of recorded conversations said: as keys, and in full for reports.
+//! The client messages of recorded conversations: their keys, and their parts for reports.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::index::redacted_target;
-use super::{Entry, Index};
+use super::entry::Entry;
+use super::index::{Index, redacted_target};
 use ouli_codec::MessageView;
 use ouli_matching::key::{self, DescribedPart};
 use ouli_matching::miss::{self, Candidate, Cause, Miss, MissedRequest};
-use ouli_message::stream::{Message, Payload, Protocol, Side};
+use ouli_message::stream::{Payload, Protocol, Side};
 use ouli_plugin::{ConversationMessage, MatchKey, PluginFailure};
 
-/// Conversations that are compared in full for the report of a miss.
+/// Maximum number of conversations that are compared part by part for the report of a miss.
 const MAX_COMPARED: usize = 24;
 
-/// A message of a client that fits no recorded one.
+/// A client message that matches no recorded one.
 pub struct UnmatchedMessage<'a> {
-    /// The request that began the conversation, as matchers see it.
+    /// The request that started the conversation, as matchers see it.
     pub request: &'a Arc<dyn MessageView>,
-    /// What the sides speak.
+    /// The protocol of the conversation.
     pub protocol: Protocol,
-    /// The place of the message among those of the client, from 0.
+    /// The index of the message among the client's messages, from 0.
     pub position: usize,
-    /// Its parts; none where the client ended instead.
+    /// Its parts; empty if the client ended the conversation instead.
     pub described: Vec<DescribedPart>,
-    /// Who made its key.
+    /// Its key, and the matcher that derived it.
     pub match_key: Option<&'a MatchKey>,
 }
 
 impl Index {
-    /// The keys of the messages that the client of a conversation sent, in order. Derived once.
+    /// The keys of the client messages of a conversation, in order. They are derived once and
+    /// cached.
     ///
     /// # Errors
-    /// Where they cannot be read, or a plugin fails.
+    /// If a message cannot be read, or a plugin fails.
     pub fn client_message_keys(
         &self,
         entry: &Entry,
@@ -43,55 +44,52 @@ impl Index {
             return Ok(keys);
         }
         let request = self.request_view(entry)?;
-        let words = client_payloads(entry, protocol).map(|words| {
-            let message = self.message_view(&request, protocol, words)?;
+        let keys = client_payloads(entry, protocol).map(|payload| {
+            let message = self.message_view(&request, protocol, payload)?;
             let keyed = self.plugins.message_key(&message, self.session.secrets());
             Ok(keyed.map_err(|error| error.to_string())?.key.hash())
         });
-        let keys: Arc<[u128]> = words.collect::<Result<_, String>>()?;
-        let mut known = self
-            .client_message_keys
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        known.insert(entry.ordinal, Arc::clone(&keys));
+        let keys: Arc<[u128]> = keys.collect::<Result<_, String>>()?;
+        let mut cache = self.client_message_keys.lock();
+        cache.insert(entry.ordinal, Arc::clone(&keys));
         Ok(keys)
     }
 
-    /// The same where it was derived before.
+    /// The keys of the client messages, if they are cached.
     pub fn cached_client_message_keys(&self, entry: &Entry) -> Option<Arc<[u128]>> {
-        let known = self
-            .client_message_keys
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        known.get(&entry.ordinal).cloned()
+        self.client_message_keys.lock().get(&entry.ordinal).cloned()
     }
 
-    /// True where a message is the one at a place of a recorded conversation, with any text in the
-    /// place of a placeholder.
+    /// True if a message matches the client message at `position` of a recorded conversation, with
+    /// placeholders as wildcards.
     pub fn message_matches_by_wildcard(
         &self,
         entry: &Entry,
         protocol: Protocol,
-        place: usize,
+        position: usize,
         described: &[DescribedPart],
     ) -> bool {
-        let recorded = self.describe_message(entry, protocol, place);
+        let recorded = self.describe_message(entry, protocol, position);
         recorded.is_some_and(|recorded| {
             key::holds_placeholder(&recorded) && key::matches_with_wildcards(&recorded, described)
         })
     }
 
-    /// Explains why a message has no answer: the recorded conversations of the same request, by
-    /// what their clients said at this place.
+    /// Explains why a message has no response: compares it with the client messages at the same
+    /// position of recorded conversations.
     pub fn explain_unmatched_message(
         &self,
-        unheard: UnmatchedMessage<'_>,
+        message: UnmatchedMessage<'_>,
         entries: &[Arc<Entry>],
     ) -> Miss {
-        let (place, protocol) = (unheard.position, unheard.protocol);
+        let (position, protocol) = (message.position, message.protocol);
         let line = |view: &dyn MessageView| {
             let target = redacted_target(view);
-            format!("{} {target}, client message {}", view.method(), place + 1)
+            format!(
+                "{} {target}, client message {}",
+                view.method(),
+                position + 1
+            )
         };
         let candidates = entries.iter().take(MAX_COMPARED).filter_map(|entry| {
             let view = self.request_view(entry).ok()?;
@@ -99,43 +97,43 @@ impl Index {
                 ordinal: usize::try_from(entry.ordinal).unwrap_or(usize::MAX),
                 request_line: line(&*view),
                 described: self
-                    .describe_message(entry, protocol, place)
+                    .describe_message(entry, protocol, position)
                     .unwrap_or_default(),
                 replayed: entry.is_used(),
             })
         });
-        let authority = unheard.request.authority();
-        let plugin = unheard.match_key.map(|keyed| &keyed.matcher);
+        let authority = message.request.authority();
+        let plugin = message.match_key.map(|keyed| &keyed.matcher);
         let missed = MissedRequest {
             session: self.session.name().to_string(),
-            request_line: line(&**unheard.request),
+            request_line: line(&**message.request),
             upstream: (!authority.is_empty()).then(|| authority.to_owned()),
             matcher: plugin
                 .filter(|matcher| !matcher.is_builtin())
                 .map(|matcher| matcher.name().to_owned()),
-            described: unheard.described,
+            described: message.described,
             cause: Cause::NoMatch,
         };
         miss::report(missed, candidates.collect())
     }
 
-    /// The bytes of a turn.
+    /// The bytes of a message.
     ///
     /// # Errors
-    /// Where they are stored beside the cassette and cannot be read.
-    pub fn read_payload(&self, words: &Payload) -> std::io::Result<Bytes> {
-        self.read_content(&words.content)
+    /// If they are stored as a file that cannot be read.
+    pub fn read_payload(&self, payload: &Payload) -> std::io::Result<Bytes> {
+        self.read_content(&payload.content)
     }
 
     fn describe_message(
         &self,
         entry: &Entry,
         protocol: Protocol,
-        place: usize,
+        position: usize,
     ) -> Option<Vec<DescribedPart>> {
-        let words = client_payloads(entry, protocol).nth(place)?;
+        let payload = client_payloads(entry, protocol).nth(position)?;
         let request = self.request_view(entry).ok()?;
-        let message = self.message_view(&request, protocol, words).ok()?;
+        let message = self.message_view(&request, protocol, payload).ok()?;
         let secrets = self.session.secrets();
         self.plugins.describe_message(&message, secrets).ok()
     }
@@ -144,28 +142,27 @@ impl Index {
         &self,
         request: &Arc<dyn MessageView>,
         protocol: Protocol,
-        words: &Payload,
+        payload: &Payload,
     ) -> Result<Arc<dyn MessageView>, String> {
         let bytes = self
-            .read_payload(words)
+            .read_payload(payload)
             .map_err(|error| error.to_string())?;
-        let said = ConversationMessage {
+        let message = ConversationMessage {
             request,
             protocol,
             side: Side::Client,
             bytes: &bytes,
         };
-        let message = self.plugins.message_view(said, self.session.secrets());
-        message.map_err(|error: PluginFailure| error.to_string())
+        let view = self.plugins.message_view(message, self.session.secrets());
+        view.map_err(|error: PluginFailure| error.to_string())
     }
 }
 
-/// The messages of the client, in order.
+/// The payloads of the client messages, in order.
 fn client_payloads(entry: &Entry, protocol: Protocol) -> impl Iterator<Item = &Payload> {
-    let turns = entry.messages(protocol).unwrap_or_default();
-    let said = |turn: &&Message| turn.side == Side::Client;
-    turns
+    let messages = entry.messages(protocol).unwrap_or_default();
+    messages
         .iter()
-        .filter(said)
-        .filter_map(|turn| turn.kind.payload())
+        .filter(|message| message.side == Side::Client)
+        .filter_map(|message| message.kind.payload())
 }

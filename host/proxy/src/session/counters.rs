@@ -2,41 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 
-/// Reasons that are kept apart; more are counted together, so that a plugin's words cannot fill the
-/// memory.
+use parking_lot::Mutex;
+
+use super::outcome::Outcome;
+
+/// Maximum number of distinct reasons. Further reasons are counted together, so that the texts of a
+/// plugin cannot exhaust the memory.
 const MAX_REASONS: usize = 64;
 
-/// What became of one request.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// Answered from the cassette.
-    Hit,
-    /// Not found in the cassette.
-    Miss,
-    /// Answered by the upstream, and in the cassette now.
-    Recorded,
-    /// Failed, and in the cassette as it did.
-    RecordedFailure,
-    /// Answered by the upstream; not to be recorded, for this reason.
-    Skipped(String),
-    /// Answered by the upstream; it ended early, so it is not recorded, for this reason.
-    Partial(String),
-    /// Answered by the upstream; the recorder was full, for this reason.
-    Dropped(String),
-    /// Answered by the upstream; refused at the last look before the disk.
-    Refused {
-        /// The id of the rule.
-        rule: String,
-        /// What the rule saw, without the secret.
-        reason: String,
-    },
-    /// Answered by the upstream; it could not be recorded, for this reason.
-    Failed(String),
-}
-
-/// The counters. All of them only grow.
+/// The counters of a session. They never decrease.
 #[derive(Debug, Default)]
 pub struct Counters {
     hits: AtomicU64,
@@ -49,50 +24,50 @@ pub struct Counters {
 /// Counts by reason.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ReasonCounts {
-    /// Not worth recording.
+    /// Excluded by a policy.
     pub skipped: BTreeMap<String, u64>,
     /// Ended early.
     pub partial: BTreeMap<String, u64>,
     /// The recorder was full.
     pub dropped: BTreeMap<String, u64>,
-    /// Held a secret at the last look.
+    /// Rejected by the guard, by the id of the rule.
     pub refused: BTreeMap<String, u64>,
-    /// Could not be recorded.
+    /// Not recorded because of an error.
     pub failed: BTreeMap<String, u64>,
-    /// Secrets taken out, by the id of the rule.
+    /// Redacted secrets, by the id of the rule.
     pub redactions: BTreeMap<String, u64>,
 }
 
 impl Counters {
-    /// Counts one request.
+    /// Counts the outcome of a request.
     pub fn count(&self, outcome: Outcome) {
         match outcome {
             Outcome::Hit => self.hits.fetch_add(1, Ordering::Relaxed),
             Outcome::Miss => self.misses.fetch_add(1, Ordering::Relaxed),
             Outcome::Recorded => self.recorded.fetch_add(1, Ordering::Relaxed),
             Outcome::RecordedFailure => self.recorded_failures.fetch_add(1, Ordering::Relaxed),
-            Outcome::Skipped(reason) => self.add(|all| &mut all.skipped, reason, 1),
-            Outcome::Partial(reason) => self.add(|all| &mut all.partial, reason, 1),
-            Outcome::Dropped(reason) => self.add(|all| &mut all.dropped, reason, 1),
-            Outcome::Refused { rule, .. } => self.add(|all| &mut all.refused, rule, 1),
-            Outcome::Failed(reason) => self.add(|all| &mut all.failed, reason, 1),
+            Outcome::Skipped(reason) => self.add(|reasons| &mut reasons.skipped, reason, 1),
+            Outcome::Partial(reason) => self.add(|reasons| &mut reasons.partial, reason, 1),
+            Outcome::Dropped(reason) => self.add(|reasons| &mut reasons.dropped, reason, 1),
+            Outcome::Refused { rule, .. } => self.add(|reasons| &mut reasons.refused, rule, 1),
+            Outcome::Failed(reason) => self.add(|reasons| &mut reasons.failed, reason, 1),
         };
     }
 
-    /// Counts secrets that one rule took out.
+    /// Counts secrets that a rule redacted.
     pub fn count_redactions(&self, rule: &str, times: u64) {
-        self.add(|all| &mut all.redactions, rule.to_owned(), times);
+        self.add(|reasons| &mut reasons.redactions, rule.to_owned(), times);
     }
 
-    /// Counts exchanges that were written and that the disk did not confirm.
+    /// Counts exchanges that were acknowledged and then not synced to the disk.
     pub fn count_unconfirmed(&self, reason: String, count: u64) {
-        self.add(|all| &mut all.failed, reason, count);
+        self.add(|reasons| &mut reasons.failed, reason, count);
     }
 
-    /// True where nothing was counted.
+    /// True if nothing was counted.
     pub fn is_empty(&self) -> bool {
         let counts = self.hits() + self.misses() + self.recorded() + self.recorded_failures();
-        counts == 0 && *self.lock() == ReasonCounts::default()
+        counts == 0 && *self.reasons.lock() == ReasonCounts::default()
     }
 
     /// Requests answered from the cassette.
@@ -105,38 +80,34 @@ impl Counters {
         self.misses.load(Ordering::Relaxed)
     }
 
-    /// Exchanges written that failed.
+    /// Exchanges recorded as failed.
     pub fn recorded_failures(&self) -> u64 {
         self.recorded_failures.load(Ordering::Relaxed)
     }
 
-    /// Exchanges written that did not fail.
+    /// Exchanges recorded that did not fail.
     pub fn recorded(&self) -> u64 {
         self.recorded.load(Ordering::Relaxed)
     }
 
     /// The counts by reason.
     pub fn reasons(&self) -> ReasonCounts {
-        self.lock().clone()
+        self.reasons.lock().clone()
     }
 
     fn add(
         &self,
-        which: impl FnOnce(&mut ReasonCounts) -> &mut BTreeMap<String, u64>,
+        select: impl FnOnce(&mut ReasonCounts) -> &mut BTreeMap<String, u64>,
         reason: String,
         times: u64,
     ) -> u64 {
-        let mut all = self.lock();
-        let counts = which(&mut all);
-        let known = counts.contains_key(&reason) || counts.len() < MAX_REASONS;
-        let reason = if known { reason } else { "other".to_owned() };
+        let mut reasons = self.reasons.lock();
+        let counts = select(&mut reasons);
+        let has_room = counts.contains_key(&reason) || counts.len() < MAX_REASONS;
+        let reason = if has_room { reason } else { "other".to_owned() };
         let count = counts.entry(reason).or_default();
         *count += times;
         *count
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, ReasonCounts> {
-        self.reasons.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -145,12 +116,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reasons_are_bounded() {
-        let tally = Counters::default();
+    fn distinct_reasons_are_bounded() {
+        let counters = Counters::default();
         for number in 0..200 {
-            tally.count(Outcome::Skipped(format!("reason {number}")));
+            counters.count(Outcome::Skipped(format!("reason {number}")));
         }
-        let reasons = tally.reasons();
+        let reasons = counters.reasons();
         assert_eq!(reasons.skipped.len(), MAX_REASONS + 1);
         assert_eq!(reasons.skipped["other"], 200 - MAX_REASONS as u64);
     }

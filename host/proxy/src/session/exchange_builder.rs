@@ -1,56 +1,25 @@
-//! From the bytes that crossed the gateway to an exchange: codings are removed, streams fall into
-//! their units.
+//! Builds an exchange from captured bytes: removes content codings, and splits streams into chunks
+//! or messages.
 
 use bytes::Bytes;
 
-use super::{CapturedExchange, Outcome, RecorderLimits};
+use super::captured_exchange::{CapturedExchange, StreamCapture, StreamKind};
+use super::outcome::Outcome;
+use super::recorder_limits::RecorderLimits;
 use ouli_codec::content_coding::{self, CodingError};
 use ouli_codec::websocket::{self, DeflateParams};
 use ouli_codec::{chunks, grpc};
 use ouli_message::stream::{Arrival, ChunkKind, Ending, Protocol, Side, Stream, StreamContent};
 use ouli_message::{Content, Exchange, Fields, Request, Response};
 
-/// How the bytes of an exchange came.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StreamCapture {
-    /// What they are.
-    pub kind: StreamKind,
-    /// When they came.
-    pub arrivals: Vec<Arrival>,
-    /// How the stream ended.
-    pub ending: Ending,
-}
-
-impl StreamCapture {
-    /// Of a body that broke off and was no stream.
-    fn aborted_body() -> Self {
-        Self {
-            kind: StreamKind::Body(None),
-            arrivals: Vec::new(),
-            ending: Ending::ServerAborted,
-        }
-    }
-}
-
-/// What the bytes of a stream are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StreamKind {
-    /// A response's body of these units; none where they are not known.
-    Body(Option<ChunkKind>),
-    /// Messages of gRPC in both bodies.
-    Grpc,
-    /// Frames of a WebSocket: the bodies hold the bytes of both sides.
-    WebSocket,
-}
-
-/// Where nothing tells the units of a body, chunks are kept apart by pauses of this many
-/// microseconds. Shorter ones depend on the network more than on who sends.
+/// If the kind of chunk is not known, a pause of this many microseconds separates two chunks.
+/// Shorter pauses depend on the network more than on the sender.
 const CHUNK_GAP_MICROS: u64 = 50_000;
 
-/// The exchange that was captured.
+/// Decodes a captured exchange.
 ///
 /// # Errors
-/// Where it cannot be decoded, so that its secrets cannot be found.
+/// If it cannot be decoded, so that its secrets cannot be found.
 pub(super) fn decode_exchange(
     captured: CapturedExchange,
     limits: &RecorderLimits,
@@ -60,33 +29,40 @@ pub(super) fn decode_exchange(
         endpoint,
         mut request,
         mut response,
-        stream: flow,
+        stream: capture,
         failure,
     } = captured;
-    let broke = failure.is_some_and(|failure| !failure.cause.is_before_response());
-    let stream = match flow {
+    let is_truncated = failure.is_some_and(|failure| !failure.cause.is_before_response());
+    let stream = match capture {
         None => {
             request.body = decode_body(&request.fields, request.body, bounds, "request")?;
-            let whole = StreamCapture::aborted_body();
-            if broke {
-                decode_stream_body(&mut response, None, whole, bounds, broke)?;
+            if is_truncated {
+                let capture = aborted_body();
+                decode_stream_body(&mut response, None, capture, bounds, is_truncated)?;
             } else {
                 response.body = decode_body(&response.fields, response.body, bounds, "response")?;
             }
             None
         }
-        Some(flow) => match flow.kind {
+        Some(capture) => match capture.kind {
             StreamKind::Body(unit) => {
                 request.body = decode_body(&request.fields, request.body, bounds, "request")?;
-                let stream = decode_stream_body(&mut response, unit, flow, bounds, broke)?;
-                // Chunks of what broke off stand for nothing, and would keep its form apart.
-                stream.filter(|_| !broke || unit.is_some())
+                let stream =
+                    decode_stream_body(&mut response, unit, capture, bounds, is_truncated)?;
+                // The raw chunks of a truncated body are arbitrary, and without them it is stored
+                // as a plain body.
+                stream.filter(|_| !is_truncated || unit.is_some())
             }
-            StreamKind::Grpc => Some(decode_call(&mut request, &mut response, &flow, limits)?),
+            StreamKind::Grpc => Some(decode_grpc_call(
+                &mut request,
+                &mut response,
+                &capture,
+                limits,
+            )?),
             StreamKind::WebSocket => Some(decode_websocket(
                 &mut request,
                 &mut response,
-                &flow,
+                &capture,
                 limits,
             )?),
         },
@@ -101,57 +77,66 @@ pub(super) fn decode_exchange(
     })
 }
 
-/// The response's body in pieces; none where there is one only.
+/// The capture of a truncated body that was not a stream.
+fn aborted_body() -> StreamCapture {
+    StreamCapture {
+        kind: StreamKind::Body(None),
+        arrivals: Vec::new(),
+        ending: Ending::ServerAborted,
+    }
+}
+
+/// Decodes the response body and splits it into chunks; `None` if it has a single chunk.
 fn decode_stream_body(
     response: &mut Response,
     unit: Option<ChunkKind>,
-    flow: StreamCapture,
+    capture: StreamCapture,
     bounds: content_coding::Bounds,
-    broke: bool,
+    is_truncated: bool,
 ) -> Result<Option<Stream>, Outcome> {
     let failed = |error| undecodable_body("response", &error);
     let codings = content_coding::of(&response.fields).map_err(failed)?;
     let raw = take_bytes(&mut response.body);
-    let mut arrivals = flow.arrivals;
-    let whole = if codings.is_empty() {
+    let mut arrivals = capture.arrivals;
+    let body = if codings.is_empty() {
         raw
-    } else if flow.ending == Ending::Complete || broke {
+    } else if capture.ending == Ending::Complete || is_truncated {
         let ends: Vec<_> = arrivals.iter().map(|arrival| arrival.end).collect();
-        let decode = if broke {
+        let decode = if is_truncated {
             content_coding::decode_partial
         } else {
             content_coding::decode_with_offsets
         };
-        let (whole, ends) = decode(&raw, &ends, &codings, bounds).map_err(failed)?;
+        let (body, ends) = decode(&raw, &ends, &codings, bounds).map_err(failed)?;
         for (arrival, end) in arrivals.iter_mut().zip(ends) {
             arrival.end = end;
         }
-        whole
+        body
     } else {
-        let reason = "a stream with a content coding broke off, so it cannot be decoded";
+        let reason = "a stream with a content coding was aborted, so it cannot be decoded";
         return Err(Outcome::Partial(reason.to_owned()));
     };
-    let form = chunks::split_body(unit, &whole, &arrivals, CHUNK_GAP_MICROS);
-    response.body = Content::Inline(whole);
-    Ok(form.map(|form| Stream {
-        content: form,
-        ending: flow.ending,
+    let content = chunks::split_body(unit, &body, &arrivals, CHUNK_GAP_MICROS);
+    response.body = Content::Inline(body);
+    Ok(content.map(|content| Stream {
+        content,
+        ending: capture.ending,
     }))
 }
 
-/// The messages of a call. An answer that is not gRPC's, such as a proxy's own, stays a body.
-fn decode_call(
+/// The messages of a gRPC call. A response that is not gRPC, such as one of a proxy, stays a body.
+fn decode_grpc_call(
     request: &mut Request,
     response: &mut Response,
-    flow: &StreamCapture,
+    capture: &StreamCapture,
     limits: &RecorderLimits,
 ) -> Result<Stream, Outcome> {
-    let answered = response.is_grpc();
+    let is_grpc = response.is_grpc();
     let (client, server) = (
         take_bytes(&mut request.body),
         take_bytes(&mut response.body),
     );
-    let server = if answered {
+    let server = if is_grpc {
         server
     } else {
         let body = Content::Inline(server);
@@ -159,27 +144,28 @@ fn decode_call(
         Bytes::new()
     };
     let encoding = |fields: &Fields| fields.get_str("grpc-encoding").map(str::to_owned);
-    let (asked, given) = (encoding(&request.fields), encoding(&response.fields));
-    let halves = grpc::CallBodies {
+    let (client_encoding, server_encoding) =
+        (encoding(&request.fields), encoding(&response.fields));
+    let bodies = grpc::CallBodies {
         client: &client,
-        client_encoding: asked.as_deref(),
+        client_encoding: client_encoding.as_deref(),
         server: &server,
-        server_encoding: given.as_deref(),
+        server_encoding: server_encoding.as_deref(),
     };
-    let turns = grpc::read_messages(
-        &halves,
-        &flow.arrivals,
+    let messages = grpc::read_messages(
+        &bodies,
+        &capture.arrivals,
         limits.decoded,
         limits.decoded_stream,
     );
-    let turns = turns.map_err(|error| {
+    let messages = messages.map_err(|error| {
         Outcome::Failed(format!(
             "the messages of a call cannot be read, so their secrets cannot be found: {error}"
         ))
     })?;
     Ok(Stream {
-        content: StreamContent::Messages(Protocol::Grpc, turns),
-        ending: flow.ending,
+        content: StreamContent::Messages(Protocol::Grpc, messages),
+        ending: capture.ending,
     })
 }
 
@@ -187,8 +173,8 @@ fn decode_call(
 fn decode_websocket(
     request: &mut Request,
     response: &mut Response,
-    flow: &StreamCapture,
-    bounds: &RecorderLimits,
+    capture: &StreamCapture,
+    limits: &RecorderLimits,
 ) -> Result<Stream, Outcome> {
     let failed = |reason: String| {
         Outcome::Failed(format!(
@@ -201,38 +187,40 @@ fn decode_websocket(
         take_bytes(&mut request.body),
         take_bytes(&mut response.body),
     );
-    let each = websocket::Bounds {
-        frame: bounds.decoded.bytes,
-        message: bounds.decoded.bytes,
-        ratio: bounds.decoded.ratio,
+    let bounds = websocket::Bounds {
+        frame: limits.decoded.bytes,
+        message: limits.decoded.bytes,
+        ratio: limits.decoded.ratio,
     };
-    let (arrivals, most) = (&flow.arrivals, bounds.decoded_stream);
-    let heard = websocket::read_transcript(&client, &server, arrivals, deflate, each, most);
-    for fault in &heard.violations {
-        let (side, violation) = (fault.side.name(), fault.violation);
+    let (arrivals, max_total) = (&capture.arrivals, limits.decoded_stream);
+    let transcript =
+        websocket::read_transcript(&client, &server, arrivals, deflate, bounds, max_total);
+    for it in &transcript.violations {
+        let (side, violation) = (it.side.name(), it.violation);
         if violation.code == MESSAGE_TOO_BIG {
             return Err(failed(format!(
-                "{} (limits.decompressed_body, limits.decompression_ratio, limits.decompressed_stream)",
+                "{} (limits.decompressed_body, limits.decompression_ratio, \
+                 limits.decompressed_stream)",
                 violation.reason
             )));
         }
-        tracing::debug!("a {side} of a WebSocket broke the protocol: {violation}");
+        tracing::debug!("the {side} of a WebSocket violated the protocol: {violation}");
     }
-    // Where nobody closed, the side is to blame whose connection ended first.
-    let ending = heard.ending.unwrap_or_else(|| match flow.ending {
-        Ending::Complete => first_to_end(&flow.arrivals),
+    // Without a close frame, the side whose connection ended first aborted the conversation.
+    let ending = transcript.ending.unwrap_or_else(|| match capture.ending {
+        Ending::Complete => first_to_end(arrivals),
         other => other,
     });
     Ok(Stream {
-        content: StreamContent::Messages(Protocol::WebSocket, heard.messages),
+        content: StreamContent::Messages(Protocol::WebSocket, transcript.messages),
         ending,
     })
 }
 
-/// The close code for more than a receiver takes (RFC 6455, section 7.4.1).
+/// The close code for a message that is too big (RFC 6455, section 7.4.1).
 const MESSAGE_TOO_BIG: u16 = 1009;
 
-/// The side whose end was noted first: an arrival that adds no bytes.
+/// The side whose connection ended first. The end of a side is an arrival without new bytes.
 fn first_to_end(arrivals: &[Arrival]) -> Ending {
     let mut ends = [0; 2];
     for arrival in arrivals {
@@ -249,7 +237,7 @@ fn first_to_end(arrivals: &[Arrival]) -> Ending {
 }
 
 fn take_bytes(content: &mut Content) -> Bytes {
-    // What was captured is in memory.
+    // A captured body is always inline.
     std::mem::replace(content, Content::EMPTY).to_bytes()
 }
 
@@ -257,7 +245,7 @@ fn decode_body(
     fields: &Fields,
     body: Content,
     bounds: content_coding::Bounds,
-    whose: &str,
+    message: &str,
 ) -> Result<Content, Outcome> {
     let Content::Inline(bytes) = body else {
         return Ok(body);
@@ -267,12 +255,12 @@ fn decode_body(
     }
     let codings = content_coding::of(fields);
     let decoded = codings.and_then(|codings| content_coding::decode(bytes, &codings, bounds));
-    let decoded = decoded.map_err(|error| undecodable_body(whose, &error))?;
+    let decoded = decoded.map_err(|error| undecodable_body(message, &error))?;
     Ok(Content::Inline(decoded))
 }
 
-fn undecodable_body(whose: &str, error: &CodingError) -> Outcome {
+fn undecodable_body(message: &str, error: &CodingError) -> Outcome {
     Outcome::Failed(format!(
-        "the body of a {whose} cannot be decoded, so its secrets cannot be found: {error}"
+        "the body of a {message} cannot be decoded, so its secrets cannot be found: {error}"
     ))
 }

@@ -1,16 +1,18 @@
-//! Finds recorded exchanges by key: a hash look-up, whatever the cassette's size.
+//! Finds recorded exchanges by key, with a hash lookup.
 //!
-//! An index belongs to one generation of plugins, since keys are derived by the matchers and not
-//! stored. How often an exchange was replayed belongs to the exchange itself, so a change of
-//! generation starts no sequence anew.
+//! An index belongs to one generation of plugins, because keys are derived by the matchers and not
+//! stored. The replay count belongs to the exchange, so a new generation does not restart a
+//! sequence of replays.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use bytes::Bytes;
+use parking_lot::{Mutex, RwLock};
 
-use super::{Entry, Session};
+use super::entry::Entry;
+use super::session_state::Session;
 use ouli_cassette::CassetteDir;
 use ouli_codec::MessageView;
 use ouli_matching::key::{self, DescribedPart, Key};
@@ -18,26 +20,26 @@ use ouli_matching::miss::{self, Candidate, Cause, Miss, MissedRequest};
 use ouli_message::{Content, Request};
 use ouli_plugin::{MatchKey, PluginFailure, Plugins};
 
-/// Candidates that are compared in full for the report of a miss.
+/// Maximum number of candidates that are compared part by part for the report of a miss.
 const MAX_COMPARED: usize = 24;
 
-/// Exchanges that one thread derives keys for before a second is worth its start.
+/// Fewer exchanges than this are not worth a second thread.
 const MIN_ENTRIES_PER_THREAD: usize = 2_000;
 
-/// What happens when all exchanges of a key were replayed.
+/// What happens once all exchanges of a key were replayed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ExhaustedPolicy {
     /// The last one is replayed again.
     #[default]
     Repeat,
-    /// The last one is replayed again, unless it failed: then the upstream is asked.
+    /// The last one is replayed again, unless it failed: then the request is forwarded upstream.
     RepeatUnlessFailed,
     /// The request is a miss.
     Miss,
 }
 
 impl ExhaustedPolicy {
-    /// True where this exchange is replayed once more.
+    /// True if this exchange is replayed again.
     pub(super) fn repeats(self, entry: &Entry) -> bool {
         match self {
             Self::Repeat => true,
@@ -47,12 +49,12 @@ impl ExhaustedPolicy {
     }
 }
 
-/// The answer to a look-up.
+/// The result of a lookup.
 #[derive(Debug)]
 pub enum LookupResult {
-    /// This exchange is to be replayed.
+    /// The exchange to replay.
     Hit(Arc<Entry>),
-    /// This many are recorded, all were replayed, and none is to be repeated.
+    /// All exchanges of this key were replayed, and none is repeated; their number.
     Exhausted(usize),
     /// Nothing is recorded under this key.
     NotFound,
@@ -64,7 +66,7 @@ pub struct Index {
     pub(super) plugins: Arc<Plugins>,
     folder: Arc<CassetteDir>,
     state: RwLock<IndexState>,
-    /// What the clients of conversations said, as keys, by the ordinals of the exchanges.
+    /// Cached keys of the client messages of conversations, by the ordinal of the exchange.
     pub(super) client_message_keys: Mutex<HashMap<u64, Arc<[u128]>>>,
 }
 
@@ -72,18 +74,18 @@ pub struct Index {
 struct IndexState {
     entries: Vec<(Arc<Entry>, Option<Key>)>,
     groups: HashMap<u128, Group>,
-    /// Places of requests in which placeholders stand that no rule puts there again.
+    /// Positions of requests with placeholders, which may match as wildcards.
     wildcards: Vec<usize>,
 }
 
-/// What is known of a recorded request under this generation of plugins.
+/// The key of a recorded request under this generation of plugins.
 #[derive(Clone)]
 struct DerivedKey {
     key: Key,
     has_wildcard: bool,
 }
 
-/// The exchanges of one key in recorded order.
+/// The positions of the exchanges of one key, in recorded order.
 #[derive(Default)]
 struct Group {
     positions: Vec<usize>,
@@ -91,8 +93,7 @@ struct Group {
 }
 
 impl Index {
-    /// Derives the keys of all exchanges of the session. Takes long for many of them: not for a
-    /// thread that serves.
+    /// Derives the keys of all exchanges of the session. Blocks for a long time if there are many.
     pub fn build(session: Arc<Session>, plugins: Arc<Plugins>, folder: Arc<CassetteDir>) -> Self {
         let index = Self {
             session,
@@ -108,79 +109,79 @@ impl Index {
     /// The next exchange for a key.
     pub fn find(&self, key: &Key, exhausted: ExhaustedPolicy) -> LookupResult {
         self.index_new_entries();
-        let derived = self.state.read().unwrap_or_else(PoisonError::into_inner);
-        derived.take_next(key.hash(), exhausted)
+        self.state.read().take_next(key.hash(), exhausted)
     }
 
-    /// Any exchange with its key, where there is one.
+    /// Any exchange that has a key.
     pub fn any_entry(&self) -> Option<(Arc<Entry>, Key)> {
-        let derived = self.state.read().unwrap_or_else(PoisonError::into_inner);
-        let mut keyed = derived.entries.iter();
+        let state = self.state.read();
+        let mut keyed = state.entries.iter();
         keyed.find_map(|(entry, key)| Some((Arc::clone(entry), key.clone()?)))
     }
 
     /// All exchanges of a key, in recorded order.
     pub(super) fn entries_for_key(&self, key: &Key) -> Vec<Arc<Entry>> {
         self.index_new_entries();
-        let derived = self.state.read().unwrap_or_else(PoisonError::into_inner);
-        let group = derived.groups.get(&key.hash());
-        let places = group.into_iter().flat_map(|group| &group.positions);
-        places
-            .map(|place| Arc::clone(&derived.entries[*place].0))
+        let state = self.state.read();
+        let group = state.groups.get(&key.hash());
+        let positions = group.into_iter().flat_map(|group| &group.positions);
+        positions
+            .map(|position| Arc::clone(&state.entries[*position].0))
             .collect()
     }
 
-    /// True where [`Self::find_by_wildcard`] may find something.
+    /// True if [`Self::find_by_wildcard`] may find an exchange.
     pub fn has_wildcards(&self) -> bool {
-        let derived = self.state.read().unwrap_or_else(PoisonError::into_inner);
-        !derived.wildcards.is_empty()
+        let state = self.state.read();
+        !state.wildcards.is_empty()
     }
 
-    /// The next exchange whose request is the live one with any text in the place of a placeholder.
-    /// Where requests of several keys fit, none is taken.
+    /// The next exchange whose recorded request matches the live request, with placeholders as
+    /// wildcards. Finds nothing if requests with different keys match.
     pub fn find_by_wildcard(
         &self,
         key: &Key,
         live: &[DescribedPart],
         exhausted: ExhaustedPolicy,
     ) -> LookupResult {
-        let derived = self.state.read().unwrap_or_else(PoisonError::into_inner);
-        let loose = derived.wildcards.iter().filter_map(|place| {
-            let (_, key) = &derived.entries[*place];
-            key.as_ref().map(|key| (*place, key))
+        let state = self.state.read();
+        let wildcards = state.wildcards.iter().filter_map(|position| {
+            let (_, key) = &state.entries[*position];
+            key.as_ref().map(|key| (*position, key))
         });
-        let near = miss::rank(key, loose, MAX_COMPARED);
-        let mut fitting = near.into_iter().filter_map(|place| {
-            let (entry, key) = &derived.entries[place];
+        let nearest = miss::rank(key, wildcards, MAX_COMPARED);
+        let mut matching = nearest.into_iter().filter_map(|position| {
+            let (entry, key) = &state.entries[position];
             let candidate = self.candidate(entry)?;
-            let fits = key::matches_with_wildcards(&candidate.described, live);
-            fits.then(|| key.as_ref().map(Key::hash)).flatten()
+            let matches = key::matches_with_wildcards(&candidate.described, live);
+            matches.then(|| key.as_ref().map(Key::hash)).flatten()
         });
-        match fitting.next() {
-            Some(hash) if fitting.all(|other| other == hash) => derived.take_next(hash, exhausted),
+        match matching.next() {
+            Some(hash) if matching.all(|other| other == hash) => state.take_next(hash, exhausted),
             Some(_) | None => LookupResult::NotFound,
         }
     }
 
-    /// Explains why a request has no answer: the nearest recorded requests, part by part.
+    /// Explains why a request is a miss: compares it with the nearest recorded requests, part by
+    /// part.
     pub fn explain_miss(
         &self,
         request: &Arc<dyn MessageView>,
         keyed: &MatchKey,
         described: Vec<DescribedPart>,
-        spent: Option<usize>,
+        exhausted: Option<usize>,
     ) -> Miss {
-        let derived = self.state.read().unwrap_or_else(PoisonError::into_inner);
-        let keys = derived.entries.iter().enumerate();
-        let keys = keys.filter_map(|(place, (_, key))| key.as_ref().map(|key| (place, key)));
+        let state = self.state.read();
+        let keys = state.entries.iter().enumerate();
+        let keys = keys.filter_map(|(position, (_, key))| key.as_ref().map(|key| (position, key)));
         let nearest = miss::rank(&keyed.key, keys, MAX_COMPARED);
         let candidates = nearest
             .into_iter()
-            .filter_map(|place| self.candidate(&derived.entries[place].0))
+            .filter_map(|position| self.candidate(&state.entries[position].0))
             .collect();
-        let cause = match spent {
+        let cause = match exhausted {
             Some(recorded) => Cause::Exhausted { recorded },
-            None if derived.entries.is_empty() => Cause::Empty,
+            None if state.entries.is_empty() => Cause::Empty,
             None => Cause::NoMatch,
         };
         let authority = request.authority();
@@ -205,28 +206,27 @@ impl Index {
         })
     }
 
-    /// Takes in what was recorded since the last time.
+    /// Indexes the exchanges that were recorded since the last call.
     fn index_new_entries(&self) {
-        let known = {
-            let derived = self.state.read().unwrap_or_else(PoisonError::into_inner);
-            derived.entries.len()
-        };
-        if self.session.len() == known {
+        let indexed = self.state.read().entries.len();
+        if self.session.len() == indexed {
             return;
         }
-        let mut derived = self.state.write().unwrap_or_else(PoisonError::into_inner);
-        let new = self.session.entries_from(derived.entries.len());
+        let mut state = self.state.write();
+        let new = self.session.entries_from(state.entries.len());
         let keys = self.derive_all(&new);
-        for (entry, known) in new.into_iter().zip(keys) {
-            let place = derived.entries.len();
-            if let Some(known) = &known {
-                let group = derived.groups.entry(known.key.hash()).or_default();
-                group.positions.push(place);
-                if known.has_wildcard {
-                    derived.wildcards.push(place);
+        for (entry, derived) in new.into_iter().zip(keys) {
+            let position = state.entries.len();
+            if let Some(derived) = &derived {
+                let group = state.groups.entry(derived.key.hash()).or_default();
+                group.positions.push(position);
+                if derived.has_wildcard {
+                    state.wildcards.push(position);
                 }
             }
-            derived.entries.push((entry, known.map(|known| known.key)));
+            state
+                .entries
+                .push((entry, derived.map(|derived| derived.key)));
         }
     }
 
@@ -235,17 +235,17 @@ impl Index {
             return self.derive_part(entries);
         }
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        let share = entries.len().div_ceil(threads).max(MIN_ENTRIES_PER_THREAD);
+        let part_size = entries.len().div_ceil(threads).max(MIN_ENTRIES_PER_THREAD);
         std::thread::scope(|scope| {
             let parts: Vec<_> = entries
-                .chunks(share)
+                .chunks(part_size)
                 .map(|part| scope.spawn(|| self.derive_part(part)))
                 .collect();
-            let joined = parts.into_iter().zip(entries.chunks(share));
+            let joined = parts.into_iter().zip(entries.chunks(part_size));
             joined
                 .flat_map(|(part, entries)| {
-                    // A thread that panicked leaves its exchanges without keys: they are misses,
-                    // not wrong answers.
+                    // The exchanges of a thread that panicked have no keys: they are misses, not
+                    // wrong responses.
                     part.join().unwrap_or_else(|_| vec![None; entries.len()])
                 })
                 .collect()
@@ -256,7 +256,7 @@ impl Index {
         entries
             .iter()
             .map(|entry| match self.derive(entry) {
-                Ok(known) => Some(known),
+                Ok(derived) => Some(derived),
                 Err(reason) => {
                     let (session, ordinal) = (self.session.name(), entry.ordinal);
                     tracing::error!(%session, "exchange {ordinal} has no key: {reason}");
@@ -271,20 +271,17 @@ impl Index {
         let secrets = self.session.secrets();
         let keyed = self.plugins.key(&view, secrets);
         let key = keyed.map_err(|error| error.to_string())?.key;
-        // Describing costs more than a key, and few requests have a placeholder at all.
-        let loose = may_have_placeholder(&entry.request)
+        // Describing costs more than deriving a key, and few requests have placeholders.
+        let has_wildcard = may_have_placeholder(&entry.request)
             && self
                 .plugins
                 .describe(&view, secrets)
                 .is_ok_and(|parts| key::holds_placeholder(&parts));
-        Ok(DerivedKey {
-            key,
-            has_wildcard: loose,
-        })
+        Ok(DerivedKey { key, has_wildcard })
     }
 
-    /// The recorded request as matchers see it. Redaction runs here too, so that a rule that came
-    /// after the recording hides the same places on both sides.
+    /// The recorded request as matchers see it. Redaction runs here too, so that a rule that was
+    /// added after the recording applies to both the recorded and the live request.
     pub(super) fn request_view(&self, entry: &Entry) -> Result<Arc<dyn MessageView>, String> {
         let request = self
             .load_body(&entry.request)
@@ -308,7 +305,7 @@ impl Index {
         }
     }
 
-    /// The bytes of a body or a message, read where they are stored beside the cassette.
+    /// The bytes of a body or a message, read from its file if it is stored.
     pub(super) fn read_content(&self, content: &Content) -> std::io::Result<Bytes> {
         match content {
             Content::Inline(bytes) => Ok(bytes.clone()),
@@ -322,28 +319,28 @@ impl IndexState {
         let Some(group) = self.groups.get(&hash) else {
             return LookupResult::NotFound;
         };
-        let places = &group.positions;
+        let positions = &group.positions;
         let mut next = group.next.load(Ordering::Relaxed);
-        while let Some(place) = places.get(next) {
-            let (entry, _) = &self.entries[*place];
+        while let Some(position) = positions.get(next) {
+            let (entry, _) = &self.entries[*position];
             next += 1;
             if entry.claim_first() {
                 group.next.fetch_max(next, Ordering::Relaxed);
                 return LookupResult::Hit(Arc::clone(entry));
             }
         }
-        let last = places.last().map(|place| &self.entries[*place].0);
+        let last = positions.last().map(|position| &self.entries[*position].0);
         match last.filter(|last| exhausted.repeats(last)) {
             Some(last) => {
                 last.count_replay();
                 LookupResult::Hit(Arc::clone(last))
             }
-            None => LookupResult::Exhausted(places.len()),
+            None => LookupResult::Exhausted(positions.len()),
         }
     }
 }
 
-/// A cheap look: placeholders have these around them, in text and in URLs.
+/// A cheap test: a placeholder starts with `<`, which is `%3C` in a URL.
 fn may_have_placeholder(request: &Request) -> bool {
     let in_text = |bytes: &[u8]| memchr::memchr(b'<', bytes).is_some();
     let target = request.target.as_bytes();
@@ -352,7 +349,7 @@ fn may_have_placeholder(request: &Request) -> bool {
         || in_text(request.body.inline())
 }
 
-/// Path and query of the redacted view.
+/// Path and query of the redacted request.
 pub(super) fn redacted_target(request: &dyn MessageView) -> String {
     let query = request.query();
     let path = request.path();

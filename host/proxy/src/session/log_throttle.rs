@@ -1,13 +1,14 @@
-//! When to say again that exchanges cannot be recorded: the first time at once, and then now and
-//! then, however many there are.
+//! Throttles the log lines of failed recordings: a failure is logged at once, and repeated failures
+//! once per period.
 
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How often the same failure is told.
+use parking_lot::Mutex;
+
+/// The same failure is logged once per period.
 const PERIOD: Duration = Duration::from_secs(10);
 
-/// Failures that are told apart.
+/// Maximum number of distinct failures per period.
 const MAX_DISTINCT: usize = 8;
 
 /// The failures of one session.
@@ -16,41 +17,37 @@ pub(super) struct LogThrottle(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
-    /// What was told within the period, and when.
+    /// The failures that were logged within the period, and when.
     logged: Vec<(String, Instant)>,
-    /// Failures that were not told since the last one that was.
+    /// Failures that were not logged since the last one that was.
     suppressed: u64,
-    /// Failures since the last exchange that was recorded.
+    /// Failures since the last recorded exchange.
     failures: u64,
 }
 
 impl LogThrottle {
-    /// Notes a failure. Where it is to be told now: how many were not told before it.
+    /// Counts a failure. Returns the number of suppressed failures before it if it is to be logged.
     pub(super) fn record_failure(&self, reason: &str, now: Instant) -> Option<u64> {
-        let mut state = self.lock();
+        let mut state = self.0.lock();
         state.failures += 1;
-        let told = &mut state.logged;
-        told.retain(|(_, at)| now.saturating_duration_since(*at) < PERIOD);
-        if told.len() >= MAX_DISTINCT || told.iter().any(|(told, _)| told == reason) {
+        let logged = &mut state.logged;
+        logged.retain(|(_, at)| now.saturating_duration_since(*at) < PERIOD);
+        if logged.len() >= MAX_DISTINCT || logged.iter().any(|(logged, _)| logged == reason) {
             state.suppressed += 1;
             return None;
         }
-        told.push((reason.to_owned(), now));
+        logged.push((reason.to_owned(), now));
         Some(std::mem::take(&mut state.suppressed))
     }
 
-    /// Notes that an exchange was recorded. Where exchanges before it were not: how many.
+    /// Counts a recorded exchange. Returns the number of failures before it, if any.
     pub(super) fn record_success(&self) -> Option<u64> {
-        let mut state = self.lock();
+        let mut state = self.0.lock();
         let failures = state.failures;
         if failures > 0 {
             *state = State::default();
         }
         (failures > 0).then_some(failures)
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -60,28 +57,28 @@ mod tests {
 
     #[test]
     fn the_same_reason_is_logged_once_per_period() {
-        let (complaints, start) = (LogThrottle::default(), Instant::now());
+        let (throttle, start) = (LogThrottle::default(), Instant::now());
         let after = |seconds| start + Duration::from_secs(seconds);
-        assert_eq!(complaints.record_success(), None);
-        assert_eq!(complaints.record_failure("full", after(0)), Some(0));
-        assert_eq!(complaints.record_failure("full", after(1)), None);
-        assert_eq!(complaints.record_failure("full", after(9)), None);
-        assert_eq!(complaints.record_failure("full", after(10)), Some(2));
-        assert_eq!(complaints.record_failure("broken", after(11)), Some(0));
+        assert_eq!(throttle.record_success(), None);
+        assert_eq!(throttle.record_failure("full", after(0)), Some(0));
+        assert_eq!(throttle.record_failure("full", after(1)), None);
+        assert_eq!(throttle.record_failure("full", after(9)), None);
+        assert_eq!(throttle.record_failure("full", after(10)), Some(2));
+        assert_eq!(throttle.record_failure("broken", after(11)), Some(0));
         assert_eq!(
-            complaints.record_failure("full", after(12)),
+            throttle.record_failure("full", after(12)),
             None,
-            "by turns"
+            "other reasons do not restart the period"
         );
-        assert_eq!(complaints.record_success(), Some(6));
-        assert_eq!(complaints.record_success(), None);
-        assert_eq!(complaints.record_failure("broken", after(12)), Some(0));
+        assert_eq!(throttle.record_success(), Some(6));
+        assert_eq!(throttle.record_success(), None);
+        assert_eq!(throttle.record_failure("broken", after(12)), Some(0));
     }
 
     #[test]
     fn distinct_reasons_are_bounded() {
-        let (complaints, start) = (LogThrottle::default(), Instant::now());
-        let told = (0..100).filter_map(|n| complaints.record_failure(&format!("body {n}"), start));
-        assert_eq!(told.count(), MAX_DISTINCT);
+        let (throttle, start) = (LogThrottle::default(), Instant::now());
+        let logged = (0..100).filter_map(|n| throttle.record_failure(&format!("body {n}"), start));
+        assert_eq!(logged.count(), MAX_DISTINCT);
     }
 }

@@ -1,5 +1,5 @@
-//! Bytes that the process holds for exchanges: all of them (`limits.memory`), and the part that
-//! recording may take (`limits.recording_memory`).
+//! The memory budget of exchanges: the total (`limits.memory`), and the part for recording
+//! (`limits.recording_memory`).
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -11,17 +11,17 @@ use tokio::sync::Notify;
 use tokio::sync::futures::OwnedNotified;
 use tokio::time::Sleep;
 
-/// Of 100 bytes that there may be, those from which on request bodies wait.
+/// The percentage of the limit at which reading of request bodies pauses.
 const SOFT_LIMIT_PERCENT: u128 = 90;
 
-/// Of 100 bytes that there may be, those from which on new requests are refused.
+/// The percentage of the limit at which new requests are rejected.
 const HARD_LIMIT_PERCENT: u128 = 98;
 
-/// Recording takes no more than three quarters of the memory, so that it alone never makes memory
-/// tight for requests.
+/// The maximum share of recording: three quarters, so that recording alone never reaches the soft
+/// limit.
 const MAX_RECORDING_SHARE: (usize, usize) = (3, 4);
 
-/// The budget of the process. Clones share it.
+/// The memory budget of the process. Clones share it.
 #[derive(Clone, Debug)]
 pub struct MemoryBudget(Arc<BudgetState>);
 
@@ -29,9 +29,9 @@ pub struct MemoryBudget(Arc<BudgetState>);
 struct BudgetState {
     total: UsageCounter,
     recording: UsageCounter,
-    /// Who waits for bytes to be free.
+    /// Number of waits for released memory.
     waiters: AtomicUsize,
-    freed: Arc<Notify>,
+    released: Arc<Notify>,
 }
 
 #[derive(Debug)]
@@ -40,16 +40,16 @@ struct UsageCounter {
     limit: usize,
 }
 
-/// What bytes are held for.
+/// The purpose of a reservation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Purpose {
-    /// To answer a request.
+    /// Responding to a request.
     Request,
-    /// To record an exchange.
+    /// Recording an exchange.
     Recording,
 }
 
-/// A share of the budget; dropped, it is free again.
+/// Reserved memory. Dropping it releases the memory.
 #[derive(Debug)]
 pub struct MemoryReservation {
     budget: MemoryBudget,
@@ -57,37 +57,37 @@ pub struct MemoryReservation {
     bytes: usize,
 }
 
-/// A wait for bytes to be free.
+/// A wait for released memory.
 #[derive(Debug)]
 pub struct MemoryWait {
     budget: MemoryBudget,
-    freed: Pin<Box<OwnedNotified>>,
+    released: Pin<Box<OwnedNotified>>,
     timer: Pin<Box<Sleep>>,
 }
 
 impl MemoryBudget {
-    /// A budget of `memory` bytes, of which recording may take `recording`, and no more than three
+    /// A budget of `memory` bytes. Recording may reserve `recording` bytes of it, at most three
     /// quarters.
     pub fn new(memory: usize, recording: usize) -> Self {
-        let share = memory / MAX_RECORDING_SHARE.1 * MAX_RECORDING_SHARE.0;
-        let account = |most| UsageCounter {
+        let max_recording = memory / MAX_RECORDING_SHARE.1 * MAX_RECORDING_SHARE.0;
+        let counter = |limit| UsageCounter {
             used: AtomicUsize::new(0),
-            limit: most,
+            limit,
         };
         Self(Arc::new(BudgetState {
-            total: account(memory),
-            recording: account(recording.min(share)),
+            total: counter(memory),
+            recording: counter(recording.min(max_recording)),
             waiters: AtomicUsize::new(0),
-            freed: Arc::default(),
+            released: Arc::default(),
         }))
     }
 
-    /// A share of no bytes, for recording.
+    /// An empty reservation for recording.
     pub fn recording_reservation(&self) -> MemoryReservation {
         self.new_reservation(Purpose::Recording)
     }
 
-    /// A share of no bytes, for what a request needs to be answered.
+    /// An empty reservation for responding to a request.
     pub fn request_reservation(&self) -> MemoryReservation {
         self.new_reservation(Purpose::Request)
     }
@@ -100,42 +100,42 @@ impl MemoryBudget {
         }
     }
 
-    /// Bytes that are held now, in all.
+    /// Number of reserved bytes.
     pub fn used(&self) -> usize {
         self.0.total.used.load(Ordering::SeqCst)
     }
 
-    /// Bytes that recording may take.
+    /// Number of bytes that recording may reserve.
     pub fn recording_limit(&self) -> usize {
         self.0.recording.limit
     }
 
-    /// True where so much is held that nothing more should be read.
+    /// True if so much memory is reserved that reading should pause.
     pub fn above_soft_limit(&self) -> bool {
         self.0.total.is_above(SOFT_LIMIT_PERCENT)
     }
 
-    /// True where so much is held that no request should be begun.
+    /// True if so much memory is reserved that new requests are rejected.
     pub fn above_hard_limit(&self) -> bool {
         self.0.total.is_above(HARD_LIMIT_PERCENT)
     }
 
-    /// Waits while memory is tight. False where it is so for all of `patience`.
-    pub async fn wait_below_soft_limit(&self, patience: Duration) -> bool {
+    /// Waits while the soft limit is exceeded; false if that takes longer than `timeout`.
+    pub async fn wait_below_soft_limit(&self, timeout: Duration) -> bool {
         if !self.above_soft_limit() {
             return true;
         }
-        let mut wait = self.wait(patience);
+        let mut wait = self.wait(timeout);
         std::future::poll_fn(|cx| wait.poll(cx, || !self.above_soft_limit())).await
     }
 
-    /// Begins a wait of at most `patience`.
-    pub fn wait(&self, patience: Duration) -> MemoryWait {
+    /// Starts a wait of at most `timeout`.
+    pub fn wait(&self, timeout: Duration) -> MemoryWait {
         self.0.waiters.fetch_add(1, Ordering::SeqCst);
         MemoryWait {
             budget: self.clone(),
-            freed: Box::pin(Arc::clone(&self.0.freed).notified_owned()),
-            timer: Box::pin(tokio::time::sleep(patience)),
+            released: Box::pin(Arc::clone(&self.0.released).notified_owned()),
+            timer: Box::pin(tokio::time::sleep(timeout)),
         }
     }
 
@@ -148,46 +148,45 @@ impl MemoryBudget {
             self.0.recording.used.fetch_sub(bytes, Ordering::SeqCst);
         }
         if self.0.waiters.load(Ordering::SeqCst) > 0 {
-            self.0.freed.notify_waiters();
+            self.0.released.notify_waiters();
         }
     }
 }
 
 impl UsageCounter {
     fn try_add(&self, bytes: usize) -> bool {
-        let taken = self
+        let updated = self
             .used
-            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |held| {
-                let more = held.checked_add(bytes)?;
-                (more <= self.limit).then_some(more)
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |used| {
+                let total = used.checked_add(bytes)?;
+                (total <= self.limit).then_some(total)
             });
-        taken.is_ok()
+        updated.is_ok()
     }
 
     fn is_above(&self, percent: u128) -> bool {
-        let held = self.used.load(Ordering::SeqCst) as u128;
-        held * 100 >= self.limit as u128 * percent
+        let used = self.used.load(Ordering::SeqCst) as u128;
+        used * 100 >= self.limit as u128 * percent
     }
 }
 
 impl MemoryReservation {
-    /// Takes more bytes; false where the budget has no room for them.
+    /// Reserves more bytes; false if they exceed the budget.
     pub fn try_grow(&mut self, bytes: usize) -> bool {
-        let shared = &self.budget.0;
-        if !shared.total.try_add(bytes) {
+        let state = &self.budget.0;
+        if !state.total.try_add(bytes) {
             return false;
         }
-        if self.purpose == Purpose::Recording && !shared.recording.try_add(bytes) {
-            // Nobody waits for these: they were free a moment ago.
-            shared.total.used.fetch_sub(bytes, Ordering::SeqCst);
+        if self.purpose == Purpose::Recording && !state.recording.try_add(bytes) {
+            // No waiter is notified: these bytes were available a moment ago.
+            state.total.used.fetch_sub(bytes, Ordering::SeqCst);
             return false;
         }
         self.bytes += bytes;
         true
     }
 
-    /// What was held to answer a request is held for its recording from now on; false where
-    /// recording has no room for it.
+    /// Changes the purpose from responding to recording; false if that exceeds the recording limit.
     pub fn try_move_to_recording(&mut self) -> bool {
         let recording = &self.budget.0.recording;
         if self.purpose == Purpose::Request && recording.try_add(self.bytes) {
@@ -196,51 +195,51 @@ impl MemoryReservation {
         self.purpose == Purpose::Recording
     }
 
-    /// True where it could be held for a recording if nothing else were.
+    /// True if it fits in the recording limit on its own.
     pub fn fits_recording_limit(&self) -> bool {
         self.bytes <= self.budget.recording_limit()
     }
 
-    /// True where so many bytes would have room if nobody else held any.
+    /// True if so many additional bytes would fit if no other reservation existed.
     pub fn can_ever_fit(&self, bytes: usize) -> bool {
-        let shared = &self.budget.0;
-        let most = match self.purpose {
-            Purpose::Request => shared.total.limit,
-            Purpose::Recording => shared.total.limit.min(shared.recording.limit),
+        let state = &self.budget.0;
+        let limit = match self.purpose {
+            Purpose::Request => state.total.limit,
+            Purpose::Recording => state.total.limit.min(state.recording.limit),
         };
-        self.bytes.saturating_add(bytes) <= most
+        self.bytes.saturating_add(bytes) <= limit
     }
 
-    /// Counts bytes that are here already, whether there is room or not.
+    /// Reserves bytes that are in memory already, even above the limit.
     pub fn force_grow(&mut self, bytes: usize) {
-        let shared = &self.budget.0;
-        shared.total.used.fetch_add(bytes, Ordering::SeqCst);
+        let state = &self.budget.0;
+        state.total.used.fetch_add(bytes, Ordering::SeqCst);
         if self.purpose == Purpose::Recording {
-            shared.recording.used.fetch_add(bytes, Ordering::SeqCst);
+            state.recording.used.fetch_add(bytes, Ordering::SeqCst);
         }
         self.bytes += bytes;
     }
 
-    /// Counts that so many bytes are here now, more or fewer than before.
+    /// Sets the number of reserved bytes, even above the limit.
     pub fn resize(&mut self, bytes: usize) {
         match self.bytes.checked_sub(bytes) {
-            Some(fewer) => {
-                self.budget.release(self.purpose, fewer);
+            Some(excess) => {
+                self.budget.release(self.purpose, excess);
                 self.bytes = bytes;
             }
             None => self.force_grow(bytes - self.bytes),
         }
     }
 
-    /// True where it counts nothing.
+    /// True if it reserves no bytes.
     pub fn is_empty(&self) -> bool {
         self.bytes == 0
     }
 
-    /// Waits while memory is tight. False where it is so for all of `patience` and this share is a
-    /// part of what is held: who holds nothing waits on.
-    pub async fn wait_below_soft_limit(&self, patience: Duration) -> bool {
-        while !self.budget.wait_below_soft_limit(patience).await {
+    /// Waits while the soft limit is exceeded; false if that takes longer than `timeout` and this
+    /// reservation is not empty. An empty reservation keeps waiting: it does not add to the usage.
+    pub async fn wait_below_soft_limit(&self, timeout: Duration) -> bool {
+        while !self.budget.wait_below_soft_limit(timeout).await {
             if !self.is_empty() {
                 return false;
             }
@@ -248,12 +247,12 @@ impl MemoryReservation {
         true
     }
 
-    /// Another share of the same budget, of no bytes.
+    /// An empty reservation of the same budget and purpose.
     pub fn new_empty(&self) -> Self {
         self.budget.new_reservation(self.purpose)
     }
 
-    /// The budget that it is a share of.
+    /// The budget of this reservation.
     pub fn budget(&self) -> &MemoryBudget {
         &self.budget
     }
@@ -266,20 +265,20 @@ impl Drop for MemoryReservation {
 }
 
 impl MemoryWait {
-    /// Looks whether there is room now; looks again each time that bytes are free. False once the
-    /// time is over.
+    /// Completes with true once `has_room` returns true, and with false after the timeout.
+    /// `has_room` is called again whenever memory is released.
     pub fn poll(&mut self, cx: &mut Context<'_>, mut has_room: impl FnMut() -> bool) -> Poll<bool> {
         loop {
-            // Who is told between the look and the sleep is told nevertheless.
-            self.freed.as_mut().enable();
+            // Enabled before the check, so that a release between check and poll is not missed.
+            self.released.as_mut().enable();
             if has_room() {
                 return Poll::Ready(true);
             }
-            if self.freed.as_mut().poll(cx).is_pending() {
+            if self.released.as_mut().poll(cx).is_pending() {
                 break;
             }
-            let freed = Arc::clone(&self.budget.0.freed);
-            self.freed = Box::pin(freed.notified_owned());
+            let released = Arc::clone(&self.budget.0.released);
+            self.released = Box::pin(released.notified_owned());
         }
         self.timer.as_mut().poll(cx).map(|()| false)
     }
@@ -295,7 +294,7 @@ impl Drop for MemoryWait {
 mod tests {
     use super::*;
 
-    const LONG: Duration = Duration::from_secs(60);
+    const LONG_TIMEOUT: Duration = Duration::from_secs(60);
 
     #[test]
     fn dropped_reservations_are_released() {
@@ -332,13 +331,13 @@ mod tests {
         assert!(budget.above_hard_limit());
         assert!(
             !body.try_move_to_recording(),
-            "recording has its share already"
+            "the recording limit is reached"
         );
         drop(recording);
         assert!(body.try_move_to_recording());
         assert!(
             !budget.recording_reservation().try_grow(521),
-            "230 of 750 are taken"
+            "230 of 750 bytes are reserved"
         );
         drop(body);
         assert_eq!(budget.used(), 0);
@@ -346,7 +345,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn waiters_wake_on_free_memory_and_on_timeout() {
+    async fn waits_end_when_memory_is_released_or_on_timeout() {
         let budget = MemoryBudget::new(100, 75);
         let mut full = budget.request_reservation();
         full.force_grow(95);
@@ -356,13 +355,13 @@ mod tests {
                 .await
         );
         let waiting = budget.clone();
-        let (room, ()) = tokio::join!(waiting.wait_below_soft_limit(LONG), async {
+        let (has_room, ()) = tokio::join!(waiting.wait_below_soft_limit(LONG_TIMEOUT), async {
             tokio::task::yield_now().await;
             full.resize(91);
             tokio::task::yield_now().await;
             full.resize(50);
         });
-        assert!(room);
+        assert!(has_room);
         assert_eq!(budget.0.waiters.load(Ordering::SeqCst), 0);
     }
 }

@@ -1,14 +1,16 @@
-//! Two generations of plugins on the same recorded exchanges: which keys, redactions and verdicts
+//! Compares two generations of plugins on recorded exchanges: which keys, redactions and verdicts
 //! differ.
 //!
-//! Runs beside the traffic: with secrets of its own, so that a version that is not taken leaves
-//! nothing behind.
+//! The comparison runs next to the traffic. It has its own secrets, so that a generation that is
+//! rejected leaves no state behind.
 
 use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
-use super::{Entry, Session, Sessions};
+use super::entry::Entry;
+use super::registry::Sessions;
+use super::session_state::Session;
 use ouli_cassette::ChangePolicy;
 use ouli_codec::MessageView;
 use ouli_matching::key::{DescribedPart, Key};
@@ -16,46 +18,46 @@ use ouli_message::{Exchange, Fields, Request};
 use ouli_plugin::{Decision, PluginFailure, Plugins};
 use ouli_redaction::Secrets;
 
-/// Examples that a report shows of each kind.
+/// Maximum number of examples of each kind in a report.
 const MAX_EXAMPLES: usize = 3;
 
-/// Bytes of a cassette that is read for a comparison where the session has nothing in memory.
+/// A cassette of at most this size is read for the comparison if the session is not loaded.
 const MAX_CASSETTE_BYTES: u64 = 16 << 20;
 
-/// What there is to compare: the recorded exchanges of the sessions in use.
-pub struct Corpus {
+/// The recorded exchanges to compare.
+pub(crate) struct Corpus {
     exchanges: Vec<(Arc<str>, u64, Exchange)>,
-    /// Exchanges that there are, those beyond the limit included.
+    /// Number of recorded exchanges, including those beyond the limit.
     total: usize,
     named_secrets: Vec<(String, String)>,
 }
 
-/// What differs.
+/// The differences between two generations.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Comparison {
-    /// Exchanges that were compared.
-    pub compared: usize,
-    /// Exchanges that there are.
-    pub total: usize,
-    /// Keys.
-    pub keys: Differences,
-    /// How many unequal requests there are, before and after.
-    pub distinct_keys: (usize, usize),
-    /// Redactions.
-    pub redactions: Differences,
-    /// Verdicts of recording policies.
-    pub verdicts: Differences,
+pub(crate) struct Comparison {
+    /// Number of exchanges that were compared.
+    pub(crate) compared: usize,
+    /// Number of recorded exchanges.
+    pub(crate) total: usize,
+    /// Exchanges with a different key.
+    pub(crate) keys: Differences,
+    /// Number of distinct keys, before and after.
+    pub(crate) distinct_keys: (usize, usize),
+    /// Exchanges with a different redaction.
+    pub(crate) redactions: Differences,
+    /// Exchanges with a different verdict of a recording policy.
+    pub(crate) verdicts: Differences,
     /// Exchanges on which the new version fails and the old one does not.
-    pub failures: Differences,
+    pub(crate) failures: Differences,
 }
 
 /// Exchanges that differ in one respect.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Differences {
-    /// How many.
-    pub count: usize,
+pub(crate) struct Differences {
+    /// Number of exchanges.
+    pub(crate) count: usize,
     /// The first few, a line each.
-    pub examples: Vec<String>,
+    pub(crate) examples: Vec<String>,
 }
 
 impl Differences {
@@ -68,8 +70,8 @@ impl Differences {
 }
 
 impl Comparison {
-    /// True where nothing differs.
-    pub fn is_equal(&self) -> bool {
+    /// True if there is no difference.
+    pub(crate) fn is_equal(&self) -> bool {
         let all = [&self.keys, &self.redactions, &self.verdicts, &self.failures];
         all.iter().all(|one| one.count == 0)
     }
@@ -78,7 +80,7 @@ impl Comparison {
 impl fmt::Display for Comparison {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.compared == 0 {
-            return write!(f, "nothing recorded to compare on");
+            return write!(f, "no recorded exchanges to compare");
         }
         write!(
             f,
@@ -95,10 +97,10 @@ impl fmt::Display for Comparison {
             write!(f, ", {} {name} differ", differences.count)?;
         }
         if before != after {
-            write!(f, "; {before} unequal requests become {after}")?;
+            write!(f, "; {before} distinct keys become {after}")?;
         }
         if self.failures.count > 0 {
-            write!(f, "; it fails on {}", self.failures.count)?;
+            write!(f, "; the new version fails on {}", self.failures.count)?;
         }
         let all = kinds.iter().flat_map(|(_, one)| &one.examples);
         for example in all.chain(&self.failures.examples) {
@@ -109,9 +111,9 @@ impl fmt::Display for Comparison {
 }
 
 impl Corpus {
-    /// At most so many exchanges of the sessions in use, the latest ones of each.
-    /// Reads cassettes that are not in memory: not for a thread that serves.
-    pub fn of(sessions: &Sessions, most: usize) -> Self {
+    /// At most `max_exchanges` exchanges of the sessions, the latest ones of each. Blocks: it reads
+    /// cassettes that are not in memory.
+    pub(crate) fn of(sessions: &Sessions, max_exchanges: usize) -> Self {
         let mut corpus = Self {
             exchanges: Vec::new(),
             total: 0,
@@ -120,7 +122,7 @@ impl Corpus {
         for session in sessions.all() {
             let entries = entries(sessions, &session);
             corpus.total += entries.len();
-            let room = most.saturating_sub(corpus.exchanges.len());
+            let room = max_exchanges.saturating_sub(corpus.exchanges.len());
             let skipped = entries.len().saturating_sub(room);
             for entry in entries.iter().skip(skipped) {
                 if let Some(exchange) = full_exchange(sessions, &session, entry) {
@@ -132,23 +134,23 @@ impl Corpus {
         corpus
     }
 
-    /// Compares two generations until all is compared or `enough` says so.
-    pub fn compare(
+    /// Compares two generations, until all exchanges are compared or `should_stop` returns true.
+    pub(crate) fn compare(
         &self,
         old: &Plugins,
         new: &Plugins,
-        mut enough: impl FnMut() -> bool,
+        mut should_stop: impl FnMut() -> bool,
     ) -> Comparison {
         let mut comparison = Comparison {
             total: self.total,
             ..Comparison::default()
         };
-        let mut unequal = (HashSet::new(), HashSet::new());
+        let mut keys = (HashSet::new(), HashSet::new());
         for (session, ordinal, exchange) in &self.exchanges {
-            if enough() {
+            if should_stop() {
                 break;
             }
-            let place = || {
+            let label = || {
                 let (method, target) = (&exchange.request.method, &exchange.request.target);
                 format!("{session} {ordinal} {method} {target}")
             };
@@ -157,23 +159,23 @@ impl Corpus {
             comparison.compared += 1;
             match (before, after) {
                 (Ok(before), Ok(after)) => {
-                    unequal.0.insert(before.key.hash());
-                    unequal.1.insert(after.key.hash());
-                    comparison.add((old, &before), (new, &after), place);
+                    keys.0.insert(before.key.hash());
+                    keys.1.insert(after.key.hash());
+                    comparison.add((old, &before), (new, &after), label);
                 }
                 (Ok(_), Err(failure)) => {
                     comparison
                         .failures
-                        .add(|| format!("{}: {failure}", place()));
+                        .add(|| format!("{}: {failure}", label()));
                 }
                 (Err(_), Ok(_) | Err(_)) => {}
             }
         }
-        comparison.distinct_keys = (unequal.0.len(), unequal.1.len());
+        comparison.distinct_keys = (keys.0.len(), keys.1.len());
         comparison
     }
 
-    /// What one generation makes of one exchange.
+    /// Evaluates one exchange with one generation.
     fn evaluate(
         &self,
         plugins: &Plugins,
@@ -210,10 +212,10 @@ struct Evaluation {
 }
 
 impl Evaluation {
-    /// The parts of the key, which an example alone needs.
+    /// The parts of the key. Only examples need them.
     fn describe(&self, plugins: &Plugins) -> Vec<DescribedPart> {
         let described = plugins.describe(&self.request_view, &self.secrets);
-        // It has just made a key of the same request.
+        // This cannot fail in practice: the key of the same request was just derived.
         described.unwrap_or_default()
     }
 }
@@ -223,76 +225,83 @@ impl Comparison {
         &mut self,
         (old, before): (&Plugins, &Evaluation),
         (new, after): (&Plugins, &Evaluation),
-        place: impl Fn() -> String,
+        label: impl Fn() -> String,
     ) {
         if before.key != after.key {
             self.keys.add(|| {
                 let (before, after) = (before.describe(old), after.describe(new));
-                format!("{}: {}", place(), key_part_changes(&before, &after))
+                format!("{}: {}", label(), key_part_changes(&before, &after))
             });
         }
         if before.exchange != after.exchange {
             self.redactions.add(|| {
-                let places = redaction_changes(&before.exchange, &after.exchange).join(", ");
-                format!("{}: {places} redacted otherwise", place())
+                let locations = redaction_changes(&before.exchange, &after.exchange).join(", ");
+                format!("{}: {locations} redacted differently", label())
             });
         }
         if before.decision != after.decision {
             self.verdicts.add(|| {
                 let (before, after) = (&before.decision, &after.decision);
-                format!("{}: {before} becomes {after}", place())
+                format!("{}: {before} becomes {after}", label())
             });
         }
     }
 }
 
-/// The parts of a key that came, went or changed.
+/// The parts of a key that were added, removed or changed.
 fn key_part_changes(before: &[DescribedPart], after: &[DescribedPart]) -> String {
-    let find = |all: &'_ [DescribedPart], name: &str| all.iter().position(|part| part.name == name);
-    let mut words = Vec::new();
+    let find =
+        |parts: &[DescribedPart], name: &str| parts.iter().position(|part| part.name == name);
+    let mut changes = Vec::new();
     for part in before {
         match find(after, &part.name) {
-            None => words.push(format!("part `{}` is gone", part.name)),
-            Some(place) if after[place] != *part => {
-                words.push(format!("part `{}` changes", part.name));
+            None => changes.push(format!("part `{}` removed", part.name)),
+            Some(index) if after[index] != *part => {
+                changes.push(format!("part `{}` changed", part.name));
             }
             Some(_) => {}
         }
     }
     for part in after {
         if find(before, &part.name).is_none() {
-            words.push(format!("part `{}` is new", part.name));
+            changes.push(format!("part `{}` added", part.name));
         }
     }
-    if words.is_empty() {
-        // The same parts in another order, or pieces that reports do not show.
-        return "the same parts make another key".to_owned();
+    if changes.is_empty() {
+        // The parts have another order, or differ in a way that reports do not show.
+        return "the same parts, but another key".to_owned();
     }
-    words.join(", ")
+    changes.join(", ")
 }
 
-/// The places in which two redactions of one exchange differ.
+/// The locations in which two redactions of one exchange differ.
 fn redaction_changes(before: &Exchange, after: &Exchange) -> Vec<String> {
-    let mut places = Vec::new();
-    let mut note = |differs: bool, place: &str| {
+    let mut locations = Vec::new();
+    let mut add_if = |differs: bool, location: &str| {
         if differs {
-            places.push(place.to_owned());
+            locations.push(location.to_owned());
         }
     };
     let (old, new) = (&before.request, &after.request);
-    note(old.target != new.target, "target");
-    note(old.body != new.body, "request body");
-    note(old.trailers != new.trailers, "request trailers");
+    add_if(old.target != new.target, "target");
+    add_if(old.body != new.body, "request body");
+    add_if(old.trailers != new.trailers, "request trailers");
     let (old, new) = (&before.response, &after.response);
-    note(old.body != new.body, "response body");
-    note(old.trailers != new.trailers, "response trailers");
-    note(before.stream != after.stream, "stream");
-    places.extend(headers(&before.request.fields, &after.request.fields));
-    places.extend(headers(&before.response.fields, &after.response.fields));
-    places
+    add_if(old.body != new.body, "response body");
+    add_if(old.trailers != new.trailers, "response trailers");
+    add_if(before.stream != after.stream, "stream");
+    locations.extend(changed_headers(
+        &before.request.fields,
+        &after.request.fields,
+    ));
+    locations.extend(changed_headers(
+        &before.response.fields,
+        &after.response.fields,
+    ));
+    locations
 }
 
-fn headers(before: &Fields, after: &Fields) -> Vec<String> {
+fn changed_headers(before: &Fields, after: &Fields) -> Vec<String> {
     let mut names: Vec<_> = before.iter().chain(after.iter()).map(|(n, _)| n).collect();
     names.sort_by_key(|name| name.as_str());
     names.dedup();
@@ -307,19 +316,19 @@ fn headers(before: &Fields, after: &Fields) -> Vec<String> {
         .collect()
 }
 
-/// The exchanges of a session: those in memory, or those of a small cassette.
+/// The exchanges of a session: from memory, or from its cassette if that is small.
 fn entries(sessions: &Sessions, session: &Session) -> Vec<Arc<Entry>> {
     let entries = session.entries_from(0);
     if !entries.is_empty() {
         return entries;
     }
     let folder = sessions.folder();
-    let small = folder
+    let is_small = folder
         .session_path(session.name())
         .ok()
         .and_then(|path| path.metadata().ok())
         .is_some_and(|metadata| metadata.len() <= MAX_CASSETTE_BYTES);
-    if !small {
+    if !is_small {
         return Vec::new();
     }
     let Ok(Some(loaded)) = folder.load(session.name(), ChangePolicy::Mark) else {
@@ -327,11 +336,11 @@ fn entries(sessions: &Sessions, session: &Session) -> Vec<Arc<Entry>> {
     };
     let entries = loaded.exchanges.into_iter();
     entries
-        .map(|one| Arc::new(Entry::new(one.ordinal, one.exchange)))
+        .map(|it| Arc::new(Entry::new(it.ordinal, it.exchange)))
         .collect()
 }
 
-/// An exchange with all its bodies in memory; none where one cannot be read.
+/// An exchange with all bodies in memory; `None` if a body cannot be read.
 fn full_exchange(sessions: &Sessions, session: &Session, entry: &Entry) -> Option<Exchange> {
     let mut exchange = Exchange {
         endpoint: entry.endpoint.clone(),

@@ -1,50 +1,52 @@
-//! How the sessions went: the summary at the end, and the JSON of `--report`.
+//! The verdict on the sessions: the summary at shutdown, and the JSON of `--report`.
+
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::Session;
 use super::counters::ReasonCounts;
+use super::session_state::Session;
 use ouli_redaction::Guard;
 
-/// The verdict on one session.
+/// The report on one session.
 #[derive(Clone, Debug, Serialize)]
 pub struct SessionReport {
     /// Name of the session.
     pub session: String,
-    /// False where something failed: see [`SessionReport::failures`].
+    /// False if there are [`SessionReport::failures`].
     pub passed: bool,
-    /// Why it failed, a line each.
+    /// Why the session failed, a line each.
     pub failures: Vec<String>,
     /// Requests answered from the cassette.
     pub hits: u64,
-    /// Requests not found in it.
+    /// Requests not found in the cassette.
     pub misses: u64,
-    /// Exchanges written that did not fail.
+    /// Exchanges recorded that did not fail.
     pub recorded: u64,
-    /// Exchanges written that failed.
+    /// Exchanges recorded as failed.
     pub recorded_failures: u64,
     /// Exchanges in the cassette.
     pub exchanges: usize,
-    /// Those that were not replayed: number, method and target. Empty where nothing was replayed
-    /// at all.
+    /// Exchanges that were not replayed: number, method and target. Empty if there were neither
+    /// hits nor misses.
     pub unused: Vec<String>,
-    /// Not worth recording, by reason.
-    pub skipped: std::collections::BTreeMap<String, u64>,
+    /// Excluded by a policy, by reason.
+    pub skipped: BTreeMap<String, u64>,
     /// Ended early and not recorded, by reason.
-    pub partial: std::collections::BTreeMap<String, u64>,
+    pub partial: BTreeMap<String, u64>,
     /// Not recorded because the recorder was full, by reason.
-    pub dropped: std::collections::BTreeMap<String, u64>,
-    /// Refused before the disk, by rule.
-    pub refused: std::collections::BTreeMap<String, u64>,
-    /// Not recorded because of a fault, by reason.
-    pub failed: std::collections::BTreeMap<String, u64>,
-    /// Secrets taken out, by rule.
-    pub redactions: std::collections::BTreeMap<String, u64>,
-    /// What could not be read of the cassette.
+    pub dropped: BTreeMap<String, u64>,
+    /// Rejected by the guard, by rule.
+    pub refused: BTreeMap<String, u64>,
+    /// Not recorded because of an error, by reason.
+    pub failed: BTreeMap<String, u64>,
+    /// Redacted secrets, by rule.
+    pub redactions: BTreeMap<String, u64>,
+    /// Parts of the cassette that cannot be read.
     pub damage: Vec<String>,
-    /// Numbers of exchanges edited by hand.
+    /// Ordinals of edited exchanges.
     pub edited: Vec<u64>,
-    /// Nothing is in it and nobody asked for it: an endpoint's own session may be so.
+    /// The session has no exchanges and no requests, as the default session of an endpoint may.
     #[serde(skip)]
     idle: bool,
 }
@@ -52,17 +54,17 @@ pub struct SessionReport {
 /// The verdict on all sessions.
 #[derive(Clone, Debug, Serialize)]
 pub struct Verdict {
-    /// True where every session passed.
+    /// True if every session passed.
     pub passed: bool,
     /// The sessions by name.
     pub sessions: Vec<SessionReport>,
 }
 
 impl Verdict {
-    /// Judges sessions. With `unused_fails`, a recorded exchange that was never replayed fails a
-    /// session that was.
+    /// The verdict on these sessions. With `unused_fails`, a session with requests fails if a
+    /// recorded exchange was not replayed.
     ///
-    /// The report is written too, so words that still hold a secret are withheld from it.
+    /// The report is written to the disk, so texts that contain a secret are withheld.
     pub fn of<'a>(
         sessions: impl IntoIterator<Item = &'a Session>,
         guard: &Guard,
@@ -84,7 +86,7 @@ impl Verdict {
         Self { passed, sessions }
     }
 
-    /// The summary for people: a few lines for each session that was used.
+    /// The summary for people: a few lines for each session that is not idle.
     pub fn to_text(&self) -> String {
         let used = self.sessions.iter().filter(|session| !session.idle);
         used.map(SessionReport::to_text).collect()
@@ -92,10 +94,10 @@ impl Verdict {
 }
 
 impl SessionReport {
-    /// Replaces words that are not to be written. Reasons are a plugin's words, targets a client's;
-    /// the failures are the gateway's own.
+    /// Replaces texts that contain a secret. Reasons come from plugins and targets from clients;
+    /// the failures are texts of the gateway.
     fn withhold_secrets(&mut self, is_secret: impl Fn(&str) -> bool) {
-        const WITHHELD: &str = "(withheld: it holds a secret)";
+        const WITHHELD: &str = "(withheld: contains a secret)";
         let lists = [&mut self.unused, &mut self.damage];
         for line in lists.into_iter().flatten() {
             if is_secret(line) {
@@ -126,7 +128,7 @@ impl SessionReport {
         use std::fmt::Write as _;
         let mut text = String::new();
         let verdict = if self.passed { "passed" } else { "failed" };
-        let sum = |counts: &std::collections::BTreeMap<String, u64>| counts.values().sum::<u64>();
+        let sum = |counts: &BTreeMap<String, u64>| counts.values().sum::<u64>();
         // Writing to a string cannot fail.
         let _ = write!(
             text,
@@ -138,7 +140,7 @@ impl SessionReport {
             self.recorded,
             sum(&self.redactions),
         );
-        let rest = [
+        let unrecorded = [
             ("not recorded", &self.skipped),
             ("ended early", &self.partial),
             ("dropped", &self.dropped),
@@ -148,9 +150,9 @@ impl SessionReport {
         if self.recorded_failures > 0 {
             let _ = write!(text, "\n  recorded as failed: {}", self.recorded_failures);
         }
-        for (what, counts) in rest {
+        for (label, counts) in unrecorded {
             for (reason, count) in counts {
-                let _ = write!(text, "\n  {what}: {count} ({reason})");
+                let _ = write!(text, "\n  {label}: {count} ({reason})");
             }
         }
         for line in self.failures.iter().chain(&self.damage) {
@@ -171,13 +173,13 @@ impl SessionReport {
     }
 }
 
-/// Unused exchanges that are listed for people.
+/// Maximum number of unused exchanges in the summary.
 const MAX_UNUSED_SHOWN: usize = 10;
 
 fn session_report(session: &Session, strict: bool, unused_fails: bool) -> SessionReport {
-    let tally = session.counters();
-    let (hits, misses, recorded) = (tally.hits(), tally.misses(), tally.recorded());
-    let reasons = tally.reasons();
+    let counters = session.counters();
+    let (hits, misses, recorded) = (counters.hits(), counters.misses(), counters.recorded());
+    let reasons = counters.reasons();
     let unused = if hits + misses == 0 {
         Vec::new()
     } else {
@@ -187,12 +189,12 @@ fn session_report(session: &Session, strict: bool, unused_fails: bool) -> Sessio
     let mut failures = failures(misses, &reasons);
     if unused_fails && !unused.is_empty() {
         failures.push(format!(
-            "{} recorded exchanges were never asked for ([verdict] unused = \"fail\")",
+            "{} recorded exchanges were never requested ([verdict] unused = \"fail\")",
             unused.len()
         ));
     }
     if strict && !(edited.is_empty() && damage.is_empty()) {
-        failures.push("the cassette is edited or damaged, which strict refuses".to_owned());
+        failures.push("the cassette is edited or damaged (strict)".to_owned());
     }
     SessionReport {
         session: session.name().to_string(),
@@ -201,7 +203,7 @@ fn session_report(session: &Session, strict: bool, unused_fails: bool) -> Sessio
         hits,
         misses,
         recorded,
-        recorded_failures: tally.recorded_failures(),
+        recorded_failures: counters.recorded_failures(),
         exchanges: session.len(),
         unused,
         skipped: reasons.skipped,
@@ -212,7 +214,7 @@ fn session_report(session: &Session, strict: bool, unused_fails: bool) -> Sessio
         redactions: reasons.redactions,
         damage,
         edited,
-        idle: session.is_empty() && tally.is_empty(),
+        idle: session.is_empty() && counters.is_empty(),
     }
 }
 
@@ -230,7 +232,7 @@ fn failures(misses: u64, reasons: &ReasonCounts) -> Vec<String> {
     let refused: u64 = reasons.refused.values().sum();
     if refused > 0 {
         failures.push(format!(
-            "{refused} exchanges were not written because they still held a secret"
+            "{refused} exchanges were not written because they contained a secret"
         ));
     }
     let failed: u64 = reasons.failed.values().sum();

@@ -12,9 +12,9 @@ use tokio::time::{Instant, Sleep};
 
 use super::close_injector::CloseInjector;
 use super::recording_tap::Tap;
-use crate::shared_buffer;
 use ouli_message::stream::Side;
 use ouli_net::drain::DrainSignal;
+use ouli_net::shared_buffer;
 
 /// Reads of one direction before the other is polled.
 const MAX_READS_PER_POLL: usize = 16;

@@ -1,10 +1,11 @@
-//! Secrets that a border between two parts of a stream cuts: each part holds a piece that says
-//! nothing by itself.
+//! Redaction of secrets that are split over several parts of a stream.
 //!
-//! Texts that belong together form a *strand*: the plain data of events, the texts of messages, or
-//! of parts that are JSON the strings at one pointer, as in the deltas of a language model. What a
-//! pattern or a known secret finds across the borders of a strand is taken out of all its parts.
+//! Texts that belong together are joined: the plain data of events, the texts of messages, or, in
+//! parts that are JSON, the strings at one pointer, as in the deltas of a language model. A match
+//! of a pattern or a known secret across the boundaries of a joined text is replaced in all its
+//! parts.
 
+mod part_format;
 mod segments;
 
 use std::ops::Range;
@@ -13,52 +14,38 @@ use bytes::Bytes;
 
 use crate::name_value_pairs;
 use crate::pass::{Outcome, Redaction, RedactionPass};
-use crate::splice::{self, Replacement};
-use segments::JoinedText;
+use crate::splice;
+pub use part_format::PartFormat;
+use segments::{Edits, JoinedText};
 
-/// What the parts of a stream are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PartFormat {
-    /// Events of an event stream.
-    Events,
-    /// Lines.
-    Lines,
-    /// Messages.
-    Messages,
-}
-
-/// Secrets cut by borders that are taken out of one strand; more is for those that are made to be
-/// difficult.
+/// Maximum number of split secrets in one joined text. Only crafted streams have more.
 const MAX_REPLACEMENTS: usize = 1000;
 
 impl Redaction<'_> {
-    /// The same parts without the secrets that their borders cut. It is to be called before each
-    /// part is looked at alone, since a part may hold enough of a secret to be taken for all of it,
-    /// and after that, since more secrets are known then.
-    pub fn redact_across_parts(&self, parts: &[Bytes], joint: PartFormat) -> Outcome<Vec<Bytes>> {
-        let mut run = self.begin_pass();
+    /// Redacts the secrets that are split over several parts. Must be called before each part is
+    /// redacted alone, since one part may hold enough of a secret to match as a whole, and again
+    /// after that, since more secrets are known then.
+    pub fn redact_across_parts(&self, parts: &[Bytes], format: PartFormat) -> Outcome<Vec<Bytes>> {
+        let mut pass = self.begin_pass();
         let mut value = parts.to_vec();
-        run.redact_joined_texts(&segments::join_texts(parts, joint), &mut value);
-        let mixed = segments::join_mixed(&value, joint);
-        run.redact_joined_texts(mixed.as_slice(), &mut value);
+        pass.redact_joined_texts(&segments::join_texts(parts, format), &mut value);
+        let mixed = segments::join_mixed(&value, format);
+        pass.redact_joined_texts(mixed.as_slice(), &mut value);
         Outcome {
             value,
-            counts: run.into_counts(),
+            counts: pass.into_counts(),
         }
     }
 }
 
-/// What is to be replaced in each part.
-type Edits = [Vec<Replacement<Vec<u8>>>];
-
 impl RedactionPass<'_> {
-    fn redact_joined_texts(&mut self, strands: &[JoinedText], parts: &mut [Bytes]) {
-        if strands.is_empty() {
+    fn redact_joined_texts(&mut self, joined_texts: &[JoinedText], parts: &mut [Bytes]) {
+        if joined_texts.is_empty() {
             return;
         }
         let mut edits = vec![Vec::new(); parts.len()];
-        for strand in strands {
-            self.redact_joined_text(strand, &mut edits);
+        for joined in joined_texts {
+            self.redact_joined_text(joined, &mut edits);
         }
         for (part, edits) in parts.iter_mut().zip(edits) {
             if let Some(new) = splice::bytes(part, edits) {
@@ -67,51 +54,51 @@ impl RedactionPass<'_> {
         }
     }
 
-    fn redact_joined_text(&mut self, strand: &JoinedText, edits: &mut Edits) {
-        let mut cuts: Vec<(Range<usize>, String)> = Vec::new();
-        if let Some(text) = strand.text() {
-            self.find_split_values(strand, text, &mut cuts);
-            self.find_split_matches(strand, text, &mut cuts);
+    fn redact_joined_text(&mut self, joined: &JoinedText, edits: &mut Edits) {
+        let mut replacements: Vec<(Range<usize>, String)> = Vec::new();
+        if let Some(text) = joined.text() {
+            self.find_split_values(joined, text, &mut replacements);
+            self.find_split_matches(joined, text, &mut replacements);
         }
-        for hit in self.secrets.searcher().find(strand.bytes()) {
-            if is_unreplaced(&cuts, &hit.range) && strand.crosses_boundary(&hit.range) {
-                let range = strand.whole_characters(hit.range);
-                cuts.push((range, self.placeholder_for_known(&hit.secret)));
+        for hit in self.secrets.searcher().find(joined.bytes()) {
+            if is_unreplaced(&replacements, &hit.range) && joined.crosses_boundary(&hit.range) {
+                let range = joined.whole_characters(hit.range);
+                replacements.push((range, self.placeholder_for_known(&hit.secret)));
             }
         }
-        cuts.sort_by_key(|(range, _)| range.start);
-        strand.replace(&cuts, edits);
+        replacements.sort_by_key(|(range, _)| range.start);
+        joined.replace(&replacements, edits);
     }
 
-    /// Values that borders cut, or cut off from their names: of members in JSON, as in the
-    /// arguments of a tool that a language model calls, and of parameters and forms.
+    /// Finds values that are split, or separated from their names: members of JSON, as in the
+    /// arguments of a tool call of a language model, and parameters of URLs and forms.
     fn find_split_values(
         &mut self,
-        strand: &JoinedText,
+        joined: &JoinedText,
         text: &str,
-        cuts: &mut Vec<(Range<usize>, String)>,
+        replacements: &mut Vec<(Range<usize>, String)>,
     ) {
-        self.find_split_members(strand, text, cuts);
+        self.find_split_members(joined, text, replacements);
         for (name, range) in name_value_pairs::pairs(text, true) {
             let whole = range.start - 1 - name.len()..range.end;
-            if cuts.len() >= MAX_REPLACEMENTS
-                || !strand.crosses_boundary(&whole)
-                || !is_unreplaced(cuts, &range)
+            if replacements.len() >= MAX_REPLACEMENTS
+                || !joined.crosses_boundary(&whole)
+                || !is_unreplaced(replacements, &range)
             {
                 continue;
             }
-            let end = self.unquoted_end(strand, text, &range);
-            if let Some(piece) = self.replace_pair(name, text, range.start..end) {
-                cuts.push((piece.range, piece.value));
+            let end = self.unquoted_end(joined, text, &range);
+            if let Some(replacement) = self.replace_pair(name, text, range.start..end) {
+                replacements.push((replacement.range, replacement.value));
             }
         }
     }
 
     fn find_split_members(
         &mut self,
-        strand: &JoinedText,
+        joined: &JoinedText,
         text: &str,
-        cuts: &mut Vec<(Range<usize>, String)>,
+        replacements: &mut Vec<(Range<usize>, String)>,
     ) {
         let Some(members) = &self.rules.members else {
             return;
@@ -123,28 +110,30 @@ impl RedactionPass<'_> {
                 continue;
             };
             from = range.end;
-            // A value may be whole in a part that has not all of its name.
-            if cuts.len() >= MAX_REPLACEMENTS || !strand.crosses_boundary(&(key.start..range.end)) {
+            // The value may be complete in a part that holds only the end of its name.
+            if replacements.len() >= MAX_REPLACEMENTS
+                || !joined.crosses_boundary(&(key.start..range.end))
+            {
                 continue;
             }
             if !quote.is_empty() {
-                range.end = self.unquoted_end(strand, text, &range);
+                range.end = self.unquoted_end(joined, text, &range);
             }
             if let Some(new) = self.placeholder_for(rule, &text.as_bytes()[range.clone()]) {
-                cuts.push((range, format!("{quote}{new}{quote}")));
+                replacements.push((range, format!("{quote}{new}{quote}")));
             }
         }
     }
 
-    /// Where a value without quotes ends. What ends with a space or with the strand may be the
-    /// words of the next part, so of that only what looks like more of a token is taken.
-    fn unquoted_end(&self, strand: &JoinedText, text: &str, range: &Range<usize>) -> usize {
-        let closed = text[range.end..].chars().next();
-        if closed.is_some_and(|c| !c.is_whitespace()) {
+    /// The end of a value without quotes. If the value ends with white space or the joined text, a
+    /// following fragment may be ordinary words, so it counts only if it looks like a token.
+    fn unquoted_end(&self, joined: &JoinedText, text: &str, range: &Range<usize>) -> usize {
+        let delimiter = text[range.end..].chars().next();
+        if delimiter.is_some_and(|c| !c.is_whitespace()) {
             return range.end;
         }
-        let mut end = strand.end_of_fragment(range.start).min(range.end);
-        for fragment in strand.fragments_from(end) {
+        let mut end = joined.end_of_fragment(range.start).min(range.end);
+        for fragment in joined.fragments_from(end) {
             let next = fragment.end.min(range.end);
             if fragment.start >= range.end || !looks_like_token(&text[end..next]) {
                 break;
@@ -156,64 +145,64 @@ impl RedactionPass<'_> {
 
     fn find_split_matches(
         &mut self,
-        strand: &JoinedText,
+        joined: &JoinedText,
         text: &str,
-        cuts: &mut Vec<(Range<usize>, String)>,
+        replacements: &mut Vec<(Range<usize>, String)>,
     ) {
         let mut from = 0;
         for _ in 0..MAX_REPLACEMENTS {
             let found = self.rules.patterns.find(&text[from..]).into_iter();
             let found = found.map(|(range, rule)| (range.start + from..range.end + from, rule));
-            let cut = found.filter(|(range, _)| {
-                strand.crosses_boundary(range) || !self.matches_in_fragment(strand, text, range)
+            let split = found.filter(|(range, _)| {
+                joined.crosses_boundary(range) || !self.matches_in_fragment(joined, text, range)
             });
-            let Some((range, rule)) = cut.min_by_key(|(range, _)| range.start) else {
+            let Some((range, rule)) = split.min_by_key(|(range, _)| range.start) else {
                 return;
             };
-            let secret = range.start..self.match_end(strand, text, &range);
+            let secret = range.start..self.match_end(joined, text, &range);
             from = secret.end;
-            let cut = strand.crosses_boundary(&secret)
-                || !self.matches_in_fragment(strand, text, &secret);
-            if cut && is_unreplaced(cuts, &secret) {
+            let is_split = joined.crosses_boundary(&secret)
+                || !self.matches_in_fragment(joined, text, &secret);
+            if is_split && is_unreplaced(replacements, &secret) {
                 let new = self.placeholder_for_match(rule, &text.as_bytes()[secret.clone()]);
-                cuts.push((secret, new));
+                replacements.push((secret, new));
             }
         }
     }
 
-    /// True where a pattern finds the secret in its own part as well. It may look at what stands
-    /// before a secret, such as `Bearer`, which may be in another part.
-    fn matches_in_fragment(&self, strand: &JoinedText, text: &str, secret: &Range<usize>) -> bool {
-        let own = strand.fragment(secret.start);
-        let found = self.rules.patterns.find(&text[own.clone()]);
+    /// True if a pattern also matches the secret in its fragment alone. The pattern may include
+    /// text before the secret, such as `Bearer`, which may be in another fragment.
+    fn matches_in_fragment(&self, joined: &JoinedText, text: &str, secret: &Range<usize>) -> bool {
+        let fragment = joined.fragment(secret.start);
+        let found = self.rules.patterns.find(&text[fragment.clone()]);
         found
             .iter()
-            .any(|(range, _)| own.start + range.start == secret.start)
+            .any(|(range, _)| fragment.start + range.start == secret.start)
     }
 
-    /// Where a secret ends that goes over borders. A pattern without an upper length runs on into
-    /// the next part, whether that goes on with the secret or not: once there is enough for the
-    /// pattern, only what looks like more of a token is taken for it.
-    fn match_end(&self, strand: &JoinedText, text: &str, range: &Range<usize>) -> usize {
+    /// The end of a match that crosses boundaries. A pattern without a maximum length extends into
+    /// the next fragment even if that is other text: once the text so far satisfies the pattern, a
+    /// further fragment counts only if it looks like a token.
+    fn match_end(&self, joined: &JoinedText, text: &str, range: &Range<usize>) -> usize {
         let patterns = &self.rules.patterns;
-        let mut end = strand.end_of_fragment(range.start).min(range.end);
-        for fragment in strand.fragments_from(end) {
+        let mut end = joined.end_of_fragment(range.start).min(range.end);
+        for fragment in joined.fragments_from(end) {
             if fragment.start >= range.end {
                 break;
             }
             let next = fragment.end.min(range.end);
             let (more, whole) = (&text[end..next], &text[fragment.clone()]);
-            // What stands before the secret belongs to some patterns, such as `Bearer`.
+            // Some patterns include text before the secret, such as `Bearer`.
             let before = text.floor_char_boundary(range.start.saturating_sub(CONTEXT));
-            let enough = patterns
+            let is_complete = patterns
                 .find(&text[before..end])
                 .iter()
                 .any(|(found, _)| before + found.start == range.start);
-            let own = patterns
+            let is_other_match = patterns
                 .find(whole)
                 .iter()
                 .any(|(found, _)| found.start < more.len());
-            if enough && (own || !looks_like_token(more)) {
+            if is_complete && (is_other_match || !looks_like_token(more)) {
                 break;
             }
             end = next;
@@ -222,16 +211,17 @@ impl RedactionPass<'_> {
     }
 }
 
-/// True where nothing of it is taken out yet.
-fn is_unreplaced(cuts: &[(Range<usize>, String)], range: &Range<usize>) -> bool {
-    cuts.iter()
-        .all(|(cut, _)| cut.end <= range.start || range.end <= cut.start)
+/// True if the range overlaps no replacement.
+fn is_unreplaced(replacements: &[(Range<usize>, String)], range: &Range<usize>) -> bool {
+    replacements
+        .iter()
+        .all(|(replaced, _)| replaced.end <= range.start || range.end <= replaced.start)
 }
 
-/// Bytes before a secret that a pattern may look at.
+/// Number of bytes before a secret that a pattern may include.
 const CONTEXT: usize = 64;
 
-/// Words have neither digits nor capitals within.
+/// Ordinary words contain no digits, and capitals only at the start.
 fn looks_like_token(text: &str) -> bool {
     text.bytes().any(|byte| byte.is_ascii_digit())
         || text.bytes().skip(1).any(|byte| byte.is_ascii_uppercase())

@@ -1,4 +1,4 @@
-//! Texts of several parts that belong together.
+//! Joins the texts of several parts that belong together.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -6,76 +6,80 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
-use super::{Edits, PartFormat};
+use super::part_format::PartFormat;
 use crate::splice::Replacement;
 use ouli_codec::event_stream;
 use ouli_codec::json::{Document, Kind, Node, escape};
 
-/// Pointers that are followed through a stream; further ones are not.
+/// Maximum number of joined texts of a stream. The strings at further pointers are not joined.
 const MAX_TEXTS: usize = 10_000;
 
-/// One text of one part.
+/// The replacements in each part, by the index of the part.
+pub(super) type Edits = [Vec<Replacement<Vec<u8>>>];
+
+/// The text of one part in a joined text.
 #[derive(Clone, Debug)]
 pub(super) struct Fragment {
+    /// Index of the part.
     part: usize,
-    /// Where it stands in the part, as it is written there.
+    /// Range of the encoded text in the part.
     part_range: Range<usize>,
-    /// It stands there as a string of JSON.
+    /// The text is a JSON string in the part.
     quoted: bool,
-    /// Where it stands in the strand.
+    /// Range in the joined text.
     text_range: Range<usize>,
 }
 
-/// Texts that belong together, one after the other.
+/// The concatenated texts of several parts.
 #[derive(Clone, Debug, Default)]
 pub(super) struct JoinedText {
     bytes: Vec<u8>,
     fragments: Vec<Fragment>,
 }
 
-/// The strands of some parts that have more than one text.
-pub(super) fn join_texts(parts: &[Bytes], joint: PartFormat) -> Vec<JoinedText> {
-    let mut strands = TextJoiner::default();
+/// The joined texts of some parts. Texts of a single part are left out.
+pub(super) fn join_texts(parts: &[Bytes], format: PartFormat) -> Vec<JoinedText> {
+    let mut joined_texts = TextJoiner::default();
     for (number, part) in parts.iter().enumerate() {
-        for place in payload_ranges(part, joint) {
-            let payload = part.slice(place.clone());
+        for range in payload_ranges(part, format) {
+            let payload = part.slice(range.clone());
             match Document::parse(payload.clone()).filter(is_container) {
                 Some(json) => {
                     let mut pointer = String::from("/");
-                    strands.json(number, place.start, json.root(), &mut pointer);
+                    joined_texts.json(number, range.start, json.root(), &mut pointer);
                 }
                 None if std::str::from_utf8(&payload).is_ok() => {
-                    strands.add("plain", number, place, (false, &payload));
+                    joined_texts.add("plain", number, range, (false, &payload));
                 }
-                None => strands.add("binary", number, place, (false, &payload)),
+                None => joined_texts.add("binary", number, range, (false, &payload)),
             }
         }
     }
-    let mut all = strands.all;
-    all.retain(|strand| strand.fragments.len() > 1);
+    let mut all = joined_texts.all;
+    all.retain(|joined| joined.fragments.len() > 1);
     all
 }
 
-/// All parts as one strand, where some are text and some are not: bytes that are no text may stand
-/// before or behind a piece of a secret, and put its part into another strand than the next piece.
-pub(super) fn join_mixed(parts: &[Bytes], joint: PartFormat) -> Option<JoinedText> {
+/// Joins all parts if some are text and some are not. Bytes that are not text may surround one half
+/// of a secret, so that `join_texts` separates its part from the part with the other half.
+pub(super) fn join_mixed(parts: &[Bytes], format: PartFormat) -> Option<JoinedText> {
     let is_text = |part: &Bytes| std::str::from_utf8(part).is_ok();
     let texts = parts.iter().filter(|part| is_text(part)).count();
     if texts == 0 || texts == parts.len() {
         return None;
     }
-    let mut strands = TextJoiner::default();
+    let mut joined_texts = TextJoiner::default();
     for (number, part) in parts.iter().enumerate() {
-        for place in payload_ranges(part, joint) {
-            let payload = part.slice(place.clone());
-            strands.add("mixed", number, place, (false, &payload));
+        for range in payload_ranges(part, format) {
+            let payload = part.slice(range.clone());
+            joined_texts.add("mixed", number, range, (false, &payload));
         }
     }
-    strands.all.pop()
+    joined_texts.all.pop()
 }
 
-fn payload_ranges(part: &[u8], joint: PartFormat) -> Vec<Range<usize>> {
-    let end = match joint {
+fn payload_ranges(part: &[u8], format: PartFormat) -> Vec<Range<usize>> {
+    let end = match format {
         PartFormat::Events => return event_stream::data_ranges(part),
         PartFormat::Lines => {
             let text = part.strip_suffix(b"\n").unwrap_or(part);
@@ -93,7 +97,7 @@ fn is_container(json: &Document) -> bool {
 
 #[derive(Default)]
 struct TextJoiner {
-    places: HashMap<String, usize>,
+    indexes: HashMap<String, usize>,
     all: Vec<JoinedText>,
 }
 
@@ -118,37 +122,37 @@ impl TextJoiner {
                 }
             }
             Kind::String(text) => {
-                let place = start + node.span.start..start + node.span.end;
-                self.add(pointer, part, place, (true, text.as_bytes()));
+                let range = start + node.span.start..start + node.span.end;
+                self.add(pointer, part, range, (true, text.as_bytes()));
             }
             Kind::Number | Kind::Bool(_) | Kind::Null => {}
         }
     }
 
-    fn add(&mut self, name: &str, part: usize, place: Range<usize>, (quoted, text): (bool, &[u8])) {
+    fn add(&mut self, name: &str, part: usize, range: Range<usize>, (quoted, text): (bool, &[u8])) {
         if text.is_empty() {
             return;
         }
-        let known = self.places.get(name).copied();
-        let strand = match known {
-            Some(strand) => strand,
+        let known = self.indexes.get(name).copied();
+        let joined = match known {
+            Some(joined) => joined,
             None if self.all.len() >= MAX_TEXTS => return,
             None => {
-                self.places.insert(name.to_owned(), self.all.len());
+                self.indexes.insert(name.to_owned(), self.all.len());
                 self.all.push(JoinedText::default());
                 self.all.len() - 1
             }
         };
-        let Some(strand) = self.all.get_mut(strand) else {
+        let Some(joined) = self.all.get_mut(joined) else {
             return;
         };
-        let start = strand.bytes.len();
-        strand.bytes.extend_from_slice(text);
-        strand.fragments.push(Fragment {
+        let start = joined.bytes.len();
+        joined.bytes.extend_from_slice(text);
+        joined.fragments.push(Fragment {
             part,
-            part_range: place,
+            part_range: range,
             quoted,
-            text_range: start..strand.bytes.len(),
+            text_range: start..joined.bytes.len(),
         });
     }
 }
@@ -158,41 +162,41 @@ impl JoinedText {
         &self.bytes
     }
 
-    /// All of it, where it is text and no border cuts a character.
+    /// The whole text, if it is UTF-8 and no boundary is within a character.
     pub(super) fn text(&self) -> Option<&str> {
         let text = std::str::from_utf8(&self.bytes).ok()?;
         let mut ends = self.fragments.iter().map(|it| it.text_range.end);
         ends.all(|end| text.is_char_boundary(end)).then_some(text)
     }
 
-    /// True where a range goes over a border.
+    /// True if a range crosses a boundary.
     pub(super) fn crosses_boundary(&self, range: &Range<usize>) -> bool {
         range.end > self.end_of_fragment(range.start)
     }
 
-    /// Where the fragment ends in which something begins.
+    /// The end of the fragment at a position.
     pub(super) fn end_of_fragment(&self, at: usize) -> usize {
         self.fragment(at).end
     }
 
-    /// The fragment in which something begins.
+    /// The range of the fragment at a position.
     pub(super) fn fragment(&self, at: usize) -> Range<usize> {
-        let place = self.fragments.partition_point(|it| it.text_range.end <= at);
+        let index = self.fragments.partition_point(|it| it.text_range.end <= at);
         let end = self.bytes.len();
-        let fragment = self.fragments.get(place);
+        let fragment = self.fragments.get(index);
         fragment.map_or(end..end, |fragment| fragment.text_range.clone())
     }
 
-    /// The fragments from a border on.
-    pub(super) fn fragments_from(&self, border: usize) -> impl Iterator<Item = Range<usize>> {
-        let place = self
+    /// The ranges of the fragments after a boundary.
+    pub(super) fn fragments_from(&self, boundary: usize) -> impl Iterator<Item = Range<usize>> {
+        let index = self
             .fragments
-            .partition_point(|it| it.text_range.end <= border);
-        let rest = self.fragments.get(place..).unwrap_or_default();
+            .partition_point(|it| it.text_range.end <= boundary);
+        let rest = self.fragments.get(index..).unwrap_or_default();
         rest.iter().map(|fragment| fragment.text_range.clone())
     }
 
-    /// A range that cuts no character, where the strand is text.
+    /// Extends a range to whole characters, if the joined text is UTF-8.
     pub(super) fn whole_characters(&self, range: Range<usize>) -> Range<usize> {
         match self.text() {
             Some(text) => text.floor_char_boundary(range.start)..text.ceil_char_boundary(range.end),
@@ -200,34 +204,35 @@ impl JoinedText {
         }
     }
 
-    /// Replaces ranges that are in order and do not overlap: what is new stands where the range
-    /// begins, and the rest of it is gone from the following fragments.
-    pub(super) fn replace(&self, cuts: &[(Range<usize>, String)], edits: &mut Edits) {
-        let mut cuts = cuts.iter().peekable();
+    /// Adds the edits for replacements that are sorted and do not overlap. The fragment in which a
+    /// range begins gets the new text; the rest of the range is removed from the fragments after
+    /// it.
+    pub(super) fn replace(&self, replacements: &[(Range<usize>, String)], edits: &mut Edits) {
+        let mut replacements = replacements.iter().peekable();
         for fragment in &self.fragments {
             let mut new = Vec::new();
-            let mut done = fragment.text_range.start;
+            let mut copied_to = fragment.text_range.start;
             let mut changed = false;
-            while let Some((range, text)) = cuts.peek() {
+            while let Some((range, text)) = replacements.peek() {
                 if range.start >= fragment.text_range.end {
                     break;
                 }
                 let start = range.start.max(fragment.text_range.start);
                 let end = range.end.min(fragment.text_range.end);
-                new.extend_from_slice(&self.bytes[done..start]);
+                new.extend_from_slice(&self.bytes[copied_to..start]);
                 if range.start >= fragment.text_range.start {
                     new.extend_from_slice(text.as_bytes());
                 }
-                (done, changed) = (end, true);
+                (copied_to, changed) = (end, true);
                 if range.end > fragment.text_range.end {
                     break;
                 }
-                cuts.next();
+                replacements.next();
             }
             if !changed {
                 continue;
             }
-            new.extend_from_slice(&self.bytes[done..fragment.text_range.end]);
+            new.extend_from_slice(&self.bytes[copied_to..fragment.text_range.end]);
             if let Some(edits) = edits.get_mut(fragment.part) {
                 let new = fragment.encode(new);
                 edits.push(Replacement::new(fragment.part_range.clone(), new));
@@ -237,7 +242,7 @@ impl JoinedText {
 }
 
 impl Fragment {
-    /// A text as it stands in the part.
+    /// Encodes a text for the part.
     fn encode(&self, text: Vec<u8>) -> Vec<u8> {
         if !self.quoted {
             return text;

@@ -1,4 +1,4 @@
-//! A canary cut at every byte, over every kind of part.
+//! A secret split at every byte, in every format of parts.
 
 use bytes::Bytes;
 
@@ -27,73 +27,73 @@ fn rules() -> Rules {
     Rules::compile(declared, &[]).unwrap()
 }
 
-fn joined(parts: &[String], joint: PartFormat, secrets: &Secrets) -> Vec<String> {
+fn redact_parts(parts: &[String], format: PartFormat, secrets: &Secrets) -> Vec<String> {
     let rules = rules();
     let parts: Vec<_> = parts.iter().map(|part| Bytes::from(part.clone())).collect();
     let redaction = Redaction::new(&rules, secrets, Purpose::Write);
-    let once = redaction.redact_across_parts(&parts, joint).value;
+    let once = redaction.redact_across_parts(&parts, format).value;
     assert_eq!(
-        redaction.redact_across_parts(&once, joint).value,
+        redaction.redact_across_parts(&once, format).value,
         once,
-        "not settled"
+        "a second pass changes the parts"
     );
     let text = |bytes: &Bytes| String::from_utf8(bytes.to_vec()).unwrap();
     once.iter().map(text).collect()
 }
 
-/// How a piece of text stands in a part, and what is read of it again.
-struct Dress {
+/// How a text is framed in a part.
+struct Framing {
     format: PartFormat,
-    wear: fn(&str) -> String,
+    wrap: fn(&str) -> String,
 }
 
-const DRESSES: [Dress; 7] = [
-    Dress {
+const FRAMINGS: [Framing; 7] = [
+    Framing {
         format: PartFormat::Events,
-        wear: |text| format!("id: 1\ndata: {text}\n\n"),
+        wrap: |text| format!("id: 1\ndata: {text}\n\n"),
     },
-    Dress {
+    Framing {
         format: PartFormat::Events,
-        wear: |text| format!(": hi\r\ndata:{text}\r\nretry: 10\r\n\r\n"),
+        wrap: |text| format!(": hi\r\ndata:{text}\r\nretry: 10\r\n\r\n"),
     },
-    Dress {
+    Framing {
         format: PartFormat::Events,
-        wear: |text| {
+        wrap: |text| {
             let text = serde_json::Value::from(text);
             format!("data: {{\"choices\":[{{\"delta\":{{\"content\":{text}}}}}],\"n\":1.0}}\r\r")
         },
     },
-    Dress {
+    Framing {
         format: PartFormat::Lines,
-        wear: |text| format!("{{ \"response\": {} }}\n", serde_json::Value::from(text)),
+        wrap: |text| format!("{{ \"response\": {} }}\n", serde_json::Value::from(text)),
     },
-    Dress {
+    Framing {
         format: PartFormat::Lines,
-        wear: |text| format!("{text}\r\n"),
+        wrap: |text| format!("{text}\r\n"),
     },
-    Dress {
+    Framing {
         format: PartFormat::Messages,
-        wear: |text| format!("[{}]", serde_json::Value::from(text)),
+        wrap: |text| format!("[{}]", serde_json::Value::from(text)),
     },
-    Dress {
+    Framing {
         format: PartFormat::Messages,
-        wear: str::to_owned,
+        wrap: str::to_owned,
     },
 ];
 
-fn over(dress: &Dress, texts: &[&str], secrets: &Secrets) -> String {
-    let parts: Vec<_> = texts.iter().map(|text| (dress.wear)(text)).collect();
-    joined(&parts, dress.format, secrets).concat()
+fn redact_framed(framing: &Framing, texts: &[&str], secrets: &Secrets) -> String {
+    let parts: Vec<_> = texts.iter().map(|text| (framing.wrap)(text)).collect();
+    redact_parts(&parts, framing.format, secrets).concat()
 }
 
 #[test]
-fn a_pattern_is_found_over_every_border() {
-    for (number, dress) in DRESSES.iter().enumerate() {
+fn finds_a_pattern_across_every_boundary() {
+    for (number, framing) in FRAMINGS.iter().enumerate() {
         for cut in 1..CANARY.len() {
             let (one, two) = CANARY.split_at(cut);
             let texts = [format!("say \"{one}"), format!("{two}\" to \\n me")];
             let texts = [texts[0].as_str(), texts[1].as_str()];
-            let found = over(dress, &texts, &Secrets::default());
+            let found = redact_framed(framing, &texts, &Secrets::default());
             assert!(
                 found.contains("<anthropic-key-1>"),
                 "{number} {cut}: {found}"
@@ -101,7 +101,7 @@ fn a_pattern_is_found_over_every_border() {
             let rest = &CANARY[CANARY.len() - 6..];
             assert!(!found.contains(rest), "{number} {cut}: {found}");
             let plain = ["say \"@", "\" to \\n me"];
-            let expected: String = plain.iter().map(|text| (dress.wear)(text)).collect();
+            let expected: String = plain.iter().map(|text| (framing.wrap)(text)).collect();
             assert_eq!(
                 found.replace("<anthropic-key-1>", "@"),
                 expected,
@@ -112,15 +112,15 @@ fn a_pattern_is_found_over_every_border() {
 }
 
 #[test]
-fn a_known_secret_is_found_over_two_borders() {
-    for (number, dress) in DRESSES.iter().enumerate() {
+fn finds_a_known_secret_across_two_boundaries() {
+    for (number, framing) in FRAMINGS.iter().enumerate() {
         let secrets = Secrets::default();
         secrets.register("word", b"open-sesame,open-door");
         for first in 1..15 {
             for second in first + 1..16 {
                 let secret = "open-sesame,open-door";
                 let texts = [&secret[..first], &secret[first..second], &secret[second..]];
-                let found = over(dress, &texts, &secrets);
+                let found = redact_framed(framing, &texts, &secrets);
                 assert!(
                     found.contains("<word-1>"),
                     "{number} {first} {second}: {found}"
@@ -135,45 +135,51 @@ fn a_known_secret_is_found_over_two_borders() {
 }
 
 #[test]
-fn a_word_behind_a_secret_is_no_part_of_it() {
+fn keeps_a_word_after_a_secret() {
     let cases = [
         (CANARY, "hello", "hello"),
         (CANARY, CANARY, CANARY),
         ("Bearer ", "abcdefghijklmnop", "<bearer-1>"),
     ];
-    for (one, two, left) in cases {
+    for (one, two, remains) in cases {
         let parts = [one.to_owned(), two.to_owned()];
-        let found = joined(&parts, PartFormat::Messages, &Secrets::default());
-        assert_eq!(found[1], left, "{one} {two}");
+        let found = redact_parts(&parts, PartFormat::Messages, &Secrets::default());
+        assert_eq!(found[1], remains, "{one} {two}");
     }
 }
 
 #[test]
-fn what_holds_no_secret_stays_as_it_was() {
-    for dress in &DRESSES {
+fn keeps_parts_without_secrets() {
+    for framing in &FRAMINGS {
         let texts = ["a \u{e9} \"b\"", "", "sk-ant-short", "\u{2028}"];
-        let parts: Vec<_> = texts.iter().map(|text| (dress.wear)(text)).collect();
-        assert_eq!(joined(&parts, dress.format, &Secrets::default()), parts);
+        let parts: Vec<_> = texts.iter().map(|text| (framing.wrap)(text)).collect();
+        assert_eq!(
+            redact_parts(&parts, framing.format, &Secrets::default()),
+            parts
+        );
     }
-    let odd = [
+    let invalid = [
         b"\xff\xfe".as_slice(),
         b"data: \xff\n\n",
         b"{\"a\": \"\\ud800\"}",
     ];
-    let odd: Vec<_> = odd
+    let invalid: Vec<_> = invalid
         .iter()
         .map(|part| Bytes::copy_from_slice(part))
         .collect();
     let rules = rules();
     let secrets = Secrets::default();
     let redaction = Redaction::new(&rules, &secrets, Purpose::Key);
-    for joint in [PartFormat::Events, PartFormat::Lines, PartFormat::Messages] {
-        assert_eq!(redaction.redact_across_parts(&odd, joint).value, odd);
+    for format in [PartFormat::Events, PartFormat::Lines, PartFormat::Messages] {
+        assert_eq!(
+            redaction.redact_across_parts(&invalid, format).value,
+            invalid
+        );
     }
 }
 
 #[test]
-fn secrets_in_bytes_are_found_where_they_are_known() {
+fn finds_known_secrets_in_binary_parts() {
     let secrets = Secrets::default();
     secrets.register("token", b"0123456789abcdef");
     let parts = [b"\xff\xfe01234567".as_slice(), b"89abcdef\xff"];
@@ -190,7 +196,7 @@ fn secrets_in_bytes_are_found_where_they_are_known() {
 }
 
 #[test]
-fn named_values_are_found_wherever_a_border_cuts_them() {
+fn finds_named_values_split_at_every_byte() {
     for (text, value) in [
         (r#"{"password": "hzqx2vjkwzp"}"#, "hzqx2vjkwzp"),
         (r#"{"password": 271828182845}"#, "271828182845"),
@@ -199,15 +205,15 @@ fn named_values_are_found_wherever_a_border_cuts_them() {
     ] {
         let name = text.find("password").unwrap();
         let end = text.find(value).unwrap() + value.len();
-        for dress in &DRESSES {
+        for framing in &FRAMINGS {
             for cut in name + 1..end {
-                let parts = [&text[..cut], &text[cut..]].map(|part| (dress.wear)(part));
-                let found = joined(&parts, dress.format, &Secrets::default()).concat();
-                let left = value
+                let parts = [&text[..cut], &text[cut..]].map(|part| (framing.wrap)(part));
+                let found = redact_parts(&parts, framing.format, &Secrets::default()).concat();
+                let remains = value
                     .as_bytes()
                     .windows(3)
                     .any(|three| memchr::memmem::find(found.as_bytes(), three).is_some());
-                assert!(!left, "{cut}: {found}");
+                assert!(!remains, "{cut}: {found}");
                 assert!(found.contains("password-1"), "{cut}: {found}");
             }
         }
@@ -215,7 +221,7 @@ fn named_values_are_found_wherever_a_border_cuts_them() {
 }
 
 #[test]
-fn words_behind_a_named_value_stay() {
+fn keeps_words_after_a_named_value() {
     let parts = [
         "?password=abc",
         "hello there",
@@ -223,17 +229,17 @@ fn words_behind_a_named_value_stay() {
         "and so on",
     ];
     let parts = parts.map(str::to_owned);
-    let found = joined(&parts, PartFormat::Messages, &Secrets::default());
+    let found = redact_parts(&parts, PartFormat::Messages, &Secrets::default());
     assert_eq!([&found[1], &found[3]], [&parts[1], &parts[3]]);
 }
 
 #[test]
-fn a_part_that_is_no_text_hides_nothing() {
+fn finds_secrets_split_between_text_and_binary_parts() {
     let secrets = Secrets::default();
     secrets.register("known", CANARY.as_bytes());
     let rules = rules();
     let redaction = Redaction::new(&rules, &secrets, Purpose::Write);
-    for joint in [PartFormat::Lines, PartFormat::Messages] {
+    for format in [PartFormat::Lines, PartFormat::Messages] {
         for at in 1..CANARY.len() {
             let (first, second) = CANARY.split_at(at);
             let binary = [b"\xff ", first.as_bytes()].concat();
@@ -246,21 +252,24 @@ fn a_part_that_is_no_text_hides_nothing() {
             ];
             for pair in pairs {
                 let parts: Vec<_> = pair.into_iter().map(Bytes::from).collect();
-                let rid = redaction.redact_across_parts(&parts, joint).value;
-                assert_eq!(rid.len(), parts.len());
-                let read = rid.concat();
+                let redacted = redaction.redact_across_parts(&parts, format).value;
+                assert_eq!(redacted.len(), parts.len());
+                let read = redacted.concat();
                 assert!(
                     secrets.searcher().find_any(&read).is_none(),
-                    "{parts:?} -> {rid:?}"
+                    "{parts:?} -> {redacted:?}"
                 );
-                assert!(read.windows(9).any(|text| text == b"<known-1>"), "{rid:?}");
+                assert!(
+                    read.windows(9).any(|text| text == b"<known-1>"),
+                    "{redacted:?}"
+                );
             }
         }
     }
 }
 
 #[test]
-fn a_border_may_cut_a_character() {
+fn accepts_boundaries_within_a_character() {
     let rules = rules();
     let text = "password=\u{feff}hunter2 é \"password\": \u{3000}x sk-ant-c4N4ryV4lu3-0123456789é";
     for at in 1..text.len() {
@@ -268,11 +277,14 @@ fn a_border_may_cut_a_character() {
         let parts = [first, second].map(Bytes::copy_from_slice);
         let secrets = Secrets::default();
         secrets.register("known", b"sk-ant-c4N4ryV4lu3-0123456789");
-        let rid = Redaction::new(&rules, &secrets, Purpose::Write)
+        let redacted = Redaction::new(&rules, &secrets, Purpose::Write)
             .redact_across_parts(&parts, PartFormat::Messages);
         let secret = text.find("sk-").unwrap();
         let crosses = (secret + 1..text.len() - 2).contains(&at);
-        let left = secrets.searcher().find_any(&rid.value.concat()).is_some();
-        assert!(!(crosses && left), "{at}: {rid:?}");
+        let remains = secrets
+            .searcher()
+            .find_any(&redacted.value.concat())
+            .is_some();
+        assert!(!(crosses && remains), "{at}: {redacted:?}");
     }
 }

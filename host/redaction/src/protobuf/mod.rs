@@ -1,5 +1,5 @@
-//! Secrets in messages of protocol buffers: by the names of their fields where a descriptor tells
-//! them, and in every text that the wire format shows.
+//! Redaction of protobuf messages: by field names if a descriptor is known, and of every text in
+//! the wire format.
 
 use std::ops::Range;
 
@@ -12,22 +12,28 @@ use ouli_codec::grpc::MessageType;
 use ouli_codec::grpc::wire::{Wire, fields, is_message, with_length};
 use ouli_codec::json::{Document, Kind, Node};
 
-/// Messages within messages up to this depth are looked at, as deep as the usual readers go.
-const DEPTH: usize = 100;
+/// Maximum nesting of messages, the limit of common protobuf decoders.
+const MAX_DEPTH: usize = 100;
 
 impl Redaction<'_> {
-    /// Takes the secrets out of a message. With its shape, rules for members of JSON count for the
-    /// fields of these names. Bytes that are no message are looked at as text where they are text.
-    pub fn redact_protobuf(&self, message: &Bytes, shape: Option<&MessageType>) -> Outcome<Bytes> {
-        self.to_fixpoint(message.clone(), |run, message| {
-            if let Some(new) = shape.and_then(|shape| run.by_names(message, shape)) {
+    /// Redacts a message. With its type, rules for JSON members apply to the fields of these names.
+    /// Bytes that are not a message are redacted as text if they are text.
+    pub fn redact_protobuf(
+        &self,
+        message: &Bytes,
+        message_type: Option<&MessageType>,
+    ) -> Outcome<Bytes> {
+        self.run_to_fixpoint(message.clone(), |pass, message| {
+            if let Some(new) =
+                message_type.and_then(|message_type| pass.redact_by_names(message, message_type))
+            {
                 *message = new;
             }
-            if let Some(new) = run.wire(message, DEPTH) {
+            if let Some(new) = pass.redact_wire(message, MAX_DEPTH) {
                 *message = new.into();
             }
-            // What only looks like fields may cut a secret where they meet.
-            if let Some(new) = run.known_bytes(message) {
+            // Bytes that merely parse as fields may split a secret between two of them.
+            if let Some(new) = pass.redact_known_secrets(message) {
                 *message = new.into();
             }
         })
@@ -35,13 +41,13 @@ impl Redaction<'_> {
 }
 
 impl RedactionPass<'_> {
-    /// The message without what the rules for JSON take out of its JSON by where it stands, and
-    /// without numbers that are secrets. Its texts are left to those who look at the wire.
-    fn by_names(&mut self, message: &Bytes, shape: &MessageType) -> Option<Bytes> {
-        let reading = shape.map_for_search(message)?;
-        let before = Document::parse(Bytes::copy_from_slice(reading.json().as_bytes()))?;
+    /// Replaces the values that rules name by member or pointer in the JSON view of the message,
+    /// and the numbers that are secrets. Other texts are redacted in the wire format.
+    fn redact_by_names(&mut self, message: &Bytes, message_type: &MessageType) -> Option<Bytes> {
+        let view = message_type.map_for_search(message)?;
+        let before = Document::parse(Bytes::copy_from_slice(view.json().as_bytes()))?;
         let leaves = leaves(&before);
-        if leaves.len() != reading.leaves() {
+        if leaves.len() != view.leaves() {
             return None;
         }
         let named = self.redact_named_values(&before);
@@ -49,76 +55,79 @@ impl RedactionPass<'_> {
             named.map_or_else(Vec::new, |after| changed_leaves(&before, &leaves, after));
         let is_new = |at: &usize| changes.binary_search_by_key(at, |(at, _)| *at).is_ok();
         let numbers: Vec<_> = (0..leaves.len())
-            .filter(|at| reading.is_number(*at) && !is_new(at))
+            .filter(|at| view.is_number(*at) && !is_new(at))
             .collect();
         let texts = numbers.iter().map(|at| before.slice(leaves[*at]));
         let found = self.redact_number_list(texts);
         changes.extend(found.into_iter().map(|(at, text)| (numbers[at], text)));
-        (!changes.is_empty()).then(|| reading.rewrite(message, &changes).into())
+        (!changes.is_empty()).then(|| view.rewrite(message, &changes).into())
     }
 
-    /// Which of some numbers are secrets, and what comes in their places.
+    /// The indexes of the numbers that are secrets, with their placeholders.
     fn redact_number_list<'a>(
         &mut self,
         numbers: impl Iterator<Item = &'a str>,
     ) -> Vec<(usize, String)> {
-        let mut row = String::from("[");
+        let mut array = String::from("[");
         for (at, number) in numbers.enumerate() {
-            row.push_str(if at == 0 { "" } else { "," });
-            row.push_str(number);
+            array.push_str(if at == 0 { "" } else { "," });
+            array.push_str(number);
         }
-        row.push(']');
-        let Some(after) = self.redact_strings(&row, 0) else {
+        array.push(']');
+        let Some(after) = self.redact_strings(&array, 0) else {
             return Vec::new();
         };
-        let row = Document::parse(row.into());
-        row.map_or_else(Vec::new, |row| changed_leaves(&row, &leaves(&row), after))
+        let array = Document::parse(array.into());
+        array.map_or_else(Vec::new, |array| {
+            changed_leaves(&array, &leaves(&array), after)
+        })
     }
 
-    /// The same message with its texts looked at; what encloses them gets its new length. None
-    /// where nothing changes.
-    fn wire(&mut self, message: &Bytes, depth: usize) -> Option<Vec<u8>> {
+    /// Redacts the texts of a message and adapts the lengths of the fields around them. None if
+    /// nothing changes.
+    fn redact_wire(&mut self, message: &Bytes, depth: usize) -> Option<Vec<u8>> {
         let whole = 0..message.len();
         if !is_message(message, whole.clone()) {
             return self.redact_non_message(message);
         }
-        let mut pieces = Vec::new();
-        self.within(message, whole, depth, &mut pieces);
-        splice::bytes(message, pieces)
+        let mut replacements = Vec::new();
+        self.redact_wire_fields(message, whole, depth, &mut replacements);
+        splice::bytes(message, replacements)
     }
 
-    /// The fields of a part of a message. A group has no length to be kept up.
-    fn within(
+    /// Redacts the fields in a range of a message. A group has no length to adapt.
+    fn redact_wire_fields(
         &mut self,
         message: &Bytes,
         part: Range<usize>,
         depth: usize,
-        pieces: &mut Vec<Replacement<Vec<u8>>>,
+        replacements: &mut Vec<Replacement<Vec<u8>>>,
     ) {
         for field in fields(message, part).flatten() {
             match field.wire {
                 Wire::Len(content) => {
-                    if let Some(new) = self.payload(&message.slice(content), depth) {
-                        pieces.push(Replacement::new(field.range, with_length(&new)));
+                    if let Some(new) = self.redact_length_delimited(&message.slice(content), depth)
+                    {
+                        replacements.push(Replacement::new(field.range, with_length(&new)));
                     }
                 }
                 Wire::Group(content) if depth > 0 => {
-                    self.within(message, content, depth - 1, pieces);
+                    self.redact_wire_fields(message, content, depth - 1, replacements);
                 }
                 Wire::Group(_) | Wire::Varint(_) | Wire::Fixed64(_) | Wire::Fixed32(_) => {}
             }
         }
     }
 
-    /// The content of a field with a length: a message, a text, or bytes. A short message whose
-    /// first field is a text looks like a text as well, so it is tried as a message first: as a
-    /// text its inner length would be wrong when a secret is gone.
-    fn payload(&mut self, content: &Bytes, depth: usize) -> Option<Vec<u8>> {
+    /// Redacts the content of a length-delimited field: a message, a text, or bytes. A short
+    /// message whose first field is a text may itself be valid text. It is redacted as a message
+    /// first: as a text it would keep a wrong inner length.
+    fn redact_length_delimited(&mut self, content: &Bytes, depth: usize) -> Option<Vec<u8>> {
         if content.is_empty() {
             return None;
         }
         let message = depth > 0 && is_message(content, 0..content.len());
-        if message && let Some(new) = self.wire(content, depth - 1) {
+        if message && let Some(new) = self.redact_wire(content, depth - 1) {
             return Some(new);
         }
         match std::str::from_utf8(content) {
@@ -127,7 +136,7 @@ impl RedactionPass<'_> {
                 new.map(String::into_bytes)
             }
             Ok(_) | Err(_) if message => None,
-            Ok(_) | Err(_) => self.known_bytes(content),
+            Ok(_) | Err(_) => self.redact_known_secrets(content),
         }
     }
 
@@ -138,22 +147,22 @@ impl RedactionPass<'_> {
                 .replacement
                 .map(|new| new.to_vec());
         }
-        self.known_bytes(bytes)
+        self.redact_known_secrets(bytes)
     }
 
-    /// Secrets that are known, in bytes of no form.
-    pub(super) fn known_bytes(&mut self, bytes: &[u8]) -> Option<Vec<u8>> {
+    /// Redacts known secrets in bytes of unknown format.
+    pub(super) fn redact_known_secrets(&mut self, bytes: &[u8]) -> Option<Vec<u8>> {
         let hits = self.secrets.searcher().find(bytes).into_iter();
-        let pieces = hits.map(|hit| {
+        let replacements = hits.map(|hit| {
             let new = self.placeholder_for_known(&hit.secret);
             Replacement::new(hit.range, new.into_bytes())
         });
-        let pieces = pieces.collect();
-        splice::bytes(bytes, pieces)
+        let replacements = replacements.collect();
+        splice::bytes(bytes, replacements)
     }
 }
 
-/// The values of a document that are no objects and no arrays, in the order of its text.
+/// The values of a document that are neither objects nor arrays, in the order of the text.
 fn leaves(document: &Document) -> Vec<&Node> {
     let mut leaves = Vec::new();
     collect(document.root(), &mut leaves);
@@ -168,22 +177,22 @@ fn collect<'a>(node: &'a Node, leaves: &mut Vec<&'a Node>) {
     }
 }
 
-/// Which values of a document are other texts after a pass.
+/// The indexes of the values that a pass replaced, with their new texts.
 fn changed_leaves(before: &Document, old: &[&Node], after: String) -> Vec<(usize, String)> {
     let Some(after) = Document::parse(after.into()) else {
         return Vec::new();
     };
-    let now = leaves(&after);
-    let pairs = old.iter().zip(now).enumerate();
+    let new = leaves(&after);
+    let pairs = old.iter().zip(new).enumerate();
     pairs
-        .filter_map(|(at, (old, now))| match &now.kind {
-            Kind::String(text) if before.slice(old) != after.slice(now) => Some((at, text.clone())),
+        .filter_map(|(at, (old, new))| match &new.kind {
+            Kind::String(text) if before.slice(old) != after.slice(new) => Some((at, text.clone())),
             _ => None,
         })
         .collect()
 }
 
-/// Text of people and programs has no other control characters.
+/// True if the text has no control characters other than tab and line breaks.
 fn is_text(text: &str) -> bool {
     !text
         .chars()
@@ -191,6 +200,6 @@ fn is_text(text: &str) -> bool {
 }
 
 #[cfg(test)]
-mod places;
+mod field_tests;
 #[cfg(test)]
 mod tests;

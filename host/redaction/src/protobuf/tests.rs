@@ -1,4 +1,4 @@
-//! Messages with secrets at every place, with a descriptor and without.
+//! Redaction of protobuf messages with and without a descriptor.
 
 use bytes::Bytes;
 use prost_reflect::prost::Message as _;
@@ -93,15 +93,15 @@ fn rules() -> Rules {
     Rules::compile(declared, &[]).unwrap()
 }
 
-fn redacted(message: Vec<u8>, shape: Option<&MessageType>, secrets: &Secrets) -> Bytes {
+fn redacted(message: Vec<u8>, descriptor: Option<&MessageType>, secrets: &Secrets) -> Bytes {
     let rules = rules();
     let message = Bytes::from(message);
     let redaction = Redaction::new(&rules, secrets, Purpose::Write);
-    let once = redaction.redact_protobuf(&message, shape).value;
+    let once = redaction.redact_protobuf(&message, descriptor).value;
     assert_eq!(
-        redaction.redact_protobuf(&once, shape).value,
+        redaction.redact_protobuf(&once, descriptor).value,
         once,
-        "not settled"
+        "a second pass changes the message"
     );
     once
 }
@@ -111,7 +111,7 @@ fn holds(message: &[u8], text: &str) -> bool {
 }
 
 #[test]
-fn texts_are_found_without_a_descriptor() {
+fn finds_texts_without_a_descriptor() {
     let secrets = Secrets::default();
     secrets.register("token", b"s3cr3t-canary-value");
     let long = format!("a Bearer {} here, {}", "abcd".repeat(6), "x".repeat(200));
@@ -122,12 +122,12 @@ fn texts_are_found_without_a_descriptor() {
     let new = redacted(message, None, &secrets);
     assert!(!holds(&new, "abcdabcd") && !holds(&new, "s3cr3t-canary-value"));
     assert!(holds(&new, "<bearer-1>") && holds(&new, "<token-1>") && holds(&new, "plain"));
-    assert!(is_message(&new, 0..new.len()), "it is still a message");
+    assert!(is_message(&new, 0..new.len()), "the result is a message");
 }
 
 #[test]
-fn fields_are_known_by_their_names_with_a_descriptor() {
-    let shape = message_type();
+fn finds_fields_by_name_with_a_descriptor() {
+    let descriptor = message_type();
     let secrets = Secrets::default();
     let inner = [put(2, b"inner-pass"), put(6, b"\xff\x00raw")].concat();
     let message = [
@@ -138,8 +138,8 @@ fn fields_are_known_by_their_names_with_a_descriptor() {
         vec![5 << 3, 42],
         put(77, b"unknown stays"),
     ];
-    let new = redacted(message.concat(), Some(&shape), &secrets);
-    let json = shape.to_json(&new).unwrap();
+    let new = redacted(message.concat(), Some(&descriptor), &secrets);
+    let json = descriptor.to_json(&new).unwrap();
     assert!(json.contains(r#""user":"ann""#), "{json}");
     assert!(json.contains(r#""password":"<password-1>""#), "{json}");
     assert!(json.contains(r#""password":"<password-2>""#), "{json}");
@@ -151,8 +151,8 @@ fn fields_are_known_by_their_names_with_a_descriptor() {
 }
 
 #[test]
-fn what_holds_no_secret_stays_as_it_was() {
-    let shape = message_type();
+fn keeps_messages_without_secrets() {
+    let descriptor = message_type();
     let out_of_order = [put(4, b"b"), put(1, b"ann"), put(4, b"a"), vec![5 << 3, 0]].concat();
     for message in [
         out_of_order,
@@ -161,18 +161,18 @@ fn what_holds_no_secret_stays_as_it_was() {
         b"just text".to_vec(),
         put(1, &[0x80, 0x80]),
     ] {
-        // A pin of 0 is a secret by its name, but its field is not even there.
+        // A pin of 0 has the name of a secret, but a default value is not a field of the view.
         let message: Vec<u8> = message;
-        for shape in [None, Some(&shape)] {
-            let new = redacted(message.clone(), shape, &Secrets::default());
+        for descriptor in [None, Some(&descriptor)] {
+            let new = redacted(message.clone(), descriptor, &Secrets::default());
             assert_eq!(new, message, "{message:?}");
         }
     }
 }
 
 #[test]
-fn noise_is_no_danger() {
-    let shape = message_type();
+fn redaction_of_random_bytes_is_idempotent() {
+    let descriptor = message_type();
     let mut seed = 7_u64;
     let mut next = || {
         seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
@@ -186,6 +186,6 @@ fn noise_is_no_danger() {
             noise[1] = next() % 40;
         }
         redacted(noise.clone(), None, &Secrets::default());
-        redacted(noise, Some(&shape), &Secrets::default());
+        redacted(noise, Some(&descriptor), &Secrets::default());
     }
 }

@@ -1,9 +1,9 @@
-//! Secrets in bodies of every kind.
+//! Redaction of bodies of every format.
 
 use super::*;
 
 #[test]
-fn json_keeps_its_text_around_secrets() {
+fn json_keeps_the_text_around_secrets() {
     let cases = [
         (
             r#"{ "a" : 1.0 , "PassWord" : "x\ny" }"#,
@@ -70,7 +70,7 @@ fn json_keeps_its_text_around_secrets() {
 }
 
 #[test]
-fn lines_of_json_are_handled_one_by_one() {
+fn lines_of_json_are_redacted_one_by_one() {
     let cases = [
         (
             "application/x-ndjson",
@@ -111,7 +111,7 @@ fn lines_of_json_are_handled_one_by_one() {
 }
 
 #[test]
-fn deep_json_is_still_redacted() {
+fn deeply_nested_json_is_redacted() {
     let deep = format!(
         "{}{{\"password\":\"x\"}}{}",
         "[".repeat(200),
@@ -145,7 +145,7 @@ fn parts_are_redacted_by_field_and_by_type() {
 }
 
 #[test]
-fn a_secret_across_pieces_of_a_body_is_found() {
+fn finds_a_secret_across_lines_and_parts() {
     let (rules, secrets) = (rules(), Secrets::default());
     secrets.register("end", b"abcdef\r\n--b--");
     let redaction = Redaction::new(&rules, &secrets, Purpose::Write);
@@ -171,7 +171,7 @@ fn a_secret_across_pieces_of_a_body_is_found() {
 }
 
 #[test]
-fn bytes_that_are_no_text_are_never_edited() {
+fn binary_bodies_are_never_edited() {
     let (rules, secrets) = (rules(), Secrets::default());
     let redaction = Redaction::new(&rules, &secrets, Purpose::Write);
     let binary = Bytes::from_static(b"\xff\xfe pat_abcd1234");
@@ -191,7 +191,7 @@ fn bytes_that_are_no_text_are_never_edited() {
 }
 
 #[test]
-fn known_values_are_found_wherever_json_holds_them() {
+fn finds_known_secrets_everywhere_in_json() {
     let (rules, secrets) = (rules(), Secrets::default());
     secrets.register("token", b"s3cr3t/\"value");
     secrets.register("pin", b"123456789");
@@ -229,7 +229,7 @@ fn known_values_are_found_wherever_json_holds_them() {
 }
 
 #[test]
-fn any_white_space_may_stand_before_a_known_secret() {
+fn finds_known_secrets_after_any_white_space() {
     let rules = rules();
     for space in ["\u{85}", "\u{a0}", "\u{2003}", "\u{3000}", "é ", "\n"] {
         for text in [
@@ -240,8 +240,8 @@ fn any_white_space_may_stand_before_a_known_secret() {
             secrets.register("known", b"s3cr3t-value");
             let redaction = Redaction::new(&rules, &secrets, Purpose::Write);
             let body = Bytes::from(text.clone());
-            let rid = redaction.redact_body(Some("text/plain"), &body).value;
-            assert_eq!(rid, text.replace("s3cr3t-value", "<known-1>"));
+            let redacted = redaction.redact_body(Some("text/plain"), &body).value;
+            assert_eq!(redacted, text.replace("s3cr3t-value", "<known-1>"));
         }
     }
 }

@@ -58,29 +58,26 @@ fn edits_are_applied_together() {
 }
 
 #[test]
-fn one_bad_edit_stops_them_all() {
+fn one_invalid_edit_prevents_all_others() {
     let cases = [
-        (header("a b", &[]), "`a b` is no name of a header"),
+        (header("a b", &[]), "`a b` is not a header name"),
         (
             header("a", &["x\r\ny"]),
-            "the new value of header `a` is not valid",
+            "the new value of header `a` is invalid",
         ),
         (
             replace(0, 99, ""),
-            "bytes 0 to 99 do not lie within a body of 22 bytes",
+            "bytes 0 to 99 are outside the body of 22 bytes",
         ),
         (
             replace(3, 2, ""),
-            "bytes 3 to 2 do not lie within a body of 22 bytes",
+            "bytes 3 to 2 are outside the body of 22 bytes",
         ),
         (
             replace(0, u64::MAX, ""),
-            "bytes 0 to 18446744073709551615 do not lie within a body of 22 bytes",
+            "bytes 0 to 18446744073709551615 are outside the body of 22 bytes",
         ),
-        (
-            replace(4, 6, ""),
-            "two changes overlap at byte 5 of the body",
-        ),
+        (replace(4, 6, ""), "two edits overlap at byte 5 of the body"),
         (
             json("a", "1"),
             "`a`: a JSON pointer is empty or begins with `/`",
@@ -88,11 +85,11 @@ fn one_bad_edit_stops_them_all() {
         (json("/b", "nope"), "the new text at `/b` is not JSON"),
         (
             Edit::SetTarget("https://x/".to_owned()),
-            "the new target is not a path with a query",
+            "the new target is not a path with an optional query",
         ),
         (
             Edit::SetTarget("/a b".to_owned()),
-            "the new target is not a path with a query",
+            "the new target is not a path with an optional query",
         ),
     ];
     for (bad, expected) in cases {
@@ -108,7 +105,7 @@ fn one_bad_edit_stops_them_all() {
 }
 
 #[test]
-fn edits_need_what_they_change() {
+fn edits_of_missing_content_are_errors() {
     let mut answer = response(&[], "text");
     let target = Edit::SetTarget("/".to_owned());
     assert_eq!(

@@ -1,4 +1,4 @@
-//! Secrets in headers, targets and URLs.
+//! Redaction of headers, targets and URLs.
 
 use super::*;
 
@@ -11,13 +11,13 @@ fn header(name: &str, value: &str) -> String {
     assert_eq!(
         redaction.redact_request(&first).value,
         first,
-        "not the same when redacted again"
+        "a second pass changes the request"
     );
     first.fields.get_str(name).unwrap().to_owned()
 }
 
 #[test]
-fn headers_keep_what_clients_need() {
+fn redacted_headers_stay_valid_for_clients() {
     let cases = [
         ("x-api-key", "k-1", "<x-api-key-1>"),
         ("x-my-token", "t t", "<token-1>"),
@@ -72,7 +72,7 @@ fn headers_keep_what_clients_need() {
 }
 
 #[test]
-fn other_headers_lose_only_what_is_secret() {
+fn other_headers_lose_only_their_secrets() {
     let cases = [
         ("x-note", "see pat_abcd1234", "see pat_<pat-1>"),
         ("x-note", "plain", "plain"),
@@ -103,7 +103,7 @@ fn other_headers_lose_only_what_is_secret() {
 }
 
 #[test]
-fn header_values_that_are_no_utf8_stay_exact() {
+fn header_values_that_are_not_utf8_keep_their_bytes() {
     let (rules, secrets) = (rules(), Secrets::default());
     let mut input = request("/", &[], "");
     let value = HeaderValue::from_bytes(b"\xff a=1 pat_abcd1234 \xe9").unwrap();

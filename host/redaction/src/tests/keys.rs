@@ -1,4 +1,4 @@
-//! What a key sees: the same for a live request, for one with other secrets and for the recorded
+//! The view of a matcher: equal for a live request, for one with other secrets and for the recorded
 //! one.
 
 use std::sync::Arc;
@@ -122,7 +122,7 @@ fn keys_of_forms_and_parts_do_not_depend_on_secrets() {
 }
 
 #[test]
-fn placeholders_count_by_class_where_clients_send_them_back() {
+fn placeholders_that_clients_send_compare_by_class() {
     let session = Session::new();
     for target in [
         "/a/<token-1>?x=<key-3>",
@@ -142,7 +142,7 @@ fn placeholders_count_by_class_where_clients_send_them_back() {
 }
 
 #[test]
-fn a_view_reads_only_what_is_asked_for() {
+fn a_view_redacts_components_on_first_access() {
     let session = Session::new();
     let view = session.view(&request(
         "/a?sig=s3cr3t-9",
@@ -167,7 +167,7 @@ fn a_view_reads_only_what_is_asked_for() {
 }
 
 #[test]
-fn plain_messages_show_what_they_hold() {
+fn redacted_messages_are_shown_unchanged() {
     let request = Arc::new(request("/a?b=c%20d", &[("x", "1")], "[1]"));
     let plain = RedactedMessage::request("api".into(), "s".into(), Arc::clone(&request));
     assert_eq!(

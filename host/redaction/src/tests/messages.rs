@@ -1,4 +1,4 @@
-//! Whole messages: what one piece reveals is taken out of all others.
+//! Whole messages: a secret that one component reveals is redacted in all of them.
 
 use super::*;
 
@@ -9,7 +9,7 @@ fn shown(fields: &Fields) -> Vec<String> {
 }
 
 #[test]
-fn a_secret_is_taken_out_of_the_whole_message() {
+fn a_secret_is_redacted_in_the_whole_message() {
     let (rules, secrets) = (rules(), Secrets::default());
     let redaction = Redaction::new(&rules, &secrets, Purpose::Write);
     let first = redaction.redact_request(&request(
@@ -50,7 +50,7 @@ fn a_secret_is_taken_out_of_the_whole_message() {
 }
 
 #[test]
-fn volatile_headers_leave_responses_only() {
+fn volatile_headers_are_dropped_from_responses_only() {
     let (rules, secrets) = (rules(), Secrets::default());
     let redaction = Redaction::new(&rules, &secrets, Purpose::Write);
     let headers = [("date", "now"), ("x-request-id", "1"), ("etag", "2")];
@@ -67,7 +67,7 @@ fn volatile_headers_leave_responses_only() {
 }
 
 #[test]
-fn trailers_and_environment_are_covered() {
+fn redacts_trailers_and_environment_variables() {
     let (rules, secrets) = (rules(), Secrets::default());
     secrets.register_env("DB_PASSWORD", b"p@ss word+1");
     let redaction = Redaction::new(&rules, &secrets, Purpose::Write);
@@ -88,7 +88,7 @@ fn trailers_and_environment_are_covered() {
 }
 
 #[test]
-fn what_is_redacted_passes_the_guard_and_what_is_not_does_not() {
+fn only_redacted_messages_pass_the_guard() {
     let (rules, secrets) = (rules(), Secrets::default());
     let redaction = Redaction::new(&rules, &secrets, Purpose::Write);
     let input = request(
@@ -114,7 +114,7 @@ fn what_is_redacted_passes_the_guard_and_what_is_not_does_not() {
 }
 
 #[test]
-fn names_of_rules_are_no_secrets() {
+fn names_of_rules_are_not_searched_for() {
     let (rules, secrets) = (rules(), Secrets::default());
     let redaction = Redaction::new(&rules, &secrets, Purpose::Write);
     let text = "{\"password\":\"access_token\",\"type\":\"access_token\"}";
@@ -128,7 +128,7 @@ fn names_of_rules_are_no_secrets() {
 }
 
 #[test]
-fn stored_bodies_stay() {
+fn stored_bodies_stay_unchanged() {
     let (rules, secrets) = (rules(), Secrets::default());
     let mut input = request("/", &[], "");
     input.body = Content::Stored {

@@ -1,4 +1,4 @@
-//! Redaction of whole messages: what goes in, what comes out, and what a key sees.
+//! Tests of the redaction of whole messages and of the views for matchers.
 
 mod bodies;
 mod edits;
@@ -13,7 +13,7 @@ use http::{HeaderName, HeaderValue, Method, StatusCode};
 use crate::*;
 use ouli_message::{Content, Fields, Request, Response};
 
-/// Rules like those of the built-in redactor, some of each kind.
+/// Some rules of each kind, like those of the built-in redactor.
 pub(super) fn rules() -> Rules {
     let text = str::to_owned;
     let mut declared = Vec::new();
@@ -91,7 +91,7 @@ pub(super) fn response(headers: &[(&str, &str)], body: impl AsRef<[u8]>) -> Resp
     }
 }
 
-/// One piece of a redacted body, for a session of its own.
+/// A body after redaction in a new session.
 pub(super) fn body(content_type: &str, text: &str) -> String {
     let secrets = Secrets::default();
     let rules = rules();
@@ -99,7 +99,7 @@ pub(super) fn body(content_type: &str, text: &str) -> String {
     let bytes = Bytes::copy_from_slice(text.as_bytes());
     let first = redaction.redact_body(Some(content_type), &bytes).value;
     let again = redaction.redact_body(Some(content_type), &first);
-    assert_eq!(again.value, first, "not the same when redacted again");
+    assert_eq!(again.value, first, "a second pass changes the body");
     assert!(again.counts.is_empty(), "{:?}", again.counts);
     String::from_utf8(first.to_vec()).unwrap()
 }

@@ -1,4 +1,4 @@
-//! Messages of random fragments: nothing panics, nothing known is left, and again means the same.
+//! Messages of random fragments: no panics, no known secret is left, redaction is idempotent.
 
 use super::*;
 use ouli_codec::json::Document;
@@ -59,7 +59,7 @@ const TYPES: [&str; 6] = [
     "",
 ];
 
-/// A generator that gives the same numbers in every run (Marsaglia's xorshift).
+/// A deterministic random number generator (xorshift, Marsaglia 2003).
 struct Random(u64);
 
 impl Random {
@@ -131,14 +131,14 @@ fn check_head(run: usize, rules: &Rules, random: &mut Random) {
     let what = format!("{run}: {input:?} -> {first:?}");
     assert_eq!(write.redact_request(&first).value, first, "{what}");
     let values = first.fields.iter().map(|(_, value)| value.as_bytes());
-    for piece in values.chain(first.target.splitn(2, '?').map(str::as_bytes)) {
-        assert!(secrets.searcher().find_any(piece).is_none(), "{what}");
+    for value in values.chain(first.target.splitn(2, '?').map(str::as_bytes)) {
+        assert!(secrets.searcher().find_any(value).is_none(), "{what}");
     }
     Redaction::new(rules, &secrets, Purpose::Key).redact_request(&input);
 }
 
 #[test]
-fn random_heads_are_redacted_for_good() {
+fn redaction_of_random_heads_is_idempotent() {
     let mut random = Random(0x2545_f491_4f6c_dd1d);
     let rules = rules();
     for run in 0..RUNS {
@@ -147,7 +147,7 @@ fn random_heads_are_redacted_for_good() {
 }
 
 #[test]
-fn random_bodies_are_redacted_for_good() {
+fn redaction_of_random_bodies_is_idempotent() {
     let mut random = Random(0x9e37_79b9_7f4a_7c15);
     let rules = rules();
     for run in 0..RUNS {

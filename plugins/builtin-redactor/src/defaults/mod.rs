@@ -1,9 +1,9 @@
-//! What is a secret wherever it is met.
+//! The default rules: names and patterns that are secrets in every API.
 //!
-//! A rule that finds too much costs as much trust as one that finds too little: a stand-in for what
-//! is no secret makes different requests the same and breaks what clients read. So no rule here
-//! looks at locations, entity tags, hosts, ids or names, nor at members that are merely called
-//! `key`, `code` or `signature`.
+//! A false positive is as bad as a false negative: a placeholder for a value that is not a secret
+//! makes different requests equal and breaks clients that read the value. So no rule here covers
+//! locations, entity tags, hosts, ids or names, nor JSON members that are just called `key`, `code`
+//! or `signature`.
 
 mod patterns;
 mod volatile;
@@ -11,17 +11,17 @@ mod volatile;
 pub(crate) use patterns::PATTERNS;
 pub(crate) use volatile::VOLATILE;
 
-/// Names by the class that they share.
+/// Names, grouped by class.
 type ByClass = &'static [(&'static str, &'static [&'static str])];
 
-/// Each name with its class before it.
-pub(crate) fn each(table: ByClass) -> impl Iterator<Item = (&'static str, &'static str)> {
+/// Pairs of class and name.
+pub(crate) fn names(table: ByClass) -> impl Iterator<Item = (&'static str, &'static str)> {
     table
         .iter()
         .flat_map(|(class, names)| names.iter().map(|name| (*class, *name)))
 }
 
-/// Headers of requests and responses, and the metadata of gRPC.
+/// Headers of requests and responses, and gRPC metadata.
 pub(crate) const HEADERS: ByClass = &[
     (
         "authorization",
@@ -34,7 +34,7 @@ pub(crate) const HEADERS: ByClass = &[
             "x-ms-file-rename-source-authorization",
         ],
     ),
-    // What is set and what is sent back are of one class, so that they get one stand-in.
+    // One class for both headers, so that a cookie gets the same placeholder in both directions.
     ("cookie", &["cookie", "set-cookie"]),
     (
         "challenge",
@@ -69,8 +69,8 @@ pub(crate) const HEADERS: ByClass = &[
             "deploy-token",
             "job-token",
             "private-token",
-            // Browsers can send a token of a WebSocket nowhere else; the host looks for it behind
-            // a protocol that announces one.
+            // Browsers have no other header for the token of a WebSocket. The host only redacts
+            // what follows a protocol that announces a token.
             "sec-websocket-protocol",
             "x-amz-security-token",
             "x-consul-token",
@@ -96,10 +96,11 @@ pub(crate) const HEADERS: ByClass = &[
     ),
 ];
 
-/// Parameters of the query alone: in forms `key` is the name of an object (Amazon S3).
+/// Query parameters that are not secrets in forms: there `key` is the name of an object (Amazon
+/// S3).
 pub(crate) const QUERY: ByClass = &[("api-key", &["key"])];
 
-/// Parameters of the query and fields of forms.
+/// Query parameters and form fields.
 pub(crate) const PAIRS: ByClass = &[
     (
         "token",
@@ -132,7 +133,7 @@ pub(crate) const PAIRS: ByClass = &[
     ("credential", &["x-amz-credential", "x-goog-credential"]),
 ];
 
-/// Members of JSON at any depth; `accessToken` and `access-token` are the same name.
+/// JSON members at any depth; `accessToken` and `access-token` are the same name.
 pub(crate) const JSON: ByClass = &[
     ("authorization", &["authorization"]),
     (

@@ -1,7 +1,7 @@
-//! Secrets that are known by their looks, wherever they stand. Each kind is a class of its own, so
-//! that each can be switched off alone.
+//! Patterns of well-known secrets, wherever they occur. Each kind has its own class, so that it can
+//! be disabled alone.
 
-/// Classes with their expressions. Where two find the same text the first counts.
+/// Regular expressions with their classes. If two match the same text, the first one counts.
 pub(crate) const PATTERNS: &[(&str, &str)] = &[
     ("anthropic-key", r"\bsk-ant-[A-Za-z0-9_-]{20,}"),
     ("openai-key", r"\bsk-[A-Za-z0-9][A-Za-z0-9_-]{20,}"),
@@ -32,7 +32,7 @@ pub(crate) const PATTERNS: &[(&str, &str)] = &[
         "stripe-key",
         r"\b(?:[rs]k_(?:live|test)_|whsec_)[A-Za-z0-9]{16,}",
     ),
-    // Up to the end of the key; where that was cut off, as far as a key may go.
+    // Up to the end line of the key; if that is cut off, all characters that a key can contain.
     (
         "private-key",
         concat!(
@@ -40,7 +40,7 @@ pub(crate) const PATTERNS: &[(&str, &str)] = &[
             r"(?:(?s:.*?)-----END [A-Z ]*PRIVATE KEY-----|[A-Za-z0-9+/=\s\\:,-]*)",
         ),
     ),
-    // Signed (RFC 7519) and encrypted ones (RFC 7516), which have two parts more.
+    // Signed tokens (RFC 7519), and encrypted ones (RFC 7516), which have two more parts.
     (
         "jwt",
         r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]+){0,2}",

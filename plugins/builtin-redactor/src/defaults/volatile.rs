@@ -1,9 +1,9 @@
-//! Response headers that differ each time and that no client decides by. Without them the same
-//! traffic gives the same recording.
+//! Response headers that differ in each response and that clients do not act on. Without them the
+//! same traffic gives the same recording.
 
-/// Names of headers. Rate limits, `etag` and `expires` are not among them: clients decide by those.
+/// Names of headers. Rate limits, `etag` and `expires` are not listed, because clients act on them.
 pub(crate) const VOLATILE: &[&str] = &[
-    // When and how fast.
+    // Times and durations.
     "age",
     "date",
     "openai-processing-ms",
@@ -14,7 +14,7 @@ pub(crate) const VOLATILE: &[&str] = &[
     "x-response-time",
     "x-runtime",
     "x-timer",
-    // The name of one request or of one trace.
+    // Ids of one request or one trace.
     "apigw-requestid",
     "cf-ray",
     "fly-request-id",
@@ -47,14 +47,14 @@ pub(crate) const VOLATILE: &[&str] = &[
     "x-slack-unique-id",
     "x-trace-id",
     "x-vercel-id",
-    // Which cache or server happened to answer.
+    // The cache or server that responded.
     "cf-cache-status",
     "x-amz-cf-pop",
     "x-cache",
     "x-cache-hits",
     "x-envoy-attempt-count",
     "x-served-by",
-    // Where a browser sends reports: the address holds a token.
+    // Endpoints for browser reports; their URLs contain a token.
     "nel",
     "report-to",
 ];

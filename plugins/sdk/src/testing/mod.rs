@@ -1,6 +1,6 @@
 //! Runs a plugin's code in a unit test, without a gateway and without WebAssembly.
 //!
-//! A test makes messages, calls a role, and looks at what the plugin declared and answered:
+//! A test makes messages, calls a role, and checks what the plugin declared and returned:
 //!
 //! ```
 //! use ouli_plugin::testing::{self, Part, json};
@@ -9,15 +9,15 @@
 //! struct ByTenant;
 //!
 //! impl Matcher for ByTenant {
-//!     fn prepare(parts: &Key) -> Answer {
-//!         parts.body(&["/nonce"]);
-//!         parts.ask();
+//!     fn prepare(key: &Key) -> Answer {
+//!         key.body(&["/nonce"]);
+//!         key.ask();
 //!         Ok(())
 //!     }
 //!
-//!     fn identify(request: &Message, parts: &Key) -> Answer {
+//!     fn identify(request: &Message, key: &Key) -> Answer {
 //!         for tenant in request.header("x-tenant") {
-//!             parts.part("tenant", tenant);
+//!             key.part("tenant", tenant);
 //!         }
 //!         Ok(())
 //!     }
@@ -29,37 +29,36 @@
 //! let key = testing::identify::<ByTenant>(&request)?;
 //! assert_eq!(key.part("tenant"), Some("acme".as_bytes()));
 //! assert_eq!(key.declared(), [Part::body(&["/nonce"])]);
-//! assert_eq!(key.to_string(), "body but /nonce; tenant = acme");
+//! assert_eq!(key.to_string(), "body except /nonce; tenant = acme");
 //! # Ok::<(), String>(())
 //! ```
 //!
-//! What ends a call in the gateway is an error here: a method in the wrong function, such as `ask`
-//! in `identify`, a class that is none, a pointer that is none.
+//! Whatever ends a call in the gateway is an error here: a method in the wrong function, such as
+//! `ask` in `identify`, an invalid class, an invalid pointer.
 //!
-//! It runs the plugin's code and nothing of the gateway's: declared rules, parts and conditions are
-//! shown, not applied; keys are not hashed; edits are listed, neither checked nor made; a request
-//! is shown as it was written, not redacted; there are no limits. For all that there is
-//! `ouli-gateway plugin test`, which runs the component.
+//! Only the plugin's code runs. Declared rules, parts and conditions are listed, not applied; keys
+//! are not hashed; edits are listed, not checked and not applied; requests are not redacted; there
+//! are no limits. `ouli-gateway plugin test` runs the component with all of that.
 
-mod deciding;
-mod matching;
+mod environment;
+mod matcher;
 mod pointer;
-mod redacting;
+mod policy;
+mod redactor;
 mod sample;
-mod stage;
 
-pub use deciding::{Condition, Decided, decide};
-pub use matching::{Identified, Part, identify};
-pub use redacting::{Change, Redacted, Rule, redact};
+pub use environment::{Placeholder, log, with_settings};
+pub use matcher::{Identified, Part, identify};
+pub use policy::{Condition, Decided, decide};
+pub use redactor::{Change, Redacted, Rule, redact};
 pub use sample::{Sample, part, request, response};
 pub use serde_json::{Value, json};
-pub use stage::{StandIn, log, with_settings};
 
-/// What the rest of this crate wraps where there is no WebAssembly.
+/// The types and functions that the rest of this crate wraps on targets other than WebAssembly.
 pub(crate) mod raw {
-    pub(crate) use super::deciding::{Conditions, Verdict};
-    pub(crate) use super::matching::Key;
-    pub(crate) use super::redacting::{Edit, Rules};
+    pub(crate) use super::environment::{digest, placeholder, settings, write_line as log};
+    pub(crate) use super::matcher::Key;
+    pub(crate) use super::policy::{Conditions, Verdict};
+    pub(crate) use super::redactor::{Edit, Rules};
     pub(crate) use super::sample::Message;
-    pub(crate) use super::stage::{digest, placeholder, settings, write_line as log};
 }

@@ -1,4 +1,4 @@
-//! JSON pointers (RFC 6901) into JSON text, so that what is found is exactly what was sent.
+//! JSON pointers (RFC 6901) into JSON text. The result is the text exactly as sent.
 
 use std::fmt;
 
@@ -6,15 +6,17 @@ use serde::Deserializer;
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-/// The text at a pointer: none where the body is no JSON or has nothing there, an error where the
-/// pointer is none.
+/// The text at a pointer. `None` if the body is not JSON or has no value there.
+///
+/// # Errors
+/// If the pointer is invalid.
 pub(super) fn find(body: &[u8], pointer: &str) -> Result<Option<String>, String> {
-    let steps = steps(pointer).ok_or_else(|| format!("`{pointer}` is no JSON pointer"))?;
+    let steps = steps(pointer).ok_or_else(|| format!("`{pointer}` is not a JSON pointer"))?;
     let Ok(mut found) = serde_json::from_slice::<&RawValue>(body) else {
         return Ok(None);
     };
     for step in steps {
-        match below(found, &step) {
+        match child(found, &step) {
             Some(next) => found = next,
             None => return Ok(None),
         }
@@ -33,36 +35,36 @@ fn steps(pointer: &str) -> Option<Vec<String>> {
         .collect()
 }
 
-/// `~0` stands for `~`, `~1` for `/`; there is no other escape.
+/// `~0` means `~` and `~1` means `/`; there is no other escape.
 fn unescape(step: &str) -> Option<String> {
-    let mut pieces = step.split('~');
-    let mut name = pieces.next()?.to_owned();
-    for piece in pieces {
-        let letter = match piece.chars().next()? {
+    let mut segments = step.split('~');
+    let mut name = segments.next()?.to_owned();
+    for segment in segments {
+        let letter = match segment.chars().next()? {
             '0' => '~',
             '1' => '/',
             _ => return None,
         };
         name.push(letter);
-        name.push_str(&piece[1..]);
+        name.push_str(&segment[1..]);
     }
     Some(name)
 }
 
-fn below<'a>(value: &'a RawValue, step: &str) -> Option<&'a RawValue> {
+fn child<'a>(value: &'a RawValue, step: &str) -> Option<&'a RawValue> {
     let text = value.get();
     if text.starts_with('[') {
         let index: usize = step.parse().ok()?;
-        // `01` and `+1` are no indices.
-        let written = index.to_string() == step;
+        // `01` and `+1` are not indices.
+        let is_canonical = index.to_string() == step;
         let values: Vec<&RawValue> = serde_json::from_str(text).ok()?;
-        return values.get(index).copied().filter(|_| written);
+        return values.get(index).copied().filter(|_| is_canonical);
     }
     let mut parser = serde_json::Deserializer::from_str(text);
     parser.deserialize_map(Member(step)).ok().flatten()
 }
 
-/// Takes the first member of this name.
+/// Finds the first member with this name.
 struct Member<'s>(&'s str);
 
 impl<'de> Visitor<'de> for Member<'_> {
@@ -90,7 +92,7 @@ mod tests {
     use super::find;
 
     #[test]
-    fn text_is_found_as_it_was_sent() {
+    fn returns_the_text_as_sent() {
         let body = br#" {"a": [1.50, {"b" : null}], "m~n/o": "x", "": 0, "a": 2, "1": true} "#;
         for (pointer, expected) in [
             ("/a/0", Some("1.50")),
@@ -114,22 +116,22 @@ mod tests {
     }
 
     #[test]
-    fn the_whole_document_has_the_empty_pointer() {
+    fn the_empty_pointer_returns_the_document() {
         assert_eq!(find(b" 7 ", "").unwrap().as_deref(), Some("7"));
     }
 
     #[test]
-    fn what_is_no_json_holds_nothing() {
+    fn a_body_that_is_not_json_has_no_values() {
         for body in ["", "{", r#"{"a": 1} b"#, "\u{feff}1"] {
             assert_eq!(find(body.as_bytes(), "/a").unwrap(), None, "{body}");
         }
     }
 
     #[test]
-    fn what_is_no_pointer_is_an_error() {
+    fn an_invalid_pointer_is_an_error() {
         for pointer in ["a", "/~", "/~2", "/a~/b"] {
             let error = find(b"{}", pointer).unwrap_err();
-            assert_eq!(error, format!("`{pointer}` is no JSON pointer"));
+            assert_eq!(error, format!("`{pointer}` is not a JSON pointer"));
         }
     }
 }

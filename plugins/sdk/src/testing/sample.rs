@@ -1,14 +1,14 @@
-//! Messages made for a test, and what a plugin sees of them.
+//! Messages for tests, and how a plugin sees them.
 
 use serde_json::Value;
 
-use super::{pointer, stage};
+use super::{environment, pointer};
 
-/// A message made for a test; see [`request`], [`response`] and [`part`].
+/// A message for a test; see [`request`], [`response`] and [`part`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sample {
     kind: String,
-    line: Line,
+    line: RequestLine,
     status: u32,
     headers: Vec<(String, Vec<u8>)>,
     body: Vec<u8>,
@@ -16,15 +16,15 @@ pub struct Sample {
     parts: Vec<Self>,
 }
 
-/// What the request line says.
+/// The request line, with the authority.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Line {
+struct RequestLine {
     method: String,
     authority: String,
     target: String,
 }
 
-/// A request from the client, to `example.com` unless [`Sample::authority`] says otherwise.
+/// A request of the client. The authority is `example.com` unless [`Sample::authority`] sets it.
 #[must_use]
 pub fn request(method: &str, target: &str) -> Sample {
     let mut sample = part("request").attribute("side", "client");
@@ -33,7 +33,7 @@ pub fn request(method: &str, target: &str) -> Sample {
     sample
 }
 
-/// A response from the server, to `GET /` unless [`Sample::answering`] says otherwise.
+/// A response of the server to `GET /`, unless [`Sample::answering`] sets the request.
 #[must_use]
 pub fn response(status: u32) -> Sample {
     let mut sample = part("response");
@@ -41,8 +41,8 @@ pub fn response(status: u32) -> Sample {
     sample
 }
 
-/// A part of a stream by its kind: `event`, `message` or `trailers`. It comes from the server
-/// unless [`Sample::attribute`] says otherwise.
+/// A part of a stream by its kind: `event`, `message` or `trailers`. The sender is the server
+/// unless [`Sample::attribute`] sets `side`.
 #[must_use]
 pub fn part(kind: &str) -> Sample {
     let attributes = [
@@ -52,7 +52,7 @@ pub fn part(kind: &str) -> Sample {
     ];
     Sample {
         kind: kind.to_owned(),
-        line: Line {
+        line: RequestLine {
             method: "GET".to_owned(),
             authority: "example.com".to_owned(),
             target: "/".to_owned(),
@@ -83,7 +83,7 @@ impl Sample {
         self
     }
 
-    /// Sets the body to a JSON text, and nothing else: no header says that it is JSON.
+    /// Sets the body to JSON text. The headers do not change.
     #[must_use]
     #[expect(
         clippy::needless_pass_by_value,
@@ -103,12 +103,12 @@ impl Sample {
     /// Sets an attribute: `endpoint`, `session`, `side`.
     #[must_use]
     pub fn attribute(mut self, name: &str, value: &str) -> Self {
-        self.attributes.retain(|(own, _)| own != name);
+        self.attributes.retain(|(known, _)| known != name);
         self.attributes.push((name.to_owned(), value.to_owned()));
         self
     }
 
-    /// Says to which request this response, or this part of a stream, belongs.
+    /// Sets the request that this response or part of a stream belongs to.
     #[must_use]
     pub fn answering(mut self, request: &Self) -> Self {
         self.line = request.line.clone();
@@ -123,12 +123,12 @@ impl Sample {
     }
 
     /// This message as a plugin sees it.
-    pub(super) fn seen(&self) -> crate::Message {
+    pub(super) fn view(&self) -> crate::Message {
         crate::Message(Message(self.clone()))
     }
 }
 
-/// The getters of the contract, for a message in memory.
+/// The getters of the contract for a message in memory.
 pub(crate) struct Message(Sample);
 
 impl Message {
@@ -152,7 +152,7 @@ impl Message {
 
     pub(crate) fn query(&self, name: &str) -> Vec<String> {
         let all = self.parameters().into_iter();
-        all.filter(|(own, _)| own == name)
+        all.filter(|(known, _)| known == name)
             .map(|(_, value)| value)
             .collect()
     }
@@ -174,7 +174,7 @@ impl Message {
         let pairs = query.split('&').filter(|pair| !pair.is_empty());
         pairs
             .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
-            .map(|(name, value)| (decoded(name), decoded(value)))
+            .map(|(name, value)| (decode(name), decode(value)))
             .collect()
     }
 
@@ -184,7 +184,7 @@ impl Message {
 
     pub(crate) fn header(&self, name: &str) -> Vec<Vec<u8>> {
         let all = self.0.headers.iter();
-        all.filter(|(own, _)| own.eq_ignore_ascii_case(name))
+        all.filter(|(known, _)| known.eq_ignore_ascii_case(name))
             .map(|(_, value)| value.clone())
             .collect()
     }
@@ -203,23 +203,23 @@ impl Message {
 
     pub(crate) fn body(&self, offset: u64, max: u32) -> Vec<u8> {
         let body = &self.0.body;
-        let from = usize::try_from(offset)
+        let start = usize::try_from(offset)
             .unwrap_or(usize::MAX)
             .min(body.len());
-        let to = from.saturating_add(max as usize).min(body.len());
-        body[from..to].to_vec()
+        let end = start.saturating_add(max as usize).min(body.len());
+        body[start..end].to_vec()
     }
 
     pub(crate) fn json(&self, pointer: &str) -> Option<String> {
-        pointer::find(&self.0.body, pointer).unwrap_or_else(|fault| {
-            stage::fault(fault);
+        pointer::find(&self.0.body, pointer).unwrap_or_else(|error| {
+            environment::fail(error);
             None
         })
     }
 
     pub(crate) fn attribute(&self, name: &str) -> Option<String> {
         let mut all = self.0.attributes.iter();
-        all.find(|(own, _)| own == name)
+        all.find(|(known, _)| known == name)
             .map(|(_, value)| value.clone())
     }
 
@@ -227,14 +227,14 @@ impl Message {
         u32::try_from(self.0.parts.len()).unwrap_or(u32::MAX)
     }
 
-    pub(crate) fn part(&self, place: u32) -> Option<Self> {
-        let part = self.0.parts.get(place as usize)?;
+    pub(crate) fn part(&self, index: u32) -> Option<Self> {
+        let part = self.0.parts.get(index as usize)?;
         Some(Self(part.clone().answering(&self.0)))
     }
 }
 
-/// What a name or a value of a query means: `+` is a space, `%41` is `A`.
-fn decoded(text: &str) -> String {
+/// Decodes a name or a value of a query: `+` is a space, `%41` is `A`.
+fn decode(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let [first, tail @ ..] = rest {
@@ -258,51 +258,51 @@ mod tests {
     use super::{part, request, response};
 
     #[test]
-    fn a_request_is_seen_as_in_the_gateway() {
+    fn getters_of_a_request_return_the_same_as_in_the_gateway() {
         let request = request("POST", "/a%20b?x=1&y=%41+b&x=%zz&z")
             .header("X-Kind", "a")
             .header("x-kind", [0xff])
             .json(json!({"id": 7}));
-        let seen = request.seen();
+        let view = request.view();
         assert_eq!(
-            (seen.kind(), seen.method()),
+            (view.kind(), view.method()),
             ("request".into(), "POST".into())
         );
-        assert_eq!((seen.path(), seen.status()), ("/a%20b".into(), 0));
-        assert_eq!(seen.query("x"), ["1", "%zz"]);
+        assert_eq!((view.path(), view.status()), ("/a%20b".into(), 0));
+        assert_eq!(view.query("x"), ["1", "%zz"]);
         assert_eq!(
-            (seen.query("y"), seen.query("z")),
+            (view.query("y"), view.query("z")),
             (vec!["A b".into()], vec![String::new()])
         );
-        assert_eq!(seen.query_names(), ["x", "y", "x", "z"]);
-        assert_eq!(seen.header("x-KIND"), [vec![b'a'], vec![0xff]]);
-        assert_eq!(seen.header_text("x-kind").as_deref(), Some("a"));
-        assert_eq!(seen.header_names(), ["x-kind", "x-kind"]);
+        assert_eq!(view.query_names(), ["x", "y", "x", "z"]);
+        assert_eq!(view.header("x-KIND"), [vec![b'a'], vec![0xff]]);
+        assert_eq!(view.header_text("x-kind").as_deref(), Some("a"));
+        assert_eq!(view.header_names(), ["x-kind", "x-kind"]);
         assert_eq!(
-            (seen.body_size(), seen.body(1, 4), seen.body(9, 1)),
+            (view.body_size(), view.body(1, 4), view.body(9, 1)),
             (8, br#""id""#.to_vec(), vec![])
         );
-        assert_eq!(seen.json_as::<u8>("/id"), Ok(Some(7)));
-        assert_eq!(seen.json_as::<u8>("/no"), Ok(None));
+        assert_eq!(view.json_as::<u8>("/id"), Ok(Some(7)));
+        assert_eq!(view.json_as::<u8>("/no"), Ok(None));
         assert!(
-            seen.json_as::<String>("/id")
+            view.json_as::<String>("/id")
                 .unwrap_err()
                 .starts_with("`/id`: invalid type")
         );
-        assert_eq!(seen.attribute("side").as_deref(), Some("client"));
-        assert_eq!(seen.attribute("colour"), None);
+        assert_eq!(view.attribute("side").as_deref(), Some("client"));
+        assert_eq!(view.attribute("colour"), None);
     }
 
     #[test]
-    fn parts_answer_for_the_request_of_their_stream() {
+    fn parts_have_the_request_line_of_their_stream() {
         let request = request("GET", "/events").authority("api:1");
         let response = response(200)
             .answering(&request)
             .with_part(part("event").body("data: 1\n\n"));
-        let seen = response.seen();
-        assert_eq!(seen.part_count(), 1);
-        assert!(seen.part(1).is_none());
-        let event = seen.part(0).unwrap();
+        let view = response.view();
+        assert_eq!(view.part_count(), 1);
+        assert!(view.part(1).is_none());
+        let event = view.part(0).unwrap();
         assert_eq!(
             (event.kind(), event.path()),
             ("event".into(), "/events".into())

@@ -1,22 +1,22 @@
-//! Requests of one tenant that differ in nothing but the `nonce` of their JSON body are the same.
+//! A matcher: requests of one tenant that differ only in the `nonce` of their JSON body are equal.
 
 use ouli_plugin::{Answer, Key, Matcher, Message};
 
 struct Plugin;
 
 impl Matcher for Plugin {
-    fn prepare(parts: &Key) -> Answer {
-        parts.method();
-        parts.path();
-        parts.query(&[]);
-        parts.body(&["/nonce"]);
-        parts.ask();
+    fn prepare(key: &Key) -> Answer {
+        key.method();
+        key.path();
+        key.query(&[]);
+        key.body(&["/nonce"]);
+        key.ask();
         Ok(())
     }
 
-    fn identify(request: &Message, parts: &Key) -> Answer {
+    fn identify(request: &Message, key: &Key) -> Answer {
         if let Some(tenant) = request.header("x-tenant").first() {
-            parts.part("tenant", tenant);
+            key.part("tenant", tenant);
         }
         Ok(())
     }
@@ -31,12 +31,12 @@ mod tests {
     use super::Plugin;
 
     #[test]
-    fn the_tenant_counts() {
+    fn the_tenant_is_part_of_the_key() {
         let request = request("POST", "/orders").header("x-tenant", "acme");
         let key = identify::<Plugin>(&request).unwrap();
         assert_eq!(
             key.to_string(),
-            "method, path, query, body but /nonce; tenant = acme"
+            "method, path, query, body except /nonce; tenant = acme"
         );
     }
 }

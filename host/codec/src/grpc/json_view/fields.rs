@@ -1,20 +1,20 @@
-//! Messages as objects: their fields by number, lists, maps.
+//! Maps messages to objects: fields in the order of their numbers, lists, maps.
 
 use std::collections::HashMap;
 
 use prost_reflect::{Kind, MessageDescriptor};
 
-use super::MappingMode;
 use super::json_text::{JsonWriter, LocatedField, Occurrence};
+use super::leaf::MappingMode;
 use super::scalar::{is_default, matches_wire_type};
 
-/// What a descriptor tells of one field.
+/// The descriptor of one field.
 pub(super) struct FieldSpec {
     name: String,
     pub(super) kind: Kind,
     list: bool,
     map: bool,
-    /// It makes a difference if it is there.
+    /// The field tracks presence.
     presence: bool,
 }
 
@@ -41,17 +41,17 @@ impl FieldSpec {
 }
 
 impl JsonWriter<'_> {
-    /// A message of which there are some occurrences. None where they are no message, or too deep;
-    /// the page may hold a part of it then.
+    /// Writes a message with some occurrences. None if they are not a message or nested too deeply;
+    /// the output may then hold a part of it.
     pub(super) fn message(
         &mut self,
         descriptor: &MessageDescriptor,
-        chunks: &[Occurrence],
+        occurrences: &[Occurrence],
         depth: usize,
     ) -> Option<()> {
         let depth = depth.checked_sub(1)?;
-        let found = self.fields(chunks)?;
-        if !self.well_known(descriptor, chunks, &found, depth) {
+        let found = self.fields(occurrences)?;
+        if !self.well_known(descriptor, occurrences, &found, depth) {
             self.open('{');
             self.members(descriptor, found, depth);
             self.close('}');
@@ -59,7 +59,7 @@ impl JsonWriter<'_> {
         Some(())
     }
 
-    /// The members of an object, by their numbers.
+    /// Writes the members of an object in the order of the field numbers.
     pub(super) fn members(
         &mut self,
         descriptor: &MessageDescriptor,
@@ -85,26 +85,26 @@ impl JsonWriter<'_> {
     }
 
     fn member(&mut self, spec: &FieldSpec, all: &[LocatedField], depth: usize) {
-        let mark = self.checkpoint();
+        let checkpoint = self.checkpoint();
         self.name(&spec.name);
         if spec.map {
             self.map(&spec.kind, all, depth);
         } else if spec.list {
             let empty = self.list(&spec.kind, all, depth);
             if empty {
-                self.rollback(&mark);
+                self.rollback(&checkpoint);
             }
         } else {
             let last = &all[all.len() - 1];
             let says_nothing = !spec.presence && is_default(&spec.kind, last);
             if self.mode == MappingMode::Display && says_nothing {
-                return self.rollback(&mark);
+                return self.rollback(&checkpoint);
             }
             self.value(&spec.kind, all, depth);
         }
     }
 
-    /// A list; true where it is empty.
+    /// Writes a list. Returns true if it is empty.
     pub(super) fn list(&mut self, kind: &Kind, all: &[LocatedField], depth: usize) -> bool {
         self.open('[');
         let before = self.out.len();
@@ -121,15 +121,15 @@ impl JsonWriter<'_> {
         empty
     }
 
-    /// One value of which there are some occurrences: the last one counts, or all are to be
-    /// searched. Those of a message are one message.
+    /// Writes a value with some occurrences: for display the last one, for search all. The
+    /// occurrences of a message are merged.
     pub(super) fn value(&mut self, kind: &Kind, all: &[LocatedField], depth: usize) {
         if let Kind::Message(descriptor) = kind {
-            let chunks: Vec<_> = all.iter().filter_map(|one| self.occurrence(one)).collect();
-            let mark = self.checkpoint();
-            if self.message(descriptor, &chunks, depth).is_none() {
-                self.rollback(&mark);
-                self.raw_bytes(&chunks);
+            let occurrences: Vec<_> = all.iter().filter_map(|one| self.occurrence(one)).collect();
+            let checkpoint = self.checkpoint();
+            if self.message(descriptor, &occurrences, depth).is_none() {
+                self.rollback(&checkpoint);
+                self.raw_bytes(&occurrences);
             }
             return;
         }
@@ -138,19 +138,19 @@ impl JsonWriter<'_> {
         };
         match self.mode {
             MappingMode::Display => self.scalar(kind, last),
-            MappingMode::Search => self.one_or_array(all, |page, one| page.scalar(kind, one)),
+            MappingMode::Search => self.one_or_array(all, |writer, one| writer.scalar(kind, one)),
         }
     }
 
-    /// A map: entries are messages of a key and a value.
+    /// Writes a map. Its entries are messages with a key and a value.
     pub(super) fn map(&mut self, kind: &Kind, all: &[LocatedField], depth: usize) {
         let Kind::Message(entry) = kind else {
             return;
         };
         let mut entries = Vec::with_capacity(all.len());
         for one in all {
-            let chunk = self.occurrence(one);
-            match self.fields(chunk.as_slice()) {
+            let occurrence = self.occurrence(one);
+            match self.fields(occurrence.as_slice()) {
                 Some(found) => entries.push((self.key(entry, &found), found)),
                 None => self.is_malformed = true,
             }
@@ -172,23 +172,23 @@ impl JsonWriter<'_> {
         self.close('}');
     }
 
-    /// The key of an entry as the name of a member.
+    /// The key of an entry as a member name.
     fn key(&self, entry: &MessageDescriptor, found: &[LocatedField]) -> String {
         let Some(spec) = FieldSpec::of(entry, ENTRY_KEY) else {
             return String::new();
         };
         let keys = spec.with_matching_type(with_number(found, ENTRY_KEY));
-        let mut page = JsonWriter::new(self.bytes, MappingMode::Display);
-        page.value(&spec.kind, &keys, 1);
-        match serde_json::from_str(&page.out) {
+        let mut writer = JsonWriter::new(self.bytes, MappingMode::Display);
+        writer.value(&spec.kind, &keys, 1);
+        match serde_json::from_str(&writer.out) {
             Ok(serde_json::Value::String(key)) => key,
-            Ok(_) | Err(_) => page.out,
+            Ok(_) | Err(_) => writer.out,
         }
     }
 }
 
 impl FieldSpec {
-    /// The fields that are what the descriptor says; others count as unknown.
+    /// The fields whose wire type matches the descriptor. Others count as unknown fields.
     pub(super) fn with_matching_type<'a>(
         &self,
         all: impl IntoIterator<Item = &'a LocatedField>,
@@ -201,11 +201,11 @@ impl FieldSpec {
     }
 }
 
-/// The fields of an entry of a map.
+/// Field numbers of a map entry.
 const ENTRY_KEY: u32 = 1;
 const ENTRY_VALUE: u32 = 2;
 
-/// The fields of one number.
+/// The fields with one number.
 pub(super) fn with_number(
     found: &[LocatedField],
     number: u32,
@@ -213,16 +213,15 @@ pub(super) fn with_number(
     found.iter().filter(move |one| one.field.number == number)
 }
 
-/// Of those fields of which only one can be there, the last one stays, with what came of it since
-/// another was there.
+/// Keeps the last field of each oneof, with its occurrences after any other field of that oneof.
 pub(super) fn keep_last_of_oneof(descriptor: &MessageDescriptor, found: &mut Vec<LocatedField>) {
     if descriptor.oneofs().len() == 0 {
         return;
     }
     let oneof = |found: &LocatedField| {
         let field = descriptor.get_field(found.field.number)?;
-        let fits = matches_wire_type(&field.kind(), &found.field.wire, false);
-        fits.then(|| field.containing_oneof()).flatten()
+        let is_valid = matches_wire_type(&field.kind(), &found.field.wire, false);
+        is_valid.then(|| field.containing_oneof()).flatten()
     };
     let mut last = HashMap::new();
     found.reverse();

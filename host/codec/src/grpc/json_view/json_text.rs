@@ -1,46 +1,47 @@
-//! The JSON text of a reading while it is written.
+//! Writes the JSON text of a mapped message and collects its values.
 
 use std::ops::Range;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::{EnclosingField, Leaf, MappingMode, Replaceable};
+use super::leaf::{EnclosingField, Leaf, MappingMode, Replaceable};
 use crate::grpc::wire::{self, Field, Wire};
 
-/// A text under way.
+/// The writer of the JSON text.
 pub(super) struct JsonWriter<'a> {
     pub(super) bytes: &'a [u8],
     pub(super) mode: MappingMode,
     pub(super) out: String,
     pub(super) leaves: Vec<Leaf>,
     pub(super) enclosing: Vec<EnclosingField>,
-    /// Something within the message is not what its descriptor says.
+    /// A nested message is malformed.
     pub(super) is_malformed: bool,
 }
 
-/// A field, and what encloses it.
+/// A field with the index of its enclosing field.
 #[derive(Clone, Debug)]
 pub(super) struct LocatedField {
     pub(super) field: Field,
     pub(super) enclosing: usize,
 }
 
-/// One occurrence of a message. Several together are one message (Encoding guide, "Last One Wins").
+/// One occurrence of a message. Several occurrences are merged (Encoding guide, "Last One Wins").
 #[derive(Clone, Debug)]
 pub(super) struct Occurrence {
     content: Range<usize>,
-    /// What encloses its fields.
+    /// Index of the field that encloses its fields.
     pub(super) enclosing: usize,
-    /// Where it stands as a whole.
+    /// The range including the length.
     whole_range: Range<usize>,
-    /// What encloses it as a whole.
+    /// Index of the field that encloses the whole message.
     parent: usize,
+    /// The bytes of an empty message in its place.
     empty: &'static [u8],
 }
 
 impl Occurrence {
-    /// The message itself.
+    /// The outermost message.
     pub(super) fn whole(bytes: &[u8]) -> Self {
         Self {
             content: 0..bytes.len(),
@@ -52,27 +53,27 @@ impl Occurrence {
     }
 }
 
-/// A place to go back to.
+/// A state of the writer to roll back to.
 pub(super) struct Checkpoint(usize, usize, usize, bool);
 
 impl<'a> JsonWriter<'a> {
-    pub(super) fn new(bytes: &'a [u8], view: MappingMode) -> Self {
-        let cover = EnclosingField {
+    pub(super) fn new(bytes: &'a [u8], mode: MappingMode) -> Self {
+        let enclosing = EnclosingField {
             parent: 0,
             length: 0..0,
             size: bytes.len(),
         };
         Self {
             bytes,
-            mode: view,
+            mode,
             out: String::new(),
             leaves: Vec::new(),
-            enclosing: vec![cover],
+            enclosing: vec![enclosing],
             is_malformed: false,
         }
     }
 
-    /// A field as a message that may hold others.
+    /// A field as an occurrence of a message. None if its wire type cannot hold one.
     pub(super) fn occurrence(&mut self, found: &LocatedField) -> Option<Occurrence> {
         let range = found.field.range.clone();
         match &found.field.wire {
@@ -101,51 +102,48 @@ impl<'a> JsonWriter<'a> {
         }
     }
 
-    /// The fields of all occurrences of a message; none where one of them is no message.
-    pub(super) fn fields(&self, chunks: &[Occurrence]) -> Option<Vec<LocatedField>> {
+    /// The fields of all occurrences of a message. None if one of them is malformed.
+    pub(super) fn fields(&self, occurrences: &[Occurrence]) -> Option<Vec<LocatedField>> {
         let mut all = Vec::new();
-        for chunk in chunks {
-            for field in wire::fields(self.bytes, chunk.content.clone()) {
-                let (field, cover) = (field?, chunk.enclosing);
-                all.push(LocatedField {
-                    field,
-                    enclosing: cover,
-                });
+        for occurrence in occurrences {
+            for field in wire::fields(self.bytes, occurrence.content.clone()) {
+                let (field, enclosing) = (field?, occurrence.enclosing);
+                all.push(LocatedField { field, enclosing });
             }
         }
         Some(all)
     }
 
-    /// The bytes of all occurrences of a message.
-    pub(super) fn joined(&self, chunks: &[Occurrence]) -> Vec<u8> {
-        let contents = chunks
+    /// The concatenated bytes of all occurrences of a message.
+    pub(super) fn joined(&self, occurrences: &[Occurrence]) -> Vec<u8> {
+        let contents = occurrences
             .iter()
-            .map(|chunk| &self.bytes[chunk.content.clone()]);
+            .map(|occurrence| &self.bytes[occurrence.content.clone()]);
         contents.collect::<Vec<_>>().concat()
     }
 
-    /// Messages that cannot be read, as their bytes.
-    pub(super) fn raw_bytes(&mut self, chunks: &[Occurrence]) {
+    /// Writes malformed messages as base64.
+    pub(super) fn raw_bytes(&mut self, occurrences: &[Occurrence]) {
         self.is_malformed = true;
-        self.one_or_array(chunks, |page, chunk| {
-            let text = STANDARD.encode(&page.bytes[chunk.content.clone()]);
-            let put = match text.is_empty() {
+        self.one_or_array(occurrences, |writer, occurrence| {
+            let text = STANDARD.encode(&writer.bytes[occurrence.content.clone()]);
+            let replaceable = match text.is_empty() {
                 true => Replaceable::No,
-                false => Replaceable::WithDefault(chunk.empty),
+                false => Replaceable::WithDefault(occurrence.empty),
             };
-            let (range, cover) = (chunk.whole_range.clone(), chunk.parent);
-            page.leaf(
+            let (range, enclosing) = (occurrence.whole_range.clone(), occurrence.parent);
+            writer.leaf(
                 &quoted(&text),
                 Leaf {
-                    replaceable: put,
+                    replaceable,
                     range,
-                    enclosing: cover,
+                    enclosing,
                 },
             );
         });
     }
 
-    /// One value, or an array where there is more than one.
+    /// Writes one value, or an array of several.
     pub(super) fn one_or_array<T>(&mut self, all: &[T], each: impl Fn(&mut Self, &T)) {
         if let [one] = all {
             return each(self, one);
@@ -172,14 +170,14 @@ impl<'a> JsonWriter<'a> {
         self.out.push(':');
     }
 
-    /// A value that is no object and no array, as JSON.
+    /// Writes a value that is neither an object nor an array.
     pub(super) fn leaf(&mut self, json: &str, leaf: Leaf) {
         self.comma();
         self.out.push_str(json);
         self.leaves.push(leaf);
     }
 
-    /// A value that stands nowhere.
+    /// Writes a value that is not on the wire.
     pub(super) fn default_value(&mut self, json: &str) {
         let leaf = Leaf {
             replaceable: Replaceable::No,
@@ -196,19 +194,19 @@ impl<'a> JsonWriter<'a> {
     }
 
     pub(super) fn checkpoint(&self) -> Checkpoint {
-        let (leaves, covers) = (self.leaves.len(), self.enclosing.len());
-        Checkpoint(self.out.len(), leaves, covers, self.is_malformed)
+        let (leaves, enclosing) = (self.leaves.len(), self.enclosing.len());
+        Checkpoint(self.out.len(), leaves, enclosing, self.is_malformed)
     }
 
-    pub(super) fn rollback(&mut self, mark: &Checkpoint) {
-        self.out.truncate(mark.0);
-        self.leaves.truncate(mark.1);
-        self.enclosing.truncate(mark.2);
-        self.is_malformed = mark.3;
+    pub(super) fn rollback(&mut self, checkpoint: &Checkpoint) {
+        self.out.truncate(checkpoint.0);
+        self.leaves.truncate(checkpoint.1);
+        self.enclosing.truncate(checkpoint.2);
+        self.is_malformed = checkpoint.3;
     }
 }
 
-/// A text as a string of JSON.
+/// A text as a JSON string.
 pub(super) fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }

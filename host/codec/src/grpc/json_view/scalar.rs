@@ -1,4 +1,4 @@
-//! Values of fields that are no messages, as JSON.
+//! Maps scalar values to JSON.
 
 use std::ops::Range;
 
@@ -7,10 +7,10 @@ use base64::engine::general_purpose::STANDARD;
 use prost_reflect::Kind;
 
 use super::json_text::{JsonWriter, LocatedField, quoted};
-use super::{Leaf, MappingMode, Replaceable};
+use super::leaf::{Leaf, MappingMode, Replaceable};
 use crate::grpc::wire::{Wire, varint};
 
-/// How numbers of a kind stand on the wire.
+/// The wire format of numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum WireWidth {
     Varint,
@@ -34,8 +34,8 @@ fn wire_width(kind: &Kind) -> Option<WireWidth> {
     }
 }
 
-/// True where a value of this kind can stand on the wire like that. What does not fit is a field
-/// that the descriptor does not know.
+/// True if a value of this kind may have this wire type. A field with another wire type counts as
+/// unknown.
 pub(super) fn matches_wire_type(kind: &Kind, wire: &Wire, list: bool) -> bool {
     match (wire_width(kind), wire) {
         (Some(WireWidth::Varint), Wire::Varint(_))
@@ -48,7 +48,7 @@ pub(super) fn matches_wire_type(kind: &Kind, wire: &Wire, list: bool) -> bool {
     }
 }
 
-/// True where the value is the one that it would have without a field.
+/// True if the value is the default.
 pub(super) fn is_default(kind: &Kind, found: &LocatedField) -> bool {
     match found.field.wire {
         Wire::Varint(value) => number(kind, value).1,
@@ -60,33 +60,30 @@ pub(super) fn is_default(kind: &Kind, found: &LocatedField) -> bool {
 }
 
 impl JsonWriter<'_> {
-    /// A value of a kind that fits. Numbers in a row are all written, one after the other.
+    /// Writes a value with a matching wire type. Of packed numbers, all are written.
     pub(super) fn scalar(&mut self, kind: &Kind, found: &LocatedField) {
-        let LocatedField {
-            field,
-            enclosing: cover,
-        } = found;
+        let LocatedField { field, enclosing } = found;
         let range = field.range.clone();
-        let number = |range, cover| Leaf {
+        let number = |range, enclosing| Leaf {
             replaceable: Replaceable::No,
             range,
-            enclosing: cover,
+            enclosing,
         };
         match &field.wire {
-            Wire::Varint(value) => self.number(kind, *value, number(range, *cover)),
-            Wire::Fixed32(value) => self.number(kind, (*value).into(), number(range, *cover)),
-            Wire::Fixed64(value) => self.number(kind, *value, number(range, *cover)),
+            Wire::Varint(value) => self.number(kind, *value, number(range, *enclosing)),
+            Wire::Fixed32(value) => self.number(kind, (*value).into(), number(range, *enclosing)),
+            Wire::Fixed64(value) => self.number(kind, *value, number(range, *enclosing)),
             Wire::Len(content) => match wire_width(kind) {
                 Some(width) => self.packed(kind, width, found),
                 None => {
                     let json = self.text(kind, content.clone());
-                    let (put, cover) = (Replaceable::WithText, *cover);
+                    let (replaceable, enclosing) = (Replaceable::WithText, *enclosing);
                     self.leaf(
                         &json,
                         Leaf {
-                            replaceable: put,
+                            replaceable,
                             range,
-                            enclosing: cover,
+                            enclosing,
                         },
                     );
                 }
@@ -95,7 +92,7 @@ impl JsonWriter<'_> {
         }
     }
 
-    /// What a field has that is not there.
+    /// Writes the default of an absent field.
     pub(super) fn default(&mut self, kind: &Kind) {
         match (self.mode, wire_width(kind)) {
             (MappingMode::Search, _) => self.default_value("null"),
@@ -108,13 +105,13 @@ impl JsonWriter<'_> {
     }
 
     fn packed(&mut self, kind: &Kind, width: WireWidth, found: &LocatedField) {
-        let Some(chunk) = self.occurrence(found) else {
+        let Some(occurrence) = self.occurrence(found) else {
             return;
         };
         let Wire::Len(content) = &found.field.wire else {
             return;
         };
-        let cover = chunk.enclosing;
+        let enclosing = occurrence.enclosing;
         let mut at = content.start;
         while at < content.end {
             let bytes = &self.bytes[..content.end];
@@ -131,14 +128,14 @@ impl JsonWriter<'_> {
                 self.is_malformed = true;
                 return;
             };
-            let (put, range) = (Replaceable::No, at..end);
+            let (replaceable, range) = (Replaceable::No, at..end);
             self.number(
                 kind,
                 value,
                 Leaf {
-                    replaceable: put,
+                    replaceable,
                     range,
-                    enclosing: cover,
+                    enclosing,
                 },
             );
             at = end;
@@ -167,9 +164,9 @@ impl JsonWriter<'_> {
     }
 }
 
-fn number_or_name(kind: &Kind, value: u64, view: MappingMode) -> String {
+fn number_or_name(kind: &Kind, value: u64, mode: MappingMode) -> String {
     let (json, default) = number(kind, value);
-    match (kind, view) {
+    match (kind, mode) {
         (Kind::Enum(list), _) if list.full_name() == "google.protobuf.NullValue" => "null".into(),
         (_, MappingMode::Search) if default => "null".into(),
         (Kind::Enum(list), MappingMode::Display) => list
@@ -179,7 +176,7 @@ fn number_or_name(kind: &Kind, value: u64, view: MappingMode) -> String {
     }
 }
 
-/// A number as the JSON mapping of proto3 has it, and if it is zero. Those of 64 bits are strings.
+/// A number in ProtoJSON, and whether it is zero. 64-bit integers are strings.
 fn number(kind: &Kind, value: u64) -> (String, bool) {
     let (short, long) = (value as u32, value as i64);
     match kind {
@@ -189,24 +186,24 @@ fn number(kind: &Kind, value: u64) -> (String, bool) {
         }
         Kind::Uint32 | Kind::Fixed32 => (short.to_string(), short == 0),
         Kind::Sint32 => {
-            let plain = (short >> 1) as i32 ^ -((short & 1) as i32);
-            (plain.to_string(), plain == 0)
+            let decoded = (short >> 1) as i32 ^ -((short & 1) as i32);
+            (decoded.to_string(), decoded == 0)
         }
         Kind::Sint64 => {
-            let plain = (value >> 1) as i64 ^ -((value & 1) as i64);
-            (format!("\"{plain}\""), plain == 0)
+            let decoded = (value >> 1) as i64 ^ -((value & 1) as i64);
+            (format!("\"{decoded}\""), decoded == 0)
         }
         Kind::Int64 | Kind::Sfixed64 => (format!("\"{long}\""), value == 0),
         Kind::Uint64 | Kind::Fixed64 => (format!("\"{value}\""), value == 0),
         Kind::Float => {
-            let plain = f32::from_bits(short);
-            let json = serde_json::to_string(&plain).unwrap_or_default();
-            (finite(json, plain.into()), plain == 0.0)
+            let decoded = f32::from_bits(short);
+            let json = serde_json::to_string(&decoded).unwrap_or_default();
+            (finite(json, decoded.into()), decoded == 0.0)
         }
         Kind::Double => {
-            let plain = f64::from_bits(value);
-            let json = serde_json::to_string(&plain).unwrap_or_default();
-            (finite(json, plain), plain == 0.0)
+            let decoded = f64::from_bits(value);
+            let json = serde_json::to_string(&decoded).unwrap_or_default();
+            (finite(json, decoded), decoded == 0.0)
         }
         Kind::String | Kind::Bytes | Kind::Message(_) => ("null".to_owned(), true),
     }

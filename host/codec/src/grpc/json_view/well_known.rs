@@ -1,20 +1,20 @@
-//! Messages that have a JSON of their own (`google.protobuf`, well-known types).
+//! Well-known types of `google.protobuf`, which have their own JSON mapping.
 
 use prost_reflect::prost::Message as _;
 use prost_reflect::prost_types::{Duration, FieldMask, Timestamp};
 use prost_reflect::{Kind, MessageDescriptor};
 
-use super::MappingMode;
 use super::fields::{FieldSpec, keep_last_of_oneof, with_number};
 use super::json_text::{JsonWriter, LocatedField, Occurrence, quoted};
+use super::leaf::MappingMode;
 use crate::grpc::wire::Wire;
 
 impl JsonWriter<'_> {
-    /// Writes a message that is more than an object of its fields; false where it is not.
+    /// Writes a well-known type. Returns false if the type is none.
     pub(super) fn well_known(
         &mut self,
         descriptor: &MessageDescriptor,
-        chunks: &[Occurrence],
+        occurrences: &[Occurrence],
         found: &[LocatedField],
         depth: usize,
     ) -> bool {
@@ -23,7 +23,7 @@ impl JsonWriter<'_> {
         };
         match name {
             "Any" => self.any(descriptor, found, depth),
-            "Timestamp" | "Duration" | "FieldMask" => self.well_known_text(name, chunks),
+            "Timestamp" | "Duration" | "FieldMask" => self.well_known_text(name, occurrences),
             "Struct" | "ListValue" => self.wrapper(descriptor, found, depth),
             "Value" => self.any_json(descriptor, found, depth),
             _ if is_wrapper(name) => self.wrapper(descriptor, found, depth),
@@ -32,7 +32,7 @@ impl JsonWriter<'_> {
         .is_some()
     }
 
-    /// A message with its type. Where the type is not known, its bytes are shown.
+    /// Writes an `Any`. If its type is unknown, its bytes are written.
     fn any(
         &mut self,
         descriptor: &MessageDescriptor,
@@ -53,9 +53,9 @@ impl JsonWriter<'_> {
         self.open('{');
         self.name("@type");
         self.value(&url.kind, &urls, depth);
-        let mark = self.checkpoint();
+        let checkpoint = self.checkpoint();
         if self.payload(descriptor, &urls, &values, depth).is_none() {
-            self.rollback(&mark);
+            self.rollback(&checkpoint);
             self.name("value");
             self.value(&value.kind, &values, depth);
         }
@@ -76,25 +76,25 @@ impl JsonWriter<'_> {
         let url = std::str::from_utf8(&self.bytes[url.clone()]).ok()?;
         let name = url.rsplit('/').next()?;
         let descriptor = any.parent_pool().get_message_by_name(name)?;
-        let chunks: Vec<_> = values
+        let occurrences: Vec<_> = values
             .iter()
             .filter_map(|one| self.occurrence(one))
             .collect();
         if has_own_json(name) {
             self.name("value");
-            return self.message(&descriptor, &chunks, depth);
+            return self.message(&descriptor, &occurrences, depth);
         }
-        let found = self.fields(&chunks)?;
+        let found = self.fields(&occurrences)?;
         self.members(&descriptor, found, depth);
         Some(())
     }
 
-    /// A time, a span of time or a list of fields as the text that stands for it.
-    fn well_known_text(&mut self, name: &str, chunks: &[Occurrence]) -> Option<()> {
+    /// Writes a timestamp, duration or field mask as a string.
+    fn well_known_text(&mut self, name: &str, occurrences: &[Occurrence]) -> Option<()> {
         if self.mode == MappingMode::Search {
             return None;
         }
-        let bytes = self.joined(chunks);
+        let bytes = self.joined(occurrences);
         let text = match name {
             "Timestamp" => format_timestamp(&Timestamp::decode(bytes.as_slice()).ok()?)?,
             "Duration" => format_duration(&Duration::decode(bytes.as_slice()).ok()?)?,
@@ -104,7 +104,7 @@ impl JsonWriter<'_> {
         Some(())
     }
 
-    /// A message that stands for its only field.
+    /// Writes a message as the value of its only field.
     fn wrapper(
         &mut self,
         descriptor: &MessageDescriptor,
@@ -123,7 +123,7 @@ impl JsonWriter<'_> {
         Some(())
     }
 
-    /// A message that stands for any JSON.
+    /// Writes a `Value`, which represents any JSON value.
     fn any_json(
         &mut self,
         descriptor: &MessageDescriptor,
@@ -145,7 +145,7 @@ impl JsonWriter<'_> {
         if kinds.is_empty() {
             self.default_value("null");
         } else {
-            self.one_or_array(&kinds, |page, (kind, all)| page.value(kind, all, depth));
+            self.one_or_array(&kinds, |writer, (kind, all)| writer.value(kind, all, depth));
         }
         Some(())
     }
@@ -177,20 +177,21 @@ fn has_own_json(name: &str) -> bool {
     })
 }
 
-/// A time from the year 1 to the year 9999 (`timestamp.proto`).
+/// A timestamp from year 1 to 9999 (`timestamp.proto`).
 fn format_timestamp(time: &Timestamp) -> Option<String> {
-    let fits = (-62_135_596_800..=253_402_300_799).contains(&time.seconds);
-    fits.then(|| time.to_string())
+    let is_valid = (-62_135_596_800..=253_402_300_799).contains(&time.seconds);
+    is_valid.then(|| time.to_string())
 }
 
-/// At most some 10000 years (`duration.proto`). Parts with different signs are added up.
+/// A duration of up to about 10,000 years (`duration.proto`). Seconds and nanoseconds with
+/// different signs are added.
 fn format_duration(span: &Duration) -> Option<String> {
-    let fits =
+    let is_valid =
         span.seconds.unsigned_abs() <= 315_576_000_000 && span.nanos.unsigned_abs() < 1_000_000_000;
-    fits.then(|| span.to_string())
+    is_valid.then(|| span.to_string())
 }
 
-/// Names of fields in camel case; none where the way back would give others (`field_mask.proto`).
+/// Field names in camel case. None if the conversion cannot be reversed (`field_mask.proto`).
 fn format_field_mask(mask: &FieldMask) -> Option<String> {
     let mut out = String::new();
     for path in &mask.paths {

@@ -1,4 +1,4 @@
-//! Compressed messages: the examples of RFC 7692, section 7.2.3, round trips, and bombs.
+//! Compressed messages: the examples of RFC 7692, section 7.2.3, round trips, decompression bombs.
 
 use super::*;
 use crate::websocket::Encoder;
@@ -8,7 +8,7 @@ fn compressed(bytes: &[u8]) -> Outcome {
 }
 
 #[test]
-fn the_examples_of_the_rfc_are_read() {
+fn decodes_the_examples_of_the_rfc() {
     let hello = || message(true, b"Hello", true);
     let cases: [(&str, &[u8], Vec<ReceivedMessage>); 7] = [
         (
@@ -53,7 +53,7 @@ fn the_examples_of_the_rfc_are_read() {
 }
 
 #[test]
-fn the_examples_of_the_rfc_are_written() {
+fn encodes_the_examples_of_the_rfc() {
     let mut encoder = Encoder::new(Side::Server, Some(DeflateParams::default()));
     let first = encoder.message(true, b"Hello", true, None);
     assert_eq!(first, &b"\xc1\x07\xf2\x48\xcd\xc9\xc9\x07\x00"[..]);
@@ -64,8 +64,8 @@ fn the_examples_of_the_rfc_are_written() {
 }
 
 #[test]
-fn last_blocks_keep_the_window() {
-    // A last block, and behind it one that refers to what came before.
+fn final_blocks_keep_the_window() {
+    // A final block, then a block that refers to the bytes before it.
     let last = b"\xc1\x07\xf3\x48\xcd\xc9\xc9\x07\x00";
     let shared = b"\xc1\x05\xf2\x00\x11\x00\x00";
     let within = b"\xc1\x0c\xf3\x48\xcd\xc9\xc9\x07\x00\xf2\x00\x11\x00\x00";
@@ -80,7 +80,7 @@ fn last_blocks_keep_the_window() {
 }
 
 #[test]
-fn corrupt_messages_are_told() {
+fn rejects_corrupt_messages() {
     let cases: [(&str, &[u8]); 6] = [
         ("a reserved kind of block", b"\xc1\x01\x07"),
         (
@@ -109,7 +109,7 @@ fn corrupt_messages_are_told() {
 }
 
 #[test]
-fn a_window_is_not_shared_where_that_was_agreed() {
+fn no_context_takeover_clears_the_window() {
     let deflate = DeflateParams {
         server_no_context_takeover: true,
         ..DeflateParams::default()
@@ -122,7 +122,7 @@ fn a_window_is_not_shared_where_that_was_agreed() {
 }
 
 #[test]
-fn all_agreements_survive_a_round_trip() {
+fn all_parameters_survive_a_round_trip() {
     let mut dice = Dice(11);
     let contents: Vec<_> = [0, 1, 5, 300, 0, 5000, 40_000, 100_000, 64, 64]
         .into_iter()
@@ -149,10 +149,10 @@ fn all_agreements_survive_a_round_trip() {
                     expected.push(message(text, content, wished && own > 8));
                 }
                 for step in [977, bytes.len()] {
-                    let (heard, violation) =
+                    let (messages, violation) =
                         decode_chunks(sender, Some(deflate), bytes.chunks(step));
                     assert_eq!(violation, None, "{deflate:?}");
-                    assert!(heard == expected, "{deflate:?}");
+                    assert!(messages == expected, "{deflate:?}");
                 }
             }
         }
@@ -160,7 +160,7 @@ fn all_agreements_survive_a_round_trip() {
 }
 
 #[test]
-fn compressed_messages_in_fragments_are_read_at_every_split() {
+fn decodes_compressed_fragments_split_at_every_byte() {
     let deflate = Some(DeflateParams::default());
     let content = Dice(3).prose(300);
     let whole = Encoder::new(Side::Server, deflate).message(true, &content, true, None);
@@ -173,15 +173,15 @@ fn compressed_messages_in_fragments_are_read_at_every_split() {
         bytes.extend_from_slice(b"\x89\x01p");
         bytes.extend_from_slice(&[0x80, 0x7e, 0, second.len() as u8]);
         bytes.extend_from_slice(second);
-        let (heard, violation) = decode(Side::Server, deflate, &bytes);
+        let (messages, violation) = decode(Side::Server, deflate, &bytes);
         assert_eq!(violation, None);
         let ping = ReceivedMessage::Ping(b"p".to_vec().into());
-        assert_eq!(heard, [ping, message(true, &content, true)]);
+        assert_eq!(messages, [ping, message(true, &content, true)]);
     }
 }
 
 #[test]
-fn bombs_are_told_before_they_are_large() {
+fn decompression_bombs_stop_at_the_limits() {
     let deflate = Some(DeflateParams::default());
     let bomb = |size: usize| {
         let zeros = vec![0; size];
@@ -189,8 +189,8 @@ fn bombs_are_told_before_they_are_large() {
     };
     let outcome = |bytes: &[u8], bounds| {
         let mut input = BytesMut::from(bytes);
-        let heard = Decoder::new(Side::Server, bounds, deflate).decode(&mut input);
-        heard.map_err(|violation| violation.code)
+        let messages = Decoder::new(Side::Server, bounds, deflate).decode(&mut input);
+        messages.map_err(|violation| violation.code)
     };
     let wide = Bounds {
         ratio: 2000,
@@ -199,7 +199,7 @@ fn bombs_are_told_before_they_are_large() {
     // Too large.
     assert_eq!(outcome(&bomb(5 << 20), wide), Err(1009));
     assert!(matches!(outcome(&bomb(4 << 20), wide), Ok(Some(_))));
-    // Compressed too well, once it is large enough for that to count.
+    // Above the ratio, once the size exceeds the threshold.
     assert_eq!(outcome(&bomb(2 << 20), BOUNDS), Err(1009));
     assert!(matches!(outcome(&bomb(1 << 20), BOUNDS), Ok(Some(_))));
 }

@@ -1,4 +1,4 @@
-//! Messages of several frames, and text that is checked before it is whole.
+//! Fragmented messages, and text that is validated before it is complete.
 
 use super::*;
 
@@ -15,7 +15,7 @@ fn fragments_make_one_message() {
         (b"\x02\x01\xff\x89\x01p\x89\x01p\x80\x01\xfe", {
             vec![ping(), ping(), message(false, b"\xff\xfe", false)]
         }),
-        // A character may lie across frames.
+        // A character may be split over frames.
         (
             b"\x01\x01\xe2\x00\x01\x82\x80\x01\xac",
             vec![text("\u{20ac}")],
@@ -35,7 +35,7 @@ fn fragments_make_one_message() {
 }
 
 #[test]
-fn a_close_within_a_message_ends_it_all() {
+fn a_close_frame_within_a_message_ends_the_side() {
     let (heard, violation) = decode(Side::Server, None, b"\x01\x01a\x88\x00\x80\x01b");
     assert!(matches!(
         heard[..],
@@ -45,8 +45,8 @@ fn a_close_within_a_message_ends_it_all() {
 }
 
 #[test]
-fn text_that_is_no_utf_8_is_told_with_its_first_wrong_byte() {
-    // What comes, and how many bytes of it are needed to see it.
+fn rejects_invalid_utf_8_at_the_first_invalid_byte() {
+    // The content, and the number of bytes up to the first invalid one.
     let cases: [(&[u8], usize); 9] = [
         (
             b"\xce\xba\xe1\xbd\xb9\xcf\x83\xce\xbc\xce\xb5\xf4\x90\x80\x80edited",
@@ -86,7 +86,7 @@ fn text_that_is_no_utf_8_is_told_with_its_first_wrong_byte() {
 }
 
 #[test]
-fn text_that_ends_within_a_character_is_told_at_its_end() {
+fn rejects_text_that_ends_within_a_character() {
     for bytes in [
         &b"\x81\x02\xe2\x82"[..],
         b"\x01\x02\xe2\x82\x80\x00",
@@ -97,7 +97,7 @@ fn text_that_ends_within_a_character_is_told_at_its_end() {
 }
 
 #[test]
-fn a_message_may_be_as_large_as_its_bound() {
+fn accepts_a_message_of_the_maximum_size() {
     let half = vec![b'x'; 1 << 20];
     let fragment = |first: u8| {
         let mut bytes = vec![first, 0x7f, 0, 0, 0, 0, 0, 0x10, 0, 0];
@@ -107,13 +107,13 @@ fn a_message_may_be_as_large_as_its_bound() {
     let full = [fragment(0x02), fragment(0), fragment(0), fragment(0)].concat();
     let (heard, violation) = decode_chunks(Side::Server, None, [&full[..], b"\x80\x00"]);
     assert_eq!((heard.len(), violation), (1, None));
-    // The head alone of one byte more is too much.
+    // The head of a message with one more byte is rejected.
     let (heard, violation) = decode_chunks(Side::Server, None, [&full[..], b"\x80\x01"]);
     assert_eq!((heard.len(), violation.unwrap().code), (0, 1009));
 }
 
 #[test]
-fn a_head_claims_no_memory() {
+fn an_announced_length_allocates_no_memory() {
     let bounds = Bounds {
         frame: u64::MAX,
         message: u64::MAX,

@@ -1,10 +1,10 @@
-//! Frames one by one: the examples of RFC 6455, section 5.7, and what breaks the rules.
+//! Single frames: the examples of RFC 6455, section 5.7, and protocol violations.
 
 use super::*;
 use crate::websocket::{Encoder, frame, is_close_code};
 
 #[test]
-fn the_examples_of_the_rfc_are_read() {
+fn decodes_the_examples_of_the_rfc() {
     let hello = b"Hello";
     let ping = ReceivedMessage::Ping(hello.to_vec().into());
     let pong = ReceivedMessage::Pong(hello.to_vec().into());
@@ -29,7 +29,7 @@ fn the_examples_of_the_rfc_are_read() {
 }
 
 #[test]
-fn the_examples_of_the_rfc_are_written() {
+fn encodes_the_examples_of_the_rfc() {
     let mut encoder = Encoder::new(Side::Server, None);
     assert_eq!(
         encoder.message(true, b"Hello", true, None),
@@ -45,7 +45,7 @@ fn the_examples_of_the_rfc_are_written() {
 }
 
 #[test]
-fn sizes_at_the_borders_survive() {
+fn sizes_at_the_boundaries_survive_a_round_trip() {
     for size in [0, 1, 125, 126, 127, 65535, 65536, 65537] {
         let content = Dice(size as u64 + 1).bytes(size);
         for (sender, key) in [(Side::Server, None), (Side::Client, Some(KEY))] {
@@ -63,7 +63,7 @@ fn sizes_at_the_borders_survive() {
 }
 
 #[test]
-fn lengths_may_be_written_longer_than_needed() {
+fn accepts_lengths_not_in_the_shortest_form() {
     let cases: [&[u8]; 2] = [b"\x82\x7e\x00\x01x", b"\x82\x7f\0\0\0\0\0\0\0\x01x"];
     for bytes in cases {
         let expected = message(false, b"x", false);
@@ -72,7 +72,7 @@ fn lengths_may_be_written_longer_than_needed() {
 }
 
 #[test]
-fn masks_are_the_same_at_every_offset_and_size() {
+fn masks_at_every_offset_and_size() {
     let plain = Dice(5).bytes(100);
     let slow: Vec<_> = (0..100).map(|at| plain[at] ^ KEY[at % 4]).collect();
     for from in 0..20 {
@@ -84,10 +84,10 @@ fn masks_are_the_same_at_every_offset_and_size() {
     }
 }
 
-/// Bytes of a server that break the rules.
+/// Bytes of a server that violate the protocol.
 type Broken = (&'static str, &'static [u8]);
 
-/// With compression agreed on.
+/// With negotiated compression.
 fn check_broken(cases: &[Broken], code: u16) {
     for (name, bytes) in cases {
         let found = violation(Side::Server, Some(DeflateParams::default()), bytes);
@@ -96,7 +96,7 @@ fn check_broken(cases: &[Broken], code: u16) {
 }
 
 #[test]
-fn broken_heads_are_told() {
+fn rejects_invalid_heads() {
     let cases: [Broken; 15] = [
         ("RSV2", b"\xa1\x00"),
         ("RSV3", b"\x91\x00"),
@@ -122,7 +122,7 @@ fn broken_heads_are_told() {
 }
 
 #[test]
-fn broken_orders_contents_and_sizes_are_told() {
+fn rejects_invalid_order_content_and_size() {
     let orders: [Broken; 2] = [
         ("a continuation of nothing", b"\x80\x01a"),
         ("a message within another", b"\x01\x01a\x81\x01b"),
@@ -141,7 +141,7 @@ fn broken_orders_contents_and_sizes_are_told() {
 }
 
 #[test]
-fn close_codes_are_those_of_the_wire() {
+fn accepts_only_close_codes_of_the_wire() {
     let mut good = Vec::new();
     for code in 0..=u16::MAX {
         let bytes = [&b"\x88\x02"[..], &code.to_be_bytes()].concat();
@@ -157,7 +157,7 @@ fn close_codes_are_those_of_the_wire() {
 }
 
 #[test]
-fn nothing_is_read_behind_a_close() {
+fn ignores_bytes_after_a_close_frame() {
     let close = |code, reason: &str| ReceivedMessage::Close {
         code,
         reason: reason.to_owned(),
@@ -173,7 +173,7 @@ fn nothing_is_read_behind_a_close() {
 }
 
 #[test]
-fn written_control_frames_are_always_valid() {
+fn encoded_control_frames_are_always_valid() {
     let encoder = Encoder::new(Side::Server, None);
     let reason = "ä".repeat(100);
     let long = encoder.close(Some(4999), &reason, None);

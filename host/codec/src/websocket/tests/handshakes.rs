@@ -1,4 +1,4 @@
-//! Opening handshakes, good and bad.
+//! Valid and invalid opening handshakes.
 
 use http::{Method, StatusCode};
 
@@ -10,7 +10,7 @@ use crate::websocket::{
 
 type Row = (&'static str, &'static str);
 
-const ASKED: [Row; 6] = [
+const REQUEST: [Row; 6] = [
     ("upgrade", "websocket"),
     ("connection", "Upgrade"),
     ("sec-websocket-version", "13"),
@@ -22,14 +22,14 @@ const ASKED: [Row; 6] = [
     ),
 ];
 
-const ANSWERED: [Row; 3] = [
+const RESPONSE: [Row; 3] = [
     ("upgrade", "websocket"),
     ("connection", "Upgrade"),
     ("sec-websocket-accept", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="),
 ];
 
-/// Some fields with others in the place of those of the same name; an empty value takes one out.
-fn with(fields: &[Row], others: &[Row]) -> HeaderMap {
+/// Some fields with replacements by name. An empty value removes a field.
+fn with_replaced(fields: &[Row], others: &[Row]) -> HeaderMap {
     let kept = fields
         .iter()
         .filter(|(name, _)| !others.iter().any(|(other, _)| other == name));
@@ -38,7 +38,7 @@ fn with(fields: &[Row], others: &[Row]) -> HeaderMap {
 }
 
 #[test]
-fn the_key_of_the_rfc_is_accepted() {
+fn computes_the_accept_key_of_the_rfc() {
     assert_eq!(
         accept_key("dGhlIHNhbXBsZSBub25jZQ=="),
         "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
@@ -46,7 +46,7 @@ fn the_key_of_the_rfc_is_accepted() {
 }
 
 #[test]
-fn requests_are_checked() {
+fn validates_requests() {
     use HandshakeError::{Connection, Extensions, Key, Upgrade, Version};
     let key = "sec-websocket-key";
     let version = "sec-websocket-version";
@@ -59,7 +59,7 @@ fn requests_are_checked() {
     ];
     for others in good {
         assert_eq!(
-            check_request(&Method::GET, &with(&ASKED, others)),
+            check_request(&Method::GET, &with_replaced(&REQUEST, others)),
             Ok(()),
             "{others:?}"
         );
@@ -82,27 +82,30 @@ fn requests_are_checked() {
         (&[(key, "dGhlIHNhbXBsZSBub25jZQ")], &bad_key),
         (&[(key, "dGhlIHNhbXBsZSBub25j")], &bad_key),
         (&[(key, "no base64 at all!!")], &bad_key),
-        (&[(key, ASKED[3].1), (key, ASKED[3].1)], &bad_key),
+        (&[(key, REQUEST[3].1), (key, REQUEST[3].1)], &bad_key),
         (&[("sec-websocket-extensions", "a; ;b")], &extension),
         (&[("sec-websocket-extensions", "a b")], &extension),
     ];
     for (others, expected) in bad {
-        let error = check_request(&Method::GET, &with(&ASKED, others)).unwrap_err();
+        let error = check_request(&Method::GET, &with_replaced(&REQUEST, others)).unwrap_err();
         assert!(expected(&error), "{others:?}: {error}");
     }
-    let error = check_request(&Method::POST, &with(&ASKED, &[])).unwrap_err();
+    let error = check_request(&Method::POST, &with_replaced(&REQUEST, &[])).unwrap_err();
     assert_eq!(error, HandshakeError::Method(Method::POST));
 }
 
 #[test]
-fn upgrades_are_seen_even_where_they_are_bad() {
-    assert!(is_websocket_upgrade(&with(
-        &ASKED,
+fn recognises_invalid_upgrade_requests() {
+    assert!(is_websocket_upgrade(&with_replaced(
+        &REQUEST,
         &[("sec-websocket-key", "")]
     )));
-    assert!(!is_websocket_upgrade(&with(&ASKED, &[("upgrade", "h2c")])));
-    assert!(!is_websocket_upgrade(&with(
-        &ASKED,
+    assert!(!is_websocket_upgrade(&with_replaced(
+        &REQUEST,
+        &[("upgrade", "h2c")]
+    )));
+    assert!(!is_websocket_upgrade(&with_replaced(
+        &REQUEST,
         &[("connection", "close")]
     )));
 }
@@ -110,10 +113,13 @@ fn upgrades_are_seen_even_where_they_are_bad() {
 const PROTOCOL: &str = "sec-websocket-protocol";
 const EXTENSIONS: &str = "sec-websocket-extensions";
 
-/// What is said against a response with other fields; nothing where it is good.
-fn against(others: &[Row]) -> String {
-    let (asked, answered) = (with(&ASKED, &[]), with(&ANSWERED, others));
-    match check_response(&asked, StatusCode::SWITCHING_PROTOCOLS, &answered) {
+/// The error of a response with replaced fields. Empty if it is valid.
+fn response_error(others: &[Row]) -> String {
+    let (request, response) = (
+        with_replaced(&REQUEST, &[]),
+        with_replaced(&RESPONSE, others),
+    );
+    match check_response(&request, StatusCode::SWITCHING_PROTOCOLS, &response) {
         Ok(()) => String::new(),
         Err(HandshakeError::Extensions(inner)) => inner.to_string(),
         Err(other) => other.to_string(),
@@ -121,7 +127,7 @@ fn against(others: &[Row]) -> String {
 }
 
 #[test]
-fn good_responses_are_accepted() {
+fn accepts_valid_responses() {
     let good: [&[Row]; 5] = [
         &[],
         &[(PROTOCOL, "superchat")],
@@ -130,12 +136,12 @@ fn good_responses_are_accepted() {
         &[(EXTENSIONS, "permessage-deflate"), (EXTENSIONS, "x-own")],
     ];
     for others in good {
-        assert_eq!(against(others), "", "{others:?}");
+        assert_eq!(response_error(others), "", "{others:?}");
     }
 }
 
 #[test]
-fn bad_responses_are_refused() {
+fn rejects_invalid_responses() {
     let accept = "sec-websocket-accept";
     let bits = "permessage-deflate; client_max_window_bits";
     let bad: [(&[Row], &str); 12] = [
@@ -147,48 +153,51 @@ fn bad_responses_are_refused() {
         (&[(PROTOCOL, "chat, superchat")], "subprotocol `chat, s"),
         (&[(PROTOCOL, "chat"), (PROTOCOL, "chat")], "subprotocol `"),
         (&[(EXTENSIONS, "y")], "extension `y` was not offered"),
-        (&[(EXTENSIONS, "x-own, x-own")], "extension `x-own` stands"),
-        (&[(EXTENSIONS, "x-own=1")], "`x-own=1` is no list"),
+        (
+            &[(EXTENSIONS, "x-own, x-own")],
+            "extension `x-own` is repeated",
+        ),
+        (&[(EXTENSIONS, "x-own=1")], "`x-own=1` is not a list"),
         (&[(EXTENSIONS, "permessage-deflate; a")], "parameter `a` of"),
         (&[(EXTENSIONS, bits)], "parameter `client_max_window_bits`"),
     ];
     for (others, expected) in bad {
-        let told = against(others);
-        assert!(told.starts_with(expected), "{others:?}: {told}");
+        let error = response_error(others);
+        assert!(error.starts_with(expected), "{others:?}: {error}");
     }
-    let (asked, answered) = (with(&ASKED, &[]), with(&ANSWERED, &[]));
-    let refused = check_response(&asked, StatusCode::OK, &answered);
-    assert_eq!(refused, Err(HandshakeError::Status(StatusCode::OK)));
+    let (request, response) = (with_replaced(&REQUEST, &[]), with_replaced(&RESPONSE, &[]));
+    let result = check_response(&request, StatusCode::OK, &response);
+    assert_eq!(result, Err(HandshakeError::Status(StatusCode::OK)));
 }
 
 #[test]
-fn handshakes_over_http_2_have_neither_key_nor_upgrade() {
-    let asked = with(
-        &ASKED,
+fn validates_handshakes_over_http_2() {
+    let request = with_replaced(
+        &REQUEST,
         &[
             ("upgrade", ""),
             ("connection", ""),
             ("sec-websocket-key", ""),
         ],
     );
-    assert_eq!(check_connect_request(&Method::CONNECT, &asked), Ok(()));
-    let error = check_connect_request(&Method::GET, &asked).unwrap_err();
+    assert_eq!(check_connect_request(&Method::CONNECT, &request), Ok(()));
+    let error = check_connect_request(&Method::GET, &request).unwrap_err();
     assert_eq!(error, HandshakeError::Method(Method::GET));
-    let old = with(&ASKED, &[("sec-websocket-version", "12")]);
+    let old = with_replaced(&REQUEST, &[("sec-websocket-version", "12")]);
     let error = check_connect_request(&Method::CONNECT, &old).unwrap_err();
     assert_eq!(error, HandshakeError::Version);
     let bare = HeaderMap::new();
     assert_eq!(
-        check_connect_response(&asked, StatusCode::OK, &bare),
+        check_connect_response(&request, StatusCode::OK, &bare),
         Ok(())
     );
     assert_eq!(
-        check_connect_response(&asked, StatusCode::CREATED, &bare),
+        check_connect_response(&request, StatusCode::CREATED, &bare),
         Ok(())
     );
-    let error = check_connect_response(&asked, StatusCode::SWITCHING_PROTOCOLS, &bare);
+    let error = check_connect_response(&request, StatusCode::SWITCHING_PROTOCOLS, &bare);
     assert!(matches!(error, Err(HandshakeError::Status(_))));
     let chosen = headers(&[("sec-websocket-protocol", "other")]);
-    let error = check_connect_response(&asked, StatusCode::OK, &chosen);
+    let error = check_connect_response(&request, StatusCode::OK, &chosen);
     assert!(matches!(error, Err(HandshakeError::Subprotocol(_))));
 }

@@ -1,11 +1,11 @@
-//! What is common to the tests of WebSockets.
+//! Shared helpers of the WebSocket tests.
 
 mod compression;
 mod fragments;
 mod frames;
 mod handshakes;
-mod noise;
-mod terms;
+mod negotiation;
+mod random;
 mod transcripts;
 
 use bytes::{Bytes, BytesMut};
@@ -22,10 +22,10 @@ const BOUNDS: Bounds = Bounds {
 
 const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
-/// What was heard, and the violation that ended it.
+/// The decoded messages, and the violation that ended them.
 type Outcome = (Vec<ReceivedMessage>, Option<Violation>);
 
-/// Decodes bytes that come in pieces.
+/// Decodes bytes that arrive in chunks.
 fn decode_chunks<'a>(
     sender: Side,
     deflate: Option<DeflateParams>,
@@ -50,7 +50,8 @@ fn decode_chunks<'a>(
     (heard, None)
 }
 
-/// Decodes bytes whole, split once at every place, and byte by byte: always with the same outcome.
+/// Decodes bytes as a whole, split once at every position, and byte by byte, and checks that the
+/// outcome is the same.
 fn decode(sender: Side, deflate: Option<DeflateParams>, bytes: &[u8]) -> Outcome {
     let whole = decode_chunks(sender, deflate, [bytes]);
     for at in 0..=bytes.len() {
@@ -63,7 +64,7 @@ fn decode(sender: Side, deflate: Option<DeflateParams>, bytes: &[u8]) -> Outcome
     whole
 }
 
-/// The close code of the violation that bytes end with, after a number of whole units.
+/// The number of decoded messages, and the close code of the violation after them.
 fn violation(sender: Side, deflate: Option<DeflateParams>, bytes: &[u8]) -> (usize, Option<u16>) {
     let (heard, violation) = decode(sender, deflate, bytes);
     (heard.len(), violation.map(|violation| violation.code))
@@ -94,7 +95,7 @@ fn extensions(value: &str) -> HeaderMap {
     headers(&[("sec-websocket-extensions", value)])
 }
 
-/// Numbers that look random and are the same in every run (xorshift, by Marsaglia).
+/// A deterministic random number generator (xorshift, Marsaglia 2003).
 struct Dice(u64);
 
 impl Dice {
@@ -113,7 +114,7 @@ impl Dice {
         (0..size).map(|_| self.next() as u8).collect()
     }
 
-    /// Text that compresses: few words, often the same.
+    /// Compressible text of few repeated words.
     fn prose(&mut self, size: usize) -> Vec<u8> {
         let words = [
             "price",

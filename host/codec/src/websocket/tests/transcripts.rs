@@ -1,11 +1,11 @@
-//! Conversations read from the bytes of both directions.
+//! Transcripts of the bytes of both directions.
 
 use super::*;
 use crate::websocket::{Encoder, Transcript, read_transcript};
 use ouli_message::Content;
 use ouli_message::stream::{Arrival, Ending, Message, MessageKind, Payload};
 
-/// Bytes of both sides with their arrivals, each 10 microseconds after the one before it.
+/// Bytes of both sides with their arrivals, 10 microseconds apart.
 #[derive(Default)]
 struct Tunnel {
     client: Vec<u8>,
@@ -59,12 +59,8 @@ fn text(content: &str) -> MessageKind {
     })
 }
 
-fn message(side: Side, at: u64, said: MessageKind) -> Message {
-    Message {
-        side,
-        at,
-        kind: said,
-    }
+fn message(side: Side, at: u64, kind: MessageKind) -> Message {
+    Message { side, at, kind }
 }
 
 fn close(code: u16) -> MessageKind {
@@ -78,7 +74,7 @@ const BYE: &[u8] = b"\x88\x02\x03\xe8";
 const MASKED_BYE: &[u8] = b"\x88\x82\0\0\0\0\x03\xe8";
 
 #[test]
-fn turns_stand_in_the_order_of_their_last_bytes() {
+fn orders_messages_by_their_last_bytes() {
     let tunnel = Tunnel::default()
         .client(b"\x81\x81\0\0")
         .server(b"\x81\x01a\x81\x01b\x01")
@@ -98,15 +94,15 @@ fn turns_stand_in_the_order_of_their_last_bytes() {
         message(Side::Server, 50, close(1000)),
         message(Side::Client, 60, close(1000)),
     ];
-    let told = tunnel.read(None);
-    assert_eq!(told.messages, expected);
-    assert_eq!(told.ending, Some(Ending::Complete));
-    assert_eq!(told.violations, []);
+    let transcript = tunnel.read(None);
+    assert_eq!(transcript.messages, expected);
+    assert_eq!(transcript.ending, Some(Ending::Complete));
+    assert_eq!(transcript.violations, []);
 }
 
 #[test]
-fn a_fault_ends_one_side_only() {
-    let told = Tunnel::default()
+fn a_violation_ends_one_side_only() {
+    let transcript = Tunnel::default()
         .client(b"\x81\x81\0\0\0\0A\x81\x01B\x81\x81\0\0\0\0C")
         .server(b"\x81\x01a")
         .client(MASKED_BYE)
@@ -117,10 +113,10 @@ fn a_fault_ends_one_side_only() {
         message(Side::Server, 10, text("a")),
         message(Side::Server, 30, close(1002)),
     ];
-    assert_eq!(told.messages, expected);
-    assert_eq!(told.ending, Some(Ending::Complete));
-    let [fault] = told.violations[..] else {
-        panic!("{:?}", told.violations);
+    assert_eq!(transcript.messages, expected);
+    assert_eq!(transcript.ending, Some(Ending::Complete));
+    let [fault] = transcript.violations[..] else {
+        panic!("{:?}", transcript.violations);
     };
     assert_eq!(
         (fault.side, fault.at, fault.violation.code),
@@ -129,7 +125,7 @@ fn a_fault_ends_one_side_only() {
 }
 
 #[test]
-fn the_ending_is_told_as_far_as_frames_tell_it() {
+fn derives_the_ending_from_close_frames() {
     let hello = b"\x81\x01a";
     let cases = [
         (Tunnel::default(), None),
@@ -154,17 +150,17 @@ fn the_ending_is_told_as_far_as_frames_tell_it() {
 }
 
 #[test]
-fn what_is_not_whole_is_dropped() {
-    let told = Tunnel::default()
+fn drops_incomplete_messages() {
+    let transcript = Tunnel::default()
         .server(b"\x81\x01a\x01\x01b\x80\x02c")
         .client(b"\x81")
         .read(None);
-    assert_eq!(told.messages, [message(Side::Server, 0, text("a"))]);
-    assert_eq!(told.violations, []);
+    assert_eq!(transcript.messages, [message(Side::Server, 0, text("a"))]);
+    assert_eq!(transcript.violations, []);
 }
 
 #[test]
-fn arrivals_that_fit_to_nothing_do_no_harm() {
+fn accepts_arrivals_beyond_the_bytes() {
     let mut tunnel = Tunnel::default().server(b"\x81\x01a\x81\x01b");
     for end in [u64::MAX, 0, 3, 1] {
         tunnel.arrivals.push(Arrival {
@@ -174,28 +170,28 @@ fn arrivals_that_fit_to_nothing_do_no_harm() {
         });
     }
     tunnel.arrivals[0].end = 3;
-    let told = tunnel.read(None);
-    assert_eq!(told.messages, [message(Side::Server, 0, text("a"))]);
+    let transcript = tunnel.read(None);
+    assert_eq!(transcript.messages, [message(Side::Server, 0, text("a"))]);
 }
 
 #[test]
-fn compressed_messages_say_that_they_were() {
+fn marks_compressed_messages() {
     let deflate = Some(DeflateParams::default());
     let mut encoder = Encoder::new(Side::Server, deflate);
     let content = Dice(2).prose(200_000);
-    let told = Tunnel::default()
+    let transcript = Tunnel::default()
         .server(&encoder.message(true, &content, true, None))
         .server(&encoder.message(true, &content, false, None))
         .server(b"\xc1\x01\x07")
         .read(deflate);
-    let words: Vec<_> = told
+    let words: Vec<_> = transcript
         .messages
         .iter()
         .filter_map(|turn| turn.kind.payload())
         .collect();
     assert!(words.iter().all(|words| words.content.inline() == content));
     assert!(words[0].compressed && !words[1].compressed);
-    let fault = told.violations[0];
+    let fault = transcript.violations[0];
     assert_eq!(
         (fault.side, fault.at, fault.violation.code),
         (Side::Server, 20, 1007)
@@ -203,18 +199,21 @@ fn compressed_messages_say_that_they_were() {
 }
 
 #[test]
-fn a_conversation_is_no_larger_than_its_bound() {
+fn limits_the_memory_of_a_conversation() {
     let tunnel = Tunnel::default()
         .server(&b"\x82\x00".repeat(50_000))
         .client(MASKED_BYE);
-    let told = tunnel.read_within(None, 10_000);
+    let transcript = tunnel.read_within(None, 10_000);
     let size = size_of::<Message>();
-    assert_eq!(told.messages.len(), 10_000 / size);
+    assert_eq!(transcript.messages.len(), 10_000 / size);
     assert_eq!(
-        (told.violations.len(), told.violations[0].violation.code),
+        (
+            transcript.violations.len(),
+            transcript.violations[0].violation.code
+        ),
         (1, 1009)
     );
-    assert_eq!(told.ending, None);
+    assert_eq!(transcript.ending, None);
     let content = [&b"\x82\x7e\x03\xe8"[..], &[0; 1000]].concat();
     let tunnel = Tunnel::default().server(&content).server(&content);
     let room = 2 * (1000 + size as u64);

@@ -1,48 +1,56 @@
-//! What both ends of a connection of HTTP/2 know of each other, as far as frames tell: enough for
-//! another h2 to go on where one that was given up has stopped.
+//! What both ends of an HTTP/2 connection know of each other, as far as frames tell: enough for a
+//! new h2 to continue where a dropped one stopped.
 //!
-//! Of what h2 keeps, four things outlive the streams: the settings of the client, both windows of
-//! the connection, and the tables of HPACK. The client's table is asked to be empty
-//! (`limits.http2_header_table_size`), so there is nothing to know of it. The table of the gateway may
-//! begin anew at any time, as the client finds fields by counting from the newest one (RFC 7541,
-//! section 2.3.3).
+//! Of h2's state, four things outlive the streams: the client's settings, both connection windows,
+//! and the HPACK tables. The client is asked to keep its table empty
+//! (`limits.http2_header_table_size`). The gateway's table may start anew at any time, because
+//! the client counts its entries from the newest one (RFC 7541, section 2.3.3).
 
-use super::frame_scanner::{FrameEvent, FrameScanner};
-use super::{
+use super::frame::{
     ACK, DATA, END_STREAM, FrameHeader, GOAWAY, HEADERS, PADDED, PREFACE, PRIORITY_FLAG,
     RST_STREAM, SETTINGS, WINDOW_UPDATE, encode_frame,
 };
+use super::frame_scanner::{FrameEvent, FrameScanner};
 
-/// The window of a connection at its beginning (RFC 9113, section 6.9.2).
+/// The initial window of a connection (RFC 9113, section 6.9.2).
 const INITIAL_WINDOW: i64 = 65_535;
 
-/// Settings that are known by number, of which 0 is none (RFC 9113, section 6.5.2; RFC 8441).
+/// Settings have the identifiers 1 to 8 (RFC 9113, section 6.5.2; RFC 8441).
 const KNOWN_SETTINGS: usize = 9;
 
-/// A change of the table of HPACK to no bytes (RFC 7541, section 6.3).
+/// The HPACK instruction that empties the table (RFC 7541, section 6.3).
 const HPACK_TABLE_SIZE_ZERO: u8 = 0x20;
 
-/// More streams than this at one time are not kept track of.
+/// A connection with more concurrent streams is not tracked.
 const MAX_TRACKED_STREAMS: usize = 1_000;
 
 #[derive(Debug)]
 pub(super) struct ConnectionState {
     client_settings: [Option<u32>; KNOWN_SETTINGS],
-    /// Bytes of DATA that the gateway may send, and those that the client may.
+    /// Bytes of DATA that the gateway may send.
     send_window: i64,
+    /// Bytes of DATA that the client may send.
     recv_window: i64,
-    /// Streams that were opened and that did not end yet.
+    /// Streams that are not closed.
     streams: Vec<Stream>,
     last_stream_id: u32,
-    /// The client knows the settings of the gateway.
-    settings_acknowledged: bool,
-    /// The client has emptied its table, and uses none from then on.
-    hpack_table_empty: bool,
-    /// No other h2 could go on.
+    client_table: ClientTable,
+    /// No new h2 could continue.
     not_resumable: bool,
     received_payload: PayloadReader,
     sent_payload: PayloadReader,
     sent_scanner: FrameScanner,
+}
+
+/// The HPACK table of the client's encoder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ClientTable {
+    /// The client does not know the gateway's settings yet.
+    Unknown,
+    /// The client has acknowledged the settings.
+    SettingsAcknowledged,
+    /// The client has emptied its table, and keeps it empty.
+    Empty,
 }
 
 #[derive(Debug)]
@@ -52,50 +60,51 @@ struct Stream {
     response_ended: bool,
 }
 
-/// What is read of the payload of a frame: entries of some bytes each.
+/// Reads the payload of a frame in entries of a fixed size.
 #[derive(Debug, Default)]
 struct PayloadReader {
     kind: u8,
+    /// Bytes before the first entry.
     skip: usize,
-    /// Bytes of an entry; 0 where nothing is read.
+    /// Bytes of an entry; 0 if the payload is not read.
     entry_size: usize,
     entry: [u8; 6],
     entry_len: usize,
 }
 
 impl PayloadReader {
-    fn for_frame(head: &FrameHeader) -> Self {
-        let padding = usize::from(head.flags & PADDED != 0);
-        let priority = usize::from(head.flags & PRIORITY_FLAG != 0) * 5;
-        let (skip, size) = match head.kind {
-            SETTINGS if head.flags & ACK == 0 => (0, 6),
-            WINDOW_UPDATE if head.stream_id == 0 => (0, 4),
+    fn for_frame(header: &FrameHeader) -> Self {
+        let padding = usize::from(header.flags & PADDED != 0);
+        let priority = usize::from(header.flags & PRIORITY_FLAG != 0) * 5;
+        let (skip, entry_size) = match header.kind {
+            SETTINGS if header.flags & ACK == 0 => (0, 6),
+            WINDOW_UPDATE if header.stream_id == 0 => (0, 4),
             HEADERS => (padding + priority, 1),
             _ => (0, 0),
         };
         Self {
-            kind: head.kind,
+            kind: header.kind,
             skip,
-            entry_size: size,
+            entry_size,
             ..Self::default()
         }
     }
 
-    /// The next entry, and what follows it.
+    /// The next entry. Removes what it consumed from `bytes`.
     fn next_entry(&mut self, bytes: &mut &[u8]) -> Option<[u8; 6]> {
         let skipped = self.skip.min(bytes.len());
         self.skip -= skipped;
         *bytes = &bytes[skipped..];
-        let most = (self.entry_size - self.entry_len).min(bytes.len());
-        self.entry[self.entry_len..][..most].copy_from_slice(&bytes[..most]);
-        self.entry_len += most;
-        *bytes = &bytes[most..];
+        let count = (self.entry_size - self.entry_len).min(bytes.len());
+        self.entry[self.entry_len..][..count].copy_from_slice(&bytes[..count]);
+        self.entry_len += count;
+        *bytes = &bytes[count..];
         if self.entry_size == 0 || self.entry_len < self.entry_size {
             return None;
         }
         self.entry_len = 0;
         if self.kind == HEADERS {
-            // Only the first byte of a head is of interest.
+            // Only the first byte of a header block is read.
             self.entry_size = 0;
         }
         Some(self.entry)
@@ -110,8 +119,7 @@ impl ConnectionState {
             recv_window: INITIAL_WINDOW,
             streams: Vec::new(),
             last_stream_id: 0,
-            settings_acknowledged: false,
-            hpack_table_empty: false,
+            client_table: ClientTable::Unknown,
             not_resumable: false,
             received_payload: PayloadReader::default(),
             sent_payload: PayloadReader::default(),
@@ -119,48 +127,52 @@ impl ConnectionState {
         }
     }
 
-    /// The head of a frame came from the client.
-    pub(super) fn on_frame_received(&mut self, head: &FrameHeader) {
+    /// A frame header arrived from the client.
+    pub(super) fn on_frame_received(&mut self, header: &FrameHeader) {
         if self.not_resumable {
             return;
         }
-        let ends = head.flags & END_STREAM != 0;
-        match head.kind {
-            HEADERS if head.stream_id > self.last_stream_id => {
-                self.open_stream(head.stream_id, ends)
+        let ends_stream = header.flags & END_STREAM != 0;
+        match header.kind {
+            HEADERS if header.stream_id > self.last_stream_id => {
+                self.open_stream(header.stream_id, ends_stream)
             }
-            HEADERS if ends => {
-                self.half_close(head.stream_id, |stream| stream.request_ended = true)
+            HEADERS if ends_stream => {
+                self.half_close(header.stream_id, |stream| stream.request_ended = true)
             }
             DATA => {
-                self.recv_window -= flow_control_len(head);
-                if ends {
-                    self.half_close(head.stream_id, |stream| stream.request_ended = true);
+                self.recv_window -= flow_control_len(header);
+                if ends_stream {
+                    self.half_close(header.stream_id, |stream| stream.request_ended = true);
                 }
             }
-            RST_STREAM => self.streams.retain(|stream| stream.id != head.stream_id),
-            SETTINGS if head.flags & ACK != 0 => self.settings_acknowledged = true,
+            RST_STREAM => self.streams.retain(|stream| stream.id != header.stream_id),
+            SETTINGS if header.flags & ACK != 0 && self.client_table == ClientTable::Unknown => {
+                self.client_table = ClientTable::SettingsAcknowledged;
+            }
             GOAWAY => self.not_resumable = true,
             _ => {}
         }
-        self.received_payload = PayloadReader::for_frame(head);
+        self.received_payload = PayloadReader::for_frame(header);
     }
 
-    /// So much of the payload of that frame came.
+    /// A part of that frame's payload arrived.
     pub(super) fn on_payload_received(&mut self, mut bytes: &[u8]) {
         while let Some(entry) = self.received_payload.next_entry(&mut bytes) {
             match self.received_payload.kind {
                 SETTINGS => {
-                    let number = usize::from(u16::from_be_bytes([entry[0], entry[1]]));
-                    if let Some(setting) = self.client_settings.get_mut(number) {
+                    let id = usize::from(u16::from_be_bytes([entry[0], entry[1]]));
+                    if let Some(setting) = self.client_settings.get_mut(id) {
                         *setting = entry.last_chunk().copied().map(u32::from_be_bytes);
                     }
                 }
                 WINDOW_UPDATE => self.send_window += parse_increment(entry),
-                _ => {
-                    self.hpack_table_empty |=
-                        self.settings_acknowledged && entry[0] == HPACK_TABLE_SIZE_ZERO
+                _ if self.client_table == ClientTable::SettingsAcknowledged
+                    && entry[0] == HPACK_TABLE_SIZE_ZERO =>
+                {
+                    self.client_table = ClientTable::Empty;
                 }
+                _ => {}
             }
         }
     }
@@ -168,10 +180,10 @@ impl ConnectionState {
     /// These bytes were sent to the client.
     pub(super) fn on_bytes_sent(&mut self, mut bytes: &[u8]) {
         while !self.not_resumable
-            && let Some(step) = self.sent_scanner.next(&mut bytes)
+            && let Some(event) = self.sent_scanner.next(&mut bytes)
         {
-            match step {
-                FrameEvent::Header(head) => self.on_frame_sent(&head),
+            match event {
+                FrameEvent::Header(header) => self.on_frame_sent(&header),
                 FrameEvent::Payload(mut payload) if self.sent_payload.kind == WINDOW_UPDATE => {
                     if let Some(entry) = self.sent_payload.next_entry(&mut payload) {
                         self.recv_window += parse_increment(entry);
@@ -182,26 +194,26 @@ impl ConnectionState {
         }
     }
 
-    fn on_frame_sent(&mut self, head: &FrameHeader) {
-        self.sent_payload = PayloadReader::for_frame(head);
-        if head.kind == DATA {
-            self.send_window -= flow_control_len(head);
+    fn on_frame_sent(&mut self, header: &FrameHeader) {
+        self.sent_payload = PayloadReader::for_frame(header);
+        if header.kind == DATA {
+            self.send_window -= flow_control_len(header);
         }
-        match head.kind {
-            DATA | HEADERS if head.flags & END_STREAM != 0 => {
-                self.half_close(head.stream_id, |stream| stream.response_ended = true);
+        match header.kind {
+            DATA | HEADERS if header.flags & END_STREAM != 0 => {
+                self.half_close(header.stream_id, |stream| stream.response_ended = true);
             }
-            // Whether the client still sends on it is not known.
+            // The client may still send frames of a stream that was reset.
             RST_STREAM | GOAWAY => self.not_resumable = true,
             _ => {}
         }
     }
 
-    fn open_stream(&mut self, number: u32, is_asked: bool) {
-        self.last_stream_id = number;
+    fn open_stream(&mut self, id: u32, request_ended: bool) {
+        self.last_stream_id = id;
         self.streams.push(Stream {
-            id: number,
-            request_ended: is_asked,
+            id,
+            request_ended,
             response_ended: false,
         });
         if self.streams.len() > MAX_TRACKED_STREAMS {
@@ -209,23 +221,23 @@ impl ConnectionState {
         }
     }
 
-    fn half_close(&mut self, number: u32, half: impl FnOnce(&mut Stream)) {
+    fn half_close(&mut self, id: u32, close: impl FnOnce(&mut Stream)) {
         let mut streams = self.streams.iter_mut().enumerate();
-        if let Some((place, stream)) = streams.find(|(_, stream)| stream.id == number) {
-            half(stream);
+        if let Some((index, stream)) = streams.find(|(_, stream)| stream.id == id) {
+            close(stream);
             if stream.request_ended && stream.response_ended {
-                self.streams.swap_remove(place);
+                self.streams.swap_remove(index);
             }
         }
     }
 
-    /// True where another h2 could go on from here, for which the client may send so many bytes.
+    /// True if a new h2 could continue, with a connection window of `window` bytes for the client.
     pub(super) fn is_resumable(&self, window: u32) -> bool {
         !self.not_resumable
-            && self.hpack_table_empty
+            && self.client_table == ClientTable::Empty
             && self.streams.is_empty()
             && self.sent_scanner.is_at_boundary()
-            // h2 cannot be told of less.
+            // A new h2 starts with the initial window. It can be told of more, not of less.
             && self.send_window >= INITIAL_WINDOW
             && announces_window(window)
     }
@@ -235,7 +247,7 @@ impl ConnectionState {
         self.last_stream_id
     }
 
-    /// What the client is to be told, so that it may send so many bytes as another h2 believes.
+    /// The WINDOW_UPDATE that widens the client's connection window to `window` bytes.
     pub(super) fn take_window_update(&mut self, window: u32) -> Vec<u8> {
         let missing = i64::from(window) - self.recv_window;
         self.recv_window += missing;
@@ -243,31 +255,28 @@ impl ConnectionState {
         window_update(missing)
     }
 
-    /// All that another h2 has to hear of the client.
+    /// What a new h2 has to read of the client: its preface, settings, acknowledgement and window.
     pub(super) fn client_preface(&self) -> Vec<u8> {
         let mut settings = Vec::new();
-        for (number, value) in (0_u16..).zip(self.client_settings) {
+        for (id, value) in (0_u16..).zip(self.client_settings) {
             if let Some(value) = value {
-                settings.extend(number.to_be_bytes());
+                settings.extend(id.to_be_bytes());
                 settings.extend(value.to_be_bytes());
             }
         }
-        let mut acknowledged = encode_frame(SETTINGS, &[]);
-        acknowledged[4] = ACK;
-        let room = window_update(self.send_window - INITIAL_WINDOW);
         [
             PREFACE,
-            &encode_frame(SETTINGS, &settings),
-            &acknowledged,
-            &room,
+            &encode_frame(SETTINGS, 0, &settings),
+            &encode_frame(SETTINGS, ACK, &[]),
+            &window_update(self.send_window - INITIAL_WINDOW),
         ]
         .concat()
     }
 }
 
-/// Bytes of a frame that a window has to have room for.
-fn flow_control_len(head: &FrameHeader) -> i64 {
-    i64::try_from(head.length).unwrap_or(i64::MAX)
+/// The bytes of a DATA frame that count against a window.
+fn flow_control_len(header: &FrameHeader) -> i64 {
+    i64::try_from(header.length).unwrap_or(i64::MAX)
 }
 
 fn parse_increment(entry: [u8; 6]) -> i64 {
@@ -275,17 +284,17 @@ fn parse_increment(entry: [u8; 6]) -> i64 {
     i64::from(u32::from_be_bytes([first, second, third, fourth]) & (u32::MAX >> 1))
 }
 
-/// A frame that makes the window of the connection so much wider; none where it stays as it is.
+/// A WINDOW_UPDATE of the connection; empty if there is no increment.
 fn window_update(increment: i64) -> Vec<u8> {
     match u32::try_from(increment) {
         Ok(0) | Err(_) => Vec::new(),
-        Ok(increment) => encode_frame(WINDOW_UPDATE, &increment.to_be_bytes()),
+        Ok(increment) => encode_frame(WINDOW_UPDATE, 0, &increment.to_be_bytes()),
     }
 }
 
-/// True where h2 says at its beginning how large the window of a connection is: it stays silent
-/// where the initial one is wider by less than half.
-fn announces_window(window: u32) -> bool {
-    let wider = i64::from(window) - INITIAL_WINDOW;
-    wider > INITIAL_WINDOW / 2
+/// True if h2 begins with a WINDOW_UPDATE of the connection. It sends none if the window is wider
+/// than the initial one by less than half.
+pub(in crate::server) fn announces_window(window: u32) -> bool {
+    let increment = i64::from(window) - INITIAL_WINDOW;
+    increment >= INITIAL_WINDOW / 2
 }

@@ -1,25 +1,25 @@
-//! From frame to frame, in pieces of any size.
+//! Finds the frames in a byte stream that arrives in chunks of any size.
 
-use super::{FRAME_HEADER_LEN, FrameHeader};
+use super::frame::{FRAME_HEADER_LEN, FrameHeader};
 
-/// What comes next.
+/// The next part of a frame.
 pub(super) enum FrameEvent<'a> {
-    /// A head that is whole now.
+    /// A complete header.
     Header(FrameHeader),
-    /// A piece of the payload that follows it.
+    /// A part of the payload that follows it.
     Payload(&'a [u8]),
 }
 
-/// A place in a stream of frames.
+/// The position in a stream of frames.
 #[derive(Debug, Default)]
 pub(super) struct FrameScanner {
-    head: [u8; FRAME_HEADER_LEN],
-    head_len: usize,
+    header: [u8; FRAME_HEADER_LEN],
+    header_len: usize,
     payload_left: usize,
 }
 
 impl FrameScanner {
-    /// Goes on with these bytes, and takes off what it went over; none where they end first.
+    /// The next event. Removes what it consumed from `bytes`; `None` once more bytes are needed.
     pub(super) fn next<'a>(&mut self, bytes: &mut &'a [u8]) -> Option<FrameEvent<'a>> {
         if self.payload_left > 0 && !bytes.is_empty() {
             let (payload, rest) = bytes.split_at(self.payload_left.min(bytes.len()));
@@ -27,20 +27,51 @@ impl FrameScanner {
             *bytes = rest;
             return Some(FrameEvent::Payload(payload));
         }
-        let (head, rest) = bytes.split_at((FRAME_HEADER_LEN - self.head_len).min(bytes.len()));
-        self.head[self.head_len..][..head.len()].copy_from_slice(head);
-        self.head_len += head.len();
+        let (header, rest) = bytes.split_at((FRAME_HEADER_LEN - self.header_len).min(bytes.len()));
+        self.header[self.header_len..][..header.len()].copy_from_slice(header);
+        self.header_len += header.len();
         *bytes = rest;
-        if self.head_len < FRAME_HEADER_LEN {
+        if self.header_len < FRAME_HEADER_LEN {
             return None;
         }
-        let head = FrameHeader::parse(self.head);
-        (self.head_len, self.payload_left) = (0, head.length);
-        Some(FrameEvent::Header(head))
+        let header = FrameHeader::parse(self.header);
+        (self.header_len, self.payload_left) = (0, header.length);
+        Some(FrameEvent::Header(header))
     }
 
     /// True between two frames.
     pub(super) fn is_at_boundary(&self) -> bool {
-        self.head_len == 0 && self.payload_left == 0
+        self.header_len == 0 && self.payload_left == 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::frame::{DATA, PING, encode_frame};
+    use super::*;
+
+    #[test]
+    fn finds_frames_in_chunks_of_any_size() {
+        let frames = [
+            encode_frame(PING, 0, b"12345678"),
+            encode_frame(DATA, 1, b""),
+            encode_frame(DATA, 0, b"ab"),
+        ]
+        .concat();
+        for size in [1, 2, 9, 10, 1000] {
+            let mut scanner = FrameScanner::default();
+            let (mut headers, mut payload) = (Vec::new(), Vec::<u8>::new());
+            for mut chunk in frames.chunks(size) {
+                while let Some(event) = scanner.next(&mut chunk) {
+                    match event {
+                        FrameEvent::Header(header) => headers.push((header.kind, header.length)),
+                        FrameEvent::Payload(bytes) => payload.extend(bytes),
+                    }
+                }
+            }
+            assert_eq!(headers, [(PING, 8), (DATA, 0), (DATA, 2)], "{size}");
+            assert_eq!(payload, b"12345678ab", "{size}");
+            assert!(scanner.is_at_boundary());
+        }
     }
 }

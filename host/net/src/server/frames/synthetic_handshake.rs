@@ -1,53 +1,66 @@
-//! The beginning of an h2 on a connection that has begun long ago: what it says and is told then
-//! stays with the gateway.
+//! The handshake of a new h2 on an open connection. h2 reads a preface that the gateway writes for
+//! the client, and what h2 writes is not sent: the client has seen it before.
 
+use super::frame::{ACK, SETTINGS, WINDOW_UPDATE};
 use super::frame_scanner::{FrameEvent, FrameScanner};
-use super::{ACK, SETTINGS, WINDOW_UPDATE};
 
 #[derive(Debug)]
-pub(crate) struct SyntheticHandshake {
-    input: Vec<u8>,
-    /// So many bytes of it were read.
-    input_pos: usize,
-    /// Its settings, that it knows those of the client, and the window of the connection.
-    seen: [bool; 3],
+pub(in crate::server) struct SyntheticHandshake {
+    preface: Vec<u8>,
+    /// Bytes of the preface that h2 has read.
+    preface_pos: usize,
+    written: WrittenFrames,
     scanner: FrameScanner,
 }
 
+/// The frames of its handshake that h2 has written.
+#[derive(Debug, Default)]
+struct WrittenFrames {
+    settings: bool,
+    settings_ack: bool,
+    window_update: bool,
+}
+
 impl SyntheticHandshake {
-    /// `told` is what it is to know of the client.
-    pub(super) fn new(told: Vec<u8>) -> Self {
+    /// `preface` is the client's part: the preface, its settings and its windows.
+    pub(super) fn new(preface: Vec<u8>) -> Self {
         Self {
-            input: told,
-            input_pos: 0,
-            seen: [false; 3],
+            preface,
+            preface_pos: 0,
+            written: WrittenFrames::default(),
             scanner: FrameScanner::default(),
         }
     }
 
-    /// What it reads next, at most so many bytes.
-    pub(crate) fn read(&mut self, most: usize) -> &[u8] {
-        let rest = &self.input[self.input_pos..];
-        let next = &rest[..most.min(rest.len())];
-        self.input_pos += next.len();
+    /// The next bytes that h2 reads, at most `max`.
+    pub(in crate::server) fn read(&mut self, max: usize) -> &[u8] {
+        let rest = &self.preface[self.preface_pos..];
+        let next = &rest[..max.min(rest.len())];
+        self.preface_pos += next.len();
         next
     }
 
-    /// It writes these bytes.
-    pub(crate) fn write(&mut self, mut bytes: &[u8]) {
-        while let Some(step) = self.scanner.next(&mut bytes) {
-            match step {
-                FrameEvent::Header(head) if head.kind == SETTINGS => {
-                    self.seen[usize::from(head.flags & ACK)] = true;
-                }
-                FrameEvent::Header(head) => self.seen[2] |= head.kind == WINDOW_UPDATE,
-                FrameEvent::Payload(_) => {}
+    /// Takes bytes that h2 writes.
+    pub(in crate::server) fn write(&mut self, mut bytes: &[u8]) {
+        while let Some(event) = self.scanner.next(&mut bytes) {
+            let FrameEvent::Header(header) = event else {
+                continue;
+            };
+            match header.kind {
+                SETTINGS if header.flags & ACK != 0 => self.written.settings_ack = true,
+                SETTINGS => self.written.settings = true,
+                WINDOW_UPDATE => self.written.window_update = true,
+                _ => {}
             }
         }
     }
 
-    /// True once it has said all that it says at a beginning.
-    pub(crate) fn is_complete(&self) -> bool {
-        self.seen == [true; 3] && self.scanner.is_at_boundary()
+    /// True once h2 has written its whole handshake.
+    pub(in crate::server) fn is_complete(&self) -> bool {
+        let written = &self.written;
+        written.settings
+            && written.settings_ack
+            && written.window_update
+            && self.scanner.is_at_boundary()
     }
 }

@@ -1,13 +1,15 @@
-//! A socket that is lent to hyper, which gives none back on HTTP/2.
+//! A socket that outlives the hyper connection on it: hyper does not give back the socket of an
+//! HTTP/2 connection.
 
 use std::io;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// One of the two hands that hold a socket. Both are used by one task, so nobody waits.
+/// One of two handles to a socket. One task uses both, so the lock is never contended.
 pub(super) struct SharedIo<T>(Arc<Mutex<T>>);
 
 impl<T> SharedIo<T> {
@@ -15,24 +17,19 @@ impl<T> SharedIo<T> {
         Self(Arc::new(Mutex::new(socket)))
     }
 
-    /// The other hand.
+    /// The handle for hyper.
     pub(super) fn clone_handle(&self) -> Self {
         Self(Arc::clone(&self.0))
     }
 
-    /// A look at the socket.
-    pub(super) fn with<R>(&self, look: impl FnOnce(&T) -> R) -> R {
-        look(&self.lock())
+    /// Inspects the socket.
+    pub(super) fn with<R>(&self, inspect: impl FnOnce(&T) -> R) -> R {
+        inspect(&self.0.lock())
     }
 
-    /// The socket, once the other hand has let go of it.
+    /// The socket, if the other handle was dropped.
     pub(super) fn into_inner(self) -> Option<T> {
-        let socket = Arc::into_inner(self.0)?;
-        Some(socket.into_inner().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    fn lock(&self) -> MutexGuard<'_, T> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        Arc::into_inner(self.0).map(Mutex::into_inner)
     }
 }
 
@@ -42,7 +39,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for SharedIo<T> {
         cx: &mut Context<'_>,
         target: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut *self.lock()).poll_read(cx, target)
+        Pin::new(&mut *self.0.lock()).poll_read(cx, target)
     }
 }
 
@@ -52,19 +49,19 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for SharedIo<T> {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut *self.lock()).poll_write(cx, bytes)
+        Pin::new(&mut *self.0.lock()).poll_write(cx, bytes)
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut *self.lock()).poll_flush(cx)
+        Pin::new(&mut *self.0.lock()).poll_flush(cx)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut *self.lock()).poll_shutdown(cx)
+        Pin::new(&mut *self.0.lock()).poll_shutdown(cx)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.lock().is_write_vectored()
+        self.0.lock().is_write_vectored()
     }
 
     fn poll_write_vectored(
@@ -72,6 +69,6 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for SharedIo<T> {
         cx: &mut Context<'_>,
         buffers: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut *self.lock()).poll_write_vectored(cx, buffers)
+        Pin::new(&mut *self.0.lock()).poll_write_vectored(cx, buffers)
     }
 }

@@ -1,34 +1,43 @@
-//! A connection that rests and goes on, as a client sees it.
+//! An idle connection that continues with a new h2, as a client sees it.
 
+use std::pin::pin;
+use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
+use std::time::Duration;
 
+use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Empty, Full};
 use hyper::client::conn::http2::SendRequest;
+use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
+use tokio::time::Instant;
 
-use super::*;
+use super::connection::serve_until_idle;
+use super::idle::{self, PING_PAYLOAD};
 use crate::drain::Drain;
-use crate::server::accept_loop::ListenerContext;
-use crate::server::activity::RequestGuard;
-use crate::server::frames::{
-    ACK, DATA, END_STREAM, FRAME_HEADER_LEN, FrameHeader, GOAWAY, HEADERS, PING, PREFACE, SETTINGS,
-    WINDOW_UPDATE, encode_frame,
-};
-use crate::server::{ConnectionLimiter, IncomingBody, IncomingBodyError, Rejection};
-use ouli_config::Limits;
+use crate::server::activity::Activity;
+use crate::server::bounds::Bounds;
+use crate::server::connection_limiter::{ConnectionLimiter, ConnectionLimits};
+use crate::server::context::{ConnectionContext, ListenerContext};
+use crate::server::error::Rejection;
+use crate::server::frames::*;
+use crate::server::inspected_io::{InspectedIo, Inspector};
+use crate::server::request_body::{IncomingBody, IncomingBodyError};
+use crate::server::request_guard::RequestGuard;
+use crate::server::service::HttpService;
 
-/// Says what it is told, and at `/deaf` does not listen.
+/// Responds with the request body; at `/ignore` with an empty body, without reading the request's.
 struct Echo;
 
 impl HttpService for Echo {
     type Body = UnsyncBoxBody<Bytes, IncomingBodyError>;
 
     async fn call(&self, request: Request<IncomingBody>, _: RequestGuard) -> Response<Self::Body> {
-        if request.uri().path() == "/deaf" {
-            let nothing = Empty::new().map_err(|never| match never {});
-            return Response::new(nothing.boxed_unsync());
+        if request.uri().path() == "/ignore" {
+            let empty = Empty::new().map_err(|never| match never {});
+            return Response::new(empty.boxed_unsync());
         }
         Response::new(request.into_body().boxed_unsync())
     }
@@ -43,229 +52,233 @@ impl HttpService for Echo {
     }
 }
 
-fn at(limits: &Limits) -> ConnectionContext<Echo> {
-    let slot = ConnectionLimiter::new(limits)
+fn connection(bounds: Bounds) -> ConnectionContext<Echo> {
+    let permit = ConnectionLimiter::new(ConnectionLimits::default())
         .try_acquire([127, 0, 0, 1].into())
         .unwrap();
-    let door = Arc::new(ListenerContext {
+    let listener = Arc::new(ListenerContext {
         service: Echo,
-        bounds: Bounds::from(limits),
+        endpoint: "api".into(),
+        bounds,
         tls: None,
         drain: Drain::default(),
         active_rejections: AtomicUsize::new(0),
     });
-    let activity = Activity::new(slot, Arc::default());
-    ConnectionContext {
-        listener: door,
-        activity,
-    }
+    let activity = Activity::new(permit, Arc::default());
+    ConnectionContext { listener, activity }
 }
 
-fn watched(socket: DuplexStream, at: &ConnectionContext<Echo>) -> InspectedIo<DuplexStream> {
-    let look = Inspector::Http2(Box::new(FrameInspector::new(&at.listener.bounds)));
-    InspectedIo::new(socket, Bytes::new(), Arc::clone(&at.activity), look)
+fn inspected(
+    socket: DuplexStream,
+    connection: &ConnectionContext<Echo>,
+) -> InspectedIo<DuplexStream> {
+    let frames = FrameInspector::new(&connection.listener.bounds);
+    let inspector = Inspector::Http2(Box::new(frames));
+    let activity = Arc::clone(&connection.activity);
+    InspectedIo::new(socket, Bytes::new(), activity, inspector)
 }
 
-/// A client whose own work ends with the test.
+/// A client whose tasks end with the test.
 async fn client(socket: DuplexStream) -> SendRequest<Full<Bytes>> {
-    let executor = TokioExecutor::new();
-    let opened = hyper::client::conn::http2::handshake(executor, TokioIo::new(socket)).await;
-    let (sender, connection) = opened.unwrap();
-    Drain::default().spawn(async {
+    let drain = Drain::default();
+    let io = TokioIo::new(socket);
+    let (sender, connection) = hyper::client::conn::http2::handshake(drain.clone(), io)
+        .await
+        .unwrap();
+    drain.spawn(async {
         let _ = connection.await;
     });
     sender
 }
 
-/// Asks with a body of so many bytes, and gets it back.
-async fn ask(sender: &mut SendRequest<Full<Bytes>>, size: usize) {
+/// Sends a request with a body of `size` bytes, and expects it back.
+async fn send_request(sender: &mut SendRequest<Full<Bytes>>, size: usize) {
     let sent = Bytes::from((0..size).map(|at| (at % 251) as u8).collect::<Vec<_>>());
     let request = Request::post("http://x/some/path")
-        .header("x-field", "a value that both may remember")
+        .header("x-field", "a value for the HPACK tables")
         .body(Full::new(sent.clone()))
         .unwrap();
     let response = sender.send_request(request).await.unwrap();
-    let back = response.into_body().collect().await.unwrap().to_bytes();
-    assert!(back == sent, "{} bytes of {size} came back", back.len());
+    let received = response.into_body().collect().await.unwrap().to_bytes();
+    assert!(received == sent, "{} of {size} bytes", received.len());
 }
 
-/// Rests until something comes, and goes on until it rests again.
-async fn go_on(
-    mut resting: InspectedIo<DuplexStream>,
-    at: &ConnectionContext<Echo>,
+/// Waits for a frame, and serves until the connection is idle again.
+async fn resume(
+    mut io: InspectedIo<DuplexStream>,
+    connection: &ConnectionContext<Echo>,
 ) -> Option<InspectedIo<DuplexStream>> {
-    let first = idle::wait_for_frame(&mut resting, at).await?;
-    resting.resume(first);
-    serve_until_idle(resting, at).await
+    let first = idle::wait_for_frame(&mut io, connection).await?;
+    io.resume(first);
+    serve_until_idle(io, connection).await
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_does_not_notice_that_its_connection_rests() {
-    let at = at(&Limits::default());
+async fn a_client_does_not_notice_that_h2_is_replaced() {
+    let connection = connection(Bounds::default());
     let (near, far) = tokio::io::duplex(16 << 10);
     let mut sender = client(near).await;
-    let asks = async |sender: &mut SendRequest<_>| {
+    let requests = async |sender: &mut SendRequest<_>| {
         for size in [0, 1, 1 << 20, 300_000, 5] {
-            ask(sender, size).await;
+            send_request(sender, size).await;
         }
     };
-    let (rests, ()) = tokio::join!(serve_until_idle(watched(far, &at), &at), asks(&mut sender));
-    let mut resting = rests.expect("it rests where nothing happens");
+    let (idle_io, ()) = tokio::join!(
+        serve_until_idle(inspected(far, &connection), &connection),
+        requests(&mut sender)
+    );
+    let mut io = idle_io.expect("the connection becomes idle");
     for _ in 0..3 {
-        let (rests, ()) = tokio::join!(go_on(resting, &at), asks(&mut sender));
-        resting = rests.expect("it rests again");
+        let (idle_io, ()) = tokio::join!(resume(io, &connection), requests(&mut sender));
+        io = idle_io.expect("the connection becomes idle again");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_with_a_table_of_its_own_keeps_its_connection_awake() {
-    let limits = Limits {
+async fn a_client_with_an_hpack_table_keeps_h2() {
+    let connection = connection(Bounds {
         http2_header_table_size: 4096,
         idle_timeout: Duration::from_secs(60),
-        ..Limits::default()
-    };
-    let at = at(&limits);
+        ..Bounds::default()
+    });
     let (near, far) = tokio::io::duplex(16 << 10);
     let mut sender = client(near).await;
-    let (rests, ()) = tokio::join!(
-        serve_until_idle(watched(far, &at), &at),
-        ask(&mut sender, 10)
+    let (idle_io, ()) = tokio::join!(
+        serve_until_idle(inspected(far, &connection), &connection),
+        send_request(&mut sender, 10)
     );
-    assert!(
-        rests.is_none(),
-        "it is served until it is idle for too long"
-    );
+    assert!(idle_io.is_none(), "h2 serves until the idle timeout");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_at_rest_is_asked_whether_it_is_there() {
-    let limits = Limits {
+async fn pings_an_idle_client_without_h2() {
+    let connection = connection(Bounds {
         idle_timeout: Duration::from_secs(600),
-        ..Limits::default()
-    };
-    let at = at(&limits);
+        ..Bounds::default()
+    });
     let (near, far) = tokio::io::duplex(16 << 10);
     let mut sender = client(near).await;
-    let (rests, ()) = tokio::join!(
-        serve_until_idle(watched(far, &at), &at),
-        ask(&mut sender, 10)
+    let (idle_io, ()) = tokio::join!(
+        serve_until_idle(inspected(far, &connection), &connection),
+        send_request(&mut sender, 10)
     );
-    let mut resting = rests.unwrap();
-    let begin = Instant::now();
+    let mut io = idle_io.unwrap();
+    let start = Instant::now();
     let later = async {
         tokio::time::sleep(Duration::from_secs(200)).await;
-        ask(&mut sender, 10).await;
+        send_request(&mut sender, 10).await;
     };
-    let wakes = async {
-        let first = idle::wait_for_frame(&mut resting, &at).await.unwrap();
-        let rested = begin.elapsed().as_secs();
-        resting.resume(first);
-        (rested, serve_until_idle(resting, &at).await)
+    let serve = async {
+        let first = idle::wait_for_frame(&mut io, &connection).await.unwrap();
+        let idle_time = start.elapsed().as_secs();
+        io.resume(first);
+        (idle_time, serve_until_idle(io, &connection).await)
     };
-    let ((rested, rests), ()) = tokio::join!(wakes, later);
-    assert_eq!(rested, 200, "its answers wake nobody");
-    assert!(rests.is_some());
+    let ((idle_time, idle_io), ()) = tokio::join!(serve, later);
+    assert_eq!(idle_time, 200, "acknowledged PINGs do not start h2");
+    assert!(idle_io.is_some());
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_that_is_gone_is_not_kept() {
-    let at = at(&Limits::default());
+async fn closes_an_idle_client_that_acknowledges_no_ping() {
+    let connection = connection(Bounds::default());
     let (_near, far) = tokio::io::duplex(16 << 10);
-    let begin = Instant::now();
-    let next = idle::wait_for_frame(&mut watched(far, &at), &at).await;
+    let start = Instant::now();
+    let next = idle::wait_for_frame(&mut inspected(far, &connection), &connection).await;
     assert!(next.is_none());
-    let bounds = &at.listener.bounds;
+    let bounds = &connection.listener.bounds;
     let time = bounds.http2_ping_interval + bounds.http2_ping_timeout;
-    assert_eq!(begin.elapsed().as_secs(), time.as_secs());
+    assert_eq!(start.elapsed().as_secs(), time.as_secs());
 }
 
-/// GET / of x, from the static table (RFC 7541, appendix A), after the client has emptied its own.
+/// A header block that empties the HPACK table, then `GET /` of host x (RFC 7541, appendix A).
 const REQUEST: [u8; 7] = [0x20, 0x82, 0x86, 0x84, 0x41, 1, b'x'];
 
-fn headers(stream: u8) -> Vec<u8> {
-    let mut headers = encode_frame(HEADERS, &REQUEST);
-    (headers[4], headers[8]) = (0b101, stream);
-    headers
+fn request(stream_id: u8) -> Vec<u8> {
+    let mut frame = encode_frame(HEADERS, END_STREAM | END_HEADERS, &REQUEST);
+    frame[8] = stream_id;
+    frame
 }
 
-/// Kinds and streams of what a client is sent, until the connection ends.
-async fn heard(mut near: DuplexStream) -> Vec<(u8, u32)> {
-    let (mut all, mut bytes) = (Vec::new(), Vec::new());
+/// The types and streams of the frames that a client is sent until the connection ends.
+async fn read_frames(mut near: DuplexStream) -> Vec<(u8, u32)> {
+    let (mut frames, mut bytes) = (Vec::new(), Vec::new());
     near.read_to_end(&mut bytes).await.unwrap();
     let mut rest = &bytes[..];
-    while let Some(head) = rest.first_chunk::<FRAME_HEADER_LEN>() {
-        let head = FrameHeader::parse(*head);
-        all.push((head.kind, head.stream_id()));
-        rest = &rest[FRAME_HEADER_LEN + head.length..];
+    while let Some(header) = rest.first_chunk::<FRAME_HEADER_LEN>() {
+        let header = FrameHeader::parse(*header);
+        frames.push((header.kind, header.stream_id));
+        rest = &rest[FRAME_HEADER_LEN + header.length..];
     }
-    all
+    frames
 }
 
-/// What a client begins with that acknowledges the settings at once.
-fn opening() -> Vec<u8> {
-    let mut acknowledged = encode_frame(SETTINGS, &[]);
-    acknowledged[4] = ACK;
-    [PREFACE, &encode_frame(SETTINGS, &[]), &acknowledged].concat()
+/// The preface of a client that acknowledges the settings at once.
+fn client_preface() -> Vec<u8> {
+    let acknowledged = encode_frame(SETTINGS, ACK, &[]);
+    [PREFACE, &encode_frame(SETTINGS, 0, &[]), &acknowledged].concat()
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_body_that_nobody_read_keeps_no_connection_awake() {
-    let at = at(&Limits::default());
+async fn an_unread_body_does_not_keep_h2() {
+    let connection = connection(Bounds::default());
     let (mut near, far) = tokio::io::duplex(16 << 10);
-    // POST /deaf of x, and all of its body.
-    let mut request = encode_frame(HEADERS, b"\x20\x83\x86\x04\x05/deaf\x41\x01x");
-    (request[4], request[8]) = (4, 1);
-    let mut body = encode_frame(DATA, &[7; 3000]);
-    (body[4], body[8]) = (END_STREAM, 1);
-    let begun = [opening(), request, body].concat();
-    near.write_all(&begun).await.unwrap();
-    let mut resting = serve_until_idle(watched(far, &at), &at)
+    // POST /ignore of host x, with a body.
+    let block = b"\x20\x83\x86\x04\x07/ignore\x41\x01x";
+    let mut request = encode_frame(HEADERS, END_HEADERS, block);
+    request[8] = 1;
+    let mut body = encode_frame(DATA, END_STREAM, &[7; 3000]);
+    body[8] = 1;
+    let sent = [client_preface(), request, body].concat();
+    near.write_all(&sent).await.unwrap();
+    let mut io = serve_until_idle(inspected(far, &connection), &connection)
         .await
-        .expect("it rests");
-    let most = at.listener.bounds.http2_connection_window;
-    let mut next = pin!(idle::wait_for_frame(&mut resting, &at));
-    // What it was sent before it rests has all the room again.
-    let room = async {
-        let (mut window, mut head) = (65_535 - 3000, [0; FRAME_HEADER_LEN]);
-        while window < most {
-            near.read_exact(&mut head).await.unwrap();
-            let head = FrameHeader::parse(head);
-            let mut payload = vec![0; head.length];
+        .expect("the connection becomes idle");
+    let full_window = connection.listener.bounds.http2_connection_window;
+    let mut next = pin!(idle::wait_for_frame(&mut io, &connection));
+    // The client gets back the window that the unread body took.
+    let window = async {
+        let (mut window, mut header) = (65_535 - 3000, [0; FRAME_HEADER_LEN]);
+        while window < full_window {
+            near.read_exact(&mut header).await.unwrap();
+            let header = FrameHeader::parse(header);
+            let mut payload = vec![0; header.length];
             near.read_exact(&mut payload).await.unwrap();
-            if head.kind == WINDOW_UPDATE && head.stream_id() == 0 {
+            if header.kind == WINDOW_UPDATE && header.stream_id == 0 {
                 window += u32::from_be_bytes(payload.try_into().unwrap());
             }
         }
         window
     };
     tokio::select! {
-        _ = &mut next => panic!("nothing came"),
-        window = room => assert_eq!(window, most),
+        _ = &mut next => panic!("the client sent nothing"),
+        window = window => assert_eq!(window, full_window),
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_at_rest_is_told_of_the_end() {
+async fn an_idle_client_is_sent_a_goaway() {
     for is_stop in [false, true] {
-        let at = at(&Limits::default());
+        let connection = connection(Bounds::default());
         let (mut near, far) = tokio::io::duplex(16 << 10);
-        let begun = [opening(), headers(1)].concat();
-        near.write_all(&begun).await.unwrap();
-        let resting = serve_until_idle(watched(far, &at), &at).await.unwrap();
+        let sent = [client_preface(), request(1)].concat();
+        near.write_all(&sent).await.unwrap();
+        let io = serve_until_idle(inspected(far, &connection), &connection)
+            .await
+            .unwrap();
         if is_stop {
-            at.listener.drain.begin();
+            connection.listener.drain.begin();
         }
-        let (rests, heard) = tokio::join!(go_on(resting, &at), async {
-            // It hears of no other beginning, and is asked once whether it is there.
+        let (idle_io, frames) = tokio::join!(resume(io, &connection), async {
+            // The client acknowledges the one PING that it is sent.
             tokio::time::sleep(Duration::from_secs(31)).await;
-            let mut answer = encode_frame(PING, b"at rest?");
-            answer[4] = 1;
-            let _ = near.write_all(&answer).await;
-            heard(near).await
+            let pong = encode_frame(PING, ACK, &PING_PAYLOAD);
+            let _ = near.write_all(&pong).await;
+            read_frames(near).await
         });
-        assert!(rests.is_none());
-        let settings = heard.iter().filter(|(kind, _)| *kind == SETTINGS).count();
-        assert_eq!(settings, 2, "its own, and that it knows ours: {heard:?}");
-        assert!(heard.contains(&(GOAWAY, 0)), "{heard:?}");
+        assert!(idle_io.is_none());
+        let settings = frames.iter().filter(|(kind, _)| *kind == SETTINGS).count();
+        assert_eq!(settings, 2, "one SETTINGS and one ACK: {frames:?}");
+        assert!(frames.contains(&(GOAWAY, 0)), "{frames:?}");
     }
 }

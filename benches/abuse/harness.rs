@@ -1,0 +1,215 @@
+//! A gateway in its own process under abuse: its memory, and the latency of a well-behaved client.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use super::honest::{self, Honest};
+use super::origin;
+
+/// How long the client that does no harm is looked at without abuse, and at least with it.
+const CALM: Duration = Duration::from_secs(2);
+
+/// A delay up to here is none that anybody minds, in seconds.
+const UNNOTICED: f64 = 0.01;
+/// How many times longer than without abuse 99 of 100 requests may take.
+const SLOWER: f64 = 5.0;
+
+/// The lowest priority that a thread can have (setpriority(2)).
+const LEAST: i32 = 19;
+
+/// A gateway that runs. Dropped, it is killed.
+pub(super) struct Harness {
+    pub(super) address: SocketAddr,
+    folder: tempfile::TempDir,
+    child: Child,
+    /// Kept, so that it can write.
+    _output: BufReader<ChildStdout>,
+}
+
+/// What was seen during an attack.
+pub(super) struct Measured {
+    /// 99 of 100 requests without abuse took no longer than this, in seconds.
+    pub(super) calm: f64,
+    /// The same during it.
+    pub(super) during: f64,
+    /// The same during it, where a client asks the origin without the gateway: what the attackers,
+    /// and whatever else runs, take of the machine.
+    pub(super) beside: f64,
+    /// Requests without an answer.
+    pub(super) failed: usize,
+    /// Bytes of memory above those before.
+    pub(super) grown: u64,
+}
+
+impl Measured {
+    /// True where honest requests take longer than the machine alone makes them.
+    pub(super) fn is_slow(&self) -> bool {
+        self.during > UNNOTICED && self.during > SLOWER * self.calm.max(self.beside)
+    }
+
+    /// What is wrong with it, where something is: `most` is in MiB.
+    pub(super) fn check(&self, most: u64) -> Result<(), String> {
+        if self.failed > 0 {
+            return Err(format!("{} honest requests got no answer", self.failed));
+        }
+        if self.is_slow() {
+            return Err(format!(
+                "honest requests take more than {SLOWER} times longer"
+            ));
+        }
+        if self.grown >> 20 > most {
+            return Err(format!("memory grows by more than {most} MiB"));
+        }
+        Ok(())
+    }
+}
+
+impl Harness {
+    /// A gateway that passes requests on and keeps nothing, with these limits.
+    pub(super) fn passing(origin: SocketAddr, limits: &str) -> Self {
+        Self::start("passthrough", Some(origin), folder(limits))
+    }
+
+    /// A gateway that records.
+    pub(super) fn recording(origin: SocketAddr, limits: &str) -> Self {
+        Self::start("record", Some(origin), folder(limits))
+    }
+
+    pub(super) fn start(mode: &str, origin: Option<SocketAddr>, folder: tempfile::TempDir) -> Self {
+        let command = Command::new(env!("CARGO_BIN_EXE_ouli-gateway"));
+        Self::run(command, mode, origin, folder)
+    }
+
+    /// The same by a command that runs the program with the arguments that it is given.
+    pub(super) fn run(
+        mut command: Command,
+        mode: &str,
+        origin: Option<SocketAddr>,
+        folder: tempfile::TempDir,
+    ) -> Self {
+        command.args([mode, "--listen", "127.0.0.1:0"]);
+        if let Some(origin) = origin {
+            command.args(["--upstream", &format!("http://{origin}")]);
+        }
+        let command = command.current_dir(folder.path()).env("RUST_LOG", "off");
+        let command = command.stdin(Stdio::null()).stderr(Stdio::null());
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let mut output = BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        let address = loop {
+            line.clear();
+            assert!(
+                output.read_line(&mut line).unwrap() > 0,
+                "the gateway ended"
+            );
+            if let Some(rest) = line.strip_prefix("listening on http://") {
+                let end = |end: char| end.is_whitespace() || end == '/';
+                break rest.split(end).next().unwrap().parse().unwrap();
+            }
+        };
+        Self {
+            address,
+            folder,
+            child,
+            _output: output,
+        }
+    }
+
+    /// Looks at the gateway while it is attacked.
+    pub(super) fn under<T: Send>(&self, attack: impl FnOnce() -> T + Send) -> (Measured, T) {
+        let load = Honest::start(self.address);
+        std::thread::sleep(CALM);
+        let calm = load.end();
+        let before = self.memory("VmRSS:");
+        // Forgets the most memory that there was until now.
+        fs::write(format!("/proc/{}/clear_refs", self.child.id()), "5").unwrap();
+        let load = Honest::start(self.address);
+        let other = Honest::start(origin::start());
+        let begin = Instant::now();
+        let done = yielding(attack);
+        std::thread::sleep(CALM.saturating_sub(begin.elapsed()));
+        let (during, beside) = (load.end(), other.end());
+        let measured = Measured {
+            calm: honest::slowest(&calm),
+            during: honest::slowest(&during),
+            beside: honest::slowest(&beside),
+            failed: during.iter().filter(|delay| delay.is_none()).count(),
+            grown: self.memory("VmHWM:").saturating_sub(before),
+        };
+        (measured, done)
+    }
+
+    /// A path of its folder as it sees it itself.
+    pub(super) fn inside(&self, name: &str) -> PathBuf {
+        let path = self.folder.path().join(name);
+        let root = PathBuf::from(format!("/proc/{}/root", self.child.id()));
+        root.join(path.strip_prefix("/").unwrap())
+    }
+
+    /// Descriptors that it has open.
+    pub(super) fn descriptors(&self) -> usize {
+        let open = fs::read_dir(format!("/proc/{}/fd", self.child.id()));
+        open.unwrap().count()
+    }
+
+    /// Bytes of memory that it holds.
+    pub(super) fn held(&self) -> u64 {
+        self.memory("VmRSS:")
+    }
+
+    fn memory(&self, name: &str) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix(name));
+        let kib = line.unwrap().split_whitespace().next().unwrap();
+        kib.parse::<u64>().unwrap() << 10
+    }
+
+    pub(super) fn signal(&self, name: &str) {
+        let id = self.child.id().to_string();
+        let sent = Command::new("kill").args(["-s", name, &id]).status();
+        assert!(sent.unwrap().success(), "the signal {name} is not sent");
+    }
+
+    /// Waits for its end; gives back its folder.
+    pub(super) fn ended(mut self) -> (ExitStatus, tempfile::TempDir) {
+        let status = self.child.wait().unwrap();
+        let nothing = tempfile::tempdir().unwrap();
+        (status, std::mem::replace(&mut self.folder, nothing))
+    }
+
+    /// Ends it as a user does.
+    pub(super) fn stop(self) -> (ExitStatus, tempfile::TempDir) {
+        self.signal("TERM");
+        self.ended()
+    }
+}
+
+impl Drop for Harness {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Attacks with what the others leave of the machine: elsewhere attackers have one of their own.
+/// The threads that the attack starts inherit it.
+fn yielding<T: Send>(attack: impl FnOnce() -> T + Send) -> T {
+    let patient = move || {
+        rustix::process::setpriority_process(None, LEAST).unwrap();
+        attack()
+    };
+    std::thread::scope(|scope| scope.spawn(patient).join().unwrap())
+}
+
+/// A folder with a configuration of these limits.
+pub(super) fn folder(limits: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let text = format!("[limits]\n{limits}\n");
+    fs::write(folder.path().join("ouli.toml"), text).unwrap();
+    folder
+}

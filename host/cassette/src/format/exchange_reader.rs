@@ -1,0 +1,60 @@
+//! Reads one exchange and checks its digest.
+
+use std::ops::Range;
+
+use bytes::Bytes;
+
+use super::digest::digest;
+use super::exchange_members::Record;
+use super::strict_json::Object;
+use ouli_message::Exchange;
+
+/// An exchange of a cassette.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordedExchange {
+    /// The exchange.
+    pub exchange: Exchange,
+    /// True if its content differs from the recorded digest, or if its ordinal does not rise.
+    pub edited: bool,
+    /// Its number; the gateway counts from 1.
+    pub ordinal: u64,
+}
+
+/// What a range of a cassette starts with.
+pub(super) enum ParseResult {
+    /// White space up to the end.
+    End,
+    /// An exchange, and the offset of its end.
+    Exchange(Box<RecordedExchange>, usize),
+    /// Something that is not an exchange, and the offset of its start.
+    Invalid(serde_json::Error, usize),
+}
+
+/// Reads the exchange at the start of `range`.
+pub(super) fn parse_exchange(bytes: &Bytes, range: Range<usize>) -> ParseResult {
+    let text = &bytes[range.clone()];
+    let whitespace = text.iter().take_while(|byte| byte.is_ascii_whitespace());
+    let start = range.start + whitespace.count();
+    if start == range.end {
+        return ParseResult::End;
+    }
+    let text = &bytes[start..range.end];
+    let mut values = serde_json::Deserializer::from_slice(text).into_iter();
+    match values.next() {
+        None => ParseResult::End,
+        Some(Err(error)) => ParseResult::Invalid(error, start),
+        Some(Ok(Object(record))) => {
+            let recorded = verify_record(record, bytes);
+            ParseResult::Exchange(Box::new(recorded), start + values.byte_offset())
+        }
+    }
+}
+
+fn verify_record(record: Record<'_>, bytes: &Bytes) -> RecordedExchange {
+    let (ordinal, stored_digest, exchange) = record.into_exchange(bytes);
+    RecordedExchange {
+        edited: stored_digest.as_deref() != Some(&digest(&exchange)),
+        exchange,
+        ordinal,
+    }
+}

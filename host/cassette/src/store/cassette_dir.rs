@@ -1,0 +1,185 @@
+//! The cassettes folder: the paths of sessions, and how they are loaded.
+
+use std::fs::File;
+use std::io::{self, ErrorKind, Read};
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+
+use super::error::CassetteError;
+use super::secure_open::{self, Dir};
+use super::session_name::{CASSETTE_SUFFIX, NameError, SessionName};
+use crate::format::{LoadedCassette, body_digest, decode, is_body_digest};
+use ouli_message::{Content, Exchange};
+
+/// The folder that holds the cassettes.
+#[derive(Clone, Debug)]
+pub struct CassetteDir {
+    root: PathBuf,
+    max_file_size: u64,
+}
+
+/// What to do with a cassette that was changed after it was recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChangePolicy {
+    /// Load it, and mark every change.
+    Mark,
+    /// Refuse it: for edits, for damage and for a torn tail.
+    Refuse,
+}
+
+impl CassetteDir {
+    /// Opens the folder. Creates it, accessible only to its owner, if it does not exist. Files
+    /// larger than `max_file_size` bytes are not loaded into memory.
+    ///
+    /// # Errors
+    /// If the folder cannot be created.
+    pub fn open(root: &Path, max_file_size: u64) -> Result<Self, CassetteError> {
+        secure_open::create_root(root).map_err(CassetteError::io("create", root))?;
+        Ok(Self {
+            root: root.to_owned(),
+            max_file_size,
+        })
+    }
+
+    /// The path of the folder.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The path of a session's cassette.
+    ///
+    /// # Errors
+    /// If the name is not safe as a file name.
+    pub fn session_path(&self, session: &str) -> Result<PathBuf, NameError> {
+        SessionName::parse(session).map(|name| self.cassette_path(&name))
+    }
+
+    /// Loads a session; `None` if it has no cassette.
+    ///
+    /// # Errors
+    /// If the name is not valid, or if the file cannot be read, is not a regular file, is too large
+    /// or has another format; with [`ChangePolicy::Refuse`], if anything in it was changed.
+    pub fn load(
+        &self,
+        session: &str,
+        changes: ChangePolicy,
+    ) -> Result<Option<LoadedCassette>, CassetteError> {
+        let path = self.session_path(session)?;
+        let file = self.open_read(&path);
+        let Some(file) = file.map_err(CassetteError::io("open", &path))? else {
+            return Ok(None);
+        };
+        let loaded = self.load_file(&file, &path)?;
+        match first_change(&loaded) {
+            Some(change) if changes == ChangePolicy::Refuse => {
+                Err(CassetteError::Changed { path, change })
+            }
+            _ => Ok(Some(loaded)),
+        }
+    }
+
+    /// Reads all stored bodies and messages of an exchange into memory.
+    ///
+    /// # Errors
+    /// As [`Self::read_body`].
+    pub fn read_bodies(&self, session: &str, exchange: &mut Exchange) -> io::Result<()> {
+        for content in exchange.contents_mut() {
+            if let Content::Stored { digest, .. } = &*content {
+                *content = Content::Inline(self.read_body(session, digest)?);
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads a stored body and checks its digest.
+    ///
+    /// # Errors
+    /// As [`Self::open_body`]; also if the body is larger than the limit, or does not match its
+    /// digest.
+    pub fn read_body(&self, session: &str, digest: &str) -> io::Result<Bytes> {
+        let (file, size) = self.open_body(session, digest)?;
+        if size > self.max_file_size {
+            return Err(ErrorKind::FileTooLarge.into());
+        }
+        let bytes = read_bounded(&file, size)?;
+        if body_digest(&bytes) == digest {
+            Ok(Bytes::from(bytes))
+        } else {
+            Err(io::Error::new(
+                ErrorKind::InvalidData,
+                format!("stored body {digest} was changed"),
+            ))
+        }
+    }
+
+    /// Opens a stored body for reading, and returns its size in bytes. The digest is not checked.
+    ///
+    /// # Errors
+    /// If the session name or the digest is not valid, or if the file is missing, is not a regular
+    /// file or cannot be opened.
+    pub fn open_body(&self, session: &str, digest: &str) -> io::Result<(File, u64)> {
+        let invalid = |reason: String| io::Error::new(ErrorKind::InvalidInput, reason);
+        let name = SessionName::parse(session).map_err(|error| invalid(error.to_string()))?;
+        if !is_body_digest(digest) {
+            return Err(invalid("expected a SHA-256 in lower-case hex".to_owned()));
+        }
+        let file = self.open_read(&self.bodies_path(&name).join(digest))?;
+        let file = file.ok_or(ErrorKind::NotFound)?;
+        let size = file.metadata()?.len();
+        Ok((file, size))
+    }
+
+    pub(crate) fn cassette_path(&self, name: &SessionName) -> PathBuf {
+        self.root
+            .join(format!("{}{CASSETTE_SUFFIX}", name.as_str()))
+    }
+
+    pub(crate) fn bodies_path(&self, name: &SessionName) -> PathBuf {
+        self.cassette_path(name).with_file_name(name.bodies_dir())
+    }
+
+    pub(crate) fn load_file(
+        &self,
+        file: &File,
+        path: &Path,
+    ) -> Result<LoadedCassette, CassetteError> {
+        let size = file.metadata().map_err(CassetteError::io("read", path))?;
+        let size = size.len();
+        if size > self.max_file_size {
+            return Err(CassetteError::TooLarge {
+                path: path.to_owned(),
+                size,
+                limit: self.max_file_size,
+            });
+        }
+        let bytes = read_bounded(file, size).map_err(CassetteError::io("read", path))?;
+        decode(&Bytes::from(bytes)).map_err(|source| CassetteError::Format {
+            path: path.to_owned(),
+            source,
+        })
+    }
+
+    fn open_read(&self, path: &Path) -> io::Result<Option<File>> {
+        let dir = Dir::open(&self.root, path.parent().unwrap_or(&self.root))?;
+        dir.map_or(Ok(None), |dir| dir.open_read(path))
+    }
+}
+
+/// Reads at most `size` bytes, so that a file that grows in the meantime cannot exhaust the memory.
+fn read_bounded(file: &File, size: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    bytes
+        .try_reserve_exact(usize::try_from(size).unwrap_or(usize::MAX))
+        .map_err(|_| ErrorKind::OutOfMemory)?;
+    file.take(size).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn first_change(loaded: &LoadedCassette) -> Option<String> {
+    let edited = loaded.exchanges.iter().find(|it| it.edited);
+    let unread = loaded.damage.first().or(loaded.torn_tail.as_ref());
+    edited
+        .map(|it| format!("exchange {} was edited", it.ordinal))
+        .or_else(|| unread.map(ToString::to_string))
+}

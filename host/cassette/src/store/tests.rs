@@ -1,0 +1,165 @@
+//! Cassettes on disk: names, links, permissions, stored bodies.
+
+use std::fs;
+
+use tempfile::{TempDir, tempdir};
+
+use super::{CassetteDir, CassetteError, ChangePolicy};
+use crate::test_exchanges::{cassette, sample};
+use crate::{HEADER, body_digest};
+
+fn folder() -> (TempDir, CassetteDir) {
+    let home = tempdir().unwrap();
+    let folder = CassetteDir::open(&home.path().join("cassettes"), 1 << 20).unwrap();
+    (home, folder)
+}
+
+#[test]
+fn a_session_without_a_cassette_loads_as_none() {
+    let (_home, folder) = folder();
+    assert!(folder.load("none", ChangePolicy::Mark).unwrap().is_none());
+    assert!(
+        folder
+            .load("no/where", ChangePolicy::Mark)
+            .unwrap()
+            .is_none()
+    );
+    let error = folder.load("../x", ChangePolicy::Mark).unwrap_err();
+    assert!(matches!(error, CassetteError::Name(_)));
+    assert_eq!(folder.list().unwrap(), []);
+}
+
+#[cfg(unix)]
+#[test]
+fn files_and_folders_are_accessible_only_to_their_owner() {
+    use std::os::unix::fs::PermissionsExt;
+    let (_home, folder) = folder();
+    folder.rotate("a/b").unwrap();
+    for (path, mode) in [("", 0o700), ("a", 0o700), ("a/b.jsons", 0o600)] {
+        let meta = folder.root().join(path).metadata().unwrap();
+        assert_eq!(meta.permissions().mode() & 0o777, mode, "{path}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn links_and_devices_are_rejected() {
+    use std::os::unix::fs::symlink;
+    let (home, folder) = folder();
+    let outside = home.path().join("outside.jsons");
+    fs::write(&outside, cassette(&[sample(1)])).unwrap();
+    let root = folder.root();
+    symlink(&outside, root.join("link.jsons")).unwrap();
+    symlink(home.path(), root.join("up")).unwrap();
+    symlink(home.path().join("gone"), root.join("dangling.jsons")).unwrap();
+    fs::create_dir(root.join("dir.jsons")).unwrap();
+    let fifo = std::process::Command::new("mkfifo")
+        .arg(root.join("fifo.jsons"))
+        .status();
+    assert!(fifo.unwrap().success());
+    for session in ["link", "up/outside", "up/new", "dangling", "dir", "fifo"] {
+        if session != "up/new" {
+            assert!(
+                folder.load(session, ChangePolicy::Mark).is_err(),
+                "{session}"
+            );
+        }
+        assert!(folder.rotate(session).is_err(), "{session}");
+    }
+    assert_eq!(fs::read(&outside).unwrap(), cassette(&[sample(1)]));
+    assert!(!home.path().join("new.jsons").exists());
+    assert!(!home.path().join("gone").exists());
+    assert_eq!(folder.list().unwrap(), []);
+}
+
+#[test]
+fn the_refuse_policy_rejects_every_change() {
+    let (_home, folder) = folder();
+    let good = String::from_utf8(cassette(&[sample(1), sample(2)])).unwrap();
+    let path = folder.session_path("x").unwrap();
+    let cases = [
+        (good.clone(), None),
+        (
+            good.replace("/items/2", "/items/3"),
+            Some("exchange 2 was edited"),
+        ),
+        (
+            good.replacen("\"status\"", "\"state\"", 1),
+            Some("unknown field `state`"),
+        ),
+        (good[..good.len() - 9].to_owned(), Some("EOF while parsing")),
+    ];
+    for (text, reason) in cases {
+        fs::write(&path, text).unwrap();
+        assert!(folder.load("x", ChangePolicy::Mark).unwrap().is_some());
+        let refused = folder
+            .load("x", ChangePolicy::Refuse)
+            .err()
+            .map(|it| it.to_string());
+        assert_eq!(refused.is_some(), reason.is_some(), "{refused:?}");
+        let refused = refused.unwrap_or_default();
+        assert!(refused.contains(reason.unwrap_or_default()), "{refused}");
+    }
+}
+
+#[test]
+fn a_file_over_the_limit_is_not_loaded() {
+    let (_home, folder) = folder();
+    fs::write(folder.session_path("x").unwrap(), vec![b' '; (1 << 20) + 1]).unwrap();
+    let error = folder.load("x", ChangePolicy::Mark).unwrap_err();
+    assert!(matches!(
+        error,
+        CassetteError::TooLarge {
+            size: 1_048_577,
+            ..
+        }
+    ));
+}
+
+#[test]
+fn a_stored_body_is_checked_against_its_digest() {
+    let (_home, folder) = folder();
+    let bodies = folder.root().join("x.bodies");
+    fs::create_dir(&bodies).unwrap();
+    let digest = body_digest(b"body");
+    fs::write(bodies.join(&digest), "body").unwrap();
+    assert_eq!(folder.read_body("x", &digest).unwrap(), "body");
+    assert_eq!(folder.open_body("x", &digest).unwrap().1, 4);
+    fs::write(bodies.join(&digest), "bodX").unwrap();
+    let error = folder.read_body("x", &digest).unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::InvalidData);
+    for (session, digest) in [
+        ("x", "../x.jsons"),
+        ("x", ""),
+        ("../x", &*digest),
+        ("y", &*digest),
+    ] {
+        assert!(
+            folder.read_body(session, digest).is_err(),
+            "{session} {digest}"
+        );
+    }
+}
+
+#[test]
+fn sessions_are_listed_in_order() {
+    let (_home, folder) = folder();
+    for session in ["b", "a/c", "a", "z.1"] {
+        folder.rotate(session).unwrap();
+    }
+    fs::create_dir(folder.root().join("b.bodies")).unwrap();
+    fs::write(folder.root().join("b.bodies/file"), "12345").unwrap();
+    for other in [
+        "notes.txt",
+        "a.jsons.torn",
+        ".hidden.jsons",
+        "b.bodies/x.jsons",
+    ] {
+        fs::write(folder.root().join(other), "1").unwrap();
+    }
+    let listed = folder.list().unwrap();
+    let names: Vec<_> = listed.iter().map(|it| it.session.as_str()).collect();
+    assert_eq!(names, ["a", "a/c", "b", "z.1"]);
+    assert!(listed.iter().all(|it| it.bytes == HEADER.len() as u64));
+    assert_eq!(listed[2].stored_bytes, 6);
+}

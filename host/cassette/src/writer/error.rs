@@ -1,0 +1,28 @@
+//! The error of a failed write.
+
+use std::sync::Arc;
+
+use thiserror::Error;
+
+use super::check::CheckRejection;
+use crate::store::CassetteError;
+
+/// Why an exchange was not written.
+#[derive(Clone, Debug, Error)]
+pub enum WriteError {
+    /// The check rejected the exchange.
+    #[error("refused")]
+    Refused(#[source] CheckRejection),
+    /// The cassette cannot be opened or written.
+    #[error("not written")]
+    Cassette(#[source] Arc<CassetteError>),
+    /// The writer was closed.
+    #[error("the writer is closed")]
+    Closed,
+}
+
+impl From<CassetteError> for WriteError {
+    fn from(error: CassetteError) -> Self {
+        Self::Cassette(Arc::new(error))
+    }
+}

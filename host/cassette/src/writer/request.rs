@@ -1,0 +1,43 @@
+//! Requests to the writer, and its acknowledgements.
+
+use std::sync::Arc;
+
+use super::check::WriteCheck;
+use super::completion::Completion;
+use super::error::WriteError;
+use ouli_message::Exchange;
+
+/// An exchange to write.
+#[derive(Debug)]
+pub struct WriteRequest {
+    /// Name of the session.
+    pub session: String,
+    /// The exchange, already redacted.
+    pub exchange: Exchange,
+    /// Checks every byte that is written for the exchange.
+    pub check: Arc<dyn WriteCheck>,
+    /// Called once, from the writer's thread.
+    pub completion: Completion<Ack>,
+}
+
+/// An exchange that could not be queued.
+#[derive(Debug)]
+pub enum SubmitError {
+    /// The queue is full.
+    Full(Box<WriteRequest>),
+    /// The writer was closed.
+    Closed(Box<WriteRequest>),
+}
+
+/// The acknowledgement of a written exchange.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ack {
+    /// The exchange's number in its cassette.
+    pub ordinal: u64,
+    /// The bytes that were written: the exchange, and stored bodies that are new.
+    pub bytes: u64,
+}
+
+/// Called from the writer's thread if acknowledged exchanges could not be synced to the disk: with
+/// the name of the session, the number of exchanges, and the error. It must not block.
+pub type OnUnsynced = Box<dyn Fn(&str, u64, &WriteError) + Send>;

@@ -1,0 +1,151 @@
+//! Runs a golden case on the plugin under test and compares the result.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use serde_json::{Map, Value, json};
+
+use super::actual_result::PluginUnderTest;
+use super::golden_case::Case;
+use super::json_diff::diff;
+use super::load;
+use ouli_config::Limits;
+use ouli_plugin::Plugin;
+
+/// Why a case was not run.
+pub(super) enum CaseError {
+    /// The case is invalid.
+    Case(String),
+    /// The plugin cannot be loaded.
+    Plugin(String),
+}
+
+impl From<String> for CaseError {
+    fn from(reason: String) -> Self {
+        Self::Case(reason)
+    }
+}
+
+/// The plugin under test, loaded once for each distinct `settings` of the cases.
+pub(super) struct CaseRunner<'a> {
+    file: &'a Path,
+    loaded: HashMap<String, Arc<Plugin>>,
+}
+
+impl<'a> CaseRunner<'a> {
+    pub(super) fn new(file: &'a Path) -> Self {
+        Self {
+            file,
+            loaded: HashMap::new(),
+        }
+    }
+
+    /// Runs a case. Returns its description, and how the result differs from the expected one.
+    pub(super) fn run(
+        &mut self,
+        path: &Path,
+        bless: bool,
+    ) -> Result<(String, Vec<String>), CaseError> {
+        let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
+        let text = if bless {
+            with_empty_expect(&text)?
+        } else {
+            text
+        };
+        let case = Case::parse(&text)?;
+        let settings = Value::Object(case.settings.clone()).to_string();
+        let plugin = PluginUnderTest::new(self.load(settings)?)?;
+        let actual = plugin.call(&case, None)?;
+        if bless {
+            write_expected(path, &text, &actual.output)?;
+            return Ok((case.description, Vec::new()));
+        }
+        let mut lines = Vec::new();
+        if let Some(expected) = &case.expect {
+            let expected = Value::Object(expected.clone());
+            lines = compare_expected(&expected, &actual.output);
+        }
+        for (kind, same_key, changes) in [
+            ("same", true, &case.same),
+            ("different", false, &case.different),
+        ] {
+            for (index, change) in changes.iter().enumerate() {
+                let changed = plugin.call(&case, Some(change))?;
+                if (changed.key == actual.key) != same_key {
+                    lines.push(format!("{kind}[{index}] has {}", key_mismatch(same_key)));
+                    lines.extend(diff("key", &actual.output, &changed.output, false));
+                }
+            }
+        }
+        Ok((case.description, lines))
+    }
+
+    fn load(&mut self, settings: String) -> Result<Arc<Plugin>, CaseError> {
+        if let Some(plugin) = self.loaded.get(&settings) {
+            return Ok(Arc::clone(plugin));
+        }
+        let source = load::source(self.file, &settings, &Limits::default());
+        let plugin = source.and_then(|source| load::load(&source));
+        let plugin = plugin.map_err(CaseError::Plugin)?;
+        self.loaded.insert(settings, Arc::clone(&plugin));
+        Ok(plugin)
+    }
+}
+
+fn key_mismatch(same_key: bool) -> &'static str {
+    if same_key {
+        "another key than the request"
+    } else {
+        "the key of the request: no part differs"
+    }
+}
+
+/// Compares the members that the case expects, and ignores all others.
+fn compare_expected(expected: &Value, actual: &Value) -> Vec<String> {
+    let (Value::Object(expected), Value::Object(all)) = (expected, actual) else {
+        return diff("expect", expected, actual, true);
+    };
+    let mut lines = Vec::new();
+    for (name, value) in expected {
+        match (value, all.get(name)) {
+            (Value::Object(members), Some(Value::Object(actual))) if name != "tags" => {
+                for (member, value) in members {
+                    let path = format!("expect/{name}/{member}");
+                    let actual = actual.get(member).unwrap_or(&Value::Null);
+                    lines.extend(diff(&path, value, actual, member == "headers"));
+                }
+            }
+            (Value::String(part), Some(Value::String(whole))) if name == "error" => {
+                if !whole.contains(part) {
+                    lines.extend(diff("expect/error", value, &all[name], true));
+                }
+            }
+            (value, actual) => {
+                let actual = actual.unwrap_or(&Value::Null);
+                let mut more = diff(&format!("expect/{name}"), value, actual, true);
+                if !more.is_empty() && *actual == Value::Null {
+                    more.push(format!("the result is {}", Value::Object(all.clone())));
+                }
+                lines.extend(more);
+            }
+        }
+    }
+    lines
+}
+
+/// The case with an empty `expect` if it has none, so that it can be blessed.
+fn with_empty_expect(text: &str) -> Result<String, String> {
+    let mut case: Map<String, Value> =
+        serde_json::from_str(text).map_err(|error| error.to_string())?;
+    case.entry("expect").or_insert_with(|| json!({}));
+    serde_json::to_string_pretty(&case).map_err(|error| error.to_string())
+}
+
+fn write_expected(path: &Path, text: &str, actual: &Value) -> Result<(), String> {
+    let mut case: Map<String, Value> =
+        serde_json::from_str(text).map_err(|error| error.to_string())?;
+    case.insert("expect".to_owned(), actual.clone());
+    let text = serde_json::to_string_pretty(&case).map_err(|error| error.to_string())?;
+    std::fs::write(path, text + "\n").map_err(|error| error.to_string())
+}

@@ -1,0 +1,69 @@
+//! The key of a request: the digests of its parts.
+
+use super::digest::{OrderedDigest, Tag, leaf};
+use super::part::KeyPart;
+use super::value;
+use ouli_codec::MessageView;
+
+/// The key of a request: the digests of all its parts. Requests with equal keys match.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Key {
+    hash: u128,
+    parts: Box<[PartDigest]>,
+}
+
+impl Key {
+    /// The digest of all parts in the order of their declaration.
+    pub fn hash(&self) -> u128 {
+        self.hash
+    }
+
+    /// The digests of the parts, used to rank candidates of a miss.
+    pub fn parts(&self) -> &[PartDigest] {
+        &self.parts
+    }
+}
+
+/// The digest of one part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PartDigest {
+    /// Digest of the part's name.
+    pub name: u64,
+    /// Digest of the part's value.
+    pub value: u64,
+    /// A bit for each segment, parameter, field or outer member of the value, or 0.
+    pub sketch: u64,
+}
+
+impl PartDigest {
+    /// The digest of the name of a part that is neither for one header nor from a plugin.
+    pub fn name_of(part: &str) -> u64 {
+        low_half(leaf(Tag::Name, part.as_bytes()))
+    }
+}
+
+/// Derives the key of a request. Excluded values count as absent.
+pub fn derive(parts: &[KeyPart], message: &dyn MessageView) -> Key {
+    let mut digest = OrderedDigest::new(Tag::Key);
+    let parts = parts
+        .iter()
+        .map(|part| {
+            let (name, value) = (part.name_digest(), value::digest_value(part, message));
+            digest.push(name);
+            digest.push(value.digest);
+            PartDigest {
+                name: low_half(name),
+                value: low_half(value.digest),
+                sketch: value.sketch.0,
+            }
+        })
+        .collect();
+    Key {
+        hash: digest.finish(),
+        parts,
+    }
+}
+
+fn low_half(digest: u128) -> u64 {
+    (digest & u128::from(u64::MAX)) as u64
+}

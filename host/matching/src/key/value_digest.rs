@@ -1,0 +1,42 @@
+//! The digest of the value of a part.
+
+use super::digest::{OrderedDigest, Sketch, Tag, leaf, pair};
+
+/// The digest of the value of a part, and the sketch of its components.
+pub(super) struct ValueDigest {
+    pub(super) digest: u128,
+    pub(super) sketch: Sketch,
+}
+
+impl ValueDigest {
+    pub(super) fn without_sketch(digest: u128) -> Self {
+        Self {
+            digest,
+            sketch: Sketch::default(),
+        }
+    }
+}
+
+/// Sorts pairs by name. Pairs of one name keep their order.
+pub(super) fn sort_by_name<'a>(
+    pairs: impl Iterator<Item = (&'a str, &'a [u8])>,
+) -> Vec<(&'a str, &'a [u8])> {
+    let mut pairs: Vec<_> = pairs.collect();
+    pairs.sort_by_key(|(name, _)| *name);
+    pairs
+}
+
+/// The digest of pairs in this order.
+pub(super) fn digest_pairs(tag: Tag, pairs: &[(&str, &[u8])]) -> ValueDigest {
+    let (mut list, mut sketch) = (OrderedDigest::new(tag), Sketch::default());
+    for (name, value) in pairs {
+        let name = leaf(Tag::Name, name.as_bytes());
+        let digest = pair(Tag::Member, name, leaf(Tag::Text, value));
+        list.push(digest);
+        sketch.add(digest);
+    }
+    ValueDigest {
+        digest: list.finish(),
+        sketch,
+    }
+}

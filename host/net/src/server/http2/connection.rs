@@ -1,0 +1,162 @@
+//! Serves a connection with hyper while it is active, and without while it is idle.
+
+use std::convert::Infallible;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use hyper::server::conn::http2::Builder;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::Instant;
+
+use super::idle;
+use super::shared_io::SharedIo;
+use crate::drain::Drain;
+use crate::http::forwarding;
+use crate::server::activity::Activity;
+use crate::server::bounds::Bounds;
+use crate::server::context::ConnectionContext;
+use crate::server::dispatch;
+use crate::server::frames::FrameInspector;
+use crate::server::inspected_io::{InspectedIo, Inspector};
+use crate::server::response_body::ResponseBody;
+use crate::server::service::HttpService;
+use ouli_message::error_chain::error_chain;
+
+/// After this long without a request, a connection drops h2.
+const IDLE_RELEASE_DELAY: Duration = Duration::from_secs(1);
+
+/// Serves until the connection ends.
+pub(in crate::server) async fn serve<S: HttpService, T>(
+    socket: T,
+    first: Bytes,
+    connection: &ConnectionContext<S>,
+) where
+    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let frames = FrameInspector::new(&connection.listener.bounds);
+    let inspector = Inspector::Http2(Box::new(frames));
+    let mut io = InspectedIo::new(socket, first, Arc::clone(&connection.activity), inspector);
+    loop {
+        let Some(mut idle_io) = Box::pin(serve_until_idle(io, connection)).await else {
+            return;
+        };
+        let Some(first) = idle::wait_for_frame(&mut idle_io, connection).await else {
+            return;
+        };
+        idle_io.resume(first);
+        io = idle_io;
+    }
+}
+
+/// Serves until the connection is idle. `None` if it has ended.
+pub(super) async fn serve_until_idle<S: HttpService, T>(
+    io: InspectedIo<T>,
+    connection: &ConnectionContext<S>,
+) -> Option<InspectedIo<T>>
+where
+    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let (listener, activity) = (&connection.listener, &connection.activity);
+    let bounds = &listener.bounds;
+    let io = SharedIo::new(io);
+    let context = (Arc::clone(listener), Arc::clone(activity));
+    let response_count = AtomicU64::new(0);
+    let service = service_fn(move |request| {
+        let (listener, activity) = context.clone();
+        let response_id = response_count.fetch_add(1, Ordering::Relaxed);
+        let admitted = dispatch::admit_request(&listener, &activity, request);
+        async move {
+            let mut response = dispatch::handle(&listener, admitted).await;
+            forwarding::detach(response.headers_mut());
+            let response = response.map(|body| ResponseBody::new(body, response_id, activity));
+            Ok::<_, Infallible>(response)
+        }
+    });
+    let builder = builder(bounds, &listener.drain);
+    let mut http2 = builder.serve_connection(TokioIo::new(io.clone_handle()), service);
+    let mut drain_signal = listener.drain.signal();
+    let mut drain_signal = pin!(drain_signal.draining());
+    let (mut stopping, mut shutting_down) = (false, false);
+    let interval = bounds.timeout_check_interval();
+    let mut timeout_check = pin!(tokio::time::sleep(interval));
+    let can_suspend = |io: &InspectedIo<T>| io.can_suspend(bounds.http2_connection_window);
+    let stays_open = poll_fn(|cx| {
+        loop {
+            if let Poll::Ready(result) = Pin::new(&mut http2).poll(cx) {
+                if let Err(error) = result {
+                    tracing::debug!("HTTP/2 connection failed: {}", error_chain(&error));
+                }
+                return Poll::Ready(false);
+            }
+            stopping = stopping || drain_signal.as_mut().poll(cx).is_ready();
+            let is_resuming = io.with(InspectedIo::is_resuming);
+            if (stopping || activity.is_draining()) && !shutting_down && !is_resuming {
+                shutting_down = true;
+                Pin::new(&mut http2).graceful_shutdown();
+                continue;
+            }
+            ready!(timeout_check.as_mut().poll(cx));
+            timeout_check.as_mut().reset(Instant::now() + interval);
+            match activity.expired_timeout(bounds) {
+                None if !shutting_down && is_idle(activity) && io.with(can_suspend) => {
+                    return Poll::Ready(true);
+                }
+                None => {}
+                // The client is sent a GOAWAY, and has until the next check to end the connection.
+                Some("idle_timeout") if !shutting_down && !activity.is_draining() => {
+                    activity.start_draining()
+                }
+                Some(key) => {
+                    tracing::debug!("connection closed by limits.{key}");
+                    return Poll::Ready(false);
+                }
+            }
+        }
+    });
+    if !stays_open.await {
+        return None;
+    }
+    drop(http2);
+    io.into_inner()
+}
+
+/// True if the connection has been quiescent for a while. Unlike on HTTP/1.1, an unread body does
+/// not matter: frames tell where the next request begins.
+fn is_idle(activity: &Activity) -> bool {
+    activity.is_quiescent() && activity.idle_time() >= IDLE_RELEASE_DELAY
+}
+
+/// Spawns hyper's tasks, one for each stream.
+impl<F: Future<Output = ()> + Send + 'static> hyper::rt::Executor<F> for Drain {
+    fn execute(&self, task: F) {
+        self.spawn(task);
+    }
+}
+
+pub(super) fn builder(bounds: &Bounds, drain: &Drain) -> Builder<Drain> {
+    let mut builder = Builder::new(drain.clone());
+    builder
+        .timer(TokioTimer::new())
+        .auto_date_header(false)
+        // WebSocket over HTTP/2 (RFC 8441, section 3).
+        .enable_connect_protocol()
+        .max_concurrent_streams(bounds.http2_max_concurrent_streams)
+        .initial_stream_window_size(bounds.http2_stream_window)
+        .initial_connection_window_size(bounds.http2_connection_window)
+        .max_frame_size(bounds.http2_max_frame_size)
+        .max_header_list_size(bounds.http2_max_header_list_size)
+        .header_table_size(bounds.http2_header_table_size)
+        .max_send_buf_size(bounds.http2_send_buffer)
+        .max_pending_accept_reset_streams(bounds.http2_max_pending_resets)
+        .max_local_error_reset_streams(bounds.http2_max_local_resets)
+        .keep_alive_interval(bounds.http2_ping_interval)
+        .keep_alive_timeout(bounds.http2_ping_timeout);
+    builder
+}

@@ -1,0 +1,85 @@
+//! Keeps a connection busy while the gateway works on one of its requests.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::activity::Activity;
+use super::body_error::BodyErrorFlag;
+use super::bounds::Bounds;
+use super::error::Rejection;
+
+/// An active request. The connection is not idle while it or a clone of it lives.
+#[derive(Debug)]
+pub struct RequestGuard {
+    activity: Arc<Activity>,
+    /// Shared with the request body, if it has time limits.
+    body_error: Option<BodyErrorFlag>,
+}
+
+impl RequestGuard {
+    /// Counts a request as active.
+    pub(super) fn begin(
+        activity: &Arc<Activity>,
+        bounds: &Bounds,
+        body_error: Option<BodyErrorFlag>,
+    ) -> Self {
+        activity.begin_request(bounds);
+        Self {
+            activity: Arc::clone(activity),
+            body_error,
+        }
+    }
+
+    /// The address of the client.
+    pub fn peer(&self) -> IpAddr {
+        self.activity.peer()
+    }
+
+    /// The connection ends with a reset. Only useful on HTTP/1.1, where the end of a response can
+    /// end the connection.
+    pub fn reset_on_close(&self) {
+        self.activity.reset_on_close();
+    }
+
+    /// Why the request cannot be answered, if its body did not arrive. This is the cause of
+    /// whatever else failed because the body is missing.
+    pub fn rejection(&self) -> Option<Rejection> {
+        self.body_error.as_ref()?.rejection()
+    }
+}
+
+impl Clone for RequestGuard {
+    fn clone(&self) -> Self {
+        self.activity.share_request();
+        Self {
+            activity: Arc::clone(&self.activity),
+            body_error: self.body_error.clone(),
+        }
+    }
+}
+
+impl Drop for RequestGuard {
+    fn drop(&mut self) {
+        self.activity.end_request();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::server::connection_limiter::{ConnectionLimiter, ConnectionLimits};
+
+    #[test]
+    fn releases_the_permit_after_the_last_request() {
+        let limiter = ConnectionLimiter::new(ConnectionLimits::default());
+        let permit = limiter.try_acquire([127, 0, 0, 1].into()).unwrap();
+        let activity = Activity::new(permit, Arc::default());
+        let request = RequestGuard::begin(&activity, &Bounds::default(), None);
+        let tunnel = request.clone();
+        drop(activity);
+        drop(request);
+        assert_eq!(limiter.open_connections(), 1);
+        drop(tunnel);
+        assert_eq!(limiter.open_connections(), 0);
+    }
+}

@@ -1,0 +1,106 @@
+//! Why there is no response from an upstream, or why its body ends early.
+
+use std::time::Duration;
+
+use ouli_message::failure::{FailureCause, FailureKind, Phase};
+
+pub(super) type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// The reason where the response head exceeds the limits.
+pub(super) const HEAD_TOO_LARGE: &str = "the response head is too large \
+    (limits.upstream_header_bytes, limits.upstream_header_count)";
+
+/// Why there is no response.
+#[derive(Debug, thiserror::Error)]
+pub enum UpstreamError {
+    /// No connection was made.
+    #[error("cannot connect to {target}: {reason}")]
+    Connect {
+        /// Host and port.
+        target: String,
+        /// What happened.
+        reason: String,
+        /// The same, to be recorded.
+        cause: FailureCause,
+    },
+    /// The connection or the response head did not come in time.
+    #[error("timed out waiting for {awaited} {target} after {limit:?} (limits.{key})")]
+    Timeout {
+        /// Host and port.
+        target: String,
+        /// What was waited for, as `response headers from`.
+        awaited: &'static str,
+        /// The time limit.
+        limit: Duration,
+        /// Its key.
+        key: &'static str,
+        /// How far the exchange had come.
+        phase: Phase,
+    },
+    /// The connection broke, or the response is malformed.
+    #[error("the exchange with {target} failed: {reason}")]
+    Broken {
+        /// Host and port.
+        target: String,
+        /// What happened.
+        reason: String,
+        /// The same, to be recorded.
+        cause: FailureCause,
+    },
+}
+
+impl UpstreamError {
+    /// What happened, to be recorded.
+    pub fn cause(&self) -> FailureCause {
+        match self {
+            Self::Connect { cause, .. } | Self::Broken { cause, .. } => *cause,
+            Self::Timeout { phase, .. } => FailureCause::new(*phase, FailureKind::Timeout),
+        }
+    }
+}
+
+/// Why a response body ends early.
+#[derive(Debug, thiserror::Error)]
+pub enum BodyError {
+    /// The connection broke, or the body is malformed.
+    #[error(transparent)]
+    Broken(#[from] hyper::Error),
+    /// Nothing arrived for too long.
+    #[error("no data arrived for {limit:?} (limits.{key})")]
+    Idle {
+        /// The time limit.
+        limit: Duration,
+        /// Its key.
+        key: &'static str,
+    },
+}
+
+/// A phase of connecting took too long.
+#[derive(Debug, thiserror::Error)]
+#[error("timed out waiting for {awaited} the upstream after {limit:?}")]
+pub(super) struct PhaseTimeout {
+    /// What was waited for, as `a connection to`.
+    pub(super) awaited: &'static str,
+    pub(super) limit: Duration,
+    pub(super) key: &'static str,
+}
+
+/// A phase of connecting failed.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot connect")]
+pub(super) struct PhaseError {
+    pub(super) phase: Phase,
+    /// What happened, if `source` does not tell.
+    pub(super) kind: Option<FailureKind>,
+    pub(super) source: BoxError,
+}
+
+impl PhaseError {
+    pub(super) fn in_phase<E: Into<BoxError>>(phase: Phase) -> impl FnOnce(E) -> Self {
+        move |error| Self {
+            phase,
+            kind: None,
+            source: error.into(),
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! Runs `prepare` once and, if possible, snapshots the prepared instance. All further instances
+//! start from the snapshot.
+
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+
+use super::compile;
+use super::engine::Engine;
+use super::requirements::Requirements;
+use crate::contract::declarations::Declarations;
+use crate::run::instance::Instance;
+use crate::run::snapshot::{self, InstrumentedComponent};
+use crate::run::template::InstanceTemplate;
+use crate::sandbox::log::PluginLog;
+use crate::{PluginError, Source};
+
+/// Bytes of a component above which no snapshot is made, because it would be compiled twice. No
+/// known guest is that large.
+const MAX_SNAPSHOT_INPUT: usize = 64 << 20;
+
+/// A plugin whose `prepare` has run.
+pub(crate) struct PreparedPlugin {
+    pub(crate) template: InstanceTemplate,
+    pub(crate) first_instance: Instance,
+    pub(crate) declarations: Declarations,
+    pub(crate) requirements: Requirements,
+}
+
+/// Compiles a plugin and runs its `prepare`: once if the prepared instance can be snapshotted,
+/// otherwise in each instance.
+pub(crate) fn prepare_plugin(
+    engine: &Engine,
+    source: &Source,
+) -> Result<PreparedPlugin, PluginError> {
+    let (size, limit) = (source.bytes.len(), source.bounds.file);
+    if size > limit {
+        return Err(PluginError::Size { size, limit });
+    }
+    let instrumented = (size <= MAX_SNAPSHOT_INPUT)
+        .then(|| snapshot::instrument(&source.bytes))
+        .flatten();
+    if let Some(instrumented) = instrumented {
+        // This instance is only prepared, so it is compiled fast and not optimised.
+        let prepared = prepare(&engine.fast_compiling, source, &instrumented.bytes)?;
+        if !prepared.declarations.has_called_role() {
+            return Ok(prepared);
+        }
+        if let Some(prepared) = start_from_snapshot(engine, source, &instrumented, prepared)? {
+            return Ok(prepared);
+        }
+    }
+    prepare(&engine.optimizing, source, &source.bytes)
+}
+
+/// The same plugin, started from a snapshot of its first instance. None if that instance cannot be
+/// snapshotted.
+fn start_from_snapshot(
+    engine: &Engine,
+    source: &Source,
+    instrumented: &InstrumentedComponent<'_>,
+    mut prepared: PreparedPlugin,
+) -> Result<Option<PreparedPlugin>, PluginError> {
+    let Some(component) = prepared.first_instance.snapshot(instrumented) else {
+        return Ok(None);
+    };
+    let compiled = compile::compile_and_link(&engine.optimizing, &component, &source.bounds)?;
+    prepared.requirements.compile += compiled.requirements.compile;
+    let template = InstanceTemplate {
+        instance_pre: compiled.instance_pre,
+        roles: compiled.roles,
+        is_snapshot: true,
+        ..prepared.template
+    };
+    Ok(Some(PreparedPlugin {
+        first_instance: Instance::start_ready(&template)?,
+        template,
+        ..prepared
+    }))
+}
+
+fn prepare(
+    engine: &wasmtime::Engine,
+    source: &Source,
+    bytes: &[u8],
+) -> Result<PreparedPlugin, PluginError> {
+    let bounds = source.bounds;
+    let compiled = compile::compile_and_link(engine, bytes, &bounds)?;
+    let log = PluginLog::new(
+        source.name.clone(),
+        bounds.log_lines_per_second,
+        bounds.log_line_bytes,
+    );
+    let template = InstanceTemplate {
+        instance_pre: compiled.instance_pre,
+        roles: compiled.roles,
+        settings: source.settings.as_str().into(),
+        hash: Sha256::digest(&source.bytes).into(),
+        bounds,
+        log: Arc::new(log),
+        usage: Arc::default(),
+        is_snapshot: false,
+    };
+    let (first_instance, declarations) = Instance::start_prepared(&template)?;
+    Ok(PreparedPlugin {
+        template,
+        first_instance,
+        declarations,
+        requirements: compiled.requirements,
+    })
+}

@@ -1,0 +1,73 @@
+//! Why a gateway does not start.
+
+use std::path::PathBuf;
+
+use ouli_config::ConfigErrors;
+use ouli_message::error_chain::error_chain;
+use ouli_net::server::ListenError;
+use ouli_net::tls::TlsError;
+use ouli_plugin::PluginError;
+
+/// Why a gateway does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A file cannot be read.
+    #[error("cannot read {}: {source}", .path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The reason.
+        source: std::io::Error,
+    },
+    /// The configuration is invalid.
+    #[error("{0}")]
+    Config(ConfigErrors),
+    /// A plugin folder does not exist.
+    #[error("plugin folder {} does not exist; create it or omit --plugins", .0.display())]
+    PluginFolder(PathBuf),
+    /// Plugins cannot be loaded, one line for each.
+    #[error("{}", .0.join("\n"))]
+    Plugins(Vec<String>),
+    /// A descriptor set is invalid.
+    #[error("{0}")]
+    Descriptors(String),
+    /// The plugins cannot be combined.
+    #[error("plugins: {0}")]
+    Composition(PluginError),
+    /// The WebAssembly engine does not start.
+    #[error("{0}")]
+    Engine(PluginError),
+    /// The cassette folder or a cassette cannot be used.
+    #[error("{0}")]
+    Cassette(String),
+    /// A certificate, a private key or a root certificate cannot be used.
+    #[error("endpoint {endpoint}: {}", error_chain(.source))]
+    Tls {
+        /// Name of the endpoint.
+        endpoint: String,
+        /// The reason.
+        source: TlsError,
+    },
+    /// The upstream address is invalid.
+    #[error("endpoint {endpoint}: invalid upstream address: {source}")]
+    Upstream {
+        /// Name of the endpoint.
+        endpoint: String,
+        /// The reason.
+        source: http::uri::InvalidUri,
+    },
+    /// A listener cannot be opened.
+    #[error("endpoint {endpoint}: {source}")]
+    Listen {
+        /// Name of the endpoint.
+        endpoint: String,
+        /// The reason.
+        source: ListenError,
+    },
+    /// An inherited socket cannot be used.
+    #[error("inherited socket: {0}")]
+    InheritedSocket(String),
+    /// The system cannot create a thread.
+    #[error("cannot start a thread: {0}")]
+    Thread(std::io::Error),
+}

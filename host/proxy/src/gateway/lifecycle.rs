@@ -1,0 +1,189 @@
+//! Starts and stops the gateway.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+
+use arc_swap::ArcSwap;
+use parking_lot::Mutex;
+use tokio::sync::Semaphore;
+
+use super::cassettes::{self, cassette_folder};
+use super::concurrency_limits::ConcurrencyLimits;
+use super::error::StartError;
+use super::file_watcher::FileWatcher;
+use super::listener_info::ListenerInfo;
+use super::listeners::Listeners;
+use super::options::Options;
+use super::plugin_status::{PluginStatus, Status};
+use super::shutdown::ShutdownTimeouts;
+use super::state::{self, GatewayState};
+use super::{load, snapshot_builder};
+use crate::handler::RequestLimiter;
+use crate::handler::{PageRenderer, SharedState, Snapshot};
+use crate::session::{MemoryBudget, Recorder, RecorderLimits, Sessions, Verdict};
+use ouli_cassette::Writer;
+use ouli_config::Config;
+use ouli_net::drain::Drain;
+
+/// A running gateway. It has threads of its own; [`Gateway::stop`] ends them.
+pub struct Gateway {
+    state: Arc<GatewayState>,
+    watcher: Option<FileWatcher>,
+    recorder: JoinHandle<()>,
+    writer: Arc<Writer>,
+}
+
+impl Gateway {
+    /// Reads the configuration, loads the plugins, opens the listeners and serves requests.
+    ///
+    /// # Errors
+    /// Names the setting, plugin, cassette or address that cannot be used.
+    pub fn start(options: Options) -> Result<Self, StartError> {
+        let loaded = load::load(&options)?;
+        let config = Arc::clone(&loaded.config);
+        let limits = &config.limits;
+        let folder = Arc::new(cassette_folder(&config)?);
+        let secrets = environment_secrets(&config, options.environment);
+        let sessions = Arc::new(Sessions::new(folder, limits, secrets));
+        let writer = Arc::new(cassettes::start_writer(&sessions, &config)?);
+        let (recorder, recorder_thread) =
+            Recorder::start(Arc::clone(&writer), RecorderLimits::from(limits))
+                .map_err(StartError::Thread)?;
+        let snapshot = snapshot_builder::build_snapshot(&loaded, None, options.worker_count())?;
+        snapshot_builder::warm_up(&snapshot, &sessions)?;
+        cassettes::lock_cassettes(&snapshot, &writer);
+        let plugin_status = Arc::new(PluginStatus::default());
+        plugin_status.publish(snapshot.generation, &loaded, None);
+        let concurrency = ConcurrencyLimits::new(limits);
+        let shared = Arc::new(SharedState {
+            plugin_status_page: status_page(&plugin_status),
+            own_listeners: Arc::default(),
+            snapshot: ArcSwap::from_pointee(snapshot),
+            sessions,
+            recorder,
+            budget: MemoryBudget::new(limits.memory, limits.recording_memory),
+            request_limiter: RequestLimiter::with_semaphores(
+                concurrency.requests(),
+                concurrency.pending_requests(),
+                limits.pending_request_timeout,
+            ),
+            stream_permits: concurrency.streams(),
+            detached_deliveries: Arc::new(Semaphore::new(limits.recorder_queue)),
+            drain: Drain::default(),
+        });
+        let mut listeners = Listeners::new(&options, &shared, concurrency, &config)?;
+        if let Some(error) = listeners.apply(&config).into_iter().next() {
+            return Err(error);
+        }
+        let state = Arc::new(GatewayState {
+            shared,
+            listeners: Mutex::new(listeners),
+            loaded: Mutex::new(loaded),
+            plugin_status,
+            stopped: AtomicBool::new(false),
+            options,
+        });
+        let watcher = state.options.watch.then(|| FileWatcher::start(&state));
+        Ok(Self {
+            watcher: watcher.transpose().map_err(StartError::Thread)?,
+            state,
+            recorder: recorder_thread,
+            writer,
+        })
+    }
+
+    /// The open listeners, sorted by the names of their endpoints.
+    pub fn listeners(&self) -> Vec<ListenerInfo> {
+        self.state.listeners.lock().infos()
+    }
+
+    /// The snapshot in force.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.state.shared.snapshot.load_full()
+    }
+
+    /// Reads the files again, as the file watcher does by itself. Returns true if something
+    /// changed.
+    pub fn reload(&self) -> bool {
+        self.state.reload()
+    }
+
+    /// The state of the plugins.
+    pub fn status(&self) -> Status {
+        self.state.plugin_status.status()
+    }
+
+    /// The verdict on the sessions until now.
+    pub fn verdict(&self) -> Verdict {
+        self.state.verdict()
+    }
+
+    /// Stops the gateway: it accepts no new connection, waits `limits.shutdown_timeout` for active
+    /// requests, and writes every recording to disk.
+    pub fn stop(self) -> Verdict {
+        self.state.stopped.store(true, Ordering::Release);
+        let timeouts = ShutdownTimeouts::from(&self.state.shared.snapshot.load().config.limits);
+        let shared_drain = &self.state.shared.drain;
+        self.state.listeners.lock().begin_shutdown(shared_drain);
+        // Waits for a reload in progress, which opens no more listeners.
+        drop(self.watcher);
+        let mut listeners = self.state.listeners.lock();
+        let remaining = listeners.finish_shutdown(shared_drain, timeouts);
+        drop(listeners);
+        if remaining > 0 {
+            let total = timeouts.total();
+            tracing::warn!(
+                "{remaining} connections did not end within {total:?} (limits.shutdown_timeout)"
+            );
+        }
+        // The recorder ends after the last sender is dropped and its queue is written.
+        match Arc::try_unwrap(self.state) {
+            Ok(state) => {
+                let sessions = Arc::clone(&state.shared.sessions);
+                let snapshot = state.shared.snapshot.load_full();
+                drop(state);
+                join_recorder(self.recorder, &self.writer);
+                state::verdict(&sessions, &snapshot)
+            }
+            Err(state) => {
+                // A request that outlived the timeout still holds a sender to the recorder.
+                if let Err(error) = self.writer.flush() {
+                    tracing::error!("cannot write the last recordings: {error}");
+                }
+                state.verdict()
+            }
+        }
+    }
+}
+
+fn status_page(status: &Arc<PluginStatus>) -> PageRenderer {
+    let status = Arc::clone(status);
+    Box::new(move || serde_json::to_string_pretty(&status.status()).unwrap_or_default())
+}
+
+fn join_recorder(recorder: JoinHandle<()>, writer: &Writer) {
+    if recorder.join().is_err() {
+        tracing::error!("the recorder thread panicked; its last exchanges may be missing");
+    }
+    if let Err(error) = writer.close() {
+        tracing::error!("cannot write the last recordings: {error}");
+    }
+}
+
+/// Names and values of the environment variables that hold secrets.
+fn environment_secrets(
+    config: &Config,
+    environment: fn(&str) -> Option<String>,
+) -> Vec<(String, String)> {
+    let names = config.redaction.env.iter();
+    names
+        .filter_map(|name| match environment(name) {
+            Some(value) if !value.is_empty() => Some((name.clone(), value)),
+            Some(_) | None => {
+                tracing::warn!("[redaction] env: {name} is not set");
+                None
+            }
+        })
+        .collect()
+}

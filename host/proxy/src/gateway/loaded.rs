@@ -1,0 +1,79 @@
+//! One generation as it was read from disk: the configuration, the plugins and the descriptor sets,
+//! each in its last good version.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::proto_descriptors::ProtoDescriptors;
+use crate::session::Comparison;
+use ouli_codec::grpc::Schema;
+use ouli_config::{Config, LIMITS};
+use ouli_plugin::{Plugin, Source};
+
+/// The configuration, the plugins and the descriptor sets.
+#[derive(Clone)]
+pub struct Loaded {
+    /// The configuration.
+    pub config: Arc<Config>,
+    pub(super) config_text: Option<String>,
+    pub(super) plugins: Vec<PluginSlot>,
+    pub(super) descriptors: ProtoDescriptors,
+    /// Rejected versions, kept so that the same failure is not logged again.
+    pub(super) rejected: BTreeMap<String, RejectedVersion>,
+    /// Why the configuration on disk is not in force.
+    pub(super) config_error: Option<String>,
+}
+
+/// A plugin in its last good version.
+#[derive(Clone)]
+pub(super) struct PluginSlot {
+    pub(super) source: Source,
+    pub(super) plugin: Arc<Plugin>,
+    /// The previous good version, used if this one fails.
+    pub(super) fallback: Option<(Source, Arc<Plugin>)>,
+    /// The result of the shadow comparison with the previous version.
+    pub(super) comparison: Option<Comparison>,
+}
+
+/// A version of a plugin that was rejected or rolled back.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct RejectedVersion {
+    pub(super) source: Source,
+    /// The stage that failed: `validate`, `compile`, `link`, `probe`, `shadow` or `live`.
+    pub(super) stage: &'static str,
+    pub(super) reason: String,
+}
+
+impl Loaded {
+    /// The message types of the descriptor sets.
+    pub fn schema(&self) -> Schema {
+        self.descriptors.schema().clone()
+    }
+
+    /// The plugins, in the order in which they are called.
+    pub fn plugins(&self) -> Vec<Arc<Plugin>> {
+        let slots = self.plugins.iter();
+        slots.map(|slot| Arc::clone(&slot.plugin)).collect()
+    }
+
+    /// Logs the changed settings that need a restart.
+    pub(super) fn warn_restart_needed(&self, previous: &Self) {
+        let (new, old) = (&self.config, &previous.config);
+        let settings = [
+            ("cassettes", new.cassettes != old.cassettes),
+            ("fsync", new.fsync != old.fsync),
+            ("log_format", new.log_format != old.log_format),
+            ("[redaction] env", new.redaction.env != old.redaction.env),
+        ];
+        for (key, _) in settings.iter().filter(|(_, changed)| *changed) {
+            tracing::warn!("`{key}` changed: restart the gateway to apply it");
+        }
+        let limits = LIMITS.iter().flat_map(|group| group.rows);
+        for limit in limits.filter(|limit| limit.is_restart_only()) {
+            if limit.format_value(&new.limits) != limit.format_value(&old.limits) {
+                let key = limit.key;
+                tracing::warn!("`limits.{key}` changed: restart the gateway to apply it");
+            }
+        }
+    }
+}

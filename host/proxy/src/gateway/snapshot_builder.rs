@@ -1,0 +1,135 @@
+//! Builds a snapshot, which is all that requests of one generation use.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::bounds::upstream_bounds;
+use super::error::StartError;
+use super::loaded::Loaded;
+use crate::handler::{Endpoint, ExchangeError, Route, Snapshot};
+use crate::session::Sessions;
+use ouli_config::{Config, Endpoint as EndpointConfig, Mode, Scheme};
+use ouli_net::tls;
+use ouli_plugin::Plugins;
+use ouli_redaction::Guard;
+
+/// Builds the snapshot that follows `previous`. Its indexes are built when they are first used.
+///
+/// Unchanged endpoints are reused, with their connections.
+pub(super) fn build_snapshot(
+    loaded: &Loaded,
+    previous: Option<&Snapshot>,
+    workers: usize,
+) -> Result<Snapshot, StartError> {
+    let generation = previous.map_or(1, |previous| previous.generation + 1);
+    let config = Arc::clone(&loaded.config);
+    let disabled_rules = &config.redaction.disabled_rules;
+    let plugins = Plugins::new(loaded.plugins(), disabled_rules, loaded.schema())
+        .map_err(StartError::Composition)?;
+    let guard = Guard::new(disabled_rules);
+    for id in plugins.unknown_disabled() {
+        if !Guard::ids().any(|known| known == id) {
+            tracing::warn!("[redaction] disabled_rules: there is no rule `{id}`");
+        }
+    }
+    let mut endpoints = HashMap::new();
+    for configured in &config.endpoints {
+        let name: Arc<str> = configured.name.as_str().into();
+        let reused = previous.and_then(|previous| reusable_endpoint(previous, configured, &config));
+        let endpoint = match reused {
+            Some(endpoint) => endpoint,
+            None => Arc::new(build_endpoint(configured, &config, workers)?),
+        };
+        endpoints.insert(name, endpoint);
+    }
+    Ok(Snapshot {
+        generation,
+        config,
+        plugins: Arc::new(plugins),
+        guard: Arc::new(guard),
+        endpoints,
+        indexes: Default::default(),
+    })
+}
+
+fn reusable_endpoint(
+    previous: &Snapshot,
+    configured: &EndpointConfig,
+    config: &Config,
+) -> Option<Arc<Endpoint>> {
+    let endpoint = previous.endpoints.get(configured.name.as_str())?;
+    let bounds = upstream_bounds(&config.limits);
+    let same_route = endpoint
+        .upstream
+        .as_ref()
+        .is_none_or(|route| route.has_bounds(&bounds));
+    (endpoint.configured == *configured && same_route).then(|| Arc::clone(endpoint))
+}
+
+fn build_endpoint(
+    configured: &EndpointConfig,
+    config: &Config,
+    workers: usize,
+) -> Result<Endpoint, StartError> {
+    let address = configured.upstream.as_ref();
+    // A replay endpoint has no route, so it cannot open an upstream connection.
+    let target = address.filter(|_| configured.mode.needs_upstream());
+    let route = target.map(|address| {
+        let secure = address.scheme == Scheme::Https;
+        let tls = secure.then(|| tls::client_config(configured.upstream_ca.as_deref()));
+        let tls = tls.transpose().map_err(|source| StartError::Tls {
+            endpoint: configured.name.clone(),
+            source,
+        })?;
+        let bounds = upstream_bounds(&config.limits);
+        Route::new(address.clone(), tls, bounds, workers).map_err(|source| StartError::Upstream {
+            endpoint: configured.name.clone(),
+            source,
+        })
+    });
+    Ok(Endpoint {
+        name: configured.name.as_str().into(),
+        session: configured.session.as_str().into(),
+        authority: address.map_or_else(String::new, |address| address.authority()),
+        configured: configured.clone(),
+        upstream: route.transpose()?,
+    })
+}
+
+/// Loads the cassettes of the replaying endpoints, so that the first request is not slower than the
+/// next ones.
+pub(super) fn warm_up(snapshot: &Snapshot, sessions: &Sessions) -> Result<(), StartError> {
+    for endpoint in snapshot.endpoints.values() {
+        if matches!(endpoint.configured.mode, Mode::Record | Mode::Passthrough) {
+            continue;
+        }
+        let failed = |error: ExchangeError| StartError::Cassette(error.to_string());
+        let session = sessions.get_or_create(&endpoint.session);
+        let session = session.map_err(|error| failed(error.into()))?;
+        snapshot.make_index(sessions, &session).map_err(failed)?;
+        if session.is_empty() && endpoint.configured.mode == Mode::Replay {
+            let folder = sessions.folder().root().display();
+            tracing::warn!(
+                "session {} has no recorded exchange in {folder}; record one with: \
+                 ouli-gateway record --upstream URL --session {}",
+                session.name(),
+                session.name()
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Builds the indexes of all sessions in use with the new plugins before the snapshot is published,
+/// so that a reload never turns hits into misses.
+pub(super) fn build_indexes(current: &Snapshot, next: &Snapshot, sessions: &Sessions) {
+    for name in current.indexed() {
+        let built = sessions
+            .get_or_create(&name)
+            .map_err(ExchangeError::from)
+            .and_then(|session| next.make_index(sessions, &session));
+        if let Err(error) = built {
+            tracing::error!("session {name}: {error}");
+        }
+    }
+}

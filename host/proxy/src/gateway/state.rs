@@ -1,0 +1,87 @@
+//! The state that reloads and the file watcher share.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use parking_lot::Mutex;
+
+use super::listeners::Listeners;
+use super::loaded::Loaded;
+use super::options::Options;
+use super::plugin_status::PluginStatus;
+use super::{load, plugin_swap, snapshot_builder};
+use crate::handler::{SharedState, Snapshot};
+use crate::session::{Sessions, Verdict};
+use ouli_config::Unused;
+
+/// The state of a running gateway that a reload changes.
+pub(super) struct GatewayState {
+    pub(super) options: Options,
+    pub(super) shared: Arc<SharedState>,
+    pub(super) listeners: Mutex<Listeners>,
+    pub(super) loaded: Mutex<Loaded>,
+    pub(super) plugin_status: Arc<PluginStatus>,
+    /// The shutdown has begun: the file watcher ends.
+    pub(super) stopped: AtomicBool,
+}
+
+impl GatewayState {
+    /// True if a plugin in force fails and has a previous version to return to.
+    pub(super) fn needs_rollback(&self) -> bool {
+        plugin_swap::needs_rollback(&self.loaded.lock())
+    }
+
+    /// The files and folders to watch.
+    pub(super) fn watched_paths(&self) -> (Vec<PathBuf>, Vec<PathBuf>) {
+        let config = Arc::clone(&self.loaded.lock().config);
+        let files = self.options.config_path().into_iter();
+        let files = files.chain(config.proto_descriptors.iter().cloned());
+        (files.collect(), config.plugin_folders.paths.clone())
+    }
+
+    pub(super) fn verdict(&self) -> Verdict {
+        verdict(&self.shared.sessions, &self.shared.snapshot.load())
+    }
+
+    /// Applies what changed on disk; returns true if something did. Errors are logged, and the last
+    /// good version stays in force.
+    pub(super) fn reload(&self) -> bool {
+        let mut loaded = self.loaded.lock();
+        let sessions = &self.shared.sessions;
+        let Some(next) = load::reload(&self.options, &loaded, sessions) else {
+            return false;
+        };
+        let previous = self.shared.snapshot.load_full();
+        let workers = self.options.worker_count();
+        let snapshot = match snapshot_builder::build_snapshot(&next, Some(&previous), workers) {
+            Ok(snapshot) => snapshot,
+            Err(error) => {
+                tracing::error!("{error}\n  the last good version stays in force");
+                return false;
+            }
+        };
+        snapshot_builder::build_indexes(&previous, &snapshot, sessions);
+        let generation = snapshot.generation;
+        self.shared.snapshot.store(Arc::new(snapshot));
+        self.plugin_status
+            .publish(generation, &next, Some(&previous));
+        sessions.set_limit(next.config.limits.sessions);
+        for error in self.listeners.lock().apply(&next.config) {
+            tracing::error!("{error}\n  the other endpoints are up to date");
+        }
+        next.warn_restart_needed(&loaded);
+        *loaded = next;
+        tracing::info!("generation {generation} is in force");
+        true
+    }
+}
+
+/// The verdict on all sessions under the rules of this snapshot.
+pub(super) fn verdict(sessions: &Sessions, snapshot: &Snapshot) -> Verdict {
+    let all = sessions.all();
+    let config = &snapshot.config;
+    let unused_fails = config.unused == Unused::Fail;
+    let sessions = all.iter().map(AsRef::as_ref);
+    Verdict::of(sessions, &snapshot.guard, config.strict, unused_fails)
+}

@@ -1,0 +1,178 @@
+//! Loads the exchanges of a session from its cassette.
+
+use super::cassette_state::{LoadReport, LoadState};
+use super::entry::Entry;
+use super::error::SessionError;
+use super::session_state::Session;
+use ouli_cassette::{CassetteDir, ChangePolicy, LoadedCassette};
+use ouli_message::Exchange;
+
+impl Session {
+    /// Reads the cassette from `folder` unless that was done before. Blocks on the disk. With
+    /// `strict`, edited exchanges are not replayed.
+    pub(super) fn load_from(&self, folder: &CassetteDir, strict: bool) -> Result<(), SessionError> {
+        let mut cassette = self.lock_cassette();
+        if let LoadState::NotLoaded = cassette.load {
+            cassette.load = match folder.load(self.name(), ChangePolicy::Mark) {
+                Ok(Some(loaded)) => LoadState::Loaded(self.add_loaded(loaded, strict)),
+                Ok(None) => LoadState::Loaded(LoadReport::default()),
+                Err(error) => LoadState::Failed(error.to_string()),
+            };
+        }
+        match &cassette.load {
+            LoadState::Failed(reason) => Err(SessionError::Cassette(reason.clone())),
+            LoadState::NotLoaded | LoadState::Loaded(_) => Ok(()),
+        }
+    }
+
+    /// True once the cassette was read, so that loading it again does nothing.
+    pub fn is_loaded(&self) -> bool {
+        !matches!(self.lock_cassette().load, LoadState::NotLoaded)
+    }
+
+    /// The parts of the cassette that cannot be read, a line each.
+    pub fn damage(&self) -> Vec<String> {
+        self.lock_cassette().report().damage
+    }
+
+    /// Ordinals of the exchanges that were edited.
+    pub fn edited(&self) -> Vec<u64> {
+        self.lock_cassette().report().edited
+    }
+
+    fn add_loaded(&self, loaded: LoadedCassette, strict: bool) -> LoadReport {
+        for recorded in &loaded.exchanges {
+            self.reserve_placeholders(&recorded.exchange);
+        }
+        let damage = loaded.damage.iter().chain(&loaded.torn_tail);
+        let mut report = LoadReport {
+            damage: damage.map(ToString::to_string).collect(),
+            edited: Vec::new(),
+        };
+        for line in &report.damage {
+            tracing::warn!(session = %self.name(), "{line}");
+        }
+        for recorded in loaded.exchanges {
+            if recorded.edited {
+                report.edited.push(recorded.ordinal);
+                if strict {
+                    continue;
+                }
+            }
+            self.add(Entry::new(recorded.ordinal, recorded.exchange));
+        }
+        self.log_edited(&report.edited, strict);
+        report
+    }
+
+    /// Keeps the placeholders of the recording from being assigned to other secrets.
+    fn reserve_placeholders(&self, exchange: &Exchange) {
+        let secrets = self.secrets();
+        let (request, response) = (&exchange.request, &exchange.response);
+        secrets.resume_numbering(request.target.as_bytes());
+        let fields = request.fields.iter().chain(response.fields.iter());
+        for (_, value) in fields {
+            secrets.resume_numbering(value.as_bytes());
+        }
+        secrets.resume_numbering(request.body.inline());
+        secrets.resume_numbering(response.body.inline());
+    }
+
+    fn log_edited(&self, edited: &[u64], strict: bool) {
+        if edited.is_empty() {
+            return;
+        }
+        let session = self.name();
+        if strict {
+            tracing::warn!(
+                %session,
+                "exchanges {edited:?} were edited and are not replayed (strict)"
+            );
+        } else {
+            tracing::info!(%session, "exchanges {edited:?} were edited; they are replayed");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use tempfile::{TempDir, tempdir};
+
+    use super::*;
+    use crate::session::test_exchange::exchange;
+    use ouli_cassette::{HEADER, encode};
+    use ouli_redaction::Secrets;
+
+    /// A folder whose session `x` has these bytes as its cassette.
+    fn folder(cassette: &str) -> (TempDir, CassetteDir) {
+        let home = tempdir().unwrap();
+        let folder = CassetteDir::open(home.path(), 1 << 20).unwrap();
+        fs::write(home.path().join("x.jsons"), cassette).unwrap();
+        (home, folder)
+    }
+
+    fn cassette() -> String {
+        let mut text = HEADER.as_bytes().to_vec();
+        for ordinal in 1..=2 {
+            encode(&mut text, ordinal, &exchange(), "x.bodies");
+        }
+        String::from_utf8(text).unwrap()
+    }
+
+    fn session() -> Session {
+        Session::new("x".into(), Secrets::default())
+    }
+
+    #[test]
+    fn a_cassette_is_read_once() {
+        let (home, folder) = folder(&cassette());
+        let session = session();
+        assert!(!session.is_loaded());
+        session.load_from(&folder, false).unwrap();
+        assert!(session.is_loaded());
+        fs::write(home.path().join("x.jsons"), "not a cassette").unwrap();
+        session.load_from(&folder, false).unwrap();
+        assert_eq!((session.len(), session.damage().len()), (2, 0));
+    }
+
+    #[test]
+    fn a_missing_cassette_counts_as_loaded() {
+        let (home, folder) = folder("");
+        fs::remove_file(home.path().join("x.jsons")).unwrap();
+        let session = session();
+        session.load_from(&folder, false).unwrap();
+        assert!(session.is_loaded() && session.is_empty());
+    }
+
+    #[test]
+    fn a_cassette_that_cannot_be_read_stays_failed() {
+        let (home, folder) = folder("not a cassette");
+        let session = session();
+        let error = session.load_from(&folder, false).unwrap_err();
+        fs::write(home.path().join("x.jsons"), cassette()).unwrap();
+        assert_eq!(session.load_from(&folder, false), Err(error));
+        assert!(session.is_loaded() && session.is_empty());
+    }
+
+    #[test]
+    fn edited_exchanges_are_reported_and_replayed_unless_strict() {
+        let edited = cassette().replacen("\"target\": \"/\"", "\"target\": \"/edited\"", 1);
+        let (_home, folder) = folder(&edited);
+        for (strict, replayed) in [(false, 2), (true, 1)] {
+            let session = session();
+            session.load_from(&folder, strict).unwrap();
+            assert_eq!((session.edited(), session.len()), (vec![1], replayed));
+        }
+    }
+
+    #[test]
+    fn damaged_parts_are_reported() {
+        let damaged = cassette().replacen("\"status\"", "\"state\"", 1);
+        let (_home, folder) = folder(&damaged);
+        let session = session();
+        session.load_from(&folder, false).unwrap();
+        assert_eq!((session.damage().len(), session.len()), (1, 1));
+    }
+}

@@ -1,0 +1,48 @@
+//! The guard's check of an exchange before it is written.
+
+use std::sync::Arc;
+
+use super::outcome::Outcome;
+use ouli_cassette::{CheckRejection, WriteCheck};
+use ouli_message::{Exchange, Stream};
+use ouli_redaction::{Guard, Secrets};
+
+/// The guard with the secrets of one session. It checks the bytes that are written.
+#[derive(Debug)]
+pub(super) struct GuardCheck {
+    pub(super) guard: Arc<Guard>,
+    pub(super) secrets: Arc<Secrets>,
+}
+
+impl WriteCheck for GuardCheck {
+    fn check(&self, bytes: &[u8]) -> Result<(), CheckRejection> {
+        let result = self.guard.scan(bytes, &self.secrets);
+        result.map_err(|refusal| CheckRejection {
+            reason: refusal.to_string(),
+            rule: refusal.rule,
+        })
+    }
+}
+
+impl GuardCheck {
+    /// Scans content that is not UTF-8. It is written as base64, where [`WriteCheck::check`] cannot
+    /// find a secret.
+    pub(super) fn scan_binary_content(&self, exchange: &Exchange) -> Result<(), Outcome> {
+        let (request, response) = (&exchange.request, &exchange.response);
+        let fields = request.fields.iter().chain(response.fields.iter());
+        let values = fields.map(|(_, value)| value.as_bytes());
+        let bodies = [&request.body, &response.body].map(|body| body.inline());
+        let messages = exchange.stream.iter().flat_map(Stream::messages);
+        let messages = messages.map(|message| message.kind.inline_bytes());
+        for bytes in values.chain(bodies).chain(messages) {
+            if std::str::from_utf8(bytes).is_err() {
+                let result = self.guard.scan(bytes, &self.secrets);
+                result.map_err(|refusal| Outcome::Refused {
+                    reason: refusal.to_string(),
+                    rule: refusal.rule,
+                })?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,28 @@
+//! A job of the recorder.
+
+use std::sync::Arc;
+
+use super::captured_exchange::CapturedExchange;
+use super::memory_budget::MemoryReservation;
+use super::session_state::Session;
+use ouli_plugin::Plugins;
+use ouli_redaction::Guard;
+
+/// A captured exchange on its way to the cassette.
+pub struct RecordJob {
+    /// The session.
+    pub session: Arc<Session>,
+    /// The exchange.
+    pub captured: CapturedExchange,
+    /// The generation of plugins that handled the request.
+    pub plugins: Arc<Plugins>,
+    /// The last check before the disk.
+    pub guard: Arc<Guard>,
+    /// True if exchanges are appended to the existing cassette and can be replayed at once; false
+    /// if a new cassette is started.
+    pub append: bool,
+    /// The key under which requests wait for this exchange.
+    pub pending_key: Option<u128>,
+    /// The memory of its bodies.
+    pub reservations: Vec<MemoryReservation>,
+}

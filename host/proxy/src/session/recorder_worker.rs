@@ -1,0 +1,206 @@
+//! Records one exchange: decode, redact, apply policies, check, write.
+
+use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
+
+use super::captured_exchange::CapturedExchange;
+use super::entry::Entry;
+use super::memory_budget::MemoryReservation;
+use super::outcome::Outcome;
+use super::record_check::GuardCheck;
+use super::record_job::RecordJob;
+use super::recorder_limits::RecorderLimits;
+use super::session_state::Session;
+use super::unwritten_bytes::UnwrittenBytes;
+use super::{exchange_builder, outcome_log, truncated_body};
+use ouli_cassette::{
+    Ack, CheckRejection, Completion, WriteError, WriteRequest, Writer, body_digest,
+};
+use ouli_message::error_chain::error_chain;
+use ouli_message::{Content, Exchange};
+use ouli_plugin::{Decision, Plugins};
+
+/// The state of the recorder's thread.
+pub(super) struct RecorderWorker<'a> {
+    writer: &'a Writer,
+    limits: RecorderLimits,
+    unwritten: Arc<UnwrittenBytes>,
+}
+
+impl<'a> RecorderWorker<'a> {
+    pub(super) fn new(writer: &'a Writer, limits: RecorderLimits) -> Self {
+        Self {
+            writer,
+            limits,
+            unwritten: Arc::default(),
+        }
+    }
+
+    /// Records an exchange, and reports the outcome.
+    pub(super) fn record(&self, job: RecordJob) {
+        let session = Arc::clone(&job.session);
+        let pending_key = job.pending_key;
+        if let Err(outcome) = self.try_record(job) {
+            outcome_log::report(&session, outcome);
+            end_pending(&session, pending_key);
+        }
+    }
+
+    fn try_record(&self, job: RecordJob) -> Result<(), Outcome> {
+        let session = job.session;
+        let exchange = self.redacted_exchange(&session, &job.plugins, job.captured)?;
+        let check = GuardCheck {
+            guard: job.guard,
+            secrets: Arc::clone(session.secrets()),
+        };
+        check.scan_binary_content(&exchange)?;
+        if !job.append {
+            rotate_once(&session, self.writer)?;
+        }
+        let size = inline_size(&exchange);
+        self.unwritten.acquire(size, self.limits.unwritten_bytes);
+        let replayable = job.append.then(|| exchange.clone());
+        let completion = self.completion(PendingWrite {
+            session: Arc::clone(&session),
+            replayable,
+            failed: exchange.failure.is_some(),
+            pending_key: job.pending_key,
+            reservation: resize_reservation(job.reservations, size),
+            size,
+        });
+        self.writer.submit(WriteRequest {
+            session: session.name().to_string(),
+            exchange,
+            check: Arc::new(check),
+            completion,
+        });
+        Ok(())
+    }
+
+    /// Decodes an exchange, redacts it, and applies the recording policies.
+    fn redacted_exchange(
+        &self,
+        session: &Session,
+        plugins: &Plugins,
+        captured: CapturedExchange,
+    ) -> Result<Exchange, Outcome> {
+        let mut exchange = exchange_builder::decode_exchange(captured, &self.limits)?;
+        let suffix = truncated_body::complete_body(&mut exchange)?;
+        let redacted = plugins
+            .redact(exchange, session.name(), session.secrets())
+            .map_err(|failure| Outcome::Failed(failure.to_string()))?;
+        for (rule, times) in &redacted.counts {
+            session.counters().count_redactions(rule, *times);
+        }
+        let mut exchange = redacted.exchange;
+        match plugins.decide(&exchange, session.name(), session.secrets()) {
+            Ok(Decision::Keep(tags)) => exchange.tags = tags,
+            Ok(Decision::Skip(reason)) => return Err(Outcome::Skipped(reason)),
+            Err(failure) => return Err(Outcome::Failed(failure.to_string())),
+        }
+        truncated_body::remove_suffix(&mut exchange, &suffix);
+        Ok(exchange)
+    }
+
+    fn completion(&self, write: PendingWrite) -> Completion<Ack> {
+        let inline_body = self.limits.inline_body;
+        let unwritten = Arc::clone(&self.unwritten);
+        Completion::new(move |result| {
+            let size = write.size;
+            write.finish(result, inline_body);
+            unwritten.release(size);
+        })
+    }
+}
+
+/// An exchange that was passed to the writer.
+struct PendingWrite {
+    session: Arc<Session>,
+    /// A copy of the exchange, if it can be replayed once it is written.
+    replayable: Option<Exchange>,
+    failed: bool,
+    pending_key: Option<u128>,
+    reservation: Option<MemoryReservation>,
+    size: usize,
+}
+
+impl PendingWrite {
+    fn finish(self, result: Result<Ack, WriteError>, inline_body: usize) {
+        let session = &self.session;
+        let outcome = match result {
+            Ok(ack) => {
+                if let Some(exchange) = self.replayable {
+                    let exchange = with_stored_bodies(exchange, inline_body);
+                    session.add(Entry::just_recorded(ack.ordinal, exchange));
+                }
+                if self.failed {
+                    Outcome::RecordedFailure
+                } else {
+                    Outcome::Recorded
+                }
+            }
+            Err(WriteError::Refused(CheckRejection { rule, reason })) => {
+                Outcome::Refused { rule, reason }
+            }
+            Err(error) => Outcome::Failed(error_chain(&error)),
+        };
+        outcome_log::report(session, outcome);
+        end_pending(session, self.pending_key);
+        drop(self.reservation);
+    }
+}
+
+/// Accounts for the decoded exchange in the first reservation, and frees the others.
+fn resize_reservation(
+    reservations: Vec<MemoryReservation>,
+    size: usize,
+) -> Option<MemoryReservation> {
+    let mut first = reservations.into_iter().next()?;
+    first.resize(size);
+    Some(first)
+}
+
+/// The size in bytes of all bodies and messages in memory.
+fn inline_size(exchange: &Exchange) -> usize {
+    let sizes = exchange.contents().map(|content| content.inline().len());
+    sizes.sum()
+}
+
+/// Replaces the bodies over the limit by references, as if the exchange was loaded from the
+/// cassette.
+fn with_stored_bodies(mut exchange: Exchange, inline_body: usize) -> Exchange {
+    for content in exchange.contents_mut() {
+        if let Content::Inline(bytes) = content
+            && bytes.len() > inline_body
+        {
+            let (digest, size) = (body_digest(bytes), bytes.len() as u64);
+            *content = Content::Stored { digest, size };
+        }
+    }
+    exchange
+}
+
+fn end_pending(session: &Session, pending_key: Option<u128>) {
+    if let Some(key) = pending_key {
+        session.end_writing(key);
+    }
+}
+
+/// Starts a new cassette before the first exchange is written. If that fails, the next exchange
+/// tries again.
+fn rotate_once(session: &Session, writer: &Writer) -> Result<(), Outcome> {
+    let mut cassette = session.lock_cassette();
+    if cassette.rotated {
+        return Ok(());
+    }
+    let (sender, receiver) = sync_channel(1);
+    let completion = Completion::new(move |outcome| {
+        // The receiver waits below.
+        let _ = sender.send(outcome);
+    });
+    writer.rotate(session.name(), completion);
+    let outcome = receiver.recv().unwrap_or(Err(WriteError::Closed));
+    outcome.map_err(|error| Outcome::Failed(error_chain(&error)))?;
+    cassette.rotated = true;
+    Ok(())
+}

@@ -1,0 +1,29 @@
+//! A sample exchange for tests.
+
+use http::{Method, StatusCode};
+
+use ouli_message::{Content, Exchange, Fields, Request, Response};
+
+/// A plain `GET /` with an empty response.
+pub(super) fn exchange() -> Exchange {
+    Exchange {
+        endpoint: "api".to_owned(),
+        request: Request {
+            method: Method::GET,
+            authority: String::new(),
+            target: "/".to_owned(),
+            fields: Fields::default(),
+            body: Content::EMPTY,
+            trailers: Fields::default(),
+        },
+        response: Response {
+            status: StatusCode::OK,
+            fields: Fields::default(),
+            body: Content::EMPTY,
+            trailers: Fields::default(),
+        },
+        stream: None,
+        failure: None,
+        tags: Vec::new(),
+    }
+}

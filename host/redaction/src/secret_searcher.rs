@@ -1,0 +1,386 @@
+//! Multi-pattern search for all secrets of a session in every encoding.
+//!
+//! The anchor of an encoded secret is six bytes near its end, where tokens differ most. Each text
+//! position that passes a small bit filter is looked up among the anchors. If a hash of the bytes
+//! around the anchor is equal too, the whole encoded secret is compared. Anchors are kept in tiers
+//! of growing size, so that adding a secret is cheap.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::common_values::MIN_SEARCHABLE_LEN;
+use crate::encodings::Encoding;
+use crate::placeholder;
+use crate::secret::Secret;
+
+/// Searches for the secrets that were known when it was created. Cheap to clone.
+#[derive(Clone, Default)]
+pub struct SecretSearcher {
+    tiers: Arc<[Arc<Tier>]>,
+}
+
+/// A secret found in a text.
+#[derive(Clone, Debug)]
+pub struct Hit {
+    /// Its byte range.
+    pub range: Range<usize>,
+    /// The secret.
+    pub secret: Arc<Secret>,
+}
+
+impl SecretSearcher {
+    /// True if there is no secret to search for.
+    pub fn is_empty(&self) -> bool {
+        self.tiers.is_empty()
+    }
+
+    /// The secrets in a text without overlaps: the one that begins first, then the longer one.
+    pub fn find(&self, text: &[u8]) -> Vec<Hit> {
+        let mut hits = Vec::new();
+        self.scan(text, |hit| {
+            hits.push(hit);
+            true
+        });
+        hits.sort_by_key(|hit| (hit.range.start, usize::MAX - hit.range.end));
+        let mut end = 0;
+        hits.retain(|hit| {
+            let is_free = hit.range.start >= end;
+            end = if is_free { hit.range.end } else { end };
+            is_free
+        });
+        hits
+    }
+
+    /// Some secret in a text, if there is one.
+    pub fn find_any(&self, text: &[u8]) -> Option<Hit> {
+        let mut first = None;
+        self.scan(text, |hit| {
+            first = Some(hit);
+            false
+        });
+        first
+    }
+
+    fn scan(&self, text: &[u8], mut take: impl FnMut(Hit) -> bool) {
+        for tier in &*self.tiers {
+            let mut at = 0;
+            while let Some((found, word)) = tier.next(text, at) {
+                for hit in tier.hits(text, found, word) {
+                    if !take(hit) {
+                        return;
+                    }
+                }
+                at = found + 1;
+            }
+        }
+    }
+
+    /// A searcher for these secrets and the current ones.
+    pub(super) fn with_secrets(&self, secrets: &[Arc<Secret>]) -> Self {
+        let mut anchors: Vec<Anchor> = secrets.iter().flat_map(anchors).collect();
+        let mut tiers = self.tiers.to_vec();
+        while let Some(last) = tiers.pop_if(|last| last.anchors.len() < GROWTH * anchors.len()) {
+            anchors.extend_from_slice(&last.anchors);
+        }
+        if !anchors.is_empty() {
+            tiers.push(Arc::new(Tier::new(anchors)));
+        }
+        Self {
+            tiers: tiers.into(),
+        }
+    }
+}
+
+impl fmt::Debug for SecretSearcher {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let anchors: usize = self.tiers.iter().map(|tier| tier.anchors.len()).sum();
+        out.debug_struct("SecretSearcher")
+            .field("anchors", &anchors)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Length of an anchor in bytes. No searchable secret is shorter.
+const ANCHOR_LEN: usize = MIN_SEARCHABLE_LEN;
+/// Each tier has at least this many times the anchors of the next one.
+const GROWTH: usize = 4;
+
+/// Some secrets in all their encodings.
+struct Tier {
+    /// Sorted by word, length and fingerprint.
+    anchors: Vec<Anchor>,
+    /// The words of the anchors in the same order: most look-ups end here.
+    words: Vec<u64>,
+    /// A set bit for the hash of each word.
+    filter: Vec<u64>,
+    /// Shift that reduces a 64-bit product to the index of a bit.
+    shift: u32,
+}
+
+#[derive(Clone)]
+struct Anchor {
+    /// The bytes of the anchor as a number.
+    word: u64,
+    /// Length of the encoded secret. It determines the offset of the anchor in it.
+    len: usize,
+    /// Hash of the encoded secret around the anchor. It tells secrets with equal anchors apart.
+    fingerprint: u64,
+    secret: Arc<Secret>,
+    encoding: Encoding,
+}
+
+impl Tier {
+    fn new(mut anchors: Vec<Anchor>) -> Self {
+        anchors.sort_by_key(|anchor| (anchor.word, anchor.len, anchor.fingerprint));
+        let bits = (anchors.len() * BITS_PER_ANCHOR)
+            .next_power_of_two()
+            .max(MIN_BITS);
+        let mut tier = Self {
+            filter: vec![0; bits / 64],
+            shift: u64::BITS - bits.ilog2(),
+            words: anchors.iter().map(|anchor| anchor.word).collect(),
+            anchors,
+        };
+        for at in 0..tier.words.len() {
+            let bit = tier.bit(tier.words[at]);
+            tier.filter[bit / 64] |= 1 << (bit % 64);
+        }
+        tier
+    }
+
+    fn bit(&self, word: u64) -> usize {
+        (word.wrapping_mul(MULTIPLIER) >> self.shift) as usize
+    }
+
+    fn may_hold(&self, word: u64) -> bool {
+        let bit = self.bit(word);
+        self.filter[bit / 64] >> (bit % 64) & 1 == 1
+    }
+
+    /// The next position from `at` on whose word may be an anchor.
+    fn next(&self, text: &[u8], at: usize) -> Option<(usize, u64)> {
+        let eights = text.get(at..)?.array_windows().enumerate();
+        let words = eights.map(|(offset, eight)| (at + offset, u64::from_le_bytes(*eight) & MASK));
+        let mut words = words.filter(|(_, word)| self.may_hold(*word));
+        // At the last positions fewer than eight bytes are left.
+        let rest = at.max((text.len() + 1).saturating_sub(8));
+        words.next().or_else(|| {
+            let last = rest..(text.len() + 1).saturating_sub(ANCHOR_LEN);
+            last.map(|at| (at, word(text, at)))
+                .find(|(_, word)| self.may_hold(*word))
+        })
+    }
+
+    fn hits(&self, text: &[u8], at: usize, word: u64) -> impl Iterator<Item = Hit> {
+        self.candidates(text, at, word)
+            .filter_map(move |anchor| anchor.hit(text, at))
+    }
+
+    /// The anchors with this word whose surroundings equal those of the text. Each distinct length
+    /// costs one look-up, however many secrets have it.
+    fn candidates(&self, text: &[u8], at: usize, word: u64) -> impl Iterator<Item = &Anchor> {
+        let from = self.words.partition_point(|own| *own < word);
+        let mut rest = &self.anchors[from..];
+        let by_len = std::iter::from_fn(move || {
+            let len = rest.first().filter(|first| first.word == word)?.len;
+            let end = rest.partition_point(|anchor| (anchor.word, anchor.len) <= (word, len));
+            let (same_len, others) = rest.split_at(end);
+            rest = others;
+            Some((len, same_len))
+        });
+        by_len.flat_map(move |(len, anchors)| {
+            let wanted = fingerprint(text, at, len);
+            let from = anchors.partition_point(|anchor| Some(anchor.fingerprint) < wanted);
+            let rest = anchors[from..].iter();
+            rest.take_while(move |anchor| Some(anchor.fingerprint) == wanted)
+        })
+    }
+}
+
+const BITS_PER_ANCHOR: usize = 16;
+const MIN_BITS: usize = 4096;
+/// The golden ratio as a 64-bit number (Fibonacci hashing): the upper bits of the product depend on
+/// all bits of the word.
+const MULTIPLIER: u64 = 0x9e37_79b9_7f4a_7c15;
+
+impl Anchor {
+    fn hit(&self, text: &[u8], at: usize) -> Option<Hit> {
+        let start = at.checked_sub(anchor_offset(self.len))?;
+        let size = self.match_len(text.get(start..)?)?;
+        let range = start..start + size;
+        let is_part_of_word =
+            self.encoding == Encoding::Raw && self.secret.is_word() && !is_whole_word(text, &range);
+        (!is_part_of_word && !placeholder::covers(text, &range)).then(|| Hit {
+            range,
+            secret: Arc::clone(&self.secret),
+        })
+    }
+
+    /// The length of the encoded secret at the start of the text. None if it is not there.
+    fn match_len(&self, text: &[u8]) -> Option<usize> {
+        let secret = self.secret.value();
+        if self.encoding == Encoding::Raw {
+            return text.starts_with(secret).then_some(secret.len());
+        }
+        // Encoding a long secret is slow, so its head is compared first.
+        let head = secret
+            .get(..HEAD_LEN)
+            .map(|head| self.encoding.encode(head));
+        if head.is_some_and(|head| !text.starts_with(&head[..head.len() - 1])) {
+            return None;
+        }
+        let encoded = self.encoding.encode(secret);
+        let rest = text.strip_prefix(encoded.as_slice())?;
+        Some(encoded.len() + self.encoding.padding_len(rest))
+    }
+}
+
+const HEAD_LEN: usize = 96;
+
+fn anchors(secret: &Arc<Secret>) -> Vec<Anchor> {
+    let encodings = Encoding::distinct_encodings(secret.value()).into_iter();
+    let long = encodings.filter(|(_, bytes)| bytes.len() >= ANCHOR_LEN);
+    long.map(|(encoding, bytes)| {
+        let (len, offset) = (bytes.len(), anchor_offset(bytes.len()));
+        Anchor {
+            word: word(&bytes, offset),
+            len,
+            fingerprint: fingerprint(&bytes, offset, len).unwrap_or_default(),
+            secret: Arc::clone(secret),
+            encoding,
+        }
+    })
+    .collect()
+}
+
+/// Offset of the anchor in an encoded secret of this length.
+fn anchor_offset(len: usize) -> usize {
+    (len - ANCHOR_LEN) * 7 / 8
+}
+
+/// The hash of the bytes around the anchor at a position, for an encoded secret of this length.
+/// None if the text is too short for it.
+fn fingerprint(text: &[u8], at: usize, len: usize) -> Option<u64> {
+    let offset = anchor_offset(len);
+    let start = at.checked_sub(offset.min(FINGERPRINT_RADIUS))?;
+    let end = at + (len - offset).min(FINGERPRINT_RADIUS);
+    text.get(start..end).map(xxh3_64)
+}
+
+/// Bytes of a fingerprint before and after the start of the anchor.
+const FINGERPRINT_RADIUS: usize = 64;
+
+/// The six bytes at a position as a number. The text must be long enough.
+fn word(text: &[u8], at: usize) -> u64 {
+    let mut bytes = [0; 8];
+    if let Some(eight) = text.get(at..at + 8) {
+        bytes.copy_from_slice(eight);
+    } else {
+        bytes[..ANCHOR_LEN].copy_from_slice(&text[at..at + ANCHOR_LEN]);
+    }
+    u64::from_le_bytes(bytes) & MASK
+}
+
+/// Mask for six of eight bytes.
+const MASK: u64 = u64::MAX >> 16;
+
+fn is_whole_word(text: &[u8], range: &Range<usize>) -> bool {
+    let before = range.start.checked_sub(1).and_then(|at| text.get(at));
+    let after = text.get(range.end);
+    let part_of_word = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
+    !part_of_word(before) && !part_of_word(after)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::Secrets;
+
+    fn found(secrets: &Secrets, text: &str) -> Vec<String> {
+        let hits = secrets.searcher().find(text.as_bytes());
+        hits.into_iter()
+            .map(|hit| text[hit.range].to_owned())
+            .collect()
+    }
+
+    #[test]
+    fn finds_the_first_and_longest_secret() {
+        let secrets = Secrets::default();
+        for secret in ["secret-one", "secret-one-and-more", "one-and-more-of-it"] {
+            secrets.register("token", secret.as_bytes());
+        }
+        assert_eq!(
+            found(&secrets, "secret-one-and-more-of-it"),
+            ["secret-one-and-more"]
+        );
+        assert_eq!(found(&secrets, "xsecret-one"), ["secret-one"]);
+        assert_eq!(found(&secrets, "secret-on"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn short_words_are_found_between_word_boundaries() {
+        let secrets = Secrets::default();
+        secrets.register("pin", b"hunter2");
+        secrets.register("pin", b"0123456789abcdef");
+        assert_eq!(
+            found(&secrets, "hunter2 xhunter2 hunter2x (hunter2)"),
+            ["hunter2", "hunter2"]
+        );
+        assert_eq!(found(&secrets, "x0123456789abcdefx"), ["0123456789abcdef"]);
+        assert_eq!(found(&secrets, "<hunter2-1> hunter2"), ["hunter2"]);
+    }
+
+    #[test]
+    fn finds_all_of_many_secrets() {
+        let secrets = Secrets::default();
+        let all: Vec<String> = (0..3000)
+            .map(|n: u64| format!("tok{:x}", n * 7_919_773_331))
+            .collect();
+        let all: Vec<&String> = all.iter().filter(|secret| secret.len() > 9).collect();
+        for (at, secret) in all.iter().enumerate() {
+            secrets.register("token", secret.as_bytes());
+            if at % 10 == 0 {
+                assert_eq!(found(&secrets, &format!("a {secret} b")), [secret.as_str()]);
+            }
+        }
+        let text: Vec<&str> = all.iter().map(|secret| secret.as_str()).collect();
+        assert_eq!(found(&secrets, &text.join(" ")), text);
+        assert!(secrets.searcher().tiers.len() < 9);
+    }
+
+    #[test]
+    fn secrets_with_equal_anchors_are_not_compared_one_by_one() {
+        let secrets = Secrets::default();
+        let value = |n: usize| format!("{n:016x}-of-the-shared-production-suffix");
+        (0..2000).for_each(|n| secrets.register("token", value(n).as_bytes()));
+        let searcher = secrets.searcher();
+        for (text, expected) in [(value(1999), 1), (value(2000), 0)] {
+            assert_eq!(searcher.find(text.as_bytes()).len(), expected);
+            let candidates = searcher.tiers.iter().map(|tier| {
+                let (mut at, mut count) = (0, 0);
+                while let Some((found, word)) = tier.next(text.as_bytes(), at) {
+                    count += tier.candidates(text.as_bytes(), found, word).count();
+                    at = found + 1;
+                }
+                count
+            });
+            assert_eq!(candidates.sum::<usize>(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn finds_every_encoding_of_a_long_secret() {
+        let secrets = Secrets::default();
+        let long: String = (0..500)
+            .map(|n| char::from(b'!' + (n * 7 % 90) as u8))
+            .collect();
+        secrets.register("key", long.as_bytes());
+        for (encoding, bytes) in super::Encoding::distinct_encodings(long.as_bytes()) {
+            let text = [b"<<", bytes.as_slice(), b">>"].concat();
+            let hit = secrets.searcher().find_any(&text).unwrap();
+            assert_eq!(hit.range, 2..2 + bytes.len(), "{encoding:?}");
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! The properties that the fuzz targets check, as a library.
+
+mod properties;
+
+/// Checks one input. Panics where it breaks a property of `target`.
+///
+/// # Panics
+///
+/// Also where no target has that name.
+pub fn check(target: &str, input: &[u8]) {
+    let known = properties::TARGETS.iter().find(|it| it.name == target);
+    (known.expect("the name of a target").check)(input);
+}

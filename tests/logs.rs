@@ -1,0 +1,81 @@
+//! What the logs say about a connection.
+
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+
+use http::Version;
+use serde_json::Value;
+
+use crate::support::binary::{Process, program};
+use crate::support::client;
+use crate::support::folder::Folder;
+
+/// A program with one endpoint, `api`, that logs the debug lines of connections.
+fn start(folder: &Folder, tls: &str, format: &str) -> Process {
+    folder.write_config(&format!(
+        "mode = \"replay\"\n[[endpoint]]\nname = \"api\"\nlisten = \"127.0.0.1:0\"\n\
+         tls = \"{tls}\"\n"
+    ));
+    let program = program(folder, &["--log-format", format]);
+    program.env("RUST_LOG", "info,ouli_net=debug").start()
+}
+
+/// Sends plain text to a TLS listener. Returns the client's address.
+fn fail_tls_handshake(address: SocketAddr) -> String {
+    let mut socket = TcpStream::connect(address).unwrap();
+    let peer = socket.local_addr().unwrap();
+    socket.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
+    // The listener sends an alert, or resets the connection.
+    let _ = socket.read_to_end(&mut Vec::new());
+    peer.to_string()
+}
+
+/// The span of the line whose message begins like this, from logs in JSON.
+fn span_of(stderr: &str, message: &str) -> Value {
+    let lines = stderr.lines().filter(|line| line.starts_with('{'));
+    let mut lines = lines.map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let begins = |line: &Value| {
+        let logged = line["fields"]["message"].as_str();
+        logged.is_some_and(|logged| logged.starts_with(message))
+    };
+    let line = lines.find(begins);
+    line.unwrap_or_else(|| panic!("no {message:?} in {stderr}"))["span"].clone()
+}
+
+#[test]
+fn a_failed_tls_handshake_is_logged_with_the_client_address_as_text() {
+    let folder = Folder::new();
+    let mut process = start(&folder, "self-signed", "text");
+    let peer = fail_tls_handshake(process.address());
+    let stderr = process.stop().stderr;
+    let span = format!("connection{{peer={peer} endpoint=\"api\"}}: TLS handshake failed: ");
+    assert!(stderr.lines().any(|line| line.contains(&span)), "{stderr}");
+}
+
+#[test]
+fn a_failed_tls_handshake_is_logged_with_the_client_address_as_json() {
+    let folder = Folder::new();
+    let mut process = start(&folder, "self-signed", "json");
+    let peer = fail_tls_handshake(process.address());
+    let stderr = process.stop().stderr;
+    let span = span_of(&stderr, "TLS handshake failed: ");
+    assert_eq!(span["name"], "connection");
+    assert_eq!(span["peer"], peer);
+    assert_eq!(span["endpoint"], "api");
+}
+
+#[test]
+fn what_a_request_logs_has_the_connection_of_the_request() {
+    for (version, protocol) in [(Version::HTTP_11, "http/1.1"), (Version::HTTP_2, "h2")] {
+        let folder = Folder::new();
+        let mut process = start(&folder, "off", "json");
+        client::at(process.address(), version).get("/unknown");
+        let stderr = process.stop().stderr;
+        let span = span_of(&stderr, "miss ");
+        assert_eq!(span["name"], "connection", "{stderr}");
+        assert_eq!(span["endpoint"], "api");
+        assert_eq!(span["protocol"], protocol);
+        let peer = span["peer"].as_str().unwrap();
+        assert!(peer.starts_with("127.0.0.1:"), "{peer}");
+    }
+}
