@@ -106,6 +106,12 @@ impl Plugins {
         self.redaction.view(endpoint, session, request, secrets)
     }
 
+    /// True if a plugin is called for each message, so that guest code runs, and may log.
+    pub fn calls_guests(&self) -> bool {
+        let mut all = self.all.iter();
+        all.any(|plugin| plugin.declarations.has_called_role())
+    }
+
     /// Prepares this thread for requests: initialises what the engine needs per thread, and calls
     /// each matcher once.
     pub fn warm_up(&self) {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Once};
+use std::sync::{Arc, Once, OnceLock};
 
 use http::uri::PathAndQuery;
 use http::{Request, StatusCode};
@@ -20,15 +20,17 @@ use ouli_net::server::RequestGuard;
 /// The trace of a request, shared by everything that works on its exchange. It is empty, and costs
 /// nothing, if no log line can show it.
 ///
-/// The span has its target from the first line of [`Self::in_span`] on, since redaction costs more
-/// than the rest of the span.
+/// A span takes some microseconds, and most requests log nothing. So the first line of
+/// [`Self::in_span`] opens the span. It is open from the start where lines of other code need it:
+/// with debug logs, or if guest code runs. Redacting the target costs more than the rest of the
+/// span, so the first line of [`Self::in_span`] adds it.
 #[derive(Clone, Default)]
 pub(crate) struct RequestTrace(Option<Arc<Trace>>);
 
 struct Trace {
     id: RequestId,
     mode: Option<Mode>,
-    span: Span,
+    span: OnceLock<Span>,
     endpoint: Arc<str>,
     target: LoggedTarget,
     /// Records the target in the span before the first log line.
@@ -65,27 +67,22 @@ impl RequestTrace {
         if !writes_access_log && !tracing::span_enabled!(Level::INFO) {
             return Self(None);
         }
-        let id = RequestId::next();
         let endpoint = snapshot.endpoints.get(&handler.endpoint);
         let mode = endpoint.map(|endpoint| endpoint.configured.mode);
-        let span = tracing::info_span!(
-            "request",
-            %id,
-            method = %request.method(),
-            mode = mode.map(tracing::field::display),
-            session = Empty,
-            target = Empty,
-        );
         let access = writes_access_log.then(|| AccessRecord::new(guard.peer(), request.version()));
-        Self(Some(Arc::new(Trace {
-            id,
+        let trace = Trace {
+            id: RequestId::next(),
             mode,
-            span,
+            span: OnceLock::new(),
             endpoint: Arc::clone(&handler.endpoint),
             target: LoggedTarget::new(request, &handler.endpoint, &snapshot),
             target_recorded: Once::new(),
             access,
-        })))
+        };
+        if tracing::span_enabled!(Level::DEBUG) || snapshot.plugins.calls_guests() {
+            trace.open_span();
+        }
+        Self(Some(Arc::new(trace)))
     }
 
     /// The session is selected.
@@ -94,18 +91,19 @@ impl RequestTrace {
             return;
         };
         trace.target.select(session, target, mode);
-        trace.span.record("session", &**session.name());
+        if let Some(span) = trace.span.get() {
+            span.record("session", &**session.name());
+        }
         if trace.access.is_some() {
             // Not left to the end of the exchange, where a dropped body writes the line.
             trace.target.text();
         }
     }
 
-    /// The span, for a task that works on the exchange.
+    /// The span, for a task that works on the exchange; none if it is not open yet.
     pub(crate) fn span(&self) -> Span {
-        self.0
-            .as_ref()
-            .map_or_else(Span::none, |trace| trace.span.clone())
+        let span = self.0.as_ref().and_then(|trace| trace.span.get());
+        span.map_or_else(Span::none, Span::clone)
     }
 
     /// Runs a function that writes a log line, in the span with its target.
@@ -113,12 +111,13 @@ impl RequestTrace {
         let Some(trace) = &self.0 else {
             return write();
         };
-        if !trace.span.is_disabled() {
+        let span = trace.open_span();
+        if !span.is_disabled() {
             trace.target_recorded.call_once(|| {
-                trace.span.record("target", trace.target.text());
+                span.record("target", trace.target.text());
             });
         }
-        trace.span.in_scope(write);
+        span.in_scope(write);
     }
 
     /// Logs an error that the client receives. It is the outcome of the exchange.
@@ -166,6 +165,21 @@ impl RequestTrace {
 
     fn access(&self) -> Option<&AccessRecord> {
         self.0.as_ref()?.access.as_ref()
+    }
+}
+
+impl Trace {
+    fn open_span(&self) -> &Span {
+        self.span.get_or_init(|| {
+            tracing::info_span!(
+                "request",
+                id = %self.id,
+                method = %self.target.method(),
+                mode = self.mode.map(tracing::field::display),
+                session = self.target.session(),
+                target = Empty,
+            )
+        })
     }
 }
 
