@@ -74,8 +74,18 @@ fn announce(listener: &ListenerInfo) {
     let _ = std::io::stdout().flush();
 }
 
+/// Names `check` for errors in files, which it finds. It opens no port and asks no upstream.
 fn with_hint(error: &StartError) -> String {
-    format!("{error}\nTo print all errors at once: ouli-gateway check")
+    let in_files = matches!(
+        error,
+        StartError::Config(_) | StartError::Plugins(_) | StartError::Cassette(_)
+    );
+    match in_files {
+        true => {
+            format!("{error}\nTo print all errors at once: ouli-gateway check, with the same flags")
+        }
+        false => error.to_string(),
+    }
 }
 
 /// What to type next, for a user without a configuration and without a command.

@@ -219,6 +219,39 @@ mod tests {
         }
     }
 
+    /// The command lines in the examples of all commands, without quotes, pipes and variables.
+    fn example_lines() -> Vec<String> {
+        let mut root = Cli::command();
+        root.build();
+        let mut commands = vec![root];
+        let mut lines = Vec::new();
+        while let Some(command) = commands.pop() {
+            let help = command.get_after_help().map(ToString::to_string);
+            let help = help.unwrap_or_default();
+            let examples = help.lines().map(str::trim);
+            let own = examples.filter(|line| line.starts_with("ouli-gateway "));
+            lines.extend(own.map(|line| line.replace(['\'', '"'], "")));
+            commands.extend(command.get_subcommands().cloned());
+        }
+        lines
+    }
+
+    #[test]
+    fn every_example_is_a_valid_command_with_valid_settings() {
+        let lines = example_lines();
+        assert!(lines.len() > 10);
+        for line in lines {
+            let cli = Cli::try_parse_from(line.split_whitespace());
+            let cli = cli.unwrap_or_else(|error| panic!("{line}: {error}"));
+            let file = cli.config().map(|path| (path, ""));
+            let config = Config::from_sources(file, &cli.overrides(), Path::new("/here"));
+            assert!(
+                config.is_ok() || line.contains("endpoint."),
+                "{line}: {config:?}"
+            );
+        }
+    }
+
     #[test]
     fn every_command_has_examples() {
         let mut root = Cli::command();

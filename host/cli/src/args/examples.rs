@@ -26,7 +26,7 @@ Examples:
   ouli-gateway replay
   ouli-gateway replay --session login --strict --report verdict.json
       Exits with status 1 if a request was not recorded.
-  ouli-gateway replay --set exhausted=miss --set limits.connections=100";
+  ouli-gateway replay --set on_exhausted=miss --set limits.connections=100";
 
 pub(super) const AUTO_EXAMPLES: &str = "\
 Examples:
@@ -47,6 +47,7 @@ pub(super) const DEMO_EXAMPLES: &str = "Examples:\n  ouli-gateway demo";
 pub(super) const CA_EXAMPLES: &str = "\
 Examples:
   ouli-gateway ca
+  ouli-gateway replay --tls self-signed --listen 127.0.0.1:8443
   curl --cacert \"$(ouli-gateway ca)\" https://127.0.0.1:8443/
   SSL_CERT_FILE=\"$(ouli-gateway ca)\" python client.py
   NODE_EXTRA_CA_CERTS=\"$(ouli-gateway ca)\" node client.js";
