@@ -158,7 +158,7 @@ impl RequestHandler {
         let selected = session_selection::select(request)?;
         let name = selected.session.as_deref().unwrap_or(&endpoint.session);
         let session = self.shared.sessions.get_or_create(name)?;
-        trace.select(&session, &selected.target, endpoint.configured.mode);
+        trace.select(&session, &selected.target);
         Ok(RequestContext {
             handler: self,
             snapshot,

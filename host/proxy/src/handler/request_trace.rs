@@ -22,8 +22,7 @@ use ouli_net::server::RequestGuard;
 ///
 /// A span takes some microseconds, and most requests log nothing. So the first line of
 /// [`Self::in_span`] opens the span. It is open from the start where lines of other code need it:
-/// with debug logs, or if guest code runs. Redacting the target costs more than the rest of the
-/// span, so the first line of [`Self::in_span`] adds it.
+/// with debug logs, or if guest code runs. The first line of [`Self::in_span`] adds the target.
 #[derive(Clone, Default)]
 pub(crate) struct RequestTrace(Option<Arc<Trace>>);
 
@@ -75,7 +74,7 @@ impl RequestTrace {
             mode,
             span: OnceLock::new(),
             endpoint: Arc::clone(&handler.endpoint),
-            target: LoggedTarget::new(request, &handler.endpoint, &snapshot),
+            target: LoggedTarget::new(request, &snapshot),
             target_recorded: Once::new(),
             access,
         };
@@ -86,17 +85,13 @@ impl RequestTrace {
     }
 
     /// The session is selected.
-    pub(super) fn select(&self, session: &Arc<Session>, target: &PathAndQuery, mode: Mode) {
+    pub(super) fn select(&self, session: &Arc<Session>, target: &PathAndQuery) {
         let Some(trace) = &self.0 else {
             return;
         };
-        trace.target.select(session, target, mode);
+        trace.target.select(session, target);
         if let Some(span) = trace.span.get() {
             span.record("session", &**session.name());
-        }
-        if trace.access.is_some() {
-            // Not left to the end of the exchange, where a dropped body writes the line.
-            trace.target.text();
         }
     }
 
@@ -188,7 +183,7 @@ impl Drop for Trace {
         if let Some(access) = &self.access {
             access.write(&AccessSubject {
                 id: self.id.to_string(),
-                method: self.target.method().as_str(),
+                method: self.target.method(),
                 target: self.target.text(),
                 mode: self.mode.map(|mode| mode.to_string()),
                 session: self.target.session(),
