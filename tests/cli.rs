@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::help::COMMANDS;
 use crate::support::binary::{Ended, program};
 use crate::support::client::{self, Client};
 use crate::support::folder::Folder;
@@ -34,26 +35,7 @@ fn recorded(origin: &Origin) -> Folder {
 #[test]
 fn every_command_has_help_with_examples() {
     let folder = Folder::new();
-    let commands = [
-        "",
-        "record",
-        "replay",
-        "auto",
-        "passthrough",
-        "check",
-        "demo",
-        "ca",
-        "plugin",
-        "plugin new",
-        "plugin check",
-        "plugin test",
-        "plugin bench",
-        "plugin list",
-        "cassette",
-        "cassette list",
-        "cassette show",
-    ];
-    for command in commands {
+    for command in COMMANDS {
         let mut arguments: Vec<_> = command.split_whitespace().collect();
         arguments.push("--help");
         let ended = run(&folder, &arguments);

@@ -4,7 +4,8 @@ use crate::support::binary::{Ended, program};
 use crate::support::folder::Folder;
 use crate::support::snapshot::{assert_snapshot, normalized};
 
-const COMMANDS: [&str; 17] = [
+/// Every command; the first is the program without one.
+pub(crate) const COMMANDS: [&str; 17] = [
     "",
     "record",
     "replay",

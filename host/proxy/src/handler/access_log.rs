@@ -141,7 +141,7 @@ impl AccessRecord {
         }
     }
 
-    /// Writes the line. It belongs to no span, since it repeats the fields of the request's span.
+    /// Writes the line. It has no parent span, since it repeats the fields of the request's span.
     pub(super) fn write(&self, subject: &AccessSubject<'_>) {
         // Without an outcome the client disconnected before the response began.
         let outcome = *self.outcome.lock();
