@@ -98,6 +98,27 @@ impl From<SessionError> for ExchangeError {
 }
 
 impl ExchangeError {
+    /// The first sentence, without a full stop.
+    pub(super) fn summary(&self) -> String {
+        match self {
+            Self::Miss(miss) => miss.summary(),
+            other => other
+                .to_string()
+                .lines()
+                .next()
+                .unwrap_or_default()
+                .to_owned(),
+        }
+    }
+
+    /// The whole text on one line.
+    pub(super) fn detail(&self) -> String {
+        match self {
+            Self::Miss(miss) => miss.detail(),
+            other => other.to_string().replace('\n', " "),
+        }
+    }
+
     /// The failure of the upstream; none where the upstream did not fail.
     pub(crate) fn failure_cause(&self) -> Option<FailureCause> {
         match self {
