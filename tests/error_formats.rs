@@ -109,14 +109,16 @@ fn a_setting_selects_the_form() {
     assert_eq!((answer.status, answer.header("grpc-status")), (200, "5"));
     let message = answer.header("grpc-message");
     assert!(
-        message.starts_with("POST /test.Door/Open is not recorded"),
+        message.starts_with("ouli-gateway: POST /test.Door/Open is not recorded"),
         "{message}"
     );
 }
 
 #[test]
 fn errors_other_than_a_miss_have_the_same_forms() {
-    let limited = empty().section("[limits]\nrequest_body = 10\nuri_bytes = 64").start();
+    let limited = empty()
+        .section("[limits]\nrequest_body = 10\nuri_bytes = 64")
+        .start();
     let ask = client::http1(&limited).ask("POST", "/v1");
     let ask = ask.header("user-agent", "OpenAI/Python 3.54");
     let answer = ask.body("eleven char").send();

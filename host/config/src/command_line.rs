@@ -176,7 +176,10 @@ mod tests {
         let line = CommandLine::new(None, &overrides()[..1]);
         assert_eq!(
             line.in_mode(Mode::Auto, &endpoint(None), "s", 2),
-            "ouli-gateway replay --set endpoint.default.mode=auto --set endpoint.default.upstream=URL"
+            concat!(
+                "ouli-gateway replay --set endpoint.default.mode=auto ",
+                "--set endpoint.default.upstream=URL"
+            )
         );
     }
 }

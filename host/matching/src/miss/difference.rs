@@ -43,6 +43,16 @@ impl Difference {
     }
 }
 
+impl Difference {
+    /// The part and the location in it.
+    pub(super) fn location(&self) -> String {
+        match &self.at {
+            Some(at) => format!("{} {at}", self.part),
+            None => self.part.clone(),
+        }
+    }
+}
+
 /// The first differences and the total number.
 pub(super) struct Differences {
     pub(super) list: Vec<Difference>,

@@ -33,6 +33,8 @@ pub struct Remedy {
     pub instruction: Option<String>,
     /// Further recorded exchanges that match then.
     pub also_matches: Vec<usize>,
+    /// No request body is compared then.
+    pub ignores_bodies: bool,
 }
 
 impl Remedy {
@@ -59,6 +61,27 @@ impl Remedy {
             flags: settings_text::flags(&settings, &keys),
             instruction: (!guidance.matcher_by_flags).then_some(instruction),
             also_matches,
+            ignores_bodies: changes.contains(&Change::ignore_body(String::new())),
+        }
+    }
+
+    /// What else the settings do, in parentheses; empty if nothing is known.
+    pub(super) fn side_effects(&self) -> String {
+        let mut effects = Vec::new();
+        if self.ignores_bodies {
+            effects.push("no request body is compared then".to_owned());
+        }
+        match self.also_matches.as_slice() {
+            [] => {}
+            [one] => effects.push(format!("exchange {one} matches then too")),
+            several => {
+                let names: Vec<_> = several.iter().map(ToString::to_string).collect();
+                effects.push(format!("exchanges {} match then too", names.join(", ")));
+            }
+        }
+        match effects.as_slice() {
+            [] => String::new(),
+            effects => format!(" ({})", effects.join("; ")),
         }
     }
 }

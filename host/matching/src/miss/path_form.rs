@@ -2,9 +2,12 @@
 
 use ouli_codec::form;
 
+/// The name of a form, and what makes paths equal that differ in nothing else.
+type Form = (&'static str, fn(&str) -> String);
+
 /// The form in which the paths differ. None if more than their form differs.
 pub(super) fn difference(live: &str, recorded: &str) -> Option<&'static str> {
-    let forms: [(&'static str, fn(&str) -> String); 5] = [
+    let forms: [Form; 5] = [
         ("case", |path| path.to_lowercase()),
         ("a trailing slash", without_trailing_slash),
         ("case and a trailing slash", |path| {

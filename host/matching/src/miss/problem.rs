@@ -52,6 +52,9 @@ fn remedy(remedy: &Remedy) -> Value {
     if !remedy.also_matches.is_empty() {
         value["also_matches"] = Value::from(remedy.also_matches.clone());
     }
+    if remedy.ignores_bodies {
+        value["ignores_bodies"] = Value::from(true);
+    }
     value
 }
 

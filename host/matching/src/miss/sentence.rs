@@ -29,14 +29,25 @@ impl Miss {
         }
     }
 
+    /// The first difference from the nearest recorded request, for the reason of a WebSocket close
+    /// frame, which has 123 bytes (RFC 6455, section 5.5.1).
+    pub fn close_reason(&self) -> String {
+        let line = &self.request_line;
+        let mut differences = self.nearest.iter().flat_map(|nearest| &nearest.differences);
+        match differences.next() {
+            Some(first) => format!("{line} differs in {}", first.location()),
+            None => format!("{line} is not recorded"),
+        }
+    }
+
     /// The first sentence, the remedy and the command, on one line.
     pub fn detail(&self) -> String {
         let mut sentences = vec![self.summary()];
         if let Some(remedy) = &self.remedy {
-            let exchange = remedy.exchange;
+            let (exchange, effects) = (remedy.exchange, remedy.side_effects());
+            let flags = &remedy.flags;
             sentences.push(format!(
-                "To match exchange {exchange}, add {}",
-                remedy.flags
+                "To match exchange {exchange}, add {flags}{effects}"
             ));
         }
         if let Some(command) = &self.command {
@@ -59,10 +70,7 @@ impl Nearest {
         let Some(first) = self.differences.first() else {
             return format!("exchange {ordinal} differs only where a secret is");
         };
-        let location = match &first.at {
-            Some(at) => format!("{} {}", first.part, shorten(at)),
-            None => first.part.clone(),
-        };
+        let location = shorten(&first.location());
         let others = self.differences.len() + self.omitted_differences - 1;
         let others = match others {
             0 => String::new(),

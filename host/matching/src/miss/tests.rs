@@ -346,3 +346,43 @@ fn control_characters_do_not_reach_the_terminal() {
     assert!(text.contains("query �[31m"), "{text}");
     assert!(!text.chars().any(|c| c.is_control() && c != '\n'));
 }
+
+#[test]
+fn a_remedy_that_ignores_all_bodies_says_so() {
+    let parts = default_parts(&[], &[]);
+    let post = |text: &'static str| Sample::new("POST", "/").body("text/plain", text);
+    let missed = missed(&parts, &post("one"), Cause::NoMatch);
+    let candidates = [post("two"), post("three")];
+    let candidates = candidates.iter().enumerate();
+    let candidates = candidates.map(|(index, sample)| candidate(index + 1, &parts, sample));
+    let miss = report(missed, candidates.collect());
+    let effects = " (no request body is compared then; exchange 2 matches then too)";
+    let text = miss.to_text();
+    assert!(
+        text.contains(&format!("put into ouli.toml:{effects}\n")),
+        "{text}"
+    );
+    assert!(miss.detail().contains(effects), "{}", miss.detail());
+    let remedy = &miss.to_problem()["remedy"];
+    assert_eq!(remedy["ignores_bodies"], true);
+    assert_eq!(remedy["also_matches"], serde_json::json!([2]));
+}
+
+#[test]
+fn a_text_that_may_hold_a_secret_is_withheld() {
+    let parts = default_parts(&[], &[]);
+    let get = |page: &str| Sample::new("GET", &format!("/a?page={page}&s3cr3t=1"));
+    let mut missed = missed(&parts, &get("s3cr3t"), Cause::NoMatch);
+    missed.request_line = "GET /a?page=s3cr3t".to_owned();
+    let mut miss = report(missed, vec![candidate(1, &parts, &get("2"))]);
+    miss.command = Some("ouli-gateway auto --set plugin.settings.key=s3cr3t".to_owned());
+    miss.withhold(|text| text.contains("s3cr3t"));
+    let shown = format!("{} {} {}", miss.to_text(), miss.detail(), miss.to_problem());
+    assert!(!shown.contains("s3cr3t"), "{shown}");
+    assert!(
+        shown.contains("sent <withheld>   recorded \"2\""),
+        "{shown}"
+    );
+    assert_eq!(miss.command, None);
+    assert!(miss.remedy.is_some());
+}

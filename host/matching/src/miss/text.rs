@@ -52,23 +52,16 @@ fn times(recorded: usize) -> String {
 impl Remedy {
     fn write(&self, lines: &mut Vec<String>) {
         let exchange = self.exchange;
-        let also = match self.also_matches.as_slice() {
-            [] => String::new(),
-            [one] => format!(" (exchange {one} matches then too)"),
-            several => {
-                let names: Vec<_> = several.iter().map(ToString::to_string).collect();
-                format!(" (exchanges {} match then too)", names.join(", "))
-            }
-        };
+        let effects = self.side_effects();
         match &self.instruction {
             Some(instruction) => {
                 lines.push(format!(
-                    "  to match exchange {exchange}, {instruction}:{also}"
+                    "  to match exchange {exchange}, {instruction}:{effects}"
                 ));
                 lines.extend(self.section.lines().map(|line| format!("    {line}")));
             }
             None => lines.push(format!(
-                "  to match exchange {exchange}, add: {}{also}",
+                "  to match exchange {exchange}, add: {}{effects}",
                 self.flags
             )),
         }
@@ -109,10 +102,7 @@ impl Nearest {
 }
 
 fn row(difference: &Difference) -> [String; 3] {
-    let location = match &difference.at {
-        Some(at) => format!("{} {at}", difference.part),
-        None => difference.part.clone(),
-    };
+    let location = difference.location();
     match (&difference.live, &difference.recorded) {
         (None, None) => [location, String::new(), String::new()],
         (live, recorded) => [

@@ -10,6 +10,9 @@ use ouli_net::server::Rejection;
 use ouli_net::upstream::UpstreamError;
 use ouli_plugin::PluginFailure;
 
+/// What begins a text that a client library shows.
+pub(super) const MESSAGE_PREFIX: &str = "ouli-gateway: ";
+
 /// Why an exchange has no response from an upstream or a cassette.
 #[derive(Debug, thiserror::Error)]
 pub enum ExchangeError {
@@ -109,6 +112,12 @@ impl ExchangeError {
                 .unwrap_or_default()
                 .to_owned(),
         }
+    }
+
+    /// The whole text, for a client that shows nothing else. It says whose text it is: an exception
+    /// of a client library names the API only.
+    pub(super) fn message(&self) -> String {
+        format!("{MESSAGE_PREFIX}{}", self.detail())
     }
 
     /// The whole text on one line.

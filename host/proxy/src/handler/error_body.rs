@@ -3,7 +3,7 @@
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use super::error::ExchangeError;
+use super::error::{ExchangeError, MESSAGE_PREFIX};
 use ouli_config::ErrorFormat as HttpFormat;
 
 /// A body and its type.
@@ -15,14 +15,11 @@ pub(super) struct ErrorBody {
 /// The body for an error.
 pub(super) fn error_body(error: &ExchangeError, format: HttpFormat) -> ErrorBody {
     let (content_type, value) = match format {
-        HttpFormat::Xml => return xml("application/problem+xml", problem_xml(error)),
-        HttpFormat::AwsXml => return xml("application/xml", aws_error(error)),
+        HttpFormat::Xml => return xml("application/problem+xml", &problem_xml(error)),
+        HttpFormat::AwsXml => return xml("application/xml", &aws_error(error)),
         HttpFormat::AwsQuery => {
-            let error = aws_error(error);
-            return xml(
-                "text/xml",
-                format!("<ErrorResponse>{error}</ErrorResponse>"),
-            );
+            let element = format!("<ErrorResponse>{}</ErrorResponse>", aws_error(error));
+            return xml("text/xml", &element);
         }
         HttpFormat::Text => {
             let text = match error {
@@ -62,14 +59,14 @@ fn problem(error: &ExchangeError) -> Value {
             "detail": other.to_string(),
         }),
     };
-    let sentence = named(&error.summary());
+    let sentence = format!("{MESSAGE_PREFIX}{}", error.summary());
     problem["error"] = json!({ "message": sentence, "type": code(error) });
     problem["message"] = Value::from(sentence);
     problem
 }
 
 fn vendor_json(error: &ExchangeError, format: HttpFormat) -> Value {
-    let (message, code) = (named(&error.detail()), code(error));
+    let (message, code) = (error.message(), code(error));
     let status = error.problem_type().status;
     match format {
         HttpFormat::OpenAi => json!({
@@ -120,7 +117,7 @@ fn google_status(status: StatusCode) -> &'static str {
 
 /// The element `Error` of S3 and of the query APIs.
 fn aws_error(error: &ExchangeError) -> String {
-    let (code, message) = (code(error), escaped(&named(&error.detail())));
+    let (code, message) = (code(error), escaped(&error.message()));
     format!("<Error><Code>{code}</Code><Message>{message}</Message></Error>")
 }
 
@@ -136,7 +133,7 @@ fn problem_xml(error: &ExchangeError) -> String {
     )
 }
 
-fn xml(content_type: &'static str, element: String) -> ErrorBody {
+fn xml(content_type: &'static str, element: &str) -> ErrorBody {
     ErrorBody {
         content_type,
         text: format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n{element}\n"),
@@ -157,11 +154,6 @@ fn escaped(text: &str) -> String {
         }
     }
     escaped
-}
-
-/// Says whose message it is: an exception of a client library names the API only.
-fn named(message: &str) -> String {
-    format!("ouli-gateway: {message}")
 }
 
 /// The kind of the error as the code of an API.
