@@ -143,6 +143,20 @@ fn the_suggested_settings_hold_those_in_force() {
     );
 }
 
+#[test]
+fn the_suggested_settings_ignore_headers() {
+    let toml = assert_remedy_works(
+        "headers",
+        "[matcher]\nheaders = [\"*\"]",
+        |client, value| {
+            let ask = client.ask("GET", "/x").header("x-run", value);
+            ask.header("user-agent", value).send()
+        },
+    );
+    let expected = "[matcher]\nheaders = [\"*\"]\nignore_headers = [\"x-run\"]\n";
+    assert_eq!(toml, expected);
+}
+
 /// Runs a command of a report in a shell.
 fn typed(folder: &Folder, command: &str) -> Process {
     let arguments = command.strip_prefix("ouli-gateway ").unwrap();
