@@ -352,14 +352,14 @@ fn a_remedy_that_ignores_all_bodies_says_so() {
     let parts = default_parts(&[], &[]);
     let post = |text: &'static str| Sample::new("POST", "/").body("text/plain", text);
     let missed = missed(&parts, &post("one"), Cause::NoMatch);
-    let candidates = [post("two"), post("three")];
+    let candidates = [post("two"), post("xyz")];
     let candidates = candidates.iter().enumerate();
     let candidates = candidates.map(|(index, sample)| candidate(index + 1, &parts, sample));
     let miss = report(missed, candidates.collect());
     let effects = " (no request body is compared then; exchange 2 matches then too)";
     let text = miss.to_text();
     assert!(
-        text.contains(&format!("put into ouli.toml:{effects}\n")),
+        text.contains(&format!("put into ouli.toml{effects}:\n")),
         "{text}"
     );
     assert!(miss.detail().contains(effects), "{}", miss.detail());

@@ -56,7 +56,7 @@ impl Remedy {
         match &self.instruction {
             Some(instruction) => {
                 lines.push(format!(
-                    "  to match exchange {exchange}, {instruction}:{effects}"
+                    "  to match exchange {exchange}, {instruction}{effects}:"
                 ));
                 lines.extend(self.section.lines().map(|line| format!("    {line}")));
             }

@@ -12,6 +12,8 @@ pub(super) struct ErrorBody {
     pub(super) text: String,
 }
 
+const JSON: &str = "application/json";
+
 /// The body for an error.
 pub(super) fn error_body(error: &ExchangeError, format: HttpFormat) -> ErrorBody {
     let (content_type, value) = match format {
@@ -30,13 +32,13 @@ pub(super) fn error_body(error: &ExchangeError, format: HttpFormat) -> ErrorBody
             return ErrorBody { content_type, text };
         }
         HttpFormat::Auto | HttpFormat::Problem => ("application/problem+json", problem(error)),
-        HttpFormat::AwsJson => ("application/x-amz-json-1.0", vendor_json(error, format)),
-        HttpFormat::OpenAi
-        | HttpFormat::Anthropic
-        | HttpFormat::Google
-        | HttpFormat::Stripe
-        | HttpFormat::GitHub
-        | HttpFormat::GraphQl => ("application/json", vendor_json(error, format)),
+        HttpFormat::OpenAi => (JSON, openai(error)),
+        HttpFormat::Anthropic => (JSON, anthropic(error)),
+        HttpFormat::Google => (JSON, google(error)),
+        HttpFormat::Stripe => (JSON, stripe(error)),
+        HttpFormat::GitHub => (JSON, github(error)),
+        HttpFormat::GraphQl => (JSON, graphql(error)),
+        HttpFormat::AwsJson => ("application/x-amz-json-1.0", aws_json(error)),
     };
     let text = serde_json::to_string_pretty(&value).unwrap_or_default();
     ErrorBody {
@@ -65,42 +67,48 @@ fn problem(error: &ExchangeError) -> Value {
     problem
 }
 
-fn vendor_json(error: &ExchangeError, format: HttpFormat) -> Value {
+fn openai(error: &ExchangeError) -> Value {
     let (message, code) = (error.message(), code(error));
+    json!({ "error": { "message": message, "type": code, "param": null, "code": code } })
+}
+
+fn anthropic(error: &ExchangeError) -> Value {
+    json!({ "type": "error", "error": { "type": code(error), "message": error.message() } })
+}
+
+fn google(error: &ExchangeError) -> Value {
     let status = error.problem_type().status;
-    match format {
-        HttpFormat::OpenAi => json!({
-            "error": { "message": message, "type": code, "param": null, "code": code },
-        }),
-        HttpFormat::Anthropic => json!({
-            "type": "error",
-            "error": { "type": code, "message": message },
-        }),
-        HttpFormat::Google => json!({
-            "error": {
-                "code": status.as_u16(),
-                "message": message,
-                "status": google_status(status),
-            },
-        }),
-        HttpFormat::Stripe => json!({
-            "error": { "type": "invalid_request_error", "code": code, "message": message },
-        }),
-        HttpFormat::GraphQl => json!({
-            "errors": [{ "message": message, "extensions": { "code": code } }],
-        }),
-        HttpFormat::AwsJson => json!({ "__type": code, "message": message }),
-        HttpFormat::GitHub
-        | HttpFormat::Auto
-        | HttpFormat::Problem
-        | HttpFormat::Xml
-        | HttpFormat::Text
-        | HttpFormat::AwsXml
-        | HttpFormat::AwsQuery => json!({
-            "message": message,
-            "status": status.as_str(),
-        }),
-    }
+    json!({
+        "error": {
+            "code": status.as_u16(),
+            "message": error.message(),
+            "status": google_status(status),
+        },
+    })
+}
+
+fn stripe(error: &ExchangeError) -> Value {
+    json!({
+        "error": {
+            "type": "invalid_request_error",
+            "code": code(error),
+            "message": error.message(),
+        },
+    })
+}
+
+fn github(error: &ExchangeError) -> Value {
+    let status = error.problem_type().status;
+    json!({ "message": error.message(), "status": status.as_str() })
+}
+
+fn graphql(error: &ExchangeError) -> Value {
+    let extensions = json!({ "code": code(error) });
+    json!({ "errors": [{ "message": error.message(), "extensions": extensions }] })
+}
+
+fn aws_json(error: &ExchangeError) -> Value {
+    json!({ "__type": code(error), "message": error.message() })
 }
 
 /// The name of a status in the error model of Google (`google.rpc.Code`).
