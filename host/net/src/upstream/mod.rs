@@ -1,5 +1,6 @@
 //! The upstream client: a connection pool for each upstream, with a time limit on every phase.
 
+mod body_end;
 mod body_timeout;
 mod bounds;
 mod client;
