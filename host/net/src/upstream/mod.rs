@@ -7,6 +7,7 @@ mod client;
 mod connector;
 mod diagnosis;
 mod dial;
+mod early_close;
 mod error;
 mod interim_responses;
 mod own_listeners;
