@@ -7,6 +7,7 @@ mod failures;
 mod head;
 mod http2;
 mod http2_origin;
+mod leaving_clients;
 mod peers;
 mod pool;
 mod secrets;

@@ -298,11 +298,14 @@ impl Drop for OutgoingBody {
         // A client ends a long-lived stream by leaving it.
         let is_complete = self.has_ended || self.is_long_lived || self.is_end_stream();
         // The source is dropped first: an exchange that it submits is the earlier outcome.
-        self.source = Source::Full {
+        let empty = Source::Full {
             bytes: None,
             trailers: None,
             has_content_length: false,
         };
+        if let Source::Teed(tee) = std::mem::replace(&mut self.source, empty) {
+            tee.release();
+        }
         if !is_complete {
             self.trace.client_gone();
         }

@@ -25,6 +25,7 @@ mod replay_queue;
 mod session_state;
 mod shadow_comparison;
 mod truncated_body;
+mod truncated_request;
 mod unwritten_bytes;
 mod verdict;
 
