@@ -3,6 +3,7 @@
 mod body;
 mod calls;
 mod certificates;
+mod early_responses;
 mod failures;
 mod head;
 mod http2;
