@@ -120,7 +120,10 @@ mod tests {
     use super::*;
 
     /// A connection whose other side sends `response`, and closes without reading.
-    #[expect(clippy::disallowed_methods, reason = "both sides of a plain connection")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "both sides of a plain connection"
+    )]
     async fn closed(response: &[u8]) -> EarlyCloseStream {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let mut stream = TcpStream::connect(listener.local_addr().unwrap())

@@ -309,6 +309,11 @@ impl BodyCapture {
         matches!(self.state, State::Open) && !self.is_complete()
     }
 
+    /// False if the body will not be recorded.
+    pub(super) fn is_recordable(&self) -> bool {
+        !matches!(self.state, State::Failed(_))
+    }
+
     fn fail(&mut self, error: CaptureError) {
         if matches!(self.state, State::Open) {
             self.state = State::Failed(error);

@@ -87,8 +87,8 @@ impl TeedResponseBody {
     /// recorded whole.
     pub(crate) fn release(mut self: Box<Self>) {
         let reads = self.background_reads.take();
-        let Some(reads) = reads.filter(|_| self.on_finish.is_some() && self.capture.is_open())
-        else {
+        let is_unfinished = self.on_finish.is_some() && self.capture.is_recordable();
+        let Some(reads) = reads.filter(|_| is_unfinished) else {
             return;
         };
         match reads.try_begin() {
@@ -100,8 +100,9 @@ impl TeedResponseBody {
         }
     }
 
+    /// Reads to the end. Trailers may follow the last byte.
     async fn read_rest(&mut self) {
-        while self.capture.is_open() {
+        while self.capture.is_recordable() {
             if !matches!(self.frame().await, Some(Ok(_))) {
                 return;
             }
