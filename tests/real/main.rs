@@ -33,6 +33,9 @@ mod sessions;
 /// The same for streams and conversations.
 mod streams;
 
+/// Answers that no client waits for, or that wait for no request.
+mod early;
+
 /// Calls of gRPC.
 mod grpc;
 

@@ -131,6 +131,7 @@ impl Simulated {
                 limits.pending_request_timeout,
             ),
             detached_deliveries: Arc::new(Semaphore::new(limits.recorder_queue)),
+            background_reads: Arc::new(Semaphore::new(limits.background_reads)),
             stream_permits: Arc::new(Semaphore::new(limits.streams)),
             drain: Drain::default(),
         });

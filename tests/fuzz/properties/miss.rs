@@ -119,6 +119,7 @@ fn message(choices: &mut Choices<'_>, content_type: &str) -> RedactedMessage {
         fields,
         body: Content::Inline(Bytes::copy_from_slice(choices.bytes())),
         trailers: Fields::default(),
+        truncated_at: None,
     };
     RedactedMessage::request("api".into(), "default".into(), Arc::new(request))
 }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::handler::{ExchangeError, RequestContext};
-use crate::session::{ExhaustedPolicy, Index, LookupResult, Outcome, Session};
-use ouli_codec::MessageView;
+use crate::session::{ExhaustedPolicy, Index, LookupResult, Outcome, Session, TruncatedKey};
+use ouli_codec::{MessageView, content_coding};
 use ouli_matching::miss::Miss;
 use ouli_message::Request;
 use ouli_plugin::{MatchKey, PluginFailure, Plugins};
@@ -15,6 +15,10 @@ pub(crate) struct Lookup {
     request: Arc<Request>,
     pub(crate) request_view: Arc<dyn MessageView>,
     pub(crate) match_key: MatchKey,
+    /// The keys of the first parts of the request, as long as recorded requests that are truncated.
+    pub(crate) truncated_keys: Vec<TruncatedKey>,
+    /// The rest of the request was not read, so only these keys count.
+    pub(crate) is_partial: bool,
 }
 
 /// Derives the key of a request in the form in which it would be recorded.
@@ -38,6 +42,8 @@ pub(crate) async fn look_up_request(
         request,
         request_view,
         match_key,
+        truncated_keys: Vec::new(),
+        is_partial: false,
     })
 }
 
@@ -73,6 +79,10 @@ impl Lookup {
 pub(super) fn find(context: &RequestContext<'_>, lookup: &Lookup) -> LookupResult {
     let exhausted = exhausted_policy(context);
     let index = &lookup.index;
+    if lookup.is_partial || !lookup.truncated_keys.is_empty() {
+        let key = (!lookup.is_partial).then_some(&lookup.match_key.key);
+        return index.find_with_truncated(key, &lookup.truncated_keys, exhausted);
+    }
     match index.find(&lookup.match_key.key, exhausted) {
         LookupResult::NotFound if index.has_wildcards() => {
             let plugins = &context.snapshot.plugins;
@@ -82,6 +92,15 @@ pub(super) fn find(context: &RequestContext<'_>, lookup: &Lookup) -> LookupResul
             })
         }
         found => found,
+    }
+}
+
+/// The limits of decoding a request.
+pub(super) fn decoding_bounds(context: &RequestContext<'_>) -> content_coding::Bounds {
+    let limits = &context.snapshot.config.limits;
+    content_coding::Bounds {
+        bytes: limits.decompressed_body as u64,
+        ratio: limits.decompression_ratio as u64,
     }
 }
 

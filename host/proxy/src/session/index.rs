@@ -13,6 +13,8 @@ use parking_lot::{Mutex, RwLock};
 
 use super::entry::Entry;
 use super::session_state::Session;
+use super::truncated_index::TruncatedEntries;
+use super::truncated_request;
 use ouli_cassette::CassetteDir;
 use ouli_codec::MessageView;
 use ouli_matching::key::{self, DescribedPart, Key, KeyedMessage};
@@ -65,17 +67,18 @@ pub struct Index {
     pub(super) session: Arc<Session>,
     pub(super) plugins: Arc<Plugins>,
     folder: Arc<CassetteDir>,
-    state: RwLock<IndexState>,
+    pub(super) state: RwLock<IndexState>,
     /// Cached keys of the client messages of conversations, by the ordinal of the exchange.
     pub(super) client_message_keys: Mutex<HashMap<u64, Arc<[u128]>>>,
 }
 
 #[derive(Default)]
-struct IndexState {
-    entries: Vec<(Arc<Entry>, Option<Key>)>,
+pub(super) struct IndexState {
+    pub(super) entries: Vec<(Arc<Entry>, Option<Key>)>,
     groups: HashMap<u128, Group>,
     /// Positions of requests with placeholders, which may match as wildcards.
     wildcards: Vec<usize>,
+    pub(super) truncated: TruncatedEntries,
 }
 
 /// The key of a recorded request under this generation of plugins.
@@ -206,7 +209,7 @@ impl Index {
     }
 
     /// Indexes the exchanges that were recorded since the last call.
-    fn index_new_entries(&self) {
+    pub(super) fn index_new_entries(&self) {
         let indexed = self.state.read().entries.len();
         if self.session.len() == indexed {
             return;
@@ -216,7 +219,9 @@ impl Index {
         let keys = self.derive_all(&new);
         for (entry, derived) in new.into_iter().zip(keys) {
             let position = state.entries.len();
-            if let Some(derived) = &derived {
+            if let Some(derived) = &derived
+                && !state.truncated.add(&entry, derived.key.hash(), position)
+            {
                 let group = state.groups.entry(derived.key.hash()).or_default();
                 group.positions.push(position);
                 if derived.has_wildcard {
@@ -282,9 +287,12 @@ impl Index {
     /// The recorded request as matchers see it. Redaction runs here too, so that a rule that was
     /// added after the recording applies to both the recorded and the live request.
     pub(super) fn request_view(&self, entry: &Entry) -> Result<Arc<dyn MessageView>, String> {
-        let request = self
+        let mut request = self
             .load_body(&entry.request)
             .map_err(|error| error.to_string())?;
+        if request.truncated_at.is_some() {
+            request = Arc::new(truncated_request::completed(&request));
+        }
         let view = self.plugins.view(
             entry.endpoint.as_str().into(),
             Arc::clone(self.session.name()),
@@ -314,6 +322,12 @@ impl Index {
 }
 
 impl IndexState {
+    /// The positions of the exchanges of a key.
+    pub(super) fn positions(&self, key: &Key) -> &[usize] {
+        let group = self.groups.get(&key.hash());
+        group.map_or(&[], |group| &group.positions)
+    }
+
     fn take_next(&self, hash: u128, exhausted: ExhaustedPolicy) -> LookupResult {
         let Some(group) = self.groups.get(&hash) else {
             return LookupResult::NotFound;
@@ -328,6 +342,14 @@ impl IndexState {
                 return LookupResult::Hit(Arc::clone(entry));
             }
         }
+        self.repeat_last(positions, exhausted)
+    }
+
+    pub(super) fn repeat_last(
+        &self,
+        positions: &[usize],
+        exhausted: ExhaustedPolicy,
+    ) -> LookupResult {
         let last = positions.last().map(|position| &self.entries[*position].0);
         match last.filter(|last| exhausted.repeats(last)) {
             Some(last) => {
