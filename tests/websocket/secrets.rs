@@ -124,7 +124,7 @@ fn a_close_reason_shows_no_secret_that_a_message_names_and_the_target_repeats() 
     let gateway = record(&origin);
     let secret = random();
     let mut peer = Peer::open(gateway.address, &UPGRADE, &target(&secret));
-    peer.asks(frame(TEXT, &message(&secret, 1)));
+    peer.asks(frame(TEXT, message(&secret, 1)));
     peer.asks(close(1000, ""));
     let folder = Arc::clone(&gateway.folder);
     gateway.stop();
@@ -132,7 +132,7 @@ fn a_close_reason_shows_no_secret_that_a_message_names_and_the_target_repeats() 
     let gateway = gateway::replay(&folder).section(matcher).start();
     let secret = random();
     let mut peer = Peer::open(gateway.address, &UPGRADE, &target(&secret));
-    let answer = peer.asks(frame(TEXT, &message(&secret, 2)));
+    let answer = peer.asks(frame(TEXT, message(&secret, 2)));
     assert_eq!(answer.code(), Some(1008));
     let reason = answer.text();
     assert!(reason.contains("differs in body /n"), "{reason}");
