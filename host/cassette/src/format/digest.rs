@@ -4,7 +4,7 @@ use sha2::{Digest, Sha256};
 
 use super::stream_names::{self, MessageRecord};
 use ouli_message::stream::{Stream, StreamContent};
-use ouli_message::{Content, Exchange, FailureCause, Fields};
+use ouli_message::{CodedBody, Content, Exchange, FailureCause, Fields};
 
 /// The digest of an exchange in a cassette: `sha256:` and 32 hex digits.
 ///
@@ -45,6 +45,14 @@ pub fn digest(exchange: &Exchange) -> String {
     }
     if let Some(failure) = failure {
         push_failure(&mut content, &failure.cause);
+    }
+    match &response.coded {
+        CodedBody::Derived => {}
+        CodedBody::Exact(coded) => {
+            push_text(&mut content, b"coded");
+            push_body(&mut content, coded);
+        }
+        CodedBody::Undecoded => push_text(&mut content, b"undecoded"),
     }
     let hash = Sha256::digest(&content);
     let mut text = String::with_capacity(PREFIX.len() + 32);
@@ -168,7 +176,7 @@ mod tests {
     #[test]
     fn every_member_changes_the_digest() {
         let base = sample(1);
-        let changes: [fn(&mut Exchange); 8] = [
+        let changes: [fn(&mut Exchange); 10] = [
             |it| it.endpoint.push('x'),
             |it| it.request.authority.push('x'),
             |it| it.request.target.push('x'),
@@ -177,6 +185,8 @@ mod tests {
             |it| it.response.trailers = it.response.fields.clone(),
             |it| it.request.fields.retain(|name, _| name != "accept"),
             |it| it.tags.push(("a".into(), "b".into())),
+            |it| it.response.coded = CodedBody::Exact(Content::Inline(Bytes::from_static(b"x"))),
+            |it| it.response.coded = CodedBody::Undecoded,
         ];
         for change in changes {
             let mut other = base.clone();
