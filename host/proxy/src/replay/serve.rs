@@ -6,9 +6,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{Request, Response};
 
+use super::client_capabilities::ClientCapabilities;
 use super::lookup::{Lookup, exhausted_policy, find, look_up_request, miss_error};
 use super::recorded_failure::replay_failure;
-use super::recorded_response::{ClientCapabilities, recorded_response};
+use super::recorded_response::recorded_response;
 use crate::handler::buffered_body::BufferedBody;
 use crate::handler::{AccessOutcome, ExchangeError, OutgoingBody, RequestBody, RequestContext};
 use crate::record::{self, ForwardedBody, RequestHead, RequestRecording};
@@ -103,9 +104,18 @@ fn decoded_request(
         bytes: limits.decompressed_body as u64,
         ratio: limits.decompression_ratio as u64,
     };
-    let decoded = content_coding::of(&request.fields)
-        .and_then(|codings| content_coding::decode(body.clone(), &codings, bounds));
-    let decoded = decoded.map_err(|error| ExchangeError::Undecodable(error.to_string()))?;
-    request.body = Content::Inline(decoded);
+    let received = content_coding::remove_codings(body, &request.fields, bounds);
+    let body = match received {
+        Ok(received) if received.extra.has_padding_only() => received.bytes,
+        Err(error) if error.is_limit() => {
+            return Err(ExchangeError::Undecodable(format!(
+                "{error} (limits.decompressed_body, limits.decompression_ratio)"
+            )));
+        }
+        // It is compared as it is. No such request is recorded, because secrets cannot be found
+        // in it.
+        Ok(_) | Err(_) => body.clone(),
+    };
+    request.body = Content::Inline(body);
     Ok(request)
 }

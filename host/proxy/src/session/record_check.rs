@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use base64::{Engine, engine::general_purpose::STANDARD};
+
 use super::outcome::Outcome;
 use ouli_cassette::{CheckRejection, WriteCheck};
 use ouli_message::{Exchange, Stream};
@@ -36,13 +38,24 @@ impl GuardCheck {
         let messages = messages.map(|message| message.kind.inline_bytes());
         for bytes in values.chain(bodies).chain(messages) {
             if std::str::from_utf8(bytes).is_err() {
-                let result = self.guard.scan(bytes, &self.secrets);
-                result.map_err(|refusal| Outcome::Refused {
-                    reason: refusal.to_string(),
-                    rule: refusal.rule,
-                })?;
+                self.scan(bytes)?;
             }
         }
         Ok(())
+    }
+
+    /// Scans the coded bytes of a body, and the text that is written for them. Text that occurs in
+    /// compressed bytes by chance must not cost the recording.
+    pub(super) fn scan_coded(&self, bytes: &[u8]) -> Result<(), Outcome> {
+        self.scan(bytes)?;
+        self.scan(STANDARD.encode(bytes).as_bytes())
+    }
+
+    fn scan(&self, bytes: &[u8]) -> Result<(), Outcome> {
+        let result = self.guard.scan(bytes, &self.secrets);
+        result.map_err(|refusal| Outcome::Refused {
+            reason: refusal.to_string(),
+            rule: refusal.rule,
+        })
     }
 }
