@@ -11,7 +11,8 @@ use super::codings::{TEXT, encoded};
 use crate::support::client::{self, Client};
 use crate::support::folder::Folder;
 use crate::support::gateway::{self, Running};
-use crate::support::origin::{self, Origin, Reply, bytes};
+use crate::support::origin::{self, Gate, Origin, Reply, bytes};
+use crate::support::until;
 
 pub(super) fn gzip(text: impl AsRef<[u8]>, level: u32) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::new(level));
@@ -267,4 +268,41 @@ fn events_keep_their_coded_bytes() {
     assert_eq!(answer.body, whole);
     let exchange = &folder.exchanges("default")[0];
     assert_eq!(exchange["stream"]["unit"], "event");
+}
+
+#[test]
+fn coded_events_are_recorded_when_the_client_leaves() {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(b"data: 1\n\n").unwrap();
+    encoder.flush().unwrap();
+    let first = encoder.get_ref().clone();
+    let gate = Gate::new();
+    let held = gate.clone();
+    let handler = move |_: &origin::Seen| {
+        let reply = origin::parts().header("content-type", "text/event-stream");
+        let reply = reply.header("content-encoding", "gzip");
+        reply.part(first.clone()).wait(&held).part("more")
+    };
+    let origin = origin::new().route("/", handler).start();
+    let gateway = gateway::record(&origin).start();
+    let mut opened = client::http1(&gateway).ask("GET", "/").open();
+    opened.next().unwrap().unwrap();
+    drop(opened);
+    until("the recording", || {
+        (gateway.session("default").recorded == 1).then_some(())
+    });
+    let folder = Arc::clone(&gateway.folder);
+    gateway.stop();
+    let exchange = &folder.exchanges("default")[0];
+    let body = &exchange["response"]["body"]["text"];
+    assert_eq!(body, &serde_json::json!(["data: 1\n", "\n"]));
+    assert_eq!(exchange["stream"]["ended"], "client");
+    let gateway = gateway::replay(&folder).start();
+    let mut opened = client::http1(&gateway).ask("GET", "/").open();
+    let mut decoder = flate2::write::GzDecoder::new(Vec::new());
+    while decoder.get_ref().len() < 9 {
+        decoder.write_all(&opened.next().unwrap().unwrap()).unwrap();
+        decoder.flush().unwrap();
+    }
+    assert_eq!(decoder.get_ref(), b"data: 1\n\n");
 }

@@ -2,11 +2,15 @@
 
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
 use super::both_ways;
 use super::coded_bytes::gzip;
 use super::codings::TEXT;
 use crate::support::client::{self, Answer, Client};
-use crate::support::gateway;
+use crate::support::folder::Folder;
+use crate::support::gateway::{self, Running};
 use crate::support::origin::{self, Origin, bytes};
 
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01";
@@ -43,7 +47,12 @@ fn opaque() -> Vec<Case> {
     let middle = damaged.len() - 6;
     damaged[middle] ^= 0xff;
     let truncated = gzip(TEXT, 6)[..20].to_vec();
+    let base64 = STANDARD
+        .encode(gzip("{\"password\": \"canary\"}", 6))
+        .into_bytes();
     vec![
+        ("gzip", "application/json", base64.clone()),
+        ("base64", "text/plain", base64),
         ("compress", "text/plain", b"\x1f\x9d\x90g\xde\xbc".to_vec()),
         ("made-up", "image/png", PNG.to_vec()),
         ("gzip", "application/octet-stream", PNG.to_vec()),
@@ -129,10 +138,35 @@ fn opaque_bodies_are_served_and_fail_the_verdict_with_the_reason() {
         assert!(report.failed.keys().all(is_explained), "{report:#?}");
         assert!(!report.passed && folder.exchanges("default").is_empty());
     }
-    let gateway = gateway::replay(&Arc::new(crate::support::folder::Folder::new())).start();
+    let gateway = gateway::replay(&Arc::new(Folder::new())).start();
     for answer in ask_all(&client::http1(&gateway), &cases) {
         assert_eq!((answer.status, answer.header("ouli-error")), (404, "miss"));
     }
+}
+
+#[test]
+fn requests_beyond_the_limits_of_decoding_are_forwarded_or_rejected() {
+    let origin = origin::new()
+        .route("/in", |_| origin::text("taken"))
+        .start();
+    let limits = "[limits]\ndecompressed_body = 100";
+    let send = |gateway: &Running| {
+        let ask = client::http1(gateway).ask("POST", "/in");
+        let ask = ask.header("content-encoding", "gzip");
+        ask.body(gzip("x".repeat(101), 6)).send()
+    };
+    for builder in [gateway::record(&origin), gateway::auto(&origin)] {
+        let gateway = builder.section(limits).start();
+        assert_eq!(send(&gateway).text(), "taken");
+        let report = gateway.finish();
+        assert_eq!((report.recorded, report.passed), (0, false), "{report:#?}");
+    }
+    let gateway = gateway::replay(&Arc::new(Folder::new()))
+        .section(limits)
+        .start();
+    let rejected = send(&gateway);
+    assert_eq!(rejected.status, 415);
+    assert!(rejected.text().contains("limits.decompressed_body"));
 }
 
 #[test]

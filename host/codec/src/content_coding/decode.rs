@@ -1,16 +1,17 @@
 //! Decodes whole bodies within limits. Truncated bodies are errors.
 
-use std::io::{self, Read};
+use std::io;
 
 use brotli::enc::StandardAlloc;
 use brotli::{BrotliDecompressStream, BrotliResult, BrotliState};
 use bytes::Bytes;
 use flate2::{Decompress, FlushDecompress, Status};
 
-use super::bounds::{Bounds, CHUNK_SIZE, RATIO_FROM};
+use super::bounds::{Bounds, CHUNK_SIZE};
 use super::coding::Coding;
 use super::error::{CodingError, invalid};
 use super::extra::Extra;
+use super::sink::Sink;
 use super::{aws_chunked, gzip, zstd_frames};
 
 /// Decodes the codings, the last one first. Bytes after the end are an error. An empty body stays
@@ -45,7 +46,7 @@ pub(super) fn decode_one(
         Coding::AwsChunked => return aws_chunked::decode(bytes, extra),
     };
     extra.tail = bytes.slice(end..);
-    Ok(sink.out.into())
+    Ok(sink.into_bytes())
 }
 
 /// Decodes all frames, and returns the offset of the end of the last one.
@@ -104,7 +105,7 @@ fn brotli(bytes: &[u8], sink: &mut Sink, extra: &mut Extra) -> Result<usize, Cod
 fn deflate(bytes: &[u8], sink: &mut Sink) -> Result<usize, CodingError> {
     match inflate(bytes, true, sink) {
         Err(CodingError::Invalid(..)) => {
-            sink.out.clear();
+            sink.clear();
             inflate(bytes, false, sink)
         }
         other => other,
@@ -129,52 +130,5 @@ fn inflate(bytes: &[u8], zlib: bool, sink: &mut Sink) -> Result<usize, CodingErr
         if new == 0 && stream.total_in() == read {
             return Err(sink.error(io::ErrorKind::UnexpectedEof));
         }
-    }
-}
-
-/// Collects decoded bytes within the limits.
-pub(super) struct Sink {
-    out: Vec<u8>,
-    input: u64,
-    coding: Coding,
-    bounds: Bounds,
-}
-
-impl Sink {
-    fn new(input: usize, coding: Coding, bounds: Bounds) -> Self {
-        Self {
-            out: Vec::new(),
-            input: input as u64,
-            coding,
-            bounds,
-        }
-    }
-
-    fn read(&mut self, mut from: impl Read) -> Result<(), CodingError> {
-        let mut buffer = vec![0; CHUNK_SIZE];
-        loop {
-            match from.read(&mut buffer) {
-                Ok(0) => return Ok(()),
-                Ok(size) => self.take(buffer.get(..size).unwrap_or_default())?,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(invalid(self.coding, error)),
-            }
-        }
-    }
-
-    pub(super) fn take(&mut self, bytes: &[u8]) -> Result<(), CodingError> {
-        let size = (self.out.len() + bytes.len()) as u64;
-        if size > self.bounds.bytes {
-            return Err(CodingError::TooLarge(self.bounds.bytes));
-        }
-        if size > RATIO_FROM && size / self.bounds.ratio.max(1) > self.input {
-            return Err(CodingError::Ratio(self.bounds.ratio));
-        }
-        self.out.extend_from_slice(bytes);
-        Ok(())
-    }
-
-    fn error(&self, kind: io::ErrorKind) -> CodingError {
-        invalid(self.coding, kind.into())
     }
 }

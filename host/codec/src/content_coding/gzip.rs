@@ -6,9 +6,9 @@ use flate2::{Crc, Decompress, FlushDecompress, Status};
 
 use super::bounds::CHUNK_SIZE;
 use super::coding::Coding;
-use super::decode::Sink;
 use super::error::{CodingError, invalid};
 use super::extra::Extra;
+use super::sink::Sink;
 
 /// Decodes all members, and returns the offset of the end of the last one.
 pub(super) fn decode(

@@ -14,6 +14,7 @@ mod header;
 mod received;
 #[cfg(test)]
 mod received_tests;
+mod sink;
 mod streaming;
 #[cfg(test)]
 mod tests;

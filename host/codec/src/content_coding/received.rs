@@ -28,8 +28,8 @@ pub struct ReceivedBody {
 ///
 /// Some messages have a body without the codings that their header names: text that is called
 /// gzip, or a coding of a name that is not registered. What is left is taken as it is if it can be
-/// read, so that secrets are found in it: if it is text, or if it is an image, audio, video or a
-/// font and no compressed container.
+/// read, so that secrets are found in it: if it is text and not base64 or hex alone, or if it is an
+/// image, audio, video or a font and no compressed container.
 ///
 /// # Errors
 /// If the body may be compressed or encrypted and cannot be decoded, or exceeds the limits.
@@ -47,7 +47,7 @@ pub fn remove_codings(
     }
     let named = match header::of(fields) {
         Ok(named) => named,
-        Err(_) if is_text(raw) => {
+        Err(_) if is_readable(raw) => {
             body.is_mislabelled = true;
             return Ok(body);
         }
@@ -65,7 +65,7 @@ pub fn remove_codings(
             Ok(()) => {}
             Err(error) if error.is_limit() => return Err(error),
             Err(error) => {
-                let readable = is_text(&body.bytes)
+                let readable = is_readable(&body.bytes)
                     || (body.removed.is_empty() && is_media(fields, &body.bytes));
                 if !readable {
                     return Err(error);
@@ -101,7 +101,7 @@ pub fn remove_codings_partially(
     });
     let (bytes, ends, removed) = match decoded {
         Ok(decoded) => decoded,
-        Err(error) if error.is_limit() || !is_text(raw) => return Err(error),
+        Err(error) if error.is_limit() || !is_readable(raw) => return Err(error),
         Err(_) => (raw.clone(), ends.to_vec(), Vec::new()),
     };
     let body = ReceivedBody {
@@ -123,7 +123,7 @@ fn decode_layer(
     let tail = std::mem::take(&mut extra.tail);
     let bytes = decode_one(&body.bytes, coding, bounds, &mut extra)?;
     if body.removed.is_empty() {
-        if !extra.has_padding_only() && !is_text(&extra.tail) {
+        if !extra.has_padding_only() && !is_readable(&extra.tail) {
             return Err(invalid(coding, std::io::ErrorKind::InvalidData.into()));
         }
     } else if extra.tail.is_empty() {
@@ -143,6 +143,17 @@ pub fn is_text(bytes: &[u8]) -> bool {
         |byte: u8| byte.is_ascii_control() && !matches!(byte, b'\t' | b'\n' | b'\r' | b'\x0c');
     std::str::from_utf8(bytes).is_ok_and(|text| !text.bytes().any(is_control))
 }
+
+/// True for text that is not another encoding of bytes. Some servers send the base64 of a gzip
+/// body.
+fn is_readable(bytes: &[u8]) -> bool {
+    let is_digit = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/-_=\r\n".contains(byte);
+    is_text(bytes) && (bytes.len() < MIN_ENCODED || !bytes.iter().all(is_digit))
+}
+
+/// Minimum size in bytes of the base64 or hex of a compressed body: the header and the trailer of
+/// gzip alone take more.
+const MIN_ENCODED: usize = 24;
 
 /// True for a body of a media type in which text is not searched, if it does not start like a
 /// compressed container.

@@ -23,7 +23,7 @@ pub(crate) async fn replay(
     request: Request<RequestBody>,
 ) -> Result<Response<OutgoingBody>, ExchangeError> {
     let client = ClientCapabilities::of(&request);
-    let (_, _buffered, lookup) = look_up(context, request).await?;
+    let (_, _buffered, lookup) = look_up(context, request, BeyondLimits::Reject).await?;
     match find(context, &lookup) {
         LookupResult::Hit(entry) => serve_hit(context, &entry, &client).await,
         LookupResult::Exhausted(count) => Err(miss_error(context, &lookup, Some(count))),
@@ -37,7 +37,7 @@ pub(crate) async fn replay_or_forward(
     request: Request<RequestBody>,
 ) -> Result<Response<OutgoingBody>, ExchangeError> {
     let client = ClientCapabilities::of(&request);
-    let (head, mut buffered, lookup) = look_up(context, request).await?;
+    let (head, mut buffered, lookup) = look_up(context, request, BeyondLimits::Miss).await?;
     let key = lookup.match_key.key.hash();
     context.session.wait_until_written(key).await;
     if let LookupResult::Hit(entry) = find(context, &lookup) {
@@ -79,15 +79,25 @@ pub(crate) async fn serve_hit(
     Ok(response)
 }
 
+/// What becomes of a request whose body exceeds the limits of decoding.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum BeyondLimits {
+    /// It is an error that names the limits.
+    Reject,
+    /// It is forwarded, as in record.
+    Miss,
+}
+
 async fn look_up(
     context: &RequestContext<'_>,
     request: Request<RequestBody>,
+    beyond_limits: BeyondLimits,
 ) -> Result<(RequestHead, BufferedBody, Lookup), ExchangeError> {
     let head = RequestHead::new(context, &request, true);
     let limits = &context.snapshot.config.limits;
     let budget = &context.handler.shared.budget;
     let mut buffered = BufferedBody::read(request.into_body(), limits, budget).await?;
-    let request = decoded_request(context, &head, &buffered.bytes)?;
+    let request = decoded_request(context, &head, &buffered.bytes, beyond_limits)?;
     buffered.count_decoded(request.body.inline());
     Ok((head, buffered, look_up_request(context, request).await?))
 }
@@ -97,6 +107,7 @@ fn decoded_request(
     context: &RequestContext<'_>,
     head: &RequestHead,
     body: &Bytes,
+    beyond_limits: BeyondLimits,
 ) -> Result<ouli_message::Request, ExchangeError> {
     let mut request = head.to_recorded_request(&context.endpoint.authority);
     let limits = &context.snapshot.config.limits;
@@ -107,13 +118,13 @@ fn decoded_request(
     let received = content_coding::remove_codings(body, &request.fields, bounds);
     let body = match received {
         Ok(received) if received.extra.has_padding_only() => received.bytes,
-        Err(error) if error.is_limit() => {
+        Err(error) if error.is_limit() && beyond_limits == BeyondLimits::Reject => {
             return Err(ExchangeError::Undecodable(format!(
                 "{error} (limits.decompressed_body, limits.decompression_ratio)"
             )));
         }
-        // It is compared as it is. No such request is recorded, because secrets cannot be found
-        // in it.
+        // It is compared as it is. No such request is recorded, because secrets cannot be found in
+        // it.
         Ok(_) | Err(_) => body.clone(),
     };
     request.body = Content::Inline(body);

@@ -49,7 +49,7 @@ impl CodedForm {
         self,
         exchange: &mut Exchange,
         check: &GuardCheck,
-        is_clean: impl Fn(&Exchange, Bytes) -> Result<bool, Outcome>,
+        is_clean: impl Fn(&Exchange, &Bytes) -> Result<bool, Outcome>,
     ) -> Result<(), Outcome> {
         let Self {
             removed,
@@ -59,7 +59,7 @@ impl CodedForm {
         if removed.is_empty() {
             return Ok(());
         }
-        if !extra.has_padding_only() && !is_clean(exchange, extra.tail.clone())? {
+        if !extra.has_padding_only() && !is_clean(exchange, &extra.tail)? {
             let reason = "a secret follows the end of the content coding of a response";
             return Err(Outcome::Failed(reason.to_owned()));
         }
@@ -72,7 +72,7 @@ impl CodedForm {
                 || extra.has_hidden_metadata
                 || is_opaque
                 || check.scan_coded(coded.inline()).is_err()
-                || !(metadata.is_empty() || is_clean(exchange, metadata)?))
+                || !(metadata.is_empty() || is_clean(exchange, &metadata)?))
         {
             exchange.response.coded.forget_exact();
         }

@@ -14,6 +14,8 @@ use ouli_redaction::{Guard, Secrets};
 pub(super) struct GuardCheck {
     pub(super) guard: Arc<Guard>,
     pub(super) secrets: Arc<Secrets>,
+    /// Maximum size in bytes of a body that is written as text or base64.
+    pub(super) inline_body: usize,
 }
 
 impl WriteCheck for GuardCheck {
@@ -44,10 +46,13 @@ impl GuardCheck {
         Ok(())
     }
 
-    /// Scans the coded bytes of a body, and the text that is written for them. Text that occurs in
-    /// compressed bytes by chance must not cost the recording.
+    /// Scans the coded bytes of a body, and the base64 that is written for them. Text that occurs
+    /// in compressed bytes by chance must not cost the recording.
     pub(super) fn scan_coded(&self, bytes: &[u8]) -> Result<(), Outcome> {
         self.scan(bytes)?;
+        if bytes.len() > self.inline_body {
+            return Ok(());
+        }
         self.scan(STANDARD.encode(bytes).as_bytes())
     }
 

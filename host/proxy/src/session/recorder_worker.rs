@@ -53,6 +53,7 @@ impl<'a> RecorderWorker<'a> {
         let check = GuardCheck {
             guard: job.guard,
             secrets: Arc::clone(session.secrets()),
+            inline_body: self.limits.inline_body,
         };
         let exchange = self.redacted_exchange(&session, &job.plugins, job.captured, &check)?;
         check.scan_binary_content(&exchange)?;
@@ -124,7 +125,7 @@ fn is_unchanged_by_redaction(
     plugins: &Plugins,
     session: &Session,
     exchange: &Exchange,
-    bytes: Bytes,
+    bytes: &Bytes,
 ) -> Result<bool, Outcome> {
     let mut probe = exchange.clone();
     probe.stream = None;
@@ -132,7 +133,7 @@ fn is_unchanged_by_redaction(
     probe.response.body = Content::Inline(bytes.clone());
     let redacted = plugins.redact(probe, session.name(), session.secrets());
     let redacted = redacted.map_err(|failure| Outcome::Failed(failure.to_string()))?;
-    Ok(redacted.exchange.response.body.inline() == bytes)
+    Ok(redacted.exchange.response.body.inline() == *bytes)
 }
 
 /// An exchange that was passed to the writer.
