@@ -3,6 +3,7 @@
 use http::header::UPGRADE;
 use http::{Method, StatusCode};
 
+use crate::coded_body::CodedBody;
 use crate::content::Content;
 use crate::failure::{Failure, FailureCause};
 use crate::fields::Fields;
@@ -59,6 +60,8 @@ pub struct Response {
     pub fields: Fields,
     /// The body, decoded.
     pub body: Content,
+    /// The body with its content codings.
+    pub coded: CodedBody,
     /// The trailers.
     pub trailers: Fields,
 }
@@ -88,6 +91,7 @@ impl Response {
             status: cause.status(),
             fields: Fields::default(),
             body: Content::EMPTY,
+            coded: CodedBody::Derived,
             trailers: Fields::default(),
         }
     }
@@ -105,13 +109,15 @@ impl Exchange {
         !failure.is_some_and(|failure| failure.cause.is_before_response())
     }
 
-    /// All bodies and messages, in a fixed order: request, response, messages of the stream.
+    /// All bodies and messages, in a fixed order: request, response, messages of the stream, coded
+    /// bytes of the response.
     pub fn contents(&self) -> impl Iterator<Item = &Content> {
         let messages = self.stream.iter().flat_map(Stream::messages);
         let messages = messages.filter_map(|message| Some(&message.kind.payload()?.content));
         [&self.request.body, &self.response.body]
             .into_iter()
             .chain(messages)
+            .chain(self.response.coded.exact())
     }
 
     /// [`Exchange::contents`], mutable.
@@ -119,9 +125,11 @@ impl Exchange {
         let messages = self.stream.iter_mut().flat_map(Stream::messages_mut);
         let messages =
             messages.filter_map(|message| Some(&mut message.kind.payload_mut()?.content));
-        [&mut self.request.body, &mut self.response.body]
+        let Response { body, coded, .. } = &mut self.response;
+        [&mut self.request.body, body]
             .into_iter()
             .chain(messages)
+            .chain(coded.exact_mut())
     }
 }
 

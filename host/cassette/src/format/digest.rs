@@ -4,7 +4,7 @@ use sha2::{Digest, Sha256};
 
 use super::stream_names::{self, MessageRecord};
 use ouli_message::stream::{Stream, StreamContent};
-use ouli_message::{Content, Exchange, FailureCause, Fields};
+use ouli_message::{CodedBody, Content, Exchange, FailureCause, Fields};
 
 /// The digest of an exchange in a cassette: `sha256:` and 32 hex digits.
 ///
@@ -49,6 +49,14 @@ pub fn digest(exchange: &Exchange) -> String {
     if let Some(length) = request.truncated_at {
         push_text(&mut content, b"truncated_at");
         push_text(&mut content, length.to_string().as_bytes());
+    }
+    match &response.coded {
+        CodedBody::Derived => {}
+        CodedBody::Exact(coded) => {
+            push_text(&mut content, b"coded");
+            push_body(&mut content, coded);
+        }
+        CodedBody::Undecoded => push_text(&mut content, b"undecoded"),
     }
     let hash = Sha256::digest(&content);
     let mut text = String::with_capacity(PREFIX.len() + 32);
@@ -172,7 +180,7 @@ mod tests {
     #[test]
     fn every_member_changes_the_digest() {
         let base = sample(1);
-        let changes: [fn(&mut Exchange); 8] = [
+        let changes: [fn(&mut Exchange); 10] = [
             |it| it.endpoint.push('x'),
             |it| it.request.authority.push('x'),
             |it| it.request.target.push('x'),
@@ -181,6 +189,8 @@ mod tests {
             |it| it.response.trailers = it.response.fields.clone(),
             |it| it.request.fields.retain(|name, _| name != "accept"),
             |it| it.tags.push(("a".into(), "b".into())),
+            |it| it.response.coded = CodedBody::Exact(Content::Inline(Bytes::from_static(b"x"))),
+            |it| it.response.coded = CodedBody::Undecoded,
         ];
         for change in changes {
             let mut other = base.clone();

@@ -13,7 +13,9 @@ use super::failure_reader::FailureMembers;
 use super::stream_reader::StreamMembers;
 use super::strict_json::{Object, Text};
 use ouli_message::failure::{FailureKind, Phase};
-use ouli_message::{Content, Exchange, Failure, FailureCause, Fields, Request, Response};
+use ouli_message::{
+    CodedBody, Content, Exchange, Failure, FailureCause, Fields, Request, Response,
+};
 
 /// An exchange in a cassette, borrowed from its text.
 pub(super) struct Record<'a>(Members<'a>);
@@ -58,6 +60,9 @@ impl Members<'_> {
                  `body`, or remove the response",
                 cause.phase.name()
             )),
+            (None, Some(Object(response))) if response.undecoded && response.coded.is_some() => {
+                Err("`coded` is not allowed with `undecoded`".to_owned())
+            }
             (None, Some(_)) | (Some(_), None) => Ok(()),
         }
     }
@@ -106,10 +111,16 @@ fn response(
             &cause.unwrap_or(FailureCause::new(Phase::Head, FailureKind::Closed)),
         );
     };
+    let coded = match members.coded {
+        Some(coded) => CodedBody::Exact(coded.into_content(buffer)),
+        None if members.undecoded => CodedBody::Undecoded,
+        None => CodedBody::Derived,
+    };
     Response {
         status: members.status.0,
         fields: members.headers.0,
         body: content(members.body, buffer),
+        coded,
         trailers: members.trailers.0,
     }
 }
@@ -138,6 +149,10 @@ struct ResponseMembers<'a> {
     headers: FieldList,
     #[serde(borrow, default)]
     body: Option<ParsedBody<'a>>,
+    #[serde(borrow, default)]
+    coded: Option<ParsedBody<'a>>,
+    #[serde(default)]
+    undecoded: bool,
     #[serde(default)]
     trailers: FieldList,
 }

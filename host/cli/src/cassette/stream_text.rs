@@ -165,7 +165,7 @@ fn hex(bytes: &[u8]) -> String {
 mod tests {
     use super::*;
     use ouli_codec::grpc;
-    use ouli_message::Fields;
+    use ouli_message::{CodedBody, Fields};
 
     #[test]
     fn a_status_line_has_the_decoded_message() {
@@ -174,6 +174,7 @@ mod tests {
                 status: http::StatusCode::OK,
                 fields,
                 body: Content::EMPTY,
+                coded: CodedBody::Derived,
                 trailers,
             })
         };

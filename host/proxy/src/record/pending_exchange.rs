@@ -13,7 +13,7 @@ use crate::session::{CapturedExchange, Outcome, RecordJob, Session, StreamCaptur
 use ouli_config::OnRecorderFull;
 use ouli_message::failure::FailureKind;
 use ouli_message::stream::Ending;
-use ouli_message::{Content, Failure, Fields};
+use ouli_message::{CodedBody, Content, Failure, Fields};
 use ouli_plugin::Plugins;
 use ouli_redaction::Guard;
 
@@ -199,6 +199,7 @@ impl PendingExchange {
                     status: self.status,
                     fields: self.fields,
                     body: Content::Inline(response.bytes),
+                    coded: CodedBody::Derived,
                     trailers: Fields::from(&response.trailers),
                 },
                 stream,

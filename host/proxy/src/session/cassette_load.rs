@@ -52,12 +52,14 @@ impl Session {
         for line in &report.damage {
             tracing::warn!(session = %self.name(), "{line}");
         }
-        for recorded in loaded.exchanges {
+        for mut recorded in loaded.exchanges {
             if recorded.edited {
                 report.edited.push(recorded.ordinal);
                 if strict {
                     continue;
                 }
+                // They are those of the recorded body, and the body may be another one now.
+                recorded.exchange.response.coded.forget_exact();
             }
             self.add(Entry::new(recorded.ordinal, recorded.exchange));
         }

@@ -6,6 +6,7 @@ mod captured_exchange;
 mod cassette_load;
 mod cassette_state;
 mod client_messages;
+mod coded_form;
 mod counters;
 mod entry;
 mod error;

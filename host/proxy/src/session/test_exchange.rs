@@ -2,7 +2,7 @@
 
 use http::{Method, StatusCode};
 
-use ouli_message::{Content, Exchange, Fields, Request, Response};
+use ouli_message::{CodedBody, Content, Exchange, Fields, Request, Response};
 
 /// A plain `GET /` with an empty response.
 pub(super) fn exchange() -> Exchange {
@@ -21,6 +21,7 @@ pub(super) fn exchange() -> Exchange {
             status: StatusCode::OK,
             fields: Fields::default(),
             body: Content::EMPTY,
+            coded: CodedBody::Derived,
             trailers: Fields::default(),
         },
         stream: None,
