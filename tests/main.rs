@@ -24,6 +24,10 @@ mod cli;
 mod contract;
 /// Recordings survive crashes, full disks and other gateways.
 mod crash;
+/// Cassettes that are damaged, edited, converted or linked.
+mod damage;
+/// Cassettes that are edited under a running gateway.
+mod edited;
 /// Regressions that fuzzing found.
 mod fuzz;
 /// Calls of gRPC, recorded and replayed.
@@ -54,6 +58,8 @@ mod record_replay;
 mod redaction;
 /// Reloads of configuration and plugins under traffic.
 mod reload;
+/// Marks and the health page.
+mod runs;
 /// Session selection and isolation.
 mod sessions;
 /// Shutdown, reload and socket handover lose no request.

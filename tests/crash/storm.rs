@@ -1,8 +1,8 @@
 //! Clients that record through a gateway which is killed at some point, again and again over one
 //! folder, and what must be in the cassette then.
 //!
-//! In `auto` a request that is asked again waits until the first one is written, and is then
-//! answered from the cassette. So a client that gets the same answer twice from an origin which
+//! In `auto` a request that is asked again after a mark waits until the first one is written, and is
+//! then answered from the cassette. So a client that gets the same answer twice from an origin which
 //! never gives one twice was told that its exchange is recorded: it is *acknowledged*.
 
 use std::collections::{BTreeMap, HashMap};
@@ -23,6 +23,9 @@ use crate::support::until;
 
 const ANY: &str = "127.0.0.1:0";
 const CLIENTS: usize = 4;
+
+/// The page that begins the next run.
+pub(crate) const MARK: &str = "/__ouli/sessions/default/mark";
 
 /// Numbers that look like chance and come again from the same seed (splitmix64).
 pub(crate) struct Dice(u64);
@@ -95,12 +98,13 @@ pub(crate) fn auto(seed: u64, rounds: u64) -> Sum {
     sum
 }
 
-/// Kills a gateway in `record` this often, soon after it begins to put the old cassette aside.
+/// Kills a gateway in `record` this often, soon after it begins to put the old cassette aside. The
+/// one that was complete before is kept through all of it.
 pub(crate) fn record(seed: u64, rounds: u64) -> Sum {
     let mut dice = Dice::new(seed);
     let storm = Storm::new();
     let mut sum = Sum::default();
-    let mut before = Vec::new();
+    let mut complete = storm.complete();
     for round in 0..rounds {
         let mut process = storm.start("record", "always", &[]);
         let client = at(process.address());
@@ -115,7 +119,7 @@ pub(crate) fn record(seed: u64, rounds: u64) -> Sum {
         });
         assert_eq!(process.ended().status, None);
         let what = format!("seed {seed}, round {round}");
-        before = storm.check_put_aside(&before, &what);
+        complete = storm.check_complete(complete, &what);
         sum.rounds += 1;
     }
     sum
@@ -222,6 +226,7 @@ impl Storm {
     pub(crate) fn ask_twice(&self, client: &Client) -> Result<bool, client::Broken> {
         let target = self.target();
         let first = client.ask("GET", &target).try_send()?;
+        client.ask("POST", MARK).try_send()?;
         let again = client.ask("GET", &target).try_send()?;
         if again.status == 500 {
             // Recorded, and the disk then did not give the stored body back.
@@ -281,24 +286,39 @@ impl Storm {
         assert_eq!(ended.status, Some(0), "{}", ended.stderr);
     }
 
-    /// The cassette from before is where it was or under its second name, whole; answers the one
-    /// that counts as before from here on.
-    pub(crate) fn check_put_aside(&self, before: &[u8], what: &str) -> Vec<u8> {
+    /// Records a cassette to its end.
+    pub(crate) fn complete(&self) -> Vec<u8> {
+        let mut process = self.start("record", "always", &[]);
+        let client = at(process.address());
+        for _ in 0..3 {
+            assert_eq!(client.get(&self.target()).status, 200);
+        }
+        assert_eq!(process.stop().status, Some(0));
+        std::fs::read(self.folder.cassette("default")).unwrap()
+    }
+
+    /// The complete cassette is where it was or under its second name. What was recorded since is
+    /// whole; answers the one that counts as complete from here on.
+    pub(crate) fn check_complete(&self, complete: Vec<u8>, what: &str) -> Vec<u8> {
         let path = self.folder.cassette("default");
         let read = |path: &Path| std::fs::read(path).unwrap_or_default();
         let (now, previous) = (read(&path), read(&path.with_extension("jsons.previous")));
-        if now == before {
-            return now;
+        if now == complete {
+            return complete;
         }
-        if !before.is_empty() {
-            assert!(previous == before, "{what}: the old cassette is lost");
-        }
+        assert!(
+            previous == complete,
+            "{what}: the complete cassette is lost"
+        );
         if now.len() <= HEADER.len() {
             assert!(HEADER.as_bytes().starts_with(&now), "{what}: {now:?}");
-            return before.to_vec();
+            return complete;
         }
         self.check(what);
-        now
+        match path.with_extension("jsons.recording").exists() {
+            true => complete,
+            false => now,
+        }
     }
 }
 

@@ -1,8 +1,8 @@
 //! The lines that git writes into a file whose merge has a conflict.
 
 /// What to do about them.
-pub(super) const REASON: &str = "a conflict marker of git: resolve the merge, or take one side with \
-                                 `git checkout --ours` or `--theirs`";
+pub(super) const REASON: &str = "a conflict marker of git: resolve the merge, or take one side \
+                                 with `git checkout --ours` or `--theirs`";
 
 const MARKERS: [&[u8]; 4] = [b"<<<<<<<", b"|||||||", b"=======", b">>>>>>>"];
 

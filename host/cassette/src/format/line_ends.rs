@@ -1,5 +1,5 @@
-//! Line ends that another program converted, as git does with `core.autocrlf`. The digest tells which
-//! form was recorded.
+//! Line ends that another program converted, as git does with `core.autocrlf`. The digest tells
+//! which form was recorded.
 
 use memchr::memmem;
 

@@ -96,6 +96,13 @@ impl CassetteDir {
         }
     }
 
+    /// The stamp of a session's cassette. Links are followed. `None` if it does not exist, or if
+    /// the name is not valid.
+    pub fn stamp(&self, session: &str) -> Option<FileStamp> {
+        let path = self.session_path(session).ok()?;
+        path.metadata().ok().map(|metadata| (&metadata).into())
+    }
+
     /// Reads all stored bodies and messages of an exchange into memory.
     ///
     /// # Errors
@@ -109,8 +116,8 @@ impl CassetteDir {
         Ok(())
     }
 
-    /// Reads a stored body and checks its digest. If only its line ends were converted, the recorded
-    /// bytes are restored.
+    /// Reads a stored body and checks its digest. If only its line ends were converted, the
+    /// recorded bytes are restored.
     ///
     /// # Errors
     /// As [`Self::open_body`]; also if the body is larger than the limit, or does not match its

@@ -4,8 +4,6 @@ use std::fs::{File, Metadata};
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 
-use super::cassette_dir::CassetteDir;
-
 /// Metadata of a file that shows whether it was changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FileStamp {
@@ -43,14 +41,5 @@ impl From<&Metadata> for FileStamp {
             size: metadata.len(),
             modified: (metadata.mtime(), metadata.mtime_nsec()),
         }
-    }
-}
-
-impl CassetteDir {
-    /// The stamp of a session's cassette. Links are followed. `None` if it does not exist, or if the
-    /// name is not valid.
-    pub fn stamp(&self, session: &str) -> Option<FileStamp> {
-        let path = self.session_path(session).ok()?;
-        path.metadata().ok().map(|metadata| (&metadata).into())
     }
 }

@@ -1,5 +1,5 @@
-//! Opens files for reading. Symbolic links are followed: Kubernetes mounts a ConfigMap as links, and
-//! Bazel lays out test data as links.
+//! Opens files for reading. Symbolic links are followed: Kubernetes mounts a ConfigMap as links,
+//! and Bazel lays out test data as links.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{Error, ErrorKind, Result};

@@ -20,8 +20,8 @@ pub struct CassetteInfo {
 }
 
 impl CassetteDir {
-    /// The sessions that have a cassette, sorted by name. Symbolic links are followed. Files without
-    /// a valid session name are skipped.
+    /// The sessions that have a cassette, sorted by name. Symbolic links are followed. Files
+    /// without a valid session name are skipped.
     ///
     /// # Errors
     /// If a folder cannot be read.

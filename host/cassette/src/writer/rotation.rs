@@ -33,8 +33,8 @@ impl Appender {
     /// `SESSION.jsons.incomplete`. So a recording that breaks off never replaces a complete one.
     /// Stored bodies that none of these cassettes refers to are removed.
     ///
-    /// Whenever the process is killed, one of the names has the last complete cassette: it is renamed
-    /// before the marker is set, and the marker is set before anything is recorded.
+    /// Whenever the process is killed, one of the names has the last complete cassette: it is
+    /// renamed before the marker is set, and the marker is set before anything is recorded.
     pub(super) fn rotate(folder: &CassetteDir, name: &SessionName) -> Result<Self, CassetteError> {
         let path = folder.cassette_path(name);
         let dir = open_parent(folder, &path)?;

@@ -107,7 +107,10 @@ pub(super) fn warm_up(snapshot: &Snapshot, sessions: &Sessions) -> Result<(), St
         let session = sessions.get_or_create(&endpoint.session);
         let session = session.map_err(|error| failed(error.into()))?;
         snapshot.make_index(sessions, &session).map_err(failed)?;
-        if session.is_empty() && endpoint.configured.mode == Mode::Replay {
+        if session.is_empty()
+            && session.withheld().is_none()
+            && endpoint.configured.mode == Mode::Replay
+        {
             let folder = sessions.folder().root().display();
             tracing::warn!(
                 "session {} has no recorded exchange in {folder}; record one with: \

@@ -172,6 +172,7 @@ impl PendingExchange {
             }
         });
         let job = RecordJob {
+            unwritten: self.session.unwritten_exchange(),
             session: self.session,
             captured: CapturedExchange {
                 endpoint: self.endpoint,

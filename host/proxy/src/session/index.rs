@@ -64,14 +64,14 @@ pub enum LookupResult {
 pub struct Index {
     pub(super) session: Arc<Session>,
     pub(super) plugins: Arc<Plugins>,
-    folder: Arc<CassetteDir>,
-    state: RwLock<IndexState>,
+    pub(super) folder: Arc<CassetteDir>,
+    pub(super) state: RwLock<IndexState>,
     /// Cached keys of the client messages of conversations, by the ordinal of the exchange.
     pub(super) client_message_keys: Mutex<HashMap<u64, Arc<[u128]>>>,
 }
 
 #[derive(Default)]
-struct IndexState {
+pub(super) struct IndexState {
     entries: Vec<(Arc<Entry>, Option<Key>)>,
     groups: HashMap<u128, Group>,
     /// Positions of requests with placeholders, which may match as wildcards.
@@ -181,6 +181,7 @@ impl Index {
             .collect();
         let cause = match exhausted {
             Some(recorded) => Cause::Exhausted { recorded },
+            None if self.session.has_no_cassette() => Cause::NoCassette,
             None if state.entries.is_empty() => Cause::Empty,
             None => Cause::NoMatch,
         };
@@ -207,7 +208,7 @@ impl Index {
     }
 
     /// Indexes the exchanges that were recorded since the last call.
-    fn index_new_entries(&self) {
+    pub(super) fn index_new_entries(&self) {
         let indexed = self.state.read().entries.len();
         if self.session.len() == indexed {
             return;
@@ -315,6 +316,21 @@ impl Index {
 }
 
 impl IndexState {
+    /// The same keys for the exchanges of another run, which are at the same positions.
+    pub(super) fn with_entries(&self, entries: Vec<Arc<Entry>>) -> Self {
+        let keys = self.entries.iter().map(|(_, key)| key.clone());
+        let groups = self.groups.iter().map(|(hash, group)| {
+            let positions = group.positions.clone();
+            let next = AtomicUsize::new(0);
+            (*hash, Group { positions, next })
+        });
+        Self {
+            entries: entries.into_iter().zip(keys).collect(),
+            groups: groups.collect(),
+            wildcards: self.wildcards.clone(),
+        }
+    }
+
     fn take_next(&self, hash: u128, exhausted: ExhaustedPolicy) -> LookupResult {
         let Some(group) = self.groups.get(&hash) else {
             return LookupResult::NotFound;

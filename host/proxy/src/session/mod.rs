@@ -2,19 +2,23 @@
 //!
 //! Connects the cassette and the plugins. The request handler decides how a request is answered.
 
+mod all_runs;
 mod captured_exchange;
 mod cassette_load;
 mod cassette_state;
+mod cassette_watch;
 mod client_messages;
 mod counters;
 mod entry;
 mod error;
 mod exchange_builder;
 mod index;
+mod index_run;
 mod log_throttle;
 mod memory_budget;
 mod outcome;
 mod outcome_log;
+mod pending_writes;
 mod record_check;
 mod record_job;
 mod recorder;
@@ -22,6 +26,7 @@ mod recorder_limits;
 mod recorder_worker;
 mod registry;
 mod replay_queue;
+mod run;
 mod session_state;
 mod shadow_comparison;
 mod truncated_body;
@@ -39,6 +44,7 @@ pub use error::SessionError;
 pub use index::{ExhaustedPolicy, Index, LookupResult};
 pub use memory_budget::{MemoryBudget, MemoryReservation, MemoryWait};
 pub use outcome::Outcome;
+pub use pending_writes::UnwrittenExchange;
 pub use record_job::RecordJob;
 pub use recorder::{QueuePermit, Recorder};
 pub use recorder_limits::RecorderLimits;
