@@ -1,9 +1,9 @@
 //! Clients that record through a gateway which is killed at some point, again and again over one
 //! folder, and what must be in the cassette then.
 //!
-//! In `auto` a request that is asked again after a mark waits until the first one is written, and is
-//! then answered from the cassette. So a client that gets the same answer twice from an origin which
-//! never gives one twice was told that its exchange is recorded: it is *acknowledged*.
+//! In `auto` a request that is asked again after a mark waits until the first one is written, and
+//! is then answered from the cassette. So a client that gets the same answer twice from an origin
+//! which never gives one twice was told that its exchange is recorded: it is *acknowledged*.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::Write as _;

@@ -33,7 +33,8 @@ fn strace(cassettes: &Path, call: &str, change: &str) -> Vec<String> {
         .map(str::to_owned)
         .to_vec();
     let names = ["default.jsons", "default.bodies"];
-    let more = [".torn", ".previous"].map(|end| format!("default.jsons{end}"));
+    let more = [".torn", ".previous", ".incomplete", ".recording"]
+        .map(|end| format!("default.jsons{end}"));
     for name in names.into_iter().chain(more.iter().map(String::as_str)) {
         let path = cassettes.join(name).display().to_string();
         arguments.extend(["-P".to_owned(), name.to_owned(), "-P".to_owned(), path]);

@@ -54,8 +54,8 @@ impl AllRuns {
         *self.stamp.lock() = stamp;
     }
 
-    /// Sets the stamp of a cassette that was read, unless it was written since: `before` is the stamp
-    /// before it was read. Returns true if it was set.
+    /// Sets the stamp of a cassette that was read, unless it was written since: `before` is the
+    /// stamp before it was read. Returns true if it was set.
     pub(super) fn replace_stamp(&self, before: Option<FileStamp>, read: Option<FileStamp>) -> bool {
         let mut stamp = self.stamp.lock();
         let is_current = *stamp == before && !self.unwritten.is_any();
