@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::state::GatewayState;
 
 impl GatewayState {
     /// Reads the cassettes again that another program has changed; returns true if there is one.
-    /// Each index is built before new requests use it.
+    /// The first request of a replacement waits for its index, which is built once.
     pub(super) fn reload_cassettes(&self) -> bool {
         // One at a time, and not while a snapshot is replaced.
         let _loaded = self.loaded.lock();
@@ -16,10 +17,10 @@ impl GatewayState {
         let replacements = sessions.read_changed(snapshot.config.strict);
         let is_changed = !replacements.is_empty();
         for replacement in replacements {
+            sessions.apply(Arc::clone(&replacement));
             if let Err(error) = snapshot.make_index(sessions, &replacement) {
                 tracing::error!("session {}: {error}", replacement.name());
             }
-            sessions.apply(replacement);
         }
         is_changed
     }

@@ -56,7 +56,8 @@ impl Snapshot {
         session: &Arc<Session>,
     ) -> Result<Arc<Index>, ExchangeError> {
         sessions.load(session, self.config.strict)?;
-        // Built outside of the lock, which every request takes.
+        let _building = session.lock_index_build();
+        // Built outside of the lock of all indexes, which every request takes.
         let built = Arc::new(match self.index(session.name()) {
             Some(index) if index.is_of(session) => return Ok(index),
             Some(index) if session.rewound_from() == Some(index.session().version()) => {

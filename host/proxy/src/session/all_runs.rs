@@ -7,6 +7,7 @@ use parking_lot::Mutex;
 use super::counters::Counters;
 use super::log_throttle::LogThrottle;
 use super::pending_writes::{PendingWrites, UnwrittenCount};
+use super::run_entries::Lineage;
 use ouli_cassette::FileStamp;
 use ouli_redaction::Secrets;
 
@@ -19,6 +20,7 @@ pub(super) struct AllRuns {
     pub(super) secrets: Arc<Secrets>,
     /// The sum of the counters.
     pub(super) total: Arc<Counters>,
+    pub(super) lineage: Mutex<Lineage>,
     pub(super) writes: PendingWrites,
     pub(super) unwritten: Arc<UnwrittenCount>,
     pub(super) log_throttle: LogThrottle,
@@ -36,6 +38,7 @@ impl AllRuns {
         Self {
             secrets: Arc::new(secrets),
             total: Arc::default(),
+            lineage: Mutex::default(),
             writes: PendingWrites::default(),
             unwritten: Arc::default(),
             log_throttle: LogThrottle::default(),

@@ -1,5 +1,7 @@
 //! Loads the exchanges of a session from its cassette.
 
+use std::collections::HashSet;
+
 use super::cassette_state::{LoadReport, LoadState};
 use super::entry::Entry;
 use super::error::SessionError;
@@ -70,8 +72,10 @@ impl Session {
 
     fn add_loaded(&self, loaded: LoadedCassette, strict: bool) -> LoadReport {
         let report = self.report_on(&loaded, strict);
+        // What was recorded in the meantime may be there already.
+        let known: HashSet<u64> = self.entries_from(0).iter().map(|it| it.ordinal).collect();
         for recorded in loaded.exchanges {
-            if !(recorded.edited && strict) {
+            if !(recorded.edited && strict) && !known.contains(&recorded.ordinal) {
                 self.add(Entry::new(recorded.ordinal, recorded.exchange));
             }
         }

@@ -27,6 +27,7 @@ mod recorder_worker;
 mod registry;
 mod replay_queue;
 mod run;
+mod run_entries;
 mod session_state;
 mod shadow_comparison;
 mod truncated_body;

@@ -81,9 +81,15 @@ impl Sessions {
 
     /// Begins the next run of a session, which new requests belong to. Returns the run that ended.
     pub fn begin_run(&self, name: &str) -> Result<Arc<Session>, SessionError> {
-        let ended = self.get_or_create(name)?;
-        self.replace(ended.next_run());
-        Ok(ended)
+        loop {
+            let ended = self.get_or_create(name)?;
+            if let Some(next) = ended.next_run() {
+                self.replace(next);
+                return Ok(ended);
+            }
+            // Another thread is about to replace it.
+            std::thread::yield_now();
+        }
     }
 
     /// Puts `next` in the place of the session that it replaces, unless a later one is there.

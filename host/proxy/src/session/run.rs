@@ -14,21 +14,18 @@ use ouli_cassette::LoadedCassette;
 
 impl Session {
     /// Begins the next run: no exchange is replayed yet, those that this run recorded can be, and
-    /// the counters are zero. Returns the same session if it was called before.
-    pub(super) fn next_run(&self) -> Arc<Self> {
-        let mut succession = self.succession.lock();
-        if let Some(next) = succession.next.clone() {
-            drop(succession);
-            // The cassette was edited within the run.
-            let is_same_run = next.run() == self.run();
-            return if is_same_run { next.next_run() } else { next };
+    /// the counters are zero. `None` if the session was replaced before.
+    pub(super) fn next_run(&self) -> Option<Arc<Self>> {
+        let mut lineage = self.all_runs.lineage.lock();
+        if !lineage.is_latest(&self.entries) {
+            return None;
         }
         self.all_runs.keep_damage(self.damage());
         let rewound = |entry: &Arc<Entry>| Arc::new(entry.rewound());
         let mut entries: Vec<_> = self.entries_from(0).iter().map(rewound).collect();
         let known: HashSet<u64> = entries.iter().map(|it| it.ordinal).collect();
-        let recorded = succession.recorded.iter();
-        let new = recorded.filter(|it| !known.contains(&it.ordinal));
+        let recorded = self.entries.recorded();
+        let new = recorded.iter().filter(|it| !known.contains(&it.ordinal));
         entries.extend(new.map(rewound));
         let cassette = match &self.lock_cassette().load {
             loaded @ LoadState::Loaded(_) => CassetteState {
@@ -45,9 +42,8 @@ impl Session {
         let run = Run::new(self.run() + 1, &self.all_runs);
         let mut next = self.replacement(run, contents);
         next.rewound_from = Some(self.version());
-        let next = Arc::new(next);
-        succession.next = Some(Arc::clone(&next));
-        next
+        lineage.begin(&next.entries);
+        Some(Arc::new(next))
     }
 
     /// The same run with a cassette that was read again. The replays of exchanges that are still
@@ -59,14 +55,15 @@ impl Session {
         strict: bool,
         is_current: impl FnOnce() -> bool,
     ) -> Option<Arc<Self>> {
-        let mut succession = self.succession.lock();
-        if succession.next.is_some() || !is_current() {
+        let mut lineage = self.all_runs.lineage.lock();
+        if !lineage.is_latest(&self.entries) || !is_current() {
             return None;
         }
         let report = self.report_on(&loaded, strict);
         let before = self.entries_from(0);
         let before: HashMap<u64, &Arc<Entry>> = before.iter().map(|it| (it.ordinal, it)).collect();
-        let own: HashSet<u64> = succession.recorded.iter().map(|it| it.ordinal).collect();
+        let own = self.entries.recorded();
+        let own: HashSet<u64> = own.iter().map(|it| it.ordinal).collect();
         let (mut entries, mut recorded) = (Vec::new(), Vec::new());
         for found in loaded.exchanges {
             if found.edited && strict {
@@ -92,17 +89,15 @@ impl Session {
                 load: LoadState::Loaded(report),
             },
         };
-        let next = Arc::new(self.replacement(self.same_run(), contents));
-        succession.next = Some(Arc::clone(&next));
-        Some(next)
+        let next = self.replacement(self.same_run(), contents);
+        lineage.begin(&next.entries);
+        Some(Arc::new(next))
     }
 
     /// True if the cassette has the exchanges of this session, those that it recorded included.
     pub(super) fn has_exchanges_of(&self, loaded: &LoadedCassette) -> bool {
-        let succession = self.succession.lock();
         let mut known = self.entries_from(0);
-        known.extend(succession.recorded.iter().cloned());
-        drop(succession);
+        known.extend(self.entries.recorded());
         known.sort_by_key(|entry| entry.ordinal);
         known.len() == loaded.exchanges.len()
             && known
@@ -113,37 +108,62 @@ impl Session {
 
     /// Adds an exchange that this run recorded. Later runs can replay it.
     pub(super) fn add_recorded(&self, entry: Entry) {
-        self.pass_on(&Arc::new(entry), self.run());
+        let lineage = self.all_runs.lineage.lock();
+        lineage.pass_on(&self.entries, &Arc::new(entry));
     }
 
     /// Number of exchanges: those that can be replayed, and those that this run recorded.
     pub(super) fn exchange_count(&self) -> usize {
-        self.len() + self.succession.lock().recorded.len()
-    }
-
-    /// Adds an exchange that `run` recorded to this session and to those that replaced it: requests
-    /// of each may be in flight.
-    fn pass_on(&self, entry: &Arc<Entry>, run: u64) {
-        let mut succession = self.succession.lock();
-        if run == self.run() {
-            succession.recorded.push(Arc::clone(entry));
-        } else if self.is_loaded() && !self.has_ordinal(entry.ordinal) {
-            self.add(entry.rewound());
-        }
-        let next = succession.next.clone();
-        drop(succession);
-        if let Some(next) = next {
-            next.pass_on(entry, run);
-        }
-    }
-
-    fn has_ordinal(&self, ordinal: u64) -> bool {
-        let entries = self.entries_from(0);
-        entries.iter().any(|it| it.ordinal == ordinal)
+        self.len() + self.entries.recorded().len()
     }
 
     fn replacement(&self, run: Run, contents: Contents) -> Self {
         let (name, all_runs) = (Arc::clone(self.name()), Arc::clone(&self.all_runs));
         Self::start(name, all_runs, run, contents)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::test_exchange::exchange;
+    use ouli_redaction::Secrets;
+
+    #[test]
+    fn a_run_in_flight_passes_its_exchanges_on_and_keeps_no_later_run() {
+        let first = Arc::new(Session::new("x".into(), Secrets::default()));
+        let mut latest = Arc::clone(&first);
+        let mut held = Vec::new();
+        for number in 0..100 {
+            latest = latest.next_run().unwrap();
+            if number == 50 {
+                held.push(Arc::clone(&latest));
+            }
+        }
+        assert!(first.next_run().is_none());
+        assert_eq!(latest.run(), 101);
+        // The first, the held one, the latest, and the one before it that is not swept yet.
+        assert!(first.all_runs.lineage.lock().live_count() <= 4);
+        first.add_recorded(Entry::just_recorded(1, exchange()));
+        assert_eq!((first.len(), held[0].len(), latest.len()), (0, 1, 1));
+        assert_eq!(first.exchange_count(), 1);
+        // It is replayed once to each run.
+        let next = latest.next_run().unwrap();
+        assert_eq!(next.len(), 1);
+        assert!(latest.entries_from(0)[0].claim_first() && next.entries_from(0)[0].claim_first());
+    }
+
+    #[test]
+    fn counters_start_anew_and_the_total_goes_on() {
+        let first = Session::new("x".into(), Secrets::default());
+        first.counters().count(crate::session::Outcome::Hit);
+        let next = first.next_run().unwrap();
+        // A request in flight is counted in its own run.
+        first.counters().count(crate::session::Outcome::Miss);
+        next.counters().count(crate::session::Outcome::Hit);
+        assert_eq!((next.counters().hits(), next.counters().misses()), (1, 0));
+        assert_eq!((first.counters().hits(), first.counters().misses()), (1, 1));
+        let total = next.total_counters();
+        assert_eq!((total.hits(), total.misses()), (2, 1));
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use parking_lot::{Mutex, MutexGuard, RwLock};
+use parking_lot::{Mutex, MutexGuard};
 
 use super::all_runs::AllRuns;
 use super::cassette_state::CassetteState;
@@ -11,6 +11,7 @@ use super::counters::Counters;
 use super::entry::Entry;
 use super::log_throttle::LogThrottle;
 use super::pending_writes::{UnwrittenCount, UnwrittenExchange};
+use super::run_entries::RunEntries;
 use ouli_redaction::Secrets;
 
 /// One run of a session. It outlives reloads of the configuration and the plugins. A mark, and a
@@ -19,12 +20,11 @@ pub struct Session {
     name: Arc<str>,
     pub(super) all_runs: Arc<AllRuns>,
     run: Run,
-    /// Increases from one replacement to the next.
-    version: u64,
     /// The version that this one has the same exchanges as, at the same positions.
     pub(super) rewound_from: Option<u64>,
-    entries: RwLock<Vec<Arc<Entry>>>,
-    pub(super) succession: Mutex<Succession>,
+    pub(super) entries: Arc<RunEntries>,
+    /// Held while an index is built, so that it is built once.
+    index_build: Mutex<()>,
     cassette: Mutex<CassetteState>,
 }
 
@@ -47,15 +47,6 @@ impl Run {
     }
 }
 
-/// What passes to the next run.
-#[derive(Default)]
-pub(super) struct Succession {
-    /// The exchanges that this run recorded. They are replayed to later runs only.
-    pub(super) recorded: Vec<Arc<Entry>>,
-    /// What this session was replaced by.
-    pub(super) next: Option<Arc<Session>>,
-}
-
 /// The exchanges and the cassette that a session starts with.
 #[derive(Default)]
 pub(super) struct Contents {
@@ -68,7 +59,9 @@ impl Session {
     pub(super) fn new(name: Arc<str>, secrets: Secrets) -> Self {
         let all_runs = Arc::new(AllRuns::new(secrets));
         let run = Run::new(1, &all_runs);
-        Self::start(name, all_runs, run, Contents::default())
+        let session = Self::start(name, all_runs, run, Contents::default());
+        session.all_runs.lineage.lock().begin(&session.entries);
+        session
     }
 
     /// A session of this run with these contents.
@@ -78,18 +71,16 @@ impl Session {
         run: Run,
         contents: Contents,
     ) -> Self {
-        static VERSIONS: AtomicU64 = AtomicU64::new(0);
+        static VERSIONS: AtomicU64 = AtomicU64::new(1);
+        let version = VERSIONS.fetch_add(1, Ordering::Relaxed);
+        let entries = RunEntries::new((run.number, version), contents.entries, contents.recorded);
         Self {
             name,
             all_runs,
             run,
-            version: VERSIONS.fetch_add(1, Ordering::Relaxed),
             rewound_from: None,
-            entries: RwLock::new(contents.entries),
-            succession: Mutex::new(Succession {
-                recorded: contents.recorded,
-                next: None,
-            }),
+            entries: Arc::new(entries),
+            index_build: Mutex::default(),
             cassette: Mutex::new(contents.cassette),
         }
     }
@@ -116,7 +107,7 @@ impl Session {
 
     /// Increases whenever the session is replaced.
     pub(crate) fn version(&self) -> u64 {
-        self.version
+        self.entries.version()
     }
 
     /// The version that this one has the same exchanges as, at the same positions.
@@ -142,15 +133,19 @@ impl Session {
         self.cassette.lock()
     }
 
+    /// Held while an index of the session is built.
+    pub(crate) fn lock_index_build(&self) -> MutexGuard<'_, ()> {
+        self.index_build.lock()
+    }
+
     /// The exchanges from position `from` on.
     pub(super) fn entries_from(&self, from: usize) -> Vec<Arc<Entry>> {
-        let entries = self.entries.read();
-        entries.get(from..).unwrap_or_default().to_vec()
+        self.entries.replayable_from(from)
     }
 
     /// Number of exchanges that can be replayed.
     pub fn len(&self) -> usize {
-        self.entries.read().len()
+        self.entries.replayable_count()
     }
 
     /// True if there are no exchanges.
@@ -159,7 +154,7 @@ impl Session {
     }
 
     pub(super) fn add(&self, entry: Entry) {
-        self.entries.write().push(Arc::new(entry));
+        self.entries.add_replayable(entry);
     }
 
     /// An exchange is complete, and the verdict on it comes later.
