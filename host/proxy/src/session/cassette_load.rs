@@ -75,7 +75,8 @@ impl Session {
         // What was recorded in the meantime may be there already.
         let known: HashSet<u64> = self.entries_from(0).iter().map(|it| it.ordinal).collect();
         for recorded in loaded.exchanges {
-            if !(recorded.edited && strict) && !known.contains(&recorded.ordinal) {
+            let is_refused = recorded.edited && strict;
+            if !is_refused && !known.contains(&recorded.ordinal) {
                 self.add(Entry::new(recorded.ordinal, recorded.exchange));
             }
         }
