@@ -28,6 +28,8 @@ mod crash;
 mod damage;
 /// Cassettes that are edited under a running gateway.
 mod edited;
+/// The gateway's own errors, as each client library shows them.
+mod error_formats;
 /// Regressions that fuzzing found.
 mod fuzz;
 /// Calls of gRPC, recorded and replayed.

@@ -17,6 +17,8 @@ pub struct Override {
     value: Node,
     /// What the user typed, if it is not the key.
     flag: Option<String>,
+    /// The argument of `--set`; none for a flag of its own.
+    assignment: Option<String>,
 }
 
 impl Override {
@@ -56,7 +58,38 @@ impl Override {
             Some((_, parsed)) => (parsed, Some(value.to_owned())),
             None => (Value::String(value.to_owned()), None),
         };
-        Some(Self::new(key, parsed, raw))
+        Some(Self {
+            assignment: Some(written.to_owned()),
+            ..Self::new(key, parsed, raw)
+        })
+    }
+
+    /// The dotted key.
+    pub(super) fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// The argument of `--set`; none for a flag of its own.
+    pub(super) fn assignment(&self) -> Option<&str> {
+        self.assignment.as_deref()
+    }
+
+    /// The strings of the value.
+    pub(super) fn texts(&self) -> Vec<&str> {
+        let nodes = match &self.value.value {
+            Value::Array(items) => items.as_slice(),
+            _ => std::slice::from_ref(&self.value),
+        };
+        let texts = nodes.iter().filter_map(|node| match &node.value {
+            Value::String(text) => Some(text.as_str()),
+            Value::Integer(_)
+            | Value::Float(_)
+            | Value::Boolean(_)
+            | Value::Datetime(_)
+            | Value::Array(_)
+            | Value::Table(_) => None,
+        });
+        texts.collect()
     }
 
     fn new(key: &str, value: Value, raw: Option<String>) -> Self {
@@ -66,6 +99,7 @@ impl Override {
             key: key.to_owned(),
             value,
             flag: None,
+            assignment: None,
         }
     }
 

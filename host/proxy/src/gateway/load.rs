@@ -11,7 +11,7 @@ use super::options::{ConfigSource, Options};
 use super::plugin_swap::{self, PluginSwap};
 use super::proto_descriptors::ProtoDescriptors;
 use crate::session::Sessions;
-use ouli_config::{Config, Mode};
+use ouli_config::{CommandLine, Config, Mode};
 
 impl Loaded {
     /// Reads the configuration and loads the plugins.
@@ -62,6 +62,7 @@ fn load_parts(
     let mut loaded = Loaded {
         descriptors,
         config: Arc::new(config),
+        command: Arc::new(command_line(options)),
         config_text,
         plugins: Vec::new(),
         rejected: BTreeMap::new(),
@@ -187,6 +188,15 @@ fn read_config(options: &Options) -> Result<Option<String>, StartError> {
                 .map_err(|source| StartError::Read { path, source })
         }
     }
+}
+
+/// The command with which the gateway was started.
+fn command_line(options: &Options) -> CommandLine {
+    let file = match &options.config {
+        ConfigSource::File(path) => Some(path.as_path()),
+        ConfigSource::Default | ConfigSource::Text(_) => None,
+    };
+    CommandLine::new(file, &options.overrides)
 }
 
 fn parse_config(options: &Options, text: Option<&str>) -> Result<Config, StartError> {
