@@ -24,6 +24,10 @@ mod cli;
 mod contract;
 /// Recordings survive crashes, full disks and other gateways.
 mod crash;
+/// Cassettes that are damaged, edited, converted or linked.
+mod damage;
+/// Cassettes that are edited under a running gateway.
+mod edited;
 /// The gateway's own errors, as each client library shows them.
 mod error_formats;
 /// Regressions that fuzzing found.
@@ -56,6 +60,8 @@ mod record_replay;
 mod redaction;
 /// Reloads of configuration and plugins under traffic.
 mod reload;
+/// Marks and the health page.
+mod runs;
 /// Session selection and isolation.
 mod sessions;
 /// Shutdown, reload and socket handover lose no request.

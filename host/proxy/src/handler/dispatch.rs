@@ -100,6 +100,12 @@ impl RequestHandler {
     ) -> Response<OutgoingBody> {
         let shared = &self.shared;
         let (format, version) = (ErrorFormat::of(&request), request.version());
+        // Before the permit: a busy gateway is ready.
+        if let Some(health) = admin_pages::health_response(shared, &request) {
+            trace.set_outcome(AccessOutcome::Admin);
+            let response = health.unwrap_or_else(|error| error_response(&error, format));
+            return response.map(|body| body.with_guards(shared, guard, None));
+        }
         let permit = match shared.request_permit().await {
             Ok(permit) => permit,
             Err(error) => {
@@ -144,7 +150,7 @@ impl RequestHandler {
     ) -> Result<Response<OutgoingBody>, ExchangeError> {
         let is_websocket = tunnel::is_websocket(&request);
         validate(&request, is_websocket)?;
-        if let Some(page) = admin_pages::admin_response(&self.shared, &request)? {
+        if let Some(page) = admin_pages::admin_response(&self.shared, &request).await? {
             trace.set_outcome(AccessOutcome::Admin);
             return Ok(page);
         }

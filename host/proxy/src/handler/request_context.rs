@@ -28,7 +28,8 @@ impl RequestContext<'_> {
     /// The index of the session. A session that is replayed for the first time is read on a
     /// blocking thread.
     pub(crate) async fn index(&self) -> Result<Arc<Index>, ExchangeError> {
-        if let Some(index) = self.snapshot.index(self.session.name()) {
+        let known = self.snapshot.index(self.session.name());
+        if let Some(index) = known.filter(|index| index.is_of(&self.session)) {
             return Ok(index);
         }
         let (snapshot, session) = (Arc::clone(&self.snapshot), Arc::clone(&self.session));

@@ -186,6 +186,7 @@ impl PendingExchange {
             }
         });
         let job = RecordJob {
+            unwritten: self.session.unwritten_exchange(),
             session: self.session,
             captured: CapturedExchange {
                 endpoint: self.endpoint,

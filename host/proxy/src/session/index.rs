@@ -66,7 +66,7 @@ pub enum LookupResult {
 pub struct Index {
     pub(super) session: Arc<Session>,
     pub(super) plugins: Arc<Plugins>,
-    folder: Arc<CassetteDir>,
+    pub(super) folder: Arc<CassetteDir>,
     pub(super) state: RwLock<IndexState>,
     /// Cached keys of the client messages of conversations, by the ordinal of the exchange.
     pub(super) client_message_keys: Mutex<HashMap<u64, Arc<[u128]>>>,
@@ -184,6 +184,7 @@ impl Index {
             .collect();
         let cause = match exhausted {
             Some(recorded) => Cause::Exhausted { recorded },
+            None if self.session.has_no_cassette() => Cause::NoCassette,
             None if state.entries.is_empty() => Cause::Empty,
             None => Cause::NoMatch,
         };
@@ -322,6 +323,22 @@ impl Index {
 }
 
 impl IndexState {
+    /// The same keys for the exchanges of another run, which are at the same positions.
+    pub(super) fn with_entries(&self, entries: Vec<Arc<Entry>>) -> Self {
+        let keys = self.entries.iter().map(|(_, key)| key.clone());
+        let groups = self.groups.iter().map(|(hash, group)| {
+            let positions = group.positions.clone();
+            let next = AtomicUsize::new(0);
+            (*hash, Group { positions, next })
+        });
+        Self {
+            entries: entries.into_iter().zip(keys).collect(),
+            groups: groups.collect(),
+            wildcards: self.wildcards.clone(),
+            truncated: self.truncated.clone(),
+        }
+    }
+
     /// The positions of the exchanges of a key.
     pub(super) fn positions(&self, key: &Key) -> &[usize] {
         let group = self.groups.get(&key.hash());
