@@ -32,6 +32,8 @@ mod grpc;
 mod help;
 /// HTTP/2 on both sides, with and without TLS.
 mod http2;
+/// Interim responses and `expect: 100-continue`.
+mod interim;
 /// Every limit is reached and answered as documented.
 mod limits;
 /// What the logs say about a connection.
@@ -66,5 +68,7 @@ mod smuggling;
 mod streams;
 /// Style rules, checked on the source.
 mod tidy;
+/// Trailer fields, announced or not.
+mod trailers;
 /// WebSockets: protocol rules, recording and replay.
 mod websocket;

@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::header::CONNECTION;
-use http::{HeaderValue, Response, StatusCode};
+use http::{HeaderValue, Request, Response, StatusCode};
+use hyper::body::Incoming;
 use hyper::server::conn::http1::Builder;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -20,6 +21,7 @@ use super::activity::Activity;
 use super::bounds::Bounds;
 use super::context::ConnectionContext;
 use super::dispatch;
+use super::http1_body::Http1Body;
 use super::http1_validator::Http1Validator;
 use super::inspected_io::{InspectedIo, Inspector};
 use super::service::HttpService;
@@ -51,15 +53,17 @@ where
     let inspector = Inspector::Http1(Http1Validator::new());
     let io = InspectedIo::new(socket, first, Arc::clone(activity), inspector);
     let context = (Arc::clone(listener), Arc::clone(activity));
-    let service = service_fn(move |request| {
+    let service = service_fn(move |request: Request<Incoming>| {
         let (listener, activity) = context.clone();
+        let version = request.version();
         let admitted = dispatch::admit_request(&listener, &activity, request);
         async move {
-            let response = dispatch::handle(&listener, admitted).await;
+            let response = dispatch::handle(&listener, &activity, admitted).await;
             if response.status() == StatusCode::SWITCHING_PROTOCOLS {
                 activity.mark_upgraded();
             }
-            Ok::<_, Infallible>(add_connection_close(&activity, response))
+            let response = add_connection_close(&activity, response);
+            Ok::<_, Infallible>(Http1Body::wrap(response, version, &activity))
         }
     });
     let mut http1 = builder(bounds)
@@ -70,7 +74,11 @@ where
     let mut stopping = false;
     let interval = bounds.timeout_check_interval();
     let mut timeout_check = pin!(tokio::time::sleep(interval));
+    let mut has_waker = false;
     let stays_open = poll_fn(|cx| {
+        if !std::mem::replace(&mut has_waker, true) {
+            activity.interim().set_connection(cx.waker());
+        }
         loop {
             if let Poll::Ready(result) = Pin::new(&mut http1).poll(cx) {
                 if let Err(error) = result {

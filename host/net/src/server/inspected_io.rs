@@ -11,6 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::activity::Activity;
 use super::frames::{FrameInspector, SyntheticHandshake};
 use super::http1_validator::Http1Validator;
+use super::own_output::{OwnOutput, Step};
 use crate::shared_buffer;
 
 /// A socket that starts with bytes that were read before, records its activity, and inspects what
@@ -21,6 +22,7 @@ pub(super) struct InspectedIo<S> {
     prefix: Bytes,
     activity: Arc<Activity>,
     inspector: Inspector,
+    own_output: OwnOutput,
     /// A new h2 takes over: until its handshake is complete, it does not reach the client.
     synthetic_handshake: Option<Box<SyntheticHandshake>>,
 }
@@ -45,6 +47,7 @@ impl<S> InspectedIo<S> {
             prefix,
             activity,
             inspector,
+            own_output: OwnOutput::default(),
             synthetic_handshake: None,
         }
     }
@@ -150,7 +153,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> InspectedIo<S> {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
-            let forwarded = if self.prefix.is_empty() && !frames.has_pending_header() {
+            let forwarded = if self.prefix.is_empty() && !frames.has_pending_output() {
                 let prefix = &mut self.prefix;
                 let read = shared_buffer::poll_read(&mut self.socket, cx, |_, bytes| {
                     let consumed = frames.forward(bytes, target)?;
@@ -243,6 +246,39 @@ impl<S: AsyncWrite + Unpin> InspectedIo<S> {
         }
     }
 
+    /// Writes the gateway's own bytes. Returns how many bytes of hyper they replace.
+    fn poll_own_output(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        loop {
+            let step = self.own_output.poll_step(cx, &mut self.socket);
+            if step.is_pending() {
+                self.activity.on_write_blocked();
+            }
+            match ready!(step)? {
+                Step::Sent(bytes) => {
+                    let buffers = &[io::IoSlice::new(&bytes)];
+                    self.on_write(&Poll::Ready(Ok(bytes.len())), buffers);
+                }
+                Step::Done { replaced } => return Poll::Ready(Ok(replaced)),
+            }
+        }
+    }
+
+    /// Writes the gateway's own bytes that precede these of hyper. Returns how many of these they
+    /// replace, if any.
+    fn poll_before_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffers: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<Option<usize>>> {
+        let first = buffers.iter().find(|buffer| !buffer.is_empty());
+        let first = first.map_or(&[][..], |buffer| buffer);
+        if !self.own_output.take_trailers(&self.activity, first) {
+            return Poll::Ready(Ok(None));
+        }
+        let replaced = ready!(self.poll_own_output(cx))?;
+        Poll::Ready(Ok((replaced > 0).then_some(replaced)))
+    }
+
     /// Writes to the synthetic handshake, if there is one. Returns the number of bytes.
     fn write_to_handshake(
         &mut self,
@@ -269,15 +305,23 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for InspectedIo<S> {
         if let Some(count) = self.write_to_handshake(cx, buffers) {
             return Poll::Ready(Ok(count));
         }
+        if let Some(replaced) = ready!(self.poll_before_write(cx, buffers))? {
+            return Poll::Ready(Ok(replaced));
+        }
         let polled = Pin::new(&mut self.socket).poll_write(cx, bytes);
         self.on_write(&polled, buffers);
         polled
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // hyper flushes once it has written everything: here no message and no frame is incomplete.
+        let this = &mut *self;
+        while this.synthetic_handshake.is_none() && this.own_output.take_interim(&this.activity) {
+            ready!(this.poll_own_output(cx))?;
+        }
         let flushed = ready!(Pin::new(&mut self.socket).poll_flush(cx));
-        // hyper flushes once it has written everything.
         self.activity.on_flushed();
+        self.activity.trailer_slot().on_flushed();
         Poll::Ready(flushed)
     }
 
@@ -297,6 +341,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for InspectedIo<S> {
     ) -> Poll<io::Result<usize>> {
         if let Some(count) = self.write_to_handshake(cx, buffers) {
             return Poll::Ready(Ok(count));
+        }
+        if let Some(replaced) = ready!(self.poll_before_write(cx, buffers))? {
+            return Poll::Ready(Ok(replaced));
         }
         let polled = Pin::new(&mut self.socket).poll_write_vectored(cx, buffers);
         self.on_write(&polled, buffers);

@@ -15,6 +15,7 @@ use tokio::time::{Instant, Sleep};
 use super::activity::Activity;
 use super::body_error::{BodyErrorFlag, BodyErrorKind};
 use super::bounds::Bounds;
+use super::expected_body::ExpectedBody;
 use ouli_message::exchange::is_grpc;
 
 /// The body of a request.
@@ -22,6 +23,8 @@ use ouli_message::exchange::is_grpc;
 pub struct IncomingBody {
     body: Incoming,
     activity: Arc<Activity>,
+    /// The client waits before it sends the body.
+    expected: Option<ExpectedBody>,
     /// The body has ended.
     finished: bool,
     /// `None` if the client may pause: in a stream both sides send when they want to.
@@ -55,11 +58,13 @@ impl IncomingBody {
     pub(super) fn new(
         body: Incoming,
         activity: Arc<Activity>,
+        expected: Option<ExpectedBody>,
         timeouts: Option<BodyTimeouts>,
     ) -> Self {
         Self {
             body,
             activity,
+            expected,
             finished: false,
             timeouts,
         }
@@ -120,6 +125,9 @@ impl Body for IncomingBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, IncomingBodyError>>> {
         let this = &mut *self;
+        if let Some(expected) = this.expected.take() {
+            expected.request_body();
+        }
         let Poll::Ready(next) = Pin::new(&mut this.body).poll_frame(cx) else {
             let Some(timeouts) = &mut this.timeouts else {
                 return Poll::Pending;

@@ -55,6 +55,7 @@ pub fn upstream_bounds(limits: &Limits) -> upstream::Bounds {
         connect_timeout: limits.connect_timeout,
         tls_handshake_timeout: limits.tls_handshake_timeout,
         response_header_timeout: limits.response_header_timeout,
+        continue_timeout: limits.continue_timeout,
         interim_responses: limits.interim_responses,
         idle_timeout: limits.upstream_idle_timeout,
         idle_connections: limits.upstream_idle_connections,

@@ -15,7 +15,8 @@ use super::teed_request_body::TeedRequestBody;
 use crate::handler::{AccessOutcome, ExchangeError, RequestBody, RequestContext};
 use ouli_config::Scheme;
 use ouli_net::http::{forwarding, validation};
-use ouli_net::upstream::{self, UpstreamBody};
+use ouli_net::server::InterimSender;
+use ouli_net::upstream::{self, OnInterim, UpstreamBody};
 
 /// The body of a forwarded request.
 pub(crate) enum ForwardedBody {
@@ -45,6 +46,11 @@ pub(super) async fn send(
     *request.uri_mut() = uri;
     *request.headers_mut() = head.headers;
     set_transfer_encoding(&mut request);
+    if let Some(client) = &context.interim {
+        request
+            .extensions_mut()
+            .insert(forward_interim(client.clone()));
+    }
     if route.address.scheme == Scheme::H2c {
         *request.version_mut() = Version::HTTP_2;
     }
@@ -56,6 +62,13 @@ pub(super) async fn send(
     parts.version = Version::HTTP_11;
     context.trace.set_outcome(AccessOutcome::Passed);
     Ok(Response::from_parts(parts, body.with_permit(permit)))
+}
+
+/// Forwards the interim responses of the upstream to the client.
+fn forward_interim(client: InterimSender) -> OnInterim {
+    OnInterim::new(move |status, fields| {
+        client.send(status, &forwarding::response_headers(fields.clone()));
+    })
 }
 
 /// Announces a body of unknown length for methods that seldom have one: without a framing header,

@@ -3,6 +3,7 @@
 mod lookup;
 mod recorded_failure;
 mod recorded_response;
+mod refused_body;
 mod serve;
 pub(crate) mod shutdown_watch;
 pub(crate) mod timed_body;

@@ -9,6 +9,7 @@ use http::{Request, Response};
 use super::lookup::{Lookup, exhausted_policy, find, look_up_request, miss_error};
 use super::recorded_failure::replay_failure;
 use super::recorded_response::{ClientCapabilities, recorded_response};
+use super::refused_body::RefusedBodyLookup;
 use crate::handler::buffered_body::BufferedBody;
 use crate::handler::{AccessOutcome, ExchangeError, OutgoingBody, RequestBody, RequestContext};
 use crate::record::{self, ForwardedBody, RequestHead, RequestRecording};
@@ -22,11 +23,18 @@ pub(crate) async fn replay(
     request: Request<RequestBody>,
 ) -> Result<Response<OutgoingBody>, ExchangeError> {
     let client = ClientCapabilities::of(&request);
+    let refused = RefusedBodyLookup::of(context, &request).await?;
+    if let Some(entry) = refused.as_ref().and_then(|refused| refused.next(context)) {
+        return serve_hit(context, &entry, &client).await;
+    }
     let (_, _buffered, lookup) = look_up(context, request).await?;
     match find(context, &lookup) {
         LookupResult::Hit(entry) => serve_hit(context, &entry, &client).await,
         LookupResult::Exhausted(count) => Err(miss_error(context, &lookup, Some(count))),
-        LookupResult::NotFound => Err(miss_error(context, &lookup, None)),
+        LookupResult::NotFound => match refused.and_then(|refused| refused.repeat(context)) {
+            Some(entry) => serve_hit(context, &entry, &client).await,
+            None => Err(miss_error(context, &lookup, None)),
+        },
     }
 }
 
@@ -36,6 +44,10 @@ pub(crate) async fn replay_or_forward(
     request: Request<RequestBody>,
 ) -> Result<Response<OutgoingBody>, ExchangeError> {
     let client = ClientCapabilities::of(&request);
+    let refused = RefusedBodyLookup::of(context, &request).await?;
+    if let Some(entry) = refused.as_ref().and_then(|refused| refused.next(context)) {
+        return serve_hit(context, &entry, &client).await;
+    }
     let (head, mut buffered, lookup) = look_up(context, request).await?;
     let key = lookup.match_key.key.hash();
     context.session.wait_until_written(key).await;

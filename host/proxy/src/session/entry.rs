@@ -78,6 +78,12 @@ impl Entry {
             .filter(|failure| failure.cause.is_before_response())
     }
 
+    /// True if the upstream responded without asking for the body of the request (RFC 9110, section
+    /// 10.1.1).
+    pub(crate) fn refused_body(&self) -> bool {
+        self.request.fields.get_str("expect").is_some()
+    }
+
     /// True if it was replayed.
     pub fn is_used(&self) -> bool {
         self.replays.load(Ordering::Relaxed) > 0

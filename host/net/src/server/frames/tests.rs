@@ -66,7 +66,7 @@ fn read_like_h2(
 ) -> (Vec<u8>, usize) {
     let (mut all, mut buffered, mut used) = (Vec::new(), Vec::new(), 0);
     let mut capacity = MAX_DATA_CHUNK + FRAME_HEADER_LEN;
-    while !bytes.is_empty() || inspector.has_pending_header() {
+    while !bytes.is_empty() || inspector.has_pending_output() {
         if !inspector.should_yield() {
             let chunk = &bytes[..chunk_size.min(bytes.len())];
             let (consumed, new) = forward(inspector, chunk, capacity - used - buffered.len());

@@ -73,7 +73,7 @@ where
         let response_id = response_count.fetch_add(1, Ordering::Relaxed);
         let admitted = dispatch::admit_request(&listener, &activity, request);
         async move {
-            let mut response = dispatch::handle(&listener, admitted).await;
+            let mut response = dispatch::handle(&listener, &activity, admitted).await;
             forwarding::detach(response.headers_mut());
             let response = response.map(|body| ResponseBody::new(body, response_id, activity));
             Ok::<_, Infallible>(response)
@@ -87,7 +87,11 @@ where
     let interval = bounds.timeout_check_interval();
     let mut timeout_check = pin!(tokio::time::sleep(interval));
     let can_suspend = |io: &InspectedIo<T>| io.can_suspend(bounds.http2_connection_window);
+    let mut has_waker = false;
     let stays_open = poll_fn(|cx| {
+        if !std::mem::replace(&mut has_waker, true) {
+            activity.interim().set_connection(cx.waker());
+        }
         loop {
             if let Poll::Ready(result) = Pin::new(&mut http2).poll(cx) {
                 if let Err(error) = result {
