@@ -47,6 +47,8 @@ pub(crate) fn exchange(request: Request, body: &str) -> Exchange {
             fields: fields(&headers),
             body: content(body),
             trailers: Fields::default(),
+            reason: None,
+            omitted: Vec::new(),
         },
         stream: None,
         failure: None,

@@ -30,6 +30,8 @@ mod fuzz;
 mod grpc;
 /// The help of every command, and the usage errors.
 mod help;
+/// HTTP/1.1: early errors, half-closed clients, repaired responses.
+mod http1;
 /// HTTP/2 on both sides, with and without TLS.
 mod http2;
 /// Interim responses and `expect: 100-continue`.

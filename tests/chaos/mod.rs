@@ -6,6 +6,7 @@ mod certificates;
 mod failures;
 mod head;
 mod http2;
+mod malformed_http2;
 mod peers;
 mod pool;
 mod secrets;

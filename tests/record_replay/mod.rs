@@ -3,6 +3,7 @@
 mod bodies;
 mod codings;
 mod heads;
+mod renewed;
 mod streams;
 
 use std::sync::Arc;

@@ -26,6 +26,8 @@ pub(crate) fn sample(number: u64) -> Exchange {
             fields: fields(&[("set-cookie", b"a=1"), ("set-cookie", b"b=\"2\"")]),
             body: text("one\r\ntwo\n"),
             trailers: fields(&[("x-checksum", b"7")]),
+            reason: None,
+            omitted: Vec::new(),
         },
         stream: None,
         failure: None,

@@ -82,6 +82,8 @@ fn exchange(choices: &mut Choices<'_>) -> Exchange {
         fields: fields(choices),
         body: Content::EMPTY,
         trailers: fields(choices),
+        reason: None,
+        omitted: Vec::new(),
     };
     let stream = match stream {
         None => {

@@ -113,6 +113,8 @@ fn of_response(body: &Bytes, edits: &[Edit]) {
         fields: fields(),
         body: Content::Inline(body.clone()),
         trailers: Fields::default(),
+        reason: None,
+        omitted: Vec::new(),
     };
     let mut after = before.clone();
     let changed = edit_response(&mut after, edits.to_vec());

@@ -175,6 +175,8 @@ mod tests {
                 fields,
                 body: Content::EMPTY,
                 trailers,
+                reason: None,
+                omitted: Vec::new(),
             })
         };
         let status_fields = grpc::trailers(grpc::Code::NotFound, "caf\u{e9} 100%\n");

@@ -179,6 +179,8 @@ fn build_response(spec: ResponseSpec) -> Result<ouli_message::Response, String> 
         fields,
         body,
         trailers: Fields::default(),
+        reason: None,
+        omitted: Vec::new(),
     })
 }
 

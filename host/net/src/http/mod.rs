@@ -2,9 +2,12 @@
 
 mod expectation;
 pub mod forwarding;
+mod reason_phrase;
 mod stream_reset;
 pub(crate) mod trailers;
 pub mod validation;
 
 pub use expectation::{expects_continue, has_expectation};
+pub(crate) use reason_phrase::set_default_reason;
+pub use reason_phrase::{reason_phrase, set_reason_phrase};
 pub use stream_reset::stream_reset;

@@ -21,10 +21,12 @@ use super::activity::Activity;
 use super::bounds::Bounds;
 use super::context::ConnectionContext;
 use super::dispatch;
+use super::head_error::HeadError;
 use super::http1_body::Http1Body;
-use super::http1_validator::Http1Validator;
+use super::http1_validator::{HeadLimits, Http1Validator};
 use super::inspected_io::{InspectedIo, Inspector};
 use super::service::HttpService;
+use crate::http::set_default_reason;
 
 /// After this long without a request, a connection releases its buffers.
 const IDLE_RELEASE_DELAY: Duration = Duration::from_secs(1);
@@ -33,9 +35,20 @@ const IDLE_RELEASE_DELAY: Duration = Duration::from_secs(1);
 pub(super) enum Outcome<T> {
     /// The connection is idle. Holds the socket and the unread bytes.
     Idle(T, Bytes),
-    /// The last head is not a valid request.
-    InvalidRequest(T),
+    /// The last head is not a valid request, or did not arrive in time.
+    InvalidRequest(T, HeadError),
     /// The connection is closed or upgraded.
+    Closed,
+}
+
+/// Why hyper stops serving a connection.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// The connection is idle, or its last head is invalid.
+    Released,
+    /// The last head did not arrive in time.
+    HeadTimeout,
+    /// It is closed or upgraded.
     Closed,
 }
 
@@ -50,7 +63,10 @@ where
 {
     let (listener, activity) = (&connection.listener, &connection.activity);
     let bounds = &listener.bounds;
-    let inspector = Inspector::Http1(Http1Validator::new());
+    let inspector = Inspector::Http1(Http1Validator::new(HeadLimits {
+        bytes: bounds.header_bytes,
+        fields: bounds.header_count,
+    }));
     let io = InspectedIo::new(socket, first, Arc::clone(activity), inspector);
     let context = (Arc::clone(listener), Arc::clone(activity));
     let service = service_fn(move |request: Request<Incoming>| {
@@ -59,10 +75,11 @@ where
         let admitted = dispatch::admit_request(&listener, &activity, request);
         async move {
             let response = dispatch::handle(&listener, &activity, admitted).await;
+            activity.half_close().begin_response();
             if response.status() == StatusCode::SWITCHING_PROTOCOLS {
                 activity.mark_upgraded();
             }
-            let response = add_connection_close(&activity, response);
+            let response = complete_head(&activity, response);
             Ok::<_, Infallible>(Http1Body::wrap(response, version, &activity))
         }
     });
@@ -75,7 +92,7 @@ where
     let interval = bounds.timeout_check_interval();
     let mut timeout_check = pin!(tokio::time::sleep(interval));
     let mut has_waker = false;
-    let stays_open = poll_fn(|cx| {
+    let end = poll_fn(|cx| {
         if !std::mem::replace(&mut has_waker, true) {
             activity.interim().set_connection(cx.waker());
         }
@@ -84,7 +101,7 @@ where
                 if let Err(error) = result {
                     tracing::debug!("HTTP/1.1 connection failed: {error}");
                 }
-                return Poll::Ready(false);
+                return Poll::Ready(End::Closed);
             }
             stopping = stopping || drain_signal.as_mut().poll(cx).is_ready();
             if stopping {
@@ -93,25 +110,48 @@ where
             let release =
                 activity.is_idle() && (stopping || activity.idle_time() >= IDLE_RELEASE_DELAY);
             if release || activity.is_rejection_due() {
-                return Poll::Ready(true);
+                return Poll::Ready(End::Released);
+            }
+            let is_active = activity.has_active_requests() || !activity.is_flushed();
+            if let Some(time) = activity
+                .half_close()
+                .report_time(is_active, bounds.half_close_timeout)
+            {
+                if time <= Instant::now() {
+                    activity.half_close().report();
+                    continue;
+                }
+                if time < timeout_check.deadline() {
+                    timeout_check.as_mut().reset(time);
+                }
             }
             ready!(timeout_check.as_mut().poll(cx));
             if let Some(key) = activity.expired_timeout(bounds) {
                 tracing::debug!("connection closed by limits.{key}");
-                return Poll::Ready(false);
+                let is_head = key == "request_header_timeout" && activity.is_flushed();
+                return Poll::Ready(match is_head {
+                    true => End::HeadTimeout,
+                    false => End::Closed,
+                });
             }
             timeout_check.as_mut().reset(Instant::now() + interval);
         }
     });
-    if !stays_open.await {
+    let end = end.await;
+    if end == End::Closed {
         return Outcome::Closed;
     }
     let Some(parts) = http1.into_parts() else {
         return Outcome::Closed;
     };
-    let (socket, unread) = parts.io.into_inner().into_parts();
-    if activity.has_invalid_head() {
-        return Outcome::InvalidRequest(socket);
+    let io = parts.io.into_inner();
+    let head_error = io.head_error();
+    let (socket, unread) = io.into_parts();
+    if end == End::HeadTimeout {
+        return Outcome::InvalidRequest(socket, HeadError::Timeout);
+    }
+    if let Some(error) = head_error {
+        return Outcome::InvalidRequest(socket, error);
     }
     Outcome::Idle(socket, concat(parts.read_buf, &unread))
 }
@@ -125,9 +165,11 @@ fn concat(first: Bytes, rest: &[u8]) -> Bytes {
     both.freeze()
 }
 
-/// Adds `connection: close` if the response is the connection's last. A 101 response ends HTTP on
+/// Completes a response: adds `connection: close` if the response is the connection's last. A 101 response ends HTTP on
 /// the connection anyway.
-fn add_connection_close<B>(activity: &Activity, mut response: Response<B>) -> Response<B> {
+fn complete_head<B>(activity: &Activity, mut response: Response<B>) -> Response<B> {
+    let status = response.status();
+    set_default_reason(status, response.extensions_mut());
     if activity.is_draining() && response.status() != StatusCode::SWITCHING_PROTOCOLS {
         let close = HeaderValue::from_static("close");
         response.headers_mut().insert(CONNECTION, close);
@@ -145,7 +187,8 @@ fn builder(bounds: &Bounds) -> Builder {
         .header_read_timeout(None)
         // Replay adds no field that was not recorded, and reads no clock.
         .auto_date_header(false)
-        .max_buf_size(bounds.header_bytes.max(8192));
+        // A head that is too large is rejected before hyper notices.
+        .max_buf_size(bounds.header_bytes.max(8192) + 4096);
     if bounds.header_count != HYPER_DEFAULT_MAX_HEADERS {
         // Any other number costs an allocation per request.
         builder.max_headers(bounds.header_count);

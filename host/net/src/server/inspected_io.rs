@@ -10,6 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::activity::Activity;
 use super::frames::{FrameInspector, SyntheticHandshake};
+use super::head_error::HeadError;
 use super::http1_validator::Http1Validator;
 use super::own_output::{OwnOutput, Step};
 use crate::shared_buffer;
@@ -55,6 +56,14 @@ impl<S> InspectedIo<S> {
     /// The socket, and the bytes that were read from it and not by hyper.
     pub(super) fn into_parts(self) -> (S, Bytes) {
         (self.socket, self.prefix)
+    }
+
+    /// Why the last head is invalid.
+    pub(super) fn head_error(&self) -> Option<HeadError> {
+        match &self.inspector {
+            Inspector::Http1(validator) => validator.head_error(),
+            Inspector::Http2(_) => None,
+        }
     }
 
     /// The socket of an idle connection, whose prefix is empty.
@@ -116,7 +125,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> InspectedIo<S> {
             advance(&mut self.prefix, count);
         }
         if target.filled().len() == before {
-            return Poll::Ready(Ok(()));
+            let is_whole = validator.is_between_requests();
+            let is_active = self.activity.has_active_requests();
+            return match is_whole && self.activity.half_close().hide(is_active) {
+                // The connection's task reports the end.
+                true => Poll::Pending,
+                false => Poll::Ready(Ok(())),
+            };
         }
         self.activity.on_read();
         if self.activity.is_upgraded() {
@@ -126,7 +141,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> InspectedIo<S> {
             return Poll::Ready(Ok(()));
         };
         target.set_filled(before + valid);
-        if validator.is_head_invalid() {
+        if validator.head_error().is_some() {
             self.activity.mark_invalid_head();
             if valid == 0 {
                 return Poll::Pending;

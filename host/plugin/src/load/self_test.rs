@@ -153,6 +153,8 @@ fn sample(
         fields: fields(response_body),
         body: Content::Inline(Bytes::from_static(response_body.as_bytes())),
         trailers: Fields::default(),
+        reason: None,
+        omitted: Vec::new(),
     });
     let (endpoint, session): (Arc<str>, Arc<str>) = ("api".into(), "probe".into());
     Sample {

@@ -25,6 +25,7 @@ pub fn server_bounds(limits: &Limits) -> server::Bounds {
         header_bytes: limits.header_bytes,
         header_count: limits.header_count,
         request_header_timeout: limits.request_header_timeout,
+        half_close_timeout: limits.half_close_timeout,
         tcp_notsent_lowat: limits.tcp_notsent_lowat,
         idle_timeout: limits.idle_timeout,
         keepalive_drain_timeout: limits.keepalive_drain_timeout,

@@ -20,6 +20,7 @@ use crate::handler::{ExchangeError, OutgoingBody, RequestBody, RequestContext};
 use crate::session::StreamKind;
 use ouli_codec::{chunks, grpc};
 use ouli_message::stream::Side;
+use ouli_net::http::reason_phrase;
 use ouli_net::upstream::{RefusedBody, UpstreamBody};
 
 /// Forwards the request; nothing is recorded.
@@ -113,7 +114,9 @@ pub(crate) async fn record_response(
             (kind, log)
         }
     };
-    let mut exchange = PendingExchange::new(context, request, (parts.status, &parts.headers), key);
+    let reason = reason_phrase(parts.status, &parts.extensions);
+    let mut exchange = PendingExchange::new(context, request, (parts.status, &parts.headers), key)
+        .with_reason(reason);
     let capture = BodyCapture::for_side(context, Side::Server, log.as_ref());
     let is_call = matches!(kind, Some(StreamKind::Grpc));
     let is_long_lived = is_call || matches!(kind, Some(StreamKind::Body(Some(_))));

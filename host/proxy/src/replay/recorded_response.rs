@@ -8,6 +8,7 @@ use bytes::Bytes;
 use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
 
+use super::renewed_fields::add_renewed_fields;
 use super::timed_body::{BodyEnd, TimedBody};
 use crate::handler::{ExchangeError, OutgoingBody, RequestContext};
 use crate::session::Entry;
@@ -16,6 +17,7 @@ use ouli_codec::content_coding::{self, Coding};
 use ouli_config::Timing;
 use ouli_message::Content;
 use ouli_message::stream::{Chunk, Ending, StreamContent};
+use ouli_net::http::set_reason_phrase;
 
 /// The responses that a client accepts.
 pub(crate) struct ClientCapabilities {
@@ -63,13 +65,13 @@ pub(crate) async fn recorded_response(
         Content::Stored { digest, .. } => read_stored_body(context, digest).await?,
     };
     let schedule = ChunkSchedule::of(entry, bytes.len(), client.is_http1);
-    build_response(
-        &entry.response,
-        schedule,
-        replay_timing(context),
-        bytes,
-        client,
-    )
+    let timing = replay_timing(context);
+    let mut response = build_response(&entry.response, schedule, timing, bytes, client)?;
+    if let Some(reason) = &entry.response.reason {
+        set_reason_phrase(response.extensions_mut(), reason);
+    }
+    add_renewed_fields(response.headers_mut(), entry);
+    Ok(response)
 }
 
 async fn read_stored_body(

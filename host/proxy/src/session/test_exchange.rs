@@ -21,6 +21,8 @@ pub(super) fn exchange() -> Exchange {
             fields: Fields::default(),
             body: Content::EMPTY,
             trailers: Fields::default(),
+            reason: None,
+            omitted: Vec::new(),
         },
         stream: None,
         failure: None,

@@ -88,6 +88,8 @@ pub(super) fn response(headers: &[(&str, &str)], body: impl AsRef<[u8]>) -> Resp
         fields: fields(headers),
         body: Content::Inline(Bytes::copy_from_slice(body.as_ref())),
         trailers: Fields::default(),
+        reason: None,
+        omitted: Vec::new(),
     }
 }
 

@@ -155,7 +155,9 @@ pub(super) fn builder(bounds: &Bounds, drain: &Drain) -> Builder<Drain> {
         .initial_stream_window_size(bounds.http2_stream_window)
         .initial_connection_window_size(bounds.http2_connection_window)
         .max_frame_size(bounds.http2_max_frame_size)
-        .max_header_list_size(bounds.http2_max_header_list_size)
+        // h2 rejects a list without a body in the response; the first list above the limit gets
+        // one (`head_limits.rs`).
+        .max_header_list_size(bounds.http2_max_header_list_size.saturating_mul(2))
         .header_table_size(bounds.http2_header_table_size)
         .max_send_buf_size(bounds.http2_send_buffer)
         .max_pending_accept_reset_streams(bounds.http2_max_pending_resets)
