@@ -81,3 +81,37 @@ fn an_http10_client_gets_the_body_without_trailers() {
     let all = client::raw(gateway.address, "GET /sum HTTP/1.0\r\nhost: x\r\n\r\n").rest();
     assert!(all.ends_with("\r\n\r\ndata"), "{all}");
 }
+
+/// In `auto` the body is read whole before it is forwarded.
+#[test]
+fn the_trailers_of_a_request_are_forwarded_and_recorded() {
+    for mode in ["record", "auto"] {
+        for is_h2c in [false, true] {
+            let upstream = origin::simple();
+            let url = if is_h2c {
+                upstream.h2c()
+            } else {
+                upstream.url()
+            };
+            let gateway = gateway::over(&Arc::new(Folder::new()), mode)
+                .upstream(&url)
+                .start();
+            let request = "POST /echo HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\
+                           trailer: x-sum\r\n\r\n4\r\ndata\r\n0\r\nx-sum: 1\r\n\r\n";
+            let head = client::raw(gateway.address, request).head();
+            assert!(head.starts_with("HTTP/1.1 200 "), "{mode} {url}: {head}");
+            let seen = &upstream.seen()[0];
+            assert_eq!(&*seen.body, b"data", "{mode} {url}");
+            let sum = seen.trailers.as_ref().and_then(|it| it.get("x-sum"));
+            assert_eq!(sum.unwrap(), "1", "{mode} {url}");
+            let folder = Arc::clone(&gateway.folder);
+            gateway.stop();
+            let trailers = &folder.exchanges("default")[0]["request"]["trailers"];
+            assert_eq!(
+                *trailers,
+                serde_json::json!([["x-sum", "1"]]),
+                "{mode} {url}"
+            );
+        }
+    }
+}

@@ -80,10 +80,6 @@ fn a_malformed_response_is_a_502_and_recorded_as_malformed() {
             "an unknown pseudo-field",
             vec![status(), field(":own", "1")],
         ),
-        (
-            "a pseudo-field of requests",
-            vec![status(), field(":path", "/")],
-        ),
         ("no number as status", vec![field(":status", "2x0")]),
         (
             "a line end in a value",

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::{both_ways, record};
 use crate::support::client::{self, Client};
+use crate::support::folder::Folder;
 use crate::support::gateway;
 use crate::support::origin::{self, Origin, status, text};
 
@@ -238,4 +239,65 @@ fn custom_methods_are_forwarded() {
         assert_eq!(answer.status, 200, "{method}");
         assert_eq!(folder.exchanges("default")[0]["request"]["method"], method);
     }
+}
+
+/// Fields of one name are sent together; their order is kept (RFC 9110, section 5.3).
+#[test]
+fn fields_keep_their_order_and_the_order_of_their_repeats() {
+    let fields = "x-z: 1\r\nvia: 1.0 a\r\nlink: </1>\r\nx-a: 2\r\nvia: 1.1 b\r\nlink: </2>\r\n\
+                  set-cookie: b=1\r\nx-m: 3\r\nset-cookie: a=2\r\n";
+    let together = [
+        "x-z: 1",
+        "via: 1.0 a",
+        "via: 1.1 b",
+        "link: </1>",
+        "link: </2>",
+        "x-a: 2",
+        "set-cookie: b=",
+        "set-cookie: a=",
+        "x-m: 3",
+    ];
+    let response = format!("HTTP/1.1 200 OK\r\n{fields}content-length: 0\r\n\r\n");
+    let upstream = origin::peer(move |peer| {
+        while !peer.head().is_empty() {
+            peer.send(&response);
+        }
+    });
+    let folder = Arc::new(Folder::new());
+    let order = |lines: &[String]| -> Vec<usize> {
+        let place = |start: &&str| lines.iter().position(|line| line.starts_with(*start));
+        together
+            .iter()
+            .map(|start| place(start).expect(start))
+            .collect()
+    };
+    for mode in ["passthrough", "record", "replay"] {
+        let gateway = gateway::over(&folder, mode)
+            .upstream(&format!("http://{upstream}"))
+            .start();
+        let raw = "GET / HTTP/1.1\r\nhost: x\r\n\r\n";
+        let head = client::raw(gateway.address, raw).head();
+        let one: Vec<_> = head.lines().map(str::to_owned).collect();
+        let answer = client::http2(&gateway).get("/");
+        let headers = answer.headers.iter();
+        let two: Vec<_> = headers
+            .map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()))
+            .collect();
+        for lines in [one, two] {
+            assert!(order(&lines).is_sorted(), "{mode}: {lines:?}");
+        }
+        gateway.stop();
+    }
+    let headers = folder.exchanges("default")[0]["response"]["headers"].clone();
+    let recorded = headers.as_array().unwrap().iter();
+    let recorded: Vec<_> = recorded
+        .map(|pair| {
+            format!(
+                "{}: {}",
+                pair[0].as_str().unwrap(),
+                pair[1].as_str().unwrap()
+            )
+        })
+        .collect();
+    assert!(order(&recorded).is_sorted(), "{recorded:?}");
 }

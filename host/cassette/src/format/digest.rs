@@ -186,7 +186,7 @@ mod tests {
     #[test]
     fn every_member_changes_the_digest() {
         let base = sample(1);
-        let changes: [fn(&mut Exchange); 8] = [
+        let changes: [fn(&mut Exchange); 10] = [
             |it| it.endpoint.push('x'),
             |it| it.request.authority.push('x'),
             |it| it.request.target.push('x'),

@@ -25,11 +25,46 @@ pub(super) fn check_request_line(line: &[u8]) -> Result<bool, HeadError> {
     let is_http10 = match version {
         b"HTTP/1.1" => false,
         b"HTTP/1.0" => true,
-        _ if is_version(version) => return Err(HeadError::Version),
-        _ => return Err(HeadError::RequestLine),
+        _ => return Err(version_error(version)),
     };
     check_target(target)?;
     Ok(is_http10)
+}
+
+/// Checks the part of a request line that has arrived, of which `new` is the last.
+///
+/// # Errors
+/// Why no rest of the line makes it valid.
+pub(super) fn check_partial_request_line(line: &[u8], new: &[u8]) -> Result<(), HeadError> {
+    // Empty lines before a request are ignored (RFC 9112, section 2.2).
+    if line == b"\r" {
+        return Ok(());
+    }
+    let mut words = line.splitn(3, |byte| *byte == b' ');
+    let (method, target, version) = (words.next(), words.next(), words.next());
+    if method.is_none_or(|method| !is_token(method)) {
+        return Err(HeadError::RequestLine);
+    }
+    let Some(target) = target else {
+        return Ok(());
+    };
+    let Some(version) = version else {
+        let text = std::str::from_utf8(target);
+        let text = text.err().filter(|error| error.error_len().is_some());
+        let invalid = text.and_then(|error| target.get(error.valid_up_to()).copied());
+        let mut new = target[target.len().saturating_sub(new.len())..].iter();
+        let control = new.find(|byte| byte.is_ascii_control()).copied();
+        return match invalid.or(control) {
+            Some(byte) => Err(HeadError::TargetByte(byte)),
+            None => Ok(()),
+        };
+    };
+    check_target(target)?;
+    let number = version.strip_suffix(b"\r").unwrap_or(version);
+    if b"HTTP/1.1".starts_with(number) || b"HTTP/1.0".starts_with(number) {
+        return Ok(());
+    }
+    Err(version_error(number))
 }
 
 fn check_target(target: &[u8]) -> Result<(), HeadError> {
@@ -45,12 +80,13 @@ fn check_target(target: &[u8]) -> Result<(), HeadError> {
     Err(encoded.map_or(HeadError::Target, HeadError::TargetByte))
 }
 
-/// `HTTP/` and two digits (RFC 9112, section 2.3).
-fn is_version(version: &[u8]) -> bool {
-    let number = version.strip_prefix(b"HTTP/");
-    number.is_some_and(|number| {
-        matches!(number, [major, b'.', minor] if major.is_ascii_digit() && minor.is_ascii_digit())
-    })
+/// Why the third word is not a version of HTTP/1 (RFC 9112, section 2.3).
+fn version_error(version: &[u8]) -> HeadError {
+    if version.starts_with(b"HTTP/") && !version.contains(&b' ') {
+        HeadError::Version
+    } else {
+        HeadError::RequestLine
+    }
 }
 
 /// True for a token (RFC 9110, section 5.6.2).
@@ -117,6 +153,30 @@ mod tests {
             check_request_line(long.as_bytes()),
             Err(HeadError::TargetTooLong)
         );
+    }
+
+    #[test]
+    fn a_partial_line_is_invalid_once_no_rest_makes_it_valid() {
+        let line = "GET /a?\u{e9}=b HTTP/1.1\r".as_bytes();
+        for end in 1..=line.len() {
+            let (part, new) = (&line[..end], &line[end - 1..end]);
+            assert_eq!(check_partial_request_line(part, new), Ok(()), "{end}");
+        }
+        for (part, error) in [
+            (&b"G("[..], HeadError::RequestLine),
+            (b" ", HeadError::RequestLine),
+            (b"\x16\x03", HeadError::RequestLine),
+            (b"GET /\x01", HeadError::TargetByte(1)),
+            (b"GET /\xff/", HeadError::TargetByte(0xff)),
+            (b"GET /< ", HeadError::TargetByte(b'<')),
+            (b"GET /  ", HeadError::RequestLine),
+            (b"GET / HTTP/1.9", HeadError::Version),
+            (b"GET / HTTP/2", HeadError::Version),
+            (b"GET / HTTP/1.1 ", HeadError::RequestLine),
+        ] {
+            let text = part.escape_ascii();
+            assert_eq!(check_partial_request_line(part, part), Err(error), "{text}");
+        }
     }
 
     #[test]

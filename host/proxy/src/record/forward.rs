@@ -2,9 +2,9 @@
 
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
-use http::{HeaderValue, Method, Request, Response, Version};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, Version};
 use http_body::Body as _;
-use http_body_util::{BodyExt, Empty, Full};
+use http_body_util::{BodyExt, Empty};
 use tokio::sync::oneshot;
 
 use super::body_capture::SharedCapture;
@@ -12,6 +12,7 @@ use super::prefixed_body::PrefixedBody;
 use super::reclaimable_body::ReclaimableBody;
 use super::request_head::RequestHead;
 use super::teed_request_body::TeedRequestBody;
+use super::whole_body::WholeBody;
 use crate::handler::{AccessOutcome, ExchangeError, RequestBody, RequestContext};
 use ouli_config::Scheme;
 use ouli_net::http::{forwarding, validation};
@@ -27,7 +28,8 @@ pub(crate) enum ForwardedBody {
         SharedCapture,
         Option<oneshot::Sender<TeedRequestBody>>,
     ),
-    Full(Bytes),
+    /// Read whole, with its trailers.
+    Whole(Bytes, HeaderMap),
 }
 
 /// Sends a request once the upstream's request limit permits it, and returns the response head
@@ -92,8 +94,7 @@ fn into_body(body: ForwardedBody) -> upstream::Body {
                 .map_err(Into::into)
                 .boxed_unsync()
         }
-        ForwardedBody::Full(bytes) if bytes.is_empty() => empty_body(),
-        ForwardedBody::Full(bytes) => Full::new(bytes)
+        ForwardedBody::Whole(bytes, trailers) => WholeBody::new(bytes, trailers)
             .map_err(|never| match never {})
             .boxed_unsync(),
     }

@@ -55,7 +55,7 @@ pub(crate) async fn replay_or_forward(
         return serve_hit(context, &entry, &client).await;
     }
     let recording = RequestRecording::buffered(context, &mut buffered).await;
-    let body = ForwardedBody::Full(buffered.bytes.clone());
+    let body = ForwardedBody::Whole(buffered.bytes.clone(), buffered.trailers.clone());
     record::forward_and_record(context, head, body, recording, Some(key)).await
 }
 

@@ -81,7 +81,7 @@ impl Entry {
     /// True if the upstream responded without asking for the body of the request (RFC 9110, section
     /// 10.1.1).
     pub(crate) fn refused_body(&self) -> bool {
-        self.request.fields.get_str("expect").is_some()
+        self.request.fields.get_str("expect").is_some() && self.request.body.size() == 0
     }
 
     /// True if it was replayed.

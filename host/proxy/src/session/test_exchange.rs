@@ -5,7 +5,7 @@ use http::{Method, StatusCode};
 use ouli_message::{Content, Exchange, Fields, Request, Response};
 
 /// A plain `GET /` with an empty response.
-pub(super) fn exchange() -> Exchange {
+pub(crate) fn exchange() -> Exchange {
     Exchange {
         endpoint: "api".to_owned(),
         request: Request {

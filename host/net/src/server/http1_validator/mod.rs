@@ -166,13 +166,17 @@ impl Http1Validator {
             if count > room {
                 let error = HeadError::TooLarge(self.limits.bytes);
                 self.state = ParserState::Invalid(Some(error));
-                return room;
+                return 0;
             }
             self.head_bytes += count;
         }
         self.buffer_line(&bytes[..count]);
         if end.is_none() {
-            return count;
+            let Err(error) = self.check_partial_line(&bytes[..count]) else {
+                return count;
+            };
+            self.state = ParserState::Invalid(Some(error));
+            return 0;
         }
         let ended = match self.line.ends_with(b"\r\n") {
             true => self.end_line(),
@@ -188,7 +192,8 @@ impl Http1Validator {
             return count;
         };
         self.state = ParserState::Invalid(in_head.then_some(error));
-        count - 1
+        // hyper need not see a part of an invalid head: it could reject it before.
+        if in_head { 0 } else { count - 1 }
     }
 
     /// Keeps a request line, and the start of another line with its last two bytes, which tell how
@@ -213,6 +218,26 @@ impl Http1Validator {
             .extend_from_slice(&bytes[room.max(bytes.len().saturating_sub(2))..]);
         let last = self.line.len().saturating_sub(2).max(MAX_KEPT_LINE);
         self.line.drain(MAX_KEPT_LINE..last);
+    }
+
+    /// Checks a line whose end has not arrived, of which `new` is the last part. hyper may parse it
+    /// before the rest arrives.
+    fn check_partial_line(&self, new: &[u8]) -> Result<(), HeadError> {
+        match self.state {
+            ParserState::RequestLine => request_line::check_partial_request_line(&self.line, new),
+            ParserState::Headers => {
+                let has_name = self.line.contains(&b':');
+                let is_name = has_name || new == b"\r" || request_line::is_token(new);
+                let is_cr_last = self.cr_count == 0 || new.ends_with(b"\r");
+                let is_valid = is_name && is_cr_last && self.cr_count <= 1 && !self.has_control;
+                if is_valid {
+                    Ok(())
+                } else {
+                    Err(HeadError::Field)
+                }
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Enters the state after a line that ends with CRLF.
