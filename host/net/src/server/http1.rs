@@ -9,13 +9,14 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::header::CONNECTION;
-use http::{HeaderValue, Request, Response, StatusCode};
+use http::{HeaderValue, Request, Response, StatusCode, Version};
+use http_body::Body;
 use hyper::body::Incoming;
 use hyper::server::conn::http1::Builder;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::Instant;
+use tokio::time::{Instant, Sleep};
 
 use super::activity::Activity;
 use super::bounds::Bounds;
@@ -75,27 +76,19 @@ where
         let admitted = dispatch::admit_request(&listener, &activity, request);
         async move {
             let response = dispatch::handle(&listener, &activity, admitted).await;
-            activity.half_close().begin_response();
-            if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-                activity.mark_upgraded();
-            }
-            let response = complete_head(&activity, response);
-            Ok::<_, Infallible>(Http1Body::wrap(response, version, &activity))
+            Ok::<_, Infallible>(complete_response(&activity, version, response))
         }
     });
     let mut http1 = builder(bounds)
         .serve_connection(TokioIo::new(io), service)
         .with_upgrades();
+    activity.interim().set_current_task().await;
     let mut drain_signal = listener.drain.signal();
     let mut drain_signal = pin!(drain_signal.draining());
     let mut stopping = false;
     let interval = bounds.timeout_check_interval();
     let mut timeout_check = pin!(tokio::time::sleep(interval));
-    let mut has_waker = false;
     let end = poll_fn(|cx| {
-        if !std::mem::replace(&mut has_waker, true) {
-            activity.interim().set_connection(cx.waker());
-        }
         loop {
             if let Poll::Ready(result) = Pin::new(&mut http1).poll(cx) {
                 if let Err(error) = result {
@@ -112,27 +105,12 @@ where
             if release || activity.is_rejection_due() {
                 return Poll::Ready(End::Released);
             }
-            let is_active = activity.has_active_requests() || !activity.is_flushed();
-            if let Some(time) = activity
-                .half_close()
-                .report_time(is_active, bounds.half_close_timeout)
-            {
-                if time <= Instant::now() {
-                    activity.half_close().report();
-                    continue;
-                }
-                if time < timeout_check.deadline() {
-                    timeout_check.as_mut().reset(time);
-                }
+            if report_half_close(activity, bounds, timeout_check.as_mut()) {
+                continue;
             }
             ready!(timeout_check.as_mut().poll(cx));
-            if let Some(key) = activity.expired_timeout(bounds) {
-                tracing::debug!("connection closed by limits.{key}");
-                let is_head = key == "request_header_timeout" && activity.is_flushed();
-                return Poll::Ready(match is_head {
-                    true => End::HeadTimeout,
-                    false => End::Closed,
-                });
+            if let Some(end) = timeout_end(activity, bounds) {
+                return Poll::Ready(end);
             }
             timeout_check.as_mut().reset(Instant::now() + interval);
         }
@@ -144,16 +122,48 @@ where
     let Some(parts) = http1.into_parts() else {
         return Outcome::Closed;
     };
-    let io = parts.io.into_inner();
-    let head_error = io.head_error();
+    outcome(end, parts.io.into_inner(), parts.read_buf)
+}
+
+/// The connection once hyper has given its socket back.
+fn outcome<T>(end: End, io: InspectedIo<T>, read: Bytes) -> Outcome<T> {
+    let timeout = (end == End::HeadTimeout).then_some(HeadError::Timeout);
+    let error = timeout.or(io.head_error());
     let (socket, unread) = io.into_parts();
-    if end == End::HeadTimeout {
-        return Outcome::InvalidRequest(socket, HeadError::Timeout);
+    match error {
+        Some(error) => Outcome::InvalidRequest(socket, error),
+        None => Outcome::Idle(socket, concat(read, &unread)),
     }
-    if let Some(error) = head_error {
-        return Outcome::InvalidRequest(socket, error);
+}
+
+/// Tells hyper that the client has ended its stream, once that is due. True if hyper must be polled
+/// for it.
+fn report_half_close(activity: &Activity, bounds: &Bounds, mut timer: Pin<&mut Sleep>) -> bool {
+    let half_close = activity.half_close();
+    let is_active = activity.has_active_requests() || !activity.is_flushed();
+    let Some(time) = half_close.report_time(is_active, bounds.half_close_timeout) else {
+        return false;
+    };
+    if time <= Instant::now() {
+        half_close.report();
+        return true;
     }
-    Outcome::Idle(socket, concat(parts.read_buf, &unread))
+    if time < timer.deadline() {
+        timer.as_mut().reset(time);
+    }
+    false
+}
+
+/// How the connection ends if a time limit has expired.
+fn timeout_end(activity: &Activity, bounds: &Bounds) -> Option<End> {
+    let key = activity.expired_timeout(bounds)?;
+    tracing::debug!("connection closed by limits.{key}");
+    let is_head = key == "request_header_timeout" && activity.is_flushed();
+    Some(if is_head {
+        End::HeadTimeout
+    } else {
+        End::Closed
+    })
 }
 
 fn concat(first: Bytes, rest: &[u8]) -> Bytes {
@@ -165,16 +175,23 @@ fn concat(first: Bytes, rest: &[u8]) -> Bytes {
     both.freeze()
 }
 
-/// Completes a response: adds `connection: close` if the response is the connection's last. A 101 response ends HTTP on
-/// the connection anyway.
-fn complete_head<B>(activity: &Activity, mut response: Response<B>) -> Response<B> {
+/// Completes a response to a request of this version. It has `connection: close` if it is the last of
+/// its connection; a 101 response ends HTTP on the connection anyway.
+fn complete_response<B: Body>(
+    activity: &Arc<Activity>,
+    version: Version,
+    mut response: Response<B>,
+) -> Response<Http1Body<B>> {
+    activity.half_close().begin_response();
     let status = response.status();
     set_default_reason(status, response.extensions_mut());
-    if activity.is_draining() && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+    if status == StatusCode::SWITCHING_PROTOCOLS {
+        activity.mark_upgraded();
+    } else if activity.is_draining() {
         let close = HeaderValue::from_static("close");
         response.headers_mut().insert(CONNECTION, close);
     }
-    response
+    Http1Body::wrap(response, version, activity)
 }
 
 /// hyper's default limit of header fields.

@@ -2,7 +2,8 @@
 //! announces, to clients that ask for them; others are forwarded too (RFC 9110, section 6.5.1).
 //!
 //! The body hands the section over and waits until hyper has written everything before it. The
-//! next bytes of hyper then end the body: in their place, its socket writes the end with the section.
+//! next bytes of hyper then end the body: in their place, its socket writes the end with the
+//! section.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker};

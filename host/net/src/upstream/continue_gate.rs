@@ -87,8 +87,8 @@ impl ContinueGate {
         }
     }
 
-    /// Ready once the body may be sent, or is given up. hyper hides the interim responses of HTTP/2,
-    /// so there the body is sent at once.
+    /// Ready once the body may be sent, or is given up. hyper hides the interim responses of
+    /// HTTP/2, so there the body is sent at once.
     pub(super) fn poll(&self, cx: &Context<'_>) -> Poll<Result<(), BodyRefused>> {
         let connection = self.0.connection.get();
         let connection = connection.map(CaptureConnection::connection_metadata);

@@ -15,7 +15,10 @@ use super::continue_gate::ContinueGate;
 
 /// Called with each interim response but 100: set as an extension of the request.
 #[derive(Clone)]
-pub struct OnInterim(Arc<dyn Fn(StatusCode, &HeaderMap) + Send + Sync>);
+pub struct OnInterim(Arc<Callback>);
+
+/// Is given the status and the fields.
+type Callback = dyn Fn(StatusCode, &HeaderMap) + Send + Sync;
 
 impl OnInterim {
     /// Calls this.

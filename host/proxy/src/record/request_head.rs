@@ -57,8 +57,8 @@ impl RequestHead {
     }
 }
 
-/// The recorded form of a request whose body the upstream did not ask for: it has an `expect` and no
-/// body. A request with a body is recorded without `expect`.
+/// The recorded form of a request whose body the upstream did not ask for: it has an `expect` and
+/// no body. A request with a body is recorded without `expect`.
 pub(crate) fn refused_body(mut request: ouli_message::Request) -> ouli_message::Request {
     let expectation = HeaderValue::from_static("100-continue");
     request.fields.push(EXPECT, expectation);

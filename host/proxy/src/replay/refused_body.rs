@@ -1,5 +1,6 @@
-//! Requests with `expect: 100-continue` whose recorded upstream responded without asking for the body
-//! (RFC 9110, section 10.1.1): they are found without it, so the client is not asked for it either.
+//! Requests with `expect: 100-continue` whose recorded upstream responded without asking for the
+//! body (RFC 9110, section 10.1.1): they are found without it, so the client is not asked for it
+//! either.
 
 use std::sync::Arc;
 

@@ -1,8 +1,8 @@
-//! Fields that a recording leaves out because their values differ in each response, and that clients
-//! read: a replay has them too.
+//! Fields that a recording leaves out because their values differ in each response, and that
+//! clients read: a replay has them too.
 //!
-//! `date` is the time of the replay. The ids of a request have their usual form, and follow from the
-//! exchange, so that every replay has the same. Other fields that were left out stay out: the
+//! `date` is the time of the replay. The ids of a request have their usual form, and follow from
+//! the exchange, so that every replay has the same. Other fields that were left out stay out: the
 //! recorded durations, caches and servers are not those of the replay.
 
 use std::time::SystemTime;

@@ -61,6 +61,8 @@ pub(super) struct Http1Validator {
     head_bytes: usize,
     field_count: usize,
     is_http10: bool,
+    /// The last head asks for another protocol, whose bytes may follow before the response.
+    wants_upgrade: bool,
     /// The framing of the body, as the head declares it.
     content_length: Option<u64>,
     chunked: bool,
@@ -78,6 +80,7 @@ impl Http1Validator {
             head_bytes: 0,
             field_count: 0,
             is_http10: false,
+            wants_upgrade: false,
             content_length: None,
             chunked: false,
         }
@@ -224,6 +227,7 @@ impl Http1Validator {
     /// before the rest arrives.
     fn check_partial_line(&self, new: &[u8]) -> Result<(), HeadError> {
         match self.state {
+            ParserState::RequestLine if self.wants_upgrade => Ok(()),
             ParserState::RequestLine => request_line::check_partial_request_line(&self.line, new),
             ParserState::Headers => {
                 let has_name = self.line.contains(&b':');
@@ -250,7 +254,9 @@ impl Http1Validator {
             }
             ParserState::RequestLine => {
                 let line = &self.line[..self.line.len() - 2];
-                self.is_http10 = request_line::check_request_line(line)?;
+                if !std::mem::take(&mut self.wants_upgrade) {
+                    self.is_http10 = request_line::check_request_line(line)?;
+                }
                 (self.content_length, self.chunked, self.field_count) = (None, false, 0);
                 self.state = ParserState::Headers;
                 Ok(())
@@ -313,6 +319,7 @@ impl Http1Validator {
             let is_chunked = !self.truncated && value.eq_ignore_ascii_case(b"chunked");
             return check(is_first && is_chunked && !self.is_http10);
         }
+        self.wants_upgrade |= name.eq_ignore_ascii_case(b"upgrade");
         if name.eq_ignore_ascii_case(b"content-length") {
             let length = if self.truncated {
                 None

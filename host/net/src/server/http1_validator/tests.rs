@@ -138,3 +138,16 @@ fn rejects_fields_that_hyper_rejects() {
         assert_eq!(validator.head_error(), Some(HeadError::Field), "{field:?}");
     }
 }
+
+#[test]
+fn bytes_of_another_protocol_may_follow_a_request_for_it() {
+    let early = b"\x81\x85\x01\x02\x03";
+    let upgrade = [
+        format!("{HEAD}Upgrade: websocket\r\n\r\n").as_bytes(),
+        early,
+    ]
+    .concat();
+    assert_eq!(validate(&upgrade), (upgrade.len(), true));
+    let other = [format!("{HEAD}\r\n").as_bytes(), early].concat();
+    assert!(!validate(&other).1);
+}

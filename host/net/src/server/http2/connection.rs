@@ -83,15 +83,12 @@ where
     let mut http2 = builder.serve_connection(TokioIo::new(io.clone_handle()), service);
     let mut drain_signal = listener.drain.signal();
     let mut drain_signal = pin!(drain_signal.draining());
+    activity.interim().set_current_task().await;
     let (mut stopping, mut shutting_down) = (false, false);
     let interval = bounds.timeout_check_interval();
     let mut timeout_check = pin!(tokio::time::sleep(interval));
     let can_suspend = |io: &InspectedIo<T>| io.can_suspend(bounds.http2_connection_window);
-    let mut has_waker = false;
     let stays_open = poll_fn(|cx| {
-        if !std::mem::replace(&mut has_waker, true) {
-            activity.interim().set_connection(cx.waker());
-        }
         loop {
             if let Poll::Ready(result) = Pin::new(&mut http2).poll(cx) {
                 if let Err(error) = result {

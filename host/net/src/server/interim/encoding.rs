@@ -21,8 +21,8 @@ pub(super) fn http1(status: StatusCode, headers: &HeaderMap) -> Vec<u8> {
     bytes
 }
 
-/// A HEADERS frame. Its fields use no HPACK table, so the table of h2 stays valid. Empty if it would
-/// be too large: a client need not get an interim response.
+/// A HEADERS frame. Its fields use no HPACK table, so the table of h2 stays valid. Empty if it
+/// would be too large: a client need not get an interim response.
 pub(super) fn http2(stream_id: u32, status: StatusCode, headers: &HeaderMap) -> Vec<u8> {
     let mut block = Vec::new();
     hpack::encode_status(&mut block, status.as_str());

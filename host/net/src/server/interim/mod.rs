@@ -1,5 +1,5 @@
-//! Interim responses to clients (RFC 9110, section 15.2). hyper's server sends none but its own 100,
-//! so the gateway writes them between the bytes of hyper.
+//! Interim responses to clients (RFC 9110, section 15.2). hyper's server sends none but its own
+//! 100, so the gateway writes them between the bytes of hyper.
 
 mod encoding;
 mod queue;

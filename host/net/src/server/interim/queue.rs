@@ -1,5 +1,6 @@
 //! The interim responses of a connection that wait to be written.
 
+use std::future::poll_fn;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker};
 
@@ -29,9 +30,13 @@ struct State {
 }
 
 impl InterimQueue {
-    /// Sets the task that writes to the client.
-    pub(in crate::server) fn set_connection(&self, waker: &Waker) {
-        self.state.lock().connection = Some(waker.clone());
+    /// The current task writes to the client.
+    pub(in crate::server) async fn set_current_task(&self) {
+        poll_fn(|cx| {
+            self.state.lock().connection = Some(cx.waker().clone());
+            Poll::Ready(())
+        })
+        .await;
     }
 
     /// The request may get interim responses from now on.
