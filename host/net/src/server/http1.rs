@@ -175,8 +175,8 @@ fn concat(first: Bytes, rest: &[u8]) -> Bytes {
     both.freeze()
 }
 
-/// Completes a response to a request of this version. It has `connection: close` if it is the last of
-/// its connection; a 101 response ends HTTP on the connection anyway.
+/// Completes a response to a request of this version. It has `connection: close` if it is the last
+/// of its connection; a 101 response ends HTTP on the connection anyway.
 fn complete_response<B: Body>(
     activity: &Arc<Activity>,
     version: Version,

@@ -43,6 +43,7 @@ pub(in crate::server) async fn serve<S: HttpService, T>(
     let frames = FrameInspector::new(&connection.listener.bounds);
     let inspector = Inspector::Http2(Box::new(frames));
     let mut io = InspectedIo::new(socket, first, Arc::clone(&connection.activity), inspector);
+    connection.activity.interim().set_current_task().await;
     loop {
         let Some(mut idle_io) = Box::pin(serve_until_idle(io, connection)).await else {
             return;
@@ -83,7 +84,6 @@ where
     let mut http2 = builder.serve_connection(TokioIo::new(io.clone_handle()), service);
     let mut drain_signal = listener.drain.signal();
     let mut drain_signal = pin!(drain_signal.draining());
-    activity.interim().set_current_task().await;
     let (mut stopping, mut shutting_down) = (false, false);
     let interval = bounds.timeout_check_interval();
     let mut timeout_check = pin!(tokio::time::sleep(interval));
