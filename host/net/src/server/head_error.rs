@@ -39,18 +39,18 @@ pub(super) enum HeadError {
 }
 
 impl HeadError {
-    /// The status line without the version.
-    pub(super) fn status(self) -> &'static str {
+    /// The status.
+    pub(super) fn status(self) -> u16 {
         match self {
             Self::Ambiguous
             | Self::RequestLine
             | Self::Target
             | Self::TargetByte(_)
-            | Self::Field => "400 Bad Request",
-            Self::Timeout => "408 Request Timeout",
-            Self::TargetTooLong => "414 URI Too Long",
-            Self::TooManyFields(_) | Self::TooLarge(_) => "431 Request Header Fields Too Large",
-            Self::Version => "505 HTTP Version Not Supported",
+            | Self::Field => 400,
+            Self::Timeout => 408,
+            Self::TargetTooLong => 414,
+            Self::TooManyFields(_) | Self::TooLarge(_) => 431,
+            Self::Version => 505,
         }
     }
 

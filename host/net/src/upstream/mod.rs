@@ -1,5 +1,6 @@
 //! The upstream client: a connection pool for each upstream, with a time limit on every phase.
 
+mod body_end;
 mod body_timeout;
 mod bounds;
 mod client;
@@ -7,6 +8,7 @@ mod connector;
 mod continue_gate;
 mod diagnosis;
 mod dial;
+mod early_close;
 mod error;
 mod interim_responses;
 mod own_listeners;

@@ -1,5 +1,6 @@
 //! Replay: sends recorded responses to clients, with their recorded timing if configured.
 
+mod early_replay;
 mod lookup;
 mod recorded_failure;
 mod recorded_response;

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use super::captured_exchange::{CapturedExchange, StreamCapture, StreamKind};
 use super::outcome::Outcome;
 use super::recorder_limits::RecorderLimits;
+use super::truncated_request;
 use ouli_codec::content_coding::{self, CodingError};
 use ouli_codec::websocket::{self, DeflateParams};
 use ouli_codec::{chunks, grpc};
@@ -35,7 +36,7 @@ pub(super) fn decode_exchange(
     let is_truncated = failure.is_some_and(|failure| !failure.cause.is_before_response());
     let stream = match capture {
         None => {
-            request.body = decode_body(&request.fields, request.body, bounds, "request")?;
+            decode_request(&mut request, bounds)?;
             if is_truncated {
                 let capture = aborted_body();
                 decode_stream_body(&mut response, None, capture, bounds, is_truncated)?;
@@ -46,7 +47,7 @@ pub(super) fn decode_exchange(
         }
         Some(capture) => match capture.kind {
             StreamKind::Body(unit) => {
-                request.body = decode_body(&request.fields, request.body, bounds, "request")?;
+                decode_request(&mut request, bounds)?;
                 let stream =
                     decode_stream_body(&mut response, unit, capture, bounds, is_truncated)?;
                 // The raw chunks of a truncated body are arbitrary, and without them it is stored
@@ -239,6 +240,19 @@ fn first_to_end(arrivals: &[Arrival]) -> Ending {
 fn take_bytes(content: &mut Content) -> Bytes {
     // A captured body is always inline.
     std::mem::replace(content, Content::EMPTY).to_bytes()
+}
+
+fn decode_request(request: &mut Request, bounds: content_coding::Bounds) -> Result<(), Outcome> {
+    if request.truncated_at.is_some() {
+        let raw = take_bytes(&mut request.body);
+        let part = truncated_request::decode(&request.fields, raw, bounds);
+        let part = part.map_err(|error| undecodable_body("request", &error))?;
+        request.body = Content::Inline(part);
+        return Ok(());
+    }
+    let body = take_bytes(&mut request.body);
+    request.body = decode_body(&request.fields, Content::Inline(body), bounds, "request")?;
+    Ok(())
 }
 
 fn decode_body(
