@@ -39,7 +39,7 @@ mod unwritten_bytes;
 mod verdict;
 
 #[cfg(test)]
-mod test_exchange;
+pub(crate) mod test_exchange;
 
 pub use captured_exchange::{CapturedExchange, StreamCapture, StreamKind};
 pub use client_messages::UnmatchedMessage;
