@@ -100,6 +100,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> InspectedIo<S> {
         let Inspector::Http1(validator) = &mut self.inspector else {
             return Poll::Ready(Ok(()));
         };
+        if self.activity.is_upgraded() {
+            validator.switch_protocol();
+        }
         if validator.is_invalid() {
             // The body is invalid, and ends here.
             return Poll::Ready(Ok(()));
@@ -116,15 +119,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> InspectedIo<S> {
             return Poll::Ready(Ok(()));
         }
         self.activity.on_read();
-        if self.activity.is_upgraded() {
-            validator.switch_protocol();
-        }
         let Err(valid) = validator.feed(&target.filled()[before..]) else {
             return Poll::Ready(Ok(()));
         };
-        target.set_filled(before + valid);
         if validator.is_head_invalid() {
             self.activity.mark_invalid_head();
+            // If the request before it upgrades the connection, this is the other protocol.
+            let unread = &target.filled()[before + valid..];
+            self.prefix = Bytes::from([unread, &self.prefix].concat());
+        }
+        target.set_filled(before + valid);
+        if validator.is_head_invalid() {
             if valid == 0 {
                 return Poll::Pending;
             }
@@ -195,7 +200,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for InspectedIo<S> {
         cx: &mut Context<'_>,
         target: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if self.activity.has_invalid_head() {
+        if self.activity.has_invalid_head() && !self.activity.is_upgraded() {
             return Poll::Pending;
         }
         if let Some(handshake) = &mut self.synthetic_handshake {
