@@ -32,12 +32,12 @@ const HYPER_DEFAULT_MAX_HEADERS: usize = 100;
 #[derive(Clone, Debug)]
 pub struct UpstreamClient {
     client: Pooled<Connector, TimedRequestBody>,
-    tunnels: TunnelConnector,
-    target: String,
-    response_header_timeout: Duration,
+    pub(super) tunnels: TunnelConnector,
+    pub(super) target: String,
+    pub(super) response_header_timeout: Duration,
     body_idle_timeout: Duration,
     header_count: usize,
-    interim_responses: usize,
+    pub(super) interim_responses: usize,
     /// Requests may share a connection (HTTP/2).
     may_multiplex: bool,
 }
@@ -163,7 +163,7 @@ impl UpstreamClient {
     }
 
     /// Checks a response head and sets the time limit of the body.
-    fn wrap_response(
+    pub(super) fn wrap_response(
         &self,
         response: Response<Incoming>,
     ) -> Result<Response<UpstreamBody>, UpstreamError> {
@@ -181,12 +181,12 @@ impl UpstreamClient {
         }
     }
 
-    fn too_many_interim(&self, TooManyInterim(max): &TooManyInterim) -> UpstreamError {
+    pub(super) fn too_many_interim(&self, TooManyInterim(max): &TooManyInterim) -> UpstreamError {
         let key = "limits.interim_responses";
         self.protocol_error(format!("it sent more than {max} interim responses ({key})"))
     }
 
-    fn timeout_error(&self, awaited: &'static str) -> UpstreamError {
+    pub(super) fn timeout_error(&self, awaited: &'static str) -> UpstreamError {
         UpstreamError::Timeout {
             target: self.target.clone(),
             awaited,
@@ -196,7 +196,7 @@ impl UpstreamClient {
         }
     }
 
-    fn explain(
+    pub(super) fn explain(
         &self,
         error: &(dyn std::error::Error + 'static),
         is_connecting: bool,
