@@ -34,6 +34,8 @@ mod help;
 mod http2;
 /// Every limit is reached and answered as documented.
 mod limits;
+/// Logins that belong to a connection.
+mod logins;
 /// What the logs say about a connection.
 mod logs;
 /// Snapshots of the texts that people read.
@@ -66,5 +68,7 @@ mod smuggling;
 mod streams;
 /// Style rules, checked on the source.
 mod tidy;
+/// Upgrades to protocols other than WebSocket.
+mod upgrades;
 /// WebSockets: protocol rules, recording and replay.
 mod websocket;

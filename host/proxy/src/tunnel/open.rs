@@ -101,7 +101,7 @@ fn accept(
         };
         let client = ClientIo::new(client, guards.trace().clone());
         let server = TokioIo::new(server);
-        Splice::new(client, server, tap, timeouts)
+        Splice::websocket(client, server, tap, timeouts)
             .run(shutdown)
             .await;
         drop(guards);
