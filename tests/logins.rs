@@ -3,8 +3,11 @@
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 
+use ouli_codec::websocket::accept_key;
+
 use crate::support::client;
 use crate::support::gateway::{self, Running};
+use crate::support::websocket::{TEXT, bare};
 
 /// An origin that knows a user by the connection. `NTLM` takes two requests: `hello:NAME`, which is
 /// answered by a challenge, and `proof:NAME`. `Negotiate NAME` takes one. A request with
@@ -39,6 +42,21 @@ fn serve(stream: &TcpStream) {
             }
             Some((_, name)) => user = Some(name.to_owned()),
             None => {}
+        }
+        if head.contains("\r\nupgrade: websocket\r\n")
+            && let Some(user) = &user
+        {
+            let key = head
+                .lines()
+                .find_map(|line| line.strip_prefix("sec-websocket-key: "));
+            let accept = accept_key(key.unwrap());
+            let answer = format!(
+                "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\n\
+                 upgrade: websocket\r\nsec-websocket-accept: {accept}\r\n\r\n"
+            );
+            let frame = bare(TEXT, user);
+            let bytes = [answer.as_bytes(), &frame].concat();
+            return reader.get_mut().write_all(&bytes).unwrap();
         }
         let closes = head.starts_with("GET /last ");
         let connection = if closes { "connection: close\r\n" } else { "" };
@@ -172,4 +190,28 @@ fn a_login_ends_with_either_connection() {
     for _ in 0..3 {
         assert_eq!(Client::connect(gateway.address).user(), "");
     }
+}
+
+#[test]
+fn a_websocket_opens_on_the_connection_of_the_login() {
+    const ASK: &str = "GET /socket HTTP/1.1\r\nhost: x\r\nconnection: Upgrade\r\n\
+        upgrade: websocket\r\nsec-websocket-version: 13\r\n\
+        sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    let gateway = start("record");
+    let mut alice = Client::connect(gateway.address);
+    alice.begin_login("alice");
+    alice.end_login("alice");
+    alice.0.write_all(ASK.as_bytes()).unwrap();
+    let mut reader = BufReader::new(&alice.0);
+    let (head, _) = read_message(&mut reader).unwrap();
+    assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
+    let mut frame = [0; 7];
+    reader.read_exact(&mut frame).unwrap();
+    assert_eq!(&frame[2..], b"alice");
+    // Without a login it is refused as by the origin.
+    assert!(
+        client::raw(gateway.address, ASK)
+            .head()
+            .starts_with("HTTP/1.1 401 ")
+    );
 }

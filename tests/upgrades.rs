@@ -214,3 +214,34 @@ fn a_protocol_that_was_not_offered_is_an_error() {
         }
     }
 }
+
+#[test]
+fn a_tunnel_ends_with_the_gateway() {
+    let origin = origin(TCP);
+    let gateway = gateway::over(&Arc::new(Folder::new()), "passthrough")
+        .upstream(&origin.url)
+        .section("[limits]\nshutdown_timeout = \"2s\"\nstream_drain_lead = \"200ms\"")
+        .start();
+    let mut raw = client::raw(gateway.address, ask("tcp"));
+    assert!(raw.head().starts_with("HTTP/1.1 101 "));
+    raw.write("hello");
+    assert_eq!(raw.exactly(5).unwrap(), b"HELLO");
+    let stopping = std::thread::spawn(move || gateway.stop());
+    assert_eq!(raw.rest(), "");
+    drop(raw);
+    assert!(stopping.join().unwrap().passed);
+}
+
+#[test]
+fn tunnels_count_as_streams_and_may_be_idle_as_long_as_they() {
+    let origin = origin(TCP);
+    let gateway = gateway::over(&Arc::new(Folder::new()), "passthrough")
+        .upstream(&origin.url)
+        .section("[limits]\nstreams = 1\nstream_idle_timeout = \"300ms\"")
+        .start();
+    let mut one = client::raw(gateway.address, ask("tcp"));
+    assert!(one.head().starts_with("HTTP/1.1 101 "));
+    let two = client::raw(gateway.address, ask("tcp")).head();
+    assert!(two.starts_with("HTTP/1.1 503 "), "{two}");
+    assert_eq!(one.rest(), "");
+}

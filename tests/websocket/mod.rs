@@ -3,6 +3,7 @@
 mod conversations;
 mod handshake;
 mod http2;
+mod invalid_frames;
 mod limits;
 mod oracle;
 mod rules;

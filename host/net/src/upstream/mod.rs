@@ -19,6 +19,6 @@ pub use client::UpstreamClient;
 pub use diagnosis::classify_body_error;
 pub use dial::{Dial, DialError, DialFuture, Socket, TcpDialer};
 pub use error::{BodyError, UpstreamError};
-pub use own_connection::PinnedConnection;
+pub use own_connection::{Http1Outcome, PinnedConnection};
 pub use own_listeners::OwnListeners;
 pub use tunnel::{TunnelConnection, TunnelMethod};

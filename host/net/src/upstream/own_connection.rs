@@ -58,6 +58,14 @@ enum SendError {
     Failed(UpstreamError),
 }
 
+/// The outcome of a request that needs HTTP/1.1.
+pub enum Http1Outcome {
+    /// The response.
+    Response(Response<UpstreamBody>),
+    /// The upstream only speaks HTTP/2, so the request was not sent.
+    NotSupported(Box<Request<Body>>),
+}
+
 impl UpstreamClient {
     /// Sends a request on the connection of its client. Returns once the response head has arrived.
     /// An upstream that only speaks HTTP/2 has no such logins, and gets it like any other request.
@@ -69,11 +77,52 @@ impl UpstreamClient {
         pinned: &PinnedConnection,
         request: Request<Body>,
     ) -> Result<Response<UpstreamBody>, UpstreamError> {
+        match self.send_http1(Some(pinned), request).await? {
+            Http1Outcome::Response(response) => Ok(response),
+            Http1Outcome::NotSupported(request) => self.send(*request).await,
+        }
+    }
+
+    /// Sends a request that offers to upgrade to `protocols`, on a connection that is not in the
+    /// pool. To an upstream that only speaks HTTP/2, which has no upgrades, it is sent without the
+    /// offer.
+    ///
+    /// # Errors
+    /// If there is no response, or it is malformed.
+    pub async fn send_upgrade(
+        &self,
+        pinned: Option<&PinnedConnection>,
+        mut request: Request<Body>,
+        protocols: HeaderValue,
+    ) -> Result<Response<UpstreamBody>, UpstreamError> {
+        let headers = request.headers_mut();
+        headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+        headers.insert(UPGRADE, protocols);
+        match self.send_http1(pinned, request).await? {
+            Http1Outcome::Response(response) => Ok(response),
+            Http1Outcome::NotSupported(mut request) => {
+                request.headers_mut().remove(CONNECTION);
+                request.headers_mut().remove(UPGRADE);
+                self.send(*request).await
+            }
+        }
+    }
+
+    /// Sends a request on HTTP/1.1: on the connection of its client, or on one that is used once.
+    /// After a 101, `hyper::upgrade::on` takes the tunnel from the response.
+    ///
+    /// # Errors
+    /// If there is no response, or it is malformed.
+    pub async fn send_http1(
+        &self,
+        pinned: Option<&PinnedConnection>,
+        request: Request<Body>,
+    ) -> Result<Http1Outcome, UpstreamError> {
         let (mut sender, is_reused) = match self.reuse(pinned).await {
             Some(sender) => (sender, true),
             None => match self.connect_http1().await? {
                 Some(sender) => (sender, false),
-                None => return self.send(request).await,
+                None => return Ok(Http1Outcome::NotSupported(Box::new(request))),
             },
         };
         let mut timed = self.prepare(request);
@@ -91,30 +140,10 @@ impl UpstreamClient {
             sent => sent,
         };
         let response = response.map_err(|error| self.to_upstream_error(error))?;
-        pinned.put(&self.target, sender);
-        Ok(response)
-    }
-
-    /// Sends a request that offers to upgrade to `protocols`, on a connection of its own. After a
-    /// 101, `hyper::upgrade::on` takes the tunnel from the response. To an upstream that only speaks
-    /// HTTP/2, which has no upgrades, the request is sent without the offer.
-    ///
-    /// # Errors
-    /// If there is no response, or it is malformed.
-    pub async fn send_upgrade(
-        &self,
-        mut request: Request<Body>,
-        protocols: HeaderValue,
-    ) -> Result<Response<UpstreamBody>, UpstreamError> {
-        let Some(mut sender) = self.connect_http1().await? else {
-            return self.send(request).await;
-        };
-        let headers = request.headers_mut();
-        headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
-        headers.insert(UPGRADE, protocols);
-        let mut timed = self.prepare(request);
-        let response = self.send_on(&mut sender, &mut timed).await;
-        response.map_err(|error| self.to_upstream_error(error))
+        if let Some(pinned) = pinned {
+            pinned.put(&self.target, sender);
+        }
+        Ok(Http1Outcome::Response(response))
     }
 
     /// A new connection, or none if the upstream only speaks HTTP/2.
@@ -128,8 +157,8 @@ impl UpstreamClient {
     }
 
     /// The pinned connection, if it is still open. Waits for the end of the response before.
-    async fn reuse(&self, pinned: &PinnedConnection) -> Option<SendRequest<Body>> {
-        let mut sender = pinned.take(&self.target)?;
+    async fn reuse(&self, pinned: Option<&PinnedConnection>) -> Option<SendRequest<Body>> {
+        let mut sender = pinned?.take(&self.target)?;
         let limit = self.response_header_timeout;
         let ready = tokio::time::timeout(limit, sender.ready()).await;
         matches!(ready, Ok(Ok(()))).then_some(sender)

@@ -14,7 +14,7 @@ use super::request_head::RequestHead;
 use super::teed_request_body::TeedRequestBody;
 use crate::handler::{AccessOutcome, ExchangeError, RequestBody, RequestContext};
 use ouli_config::Scheme;
-use ouli_net::http::{connection_login, forwarding, upgrade, validation};
+use ouli_net::http::{forwarding, upgrade, validation};
 use ouli_net::upstream::{self, UpstreamBody, UpstreamClient, UpstreamError};
 
 /// The body of a forwarded request.
@@ -50,9 +50,14 @@ pub(super) async fn send(
     }
     let permit = route.request_permit().await?;
     let response = match &head.upgrade {
-        Some(protocols) => client.send_upgrade(request, protocols.clone()).await?,
+        Some(protocols) => {
+            let pinned = context.pinned_upstream(request.headers());
+            let protocols = protocols.clone();
+            client.send_upgrade(pinned, request, protocols).await?
+        }
         None => send_request(context, client, request).await?,
     };
+    context.pin_upstream_if_challenged(response.status(), response.headers());
     let accepted = match &head.upgrade {
         Some(protocols) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
             upgrade::accepted_protocol(protocols, response.headers())
@@ -83,22 +88,10 @@ async fn send_request(
     client: &UpstreamClient,
     request: Request<upstream::Body>,
 ) -> Result<Response<UpstreamBody>, UpstreamError> {
-    let Some(guard) = context.guard else {
-        return client.send(request).await;
-    };
-    if connection_login::has_credentials(request.headers()) {
-        guard.pin_upstream();
+    match context.pinned_upstream(request.headers()) {
+        Some(pinned) => client.send_pinned(pinned, request).await,
+        None => client.send(request).await,
     }
-    let response = match guard.pinned_upstream() {
-        Some(pinned) => client.send_pinned(pinned, request).await?,
-        None => client.send(request).await?,
-    };
-    let is_challenge = response.status() == StatusCode::UNAUTHORIZED
-        && connection_login::has_challenge(response.headers());
-    if is_challenge {
-        guard.pin_upstream();
-    }
-    Ok(response)
 }
 
 /// Announces a body of unknown length for methods that seldom have one: without a framing header,

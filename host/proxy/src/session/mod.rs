@@ -27,12 +27,13 @@ mod shadow_comparison;
 mod truncated_body;
 mod unwritten_bytes;
 mod verdict;
+mod websocket_exchange;
 
 #[cfg(test)]
 mod test_exchange;
 
 pub use captured_exchange::{CapturedExchange, StreamCapture, StreamKind};
-pub use client_messages::UnmatchedMessage;
+pub use client_messages::{UnmatchedMessage, violation_key};
 pub use counters::Counters;
 pub use entry::Entry;
 pub use error::SessionError;
