@@ -7,9 +7,11 @@ mod invalid_frames;
 mod limits;
 mod oracle;
 mod rules;
+mod scripted_origin;
 mod secrets;
 mod stream_generator;
 mod table;
+mod unfinished;
 
 use std::sync::Arc;
 

@@ -58,9 +58,9 @@ pub struct SideViolation {
 ///
 /// The client's bytes are checked as a server checks them. What a server sends is read as far as a
 /// message can be told: text that is not UTF-8 and codes that must not be sent are messages too.
-/// Bytes after the last arrival of their side are ignored. All messages together may use `limit` bytes of memory, since few bytes on the wire can
-/// be many or long messages. The message that exceeds the limit ends both sides, with a violation
-/// of code 1009 for its side.
+/// Bytes after the last arrival of their side are ignored. All messages together may use `limit`
+/// bytes of memory, since few bytes on the wire can be many or long messages. The message that
+/// exceeds the limit ends both sides, with a violation of code 1009 for its side.
 pub fn read_transcript(
     client: &[u8],
     server: &[u8],

@@ -37,7 +37,7 @@ fn is_scheme(credentials: &[u8]) -> bool {
 mod tests {
     use super::*;
 
-    fn map(name: http::HeaderName, values: &[&'static str]) -> HeaderMap {
+    fn map(name: &http::HeaderName, values: &[&'static str]) -> HeaderMap {
         let values = values.iter().map(|value| HeaderValue::from_static(value));
         values.map(|value| (name.clone(), value)).collect()
     }
@@ -53,7 +53,7 @@ mod tests {
             ("Bearer NTLM", false),
             ("", false),
         ] {
-            let request = map(AUTHORIZATION, &[value]);
+            let request = map(&AUTHORIZATION, &[value]);
             assert_eq!(has_credentials(&request), expected, "{value}");
         }
     }
@@ -66,7 +66,7 @@ mod tests {
             (&["Basic realm=\"x\"", "Bearer"], false),
             (&[], false),
         ] {
-            let response = map(WWW_AUTHENTICATE, values);
+            let response = map(&WWW_AUTHENTICATE, values);
             assert_eq!(has_challenge(&response), expected, "{values:?}");
         }
     }

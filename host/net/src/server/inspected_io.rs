@@ -129,10 +129,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> InspectedIo<S> {
             self.prefix = Bytes::from([unread, &self.prefix].concat());
         }
         target.set_filled(before + valid);
-        if validator.is_head_invalid() {
-            if valid == 0 {
-                return Poll::Pending;
-            }
+        if validator.is_head_invalid() && valid == 0 {
+            return Poll::Pending;
         }
         Poll::Ready(Ok(()))
     }

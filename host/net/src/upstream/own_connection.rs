@@ -61,7 +61,7 @@ enum SendError {
 /// The outcome of a request that needs HTTP/1.1.
 pub enum Http1Outcome {
     /// The response.
-    Response(Response<UpstreamBody>),
+    Response(Box<Response<UpstreamBody>>),
     /// The upstream only speaks HTTP/2, so the request was not sent.
     NotSupported(Box<Request<Body>>),
 }
@@ -78,7 +78,7 @@ impl UpstreamClient {
         request: Request<Body>,
     ) -> Result<Response<UpstreamBody>, UpstreamError> {
         match self.send_http1(Some(pinned), request).await? {
-            Http1Outcome::Response(response) => Ok(response),
+            Http1Outcome::Response(response) => Ok(*response),
             Http1Outcome::NotSupported(request) => self.send(*request).await,
         }
     }
@@ -99,7 +99,7 @@ impl UpstreamClient {
         headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
         headers.insert(UPGRADE, protocols);
         match self.send_http1(pinned, request).await? {
-            Http1Outcome::Response(response) => Ok(response),
+            Http1Outcome::Response(response) => Ok(*response),
             Http1Outcome::NotSupported(mut request) => {
                 request.headers_mut().remove(CONNECTION);
                 request.headers_mut().remove(UPGRADE);
@@ -143,7 +143,7 @@ impl UpstreamClient {
         if let Some(pinned) = pinned {
             pinned.put(&self.target, sender);
         }
-        Ok(Http1Outcome::Response(response))
+        Ok(Http1Outcome::Response(Box::new(response)))
     }
 
     /// A new connection, or none if the upstream only speaks HTTP/2.

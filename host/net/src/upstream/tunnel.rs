@@ -1,6 +1,6 @@
 //! Opens a tunnel to an upstream, on a connection of its own: by an upgrade on HTTP/1.1 (RFC 9110,
-//! section 7.8), or by an extended CONNECT on HTTP/2 (RFC 8441). Opens other connections that are not
-//! in the pool too.
+//! section 7.8), or by an extended CONNECT on HTTP/2 (RFC 8441). Opens other connections outside of
+//! the pool too.
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;

@@ -294,8 +294,8 @@ impl WebSocketReplay {
         Ok(ConversationEnd::Closed)
     }
 
-    /// The client violates the protocol. If it did so at this place when it was recorded, the server
-    /// reacts as recorded.
+    /// The client violates the protocol. If it did so at this place when it was recorded, the
+    /// server reacts as recorded.
     async fn handle_violation(&mut self, violation: Violation) -> std::io::Result<ConversationEnd> {
         self.send_due(Pacing::Immediate).await?;
         if let Some(end) = self.send_close_that_is_due().await? {

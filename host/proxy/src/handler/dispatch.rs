@@ -145,7 +145,7 @@ impl RequestHandler {
             let guards = TunnelGuards::new(guard.clone(), permit, trace.clone());
             return serve_websocket(&context, request, guards).await;
         }
-        let Some(upgrade) = ClientUpgrade::of(&mut request) else {
+        let Some(upgrade) = ClientUpgrade::of(&context, &mut request) else {
             return serve_request(&context, request).await;
         };
         let permit = self.shared.stream_permit();

@@ -1,5 +1,5 @@
-//! Decodes the captured bytes of a WebSocket into messages. A conversation of which a part cannot be
-//! told or redacted is not recorded: its replay would be another one.
+//! Decodes the captured bytes of a WebSocket into messages. A conversation of which a part cannot
+//! be told or redacted is not recorded: its replay would be another one.
 
 use bytes::Bytes;
 
@@ -59,8 +59,8 @@ fn unreadable(reason: &str) -> Outcome {
     ))
 }
 
-/// A violation of the client is recorded if the server answered it by an error or not at all. What a
-/// server sends after its own violation cannot be read.
+/// A violation of the client is recorded if the server answered it by an error or not at all. What
+/// a server sends after its own violation cannot be read.
 fn check_violation(it: &SideViolation, transcript: &Transcript) -> Result<(), Outcome> {
     let reason = it.violation.reason;
     if it.violation.code == MESSAGE_TOO_BIG {
@@ -91,8 +91,8 @@ fn closed_without_error(transcript: &Transcript) -> bool {
     })
 }
 
-/// Text that is not UTF-8 is redacted as text. As JSON it has members that rules name, but cannot be
-/// parsed.
+/// Text that is not UTF-8 is redacted as text. As JSON it has members that rules name, but cannot
+/// be parsed.
 fn check_text(messages: &[Message]) -> Result<(), Outcome> {
     let is_broken_json = |message: &Message| match &message.kind {
         MessageKind::Text(payload) => {

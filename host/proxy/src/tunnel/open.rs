@@ -149,7 +149,7 @@ async fn request_tunnel(
         let headers = request.headers().clone();
         let outcome = client.send_http1(Some(pinned), request).await?;
         if let Http1Outcome::Response(response) = outcome {
-            return Ok((response, headers, method));
+            return Ok((*response, headers, method));
         }
     }
     let connection = client.open_tunnel().await?;

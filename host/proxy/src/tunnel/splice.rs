@@ -108,7 +108,8 @@ where
     }
 
     /// Runs until both sides have ended, one fails, or a timeout passes. When the gateway stops,
-    /// both sides of a WebSocket get a close frame and time to close; another protocol ends at once.
+    /// both sides of a WebSocket get a close frame and time to close; another protocol ends at
+    /// once.
     pub(super) async fn run(mut self, mut shutdown: DrainSignal) {
         let mut closing = pin!(shutdown.closing());
         let mut timer = pin!(tokio::time::sleep(self.timeouts.idle));

@@ -1,5 +1,5 @@
-//! Upgrades to protocols other than WebSocket, such as `tcp` (docker attach) and `SPDY/3.1` (kubectl
-//! exec): after the upstream's 101 response the bytes pass unread (RFC 9110, section 7.8).
+//! Upgrades to protocols other than WebSocket, such as `tcp` (docker attach) and `SPDY/3.1`
+//! (kubectl exec): after the upstream's 101 response the bytes pass unread (RFC 9110, section 7.8).
 
 use http::{Request, Response, StatusCode};
 use hyper::upgrade::OnUpgrade;
@@ -10,14 +10,21 @@ use super::client_io::ClientIo;
 use super::guards::TunnelGuards;
 use super::splice::{Splice, TunnelTimeouts};
 use crate::handler::{OutgoingBody, RequestBody, RequestContext};
+use ouli_config::Mode;
 use ouli_net::http::upgrade;
 
 /// The client's side of an upgrade that its request offers.
 pub(crate) struct ClientUpgrade(OnUpgrade);
 
 impl ClientUpgrade {
-    /// The offer of a request, if it has one.
-    pub(crate) fn of(request: &mut Request<RequestBody>) -> Option<Self> {
+    /// The offer of a request, if it has one. A replay accepts none.
+    pub(crate) fn of(
+        context: &RequestContext<'_>,
+        request: &mut Request<RequestBody>,
+    ) -> Option<Self> {
+        if context.endpoint.configured.mode == Mode::Replay {
+            return None;
+        }
         upgrade::offered_protocols(request)?;
         Some(Self(hyper::upgrade::on(request)))
     }
