@@ -1,4 +1,4 @@
-//! A disk that is full for a while: a small file system that only the gateway sees.
+//! A disk that is full for some time: a small file system that only the gateway sees.
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -11,10 +11,10 @@ use crate::support::folder::Folder;
 use crate::support::origin::{self, Origin};
 use crate::support::until;
 
-/// Mounts a file system over the cassettes and becomes the program.
+/// Mounts a file system over the cassettes folder and executes the program.
 const MOUNT: &str = "mount -t tmpfs -o size=256k,mode=700 none cassettes && exec \"$0\" \"$@\"";
 
-/// A gateway over a disk of its own.
+/// A gateway with a disk of its own.
 struct Small {
     process: Process,
     folder: Folder,
@@ -23,9 +23,9 @@ struct Small {
     asked: usize,
 }
 
-/// Fills the disk, keeps it full for so long while clients ask, and makes room again.
+/// Fills the disk for this time while clients send requests, then makes room again.
 ///
-/// False where this process may not mount file systems: then nothing is tried.
+/// False if this process may not mount file systems; then nothing is tested.
 pub(crate) fn full(keep: Duration) -> bool {
     let mut unshare = std::process::Command::new("unshare");
     let may = unshare.args(["-rm", "true"]).status();
@@ -42,7 +42,7 @@ pub(crate) fn full(keep: Duration) -> bool {
     }
     let start = Instant::now();
     small.fill();
-    // What is left of the last block takes some exchanges.
+    // The rest of the last block has room for some exchanges.
     let refused = |small: &mut Small| (0..20).filter(|_| !small.is_recorded()).count();
     until("a disk that is full", || {
         (refused(&mut small) == 20).then_some(())
@@ -51,7 +51,8 @@ pub(crate) fn full(keep: Duration) -> bool {
         assert_eq!(refused(&mut small), 20);
     }
     let told = small.lines("not recorded: ");
-    // Two faults, of the cassette and of the bodies beside it, each at once and every ten seconds.
+    // Two errors, one of the cassette and one of the stored bodies, logged at once and then every
+    // ten seconds.
     let most = 2 + 2 * start.elapsed().as_secs() as usize / 10;
     assert!((1..=most).contains(&told.len()), "{told:#?}");
     assert!(told[0].contains("No space left on device"), "{told:#?}");
@@ -68,7 +69,7 @@ impl Small {
             let count = std::sync::atomic::AtomicUsize::new(0);
             let answer = move |_: &origin::Seen| {
                 let number = count.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
-                // Every second one is stored beside the cassette.
+                // Every second body is stored beside the cassette.
                 let size = [600, 3000][number % 2];
                 origin::text(&format!("{number} {}", "x".repeat(size)))
             };
@@ -104,7 +105,7 @@ impl Small {
         }
     }
 
-    /// Asks for something new, and once more; true where the second answer is the first.
+    /// Sends a new request twice; true if the second response equals the first.
     fn is_recorded(&mut self) -> bool {
         self.asked += 1;
         let target = format!("/{}", self.asked);
@@ -135,7 +136,7 @@ impl Small {
         lines.map(str::to_owned).collect()
     }
 
-    /// The cassette is whole, and the verdict counts what is missing.
+    /// The cassette is undamaged, and the verdict counts the missing exchanges.
     fn finish(self) {
         let loaded = load(&self.cassettes(), "default").unwrap();
         assert!(loaded.damage.is_empty() && loaded.torn_tail.is_none());

@@ -4,7 +4,7 @@ mod disk;
 mod shared;
 pub(crate) mod storm;
 
-/// How often a gateway is killed; `OULI_CRASH_ROUNDS` and `OULI_CRASH_SEED` say otherwise.
+/// The number of kills; `OULI_CRASH_ROUNDS` and `OULI_CRASH_SEED` override it.
 fn rounds(usual: u64) -> (u64, u64) {
     let number = |name: &str, usual| {
         let set = std::env::var(name).ok();

@@ -1,9 +1,9 @@
-//! Clients that record through a gateway which is killed at some point, again and again over one
-//! folder, and what must be in the cassette then.
+//! Clients that record through a gateway that is killed repeatedly, all into one
+//! folder, and the expected content of the cassette.
 //!
-//! In `auto` a request that is asked again waits until the first one is written, and is then
-//! answered from the cassette. So a client that gets the same answer twice from an origin which
-//! never gives one twice was told that its exchange is recorded: it is *acknowledged*.
+//! In `auto` a repeated request waits until the first one is written, and is then
+//! answered from the cassette. A client that receives the same response twice, from an origin that
+//! never sends one twice, knows that its exchange is recorded: it is *acknowledged*.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::Write as _;
@@ -24,7 +24,7 @@ use crate::support::until;
 const ANY: &str = "127.0.0.1:0";
 const CLIENTS: usize = 4;
 
-/// Numbers that look like chance and come again from the same seed (splitmix64).
+/// Pseudo-random numbers that repeat for the same seed (splitmix64).
 pub(crate) struct Dice(u64);
 
 impl Dice {
@@ -41,28 +41,28 @@ impl Dice {
     }
 }
 
-/// An origin that never answers the same twice, and a folder that a gateway records into.
+/// An origin that never sends the same response twice, and the folder of the recordings.
 pub(crate) struct Storm {
     origin: Origin,
-    /// What the origin sent, by target.
+    /// Responses of the origin, by target.
     sent: Arc<Mutex<HashMap<String, Vec<Vec<u8>>>>>,
     pub(crate) folder: Folder,
     next: AtomicUsize,
-    /// What was acknowledged, by target.
+    /// Acknowledged responses, by target.
     acknowledged: Mutex<BTreeMap<String, Vec<u8>>>,
 }
 
-/// What the rounds came to.
+/// The result of all rounds.
 #[derive(Debug, Default)]
 pub(crate) struct Sum {
     pub(crate) rounds: u64,
     pub(crate) acknowledged: usize,
-    /// Torn ends that were set aside, and those of them that a kill left.
+    /// Torn tails that were moved away, and those of them that a kill left.
     pub(crate) torn: usize,
     pub(crate) torn_by_kill: usize,
 }
 
-/// Kills a gateway in `auto` this often; checks after each time.
+/// Kills a gateway in `auto` this many times and checks the cassette each time.
 pub(crate) fn auto(seed: u64, rounds: u64) -> Sum {
     let mut dice = Dice::new(seed);
     let storm = Storm::new();
@@ -75,14 +75,14 @@ pub(crate) fn auto(seed: u64, rounds: u64) -> Sum {
         let loaded = storm.check(&what);
         assert!(storm.count() > before, "nothing was acknowledged");
         if round + 1 < rounds {
-            // A kill can cut a write off where a page of memory ends.
+            // A kill can truncate a write at the end of a memory page.
             let mut end = storm.end_from(loaded.valid_length);
             sum.torn_by_kill += usize::from(!end.is_empty());
             if dice.below(2) == 0 {
                 end.extend(storm.tear(&mut dice));
                 assert!(storm.check(&what).torn_tail.is_some(), "{what}");
             }
-            // The next round sets it aside before it records.
+            // The next round moves it away before it records.
             sum.torn += usize::from(!end.is_empty());
             torn.extend(end);
         }
@@ -95,7 +95,7 @@ pub(crate) fn auto(seed: u64, rounds: u64) -> Sum {
     sum
 }
 
-/// Kills a gateway in `record` this often, soon after it begins to put the old cassette aside.
+/// Kills a gateway in `record` this many times, soon after it begins to rotate the cassette.
 pub(crate) fn record(seed: u64, rounds: u64) -> Sum {
     let mut dice = Dice::new(seed);
     let storm = Storm::new();
@@ -107,7 +107,7 @@ pub(crate) fn record(seed: u64, rounds: u64) -> Sum {
         let count = dice.below(4);
         std::thread::scope(|scope| {
             for _ in 0..=count {
-                // One that is cut off has no answer.
+                // An interrupted request has no response.
                 scope.spawn(|| client.ask("GET", &storm.target()).try_send().is_ok());
             }
             std::thread::sleep(Duration::from_micros(dice.below(30_000)));
@@ -153,7 +153,7 @@ impl Storm {
         format!("/item/{}", self.next.fetch_add(1, Ordering::SeqCst))
     }
 
-    /// Starts a gateway, by way of another program where one is named.
+    /// Starts a gateway, through another program if one is named.
     pub(crate) fn start(&self, mode: &str, fsync: &str, starter: &[&str]) -> Process {
         let url = self.origin.url();
         let fsync = format!("fsync={fsync}");
@@ -175,7 +175,8 @@ impl Storm {
         }
     }
 
-    /// Clients ask until the gateway is killed, some time after some exchanges were acknowledged.
+    /// Clients send requests until the gateway is killed, some time after the first
+    /// acknowledgements.
     fn round(&self, fsync: &str, dice: &mut Dice) {
         let mut process = self.start("auto", fsync, &[]);
         let client = at(process.address());
@@ -199,12 +200,12 @@ impl Storm {
         assert_eq!(process.ended().status, None, "a signal ends it");
     }
 
-    /// A part of an exchange at the end, as a loss of power may leave it; answers the part.
+    /// Appends a part of an exchange, as a power failure may leave it; returns the part.
     pub(crate) fn tear(&self, dice: &mut Dice) -> Vec<u8> {
         let path = self.folder.cassette("default");
         let whole = std::fs::read(&path).unwrap();
         let exchange = &whole[HEADER.len()..];
-        // Less than a whole one, which would be a copy and not a torn end.
+        // Shorter than a complete exchange, which would not be a torn tail.
         let size = exchange.windows(3).position(|end| end == b"\n}\n").unwrap();
         let end = 1 + dice.below(size as u64 - 1) as usize;
         let mut file = std::fs::OpenOptions::new().append(true).open(path).unwrap();
@@ -212,19 +213,19 @@ impl Storm {
         exchange[..end].to_vec()
     }
 
-    /// What the cassette has from here on.
+    /// The content of the cassette from this offset.
     fn end_from(&self, start: u64) -> Vec<u8> {
         let whole = std::fs::read(self.folder.cassette("default")).unwrap();
         whole[usize::try_from(start).unwrap()..].to_vec()
     }
 
-    /// Asks for something new, and once more; true where it was acknowledged.
+    /// Sends a new request twice; true if it was acknowledged.
     pub(crate) fn ask_twice(&self, client: &Client) -> Result<bool, client::Broken> {
         let target = self.target();
         let first = client.ask("GET", &target).try_send()?;
         let again = client.ask("GET", &target).try_send()?;
         if again.status == 500 {
-            // Recorded, and the disk then did not give the stored body back.
+            // It was recorded, but the stored body could not be read back.
             let told = again.text();
             assert!(told.contains("a recorded body cannot be read"), "{told}");
             return Ok(false);
@@ -238,7 +239,7 @@ impl Storm {
         Ok(is_acknowledged)
     }
 
-    /// The last acknowledged exchanges are answered without the origin.
+    /// The last acknowledged exchanges are replayed without the origin.
     pub(crate) fn replays(&self, client: &Client, most: usize) {
         let acknowledged = self.acknowledged.lock().unwrap().clone();
         let seen = self.origin.seen().len();
@@ -248,8 +249,8 @@ impl Storm {
         assert_eq!(self.origin.seen().len(), seen, "the origin was asked");
     }
 
-    /// Every acknowledged exchange is whole in the cassette, and nothing is there that the origin
-    /// did not send.
+    /// Every acknowledged exchange is complete in the cassette, and the cassette has nothing else
+    /// than what the origin sent.
     pub(crate) fn check(&self, what: &str) -> LoadedCassette {
         let loaded = load(&self.folder.cassettes(), "default").expect("a cassette");
         assert!(loaded.damage.is_empty(), "{what}: {:?}", loaded.damage);
@@ -268,7 +269,7 @@ impl Storm {
         loaded
     }
 
-    /// All of it once more, without an origin.
+    /// Replays everything without the origin.
     fn replay(self) {
         let acknowledged = std::mem::take(&mut *self.acknowledged.lock().unwrap());
         self.origin.stop();
@@ -281,8 +282,8 @@ impl Storm {
         assert_eq!(ended.status, Some(0), "{}", ended.stderr);
     }
 
-    /// The cassette from before is where it was or under its second name, whole; answers the one
-    /// that counts as before from here on.
+    /// The previous cassette is complete, under its own name or under that of the rotated file.
+    /// Returns the one that counts as previous from now on.
     pub(crate) fn check_put_aside(&self, before: &[u8], what: &str) -> Vec<u8> {
         let path = self.folder.cassette("default");
         let read = |path: &Path| std::fs::read(path).unwrap_or_default();
@@ -302,7 +303,7 @@ impl Storm {
     }
 }
 
-/// Reads a cassette with its stored bodies; none where there is none.
+/// Reads a cassette with its stored bodies; `None` if there is none.
 pub(crate) fn load(cassettes: &Path, session: &str) -> Option<LoadedCassette> {
     let folder = Cassettes::open(cassettes, 1 << 30).unwrap();
     let mut loaded = folder.load(session, ChangePolicy::Mark).unwrap()?;
@@ -317,7 +318,7 @@ pub(crate) fn at(address: SocketAddr) -> Client {
     client::at(address, http::Version::HTTP_11)
 }
 
-/// Text, binary, and every third too large to stand in the cassette.
+/// Text, binary, and every third body too large for the cassette file.
 fn body(target: &str, number: u64) -> Vec<u8> {
     let text = format!("{target} answered as number {number}\n");
     match number % 3 {

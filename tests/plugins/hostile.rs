@@ -7,7 +7,8 @@ use crate::support::gateway::{self, Running};
 use crate::support::plugins::fixture;
 use crate::support::{at_least, until};
 
-/// A gateway whose matcher abuses it under `/abuse/`, and fails the request where it fails.
+/// A gateway whose matcher abuses the host under `/abuse/`; a failure of the matcher fails the
+/// request.
 fn abused(more: &str) -> Running {
     let folder = gateway::echoed(|client| assert_eq!(client.get("/fine").status, 200));
     let section = "[[plugin]]\nfile = \"own.wasm\"\non_error = \"fail\"";
@@ -17,12 +18,12 @@ fn abused(more: &str) -> Running {
         .start()
 }
 
-/// Limits for abuses that do not end by a time limit: each ends by its own reason, however slow the
-/// machine is.
+/// Limits for attempts that do not end by a timeout: each ends by its own limit, even on a slow
+/// machine.
 const NO_TIME_LIMIT: &str =
     "limits = { plugin_failure_threshold = 1000, matcher_cpu_time = \"1h\" }";
 
-/// What the gateway says of an attempt.
+/// The reason that the gateway reports for an attempt.
 fn attempt(client: &Client, how: &str) -> String {
     let answer = client.get(&format!("/abuse/{how}"));
     let said = answer.text().to_owned();

@@ -10,7 +10,7 @@ use crate::support::folder::Folder;
 use crate::support::gateway::{self, Running};
 use crate::support::plugins::fixture;
 
-/// A gateway with one plugin, whose section has these lines.
+/// A gateway with one plugin; its section has these lines.
 fn with(name: &str, section: &str) -> Running {
     gateway::replay(&Arc::new(Folder::new()))
         .plugin("own.wasm", &fixture(name))
@@ -26,14 +26,14 @@ fn used(gateway: &Running) -> UsageSnapshot {
         .usage
 }
 
-/// Asks for so many paths, each once.
+/// Sends one request for each of this many paths.
 fn ask(client: &Client, count: usize) {
     for number in 0..count {
         assert_eq!(client.get(&format!("/{number}")).status, 404);
     }
 }
 
-/// Copies started for so many requests, beyond those at the start.
+/// Instances started for this many requests, without those of the start.
 fn started(section: &str, requests: usize) -> u64 {
     let gateway = with("one-part", section);
     let before = used(&gateway).instances_started;

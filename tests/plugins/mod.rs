@@ -91,8 +91,8 @@ fn the_first_matcher_that_answers_decides() {
     let gateway = gateway::replay(&folder)
         .plugin("a.wasm", &fixture("asked-matcher"))
         .plugin("b.wasm", &fixture("swap-a"));
-    // Without a section plugins are asked in the order of their names; sections are asked first, in
-    // theirs.
+    // Plugins without a section are called in the order of their names, after those with a section,
+    // which are called in the order of the sections.
     let first = "[[plugin]]\nfile = \"b.wasm\"\n[[plugin]]\nfile = \"a.wasm\"";
     for (sections, status) in [("", 404), (first, 200)] {
         let gateway = gateway.clone().section(sections).start();

@@ -69,7 +69,7 @@ fn messages_are_matched_redacted_and_counted() {
     assert_eq!(parts.matches("client message").count(), 2, "{parts}");
     assert_eq!(parts.matches("server message").count(), 2, "{parts}");
     let gateway = gateway::replay(&folder).start();
-    // Another letter case and another time, which this matcher takes for the same.
+    // Other letter case and another time: this matcher treats them as equal.
     talk(
         &gateway,
         &[r#"{"say": "HELLO", "at": 2}"#, r#"{"say": "PIN0000"}"#],

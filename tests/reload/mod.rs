@@ -14,13 +14,13 @@ use crate::support::origin;
 use crate::support::plugins::{core_module, fixture};
 use crate::support::within;
 
-/// What is saved is in force after this long.
+/// The time in which a saved file takes effect.
 const SOON: Duration = Duration::from_secs(1);
 
 /// A gateway that replays two exchanges and watches its files.
 fn replaying() -> Running {
     let folder = two_exchanges();
-    // Compiled once, a swap costs no compilation.
+    // The code is cached, so a swap needs no compilation.
     for name in [ONE, TWO] {
         gateway::replay(&Arc::new(Folder::new()))
             .plugin("warm.wasm", &fixture(name))
@@ -29,12 +29,12 @@ fn replaying() -> Running {
     gateway::replay(&folder).watched().start()
 }
 
-/// The matcher that finds exchange `one` for [`ask`]: it looks at the header `x-kind` and at `/id`
+/// The matcher that finds exchange `one` for [`ask`]: it compares the header `x-kind` and `/id`
 /// of the body.
 const ONE: &str = "asked-matcher";
 
-/// The matcher that finds exchange `two`: it leaves the request to the built-in one, which looks at
-/// query and body.
+/// The matcher that finds exchange `two`: it abstains, and the built-in matcher compares query
+/// and body.
 const TWO: &str = "abstainer";
 
 fn two_exchanges() -> Arc<Folder> {
@@ -61,12 +61,12 @@ fn question(client: &Client, kind: &str, rest: &str) -> Ask {
     ask.header("content-type", "application/json").body(body)
 }
 
-/// The request that each of the two matchers finds another exchange for.
+/// A request for which the two matchers find different exchanges.
 fn ask(client: &Client) -> Ask {
     question(client, "one", "two")
 }
 
-/// Which exchange answers, whole and unmixed.
+/// The exchange that the response belongs to; fails if it is a mixture.
 fn answered(answer: &Answer) -> String {
     assert_eq!(
         (answer.status, answer.header("x-kind")),
@@ -147,7 +147,7 @@ fn a_broken_plugin_keeps_the_last_good_version() {
     fs::write(gateway.folder.config(), "mode = \"repla").unwrap();
     gateway.reload();
     assert_eq!(now(&client), "one");
-    // All well again, and seen again.
+    // The configuration is valid again and takes effect.
     fs::write(gateway.folder.config(), config).unwrap();
     gateway.folder.put_plugin("own.wasm", &fixture(TWO));
     soon("the mended plugin", "two", &client);

@@ -10,7 +10,7 @@ use crate::support::origin::{self, Gate};
 use crate::support::plugins::fixture;
 use crate::support::{until, within};
 
-/// Replays two exchanges with a matcher that looks at method and path alone.
+/// Replays two exchanges with a matcher that compares method and path only.
 fn with_swap_a(section: &str) -> Running {
     over(&two_exchanges(), section).start()
 }
@@ -161,7 +161,7 @@ fn a_version_that_fails_once_live_is_rolled_back() {
         reason.contains("rolled back") && reason.contains("limits.plugin_failure_threshold"),
         "{reason}"
     );
-    // It found its exchange before, and does so now: keys are those of the version in force.
+    // The request was a hit before and is a hit now: keys are those of the current version.
     assert_eq!(client.get("/fine").status, 200);
     // The same file is not tried again.
     gateway.reload();
@@ -185,7 +185,7 @@ fn a_thousand_versions_drain_and_are_freed() {
             assert_eq!(client.ask("POST", "/ask").send().status, 404);
             let status = gateway.status();
             assert_eq!(status.generation, 1 + swap);
-            // The one before is kept, should this one fail; all others are gone.
+            // The previous version is kept for a roll-back; all others are freed.
             assert!(status.draining.is_empty(), "{:?}", status.draining);
             assert!(status.draining_generations.is_empty(), "{status:?}");
         }
@@ -229,7 +229,7 @@ fn a_recording_gateway_compares_on_the_existing_cassette() {
         .plugin("own.wasm", &fixture("swap-a"))
         .section("[[plugin]]\nfile = \"own.wasm\"")
         .start();
-    // The session is in use once something is asked, and starts anew with the first recording.
+    // A session is in use after its first request, and is rotated at the first recording.
     client::http1(&gateway).ask("HEAD", "/nowhere").send();
     gateway.folder.put_plugin("own.wasm", &fixture("swap-b"));
     assert!(gateway.reload());

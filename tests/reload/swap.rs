@@ -12,8 +12,8 @@ use crate::support::{until, wait_for};
 const SWAPS: usize = 200;
 const CLIENTS: usize = 4;
 
-/// Each version finds another exchange for the same request. A key of one version that is looked up
-/// in the index of the other finds none at all, so an answer is of one version or it is a miss,
+/// Each version finds another exchange for the same request. A key of one version does not exist
+/// in the index of the other. So a response belongs to one version, or the request is a miss,
 /// which fails the test.
 #[test]
 fn two_hundred_swaps_under_load_fail_no_request_and_mix_no_versions() {
@@ -21,7 +21,7 @@ fn two_hundred_swaps_under_load_fail_no_request_and_mix_no_versions() {
     let versions = [(fixture(TWO), "two"), (fixture(ONE), "one")];
     let gateway = gateway::replay(&folder)
         .plugin("own.wasm", &versions[0].0)
-        // The clock of a deadline runs on while a busy machine lets others work.
+        // The wall clock of a deadline continues while a busy machine runs other processes.
         .section("[limits]\nmatcher_cpu_time = \"5s\"")
         .start();
     let client = client::http1(&gateway);
@@ -59,7 +59,7 @@ struct Load {
 }
 
 impl Load {
-    /// Asks without a pause on one connection; hands out which exchanges answered.
+    /// Sends requests without pause on one connection; returns the exchanges that answered.
     fn run(&self, client: &Client) -> BTreeSet<String> {
         let _ended = EndsWithMe(&self.ended);
         let mut seen = BTreeSet::new();
@@ -74,7 +74,7 @@ impl Load {
     }
 }
 
-/// Where one client fails, the others end as well.
+/// If one client fails, the others stop too.
 struct EndsWithMe<'a>(&'a AtomicBool);
 
 impl Drop for EndsWithMe<'_> {

@@ -41,7 +41,7 @@ fn connections_in_the_backlog_are_served_at_a_stop() {
     const REQUEST: &str = "GET /hello HTTP/1.1\r\nhost: x\r\n\r\n";
     let mut first = client::raw(gateway.address, REQUEST);
     first.read_until("morning\n");
-    // The first one has the only place, so that these wait in the kernel.
+    // The first connection has the only permit, so the others wait in the kernel.
     let waiting: Vec<_> = (0..20)
         .map(|_| client::raw(gateway.address, REQUEST))
         .collect();
@@ -73,7 +73,7 @@ fn a_quiet_connection_is_closed_after_keepalive_drain_timeout() {
 #[test]
 fn an_idle_gateway_stops_at_once() {
     let origin = origin::simple();
-    // Longer than a test waits: there is nothing that these are for.
+    // These timeouts are longer than the test: nothing may wait for them.
     let limits = "[limits]\nshutdown_timeout = \"1h\"\nkeepalive_drain_timeout = \"1h\"";
     let gateway = gateway::passthrough(&origin).section(limits).start();
     assert_eq!(client::http1(&gateway).get("/hello").status, 200);

@@ -15,7 +15,7 @@ use crate::support::client;
 use crate::support::websocket::{Peer, TEXT, Way, close, frame};
 use crate::support::{spawn, until};
 
-/// Clients at work on one address.
+/// Clients that send requests to one address.
 pub(super) struct LoadGenerator {
     count: Arc<Count>,
     websockets: Vec<JoinHandle<()>>,
@@ -24,20 +24,20 @@ pub(super) struct LoadGenerator {
 #[derive(Default)]
 struct Count {
     answered: AtomicUsize,
-    /// Messages that came back.
+    /// Messages that were echoed.
     echoed: AtomicUsize,
-    /// Connections that were not taken.
+    /// Connections that were refused.
     refused: AtomicUsize,
-    /// Requests that were not sent, or that nobody has looked at: they may be sent again.
+    /// Requests that were not sent or not processed: a client may send them again.
     unsent: AtomicUsize,
-    /// WebSockets that were told of the end.
+    /// WebSockets that received a close frame.
     closed: AtomicUsize,
     lost: Mutex<Vec<String>>,
     over: AtomicBool,
     at_work: AtomicUsize,
 }
 
-/// What became of the requests.
+/// Counts of the outcomes.
 #[derive(Debug)]
 pub(super) struct Totals {
     pub(super) answered: usize,
@@ -47,7 +47,7 @@ pub(super) struct Totals {
     pub(super) lost: Vec<String>,
 }
 
-/// How an exchange failed.
+/// The failure of an exchange.
 enum Failed {
     Refused,
     Unsent,
@@ -55,7 +55,7 @@ enum Failed {
 }
 
 impl LoadGenerator {
-    /// HTTP/1.1 on connections that are kept and on new ones, and HTTP/2.
+    /// HTTP/1.1 on persistent and on new connections, and HTTP/2.
     pub(super) fn requests(address: SocketAddr) -> Self {
         let count = Arc::<Count>::default();
         for number in 0..4 {
@@ -70,7 +70,7 @@ impl LoadGenerator {
         }
     }
 
-    /// And WebSockets.
+    /// The same with WebSockets.
     pub(super) fn with_websockets(mut self, address: SocketAddr) -> Self {
         for _ in 0..3 {
             let count = Arc::clone(&self.count);
@@ -80,7 +80,7 @@ impl LoadGenerator {
         self
     }
 
-    /// Waits until there were so many more answers.
+    /// Waits for this number of further responses.
     pub(super) fn wait_for_responses(&self, more: usize) {
         let count = &self.count;
         let start = count.answered.load(Ordering::Relaxed);
@@ -93,7 +93,7 @@ impl LoadGenerator {
         });
     }
 
-    /// Lets every client finish what it has begun.
+    /// Lets every client complete its current request, then stops.
     pub(super) fn end(self) -> Totals {
         self.count.over.store(true, Ordering::Relaxed);
         until("the clients to end", || {
@@ -177,7 +177,7 @@ fn unconnected(error: &(dyn std::error::Error + Send + Sync + 'static)) -> Faile
     }
 }
 
-/// One request and its whole response, of which the head is given.
+/// Reads a complete response after its head.
 async fn exchange(stream: &mut TcpStream) -> std::io::Result<String> {
     stream
         .write_all(b"GET /page HTTP/1.1\r\nhost: x\r\n\r\n")
@@ -220,8 +220,8 @@ async fn http2(address: SocketAddr, count: Arc<Count>) {
     }
 }
 
-/// A request that was not sent, or that a GOAWAY said not to have been looked at (RFC 9113, section
-/// 6.8), may be sent again.
+/// True for a request that was not sent, or that a GOAWAY reports as unprocessed (RFC 9113, section
+/// 6.8): a client may send it again.
 fn http2_failure(error: &(dyn std::error::Error + Send + Sync + 'static)) -> Failed {
     let hyper = error.downcast_ref::<hyper::Error>();
     let unsent = hyper.is_some_and(|error| error.is_canceled() || error.is_closed());
@@ -236,7 +236,7 @@ fn websocket(address: SocketAddr, count: &Count) {
     let mut peer = Peer::open(address, &Way::Upgrade, "/echo");
     for number in 0.. {
         let word = format!("message {number}");
-        // Where the end is told meanwhile the message may not be taken any more.
+        // After a close frame the gateway need not accept further messages.
         peer.try_send(frame(TEXT, &word));
         match peer.next() {
             None => return count.lost.lock().unwrap().push("a WebSocket".to_owned()),

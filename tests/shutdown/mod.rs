@@ -13,7 +13,7 @@ use crate::support::folder::Folder;
 use crate::support::gateway;
 use crate::support::websocket::SocketOrigin;
 
-/// The program in a mode over an origin, with these limits.
+/// Starts the program in a mode with an origin and these limits.
 fn started(folder: &Arc<Folder>, mode: &'static str, origin: &SocketOrigin, more: &str) -> Process {
     let builder = gateway::over(folder, mode).upstream(&origin.url());
     folder.write_config(&builder.section(more).config());

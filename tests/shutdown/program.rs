@@ -23,7 +23,7 @@ fn a_second_signal_exits_at_once_and_keeps_written_exchanges() {
     folder.write_config(&config.replace("fsync = \"close\"", "fsync = \"always\""));
     let mut process = program(&folder, &[]).start();
     let address = process.address();
-    // It stays open, so that the first signal alone does not end the program.
+    // The tunnel stays open, so that the first signal alone does not end the program.
     let _quiet = crate::support::client::raw(address, "");
     let load = LoadGenerator::requests(address);
     load.wait_for_responses(200);
@@ -38,7 +38,7 @@ fn a_second_signal_exits_at_once_and_keeps_written_exchanges() {
     let ended = process.ended();
     assert_eq!(ended.status, Some(1));
     let totals = load.end();
-    // Written, it can be read: what was answered is there but for what waited to be written.
+    // Answered requests are in the cassette, except those still in the recorder's queue.
     let checked = program(&folder, &["cassette", "show", "default"]).run();
     assert_eq!(checked.status, Some(0), "{}", checked.stderr);
     let exchanges = written();
@@ -90,7 +90,7 @@ fn the_service_manager_is_notified() {
     assert_eq!(process.ended().status, Some(0));
 }
 
-/// A folder with a configuration that passes everything on to an origin.
+/// A folder with a configuration that forwards everything to an origin.
 fn passing(origin: &SocketOrigin) -> Arc<Folder> {
     let folder = Arc::new(Folder::new());
     let builder = gateway::over(&folder, "passthrough").upstream(&origin.url());

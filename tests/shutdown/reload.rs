@@ -26,7 +26,7 @@ fn config(gateway: &Running) -> String {
     std::fs::read_to_string(gateway.folder.config()).unwrap()
 }
 
-/// Puts lines in force.
+/// Saves these settings and waits until they are in force.
 fn reload(gateway: &Running, config: &str) {
     gateway.folder.write_config(config);
     assert!(gateway.reload(), "the configuration is as it was");
@@ -60,7 +60,7 @@ fn reloads_lose_no_request() {
         );
         let next = config.replace("[limits]", &limits);
         let next = if round % 2 == 0 { next + more } else { next };
-        // Its tunnel stays with the upstream that it was opened to.
+        // The tunnel keeps the upstream with which it was opened.
         let next = match round % 3 {
             0 => next.replace(&origin.url(), &other.url()),
             _ => next,
@@ -80,7 +80,7 @@ fn the_socket_moves_to_another_endpoint_with_its_address() {
     let origin = origin::simple();
     let gateway = gateway::passthrough(&origin).start();
     let address = gateway.address.to_string();
-    // An address of its own, so that the next one can have the same.
+    // A fixed address, so that the next endpoint can use it too.
     let fixed = config(&gateway).replace("127.0.0.1:0", &address);
     reload(&gateway, &fixed.replace("\"api\"", "\"first\""));
     let load = LoadGenerator::requests(gateway.address);
@@ -134,7 +134,7 @@ fn connections_follow_their_limit() {
     let mut second = client::raw(gateway.address, "");
     answers(&mut second);
     reload(&gateway, &config);
-    // Both stay; a third one takes the place of neither alone.
+    // Both connections stay; a third one has to wait until both are closed.
     answers(&mut first);
     answers(&mut second);
     drop(first);

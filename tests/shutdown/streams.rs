@@ -19,10 +19,10 @@ use crate::support::{at_least, until, without_hanging};
 const GRACE: &str = "[limits]\nshutdown_timeout = \"5600ms\"\nstream_drain_lead = \"2s\"\n\
                      keepalive_drain_timeout = \"100ms\"";
 
-/// From the begin of a stop until the gateway ends its streams, and a little less.
+/// The time from the start of the shutdown until the gateway ends its streams, minus a margin.
 const BEFORE_DRAIN: Duration = Duration::from_millis(3500);
 
-/// Stops a gateway in a thread of its own; how long that took.
+/// Stops a gateway in another thread; returns the duration.
 fn stop(gateway: Running) -> JoinHandle<Duration> {
     std::thread::spawn(move || {
         let start = Instant::now();
@@ -31,7 +31,7 @@ fn stop(gateway: Running) -> JoinHandle<Duration> {
     })
 }
 
-/// The stop has waited for streams.
+/// Asserts that the shutdown waited for streams.
 fn waited(stopped: JoinHandle<Duration>) {
     let time = stopped.join().unwrap();
     assert!(time >= BEFORE_DRAIN, "stopped after {time:?}");
@@ -49,7 +49,7 @@ fn a_websocket_is_closed_with_1001_on_both_sides() {
         let stopped = stop(gateway);
         let mut echoes = 0;
         let last = loop {
-            // The gateway may have closed already: then its close frame is still to be read.
+            // The gateway may have closed the tunnel already; its close frame can still be read.
             let _ = peer.try_send(frame(TEXT, "during"));
             let answer = peer.next().expect("a frame");
             if answer.first == CLOSE {
@@ -86,7 +86,7 @@ fn a_close_waits_for_the_frame_in_flight() {
     let whole = frame(TEXT, "half and half");
     peer.send(&whole[..9]);
     let stopped = stop(gateway);
-    // To the client it is said at once: nothing was on its way there.
+    // The client is notified at once, because nothing was in transit to it.
     assert_eq!(peer.next().unwrap().code(), Some(1001));
     peer.send(&whole[9..]);
     peer.send(close(1001, ""));
@@ -101,7 +101,7 @@ fn a_close_waits_for_the_frame_in_flight() {
     stopped.join().unwrap();
 }
 
-/// An origin that says nothing: what it hears until the other side has ended.
+/// An origin that sends nothing; returns the bytes that it receives until the peer closes.
 fn raw_origin() -> (JoinHandle<Vec<u8>>, SocketAddr) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -128,7 +128,7 @@ fn raw_origin() -> (JoinHandle<Vec<u8>>, SocketAddr) {
     (heard, address)
 }
 
-/// What a replayed WebSocket is asked while its recording is not over.
+/// Messages to a replayed WebSocket whose recording has not ended.
 #[test]
 fn a_replayed_websocket_is_served_until_the_drain() {
     let origin = socket_origin();
@@ -153,7 +153,7 @@ fn a_replayed_websocket_is_served_until_the_drain() {
     waited(stopped);
 }
 
-/// An origin of one stream that does not end.
+/// An origin of one endless stream.
 fn endless(content_type: &'static str, first: &'static str) -> (Origin, Gate) {
     let gate = Gate::new();
     let held = gate.clone();
@@ -193,7 +193,7 @@ fn a_call_ends_as_unavailable() {
     let folder = Arc::new(Folder::new());
     for mode in ["record", "replay"] {
         let gateway = gateway::over(&folder, mode).upstream(&origin.h2c());
-        // At replay there is nothing to wait for: all was said that was recorded.
+        // At replay the shutdown does not wait: everything recorded was sent.
         let grace = if mode == "record" {
             GRACE
         } else {
@@ -231,7 +231,7 @@ fn a_replayed_stream_is_sent_whole() {
     assert_eq!(client::http1(&recording).get("/events").status, 200);
     let folder = Arc::clone(&recording.folder);
     recording.stop();
-    // Each event was at its own time once, which is told in microseconds.
+    // Each event has its own time in microseconds.
     let text = folder.text("default");
     let slow = regex::Regex::new("\"at\": ?\\[[0-9, ]+\\]").unwrap();
     let slow = slow.replace_all(&text, "\"at\":[60000000,60000000,60000000]");

@@ -16,10 +16,10 @@ use super::plan::{Batch, Client, GATEWAY, PlannedRequest, SETTLED};
 use super::reply::Target;
 use super::run_log::{Got, RunLog};
 
-/// How long it waits for anything.
+/// The longest wait for a response.
 const PATIENCE: Duration = Duration::from_secs(4);
 
-/// Asks for everything, and for the rest once all is well again.
+/// Sends all requests, and the second part after the network faults are over.
 pub(super) async fn run(client: Client, run_log: Arc<RunLog>) -> turmoil::Result {
     for batch in &client.batches {
         tokio::time::sleep(batch.pause).await;
@@ -30,7 +30,7 @@ pub(super) async fn run(client: Client, run_log: Arc<RunLog>) -> turmoil::Result
     Ok(())
 }
 
-/// Asks for everything once, and is done.
+/// Sends all requests of a plan once.
 pub(super) async fn ask_again(http2: bool, batch: Batch, run_log: Arc<RunLog>) -> turmoil::Result {
     ask_all(http2, &batch, &run_log).await;
     Ok(())
@@ -74,13 +74,13 @@ async fn open_http1() -> Option<http1::SendRequest<Full<Bytes>>> {
     let stream = TcpStream::connect((GATEWAY, gateway::PORT)).await.ok()?;
     let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.ok()?;
     tokio::spawn(async {
-        // How it ends is seen in the exchange on it.
+        // The exchange on the connection shows how it ended.
         let _ = connection.await;
     });
     Some(sender)
 }
 
-/// All at once on one connection.
+/// Sends all requests concurrently on one connection.
 async fn together(batch: &Batch, run_log: &Arc<RunLog>) {
     let sender = within(open_http2()).await.flatten();
     let mut tasks = Vec::new();
@@ -114,7 +114,7 @@ async fn open_http2() -> Option<http2::SendRequest<Full<Bytes>>> {
     client.timer(TokioTimer::new());
     let (sender, connection) = client.handshake(TokioIo::new(stream)).await.ok()?;
     tokio::spawn(async {
-        // How it ends is seen in the exchanges on it.
+        // The exchanges on the connection show how it ended.
         let _ = connection.await;
     });
     Some(sender)
@@ -133,7 +133,7 @@ fn request(target: Target) -> Request<Full<Bytes>> {
     request.expect("targets are valid")
 }
 
-/// Reads an answer to its end, or to its first chunk where the client leaves.
+/// Reads a response to its end, or to its first chunk if the client leaves early.
 async fn read(
     asked: PlannedRequest,
     exchange: impl Future<Output = Result<Response<Incoming>, ()>>,
@@ -163,7 +163,7 @@ async fn read(
     }
 }
 
-/// Compares what came with what the origin sends; without a head, the body did not come to its end.
+/// Compares the response with what the origin sends. Without a head, the body was not complete.
 fn check(
     target: Target,
     whole: Option<http::response::Parts>,

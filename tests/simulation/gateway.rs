@@ -29,7 +29,7 @@ use crate::support::gateway;
 pub(super) const PORT: u16 = 8080;
 pub(super) const SESSION: &str = "default";
 
-/// Time limits that are over soon.
+/// Short timeouts, so that a simulated run is short.
 const LIMITS: &str = r#"[limits]
 connect_timeout = "500ms"
 response_header_timeout = "1s"
@@ -78,7 +78,7 @@ fn parts(mode: &'static str, http2_upstream: bool) -> Parts {
         .clone()
 }
 
-/// A gateway of one run.
+/// The gateway of one run.
 pub(super) struct Simulated {
     pub(super) live: Arc<SharedState>,
     pub(super) slots: SharedConnectionLimiter,
@@ -113,7 +113,7 @@ impl Simulated {
         let snapshot = snapshot(&config, plugins, guard);
         let sessions = Arc::new(Sessions::new(Arc::new(folder), limits, Vec::new()));
         if mode != "record" && mode != "passthrough" {
-            // Read before, as at every start: no thread beside the simulation reads it meanwhile.
+            // Read now, as at every start, so that no thread beside the simulation reads it later.
             snapshot
                 .make_index(&sessions, &sessions.get_or_create(SESSION).unwrap())
                 .unwrap();
@@ -165,13 +165,13 @@ impl Simulated {
                 worker: 0,
             };
             server::serve_listener(listener, config, gate, drain.signal()).await;
-            // The host lives as long as this does.
+            // The host exists as long as this value does.
             drain.wait_idle_timeout(Duration::MAX).await;
             Ok(())
         }
     }
 
-    /// What is still held: connections, permits of requests and streams, tasks.
+    /// Connections, request and stream permits, and tasks that are still held.
     pub(super) fn held(&self) -> Vec<(&'static str, usize)> {
         let limits = &self.config().limits;
         let held = [
@@ -192,7 +192,7 @@ impl Simulated {
         held.into_iter().filter(|(_, count)| *count > 0).collect()
     }
 
-    /// Ends with everything on the disk. Nothing may serve any more.
+    /// Closes the recorder, so that everything is on the disk. No request may be in progress.
     pub(super) fn finish(self) {
         let live = Arc::try_unwrap(self.live);
         assert!(live.is_ok(), "something still serves");

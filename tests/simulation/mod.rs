@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 
 use plan::Plan;
 
-/// Runs where nothing else is asked for.
+/// The number of runs if `OULI_SIM_RUNS` is not set.
 const RUNS: u64 = 50;
 
 fn setting(name: &str, otherwise: u64) -> u64 {
@@ -55,16 +55,17 @@ fn responses_are_correct_or_reported_as_failed_under_network_faults() {
         "{runs} runs in {:.1?}: {requests} requests, {whole} answered whole, {recorded} recorded",
         start.elapsed()
     );
-    // Faults and good answers are both there, else nothing is shown.
+    // The runs must contain both faults and complete responses, otherwise they prove nothing.
     assert!(runs < RUNS || (whole < requests && whole * 2 > requests));
 }
 
-/// All requests share the connection, and it is never idle: only that an answer is late tells.
+/// All requests share one connection that is never idle, so only the response timeout detects
+/// that the upstream is gone.
 #[test]
 fn an_upstream_that_vanishes_is_given_up() {
     let outcome = run::run(&Plan::silent_upstream());
     assert!(outcome.wrong.is_empty(), "{:?}", outcome.wrong);
-    // Those that wait for it when it is back get their answer no more.
+    // Requests that wait for the connection when it returns have timed out.
     let soon = plan::CALM + Duration::from_secs(2);
     assert!(outcome.last_failure < soon, "{:?}", outcome.last_failure);
     assert!(outcome.whole < outcome.requests, "it was never gone");

@@ -10,7 +10,7 @@ use ouli_net::upstream::{Dial, DialFuture, Socket};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use turmoil::net::{TcpListener, TcpStream};
 
-/// Accepts what comes in the simulation.
+/// The listener of the simulation.
 pub(super) struct SimulatedListener(pub(super) TcpListener);
 
 impl Listener for SimulatedListener {
@@ -22,7 +22,7 @@ impl Listener for SimulatedListener {
     }
 }
 
-/// A connection that came.
+/// A connection that was accepted.
 pub(super) struct Accepted(TcpStream);
 
 impl server::Socket for Accepted {}
@@ -55,7 +55,7 @@ impl AsyncWrite for Accepted {
     }
 }
 
-/// Connects to hosts of the simulation.
+/// The connector for hosts of the simulation.
 #[derive(Debug)]
 pub(super) struct SimulatedDialer;
 

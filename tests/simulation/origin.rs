@@ -38,7 +38,7 @@ async fn connection(stream: TcpStream, http2: bool, run_log: Arc<RunLog>) {
         async move { Ok::<_, Infallible>(answer(request, &run_log).await) }
     });
     let io = TokioIo::new(stream);
-    // How a connection ends is what its other end tells.
+    // The client of the connection sees how it ended.
     if http2 {
         let mut server = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
         server.timer(TokioTimer::new()).auto_date_header(false);
@@ -57,7 +57,7 @@ async fn answer(request: Request<Incoming>, run_log: &RunLog) -> Response<Script
         return Response::new(Script::default());
     };
     let method = request.method().clone();
-    // A body that breaks off is no request.
+    // A request whose body breaks off is not counted.
     if let Ok(body) = request.into_body().collect().await
         && (body.to_bytes() != target.asked() || method != target.method())
     {
@@ -66,7 +66,7 @@ async fn answer(request: Request<Incoming>, run_log: &RunLog) -> Response<Script
     let reply = target.reply();
     tokio::time::sleep(reply.delay).await;
     let size = reply.sized.then(|| {
-        // One that is cut promises more than comes.
+        // A truncated response declares more bytes than it sends.
         reply.body().len() as u64 + u64::from(reply.cut)
     });
     let mut response = Response::new(Script {
@@ -85,7 +85,7 @@ async fn answer(request: Request<Incoming>, run_log: &RunLog) -> Response<Script
     response
 }
 
-/// A body that is sent chunk by chunk.
+/// A body that is sent in chunks with pauses.
 #[derive(Default)]
 pub(super) struct Script {
     size: Option<u64>,

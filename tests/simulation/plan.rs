@@ -5,9 +5,9 @@ use std::time::Duration;
 use super::reply::{Kind, Target};
 use crate::support::seeded::Random;
 
-/// Faults begin and end before this time of a run.
+/// All faults begin and end before this time of a run.
 pub(super) const CALM: Duration = Duration::from_secs(6);
-/// By then whatever a fault left behind is over, by the time limits of the gateway.
+/// At this time all effects of faults are over, because the gateway's timeouts have passed.
 pub(super) const SETTLED: Duration = Duration::from_secs(10);
 
 /// One run.
@@ -15,26 +15,26 @@ pub(super) const SETTLED: Duration = Duration::from_secs(10);
 pub(super) struct Plan {
     pub(super) seed: u64,
     pub(super) mode: &'static str,
-    /// The upstream is asked over HTTP/2.
+    /// The upstream is reached over HTTP/2.
     pub(super) http2_upstream: bool,
     pub(super) clients: Vec<Client>,
-    /// In the order of their times.
+    /// Sorted by time.
     pub(super) events: Vec<(Duration, Event)>,
 }
 
-/// A program that asks.
+/// A client program.
 #[derive(Clone, Debug)]
 pub(super) struct Client {
     pub(super) http2: bool,
     pub(super) batches: Vec<Batch>,
-    /// What it asks when all is well again.
+    /// The requests that it sends after all faults are over.
     pub(super) last: Batch,
 }
 
-/// Requests that follow each other on one connection, or go together where that can be.
+/// Requests that follow each other on one connection, or are concurrent where HTTP/2 allows.
 #[derive(Clone, Debug)]
 pub(super) struct Batch {
-    /// How long the client waits before.
+    /// Pause before the first request.
     pub(super) pause: Duration,
     pub(super) requests: Vec<PlannedRequest>,
 }
@@ -43,7 +43,7 @@ pub(super) struct Batch {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PlannedRequest {
     pub(super) target: Target,
-    /// The client leaves amid the response.
+    /// The client disconnects during the response.
     pub(super) abandoned: bool,
 }
 
@@ -53,17 +53,17 @@ pub(super) type Host = &'static str;
 /// What happens to the network and to the origin.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Event {
-    /// Nothing arrives, and all of it later.
+    /// Messages are held and delivered later.
     Hold(Host, Host),
     Release(Host, Host),
-    /// What is sent is lost.
+    /// Messages in both directions are lost.
     Part(Host, Host),
-    /// What is sent one way is lost.
+    /// Messages in one direction are lost.
     PartOneWay(Host, Host),
     Repair(Host, Host),
-    /// Messages take so long.
+    /// Messages have this latency.
     Slow(Host, Host, Duration),
-    /// The origin is gone with all its connections.
+    /// The origin crashes with all its connections.
     Crash,
     Restart,
 }
@@ -87,8 +87,8 @@ impl Plan {
         }
     }
 
-    /// Clients that ask again and again, so often that their connection to the upstream, which is
-    /// one of HTTP/2, is never idle; and after a while nothing comes from it any more.
+    /// Clients that send so many requests that their HTTP/2 connection to the upstream is never
+    /// idle. After a while nothing arrives on it any more.
     pub(super) fn silent_upstream() -> Self {
         let random = &mut Random::new(0);
         let mut number = 0;
@@ -133,7 +133,7 @@ fn client(random: &mut Random, number: &mut u64) -> Client {
     }
 }
 
-/// Small requests without a longer pause, so that no connection is ever idle for long.
+/// Small requests without long pauses, so that no connection is idle for long.
 fn steady(random: &mut Random, number: &mut u64) -> Vec<Batch> {
     let one = |_| {
         *number += 1;
@@ -195,7 +195,7 @@ fn events(random: &mut Random, clients: usize) -> Vec<(Duration, Event)> {
         events.extend([(start, first), (end, then)]);
     }
     events.sort_by_key(|(at, _)| *at);
-    // Faults of one link may overlap, and the end of one may not end the other.
+    // Faults of one link may overlap; the end of one must not end the other.
     for client in CLIENTS.iter().take(clients).copied().chain([ORIGIN]) {
         events.push((CALM, Event::Repair(client, GATEWAY)));
         events.push((CALM, Event::Release(client, GATEWAY)));

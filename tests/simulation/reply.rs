@@ -7,22 +7,22 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Method, StatusCode};
 
-/// How an answer comes.
+/// How a response is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// At once, its length told.
+    /// At once, with `content-length`.
     Plain,
-    /// To a body, which it depends on.
+    /// A response that depends on the body of the request.
     Echo,
     /// In chunks.
     Chunks,
     /// As an event stream.
     Events,
-    /// Late, but in time.
+    /// Delayed, but within the timeouts.
     Late,
-    /// Later than the gateway waits.
+    /// Delayed beyond the timeouts of the gateway.
     TooLate,
-    /// Not whole: the connection breaks amid its body.
+    /// Truncated: the connection breaks in the body.
     Cut,
 }
 
@@ -37,7 +37,7 @@ impl Kind {
         Self::Cut,
     ];
 
-    /// Those that are answered whole and in time.
+    /// The kinds with a complete response within the timeouts.
     pub(super) const GOOD: [Self; 5] = [
         Self::Plain,
         Self::Echo,
@@ -59,12 +59,12 @@ impl Kind {
     }
 }
 
-/// What is asked for; no two requests of a run ask for the same.
+/// A request target; no two requests of a run have the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Target {
     pub(super) kind: Kind,
     pub(super) number: u64,
-    /// About so many bytes.
+    /// Approximate size in bytes.
     pub(super) size: usize,
 }
 
@@ -90,17 +90,17 @@ impl FromStr for Target {
     }
 }
 
-/// A chunk of a body, and how long after the one before it.
+/// A chunk of a body, and the pause before it.
 pub(super) type Chunk = (Duration, Bytes);
 
-/// An answer.
+/// A response.
 #[derive(Clone, Debug)]
 pub(super) struct Reply {
     pub(super) status: StatusCode,
     pub(super) content_type: &'static str,
-    /// The length is told before.
+    /// The response has `content-length`.
     pub(super) sized: bool,
-    /// How long until its head.
+    /// Delay of the head.
     pub(super) delay: Duration,
     pub(super) chunks: Vec<Chunk>,
     /// The connection breaks after the chunks.
@@ -133,7 +133,7 @@ impl Target {
         }
     }
 
-    /// What the origin answers.
+    /// The response of the origin.
     pub(super) fn reply(&self) -> Reply {
         let at_once = |bytes| vec![(Duration::ZERO, bytes)];
         let body = words(
@@ -187,7 +187,7 @@ fn in_chunks(body: &Bytes, count: usize, pause: Duration) -> Vec<Chunk> {
     chunks.map(|chunk| (pause, chunk)).collect()
 }
 
-/// A text of about so many bytes, no part of which is a part of another one.
+/// A text of about this size; no part of it occurs in another one.
 fn words(name: &str, size: usize) -> Bytes {
     let mut text = format!("{name};");
     let mut line = 0;

@@ -13,24 +13,24 @@ use super::reply::Target;
 use super::run_log::{Got, RunLog};
 use super::{client, origin};
 
-/// No run takes longer, by its own clock.
+/// The longest run, in simulated time.
 const LONGEST: Duration = Duration::from_secs(60);
 /// Steps of the clock.
 const TICK: Duration = Duration::from_millis(2);
-/// Steps until everything has ended after the clients.
+/// Steps of the clock until everything has ended after the clients.
 const STEPS_TO_END: u32 = 6_000;
 
-/// What came of a run.
+/// The result of a run.
 #[derive(Debug)]
 pub(super) struct Outcome {
-    /// The same for the same run.
+    /// Equal for two runs with one seed.
     pub(super) trace: u64,
-    /// What should not be.
+    /// Violations of invariants.
     pub(super) wrong: Vec<String>,
     pub(super) requests: usize,
     pub(super) whole: usize,
     pub(super) recorded: usize,
-    /// When the last request ended that was not answered whole.
+    /// The time at which the last request without a complete response ended.
     pub(super) last_failure: Duration,
 }
 
@@ -78,12 +78,12 @@ fn simulation(seed: u64) -> Sim<'static> {
         .min_message_latency(Duration::from_millis(1))
         .max_message_latency(Duration::from_millis(8))
         .simulation_duration(LONGEST)
-        // A socket takes so many segments before its writer waits.
+        // A socket buffers this many segments before its writer waits.
         .tcp_capacity(64)
         .build()
 }
 
-/// The part in which everything breaks.
+/// The part of the run with faults.
 fn breaking(plan: &Plan, cassettes: &std::path::Path, run_log: &Arc<RunLog>) {
     let gateway = Simulated::new(plan.mode, plan.http2_upstream, cassettes);
     let mut sim = simulation(plan.seed);
@@ -134,7 +134,7 @@ fn apply(sim: &mut Sim<'_>, event: Event, is_up: &mut bool) {
     }
 }
 
-/// The gateway stops: everything that it holds comes back, within its time limits.
+/// Stops the gateway: it releases everything it holds within its timeouts.
 fn end(mut sim: Sim<'_>, gateway: Simulated, when: &str, run_log: &RunLog) {
     gateway.drain.begin();
     for _ in 0..STEPS_TO_END {
@@ -166,7 +166,8 @@ fn recorded(cassettes: &std::path::Path) -> Vec<RecordedExchange> {
     })
 }
 
-/// What is recorded is what the origin was asked and sent; and what a client got whole is recorded.
+/// Checks that the recording equals what the origin received and sent, and that every complete
+/// response that a client received is recorded.
 fn compare(exchanges: &[RecordedExchange], whole: &[Target], run_log: &RunLog) {
     let mut seen = Vec::new();
     for recorded in exchanges {
@@ -204,7 +205,7 @@ fn compare(exchanges: &[RecordedExchange], whole: &[Target], run_log: &RunLog) {
     }
 }
 
-/// Asks again for everything, of the recording alone.
+/// Replays every recorded request.
 fn replay(
     plan: &Plan,
     cassettes: &std::path::Path,

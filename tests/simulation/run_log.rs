@@ -5,30 +5,30 @@ use std::time::Duration;
 
 use super::reply::Target;
 
-/// What a client got.
+/// The outcome of a request for its client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Got {
-    /// The answer of the origin, whole.
+    /// The complete response of the origin.
     Whole,
-    /// A fault of the gateway's own: its status and its kind.
+    /// An error of the gateway: status and kind.
     GatewayError(u16, String),
-    /// The connection broke, or the body did.
+    /// The connection or the body broke off.
     Broken,
-    /// Nothing within the client's patience.
+    /// No response within the client's timeout.
     Nothing,
     /// The client left.
     Left,
 }
 
-/// Notes of one run.
+/// The log of one run.
 #[derive(Debug, Default)]
 pub(super) struct RunLog(Mutex<Notes>);
 
 #[derive(Debug, Default)]
 pub(super) struct Notes {
-    /// What each request came to, in the order in which that was known.
+    /// The outcome of each request, in the order of completion.
     pub(super) outcomes: Vec<(Duration, Target, Got)>,
-    /// What should not be.
+    /// Violations of invariants.
     pub(super) wrong: Vec<String>,
 }
 
@@ -47,14 +47,14 @@ impl RunLog {
 }
 
 impl Notes {
-    /// A number for all that happened and when.
+    /// A hash of all events and their times.
     pub(super) fn trace(&self) -> u64 {
         let text = format!("{:?}", self.outcomes);
         let mix = |state: u64, byte: u8| (state ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
         text.bytes().fold(0xcbf2_9ce4_8422_2325, mix)
     }
 
-    /// The requests that were answered whole.
+    /// The requests with a complete response.
     pub(super) fn answered(&self) -> Vec<Target> {
         let whole = self
             .outcomes

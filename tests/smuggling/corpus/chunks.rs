@@ -26,7 +26,7 @@ pub(super) fn templates() -> Vec<Template> {
         let rest = [b"3\r\nabc", *end, b"0\r\n\r\n{2}"].concat();
         chunked(format!("{} after a chunk", shown(end)), &rest)
     }));
-    // A size that is too small or too large by a little.
+    // Sizes that are slightly too small or too large.
     for (said, body) in [
         (2, "abc"),
         (4, "abc"),
@@ -52,7 +52,7 @@ fn in_a_chunk() -> Vec<u8> {
     format!("{SECOND:x}\r\n{{2}}\r\n0\r\n\r\n{{2}}").into_bytes()
 }
 
-/// A whole chunk behind this line of its size.
+/// A complete chunk with this size line.
 fn first_chunk(line: &[u8]) -> Template {
     let rest = [line, b"abc\r\n0\r\n\r\n{2}"].concat();
     chunked(format!("the size {}", shown(line)), &rest)
@@ -124,7 +124,7 @@ pub(super) fn sizes() -> Vec<Vec<u8>> {
     all
 }
 
-/// How the last chunk ends, the blank line included.
+/// Ends of the last chunk, including the blank line.
 fn last() -> Vec<Vec<u8>> {
     let sizes: [&[u8]; 12] = [
         b"0",

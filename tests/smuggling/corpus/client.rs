@@ -7,34 +7,34 @@ use std::time::Duration;
 
 use super::strict::{End, Reading};
 
-/// How long a connection may be open with nothing to read.
+/// The longest time without data on an open connection.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Connections at once.
+/// Concurrent connections.
 const CLIENTS: usize = 16;
 
-/// One final answer.
+/// A final response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
-    /// The gateway itself says no.
+    /// The gateway rejected the request.
     pub(crate) own: bool,
-    /// The origin answers, and saw the request whole.
+    /// The origin received the complete request and answered.
     pub(crate) marked: bool,
     pub(crate) body: Vec<u8>,
 }
 
-/// What came back on a connection.
+/// The responses on a connection.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Answers {
     pub(crate) whole: Vec<Answer>,
-    /// What came after the last whole one.
+    /// Bytes after the last complete response.
     pub(crate) rest: Vec<u8>,
-    /// The other side ended the connection.
+    /// The peer closed the connection.
     pub(crate) closed: bool,
 }
 
-/// Works on all of these at once, a few at a time; what became of each, in their order.
+/// Runs all inputs, a few at a time, and returns the outcomes in order.
 pub(crate) fn each<T: Sync, R: Send>(all: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let next = AtomicUsize::new(0);
     let mut done: Vec<(usize, R)> = std::thread::scope(|scope| {
@@ -61,11 +61,11 @@ pub(crate) fn each<T: Sync, R: Send>(all: &[T], work: impl Fn(&T) -> R + Sync) -
     done.into_iter().map(|(_, one)| one).collect()
 }
 
-/// Sends these bytes, and reads until the other side closes. A client that has all answers that
-/// there can be says that it sends nothing more.
+/// Sends the bytes and reads until the peer closes. After the last possible response the client
+/// half-closes the connection.
 pub(crate) fn send(address: SocketAddr, bytes: &[u8], reading: &Reading) -> Answers {
     let mut stream = connect(address);
-    // Who refuses the first bytes need not take the others.
+    // A peer that rejects the first bytes need not read the others.
     let _ = stream.write_all(bytes);
     let methods: Vec<_> = reading
         .requests
@@ -78,7 +78,7 @@ pub(crate) fn send(address: SocketAddr, bytes: &[u8], reading: &Reading) -> Answ
     loop {
         let answers = answers(&read, &methods);
         if quiet && !told && answers.whole.len() >= methods.len() {
-            // Where it is closed already, there is nobody to tell.
+            // The peer may have closed the connection already.
             let _ = stream.shutdown(Shutdown::Write);
             told = true;
         }
@@ -102,7 +102,7 @@ pub(crate) fn connect(address: SocketAddr) -> TcpStream {
     stream
 }
 
-/// True where something came, false where the connection has ended, none after the time limit.
+/// True if data arrived, false if the connection ended, `None` after the timeout.
 pub(crate) fn receive(stream: &mut TcpStream, into: &mut Vec<u8>) -> Option<bool> {
     let mut bytes = [0; 4096];
     match stream.read(&mut bytes) {
@@ -116,7 +116,7 @@ pub(crate) fn receive(stream: &mut TcpStream, into: &mut Vec<u8>) -> Option<bool
     }
 }
 
-/// Reads final answers; `methods` are those of the requests.
+/// Parses final responses; `methods` are the methods of the requests.
 pub(crate) fn answers(bytes: &[u8], methods: &[String]) -> Answers {
     let mut answers = Answers::default();
     let mut rest = bytes;

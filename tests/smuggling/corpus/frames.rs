@@ -18,16 +18,16 @@ pub(crate) const END_HEADERS: u8 = 4;
 
 pub(crate) type Fields = Vec<(Vec<u8>, Vec<u8>)>;
 
-/// How a stream ended.
+/// How the stream ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ended {
-    /// With an answer of status 200.
+    /// With status 200.
     Answered,
-    /// With another one.
+    /// With another status.
     Refused,
-    /// It was reset, or the connection was ended.
+    /// The stream was reset or the connection closed.
     Reset,
-    /// Nothing came.
+    /// No response arrived.
     Silence,
 }
 
@@ -40,7 +40,7 @@ pub(crate) fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8>
     frame
 }
 
-/// Fields as literals without indexing (RFC 7541, section 6.2.2), not compressed.
+/// Encodes fields as literals without indexing and without compression (RFC 7541, section 6.2.2).
 pub(crate) fn block(fields: &Fields) -> Vec<u8> {
     let mut block = Vec::new();
     for (name, value) in fields {
@@ -51,7 +51,7 @@ pub(crate) fn block(fields: &Fields) -> Vec<u8> {
     block
 }
 
-/// RFC 7541, sections 5.1 and 5.2.
+/// Encodes an integer and a string (RFC 7541, sections 5.1 and 5.2).
 fn text(text: &[u8], block: &mut Vec<u8>) {
     let mut rest = text.len();
     if rest < 127 {
@@ -72,7 +72,7 @@ fn text(text: &[u8], block: &mut Vec<u8>) {
 pub(crate) fn send(address: SocketAddr, frames: &[u8]) -> Ended {
     let mut stream = client::connect(address);
     let start = [PREFACE, &frame(SETTINGS, 0, 0, &[]), frames].concat();
-    // Who refuses the first bytes need not take the others.
+    // A peer that rejects the first bytes need not read the others.
     let _ = stream.write_all(&start);
     ended(&mut stream)
 }
@@ -84,9 +84,9 @@ fn ended(stream: &mut TcpStream) -> Ended {
         while let Some((kind, flags, number, payload)) = next(&mut read) {
             match (kind, number) {
                 (HEADERS, 1) => {
-                    // Updates of the table's size may stand before (RFC 7541, section 6.3).
+                    // Size updates of the table may precede the fields (RFC 7541, section 6.3).
                     let first = payload.iter().find(|byte| **byte >> 5 != 1);
-                    // 8 of the static table is `:status: 200`.
+                    // Entry 8 of the static table is `:status: 200`.
                     let is_good = first == Some(&0x88);
                     answer = if is_good {
                         Ended::Answered
@@ -109,7 +109,7 @@ fn ended(stream: &mut TcpStream) -> Ended {
     }
 }
 
-/// Kind, flags, stream and payload of the next whole frame.
+/// Type, flags, stream and payload of the next complete frame.
 fn next(read: &mut Vec<u8>) -> Option<(u8, u8, u32, Vec<u8>)> {
     let head = read.get(..9)?;
     let length = u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize;

@@ -9,7 +9,7 @@ use super::client::Answers;
 use super::owner;
 use super::strict::{End, Reading, Request};
 
-/// A request as an origin saw it, or as it is recorded.
+/// A request as the origin received it or as it is recorded.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Seen {
     pub(crate) method: String,
@@ -17,12 +17,12 @@ pub(crate) struct Seen {
     pub(crate) body: Vec<u8>,
 }
 
-/// What became of an input.
+/// The outcome of an input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    /// No request of it went up.
+    /// No request was forwarded.
     Refused,
-    /// So many went up.
+    /// This number of requests was forwarded.
     Passed(usize),
 }
 
@@ -44,13 +44,13 @@ impl From<&Request> for Seen {
     }
 }
 
-/// Those of one input.
+/// The requests of one input.
 pub(crate) fn of(id: usize, all: &[Seen]) -> Vec<Seen> {
     let own = all.iter().filter(|seen| owner(&seen.target) == Some(id));
     own.cloned().collect()
 }
 
-/// Those of no input: they came from within one.
+/// The requests that no input contains as such: they were smuggled.
 pub(crate) fn strangers(all: &[Seen]) -> Vec<&Seen> {
     let known = |seen: &&Seen| owner(&seen.target).is_none() && seen.target != "*";
     all.iter().filter(known).collect()
@@ -62,7 +62,7 @@ pub(crate) fn recorded(cassette: &str) -> Vec<Seen> {
     let exchanges = values
         .map(Result::unwrap)
         .filter(|value| value.get("exchange").is_some());
-    // An origin that refuses a request does not say that it saw it.
+    // An origin that rejects a request does not report it.
     let answered = exchanges.filter(|value| {
         let fields = value["response"]["headers"].as_array().unwrap();
         fields.iter().any(|field| field[0] == "x-origin")

@@ -2,7 +2,7 @@
 
 use super::{SECOND, Template, post, shown, with};
 
-/// What stands in for the end of a line.
+/// Bytes in place of a line end.
 const ENDS: [&[u8]; 8] = [
     b"\n",
     b"\r",
@@ -14,7 +14,7 @@ const ENDS: [&[u8]; 8] = [
     b"\xe2\x80\xa8",
 ];
 
-/// A head with each part that has one.
+/// A head with one occurrence of each part.
 fn whole() -> Vec<u8> {
     let head = format!(
         "POST {{1}} HTTP/1.1\r\nHost: origin.test\r\nX-Some: text\r\n\
@@ -43,7 +43,7 @@ pub(super) fn templates() -> Vec<Template> {
         all.push((format!("all lines end with {}", shown(end)), bytes));
     }
     for at in 0..=head.len() {
-        // Within the mark there is no place of its own.
+        // Positions inside of the marker are left out.
         if (6..8).contains(&at) {
             continue;
         }
@@ -58,7 +58,7 @@ pub(super) fn templates() -> Vec<Template> {
     all
 }
 
-/// What stands before a request.
+/// Bytes before a request.
 fn before() -> Vec<Template> {
     let before: [&[u8]; 9] = [
         b"\r\n",
@@ -93,7 +93,7 @@ fn folded() -> Vec<Template> {
         .iter()
         .map(|fold| post(shown(fold), fold, b"{2}{2}"))
         .collect();
-    // The first line after the request line has nothing that it could continue.
+    // The first line after the request line has no line to continue.
     for start in [
         &b" Host: origin.test\r\n"[..],
         b"\tHost: origin.test\r\n",
@@ -110,7 +110,7 @@ fn folded() -> Vec<Template> {
     all
 }
 
-/// Each control character, and bytes beyond ASCII, in each part of a head.
+/// Control characters and non-ASCII bytes in each part of a head.
 fn controls() -> Vec<Template> {
     let controls = (0..=b' ').chain([b'"', b'(', b':', b'@', b'{', 0x7f, 0x80, 0xa0, 0xff]);
     let mut all = Vec::new();

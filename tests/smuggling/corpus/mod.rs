@@ -1,45 +1,45 @@
 //! Generated ambiguous requests: each is marked and carries a second, marked request after the
 //! ambiguous part.
 
-/// How a client sends one, and what it is answered.
+/// The client that sends inputs and reads responses.
 pub(crate) mod client;
-/// Doubtful forms of a request that came by HTTP/2.
+/// Malformed HTTP/2 requests.
 pub(crate) mod downgrade;
-/// Frames of HTTP/2, as wrong as a test wants them.
+/// HTTP/2 frames, including malformed ones.
 pub(crate) mod frames;
-/// What is expected, and what differs from it.
+/// The expectations, and the comparison with the outcomes.
 pub(crate) mod judge;
 /// The grammar.
 pub(crate) mod strict;
 
-/// Answers that two clients could read in two ways.
+/// Responses that two clients could parse differently.
 pub(crate) mod responses;
 
-/// Sizes of chunks, what follows them, and trailers.
+/// Chunk sizes, chunk extensions and trailers.
 mod chunks;
-/// Fields that frame a body, written in many ways.
+/// Variants of the fields that frame a body.
 mod framing;
 /// Hosts, targets, methods and versions.
 mod heads;
-/// Ends of lines, and control characters.
+/// Line ends and control characters.
 mod lines;
-/// Upgrades, expectations, and requests in a row.
+/// Upgrades, expectations and pipelined requests.
 mod upgrades;
 
-/// What one client sends on one connection.
+/// The bytes that one client sends on one connection.
 pub(crate) struct Input {
-    /// From 0.
+    /// Counted from 0.
     pub(crate) id: usize,
     pub(crate) kind: &'static str,
     pub(crate) name: String,
     pub(crate) bytes: Vec<u8>,
 }
 
-/// What becomes an input: `{1}` stands for the target of the first request, `{2}` for the second
+/// Template of an input: `{1}` is replaced by the target of the first request, `{2}` by the second
 /// request.
 type Template = (String, Vec<u8>);
 
-/// Bytes of the second request.
+/// The bytes of the second request.
 const SECOND: usize = second(0).len();
 
 /// The target of a request.
@@ -54,7 +54,7 @@ pub(crate) fn owner(target: &str) -> Option<usize> {
     target.get(start..start + 4)?.parse().ok()
 }
 
-/// All of them.
+/// All inputs.
 pub(crate) fn all() -> Vec<Input> {
     let parts = [
         ("framing", framing::templates()),
@@ -91,7 +91,7 @@ fn filled(template: &[u8], id: usize) -> Vec<u8> {
     filled
 }
 
-/// The second request. It ends the connection, so that a client sees when all is said.
+/// The second request. It closes the connection, so that the client knows when all is sent.
 const fn second(id: usize) -> [u8; 67] {
     let mut bytes = *b"GET /second/0000 HTTP/1.1\r\nHost: origin.test\r\nConnection: close\r\n\r\n";
     let digits = [id / 1000 % 10, id / 100 % 10, id / 10 % 10, id % 10];
@@ -103,18 +103,18 @@ const fn second(id: usize) -> [u8; 67] {
     bytes
 }
 
-/// A first request with these fields after its host, and what follows its head.
+/// A first request with these fields after `host`, and the bytes after its head.
 fn post(name: impl Into<String>, fields: &[u8], rest: &[u8]) -> Template {
     let start = b"POST {1} HTTP/1.1\r\nHost: origin.test\r\n";
     (name.into(), [start, fields, b"\r\n", rest].concat())
 }
 
-/// Bytes as they are shown in a name.
+/// The bytes as shown in a name.
 fn shown(bytes: &[u8]) -> String {
     format!("\"{}\"", bytes.escape_ascii())
 }
 
-/// The text with these bytes put in at a place.
+/// The text with these bytes inserted at a position.
 fn with(text: &[u8], at: usize, put: &[u8]) -> Vec<u8> {
     [&text[..at], put, &text[at..]].concat()
 }

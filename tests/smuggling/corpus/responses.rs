@@ -2,16 +2,16 @@
 
 use super::{chunks, framing, shown};
 
-/// What nobody asked for.
+/// A response that no request belongs to.
 pub(crate) const MARKED: &str = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nMARKED";
 
-/// An answer.
+/// A response.
 pub(crate) struct Evil {
     pub(crate) name: String,
     pub(crate) bytes: Vec<u8>,
 }
 
-/// All of them.
+/// All responses of this kind.
 pub(crate) fn all() -> Vec<Evil> {
     let mut all = Vec::new();
     for field in framing::codings() {

@@ -1,42 +1,42 @@
 //! The reference parser: reads requests by the strict grammar of RFC 9112 and reports what the
 //! bytes of a client are and what an origin received.
 
-/// A request that is whole.
+/// A complete request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Request {
     pub(crate) method: String,
-    /// Path and query, also where the target had the absolute form.
+    /// Path and query, also of a target in absolute form.
     pub(crate) target: String,
     pub(crate) body: Vec<u8>,
-    /// It is clear, but RFC 9110 or 9112 leaves it to a server to take it or to refuse it.
+    /// RFC 9110 or 9112 lets a server accept or reject it.
     pub(crate) tolerated: bool,
 }
 
-/// How the bytes ended after the last whole request.
+/// The state of the bytes after the last complete request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {
-    /// There is nothing left that is to be read.
+    /// No bytes are left.
     Whole,
-    /// The head of one more request began.
+    /// The head of another request is incomplete.
     InHead,
-    /// The body of one more request began.
+    /// The body of another request is incomplete.
     InBody,
-    /// The head of the next request is wrong.
+    /// The head of the next request is malformed.
     BadHead(&'static str),
-    /// The body of the next request is wrong.
+    /// The body of the next request is malformed.
     BadBody(&'static str),
 }
 
-/// What some bytes are.
+/// The result of parsing.
 #[derive(Clone, Debug)]
 pub(crate) struct Reading {
     pub(crate) requests: Vec<Request>,
     pub(crate) end: End,
-    /// The last request, of which the body is not there or is wrong.
+    /// The last request, if its body is missing or malformed.
     pub(crate) begun: Option<Request>,
 }
 
-/// Reads requests until one says that it is the last.
+/// Parses requests until one closes the connection.
 pub(crate) fn read(bytes: &[u8]) -> Reading {
     let mut rest = bytes;
     let mut requests = Vec::new();
@@ -81,7 +81,7 @@ fn ended(requests: Vec<Request>, end: End, begun: Option<Request>) -> Reading {
     }
 }
 
-/// A server may limit what it reads of the line of a chunk's size.
+/// A server may limit the length of a chunk-size line.
 const LONG: usize = 200;
 
 #[derive(Clone, Copy)]
@@ -100,7 +100,7 @@ struct Head {
 
 type Read<T> = Result<Option<T>, &'static str>;
 
-/// A line without its CRLF, and what follows it.
+/// A line without its CRLF, and the bytes after it.
 fn line(bytes: &[u8]) -> Read<(&[u8], &[u8])> {
     let Some(at) = bytes.iter().position(|byte| matches!(byte, b'\r' | b'\n')) else {
         return Ok(None);
@@ -134,12 +134,12 @@ fn head(bytes: &[u8]) -> Read<(Head, &[u8])> {
     let path = path(target, method)?;
     head.tolerated |= host(&fields, version, path.authority)? || path.has_fragment;
     head.target = path.path;
-    // CONNECT and OPTIONS * have no place to go to behind a reverse proxy.
+    // A reverse proxy has no target for CONNECT and `OPTIONS *`.
     head.tolerated |= head.method == "CONNECT" || head.target == "*";
     Ok(Some((head, rest)))
 }
 
-/// What has no line end yet may still be wrong already.
+/// A line without its end may be malformed already.
 fn begins_well<T>(bytes: &[u8]) -> Read<T> {
     let wrong = bytes.iter().any(|byte| *byte < b' ' && *byte != b'\r');
     if wrong {
@@ -192,7 +192,7 @@ fn field(line: &[u8]) -> Result<(Vec<u8>, &[u8]), &'static str> {
     Ok((name.to_ascii_lowercase(), value))
 }
 
-/// Without spaces and tabs around it, and nothing else.
+/// The text without spaces and tabs at its ends.
 fn trim(mut value: &[u8]) -> &[u8] {
     while let [b' ' | b'\t', rest @ ..] = value {
         value = rest;
@@ -208,7 +208,7 @@ fn values<'a>(fields: &'a [(Vec<u8>, &[u8])], name: &str) -> Vec<&'a [u8]> {
     named.map(|(_, value)| *value).collect()
 }
 
-/// RFC 9112, section 6.3, where what is doubtful is refused.
+/// RFC 9112, section 6.3; ambiguous framing is rejected.
 fn framing(fields: &[(Vec<u8>, &[u8])], version: u8) -> Result<Head, &'static str> {
     let codings = values(fields, "transfer-encoding");
     let lengths = values(fields, "content-length");
@@ -226,7 +226,7 @@ fn framing(fields: &[(Vec<u8>, &[u8])], version: u8) -> Result<Head, &'static st
     };
     let options = values(fields, "connection").join(&b","[..]);
     let has = |name: &str| lists(&options, name);
-    // A body before a protocol that is none of HTTP belongs to neither.
+    // Bytes before another protocol than HTTP belong to neither.
     let upgrade = values(fields, "upgrade").join(&b","[..]);
     tolerated |= lists(&upgrade, "websocket") && !matches!(framing, Framing::Length(0));
     Ok(Head {
@@ -238,13 +238,13 @@ fn framing(fields: &[(Vec<u8>, &[u8])], version: u8) -> Result<Head, &'static st
     })
 }
 
-/// True where a list names this, in whatever case.
+/// True if the list contains the name, in any case.
 fn lists(list: &[u8], name: &str) -> bool {
     let mut members = list.split(|byte| *byte == b',');
     members.any(|one| trim(one).eq_ignore_ascii_case(name.as_bytes()))
 }
 
-/// One length, however often it is said.
+/// The length, if all values are equal.
 fn length(values: &[&[u8]]) -> Result<u64, &'static str> {
     let all = values
         .iter()
@@ -266,9 +266,9 @@ fn length(values: &[&[u8]]) -> Result<u64, &'static str> {
     found.ok_or("no length")
 }
 
-/// What a target asks for.
+/// The target of a request.
 struct Path<'a> {
-    /// Path and query. A fragment is never sent on, and should not be sent at all.
+    /// Path and query. A fragment is not forwarded and must not be sent.
     path: String,
     authority: Option<&'a [u8]>,
     has_fragment: bool,
@@ -307,7 +307,7 @@ fn path<'a>(target: &'a [u8], method: &[u8]) -> Result<Path<'a>, &'static str> {
     })
 }
 
-/// RFC 9112, section 3.2; true where host and target do not agree.
+/// RFC 9112, section 3.2; true if host and target differ.
 fn host(
     fields: &[(Vec<u8>, &[u8])],
     version: u8,
@@ -327,7 +327,7 @@ fn host(
     }
 }
 
-/// Reads a body; what follows it.
+/// Parses a body; returns the bytes after it.
 fn body<'a>(bytes: &'a [u8], framing: Framing, into: &mut Request) -> Read<&'a [u8]> {
     match framing {
         Framing::Length(length) => {
@@ -362,8 +362,8 @@ fn chunks<'a>(mut rest: &'a [u8], into: &mut Request) -> Read<&'a [u8]> {
     }
 }
 
-/// The size of a chunk, and whether it is long; extensions have the form of RFC 9112, section
-/// 7.1.1, and no quotes within which a line could end.
+/// Chunk size, and whether it is long. Extensions follow RFC 9112, section
+/// 7.1.1, without quoted strings that contain a line end.
 fn size(line: &[u8]) -> Result<(usize, bool), &'static str> {
     let digits = line
         .iter()

@@ -13,7 +13,7 @@ pub(super) fn templates() -> Vec<Template> {
 const SOCKET: &str = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
                       Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
 
-/// What follows an upgrade that is not answered yet.
+/// Bytes sent after an upgrade request, before its response.
 fn upgrades() -> Vec<Template> {
     let settings = "HTTP2-Settings: AAMAAABkAAQAAP__\r\n";
     let asked = [
@@ -88,7 +88,7 @@ fn expectations() -> Vec<Template> {
     all
 }
 
-/// What `Connection` names would be dropped on the way.
+/// Fields that `Connection` names are removed by a proxy.
 fn options() -> Vec<Template> {
     let names = [
         "Content-Length",
@@ -129,7 +129,7 @@ fn options() -> Vec<Template> {
     all
 }
 
-/// Bodies where none is expected, and requests without a pause between them.
+/// Bodies where none is expected, and pipelined requests.
 fn in_a_row() -> Vec<Template> {
     let mut all = Vec::new();
     for method in [

@@ -3,7 +3,7 @@
 use super::super::SECOND;
 use super::{Fields, pairs};
 
-/// A name, fields after the pseudo-fields, and the body.
+/// Name, fields after the pseudo-header fields, and body.
 type Form = (String, Fields, Option<Vec<u8>>);
 
 #[rustfmt::skip]
@@ -43,7 +43,7 @@ const FIELDS: [(&str, &str); 42] = [
     ("trailer", "content-length"),
 ];
 
-/// Each in place of the sound one, and behind it.
+/// Malformed values, in place of the valid field and after it.
 #[rustfmt::skip]
 pub(super) const PSEUDO_FIELDS: [(&str, &[u8]); 31] = [
     (":method", b"GET"), (":method", b"CONNECT"), (":method", b""),

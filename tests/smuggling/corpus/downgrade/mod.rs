@@ -1,7 +1,7 @@
-//! Requests that come by HTTP/2 and would be something else by HTTP/1.1 (RFC 9113, sections 8.1 to
+//! HTTP/2 requests that would mean something else on HTTP/1.1 (RFC 9113, sections 8.1 to
 //! 8.3).
 
-/// What they are made of.
+/// The parts that requests are made of.
 mod forms;
 
 use super::frames::{DATA, END_HEADERS, END_STREAM, Ended, Fields, HEADERS, block, frame};
@@ -19,7 +19,7 @@ pub(crate) struct Downgraded {
 }
 
 impl Downgraded {
-    /// The frames that it is.
+    /// The frames of the request.
     pub(crate) fn frames(&self) -> Vec<u8> {
         let last = |is_last: bool| if is_last { END_STREAM } else { 0 };
         let no_trailers = self.trailers.is_empty();
@@ -36,7 +36,7 @@ impl Downgraded {
         frames
     }
 
-    /// What it is, or why it is malformed.
+    /// The expected request, or the reason why it is malformed.
     pub(crate) fn read(&self) -> Result<Request, &'static str> {
         let method = self.pseudo(":method", true)?;
         let scheme = self.pseudo(":scheme", true)?;
@@ -56,7 +56,7 @@ impl Downgraded {
         if !is_path {
             return Err("no path");
         }
-        // A fragment is never sent on.
+        // A fragment is not forwarded.
         let fragment = path.iter().position(|byte| *byte == b'#');
         let path = &path[..fragment.unwrap_or(path.len())];
         let is_host = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~:[]%".contains(byte);
@@ -95,7 +95,7 @@ impl Downgraded {
         })
     }
 
-    /// Compares what came of it with what it is.
+    /// Compares the outcome with the expectation.
     pub(crate) fn judge(
         &self,
         ended: Ended,
@@ -117,7 +117,7 @@ impl Downgraded {
             _ => return fault,
         };
         let same = origin == passed && recorded == origin;
-        // A body that is too short or too long shows only at its end.
+        // A body of the wrong length is detected at its end only.
         let may_be_cut = reading.is_err() && self.body.is_some();
         if same && (cut.is_empty() || may_be_cut) {
             return Ok(());
@@ -157,8 +157,8 @@ impl Downgraded {
         regular.try_for_each(|(name, value)| check(name, value))
     }
 
-    /// Pseudo-fields of trailers are malformed; where one is dropped all the same, nothing of it
-    /// goes up.
+    /// Pseudo-header fields in trailers are malformed. If they are dropped instead, none of them
+    /// is forwarded.
     fn has_late_pseudo_field(&self) -> bool {
         let mut trailers = self.trailers.iter();
         trailers.any(|(name, _)| name.starts_with(b":"))
@@ -190,7 +190,7 @@ fn check(name: &[u8], value: &[u8]) -> Result<(), &'static str> {
     Ok(())
 }
 
-/// All of them.
+/// All requests of this kind.
 pub(crate) fn all() -> Vec<Downgraded> {
     let mut all = Vec::new();
     let mut add = |name: String, change: &dyn Fn(&mut Downgraded)| {
