@@ -44,7 +44,10 @@ fn origin(answer: &'static str) -> Origin {
                 });
                 let mut body = vec![0; length.unwrap_or(0)];
                 stream.read_exact(&mut body).unwrap();
-                assert!(is_silent(&stream), "bytes of a tunnel that is not there");
+                assert!(
+                    is_silent(&stream),
+                    "bytes were forwarded before the upgrade"
+                );
                 tell.send((head, String::from_utf8(body).unwrap())).unwrap();
                 stream.write_all(answer.as_bytes()).unwrap();
                 let mut bytes = [0; 1024];

@@ -45,7 +45,7 @@ fn server_kinds() -> Vec<(&'static str, Vec<u8>)> {
         ),
     ];
     for kind in &mut kinds {
-        // What came before is not to blame.
+        // A valid message precedes each of them.
         kind.1.splice(0..0, bare(TEXT, "before"));
     }
     kinds
@@ -65,7 +65,7 @@ fn an_invalid_frame_of_a_server_is_not_recorded() {
             "{kind}: {reason}"
         );
         assert!(folder.exchanges("default").is_empty(), "{kind}");
-        // Nothing waits for what is not there.
+        // The replay is a miss and does not hang.
         let gateway = replay(&folder);
         assert_eq!(hears(&gateway, 1), None, "{kind}");
         assert_eq!(gateway.finish().misses, 1, "{kind}");
@@ -209,7 +209,7 @@ fn a_violation_that_was_not_recorded_is_a_miss() {
 
 #[test]
 fn a_server_that_accepts_an_invalid_frame_is_not_recorded() {
-    // It goes on, and what the client says after the frame cannot be read.
+    // The server goes on, and what the client sends after the invalid frame cannot be read.
     let url = origin(Arc::new(|stream| {
         read_until(stream, b"one");
         stream.write_all(&bare(TEXT, "1")).unwrap();

@@ -51,13 +51,33 @@ fn half_a_message_of_a_server_that_left_is_not_recorded() {
 #[test]
 fn a_client_that_leaves_within_a_message_is_recorded() {
     let bytes = [bare(TEXT, "whole"), bare(0x01, "half")].concat();
+    for leaves in [&b""[..], &close(1000, "")] {
+        let gateway = record(&says(bytes.clone()));
+        let mut raw = client::raw(gateway.address, ASK);
+        raw.head();
+        raw.write(frame(TEXT, "go"));
+        assert_eq!(raw.exactly(bytes.len()).as_ref(), Some(&bytes));
+        raw.write(leaves);
+        drop(raw);
+        let folder = Arc::clone(&gateway.folder);
+        let report = gateway.finish();
+        assert_eq!((report.recorded, report.passed), (1, true), "{report:?}");
+        let gateway = replay(&folder);
+        assert_eq!(hears(&gateway, 7), Some(bare(TEXT, "whole")));
+    }
+}
+
+#[test]
+fn a_client_that_fails_within_a_message_is_not_recorded() {
+    // The client closes because of an invalid byte before the end of the message.
+    let bytes = [bare(TEXT, "whole"), bare(0x01, [0xff])].concat();
     let gateway = record(&says(bytes.clone()));
     assert_eq!(hears(&gateway, bytes.len()), Some(bytes));
     let folder = Arc::clone(&gateway.folder);
     let report = gateway.finish();
-    assert_eq!((report.recorded, report.passed), (1, true), "{report:?}");
-    let gateway = replay(&folder);
-    assert_eq!(hears(&gateway, 7), Some(bare(TEXT, "whole")));
+    let counted: u64 = report.partial.values().sum();
+    assert_eq!((report.recorded, counted), (0, 1), "{report:?}");
+    assert!(folder.exchanges("default").is_empty());
 }
 
 #[test]

@@ -29,6 +29,9 @@ pub struct Transcript {
     /// The server sent a message after further bytes of a client that had violated the protocol. It
     /// may be an answer to them.
     pub has_unread_turns: bool,
+    /// A side that was within a message when the other one closed because of an error. The error
+    /// may be in the part of the message that had been sent.
+    pub failed_within: Option<Side>,
     /// Further bytes came of a client that had violated the protocol.
     bytes_after_violation: bool,
 }
@@ -84,6 +87,9 @@ pub fn read_transcript(
         if reader.take(arrival, &mut transcript, &mut left).is_break() {
             break;
         }
+    }
+    for side in &sides {
+        side.check_failure(&mut transcript);
     }
     transcript.half_messages = sides.iter().filter_map(Reader::half_message).collect();
     let [client, server] = sides.map(|reader| reader.end());
@@ -157,7 +163,7 @@ impl<'a> Reader<'a> {
             self.decode_buffered(arrival, transcript, left)?;
         }
         let is_within = !self.input.is_empty() || self.decoder.is_within_message();
-        if !is_within {
+        if self.broken || !is_within {
             self.begun = None;
         } else if self.begun.is_none() {
             self.begun = Some(transcript.messages.len());
@@ -190,7 +196,22 @@ impl<'a> Reader<'a> {
             *left = rest;
             let is_data = side == Side::Server && kind.payload().is_some();
             transcript.has_unread_turns |= is_data && transcript.bytes_after_violation;
+            if kind.payload().is_some() {
+                self.check_failure(transcript);
+                self.begun = None;
+            }
             transcript.messages.push(Message { side, at, kind });
+        }
+    }
+
+    /// Notices if the other side closed because of an error since the message has begun.
+    fn check_failure(&self, transcript: &mut Transcript) {
+        let since = self
+            .begun
+            .and_then(|begun| transcript.messages.get(begun..));
+        let mut since = since.unwrap_or_default().iter();
+        if since.any(|message| message.side != self.side && is_error(&message.kind)) {
+            transcript.failed_within = Some(self.side);
         }
     }
 
@@ -212,7 +233,7 @@ impl<'a> Reader<'a> {
 
     /// The message that has begun and not ended.
     fn half_message(&self) -> Option<HalfMessage> {
-        let position = self.begun.filter(|_| !self.broken)?;
+        let position = self.begun?;
         let side = self.side;
         Some(HalfMessage { side, position })
     }
@@ -226,6 +247,17 @@ impl<'a> Reader<'a> {
             SideEnd::Open
         }
     }
+}
+
+/// True for a close frame by which a library reports an error (RFC 6455, section 7.4.1).
+fn is_error(kind: &MessageKind) -> bool {
+    matches!(
+        kind,
+        MessageKind::Close {
+            code: Some(1002..=1014),
+            ..
+        }
+    )
 }
 
 fn ending(client: SideEnd, server: SideEnd) -> Option<Ending> {

@@ -111,6 +111,9 @@ fn check_text(messages: &[Message]) -> Result<(), Outcome> {
 /// A message without its end is left out where that changes nothing: if the side left that waited
 /// for the end. What else happened may depend on the part that was sent.
 fn check_half_messages(transcript: &Transcript, ending: Ending) -> Result<(), Outcome> {
+    if let Some(side) = transcript.failed_within {
+        return Err(ended_within(side));
+    }
     let messages = &transcript.messages;
     let left_first = first_to_leave(messages, ending);
     for half in &transcript.half_messages {
@@ -121,13 +124,15 @@ fn check_half_messages(transcript: &Transcript, ending: Ending) -> Result<(), Ou
             meanwhile.iter().any(is_server_turn)
         };
         if left_first == Side::Server || is_answered {
-            let side = side.name();
-            return Err(Outcome::Partial(format!(
-                "a WebSocket ended within a message of the {side}"
-            )));
+            return Err(ended_within(side));
         }
     }
     Ok(())
+}
+
+fn ended_within(side: Side) -> Outcome {
+    let side = side.name();
+    Outcome::Partial(format!("a WebSocket ended within a message of the {side}"))
 }
 
 fn is_server_turn(message: &Message) -> bool {

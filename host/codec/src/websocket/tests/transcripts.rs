@@ -213,6 +213,22 @@ fn incomplete_messages_are_no_messages() {
 }
 
 #[test]
+fn an_error_within_a_message_is_noticed() {
+    const FAILED: &[u8] = b"\x88\x82\0\0\0\0\x03\xef";
+    let within = |tunnel: Tunnel| tunnel.read(None).failed_within;
+    let begun = || Tunnel::default().server(b"\x81\x01a\x01\x01b");
+    assert_eq!(within(begun().client(FAILED)), Some(Side::Server));
+    let finished = begun().client(FAILED).server(b"\x80\x01c");
+    assert_eq!(within(finished), Some(Side::Server));
+    let before = begun().server(b"\x80\x01c").client(FAILED);
+    assert_eq!(within(before), None);
+    assert_eq!(within(begun().client(MASKED_BYE)), None, "no error");
+    let client = Tunnel::default().client(b"\x81\x82\0\0\0\0A");
+    let client = client.server(b"\x88\x02\x03\xf1").client(b"B");
+    assert_eq!(within(client), Some(Side::Client));
+}
+
+#[test]
 fn accepts_arrivals_beyond_the_bytes() {
     let mut tunnel = Tunnel::default().server(b"\x81\x01a\x81\x01b");
     for end in [u64::MAX, 0, 3, 1] {
