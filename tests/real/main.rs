@@ -36,6 +36,9 @@ mod streams;
 /// Calls of gRPC.
 mod grpc;
 
+/// What client libraries print of an error.
+mod sdks;
+
 /// Doubtful requests, before servers that others wrote.
 mod smuggling;
 

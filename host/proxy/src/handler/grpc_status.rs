@@ -39,10 +39,7 @@ fn code_and_message(error: &ExchangeError) -> (grpc::Code, String) {
         (_, 400..=499) => grpc::Code::InvalidArgument,
         (_, _) => grpc::Code::Internal,
     };
-    let mut message = match error {
-        ExchangeError::Miss(miss) => miss.to_text(),
-        other => other.to_string(),
-    };
+    let mut message = error.message();
     message.truncate(message.floor_char_boundary(MAX_MESSAGE));
     (code, message)
 }

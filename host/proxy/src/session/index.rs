@@ -15,10 +15,10 @@ use super::entry::Entry;
 use super::session_state::Session;
 use ouli_cassette::CassetteDir;
 use ouli_codec::MessageView;
-use ouli_matching::key::{self, DescribedPart, Key};
-use ouli_matching::miss::{self, Candidate, Cause, Miss, MissedRequest};
+use ouli_matching::key::{self, DescribedPart, Key, KeyedMessage};
+use ouli_matching::miss::{self, Candidate, Cause, Guidance, Miss, MissedRequest};
 use ouli_message::{Content, Request};
-use ouli_plugin::{MatchKey, PluginFailure, Plugins};
+use ouli_plugin::{PluginFailure, Plugins};
 
 /// Maximum number of candidates that are compared part by part for the report of a miss.
 const MAX_COMPARED: usize = 24;
@@ -152,8 +152,9 @@ impl Index {
         let nearest = miss::rank(key, wildcards, MAX_COMPARED);
         let mut matching = nearest.into_iter().filter_map(|position| {
             let (entry, key) = &state.entries[position];
-            let candidate = self.candidate(entry)?;
-            let matches = key::matches_with_wildcards(&candidate.described, live);
+            let view = self.request_view(entry).ok()?;
+            let described = self.plugins.describe(&view, self.session.secrets()).ok()?;
+            let matches = key::matches_with_wildcards(&described, live);
             matches.then(|| key.as_ref().map(Key::hash)).flatten()
         });
         match matching.next() {
@@ -166,15 +167,14 @@ impl Index {
     /// part.
     pub fn explain_miss(
         &self,
-        request: &Arc<dyn MessageView>,
-        keyed: &MatchKey,
-        described: Vec<DescribedPart>,
+        message: KeyedMessage,
         exhausted: Option<usize>,
+        guidance: Guidance,
     ) -> Miss {
         let state = self.state.read();
         let keys = state.entries.iter().enumerate();
         let keys = keys.filter_map(|(position, (_, key))| key.as_ref().map(|key| (position, key)));
-        let nearest = miss::rank(&keyed.key, keys, MAX_COMPARED);
+        let nearest = miss::rank(&message.key(), keys, MAX_COMPARED);
         let candidates = nearest
             .into_iter()
             .filter_map(|position| self.candidate(&state.entries[position].0))
@@ -184,25 +184,24 @@ impl Index {
             None if state.entries.is_empty() => Cause::Empty,
             None => Cause::NoMatch,
         };
-        let authority = request.authority();
         let missed = MissedRequest {
             session: self.session.name().to_string(),
-            request_line: format!("{} {}", request.method(), redacted_target(&**request)),
-            upstream: (!authority.is_empty()).then(|| authority.to_owned()),
-            matcher: (!keyed.matcher.is_builtin()).then(|| keyed.matcher.name().to_owned()),
-            described,
+            request_line: request_line(&*message.view),
+            message,
             cause,
+            guidance,
         };
         miss::report(missed, candidates)
     }
 
     fn candidate(&self, entry: &Arc<Entry>) -> Option<Candidate> {
         let view = self.request_view(entry).ok()?;
+        let secrets = self.session.secrets();
         Some(Candidate {
             ordinal: usize::try_from(entry.ordinal).unwrap_or(usize::MAX),
-            request_line: format!("{} {}", view.method(), redacted_target(&*view)),
+            request_line: request_line(&*view),
+            message: self.plugins.keyed_request(&view, secrets).ok()?,
             replayed: entry.is_used(),
-            described: self.plugins.describe(&view, self.session.secrets()).ok()?,
         })
     }
 
@@ -349,16 +348,15 @@ fn may_have_placeholder(request: &Request) -> bool {
         || in_text(request.body.inline())
 }
 
-/// Path and query of the redacted request.
-pub(super) fn redacted_target(request: &dyn MessageView) -> String {
-    let query = request.query();
-    let path = request.path();
+/// Method, path and query of the redacted request.
+pub(super) fn request_line(request: &dyn MessageView) -> String {
+    let (method, path, query) = (request.method(), request.path(), request.query());
     if query.is_empty() {
-        return path.to_owned();
+        return format!("{method} {path}");
     }
     let pairs: Vec<_> = query
         .iter()
         .map(|(name, value)| format!("{name}={value}"))
         .collect();
-    format!("{path}?{}", pairs.join("&"))
+    format!("{method} {path}?{}", pairs.join("&"))
 }
