@@ -44,6 +44,8 @@ mod http2;
 mod interim;
 /// Every limit is reached and answered as documented.
 mod limits;
+/// Logins that belong to a connection.
+mod logins;
 /// What the logs say about a connection.
 mod logs;
 /// Snapshots of the texts that people read.
@@ -80,5 +82,7 @@ mod streams;
 mod tidy;
 /// Trailer fields, announced or not.
 mod trailers;
+/// Upgrades to protocols other than WebSocket.
+mod upgrades;
 /// WebSockets: protocol rules, recording and replay.
 mod websocket;

@@ -3,12 +3,15 @@
 mod conversations;
 mod handshake;
 mod http2;
+mod invalid_frames;
 mod limits;
 mod oracle;
 mod rules;
+mod scripted_origin;
 mod secrets;
 mod stream_generator;
 mod table;
+mod unfinished;
 
 use std::sync::Arc;
 

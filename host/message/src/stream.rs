@@ -89,7 +89,7 @@ pub struct Message {
 /// The kind of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MessageKind {
-    /// A WebSocket text message; its content is UTF-8.
+    /// A WebSocket text message. Its content is UTF-8, unless a server violates the protocol.
     Text(Payload),
     /// A WebSocket binary message, or a gRPC message.
     Binary(Payload),
@@ -106,6 +106,13 @@ pub enum MessageKind {
     },
     /// gRPC half-close: the client sends no more messages.
     End,
+    /// A violation of the WebSocket protocol by the client. Nothing that it sent later was read.
+    Invalid {
+        /// The status code that closes the connection (RFC 6455, section 7.4.1).
+        code: u16,
+        /// What was violated.
+        reason: String,
+    },
 }
 
 /// The decompressed content of a message.
@@ -118,20 +125,24 @@ pub struct Payload {
 }
 
 impl MessageKind {
-    /// The payload of a data message; none for ping, pong, close and end.
+    /// The payload of a data message; none for any other kind.
     pub fn payload(&self) -> Option<&Payload> {
         match self {
             Self::Text(payload) | Self::Binary(payload) => Some(payload),
-            Self::Ping(_) | Self::Pong(_) | Self::Close { .. } | Self::End => None,
+            Self::Ping(_)
+            | Self::Pong(_)
+            | Self::Close { .. }
+            | Self::End
+            | Self::Invalid { .. } => None,
         }
     }
 
-    /// The bytes in memory: payload, ping or pong data, or close reason.
+    /// The bytes in memory: payload, ping or pong data, or reason.
     pub fn inline_bytes(&self) -> &[u8] {
         match self {
             Self::Text(payload) | Self::Binary(payload) => payload.content.inline(),
             Self::Ping(bytes) | Self::Pong(bytes) => bytes,
-            Self::Close { reason, .. } => reason.as_bytes(),
+            Self::Close { reason, .. } | Self::Invalid { reason, .. } => reason.as_bytes(),
             Self::End => &[],
         }
     }
@@ -140,7 +151,11 @@ impl MessageKind {
     pub fn payload_mut(&mut self) -> Option<&mut Payload> {
         match self {
             Self::Text(payload) | Self::Binary(payload) => Some(payload),
-            Self::Ping(_) | Self::Pong(_) | Self::Close { .. } | Self::End => None,
+            Self::Ping(_)
+            | Self::Pong(_)
+            | Self::Close { .. }
+            | Self::End
+            | Self::Invalid { .. } => None,
         }
     }
 }

@@ -51,6 +51,12 @@ pub(crate) fn message_type(
 }
 
 impl Redaction<'_> {
+    /// Takes the secrets out of a text message of a WebSocket, which a server may have sent without
+    /// being UTF-8.
+    pub(crate) fn redact_text_message(&self, bytes: &Bytes) -> Outcome<Bytes> {
+        self.redact_body(Some("text/plain"), bytes)
+    }
+
     /// Takes the secrets out of the payload of one message of a conversation.
     pub(crate) fn redact_message(
         &self,

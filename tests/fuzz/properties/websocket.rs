@@ -40,13 +40,23 @@ pub(super) fn check(input: &[u8]) {
         is_within_bounds(heard);
     }
     again(&whole.0, sender, deflate);
-    as_turns((sender, deflate), bytes, &cuts, &whole);
+    let unchecked = Decoder::new(sender, BOUNDS, deflate).without_content_checks();
+    let unchecked = decode_with(unchecked, &[bytes]);
+    assert!(unchecked.0.starts_with(&whole.0), "{unchecked:?}");
+    let outcome = match sender {
+        Side::Client => &whole,
+        Side::Server => &unchecked,
+    };
+    as_turns((sender, deflate), bytes, &cuts, outcome);
 }
 
 type Outcome = (Vec<ReceivedMessage>, Option<Violation>);
 
 fn decode(sender: Side, deflate: Option<DeflateParams>, pieces: &[&[u8]]) -> Outcome {
-    let mut decoder = Decoder::new(sender, BOUNDS, deflate);
+    decode_with(Decoder::new(sender, BOUNDS, deflate), pieces)
+}
+
+fn decode_with(mut decoder: Decoder, pieces: &[&[u8]]) -> Outcome {
     let (mut input, mut heard) = (BytesMut::new(), Vec::new());
     for piece in pieces {
         input.extend_from_slice(piece);
@@ -141,7 +151,11 @@ fn as_turns(
     let said = |turns: &[Message]| -> Vec<MessageKind> {
         turns.iter().map(|it| it.kind.clone()).collect()
     };
-    let expected: Vec<_> = heard.iter().cloned().map(MessageKind::from).collect();
+    let mut expected: Vec<_> = heard.iter().cloned().map(MessageKind::from).collect();
+    if let Some(Violation { code, reason }) = violation.filter(|_| sender == Side::Client) {
+        let reason = reason.to_owned();
+        expected.push(MessageKind::Invalid { code, reason });
+    }
     let all = told
         .violations
         .iter()

@@ -198,7 +198,7 @@ mod tests {
     #[test]
     fn every_member_changes_the_digest() {
         let base = sample(1);
-        let changes: [fn(&mut Exchange); 10] = [
+        let changes: [fn(&mut Exchange); 12] = [
             |it| it.endpoint.push('x'),
             |it| it.request.authority.push('x'),
             |it| it.request.target.push('x'),

@@ -20,7 +20,7 @@ pub(super) struct MessageMembers<'a> {
 enum ParsedKind<'a> {
     Text(ParsedPayload<'a>),
     Binary(ParsedPayload<'a>),
-    /// A control frame or the end of a side. It is small, so it is copied.
+    /// A control frame, the end of a side, or a violation. It is small, so it is copied.
     Control(MessageKind),
 }
 
@@ -106,13 +106,16 @@ impl<'a> Members<'a> {
             _ if self.compressed.is_some() => {
                 return Err("`compressed` is only allowed in a `text` or `binary`");
             }
+            "invalid" if side == Side::Server => {
+                return Err("`invalid` is only allowed for the `client`");
+            }
             control => ParsedKind::Control(control_message(control, self.code, payload.body)?),
         };
         Ok(MessageMembers { side, kind })
     }
 }
 
-/// A control frame, or the end of a side.
+/// A control frame, the end of a side, or a violation.
 fn control_message(
     kind: &str,
     code: Option<u16>,
@@ -123,13 +126,17 @@ fn control_message(
         ("close", code) => String::from_utf8(bytes)
             .map(|reason| MessageKind::Close { code, reason })
             .map_err(|_| "expected UTF-8 as the reason of a `close`"),
+        ("invalid", Some(code)) => String::from_utf8(bytes)
+            .map(|reason| MessageKind::Invalid { code, reason })
+            .map_err(|_| "expected UTF-8 as the reason of an `invalid`"),
+        ("invalid", None) => Err("expected a `code` in an `invalid`"),
         ("ping", None) => Ok(MessageKind::Ping(bytes.into())),
         ("pong", None) => Ok(MessageKind::Pong(bytes.into())),
         ("end", None) if bytes.is_empty() => Ok(MessageKind::End),
         ("end", None) => Err("expected an `end` without content"),
         ("ping" | "pong" | "end", Some(_)) => Err(MISPLACED_CODE),
-        _ => Err("expected `text`, `binary`, `ping`, `pong`, `close` or `end`"),
+        _ => Err("expected `text`, `binary`, `ping`, `pong`, `close`, `end` or `invalid`"),
     }
 }
 
-const MISPLACED_CODE: &str = "`code` is only allowed in a `close`";
+const MISPLACED_CODE: &str = "`code` is only allowed in a `close` or an `invalid`";

@@ -13,9 +13,9 @@ pub(super) struct MessageRecord<'a> {
     pub(super) kind: &'static str,
     /// True if it was compressed on the wire.
     pub(super) compressed: bool,
-    /// The status code of a close frame.
+    /// The status code of a close frame, or for a violation.
     pub(super) code: Option<u16>,
-    /// The content of a message, ping or pong, or the reason of a close frame.
+    /// The content of a message, ping or pong, or the reason of a close frame or a violation.
     pub(super) content: Cow<'a, Content>,
 }
 
@@ -44,6 +44,10 @@ impl<'a> From<&'a MessageKind> for MessageRecord<'a> {
                 let reason = Bytes::copy_from_slice(reason.as_bytes());
                 record(false, *code, inline(reason))
             }
+            MessageKind::Invalid { code, reason } => {
+                let reason = Bytes::copy_from_slice(reason.as_bytes());
+                record(false, Some(*code), inline(reason))
+            }
             MessageKind::End => record(false, None, inline(Bytes::new())),
         }
     }
@@ -57,6 +61,7 @@ fn kind_name(kind: &MessageKind) -> &'static str {
         MessageKind::Pong(_) => "pong",
         MessageKind::Close { .. } => "close",
         MessageKind::End => "end",
+        MessageKind::Invalid { .. } => "invalid",
     }
 }
 

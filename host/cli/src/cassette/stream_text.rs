@@ -69,6 +69,7 @@ impl StreamPrinter<'_> {
                 ("close", format!("{code} {reason}"))
             }
             MessageKind::End => ("end", String::new()),
+            MessageKind::Invalid { code, reason } => ("invalid", format!("{code} {reason}")),
         };
         line(
             message.at,

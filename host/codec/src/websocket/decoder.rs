@@ -23,6 +23,8 @@ pub struct Decoder {
     message: Option<PartialMessage>,
     /// The received body of a control frame.
     control: Vec<u8>,
+    /// Text is UTF-8, and close frames have codes that may be sent.
+    checks_content: bool,
     state: State,
 }
 
@@ -48,6 +50,7 @@ struct PartialFrame {
 #[derive(Debug)]
 struct PartialMessage {
     text: bool,
+    checks_utf8: bool,
     compressed: bool,
     /// Number of received bytes before decompression.
     wire_size: u64,
@@ -67,7 +70,18 @@ impl Decoder {
             frame: None,
             message: None,
             control: Vec::new(),
+            checks_content: true,
             state: State::Open,
+        }
+    }
+
+    /// The same decoder for content that the receiver checks: text that is not UTF-8, and close
+    /// codes that must not be sent, are no violations.
+    #[must_use]
+    pub fn without_content_checks(self) -> Self {
+        Self {
+            checks_content: false,
+            ..self
         }
     }
 
@@ -100,6 +114,12 @@ impl Decoder {
     /// True once a close frame was received.
     pub fn is_closed(&self) -> bool {
         matches!(self.state, State::Closed)
+    }
+
+    /// True if a frame or a message is incomplete. The head of a frame may be incomplete too: it is
+    /// left in the input.
+    pub fn is_within_message(&self) -> bool {
+        self.frame.is_some() || self.message.is_some()
     }
 
     /// Memory of an incomplete message in bytes.
@@ -147,7 +167,9 @@ impl Decoder {
                 return Err(Violation::protocol("a message within a fragmented message"));
             }
             (true, Some(_)) => {}
-            (false, None) => self.message = Some(PartialMessage::new(head)),
+            (false, None) => {
+                self.message = Some(PartialMessage::new(head, self.checks_content));
+            }
         }
         if head.size > self.bounds.frame {
             return Err(Violation::too_large("a frame is too large"));
@@ -195,7 +217,10 @@ impl Decoder {
         match head.opcode {
             Opcode::Ping => Ok(Some(ReceivedMessage::Ping(self.take_control()))),
             Opcode::Pong => Ok(Some(ReceivedMessage::Pong(self.take_control()))),
-            Opcode::Close => parse_close(&self.take_control()).map(Some),
+            Opcode::Close => {
+                let body = self.take_control();
+                parse_close(&body, self.checks_content).map(Some)
+            }
             Opcode::Continuation | Opcode::Text | Opcode::Binary if !head.fin => Ok(None),
             Opcode::Continuation | Opcode::Text | Opcode::Binary => {
                 let Some(mut message) = self.message.take() else {
@@ -215,9 +240,11 @@ impl Decoder {
 }
 
 impl PartialMessage {
-    fn new(head: &Head) -> Self {
+    fn new(head: &Head, checks_content: bool) -> Self {
+        let text = head.opcode == Opcode::Text;
         Self {
-            text: head.opcode == Opcode::Text,
+            text,
+            checks_utf8: text && checks_content,
             compressed: head.compressed,
             wire_size: 0,
             content: Vec::new(),
@@ -242,7 +269,7 @@ impl PartialMessage {
     /// Adds bytes. Invalid UTF-8 is reported at the first invalid byte.
     fn push(&mut self, bytes: &[u8]) -> Result<(), Violation> {
         self.content.extend_from_slice(bytes);
-        if !self.text {
+        if !self.checks_utf8 {
             return Ok(());
         }
         match std::str::from_utf8(&self.content[self.valid_up_to..]) {
@@ -254,7 +281,7 @@ impl PartialMessage {
     }
 
     fn finish(self) -> Result<ReceivedMessage, Violation> {
-        if self.text && self.valid_up_to < self.content.len() {
+        if self.checks_utf8 && self.valid_up_to < self.content.len() {
             return Err(invalid_utf8());
         }
         Ok(ReceivedMessage::Data {
@@ -267,13 +294,13 @@ impl PartialMessage {
 }
 
 /// Parses the body of a close frame (RFC 6455, section 5.5.1).
-fn parse_close(body: &[u8]) -> Result<ReceivedMessage, Violation> {
+fn parse_close(body: &[u8], checks_code: bool) -> Result<ReceivedMessage, Violation> {
     let (code, reason) = match body {
         [] => (None, &[][..]),
         [_] => return Err(Violation::protocol("a close frame with an incomplete code")),
         [high, low, reason @ ..] => (Some(u16::from_be_bytes([*high, *low])), reason),
     };
-    if code.is_some_and(|code| !is_close_code(code)) {
+    if checks_code && code.is_some_and(|code| !is_close_code(code)) {
         return Err(Violation::protocol("a close frame with an invalid code"));
     }
     let reason = std::str::from_utf8(reason)

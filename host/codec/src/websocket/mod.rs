@@ -27,7 +27,7 @@ pub use handshake::{
     check_response, is_websocket_upgrade, offers_subprotocol, supported_offers,
 };
 pub use negotiation::DeflateParams;
-pub use transcript::{SideViolation, Transcript, read_transcript};
+pub use transcript::{HalfMessage, SideViolation, Transcript, read_transcript};
 
 /// Limits of the messages of one side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +46,7 @@ pub struct Bounds {
 pub enum ReceivedMessage {
     /// A message with all its fragments.
     Data {
-        /// True for text, which is valid UTF-8. False for binary.
+        /// True for text, which is valid UTF-8 if the decoder checks content. False for binary.
         text: bool,
         /// The decompressed content.
         content: Bytes,
@@ -98,7 +98,7 @@ impl From<ReceivedMessage> for MessageKind {
 pub struct Violation {
     /// The status code (RFC 6455, section 7.4.1): 1002, 1007 or 1009.
     pub code: u16,
-    /// The reason, short enough for a close frame.
+    /// The reason, short enough for a close frame. Cassettes contain it, so it never changes.
     pub reason: &'static str,
 }
 

@@ -20,8 +20,29 @@ pub struct Transcript {
     /// closed: then only the transport knows.
     pub ending: Option<Ending>,
     /// Protocol violations in order, at most one for each side. Messages before a violation are
-    /// kept; bytes after it are not decoded.
+    /// kept; bytes after it are not decoded. One of the client is also a message.
     pub violations: Vec<SideViolation>,
+    /// Messages whose ends never came, at most one for each side.
+    pub half_messages: Vec<HalfMessage>,
+    /// The number of messages before the client's stream ended; none if its end was not seen.
+    pub client_ended: Option<usize>,
+    /// The server sent a message after further bytes of a client that had violated the protocol. It
+    /// may be an answer to them.
+    pub has_unread_turns: bool,
+    /// A side that was within a message when the other one closed because of an error. The error
+    /// may be in the part of the message that had been sent.
+    pub failed_within: Option<Side>,
+    /// Further bytes came of a client that had violated the protocol.
+    bytes_after_violation: bool,
+}
+
+/// A message whose end never came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HalfMessage {
+    /// The side that began it.
+    pub side: Side,
+    /// The number of messages before it began.
+    pub position: usize,
 }
 
 /// A violation of the protocol or of the limits by one side.
@@ -38,10 +59,11 @@ pub struct SideViolation {
 /// Decodes a whole conversation: all bytes that each side sent after the handshake, and their
 /// arrivals.
 ///
-/// An incomplete message at the end is dropped. Bytes after the last arrival of their side are
-/// ignored. All messages together may use `limit` bytes of memory, since few bytes on the wire can
-/// be many or long messages. The message that exceeds the limit ends both sides, with a violation
-/// of code 1009 for its side.
+/// The client's bytes are checked as a server checks them. What a server sends is read as far as a
+/// message can be told: text that is not UTF-8 and codes that must not be sent are messages too.
+/// Bytes after the last arrival of their side are ignored. All messages together may use `limit`
+/// bytes of memory, since few bytes on the wire can be many or long messages. The message that
+/// exceeds the limit ends both sides, with a violation of code 1009 for its side.
 pub fn read_transcript(
     client: &[u8],
     server: &[u8],
@@ -66,6 +88,10 @@ pub fn read_transcript(
             break;
         }
     }
+    for side in &sides {
+        side.check_failure(&mut transcript);
+    }
+    transcript.half_messages = sides.iter().filter_map(Reader::half_message).collect();
     let [client, server] = sides.map(|reader| reader.end());
     transcript.ending = ending(client, server);
     transcript
@@ -79,6 +105,8 @@ struct Reader<'a> {
     input: BytesMut,
     decoder: Decoder,
     broken: bool,
+    /// The number of messages before the incomplete one began.
+    begun: Option<usize>,
 }
 
 /// How one side ended.
@@ -91,13 +119,18 @@ enum SideEnd {
 
 impl<'a> Reader<'a> {
     fn new(side: Side, bytes: &'a [u8], deflate: Option<DeflateParams>, bounds: Bounds) -> Self {
+        let decoder = Decoder::new(side, bounds, deflate);
         Self {
             side,
             bytes,
             read: 0,
             input: BytesMut::new(),
-            decoder: Decoder::new(side, bounds, deflate),
+            decoder: match side {
+                Side::Client => decoder,
+                Side::Server => decoder.without_content_checks(),
+            },
             broken: false,
+            begun: None,
         }
     }
 
@@ -113,12 +146,27 @@ impl<'a> Reader<'a> {
         });
         let bytes = &self.bytes[self.read..end];
         self.read = end;
+        let is_client = self.side == Side::Client;
+        if is_client && bytes.is_empty() {
+            transcript
+                .client_ended
+                .get_or_insert(transcript.messages.len());
+        }
+        if is_client && self.broken && !bytes.is_empty() {
+            transcript.bytes_after_violation = true;
+        }
         for chunk in bytes.chunks(CHUNK_SIZE) {
             if self.broken || self.decoder.is_closed() {
                 break;
             }
             self.input.extend_from_slice(chunk);
             self.decode_buffered(arrival, transcript, left)?;
+        }
+        let is_within = !self.input.is_empty() || self.decoder.is_within_message();
+        if self.broken || !is_within {
+            self.begun = None;
+        } else if self.begun.is_none() {
+            self.begun = Some(transcript.messages.len());
         }
         ControlFlow::Continue(())
     }
@@ -146,17 +194,48 @@ impl<'a> Reader<'a> {
                 return ControlFlow::Break(());
             };
             *left = rest;
+            let is_data = side == Side::Server && kind.payload().is_some();
+            transcript.has_unread_turns |= is_data && transcript.bytes_after_violation;
+            if kind.payload().is_some() {
+                self.check_failure(transcript);
+                self.begun = None;
+            }
             transcript.messages.push(Message { side, at, kind });
+        }
+    }
+
+    /// Notices if the other side closed because of an error since the message has begun.
+    fn check_failure(&self, transcript: &mut Transcript) {
+        let since = self
+            .begun
+            .and_then(|begun| transcript.messages.get(begun..));
+        let mut since = since.unwrap_or_default().iter();
+        if since.any(|message| message.side != self.side && is_error(&message.kind)) {
+            transcript.failed_within = Some(self.side);
         }
     }
 
     fn fail(&mut self, violation: Violation, at: u64, transcript: &mut Transcript) {
         self.broken = true;
+        let side = self.side;
+        if side == Side::Client {
+            let Violation { code, reason } = violation;
+            let reason = reason.to_owned();
+            let kind = MessageKind::Invalid { code, reason };
+            transcript.messages.push(Message { side, at, kind });
+        }
         transcript.violations.push(SideViolation {
-            side: self.side,
+            side,
             at,
             violation,
         });
+    }
+
+    /// The message that has begun and not ended.
+    fn half_message(&self) -> Option<HalfMessage> {
+        let position = self.begun?;
+        let side = self.side;
+        Some(HalfMessage { side, position })
     }
 
     fn end(&self) -> SideEnd {
@@ -168,6 +247,17 @@ impl<'a> Reader<'a> {
             SideEnd::Open
         }
     }
+}
+
+/// True for a close frame by which a library reports an error (RFC 6455, section 7.4.1).
+fn is_error(kind: &MessageKind) -> bool {
+    matches!(
+        kind,
+        MessageKind::Close {
+            code: Some(1002..=1014),
+            ..
+        }
+    )
 }
 
 fn ending(client: SideEnd, server: SideEnd) -> Option<Ending> {

@@ -6,12 +6,13 @@ macro_rules! stream_limits {
         $next! { $($then)* { $($groups)*
 
 "streams" {
-    /// Open WebSockets, event streams and gRPC calls. A further WebSocket gets 503; further event
-    /// streams and calls count against `max_concurrent_requests`.
+    /// Open WebSockets, other upgraded connections, event streams and gRPC calls. A further
+    /// WebSocket or upgrade gets 503; further event streams and calls count against
+    /// `max_concurrent_requests`.
     streams: usize = 8192, Count(1..=1_000_000),
         "twice `connections`: an HTTP/2 connection carries several";
-    /// Time without a byte on a WebSocket, an upstream event stream or a replayed stream that is
-    /// held open; then it is ended.
+    /// Time without a byte on a WebSocket, another upgraded connection, an upstream event stream or
+    /// a replayed stream that is held open; then it is ended.
     stream_idle_timeout: Duration = 300 * SECOND, Time(MS..=DAY),
         "Envoy, stream_idle_timeout: 300 s";
     /// Decompressed size of a client message on a replayed WebSocket. A larger one gets close code

@@ -4,8 +4,8 @@
 //! request; this costs a few atomic stores.
 
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -17,6 +17,7 @@ use super::half_close::HalfClose;
 use super::interim::InterimQueue;
 use super::reset_on_close::ResetOnClose;
 use super::trailer_slot::TrailerSlot;
+use crate::upstream::PinnedConnection;
 
 /// Shared by a connection's socket, its requests and its task.
 #[derive(Debug)]
@@ -48,6 +49,8 @@ pub(super) struct Activity {
     /// connection that it was requested on.
     permit: ConnectionPermit,
     reset_on_close: Arc<ResetOnClose>,
+    /// The upstream connection that only this client uses, if its logins need one.
+    pinned_upstream: OnceLock<PinnedConnection>,
 }
 
 /// No time. All other times are milliseconds since the connection was opened.
@@ -80,6 +83,7 @@ impl Activity {
             trailer_slot: TrailerSlot::default(),
             permit,
             reset_on_close,
+            pinned_upstream: OnceLock::new(),
         })
     }
 
@@ -135,6 +139,11 @@ impl Activity {
     /// The connection ends with a reset.
     pub(super) fn reset_on_close(&self) {
         self.reset_on_close.request();
+    }
+
+    /// The upstream connection that only this client uses.
+    pub(super) fn pinned_upstream(&self) -> &OnceLock<PinnedConnection> {
+        &self.pinned_upstream
     }
 
     /// The connection accepts no requests after the active ones.

@@ -112,6 +112,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> InspectedIo<S> {
         let Inspector::Http1(validator) = &mut self.inspector else {
             return Poll::Ready(Ok(()));
         };
+        if self.activity.is_upgraded() {
+            validator.switch_protocol();
+        }
         if validator.is_invalid() {
             // The body is invalid, and ends here.
             return Poll::Ready(Ok(()));
@@ -134,18 +137,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> InspectedIo<S> {
             };
         }
         self.activity.on_read();
-        if self.activity.is_upgraded() {
-            validator.switch_protocol();
-        }
         let Err(valid) = validator.feed(&target.filled()[before..]) else {
             return Poll::Ready(Ok(()));
         };
-        target.set_filled(before + valid);
         if validator.head_error().is_some() {
             self.activity.mark_invalid_head();
-            if valid == 0 {
-                return Poll::Pending;
-            }
+            // If the request before it upgrades the connection, this is the other protocol.
+            let unread = &target.filled()[before + valid..];
+            self.prefix = Bytes::from([unread, &self.prefix].concat());
+        }
+        target.set_filled(before + valid);
+        if validator.head_error().is_some() && valid == 0 {
+            return Poll::Pending;
         }
         Poll::Ready(Ok(()))
     }
@@ -213,7 +216,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for InspectedIo<S> {
         cx: &mut Context<'_>,
         target: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if self.activity.has_invalid_head() {
+        if self.activity.has_invalid_head() && !self.activity.is_upgraded() {
             return Poll::Pending;
         }
         if let Some(handshake) = &mut self.synthetic_handshake {

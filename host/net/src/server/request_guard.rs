@@ -8,6 +8,7 @@ use super::body_error::BodyErrorFlag;
 use super::bounds::Bounds;
 use super::error::Rejection;
 use super::interim::{self, InterimScope, InterimSender};
+use crate::upstream::PinnedConnection;
 
 /// An active request. The connection is not idle while it or a clone of it lives.
 #[derive(Debug)]
@@ -57,6 +58,19 @@ impl RequestGuard {
     /// end the connection.
     pub fn reset_on_close(&self) {
         self.activity.reset_on_close();
+    }
+
+    /// The upstream connection that only this client uses, once [`Self::pin_upstream`] was called.
+    pub fn pinned_upstream(&self) -> Option<&PinnedConnection> {
+        self.activity.pinned_upstream().get()
+    }
+
+    /// From now on, the requests of this client connection share an upstream connection with no
+    /// other client. It is closed when the client's is.
+    pub fn pin_upstream(&self) -> &PinnedConnection {
+        self.activity
+            .pinned_upstream()
+            .get_or_init(PinnedConnection::default)
     }
 
     /// Why the request cannot be answered, if its body did not arrive. This is the cause of

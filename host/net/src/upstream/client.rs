@@ -38,12 +38,12 @@ pub struct RefusedBody;
 #[derive(Clone, Debug)]
 pub struct UpstreamClient {
     client: Pooled<Connector, TimedRequestBody>,
-    tunnels: TunnelConnector,
-    target: String,
-    response_header_timeout: Duration,
+    pub(super) tunnels: TunnelConnector,
+    pub(super) target: String,
+    pub(super) response_header_timeout: Duration,
     body_idle_timeout: Duration,
     header_count: usize,
-    interim_responses: usize,
+    pub(super) interim_responses: usize,
     continue_timeout: Duration,
     /// Requests may share a connection (HTTP/2).
     may_multiplex: bool,
@@ -181,7 +181,7 @@ impl UpstreamClient {
     }
 
     /// Checks a response head, and sets the time limit and the checks of the body.
-    fn wrap_response(
+    pub(super) fn wrap_response(
         &self,
         mut response: Response<Incoming>,
         is_head: bool,
@@ -201,7 +201,7 @@ impl UpstreamClient {
     }
 
     /// Holds the body of this request back, if its client waits before it sends the body.
-    fn continue_gate(&self, request: &Request<Body>) -> Option<ContinueGate> {
+    pub(super) fn continue_gate(&self, request: &Request<Body>) -> Option<ContinueGate> {
         let is_expected = has_expectation(request.headers()) && !request.body().is_end_stream();
         is_expected.then(|| ContinueGate::new(self.continue_timeout))
     }
@@ -214,12 +214,12 @@ impl UpstreamClient {
         }
     }
 
-    fn too_many_interim(&self, TooManyInterim(max): &TooManyInterim) -> UpstreamError {
+    pub(super) fn too_many_interim(&self, TooManyInterim(max): &TooManyInterim) -> UpstreamError {
         let key = "limits.interim_responses";
         self.protocol_error(format!("it sent more than {max} interim responses ({key})"))
     }
 
-    fn timeout_error(&self, awaited: &'static str) -> UpstreamError {
+    pub(super) fn timeout_error(&self, awaited: &'static str) -> UpstreamError {
         UpstreamError::Timeout {
             target: self.target.clone(),
             awaited,
@@ -229,7 +229,7 @@ impl UpstreamClient {
         }
     }
 
-    fn explain(
+    pub(super) fn explain(
         &self,
         error: &(dyn std::error::Error + 'static),
         is_connecting: bool,

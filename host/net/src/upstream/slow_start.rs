@@ -19,7 +19,8 @@ use crate::shared_buffer;
 /// and `limits.tcp_notsent_lowat`.
 const SLOW_START_BYTES: usize = 256 << 10;
 
-/// A pooled connection to an upstream. HTTP/2 needs no slow start: its windows bound the memory.
+/// A connection to an upstream. HTTP/2 needs no slow start: its windows bound the memory.
+#[derive(Debug)]
 pub(super) struct SlowStartStream {
     io: Box<dyn Socket>,
     /// Bytes that are still read in small chunks.

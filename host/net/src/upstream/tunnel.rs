@@ -1,5 +1,6 @@
 //! Opens a tunnel to an upstream, on a connection of its own: by an upgrade on HTTP/1.1 (RFC 9110,
-//! section 7.8), or by an extended CONNECT on HTTP/2 (RFC 8441).
+//! section 7.8), or by an extended CONNECT on HTTP/2 (RFC 8441). Opens other connections outside of
+//! the pool too.
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -16,8 +17,9 @@ use rustls::AlertDescription;
 use super::body_timeout::Body;
 use super::bounds::Bounds;
 use super::connector::{Connector, UpstreamConnection};
-use super::dial::Dial;
+use super::dial::{Dial, Socket};
 use super::error::BoxError;
+use super::slow_start::SlowStartStream;
 use ouli_config::{Scheme, Upstream as Address};
 
 /// Opens tunnels to one upstream.
@@ -110,8 +112,26 @@ impl TunnelConnector {
             return self.connect_http2().await;
         }
         match self.http1.clone().connect().await {
-            Ok(connection) => self.connect_http1(connection).await,
+            Ok(connection) => {
+                let sender = self.connect_http1(connection.io).await?;
+                Ok(TunnelConnection::Upgrade(sender))
+            }
             Err(error) if is_http1_refused(&*error) => self.connect_http2().await,
+            Err(error) => Err(error),
+        }
+    }
+
+    /// An HTTP/1.1 connection, which can be upgraded. None if the server only speaks HTTP/2.
+    pub(super) async fn open_http1(&self) -> Result<Option<http1::SendRequest<Body>>, BoxError> {
+        if self.scheme == Scheme::H2c {
+            return Ok(None);
+        }
+        match self.http1.clone().connect().await {
+            Ok(UpstreamConnection { io, is_http2 }) => {
+                let io = Box::new(SlowStartStream::new(io, is_http2));
+                self.connect_http1(io).await.map(Some)
+            }
+            Err(error) if is_http1_refused(&*error) => Ok(None),
             Err(error) => Err(error),
         }
     }
@@ -151,8 +171,8 @@ impl TunnelConnector {
 
     async fn connect_http1(
         &self,
-        UpstreamConnection { io, .. }: UpstreamConnection,
-    ) -> Result<TunnelConnection, BoxError> {
+        io: Box<dyn Socket>,
+    ) -> Result<http1::SendRequest<Body>, BoxError> {
         let (sender, connection) = http1::Builder::new()
             .max_buf_size(self.header_bytes)
             .max_headers(self.header_count)
@@ -164,7 +184,7 @@ impl TunnelConnector {
             // As above.
             let _ = connection.with_upgrades().await;
         });
-        Ok(TunnelConnection::Upgrade(sender))
+        Ok(sender)
     }
 }
 

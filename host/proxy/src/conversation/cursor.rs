@@ -7,8 +7,11 @@ use tokio::time::Instant;
 
 use crate::handler::{Endpoint, ExchangeError, RequestContext, Snapshot};
 use crate::replay::Lookup;
-use crate::session::{ClaimedEntry, Entry, Outcome, ReplayQueue, Session, UnmatchedMessage};
+use crate::session::{
+    ClaimedEntry, Entry, Outcome, ReplayQueue, Session, UnmatchedMessage, violation_key,
+};
 use ouli_codec::MessageView;
+use ouli_codec::websocket::Violation;
 use ouli_config::Timing;
 use ouli_matching::miss::Miss;
 use ouli_message::Content;
@@ -129,13 +132,6 @@ impl ConversationCursor {
         self.position >= self.messages().len()
     }
 
-    /// The next message of the server, even if client messages precede it.
-    pub(super) fn next_server_message(&self) -> Option<&MessageKind> {
-        let rest = self.messages().get(self.position..).unwrap_or_default();
-        let mut server = rest.iter().filter(|message| message.side == Side::Server);
-        server.next().map(|message| &message.kind)
-    }
-
     /// The bytes of a message.
     ///
     /// # Errors
@@ -181,8 +177,32 @@ impl ConversationCursor {
     /// If it sent more messages when it was recorded.
     pub(super) fn receive_end(&mut self) -> Result<(), ExchangeError> {
         self.client_ended = true;
-        let complete = self.expected_keys.len() == self.received_keys.len();
-        if complete || self.ending() == Ending::ClientAborted {
+        if self.ending() == Ending::ClientAborted {
+            return Ok(());
+        }
+        self.check_complete()
+    }
+
+    /// The client has violated the WebSocket protocol; nothing more of it is read.
+    ///
+    /// # Errors
+    /// If it did not do so at this place when it was recorded.
+    pub(super) fn receive_violation(&mut self, violation: &Violation) -> Result<(), ExchangeError> {
+        let key = violation_key(violation.code, violation.reason);
+        if !self.matches_key(key) && !self.switch_for_key(key) {
+            return Err(self.miss(None));
+        }
+        self.received_keys.push(key);
+        self.client_ended = true;
+        Ok(())
+    }
+
+    /// Checks that the client has sent all messages.
+    ///
+    /// # Errors
+    /// If it sent more messages when it was recorded.
+    pub(super) fn check_complete(&mut self) -> Result<(), ExchangeError> {
+        if self.expected_keys.len() == self.received_keys.len() {
             return Ok(());
         }
         if self.can_switch() && self.switch_to(<[u128]>::eq) {
@@ -244,11 +264,11 @@ impl ConversationCursor {
     fn skip_passed(&mut self) {
         while let Some(message) = self.messages().get(self.position) {
             let passed = match (message.side, &message.kind) {
-                (Side::Client, MessageKind::Text(_) | MessageKind::Binary(_)) => {
+                (Side::Client, kind) if has_key(kind) => {
                     self.client_messages_passed < self.received_keys.len()
                 }
                 (Side::Client, MessageKind::Close { .. } | MessageKind::End) => self.client_ended,
-                (Side::Client, MessageKind::Ping(_) | MessageKind::Pong(_)) => true,
+                (Side::Client, _) => true,
                 (Side::Server, MessageKind::Pong(payload)) => self.answers_ping(payload),
                 (Side::Server, _) => false,
             };
@@ -262,9 +282,8 @@ impl ConversationCursor {
     fn advance(&mut self) {
         let message = self.messages().get(self.position);
         let at = message.map_or(0, |message| message.at);
-        let message = message.is_some_and(|message| {
-            message.side == Side::Client && message.kind.payload().is_some()
-        });
+        let message =
+            message.is_some_and(|message| message.side == Side::Client && has_key(&message.kind));
         self.client_messages_passed += usize::from(message);
         self.last_message = (at, Instant::now());
         self.position += 1;
@@ -329,6 +348,11 @@ impl ConversationCursor {
         self.last_message = (0, Instant::now());
         true
     }
+}
+
+/// True if a message of the client has a key: it is expected again at replay.
+fn has_key(kind: &MessageKind) -> bool {
+    kind.payload().is_some() || matches!(kind, MessageKind::Invalid { .. })
 }
 
 /// True if both conversations have the same response head. The head of a call does not count: it is

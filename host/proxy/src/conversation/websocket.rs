@@ -1,5 +1,7 @@
 //! The replay of one WebSocket: the gateway sends the recorded messages of the server.
 
+use std::pin::pin;
+
 use bytes::{Bytes, BytesMut};
 use hyper::upgrade::Upgraded;
 use tokio::io::AsyncWriteExt as _;
@@ -35,6 +37,8 @@ enum ConversationEnd {
     Closed,
     /// The connection is aborted, as recorded.
     Aborted,
+    /// The server reads no more, as recorded. The client leaves.
+    Ignored,
 }
 
 /// Whether recorded delays are kept.
@@ -87,6 +91,7 @@ impl WebSocketReplay {
 
     pub(super) async fn run(mut self, shutdown: DrainSignal) {
         // After an I/O error the client has disconnected: no close frame is sent.
+        let mut stopping = shutdown.clone();
         let end = self
             .run_conversation(shutdown)
             .await
@@ -101,6 +106,14 @@ impl WebSocketReplay {
         drop(cursor);
         match end {
             ConversationEnd::Aborted => {}
+            ConversationEnd::Ignored => {
+                let mut leaves = pin!(client_input::drain(&mut io));
+                let wait = limits.stream_idle_timeout;
+                tokio::select! {
+                    _ = tokio::time::timeout(wait, &mut leaves) => {}
+                    () = stopping.closing() => {}
+                }
+            }
             ConversationEnd::Closed => {
                 let _ = io.shutdown().await;
             }
@@ -168,7 +181,7 @@ impl WebSocketReplay {
                         .close(Some(1013), "memory limit reached (limits.memory)")
                         .await;
                 }
-                Event::Idle => return self.close(Some(1001), "idle timeout").await,
+                Event::Idle => return self.handle_idle().await,
                 Event::Shutdown => return self.close(Some(1001), "the gateway stops").await,
             }
         }
@@ -281,21 +294,46 @@ impl WebSocketReplay {
         Ok(ConversationEnd::Closed)
     }
 
-    /// The client violates the protocol. If it did so when it was recorded, the next server message
-    /// is the reply to that.
+    /// The client violates the protocol. If it did so at this place when it was recorded, the
+    /// server reacts as recorded.
     async fn handle_violation(&mut self, violation: Violation) -> std::io::Result<ConversationEnd> {
         self.send_due(Pacing::Immediate).await?;
-        match (self.cursor.next_server_message(), self.cursor.ending()) {
-            (Some(MessageKind::Close { code, reason }), _) => {
-                let (code, reason) = (*code, reason.clone());
-                self.close(code, &reason).await
-            }
-            (None, Ending::ServerAborted) => Ok(ConversationEnd::Aborted),
-            (Some(_) | None, _) => {
-                tracing::debug!("a WebSocket client violated the protocol: {violation}");
-                self.close(Some(violation.code), violation.reason).await
-            }
+        if let Some(end) = self.send_close_that_is_due().await? {
+            return Ok(end);
         }
+        if let Err(error) = self.cursor.receive_violation(&violation) {
+            self.trace.log_error(&error);
+            self.cursor.count_if_miss(&error);
+            return self.close(Some(violation.code), violation.reason).await;
+        }
+        self.send_due(Pacing::Immediate).await?;
+        if let Some(end) = self.send_close_that_is_due().await? {
+            return Ok(end);
+        }
+        Ok(match self.cursor.ending() {
+            Ending::ServerAborted => ConversationEnd::Aborted,
+            Ending::Complete | Ending::ClientAborted => ConversationEnd::Ignored,
+        })
+    }
+
+    /// Sends the recorded close frame if nothing precedes it.
+    async fn send_close_that_is_due(&mut self) -> std::io::Result<Option<ConversationEnd>> {
+        match self.cursor.due_message() {
+            Some(due) => self.send_message(due).await,
+            None => Ok(None),
+        }
+    }
+
+    /// The client does nothing. If it sent more messages when it was recorded, this is a miss.
+    async fn handle_idle(&mut self) -> std::io::Result<ConversationEnd> {
+        let Err(error) = self.cursor.check_complete() else {
+            return self.close(Some(1001), "idle timeout").await;
+        };
+        self.trace.log_error(&error);
+        self.cursor.count_if_miss(&error);
+        let limit = self.limits.stream_idle_timeout;
+        let reason = format!("ouli miss: no message for {limit:?} (limits.stream_idle_timeout)");
+        self.close(Some(1011), &reason).await
     }
 
     /// The client sends a message that is not recorded.
@@ -329,7 +367,8 @@ impl WebSocketReplay {
                 self.cursor.mark_sent();
                 return self.close(code, &reason).await.map(Some);
             }
-            MessageKind::End => Bytes::new(),
+            // Of a client only.
+            MessageKind::End | MessageKind::Invalid { .. } => Bytes::new(),
         };
         self.cursor.mark_sent();
         self.send(frame).await?;

@@ -19,7 +19,7 @@ use super::request_trace::RequestTrace;
 use super::response_body::OutgoingBody;
 use super::shared_state::SharedState;
 use super::{admin_pages, session_selection};
-use crate::tunnel::{TunnelGuards, TunnelRecording};
+use crate::tunnel::{ClientUpgrade, TunnelGuards, TunnelRecording};
 use crate::{conversation, record, replay, tunnel};
 use ouli_codec::grpc;
 use ouli_config::Mode;
@@ -87,6 +87,7 @@ impl RequestHandler {
                 target: PathAndQuery::from_static("/"),
                 trace: RequestTrace::default(),
                 interim: None,
+                guard: None,
             };
             replay::warm_up(&context).await;
         }
@@ -145,7 +146,7 @@ impl RequestHandler {
 
     async fn serve(
         &self,
-        request: Request<RequestBody>,
+        mut request: Request<RequestBody>,
         guard: &RequestGuard,
         trace: &RequestTrace,
     ) -> Result<Response<OutgoingBody>, ExchangeError> {
@@ -162,16 +163,23 @@ impl RequestHandler {
             let guards = TunnelGuards::new(guard.clone(), permit, trace.clone());
             return serve_websocket(&context, request, guards).await;
         }
-        serve_request(&context, request).await
+        let Some(upgrade) = ClientUpgrade::of(&context, &mut request) else {
+            return serve_request(&context, request).await;
+        };
+        let permit = self.shared.stream_permit();
+        let permit = permit.ok_or(ExchangeError::TooManyStreams)?;
+        let response = serve_request(&context, request).await?;
+        let guards = TunnelGuards::new(guard.clone(), permit, trace.clone());
+        Ok(upgrade.finish(&context, response, guards))
     }
 
     /// The context of a request. One snapshot serves the exchange to its end.
-    fn context<B>(
-        &self,
+    fn context<'a, B>(
+        &'a self,
         request: &Request<B>,
-        guard: &RequestGuard,
+        guard: &'a RequestGuard,
         trace: &RequestTrace,
-    ) -> Result<RequestContext<'_>, ExchangeError> {
+    ) -> Result<RequestContext<'a>, ExchangeError> {
         let snapshot = self.shared.snapshot.load_full();
         let endpoint = snapshot.endpoint(&self.endpoint)?;
         let selected = session_selection::select(request)?;
@@ -186,6 +194,7 @@ impl RequestHandler {
             session,
             target: selected.target,
             trace: trace.clone(),
+            guard: Some(guard),
             interim: is_forwarded.then(|| guard.interim_sender()).flatten(),
         })
     }

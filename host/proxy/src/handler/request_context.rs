@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use http::uri::PathAndQuery;
+use http::{HeaderMap, StatusCode};
 
 use super::endpoint::Endpoint;
 use super::error::ExchangeError;
@@ -11,8 +12,9 @@ use super::request_trace::RequestTrace;
 use super::route::Route;
 use super::snapshot::Snapshot;
 use crate::session::{Index, Session};
-use ouli_net::server::InterimSender;
-use ouli_net::upstream::UpstreamClient;
+use ouli_net::http::connection_login;
+use ouli_net::server::{InterimSender, RequestGuard};
+use ouli_net::upstream::{PinnedConnection, UpstreamClient};
 
 /// Everything that one request uses, from the same snapshot.
 pub(crate) struct RequestContext<'a> {
@@ -25,6 +27,8 @@ pub(crate) struct RequestContext<'a> {
     pub(crate) trace: RequestTrace,
     /// Sends interim responses to the client.
     pub(crate) interim: Option<InterimSender>,
+    /// The client's connection; none if there is no client.
+    pub(crate) guard: Option<&'a RequestGuard>,
 }
 
 impl RequestContext<'_> {
@@ -56,5 +60,25 @@ impl RequestContext<'_> {
         };
         let own_listeners = &self.handler.shared.own_listeners;
         Ok((route, route.client(self.handler.worker, own_listeners)))
+    }
+
+    /// The upstream connection that only this client uses: from its first request with credentials
+    /// that log in a connection.
+    pub(crate) fn pinned_upstream(&self, request: &HeaderMap) -> Option<&PinnedConnection> {
+        let guard = self.guard?;
+        if connection_login::has_credentials(request) {
+            return Some(guard.pin_upstream());
+        }
+        guard.pinned_upstream()
+    }
+
+    /// The client may log in a connection by its next request.
+    pub(crate) fn pin_upstream_if_challenged(&self, status: StatusCode, response: &HeaderMap) {
+        if status == StatusCode::UNAUTHORIZED
+            && connection_login::has_challenge(response)
+            && let Some(guard) = self.guard
+        {
+            guard.pin_upstream();
+        }
     }
 }

@@ -1,8 +1,8 @@
 //! Forwards a request to the upstream of its endpoint.
 
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
-use http::{HeaderMap, HeaderValue, Method, Request, Response, Version};
+use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING, UPGRADE};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body::Body as _;
 use http_body_util::{BodyExt, Empty};
 
@@ -14,9 +14,9 @@ use super::teed_request_body::TeedRequestBody;
 use super::whole_body::WholeBody;
 use crate::handler::{AccessOutcome, ExchangeError, RequestBody, RequestContext};
 use ouli_config::Scheme;
-use ouli_net::http::{forwarding, validation};
+use ouli_net::http::{forwarding, upgrade, validation};
 use ouli_net::server::InterimSender;
-use ouli_net::upstream::{self, OnInterim, UpstreamBody};
+use ouli_net::upstream::{self, OnInterim, UpstreamBody, UpstreamClient, UpstreamError};
 
 /// The body of a forwarded request.
 pub(crate) enum ForwardedBody {
@@ -52,11 +52,35 @@ pub(super) async fn send(
         *request.version_mut() = Version::HTTP_2;
     }
     let permit = route.request_permit().await?;
-    let response = client.send(request).await?;
-    validation::validate_response(&response).map_err(|error| client.invalid_response(&error))?;
+    let response = match &head.upgrade {
+        Some(protocols) => {
+            let pinned = context.pinned_upstream(request.headers());
+            let protocols = protocols.clone();
+            client.send_upgrade(pinned, request, protocols).await?
+        }
+        None => send_request(context, client, request).await?,
+    };
+    context.pin_upstream_if_challenged(response.status(), response.headers());
+    let accepted = match &head.upgrade {
+        Some(protocols) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
+            upgrade::accepted_protocol(protocols, response.headers())
+        }
+        Some(_) | None => None,
+    };
+    if accepted.is_none() {
+        validation::validate_response(&response)
+            .map_err(|error| client.invalid_response(&error))?;
+    }
     let (mut parts, body) = response.into_parts();
     parts.headers = forwarding::response_headers(parts.headers);
     parts.version = Version::HTTP_11;
+    if let Some(protocol) = accepted {
+        parts.headers.remove(CONTENT_LENGTH);
+        parts
+            .headers
+            .insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+        parts.headers.insert(UPGRADE, protocol);
+    }
     context.trace.set_outcome(AccessOutcome::Passed);
     Ok(Response::from_parts(parts, body.with_permit(permit)))
 }
@@ -66,6 +90,18 @@ fn forward_interim(client: InterimSender) -> OnInterim {
     OnInterim::new(move |status, fields| {
         client.send(status, &forwarding::response_headers(fields.clone()));
     })
+}
+
+/// Sends a request on a pooled connection, or on the client's own if it logs in to a connection.
+async fn send_request(
+    context: &RequestContext<'_>,
+    client: &UpstreamClient,
+    request: Request<upstream::Body>,
+) -> Result<Response<UpstreamBody>, UpstreamError> {
+    match context.pinned_upstream(request.headers()) {
+        Some(pinned) => client.send_pinned(pinned, request).await,
+        None => client.send(request).await,
+    }
 }
 
 /// Announces a body of unknown length for methods that seldom have one: without a framing header,

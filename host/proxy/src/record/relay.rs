@@ -3,8 +3,8 @@
 use std::future::poll_fn;
 use std::time::Duration;
 
-use http::header::CONTENT_TYPE;
-use http::{HeaderMap, Request, Response};
+use http::header::{CONTENT_TYPE, UPGRADE};
+use http::{HeaderMap, Request, Response, StatusCode};
 use http_body::Body as _;
 
 use super::abandoned_call::AbandonedCall;
@@ -19,7 +19,7 @@ use super::request_head::{RequestHead, refused_body};
 use super::request_recording::{RequestCapture, RequestRecording, tee_request};
 use super::teed_response_body::TeedResponseBody;
 use crate::handler::{ExchangeError, OutgoingBody, RequestBody, RequestContext};
-use crate::session::StreamKind;
+use crate::session::{Outcome, StreamKind};
 use ouli_codec::{chunks, grpc};
 use ouli_message::stream::Side;
 use ouli_net::http::reason_phrase;
@@ -84,6 +84,10 @@ pub(crate) async fn forward_and_record(
         abandoned.disarm();
     }
     match response {
+        Ok(response) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
+            drop(awaiting.response_received());
+            Ok(unrecorded_upgrade(context, response))
+        }
         Ok(response) => {
             let (mut request, mut recording) = awaiting.response_received();
             if response.extensions().get::<RefusedBody>().is_some() {
@@ -97,6 +101,26 @@ pub(crate) async fn forward_and_record(
             Err(error)
         }
     }
+}
+
+/// A response that switches to a protocol that the gateway does not read, so that it can neither
+/// redact nor replay what follows.
+fn unrecorded_upgrade(
+    context: &RequestContext<'_>,
+    response: Response<UpstreamBody>,
+) -> Response<OutgoingBody> {
+    let protocol = response.headers().get(UPGRADE);
+    let protocol = protocol.and_then(|protocol| protocol.to_str().ok());
+    let reason = format!(
+        "an upgrade to {} cannot be recorded",
+        protocol.unwrap_or_default()
+    );
+    let session = context.session.name();
+    context
+        .trace
+        .in_span(|| tracing::warn!(%session, "not recorded: {reason}"));
+    context.session.counters().count(Outcome::Failed(reason));
+    response.map(OutgoingBody::passthrough)
 }
 
 /// Relays a response and records the exchange at its end.

@@ -9,6 +9,7 @@ use ouli_config::Mode;
 use ouli_message::{Content, Fields};
 use ouli_net::http::expects_continue;
 use ouli_net::http::forwarding::{self, Rewrite};
+use ouli_net::http::upgrade;
 
 /// The head of a request as it is forwarded: the same is recorded.
 #[derive(Clone, Debug)]
@@ -17,6 +18,9 @@ pub(crate) struct RequestHead {
     /// Path and query as the client sent them, without the upstream's base path.
     pub(crate) target: PathAndQuery,
     pub(crate) headers: HeaderMap,
+    /// The protocols that the connection may be upgraded to. They are not recorded: a response to a
+    /// request with this offer is also one to a request without.
+    pub(crate) upgrade: Option<HeaderValue>,
 }
 
 impl RequestHead {
@@ -38,6 +42,7 @@ impl RequestHead {
             method: request.method().clone(),
             target: context.target.clone(),
             headers: forwarding::request_headers(request.headers(), rewrite),
+            upgrade: upgrade::offered_protocols(request),
         }
     }
 

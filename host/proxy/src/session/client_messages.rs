@@ -1,5 +1,6 @@
 //! The client messages of recorded conversations: their keys, and their parts for reports.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -9,7 +10,7 @@ use super::index::{Index, request_line};
 use ouli_codec::MessageView;
 use ouli_matching::key::{self, DescribedPart, KeyedMessage};
 use ouli_matching::miss::{self, Candidate, Cause, Guidance, Miss, MissedRequest};
-use ouli_message::stream::{Payload, Protocol, Side};
+use ouli_message::stream::{MessageKind, Payload, Protocol, Side};
 use ouli_plugin::{ConversationMessage, PluginFailure};
 
 /// Maximum number of conversations that are compared part by part for the report of a miss.
@@ -44,15 +45,35 @@ impl Index {
             return Ok(keys);
         }
         let request = self.request_view(entry)?;
-        let keys = client_payloads(entry, protocol).map(|payload| {
-            let message = self.message_view(&request, protocol, payload)?;
-            let keyed = self.plugins.message_key(&message, self.session.secrets());
-            Ok(keyed.map_err(|error| error.to_string())?.key.hash())
+        let messages = entry.messages(protocol).unwrap_or_default();
+        let messages = messages
+            .iter()
+            .filter(|message| message.side == Side::Client);
+        let keys = messages.filter_map(|message| match &message.kind {
+            MessageKind::Text(payload) | MessageKind::Binary(payload) => {
+                Some(self.payload_key(&request, protocol, payload))
+            }
+            MessageKind::Invalid { code, reason } => Some(Ok(violation_key(*code, reason))),
+            MessageKind::Ping(_)
+            | MessageKind::Pong(_)
+            | MessageKind::Close { .. }
+            | MessageKind::End => None,
         });
         let keys: Arc<[u128]> = keys.collect::<Result<_, String>>()?;
         let mut cache = self.client_message_keys.lock();
         cache.insert(entry.ordinal, Arc::clone(&keys));
         Ok(keys)
+    }
+
+    fn payload_key(
+        &self,
+        request: &Arc<dyn MessageView>,
+        protocol: Protocol,
+        payload: &Payload,
+    ) -> Result<u128, String> {
+        let message = self.message_view(request, protocol, payload)?;
+        let keyed = self.plugins.message_key(&message, self.session.secrets());
+        Ok(keyed.map_err(|error| error.to_string())?.key.hash())
     }
 
     /// The keys of the client messages, if they are cached.
@@ -164,6 +185,16 @@ impl Index {
         let view = self.plugins.message_view(message, self.session.secrets());
         view.map_err(|error: PluginFailure| error.to_string())
     }
+}
+
+/// The key of a violation of the protocol by the client, which counts as a message.
+pub fn violation_key(code: u16, reason: &str) -> u128 {
+    let half = |number: u8| {
+        let mut hasher = DefaultHasher::new();
+        (number, code, reason).hash(&mut hasher);
+        u128::from(hasher.finish())
+    };
+    (half(0) << 64) | half(1)
 }
 
 /// The end of a conversation, which has no parts.

@@ -9,10 +9,10 @@ use super::coded_form::CodedForm;
 use super::outcome::Outcome;
 use super::recorder_limits::RecorderLimits;
 use super::truncated_request;
+use super::websocket_exchange;
 use ouli_codec::content_coding::{self, CodingError};
-use ouli_codec::websocket::{self, DeflateParams};
 use ouli_codec::{chunks, grpc};
-use ouli_message::stream::{Arrival, Ending, Protocol, Side, Stream, StreamContent};
+use ouli_message::stream::{Arrival, Ending, Protocol, Stream, StreamContent};
 use ouli_message::{CodedBody, Content, Exchange, Fields, Request, Response};
 
 /// If the kind of chunk is not known, a pause of this many microseconds separates two chunks.
@@ -72,12 +72,15 @@ pub(super) fn decode_exchange(
                 &capture,
                 limits,
             )?),
-            StreamKind::WebSocket => Some(decode_websocket(
-                &mut request,
-                &mut response,
-                &capture,
-                limits,
-            )?),
+            StreamKind::WebSocket => {
+                let bytes = (
+                    take_bytes(&mut request.body),
+                    take_bytes(&mut response.body),
+                );
+                Some(websocket_exchange::decode(
+                    bytes, &response, &capture, limits,
+                )?)
+            }
         },
     };
     let exchange = Exchange {
@@ -209,73 +212,6 @@ fn decode_grpc_call(
         content: StreamContent::Messages(Protocol::Grpc, messages),
         ending: capture.ending,
     })
-}
-
-/// The messages of a WebSocket.
-fn decode_websocket(
-    request: &mut Request,
-    response: &mut Response,
-    capture: &StreamCapture,
-    limits: &RecorderLimits,
-) -> Result<Stream, Outcome> {
-    let failed = |reason: String| {
-        Outcome::Failed(format!(
-            "the messages of a WebSocket cannot be read, so their secrets cannot be found: {reason}"
-        ))
-    };
-    let deflate = DeflateParams::from_response(&response.fields.to_map());
-    let deflate = deflate.map_err(|error| failed(error.to_string()))?;
-    let (client, server) = (
-        take_bytes(&mut request.body),
-        take_bytes(&mut response.body),
-    );
-    let bounds = websocket::Bounds {
-        frame: limits.decoded.bytes,
-        message: limits.decoded.bytes,
-        ratio: limits.decoded.ratio,
-    };
-    let (arrivals, max_total) = (&capture.arrivals, limits.decoded_stream);
-    let transcript =
-        websocket::read_transcript(&client, &server, arrivals, deflate, bounds, max_total);
-    for it in &transcript.violations {
-        let (side, violation) = (it.side.name(), it.violation);
-        if violation.code == MESSAGE_TOO_BIG {
-            return Err(failed(format!(
-                "{} (limits.decompressed_body, limits.decompression_ratio, \
-                 limits.decompressed_stream)",
-                violation.reason
-            )));
-        }
-        tracing::debug!("the {side} of a WebSocket violated the protocol: {violation}");
-    }
-    // Without a close frame, the side whose connection ended first aborted the conversation.
-    let ending = transcript.ending.unwrap_or_else(|| match capture.ending {
-        Ending::Complete => first_to_end(arrivals),
-        other => other,
-    });
-    Ok(Stream {
-        content: StreamContent::Messages(Protocol::WebSocket, transcript.messages),
-        ending,
-    })
-}
-
-/// The close code for a message that is too big (RFC 6455, section 7.4.1).
-const MESSAGE_TOO_BIG: u16 = 1009;
-
-/// The side whose connection ended first. The end of a side is an arrival without new bytes.
-fn first_to_end(arrivals: &[Arrival]) -> Ending {
-    let mut ends = [0; 2];
-    for arrival in arrivals {
-        let (end, ending) = match arrival.side {
-            Side::Client => (&mut ends[0], Ending::ClientAborted),
-            Side::Server => (&mut ends[1], Ending::ServerAborted),
-        };
-        if *end == arrival.end {
-            return ending;
-        }
-        *end = arrival.end;
-    }
-    Ending::ClientAborted
 }
 
 fn take_bytes(content: &mut Content) -> Bytes {

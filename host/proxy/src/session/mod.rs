@@ -37,12 +37,13 @@ mod truncated_lookup;
 mod truncated_request;
 mod unwritten_bytes;
 mod verdict;
+mod websocket_exchange;
 
 #[cfg(test)]
 pub(crate) mod test_exchange;
 
 pub use captured_exchange::{CapturedExchange, StreamCapture, StreamKind};
-pub use client_messages::UnmatchedMessage;
+pub use client_messages::{UnmatchedMessage, violation_key};
 pub use counters::Counters;
 pub use entry::Entry;
 pub use error::SessionError;

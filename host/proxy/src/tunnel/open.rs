@@ -15,7 +15,7 @@ use crate::handler::{
 use crate::record::{self, AwaitingResponse, PendingExchange, RequestHead, RequestRecording};
 use ouli_codec::websocket;
 use ouli_net::http::{forwarding, validation};
-use ouli_net::upstream::{TunnelMethod, UpstreamBody, UpstreamClient};
+use ouli_net::upstream::{Http1Outcome, TunnelMethod, UpstreamBody, UpstreamClient};
 
 /// Whether a tunnel is recorded.
 #[derive(Clone, Copy, Debug)]
@@ -45,7 +45,7 @@ pub(crate) async fn serve(
             Some(AwaitingResponse::new(context, request, body, key))
         }
     };
-    let (response, is_accepted) = match upstream_handshake(client, route, &head).await {
+    let (response, is_accepted) = match upstream_handshake(context, client, route, &head).await {
         Ok(response) => {
             drop(awaiting.map(AwaitingResponse::response_received));
             response
@@ -101,7 +101,7 @@ fn accept(
         };
         let client = ClientIo::new(client, guards.trace().clone());
         let server = TokioIo::new(server);
-        Splice::new(client, server, tap, timeouts)
+        Splice::websocket(client, server, tap, timeouts)
             .run(shutdown)
             .await;
         drop(guards);
@@ -112,15 +112,13 @@ fn accept(
 
 /// The upstream's response to the handshake, and whether it accepts the tunnel.
 async fn upstream_handshake(
+    context: &RequestContext<'_>,
     client: &UpstreamClient,
     route: &Route,
     head: &RequestHead,
 ) -> Result<(Response<UpstreamBody>, bool), ExchangeError> {
-    let connection = client.open_tunnel().await?;
-    let method = connection.method();
-    let request = handshake::upstream_request(route, head, method)?;
-    let request_headers = request.headers().clone();
-    let response = client.request_tunnel(connection, request).await?;
+    let (response, request_headers, method) = request_tunnel(context, client, route, head).await?;
+    context.pin_upstream_if_challenged(response.status(), response.headers());
     let (status, headers) = (response.status(), response.headers());
     let is_accepted = match method {
         TunnelMethod::Upgrade => status == StatusCode::SWITCHING_PROTOCOLS,
@@ -136,6 +134,30 @@ async fn upstream_handshake(
         checked.map_err(|error| client.invalid_tunnel(error.to_string()))?;
     }
     Ok((response, is_accepted))
+}
+
+/// Sends the handshake: on the client's own connection if it logs in to one, else on a new one.
+async fn request_tunnel(
+    context: &RequestContext<'_>,
+    client: &UpstreamClient,
+    route: &Route,
+    head: &RequestHead,
+) -> Result<(Response<UpstreamBody>, HeaderMap, TunnelMethod), ExchangeError> {
+    if let Some(pinned) = context.pinned_upstream(&head.headers) {
+        let method = TunnelMethod::Upgrade;
+        let request = handshake::upstream_request(route, head, method)?;
+        let headers = request.headers().clone();
+        let outcome = client.send_http1(Some(pinned), request).await?;
+        if let Http1Outcome::Response(response) = outcome {
+            return Ok((*response, headers, method));
+        }
+    }
+    let connection = client.open_tunnel().await?;
+    let method = connection.method();
+    let request = handshake::upstream_request(route, head, method)?;
+    let headers = request.headers().clone();
+    let response = client.request_tunnel(connection, request).await?;
+    Ok((response, headers, method))
 }
 
 /// Forwards a response that rejects the handshake, such as 401. It is an exchange like any other.

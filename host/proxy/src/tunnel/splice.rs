@@ -55,7 +55,8 @@ struct Direction {
     /// The receiver has disconnected. Further bytes are read and discarded, so that the sender can
     /// end: a reset could destroy what was sent to it before.
     receiver_gone: bool,
-    close_injector: CloseInjector,
+    /// None in a protocol that the gateway does not read.
+    close_injector: Option<CloseInjector>,
     /// A close frame that follows the buffer.
     pending_close: Option<Bytes>,
     state: State,
@@ -78,9 +79,24 @@ where
     C: AsyncRead + AsyncWrite + Unpin,
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    pub(super) fn new(client: C, server: S, tap: Tap, timeouts: TunnelTimeouts) -> Self {
+    /// A WebSocket.
+    pub(super) fn websocket(client: C, server: S, tap: Tap, timeouts: TunnelTimeouts) -> Self {
+        let direction = || Direction {
+            close_injector: Some(CloseInjector::default()),
+            ..Direction::default()
+        };
         Self {
             tap,
+            to_server: direction(),
+            to_client: direction(),
+            ..Self::opaque(client, server, timeouts)
+        }
+    }
+
+    /// A protocol that the gateway does not read. It is not recorded.
+    pub(super) fn opaque(client: C, server: S, timeouts: TunnelTimeouts) -> Self {
+        Self {
+            tap: Tap::Off,
             client,
             server,
             to_server: Direction::default(),
@@ -92,7 +108,8 @@ where
     }
 
     /// Runs until both sides have ended, one fails, or a timeout passes. When the gateway stops,
-    /// both sides get a close frame and time to close.
+    /// both sides of a WebSocket get a close frame and time to close; another protocol ends at
+    /// once.
     pub(super) async fn run(mut self, mut shutdown: DrainSignal) {
         let mut closing = pin!(shutdown.closing());
         let mut timer = pin!(tokio::time::sleep(self.timeouts.idle));
@@ -118,22 +135,11 @@ where
     /// Sends a close frame to both sides, each in the name of the other.
     fn close(&mut self) {
         self.closing = true;
-        if !self.to_server.close_injector.is_closed() && !self.to_client.close_injector.is_closed()
-        {
+        if !self.to_server.is_closed() && !self.to_client.is_closed() {
             self.tap.abort(Side::Client, "the gateway stopped");
         }
-        for (direction, side) in [
-            (&mut self.to_server, Side::Client),
-            (&mut self.to_client, Side::Server),
-        ] {
-            if let Some(frame) = direction
-                .close_injector
-                .begin(side)
-                .filter(|_| direction.is_open())
-            {
-                direction.pending_close = Some(frame);
-            }
-        }
+        self.to_server.close(Side::Client);
+        self.to_client.close(Side::Server);
     }
 
     /// Checks the idle timeout. The clock is only read when the timer fires, so that traffic does
@@ -214,6 +220,27 @@ impl Direction {
         self.state == State::Open && !self.receiver_gone
     }
 
+    /// True if the sender has sent a close frame.
+    fn is_closed(&self) -> bool {
+        let injector = self.close_injector.as_ref();
+        injector.is_some_and(CloseInjector::is_closed)
+    }
+
+    /// Ends the direction: by a close frame in the name of its sender, or without one where the
+    /// protocol is not known.
+    fn close(&mut self, sender: Side) {
+        let is_open = self.is_open();
+        match &mut self.close_injector {
+            Some(injector) => {
+                if let Some(frame) = injector.begin(sender).filter(|_| is_open) {
+                    self.pending_close = Some(frame);
+                }
+            }
+            None if self.state == State::Open => self.state = State::Ending,
+            None => {}
+        }
+    }
+
     /// Copies until a side would block. Ready when the sender has ended and the receiver is shut
     /// down.
     fn poll_copy<R, W>(
@@ -279,10 +306,12 @@ impl Direction {
         if self.receiver_gone {
             return;
         }
-        let (forwarded, close) = self.close_injector.forward(bytes);
-        self.pending_close = close;
-        if self.close_injector.is_acknowledged() {
-            self.state = State::Ending;
+        let mut forwarded = bytes.len();
+        if let Some(injector) = &mut self.close_injector {
+            (forwarded, self.pending_close) = injector.forward(bytes);
+            if injector.is_acknowledged() {
+                self.state = State::Ending;
+            }
         }
         let forwarded = &bytes[..forwarded];
         let is_captured = !forwarded.is_empty() || bytes.is_empty();

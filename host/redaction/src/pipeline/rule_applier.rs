@@ -139,9 +139,15 @@ impl<'a> RuleApplier<'a> {
                 Side::Client => &types[0],
                 Side::Server => &types[1],
             };
+            let is_text =
+                protocol == Protocol::WebSocket && matches!(message.kind, MessageKind::Text(_));
             let mut redact = |bytes: &Bytes| {
-                let message_type = message_type.as_ref();
-                let outcome = self.redaction.redact_message(protocol, message_type, bytes);
+                let outcome = if is_text {
+                    self.redaction.redact_text_message(bytes)
+                } else {
+                    let message_type = message_type.as_ref();
+                    self.redaction.redact_message(protocol, message_type, bytes)
+                };
                 self.count(outcome)
             };
             match &mut message.kind {
@@ -155,7 +161,8 @@ impl<'a> RuleApplier<'a> {
                     let new = redact(&Bytes::copy_from_slice(reason.as_bytes()));
                     *reason = String::from_utf8_lossy(&new).into_owned();
                 }
-                MessageKind::End => {}
+                // The reason is a text of the gateway.
+                MessageKind::End | MessageKind::Invalid { .. } => {}
             }
         }
         self.redact_joined_messages(protocol, messages);

@@ -121,6 +121,18 @@ async def closes_without_code(ws, request):
     request.transport.close()
 
 
+async def sends_invalid_text(ws, request):
+    await receive(ws)
+    request.transport.write(b"\x81\x02\xce\xff")
+    await ws.receive()
+
+
+async def closes_with_1006(ws, request):
+    await receive(ws)
+    request.transport.write(b"\x88\x02\x03\xee")
+    await ws.receive()
+
+
 async def reset(ws, request):
     await receive(ws)
     await ws.send_str("the last words")
@@ -210,7 +222,7 @@ def application():
     silent = conversation(closes_without_code, autoclose=False)
     app.router.add_get("/closes-without-code", silent)
     for talk in (echo, batch, fragmented, pushes, greeting, ticker, closes, closes_at_once,
-                 reset, ends, login, leaves, asked):
+                 sends_invalid_text, closes_with_1006, reset, ends, login, leaves, asked):
         path = "/" + talk.__name__.replace("_", "-")
         app.router.add_get(path, conversation(talk))
     return app

@@ -99,6 +99,18 @@ async def closes_without_code(ws):
     await ws.wait_closed()
 
 
+async def sends_invalid_text(ws):
+    await ws.recv()
+    ws.transport.write(b"\x81\x02\xce\xff")
+    await ws.wait_closed()
+
+
+async def closes_with_1006(ws):
+    await ws.recv()
+    ws.transport.write(b"\x88\x02\x03\xee")
+    await ws.wait_closed()
+
+
 async def reset(ws):
     await ws.recv()
     await ws.send("the last words")
@@ -155,6 +167,8 @@ PATHS = {
     "/closes": closes,
     "/closes-at-once": closes_at_once,
     "/closes-without-code": closes_without_code,
+    "/sends-invalid-text": sends_invalid_text,
+    "/closes-with-1006": closes_with_1006,
     "/reset": reset,
     "/ends": ends,
     "/login": login,

@@ -147,6 +147,16 @@ const paths = {
     await messages.next();
     ws.close();
   },
+  "/sends-invalid-text": async (ws, messages, { socket }) => {
+    await messages.next();
+    socket.write(Buffer.from([0x81, 0x02, 0xce, 0xff]));
+    await messages.next();
+  },
+  "/closes-with-1006": async (ws, messages, { socket }) => {
+    await messages.next();
+    socket.write(Buffer.from([0x88, 0x02, 0x03, 0xee]));
+    await messages.next();
+  },
   "/reset": (ws, messages, { socket }) => last(ws, messages, () => socket.resetAndDestroy()),
   "/ends": (ws, messages, { socket }) => last(ws, messages, () => socket.destroy()),
   "/login": login,

@@ -121,12 +121,27 @@ const INVALID_STREAMS: &[(&str, &str, &str)] = &[
     (
         r#""client": "end""#,
         r#""client": "end", "code": 1"#,
-        "`code` is only allowed in a `close`",
+        "`code` is only allowed in a `close` or an `invalid`",
     ),
     (
         r#""text": "hello""#,
         r#""text": "hello", "code": 1"#,
-        "`code` is only allowed in a `close`",
+        "`code` is only allowed in a `close` or an `invalid`",
+    ),
+    (
+        r#""client": "end""#,
+        r#""client": "invalid", "text": "x""#,
+        "expected a `code` in an `invalid`",
+    ),
+    (
+        r#""client": "end""#,
+        r#""client": "invalid", "code": 1002, "base64": "/w==""#,
+        "expected UTF-8 as the reason of an `invalid`",
+    ),
+    (
+        r#""client": "end""#,
+        r#""server": "invalid", "code": 1002"#,
+        "`invalid` is only allowed for the `client`",
     ),
     (
         r#""text": "hello""#,

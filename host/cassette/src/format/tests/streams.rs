@@ -12,6 +12,39 @@ use ouli_message::stream::{
 use ouli_message::{Content, Exchange};
 
 #[test]
+fn encodes_a_violation() {
+    let invalid = |code, reason: &str| Message {
+        side: Side::Client,
+        at: 0,
+        kind: MessageKind::Invalid {
+            code,
+            reason: reason.to_owned(),
+        },
+    };
+    let exchange = |message| Exchange {
+        stream: Some(Stream {
+            content: StreamContent::Messages(Protocol::WebSocket, vec![message]),
+            ending: Ending::Complete,
+        }),
+        ..sample(1)
+    };
+    let exchanges = [
+        exchange(invalid(1002, "a frame has a reserved bit")),
+        exchange(invalid(1007, "")),
+    ];
+    let text = String::from_utf8(check_round_trip(&exchanges)).unwrap();
+    let expected = r#"
+      {
+        "client": "invalid",
+        "code": 1002,
+        "text": "a frame has a reserved bit"
+      }
+"#;
+    assert!(text.contains(expected), "{text}");
+    assert_ne!(digest(&exchanges[0]), digest(&exchanges[1]));
+}
+
+#[test]
 fn encodes_a_conversation() {
     let text = String::from_utf8(check_round_trip(&[conversation(5)])).unwrap();
     let (_, text) = text.split_once("\n  },\n  \"stream\"").unwrap();

@@ -1,7 +1,7 @@
 //! Transcripts of the bytes of both directions.
 
 use super::*;
-use crate::websocket::{Encoder, Transcript, read_transcript};
+use crate::websocket::{Encoder, HalfMessage, Transcript, read_transcript};
 use ouli_message::Content;
 use ouli_message::stream::{Arrival, Ending, Message, MessageKind, Payload};
 
@@ -63,6 +63,11 @@ fn message(side: Side, at: u64, kind: MessageKind) -> Message {
     Message { side, at, kind }
 }
 
+fn invalid(code: u16, reason: &str) -> MessageKind {
+    let reason = reason.to_owned();
+    MessageKind::Invalid { code, reason }
+}
+
 fn close(code: u16) -> MessageKind {
     MessageKind::Close {
         code: Some(code),
@@ -110,6 +115,11 @@ fn a_violation_ends_one_side_only() {
         .read(None);
     let expected = [
         message(Side::Client, 0, text("A")),
+        message(
+            Side::Client,
+            0,
+            invalid(1002, "a frame of a client has no mask"),
+        ),
         message(Side::Server, 10, text("a")),
         message(Side::Server, 30, close(1002)),
     ];
@@ -122,6 +132,39 @@ fn a_violation_ends_one_side_only() {
         (fault.side, fault.at, fault.violation.code),
         (Side::Client, 0, 1002)
     );
+    assert!(!transcript.has_unread_turns, "only a close follows");
+}
+
+#[test]
+fn an_answer_to_unread_bytes_is_noticed() {
+    let violated = || Tunnel::default().client(b"\x81\x01A");
+    let answered = violated().server(b"\x81\x01a");
+    assert!(!answered.read(None).has_unread_turns, "sent before it");
+    let pinged = violated().client(b"\x81\x01B").server(b"\x89\x00");
+    assert!(!pinged.read(None).has_unread_turns, "no message");
+    let went_on = violated().client(b"\x81\x01B").server(b"\x81\x01b");
+    assert!(went_on.read(None).has_unread_turns);
+}
+
+#[test]
+fn the_content_of_a_server_is_not_checked() {
+    let latin = MessageKind::Text(Payload {
+        content: Content::Inline(Bytes::from_static(b"caf\xe9")),
+        compressed: false,
+    });
+    let transcript = Tunnel::default()
+        .server(b"\x81\x04caf\xe9\x88\x02\x03\xee")
+        .read(None);
+    let expected = [
+        message(Side::Server, 0, latin),
+        message(Side::Server, 0, close(1006)),
+    ];
+    assert_eq!(transcript.messages, expected);
+    assert_eq!(transcript.violations, []);
+    for frames in [&b"\x81\x84\0\0\0\0caf\xe9"[..], b"\x88\x82\0\0\0\0\x03\xee"] {
+        let transcript = Tunnel::default().client(frames).read(None);
+        assert_eq!(transcript.violations.len(), 1, "{frames:?}");
+    }
 }
 
 #[test]
@@ -150,13 +193,39 @@ fn derives_the_ending_from_close_frames() {
 }
 
 #[test]
-fn drops_incomplete_messages() {
+fn incomplete_messages_are_no_messages() {
     let transcript = Tunnel::default()
         .server(b"\x81\x01a\x01\x01b\x80\x02c")
         .client(b"\x81")
+        .client(b"")
         .read(None);
     assert_eq!(transcript.messages, [message(Side::Server, 0, text("a"))]);
     assert_eq!(transcript.violations, []);
+    let half = |side, position| HalfMessage { side, position };
+    let halves = [half(Side::Client, 1), half(Side::Server, 1)];
+    assert_eq!(transcript.half_messages, halves);
+    assert_eq!(transcript.client_ended, Some(1));
+    let whole = Tunnel::default()
+        .server(b"\x01\x01a")
+        .client(b"\x81\x81\0\0\0\0A")
+        .server(b"\x80\x01b");
+    assert_eq!(whole.read(None).half_messages, []);
+}
+
+#[test]
+fn an_error_within_a_message_is_noticed() {
+    const FAILED: &[u8] = b"\x88\x82\0\0\0\0\x03\xef";
+    let within = |tunnel: Tunnel| tunnel.read(None).failed_within;
+    let begun = || Tunnel::default().server(b"\x81\x01a\x01\x01b");
+    assert_eq!(within(begun().client(FAILED)), Some(Side::Server));
+    let finished = begun().client(FAILED).server(b"\x80\x01c");
+    assert_eq!(within(finished), Some(Side::Server));
+    let before = begun().server(b"\x80\x01c").client(FAILED);
+    assert_eq!(within(before), None);
+    assert_eq!(within(begun().client(MASKED_BYE)), None, "no error");
+    let client = Tunnel::default().client(b"\x81\x82\0\0\0\0A");
+    let client = client.server(b"\x88\x02\x03\xf1").client(b"B");
+    assert_eq!(within(client), Some(Side::Client));
 }
 
 #[test]
