@@ -145,7 +145,7 @@ fn a_miss_is_a_status_with_the_report() {
         assert_eq!((answer.status, code.as_str()), (200, "5"), "{report}");
         let encoded = report.replace(' ', "%20");
         assert!(
-            encoded.contains("miss") && encoded.contains(part),
+            encoded.contains("is%20not%20recorded") && encoded.contains(part),
             "{report}"
         );
     }
@@ -159,7 +159,10 @@ fn auto_records_misses_and_replays_hits() {
     let gateway = gateway::over(&folder, "auto")
         .upstream(&origin.h2c())
         .start();
-    for message in ["one", "two", "one", "two", "three"] {
+    for (number, message) in ["one", "two", "one", "two", "three"].iter().enumerate() {
+        if number == 2 {
+            gateway.mark();
+        }
         let answer = call(&gateway, "Say", &[&text(1, message)]);
         assert_eq!(answer.body, framed(&text(1, message)), "{message}");
     }

@@ -224,6 +224,7 @@ fn snapshot(config: &Arc<Config>, plugins: Arc<Plugins>, guard: Arc<Guard>) -> S
     Snapshot {
         generation: 1,
         config: Arc::clone(config),
+        command: Arc::default(),
         plugins,
         guard,
         endpoints: HashMap::from([(Arc::from("api"), Arc::new(endpoint))]),

@@ -21,6 +21,7 @@ use super::shared_state::SharedState;
 use super::{admin_pages, session_selection};
 use crate::tunnel::{TunnelGuards, TunnelRecording};
 use crate::{conversation, record, replay, tunnel};
+use ouli_codec::grpc;
 use ouli_config::Mode;
 use ouli_net::http::validation::{self, InvalidMessage};
 use ouli_net::server::{HttpService, IncomingBody, Rejection, RequestGuard};
@@ -48,8 +49,9 @@ impl HttpService for RequestHandler {
         let trace = RequestTrace::begin(self, request, &guard);
         let error = ExchangeError::Rejected(rejection);
         trace.set_error(&error);
-        let response = error_response(&error, ErrorFormat::of(request))
-            .map(|body| body.with_guards(&self.shared, guard, None));
+        let format = self.error_format(ErrorFormat::of(request));
+        let response =
+            error_response(&error, format).map(|body| body.with_guards(&self.shared, guard, None));
         traced(response, trace)
     }
 }
@@ -84,6 +86,7 @@ impl RequestHandler {
                 session,
                 target: PathAndQuery::from_static("/"),
                 trace: RequestTrace::default(),
+                interim: None,
             };
             replay::warm_up(&context).await;
         }
@@ -98,11 +101,17 @@ impl RequestHandler {
     ) -> Response<OutgoingBody> {
         let shared = &self.shared;
         let (format, version) = (ErrorFormat::of(&request), request.version());
+        // Before the permit: a busy gateway is ready.
+        if let Some(health) = admin_pages::health_response(shared, &request) {
+            trace.set_outcome(AccessOutcome::Admin);
+            let response = health.unwrap_or_else(|error| error_response(&error, format));
+            return response.map(|body| body.with_guards(shared, guard, None));
+        }
         let permit = match shared.request_permit().await {
             Ok(permit) => permit,
             Err(error) => {
                 trace.set_error(&error);
-                return error_response(&error, format)
+                return error_response(&error, self.error_format(format))
                     .map(|body| body.with_guards(shared, guard, None));
             }
         };
@@ -111,7 +120,7 @@ impl RequestHandler {
         let response = response.unwrap_or_else(|error| {
             let error = guard.rejection().map_or(error, ExchangeError::Rejected);
             trace.log_error(&error);
-            let mut response = error_response(&error, format);
+            let mut response = error_response(&error, self.error_format(format));
             if version < Version::HTTP_2 && matches!(error, ExchangeError::InvalidMessage(_)) {
                 // The other requests of the connection may be as ambiguous.
                 let close = HeaderValue::from_static("close");
@@ -126,6 +135,15 @@ impl RequestHandler {
         })
     }
 
+    /// The form of an error: the one that the endpoint sets, otherwise the one of the client.
+    fn error_format(&self, by_client: ErrorFormat) -> ErrorFormat {
+        let snapshot = self.shared.snapshot.load();
+        match snapshot.endpoints.get(&self.endpoint) {
+            Some(endpoint) => by_client.configured(endpoint.configured.error_format),
+            None => by_client,
+        }
+    }
+
     async fn serve(
         &self,
         request: Request<RequestBody>,
@@ -134,11 +152,11 @@ impl RequestHandler {
     ) -> Result<Response<OutgoingBody>, ExchangeError> {
         let is_websocket = tunnel::is_websocket(&request);
         validate(&request, is_websocket)?;
-        if let Some(page) = admin_pages::admin_response(&self.shared, &request)? {
+        if let Some(page) = admin_pages::admin_response(&self.shared, &request).await? {
             trace.set_outcome(AccessOutcome::Admin);
             return Ok(page);
         }
-        let context = self.context(&request, trace)?;
+        let context = self.context(&request, guard, trace)?;
         if is_websocket {
             let permit = self.shared.stream_permit();
             let permit = permit.ok_or(ExchangeError::TooManyStreams)?;
@@ -152,6 +170,7 @@ impl RequestHandler {
     fn context<B>(
         &self,
         request: &Request<B>,
+        guard: &RequestGuard,
         trace: &RequestTrace,
     ) -> Result<RequestContext<'_>, ExchangeError> {
         let snapshot = self.shared.snapshot.load_full();
@@ -160,6 +179,7 @@ impl RequestHandler {
         let name = selected.session.as_deref().unwrap_or(&endpoint.session);
         let session = self.shared.sessions.get_or_create(name)?;
         trace.select(&session, &selected.target);
+        let is_forwarded = endpoint.configured.mode != Mode::Replay;
         Ok(RequestContext {
             handler: self,
             snapshot,
@@ -167,6 +187,7 @@ impl RequestHandler {
             session,
             target: selected.target,
             trace: trace.clone(),
+            interim: is_forwarded.then(|| guard.interim_sender()).flatten(),
         })
     }
 }
@@ -186,7 +207,7 @@ async fn serve_request(
     context: &RequestContext<'_>,
     request: Request<RequestBody>,
 ) -> Result<Response<OutgoingBody>, ExchangeError> {
-    let is_call = ErrorFormat::of(&request) == ErrorFormat::Grpc;
+    let is_call = grpc::has_grpc_body(request.headers());
     match context.endpoint.configured.mode {
         Mode::Passthrough => record::passthrough(context, request).await,
         Mode::Record => record::record(context, request).await,

@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, HeaderValue};
 
-use super::error::ExchangeError;
+use super::error::{ExchangeError, MESSAGE_PREFIX};
 use super::problem_type::{ERROR_HEADER, ErrorKind};
 use ouli_codec::grpc;
 
@@ -49,8 +49,12 @@ fn code_and_message(error: &ExchangeError) -> (grpc::Code, String) {
         (_, _) => grpc::Code::Internal,
     };
     let mut message = match error {
-        ExchangeError::Miss(miss) => miss.to_text(),
-        other => other.to_string(),
+        // A gRPC client gets nothing else, so the whole report follows the first sentence.
+        ExchangeError::Miss(miss) => {
+            let sentence = miss.summary();
+            format!("{MESSAGE_PREFIX}{sentence}\n{}", miss.to_text())
+        }
+        other => other.message(),
     };
     message.truncate(message.floor_char_boundary(MAX_MESSAGE));
     (code, message)

@@ -8,7 +8,8 @@ use parking_lot::RwLock;
 use super::endpoint::Endpoint;
 use super::error::ExchangeError;
 use crate::session::{Index, Session, Sessions};
-use ouli_config::Config;
+use ouli_config::{CommandLine, Config, Mode};
+use ouli_matching::miss::{Guidance, Miss};
 use ouli_plugin::Plugins;
 use ouli_redaction::Guard;
 
@@ -19,6 +20,8 @@ pub struct Snapshot {
     pub generation: u64,
     /// The configuration.
     pub config: Arc<Config>,
+    /// The command with which the gateway was started.
+    pub command: Arc<CommandLine>,
     /// The plugins.
     pub plugins: Arc<Plugins>,
     /// Scans everything for secrets before it is written to the disk.
@@ -35,6 +38,30 @@ impl Snapshot {
         endpoint.ok_or_else(|| ExchangeError::NoEndpoint(name.to_owned()))
     }
 
+    /// The command that runs an endpoint in this mode, for users to type.
+    pub fn command_in_mode(&self, mode: Mode, endpoint: &Endpoint, session: &str) -> String {
+        let count = self.config.endpoints.len();
+        self.command
+            .in_mode(mode, &endpoint.configured, session, count)
+    }
+
+    /// What the report of a miss needs to know of the gateway.
+    pub(crate) fn guidance(&self, endpoint: &Endpoint, session: &str) -> Guidance {
+        Guidance {
+            record_command: self.command_in_mode(Mode::Record, endpoint, session),
+            auto_command: self.command_in_mode(Mode::Auto, endpoint, session),
+            config_file: self.command.config_file().to_owned(),
+            matcher: self.config.builtin.matcher.clone(),
+            matcher_by_flags: self.command.sets("matcher"),
+        }
+    }
+
+    /// Withholds what the guard would not let pass to the disk either.
+    pub(crate) fn withhold_secrets(&self, miss: &mut Miss, session: &Session) {
+        let guard = &self.guard;
+        miss.withhold(|text| guard.scan(text.as_bytes(), session.secrets()).is_err());
+    }
+
     /// The sessions that have an index.
     pub fn indexed(&self) -> Vec<Arc<str>> {
         self.indexes.read().keys().cloned().collect()
@@ -46,6 +73,7 @@ impl Snapshot {
     }
 
     /// The index of a session. Builds it if there is none: reads the cassette and derives all keys.
+    /// The index of the run before is reused, and the index of a later one is kept.
     ///
     /// # Errors
     /// If the cassette cannot be read.
@@ -55,14 +83,27 @@ impl Snapshot {
         session: &Arc<Session>,
     ) -> Result<Arc<Index>, ExchangeError> {
         sessions.load(session, self.config.strict)?;
-        // Built outside of the lock, which every request takes.
-        let built = Arc::new(Index::build(
-            Arc::clone(session),
-            Arc::clone(&self.plugins),
-            Arc::clone(sessions.folder()),
-        ));
+        let _building = session.lock_index_build();
+        // Built outside of the lock of all indexes, which every request takes.
+        let built = Arc::new(match self.index(session.name()) {
+            Some(index) if index.is_of(session) => return Ok(index),
+            Some(index) if session.rewound_from() == Some(index.session().version()) => {
+                index.rewound(Arc::clone(session))
+            }
+            Some(_) | None => Index::build(
+                Arc::clone(session),
+                Arc::clone(&self.plugins),
+                Arc::clone(sessions.folder()),
+            ),
+        });
         let mut indexes = self.indexes.write();
-        let index = indexes.entry(Arc::clone(session.name())).or_insert(built);
-        Ok(Arc::clone(index))
+        match indexes.get(session.name()) {
+            Some(index) if index.is_of(session) => return Ok(Arc::clone(index)),
+            Some(index) if index.session().version() > session.version() => {}
+            Some(_) | None => {
+                indexes.insert(Arc::clone(session.name()), Arc::clone(&built));
+            }
+        }
+        Ok(built)
     }
 }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
+use http::Method;
 use parking_lot::{Mutex, RwLock};
 
 use super::entry::Entry;
@@ -17,13 +18,16 @@ use super::truncated_index::TruncatedEntries;
 use super::truncated_request;
 use ouli_cassette::CassetteDir;
 use ouli_codec::MessageView;
-use ouli_matching::key::{self, DescribedPart, Key};
-use ouli_matching::miss::{self, Candidate, Cause, Miss, MissedRequest};
+use ouli_matching::key::{self, DescribedPart, Key, KeyedMessage};
+use ouli_matching::miss::{self, Candidate, Cause, Guidance, Miss, MissedRequest};
 use ouli_message::{Content, Request};
-use ouli_plugin::{MatchKey, PluginFailure, Plugins};
+use ouli_plugin::{PluginFailure, Plugins};
 
 /// Maximum number of candidates that are compared part by part for the report of a miss.
 const MAX_COMPARED: usize = 24;
+
+/// Sets the keys of requests without their bodies apart from those of whole requests.
+const REFUSED_BODY: u128 = 1 << 127;
 
 /// Fewer exchanges than this are not worth a second thread.
 const MIN_ENTRIES_PER_THREAD: usize = 2_000;
@@ -66,7 +70,7 @@ pub enum LookupResult {
 pub struct Index {
     pub(super) session: Arc<Session>,
     pub(super) plugins: Arc<Plugins>,
-    folder: Arc<CassetteDir>,
+    pub(super) folder: Arc<CassetteDir>,
     pub(super) state: RwLock<IndexState>,
     /// Cached keys of the client messages of conversations, by the ordinal of the exchange.
     pub(super) client_message_keys: Mutex<HashMap<u64, Arc<[u128]>>>,
@@ -115,6 +119,21 @@ impl Index {
         self.state.read().take_next(key.hash(), exhausted)
     }
 
+    /// The next exchange whose upstream did not ask for the body, for the key of a request without
+    /// its body.
+    pub fn find_refused_body(&self, key: &Key, exhausted: ExhaustedPolicy) -> LookupResult {
+        self.index_new_entries();
+        let hash = key.hash() ^ REFUSED_BODY;
+        self.state.read().take_next(hash, exhausted)
+    }
+
+    /// True if a request with this method may be recorded with its body.
+    pub fn has_body_for(&self, method: &Method) -> bool {
+        let state = self.state.read();
+        let mut entries = state.entries.iter().map(|(entry, _)| entry);
+        entries.any(|entry| entry.request.method == *method && !entry.refused_body())
+    }
+
     /// Any exchange that has a key.
     pub fn any_entry(&self) -> Option<(Arc<Entry>, Key)> {
         let state = self.state.read();
@@ -155,8 +174,9 @@ impl Index {
         let nearest = miss::rank(key, wildcards, MAX_COMPARED);
         let mut matching = nearest.into_iter().filter_map(|position| {
             let (entry, key) = &state.entries[position];
-            let candidate = self.candidate(entry)?;
-            let matches = key::matches_with_wildcards(&candidate.described, live);
+            let view = self.request_view(entry).ok()?;
+            let described = self.plugins.describe(&view, self.session.secrets()).ok()?;
+            let matches = key::matches_with_wildcards(&described, live);
             matches.then(|| key.as_ref().map(Key::hash)).flatten()
         });
         match matching.next() {
@@ -169,43 +189,42 @@ impl Index {
     /// part.
     pub fn explain_miss(
         &self,
-        request: &Arc<dyn MessageView>,
-        keyed: &MatchKey,
-        described: Vec<DescribedPart>,
+        message: KeyedMessage,
         exhausted: Option<usize>,
+        guidance: Guidance,
     ) -> Miss {
         let state = self.state.read();
         let keys = state.entries.iter().enumerate();
         let keys = keys.filter_map(|(position, (_, key))| key.as_ref().map(|key| (position, key)));
-        let nearest = miss::rank(&keyed.key, keys, MAX_COMPARED);
+        let nearest = miss::rank(&message.key(), keys, MAX_COMPARED);
         let candidates = nearest
             .into_iter()
             .filter_map(|position| self.candidate(&state.entries[position].0))
             .collect();
         let cause = match exhausted {
             Some(recorded) => Cause::Exhausted { recorded },
+            None if self.session.has_no_cassette() => Cause::NoCassette,
             None if state.entries.is_empty() => Cause::Empty,
             None => Cause::NoMatch,
         };
-        let authority = request.authority();
         let missed = MissedRequest {
             session: self.session.name().to_string(),
-            request_line: format!("{} {}", request.method(), redacted_target(&**request)),
-            upstream: (!authority.is_empty()).then(|| authority.to_owned()),
-            matcher: (!keyed.matcher.is_builtin()).then(|| keyed.matcher.name().to_owned()),
-            described,
+            request_line: request_line(&*message.view),
+            message,
             cause,
+            guidance,
         };
         miss::report(missed, candidates)
     }
 
     fn candidate(&self, entry: &Arc<Entry>) -> Option<Candidate> {
         let view = self.request_view(entry).ok()?;
+        let secrets = self.session.secrets();
         Some(Candidate {
             ordinal: usize::try_from(entry.ordinal).unwrap_or(usize::MAX),
-            request_line: format!("{} {}", view.method(), redacted_target(&*view)),
+            request_line: request_line(&*view),
+            message: self.plugins.keyed_request(&view, secrets).ok()?,
             replayed: entry.is_used(),
-            described: self.plugins.describe(&view, self.session.secrets()).ok()?,
         })
     }
 
@@ -220,12 +239,21 @@ impl Index {
         let keys = self.derive_all(&new);
         for (entry, derived) in new.into_iter().zip(keys) {
             let position = state.entries.len();
-            if let Some(derived) = &derived
-                && !state.truncated.add(&entry, derived.key.hash(), position)
+            let refused_body = entry.refused_body();
+            let hash = derived.as_ref().map(|derived| derived.key.hash());
+            let hash = hash.map(|hash| {
+                if refused_body {
+                    hash ^ REFUSED_BODY
+                } else {
+                    hash
+                }
+            });
+            if let (Some(derived), Some(hash)) = (&derived, hash)
+                && !state.truncated.add(&entry, hash, position)
             {
-                let group = state.groups.entry(derived.key.hash()).or_default();
+                let group = state.groups.entry(hash).or_default();
                 group.positions.push(position);
-                if derived.has_wildcard {
+                if derived.has_wildcard && !refused_body {
                     state.wildcards.push(position);
                 }
             }
@@ -323,6 +351,22 @@ impl Index {
 }
 
 impl IndexState {
+    /// The same keys for the exchanges of another run, which are at the same positions.
+    pub(super) fn with_entries(&self, entries: Vec<Arc<Entry>>) -> Self {
+        let keys = self.entries.iter().map(|(_, key)| key.clone());
+        let groups = self.groups.iter().map(|(hash, group)| {
+            let positions = group.positions.clone();
+            let next = AtomicUsize::new(0);
+            (*hash, Group { positions, next })
+        });
+        Self {
+            entries: entries.into_iter().zip(keys).collect(),
+            groups: groups.collect(),
+            wildcards: self.wildcards.clone(),
+            truncated: self.truncated.clone(),
+        }
+    }
+
     /// The positions of the exchanges of a key.
     pub(super) fn positions(&self, key: &Key) -> &[usize] {
         let group = self.groups.get(&key.hash());
@@ -371,16 +415,15 @@ fn may_have_placeholder(request: &Request) -> bool {
         || in_text(request.body.inline())
 }
 
-/// Path and query of the redacted request.
-pub(super) fn redacted_target(request: &dyn MessageView) -> String {
-    let query = request.query();
-    let path = request.path();
+/// Method, path and query of the redacted request.
+pub(super) fn request_line(request: &dyn MessageView) -> String {
+    let (method, path, query) = (request.method(), request.path(), request.query());
     if query.is_empty() {
-        return path.to_owned();
+        return format!("{method} {path}");
     }
     let pairs: Vec<_> = query
         .iter()
         .map(|(name, value)| format!("{name}={value}"))
         .collect();
-    format!("{path}?{}", pairs.join("&"))
+    format!("{method} {path}?{}", pairs.join("&"))
 }

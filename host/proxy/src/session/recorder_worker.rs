@@ -1,12 +1,16 @@
 //! Records one exchange: decode, redact, apply policies, check, write.
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
+
+use bytes::Bytes;
 
 use super::captured_exchange::CapturedExchange;
 use super::entry::Entry;
 use super::memory_budget::MemoryReservation;
 use super::outcome::Outcome;
+use super::pending_writes::UnwrittenExchange;
 use super::record_check::GuardCheck;
 use super::record_job::RecordJob;
 use super::recorder_limits::RecorderLimits;
@@ -17,7 +21,7 @@ use ouli_cassette::{
     Ack, CheckRejection, Completion, WriteError, WriteRequest, Writer, body_digest,
 };
 use ouli_message::error_chain::error_chain;
-use ouli_message::{Content, Exchange};
+use ouli_message::{CodedBody, Content, Exchange};
 use ouli_plugin::{Decision, Plugins};
 
 /// The state of the recorder's thread.
@@ -40,6 +44,8 @@ impl<'a> RecorderWorker<'a> {
     pub(super) fn record(&self, job: RecordJob) {
         let session = Arc::clone(&job.session);
         let pending_key = job.pending_key;
+        // Held until the outcome is counted.
+        let _unwritten = job.unwritten.clone();
         if let Err(outcome) = self.try_record(job) {
             outcome_log::report(&session, outcome);
             end_pending(&session, pending_key);
@@ -48,11 +54,12 @@ impl<'a> RecorderWorker<'a> {
 
     fn try_record(&self, job: RecordJob) -> Result<(), Outcome> {
         let session = job.session;
-        let exchange = self.redacted_exchange(&session, &job.plugins, job.captured)?;
         let check = GuardCheck {
             guard: job.guard,
             secrets: Arc::clone(session.secrets()),
+            inline_body: self.limits.inline_body,
         };
+        let exchange = self.redacted_exchange(&session, &job.plugins, job.captured, &check)?;
         check.scan_binary_content(&exchange)?;
         if !job.append {
             rotate_once(&session, self.writer)?;
@@ -65,6 +72,7 @@ impl<'a> RecorderWorker<'a> {
             replayable,
             failed: exchange.failure.is_some(),
             pending_key: job.pending_key,
+            _unwritten: job.unwritten,
             reservation: resize_reservation(job.reservations, size),
             size,
         });
@@ -83,8 +91,9 @@ impl<'a> RecorderWorker<'a> {
         session: &Session,
         plugins: &Plugins,
         captured: CapturedExchange,
+        check: &GuardCheck,
     ) -> Result<Exchange, Outcome> {
-        let mut exchange = exchange_builder::decode_exchange(captured, &self.limits)?;
+        let (mut exchange, form) = exchange_builder::decode_exchange(captured, &self.limits)?;
         let suffix = truncated_body::complete_body(&mut exchange)?;
         let request_suffix = truncated_request::complete(&mut exchange.request)?;
         let redacted = plugins
@@ -94,6 +103,9 @@ impl<'a> RecorderWorker<'a> {
             session.counters().count_redactions(rule, *times);
         }
         let mut exchange = redacted.exchange;
+        form.settle(&mut exchange, check, |exchange, bytes| {
+            is_unchanged_by_redaction(plugins, session, exchange, bytes)
+        })?;
         match plugins.decide(&exchange, session.name(), session.secrets()) {
             Ok(Decision::Keep(tags)) => exchange.tags = tags,
             Ok(Decision::Skip(reason)) => return Err(Outcome::Skipped(reason)),
@@ -115,6 +127,22 @@ impl<'a> RecorderWorker<'a> {
     }
 }
 
+/// True if the body of this response would not change if it was these bytes.
+fn is_unchanged_by_redaction(
+    plugins: &Plugins,
+    session: &Session,
+    exchange: &Exchange,
+    bytes: &Bytes,
+) -> Result<bool, Outcome> {
+    let mut probe = exchange.clone();
+    probe.stream = None;
+    probe.response.coded = CodedBody::Derived;
+    probe.response.body = Content::Inline(bytes.clone());
+    let redacted = plugins.redact(probe, session.name(), session.secrets());
+    let redacted = redacted.map_err(|failure| Outcome::Failed(failure.to_string()))?;
+    Ok(redacted.exchange.response.body.inline() == *bytes)
+}
+
 /// An exchange that was passed to the writer.
 struct PendingWrite {
     session: Arc<Session>,
@@ -122,6 +150,8 @@ struct PendingWrite {
     replayable: Option<Exchange>,
     failed: bool,
     pending_key: Option<u128>,
+    /// Dropped after the outcome was counted.
+    _unwritten: UnwrittenExchange,
     reservation: Option<MemoryReservation>,
     size: usize,
 }
@@ -131,9 +161,10 @@ impl PendingWrite {
         let session = &self.session;
         let outcome = match result {
             Ok(ack) => {
+                session.all_runs.set_stamp(ack.stamp);
                 if let Some(exchange) = self.replayable {
                     let exchange = with_stored_bodies(exchange, inline_body);
-                    session.add(Entry::just_recorded(ack.ordinal, exchange));
+                    session.add_recorded(Entry::just_recorded(ack.ordinal, exchange));
                 }
                 if self.failed {
                     Outcome::RecordedFailure
@@ -188,12 +219,17 @@ fn end_pending(session: &Session, pending_key: Option<u128>) {
     }
 }
 
-/// Starts a new cassette before the first exchange is written. If that fails, the next exchange
-/// tries again.
+/// Starts a new cassette before the first exchange of a run is written. If that fails, the next
+/// exchange tries again.
 fn rotate_once(session: &Session, writer: &Writer) -> Result<(), Outcome> {
-    let mut cassette = session.lock_cassette();
-    if cassette.rotated {
-        return Ok(());
+    let mut rotated_by = session.all_runs.rotated_by.lock();
+    match session.run().cmp(&rotated_by) {
+        Ordering::Greater => {}
+        Ordering::Equal => return Ok(()),
+        Ordering::Less => {
+            let reason = "it ended after the next run had started a new cassette";
+            return Err(Outcome::Failed(reason.to_owned()));
+        }
     }
     let (sender, receiver) = sync_channel(1);
     let completion = Completion::new(move |outcome| {
@@ -203,6 +239,6 @@ fn rotate_once(session: &Session, writer: &Writer) -> Result<(), Outcome> {
     writer.rotate(session.name(), completion);
     let outcome = receiver.recv().unwrap_or(Err(WriteError::Closed));
     outcome.map_err(|error| Outcome::Failed(error_chain(&error)))?;
-    cassette.rotated = true;
+    *rotated_by = session.run();
     Ok(())
 }
