@@ -113,6 +113,10 @@ fn serve(stream: TcpStream, sent: &Sent, told: &Told) -> std::io::Result<()> {
         }
         return stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nread");
     }
+    if head.starts_with("GET /none") {
+        // A client of WebSockets over HTTP/2 sends this first. A body would be read to its end.
+        return stream.write_all(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n");
+    }
     let (answer, part) = match field("sec-websocket-key: ") {
         Some(key) => (
             format!(

@@ -172,6 +172,12 @@ fn a_call_without_a_status_is_unavailable_and_not_complete() {
         ] {
             let name = format!("{mode} {top} {frames:?}");
             let gateway = over(frames.clone(), mode).set(top).start();
+            if mode == "passthrough" {
+                let ask = client::http1(&gateway).ask("POST", "/test.Door/Open");
+                let ask = ask.header("content-type", "application/grpc");
+                let broken = ask.body([0; 5]).try_send();
+                assert!(broken.is_err(), "{name} {broken:?}");
+            }
             let live = call(&gateway);
             assert_eq!(status(&live), "14", "{name} {live:?}");
             assert_eq!(live.body.is_empty(), !has_message, "{name}");

@@ -198,10 +198,11 @@ mod tests {
     #[test]
     fn every_member_changes_the_digest() {
         let base = sample(1);
-        let changes: [fn(&mut Exchange); 12] = [
+        let changes: [fn(&mut Exchange); 13] = [
             |it| it.endpoint.push('x'),
             |it| it.request.authority.push('x'),
             |it| it.request.target.push('x'),
+            |it| it.request.truncated_at = Some(1),
             |it| it.request.body = Content::Inline(Bytes::from_static(b"x")),
             |it| it.response.status = http::StatusCode::IM_A_TEAPOT,
             |it| it.response.reason = Some(String::new()),

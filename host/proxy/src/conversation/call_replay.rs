@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, Request, Response};
+use http::{HeaderMap, Request, Response, Version};
 use http_body_util::BodyExt as _;
 use tokio::time::{Instant, sleep_until, timeout};
 use tracing::Instrument as _;
@@ -28,6 +28,8 @@ use ouli_net::drain::DrainSignal;
 /// A call in progress.
 pub(super) struct CallReplay {
     cursor: ConversationCursor,
+    /// The client understands a status after a response that is incomplete.
+    is_http2: bool,
     body: RequestBody,
     /// The bytes that were read of the body; none if the request cannot be forwarded any more.
     pub(super) consumed: Option<BytesMut>,
@@ -90,6 +92,7 @@ impl CallReplay {
                 Protocol::Grpc,
                 (queue, claimed, expected_keys),
             ),
+            is_http2: request.version() >= Version::HTTP_2,
             body: request.into_body(),
             consumed: None,
             splitter: MessageSplitter::new(limits.grpc_message as u64),
@@ -291,7 +294,7 @@ impl CallReplay {
         match self.cursor.ending() {
             Ending::Complete => sender.trailers(trailers.unwrap_or_default()).await,
             // As live: a call whose upstream sent no status ends with one of the gateway.
-            Ending::ServerAborted if is_grpc => {
+            Ending::ServerAborted if is_grpc && self.is_http2 => {
                 let reason = "the recorded call ended without a status";
                 sender.trailers(grpc_status::aborted_call(reason)).await
             }

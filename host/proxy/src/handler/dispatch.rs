@@ -132,6 +132,7 @@ impl RequestHandler {
         response.map(|body| {
             body.with_guards(shared, guard, Some(permit))
                 .until_shutdown(shared, format)
+                .for_call(format, version)
         })
     }
 

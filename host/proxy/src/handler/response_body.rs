@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::HeaderMap;
+use http::{HeaderMap, Version};
 use http_body::{Body, Frame, SizeHint};
 
 use super::access_log::AccessOutcome;
@@ -144,13 +144,19 @@ impl OutgoingBody {
         self
     }
 
-    /// Ends a long-lived stream when the gateway stops. A call ends with a status in any case.
+    /// The response of a gRPC call ends with a status in any case. On HTTP/1.1 only a connection
+    /// that is closed shows that a response is incomplete.
+    pub(super) fn for_call(mut self, error_format: ErrorFormat, version: Version) -> Self {
+        self.is_call = error_format == ErrorFormat::Grpc && version >= Version::HTTP_2;
+        self
+    }
+
+    /// Ends a long-lived stream when the gateway stops.
     pub(super) fn until_shutdown(
         mut self,
         shared: &SharedState,
         error_format: ErrorFormat,
     ) -> Self {
-        self.is_call = self.is_long_lived && error_format == ErrorFormat::Grpc;
         // A conversation watches the shutdown itself.
         let is_watched = self.is_long_lived && !matches!(self.source, Source::Conversation(_));
         self.shutdown_watch =
