@@ -81,6 +81,7 @@ fn request(method: Method, target: &str, body: &str) -> Request {
         fields: fields(&HEADERS),
         body: content(body),
         trailers: Fields::default(),
+        truncated_at: None,
     }
 }
 

@@ -145,7 +145,7 @@ fn a_miss_is_a_status_with_the_report() {
         assert_eq!((answer.status, code.as_str()), (200, "5"), "{report}");
         let encoded = report.replace(' ', "%20");
         assert!(
-            encoded.contains("miss") && encoded.contains(part),
+            encoded.contains("is%20not%20recorded") && encoded.contains(part),
             "{report}"
         );
     }

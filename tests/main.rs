@@ -24,6 +24,8 @@ mod cli;
 mod contract;
 /// Recordings survive crashes, full disks and other gateways.
 mod crash;
+/// The gateway's own errors, as each client library shows them.
+mod error_formats;
 /// Regressions that fuzzing found.
 mod fuzz;
 /// Calls of gRPC, recorded and replayed.

@@ -4,11 +4,10 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::support::binary::program;
+use crate::support::binary::{Process, program};
 use crate::support::client::{self, Answer, Client};
 use crate::support::folder::Folder;
-use crate::support::gateway;
-use crate::support::random;
+use crate::support::{gateway, origin, random};
 
 const JSON: &str = "application/json";
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -53,7 +52,7 @@ fn a_miss_lists_the_three_nearest_exchanges() {
     let difference = &differences[0];
     assert_eq!(difference["part"], "query");
     assert_eq!(difference["at"], "page");
-    assert_eq!(difference["setting"], "[matcher] ignore_query = [\"page\"]");
+    assert_eq!(difference["setting"], "matcher.ignore_query");
 }
 
 #[test]
@@ -71,25 +70,30 @@ fn json_bodies_are_compared_by_pointer() {
         (&difference["sent"], &difference["recorded"]),
         (&"\"two\"".into(), &"\"one\"".into())
     );
-    assert_eq!(
-        difference["setting"],
-        "[matcher] ignore_body = [\"/a/0/nonce\"]"
-    );
+    assert_eq!(difference["setting"], "matcher.ignore_body");
 }
 
-/// A setting as a report writes it, `[table] key = value`, in lines.
-fn applied(setting: &Value) -> String {
-    let setting = setting
-        .as_str()
-        .unwrap_or_else(|| panic!("no setting but {setting}"));
-    let (table, rest) = setting.split_once("] ").unwrap();
-    format!("{table}]\n{rest}\n")
+/// Sends a request with this value in the places that differ.
+type SendValue = fn(&Client, &str) -> Answer;
+
+/// The settings of a report, pasted in place of the section in force, make the request match.
+fn assert_remedy_works(name: &str, section: &str, send: SendValue) -> String {
+    let folder = gateway::echoed(|client| drop(send(client, "recorded")));
+    let gateway = gateway::replay(&folder).section(section).start();
+    let problem = send(&client::http1(&gateway), "other").json();
+    drop(gateway);
+    let remedy = &problem["remedy"];
+    let toml = remedy["toml"].as_str();
+    let toml = toml.unwrap_or_else(|| panic!("{name}: no settings in {problem:#}"));
+    let gateway = gateway::replay(&folder).section(toml).start();
+    let answer = send(&client::http1(&gateway), "other");
+    assert_eq!(answer.status, 200, "{name}: {toml}");
+    toml.to_owned()
 }
 
 #[test]
-fn the_suggested_setting_makes_the_request_match() {
-    type Send = fn(&Client, &str) -> Answer;
-    let cases: [(&str, Send); 4] = [
+fn the_suggested_settings_make_the_request_match() {
+    let cases: [(&str, SendValue); 8] = [
         ("query", |client, value| {
             client.get(&format!("/x?nonce={value}&y=1"))
         }),
@@ -103,17 +107,132 @@ fn the_suggested_setting_makes_the_request_match() {
             let list = format!("[{{\"id\": \"{value}1\"}}, {{\"id\": \"{value}2\"}}]");
             client.post("/x", JSON, &list)
         }),
+        ("several places", |client, value| {
+            let body = format!("{{\"a\": \"{value}\", \"b\": [1, \"{value}\"]}}");
+            client.post(&format!("/x?p={value}&q={value}"), JSON, &body)
+        }),
+        ("many members", |client, value| {
+            let member = |n| format!("\"m{n}\": \"{value}\"");
+            let members: Vec<_> = (0..12).map(member).collect();
+            let body = format!("{{\"of\": {{{}}}, \"n\": 1}}", members.join(", "));
+            client.post("/x", JSON, &body)
+        }),
+        ("text", |client, value| {
+            client.post("/x", "text/plain", value)
+        }),
+        ("no json", |client, value| {
+            let body = if value == "recorded" { "[1]" } else { "{}" };
+            client.post("/x", JSON, body)
+        }),
     ];
     for (name, send) in cases {
-        let folder = gateway::echoed(|client| drop(send(client, "recorded")));
-        let gateway = gateway::replay(&folder).start();
-        let problem = send(&client::http1(&gateway), "other").json();
-        drop(gateway);
-        let setting = applied(&problem["nearest"][0]["differences"][0]["setting"]);
-        let gateway = gateway::replay(&folder).section(&setting).start();
-        let answer = send(&client::http1(&gateway), "other");
-        assert_eq!(answer.status, 200, "{name}: {setting}");
+        assert_remedy_works(name, "", send);
     }
+}
+
+#[test]
+fn the_suggested_settings_hold_those_in_force() {
+    let section = "[matcher]\nauthority = false\nignore_query = [\"a\"]\nheaders = [\"x-run\"]";
+    let toml = assert_remedy_works("settings", section, |client, value| {
+        let ask = client.ask("GET", &format!("/x?a={value}&b={value}"));
+        ask.header("x-run", value).send()
+    });
+    assert_eq!(
+        toml,
+        "[matcher]\nauthority = false\nheaders = []\nignore_query = [\"a\", \"b\"]\n"
+    );
+}
+
+#[test]
+fn the_suggested_settings_ignore_headers() {
+    let toml = assert_remedy_works(
+        "headers",
+        "[matcher]\nheaders = [\"*\"]",
+        |client, value| {
+            let ask = client.ask("GET", "/x").header("x-run", value);
+            ask.header("user-agent", value).send()
+        },
+    );
+    let expected = "[matcher]\nheaders = [\"*\"]\nignore_headers = [\"x-run\"]\n";
+    assert_eq!(toml, expected);
+}
+
+/// Runs a command of a report in a shell.
+fn typed(folder: &Folder, command: &str) -> Process {
+    let arguments = command.strip_prefix("ouli-gateway ").unwrap();
+    let script = format!("exec \"$0\" {arguments}");
+    program(folder, &[]).under(&["sh", "-c", &script]).start()
+}
+
+fn client_of(process: &mut Process) -> Client {
+    client::at(process.address(), http::Version::HTTP_11)
+}
+
+#[test]
+fn the_suggested_flags_make_the_request_match() {
+    let folder = gateway::echoed(|client| drop(client.get("/x?a=1&it%27s=1")));
+    let replay = "ouli-gateway replay --listen 127.0.0.1:0";
+    let command = format!("{replay} --set 'matcher.ignore_query=[\"a\"]'");
+    let mut process = typed(&folder, &command);
+    let problem = client_of(&mut process).get("/x?a=2&it%27s=2").json();
+    process.stop();
+    let remedy = &problem["remedy"];
+    assert!(remedy.get("toml").is_none(), "the file does not decide");
+    let flags = remedy["flags"].as_str().unwrap();
+    assert!(problem["detail"].as_str().unwrap().contains(flags));
+    let mut process = typed(&folder, &format!("{replay} {flags}"));
+    assert_eq!(client_of(&mut process).get("/x?a=2&it%27s=2").status, 200);
+}
+
+#[test]
+fn the_suggested_commands_record_what_is_missing() {
+    let origin = origin::new()
+        .route("/*", |seen| origin::bytes(seen.body.clone()))
+        .start();
+    let folder = Folder::new();
+    std::fs::write(
+        folder.path().join("other.toml"),
+        "on_exhausted = \"repeat\"\n",
+    )
+    .unwrap();
+    let upstream = origin.url();
+    let replay = format!(
+        "ouli-gateway replay --config other.toml --cassettes 'my tapes' --session login \
+         --listen 127.0.0.1:0 --upstream {upstream}"
+    );
+    for (target, mode) in [("/one", "record"), ("/two", "auto")] {
+        let mut process = typed(&folder, &replay);
+        let problem = client_of(&mut process).get(target).json();
+        process.stop();
+        let command = problem["command"].as_str().unwrap();
+        let start = format!("ouli-gateway {mode} --config other.toml ");
+        assert!(command.starts_with(&start), "{command}");
+        let mut process = typed(&folder, command);
+        assert_eq!(client_of(&mut process).get(target).status, 200);
+        process.stop();
+    }
+    drop(origin);
+    let mut process = typed(&folder, &replay);
+    for target in ["/one", "/two"] {
+        assert_eq!(client_of(&mut process).get(target).status, 200, "{target}");
+    }
+}
+
+#[test]
+fn a_path_in_another_form_is_the_nearest_and_named() {
+    let folder = gateway::echoed(|client| {
+        for path in ["/v1/users/42", "/v1/users", "/V1/Users/43/"] {
+            client.get(path);
+        }
+    });
+    let gateway = gateway::replay(&folder).start();
+    let problem = client::http1(&gateway).get("/V1/Users/42/").json();
+    assert_eq!(problem["nearest"][0]["request"], "GET /v1/users/42");
+    let expected = "GET /V1/Users/42/ is not recorded in session default: \
+                    path differs only in case and a trailing slash from exchange 1";
+    let detail = problem["detail"].as_str().unwrap();
+    assert!(detail.starts_with(expected), "{detail}");
+    assert!(problem.get("remedy").is_none(), "{problem:#}");
 }
 
 #[test]
@@ -161,5 +280,27 @@ fn no_report_shows_a_secret() {
             answer.text()
         );
         assert!(!ended.stderr.contains(secret.as_str()), "{}", ended.stderr);
+    }
+}
+
+#[test]
+fn a_report_shows_no_secret_that_the_body_names_and_the_target_repeats() {
+    let folder = gateway::echoed(|client| drop(client.get("/else")));
+    let mut process = program(&folder, &["replay", "--listen", "127.0.0.1:0"]).start();
+    let (secret, key) = (random(), random());
+    let ask = client_of(&mut process).ask("POST", &format!("/echo/{secret}/{key}?copy={secret}"));
+    let ask = ask.header("content-type", JSON).header("x-api-key", &key);
+    let body = format!("{{\"note\": \"{secret} {key}\", \"password\": \"{secret}\"}}");
+    let answer = ask.body(body).send();
+    assert_eq!(answer.status, 404);
+    let shown = format!(
+        "{:?} {} {}",
+        answer.headers,
+        answer.text(),
+        process.stop().stderr
+    );
+    assert!(shown.contains("copy=<password>"), "{shown}");
+    for secret in [&secret, &key] {
+        assert!(!shown.contains(secret.as_str()), "{shown}");
     }
 }

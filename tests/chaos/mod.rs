@@ -3,10 +3,14 @@
 mod body;
 mod calls;
 mod certificates;
+mod early_responses;
 mod failures;
 mod head;
 mod http2;
+mod http2_origin;
+mod leaving_clients;
 mod peers;
 mod pool;
 mod secrets;
 mod silence;
+mod truncated_streams;

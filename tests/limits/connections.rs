@@ -51,8 +51,10 @@ fn idle_workers_hold_no_permit() {
 pub(super) fn refused(raw: &mut Raw, limit: &str) {
     let answer = raw.rest();
     let (head, body) = answer.split_once("\r\n\r\n").expect("an answer");
+    let sentence = format!("there are too many connections (limits.{limit})");
     for line in [
-        "HTTP/1.1 503 Service Unavailable",
+        &*format!("HTTP/1.1 503 {sentence}"),
+        &*format!("ouli-error-detail: {sentence}"),
         "ouli-error: limit",
         "retry-after: 1",
         "connection: close",

@@ -36,8 +36,14 @@ mod streams;
 /// Content codings.
 mod codings;
 
+/// Answers that no client waits for, or that wait for no request.
+mod early;
+
 /// Calls of gRPC.
 mod grpc;
+
+/// What client libraries print of an error.
+mod sdks;
 
 /// Doubtful requests, before servers that others wrote.
 mod smuggling;

@@ -131,6 +131,7 @@ impl Simulated {
                 limits.pending_request_timeout,
             ),
             detached_deliveries: Arc::new(Semaphore::new(limits.recorder_queue)),
+            background_reads: Arc::new(Semaphore::new(limits.background_reads)),
             stream_permits: Arc::new(Semaphore::new(limits.streams)),
             drain: Drain::default(),
         });
@@ -223,6 +224,7 @@ fn snapshot(config: &Arc<Config>, plugins: Arc<Plugins>, guard: Arc<Guard>) -> S
     Snapshot {
         generation: 1,
         config: Arc::clone(config),
+        command: Arc::default(),
         plugins,
         guard,
         endpoints: HashMap::from([(Arc::from("api"), Arc::new(endpoint))]),

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use super::{UPGRADE, record};
 use crate::support::gateway;
 use crate::support::random;
-use crate::support::websocket::{BINARY, PING, Peer, TEXT, close_body, frame, socket_origin};
+use crate::support::websocket::{
+    BINARY, PING, Peer, TEXT, close, close_body, frame, socket_origin,
+};
 
 /// A message as permessage-deflate sends it (RFC 7692, section 7.2.1).
 fn deflated(text: &str) -> Vec<u8> {
@@ -112,4 +114,27 @@ fn binary_messages_with_a_token_are_refused() {
         assert_eq!((report.recorded, refused), (0, 1), "{report:?}");
         assert!(folder.exchanges("default").is_empty());
     }
+}
+
+#[test]
+fn a_close_reason_shows_no_secret_that_a_message_names_and_the_target_repeats() {
+    let target = |secret: &str| format!("/echo?copy={secret}");
+    let message = |secret: &str, n: u32| format!("{{\"password\": \"{secret}\", \"n\": {n}}}");
+    let origin = socket_origin();
+    let gateway = record(&origin);
+    let secret = random();
+    let mut peer = Peer::open(gateway.address, &UPGRADE, &target(&secret));
+    peer.asks(frame(TEXT, message(&secret, 1)));
+    peer.asks(close(1000, ""));
+    let folder = Arc::clone(&gateway.folder);
+    gateway.stop();
+    let matcher = "[matcher]\nignore_query = [\"copy\"]";
+    let gateway = gateway::replay(&folder).section(matcher).start();
+    let secret = random();
+    let mut peer = Peer::open(gateway.address, &UPGRADE, &target(&secret));
+    let answer = peer.asks(frame(TEXT, message(&secret, 2)));
+    assert_eq!(answer.code(), Some(1008));
+    let reason = answer.text();
+    assert!(reason.contains("differs in body /n"), "{reason}");
+    assert!(reason.contains("copy=<password>"), "{reason}");
 }

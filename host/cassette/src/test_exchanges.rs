@@ -20,6 +20,7 @@ pub(crate) fn sample(number: u64) -> Exchange {
             fields: fields(&[("accept", b"*/*"), ("x-bytes", b"\xffraw")]),
             body: text(&format!("{{\"number\": {number}}}\n")),
             trailers: Fields::default(),
+            truncated_at: None,
         },
         response: Response {
             status: StatusCode::OK,

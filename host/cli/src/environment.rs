@@ -9,7 +9,8 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::args::{CONFIG_FILE, Cli};
+use crate::args::Cli;
+use ouli_config::CONFIG_FILE;
 use ouli_proxy::gateway::{ConfigSource, InheritedSocket, Options};
 
 /// True in continuous integration.

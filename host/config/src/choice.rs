@@ -46,6 +46,36 @@ choices! {
         Passthrough = "passthrough",
     }
 
+    /// The form of the gateway's own error responses.
+    ErrorFormat {
+        /// Chosen by the headers of each request.
+        Auto = "auto",
+        /// A problem document (RFC 9457).
+        Problem = "problem",
+        /// A problem document as XML (RFC 9457, appendix B).
+        Xml = "xml",
+        /// Plain text.
+        Text = "text",
+        /// As the API of OpenAI.
+        OpenAi = "openai",
+        /// As the API of Anthropic.
+        Anthropic = "anthropic",
+        /// As the APIs of Google.
+        Google = "google",
+        /// As the API of Stripe.
+        Stripe = "stripe",
+        /// As the API of GitHub.
+        GitHub = "github",
+        /// As the JSON APIs of AWS, such as DynamoDB.
+        AwsJson = "aws-json",
+        /// As the REST APIs of AWS with XML, such as S3.
+        AwsXml = "aws-xml",
+        /// As the query APIs of AWS, such as STS.
+        AwsQuery = "aws-query",
+        /// As a GraphQL response.
+        GraphQl = "graphql",
+    }
+
     /// The response to a repeated request when its recorded responses are used up.
     OnExhausted {
         /// The last response again.

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
-use crate::choice::Mode;
+use crate::choice::{ErrorFormat, Mode};
 use crate::config_error::ValueError;
 use crate::table_reader::Section;
 use crate::upstream::Upstream;
@@ -21,6 +21,7 @@ pub(super) const KEYS: &[&str] = &[
     "upstream_ca",
     "preserve_host",
     "record_failures",
+    "error_format",
 ];
 
 const DEFAULT_NAME: &str = "default";
@@ -48,6 +49,8 @@ pub struct Endpoint {
     pub preserve_host: bool,
     /// Failed exchanges are recorded too, as failures.
     pub record_failures: bool,
+    /// The form of the gateway's own error responses.
+    pub error_format: ErrorFormat,
 }
 
 /// TLS on a listener.
@@ -74,23 +77,26 @@ pub(super) struct Defaults<'a> {
     pub(super) session: &'a str,
     /// Whether failed exchanges are recorded.
     pub(super) record_failures: bool,
+    /// The form of the gateway's own error responses.
+    pub(super) error_format: ErrorFormat,
     /// There is no other endpoint, so name and address are optional.
     pub(super) is_only: bool,
 }
 
 impl Endpoint {
     /// The endpoint of a configuration without `[[endpoint]]`.
-    pub(super) fn default_endpoint(mode: Mode, session: &str, record_failures: bool) -> Self {
+    pub(super) fn default_endpoint(mode: Mode, defaults: &Defaults<'_>) -> Self {
         Self {
             name: DEFAULT_NAME.to_owned(),
             listen: DEFAULT_LISTEN,
             upstream: None,
             tls: Tls::Off,
             mode,
-            session: session.to_owned(),
+            session: defaults.session.to_owned(),
             upstream_ca: None,
             preserve_host: false,
-            record_failures,
+            record_failures: defaults.record_failures,
+            error_format: defaults.error_format,
         }
     }
 
@@ -130,6 +136,9 @@ impl Endpoint {
             record_failures: section
                 .read("record_failures", flag)
                 .unwrap_or(defaults.record_failures),
+            error_format: section
+                .read("error_format", choice)
+                .unwrap_or(defaults.error_format),
             name: name.clone().unwrap_or_default(),
             listen: listen.unwrap_or(DEFAULT_LISTEN),
             upstream,

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use crate::choice::Mode;
+use crate::choice::{ErrorFormat, Mode};
 use crate::config_error::ValueError;
 use crate::endpoint::{self, Defaults, Endpoint};
 use crate::table_reader::{Location, Section};
@@ -16,7 +16,15 @@ pub(super) fn read(root: &mut Section<'_>, max_endpoints: usize) -> Vec<Endpoint
         .read("session", endpoint::session_name)
         .unwrap_or_else(|| "default".to_owned());
     let record_failures = root.read("record_failures", flag).unwrap_or(false);
+    let error_format = root.read("error_format", choice);
     let sections = root.sections("endpoint", "name");
+    let defaults = Defaults {
+        mode,
+        session: &session,
+        record_failures,
+        error_format: error_format.unwrap_or(ErrorFormat::Auto),
+        is_only: sections.len() == 1,
+    };
     if sections.is_empty() {
         let mode = mode.unwrap_or(Mode::Replay);
         if mode.needs_upstream() {
@@ -24,7 +32,7 @@ pub(super) fn read(root: &mut Section<'_>, max_endpoints: usize) -> Vec<Endpoint
             let hint = "pass `--upstream URL`, or add an `[[endpoint]]` with `upstream = \"URL\"`";
             root.add_missing("endpoint", problem.with_hint(hint));
         }
-        return vec![Endpoint::default_endpoint(mode, &session, record_failures)];
+        return vec![Endpoint::default_endpoint(mode, &defaults)];
     }
     if let Some(section) = sections.get(max_endpoints) {
         let count = sections.len();
@@ -34,12 +42,6 @@ pub(super) fn read(root: &mut Section<'_>, max_endpoints: usize) -> Vec<Endpoint
         let hint = "raise `limits.endpoints`, or start a second gateway";
         root.add_error_at(&section.location(), problem.with_hint(hint));
     }
-    let defaults = Defaults {
-        mode,
-        session: &session,
-        record_failures,
-        is_only: sections.len() == 1,
-    };
     let mut endpoints: Vec<(Location, Endpoint)> = Vec::with_capacity(sections.len());
     for section in sections {
         let location = section.location();

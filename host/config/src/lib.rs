@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod choice;
+mod command_line;
 mod config;
 mod config_error;
 mod endpoint;
@@ -24,8 +25,10 @@ mod value_parsers;
 mod value_tree;
 
 pub use choice::{
-    Instances, LogFormat, Mode, OnDifference, OnError, OnExhausted, OnRecorderFull, Unused,
+    ErrorFormat, Instances, LogFormat, Mode, OnDifference, OnError, OnExhausted, OnRecorderFull,
+    Unused,
 };
+pub use command_line::{CONFIG_FILE, CommandLine};
 pub use config::{BuiltinSettings, Config, PluginFolders, Redaction};
 pub use config_error::{ConfigError, ConfigErrors, ValueError};
 pub use endpoint::{Endpoint, Tls};

@@ -15,6 +15,8 @@ use crate::value_tree::{self, Node, Table, Value};
 pub struct Override {
     key: String,
     value: Node,
+    /// The argument of `--set`; none for a flag of its own.
+    assignment: Option<String>,
 }
 
 impl Override {
@@ -54,7 +56,38 @@ impl Override {
             Some((_, parsed)) => (parsed, Some(value.to_owned())),
             None => (Value::String(value.to_owned()), None),
         };
-        Some(Self::new(key, parsed, raw))
+        Some(Self {
+            assignment: Some(written.to_owned()),
+            ..Self::new(key, parsed, raw)
+        })
+    }
+
+    /// The dotted key.
+    pub(super) fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// The argument of `--set`; none for a flag of its own.
+    pub(super) fn assignment(&self) -> Option<&str> {
+        self.assignment.as_deref()
+    }
+
+    /// The strings of the value.
+    pub(super) fn texts(&self) -> Vec<&str> {
+        let nodes = match &self.value.value {
+            Value::Array(items) => items.as_slice(),
+            _ => std::slice::from_ref(&self.value),
+        };
+        let texts = nodes.iter().filter_map(|node| match &node.value {
+            Value::String(text) => Some(text.as_str()),
+            Value::Integer(_)
+            | Value::Float(_)
+            | Value::Boolean(_)
+            | Value::Datetime(_)
+            | Value::Array(_)
+            | Value::Table(_) => None,
+        });
+        texts.collect()
     }
 
     fn new(key: &str, value: Value, raw: Option<String>) -> Self {
@@ -63,13 +96,14 @@ impl Override {
         Self {
             key: key.to_owned(),
             value,
+            assignment: None,
         }
     }
 }
 
 /// Applies the overrides to the table of the file, in order.
 pub(super) fn apply(overrides: &[Override], root: &mut Table, errors: &ErrorCollector) {
-    for Override { key, value } in overrides {
+    for Override { key, value, .. } in overrides {
         let Some(path) = parse_key_path(key) else {
             let problem = ValueError::new("not a valid key");
             let hint = "write dotted TOML keys, as in `limits.connections=100`";

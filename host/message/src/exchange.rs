@@ -25,6 +25,9 @@ pub struct Request {
     pub body: Content,
     /// The trailers.
     pub trailers: Fields,
+    /// If the body is truncated: the number of bytes that were received, before decoding. The
+    /// upstream responded without the rest.
+    pub truncated_at: Option<u64>,
 }
 
 impl Request {

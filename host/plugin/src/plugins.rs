@@ -12,7 +12,7 @@ use crate::run::guest_call::GuestCall;
 use crate::{Plugin, PluginError, PluginFailure};
 use ouli_codec::MessageView;
 use ouli_codec::grpc::Schema;
-use ouli_matching::key::{self, DescribedPart, Key, KeyPart};
+use ouli_matching::key::{self, DescribedPart, Key, KeyPart, KeyedMessage};
 use ouli_message::{Exchange, Request};
 use ouli_redaction::{
     ConversationMessage, RedactedExchange, RedactionPipeline, RequestView, Secrets, exchange_views,
@@ -179,6 +179,36 @@ impl Plugins {
         })
     }
 
+    /// A request with the parts of its key.
+    ///
+    /// # Errors
+    /// If no matcher returns a key.
+    pub fn keyed_request(
+        &self,
+        request: &Arc<dyn MessageView>,
+        secrets: &Arc<Secrets>,
+    ) -> Result<KeyedMessage, PluginFailure> {
+        self.first_matcher(request, secrets, |matcher, declared, added| {
+            let websocket = websocket_part(&**request);
+            let parts = declared.iter().chain(added).chain(&websocket);
+            keyed(matcher, parts.cloned().collect(), request)
+        })
+    }
+
+    /// A message of a conversation with the parts of its key.
+    ///
+    /// # Errors
+    /// If no matcher returns a key.
+    pub fn keyed_message(
+        &self,
+        message: &Arc<dyn MessageView>,
+        secrets: &Arc<Secrets>,
+    ) -> Result<KeyedMessage, PluginFailure> {
+        self.first_matcher(message, secrets, |matcher, declared, added| {
+            keyed(matcher, message_parts(declared, added), message)
+        })
+    }
+
     /// A message of a conversation as matchers see it: without secrets.
     ///
     /// # Errors
@@ -314,6 +344,14 @@ fn websocket_part(request: &dyn MessageView) -> Option<KeyPart> {
         name: "protocol".to_owned(),
         value: Bytes::from_static(b"websocket"),
     })
+}
+
+fn keyed(matcher: &Plugin, parts: Vec<KeyPart>, view: &Arc<dyn MessageView>) -> KeyedMessage {
+    KeyedMessage {
+        matcher: (!matcher.is_builtin()).then(|| matcher.name().to_owned()),
+        parts,
+        view: Arc::clone(view),
+    }
 }
 
 /// The parts of a key that apply to a message of a conversation.

@@ -224,6 +224,7 @@ mod tests {
             fields: Fields::default(),
             body: Content::Inline(Bytes::from_static(body.as_bytes())),
             trailers: Fields::default(),
+            truncated_at: None,
         };
         RequestView::new(
             "endpoint".into(),

@@ -147,6 +147,7 @@ mod tests {
             fields: Fields::default(),
             body: Content::EMPTY,
             trailers: Fields::default(),
+            truncated_at: None,
         };
         let request = Arc::new(RedactedMessage::request(
             "api".into(),

@@ -75,6 +75,7 @@ fn exchange(choices: &mut Choices<'_>) -> Exchange {
             content(choices)
         },
         trailers: fields(choices),
+        truncated_at: choices.flag().then(|| choices.below(1000) as u64),
     };
     let status = StatusCode::from_u16(100 + u16::from(choices.byte()));
     let mut response = Response {

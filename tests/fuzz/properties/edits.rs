@@ -68,6 +68,7 @@ fn of_request(body: &Bytes, edits: &[Edit]) {
         fields: fields(),
         body: Content::Inline(body.clone()),
         trailers: Fields::default(),
+        truncated_at: None,
     };
     let mut after = before.clone();
     if edit_request(&mut after, edits.to_vec()).is_err() {

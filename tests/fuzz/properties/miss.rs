@@ -5,8 +5,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method};
 use ouli_codec::json::Pointer;
-use ouli_matching::key::{ExcludedNames, Key, KeyPart, derive, describe, matches_with_wildcards};
-use ouli_matching::miss::{Candidate, Cause, MissedRequest, rank, report};
+use ouli_matching::key::{
+    ExcludedNames, Key, KeyPart, KeyedMessage, derive, describe, matches_with_wildcards,
+};
+use ouli_matching::miss::{Candidate, Cause, Guidance, MissedRequest, rank, report};
 use ouli_message::{Content, Fields, Request};
 use ouli_redaction::RedactedMessage;
 
@@ -43,19 +45,22 @@ pub(super) fn check(input: &[u8]) {
     let described = [&live, &recorded].map(|message| describe(&parts, message));
     let equal = keys[0] == keys[1];
     assert!(!equal || matches_with_wildcards(&described[1], &described[0]));
-    let [live, recorded] = described;
+    let keyed = |message: RedactedMessage| KeyedMessage {
+        matcher: None,
+        parts: parts.clone(),
+        view: Arc::new(message),
+    };
     let missed = MissedRequest {
         session: "default".to_owned(),
         request_line: "POST /".to_owned(),
-        upstream: None,
-        matcher: None,
-        described: live,
+        message: keyed(live),
         cause: Cause::NoMatch,
+        guidance: Guidance::default(),
     };
     let candidate = Candidate {
         ordinal: 1,
         request_line: "POST /".to_owned(),
-        described: recorded,
+        message: keyed(recorded),
         replayed: false,
     };
     let miss = report(missed, vec![candidate]);
@@ -114,6 +119,7 @@ fn message(choices: &mut Choices<'_>, content_type: &str) -> RedactedMessage {
         fields,
         body: Content::Inline(Bytes::copy_from_slice(choices.bytes())),
         trailers: Fields::default(),
+        truncated_at: None,
     };
     RedactedMessage::request("api".into(), "default".into(), Arc::new(request))
 }

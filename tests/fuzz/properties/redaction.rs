@@ -151,6 +151,7 @@ fn request(choices: &mut Choices<'_>) -> Request {
         fields,
         body: Content::EMPTY,
         trailers: Fields::default(),
+        truncated_at: None,
     }
 }
 

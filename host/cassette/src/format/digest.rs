@@ -46,6 +46,10 @@ pub fn digest(exchange: &Exchange) -> String {
     if let Some(failure) = failure {
         push_failure(&mut content, &failure.cause);
     }
+    if let Some(length) = request.truncated_at {
+        push_text(&mut content, b"truncated_at");
+        push_text(&mut content, length.to_string().as_bytes());
+    }
     match &response.coded {
         CodedBody::Derived => {}
         CodedBody::Exact(coded) => {

@@ -42,6 +42,9 @@ fn write_request(writer: &mut JsonWriter<'_>, request: &Request, folder: &str) {
     write_fields(writer, "headers", &request.fields);
     body_writer::write(writer, "body", &request.body, folder);
     write_trailers(writer, &request.trailers);
+    if let Some(length) = request.truncated_at {
+        writer.number("truncated_at", length);
+    }
     writer.close(b'}');
 }
 

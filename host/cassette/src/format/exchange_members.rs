@@ -87,6 +87,7 @@ impl Record<'_> {
                 fields: request.headers.0,
                 body: content(request.body, buffer),
                 trailers: request.trailers.0,
+                truncated_at: request.truncated_at,
             },
             response,
             stream,
@@ -137,6 +138,8 @@ struct RequestMembers<'a> {
     body: Option<ParsedBody<'a>>,
     #[serde(default)]
     trailers: FieldList,
+    #[serde(default)]
+    truncated_at: Option<u64>,
 }
 
 #[derive(serde::Deserialize)]

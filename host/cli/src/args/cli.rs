@@ -13,9 +13,6 @@ use super::flags::{CheckFlags, FileFlags, RunFlags};
 use super::plugin::PluginCommand;
 use ouli_config::{Mode, Override};
 
-/// The configuration file that is read if it exists and `--config` names no other.
-pub(crate) const CONFIG_FILE: &str = "ouli.toml";
-
 /// Record HTTP traffic with the secrets removed, and replay it without the network
 #[derive(Debug, Parser)]
 #[command(

@@ -7,5 +7,5 @@ mod flags;
 mod plugin;
 
 pub(crate) use cassette::CassetteCommand;
-pub(crate) use cli::{CONFIG_FILE, Cli, Command};
+pub(crate) use cli::{Cli, Command};
 pub(crate) use plugin::{Lang, PluginCommand};

@@ -167,6 +167,7 @@ fn build_request(spec: RequestSpec) -> Result<ouli_message::Request, String> {
         fields,
         body,
         trailers: Fields::default(),
+        truncated_at: None,
     })
 }
 

@@ -44,6 +44,14 @@ macro_rules! recording_limits {
     /// recorded.
     recorder_queue_timeout: Duration = 10 * SECOND, Time(MS..=DAY),
         "longer than a disk stalls, shorter than clients wait for a response";
+    /// Exchanges that are read to their end without a client: it left before the end of the
+    /// response, or has a response that ended before its request. A further one is recorded as far
+    /// as it is read if only the request is incomplete, else not at all.
+    background_reads: usize = 256, Count(0..=1_000_000), RestartOnly,
+        "each holds a connection to its upstream or its client";
+    /// Time for such a read.
+    background_read_timeout: Duration = 10 * SECOND, Time(MS..=DAY),
+        "nginx's `lingering_time` is three times as long, for any upload";
     /// Exchanges written and synced as one batch. Further ones go into the next batch.
     write_batch_exchanges: usize = 256, Count(1..=1_000_000), RestartOnly,
         "one write and one sync for a burst";

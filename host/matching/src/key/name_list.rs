@@ -33,6 +33,14 @@ impl ExcludedNames {
             || self.prefixes.iter().any(|prefix| name.starts_with(prefix))
     }
 
+    /// The same list with one more name; in lower case for a list of headers.
+    #[must_use]
+    pub(crate) fn with(&self, name: &str) -> Self {
+        let mut list = self.clone();
+        list.add(name);
+        list
+    }
+
     fn add(&mut self, name: &str) {
         match name.strip_suffix('*') {
             Some(prefix) => self.prefixes.push(prefix.to_owned()),

@@ -9,6 +9,7 @@ use ouli_codec::{MessageView, form};
 use ouli_message::Fields;
 
 /// A request of endpoint `api` in session `default`.
+#[derive(Clone)]
 pub(crate) struct Sample {
     method: String,
     path: String,

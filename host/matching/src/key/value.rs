@@ -50,9 +50,16 @@ fn text(text: &str) -> ValueDigest {
 
 fn path(path: &str) -> ValueDigest {
     let mut sketch = Sketch::default();
-    for (index, segment) in path.split('/').enumerate() {
+    // Paths that differ only in case or in a trailing slash are the most similar ones.
+    let alike = path.strip_suffix('/').unwrap_or(path);
+    for (index, segment) in alike.split('/').enumerate() {
         // The position counts: `/a/b` is not similar to `/b/a`.
-        let segment = leaf(Tag::Text, segment.as_bytes());
+        let has_upper_case = segment.bytes().any(|byte| byte.is_ascii_uppercase());
+        let segment = if has_upper_case {
+            leaf(Tag::Text, segment.to_ascii_lowercase().as_bytes())
+        } else {
+            leaf(Tag::Text, segment.as_bytes())
+        };
         sketch.add(segment.wrapping_add(7 * index as u128));
     }
     ValueDigest {

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use super::json;
 use super::pairs::{Paired, pair_by_name};
+use super::path_form;
 use super::raw_difference::{DifferenceCollector, Location, RawDifference, Step, pointer};
-use super::remedy::{Remedy, remedies};
+use super::resolution::{Resolution, resolutions};
 use crate::key::{BodyPart, DescribedPart, Value};
 
 /// A difference between the live request and a recorded one. Values are redacted and shortened.
@@ -21,13 +22,13 @@ pub struct Difference {
     /// The value in the recorded request.
     pub recorded: Option<String>,
     /// What would make the requests match here.
-    pub remedy: Remedy,
+    pub resolution: Resolution,
 }
 
 impl Difference {
-    fn new(difference: RawDifference, remedy: Remedy) -> Self {
+    fn new(difference: RawDifference, resolution: Resolution) -> Self {
         let at = match difference.location {
-            Location::Whole | Location::Kind | Location::Order => None,
+            Location::Whole | Location::PathForm(_) | Location::Kind | Location::Order => None,
             Location::Name(name) | Location::Field(name) => Some(name),
             Location::Unnamed(number) => Some(format!("part {number}")),
             Location::Pointer(steps) => Some(pointer(&steps)),
@@ -37,7 +38,17 @@ impl Difference {
             at,
             live: difference.live,
             recorded: difference.recorded,
-            remedy,
+            resolution,
+        }
+    }
+}
+
+impl Difference {
+    /// The part and the location in it.
+    pub(super) fn location(&self) -> String {
+        match &self.at {
+            Some(at) => format!("{} {at}", self.part),
+            None => self.part.clone(),
         }
     }
 }
@@ -46,6 +57,14 @@ impl Difference {
 pub(super) struct Differences {
     pub(super) list: Vec<Difference>,
     pub(super) total: usize,
+}
+
+impl Differences {
+    /// True if a difference of the same part is at this place.
+    pub(super) fn has(&self, part: &str, at: Option<&str>) -> bool {
+        let mut list = self.list.iter();
+        list.any(|difference| difference.part == part && difference.at.as_deref() == at)
+    }
 }
 
 /// The differences between two requests. `matcher` names the plugin that derived their keys.
@@ -72,11 +91,11 @@ pub(super) fn differences(
             }
         }
     }
-    let remedies = remedies(&collector.kept, matcher);
-    let list = collector.kept.into_iter().zip(remedies);
+    let resolutions = resolutions(&collector.kept, matcher);
+    let list = collector.kept.into_iter().zip(resolutions);
     Differences {
         list: list
-            .map(|(difference, remedy)| Difference::new(difference, remedy))
+            .map(|(difference, resolution)| Difference::new(difference, resolution))
             .collect(),
         total: collector.total,
     }
@@ -102,6 +121,11 @@ fn compare(live: &Value, recorded: &Value, collector: &mut DifferenceCollector) 
         }
         (Value::BodyParts(live), Value::BodyParts(recorded)) => {
             compare_body_parts(live, recorded, collector)
+        }
+        (Value::Text(live_path), Value::Text(recorded_path)) if collector.part == "path" => {
+            let form = path_form::difference(live_path, recorded_path);
+            let location = form.map_or(Location::Whole, Location::PathForm);
+            add_whole(location, live, recorded, collector)
         }
         (Value::Text(_) | Value::Bytes(_), Value::Text(_) | Value::Bytes(_)) => {
             add_whole(Location::Whole, live, recorded, collector)

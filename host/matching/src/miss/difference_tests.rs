@@ -1,7 +1,7 @@
 //! Tables of differences and their remedies.
 
 use super::tests::{candidate, json, missed};
-use super::*;
+use super::{settings_text, *};
 use crate::key::sample_message::{Sample, body, default_parts, multipart};
 use crate::key::{ExcludedNames, KeyPart, derive};
 
@@ -21,10 +21,24 @@ fn lines(nearest: &Nearest) -> Vec<String> {
             text(&difference.at),
             text(&difference.live),
             text(&difference.recorded),
-            difference.remedy
+            resolution(difference)
         )
     };
     nearest.differences.iter().map(show).collect()
+}
+
+/// The setting as TOML, or the hint.
+fn resolution(difference: &Difference) -> String {
+    let Resolution::Setting(change) = &difference.resolution else {
+        return difference.resolution.to_string();
+    };
+    let mut settings = serde_json::Map::new();
+    change.apply_to_settings(&mut settings);
+    let section = settings_text::section(&settings);
+    section
+        .trim_start_matches("[matcher]\n")
+        .trim_end()
+        .to_owned()
 }
 
 fn form(text: &str) -> Sample {
@@ -37,31 +51,39 @@ fn raw(bytes: &'static [u8]) -> Sample {
 
 #[test]
 fn targets_differ_by_part_and_parameter() {
-    let cases: [(&str, &str, &[&str]); 5] = [
+    let cases: [(&str, &str, &[&str]); 6] = [
+        (
+            "/A/",
+            "/a",
+            &[concat!(
+                r#"path - | "/A/" | "/a" | "#,
+                "differs only in case and a trailing slash; no setting ignores it"
+            )],
+        ),
         (
             "/a",
             "/b",
-            &[r#"path - | "/a" | "/b" | no setting: the path differs"#],
+            &[r#"path - | "/a" | "/b" | no setting ignores the path"#],
         ),
         (
             "/a?n=1&x=1",
             "/a?n=2&x=1",
-            &[r#"query n | "1" | "2" | to ignore it: [matcher] ignore_query = ["n"]"#],
+            &[r#"query n | "1" | "2" | ignore_query = ["n"]"#],
         ),
         (
             "/a?n=1",
             "/a",
-            &[r#"query n | "1" | - | to ignore it: [matcher] ignore_query = ["n"]"#],
+            &[r#"query n | "1" | - | ignore_query = ["n"]"#],
         ),
         (
             "/a?n=1&n=2",
             "/a?n=2&n=1",
-            &[r#"query n | "1", "2" | "2", "1" | to ignore it: [matcher] ignore_query = ["n"]"#],
+            &[r#"query n | "1", "2" | "2", "1" | ignore_query = ["n"]"#],
         ),
         (
             "/a?q%22=1",
             "/a",
-            &[r#"query q" | "1" | - | to ignore it: [matcher] ignore_query = ["q\""]"#],
+            &[r#"query q" | "1" | - | ignore_query = ["q\""]"#],
         ),
     ];
     let parts = default_parts(&[], &[]);
@@ -81,44 +103,40 @@ fn json_bodies_differ_by_pointer() {
         (
             r#"{"a":1,"b":{"c":"x"}}"#,
             r#"{"b":{"c":"y"},"a":1.0}"#,
-            &[r#"body /b/c | "x" | "y" | to ignore it: [matcher] ignore_body = ["/b/c"]"#],
+            &[r#"body /b/c | "x" | "y" | ignore_body = ["/b/c"]"#],
         ),
         (
             r#"{"a/b":1}"#,
             "{}",
-            &[r#"body /a~1b | 1 | - | to ignore it: [matcher] ignore_body = ["/a~1b"]"#],
+            &[r#"body /a~1b | 1 | - | ignore_body = ["/a~1b"]"#],
         ),
         (
             "{}",
             r#"{"a":{"b":[1,null]}}"#,
-            &[r#"body /a | - | {"b":[1,null]} | to ignore it: [matcher] ignore_body = ["/a"]"#],
+            &[r#"body /a | - | {"b":[1,null]} | ignore_body = ["/a"]"#],
         ),
         (
             r#"[{"id":1},{"id":2}]"#,
             r#"[{"id":3},{"id":4}]"#,
             &[
-                r#"body /0/id | 1 | 3 | to ignore it: [matcher] ignore_body = ["/*/id"]"#,
-                r#"body /1/id | 2 | 4 | to ignore it: [matcher] ignore_body = ["/*/id"]"#,
+                r#"body /0/id | 1 | 3 | ignore_body = ["/*/id"]"#,
+                r#"body /1/id | 2 | 4 | ignore_body = ["/*/id"]"#,
             ],
         ),
         (
             r#"{"m":[{"id":1},{"id":2,"x":1}]}"#,
             r#"{"m":[{"id":1},{"id":4}]}"#,
             &[
-                r#"body /m/1/id | 2 | 4 | to ignore it: [matcher] ignore_body = ["/m/1/id"]"#,
-                r#"body /m/1/x | 1 | - | to ignore it: [matcher] ignore_body = ["/m/1/x"]"#,
+                r#"body /m/1/id | 2 | 4 | ignore_body = ["/m/1/id"]"#,
+                r#"body /m/1/x | 1 | - | ignore_body = ["/m/1/x"]"#,
             ],
         ),
         (
             "[1,2,3]",
             "[1,2]",
-            &[r#"body /2 | 3 | - | to ignore it: [matcher] ignore_body = ["/2"]"#],
+            &[r#"body /2 | 3 | - | ignore_body = ["/2"]"#],
         ),
-        (
-            "[]",
-            "{}",
-            &["body  | [] | {} | no setting: the whole body differs"],
-        ),
+        ("[]", "{}", &["body  | [] | {} | ignore_body = [\"\"]"]),
         ("[1]", "[1.0]", &[]),
     ];
     for (live, recorded, expected) in cases {
@@ -133,14 +151,14 @@ fn other_bodies_differ_by_field_or_as_a_whole() {
         (
             form("a=1&n~=2"),
             form("a=1&n~=3"),
-            &[r#"body n~ | "2" | "3" | to ignore it: [matcher] ignore_body = ["/n~0"]"#],
+            &[r#"body n~ | "2" | "3" | ignore_body = ["/n~0"]"#],
         ),
         (
             raw(b"abc"),
             raw(b"abd"),
             &[concat!(
                 r#"body - | "abc" | "abd" | "#,
-                "no setting: a body of this kind is compared byte by byte"
+                r#"ignore_body = [""]"#
             )],
         ),
         (
@@ -148,18 +166,18 @@ fn other_bodies_differ_by_field_or_as_a_whole() {
             raw(b"\xff\x00"),
             &[concat!(
                 r#"body - | "a\u001b[31m" | 2 bytes ff00 | "#,
-                "no setting: a body of this kind is compared byte by byte"
+                r#"ignore_body = [""]"#
             )],
         ),
         (
             json("{}"),
             form("a=1"),
-            &[r#"body - | {} | a="1" | no setting: the body is of a different kind"#],
+            &[r#"body - | {} | a="1" | ignore_body = [""]"#],
         ),
         (
             json("{}"),
             json(""),
-            &["body - | {} | no body | no setting: the body is of a different kind"],
+            &[r#"body - | {} | no body | ignore_body = [""]"#],
         ),
     ];
     for (live, recorded, expected) in cases {
@@ -180,35 +198,35 @@ fn multipart_bodies_differ_by_part() {
         (
             &[(A, "1")],
             &[(A, "2")],
-            r#"body a | "1" | "2" | to ignore it: [matcher] ignore_body = ["/a"]"#,
+            r#"body a | "1" | "2" | ignore_body = ["/a"]"#,
         ),
         (
             &[(A, "1"), (F, "2")],
             &[(F, "2")],
-            r#"body a | "1" | - | to ignore it: [matcher] ignore_body = ["/a"]"#,
+            r#"body a | "1" | - | ignore_body = ["/a"]"#,
         ),
         (
             &[(A, "1"), (F, "2")],
             &[(F, "2"), (A, "1")],
-            "body - | - | - | no setting: the same parts are in a different order",
+            r#"body - | - | - | ignore_body = [""]"#,
         ),
         (
             &[(F, "1")],
             &[(G, "1")],
             concat!(
                 r#"body f | filename "x" | filename "y" | "#,
-                r#"to ignore it: [matcher] ignore_body = ["/f"]"#
+                r#"ignore_body = ["/f"]"#
             ),
         ),
         (
             &[(J, r#"{"n":1}"#)],
             &[(J, r#"{"n":2}"#)],
-            r#"body /j/n | 1 | 2 | to ignore it: [matcher] ignore_body = ["/j/n"]"#,
+            r#"body /j/n | 1 | 2 | ignore_body = ["/j/n"]"#,
         ),
         (
             &[(N, "1")],
             &[(N, "2")],
-            r#"body part 1 | "1" | "2" | no setting: only parts with a name can be ignored"#,
+            r#"body part 1 | "1" | "2" | ignore_body = ["/"]"#,
         ),
     ];
     for (live, recorded, expected) in cases {
@@ -246,12 +264,9 @@ fn headers_and_custom_parts_differ_by_name() {
     assert_eq!(
         lines(&miss.nearest[0]),
         [
-            concat!(
-                r#"header.accept accept | "x" | - | "#,
-                r#"to ignore it: [matcher] headers = [...] without "accept""#
-            ),
-            r#"headers accept | "x" | - | to ignore it: [matcher] ignore_headers = ["accept"]"#,
-            r#"headers etag | - | "�" | to ignore it: [matcher] ignore_headers = ["etag"]"#,
+            r#"header.accept accept | "x" | - | headers = []"#,
+            r#"headers accept | "x" | - | ignore_headers = ["accept"]"#,
+            r#"headers etag | - | "�" | ignore_headers = ["etag"]"#,
             concat!(
                 r#"tenant - | "a" | "b" | "#,
                 "a plugin computes part tenant: change the plugin or its settings"
@@ -265,8 +280,9 @@ fn settings_are_suggested_for_the_built_in_matcher_only() {
     let parts = default_parts(&[], &[]);
     let (live, recorded) = (Sample::new("GET", "/?a=1"), Sample::new("GET", "/?a=2"));
     let mut missed = missed(&parts, &live, Cause::NoMatch);
-    missed.matcher = Some("mine.wasm".to_owned());
+    missed.message.matcher = Some("mine.wasm".to_owned());
     let miss = report(missed, vec![candidate(1, &parts, &recorded)]);
+    assert_eq!(miss.remedy, None);
     let expected = concat!(
         r#"query a | "1" | "2" | "#,
         "the matcher mine.wasm compares it: change its settings or the parts it declares"
@@ -282,9 +298,9 @@ fn every_suggested_setting_ignores_its_difference() {
     let pointers: Vec<_> = nearest
         .differences
         .iter()
-        .map(|difference| match &difference.remedy {
-            Remedy::Ignore { entry, .. } => entry.as_str(),
-            Remedy::RemoveHeader { .. } | Remedy::Hint(_) => panic!("{difference:?}"),
+        .map(|difference| match &difference.resolution {
+            Resolution::Setting(Change::Ignore { entry, .. }) => entry.as_str(),
+            other => panic!("{other:?}"),
         })
         .collect();
     assert_eq!(pointers, ["/a~1b", "/list/*/id", "/list/*/id", "/more/1"]);

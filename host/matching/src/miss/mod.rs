@@ -1,23 +1,32 @@
 //! The report of a miss: the nearest recorded requests, their differences, and the settings that
 //! would make them match.
 
+mod change;
 mod difference;
 #[cfg(test)]
 mod difference_tests;
+mod guidance;
 mod json;
 mod pairs;
+mod path_form;
 mod problem;
 mod rank;
 mod raw_difference;
-mod remedy;
 mod report;
+mod resolution;
+mod sentence;
+mod settings_text;
 mod similarity;
 #[cfg(test)]
 mod tests;
 mod text;
+mod trial;
 mod truncate;
+mod withhold;
 
+pub use change::{Change, IgnoreList};
 pub use difference::Difference;
+pub use guidance::{Guidance, Remedy};
 pub use rank::rank;
-pub use remedy::Remedy;
 pub use report::{Candidate, Cause, Miss, MissedRequest, Nearest, report};
+pub use resolution::Resolution;

@@ -1,11 +1,11 @@
-//! The report of a miss for the client: a problem document (RFC 9457), and texts that it shares
-//! with the log.
+//! The report of a miss for the client: a problem document (RFC 9457).
 
 use serde_json::{Map, Value, json};
 
 use super::difference::Difference;
-use super::remedy::{Remedy, combined_setting};
+use super::guidance::Remedy;
 use super::report::{Cause, Miss, Nearest};
+use super::resolution::Resolution;
 
 /// The problem type (RFC 9457, section 3.1.1). It is part of the public interface.
 const TYPE: &str = "urn:ouli:problem:miss";
@@ -13,7 +13,7 @@ const TYPE: &str = "urn:ouli:problem:miss";
 impl Miss {
     /// The report as a problem document, for `application/problem+json`.
     pub fn to_problem(&self) -> Value {
-        json!({
+        let mut problem = json!({
             "type": TYPE,
             "title": self.title(),
             "status": 404,
@@ -21,20 +21,14 @@ impl Miss {
             "session": self.session,
             "request": self.request_line,
             "nearest": self.nearest.iter().map(nearest).collect::<Vec<_>>(),
-        })
-    }
-
-    /// One line with the first difference from the nearest recorded request.
-    pub fn summary(&self) -> String {
-        let nearest = self.nearest.first();
-        let location = nearest.and_then(|nearest| {
-            let first = nearest.differences.first()?;
-            Some(match &first.at {
-                Some(at) => format!("{} differs in {} {at}", self.request_line, first.part),
-                None => format!("{} differs in {}", self.request_line, first.part),
-            })
         });
-        location.unwrap_or_else(|| format!("{} is not recorded", self.request_line))
+        if let Some(tried) = &self.remedy {
+            problem["remedy"] = remedy(tried);
+        }
+        if let Some(command) = &self.command {
+            problem["command"] = Value::from(command.as_str());
+        }
+        problem
     }
 
     fn title(&self) -> &'static str {
@@ -45,79 +39,23 @@ impl Miss {
             Cause::Exhausted { .. } => "every matching exchange was replayed",
         }
     }
-
-    /// The cause and the advice.
-    fn detail(&self) -> String {
-        let mut detail = self.cause();
-        let nearest = self.nearest.first();
-        if let (Cause::NoMatch, Some(nearest)) = (self.cause, nearest) {
-            detail.push_str(&format!("; {}", compared(nearest)));
-        }
-        format!("{detail}; {}", self.advice())
-    }
-
-    /// Why there is no match.
-    pub(super) fn cause(&self) -> String {
-        let session = &self.session;
-        match self.cause {
-            Cause::NoCassette => format!("session {session} has no cassette"),
-            Cause::Empty => format!("no exchange is recorded in session {session}"),
-            Cause::NoMatch => format!("no exchange recorded in session {session} matches"),
-            Cause::Exhausted { recorded: 1 } => {
-                format!("session {session} records this request once, and it was replayed")
-            }
-            Cause::Exhausted { recorded } => format!(
-                "session {session} records this request {recorded} times, and all were replayed"
-            ),
-        }
-    }
-
-    /// A command or a setting that helps.
-    pub(super) fn advice(&self) -> String {
-        let upstream = self.upstream.as_deref().unwrap_or("URL");
-        let command = |mode: &str| {
-            let session = &self.session;
-            format!("ouli-gateway {mode} --upstream {upstream} --session {session}")
-        };
-        match self.cause {
-            Cause::NoCassette | Cause::Empty => format!("record one with: {}", command("record")),
-            // Mode `record` would start a new cassette.
-            Cause::NoMatch => format!("add it with: {}", command("auto")),
-            Cause::Exhausted { .. } => {
-                "on_exhausted is \"miss\"; on_exhausted = \"repeat\" repeats the last response"
-                    .to_owned()
-            }
-        }
-    }
 }
 
-fn compared(nearest: &Nearest) -> String {
-    let name = format!("exchange {} ({})", nearest.ordinal, nearest.request_line);
-    let total = nearest.differences.len() + nearest.omitted_differences;
-    let Some(first) = nearest.differences.first() else {
-        return format!("the nearest is {name}");
-    };
-    let location = match &first.at {
-        Some(at) => format!("{} {at}", first.part),
-        None => first.part.clone(),
-    };
-    let location = if total == 1 {
-        location
-    } else {
-        format!("{total} places, first in {location}")
-    };
-    let remedies = nearest
-        .differences
-        .iter()
-        .map(|difference| &difference.remedy);
-    let settings = combined_setting(remedies).filter(|_| nearest.omitted_differences == 0);
-    let object = if total == 1 { "it" } else { "them" };
-    let remedy = match (settings, &first.remedy) {
-        (Some(settings), _) => format!("; to ignore {object}: {settings}"),
-        (None, Remedy::Hint(hint)) => format!(" ({hint})"),
-        (None, Remedy::Ignore { .. } | Remedy::RemoveHeader { .. }) => String::new(),
-    };
-    format!("the nearest is {name}, which differs in {location}{remedy}")
+fn remedy(remedy: &Remedy) -> Value {
+    let mut value = json!({
+        "exchange": remedy.exchange,
+        "flags": remedy.flags,
+    });
+    if remedy.instruction.is_some() {
+        value["toml"] = Value::from(remedy.section.as_str());
+    }
+    if !remedy.also_matches.is_empty() {
+        value["also_matches"] = Value::from(remedy.also_matches.clone());
+    }
+    if remedy.ignores_bodies {
+        value["ignores_bodies"] = Value::from(true);
+    }
+    value
 }
 
 fn nearest(nearest: &Nearest) -> Value {
@@ -144,11 +82,10 @@ fn difference(difference: &Difference) -> Value {
     put("at", difference.at.clone());
     put("sent", difference.live.clone());
     put("recorded", difference.recorded.clone());
-    match &difference.remedy {
-        Remedy::Hint(hint) => put("hint", Some(hint.clone())),
-        setting @ (Remedy::Ignore { .. } | Remedy::RemoveHeader { .. }) => {
-            put("setting", setting.setting());
-        }
+    let resolution = difference.resolution.to_string();
+    match &difference.resolution {
+        Resolution::Hint(_) | Resolution::PathForm(_) => put("hint", Some(resolution)),
+        Resolution::Setting(_) => put("setting", Some(resolution)),
     }
     Value::Object(value)
 }

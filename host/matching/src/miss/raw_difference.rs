@@ -8,6 +8,8 @@ use ouli_codec::json::escape;
 pub(super) enum Location {
     /// The whole part.
     Whole,
+    /// The whole path, in this form only, such as its case.
+    PathForm(&'static str),
     /// The kinds of value differ, such as JSON and a form.
     Kind,
     /// Equal components in a different order.

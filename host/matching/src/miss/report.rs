@@ -1,8 +1,11 @@
 //! Builds the report of a miss.
 
-use super::difference::{Difference, differences};
-use super::similarity;
-use crate::key::DescribedPart;
+use super::change::Change;
+use super::difference::{Difference, Differences, differences};
+use super::guidance::{Guidance, Remedy};
+use super::resolution::Resolution;
+use super::{similarity, trial};
+use crate::key::{DescribedPart, KeyedMessage};
 
 /// Maximum number of recorded requests in a report.
 const MAX_NEAREST: usize = 3;
@@ -10,22 +13,21 @@ const MAX_NEAREST: usize = 3;
 /// Maximum number of differences for each of them.
 const MAX_DIFFERENCES: usize = 8;
 
+/// Maximum number of further exchanges that a remedy names.
+const MAX_ALSO_MATCHES: usize = 3;
+
 /// The request without a match. All values are redacted.
-#[derive(Clone, Debug)]
 pub struct MissedRequest {
     /// Name of the session.
     pub session: String,
     /// Method and target, for example `POST /v1/chat?stream=true`.
     pub request_line: String,
-    /// URL of the upstream of the endpoint, if one is configured.
-    pub upstream: Option<String>,
-    /// Name of the plugin that derived the key. None for the built-in matcher, which `[matcher]`
-    /// configures.
-    pub matcher: Option<String>,
-    /// The parts of its key.
-    pub described: Vec<DescribedPart>,
+    /// The request with the parts of its key.
+    pub message: KeyedMessage,
     /// Why there is no match.
     pub cause: Cause,
+    /// What the report needs to know of the gateway.
+    pub guidance: Guidance,
 }
 
 /// Why a request has no match.
@@ -45,14 +47,13 @@ pub enum Cause {
 }
 
 /// A recorded request that may be similar.
-#[derive(Clone, Debug)]
 pub struct Candidate {
     /// The number of its exchange in the cassette, from 1.
     pub ordinal: usize,
     /// Method and target, redacted.
     pub request_line: String,
-    /// The parts of its key, by the same matcher.
-    pub described: Vec<DescribedPart>,
+    /// The request with the parts of its key.
+    pub message: KeyedMessage,
     /// True if it was already replayed.
     pub replayed: bool,
 }
@@ -64,12 +65,14 @@ pub struct Miss {
     pub session: String,
     /// Method and target.
     pub request_line: String,
-    /// URL of the upstream of the endpoint, if one is configured.
-    pub upstream: Option<String>,
     /// Why there is no match.
     pub cause: Cause,
     /// Up to three recorded requests, the nearest first.
     pub nearest: Vec<Nearest>,
+    /// Settings under which the nearest of them matches that settings can make match.
+    pub remedy: Option<Remedy>,
+    /// The command that records the request. None if it is recorded.
+    pub command: Option<String>,
 }
 
 /// A recorded request with its differences from the live one.
@@ -90,42 +93,136 @@ pub struct Nearest {
 /// Compares the candidates chosen by [`rank`](super::rank()) part by part and reports the nearest.
 /// Among equals, those not replayed yet come first, then earlier ones.
 pub fn report(missed: MissedRequest, candidates: Vec<Candidate>) -> Miss {
-    let mut scored: Vec<_> = candidates
+    let live = Described::new(missed.message);
+    let mut candidates: Vec<_> = candidates
         .into_iter()
-        .map(|candidate| {
-            let score = similarity::score(&missed.described, &candidate.described);
-            (score, candidate)
-        })
+        .map(|candidate| RankedCandidate::new(&live, candidate))
         .collect();
-    scored.sort_by(|(left_score, left), (right_score, right)| {
-        let by_score = right_score.cmp(left_score);
+    candidates.sort_by(|left, right| {
+        let by_score = right.score.cmp(&left.score);
         by_score.then((left.replayed, left.ordinal).cmp(&(right.replayed, right.ordinal)))
     });
-    scored.truncate(MAX_NEAREST);
-    let matcher = missed.matcher.as_deref();
-    let nearest = scored
-        .into_iter()
-        .map(|(_, candidate)| nearest(&missed.described, candidate, matcher))
-        .collect();
+    let guidance = &missed.guidance;
+    let mut remedy = None;
+    let mut nearest = Vec::with_capacity(MAX_NEAREST);
+    for candidate in candidates.iter().take(MAX_NEAREST) {
+        let found = compare(&live, &candidate.recorded);
+        if missed.cause == Cause::NoMatch && remedy.is_none() {
+            remedy = tried_remedy(&live, candidate, &found, &candidates, guidance);
+        }
+        nearest.push(candidate.report(found));
+    }
+    let command = match missed.cause {
+        Cause::NoCassette | Cause::Empty => Some(guidance.record_command.clone()),
+        // Mode `record` would start a new cassette.
+        Cause::NoMatch => Some(guidance.auto_command.clone()),
+        Cause::Exhausted { .. } => None,
+    };
     Miss {
         session: missed.session,
         request_line: missed.request_line,
-        upstream: missed.upstream,
         cause: missed.cause,
         nearest,
+        remedy,
+        command,
     }
 }
 
-fn nearest(live: &[DescribedPart], candidate: Candidate, matcher: Option<&str>) -> Nearest {
-    let found = differences(live, &candidate.described, matcher);
-    let total = found.total;
-    let mut differences = found.list;
-    differences.truncate(MAX_DIFFERENCES);
-    Nearest {
-        ordinal: candidate.ordinal,
-        request_line: candidate.request_line,
-        replayed: candidate.replayed,
-        omitted_differences: total - differences.len(),
-        differences,
+/// A message and its parts with their values.
+struct Described {
+    message: KeyedMessage,
+    parts: Vec<DescribedPart>,
+}
+
+impl Described {
+    fn new(message: KeyedMessage) -> Self {
+        Self {
+            parts: message.describe(),
+            message,
+        }
     }
+}
+
+/// A candidate with its similarity to the live request.
+struct RankedCandidate {
+    score: u64,
+    ordinal: usize,
+    replayed: bool,
+    request_line: String,
+    recorded: Described,
+}
+
+impl RankedCandidate {
+    fn new(live: &Described, candidate: Candidate) -> Self {
+        let recorded = Described::new(candidate.message);
+        Self {
+            score: similarity::score(&live.parts, &recorded.parts),
+            ordinal: candidate.ordinal,
+            replayed: candidate.replayed,
+            request_line: candidate.request_line,
+            recorded,
+        }
+    }
+
+    fn report(&self, found: Differences) -> Nearest {
+        let total = found.total;
+        let mut differences = found.list;
+        differences.truncate(MAX_DIFFERENCES);
+        Nearest {
+            ordinal: self.ordinal,
+            request_line: self.request_line.clone(),
+            replayed: self.replayed,
+            omitted_differences: total - differences.len(),
+            differences,
+        }
+    }
+}
+
+/// The differences between two messages. A setting is named only if the difference disappears with
+/// it.
+fn compare(live: &Described, recorded: &Described) -> Differences {
+    let matcher = live.message.matcher.as_deref();
+    let mut found = differences(&live.parts, &recorded.parts, matcher);
+    let changes = changes(&found);
+    if changes.is_empty() {
+        return found;
+    }
+    let [live, recorded] = [live, recorded].map(|side| trial::changed(&side.message, &changes));
+    let left = differences(&live.describe(), &recorded.describe(), matcher);
+    for difference in &mut found.list {
+        let is_left = left.has(&difference.part, difference.at.as_deref());
+        if is_left && matches!(difference.resolution, Resolution::Setting(_)) {
+            difference.resolution = Resolution::Hint("no setting ignores it".to_owned());
+        }
+    }
+    found
+}
+
+fn changes(found: &Differences) -> Vec<Change> {
+    let change = |difference: &Difference| match &difference.resolution {
+        Resolution::Setting(change) => Some(change.clone()),
+        Resolution::Hint(_) | Resolution::PathForm(_) => None,
+    };
+    found.list.iter().filter_map(change).collect()
+}
+
+/// The smallest change of the settings under which the candidate matches; none if there is none.
+fn tried_remedy(
+    live: &Described,
+    candidate: &RankedCandidate,
+    found: &Differences,
+    candidates: &[RankedCandidate],
+    guidance: &Guidance,
+) -> Option<Remedy> {
+    let recorded = &candidate.recorded.message;
+    let changes = trial::smallest_set(&live.message, recorded, changes(found))?;
+    let (key, new_key) = (recorded.key(), trial::changed(recorded, &changes).key());
+    let also_matches = candidates.iter().filter(|other| {
+        let message = &other.recorded.message;
+        message.key() != key && trial::changed(message, &changes).key() == new_key
+    });
+    let also_matches = also_matches.take(MAX_ALSO_MATCHES);
+    let also_matches = also_matches.map(|other| other.ordinal).collect();
+    let exchange = candidate.ordinal;
+    Some(Remedy::new(guidance, exchange, &changes, also_matches))
 }

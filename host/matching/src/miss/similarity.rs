@@ -1,6 +1,7 @@
 //! The similarity of two requests, computed down to path segments and JSON leaves.
 
 use super::pairs::{Paired, pair_by_name};
+use super::path_form;
 use super::rank::weight;
 use crate::key::{DescribedPart, Json, Value};
 
@@ -87,6 +88,9 @@ fn path(live: &Value, recorded: &Value) -> Similarity {
     let segments = |path: &str| path.split('/').skip(1).count() as u64;
     if live == recorded {
         return Similarity::pair(true);
+    }
+    if path_form::is_alike(live, recorded) {
+        return Similarity { equal: 9, all: 10 };
     }
     let pairs = live.split('/').skip(1).zip(recorded.split('/').skip(1));
     // No setting ignores a difference between paths, so equal segments count half.

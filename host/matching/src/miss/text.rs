@@ -1,7 +1,9 @@
 //! The report of a miss for the terminal: aligned lines without colours.
 
 use super::difference::Difference;
+use super::guidance::Remedy;
 use super::report::{Cause, Miss, Nearest};
+use super::sentence::REPEAT;
 
 /// Cells wider than this do not widen their column.
 const MAX_ALIGNED_WIDTH: usize = 40;
@@ -13,17 +15,23 @@ impl Miss {
             "miss  {}  (session {})",
             self.request_line, self.session
         )];
+        let session = &self.session;
         match self.cause {
             Cause::NoMatch => {}
-            Cause::NoCassette | Cause::Empty | Cause::Exhausted { .. } => {
-                lines.push(format!("  {}; {}", self.cause(), self.advice()));
+            Cause::NoCassette => lines.push(format!("  session {session} has no cassette")),
+            Cause::Empty => lines.push(format!("  session {session} is empty")),
+            Cause::Exhausted { recorded } => {
+                lines.push(format!("  recorded {}; {REPEAT}", times(recorded)))
             }
         }
         for (index, nearest) in self.nearest.iter().enumerate() {
             nearest.write(index + 1, &mut lines);
         }
-        if self.cause == Cause::NoMatch {
-            lines.push(format!("  {}", self.advice()));
+        if let Some(remedy) = &self.remedy {
+            remedy.write(&mut lines);
+        }
+        if let Some(command) = &self.command {
+            lines.push(format!("  to record it: {command}"));
         }
         let mut text = String::new();
         for line in lines {
@@ -31,6 +39,32 @@ impl Miss {
             text.push('\n');
         }
         text
+    }
+}
+
+fn times(recorded: usize) -> String {
+    match recorded {
+        1 => "once, and it was replayed".to_owned(),
+        recorded => format!("{recorded} times, and all were replayed"),
+    }
+}
+
+impl Remedy {
+    fn write(&self, lines: &mut Vec<String>) {
+        let exchange = self.exchange;
+        let effects = self.side_effects();
+        match &self.instruction {
+            Some(instruction) => {
+                lines.push(format!(
+                    "  to match exchange {exchange}, {instruction}{effects}:"
+                ));
+                lines.extend(self.section.lines().map(|line| format!("    {line}")));
+            }
+            None => lines.push(format!(
+                "  to match exchange {exchange}, add: {}{effects}",
+                self.flags
+            )),
+        }
     }
 }
 
@@ -53,15 +87,13 @@ impl Nearest {
                 .max()
                 .unwrap_or(0)
         };
-        let (first, second) = (width(0), width(1));
-        for (index, [location, live, recorded]) in rows.iter().enumerate() {
-            let line = format!("    {location:first$}   {live:second$}   {recorded}");
-            lines.push(line.trim_end().to_owned());
-            let remedy = &self.differences[index].remedy;
-            let next = self.differences.get(index + 1);
-            if next.is_none_or(|next| next.remedy != *remedy) {
-                lines.push(format!("      {remedy}"));
-            }
+        let widths = [width(0), width(1), width(2)];
+        for (row, difference) in rows.iter().zip(&self.differences) {
+            let cells = row.iter().zip(widths);
+            let cells = cells.map(|(cell, width)| format!("{cell:width$}"));
+            let cells: Vec<_> = cells.collect();
+            let line = format!("    {}", cells.join("   "));
+            lines.push(format!("{line}   ({})", difference.resolution));
         }
         if self.omitted_differences > 0 {
             lines.push(format!("    and {} more", self.omitted_differences));
@@ -70,10 +102,7 @@ impl Nearest {
 }
 
 fn row(difference: &Difference) -> [String; 3] {
-    let location = match &difference.at {
-        Some(at) => format!("{} {at}", difference.part),
-        None => difference.part.clone(),
-    };
+    let location = difference.location();
     match (&difference.live, &difference.recorded) {
         (None, None) => [location, String::new(), String::new()],
         (live, recorded) => [

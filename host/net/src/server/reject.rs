@@ -68,12 +68,7 @@ async fn send_rejection(
         frames::rejection_frames(key)
     } else {
         let detail = format!("there are too many connections (limits.{key})");
-        problem_response(
-            "503 Service Unavailable",
-            "limit",
-            "too many connections",
-            &detail,
-        )
+        problem_response(503, "limit", "too many connections", &detail)
     };
     respond_and_close(socket, &response).await
 }
@@ -84,12 +79,7 @@ pub(super) async fn reject_invalid_request(socket: impl AsyncRead + AsyncWrite +
     let reason = "the request is ambiguous, servers could read it in more than one way: \
                   a line ends without CR, or its body has no single length";
     tracing::debug!("request rejected: {reason}");
-    let response = problem_response(
-        "400 Bad Request",
-        "request",
-        "the request cannot be used",
-        reason,
-    );
+    let response = problem_response(400, "request", "the request cannot be used", reason);
     // As above.
     let _ = tokio::time::timeout(REJECT_TIMEOUT, respond_and_close(socket, &response)).await;
 }
@@ -113,22 +103,28 @@ async fn respond_and_close(
     Ok(())
 }
 
-/// A response in the form of the gateway's other errors (RFC 9457).
-fn problem_response(status: &str, kind: &str, title: &str, detail: &str) -> Vec<u8> {
-    let (code, _) = status.split_once(' ').unwrap_or_default();
-    let body = format!(
-        "{{\n  \"type\": \"urn:ouli:problem:{kind}\",\n  \"title\": \"{title}\",\n  \
-         \"status\": {code},\n  \"detail\": {}\n}}\n",
-        serde_json::Value::from(detail)
-    );
-    let retry_after = if code == "503" {
+/// A response in the form of the gateway's other errors (RFC 9457). Its detail stands where client
+/// libraries look for it too, and in the reason phrase.
+fn problem_response(code: u16, kind: &str, title: &str, detail: &str) -> Vec<u8> {
+    let message = format!("ouli-gateway: {detail}");
+    let body = serde_json::json!({
+        "type": format!("urn:ouli:problem:{kind}"),
+        "title": title,
+        "status": code,
+        "detail": detail,
+        "error": { "message": message, "type": format!("ouli-{kind}") },
+        "message": message,
+    });
+    let body = format!("{body:#}\n");
+    let retry_after = if code == 503 {
         "retry-after: 1\r\n"
     } else {
         ""
     };
     let length = body.len();
     let head = format!(
-        "HTTP/1.1 {status}\r\ncontent-type: application/problem+json\r\nouli-error: {kind}\r\n\
+        "HTTP/1.1 {code} {detail}\r\ncontent-type: application/problem+json\r\n\
+         ouli-error: {kind}\r\nouli-error-detail: {detail}\r\n\
          {retry_after}connection: close\r\ncontent-length: {length}\r\n\r\n"
     );
     (head + &body).into_bytes()

@@ -24,6 +24,8 @@ pub struct IncomingBody {
     activity: Arc<Activity>,
     /// The body has ended.
     finished: bool,
+    /// The connection is not idle while a body is read, even after the response.
+    is_active: bool,
     /// `None` if the client may pause: in a stream both sides send when they want to.
     timeouts: Option<BodyTimeouts>,
 }
@@ -57,11 +59,22 @@ impl IncomingBody {
         activity: Arc<Activity>,
         timeouts: Option<BodyTimeouts>,
     ) -> Self {
+        let is_active = !body.is_end_stream();
+        if is_active {
+            activity.share_request();
+        }
         Self {
             body,
             activity,
             finished: false,
+            is_active,
             timeouts,
+        }
+    }
+
+    fn end_activity(&mut self) {
+        if std::mem::take(&mut self.is_active) {
+            self.activity.end_request();
         }
     }
 }
@@ -128,6 +141,9 @@ impl Body for IncomingBody {
             return Poll::Ready(Some(Err(IncomingBodyError::Timeout(key))));
         };
         this.finished |= next.is_none();
+        if this.finished || this.body.is_end_stream() {
+            this.end_activity();
+        }
         if let Some(timeouts) = &mut this.timeouts {
             timeouts.on_frame();
             if matches!(next, Some(Err(_))) {
@@ -151,5 +167,6 @@ impl Drop for IncomingBody {
         if !self.finished && !self.body.is_end_stream() {
             self.activity.mark_desynchronized();
         }
+        self.end_activity();
     }
 }

@@ -13,6 +13,7 @@ use parking_lot::Mutex;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, Sleep};
 
+use super::body_end::EndCheck;
 use super::error::{BodyError, BoxError};
 
 /// The body of a request.
@@ -75,16 +76,18 @@ pub struct UpstreamBody {
     /// Runs while nothing arrives.
     timer: Option<Pin<Box<Sleep>>>,
     waiting: bool,
+    end_check: EndCheck,
     permit: Option<OwnedSemaphorePermit>,
 }
 
 impl UpstreamBody {
-    pub(super) fn new(body: Incoming, idle_timeout: Duration) -> Self {
+    pub(super) fn new(body: Incoming, idle_timeout: Duration, end_check: EndCheck) -> Self {
         Self {
             body,
             idle_timeout: Some((idle_timeout, "upstream_body_idle_timeout")),
             timer: None,
             waiting: false,
+            end_check,
             permit: None,
         }
     }
@@ -128,22 +131,33 @@ impl http_body::Body for UpstreamBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match Pin::new(&mut self.body).poll_frame(cx) {
-            Poll::Ready(next) => {
+            Poll::Ready(Some(Ok(frame))) => {
                 self.waiting = false;
-                if next.is_none() {
-                    self.permit = None;
-                }
-                Poll::Ready(next.map(|next| next.map_err(Into::into)))
+                Poll::Ready(Some(self.end_check.on_frame(&frame).map(|()| frame)))
+            }
+            Poll::Ready(Some(Err(error))) => {
+                self.waiting = false;
+                self.end_check.finish();
+                Poll::Ready(Some(Err(error.into())))
+            }
+            Poll::Ready(None) => {
+                self.permit = None;
+                let this = &mut *self;
+                Poll::Ready(this.end_check.at_end(&this.body).map(Err))
             }
             Poll::Pending => self.poll_idle(cx).map(|error| Some(Err(error))),
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.body.is_end_stream() && !self.end_check.is_due()
     }
 
     fn size_hint(&self) -> SizeHint {
+        if self.end_check.is_due() {
+            // Trailers follow the last byte.
+            return SizeHint::default();
+        }
         self.body.size_hint()
     }
 }

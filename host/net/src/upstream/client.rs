@@ -4,7 +4,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{Request, Response};
+use http::{Method, Request, Response};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use hyper_util::client::legacy::Client as Pooled;
@@ -12,6 +12,7 @@ use hyper_util::client::legacy::connect::{CaptureConnection, capture_connection}
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::time::Instant;
 
+use super::body_end::EndCheck;
 use super::body_timeout::{Body, LastWrite, TimedRequestBody, UpstreamBody};
 use super::bounds::Bounds;
 use super::connector::Connector;
@@ -93,6 +94,7 @@ impl UpstreamClient {
         mut request: Request<Body>,
     ) -> Result<Response<UpstreamBody>, UpstreamError> {
         let start = Instant::now();
+        let is_head = *request.method() == Method::HEAD;
         let interim = InterimLimiter::attach(&mut request, self.interim_responses);
         let last_write = (!request.body().is_end_stream()).then(LastWrite::now);
         let mut request = request.map(|body| TimedRequestBody {
@@ -108,7 +110,7 @@ impl UpstreamClient {
             let since = last_write.as_ref().map_or(start, LastWrite::get);
             let deadline = since + self.response_header_timeout;
             match tokio::time::timeout_at(deadline, &mut response).await {
-                Ok(Ok(Ok(response))) => return self.wrap_response(response),
+                Ok(Ok(Ok(response))) => return self.wrap_response(response, is_head),
                 Ok(Ok(Err(error))) => return Err(self.explain(&error, error.is_connect())),
                 Ok(Err(too_many)) => return Err(self.too_many_interim(&too_many)),
                 Err(_) if last_write.as_ref().is_some_and(|last| last.get() > since) => {}
@@ -145,7 +147,7 @@ impl UpstreamClient {
         let interim = InterimLimiter::attach(&mut request, self.interim_responses);
         let response = interim.enforce(connection.send(request));
         match tokio::time::timeout(self.response_header_timeout, response).await {
-            Ok(Ok(Ok(response))) => self.wrap_response(response),
+            Ok(Ok(Ok(response))) => self.wrap_response(response, false),
             Ok(Ok(Err(error))) => Err(self.explain(&error, false)),
             Ok(Err(too_many)) => Err(self.too_many_interim(&too_many)),
             Err(_) => Err(self.timeout_error("response headers from")),
@@ -162,15 +164,18 @@ impl UpstreamClient {
         self.protocol_error(reason)
     }
 
-    /// Checks a response head and sets the time limit of the body.
+    /// Checks a response head, and sets the time limit and the checks of the body.
     fn wrap_response(
         &self,
         response: Response<Incoming>,
+        is_head: bool,
     ) -> Result<Response<UpstreamBody>, UpstreamError> {
         if response.headers().len() > self.header_count {
             return Err(self.protocol_error(HEAD_TOO_LARGE.to_owned()));
         }
-        Ok(response.map(|body| UpstreamBody::new(body, self.body_idle_timeout)))
+        let (version, status) = (response.version(), response.status());
+        let end_check = EndCheck::for_response(version, status, response.headers(), is_head);
+        Ok(response.map(|body| UpstreamBody::new(body, self.body_idle_timeout, end_check)))
     }
 
     fn protocol_error(&self, reason: String) -> UpstreamError {

@@ -13,6 +13,7 @@ use tokio_rustls::TlsConnector;
 
 use super::bounds::Bounds;
 use super::dial::{Dial, Socket};
+use super::early_close::EarlyCloseStream;
 use super::error::{BoxError, PhaseError, PhaseTimeout};
 use super::slow_start::SlowStartStream;
 use ouli_config::{Scheme, Upstream as Address};
@@ -119,6 +120,11 @@ impl tower_service::Service<Uri> for Connector {
         let connector = self.clone();
         Box::pin(async move {
             let UpstreamConnection { io, is_http2 } = connector.connect().await?;
+            let io = if is_http2 {
+                io
+            } else {
+                Box::new(EarlyCloseStream::new(io))
+            };
             Ok(TokioIo::new(SlowStartStream::new(io, is_http2)))
         })
     }

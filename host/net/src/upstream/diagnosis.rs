@@ -85,7 +85,8 @@ fn error_chain<'a>(
         }
         match error.downcast_ref() {
             Some(BodyError::Broken(error)) => Some(error as _),
-            Some(BodyError::Idle { .. }) | None => error.source(),
+            Some(BodyError::Idle { .. } | BodyError::Truncated | BodyError::NoGrpcStatus)
+            | None => error.source(),
         }
     })
 }
@@ -100,8 +101,13 @@ fn classify_one(error: &(dyn Error + 'static)) -> Option<(FailureKind, Option<u3
     if let Some(failed) = error.downcast_ref::<PhaseError>() {
         return failed.kind.map(|kind| (kind, None));
     }
-    let idle = matches!(error.downcast_ref(), Some(BodyError::Idle { .. }));
-    if idle || error.is::<PhaseTimeout>() {
+    match error.downcast_ref() {
+        Some(BodyError::Idle { .. }) => return Some((FailureKind::Timeout, None)),
+        Some(BodyError::Truncated) => return Some((FailureKind::Closed, None)),
+        Some(BodyError::NoGrpcStatus) => return Some((FailureKind::Malformed, None)),
+        Some(BodyError::Broken(_)) | None => {}
+    }
+    if error.is::<PhaseTimeout>() {
         return Some((FailureKind::Timeout, None));
     }
     if let Some(error) = error.downcast_ref::<hyper::Error>() {

@@ -73,6 +73,12 @@ pub enum BodyError {
         /// Its key.
         key: &'static str,
     },
+    /// The HTTP/2 stream ended without END_STREAM.
+    #[error("the stream ended before the end of the response (RFC 9113, section 8.1)")]
+    Truncated,
+    /// A gRPC call ended without a status.
+    #[error("the gRPC call ended without a status")]
+    NoGrpcStatus,
 }
 
 /// A phase of connecting took too long.

@@ -1,11 +1,13 @@
 //! The upstream client: a connection pool for each upstream, with a time limit on every phase.
 
+mod body_end;
 mod body_timeout;
 mod bounds;
 mod client;
 mod connector;
 mod diagnosis;
 mod dial;
+mod early_close;
 mod error;
 mod interim_responses;
 mod own_listeners;

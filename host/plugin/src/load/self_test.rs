@@ -147,6 +147,7 @@ fn sample(
         fields: fields(request_body),
         body: Content::Inline(Bytes::from_static(request_body.as_bytes())),
         trailers: Fields::default(),
+        truncated_at: None,
     });
     let response = Arc::new(Response {
         status,

@@ -284,12 +284,16 @@ impl CallReplay {
 
     /// Ends the call as recorded: with its status, an abort, or by waiting for the client to leave.
     async fn finish(mut self, sender: &FrameSender) -> Result<(), ClientGone> {
-        let trailers = self
-            .cursor
-            .entry()
-            .map(|entry| entry.response.trailers.to_map());
+        let entry = self.cursor.entry();
+        let is_grpc = entry.is_some_and(|entry| entry.response.is_grpc());
+        let trailers = entry.map(|entry| entry.response.trailers.to_map());
         match self.cursor.ending() {
             Ending::Complete => sender.trailers(trailers.unwrap_or_default()).await,
+            // As live: a call whose upstream sent no status ends with one of the gateway.
+            Ending::ServerAborted if is_grpc => {
+                let reason = "the recorded call ended without a status";
+                sender.trailers(grpc_status::aborted_call(reason)).await
+            }
             Ending::ServerAborted => {
                 sender.abort().await;
                 Ok(())

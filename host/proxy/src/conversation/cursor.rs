@@ -5,19 +5,21 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use crate::handler::{ExchangeError, RequestContext};
+use crate::handler::{Endpoint, ExchangeError, RequestContext, Snapshot};
 use crate::replay::Lookup;
 use crate::session::{ClaimedEntry, Entry, Outcome, ReplayQueue, Session, UnmatchedMessage};
 use ouli_codec::MessageView;
 use ouli_config::Timing;
+use ouli_matching::miss::Miss;
 use ouli_message::Content;
 use ouli_message::stream::{Ending, Message, MessageKind, Payload, Protocol, Side};
-use ouli_plugin::{ConversationMessage, Plugins};
+use ouli_plugin::{ConversationMessage, PluginFailure};
 
 /// The position of a client in the conversation that is selected for it. Counts a hit when it is
 /// dropped, unless the conversation was a miss.
 pub(super) struct ConversationCursor {
-    plugins: Arc<Plugins>,
+    snapshot: Arc<Snapshot>,
+    endpoint: Arc<Endpoint>,
     session: Arc<Session>,
     lookup: Arc<Lookup>,
     protocol: Protocol,
@@ -56,7 +58,8 @@ impl ConversationCursor {
         (queue, claimed, expected_keys): (ReplayQueue, ClaimedEntry, Arc<[u128]>),
     ) -> Self {
         Self {
-            plugins: Arc::clone(&context.snapshot.plugins),
+            snapshot: Arc::clone(&context.snapshot),
+            endpoint: Arc::clone(&context.endpoint),
             session: Arc::clone(&context.session),
             lookup,
             protocol,
@@ -159,26 +162,14 @@ impl ConversationCursor {
         };
         let session = Arc::clone(&self.session);
         let secrets = session.secrets();
-        let message = self.plugins.message_view(conversation_message, secrets)?;
-        let match_key = self.plugins.message_key(&message, secrets)?;
-        let key = match_key.key.hash();
+        let plugins = &self.snapshot.plugins;
+        let message = plugins.message_view(conversation_message, secrets)?;
+        let key = plugins.message_key(&message, secrets)?.key.hash();
         let found = self.matches_key(key)
             || self.matches_by_wildcard(&message)?
             || self.switch_for_key(key);
         if !found {
-            let described = self.plugins.describe_message(&message, secrets)?;
-            let unmatched = UnmatchedMessage {
-                request: &self.lookup.request_view,
-                protocol: self.protocol,
-                position: self.received_keys.len(),
-                described,
-                match_key: Some(&match_key),
-            };
-            let miss = self
-                .lookup
-                .index
-                .explain_unmatched_message(unmatched, self.queue.entries());
-            return Err(self.miss(miss));
+            return Err(self.miss(Some(&message)));
         }
         self.received_keys.push(key);
         Ok(())
@@ -197,18 +188,7 @@ impl ConversationCursor {
         if self.can_switch() && self.switch_to(<[u128]>::eq) {
             return Ok(());
         }
-        let unmatched = UnmatchedMessage {
-            request: &self.lookup.request_view,
-            protocol: self.protocol,
-            position: self.received_keys.len(),
-            described: Vec::new(),
-            match_key: None,
-        };
-        let miss = self
-            .lookup
-            .index
-            .explain_unmatched_message(unmatched, self.queue.entries());
-        Err(self.miss(miss))
+        Err(self.miss(None))
     }
 
     /// The client has sent a close frame, which is allowed at any time.
@@ -224,9 +204,31 @@ impl ConversationCursor {
         }
     }
 
-    fn miss(&mut self, miss: ouli_matching::miss::Miss) -> ExchangeError {
+    /// The error for a message that is not recorded, or for the end of the client's messages.
+    fn miss(&mut self, message: Option<&Arc<dyn MessageView>>) -> ExchangeError {
         self.is_miss = true;
-        ExchangeError::Miss(Box::new(miss))
+        match self.explain_miss(message) {
+            Ok(miss) => ExchangeError::Miss(Box::new(miss)),
+            Err(failure) => ExchangeError::Plugin(failure),
+        }
+    }
+
+    fn explain_miss(&self, message: Option<&Arc<dyn MessageView>>) -> Result<Miss, PluginFailure> {
+        let (plugins, endpoint) = (&self.snapshot.plugins, &self.endpoint);
+        let request = self
+            .lookup
+            .reported_view(plugins, &endpoint.name, &self.session)?;
+        let unmatched = UnmatchedMessage {
+            request: &request,
+            protocol: self.protocol,
+            position: self.received_keys.len(),
+            message,
+            guidance: self.snapshot.guidance(endpoint, self.session.name()),
+        };
+        let (index, entries) = (&self.lookup.index, self.queue.entries());
+        let mut miss = index.explain_unmatched_message(unmatched, entries)?;
+        self.snapshot.withhold_secrets(&mut miss, &self.session);
+        Ok(miss)
     }
 
     /// Counts an error that the client receives, if it is a miss. It is not counted earlier because
@@ -284,9 +286,8 @@ impl ConversationCursor {
         let Some(entry) = self.entry() else {
             return Ok(false);
         };
-        let described = self
-            .plugins
-            .describe_message(message, self.session.secrets())?;
+        let plugins = &self.snapshot.plugins;
+        let described = plugins.describe_message(message, self.session.secrets())?;
         let (index, place) = (&self.lookup.index, self.received_keys.len());
         Ok(index.message_matches_by_wildcard(entry, self.protocol, place, &described))
     }

@@ -303,7 +303,7 @@ impl WebSocketReplay {
         self.trace.log_error(error);
         self.cursor.count_if_miss(error);
         let (code, reason) = match error {
-            ExchangeError::Miss(miss) => (1008, format!("ouli miss: {}", miss.summary())),
+            ExchangeError::Miss(miss) => (1008, format!("ouli miss: {}", miss.close_reason())),
             other => (1011, other.to_string()),
         };
         self.close(Some(code), &reason).await

@@ -70,6 +70,7 @@ impl Gateway {
             ),
             stream_permits: concurrency.streams(),
             detached_deliveries: Arc::new(Semaphore::new(limits.recorder_queue)),
+            background_reads: Arc::new(Semaphore::new(limits.background_reads)),
             drain: Drain::default(),
         });
         let mut listeners = Listeners::new(&options, &shared, concurrency, &config)?;

@@ -11,7 +11,7 @@ use super::options::{ConfigSource, Options};
 use super::plugin_swap::{self, PluginSwap};
 use super::proto_descriptors::ProtoDescriptors;
 use crate::session::Sessions;
-use ouli_config::Config;
+use ouli_config::{CommandLine, Config};
 
 impl Loaded {
     /// Reads the configuration and loads the plugins.
@@ -34,6 +34,7 @@ pub(super) fn load(options: &Options) -> Result<Loaded, StartError> {
     let mut loaded = Loaded {
         descriptors: ProtoDescriptors::read(&config).map_err(StartError::Descriptors)?,
         config: Arc::new(config),
+        command: Arc::new(command_line(options)),
         config_text: text,
         plugins: Vec::new(),
         rejected: BTreeMap::new(),
@@ -159,6 +160,15 @@ fn read_config(options: &Options) -> Result<Option<String>, StartError> {
                 .map_err(|source| StartError::Read { path, source })
         }
     }
+}
+
+/// The command with which the gateway was started.
+fn command_line(options: &Options) -> CommandLine {
+    let file = match &options.config {
+        ConfigSource::File(path) => Some(path.as_path()),
+        ConfigSource::Default | ConfigSource::Text(_) => None,
+    };
+    CommandLine::new(file, &options.overrides)
 }
 
 fn parse_config(options: &Options, text: Option<&str>) -> Result<Config, StartError> {

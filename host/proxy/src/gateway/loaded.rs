@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::proto_descriptors::ProtoDescriptors;
 use crate::session::Comparison;
 use ouli_codec::grpc::Schema;
-use ouli_config::{Config, LIMITS};
+use ouli_config::{CommandLine, Config, LIMITS};
 use ouli_plugin::{Plugin, Source};
 
 /// The configuration, the plugins and the descriptor sets.
@@ -15,6 +15,8 @@ use ouli_plugin::{Plugin, Source};
 pub struct Loaded {
     /// The configuration.
     pub config: Arc<Config>,
+    /// The command with which the gateway was started.
+    pub(super) command: Arc<CommandLine>,
     pub(super) config_text: Option<String>,
     pub(super) plugins: Vec<PluginSlot>,
     pub(super) descriptors: ProtoDescriptors,

@@ -45,6 +45,7 @@ pub(super) fn build_snapshot(
     Ok(Snapshot {
         generation,
         config,
+        command: Arc::clone(&loaded.command),
         plugins: Arc::new(plugins),
         guard: Arc::new(guard),
         endpoints,
@@ -108,12 +109,10 @@ pub(super) fn warm_up(snapshot: &Snapshot, sessions: &Sessions) -> Result<(), St
         let session = session.map_err(|error| failed(error.into()))?;
         snapshot.make_index(sessions, &session).map_err(failed)?;
         if session.is_empty() && endpoint.configured.mode == Mode::Replay {
-            let folder = sessions.folder().root().display();
+            let (name, folder) = (session.name(), sessions.folder().root().display());
+            let command = snapshot.command_in_mode(Mode::Record, endpoint, name);
             tracing::warn!(
-                "session {} has no recorded exchange in {folder}; record one with: \
-                 ouli-gateway record --upstream URL --session {}",
-                session.name(),
-                session.name()
+                "session {name} has no recorded exchange in {folder}; record one with: {command}"
             );
         }
     }

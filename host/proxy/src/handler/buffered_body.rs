@@ -20,24 +20,36 @@ pub(crate) struct BufferedBody {
 }
 
 impl BufferedBody {
-    /// Reads a whole body, up to `limits.request_body`.
-    pub(crate) async fn read(
+    /// Reads a body, up to `limits.request_body`, until it ends or `is_enough` of it has arrived.
+    /// True if the rest was not read.
+    pub(crate) async fn read_until(
         mut body: impl Body<Data = Bytes, Error: Display> + Unpin,
         limits: &Limits,
         budget: &MemoryBudget,
-    ) -> Result<Self, ExchangeError> {
+        mut is_enough: impl FnMut(&[u8]) -> Result<bool, ExchangeError>,
+    ) -> Result<(Self, bool), ExchangeError> {
         let max = limits.request_body;
         let mut buffered = Self {
             bytes: Bytes::new(),
             reservation: budget.request_reservation(),
         };
         if body.is_end_stream() {
-            return Ok(buffered);
+            return Ok((buffered, false));
         }
         let declared_length = body.size_hint().exact();
         let declared_length = declared_length.and_then(|length| usize::try_from(length).ok());
         let mut joined = Vec::new();
+        let mut is_partial = false;
         while !body.is_end_stream() {
+            let received = if joined.is_empty() {
+                &buffered.bytes
+            } else {
+                &joined[..]
+            };
+            is_partial = is_enough(received)?;
+            if is_partial {
+                break;
+            }
             // Backpressure: the client's flow-control window closes while nothing is read.
             if !budget
                 .wait_below_soft_limit(limits.memory_wait_timeout)
@@ -59,7 +71,7 @@ impl BufferedBody {
         if !joined.is_empty() {
             buffered.bytes = joined.into();
         }
-        Ok(buffered)
+        Ok((buffered, is_partial))
     }
 
     /// Keeps a single chunk as it is, and joins several.
@@ -130,7 +142,8 @@ mod tests {
             memory_wait_timeout: SHORT,
             ..Limits::default()
         };
-        BufferedBody::read(body, &limits, budget).await
+        let read = BufferedBody::read_until(body, &limits, budget, |_| Ok(false)).await;
+        read.map(|(buffered, _)| buffered)
     }
 
     fn capture_limits(on_recorder_full: OnRecorderFull) -> CaptureLimits {

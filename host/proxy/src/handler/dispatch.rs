@@ -21,6 +21,7 @@ use super::shared_state::SharedState;
 use super::{admin_pages, session_selection};
 use crate::tunnel::{TunnelGuards, TunnelRecording};
 use crate::{conversation, record, replay, tunnel};
+use ouli_codec::grpc;
 use ouli_config::Mode;
 use ouli_net::http::validation::{self, InvalidMessage};
 use ouli_net::server::{HttpService, IncomingBody, Rejection, RequestGuard};
@@ -48,8 +49,9 @@ impl HttpService for RequestHandler {
         let trace = RequestTrace::begin(self, request, &guard);
         let error = ExchangeError::Rejected(rejection);
         trace.set_error(&error);
-        let response = error_response(&error, ErrorFormat::of(request))
-            .map(|body| body.with_guards(&self.shared, guard, None));
+        let format = self.error_format(ErrorFormat::of(request));
+        let response =
+            error_response(&error, format).map(|body| body.with_guards(&self.shared, guard, None));
         traced(response, trace)
     }
 }
@@ -102,7 +104,7 @@ impl RequestHandler {
             Ok(permit) => permit,
             Err(error) => {
                 trace.set_error(&error);
-                return error_response(&error, format)
+                return error_response(&error, self.error_format(format))
                     .map(|body| body.with_guards(shared, guard, None));
             }
         };
@@ -111,7 +113,7 @@ impl RequestHandler {
         let response = response.unwrap_or_else(|error| {
             let error = guard.rejection().map_or(error, ExchangeError::Rejected);
             trace.log_error(&error);
-            let mut response = error_response(&error, format);
+            let mut response = error_response(&error, self.error_format(format));
             if version < Version::HTTP_2 && matches!(error, ExchangeError::InvalidMessage(_)) {
                 // The other requests of the connection may be as ambiguous.
                 let close = HeaderValue::from_static("close");
@@ -123,6 +125,15 @@ impl RequestHandler {
             body.with_guards(shared, guard, Some(permit))
                 .until_shutdown(shared, format)
         })
+    }
+
+    /// The form of an error: the one that the endpoint sets, otherwise the one of the client.
+    fn error_format(&self, by_client: ErrorFormat) -> ErrorFormat {
+        let snapshot = self.shared.snapshot.load();
+        match snapshot.endpoints.get(&self.endpoint) {
+            Some(endpoint) => by_client.configured(endpoint.configured.error_format),
+            None => by_client,
+        }
     }
 
     async fn serve(
@@ -185,7 +196,7 @@ async fn serve_request(
     context: &RequestContext<'_>,
     request: Request<RequestBody>,
 ) -> Result<Response<OutgoingBody>, ExchangeError> {
-    let is_call = ErrorFormat::of(&request) == ErrorFormat::Grpc;
+    let is_call = grpc::has_grpc_body(request.headers());
     match context.endpoint.configured.mode {
         Mode::Passthrough => record::passthrough(context, request).await,
         Mode::Record => record::record(context, request).await,

@@ -10,6 +10,9 @@ use ouli_net::server::Rejection;
 use ouli_net::upstream::UpstreamError;
 use ouli_plugin::PluginFailure;
 
+/// What begins a text that a client library shows.
+pub(super) const MESSAGE_PREFIX: &str = "ouli-gateway: ";
+
 /// Why an exchange has no response from an upstream or a cassette.
 #[derive(Debug, thiserror::Error)]
 pub enum ExchangeError {
@@ -98,6 +101,33 @@ impl From<SessionError> for ExchangeError {
 }
 
 impl ExchangeError {
+    /// The first sentence, without a full stop.
+    pub(super) fn summary(&self) -> String {
+        match self {
+            Self::Miss(miss) => miss.summary(),
+            other => other
+                .to_string()
+                .lines()
+                .next()
+                .unwrap_or_default()
+                .to_owned(),
+        }
+    }
+
+    /// The whole text, for a client that shows nothing else. It says whose text it is: an exception
+    /// of a client library names the API only.
+    pub(super) fn message(&self) -> String {
+        format!("{MESSAGE_PREFIX}{}", self.detail())
+    }
+
+    /// The whole text on one line.
+    pub(super) fn detail(&self) -> String {
+        match self {
+            Self::Miss(miss) => miss.detail(),
+            other => other.to_string().replace('\n', " "),
+        }
+    }
+
     /// The failure of the upstream; none where the upstream did not fail.
     pub(crate) fn failure_cause(&self) -> Option<FailureCause> {
         match self {

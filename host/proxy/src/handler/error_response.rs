@@ -1,24 +1,33 @@
 //! The responses of the gateway's own: every error of an exchange becomes a response here, and
 //! nowhere else.
 //!
-//! Each carries `ouli-error: KIND`, so that no client takes it for a recorded response, and a body
-//! as RFC 9457 says.
+//! Each carries `ouli-error: KIND`, so that no client takes it for a recorded response, and its
+//! first sentence in `ouli-error-detail` and, on HTTP/1.1, in the reason phrase: some clients show
+//! nothing else.
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
-use http::{HeaderValue, Response, StatusCode};
-use serde_json::{Value, json};
+use http::{HeaderName, HeaderValue, Response, StatusCode};
+use hyper::ext::ReasonPhrase;
 
 use super::error::ExchangeError;
+use super::error_body::error_body;
 use super::error_format::ErrorFormat;
 use super::grpc_status;
 use super::problem_type::ERROR_HEADER;
 use super::response_body::OutgoingBody;
+use ouli_config::ErrorFormat as HttpFormat;
+
+/// The first sentence of an error.
+const DETAIL_HEADER: HeaderName = HeaderName::from_static("ouli-error-detail");
+
+/// Bytes of a sentence in a reason phrase or a header.
+const MAX_SENTENCE: usize = 256;
 
 /// The response for an error.
 pub(super) fn error_response(error: &ExchangeError, format: ErrorFormat) -> Response<OutgoingBody> {
     match format {
-        ErrorFormat::Http => problem_response(error),
+        ErrorFormat::Http(format) => http_error_response(error, format),
         ErrorFormat::Grpc => grpc_error_response(error),
     }
 }
@@ -30,30 +39,44 @@ fn grpc_error_response(error: &ExchangeError) -> Response<OutgoingBody> {
     response
 }
 
-fn problem_response(error: &ExchangeError) -> Response<OutgoingBody> {
+fn http_error_response(error: &ExchangeError, format: HttpFormat) -> Response<OutgoingBody> {
     let problem_type = error.problem_type();
-    let kind = problem_type.kind.as_str();
-    let problem: Value = match error {
-        ExchangeError::Miss(miss) => miss.to_problem(),
-        other => json!({
-            "type": format!("urn:ouli:problem:{kind}"),
-            "title": problem_type.title,
-            "status": problem_type.status.as_u16(),
-            "detail": other.to_string(),
-        }),
-    };
-    let mut text = serde_json::to_vec_pretty(&problem).unwrap_or_default();
-    text.push(b'\n');
-    let mut response = Response::new(OutgoingBody::from_bytes(Bytes::from(text)));
+    let body = error_body(error, format);
+    let mut response = Response::new(OutgoingBody::from_bytes(Bytes::from(body.text)));
     *response.status_mut() = problem_type.status;
     let headers = response.headers_mut();
-    headers.insert(ERROR_HEADER, HeaderValue::from_static(kind));
-    let problem_json = HeaderValue::from_static("application/problem+json");
-    headers.insert(CONTENT_TYPE, problem_json);
+    let kind = HeaderValue::from_static(problem_type.kind.as_str());
+    headers.insert(ERROR_HEADER, kind);
+    let content_type = HeaderValue::from_static(body.content_type);
+    headers.insert(CONTENT_TYPE, content_type);
     if problem_type.status == StatusCode::SERVICE_UNAVAILABLE {
         headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
     }
+    let sentence = printable(&error.summary());
+    if let Ok(value) = HeaderValue::from_str(&sentence) {
+        headers.insert(DETAIL_HEADER, value);
+    }
+    if let Ok(reason) = ReasonPhrase::try_from(sentence.as_bytes()) {
+        response.extensions_mut().insert(reason);
+    }
     response
+}
+
+/// A sentence in visible ASCII (RFC 9110, section 5.5).
+fn printable(sentence: &str) -> String {
+    let is_visible = |character: &char| character.is_ascii_graphic() || *character == ' ';
+    let visible = sentence
+        .chars()
+        .map(|character| match is_visible(&character) {
+            true => character,
+            false => '?',
+        });
+    let mut text: String = visible.collect();
+    if text.len() > MAX_SENTENCE {
+        text.truncate(MAX_SENTENCE - 3);
+        text.push_str("...");
+    }
+    text
 }
 
 #[cfg(test)]
@@ -117,11 +140,22 @@ mod tests {
             (ExchangeError::Internal("x".into()), 500, "gateway"),
         ];
         for (error, status, kind) in cases {
-            let response = error_response(&error, ErrorFormat::Http);
+            let response = error_response(&error, ErrorFormat::Http(HttpFormat::Problem));
             assert_eq!(response.status(), status, "{error}");
             assert_eq!(response.headers()[ERROR_HEADER], kind, "{error}");
+            let sentence = response.headers()[DETAIL_HEADER].as_bytes();
+            let reason = response.extensions().get::<ReasonPhrase>();
+            assert_eq!(reason.unwrap().as_bytes(), sentence, "{error}");
             let retry = response.headers().contains_key(RETRY_AFTER);
             assert_eq!(retry, status == 503, "{error}");
         }
+    }
+
+    #[test]
+    fn a_sentence_is_short_and_visible() {
+        assert_eq!(printable("a \u{e9}\r\nb"), "a ???b");
+        let long = printable(&"x".repeat(1000));
+        assert_eq!(long.len(), MAX_SENTENCE);
+        assert!(long.ends_with("x..."));
     }
 }

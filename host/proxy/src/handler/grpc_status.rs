@@ -2,8 +2,8 @@
 
 use http::{HeaderMap, HeaderValue};
 
-use super::error::ExchangeError;
-use super::problem_type::ERROR_HEADER;
+use super::error::{ExchangeError, MESSAGE_PREFIX};
+use super::problem_type::{ERROR_HEADER, ErrorKind};
 use ouli_codec::grpc;
 
 /// Bytes of the message of a status. Many clients accept 8 KiB of metadata, and percent-encoding
@@ -20,6 +20,15 @@ pub(crate) fn trailers_only(error: &ExchangeError) -> HeaderMap {
 pub(crate) fn trailers(error: &ExchangeError) -> HeaderMap {
     let (code, message) = code_and_message(error);
     with_error_header(grpc::trailers(code, &message).to_map(), error)
+}
+
+/// The trailers that end a call whose upstream sent no status. Client libraries report a reset
+/// stream as an internal error of their own; UNAVAILABLE says that the server is gone.
+pub(crate) fn aborted_call(reason: &str) -> HeaderMap {
+    let mut fields = grpc::trailers(grpc::Code::Unavailable, reason).to_map();
+    let kind = HeaderValue::from_static(ErrorKind::Upstream.as_str());
+    fields.insert(ERROR_HEADER, kind);
+    fields
 }
 
 fn with_error_header(mut fields: HeaderMap, error: &ExchangeError) -> HeaderMap {
@@ -40,8 +49,12 @@ fn code_and_message(error: &ExchangeError) -> (grpc::Code, String) {
         (_, _) => grpc::Code::Internal,
     };
     let mut message = match error {
-        ExchangeError::Miss(miss) => miss.to_text(),
-        other => other.to_string(),
+        // A gRPC client gets nothing else, so the whole report follows the first sentence.
+        ExchangeError::Miss(miss) => {
+            let sentence = miss.summary();
+            format!("{MESSAGE_PREFIX}{sentence}\n{}", miss.to_text())
+        }
+        other => other.message(),
     };
     message.truncate(message.floor_char_boundary(MAX_MESSAGE));
     (code, message)

@@ -7,6 +7,7 @@ pub(crate) mod buffered_body;
 mod dispatch;
 mod endpoint;
 mod error;
+mod error_body;
 pub(crate) mod error_format;
 mod error_response;
 pub(crate) mod grpc_status;

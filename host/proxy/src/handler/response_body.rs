@@ -9,6 +9,7 @@ use http_body::{Body, Frame, SizeHint};
 
 use super::access_log::AccessOutcome;
 use super::error_format::ErrorFormat;
+use super::grpc_status;
 use super::request_limiter::RequestPermit;
 use super::request_trace::RequestTrace;
 use super::shared_state::{SharedState, StreamPermit};
@@ -24,6 +25,8 @@ pub struct OutgoingBody {
     source: Source,
     /// It is a long-lived stream.
     is_long_lived: bool,
+    /// It is the response of a gRPC call.
+    is_call: bool,
     /// Ends a stream when the gateway stops.
     shutdown_watch: Option<ShutdownWatch>,
     /// The last frame or an error was polled.
@@ -100,6 +103,7 @@ impl OutgoingBody {
         Self {
             source,
             is_long_lived: false,
+            is_call: false,
             shutdown_watch: None,
             has_ended: false,
             pending_error: None,
@@ -140,12 +144,13 @@ impl OutgoingBody {
         self
     }
 
-    /// Ends a long-lived stream when the gateway stops.
+    /// Ends a long-lived stream when the gateway stops. A call ends with a status in any case.
     pub(super) fn until_shutdown(
         mut self,
         shared: &SharedState,
         error_format: ErrorFormat,
     ) -> Self {
+        self.is_call = self.is_long_lived && error_format == ErrorFormat::Grpc;
         // A conversation watches the shutdown itself.
         let is_watched = self.is_long_lived && !matches!(self.source, Source::Conversation(_));
         self.shutdown_watch =
@@ -217,8 +222,19 @@ impl OutgoingBody {
     }
 
     /// Defers an error until the connection has been polled once, so that it sends earlier chunks.
+    /// A call ends with a status instead.
     fn defer_upstream_error(&mut self, cx: &mut Context<'_>, polled: PolledFrame) -> PolledFrame {
         match polled {
+            Poll::Ready(Some(Err(error))) if self.is_call => {
+                self.trace.set_outcome(AccessOutcome::UPSTREAM_ABORTED);
+                self.source = Source::Full {
+                    bytes: None,
+                    trailers: None,
+                    has_content_length: false,
+                };
+                let trailers = grpc_status::aborted_call(&error.to_string());
+                Poll::Ready(Some(Ok(Frame::trailers(trailers))))
+            }
             Poll::Ready(Some(Err(error))) => {
                 self.trace.set_outcome(AccessOutcome::UPSTREAM_ABORTED);
                 self.pending_error = Some(error);
@@ -282,11 +298,14 @@ impl Drop for OutgoingBody {
         // A client ends a long-lived stream by leaving it.
         let is_complete = self.has_ended || self.is_long_lived || self.is_end_stream();
         // The source is dropped first: an exchange that it submits is the earlier outcome.
-        self.source = Source::Full {
+        let empty = Source::Full {
             bytes: None,
             trailers: None,
             has_content_length: false,
         };
+        if let Source::Teed(tee) = std::mem::replace(&mut self.source, empty) {
+            tee.release();
+        }
         if !is_complete {
             self.trace.client_gone();
         }

@@ -31,6 +31,8 @@ pub struct SharedState {
     pub budget: MemoryBudget,
     /// Permits for exchanges that wait for the recorder's queue after their clients have left.
     pub detached_deliveries: Arc<Semaphore>,
+    /// Permits for reads that no client waits for (`limits.background_reads`).
+    pub background_reads: Arc<Semaphore>,
     /// Limits concurrent requests (`limits.max_concurrent_requests`).
     pub request_limiter: RequestLimiter,
     /// Permits for long-lived streams (`limits.streams`).

@@ -8,7 +8,8 @@ use parking_lot::RwLock;
 use super::endpoint::Endpoint;
 use super::error::ExchangeError;
 use crate::session::{Index, Session, Sessions};
-use ouli_config::Config;
+use ouli_config::{CommandLine, Config, Mode};
+use ouli_matching::miss::{Guidance, Miss};
 use ouli_plugin::Plugins;
 use ouli_redaction::Guard;
 
@@ -19,6 +20,8 @@ pub struct Snapshot {
     pub generation: u64,
     /// The configuration.
     pub config: Arc<Config>,
+    /// The command with which the gateway was started.
+    pub command: Arc<CommandLine>,
     /// The plugins.
     pub plugins: Arc<Plugins>,
     /// Scans everything for secrets before it is written to the disk.
@@ -33,6 +36,30 @@ impl Snapshot {
     pub(crate) fn endpoint(&self, name: &str) -> Result<Arc<Endpoint>, ExchangeError> {
         let endpoint = self.endpoints.get(name).cloned();
         endpoint.ok_or_else(|| ExchangeError::NoEndpoint(name.to_owned()))
+    }
+
+    /// The command that runs an endpoint in this mode, for users to type.
+    pub fn command_in_mode(&self, mode: Mode, endpoint: &Endpoint, session: &str) -> String {
+        let count = self.config.endpoints.len();
+        self.command
+            .in_mode(mode, &endpoint.configured, session, count)
+    }
+
+    /// What the report of a miss needs to know of the gateway.
+    pub(crate) fn guidance(&self, endpoint: &Endpoint, session: &str) -> Guidance {
+        Guidance {
+            record_command: self.command_in_mode(Mode::Record, endpoint, session),
+            auto_command: self.command_in_mode(Mode::Auto, endpoint, session),
+            config_file: self.command.config_file().to_owned(),
+            matcher: self.config.builtin.matcher.clone(),
+            matcher_by_flags: self.command.sets("matcher"),
+        }
+    }
+
+    /// Withholds what the guard would not let pass to the disk either.
+    pub(crate) fn withhold_secrets(&self, miss: &mut Miss, session: &Session) {
+        let guard = &self.guard;
+        miss.withhold(|text| guard.scan(text.as_bytes(), session.secrets()).is_err());
     }
 
     /// The sessions that have an index.

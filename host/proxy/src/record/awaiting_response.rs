@@ -10,7 +10,7 @@ use http::HeaderMap;
 use super::body_capture::CapturedBody;
 use super::pending_exchange::PendingExchange;
 use super::recorder_delivery::Delivery;
-use super::request_recording::RequestRecording;
+use super::request_recording::{RequestCapture, RequestRecording};
 use crate::handler::RequestContext;
 use crate::session::{Outcome, StreamKind};
 use ouli_message::Response;
@@ -42,6 +42,11 @@ impl<'a> AwaitingResponse<'a> {
     /// The head of the response has arrived.
     pub(crate) fn response_received(mut self) -> (ouli_message::Request, RequestRecording) {
         let exchange = self.exchange.take();
+        if let Some((_, recording)) = &exchange
+            && let Some(unsent_body) = &recording.unsent_body
+        {
+            unsent_body.response_received();
+        }
         exchange.expect("only a method that consumes self takes the exchange")
     }
 
@@ -49,14 +54,14 @@ impl<'a> AwaitingResponse<'a> {
     /// read.
     pub(crate) async fn upstream_failed(mut self, cause: Option<FailureCause>) {
         let elapsed = self.started.elapsed();
-        let unsent_body = self
-            .exchange
-            .as_mut()
-            .and_then(|(_, recording)| recording.unsent_body.take());
-        if let Some(unsent_body) = unsent_body {
+        if let Some((_, recording)) = &mut self.exchange
+            && self.context.endpoint.configured.record_failures
+            && let RequestCapture::Streaming(capture) = &recording.body
+            && let Some(unsent_body) = recording.unsent_body.take()
+        {
             let limit = self.context.snapshot.config.limits.response_header_timeout;
             // After a timeout the body is incomplete and the failure is not recorded.
-            let _ = tokio::time::timeout(limit, unsent_body.drain()).await;
+            let _ = tokio::time::timeout(limit, unsent_body.drain(capture)).await;
         }
         let Some((request, recording)) = self.exchange.take() else {
             return;

@@ -304,6 +304,16 @@ impl BodyCapture {
         self.content_length == Some(self.bytes.len() as u64)
     }
 
+    /// True while more of the body is to be captured.
+    pub(super) fn is_open(&self) -> bool {
+        matches!(self.state, State::Open) && !self.is_complete()
+    }
+
+    /// False if the body will not be recorded.
+    pub(super) fn is_recordable(&self) -> bool {
+        !matches!(self.state, State::Failed(_))
+    }
+
     fn fail(&mut self, error: CaptureError) {
         if matches!(self.state, State::Open) {
             self.state = State::Failed(error);

@@ -5,11 +5,10 @@ use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{HeaderValue, Method, Request, Response, Version};
 use http_body::Body as _;
 use http_body_util::{BodyExt, Empty, Full};
-use tokio::sync::oneshot;
 
 use super::body_capture::SharedCapture;
 use super::prefixed_body::PrefixedBody;
-use super::reclaimable_body::ReclaimableBody;
+use super::reclaimable_body::{BodyReturn, ReclaimableBody};
 use super::request_head::RequestHead;
 use super::teed_request_body::TeedRequestBody;
 use crate::handler::{AccessOutcome, ExchangeError, RequestBody, RequestContext};
@@ -21,11 +20,7 @@ use ouli_net::upstream::{self, UpstreamBody};
 pub(crate) enum ForwardedBody {
     Passthrough(RequestBody),
     /// Copied in transit. A failed upstream returns the unsent rest through the channel.
-    Teed(
-        PrefixedBody,
-        SharedCapture,
-        Option<oneshot::Sender<TeedRequestBody>>,
-    ),
+    Teed(PrefixedBody, SharedCapture, Option<BodyReturn>),
     Full(Bytes),
 }
 

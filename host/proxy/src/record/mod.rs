@@ -4,7 +4,9 @@
 mod abandoned_call;
 mod arrival_log;
 mod awaiting_response;
+mod background_read;
 mod body_capture;
+mod early_response;
 mod forward;
 mod pending_exchange;
 mod prefixed_body;
@@ -18,6 +20,7 @@ mod teed_response_body;
 
 pub(crate) use arrival_log::ArrivalLog;
 pub(crate) use awaiting_response::AwaitingResponse;
+pub(crate) use background_read::discard_rest;
 pub(crate) use body_capture::{BodyCapture, CaptureLimits};
 pub(crate) use forward::ForwardedBody;
 pub(crate) use pending_exchange::PendingExchange;

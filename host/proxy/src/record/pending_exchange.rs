@@ -107,30 +107,37 @@ impl PendingExchange {
         None
     }
 
-    /// The failure of an aborted body, if failures are recorded. Conversations record their own
-    /// ending, and a client ends an event stream by leaving it.
+    /// The failure of an aborted body, if failures are recorded. A WebSocket records its own
+    /// ending, and a client ends a call or an event stream by leaving it.
     fn body_failure(&self, response: &CapturedBody) -> Option<Failure> {
         let cause = response.failure_cause.filter(|_| self.records_failures)?;
         let is_failure = match &self.stream {
-            Some((StreamKind::Grpc | StreamKind::WebSocket, _)) => false,
-            Some((StreamKind::Body(Some(_)), _)) => cause.kind != FailureKind::ClientGone,
+            Some((StreamKind::WebSocket, _)) => false,
+            Some((StreamKind::Grpc | StreamKind::Body(Some(_)), _)) => {
+                cause.kind != FailureKind::ClientGone
+            }
             Some((StreamKind::Body(None), _)) | None => true,
         };
         let at = u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX);
         is_failure.then_some(Failure { cause, at })
     }
 
-    /// Both bodies and the ending. A partial body is recorded only of a stream, whose chunks are
-    /// whole and whose ending is known, and of an exchange that is recorded as failed.
+    /// Both bodies and the ending. A partial response is recorded only of a stream, whose chunks
+    /// are whole and whose ending is known, and of an exchange that is recorded as failed. A
+    /// partial request is recorded if the upstream responded all the same.
     fn check_complete(
         &self,
         request: CaptureResult,
         response: CaptureResult,
     ) -> Result<(CapturedBody, CapturedBody, Ending), CaptureError> {
+        let has_whole_response =
+            self.failure.is_none() && response.as_ref().is_ok_and(|body| body.aborted.is_none());
         let (allow_partial_request, allow_partial_response) = match &self.stream {
             Some((StreamKind::Grpc | StreamKind::WebSocket, _)) => (true, true),
-            Some((StreamKind::Body(Some(_)), _)) => (false, true),
-            Some((StreamKind::Body(None), _)) | None => (false, self.failure.is_some()),
+            Some((StreamKind::Body(Some(_)), _)) => (has_whole_response, true),
+            Some((StreamKind::Body(None), _)) | None => {
+                (has_whole_response, self.failure.is_some())
+            }
         };
         let check = |body: CaptureResult, allow_partial: bool| {
             body.and_then(|body| {
@@ -161,6 +168,13 @@ impl PendingExchange {
         if let Some(key) = self.key {
             self.session.begin_writing(key);
         }
+        // The messages of a conversation have an ending instead.
+        let is_conversation = matches!(
+            self.stream,
+            Some((StreamKind::Grpc | StreamKind::WebSocket, _))
+        );
+        let truncated_at =
+            (request.aborted.is_some() && !is_conversation).then_some(request.bytes.len() as u64);
         let mut reservations = vec![request.reservation, response.reservation];
         let stream = self.stream.map(|(kind, log)| {
             let (arrivals, reservation) = log.lock().take();
@@ -176,6 +190,7 @@ impl PendingExchange {
             captured: CapturedExchange {
                 endpoint: self.endpoint,
                 request: ouli_message::Request {
+                    truncated_at,
                     body: Content::Inline(request.bytes),
                     trailers: Fields::from(&request.trailers),
                     ..self.request

@@ -10,7 +10,9 @@ use http_body::Body as _;
 use super::abandoned_call::AbandonedCall;
 use super::arrival_log::ArrivalLog;
 use super::awaiting_response::AwaitingResponse;
+use super::background_read::BackgroundReads;
 use super::body_capture::BodyCapture;
+use super::early_response;
 use super::forward::{self, ForwardedBody};
 use super::pending_exchange::PendingExchange;
 use super::request_head::RequestHead;
@@ -97,12 +99,12 @@ pub(crate) async fn record_response(
     context: &RequestContext<'_>,
     request: ouli_message::Request,
     response: Response<UpstreamBody>,
-    recording: RequestRecording,
+    mut recording: RequestRecording,
     key: Option<u128>,
 ) -> Response<OutgoingBody> {
     let (parts, body) = response.into_parts();
     let kind = stream_kind(&parts.headers, &body);
-    let (kind, log) = match recording.log {
+    let (kind, log) = match recording.log.take() {
         Some(log) => (Some(StreamKind::Grpc), Some(log)),
         None => {
             let log = kind.map(|_| ArrivalLog::new(&context.handler.shared.budget).into_shared());
@@ -116,10 +118,15 @@ pub(crate) async fn record_response(
     if let (Some(kind), Some(log)) = (kind, log) {
         exchange = exchange.with_stream(kind, log);
     }
-    let request_body = recording.body;
+    let reads = BackgroundReads::new(context);
+    let read_on = (!is_long_lived).then(|| reads.clone());
     let mut tee = TeedResponseBody::new(body, capture, move |response_body| {
-        exchange.finish(request_body.take(), response_body)
+        early_response::finish(exchange, recording, response_body, &reads)
     });
+    if let Some(reads) = read_on {
+        // A stream ends when its client leaves.
+        tee.read_on_in_background(reads);
+    }
     if let Some(mut delivery) = tee.take_delivery() {
         poll_fn(|cx| delivery.poll(cx)).await;
     }

@@ -47,6 +47,7 @@ impl RequestHead {
             fields,
             body: Content::EMPTY,
             trailers: Fields::default(),
+            truncated_at: None,
         }
     }
 }

@@ -25,7 +25,7 @@ pub(crate) struct RequestRecording {
     pub(super) body: RequestCapture,
     /// The arrivals of a gRPC call.
     pub(super) log: Option<SharedArrivalLog>,
-    /// Returns the rest of the body that a failed upstream did not read.
+    /// Returns the rest of the body that the upstream did not read.
     pub(super) unsent_body: Option<BodyReclaimer>,
 }
 
@@ -51,8 +51,7 @@ pub(crate) fn tee_request(
     }
     let capture = BodyCapture::for_side(context, Side::Client, log.as_ref()).into_shared();
     // The messages of a call may continue until its response begins.
-    let is_reclaimed = context.endpoint.configured.record_failures && log.is_none();
-    let (return_to, unsent_body) = is_reclaimed.then(BodyReclaimer::channel).unzip();
+    let (return_to, unsent_body) = log.is_none().then(BodyReclaimer::channel).unzip();
     let teed = ForwardedBody::Teed(body, Arc::clone(&capture), return_to);
     let recording = RequestRecording {
         body: RequestCapture::Streaming(capture),

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
+use http_body_util::BodyExt as _;
 
+use super::background_read::{BackgroundReads, Interruption};
 use super::body_capture::{BodyCapture, CaptureResult, NextFrame};
 use super::recorder_delivery::Delivery;
 use ouli_message::failure::{FailureCause, FailureKind, Phase};
@@ -26,6 +28,10 @@ pub(crate) struct TeedResponseBody<B: Body = UpstreamBody> {
     delivery: Option<Delivery>,
     /// The last poll waited for the upstream.
     awaiting_upstream: bool,
+    /// Reads the rest if the client leaves.
+    background_reads: Option<BackgroundReads>,
+    /// Why the rest was not read, after the client has left.
+    interruption: Option<Interruption>,
 }
 
 /// A frame that is not sent yet.
@@ -53,6 +59,8 @@ where
             held_frame: None,
             delivery: None,
             awaiting_upstream: false,
+            background_reads: None,
+            interruption: None,
         };
         let content_length = tee.body.size_hint().exact();
         tee.capture.set_content_length(content_length);
@@ -68,6 +76,37 @@ impl TeedResponseBody {
     /// Marks it as a stream, which may pause for this long, or without a limit.
     pub(crate) fn mark_streaming(&mut self, idle_timeout: Option<Duration>) {
         self.body.mark_streaming(idle_timeout);
+    }
+
+    /// If the client leaves, the rest is read all the same.
+    pub(super) fn read_on_in_background(&mut self, reads: BackgroundReads) {
+        self.background_reads = Some(reads);
+    }
+
+    /// The client has left or has the whole response. It has got the head, so the exchange is to be
+    /// recorded whole.
+    pub(crate) fn release(mut self: Box<Self>) {
+        let reads = self.background_reads.take();
+        let is_unfinished = self.on_finish.is_some() && self.capture.is_recordable();
+        let Some(reads) = reads.filter(|_| is_unfinished) else {
+            return;
+        };
+        match reads.try_begin() {
+            Ok(read) => read.spawn(|read| async move {
+                self.interruption = read.read(self.read_rest()).await.err();
+                drop(self);
+            }),
+            Err(interruption) => self.interruption = Some(interruption),
+        }
+    }
+
+    /// Reads to the end. Trailers may follow the last byte.
+    async fn read_rest(&mut self) {
+        while self.capture.is_recordable() {
+            if !matches!(self.frame().await, Some(Ok(_))) {
+                return;
+            }
+        }
     }
 }
 
@@ -147,7 +186,10 @@ where
 impl<B: Body> Drop for TeedResponseBody<B> {
     fn drop(&mut self) {
         if !self.capture.is_complete() {
-            let reason = "the client disconnected before the end".to_owned();
+            let mut reason = "the client disconnected before the end".to_owned();
+            if let Some(interruption) = self.interruption {
+                reason = format!("{reason}, and {interruption}");
+            }
             let client_gone = FailureCause::new(Phase::Body, FailureKind::ClientGone);
             self.capture
                 .set_failure_cause(self.awaiting_upstream.then_some(client_gone));

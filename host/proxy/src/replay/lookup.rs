@@ -3,37 +3,75 @@
 use std::sync::Arc;
 
 use crate::handler::{ExchangeError, RequestContext};
-use crate::session::{ExhaustedPolicy, Index, LookupResult, Outcome};
-use ouli_codec::MessageView;
-use ouli_plugin::MatchKey;
+use crate::session::{ExhaustedPolicy, Index, LookupResult, Outcome, Session, TruncatedKey};
+use ouli_codec::{MessageView, content_coding};
+use ouli_matching::miss::Miss;
+use ouli_message::Request;
+use ouli_plugin::{MatchKey, PluginFailure, Plugins};
 
 /// A request, its key and the index in which it is looked up.
 pub(crate) struct Lookup {
     pub(crate) index: Arc<Index>,
+    request: Arc<Request>,
     pub(crate) request_view: Arc<dyn MessageView>,
     pub(crate) match_key: MatchKey,
+    /// The keys of the first parts of the request, as long as recorded requests that are truncated.
+    pub(crate) truncated_keys: Vec<TruncatedKey>,
+    /// The rest of the request was not read, so only these keys count.
+    pub(crate) is_partial: bool,
 }
 
 /// Derives the key of a request in the form in which it would be recorded.
 pub(crate) async fn look_up_request(
     context: &RequestContext<'_>,
-    request: ouli_message::Request,
+    request: Request,
 ) -> Result<Lookup, ExchangeError> {
     let index = context.index().await?;
     let secrets = context.session.secrets();
     let plugins = &context.snapshot.plugins;
+    let request = Arc::new(request);
     let request_view = plugins.view(
         Arc::clone(&context.endpoint.name),
         Arc::clone(context.session.name()),
-        Arc::new(request),
+        Arc::clone(&request),
         Arc::clone(secrets),
     )?;
     let match_key = plugins.key(&request_view, secrets)?;
     Ok(Lookup {
         index,
+        request,
         request_view,
         match_key,
+        truncated_keys: Vec::new(),
+        is_partial: false,
     })
+}
+
+impl Lookup {
+    /// The request as a report shows it. A component of `request_view` is redacted when it is first
+    /// read, so that a secret found later in another one is still in it; here all are known.
+    ///
+    /// # Errors
+    /// If a redactor fails.
+    pub(crate) fn reported_view(
+        &self,
+        plugins: &Plugins,
+        endpoint: &Arc<str>,
+        session: &Session,
+    ) -> Result<Arc<dyn MessageView>, PluginFailure> {
+        let view = || {
+            plugins.view(
+                Arc::clone(endpoint),
+                Arc::clone(session.name()),
+                Arc::clone(&self.request),
+                Arc::clone(session.secrets()),
+            )
+        };
+        let read = view()?;
+        // Reading a component registers the secrets in it.
+        let _ = (read.fields(), read.query(), read.path(), read.body());
+        view()
+    }
 }
 
 /// The recorded exchange for a request: the next one with its key, else one that matches with
@@ -41,6 +79,10 @@ pub(crate) async fn look_up_request(
 pub(super) fn find(context: &RequestContext<'_>, lookup: &Lookup) -> LookupResult {
     let exhausted = exhausted_policy(context);
     let index = &lookup.index;
+    if lookup.is_partial || !lookup.truncated_keys.is_empty() {
+        let key = (!lookup.is_partial).then_some(&lookup.match_key.key);
+        return index.find_with_truncated(key, &lookup.truncated_keys, exhausted);
+    }
     match index.find(&lookup.match_key.key, exhausted) {
         LookupResult::NotFound if index.has_wildcards() => {
             let plugins = &context.snapshot.plugins;
@@ -50,6 +92,15 @@ pub(super) fn find(context: &RequestContext<'_>, lookup: &Lookup) -> LookupResul
             })
         }
         found => found,
+    }
+}
+
+/// The limits of decoding a request.
+pub(super) fn decoding_bounds(context: &RequestContext<'_>) -> content_coding::Bounds {
+    let limits = &context.snapshot.config.limits;
+    content_coding::Bounds {
+        bytes: limits.decompressed_body as u64,
+        ratio: limits.decompression_ratio as u64,
     }
 }
 
@@ -71,15 +122,23 @@ pub(crate) fn miss_error(
     replayed: Option<usize>,
 ) -> ExchangeError {
     context.session.counters().count(Outcome::Miss);
-    let plugins = &context.snapshot.plugins;
-    match plugins.describe(&lookup.request_view, context.session.secrets()) {
-        Ok(described) => {
-            let (view, match_key) = (&lookup.request_view, &lookup.match_key);
-            let miss = lookup
-                .index
-                .explain_miss(view, match_key, described, replayed);
-            ExchangeError::Miss(Box::new(miss))
-        }
+    match explain(context, lookup, replayed) {
+        Ok(miss) => ExchangeError::Miss(Box::new(miss)),
         Err(failure) => ExchangeError::Plugin(failure),
     }
+}
+
+fn explain(
+    context: &RequestContext<'_>,
+    lookup: &Lookup,
+    replayed: Option<usize>,
+) -> Result<Miss, PluginFailure> {
+    let (snapshot, endpoint, session) = (&context.snapshot, &context.endpoint, &context.session);
+    let plugins = &snapshot.plugins;
+    let view = lookup.reported_view(plugins, &endpoint.name, session)?;
+    let message = plugins.keyed_request(&view, session.secrets())?;
+    let guidance = snapshot.guidance(endpoint, session.name());
+    let mut miss = lookup.index.explain_miss(message, replayed, guidance);
+    snapshot.withhold_secrets(&mut miss, session);
+    Ok(miss)
 }

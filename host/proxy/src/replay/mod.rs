@@ -1,6 +1,7 @@
 //! Replay: sends recorded responses to clients, with their recorded timing if configured.
 
 mod client_capabilities;
+mod early_replay;
 mod lookup;
 mod recorded_body;
 mod recorded_failure;

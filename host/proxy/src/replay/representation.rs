@@ -169,6 +169,7 @@ mod tests {
             fields: fields(&pairs),
             body: Content::EMPTY,
             trailers: Fields::default(),
+            truncated_at: None,
         }
     }
 

@@ -4,10 +4,12 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use http::header::EXPECT;
 use http::{Request, Response};
 
 use super::client_capabilities::ClientCapabilities;
-use super::lookup::{Lookup, exhausted_policy, find, look_up_request, miss_error};
+use super::early_replay::TruncatedParts;
+use super::lookup::{Lookup, decoding_bounds, exhausted_policy, find, look_up_request, miss_error};
 use super::recorded_failure::replay_failure;
 use super::recorded_response::recorded_response;
 use crate::handler::buffered_body::BufferedBody;
@@ -96,10 +98,26 @@ async fn look_up(
     let head = RequestHead::new(context, &request, true);
     let limits = &context.snapshot.config.limits;
     let budget = &context.handler.shared.budget;
-    let mut buffered = BufferedBody::read(request.into_body(), limits, budget).await?;
+    let mut parts = TruncatedParts::new(context, &head).await?;
+    let expects_continue = request.headers().contains_key(EXPECT);
+    let mut body = request.into_body();
+    let is_enough = |received: &[u8]| parts.match_early(received);
+    let read = BufferedBody::read_until(&mut body, limits, budget, is_enough).await?;
+    let (mut buffered, is_partial) = read;
+    if is_partial {
+        // A client that waits for 100 (Continue) sends nothing after a final response
+        // (RFC 9110, section 10.1.1).
+        if !(expects_continue && buffered.bytes.is_empty()) {
+            record::discard_rest(context, body);
+        }
+        let lookup = parts.into_early_lookup(&buffered.bytes).await?;
+        return Ok((head, buffered, lookup));
+    }
     let request = decoded_request(context, &head, &buffered.bytes, beyond_limits)?;
     buffered.count_decoded(request.body.inline());
-    Ok((head, buffered, look_up_request(context, request).await?))
+    let mut lookup = look_up_request(context, request).await?;
+    lookup.truncated_keys = parts.keys(&buffered.bytes)?;
+    Ok((head, buffered, lookup))
 }
 
 /// The request in the form in which it would be recorded, so that like is compared with like.
@@ -110,11 +128,7 @@ fn decoded_request(
     beyond_limits: BeyondLimits,
 ) -> Result<ouli_message::Request, ExchangeError> {
     let mut request = head.to_recorded_request(&context.endpoint.authority);
-    let limits = &context.snapshot.config.limits;
-    let bounds = content_coding::Bounds {
-        bytes: limits.decompressed_body as u64,
-        ratio: limits.decompression_ratio as u64,
-    };
+    let bounds = decoding_bounds(context);
     let received = content_coding::remove_codings(body, &request.fields, bounds);
     let body = match received {
         Ok(received) if received.extra.has_padding_only() => received.bytes,

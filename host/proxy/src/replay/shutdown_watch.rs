@@ -68,7 +68,7 @@ impl ShutdownWatch {
     /// The trailers that end a call; other streams have none.
     pub(crate) fn trailers(&self) -> Option<HeaderMap> {
         match self.error_format {
-            ErrorFormat::Http => None,
+            ErrorFormat::Http(_) => None,
             ErrorFormat::Grpc => Some(grpc_status::trailers(&ExchangeError::Stopping)),
         }
     }

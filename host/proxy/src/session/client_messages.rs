@@ -5,12 +5,12 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::entry::Entry;
-use super::index::{Index, redacted_target};
+use super::index::{Index, request_line};
 use ouli_codec::MessageView;
-use ouli_matching::key::{self, DescribedPart};
-use ouli_matching::miss::{self, Candidate, Cause, Miss, MissedRequest};
+use ouli_matching::key::{self, DescribedPart, KeyedMessage};
+use ouli_matching::miss::{self, Candidate, Cause, Guidance, Miss, MissedRequest};
 use ouli_message::stream::{Payload, Protocol, Side};
-use ouli_plugin::{ConversationMessage, MatchKey, PluginFailure};
+use ouli_plugin::{ConversationMessage, PluginFailure};
 
 /// Maximum number of conversations that are compared part by part for the report of a miss.
 const MAX_COMPARED: usize = 24;
@@ -23,10 +23,10 @@ pub struct UnmatchedMessage<'a> {
     pub protocol: Protocol,
     /// The index of the message among the client's messages, from 0.
     pub position: usize,
-    /// Its parts; empty if the client ended the conversation instead.
-    pub described: Vec<DescribedPart>,
-    /// Its key, and the matcher that derived it.
-    pub match_key: Option<&'a MatchKey>,
+    /// The message; none if the client ended the conversation instead.
+    pub message: Option<&'a Arc<dyn MessageView>>,
+    /// What the report needs to know of the gateway.
+    pub guidance: Guidance,
 }
 
 impl Index {
@@ -77,44 +77,42 @@ impl Index {
 
     /// Explains why a message has no response: compares it with the client messages at the same
     /// position of recorded conversations.
+    ///
+    /// # Errors
+    /// If a plugin fails.
     pub fn explain_unmatched_message(
         &self,
-        message: UnmatchedMessage<'_>,
+        unmatched: UnmatchedMessage<'_>,
         entries: &[Arc<Entry>],
-    ) -> Miss {
-        let (position, protocol) = (message.position, message.protocol);
-        let line = |view: &dyn MessageView| {
-            let target = redacted_target(view);
-            format!(
-                "{} {target}, client message {}",
-                view.method(),
-                position + 1
-            )
-        };
+    ) -> Result<Miss, PluginFailure> {
+        let (position, protocol) = (unmatched.position, unmatched.protocol);
+        let number = position + 1;
+        let line =
+            |view: &dyn MessageView| format!("{}, client message {number}", request_line(view));
         let candidates = entries.iter().take(MAX_COMPARED).filter_map(|entry| {
             let view = self.request_view(entry).ok()?;
             Some(Candidate {
                 ordinal: usize::try_from(entry.ordinal).unwrap_or(usize::MAX),
                 request_line: line(&*view),
-                described: self
-                    .describe_message(entry, protocol, position)
-                    .unwrap_or_default(),
+                message: self
+                    .keyed_message(entry, protocol, position)
+                    .unwrap_or_else(|| end_of_conversation(&view)),
                 replayed: entry.is_used(),
             })
         });
-        let authority = message.request.authority();
-        let plugin = message.match_key.map(|keyed| &keyed.matcher);
+        let secrets = self.session.secrets();
+        let message = match unmatched.message {
+            Some(message) => self.plugins.keyed_message(message, secrets)?,
+            None => end_of_conversation(unmatched.request),
+        };
         let missed = MissedRequest {
             session: self.session.name().to_string(),
-            request_line: line(&**message.request),
-            upstream: (!authority.is_empty()).then(|| authority.to_owned()),
-            matcher: plugin
-                .filter(|matcher| !matcher.is_builtin())
-                .map(|matcher| matcher.name().to_owned()),
-            described: message.described,
+            request_line: line(&**unmatched.request),
+            message,
             cause: Cause::NoMatch,
+            guidance: unmatched.guidance,
         };
-        miss::report(missed, candidates.collect())
+        Ok(miss::report(missed, candidates.collect()))
     }
 
     /// The bytes of a message.
@@ -131,11 +129,21 @@ impl Index {
         protocol: Protocol,
         position: usize,
     ) -> Option<Vec<DescribedPart>> {
+        let message = self.keyed_message(entry, protocol, position)?;
+        Some(message.describe())
+    }
+
+    fn keyed_message(
+        &self,
+        entry: &Entry,
+        protocol: Protocol,
+        position: usize,
+    ) -> Option<KeyedMessage> {
         let payload = client_payloads(entry, protocol).nth(position)?;
         let request = self.request_view(entry).ok()?;
         let message = self.message_view(&request, protocol, payload).ok()?;
         let secrets = self.session.secrets();
-        self.plugins.describe_message(&message, secrets).ok()
+        self.plugins.keyed_message(&message, secrets).ok()
     }
 
     fn message_view(
@@ -155,6 +163,15 @@ impl Index {
         };
         let view = self.plugins.message_view(message, self.session.secrets());
         view.map_err(|error: PluginFailure| error.to_string())
+    }
+}
+
+/// The end of a conversation, which has no parts.
+fn end_of_conversation(request: &Arc<dyn MessageView>) -> KeyedMessage {
+    KeyedMessage {
+        matcher: None,
+        parts: Vec::new(),
+        view: Arc::clone(request),
     }
 }
 

@@ -8,6 +8,7 @@ use super::captured_exchange::{CapturedExchange, StreamCapture, StreamKind};
 use super::coded_form::CodedForm;
 use super::outcome::Outcome;
 use super::recorder_limits::RecorderLimits;
+use super::truncated_request;
 use ouli_codec::content_coding::{self, CodingError};
 use ouli_codec::websocket::{self, DeflateParams};
 use ouli_codec::{chunks, grpc};
@@ -97,6 +98,11 @@ fn decode_request_body(
 ) -> Result<(), Outcome> {
     let failed = |error| undecodable_body("request", &error);
     let raw = take_bytes(&mut request.body);
+    if request.truncated_at.is_some() {
+        let part = truncated_request::decode(&request.fields, &raw, bounds);
+        request.body = Content::Inline(part.map_err(failed)?);
+        return Ok(());
+    }
     let received = content_coding::remove_codings(&raw, &request.fields, bounds);
     let received = received.map_err(failed)?;
     if !received.extra.has_padding_only() {

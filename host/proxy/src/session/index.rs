@@ -13,12 +13,14 @@ use parking_lot::{Mutex, RwLock};
 
 use super::entry::Entry;
 use super::session_state::Session;
+use super::truncated_index::TruncatedEntries;
+use super::truncated_request;
 use ouli_cassette::CassetteDir;
 use ouli_codec::MessageView;
-use ouli_matching::key::{self, DescribedPart, Key};
-use ouli_matching::miss::{self, Candidate, Cause, Miss, MissedRequest};
+use ouli_matching::key::{self, DescribedPart, Key, KeyedMessage};
+use ouli_matching::miss::{self, Candidate, Cause, Guidance, Miss, MissedRequest};
 use ouli_message::{Content, Request};
-use ouli_plugin::{MatchKey, PluginFailure, Plugins};
+use ouli_plugin::{PluginFailure, Plugins};
 
 /// Maximum number of candidates that are compared part by part for the report of a miss.
 const MAX_COMPARED: usize = 24;
@@ -65,17 +67,18 @@ pub struct Index {
     pub(super) session: Arc<Session>,
     pub(super) plugins: Arc<Plugins>,
     folder: Arc<CassetteDir>,
-    state: RwLock<IndexState>,
+    pub(super) state: RwLock<IndexState>,
     /// Cached keys of the client messages of conversations, by the ordinal of the exchange.
     pub(super) client_message_keys: Mutex<HashMap<u64, Arc<[u128]>>>,
 }
 
 #[derive(Default)]
-struct IndexState {
-    entries: Vec<(Arc<Entry>, Option<Key>)>,
+pub(super) struct IndexState {
+    pub(super) entries: Vec<(Arc<Entry>, Option<Key>)>,
     groups: HashMap<u128, Group>,
     /// Positions of requests with placeholders, which may match as wildcards.
     wildcards: Vec<usize>,
+    pub(super) truncated: TruncatedEntries,
 }
 
 /// The key of a recorded request under this generation of plugins.
@@ -152,8 +155,9 @@ impl Index {
         let nearest = miss::rank(key, wildcards, MAX_COMPARED);
         let mut matching = nearest.into_iter().filter_map(|position| {
             let (entry, key) = &state.entries[position];
-            let candidate = self.candidate(entry)?;
-            let matches = key::matches_with_wildcards(&candidate.described, live);
+            let view = self.request_view(entry).ok()?;
+            let described = self.plugins.describe(&view, self.session.secrets()).ok()?;
+            let matches = key::matches_with_wildcards(&described, live);
             matches.then(|| key.as_ref().map(Key::hash)).flatten()
         });
         match matching.next() {
@@ -166,15 +170,14 @@ impl Index {
     /// part.
     pub fn explain_miss(
         &self,
-        request: &Arc<dyn MessageView>,
-        keyed: &MatchKey,
-        described: Vec<DescribedPart>,
+        message: KeyedMessage,
         exhausted: Option<usize>,
+        guidance: Guidance,
     ) -> Miss {
         let state = self.state.read();
         let keys = state.entries.iter().enumerate();
         let keys = keys.filter_map(|(position, (_, key))| key.as_ref().map(|key| (position, key)));
-        let nearest = miss::rank(&keyed.key, keys, MAX_COMPARED);
+        let nearest = miss::rank(&message.key(), keys, MAX_COMPARED);
         let candidates = nearest
             .into_iter()
             .filter_map(|position| self.candidate(&state.entries[position].0))
@@ -184,30 +187,29 @@ impl Index {
             None if state.entries.is_empty() => Cause::Empty,
             None => Cause::NoMatch,
         };
-        let authority = request.authority();
         let missed = MissedRequest {
             session: self.session.name().to_string(),
-            request_line: format!("{} {}", request.method(), redacted_target(&**request)),
-            upstream: (!authority.is_empty()).then(|| authority.to_owned()),
-            matcher: (!keyed.matcher.is_builtin()).then(|| keyed.matcher.name().to_owned()),
-            described,
+            request_line: request_line(&*message.view),
+            message,
             cause,
+            guidance,
         };
         miss::report(missed, candidates)
     }
 
     fn candidate(&self, entry: &Arc<Entry>) -> Option<Candidate> {
         let view = self.request_view(entry).ok()?;
+        let secrets = self.session.secrets();
         Some(Candidate {
             ordinal: usize::try_from(entry.ordinal).unwrap_or(usize::MAX),
-            request_line: format!("{} {}", view.method(), redacted_target(&*view)),
+            request_line: request_line(&*view),
+            message: self.plugins.keyed_request(&view, secrets).ok()?,
             replayed: entry.is_used(),
-            described: self.plugins.describe(&view, self.session.secrets()).ok()?,
         })
     }
 
     /// Indexes the exchanges that were recorded since the last call.
-    fn index_new_entries(&self) {
+    pub(super) fn index_new_entries(&self) {
         let indexed = self.state.read().entries.len();
         if self.session.len() == indexed {
             return;
@@ -217,7 +219,9 @@ impl Index {
         let keys = self.derive_all(&new);
         for (entry, derived) in new.into_iter().zip(keys) {
             let position = state.entries.len();
-            if let Some(derived) = &derived {
+            if let Some(derived) = &derived
+                && !state.truncated.add(&entry, derived.key.hash(), position)
+            {
                 let group = state.groups.entry(derived.key.hash()).or_default();
                 group.positions.push(position);
                 if derived.has_wildcard {
@@ -283,9 +287,12 @@ impl Index {
     /// The recorded request as matchers see it. Redaction runs here too, so that a rule that was
     /// added after the recording applies to both the recorded and the live request.
     pub(super) fn request_view(&self, entry: &Entry) -> Result<Arc<dyn MessageView>, String> {
-        let request = self
+        let mut request = self
             .load_body(&entry.request)
             .map_err(|error| error.to_string())?;
+        if request.truncated_at.is_some() {
+            request = Arc::new(truncated_request::completed(&request));
+        }
         let view = self.plugins.view(
             entry.endpoint.as_str().into(),
             Arc::clone(self.session.name()),
@@ -315,6 +322,12 @@ impl Index {
 }
 
 impl IndexState {
+    /// The positions of the exchanges of a key.
+    pub(super) fn positions(&self, key: &Key) -> &[usize] {
+        let group = self.groups.get(&key.hash());
+        group.map_or(&[], |group| &group.positions)
+    }
+
     fn take_next(&self, hash: u128, exhausted: ExhaustedPolicy) -> LookupResult {
         let Some(group) = self.groups.get(&hash) else {
             return LookupResult::NotFound;
@@ -329,6 +342,14 @@ impl IndexState {
                 return LookupResult::Hit(Arc::clone(entry));
             }
         }
+        self.repeat_last(positions, exhausted)
+    }
+
+    pub(super) fn repeat_last(
+        &self,
+        positions: &[usize],
+        exhausted: ExhaustedPolicy,
+    ) -> LookupResult {
         let last = positions.last().map(|position| &self.entries[*position].0);
         match last.filter(|last| exhausted.repeats(last)) {
             Some(last) => {
@@ -349,16 +370,15 @@ fn may_have_placeholder(request: &Request) -> bool {
         || in_text(request.body.inline())
 }
 
-/// Path and query of the redacted request.
-pub(super) fn redacted_target(request: &dyn MessageView) -> String {
-    let query = request.query();
-    let path = request.path();
+/// Method, path and query of the redacted request.
+pub(super) fn request_line(request: &dyn MessageView) -> String {
+    let (method, path, query) = (request.method(), request.path(), request.query());
     if query.is_empty() {
-        return path.to_owned();
+        return format!("{method} {path}");
     }
     let pairs: Vec<_> = query
         .iter()
         .map(|(name, value)| format!("{name}={value}"))
         .collect();
-    format!("{path}?{}", pairs.join("&"))
+    format!("{method} {path}?{}", pairs.join("&"))
 }

@@ -26,6 +26,9 @@ mod replay_queue;
 mod session_state;
 mod shadow_comparison;
 mod truncated_body;
+mod truncated_index;
+mod truncated_lookup;
+mod truncated_request;
 mod unwritten_bytes;
 mod verdict;
 
@@ -47,4 +50,6 @@ pub use registry::Sessions;
 pub(crate) use replay_queue::{ClaimedEntry, ReplayQueue};
 pub use session_state::Session;
 pub(crate) use shadow_comparison::{Comparison, Corpus};
+pub(crate) use truncated_index::TruncatedKey;
+pub(crate) use truncated_request::of_live as truncated_live_request;
 pub use verdict::{SessionReport, Verdict};

@@ -14,7 +14,7 @@ use super::record_job::RecordJob;
 use super::recorder_limits::RecorderLimits;
 use super::session_state::Session;
 use super::unwritten_bytes::UnwrittenBytes;
-use super::{exchange_builder, outcome_log, truncated_body};
+use super::{exchange_builder, outcome_log, truncated_body, truncated_request};
 use ouli_cassette::{
     Ack, CheckRejection, Completion, WriteError, WriteRequest, Writer, body_digest,
 };
@@ -90,6 +90,7 @@ impl<'a> RecorderWorker<'a> {
     ) -> Result<Exchange, Outcome> {
         let (mut exchange, form) = exchange_builder::decode_exchange(captured, &self.limits)?;
         let suffix = truncated_body::complete_body(&mut exchange)?;
+        let request_suffix = truncated_request::complete(&mut exchange.request)?;
         let redacted = plugins
             .redact(exchange, session.name(), session.secrets())
             .map_err(|failure| Outcome::Failed(failure.to_string()))?;
@@ -106,6 +107,7 @@ impl<'a> RecorderWorker<'a> {
             Err(failure) => return Err(Outcome::Failed(failure.to_string())),
         }
         truncated_body::remove_suffix(&mut exchange, &suffix);
+        truncated_request::remove_suffix(&mut exchange.request, &request_suffix);
         Ok(exchange)
     }
 

@@ -15,6 +15,7 @@ pub(super) fn exchange() -> Exchange {
             fields: Fields::default(),
             body: Content::EMPTY,
             trailers: Fields::default(),
+            truncated_at: None,
         },
         response: Response {
             status: StatusCode::OK,

@@ -79,6 +79,7 @@ pub(super) fn request(target: &str, headers: &[(&str, &str)], body: impl AsRef<[
         fields: fields(headers),
         body: Content::Inline(Bytes::copy_from_slice(body.as_ref())),
         trailers: Fields::default(),
+        truncated_at: None,
     }
 }
 

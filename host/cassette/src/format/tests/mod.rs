@@ -7,6 +7,7 @@ mod random;
 mod round_trip;
 mod stream_damage;
 mod streams;
+mod truncated_requests;
 
 use bytes::Bytes;
 

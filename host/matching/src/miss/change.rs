@@ -1,0 +1,121 @@
+//! A change of one setting of `[matcher]`, and what it does to the parts of a key.
+
+use serde_json::{Map, Value};
+
+use crate::key::KeyPart;
+use ouli_codec::json::Pointer;
+
+/// A change of one setting of `[matcher]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// One more entry in a list of what is not compared.
+    Ignore {
+        /// The list.
+        list: IgnoreList,
+        /// The missing entry.
+        entry: String,
+    },
+    /// A header that is no longer compared by its name, in lower case.
+    RemoveHeader(String),
+    /// Host and port of the upstream are no longer compared.
+    IgnoreAuthority,
+}
+
+/// A list of `[matcher]` of what is not compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IgnoreList {
+    /// Query parameters.
+    Query,
+    /// JSON pointers into the body.
+    Body,
+    /// Headers that `"*"` leaves out.
+    Headers,
+}
+
+impl IgnoreList {
+    /// The key of the list in `[matcher]`.
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Query => "ignore_query",
+            Self::Body => "ignore_body",
+            Self::Headers => "ignore_headers",
+        }
+    }
+}
+
+impl Change {
+    /// One more JSON pointer in `ignore_body`.
+    pub(super) fn ignore_body(pointer: String) -> Self {
+        Self::Ignore {
+            list: IgnoreList::Body,
+            entry: pointer,
+        }
+    }
+
+    /// The key of the setting in `[matcher]`.
+    pub fn setting(&self) -> &'static str {
+        match self {
+            Self::Ignore { list, .. } => list.as_str(),
+            Self::RemoveHeader(_) => "headers",
+            Self::IgnoreAuthority => "authority",
+        }
+    }
+
+    /// Does to the parts of a key what the built-in matcher does with the changed setting.
+    pub(super) fn apply(&self, parts: &mut Vec<KeyPart>) {
+        match self {
+            Self::Ignore { list, entry } => {
+                for part in parts {
+                    list.exclude(entry, part);
+                }
+            }
+            Self::RemoveHeader(removed) => {
+                parts.retain(|part| !matches!(part, KeyPart::Header(name) if name == removed));
+            }
+            Self::IgnoreAuthority => {
+                parts.retain(|part| !matches!(part, KeyPart::Authority));
+            }
+        }
+    }
+
+    /// Changes the settings of `[matcher]`.
+    pub(super) fn apply_to_settings(&self, settings: &mut Map<String, Value>) {
+        match self {
+            Self::Ignore { entry, .. } => {
+                let list = settings.entry(self.setting()).or_insert_with(empty_list);
+                if let Value::Array(entries) = list {
+                    entries.push(Value::from(entry.as_str()));
+                }
+            }
+            Self::RemoveHeader(removed) => {
+                let list = settings.entry(self.setting()).or_insert_with(empty_list);
+                if let Value::Array(names) = list {
+                    names.retain(|name| {
+                        let name = name.as_str().unwrap_or_default();
+                        !name.eq_ignore_ascii_case(removed)
+                    });
+                }
+            }
+            Self::IgnoreAuthority => {
+                settings.insert(self.setting().to_owned(), Value::from(false));
+            }
+        }
+    }
+}
+
+impl IgnoreList {
+    fn exclude(self, entry: &str, part: &mut KeyPart) {
+        match (self, part) {
+            (Self::Query, KeyPart::Query { except }) => *except = except.with(entry),
+            (Self::Headers, KeyPart::Headers { except }) => {
+                *except = except.with(&entry.to_ascii_lowercase());
+            }
+            (Self::Body, KeyPart::Body { except }) => except.extend(Pointer::parse(entry)),
+            (_, _) => {}
+        }
+    }
+}
+
+fn empty_list() -> Value {
+    Value::Array(Vec::new())
+}

@@ -1,0 +1,134 @@
+//! Tries changes of the settings: the keys of two requests are derived with the changes in force.
+
+use super::change::{Change, IgnoreList};
+use crate::key::{KeyedMessage, holds_placeholder, matches_with_wildcards};
+
+/// Most changes in one remedy. A longer list is no help to its reader.
+const MAX_CHANGES: usize = 8;
+
+/// For a larger body the changes are tried all at once only, which bounds the work on a miss.
+const MAX_MINIMISED_BODY: usize = 256 << 10;
+
+/// The smallest set of these changes under which the live request matches the recorded one. None
+/// if no set works.
+pub(super) fn smallest_set(
+    live: &KeyedMessage,
+    recorded: &KeyedMessage,
+    changes: Vec<Change>,
+) -> Option<Vec<Change>> {
+    if live.matcher.is_some() || recorded.matcher.is_some() {
+        return None;
+    }
+    let mut kept = shorten(deduplicate(changes));
+    if kept.is_empty() || kept.len() > MAX_CHANGES || !matches(live, recorded, &kept) {
+        return None;
+    }
+    if kept.len() == 1 || live.view.body().len() > MAX_MINIMISED_BODY {
+        return Some(kept);
+    }
+    let mut index = kept.len();
+    while index > 0 {
+        index -= 1;
+        let mut fewer = kept.clone();
+        fewer.remove(index);
+        if matches(live, recorded, &fewer) {
+            kept = fewer;
+        }
+    }
+    (!kept.is_empty()).then_some(kept)
+}
+
+/// The message with the changes in force.
+pub(super) fn changed(message: &KeyedMessage, changes: &[Change]) -> KeyedMessage {
+    let mut parts = message.parts.clone();
+    for change in changes {
+        change.apply(&mut parts);
+    }
+    message.with_parts(parts)
+}
+
+/// True if the requests match with the changes in force: by their keys, or with placeholders of the
+/// recorded one as wildcards.
+fn matches(live: &KeyedMessage, recorded: &KeyedMessage, changes: &[Change]) -> bool {
+    let (live, recorded) = (changed(live, changes), changed(recorded, changes));
+    if live.key() == recorded.key() {
+        return true;
+    }
+    let recorded = recorded.describe();
+    holds_placeholder(&recorded) && matches_with_wildcards(&recorded, &live.describe())
+}
+
+fn deduplicate(changes: Vec<Change>) -> Vec<Change> {
+    let mut unique: Vec<Change> = Vec::with_capacity(changes.len());
+    for change in changes {
+        if !unique.contains(&change) {
+            unique.push(change);
+        }
+    }
+    unique
+}
+
+/// If there are too many changes, one pointer stands for all pointers below it.
+fn shorten(changes: Vec<Change>) -> Vec<Change> {
+    if changes.len() <= MAX_CHANGES {
+        return changes;
+    }
+    let pointer = |change: &Change| match change {
+        Change::Ignore {
+            list: IgnoreList::Body,
+            entry,
+        } => Some(entry.clone()),
+        Change::Ignore { .. } | Change::RemoveHeader(_) | Change::IgnoreAuthority => None,
+    };
+    let pointers: Vec<_> = changes.iter().filter_map(pointer).collect();
+    let Some(shared) = shared_pointer(&pointers) else {
+        return changes;
+    };
+    let others = changes
+        .into_iter()
+        .filter(|change| pointer(change).is_none());
+    let mut shorter: Vec<_> = others.collect();
+    shorter.push(Change::ignore_body(shared));
+    shorter
+}
+
+/// The pointer of the value that holds all values of these pointers.
+fn shared_pointer(pointers: &[String]) -> Option<String> {
+    let (first, rest) = pointers.split_first()?;
+    let mut shared: Vec<&str> = first.split('/').collect();
+    for pointer in rest {
+        let steps = pointer.split('/');
+        let equal = shared
+            .iter()
+            .zip(steps)
+            .take_while(|(one, other)| *one == other);
+        let count = equal.count();
+        shared.truncate(count);
+    }
+    Some(shared.join("/"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn body(pointer: &str) -> Change {
+        Change::ignore_body(pointer.to_owned())
+    }
+
+    #[test]
+    fn many_pointers_become_the_one_that_they_share() {
+        let few = vec![body("/a/0"), body("/a/1")];
+        assert_eq!(shorten(few.clone()), few);
+        let below = |parent: &str| -> Vec<Change> {
+            (0..9)
+                .map(|index| body(&format!("{parent}/x{index}")))
+                .collect()
+        };
+        assert_eq!(shorten(below("/a/b")), [body("/a/b")]);
+        assert_eq!(shorten(below("")), [body("")]);
+        let mut mixed = below("/a");
+        mixed.insert(0, Change::IgnoreAuthority);
+        assert_eq!(shorten(mixed), [Change::IgnoreAuthority, body("/a")]);
+    }
+}

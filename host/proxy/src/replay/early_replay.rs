@@ -1,0 +1,115 @@
+//! Looks a request up by the first parts of its body: recorded requests may be truncated, because
+//! the upstream responded early. If all recorded requests to a path are, the replay responds early
+//! too.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::lookup::{Lookup, decoding_bounds, look_up_request};
+use crate::handler::{ExchangeError, RequestContext};
+use crate::record::RequestHead;
+use crate::session::{Index, TruncatedKey, truncated_live_request};
+
+/// The first parts of one request.
+pub(super) struct TruncatedParts<'a> {
+    context: &'a RequestContext<'a>,
+    index: Arc<Index>,
+    head: &'a RequestHead,
+    /// The lengths that are left to be tried while the body is read, the shortest first.
+    early_lengths: std::vec::IntoIter<u64>,
+    next_early: Option<u64>,
+    found: Option<TruncatedKey>,
+}
+
+impl<'a> TruncatedParts<'a> {
+    pub(super) async fn new(
+        context: &'a RequestContext<'a>,
+        head: &'a RequestHead,
+    ) -> Result<Self, ExchangeError> {
+        let index = context.index().await?;
+        let lengths = index.early_lengths(&head.method, head.target.path());
+        let mut early_lengths = lengths.into_iter();
+        Ok(Self {
+            context,
+            index,
+            head,
+            next_early: early_lengths.next(),
+            early_lengths,
+            found: None,
+        })
+    }
+
+    /// True if a recorded request was truncated after the bytes received so far, or after fewer of
+    /// them.
+    pub(super) fn match_early(&mut self, received: &[u8]) -> Result<bool, ExchangeError> {
+        while let Some(length) = self.next_early
+            && length <= received.len() as u64
+        {
+            self.next_early = self.early_lengths.next();
+            let part = Bytes::copy_from_slice(part_of(received, length));
+            self.found = self.matching_key(length, &part)?;
+            if self.found.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// The lookup of a request that is answered before its end.
+    pub(super) async fn into_early_lookup(self, received: &Bytes) -> Result<Lookup, ExchangeError> {
+        let length = self.found.map_or(0, |(length, _)| length);
+        let part = received.slice_ref(part_of(received, length));
+        let request = self.request(&part)?;
+        let mut lookup = look_up_request(self.context, request).await?;
+        lookup.truncated_keys = self.found.into_iter().collect();
+        lookup.is_partial = true;
+        Ok(lookup)
+    }
+
+    /// The keys of the parts of a whole request that recorded requests were truncated after.
+    pub(super) fn keys(&self, body: &Bytes) -> Result<Vec<TruncatedKey>, ExchangeError> {
+        let lengths = self.index.truncated_lengths().into_iter();
+        let lengths = lengths.filter(|length| *length <= body.len() as u64);
+        let keys = lengths.map(|length| {
+            let part = body.slice_ref(part_of(body, length));
+            self.matching_key(length, &part)
+        });
+        keys.filter_map(Result::transpose).collect()
+    }
+
+    /// The key of a part, if a recorded request was truncated after it. A part that cannot be
+    /// decoded has none.
+    fn matching_key(
+        &self,
+        length: u64,
+        part: &Bytes,
+    ) -> Result<Option<TruncatedKey>, ExchangeError> {
+        let Ok(request) = self.request(part) else {
+            return Ok(None);
+        };
+        let secrets = self.context.session.secrets();
+        let plugins = &self.context.snapshot.plugins;
+        let view = plugins.view(
+            Arc::clone(&self.context.endpoint.name),
+            Arc::clone(self.context.session.name()),
+            Arc::new(request),
+            Arc::clone(secrets),
+        )?;
+        let key = (length, plugins.key(&view, secrets)?.key.hash());
+        Ok(self.index.has_truncated(key).then_some(key))
+    }
+
+    fn request(&self, part: &Bytes) -> Result<ouli_message::Request, ExchangeError> {
+        let head = self
+            .head
+            .to_recorded_request(&self.context.endpoint.authority);
+        let request = truncated_live_request(head, part, decoding_bounds(self.context));
+        request.map_err(|error| ExchangeError::Undecodable(error.to_string()))
+    }
+}
+
+fn part_of(body: &[u8], length: u64) -> &[u8] {
+    let length = usize::try_from(length).unwrap_or(usize::MAX);
+    &body[..length.min(body.len())]
+}

@@ -1,0 +1,54 @@
+//! Finds exchanges whose requests are truncated.
+
+use std::sync::Arc;
+
+use http::Method;
+
+use super::index::{ExhaustedPolicy, Index, IndexState, LookupResult};
+use super::truncated_index::TruncatedKey;
+use ouli_matching::key::Key;
+
+impl Index {
+    /// The next exchange for a key, or for one of the keys of the first parts of a request.
+    pub(crate) fn find_with_truncated(
+        &self,
+        key: Option<&Key>,
+        truncated: &[TruncatedKey],
+        exhausted: ExhaustedPolicy,
+    ) -> LookupResult {
+        self.index_new_entries();
+        let state = self.state.read();
+        let whole = key.map_or(&[][..], |key| state.positions(key));
+        let parts = truncated.iter().map(|key| state.truncated.positions(*key));
+        let mut positions: Vec<_> = parts.chain([whole]).flatten().copied().collect();
+        positions.sort_unstable();
+        take_next(&state, &positions, exhausted)
+    }
+
+    /// The lengths at which recorded requests are truncated.
+    pub(crate) fn truncated_lengths(&self) -> Vec<u64> {
+        self.index_new_entries();
+        self.state.read().truncated.lengths()
+    }
+
+    /// The lengths after which a request can be answered before its end.
+    pub(crate) fn early_lengths(&self, method: &Method, path: &str) -> Vec<u64> {
+        self.index_new_entries();
+        self.state.read().truncated.early_lengths(method, path)
+    }
+
+    /// True if a recorded request was truncated after a part with this key.
+    pub(crate) fn has_truncated(&self, key: TruncatedKey) -> bool {
+        !self.state.read().truncated.positions(key).is_empty()
+    }
+}
+
+/// The next exchange of these positions.
+fn take_next(state: &IndexState, positions: &[usize], exhausted: ExhaustedPolicy) -> LookupResult {
+    let mut entries = positions.iter().map(|position| &state.entries[*position].0);
+    match entries.find(|entry| entry.claim_first()) {
+        Some(entry) => LookupResult::Hit(Arc::clone(entry)),
+        None if positions.is_empty() => LookupResult::NotFound,
+        None => state.repeat_last(positions, exhausted),
+    }
+}

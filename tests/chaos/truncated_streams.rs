@@ -1,0 +1,197 @@
+//! HTTP/2 responses that seem to end and are not complete, and complete ones that seem broken.
+
+use std::sync::Arc;
+
+use super::failures::failure;
+use super::http2_origin::{self, CONTENT_LENGTH, CONTENT_TYPE, Frame};
+use crate::support::client::{self, Answer};
+use crate::support::folder::Folder;
+use crate::support::gateway::{self, Builder, Running};
+use crate::support::until;
+
+const SIZED: Frame = Frame::Head(&[(CONTENT_LENGTH, "10")], false);
+const UNSIZED: Frame = Frame::Head(&[], false);
+const CALL: Frame = Frame::Head(&[(CONTENT_TYPE, "application/grpc")], false);
+
+fn over(frames: Vec<Frame>, mode: &'static str) -> Builder {
+    let address = http2_origin::start(frames);
+    gateway::over(&Arc::new(Folder::new()), mode).upstream(&format!("h2c://{address}"))
+}
+
+fn truncated() -> Vec<Vec<Frame>> {
+    let part = |ends| Frame::Data(b"abc", ends);
+    vec![
+        vec![SIZED, part(false), Frame::Reset],
+        vec![SIZED, part(false), Frame::GoAway],
+        vec![SIZED, part(true)],
+        vec![SIZED, part(false), Frame::Trailers],
+        vec![SIZED, Frame::Reset],
+        vec![UNSIZED, part(false), Frame::Reset],
+        vec![UNSIZED, part(false), Frame::GoAway],
+        vec![UNSIZED, Frame::Reset],
+    ]
+}
+
+#[test]
+fn a_response_without_its_end_is_not_recorded() {
+    for frames in truncated() {
+        for mode in ["record", "auto", "passthrough"] {
+            let name = format!("{mode} {frames:?}");
+            let gateway = over(frames.clone(), mode).start();
+            for client in [client::http1(&gateway), client::http2(&gateway)] {
+                let answer = client.ask("GET", "/").try_send();
+                assert!(!answer.is_ok_and(|it| it.status == 200), "{name}");
+            }
+            let folder = Arc::clone(&gateway.folder);
+            let report = gateway.finish();
+            let lost: u64 = report.partial.values().sum();
+            let expected = if mode == "passthrough" { 0 } else { 2 };
+            assert_eq!((report.recorded, lost), (0, expected), "{name} {report:?}");
+            assert!(folder.exchanges("default").is_empty(), "{name}");
+        }
+    }
+}
+
+#[test]
+fn a_response_without_its_end_is_replayed_as_a_failure() {
+    for frames in truncated() {
+        let name = format!("{frames:?}");
+        let gateway = over(frames, "record").set("record_failures = true").start();
+        let live = client::http2(&gateway).ask("GET", "/").try_send();
+        assert!(!live.is_ok_and(|it| it.status == 200), "{name}");
+        let folder = Arc::clone(&gateway.folder);
+        let report = gateway.finish();
+        assert_eq!(
+            (report.recorded, report.recorded_failures),
+            (0, 1),
+            "{name}"
+        );
+        let exchange = folder.exchanges("default").remove(0);
+        assert!(!failure(&exchange).contains("left"), "{name} {exchange}");
+        let replay = gateway::replay(&folder).start();
+        for client in [client::http1(&replay), client::http2(&replay)] {
+            let again = client.ask("GET", "/").try_send();
+            assert!(!again.is_ok_and(|it| it.status == 200), "{name}");
+        }
+    }
+}
+
+#[test]
+fn a_reset_after_a_complete_response_takes_nothing_away() {
+    let upload = "0123456789".repeat(100_000);
+    for (frames, expected) in [
+        (
+            vec![SIZED, Frame::Data(b"0123456789", true), Frame::Reset],
+            "0123456789",
+        ),
+        (
+            vec![UNSIZED, Frame::Data(b"abc", true), Frame::Reset],
+            "abc",
+        ),
+        (
+            vec![
+                UNSIZED,
+                Frame::AwaitBody(10),
+                Frame::Data(b"abc", true),
+                Frame::Reset,
+            ],
+            "abc",
+        ),
+        // The last byte of a known length completes a body too.
+        (
+            vec![SIZED, Frame::Data(b"0123456789", false), Frame::Reset],
+            "0123456789",
+        ),
+    ] {
+        for version in [client::http1, client::http2] {
+            let name = format!("{frames:?}");
+            let gateway = over(frames.clone(), "record").start();
+            let send = |gateway: &Running| version(gateway).post("/up", "text/plain", &upload);
+            assert_eq!(send(&gateway).text(), expected, "{name}");
+            let folder = Arc::clone(&gateway.folder);
+            let report = gateway.finish();
+            assert_eq!(report.recorded, 1, "{name} {report:?}");
+            assert!(report.partial.is_empty(), "{name} {report:?}");
+            let replay = gateway::replay(&folder).start();
+            assert_eq!(send(&replay).text(), expected, "{name}");
+            assert_eq!(replay.finish().hits, 1, "{name}");
+        }
+    }
+}
+
+#[test]
+fn responses_without_a_body_are_complete() {
+    let head = Frame::Head(&[(CONTENT_LENGTH, "10")], true);
+    let gateway = over(vec![head], "record").start();
+    let answer = client::http2(&gateway).ask("HEAD", "/").send();
+    assert_eq!(
+        (answer.status, answer.header("content-length")),
+        (200, "10")
+    );
+    let folder = Arc::clone(&gateway.folder);
+    assert_eq!(gateway.finish().recorded, 1);
+    let replay = gateway::replay(&folder).start();
+    let again = client::http2(&replay).ask("HEAD", "/").send();
+    assert_eq!((again.status, again.header("content-length")), (200, "10"));
+}
+
+/// A call with the empty message; the message of the answer is the same.
+fn call(gateway: &Running) -> Answer {
+    let ask = client::http2(gateway).ask("POST", "/test.Door/Open");
+    let ask = ask
+        .header("content-type", "application/grpc")
+        .header("te", "trailers");
+    ask.body([0; 5]).send()
+}
+
+fn status(answer: &Answer) -> &str {
+    let status = answer
+        .trailers
+        .as_ref()
+        .and_then(|it| it.get("grpc-status"));
+    status.map_or("", |status| status.to_str().unwrap())
+}
+
+#[test]
+fn a_call_without_a_status_is_unavailable_and_not_complete() {
+    const MESSAGE: &[u8] = &[0; 5];
+    let ends = |ends: &[Frame]| [&[CALL], ends].concat();
+    for frames in [
+        ends(&[Frame::Data(MESSAGE, true)]),
+        ends(&[Frame::Data(MESSAGE, false), Frame::Reset]),
+        ends(&[Frame::Data(MESSAGE, false), Frame::GoAway]),
+        ends(&[Frame::Data(MESSAGE, false), Frame::Trailers]),
+        vec![Frame::Head(&[(CONTENT_TYPE, "application/grpc")], true)],
+    ] {
+        let has_message = frames.len() > 1;
+        for (mode, top) in [
+            ("passthrough", ""),
+            ("record", ""),
+            ("auto", ""),
+            ("record", "record_failures = true"),
+        ] {
+            let name = format!("{mode} {top} {frames:?}");
+            let gateway = over(frames.clone(), mode).set(top).start();
+            let live = call(&gateway);
+            assert_eq!(status(&live), "14", "{name} {live:?}");
+            assert_eq!(live.body.is_empty(), !has_message, "{name}");
+            if mode == "passthrough" {
+                continue;
+            }
+            let counted = || {
+                let report = gateway.session("default");
+                (report.recorded + report.recorded_failures == 1).then_some(report)
+            };
+            let report = until("the recording", counted);
+            let folder = Arc::clone(&gateway.folder);
+            gateway.stop();
+            let exchange = folder.exchanges("default").remove(0);
+            assert_eq!(exchange["stream"]["ended"], "server", "{name} {exchange}");
+            let failed = u64::from(!top.is_empty());
+            assert_eq!(report.recorded_failures, failed, "{name}");
+            let replay = gateway::replay(&folder).start();
+            let again = call(&replay);
+            assert_eq!((status(&again), &again.body), ("14", &live.body), "{name}");
+        }
+    }
+}
