@@ -48,6 +48,8 @@ pub(crate) fn exchange(request: Request, body: &str) -> Exchange {
             body: content(body),
             coded: CodedBody::Derived,
             trailers: Fields::default(),
+            reason: None,
+            omitted: Vec::new(),
         },
         stream: None,
         failure: None,

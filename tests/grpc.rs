@@ -159,7 +159,10 @@ fn auto_records_misses_and_replays_hits() {
     let gateway = gateway::over(&folder, "auto")
         .upstream(&origin.h2c())
         .start();
-    for message in ["one", "two", "one", "two", "three"] {
+    for (number, message) in ["one", "two", "one", "two", "three"].iter().enumerate() {
+        if number == 2 {
+            gateway.mark();
+        }
         let answer = call(&gateway, "Say", &[&text(1, message)]);
         assert_eq!(answer.body, framed(&text(1, message)), "{message}");
     }

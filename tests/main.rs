@@ -24,6 +24,10 @@ mod cli;
 mod contract;
 /// Recordings survive crashes, full disks and other gateways.
 mod crash;
+/// Cassettes that are damaged, edited, converted or linked.
+mod damage;
+/// Cassettes that are edited under a running gateway.
+mod edited;
 /// The gateway's own errors, as each client library shows them.
 mod error_formats;
 /// Regressions that fuzzing found.
@@ -32,8 +36,12 @@ mod fuzz;
 mod grpc;
 /// The help of every command, and the usage errors.
 mod help;
+/// HTTP/1.1: early errors, half-closed clients, repaired responses.
+mod http1;
 /// HTTP/2 on both sides, with and without TLS.
 mod http2;
+/// Interim responses and `expect: 100-continue`.
+mod interim;
 /// Every limit is reached and answered as documented.
 mod limits;
 /// What the logs say about a connection.
@@ -56,6 +64,8 @@ mod record_replay;
 mod redaction;
 /// Reloads of configuration and plugins under traffic.
 mod reload;
+/// Marks and the health page.
+mod runs;
 /// Session selection and isolation.
 mod sessions;
 /// Shutdown, reload and socket handover lose no request.
@@ -68,5 +78,7 @@ mod smuggling;
 mod streams;
 /// Style rules, checked on the source.
 mod tidy;
+/// Trailer fields, announced or not.
+mod trailers;
 /// WebSockets: protocol rules, recording and replay.
 mod websocket;

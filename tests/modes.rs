@@ -18,19 +18,22 @@ fn counting() -> origin::Origin {
 }
 
 #[test]
-fn auto_forwards_once_and_then_replays() {
+fn auto_forwards_in_the_first_run_and_replays_in_the_next() {
     let origin = counting();
     let gateway = gateway::auto(&origin).start();
     let client = client::http1(&gateway);
     assert_eq!(client.get("/a").text(), "answer 0");
+    assert_eq!(client.get("/a").text(), "answer 1");
+    assert_eq!(client.get("/b").text(), "answer 2");
+    gateway.mark();
     assert_eq!(client.get("/a").text(), "answer 0");
-    assert_eq!(client.get("/b").text(), "answer 1");
-    assert_eq!(client.get("/a").text(), "answer 0");
-    assert_eq!(origin.seen().len(), 2);
+    assert_eq!(client.get("/a").text(), "answer 1");
+    assert_eq!(client.get("/b").text(), "answer 2");
+    assert_eq!(origin.seen().len(), 3);
     let folder = Arc::clone(&gateway.folder);
     let report = gateway.finish();
-    assert_eq!((report.hits, report.recorded, report.misses), (2, 2, 0));
-    assert_eq!(folder.exchanges("default").len(), 2);
+    assert_eq!((report.hits, report.recorded, report.misses), (3, 3, 0));
+    assert_eq!(folder.exchanges("default").len(), 3);
 }
 
 #[test]

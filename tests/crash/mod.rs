@@ -26,7 +26,7 @@ fn acknowledged_exchanges_survive_a_kill() {
 }
 
 #[test]
-fn the_old_cassette_survives_a_kill_during_rotation() {
+fn the_complete_cassette_survives_recordings_that_are_killed() {
     let (seed, rounds) = rounds(10);
     assert_eq!(storm::record(seed, rounds).rounds, rounds);
 }

@@ -1,6 +1,6 @@
 //! Several gateways that share a cassette folder.
 
-use super::storm::at;
+use super::storm::{MARK, at};
 use crate::support::binary::{Process, program};
 use crate::support::folder::Folder;
 use crate::support::origin::{self, Origin};
@@ -33,6 +33,7 @@ fn a_second_recorder_of_a_session_is_refused_until_the_lock_is_free() {
     let mut first = start(&folder, &origin, &["auto"]);
     let client = at(first.address());
     client.get("/first");
+    client.ask("POST", MARK).send();
     client.get("/first");
     for mode in ["auto", "record"] {
         let mut second = start(&folder, &origin, &[mode]);
@@ -110,7 +111,9 @@ fn recorders_of_other_sessions_and_replays_share_a_folder() {
         let mut process = start(&folder, &origin, &["auto", "--session", session]);
         let client = at(process.address());
         client.get(&format!("/{session}"));
-        client.get(&format!("/{session}"));
+        until("the exchange", || {
+            (targets(&folder, session).len() == 1).then_some(())
+        });
         process
     });
     let mut replay = start(&folder, &origin, &["replay", "--session", "one"]);

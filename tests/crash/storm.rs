@@ -1,9 +1,9 @@
 //! Clients that record through a gateway that is killed repeatedly, all into one
 //! folder, and the expected content of the cassette.
 //!
-//! In `auto` a repeated request waits until the first one is written, and is then
-//! answered from the cassette. A client that receives the same response twice, from an origin that
-//! never sends one twice, knows that its exchange is recorded: it is *acknowledged*.
+//! In `auto` a request that is repeated after a mark waits until the first one is written, and is
+//! then answered from the cassette. A client that receives the same response twice, from an origin
+//! that never sends one twice, knows that its exchange is recorded: it is *acknowledged*.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::Write as _;
@@ -23,6 +23,9 @@ use crate::support::until;
 
 const ANY: &str = "127.0.0.1:0";
 const CLIENTS: usize = 4;
+
+/// The page that begins the next run.
+pub(crate) const MARK: &str = "/__ouli/sessions/default/mark";
 
 /// Pseudo-random numbers that repeat for the same seed (splitmix64).
 pub(crate) struct Dice(u64);
@@ -95,12 +98,13 @@ pub(crate) fn auto(seed: u64, rounds: u64) -> Sum {
     sum
 }
 
-/// Kills a gateway in `record` this many times, soon after it begins to rotate the cassette.
+/// Kills a gateway in `record` this many times, soon after it begins to rotate the cassette. The
+/// last complete one is kept through all of it.
 pub(crate) fn record(seed: u64, rounds: u64) -> Sum {
     let mut dice = Dice::new(seed);
     let storm = Storm::new();
     let mut sum = Sum::default();
-    let mut before = Vec::new();
+    let mut complete = storm.complete();
     for round in 0..rounds {
         let mut process = storm.start("record", "always", &[]);
         let client = at(process.address());
@@ -115,7 +119,7 @@ pub(crate) fn record(seed: u64, rounds: u64) -> Sum {
         });
         assert_eq!(process.ended().status, None);
         let what = format!("seed {seed}, round {round}");
-        before = storm.check_put_aside(&before, &what);
+        complete = storm.check_complete(complete, &what);
         sum.rounds += 1;
     }
     sum
@@ -223,6 +227,7 @@ impl Storm {
     pub(crate) fn ask_twice(&self, client: &Client) -> Result<bool, client::Broken> {
         let target = self.target();
         let first = client.ask("GET", &target).try_send()?;
+        client.ask("POST", MARK).try_send()?;
         let again = client.ask("GET", &target).try_send()?;
         if again.status == 500 {
             // It was recorded, but the stored body could not be read back.
@@ -282,24 +287,39 @@ impl Storm {
         assert_eq!(ended.status, Some(0), "{}", ended.stderr);
     }
 
-    /// The previous cassette is complete, under its own name or under that of the rotated file.
-    /// Returns the one that counts as previous from now on.
-    pub(crate) fn check_put_aside(&self, before: &[u8], what: &str) -> Vec<u8> {
+    /// Records a complete cassette and returns it.
+    pub(crate) fn complete(&self) -> Vec<u8> {
+        let mut process = self.start("record", "always", &[]);
+        let client = at(process.address());
+        for _ in 0..3 {
+            assert_eq!(client.get(&self.target()).status, 200);
+        }
+        assert_eq!(process.stop().status, Some(0));
+        std::fs::read(self.folder.cassette("default")).unwrap()
+    }
+
+    /// The last complete cassette is kept, under its own name or under that of the rotated file.
+    /// What was recorded since is whole. Returns the one that counts as complete from now on.
+    pub(crate) fn check_complete(&self, complete: Vec<u8>, what: &str) -> Vec<u8> {
         let path = self.folder.cassette("default");
         let read = |path: &Path| std::fs::read(path).unwrap_or_default();
         let (now, previous) = (read(&path), read(&path.with_extension("jsons.previous")));
-        if now == before {
-            return now;
+        if now == complete {
+            return complete;
         }
-        if !before.is_empty() {
-            assert!(previous == before, "{what}: the old cassette is lost");
-        }
+        assert!(
+            previous == complete,
+            "{what}: the complete cassette is lost"
+        );
         if now.len() <= HEADER.len() {
             assert!(HEADER.as_bytes().starts_with(&now), "{what}: {now:?}");
-            return before.to_vec();
+            return complete;
         }
         self.check(what);
-        now
+        match path.with_extension("jsons.recording").exists() {
+            true => complete,
+            false => now,
+        }
     }
 }
 

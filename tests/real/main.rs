@@ -35,7 +35,6 @@ mod streams;
 
 /// Content codings.
 mod codings;
-
 /// Answers that no client waits for, or that wait for no request.
 mod early;
 

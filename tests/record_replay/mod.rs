@@ -6,6 +6,7 @@ mod coded_bytes;
 mod codings;
 mod heads;
 mod negotiation;
+mod renewed;
 mod streams;
 mod undecoded;
 

@@ -112,13 +112,15 @@ fn only_whole(folder: &folder::Folder) {
 }
 
 #[test]
-fn a_repeated_request_hits_as_soon_as_it_is_answered() {
+fn a_request_after_a_mark_hits_as_soon_as_it_is_answered() {
     let origin = origin::simple();
     let gateway = gateway::auto(&origin).start();
     let client = client::http1(&gateway);
     for number in 0..20 {
         let target = format!("/hello?number={number}");
-        assert_eq!(client.get(&target), client.get(&target));
+        let first = client.get(&target);
+        gateway.mark();
+        assert_eq!(client.get(&target), first);
     }
     assert_eq!(origin.seen().len(), 20);
     let report = gateway.finish();

@@ -200,6 +200,12 @@ impl Running {
         self.gateway().status()
     }
 
+    /// Begins the next run of the default session.
+    pub(crate) fn mark(&self) {
+        let mark = client::http1(self).ask("POST", "/__ouli/sessions/default/mark");
+        assert_eq!(mark.send().status, 200);
+    }
+
     pub(crate) fn reload(&self) -> bool {
         self.gateway().reload()
     }

@@ -167,6 +167,7 @@ fn auto_records_a_conversation_and_replays_it_at_once() {
         assert_eq!(peer.asks(frame(TEXT, "a")).text(), "a");
         assert_eq!(peer.asks(close(1000, "")).code(), Some(1000));
         assert_eq!(peer.next(), None);
+        gateway.mark();
     }
     let report = gateway.finish();
     assert_eq!((report.recorded, report.hits), (1, 2), "{report:?}");

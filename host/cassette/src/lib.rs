@@ -15,7 +15,10 @@ pub use format::{
     Damage, FormatError, HEADER, LoadedCassette, ParseError, RecordedExchange, body_digest, decode,
     digest, encode,
 };
-pub use store::{CassetteDir, CassetteError, CassetteInfo, ChangePolicy, NameError, SessionName};
+pub use store::{
+    CassetteDir, CassetteError, CassetteInfo, ChangePolicy, FileStamp, GIT_ATTRIBUTES, NameError,
+    SessionName,
+};
 pub use summary::{ExchangeSummary, StreamParts, StreamSummary, Summary};
 pub use writer::{
     Ack, CheckRejection, Completion, OnUnsynced, SubmitError, SyncPolicy, WriteCheck, WriteError,

@@ -28,6 +28,8 @@ pub(crate) fn sample(number: u64) -> Exchange {
             body: text("one\r\ntwo\n"),
             coded: CodedBody::Derived,
             trailers: fields(&[("x-checksum", b"7")]),
+            reason: None,
+            omitted: Vec::new(),
         },
         stream: None,
         failure: None,

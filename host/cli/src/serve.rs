@@ -10,7 +10,7 @@ use crate::exit_status::{EXIT_FAILED, EXIT_OK, usage_error};
 use crate::output::{errln, outln};
 use crate::sd_notify::ServiceNotifier;
 use crate::signals::{SignalCommand, Signals};
-use crate::{environment, telemetry};
+use crate::{environment, report_file, telemetry};
 use ouli_config::{Config, LogFormat, Mode};
 use ouli_proxy::gateway::{self, ConfigSource, Gateway, ListenerInfo, Options, StartError};
 use ouli_proxy::session::Verdict;
@@ -24,6 +24,9 @@ pub(super) fn serve(cli: &Cli) -> u8 {
         Err(reason) => return usage_error(&reason),
     };
     let unconfigured = options.config == ConfigSource::Default && cli.mode().is_none();
+    if let Err(reason) = check_report(&options) {
+        return usage_error(&reason);
+    }
     let signals = match Signals::new() {
         Ok(signals) => signals,
         Err(error) => return usage_error(&format!("cannot handle signals: {error}")),
@@ -67,6 +70,13 @@ fn log_format(options: &Options) -> LogFormat {
     gateway::load_config(options).map_or(LogFormat::Text, |config| config.log_format)
 }
 
+/// Checks the file of the verdicts. The gateway reports errors of the configuration.
+fn check_report(options: &Options) -> Result<(), String> {
+    let config = gateway::load_config(options).ok();
+    let path = config.and_then(|config| config.report);
+    path.map_or(Ok(()), |path| report_file::check_writable(&path))
+}
+
 /// Prints the line on stdout that scripts wait for.
 fn announce(listener: &ListenerInfo) {
     outln!("{listener}");
@@ -78,7 +88,10 @@ fn announce(listener: &ListenerInfo) {
 fn with_hint(error: &StartError) -> String {
     let in_files = matches!(
         error,
-        StartError::Config(_) | StartError::Plugins(_) | StartError::Cassette(_)
+        StartError::Config(_)
+            | StartError::Plugins(_)
+            | StartError::Cassette(_)
+            | StartError::CassetteFolder(_)
     );
     match in_files {
         true => {

@@ -16,6 +16,8 @@ use crate::timing::Timing;
 pub struct Config {
     /// The folder of the cassettes.
     pub cassettes: PathBuf,
+    /// The user set that folder. The default folder may be missing.
+    pub cassettes_explicit: bool,
     /// The folders that are searched for plugins and watched.
     pub plugin_folders: PluginFolders,
     /// The response to a repeated request when its recorded responses are used up.

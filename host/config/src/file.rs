@@ -27,6 +27,17 @@ impl Config {
         overrides: &[Override],
         base_dir: &Path,
     ) -> Result<Self, ConfigErrors> {
+        let (config, errors) = Self::with_errors(file, overrides, base_dir);
+        errors.map_or(Ok(config), Err)
+    }
+
+    /// As [`Self::from_sources`], with what could be read: an invalid value is replaced by its
+    /// default. So a check can go on to the plugins and the cassettes.
+    pub fn with_errors(
+        file: Option<(&Path, &str)>,
+        overrides: &[Override],
+        base_dir: &Path,
+    ) -> (Self, Option<ConfigErrors>) {
         let (mut table, syntax_errors) =
             file.map_or_else(Default::default, |(_, text)| value_tree::parse(text));
         let path = file.map(|(path, _)| path);
@@ -38,19 +49,17 @@ impl Config {
         };
         overrides::apply(overrides, &mut table, &context.errors);
         let config = read(Section::root(&context, table));
-        let errors = context.errors.into_sorted();
-        if errors.is_empty() {
-            return Ok(config);
-        }
-        Err(ConfigErrors {
+        let mut errors = context.errors.into_sorted();
+        overrides::name_flags(overrides, &mut errors);
+        let errors = (!errors.is_empty()).then(|| ConfigErrors {
             file: path.map(Path::to_owned),
             errors,
-        })
+        });
+        (config, errors)
     }
 }
 
-/// Reads the whole table. An invalid value is replaced by a default: its error is collected, so the
-/// result is not used.
+/// Reads the whole table. An invalid value is replaced by a default, and its error is collected.
 fn read(mut root: Section<'_>) -> Config {
     let limits = root
         .section("limits")
@@ -58,6 +67,7 @@ fn read(mut root: Section<'_>) -> Config {
     let endpoints = endpoint_list::read(&mut root, limits.endpoints);
     let plugins = plugins(&mut root, &limits);
     let config = Config {
+        cassettes_explicit: root.has("cassettes"),
         cassettes: root.path_or("cassettes", "cassettes"),
         plugin_folders: plugin_folders(&mut root),
         on_exhausted: root

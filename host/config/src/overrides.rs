@@ -1,6 +1,6 @@
 //! Settings of the command line, which override those of the file.
 
-use crate::config_error::{ErrorCollector, ValueError};
+use crate::config_error::{ConfigError, ErrorCollector, ValueError};
 use crate::endpoint;
 use crate::spelling::{closest_match, quote_key};
 use crate::value_parsers::text;
@@ -15,6 +15,8 @@ use crate::value_tree::{self, Node, Table, Value};
 pub struct Override {
     key: String,
     value: Node,
+    /// What the user typed, if it is not the key.
+    flag: Option<String>,
     /// The argument of `--set`; none for a flag of its own.
     assignment: Option<String>,
 }
@@ -96,7 +98,45 @@ impl Override {
         Self {
             key: key.to_owned(),
             value,
+            flag: None,
             assignment: None,
+        }
+    }
+
+    /// The same setting, typed as the flag that is named as the last part of its key: `--upstream`
+    /// for `endpoint.upstream`. Errors name the flag.
+    #[must_use]
+    pub fn typed_as_flag(mut self) -> Self {
+        let last = self.key.rsplit('.').next().unwrap_or_default();
+        self.flag = Some(format!("--{}", last.replace('_', "-")));
+        self
+    }
+
+    /// True if an error in this key is one of this setting. An endpoint has its index or its name
+    /// in the key of an error.
+    fn is_at(&self, key: &str) -> bool {
+        match self.key.strip_prefix("endpoint.") {
+            Some(last) => {
+                key.starts_with("endpoint")
+                    && key.rsplit_once('.').is_some_and(|(_, found)| found == last)
+            }
+            None => key == self.key || key.strip_prefix(&*self.key).is_some_and(is_index),
+        }
+    }
+}
+
+fn is_index(rest: &str) -> bool {
+    rest.starts_with('[')
+}
+
+/// Names the flag in the errors of the values that were typed as flags.
+pub(super) fn name_flags(overrides: &[Override], errors: &mut [ConfigError]) {
+    // The values of a file have a line.
+    for error in errors.iter_mut().filter(|error| error.line.is_none()) {
+        let mut last_first = overrides.iter().rev();
+        let found = last_first.find(|setting| setting.is_at(&error.key));
+        if let Some(flag) = found.and_then(|setting| setting.flag.as_deref()) {
+            flag.clone_into(&mut error.key);
         }
     }
 }
@@ -237,7 +277,10 @@ fn parse_key_path(key: &str) -> Option<Vec<String>> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
+    use crate::Config;
 
     fn applied(file: &str, settings: &[&str]) -> (Table, Vec<String>) {
         let (mut table, _) = value_tree::parse(file);
@@ -317,6 +360,32 @@ mod tests {
             assert_eq!(errors.len(), 1, "{text}");
             assert!(errors[0].contains(expected), "{text}: {errors:?}");
         }
+    }
+
+    #[test]
+    fn an_error_of_a_flag_names_the_flag() {
+        let errors = |file: Option<&str>, settings: &[Override]| -> Vec<String> {
+            let file = file.map(|text| (Path::new("ouli.toml"), text));
+            let config = Config::from_sources(file, settings, Path::new("/here"));
+            let errors = config.err().map(|errors| errors.errors).unwrap_or_default();
+            errors.into_iter().map(|error| error.key).collect()
+        };
+        let upstream = Override::text("endpoint.upstream", "ftp://x");
+        let session = Override::text("session", "../x").typed_as_flag();
+        let typed = [upstream.clone().typed_as_flag(), session];
+        assert_eq!(errors(None, &typed), ["--session", "--upstream"]);
+        assert_eq!(
+            errors(None, std::slice::from_ref(&upstream)),
+            ["endpoint[0].upstream"]
+        );
+        let named = "[[endpoint]]\nname = 'a'\n";
+        assert_eq!(errors(Some(named), &typed), ["--session", "--upstream"]);
+        let file = "[[endpoint]]\nname = 'a'\nupstream = 'ftp://x'\nlisten = 'x'";
+        let listen = Override::text("endpoint.listen", "y").typed_as_flag();
+        assert_eq!(
+            errors(Some(file), &[listen]),
+            ["endpoint.a.upstream", "--listen"]
+        );
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Requests, responses and exchanges: bodies are complete and content codings are decoded.
 
 use http::header::UPGRADE;
-use http::{Method, StatusCode};
+use http::{HeaderName, Method, StatusCode};
 
 use crate::coded_body::CodedBody;
 use crate::content::Content;
@@ -56,6 +56,8 @@ impl Request {
 pub struct Response {
     /// The status.
     pub status: StatusCode,
+    /// The reason phrase of HTTP/1.1, if it is not the standard one of the status.
+    pub reason: Option<String>,
     /// The header; `content-encoding` is the coding of the body on the wire.
     pub fields: Fields,
     /// The body, decoded.
@@ -64,6 +66,8 @@ pub struct Response {
     pub coded: CodedBody,
     /// The trailers.
     pub trailers: Fields,
+    /// Names of the fields that rules leave out because their values differ in each response.
+    pub omitted: Vec<HeaderName>,
 }
 
 /// One request and its response.
@@ -89,10 +93,12 @@ impl Response {
     pub fn absent(cause: &FailureCause) -> Self {
         Self {
             status: cause.status(),
+            reason: None,
             fields: Fields::default(),
             body: Content::EMPTY,
             coded: CodedBody::Derived,
             trailers: Fields::default(),
+            omitted: Vec::new(),
         }
     }
 

@@ -83,6 +83,11 @@ impl Drain {
         self.advance(Phase::Draining);
     }
 
+    /// True once a stop has begun.
+    pub fn is_draining(&self) -> bool {
+        *self.0.phase.borrow() >= Phase::Draining
+    }
+
     /// Begins the last phase of a stop: active work ends now.
     pub fn begin_closing(&self) {
         self.advance(Phase::Closing);
@@ -158,7 +163,9 @@ mod tests {
     async fn waits_for_the_last_guard() {
         let drain = Drain::default();
         let guard = drain.guard();
+        assert!(!drain.is_draining());
         drain.begin();
+        assert!(drain.is_draining());
         assert_eq!(*drain.signal().0.borrow(), Phase::Draining);
         assert!(!drain.wait_idle_timeout(Duration::ZERO).await);
         drop(guard);

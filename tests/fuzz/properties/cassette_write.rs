@@ -84,6 +84,8 @@ fn exchange(choices: &mut Choices<'_>) -> Exchange {
         body: Content::EMPTY,
         coded: CodedBody::Derived,
         trailers: fields(choices),
+        reason: None,
+        omitted: Vec::new(),
     };
     let stream = match stream {
         None => {

@@ -115,6 +115,8 @@ fn of_response(body: &Bytes, edits: &[Edit]) {
         body: Content::Inline(body.clone()),
         coded: CodedBody::Derived,
         trailers: Fields::default(),
+        reason: None,
+        omitted: Vec::new(),
     };
     let mut after = before.clone();
     let changed = edit_response(&mut after, edits.to_vec());

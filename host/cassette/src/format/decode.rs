@@ -8,7 +8,8 @@ use super::boundary::{self, EXCHANGE_START};
 use super::error::{Damage, FormatError, LineCounter, ParseError};
 use super::exchange_reader::{ParseResult, RecordedExchange, parse_exchange};
 use super::header::{ParsedHeader, parse_header};
-use super::parallel_reader;
+use super::line_ends::{self, OffsetMap};
+use super::{conflict_marker, parallel_reader};
 
 /// A decoded cassette.
 #[derive(Debug, Default)]
@@ -22,6 +23,8 @@ pub struct LoadedCassette {
     pub torn_tail: Option<Damage>,
     /// Size in bytes of the part before the torn tail; 0 if the header is missing.
     pub valid_length: u64,
+    /// True if another program converted the line ends to CRLF.
+    pub has_crlf: bool,
 }
 
 impl LoadedCassette {
@@ -39,14 +42,36 @@ impl LoadedCassette {
 /// # Errors
 /// If the header names a newer format, or if the first value is not a header and no complete
 /// exchange follows it.
+///
+/// If another program converted the line ends, the recorded bytes of bodies are restored wherever
+/// the digest confirms them.
 pub fn decode(bytes: &Bytes) -> Result<LoadedCassette, FormatError> {
+    if !line_ends::is_crlf(bytes) {
+        return decode_lf(bytes);
+    }
+    let mut loaded = decode_lf(&Bytes::from(line_ends::to_lf(bytes)))?;
+    loaded.has_crlf = true;
+    let mut offsets = OffsetMap::new(bytes);
+    for damage in loaded.damage.iter_mut().chain(&mut loaded.torn_tail) {
+        let from = offsets.convert(damage.offset);
+        let end = offsets.convert(damage.offset + damage.bytes);
+        (damage.offset, damage.bytes) = (from, end - from);
+    }
+    loaded.valid_length = match &loaded.torn_tail {
+        Some(tail) => tail.offset,
+        None => bytes.len() as u64,
+    };
+    Ok(loaded)
+}
+
+fn decode_lf(bytes: &Bytes) -> Result<LoadedCassette, FormatError> {
     let mut loaded = LoadedCassette::default();
     let start = match parse_header(bytes) {
         Ok(ParsedHeader::Complete(end)) => end,
         Ok(ParsedHeader::Truncated(error)) => match skip_header(bytes, &error, &mut loaded) {
             Some(start) => start,
             None => {
-                loaded.torn_tail = Some(damage(0..bytes.len(), error));
+                loaded.torn_tail = Some(damage(bytes, 0..bytes.len(), 1, error));
                 return Ok(loaded);
             }
         },
@@ -65,7 +90,7 @@ pub fn decode(bytes: &Bytes) -> Result<LoadedCassette, FormatError> {
 /// the end of the first complete exchange and reports the bytes before it as damage.
 fn skip_header(bytes: &Bytes, error: &ParseError, loaded: &mut LoadedCassette) -> Option<usize> {
     let (next, recorded, end) = next_verified(bytes, 0)?;
-    loaded.damage.push(damage(0..next, error.clone()));
+    loaded.damage.push(damage(bytes, 0..next, 1, error.clone()));
     loaded.exchanges.push(recorded);
     Some(end)
 }
@@ -85,13 +110,15 @@ fn decode_sequential(bytes: &Bytes, mut at: usize, loaded: &mut LoadedCassette) 
             }
             ParseResult::Invalid(error, start) => {
                 let ordinal = ordinal_at(bytes, start, loaded);
+                let line = lines.line_at(bytes, start);
                 let error = ParseError::new(bytes, (start, &mut lines), ordinal, &error);
                 let Some((next, recorded, end)) = next_verified(bytes, start) else {
                     loaded.valid_length = start as u64;
-                    loaded.torn_tail = Some(damage(start..bytes.len(), error));
+                    loaded.torn_tail = Some(damage(bytes, start..bytes.len(), line, error));
                     return;
                 };
-                loaded.damage.push(damage(start..next, error));
+                let skipped = damage(bytes, start..next, line, error);
+                loaded.damage.push(skipped);
                 loaded.exchanges.push(recorded);
                 at = end;
             }
@@ -131,7 +158,15 @@ fn ordinal_at(bytes: &[u8], start: usize, loaded: &LoadedCassette) -> u64 {
     in_text().unwrap_or(previous.saturating_add(1))
 }
 
-fn damage(range: Range<usize>, error: ParseError) -> Damage {
+/// Unreadable bytes that start on `line`. A conflict marker in them is named as the cause.
+fn damage(bytes: &[u8], range: Range<usize>, line: usize, mut error: ParseError) -> Damage {
+    let skipped = &bytes[range.clone()];
+    if let Some(marker) = conflict_marker::find(skipped) {
+        let before = memchr::memchr_iter(b'\n', &skipped[..marker]).count();
+        error.line = (line + before) as u64;
+        error.column = 1;
+        conflict_marker::REASON.clone_into(&mut error.reason);
+    }
     Damage {
         offset: range.start as u64,
         bytes: range.len() as u64,

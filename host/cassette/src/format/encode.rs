@@ -51,6 +51,9 @@ fn write_request(writer: &mut JsonWriter<'_>, request: &Request, folder: &str) {
 fn write_response(writer: &mut JsonWriter<'_>, response: &Response, folder: &str) {
     writer.open("response", b'{');
     writer.number("status", u64::from(response.status.as_u16()));
+    if let Some(reason) = &response.reason {
+        writer.string("reason", reason);
+    }
     write_fields(writer, "headers", &response.fields);
     body_writer::write(writer, "body", &response.body, folder);
     match &response.coded {
@@ -59,6 +62,13 @@ fn write_response(writer: &mut JsonWriter<'_>, response: &Response, folder: &str
         CodedBody::Undecoded => writer.raw("undecoded", "true"),
     }
     write_trailers(writer, &response.trailers);
+    if !response.omitted.is_empty() {
+        writer.open("omitted", b'[');
+        for name in &response.omitted {
+            writer.item(name.as_str());
+        }
+        writer.close(b']');
+    }
     writer.close(b'}');
 }
 

@@ -70,7 +70,7 @@ pub(super) struct LineCounter {
 
 impl LineCounter {
     /// The line of the byte at `offset`, from 1. Offsets must not decrease from call to call.
-    fn line_at(&mut self, bytes: &[u8], offset: usize) -> usize {
+    pub(super) fn line_at(&mut self, bytes: &[u8], offset: usize) -> usize {
         self.line_ends += memchr::memchr_iter(b'\n', &bytes[self.offset..offset]).count();
         self.offset = offset;
         self.line_ends + 1

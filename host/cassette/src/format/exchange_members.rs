@@ -118,10 +118,12 @@ fn response(
     };
     Response {
         status: members.status.0,
+        reason: members.reason.map(|reason| reason.0),
         fields: members.headers.0,
         body: content(members.body, buffer),
         coded,
         trailers: members.trailers.0,
+        omitted: members.omitted.into_iter().map(|name| name.0).collect(),
     }
 }
 
@@ -146,6 +148,8 @@ struct RequestMembers<'a> {
 #[serde(deny_unknown_fields)]
 struct ResponseMembers<'a> {
     status: StatusNumber,
+    #[serde(default)]
+    reason: Option<ReasonText>,
     headers: FieldList,
     #[serde(borrow, default)]
     body: Option<ParsedBody<'a>>,
@@ -155,6 +159,8 @@ struct ResponseMembers<'a> {
     undecoded: bool,
     #[serde(default)]
     trailers: FieldList,
+    #[serde(default)]
+    omitted: Vec<FieldName>,
 }
 
 fn content(body: Option<ParsedBody<'_>>, buffer: &Bytes) -> Content {
@@ -179,6 +185,19 @@ impl<'de> Deserialize<'de> for StatusNumber {
         StatusCode::from_u16(u16::deserialize(deserializer)?)
             .map(Self)
             .map_err(|_| Error::custom("expected a status from 100 to 999"))
+    }
+}
+
+/// A reason phrase (RFC 9112, section 4).
+struct ReasonText(String);
+
+impl<'de> Deserialize<'de> for ReasonText {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Text(text) = Text::deserialize(deserializer)?;
+        if text.chars().any(|it| it != '\t' && it.is_control()) {
+            return Err(Error::custom("expected a reason phrase of one line"));
+        }
+        Ok(Self(text.into_owned()))
     }
 }
 

@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::digest::digest;
 use super::exchange_members::Record;
+use super::line_ends;
 use super::strict_json::Object;
 use ouli_message::Exchange;
 
@@ -44,10 +45,28 @@ pub(super) fn parse_exchange(bytes: &Bytes, range: Range<usize>) -> ParseResult 
         None => ParseResult::End,
         Some(Err(error)) => ParseResult::Invalid(error, start),
         Some(Ok(Object(record))) => {
-            let recorded = verify_record(record, bytes);
-            ParseResult::Exchange(Box::new(recorded), start + values.byte_offset())
+            let mut recorded = verify_record(record, bytes);
+            let end = start + values.byte_offset();
+            if recorded.edited
+                && let Some(restored) = restore_line_ends(&bytes[start..end])
+            {
+                recorded = restored;
+            }
+            ParseResult::Exchange(Box::new(recorded), end)
         }
     }
+}
+
+/// The exchange with the line ends that it was recorded with; `None` unless their conversion is the
+/// only difference from the digest. Only the `json` of a body has line ends of its own.
+fn restore_line_ends(text: &[u8]) -> Option<RecordedExchange> {
+    let parse = |candidate: Bytes| {
+        let mut values = serde_json::Deserializer::from_slice(&candidate).into_iter();
+        let Object(record) = values.next()?.ok()?;
+        Some(verify_record(record, &candidate)).filter(|recorded| !recorded.edited)
+    };
+    let is_recorded = |candidate: &[u8]| parse(Bytes::copy_from_slice(candidate)).is_some();
+    line_ends::restore(text, is_recorded).and_then(|restored| parse(restored.into()))
 }
 
 fn verify_record(record: Record<'_>, bytes: &Bytes) -> RecordedExchange {

@@ -103,12 +103,12 @@ pub(crate) fn remove_temp_files(folder: &CassetteDir, name: &SessionName) {
     });
 }
 
-/// Removes the stored bodies that the cassette returned by `load` does not refer to, unless parts
-/// of the cassette cannot be read. A file that remains is harmless, so nothing here is an error.
+/// Removes the stored bodies that the cassettes returned by `load` do not refer to, unless parts of
+/// a cassette cannot be read. A file that remains is harmless, so nothing here is an error.
 pub(crate) fn remove_unreferenced(
     folder: &CassetteDir,
     name: &SessionName,
-    load: impl FnOnce() -> Result<LoadedCassette, CassetteError>,
+    load: impl FnOnce() -> Result<Vec<LoadedCassette>, CassetteError>,
 ) {
     if !matches!(
         Dir::open(folder.root(), &folder.bodies_path(name)),
@@ -119,12 +119,13 @@ pub(crate) fn remove_unreferenced(
     let Ok(loaded) = load() else {
         return;
     };
-    if loaded.torn_tail.is_some() || !loaded.damage.is_empty() {
+    let is_whole = |one: &LoadedCassette| one.torn_tail.is_none() && one.damage.is_empty();
+    if !loaded.iter().all(is_whole) {
         return;
     }
     let referenced: HashSet<&str> = loaded
-        .exchanges
         .iter()
+        .flat_map(|one| &one.exchanges)
         .flat_map(|it| it.exchange.contents())
         .filter_map(|body| match body {
             Content::Stored { digest, .. } => Some(digest.as_str()),

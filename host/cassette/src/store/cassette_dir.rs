@@ -7,9 +7,11 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 
 use super::error::CassetteError;
-use super::secure_open::{self, Dir};
+use super::file_stamp::FileStamp;
+use super::linked_open;
+use super::secure_open;
 use super::session_name::{CASSETTE_SUFFIX, NameError, SessionName};
-use crate::format::{LoadedCassette, body_digest, decode, is_body_digest};
+use crate::format::{LoadedCassette, body_digest, decode, is_body_digest, line_ends};
 use ouli_message::{Content, Exchange};
 
 /// The folder that holds the cassettes.
@@ -65,18 +67,40 @@ impl CassetteDir {
         session: &str,
         changes: ChangePolicy,
     ) -> Result<Option<LoadedCassette>, CassetteError> {
+        Ok(self
+            .load_stamped(session, changes)?
+            .map(|(loaded, _)| loaded))
+    }
+
+    /// As [`Self::load`], with the stamp of the file that was read.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn load_stamped(
+        &self,
+        session: &str,
+        changes: ChangePolicy,
+    ) -> Result<Option<(LoadedCassette, FileStamp)>, CassetteError> {
         let path = self.session_path(session)?;
-        let file = self.open_read(&path);
-        let Some(file) = file.map_err(CassetteError::io("open", &path))? else {
+        let file = linked_open::open(&path).map_err(CassetteError::io("open", &path))?;
+        let Some(file) = file else {
             return Ok(None);
         };
+        let stamp = FileStamp::of(&file).map_err(CassetteError::io("read", &path))?;
         let loaded = self.load_file(&file, &path)?;
         match first_change(&loaded) {
             Some(change) if changes == ChangePolicy::Refuse => {
                 Err(CassetteError::Changed { path, change })
             }
-            _ => Ok(Some(loaded)),
+            _ => Ok(Some((loaded, stamp))),
         }
+    }
+
+    /// The stamp of a session's cassette. Links are followed. `None` if it does not exist, or if
+    /// the name is not valid.
+    pub fn stamp(&self, session: &str) -> Option<FileStamp> {
+        let path = self.session_path(session).ok()?;
+        path.metadata().ok().map(|metadata| (&metadata).into())
     }
 
     /// Reads all stored bodies and messages of an exchange into memory.
@@ -92,7 +116,8 @@ impl CassetteDir {
         Ok(())
     }
 
-    /// Reads a stored body and checks its digest.
+    /// Reads a stored body and checks its digest. If only its line ends were converted, the
+    /// recorded bytes are restored.
     ///
     /// # Errors
     /// As [`Self::open_body`]; also if the body is larger than the limit, or does not match its
@@ -103,13 +128,16 @@ impl CassetteDir {
             return Err(ErrorKind::FileTooLarge.into());
         }
         let bytes = read_bounded(&file, size)?;
-        if body_digest(&bytes) == digest {
-            Ok(Bytes::from(bytes))
-        } else {
-            Err(io::Error::new(
+        let restored = match body_digest(&bytes) == digest {
+            true => Some(bytes),
+            false => line_ends::restore(&bytes, |candidate| body_digest(candidate) == digest),
+        };
+        match restored {
+            Some(bytes) => Ok(Bytes::from(bytes)),
+            None => Err(io::Error::new(
                 ErrorKind::InvalidData,
                 format!("stored body {digest} was changed"),
-            ))
+            )),
         }
     }
 
@@ -124,7 +152,7 @@ impl CassetteDir {
         if !is_body_digest(digest) {
             return Err(invalid("expected a SHA-256 in lower-case hex".to_owned()));
         }
-        let file = self.open_read(&self.bodies_path(&name).join(digest))?;
+        let file = linked_open::open(&self.bodies_path(&name).join(digest))?;
         let file = file.ok_or(ErrorKind::NotFound)?;
         let size = file.metadata()?.len();
         Ok((file, size))
@@ -158,11 +186,6 @@ impl CassetteDir {
             path: path.to_owned(),
             source,
         })
-    }
-
-    fn open_read(&self, path: &Path) -> io::Result<Option<File>> {
-        let dir = Dir::open(&self.root, path.parent().unwrap_or(&self.root))?;
-        dir.map_or(Ok(None), |dir| dir.open_read(path))
     }
 }
 

@@ -1,6 +1,7 @@
 //! Lists the sessions in a cassettes folder.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use super::cassette_dir::CassetteDir;
@@ -19,67 +20,76 @@ pub struct CassetteInfo {
 }
 
 impl CassetteDir {
-    /// The sessions that have a cassette, sorted by name. Files without a valid session name, and
-    /// symbolic links, are skipped.
+    /// The sessions that have a cassette, sorted by name. Symbolic links are followed. Files
+    /// without a valid session name are skipped.
     ///
     /// # Errors
     /// If a folder cannot be read.
     pub fn list(&self) -> Result<Vec<CassetteInfo>, CassetteError> {
         let mut sessions = Vec::new();
-        self.list_in("", &mut sessions)?;
+        self.list_in("", &mut Vec::new(), &mut sessions)?;
         sessions.sort();
         Ok(sessions)
     }
 
-    /// Recurses into folders. The maximum length of a session name limits the depth.
-    fn list_in(&self, prefix: &str, sessions: &mut Vec<CassetteInfo>) -> Result<(), CassetteError> {
+    /// Recurses into folders. The maximum length of a session name limits the depth; a link to a
+    /// folder that is in `outer` is a circle.
+    fn list_in(
+        &self,
+        prefix: &str,
+        outer: &mut Vec<(u64, u64)>,
+        sessions: &mut Vec<CassetteInfo>,
+    ) -> Result<(), CassetteError> {
         let path = self.root().join(prefix);
-        for (name, kind) in entries(&path).map_err(CassetteError::io("list", &path))? {
+        let failed = || CassetteError::io("list", &path);
+        let own = path.metadata().map_err(failed())?;
+        let own = (own.dev(), own.ino());
+        if outer.contains(&own) {
+            return Ok(());
+        }
+        outer.push(own);
+        for (name, metadata) in entries(&path).map_err(failed())? {
             let name = format!("{prefix}{name}");
-            if kind.is_dir() {
+            if metadata.is_dir() {
                 if !name.ends_with(BODIES_SUFFIX) && SessionName::parse(&name).is_ok() {
-                    self.list_in(&format!("{name}/"), sessions)?;
+                    self.list_in(&format!("{name}/"), outer, sessions)?;
                 }
                 continue;
             }
             let session = name.strip_suffix(CASSETTE_SUFFIX).map(SessionName::parse);
-            let Some(Ok(session)) = session.filter(|_| kind.is_file()) else {
+            let Some(Ok(session)) = session.filter(|_| metadata.is_file()) else {
                 continue;
             };
-            let path = self.cassette_path(&session);
-            let metadata = path.symlink_metadata();
             sessions.push(CassetteInfo {
-                bytes: metadata.map_err(CassetteError::io("read", &path))?.len(),
+                bytes: metadata.len(),
                 stored_bytes: size_of_files(&self.bodies_path(&session)),
                 session,
             });
         }
+        outer.pop();
         Ok(())
     }
 }
 
-fn entries(path: &Path) -> std::io::Result<Vec<(String, fs::FileType)>> {
+/// The entries whose names are valid UTF-8, with the metadata of what they are or link to.
+fn entries(path: &Path) -> std::io::Result<Vec<(String, fs::Metadata)>> {
     let mut entries = Vec::new();
     for entry in fs::read_dir(path)? {
         let entry = entry?;
-        if let Ok(name) = entry.file_name().into_string() {
-            entries.push((name, entry.file_type()?));
+        let Ok(name) = entry.file_name().into_string() else {
+            continue;
+        };
+        // A link to nothing, or a file that was just removed, is skipped.
+        if let Ok(metadata) = entry.path().metadata() {
+            entries.push((name, metadata));
         }
     }
     Ok(entries)
 }
 
-/// The total size of the files in a folder. Symbolic links are not followed.
+/// The total size of the files in a folder.
 fn size_of_files(path: &Path) -> u64 {
-    let is_folder = path
-        .symlink_metadata()
-        .is_ok_and(|metadata| metadata.is_dir());
-    let Some(entries) = is_folder.then(|| fs::read_dir(path).ok()).flatten() else {
-        return 0;
-    };
-    let sizes = entries.flatten().filter_map(|entry| entry.metadata().ok());
-    sizes
-        .filter(fs::Metadata::is_file)
-        .map(|metadata| metadata.len())
-        .sum()
+    let entries = entries(path).unwrap_or_default();
+    let files = entries.iter().map(|(_, metadata)| metadata);
+    files.filter(|it| it.is_file()).map(fs::Metadata::len).sum()
 }

@@ -3,8 +3,12 @@
 mod body_files;
 mod cassette_dir;
 mod error;
+mod file_stamp;
+mod git_attributes;
+mod linked_open;
 mod list;
 mod lock_owner;
+pub(crate) mod recording_marker;
 mod secure_open;
 mod session_name;
 
@@ -16,6 +20,8 @@ pub(crate) use body_files::{
 };
 pub use cassette_dir::{CassetteDir, ChangePolicy};
 pub use error::CassetteError;
+pub use file_stamp::FileStamp;
+pub use git_attributes::GIT_ATTRIBUTES;
 pub use list::CassetteInfo;
 pub(crate) use lock_owner::lock_owner;
 pub(crate) use secure_open::Dir;

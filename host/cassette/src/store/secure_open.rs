@@ -1,5 +1,5 @@
-//! Opens files safely: from folder to folder, never through a symbolic link, and only regular
-//! files.
+//! Opens files to be written safely: from folder to folder, never through a symbolic link, and only
+//! regular files.
 //!
 //! Every step is relative to an open folder, so that no link can be put in its way between the
 //! check and the use.
@@ -95,7 +95,10 @@ impl Dir {
         let flags = DIR_FLAGS | OFlags::NOFOLLOW;
         match rustix::fs::openat(&self.fd, name, flags, Mode::empty()) {
             Ok(fd) => Ok(Self { fd, path }),
-            Err(Errno::NOTDIR | Errno::LOOP) => Err(invalid_input(&path, "not a folder")),
+            Err(Errno::NOTDIR | Errno::LOOP) => Err(match self.stat(&path)? {
+                Some(stat) if is_link(&stat) => invalid_input(&path, LINK),
+                Some(_) | None => invalid_input(&path, "not a folder"),
+            }),
             Err(error) => Err(error.into()),
         }
     }
@@ -148,6 +151,14 @@ impl Dir {
     pub(crate) fn rename(&self, from: &Path, to: &Path) -> Result<()> {
         let (from, to) = (file_name(from)?, file_name(to)?);
         Ok(rustix::fs::renameat(&self.fd, from, &self.fd, to)?)
+    }
+
+    /// True if this folder has an entry of this name.
+    ///
+    /// # Errors
+    /// If the folder cannot be searched.
+    pub(super) fn has(&self, path: &Path) -> Result<bool> {
+        Ok(self.stat(path)?.is_some())
     }
 
     /// Removes a file of this folder.
@@ -206,6 +217,7 @@ impl Dir {
     fn stat_regular(&self, path: &Path) -> Result<Option<Stat>> {
         match self.stat(path)? {
             Some(stat) if is_regular(&stat) => Ok(Some(stat)),
+            Some(stat) if is_link(&stat) => Err(invalid_input(path, LINK)),
             Some(_) => Err(invalid_input(path, "not a regular file")),
             None => Ok(None),
         }
@@ -217,7 +229,8 @@ impl Dir {
         let flags = flags | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
         match rustix::fs::openat(&self.fd, file_name(path)?, flags, Mode::empty()) {
             Ok(fd) if is_regular(&rustix::fs::fstat(&fd)?) => Ok(File::from(fd)),
-            Ok(_) | Err(Errno::LOOP) => Err(invalid_input(path, "not a regular file")),
+            Ok(_) => Err(invalid_input(path, "not a regular file")),
+            Err(Errno::LOOP) => Err(invalid_input(path, LINK)),
             Err(error) => Err(error.into()),
         }
     }
@@ -246,17 +259,23 @@ fn is_regular(stat: &Stat) -> bool {
     FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile
 }
 
+fn is_link(stat: &Stat) -> bool {
+    FileType::from_raw_mode(stat.st_mode) == FileType::Symlink
+}
+
 fn is_same_file(left: &Stat, right: &Stat) -> bool {
     (left.st_dev, left.st_ino) == (right.st_dev, right.st_ino)
 }
 
-fn invalid_input(path: &Path, problem: &str) -> Error {
+pub(super) fn invalid_input(path: &Path, problem: &str) -> Error {
     Error::new(
         ErrorKind::InvalidInput,
         format!("{} is {problem}", path.display()),
     )
 }
 
+const LINK: &str = "a symbolic link, which is read and never written: replace it by a copy of its \
+                    target, or choose another session (--session NAME)";
 const DIR_FLAGS: OFlags = OFlags::RDONLY
     .union(OFlags::DIRECTORY)
     .union(OFlags::CLOEXEC);

@@ -43,21 +43,50 @@ fn files_and_folders_are_accessible_only_to_their_owner() {
 
 #[cfg(unix)]
 #[test]
-fn links_and_devices_are_rejected() {
+fn links_are_read_and_never_written() {
     use std::os::unix::fs::symlink;
     let (home, folder) = folder();
     let outside = home.path().join("outside.jsons");
     fs::write(&outside, cassette(&[sample(1)])).unwrap();
     let root = folder.root();
+    // As Kubernetes mounts a ConfigMap.
+    fs::create_dir(root.join("..2026")).unwrap();
+    fs::write(root.join("..2026/mounted.jsons"), cassette(&[sample(1)])).unwrap();
+    symlink("..2026", root.join("..data")).unwrap();
+    symlink("..data/mounted.jsons", root.join("mounted.jsons")).unwrap();
     symlink(&outside, root.join("link.jsons")).unwrap();
     symlink(home.path(), root.join("up")).unwrap();
+    for session in ["mounted", "link", "up/outside"] {
+        let loaded = folder.load(session, ChangePolicy::Refuse).unwrap();
+        assert_eq!(loaded.unwrap().exchanges.len(), 1, "{session}");
+        let error = folder.rotate(session).unwrap_err();
+        let text = ouli_message::error_chain::error_chain(&error);
+        assert!(
+            text.contains("a symbolic link") && text.contains("--session NAME"),
+            "{text}"
+        );
+    }
+    assert_eq!(fs::read(&outside).unwrap(), cassette(&[sample(1)]));
+    let listed = folder.list().unwrap();
+    let listed: Vec<_> = listed.iter().map(|it| it.session.as_str()).collect();
+    assert_eq!(listed, ["link", "mounted", "up/outside"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn dangling_links_and_devices_are_rejected() {
+    use std::os::unix::fs::symlink;
+    let (home, folder) = folder();
+    let root = folder.root();
+    symlink(home.path(), root.join("up")).unwrap();
     symlink(home.path().join("gone"), root.join("dangling.jsons")).unwrap();
+    symlink("/dev/null", root.join("device.jsons")).unwrap();
     fs::create_dir(root.join("dir.jsons")).unwrap();
     let fifo = std::process::Command::new("mkfifo")
         .arg(root.join("fifo.jsons"))
         .status();
     assert!(fifo.unwrap().success());
-    for session in ["link", "up/outside", "up/new", "dangling", "dir", "fifo"] {
+    for session in ["up/new", "dangling", "device", "dir", "fifo"] {
         if session != "up/new" {
             assert!(
                 folder.load(session, ChangePolicy::Mark).is_err(),
@@ -66,7 +95,6 @@ fn links_and_devices_are_rejected() {
         }
         assert!(folder.rotate(session).is_err(), "{session}");
     }
-    assert_eq!(fs::read(&outside).unwrap(), cassette(&[sample(1)]));
     assert!(!home.path().join("new.jsons").exists());
     assert!(!home.path().join("gone").exists());
     assert_eq!(folder.list().unwrap(), []);

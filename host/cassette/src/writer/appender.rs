@@ -6,7 +6,9 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use crate::format::{HEADER, LoadedCassette};
-use crate::store::{self, CassetteDir, CassetteError, Dir, SessionName};
+use crate::store::{
+    self, CassetteDir, CassetteError, Dir, FileStamp, SessionName, recording_marker,
+};
 
 /// How often opening is repeated if the file is renamed before it is locked.
 const LOCK_ATTEMPTS: usize = 8;
@@ -18,6 +20,8 @@ pub(super) struct Appender {
     file_length: u64,
     next_ordinal: u64,
     needs_reopen: bool,
+    /// The state of the file after the last write.
+    stamp: Option<FileStamp>,
 }
 
 /// The file operations of an appender.
@@ -28,6 +32,8 @@ pub(super) trait AppendFile: Send {
     fn truncate(&mut self, size: u64) -> io::Result<()>;
     /// Syncs the file to the disk.
     fn sync(&mut self) -> io::Result<()>;
+    /// The state of the file; `None` if it is not known.
+    fn stamp(&self) -> Option<FileStamp>;
 }
 
 /// A locked file. Dropping it unlocks the file explicitly, because a child process may inherit the
@@ -55,6 +61,22 @@ impl LockedFile {
             None => Ok(None),
         }
     }
+
+    /// The size in bytes.
+    pub(super) fn size(&self) -> io::Result<u64> {
+        Ok(self.0.metadata()?.len())
+    }
+
+    /// Reads all of it.
+    pub(super) fn load(
+        &mut self,
+        folder: &CassetteDir,
+        path: &Path,
+    ) -> Result<LoadedCassette, CassetteError> {
+        let rewound = self.0.rewind();
+        rewound.map_err(CassetteError::io("read", path))?;
+        folder.load_file(&self.0, path)
+    }
 }
 
 impl Drop for LockedFile {
@@ -75,15 +97,9 @@ impl AppendFile for LockedFile {
     fn sync(&mut self) -> io::Result<()> {
         self.0.sync_data()
     }
-}
 
-impl CassetteDir {
-    /// Starts a new cassette for a session. An existing one becomes `SESSION.jsons.previous`.
-    ///
-    /// # Errors
-    /// If another process has locked it, or a file operation fails.
-    pub fn rotate(&self, session: &str) -> Result<(), CassetteError> {
-        Appender::rotate(self, &SessionName::parse(session)?).map(drop)
+    fn stamp(&self) -> Option<FileStamp> {
+        FileStamp::of(&self.0).ok()
     }
 }
 
@@ -91,13 +107,34 @@ impl Appender {
     /// Opens a cassette for appending, or creates it. Reads all of it, and moves a torn tail to
     /// `SESSION.jsons.torn`.
     pub(super) fn open(folder: &CassetteDir, name: &SessionName) -> Result<Self, CassetteError> {
+        Self::open_and_repair(folder, name, false)
+    }
+
+    /// As [`Self::open`], for a cassette that is marked as incomplete.
+    pub(super) fn open_to_record(
+        folder: &CassetteDir,
+        name: &SessionName,
+    ) -> Result<Self, CassetteError> {
+        Self::open_and_repair(folder, name, true)
+    }
+
+    fn open_and_repair(
+        folder: &CassetteDir,
+        name: &SessionName,
+        is_recording: bool,
+    ) -> Result<Self, CassetteError> {
         let path = folder.cassette_path(name);
         let dir = open_parent(folder, &path)?;
         let mut file = open_locked(&dir, &path)?;
         store::remove_temp_files(folder, name);
-        let loaded = folder.load_file(&file.0, &path)?;
-        save_torn_tail(&dir, &mut file.0, &path, &loaded)
+        let loaded = file.load(folder, &path)?;
+        save_torn_tail(&dir, &mut file, &path, &loaded)
             .map_err(CassetteError::io("repair", &path))?;
+        if !is_recording && loaded.exchanges.is_empty() {
+            // The marker is of a cassette that has no exchange.
+            let cleared = recording_marker::clear(&dir, &path);
+            cleared.map_err(CassetteError::io("mark", &path))?;
+        }
         let separator = leading_separator(&mut file.0, loaded.valid_length);
         let separator = separator.map_err(CassetteError::io("read", &path))?;
         let mut appender =
@@ -112,27 +149,6 @@ impl Appender {
         Ok(appender)
     }
 
-    /// Starts a new cassette. An existing one with exchanges becomes `SESSION.jsons.previous` and
-    /// replaces an older one. Its stored bodies are kept; bodies that neither cassette refers to
-    /// are removed.
-    ///
-    /// Whenever the process is killed, one of the two names has the complete old cassette: a file
-    /// without exchanges never replaces `SESSION.jsons.previous`.
-    pub(super) fn rotate(folder: &CassetteDir, name: &SessionName) -> Result<Self, CassetteError> {
-        let path = folder.cassette_path(name);
-        let dir = open_parent(folder, &path)?;
-        let old = open_locked(&dir, &path)?;
-        let size = old.0.metadata().map_err(CassetteError::io("read", &path))?;
-        if size.len() > HEADER.len() as u64 {
-            let previous = with_suffix(&path, ".previous");
-            dir.rename(&path, &previous)
-                .map_err(CassetteError::io("rename", &path))?;
-            store::remove_unreferenced(folder, name, || folder.load_file(&old.0, &previous));
-        }
-        drop(old);
-        Self::open(folder, name)
-    }
-
     /// An appender for a file of `file_length` bytes.
     pub(super) fn with_file(
         file: Box<dyn AppendFile>,
@@ -140,6 +156,7 @@ impl Appender {
         next_ordinal: u64,
     ) -> Self {
         Self {
+            stamp: file.stamp(),
             file,
             file_length,
             next_ordinal,
@@ -167,7 +184,23 @@ impl Appender {
         }
         self.file_length += bytes.len() as u64;
         self.next_ordinal = self.next_ordinal.saturating_add(count);
+        self.stamp = self.file.stamp();
         Ok(())
+    }
+
+    /// The state of the file after the last write.
+    pub(super) fn stamp(&self) -> Option<FileStamp> {
+        self.stamp
+    }
+
+    /// True if another program has replaced the file at `path`, or has written to it. What is
+    /// appended to a file that was replaced would be lost.
+    pub(super) fn was_changed(&self, path: &Path) -> bool {
+        let Some(own) = self.file.stamp() else {
+            return false;
+        };
+        let current = path.symlink_metadata().ok().map(|it| FileStamp::from(&it));
+        own.size() != self.file_length || !current.is_some_and(|it| it.is_same_file(own))
     }
 
     /// True if the file has to be reopened, which reads all of it and repairs a torn tail: it could
@@ -187,13 +220,13 @@ impl Appender {
 }
 
 /// Opens the folder of a cassette, or creates it.
-fn open_parent(folder: &CassetteDir, path: &Path) -> Result<Dir, CassetteError> {
+pub(super) fn open_parent(folder: &CassetteDir, path: &Path) -> Result<Dir, CassetteError> {
     let parent = path.parent().unwrap_or(folder.root());
     Dir::create(folder.root(), parent).map_err(CassetteError::io("create", parent))
 }
 
 /// Opens and locks a cassette.
-fn open_locked(dir: &Dir, path: &Path) -> Result<LockedFile, CassetteError> {
+pub(super) fn open_locked(dir: &Dir, path: &Path) -> Result<LockedFile, CassetteError> {
     let mut owner = None;
     for _ in 0..LOCK_ATTEMPTS {
         let file = dir
@@ -224,9 +257,9 @@ fn open_locked(dir: &Dir, path: &Path) -> Result<LockedFile, CassetteError> {
 
 /// Appends a torn tail to `SESSION.jsons.torn`. The cassette is truncated only after the tail is
 /// synced there.
-fn save_torn_tail(
+pub(super) fn save_torn_tail(
     dir: &Dir,
-    file: &mut File,
+    LockedFile(file): &mut LockedFile,
     path: &Path,
     loaded: &LoadedCassette,
 ) -> io::Result<()> {
@@ -260,7 +293,7 @@ fn leading_separator(file: &mut File, length: u64) -> io::Result<&'static [u8]> 
     Ok(if byte == [b'\n'] { b"" } else { b"\n" })
 }
 
-fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     name.into()

@@ -10,6 +10,7 @@ use super::check::WriteCheck;
 use super::error::WriteError;
 use super::open_cassette::{LargeBody, OpenCassette};
 use super::options::{SyncPolicy, WriterOptions};
+use super::recording_runs::RecordingRuns;
 use super::request::{Ack, OnUnsynced, WriteRequest};
 use crate::format::body_digest;
 use crate::store::{CassetteDir, CassetteError, SessionName};
@@ -28,6 +29,7 @@ pub(super) struct BatchWriter {
     unsynced: UnsyncedReporter,
     /// Locked cassettes that were not written yet.
     claims: HashMap<SessionName, LockedFile>,
+    runs: RecordingRuns,
     /// Cassettes that could not be opened or written, until when they are not reopened, and why.
     /// Opening a cassette reads all of it, which is too slow to repeat for every exchange.
     backoff: HashMap<SessionName, (Instant, WriteError)>,
@@ -64,6 +66,7 @@ impl BatchWriter {
                 first_error: None,
             },
             claims: HashMap::new(),
+            runs: RecordingRuns::default(),
             backoff: HashMap::new(),
         }
     }
@@ -84,7 +87,12 @@ impl BatchWriter {
         } = request;
         match self.stage(&session, exchange, &*check) {
             Ok((cassette, ack)) => cassette.acknowledge_on_commit(completion, ack),
-            Err(error) => completion.complete(Err(error)),
+            Err(error) => {
+                if let Ok(name) = SessionName::parse(&session) {
+                    self.runs.fail(&name);
+                }
+                completion.complete(Err(error));
+            }
         }
     }
 
@@ -92,19 +100,22 @@ impl BatchWriter {
     pub(super) fn commit(&mut self) {
         let sync_each = self.sync_each();
         let folder = &self.folder;
-        self.open_cassettes
-            .retain(|name, cassette| match cassette.commit(folder, sync_each) {
-                Ok(()) => true,
-                Err(error) => {
-                    // Exchanges that were written before cannot be confirmed by this file either.
-                    if let Err(unsynced) = cassette.sync(folder) {
-                        self.unsynced.report(name, unsynced);
-                    }
-                    let retry_at = Instant::now() + RETRY_BACKOFF;
-                    self.backoff.insert(name.clone(), (retry_at, error));
-                    false
-                }
-            });
+        self.open_cassettes.retain(|name, cassette| {
+            let committed = cassette.commit(folder, sync_each);
+            if cassette.has_lost() {
+                self.runs.fail(name);
+            }
+            let Err(error) = committed else {
+                return true;
+            };
+            // Exchanges that were written before cannot be confirmed by this file either.
+            if let Err(unsynced) = cassette.sync(folder) {
+                self.unsynced.report(name, unsynced);
+            }
+            let retry_at = Instant::now() + RETRY_BACKOFF;
+            self.backoff.insert(name.clone(), (retry_at, error));
+            false
+        });
         if let SyncPolicy::Interval(interval) = self.options.sync
             && self.sync_due.is_none()
             && self.open_cassettes.values().any(OpenCassette::is_dirty)
@@ -132,7 +143,9 @@ impl BatchWriter {
     pub(super) fn rotate(&mut self, session: &str) -> Result<(), WriteError> {
         self.release(session)?;
         let name = SessionName::parse(session).map_err(CassetteError::from)?;
-        self.open(name, Appender::rotate)
+        self.open(name.clone(), Appender::rotate)?;
+        self.runs.begin(name);
+        Ok(())
     }
 
     /// Commits, syncs and closes a cassette.
@@ -140,10 +153,18 @@ impl BatchWriter {
         let name = SessionName::parse(session).map_err(CassetteError::from)?;
         self.commit();
         self.claims.remove(&name);
-        match self.open_cassettes.remove(&name) {
-            Some(cassette) => self.close(&name, cassette),
-            None => Ok(()),
-        }
+        let cassette = self.open_cassettes.remove(&name);
+        let outcome = cassette.map_or(Ok(()), |cassette| self.close(&name, cassette));
+        self.runs.end(&self.folder, &name);
+        outcome
+    }
+
+    /// Commits and syncs everything, and marks the new cassettes as complete. Returns the error of
+    /// [`Self::flush`].
+    pub(super) fn finish(&mut self) -> Result<(), WriteError> {
+        let outcome = self.flush();
+        self.runs.end_all(&self.folder);
+        outcome
     }
 
     /// Commits and syncs everything. Returns the first error since the last flush that no
@@ -167,6 +188,7 @@ impl BatchWriter {
             .retain(|name, cassette| match cassette.sync(folder) {
                 Ok(()) => true,
                 Err(unsynced) => {
+                    self.runs.fail(name);
                     self.unsynced.report(name, unsynced);
                     false
                 }
@@ -227,8 +249,14 @@ impl BatchWriter {
     fn ensure_open(&mut self, name: &SessionName) -> Result<(), WriteError> {
         self.use_counter += 1;
         if let Some(cassette) = self.open_cassettes.get_mut(name) {
-            cassette.last_used = self.use_counter;
-            return Ok(());
+            if !cassette.must_be_read_again() {
+                cassette.last_used = self.use_counter;
+                return Ok(());
+            }
+            if let Some(cassette) = self.open_cassettes.remove(name) {
+                // The error was reported.
+                let _ = self.close(name, cassette);
+            }
         }
         self.open(name.clone(), Appender::open)
     }
@@ -289,6 +317,7 @@ impl BatchWriter {
     fn close(&mut self, name: &SessionName, mut cassette: OpenCassette) -> Result<(), WriteError> {
         cassette.sync(&self.folder).map_err(|unsynced| {
             let error = unsynced.1.clone();
+            self.runs.fail(name);
             self.unsynced.report(name, unsynced);
             error
         })

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::appender::{AppendFile, Appender};
-use crate::HEADER;
+use crate::{FileStamp, HEADER};
 
 /// A file on a disk with limited capacity. Clones share it.
 #[derive(Clone)]
@@ -69,5 +69,9 @@ impl AppendFile for FakeDisk {
             true => Ok(()),
             false => Err(Error::other("cannot sync")),
         }
+    }
+
+    fn stamp(&self) -> Option<FileStamp> {
+        None
     }
 }

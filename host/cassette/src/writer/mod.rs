@@ -8,7 +8,9 @@ mod error;
 mod handle;
 mod open_cassette;
 mod options;
+mod recording_runs;
 mod request;
+mod rotation;
 mod worker;
 
 #[cfg(test)]

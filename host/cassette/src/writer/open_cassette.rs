@@ -23,6 +23,8 @@ pub(super) struct OpenCassette {
     path: PathBuf,
     batch: Batch,
     unsynced: Unsynced,
+    /// An exchange could not be written.
+    has_lost: bool,
 }
 
 /// Exchanges that are staged and not yet written.
@@ -52,6 +54,7 @@ impl OpenCassette {
             path,
             batch: Batch::default(),
             unsynced: Unsynced::default(),
+            has_lost: false,
         }
     }
 
@@ -79,6 +82,7 @@ impl OpenCassette {
             .map(|stored| Ack {
                 ordinal,
                 bytes: bytes + stored,
+                stamp: None,
             })
             .inspect_err(|_| self.batch.text.truncate(start))
     }
@@ -137,12 +141,14 @@ impl OpenCassette {
                     self.unsynced.exchanges += count;
                     self.unsynced.bodies.extend(new_bodies);
                 }
+                let stamp = self.appender.stamp();
                 for (completion, ack) in acks {
-                    completion.complete(Ok(ack));
+                    completion.complete(Ok(Ack { stamp, ..ack }));
                 }
                 Ok(())
             }
             Err(error) => {
+                self.has_lost = true;
                 store::remove_bodies(folder, new_bodies.into_iter());
                 let error = WriteError::from(CassetteError::io("write", &self.path)(error));
                 for (completion, _) in acks {
@@ -154,6 +160,16 @@ impl OpenCassette {
                 }
             }
         }
+    }
+
+    /// True once an exchange could not be written.
+    pub(super) fn has_lost(&self) -> bool {
+        self.has_lost
+    }
+
+    /// True if another program has changed the file, and nothing is staged for it.
+    pub(super) fn must_be_read_again(&self) -> bool {
+        self.batch.acks.is_empty() && self.appender.was_changed(&self.path)
     }
 
     /// True if acknowledged exchanges are not yet synced to the disk.

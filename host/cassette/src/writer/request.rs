@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::check::WriteCheck;
 use super::completion::Completion;
 use super::error::WriteError;
+use crate::store::FileStamp;
 use ouli_message::Exchange;
 
 /// An exchange to write.
@@ -36,6 +37,8 @@ pub struct Ack {
     pub ordinal: u64,
     /// The bytes that were written: the exchange, and stored bodies that are new.
     pub bytes: u64,
+    /// The state of the cassette after the write; a later change is of another program.
+    pub stamp: Option<FileStamp>,
 }
 
 /// Called from the writer's thread if acknowledged exchanges could not be synced to the disk: with

@@ -50,9 +50,11 @@ pub(super) fn run(queue: &Receiver<Command>, writer: &mut BatchWriter, options: 
         }
         writer.commit();
     }
-    let outcome = writer.flush();
-    if let Some(completion) = closing {
-        completion.complete(outcome);
+    match closing {
+        Some(completion) => completion.complete(writer.finish()),
+        // Every handle is gone without a close, so nothing is marked as complete. The error was
+        // reported.
+        None => drop(writer.flush()),
     }
 }
 

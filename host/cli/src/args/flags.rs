@@ -84,7 +84,8 @@ impl RunFlags {
         ];
         let flags = [("strict", self.strict), ("access_log", self.access_log)];
         let flags = flags.into_iter().filter(|(_, is_set)| *is_set);
-        text_overrides(texts).chain(flags.map(|(key, _)| Override::flag(key, true)))
+        let flags = flags.map(|(key, _)| Override::flag(key, true).typed_as_flag());
+        text_overrides(texts).chain(flags)
     }
 }
 
@@ -94,7 +95,8 @@ impl FileFlags {
             ("cassettes", &self.cassettes),
             ("log_format", &self.log_format),
         ];
-        let plugins = (!self.plugins.is_empty()).then(|| Override::list("plugins", &self.plugins));
+        let plugins = (!self.plugins.is_empty())
+            .then(|| Override::list("plugins", &self.plugins).typed_as_flag());
         text_overrides(texts)
             .chain(plugins)
             .chain(self.set.iter().cloned())
@@ -104,7 +106,9 @@ impl FileFlags {
 fn text_overrides<'a, const N: usize>(
     flags: [(&'static str, &'a Option<String>); N],
 ) -> impl Iterator<Item = Override> + use<'a, N> {
-    let given = |(key, value): (_, &Option<String>)| Some(Override::text(key, value.clone()?));
+    let given = |(key, value): (_, &Option<String>)| {
+        Some(Override::text(key, value.clone()?).typed_as_flag())
+    };
     flags.into_iter().filter_map(given)
 }
 

@@ -7,7 +7,7 @@ use crate::output::{errln, outln};
 use ouli_cassette::{ChangePolicy, Summary};
 use ouli_message::error_chain::error_chain;
 
-/// Prints one line for each cassette.
+/// Prints one line for each cassette. Fails if a part of one cannot be read.
 pub(in super::super) fn list(cli: &Cli) -> u8 {
     let (config, folder) = match open(cli) {
         Ok(opened) => opened,
@@ -27,7 +27,11 @@ pub(in super::super) fn list(cli: &Cli) -> u8 {
         match folder.load(session, ChangePolicy::Mark) {
             Ok(Some(loaded)) => {
                 let size = cassette.bytes + cassette.stored_bytes;
-                outln!("{session}  {}", line(&Summary::from(&loaded), size));
+                let summary = Summary::from(&loaded);
+                outln!("{session}  {}", line(&summary, size));
+                if !summary.damage.is_empty() {
+                    status = EXIT_FAILED;
+                }
             }
             Ok(None) => {}
             Err(error) => {

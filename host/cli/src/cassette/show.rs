@@ -3,14 +3,15 @@
 use super::open::open;
 use super::stream_text::{self, StreamPrinter};
 use crate::args::Cli;
-use crate::exit_status::{EXIT_OK, usage_error};
+use crate::exit_status::{EXIT_FAILED, EXIT_OK, usage_error};
 use crate::output::{errln, outln};
 use ouli_cassette::{ChangePolicy, ExchangeSummary};
 use ouli_message::error_chain::error_chain;
 use ouli_message::{Content, Exchange};
 use ouli_proxy::gateway;
 
-/// Prints one line for each exchange, and the messages of streams. `body` adds bodies.
+/// Prints one line for each exchange, and the messages of streams. `body` adds bodies. Fails if a
+/// part of the cassette cannot be read.
 pub(in super::super) fn show(cli: &Cli, session: &str, body: bool) -> u8 {
     let (config, folder) = match open(cli) {
         Ok(opened) => opened,
@@ -45,10 +46,12 @@ pub(in super::super) fn show(cli: &Cli, session: &str, body: bool) -> u8 {
             outln!("      {line}");
         }
     }
+    let mut status = EXIT_OK;
     for damage in loaded.damage.iter().chain(&loaded.torn_tail) {
         errln!("{damage}");
+        status = EXIT_FAILED;
     }
-    EXIT_OK
+    status
 }
 
 fn exchange_line(row: &ExchangeSummary) -> String {

@@ -176,6 +176,8 @@ mod tests {
                 body: Content::EMPTY,
                 coded: CodedBody::Derived,
                 trailers,
+                reason: None,
+                omitted: Vec::new(),
             })
         };
         let status_fields = grpc::trailers(grpc::Code::NotFound, "caf\u{e9} 100%\n");

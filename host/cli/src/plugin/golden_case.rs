@@ -181,6 +181,8 @@ fn build_response(spec: ResponseSpec) -> Result<ouli_message::Response, String> 
         body,
         coded: CodedBody::Derived,
         trailers: Fields::default(),
+        reason: None,
+        omitted: Vec::new(),
     })
 }
 

@@ -155,6 +155,8 @@ fn sample(
         body: Content::Inline(Bytes::from_static(response_body.as_bytes())),
         coded: CodedBody::Derived,
         trailers: Fields::default(),
+        reason: None,
+        omitted: Vec::new(),
     });
     let (endpoint, session): (Arc<str>, Arc<str>) = ("api".into(), "probe".into());
     Sample {

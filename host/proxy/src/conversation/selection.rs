@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::handler::{ExchangeError, RequestContext};
 use crate::replay::{self, Lookup};
-use crate::session::{ClaimedEntry, ReplayQueue};
+use crate::session::{ClaimedEntry, Outcome, ReplayQueue};
 use ouli_message::stream::Protocol;
 
 /// The recorded conversation for a request that begins one.
@@ -47,14 +47,18 @@ pub(super) async fn load_expected_keys(
     if let Some(expected_keys) = lookup.index.cached_client_message_keys(claimed.entry()) {
         return Ok(expected_keys);
     }
-    let (lookup, entry) = (Arc::clone(lookup), Arc::clone(claimed.entry()));
-    let read =
-        tokio::task::spawn_blocking(move || lookup.index.client_message_keys(&entry, protocol));
+    let (index, entry) = (Arc::clone(&lookup.index), Arc::clone(claimed.entry()));
+    let read = tokio::task::spawn_blocking(move || index.client_message_keys(&entry, protocol));
     match read.await {
         Ok(Ok(expected_keys)) => Ok(expected_keys),
-        Ok(Err(reason)) => Err(ExchangeError::Internal(format!(
-            "cannot read a recorded conversation: {reason}"
-        ))),
+        Ok(Err(reason)) => {
+            // What cannot be replayed was not found, so the verdict fails.
+            let session = lookup.index.session();
+            session.counters().count(Outcome::Miss);
+            Err(ExchangeError::Cassette(format!(
+                "a recorded conversation cannot be read: {reason}"
+            )))
+        }
         Err(error) => Err(ExchangeError::Internal(error.to_string())),
     }
 }

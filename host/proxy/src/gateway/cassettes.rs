@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::error::StartError;
 use crate::handler::Snapshot;
 use crate::session::Sessions;
-use ouli_cassette::{CassetteDir, SyncPolicy, WriteError, Writer, WriterOptions};
+use ouli_cassette::{CassetteDir, GIT_ATTRIBUTES, SyncPolicy, WriteError, Writer, WriterOptions};
 use ouli_config::{Config, Fsync, Mode};
 use ouli_message::error_chain::error_chain;
 
@@ -42,6 +42,28 @@ pub(super) fn start_writer(
     });
     let folder = CassetteDir::clone(sessions.folder());
     Writer::start(folder, options, on_unsynced).map_err(StartError::Thread)
+}
+
+/// Keeps git from converting the line ends of cassettes, if this gateway records.
+pub(super) fn ensure_git_attributes(config: &Config, folder: &CassetteDir) {
+    let records = |mode: Mode| matches!(mode, Mode::Record | Mode::Auto);
+    if !config
+        .endpoints
+        .iter()
+        .any(|endpoint| records(endpoint.mode))
+    {
+        return;
+    }
+    match folder.ensure_git_attributes() {
+        Ok(true) => {}
+        Ok(false) => tracing::info!(
+            "{}/.gitattributes does not keep git from converting line ends, which changes recorded \
+             bodies; add:\n{}",
+            folder.root().display(),
+            GIT_ATTRIBUTES.trim_end()
+        ),
+        Err(error) => tracing::debug!("cannot write .gitattributes: {error}"),
+    }
 }
 
 /// Locks the cassettes of the recording endpoints against other gateways.

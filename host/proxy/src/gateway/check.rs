@@ -1,20 +1,24 @@
-//! Validates a configuration without serving it.
+//! Validates a configuration, its plugins and its cassettes without serving them.
 
 use super::cassettes::cassette_folder;
+use super::error::StartError;
 use super::options::Options;
 use super::{load, snapshot_builder};
-use ouli_cassette::{CassetteDir, ChangePolicy};
+use ouli_cassette::{CassetteDir, ChangePolicy, LoadedCassette, RecordedExchange};
+use ouli_message::Content;
 use ouli_message::error_chain::error_chain;
 
 /// All errors of the configuration, the plugins and the cassettes, one line each; empty if
 /// everything is valid.
 pub fn check(options: &Options) -> Vec<String> {
-    let loaded = match load::load(options) {
+    let (loaded, start_errors) = match load::load_with_errors(options) {
         Ok(loaded) => loaded,
-        Err(error) => return error.to_string().lines().map(str::to_owned).collect(),
+        Err(error) => return lines(&error),
     };
-    let mut errors = Vec::new();
-    if let Err(error) = snapshot_builder::build_snapshot(&loaded, None, 1) {
+    let mut errors: Vec<_> = start_errors.iter().flat_map(lines).collect();
+    if errors.is_empty()
+        && let Err(error) = snapshot_builder::build_snapshot(&loaded, None, 1)
+    {
         errors.push(error.to_string());
     }
     if !loaded.config.cassettes.exists() {
@@ -27,6 +31,10 @@ pub fn check(options: &Options) -> Vec<String> {
     errors
 }
 
+fn lines(error: &StartError) -> Vec<String> {
+    error.to_string().lines().map(str::to_owned).collect()
+}
+
 fn check_cassettes(folder: &CassetteDir, strict: bool, errors: &mut Vec<String>) {
     let cassettes = match folder.list() {
         Ok(cassettes) => cassettes,
@@ -34,19 +42,49 @@ fn check_cassettes(folder: &CassetteDir, strict: bool, errors: &mut Vec<String>)
     };
     for cassette in cassettes {
         let session = cassette.session.as_str();
+        let mut add = |problem: String| errors.push(format!("cassette {session}: {problem}"));
         match folder.load(session, ChangePolicy::Mark) {
-            Ok(Some(loaded)) => {
-                let damage = loaded.damage.iter().chain(loaded.torn_tail.as_ref());
-                errors.extend(damage.map(|damage| format!("cassette {session}: {damage}")));
-                let edited = loaded.exchanges.iter().filter(|one| one.edited && strict);
-                errors.extend(
-                    edited.map(|one| {
-                        format!("cassette {session}: exchange {} was edited", one.ordinal)
-                    }),
-                );
-            }
+            Ok(Some(loaded)) => check_cassette(folder, session, &loaded, strict, &mut add),
             Ok(None) => {}
-            Err(error) => errors.push(format!("cassette {session}: {}", error_chain(&error))),
+            Err(error) => add(error_chain(&error)),
         }
     }
 }
+
+fn check_cassette(
+    folder: &CassetteDir,
+    session: &str,
+    loaded: &LoadedCassette,
+    strict: bool,
+    add: &mut dyn FnMut(String),
+) {
+    for damage in loaded.damage.iter().chain(loaded.torn_tail.as_ref()) {
+        add(format!("{damage}; {RESTORE}"));
+    }
+    for recorded in &loaded.exchanges {
+        let ordinal = recorded.ordinal;
+        if recorded.edited && strict {
+            add(format!("exchange {ordinal} was edited"));
+        }
+        for digest in stored(recorded) {
+            if let Err(error) = folder.read_body(session, digest) {
+                add(format!(
+                    "exchange {ordinal}: the stored body {digest}: {error}; {RESTORE}"
+                ));
+            }
+        }
+    }
+}
+
+/// The digests of the stored bodies of an exchange.
+fn stored(recorded: &RecordedExchange) -> impl Iterator<Item = &str> {
+    recorded
+        .exchange
+        .contents()
+        .filter_map(|content| match content {
+            Content::Stored { digest, .. } => Some(digest.as_str()),
+            Content::Inline(_) => None,
+        })
+}
+
+const RESTORE: &str = "restore it from version control, or record it again";

@@ -25,6 +25,12 @@ pub enum StartError {
     /// A plugin folder does not exist.
     #[error("plugin folder {} does not exist; create it or omit --plugins", .0.display())]
     PluginFolder(PathBuf),
+    /// The cassette folder that is replayed does not exist.
+    #[error(
+        "cassette folder {} does not exist; record into it first, or correct --cassettes",
+        .0.display()
+    )]
+    CassetteFolder(PathBuf),
     /// Plugins cannot be loaded, one line for each.
     #[error("{}", .0.join("\n"))]
     Plugins(Vec<String>),

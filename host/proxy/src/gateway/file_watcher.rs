@@ -1,4 +1,5 @@
-//! Watches the configuration file and the plugin folders, and reloads when they have changed.
+//! Watches the configuration file, the plugin folders and the cassettes in use, and reloads when
+//! they have changed.
 //!
 //! Folders are watched, not files: editors and deployments replace files by renaming or switch a
 //! symbolic link. An event of the system only wakes the watcher; the file stamps decide whether
@@ -22,6 +23,10 @@ const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Files have settled when their stamps are equal over this interval.
 const SETTLE_INTERVAL: Duration = Duration::from_millis(25);
+
+/// The time between two events that wake the watcher. Recording changes a watched folder with each
+/// write.
+const MIN_INTERVAL: Duration = Duration::from_millis(25);
 
 /// Rounds after which files that never settle are read anyway.
 const MAX_SETTLE_ROUNDS: usize = 10;
@@ -91,7 +96,8 @@ fn watch(
         }
         let (files, folders) = state.watched_paths();
         if let Some(watcher) = &mut watcher {
-            update_watches(watcher, &mut watched, &files, &folders);
+            let watched_folders = [folders.clone(), state.cassette_folders()].concat();
+            update_watches(watcher, &mut watched, &files, &watched_folders);
         }
         let now = source_files::stamp_files(&files, &folders);
         if applied.as_ref() != Some(&now) {
@@ -100,9 +106,11 @@ fn watch(
         } else if state.needs_rollback() {
             state.reload();
         }
+        state.reload_cassettes();
         drop(state);
         match events.recv_timeout(POLL_INTERVAL) {
-            Ok(()) | Err(RecvTimeoutError::Timeout) => {}
+            Ok(()) => std::thread::sleep(MIN_INTERVAL),
+            Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => std::thread::sleep(POLL_INTERVAL),
         }
     }

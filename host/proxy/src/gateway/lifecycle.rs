@@ -44,6 +44,7 @@ impl Gateway {
         let config = Arc::clone(&loaded.config);
         let limits = &config.limits;
         let folder = Arc::new(cassette_folder(&config)?);
+        cassettes::ensure_git_attributes(&config, &folder);
         let secrets = environment_secrets(&config, options.environment);
         let sessions = Arc::new(Sessions::new(folder, limits, secrets));
         let writer = Arc::new(cassettes::start_writer(&sessions, &config)?);
@@ -107,7 +108,8 @@ impl Gateway {
     /// Reads the files again, as the file watcher does by itself. Returns true if something
     /// changed.
     pub fn reload(&self) -> bool {
-        self.state.reload()
+        let is_reloaded = self.state.reload();
+        self.state.reload_cassettes() || is_reloaded
     }
 
     /// The state of the plugins.

@@ -11,7 +11,7 @@ use super::options::{ConfigSource, Options};
 use super::plugin_swap::{self, PluginSwap};
 use super::proto_descriptors::ProtoDescriptors;
 use crate::session::Sessions;
-use ouli_config::{CommandLine, Config};
+use ouli_config::{CommandLine, Config, Mode};
 
 impl Loaded {
     /// Reads the configuration and loads the plugins.
@@ -30,27 +30,55 @@ pub fn load_config(options: &Options) -> Result<Config, StartError> {
 pub(super) fn load(options: &Options) -> Result<Loaded, StartError> {
     let text = read_config(options)?;
     let config = parse_config(options, text.as_deref())?;
-    check_plugin_folders(&config)?;
+    let (loaded, errors) = load_parts(options, text, config)?;
+    errors.into_iter().next().map_or(Ok(loaded), Err)
+}
+
+/// Reads what can be read, for a check: everything, and all errors.
+pub(super) fn load_with_errors(options: &Options) -> Result<(Loaded, Vec<StartError>), StartError> {
+    let text = read_config(options)?;
+    let file = config_file(options, text.as_deref());
+    let (config, invalid) = Config::with_errors(file, &options.overrides, &options.base_dir);
+    let (loaded, mut errors) = load_parts(options, text, config)?;
+    if let Some(invalid) = invalid {
+        errors.insert(0, StartError::Config(invalid));
+    }
+    Ok((loaded, errors))
+}
+
+/// Reads the files that a configuration names.
+fn load_parts(
+    options: &Options,
+    config_text: Option<String>,
+    config: Config,
+) -> Result<(Loaded, Vec<StartError>), StartError> {
+    let mut errors = Vec::new();
+    errors.extend(check_plugin_folders(&config).err());
+    errors.extend(check_cassette_folder(&config).err());
+    let descriptors = ProtoDescriptors::read(&config).unwrap_or_else(|error| {
+        errors.push(StartError::Descriptors(error));
+        ProtoDescriptors::default()
+    });
     let mut loaded = Loaded {
-        descriptors: ProtoDescriptors::read(&config).map_err(StartError::Descriptors)?,
+        descriptors,
         config: Arc::new(config),
         command: Arc::new(command_line(options)),
-        config_text: text,
+        config_text,
         plugins: Vec::new(),
         rejected: BTreeMap::new(),
         config_error: None,
     };
     let desired = desired_plugins(&loaded.config, options.instance_count());
-    let mut errors = desired.errors;
+    let mut invalid = desired.errors;
     let swap = PluginSwap::first(options, &loaded)?;
     let outcome = swap.load_all(desired.candidates);
     loaded.plugins = outcome.plugins;
     let rejected = outcome.rejected.into_iter();
-    errors.extend(rejected.map(|(name, rejected)| format!("{name}: {}", rejected.reason)));
-    if errors.is_empty() {
-        return Ok(loaded);
+    invalid.extend(rejected.map(|(name, rejected)| format!("{name}: {}", rejected.reason)));
+    if !invalid.is_empty() {
+        errors.push(StartError::Plugins(invalid));
     }
-    Err(StartError::Plugins(errors))
+    Ok((loaded, errors))
 }
 
 /// Reads everything again. Returns `None` if nothing changed, or if the change is invalid, which is
@@ -172,12 +200,29 @@ fn command_line(options: &Options) -> CommandLine {
 }
 
 fn parse_config(options: &Options, text: Option<&str>) -> Result<Config, StartError> {
+    let file = config_file(options, text);
+    Config::from_sources(file, &options.overrides, &options.base_dir).map_err(StartError::Config)
+}
+
+/// The name and the text of the configuration.
+fn config_file<'a>(options: &'a Options, text: Option<&'a str>) -> Option<(&'a Path, &'a str)> {
     let name = match &options.config {
         ConfigSource::File(path) => path.as_path(),
         ConfigSource::Default | ConfigSource::Text(_) => Path::new("configuration"),
     };
-    let file = text.map(|text| (name, text));
-    Config::from_sources(file, &options.overrides, &options.base_dir).map_err(StartError::Config)
+    text.map(|text| (name, text))
+}
+
+/// A cassette folder named by the user must exist if it is only read.
+fn check_cassette_folder(config: &Config) -> Result<(), StartError> {
+    let modes = || config.endpoints.iter().map(|endpoint| endpoint.mode);
+    let is_read = modes().any(|mode| mode == Mode::Replay);
+    let is_created = modes().any(|mode| matches!(mode, Mode::Record | Mode::Auto));
+    let is_required = config.cassettes_explicit && is_read && !is_created;
+    match is_required && !config.cassettes.is_dir() {
+        true => Err(StartError::CassetteFolder(config.cassettes.clone())),
+        false => Ok(()),
+    }
 }
 
 /// A plugin folder named by the user must exist; the default one may be missing.

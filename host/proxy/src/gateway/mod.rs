@@ -1,6 +1,7 @@
 //! The running gateway: start, reload and stop.
 
 mod bounds;
+mod cassette_reload;
 mod cassettes;
 mod check;
 mod concurrency_limits;

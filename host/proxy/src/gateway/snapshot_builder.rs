@@ -108,7 +108,10 @@ pub(super) fn warm_up(snapshot: &Snapshot, sessions: &Sessions) -> Result<(), St
         let session = sessions.get_or_create(&endpoint.session);
         let session = session.map_err(|error| failed(error.into()))?;
         snapshot.make_index(sessions, &session).map_err(failed)?;
-        if session.is_empty() && endpoint.configured.mode == Mode::Replay {
+        if session.is_empty()
+            && session.withheld().is_none()
+            && endpoint.configured.mode == Mode::Replay
+        {
             let (name, folder) = (session.name(), sessions.folder().root().display());
             let command = snapshot.command_in_mode(Mode::Record, endpoint, name);
             tracing::warn!(

@@ -9,42 +9,83 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response};
 
 use super::error::ExchangeError;
 use super::response_body::OutgoingBody;
+use super::session_pages::SessionPage;
 use super::shared_state::SharedState;
 use ouli_net::upstream::OwnListeners;
 
 /// The state of the plugins: live, rejected and draining.
 pub const PLUGIN_STATUS_PATH: &str = "/__ouli/plugins";
 
+/// Whether the gateway is ready: 200, or 503 once it stops.
+const HEALTH_PATH: &str = "/__ouli/healthz";
+
+/// The health of the gateway. None if the request is for something else.
+///
+/// Every host is answered, because a probe names the address that it knows. The page says nothing
+/// about traffic.
+pub(super) fn health_response<B>(
+    shared: &SharedState,
+    request: &Request<B>,
+) -> Option<Result<Response<OutgoingBody>, ExchangeError>> {
+    if request.uri().path() != HEALTH_PATH {
+        return None;
+    }
+    let body = match *request.method() {
+        Method::GET => "{\"status\": \"ready\"}\n",
+        Method::HEAD => "",
+        _ => return Some(Err(ExchangeError::AdminForbidden("its method is not GET"))),
+    };
+    if shared.drain.is_draining() {
+        return Some(Err(ExchangeError::Stopping));
+    }
+    Some(Ok(json_response(body.to_owned())))
+}
+
 /// The page that a request asks for. None if the request is for the upstream.
 ///
 /// # Errors
 /// If the request may come from a web page, across origins or by DNS rebinding: its host must be
 /// this machine or the listener, and its origin must be the same.
-pub(super) fn admin_response<B>(
+pub(super) async fn admin_response<B>(
     shared: &SharedState,
     request: &Request<B>,
 ) -> Result<Option<Response<OutgoingBody>>, ExchangeError> {
-    if request.uri().path() != PLUGIN_STATUS_PATH {
+    let path = request.uri().path();
+    let session_page = SessionPage::of(request.method(), path);
+    if path != PLUGIN_STATUS_PATH && session_page.is_none() {
         return Ok(None);
     }
-    if let Some(reason) = rejection_reason(request, &shared.own_listeners) {
+    let is_mark = matches!(session_page, Some(SessionPage::Mark(_)));
+    let method = if is_mark { Method::POST } else { Method::GET };
+    if let Some(reason) = rejection_reason(request, &method, &shared.own_listeners) {
         return Err(ExchangeError::AdminForbidden(reason));
     }
-    let body = Bytes::from((shared.plugin_status_page)());
-    let mut response = Response::new(OutgoingBody::full(body, None, true));
+    let body = match session_page {
+        Some(page) => page.render(shared).await?,
+        None => (shared.plugin_status_page)(),
+    };
+    Ok(Some(json_response(body)))
+}
+
+fn json_response(body: String) -> Response<OutgoingBody> {
+    let mut response = Response::new(OutgoingBody::full(Bytes::from(body), None, true));
     let json = HeaderValue::from_static("application/json");
     response.headers_mut().insert(CONTENT_TYPE, json);
-    Ok(Some(response))
+    response
 }
 
 /// Why a request may not see the gateway's own pages; none if it may.
-fn rejection_reason<B>(request: &Request<B>, own_listeners: &OwnListeners) -> Option<&'static str> {
+fn rejection_reason<B>(
+    request: &Request<B>,
+    method: &Method,
+    own_listeners: &OwnListeners,
+) -> Option<&'static str> {
     let headers = request.headers();
     let Some(host) = request_authority(request).filter(|host| is_own_address(host, own_listeners))
     else {
         return Some("its host is neither this machine nor the listener");
     };
-    if *request.method() != Method::GET {
+    if request.method() != method {
         return Some("its method is not GET");
     }
     let fetch_site = header_text(headers, SEC_FETCH_SITE);
@@ -108,7 +149,7 @@ mod tests {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        rejection_reason(&request.body(()).unwrap(), &own_listeners)
+        rejection_reason(&request.body(()).unwrap(), &Method::GET, &own_listeners)
     }
 
     #[test]

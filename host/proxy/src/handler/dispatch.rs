@@ -86,6 +86,7 @@ impl RequestHandler {
                 session,
                 target: PathAndQuery::from_static("/"),
                 trace: RequestTrace::default(),
+                interim: None,
             };
             replay::warm_up(&context).await;
         }
@@ -100,6 +101,12 @@ impl RequestHandler {
     ) -> Response<OutgoingBody> {
         let shared = &self.shared;
         let (format, version) = (ErrorFormat::of(&request), request.version());
+        // Before the permit: a busy gateway is ready.
+        if let Some(health) = admin_pages::health_response(shared, &request) {
+            trace.set_outcome(AccessOutcome::Admin);
+            let response = health.unwrap_or_else(|error| error_response(&error, format));
+            return response.map(|body| body.with_guards(shared, guard, None));
+        }
         let permit = match shared.request_permit().await {
             Ok(permit) => permit,
             Err(error) => {
@@ -144,11 +151,11 @@ impl RequestHandler {
     ) -> Result<Response<OutgoingBody>, ExchangeError> {
         let is_websocket = tunnel::is_websocket(&request);
         validate(&request, is_websocket)?;
-        if let Some(page) = admin_pages::admin_response(&self.shared, &request)? {
+        if let Some(page) = admin_pages::admin_response(&self.shared, &request).await? {
             trace.set_outcome(AccessOutcome::Admin);
             return Ok(page);
         }
-        let context = self.context(&request, trace)?;
+        let context = self.context(&request, guard, trace)?;
         if is_websocket {
             let permit = self.shared.stream_permit();
             let permit = permit.ok_or(ExchangeError::TooManyStreams)?;
@@ -162,6 +169,7 @@ impl RequestHandler {
     fn context<B>(
         &self,
         request: &Request<B>,
+        guard: &RequestGuard,
         trace: &RequestTrace,
     ) -> Result<RequestContext<'_>, ExchangeError> {
         let snapshot = self.shared.snapshot.load_full();
@@ -170,6 +178,7 @@ impl RequestHandler {
         let name = selected.session.as_deref().unwrap_or(&endpoint.session);
         let session = self.shared.sessions.get_or_create(name)?;
         trace.select(&session, &selected.target);
+        let is_forwarded = endpoint.configured.mode != Mode::Replay;
         Ok(RequestContext {
             handler: self,
             snapshot,
@@ -177,6 +186,7 @@ impl RequestHandler {
             session,
             target: selected.target,
             trace: trace.clone(),
+            interim: is_forwarded.then(|| guard.interim_sender()).flatten(),
         })
     }
 }

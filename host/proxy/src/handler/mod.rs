@@ -20,6 +20,7 @@ mod request_limiter;
 mod request_trace;
 mod response_body;
 mod route;
+mod session_pages;
 mod session_selection;
 mod shared_state;
 mod snapshot;

@@ -11,6 +11,7 @@ use super::request_trace::RequestTrace;
 use super::route::Route;
 use super::snapshot::Snapshot;
 use crate::session::{Index, Session};
+use ouli_net::server::InterimSender;
 use ouli_net::upstream::UpstreamClient;
 
 /// Everything that one request uses, from the same snapshot.
@@ -22,13 +23,16 @@ pub(crate) struct RequestContext<'a> {
     /// Path and query, without the prefix that names a session.
     pub(crate) target: PathAndQuery,
     pub(crate) trace: RequestTrace,
+    /// Sends interim responses to the client.
+    pub(crate) interim: Option<InterimSender>,
 }
 
 impl RequestContext<'_> {
     /// The index of the session. A session that is replayed for the first time is read on a
     /// blocking thread.
     pub(crate) async fn index(&self) -> Result<Arc<Index>, ExchangeError> {
-        if let Some(index) = self.snapshot.index(self.session.name()) {
+        let known = self.snapshot.index(self.session.name());
+        if let Some(index) = known.filter(|index| index.is_of(&self.session)) {
             return Ok(index);
         }
         let (snapshot, session) = (Arc::clone(&self.snapshot), Arc::clone(&self.session));

@@ -73,6 +73,7 @@ impl Snapshot {
     }
 
     /// The index of a session. Builds it if there is none: reads the cassette and derives all keys.
+    /// The index of the run before is reused, and the index of a later one is kept.
     ///
     /// # Errors
     /// If the cassette cannot be read.
@@ -82,14 +83,27 @@ impl Snapshot {
         session: &Arc<Session>,
     ) -> Result<Arc<Index>, ExchangeError> {
         sessions.load(session, self.config.strict)?;
-        // Built outside of the lock, which every request takes.
-        let built = Arc::new(Index::build(
-            Arc::clone(session),
-            Arc::clone(&self.plugins),
-            Arc::clone(sessions.folder()),
-        ));
+        let _building = session.lock_index_build();
+        // Built outside of the lock of all indexes, which every request takes.
+        let built = Arc::new(match self.index(session.name()) {
+            Some(index) if index.is_of(session) => return Ok(index),
+            Some(index) if session.rewound_from() == Some(index.session().version()) => {
+                index.rewound(Arc::clone(session))
+            }
+            Some(_) | None => Index::build(
+                Arc::clone(session),
+                Arc::clone(&self.plugins),
+                Arc::clone(sessions.folder()),
+            ),
+        });
         let mut indexes = self.indexes.write();
-        let index = indexes.entry(Arc::clone(session.name())).or_insert(built);
-        Ok(Arc::clone(index))
+        match indexes.get(session.name()) {
+            Some(index) if index.is_of(session) => return Ok(Arc::clone(index)),
+            Some(index) if index.session().version() > session.version() => {}
+            Some(_) | None => {
+                indexes.insert(Arc::clone(session.name()), Arc::clone(&built));
+            }
+        }
+        Ok(built)
     }
 }

@@ -122,6 +122,16 @@ pub(crate) fn miss_error(
     replayed: Option<usize>,
 ) -> ExchangeError {
     context.session.counters().count(Outcome::Miss);
+    if let Some(reason) = context
+        .session
+        .withheld()
+        .filter(|_| context.session.is_empty())
+    {
+        let session = context.session.name();
+        return ExchangeError::Cassette(format!(
+            "no exchange of the session {session} can be replayed: {reason}"
+        ));
+    }
     match explain(context, lookup, replayed) {
         Ok(miss) => ExchangeError::Miss(Box::new(miss)),
         Err(failure) => ExchangeError::Plugin(failure),

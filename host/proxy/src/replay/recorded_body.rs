@@ -73,7 +73,7 @@ async fn read(context: &RequestContext<'_>, content: &Content) -> Result<Bytes, 
     let read = tokio::task::spawn_blocking(move || folder.read_body(&session, &digest));
     match read.await {
         Ok(Ok(bytes)) => Ok(bytes),
-        Ok(Err(error)) => Err(ExchangeError::Internal(format!(
+        Ok(Err(error)) => Err(ExchangeError::Cassette(format!(
             "a recorded body cannot be read: {error}"
         ))),
         Err(error) => Err(ExchangeError::Internal(error.to_string())),

@@ -10,6 +10,7 @@ use http::{Response, StatusCode};
 
 use super::client_capabilities::ClientCapabilities;
 use super::recorded_body::{Division, RecordedBody, recorded_body};
+use super::renewed_fields::add_renewed_fields;
 use super::representation::Representation;
 use super::timed_body::{BodyEnd, TimedBody};
 use crate::handler::{ExchangeError, OutgoingBody, RequestContext};
@@ -18,6 +19,7 @@ use ouli_codec::content_coding;
 use ouli_config::Timing;
 use ouli_message::CodedBody;
 use ouli_message::stream::{Chunk, Ending, StreamContent};
+use ouli_net::http::set_reason_phrase;
 
 /// The recorded response, in the form that the client accepts.
 pub(crate) async fn recorded_response(
@@ -70,6 +72,10 @@ pub(crate) async fn recorded_response(
     let mut response = Response::new(body);
     *response.status_mut() = recorded.status;
     *response.headers_mut() = form.headers(recorded, length);
+    if let Some(reason) = &recorded.reason {
+        set_reason_phrase(response.extensions_mut(), reason);
+    }
+    add_renewed_fields(response.headers_mut(), entry);
     Ok(response)
 }
 

@@ -185,6 +185,8 @@ mod tests {
             body: Content::Inline(Bytes::from_static(b"text")),
             coded: CodedBody::Derived,
             trailers: Fields::default(),
+            reason: None,
+            omitted: Vec::new(),
         }
     }
 

@@ -12,6 +12,7 @@ use super::early_replay::TruncatedParts;
 use super::lookup::{Lookup, decoding_bounds, exhausted_policy, find, look_up_request, miss_error};
 use super::recorded_failure::replay_failure;
 use super::recorded_response::recorded_response;
+use super::refused_body::RefusedBodyLookup;
 use crate::handler::buffered_body::BufferedBody;
 use crate::handler::{AccessOutcome, ExchangeError, OutgoingBody, RequestBody, RequestContext};
 use crate::record::{self, ForwardedBody, RequestHead, RequestRecording};
@@ -25,11 +26,18 @@ pub(crate) async fn replay(
     request: Request<RequestBody>,
 ) -> Result<Response<OutgoingBody>, ExchangeError> {
     let client = ClientCapabilities::of(&request);
+    let refused = RefusedBodyLookup::of(context, &request).await?;
+    if let Some(entry) = refused.as_ref().and_then(|refused| refused.next(context)) {
+        return serve_hit(context, &entry, &client).await;
+    }
     let (_, _buffered, lookup) = look_up(context, request, BeyondLimits::Reject).await?;
     match find(context, &lookup) {
         LookupResult::Hit(entry) => serve_hit(context, &entry, &client).await,
         LookupResult::Exhausted(count) => Err(miss_error(context, &lookup, Some(count))),
-        LookupResult::NotFound => Err(miss_error(context, &lookup, None)),
+        LookupResult::NotFound => match refused.and_then(|refused| refused.repeat(context)) {
+            Some(entry) => serve_hit(context, &entry, &client).await,
+            None => Err(miss_error(context, &lookup, None)),
+        },
     }
 }
 
@@ -39,6 +47,10 @@ pub(crate) async fn replay_or_forward(
     request: Request<RequestBody>,
 ) -> Result<Response<OutgoingBody>, ExchangeError> {
     let client = ClientCapabilities::of(&request);
+    let refused = RefusedBodyLookup::of(context, &request).await?;
+    if let Some(entry) = refused.as_ref().and_then(|refused| refused.next(context)) {
+        return serve_hit(context, &entry, &client).await;
+    }
     let (head, mut buffered, lookup) = look_up(context, request, BeyondLimits::Miss).await?;
     let key = lookup.match_key.key.hash();
     context.session.wait_until_written(key).await;
@@ -46,7 +58,7 @@ pub(crate) async fn replay_or_forward(
         return serve_hit(context, &entry, &client).await;
     }
     let recording = RequestRecording::buffered(context, &mut buffered).await;
-    let body = ForwardedBody::Full(buffered.bytes.clone());
+    let body = ForwardedBody::Whole(buffered.bytes.clone(), buffered.trailers.clone());
     record::forward_and_record(context, head, body, recording, Some(key)).await
 }
 
@@ -75,8 +87,11 @@ pub(crate) async fn serve_hit(
     if let Some(failure) = entry.failure_without_response() {
         return Err(replay_failure(context, failure).await);
     }
-    let response = recorded_response(context, entry, client).await?;
-    context.session.counters().count(Outcome::Hit);
+    let counters = context.session.counters();
+    let response = recorded_response(context, entry, client).await;
+    // What cannot be replayed was not found, so the verdict fails.
+    let response = response.inspect_err(|_| counters.count(Outcome::Miss))?;
+    counters.count(Outcome::Hit);
     context.trace.set_outcome(AccessOutcome::Hit);
     Ok(response)
 }
@@ -128,8 +143,7 @@ fn decoded_request(
     beyond_limits: BeyondLimits,
 ) -> Result<ouli_message::Request, ExchangeError> {
     let mut request = head.to_recorded_request(&context.endpoint.authority);
-    let bounds = decoding_bounds(context);
-    let received = content_coding::remove_codings(body, &request.fields, bounds);
+    let received = content_coding::remove_codings(body, &request.fields, decoding_bounds(context));
     let body = match received {
         Ok(received) if received.extra.has_padding_only() => received.bytes,
         Err(error) if error.is_limit() && beyond_limits == BeyondLimits::Reject => {

@@ -1,11 +1,14 @@
 //! Loads the exchanges of a session from its cassette.
 
+use std::collections::HashSet;
+
 use super::cassette_state::{LoadReport, LoadState};
 use super::entry::Entry;
 use super::error::SessionError;
 use super::session_state::Session;
 use ouli_cassette::{CassetteDir, ChangePolicy, LoadedCassette};
 use ouli_message::Exchange;
+use ouli_message::error_chain::error_chain;
 
 impl Session {
     /// Reads the cassette from `folder` unless that was done before. Blocks on the disk. With
@@ -13,11 +16,19 @@ impl Session {
     pub(super) fn load_from(&self, folder: &CassetteDir, strict: bool) -> Result<(), SessionError> {
         let mut cassette = self.lock_cassette();
         if let LoadState::NotLoaded = cassette.load {
-            cassette.load = match folder.load(self.name(), ChangePolicy::Mark) {
-                Ok(Some(loaded)) => LoadState::Loaded(self.add_loaded(loaded, strict)),
-                Ok(None) => LoadState::Loaded(LoadReport::default()),
-                Err(error) => LoadState::Failed(error.to_string()),
+            let (load, stamp) = match folder.load_stamped(self.name(), ChangePolicy::Mark) {
+                Ok(Some((loaded, stamp))) => {
+                    let report = self.add_loaded(loaded, strict);
+                    (LoadState::Loaded(report), Some(stamp))
+                }
+                Ok(None) => (LoadState::Loaded(LoadReport::missing()), None),
+                Err(error) => {
+                    let stamp = folder.stamp(self.name());
+                    (LoadState::Failed(error_chain(&error)), stamp)
+                }
             };
+            cassette.load = load;
+            self.all_runs.set_stamp(stamp);
         }
         match &cassette.load {
             LoadState::Failed(reason) => Err(SessionError::Cassette(reason.clone())),
@@ -30,9 +41,28 @@ impl Session {
         !matches!(self.lock_cassette().load, LoadState::NotLoaded)
     }
 
+    /// Why the cassette, or exchanges of it, are not replayed; `None` if all are.
+    pub(crate) fn withheld(&self) -> Option<String> {
+        self.lock_cassette().report().withheld()
+    }
+
+    /// True if the cassette was looked for and does not exist.
+    pub(crate) fn has_no_cassette(&self) -> bool {
+        self.lock_cassette().report().is_missing
+    }
+
     /// The parts of the cassette that cannot be read, a line each.
     pub fn damage(&self) -> Vec<String> {
         self.lock_cassette().report().damage
+    }
+
+    /// The damage of this run and of those before it.
+    pub(super) fn damage_of_all_runs(&self) -> Vec<String> {
+        let mut damage = self.all_runs.kept_damage();
+        let own = self.damage().into_iter();
+        let new: Vec<_> = own.filter(|line| !damage.contains(line)).collect();
+        damage.extend(new);
+        damage
     }
 
     /// Ordinals of the exchanges that were edited.
@@ -41,27 +71,41 @@ impl Session {
     }
 
     fn add_loaded(&self, loaded: LoadedCassette, strict: bool) -> LoadReport {
+        let report = self.report_on(&loaded, strict);
+        // What was recorded in the meantime may be there already.
+        let known: HashSet<u64> = self.entries_from(0).iter().map(|it| it.ordinal).collect();
+        for recorded in loaded.exchanges {
+            let is_refused = recorded.edited && strict;
+            if !is_refused && !known.contains(&recorded.ordinal) {
+                self.add(Entry::loaded(recorded));
+            }
+        }
+        report
+    }
+
+    /// What was found in a cassette, which is logged. Reserves its placeholders.
+    pub(super) fn report_on(&self, loaded: &LoadedCassette, strict: bool) -> LoadReport {
         for recorded in &loaded.exchanges {
             self.reserve_placeholders(&recorded.exchange);
         }
         let damage = loaded.damage.iter().chain(&loaded.torn_tail);
-        let mut report = LoadReport {
+        let edited = loaded.exchanges.iter().filter(|it| it.edited);
+        let report = LoadReport {
             damage: damage.map(ToString::to_string).collect(),
-            edited: Vec::new(),
+            edited: edited.map(|it| it.ordinal).collect(),
+            refuses_edited: strict,
+            is_missing: false,
         };
         for line in &report.damage {
             tracing::warn!(session = %self.name(), "{line}");
         }
-        for mut recorded in loaded.exchanges {
-            if recorded.edited {
-                report.edited.push(recorded.ordinal);
-                if strict {
-                    continue;
-                }
-                // They are those of the recorded body, and the body may be another one now.
-                recorded.exchange.response.coded.forget_exact();
-            }
-            self.add(Entry::new(recorded.ordinal, recorded.exchange));
+        if loaded.has_crlf {
+            tracing::warn!(
+                session = %self.name(),
+                "the line ends of the cassette were converted to CRLF; recorded bytes are restored \
+                 where the digest confirms them; to keep git from converting them, add \
+                 `*.jsons -text` to .gitattributes"
+            );
         }
         self.log_edited(&report.edited, strict);
         report

@@ -1,15 +1,13 @@
 //! The state of a session's cassette in this process.
 
 /// What was done with the cassette so far.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct CassetteState {
     pub(super) load: LoadState,
-    /// A new cassette was started for recording.
-    pub(super) rotated: bool,
 }
 
 /// Whether the cassette was read.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) enum LoadState {
     #[default]
     NotLoaded,
@@ -26,14 +24,42 @@ pub(super) struct LoadReport {
     pub(super) damage: Vec<String>,
     /// Ordinals of the exchanges that were edited.
     pub(super) edited: Vec<u64>,
+    /// The edited exchanges are not replayed.
+    pub(super) refuses_edited: bool,
+    /// There was no file.
+    pub(super) is_missing: bool,
 }
 
 impl CassetteState {
-    /// What was found; empty unless the cassette was read.
+    /// What was found; empty unless the cassette was read. A cassette that cannot be used is
+    /// damaged as a whole.
     pub(super) fn report(&self) -> LoadReport {
         match &self.load {
             LoadState::Loaded(report) => report.clone(),
-            LoadState::NotLoaded | LoadState::Failed(_) => LoadReport::default(),
+            LoadState::NotLoaded => LoadReport::default(),
+            LoadState::Failed(reason) => LoadReport {
+                damage: vec![reason.clone()],
+                ..LoadReport::default()
+            },
         }
+    }
+}
+
+impl LoadReport {
+    /// The report on a cassette that does not exist.
+    pub(super) fn missing() -> Self {
+        Self {
+            is_missing: true,
+            ..Self::default()
+        }
+    }
+
+    /// Why exchanges of the cassette are not replayed, as one line; `None` if all are.
+    pub(super) fn withheld(&self) -> Option<String> {
+        let mut reasons = self.damage.clone();
+        if self.refuses_edited && !self.edited.is_empty() {
+            reasons.push(format!("exchanges {:?} were edited (strict)", self.edited));
+        }
+        (!reasons.is_empty()).then(|| reasons.join("; "))
     }
 }

@@ -1,6 +1,7 @@
 //! Counters of one session.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
@@ -11,7 +12,7 @@ use super::outcome::Outcome;
 /// plugin cannot exhaust the memory.
 const MAX_REASONS: usize = 64;
 
-/// The counters of a session. They never decrease.
+/// The counters of one run of a session, or of all its runs. They never decrease.
 #[derive(Debug, Default)]
 pub struct Counters {
     hits: AtomicU64,
@@ -19,6 +20,8 @@ pub struct Counters {
     recorded: AtomicU64,
     recorded_failures: AtomicU64,
     reasons: Mutex<ReasonCounts>,
+    /// The counters of all runs, which count the same.
+    total: Option<Arc<Self>>,
 }
 
 /// Counts by reason.
@@ -39,8 +42,19 @@ pub struct ReasonCounts {
 }
 
 impl Counters {
+    /// The counters of a run, which also count in `total`.
+    pub(super) fn of_run(total: &Arc<Self>) -> Self {
+        Self {
+            total: Some(Arc::clone(total)),
+            ..Self::default()
+        }
+    }
+
     /// Counts the outcome of a request.
     pub fn count(&self, outcome: Outcome) {
+        if let Some(total) = &self.total {
+            total.count(outcome.clone());
+        }
         match outcome {
             Outcome::Hit => self.hits.fetch_add(1, Ordering::Relaxed),
             Outcome::Miss => self.misses.fetch_add(1, Ordering::Relaxed),
@@ -56,11 +70,17 @@ impl Counters {
 
     /// Counts secrets that a rule redacted.
     pub fn count_redactions(&self, rule: &str, times: u64) {
+        if let Some(total) = &self.total {
+            total.count_redactions(rule, times);
+        }
         self.add(|reasons| &mut reasons.redactions, rule.to_owned(), times);
     }
 
     /// Counts exchanges that were acknowledged and then not synced to the disk.
     pub fn count_unconfirmed(&self, reason: String, count: u64) {
+        if let Some(total) = &self.total {
+            total.count_unconfirmed(reason.clone(), count);
+        }
         self.add(|reasons| &mut reasons.failed, reason, count);
     }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use ouli_cassette::RecordedExchange;
 use ouli_message::stream::{Message, Protocol, StreamContent};
 use ouli_message::{Exchange, Failure, Request, Response, Stream};
 
@@ -21,7 +22,10 @@ pub struct Entry {
     pub stream: Option<Stream>,
     /// The failure, if the exchange failed.
     pub failure: Option<Failure>,
+    /// Replays in this run.
     replays: AtomicU64,
+    /// Replays in all runs of this process.
+    total_replays: Arc<AtomicU64>,
 }
 
 impl Entry {
@@ -35,33 +39,85 @@ impl Entry {
             stream: exchange.stream,
             failure: exchange.failure,
             replays: AtomicU64::new(0),
+            total_replays: Arc::default(),
         }
     }
 
-    /// An exchange that was recorded in this process. A failed one counts as replayed, because its
-    /// client has seen the failure: a retry must not get the same failure from the cassette.
-    pub(super) fn just_recorded(ordinal: u64, exchange: Exchange) -> Self {
-        let entry = Self::new(ordinal, exchange);
-        if entry.failure.is_some() {
-            entry.count_replay();
+    /// An exchange of a cassette. Its coded body is that of the recorded one, so an edited exchange is
+    /// replayed without it.
+    pub(super) fn loaded(mut recorded: RecordedExchange) -> Self {
+        if recorded.edited {
+            recorded.exchange.response.coded.forget_exact();
         }
-        entry
+        Self::new(recorded.ordinal, recorded.exchange)
+    }
+
+    /// An exchange that was recorded in this process, so it does not count as unused.
+    pub(super) fn just_recorded(ordinal: u64, exchange: Exchange) -> Self {
+        Self::new(ordinal, exchange).not_unused()
+    }
+
+    /// The same entry, which does not count as unused.
+    pub(super) fn not_unused(self) -> Self {
+        self.total_replays.store(1, Ordering::Relaxed);
+        self
+    }
+
+    /// The same exchange at the start of another run.
+    pub(super) fn rewound(&self) -> Self {
+        Self {
+            ordinal: self.ordinal,
+            endpoint: self.endpoint.clone(),
+            request: Arc::clone(&self.request),
+            response: self.response.clone(),
+            stream: self.stream.clone(),
+            failure: self.failure,
+            replays: AtomicU64::new(0),
+            total_replays: Arc::clone(&self.total_replays),
+        }
+    }
+
+    /// True if it has this content.
+    pub(super) fn is_equal(&self, ordinal: u64, exchange: &Exchange) -> bool {
+        self.ordinal == ordinal
+            && self.endpoint == exchange.endpoint
+            && *self.request == exchange.request
+            && self.response == exchange.response
+            && self.stream == exchange.stream
+            && self.failure == exchange.failure
+    }
+
+    /// Continues the replays of an exchange that was read before the cassette was edited, if it has
+    /// the same request.
+    pub(super) fn continue_replays(&mut self, before: &Self) {
+        if self.request == before.request && self.endpoint == before.endpoint {
+            let replays = before.replays.load(Ordering::Relaxed);
+            self.replays.store(replays, Ordering::Relaxed);
+            self.total_replays = Arc::clone(&before.total_replays);
+        }
     }
 
     /// Claims the first replay; false if the exchange was claimed before.
     pub(super) fn claim_first(&self) -> bool {
-        self.replays
+        let claimed = self
+            .replays
             .compare_exchange(0, 1, Ordering::Relaxed, Ordering::Relaxed)
-            .is_ok()
+            .is_ok();
+        if claimed {
+            self.total_replays.fetch_add(1, Ordering::Relaxed);
+        }
+        claimed
     }
 
     pub(super) fn count_replay(&self) {
         self.replays.fetch_add(1, Ordering::Relaxed);
+        self.total_replays.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Returns a claimed exchange that was not replayed after all.
     pub(super) fn release(&self) {
         self.replays.fetch_sub(1, Ordering::Relaxed);
+        self.total_replays.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// The messages of a conversation; `None` unless it is a conversation of this protocol.
@@ -78,9 +134,20 @@ impl Entry {
             .filter(|failure| failure.cause.is_before_response())
     }
 
-    /// True if it was replayed.
+    /// True if the upstream responded without asking for the body of the request (RFC 9110, section
+    /// 10.1.1).
+    pub(crate) fn refused_body(&self) -> bool {
+        self.request.fields.get_str("expect").is_some() && self.request.body.size() == 0
+    }
+
+    /// True if it was replayed in this run.
     pub fn is_used(&self) -> bool {
         self.replays.load(Ordering::Relaxed) > 0
+    }
+
+    /// True if it was replayed in any run of this process, or recorded by it.
+    pub(super) fn is_used_in_any_run(&self) -> bool {
+        self.total_replays.load(Ordering::Relaxed) > 0
     }
 
     /// Method and target, for reports.
@@ -93,8 +160,6 @@ impl Entry {
 mod tests {
     use super::*;
     use crate::session::test_exchange::exchange;
-    use ouli_message::FailureCause;
-    use ouli_message::failure::{FailureKind, Phase};
 
     #[test]
     fn an_entry_is_claimed_once_until_it_is_released() {
@@ -107,14 +172,13 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_that_was_just_recorded_counts_as_replayed() {
-        let mut failed = exchange();
-        failed.failure = Some(Failure {
-            cause: FailureCause::new(Phase::Body, FailureKind::Reset),
-            at: 0,
-        });
-        assert!(Entry::just_recorded(1, failed.clone()).is_used());
-        assert!(!Entry::new(1, failed).is_used());
-        assert!(!Entry::just_recorded(1, exchange()).is_used());
+    fn another_run_starts_without_replays_and_keeps_the_total() {
+        let entry = Entry::new(1, exchange());
+        let next = entry.rewound();
+        assert!(entry.claim_first() && !next.is_used() && next.is_used_in_any_run());
+        entry.release();
+        assert!(!next.is_used_in_any_run());
+        let recorded = Entry::just_recorded(2, exchange());
+        assert!(!recorded.is_used() && recorded.is_used_in_any_run());
     }
 }

@@ -39,7 +39,7 @@ pub(super) fn decode_exchange(
     let mut form = CodedForm::default();
     let stream = match capture {
         None => {
-            decode_request_body(&mut request, bounds)?;
+            decode_request(&mut request, bounds)?;
             if is_truncated {
                 decode_truncated_body(&mut response, &mut [], bounds)?;
             } else {
@@ -49,7 +49,7 @@ pub(super) fn decode_exchange(
         }
         Some(capture) => match capture.kind {
             StreamKind::Body(unit) => {
-                decode_request_body(&mut request, bounds)?;
+                decode_request(&mut request, bounds)?;
                 let mut arrivals = capture.arrivals;
                 if is_truncated || capture.ending != Ending::Complete {
                     decode_truncated_body(&mut response, &mut arrivals, bounds)?;
@@ -98,11 +98,6 @@ fn decode_request_body(
 ) -> Result<(), Outcome> {
     let failed = |error| undecodable_body("request", &error);
     let raw = take_bytes(&mut request.body);
-    if request.truncated_at.is_some() {
-        let part = truncated_request::decode(&request.fields, &raw, bounds);
-        request.body = Content::Inline(part.map_err(failed)?);
-        return Ok(());
-    }
     let received = content_coding::remove_codings(&raw, &request.fields, bounds);
     let received = received.map_err(failed)?;
     if !received.extra.has_padding_only() {
@@ -286,6 +281,17 @@ fn first_to_end(arrivals: &[Arrival]) -> Ending {
 fn take_bytes(content: &mut Content) -> Bytes {
     // A captured body is always inline.
     std::mem::replace(content, Content::EMPTY).to_bytes()
+}
+
+fn decode_request(request: &mut Request, bounds: content_coding::Bounds) -> Result<(), Outcome> {
+    if request.truncated_at.is_none() {
+        return decode_request_body(request, bounds);
+    }
+    let raw = take_bytes(&mut request.body);
+    let part = truncated_request::decode(&request.fields, &raw, bounds);
+    let part = part.map_err(|error| undecodable_body("request", &error))?;
+    request.body = Content::Inline(part);
+    Ok(())
 }
 
 fn undecodable_body(message: &str, error: &CodingError) -> Outcome {

@@ -2,9 +2,11 @@
 //!
 //! Connects the cassette and the plugins. The request handler decides how a request is answered.
 
+mod all_runs;
 mod captured_exchange;
 mod cassette_load;
 mod cassette_state;
+mod cassette_watch;
 mod client_messages;
 mod coded_form;
 mod counters;
@@ -12,10 +14,12 @@ mod entry;
 mod error;
 mod exchange_builder;
 mod index;
+mod index_run;
 mod log_throttle;
 mod memory_budget;
 mod outcome;
 mod outcome_log;
+mod pending_writes;
 mod record_check;
 mod record_job;
 mod recorder;
@@ -23,6 +27,8 @@ mod recorder_limits;
 mod recorder_worker;
 mod registry;
 mod replay_queue;
+mod run;
+mod run_entries;
 mod session_state;
 mod shadow_comparison;
 mod truncated_body;
@@ -33,7 +39,7 @@ mod unwritten_bytes;
 mod verdict;
 
 #[cfg(test)]
-mod test_exchange;
+pub(crate) mod test_exchange;
 
 pub use captured_exchange::{CapturedExchange, StreamCapture, StreamKind};
 pub use client_messages::UnmatchedMessage;
@@ -43,6 +49,7 @@ pub use error::SessionError;
 pub use index::{ExhaustedPolicy, Index, LookupResult};
 pub use memory_budget::{MemoryBudget, MemoryReservation, MemoryWait};
 pub use outcome::Outcome;
+pub use pending_writes::UnwrittenExchange;
 pub use record_job::RecordJob;
 pub use recorder::{QueuePermit, Recorder};
 pub use recorder_limits::RecorderLimits;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::captured_exchange::CapturedExchange;
 use super::memory_budget::MemoryReservation;
+use super::pending_writes::UnwrittenExchange;
 use super::session_state::Session;
 use ouli_plugin::Plugins;
 use ouli_redaction::Guard;
@@ -23,6 +24,8 @@ pub struct RecordJob {
     pub append: bool,
     /// The key under which requests wait for this exchange.
     pub pending_key: Option<u128>,
+    /// Until it is dropped, the verdict on the run is not final.
+    pub unwritten: UnwrittenExchange,
     /// The memory of its bodies.
     pub reservations: Vec<MemoryReservation>,
 }

@@ -1,5 +1,6 @@
 //! Records one exchange: decode, redact, apply policies, check, write.
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 
@@ -9,6 +10,7 @@ use super::captured_exchange::CapturedExchange;
 use super::entry::Entry;
 use super::memory_budget::MemoryReservation;
 use super::outcome::Outcome;
+use super::pending_writes::UnwrittenExchange;
 use super::record_check::GuardCheck;
 use super::record_job::RecordJob;
 use super::recorder_limits::RecorderLimits;
@@ -42,6 +44,8 @@ impl<'a> RecorderWorker<'a> {
     pub(super) fn record(&self, job: RecordJob) {
         let session = Arc::clone(&job.session);
         let pending_key = job.pending_key;
+        // Held until the outcome is counted.
+        let _unwritten = job.unwritten.clone();
         if let Err(outcome) = self.try_record(job) {
             outcome_log::report(&session, outcome);
             end_pending(&session, pending_key);
@@ -68,6 +72,7 @@ impl<'a> RecorderWorker<'a> {
             replayable,
             failed: exchange.failure.is_some(),
             pending_key: job.pending_key,
+            _unwritten: job.unwritten,
             reservation: resize_reservation(job.reservations, size),
             size,
         });
@@ -145,6 +150,8 @@ struct PendingWrite {
     replayable: Option<Exchange>,
     failed: bool,
     pending_key: Option<u128>,
+    /// Dropped after the outcome was counted.
+    _unwritten: UnwrittenExchange,
     reservation: Option<MemoryReservation>,
     size: usize,
 }
@@ -154,9 +161,10 @@ impl PendingWrite {
         let session = &self.session;
         let outcome = match result {
             Ok(ack) => {
+                session.all_runs.set_stamp(ack.stamp);
                 if let Some(exchange) = self.replayable {
                     let exchange = with_stored_bodies(exchange, inline_body);
-                    session.add(Entry::just_recorded(ack.ordinal, exchange));
+                    session.add_recorded(Entry::just_recorded(ack.ordinal, exchange));
                 }
                 if self.failed {
                     Outcome::RecordedFailure
@@ -211,12 +219,17 @@ fn end_pending(session: &Session, pending_key: Option<u128>) {
     }
 }
 
-/// Starts a new cassette before the first exchange is written. If that fails, the next exchange
-/// tries again.
+/// Starts a new cassette before the first exchange of a run is written. If that fails, the next
+/// exchange tries again.
 fn rotate_once(session: &Session, writer: &Writer) -> Result<(), Outcome> {
-    let mut cassette = session.lock_cassette();
-    if cassette.rotated {
-        return Ok(());
+    let mut rotated_by = session.all_runs.rotated_by.lock();
+    match session.run().cmp(&rotated_by) {
+        Ordering::Greater => {}
+        Ordering::Equal => return Ok(()),
+        Ordering::Less => {
+            let reason = "it ended after the next run had started a new cassette";
+            return Err(Outcome::Failed(reason.to_owned()));
+        }
     }
     let (sender, receiver) = sync_channel(1);
     let completion = Completion::new(move |outcome| {
@@ -226,6 +239,6 @@ fn rotate_once(session: &Session, writer: &Writer) -> Result<(), Outcome> {
     writer.rotate(session.name(), completion);
     let outcome = receiver.recv().unwrap_or(Err(WriteError::Closed));
     outcome.map_err(|error| Outcome::Failed(error_chain(&error)))?;
-    cassette.rotated = true;
+    *rotated_by = session.run();
     Ok(())
 }

@@ -79,6 +79,29 @@ impl Sessions {
         Ok(session)
     }
 
+    /// Begins the next run of a session, which new requests belong to. Returns the run that ended.
+    pub fn begin_run(&self, name: &str) -> Result<Arc<Session>, SessionError> {
+        loop {
+            let ended = self.get_or_create(name)?;
+            if let Some(next) = ended.next_run() {
+                self.replace(next);
+                return Ok(ended);
+            }
+            // Another thread is about to replace it.
+            std::thread::yield_now();
+        }
+    }
+
+    /// Puts `next` in the place of the session that it replaces, unless a later one is there.
+    pub(super) fn replace(&self, next: Arc<Session>) {
+        let mut sessions = self.sessions.write();
+        if let Some(current) = sessions.get_mut(next.name())
+            && current.version() < next.version()
+        {
+            *current = next;
+        }
+    }
+
     /// All sessions, sorted by name.
     pub fn all(&self) -> Vec<Arc<Session>> {
         let mut sessions: Vec<_> = self.sessions.read().values().cloned().collect();
@@ -104,7 +127,8 @@ impl Sessions {
         }
     }
 
-    fn find(&self, name: &str) -> Option<Arc<Session>> {
+    /// The session of this name, if it is in use.
+    pub fn find(&self, name: &str) -> Option<Arc<Session>> {
         self.sessions.read().get(name).cloned()
     }
 

@@ -1,41 +1,87 @@
 //! The state of one session.
 
-use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use parking_lot::{Mutex, MutexGuard, RwLock};
-use tokio::sync::Notify;
+use parking_lot::{Mutex, MutexGuard};
 
+use super::all_runs::AllRuns;
 use super::cassette_state::CassetteState;
 use super::counters::Counters;
 use super::entry::Entry;
 use super::log_throttle::LogThrottle;
+use super::pending_writes::{UnwrittenCount, UnwrittenExchange};
+use super::run_entries::RunEntries;
 use ouli_redaction::Secrets;
 
-/// A session. It outlives reloads of the configuration and the plugins.
+/// One run of a session. It outlives reloads of the configuration and the plugins. A mark, and a
+/// cassette that was edited, replace it by another one, with which new requests begin.
 pub struct Session {
     name: Arc<str>,
-    secrets: Arc<Secrets>,
-    counters: Counters,
-    entries: RwLock<Vec<Arc<Entry>>>,
-    /// Keys of exchanges that are complete but not yet written.
-    pending: Mutex<HashSet<u128>>,
-    write_finished: Notify,
+    pub(super) all_runs: Arc<AllRuns>,
+    run: Run,
+    /// The version that this one has the same exchanges as, at the same positions.
+    pub(super) rewound_from: Option<u64>,
+    pub(super) entries: Arc<RunEntries>,
+    /// Held while an index is built, so that it is built once.
+    index_build: Mutex<()>,
     cassette: Mutex<CassetteState>,
-    log_throttle: LogThrottle,
+}
+
+/// A run, which several sessions belong to one after the other if the cassette is edited.
+#[derive(Clone)]
+pub(super) struct Run {
+    /// From 1.
+    pub(super) number: u64,
+    counters: Arc<Counters>,
+    unwritten: Arc<UnwrittenCount>,
+}
+
+impl Run {
+    pub(super) fn new(number: u64, all_runs: &AllRuns) -> Self {
+        Self {
+            number,
+            counters: Arc::new(Counters::of_run(&all_runs.total)),
+            unwritten: Arc::default(),
+        }
+    }
+}
+
+/// The exchanges and the cassette that a session starts with.
+#[derive(Default)]
+pub(super) struct Contents {
+    pub(super) entries: Vec<Arc<Entry>>,
+    pub(super) recorded: Vec<Arc<Entry>>,
+    pub(super) cassette: CassetteState,
 }
 
 impl Session {
     pub(super) fn new(name: Arc<str>, secrets: Secrets) -> Self {
+        let all_runs = Arc::new(AllRuns::new(secrets));
+        let run = Run::new(1, &all_runs);
+        let session = Self::start(name, all_runs, run, Contents::default());
+        session.all_runs.lineage.lock().begin(&session.entries);
+        session
+    }
+
+    /// A session of this run with these contents.
+    pub(super) fn start(
+        name: Arc<str>,
+        all_runs: Arc<AllRuns>,
+        run: Run,
+        contents: Contents,
+    ) -> Self {
+        static VERSIONS: AtomicU64 = AtomicU64::new(1);
+        let version = VERSIONS.fetch_add(1, Ordering::Relaxed);
+        let entries = RunEntries::new((run.number, version), contents.entries, contents.recorded);
         Self {
             name,
-            secrets: Arc::new(secrets),
-            counters: Counters::default(),
-            entries: RwLock::default(),
-            pending: Mutex::default(),
-            write_finished: Notify::new(),
-            cassette: Mutex::default(),
-            log_throttle: LogThrottle::default(),
+            all_runs,
+            run,
+            rewound_from: None,
+            entries: Arc::new(entries),
+            index_build: Mutex::default(),
+            cassette: Mutex::new(contents.cassette),
         }
     }
 
@@ -46,31 +92,60 @@ impl Session {
 
     /// The secrets that were found in its exchanges.
     pub fn secrets(&self) -> &Arc<Secrets> {
-        &self.secrets
+        &self.all_runs.secrets
     }
 
-    /// Its counters.
+    /// The number of the run, from 1.
+    pub fn run(&self) -> u64 {
+        self.run.number
+    }
+
+    /// The run itself, for another session that belongs to it.
+    pub(super) fn same_run(&self) -> Run {
+        self.run.clone()
+    }
+
+    /// Increases whenever the session is replaced.
+    pub(crate) fn version(&self) -> u64 {
+        self.entries.version()
+    }
+
+    /// The version that this one has the same exchanges as, at the same positions.
+    pub(crate) fn rewound_from(&self) -> Option<u64> {
+        self.rewound_from
+    }
+
+    /// The counters of this run.
     pub fn counters(&self) -> &Counters {
-        &self.counters
+        &self.run.counters
+    }
+
+    /// The counters of all runs.
+    pub fn total_counters(&self) -> &Counters {
+        &self.all_runs.total
     }
 
     pub(super) fn log_throttle(&self) -> &LogThrottle {
-        &self.log_throttle
+        &self.all_runs.log_throttle
     }
 
     pub(super) fn lock_cassette(&self) -> MutexGuard<'_, CassetteState> {
         self.cassette.lock()
     }
 
-    /// The exchanges from position `from` on.
-    pub(super) fn entries_from(&self, from: usize) -> Vec<Arc<Entry>> {
-        let entries = self.entries.read();
-        entries.get(from..).unwrap_or_default().to_vec()
+    /// Held while an index of the session is built.
+    pub(crate) fn lock_index_build(&self) -> MutexGuard<'_, ()> {
+        self.index_build.lock()
     }
 
-    /// Number of exchanges.
+    /// The exchanges from position `from` on.
+    pub(super) fn entries_from(&self, from: usize) -> Vec<Arc<Entry>> {
+        self.entries.replayable_from(from)
+    }
+
+    /// Number of exchanges that can be replayed.
     pub fn len(&self) -> usize {
-        self.entries.read().len()
+        self.entries.replayable_count()
     }
 
     /// True if there are no exchanges.
@@ -79,29 +154,33 @@ impl Session {
     }
 
     pub(super) fn add(&self, entry: Entry) {
-        self.entries.write().push(Arc::new(entry));
+        self.entries.add_replayable(entry);
     }
 
-    /// Marks the exchange with this key as being written to the cassette.
+    /// An exchange is complete, and the verdict on it comes later.
+    pub fn unwritten_exchange(&self) -> UnwrittenExchange {
+        let counts = [&self.run.unwritten, &self.all_runs.unwritten];
+        UnwrittenExchange::new(counts.map(Arc::clone))
+    }
+
+    /// Waits until there is a verdict on each complete exchange.
+    pub async fn wait_for_writes(&self) {
+        self.run.unwritten.wait_for_none().await;
+    }
+
+    /// The exchange with this key is being written to the cassette.
     pub fn begin_writing(&self, key: u128) {
-        self.pending.lock().insert(key);
+        self.all_runs.writes.begin(key, self.run());
     }
 
-    /// Removes the mark: the exchange was written, or will not be.
+    /// The exchange was written, or will not be.
     pub fn end_writing(&self, key: u128) {
-        self.pending.lock().remove(&key);
-        self.write_finished.notify_waiters();
+        self.all_runs.writes.end(key, self.run());
     }
 
-    /// Waits while the exchange with this key is being written, so that a client that repeats a
-    /// request right after its response gets a hit.
+    /// Waits while an earlier run's exchange with this key is being written, so that a client that
+    /// repeats a request right after a mark gets a hit.
     pub async fn wait_until_written(&self, key: u128) {
-        loop {
-            let finished = self.write_finished.notified();
-            if !self.pending.lock().contains(&key) {
-                return;
-            }
-            finished.await;
-        }
+        self.all_runs.writes.wait_for_earlier(key, self.run()).await;
     }
 }

@@ -5,7 +5,7 @@ use http::{Method, StatusCode};
 use ouli_message::{CodedBody, Content, Exchange, Fields, Request, Response};
 
 /// A plain `GET /` with an empty response.
-pub(super) fn exchange() -> Exchange {
+pub(crate) fn exchange() -> Exchange {
     Exchange {
         endpoint: "api".to_owned(),
         request: Request {
@@ -23,6 +23,8 @@ pub(super) fn exchange() -> Exchange {
             body: Content::EMPTY,
             coded: CodedBody::Derived,
             trailers: Fields::default(),
+            reason: None,
+            omitted: Vec::new(),
         },
         stream: None,
         failure: None,

@@ -17,7 +17,7 @@ const MAX_LENGTHS: usize = 256;
 pub(crate) type TruncatedKey = (u64, u128);
 
 /// The exchanges whose requests are truncated, as positions in the index.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct TruncatedEntries {
     groups: HashMap<TruncatedKey, Vec<usize>>,
     lengths: BTreeSet<u64>,

@@ -74,16 +74,23 @@ impl Verdict {
         let sessions: Vec<_> = sessions
             .into_iter()
             .map(|session| {
-                let mut report = session_report(session, strict, unused_fails);
-                report.withhold_secrets(|text| {
-                    !Guard::is_builtin(text)
-                        && guard.scan(text.as_bytes(), session.secrets()).is_err()
-                });
-                report
+                let report = session_report(session, Scope::AllRuns, strict, unused_fails);
+                report.without_secrets(session, guard)
             })
             .collect();
         let passed = sessions.iter().all(|report| report.passed);
         Self { passed, sessions }
+    }
+
+    /// The verdict on one run of a session.
+    pub(crate) fn of_run(
+        session: &Session,
+        guard: &Guard,
+        strict: bool,
+        unused_fails: bool,
+    ) -> SessionReport {
+        let report = session_report(session, Scope::Run, strict, unused_fails);
+        report.without_secrets(session, guard)
     }
 
     /// The summary for people: a few lines for each session that is not idle.
@@ -93,7 +100,23 @@ impl Verdict {
     }
 }
 
+/// What a report counts.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Scope {
+    /// The run of the session.
+    Run,
+    /// All runs of the session in this process.
+    AllRuns,
+}
+
 impl SessionReport {
+    fn without_secrets(mut self, session: &Session, guard: &Guard) -> Self {
+        self.withhold_secrets(|text| {
+            !Guard::is_builtin(text) && guard.scan(text.as_bytes(), session.secrets()).is_err()
+        });
+        self
+    }
+
     /// Replaces texts that contain a secret. Reasons come from plugins and targets from clients;
     /// the failures are texts of the gateway.
     fn withhold_secrets(&mut self, is_secret: impl Fn(&str) -> bool) {
@@ -176,16 +199,28 @@ impl SessionReport {
 /// Maximum number of unused exchanges in the summary.
 const MAX_UNUSED_SHOWN: usize = 10;
 
-fn session_report(session: &Session, strict: bool, unused_fails: bool) -> SessionReport {
-    let counters = session.counters();
+fn session_report(
+    session: &Session,
+    scope: Scope,
+    strict: bool,
+    unused_fails: bool,
+) -> SessionReport {
+    let counters = match scope {
+        Scope::Run => session.counters(),
+        Scope::AllRuns => session.total_counters(),
+    };
     let (hits, misses, recorded) = (counters.hits(), counters.misses(), counters.recorded());
     let reasons = counters.reasons();
     let unused = if hits + misses == 0 {
         Vec::new()
     } else {
-        unused(session)
+        unused(session, scope)
     };
-    let (damage, edited) = (session.damage(), session.edited());
+    let edited = session.edited();
+    let damage = match scope {
+        Scope::Run => session.damage(),
+        Scope::AllRuns => session.damage_of_all_runs(),
+    };
     let mut failures = failures(misses, &reasons);
     if unused_fails && !unused.is_empty() {
         failures.push(format!(
@@ -193,8 +228,12 @@ fn session_report(session: &Session, strict: bool, unused_fails: bool) -> Sessio
             unused.len()
         ));
     }
-    if strict && !(edited.is_empty() && damage.is_empty()) {
-        failures.push("the cassette is edited or damaged (strict)".to_owned());
+    if !damage.is_empty() {
+        let remedy = "restore it from version control, or record it again";
+        failures.push(format!("the cassette is damaged: {remedy}"));
+    }
+    if strict && !edited.is_empty() {
+        failures.push(format!("the exchanges {edited:?} were edited (strict)"));
     }
     SessionReport {
         session: session.name().to_string(),
@@ -204,7 +243,7 @@ fn session_report(session: &Session, strict: bool, unused_fails: bool) -> Sessio
         misses,
         recorded,
         recorded_failures: counters.recorded_failures(),
-        exchanges: session.len(),
+        exchanges: session.exchange_count(),
         unused,
         skipped: reasons.skipped,
         partial: reasons.partial,
@@ -214,7 +253,7 @@ fn session_report(session: &Session, strict: bool, unused_fails: bool) -> Sessio
         redactions: reasons.redactions,
         damage,
         edited,
-        idle: session.is_empty() && counters.is_empty(),
+        idle: session.exchange_count() == 0 && counters.is_empty(),
     }
 }
 
@@ -244,9 +283,12 @@ fn failures(misses: u64, reasons: &ReasonCounts) -> Vec<String> {
     failures
 }
 
-fn unused(session: &Session) -> Vec<String> {
+fn unused(session: &Session, scope: Scope) -> Vec<String> {
     let entries = session.entries_from(0);
-    let unused = entries.iter().filter(|entry| !entry.is_used());
+    let unused = entries.iter().filter(|entry| match scope {
+        Scope::Run => !entry.is_used(),
+        Scope::AllRuns => !entry.is_used_in_any_run(),
+    });
     unused
         .map(|entry| format!("exchange {} {}", entry.ordinal, entry.request_line()))
         .collect()

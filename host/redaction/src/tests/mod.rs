@@ -90,6 +90,8 @@ pub(super) fn response(headers: &[(&str, &str)], body: impl AsRef<[u8]>) -> Resp
         body: Content::Inline(Bytes::copy_from_slice(body.as_ref())),
         coded: CodedBody::Derived,
         trailers: Fields::default(),
+        reason: None,
+        omitted: Vec::new(),
     }
 }
 

@@ -3,6 +3,7 @@
 mod damage;
 mod every_byte;
 mod failures;
+mod line_ends;
 mod random;
 mod round_trip;
 mod stream_damage;
@@ -18,6 +19,11 @@ use ouli_message::stream::StreamContent;
 
 fn read(bytes: &[u8]) -> LoadedCassette {
     decode(&Bytes::copy_from_slice(bytes)).unwrap()
+}
+
+/// The text of a cassette.
+fn cassette_text(exchanges: &[Exchange]) -> String {
+    String::from_utf8(cassette(exchanges)).unwrap()
 }
 
 /// Encodes, decodes and encodes again, and returns the bytes of the cassette.

@@ -3,12 +3,15 @@
 use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
+use std::sync::Arc;
 
 use tempfile::{TempDir, tempdir};
 
+use super::{OPTIONS, WordCheck, request};
 use crate::store::{CassetteDir, CassetteError, SessionName};
-use crate::test_exchanges::{cassette, sample};
+use crate::test_exchanges::{cassette, sample, text};
 use crate::writer::appender::Appender;
+use crate::writer::batch_writer::BatchWriter;
 use crate::writer::fake_disk::FakeDisk;
 use crate::{HEADER, body_digest, encode};
 use ouli_message::Content;
@@ -93,6 +96,99 @@ fn rotation_keeps_the_previous_cassette() {
             );
         }
         fs::write(&path, cassette(&[sample(round)])).unwrap();
+    }
+}
+
+/// A writer, as one process has it, that records these samples.
+fn record(folder: &CassetteDir, samples: &[u64], can_write: bool) -> BatchWriter {
+    let mut writer = BatchWriter::new(folder.clone(), OPTIONS, Box::new(|_, _, _| {}));
+    writer.rotate("x").unwrap();
+    for number in samples {
+        let check = Arc::new(WordCheck::default());
+        writer.add(request("x", sample(*number), check).0);
+    }
+    if !can_write {
+        let mut refused = sample(99);
+        refused.response.body = text("a secret");
+        writer.add(request("x", refused, Arc::new(WordCheck::default())).0);
+    }
+    writer.commit();
+    writer
+}
+
+#[test]
+fn a_recording_that_broke_off_never_replaces_a_complete_one() {
+    let (_home, folder) = folder();
+    let path = folder.session_path("x").unwrap();
+    let read = |suffix: &str| fs::read(path.with_extension(suffix)).unwrap_or_default();
+    let complete = |samples: &[u64]| record(&folder, samples, true).finish().unwrap();
+    complete(&[1, 2]);
+    let first = cassette(&[sample(1), sample(2)]);
+    assert_eq!(read("jsons"), first);
+    // A killed process finishes nothing.
+    drop(record(&folder, &[3], true));
+    assert_eq!(
+        (read("jsons"), read("jsons.previous")),
+        (cassette(&[sample(3)]), first.clone())
+    );
+    for round in 4..7 {
+        drop(record(&folder, &[round], true));
+        assert_eq!(read("jsons.previous"), first, "round {round}");
+        assert_eq!(read("jsons.incomplete"), cassette(&[sample(round - 1)]));
+    }
+    // One that could not write everything is not complete either.
+    record(&folder, &[7], false).finish().unwrap();
+    complete(&[8]);
+    assert_eq!(read("jsons.previous"), first);
+    complete(&[9]);
+    assert_eq!(read("jsons.previous"), cassette(&[sample(8)]));
+    // Nor is one that was damaged afterwards.
+    let text = String::from_utf8(cassette(&[sample(9), sample(10)])).unwrap();
+    fs::write(&path, text.replacen("\"status\"", "\"state\"", 1)).unwrap();
+    complete(&[11]);
+    assert_eq!(read("jsons.previous"), cassette(&[sample(8)]));
+    assert!(!path.with_extension("jsons.recording").exists());
+}
+
+#[test]
+fn a_stale_marker_does_not_count_for_an_appended_cassette() {
+    let (_home, folder) = folder();
+    let path = folder.session_path("x").unwrap();
+    drop(record(&folder, &[], true));
+    assert!(path.with_extension("jsons.recording").exists());
+    let mut appender = Appender::open(&folder, &name("x")).unwrap();
+    let bytes = cassette(&[sample(1)]);
+    appender.append(&bytes[HEADER.len()..], 1, false).unwrap();
+    drop(appender);
+    folder.rotate("x").unwrap();
+    assert_eq!(
+        fs::read(path.with_extension("jsons.previous")).unwrap(),
+        bytes
+    );
+}
+
+#[test]
+fn a_cassette_that_was_replaced_is_opened_again() {
+    let (_home, folder) = folder();
+    let path = folder.session_path("x").unwrap();
+    let mut writer = record(&folder, &[1], true);
+    let edits: [fn(&Path, &[u8]); 2] = [
+        |path, bytes| {
+            fs::write(path.with_extension("new"), bytes).unwrap();
+            fs::rename(path.with_extension("new"), path).unwrap();
+        },
+        |path, bytes| fs::write(path, bytes).unwrap(),
+    ];
+    for (number, edit) in (3..).zip(edits) {
+        let mut all: Vec<_> = (1..number).map(sample).collect();
+        edit(&path, &cassette(&all));
+        all.push(sample(number));
+        let (request, outcome) = request("x", sample(number), Arc::new(WordCheck::default()));
+        writer.add(request);
+        writer.commit();
+        assert_eq!(outcome.recv().unwrap().unwrap().ordinal, number);
+        assert_eq!(fs::read(&path).unwrap(), cassette(&all));
+        drop(outcome);
     }
 }
 

@@ -1,0 +1,38 @@
+//! Reads the cassettes of sessions in use again when another program has changed them.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::state::GatewayState;
+
+impl GatewayState {
+    /// Reads the cassettes again that another program has changed; returns true if there is one.
+    /// The first request of a replacement waits for its index, which is built once.
+    pub(super) fn reload_cassettes(&self) -> bool {
+        // One at a time, and not while a snapshot is replaced.
+        let _loaded = self.loaded.lock();
+        let sessions = &self.shared.sessions;
+        let snapshot = self.shared.snapshot.load_full();
+        let replacements = sessions.read_changed(snapshot.config.strict);
+        let is_changed = !replacements.is_empty();
+        for replacement in replacements {
+            sessions.apply(Arc::clone(&replacement));
+            if let Err(error) = snapshot.make_index(sessions, &replacement) {
+                tracing::error!("session {}: {error}", replacement.name());
+            }
+        }
+        is_changed
+    }
+
+    /// The folders of the cassettes in use.
+    pub(super) fn cassette_folders(&self) -> Vec<PathBuf> {
+        let sessions = &self.shared.sessions;
+        let loaded = sessions.all().into_iter().filter(|it| it.is_loaded());
+        let paths = loaded.filter_map(|it| sessions.folder().session_path(it.name()).ok());
+        let folders: BTreeSet<_> = paths
+            .filter_map(|path| path.parent().map(PathBuf::from))
+            .collect();
+        folders.into_iter().collect()
+    }
+}

@@ -1,0 +1,96 @@
+//! The pages of a session: the verdict on it until now, and the mark that begins its next run.
+
+use http::Method;
+use percent_encoding::percent_decode_str;
+use serde_json::{Value, json};
+
+use super::error::ExchangeError;
+use super::shared_state::SharedState;
+use crate::session::{Session, Verdict};
+use ouli_config::Unused;
+
+const PREFIX: &str = "/__ouli/sessions/";
+
+/// The end of the path of a mark.
+const MARK: &str = "/mark";
+
+/// A page of the session of this name.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum SessionPage {
+    /// `GET /__ouli/sessions/NAME`: the verdict on the run and on all runs.
+    Verdict(String),
+    /// `POST /__ouli/sessions/NAME/mark`: begins the next run, and returns the verdict on the run
+    /// that ends.
+    Mark(String),
+}
+
+impl SessionPage {
+    /// The page of a path; `None` for the path of something else.
+    pub(super) fn of(method: &Method, path: &str) -> Option<Self> {
+        let name = path.strip_prefix(PREFIX)?;
+        let marked = name.strip_suffix(MARK).filter(|_| *method == Method::POST);
+        // What is not UTF-8 is not a valid name either.
+        let decode = |name: &str| percent_decode_str(name).decode_utf8_lossy().into_owned();
+        Some(match marked {
+            Some(name) => Self::Mark(decode(name)),
+            None => Self::Verdict(decode(name)),
+        })
+    }
+
+    /// The page as JSON, once the complete exchanges of the run are written.
+    ///
+    /// # Errors
+    /// If the name is not valid, there are too many sessions, or no such session is in use.
+    pub(super) async fn render(self, shared: &SharedState) -> Result<String, ExchangeError> {
+        let session = match self {
+            Self::Mark(name) => shared.sessions.begin_run(&name)?,
+            Self::Verdict(name) => shared
+                .sessions
+                .find(&name)
+                .ok_or_else(|| ExchangeError::Session(format!("no session {name:?} is in use")))?,
+        };
+        let limit = shared.snapshot.load().config.limits.recorder_queue_timeout;
+        // Later, the page says what is known.
+        let _ = tokio::time::timeout(limit, session.wait_for_writes()).await;
+        let mut text = serde_json::to_string_pretty(&report(shared, &session))
+            .map_err(|error| ExchangeError::Internal(error.to_string()))?;
+        text.push('\n');
+        Ok(text)
+    }
+}
+
+fn report(shared: &SharedState, session: &Session) -> Value {
+    let snapshot = shared.snapshot.load();
+    let (guard, config) = (&snapshot.guard, &snapshot.config);
+    let (strict, unused_fails) = (config.strict, config.unused == Unused::Fail);
+    let total = Verdict::of([session], guard, strict, unused_fails);
+    json!({
+        "session": &**session.name(),
+        "run": session.run(),
+        "verdict": Verdict::of_run(session, guard, strict, unused_fails),
+        "total": total.sessions.first(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_names_the_session() {
+        let verdict = |name: &str| Some(SessionPage::Verdict(name.to_owned()));
+        let mark = |name: &str| Some(SessionPage::Mark(name.to_owned()));
+        for (method, path, page) in [
+            (Method::GET, "/__ouli/sessions/a", verdict("a")),
+            (Method::GET, "/__ouli/sessions/a/b%20c", verdict("a/b c")),
+            (Method::POST, "/__ouli/sessions/a/mark", mark("a")),
+            (Method::POST, "/__ouli/sessions/a%2Fb/mark", mark("a/b")),
+            (Method::POST, "/__ouli/sessions/a/b/mark", mark("a/b")),
+            (Method::GET, "/__ouli/sessions/a/mark", verdict("a/mark")),
+            (Method::GET, "/__ouli/session/a", None),
+            (Method::GET, "/a", None),
+        ] {
+            assert_eq!(SessionPage::of(&method, path), page, "{method} {path}");
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! What all runs of a session share. A run is the process, or what lies between two marks.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use super::counters::Counters;
+use super::log_throttle::LogThrottle;
+use super::pending_writes::{PendingWrites, UnwrittenCount};
+use super::run_entries::Lineage;
+use ouli_cassette::FileStamp;
+use ouli_redaction::Secrets;
+
+/// Maximum number of damaged parts of earlier runs that are kept for the verdict.
+const MAX_DAMAGE: usize = 64;
+
+/// What all runs of a session share.
+pub(super) struct AllRuns {
+    /// The secrets that were found in its exchanges.
+    pub(super) secrets: Arc<Secrets>,
+    /// The sum of the counters.
+    pub(super) total: Arc<Counters>,
+    pub(super) lineage: Mutex<Lineage>,
+    pub(super) writes: PendingWrites,
+    pub(super) unwritten: Arc<UnwrittenCount>,
+    pub(super) log_throttle: LogThrottle,
+    /// The run that started a new cassette last; 0 if there is none.
+    pub(super) rotated_by: Mutex<u64>,
+    /// The state of the cassette when this process read or wrote it last. In any other state it was
+    /// changed by another program.
+    stamp: Mutex<Option<FileStamp>>,
+    /// The damaged parts that were found in earlier runs.
+    damage: Mutex<Vec<String>>,
+}
+
+impl AllRuns {
+    pub(super) fn new(secrets: Secrets) -> Self {
+        Self {
+            secrets: Arc::new(secrets),
+            total: Arc::default(),
+            lineage: Mutex::default(),
+            writes: PendingWrites::default(),
+            unwritten: Arc::default(),
+            log_throttle: LogThrottle::default(),
+            rotated_by: Mutex::default(),
+            stamp: Mutex::default(),
+            damage: Mutex::default(),
+        }
+    }
+
+    /// The state of the cassette when this process read or wrote it last.
+    pub(super) fn stamp(&self) -> Option<FileStamp> {
+        *self.stamp.lock()
+    }
+
+    pub(super) fn set_stamp(&self, stamp: Option<FileStamp>) {
+        *self.stamp.lock() = stamp;
+    }
+
+    /// Sets the stamp of a cassette that was read, unless it was written since: `before` is the
+    /// stamp before it was read. Returns true if it was set.
+    pub(super) fn replace_stamp(&self, before: Option<FileStamp>, read: Option<FileStamp>) -> bool {
+        let mut stamp = self.stamp.lock();
+        let is_current = *stamp == before && !self.unwritten.is_any();
+        if is_current {
+            *stamp = read;
+        }
+        is_current
+    }
+
+    /// Keeps the damage of a run that ends.
+    pub(super) fn keep_damage(&self, ended: Vec<String>) {
+        let mut damage = self.damage.lock();
+        for line in ended {
+            if damage.len() < MAX_DAMAGE && !damage.contains(&line) {
+                damage.push(line);
+            }
+        }
+    }
+
+    /// The damage of the runs that have ended.
+    pub(super) fn kept_damage(&self) -> Vec<String> {
+        self.damage.lock().clone()
+    }
+}

@@ -1,0 +1,35 @@
+//! The index of each run of a session.
+
+use std::sync::Arc;
+
+use parking_lot::{Mutex, RwLock};
+
+use super::index::Index;
+use super::session_state::Session;
+
+impl Index {
+    /// The same index for the next run, which begins with the same exchanges. No key is derived
+    /// again.
+    pub(crate) fn rewound(&self, session: Arc<Session>) -> Self {
+        let state = self.state.read().with_entries(session.entries_from(0));
+        let index = Self {
+            session,
+            plugins: Arc::clone(&self.plugins),
+            folder: Arc::clone(&self.folder),
+            state: RwLock::new(state),
+            client_message_keys: Mutex::new(self.client_message_keys.lock().clone()),
+        };
+        index.index_new_entries();
+        index
+    }
+
+    /// True if it is the index of this run.
+    pub(crate) fn is_of(&self, session: &Arc<Session>) -> bool {
+        Arc::ptr_eq(&self.session, session)
+    }
+
+    /// The run that it is the index of.
+    pub(crate) fn session(&self) -> &Arc<Session> {
+        &self.session
+    }
+}

@@ -1,0 +1,166 @@
+//! The runs of a session: a mark begins the next one, and a cassette that was edited is read again
+//! within one.
+//!
+//! Each is a session of its own. A request keeps the one with which it began, so it is counted and
+//! replayed there, and an exchange that ends later is passed on.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use super::cassette_state::{CassetteState, LoadState};
+use super::entry::Entry;
+use super::session_state::{Contents, Run, Session};
+use ouli_cassette::LoadedCassette;
+
+impl Session {
+    /// Begins the next run: no exchange is replayed yet, those that this run recorded can be, and
+    /// the counters are zero. `None` if the session was replaced before.
+    pub(super) fn next_run(&self) -> Option<Arc<Self>> {
+        let mut lineage = self.all_runs.lineage.lock();
+        if !lineage.is_latest(&self.entries) {
+            return None;
+        }
+        self.all_runs.keep_damage(self.damage());
+        let rewound = |entry: &Arc<Entry>| Arc::new(entry.rewound());
+        let mut entries: Vec<_> = self.entries_from(0).iter().map(rewound).collect();
+        let known: HashSet<u64> = entries.iter().map(|it| it.ordinal).collect();
+        let recorded = self.entries.recorded();
+        let new = recorded.iter().filter(|it| !known.contains(&it.ordinal));
+        entries.extend(new.map(rewound));
+        let cassette = match &self.lock_cassette().load {
+            loaded @ LoadState::Loaded(_) => CassetteState {
+                load: loaded.clone(),
+            },
+            // It is read again.
+            LoadState::NotLoaded | LoadState::Failed(_) => CassetteState::default(),
+        };
+        let contents = Contents {
+            entries,
+            recorded: Vec::new(),
+            cassette,
+        };
+        let run = Run::new(self.run() + 1, &self.all_runs);
+        let mut next = self.replacement(run, contents);
+        next.rewound_from = Some(self.version());
+        lineage.begin(&next.entries);
+        Some(Arc::new(next))
+    }
+
+    /// The same run with a cassette that was read again. The replays of exchanges that are still
+    /// there continue. `None` if the session was replaced in the meantime, or unless `is_current`:
+    /// what was recorded since the cassette was read would be lost.
+    pub(super) fn with_cassette(
+        &self,
+        loaded: LoadedCassette,
+        strict: bool,
+        is_current: impl FnOnce() -> bool,
+    ) -> Option<Arc<Self>> {
+        let mut lineage = self.all_runs.lineage.lock();
+        if !lineage.is_latest(&self.entries) || !is_current() {
+            return None;
+        }
+        let report = self.report_on(&loaded, strict);
+        let before = self.entries_from(0);
+        let before: HashMap<u64, &Arc<Entry>> = before.iter().map(|it| (it.ordinal, it)).collect();
+        let own = self.entries.recorded();
+        let own: HashSet<u64> = own.iter().map(|it| it.ordinal).collect();
+        let (mut entries, mut recorded) = (Vec::new(), Vec::new());
+        for found in loaded.exchanges {
+            if found.edited && strict {
+                continue;
+            }
+            if own.contains(&found.ordinal) {
+                recorded.push(Arc::new(Entry::loaded(found).not_unused()));
+                continue;
+            }
+            let mut entry = Entry::loaded(found);
+            if let Some(before) = before.get(&entry.ordinal) {
+                entry.continue_replays(before);
+            }
+            entries.push(Arc::new(entry));
+        }
+        let contents = Contents {
+            entries,
+            recorded,
+            cassette: CassetteState {
+                load: LoadState::Loaded(report),
+            },
+        };
+        let next = self.replacement(self.same_run(), contents);
+        lineage.begin(&next.entries);
+        Some(Arc::new(next))
+    }
+
+    /// True if the cassette has the exchanges of this session, those that it recorded included.
+    pub(super) fn has_exchanges_of(&self, loaded: &LoadedCassette) -> bool {
+        let mut known = self.entries_from(0);
+        known.extend(self.entries.recorded());
+        known.sort_by_key(|entry| entry.ordinal);
+        known.len() == loaded.exchanges.len()
+            && known
+                .iter()
+                .zip(&loaded.exchanges)
+                .all(|(known, found)| known.is_equal(found.ordinal, &found.exchange))
+    }
+
+    /// Adds an exchange that this run recorded. Later runs can replay it.
+    pub(super) fn add_recorded(&self, entry: Entry) {
+        let lineage = self.all_runs.lineage.lock();
+        lineage.pass_on(&self.entries, &Arc::new(entry));
+    }
+
+    /// Number of exchanges: those that can be replayed, and those that this run recorded.
+    pub(super) fn exchange_count(&self) -> usize {
+        self.len() + self.entries.recorded().len()
+    }
+
+    fn replacement(&self, run: Run, contents: Contents) -> Self {
+        let (name, all_runs) = (Arc::clone(self.name()), Arc::clone(&self.all_runs));
+        Self::start(name, all_runs, run, contents)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::test_exchange::exchange;
+    use ouli_redaction::Secrets;
+
+    #[test]
+    fn a_run_in_flight_passes_its_exchanges_on_and_keeps_no_later_run() {
+        let first = Arc::new(Session::new("x".into(), Secrets::default()));
+        let mut latest = Arc::clone(&first);
+        let mut held = Vec::new();
+        for number in 0..100 {
+            latest = latest.next_run().unwrap();
+            if number == 50 {
+                held.push(Arc::clone(&latest));
+            }
+        }
+        assert!(first.next_run().is_none());
+        assert_eq!(latest.run(), 101);
+        // The first, the held one, the latest, and the one before it that is not swept yet.
+        assert!(first.all_runs.lineage.lock().live_count() <= 4);
+        first.add_recorded(Entry::just_recorded(1, exchange()));
+        assert_eq!((first.len(), held[0].len(), latest.len()), (0, 1, 1));
+        assert_eq!(first.exchange_count(), 1);
+        // It is replayed once to each run.
+        let next = latest.next_run().unwrap();
+        assert_eq!(next.len(), 1);
+        assert!(latest.entries_from(0)[0].claim_first() && next.entries_from(0)[0].claim_first());
+    }
+
+    #[test]
+    fn counters_start_anew_and_the_total_goes_on() {
+        let first = Session::new("x".into(), Secrets::default());
+        first.counters().count(crate::session::Outcome::Hit);
+        let next = first.next_run().unwrap();
+        // A request in flight is counted in its own run.
+        first.counters().count(crate::session::Outcome::Miss);
+        next.counters().count(crate::session::Outcome::Hit);
+        assert_eq!((next.counters().hits(), next.counters().misses()), (1, 0));
+        assert_eq!((first.counters().hits(), first.counters().misses()), (1, 1));
+        let total = next.total_counters();
+        assert_eq!((total.hits(), total.misses()), (2, 1));
+    }
+}

@@ -1,0 +1,106 @@
+//! The exchanges of one run of a session, and the runs that an exchange is passed on to.
+
+use std::sync::{Arc, Weak};
+
+use parking_lot::{Mutex, RwLock};
+
+use super::entry::Entry;
+
+/// The exchanges of one run.
+pub(super) struct RunEntries {
+    run: u64,
+    version: u64,
+    replayable: RwLock<Vec<Arc<Entry>>>,
+    /// The exchanges that the run recorded. They are replayed to later runs only.
+    recorded: Mutex<Vec<Arc<Entry>>>,
+}
+
+/// The sessions of one name that are in use: the latest one, and those of requests in flight. While
+/// it is locked, no exchange is passed on.
+#[derive(Default)]
+pub(super) struct Lineage {
+    latest: u64,
+    live: Vec<Weak<RunEntries>>,
+}
+
+impl RunEntries {
+    pub(super) fn new(
+        (run, version): (u64, u64),
+        replayable: Vec<Arc<Entry>>,
+        recorded: Vec<Arc<Entry>>,
+    ) -> Self {
+        Self {
+            run,
+            version,
+            replayable: RwLock::new(replayable),
+            recorded: Mutex::new(recorded),
+        }
+    }
+
+    /// Increases from one session of a name to the next.
+    pub(super) fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// The exchanges that can be replayed, from position `from` on.
+    pub(super) fn replayable_from(&self, from: usize) -> Vec<Arc<Entry>> {
+        let entries = self.replayable.read();
+        entries.get(from..).unwrap_or_default().to_vec()
+    }
+
+    /// The number of exchanges that can be replayed.
+    pub(super) fn replayable_count(&self) -> usize {
+        self.replayable.read().len()
+    }
+
+    pub(super) fn add_replayable(&self, entry: Entry) {
+        self.replayable.write().push(Arc::new(entry));
+    }
+
+    /// The exchanges that the run recorded.
+    pub(super) fn recorded(&self) -> Vec<Arc<Entry>> {
+        self.recorded.lock().clone()
+    }
+
+    /// Takes an exchange that `run` recorded.
+    fn accept(&self, entry: &Arc<Entry>, run: u64) {
+        if run == self.run {
+            self.recorded.lock().push(Arc::clone(entry));
+            return;
+        }
+        let mut replayable = self.replayable.write();
+        if !replayable.iter().any(|it| it.ordinal == entry.ordinal) {
+            replayable.push(Arc::new(entry.rewound()));
+        }
+    }
+}
+
+impl Lineage {
+    /// True unless a later session has replaced these entries.
+    pub(super) fn is_latest(&self, entries: &RunEntries) -> bool {
+        self.latest == entries.version
+    }
+
+    /// These entries are the latest from now on.
+    pub(super) fn begin(&mut self, entries: &Arc<RunEntries>) {
+        self.latest = entries.version;
+        self.live.retain(|it| it.strong_count() > 0);
+        self.live.push(Arc::downgrade(entries));
+    }
+
+    /// The number of sessions that are known.
+    #[cfg(test)]
+    pub(super) fn live_count(&self) -> usize {
+        self.live.len()
+    }
+
+    /// Passes an exchange that was recorded in the run of `entries` to that run and to all later
+    /// ones, because requests of each may be in flight.
+    pub(super) fn pass_on(&self, entries: &RunEntries, entry: &Arc<Entry>) {
+        for live in self.live.iter().filter_map(Weak::upgrade) {
+            if live.version >= entries.version {
+                live.accept(entry, entries.run);
+            }
+        }
+    }
+}
