@@ -132,3 +132,13 @@ fn inflate(bytes: &[u8], zlib: bool, sink: &mut Sink) -> Result<usize, CodingErr
         }
     }
 }
+
+/// True if deflate data starts with a zlib header (RFC 1950, section 2.2).
+pub(super) fn is_zlib(raw: &[u8]) -> bool {
+    match raw {
+        [method, flags, ..] => {
+            method & 15 == 8 && u16::from_be_bytes([*method, *flags]).is_multiple_of(31)
+        }
+        _ => true,
+    }
+}

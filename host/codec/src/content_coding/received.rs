@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::bounds::Bounds;
 use super::coding::Coding;
-use super::decode::decode_one;
+use super::decode::{decode_one, is_zlib};
 use super::error::{CodingError, invalid};
 use super::extra::Extra;
 use super::streaming::decode_partial;
@@ -91,10 +91,12 @@ pub fn remove_codings_partially(
     bounds: Bounds,
 ) -> Result<(ReceivedBody, Vec<u64>), CodingError> {
     let decoded = header::of(fields).and_then(|mut codings| {
-        let has_chunks = aws_chunked::is_chunked(raw);
+        let has_chunks =
+            codings.last() == Some(&Coding::AwsChunked) && aws_chunked::is_chunked(raw);
         codings.retain(|coding| has_chunks || *coding != Coding::AwsChunked);
-        if codings.is_empty() {
-            return Ok((raw.clone(), ends.to_vec(), codings));
+        // Decoders of codings without a signature make something of any text.
+        if codings.is_empty() || (is_readable(raw) && !has_chunks) {
+            return Ok((raw.clone(), ends.to_vec(), Vec::new()));
         }
         let (bytes, ends) = decode_partial(raw, ends, &codings, bounds)?;
         Ok((bytes, ends, codings))
@@ -123,7 +125,9 @@ fn decode_layer(
     let tail = std::mem::take(&mut extra.tail);
     let bytes = decode_one(&body.bytes, coding, bounds, &mut extra)?;
     if body.removed.is_empty() {
-        if !extra.has_padding_only() && !is_readable(&extra.tail) {
+        let may_have_tail = has_signature(coding, &body.bytes)
+            && (extra.has_padding_only() || is_readable(&extra.tail));
+        if !extra.tail.is_empty() && !may_have_tail {
             return Err(invalid(coding, std::io::ErrorKind::InvalidData.into()));
         }
     } else if extra.tail.is_empty() {
@@ -135,6 +139,16 @@ fn decode_layer(
     body.extra = extra;
     body.removed.push(coding);
     Ok(())
+}
+
+/// True if a body starts with bytes that identify the coding, or with a checked header. Ordinary
+/// text can begin with a whole stream of the other codings.
+fn has_signature(coding: Coding, bytes: &[u8]) -> bool {
+    match coding {
+        Coding::Gzip | Coding::Zstd | Coding::AwsChunked => true,
+        Coding::Deflate => is_zlib(bytes),
+        Coding::Brotli => false,
+    }
 }
 
 /// True for UTF-8 text without control characters, in which secrets can be found.

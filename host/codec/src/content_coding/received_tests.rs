@@ -74,8 +74,26 @@ fn metadata_of_brotli_is_noticed() {
     let body = remove("br", &coded).unwrap();
     assert_eq!(body.bytes.len(), 1800);
     assert!(!body.extra.has_hidden_metadata);
-    let body = remove("br", &[&coded[..], b"tail"].concat()).unwrap();
-    assert_eq!(body.extra.tail, "tail");
+}
+
+#[test]
+fn text_that_starts_like_a_coded_body_is_text() {
+    for first in b' '..=b'~' {
+        let text = [&[first][..], b" {\"n\": 1, \"more\": [1, 2, 3]} apples"].concat();
+        for coding in ["br", "deflate", "gzip", "zstd", "deflate, br"] {
+            let body = remove(coding, &text).unwrap();
+            assert_eq!(body.bytes, text, "{coding}");
+            assert!(body.is_mislabelled && body.removed.is_empty(), "{coding}");
+            let raw = Bytes::copy_from_slice(&text);
+            let fields = fields(coding, "text/plain");
+            let (body, _) = remove_codings_partially(&raw, &[], &fields, BOUNDS).unwrap();
+            assert!(body.bytes == text && body.is_mislabelled, "{coding}");
+        }
+    }
+    // Without a signature, bytes after the end are not told from a body of another kind.
+    let mut coded = encode(b"text", &[Coding::Brotli]).unwrap().to_vec();
+    coded.extend_from_slice(b"tail");
+    assert!(remove("br", &coded).is_err());
 }
 
 #[test]

@@ -11,7 +11,7 @@ use super::aws_chunked;
 use super::aws_chunked_stream::{ChunkWriter, RangeWriter};
 use super::bounds::{Bounds, CHUNK_SIZE, RATIO_FROM};
 use super::coding::Coding;
-use super::decode::decode;
+use super::decode::{decode, is_zlib};
 use super::encode::{BROTLI_QUALITY, BROTLI_WINDOW};
 use super::error::{CodingError, invalid};
 
@@ -195,16 +195,6 @@ fn decoder_chain(raw: &[u8], codings: &[Coding], end: Box<dyn Write>) -> Box<dyn
         };
     }
     chain
-}
-
-/// True if deflate data starts with a zlib header (RFC 1950, section 2.2).
-fn is_zlib(raw: &[u8]) -> bool {
-    match raw {
-        [method, flags, ..] => {
-            method & 15 == 8 && u16::from_be_bytes([*method, *flags]).is_multiple_of(31)
-        }
-        _ => true,
-    }
 }
 
 /// Encodes a body chunk by chunk. Each chunk is flushed, so that it can be decoded on arrival.

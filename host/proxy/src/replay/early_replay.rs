@@ -48,7 +48,7 @@ impl<'a> TruncatedParts<'a> {
         {
             self.next_early = self.early_lengths.next();
             let part = Bytes::copy_from_slice(part_of(received, length));
-            self.found = self.matching_key(length, part)?;
+            self.found = self.matching_key(length, &part)?;
             if self.found.is_some() {
                 return Ok(true);
             }
@@ -60,7 +60,7 @@ impl<'a> TruncatedParts<'a> {
     pub(super) async fn into_early_lookup(self, received: &Bytes) -> Result<Lookup, ExchangeError> {
         let length = self.found.map_or(0, |(length, _)| length);
         let part = received.slice_ref(part_of(received, length));
-        let request = self.request(part)?;
+        let request = self.request(&part)?;
         let mut lookup = look_up_request(self.context, request).await?;
         lookup.truncated_keys = self.found.into_iter().collect();
         lookup.is_partial = true;
@@ -73,7 +73,7 @@ impl<'a> TruncatedParts<'a> {
         let lengths = lengths.filter(|length| *length <= body.len() as u64);
         let keys = lengths.map(|length| {
             let part = body.slice_ref(part_of(body, length));
-            self.matching_key(length, part)
+            self.matching_key(length, &part)
         });
         keys.filter_map(Result::transpose).collect()
     }
@@ -83,7 +83,7 @@ impl<'a> TruncatedParts<'a> {
     fn matching_key(
         &self,
         length: u64,
-        part: Bytes,
+        part: &Bytes,
     ) -> Result<Option<TruncatedKey>, ExchangeError> {
         let Ok(request) = self.request(part) else {
             return Ok(None);
@@ -100,7 +100,7 @@ impl<'a> TruncatedParts<'a> {
         Ok(self.index.has_truncated(key).then_some(key))
     }
 
-    fn request(&self, part: Bytes) -> Result<ouli_message::Request, ExchangeError> {
+    fn request(&self, part: &Bytes) -> Result<ouli_message::Request, ExchangeError> {
         let head = self
             .head
             .to_recorded_request(&self.context.endpoint.authority);

@@ -224,7 +224,7 @@ fn decode_request(request: &mut Request, bounds: content_coding::Bounds) -> Resu
         return decode_request_body(request, bounds);
     }
     let raw = take_bytes(&mut request.body);
-    let part = truncated_request::decode(&request.fields, raw, bounds);
+    let part = truncated_request::decode(&request.fields, &raw, bounds);
     let part = part.map_err(|error| undecodable_body("request", &error))?;
     request.body = Content::Inline(part);
     Ok(())

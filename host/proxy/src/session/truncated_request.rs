@@ -19,14 +19,9 @@ pub(super) struct AddedSuffix(Vec<u8>);
 
 /// The part of a body that `raw`, the first bytes of the coded body, decodes to. Its last word is
 /// left out: it may be the first part of a secret, which no rule would find.
-pub(super) fn decode(fields: &Fields, raw: Bytes, bounds: Bounds) -> Result<Bytes, CodingError> {
-    let codings = content_coding::of(fields)?;
-    let body = if codings.is_empty() {
-        raw
-    } else {
-        content_coding::decode_partial(&raw, &[], &codings, bounds)?.0
-    };
-    Ok(without_last_word(&body))
+pub(super) fn decode(fields: &Fields, raw: &Bytes, bounds: Bounds) -> Result<Bytes, CodingError> {
+    let (received, _) = content_coding::remove_codings_partially(raw, &[], fields, bounds)?;
+    Ok(without_last_word(&received.bytes))
 }
 
 fn without_last_word(body: &Bytes) -> Bytes {
@@ -80,7 +75,7 @@ pub(super) fn completed(request: &Request) -> Request {
 ///
 /// # Errors
 /// If the body cannot be decoded.
-pub(crate) fn of_live(head: Request, raw: Bytes, bounds: Bounds) -> Result<Request, CodingError> {
+pub(crate) fn of_live(head: Request, raw: &Bytes, bounds: Bounds) -> Result<Request, CodingError> {
     let body = Content::Inline(decode(&head.fields, raw, bounds)?);
     Ok(completed(&Request { body, ..head }))
 }
