@@ -328,8 +328,13 @@ impl IndexState {
         let keys = self.entries.iter().map(|(_, key)| key.clone());
         let groups = self.groups.iter().map(|(hash, group)| {
             let positions = group.positions.clone();
-            let next = AtomicUsize::new(0);
-            (*hash, Group { positions, next })
+            (
+                *hash,
+                Group {
+                    positions,
+                    ..Group::default()
+                },
+            )
         });
         Self {
             entries: entries.into_iter().zip(keys).collect(),
