@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, StatusCode};
-use ouli_message::{Content, Exchange, Fields, Request, Response};
+use ouli_message::{CodedBody, Content, Exchange, Fields, Request, Response};
 
 /// What an ordinary client sends.
 const HEADERS: [(&str, &str); 10] = [
@@ -46,7 +46,10 @@ pub(crate) fn exchange(request: Request, body: &str) -> Exchange {
             status: StatusCode::OK,
             fields: fields(&headers),
             body: content(body),
+            coded: CodedBody::Derived,
             trailers: Fields::default(),
+            reason: None,
+            omitted: Vec::new(),
         },
         stream: None,
         failure: None,

@@ -36,8 +36,12 @@ mod fuzz;
 mod grpc;
 /// The help of every command, and the usage errors.
 mod help;
+/// HTTP/1.1: early errors, half-closed clients, repaired responses.
+mod http1;
 /// HTTP/2 on both sides, with and without TLS.
 mod http2;
+/// Interim responses and `expect: 100-continue`.
+mod interim;
 /// Every limit is reached and answered as documented.
 mod limits;
 /// What the logs say about a connection.
@@ -74,5 +78,7 @@ mod smuggling;
 mod streams;
 /// Style rules, checked on the source.
 mod tidy;
+/// Trailer fields, announced or not.
+mod trailers;
 /// WebSockets: protocol rules, recording and replay.
 mod websocket;

@@ -1,8 +1,11 @@
 //! Snapshots of the texts that people read: miss reports, configuration errors, verdicts and the
 //! gateway's own responses. See [`crate::support::snapshot`] for how to accept a change.
 
+use std::io::Write as _;
 use std::sync::Arc;
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use http::Version;
 
 use crate::support::binary::{Ended, Process, program};
@@ -222,9 +225,13 @@ fn unusable_requests_get_the_reason() {
     assert_error("request-host", &empty(), |client| {
         get(client).header("host", "other")
     });
-    assert_error("coding", &empty(), |client| {
+    let limited = empty().section("[limits]\ndecompressed_body = 100");
+    assert_error("coding", &limited, |client| {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(&[b'x'; 101]).unwrap();
         let ask = client.ask("POST", "/hello").header("content-type", JSON);
-        ask.header("content-encoding", "gzip").body("no gzip")
+        let ask = ask.header("content-encoding", "gzip");
+        ask.body(encoder.finish().unwrap())
     });
     assert_error("forbidden", &empty(), |client| {
         let ask = client.ask("GET", "/__ouli/plugins");

@@ -9,6 +9,7 @@ mod head;
 mod http2;
 mod http2_origin;
 mod leaving_clients;
+mod malformed_http2;
 mod peers;
 mod pool;
 mod secrets;

@@ -11,6 +11,7 @@ use crate::support::{at_least, without_hanging};
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// Kinds of frames (RFC 9113, section 6).
+const DATA: u8 = 0;
 const HEADERS: u8 = 1;
 const RST_STREAM: u8 = 3;
 const SETTINGS: u8 = 4;
@@ -99,7 +100,7 @@ fn settings_announce_the_limits() {
     let told = settings(&mut raw);
     // RFC 9113, section 6.5.2.
     assert_eq!((told[&1], told[&3], told[&4]), (2 << 10, 7, 8 << 10));
-    assert_eq!((told[&5], told[&6]), (20 << 10, 9 << 10));
+    assert_eq!((told[&5], told[&6]), (20 << 10, 18 << 10));
     let update =
         std::iter::from_fn(|| read_frame(&mut raw)).find(|frame| frame.kind == WINDOW_UPDATE);
     // Beyond the 65,535 bytes that every connection begins with.
@@ -319,4 +320,20 @@ fn a_client_without_window_is_disconnected() {
         raw.write(request(0));
         without_hanging("the connection", || while read_frame(&mut raw).is_some() {});
     });
+}
+
+/// RFC 9113, section 4.2. DATA is split before h2 reads it, and h2 must not miss how large it was.
+#[test]
+fn a_frame_above_the_announced_size_is_a_frame_size_error() {
+    const FRAME_SIZE_ERROR: u32 = 6;
+    let origin = origin::simple();
+    let gateway = gateway::passthrough(&origin).start();
+    let too_large = vec![0; (16 << 10) + 1];
+    for kind in [DATA, HEADERS] {
+        let mut raw = connect(&gateway);
+        let post = [0x83, 0x86, 0x84, 0x41, 1, b'x'];
+        raw.write(frame(HEADERS, 0b100, 1, &post));
+        raw.try_write(frame(kind, 0, if kind == DATA { 1 } else { 3 }, &too_large));
+        assert_eq!(goaway(&mut raw).code(), FRAME_SIZE_ERROR, "{kind}");
+    }
 }

@@ -44,12 +44,30 @@ fn the_http2_header_list_is_limited() {
         ask.header("x-long", &"x".repeat(size)).try_send()
     };
     assert_eq!(ask(4 << 10).unwrap().status, 200);
+    let refused = ask(8 << 10).unwrap();
+    let seen = (refused.status, refused.header("ouli-error"));
+    assert_eq!(seen, (431, "limit"), "{}", refused.text());
+    assert!(refused.text().contains("limits.http2_max_header_list_size"));
+    // h2 answers a list that is much larger.
     let refused = ask(32 << 10);
     assert!(
         refused.as_ref().is_err() || refused.as_ref().unwrap().status == 431,
         "{refused:?}"
     );
     assert_eq!(origin.seen().len(), 1);
+}
+
+#[test]
+fn a_head_that_http1_accepts_is_accepted_over_http2() {
+    let origin = origin::simple();
+    let gateway = gateway::passthrough(&origin).start();
+    for client in [client::http1(&gateway), client::http2(&gateway)] {
+        let ask = client.ask("GET", "/hello");
+        let fields = (0..95).fold(ask, |ask, number| {
+            ask.header(&format!("x-{number}"), &"x".repeat(330))
+        });
+        assert_eq!(fields.send().status, 200);
+    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Tests with software that others wrote: httpbin as the upstream; curl, httpx and Node's fetch
-//! as clients; grpcio and tonic as both; and programs that hold conversations with each other. They
-//! need Python, Node and Chromium, so they run only where asked: `.ci/run` installs what they take
-//! and runs them.
+//! as clients; boto3 before moto; grpcio and tonic as both; and programs that hold conversations
+//! with each other. They need Python, Node and Chromium, so they run only where asked: `.ci/run`
+//! installs what they take and runs them.
 #![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 /// Where the programs are that the tests run.
@@ -33,6 +33,8 @@ mod sessions;
 /// The same for streams and conversations.
 mod streams;
 
+/// Content codings.
+mod codings;
 /// Answers that no client waits for, or that wait for no request.
 mod early;
 

@@ -1,9 +1,14 @@
 //! Record and replay of single exchanges.
 
+mod aws_chunked;
 mod bodies;
+mod coded_bytes;
 mod codings;
 mod heads;
+mod negotiation;
+mod renewed;
 mod streams;
+mod undecoded;
 
 use std::sync::Arc;
 

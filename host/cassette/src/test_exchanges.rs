@@ -7,7 +7,7 @@ use crate::{HEADER, encode};
 use ouli_message::stream::{
     Chunk, ChunkKind, Ending, Message, MessageKind, Payload, Protocol, Side, Stream, StreamContent,
 };
-use ouli_message::{Content, Exchange, Fields, Request, Response};
+use ouli_message::{CodedBody, Content, Exchange, Fields, Request, Response};
 
 /// A small exchange with most members, different for each number.
 pub(crate) fn sample(number: u64) -> Exchange {
@@ -26,7 +26,10 @@ pub(crate) fn sample(number: u64) -> Exchange {
             status: StatusCode::OK,
             fields: fields(&[("set-cookie", b"a=1"), ("set-cookie", b"b=\"2\"")]),
             body: text("one\r\ntwo\n"),
+            coded: CodedBody::Derived,
             trailers: fields(&[("x-checksum", b"7")]),
+            reason: None,
+            omitted: Vec::new(),
         },
         stream: None,
         failure: None,

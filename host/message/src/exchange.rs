@@ -1,8 +1,9 @@
 //! Requests, responses and exchanges: bodies are complete and content codings are decoded.
 
 use http::header::UPGRADE;
-use http::{Method, StatusCode};
+use http::{HeaderName, Method, StatusCode};
 
+use crate::coded_body::CodedBody;
 use crate::content::Content;
 use crate::failure::{Failure, FailureCause};
 use crate::fields::Fields;
@@ -55,12 +56,18 @@ impl Request {
 pub struct Response {
     /// The status.
     pub status: StatusCode,
+    /// The reason phrase of HTTP/1.1, if it is not the standard one of the status.
+    pub reason: Option<String>,
     /// The header; `content-encoding` is the coding of the body on the wire.
     pub fields: Fields,
     /// The body, decoded.
     pub body: Content,
+    /// The body with its content codings.
+    pub coded: CodedBody,
     /// The trailers.
     pub trailers: Fields,
+    /// Names of the fields that rules leave out because their values differ in each response.
+    pub omitted: Vec<HeaderName>,
 }
 
 /// One request and its response.
@@ -86,9 +93,12 @@ impl Response {
     pub fn absent(cause: &FailureCause) -> Self {
         Self {
             status: cause.status(),
+            reason: None,
             fields: Fields::default(),
             body: Content::EMPTY,
+            coded: CodedBody::Derived,
             trailers: Fields::default(),
+            omitted: Vec::new(),
         }
     }
 
@@ -105,13 +115,15 @@ impl Exchange {
         !failure.is_some_and(|failure| failure.cause.is_before_response())
     }
 
-    /// All bodies and messages, in a fixed order: request, response, messages of the stream.
+    /// All bodies and messages, in a fixed order: request, response, messages of the stream, coded
+    /// bytes of the response.
     pub fn contents(&self) -> impl Iterator<Item = &Content> {
         let messages = self.stream.iter().flat_map(Stream::messages);
         let messages = messages.filter_map(|message| Some(&message.kind.payload()?.content));
         [&self.request.body, &self.response.body]
             .into_iter()
             .chain(messages)
+            .chain(self.response.coded.exact())
     }
 
     /// [`Exchange::contents`], mutable.
@@ -119,9 +131,11 @@ impl Exchange {
         let messages = self.stream.iter_mut().flat_map(Stream::messages_mut);
         let messages =
             messages.filter_map(|message| Some(&mut message.kind.payload_mut()?.content));
-        [&mut self.request.body, &mut self.response.body]
+        let Response { body, coded, .. } = &mut self.response;
+        [&mut self.request.body, body]
             .into_iter()
             .chain(messages)
+            .chain(coded.exact_mut())
     }
 }
 

@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+mod coded_body;
 mod content;
 pub mod error_chain;
 pub mod exchange;
@@ -10,6 +11,7 @@ pub mod fields;
 pub mod glob;
 pub mod stream;
 
+pub use coded_body::CodedBody;
 pub use content::Content;
 pub use exchange::{Exchange, Request, Response};
 pub use failure::{Failure, FailureCause};

@@ -30,6 +30,16 @@ impl RedactionPass<'_> {
         }
     }
 
+    /// Redacts the reason phrase of a response.
+    pub(super) fn redact_reason(&mut self, reason: &mut Option<String>) {
+        let Some(text) = reason else {
+            return;
+        };
+        if let Some(new) = self.redact_free_text(text, TextLocation::Header, 0) {
+            *text = new;
+        }
+    }
+
     /// Registers the secrets of the headers that rules name, without changing the headers.
     pub(super) fn register_fields(&mut self, fields: &Fields) {
         for (name, value) in fields.iter() {

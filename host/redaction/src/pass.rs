@@ -69,12 +69,18 @@ impl<'a> Redaction<'a> {
     pub fn redact_response(&self, response: &Response) -> Outcome<Response> {
         self.run_to_fixpoint(response.clone(), |pass, response| {
             let volatile = &pass.rules.volatile;
-            response
-                .fields
-                .retain(|name, _| volatile.get(name.as_str()).is_none());
+            let omitted = &mut response.omitted;
+            response.fields.retain(|name, _| {
+                let is_kept = volatile.get(name.as_str()).is_none();
+                if !is_kept && !omitted.contains(name) {
+                    omitted.push(name.clone());
+                }
+                is_kept
+            });
             response
                 .trailers
                 .retain(|name, _| volatile.get(name.as_str()).is_none());
+            pass.redact_reason(&mut response.reason);
             pass.redact_fields(&mut response.fields);
             pass.redact_fields(&mut response.trailers);
             let content_type = response.fields.get_str("content-type");

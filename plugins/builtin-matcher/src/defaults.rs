@@ -43,8 +43,13 @@ pub(crate) const HEADERS: &[&str] = &[
     "if-none-match",
     "pragma",
     "warning",
-    // The body is compared by its type, and a multipart boundary is random.
+    // The body is compared by its type, and a multipart boundary is random. It is compared without
+    // its codings, so what describes the coded bytes says nothing more.
+    "content-encoding",
     "content-type",
+    "x-amz-checksum-*",
+    "x-amz-decoded-content-length",
+    "x-amz-trailer",
     // The client program, its version and its origin.
     "from",
     "origin",

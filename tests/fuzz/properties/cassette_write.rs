@@ -8,7 +8,7 @@ use ouli_message::failure::{Failure, FailureCause, FailureKind, Phase};
 use ouli_message::stream::{
     Chunk, ChunkKind, Ending, Message, MessageKind, Payload, Protocol, Side, Stream, StreamContent,
 };
-use ouli_message::{Content, Exchange, Fields, Request, Response};
+use ouli_message::{CodedBody, Content, Exchange, Fields, Request, Response};
 
 use super::choices::{Choices, Dice};
 
@@ -82,7 +82,10 @@ fn exchange(choices: &mut Choices<'_>) -> Exchange {
         status: status.expect("from 100 to 355"),
         fields: fields(choices),
         body: Content::EMPTY,
+        coded: CodedBody::Derived,
         trailers: fields(choices),
+        reason: None,
+        omitted: Vec::new(),
     };
     let stream = match stream {
         None => {

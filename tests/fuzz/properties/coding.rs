@@ -1,9 +1,12 @@
 //! Content codings: nothing comes out beyond the bounds, and what was applied is undone.
 
 use bytes::Bytes;
+use http::{HeaderName, HeaderValue};
 use ouli_codec::content_coding::{
-    Bounds, Coding, Encoder, decode, decode_with_offsets, encode, parse,
+    Bounds, Coding, Encoder, decode, decode_with_offsets, encode, parse, remove_codings,
+    split_coded,
 };
+use ouli_message::Fields;
 
 use super::choices::{Choices, Dice};
 
@@ -16,9 +19,12 @@ const BOUNDS: Bounds = Bounds {
 pub(super) fn check(input: &[u8]) {
     let mut choices = Choices::new(input);
     let all = [Coding::Gzip, Coding::Deflate, Coding::Brotli, Coding::Zstd];
-    let codings: Vec<_> = (0..1 + choices.below(2))
+    let mut codings: Vec<_> = (0..1 + choices.below(2))
         .map(|_| choices.one_of(&all))
         .collect();
+    if input.len().is_multiple_of(4) {
+        codings.push(Coding::AwsChunked);
+    }
     let body = Bytes::copy_from_slice(choices.rest());
     let named = parse(&String::from_utf8_lossy(&body));
     assert!(named.is_err() || named.is_ok_and(|named| named.len() <= 4));
@@ -50,8 +56,27 @@ pub(super) fn check(input: &[u8]) {
     }
 
     let coded = encode(&body, &codings).expect("anything can be coded");
+    as_received(&body, &coded, &codings);
     assert_eq!(decode(coded, &codings, BOUNDS).expect("it was coded"), body);
     in_pieces(&body, &codings, &mut dice);
+}
+
+/// A body is the same by its header. Whatever is called coded is decoded, or taken as it is.
+fn as_received(body: &Bytes, coded: &Bytes, codings: &[Coding]) {
+    let names: Vec<_> = codings.iter().map(|coding| coding.name()).collect();
+    let value = HeaderValue::try_from(names.join(", ")).expect("names are tokens");
+    let mut fields = Fields::default();
+    fields.push(HeaderName::from_static("content-encoding"), value);
+    let received = remove_codings(coded, &fields, BOUNDS).expect("it was coded");
+    assert_eq!(received.bytes, *body);
+    if let Ok(received) = remove_codings(body, &fields, BOUNDS)
+        && received.removed.is_empty()
+    {
+        assert_eq!(received.bytes, *body);
+    }
+    let half = body.len() as u64 / 2;
+    let parts = split_coded(coded, &[half, body.len() as u64 - half], codings);
+    assert_eq!(parts.concat(), *coded);
 }
 
 /// A stream that is coded piece by piece is the same body, and each piece is there at its end.

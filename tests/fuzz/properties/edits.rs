@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 use ouli_codec::json::Document;
-use ouli_message::{Content, Fields, Request, Response};
+use ouli_message::{CodedBody, Content, Fields, Request, Response};
 use ouli_redaction::{Edit, edit_part, edit_request, edit_response, edit_trailers};
 
 use super::choices::Choices;
@@ -113,7 +113,10 @@ fn of_response(body: &Bytes, edits: &[Edit]) {
         status: StatusCode::OK,
         fields: fields(),
         body: Content::Inline(body.clone()),
+        coded: CodedBody::Derived,
         trailers: Fields::default(),
+        reason: None,
+        omitted: Vec::new(),
     };
     let mut after = before.clone();
     let changed = edit_response(&mut after, edits.to_vec());

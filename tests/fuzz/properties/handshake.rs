@@ -57,6 +57,7 @@ pub(super) fn check(input: &[u8]) {
     let _ = websocket::check_connect_response(&offer, StatusCode::OK, &answer);
 
     let rewrite = Rewrite {
+        forward_expect: false,
         preserve_host: false,
         restrict_codings: choices.flag(),
     };

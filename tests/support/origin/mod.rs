@@ -1,6 +1,7 @@
 //! An origin in this process: a real HTTP/1.1 and HTTP/2 server with scripted routes, which keeps
 //! what it saw.
 
+mod peer;
 mod raw;
 mod reply;
 
@@ -21,6 +22,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
+pub(crate) use peer::{Peer, peer};
 pub(crate) use raw::{RawOrigin, raw};
 pub(crate) use reply::{Gate, Parts, Reply, bytes, json, parts, status, text};
 

@@ -9,12 +9,12 @@ use super::boundary;
 use super::json_writer::JsonWriter;
 use ouli_message::Content;
 
-/// Writes the member `body`, unless the body is empty.
-pub(super) fn write(writer: &mut JsonWriter<'_>, content: &Content, folder: &str) {
+/// Writes the member `name`, unless the body is empty.
+pub(super) fn write(writer: &mut JsonWriter<'_>, name: &str, content: &Content, folder: &str) {
     if matches!(content, Content::Inline(bytes) if bytes.is_empty()) {
         return;
     }
-    writer.open("body", b'{');
+    writer.open(name, b'{');
     write_members(writer, content, folder);
     writer.close(b'}');
 }

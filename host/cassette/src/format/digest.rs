@@ -4,7 +4,7 @@ use sha2::{Digest, Sha256};
 
 use super::stream_names::{self, MessageRecord};
 use ouli_message::stream::{Stream, StreamContent};
-use ouli_message::{Content, Exchange, FailureCause, Fields};
+use ouli_message::{CodedBody, Content, Exchange, FailureCause, Fields, Response};
 
 /// The digest of an exchange in a cassette: `sha256:` and 32 hex digits.
 ///
@@ -50,11 +50,37 @@ pub fn digest(exchange: &Exchange) -> String {
         push_text(&mut content, b"truncated_at");
         push_text(&mut content, length.to_string().as_bytes());
     }
+    match &response.coded {
+        CodedBody::Derived => {}
+        CodedBody::Exact(coded) => {
+            push_text(&mut content, b"coded");
+            push_body(&mut content, coded);
+        }
+        CodedBody::Undecoded => push_text(&mut content, b"undecoded"),
+    }
+    if exchange.has_response() {
+        push_optional_members(&mut content, response);
+    }
     let hash = Sha256::digest(&content);
     let mut text = String::with_capacity(PREFIX.len() + 32);
     text.push_str(PREFIX);
     push_hex(&mut text, &hash[..16]);
     text
+}
+
+/// Members that are seldom present add nothing to the digest of an exchange without them.
+fn push_optional_members(content: &mut Vec<u8>, response: &Response) {
+    if let Some(reason) = &response.reason {
+        push_text(content, b"reason");
+        push_text(content, reason.as_bytes());
+    }
+    if !response.omitted.is_empty() {
+        push_text(content, b"omitted");
+        push_length(content, response.omitted.len());
+        for name in &response.omitted {
+            push_text(content, name.as_str().as_bytes());
+        }
+    }
 }
 
 /// The SHA-256 of a body, in lower-case hex: the name of its file.
@@ -172,15 +198,19 @@ mod tests {
     #[test]
     fn every_member_changes_the_digest() {
         let base = sample(1);
-        let changes: [fn(&mut Exchange); 8] = [
+        let changes: [fn(&mut Exchange); 10] = [
             |it| it.endpoint.push('x'),
             |it| it.request.authority.push('x'),
             |it| it.request.target.push('x'),
             |it| it.request.body = Content::Inline(Bytes::from_static(b"x")),
             |it| it.response.status = http::StatusCode::IM_A_TEAPOT,
+            |it| it.response.reason = Some(String::new()),
+            |it| it.response.omitted = vec![http::header::DATE],
             |it| it.response.trailers = it.response.fields.clone(),
             |it| it.request.fields.retain(|name, _| name != "accept"),
             |it| it.tags.push(("a".into(), "b".into())),
+            |it| it.response.coded = CodedBody::Exact(Content::Inline(Bytes::from_static(b"x"))),
+            |it| it.response.coded = CodedBody::Undecoded,
         ];
         for change in changes {
             let mut other = base.clone();

@@ -5,7 +5,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use super::digest::digest;
 use super::json_writer::JsonWriter;
 use super::{body_writer, stream_writer};
-use ouli_message::{Exchange, Failure, Fields, Request, Response};
+use ouli_message::{CodedBody, Exchange, Failure, Fields, Request, Response};
 
 /// Appends one exchange to `out`, as a pretty-printed JSON value with a line end after it.
 ///
@@ -40,7 +40,7 @@ fn write_request(writer: &mut JsonWriter<'_>, request: &Request, folder: &str) {
     writer.string("authority", &request.authority);
     writer.string("target", &request.target);
     write_fields(writer, "headers", &request.fields);
-    body_writer::write(writer, &request.body, folder);
+    body_writer::write(writer, "body", &request.body, folder);
     write_trailers(writer, &request.trailers);
     if let Some(length) = request.truncated_at {
         writer.number("truncated_at", length);
@@ -51,9 +51,24 @@ fn write_request(writer: &mut JsonWriter<'_>, request: &Request, folder: &str) {
 fn write_response(writer: &mut JsonWriter<'_>, response: &Response, folder: &str) {
     writer.open("response", b'{');
     writer.number("status", u64::from(response.status.as_u16()));
+    if let Some(reason) = &response.reason {
+        writer.string("reason", reason);
+    }
     write_fields(writer, "headers", &response.fields);
-    body_writer::write(writer, &response.body, folder);
+    body_writer::write(writer, "body", &response.body, folder);
+    match &response.coded {
+        CodedBody::Derived => {}
+        CodedBody::Exact(coded) => body_writer::write(writer, "coded", coded, folder),
+        CodedBody::Undecoded => writer.raw("undecoded", "true"),
+    }
     write_trailers(writer, &response.trailers);
+    if !response.omitted.is_empty() {
+        writer.open("omitted", b'[');
+        for name in &response.omitted {
+            writer.item(name.as_str());
+        }
+        writer.close(b']');
+    }
     writer.close(b'}');
 }
 

@@ -13,7 +13,9 @@ use super::failure_reader::FailureMembers;
 use super::stream_reader::StreamMembers;
 use super::strict_json::{Object, Text};
 use ouli_message::failure::{FailureKind, Phase};
-use ouli_message::{Content, Exchange, Failure, FailureCause, Fields, Request, Response};
+use ouli_message::{
+    CodedBody, Content, Exchange, Failure, FailureCause, Fields, Request, Response,
+};
 
 /// An exchange in a cassette, borrowed from its text.
 pub(super) struct Record<'a>(Members<'a>);
@@ -58,6 +60,9 @@ impl Members<'_> {
                  `body`, or remove the response",
                 cause.phase.name()
             )),
+            (None, Some(Object(response))) if response.undecoded && response.coded.is_some() => {
+                Err("`coded` is not allowed with `undecoded`".to_owned())
+            }
             (None, Some(_)) | (Some(_), None) => Ok(()),
         }
     }
@@ -106,11 +111,19 @@ fn response(
             &cause.unwrap_or(FailureCause::new(Phase::Head, FailureKind::Closed)),
         );
     };
+    let coded = match members.coded {
+        Some(coded) => CodedBody::Exact(coded.into_content(buffer)),
+        None if members.undecoded => CodedBody::Undecoded,
+        None => CodedBody::Derived,
+    };
     Response {
         status: members.status.0,
+        reason: members.reason.map(|reason| reason.0),
         fields: members.headers.0,
         body: content(members.body, buffer),
+        coded,
         trailers: members.trailers.0,
+        omitted: members.omitted.into_iter().map(|name| name.0).collect(),
     }
 }
 
@@ -135,11 +148,19 @@ struct RequestMembers<'a> {
 #[serde(deny_unknown_fields)]
 struct ResponseMembers<'a> {
     status: StatusNumber,
+    #[serde(default)]
+    reason: Option<ReasonText>,
     headers: FieldList,
     #[serde(borrow, default)]
     body: Option<ParsedBody<'a>>,
+    #[serde(borrow, default)]
+    coded: Option<ParsedBody<'a>>,
+    #[serde(default)]
+    undecoded: bool,
     #[serde(default)]
     trailers: FieldList,
+    #[serde(default)]
+    omitted: Vec<FieldName>,
 }
 
 fn content(body: Option<ParsedBody<'_>>, buffer: &Bytes) -> Content {
@@ -164,6 +185,19 @@ impl<'de> Deserialize<'de> for StatusNumber {
         StatusCode::from_u16(u16::deserialize(deserializer)?)
             .map(Self)
             .map_err(|_| Error::custom("expected a status from 100 to 999"))
+    }
+}
+
+/// A reason phrase (RFC 9112, section 4).
+struct ReasonText(String);
+
+impl<'de> Deserialize<'de> for ReasonText {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Text(text) = Text::deserialize(deserializer)?;
+        if text.chars().any(|it| it != '\t' && it.is_control()) {
+            return Err(Error::custom("expected a reason phrase of one line"));
+        }
+        Ok(Self(text.into_owned()))
     }
 }
 

@@ -165,7 +165,7 @@ fn hex(bytes: &[u8]) -> String {
 mod tests {
     use super::*;
     use ouli_codec::grpc;
-    use ouli_message::Fields;
+    use ouli_message::{CodedBody, Fields};
 
     #[test]
     fn a_status_line_has_the_decoded_message() {
@@ -174,7 +174,10 @@ mod tests {
                 status: http::StatusCode::OK,
                 fields,
                 body: Content::EMPTY,
+                coded: CodedBody::Derived,
                 trailers,
+                reason: None,
+                omitted: Vec::new(),
             })
         };
         let status_fields = grpc::trailers(grpc::Code::NotFound, "caf\u{e9} 100%\n");

@@ -9,7 +9,7 @@ use http::{HeaderName, HeaderValue, Method, StatusCode};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use ouli_message::{Content, Exchange, Fields};
+use ouli_message::{CodedBody, Content, Exchange, Fields};
 
 /// A case, as in its file.
 #[derive(Clone, Debug, Deserialize)]
@@ -179,7 +179,10 @@ fn build_response(spec: ResponseSpec) -> Result<ouli_message::Response, String> 
         status: status.map_err(|error| format!("`response.status`: {error}"))?,
         fields,
         body,
+        coded: CodedBody::Derived,
         trailers: Fields::default(),
+        reason: None,
+        omitted: Vec::new(),
     })
 }
 

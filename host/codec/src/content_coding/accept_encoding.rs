@@ -17,6 +17,19 @@ pub fn accepts(accept_encoding: Option<&str>, coding: Coding) -> bool {
     wildcard
 }
 
+/// True if a client that sent this `accept-encoding` accepts a body without a coding.
+pub fn accepts_identity(accept_encoding: &str) -> bool {
+    let (mut named, mut wildcard) = (None, None);
+    for (name, weight) in weighted(accept_encoding) {
+        if name.eq_ignore_ascii_case("identity") {
+            named = named.or(Some(weight > 0.0));
+        } else if name == "*" {
+            wildcard = wildcard.or(Some(weight > 0.0));
+        }
+    }
+    named.or(wildcard).unwrap_or(true)
+}
+
 /// Restricts the `accept-encoding` of a client to codings that can be decoded, for the upstream.
 /// Order and weights are kept. A `*` is expanded.
 pub fn restrict(accept_encoding: &str) -> String {

@@ -12,9 +12,13 @@ pub enum Coding {
     Brotli,
     /// `zstd` (RFC 8878).
     Zstd,
+    /// `aws-chunked`: the chunks of a signed upload to Amazon S3. It does not compress, and no
+    /// client accepts it by `accept-encoding`.
+    AwsChunked,
 }
 
 impl Coding {
+    /// The codings that are negotiated.
     pub(super) const ALL: [Self; 4] = [Self::Gzip, Self::Deflate, Self::Brotli, Self::Zstd];
 
     /// The registered name.
@@ -24,10 +28,11 @@ impl Coding {
             Self::Deflate => "deflate",
             Self::Brotli => "br",
             Self::Zstd => "zstd",
+            Self::AwsChunked => "aws-chunked",
         }
     }
 
-    /// The coding of a case-insensitive name.
+    /// The negotiated coding of a case-insensitive name.
     pub fn of(name: &str) -> Option<Self> {
         let alias = name.eq_ignore_ascii_case("x-gzip");
         let has_name = |coding: &Self| coding.name().eq_ignore_ascii_case(name);

@@ -1,87 +1,120 @@
-//! Decodes whole bodies within limits. Truncated bodies and trailing bytes are errors.
+//! Decodes whole bodies within limits. Truncated bodies are errors.
 
-use std::io::{self, Read};
+use std::io;
 
 use brotli::enc::StandardAlloc;
 use brotli::{BrotliDecompressStream, BrotliResult, BrotliState};
 use bytes::Bytes;
-use flate2::{Decompress, FlushDecompress, Status, bufread};
+use flate2::{Decompress, FlushDecompress, Status};
 
-use super::bounds::{Bounds, CHUNK_SIZE, RATIO_FROM};
+use super::bounds::{Bounds, CHUNK_SIZE};
 use super::coding::Coding;
 use super::error::{CodingError, invalid};
+use super::extra::Extra;
+use super::sink::Sink;
+use super::{aws_chunked, gzip, zstd_frames};
 
-/// Decodes the codings, the last one first. An empty body stays empty, as in a response to `HEAD`.
+/// Decodes the codings, the last one first. Bytes after the end are an error. An empty body stays
+/// empty, as in a response to `HEAD`.
 pub fn decode(mut bytes: Bytes, codings: &[Coding], bounds: Bounds) -> Result<Bytes, CodingError> {
     for coding in codings.iter().rev() {
         if bytes.is_empty() {
             break;
         }
-        bytes = decode_one(&bytes, *coding, bounds)?.into();
+        let mut extra = Extra::default();
+        bytes = decode_one(&bytes, *coding, bounds, &mut extra)?;
+        if !extra.tail.is_empty() {
+            return Err(invalid(*coding, io::ErrorKind::InvalidData.into()));
+        }
     }
     Ok(bytes)
 }
 
-/// Decodes one coding.
-fn decode_one(bytes: &[u8], coding: Coding, bounds: Bounds) -> Result<Vec<u8>, CodingError> {
+/// Decodes one coding. What is not part of the decoded body is added to `extra`.
+pub(super) fn decode_one(
+    bytes: &Bytes,
+    coding: Coding,
+    bounds: Bounds,
+    extra: &mut Extra,
+) -> Result<Bytes, CodingError> {
     let mut sink = Sink::new(bytes.len(), coding, bounds);
-    match coding {
-        Coding::Gzip => sink.read(bufread::MultiGzDecoder::new(bytes))?,
-        Coding::Deflate => return deflate(bytes, bounds),
-        Coding::Brotli => brotli(bytes, &mut sink)?,
-        Coding::Zstd => {
-            let decoder = zstd::stream::read::Decoder::with_buffer(bytes);
-            let mut decoder = decoder.map_err(|error| invalid(coding, error))?;
-            let limited = decoder.window_log_max(ZSTD_WINDOW);
-            limited.map_err(|error| invalid(coding, error))?;
-            sink.read(decoder)?;
-        }
+    let end = match coding {
+        Coding::Gzip => gzip::decode(bytes, &mut sink, extra)?,
+        Coding::Deflate => deflate(bytes, &mut sink)?,
+        Coding::Brotli => brotli(bytes, &mut sink, extra)?,
+        Coding::Zstd => zstd(bytes, &mut sink, extra)?,
+        Coding::AwsChunked => return aws_chunked::decode(bytes, extra),
+    };
+    extra.tail = bytes.slice(end..);
+    Ok(sink.into_bytes())
+}
+
+/// Decodes all frames, and returns the offset of the end of the last one.
+fn zstd(bytes: &[u8], sink: &mut Sink, extra: &mut Extra) -> Result<usize, CodingError> {
+    let end = zstd_frames::end_of_frames(bytes, extra);
+    if end == 0 {
+        return Err(sink.error(io::ErrorKind::InvalidData));
     }
-    Ok(sink.out)
+    let failed = |error| invalid(Coding::Zstd, error);
+    let frames = bytes.get(..end).unwrap_or_default();
+    let mut decoder = zstd::stream::read::Decoder::with_buffer(frames).map_err(failed)?;
+    decoder.window_log_max(ZSTD_WINDOW).map_err(failed)?;
+    sink.read(decoder)?;
+    Ok(end)
 }
 
 /// Binary logarithm of 8 MiB, the maximum window in HTTP (RFC 9659, section 3).
 const ZSTD_WINDOW: u32 = 23;
 
+/// Number of encoded bytes for each step of the decoder of brotli. The decoder skips metadata
+/// without handing it out; longer metadata is still pending after a step.
+const BROTLI_STEP: usize = 64;
+
 /// Drives the decompressor directly: the reader of the crate does not report how much it consumed.
-fn brotli(bytes: &[u8], sink: &mut Sink) -> Result<(), CodingError> {
+fn brotli(bytes: &[u8], sink: &mut Sink, extra: &mut Extra) -> Result<usize, CodingError> {
     let alloc = StandardAlloc::default;
     let mut state = BrotliState::new_strict(alloc(), alloc(), alloc());
     let mut buffer = vec![0; CHUNK_SIZE];
-    let (mut input_left, mut read, mut total) = (bytes.len(), 0, 0);
+    let (mut read, mut total) = (0, 0);
     loop {
-        let (mut buffer_left, mut written) = (buffer.len(), 0);
+        let step = bytes.len().min(read + BROTLI_STEP);
+        let (mut input_left, mut buffer_left, mut written) = (step - read, buffer.len(), 0);
         let result = BrotliDecompressStream(
             &mut input_left,
             &mut read,
-            bytes,
+            bytes.get(..step).unwrap_or_default(),
             &mut buffer_left,
             &mut written,
             &mut buffer,
             &mut total,
             &mut state,
         );
+        extra.has_hidden_metadata |= state.is_metadata != 0 && state.meta_block_remaining_len > 0;
         sink.take(buffer.get(..written).unwrap_or_default())?;
         match result {
             BrotliResult::NeedsMoreOutput => {}
-            BrotliResult::ResultSuccess => return sink.check_end(input_left == 0),
+            BrotliResult::NeedsMoreInput if step < bytes.len() => {}
+            BrotliResult::ResultSuccess => return Ok(read),
             BrotliResult::NeedsMoreInput => return Err(sink.error(io::ErrorKind::UnexpectedEof)),
             BrotliResult::ResultFailure => return Err(sink.error(io::ErrorKind::InvalidData)),
         }
     }
 }
 
-fn deflate(bytes: &[u8], bounds: Bounds) -> Result<Vec<u8>, CodingError> {
-    match inflate(bytes, true, bounds) {
-        Err(CodingError::Invalid(..)) => inflate(bytes, false, bounds),
+/// Decodes the zlib format, or else raw deflate, and returns the offset of the end.
+fn deflate(bytes: &[u8], sink: &mut Sink) -> Result<usize, CodingError> {
+    match inflate(bytes, true, sink) {
+        Err(CodingError::Invalid(..)) => {
+            sink.clear();
+            inflate(bytes, false, sink)
+        }
         other => other,
     }
 }
 
 /// Drives the decompressor directly: the readers of flate2 accept the end of the input as the end
 /// of the stream.
-fn inflate(bytes: &[u8], zlib: bool, bounds: Bounds) -> Result<Vec<u8>, CodingError> {
-    let mut sink = Sink::new(bytes.len(), Coding::Deflate, bounds);
+fn inflate(bytes: &[u8], zlib: bool, sink: &mut Sink) -> Result<usize, CodingError> {
     let mut stream = Decompress::new(zlib);
     let mut buffer = vec![0; CHUNK_SIZE];
     loop {
@@ -92,66 +125,10 @@ fn inflate(bytes: &[u8], zlib: bool, bounds: Bounds) -> Result<Vec<u8>, CodingEr
         let new = (stream.total_out() - written) as usize;
         sink.take(buffer.get(..new).unwrap_or_default())?;
         if status == Status::StreamEnd {
-            sink.check_end(stream.total_in() == bytes.len() as u64)?;
-            return Ok(sink.out);
+            return Ok(stream.total_in() as usize);
         }
         if new == 0 && stream.total_in() == read {
-            return Err(invalid(
-                Coding::Deflate,
-                io::ErrorKind::UnexpectedEof.into(),
-            ));
+            return Err(sink.error(io::ErrorKind::UnexpectedEof));
         }
-    }
-}
-
-/// Collects decoded bytes within the limits.
-struct Sink {
-    out: Vec<u8>,
-    input: u64,
-    coding: Coding,
-    bounds: Bounds,
-}
-
-impl Sink {
-    fn new(input: usize, coding: Coding, bounds: Bounds) -> Self {
-        Self {
-            out: Vec::new(),
-            input: input as u64,
-            coding,
-            bounds,
-        }
-    }
-
-    fn read(&mut self, mut from: impl Read) -> Result<(), CodingError> {
-        let mut buffer = vec![0; CHUNK_SIZE];
-        loop {
-            match from.read(&mut buffer) {
-                Ok(0) => return Ok(()),
-                Ok(size) => self.take(buffer.get(..size).unwrap_or_default())?,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(invalid(self.coding, error)),
-            }
-        }
-    }
-
-    fn take(&mut self, bytes: &[u8]) -> Result<(), CodingError> {
-        let size = (self.out.len() + bytes.len()) as u64;
-        if size > self.bounds.bytes {
-            return Err(CodingError::TooLarge(self.bounds.bytes));
-        }
-        if size > RATIO_FROM && size / self.bounds.ratio.max(1) > self.input {
-            return Err(CodingError::Ratio(self.bounds.ratio));
-        }
-        self.out.extend_from_slice(bytes);
-        Ok(())
-    }
-
-    fn check_end(&self, ended: bool) -> Result<(), CodingError> {
-        let garbage = || self.error(io::ErrorKind::InvalidData);
-        ended.then_some(()).ok_or_else(garbage)
-    }
-
-    fn error(&self, kind: io::ErrorKind) -> CodingError {
-        invalid(self.coding, kind.into())
     }
 }

@@ -5,6 +5,7 @@ use std::io::{self, Read, Write};
 use bytes::Bytes;
 use flate2::{Compression, write};
 
+use super::aws_chunked;
 use super::bounds::CHUNK_SIZE;
 use super::coding::Coding;
 use super::error::{CodingError, invalid};
@@ -37,6 +38,7 @@ fn apply(bytes: &[u8], coding: Coding) -> io::Result<Vec<u8>> {
             Ok(out)
         }
         Coding::Zstd => zstd::stream::encode_all(bytes, zstd::DEFAULT_COMPRESSION_LEVEL),
+        Coding::AwsChunked => Ok(aws_chunked::encode(bytes)),
     }
 }
 

@@ -24,6 +24,13 @@ pub enum CodingError {
     Invalid(&'static str, #[source] io::Error),
 }
 
+impl CodingError {
+    /// True if a limit was reached, so that nothing is known about the body.
+    pub fn is_limit(&self) -> bool {
+        matches!(self, Self::TooLarge(_) | Self::Ratio(_))
+    }
+}
+
 /// Maximum number of codings of one body.
 pub const MAX_CODINGS: usize = 4;
 

@@ -7,6 +7,8 @@ use std::rc::Rc;
 use bytes::Bytes;
 use flate2::{Compression, write};
 
+use super::aws_chunked;
+use super::aws_chunked_stream::{ChunkWriter, RangeWriter};
 use super::bounds::{Bounds, CHUNK_SIZE, RATIO_FROM};
 use super::coding::Coding;
 use super::decode::decode;
@@ -24,27 +26,61 @@ pub fn decode_with_offsets(
     bounds: Bounds,
 ) -> Result<(Bytes, Vec<u64>), CodingError> {
     let decoded = decode(raw.clone(), codings, bounds)?;
+    let decoded_ends = decoded_offsets(raw, ends, codings, decoded.len() as u64);
+    Ok((decoded, decoded_ends))
+}
+
+/// Maps encoded offsets of a valid body to decoded offsets. `ends` must be ascending, and `total`
+/// is the decoded size.
+pub fn decoded_offsets(raw: &Bytes, ends: &[u64], codings: &[Coding], total: u64) -> Vec<u64> {
     let counted = Rc::new(RefCell::new(0));
     let mut chain = decoder_chain(raw, codings, Box::new(ByteCounter(Rc::clone(&counted))));
     let mut from = 0;
     let mut decoded_ends = Vec::with_capacity(ends.len());
     for end in ends {
         let end = usize::try_from(*end).unwrap_or(usize::MAX).min(raw.len());
-        // The whole body was decoded above. An error here only means that the stream ended before
+        // The whole body was decoded before. An error here only means that the stream ended before
         // the last byte.
         let _ = chain
             .write_all(raw.get(from..end).unwrap_or_default())
             .and_then(|()| chain.flush());
         from = end.max(from);
         let is_end = end == raw.len();
-        decoded_ends.push(if is_end {
-            decoded.len() as u64
-        } else {
-            *counted.borrow()
-        });
+        decoded_ends.push(if is_end { total } else { *counted.borrow() });
     }
-    Ok((decoded, decoded_ends))
+    decoded_ends
 }
+
+/// Splits a valid coded body so that each part completes the decoded chunk of the same index. The
+/// last part takes the rest. `sizes` are those of the decoded chunks.
+pub fn split_coded(raw: &Bytes, sizes: &[u64], codings: &[Coding]) -> Vec<Bytes> {
+    let counted = Rc::new(RefCell::new(0));
+    let mut chain = decoder_chain(raw, codings, Box::new(ByteCounter(Rc::clone(&counted))));
+    let step = raw.len() / MAX_SPLIT_STEPS + 1;
+    let (mut start, mut at, mut due) = (0, 0, 0_u64);
+    let mut parts = Vec::with_capacity(sizes.len());
+    for (index, size) in sizes.iter().enumerate() {
+        due = due.saturating_add(*size);
+        while at < raw.len() && *counted.borrow() < due {
+            let end = raw.len().min(at + step);
+            let written = chain
+                .write_all(raw.get(at..end).unwrap_or_default())
+                .and_then(|()| chain.flush());
+            // After the end of the stream, everything belongs to this chunk.
+            at = if written.is_ok() { end } else { raw.len() };
+        }
+        if index + 1 == sizes.len() {
+            at = raw.len();
+        }
+        parts.push(raw.slice(start..at));
+        start = at;
+    }
+    parts
+}
+
+/// Maximum number of places at which a coded body can be split. Larger bodies are split less
+/// exactly, so that the work is bounded.
+const MAX_SPLIT_STEPS: usize = 128 << 10;
 
 /// Decodes a truncated body as far as possible, and maps offsets like [`decode_with_offsets`].
 ///
@@ -151,6 +187,11 @@ fn decoder_chain(raw: &[u8], codings: &[Coding], end: Box<dyn Write>) -> Box<dyn
                 // Without memory for a decoder no offsets are known.
                 Err(_) => Box::new(io::sink()),
             },
+            Coding::AwsChunked if outermost => {
+                Box::new(RangeWriter::new(chain, aws_chunked::data_ranges(raw)))
+            }
+            // It is always applied last.
+            Coding::AwsChunked => Box::new(io::sink()),
         };
     }
     chain
@@ -200,6 +241,7 @@ impl Encoder {
                     let encoder = encoder.map_err(|error| invalid(*coding, error))?;
                     Box::new(encoder.auto_finish())
                 }
+                Coding::AwsChunked => Box::new(ChunkWriter::new(chain)),
             };
         }
         Ok(Self {
@@ -258,6 +300,8 @@ mod tests {
         let mut lists: Vec<_> = Coding::ALL.iter().map(|coding| vec![*coding]).collect();
         lists.push(vec![Coding::Gzip, Coding::Brotli]);
         lists.push(vec![Coding::Deflate, Coding::Zstd]);
+        lists.push(vec![Coding::AwsChunked]);
+        lists.push(vec![Coding::Gzip, Coding::AwsChunked]);
         lists
     }
 
@@ -280,6 +324,31 @@ mod tests {
             let decoded = decode_with_offsets(&coded.into(), &ends, &list, BOUNDS).unwrap();
             assert_eq!(decoded.0, chunks.concat(), "{list:?}");
             assert_eq!(decoded.1, expected, "{list:?}");
+        }
+    }
+
+    #[test]
+    fn a_split_body_has_the_same_bytes_and_each_part_completes_its_chunk() {
+        let chunks = ["data: one\n\n", "data: two\n\n", "data: three\n\n"];
+        let sizes = chunks.map(|chunk| chunk.len() as u64);
+        for list in lists() {
+            let mut encoder = Encoder::new(&list).unwrap();
+            let mut coded: Vec<_> = chunks
+                .iter()
+                .map(|chunk| encoder.encode_chunk(chunk.as_bytes()).unwrap())
+                .collect();
+            coded.push(encoder.finish());
+            let whole = Bytes::from(coded.concat());
+            let parts = split_coded(&whole, &sizes, &list);
+            assert_eq!(parts.concat(), whole, "{list:?}");
+            let mut end = 0;
+            let ends = parts.iter().map(|part| {
+                end += part.len() as u64;
+                end
+            });
+            let ends: Vec<_> = ends.collect();
+            let decoded = decode_with_offsets(&whole, &ends, &list, BOUNDS).unwrap();
+            assert_eq!(decoded.1, [11, 22, 35], "{list:?}");
         }
     }
 

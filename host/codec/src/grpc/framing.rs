@@ -129,7 +129,9 @@ fn coding(encoding: Option<&str>) -> Result<Option<Coding>, GrpcError> {
         None | Some("identity" | "") => Ok(None),
         Some(name) => match Coding::of(name) {
             Some(coding @ (Coding::Gzip | Coding::Deflate | Coding::Zstd)) => Ok(Some(coding)),
-            Some(Coding::Brotli) | None => Err(GrpcError::Encoding(name.to_owned())),
+            Some(Coding::Brotli | Coding::AwsChunked) | None => {
+                Err(GrpcError::Encoding(name.to_owned()))
+            }
         },
     }
 }

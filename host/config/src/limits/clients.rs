@@ -48,10 +48,13 @@ macro_rules! client_limits {
     /// Length of the request target (path and query). A longer one gets 414.
     uri_bytes: usize = 8 * KIB, Bytes(64..=64 * KIB),
         "RFC 9110, section 4.1: at least 8,000; nginx: 8 KiB";
-    /// Time from the first byte of a request to the end of its head; then the connection is
-    /// closed.
+    /// Time from the first byte of a request to the end of its head; then it gets 408.
     request_header_timeout: Duration = 10 * SECOND, Time(MS..=DAY),
         "stops clients that send a head slowly; nginx: 60 s, a program under test needs less";
+    /// Time that a request waits for its response after its HTTP/1.1 client has ended its stream
+    /// (shutdown(2)); then the client counts as gone.
+    half_close_timeout: Duration = SECOND, Time(MS..=DAY),
+        "a client that leaves looks the same; HAProxy, timeout client-fin";
     /// Time without a request on a client connection; then it is closed.
     idle_timeout: Duration = MINUTE, Time(MS..=DAY),
         "nginx: 75 s; Pingora: 60 s";
@@ -82,10 +85,10 @@ macro_rules! client_limits {
     /// WINDOW_UPDATE.
     http2_connection_window: u32 = 256 * KIB, Bytes(64 * KIB..=2 * GIB - 1),
         "four full streams (RFC 9113, section 6.9); Envoy at the edge: 1 MiB";
-    /// SETTINGS_MAX_HEADER_LIST_SIZE: decoded header fields of one HTTP/2 request. A larger list
-    /// gets 431.
-    http2_max_header_list_size: u32 = 16 * KIB, Bytes(KIB..=MIB),
-        "hyper: 16 KiB (RFC 9113, section 6.5.2)";
+    /// Decoded header fields of one HTTP/2 request. A larger list gets 431.
+    /// SETTINGS_MAX_HEADER_LIST_SIZE is twice this: above it, h2 sends the 431 without a body.
+    http2_max_header_list_size: u32 = 36 * KIB, Bytes(KIB..=MIB),
+        "`header_bytes`, and the 32 bytes that each field counts more (RFC 9113, section 6.5.2)";
     /// SETTINGS_HEADER_TABLE_SIZE: HPACK table for request headers. Clients may not use a larger
     /// one.
     http2_header_table_size: u32 = 0, Bytes(0..=64 * KIB),

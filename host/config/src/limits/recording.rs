@@ -21,8 +21,8 @@ macro_rules! recording_limits {
     /// `on_recorder_full` applies.
     recording_memory: usize = 192 * MIB, Bytes(MIB..=1024 * GIB), RestartOnly,
         "three of the largest bodies; the rest is for requests, so a slow disk rejects none";
-    /// Size of a body after content decoding. An exchange with a larger one is not recorded; a
-    /// request to replay gets 415.
+    /// Size of a body after content decoding. An exchange with a larger one is not recorded; in
+    /// `replay` such a request gets 415.
     decompressed_body: usize = 64 * MIB, Bytes(0..=4 * GIB), RestartOnly,
         "equals `recorded_body`";
     /// Ratio of decoded to encoded size of a body, checked above 1 MiB. Beyond it the body is

@@ -12,6 +12,10 @@ macro_rules! upstream_limits {
     /// Time from the end of a request to the head of its response; then 504.
     response_header_timeout: Duration = MINUTE, Time(MS..=DAY),
         "nginx, proxy_read_timeout: 60 s";
+    /// Time that a request with `expect: 100-continue` waits for the upstream to ask for its body;
+    /// then the body is sent.
+    continue_timeout: Duration = SECOND, Time(MS..=DAY),
+        "curl and Go: 1 s (RFC 9110, section 10.1.1)";
     /// HTTP/1.1 responses with status 1xx before the final response. More become 502.
     interim_responses: usize = 64, Count(1..=100_000),
         "servers send one or two (RFC 9110, section 15.2)";

@@ -31,6 +31,8 @@ pub struct Rewrite {
     pub preserve_host: bool,
     /// Accept only content codings that can be decoded, so that recordings can be read.
     pub restrict_codings: bool,
+    /// Keep `expect`: the upstream decides whether the client sends the body.
+    pub forward_expect: bool,
 }
 
 /// The request fields that the upstream is sent. Order and repetition are kept.
@@ -39,7 +41,7 @@ pub fn request_headers(headers: &HeaderMap, rewrite: Rewrite) -> HeaderMap {
     let mut kept = HeaderMap::with_capacity(headers.len());
     for (name, value) in headers {
         let dropped = is_hop_by_hop(name, &options)
-            || *name == EXPECT
+            || (*name == EXPECT && !rewrite.forward_expect)
             || (*name == HOST && !rewrite.preserve_host)
             || name == SESSION
             || name == SESSION_ALIAS
@@ -105,6 +107,11 @@ fn collapse_content_length(headers: &mut HeaderMap) {
     if let Some(Ok(length)) = length {
         headers.insert(CONTENT_LENGTH, length);
     }
+}
+
+/// True for a field that is never forwarded.
+pub(super) fn is_hop_by_hop_field(name: &HeaderName) -> bool {
+    is_hop_by_hop(name, &[])
 }
 
 fn is_hop_by_hop(name: &HeaderName, options: &[HeaderName]) -> bool {

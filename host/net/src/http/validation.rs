@@ -1,5 +1,5 @@
 //! Rejects message heads that two implementations could read differently. The framing of HTTP/1.1
-//! requests is validated before, as it is received (`server/http1_validator.rs`).
+//! requests is validated before, as it is received (`server/http1_validator`).
 
 use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
 use http::{HeaderMap, Request, Response, StatusCode, Uri, Version};

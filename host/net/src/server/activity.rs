@@ -13,7 +13,10 @@ use tokio::time::Instant;
 
 use super::bounds::Bounds;
 use super::connection_limiter::ConnectionPermit;
+use super::half_close::HalfClose;
+use super::interim::InterimQueue;
 use super::reset_on_close::ResetOnClose;
+use super::trailer_slot::TrailerSlot;
 
 /// Shared by a connection's socket, its requests and its task.
 #[derive(Debug)]
@@ -38,6 +41,9 @@ pub(super) struct Activity {
     upgraded: AtomicBool,
     /// The responses that wait for HTTP/2 flow control, and since when.
     stalled: Mutex<Vec<(u64, u64)>>,
+    half_close: HalfClose,
+    interim: InterimQueue,
+    trailer_slot: TrailerSlot,
     /// Released once the connection and all its requests have ended: a tunnel outlives the
     /// connection that it was requested on.
     permit: ConnectionPermit,
@@ -69,14 +75,18 @@ impl Activity {
             invalid_head: AtomicBool::new(false),
             upgraded: AtomicBool::new(false),
             stalled: Mutex::new(Vec::new()),
+            half_close: HalfClose::default(),
+            interim: InterimQueue::default(),
+            trailer_slot: TrailerSlot::default(),
             permit,
             reset_on_close,
         })
     }
 
-    /// Counts a request as active, until [`Self::end_request`].
-    pub(super) fn begin_request(&self, bounds: &Bounds) {
+    /// Counts a request as active, until [`Self::end_request`]. Returns its number.
+    pub(super) fn begin_request(&self, bounds: &Bounds) -> u64 {
         self.active_requests.fetch_add(1, Ordering::Relaxed);
+        self.half_close.begin_request();
         self.head_since.store(UNSET, Ordering::Relaxed);
         let total = self.total_requests.fetch_add(1, Ordering::Relaxed) + 1;
         if total >= bounds.max_requests_per_connection
@@ -84,6 +94,26 @@ impl Activity {
         {
             self.start_draining();
         }
+        total as u64
+    }
+
+    /// Whether the end of the client's stream is hidden from hyper.
+    pub(super) fn half_close(&self) -> &HalfClose {
+        &self.half_close
+    }
+
+    pub(super) fn has_active_requests(&self) -> bool {
+        self.active_requests.load(Ordering::Relaxed) > 0
+    }
+
+    /// The interim responses that wait to be written.
+    pub(super) fn interim(&self) -> &InterimQueue {
+        &self.interim
+    }
+
+    /// The trailers of the HTTP/1.1 response that is being sent.
+    pub(super) fn trailer_slot(&self) -> &TrailerSlot {
+        &self.trailer_slot
     }
 
     /// Counts an active request once more, as another part of the gateway works on it.

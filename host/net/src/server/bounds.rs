@@ -23,6 +23,8 @@ pub struct Bounds {
     pub header_count: usize,
     /// Time from the first byte of a request head to its last.
     pub request_header_timeout: Duration,
+    /// Time that a request waits for its response after its client has ended its stream.
+    pub half_close_timeout: Duration,
     /// Unsent bytes that the kernel buffers for a client (`TCP_NOTSENT_LOWAT`).
     pub tcp_notsent_lowat: u32,
     /// Time without a request after which a connection is closed.
@@ -92,6 +94,7 @@ impl Default for Bounds {
             header_bytes: 32 << 10,
             header_count: 100,
             request_header_timeout: Duration::from_secs(10),
+            half_close_timeout: Duration::from_secs(1),
             tcp_notsent_lowat: 64 << 10,
             idle_timeout: Duration::from_secs(60),
             keepalive_drain_timeout: Duration::from_millis(500),
@@ -102,7 +105,7 @@ impl Default for Bounds {
             http2_max_concurrent_streams: 100,
             http2_stream_window: 64 << 10,
             http2_connection_window: 256 << 10,
-            http2_max_header_list_size: 16 << 10,
+            http2_max_header_list_size: 36 << 10,
             http2_header_table_size: 0,
             http2_header_count: 128,
             http2_max_frame_size: 16 << 10,

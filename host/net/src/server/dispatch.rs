@@ -1,43 +1,86 @@
 //! From a request that hyper has read to the service's response.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use http::{Request, Response};
+use http::{Request, Response, Version};
 use hyper::body::Incoming;
 
 use super::activity::Activity;
 use super::context::ListenerContext;
+use super::expected_body::ExpectedBody;
+use super::frames::stream_marker;
 use super::head_limits;
+use super::interim::Protocol;
 use super::request_body::{BodyTimeouts, IncomingBody};
 use super::request_guard::RequestGuard;
 use super::service::HttpService;
+use crate::http::expects_continue;
 
 /// A request that counts as active from now on.
 pub(super) struct AdmittedRequest {
     request: Request<IncomingBody>,
     guard: RequestGuard,
+    /// Set once the body is asked for that an HTTP/1.1 client has not begun to send.
+    expected: Option<Arc<AtomicBool>>,
 }
 
 /// Counts a request as active. Called in the order in which requests arrive.
 pub(super) fn admit_request<S>(
     listener: &ListenerContext<S>,
     activity: &Arc<Activity>,
-    request: Request<Incoming>,
+    mut request: Request<Incoming>,
 ) -> AdmittedRequest {
     let timeouts = BodyTimeouts::for_request(&request, &listener.bounds);
     let body_error = timeouts.as_ref().map(BodyTimeouts::error_flag);
-    let guard = RequestGuard::begin(activity, &listener.bounds, body_error);
-    let request = request.map(|body| IncomingBody::new(body, Arc::clone(activity), timeouts));
-    AdmittedRequest { request, guard }
+    let protocol = interim_protocol(&mut request);
+    let guard = RequestGuard::begin(activity, &listener.bounds, protocol, body_error);
+    let is_http2 = request.version() == Version::HTTP_2;
+    let (body, is_requested) = expects_continue(&request)
+        .then(|| ExpectedBody::new(is_http2.then(|| guard.interim_sender()).flatten()))
+        .unzip();
+    let expected = is_requested.filter(|_| !is_http2);
+    let request =
+        request.map(|incoming| IncomingBody::new(incoming, Arc::clone(activity), body, timeouts));
+    AdmittedRequest {
+        request,
+        guard,
+        expected,
+    }
 }
 
 /// Has the service handle or reject a request.
 pub(super) async fn handle<S: HttpService>(
     listener: &ListenerContext<S>,
-    AdmittedRequest { request, guard }: AdmittedRequest,
+    activity: &Activity,
+    admitted: AdmittedRequest,
 ) -> Response<S::Body> {
-    match head_limits::check_head(&request, &listener.bounds) {
+    let AdmittedRequest {
+        request,
+        guard,
+        expected,
+    } = admitted;
+    let scope = guard.interim_scope();
+    let response = match head_limits::check_head(&request, &listener.bounds) {
         Ok(()) => listener.service.call(request, guard).await,
         Err(rejection) => listener.service.reject(&request, rejection, guard),
+    };
+    if expected.is_some_and(|is_requested| !is_requested.load(Ordering::Relaxed)) {
+        // The client may send the body all the same, and nothing reads it.
+        activity.start_draining();
+    }
+    scope.finish().await;
+    response
+}
+
+/// How the client of a request is sent interim responses, if it can be.
+fn interim_protocol(request: &mut Request<Incoming>) -> Option<Protocol> {
+    match request.version() {
+        Version::HTTP_11 => Some(Protocol::Http1),
+        Version::HTTP_2 => {
+            let stream_id = stream_marker::take(request.headers_mut())?;
+            Some(Protocol::Http2 { stream_id })
+        }
+        _ => None,
     }
 }

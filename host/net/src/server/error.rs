@@ -39,6 +39,15 @@ pub enum Rejection {
         /// The limit.
         max: usize,
     },
+    /// Its header fields are too large.
+    #[error(
+        "the header list of the request is larger than {max} bytes \
+         (limits.http2_max_header_list_size)"
+    )]
+    HeaderListTooLarge {
+        /// The limit in bytes.
+        max: usize,
+    },
     /// Its body did not arrive in time.
     #[error("timed out waiting for the request body (limits.{0})")]
     BodyTimeout(&'static str),

@@ -5,6 +5,12 @@ use http::{Request, Version};
 use super::bounds::Bounds;
 use super::error::Rejection;
 
+/// Bytes that a field counts more than its name and value.
+const FIELD_OVERHEAD: usize = 32;
+
+/// Names and overhead of `:method`, `:authority`, `:path` and `:scheme`.
+const PSEUDO_FIELDS: usize = 4 * FIELD_OVERHEAD + 7 + 10 + 5 + 7;
+
 /// Checks a request head.
 ///
 /// # Errors
@@ -21,7 +27,25 @@ pub(super) fn check_head<B>(request: &Request<B>, bounds: &Bounds) -> Result<(),
         let max = bounds.http2_header_count;
         return Err(Rejection::TooManyHeaders { max });
     }
+    if request.version() == Version::HTTP_2 {
+        let max = usize::try_from(bounds.http2_max_header_list_size).unwrap_or(usize::MAX);
+        if header_list_size(request) > max {
+            return Err(Rejection::HeaderListTooLarge { max });
+        }
+    }
     Ok(())
+}
+
+/// The size of the header list as RFC 9113, section 6.5.2, counts it.
+fn header_list_size<B>(request: &Request<B>) -> usize {
+    let uri = request.uri();
+    let authority = uri.authority().map_or(0, |it| it.as_str().len());
+    let path = uri.path_and_query().map_or(0, |it| it.as_str().len());
+    let scheme = uri.scheme_str().map_or(0, str::len);
+    let pseudo = request.method().as_str().len() + authority + path + scheme;
+    let fields = request.headers().iter();
+    let sizes = fields.map(|(name, value)| name.as_str().len() + value.len() + FIELD_OVERHEAD);
+    pseudo + PSEUDO_FIELDS + sizes.sum::<usize>()
 }
 
 #[cfg(test)]

@@ -9,20 +9,25 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::header::CONNECTION;
-use http::{HeaderValue, Response, StatusCode};
+use http::{HeaderValue, Request, Response, StatusCode, Version};
+use http_body::Body;
+use hyper::body::Incoming;
 use hyper::server::conn::http1::Builder;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::Instant;
+use tokio::time::{Instant, Sleep};
 
 use super::activity::Activity;
 use super::bounds::Bounds;
 use super::context::ConnectionContext;
 use super::dispatch;
-use super::http1_validator::Http1Validator;
+use super::head_error::HeadError;
+use super::http1_body::Http1Body;
+use super::http1_validator::{HeadLimits, Http1Validator};
 use super::inspected_io::{InspectedIo, Inspector};
 use super::service::HttpService;
+use crate::http::set_default_reason;
 
 /// After this long without a request, a connection releases its buffers.
 const IDLE_RELEASE_DELAY: Duration = Duration::from_secs(1);
@@ -31,9 +36,20 @@ const IDLE_RELEASE_DELAY: Duration = Duration::from_secs(1);
 pub(super) enum Outcome<T> {
     /// The connection is idle. Holds the socket and the unread bytes.
     Idle(T, Bytes),
-    /// The last head is not a valid request.
-    InvalidRequest(T),
+    /// The last head is not a valid request, or did not arrive in time.
+    InvalidRequest(T, HeadError),
     /// The connection is closed or upgraded.
+    Closed,
+}
+
+/// Why hyper stops serving a connection.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// The connection is idle, or its last head is invalid.
+    Released,
+    /// The last head did not arrive in time.
+    HeadTimeout,
+    /// It is closed or upgraded.
     Closed,
 }
 
@@ -48,35 +64,37 @@ where
 {
     let (listener, activity) = (&connection.listener, &connection.activity);
     let bounds = &listener.bounds;
-    let inspector = Inspector::Http1(Http1Validator::new());
+    let inspector = Inspector::Http1(Http1Validator::new(HeadLimits {
+        bytes: bounds.header_bytes,
+        fields: bounds.header_count,
+    }));
     let io = InspectedIo::new(socket, first, Arc::clone(activity), inspector);
     let context = (Arc::clone(listener), Arc::clone(activity));
-    let service = service_fn(move |request| {
+    let service = service_fn(move |request: Request<Incoming>| {
         let (listener, activity) = context.clone();
+        let version = request.version();
         let admitted = dispatch::admit_request(&listener, &activity, request);
         async move {
-            let response = dispatch::handle(&listener, admitted).await;
-            if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-                activity.mark_upgraded();
-            }
-            Ok::<_, Infallible>(add_connection_close(&activity, response))
+            let response = dispatch::handle(&listener, &activity, admitted).await;
+            Ok::<_, Infallible>(complete_response(&activity, version, response))
         }
     });
     let mut http1 = builder(bounds)
         .serve_connection(TokioIo::new(io), service)
         .with_upgrades();
+    activity.interim().set_current_task().await;
     let mut drain_signal = listener.drain.signal();
     let mut drain_signal = pin!(drain_signal.draining());
     let mut stopping = false;
     let interval = bounds.timeout_check_interval();
     let mut timeout_check = pin!(tokio::time::sleep(interval));
-    let stays_open = poll_fn(|cx| {
+    let end = poll_fn(|cx| {
         loop {
             if let Poll::Ready(result) = Pin::new(&mut http1).poll(cx) {
                 if let Err(error) = result {
                     tracing::debug!("HTTP/1.1 connection failed: {error}");
                 }
-                return Poll::Ready(false);
+                return Poll::Ready(End::Closed);
             }
             stopping = stopping || drain_signal.as_mut().poll(cx).is_ready();
             if stopping {
@@ -85,27 +103,67 @@ where
             let release =
                 activity.is_idle() && (stopping || activity.idle_time() >= IDLE_RELEASE_DELAY);
             if release || activity.is_rejection_due() {
-                return Poll::Ready(true);
+                return Poll::Ready(End::Released);
+            }
+            if report_half_close(activity, bounds, timeout_check.as_mut()) {
+                continue;
             }
             ready!(timeout_check.as_mut().poll(cx));
-            if let Some(key) = activity.expired_timeout(bounds) {
-                tracing::debug!("connection closed by limits.{key}");
-                return Poll::Ready(false);
+            if let Some(end) = timeout_end(activity, bounds) {
+                return Poll::Ready(end);
             }
             timeout_check.as_mut().reset(Instant::now() + interval);
         }
     });
-    if !stays_open.await {
+    let end = end.await;
+    if end == End::Closed {
         return Outcome::Closed;
     }
     let Some(parts) = http1.into_parts() else {
         return Outcome::Closed;
     };
-    let (socket, unread) = parts.io.into_inner().into_parts();
-    if activity.has_invalid_head() {
-        return Outcome::InvalidRequest(socket);
+    outcome(end, parts.io.into_inner(), parts.read_buf)
+}
+
+/// The connection once hyper has given its socket back.
+fn outcome<T>(end: End, io: InspectedIo<T>, read: Bytes) -> Outcome<T> {
+    let timeout = (end == End::HeadTimeout).then_some(HeadError::Timeout);
+    let error = timeout.or(io.head_error());
+    let (socket, unread) = io.into_parts();
+    match error {
+        Some(error) => Outcome::InvalidRequest(socket, error),
+        None => Outcome::Idle(socket, concat(read, &unread)),
     }
-    Outcome::Idle(socket, concat(parts.read_buf, &unread))
+}
+
+/// Tells hyper that the client has ended its stream, once that is due. True if hyper must be polled
+/// for it.
+fn report_half_close(activity: &Activity, bounds: &Bounds, mut timer: Pin<&mut Sleep>) -> bool {
+    let half_close = activity.half_close();
+    let is_active = activity.has_active_requests() || !activity.is_flushed();
+    let Some(time) = half_close.report_time(is_active, bounds.half_close_timeout) else {
+        return false;
+    };
+    if time <= Instant::now() {
+        half_close.report();
+        return true;
+    }
+    if time < timer.deadline() {
+        timer.as_mut().reset(time);
+    }
+    false
+}
+
+/// How the connection ends if a time limit has expired.
+fn timeout_end(activity: &Activity, bounds: &Bounds) -> Option<End> {
+    let key = activity.expired_timeout(bounds)?;
+    tracing::debug!("connection closed by limits.{key}");
+    let is_head = key == "request_header_timeout" && activity.is_flushed();
+    Some(if is_head {
+        End::HeadTimeout
+    } else {
+        End::Closed
+    })
 }
 
 fn concat(first: Bytes, rest: &[u8]) -> Bytes {
@@ -117,14 +175,23 @@ fn concat(first: Bytes, rest: &[u8]) -> Bytes {
     both.freeze()
 }
 
-/// Adds `connection: close` if the response is the connection's last. A 101 response ends HTTP on
-/// the connection anyway.
-fn add_connection_close<B>(activity: &Activity, mut response: Response<B>) -> Response<B> {
-    if activity.is_draining() && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+/// Completes a response to a request of this version. It has `connection: close` if it is the last
+/// of its connection; a 101 response ends HTTP on the connection anyway.
+fn complete_response<B: Body>(
+    activity: &Arc<Activity>,
+    version: Version,
+    mut response: Response<B>,
+) -> Response<Http1Body<B>> {
+    activity.half_close().begin_response();
+    let status = response.status();
+    set_default_reason(status, response.extensions_mut());
+    if status == StatusCode::SWITCHING_PROTOCOLS {
+        activity.mark_upgraded();
+    } else if activity.is_draining() {
         let close = HeaderValue::from_static("close");
         response.headers_mut().insert(CONNECTION, close);
     }
-    response
+    Http1Body::wrap(response, version, activity)
 }
 
 /// hyper's default limit of header fields.
@@ -137,7 +204,8 @@ fn builder(bounds: &Bounds) -> Builder {
         .header_read_timeout(None)
         // Replay adds no field that was not recorded, and reads no clock.
         .auto_date_header(false)
-        .max_buf_size(bounds.header_bytes.max(8192));
+        // A head that is too large is rejected before hyper notices.
+        .max_buf_size(bounds.header_bytes.max(8192) + 4096);
     if bounds.header_count != HYPER_DEFAULT_MAX_HEADERS {
         // Any other number costs an allocation per request.
         builder.max_headers(bounds.header_count);

@@ -10,7 +10,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::activity::Activity;
 use super::frames::{FrameInspector, SyntheticHandshake};
+use super::head_error::HeadError;
 use super::http1_validator::Http1Validator;
+use super::own_output::{OwnOutput, Step};
 use crate::shared_buffer;
 
 /// A socket that starts with bytes that were read before, records its activity, and inspects what
@@ -21,6 +23,7 @@ pub(super) struct InspectedIo<S> {
     prefix: Bytes,
     activity: Arc<Activity>,
     inspector: Inspector,
+    own_output: OwnOutput,
     /// A new h2 takes over: until its handshake is complete, it does not reach the client.
     synthetic_handshake: Option<Box<SyntheticHandshake>>,
 }
@@ -45,6 +48,7 @@ impl<S> InspectedIo<S> {
             prefix,
             activity,
             inspector,
+            own_output: OwnOutput::default(),
             synthetic_handshake: None,
         }
     }
@@ -52,6 +56,14 @@ impl<S> InspectedIo<S> {
     /// The socket, and the bytes that were read from it and not by hyper.
     pub(super) fn into_parts(self) -> (S, Bytes) {
         (self.socket, self.prefix)
+    }
+
+    /// Why the last head is invalid.
+    pub(super) fn head_error(&self) -> Option<HeadError> {
+        match &self.inspector {
+            Inspector::Http1(validator) => validator.head_error(),
+            Inspector::Http2(_) => None,
+        }
     }
 
     /// The socket of an idle connection, whose prefix is empty.
@@ -113,7 +125,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> InspectedIo<S> {
             advance(&mut self.prefix, count);
         }
         if target.filled().len() == before {
-            return Poll::Ready(Ok(()));
+            let is_whole = validator.is_between_requests();
+            let is_active = self.activity.has_active_requests();
+            return match is_whole && self.activity.half_close().hide(is_active) {
+                // The connection's task reports the end.
+                true => Poll::Pending,
+                false => Poll::Ready(Ok(())),
+            };
         }
         self.activity.on_read();
         if self.activity.is_upgraded() {
@@ -123,7 +141,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> InspectedIo<S> {
             return Poll::Ready(Ok(()));
         };
         target.set_filled(before + valid);
-        if validator.is_head_invalid() {
+        if validator.head_error().is_some() {
             self.activity.mark_invalid_head();
             if valid == 0 {
                 return Poll::Pending;
@@ -150,7 +168,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> InspectedIo<S> {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
-            let forwarded = if self.prefix.is_empty() && !frames.has_pending_header() {
+            let forwarded = if self.prefix.is_empty() && !frames.has_pending_output() {
                 let prefix = &mut self.prefix;
                 let read = shared_buffer::poll_read(&mut self.socket, cx, |_, bytes| {
                     let consumed = frames.forward(bytes, target)?;
@@ -243,6 +261,39 @@ impl<S: AsyncWrite + Unpin> InspectedIo<S> {
         }
     }
 
+    /// Writes the gateway's own bytes. Returns how many bytes of hyper they replace.
+    fn poll_own_output(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        loop {
+            let step = self.own_output.poll_step(cx, &mut self.socket);
+            if step.is_pending() {
+                self.activity.on_write_blocked();
+            }
+            match ready!(step)? {
+                Step::Sent(bytes) => {
+                    let buffers = &[io::IoSlice::new(&bytes)];
+                    self.on_write(&Poll::Ready(Ok(bytes.len())), buffers);
+                }
+                Step::Done { replaced } => return Poll::Ready(Ok(replaced)),
+            }
+        }
+    }
+
+    /// Writes the gateway's own bytes that precede these of hyper. Returns how many of these they
+    /// replace, if any.
+    fn poll_before_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffers: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<Option<usize>>> {
+        let first = buffers.iter().find(|buffer| !buffer.is_empty());
+        let first = first.map_or(&[][..], |buffer| buffer);
+        if !self.own_output.take_trailers(&self.activity, first) {
+            return Poll::Ready(Ok(None));
+        }
+        let replaced = ready!(self.poll_own_output(cx))?;
+        Poll::Ready(Ok((replaced > 0).then_some(replaced)))
+    }
+
     /// Writes to the synthetic handshake, if there is one. Returns the number of bytes.
     fn write_to_handshake(
         &mut self,
@@ -269,15 +320,23 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for InspectedIo<S> {
         if let Some(count) = self.write_to_handshake(cx, buffers) {
             return Poll::Ready(Ok(count));
         }
+        if let Some(replaced) = ready!(self.poll_before_write(cx, buffers))? {
+            return Poll::Ready(Ok(replaced));
+        }
         let polled = Pin::new(&mut self.socket).poll_write(cx, bytes);
         self.on_write(&polled, buffers);
         polled
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // hyper flushes once it has written everything: here no message and no frame is incomplete.
+        let this = &mut *self;
+        while this.synthetic_handshake.is_none() && this.own_output.take_interim(&this.activity) {
+            ready!(this.poll_own_output(cx))?;
+        }
         let flushed = ready!(Pin::new(&mut self.socket).poll_flush(cx));
-        // hyper flushes once it has written everything.
         self.activity.on_flushed();
+        self.activity.trailer_slot().on_flushed();
         Poll::Ready(flushed)
     }
 
@@ -297,6 +356,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for InspectedIo<S> {
     ) -> Poll<io::Result<usize>> {
         if let Some(count) = self.write_to_handshake(cx, buffers) {
             return Poll::Ready(Ok(count));
+        }
+        if let Some(replaced) = ready!(self.poll_before_write(cx, buffers))? {
+            return Poll::Ready(Ok(replaced));
         }
         let polled = Pin::new(&mut self.socket).poll_write_vectored(cx, buffers);
         self.on_write(&polled, buffers);

@@ -10,6 +10,7 @@ use tracing::{Instrument as _, Span};
 use super::connection_limiter::LimitExceeded;
 use super::context::ListenerContext;
 use super::frames::{self, PREFACE};
+use super::head_error::HeadError;
 use super::service::HttpService;
 
 /// Time for a whole rejection.
@@ -73,13 +74,15 @@ async fn send_rejection(
     respond_and_close(socket, &response).await
 }
 
-/// Responds with 400 to bytes that are not a valid request, or that another server could read as a
-/// different request.
-pub(super) async fn reject_invalid_request(socket: impl AsyncRead + AsyncWrite + Unpin) {
-    let reason = "the request is ambiguous, servers could read it in more than one way: \
-                  a line ends without CR, or its body has no single length";
-    tracing::debug!("request rejected: {reason}");
-    let response = problem_response(400, "request", "the request cannot be used", reason);
+/// Responds to bytes that are not a valid request, or that another server could read as a different
+/// request.
+pub(super) async fn reject_invalid_request(
+    socket: impl AsyncRead + AsyncWrite + Unpin,
+    error: HeadError,
+) {
+    let detail = error.to_string();
+    tracing::debug!("request rejected: {detail}");
+    let response = problem_response(error.status(), error.kind(), error.title(), &detail);
     // As above.
     let _ = tokio::time::timeout(REJECT_TIMEOUT, respond_and_close(socket, &response)).await;
 }

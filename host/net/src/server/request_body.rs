@@ -15,6 +15,7 @@ use tokio::time::{Instant, Sleep};
 use super::activity::Activity;
 use super::body_error::{BodyErrorFlag, BodyErrorKind};
 use super::bounds::Bounds;
+use super::expected_body::ExpectedBody;
 use ouli_message::exchange::is_grpc;
 
 /// The body of a request.
@@ -22,6 +23,8 @@ use ouli_message::exchange::is_grpc;
 pub struct IncomingBody {
     body: Incoming,
     activity: Arc<Activity>,
+    /// The client waits before it sends the body.
+    expected: Option<ExpectedBody>,
     /// The body has ended.
     finished: bool,
     /// The connection is not idle while a body is read, even after the response.
@@ -57,6 +60,7 @@ impl IncomingBody {
     pub(super) fn new(
         body: Incoming,
         activity: Arc<Activity>,
+        expected: Option<ExpectedBody>,
         timeouts: Option<BodyTimeouts>,
     ) -> Self {
         let is_active = !body.is_end_stream();
@@ -66,6 +70,7 @@ impl IncomingBody {
         Self {
             body,
             activity,
+            expected,
             finished: false,
             is_active,
             timeouts,
@@ -133,6 +138,9 @@ impl Body for IncomingBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, IncomingBodyError>>> {
         let this = &mut *self;
+        if let Some(expected) = this.expected.take() {
+            expected.request_body();
+        }
         let Poll::Ready(next) = Pin::new(&mut this.body).poll_frame(cx) else {
             let Some(timeouts) = &mut this.timeouts else {
                 return Poll::Pending;

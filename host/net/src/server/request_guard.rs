@@ -7,11 +7,16 @@ use super::activity::Activity;
 use super::body_error::BodyErrorFlag;
 use super::bounds::Bounds;
 use super::error::Rejection;
+use super::interim::{self, InterimScope, InterimSender};
 
 /// An active request. The connection is not idle while it or a clone of it lives.
 #[derive(Debug)]
 pub struct RequestGuard {
     activity: Arc<Activity>,
+    /// The number of the request on its connection.
+    number: u64,
+    /// How its client is sent interim responses, if it can be.
+    interim: Option<interim::Protocol>,
     /// Shared with the request body, if it has time limits.
     body_error: Option<BodyErrorFlag>,
 }
@@ -21,13 +26,26 @@ impl RequestGuard {
     pub(super) fn begin(
         activity: &Arc<Activity>,
         bounds: &Bounds,
+        interim: Option<interim::Protocol>,
         body_error: Option<BodyErrorFlag>,
     ) -> Self {
-        activity.begin_request(bounds);
         Self {
+            number: activity.begin_request(bounds),
             activity: Arc::clone(activity),
+            interim,
             body_error,
         }
+    }
+
+    /// Sends interim responses to the client; none if it cannot be sent any.
+    pub fn interim_sender(&self) -> Option<InterimSender> {
+        let protocol = self.interim?;
+        Some(InterimSender::new(&self.activity, self.number, protocol))
+    }
+
+    /// The time in which the client may be sent interim responses.
+    pub(super) fn interim_scope(&self) -> InterimScope {
+        InterimScope::new(&self.activity, self.number)
     }
 
     /// The address of the client.
@@ -53,6 +71,8 @@ impl Clone for RequestGuard {
         self.activity.share_request();
         Self {
             activity: Arc::clone(&self.activity),
+            number: self.number,
+            interim: self.interim,
             body_error: self.body_error.clone(),
         }
     }
@@ -74,7 +94,7 @@ mod tests {
         let limiter = ConnectionLimiter::new(ConnectionLimits::default());
         let permit = limiter.try_acquire([127, 0, 0, 1].into()).unwrap();
         let activity = Activity::new(permit, Arc::default());
-        let request = RequestGuard::begin(&activity, &Bounds::default(), None);
+        let request = RequestGuard::begin(&activity, &Bounds::default(), None, None);
         let tunnel = request.clone();
         drop(activity);
         drop(request);

@@ -15,6 +15,7 @@ pub trait HttpService: Send + Sync + 'static {
     /// The body of its responses.
     type Body: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>>
         + Send
+        + Unpin
         + 'static;
 
     /// Handles one request. `guard` must live until the whole response was sent.

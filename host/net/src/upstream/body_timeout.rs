@@ -2,7 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,6 +14,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, Sleep};
 
 use super::body_end::EndCheck;
+use super::continue_gate::{ContinueGate, ResponseEnd};
 use super::error::{BodyError, BoxError};
 
 /// The body of a request.
@@ -41,6 +42,24 @@ impl LastWrite {
 pub(super) struct TimedRequestBody {
     pub(super) body: Body,
     pub(super) last_write: Option<LastWrite>,
+    /// Holds the body back.
+    pub(super) gate: Option<(ContinueGate, Option<Pin<Box<Sleep>>>)>,
+}
+
+impl TimedRequestBody {
+    /// Ready once the body may be sent.
+    fn poll_gate(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        let Some((gate, timer)) = &mut self.gate else {
+            return Poll::Ready(Ok(()));
+        };
+        let wait = || Box::pin(tokio::time::sleep(gate.max_wait()));
+        if timer.get_or_insert_with(wait).as_mut().poll(cx).is_ready() {
+            gate.open();
+        }
+        ready!(gate.poll(cx))?;
+        self.gate = None;
+        Poll::Ready(Ok(()))
+    }
 }
 
 impl http_body::Body for TimedRequestBody {
@@ -51,6 +70,9 @@ impl http_body::Body for TimedRequestBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        if let Err(error) = ready!(self.poll_gate(cx)) {
+            return Poll::Ready(Some(Err(error)));
+        }
         let polled = Pin::new(&mut self.body).poll_frame(cx);
         if let (Poll::Ready(_), Some(last_write)) = (&polled, &self.last_write) {
             last_write.touch();
@@ -78,6 +100,8 @@ pub struct UpstreamBody {
     waiting: bool,
     end_check: EndCheck,
     permit: Option<OwnedSemaphorePermit>,
+    /// Gives a request body up that the upstream did not ask for.
+    response_end: Option<ResponseEnd>,
 }
 
 impl UpstreamBody {
@@ -89,7 +113,14 @@ impl UpstreamBody {
             waiting: false,
             end_check,
             permit: None,
+            response_end: None,
         }
+    }
+
+    /// The response to a request whose body is held back.
+    pub(super) fn with_gate(mut self, gate: Option<ContinueGate>) -> Self {
+        self.response_end = gate.map(ResponseEnd);
+        self
     }
 
     /// Keeps a request permit until the body has ended.

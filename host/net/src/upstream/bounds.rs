@@ -11,6 +11,8 @@ pub struct Bounds {
     pub tls_handshake_timeout: Duration,
     /// Time from the request to the response head.
     pub response_header_timeout: Duration,
+    /// Time that a request body waits for the upstream to ask for it.
+    pub continue_timeout: Duration,
     /// Interim responses before the response head.
     pub interim_responses: usize,
     /// Time after which an idle pooled connection is closed.

@@ -16,18 +16,23 @@ use super::body_end::EndCheck;
 use super::body_timeout::{Body, LastWrite, TimedRequestBody, UpstreamBody};
 use super::bounds::Bounds;
 use super::connector::Connector;
+use super::continue_gate::ContinueGate;
 use super::diagnosis;
 use super::dial::Dial;
 use super::error::{HEAD_TOO_LARGE, UpstreamError};
 use super::interim_responses::{InterimLimiter, TooManyInterim};
 use super::tunnel::{TunnelConnection, TunnelConnector};
-use crate::http::forwarding;
 use crate::http::validation::InvalidMessage;
+use crate::http::{forwarding, has_expectation};
 use ouli_config::{Scheme, Upstream as Address};
 use ouli_message::failure::{FailureCause, FailureKind, Phase};
 
 /// hyper's default limit of header fields. Any other number costs an allocation for each response.
 const HYPER_DEFAULT_MAX_HEADERS: usize = 100;
+
+/// An extension of a response: the upstream did not ask for the request body, which was not sent.
+#[derive(Clone, Copy, Debug)]
+pub struct RefusedBody;
 
 /// A client of one upstream. Clones share its pool.
 #[derive(Clone, Debug)]
@@ -39,6 +44,7 @@ pub struct UpstreamClient {
     body_idle_timeout: Duration,
     header_count: usize,
     interim_responses: usize,
+    continue_timeout: Duration,
     /// Requests may share a connection (HTTP/2).
     may_multiplex: bool,
 }
@@ -64,6 +70,9 @@ impl UpstreamClient {
             // Only a request that was never written is sent again: the upstream had already closed
             // the pooled connection.
             .retry_canceled_requests(true)
+            // A proxy repairs these in responses (RFC 9112, sections 5.1 and 5.2).
+            .http1_allow_spaces_after_header_name_in_responses(true)
+            .http1_allow_obsolete_multiline_headers_in_responses(true)
             .http1_max_buf_size(bounds.header_bytes)
             .http2_max_header_list_size(u32::try_from(bounds.header_bytes).unwrap_or(u32::MAX))
             .http2_max_send_buf_size(bounds.send_buffer)
@@ -80,6 +89,7 @@ impl UpstreamClient {
             body_idle_timeout: bounds.body_idle_timeout,
             header_count: bounds.header_count,
             interim_responses: bounds.interim_responses,
+            continue_timeout: bounds.continue_timeout,
             may_multiplex: target.scheme != Scheme::Http,
         }
     }
@@ -95,22 +105,28 @@ impl UpstreamClient {
     ) -> Result<Response<UpstreamBody>, UpstreamError> {
         let start = Instant::now();
         let is_head = *request.method() == Method::HEAD;
-        let interim = InterimLimiter::attach(&mut request, self.interim_responses);
+        let gate = self.continue_gate(&request);
+        let interim = InterimLimiter::attach(&mut request, self.interim_responses, gate.clone());
         let last_write = (!request.body().is_end_stream()).then(LastWrite::now);
         let mut request = request.map(|body| TimedRequestBody {
             body,
             last_write: last_write.clone(),
+            gate: gate.clone().map(|gate| (gate, None)),
         });
         let shared = self.may_multiplex.then(|| {
             forwarding::detach(request.headers_mut());
-            capture_connection(&mut request)
+            let connection = capture_connection(&mut request);
+            if let Some(gate) = &gate {
+                gate.set_connection(connection.clone());
+            }
+            connection
         });
         let mut response = pin!(interim.enforce(self.client.request(request)));
         loop {
             let since = last_write.as_ref().map_or(start, LastWrite::get);
             let deadline = since + self.response_header_timeout;
             match tokio::time::timeout_at(deadline, &mut response).await {
-                Ok(Ok(Ok(response))) => return self.wrap_response(response, is_head),
+                Ok(Ok(Ok(response))) => return self.wrap_response(response, is_head, gate),
                 Ok(Ok(Err(error))) => return Err(self.explain(&error, error.is_connect())),
                 Ok(Err(too_many)) => return Err(self.too_many_interim(&too_many)),
                 Err(_) if last_write.as_ref().is_some_and(|last| last.get() > since) => {}
@@ -144,10 +160,10 @@ impl UpstreamClient {
         connection: TunnelConnection,
         mut request: Request<Body>,
     ) -> Result<Response<UpstreamBody>, UpstreamError> {
-        let interim = InterimLimiter::attach(&mut request, self.interim_responses);
+        let interim = InterimLimiter::attach(&mut request, self.interim_responses, None);
         let response = interim.enforce(connection.send(request));
         match tokio::time::timeout(self.response_header_timeout, response).await {
-            Ok(Ok(Ok(response))) => self.wrap_response(response, false),
+            Ok(Ok(Ok(response))) => self.wrap_response(response, false, None),
             Ok(Ok(Err(error))) => Err(self.explain(&error, false)),
             Ok(Err(too_many)) => Err(self.too_many_interim(&too_many)),
             Err(_) => Err(self.timeout_error("response headers from")),
@@ -167,15 +183,27 @@ impl UpstreamClient {
     /// Checks a response head, and sets the time limit and the checks of the body.
     fn wrap_response(
         &self,
-        response: Response<Incoming>,
+        mut response: Response<Incoming>,
         is_head: bool,
+        gate: Option<ContinueGate>,
     ) -> Result<Response<UpstreamBody>, UpstreamError> {
         if response.headers().len() > self.header_count {
             return Err(self.protocol_error(HEAD_TOO_LARGE.to_owned()));
         }
+        if gate.as_ref().is_some_and(ContinueGate::on_response) {
+            response.extensions_mut().insert(RefusedBody);
+        }
         let (version, status) = (response.version(), response.status());
         let end_check = EndCheck::for_response(version, status, response.headers(), is_head);
-        Ok(response.map(|body| UpstreamBody::new(body, self.body_idle_timeout, end_check)))
+        let limit = self.body_idle_timeout;
+        let new = |body| UpstreamBody::new(body, limit, end_check).with_gate(gate);
+        Ok(response.map(new))
+    }
+
+    /// Holds the body of this request back, if its client waits before it sends the body.
+    fn continue_gate(&self, request: &Request<Body>) -> Option<ContinueGate> {
+        let is_expected = has_expectation(request.headers()) && !request.body().is_end_stream();
+        is_expected.then(|| ContinueGate::new(self.continue_timeout))
     }
 
     fn protocol_error(&self, reason: String) -> UpstreamError {

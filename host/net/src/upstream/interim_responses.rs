@@ -1,15 +1,31 @@
-//! Limits the interim responses (RFC 9110, section 15.2) that an upstream sends before the response
-//! head.
+//! The interim responses (RFC 9110, section 15.2) that an upstream sends before the response head:
+//! they are limited and passed on.
 //!
-//! On HTTP/1.1 they are counter. On HTTP/2 hyper drops them without a callback, so only
-//! `limits.response_header_timeout` limits them.
+//! On HTTP/2 hyper drops them without a callback, so only `limits.response_header_timeout` limits
+//! them.
 
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use http::Request;
+use http::{HeaderMap, Request, StatusCode};
 use tokio::sync::Notify;
+
+use super::continue_gate::ContinueGate;
+
+/// Called with each interim response but 100: set as an extension of the request.
+#[derive(Clone)]
+pub struct OnInterim(Arc<Callback>);
+
+/// Is given the status and the fields.
+type Callback = dyn Fn(StatusCode, &HeaderMap) + Send + Sync;
+
+impl OnInterim {
+    /// Calls this.
+    pub fn new(call: impl Fn(StatusCode, &HeaderMap) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(call))
+    }
+}
 
 /// Counts the interim responses to one request.
 pub(super) struct InterimLimiter(Arc<Count>);
@@ -24,17 +40,26 @@ struct Count {
 pub(super) struct TooManyInterim(pub(super) usize);
 
 impl InterimLimiter {
-    /// Counts the interim responses to `request`.
-    pub(super) fn attach<B>(request: &mut Request<B>, max: usize) -> Self {
+    /// Counts the interim responses to `request`. A 100 opens the gate, the others are passed on.
+    pub(super) fn attach<B>(
+        request: &mut Request<B>,
+        max: usize,
+        gate: Option<ContinueGate>,
+    ) -> Self {
         let count = Arc::new(Count {
             seen: AtomicUsize::new(0),
             max,
             exceeded: Notify::new(),
         });
         let counter = Arc::clone(&count);
-        hyper::ext::on_informational(request, move |_| {
+        let on_interim = request.extensions_mut().remove::<OnInterim>();
+        hyper::ext::on_informational(request, move |response| {
             if counter.seen.fetch_add(1, Ordering::Relaxed) >= counter.max {
                 counter.exceeded.notify_one();
+            } else if response.status() == StatusCode::CONTINUE {
+                gate.iter().for_each(ContinueGate::open);
+            } else if let Some(OnInterim(call)) = &on_interim {
+                call(response.status(), response.headers());
             }
         });
         Self(count)

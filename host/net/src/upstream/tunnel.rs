@@ -156,6 +156,8 @@ impl TunnelConnector {
         let (sender, connection) = http1::Builder::new()
             .max_buf_size(self.header_bytes)
             .max_headers(self.header_count)
+            .allow_spaces_after_header_name_in_responses(true)
+            .allow_obsolete_multiline_headers_in_responses(true)
             .handshake(TokioIo::new(io))
             .await?;
         spawn(async move {

@@ -13,7 +13,7 @@ use crate::run::guest_call::GuestCall;
 use crate::run::instance::Instance;
 use crate::run::template::InstanceTemplate;
 use ouli_codec::MessageView;
-use ouli_message::{Content, Fields, Request, Response};
+use ouli_message::{CodedBody, Content, Fields, Request, Response};
 use ouli_redaction::{RedactedMessage, Secrets};
 
 /// The requests of the samples.
@@ -153,7 +153,10 @@ fn sample(
         status,
         fields: fields(response_body),
         body: Content::Inline(Bytes::from_static(response_body.as_bytes())),
+        coded: CodedBody::Derived,
         trailers: Fields::default(),
+        reason: None,
+        omitted: Vec::new(),
     });
     let (endpoint, session): (Arc<str>, Arc<str>) = ("api".into(), "probe".into());
     Sample {

@@ -174,6 +174,7 @@ impl CallReplay {
     /// The recorded head, without an encoding that this client does not accept.
     fn response_headers(&self, entry: &Entry) -> HeaderMap {
         let mut headers = entry.response.fields.to_map();
+        replay::add_renewed_fields(&mut headers, entry);
         if let Some(encoding) = entry.response.fields.get_str("grpc-encoding")
             && !grpc::accepts(self.accept_encoding.as_deref(), encoding)
         {

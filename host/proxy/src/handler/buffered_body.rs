@@ -5,6 +5,7 @@ use std::fmt::Display;
 use std::future::poll_fn;
 
 use bytes::Bytes;
+use http::HeaderMap;
 use http_body::Body;
 use http_body_util::BodyExt as _;
 
@@ -16,6 +17,7 @@ use ouli_config::{Limits, OnRecorderFull};
 /// A request body with its memory reservation.
 pub(crate) struct BufferedBody {
     pub(crate) bytes: Bytes,
+    pub(crate) trailers: HeaderMap,
     reservation: MemoryReservation,
 }
 
@@ -31,6 +33,7 @@ impl BufferedBody {
         let max = limits.request_body;
         let mut buffered = Self {
             bytes: Bytes::new(),
+            trailers: HeaderMap::new(),
             reservation: budget.request_reservation(),
         };
         if body.is_end_stream() {
@@ -61,7 +64,14 @@ impl BufferedBody {
                 break;
             };
             let frame = frame.map_err(|error| ExchangeError::Downstream(error.to_string()))?;
-            let data = frame.into_data().unwrap_or_default();
+            let data = match frame.into_data() {
+                Ok(data) => data,
+                Err(frame) => {
+                    // After the last chunk.
+                    buffered.trailers = frame.into_trailers().unwrap_or_default();
+                    break;
+                }
+            };
             let size = buffered.bytes.len() + joined.len() + data.len();
             if size > max {
                 return Err(ExchangeError::RequestBodyTooLarge { max });

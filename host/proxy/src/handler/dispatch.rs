@@ -86,6 +86,7 @@ impl RequestHandler {
                 session,
                 target: PathAndQuery::from_static("/"),
                 trace: RequestTrace::default(),
+                interim: None,
             };
             replay::warm_up(&context).await;
         }
@@ -154,7 +155,7 @@ impl RequestHandler {
             trace.set_outcome(AccessOutcome::Admin);
             return Ok(page);
         }
-        let context = self.context(&request, trace)?;
+        let context = self.context(&request, guard, trace)?;
         if is_websocket {
             let permit = self.shared.stream_permit();
             let permit = permit.ok_or(ExchangeError::TooManyStreams)?;
@@ -168,6 +169,7 @@ impl RequestHandler {
     fn context<B>(
         &self,
         request: &Request<B>,
+        guard: &RequestGuard,
         trace: &RequestTrace,
     ) -> Result<RequestContext<'_>, ExchangeError> {
         let snapshot = self.shared.snapshot.load_full();
@@ -176,6 +178,7 @@ impl RequestHandler {
         let name = selected.session.as_deref().unwrap_or(&endpoint.session);
         let session = self.shared.sessions.get_or_create(name)?;
         trace.select(&session, &selected.target);
+        let is_forwarded = endpoint.configured.mode != Mode::Replay;
         Ok(RequestContext {
             handler: self,
             snapshot,
@@ -183,6 +186,7 @@ impl RequestHandler {
             session,
             target: selected.target,
             trace: trace.clone(),
+            interim: is_forwarded.then(|| guard.interim_sender()).flatten(),
         })
     }
 }

@@ -46,7 +46,7 @@ pub enum ExchangeError {
         /// The limit in bytes.
         max: usize,
     },
-    /// The content coding of the request body cannot be decoded.
+    /// The request body exceeds the limits of decoding, or a message of a call is not valid.
     #[error("the request body cannot be decoded: {0}")]
     Undecodable(String),
     /// The client sent an invalid request, or closed its connection.

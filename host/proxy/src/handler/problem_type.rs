@@ -90,7 +90,7 @@ impl ProblemType {
             Rejection::UriTooLong { .. } => {
                 Self::limit(StatusCode::URI_TOO_LONG, "the target is too long")
             }
-            Rejection::TooManyHeaders { .. } => Self::limit(
+            Rejection::TooManyHeaders { .. } | Rejection::HeaderListTooLarge { .. } => Self::limit(
                 StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
                 "the head is too large",
             ),

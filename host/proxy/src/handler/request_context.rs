@@ -11,6 +11,7 @@ use super::request_trace::RequestTrace;
 use super::route::Route;
 use super::snapshot::Snapshot;
 use crate::session::{Index, Session};
+use ouli_net::server::InterimSender;
 use ouli_net::upstream::UpstreamClient;
 
 /// Everything that one request uses, from the same snapshot.
@@ -22,6 +23,8 @@ pub(crate) struct RequestContext<'a> {
     /// Path and query, without the prefix that names a session.
     pub(crate) target: PathAndQuery,
     pub(crate) trace: RequestTrace,
+    /// Sends interim responses to the client.
+    pub(crate) interim: Option<InterimSender>,
 }
 
 impl RequestContext<'_> {

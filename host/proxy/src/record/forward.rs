@@ -2,26 +2,29 @@
 
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
-use http::{HeaderValue, Method, Request, Response, Version};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, Version};
 use http_body::Body as _;
-use http_body_util::{BodyExt, Empty, Full};
+use http_body_util::{BodyExt, Empty};
 
 use super::body_capture::SharedCapture;
 use super::prefixed_body::PrefixedBody;
 use super::reclaimable_body::{BodyReturn, ReclaimableBody};
 use super::request_head::RequestHead;
 use super::teed_request_body::TeedRequestBody;
+use super::whole_body::WholeBody;
 use crate::handler::{AccessOutcome, ExchangeError, RequestBody, RequestContext};
 use ouli_config::Scheme;
 use ouli_net::http::{forwarding, validation};
-use ouli_net::upstream::{self, UpstreamBody};
+use ouli_net::server::InterimSender;
+use ouli_net::upstream::{self, OnInterim, UpstreamBody};
 
 /// The body of a forwarded request.
 pub(crate) enum ForwardedBody {
     Passthrough(RequestBody),
     /// Copied in transit. A failed upstream returns the unsent rest through the channel.
     Teed(PrefixedBody, SharedCapture, Option<BodyReturn>),
-    Full(Bytes),
+    /// Read whole, with its trailers.
+    Whole(Bytes, HeaderMap),
 }
 
 /// Sends a request once the upstream's request limit permits it, and returns the response head
@@ -40,6 +43,11 @@ pub(super) async fn send(
     *request.uri_mut() = uri;
     *request.headers_mut() = head.headers;
     set_transfer_encoding(&mut request);
+    if let Some(client) = &context.interim {
+        request
+            .extensions_mut()
+            .insert(forward_interim(client.clone()));
+    }
     if route.address.scheme == Scheme::H2c {
         *request.version_mut() = Version::HTTP_2;
     }
@@ -51,6 +59,13 @@ pub(super) async fn send(
     parts.version = Version::HTTP_11;
     context.trace.set_outcome(AccessOutcome::Passed);
     Ok(Response::from_parts(parts, body.with_permit(permit)))
+}
+
+/// Forwards the interim responses of the upstream to the client.
+fn forward_interim(client: InterimSender) -> OnInterim {
+    OnInterim::new(move |status, fields| {
+        client.send(status, &forwarding::response_headers(fields.clone()));
+    })
 }
 
 /// Announces a body of unknown length for methods that seldom have one: without a framing header,
@@ -74,8 +89,7 @@ fn into_body(body: ForwardedBody) -> upstream::Body {
                 .map_err(Into::into)
                 .boxed_unsync()
         }
-        ForwardedBody::Full(bytes) if bytes.is_empty() => empty_body(),
-        ForwardedBody::Full(bytes) => Full::new(bytes)
+        ForwardedBody::Whole(bytes, trailers) => WholeBody::new(bytes, trailers)
             .map_err(|never| match never {})
             .boxed_unsync(),
     }

@@ -17,6 +17,7 @@ mod request_head;
 mod request_recording;
 mod teed_request_body;
 mod teed_response_body;
+mod whole_body;
 
 pub(crate) use arrival_log::ArrivalLog;
 pub(crate) use awaiting_response::AwaitingResponse;

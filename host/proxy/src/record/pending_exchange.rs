@@ -13,7 +13,7 @@ use crate::session::{CapturedExchange, Outcome, RecordJob, Session, StreamCaptur
 use ouli_config::OnRecorderFull;
 use ouli_message::failure::FailureKind;
 use ouli_message::stream::Ending;
-use ouli_message::{Content, Failure, Fields};
+use ouli_message::{CodedBody, Content, Failure, Fields};
 use ouli_plugin::Plugins;
 use ouli_redaction::Guard;
 
@@ -27,6 +27,7 @@ pub(crate) struct PendingExchange {
     endpoint: String,
     request: ouli_message::Request,
     status: StatusCode,
+    reason: Option<String>,
     fields: Fields,
     plugins: Arc<Plugins>,
     guard: Arc<Guard>,
@@ -53,6 +54,7 @@ impl PendingExchange {
             endpoint: context.endpoint.name.to_string(),
             request,
             status,
+            reason: None,
             fields: Fields::from(headers),
             plugins: Arc::clone(&context.snapshot.plugins),
             guard: Arc::clone(&context.snapshot.guard),
@@ -67,6 +69,12 @@ impl PendingExchange {
     /// The same exchange as a stream with an arrival log.
     pub(crate) fn with_stream(mut self, kind: StreamKind, log: SharedArrivalLog) -> Self {
         self.stream = Some((kind, log));
+        self
+    }
+
+    /// The same exchange with a reason phrase that is not the standard one.
+    pub(crate) fn with_reason(mut self, reason: Option<String>) -> Self {
+        self.reason = reason;
         self
     }
 
@@ -198,9 +206,12 @@ impl PendingExchange {
                 },
                 response: ouli_message::Response {
                     status: self.status,
+                    reason: self.reason,
                     fields: self.fields,
                     body: Content::Inline(response.bytes),
+                    coded: CodedBody::Derived,
                     trailers: Fields::from(&response.trailers),
+                    omitted: Vec::new(),
                 },
                 stream,
                 failure: self.failure,

@@ -15,14 +15,15 @@ use super::body_capture::BodyCapture;
 use super::early_response;
 use super::forward::{self, ForwardedBody};
 use super::pending_exchange::PendingExchange;
-use super::request_head::RequestHead;
+use super::request_head::{RequestHead, refused_body};
 use super::request_recording::{RequestCapture, RequestRecording, tee_request};
 use super::teed_response_body::TeedResponseBody;
 use crate::handler::{ExchangeError, OutgoingBody, RequestBody, RequestContext};
 use crate::session::StreamKind;
 use ouli_codec::{chunks, grpc};
 use ouli_message::stream::Side;
-use ouli_net::upstream::UpstreamBody;
+use ouli_net::http::reason_phrase;
+use ouli_net::upstream::{RefusedBody, UpstreamBody};
 
 /// Forwards the request; nothing is recorded.
 pub(crate) async fn passthrough(
@@ -84,7 +85,11 @@ pub(crate) async fn forward_and_record(
     }
     match response {
         Ok(response) => {
-            let (request, recording) = awaiting.response_received();
+            let (mut request, mut recording) = awaiting.response_received();
+            if response.extensions().get::<RefusedBody>().is_some() {
+                request = refused_body(request);
+                recording = RequestRecording::empty(context);
+            }
             Ok(record_response(context, request, response, recording, key).await)
         }
         Err(error) => {
@@ -111,7 +116,9 @@ pub(crate) async fn record_response(
             (kind, log)
         }
     };
-    let mut exchange = PendingExchange::new(context, request, (parts.status, &parts.headers), key);
+    let reason = reason_phrase(parts.status, &parts.extensions);
+    let mut exchange = PendingExchange::new(context, request, (parts.status, &parts.headers), key)
+        .with_reason(reason);
     let capture = BodyCapture::for_side(context, Side::Server, log.as_ref());
     let is_call = matches!(kind, Some(StreamKind::Grpc));
     let is_long_lived = is_call || matches!(kind, Some(StreamKind::Body(Some(_))));

@@ -1,11 +1,13 @@
 //! The head of a request as it is forwarded and recorded.
 
-use http::header::{CONTENT_LENGTH, HOST};
+use http::header::{CONTENT_LENGTH, EXPECT, HOST};
 use http::uri::PathAndQuery;
-use http::{HeaderMap, Method, Request};
+use http::{HeaderMap, HeaderValue, Method, Request};
 
 use crate::handler::RequestContext;
+use ouli_config::Mode;
 use ouli_message::{Content, Fields};
+use ouli_net::http::expects_continue;
 use ouli_net::http::forwarding::{self, Rewrite};
 
 /// The head of a request as it is forwarded: the same is recorded.
@@ -19,12 +21,16 @@ pub(crate) struct RequestHead {
 
 impl RequestHead {
     /// The head to forward for a request, in any mode.
-    pub(crate) fn new<B>(
+    pub(crate) fn new<B: http_body::Body>(
         context: &RequestContext<'_>,
         request: &Request<B>,
         restrict_codings: bool,
     ) -> Self {
+        // In replay and auto the gateway reads the body before the request is forwarded.
+        let mode = context.endpoint.configured.mode;
+        let asks_upstream = matches!(mode, Mode::Record | Mode::Passthrough);
         let rewrite = Rewrite {
+            forward_expect: asks_upstream && expects_continue(request),
             preserve_host: context.endpoint.configured.preserve_host,
             restrict_codings,
         };
@@ -36,10 +42,10 @@ impl RequestHead {
     }
 
     /// The request as it is recorded and looked up. Fields that frame the body or name the upstream
-    /// are left out: the body is stored whole.
+    /// are left out: the body is stored whole. So is `expect`: see [`refused_body`].
     pub(crate) fn to_recorded_request(&self, authority: &str) -> ouli_message::Request {
         let mut fields = Fields::from(&self.headers);
-        fields.retain(|name, _| *name != CONTENT_LENGTH && *name != HOST);
+        fields.retain(|name, _| ![CONTENT_LENGTH, EXPECT, HOST].contains(name));
         ouli_message::Request {
             method: self.method.clone(),
             authority: authority.to_owned(),
@@ -50,4 +56,12 @@ impl RequestHead {
             truncated_at: None,
         }
     }
+}
+
+/// The recorded form of a request whose body the upstream did not ask for: it has an `expect` and
+/// no body. A request with a body is recorded without `expect`.
+pub(crate) fn refused_body(mut request: ouli_message::Request) -> ouli_message::Request {
+    let expectation = HeaderValue::from_static("100-continue");
+    request.fields.push(EXPECT, expectation);
+    request
 }

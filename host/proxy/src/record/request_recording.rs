@@ -46,7 +46,7 @@ pub(crate) fn tee_request(
     let budget = &context.handler.shared.budget;
     let log = grpc::has_grpc_body(&head.headers).then(|| ArrivalLog::new(budget).into_shared());
     if body.is_end_stream() && log.is_none() {
-        let empty = ForwardedBody::Full(Bytes::new());
+        let empty = ForwardedBody::Whole(Bytes::new(), HeaderMap::new());
         return (empty, RequestRecording::empty(context));
     }
     let capture = BodyCapture::for_side(context, Side::Client, log.as_ref()).into_shared();
@@ -65,7 +65,7 @@ impl RequestRecording {
     /// An empty body.
     pub(crate) fn empty(context: &RequestContext<'_>) -> Self {
         let reservation = context.handler.shared.budget.recording_reservation();
-        Self::with_bytes(Bytes::new(), reservation)
+        Self::with_body(Bytes::new(), HeaderMap::new(), reservation)
     }
 
     /// A body that is buffered before it is sent. Waits for the recorder's memory if configured.
@@ -75,15 +75,19 @@ impl RequestRecording {
     ) -> Self {
         let limits = CaptureLimits::from(&*context.snapshot.config);
         match buffered.reserve_for_recording(limits).await {
-            Some(reservation) => Self::with_bytes(buffered.bytes.clone(), reservation),
+            Some(reservation) => Self::with_body(
+                buffered.bytes.clone(),
+                buffered.trailers.clone(),
+                reservation,
+            ),
             None => Self::with_result(Err(CaptureError::recorder_memory_full())),
         }
     }
 
-    fn with_bytes(bytes: Bytes, reservation: MemoryReservation) -> Self {
+    fn with_body(bytes: Bytes, trailers: HeaderMap, reservation: MemoryReservation) -> Self {
         Self::with_result(Ok(CapturedBody {
             bytes,
-            trailers: HeaderMap::new(),
+            trailers,
             reservation,
             aborted: None,
             failure_cause: None,

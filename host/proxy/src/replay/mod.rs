@@ -1,14 +1,21 @@
 //! Replay: sends recorded responses to clients, with their recorded timing if configured.
 
+mod client_capabilities;
 mod early_replay;
 mod lookup;
+mod recorded_body;
 mod recorded_failure;
 mod recorded_response;
+mod refused_body;
+mod renewed_fields;
+mod representation;
 mod serve;
 pub(crate) mod shutdown_watch;
 pub(crate) mod timed_body;
 
+pub(crate) use client_capabilities::ClientCapabilities;
 pub(crate) use lookup::{Lookup, exhausted_policy, look_up_request, miss_error};
 pub(crate) use recorded_failure::wait_until_due;
-pub(crate) use recorded_response::{ClientCapabilities, recorded_response};
+pub(crate) use recorded_response::recorded_response;
+pub(crate) use renewed_fields::add_renewed_fields;
 pub(crate) use serve::{replay, replay_or_forward, serve_hit, warm_up};

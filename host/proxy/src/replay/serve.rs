@@ -7,10 +7,12 @@ use bytes::Bytes;
 use http::header::EXPECT;
 use http::{Request, Response};
 
+use super::client_capabilities::ClientCapabilities;
 use super::early_replay::TruncatedParts;
 use super::lookup::{Lookup, decoding_bounds, exhausted_policy, find, look_up_request, miss_error};
 use super::recorded_failure::replay_failure;
-use super::recorded_response::{ClientCapabilities, recorded_response};
+use super::recorded_response::recorded_response;
+use super::refused_body::RefusedBodyLookup;
 use crate::handler::buffered_body::BufferedBody;
 use crate::handler::{AccessOutcome, ExchangeError, OutgoingBody, RequestBody, RequestContext};
 use crate::record::{self, ForwardedBody, RequestHead, RequestRecording};
@@ -24,11 +26,18 @@ pub(crate) async fn replay(
     request: Request<RequestBody>,
 ) -> Result<Response<OutgoingBody>, ExchangeError> {
     let client = ClientCapabilities::of(&request);
-    let (_, _buffered, lookup) = look_up(context, request).await?;
+    let refused = RefusedBodyLookup::of(context, &request).await?;
+    if let Some(entry) = refused.as_ref().and_then(|refused| refused.next(context)) {
+        return serve_hit(context, &entry, &client).await;
+    }
+    let (_, _buffered, lookup) = look_up(context, request, BeyondLimits::Reject).await?;
     match find(context, &lookup) {
         LookupResult::Hit(entry) => serve_hit(context, &entry, &client).await,
         LookupResult::Exhausted(count) => Err(miss_error(context, &lookup, Some(count))),
-        LookupResult::NotFound => Err(miss_error(context, &lookup, None)),
+        LookupResult::NotFound => match refused.and_then(|refused| refused.repeat(context)) {
+            Some(entry) => serve_hit(context, &entry, &client).await,
+            None => Err(miss_error(context, &lookup, None)),
+        },
     }
 }
 
@@ -38,14 +47,18 @@ pub(crate) async fn replay_or_forward(
     request: Request<RequestBody>,
 ) -> Result<Response<OutgoingBody>, ExchangeError> {
     let client = ClientCapabilities::of(&request);
-    let (head, mut buffered, lookup) = look_up(context, request).await?;
+    let refused = RefusedBodyLookup::of(context, &request).await?;
+    if let Some(entry) = refused.as_ref().and_then(|refused| refused.next(context)) {
+        return serve_hit(context, &entry, &client).await;
+    }
+    let (head, mut buffered, lookup) = look_up(context, request, BeyondLimits::Miss).await?;
     let key = lookup.match_key.key.hash();
     context.session.wait_until_written(key).await;
     if let LookupResult::Hit(entry) = find(context, &lookup) {
         return serve_hit(context, &entry, &client).await;
     }
     let recording = RequestRecording::buffered(context, &mut buffered).await;
-    let body = ForwardedBody::Full(buffered.bytes.clone());
+    let body = ForwardedBody::Whole(buffered.bytes.clone(), buffered.trailers.clone());
     record::forward_and_record(context, head, body, recording, Some(key)).await
 }
 
@@ -83,9 +96,19 @@ pub(crate) async fn serve_hit(
     Ok(response)
 }
 
+/// What becomes of a request whose body exceeds the limits of decoding.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum BeyondLimits {
+    /// It is an error that names the limits.
+    Reject,
+    /// It is forwarded, as in record.
+    Miss,
+}
+
 async fn look_up(
     context: &RequestContext<'_>,
     request: Request<RequestBody>,
+    beyond_limits: BeyondLimits,
 ) -> Result<(RequestHead, BufferedBody, Lookup), ExchangeError> {
     let head = RequestHead::new(context, &request, true);
     let limits = &context.snapshot.config.limits;
@@ -105,7 +128,7 @@ async fn look_up(
         let lookup = parts.into_early_lookup(&buffered.bytes).await?;
         return Ok((head, buffered, lookup));
     }
-    let request = decoded_request(context, &head, &buffered.bytes)?;
+    let request = decoded_request(context, &head, &buffered.bytes, beyond_limits)?;
     buffered.count_decoded(request.body.inline());
     let mut lookup = look_up_request(context, request).await?;
     lookup.truncated_keys = parts.keys(&buffered.bytes)?;
@@ -117,12 +140,21 @@ fn decoded_request(
     context: &RequestContext<'_>,
     head: &RequestHead,
     body: &Bytes,
+    beyond_limits: BeyondLimits,
 ) -> Result<ouli_message::Request, ExchangeError> {
     let mut request = head.to_recorded_request(&context.endpoint.authority);
-    let bounds = decoding_bounds(context);
-    let decoded = content_coding::of(&request.fields)
-        .and_then(|codings| content_coding::decode(body.clone(), &codings, bounds));
-    let decoded = decoded.map_err(|error| ExchangeError::Undecodable(error.to_string()))?;
-    request.body = Content::Inline(decoded);
+    let received = content_coding::remove_codings(body, &request.fields, decoding_bounds(context));
+    let body = match received {
+        Ok(received) if received.extra.has_padding_only() => received.bytes,
+        Err(error) if error.is_limit() && beyond_limits == BeyondLimits::Reject => {
+            return Err(ExchangeError::Undecodable(format!(
+                "{error} (limits.decompressed_body, limits.decompression_ratio)"
+            )));
+        }
+        // It is compared as it is. No such request is recorded, because secrets cannot be found in
+        // it.
+        Ok(_) | Err(_) => body.clone(),
+    };
+    request.body = Content::Inline(body);
     Ok(request)
 }

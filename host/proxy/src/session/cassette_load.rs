@@ -77,7 +77,7 @@ impl Session {
         for recorded in loaded.exchanges {
             let is_refused = recorded.edited && strict;
             if !is_refused && !known.contains(&recorded.ordinal) {
-                self.add(Entry::new(recorded.ordinal, recorded.exchange));
+                self.add(Entry::loaded(recorded));
             }
         }
         report

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use ouli_cassette::RecordedExchange;
 use ouli_message::stream::{Message, Protocol, StreamContent};
 use ouli_message::{Exchange, Failure, Request, Response, Stream};
 
@@ -42,11 +43,24 @@ impl Entry {
         }
     }
 
+    /// An exchange of a cassette. Its coded body is that of the recorded one, so an edited exchange is
+    /// replayed without it.
+    pub(super) fn loaded(mut recorded: RecordedExchange) -> Self {
+        if recorded.edited {
+            recorded.exchange.response.coded.forget_exact();
+        }
+        Self::new(recorded.ordinal, recorded.exchange)
+    }
+
     /// An exchange that was recorded in this process, so it does not count as unused.
     pub(super) fn just_recorded(ordinal: u64, exchange: Exchange) -> Self {
-        let entry = Self::new(ordinal, exchange);
-        entry.total_replays.store(1, Ordering::Relaxed);
-        entry
+        Self::new(ordinal, exchange).not_unused()
+    }
+
+    /// The same entry, which does not count as unused.
+    pub(super) fn not_unused(self) -> Self {
+        self.total_replays.store(1, Ordering::Relaxed);
+        self
     }
 
     /// The same exchange at the start of another run.
@@ -118,6 +132,12 @@ impl Entry {
     pub fn failure_without_response(&self) -> Option<Failure> {
         self.failure
             .filter(|failure| failure.cause.is_before_response())
+    }
+
+    /// True if the upstream responded without asking for the body of the request (RFC 9110, section
+    /// 10.1.1).
+    pub(crate) fn refused_body(&self) -> bool {
+        self.request.fields.get_str("expect").is_some() && self.request.body.size() == 0
     }
 
     /// True if it was replayed in this run.

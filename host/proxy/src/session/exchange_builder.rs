@@ -2,29 +2,31 @@
 //! or messages.
 
 use bytes::Bytes;
+use http::{HeaderName, HeaderValue};
 
 use super::captured_exchange::{CapturedExchange, StreamCapture, StreamKind};
+use super::coded_form::CodedForm;
 use super::outcome::Outcome;
 use super::recorder_limits::RecorderLimits;
 use super::truncated_request;
 use ouli_codec::content_coding::{self, CodingError};
 use ouli_codec::websocket::{self, DeflateParams};
 use ouli_codec::{chunks, grpc};
-use ouli_message::stream::{Arrival, ChunkKind, Ending, Protocol, Side, Stream, StreamContent};
-use ouli_message::{Content, Exchange, Fields, Request, Response};
+use ouli_message::stream::{Arrival, Ending, Protocol, Side, Stream, StreamContent};
+use ouli_message::{CodedBody, Content, Exchange, Fields, Request, Response};
 
 /// If the kind of chunk is not known, a pause of this many microseconds separates two chunks.
 /// Shorter pauses depend on the network more than on the sender.
 const CHUNK_GAP_MICROS: u64 = 50_000;
 
-/// Decodes a captured exchange.
+/// Decodes a captured exchange. The second value tells how the body of the response was coded.
 ///
 /// # Errors
 /// If it cannot be decoded, so that its secrets cannot be found.
 pub(super) fn decode_exchange(
     captured: CapturedExchange,
     limits: &RecorderLimits,
-) -> Result<Exchange, Outcome> {
+) -> Result<(Exchange, CodedForm), Outcome> {
     let bounds = limits.decoded;
     let CapturedExchange {
         endpoint,
@@ -34,22 +36,32 @@ pub(super) fn decode_exchange(
         failure,
     } = captured;
     let is_truncated = failure.is_some_and(|failure| !failure.cause.is_before_response());
+    let mut form = CodedForm::default();
     let stream = match capture {
         None => {
             decode_request(&mut request, bounds)?;
             if is_truncated {
-                let capture = aborted_body();
-                decode_stream_body(&mut response, None, capture, bounds, is_truncated)?;
+                decode_truncated_body(&mut response, &mut [], bounds)?;
             } else {
-                response.body = decode_body(&response.fields, response.body, bounds, "response")?;
+                form = decode_response_body(&mut response, &mut [], bounds)?;
             }
             None
         }
         Some(capture) => match capture.kind {
             StreamKind::Body(unit) => {
                 decode_request(&mut request, bounds)?;
-                let stream =
-                    decode_stream_body(&mut response, unit, capture, bounds, is_truncated)?;
+                let mut arrivals = capture.arrivals;
+                if is_truncated || capture.ending != Ending::Complete {
+                    decode_truncated_body(&mut response, &mut arrivals, bounds)?;
+                } else {
+                    form = decode_response_body(&mut response, &mut arrivals, bounds)?;
+                }
+                let body = response.body.to_bytes();
+                let content = chunks::split_body(unit, &body, &arrivals, CHUNK_GAP_MICROS);
+                let stream = content.map(|content| Stream {
+                    content,
+                    ending: capture.ending,
+                });
                 // The raw chunks of a truncated body are arbitrary, and without them it is stored
                 // as a plain body.
                 stream.filter(|_| !is_truncated || unit.is_some())
@@ -68,61 +80,89 @@ pub(super) fn decode_exchange(
             )?),
         },
     };
-    Ok(Exchange {
+    let exchange = Exchange {
         endpoint,
         request,
         response,
         stream,
         failure,
         tags: Vec::new(),
-    })
-}
-
-/// The capture of a truncated body that was not a stream.
-fn aborted_body() -> StreamCapture {
-    StreamCapture {
-        kind: StreamKind::Body(None),
-        arrivals: Vec::new(),
-        ending: Ending::ServerAborted,
-    }
-}
-
-/// Decodes the response body and splits it into chunks; `None` if it has a single chunk.
-fn decode_stream_body(
-    response: &mut Response,
-    unit: Option<ChunkKind>,
-    capture: StreamCapture,
-    bounds: content_coding::Bounds,
-    is_truncated: bool,
-) -> Result<Option<Stream>, Outcome> {
-    let failed = |error| undecodable_body("response", &error);
-    let codings = content_coding::of(&response.fields).map_err(failed)?;
-    let raw = take_bytes(&mut response.body);
-    let mut arrivals = capture.arrivals;
-    let body = if codings.is_empty() {
-        raw
-    } else if capture.ending == Ending::Complete || is_truncated {
-        let ends: Vec<_> = arrivals.iter().map(|arrival| arrival.end).collect();
-        let decode = if is_truncated {
-            content_coding::decode_partial
-        } else {
-            content_coding::decode_with_offsets
-        };
-        let (body, ends) = decode(&raw, &ends, &codings, bounds).map_err(failed)?;
-        for (arrival, end) in arrivals.iter_mut().zip(ends) {
-            arrival.end = end;
-        }
-        body
-    } else {
-        let reason = "a stream with a content coding was aborted, so it cannot be decoded";
-        return Err(Outcome::Partial(reason.to_owned()));
     };
-    let content = chunks::split_body(unit, &body, &arrivals, CHUNK_GAP_MICROS);
-    response.body = Content::Inline(body);
-    Ok(content.map(|content| Stream {
-        content,
-        ending: capture.ending,
-    }))
+    Ok((exchange, form))
+}
+
+/// Decodes the body of a request. The trailer fields of its coding become its own.
+fn decode_request_body(
+    request: &mut Request,
+    bounds: content_coding::Bounds,
+) -> Result<(), Outcome> {
+    let failed = |error| undecodable_body("request", &error);
+    let raw = take_bytes(&mut request.body);
+    let received = content_coding::remove_codings(&raw, &request.fields, bounds);
+    let received = received.map_err(failed)?;
+    if !received.extra.has_padding_only() {
+        let reason = "the content coding of a request ends before its body";
+        return Err(Outcome::Failed(reason.to_owned()));
+    }
+    for (name, value) in &received.extra.trailers {
+        let field = (HeaderName::try_from(name), HeaderValue::try_from(value));
+        if let (Ok(name), Ok(value)) = field
+            && name != SIGNATURE_TRAILER
+        {
+            request.trailers.push(name, value);
+        }
+    }
+    request.body = Content::Inline(received.bytes);
+    Ok(())
+}
+
+/// The trailer of `aws-chunked` that is a signature.
+const SIGNATURE_TRAILER: &str = "x-amz-trailer-signature";
+
+/// Decodes the complete body of a response, and moves the ends of arrivals to the decoded body.
+fn decode_response_body(
+    response: &mut Response,
+    arrivals: &mut [Arrival],
+    bounds: content_coding::Bounds,
+) -> Result<CodedForm, Outcome> {
+    let raw = take_bytes(&mut response.body);
+    let received = content_coding::remove_codings(&raw, &response.fields, bounds);
+    let received = received.map_err(|error| undecodable_body("response", &error))?;
+    if !received.removed.is_empty() && !arrivals.is_empty() {
+        let size = received.bytes.len() as u64;
+        let ends = content_coding::decoded_offsets(&raw, &ends(arrivals), &received.removed, size);
+        move_ends(arrivals, ends);
+    }
+    Ok(CodedForm::set_body(response, raw, received))
+}
+
+/// Decodes a body that broke off as far as possible. Its coded bytes are not kept: they may end
+/// with data that could not be decoded.
+fn decode_truncated_body(
+    response: &mut Response,
+    arrivals: &mut [Arrival],
+    bounds: content_coding::Bounds,
+) -> Result<(), Outcome> {
+    let raw = take_bytes(&mut response.body);
+    let (fields, ends) = (&response.fields, ends(arrivals));
+    let received = content_coding::remove_codings_partially(&raw, &ends, fields, bounds);
+    let (received, ends) = received.map_err(|error| undecodable_body("response", &error))?;
+    move_ends(arrivals, ends);
+    if received.is_mislabelled {
+        response.coded = CodedBody::Undecoded;
+    }
+    response.body = Content::Inline(received.bytes);
+    Ok(())
+}
+
+fn ends(arrivals: &[Arrival]) -> Vec<u64> {
+    arrivals.iter().map(|arrival| arrival.end).collect()
+}
+
+fn move_ends(arrivals: &mut [Arrival], ends: Vec<u64>) {
+    for (arrival, end) in arrivals.iter_mut().zip(ends) {
+        arrival.end = end;
+    }
 }
 
 /// The messages of a gRPC call. A response that is not gRPC, such as one of a proxy, stays a body.
@@ -140,8 +180,9 @@ fn decode_grpc_call(
     let server = if is_grpc {
         server
     } else {
-        let body = Content::Inline(server);
-        response.body = decode_body(&response.fields, body, limits.decoded, "response")?;
+        response.body = Content::Inline(server);
+        decode_response_body(response, &mut [], limits.decoded)?;
+        response.coded.forget_exact();
         Bytes::new()
     };
     let encoding = |fields: &Fields| fields.get_str("grpc-encoding").map(str::to_owned);
@@ -243,34 +284,14 @@ fn take_bytes(content: &mut Content) -> Bytes {
 }
 
 fn decode_request(request: &mut Request, bounds: content_coding::Bounds) -> Result<(), Outcome> {
-    if request.truncated_at.is_some() {
-        let raw = take_bytes(&mut request.body);
-        let part = truncated_request::decode(&request.fields, raw, bounds);
-        let part = part.map_err(|error| undecodable_body("request", &error))?;
-        request.body = Content::Inline(part);
-        return Ok(());
+    if request.truncated_at.is_none() {
+        return decode_request_body(request, bounds);
     }
-    let body = take_bytes(&mut request.body);
-    request.body = decode_body(&request.fields, Content::Inline(body), bounds, "request")?;
+    let raw = take_bytes(&mut request.body);
+    let part = truncated_request::decode(&request.fields, raw, bounds);
+    let part = part.map_err(|error| undecodable_body("request", &error))?;
+    request.body = Content::Inline(part);
     Ok(())
-}
-
-fn decode_body(
-    fields: &Fields,
-    body: Content,
-    bounds: content_coding::Bounds,
-    message: &str,
-) -> Result<Content, Outcome> {
-    let Content::Inline(bytes) = body else {
-        return Ok(body);
-    };
-    if bytes.is_empty() {
-        return Ok(Content::Inline(bytes));
-    }
-    let codings = content_coding::of(fields);
-    let decoded = codings.and_then(|codings| content_coding::decode(bytes, &codings, bounds));
-    let decoded = decoded.map_err(|error| undecodable_body(message, &error))?;
-    Ok(Content::Inline(decoded))
 }
 
 fn undecodable_body(message: &str, error: &CodingError) -> Outcome {

@@ -8,6 +8,7 @@ mod cassette_load;
 mod cassette_state;
 mod cassette_watch;
 mod client_messages;
+mod coded_form;
 mod counters;
 mod entry;
 mod error;
@@ -38,7 +39,7 @@ mod unwritten_bytes;
 mod verdict;
 
 #[cfg(test)]
-mod test_exchange;
+pub(crate) mod test_exchange;
 
 pub use captured_exchange::{CapturedExchange, StreamCapture, StreamKind};
 pub use client_messages::UnmatchedMessage;

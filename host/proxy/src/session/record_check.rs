@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use base64::{Engine, engine::general_purpose::STANDARD};
+
 use super::outcome::Outcome;
 use ouli_cassette::{CheckRejection, WriteCheck};
 use ouli_message::{Exchange, Stream};
@@ -12,6 +14,8 @@ use ouli_redaction::{Guard, Secrets};
 pub(super) struct GuardCheck {
     pub(super) guard: Arc<Guard>,
     pub(super) secrets: Arc<Secrets>,
+    /// Maximum size in bytes of a body that is written as text or base64.
+    pub(super) inline_body: usize,
 }
 
 impl WriteCheck for GuardCheck {
@@ -36,13 +40,27 @@ impl GuardCheck {
         let messages = messages.map(|message| message.kind.inline_bytes());
         for bytes in values.chain(bodies).chain(messages) {
             if std::str::from_utf8(bytes).is_err() {
-                let result = self.guard.scan(bytes, &self.secrets);
-                result.map_err(|refusal| Outcome::Refused {
-                    reason: refusal.to_string(),
-                    rule: refusal.rule,
-                })?;
+                self.scan(bytes)?;
             }
         }
         Ok(())
+    }
+
+    /// Scans the coded bytes of a body, and the base64 that is written for them. Text that occurs
+    /// in compressed bytes by chance must not cost the recording.
+    pub(super) fn scan_coded(&self, bytes: &[u8]) -> Result<(), Outcome> {
+        self.scan(bytes)?;
+        if bytes.len() > self.inline_body {
+            return Ok(());
+        }
+        self.scan(STANDARD.encode(bytes).as_bytes())
+    }
+
+    fn scan(&self, bytes: &[u8]) -> Result<(), Outcome> {
+        let result = self.guard.scan(bytes, &self.secrets);
+        result.map_err(|refusal| Outcome::Refused {
+            reason: refusal.to_string(),
+            rule: refusal.rule,
+        })
     }
 }

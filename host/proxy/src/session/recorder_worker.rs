@@ -4,6 +4,8 @@ use std::cmp::Ordering;
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 
+use bytes::Bytes;
+
 use super::captured_exchange::CapturedExchange;
 use super::entry::Entry;
 use super::memory_budget::MemoryReservation;
@@ -19,7 +21,7 @@ use ouli_cassette::{
     Ack, CheckRejection, Completion, WriteError, WriteRequest, Writer, body_digest,
 };
 use ouli_message::error_chain::error_chain;
-use ouli_message::{Content, Exchange};
+use ouli_message::{CodedBody, Content, Exchange};
 use ouli_plugin::{Decision, Plugins};
 
 /// The state of the recorder's thread.
@@ -52,11 +54,12 @@ impl<'a> RecorderWorker<'a> {
 
     fn try_record(&self, job: RecordJob) -> Result<(), Outcome> {
         let session = job.session;
-        let exchange = self.redacted_exchange(&session, &job.plugins, job.captured)?;
         let check = GuardCheck {
             guard: job.guard,
             secrets: Arc::clone(session.secrets()),
+            inline_body: self.limits.inline_body,
         };
+        let exchange = self.redacted_exchange(&session, &job.plugins, job.captured, &check)?;
         check.scan_binary_content(&exchange)?;
         if !job.append {
             rotate_once(&session, self.writer)?;
@@ -88,8 +91,9 @@ impl<'a> RecorderWorker<'a> {
         session: &Session,
         plugins: &Plugins,
         captured: CapturedExchange,
+        check: &GuardCheck,
     ) -> Result<Exchange, Outcome> {
-        let mut exchange = exchange_builder::decode_exchange(captured, &self.limits)?;
+        let (mut exchange, form) = exchange_builder::decode_exchange(captured, &self.limits)?;
         let suffix = truncated_body::complete_body(&mut exchange)?;
         let request_suffix = truncated_request::complete(&mut exchange.request)?;
         let redacted = plugins
@@ -99,6 +103,9 @@ impl<'a> RecorderWorker<'a> {
             session.counters().count_redactions(rule, *times);
         }
         let mut exchange = redacted.exchange;
+        form.settle(&mut exchange, check, |exchange, bytes| {
+            is_unchanged_by_redaction(plugins, session, exchange, bytes)
+        })?;
         match plugins.decide(&exchange, session.name(), session.secrets()) {
             Ok(Decision::Keep(tags)) => exchange.tags = tags,
             Ok(Decision::Skip(reason)) => return Err(Outcome::Skipped(reason)),
@@ -118,6 +125,22 @@ impl<'a> RecorderWorker<'a> {
             unwritten.release(size);
         })
     }
+}
+
+/// True if the body of this response would not change if it was these bytes.
+fn is_unchanged_by_redaction(
+    plugins: &Plugins,
+    session: &Session,
+    exchange: &Exchange,
+    bytes: &Bytes,
+) -> Result<bool, Outcome> {
+    let mut probe = exchange.clone();
+    probe.stream = None;
+    probe.response.coded = CodedBody::Derived;
+    probe.response.body = Content::Inline(bytes.clone());
+    let redacted = plugins.redact(probe, session.name(), session.secrets());
+    let redacted = redacted.map_err(|failure| Outcome::Failed(failure.to_string()))?;
+    Ok(redacted.exchange.response.body.inline() == *bytes)
 }
 
 /// An exchange that was passed to the writer.

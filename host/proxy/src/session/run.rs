@@ -70,13 +70,10 @@ impl Session {
                 continue;
             }
             if own.contains(&found.ordinal) {
-                recorded.push(Arc::new(Entry::just_recorded(
-                    found.ordinal,
-                    found.exchange,
-                )));
+                recorded.push(Arc::new(Entry::loaded(found).not_unused()));
                 continue;
             }
-            let mut entry = Entry::new(found.ordinal, found.exchange);
+            let mut entry = Entry::loaded(found);
             if let Some(before) = before.get(&entry.ordinal) {
                 entry.continue_replays(before);
             }

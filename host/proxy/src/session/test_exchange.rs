@@ -2,10 +2,10 @@
 
 use http::{Method, StatusCode};
 
-use ouli_message::{Content, Exchange, Fields, Request, Response};
+use ouli_message::{CodedBody, Content, Exchange, Fields, Request, Response};
 
 /// A plain `GET /` with an empty response.
-pub(super) fn exchange() -> Exchange {
+pub(crate) fn exchange() -> Exchange {
     Exchange {
         endpoint: "api".to_owned(),
         request: Request {
@@ -21,7 +21,10 @@ pub(super) fn exchange() -> Exchange {
             status: StatusCode::OK,
             fields: Fields::default(),
             body: Content::EMPTY,
+            coded: CodedBody::Derived,
             trailers: Fields::default(),
+            reason: None,
+            omitted: Vec::new(),
         },
         stream: None,
         failure: None,

@@ -74,7 +74,7 @@ impl ClientHandshake {
 
 /// The end-to-end fields of a handshake, for both protocols. A recorded handshake only offers
 /// extensions that can be decoded.
-pub(crate) fn handshake_head<B>(
+pub(crate) fn handshake_head<B: http_body::Body>(
     context: &RequestContext<'_>,
     request: &Request<B>,
     recording: bool,

@@ -141,6 +141,8 @@ impl<R: Redactor> RedactionPipeline<R> {
         let mut applier = RuleApplier::new(redaction, &self.schema, &path);
         let mut request = applier.redact_request(&exchange.request);
         let known = secrets.len();
+        let received = exchange.response.coded.exact().is_some();
+        let received = received.then(|| exchange.response.body.clone());
         let mut response = applier.redact_response(StreamedResponse {
             response: exchange.response,
             stream: exchange.stream,
@@ -166,6 +168,9 @@ impl<R: Redactor> RedactionPipeline<R> {
         }
         if found_more {
             request = applier.redact_request(&request);
+        }
+        if received.is_some_and(|received| received != response.response.body) {
+            response.response.coded.forget_exact();
         }
         let exchange = Exchange {
             endpoint: exchange.endpoint,

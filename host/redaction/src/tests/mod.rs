@@ -11,7 +11,7 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 
 use crate::*;
-use ouli_message::{Content, Fields, Request, Response};
+use ouli_message::{CodedBody, Content, Fields, Request, Response};
 
 /// Some rules of each kind, like those of the built-in redactor.
 pub(super) fn rules() -> Rules {
@@ -88,7 +88,10 @@ pub(super) fn response(headers: &[(&str, &str)], body: impl AsRef<[u8]>) -> Resp
         status: StatusCode::OK,
         fields: fields(headers),
         body: Content::Inline(Bytes::copy_from_slice(body.as_ref())),
+        coded: CodedBody::Derived,
         trailers: Fields::default(),
+        reason: None,
+        omitted: Vec::new(),
     }
 }
 

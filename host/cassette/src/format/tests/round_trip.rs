@@ -7,7 +7,7 @@ use super::check_round_trip;
 use super::random::{BODIES, Xorshift};
 use crate::body_digest;
 use crate::test_exchanges::{sample, text};
-use ouli_message::{Content, Fields};
+use ouli_message::{CodedBody, Content, Fields};
 
 #[test]
 fn every_body_round_trips() {
@@ -41,6 +41,25 @@ fn stored_bodies_round_trip_as_references() {
     let bytes = String::from_utf8(check_round_trip(&[exchange])).unwrap();
     let file = format!("\"file\": \"name.bodies/{}\",", body_digest(b"large"));
     assert!(bytes.contains(&file), "{bytes}");
+}
+
+#[test]
+fn coded_bodies_round_trip() {
+    let stored = Content::Stored {
+        digest: body_digest(b"large"),
+        size: 5,
+    };
+    let binary = Content::Inline(Bytes::from_static(b"\x1f\x8b\x08"));
+    for coded in [
+        CodedBody::Exact(binary),
+        CodedBody::Exact(text("4\r\ntext\r\n0\r\n\r\n")),
+        CodedBody::Exact(stored),
+        CodedBody::Undecoded,
+    ] {
+        let mut exchange = sample(1);
+        exchange.response.coded = coded;
+        check_round_trip(&[exchange, sample(2)]);
+    }
 }
 
 #[test]

@@ -13,6 +13,7 @@ use super::frame::{
     PREFACE, PRIORITY, RST_STREAM, WINDOW_UPDATE, goaway,
 };
 use super::frame_rate_limiter::FrameRateLimiter;
+use super::stream_marker;
 use super::synthetic_handshake::SyntheticHandshake;
 use crate::server::bounds::Bounds;
 
@@ -32,6 +33,10 @@ pub(in crate::server) struct FrameInspector {
     state: State,
     /// The frame header that is being read or forwarded.
     header: [u8; FRAME_HEADER_LEN],
+    /// What is forwarded after the payload of the frame: the marker of a stream.
+    suffix: Vec<u8>,
+    /// SETTINGS_MAX_FRAME_SIZE.
+    max_frame_size: usize,
     /// A header block continues in the next frame.
     in_header_block: bool,
     last_stream_id: u32,
@@ -97,6 +102,8 @@ impl FrameInspector {
                 rest: DataRest::NONE,
             },
             header: [0; FRAME_HEADER_LEN],
+            suffix: Vec::new(),
+            max_frame_size: usize::try_from(bounds.http2_max_frame_size).unwrap_or(usize::MAX),
             in_header_block: false,
             last_stream_id: 0,
             requests_this_turn: 0,
@@ -140,9 +147,13 @@ impl FrameInspector {
         }
     }
 
-    /// True if a part of a frame header can be forwarded without further input.
-    pub(in crate::server) fn has_pending_header(&self) -> bool {
-        matches!(self.state, State::ForwardHeader { .. })
+    /// True if a part of a frame can be forwarded without further input.
+    pub(in crate::server) fn has_pending_output(&self) -> bool {
+        match self.state {
+            State::ForwardHeader { .. } => true,
+            State::ForwardPayload { left, .. } => left > 0 && left == self.suffix.len(),
+            _ => false,
+        }
     }
 
     /// True once after the client has begun [`MAX_REQUESTS_PER_TURN`] requests.
@@ -175,7 +186,7 @@ impl FrameInspector {
     /// client, including a connection window of `window` bytes.
     pub(in crate::server) fn can_suspend(&self, window: u32) -> bool {
         !self.is_mid_frame()
-            && !self.has_pending_header()
+            && !self.has_pending_output()
             && self.connection_state.is_resumable(window)
     }
 
@@ -218,8 +229,12 @@ impl FrameInspector {
         if matches!(header.kind, HEADERS | CONTINUATION) {
             self.in_header_block = header.flags & END_HEADERS == 0;
         }
+        self.suffix.clear();
         if header.kind == HEADERS {
-            self.last_stream_id = header.stream_id;
+            if header.stream_id > self.last_stream_id {
+                self.suffix = stream_marker::for_frame(&header, self.max_frame_size);
+            }
+            self.last_stream_id = self.last_stream_id.max(header.stream_id);
             self.requests_this_turn += 1;
         }
         self.rate_limiter.on_frame(&header)?;
@@ -230,16 +245,32 @@ impl FrameInspector {
                 0 => State::NEXT_FRAME,
                 left => State::Discard { left },
             }
-        } else if is_splittable(&header) && length > 0 {
+        } else if self.is_splittable(&header) {
             State::SplitData(DataRest { length, flags })
         } else {
+            let payload = length + self.suffix.len();
+            self.set_length(payload);
             State::ForwardHeader {
                 unsent: FRAME_HEADER_LEN,
-                payload: length,
+                payload,
                 rest: DataRest::NONE,
             }
         };
         Ok(())
+    }
+
+    /// Sets the length of the frame that is forwarded.
+    fn set_length(&mut self, length: usize) {
+        let length = u32::try_from(length).unwrap_or_default().to_be_bytes();
+        self.header[..3].copy_from_slice(&length[1..]);
+    }
+
+    /// True if the frame's payload may be split into several frames. h2 rejects a frame that is too
+    /// large (RFC 9113, section 4.2).
+    fn is_splittable(&self, header: &FrameHeader) -> bool {
+        header.kind == DATA
+            && header.flags & PADDED == 0
+            && (1..=self.max_frame_size).contains(&header.length)
     }
 
     /// True for frames that a client may send for a stream that has ended, and that h2 accepts only
@@ -263,8 +294,7 @@ impl FrameInspector {
             length: data.length - payload,
             flags: data.flags,
         };
-        let length = u32::try_from(payload).unwrap_or_default().to_be_bytes();
-        self.header[..3].copy_from_slice(&length[1..]);
+        self.set_length(payload);
         self.header[4] = match rest.length {
             0 => data.flags,
             _ => data.flags & !END_STREAM,
@@ -310,15 +340,23 @@ impl FrameInspector {
         input: &mut &[u8],
         target: &mut ReadBuf<'_>,
     ) -> bool {
-        let count = left.min(input.len()).min(target.remaining());
+        let in_input = left - self.suffix.len();
+        let count = in_input.min(input.len()).min(target.remaining());
         target.put_slice(&input[..count]);
         self.connection_state.on_payload_received(&input[..count]);
         *input = &input[count..];
-        self.state = match left - count {
+        let mut left = left - count;
+        if count == in_input {
+            let suffix = self.suffix.len().min(target.remaining());
+            target.put_slice(&self.suffix[..suffix]);
+            self.suffix.drain(..suffix);
+            left -= suffix;
+        }
+        self.state = match left {
             0 => State::after_payload(rest),
             left => State::ForwardPayload { left, rest },
         };
-        count == left
+        left == 0
     }
 
     /// Discards payload. True once all of it was discarded.
@@ -331,9 +369,4 @@ impl FrameInspector {
         };
         count == left
     }
-}
-
-/// True if the frame's payload may be split into several frames.
-fn is_splittable(header: &FrameHeader) -> bool {
-    header.kind == DATA && header.flags & PADDED == 0
 }

@@ -4,18 +4,19 @@ mod connection_state;
 mod frame;
 mod frame_rate_limiter;
 mod frame_scanner;
+pub(super) mod hpack;
 mod inspector;
+pub(super) mod stream_marker;
 mod synthetic_handshake;
 #[cfg(test)]
 mod tests;
 
 #[cfg(test)]
 pub(super) use connection_state::announces_window;
-pub(super) use frame::{ACK, PING, PREFACE, encode_frame, rejection_frames};
+pub(super) use frame::{ACK, END_HEADERS, HEADERS, PING, PREFACE, encode_frame, rejection_frames};
 #[cfg(test)]
 pub(super) use frame::{
-    DATA, END_HEADERS, END_STREAM, FRAME_HEADER_LEN, FrameHeader, GOAWAY, HEADERS, SETTINGS,
-    WINDOW_UPDATE,
+    DATA, END_STREAM, FRAME_HEADER_LEN, FrameHeader, GOAWAY, SETTINGS, WINDOW_UPDATE,
 };
 pub(super) use inspector::FrameInspector;
 pub(super) use synthetic_handshake::SyntheticHandshake;

@@ -4,6 +4,7 @@ use tokio::io::ReadBuf;
 
 use super::frame::*;
 use super::inspector::{FrameInspector, MAX_DATA_CHUNK, MAX_REQUESTS_PER_TURN};
+use super::stream_marker;
 use crate::server::bounds::Bounds;
 
 /// An inspector that has forwarded the preface.
@@ -26,6 +27,15 @@ fn stream_frame(stream: u8, kind: u8, flags: u8, payload: &[u8]) -> Vec<u8> {
     let mut frame = encode_frame(kind, flags, payload);
     frame[8] = stream;
     frame
+}
+
+/// A request frame as it is forwarded: with the marker of its stream.
+fn marked(mut request: Vec<u8>) -> Vec<u8> {
+    let header = FrameHeader::parse(*request.first_chunk().unwrap());
+    let marker = stream_marker::for_frame(&header, 16 << 10);
+    request[2] += u8::try_from(marker.len()).unwrap();
+    request.extend(marker);
+    request
 }
 
 /// How many bytes were consumed, and what was forwarded into a buffer of `room` bytes.
@@ -66,7 +76,7 @@ fn read_like_h2(
 ) -> (Vec<u8>, usize) {
     let (mut all, mut buffered, mut used) = (Vec::new(), Vec::new(), 0);
     let mut capacity = MAX_DATA_CHUNK + FRAME_HEADER_LEN;
-    while !bytes.is_empty() || inspector.has_pending_header() {
+    while !bytes.is_empty() || inspector.has_pending_output() {
         if !inspector.should_yield() {
             let chunk = &bytes[..chunk_size.min(bytes.len())];
             let (consumed, new) = forward(inspector, chunk, capacity - used - buffered.len());
@@ -149,7 +159,8 @@ fn yields_after_some_requests() {
     let sent = request.repeat(MAX_REQUESTS_PER_TURN + 2);
     let (consumed, forwarded) = forward(&mut inspector, &sent, 8192);
     assert_eq!(consumed, MAX_REQUESTS_PER_TURN * request.len());
-    assert_eq!(forwarded, request.repeat(MAX_REQUESTS_PER_TURN));
+    let again = request.repeat(MAX_REQUESTS_PER_TURN - 1);
+    assert_eq!(forwarded, [marked(request.clone()), again].concat());
     assert!(inspector.should_yield());
     assert!(!inspector.should_yield());
     assert_eq!(
@@ -355,5 +366,28 @@ fn does_not_forward_frames_of_ended_streams() {
     ];
     let (consumed, forwarded) = forward(&mut inspector, &late.concat(), 1 << 10);
     assert_eq!(consumed, late.concat().len());
-    assert_eq!(forwarded, late[2..].concat());
+    let [_, _, request, update] = late;
+    assert_eq!(forwarded, [marked(request), update].concat());
+}
+
+#[test]
+fn appends_the_marker_of_a_stream_whatever_the_chunks_and_buffers() {
+    let request = stream_frame(5, HEADERS, END_STREAM | END_HEADERS, &[0x82; 100]);
+    let expected = marked(request.clone());
+    for chunk_size in [1, 7, 1000] {
+        for room in [FRAME_HEADER_LEN + 1, 20, 1000] {
+            let (mut inspector, mut forwarded) = (inspector(), Vec::new());
+            let mut left = Vec::new();
+            for chunk in request.chunks(chunk_size) {
+                left.extend_from_slice(chunk);
+                while !left.is_empty() || inspector.has_pending_output() {
+                    let (consumed, bytes) = forward(&mut inspector, &left, room);
+                    left.drain(..consumed);
+                    forwarded.extend(bytes);
+                }
+            }
+            assert_eq!(forwarded, expected, "{chunk_size} {room}");
+            assert!(!inspector.is_mid_frame());
+        }
+    }
 }

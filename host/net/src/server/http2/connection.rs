@@ -43,6 +43,7 @@ pub(in crate::server) async fn serve<S: HttpService, T>(
     let frames = FrameInspector::new(&connection.listener.bounds);
     let inspector = Inspector::Http2(Box::new(frames));
     let mut io = InspectedIo::new(socket, first, Arc::clone(&connection.activity), inspector);
+    connection.activity.interim().set_current_task().await;
     loop {
         let Some(mut idle_io) = Box::pin(serve_until_idle(io, connection)).await else {
             return;
@@ -73,7 +74,7 @@ where
         let response_id = response_count.fetch_add(1, Ordering::Relaxed);
         let admitted = dispatch::admit_request(&listener, &activity, request);
         async move {
-            let mut response = dispatch::handle(&listener, admitted).await;
+            let mut response = dispatch::handle(&listener, &activity, admitted).await;
             forwarding::detach(response.headers_mut());
             let response = response.map(|body| ResponseBody::new(body, response_id, activity));
             Ok::<_, Infallible>(response)
@@ -151,7 +152,9 @@ pub(super) fn builder(bounds: &Bounds, drain: &Drain) -> Builder<Drain> {
         .initial_stream_window_size(bounds.http2_stream_window)
         .initial_connection_window_size(bounds.http2_connection_window)
         .max_frame_size(bounds.http2_max_frame_size)
-        .max_header_list_size(bounds.http2_max_header_list_size)
+        // h2 rejects a list without a body in the response; the first list above the limit gets
+        // one (`head_limits.rs`).
+        .max_header_list_size(bounds.http2_max_header_list_size.saturating_mul(2))
         .header_table_size(bounds.http2_header_table_size)
         .max_send_buf_size(bounds.http2_send_buffer)
         .max_pending_accept_reset_streams(bounds.http2_max_pending_resets)

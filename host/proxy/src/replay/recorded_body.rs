@@ -1,0 +1,141 @@
+//! The bytes of a recorded response in the form in which they are sent. A thread that serves
+//! clients compresses nothing but small bodies.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::representation::Representation;
+use crate::handler::{ExchangeError, RequestContext};
+use crate::session::Entry;
+use ouli_codec::chunks::chunk_bodies;
+use ouli_codec::content_coding::{self, Coding, CodingError};
+use ouli_message::Content;
+use ouli_message::stream::Chunk;
+
+/// The bytes of a body.
+pub(super) enum RecordedBody {
+    /// At once.
+    Whole(Bytes),
+    /// Chunk by chunk.
+    Chunks(Vec<(Chunk, Bytes)>),
+}
+
+/// How a body is divided.
+pub(super) enum Division {
+    /// Not at all.
+    Whole,
+    /// Into chunks of the decoded body. Without `complete`, the end of the coding is not sent.
+    Chunks { chunks: Vec<Chunk>, complete: bool },
+}
+
+/// Bodies up to this size in bytes are coded on the thread that serves the client.
+const MAX_INLINE_WORK: usize = 16 << 10;
+
+/// Reads the body of a recorded response, and codes and divides it.
+pub(super) async fn recorded_body(
+    context: &RequestContext<'_>,
+    entry: &Entry,
+    (codings, form): (Vec<Coding>, Representation),
+    division: Division,
+) -> Result<RecordedBody, ExchangeError> {
+    let response = &entry.response;
+    let exact = response.coded.exact().filter(|_| !codings.is_empty());
+    match (form, exact) {
+        (Representation::AsRecorded, Some(coded)) => {
+            let bytes = read(context, coded).await?;
+            match division {
+                Division::Whole => Ok(RecordedBody::Whole(bytes)),
+                Division::Chunks { chunks, .. } => {
+                    let size = bytes.len();
+                    run(size, move || Ok(split(&bytes, chunks, &codings))).await
+                }
+            }
+        }
+        (Representation::Recoded, _) => {
+            let bytes = read(context, &response.body).await?;
+            run(bytes.len(), move || encode(&bytes, division, &codings)).await
+        }
+        (Representation::AsRecorded | Representation::Decoded, _) => {
+            let bytes = read(context, &response.body).await?;
+            Ok(divide(bytes, division))
+        }
+    }
+}
+
+async fn read(context: &RequestContext<'_>, content: &Content) -> Result<Bytes, ExchangeError> {
+    let digest = match content {
+        Content::Inline(bytes) => return Ok(bytes.clone()),
+        Content::Stored { digest, .. } => digest.to_owned(),
+    };
+    let folder = Arc::clone(context.handler.shared.sessions.folder());
+    let session = Arc::clone(context.session.name());
+    let read = tokio::task::spawn_blocking(move || folder.read_body(&session, &digest));
+    match read.await {
+        Ok(Ok(bytes)) => Ok(bytes),
+        Ok(Err(error)) => Err(ExchangeError::Cassette(format!(
+            "a recorded body cannot be read: {error}"
+        ))),
+        Err(error) => Err(ExchangeError::Internal(error.to_string())),
+    }
+}
+
+/// Runs work on a body of this size, on another thread if it is large.
+async fn run(
+    size: usize,
+    work: impl FnOnce() -> Result<RecordedBody, CodingError> + Send + 'static,
+) -> Result<RecordedBody, ExchangeError> {
+    let result = if size <= MAX_INLINE_WORK {
+        work()
+    } else {
+        let done = tokio::task::spawn_blocking(work).await;
+        done.map_err(|error| ExchangeError::Internal(error.to_string()))?
+    };
+    result.map_err(|error| ExchangeError::Internal(error.to_string()))
+}
+
+/// The chunks of a body without codings.
+fn divide(bytes: Bytes, division: Division) -> RecordedBody {
+    match division {
+        Division::Whole => RecordedBody::Whole(bytes),
+        Division::Chunks { chunks, .. } => {
+            let bodies: Vec<_> = chunk_bodies(bytes, &chunks).collect();
+            RecordedBody::Chunks(without_empty(chunks.into_iter().zip(bodies)))
+        }
+    }
+}
+
+/// The recorded coded bytes, divided so that the client can decode each chunk when it arrives.
+fn split(bytes: &Bytes, chunks: Vec<Chunk>, codings: &[Coding]) -> RecordedBody {
+    let sizes: Vec<_> = chunks.iter().map(|chunk| chunk.size).collect();
+    let parts = content_coding::split_coded(bytes, &sizes, codings);
+    RecordedBody::Chunks(without_empty(chunks.into_iter().zip(parts)))
+}
+
+/// Codes a body. Each chunk is flushed, so that the client can decode it when it arrives.
+fn encode(
+    bytes: &Bytes,
+    division: Division,
+    codings: &[Coding],
+) -> Result<RecordedBody, CodingError> {
+    let (chunks, complete) = match division {
+        Division::Whole => {
+            return content_coding::encode(bytes, codings).map(RecordedBody::Whole);
+        }
+        Division::Chunks { chunks, complete } => (chunks, complete),
+    };
+    let mut encoder = content_coding::Encoder::new(codings)?;
+    let mut encoded = Vec::with_capacity(chunks.len() + 1);
+    for (chunk, bytes) in chunks.iter().zip(chunk_bodies(bytes.clone(), &chunks)) {
+        encoded.push((*chunk, encoder.encode_chunk(&bytes)?));
+    }
+    if complete && let Some(last) = chunks.last() {
+        encoded.push((*last, encoder.finish()));
+    }
+    Ok(RecordedBody::Chunks(without_empty(encoded)))
+}
+
+fn without_empty(chunks: impl IntoIterator<Item = (Chunk, Bytes)>) -> Vec<(Chunk, Bytes)> {
+    let chunks = chunks.into_iter();
+    chunks.filter(|(_, bytes)| !bytes.is_empty()).collect()
+}

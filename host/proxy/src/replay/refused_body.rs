@@ -1,0 +1,59 @@
+//! Requests with `expect: 100-continue` whose recorded upstream responded without asking for the
+//! body (RFC 9110, section 10.1.1): they are found without it, so the client is not asked for it
+//! either.
+
+use std::sync::Arc;
+
+use http::{Method, Request};
+
+use super::lookup::{Lookup, exhausted_policy, look_up_request};
+use crate::handler::{ExchangeError, RequestBody, RequestContext};
+use crate::record::RequestHead;
+use crate::session::{Entry, ExhaustedPolicy, LookupResult};
+use ouli_net::http::expects_continue;
+
+/// The lookup of a request without its body.
+pub(super) struct RefusedBodyLookup {
+    lookup: Lookup,
+    method: Method,
+}
+
+impl RefusedBodyLookup {
+    /// None if the client has sent the body or sends it anyway.
+    pub(super) async fn of(
+        context: &RequestContext<'_>,
+        request: &Request<RequestBody>,
+    ) -> Result<Option<Self>, ExchangeError> {
+        if !expects_continue(request) {
+            return Ok(None);
+        }
+        let head = RequestHead::new(context, request, true);
+        let request = head.to_recorded_request(&context.endpoint.authority);
+        let method = request.method.clone();
+        let lookup = look_up_request(context, request).await?;
+        Ok(Some(Self { lookup, method }))
+    }
+
+    /// The next exchange that was not replayed. If no exchange with a body may follow it, the last
+    /// one is repeated as configured.
+    pub(super) fn next(&self, context: &RequestContext<'_>) -> Option<Arc<Entry>> {
+        let next = self.find(ExhaustedPolicy::Miss);
+        next.or_else(|| {
+            let may_follow = self.lookup.index.has_body_for(&self.method);
+            (!may_follow).then(|| self.repeat(context)).flatten()
+        })
+    }
+
+    /// The exchange to repeat, for a request that is not recorded with its body either.
+    pub(super) fn repeat(&self, context: &RequestContext<'_>) -> Option<Arc<Entry>> {
+        self.find(exhausted_policy(context))
+    }
+
+    fn find(&self, exhausted: ExhaustedPolicy) -> Option<Arc<Entry>> {
+        let key = &self.lookup.match_key.key;
+        match self.lookup.index.find_refused_body(key, exhausted) {
+            LookupResult::Hit(entry) => Some(entry),
+            LookupResult::Exhausted(_) | LookupResult::NotFound => None,
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! Responses over HTTP/2 that are malformed (RFC 9113, section 8.1.1): 502, never passed on.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use crate::support::client;
+use crate::support::folder::Folder;
+use crate::support::gateway;
+use crate::support::origin::{Peer, peer};
+
+const PREFACE_LEN: usize = 24;
+
+const DATA: u8 = 0;
+const HEADERS: u8 = 1;
+const SETTINGS: u8 = 4;
+
+const END_STREAM: u8 = 1;
+const END_HEADERS: u8 = 4;
+
+/// `:status: 200` (RFC 7541, appendix A).
+const STATUS: u8 = 0x88;
+
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+    let mut frame = length[1..].to_vec();
+    frame.extend([kind, flags]);
+    frame.extend(stream.to_be_bytes());
+    frame.extend(payload);
+    frame
+}
+
+/// A literal field without indexing (RFC 7541, section 6.2.2).
+fn field(name: &str, value: &str) -> Vec<u8> {
+    let string = |text: &str| [&[text.len() as u8][..], text.as_bytes()].concat();
+    [vec![0], string(name), string(value)].concat()
+}
+
+/// An origin that answers the first request on each connection with these frames.
+fn origin(frames: Vec<u8>) -> SocketAddr {
+    peer(move |peer: &mut Peer| {
+        peer.bytes(PREFACE_LEN);
+        peer.send(frame(SETTINGS, 0, 0, &[]));
+        loop {
+            let header = peer.bytes(9);
+            let [a, b, c, kind, flags, ..] = header[..] else {
+                return;
+            };
+            peer.bytes(u32::from_be_bytes([0, a, b, c]) as usize);
+            match (kind, flags & 1) {
+                (SETTINGS, 0) => peer.send(frame(SETTINGS, 1, 0, &[])),
+                (HEADERS, _) => peer.send(&frames),
+                _ => {}
+            }
+        }
+    })
+}
+
+fn head(flags: u8, fields: &[Vec<u8>]) -> Vec<u8> {
+    frame(HEADERS, END_HEADERS | flags, 1, &fields.concat())
+}
+
+#[test]
+fn a_malformed_response_is_a_502_and_recorded_as_malformed() {
+    let status = || vec![STATUS];
+    let heads = [
+        ("an upper-case name", vec![status(), field("X-A", "1")]),
+        (
+            "a field of the connection",
+            vec![status(), field("connection", "close")],
+        ),
+        ("keep-alive", vec![status(), field("keep-alive", "1")]),
+        (
+            "a transfer coding",
+            vec![status(), field("transfer-encoding", "chunked")],
+        ),
+        ("no status", vec![field("x-a", "1")]),
+        ("two statuses", vec![status(), status()]),
+        ("a status after a field", vec![field("x-a", "1"), status()]),
+        (
+            "an unknown pseudo-field",
+            vec![status(), field(":own", "1")],
+        ),
+        ("no number as status", vec![field(":status", "2x0")]),
+        (
+            "a line end in a value",
+            vec![status(), field("x-a", "1\r\nx-b: 2")],
+        ),
+        ("a name with a space", vec![status(), field("x a", "1")]),
+        (
+            "no number as length",
+            vec![status(), field("content-length", "+1")],
+        ),
+        (
+            "two lengths",
+            vec![
+                status(),
+                field("content-length", "1"),
+                field("content-length", "2"),
+            ],
+        ),
+        (
+            "a body that is not there",
+            vec![status(), field("content-length", "3")],
+        ),
+    ];
+    for (name, fields) in heads {
+        let upstream = origin(head(END_STREAM, &fields));
+        let folder = Arc::new(Folder::new());
+        let gateway = gateway::over(&folder, "record")
+            .upstream(&format!("h2c://{upstream}"))
+            .endpoint("record_failures = true")
+            .start();
+        let answer = client::http1(&gateway).get("/");
+        let seen = (answer.status, answer.header("ouli-error"));
+        assert_eq!(seen, (502, "upstream"), "{name}: {}", answer.text());
+        gateway.stop();
+        let failure = &folder.exchanges("default")[0]["failure"];
+        assert_eq!(failure["what"], "malformed", "{name}: {failure}");
+    }
+}
+
+#[test]
+fn a_body_with_another_length_is_aborted_and_recorded_as_malformed() {
+    for (name, length) in [("too long", "2"), ("too short", "4")] {
+        let fields = [vec![STATUS], field("content-length", length)];
+        let frames = [head(0, &fields), frame(DATA, END_STREAM, 1, b"abc")].concat();
+        let upstream = origin(frames);
+        let folder = Arc::new(Folder::new());
+        let gateway = gateway::over(&folder, "record")
+            .upstream(&format!("h2c://{upstream}"))
+            .endpoint("record_failures = true")
+            .start();
+        let answer = client::http1(&gateway).ask("GET", "/").try_send();
+        let is_502 = answer.as_ref().is_ok_and(|answer| answer.status == 502);
+        assert!(answer.is_err() || is_502, "{name}: {answer:?}");
+        gateway.stop();
+        let failure = &folder.exchanges("default")[0]["failure"];
+        assert_eq!(failure["what"], "malformed", "{name}: {failure}");
+    }
+}
