@@ -6,7 +6,7 @@ use crate::support::client::{self, raw};
 use crate::support::folder::Folder;
 use crate::support::gateway;
 
-const SENTENCE: &str = "GET /v1 is not recorded: session default is empty";
+const SENTENCE: &str = "GET /v1 is not recorded: session default has no cassette";
 
 fn empty() -> gateway::Builder {
     gateway::replay(&Arc::new(Folder::new()))

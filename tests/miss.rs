@@ -196,6 +196,7 @@ fn the_suggested_commands_record_what_is_missing() {
     )
     .unwrap();
     let upstream = origin.url();
+    std::fs::create_dir(folder.path().join("my tapes")).unwrap();
     let replay = format!(
         "ouli-gateway replay --config other.toml --cassettes 'my tapes' --session login \
          --listen 127.0.0.1:0 --upstream {upstream}"

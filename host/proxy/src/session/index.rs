@@ -8,20 +8,18 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use bytes::Bytes;
 use http::Method;
 use parking_lot::{Mutex, RwLock};
 
 use super::entry::Entry;
 use super::session_state::Session;
 use super::truncated_index::TruncatedEntries;
-use super::truncated_request;
 use ouli_cassette::CassetteDir;
 use ouli_codec::MessageView;
 use ouli_matching::key::{self, DescribedPart, Key, KeyedMessage};
 use ouli_matching::miss::{self, Candidate, Cause, Guidance, Miss, MissedRequest};
-use ouli_message::{Content, Request};
-use ouli_plugin::{PluginFailure, Plugins};
+use ouli_message::Request;
+use ouli_plugin::Plugins;
 
 /// Maximum number of candidates that are compared part by part for the report of a miss.
 const MAX_COMPARED: usize = 24;
@@ -312,42 +310,6 @@ impl Index {
                 .is_ok_and(|parts| key::holds_placeholder(&parts));
         Ok(DerivedKey { key, has_wildcard })
     }
-
-    /// The recorded request as matchers see it. Redaction runs here too, so that a rule that was
-    /// added after the recording applies to both the recorded and the live request.
-    pub(super) fn request_view(&self, entry: &Entry) -> Result<Arc<dyn MessageView>, String> {
-        let mut request = self
-            .load_body(&entry.request)
-            .map_err(|error| error.to_string())?;
-        if request.truncated_at.is_some() {
-            request = Arc::new(truncated_request::completed(&request));
-        }
-        let view = self.plugins.view(
-            entry.endpoint.as_str().into(),
-            Arc::clone(self.session.name()),
-            request,
-            Arc::clone(self.session.secrets()),
-        );
-        view.map_err(|error: PluginFailure| error.to_string())
-    }
-
-    fn load_body(&self, request: &Arc<Request>) -> std::io::Result<Arc<Request>> {
-        match &request.body {
-            Content::Inline(_) => Ok(Arc::clone(request)),
-            stored @ Content::Stored { .. } => Ok(Arc::new(Request {
-                body: Content::Inline(self.read_content(stored)?),
-                ..Request::clone(request)
-            })),
-        }
-    }
-
-    /// The bytes of a body or a message, read from its file if it is stored.
-    pub(super) fn read_content(&self, content: &Content) -> std::io::Result<Bytes> {
-        match content {
-            Content::Inline(bytes) => Ok(bytes.clone()),
-            Content::Stored { digest, .. } => self.folder.read_body(self.session.name(), digest),
-        }
-    }
 }
 
 impl IndexState {
@@ -356,8 +318,13 @@ impl IndexState {
         let keys = self.entries.iter().map(|(_, key)| key.clone());
         let groups = self.groups.iter().map(|(hash, group)| {
             let positions = group.positions.clone();
-            let next = AtomicUsize::new(0);
-            (*hash, Group { positions, next })
+            (
+                *hash,
+                Group {
+                    positions,
+                    ..Group::default()
+                },
+            )
         });
         Self {
             entries: entries.into_iter().zip(keys).collect(),

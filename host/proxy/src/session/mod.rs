@@ -14,6 +14,7 @@ mod entry;
 mod error;
 mod exchange_builder;
 mod index;
+mod index_request;
 mod index_run;
 mod log_throttle;
 mod memory_budget;
