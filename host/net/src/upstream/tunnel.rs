@@ -18,6 +18,7 @@ use super::body_timeout::Body;
 use super::bounds::Bounds;
 use super::connector::{Connector, UpstreamConnection};
 use super::dial::{Dial, Socket};
+use super::early_close::EarlyCloseStream;
 use super::error::BoxError;
 use super::slow_start::SlowStartStream;
 use ouli_config::{Scheme, Upstream as Address};
@@ -128,6 +129,7 @@ impl TunnelConnector {
         }
         match self.http1.clone().connect().await {
             Ok(UpstreamConnection { io, is_http2 }) => {
+                let io = Box::new(EarlyCloseStream::new(io));
                 let io = Box::new(SlowStartStream::new(io, is_http2));
                 self.connect_http1(io).await.map(Some)
             }
