@@ -100,7 +100,8 @@ async fn serve_http<S: HttpService, T>(
         match Box::pin(http1::serve(socket, first, &connection)).await {
             Outcome::Idle(idle_socket, buffered) => (socket, unread) = (idle_socket, buffered),
             Outcome::InvalidRequest(socket, error) => {
-                return Box::pin(reject::reject_invalid_request(socket, error)).await;
+                let listener = &connection.listener;
+                return Box::pin(reject::reject_invalid_request(listener, socket, error)).await;
             }
             Outcome::Closed => return,
         }

@@ -7,7 +7,7 @@ use parking_lot::RwLock;
 
 use super::endpoint::Endpoint;
 use super::error::ExchangeError;
-use crate::session::{Index, Session, Sessions};
+use crate::session::{Index, Session, Sessions, VerdictRules};
 use ouli_config::{CommandLine, Config, Mode};
 use ouli_matching::miss::{Guidance, Miss};
 use ouli_plugin::Plugins;
@@ -60,6 +60,15 @@ impl Snapshot {
     pub(crate) fn withhold_secrets(&self, miss: &mut Miss, session: &Session) {
         let guard = &self.guard;
         miss.withhold(|text| guard.scan(text.as_bytes(), session.secrets()).is_err());
+    }
+
+    /// The rules of verdicts.
+    pub fn verdict_rules(&self) -> VerdictRules<'_> {
+        VerdictRules {
+            guard: &self.guard,
+            fail_on: &self.config.fail_on,
+            expects_requests: self.config.expects_requests(),
+        }
     }
 
     /// The sessions that have an index.

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use parking_lot::Mutex;
 
 use super::outcome::Outcome;
+use ouli_config::Defect;
 
 /// Maximum number of distinct reasons. Further reasons are counted together, so that the texts of a
 /// plugin cannot exhaust the memory.
@@ -29,14 +30,8 @@ pub struct Counters {
 pub struct ReasonCounts {
     /// Excluded by a policy.
     pub skipped: BTreeMap<String, u64>,
-    /// Ended early.
-    pub partial: BTreeMap<String, u64>,
-    /// The recorder was full.
-    pub dropped: BTreeMap<String, u64>,
-    /// Rejected by the guard, by the id of the rule.
-    pub refused: BTreeMap<String, u64>,
-    /// Not recorded because of an error.
-    pub failed: BTreeMap<String, u64>,
+    /// The defects other than misses. Those of the guard are by the id of the rule.
+    pub defects: BTreeMap<Defect, BTreeMap<String, u64>>,
     /// Redacted secrets, by the id of the rule.
     pub redactions: BTreeMap<String, u64>,
 }
@@ -61,10 +56,8 @@ impl Counters {
             Outcome::Recorded => self.recorded.fetch_add(1, Ordering::Relaxed),
             Outcome::RecordedFailure => self.recorded_failures.fetch_add(1, Ordering::Relaxed),
             Outcome::Skipped(reason) => self.add(|reasons| &mut reasons.skipped, reason, 1),
-            Outcome::Partial(reason) => self.add(|reasons| &mut reasons.partial, reason, 1),
-            Outcome::Dropped(reason) => self.add(|reasons| &mut reasons.dropped, reason, 1),
-            Outcome::Refused { rule, .. } => self.add(|reasons| &mut reasons.refused, rule, 1),
-            Outcome::Failed(reason) => self.add(|reasons| &mut reasons.failed, reason, 1),
+            Outcome::Refused { rule, .. } => self.add_defect(Defect::Secret, rule, 1),
+            Outcome::Failed(defect, reason) => self.add_defect(defect, reason, 1),
         };
     }
 
@@ -76,12 +69,12 @@ impl Counters {
         self.add(|reasons| &mut reasons.redactions, rule.to_owned(), times);
     }
 
-    /// Counts exchanges that were acknowledged and then not synced to the disk.
-    pub fn count_unconfirmed(&self, reason: String, count: u64) {
+    /// Counts several exchanges with the same defect.
+    pub fn count_defects(&self, defect: Defect, reason: &str, count: u64) {
         if let Some(total) = &self.total {
-            total.count_unconfirmed(reason.clone(), count);
+            total.count_defects(defect, reason, count);
         }
-        self.add(|reasons| &mut reasons.failed, reason, count);
+        self.add_defect(defect, reason.to_owned(), count);
     }
 
     /// True if nothing was counted.
@@ -113,6 +106,11 @@ impl Counters {
     /// The counts by reason.
     pub fn reasons(&self) -> ReasonCounts {
         self.reasons.lock().clone()
+    }
+
+    fn add_defect(&self, defect: Defect, reason: String, times: u64) -> u64 {
+        let select = |reasons: &mut ReasonCounts| reasons.defects.entry(defect).or_default();
+        self.add(select, reason, times)
     }
 
     fn add(

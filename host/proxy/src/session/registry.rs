@@ -9,7 +9,7 @@ use parking_lot::RwLock;
 use super::error::SessionError;
 use super::session_state::Session;
 use ouli_cassette::{CassetteDir, SessionName, WriteError};
-use ouli_config::Limits;
+use ouli_config::{Defect, Limits};
 use ouli_message::error_chain::error_chain;
 use ouli_redaction::{SecretBounds, Secrets};
 
@@ -123,7 +123,20 @@ impl Sessions {
         );
         tracing::error!(session = name, "{count} exchanges {reason}");
         if let Some(session) = self.find(name) {
-            session.counters().count_unconfirmed(reason, count);
+            let counters = session.counters();
+            counters.count_defects(Defect::NotWritten, &reason, count);
+        }
+    }
+
+    /// Counts the exchanges that are complete and were not written when the gateway stopped.
+    pub(crate) fn count_unwritten(&self) {
+        for session in self.all() {
+            let count = session.unwritten_count();
+            if count > 0 {
+                let reason = "not written when the gateway stopped";
+                let counters = session.counters();
+                counters.count_defects(Defect::NotWritten, reason, count);
+            }
         }
     }
 
