@@ -345,8 +345,7 @@ fn the_line_of_a_websocket_is_written_at_its_end() {
         assert_eq!(lines.len(), 1, "{stderr}");
         let line = &lines[0];
         assert_eq!(outcome(line), expected);
-        // Two frames, each with a head of two bytes and a payload of five or two bytes; those of
-        // the client have a mask of four bytes.
+        // Two frames: heads of 2 bytes, payloads of 5 and 2, masks of 4 from the client.
         assert_eq!(
             (&line["bytes_in"], &line["bytes_out"]),
             (&19.into(), &11.into()),
