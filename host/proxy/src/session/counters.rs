@@ -109,8 +109,11 @@ impl Counters {
     }
 
     fn add_defect(&self, defect: Defect, reason: String, times: u64) -> u64 {
-        let select = |reasons: &mut ReasonCounts| reasons.defects.entry(defect).or_default();
-        self.add(select, reason, times)
+        self.add(
+            |reasons| reasons.defects.entry(defect).or_default(),
+            reason,
+            times,
+        )
     }
 
     fn add(

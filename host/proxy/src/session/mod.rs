@@ -64,4 +64,4 @@ pub(crate) use shadow_comparison::{Comparison, Corpus};
 pub(crate) use truncated_index::TruncatedKey;
 pub(crate) use truncated_request::of_live as truncated_live_request;
 pub use verdict::{SessionReport, Verdict, VerdictRules};
-pub use verdict_failure::Failure;
+pub use verdict_failure::{DefectCounts, Failure};
