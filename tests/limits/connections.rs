@@ -29,7 +29,7 @@ fn a_connection_above_the_limit_waits_for_a_permit() {
     let mut waiting = client::raw(gateway.address, REQUEST);
     assert!(
         waiting.is_silent_for(Duration::from_millis(300)),
-        "two connections are all there may be"
+        "the limit is two connections"
     );
     drop(open.pop());
     drop(open.pop());
@@ -225,6 +225,6 @@ fn a_stop_waits_for_shutdown_timeout_only() {
     });
     assert!(
         opened.count().is_err(),
-        "what was cut off has no proper end"
+        "a truncated body has no final chunk"
     );
 }
