@@ -95,7 +95,7 @@ pub(crate) const STEPS: &[Step] = &[
     },
     Step {
         name: "new-project",
-        about: "what `plugin new` writes builds and passes its cases in every language",
+        about: "projects of `plugin new` build and pass their cases in every language",
         run: new_project::run,
     },
     Step {
