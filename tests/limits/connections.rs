@@ -125,8 +125,8 @@ fn rejected_connections_bounds_responses_to_rejected_clients() {
     let gateway = gateway::passthrough(&origin).section(limits).start_with(1);
     let mut open = client::raw(gateway.address, REQUEST);
     whole(&mut open);
-    // A client that sends nothing takes the only place of a rejected client, so the next one is closed
-    // without a response.
+    // A client that sends nothing takes the only place of a rejected client, so the next one is
+    // closed without a response.
     let mut silent = client::raw(gateway.address, "");
     assert_eq!(client::raw(gateway.address, "").rest(), "");
     silent.write(REQUEST);
