@@ -52,7 +52,7 @@ fn responses_are_correct_or_reported_as_failed_under_network_faults() {
         recorded += outcome.recorded;
     }
     println!(
-        "{runs} runs in {:.1?}: {requests} requests, {whole} complete responses, {recorded} recorded",
+        "{runs} runs in {:.1?}: {requests} requests, {whole} complete, {recorded} recorded",
         start.elapsed()
     );
     // The runs must contain both faults and complete responses, otherwise they prove nothing.
