@@ -81,7 +81,7 @@ fn damage_fails_the_verdict_the_check_and_show() {
         assert!(
             report.failures[0]
                 .text
-                .starts_with("DAMAGED: 1 (restore the cassette"),
+                .contains("(restore the cassette from version control"),
             "{report:?}"
         );
         let told = |text: &str| text.contains(&line) && text.contains(reason);

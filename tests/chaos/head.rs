@@ -123,7 +123,7 @@ fn asked(url: &str, mode: &'static str, limits: &str) -> (Answer, Answer) {
     let folder = Arc::clone(&gateway.folder);
     let report = gateway.finish();
     assert_eq!(report.recorded + report.recorded_failures, 0, "{url}");
-    let lost: u64 = report.counted(Defect::Partial).values().sum();
+    let lost: u64 = report.counted(Defect::UpstreamError).values().sum();
     assert_eq!(
         lost,
         if mode == "passthrough" { 0 } else { 2 },

@@ -194,7 +194,7 @@ fn a_stream_that_is_reset_before_its_head_is_a_502() {
             let answer = client::http2(&gateway).get("/");
             let seen = (answer.status, answer.header("ouli-error"));
             assert_eq!(seen, (502, "upstream"), "{act:?} {}", answer.text());
-            assert_eq!(gateway.finish().counted(Defect::Partial).len(), 1);
+            assert_eq!(gateway.finish().counted(Defect::UpstreamError).len(), 1);
         }
     }
 }

@@ -7,7 +7,6 @@ use crate::support::binary::program;
 use crate::support::client;
 use crate::support::folder::Folder;
 use crate::support::origin::{self, Gate};
-use crate::support::websocket::{self, TEXT, bare};
 
 /// An origin whose response to `/held` waits for the gate.
 fn held() -> (Gate, origin::Origin) {
@@ -68,21 +67,6 @@ fn an_upload_that_breaks_off() {
 }
 
 #[test]
-fn a_websocket_that_breaks_off_within_a_message() {
-    let origin = websocket::socket_origin();
-    let act = |address| {
-        let way = websocket::Way::Upgrade;
-        let mut peer = websocket::Peer::open(address, &way, "/breaks");
-        peer.send(bare(TEXT, "no mask"));
-        while peer.next().is_some() {}
-    };
-    for mode in ["record", "auto"] {
-        let given = Trial::new(mode, &origin.url(), &act).run(&["--strict"]);
-        assert_eq!(given.status, Some(1), "{mode}: {given:#?}");
-    }
-}
-
-#[test]
 fn two_gateways_with_one_cassette() {
     let origin = origin::simple();
     let folder = Folder::new();
@@ -118,10 +102,10 @@ fn connections_over_the_limit() {
         let mut second = client::raw(address, "GET /hello HTTP/1.1\r\nhost: x\r\n\r\n");
         assert!(second.head().contains(" 503 "));
     };
-    let config = "[limits]\nconnections_per_source = 1\naccept_queue_timeout = \"1ms\"";
+    let config = "[limits]\nconnections = 1\naccept_queue_timeout = \"1ms\"";
     for mode in ["record", "auto"] {
         let trial = Trial::new(mode, &origin.url(), &act).config(config);
-        trial.fails_with("refused-request", "limits.connections_per_source");
+        trial.fails_with("refused-request", "limits.connections");
     }
 }
 

@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock};
 
 use super::{Trial, at, get, nowhere};
+use crate::support::binary::program;
 use crate::support::client;
 use crate::support::folder::Folder;
-use crate::support::gateway;
 use crate::support::origin;
 use crate::support::plugins::fixture;
 use crate::support::{random, until};
@@ -15,10 +15,12 @@ use crate::support::{random, until};
 /// A cassette with one exchange, `GET /hello`.
 static CASSETTE: LazyLock<String> = LazyLock::new(|| {
     let origin = origin::simple();
-    let gateway = gateway::record(&origin).start();
-    client::http1(&gateway).get("/hello");
-    let folder = Arc::clone(&gateway.folder);
-    gateway.stop();
+    let folder = Folder::new();
+    let url = origin.url();
+    let arguments = ["record", "--upstream", &url, "--listen", "127.0.0.1:0"];
+    let mut process = program(&folder, &arguments).start();
+    get(process.address());
+    process.stop();
     folder.text("default")
 });
 
@@ -91,28 +93,25 @@ fn a_request_that_a_limit_refuses() {
 #[test]
 fn a_request_that_is_not_valid() {
     let origin = origin::simple();
-    let send = |address, bytes: &str, status: &str| {
+    let send = |address, bytes: &[u8], status: &str| {
         get(address);
         let head = client::raw(address, bytes).head();
         assert!(head.contains(status), "{head}");
     };
     let no_name = |address| {
-        get(address);
-        let ask = at(address)
-            .ask("GET", "/hello")
-            .header("ouli-session", "\u{1}");
-        assert_eq!(ask.send().status, 400);
+        let request = b"GET /hello HTTP/1.1\r\nhost: x\r\nouli-session: \xff\r\n\r\n";
+        send(address, request, " 400 ");
     };
-    let bad_line = |address| send(address, "GET  /hello HTTP/1.1\r\n\r\n", " 400 ");
+    let bad_line = |address| send(address, b"GET  /hello HTTP/1.1\r\n\r\n", " 400 ");
     let large = format!(
         "GET / HTTP/1.1\r\nhost: x\r\nx: {}\r\n\r\n",
         "x".repeat(1 << 20)
     );
-    let large = |address| send(address, &large, " 431 ");
+    let large = |address| send(address, large.as_bytes(), " 431 ");
     let connect = |address| {
         send(
             address,
-            "CONNECT a:1 HTTP/1.1\r\nhost: a:1\r\n\r\n",
+            b"CONNECT a:1 HTTP/1.1\r\nhost: a:1\r\n\r\n",
             " 405 ",
         )
     };
@@ -169,10 +168,11 @@ fn a_redactor_or_policy_that_fails() {
 
 #[test]
 fn an_exchange_that_ends_early() {
-    let broken = origin::new()
-        .route("/broken", |_| origin::parts().part("half").breaks())
-        .start();
-    let breaks = |address| assert!(at(address).ask("GET", "/broken").try_send().is_err());
+    let broken = origin::peer(|peer| {
+        peer.head();
+        peer.send("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf");
+    });
+    let breaks = |address| assert!(at(address).ask("GET", "/hello").try_send().is_err());
     let arrived = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&arrived);
     let silent = origin::peer(move |peer| {
@@ -190,7 +190,8 @@ fn an_exchange_that_ends_early() {
     };
     let config = "[limits]\nhalf_close_timeout = \"1ms\"";
     for mode in ["record", "auto"] {
-        Trial::new(mode, &broken.url(), &breaks).fails_with("partial", "aborted");
+        let trial = Trial::new(mode, &format!("http://{broken}"), &breaks);
+        trial.fails_with("partial", "aborted");
         let trial = Trial::new(mode, &format!("http://{silent}"), &leaves).config(config);
         trial.fails_with("partial", "the client left before the response began");
     }
@@ -236,7 +237,7 @@ fn an_exchange_with_a_secret() {
     let act = |address| {
         at(address).post("/echo", "text/plain", &format!("see {token} there"));
     };
-    let disabled = "[redaction]\ndisabled_rules = [\"value.gitlab-token\"]";
+    let disabled = "[redaction]\ndisabled_rules = [\"pattern.gitlab-token\"]";
     for mode in ["record", "auto"] {
         let trial = Trial::new(mode, &origin.url(), &act).config(disabled);
         trial.fails_with("secret", "guard.gitlab-token");

@@ -40,6 +40,7 @@ fn half_a_message_of_a_server_that_left_is_not_recorded() {
             let report = gateway.finish();
             let counted: u64 = report.counted(Defect::Partial).values().sum();
             assert_eq!((report.recorded, counted), (0, 1), "{kind}: {report:?}");
+            assert!(!report.passed, "{kind}: {report:?}");
             let reason = report.counted(Defect::Partial).into_keys().next().unwrap();
             assert!(
                 reason.contains("within a message of the server"),
