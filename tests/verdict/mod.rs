@@ -87,8 +87,8 @@ impl<'a> Trial<'a> {
         }
     }
 
-    /// It fails with this kind alone, whose reason has this text: with status 1 if the user asks for
-    /// that, and not at all without the kind.
+    /// It fails with this kind alone, whose reason has this text: with status 1 if the user asks
+    /// for that, and not at all without the kind.
     fn fails_with(&self, kind: &str, reason: &str) {
         let about = format!("{} {kind}", self.mode);
         let given = self.run(&[]);

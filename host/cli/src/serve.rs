@@ -135,10 +135,7 @@ fn exit_status(config: &Config, verdict: &Verdict) -> u8 {
     if config.strict || config.fail_on.explicit || environment::is_ci() {
         return EXIT_FAILED;
     }
-    errln!(
-        "exit status 0: a failed verdict sets it with --strict, --fail-on, or the environment \
-         variable CI=true"
-    );
+    errln!("exit status 0: to fail with status 1, add --strict or --fail-on, or set CI=true");
     EXIT_OK
 }
 

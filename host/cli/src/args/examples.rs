@@ -11,7 +11,8 @@ Examples:
   ouli-gateway auto --upstream h2c://127.0.0.1:50051 --listen 127.0.0.1:0
       Replays recorded requests and records new ones, on a free port.
 
-Exit status: 0 success; 1 a verdict failed (with --strict, --fail-on or CI=true); 2 wrong usage, configuration, plugin or cassette.";
+Exit status: 0 success; 1 a verdict failed (with --strict, --fail-on or CI=true); 2 wrong usage,
+configuration, plugin or cassette.";
 
 pub(super) const RECORD_EXAMPLES: &str = "\
 Examples:

@@ -92,11 +92,7 @@ where
         loop {
             if let Poll::Ready(result) = Pin::new(&mut http2).poll(cx) {
                 if let Err(error) = result {
-                    let reason = error_chain(&error);
-                    tracing::debug!("HTTP/2 connection failed: {reason}");
-                    if is_rejection(&error) {
-                        listener.service.connection_rejected(&reason);
-                    }
+                    report_failure(&listener.service, &error);
                 }
                 return Poll::Ready(false);
             }
@@ -130,6 +126,15 @@ where
     }
     drop(http2);
     io.into_inner()
+}
+
+/// Logs why a connection has failed. The service is told if its bytes were not valid.
+fn report_failure(service: &impl HttpService, error: &hyper::Error) {
+    let reason = error_chain(error);
+    tracing::debug!("HTTP/2 connection failed: {reason}");
+    if is_rejection(error) {
+        service.connection_rejected(&reason);
+    }
 }
 
 /// True if the gateway ends the connection: the client violates the protocol.
