@@ -10,6 +10,8 @@ mod support;
 
 /// The access log.
 mod access_log;
+/// The authority of requests, and requests for other servers.
+mod authority;
 /// Commands for plugin authors.
 mod authors;
 /// Backpressure in both directions.

@@ -34,6 +34,7 @@ mod service;
 mod socket;
 mod stop_accepting;
 mod trailer_slot;
+mod whole_server;
 
 pub use accept_loop::{ListenerConfig, serve, serve_listener};
 pub use bounds::Bounds;
@@ -46,3 +47,4 @@ pub use request_guard::RequestGuard;
 pub use service::HttpService;
 pub use socket::{Listener, Socket};
 pub use stop_accepting::stop_accepting;
+pub use whole_server::WholeServer;
