@@ -10,6 +10,7 @@ mod diagnosis;
 mod dial;
 mod early_close;
 mod error;
+mod happy_eyeballs;
 mod interim_responses;
 mod own_connection;
 mod own_listeners;
