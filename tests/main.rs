@@ -82,6 +82,8 @@ mod smuggling;
 mod streams;
 /// Style rules of the source.
 mod tidy;
+/// Certificates of both sides, and TLS spoken to a port without it.
+mod tls;
 /// Trailer fields, announced or not.
 mod trailers;
 /// Upgrades to protocols other than WebSocket.

@@ -33,7 +33,9 @@ mod response_body;
 mod service;
 mod socket;
 mod stop_accepting;
+mod tls_handshake;
 mod trailer_slot;
+mod warning_throttle;
 mod whole_server;
 
 pub use accept_loop::{ListenerConfig, serve, serve_listener};

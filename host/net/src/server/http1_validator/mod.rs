@@ -191,6 +191,9 @@ impl Http1Validator {
         }
         let ended = match self.line.ends_with(b"\r\n") {
             true => self.end_line(),
+            false if self.state == ParserState::RequestLine => {
+                Err(request_line::tls_or(HeadError::Ambiguous, &self.line))
+            }
             false => Err(HeadError::Ambiguous),
         };
         self.line.clear();
