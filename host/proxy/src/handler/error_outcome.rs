@@ -22,6 +22,7 @@ impl ExchangeError {
             Self::AdminForbidden(_) | Self::Stopping => None,
             // Every name would be a reason of its own.
             Self::Session(_) => refused("the name of its session is invalid".to_owned()),
+            Self::Misdirected { .. } => refused("it is for another server".to_owned()),
             Self::TooManySessions { .. }
             | Self::RequestBodyTooLarge { .. }
             | Self::Undecodable(_)
