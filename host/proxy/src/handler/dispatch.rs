@@ -9,6 +9,7 @@ use http_body::Body as _;
 use tracing::Instrument as _;
 
 use super::access_log::AccessOutcome;
+use super::admin_pages;
 use super::error::ExchangeError;
 use super::error_format::ErrorFormat;
 use super::error_response::error_response;
@@ -17,8 +18,8 @@ use super::request_context::RequestContext;
 use super::request_handler::RequestHandler;
 use super::request_trace::RequestTrace;
 use super::response_body::OutgoingBody;
+use super::session_selection::{self, SelectedSession};
 use super::shared_state::SharedState;
-use super::{admin_pages, session_selection};
 use crate::tunnel::{ClientUpgrade, TunnelGuards, TunnelRecording};
 use crate::{conversation, record, replay, tunnel};
 use ouli_codec::grpc;
@@ -157,7 +158,8 @@ impl RequestHandler {
             trace.set_outcome(AccessOutcome::Admin);
             return Ok(page);
         }
-        let context = self.context(&request, guard, trace)?;
+        let selected = session_selection::select(&request)?;
+        let context = self.context(selected, guard, trace).await?;
         if is_websocket {
             let permit = self.shared.stream_permit();
             let permit = permit.ok_or(ExchangeError::TooManyStreams)?;
@@ -175,18 +177,29 @@ impl RequestHandler {
     }
 
     /// The context of a request. One snapshot serves the exchange to its end.
-    fn context<'a, B>(
+    async fn context<'a>(
         &'a self,
-        request: &Request<B>,
+        selected: SelectedSession,
         guard: &'a RequestGuard,
         trace: &RequestTrace,
     ) -> Result<RequestContext<'a>, ExchangeError> {
         let snapshot = self.shared.snapshot.load_full();
         let endpoint = snapshot.endpoint(&self.endpoint)?;
-        let selected = session_selection::select(request)?;
         let name = selected.session.as_deref().unwrap_or(&endpoint.session);
-        let session = self.shared.sessions.get_or_create(name)?;
-        trace.select(&session, &selected.target);
+        let sessions = &self.shared.sessions;
+        let (name, session) = match endpoint.configured.mode {
+            // Nothing is kept of it.
+            Mode::Passthrough => (
+                sessions.checked_name(name)?,
+                Arc::clone(sessions.passthrough()),
+            ),
+            Mode::Record | Mode::Replay | Mode::Auto => {
+                let limit = snapshot.config.limits.pending_request_timeout;
+                let session = sessions.open(name, limit).await?;
+                (Arc::clone(session.name()), session)
+            }
+        };
+        trace.select(name, session.secrets(), &selected.target);
         let is_forwarded = endpoint.configured.mode != Mode::Replay;
         Ok(RequestContext {
             handler: self,

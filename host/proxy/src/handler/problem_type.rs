@@ -20,6 +20,7 @@ pub(crate) enum ErrorKind {
     Handshake,
     Limit,
     Miss,
+    Page,
     Plugin,
     Request,
     Session,
@@ -38,6 +39,7 @@ impl ErrorKind {
             Self::Handshake => "handshake",
             Self::Limit => "limit",
             Self::Miss => "miss",
+            Self::Page => "page",
             Self::Plugin => "plugin",
             Self::Request => "request",
             Self::Session => "session",
@@ -148,6 +150,11 @@ impl ExchangeError {
                 StatusCode::FORBIDDEN,
                 Kind::Forbidden,
                 "the page is only for this machine",
+            ),
+            Self::UnknownPage => ProblemType::new(
+                StatusCode::NOT_FOUND,
+                Kind::Page,
+                "the gateway has no such page",
             ),
             Self::Rejected(rejection) => ProblemType::rejected(rejection),
             Self::ConnectNotSupported => ProblemType::new(
