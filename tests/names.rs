@@ -12,7 +12,7 @@ use crate::support::folder::{Folder, files};
 use crate::support::gateway;
 use crate::support::origin::{self, Origin};
 
-/// Answers of 2 KiB: with `inline_body` at 1 KiB they are stored beside the cassette.
+/// Responses of 2 KiB: with `inline_body = "1KiB"` they are stored in separate files.
 fn origin() -> Origin {
     let answer = |seen: &origin::Seen| origin::text(&seen.target.repeat(2048));
     origin::new().route("/*", answer).start()
@@ -51,7 +51,7 @@ fn invalid_names() -> Vec<String> {
     names.chain(["x".repeat(1025), "x/".repeat(2048)]).collect()
 }
 
-/// A name as it may stand in a path.
+/// The percent-encoded name.
 fn encoded(name: &str) -> String {
     name.bytes().map(|byte| format!("%{byte:02x}")).collect()
 }
@@ -164,7 +164,7 @@ fn one_cassette_is_one_session_and_case_counts() {
     }
 }
 
-/// What lies at the place of a file of the session, and what becomes of a recording then.
+/// A file or link in the place of a session's file, and whether the session can be recorded then.
 struct Planted {
     what: &'static str,
     name: &'static str,
@@ -238,7 +238,7 @@ fn planted_links_and_pipes_are_not_followed() {
         fs::create_dir(folder.cassettes()).unwrap();
         let mut mode = "auto";
         if case.name.contains(".jsons.") {
-            // Something to put aside: a torn end, or all of it.
+            // A torn end or a complete cassette, which the gateway renames.
             if case.name.ends_with("previous") {
                 mode = "record";
                 let gateway = gateway::over(&folder, mode).upstream(&origin.url());
@@ -256,7 +256,7 @@ fn planted_links_and_pipes_are_not_followed() {
         let gateway = match builder.section(SMALL).try_start() {
             Ok(gateway) => gateway,
             Err(error) => {
-                // What cannot be read as a cassette is told at the start.
+                // A file that is not a cassette is reported at the start.
                 assert!(
                     error.to_string().contains("default.jsons"),
                     "{what}: {error}"

@@ -28,7 +28,7 @@ fn ask(client: &Client, session: &str, path: &str) -> Answer {
 }
 
 /// The default session and one other.
-const ONE_OTHER: &str = "[limits]\nsessions = 2\nmax_concurrent_requests = 64";
+const ONE_OTHER: &str = "[limits]\nsessions = 2";
 
 /// Waits until a session is closed.
 fn until_closed(client: &Client, session: &str) {
@@ -106,7 +106,10 @@ fn a_mark_on_a_closed_session_ends_its_run() {
 #[test]
 fn a_recording_continues_in_a_session_that_was_closed() {
     let origin = counting();
-    let gateway = gateway::record(&origin).section(ONE_OTHER).start();
+    // The default session of a recording opens with its first request.
+    let gateway = gateway::record(&origin)
+        .section("[limits]\nsessions = 1")
+        .start();
     let client = client::http1(&gateway);
     let log_in = |session: &str, token: &str, path: &str| {
         until("a free session", || {
@@ -226,7 +229,8 @@ const MANY: usize = 5000;
 
 #[test]
 fn passthrough_opens_no_session() {
-    let gateway = gateway::passthrough(&counting())
+    let origin = counting();
+    let gateway = gateway::passthrough(&origin)
         .section("[limits]\nsessions = 1")
         .start();
     assert_eq!(ask_in_many(&gateway, MANY), [0; 0]);

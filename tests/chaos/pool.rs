@@ -29,7 +29,7 @@ fn a_connection_closed_by_the_upstream_is_not_reused() {
 
 #[test]
 fn a_sent_request_is_never_retried() {
-    // The upstream closes the kept connection just as the second request arrives.
+    // The upstream closes the pooled connection when the second request arrives.
     let origin = origins(vec![
         &[Do::Read, Do::Send(OK), Do::Read],
         &[Do::Read, Do::Send(OK), Do::Stall],
@@ -39,7 +39,7 @@ fn a_sent_request_is_never_retried() {
     let lost = client::http1(&gateway).get("/b");
     assert_eq!((lost.status, lost.header("ouli-error")), (502, "upstream"));
     assert_eq!((origin.heads().len(), origin.connections()), (2, 1));
-    // And the next one gets a connection of its own.
+    // The next request gets a new connection.
     assert_eq!(client::http1(&gateway).get("/c").text(), "ok");
     assert_eq!(origin.connections(), 2);
 }
