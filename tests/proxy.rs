@@ -244,7 +244,7 @@ fn upgrades_and_other_endpoints_cannot_reach_own_listeners() {
         told.text()
     );
     let second = client::at(other.address, Version::HTTP_11).get("/x");
-    assert_eq!(second.text(), "origin", "the other one is as it was");
+    assert_eq!(second.text(), "origin", "the other endpoint is unchanged");
 }
 
 #[test]
@@ -319,5 +319,5 @@ fn the_plugin_status_page_is_for_loopback_only() {
             assert!(!answer.contains("generation"), "{answer}");
         }
     }
-    assert_eq!(origin.seen().len(), 0, "the path is the gateway's own");
+    assert_eq!(origin.seen().len(), 0, "the path belongs to the gateway");
 }

@@ -142,7 +142,7 @@ fn a_body_waits_for_recording_memory() {
         count + opened.count().unwrap()
     });
     let early = tell.recv_timeout(std::time::Duration::from_millis(300));
-    assert!(early.is_err(), "the second has no room beside the first");
+    assert!(early.is_err(), "there is no memory for the second exchange");
     gates[0].open();
     assert_eq!(first.count().unwrap(), 3);
     tell.recv_timeout(crate::support::PATIENCE).unwrap();

@@ -56,7 +56,7 @@ mod contract;
     dead_code,
     unused_imports,
     clippy::disallowed_methods,
-    reason = "it is made for the suite, and stands for the programs around the gateway"
+    reason = "the helpers are those of the suite, and they run programs other than the gateway"
 )]
 mod support;
 
