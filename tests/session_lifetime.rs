@@ -196,7 +196,8 @@ fn an_idle_session_is_closed_and_its_cassette_read_again() {
     );
 }
 
-/// Asks once in each of many sessions, over several connections. Returns the statuses other than 200.
+/// Asks once in each of many sessions, over several connections. Returns the statuses that are not
+/// 200.
 fn ask_in_many(gateway: &Running, count: usize) -> Vec<u16> {
     let next = AtomicUsize::new(0);
     let statuses = std::thread::scope(|scope| {

@@ -32,8 +32,8 @@ impl CassetteDir {
         Ok(sessions)
     }
 
-    /// Recurses into folders. The maximum length of a path limits the depth; a link to a folder that
-    /// is in `outer` is a circle.
+    /// Recurses into folders. The maximum length of a path limits the depth; a link to a folder in
+    /// `outer` is a circle.
     fn list_in(
         &self,
         prefix: &str,

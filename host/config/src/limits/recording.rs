@@ -79,8 +79,8 @@ macro_rules! recording_limits {
     /// that has more by itself is not recorded.
     secrets_per_session: usize = 65_536, Count(1..=10_000_000), RestartOnly,
         "a test suite has a few hundred; each is searched for in everything that is recorded";
-    /// Total size of the secrets of one session. Beyond it the least recently seen are forgotten; an
-    /// exchange that has more by itself is not recorded.
+    /// Total size of the secrets of one session. Beyond it the least recently seen are forgotten;
+    /// an exchange that has more by itself is not recorded.
     secret_bytes_per_session: usize = 64 * MIB, Bytes(KIB..=GIB), RestartOnly,
         "1 KiB for each secret";
     /// Endpoints in the configuration. A configuration with more is rejected.

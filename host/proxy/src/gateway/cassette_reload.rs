@@ -26,7 +26,7 @@ impl GatewayState {
         is_changed
     }
 
-    /// Closes the sessions that nobody uses, and releases the cassettes of those that are forgotten.
+    /// Closes the sessions that nobody uses, and releases the cassettes of forgotten ones.
     pub(super) fn close_idle_sessions(&self) {
         self.shared.sessions.close_idle();
         for name in self.shared.sessions.take_forgotten() {

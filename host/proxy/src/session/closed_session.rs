@@ -136,7 +136,8 @@ impl Session {
         replayable
     }
 
-    /// What is known of the exchanges, if the session was closed and its cassette is not read since.
+    /// What is known of the exchanges, if the session was closed and its cassette was not read
+    /// since.
     pub(super) fn closed_exchanges(&self) -> Option<&ClosedExchanges> {
         self.closed.as_ref().filter(|_| !self.is_loaded())
     }

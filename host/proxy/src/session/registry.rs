@@ -165,7 +165,7 @@ impl Sessions {
         session.ok_or(SessionError::TooMany(max_open))
     }
 
-    /// As [`Self::get_or_create`]. Waits at most `limit` until a session is idle that can be closed.
+    /// As [`Self::get_or_create`]. Waits at most `limit` until a session can be closed.
     pub(crate) async fn open(
         &self,
         name: &str,
