@@ -47,6 +47,9 @@ mod sdks;
 /// Ambiguous requests to third-party servers.
 mod smuggling;
 
+/// Certificates of openssl, between curl, nginx and Node.
+mod tls;
+
 /// Guests that were compiled when the contract was frozen.
 mod contract;
 

@@ -58,7 +58,6 @@ pub(super) fn check(input: &[u8]) {
 
     let rewrite = Rewrite {
         forward_expect: false,
-        preserve_host: false,
         restrict_codings: choices.flag(),
     };
     let onward = forwarding::request_headers(&offer, rewrite);

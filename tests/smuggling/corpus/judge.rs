@@ -5,7 +5,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
-use super::client::Answers;
+use super::client::{Answer, Answers};
 use super::owner;
 use super::strict::{End, Reading, Request};
 
@@ -159,11 +159,19 @@ fn passed(
             if request.target != "*" {
                 passed.push(Seen::from(request));
             }
-        } else if !request.tolerated && (answer.own || !origin_may_refuse) {
+        } else if !(request.tolerated || is_misdirected(answer))
+            && (answer.own || !origin_may_refuse)
+        {
             return Err(format!(
                 "a valid request is rejected: {request:?}: {answer:?}"
             ));
         }
     }
     Ok(passed)
+}
+
+/// True for a target in absolute form that names another server: the inputs do not know the address
+/// of the gateway (RFC 9110, section 7.4).
+fn is_misdirected(answer: &Answer) -> bool {
+    answer.own && answer.status == 421
 }

@@ -23,7 +23,7 @@ use super::error::{HEAD_TOO_LARGE, UpstreamError};
 use super::interim_responses::{InterimLimiter, TooManyInterim};
 use super::tunnel::{TunnelConnection, TunnelConnector};
 use crate::http::validation::InvalidMessage;
-use crate::http::{forwarding, has_expectation};
+use crate::http::{authority, forwarding, has_expectation};
 use ouli_config::{Scheme, Upstream as Address};
 use ouli_message::failure::{FailureCause, FailureKind, Phase};
 
@@ -103,6 +103,9 @@ impl UpstreamClient {
         &self,
         mut request: Request<Body>,
     ) -> Result<Response<UpstreamBody>, UpstreamError> {
+        if !self.may_multiplex {
+            authority::set_host(&mut request);
+        }
         let start = Instant::now();
         let is_head = *request.method() == Method::HEAD;
         let gate = self.continue_gate(&request);

@@ -16,6 +16,7 @@ use super::dial::{Dial, Socket};
 use super::early_close::EarlyCloseStream;
 use super::error::{BoxError, PhaseError, PhaseTimeout};
 use super::slow_start::SlowStartStream;
+use super::tls_record::PlainStream;
 use ouli_config::{Scheme, Upstream as Address};
 use ouli_message::failure::Phase;
 
@@ -69,7 +70,7 @@ impl Connector {
         let socket = socket.await.map_err(PhaseError::in_phase(Phase::Connect))?;
         let Some(tls) = self.tls.filter(|_| self.target.scheme == Scheme::Https) else {
             return Ok(UpstreamConnection {
-                io: socket,
+                io: Box::new(PlainStream::new(socket)),
                 is_http2: self.target.scheme == Scheme::H2c,
             });
         };

@@ -10,10 +10,13 @@ mod diagnosis;
 mod dial;
 mod early_close;
 mod error;
+mod happy_eyeballs;
 mod interim_responses;
 mod own_connection;
 mod own_listeners;
+mod remedy;
 mod slow_start;
+mod tls_record;
 mod tunnel;
 
 pub use body_timeout::{Body, UpstreamBody};

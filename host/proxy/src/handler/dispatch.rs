@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use http::header::CONNECTION;
-use http::uri::PathAndQuery;
+use http::uri::{Authority, PathAndQuery};
 use http::{HeaderValue, Method, Request, Response, Version};
 use http_body::Body as _;
 use tracing::Instrument as _;
 
 use super::access_log::AccessOutcome;
-use super::admin_pages;
+use super::endpoint::Endpoint;
 use super::error::ExchangeError;
 use super::error_format::ErrorFormat;
 use super::error_response::error_response;
@@ -20,10 +20,13 @@ use super::request_trace::RequestTrace;
 use super::response_body::OutgoingBody;
 use super::session_selection::{self, SelectedSession};
 use super::shared_state::SharedState;
+use super::snapshot::Snapshot;
+use super::{admin_pages, target_authority};
 use crate::tunnel::{ClientUpgrade, TunnelGuards, TunnelRecording};
 use crate::{conversation, record, replay, tunnel};
 use ouli_codec::grpc;
 use ouli_config::Mode;
+use ouli_net::http::authority;
 use ouli_net::http::validation::{self, InvalidMessage};
 use ouli_net::server::{HttpService, IncomingBody, Rejection, RequestGuard};
 
@@ -86,6 +89,7 @@ impl RequestHandler {
                 endpoint: Arc::clone(endpoint),
                 session,
                 target: PathAndQuery::from_static("/"),
+                preserved_authority: None,
                 trace: RequestTrace::default(),
                 interim: None,
                 guard: None,
@@ -158,8 +162,8 @@ impl RequestHandler {
             trace.set_outcome(AccessOutcome::Admin);
             return Ok(page);
         }
-        let selected = session_selection::select(&request)?;
-        let context = self.context(selected, guard, trace).await?;
+        let addressed = self.address(&request)?;
+        let context = self.context(addressed, guard, trace).await?;
         if is_websocket {
             let permit = self.shared.stream_permit();
             let permit = permit.ok_or(ExchangeError::TooManyStreams)?;
@@ -176,15 +180,35 @@ impl RequestHandler {
         Ok(upgrade.finish(&context, response, guards))
     }
 
+    /// What a request addresses.
+    fn address(&self, request: &Request<RequestBody>) -> Result<Addressed, ExchangeError> {
+        let snapshot = self.shared.snapshot.load_full();
+        let endpoint = snapshot.endpoint(&self.endpoint)?;
+        target_authority::check(request, &endpoint, &self.shared.own_listeners)?;
+        Ok(Addressed {
+            preserved_authority: match endpoint.configured.preserve_host {
+                true => authority::of_request(request)?,
+                false => None,
+            },
+            selected: session_selection::select(request)?,
+            snapshot,
+            endpoint,
+        })
+    }
+
     /// The context of a request. One snapshot serves the exchange to its end.
     async fn context<'a>(
         &'a self,
-        selected: SelectedSession,
+        addressed: Addressed,
         guard: &'a RequestGuard,
         trace: &RequestTrace,
     ) -> Result<RequestContext<'a>, ExchangeError> {
-        let snapshot = self.shared.snapshot.load_full();
-        let endpoint = snapshot.endpoint(&self.endpoint)?;
+        let Addressed {
+            snapshot,
+            endpoint,
+            preserved_authority,
+            selected,
+        } = addressed;
         let name = selected.session.as_deref().unwrap_or(&endpoint.session);
         let sessions = &self.shared.sessions;
         let (name, session) = match endpoint.configured.mode {
@@ -207,11 +231,20 @@ impl RequestHandler {
             endpoint,
             session,
             target: selected.target,
+            preserved_authority,
             trace: trace.clone(),
             guard: Some(guard),
             interim: is_forwarded.then(|| guard.interim_sender()).flatten(),
         })
     }
+}
+
+/// What a request addresses.
+struct Addressed {
+    snapshot: Arc<Snapshot>,
+    endpoint: Arc<Endpoint>,
+    preserved_authority: Option<Authority>,
+    selected: SelectedSession,
 }
 
 fn validate(request: &Request<RequestBody>, is_websocket: bool) -> Result<(), ExchangeError> {
