@@ -71,21 +71,21 @@ fn an_upstream_that_does_not_respond() {
 #[test]
 fn a_request_that_a_limit_refuses() {
     let origin = origin::simple();
-    let two_sessions = |address| {
-        for session in ["default", "other", "third"] {
-            at(address)
-                .ask("GET", "/hello")
-                .header("ouli-session", session)
-                .send();
+    let long = |address| {
+        get(address);
+        for _ in 0..2 {
+            let answer = at(address).get(&format!("/{}", "x".repeat(100)));
+            assert_eq!(answer.status, 414);
         }
     };
-    let config = "[limits]\nsessions = 1";
+    let config = "[limits]\nuri_bytes = 64";
     for mode in ["record", "auto", "replay"] {
-        let trial = Trial::new(mode, &origin.url(), &two_sessions).config(config);
+        let trial = Trial::new(mode, &origin.url(), &long).config(config);
         let trial = trial.prepare(&with_cassette);
-        trial.fails_with("refused-request", "limits.sessions");
+        trial.fails_with("refused-request", "limits.uri_bytes");
         let given = trial.run(&[]);
         assert_eq!(given.of_kind("refused-request")["count"], 2, "{given:#?}");
+        // Its session is not known.
         assert_eq!(given.report["failures"][0]["kind"], "refused-request");
     }
 }

@@ -34,6 +34,7 @@ impl ExchangeError {
             | Self::MemoryLimit
             | Self::TooManyStreams
             | Self::WebSocketHandshake(_)
+            | Self::UnknownPage
             | Self::NoEndpoint(_)
             | Self::NoUpstream(_)
             | Self::Internal(_) => refused(self.summary()),

@@ -77,6 +77,43 @@ impl Counters {
         self.add_defect(defect, reason.to_owned(), count);
     }
 
+    /// Adds what others counted.
+    pub(super) fn add_all(&self, others: &Self) {
+        let sums = [
+            (&self.hits, others.hits()),
+            (&self.misses, others.misses()),
+            (&self.recorded, others.recorded()),
+            (&self.recorded_failures, others.recorded_failures()),
+        ];
+        for (sum, count) in sums {
+            sum.fetch_add(count, Ordering::Relaxed);
+        }
+        let mut own = self.reasons.lock();
+        let reasons = others.reasons();
+        add_each(&mut own.skipped, reasons.skipped);
+        add_each(&mut own.redactions, reasons.redactions);
+        for (defect, counts) in reasons.defects {
+            add_each(own.defects.entry(defect).or_default(), counts);
+        }
+    }
+
+    /// Replaces the reasons that contain a secret.
+    pub(super) fn withhold(&self, is_secret: impl Fn(&str) -> bool) {
+        let mut reasons = self.reasons.lock();
+        for counts in reasons.all_mut() {
+            let secret: Vec<_> = counts.keys().filter(|it| is_secret(it)).cloned().collect();
+            for reason in secret {
+                let count = counts.remove(&reason).unwrap_or_default();
+                *counts.entry(WITHHELD.to_owned()).or_default() += count;
+            }
+        }
+    }
+
+    /// True if nothing was counted that fails a verdict.
+    pub(super) fn has_no_defect(&self) -> bool {
+        self.misses() == 0 && self.reasons.lock().defects.is_empty()
+    }
+
     /// True if nothing was counted.
     pub fn is_empty(&self) -> bool {
         let counts = self.hits() + self.misses() + self.recorded() + self.recorded_failures();
@@ -123,14 +160,36 @@ impl Counters {
         times: u64,
     ) -> u64 {
         let mut reasons = self.reasons.lock();
-        let counts = select(&mut reasons);
-        let has_room = counts.contains_key(&reason) || counts.len() < MAX_REASONS;
-        let reason = if has_room { reason } else { "other".to_owned() };
-        let count = counts.entry(reason).or_default();
-        *count += times;
-        *count
+        add_bounded(select(&mut reasons), reason, times)
     }
 }
+
+impl ReasonCounts {
+    /// The counts of each kind.
+    fn all_mut(&mut self) -> impl Iterator<Item = &mut BTreeMap<String, u64>> {
+        let others = [&mut self.skipped, &mut self.redactions];
+        self.defects.values_mut().chain(others)
+    }
+}
+
+/// Adds all counts of another map.
+fn add_each(counts: &mut BTreeMap<String, u64>, others: BTreeMap<String, u64>) {
+    for (reason, times) in others {
+        add_bounded(counts, reason, times);
+    }
+}
+
+/// Adds a count. Returns the sum of its reason.
+fn add_bounded(counts: &mut BTreeMap<String, u64>, reason: String, times: u64) -> u64 {
+    let has_room = counts.contains_key(&reason) || counts.len() < MAX_REASONS;
+    let reason = if has_room { reason } else { "other".to_owned() };
+    let count = counts.entry(reason).or_default();
+    *count += times;
+    *count
+}
+
+/// Stands for a text that contains a secret.
+pub(super) const WITHHELD: &str = "(withheld: contains a secret)";
 
 #[cfg(test)]
 mod tests {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::counters::{Counters, ReasonCounts};
+use super::counters::{Counters, ReasonCounts, WITHHELD};
 use super::session_state::Session;
 use super::verdict_failure::{DefectCounts, Failure};
 use ouli_config::{Defect, FailOn};
@@ -160,7 +160,7 @@ impl SessionReport {
             recorded_failures: counters.recorded_failures(),
             exchanges: session.exchange_count(),
             unused: lists_unused
-                .then(|| unused(session, scope))
+                .then(|| session.unused_exchanges(scope != Scope::Run))
                 .unwrap_or_default(),
             skipped,
             defects: named(defects),
@@ -221,9 +221,6 @@ impl SessionReport {
     }
 }
 
-/// Stands for a text that contains a secret.
-const WITHHELD: &str = "(withheld: contains a secret)";
-
 fn is_secret(guard: &Guard, known: &Secrets, text: &str) -> bool {
     !Guard::is_builtin(text) && guard.scan(text.as_bytes(), known).is_err()
 }
@@ -254,15 +251,4 @@ fn named(defects: BTreeMap<Defect, BTreeMap<String, u64>>) -> DefectCounts {
 fn no_requests() -> Failure {
     let reason = "none was replayed or recorded; check the address that the client uses";
     Failure::new(Defect::NoRequests, 0, reason)
-}
-
-fn unused(session: &Session, scope: Scope) -> Vec<String> {
-    let entries = session.entries_from(0);
-    let unused = entries.iter().filter(|entry| match scope {
-        Scope::Run => !entry.is_used(),
-        Scope::AllRuns { .. } => !entry.is_used_in_any_run(),
-    });
-    unused
-        .map(|entry| format!("exchange {} {}", entry.ordinal, entry.request_line()))
-        .collect()
 }
