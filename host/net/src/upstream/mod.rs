@@ -13,7 +13,15 @@ mod error;
 mod interim_responses;
 mod own_connection;
 mod own_listeners;
+mod pool;
+mod pooled_request;
+mod request_body;
+mod request_target;
+mod resend;
+mod resendable_body;
 mod slow_start;
+mod stream_permit;
+mod tasks;
 mod tunnel;
 
 pub use body_timeout::{Body, UpstreamBody};

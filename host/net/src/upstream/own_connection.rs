@@ -3,8 +3,8 @@
 
 use std::pin::pin;
 
-use http::header::{CONNECTION, HOST, UPGRADE};
-use http::{HeaderValue, Method, Request, Response, Uri, Version};
+use http::header::{CONNECTION, UPGRADE};
+use http::{HeaderValue, Method, Request, Response};
 use http_body::Body as _;
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
@@ -12,11 +12,14 @@ use hyper::client::conn::http1::SendRequest;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use super::body_timeout::{Body, LastWrite, TimedRequestBody, UpstreamBody};
+use super::body_timeout::{Body, UpstreamBody};
 use super::client::UpstreamClient;
 use super::continue_gate::ContinueGate;
 use super::error::UpstreamError;
 use super::interim_responses::{InterimLimiter, TooManyInterim};
+use super::request_body::{LastWrite, TimedRequestBody};
+use super::request_target::to_origin_form;
+use super::resendable_body::ResendableBody;
 
 /// The upstream connection of one client connection. What is logged in is a connection (RFC 4559,
 /// section 6), so no other client may use it.
@@ -174,9 +177,11 @@ impl UpstreamClient {
         let interim = InterimLimiter::attach(&mut request, self.interim_responses, gate.clone());
         let last_write = (!request.body().is_end_stream()).then(LastWrite::now);
         let request = request.map(|body| {
+            let body = (!body.is_end_stream()).then(|| ResendableBody::new(body, 0).begin(false));
             let timed = TimedRequestBody {
                 body,
                 last_write: last_write.clone(),
+                stream: None,
                 gate: gate.clone().map(|gate| (gate, None)),
             };
             timed.boxed_unsync()
@@ -243,50 +248,3 @@ impl UpstreamClient {
 
 type TrySendError = hyper::client::conn::TrySendError<Request<Body>>;
 type Sent = Result<Result<Response<Incoming>, TrySendError>, TooManyInterim>;
-
-/// Moves the authority of the target to `host` (RFC 9112, sections 3.2 and 3.2.1).
-fn to_origin_form(request: &mut Request<Body>) {
-    *request.version_mut() = Version::HTTP_11;
-    let host = host_of(request.uri());
-    if let Some(Ok(host)) = host.map(HeaderValue::try_from) {
-        request.headers_mut().entry(HOST).or_insert(host);
-    }
-    let target = request.uri().path_and_query().cloned();
-    *request.uri_mut() = target.map_or_else(Uri::default, Uri::from);
-}
-
-/// The host, and the port unless it is the scheme's own.
-fn host_of(uri: &Uri) -> Option<String> {
-    let authority = uri.authority()?;
-    let default = match uri.scheme_str() {
-        Some("https") => 443,
-        _ => 80,
-    };
-    let port = authority.port_u16().filter(|port| *port != default);
-    let host = authority.host();
-    Some(port.map_or_else(|| host.to_owned(), |port| format!("{host}:{port}")))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_authority_becomes_the_host() {
-        let cases = [
-            ("http://a.test:8080/x?y", "a.test:8080", "/x?y"),
-            ("http://a.test:80/", "a.test", "/"),
-            ("https://a.test:443/x", "a.test", "/x"),
-            ("https://a.test:80/x", "a.test:80", "/x"),
-            ("http://[::1]:9/", "[::1]:9", "/"),
-        ];
-        for (uri, host, target) in cases {
-            let body = http_body_util::Empty::new();
-            let body = body.map_err(|never| match never {}).boxed_unsync();
-            let mut request = Request::get(uri).body(body).unwrap();
-            to_origin_form(&mut request);
-            assert_eq!(request.headers()[HOST], host, "{uri}");
-            assert_eq!(request.uri().to_string(), target, "{uri}");
-        }
-    }
-}
