@@ -1,5 +1,5 @@
 //! Loading a cassette of 100,000 exchanges for replay. The baseline reads the same file and parses
-//! its JSON, without keeping anything.
+//! its JSON without keeping it.
 
 use std::cell::LazyCell;
 use std::sync::Arc;
@@ -20,14 +20,14 @@ use crate::table::Table;
 
 const EXCHANGES: u64 = 100_000;
 const SESSION: &str = "large";
-/// A cassette of any size is read.
+/// The limit of the cassette size is not reached.
 const LARGEST: u64 = 4 << 30;
 
 pub(crate) fn bench(criterion: &mut Criterion, table: &mut Table) {
     let large = LazyCell::new(Large::new);
     let plugins = LazyCell::new(|| Arc::new(folder::plugins(None)));
     let mut group = criterion.benchmark_group("cassette");
-    // An iteration takes about a second, so a sample is one.
+    // An iteration takes about a second, so a sample has one.
     group.sampling_mode(SamplingMode::Flat).sample_size(10);
     group.warm_up_time(Duration::from_millis(1));
     group.measurement_time(Duration::from_secs(1));
@@ -53,8 +53,8 @@ pub(crate) fn bench(criterion: &mut Criterion, table: &mut Table) {
     }
 }
 
-/// Every second exchange has a changed byte, and the last one is cut off: the most that there is to
-/// do for a cassette of this size.
+/// Every second exchange has a changed byte and the last one is truncated: the most work for a
+/// cassette of this size.
 fn damaged(count: u64) -> Bytes {
     let mut text = ouli_cassette::HEADER.as_bytes().to_vec();
     for ordinal in 1..=count {

@@ -1,4 +1,4 @@
-//! Plugins and gateways over a temporary folder.
+//! Plugins and gateways in a temporary folder.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use ouli_config::Override;
 use ouli_plugin::Plugins;
 use ouli_proxy::gateway::{ConfigSource, Gateway, Loaded, Options};
 
-/// A temporary folder for a configuration, plugins and cassettes.
+/// A temporary folder with a configuration, plugins and cassettes.
 pub(crate) struct BenchFolder(tempfile::TempDir);
 
 impl BenchFolder {
@@ -21,7 +21,7 @@ impl BenchFolder {
         self.0.path()
     }
 
-    /// A gateway with one endpoint, on a free port, with a thread for each core.
+    /// A gateway with one endpoint on a free port and a thread for each core.
     pub(crate) fn gateway(&self, mode: &str, upstream: Option<&str>) -> Gateway {
         Gateway::start(self.options(mode, upstream)).unwrap()
     }
@@ -49,7 +49,7 @@ impl BenchFolder {
     }
 }
 
-/// The built-in plugins, and before them a component of one's own.
+/// The built-in plugins, preceded by another component if one is given.
 pub(crate) fn plugins(own: Option<&[u8]>) -> Plugins {
     let folder = BenchFolder::new();
     if let Some(component) = own {
@@ -59,7 +59,7 @@ pub(crate) fn plugins(own: Option<&[u8]>) -> Plugins {
     Plugins::new(loaded.plugins(), &[], loaded.schema()).unwrap()
 }
 
-/// The built-in plugins, and a fixture that is asked for some paths alone.
+/// The built-in plugins and a fixture that is called for some paths only.
 pub(crate) fn routed(fixture: &str, route: &str) -> Plugins {
     let folder = BenchFolder::new();
     let component = crate::fixtures::fixture(fixture);
@@ -73,7 +73,7 @@ pub(crate) fn routed(fixture: &str, route: &str) -> Plugins {
     Plugins::new(loaded.plugins(), &[], loaded.schema()).unwrap()
 }
 
-/// Where compiled plugins are kept.
+/// The folder of compiled plugins.
 fn cache() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache/ouli-gateway/compiled")
 }

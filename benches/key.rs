@@ -1,5 +1,5 @@
-//! Deriving the key of a request, with declared parts and with a plugin call. The baseline takes
-//! the same parts by native code, from a request that is already redacted.
+//! Deriving the key of a request, with declared parts and with a plugin call. The baseline derives
+//! the same parts natively from a request that is already redacted.
 
 use std::cell::LazyCell;
 use std::hint::black_box;
@@ -55,7 +55,7 @@ pub(crate) fn bench(criterion: &mut Criterion, table: &mut Table) {
     }
 }
 
-/// What a session has at hand for every request.
+/// The parts of a session that every request uses.
 struct Matching {
     plugins: Plugins,
     endpoint: Arc<str>,
@@ -98,7 +98,7 @@ fn derive(parts: &[KeyPart], request: &Arc<Request>) -> Key {
     key::derive(parts, black_box(&plain(request)))
 }
 
-/// What the built-in matcher declares.
+/// The parts that the built-in matcher declares.
 fn declared() -> Vec<KeyPart> {
     let but = [
         "_",
@@ -118,7 +118,7 @@ fn declared() -> Vec<KeyPart> {
     ]
 }
 
-/// What the asked plugin does, without a plugin.
+/// The native equivalent of the fixture `asked-matcher`.
 fn by_hand(request: &Arc<Request>) -> Key {
     let message = plain(request);
     let mut parts = vec![KeyPart::Method, KeyPart::Path];

@@ -1,5 +1,5 @@
 //! The benchmarks of the gateway, in one binary so that wasmtime is linked once. Every figure has a
-//! baseline of the same run; README.md explains each one.
+//! baseline of the same run; README.md explains each figure.
 #![expect(
     clippy::unwrap_used,
     clippy::disallowed_methods,
@@ -7,35 +7,35 @@
     reason = "benches fail by panicking, stand for the programs around the gateway, and print"
 )]
 
-/// Attacks, and what they cost.
+/// Attacks and their cost.
 mod abuse;
-/// Reading a large cassette, and making it ready for replay.
+/// Loading a large cassette for replay.
 mod cassette;
 /// Certificates for servers, and clients that trust them.
 #[path = "../tests/support/tls.rs"]
 mod certificates;
-/// Memory of idle connections, beside a bare server.
+/// Memory of idle connections, compared with a bare server.
 mod connections;
-/// Replay and passthrough over sockets, beside other servers.
+/// Replay and passthrough over sockets, compared with other servers.
 mod end_to_end;
 #[expect(dead_code, reason = "the tests need more of it")]
 #[path = "../tests/support/plugins.rs"]
 mod fixtures;
-/// Plugins and gateways over a folder of their own.
+/// Plugins and gateways in a temporary folder.
 mod folder;
 /// Deriving the key of a request.
 mod key;
-/// The requests and responses that are measured.
+/// The measured requests and responses.
 mod messages;
 /// Hostile plugins, swaps under load, and a soak.
 mod platform;
-/// What a plugin adds to the price of a key.
+/// The cost of a plugin when a key is derived.
 mod plugin_calls;
-/// Taking the secrets out of an exchange.
+/// Redaction of an exchange.
 mod redaction;
-/// WebSockets and event streams, beside a plain splice of sockets.
+/// WebSockets and event streams, compared with a plain splice of sockets.
 mod streams;
-/// The figures at the end.
+/// The table of results.
 mod table;
 
 use std::path::Path;
@@ -92,12 +92,12 @@ fn main() -> ExitCode {
     }
 }
 
-/// True where `cargo bench` asks for this figure by its name: it takes too long to come with all.
+/// True if `cargo bench` names this figure, which takes too long to be a part of all.
 fn is_named(name: &str) -> bool {
     wants(name) && std::env::args().skip(1).any(|one| !one.starts_with('-'))
 }
 
-/// True where `cargo bench` asks for this figure or for all. Criterion looks at its own by itself.
+/// True if `cargo bench` names this figure or none. Criterion filters its own figures itself.
 fn wants(name: &str) -> bool {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let has = |flag: &str| arguments.iter().any(|one| one == flag);

@@ -1,10 +1,10 @@
-//! The measured requests and responses: ordinary sizes with an ordinary secret.
+//! The measured requests and responses: typical sizes with a typical secret.
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 use ouli_message::{CodedBody, Content, Exchange, Fields, Request, Response};
 
-/// What an ordinary client sends.
+/// The headers of a typical client.
 const HEADERS: [(&str, &str); 10] = [
     ("accept", "application/json"),
     ("accept-encoding", "gzip, br"),
@@ -32,7 +32,7 @@ pub(crate) fn post() -> Request {
     request
 }
 
-/// An exchange whose response has this body of JSON.
+/// An exchange whose response has this JSON body.
 pub(crate) fn exchange(request: Request, body: &str) -> Exchange {
     let headers = [
         ("content-type", "application/json"),
@@ -57,7 +57,7 @@ pub(crate) fn exchange(request: Request, body: &str) -> Exchange {
     }
 }
 
-/// A document of about `size` bytes: a secret, and many small objects.
+/// A JSON document of about `size` bytes with a secret and many small objects.
 pub(crate) fn json(size: usize) -> String {
     let mut text = r#"{"id": 42, "access_token": "9b1d3c7e5f2a4860", "items": ["#.to_owned();
     for number in 0.. {

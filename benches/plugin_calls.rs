@@ -1,4 +1,4 @@
-//! What a plugin adds to deriving a key: one that declares, one that is called, one with other
+//! The cost that a plugin adds to a key: one that declares, one that is called, one with other
 //! routes. The baseline is the host alone.
 
 use std::hint::black_box;
@@ -15,7 +15,7 @@ use ouli_redaction::{RedactedMessage, Secrets};
 use crate::table::Table;
 use crate::{fixtures, folder, messages};
 
-/// Figures, each with its baseline and what it is.
+/// The figures, each with its baseline and its description.
 const ROWS: [(&str, &str, &str); 4] = [
     ("declared-get", "declared-get-by-host", "key, declared, GET"),
     ("declared", "declared-by-host", "key, declared, POST 1 KiB"),
@@ -25,7 +25,7 @@ const ROWS: [(&str, &str, &str); 4] = [
 
 pub(crate) fn bench(criterion: &mut Criterion, table: &mut Table) {
     let post = plain(messages::post());
-    // Parsed once, however many look at it.
+    // The JSON is parsed before the measurement.
     assert!(post.json().is_some());
     let mut group = criterion.benchmark_group("asked");
     let mut time = |name: &str, run: &dyn Fn() -> Key| {
@@ -37,7 +37,7 @@ pub(crate) fn bench(criterion: &mut Criterion, table: &mut Table) {
         (messages::get(), "declared-get"),
         (messages::post(), "declared"),
     ] {
-        // As a request comes in: its secrets are taken out on the way.
+        // The view redacts the request, as at replay.
         let request = Arc::new(request);
         let by_host = || key::derive(&parts, &*view(&plugin, &request));
         let by_plugin = || derived(&plugin, &view(&plugin, &request));
@@ -75,7 +75,7 @@ fn derived(plugins: &Plugins, request: &Arc<dyn MessageView>) -> Key {
     SECRETS.with(|secrets| plugins.key(black_box(request), secrets).unwrap().key)
 }
 
-/// What the fixture `declares` declares.
+/// The parts that the fixture `declares` declares.
 fn declared() -> [KeyPart; 4] {
     let nonce = Pointer::parse("/nonce").unwrap();
     let query = KeyPart::Query {
@@ -99,7 +99,7 @@ fn plain(request: Request) -> Arc<dyn MessageView> {
     ))
 }
 
-/// What the asked plugin does, without a plugin.
+/// The native equivalent of the fixture `one-part`.
 fn by_hand(message: &dyn MessageView) -> Key {
     let pointer = Pointer::parse("/id").unwrap();
     let mut value = Vec::new();

@@ -1,5 +1,5 @@
 //! Redaction of an exchange before it is written: request and response with bodies. The baselines
-//! touch the same bytes once: a copy, and a JSON parse.
+//! process the same bytes once: a copy, and a JSON parse.
 
 use std::cell::LazyCell;
 use std::hint::black_box;

@@ -1,11 +1,11 @@
-//! The results, each beside its baseline.
+//! The results, each with its baseline.
 
 use std::path::PathBuf;
 use std::time::SystemTime;
 
-/// What is printed when everything was measured.
+/// The table that is printed at the end.
 pub(crate) struct Table {
-    /// Where criterion keeps what it measured.
+    /// The folder of criterion's results.
     folder: PathBuf,
     start: SystemTime,
     rows: Vec<[String; 5]>,
@@ -20,7 +20,7 @@ impl Table {
         }
     }
 
-    /// Two times that criterion measured in this run; `bytes` were worked on in each.
+    /// Adds two times that criterion measured in this run; each iteration processed `bytes` bytes.
     pub(crate) fn times(
         &mut self,
         what: &str,
@@ -29,7 +29,7 @@ impl Table {
         bytes: Option<usize>,
     ) {
         let measured = self.median(group, figure).zip(self.median(group, baseline));
-        // A filter left one of them out.
+        // A filter excluded one of them.
         let Some((time, other)) = measured else {
             return;
         };
@@ -70,7 +70,7 @@ impl Table {
         println!("\nratio: figure by baseline. Of times, less is better; of requests/s, more.");
     }
 
-    /// The median in nanoseconds; none where it was not measured in this run.
+    /// The median in nanoseconds; none if it was not measured in this run.
     fn median(&self, group: &str, figure: &str) -> Option<f64> {
         let file = self.folder.join(group).join(figure);
         let file = file.join("new/estimates.json");
@@ -94,7 +94,7 @@ fn shown(nanoseconds: f64, bytes: Option<usize>) -> String {
     }
 }
 
-/// A time in the unit that suits it.
+/// A time in a suitable unit.
 pub(crate) fn duration(nanoseconds: f64) -> String {
     match nanoseconds {
         short if short < 1e3 => format!("{short:.0} ns"),
@@ -104,7 +104,7 @@ pub(crate) fn duration(nanoseconds: f64) -> String {
     }
 }
 
-/// The middle one of some figures.
+/// The median of some figures.
 pub(crate) fn median(mut figures: Vec<f64>) -> f64 {
     figures.sort_by(f64::total_cmp);
     figures[figures.len() / 2]

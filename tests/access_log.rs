@@ -1,4 +1,4 @@
-//! The access log: one line for each exchange, with its outcome and without a secret.
+//! The access log: one line for each exchange, with its outcome and without secrets.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,10 +15,10 @@ use crate::support::{random, until};
 
 const ANY: &str = "127.0.0.1:0";
 
-/// Until the first chunk of a response has arrived.
+/// Enough time for the first chunk of a response to arrive.
 const LONG_ENOUGH: Duration = Duration::from_millis(200);
 
-/// A gateway in a process of its own, which writes an access log as JSON.
+/// A gateway in its own process that writes an access log as JSON.
 struct Gateway {
     process: Process,
     client: Client,
@@ -44,7 +44,7 @@ impl Gateway {
         access_lines(&self.process.stderr())
     }
 
-    /// The fields of the lines, once there are this many.
+    /// The fields of the lines, as soon as there are `count`.
     fn wait_for_lines(&self, count: usize) -> Vec<Value> {
         until("the lines of the access log", || {
             let lines = self.lines();
@@ -52,14 +52,14 @@ impl Gateway {
         })
     }
 
-    /// Stops it; the fields of each line, and all that it wrote.
+    /// Stops the gateway; returns the fields of each line and the whole stderr.
     fn stop(self) -> (Vec<Value>, String) {
         let stderr = self.process.stop().stderr;
         (access_lines(&stderr), stderr)
     }
 }
 
-/// Each line of the log that is JSON.
+/// The lines of the log that are JSON.
 fn json_lines(stderr: &str) -> impl Iterator<Item = Value> {
     stderr
         .lines()
@@ -90,7 +90,7 @@ fn origin() -> Origin {
         .start()
 }
 
-/// The outcome of a line, the kind of a failure, and the status.
+/// The outcome of a line with the kind of a failure and the status.
 fn outcome(line: &Value) -> String {
     let words = ["outcome", "kind", "status"].map(|member| line[member].to_string());
     let words = words.iter().filter(|word| *word != "null");
@@ -288,7 +288,7 @@ fn no_secret_of_a_target_is_shown() {
         let ask = gateway.client.ask("GET", &target);
         ask.header("authorization", &format!("Bearer {header}"))
             .send();
-        // Rejected before a session is selected.
+        // This request is rejected before a session is selected.
         let ask = gateway
             .client
             .ask("GET", &target)
@@ -345,7 +345,7 @@ fn the_line_of_a_websocket_is_written_at_its_end() {
         assert_eq!(lines.len(), 1, "{stderr}");
         let line = &lines[0];
         assert_eq!(outcome(line), expected);
-        // Two frames: a head of two bytes, a mask of the client, five and two bytes.
+        // Two frames: heads of 2 bytes, payloads of 5 and 2, masks of 4 from the client.
         assert_eq!(
             (&line["bytes_in"], &line["bytes_out"]),
             (&19.into(), &11.into()),

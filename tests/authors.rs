@@ -13,7 +13,7 @@ fn run(folder: &Folder, arguments: &[&str]) -> Ended {
     program(folder, arguments).run()
 }
 
-/// A folder with the component of a fixture and with cases.
+/// A folder with the component of a fixture and test cases.
 fn with_cases(name: &str, cases: &[(&str, &str)]) -> Folder {
     let folder = Folder::new();
     fs::write(folder.path().join("own.wasm"), fixture(name)).unwrap();
@@ -85,7 +85,7 @@ fn test_cases_pass_or_report_the_difference() {
         "{}",
         ended.stdout
     );
-    // The key of this one is the method and the path alone.
+    // The key of this plugin consists of method and path only.
     let folder = with_cases("swap-a", &[("nonce.json", NONCE)]);
     let ended = run(&folder, &["plugin", "test", "own.wasm"]);
     assert_eq!(ended.status, Some(1));
@@ -284,7 +284,7 @@ fn plugin_list_shows_a_running_gateway() {
     assert!(text.contains("live, generation 2"), "{text}");
 }
 
-/// A port that was free a moment ago.
+/// A port that is free at the moment.
 fn free_port() -> u16 {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     listener.local_addr().unwrap().port()

@@ -1,4 +1,4 @@
-//! Backpressure in both directions, with bounded memory in between.
+//! Backpressure in both directions with bounded memory.
 
 use std::convert::Infallible;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -23,11 +23,11 @@ use crate::support::folder::Folder;
 use crate::support::websocket::{Peer, Way};
 use crate::support::{PATIENCE, gateway, spawn, wait_for};
 
-/// Bytes that are sent in all, as far as the other side takes them.
+/// The bytes that a sender sends if nothing stalls it.
 const ALL: usize = 32 << 20;
 
-/// Bytes that may be on their way: buffers of the kernel on four sockets, windows, and what the
-/// gateway holds.
+/// The maximum number of bytes in flight: kernel buffers of four sockets, HTTP/2 windows, and
+/// buffers of the gateway.
 const ON_THE_WAY: usize = 16 << 20;
 
 const PART: usize = 64 << 10;
@@ -45,7 +45,7 @@ impl Sent {
         self.0.load(Ordering::SeqCst)
     }
 
-    /// Returns once nothing was sent for a while.
+    /// Waits until nothing was sent for a while; returns the number of sent bytes.
     fn stalls(&self) -> usize {
         let (start, mut last) = (Instant::now(), (self.now(), Instant::now()));
         while last.0 == 0 || last.1.elapsed() < Duration::from_millis(400) {
@@ -59,11 +59,11 @@ impl Sent {
     }
 }
 
-/// An origin that sends without end, or reads nothing until it is told to.
+/// An origin that sends a large response, or delays reading a request until it is told to read.
 struct Flood {
     address: SocketAddr,
     sent: Sent,
-    /// Dropped, it reads what it was sent.
+    /// Dropping it makes the origin read the request.
     read: Option<std::sync::mpsc::SyncSender<()>>,
 }
 
@@ -80,7 +80,7 @@ fn flood() -> Flood {
     std::thread::spawn(move || {
         for stream in listener.incoming() {
             let (sent, told) = (sent.clone(), Arc::clone(&told));
-            // A client that is gone ends it.
+            // An error means that the client disconnected.
             std::thread::spawn(move || drop(serve(stream.unwrap(), &sent, &told)));
         }
     });
@@ -103,7 +103,7 @@ fn serve(stream: TcpStream, sent: &Sent, told: &Told) -> std::io::Result<()> {
     };
     let mut stream = stream;
     if head.starts_with("POST ") {
-        // Whether it is told or the teller is gone.
+        // Waits for a message or for the drop of the sender.
         let _ = told.lock().unwrap().recv();
         let mut left = field("content-length: ").unwrap().parse::<usize>().unwrap();
         let mut buffer = vec![0; PART];
@@ -114,7 +114,7 @@ fn serve(stream: TcpStream, sent: &Sent, told: &Told) -> std::io::Result<()> {
         return stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nread");
     }
     if head.starts_with("GET /none") {
-        // A client of WebSockets over HTTP/2 sends this first. A body would be read to its end.
+        // A client of WebSockets over HTTP/2 sends this first and would read a body to its end.
         return stream.write_all(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n");
     }
     let (answer, part) = match field("sec-websocket-key: ") {
@@ -124,7 +124,7 @@ fn serve(stream: TcpStream, sent: &Sent, told: &Told) -> std::io::Result<()> {
                  sec-websocket-accept: {}\r\n\r\n",
                 websocket::accept_key(key.trim())
             ),
-            // A message of as many bytes as the length of a short frame can tell.
+            // A message of the largest size that has a 16-bit length here.
             [&[0x82, 126, 0xff, 0xfc][..], &vec![7; PART - 4]].concat(),
         ),
         None if head.starts_with("GET /events") => (
@@ -145,11 +145,11 @@ fn serve(stream: TcpStream, sent: &Sent, told: &Told) -> std::io::Result<()> {
         sent.add(PART);
     }
     stream.shutdown(std::net::Shutdown::Write)?;
-    // Until the other side has read it all.
+    // Waits until the peer has read everything.
     reader.read(&mut [0]).map(drop)
 }
 
-/// A body that never waits, and counts what was taken of it.
+/// A body that is always ready and counts the bytes that were read.
 struct Counted(Sent);
 
 impl Body for Counted {
@@ -168,7 +168,7 @@ impl Body for Counted {
     }
 }
 
-/// The same over HTTP/2.
+/// The same origin on HTTP/2.
 fn flood_over_http2() -> (String, Sent) {
     let sent = Sent::default();
     let counted = sent.clone();
@@ -182,7 +182,7 @@ fn flood_over_http2() -> (String, Sent) {
                 async move { Ok::<_, Infallible>(Response::new(body)) }
             });
             let builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
-            // A client that is gone ends it.
+            // An error means that the client disconnected.
             drop(builder.serve_connection(TokioIo::new(stream), answer).await);
         });
         address
@@ -196,7 +196,8 @@ fn over(mode: &'static str, url: &str) -> gateway::Running {
         .start()
 }
 
-/// The sender stalls, and goes on once the client reads: nothing is lost.
+/// Asserts that the sender stalls, that it continues when the client reads, and that no byte is
+/// lost.
 fn assert_slows(what: &str, sent: &Sent, read_all: impl FnOnce() -> usize) {
     let stalled = sent.stalls();
     assert!(
@@ -206,7 +207,7 @@ fn assert_slows(what: &str, sent: &Sent, read_all: impl FnOnce() -> usize) {
     assert_eq!(read_all(), ALL, "{what}");
 }
 
-/// Bytes that the kernel holds of what this address sends to that one (proc(5), /proc/net/tcp).
+/// The bytes in kernel buffers for the connection between these addresses (proc(5), /proc/net/tcp).
 fn held_by_the_kernel(from: SocketAddr, to: SocketAddr) -> usize {
     let place = |address: SocketAddr| format!("0100007F:{:04X}", address.port());
     let ends = [place(from), place(to)];
@@ -251,7 +252,7 @@ fn a_slow_client_slows_the_upstream() {
             (Version::HTTP_2, "/events"),
         ] {
             let flood = flood();
-            // To redact all of the events would take long.
+            // Redaction of all these events would take too long.
             let recorded = mode == "record" && target == "/large";
             let most = if recorded { "64 MiB" } else { "1 MiB" };
             let gateway = gateway::over(&Arc::new(Folder::new()), mode)
@@ -305,7 +306,7 @@ fn a_slow_client_slows_a_tunnel() {
     }
 }
 
-/// Sends a body as fast as the other side takes it, and reads the answer.
+/// Sends a body as fast as the peer reads it; returns the response.
 fn upload(client: &Client, sent: &Sent) -> std::thread::JoinHandle<String> {
     let (client, sent) = (client.clone(), sent.clone());
     std::thread::spawn(move || {
@@ -339,7 +340,7 @@ fn a_slow_upstream_slows_an_upload() {
     }
 }
 
-/// A gateway of its own, so that its memory is its alone.
+/// A gateway in its own process, so that its memory can be measured.
 fn passing(folder: &Folder, flood: &Flood) -> Process {
     let url = format!("http://{}", flood.address);
     let arguments = ["passthrough", "--listen", "127.0.0.1:0", "--upstream", &url];
@@ -365,7 +366,7 @@ fn memory_is_bounded_for_a_client_that_does_not_read() {
     let _all: Vec<_> = (0..CLIENTS).map(|_| open("/large")).collect();
     flood.sent.stalls();
     let each = (process.peak_memory() - before) / CLIENTS as u64;
-    // Four chunks in flight. hyper makes room for twice as much as it reads.
+    // Four chunks in flight. hyper allocates twice the size of a read.
     assert!(each < 192 << 10, "{each} bytes for each client");
 }
 
@@ -385,7 +386,7 @@ fn memory_is_bounded_for_many_slow_clients() {
         .collect();
     flood.sent.stalls();
     let more = process.peak_memory() - before;
-    // Buffers and windows: 64 KiB up to 256 KiB for each of the four sides.
+    // Buffers and windows: 64 KiB to 256 KiB for each of the four sides.
     assert!(
         more < (opened.len() << 20) as u64,
         "{more} bytes for {} clients",

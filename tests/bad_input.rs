@@ -1,4 +1,4 @@
-//! Invalid configurations, cassettes and requests: errors are reported and no recording is lost.
+//! Invalid configurations, cassettes and requests: errors are reported, and no recording is lost.
 
 use std::fs;
 use std::sync::Arc;
@@ -129,7 +129,7 @@ fn an_upstream_that_speaks_no_http_is_a_502() {
     );
 }
 
-/// A cassette with three exchanges, `/1`, `/2` and `/3`.
+/// A cassette with the exchanges `/1`, `/2` and `/3`.
 fn three() -> Arc<Folder> {
     let origin = origin::new()
         .route("/*", |seen| origin::text(&seen.target))
@@ -143,7 +143,7 @@ fn three() -> Arc<Folder> {
     folder
 }
 
-/// Which of the paths `/1` to `/3` replay.
+/// The paths among `/1` to `/3` that a replay finds.
 fn replayed(folder: &Arc<Folder>) -> Vec<&'static str> {
     let gateway = gateway::replay(folder).start();
     let client = client::http1(&gateway);
@@ -177,7 +177,7 @@ fn a_cassette_truncated_at_any_byte_keeps_earlier_exchanges() {
                 .header("ouli-session", &sessions(cut));
             ask.send().status
         };
-        // Only the white space at the very end can be missed.
+        // Without the final white space the third exchange is still complete.
         let third = if cut >= end { 200 } else { 404 };
         assert_eq!(
             [ask("/1"), ask("/2"), ask("/3")],

@@ -230,7 +230,7 @@ fn a_second_signal_exits_at_once() {
 #[test]
 fn an_idle_connection_does_not_delay_the_exit() {
     let folder = Folder::new();
-    // Longer than a test waits for a program to end.
+    // Longer than a test waits for the exit of a program.
     let set = "limits.shutdown_timeout=\"1h\"";
     let arguments = ["replay", "--listen", ANY, "--set", set];
     let mut process = program(&folder, &arguments).start();
@@ -301,7 +301,7 @@ fn check_prints_the_limits_in_force() {
         "{}",
         ended.stdout
     );
-    // What is printed is a configuration.
+    // The output is a valid configuration.
     std::fs::write(folder.path().join("ouli.toml"), &ended.stdout).unwrap();
     let again = run(&folder, &["check", "--limits"]);
     assert_eq!(again.stdout, ended.stdout, "{}", again.stderr);

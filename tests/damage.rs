@@ -11,13 +11,13 @@ use crate::support::folder::Folder;
 use crate::support::gateway::{self, Builder};
 use crate::support::origin;
 
-/// JSON of several lines, as a pretty-printing server sends it.
+/// JSON of several lines, as a server with pretty-printing sends it.
 const PRETTY: &str = "{\n  \"a\": 1,\n  \"b\": [2, 3]\n}\n";
 
-/// JSON with CRLF.
+/// JSON with CRLF line ends.
 const CRLF: &str = "{\r\n  \"a\": 1\r\n}\r\n";
 
-/// A cassette with four exchanges; the last body is stored beside it.
+/// A cassette with four exchanges; the last body is in a separate file.
 fn recorded() -> Arc<Folder> {
     let large = |_: &origin::Seen| origin::text(&"a line\n".repeat(400));
     let origin = origin::new()
@@ -102,7 +102,7 @@ fn damage_fails_the_verdict_the_check_and_show() {
     );
 }
 
-/// The answer to a request for a session that cannot be used, and whether the verdict passed.
+/// The response for a session that cannot be used, and whether the verdict passed.
 fn refused(builder: &Builder) -> (u16, String, bool) {
     let gateway = builder.start();
     let ask = client::http1(&gateway).ask("GET", "/text");
@@ -143,7 +143,8 @@ fn a_session_that_cannot_be_replayed_tells_why() {
         assert_eq!((status, passed), (500, false), "{reason}");
         assert!(body.contains(reason), "{reason}: {body}");
     }
-    // The endpoint's own session is refused at the start, with the same reason.
+    // If the cassette of the endpoint's default session is invalid, the start fails with the same
+    // reason.
     fs::write(folder.cassette("default"), "no cassette").unwrap();
     let error = gateway::replay(&folder)
         .try_start()
@@ -190,7 +191,7 @@ fn a_stored_body_that_is_lost_fails_the_verdict_and_the_check() {
     }
 }
 
-/// What the gateway replays to each target.
+/// The responses of a replay to each target.
 fn replayed(folder: &Arc<Folder>) -> Vec<String> {
     let gateway = gateway::replay(folder).start();
     let client = client::http1(&gateway);
@@ -200,7 +201,7 @@ fn replayed(folder: &Arc<Folder>) -> Vec<String> {
     bodies.to_vec()
 }
 
-/// Every file of the cassettes folder after git converted its line ends.
+/// Converts the line ends of each file in the cassettes folder, as git does.
 fn convert(folder: &Folder, convert: impl Fn(&str) -> String) {
     for (path, bytes) in crate::support::folder::files(&folder.cassettes()) {
         let text = String::from_utf8(bytes).unwrap();
@@ -216,7 +217,7 @@ fn converted_line_ends_change_no_body() {
     convert(&folder, |text| text.replace('\n', "\r\n"));
     assert_eq!(replayed(&folder), expected);
     assert_eq!(run(&folder, &["check", "--strict"]).status, Some(0));
-    // What is appended to such a file is read too.
+    // Exchanges that are appended to a converted file are read too.
     let origin = origin::simple();
     let gateway = gateway::over(&folder, "auto")
         .upstream(&origin.url())
@@ -254,7 +255,7 @@ fn a_recording_gateway_keeps_git_from_converting_line_ends() {
     assert!(!replay.cassettes().join(".gitattributes").exists());
 }
 
-/// Puts the cassettes into another folder, as Kubernetes mounts a ConfigMap.
+/// Creates a folder with links to the cassettes, as Kubernetes mounts a ConfigMap.
 fn mount(from: &Path, to: &Path, version: &str) {
     fs::create_dir_all(to.join(version)).unwrap();
     for name in ["default.jsons", "default.bodies"] {

@@ -1,4 +1,4 @@
-//! Cassettes that another program changes under a running gateway.
+//! Cassettes that another program changes while the gateway runs.
 
 use std::fs;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::support::folder::Folder;
 use crate::support::gateway;
 use crate::support::until;
 
-/// Replaces the text of an answer in the cassette, as an editor does.
+/// Replaces the text of a response in the cassette, as an editor does.
 fn edit(folder: &Folder, from: &str, to: &str) {
     let text = folder.text("default");
     assert!(text.contains(from), "{text}");
@@ -31,7 +31,7 @@ fn an_edited_cassette_is_read_again() {
     assert_eq!(client.get("/next").text(), "/next 0");
     edit(&folder, "/other 2", "edited");
     assert!(gateway.reload());
-    // The order of replays goes on.
+    // The reload keeps the position in the sequence of responses.
     assert_eq!(texts(&client, &["/next", "/other"]), ["/next 1", "edited"]);
     assert!(!gateway.reload());
     let report = gateway.finish();
@@ -134,7 +134,7 @@ fn what_the_gateway_writes_itself_is_not_read_again() {
         });
         assert!(!gateway.reload());
     }
-    // What another program adds is replayed, and what this run recorded is not.
+    // Exchanges that another program adds are replayed; those that this run recorded are not.
     let text = gateway.folder.text("default");
     let added = text.split_once('\n').unwrap().1;
     let first = &added[..added.find("\n}\n").unwrap() + 3];

@@ -1,4 +1,4 @@
-//! The gateway's own error responses, in the form in which each client shows its message.
+//! The gateway's own error responses in the formats whose messages clients show.
 
 use std::sync::Arc;
 
@@ -40,7 +40,7 @@ fn a_sentence_is_one_line_of_visible_ascii() {
     );
 }
 
-/// The message is at this place of the answer for clients with these headers.
+/// Asserts that clients with these headers get the message at this pointer of the response.
 fn assert_message(builder: &gateway::Builder, headers: &[(&str, &str)], pointer: &str) {
     let gateway = builder.start();
     let ask = client::http1(&gateway).ask("GET", "/v1");
@@ -102,7 +102,7 @@ fn a_setting_selects_the_form() {
     let start =
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>ouli-miss</Code><Message>";
     assert!(answer.text().starts_with(start), "{answer:?}");
-    // A client of gRPC understands no other form.
+    // A gRPC client understands no other format.
     let ask = client::http2(&text).ask("POST", "/test.Door/Open");
     let ask = ask.header("content-type", "application/grpc");
     let answer = ask.header("te", "trailers").body([0; 5]).send();

@@ -1,4 +1,4 @@
-//! gRPC calls on the level of bytes; real gRPC libraries are used in `tests/real`.
+//! gRPC calls as raw messages; `tests/real` uses gRPC libraries.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ use crate::support::gateway::{self, Builder, Running};
 use crate::support::origin::{self, Origin, Seen};
 use crate::support::{until, wait_for};
 
-/// A message in its frame.
+/// A message with its gRPC prefix.
 fn framed(message: &[u8]) -> Bytes {
     let mut frame = BytesMut::new();
     frame.put_u8(0);
@@ -31,12 +31,12 @@ fn framed(message: &[u8]) -> Bytes {
     frame.freeze()
 }
 
-/// A field of a message of protocol buffers, with a text.
+/// A string field in Protocol Buffers encoding.
 fn text(number: u8, text: &str) -> Vec<u8> {
     [&[number << 3 | 2, text.len() as u8][..], text.as_bytes()].concat()
 }
 
-/// Answers each call with its own messages, and a token in the trailers.
+/// Responds to each call with its own messages, and with a token in the trailers.
 fn echo(seen: &Seen) -> origin::Reply {
     let reply = origin::parts()
         .header("content-type", "application/grpc")
@@ -191,7 +191,7 @@ fn a_message_over_grpc_message_is_refused() {
     );
 }
 
-/// `Login { user = 1; password = 2 }`, and a door that takes and gives it.
+/// Descriptors of `Login { user = 1; password = 2 }` and a service that takes and returns it.
 fn descriptors() -> Vec<u8> {
     let field = |name: &str, number: i32| FieldDescriptorProto {
         name: Some(name.to_owned()),
@@ -235,7 +235,7 @@ fn canaries_are_redacted_in_every_part_of_a_call() {
     let login = |user: &str, password: &str| [text(1, user), text(2, password)].concat();
     let secret = "field-canary-1a2b3c";
     call(&gateway, "Enter", &[&login("ann", secret)]);
-    // Without a descriptor a text is looked at as such.
+    // Without a descriptor a string field is treated as text.
     call(
         &gateway,
         "Say",
@@ -258,7 +258,7 @@ fn canaries_are_redacted_in_every_part_of_a_call() {
         .set("proto_descriptors = [\"door.binpb\"]")
         .section("[matcher]\nignore_body = [\"/user\"]")
         .start();
-    // Another password is the same, and so is another user where that is ignored.
+    // A different password still matches, and so does a different user if the user is ignored.
     let answer = call(&replay, "Enter", &[&login("bob", "something else")]);
     assert_eq!(status(&answer).0, "0");
     assert!(answer.body.ends_with(b"<password-1>"), "{answer:?}");
@@ -280,7 +280,7 @@ fn invalid_descriptors_are_reported() {
     );
 }
 
-/// A body of one message that has no end.
+/// A body of one message that does not end.
 struct Endless(Option<Bytes>);
 
 impl hyper::body::Body for Endless {
@@ -298,7 +298,7 @@ impl hyper::body::Body for Endless {
     }
 }
 
-/// Begins a call, and leaves it with the head of its response or once something has come to pass.
+/// Starts a call and cancels it at the response head, or when `is_time` is true.
 fn begin_and_leave(
     gateway: &Running,
     body: client::Body,
@@ -329,7 +329,7 @@ fn begin_and_leave(
 fn a_call_cancelled_before_the_head_is_recorded_and_replayed() {
     let (origin, folder) = (origin(), Arc::new(Folder::new()));
     let gateway = record(&folder, &origin).start();
-    // The origin answers when it has all, and so never.
+    // The origin responds after the whole request, which never ends.
     let endless = Endless(Some(framed(b"hello"))).boxed_unsync();
     let head = begin_and_leave(&gateway, endless, || origin.connections() > 0);
     assert_eq!(head, None);
@@ -345,7 +345,7 @@ fn a_call_cancelled_before_the_head_is_recorded_and_replayed() {
 
     origin.stop();
     let gateway = gateway::replay(&folder).start();
-    // The head goes first, since some clients wait for it; then nothing comes.
+    // The head is sent at once, because some clients wait for it; nothing follows.
     let whole = client::whole(framed(b"hello"));
     assert_eq!(begin_and_leave(&gateway, whole, || false), Some(200));
     let report = gateway.finish();

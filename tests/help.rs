@@ -4,7 +4,7 @@ use crate::support::binary::{Ended, program};
 use crate::support::folder::Folder;
 use crate::support::snapshot::{assert_snapshot, normalized};
 
-/// Every command; the first is the program without one.
+/// All commands; the empty one is the program without a command.
 pub(crate) const COMMANDS: [&str; 17] = [
     "",
     "record",

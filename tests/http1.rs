@@ -1,4 +1,5 @@
-//! HTTP/1.1 as nginx and others speak it: early errors, half-closed clients, repaired responses.
+//! HTTP/1.1 as nginx and other servers handle it: early errors, half-closed clients, repaired
+//! responses.
 
 use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use crate::support::{PATIENCE, at_least};
 
 const GET: &str = "GET /hello HTTP/1.1\r\nhost: x\r\n\r\n";
 
-/// Bytes that end before or with a head that is rejected, the status, the kind, and a part of the
+/// Bytes up to or including a rejected head, the status, the kind of the error, and a part of the
 /// reason.
 const REJECTED: &[(&[u8], u16, &str, &str)] = &[
     (b"GET /?q=\"x\" HTTP/1.1\r\n", 400, "request", "as %22"),
@@ -130,7 +131,7 @@ fn a_head_that_is_late_is_a_408() {
     }
 }
 
-/// What a client gets that ends its stream after these bytes.
+/// The response to a client that half-closes its connection after these bytes.
 fn half_closed(gateway: &gateway::Running, bytes: &str) -> String {
     use std::io::{Read as _, Write as _};
     let mut stream = TcpStream::connect(gateway.address).unwrap();
@@ -142,7 +143,7 @@ fn half_closed(gateway: &gateway::Running, bytes: &str) -> String {
     answer
 }
 
-/// An origin that answers in parts, the first of which comes some time after the request.
+/// An origin whose response has two parts, with a delay before each.
 fn slow() -> origin::Origin {
     origin::new()
         .route("/slow", |_| {
@@ -184,13 +185,13 @@ fn a_client_that_ends_its_stream_after_the_request_gets_its_response() {
     }
 }
 
-/// It cannot be told from one that waits.
+/// Until then it looks like a client that half-closed its connection and waits.
 #[test]
 fn a_client_that_leaves_counts_as_gone_after_half_close_timeout() {
     let (left, gone) = channel();
     let upstream = peer(move |peer| {
         if !peer.head().is_empty() {
-            // Ends once the gateway has given the request up.
+            // Returns when the gateway closes the connection.
             peer.read_until(b"\0");
             left.send(()).unwrap();
         }

@@ -1,4 +1,4 @@
-//! HTTP/2 on both sides, with and without TLS.
+//! HTTP/2 between client, gateway and upstream, with and without TLS.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -28,7 +28,7 @@ fn one_port_serves_http1_and_http2() {
         (one.text(), two.text()),
         ("good morning\n", "good morning\n")
     );
-    // The upstream is asked as its own URL says.
+    // The URL of the upstream decides its protocol.
     assert!(
         origin
             .seen()
@@ -37,7 +37,7 @@ fn one_port_serves_http1_and_http2() {
     );
 }
 
-/// Serves HTTP/2; a request to `/silent` is never answered. Counts its connections.
+/// An HTTP/2 server that never responds to `/silent`. Counts its connections.
 async fn often_silent(listener: tokio::net::TcpListener, connections: Arc<AtomicUsize>) {
     use hyper_util::rt::{TokioExecutor, TokioIo};
     while let Ok((stream, _)) = listener.accept().await {
@@ -51,21 +51,21 @@ async fn often_silent(listener: tokio::net::TcpListener, connections: Arc<Atomic
         });
         let server = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
         spawn(async move {
-            // It ends with the gateway.
+            // The connection ends with the gateway.
             let _ = server.serve_connection(TokioIo::new(stream), service).await;
         });
     }
 }
 
-/// Such a connection is never idle while others keep asking on it, so where its other end is gone
-/// without a word nothing but a late answer tells.
+/// Other requests keep such a connection from being idle, so a late response is the only sign that
+/// the peer is unreachable.
 #[test]
 fn a_shared_connection_with_a_late_response_takes_no_more_requests() {
     let connections = Arc::new(AtomicUsize::new(0));
     let listener = wait_for("a listener", tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
     let url = format!("h2c://{}", listener.local_addr().unwrap());
     spawn(often_silent(listener, Arc::clone(&connections)));
-    // One thread that serves has one connection.
+    // A single serving thread has a single connection.
     let gateway = gateway::over(&Arc::new(Folder::new()), "passthrough")
         .upstream(&url)
         .section("[limits]\nresponse_header_timeout = \"2s\"")
@@ -163,11 +163,12 @@ fn request_trailers_are_forwarded() {
     assert_eq!(recorded[0], serde_json::json!(["x-checksum", "abc"]));
 }
 
-/// Asks for `/N` on as many streams of one connection as there are numbers, all open at once.
+/// Sends requests for `/N` on `opened` concurrent streams of one connection.
 fn all_at_once(gateway: &Running, opened: usize, then: impl FnOnce()) -> Vec<String> {
     let client = client::http2(gateway);
     let mut connection: Connection = wait_for("a connection", client.connect()).unwrap();
-    // With the first answer the client has the server's settings: how many streams it takes.
+    // The settings of the server, which limit the number of streams, arrive before the first
+    // response.
     let first = client.ask("GET", "/first").into_request();
     wait_for("the first answer", connection.send(first)).unwrap();
     let streams: Vec<_> = (0..opened)
@@ -181,7 +182,7 @@ fn all_at_once(gateway: &Running, opened: usize, then: impl FnOnce()) -> Vec<Str
             spawn(async move {
                 let response = sender.send_request(request).await.unwrap();
                 let answer = client::collect(response).await.unwrap();
-                // Nobody listens where the test failed.
+                // The receiver is dropped if the test has failed.
                 let _ = tell.send(answer.text().to_owned());
             });
             told
@@ -210,7 +211,7 @@ fn a_hundred_streams_run_at_once() {
         .start();
     let gateway = gateway::record(&origin).start();
     let answers = all_at_once(&gateway, 100, || {
-        // None of them ends before all of them have begun.
+        // All requests have started before the first one ends.
         crate::support::until("all requests at the origin", || {
             (origin.seen().len() == 101).then_some(())
         });
@@ -356,6 +357,6 @@ fn a_stream_reset_does_not_affect_other_streams() {
     });
     assert_eq!(answer.text(), "/quick");
     gate.open();
-    // The response whose client left is recorded too.
+    // The exchange of the disconnected client is recorded too.
     assert_eq!(gateway.finish().recorded, 2);
 }

@@ -23,7 +23,7 @@ fn start(mode: &'static str, folder: &Arc<Folder>, upstream: SocketAddr) -> Runn
     gateway.start()
 }
 
-/// An origin that tells the test of each head, and answers as the test says.
+/// An origin that reports each head to the test and responds with `answer`.
 fn asked(answer: impl Fn(&mut Peer) + Send + Sync + 'static) -> (SocketAddr, Receiver<String>) {
     let (sender, heads) = channel();
     let address = peer(move |peer| {
@@ -97,7 +97,7 @@ fn a_final_response_of_the_upstream_is_sent_without_the_body_and_replayed_so() {
         assert!(replayed.starts_with("HTTP/1.1 401 "), "{replayed}");
         assert!(replayed.ends_with("\r\n\r\nno"), "{replayed}");
     }
-    // The upstream has not decided about a request that comes with its body, or that has none.
+    // The recorded decision does not cover a request without `expect`, with or without a body.
     for (length, body) in [(4, "body"), (0, "")] {
         let request = format!(
             "POST /upload HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\
@@ -129,7 +129,7 @@ fn a_recorded_body_is_asked_for_at_once_in_replay() {
     ask(&gateway::replay(&folder).start());
 }
 
-/// Such an upstream ignores the expectation, and waits for the body.
+/// An upstream that ignores the expectation waits for the body.
 #[test]
 fn a_silent_upstream_gets_the_body_after_continue_timeout() {
     let (upstream, _heads) = asked(|peer| {
@@ -149,7 +149,7 @@ fn a_silent_upstream_gets_the_body_after_continue_timeout() {
 const HINTS: &str = "HTTP/1.1 103 Early Hints\r\nlink: </a.css>\r\nlink: </b.css>\r\n\
                      connection: x-hop\r\nx-hop: 1\r\n\r\n";
 
-/// Early hints, and the response once the test has seen them.
+/// An origin that sends early hints, and the final response after the test has received them.
 fn hinting(seen: Receiver<()>) -> SocketAddr {
     let seen = std::sync::Mutex::new(seen);
     peer(move |peer| {
@@ -187,7 +187,7 @@ fn an_http10_client_gets_no_interim_response() {
     assert!(!all.contains("link"), "{all}");
 }
 
-/// A request over HTTP/2: its interim responses, and its final one with the body.
+/// Sends a request over HTTP/2; returns its interim responses and the final one with its body.
 fn over_http2(
     gateway: &Running,
     request: Request<()>,
@@ -272,7 +272,7 @@ fn interim_responses_reach_an_http2_client_before_the_final_one() {
     assert_eq!((status, &*body), (StatusCode::OK, &b"done"[..]));
 }
 
-/// The marker by which the gateway knows the stream is not forwarded, whoever set it.
+/// The field with which the gateway marks the stream is not forwarded, even if the client sent it.
 #[test]
 fn a_request_over_http2_has_no_field_of_the_gateway() {
     let (upstream, heads) = asked(|peer| peer.send(response("done")));
@@ -291,7 +291,7 @@ fn a_request_over_http2_has_no_field_of_the_gateway() {
     assert!(head.contains("x-last: 1\r\n"), "{head}");
 }
 
-/// Nothing is written between two responses that a client asked for at once.
+/// No interim response is written between the responses of a pipeline.
 #[test]
 fn interim_responses_stay_with_their_request_in_a_pipeline() {
     let upstream = peer(|peer| {

@@ -1,4 +1,4 @@
-//! Logins that belong to a connection (NTLM, Negotiate): no client is answered as another one.
+//! Logins that belong to a connection (NTLM, Negotiate): no client uses the login of another one.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -9,9 +9,9 @@ use crate::support::client;
 use crate::support::gateway::{self, Running};
 use crate::support::websocket::{TEXT, bare};
 
-/// An origin that knows a user by the connection. `NTLM` takes two requests: `hello:NAME`, which is
-/// answered by a challenge, and `proof:NAME`. `Negotiate NAME` takes one. A request with
-/// `connection: close` ends its connection.
+/// An origin with logins per connection. `NTLM` takes two requests: `hello:NAME`, which gets a
+/// challenge, and `proof:NAME`. `Negotiate NAME` takes one. A request with `connection: close`
+/// closes the connection.
 fn origin() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -76,7 +76,7 @@ fn serve(stream: &TcpStream) {
     }
 }
 
-/// A head in lower case, and its body; none at the end of the connection.
+/// Reads a head, converted to lower case, and a body; none at the end of the connection.
 fn read_message(reader: &mut BufReader<&TcpStream>) -> Option<(String, String)> {
     let mut head = String::new();
     while !head.ends_with("\r\n\r\n") {
@@ -105,7 +105,7 @@ impl Client {
         Self(stream)
     }
 
-    /// The head of the answer, and its body, which names the user.
+    /// Sends a request; returns the response head and the body, which is the name of the user.
     fn ask(&mut self, target: &str, login: Option<&str>) -> (String, String) {
         let login = login.map_or_else(String::new, |login| format!("authorization: {login}\r\n"));
         let request = format!("GET {target} HTTP/1.1\r\nhost: x\r\n{login}\r\n");
@@ -128,7 +128,7 @@ impl Client {
     }
 }
 
-/// One thread, so that all clients share a pool.
+/// Starts a gateway with a single thread, so that all clients share a pool.
 fn start(mode: &'static str) -> Running {
     let folder = std::sync::Arc::new(crate::support::folder::Folder::new());
     gateway::over(&folder, mode)
@@ -180,7 +180,7 @@ fn a_login_ends_with_either_connection() {
     let mut alice = Client::connect(gateway.address);
     alice.begin_login("alice");
     alice.end_login("alice");
-    // The upstream closes: the next request gets a new connection, without the login.
+    // After a close of the upstream, the next request gets a new connection without the login.
     assert_eq!(alice.ask("/last", None).1, "alice");
     assert_eq!(alice.user(), "");
     alice.begin_login("alice");
@@ -208,7 +208,7 @@ fn a_websocket_opens_on_the_connection_of_the_login() {
     let mut frame = [0; 7];
     reader.read_exact(&mut frame).unwrap();
     assert_eq!(&frame[2..], b"alice");
-    // Without a login it is refused as by the origin.
+    // Without a login the replay has the same error as the origin.
     assert!(
         client::raw(gateway.address, ASK)
             .head()

@@ -1,4 +1,4 @@
-//! What the logs say about a connection.
+//! Log lines of connections.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -10,7 +10,7 @@ use crate::support::binary::{Process, program};
 use crate::support::client;
 use crate::support::folder::Folder;
 
-/// A program with one endpoint, `api`, that logs the debug lines of connections.
+/// Starts a program with the endpoint `api` that logs connections at debug level.
 fn start(folder: &Folder, tls: &str, format: &str) -> Process {
     folder.write_config(&format!(
         "mode = \"replay\"\n[[endpoint]]\nname = \"api\"\nlisten = \"127.0.0.1:0\"\n\
@@ -30,7 +30,7 @@ fn fail_tls_handshake(address: SocketAddr) -> String {
     peer.to_string()
 }
 
-/// The connection's span of the line whose message begins like this, from logs in JSON.
+/// The fields of the connection span in the JSON line whose message begins with `message`.
 fn connection_span_of(stderr: &str, message: &str) -> Value {
     let lines = stderr.lines().filter(|line| line.starts_with('{'));
     let mut lines = lines.map(|line| serde_json::from_str::<Value>(line).unwrap());

@@ -8,9 +8,9 @@
 /// Helpers: an origin, a gateway, clients, plugins and the program.
 mod support;
 
-/// One line for each exchange.
+/// The access log.
 mod access_log;
-/// The commands for authors of plugins.
+/// Commands for plugin authors.
 mod authors;
 /// Backpressure in both directions.
 mod backpressure;
@@ -20,21 +20,21 @@ mod bad_input;
 mod chaos;
 /// The program as users run it.
 mod cli;
-/// Components compiled against the frozen contract keep working.
+/// Components that were compiled with the frozen contract.
 mod contract;
-/// Recordings survive crashes, full disks and other gateways.
+/// Recordings after crashes, on full disks and with several gateways.
 mod crash;
 /// Cassettes that are damaged, edited, converted or linked.
 mod damage;
-/// Cassettes that are edited under a running gateway.
+/// Cassettes that are edited while the gateway runs.
 mod edited;
-/// The gateway's own errors, as each client library shows them.
+/// The gateway's own errors in the formats of client libraries.
 mod error_formats;
-/// Regressions that fuzzing found.
+/// Inputs of the fuzz targets.
 mod fuzz;
-/// Calls of gRPC, recorded and replayed.
+/// gRPC calls, recorded and replayed.
 mod grpc;
-/// The help of every command, and the usage errors.
+/// The help of every command and the usage errors.
 mod help;
 /// HTTP/1.1: early errors, half-closed clients, repaired responses.
 mod http1;
@@ -42,17 +42,17 @@ mod http1;
 mod http2;
 /// Interim responses and `expect: 100-continue`.
 mod interim;
-/// Every limit is reached and answered as documented.
+/// Tests that reach every limit.
 mod limits;
 /// Logins that belong to a connection.
 mod logins;
-/// What the logs say about a connection.
+/// Log lines of connections.
 mod logs;
-/// Snapshots of the texts that people read.
+/// Snapshots of messages for users.
 mod messages;
 /// Miss reports: the differences and the settings that ignore them.
 mod miss;
-/// What record, replay, auto and passthrough do.
+/// The modes record, replay, auto and passthrough.
 mod modes;
 /// Session names and planted files stay within the cassette folder.
 mod names;
@@ -60,9 +60,9 @@ mod names;
 mod plugins;
 /// Requests go to the configured upstream only.
 mod proxy;
-/// Recordings are faithful, and so are replays.
+/// Record and replay of single exchanges.
 mod record_replay;
-/// No secret reaches the disk.
+/// Secrets are not written to disk.
 mod redaction;
 /// Reloads of configuration and plugins under traffic.
 mod reload;
@@ -70,7 +70,7 @@ mod reload;
 mod runs;
 /// Session selection and isolation.
 mod sessions;
-/// Shutdown, reload and socket handover lose no request.
+/// Shutdown, reload and socket handover without lost requests.
 mod shutdown;
 /// Client, gateway and origin on a simulated faulty network.
 mod simulation;
@@ -78,7 +78,7 @@ mod simulation;
 mod smuggling;
 /// Event streams and other bodies that arrive in chunks.
 mod streams;
-/// Style rules, checked on the source.
+/// Style rules of the source.
 mod tidy;
 /// Trailer fields, announced or not.
 mod trailers;

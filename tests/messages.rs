@@ -1,5 +1,5 @@
-//! Snapshots of the texts that people read: miss reports, configuration errors, verdicts and the
-//! gateway's own responses. See [`crate::support::snapshot`] for how to accept a change.
+//! Snapshots of messages for users: miss reports, configuration errors, verdicts and the gateway's
+//! own responses. [`crate::support::snapshot`] describes how to accept a change.
 
 use std::io::Write as _;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use crate::support::{until, websocket};
 
 const JSON: &str = "application/json";
 const FORM: &str = "application/x-www-form-urlencoded";
-/// An endpoint with the name that recordings of [`gateway::echoed`] have.
+/// An endpoint with the same name as in [`gateway::echoed`].
 const ENDPOINT: &str = "[[endpoint]]\nname = \"api\"\nlisten = \"127.0.0.1:0\"\n";
 
 /// Starts the program with this configuration and an endpoint.
@@ -30,7 +30,7 @@ fn start(folder: &Folder, config: &str, arguments: &[&str]) -> (Process, Client)
     (process, client)
 }
 
-/// An answer of the gateway's own, as a client sees it.
+/// A response of the gateway as text.
 fn answer(answer: &Answer) -> String {
     let mut text = format!("{}\n", answer.status);
     for name in [
@@ -47,7 +47,7 @@ fn answer(answer: &Answer) -> String {
     format!("{text}\n{}", answer.text())
 }
 
-/// What a program wrote, without the times in its log.
+/// The output of a program, without the times in its log.
 fn written(ended: &Ended, folder: &Folder) -> String {
     let time = regex::Regex::new(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z").unwrap();
     let text = format!(
@@ -57,8 +57,8 @@ fn written(ended: &Ended, folder: &Folder) -> String {
     normalized(&time.replace_all(&text, "TIME"), folder.path())
 }
 
-/// Replays what `record` sends, and compares the report on what `miss` sends: the problem document
-/// and the log with the verdict.
+/// Records the requests of `record`, replays, and compares the report on the request of `miss`: the
+/// problem document, and the log with the verdict.
 fn assert_miss(name: &str, record: impl Fn(&Client), miss: impl Fn(&Client) -> Answer) {
     let folder = gateway::echoed(record);
     let (process, client) = start(&folder, "mode = \"replay\"\n", &[]);
@@ -160,7 +160,7 @@ fn check_names_plugins_and_cassettes_that_cannot_be_used() {
     assert_snapshot("check-files", &written(&ended, &folder));
 }
 
-/// An upstream with something for each count of a verdict.
+/// An upstream with a path for each counter of a verdict.
 fn eventful() -> origin::Origin {
     let pause = std::time::Duration::from_millis(50);
     let half = move |_: &origin::Seen| origin::parts().part("half").pause(pause).breaks();
@@ -200,7 +200,7 @@ fn a_verdict_counts_what_happened() {
     assert_snapshot("verdict", &format!("{log}\nreport.json:\n{report}"));
 }
 
-/// Compares the answer of a gateway to one request.
+/// Compares the response of a gateway to one request.
 fn assert_error(name: &str, builder: &Builder, ask: impl FnOnce(&Client) -> Ask) {
     let gateway = builder.start();
     let refused = ask(&client::http1(&gateway)).send();

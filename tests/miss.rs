@@ -73,10 +73,11 @@ fn json_bodies_are_compared_by_pointer() {
     assert_eq!(difference["setting"], "matcher.ignore_body");
 }
 
-/// Sends a request with this value in the places that differ.
+/// Sends a request with this value in the positions that differ.
 type SendValue = fn(&Client, &str) -> Answer;
 
-/// The settings of a report, pasted in place of the section in force, make the request match.
+/// Asserts that the request matches with the settings of the report in place of the current
+/// section.
 fn assert_remedy_works(name: &str, section: &str, send: SendValue) -> String {
     let folder = gateway::echoed(|client| drop(send(client, "recorded")));
     let gateway = gateway::replay(&folder).section(section).start();

@@ -7,7 +7,7 @@ use crate::support::folder::Folder;
 use crate::support::gateway;
 use crate::support::origin::{self, text};
 
-/// An origin that never says the same twice.
+/// An origin whose responses all differ.
 fn counting() -> origin::Origin {
     let count = std::sync::atomic::AtomicUsize::new(0);
     let handler = move |_: &origin::Seen| {
@@ -79,7 +79,7 @@ fn replay_never_connects() {
     let folder = Arc::clone(&gateway.folder);
     gateway.stop();
     let before = origin.connections();
-    // Even where it knows whom it could ask.
+    // The upstream is configured, but replay does not use it.
     let gateway = gateway::replay(&folder).upstream(&origin.url()).start();
     let client = client::http1(&gateway);
     assert_eq!(client.get("/a").text(), "answer 0");

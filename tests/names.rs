@@ -12,7 +12,7 @@ use crate::support::folder::{Folder, files};
 use crate::support::gateway;
 use crate::support::origin::{self, Origin};
 
-/// Answers of 2 KiB: with `inline_body` at 1 KiB they are stored beside the cassette.
+/// Responses of 2 KiB: with `inline_body = "1KiB"` they are stored in separate files.
 fn origin() -> Origin {
     let answer = |seen: &origin::Seen| origin::text(&seen.target.repeat(2048));
     origin::new().route("/*", answer).start()
@@ -20,7 +20,7 @@ fn origin() -> Origin {
 
 const SMALL: &str = "[limits]\ninline_body = \"1 KiB\"";
 
-/// Names that would lead out of the folder, in one spelling or another.
+/// Names that would leave the folder, in several encodings.
 fn bad_names() -> Vec<String> {
     let names = [
         "..",
@@ -48,7 +48,7 @@ fn bad_names() -> Vec<String> {
     names.map(str::to_owned).into_iter().chain(long).collect()
 }
 
-/// A name as it may stand in a path.
+/// The percent-encoded name.
 fn encoded(name: &str) -> String {
     name.bytes().map(|byte| format!("%{byte:02x}")).collect()
 }
@@ -73,7 +73,7 @@ fn no_session_name_leaves_the_cassette_folder() {
         let twice = encoded(&encoded(&name));
         for prefix in [encoded(&name), twice] {
             let path = format!("/__ouli/session/{prefix}/x");
-            // Longer than any path may be, it may be refused as such.
+            // A longer path would be rejected for its length.
             if path.len() < 7000 {
                 ask(format!("GET {path} HTTP/1.1\r\nhost: x\r\n"));
             }
@@ -133,7 +133,7 @@ fn one_cassette_is_one_session_and_case_counts() {
     }
 }
 
-/// What lies at the place of a file of the session, and what becomes of a recording then.
+/// A file or link in the place of a session's file, and whether the session can be recorded then.
 struct Planted {
     what: &'static str,
     name: &'static str,
@@ -207,7 +207,7 @@ fn planted_links_and_pipes_are_not_followed() {
         fs::create_dir(folder.cassettes()).unwrap();
         let mut mode = "auto";
         if case.name.contains(".jsons.") {
-            // Something to put aside: a torn end, or all of it.
+            // A torn end or a complete cassette, which the gateway renames.
             if case.name.ends_with("previous") {
                 mode = "record";
                 let gateway = gateway::over(&folder, mode).upstream(&origin.url());
@@ -225,7 +225,7 @@ fn planted_links_and_pipes_are_not_followed() {
         let gateway = match builder.section(SMALL).try_start() {
             Ok(gateway) => gateway,
             Err(error) => {
-                // What cannot be read as a cassette is told at the start.
+                // A file that is not a cassette is reported at the start.
                 assert!(
                     error.to_string().contains("default.jsons"),
                     "{what}: {error}"

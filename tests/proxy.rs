@@ -12,7 +12,7 @@ use crate::support::gateway::{self, Builder, Running};
 use crate::support::origin::{self, Origin};
 use crate::support::wait_for;
 
-/// A listener that nobody may connect to.
+/// A listener that must get no connection.
 struct Canary(TcpListener);
 
 impl Canary {
@@ -26,7 +26,8 @@ impl Canary {
         self.0.local_addr().unwrap()
     }
 
-    /// A connection is in the queue once the peer's `connect` returns, so that one look is enough.
+    /// A connection is in the backlog when the peer's `connect` returns, so a single check is
+    /// enough.
     fn is_alone(&self) -> bool {
         self.0.accept().is_err()
     }
@@ -36,7 +37,7 @@ fn origin() -> Origin {
     origin::new().route("*", |_| origin::text("origin")).start()
 }
 
-/// Whatever kind of gateway.
+/// A gateway in each mode.
 fn gateways(origin: &Origin) -> Vec<(&'static str, Builder)> {
     let replay = gateway::over(&Arc::new(Folder::new()), "replay");
     vec![
@@ -51,8 +52,7 @@ fn gateways(origin: &Origin) -> Vec<(&'static str, Builder)> {
     ]
 }
 
-/// Heads of requests that name another server in every place there is; `HOST` and `PORT` stand for
-/// it.
+/// Request heads that name another server in every possible place; `HOST` and `PORT` are replaced.
 const HEADS: &[&str] = &[
     "GET http://HOST:PORT/x HTTP/1.1\r\nhost: HOST:PORT\r\n",
     "GET http://HOST:PORT/x HTTP/1.1\r\nhost: 127.0.0.1\r\n",
@@ -166,7 +166,7 @@ fn no_http2_request_reaches_another_server() {
     }
 }
 
-/// A gateway whose upstream becomes this, with `PORT` for its own port.
+/// A gateway whose upstream is changed to this URL; `PORT` is the gateway's own port.
 fn asking_itself(builder: Builder, upstream: &str) -> Running {
     let gateway = builder.start();
     let port = gateway.address.port().to_string();

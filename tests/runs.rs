@@ -1,4 +1,4 @@
-//! Marks, which begin the next run of a session, and the health page.
+//! Marks, which start the next run of a session, and the health page.
 
 use std::fs;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use crate::support::gateway::{self, Running};
 use crate::support::origin::{self, Gate, Origin};
 use crate::support::until;
 
-/// Answers with the target and a number that increases.
+/// An origin that returns the target and an increasing number.
 pub(crate) fn counting() -> Origin {
     let count = AtomicUsize::new(0);
     let answer = move |seen: &origin::Seen| {
@@ -20,7 +20,7 @@ pub(crate) fn counting() -> Origin {
     origin::new().route("/*", answer).start()
 }
 
-/// A cassette with two answers to `/next` and one to `/other`.
+/// A cassette with two responses to `/next` and one to `/other`.
 pub(crate) fn recorded() -> Arc<Folder> {
     let origin = counting();
     let gateway = gateway::record(&origin).start();
@@ -66,7 +66,7 @@ fn a_mark_rewinds_a_session_and_tells_its_verdict() {
     );
     assert_eq!(verdict["passed"], false);
     assert_eq!(verdict["unused"].as_array().unwrap().len(), 1);
-    // The next run begins at the first exchange, with counters of its own.
+    // The next run starts at the first exchange and with new counters.
     assert_eq!(
         texts(&client, &["/next", "/other", "/next"]),
         ["/next 0", "/other 2", "/next 1"]
@@ -128,7 +128,7 @@ fn a_mark_ends_a_recording_and_the_next_one_starts_anew() {
     assert_eq!(fs::read_to_string(previous).unwrap(), first);
 }
 
-/// An origin whose `/slow` waits in its body.
+/// An origin whose `/slow` waits for the gate within the body.
 fn slow(gate: &Gate) -> Origin {
     let held = gate.clone();
     let answer = move |_: &origin::Seen| origin::parts().part("slow ").wait(&held).part("end");
@@ -150,7 +150,7 @@ fn a_request_in_flight_belongs_to_the_run_that_it_began_in() {
     mark(&gateway);
     gate.open();
     assert!(opened.count().is_ok());
-    // Recorded by the first run, and replayed to the second.
+    // The exchange is recorded by the first run and replayed to the second.
     assert_eq!(client.get("/slow").text(), "slow end");
     assert_eq!(origin.seen().len(), 1);
     let now = client.get("/__ouli/sessions/default").json();

@@ -8,7 +8,7 @@ use crate::support::folder::Folder;
 use crate::support::gateway;
 use crate::support::origin::{self, Origin, text};
 
-/// Counts for each value of the header `x-who`, and for the rest together.
+/// An origin with a counter for each value of the header `x-who` and one for requests without it.
 fn counting() -> Origin {
     let count = AtomicUsize::new(0);
     let handler = move |seen: &origin::Seen| {
@@ -52,7 +52,7 @@ fn a_session_is_chosen_by_header_alias_prefix_or_endpoint() {
     );
 }
 
-/// Records `times` answers to one request and goes on in replay with these settings.
+/// Records `times` responses to one request.
 fn recorded(times: usize) -> Arc<Folder> {
     let origin = counting();
     let gateway = gateway::record(&origin).start();
@@ -72,7 +72,7 @@ fn equal_requests_replay_in_the_order_of_their_key() {
     let gateway = gateway::replay(&folder).start();
     let client = client::http1(&gateway);
     let texts = |path: &str| client.get(path).text().to_owned();
-    // The other key does not move this one, and the last answer is repeated.
+    // Each key has its own position, and the last response repeats.
     let next: Vec<_> = (0..5).map(|_| texts("/next")).collect();
     assert_eq!(
         next,

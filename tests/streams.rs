@@ -24,7 +24,7 @@ fn events() -> Reply {
     EVENTS.iter().fold(reply, |reply, event| reply.part(*event))
 }
 
-/// An origin that says its second event once the gate is open.
+/// An origin that sends its second event when the gate is open.
 fn one_event_and_another(gate: &Gate) -> Origin {
     let held = gate.clone();
     let script = origin::new().route("/events", move |_| {
@@ -34,7 +34,7 @@ fn one_event_and_another(gate: &Gate) -> Origin {
     script.start()
 }
 
-/// What one origin said through a gateway, and what was replayed of it.
+/// The recorded and the replayed result of `ask`, and the folder.
 fn twice(origin: Origin, ask: impl Fn(&Client) -> Vec<u8>) -> (Vec<u8>, Vec<u8>, Arc<Folder>) {
     let gateway = gateway::record(&origin).start();
     let recorded = ask(&client::http1(&gateway));
@@ -57,7 +57,7 @@ fn events_are_replayed_byte_for_byte() {
     assert_eq!(replayed, recorded);
     let stream = &folder.exchanges("default")[0]["stream"];
     assert_eq!(stream["unit"], "event");
-    // The fourth chunk holds two events.
+    // The fourth chunk contains two events.
     assert_eq!(stream["at"].as_array().unwrap().len(), 7, "{stream}");
 }
 
@@ -141,7 +141,8 @@ fn a_client_disconnect_stops_the_upstream_and_is_recorded() {
     assert!(gateway.finish().passed);
     let exchange = &folder.exchanges("default")[0];
     assert_eq!(exchange["stream"]["ended"], "client");
-    // The stream stays open after what was recorded, until the client leaves again, or for so long.
+    // After the recorded events the stream stays open until the client disconnects or the limit is
+    // reached.
     let limits = "[limits]\nstream_idle_timeout = \"300ms\"";
     let gateway = gateway::replay(&folder).section(limits).start();
     at_least(Duration::from_millis(300), || is_broken_off(&gateway));
@@ -160,7 +161,7 @@ fn an_idle_event_stream_is_aborted() {
     }
 }
 
-/// The first event comes, and then the stream is broken off.
+/// Asserts that the stream is aborted after the first event.
 fn is_broken_off(gateway: &Running) {
     let mut opened = client::http1(gateway).ask("GET", "/events").open();
     assert_eq!(opened.next().unwrap().unwrap(), "data: 1\n\n");
@@ -229,7 +230,7 @@ fn canaries_are_found_across_every_chunk_boundary() {
         let (one, two) = canary.split_at(cut);
         let delta = |text: &str| format!("data: {{\"delta\": {{\"text\": \"{text}\"}}}}\n\n");
         let reply = origin::parts().header("content-type", "text/event-stream");
-        // Cut by an event, by a delta, and by a chunk alone.
+        // The secret is split by an event, by a delta, and by a chunk alone.
         reply
             .part(format!("data: {one}\n\ndata: {two}\n\n"))
             .part(delta(&format!("key {one}")))
@@ -260,7 +261,7 @@ fn canaries_are_found_across_every_chunk_boundary() {
 
 #[test]
 fn a_json_member_across_events_is_redacted_and_the_boundary_kept() {
-    // As a text of its own, and in the deltas of the arguments of a tool.
+    // The member is in plain text, and in the deltas of a tool's arguments.
     let plain = [r#"data: {"password": "hunter"#, "id: 2\ndata: 2canary\"}"];
     let deltas = [
         r#"data: {"delta": "{\"password\": \"hun"}"#,

@@ -1,4 +1,4 @@
-//! Style rules, checked on the source.
+//! Style rules of the source.
 
 use std::path::PathBuf;
 
@@ -33,7 +33,7 @@ fn all() -> Vec<Source> {
     files.map(|(path, text)| Source { path, text }).collect()
 }
 
-/// Tells all faults at once.
+/// Reports all faults at once.
 fn none_of(rule: &str, mut faults: Vec<String>) {
     faults.sort();
     assert!(
@@ -98,7 +98,7 @@ fn there_are_no_todo_marks() {
 #[test]
 fn no_test_is_ignored() {
     let mark = concat!("#[ig", "nore");
-    // What needs other software is run by `.ci/run`.
+    // Tests that need other software are run by `.ci/run`.
     let ours = all()
         .into_iter()
         .filter(|source| !source.name().starts_with("tests/real/"));

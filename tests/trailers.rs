@@ -9,7 +9,7 @@ use crate::support::origin::{self, peer};
 
 const REQUEST: &str = "GET /sum HTTP/1.1\r\nhost: x\r\n\r\n";
 
-/// What a client without `te` gets of a response: everything up to the end of the trailers.
+/// The response of a client without `te`, up to the end of the trailers.
 fn ask(gateway: &gateway::Running) -> String {
     let mut raw = client::raw(gateway.address, REQUEST);
     let mut all = raw.head();
@@ -82,7 +82,7 @@ fn an_http10_client_gets_the_body_without_trailers() {
     assert!(all.ends_with("\r\n\r\ndata"), "{all}");
 }
 
-/// In `auto` the body is read whole before it is forwarded.
+/// In auto mode the whole body is read before it is forwarded.
 #[test]
 fn the_trailers_of_a_request_are_forwarded_and_recorded() {
     for mode in ["record", "auto"] {

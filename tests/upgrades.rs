@@ -1,4 +1,4 @@
-//! Upgrades to protocols other than WebSocket (RFC 9110, section 7.8): tunnelled, never recorded.
+//! Upgrades to protocols other than WebSocket (RFC 9110, section 7.8): tunnelled and not recorded.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -10,14 +10,15 @@ use crate::support::folder::Folder;
 use crate::support::gateway::{self, Running};
 use crate::support::{PATIENCE, client};
 
-/// An origin whose connections end after the first tunnel or answer.
+/// An origin that closes each connection after the first tunnel or response.
 struct Origin {
     url: String,
     /// The head and the body of each request.
     requests: Receiver<(String, String)>,
 }
 
-/// Answers each request by these bytes. After a 101 it repeats what it reads in upper case.
+/// Starts an origin that responds with these bytes. After a 101 it echoes what it reads in upper
+/// case.
 fn origin(answer: &'static str) -> Origin {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -93,7 +94,7 @@ const TCP: &str = "HTTP/1.1 101 UPGRADED\r\nContent-Type: application/vnd.docker
 const SPDY: &str = "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\n\
     upgrade: SPDY/3.1\r\nx-stream-protocol-version: v4.channel.k8s.io\r\n\r\nfirst ";
 
-/// Sends bytes through a tunnel, one of them early, and half-closes it.
+/// Sends bytes through a tunnel, some of them before the response, and half-closes it.
 fn talk(gateway: &Running, token: &str, expected: &str) {
     let early = [ask(token).as_bytes(), b"early "].concat();
     let mut stream = TcpStream::connect(gateway.address).unwrap();
@@ -158,7 +159,7 @@ fn an_upgrade_that_the_upstream_ignores_is_a_request_like_any_other() {
         let origin =
             origin("HTTP/1.1 409 Conflict\r\nconnection: close\r\ncontent-length: 3\r\n\r\nno!");
         let gateway = over(mode, &origin);
-        // What follows is the next request, for which the connection stays open.
+        // The bytes after the body are the next request, so the connection stays open.
         let two = format!(
             "{}GET /2 HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n",
             ask("tcp")
@@ -175,7 +176,7 @@ fn an_upgrade_that_the_upstream_ignores_is_a_request_like_any_other() {
         assert_eq!(exchanges.len(), 2, "{mode}");
         assert_eq!(exchanges[0]["request"]["body"]["json"]["tty"], true);
         assert!(!folder.text("default").contains("upgrade"));
-        // Replay answers it as it was answered, with no upgrade.
+        // Replay returns the recorded response without an upgrade.
         let gateway = gateway::replay(&folder).start();
         let head = client::raw(gateway.address, ask("tcp")).head();
         assert!(head.starts_with("HTTP/1.1 409 "), "{head}");

@@ -1,4 +1,5 @@
-//! Far more connections than there are permits, opened faster than they are served; then a stop.
+//! Many more connections than the limit allows, opened faster than they are served; then a
+//! shutdown.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -8,14 +9,14 @@ use std::time::{Duration, Instant};
 use super::harness::Harness;
 use super::{Outcome, honest, none_wrong, origin};
 
-/// Connections that are tried, and those that are held.
+/// The number of attempted connections and of held ones.
 const TRIES: usize = 20_000;
 const HELD: usize = 3_900;
-/// Between two that are held: the rush is the others.
+/// The pause between two held connections: only the attempts are a rush.
 const APART: Duration = Duration::from_micros(500);
-/// Clients at once.
+/// The number of concurrent clients.
 const CLIENTS: usize = 16;
-/// A stop takes no longer.
+/// The time limit for the shutdown.
 const GRACE: Duration = Duration::from_secs(30);
 
 const REQUEST: &[u8] = b"GET /x HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
@@ -31,7 +32,8 @@ pub(super) fn flood() -> Outcome {
             .collect();
         (tries(harness.address), held)
     });
-    // What the system does for their ends is nothing that a client waits for under a rush.
+    // The held connections are closed after the measurement, because the kernel needs time to clean
+    // up.
     drop(held);
     let mut faults = Vec::new();
     let others: Vec<_> = answers
@@ -41,7 +43,7 @@ pub(super) fn flood() -> Outcome {
     if !others.is_empty() {
         faults.push(format!("answers of status {others:?}"));
     }
-    // Requests that are under way when the stop begins.
+    // Requests in progress when the shutdown starts.
     let mut open: Vec<_> = (0..100)
         .map(|_| honest::connect(harness.address).unwrap())
         .collect();
@@ -74,7 +76,7 @@ pub(super) fn flood() -> Outcome {
     (measured, none_wrong(word, &faults))
 }
 
-/// How many were answered with which status; 0 stands for no answer.
+/// The number of responses by status; 0 means no response.
 fn tries(to: SocketAddr) -> BTreeMap<u16, usize> {
     let threads: Vec<_> = (0..CLIENTS)
         .map(|_| {

@@ -14,24 +14,24 @@ const PING: u8 = 6;
 const WINDOW_UPDATE: u8 = 8;
 const CONTINUATION: u8 = 9;
 
-/// Frames of a flood.
+/// The number of frames in a flood.
 const FRAMES: u32 = 100_000;
-/// Within this a flood is to be over.
+/// The time limit for the end of a flood.
 const LONGEST: Duration = Duration::from_secs(5);
 
-/// `GET /` of `x`, and `POST /` of it, from the static table (RFC 7541, appendix A).
+/// `GET /` and `POST /` with authority `x`, from the static table (RFC 7541, appendix A).
 const GET: [u8; 6] = [0x82, 0x86, 0x84, 0x41, 1, b'x'];
 const POST: [u8; 6] = [0x83, 0x86, 0x84, 0x41, 1, b'x'];
 
-/// How a flood ended.
+/// The end of a flood.
 struct Flood {
-    /// After this long.
+    /// The time until the gateway closed the connection.
     closed: Option<Duration>,
-    /// With this code.
+    /// The error code of its GOAWAY.
     code: Option<u32>,
 }
 
-/// Sends frames until the other side ends the connection or there are no more.
+/// Sends frames until the gateway closes the connection or all are sent.
 fn flood(to: SocketAddr, settings: &[u8], frames: impl Iterator<Item = Vec<u8>>) -> Flood {
     let mut stream = honest::connect(to).unwrap();
     let mut reading = stream.try_clone().unwrap();
@@ -39,7 +39,7 @@ fn flood(to: SocketAddr, settings: &[u8], frames: impl Iterator<Item = Vec<u8>>)
     let reader = std::thread::spawn(move || {
         let mut read = Vec::new();
         let mut bytes = [0; 16 << 10];
-        // A reset is an end as well; a pause without any is none.
+        // A reset counts as a close; a read timeout does not.
         let ended = loop {
             match reading.read(&mut bytes) {
                 Ok(0) => break true,
@@ -62,17 +62,17 @@ fn flood(to: SocketAddr, settings: &[u8], frames: impl Iterator<Item = Vec<u8>>)
     let _ = stream.write_all(&all);
     std::thread::sleep(Duration::from_millis(200));
     let left = begin.elapsed();
-    // It may be closed already.
+    // The connection may be closed already.
     let _ = stream.shutdown(Shutdown::Read);
     let (closed, code) = reader.join().unwrap();
     Flood {
-        // What this side ended itself is no end.
+        // A close after this client's own shutdown does not count.
         closed: closed.filter(|after| *after < left || code.is_some()),
         code,
     }
 }
 
-/// The code of the frame that ends a connection.
+/// The error code of the GOAWAY frame.
 fn goaway(mut read: &[u8]) -> Option<u32> {
     while let Some(head) = read.get(..9) {
         let length = u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize;
@@ -103,10 +103,10 @@ pub(super) fn rapid_reset() -> Outcome {
     (measured, told)
 }
 
-/// What is sent, piece by piece.
+/// The frames to send.
 type Frames = Box<dyn Iterator<Item = Vec<u8>> + Send>;
 
-/// One frame again and again, after these.
+/// The frames `first`, then `one` repeatedly.
 fn again(first: Vec<u8>, one: Vec<u8>) -> Frames {
     let many = (0..FRAMES).map(move |_| one.clone());
     Box::new(std::iter::once(first).chain(many))
@@ -143,7 +143,7 @@ pub(super) fn frames() -> Outcome {
         let ended = floods.map(|(name, frames)| (name, flood(harness.address, &[], frames)));
         ended.map(|(name, flood)| (name, flood.closed))
     });
-    // Bytes of a body, however small, are what a request is there for; the window bounds them.
+    // DATA frames are bounded by the flow-control window, however small they are.
     let open = ended
         .iter()
         .filter(|(name, closed)| closed.is_none() && *name != "DATA of a byte");
@@ -153,21 +153,21 @@ pub(super) fn frames() -> Outcome {
     (measured, none_wrong(word, &faults))
 }
 
-/// Clients of the bomb.
+/// The number of clients with an HPACK bomb.
 const BOMBERS: usize = 50;
-/// Between two of them: what is looked at is how much they hold, not that they come at once.
+/// The pause between two clients: the memory is measured, not the rate of connections.
 const APART: Duration = Duration::from_millis(20);
-/// Requests of each at once.
+/// The number of concurrent requests of each client.
 const STREAMS: u32 = 100;
 
-/// Requests of many fields that are one byte each, to answers that are never taken.
+/// Requests with many fields of one byte each; the responses are not read.
 pub(super) fn bomb() -> Outcome {
     let stall = limit("response_send_timeout", "\"3s\"");
     let harness = Harness::passing(origin::start(), &stall);
     let address = harness.address;
-    // SETTINGS_INITIAL_WINDOW_SIZE of 0: nothing of a body can be sent.
+    // SETTINGS_INITIAL_WINDOW_SIZE of 0: no body can be sent.
     let settings = [0, 4, 0, 0, 0, 0];
-    // A literal with indexing (RFC 7541, section 6.2.1), which 62 stands for from then on.
+    // A literal with indexing (RFC 7541, section 6.2.1), which gets the index 62.
     let entry = [&[0x40, 1, b'a', 0x1f][..], &[b'b'; 31]].concat();
     let requests = move || {
         let entry = entry.clone();
@@ -186,12 +186,12 @@ pub(super) fn bomb() -> Outcome {
             let mut stream = honest::connect(address).unwrap();
             let all = requests().flatten().collect::<Vec<_>>();
             let start = [PREFACE, &frame(SETTINGS, 0, 0, &settings), &all].concat();
-            // Who is shown out before the end took less.
+            // The write fails if the gateway closes the connection earlier.
             let _ = stream.write_all(&start);
             open.push(stream);
             std::thread::sleep(APART);
         }
-        // Fields that are more than the whole list may be.
+        // A field list above the limit.
         let large = [
             &GET[..],
             &[0x40, 1, b'c', 0x7f, 0xe1, 0x1e],
@@ -217,7 +217,7 @@ pub(super) fn bomb() -> Outcome {
     (measured, told)
 }
 
-/// Sends this to whoever takes it.
+/// Sends these bytes and ignores errors.
 fn flood_quietly(to: SocketAddr, bytes: &[u8]) {
     if let Ok(mut stream) = honest::connect(to) {
         let start = [PREFACE, &frame(SETTINGS, 0, 0, &[]), bytes].concat();

@@ -1,4 +1,4 @@
-//! Targets that no request may reach: hosts that are not configured, and the status page.
+//! Targets that no request may reach: other hosts than the upstream, and the status page.
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::harness::Harness;
 use super::{Outcome, honest, none_wrong, origin};
 
-/// How long the attempts go on.
+/// The duration of the attack.
 const LONG: Duration = Duration::from_secs(3);
 
 pub(super) fn open_proxy() -> Outcome {
@@ -20,7 +20,7 @@ pub(super) fn open_proxy() -> Outcome {
         let mut tried = 0;
         while begin.elapsed() < LONG {
             for request in &requests {
-                // A refusal is as good as an answer of the configured upstream.
+                // A refusal and a response of the configured upstream are both correct.
                 let _ = honest::ask(harness.address, request.as_bytes());
                 tried += 1;
             }
@@ -36,7 +36,7 @@ pub(super) fn open_proxy() -> Outcome {
     (measured, told)
 }
 
-/// A host that nobody should ask, and how often it was.
+/// A host that must not get a connection, and the number of its connections.
 fn canary() -> (SocketAddr, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();

@@ -1,4 +1,4 @@
-//! A gateway in its own process under abuse: its memory, and the latency of a well-behaved client.
+//! A gateway in its own process under attack: its memory, and the latency of a well-behaved client.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
@@ -10,48 +10,48 @@ use std::time::{Duration, Instant};
 use super::honest::{self, Honest};
 use super::origin;
 
-/// How long the client that does no harm is looked at without abuse, and at least with it.
+/// The duration of the measurement without an attack, and the minimum with one.
 const CALM: Duration = Duration::from_secs(2);
 
-/// A delay up to here is none that anybody minds, in seconds.
+/// A latency up to this one is accepted, in seconds.
 const UNNOTICED: f64 = 0.01;
-/// How many times longer than without abuse 99 of 100 requests may take.
+/// The accepted ratio of p99 during an attack to p99 without it.
 const SLOWER: f64 = 5.0;
 
-/// The lowest priority that a thread can have (setpriority(2)).
+/// The lowest scheduling priority (setpriority(2)).
 const LEAST: i32 = 19;
 
-/// A gateway that runs. Dropped, it is killed.
+/// A running gateway. Dropping it kills the process.
 pub(super) struct Harness {
     pub(super) address: SocketAddr,
     folder: tempfile::TempDir,
     child: Child,
-    /// Kept, so that it can write.
+    /// Kept open, so that the gateway can write.
     _output: BufReader<ChildStdout>,
 }
 
-/// What was seen during an attack.
+/// The measurements of an attack.
 pub(super) struct Measured {
-    /// 99 of 100 requests without abuse took no longer than this, in seconds.
+    /// p99 of the latency without an attack, in seconds.
     pub(super) calm: f64,
-    /// The same during it.
+    /// p99 during the attack.
     pub(super) during: f64,
-    /// The same during it, where a client asks the origin without the gateway: what the attackers,
-    /// and whatever else runs, take of the machine.
+    /// p99 during the attack for a client that bypasses the gateway: the load of the machine by the
+    /// attackers and other processes.
     pub(super) beside: f64,
-    /// Requests without an answer.
+    /// Requests without a response.
     pub(super) failed: usize,
-    /// Bytes of memory above those before.
+    /// The growth of memory in bytes.
     pub(super) grown: u64,
 }
 
 impl Measured {
-    /// True where honest requests take longer than the machine alone makes them.
+    /// True if honest requests are slower than the load of the machine explains.
     pub(super) fn is_slow(&self) -> bool {
         self.during > UNNOTICED && self.during > SLOWER * self.calm.max(self.beside)
     }
 
-    /// What is wrong with it, where something is: `most` is in MiB.
+    /// Checks the measurements; `most` is the limit of memory growth in MiB.
     pub(super) fn check(&self, most: u64) -> Result<(), String> {
         if self.failed > 0 {
             return Err(format!("{} honest requests got no answer", self.failed));
@@ -69,12 +69,12 @@ impl Measured {
 }
 
 impl Harness {
-    /// A gateway that passes requests on and keeps nothing, with these limits.
+    /// A gateway in passthrough mode with these limits.
     pub(super) fn passing(origin: SocketAddr, limits: &str) -> Self {
         Self::start("passthrough", Some(origin), folder(limits))
     }
 
-    /// A gateway that records.
+    /// A gateway in record mode.
     pub(super) fn recording(origin: SocketAddr, limits: &str) -> Self {
         Self::start("record", Some(origin), folder(limits))
     }
@@ -84,7 +84,7 @@ impl Harness {
         Self::run(command, mode, origin, folder)
     }
 
-    /// The same by a command that runs the program with the arguments that it is given.
+    /// Starts the gateway with a command that runs the program with the arguments appended to it.
     pub(super) fn run(
         mut command: Command,
         mode: &str,
@@ -119,13 +119,13 @@ impl Harness {
         }
     }
 
-    /// Looks at the gateway while it is attacked.
+    /// Measures the gateway during an attack.
     pub(super) fn under<T: Send>(&self, attack: impl FnOnce() -> T + Send) -> (Measured, T) {
         let load = Honest::start(self.address);
         std::thread::sleep(CALM);
         let calm = load.end();
         let before = self.memory("VmRSS:");
-        // Forgets the most memory that there was until now.
+        // Resets the peak memory.
         fs::write(format!("/proc/{}/clear_refs", self.child.id()), "5").unwrap();
         let load = Honest::start(self.address);
         let other = Honest::start(origin::start());
@@ -143,20 +143,20 @@ impl Harness {
         (measured, done)
     }
 
-    /// A path of its folder as it sees it itself.
+    /// A path in its folder, in the mount namespace of the process.
     pub(super) fn inside(&self, name: &str) -> PathBuf {
         let path = self.folder.path().join(name);
         let root = PathBuf::from(format!("/proc/{}/root", self.child.id()));
         root.join(path.strip_prefix("/").unwrap())
     }
 
-    /// Descriptors that it has open.
+    /// The number of open descriptors.
     pub(super) fn descriptors(&self) -> usize {
         let open = fs::read_dir(format!("/proc/{}/fd", self.child.id()));
         open.unwrap().count()
     }
 
-    /// Bytes of memory that it holds.
+    /// The resident memory in bytes.
     pub(super) fn held(&self) -> u64 {
         self.memory("VmRSS:")
     }
@@ -174,14 +174,14 @@ impl Harness {
         assert!(sent.unwrap().success(), "the signal {name} is not sent");
     }
 
-    /// Waits for its end; gives back its folder.
+    /// Waits for the exit; returns the status and the folder.
     pub(super) fn ended(mut self) -> (ExitStatus, tempfile::TempDir) {
         let status = self.child.wait().unwrap();
         let nothing = tempfile::tempdir().unwrap();
         (status, std::mem::replace(&mut self.folder, nothing))
     }
 
-    /// Ends it as a user does.
+    /// Stops it with SIGTERM.
     pub(super) fn stop(self) -> (ExitStatus, tempfile::TempDir) {
         self.signal("TERM");
         self.ended()
@@ -190,14 +190,14 @@ impl Harness {
 
 impl Drop for Harness {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // The process may have exited already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// Attacks with what the others leave of the machine: elsewhere attackers have one of their own.
-/// The threads that the attack starts inherit it.
+/// Runs the attack at the lowest priority, because real attackers use other machines. The threads
+/// of the attack inherit the priority.
 fn yielding<T: Send>(attack: impl FnOnce() -> T + Send) -> T {
     let patient = move || {
         rustix::process::setpriority_process(None, LEAST).unwrap();
@@ -206,7 +206,7 @@ fn yielding<T: Send>(attack: impl FnOnce() -> T + Send) -> T {
     std::thread::scope(|scope| scope.spawn(patient).join().unwrap())
 }
 
-/// A folder with a configuration of these limits.
+/// A folder with a configuration that has these limits.
 pub(super) fn folder(limits: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let text = format!("[limits]\n{limits}\n");

@@ -7,19 +7,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// Connections that it has.
+/// The number of its connections.
 const CONNECTIONS: usize = 2;
-/// Between two requests on each.
+/// The time between two requests on a connection.
 const EVERY: Duration = Duration::from_millis(4);
-/// No answer is waited for any longer.
+/// The timeout of a response.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What the cassette of `platform` has an answer for.
+/// A request that the cassette of `platform` has a response for.
 const REQUEST: &str = "POST /ask?rest=two HTTP/1.1\r\nhost: 127.0.0.1\r\n\
     accept: application/json\r\ncontent-type: application/json\r\nx-kind: one\r\n\
     content-length: 25\r\n\r\n{\"id\": 7, \"rest\": \"two\"} ";
 
-/// A client at work.
+/// A running client.
 pub(super) struct Honest {
     end: Arc<AtomicBool>,
     threads: Vec<JoinHandle<Vec<Option<Duration>>>>,
@@ -38,7 +38,7 @@ impl Honest {
         }
     }
 
-    /// How long each answer took; none where there was none.
+    /// The latency of each response; none if there was no response.
     pub(super) fn end(self) -> Vec<Option<Duration>> {
         self.end.store(true, Ordering::Relaxed);
         let threads = self.threads.into_iter();
@@ -53,8 +53,8 @@ fn paced(to: SocketAddr, ended: &AtomicBool) -> Vec<Option<Duration>> {
     while !ended.load(Ordering::Relaxed) {
         due += EVERY;
         let now = Instant::now();
-        // A timer that goes off late is not the gateway's fault; an answer that keeps the next
-        // request waiting is.
+        // The latency counts from the actual start if only the timer was late, and from the due
+        // time if the previous response delayed the request.
         let begin = if now < due {
             std::thread::sleep(due - now);
             Instant::now()
@@ -83,7 +83,7 @@ fn once(to: SocketAddr, connection: &mut Option<TcpStream>) -> io::Result<u16> {
     Ok(status)
 }
 
-/// A connection on which nothing is waited for without end.
+/// A connection with timeouts.
 pub(super) fn connect(to: SocketAddr) -> io::Result<TcpStream> {
     let stream = TcpStream::connect_timeout(&to, PATIENCE)?;
     stream.set_read_timeout(Some(PATIENCE))?;
@@ -92,13 +92,13 @@ pub(super) fn connect(to: SocketAddr) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
-/// Reads an answer with a length; its status, and whether it is the last one.
+/// Reads a response with content-length; its status, and whether the connection closes after it.
 pub(super) fn answer(stream: &mut TcpStream) -> io::Result<(u16, bool)> {
     let (status, head, _) = whole(stream)?;
     Ok((status, head.contains("\r\nconnection: close")))
 }
 
-/// Status, head in lower case, and body of an answer with a length.
+/// The status, the head in lower case, and the body of a response with content-length.
 pub(super) fn whole(stream: &mut TcpStream) -> io::Result<(u16, String, Vec<u8>)> {
     let mut read = Vec::new();
     let mut bytes = [0; 4096];
@@ -126,14 +126,14 @@ pub(super) fn whole(stream: &mut TcpStream) -> io::Result<(u16, String, Vec<u8>)
     }
 }
 
-/// Sends one request on a connection of its own.
+/// Sends a request on a new connection.
 pub(super) fn ask(to: SocketAddr, request: &[u8]) -> io::Result<(u16, String, Vec<u8>)> {
     let mut stream = connect(to)?;
     stream.write_all(request)?;
     whole(&mut stream)
 }
 
-/// The delay that all but one of a hundred keep, in seconds.
+/// p99 of the latencies in seconds.
 pub(super) fn slowest(delays: &[Option<Duration>]) -> f64 {
     let mut delays: Vec<_> = delays.iter().flatten().copied().collect();
     delays.sort_unstable();

@@ -1,30 +1,30 @@
-//! Fifteen kinds of abuse. Each prints one line, passed or failed, with the peak memory of the
-//! gateway and the latency of a well-behaved client.
+//! Fifteen attacks. Each prints one line, passed or failed, with the peak memory of the gateway and
+//! the latency of a well-behaved client.
 
-/// More connections than there are slots, and a stop.
+/// More connections than the limit allows, and a shutdown.
 mod connection_flood;
 #[expect(dead_code, reason = "the tests need more of it")]
 #[path = "../../tests/smuggling/corpus/mod.rs"]
 mod corpus;
-/// Floods of frames of HTTP/2.
+/// Floods of HTTP/2 frames.
 mod floods;
-/// What cannot be reached by a request.
+/// Targets that no request may reach.
 mod forbidden_targets;
-/// The gateway, and what is looked at.
+/// The gateway and its measurements.
 mod harness;
-/// A client that does no harm.
+/// A well-behaved client.
 mod honest;
-/// An origin, and its faults.
+/// An origin with scripted faults.
 mod origin;
 /// Plugins that abuse the gateway.
 mod plugin;
-/// What is recorded under attack, and what is left of it.
+/// Recordings under attack.
 mod recording;
-/// Clients that take their time.
+/// Slow clients.
 mod slow;
-/// Requests in requests, and upgrades too early.
+/// Requests within requests, and bytes before an upgrade.
 mod smuggling;
-/// Frames of WebSockets.
+/// WebSocket frames.
 mod sockets;
 #[path = "../../tests/smuggling/origin.rs"]
 mod strict;
@@ -34,13 +34,13 @@ use std::time::Instant;
 
 use harness::Measured;
 
-/// How an attack went, with a word on it.
+/// The measurements of an attack, with a summary or a fault.
 type Outcome = (Measured, Result<String, String>);
 
-/// An attack: its name, how many MiB it may cost, and how it is done.
+/// An attack: its name, the limit of memory growth in MiB, and its function.
 type Scenario = (&'static str, u64, fn() -> Outcome);
 
-/// In the order of the threats that they stand for.
+/// The attacks, in the order in which their numbers select them.
 const SCENARIOS: [Scenario; 15] = [
     ("requests in requests", 32, smuggling::smuggling),
     ("bytes before an upgrade", 16, smuggling::upgrades),
@@ -59,7 +59,7 @@ const SCENARIOS: [Scenario; 15] = [
     ("rush, then a stop", 192, connection_flood::flood),
 ];
 
-/// Runs all of them, or those that the environment names by number. False where one is red.
+/// Runs all attacks, or those whose numbers are in the environment. False if one fails.
 pub(crate) fn bench() -> bool {
     let wanted = std::env::var("OULI_BENCH_ABUSE").unwrap_or_default();
     let wanted: Vec<usize> = wanted
@@ -95,10 +95,10 @@ pub(crate) fn bench() -> bool {
     all_well
 }
 
-/// Tries that a scenario has where nothing is wrong with it but delays.
+/// The number of tries for an attack that only exceeds the latency.
 const TRIES: usize = 3;
 
-/// Does it again where it goes well and is slow: what else runs on the machine comes and goes.
+/// Repeats an attack that is only slow, because other processes load the machine temporarily.
 fn quickest(attack: fn() -> Outcome) -> Outcome {
     let mut outcome = attack();
     for _ in 1..TRIES {
@@ -119,7 +119,7 @@ fn mark(well: bool) -> &'static str {
     }
 }
 
-/// All of these, or what is wrong.
+/// The summary, or the faults if there are any.
 fn none_wrong(word: String, faults: &[String]) -> Result<String, String> {
     if faults.is_empty() {
         Ok(word)
@@ -128,7 +128,7 @@ fn none_wrong(word: String, faults: &[String]) -> Result<String, String> {
     }
 }
 
-/// The setting of a limit, where the gateway has it.
+/// The setting of a limit if the gateway has that limit.
 fn limit(key: &str, value: &str) -> String {
     let groups = ouli_config::LIMITS.iter();
     let mut limits = groups.flat_map(|group| group.rows.iter());

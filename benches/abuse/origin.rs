@@ -1,4 +1,4 @@
-//! An origin that is well-behaved on most targets and misbehaves on some, as their names say.
+//! An origin that behaves well on most targets; the names of the others describe their faults.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -8,20 +8,21 @@ use std::time::Duration;
 use ouli_codec::websocket;
 use socket2::{Domain, SockRef, Socket, Type};
 
-/// A large answer; many ask for it at once.
+/// A large response, shared by all concurrent requests.
 static LARGE: LazyLock<Vec<u8>> = LazyLock::new(|| vec![b'x'; 4 << 20]);
-/// Bytes that a bomb has once it is decoded.
+/// The decoded size of a bomb.
 const BOMB: usize = 256 << 20;
 
-/// Bytes that the system holds of what it sends to one client.
+/// The size of the kernel's send buffer for each connection.
 const HELD: usize = 64 << 10;
 
-/// How long it waits for bytes that should not come.
+/// How long the origin waits for bytes that must not arrive.
 const EARLY: Duration = Duration::from_millis(50);
 
-/// Where one listens. It ends with the process.
+/// Starts the origin; it runs until the process exits.
 pub(super) fn start() -> SocketAddr {
-    // Thousands come at once; who is dropped here would seem to wait for the gateway.
+    // A long backlog, because connections that the kernel drops here would look like delays of the
+    // gateway.
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
     socket.bind(&any.into()).unwrap();
@@ -32,9 +33,9 @@ pub(super) fn start() -> SocketAddr {
         for stream in listener.incoming() {
             let mut stream = stream.unwrap();
             stream.set_nodelay(true).unwrap();
-            // What the system of an origin elsewhere holds is not for this machine to clear.
+            // The send buffers of a real origin are not on this machine, so they are small here.
             SockRef::from(&stream).set_send_buffer_size(HELD).unwrap();
-            // Whoever breaks off ends the connection, and nothing else.
+            // An error ends this connection only.
             std::thread::spawn(move || while serve(&mut stream).is_ok() {});
         }
     });
@@ -88,7 +89,7 @@ fn ok(stream: &mut TcpStream, codings: &[&str], body: &[u8]) -> io::Result<()> {
     stream.write_all(body)
 }
 
-/// Says whether bytes follow that nobody has agreed to yet.
+/// Responds with whether bytes arrived before the response.
 fn early(stream: &mut TcpStream) -> io::Result<()> {
     stream.set_read_timeout(Some(EARLY))?;
     let came = stream.peek(&mut [0]).is_ok_and(|count| count > 0);
@@ -96,7 +97,7 @@ fn early(stream: &mut TcpStream) -> io::Result<()> {
     ok(stream, &[], if came { b"early" } else { b"in time" })
 }
 
-/// Agrees to a WebSocket, says a word, and another one to each of the client.
+/// Accepts a WebSocket, sends a message, and responds to each message of the client.
 fn socket(stream: &mut TcpStream, head: &str) -> io::Result<()> {
     let key = head.lines().find_map(|line| {
         let (name, value) = line.split_once(':')?;
@@ -111,7 +112,7 @@ fn socket(stream: &mut TcpStream, head: &str) -> io::Result<()> {
     stream.write_all(answer.as_bytes())?;
     stream.write_all(b"\x81\x05hello")?;
     let mut bytes = [0; 4096];
-    // The end is answered by an end.
+    // A close frame is answered with a close frame.
     while let count @ 1.. = stream.read(&mut bytes)? {
         if bytes[..count].contains(&0x88) {
             stream.write_all(b"\x88\x02\x03\xe8")?;
@@ -122,7 +123,7 @@ fn socket(stream: &mut TcpStream, head: &str) -> io::Result<()> {
     Err(io::ErrorKind::UnexpectedEof.into())
 }
 
-/// One fault, and the end of the connection.
+/// Performs one fault and closes the connection.
 fn wrong(stream: &mut TcpStream, fault: &str) -> io::Result<()> {
     let head = "HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n";
     let endless = "x-endless: yes\r\n".repeat(1000);
@@ -159,7 +160,7 @@ fn wrong(stream: &mut TcpStream, fault: &str) -> io::Result<()> {
 
 type Bombs = (Vec<u8>, Vec<u8>, Vec<u8>, Vec<u8>);
 
-/// Nothing but zeros, in each coding, and in two of them.
+/// Zeros in each coding, and in two codings.
 static BOMBS: LazyLock<Bombs> = LazyLock::new(|| {
     let zeros = vec![0; BOMB];
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());

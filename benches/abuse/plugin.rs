@@ -7,7 +7,7 @@ use super::{Outcome, honest};
 use crate::fixtures::fixture;
 use crate::platform;
 
-/// The ways of abuse; the fixture `abuser` knows each by its path.
+/// The kinds of abuse; the fixture `abuser` selects one by the path.
 const WAYS: [&str; 10] = [
     "loop",
     "recursion",
@@ -21,9 +21,9 @@ const WAYS: [&str; 10] = [
     "name-address",
 ];
 
-/// How long each goes on.
+/// The duration of each kind.
 const TURN: Duration = Duration::from_millis(700);
-/// Between two abuses.
+/// The pause between two attempts.
 const PAUSE: Duration = Duration::from_millis(10);
 
 pub(super) fn hostile() -> Outcome {
@@ -37,7 +37,7 @@ pub(super) fn hostile() -> Outcome {
             let request =
                 format!("GET /abuse/{way} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
             while begin.elapsed() < TURN {
-                // What it is answered is up to the plugin.
+                // The response depends on the plugin.
                 let _ = honest::ask(harness.address, request.as_bytes());
                 asked += 1;
                 std::thread::sleep(PAUSE);

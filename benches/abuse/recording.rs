@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use super::harness::{Harness, folder};
 use super::{Outcome, honest, none_wrong, origin};
 
-/// How long an attack goes on.
+/// The duration of an attack.
 const LONG: Duration = Duration::from_secs(4);
 
 fn get(target: &str, fields: &str) -> Vec<u8> {
@@ -19,7 +19,7 @@ fn get(target: &str, fields: &str) -> Vec<u8> {
     head.into_bytes()
 }
 
-/// The targets that stand in the cassettes of a folder.
+/// The targets in the cassettes of a folder.
 fn recorded(folder: &Path) -> Vec<(String, u64)> {
     let mut all = Vec::new();
     for entry in fs::read_dir(folder.join("cassettes")).into_iter().flatten() {
@@ -39,7 +39,7 @@ fn recorded(folder: &Path) -> Vec<(String, u64)> {
 
 pub(super) fn bombs() -> Outcome {
     let harness = Harness::recording(origin::start(), "");
-    // Made before anything is measured.
+    // The origin builds its bombs before the measurement.
     drop(honest::ask(harness.address, &get("/gzip", "")));
     let targets = ["/gzip?1", "/br?1", "/zstd?1", "/nested?1"];
     let (measured, faults) = harness.under(|| {
@@ -71,7 +71,7 @@ pub(super) fn bombs() -> Outcome {
     )
 }
 
-/// Names that are none, or that lead elsewhere where they are taken for paths.
+/// Invalid session names, including ones that lead out of the folder.
 #[rustfmt::skip]
 const NAMES: [&str; 19] = [
     "../outside", "..", ".", "a/../../outside", "/etc/passwd", "%2e%2e%2foutside", "..%2foutside",
@@ -142,11 +142,11 @@ pub(super) fn killed() -> Outcome {
         env!("CARGO_BIN_EXE_ouli-gateway"),
     ]);
     let workspace = folder("");
-    // So that the verdict is the exit status.
+    // With `strict` the exit status reports the verdict.
     fs::write(workspace.path().join("ouli.toml"), "strict = true\n").unwrap();
     let harness = Harness::run(command, "record", Some(origin::start()), workspace);
     let (measured, ()) = harness.under(|| std::thread::sleep(LONG));
-    // The disk is gone with the process.
+    // The full disk is unmounted when the process exits, so it is copied first.
     let full = folder("");
     let mut copy = Command::new("cp");
     copy.arg("-r")
@@ -198,7 +198,7 @@ pub(super) fn chaos() -> Outcome {
                     harness.address,
                     &get(&format!("/chaos/{fault}?{round}"), ""),
                 );
-                // Without a length, the end of the connection cannot be told from that of a body.
+                // Without content-length, a closed connection looks like the end of the body.
                 let is_whole = answer.as_ref().is_ok_and(|(status, head, _)| {
                     *status == 200 && head.contains("content-length:")
                 });

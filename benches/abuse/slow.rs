@@ -9,18 +9,18 @@ use socket2::SockRef;
 use super::harness::Harness;
 use super::{Outcome, honest, limit, none_wrong, origin};
 
-/// Sockets of each way.
+/// The number of sockets of each kind.
 const SOCKETS: usize = 1_200;
-/// Between two sockets: what is looked at is a crowd that stays, not one that comes at once.
+/// The pause between two sockets: the attack is their number, not the rate at which they come.
 const APART: Duration = Duration::from_millis(1);
-/// Between two bytes.
+/// The time between two bytes.
 const BYTE: Duration = Duration::from_millis(500);
-/// Connections to the origin that may be kept, for those that come next.
+/// The number of pooled connections to the origin that may remain.
 const KEPT: usize = 600;
-/// How long they go on.
+/// The duration of the attack.
 const LONG: Duration = Duration::from_secs(12);
 
-/// A way to be slow: what is sent first, and whether a byte follows now and then.
+/// A kind of slow client: its name, the first bytes, and whether further bytes follow slowly.
 type Way = (&'static str, &'static [u8], bool);
 
 const WAYS: [Way; 3] = [
@@ -40,7 +40,7 @@ const WAYS: [Way; 3] = [
 pub(super) fn slow() -> Outcome {
     let short =
         ["request_body_idle_timeout", "response_send_timeout"].map(|key| limit(key, "\"5s\""));
-    // Turns are bounds of their own, and are not what this looks at.
+    // Limits of concurrent requests would end the attack earlier, so they are high.
     let concurrency = "max_concurrent_requests = 4000\nupstream_max_concurrent_requests = 4000";
     let limits = format!(
         "request_header_timeout = \"5s\"\n{concurrency}\n{}",
@@ -54,7 +54,8 @@ pub(super) fn slow() -> Outcome {
             .map(|(_, first, _)| {
                 let sockets = (0..SOCKETS).map(|_| {
                     let mut stream = honest::connect(harness.address).unwrap();
-                    // Else the kernel takes all of an answer for who reads nothing.
+                    // A small receive buffer, so that the kernel does not take the whole response
+                    // for a client that does not read.
                     SockRef::from(&stream).set_recv_buffer_size(4096).unwrap();
                     stream.write_all(first).unwrap();
                     std::thread::sleep(APART);
@@ -67,7 +68,7 @@ pub(super) fn slow() -> Outcome {
         while begin.elapsed() < LONG {
             for (sockets, (_, _, goes_on)) in open.iter_mut().zip(WAYS) {
                 for stream in sockets.iter_mut().filter(|_| goes_on) {
-                    // Who was shown out is not heard any more.
+                    // The write fails if the gateway has closed the connection.
                     let _ = stream.write_all(b"x");
                 }
             }
@@ -75,7 +76,7 @@ pub(super) fn slow() -> Outcome {
         }
         harness.descriptors().saturating_sub(before)
     });
-    // Who reads nothing does not see that nobody sends any more, so the gateway's sockets count.
+    // A client that does not read does not notice the close, so the gateway's sockets are counted.
     let mut faults = Vec::new();
     if left > KEPT {
         faults.push(format!("{left} sockets are still there"));

@@ -4,7 +4,7 @@ use super::corpus::{self, client, judge};
 use super::harness::Harness;
 use super::{Outcome, honest, none_wrong, origin, strict};
 
-/// Rounds of the whole corpus.
+/// The number of rounds of the whole corpus.
 const ROUNDS: usize = 5;
 
 const LIMITS: &str = "request_header_timeout = \"1s\"\nidle_timeout = \"2s\"\nconnections = 4096";
@@ -33,7 +33,7 @@ pub(super) fn smuggling() -> Outcome {
     for ((input, reading), at) in pairs.iter().zip(0..) {
         let mut seen = judge::of(input.id, &kept.requests);
         for answers in answers.iter().map(|round| &round[at]) {
-            // One request after the other: the rounds come one after the other too.
+            // The rounds are sequential, so their requests are in order.
             let requests = reading.requests.iter().zip(&answers.whole);
             let count = requests
                 .filter(|(request, answer)| answer.marked && request.target != "*")

@@ -7,11 +7,11 @@ use std::net::{SocketAddr, TcpStream};
 use super::harness::{Harness, folder};
 use super::{Outcome, honest, none_wrong, origin};
 
-/// Sockets that claim 16 MiB.
+/// The number of WebSockets that announce a message of 16 MiB.
 const CLAIMS: usize = 1_000;
-/// Bytes of memory for each of them.
+/// The memory limit for each of them in bytes.
 const EACH: u64 = 32 << 10;
-/// Frames of a flood.
+/// The number of frames in a flood.
 const FLOOD: usize = 50_000;
 
 const HANDSHAKE: &str = "GET /socket HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\n\
@@ -22,16 +22,16 @@ pub(super) fn frames() -> Outcome {
     let origin = origin::start();
     let recorder = Harness::recording(origin, "");
     let mut stream = open(recorder.address).expect("a conversation");
-    // Words come before the end, so that none is due where a rule is broken.
+    // These messages precede the close, so that no message is due when a rule is broken later.
     stream.read_exact(&mut [0; 7]).unwrap();
     stream.write_all(&masked(0x81, b"hi")).unwrap();
     stream.read_exact(&mut [0; 4]).unwrap();
     stream
         .write_all(&masked(0x88, &1000_u16.to_be_bytes()))
         .unwrap();
-    // The conversation is whole once the other side has ended it too.
+    // The conversation is recorded when the server has closed it too.
     let _ = stream.read_to_end(&mut Vec::new());
-    // The same request as that of the honest client, for the replay.
+    // Records the request of the honest client for the replay.
     recorder.under(|| ());
     let (_, recorded) = recorder.stop();
     let replay = Harness::start("replay", None, recorded);
@@ -46,7 +46,7 @@ pub(super) fn frames() -> Outcome {
     (measured, none_wrong(word, &faults))
 }
 
-/// A socket on which the handshake is over.
+/// Opens a WebSocket.
 fn open(to: SocketAddr) -> Option<TcpStream> {
     let mut stream = honest::connect(to).ok()?;
     stream.write_all(HANDSHAKE.as_bytes()).ok()?;
@@ -59,7 +59,7 @@ fn open(to: SocketAddr) -> Option<TcpStream> {
     head.starts_with(b"HTTP/1.1 101 ").then_some(stream)
 }
 
-/// Many sockets that say that 16 MiB will come.
+/// Opens many WebSockets that announce 16 MiB.
 fn claims(harness: &Harness, name: &str) -> Option<String> {
     let first = open(harness.address);
     let before = harness.held();
@@ -84,7 +84,7 @@ fn claims(harness: &Harness, name: &str) -> Option<String> {
     wrong.then(|| format!("{name}: {all} sockets of {} KiB", each >> 10))
 }
 
-/// What breaks a rule, and with which code the conversation ends (RFC 6455, section 7.4.1).
+/// Violations and the expected status code (RFC 6455, section 7.4.1).
 fn rules(to: SocketAddr) -> Vec<String> {
     let huge = [
         &[0x82, 0xff][..],
@@ -121,12 +121,12 @@ fn rules(to: SocketAddr) -> Vec<String> {
     faults
 }
 
-/// The code of the close frame that ends a conversation in which this is sent.
+/// The status code of the close frame after these frames.
 fn closed(to: SocketAddr, frames: &[u8]) -> Option<u16> {
     let mut stream = open(to)?;
     let mut writing = stream.try_clone().ok()?;
     let frames = frames.to_vec();
-    // Who does not take all of it has an answer all the same.
+    // The gateway may respond before it has read everything.
     let writer = std::thread::spawn(move || drop(writing.write_all(&frames)));
     let mut code = None;
     let mut head = [0; 2];
@@ -147,7 +147,7 @@ fn closed(to: SocketAddr, frames: &[u8]) -> Option<u16> {
     code
 }
 
-/// A frame of a client.
+/// A masked frame, as clients send it.
 fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
     let mut frame = vec![first];
     match payload.len() {

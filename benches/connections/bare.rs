@@ -12,10 +12,10 @@ use tokio_rustls::TlsAcceptor;
 
 use super::origin;
 
-/// The environment variable that makes a process the bare server: `plain` or `tls`.
+/// This environment variable makes a process the bare server: `plain` or `tls`.
 pub(crate) const BARE: &str = "OULI_BENCH_BARE";
 
-/// Tells where it listens, and runs until it is killed.
+/// Prints its address and runs until it is killed.
 pub(crate) fn run(tls: bool) {
     let tls = tls.then(|| {
         let identity = crate::certificates::identity();
@@ -37,7 +37,7 @@ pub(crate) fn run(tls: bool) {
             tokio::spawn(async move {
                 match tls {
                     None => serve(stream).await,
-                    // The client sees what went wrong.
+                    // The client sees the error.
                     Some(tls) => {
                         if let Ok(stream) = tls.accept(stream).await {
                             serve(stream).await;
@@ -53,6 +53,6 @@ async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
     let service = service_fn(|request| async { Ok::<_, Infallible>(origin::open(request).await) });
     let builder = auto::Builder::new(TokioExecutor::new());
     let io = TokioIo::new(stream);
-    // The client sees what went wrong.
+    // The client sees the error.
     let _ = builder.serve_connection_with_upgrades(io, service).await;
 }

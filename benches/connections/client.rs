@@ -1,4 +1,4 @@
-//! The clients: each sends its requests one after the other, then keeps its connection open.
+//! The clients: each sends its requests in sequence and then keeps its connection open.
 
 use std::io;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use super::origin::{SMALL, header};
 use super::{AT_WORK, CONNECTIONS, LARGE, REQUESTS, Speech};
 use crate::streams::Proxy;
 
-/// A connection that is kept open.
+/// An open connection.
 #[expect(dead_code, reason = "dropped, it is closed")]
 pub(super) enum Open {
     Plain(TcpStream),
@@ -27,18 +27,18 @@ pub(super) enum Open {
     Http2(SendRequest<Full<Bytes>>),
 }
 
-/// Runs clients on a runtime of one thread.
+/// Runs clients on a single-threaded runtime.
 pub(super) fn run<T>(work: impl Future<Output = T>) -> T {
     let mut runtime = tokio::runtime::Builder::new_current_thread();
     runtime.enable_all().build().unwrap().block_on(work)
 }
 
-/// As many at once as will be, and closed at the end.
+/// Opens as many connections as are active at once, and closes them.
 pub(super) async fn rehearse(proxy: &Proxy, speech: Speech) {
     drop(open(proxy, speech, AT_WORK).await);
 }
 
-/// All connections, idle at the end.
+/// Opens all connections and leaves them idle.
 pub(super) async fn crowd(proxy: &Proxy, speech: Speech) -> Vec<Open> {
     open(proxy, speech, CONNECTIONS).await
 }
@@ -65,7 +65,7 @@ async fn open(proxy: &Proxy, speech: Speech, count: usize) -> Vec<Open> {
     all
 }
 
-/// Where to connect, and whom to trust.
+/// The address of the server and the TLS configuration.
 struct Place {
     address: std::net::SocketAddr,
     tls: Option<TlsConnector>,
@@ -116,12 +116,12 @@ async fn http1(stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> io::Result
     let head = format!("POST /large HTTP/1.1\r\nhost: x\r\ncontent-length: {LARGE}\r\n\r\n");
     stream.write_all(head.as_bytes()).await?;
     stream.write_all(&vec![b'y'; LARGE]).await?;
-    // TLS may hold the end of it back, and reads send nothing.
+    // The TLS stream may buffer the last bytes, and reads do not flush it.
     stream.flush().await?;
     whole(stream, LARGE).await
 }
 
-/// Reads one response with a body of this size.
+/// Reads a response with a body of this size.
 async fn whole(stream: &mut (impl AsyncRead + Unpin), size: usize) -> io::Result<()> {
     let mut buffer = [0; 16 << 10];
     let mut head = Vec::new();
@@ -154,7 +154,7 @@ async fn read(stream: &mut (impl AsyncRead + Unpin), buffer: &mut [u8]) -> io::R
 async fn http2(stream: TcpStream) -> SendRequest<Full<Bytes>> {
     let client = http2::Builder::new(TokioExecutor::new());
     let (mut sender, connection) = client.handshake(TokioIo::new(stream)).await.unwrap();
-    // A request sees what went wrong.
+    // The request reports connection errors.
     tokio::spawn(async move { connection.await.ok() });
     for number in 0..=REQUESTS {
         let (method, path, body) = if number < REQUESTS {
@@ -168,7 +168,7 @@ async fn http2(stream: TcpStream) -> SendRequest<Full<Bytes>> {
         let request = request.body(Full::new(body)).unwrap();
         let response = sender.send_request(request).await.unwrap();
         assert_eq!(response.status(), 200);
-        // Piece by piece, so that the windows are given back.
+        // Reads chunk by chunk, so that the flow-control window is released.
         let mut body = response.into_body();
         while let Some(frame) = body.frame().await {
             frame.unwrap();

@@ -1,7 +1,8 @@
-//! Memory of an idle connection that has served a hundred requests and one large body each way.
+//! Memory of an idle connection that has served a hundred requests and a large body in each
+//! direction.
 //!
-//! Servers are processes of their own, so that their memory is theirs alone; the clients and the
-//! origin are here.
+//! Servers run in their own processes so that their memory is measured alone; clients and origin
+//! run here.
 
 mod bare;
 mod client;
@@ -14,15 +15,15 @@ use crate::table::Table;
 
 pub(crate) use bare::{BARE, run as bare};
 
-/// Connections that are open at the end.
+/// The number of open connections at the end.
 const CONNECTIONS: usize = 4000;
-/// Those of them that are at work at one time.
+/// The number of them that are active at the same time.
 const AT_WORK: usize = 16;
-/// Requests of each, and the bytes of the body that follows in both directions.
+/// The number of requests on each, and the size of the body that follows in both directions.
 const REQUESTS: usize = 100;
 const LARGE: usize = 1 << 20;
 
-/// How a client speaks.
+/// The protocol of a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Speech {
     Http1,
@@ -31,8 +32,8 @@ enum Speech {
     WebSocket,
 }
 
-/// All kinds, their names, and how many bytes of memory one connection may take. The environment
-/// may choose those whose names begin with a word.
+/// All kinds, their names, and the memory limit of a connection in bytes. The environment can
+/// select those whose names start with a given text.
 const KINDS: [(Speech, &str, f64); 4] = [
     (Speech::Http1, "HTTP/1.1", 10e3),
     (Speech::Http1Tls, "HTTP/1.1 on TLS", 24e3),
@@ -81,10 +82,10 @@ fn row(table: &mut Table, (mode, name, most): (&str, &str, f64), own: f64, besid
     table.row(&what, shown(own), "bare hyper", shown(beside), own / beside);
 }
 
-/// Bytes of memory that one more connection takes, once nothing happens on any.
+/// The growth of memory for each connection when all are idle.
 fn measured(proxy: &Proxy, speech: Speech) -> f64 {
     client::run(async {
-        // What the first ones need is there for all of them.
+        // Allocations that all connections share happen before the measurement.
         client::rehearse(proxy, speech).await;
         settled(proxy).await;
         let before = proxy.memory();
@@ -96,7 +97,7 @@ fn measured(proxy: &Proxy, speech: Speech) -> f64 {
     })
 }
 
-/// Waits until memory has stopped to shrink for some seconds, at most half a minute.
+/// Waits until memory has not shrunk for four seconds, at most half a minute.
 async fn settled(proxy: &Proxy) {
     let start = Instant::now();
     let mut least = (proxy.memory(), start);

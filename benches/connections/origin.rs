@@ -1,4 +1,4 @@
-//! The origin: answers small and large, and talks on a WebSocket.
+//! The origin: small and large responses, and a WebSocket echo.
 
 use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -16,12 +16,12 @@ use tokio::net::{TcpListener, TcpSocket};
 
 use super::{LARGE, REQUESTS};
 
-/// The answer to a request without a body, and the content of a message.
+/// The size of the response to a request without a body, and of a message.
 pub(super) const SMALL: usize = 200;
 
 static BODY: [u8; LARGE] = [b'x'; LARGE];
 
-/// Starts it on a thread of its own; it ends with the process.
+/// Starts the origin on its own thread; it runs until the process exits.
 pub(super) fn start() -> SocketAddr {
     let (tell, told) = std::sync::mpsc::sync_channel(1);
     std::thread::spawn(move || {
@@ -39,7 +39,7 @@ pub(super) fn start() -> SocketAddr {
                     service_fn(|request| async { Ok::<_, Infallible>(open(request).await) });
                 let connection =
                     http1::Builder::new().serve_connection(TokioIo::new(stream), service);
-                // The client sees what went wrong.
+                // The client sees the error.
                 tokio::spawn(async move { connection.with_upgrades().await.ok() });
             }
         });
@@ -47,14 +47,14 @@ pub(super) fn start() -> SocketAddr {
     told.recv().unwrap()
 }
 
-/// Answers any request, that for a WebSocket too.
+/// Responds to any request, including WebSocket handshakes.
 pub(super) async fn open(mut request: Request<Incoming>) -> Response<Full<Bytes>> {
     if !request.headers().contains_key(header::SEC_WEBSOCKET_KEY) {
         return answer(request).await;
     }
     let upgraded = hyper::upgrade::on(&mut request);
     tokio::spawn(async move {
-        // Who is gone before the WebSocket stands is not waited for.
+        // The client may disconnect before the upgrade.
         let upgraded = upgraded.await.ok()?;
         converse(TokioIo::new(upgraded)).await.ok()
     });
@@ -81,7 +81,7 @@ async fn answer(request: Request<Incoming>) -> Response<Full<Bytes>> {
     Response::new(Full::new(Bytes::from_static(&BODY[..size])))
 }
 
-/// Hears every message to its end, and answers each with one of the same size.
+/// Reads each message and responds with one of the same size.
 async fn converse(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> std::io::Result<()> {
     let mut buffer = [0; 4096];
     for number in 0.. {
@@ -103,8 +103,7 @@ async fn converse(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> std::io::R
     Ok(())
 }
 
-/// The head of a binary message (RFC 6455, section 5.2), masked by a key of zeros where a client
-/// sends it.
+/// The head of a binary message (RFC 6455, section 5.2); clients use a mask of zeros.
 pub(super) fn header(size: usize, masked: bool) -> Vec<u8> {
     let mask = if masked { 0x80 } else { 0 };
     let mut header = vec![0x82];

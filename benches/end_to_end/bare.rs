@@ -13,16 +13,16 @@ use hyper_util::rt::TokioIo;
 use socket2::{Domain, Socket, Type};
 use tokio::net::TcpListener;
 
-/// The answer to everything: 200 bytes.
+/// The body of every response.
 static BODY: &[u8] = &[b'x'; 200];
 
-/// A running server; it ends with the process.
+/// A running server; it runs until the process exits.
 pub(super) struct Bare {
     pub(super) address: SocketAddr,
 }
 
 impl Bare {
-    /// A thread for each core, each with its own runtime and its own socket on one port.
+    /// Starts a thread for each core, with its own runtime and its own socket on the same port.
     pub(super) fn start() -> Self {
         let threads = std::thread::available_parallelism().unwrap().get();
         let first = listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
@@ -56,7 +56,7 @@ fn serve(socket: std::net::TcpListener) {
             tokio::spawn(async move {
                 let service = service_fn(answer);
                 let connection = http1::Builder::new();
-                // The client sees what went wrong.
+                // The client sees the error.
                 let _ = connection
                     .serve_connection(TokioIo::new(stream), service)
                     .await;

@@ -1,5 +1,5 @@
-//! The client: wrk if it is installed, otherwise hyper connections on their own thread. It shares
-//! the machine with the server; wrk uses less of it.
+//! The client: wrk if it is installed, otherwise hyper connections on a separate thread. It shares
+//! the machine with the server; wrk needs less CPU time.
 
 use std::fmt;
 use std::io::{Read as _, Write as _};
@@ -14,18 +14,18 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::task::JoinSet;
 
-/// Connections that are kept open, with one request on its way in each.
+/// The number of connections, each with one request in flight.
 const CONNECTIONS: usize = 64;
 const TARGET: &str = "/v1/items/42?page=3";
 const ACCEPT: &str = "text/plain";
 
-/// What sends the requests.
+/// The program that sends the requests.
 pub(super) enum Client {
     Wrk,
     Hyper,
 }
 
-/// What was answered, with 200 each time.
+/// The successful responses.
 pub(super) struct Sent {
     pub(super) requests: u64,
     pub(super) time: Duration,
@@ -39,7 +39,7 @@ impl Client {
         }
     }
 
-    /// Sends requests for some whole seconds.
+    /// Sends requests for a whole number of seconds.
     pub(super) fn send(&self, to: SocketAddr, time: Duration) -> Sent {
         match self {
             Self::Wrk => wrk(to, time),
@@ -61,7 +61,7 @@ impl fmt::Display for Client {
     }
 }
 
-/// One request on a connection of its own.
+/// Sends a request on a new connection.
 pub(super) fn ask_once(to: SocketAddr) {
     let mut stream = TcpStream::connect(to).unwrap();
     write!(
@@ -107,7 +107,7 @@ fn hyper(to: SocketAddr, time: Duration) -> Sent {
     })
 }
 
-/// Asks again and again until the end; returns how often.
+/// Sends requests until `end`; returns their number.
 async fn connection(to: SocketAddr, end: Instant) -> u64 {
     let stream = tokio::net::TcpStream::connect(to).await.unwrap();
     stream.set_nodelay(true).unwrap();

@@ -1,11 +1,12 @@
-//! The CPU time of a server without its client, as the Linux scheduler counts it.
+//! The CPU time of a server without its client, from the Linux scheduler.
 
 use std::fs;
 use std::path::Path;
 
-/// Nanoseconds of all threads of this process whose names begin so; none where nobody counts.
+/// The CPU time in nanoseconds of the threads of this process with this name prefix; none if it is
+/// not available.
 ///
-/// Gateways that are idle meanwhile add nothing, so that threads of one name may be many's.
+/// Idle gateways add nothing, so several of them may use the same thread names.
 pub(super) fn of_threads(prefix: &str) -> Option<u64> {
     let threads = fs::read_dir("/proc/self/task").ok()?;
     let threads = threads.filter_map(|thread| Some(thread.ok()?.path()));
@@ -16,14 +17,14 @@ pub(super) fn of_threads(prefix: &str) -> Option<u64> {
     named.map(|thread| run_time(&thread)).sum()
 }
 
-/// Nanoseconds of some processes of one thread each; none where nobody counts.
+/// The CPU time in nanoseconds of single-threaded processes; none if it is not available.
 pub(super) fn of_processes(all: &[u32]) -> Option<u64> {
     let all = all.iter();
     all.map(|id| run_time(&Path::new("/proc").join(id.to_string())))
         .sum()
 }
 
-/// The processes that one process started.
+/// The child processes of a process.
 pub(super) fn children(parent: u32) -> Vec<u32> {
     let Ok(processes) = fs::read_dir("/proc") else {
         return Vec::new();
@@ -33,7 +34,7 @@ pub(super) fn children(parent: u32) -> Vec<u32> {
             let path = process.ok()?.path();
             let id = path.file_name()?.to_str()?.parse().ok()?;
             let stat = fs::read_to_string(path.join("stat")).ok()?;
-            // The name before may hold anything, spaces and brackets included.
+            // The process name may contain spaces and brackets.
             let (_, rest) = stat.rsplit_once(')')?;
             let of: u32 = rest.split_whitespace().nth(1)?.parse().ok()?;
             (of == parent).then_some(id)

@@ -1,7 +1,8 @@
-//! Replay and passthrough over sockets, beside a bare hyper server and, where it is found, nginx.
+//! Replay and passthrough over sockets, compared with a bare hyper server and, if it is installed,
+//! nginx.
 //!
-//! All of them give the same answer to the same client. They take turns, since on a shared machine
-//! a figure means something only beside one of the same minute.
+//! All of them send the same response to the same client. They are measured in alternating rounds,
+//! since figures of a shared machine are only comparable within the same minute.
 
 mod bare;
 mod client;
@@ -19,12 +20,12 @@ use servers::{MeasuredServer, Servers};
 use crate::folder::BenchFolder;
 use crate::table::Table;
 
-/// Turns that each one has.
+/// The number of rounds of each server.
 const ROUNDS: usize = 7;
-/// How long a round is.
+/// The duration of a round.
 const ROUND: Duration = Duration::from_secs(2);
 
-/// The address of a bare server: hyper, and the same 200 bytes for everything.
+/// Starts a bare hyper server with the same 200-byte response for everything; returns its address.
 pub(crate) fn bare() -> std::net::SocketAddr {
     Bare::start().address
 }
@@ -67,7 +68,7 @@ pub(crate) fn bench(table: &mut Table) {
     pass_gateway.stop();
 }
 
-/// Records the one exchange that is replayed.
+/// Records the exchange that is replayed.
 fn record(workspace: &BenchFolder, origin: &str) {
     let gateway = workspace.gateway("record", Some(origin));
     client::ask_once(gateway.listeners()[0].address);

@@ -1,4 +1,4 @@
-//! nginx as a reverse proxy of the bare server, where it is installed.
+//! nginx as a reverse proxy of the bare server, if it is installed.
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::cpu;
 
-/// A running nginx. Dropped, it stops.
+/// A running nginx. Dropping it stops it.
 pub(super) struct Nginx {
     pub(super) address: SocketAddr,
     folder: tempfile::TempDir,
@@ -14,9 +14,9 @@ pub(super) struct Nginx {
 }
 
 impl Nginx {
-    /// None where there is no nginx.
+    /// None if nginx is not installed.
     pub(super) fn start(origin: SocketAddr) -> Option<Self> {
-        // Nothing else asks for a port meanwhile.
+        // Nothing else on the machine binds a port in the meantime.
         let free = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = free.local_addr().unwrap();
         drop(free);
@@ -32,7 +32,7 @@ impl Nginx {
         Some(nginx)
     }
 
-    /// The processes that do the work.
+    /// The worker processes.
     pub(super) fn workers(&self) -> Vec<u32> {
         cpu::children(self.main.id())
     }
@@ -51,7 +51,7 @@ impl Nginx {
 
 impl Drop for Nginx {
     fn drop(&mut self) {
-        // Killed, it would leave its workers behind.
+        // A killed master process would leave its workers behind.
         let told = command(&self.folder).args(["-s", "stop"]).status();
         if told.is_ok_and(|status| status.success()) {
             let _ = self.main.wait();
@@ -72,8 +72,8 @@ fn command(folder: &tempfile::TempDir) -> Command {
     command
 }
 
-/// As one would set it up for speed, and in the same shape as the gateway: a worker and a socket
-/// for each core, as many idle connections upstream, and none closed for its age.
+/// A fast configuration with the same structure as the gateway: a worker and a socket for each
+/// core, the same number of idle upstream connections, and no age limit for them.
 fn config(address: SocketAddr, origin: SocketAddr) -> String {
     let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
         .map(|name| format!("    {name}_temp_path {name};\n"))

@@ -1,4 +1,4 @@
-//! Servers measured in turns with the same client.
+//! Servers that are measured in alternating rounds with the same client.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use super::client::Client;
 use super::cpu;
 use crate::table::{self, Table};
 
-/// A server that is measured.
+/// A measured server.
 pub(super) struct MeasuredServer {
     name: &'static str,
     address: SocketAddr,
@@ -15,19 +15,19 @@ pub(super) struct MeasuredServer {
     rounds: Vec<Round>,
 }
 
-/// Where a server's work is done.
+/// The threads or processes whose CPU time counts.
 enum Workers {
-    /// Threads of this process whose names begin so.
+    /// Threads of this process with this name prefix.
     Threads(&'static str),
-    /// Processes of one thread.
+    /// Single-threaded processes.
     Processes(Vec<u32>),
 }
 
-/// What one round gave.
+/// The result of a round.
 struct Round {
-    /// Requests in a second.
+    /// Requests per second.
     rate: f64,
-    /// Nanoseconds of the server's CPU for one request.
+    /// The CPU time of the server for a request in nanoseconds.
     cpu: Option<f64>,
 }
 
@@ -59,7 +59,7 @@ impl MeasuredServer {
         }
     }
 
-    /// The CPU time that it used so far, in nanoseconds.
+    /// The CPU time so far in nanoseconds.
     fn cpu(&self) -> Option<u64> {
         match &self.workers {
             Workers::Threads(prefix) => cpu::of_threads(prefix),
@@ -77,7 +77,7 @@ impl MeasuredServer {
     }
 }
 
-/// All of them, measured.
+/// All measured servers.
 pub(super) struct Servers(Vec<MeasuredServer>);
 
 impl Servers {
@@ -102,7 +102,7 @@ impl Servers {
         Self(servers)
     }
 
-    /// The medians of two; the ratio is the median of those in each round.
+    /// Adds the medians of two servers; the ratio is the median of the ratios of the rounds.
     pub(super) fn compare(&self, table: &mut Table, figure: &str, baseline: &str) {
         let (one, other) = (self.find(figure), self.find(baseline));
         let rounds = one.rounds.iter().zip(&other.rounds);

@@ -10,7 +10,7 @@ use crate::fixtures::fixture;
 use crate::streams::Proxy;
 use crate::table::{self, Table};
 
-/// The ways of abuse; the fixture `abuser` knows each by its path.
+/// The kinds of abuse; the fixture `abuser` selects one by the path.
 const WAYS: [(&str, &str); 10] = [
     ("loop", "endless loop"),
     ("recursion", "deep recursion"),
@@ -24,13 +24,13 @@ const WAYS: [(&str, &str); 10] = [
     ("name-address", "addresses out of range"),
 ];
 
-/// Turns with and without abuse.
+/// The number of rounds with and without abuse.
 const ROUNDS: usize = 6;
-/// How long a round is.
+/// The duration of a round.
 const ROUND: Duration = Duration::from_secs(2);
-/// Requests a second of the client that does no harm.
+/// Requests per second of the well-behaved client.
 const RATE: u32 = 2_000;
-/// Between two abuses.
+/// The pause between two attempts.
 const PAUSE: Duration = Duration::from_millis(10);
 
 const CONFIG: &str = "[[plugin]]\nfile = \"own.wasm\"\nroutes = [\"/abuse/*\"]\n";
@@ -45,14 +45,14 @@ pub(crate) fn bench(table: &mut Table) {
     }
 }
 
-/// What the second client asks for where no plugin is abused: the same, on no plugin's route.
+/// The target of the second client in rounds without abuse: a path without a plugin.
 const CALM: &str = "/calm";
 
 fn measure(table: &mut Table, proxy: &Proxy, way: &str, name: &str) {
     round(proxy, CALM);
     let before = proxy.memory();
     let (mut calm, mut abused, mut most) = (Vec::new(), Vec::new(), before);
-    // In rounds, and all rounds together: what else the machine does hits both alike.
+    // The rounds alternate, so that other load of the machine affects both alike.
     for _ in 0..ROUNDS {
         calm.extend(round(proxy, CALM).0);
         let (answers, memory) = round(proxy, &format!("/abuse/{way}"));
@@ -70,8 +70,8 @@ fn measure(table: &mut Table, proxy: &Proxy, way: &str, name: &str) {
     );
 }
 
-/// What the client that does no harm got beside one that asks for `target`, and the most memory
-/// of the gateway meanwhile.
+/// The responses to the well-behaved client while another client requests `target`, and the peak
+/// memory of the gateway.
 fn round(proxy: &Proxy, target: &str) -> (Vec<Answer>, f64) {
     let load = Load::start(proxy.address, RATE);
     let ended = Arc::new(AtomicBool::new(false));

@@ -1,4 +1,4 @@
-//! An open-loop load: each request starts at its scheduled time, whatever the earlier ones do.
+//! An open-loop load: each request starts at its scheduled time, independent of earlier ones.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -13,25 +13,25 @@ use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::task::JoinSet;
 
-/// Connections that share the load.
+/// The number of connections that share the load.
 const CONNECTIONS: u32 = 8;
 
-/// A load that runs until it is told to end.
+/// A running load.
 pub(super) struct Load {
     end: Arc<AtomicBool>,
     thread: JoinHandle<Vec<Answer>>,
 }
 
-/// What came back for one request.
+/// The response to one request.
 pub(super) struct Answer {
-    /// From the time at which it was due and the client ready.
+    /// The time since the request was due and the client was ready.
     pub(super) delay: Duration,
     pub(super) status: u16,
     pub(super) body: Bytes,
 }
 
 impl Load {
-    /// Begins a load of so many requests a second.
+    /// Starts a load of `rate` requests per second.
     pub(super) fn start(to: SocketAddr, rate: u32) -> Self {
         let end = Arc::new(AtomicBool::new(false));
         let ended = Arc::clone(&end);
@@ -49,7 +49,7 @@ impl Load {
         Self { end, thread }
     }
 
-    /// Ends it and hands out what came back.
+    /// Stops the load; returns all responses.
     pub(super) fn end(self) -> Vec<Answer> {
         self.end.store(true, Ordering::Relaxed);
         self.thread.join().unwrap()
@@ -66,8 +66,8 @@ async fn paced(
     let mut answers = Vec::new();
     let mut due = Instant::now() + first;
     while !ended.load(Ordering::Relaxed) {
-        // A timer that goes off late is not the gateway's fault; an answer that keeps the next
-        // request waiting is.
+        // The delay counts from the actual start if only the timer was late, and from the due time
+        // if the previous response delayed the request.
         let begin = if Instant::now() < due {
             tokio::time::sleep_until(due.into()).await;
             Instant::now()
@@ -85,7 +85,7 @@ async fn paced(
     answers
 }
 
-/// Runs asynchronous work on this thread.
+/// Runs a future on this thread.
 pub(super) fn run<T>(work: impl Future<Output = T>) -> T {
     let mut runtime = tokio::runtime::Builder::new_current_thread();
     runtime.enable_all().build().unwrap().block_on(work)
@@ -132,7 +132,7 @@ pub(super) async fn get(
     response.into_body().collect().await.unwrap().to_bytes()
 }
 
-/// The delay that all but one of a hundred keep.
+/// p99 of the delays in nanoseconds.
 pub(super) fn slowest(answers: &[Answer]) -> f64 {
     let mut delays: Vec<_> = answers.iter().map(|one| one.delay).collect();
     delays.sort_unstable();

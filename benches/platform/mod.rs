@@ -1,7 +1,7 @@
-//! Plugins in a gateway under load: what hostile ones take from others, what swaps cost, and what
-//! ten minutes of both leave behind.
+//! Plugins in a gateway under load: the effect of hostile plugins on other requests, the cost of
+//! swaps, and memory after ten minutes of both.
 //!
-//! The gateway is a process of its own, as users run it; the clients are here.
+//! The gateway runs in its own process, as users run it; the clients run here.
 
 mod hostile;
 mod load;
@@ -22,8 +22,8 @@ pub(crate) use hostile::bench as hostile;
 pub(crate) use soak::bench as soak;
 pub(crate) use swaps::bench as swaps;
 
-/// A folder with a cassette of two answers: `one` for the header `x-kind: one` and `/id` 7, `two`
-/// for the query `rest=two`; and with this configuration.
+/// A folder with this configuration and a cassette of two responses: `one` for the header `x-kind:
+/// one` and `/id` 7, `two` for the query `rest=two`.
 pub(crate) fn folder(config: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let below = |name: &str| folder.path().join(name);
@@ -53,12 +53,12 @@ pub(crate) fn folder(config: &str) -> tempfile::TempDir {
     folder
 }
 
-/// A gateway that replays from a folder, and what its processes look like from here.
+/// A gateway in replay mode with this folder.
 fn replaying(folder: tempfile::TempDir) -> Proxy {
     Proxy::gateway_in("replay", None, folder)
 }
 
-/// Puts a plugin where the gateway looks, as careful programs do.
+/// Replaces a plugin atomically, as careful programs do.
 pub(crate) fn put(folder: &Path, name: &str, component: &[u8]) {
     let beside = folder.join("plugins").join(".new");
     std::fs::write(&beside, component).unwrap();

@@ -1,5 +1,5 @@
-//! Minutes of steady traffic through a recording and a replaying gateway with a plugin swap every
-//! second: memory must not grow.
+//! Minutes of steady traffic through a recording and a replaying gateway with a swap every second:
+//! memory must not grow.
 
 use std::fs;
 use std::path::Path;
@@ -11,20 +11,20 @@ use crate::fixtures::fixture;
 use crate::streams::Proxy;
 use crate::table::Table;
 
-/// Requests a second, of each gateway.
+/// Requests per second to each gateway.
 const RATE: u32 = 2_000;
-/// How long, where the environment says nothing else.
+/// The duration unless the environment sets another one.
 const LONG: Duration = Duration::from_secs(600);
-/// Traffic before the first look: pools, caches and the heap find their size.
+/// Traffic before the first measurement, in which pools, caches and the heap reach their size.
 const WARM: Duration = Duration::from_secs(30);
-/// Between two swaps.
+/// The time between two swaps.
 const SWAP: Duration = Duration::from_secs(1);
-/// So many swaps of a plugin, then one of the configuration.
+/// The number of plugin swaps before a swap of the configuration.
 const OF_PLUGINS: u32 = 10;
-/// What memory may grow by.
+/// The accepted growth of memory.
 const GROWTH: f64 = 1.10;
 
-/// A gateway under the load, and what is changed in it.
+/// A gateway under load, and the plugin versions that are swapped.
 struct Side {
     name: &'static str,
     proxy: Proxy,
@@ -32,7 +32,7 @@ struct Side {
     swaps: u32,
 }
 
-/// What a gateway holds while nothing is asked of it.
+/// The resources of a gateway without open connections.
 struct Held {
     memory: f64,
     descriptors: usize,
@@ -81,16 +81,16 @@ fn replay() -> Side {
     Side::new("replay", replaying(folder), versions)
 }
 
-/// One of two configurations that serve alike.
+/// One of two equivalent configurations.
 fn config(variant: u32) -> String {
-    // Connections to the origin that are kept for later are no leak, so they are not kept for long.
+    // Pooled connections to the origin are not a leak, so they are closed soon.
     format!(
         "report = \"verdict.json\"\n[matcher]\nignore_query = [\"soak-{variant}\"]\n\
          [limits]\nupstream_idle_timeout = \"1s\"\n"
     )
 }
 
-/// Traffic of all sides at once for some time, with swaps; then it is over and nothing is open.
+/// Runs traffic and swaps for this time; then closes all connections.
 fn run(sides: &mut [Side; 2], time: Duration) -> [Vec<Answer>; 2] {
     let loads = sides
         .each_ref()
@@ -130,7 +130,7 @@ impl Side {
         }
     }
 
-    /// What it holds once nothing moves: the least of some looks.
+    /// The minimum of several measurements after the load.
     fn held(&self) -> Held {
         let looks = (0..100).map(|_| {
             std::thread::sleep(Duration::from_millis(50));
@@ -172,7 +172,7 @@ fn row(table: &mut Table, name: &str, before: &Held, after: &Held) {
     );
 }
 
-/// Stops it as a user does; all that was asked in the measured time is in the verdict.
+/// Stops a gateway with SIGTERM; the verdict must count all requests of the measured time.
 fn ended(side: Side, what: &str, least: usize) {
     let folder = side.proxy.stop();
     let verdict = fs::read(folder.path().join("verdict.json")).unwrap();
@@ -186,7 +186,7 @@ fn ended(side: Side, what: &str, least: usize) {
     }
 }
 
-/// The cassette has as many exchanges as were counted.
+/// Asserts that the cassette has the counted number of exchanges.
 fn whole(folder: &Path, counted: u64) {
     let file = fs::File::open(folder.join("cassettes/default.jsons")).unwrap();
     let lines = std::io::BufRead::lines(std::io::BufReader::new(file));

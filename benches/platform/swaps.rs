@@ -1,4 +1,4 @@
-//! A thousand plugin swaps under load: no failures, no mixed versions, flat memory.
+//! A thousand plugin swaps under load: no failed request, no mixed versions, constant memory.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -11,18 +11,18 @@ use crate::streams::Proxy;
 use crate::table::{self, Table};
 
 const SWAPS: usize = 1_000;
-/// Swaps after which memory is looked at for the first time.
+/// The number of swaps before the first measurement of memory.
 const WARM: usize = 100;
-/// Requests a second.
+/// Requests per second.
 const RATE: u32 = 5_000;
-/// Swaps of components that were never compiled before.
+/// The number of swaps to components that are not in the compilation cache.
 const ANEW: usize = 50;
-/// Swaps of a guest in JavaScript, after two that compile.
+/// The number of swaps of a JavaScript guest, after two that compile it.
 const LARGE: usize = 7;
 
 pub(crate) fn bench(table: &mut Table) {
     let folder = folder("");
-    // One finds the first exchange for the request of the load, the other the second.
+    // The two versions find different exchanges for the request of the load.
     let versions = [
         (fixture("asked-matcher"), "one"),
         (fixture("abstainer"), "two"),
@@ -77,7 +77,7 @@ pub(crate) fn bench(table: &mut Table) {
     }
 }
 
-/// The same component with other bytes: a custom section of a text of its own at its end.
+/// The same component with other bytes: a custom section with a unique text at its end.
 fn unique(component: &[u8], number: usize) -> Vec<u8> {
     let now = std::time::SystemTime::now();
     let now = now
@@ -86,7 +86,7 @@ fn unique(component: &[u8], number: usize) -> Vec<u8> {
         .as_nanos();
     let text = format!("{number:03} {now:020}");
     let mut unique = component.to_vec();
-    // A section: its kind, its size, then the length of its name, the name and the content.
+    // A custom section: its id, its size, the length of its name, the name, the content.
     unique.extend([0, u8::try_from(text.len() + 2).unwrap(), 1, b'x']);
     unique.extend(text.as_bytes());
     unique
@@ -101,8 +101,8 @@ fn live(table: &mut Table, what: &str, times: &[Duration]) {
     table.row(what, shown, "its p99", beside, middle / slow);
 }
 
-/// The first request after a start beside the second, with a plugin in JavaScript that is asked for
-/// both; the connection is there already.
+/// Compares the first request after a start with the second one, on an open connection, with a
+/// JavaScript plugin that is called for both.
 fn first(table: &mut Table, path: &Path) {
     let component = std::fs::read(path.join("ignore-nonce.wasm")).unwrap();
     let (mut firsts, mut seconds) = (Vec::new(), Vec::new());
@@ -136,7 +136,7 @@ fn first(table: &mut Table, path: &Path) {
     );
 }
 
-/// How long it takes from the file to the first answer of the new version.
+/// The time from the replacement of the file to the first response of the new version.
 fn swapped(proxy: &Proxy, name: &str, component: &[u8], expected: &str) -> Duration {
     load::run(async {
         let mut sender = load::connect(proxy.address).await;
@@ -154,7 +154,7 @@ fn swapped(proxy: &Proxy, name: &str, component: &[u8], expected: &str) -> Durat
     })
 }
 
-/// Memory once nothing moves: the least of a few looks.
+/// The minimum of several measurements of memory.
 fn settled(proxy: &Proxy) -> f64 {
     let looks = (0..20).map(|_| {
         std::thread::sleep(Duration::from_millis(50));
@@ -163,13 +163,13 @@ fn settled(proxy: &Proxy) -> f64 {
     looks.fold(f64::MAX, f64::min)
 }
 
-/// Plugins in JavaScript, where they were built.
+/// The folder of the JavaScript plugins, if they were built.
 fn large() -> Option<PathBuf> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/javascript/build");
     path.join("ignore-nonce.wasm").is_file().then_some(path)
 }
 
-/// Two plugins in JavaScript in turns; both were compiled once.
+/// Swaps of two JavaScript plugins in turn, each compiled once.
 fn large_swaps(path: &Path) -> Vec<Duration> {
     let read = |name: &str| std::fs::read(path.join(name)).unwrap();
     let versions = [read("ignore-nonce.wasm"), read("skip-errors.wasm")];

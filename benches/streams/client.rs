@@ -1,4 +1,4 @@
-//! The clients: many conversations at once, and one reader of events.
+//! The clients: many concurrent conversations, and one reader of events.
 
 use std::io;
 use std::net::SocketAddr;
@@ -9,17 +9,17 @@ use tokio::net::TcpStream;
 
 use super::origin::{BARE, CONTENT, MASKED, START, head};
 
-/// Conversations at once, and messages under way in each.
+/// The number of concurrent conversations, and of messages in flight in each.
 const TALKS: usize = 64;
 const WINDOW: usize = 16;
 
-/// Runs a client on a runtime of one thread.
+/// Runs a client on a single-threaded runtime.
 pub(super) fn run<T>(work: impl Future<Output = T>) -> T {
     let mut runtime = tokio::runtime::Builder::new_current_thread();
     runtime.enable_all().build().unwrap().block_on(work)
 }
 
-/// Messages in a second that go there and back.
+/// Echoed messages per second.
 pub(super) fn talk(address: SocketAddr, time: Duration) -> f64 {
     run(async {
         let mut streams = Vec::new();
@@ -58,7 +58,7 @@ pub(super) async fn open(address: SocketAddr, session: &str) -> io::Result<TcpSt
     Ok(stream)
 }
 
-/// A text, masked by a key of zeros.
+/// A text frame with a mask of zeros.
 pub(super) fn frame(number: usize) -> [u8; MASKED] {
     let mut frame = [b'.'; MASKED];
     frame[..6].copy_from_slice(&[0x81, 0x80 | CONTENT as u8, 0, 0, 0, 0]);
@@ -67,7 +67,7 @@ pub(super) fn frame(number: usize) -> [u8; MASKED] {
     frame
 }
 
-/// Keeps some messages under way until the time is over; how many came back.
+/// Keeps a number of messages in flight until the given time; returns the number of echoed ones.
 async fn say_and_hear(mut stream: TcpStream, until: Instant) -> io::Result<u64> {
     let frames = frame(0).repeat(WINDOW);
     stream.write_all(&frames).await?;
@@ -87,7 +87,7 @@ async fn say_and_hear(mut stream: TcpStream, until: Instant) -> io::Result<u64> 
     Ok(heard)
 }
 
-/// Hears one message, which is this one.
+/// Reads one message and asserts that it has this number.
 pub(super) async fn hear(stream: &mut TcpStream, number: usize) -> io::Result<()> {
     let mut bytes = [0; BARE];
     stream.read_exact(&mut bytes).await?;
@@ -96,7 +96,7 @@ pub(super) async fn hear(stream: &mut TcpStream, number: usize) -> io::Result<()
     Ok(())
 }
 
-/// Closes a WebSocket, and waits until the other side has done so as well.
+/// Closes a WebSocket and waits for the close frame of the peer.
 pub(super) async fn close(mut stream: TcpStream) -> io::Result<()> {
     stream.write_all(&[0x88, 0x80, 0, 0, 0, 0]).await?;
     let mut rest = Vec::new();
@@ -105,7 +105,7 @@ pub(super) async fn close(mut stream: TcpStream) -> io::Result<()> {
     Ok(())
 }
 
-/// How long each event was under way, in nanoseconds.
+/// The delay of each event in nanoseconds.
 pub(super) fn events(address: SocketAddr) -> Vec<f64> {
     run(async {
         let mut delays = Vec::new();
@@ -119,7 +119,7 @@ pub(super) fn events(address: SocketAddr) -> Vec<f64> {
     })
 }
 
-/// Reads a stream to its end, and hands over the time that each event tells of.
+/// Reads a stream to its end and passes the timestamp of each event to `seen`.
 pub(super) async fn read_events(
     address: SocketAddr,
     session: &str,

@@ -1,7 +1,7 @@
-//! A thousand WebSockets and a thousand event streams at once, recorded and then replayed.
+//! A thousand concurrent WebSockets and a thousand event streams, recorded and then replayed.
 //!
-//! Each recorded round is a session of its own, and the first is what is replayed in each: after
-//! the first rounds, memory must not grow with them.
+//! Each recorded round has its own session, and each replayed round uses the first one: memory must
+//! not grow with the number of rounds.
 
 use std::net::SocketAddr;
 
@@ -11,7 +11,7 @@ use crate::table::Table;
 
 const EACH: usize = 1000;
 const ROUNDS: usize = 5;
-/// What each WebSocket says.
+/// The number of messages on each WebSocket.
 const MESSAGES: usize = 20;
 
 pub(super) fn bench(table: &mut Table, origin: SocketAddr) {

@@ -1,7 +1,8 @@
-//! WebSockets and event streams through the gateway, beside a plain splice of two TCP sockets.
+//! WebSockets and event streams through the gateway, compared with a plain splice of two TCP
+//! sockets.
 //!
-//! The gateway and the splice are processes of their own, so that their CPU time and their memory
-//! are theirs alone; the clients and the origin are here.
+//! The gateway and the splice run in their own processes, so that their CPU time and memory are
+//! measured alone; clients and origin run here.
 
 mod client;
 mod many_streams;
@@ -17,13 +18,13 @@ use crate::table::{self, Table};
 
 pub(crate) use splice::{ORIGIN, run as splice};
 
-/// Turns that each one has, after one that does not count.
+/// The number of rounds of each proxy, after one that does not count.
 const ROUNDS: usize = 5;
-/// How long a round is.
+/// The duration of a round.
 const ROUND: Duration = Duration::from_secs(1);
-/// Tunnels that are held open without a word.
+/// The number of idle tunnels.
 const IDLE: usize = 1000;
-/// Events whose delay is measured, and the pause between two.
+/// The number of events whose delay is measured, and the pause between them.
 pub(crate) const EVENTS: u32 = 500;
 pub(crate) const PAUSE: Duration = Duration::from_millis(2);
 
@@ -36,7 +37,7 @@ pub(crate) fn bench(table: &mut Table) {
     rates(table, &splice, &[&passing, &recording]);
     delays(table, &splice, &recording);
     drop((splice, passing, recording));
-    // Of new ones, since memory that was used before is used again.
+    // New processes, since memory that was used before is reused.
     let splice = Proxy::splice(origin);
     let beside = splice.of_one_tunnel(IDLE);
     for mode in ["passthrough", "record"] {
@@ -50,7 +51,7 @@ pub(crate) fn bench(table: &mut Table) {
     many_streams::bench(table, origin);
 }
 
-/// Messages that go there and back, in a second and for a second of CPU.
+/// Echoed messages per second of time and per second of CPU time.
 fn rates(table: &mut Table, splice: &Proxy, others: &[&Proxy]) {
     let all: Vec<&Proxy> = std::iter::once(splice)
         .chain(others.iter().copied())
@@ -90,7 +91,7 @@ fn rates(table: &mut Table, splice: &Proxy, others: &[&Proxy]) {
     }
 }
 
-/// How long an event is under way, all but the slowest of a hundred.
+/// p99 of the delay of an event.
 fn delays(table: &mut Table, splice: &Proxy, recording: &Proxy) {
     let slowest = |proxy: &Proxy| {
         let mut delays = client::events(proxy.address);

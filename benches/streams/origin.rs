@@ -10,19 +10,19 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::{EVENTS, PAUSE};
 
-/// Bytes of the content of a message.
+/// The size of a message in bytes.
 pub(super) const CONTENT: usize = 64;
-/// Bytes of a frame with it as a client sends it, masked by a key of zeros, and as a server does.
+/// The size of a frame in bytes, masked by a client and unmasked by a server.
 pub(super) const MASKED: usize = CONTENT + 6;
 pub(super) const BARE: usize = CONTENT + 2;
 
-/// What the times of events count from.
+/// The zero point of the timestamps.
 pub(super) static START: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 const STREAMING: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\
      transfer-encoding: chunked\r\n\r\n";
 
-/// Starts it on a thread of its own; it ends with the process.
+/// Starts the origin on its own thread; it runs until the process exits.
 pub(super) fn start() -> SocketAddr {
     let socket = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     socket.set_nonblocking(true).unwrap();
@@ -34,7 +34,7 @@ pub(super) fn start() -> SocketAddr {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
                 stream.set_nodelay(true).unwrap();
-                // The client sees what went wrong.
+                // The client sees the error.
                 tokio::spawn(async move { serve(stream).await.ok() });
             }
         });
@@ -65,7 +65,7 @@ async fn serve(mut stream: TcpStream) -> std::io::Result<()> {
     stream.write_all(b"0\r\n\r\n").await
 }
 
-/// Reads up to the empty line, byte by byte, so that nothing after it is taken.
+/// Reads a head byte by byte, so that nothing after it is consumed.
 pub(super) async fn head(stream: &mut TcpStream) -> std::io::Result<String> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
@@ -91,7 +91,7 @@ async fn echo(mut stream: TcpStream) -> std::io::Result<()> {
         input.extend_from_slice(&rest);
         output.clear();
         if input.starts_with(&[0x88]) && input.len() >= 6 {
-            // A close without a code is answered by one.
+            // A close frame without a code is answered with one.
             stream.write_all(&[0x88, 0]).await?;
             return stream.shutdown().await;
         }

@@ -10,12 +10,12 @@ use super::client;
 use super::splice::ORIGIN;
 use crate::connections::BARE;
 
-/// A proxy that runs. Dropped, it is ended.
+/// A running proxy. Dropping it kills the process.
 pub(crate) struct Proxy {
     pub(super) name: &'static str,
     pub(crate) address: SocketAddr,
     child: Child,
-    /// Kept, so that it can write.
+    /// Kept open, so that the proxy can write.
     _output: BufReader<ChildStdout>,
     folder: tempfile::TempDir,
 }
@@ -79,14 +79,14 @@ impl Proxy {
         Self::start("bare hyper", command, tempfile::tempdir().unwrap())
     }
 
-    /// A gateway in passthrough, with or without TLS.
+    /// A gateway in passthrough mode, with or without TLS.
     pub(crate) fn passing(origin: SocketAddr, tls: bool) -> Self {
         let upstream = format!("upstream = \"http://{origin}\"");
         let folder = tempfile::tempdir().unwrap();
         Self::configured("passthrough", &upstream, tls, folder)
     }
 
-    /// A gateway in replay, with or without TLS.
+    /// A gateway in replay mode, with or without TLS.
     pub(crate) fn replaying(folder: tempfile::TempDir, tls: bool) -> Self {
         Self::configured("replay", "", tls, folder)
     }
@@ -114,17 +114,17 @@ impl Proxy {
         Self::start(mode, command, folder)
     }
 
-    /// The certificate of one that speaks TLS.
+    /// The certificate of a proxy with TLS.
     pub(crate) fn certificate(&self) -> PathBuf {
         self.folder().join("ca.pem")
     }
 
-    /// The folder that it runs in.
+    /// The working directory of the proxy.
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
     }
 
-    /// Nanoseconds of the CPU that it used until now.
+    /// The CPU time so far in nanoseconds.
     pub(super) fn cpu(&self) -> u64 {
         let tasks = fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
         let used = tasks.filter_map(|task| {
@@ -134,7 +134,7 @@ impl Proxy {
         used.sum()
     }
 
-    /// Bytes of memory that it holds.
+    /// The resident memory in bytes.
     pub(crate) fn memory(&self) -> f64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
@@ -142,14 +142,14 @@ impl Proxy {
         kib.parse::<f64>().unwrap() * 1024.0
     }
 
-    /// Descriptors that it has open.
+    /// The number of open descriptors.
     pub(crate) fn descriptors(&self) -> usize {
         fs::read_dir(format!("/proc/{}/fd", self.child.id()))
             .unwrap()
             .count()
     }
 
-    /// Bytes of memory that one more idle tunnel takes, both legs.
+    /// The growth of memory for each idle tunnel with both its connections, in bytes.
     pub(super) fn of_one_tunnel(&self, tunnels: usize) -> f64 {
         client::run(async {
             let mut open = vec![client::open(self.address, "idle").await.unwrap()];
@@ -161,7 +161,7 @@ impl Proxy {
         })
     }
 
-    /// Ends it as a user does, and gives back its folder.
+    /// Stops the proxy with SIGTERM; returns its folder.
     pub(crate) fn stop(mut self) -> tempfile::TempDir {
         let id = self.child.id().to_string();
         Command::new("kill").args(["-INT", &id]).status().unwrap();
@@ -173,7 +173,7 @@ impl Proxy {
 
 impl Drop for Proxy {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // The process may have exited already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -1,13 +1,13 @@
-//! The baseline: copies the bytes of one TCP socket to another.
+//! The baseline: copies bytes between two TCP sockets.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
 use tokio::net::{TcpListener, TcpStream};
 
-/// The environment variable that makes a process the splice to this address.
+/// This environment variable makes a process a splice to the given address.
 pub(crate) const ORIGIN: &str = "OULI_BENCH_SPLICE";
 
-/// Tells where it listens, and runs until it is killed.
+/// Prints its address and runs until it is killed.
 pub(crate) fn run(origin: SocketAddr) {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {

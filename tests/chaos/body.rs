@@ -1,4 +1,5 @@
-//! Faults in a response body: the client sees them and nothing is recorded as complete.
+//! Faults in a response body: the client sees the fault and the exchange is not recorded as
+//! complete.
 
 use std::sync::Arc;
 
@@ -8,10 +9,10 @@ use crate::support::folder::Folder;
 use crate::support::gateway;
 use crate::support::{PATIENCE, until};
 
-/// The head of a response of ten bytes, and half of them.
+/// The head of a response of ten bytes and the first half of the body.
 pub(super) const SIZED: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf.";
 
-/// The same in chunks.
+/// The same with chunked coding.
 pub(super) const CHUNKED: &[u8] =
     b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhalf.\r\n";
 
@@ -66,7 +67,7 @@ fn a_body_with_an_error_is_not_recorded() {
                 "{name} {mode}: {answer}"
             );
             let body = after_head(&answer);
-            // A reset may take away what came just before it; a close does not.
+            // A reset may discard bytes that arrived just before it; a close does not.
             let all = body == "half." || body == "5\r\nhalf.\r\n";
             let lost = name.contains("reset") && body.is_empty();
             assert!(all || lost, "{name} {mode}: {body:?}");
@@ -134,7 +135,7 @@ fn an_early_response_leaves_no_reusable_connection() {
     ]);
     let gateway = gateway::over(&Arc::new(Folder::new()), "record").upstream(&origin.url());
     let gateway = gateway.start_with(1);
-    // Half of what it says it sends.
+    // The request body is shorter than its content-length.
     let early = "POST /a HTTP/1.1\r\nhost: a\r\ncontent-length: 1000\r\n\r\nhalf";
     let answer = send_until(gateway.address, early, "big");
     assert!(
@@ -142,7 +143,8 @@ fn an_early_response_leaves_no_reusable_connection() {
         "{answer}"
     );
     assert_eq!(client::http1(&gateway).get("/b").text(), "ok");
-    // The rest of the first request never came before the second one.
+    // The first request was incomplete when the second one was sent, so each had its own
+    // connection.
     assert_eq!(origin.connections(), 2);
     assert!(
         origin.heads()[1].starts_with("GET /b "),

@@ -1,4 +1,4 @@
-//! Calls of gRPC and WebSockets whose upstream fails before it answers.
+//! gRPC calls and WebSockets whose upstream fails before it responds.
 
 use std::sync::Arc;
 
@@ -48,7 +48,7 @@ fn a_failed_websocket_handshake_is_replayed() {
     }
 }
 
-/// A call with one message.
+/// A gRPC call with one message.
 fn call(gateway: &gateway::Running, message: &str) -> client::Answer {
     let size = u8::try_from(message.len()).unwrap();
     let framed = [&[0, 0, 0, 0, size], message.as_bytes()].concat();

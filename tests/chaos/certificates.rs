@@ -9,7 +9,7 @@ use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use crate::support::folder::Folder;
 use crate::support::{client, gateway, origin, spawn, tls, wait_for};
 
-/// A server with a certificate of its own for this name and time, and the certificate in PEM.
+/// A server with a self-signed certificate for this name and validity, and the certificate in PEM.
 fn server(name: &str, years: (i32, i32)) -> (Arc<ServerConfig>, String) {
     let key = rcgen::KeyPair::generate().unwrap();
     let mut parameters = rcgen::CertificateParams::new(vec![name.to_owned()]).unwrap();
@@ -24,7 +24,7 @@ fn server(name: &str, years: (i32, i32)) -> (Arc<ServerConfig>, String) {
     (Arc::new(config.unwrap()), certificate.pem())
 }
 
-/// What a client is told, where the gateway trusts `ca`.
+/// The error text that a client gets if the gateway trusts `ca`.
 fn told(config: Arc<ServerConfig>, ca: Option<&str>) -> String {
     let origin = origin::new().tls(config).start();
     let folder = Arc::new(Folder::new());

@@ -1,4 +1,5 @@
-//! Responses that come before the end of the request: recorded with what was sent of it.
+//! Responses that arrive before the end of the request: recorded with the request bytes that were
+//! sent.
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::TcpListener;
@@ -28,13 +29,13 @@ fn over(url: &str, limits: &str) -> Running {
         .start()
 }
 
-/// The head and the first bytes of an upload.
+/// Sends the head and the first bytes of an upload.
 fn upload(gateway: &Running, fields: &str, length: usize, part: &str) -> Raw {
     let head = format!("POST /up HTTP/1.1\r\nhost: a\r\n{fields}content-length: {length}\r\n\r\n");
     raw(gateway.address, head + part)
 }
 
-/// The exchanges, once so many are recorded and nothing else happened.
+/// Waits until `count` exchanges are recorded and returns them; there must be no failed ones.
 fn recorded(gateway: Running, count: u64) -> (Arc<Folder>, Vec<Value>) {
     until("the recording", || {
         (gateway.session("default").recorded == count).then_some(())
@@ -92,7 +93,8 @@ fn a_connection_serves_the_next_request_after_an_early_response() {
     let gateway = record(&origin);
     let mut client = upload(&gateway, "", 8, "half");
     assert!(client.read_until("no").ends_with("no"));
-    // Longer than an idle connection keeps its buffers: the rest is no request.
+    // After one second without a request the gateway releases the buffers of an idle connection.
+    // This connection is not idle: the rest of the body must not be parsed as a request.
     assert!(client.is_silent_for(Duration::from_millis(1500)));
     client.write("rest");
     client.write("GET /next HTTP/1.1\r\nhost: a\r\n\r\n");
@@ -116,7 +118,7 @@ fn a_request_that_its_client_gives_up_is_recorded_as_far_as_it_was_sent() {
     let (folder, exchanges) = recorded(gateway, 1);
     let request = &exchanges[0]["request"];
     assert_eq!(request["truncated_at"], part.len());
-    // The last word may be a part of a secret.
+    // The last word is dropped because it may be a part of a secret.
     let text: String = request["body"]["text"]
         .as_array()
         .unwrap()
@@ -125,7 +127,8 @@ fn a_request_that_its_client_gives_up_is_recorded_as_far_as_it_was_sent() {
         .collect();
     assert_eq!(text, "name,size\none,1\ntwo,");
     let replay = gateway::replay(&folder).start();
-    // A client that waits for the answer gets it, and one that sends all first as well.
+    // A client that waits for the response gets it, and so does one that first sends its whole
+    // body.
     let mut waits = upload(&replay, "content-type: text/csv\r\n", 1000, part);
     assert!(waits.read_until("no").starts_with("HTTP/1.1 401"));
     let whole = format!("{part},and more\n").repeat(1000);
@@ -195,7 +198,7 @@ fn fields_that_are_ignored_are_ignored_in_a_truncated_request() {
             .post("/up", "application/json", body)
             .status
     };
-    // The lengths are those of the recording.
+    // Live requests are cut at the lengths of the recorded requests.
     assert_eq!(
         post(r#"{"password": "other-8e2a0", "nonce": 3, "n": 2, "more": [1]}"#),
         401
@@ -297,7 +300,7 @@ fn an_upload_that_an_http2_upstream_stops_is_recorded() {
     for gives_up in [true, false] {
         let gateway = over(&format!("h2c://{address}"), "");
         let mut client = upload(&gateway, "", 1000, "some of it");
-        // The length is not known, so the answer comes in chunks.
+        // The length of the body is unknown, so the response is chunked.
         assert!(client.read_until("0\r\n\r\n").contains("no"));
         if !gives_up {
             client.write("-".repeat(990));
@@ -324,13 +327,13 @@ fn a_client_that_leaves_during_its_upload_takes_no_response_away() {
         }
         stream.write_all(HEAD).unwrap();
         has_left.recv().unwrap();
-        // The connection stays open for a response that has begun.
+        // The connection stays open while a response is being sent.
         let quiet = Duration::from_millis(300);
         stream.set_read_timeout(Some(quiet)).unwrap();
         let error = stream.read(&mut byte).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::WouldBlock);
         stream.write_all(b"second").unwrap();
-        // Then it is closed, since the request is incomplete.
+        // After the response it is closed, because the request is incomplete.
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         assert_eq!(stream.read_to_end(&mut seen).unwrap(), 0);
     });

@@ -11,7 +11,7 @@ use crate::support::folder::Folder;
 use crate::support::gateway::{self, Builder, Running};
 use crate::support::{PATIENCE, client, until};
 
-/// For upstreams that are late.
+/// A short limit, for upstreams that do not respond in time.
 pub(super) const LATE: &str = "[limits]\nresponse_header_timeout = \"300ms\"";
 
 pub(super) fn over(origin: &Origin, mode: &'static str) -> Builder {
@@ -19,7 +19,7 @@ pub(super) fn over(origin: &Origin, mode: &'static str) -> Builder {
     builder.set("record_failures = true")
 }
 
-/// Stops a gateway that has recorded a failure; its folder and the failed exchange.
+/// Stops a gateway that has recorded a failure; returns its folder and the failed exchange.
 pub(super) fn recorded(gateway: Running) -> (Arc<Folder>, Value) {
     until("the recording", || {
         (gateway.session("default").recorded_failures == 1).then_some(())
@@ -88,7 +88,7 @@ fn a_truncated_body_is_replayed_truncated() {
 
 #[test]
 fn a_reset_is_replayed_after_all_bytes_before_it() {
-    // More than fits into the buffers between two sockets.
+    // More bytes than the socket buffers hold.
     const MEGABYTES: usize = 8 << 20;
     let origin = crate::support::origin::new()
         .route("/", |_| {
@@ -124,7 +124,7 @@ fn a_reset_is_replayed_after_all_bytes_before_it() {
     );
 }
 
-/// Writes a member into the first exchange of a cassette.
+/// Adds a member to the first exchange of a cassette.
 fn edit(folder: &Folder, member: &str) {
     let text = folder.text("default");
     let edited = text.replacen("  \"digest\"", &format!("  {member},\n  \"digest\""), 1);
@@ -237,8 +237,8 @@ fn failures_keep_their_order_among_successes() {
         let fails: &'static [Do] = &[Do::Read];
         origins(vec![fails, fails, &[Do::Read, Do::Send(OK)]])
     };
-    // A client that tries again, in auto, gets further: a failure is not replayed where the
-    // upstream can be asked.
+    // A client that retries in auto mode reaches the upstream again: failures of the current run
+    // are not replayed.
     let origin = scripts();
     let gateway = over(&origin, "auto").start();
     let statuses = |gateway: &Running, count: usize| -> Vec<u16> {
@@ -256,13 +256,13 @@ fn failures_keep_their_order_among_successes() {
     let replay = gateway::replay(&folder).start();
     assert_eq!(statuses(&replay, 4), [502, 502, 200, 200]);
     replay.stop();
-    // The next run in auto replays what was recorded, in its order.
+    // The next auto run replays the recorded exchanges in their order.
     let again = gateway::over(&folder, "auto")
         .upstream(&origin.url())
         .start();
     assert_eq!(statuses(&again, 4), [502, 502, 200, 200]);
     assert_eq!(origin.heads().len(), 3);
-    // Where only a failure is recorded, replay has nothing else to say.
+    // If only a failure is recorded, replay repeats it.
     let gateway = over(&scripts(), "record").start();
     client::http1(&gateway).get("/");
     let (folder, _) = recorded(gateway);

@@ -7,11 +7,11 @@ use crate::support::client::{self, Answer};
 use crate::support::folder::Folder;
 use crate::support::gateway;
 
-/// The limit of time is for an upstream that is late alone: all other faults end by themselves.
+/// Only for upstreams that do not respond in time: all other faults end without a timeout.
 const LATE: &str = "[limits]\nresponse_header_timeout = \"400ms\"";
 const LIMITS: &str = "[limits]\ninterim_responses = 8";
 
-/// A fault: its name, what the origin does, the status and a word of the reason.
+/// A fault: its name, the steps of the origin, the status and a word of the reason.
 type Fault = (&'static str, &'static [Do], u16, &'static str);
 
 const FAULTS: &[Fault] = &[
@@ -110,7 +110,7 @@ fn assert_fault(answer: &Answer, name: &str, status: u16, word: &str) {
     assert!(text.contains(&word.to_lowercase()), "{name}: {text}");
 }
 
-/// What a mode makes of an upstream.
+/// The responses of a mode over HTTP/1.1 and HTTP/2.
 fn asked(url: &str, mode: &'static str, limits: &str) -> (Answer, Answer) {
     let gateway = gateway::over(&Arc::new(Folder::new()), mode).upstream(url);
     let gateway = gateway.section(limits).start();
@@ -141,7 +141,7 @@ fn a_fault_before_the_response_head_is_reported_and_not_recorded() {
             assert_fault(&one, name, *status, word);
             assert_fault(&two, name, *status, word);
         }
-        // Each was asked once: a request that went out is never sent again.
+        // Each request was sent once: the gateway never resends a request.
         assert_eq!(origin.heads().len(), 6, "{name}");
     }
 }

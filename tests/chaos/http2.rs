@@ -15,24 +15,24 @@ use crate::support::folder::Folder;
 use crate::support::gateway::{self, Builder};
 use crate::support::{spawn, tls, wait_for, without_hanging};
 
-/// What an upstream does with its first stream.
+/// The action of an upstream on its first stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Do {
-    /// Resets it before there is a response.
+    /// Resets the stream before the response head.
     ResetEarly(Reason),
-    /// Resets it after half of the body, once it is told to.
+    /// Resets the stream after half of the body, when the test rings the bell.
     Reset(Reason),
-    /// Sends GOAWAY then.
+    /// Sends GOAWAY at that point.
     GoAway(Reason),
-    /// Closes the connection then.
+    /// Closes the connection at that point.
     Close,
-    /// Sends interim responses without end.
+    /// Sends an endless sequence of interim responses.
     Interim,
-    /// Sends a head of a hundred kilobytes.
+    /// Sends a head of 100 KB.
     LargeHead,
 }
 
-/// An upstream, and the bell at which it acts.
+/// An upstream and the bell that triggers its action.
 struct Upstream {
     builder: Builder,
     bell: Arc<Notify>,
@@ -96,7 +96,7 @@ async fn serve(
                 let value = "v".repeat(1000).try_into().unwrap();
                 response.headers_mut().append(name, value);
             }
-            // It may be refused while it is sent.
+            // The gateway may reject the head before all of it is sent.
             let _ = respond.send_response(response, true);
         }
         Do::Reset(_) | Do::GoAway(_) | Do::Close => {
@@ -113,7 +113,7 @@ async fn serve(
             }
         }
     }
-    // To its end, so that all is sent.
+    // Polls the connection to its end, so that everything is sent.
     while let Some(Ok(_)) = connection.accept().await {}
 }
 
@@ -129,7 +129,7 @@ fn code(error: &Broken) -> Option<u32> {
     None
 }
 
-/// Half of a body, then the code of the fault.
+/// Reads half of a body, triggers the fault and returns its code.
 fn half(gateway: &gateway::Running, bell: &Notify) -> Option<u32> {
     let mut opened = client::http2(gateway).ask("GET", "/").open();
     assert_eq!(opened.next().unwrap().unwrap(), "half.");
@@ -142,7 +142,7 @@ fn a_stream_reset_within_the_body_is_replayed_with_its_code() {
     let acts = [
         (Do::Reset(Reason::CANCEL), Some(8)),
         (Do::Reset(Reason::ENHANCE_YOUR_CALM), Some(11)),
-        // How a connection ends below that is for the system to say.
+        // How the client sees the end of the connection depends on the system.
         (Do::GoAway(Reason::PROTOCOL_ERROR), None),
         (Do::Close, None),
     ];

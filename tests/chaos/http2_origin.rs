@@ -1,5 +1,5 @@
-//! HTTP/2 origins of raw frames: one that answers each request with the same ones, and one that a
-//! test scripts.
+//! HTTP/2 origins of raw frames: one that sends the same frames for each request, and one that runs
+//! a script of the test.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -25,13 +25,13 @@ pub(super) enum Frame {
     /// Status 200 with these fields; true for END_STREAM.
     Head(&'static [(u8, &'static str)], bool),
     Data(&'static [u8], bool),
-    /// Trailers without fields, and END_STREAM.
+    /// Empty trailers with END_STREAM.
     Trailers,
     /// RST_STREAM with NO_ERROR.
     Reset,
     /// GOAWAY with NO_ERROR that does not cover the stream.
     GoAway,
-    /// Waits for so many bytes of the request body.
+    /// Waits for this number of bytes of the request body.
     AwaitBody(usize),
 }
 
@@ -39,11 +39,11 @@ pub(super) enum Frame {
 pub(super) const CONTENT_LENGTH: u8 = 28;
 pub(super) const CONTENT_TYPE: u8 = 31;
 
-/// Starts an origin; its address.
+/// Starts an origin; returns its address.
 pub(super) fn start(frames: Vec<Frame>) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
-    // It ends with the process; each test asks it a few times.
+    // The thread runs until the process exits; each test sends only a few requests.
     std::thread::spawn(move || {
         for stream in listener.incoming() {
             let frames = frames.clone();
@@ -187,7 +187,7 @@ impl Peer {
     }
 }
 
-/// None once the other side is gone.
+/// None if the peer closed the connection.
 fn serve(mut stream: &TcpStream, frames: &[Frame]) -> Option<()> {
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     stream.set_nodelay(true).unwrap();
@@ -225,7 +225,7 @@ fn answer(mut stream: &TcpStream, stream_id: u32, frames: &[Frame]) -> Option<()
     Some(())
 }
 
-/// Reads up to the head of a request and gives its stream.
+/// Reads up to the head of a request and returns its stream id.
 fn read_request(stream: &TcpStream) -> Option<u32> {
     loop {
         let (kind, stream_id, _) = read_frame(stream)?;

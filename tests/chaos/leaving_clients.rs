@@ -1,4 +1,4 @@
-//! Clients that leave after the head of a response: the exchange is recorded whole.
+//! Clients that disconnect after the response head: the whole exchange is recorded.
 
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::support::gateway::{self, Running};
 use crate::support::origin::{self, Gate, Origin, parts};
 use crate::support::{PATIENCE, until, without_hanging};
 
-/// An origin whose answer has two parts, the second behind the gate.
+/// An origin whose response has two parts; the second waits for the gate.
 fn slow(gate: &Gate, sized: bool) -> Origin {
     let held = gate.clone();
     let script = origin::new().route("/slow", move |_| {
@@ -27,7 +27,7 @@ fn slow(gate: &Gate, sized: bool) -> Origin {
     script.start()
 }
 
-/// How a client leaves once it has the head and the first part.
+/// How a client disconnects after the head and the first part.
 #[derive(Clone, Copy, Debug)]
 enum Leave {
     Close,
@@ -38,7 +38,8 @@ enum Leave {
 
 const REQUEST: &str = "GET /slow HTTP/1.1\r\nhost: a\r\n\r\n";
 
-/// Reads the first part and leaves. What it returns is dropped once the answer may go on.
+/// Reads the first part and disconnects. The caller drops the returned stream when the response may
+/// continue.
 fn leave(how: Leave, address: SocketAddr) -> Option<TcpStream> {
     if matches!(how, Leave::Http2) {
         let mut opened = client::at(address, http::Version::HTTP_2)
@@ -68,7 +69,7 @@ fn leave(how: Leave, address: SocketAddr) -> Option<TcpStream> {
     None
 }
 
-/// The exchange is in the cassette, and a replay gives all of it.
+/// Asserts that the exchange is in the cassette and that a replay returns all of it.
 fn recorded_whole(gateway: Running) {
     let folder = Arc::clone(&gateway.folder);
     let report = gateway.finish();
@@ -110,7 +111,7 @@ fn a_stop_waits_for_a_response_whose_client_left() {
     let address = gateway.address;
     leave(Leave::Close, address);
     let opens = std::thread::spawn(move || {
-        // Once it stops, no listener is left.
+        // A gateway that is stopping has closed its listener.
         until("the stop", || {
             TcpStream::connect(address).is_err().then_some(())
         });

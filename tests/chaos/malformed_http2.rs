@@ -1,4 +1,4 @@
-//! Responses over HTTP/2 that are malformed (RFC 9113, section 8.1.1): 502, never passed on.
+//! Malformed HTTP/2 responses (RFC 9113, section 8.1.1): the client gets 502, never the response.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -35,7 +35,7 @@ fn field(name: &str, value: &str) -> Vec<u8> {
     [vec![0], string(name), string(value)].concat()
 }
 
-/// An origin that answers the first request on each connection with these frames.
+/// An origin that responds to the first request of each connection with these frames.
 fn origin(frames: Vec<u8>) -> SocketAddr {
     peer(move |peer: &mut Peer| {
         peer.bytes(PREFACE_LEN);

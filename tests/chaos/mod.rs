@@ -1,4 +1,4 @@
-//! Upstream failures, as clients, recordings and replays see them.
+//! Upstream failures as clients, recordings and replays see them.
 
 mod body;
 mod calls;

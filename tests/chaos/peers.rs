@@ -10,20 +10,20 @@ use socket2::SockRef;
 
 use crate::support::{PATIENCE, until};
 
-/// What an origin does with a connection, one after the other. At the end it closes it.
+/// A step of an origin on a connection. After the last step the connection is closed.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Do {
     /// Reads the head of a request.
     Read,
     /// Sends these bytes.
     Send(&'static [u8]),
-    /// Sends these bytes until nobody takes them.
+    /// Sends these bytes until the peer closes the connection.
     Forever(&'static [u8]),
-    /// Sends no more, and waits until the other side is gone.
+    /// Closes the sending side and waits until the peer closes the connection.
     HalfClose,
-    /// Waits until the other side is gone.
+    /// Waits until the peer closes the connection.
     Stall,
-    /// Ends the connection with a reset.
+    /// Closes the connection with a reset.
     Reset,
 }
 
@@ -35,12 +35,13 @@ pub(super) struct Origin {
     done: Arc<AtomicUsize>,
 }
 
-/// An origin that does this with every connection.
+/// An origin that runs these steps on every connection.
 pub(super) fn origin(steps: &'static [Do]) -> Origin {
     origins(vec![steps])
 }
 
-/// An origin that does the first with the first connection, and so on; the last with all others.
+/// An origin with a script for each connection in order; the last one is for all further
+/// connections.
 pub(super) fn origins(scripts: Vec<&'static [Do]>) -> Origin {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let origin = Origin {
@@ -51,7 +52,7 @@ pub(super) fn origins(scripts: Vec<&'static [Do]>) -> Origin {
     };
     let (heads, connections) = (Arc::clone(&origin.heads), Arc::clone(&origin.connections));
     let done = Arc::clone(&origin.done);
-    // It ends with the process; each test asks it a few times.
+    // The thread runs until the process exits; each test sends only a few requests.
     std::thread::spawn(move || {
         for stream in listener.incoming() {
             let number = connections.fetch_add(1, Ordering::SeqCst);
@@ -76,12 +77,12 @@ impl Origin {
         self.heads.lock().unwrap().clone()
     }
 
-    /// Waits until a request has come.
+    /// Waits until a request has arrived.
     pub(super) fn is_asked(&self) {
         until("a request", || (!self.heads().is_empty()).then_some(()));
     }
 
-    /// The connections that have ended.
+    /// The number of connections that have ended.
     pub(super) fn done(&self) -> usize {
         self.done.load(Ordering::SeqCst)
     }
@@ -100,7 +101,7 @@ fn serve(mut stream: &TcpStream, script: &[Do], heads: &Mutex<Vec<String>>) {
                 Some(head) => heads.lock().unwrap().push(head),
                 None => return,
             },
-            // Who is gone takes nothing.
+            // A write to a closed connection fails, which is expected here.
             Do::Send(bytes) => drop(stream.write_all(bytes)),
             Do::Forever(bytes) => while stream.write_all(bytes).is_ok() {},
             Do::HalfClose => {
@@ -113,7 +114,7 @@ fn serve(mut stream: &TcpStream, script: &[Do], heads: &Mutex<Vec<String>>) {
     }
 }
 
-/// What was sent before arrives before the reset does.
+/// Resets the connection after the sent bytes were delivered.
 fn reset(stream: &TcpStream) {
     SockRef::from(stream)
         .set_linger(Some(Duration::ZERO))
@@ -138,18 +139,19 @@ fn head(mut stream: &TcpStream) -> Option<String> {
 pub(super) enum End {
     Closed,
     Reset,
-    /// It did not, for as long as was waited.
+    /// The connection was still open when the wait ended.
     Open,
 }
 
-/// What a client of HTTP/1.1 gets to the end of its connection, or until nothing comes for so long.
+/// The bytes that an HTTP/1.1 client gets until the connection ends or nothing arrives for
+/// `patience`.
 pub(super) fn ask(address: SocketAddr, target: &str, patience: Duration) -> (String, End) {
     let request = format!("GET {target} HTTP/1.1\r\nhost: gateway\r\n\r\n");
     send(address, &request, patience)
 }
 
-/// Sends a request and leaves once nothing more comes. `part` ends what is waited for: until it has
-/// come there is no hurry. `before_leaving` runs last.
+/// Sends a request, waits for a response that ends in `part`, reads until nothing arrives for
+/// [`SILENCE`], runs `before_leaving` and disconnects.
 pub(super) fn ask_and_leave(
     address: SocketAddr,
     part: &str,
@@ -166,24 +168,24 @@ pub(super) fn ask_and_leave(
     (got, end)
 }
 
-/// How long a client waits before it takes an open connection for silent.
+/// An open connection counts as silent after this time.
 const SILENCE: Duration = Duration::from_millis(800);
 
-/// The same as [`ask`] for any bytes.
+/// Like [`ask`], for any bytes.
 pub(super) fn send(address: SocketAddr, request: &str, patience: Duration) -> (String, End) {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.write_all(request.as_bytes()).unwrap();
     read(&mut stream, patience, |_| false)
 }
 
-/// The same as [`send`], until the answer ends in these bytes.
+/// Like [`send`], until the response ends in `end`.
 pub(super) fn send_until(address: SocketAddr, request: &str, end: &str) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.write_all(request.as_bytes()).unwrap();
     read(&mut stream, PATIENCE, |got| got.ends_with(end.as_bytes())).0
 }
 
-/// Reads until the connection ends, nothing comes for so long, or `enough` of it has come.
+/// Reads until the connection ends, nothing arrives in time, or `enough` is true.
 fn read(
     stream: &mut TcpStream,
     patience: Duration,
@@ -206,7 +208,7 @@ fn read(
     (String::from_utf8_lossy(&got).into_owned(), end)
 }
 
-/// The bytes behind the head of an answer.
+/// The bytes after the head of a response.
 pub(super) fn after_head(answer: &str) -> &str {
     answer.split_once("\r\n\r\n").map_or("", |(_, body)| body)
 }

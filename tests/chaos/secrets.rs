@@ -1,4 +1,4 @@
-//! Redaction of truncated bodies, and what policies see of failed exchanges.
+//! Redaction of truncated bodies, and the view that policies get of failed exchanges.
 
 use std::io::Write as _;
 use std::sync::Arc;
@@ -13,7 +13,8 @@ use crate::support::{PATIENCE, client, until};
 
 const CANARY: &str = "cut-canary-5e7d1c";
 
-/// What is recorded of a body of a kind that breaks off, and what a replay gives of it.
+/// Records a truncated body of this content type; returns the recorded body and the folder for a
+/// replay.
 fn recorded(kind: &str, body: &[u8]) -> (Value, Arc<Folder>) {
     let length = body.len() + 100;
     let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n{kind}\r\n\r\n");
@@ -47,7 +48,7 @@ fn secrets_are_found_in_truncated_json() {
     let (body, _) = recorded(json, text.as_bytes());
     let expected = text.replace(CANARY, "<pin-1>");
     assert_eq!(body["text"], expected.as_str());
-    // Cut within the secret itself, behind it, and where a name would follow.
+    // The text is cut within the secret, after it, and before the next member name.
     for (text, expected) in [
         (
             format!("{{\"deep\": [{{\"pin\": \"{CANARY}"),
@@ -65,7 +66,7 @@ fn secrets_are_found_in_truncated_json() {
         let (body, _) = recorded(json, text.as_bytes());
         assert_eq!(body["text"], expected);
     }
-    // What cannot be read at all is not recorded.
+    // A body that cannot be parsed is not recorded.
     let text = format!("{{\"deep\" oops [{{\"pin\": \"{CANARY}");
     let (body, _) = recorded(json, text.as_bytes());
     assert_eq!(body, Value::Null);
@@ -114,7 +115,7 @@ fn a_truncated_compressed_body_is_decoded_up_to_its_end() {
     }
     decoder.flush().unwrap();
     assert_eq!(decoder.get_ref(), b"{\"token\": \"<token-1>\", \"a\": [");
-    // And without the coding for who does not take it.
+    // A client that does not accept the coding gets the decoded body.
     let request = "GET / HTTP/1.1\r\nhost: a\r\naccept-encoding: identity\r\n\r\n";
     let (plain, _) = send(replay.address, request, PATIENCE);
     assert!(!plain.contains("content-encoding"), "{plain}");

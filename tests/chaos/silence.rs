@@ -1,4 +1,5 @@
-//! Clients that disconnect and upstreams that stall: a replay is silent as long as it should be.
+//! Clients that disconnect and upstreams that stall: a replay sends nothing until the client
+//! disconnects.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +11,7 @@ use crate::support::folder::Folder;
 use crate::support::gateway::{self, Running};
 use crate::support::{PATIENCE, at_least, client, until, without_hanging};
 
-/// A gateway that records, and waits longer for the upstream than any client here.
+/// A gateway in record mode whose upstream timeout is longer than any client of these tests waits.
 fn patient(origin: &Origin) -> Running {
     let gateway = gateway::over(&Arc::new(Folder::new()), "record").upstream(&origin.url());
     gateway.set("record_failures = true").start()
@@ -70,7 +71,7 @@ fn a_failure_is_replayed_at_once_by_default() {
     let gateway = over(&origin, "record").section(LATE).start();
     client::http1(&gateway).get("/");
     let (folder, exchange) = recorded(gateway);
-    // A pause for which no client here waits.
+    // A recorded pause that is longer than any client of these tests waits.
     let hour = Duration::from_secs(3600).as_micros();
     let text = folder.text("default");
     let pause = format!("\"at\": {}", exchange["failure"]["at"]);

@@ -1,4 +1,5 @@
-//! HTTP/2 responses that seem to end and are not complete, and complete ones that seem broken.
+//! HTTP/2 responses that are incomplete but end without an error, and complete ones that end with
+//! one.
 
 use std::sync::Arc;
 
@@ -97,7 +98,7 @@ fn a_reset_after_a_complete_response_takes_nothing_away() {
             ],
             "abc",
         ),
-        // The last byte of a known length completes a body too.
+        // A body is also complete with the last byte of its content-length.
         (
             vec![SIZED, Frame::Data(b"0123456789", false), Frame::Reset],
             "0123456789",
@@ -135,7 +136,7 @@ fn responses_without_a_body_are_complete() {
     assert_eq!((again.status, again.header("content-length")), (200, "10"));
 }
 
-/// A call with the empty message; the message of the answer is the same.
+/// A call with the empty message; the response has the same message.
 fn call(gateway: &Running) -> Answer {
     let ask = client::http2(gateway).ask("POST", "/test.Door/Open");
     let ask = ask

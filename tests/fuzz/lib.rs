@@ -2,11 +2,11 @@
 
 mod properties;
 
-/// Checks one input. Panics where it breaks a property of `target`.
+/// Checks one input. Panics if it breaks a property of `target`.
 ///
 /// # Panics
 ///
-/// Also where no target has that name.
+/// Also if there is no target of this name.
 pub fn check(target: &str, input: &[u8]) {
     let known = properties::TARGETS.iter().find(|it| it.name == target);
     (known.expect("the name of a target").check)(input);

@@ -1,5 +1,4 @@
-//! Every run of the tests checks the properties on the seeds of the fuzz targets and on each input
-//! that once broke one.
+//! Checks the properties on the seeds of the fuzz targets and on each input that broke one before.
 
 mod properties;
 
@@ -8,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use properties::TARGETS;
 
-/// The inputs of a target: `corpus` or `regressions`. None where the folder is not there.
+/// The inputs of a target in `corpus` or `regressions`; empty if the folder does not exist.
 fn inputs(kind: &str, target: &str) -> Vec<PathBuf> {
     let folder = folder(kind).join(target);
     let Ok(entries) = folder.read_dir() else {

@@ -9,7 +9,7 @@ use rustls::{ClientConfig, ClientConnection};
 
 use crate::support::{PATIENCE, gateway, origin, tls};
 
-/// The certificate that a client gets which asks for this name.
+/// The certificate that the gateway sends to a client with this server name.
 fn certificate(
     gateway: &gateway::Running,
     config: &Arc<ClientConfig>,

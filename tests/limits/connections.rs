@@ -1,4 +1,4 @@
-//! Limits of client connections: their number, their age, their requests.
+//! Limits of client connections: number, age, requests.
 
 use std::time::Duration;
 
@@ -41,13 +41,13 @@ fn idle_workers_hold_no_permit() {
     let origin = origin::simple();
     let limits = "[limits]\nconnections = 1\naccept_queue_timeout = \"1h\"";
     let gateway = gateway::passthrough(&origin).section(limits).start();
-    // The system spreads them over the workers.
+    // The kernel distributes the connections over the workers.
     for _ in 0..16 {
         whole(&mut client::raw(gateway.address, REQUEST));
     }
 }
 
-/// Asserts that a connection above this limit is answered so.
+/// Asserts that a connection above this limit is refused with the right response.
 pub(super) fn refused(raw: &mut Raw, limit: &str) {
     let answer = raw.rest();
     let (head, body) = answer.split_once("\r\n\r\n").expect("an answer");
@@ -74,8 +74,8 @@ fn a_connection_waits_for_accept_queue_timeout_only() {
     at_least(Duration::from_secs(2), || {
         refused(&mut client::raw(gateway.address, REQUEST), "connections");
     });
-    // From then on no connection waits: if each did, this would take three times as long as a test
-    // is given.
+    // From now on refused connections are closed at once: if the gateway waited for each, this
+    // would take three times as long as a test may take.
     without_hanging("a connection that is refused", || {
         for _ in 0..30 {
             refused(&mut client::raw(gateway.address, REQUEST), "connections");
@@ -108,7 +108,7 @@ fn one_loopback_address_has_its_own_limit() {
     for raw in &mut open {
         whole(raw);
     }
-    // At once: its own connections are not waited for.
+    // The refusal comes at once: the gateway does not wait for its own connections to end.
     refused(
         &mut client::raw(gateway.address, REQUEST),
         "connections_per_loopback",
@@ -125,7 +125,7 @@ fn rejected_connections_bounds_responses_to_rejected_clients() {
     let gateway = gateway::passthrough(&origin).section(limits).start_with(1);
     let mut open = client::raw(gateway.address, REQUEST);
     whole(&mut open);
-    // One that says nothing is being told for as long as that takes.
+    // A client that sends nothing is refused only after the time limit for the refusal.
     let mut silent = client::raw(gateway.address, "");
     assert_eq!(client::raw(gateway.address, "").rest(), "");
     silent.write(REQUEST);
@@ -142,7 +142,7 @@ fn the_kernel_queues_no_more_connections_than_the_backlog() {
     let time = Duration::from_secs(1);
     let connect = || std::net::TcpStream::connect_timeout(&gateway.address, time).ok();
     let queued = std::iter::from_fn(connect).take(32).count();
-    // One more was accepted, and kernels differ by one or two.
+    // One more was accepted, and the size of a backlog differs by one or two between kernels.
     assert!((4..=8).contains(&queued), "{queued} connections are queued");
 }
 
@@ -167,7 +167,7 @@ fn an_old_connection_serves_one_more_request() {
     let origin = origin::simple();
     let limits = "[limits]\nmax_connection_age = \"300ms\"";
     let gateway = gateway::passthrough(&origin).section(limits).start();
-    // On a busy machine a connection may be old with its first request.
+    // On a slow machine the connection may reach its age limit at the first request.
     let mut raw = until("a connection that is not old yet", || {
         let mut raw = client::raw(gateway.address, REQUEST);
         let head = raw.head();
@@ -193,13 +193,13 @@ fn an_idle_connection_resumes_where_it_was() {
     for _ in 0..2 {
         let rest = Duration::from_millis(2200);
         assert!(raw.is_silent_for(rest), "it stays open");
-        // And again with a head that comes in two parts.
+        // Again, with a head that arrives in two parts.
         raw.write("GET /hello HT");
         assert!(raw.is_silent_for(Duration::from_millis(50)));
         raw.write("TP/1.1\r\nhost: x\r\n\r\n");
         whole(&mut raw);
     }
-    // A second request of which a part came with the first.
+    // A part of the second request arrives with the first one.
     let (first, second) = REQUEST.split_at(10);
     raw.write(format!("{REQUEST}{first}"));
     whole(&mut raw);

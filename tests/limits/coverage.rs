@@ -6,7 +6,7 @@ use ouli_config::LIMITS;
 
 use crate::support::source::{Definition, definitions, root};
 
-/// By file, each test with the limits that it reaches.
+/// The limits that each test reaches, by file and test.
 type Reached = BTreeMap<String, BTreeMap<String, Vec<String>>>;
 
 fn reached() -> Reached {
@@ -48,7 +48,7 @@ fn every_test_that_is_listed_sets_its_limits() {
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
-/// The string literals of a test, and of the functions and constants of its file that it uses.
+/// The string literals of a test, and of the functions and constants in its file that it uses.
 fn strings<'a>(definitions: &'a [Definition], test: &str) -> Vec<&'a str> {
     let mut by_name = BTreeMap::<_, Vec<_>>::new();
     for definition in definitions {
@@ -65,7 +65,7 @@ fn strings<'a>(definitions: &'a [Definition], test: &str) -> Vec<&'a str> {
     while let Some(definition) = waiting.pop() {
         strings.extend(definition.strings.iter().map(String::as_str));
         for name in &definition.identifiers {
-            // What another test says is its own.
+            // Strings of other tests do not count.
             let found = by_name.get(&**name).into_iter().flatten();
             for found in found.filter(|it| !it.is_test) {
                 if used.insert(&*found.name) {
@@ -77,7 +77,7 @@ fn strings<'a>(definitions: &'a [Definition], test: &str) -> Vec<&'a str> {
     strings
 }
 
-/// True where a section of limits is written, and a line of it sets this one.
+/// True if one of the strings has a section of limits with a line that sets this key.
 fn sets(strings: &[&str], key: &str) -> bool {
     let section = |text: &&str| text.contains("[limits]\n") || text.contains("limits = {");
     let setting = |line: &str| {

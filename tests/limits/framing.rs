@@ -4,7 +4,7 @@ use crate::support::client;
 use crate::support::gateway;
 use crate::support::origin;
 
-/// All that comes back.
+/// All bytes of the response.
 fn answers(gateway: &gateway::Running, bytes: &str) -> String {
     let mut raw = client::raw(gateway.address, &bytes[..1]);
     raw.try_write(&bytes[1..]);

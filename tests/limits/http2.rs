@@ -10,7 +10,7 @@ use crate::support::{at_least, without_hanging};
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// Kinds of frames (RFC 9113, section 6).
+/// Frame types (RFC 9113, section 6).
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
 const RST_STREAM: u8 = 3;
@@ -28,7 +28,7 @@ pub(super) struct Frame {
 }
 
 impl Frame {
-    /// The reason of a GOAWAY.
+    /// The error code of a GOAWAY frame.
     pub(super) fn code(&self) -> u32 {
         number(&self.payload[4..8])
     }
@@ -60,27 +60,27 @@ fn connect(gateway: &Running) -> Raw {
     client::raw(gateway.address, opening())
 }
 
-/// What a client begins with.
+/// The first bytes of a client.
 pub(super) fn opening() -> Vec<u8> {
     [PREFACE, &frame(SETTINGS, 0, 0, &[])].concat()
 }
 
-/// GET / of x, from the static table (RFC 7541, appendix A).
+/// GET / with authority `x`, from the static table (RFC 7541, appendix A).
 const HEAD: [u8; 6] = [0x82, 0x86, 0x84, 0x41, 1, b'x'];
 
-/// A request whose stream has this place among those of its client.
+/// A request on the stream with this index among the client's streams.
 fn request(place: u32) -> Vec<u8> {
     frame(HEADERS, 0b101, 2 * place + 1, &HEAD)
 }
 
-/// The end that the gateway puts to a connection.
+/// Reads up to the GOAWAY frame that ends the connection.
 fn goaway(raw: &mut Raw) -> Frame {
     let mut frames = std::iter::from_fn(|| read_frame(raw));
     let goaway = frames.find(|frame| frame.kind == GOAWAY);
     goaway.expect("the connection is ended in so many words")
 }
 
-/// What the gateway says of itself first.
+/// Reads the first SETTINGS frame of the gateway.
 fn settings(raw: &mut Raw) -> BTreeMap<u8, u32> {
     let settings = read_frame(raw).unwrap();
     assert_eq!(settings.kind, SETTINGS);
@@ -103,7 +103,7 @@ fn settings_announce_the_limits() {
     assert_eq!((told[&5], told[&6]), (20 << 10, 18 << 10));
     let update =
         std::iter::from_fn(|| read_frame(&mut raw)).find(|frame| frame.kind == WINDOW_UPDATE);
-    // Beyond the 65,535 bytes that every connection begins with.
+    // In addition to the 65,535 bytes of every new connection.
     assert_eq!(number(&update.unwrap().payload), (128 << 10) - 65_535);
 }
 
@@ -138,7 +138,7 @@ fn large_bodies_pass_through_small_windows() {
     assert_eq!(answer.body, body);
 }
 
-/// A request that is taken back at once.
+/// A request that is reset at once.
 fn cancelled(place: u32) -> Vec<u8> {
     let reset = frame(RST_STREAM, 0, 2 * place + 1, &8_u32.to_be_bytes());
     [request(place), reset].concat()
@@ -169,7 +169,7 @@ fn local_resets_above_the_limit_close_the_connection() {
         .start();
     let mut raw = connect(&gateway);
     let broken = |place: u32| {
-        // A window cannot be as wide (RFC 9113, section 6.9.1).
+        // Above the maximum size of a window (RFC 9113, section 6.9.1).
         let most = (u32::MAX >> 1).to_be_bytes();
         let update = frame(WINDOW_UPDATE, 0, 2 * place + 1, &most);
         [request(place), update].concat()
@@ -188,7 +188,7 @@ fn control_frames_above_the_limit_close_the_connection() {
     let idle = [
         frame(PING, 0, 0, &[7; 8]),
         frame(SETTINGS, 0, 0, &[]),
-        // PRIORITY, and a kind that nobody knows.
+        // PRIORITY and a frame of an unknown type.
         frame(2, 0, 1, &[0, 0, 0, 3, 16]),
         frame(0x77, 0, 0, b"grease"),
     ];
@@ -243,7 +243,8 @@ fn an_idle_connection_gets_a_goaway() {
     assert!(rest.len() < 100, "and closed");
 }
 
-/// The response to the request of this place, to its end; nothing of a beginning comes with it.
+/// Reads the response to the request with this index; a new connection preface must not come with
+/// it.
 fn response(raw: &mut Raw, place: u32) {
     loop {
         let head = raw.exactly(9).unwrap();
@@ -267,14 +268,14 @@ fn an_idle_connection_resumes_where_it_was() {
         SETTINGS,
         "it knows ours"
     );
-    // The client says that it uses none (RFC 7541, section 6.3).
+    // The client sets the size of its dynamic table to 0 (RFC 7541, section 6.3).
     let first = [&[0x20][..], &HEAD].concat();
     raw.write(frame(SETTINGS, 1, 0, &[]));
     raw.write(frame(HEADERS, 0b101, 1, &first));
     response(&mut raw, 0);
     for place in 1..3 {
         assert!(raw.is_silent_for(Duration::from_millis(2200)));
-        // What comes late for a request that is over is no fault.
+        // A late frame of a completed request is not an error.
         raw.write(frame(WINDOW_UPDATE, 0, 2 * place - 1, &[0, 0, 0, 9]));
         let request = request(place);
         let (begun, rest) = request.split_at(4);
@@ -322,7 +323,8 @@ fn a_client_without_window_is_disconnected() {
     });
 }
 
-/// RFC 9113, section 4.2. DATA is split before h2 reads it, and h2 must not miss how large it was.
+/// RFC 9113, section 4.2. The gateway splits DATA before h2 reads it, so h2 must get the original
+/// size.
 #[test]
 fn a_frame_above_the_announced_size_is_a_frame_size_error() {
     const FRAME_SIZE_ERROR: u32 = 6;

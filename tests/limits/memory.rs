@@ -1,4 +1,4 @@
-//! The memory limit of all requests together.
+//! The memory limit for all requests together.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -17,7 +17,7 @@ use crate::support::origin;
 use crate::support::websocket::{BINARY, Peer, TEXT, Way, close, frame, socket_origin};
 use crate::support::{PATIENCE, until, within};
 
-/// An origin that answers `/wait` once it is told to, and all else at once.
+/// An origin that delays its responses to `/wait` until it is opened.
 struct Slow {
     url: String,
     asked: Arc<AtomicUsize>,
@@ -33,7 +33,7 @@ fn slow() -> Slow {
     };
     let (asked, told) = (Arc::clone(&slow.asked), Arc::clone(&slow.told));
     std::thread::spawn(move || {
-        // It ends with the process: nobody connects once the test is over.
+        // The thread runs until the process exits; after the test nothing connects.
         for stream in listener.incoming() {
             let (asked, told) = (Arc::clone(&asked), Arc::clone(&told));
             std::thread::spawn(move || answer(stream.unwrap(), &asked, &told));
@@ -60,7 +60,7 @@ fn answer(stream: TcpStream, asked: &AtomicUsize, (told, tell): &(Mutex<bool>, C
         drop(opened.unwrap());
     }
     let answer = "HTTP/1.1 200 OK\r\ncontent-length: 5\r\nconnection: close\r\n\r\nhello";
-    // Who is gone hears nothing.
+    // The write fails if the client disconnected.
     let _ = reader.into_inner().write_all(answer.as_bytes());
 }
 
@@ -93,14 +93,14 @@ fn post(target: &str, size: usize) -> String {
 fn request_bodies_wait_above_the_soft_memory_limit() {
     let origin = slow();
     let gateway = auto(&origin, "memory_wait_timeout = \"60s\"").start();
-    // More than nine parts of ten.
+    // Together more than 90 % of the limit.
     let mut held: Vec<_> = [500_000, 450_000]
         .map(|size| client::raw(gateway.address, post("/wait", size)))
         .into();
     origin.wait_for(2);
     let mut waiting = client::raw(gateway.address, post("/small", 10));
     assert!(waiting.is_silent_for(Duration::from_millis(300)));
-    // What has no body is not concerned.
+    // A request without a body does not wait.
     assert_eq!(client::http1(&gateway).get("/hello").status, 200);
     origin.open();
     for raw in held.iter_mut().chain([&mut waiting]) {
@@ -152,11 +152,11 @@ fn requests_are_rejected_above_the_hard_memory_limit() {
     });
 }
 
-/// The head of a frame of so many bytes, and the first of them.
+/// The head of a frame of this size and its first bytes.
 fn begun(size: u64, first: usize) -> Vec<u8> {
     let mut bytes = vec![0x80 | BINARY, 0x80 | 127];
     bytes.extend(size.to_be_bytes());
-    // The mask is all zeros.
+    // A mask of zeros.
     bytes.extend([0; 4]);
     bytes.extend(vec![7; first]);
     bytes
@@ -178,11 +178,11 @@ fn a_websocket_message_waits_for_memory_then_the_socket_closes() {
     let gateway = gateway::replay(&folder).section(limits).start();
     let mut idle = Peer::open(gateway.address, &Way::Upgrade, "/echo");
     let mut peer = Peer::open(gateway.address, &Way::Upgrade, "/echo");
-    // It may be closed before all of it is sent.
+    // The gateway may close the connection before all of it is sent.
     let _ = peer.try_send(begun(4 << 20, 1_500_000));
     assert_eq!(peer.next().unwrap().code(), Some(1013));
     drop(peer);
-    // One that holds nothing was not closed.
+    // A tunnel that holds no memory is not closed.
     idle.send(frame(TEXT, "a"));
     assert_eq!(idle.next().unwrap().text(), "a");
 }
@@ -244,7 +244,7 @@ fn memory_of_a_burst_is_released() {
     let more = || process.memory().saturating_sub(before);
     until("all of the bodies", || (more() >= all).then_some(()));
     drop(clients);
-    // Nothing else happens that would make the allocator look.
+    // No further request makes the allocator check its clock.
     until("memory that is given back", || {
         (more() < all / 4).then_some(())
     });

@@ -1,4 +1,4 @@
-//! Every limit is reached and answered as documented.
+//! Tests that reach each limit and check the documented response.
 
 mod certificates;
 mod connections;

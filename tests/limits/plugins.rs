@@ -8,7 +8,7 @@ use crate::support::gateway::{self, Builder};
 use crate::support::plugins::{fixture, with_memories};
 use crate::support::{client, origin};
 
-/// A matcher that fails the request where it fails, so that the reason can be seen.
+/// A matcher that fails the request on an error, so that the client sees the reason.
 fn failing(name: &str, limits: &str) -> String {
     let gateway = gateway::replay(&Arc::new(Folder::new()))
         .plugin("own.wasm", &fixture(name))
@@ -80,14 +80,14 @@ fn a_component_with_too_many_memories_or_tables_is_refused() {
         let refused = refusal(limit);
         assert!(refused.contains(key), "{limit}: {refused}");
     }
-    // With enough of both there is another reason: it has no role.
+    // With both limits high enough, loading fails for another reason: the component has no role.
     let refused = refusal("plugin_memories = 3\nplugin_tables = 3");
     assert!(refused.contains("exports no role"), "{refused}");
 }
 
 #[test]
 fn a_plugin_call_above_plugin_text_bytes_fails() {
-    // The plugin logs a text of 8 MiB.
+    // The plugin logs 8 MiB of text.
     for (limit, expected) in [("7 MiB", "plugin"), ("9 MiB", "miss")] {
         let limits =
             format!("limits = {{ plugin_text_bytes = \"{limit}\", matcher_cpu_time = \"1h\" }}");
@@ -104,8 +104,8 @@ fn a_plugin_call_above_plugin_text_bytes_fails() {
     }
 }
 
-/// Records one request whose redactor or policy goes beyond these limits; the reason why nothing
-/// was written.
+/// Records one request whose redactor or policy exceeds these limits; returns the reason why
+/// nothing was written.
 fn unwritten(builder: Builder, limits: &str, body: &str) -> String {
     let gateway = builder.section(&format!("[limits]\n{limits}")).start();
     let mut ask = client::http1(&gateway).ask("POST", "/echo");
@@ -135,7 +135,7 @@ fn a_redactor_above_its_limits_prevents_the_write() {
     let mail = "{\"mail\": \"ann@example.com\"}";
     let reason = unwritten(redactor(), "plugin_edits = 1", mail);
     assert!(reason.contains("limits.plugin_edits"), "{reason}");
-    // So many placeholders for mail are more than that.
+    // The placeholders for these mail addresses are larger than the limit.
     let reason = unwritten(redactor(), "plugin_edit_bytes = \"1 KiB\"", mail);
     assert!(reason.contains("limits.plugin_edit_bytes"), "{reason}");
     let loops = gateway::record(&origin).plugin("own.wasm", &fixture("looping-redactor"));
@@ -167,7 +167,7 @@ fn plugin_logs_are_rate_limited_and_truncated() {
         "{}",
         ended.stderr
     );
-    // `identify /a-long` has sixteen bytes.
+    // `identify /a-long` has 16 bytes, which is the limit.
     assert!(
         said.iter().all(|line| !line.contains("/a-long-path")),
         "{said:?}"

@@ -1,4 +1,4 @@
-//! A recorder that is slower than the traffic.
+//! A recorder that cannot keep up with the traffic.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -11,10 +11,10 @@ use crate::support::plugins::fixture;
 use crate::support::until;
 use crate::support::websocket::{BINARY, Peer, Way, close, frame, socket_origin};
 
-/// Processor time for which a redactor keeps the recorder from all other work.
+/// The CPU time that the redactor takes for one exchange.
 const BUSY: Duration = Duration::from_millis(400);
 
-/// A gateway with a short queue, whose recorder is busy with each `/slow`.
+/// A gateway with a short queue whose recorder is busy after each `/slow`.
 struct Busy {
     gateway: Running,
     client: Client,
@@ -40,7 +40,7 @@ impl Busy {
         }
     }
 
-    /// Asks for a page, and tells how long that took.
+    /// Sends a request and returns its duration.
     fn ask(&self, target: &str) -> Duration {
         let start = Instant::now();
         assert_eq!(self.client.get(target).text(), "hello");
@@ -48,7 +48,8 @@ impl Busy {
         start.elapsed()
     }
 
-    /// Makes the recorder busy and asks for more than its queue has room for; the longest wait.
+    /// Makes the recorder busy and sends more requests than its queue holds; returns the longest
+    /// duration.
     fn crowd(&self) -> Duration {
         self.ask("/slow");
         (0..3).map(|_| self.ask("/hello")).max().unwrap()
@@ -58,8 +59,8 @@ impl Busy {
         self.gateway.session("default").dropped
     }
 
-    /// Every exchange was recorded, failed because it was slow, or was dropped; how many were
-    /// dropped.
+    /// Stops the gateway. Each exchange must be recorded, failed by a timeout, or dropped; returns
+    /// the number of dropped ones.
     fn finish(self) -> u64 {
         let report = self.gateway.finish();
         let sum = |counts: &BTreeMap<String, u64>| counts.values().sum::<u64>();
@@ -127,7 +128,7 @@ fn deliveries_of_disconnected_clients_are_limited() {
         .start();
     let busy = Busy::start(&origin, "wait", "60s");
     let client = busy.client.clone();
-    // One is in the queue and one waits for it; the others have no place.
+    // One exchange is in the queue and one waits for a slot; the others are dropped.
     until("an exchange to be dropped", || {
         busy.ask("/slow");
         for _ in 0..6 {
@@ -140,8 +141,8 @@ fn deliveries_of_disconnected_clients_are_limited() {
     assert!(busy.finish() > 0);
 }
 
-/// What a gateway holds back for an exchange that is under way and has most of the memory: the test
-/// says what is asked beside it.
+/// Runs `ask` while another exchange holds most of the recording memory. `ask` gets the gateway and
+/// a function that ends the other exchange.
 fn beside(more: &str, ask: impl FnOnce(&Running, &dyn Fn())) {
     let gate = Gate::new();
     let held = gate.clone();
@@ -178,7 +179,8 @@ fn a_tunnel_waits_for_recording_memory() {
         let listening = gateway.listening();
         let sockets = listening.iter().find(|it| it.endpoint == "sockets");
         let mut peer = Peer::open(sockets.unwrap().address, &Way::Upgrade, "/echo");
-        // More than is left, however the memory of the other exchange grew; twice that is not all.
+        // More than the free memory, whatever the buffer growth of the other exchange; twice this
+        // size is below the limit.
         peer.send(frame(BINARY, vec![7; 400_000]));
         assert!(peer.is_silent_for(Duration::from_millis(300)));
         open();

@@ -1,4 +1,4 @@
-//! Exchanges too large to record are served and counted in the verdict.
+//! Exchanges that are too large to record are served and counted in the verdict.
 
 use std::io::Write as _;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ fn reason(counts: &std::collections::BTreeMap<String, u64>) -> String {
     counts.keys().cloned().collect::<Vec<_>>().join("; ")
 }
 
-/// Records one answer of this size under these limits, with a report on how it went.
+/// Records one response of this size under these limits and returns the report.
 fn recorded(limits: &str, body: Vec<u8>, coding: &'static str) -> SessionReport {
     let size = body.len();
     let handler =
@@ -62,7 +62,7 @@ fn decompression_is_limited() {
     assert_eq!(report.recorded, 1, "{report:#?}");
 }
 
-/// Answers 640 KiB, and the rest once its gate opens.
+/// Responds with 640 KiB, and with the rest when the gate opens.
 fn half(gate: &Gate) -> impl Fn(&origin::Seen) -> origin::Reply + use<> {
     let held = gate.clone();
     move |_| {
@@ -73,7 +73,7 @@ fn half(gate: &Gate) -> impl Fn(&origin::Seen) -> origin::Reply + use<> {
     }
 }
 
-/// Reads so many bytes.
+/// Reads at least this number of bytes.
 fn read(opened: &mut client::Opened, most: usize) -> usize {
     let mut count = 0;
     while count < most {
@@ -91,7 +91,7 @@ fn exchanges_without_recording_memory_are_dropped() {
             "on_recorder_full = \"drop\"",
             "[limits]\nrecording_memory = \"1 MiB\"",
         ),
-        // Neither can end before the other: the wait ends by itself.
+        // Each exchange waits for the memory of the other; the timeout ends the wait.
         (waits, limits),
         (waits, &format!("{limits}\nmemory = \"1400 KiB\"")),
     ] {
@@ -102,7 +102,7 @@ fn exchanges_without_recording_memory_are_dropped() {
             .section(limits)
             .start();
         let client = client::http1(&gateway);
-        // Together they hold more than may be held; each of them alone would not.
+        // Both together exceed the limit; one alone does not.
         let mut opened = [(); 2].map(|()| client.ask("GET", "/half").open());
         for opened in &mut opened {
             read(opened, 640 << 10);
@@ -216,7 +216,7 @@ fn secrets_above_the_limit_stop_the_recording() {
             assert_eq!(ask.header("authorization", &token).send().status, 200);
         };
         (0..2).for_each(send);
-        // What is not written yet when it happens is not written either.
+        // An exchange that is still queued when the limit is reached is not written either.
         until("two to be written", || {
             (gateway.session("default").recorded == 2).then_some(())
         });

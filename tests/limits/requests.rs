@@ -1,4 +1,4 @@
-//! Limits of one request and of the number of requests.
+//! Limits of a request and of the number of requests.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +20,7 @@ fn a_head_that_is_too_large_is_a_431() {
     let many = format!("{HEAD}{}\r\n", "x-many: 1\r\n".repeat(30));
     for head in [long, many] {
         let mut raw = client::raw(gateway.address, &head[..1000.min(head.len())]);
-        // The gateway may answer and close before all of it was sent.
+        // The gateway may respond and close the connection before all of it is sent.
         raw.try_write(&head[1000.min(head.len())..]);
         let answer = raw.head();
         assert!(answer.starts_with("HTTP/1.1 431 "), "{answer:?}");
@@ -48,7 +48,7 @@ fn the_http2_header_list_is_limited() {
     let seen = (refused.status, refused.header("ouli-error"));
     assert_eq!(seen, (431, "limit"), "{}", refused.text());
     assert!(refused.text().contains("limits.http2_max_header_list_size"));
-    // h2 answers a list that is much larger.
+    // h2 itself responds to a header list that is much larger.
     let refused = ask(32 << 10);
     assert!(
         refused.as_ref().is_err() || refused.as_ref().unwrap().status == 431,
@@ -132,7 +132,7 @@ fn a_buffered_request_body_above_the_limit_is_a_413() {
         );
         assert_ne!(post(&gateway, 1000).status, 413);
     }
-    // Where it only passes there is no such limit.
+    // The limit does not apply if the body is only forwarded.
     let gateway = gateway::record(&origin).section(limits).start();
     assert_eq!(post(&gateway, 5000).body.len(), 5000);
 }
@@ -183,7 +183,7 @@ fn pending_requests_are_limited() {
     let client = client::http1(&gateway);
     let mut opened = client.ask("GET", "/slow").open();
     assert_eq!(opened.next().unwrap().unwrap(), "first");
-    // One may wait, longer than this test does; the others are refused at once.
+    // One request waits for longer than this test runs; the others are refused at once.
     let mut more = [(); 4].map(|()| {
         let request = "GET /slow HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
         Some(client::raw(gateway.address, request))

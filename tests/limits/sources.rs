@@ -1,5 +1,5 @@
-//! How many connections one remote address may have. Every client of a test is on this machine, so
-//! the listener here reports other addresses than it sees.
+//! The number of connections for each remote address. All clients of a test have the same address,
+//! so the listener reports forged ones.
 
 use std::collections::VecDeque;
 use std::io;
@@ -23,7 +23,7 @@ use crate::support::client::{self, Raw};
 use crate::support::folder::Folder;
 use crate::support::{gateway, spawn, until, wait_for};
 
-/// Reports these addresses for its connections, one after the other, the last for all others.
+/// Reports these addresses for its connections in order; the last one for all further connections.
 struct ForgedListener {
     listener: TcpListener,
     sources: Mutex<VecDeque<IpAddr>>,
@@ -43,7 +43,7 @@ impl Listener for ForgedListener {
     }
 }
 
-/// Answers each request with 200.
+/// Responds to each request with 200.
 struct Fine;
 
 impl HttpService for Fine {
@@ -65,7 +65,7 @@ impl HttpService for Fine {
     }
 }
 
-/// Serves with these limits; its address.
+/// Serves with these limits; returns the address.
 fn serve(limits: &Limits, sources: &[&str]) -> SocketAddr {
     let sources = sources.iter().map(|source| source.parse().unwrap());
     let sources = Mutex::new(sources.collect());
@@ -82,7 +82,7 @@ fn serve(limits: &Limits, sources: &[&str]) -> SocketAddr {
         let address = listener.local_addr().unwrap();
         let listener = ForgedListener { listener, sources };
         spawn(async move {
-            // It ends with the process.
+            // The server runs until the process exits.
             server::serve_listener(listener, config, Fine, drain.signal()).await;
         });
         address
@@ -98,7 +98,7 @@ fn one_remote_address_has_its_own_limit() {
     let builder = gateway::replay(&Arc::new(Folder::new()))
         .section("[limits]\nconnections_per_source = 2\naccept_queue_timeout = \"1h\"");
     let limits = &Loaded::read(&builder.options()).unwrap().config.limits;
-    // The same address may be written in two ways, and a network of IPv6 is one source.
+    // An IPv4 address in its IPv6 form is the same source, and so is a whole IPv6 network.
     let sources = [
         "192.0.2.1",
         "::ffff:192.0.2.1",

@@ -10,7 +10,7 @@ use crate::support::gateway;
 use crate::support::origin::{self, Gate};
 use crate::support::{at_least, until};
 
-/// A request to this upstream is answered by 504, which names the limit.
+/// Asserts that a request to this upstream gets a 504 that names the limit.
 fn assert_late(url: &str, limit: &str) {
     let gateway = gateway::over(&Arc::new(Folder::new()), "record")
         .upstream(url)
@@ -28,7 +28,7 @@ fn assert_late(url: &str, limit: &str) {
 
 #[test]
 fn an_upstream_that_does_not_answer_is_a_504() {
-    // It takes connections, and never says a word.
+    // It accepts connections and sends nothing.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", silent.local_addr().unwrap());
     assert_late(&url, "response_header_timeout = \"200ms\"");
@@ -42,7 +42,7 @@ fn an_upstream_that_accepts_no_connection_is_a_504() {
     socket.bind(&any.into()).unwrap();
     socket.listen(0).unwrap();
     let address = socket.local_addr().unwrap().as_socket().unwrap();
-    // Its queue is full, so the system lets further connections wait.
+    // Its backlog is full, so the kernel does not complete further connections.
     let time = Duration::from_millis(300);
     let connect = || std::net::TcpStream::connect_timeout(&address, time).ok();
     let queued: Vec<_> = std::iter::from_fn(connect).take(16).collect();
@@ -73,7 +73,7 @@ fn response_header_timeout_does_not_limit_the_body() {
     let gateway = gateway::record(&origin).section(limits).start();
     let mut opened = client::http1(&gateway).ask("GET", "/slow").open();
     assert_eq!(opened.next().unwrap().unwrap(), "first");
-    // As long as an idle connection is kept, which is longer.
+    // Waits for the idle timeout of another connection, which is longer than the header timeout.
     client::raw(gateway.address, "").rest();
     gate.open();
     assert_eq!(opened.count().unwrap(), 4);
@@ -117,7 +117,7 @@ fn a_request_above_upstream_max_concurrent_requests_is_a_503() {
         )
         .start();
     let client = client::http1(&gateway);
-    // A stream takes no permit of requests.
+    // A stream does not count against the limit of requests.
     let mut events = client.ask("GET", "/events").open();
     assert_eq!(events.next().unwrap().unwrap(), "data: 1\n\n");
     let mut opened = client.ask("GET", "/slow").open();
@@ -140,7 +140,7 @@ fn a_request_above_upstream_max_concurrent_requests_is_a_503() {
     });
 }
 
-/// An upstream whose answer has this head.
+/// An upstream whose response has this head.
 fn answering(head: String) -> origin::RawOrigin {
     origin::raw(Box::leak(head.into_boxed_str()).as_bytes())
 }
@@ -201,7 +201,7 @@ fn a_response_body_that_pauses_is_aborted_unless_it_is_a_stream() {
         let pause = Duration::from_millis(200);
         let broken = at_least(pause, || client.ask("GET", "/text/plain").try_send());
         assert!(broken.is_err(), "{broken:?}");
-        // It has paused for as long by now.
+        // The stream has been silent for the same time.
         gate.open();
         assert_eq!(stream.count().unwrap(), 9);
         if mode == "record" {
@@ -233,7 +233,7 @@ fn a_slow_upload_does_not_count_against_response_header_timeout() {
     assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
 }
 
-/// What the gateway tells an upstream of HTTP/2: its settings, and the window of the connection.
+/// The SETTINGS payload and the connection window that the gateway sends to an HTTP/2 upstream.
 fn told(limits: &str) -> (Vec<u8>, u32) {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("h2c://{}", listener.local_addr().unwrap());

@@ -14,10 +14,10 @@ fn whole(raw: &mut Raw) {
     assert_eq!(raw.read_until("morning\n"), "good morning\n");
 }
 
-/// The time limit that ends a connection here; all others are longer than a test waits.
+/// The limit that closes a connection here; all other limits are longer than a test waits.
 const SHORT: Duration = Duration::from_millis(200);
 
-/// Opens a connection with `open`, which the gateway closes after [`SHORT`] and no earlier.
+/// Asserts that the gateway closes the connection of `open` after [`SHORT`] and not earlier.
 fn is_closed_late(open: impl FnOnce() -> Raw) {
     at_least(SHORT, || is_closed(open()));
 }
@@ -69,7 +69,7 @@ fn a_request_in_flight_is_not_idle() {
     let mut opened = client::http1(&gateway).ask("GET", "/slow").open();
     assert_eq!(opened.next().unwrap().unwrap(), "first");
     let quiet = client::raw(gateway.address, "");
-    // Another connection was idle for as long meanwhile.
+    // Waits until the idle timeout of another connection has passed.
     is_closed(quiet);
     gate.open();
     assert_eq!(opened.next().unwrap().unwrap(), "last");
@@ -85,7 +85,7 @@ fn a_tls_handshake_that_does_not_begin_is_timed_out() {
     is_closed_late(|| client::raw(gateway.address, ""));
 }
 
-/// An origin that answers with so many bytes.
+/// An origin with a response body of this size.
 fn large(size: usize) -> origin::Origin {
     origin::new()
         .route("/large", move |_| origin::bytes(vec![b'x'; size]))
@@ -120,7 +120,7 @@ fn a_slow_request_body_may_take_longer_than_its_idle_timeout() {
         let limits = "[limits]\nrequest_body_idle_timeout = \"2s\"";
         let gateway = builder.section(limits).start();
         let mut raw = client::raw(gateway.address, post);
-        // Pauses of a sixth of the limit, more than the limit in all.
+        // Each pause is a sixth of the limit; together they exceed it.
         at_least(limit, || {
             for _ in 0..7 {
                 assert!(raw.is_silent_for(limit / 6));
@@ -173,7 +173,7 @@ fn a_client_that_reads_nothing_is_disconnected() {
     let limits = "[limits]\nresponse_send_timeout = \"300ms\"";
     let gateway = gateway::passthrough(&origin).section(limits).start();
     let mut raw = client::raw(gateway.address, LARGE);
-    // What comes in is not read, and the other end is closed.
+    // The client reads nothing, so the gateway closes the connection.
     until("the end", || (!raw.try_write("G")).then_some(()));
 }
 

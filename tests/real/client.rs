@@ -1,4 +1,4 @@
-//! The real clients and what they saw.
+//! The third-party clients and the responses they received.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer};
 use crate::requests::Request;
 use crate::{curl, script};
 
-/// A client and the protocol that it speaks.
+/// A client and its protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Client {
     Curl(Protocol),
@@ -21,34 +21,34 @@ pub(crate) enum Client {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Protocol {
     Http1,
-    /// By prior knowledge.
+    /// With prior knowledge.
     Http2,
 }
 
-/// What clients are told beside the requests.
+/// The task of a client.
 pub(crate) struct Task<'a> {
-    /// What stands before a target: the gateway's URL.
+    /// The prefix of each target: the gateway's URL.
     pub(crate) base: &'a str,
     pub(crate) session: &'a str,
     pub(crate) requests: &'a [Request],
-    /// For files.
+    /// The folder for files.
     pub(crate) folder: &'a Path,
 }
 
-/// A response as a client saw it.
+/// A response as the client received it.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub(crate) struct Seen {
-    /// Of the request.
+    /// The name of the request.
     pub(crate) name: String,
     pub(crate) status: u16,
-    /// As the client calls it; none where it does not tell.
+    /// The name that the client gives to the protocol; none if it does not report it.
     pub(crate) version: Option<String>,
-    /// Names in lower case.
+    /// The names are in lower case.
     pub(crate) headers: Vec<(String, String)>,
-    /// As it came, but for the transfer coding; none where the client does not tell.
+    /// The body without the transfer coding; none if the client does not expose it.
     #[serde(deserialize_with = "from_base64")]
     pub(crate) raw: Option<Vec<u8>>,
-    /// Without content codings, where the client undoes them.
+    /// The body without content codings; none if the client does not decode them.
     #[serde(deserialize_with = "from_base64")]
     pub(crate) body: Option<Vec<u8>>,
 }
@@ -78,13 +78,14 @@ impl Client {
         };
         match self {
             Self::Curl(Protocol::Http1) => true,
-            // Some versions cannot use such a connection for the second attempt, with any server.
+            // Some versions of curl fail to reuse such a connection for the second attempt, with
+            // any server.
             Self::Curl(Protocol::Http2) => !further.iter().any(|one| one == "--digest"),
             Self::Httpx(_) | Self::Fetch => false,
         }
     }
 
-    /// Sends the requests one after the other; panics where one gets no response.
+    /// Sends the requests one by one; panics if one gets no response.
     pub(crate) fn send(self, task: &Task<'_>) -> Vec<Seen> {
         let seen = match self {
             Self::Curl(protocol) => curl::send(protocol, task),

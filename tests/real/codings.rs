@@ -1,5 +1,5 @@
-//! Content codings with real clients: boto3 before moto's S3, and downloads whose digests are
-//! checked with curl, requests and httpx.
+//! Content codings with third-party clients: boto3 with the S3 of moto, and downloads whose digests
+//! are checked with curl, requests and httpx.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::process::{Gateway, Upstream};
 use crate::{files, tools};
 
-/// Runs a script against a gateway; what it wrote to stdout.
+/// Runs a script with a gateway; returns its output.
 fn run(script: &str, gateway: &Gateway) -> Value {
     let mut python = tools::script(script);
     python.arg(&gateway.url).stdin(Stdio::null());
@@ -19,7 +19,7 @@ fn run(script: &str, gateway: &Gateway) -> Value {
     serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {stderr}"))
 }
 
-/// Records what `ask` does, and replays it without the upstream; what it saw each time.
+/// Records the requests of `ask`, then replays them without the upstream; returns both results.
 fn twice<T>(
     folder: &Path,
     upstream: Upstream,
@@ -60,7 +60,7 @@ fn boto3_uploads_and_downloads_are_replayed() {
     let (recorded, replayed) = twice(folder, moto, &["--tls", "self-signed"], ask);
     assert_eq!(replayed, recorded);
     assert_eq!(recorded["large"]["length"], 11 << 20);
-    // The SDK framed its uploads, and the cassette has their content.
+    // The SDK sent aws-chunked uploads; the cassette has their content.
     let cassette = std::fs::read_to_string(folder.join("cassettes/default.jsons")).unwrap();
     assert!(cassette.contains("[\"content-encoding\", \"aws-chunked\"]"));
     assert!(cassette.contains("\"greeting\": \"good morning\""));
@@ -82,7 +82,7 @@ fn digests_of_downloads_are_those_of_the_recording() {
     assert_eq!(replayed, recorded);
 }
 
-/// The body that curl writes, and its status.
+/// The body that curl writes.
 fn curl(gateway: &Gateway, path: &str, arguments: &[&str]) -> Vec<u8> {
     drop(tools::system("curl"));
     let mut curl = Command::new("curl");

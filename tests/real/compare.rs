@@ -1,18 +1,18 @@
-//! Compares what a client saw while recording with what it saw at replay. Three differences are
-//! allowed: volatile headers; placeholders where a response held a secret; and a body with a
-//! content coding is encoded again, so that only its decoded content is equal. Any other difference
-//! is reported.
+//! Compares a recorded response with the replayed one.
+//!
+//! Three differences are allowed: volatile headers; placeholders in place of secrets; and encoded
+//! bodies, which are encoded again, so that only their decoded content is equal.
 
 use crate::client::Seen;
 use crate::secrets::Secrets;
 
-/// Headers that recordings do not keep, of those that httpbin and the gateway send.
+/// Headers of httpbin and the gateway that are not recorded.
 const VOLATILE: [&str; 1] = ["date"];
 
-/// What stands for a secret and for its placeholder alike.
+/// Replaces both secrets and placeholders.
 const SECRET: &str = "<secret>";
 
-/// How a replayed response differs from the recorded one, a line for each difference.
+/// The differences between a recorded and a replayed response, one line each.
 pub(crate) fn differences(recorded: &Seen, replayed: &Seen, secrets: &Secrets) -> Vec<String> {
     let mut lines = Vec::new();
     let mut note = |what: &str, was: String, is: String| {
@@ -27,7 +27,7 @@ pub(crate) fn differences(recorded: &Seen, replayed: &Seen, secrets: &Secrets) -
             recorded.status.to_string(),
             replayed.status.to_string(),
         );
-        // Another response altogether.
+        // With another status, all other differences follow.
         return lines;
     }
     let (was, is) = (headers(recorded, secrets), headers(replayed, secrets));
@@ -47,7 +47,7 @@ pub(crate) fn differences(recorded: &Seen, replayed: &Seen, secrets: &Secrets) -
     lines
 }
 
-/// True where a response shows a secret.
+/// True if a response contains a secret.
 pub(crate) fn shows_any(seen: &Seen, secrets: &Secrets) -> bool {
     let texts = seen.headers.iter().map(|(_, value)| value.as_bytes());
     let mut all = texts.chain(seen.body.as_deref()).chain(seen.raw.as_deref());
@@ -71,7 +71,7 @@ fn headers(seen: &Seen, secrets: &Secrets) -> Vec<String> {
     kept.map(line).collect()
 }
 
-/// The headers that the other does not have; all of them where it has the same in another order.
+/// The headers that `other` lacks; all of them if only their order differs.
 fn only(some: &[String], other: &[String]) -> String {
     let missing: Vec<_> = some.iter().filter(|line| !other.contains(line)).collect();
     if missing.is_empty() && some.len() == other.len() {
@@ -81,7 +81,7 @@ fn only(some: &[String], other: &[String]) -> String {
     }
 }
 
-/// `name=value; Path=/` without the value, where it has one.
+/// Replaces the value in `name=value; Path=/` if there is one.
 fn cookie(cookie: &str) -> String {
     let (name, rest) = cookie.split_once('=').unwrap_or((cookie, ""));
     let (value, attributes) = rest.split_at(rest.find(';').unwrap_or(rest.len()));
@@ -89,7 +89,8 @@ fn cookie(cookie: &str) -> String {
     format!("{name}={value}{attributes}")
 }
 
-/// `Digest nonce="...", opaque="...", qop="auth"` without what is drawn anew for each challenge.
+/// Replaces the values in `Digest nonce="...", opaque="...", qop="auth"` that are new in each
+/// challenge.
 fn challenge(value: &str) -> String {
     let (scheme, parameters) = value.split_once(' ').unwrap_or((value, ""));
     let drawn = |part: &str| match part.split_once('=') {
@@ -100,8 +101,8 @@ fn challenge(value: &str) -> String {
     format!("{scheme} {}", parameters.join(", "))
 }
 
-/// A placeholder and its secret differ in length, and so does a body that was encoded again: then
-/// only that the length is correct is compared.
+/// Placeholders and bodies that were encoded again change the length, so only its correctness is
+/// compared.
 fn length(value: &str, seen: &Seen, secrets: &Secrets) -> String {
     let Some(came) = &seen.raw else {
         return "not to be told".to_owned();
@@ -123,7 +124,7 @@ fn body(bytes: &Option<Vec<u8>>, secrets: &Secrets) -> Vec<u8> {
     }
 }
 
-/// The text with the same word in place of each secret and of each placeholder.
+/// Replaces each secret and each placeholder by the same word.
 pub(crate) fn without_secrets(text: &str, secrets: &Secrets) -> String {
     let hide = |text: String, value: &str| text.replace(value, SECRET);
     let mut text = secrets.values().fold(text.to_owned(), hide);
@@ -132,12 +133,12 @@ pub(crate) fn without_secrets(text: &str, secrets: &Secrets) -> String {
         text.replace_range(start..end, SECRET);
         from = start + SECRET.len();
     }
-    // Where a JSON member is the secret, its scheme goes with it.
+    // If a JSON member is the secret, the placeholder includes its scheme.
     let text = text.replace(&format!("Bearer {SECRET}"), SECRET);
     text.replace(&format!("Basic {SECRET}"), SECRET)
 }
 
-/// The next `<class-N>`, in a URL `%3Cclass-N%3E`.
+/// The next `<class-N>`, or `%3Cclass-N%3E` in a URL.
 fn placeholder(text: &str, from: usize) -> Option<(usize, usize)> {
     let brackets = [("<", ">"), ("%3C", "%3E")];
     let found = brackets.iter().filter_map(|(open, close)| {
@@ -163,7 +164,7 @@ fn is_class_and_number(text: &str) -> bool {
     })
 }
 
-/// A little of `one` around the first byte that differs from `other`.
+/// An excerpt of `one` around the first byte that differs from `other`.
 fn excerpt(one: &[u8], other: &[u8]) -> String {
     let same = one.iter().zip(other).take_while(|(a, b)| a == b).count();
     let (start, end) = (same.saturating_sub(60), one.len().min(same + 100));

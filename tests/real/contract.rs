@@ -1,4 +1,4 @@
-//! Large guests compiled against the frozen contract: JavaScript, Python and Go.
+//! Large guests that were compiled with the frozen contract: JavaScript, Python and Go.
 
 use std::fs::{self, File};
 use std::path::Path;

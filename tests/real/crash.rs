@@ -1,4 +1,4 @@
-//! Kills and faults at chosen system calls with strace, and long runs of the crash tests.
+//! Kills and faults at selected system calls with strace, and long runs of the crash tests.
 
 use std::path::Path;
 use std::time::Duration;
@@ -11,7 +11,7 @@ mod disk;
 #[path = "../crash/storm.rs"]
 mod storm;
 
-/// The calls of the system that make a recording.
+/// The system calls of a recording.
 const CALLS: [&str; 11] = [
     "openat",
     "newfstatat",
@@ -26,7 +26,7 @@ const CALLS: [&str; 11] = [
     "unlinkat",
 ];
 
-/// The arguments of strace that change what `call` does, where it is about the cassettes.
+/// The arguments of strace that inject `change` into each `call` on the cassettes.
 fn strace(cassettes: &Path, call: &str, change: &str) -> Vec<String> {
     tools::system("strace");
     let mut arguments = ["strace", "-D", "-f", "-qqq", "-o", "/dev/null"]
@@ -45,8 +45,7 @@ fn strace(cassettes: &Path, call: &str, change: &str) -> Vec<String> {
     arguments
 }
 
-/// Runs a gateway that is ended at a call, if it comes to that, while a client asks; true where it
-/// was.
+/// Runs a gateway with requests and kills it at the given call; false if it ended before that call.
 fn is_killed(storm: &Storm, mode: &str, (call, when): (&str, usize)) -> bool {
     let change = format!("signal=SIGKILL:when={when}");
     let starter = strace(&storm.folder.cassettes(), call, &change);
@@ -79,7 +78,7 @@ fn a_kill_at_any_system_call_keeps_acknowledged_exchanges() {
         let storm = Storm::new();
         assert!(!is_killed(&storm, "auto", (call, 10_000)));
         for when in 1..60 {
-            // A torn end, so that setting it aside is among what is cut off.
+            // A torn end, so that setting it aside is also interrupted.
             let torn = storm.tear(&mut dice);
             let killed = is_killed(&storm, "auto", (call, when));
             let what = format!("{call} {when}");
@@ -93,12 +92,12 @@ fn a_kill_at_any_system_call_keeps_acknowledged_exchanges() {
                 break;
             }
             kills += 1;
-            // The next one begins without a torn end.
+            // The next round starts without a torn end.
             assert!(!is_killed(&storm, "auto", (call, 10_000)));
             storm.check(&what);
         }
     }
-    // How many calls there are depends on which exchanges come to be written as one group.
+    // The number of calls depends on how exchanges are grouped into writes.
     println!("{kills} kills");
     assert!(kills > 20, "{kills} kills are too few to mean anything");
 }
@@ -120,7 +119,7 @@ fn a_kill_at_any_system_call_of_a_rotation_keeps_the_old_cassette() {
             kills += 1;
         }
     }
-    // How many calls there are depends on which exchanges come to be written as one group.
+    // The number of calls depends on how exchanges are grouped into writes.
     println!("{kills} kills");
     assert!(kills > 20, "{kills} kills are too few to mean anything");
 }
@@ -150,7 +149,7 @@ fn a_disk_that_fails_for_a_while_loses_nothing_acknowledged() {
             let mut process = storm.start("auto", fsync, &starter);
             let client = at(process.address());
             let mut asked = 0;
-            // Until the last ones are recorded again, whatever was before.
+            // Continues until recording works again after the errors.
             crate::support::within(Duration::from_secs(60), &what, || {
                 asked += 1;
                 let again = storm.ask_twice(&client).unwrap();

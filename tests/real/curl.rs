@@ -1,4 +1,4 @@
-//! curl: one process for each request.
+//! curl with one process for each request.
 
 use std::fs;
 use std::io::Read as _;
@@ -11,9 +11,9 @@ use crate::client::{Protocol, Seen, Task};
 use crate::requests::{Body, Request, filler};
 use crate::tools;
 
-/// The files of one session's requests, each used again for the next request.
+/// The files of a session's requests; each request reuses them.
 struct Files {
-    /// What is sent.
+    /// The request body.
     sent: PathBuf,
     heads: PathBuf,
     body: PathBuf,
@@ -35,7 +35,7 @@ pub(crate) fn send(protocol: Protocol, task: &Task<'_>) -> Vec<Seen> {
 }
 
 fn one(protocol: Protocol, task: &Task<'_>, request: &Request, files: &Files) -> Seen {
-    // Without a body curl leaves the file alone.
+    // curl does not write the file if there is no body.
     fs::write(&files.body, "").expect("the folder of the test is writable");
     let mut curl = Command::new("curl");
     curl.args([
@@ -133,7 +133,7 @@ fn seen(curl: &mut Command, request: &Request, files: &Files) -> Seen {
     let (status, version) = said.split_once(' ').expect("--write-out has a space");
     let heads = fs::read(&files.heads).expect("curl wrote it");
     let is_head = request.method == "HEAD";
-    // For HEAD curl writes the head where it writes bodies.
+    // For HEAD, curl writes the head to the output file.
     let came = if is_head {
         Vec::new()
     } else {
@@ -157,7 +157,7 @@ fn seen(curl: &mut Command, request: &Request, files: &Files) -> Seen {
     seen
 }
 
-/// What curl leaves as it is where it was not told `--compressed`.
+/// Decodes the body, because curl runs without `--compressed`.
 fn decoded(bytes: &[u8], coding: Option<&str>) -> Vec<u8> {
     let mut decoded = Vec::new();
     let read = match coding {
@@ -170,7 +170,7 @@ fn decoded(bytes: &[u8], coding: Option<&str>) -> Vec<u8> {
     decoded
 }
 
-/// The fields of the last head: those of 1xx and of refused attempts come before it.
+/// The fields of the last head; heads of 1xx responses and rejected attempts precede it.
 fn headers(heads: &str) -> Vec<(String, String)> {
     let last = heads
         .trim_end()

@@ -1,5 +1,5 @@
-//! Clients that close a response unread, and servers that answer before they have read a request:
-//! each exchange is recorded, and replayed to the same client.
+//! Clients that close a response unread, and servers that respond before they have read the
+//! request: each exchange is recorded and replayed to the same client.
 
 use std::fs;
 use std::path::Path;
@@ -11,7 +11,7 @@ use crate::tools;
 
 const COUNT: usize = 200;
 
-/// The statuses that the client saw.
+/// The statuses that the client received.
 fn post(gateway: &Gateway, path: &str) -> Vec<u16> {
     let mut client = tools::script("early/with_urllib.py");
     client.arg(format!("{}{path}", gateway.url));
@@ -31,7 +31,7 @@ fn start(mode: &[&str], folder: &Path) -> Gateway {
     )
 }
 
-/// The report of the default session.
+/// Stops the gateway and returns the report on the default session.
 fn finish(gateway: Gateway, folder: &Path) -> Value {
     let (said, status) = gateway.stop();
     assert!(status.success(), "{said}");

@@ -1,4 +1,4 @@
-//! What a run left behind.
+//! The files that a run wrote.
 
 use std::fs;
 use std::path::{Path, PathBuf};

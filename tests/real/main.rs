@@ -1,56 +1,56 @@
-//! Tests with software that others wrote: httpbin as the upstream; curl, httpx and Node's fetch
-//! as clients; boto3 before moto; grpcio and tonic as both; and programs that hold conversations
-//! with each other. They need Python, Node and Chromium, so they run only where asked: `.ci/run`
-//! installs what they take and runs them.
+//! Tests with third-party software: httpbin as the upstream; curl, httpx and Node's fetch as
+//! clients; boto3 with moto; grpcio and tonic as both; and programs that exchange streams. They
+//! need Python, Node and Chromium, so they are ignored by default; `.ci/run` installs what they
+//! need and runs them.
 #![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 
-/// Where the programs are that the tests run.
+/// Paths of the programs that the tests run.
 mod tools;
 
-/// Upstreams, and the gateway.
+/// Upstreams and the gateway.
 mod process;
 
-/// What all clients send.
+/// The requests of all clients.
 mod requests;
-/// What of that is secret.
+/// The secrets in the requests.
 mod secrets;
 
-/// What sends it: curl, and scripts for the clients that are libraries.
+/// The clients: curl, and scripts for client libraries.
 mod client;
 mod curl;
 mod script;
 
-/// What the same responses are.
+/// Compares recorded and replayed responses.
 mod compare;
-/// What a run left behind.
+/// The files that a run wrote.
 mod files;
 
-/// What was seen while recording is seen again without the upstream.
+/// Record and replay without the upstream.
 mod replay;
-/// The same in many sessions at once.
+/// Record and replay in many concurrent sessions.
 mod sessions;
 
-/// The same for streams and conversations.
+/// Record and replay of streams and conversations.
 mod streams;
 
 /// Content codings.
 mod codings;
-/// Answers that no client waits for, or that wait for no request.
+/// Responses that are not read, and responses before the end of the request.
 mod early;
 
-/// Calls of gRPC.
+/// gRPC calls.
 mod grpc;
 
-/// What client libraries print of an error.
+/// Error messages of client libraries.
 mod sdks;
 
-/// Doubtful requests, before servers that others wrote.
+/// Ambiguous requests to third-party servers.
 mod smuggling;
 
 /// Guests that were compiled when the contract was frozen.
 mod contract;
 
-/// What the suite stands on, as far as it is needed here.
+/// These tests use only a part of the helpers of the suite.
 #[path = "../support/mod.rs"]
 #[expect(
     dead_code,
@@ -60,5 +60,5 @@ mod contract;
 )]
 mod support;
 
-/// What was recorded outlasts kills and faults at chosen calls of the system.
+/// Recordings after kills and faults at selected system calls.
 mod crash;

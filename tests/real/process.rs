@@ -1,4 +1,4 @@
-//! The processes that the clients talk to: httpbin or another upstream, and the gateway.
+//! The server processes: httpbin or another upstream, and the gateway.
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::tools;
 
-/// How long a process may take to start or to stop.
+/// The timeout for the start and the stop of a process.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A server on a free port: httpbin under gunicorn, or a script.
@@ -19,21 +19,21 @@ pub(crate) struct Upstream {
     pub(crate) address: String,
 }
 
-/// A gateway that listens.
+/// A running gateway.
 pub(crate) struct Gateway {
     process: Process,
-    /// What clients put before a path.
+    /// The URL prefix for clients.
     pub(crate) url: String,
 }
 
-/// A process that is told to stop when it is no longer needed.
+/// A process that is stopped when it is dropped.
 struct Process {
     child: Child,
     log: PathBuf,
 }
 
 impl Upstream {
-    /// Starts it; its log goes to a file in `folder`.
+    /// Starts httpbin; its log is a file in `folder`.
     pub(crate) fn start(folder: &Path) -> Self {
         let mut command = tools::python("gunicorn");
         command.args(["--bind", "127.0.0.1:0", "--no-control-socket"]);
@@ -54,8 +54,7 @@ impl Upstream {
         Self { process, address }
     }
 
-    /// Starts a script of these tests that says where it listens; its log goes to a file in
-    /// `folder`.
+    /// Starts a script of these tests that prints its address; its log is a file in `folder`.
     pub(crate) fn script(name: &str, folder: &Path) -> Self {
         let mut command = tools::script(name);
         command.stdout(Stdio::null());
@@ -66,8 +65,8 @@ impl Upstream {
         Self { process, address }
     }
 
-    /// Starts a server that says `mark` once it is up, and where it listens unless that is known;
-    /// its log goes to `log`.
+    /// Starts a server that prints `mark` when it is ready, followed by its address unless that is
+    /// known; its output goes to `log`.
     pub(crate) fn run(command: Command, mark: &str, known: Option<String>, log: PathBuf) -> Self {
         let mut process = Process::start(command, log);
         let told = process.wait_for(mark);
@@ -78,7 +77,7 @@ impl Upstream {
         Self { process, address }
     }
 
-    /// Stops it, and makes sure that nobody answers there any more.
+    /// Stops the server and checks that its port is closed.
     pub(crate) fn stop(self) {
         self.process.stop();
         let left = TcpStream::connect(&self.address);
@@ -87,7 +86,7 @@ impl Upstream {
 }
 
 impl Gateway {
-    /// Starts it with these arguments, on a free port; its log goes to `log`.
+    /// Starts the gateway with these arguments on a free port; its output goes to `log`.
     pub(crate) fn start(arguments: &[&str], cassettes: &Path, log: PathBuf) -> Self {
         let folder = cassettes.parent().expect("the cassettes are in a folder");
         let mut command = Command::new(env!("CARGO_BIN_EXE_ouli-gateway"));
@@ -106,7 +105,7 @@ impl Gateway {
         Self { process, url }
     }
 
-    /// Stops it; all it said on stderr, and how it ended.
+    /// Stops the gateway; returns its stderr and its exit status.
     pub(crate) fn stop(self) -> (String, ExitStatus) {
         self.process.stop()
     }
@@ -124,7 +123,7 @@ impl Process {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 
-    /// Waits until its log has `mark`; the rest of that line.
+    /// Waits until the log contains `mark`; returns the rest of that line.
     fn wait_for(&mut self, mark: &str) -> String {
         let end = Instant::now() + PATIENCE;
         loop {
@@ -144,7 +143,7 @@ impl Process {
 
     fn terminate(&self) {
         let id = self.child.id().to_string();
-        // Where it has ended already, there is nobody to tell.
+        // The process may have exited already.
         let _ = Command::new("kill").args(["-TERM", &id]).status();
     }
 
@@ -172,7 +171,7 @@ impl Drop for Process {
         if matches!(self.child.try_wait(), Ok(None)) {
             self.terminate();
             if self.ended_in_time().is_none() {
-                // A child that cannot be killed is not ours to worry about.
+                // The process may have exited already.
                 let _ = self.child.kill();
             }
         }

@@ -1,4 +1,4 @@
-//! Every client sees at replay what it saw while recording.
+//! Every client gets the recorded responses at replay.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -48,7 +48,7 @@ fn clients_see_the_same_without_the_upstream() {
     assert_no_byte_of(&others, folder);
 }
 
-/// All clients one after the other, each in a session of its own.
+/// Runs all clients in order, each in its own session.
 fn record(folder: &Path, secrets: &Secrets) -> Vec<Vec<Seen>> {
     let upstream = Upstream::start(folder);
     let url = format!("http://{}", upstream.address);
@@ -65,8 +65,8 @@ fn record(folder: &Path, secrets: &Secrets) -> Vec<Vec<Seen>> {
     seen
 }
 
-/// The same from the cassettes, and what is wrong with the verdict: each request has to be found,
-/// and none left over.
+/// Replays all clients; returns their responses, and the fault of the verdict: each exchange must
+/// be used and no request may miss.
 fn replay(folder: &Path, secrets: &Secrets, name: &str) -> (Vec<Vec<Seen>>, Option<String>) {
     let report = folder.join(format!("{name}.json"));
     let arguments = ["replay", "--strict", "--report", report.to_str().unwrap()];
@@ -77,7 +77,7 @@ fn replay(folder: &Path, secrets: &Secrets, name: &str) -> (Vec<Vec<Seen>>, Opti
     let verdict: Value = serde_json::from_slice(&fs::read(report).unwrap()).unwrap();
     let sessions = verdict["sessions"].as_array().unwrap();
     let session = |client: &Client| sessions.iter().find(|one| one["session"] == client.name());
-    // A client may send more than it was told to: an answer to a challenge is a request of its own.
+    // A client may send additional requests: the response to a challenge is one.
     let all_used = Client::ALL.iter().all(|client| {
         session(client).is_some_and(|one| {
             one["hits"] == one["exchanges"] && one["misses"] == 0 && one["unused"] == json!([])
@@ -105,7 +105,7 @@ fn all(gateway: &Gateway, folder: &Path, secrets: &Secrets) -> Vec<Vec<Seen>> {
     Client::ALL.into_iter().map(send).collect()
 }
 
-/// A text for each response that differs.
+/// One text for each response that differs.
 fn differing(one: &[Seen], other: &[Seen], secrets: &Secrets, when: &str) -> Vec<String> {
     let pairs = one.iter().zip(other);
     let told = pairs.filter_map(|(one, other)| {
@@ -117,7 +117,7 @@ fn differing(one: &[Seen], other: &[Seen], secrets: &Secrets, when: &str) -> Vec
     told.collect()
 }
 
-/// Neither a cassette nor a log may hold a secret; what curl got while recording may.
+/// No cassette or log may contain a secret; the files of curl from the recording may.
 fn assert_no_byte_of(secrets: &Secrets, folder: &Path) {
     let mut files = vec![folder.join("record.log"), folder.join("replay.log")];
     files.extend([folder.join("others.log"), folder.join("replay.json")]);

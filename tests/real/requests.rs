@@ -9,11 +9,11 @@ use crate::secrets::Secrets;
 
 const ALL: &str = include_str!("requests.json");
 
-/// One request, and what is special about it.
+/// A request and its options.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Request {
-    /// What it is about; no two have the same.
+    /// The unique name of the test case.
     pub(crate) name: String,
     #[serde(default = "get")]
     pub(crate) method: String,
@@ -23,39 +23,39 @@ pub(crate) struct Request {
     pub(crate) headers: BTreeMap<String, String>,
     #[serde(default)]
     pub(crate) body: Option<Body>,
-    /// Further arguments of curl; other clients cannot send it.
+    /// Additional arguments of curl; other clients skip this request.
     #[serde(default)]
     pub(crate) curl: Option<Vec<String>>,
 }
 
-/// A body, which each client makes in its own way.
+/// A body; each client encodes it with its own means.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
 pub(crate) enum Body {
-    /// JSON as the client writes it.
+    /// JSON, serialized by the client.
     Json { value: Value },
-    /// JSON that is a list of this many objects.
+    /// A JSON array of this many objects.
     Items { count: usize },
-    /// This very text.
+    /// Exactly this text.
     Text {
         #[serde(rename = "type")]
         media_type: String,
         text: String,
     },
-    /// Binary, of a length that is told before.
+    /// Bytes with content-length.
     Bytes { length: usize },
-    /// Binary, of a length that is not told.
+    /// Bytes without content-length.
     Chunked { length: usize },
-    /// A form, urlencoded.
+    /// A urlencoded form.
     Form { fields: Map<String, Value> },
-    /// A form in parts, the last of which is a file of this length.
+    /// A multipart form; the last part is a file of this length.
     Multipart {
         fields: Map<String, Value>,
         length: usize,
     },
 }
 
-/// All requests, with these secrets in their places.
+/// All requests, with these secrets filled in.
 pub(crate) fn all(secrets: &Secrets) -> Vec<Request> {
     let mut requests: Vec<Request> =
         serde_json::from_str(&secrets.put_into(ALL)).expect("requests.json is in the repository");
@@ -68,7 +68,7 @@ pub(crate) fn all(secrets: &Secrets) -> Vec<Request> {
     requests
 }
 
-/// A GET of this target.
+/// A GET request for this target.
 pub(crate) fn of(name: &str, target: String) -> Request {
     Request {
         name: name.to_owned(),
@@ -92,7 +92,7 @@ fn items(count: usize) -> Value {
     (0..count).map(item).collect()
 }
 
-/// As many bytes, of all values.
+/// Bytes of all values, of this length.
 pub(crate) fn filler(length: usize) -> Vec<u8> {
     (0..length).map(|at| (7 * at + 3) as u8).collect()
 }

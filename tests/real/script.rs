@@ -1,4 +1,4 @@
-//! Clients that are libraries, driven by a script.
+//! Client libraries, driven by scripts.
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};

@@ -1,11 +1,11 @@
-//! The secrets that requests carry: one set while recording, another one at replay.
+//! The secrets in requests: one set for recording, another one for replay.
 
 use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-/// Name, value while recording, value at replay.
+/// Name, value for recording, value for replay.
 const VALUES: [(&str, &str, &str); 5] = [
     ("token", "tZk3vQ9xT7pLm2Rw8", "tB5nHs1cJ6yWd4Gf0"),
     ("key", "kX8rMq2aV5oEi7Lu3", "kD1zPw9tN4bCy6Hj0"),
@@ -14,13 +14,13 @@ const VALUES: [(&str, &str, &str); 5] = [
     ("secret", "sH5wCz1yA8nPx6Dk3", "sT4fVi7jE2oUr9Bg0"),
 ];
 
-/// The password of the Basic scheme, which httpbin wants in the path too.
+/// The password of the Basic scheme, which httpbin also expects in the path.
 const DOOR: (&str, &str, &str) = ("door", "open-the-door-41", "close-the-gate-52");
 
 /// Chooses one of two values.
 type Choose = fn((&str, &'static str, &'static str)) -> &'static str;
 
-/// Values for the names that stand in the requests as `${name}`.
+/// The values for `${name}` in the requests.
 pub(crate) struct Secrets(Vec<(&'static str, String)>);
 
 impl Secrets {
@@ -39,7 +39,7 @@ impl Secrets {
         Self(plain.chain([("basic", basic)]).collect())
     }
 
-    /// The text with `${name}` replaced by the value of that name.
+    /// Replaces `${name}` by the value of that name.
     pub(crate) fn put_into(&self, text: &str) -> String {
         let put = |text: String, (name, value): &(&str, String)| {
             text.replace(&format!("${{{name}}}"), value)
@@ -51,14 +51,14 @@ impl Secrets {
         self.0.iter().map(|(_, value)| value.as_str())
     }
 
-    /// A JSON object of all of them.
+    /// All values as a JSON object.
     pub(crate) fn to_json(&self) -> String {
         let pairs = self.0.iter().map(|(name, value)| (*name, value.as_str()));
         let all: BTreeMap<&str, &str> = pairs.collect();
         serde_json::to_string(&all).expect("texts can be written as JSON")
     }
 
-    /// True where any of them stands in these bytes.
+    /// True if the bytes contain a secret.
     pub(crate) fn are_in(&self, bytes: &[u8]) -> bool {
         let mut finders = self
             .0
@@ -67,7 +67,7 @@ impl Secrets {
         finders.any(|finder| finder.find(bytes).is_some())
     }
 
-    /// The name of a secret that stands in these bytes, or half of it, or its base64.
+    /// The name of a secret whose value, half of its value, or base64 form is in the bytes.
     pub(crate) fn traced_in(&self, bytes: &[u8]) -> Option<&'static str> {
         let traced = self.0.iter().find(|(_, value)| {
             let (front, back) = value.split_at(value.len() / 2);
@@ -80,13 +80,14 @@ impl Secrets {
     }
 }
 
-/// The part of a base64 text that a value alone decides, where so many bytes, modulo three, stand
-/// before it.
+/// The part of a base64 text that depends on the value alone if it follows `before` bytes modulo
+/// three.
 pub(crate) fn base64_core(value: &str, before: usize) -> String {
     let padded = [&vec![0; before][..], value.as_bytes()].concat();
     let whole = padded.len() / 3 * 3;
     let coded = STANDARD.encode(&padded[..whole]);
-    // Six bits a character: one byte before reaches into two of them, two bytes into three.
+    // A character encodes six bits: one preceding byte affects two characters, two bytes affect
+    // three.
     coded[(8 * before).div_ceil(6)..].to_owned()
 }
 

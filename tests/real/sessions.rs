@@ -1,4 +1,4 @@
-//! Many sessions at once are isolated, while recording and at replay.
+//! Many concurrent sessions are isolated, while recording and at replay.
 
 use std::path::Path;
 use std::thread;
@@ -76,8 +76,8 @@ fn session(at: usize) -> String {
     format!("parallel-{at}")
 }
 
-/// Some that are the same in every session and answered differently, and some of this session
-/// alone.
+/// Some requests that all sessions share and that have different responses, and some of this
+/// session alone.
 fn requests(at: usize) -> Vec<Request> {
     let mut all = Vec::new();
     for round in 0..4 {
@@ -90,7 +90,8 @@ fn requests(at: usize) -> Vec<Request> {
     all
 }
 
-/// httpbin draws each answer to `/uuid` anew, so that an answer of another session would show.
+/// httpbin returns a new value for each `/uuid`, so the response of another session would be
+/// noticed.
 fn assert_all_differ(recorded: &[Vec<Seen>]) {
     let seen = recorded.iter().flatten();
     let uuids = seen.filter(|seen| seen.name.starts_with("uuid"));

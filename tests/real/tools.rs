@@ -19,7 +19,7 @@ pub(crate) fn system(program: &str) -> Command {
     command(program, "--version")
 }
 
-/// A program of the system that runs with this argument and does nothing.
+/// A program of the system that exits successfully with this argument.
 pub(crate) fn command(program: &str, nothing: &str) -> Command {
     let runs = Command::new(program).arg(nothing).output();
     assert!(
@@ -29,7 +29,7 @@ pub(crate) fn command(program: &str, nothing: &str) -> Command {
     Command::new(program)
 }
 
-/// A script of these tests, run by Python or Node.
+/// A script of these tests, run with Python or Node.
 pub(crate) fn script(name: &str) -> Command {
     let mut command = if name.ends_with(".mjs") {
         let modules = root().join("target/real/node/node_modules");
@@ -42,9 +42,9 @@ pub(crate) fn script(name: &str) -> Command {
     } else {
         python("python")
     };
-    // Whatever proxy the system has, these tests stay on this machine.
+    // Proxy settings of the system must not affect connections to this machine.
     command.arg(file(name)).env("NO_PROXY", "127.0.0.1");
-    // What Python keeps of the modules would lie among the tests.
+    // Keeps compiled Python modules out of the source tree.
     command.env("PYTHONDONTWRITEBYTECODE", "1");
     command
 }

@@ -7,7 +7,7 @@ use crate::support::origin::{self, bytes, text};
 
 const JSON: &str = "{\"item\": \"tea\", \"password\": \"canary-4b8e1f60\"}";
 
-/// A body in chunks of this size, with signatures if `signed`, and these trailer fields.
+/// A body in chunks of this size, signed if `signed`, with these trailer fields.
 fn chunked(body: &[u8], size: usize, signed: bool, trailers: &str) -> Vec<u8> {
     let signature = if signed {
         format!(";chunk-signature={}", "5e".repeat(32))

@@ -1,4 +1,4 @@
-//! Bodies of every kind and size.
+//! Bodies of all kinds and sizes.
 
 use bytes::Bytes;
 use hyper::body::Frame;
@@ -133,7 +133,7 @@ fn an_endless_body_is_forwarded_and_not_recorded() {
         128 << 20
     );
     let grown = process.peak_memory() - before;
-    // The allocator takes 4 MiB at a time for each thread and each size of a large buffer.
+    // The allocator reserves 4 MiB at a time for each thread and each size of large buffers.
     assert!(
         grown < 32 << 20,
         "{grown} bytes more for a stream of 128 MiB"

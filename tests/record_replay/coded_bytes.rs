@@ -20,7 +20,7 @@ pub(super) fn gzip(text: impl AsRef<[u8]>, level: u32) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-/// As `gzip` writes it: with the name and the time of the file.
+/// The output of `gzip`, with the name and the time of the file.
 fn named_gzip(name: &str, text: &str) -> Vec<u8> {
     let builder = flate2::GzBuilder::new().filename(name).mtime(1_700_000_000);
     let mut encoder = builder.write(Vec::new(), Compression::best());
@@ -42,7 +42,8 @@ fn brotli(text: &[u8]) -> Vec<u8> {
     coded
 }
 
-/// The value of `content-encoding`, and a body that no encoder of the gateway makes.
+/// Values of `content-encoding`, each with a body that differs from the output of the gateway's
+/// encoders.
 fn variants() -> Vec<(&'static str, Vec<u8>)> {
     let half = TEXT.len() / 2;
     let members = [gzip(&TEXT[..half], 1), gzip(&TEXT[half..], 9)].concat();
@@ -63,7 +64,7 @@ fn variants() -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
-/// Answers `/0`, `/1` and so on with the variants.
+/// Serves the variants at `/0`, `/1` and so on.
 fn start_origin() -> Origin {
     let mut script = origin::new();
     for (index, (coding, body)) in variants().into_iter().enumerate() {
@@ -169,7 +170,7 @@ fn a_redacted_body_is_coded_anew_without_the_digests_of_the_recorded_bytes() {
     assert_eq!(decoder.finish().unwrap(), expected.as_bytes());
 }
 
-/// Records a JSON body in a form that holds more than the body.
+/// Records a JSON body whose coded form contains more than the body.
 fn record_with_secret(coded: Vec<u8>) -> (Running, client::Answer) {
     let handler = move |_: &origin::Seen| {
         let reply = bytes(coded.clone()).header("content-type", "application/json");
@@ -205,7 +206,7 @@ fn coded_bytes_that_hide_a_secret_are_not_kept() {
     }
 }
 
-/// Rewrites the exchanges of a cassette, as an editor or an older version would.
+/// Rewrites the exchanges of a cassette as an editor or an older version would.
 fn rewrite(folder: &Folder, edit: impl Fn(&mut serde_json::Value)) {
     let mut text = String::from("{ \"ouli-cassette\": 1 }\n");
     for mut exchange in folder.exchanges("default") {

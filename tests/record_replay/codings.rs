@@ -1,4 +1,4 @@
-//! Content codings: cassettes hold decoded bodies, clients get the encoded ones.
+//! Content codings: cassettes contain decoded bodies, clients get encoded ones.
 
 use std::io::Write as _;
 

@@ -1,4 +1,4 @@
-//! Methods, statuses and header fields: what is forwarded, in which order, and what is not.
+//! Methods, statuses and header fields: which are forwarded, and in which order.
 
 use std::sync::Arc;
 
@@ -73,8 +73,8 @@ fn a_field_may_repeat() {
     origin.stop();
     let gateway = gateway::replay(&folder).start();
     let replayed = client::http1(&gateway).get("/login");
-    // The values are secrets, so placeholders come back; there are two cookies all the same, with
-    // their attributes.
+    // The cookie values are secrets, so the replay has placeholders. There are still two cookies
+    // with their attributes.
     let replayed = replayed.all("set-cookie");
     assert_eq!(replayed.len(), 2);
     let fits = |name: &str, cookie: &str| cookie.starts_with(name) && cookie.ends_with("; Path=/");
@@ -241,7 +241,7 @@ fn custom_methods_are_forwarded() {
     }
 }
 
-/// Fields of one name are sent together; their order is kept (RFC 9110, section 5.3).
+/// Lines of one field may be grouped; their order is kept (RFC 9110, section 5.3).
 #[test]
 fn fields_keep_their_order_and_the_order_of_their_repeats() {
     let fields = "x-z: 1\r\nvia: 1.0 a\r\nlink: </1>\r\nx-a: 2\r\nvia: 1.1 b\r\nlink: </2>\r\n\

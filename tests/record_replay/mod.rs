@@ -17,8 +17,8 @@ use crate::support::folder::Folder;
 use crate::support::gateway::{self, Running};
 use crate::support::origin::{self, Origin};
 
-/// Records what `ask` asks for, stops the origin, and asks the same again of the cassette alone.
-/// Both answers are equal; the recorded one and the folder are handed out.
+/// Records the request of `ask`, stops the origin and sends the same request to a replay. Asserts
+/// that both responses are equal; returns the recorded one and the folder.
 pub(crate) fn both_ways(origin: Origin, ask: impl Fn(&Client) -> Answer) -> (Answer, Arc<Folder>) {
     let (recorded, folder) = record(&origin, &ask);
     origin.stop();
@@ -32,14 +32,14 @@ pub(crate) fn both_ways(origin: Origin, ask: impl Fn(&Client) -> Answer) -> (Ans
     (recorded, folder)
 }
 
-/// Records what `ask` asks for; the cassette is written.
+/// Records the request of `ask` and stops the gateway.
 fn record(origin: &Origin, ask: impl Fn(&Client) -> Answer) -> (Answer, Arc<Folder>) {
     let gateway = gateway::record(origin).start();
     let answer = ask(&client::http1(&gateway));
     (answer, written(gateway))
 }
 
-/// Stops a gateway that recorded one exchange.
+/// Stops a gateway that recorded one exchange and returns its folder.
 fn written(gateway: Running) -> Arc<Folder> {
     let folder = Arc::clone(&gateway.folder);
     let report = gateway.finish();
@@ -72,7 +72,8 @@ fn a_post_is_matched_by_its_body() {
     origin.stop();
     let gateway = gateway::replay(&folder).start();
     let client = client::http1(&gateway);
-    // Members in another order and other white space are the same JSON; another value is not.
+    // JSON is equal with another order of members and other white space, but not with another
+    // value.
     let answer = client.post("/echo", "application/json", "{\"item\":\"coffee\"}");
     assert_eq!(answer.text(), "{\"item\": \"coffee\"}");
     let answer = client.post("/echo", "application/json", "{\"item\":\"cocoa\"}");
@@ -107,7 +108,7 @@ fn the_recording_is_what_the_origin_saw() {
         let value = value.to_str().unwrap();
         serde_json::json!([name.as_str(), value])
     });
-    // Host and length are in `authority` and in the body.
+    // Host and content-length are not recorded as fields: `authority` and the body imply them.
     let framing = |pair: &serde_json::Value| pair[0] == "host" || pair[0] == "content-length";
     let sent: Vec<_> = sent.filter(|pair| !framing(pair)).collect();
     assert_eq!(recorded, sent.iter().collect::<Vec<_>>());
@@ -124,7 +125,7 @@ fn the_same_traffic_gives_the_same_bytes() {
             .route("/echo", |seen| origin::bytes(seen.body.clone()))
             .start();
         let folder = Arc::new(Folder::new());
-        // The port of the origin is the one thing that differs from run to run.
+        // Only the port of the origin differs between the runs.
         let gateway = gateway::over(&folder, "record")
             .upstream(&origin.url())
             .start();
@@ -142,7 +143,7 @@ fn the_same_traffic_gives_the_same_bytes() {
         gateway.stop();
         let text = folder.text("default");
         let port = format!("127.0.0.1:{}", origin.address.port());
-        // Digests cover the port as well.
+        // The digests cover the port too.
         let lines = text.lines().filter(|line| !line.contains("\"digest\""));
         lines.collect::<Vec<_>>().join("\n").replace(&port, "HOST")
     };

@@ -1,4 +1,4 @@
-//! Which form of a coded response a client gets (RFC 9110, section 12.5.3).
+//! The form of an encoded response that a client gets (RFC 9110, section 12.5.3).
 
 use std::sync::Arc;
 
@@ -31,7 +31,7 @@ fn ask(client: &Client, (method, target): (&str, &str), accept: Option<&str>) ->
     }
 }
 
-/// Records one request that accepts this.
+/// Records one request with this `accept-encoding`.
 fn record(request: (&str, &str), accept: Option<&str>) -> (Answer, Arc<Folder>) {
     let origin = origin::new()
         .route("/text", |_| described(bytes(gzip(TEXT, 9))))
@@ -65,7 +65,7 @@ fn a_client_that_does_not_accept_a_negotiated_coding_gets_the_plain_form() {
                 assert_eq!(plain.header(name), "", "{name}");
             }
         }
-        // Without `identity` nothing else can be sent.
+        // Without `identity` only the recorded coding can be sent.
         for accept in ["gzip", "*", "br, identity;q=0", "*;q=0"] {
             let coded = ask(&client, request, Some(accept));
             assert_eq!(coded, recorded, "{accept}");

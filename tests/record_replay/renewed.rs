@@ -1,4 +1,4 @@
-//! Fields that a recording leaves out and that a replay has again.
+//! Fields that are not recorded and that a replay generates.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Streams are forwarded as they arrive; incomplete ones are not recorded.
+//! Streams are forwarded without delay; incomplete ones are not recorded.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Bodies whose `content-encoding` is not true, and bodies that cannot be decoded.
+//! Bodies with a wrong `content-encoding` and bodies that cannot be decoded.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01";
 /// The value of `content-encoding`, the content type, and the body.
 type Case = (&'static str, &'static str, Vec<u8>);
 
-/// Bodies that are recorded as they are.
+/// Bodies that are recorded as they are received.
 fn readable() -> Vec<Case> {
     let text = TEXT.as_bytes().to_vec();
     let json = b"{\"a\": [1, 2]}".to_vec();
@@ -41,7 +41,7 @@ fn readable() -> Vec<Case> {
     ]
 }
 
-/// Bodies in which a secret could be hidden.
+/// Bodies that could hide a secret.
 fn opaque() -> Vec<Case> {
     let mut damaged = gzip(TEXT, 6);
     let middle = damaged.len() - 6;
@@ -75,7 +75,7 @@ fn start(cases: Vec<Case>) -> Origin {
     script.start()
 }
 
-/// Asks for each case, and sends each as a request.
+/// Requests each case, and sends each as a request body.
 fn ask_all(client: &Client, cases: &[Case]) -> Vec<Answer> {
     let get = |index: usize| client.get(&format!("/{index}"));
     let post = |(coding, content_type, body): &Case| {

@@ -1,4 +1,4 @@
-//! No secret reaches the disk, and a replay needs none.
+//! Secrets are not written to disk, and a replay does not need them.
 
 mod canary;
 
@@ -64,7 +64,7 @@ fn values_without_a_rule_are_unchanged() {
 #[test]
 fn the_guard_refuses_token_patterns() {
     let origin = origin::simple();
-    // The rule that would take it out is off, so the guard is the last one to see it.
+    // The rule for this token is disabled, so only the guard can find it.
     let gateway = gateway::record(&origin)
         .section("[redaction]\ndisabled_rules = [\"pattern.gitlab-token\"]")
         .start();

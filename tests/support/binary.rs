@@ -1,4 +1,4 @@
-//! The program as users run it, in a process of its own.
+//! The program as users run it, in its own process.
 
 use std::io::{BufRead as _, BufReader, Read};
 use std::net::{SocketAddr, TcpListener};
@@ -10,32 +10,32 @@ use std::thread::JoinHandle;
 
 use super::folder::Folder;
 
-/// A command line that is about to run.
+/// A command line that is not started yet.
 pub(crate) struct Program(Command);
 
-/// A program that runs. Dropped, it is ended.
+/// A running program. Dropping it kills the process.
 pub(crate) struct Process {
     child: Child,
     stdout: Captured,
     stderr: Captured,
 }
 
-/// How a program ended.
+/// The exit status and the output of a program.
 #[derive(Debug)]
 pub(crate) struct Ended {
-    /// None where a signal ended it.
+    /// None if a signal ended it.
     pub(crate) status: Option<i32>,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
 }
 
-/// What a program wrote until now.
+/// The output of a program so far.
 struct Captured {
     text: Arc<Mutex<String>>,
     thread: Option<JoinHandle<()>>,
 }
 
-/// The program with these arguments, run in the folder.
+/// The program with these arguments and the folder as its working directory.
 pub(crate) fn program(folder: &Folder, arguments: &[&str]) -> Program {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ouli-gateway"));
     command
@@ -55,7 +55,7 @@ impl Program {
         self
     }
 
-    /// Gives it an open socket as a service manager does (sd_listen_fds(3) of systemd).
+    /// Passes an open socket as a service manager does (sd_listen_fds(3) of systemd).
     pub(crate) fn passing(self, socket: &TcpListener, name: &str) -> Self {
         let script = "exec 3<&0 </dev/null; LISTEN_PID=$$ LISTEN_FDS=1; \
                       export LISTEN_PID LISTEN_FDS; exec \"$0\" \"$@\"";
@@ -65,8 +65,8 @@ impl Program {
         Self(command)
     }
 
-    /// The same, started by another program: what follows its own arguments are the command line
-    /// and the arguments of this one.
+    /// Runs the program by another program: `starter` is its command and arguments, which are
+    /// followed by the command line of the gateway.
     pub(crate) fn under(self, starter: &[&str]) -> Self {
         let mut command = Command::new(starter[0]);
         command.args(&starter[1..]).arg(self.0.get_program());
@@ -83,7 +83,7 @@ impl Program {
         Self(command)
     }
 
-    /// Starts it; it runs until it is told to end.
+    /// Starts the program.
     pub(crate) fn start(mut self) -> Process {
         let command = self.0.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
@@ -96,14 +96,14 @@ impl Program {
         }
     }
 
-    /// Runs it to its end.
+    /// Runs the program and waits for its exit.
     pub(crate) fn run(self) -> Ended {
         self.start().ended()
     }
 }
 
 impl Process {
-    /// The first line that tells of a listener.
+    /// The first line that reports a listener.
     pub(crate) fn listening(&mut self) -> String {
         super::until("the line `listening on`", || {
             if let Some(status) = self.child.try_wait().unwrap() {
@@ -116,13 +116,13 @@ impl Process {
         })
     }
 
-    /// Where its first listener accepts.
+    /// The address of the first listener.
     pub(crate) fn address(&mut self) -> SocketAddr {
         let address = self.try_address();
         address.unwrap_or_else(|| panic!("the program ended:\n{}", self.stderr()))
     }
 
-    /// The same; none where the program ends before it listens.
+    /// The address of the first listener; none if the program exits before it listens.
     pub(crate) fn try_address(&mut self) -> Option<SocketAddr> {
         super::until("the line `listening on`, or the end", || {
             let ended = self.child.try_wait().unwrap().is_some();
@@ -140,7 +140,7 @@ impl Process {
         assert!(sent.unwrap().success(), "the signal {name} is not sent");
     }
 
-    /// The id of the process.
+    /// The process id.
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
@@ -149,12 +149,12 @@ impl Process {
         self.child.try_wait().unwrap().is_none()
     }
 
-    /// The most memory that it had until now, in bytes.
+    /// The peak resident memory so far, in bytes.
     pub(crate) fn peak_memory(&self) -> u64 {
         self.status("VmHWM:")
     }
 
-    /// The memory that it has now, in bytes.
+    /// The resident memory, in bytes.
     pub(crate) fn memory(&self) -> u64 {
         self.status("VmRSS:")
     }
@@ -167,23 +167,23 @@ impl Process {
         kibibytes.parse::<u64>().unwrap() << 10
     }
 
-    /// What it wrote to stdout until now.
+    /// The stdout so far.
     pub(crate) fn stdout(&self) -> String {
         self.stdout.text()
     }
 
-    /// What it wrote to stderr until now.
+    /// The stderr so far.
     pub(crate) fn stderr(&self) -> String {
         self.stderr.text()
     }
 
-    /// Asks it to stop and waits for its end.
+    /// Sends SIGTERM and waits for the exit.
     pub(crate) fn stop(self) -> Ended {
         self.signal("TERM");
         self.ended()
     }
 
-    /// Waits for its end.
+    /// Waits for the exit.
     pub(crate) fn ended(mut self) -> Ended {
         let status = super::until("the program to end", || self.child.try_wait().unwrap());
         Ended {
@@ -196,7 +196,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // One that has ended cannot be ended again.
+        // The process may have exited already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -226,7 +226,7 @@ impl Captured {
         self.text.lock().unwrap().clone()
     }
 
-    /// All of it, once the program has ended.
+    /// The complete output. The program must have exited.
     fn end(&mut self) -> String {
         self.thread.take().unwrap().join().unwrap();
         self.text()

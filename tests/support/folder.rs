@@ -1,11 +1,11 @@
-//! The folder of one test: its configuration, its plugins and its cassettes.
+//! The folder of one test: its configuration, plugins and cassettes.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-/// A temporary folder with `cassettes` and `plugins` in it.
+/// A temporary folder that contains `cassettes` and `plugins`.
 pub(crate) struct Folder(tempfile::TempDir);
 
 impl Folder {
@@ -41,7 +41,7 @@ impl Folder {
         fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
     }
 
-    /// The exchanges of a session's cassette; none where there is no cassette.
+    /// The exchanges of a session's cassette; empty if there is no cassette.
     pub(crate) fn exchanges(&self, session: &str) -> Vec<Value> {
         if !self.cassette(session).exists() {
             return Vec::new();
@@ -54,7 +54,7 @@ impl Folder {
             .collect()
     }
 
-    /// Every file of the folder with its bytes.
+    /// Every file of the folder with its content.
     pub(crate) fn files(&self) -> Vec<(PathBuf, Vec<u8>)> {
         files(self.path())
     }
@@ -72,7 +72,7 @@ impl Folder {
     }
 }
 
-/// Every file below a folder with its bytes, by path.
+/// Every file below a folder with its content, sorted by path.
 pub(crate) fn files(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     let mut found = Vec::new();
     let mut waiting = vec![folder.to_owned()];
@@ -90,7 +90,7 @@ pub(crate) fn files(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     found
 }
 
-/// Writes a file beside its place and renames it over, as careful programs do.
+/// Writes a temporary file and renames it over the target, as editors do.
 fn replace(path: &Path, bytes: &[u8]) {
     let beside = path.with_extension("new");
     fs::write(&beside, bytes).unwrap();

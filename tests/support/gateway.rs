@@ -1,4 +1,4 @@
-//! A gateway in this process, on a free port, over a folder of its own.
+//! A gateway in this process, on a free port, with its own folder.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use super::client::{self, Client};
 use super::folder::Folder;
 use super::origin::{self, Origin};
 
-/// A gateway that is about to start.
+/// A gateway that is not started yet.
 #[derive(Clone)]
 pub(crate) struct Builder {
     folder: Arc<Folder>,
@@ -24,19 +24,19 @@ pub(crate) struct Builder {
     environment: fn(&str) -> Option<String>,
 }
 
-/// A gateway that runs. Dropped, it stops.
+/// A running gateway. Dropping it stops it.
 pub(crate) struct Running {
     pub(crate) address: SocketAddr,
     pub(crate) folder: Arc<Folder>,
     gateway: Option<Gateway>,
 }
 
-/// Records what it asks of the origin, into a new folder.
+/// Record mode in a new folder.
 pub(crate) fn record(origin: &Origin) -> Builder {
     over(&Arc::new(Folder::new()), "record").upstream(&origin.url())
 }
 
-/// A cassette with what `send` sends to an echoing origin.
+/// A folder with a cassette of the requests that `send` sends to an echo origin.
 pub(crate) fn echoed(send: impl Fn(&Client)) -> Arc<Folder> {
     let origin = origin::new()
         .route("/*", |seen| origin::bytes(seen.body.clone()))
@@ -48,22 +48,22 @@ pub(crate) fn echoed(send: impl Fn(&Client)) -> Arc<Folder> {
     folder
 }
 
-/// Replays what it has and records what it has not, into a new folder.
+/// Auto mode in a new folder.
 pub(crate) fn auto(origin: &Origin) -> Builder {
     over(&Arc::new(Folder::new()), "auto").upstream(&origin.url())
 }
 
-/// Asks the origin and keeps nothing.
+/// Passthrough mode in a new folder.
 pub(crate) fn passthrough(origin: &Origin) -> Builder {
     over(&Arc::new(Folder::new()), "passthrough").upstream(&origin.url())
 }
 
-/// Replays what stands in a folder. It knows no upstream.
+/// Replay mode with the cassettes of a folder. It has no upstream.
 pub(crate) fn replay(folder: &Arc<Folder>) -> Builder {
     over(folder, "replay")
 }
 
-/// Any mode over any folder.
+/// Any mode with any folder.
 pub(crate) fn over(folder: &Arc<Folder>, mode: &'static str) -> Builder {
     Builder {
         folder: Arc::clone(folder),
@@ -84,37 +84,37 @@ impl Builder {
         self
     }
 
-    /// Lines at the top of the configuration.
+    /// Adds lines at the top of the configuration.
     pub(crate) fn set(mut self, lines: &str) -> Self {
         self.top += &format!("{lines}\n");
         self
     }
 
-    /// Lines of the endpoint.
+    /// Adds lines to the endpoint.
     pub(crate) fn endpoint(mut self, lines: &str) -> Self {
         self.endpoint += &format!("{lines}\n");
         self
     }
 
-    /// The address of its listener, as the line of the configuration.
+    /// Sets the `listen` line of the endpoint.
     pub(crate) fn listen(mut self, line: &'static str) -> Self {
         self.listen = line;
         self
     }
 
-    /// A whole section, its head included.
+    /// Adds a complete section with its header.
     pub(crate) fn section(mut self, lines: &str) -> Self {
         self.sections += &format!("{lines}\n");
         self
     }
 
-    /// A file in the plugins folder.
+    /// Adds a file to the plugins folder.
     pub(crate) fn plugin(self, name: &str, bytes: &[u8]) -> Self {
         self.folder.put_plugin(name, bytes);
         self
     }
 
-    /// Files are watched while it runs.
+    /// Watches the files while the gateway runs.
     pub(crate) fn watched(mut self) -> Self {
         self.watch = true;
         self
@@ -125,7 +125,7 @@ impl Builder {
         self
     }
 
-    /// The configuration that was put together.
+    /// The complete configuration.
     pub(crate) fn config(&self) -> String {
         let Self { mode, top, .. } = self;
         let upstream = self.upstream.as_ref();
@@ -159,7 +159,7 @@ impl Builder {
         started.unwrap_or_else(|error| panic!("the gateway does not start: {error}"))
     }
 
-    /// The same with this many threads that serve.
+    /// Starts the gateway with this number of serving threads.
     pub(crate) fn start_with(&self, workers: usize) -> Running {
         let options = Options {
             workers,
@@ -195,12 +195,12 @@ impl Running {
         self.gateway().listeners()
     }
 
-    /// What is live, rejected and draining.
+    /// The live, rejected and draining generations.
     pub(crate) fn status(&self) -> Status {
         self.gateway().status()
     }
 
-    /// Begins the next run of the default session.
+    /// Starts a new run of the default session.
     pub(crate) fn mark(&self) {
         let mark = client::http1(self).ask("POST", "/__ouli/sessions/default/mark");
         assert_eq!(mark.send().status, 200);
@@ -210,23 +210,23 @@ impl Running {
         self.gateway().reload()
     }
 
-    /// How one session went until now.
+    /// The current report on a session.
     pub(crate) fn session(&self, name: &str) -> SessionReport {
         pick(self.gateway().verdict(), name)
     }
 
-    /// The sessions that there are.
+    /// The names of the sessions.
     pub(crate) fn session_names(&self) -> Vec<String> {
         let sessions = self.gateway().verdict().sessions.into_iter();
         sessions.map(|report| report.session).collect()
     }
 
-    /// Stops it; everything is written then.
+    /// Stops the gateway; after this all exchanges are written.
     pub(crate) fn stop(mut self) -> Verdict {
         self.gateway.take().unwrap().stop()
     }
 
-    /// Stops it and tells how the default session went.
+    /// Stops the gateway and returns the report on the default session.
     pub(crate) fn finish(self) -> SessionReport {
         pick(self.stop(), "default")
     }

@@ -1,5 +1,5 @@
-//! Helpers: an origin, a gateway in process, clients, plugins and the program. Tests are plain
-//! functions; asynchronous code runs on one shared runtime behind these modules.
+//! Helpers: an origin, a gateway in process, clients, plugins and the program. Tests are
+//! synchronous functions; asynchronous code runs on one shared runtime behind these modules.
 
 pub(crate) mod binary;
 pub(crate) mod client;
@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 
 use tokio::runtime::{Builder, Runtime};
 
-/// The longest that anything is waited for.
+/// The timeout of every wait in the tests.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
@@ -28,7 +28,7 @@ static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
     builder.worker_threads(2).enable_all().build().unwrap()
 });
 
-/// Runs a future to its end on the shared runtime; panics after [`PATIENCE`].
+/// Runs a future on the shared runtime; panics after [`PATIENCE`].
 pub(crate) fn wait_for<T>(what: &str, work: impl Future<Output = T>) -> T {
     RUNTIME.block_on(async {
         let result = tokio::time::timeout(PATIENCE, work).await;
@@ -41,12 +41,12 @@ pub(crate) fn spawn(task: impl Future<Output = ()> + Send + 'static) {
     RUNTIME.spawn(task);
 }
 
-/// Looks again and again until there is something to see; panics after [`PATIENCE`].
+/// Polls `look` until it returns a value; panics after [`PATIENCE`].
 pub(crate) fn until<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
     within(PATIENCE, what, look)
 }
 
-/// Looks again and again until there is something to see; panics after `limit`.
+/// Polls `look` until it returns a value; panics after `limit`.
 pub(crate) fn within<T>(limit: Duration, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let start = Instant::now();
     loop {
@@ -58,7 +58,7 @@ pub(crate) fn within<T>(limit: Duration, what: &str, mut look: impl FnMut() -> O
     }
 }
 
-/// Runs `work` and panics where it takes less than `least`. Clocks give lower bounds only: a busy
+/// Runs `work` and panics if it takes less than `least`. Only lower bounds are checked: a busy
 /// machine makes everything slower.
 pub(crate) fn at_least<T>(least: Duration, work: impl FnOnce() -> T) -> T {
     let start = Instant::now();
@@ -68,7 +68,7 @@ pub(crate) fn at_least<T>(least: Duration, work: impl FnOnce() -> T) -> T {
     result
 }
 
-/// Runs `work` and panics where it takes [`PATIENCE`] or longer, which means that it hung.
+/// Runs `work` and panics if it takes [`PATIENCE`] or longer, which means that it hung.
 pub(crate) fn without_hanging<T>(what: &str, work: impl FnOnce() -> T) -> T {
     let start = Instant::now();
     let result = work();
@@ -76,19 +76,19 @@ pub(crate) fn without_hanging<T>(what: &str, work: impl FnOnce() -> T) -> T {
     result
 }
 
-/// A folder that outlives the tests, for what is dear to make.
+/// A folder that is kept between test runs, for files that are expensive to make.
 pub(crate) fn kept(name: &str) -> PathBuf {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
     std::fs::create_dir_all(&folder).unwrap();
     folder
 }
 
-/// Where compiled plugins are kept, by tests in process and by the program alike.
+/// The folder of compiled plugins, shared by the tests in process and the program.
 pub(crate) fn cache() -> PathBuf {
     kept("cache/ouli-gateway/compiled")
 }
 
-/// A text that nobody else has.
+/// A unique text.
 pub(crate) fn random() -> String {
     use std::io::Read as _;
     let mut bytes = [0; 12];

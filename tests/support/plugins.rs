@@ -10,7 +10,7 @@ pub(crate) fn fixture(name: &str) -> Vec<u8> {
     std::fs::read(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
 }
 
-/// The folder with all of them.
+/// The folder of all components.
 fn built() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT.get_or_init(|| {
@@ -24,7 +24,7 @@ fn built() -> &'static Path {
         for name in crates(&root) {
             cargo.args(["--package", &name]);
         }
-        // What was set for the build of the tests does not suit the guests'.
+        // The flags for the build of the tests do not fit the guests.
         for name in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "CARGO_BUILD_TARGET"] {
             cargo.env_remove(name);
         }
@@ -50,28 +50,28 @@ fn crates(root: &Path) -> Vec<String> {
         .collect()
 }
 
-/// What is not even a component.
+/// A WebAssembly module that is not a component.
 pub(crate) fn core_module() -> Vec<u8> {
     b"\0asm\x01\0\0\0".to_vec()
 }
 
-/// A component of so many core instances, each with one memory and one table.
+/// A component with `count` core instances, each with one memory and one table.
 pub(crate) fn with_memories(count: u8) -> Vec<u8> {
-    // A table of no functions and a memory of one page (core specification, section 5.5).
+    // A table without functions and a memory of one page (core specification, section 5.5).
     let module = b"\0asm\x01\0\0\0\x04\x04\x01\x70\0\0\x05\x03\x01\0\x01";
     let mut component = b"\0asm\x0d\0\x01\0".to_vec();
     component.extend([1, u8::try_from(module.len()).unwrap()]);
     component.extend(module);
     component.extend([2, 1 + 3 * count, count]);
-    // Each is made of the first module, with nothing imported.
+    // Each is an instance of the first module, without imports.
     component.extend([0, 0, 0].repeat(usize::from(count)));
     component
 }
 
-/// A component that imports an interface, and does nothing.
+/// A component that imports an interface and does nothing else.
 pub(crate) fn importing(interface: &str) -> Vec<u8> {
-    // One type, an instance without exports; one import of this type (component model, binary
-    // format).
+    // One type, which is an instance without exports, and one import of this type (component model,
+    // binary format).
     let mut component = b"\0asm\x0d\0\x01\0\x07\x03\x01\x42\x00".to_vec();
     let name = u8::try_from(interface.len()).unwrap();
     component.extend([0x0a, name + 5, 1, 0, name]);

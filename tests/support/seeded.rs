@@ -1,4 +1,4 @@
-//! Random numbers that are the same for the same seed.
+//! Random numbers that depend on the seed alone.
 
 use std::time::Duration;
 
@@ -20,12 +20,12 @@ impl Random {
         (mixed ^ (mixed >> 31)) % end
     }
 
-    /// True once in `many` times.
+    /// True with the probability 1 / `many`.
     pub(crate) fn one_in(&mut self, many: u64) -> bool {
         self.below(many) == 0
     }
 
-    /// Milliseconds from `least` to below `most`.
+    /// A duration from `least` to `most` milliseconds, `most` excluded.
     pub(crate) fn between(&mut self, least: u64, most: u64) -> Duration {
         Duration::from_millis(least + self.below(most - least))
     }

@@ -1,13 +1,13 @@
-//! Texts that people read, compared as a whole with files in `tests/snapshots`.
+//! Messages for users, compared as a whole with the files in `tests/snapshots`.
 //!
-//! To accept what changed: `BLESS=1 cargo test --test suite`, then look at the diff.
+//! To accept changes, run `BLESS=1 cargo test --test suite` and review the diff.
 
 use std::path::{Path, PathBuf};
 
 use regex::Regex;
 
-/// Compares a text with `tests/snapshots/NAME.txt`; panics with the differing lines. With `BLESS=1`
-/// in the environment the file is written instead.
+/// Compares a text with `tests/snapshots/NAME.txt`; panics with the lines that differ. If `BLESS=1`
+/// is set, writes the file.
 pub(crate) fn assert_snapshot(name: &str, actual: &str) {
     let path = folder().join(format!("{name}.txt"));
     if std::env::var_os("BLESS").is_some_and(|value| value == "1") {
@@ -25,7 +25,7 @@ pub(crate) fn assert_snapshot(name: &str, actual: &str) {
     );
 }
 
-/// Replaces what differs from run to run: ports, the folder of the test and the version.
+/// Replaces the values that change with each run: ports, the folder of the test and the version.
 pub(crate) fn normalized(text: &str, folder: &Path) -> String {
     let text = text.replace(&folder.display().to_string(), "FOLDER");
     let text = text.replace(env!("CARGO_PKG_VERSION"), "VERSION");
@@ -37,7 +37,7 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/snapshots")
 }
 
-/// The lines of both texts in order, without those that are equal and far from a difference.
+/// The lines of both texts in order, without equal lines that are far from a difference.
 fn diff(expected: &str, actual: &str) -> String {
     const CONTEXT: usize = 2;
     let lines = lines(expected, actual);
@@ -50,9 +50,9 @@ fn diff(expected: &str, actual: &str) -> String {
     shown.map(|(_, line)| format!("{line}\n")).collect()
 }
 
-/// Each line once, marked with where it stands: by the longest common subsequence.
+/// Every line once, marked as old, new or common, by the longest common subsequence.
 fn lines(expected: &str, actual: &str) -> Vec<String> {
-    // A text without its last line feed differs from one with it.
+    // A missing line feed at the end of a text is a difference.
     let (old, new): (Vec<_>, Vec<_>) =
         (expected.split('\n').collect(), actual.split('\n').collect());
     let mut common = vec![vec![0; new.len() + 1]; old.len() + 1];

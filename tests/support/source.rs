@@ -1,17 +1,17 @@
-//! Rust source read as tokens: the functions of a file, their lengths and strings.
+//! Rust source as tokens: the functions of a file with their lengths and strings.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use proc_macro2::{Delimiter, Spacing, TokenStream, TokenTree};
 
-/// A function or a constant of a file.
+/// A function or constant of a file.
 #[derive(Debug)]
 pub(crate) struct Definition {
     pub(crate) name: String,
     pub(crate) is_test: bool,
     pub(crate) is_function: bool,
-    /// The line on which it begins, and how many it has, without its attributes.
+    /// The first line and the number of lines, without the attributes.
     pub(crate) line: usize,
     pub(crate) lines: usize,
     /// The values of its string literals.
@@ -47,7 +47,7 @@ pub(crate) fn rust_files(folders: &[&str]) -> Vec<(PathBuf, String)> {
     found
 }
 
-/// The functions and constants of a file, those within others too.
+/// The functions and constants of a file, including nested ones.
 pub(crate) fn definitions(text: &str) -> Vec<Definition> {
     let tokens: TokenStream = text.parse().expect("a file of Rust");
     let mut found = Vec::new();
@@ -65,7 +65,7 @@ fn collect(tokens: TokenStream, found: &mut Vec<Definition>) {
     }
 }
 
-/// The definition whose keyword is the token at this place.
+/// The definition whose keyword is at this index.
 fn definition(tokens: &[TokenTree], at: usize) -> Option<Definition> {
     let (TokenTree::Ident(keyword), TokenTree::Ident(name)) = (&tokens[at], tokens.get(at + 1)?)
     else {
@@ -115,7 +115,7 @@ impl Definition {
     }
 }
 
-/// True where `#[test]` stands among the attributes of what follows.
+/// True if the attributes before an item include `#[test]`.
 fn has_test_attribute(before: &[TokenTree]) -> bool {
     let item = before.iter().rposition(|token| match token {
         TokenTree::Group(group) => group.delimiter() == Delimiter::Brace,
@@ -129,7 +129,7 @@ fn has_test_attribute(before: &[TokenTree]) -> bool {
     })
 }
 
-/// The value of a literal, where it is a string.
+/// The value of a literal if it is a string.
 fn string(literal: &str) -> Option<String> {
     if let Some(raw) = literal.strip_prefix('r') {
         let raw = raw.trim_matches('#');
@@ -144,7 +144,7 @@ fn string(literal: &str) -> Option<String> {
         }
         match rest.next()? {
             'n' => value.push('\n'),
-            // The line goes on behind the blanks of the next one.
+            // A backslash at the end of a line skips the leading blanks of the next line.
             '\n' => rest = rest.as_str().trim_start().chars(),
             other => value.push(other),
         }

@@ -8,7 +8,7 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 
-/// A certificate for 127.0.0.1 that stands for itself.
+/// A self-signed certificate for 127.0.0.1.
 pub(crate) struct Identity {
     /// The certificate in PEM.
     pub(crate) pem: String,
@@ -26,7 +26,7 @@ pub(crate) fn identity() -> Identity {
 }
 
 impl Identity {
-    /// A server that offers these protocols.
+    /// The configuration of a server that offers these protocols.
     pub(crate) fn server(&self, protocols: &[&str]) -> Arc<ServerConfig> {
         let certificate = CertificateDer::from_pem_slice(self.pem.as_bytes()).unwrap();
         let key = PrivateKeyDer::from_pem_slice(self.key.as_bytes()).unwrap();
@@ -39,7 +39,8 @@ impl Identity {
     }
 }
 
-/// A client that trusts the certificate in a PEM file and nothing else, and offers these protocols.
+/// The configuration of a client that trusts only the certificate in a PEM file and offers these
+/// protocols.
 pub(crate) fn trusting(certificate: &Path, protocols: &[&str]) -> Arc<ClientConfig> {
     let mut roots = RootCertStore::empty();
     let certificate = CertificateDer::from_pem_file(certificate).unwrap();

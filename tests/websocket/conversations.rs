@@ -67,7 +67,8 @@ fn conversations_of_one_url_are_matched_in_order_and_by_content() {
     let folder = Arc::clone(&gateway.folder);
     gateway.stop();
     let gateway = gateway::replay(&folder).start();
-    // The third one first, by what the client says; the others in their order.
+    // The client's messages select the third conversation first; the other two are used in their
+    // order.
     assert_eq!(talk(&gateway, &["b", "3"]), ["b", "3"]);
     assert_eq!(talk(&gateway, &["a", "1"]), ["a", "1"]);
     assert_eq!(talk(&gateway, &["a", "2"]), ["a", "2"]);
@@ -86,7 +87,7 @@ fn a_different_client_message_closes_with_the_difference() {
         );
         assert_eq!(peer.asks(close(1000, "")).code(), Some(1000));
     });
-    // Members in another order are the same.
+    // JSON with another order of members is equal.
     let mut peer = Peer::open(gateway.address, &UPGRADE, "/echo?room=1");
     assert_eq!(peer.asks(frame(TEXT, r#"{"n":1,"say":"a"}"#)).first, TEXT);
     drop(peer);
@@ -146,7 +147,7 @@ fn timing_replays_pauses_between_messages() {
     gateway.stop();
     let at = folder.exchanges("default")[0]["stream"]["at"].clone();
     let at: Vec<u64> = serde_json::from_value(at).unwrap();
-    // The first message is the client's; what the server says has pauses of 30 ms.
+    // The client sends the first message; the server pauses for 30 ms between its messages.
     let pauses = Duration::from_micros(at[5] - at[1]);
     assert!(!pauses.is_zero(), "{at:?}");
     for (timing, least) in [("\"recorded\"", pauses), ("2.0", 2 * pauses)] {

@@ -1,4 +1,4 @@
-//! Handshakes: no bytes are forwarded before the upstream agreed, and an invalid answer is an
+//! Handshakes: no bytes are forwarded before the upstream accepts, and an invalid response is an
 //! error.
 
 use std::sync::Arc;
@@ -80,7 +80,7 @@ fn replay_refuses_invalid_handshakes() {
         assert!(head.starts_with("HTTP/1.1 400 "), "{ask}: {head}");
         assert!(head.contains("ouli-error: handshake"), "{head}");
     }
-    // What does not ask for a WebSocket is a request like any other.
+    // A request without a WebSocket upgrade is an ordinary request.
     let plain = ASK.replace("upgrade: websocket", "upgrade: h2c");
     let head = client::raw(gateway.address, format!("{plain}\r\n")).head();
     assert!(
@@ -104,7 +104,7 @@ fn subprotocols_and_extensions_are_negotiated_at_replay() {
         let extensions = peer.headers["sec-websocket-extensions"].to_str().unwrap();
         assert!(extensions.starts_with("permessage-deflate"), "{extensions}");
     });
-    // A client that offers less gets less.
+    // A client that offers no extension gets none.
     let mut peer = Peer::open(gateway.address, &UPGRADE, "/echo");
     assert!(!peer.headers.contains_key("sec-websocket-protocol"));
     assert!(!peer.headers.contains_key("sec-websocket-extensions"));
@@ -117,7 +117,7 @@ fn the_websocket_key_is_not_forwarded() {
     let folder = echoed(&origin);
     let text = folder.text("default");
     assert!(!text.contains("sec-websocket-key") && !text.contains("sec-websocket-accept"));
-    // Nor does it matter which session the client named, or by which mode it was recorded.
+    // The same holds for a session named by the client, and for auto mode.
     let gateway = over(&folder, "auto", &origin).start();
     let session = [("ouli-session", "other")];
     let peer = Peer::open_with(gateway.address, &UPGRADE, "/echo", &session);

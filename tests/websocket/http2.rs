@@ -1,4 +1,4 @@
-//! WebSockets over HTTP/2 (RFC 8441), with TLS and without.
+//! WebSockets over HTTP/2 (RFC 8441), with and without TLS.
 
 use std::sync::Arc;
 
@@ -34,7 +34,7 @@ fn another_protocol_is_refused() {
     let client = client::http2(&gateway);
     let status = wait_for("an answer", async {
         let mut connection = client.connect().await.unwrap();
-        // A first exchange, after which the settings are here.
+        // The settings of the server have arrived when this exchange is complete.
         let first = Request::get(format!("http://{}/echo", gateway.address));
         let first = first.body(whole(Bytes::new())).unwrap();
         assert_eq!(connection.send(first).await.unwrap().status, 200);
@@ -57,7 +57,7 @@ fn a_client_stream_reset_is_forwarded() {
     let mut peer = Peer::open(gateway.address, &Way::Connect, "/echo");
     peer.asks(frame(TEXT, "a"));
     drop(peer);
-    // The recording is only there once both ends are gone.
+    // The exchange is recorded after both connections are closed.
     crate::support::until("the recording", || {
         (gateway.session("default").recorded == 1).then_some(())
     });
@@ -80,7 +80,7 @@ fn websockets_work_over_tls() {
         assert_eq!(peer.asks(close(1000, "")).code(), Some(1000));
     };
     let secure = "tls = { cert = \"cert.pem\", key = \"key.pem\" }\nupstream_ca = \"cert.pem\"";
-    // An upstream that has both protocols, and one that has HTTP/2 alone.
+    // An upstream with both protocols, and one with HTTP/2 alone.
     for protocols in [&["h2", "http/1.1"][..], &["h2"]] {
         let origin = socket_origin_with(Some(identity.server(protocols)));
         let upstream = format!("https://{}", origin.address);

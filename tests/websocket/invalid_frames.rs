@@ -1,5 +1,5 @@
-//! Frames that violate the protocol: recorded as what they were, or not recorded for a reason that
-//! is counted. No replay of them hangs.
+//! Frames that violate the protocol: recorded by their kind, or not recorded and counted with a
+//! reason. A replay never hangs.
 
 use std::io::{Read as _, Write as _};
 use std::sync::Arc;
@@ -13,12 +13,12 @@ use crate::support::websocket::{
     BINARY, CLOSE, PING, Peer, TEXT, bare, close, close_body, frame, socket_origin,
 };
 
-/// A frame of a server with a mask.
+/// A masked frame, which a server must not send.
 fn masked() -> Vec<u8> {
     frame(TEXT, "x")
 }
 
-/// Kinds of frames that no server may send.
+/// Invalid frames of a server.
 fn server_kinds() -> Vec<(&'static str, Vec<u8>)> {
     let mut kinds = vec![
         ("a mask", masked()),
@@ -45,7 +45,7 @@ fn server_kinds() -> Vec<(&'static str, Vec<u8>)> {
         ),
     ];
     for kind in &mut kinds {
-        // A valid message precedes each of them.
+        // Each is preceded by a valid message.
         kind.1.splice(0..0, bare(TEXT, "before"));
     }
     kinds
@@ -111,7 +111,8 @@ fn invalid_content_of_a_server_is_recorded_as_it_is() {
 
 #[test]
 fn a_secret_in_invalid_text_is_not_written() {
-    // Text is redacted; JSON that cannot be parsed has no members, and is not recorded.
+    // The text is redacted. The JSON cannot be parsed, so its members are unknown and it is not
+    // recorded.
     for (start, recorded) in [
         ("session=tok-9f8e7d6c5b4a; ", 1),
         ("{\"n\": \"tok-9f8e7d6c5b4a", 0),
@@ -132,7 +133,7 @@ fn a_secret_in_invalid_text_is_not_written() {
     }
 }
 
-/// Kinds of frames that no client may send.
+/// Invalid frames of a client.
 fn client_kinds() -> Vec<(&'static str, Vec<u8>, u16)> {
     vec![
         ("no mask", bare(TEXT, "x"), 1002),
@@ -209,7 +210,7 @@ fn a_violation_that_was_not_recorded_is_a_miss() {
 
 #[test]
 fn a_server_that_accepts_an_invalid_frame_is_not_recorded() {
-    // The server goes on, and what the client sends after the invalid frame cannot be read.
+    // The server continues, and client messages after the invalid frame cannot be decoded.
     let url = origin(Arc::new(|stream| {
         read_until(stream, b"one");
         stream.write_all(&bare(TEXT, "1")).unwrap();

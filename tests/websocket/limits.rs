@@ -22,7 +22,7 @@ fn a_stream_above_streams_is_a_503() {
         (refused.status, &refused.headers["retry-after"]),
         (503, &"1".parse().unwrap())
     );
-    // A stream takes no permit of requests.
+    // A stream does not count against the limit of requests.
     assert_eq!(client::http1(&gateway).get("/echo").status, 200);
     assert_eq!(two.asks(frame(TEXT, "still")).text(), "still");
     drop(one);
@@ -81,7 +81,7 @@ fn an_unanswered_close_ends_after_websocket_close_timeout() {
     let gateway = gateway::replay(&folder).section(limits).start();
     let mut peer = Peer::open(gateway.address, &UPGRADE, "/closes");
     assert_eq!(peer.asks(frame(TEXT, "x")).code(), Some(4001));
-    // It sends on, but never a close.
+    // The client keeps sending but never sends a close frame.
     until("the connection to end", || {
         (!peer.try_send(frame(PING, ""))).then_some(())
     });

@@ -19,7 +19,7 @@ use crate::support::folder::Folder;
 use crate::support::gateway::{self, Running};
 use crate::support::websocket::{Peer, SocketOrigin, TEXT, Way, frame, socket_origin};
 
-/// A gateway that records what it asks of an origin, into a new folder.
+/// A gateway in record mode in a new folder.
 fn record(origin: &SocketOrigin) -> Running {
     over(&Arc::new(Folder::new()), "record", origin).start()
 }
@@ -28,7 +28,7 @@ fn over(folder: &Arc<Folder>, mode: &'static str, origin: &SocketOrigin) -> gate
     gateway::over(folder, mode).upstream(&origin.url())
 }
 
-/// A recording of one message that came back.
+/// Records a conversation with one echoed message.
 fn echoed(origin: &SocketOrigin) -> Arc<Folder> {
     let gateway = record(origin);
     let mut peer = Peer::open(gateway.address, &UPGRADE, "/echo");
@@ -39,7 +39,7 @@ fn echoed(origin: &SocketOrigin) -> Arc<Folder> {
     folder
 }
 
-/// Records what `talk` does, then replays it without the origin and does it again.
+/// Records the conversation of `talk`, stops the origin and runs `talk` again with a replay.
 fn twice(talk: impl Fn(&Running)) -> Running {
     let origin = socket_origin();
     let gateway = record(&origin);

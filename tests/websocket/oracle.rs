@@ -1,15 +1,15 @@
-//! The frame decoder and encoder beside tungstenite: random conversations, read by both.
+//! The frame decoder and encoder compared with tungstenite on random conversations.
 //!
 //! Both read the same messages and give the same verdict. These differences are intended:
 //!
 //! - A status code that no close frame may have is a violation here (1002). tungstenite reports a
 //!   close with code 1002 and the reason "Protocol violation" instead ([`close_of`]).
-//! - 1014, which the registry of IANA lists since RFC 6455, is accepted here. tungstenite treats it
-//!   like a code that no frame may have ([`CLOSE_CODES`] leaves it out).
-//! - A length whose highest bit is set breaks the protocol (1002, RFC 6455, section 5.2).
+//! - 1014, which IANA registered after RFC 6455, is accepted here. tungstenite rejects it like a
+//!   code that no frame may have ([`CLOSE_CODES`] leaves it out).
+//! - A length whose highest bit is set is a protocol error (1002, RFC 6455, section 5.2).
 //!   tungstenite reports a message that is too large ([`Fault::HighestLengthBit`]).
-//! - A violation is reported with the first byte that shows it, so that a frame that is cut off may
-//!   be refused here before tungstenite has it whole ([`truncated_streams_are_read_alike`]).
+//! - A violation is reported at its first byte, so a truncated frame may be rejected here before
+//!   tungstenite has received it completely ([`truncated_streams_are_read_alike`]).
 
 use std::io::{self, Read, Write};
 
@@ -23,10 +23,10 @@ use tokio_tungstenite::tungstenite::{Error, Message, WebSocket};
 use super::stream_generator::{FRAME_LIMIT, Fault, MESSAGE_LIMIT, Stream, message, stream};
 use crate::support::seeded::Random;
 
-/// Seeds of each test.
+/// The number of seeds of each test.
 const SEEDS: u64 = 1000;
 
-/// How a stream was read: its messages, and what it ended with.
+/// The result of reading a stream: its messages and its end.
 #[derive(Debug, PartialEq)]
 struct Reading {
     messages: Vec<ReceivedMessage>,
@@ -37,13 +37,13 @@ struct Reading {
 enum Verdict {
     /// More bytes are needed.
     Incomplete,
-    /// The side closed.
+    /// The peer sent a close frame.
     Closed,
-    /// The connection has to be closed with this code.
+    /// The connection must be closed with this code.
     Violation(u16),
 }
 
-/// Bytes to read in chunks of random sizes; then nothing for now. What is written is kept.
+/// Returns bytes in chunks of random sizes, then `WouldBlock`. Keeps the written bytes.
 struct Pipe {
     chunks: Vec<Vec<u8>>,
     written: Vec<u8>,
@@ -154,7 +154,7 @@ fn read_with_tungstenite(sender: Side, chunks: Vec<Vec<u8>>) -> Reading {
     Reading { messages, verdict }
 }
 
-/// The close that was read, or the code for one that was not valid.
+/// The received close frame, or the code for an invalid one.
 fn close_of(close: Option<CloseFrame>) -> Result<ReceivedMessage, u16> {
     let Some(close) = close else {
         let reason = String::new();
@@ -183,7 +183,7 @@ fn received(message: Message) -> ReceivedMessage {
     }
 }
 
-/// What tungstenite reports for a stream with this fault, in the terms of the decoder.
+/// The result of tungstenite for a stream with this fault, in terms of the decoder.
 fn expected(mut reading: Reading, fault: Option<Fault>) -> Reading {
     if fault == Some(Fault::HighestLengthBit) {
         assert_eq!(reading.verdict, Verdict::Violation(1009));
@@ -298,7 +298,7 @@ fn the_decoder_reads_what_tungstenite_writes() {
     }
 }
 
-/// What is read of these messages: all up to a close.
+/// The messages that are read: all up to and including a close.
 fn until_close(mut messages: Vec<ReceivedMessage>) -> Reading {
     let is_close = |message: &ReceivedMessage| matches!(message, ReceivedMessage::Close { .. });
     let close = messages.iter().position(is_close);

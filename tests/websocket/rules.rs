@@ -1,4 +1,5 @@
-//! The table of rules in every mode: passthrough changes nothing, and replay is a valid server.
+//! The table of rules in every mode: passthrough changes nothing, and replay behaves as a valid
+//! server.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -9,7 +10,7 @@ use crate::support::folder::Folder;
 use crate::support::gateway;
 use crate::support::websocket::{CLOSE, Peer, Way, socket_origin};
 
-/// What is wrong with the answers to one row.
+/// The first difference from the expected answers of a row.
 fn fault(address: SocketAddr, way: &Way, row: &Row) -> Option<String> {
     let offers = row
         .offers
@@ -17,7 +18,7 @@ fn fault(address: SocketAddr, way: &Way, row: &Row) -> Option<String> {
     let headers: Vec<_> = offers.into_iter().collect();
     let mut peer = Peer::open_with(address, way, "/echo", &headers);
     for bytes in &row.sends {
-        // After a fault the server may be gone before all was sent.
+        // After a violation the server may close the connection before all is sent.
         if !peer.try_send(bytes) {
             break;
         }
@@ -52,7 +53,7 @@ fn all_hold(address: SocketAddr, way: &Way, mode: &str) {
 
 #[test]
 fn the_test_origin_keeps_the_rules() {
-    // So that what follows tests the gateway.
+    // Checks the origin itself, so that the other tests show faults of the gateway.
     let origin = socket_origin();
     for way in [UPGRADE, Way::Connect] {
         all_hold(origin.address, &way, "the origin");

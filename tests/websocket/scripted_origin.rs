@@ -1,4 +1,4 @@
-//! An origin that sends exactly the bytes that a test gives it, and a client that reads them.
+//! An origin that sends exactly the bytes of the test, and a client that reads them.
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -14,7 +14,7 @@ use crate::support::{PATIENCE, client};
 /// What an origin does after the handshake.
 pub(super) type Act = Arc<dyn Fn(&mut TcpStream) + Send + Sync>;
 
-/// An origin that answers every handshake, and then does what the test says.
+/// Starts an origin that accepts every handshake and then runs `act`; returns its URL.
 pub(super) fn origin(act: Act) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -40,7 +40,7 @@ pub(super) fn origin(act: Act) -> String {
     url
 }
 
-/// Reads up to and with these bytes, or to the end.
+/// Reads up to and including `end`, or to the end of the connection.
 pub(super) fn read_until(stream: &mut TcpStream, end: &[u8]) -> Vec<u8> {
     let mut read = Vec::new();
     let mut byte = [0];
@@ -50,7 +50,7 @@ pub(super) fn read_until(stream: &mut TcpStream, end: &[u8]) -> Vec<u8> {
     read
 }
 
-/// An origin that sends these bytes when it hears `go`, and waits for the client to leave.
+/// An origin that sends these bytes after the message `go` and waits until the peer closes.
 pub(super) fn says(bytes: Vec<u8>) -> String {
     origin(Arc::new(move |stream| {
         read_until(stream, &frame(TEXT, "go"));
@@ -73,8 +73,8 @@ pub(super) const ASK: &str = "GET /x HTTP/1.1\r\nhost: x\r\nconnection: Upgrade\
     upgrade: websocket\r\nsec-websocket-version: 13\r\n\
     sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 
-/// A client that asks `go`, expects so many bytes, and fails the connection (RFC 6455, section
-/// 7.1.7). None if the gateway answers the handshake by an error.
+/// A client that sends `go`, reads `count` bytes and fails the connection (RFC 6455, section
+/// 7.1.7). None if the gateway responds to the handshake with an error.
 pub(super) fn hears(gateway: &Running, count: usize) -> Option<Vec<u8>> {
     let mut raw = client::raw(gateway.address, ASK);
     if !raw.head().starts_with("HTTP/1.1 101 ") {

@@ -1,4 +1,4 @@
-//! No secret of a WebSocket reaches the disk.
+//! Secrets in WebSocket messages are not written to disk.
 
 use std::io::Write as _;
 use std::sync::Arc;
@@ -42,9 +42,9 @@ fn canaries_are_redacted_in_every_kind_of_message() {
     peer.asks(frame(BINARY, member(&binary)));
     peer.asks(frame(TEXT | 0x40, deflated(&member(&packed))));
     peer.asks(frame(TEXT, format!("it was {header}, by the way")));
-    // Known by its looks in a ping and in a reason.
+    // The token pattern finds secrets in pings and close reasons.
     peer.asks(frame(PING, format!("Bearer {ping}")));
-    // Cut by the boundary of two messages, and found since it is known by then.
+    // A secret that is split over two messages is found because it is already known.
     peer.asks(frame(TEXT, member(&cut)));
     peer.asks(frame(TEXT, &cut[..12]));
     peer.asks(frame(TEXT, &cut[12..]));
@@ -69,7 +69,7 @@ fn canaries_are_redacted_in_every_kind_of_message() {
         "a part of a secret is left"
     );
     drop(origin);
-    // Other secrets in the same places hit all the same.
+    // A replay with other secrets in the same positions is a hit.
     let gateway = gateway::replay(&folder).start();
     let target = "/echo?access_token=something-else";
     let mut peer = Peer::open_with(gateway.address, &UPGRADE, target, &headers[1..]);
@@ -101,7 +101,7 @@ fn a_token_from_the_server_is_redacted_in_later_messages() {
 fn binary_messages_with_a_token_are_refused() {
     let origin = socket_origin();
     let token = format!("glpat-{}", random());
-    // No text, so that no rule looks for patterns there: the guard is the last one to see it.
+    // Patterns are not searched in a message that is not text, so only the guard can find it.
     let bytes = [b"\xff\xfe ", token.as_bytes()].concat();
     for kind in [BINARY, PING] {
         let gateway = record(&origin);

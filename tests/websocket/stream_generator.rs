@@ -1,20 +1,20 @@
-//! Random streams of WebSocket frames, with at most one fault each.
+//! Random streams of WebSocket frames with at most one fault each.
 
 use ouli_codec::websocket::ReceivedMessage;
 use ouli_message::stream::Side;
 
 use crate::support::seeded::Random;
 
-/// Bytes of a frame and of a message that a receiver accepts.
+/// The sizes of frames and messages that a receiver accepts, in bytes.
 pub(super) const FRAME_LIMIT: usize = 2000;
 pub(super) const MESSAGE_LIMIT: usize = 3000;
 
-/// Codes that a close frame may have.
+/// Status codes that a close frame may have.
 pub(super) const CLOSE_CODES: [u16; 12] = [
     1000, 1001, 1002, 1003, 1007, 1008, 1010, 1011, 1012, 1013, 3000, 4999,
 ];
 
-/// What is wrong with the last frame of a stream.
+/// The fault of the last frame of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fault {
     ReservedBit,
@@ -54,7 +54,7 @@ impl Fault {
     ];
 }
 
-/// The bytes of one side.
+/// The bytes of one sender.
 #[derive(Debug)]
 pub(super) struct Stream {
     pub(super) bytes: Vec<u8>,
@@ -69,15 +69,15 @@ const CLOSE: u8 = 0x8;
 const PING: u8 = 0x9;
 const PONG: u8 = 0xa;
 
-/// Writes frames, each in one of the forms that the protocol allows.
+/// Writes frames in random valid forms.
 struct Writer<'a> {
     random: &'a mut Random,
     masked: bool,
     bytes: Vec<u8>,
 }
 
-/// A stream: messages in fragments with control frames between them, then a close, a fault, an
-/// incomplete message or nothing.
+/// A random stream: messages in fragments with control frames between them, then a close, a fault,
+/// an incomplete message or nothing.
 pub(super) fn stream(random: &mut Random, sender: Side) -> Stream {
     let masked = sender == Side::Client;
     let fault = random.one_in(2).then(|| random.one_of(&Fault::ALL));
@@ -97,7 +97,7 @@ pub(super) fn stream(random: &mut Random, sender: Side) -> Stream {
         None if closes => {
             let body = close_body(writer.random);
             writer.frame(FIN | CLOSE, &body);
-            // A receiver reads nothing of what follows.
+            // A receiver reads nothing after a close or a fault.
             writer.message();
         }
         None => {}
@@ -112,7 +112,7 @@ impl Writer<'_> {
         self.frame_with(first, payload, masked);
     }
 
-    /// A frame whose length is written in the shortest form, or in a longer one.
+    /// A frame whose length has the shortest or a longer encoding.
     fn frame_with(&mut self, first: u8, payload: &[u8], masked: bool) {
         let mask_bit = if masked { 0x80 } else { 0 };
         let is_control = first & 0x08 != 0;
@@ -139,14 +139,14 @@ impl Writer<'_> {
         self.bytes.extend(masked.map(|(byte, mask)| byte ^ mask));
     }
 
-    /// A message in one frame or in several.
+    /// A message in one or several frames.
     fn message(&mut self) {
         let text = self.random.one_in(2);
         let content = content(self.random, text);
         self.fragments(text, &content, true);
     }
 
-    /// The frames of a message; without its end, the last one is not marked as such.
+    /// The frames of a message; the last one has FIN only if `ends`.
     fn fragments(&mut self, text: bool, content: &[u8], ends: bool) {
         let count = 1 + self.random.below(4);
         let mut opcode = if text { TEXT } else { BINARY };
@@ -156,7 +156,7 @@ impl Writer<'_> {
                 0 => rest.len(),
                 _ => self.random.below(rest.len() as u64 + 1) as usize,
             };
-            // A frame may begin and end within a character.
+            // A frame boundary may split a character.
             let (fragment, behind) = rest.split_at(size.min(FRAME_LIMIT));
             rest = behind;
             let last = left == 0 && rest.is_empty();
@@ -170,7 +170,7 @@ impl Writer<'_> {
         }
     }
 
-    /// Sometimes a ping or a pong.
+    /// Sometimes writes a ping or a pong.
     fn control(&mut self) {
         if self.random.one_in(3) {
             let opcode = self.random.one_of(&[PING, PONG]);
@@ -181,7 +181,7 @@ impl Writer<'_> {
     }
 
     fn fault(&mut self, fault: Fault) {
-        // Most faults may come within a message too.
+        // Most faults may also occur within a message.
         let within = self.random.one_in(2);
         match fault {
             Fault::NothingToContinue => self.frame(FIN | CONTINUATION, b"more"),
@@ -214,7 +214,7 @@ impl Writer<'_> {
         let mut text = valid.into_bytes();
         text.extend(match fault {
             Fault::IncompleteUtf8 => &[0xe2, 0x82][..],
-            // A surrogate, an overlong form, a lone continuation, a byte that never occurs.
+            // A surrogate, an overlong form, a lone continuation byte, an invalid byte.
             _ => self.random.one_of(&[
                 &[0xed, 0xa0, 0x80][..],
                 &[0xc0, 0xaf],

@@ -1,4 +1,5 @@
-//! The rules of RFC 6455 and RFC 7692, one row each: client frames and the expected answer.
+//! The rules of RFC 6455 and RFC 7692, one row each: client frames and the expected response
+//! frames.
 
 use crate::support::websocket::{
     BINARY, CLOSE, Frame, PING, PONG, TEXT, bare, close, close_body, frame,
@@ -7,20 +8,20 @@ use crate::support::websocket::{
 /// One rule.
 pub(super) struct Row {
     pub(super) name: &'static str,
-    /// What is sent, in the writes in which it is sent.
+    /// The bytes of each write.
     pub(super) sends: Vec<Vec<u8>>,
-    /// What comes back before the end of the connection.
+    /// The expected frames before the end of the connection.
     pub(super) answers: Vec<Answer>,
-    /// The extensions that are offered.
+    /// The offered extensions.
     pub(super) offers: Option<&'static str>,
 }
 
-/// What may come back.
+/// An expected frame.
 #[derive(Clone, Debug)]
 pub(super) enum Answer {
-    /// This frame.
+    /// Exactly this frame.
     Frame(Frame),
-    /// A close frame with this code, whatever its reason.
+    /// A close frame with this code and any reason.
     Code(u16),
     /// An empty close frame.
     Empty,
@@ -40,7 +41,7 @@ fn says(first: u8, payload: impl AsRef<[u8]>) -> Answer {
     Answer::Frame(Frame { first, payload })
 }
 
-/// The client closes, and is answered.
+/// Appends the closing handshake of the client.
 fn ended(mut sends: Vec<Vec<u8>>, mut answers: Vec<Answer>) -> (Vec<Vec<u8>>, Vec<Answer>) {
     sends.push(close(1000, ""));
     answers.push(Answer::Code(1000));
@@ -360,7 +361,7 @@ fn compressed() -> Vec<Row> {
 }
 
 impl Row {
-    /// This comes before.
+    /// Expects this frame first.
     fn after(mut self, answer: Answer) -> Self {
         self.answers.insert(0, answer);
         self

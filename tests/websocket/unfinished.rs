@@ -1,4 +1,4 @@
-//! Messages whose end never comes, and clients that say less than in the recording.
+//! Messages without their end, and clients that send less than in the recording.
 
 use std::io::{Read as _, Write as _};
 use std::sync::Arc;
@@ -69,7 +69,7 @@ fn a_client_that_leaves_within_a_message_is_recorded() {
 
 #[test]
 fn a_client_that_fails_within_a_message_is_not_recorded() {
-    // The client closes because of an invalid byte before the end of the message.
+    // The client closes the connection because of an invalid byte within the message.
     let bytes = [bare(TEXT, "whole"), bare(0x01, [0xff])].concat();
     let gateway = record(&says(bytes.clone()));
     assert_eq!(hears(&gateway, bytes.len()), Some(bytes));
@@ -148,7 +148,7 @@ fn pings_of_both_sides_do_not_delay_a_replay() {
     gateway.stop();
     let gateway = replay(&folder);
     let mut peer = Peer::open(gateway.address, &UPGRADE, "/x");
-    // No ping this time, and no pong for theirs.
+    // The client sends no ping and does not respond to the ping of the server.
     peer.send(frame(TEXT, "go"));
     assert_eq!(
         heard,

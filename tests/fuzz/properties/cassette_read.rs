@@ -1,12 +1,12 @@
-//! Reading cassettes: whatever stands in one, its faults lie within it, and what is read is read
-//! again from what is written of it.
+//! Reading cassettes: every reported fault lies within the file, and what was read is the same
+//! after it is written and read again.
 
 use bytes::Bytes;
 use ouli_cassette::{HEADER, LoadedCassette, decode, encode};
 
 use super::choices::Dice;
 
-/// An input is a cassette.
+/// The input is a cassette.
 pub(super) fn check(input: &[u8]) {
     let Ok(loaded) = decode(&Bytes::copy_from_slice(input)) else {
         return;
@@ -22,7 +22,7 @@ pub(super) fn check(input: &[u8]) {
     same_exchanges(&loaded, &again);
     assert_eq!(write(&again), written, "written again it is another text");
 
-    // Cut off anywhere it is the beginning of the same, and nothing else.
+    // A prefix of a cassette is read as the first exchanges of the whole and nothing else.
     let mut dice = Dice::of(input);
     let cut = HEADER.len() + dice.below(written.len() - HEADER.len() + 1);
     let cut = read(&written.slice(..cut));
@@ -50,7 +50,7 @@ fn same_exchanges(loaded: &LoadedCassette, again: &LoadedCassette) {
     for (before, after) in loaded.exchanges.iter().zip(&again.exchanges) {
         assert_eq!(after.exchange, before.exchange);
         assert_eq!(after.ordinal, before.ordinal);
-        // What is written has its own digest, so only the order can show a hand.
+        // The written exchange has a valid digest, so `edited` can only come from its order.
         assert_eq!(after.edited, after.ordinal <= last);
         last = last.max(after.ordinal);
     }

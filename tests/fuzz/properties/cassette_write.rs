@@ -1,5 +1,5 @@
-//! Writing cassettes: every exchange that can be is read again as it was, and a flipped bit never
-//! passes for it.
+//! Writing cassettes: each exchange is read back unchanged, and one with a flipped bit is not taken
+//! for the original.
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, StatusCode};
@@ -12,7 +12,7 @@ use ouli_message::{CodedBody, Content, Exchange, Fields, Request, Response};
 
 use super::choices::{Choices, Dice};
 
-/// An input is the choices that make one exchange.
+/// The input is the choices that make one exchange.
 pub(super) fn check(input: &[u8]) {
     let mut choices = Choices::new(input);
     let exchange = exchange(&mut choices);
@@ -40,7 +40,8 @@ pub(super) fn check(input: &[u8]) {
     );
 }
 
-/// Without what no digest covers: times, and the name of a stored body that has no bytes.
+/// The exchange without the values that no digest covers: times, and the name of a stored body
+/// without bytes.
 fn timeless(exchange: &Exchange) -> Exchange {
     let mut exchange = exchange.clone();
     for content in exchange.contents_mut() {
@@ -220,7 +221,7 @@ fn content(choices: &mut Choices<'_>) -> Content {
             digest: format!("{:064x}", choices.number()),
             size: choices.number(),
         },
-        // What looks like the next exchange stays a part of the body.
+        // A body that looks like the next exchange.
         1 => Content::Inline([b"\n{\n  \"exchange\": 2", choices.bytes()].concat().into()),
         _ => Content::Inline(Bytes::copy_from_slice(choices.bytes())),
     }

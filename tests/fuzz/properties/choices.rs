@@ -1,6 +1,6 @@
-//! Choices made by the bytes of an input: first what it says, then numbers derived from all of it.
+//! Choices that depend on the input: first its bytes, then numbers derived from all of it.
 
-/// Reads an input from its front. What it does not say any more is zero.
+/// Reads an input from its start. After its end every byte is zero.
 pub(super) struct Choices<'a> {
     rest: &'a [u8],
 }
@@ -11,7 +11,7 @@ impl<'a> Choices<'a> {
         Self { rest: input }
     }
 
-    /// True where the input says nothing more.
+    /// True at the end of the input.
     pub(super) fn are_made(&self) -> bool {
         self.rest.is_empty()
     }
@@ -25,7 +25,7 @@ impl<'a> Choices<'a> {
         *first
     }
 
-    /// Yes or no.
+    /// A boolean.
     pub(super) fn flag(&mut self) -> bool {
         self.byte() & 1 == 1
     }
@@ -45,7 +45,7 @@ impl<'a> Choices<'a> {
         of[self.below(of.len())]
     }
 
-    /// Some bytes, with their number in front.
+    /// Bytes with a length prefix.
     pub(super) fn bytes(&mut self) -> &'a [u8] {
         let size = usize::from(self.byte()).min(self.rest.len());
         let (taken, rest) = self.rest.split_at(size);
@@ -53,23 +53,23 @@ impl<'a> Choices<'a> {
         taken
     }
 
-    /// Some text, with its size in bytes in front.
+    /// Text with a length prefix in bytes.
     pub(super) fn text(&mut self) -> String {
         String::from_utf8_lossy(self.bytes()).into_owned()
     }
 
-    /// Everything that is left.
+    /// The rest of the input.
     pub(super) fn rest(self) -> &'a [u8] {
         self.rest
     }
 }
 
-/// Numbers that look random and are the same for the same input (FNV-1a, then xorshift by
+/// Pseudorandom numbers that depend on the input alone (FNV-1a as the seed of xorshift by
 /// Marsaglia).
 pub(super) struct Dice(u64);
 
 impl Dice {
-    /// The dice of an input.
+    /// The generator for an input.
     pub(super) fn of(input: &[u8]) -> Self {
         let mix = |state: u64, byte: &u8| (state ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
         Self(input.iter().fold(0xcbf2_9ce4_8422_2325, mix) | 1)

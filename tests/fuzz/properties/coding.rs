@@ -1,4 +1,4 @@
-//! Content codings: nothing comes out beyond the bounds, and what was applied is undone.
+//! Content codings: decoding stays within its bounds and restores what was encoded.
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue};
@@ -15,7 +15,7 @@ const BOUNDS: Bounds = Bounds {
     ratio: 1000,
 };
 
-/// An input is a list of codings and a body.
+/// The input is a list of codings and a body.
 pub(super) fn check(input: &[u8]) {
     let mut choices = Choices::new(input);
     let all = [Coding::Gzip, Coding::Deflate, Coding::Brotli, Coding::Zstd];
@@ -61,7 +61,8 @@ pub(super) fn check(input: &[u8]) {
     in_pieces(&body, &codings, &mut dice);
 }
 
-/// A body is the same by its header. Whatever is called coded is decoded, or taken as it is.
+/// The header leads to the same body. A body that is not encoded although the header says so is
+/// decoded or taken unchanged.
 fn as_received(body: &Bytes, coded: &Bytes, codings: &[Coding]) {
     let names: Vec<_> = codings.iter().map(|coding| coding.name()).collect();
     let value = HeaderValue::try_from(names.join(", ")).expect("names are tokens");
@@ -79,7 +80,8 @@ fn as_received(body: &Bytes, coded: &Bytes, codings: &[Coding]) {
     assert_eq!(parts.concat(), *coded);
 }
 
-/// A stream that is coded piece by piece is the same body, and each piece is there at its end.
+/// A stream that is encoded chunk by chunk has the same body, and each chunk can be decoded at its
+/// end.
 fn in_pieces(body: &Bytes, codings: &[Coding], dice: &mut Dice) {
     let mut encoder = Encoder::new(codings).expect("there is a coding");
     let (mut coded, mut ends, mut expected) = (Vec::new(), Vec::new(), Vec::new());

@@ -1,10 +1,10 @@
-//! Configurations: any text is read, or refused with the place of every fault.
+//! Configurations: any text is accepted or refused with the position of every fault.
 
 use std::path::Path;
 
 use ouli_config::Config;
 
-/// An input is the text of `ouli.toml`.
+/// The input is the text of `ouli.toml`.
 pub(super) fn check(input: &[u8]) {
     let Ok(text) = std::str::from_utf8(input) else {
         return;

@@ -1,4 +1,4 @@
-//! Changes that plugins want: all of them are made, or none, and they stay where they were meant.
+//! Edits of plugins: all of them are applied or none, each within its range.
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, StatusCode};
@@ -8,7 +8,7 @@ use ouli_redaction::{Edit, edit_part, edit_request, edit_response, edit_trailers
 
 use super::choices::Choices;
 
-/// An input is a list of changes and the body that they are for.
+/// The input is a list of edits and the body to edit.
 pub(super) fn check(input: &[u8]) {
     let mut choices = Choices::new(input);
     let edits: Vec<_> = (0..choices.below(6)).map(|_| edit(&mut choices)).collect();
@@ -78,7 +78,7 @@ fn of_request(body: &Bytes, edits: &[Edit]) {
     assert!(after.target.starts_with('/'));
     let bytes = after.body.to_bytes();
     assert_eq!(bytes, by_hand(body, edits).unwrap_or_else(|| bytes.clone()));
-    // JSON that is changed by pointers alone stays JSON.
+    // Edits by pointers keep JSON valid.
     let is_json = |bytes: &Bytes| Document::parse(bytes.clone()).is_some();
     let by_pointers = !edits
         .iter()
@@ -89,7 +89,7 @@ fn of_request(body: &Bytes, edits: &[Edit]) {
     );
 }
 
-/// What changes of ranges alone come to, one after the other from the end.
+/// Applies range edits one by one from the end; none if there are others.
 fn by_hand(body: &Bytes, edits: &[Edit]) -> Option<Bytes> {
     let mut ranges = Vec::new();
     for edit in edits {
@@ -134,7 +134,7 @@ fn of_part(body: &Bytes, edits: &[Edit], border: usize) {
         Edit::SetHeader { .. } | Edit::RemoveHeader { .. } | Edit::SetTarget(_) => false,
     });
     if !across {
-        // What stands behind the border is changed as if it were alone.
+        // The bytes after the boundary change as if they were edited alone.
         let grown = |bytes: &[u8]| bytes.len() as i64;
         let behind: i64 = edits
             .iter()

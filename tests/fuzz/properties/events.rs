@@ -1,4 +1,4 @@
-//! Event streams and lines: the pieces are those that a plain reading of the rules gives.
+//! Event streams and lines: the chunks equal those of a simple reference implementation.
 
 use bytes::Bytes;
 use ouli_codec::chunks::{chunk_bodies, split_body};
@@ -9,7 +9,7 @@ use super::choices::Dice;
 
 const MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// An input is the body of a response.
+/// The input is the body of a response.
 pub(super) fn check(input: &[u8]) {
     let sizes = event_stream::event_sizes(input);
     assert_eq!(sizes, plain_events(input));
@@ -76,7 +76,7 @@ fn data_is_in_lines(event: &[u8]) {
     assert!(found.eq(values), "{event:?}");
 }
 
-/// Whatever the times, the pieces are the body, and none comes before the one ahead of it.
+/// With any arrival times, the chunks make up the body, and their times do not decrease.
 fn in_pieces(input: &[u8]) {
     let mut dice = Dice::of(input);
     let body = Bytes::copy_from_slice(input);

@@ -1,4 +1,5 @@
-//! Frames of gRPC: the same messages however they are cut, and the same bytes from them.
+//! gRPC frames: the messages do not depend on how the bytes are split, and encode to the same
+//! bytes.
 
 use bytes::Bytes;
 use ouli_codec::content_coding::Bounds;
@@ -16,7 +17,7 @@ const BOUNDS: Bounds = Bounds {
     ratio: 100,
 };
 
-/// An input is a choice of encodings and the body of one side.
+/// The input is a choice of encodings and the body of one side.
 pub(super) fn check(input: &[u8]) {
     let mut choices = Choices::new(input);
     let encoding = choices.one_of(&[None, Some("gzip"), Some("deflate"), Some("zstd"), Some("x")]);

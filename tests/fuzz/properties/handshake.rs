@@ -1,4 +1,4 @@
-//! Heads: what a WebSocket begins with, what they agree on, and what goes on to the other side.
+//! Request and response heads: WebSocket handshakes, negotiation and forwarded fields.
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use ouli_codec::websocket::{self, DeflateParams};
@@ -22,7 +22,7 @@ const NAMES: [&str; 12] = [
     "x-a",
 ];
 
-/// What never goes on to the other side (RFC 9110, section 7.6.1).
+/// Fields that are never forwarded (RFC 9110, section 7.6.1).
 const HOP_BY_HOP: [&str; 5] = [
     "connection",
     "keep-alive",
@@ -31,7 +31,7 @@ const HOP_BY_HOP: [&str; 5] = [
     "host",
 ];
 
-/// An input is two heads.
+/// The input is two heads.
 pub(super) fn check(input: &[u8]) {
     let mut choices = Choices::new(input);
     let (offer, answer) = (head(&mut choices), head(&mut choices));
@@ -42,7 +42,7 @@ pub(super) fn check(input: &[u8]) {
         server_max_window_bits: 8 + choices.byte() % 8,
     };
     if let Some((value, agreed)) = DeflateParams::negotiate(&offer, &recorded) {
-        // What is answered means to the client what it means here.
+        // The client reads the same parameters from the response.
         let mut told = HeaderMap::new();
         told.insert("sec-websocket-extensions", value);
         assert_eq!(DeflateParams::from_response(&told), Ok(Some(agreed)));
@@ -75,7 +75,7 @@ pub(super) fn check(input: &[u8]) {
     of_values(choices.rest());
 }
 
-/// What is read from single values of fields.
+/// Parsers of single field values.
 fn of_values(value: &[u8]) {
     let text = String::from_utf8_lossy(value);
     let _ = chunks::chunk_kind(&text);

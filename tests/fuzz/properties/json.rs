@@ -1,10 +1,9 @@
-//! JSON with places: the same texts are JSON as for another reader, and each value stands where its
-//! place says.
+//! JSON with positions: it accepts the same texts as serde_json, and each value is at its position.
 
 use bytes::Bytes;
 use ouli_codec::json::{Document, Kind, Node, Pointer};
 
-/// An input is a JSON text.
+/// The input is a JSON text.
 pub(super) fn check(input: &[u8]) {
     let pointer = String::from_utf8_lossy(input);
     if let Ok(pointer) = Pointer::parse(&pointer) {
@@ -26,7 +25,7 @@ pub(super) fn check(input: &[u8]) {
     walk(&document, document.root(), "");
 }
 
-/// Nested so deep that readers may differ.
+/// True if the nesting is so deep that the limits of two parsers may differ.
 fn is_deep(text: &[u8]) -> bool {
     text.iter()
         .filter(|byte| matches!(byte, b'[' | b'{'))
@@ -34,7 +33,7 @@ fn is_deep(text: &[u8]) -> bool {
         > 100
 }
 
-/// A value lies within its outer one, behind those before it, and reads alone as it does there.
+/// A value lies within its parent, after its predecessors, and parses alone to the same value.
 fn node(document: &Document, value: &Node, within: std::ops::Range<usize>) -> usize {
     let span = value.span.clone();
     assert!(within.start <= span.start && span.end <= within.end && !span.is_empty());

@@ -1,4 +1,4 @@
-//! Keys and misses: requests have the same key exactly where a report finds no difference.
+//! Keys and misses: two requests have the same key exactly if a report finds no difference.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ const TYPES: [&str; 5] = [
     "",
 ];
 
-/// An input is two requests.
+/// The input is two requests.
 pub(super) fn check(input: &[u8]) {
     let mut choices = Choices::new(input);
     let parts = parts(choices.flag());
@@ -77,7 +77,7 @@ pub(super) fn check(input: &[u8]) {
     assert!(!miss.summary().is_empty());
 }
 
-/// The place of the nearest of two: of equals the first.
+/// The index of the nearest of two keys; the first one if both are equal.
 fn best(keys: &[Key]) -> usize {
     usize::from(keys[0] != keys[1])
 }

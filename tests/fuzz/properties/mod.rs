@@ -1,5 +1,5 @@
-//! What must hold for any bytes, one function for each reader. The fuzzer looks for bytes that
-//! break one of them, and the test suite shows them all that is kept.
+//! Properties that hold for any bytes, one function for each parser. The fuzzer looks for bytes
+//! that break one; the test suite checks the stored inputs.
 
 mod cassette_read;
 mod cassette_write;
@@ -18,15 +18,15 @@ mod redaction;
 mod redaction_joined;
 mod websocket;
 
-/// A reader and what must hold for it.
+/// A parser and its property.
 pub(crate) struct Target {
-    /// Its name, which is that of the folder of its inputs.
+    /// The name, which is also the folder of its inputs.
     pub(crate) name: &'static str,
-    /// Panics where an input breaks a property.
+    /// Panics if an input breaks the property.
     pub(crate) check: fn(&[u8]),
 }
 
-/// All of them.
+/// All targets.
 pub(crate) const TARGETS: &[Target] = &[
     Target {
         name: "cassette_read",

@@ -1,11 +1,11 @@
-//! Multipart bodies: parts lie in the body one behind the other, and what was put together is taken
-//! apart.
+//! Multipart bodies: the parts lie in the body in order, and a body made of parts is parsed to the
+//! same parts.
 
 use ouli_codec::multipart::{boundary, parse};
 
 use super::choices::Choices;
 
-/// An input is a body, whose first byte chooses the boundary.
+/// The input is a body; its first byte chooses the boundary.
 pub(super) fn check(input: &[u8]) {
     let mut choices = Choices::new(input);
     let mark = choices.one_of(&["b", "--", "a b", "bb"]);
@@ -26,7 +26,7 @@ pub(super) fn check(input: &[u8]) {
     built(input);
 }
 
-/// The contents of the parts are chosen by the input; none holds a line that would end it.
+/// The input chooses the contents of the parts; no content contains a delimiter.
 fn built(input: &[u8]) {
     let mut choices = Choices::new(input);
     let (mut body, mut contents) = (Vec::new(), Vec::new());

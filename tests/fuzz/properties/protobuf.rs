@@ -1,5 +1,5 @@
-//! Messages of protocol buffers: none is too odd to be shown or searched, and what is taken out of
-//! one leaves a message.
+//! Protocol Buffers messages: any message can be shown and searched, and a redacted message stays
+//! valid.
 
 use bytes::Bytes;
 use ouli_codec::grpc::{MessageType, Schema};
@@ -9,7 +9,7 @@ use ouli_redaction::{Purpose, Redaction, Secrets};
 
 use super::redaction::{PIN, rules, secrets};
 
-/// An input is a message.
+/// The input is a message.
 pub(super) fn check(input: &[u8]) {
     thread_local! {
         static SHAPE: MessageType = shape();
@@ -21,8 +21,8 @@ pub(super) fn check(input: &[u8]) {
             assert!(Document::parse(json.clone().into()).is_some(), "{json}");
         }
         let (rid, found) = rid(&message, Some(shape));
-        // Where fields meet they may spell a secret, be it one that a field has as well. That is
-        // taken out, whatever it leaves. A number does once nothing but a placeholder borders it.
+        // Bytes of adjacent fields may form a secret. It is removed even if the message is invalid
+        // afterwards. So is a number once it only borders placeholders.
         let spelled = secrets().searcher().find_any(&message).is_some()
             || message.windows(PIN.len()).any(|bytes| bytes == PIN)
             || found.searcher().find(&message).len() > 1;
@@ -47,7 +47,7 @@ fn rid(message: &Bytes, shape: Option<&MessageType>) -> (Bytes, Secrets) {
     (first, secrets)
 }
 
-/// A type with a field of most kinds, itself among them.
+/// A type with a field of most kinds, including itself.
 fn shape() -> MessageType {
     const FIELDS: [(&str, u64, u64, bool); 10] = [
         ("password", 1, STRING, false),

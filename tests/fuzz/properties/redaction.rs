@@ -1,4 +1,5 @@
-//! Redaction of heads and bodies: nothing known is left, JSON stays JSON, and again means the same.
+//! Redaction of heads and bodies: no known secret is left, JSON stays valid, and a second pass
+//! changes nothing.
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method};
@@ -20,7 +21,7 @@ pub(super) const TYPES: [&str; 7] = [
     "",
 ];
 
-/// An input is a head and a body.
+/// The input is a head and a body.
 pub(super) fn check(input: &[u8]) {
     let mut choices = Choices::new(input);
     let content_type = choices.one_of(&TYPES);
@@ -31,10 +32,10 @@ pub(super) fn check(input: &[u8]) {
     of_request(&request, &rules);
 }
 
-/// A secret that is a number, which counts where it stands alone.
+/// A numeric secret, which is only replaced if no digit borders it.
 pub(super) const PIN: &[u8] = b"987654321";
 
-/// Secrets that are known before the message comes.
+/// Secrets that are known before the message.
 pub(super) fn secrets() -> Secrets {
     let secrets = Secrets::default();
     secrets.register("known", b"s3cr3t-value");
@@ -42,7 +43,7 @@ pub(super) fn secrets() -> Secrets {
     secrets
 }
 
-/// Rules like those of the built-in redactor, some of each kind.
+/// Some rules of each kind, like those of the built-in redactor.
 pub(super) fn rules() -> Rules {
     thread_local! {
         static RULES: Rules = compile();
@@ -108,7 +109,7 @@ fn of_body(content_type: &str, body: &Bytes, rules: &Rules) {
     let _ = collapse_to_class(&String::from_utf8_lossy(&first));
 }
 
-/// What is no text stays as it is, and is refused where it holds a secret.
+/// Bytes that are not UTF-8 stay unchanged; the guard refuses them if they contain a secret.
 fn left_to_the_guard(bytes: &[u8], secrets: &Secrets) {
     if std::str::from_utf8(bytes).is_ok() {
         none_is_left(bytes, secrets);

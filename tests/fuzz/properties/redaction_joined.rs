@@ -1,5 +1,5 @@
-//! Redaction of streams: a known secret that borders cut is found in none of the ways in which a
-//! reader puts the parts together, and no part is lost.
+//! Redaction of streams: no way of joining the parts shows a known secret that was split by their
+//! boundaries, and no part is lost.
 
 use bytes::Bytes;
 use ouli_redaction::{Guard, PartFormat, Purpose, Redaction};
@@ -7,7 +7,7 @@ use ouli_redaction::{Guard, PartFormat, Purpose, Redaction};
 use super::choices::{Choices, Dice};
 use super::redaction::{rules, secrets};
 
-/// An input is a joint and the bytes of all parts; where they are cut follows from it.
+/// The input is a format and the bytes of all parts; the boundaries are derived from it.
 pub(super) fn check(input: &[u8]) {
     let mut choices = Choices::new(input);
     let joint = choices.one_of(&[PartFormat::Messages, PartFormat::Events, PartFormat::Lines]);
@@ -20,7 +20,7 @@ pub(super) fn check(input: &[u8]) {
             .into_iter()
             .map(Bytes::copy_from_slice)
             .collect(),
-        // Every part is an event or a line of some of the bytes.
+        // Each part is an event or a line with some of the bytes.
         PartFormat::Events => dice.cut(body, most).into_iter().map(event).collect(),
         PartFormat::Lines => dice.cut(body, most).into_iter().map(line).collect(),
     };
@@ -32,7 +32,7 @@ pub(super) fn check(input: &[u8]) {
     }
     let rid = redaction.redact_across_parts(&rid, joint).value;
     assert_eq!(rid.len(), parts.len(), "a part is lost");
-    // What is no text is left as it is, and to the guard.
+    // A part that is not UTF-8 stays unchanged and is checked by the guard.
     let refused = |part: &Bytes| {
         std::str::from_utf8(part).is_err() && Guard::new(&[]).scan(part, &secrets).is_err()
     };
@@ -67,7 +67,7 @@ fn flat(text: &[u8]) -> Vec<u8> {
         .collect()
 }
 
-/// What a reader takes from a part.
+/// The content that a reader gets from a part.
 fn content(joint: PartFormat, part: &Bytes) -> Vec<u8> {
     match joint {
         PartFormat::Events => {

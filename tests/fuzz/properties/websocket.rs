@@ -1,5 +1,5 @@
-//! Frames of WebSockets: the same is heard however the bytes are cut, never beyond the bounds, and
-//! what was heard can be said again.
+//! WebSocket frames: the messages do not depend on how the bytes are split, stay within the bounds,
+//! and can be encoded again.
 
 use bytes::BytesMut;
 use ouli_codec::websocket::{
@@ -16,7 +16,7 @@ const BOUNDS: Bounds = Bounds {
     ratio: 100,
 };
 
-/// An input is what was agreed on, who speaks, and the bytes of that side.
+/// The input is the negotiated parameters, the sender and its bytes.
 pub(super) fn check(input: &[u8]) {
     let mut choices = Choices::new(input);
     let sender = choices.one_of(&[Side::Server, Side::Client]);
@@ -89,14 +89,14 @@ fn is_within_bounds(heard: &ReceivedMessage) {
     }
 }
 
-/// What was heard is said by an encoder, and heard once more.
+/// The messages are the same after they are encoded and decoded again.
 fn again(heard: &[ReceivedMessage], sender: Side, deflate: Option<DeflateParams>) {
     let mut encoder = Encoder::new(sender, deflate);
     let mask = (sender == Side::Client).then_some([1, 2, 3, 4]);
     let mut bytes = Vec::new();
     for unit in heard {
         let frame = match unit {
-            // A large message may come in frames that are too large for these bounds.
+            // The encoder may write a large message as a frame above these bounds.
             ReceivedMessage::Data { content, .. } if content.len() > 1 << 10 => return,
             ReceivedMessage::Data {
                 text,
@@ -117,7 +117,7 @@ fn again(heard: &[ReceivedMessage], sender: Side, deflate: Option<DeflateParams>
     assert_eq!(said(&once_more), said(heard));
 }
 
-/// Without word of compression, which a sender never has to use.
+/// The message without the compression flag, since a sender need not compress.
 fn plain(heard: ReceivedMessage) -> MessageKind {
     let mut said = MessageKind::from(heard);
     if let Some(words) = said.payload_mut() {
@@ -126,7 +126,7 @@ fn plain(heard: ReceivedMessage) -> MessageKind {
     said
 }
 
-/// A transcript tells the same, whenever the bytes came.
+/// The transcript does not depend on the arrival times.
 fn as_turns(
     (sender, deflate): (Side, Option<DeflateParams>),
     bytes: &[u8],

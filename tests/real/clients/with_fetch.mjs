@@ -1,4 +1,4 @@
-// Sends the requests that come on stdin with fetch, and writes what it got to stdout.
+// Sends the requests from stdin with fetch and writes the responses to stdout.
 
 function filler(length) {
   return Uint8Array.from({ length }, (_, at) => (7 * at + 3) % 256);
@@ -16,7 +16,7 @@ function pieces(length) {
   });
 }
 
-// What fetch is given for a body.
+// The `body` argument of fetch.
 function content(body) {
   switch (body?.kind) {
     case undefined:

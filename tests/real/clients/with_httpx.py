@@ -70,7 +70,7 @@ def main():
     ) as client:
         seen = []
         for request in task["requests"]:
-            # No cookie of an earlier answer is sent.
+            # Cookies of earlier responses are not sent.
             client.cookies.clear()
             try:
                 seen.append(send(client, task["base"], request))

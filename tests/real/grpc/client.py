@@ -24,7 +24,7 @@ ECHO = [
     ("x-grpc-test-echo-trailing-bin", b"\xab\xab\xab\x00\xff"),
 ]
 SPECIAL = "\t\ntest with whitespace\r\nand Unicode BMP ☺ and non-BMP 😈\t\n"
-# Seconds for a whole run, and for a call.
+# Timeouts in seconds: of a whole run, of a call.
 RUN, CALL = 55, 20
 LARGEST = 16 << 20
 GZIP = grpc.Compression.Gzip
@@ -90,17 +90,17 @@ class Client:
 
     def shown(self, call, messages, stopped=False):
         code = call.code()
-        # What tonic calls a deadline that has passed.
+        # The error of tonic for an expired deadline.
         late = code is grpc.StatusCode.CANCELLED and call.details() == "Timeout expired"
         code = grpc.StatusCode.DEADLINE_EXCEEDED if late else code
         timed_out = code is grpc.StatusCode.DEADLINE_EXCEEDED
         return {
             "messages": [shown_message(message) for message in messages],
-            # Where this side ends a call, it is not told what came until then.
+            # A client that ends a call does not get the metadata that arrived before.
             "initial": [] if timed_out else shown_metadata(call.initial_metadata()),
             "trailing": [] if timed_out or stopped else shown_metadata(call.trailing_metadata()),
             "code": code.value[0],
-            # Who notices first that a deadline has passed says so in its own words.
+            # The text depends on the side that first notices the expired deadline.
             "details": "" if timed_out or stopped else call.details() or "",
         }
 
@@ -218,7 +218,7 @@ class Cases:
         return [{**seen, "compression": relay.shown()}]
 
     def deadline(self):
-        # Who asks for initial metadata gets the head of the response before the server sleeps.
+        # A request for initial metadata makes the server send the head before it sleeps.
         return [self.client.unary(ECHO[:1], timeout=0.3, sleep_ms=2000)]
 
     def deadline_without_head(self):
@@ -242,7 +242,7 @@ class Cases:
         return [self.client.unary(credentials=self.wanted, text="look")]
 
     def secret_token(self):
-        # A token that shows what it is by itself, in a request and in its response.
+        # A token with a known pattern, in a request and in its response.
         token = self.client.secrets["access_token"]
         return [self.client.unary(credentials={"access_token": token}, text=token)]
 
@@ -270,7 +270,7 @@ def main():
     parser.add_argument("--wrong", action="store_true")
     parser.add_argument("--swapped", action="store_true")
     told = parser.parse_args()
-    # The default action ends the process whatever its threads do.
+    # The default action of SIGALRM ends the process with all its threads.
     signal.alarm(RUN)
     cases = Cases(Client(told, told.target), told)
     seen = {name: getattr(cases, name)() for name in told.cases.split(",")}

@@ -1,4 +1,4 @@
-//! Compares what clients saw, and looks for secrets in what was written.
+//! Compares the results of clients and searches the written files for secrets.
 
 use std::fs;
 use std::path::Path;
@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::files;
 use crate::secrets::base64_core;
 
-/// What is told of a call; of its compression only where the call is about that.
+/// The compared members of a call; `compression` exists only in calls about compression.
 const MEMBERS: [&str; 6] = [
     "code",
     "compression",
@@ -21,15 +21,15 @@ const MEMBERS: [&str; 6] = [
     "trailing",
 ];
 
-/// What was seen twice, with the secrets that are no difference.
+/// A comparison that ignores a secret and its placeholders.
 pub(super) struct Comparison<'a> {
-    /// What is told of a difference first.
+    /// The prefix of each reported difference.
     pub(super) name: &'a str,
     pub(super) secret: &'a str,
 }
 
 impl Comparison<'_> {
-    /// How many calls one document has, and a text for each that differs in the other.
+    /// The number of calls in `one` and the differences from `other`.
     pub(super) fn differences(&self, one: &Value, other: &Value) -> (usize, Vec<String>) {
         let (mut count, mut faults) = (0, Vec::new());
         for (case, calls) in one.as_object().unwrap() {
@@ -52,8 +52,8 @@ impl Comparison<'_> {
         (count, faults)
     }
 
-    /// The JSON with one mark for secrets and for what stands for them. The bytes of a message that
-    /// has one are left out: its texts, and its bytes without them, are there as well.
+    /// The JSON with the same mark for secrets and placeholders. The bytes of a message with a
+    /// secret are left out: its texts and its remaining bytes are compared instead.
     fn plain(&self, value: &Value) -> String {
         let mut value = value.clone();
         for message in value.as_array_mut().into_iter().flatten() {
@@ -77,7 +77,7 @@ fn excerpt(text: &str) -> String {
     text.chars().take(400).collect()
 }
 
-/// Fails where a file of the folder, or below it, has one of these texts, plain or as base64.
+/// Panics if a file in the folder contains one of these texts, plain or in base64.
 pub(super) fn assert_nowhere(texts: &[String], folder: &Path) {
     let forms: Vec<_> = texts.iter().flat_map(|text| forms(text)).collect();
     let files = files::below(folder);
@@ -91,8 +91,8 @@ pub(super) fn assert_nowhere(texts: &[String], folder: &Path) {
     }
 }
 
-/// A text, and what is the same wherever base64 has it: it begins at any of three places within a
-/// group, and shares its first and last character with its neighbours.
+/// A text, and the part of its base64 form that is independent of its neighbours, for each of the
+/// three offsets within a group.
 fn forms(text: &str) -> [String; 4] {
     let coded = |before| base64_core(text, before);
     [text.to_owned(), coded(0), coded(1), coded(2)]

@@ -1,4 +1,4 @@
-//! gRPC with two real implementations as servers and clients: a client sees the same at replay.
+//! gRPC between grpcio and tonic as servers and clients: a client sees the same at replay.
 
 mod compare;
 mod peers;
@@ -13,10 +13,10 @@ use crate::process::Gateway;
 use compare::Comparison;
 use peers::{Peer, Task};
 
-/// While recording, and at replay. The values that are sent have these in them.
+/// The secrets while recording and at replay; all secret values contain one of them.
 const SECRETS: [&str; 2] = ["Zk3vQ9xT7pLm2Rw8Yb4N", "bT8nLw2yHc6QrX4mVd0K"];
 
-/// The tests that are usual between implementations, and then what they leave out.
+/// First the usual interoperability cases of gRPC, then additional ones.
 const CASES: [&str; 21] = [
     "empty_unary",
     "large_unary",
@@ -41,10 +41,10 @@ const CASES: [&str; 21] = [
     "two_bodies",
 ];
 
-/// A secret that only the name of its field tells.
+/// A secret that only its field name reveals.
 const BY_NAME: &str = "secret_message";
 
-/// A server and a client, with a gateway between them.
+/// A server and a client with a gateway between them.
 struct Pair<'a> {
     server: Peer,
     client: Peer,
@@ -52,7 +52,7 @@ struct Pair<'a> {
     cases: &'a [&'a str],
 }
 
-/// Nothing that clients tell is a matter of luck, or a difference at replay would say nothing.
+/// All results are deterministic, so a difference at replay is a fault.
 #[test]
 #[ignore = "needs grpcio and tonic: see .ci/run"]
 fn clients_see_the_same_at_replay() {
@@ -128,8 +128,8 @@ fn all_pairs(described: bool) {
     assert!(faults.is_empty(), "{}\n\n{table}", faults.join("\n"));
 }
 
-/// What must not be written. Without descriptors nothing tells that the field of an issued token is
-/// one.
+/// Texts that must not be written. Without descriptors the issued token is not known to be a
+/// secret.
 fn canaries(secret: &str, described: bool) -> Vec<String> {
     if described {
         return vec![secret.to_owned()];
@@ -140,7 +140,7 @@ fn canaries(secret: &str, described: bool) -> Vec<String> {
 }
 
 impl Pair<'_> {
-    /// Records, and compares what is seen with what is seen without a gateway, and at replay.
+    /// Records, then compares the results with those without a gateway and with those of replays.
     fn check(&self, table: &mut String, faults: &mut Vec<String>) {
         let (server, client) = (self.server.name(), self.client.name());
         fs::create_dir(self.folder.join("logs")).unwrap();
@@ -179,7 +179,7 @@ impl Pair<'_> {
         }
     }
 
-    /// What the client saw of the server itself, and of the gateway that recorded.
+    /// The results of the client with the server itself and with a recording gateway.
     fn record(&self) -> (Value, Value) {
         let origin = self.server.serve(SECRETS[0], self.folder);
         let direct = self.client.call(self.task(&origin.address, SECRETS[0]));
@@ -192,7 +192,8 @@ impl Pair<'_> {
         (direct, recorded)
     }
 
-    /// What the client sees of the cassette; every call has to be found, and none left over.
+    /// The results of the client with a replay; it must use every recorded call once, without
+    /// misses.
     fn replay(&self, name: &str, secret: &str, further: &[&str]) -> Value {
         let report = self.folder.join(format!("logs/{name}.json"));
         let arguments = ["replay", "--strict", "--report", report.to_str().unwrap()];
@@ -214,7 +215,7 @@ impl Pair<'_> {
         seen
     }
 
-    /// A client that says something else is told what is recorded.
+    /// A client with other requests gets an error that describes the recorded ones.
     fn assert_misses(&self) {
         let gateway = self.gateway("miss", &["replay"]);
         let task = Task {

@@ -1,4 +1,4 @@
-//! The peers: servers and clients of ouli.test, with grpcio and with tonic.
+//! The peers: servers and clients of ouli.test in grpcio and tonic.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -10,17 +10,17 @@ use serde_json::Value;
 
 use crate::tools;
 
-/// How long a server may take to start.
+/// The timeout for the start of a server.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// What a peer is written with.
+/// The library of a peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Peer {
     Grpcio,
     Tonic,
 }
 
-/// What a client is told.
+/// The arguments of a client.
 #[derive(Clone, Copy)]
 pub(super) struct Task<'a> {
     /// Host and port.
@@ -59,7 +59,7 @@ impl Peer {
         }
     }
 
-    /// Starts a server; its log goes to a file in `folder`.
+    /// Starts a server; its log is a file in `folder`.
     pub(super) fn serve(self, secret: &str, folder: &Path) -> Origin {
         let log = folder.join("server.log");
         let file = File::create(&log).unwrap();
@@ -84,8 +84,8 @@ impl Peer {
         }
     }
 
-    /// Makes the calls of all cases; what was seen, by the name of the case. Clients end by
-    /// themselves within a minute.
+    /// Makes the calls of all cases; returns the results by the name of the case. A client exits
+    /// within a minute.
     pub(super) fn call(self, task: Task<'_>) -> Value {
         let mut command = self.command("client");
         command.args(["--target", task.target, "--secret", task.secret]);
@@ -104,19 +104,19 @@ impl Peer {
 
 impl Drop for Origin {
     fn drop(&mut self) {
-        // Where it has ended already, there is nothing to end.
+        // The process may have exited already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// Writes what describes the messages.
+/// Writes the descriptors of the messages.
 pub(super) fn write_descriptors(to: &Path) {
     let status = python("schema.py").arg(to).status().unwrap();
     assert!(status.success(), "{status}");
 }
 
-/// A script of the peers in Python.
+/// A Python script of the peers.
 fn python(script: &str) -> Command {
     let mut command = tools::python("python");
     command.env("PYTHONDONTWRITEBYTECODE", "1");
@@ -124,7 +124,7 @@ fn python(script: &str) -> Command {
     command
 }
 
-/// The program with tonic, built once.
+/// The tonic program, built once.
 fn tonic_peer() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT.get_or_init(|| {

@@ -19,7 +19,7 @@ PLAIN = {
     "string": Field.TYPE_STRING,
 }
 
-# Name, type, and what else: "repeated", "map" (of texts), "choice" (the oneof). Numbers count up.
+# Name, type and kind: "repeated", "map" (of texts), "choice" (the oneof). Numbers are consecutive.
 MESSAGES = {
     "Empty": [],
     "Payload": [("kind", "Kind"), ("body", "bytes")],
@@ -52,12 +52,12 @@ MESSAGES = {
         ("received_bytes", "int32"),
         ("call", "int32"),
     ],
-    # The shape of google.rpc.Status, for grpc-status-details-bin.
+    # Has the layout of google.rpc.Status, for grpc-status-details-bin.
     "RichStatus": [("code", "int32"), ("message", "string"), ("details", "Detail", "repeated")],
     "Detail": [("type_url", "string"), ("value", "bytes")],
 }
 
-# Name, what is asked, what is answered, and which sides stream.
+# Name, request type, response type, and whether each side streams.
 METHODS = [
     ("EmptyCall", "Empty", "Empty", False, False),
     ("UnaryCall", "Request", "Response", False, False),
@@ -143,7 +143,7 @@ def secrets(secret):
         "authorization": "Bearer bR" + secret,
         "x-api-key": "aK" + secret,
         "password": "pW" + secret,
-        # It looks like a token of GitHub, so that it is found without descriptors.
+        # It has the pattern of a GitHub token, so it is found without descriptors.
         "access_token": "ghp_" + secret + "0123456789abcdef",
         "issued": "iS" + secret,
         "x-auth-token": "tR" + secret,

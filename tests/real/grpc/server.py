@@ -60,7 +60,7 @@ class Service:
         elif request.WhichOneof("choice") == "number":
             response.number = request.number
         if request.count_calls:
-            # Clients make two such calls.
+            # Clients make two of these calls.
             response.call = 1 + next(self.calls) % 2
         if request.log_in:
             response.credentials.user = request.credentials.user

@@ -11,7 +11,7 @@ from hyperframe.frame import ContinuationFrame, DataFrame, Frame, HeadersFrame
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 HEAD = 9
-# Seconds for the relay to end after its client has.
+# The time in seconds in which the relay must end after its client.
 PATIENCE = 5
 
 
@@ -22,7 +22,7 @@ class Direction:
         self.unread, self.preface = b"", preface
         self.block, self.data, self.coding = b"", b"", "identity"
         self.decoder = hpack.Decoder()
-        # What the sides agree on is their matter.
+        # The peers negotiate the table size, so the relay accepts a large one.
         self.decoder.max_allowed_table_size = 1 << 20
 
     def see(self, piece):
@@ -94,7 +94,7 @@ class Relay:
                 direction.see(piece)
                 sink.sendall(piece)
         except OSError:
-            # A connection that is gone has ended as well as one that is closed.
+            # A reset connection counts as closed.
             pass
         except Exception as error:
             self.faults.append(error)
@@ -102,7 +102,7 @@ class Relay:
             try:
                 side.shutdown(socket.SHUT_RDWR)
             except OSError:
-                # The other direction was faster.
+                # The other direction has closed the connection already.
                 pass
 
     def shown(self):

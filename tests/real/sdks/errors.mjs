@@ -1,4 +1,4 @@
-// Sends one request with each client library, and writes to stdout as JSON what it printed.
+// Sends one request with each client library and writes the error messages to stdout as JSON.
 //
 // node errors.mjs URL
 //
@@ -15,7 +15,7 @@ async function withOpenai() {
   await new OpenAI({ baseURL: `${url}/v1`, apiKey: 'key', maxRetries: 0 }).models.list();
 }
 
-// The reason phrase is all that many programs print.
+// Many programs print only the reason phrase.
 async function withFetch() {
   const response = await fetch(`${url}/items`);
   if (!response.ok) {

@@ -1,4 +1,5 @@
-//! What client libraries print when a request is not recorded: the first sentence of the report.
+//! The messages of client libraries for a request that is not recorded: the first sentence of the
+//! report.
 
 use serde_json::Value;
 
@@ -6,7 +7,7 @@ use crate::process::Gateway;
 use crate::support::folder::Folder;
 use crate::tools;
 
-/// Runs a script that prints what each library printed, as JSON.
+/// Runs a script that prints the message of each library as JSON.
 fn printed(script: &str, url: &str) -> Vec<Value> {
     let output = tools::script(script).arg(url).output();
     let output = output.expect("it was looked for");

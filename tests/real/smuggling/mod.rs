@@ -1,4 +1,4 @@
-//! The ambiguous requests of the suite against real servers: what each server saw is what the
+//! The ambiguous requests of the suite with third-party servers: each server received what the
 //! gateway recorded.
 
 #[path = "../../smuggling/corpus/mod.rs"]
@@ -20,21 +20,21 @@ use origins::{ORIGINS, Start};
 
 use crate::process::Gateway;
 
-/// How long a server may be silent until it is left alone.
+/// A server that sends nothing for this time is taken as finished.
 const PAUSE: Duration = Duration::from_millis(150);
 
 const CONFIG: &str = "[limits]\nrequest_header_timeout = \"1s\"\nidle_timeout = \"2s\"\n";
 
-/// What became of all inputs before one server.
+/// The results of all inputs for one server.
 #[derive(Debug, Default)]
 struct Row {
     inputs: usize,
     refused: usize,
     one: usize,
     two: usize,
-    /// Inputs that the server alone reads in another way than the referee.
+    /// Inputs that the server alone reads in another way than the reference.
     otherwise: usize,
-    /// Inputs in which it alone sees the second request, and the referee does not.
+    /// Inputs in which the server alone finds a second request and the reference does not.
     smuggled: usize,
     faults: Vec<String>,
 }
@@ -96,7 +96,7 @@ fn before(start: Start) -> Row {
     row
 }
 
-/// Without the gateway.
+/// Sends the inputs to the server directly.
 fn alone(start: Start, pairs: &[(&Input, &Reading)], row: &mut Row) {
     let folder = tempfile::tempdir().unwrap();
     let origin = start(folder.path());
@@ -116,7 +116,7 @@ fn alone(start: Start, pairs: &[(&Input, &Reading)], row: &mut Row) {
     }
 }
 
-/// Behind the gateway, which records.
+/// Sends the inputs through a recording gateway.
 fn behind(start: Start, pairs: &[(&Input, &Reading)], row: &mut Row) {
     let folder = tempfile::tempdir().unwrap();
     let (answers, seen, recorded) = recording(start, folder.path(), |address| {
@@ -141,7 +141,7 @@ fn behind(start: Start, pairs: &[(&Input, &Reading)], row: &mut Row) {
     }
 }
 
-/// The same for requests that come by HTTP/2.
+/// Sends the HTTP/2 inputs through a recording gateway.
 fn downgraded(start: Start, row: &mut Row) {
     let inputs = downgrade::all();
     let folder = tempfile::tempdir().unwrap();
@@ -161,7 +161,8 @@ fn downgraded(start: Start, row: &mut Row) {
     }
 }
 
-/// What a gateway before an origin is sent by `work`, what the origin saw, and what is recorded.
+/// Runs `work` with a gateway in front of an origin; returns its result, the requests at the
+/// origin, and the recorded ones.
 fn recording<T>(
     start: Start,
     folder: &Path,
@@ -179,7 +180,7 @@ fn recording<T>(
         .trim_end_matches('/');
     let done = work(address.parse().unwrap());
     let (said, status) = gateway.stop();
-    // What clients broke off is no full recording.
+    // The status may be 1: exchanges that clients aborted make the recording incomplete.
     assert!(status.code().is_some(), "{said}");
     origin.stop();
     let text = fs::read_to_string(cassettes.join("default.jsons")).unwrap();
@@ -194,11 +195,11 @@ fn strangers(seen: &[Seen], recorded: &[Seen]) -> Vec<String> {
         .collect()
 }
 
-/// Sends these bytes, and reads for as long as something comes without a pause.
+/// Sends these bytes and reads until nothing arrives for [`PAUSE`].
 fn send_and_leave(address: SocketAddr, bytes: &[u8]) {
     let mut stream = client::connect(address);
     stream.set_read_timeout(Some(PAUSE)).unwrap();
-    // Who refuses the first bytes need not take the others.
+    // A server that rejects the first bytes may close the connection before it reads the others.
     let _ = stream.write_all(bytes);
     while client::receive(&mut stream, &mut Vec::new()) == Some(true) {}
 }

@@ -1,4 +1,4 @@
-// An origin of Node.js that notes each request that it saw whole.
+// A Node.js origin that logs each complete request.
 
 import { appendFileSync } from "node:fs";
 import { createServer } from "node:http";

@@ -1,4 +1,4 @@
-//! The servers: each logs the requests that it saw.
+//! The servers: each logs the requests that it received.
 
 use std::fs;
 use std::net::TcpListener;
@@ -11,7 +11,7 @@ use super::corpus::judge::Seen;
 use crate::process::Upstream;
 use crate::tools;
 
-/// What starts one over a folder.
+/// Starts a server with a folder for its files.
 pub(super) type Start = fn(&Path) -> Upstream;
 
 pub(super) const ORIGINS: [(&str, Start); 4] = [
@@ -21,10 +21,10 @@ pub(super) const ORIGINS: [(&str, Start); 4] = [
     ("node", node),
 ];
 
-/// The file for what it saw.
+/// The log of the received requests.
 const SEEN: &str = "seen.jsons";
 
-/// What the origin over this folder saw, in the order in which it noted it.
+/// The requests that the origin logged, in order.
 pub(super) fn seen(folder: &Path) -> Vec<Seen> {
     let text = fs::read(folder.join(SEEN)).unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
@@ -40,7 +40,7 @@ pub(super) fn seen(folder: &Path) -> Vec<Seen> {
             body,
         }
     });
-    // A server notes what it refuses as well.
+    // A server also logs rejected requests.
     seen.filter(|seen| !seen.method.is_empty()).collect()
 }
 
@@ -99,7 +99,7 @@ fn gunicorn(folder: &Path) -> Upstream {
     Upstream::run(command, "Listening at: http://", None, log)
 }
 
-/// It reads a body only where it passes it on, so it does so to itself.
+/// nginx reads a body only if it forwards it, so it forwards to itself.
 fn nginx(folder: &Path) -> Upstream {
     let free = || TcpListener::bind("127.0.0.1:0").unwrap();
     let (outer, inner) = (free(), free());

@@ -10,7 +10,7 @@ lock = threading.Lock()
 
 def app(environ, start_response):
     body = environ["wsgi.input"].read()
-    # WSGI does not tell a body that broke off from one that ended.
+    # WSGI does not distinguish a truncated body from a complete one.
     if len(body) < int(environ.get("CONTENT_LENGTH") or 0):
         start_response("400 Bad Request", [("content-length", "0")])
         return []

@@ -1,4 +1,4 @@
-//! A page in Chromium, which opens WebSockets and event streams of its own origin.
+//! A page in Chromium that opens WebSockets and event streams of its origin.
 
 use super::trial::{Trial, scenarios};
 

@@ -1,7 +1,8 @@
-//! Compares what a client reported while recording with what it reported at replay. Four
-//! differences are allowed: placeholders for secrets; headers that are made for each response; the
-//! order of the headers of a WebSocket handshake, some of which belong to the connection; and
-//! encoded bytes, whose decoded content the client reports as well.
+//! Compares the report of a client from the recording with that from the replay.
+//!
+//! Four differences are allowed: placeholders for secrets; headers that are generated for each
+//! response; the order of the headers of a WebSocket handshake, some of which belong to the
+//! connection; and encoded bytes, whose decoded content is compared as well.
 
 use std::collections::BTreeSet;
 
@@ -12,16 +13,16 @@ use serde_json::{Map, Value};
 use crate::compare::without_secrets;
 use crate::secrets::Secrets;
 
-/// Headers that are made anew for each response.
+/// Headers that are generated for each response.
 const ANEW: [&str; 2] = ["date", "sec-websocket-accept"];
 
-/// Members that hold bytes, in base64.
+/// Members that contain bytes in base64.
 const BYTES: [&str; 3] = ["binary", "body", "raw"];
 
-/// A length of text in the report of a difference.
+/// The maximum length of a text in a reported difference.
 const EXCERPT: usize = 400;
 
-/// How one scenario differs from the other, a line for each difference.
+/// The differences between two scenarios, one line each.
 pub(super) fn differences(recorded: &Value, replayed: &Value, secrets: &Secrets) -> Vec<String> {
     let (was, is) = (plain(recorded, secrets), plain(replayed, secrets));
     let mut lines = Vec::new();
@@ -29,7 +30,7 @@ pub(super) fn differences(recorded: &Value, replayed: &Value, secrets: &Secrets)
     lines
 }
 
-/// True where a text or bytes that a client told have a secret.
+/// True if a text or bytes of a report contain a secret.
 pub(super) fn shows_any(told: &Value, secrets: &Secrets) -> bool {
     match told {
         Value::Object(members) => members.iter().any(|(name, value)| {
@@ -42,7 +43,7 @@ pub(super) fn shows_any(told: &Value, secrets: &Secrets) -> bool {
     }
 }
 
-/// The same without what may differ.
+/// The report without the allowed differences.
 fn plain(told: &Value, secrets: &Secrets) -> Value {
     match told {
         Value::Object(members) => Value::Object(plain_members(members, secrets)),

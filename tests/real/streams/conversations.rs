@@ -1,5 +1,5 @@
-//! WebSockets: three origins and three clients, each made with another library, hold the
-//! conversations of `conversations.json`.
+//! WebSockets: three origins and three clients, each with another library, run the conversations of
+//! `conversations.json`.
 
 use super::trial::{Trial, scenario, scenarios};
 
@@ -23,12 +23,12 @@ fn with_an_origin_of_ws() {
     println!("\n{}", held_again("with_ws.mjs"));
 }
 
-/// A table of how many they were.
+/// Runs all clients with an origin; returns a table of the counts.
 fn held_again(origin: &'static str) -> String {
     let (all, table) = Trial::new(origin, &CLIENTS).run();
     for told in all {
         assert!(scenarios(&told).len() >= 39, "{told:#}");
-        // The origin says which headers it got: none of the gateway's own.
+        // The greeting lists the received headers: the gateway's own headers are not forwarded.
         let greeting = scenario(&told, "server speaks first").to_string();
         assert!(greeting.contains("sec-websocket-key"), "{greeting}");
         assert!(!greeting.contains("ouli"), "{greeting}");

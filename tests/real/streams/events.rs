@@ -1,4 +1,4 @@
-//! Event streams and lines of JSON: httpx tells the bytes, eventsource the events.
+//! Event streams and JSON lines: httpx reports the bytes, eventsource the events.
 
 use serde_json::Value;
 
@@ -7,7 +7,7 @@ use crate::secrets::Secrets;
 
 const CLIENTS: [&str; 2] = ["sse_httpx.py", "sse_eventsource.mjs"];
 
-/// The origin sends five events, this many milliseconds apart.
+/// The pause between the five events of the origin, in milliseconds.
 const PAUSE: u64 = 20;
 
 #[test]
@@ -18,7 +18,8 @@ fn are_read_again_without_the_origin() {
     println!("\n{table}");
     assert!(told.iter().all(|told| scenarios(told).len() >= 18));
     let of_httpx = &told[0];
-    // The gateway held nothing up, and it told the origin when a client had left.
+    // The gateway did not delay the events, and it closed the upstream stream when a client
+    // disconnected.
     assert!(spread(of_httpx) >= 3 * PAUSE, "{of_httpx:#}");
     assert_eq!(of_httpx["cut"], 2);
 
@@ -28,7 +29,7 @@ fn are_read_again_without_the_origin() {
     assert!(spread(&told[0]) >= 3 * PAUSE, "{:#}", told[0]);
 }
 
-/// The time from the first part of the paused stream to its last one, in milliseconds.
+/// The time from the first to the last part of the paused stream, in milliseconds.
 fn spread(told: &Value) -> u64 {
     let timing = &scenario(told, "paused")["timing"];
     let at = |name: &str| timing[name][0].as_u64().unwrap();

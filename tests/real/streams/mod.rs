@@ -1,18 +1,18 @@
-//! Streams between real programs: a client reports the same at replay.
+//! Streams between third-party programs: a client reports the same at replay.
 
-/// Runs a client, and gives what it told.
+/// Runs a client and returns its report.
 mod peer;
 
-/// What the same told is, and where a secret is.
+/// Compares reports and finds secrets.
 mod compare;
 
-/// Records, and replays with the same secrets and with others.
+/// Records, then replays with the same secrets and with others.
 mod trial;
 
 /// WebSockets between three libraries.
 mod conversations;
 
-/// Event streams and lines of JSON.
+/// Event streams and JSON lines.
 mod events;
 
 /// The SDKs of two providers of language models.

@@ -1,4 +1,4 @@
-//! The SDKs of two providers of language models, against an origin that speaks their protocols.
+//! The SDKs of two providers of language models with an origin that speaks their protocols.
 
 use super::trial::{Trial, scenario, scenarios};
 use crate::secrets::Secrets;
@@ -13,7 +13,7 @@ fn answer_again_without_the_origin() {
     println!("\n{table}");
     for told in all {
         assert!(scenarios(&told).len() >= 13, "{told:#}");
-        // What the origin says of a key was there to be found.
+        // The response of the origin contains the secret key, so redaction had to find it.
         for name in ["key", "key over two", "refused"] {
             let text = scenario(&told, name).to_string();
             assert!(secrets.are_in(text.as_bytes()), "{name}: {text}");

@@ -1,5 +1,4 @@
-//! A client, which is a script: it is told where to connect, and writes one JSON document of all
-//! that it saw.
+//! A client script: it gets an address and writes one JSON document with its results.
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -11,10 +10,10 @@ use serde_json::Value;
 use crate::secrets::Secrets;
 use crate::tools;
 
-/// How long a client may take. It gives up by itself before, and tells what it waited for.
+/// The timeout of a client. It gives up earlier by itself and reports what it waited for.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Runs a script; its files go to `folder` under the name of the session and of this `run`.
+/// Runs a script; its files are in `folder`, named after the session and this `run`.
 pub(super) fn run(
     script: &str,
     url: &str,
@@ -48,7 +47,7 @@ fn wait(mut child: Child) -> Option<ExitStatus> {
         }
         std::thread::sleep(Duration::from_millis(20));
     }
-    // Where it has ended in this moment, there is nobody to kill.
+    // The process may have exited already.
     let _ = child.kill();
     let _ = child.wait();
     None

@@ -1,4 +1,4 @@
-//! Clients talk to an origin through the gateway, then again without the origin.
+//! Runs clients with an origin through the gateway, then with a replay without the origin.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -12,7 +12,7 @@ use crate::files;
 use crate::process::{Gateway, Upstream};
 use crate::secrets::Secrets;
 
-/// What clients tell where they waited in vain.
+/// Words with which clients report a timeout.
 const LATE: [&str; 5] = [
     "\"TimeoutError\"",
     "\"timeout\"",
@@ -21,7 +21,7 @@ const LATE: [&str; 5] = [
     "Timeout\"",
 ];
 
-/// An origin and its clients, each of which has a session of its own.
+/// An origin and its clients; each client has its own session.
 pub(super) struct Trial {
     folder: TempDir,
     origin: &'static str,
@@ -29,7 +29,7 @@ pub(super) struct Trial {
 }
 
 impl Trial {
-    /// Scripts in `origins` and in `clients`.
+    /// The names are those of scripts in `origins` and `clients`.
     pub(super) fn new(origin: &'static str, clients: &'static [&'static str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         Self {
@@ -39,9 +39,9 @@ impl Trial {
         }
     }
 
-    /// What the clients told while recording, and a table of how much of that they told again.
-    /// Panics where they tell anything else at replay, with the same secrets or with others, and
-    /// where a secret was kept.
+    /// Returns the reports from the recording and a table of how many scenarios the replay repeats.
+    /// Panics if a replay differs, with the same secrets or with others, or if a secret was
+    /// written.
     pub(super) fn run(&self) -> (Vec<Value>, String) {
         let (secrets, others) = (Secrets::while_recording(), Secrets::others());
         let recorded = self.record(&secrets);
@@ -91,8 +91,8 @@ impl Trial {
         told
     }
 
-    /// What the clients told, and what is wrong with the verdict: each exchange has to be asked
-    /// for, and no other.
+    /// Replays all clients; returns their reports and the faults of the verdict: each exchange must
+    /// be used and no request may miss.
     pub(super) fn replay(
         &self,
         run: &str,
@@ -130,7 +130,7 @@ impl Trial {
         self.clients.iter().map(tell).collect()
     }
 
-    /// Where a secret is: neither a cassette nor what the gateway said may hold one.
+    /// The places where a secret was found: no cassette and no log may contain one.
     fn traces(&self, secrets: &[&Secrets]) -> Vec<String> {
         let mut files = ["record.log", "replay.log", "others.log"]
             .map(|name| self.path().join(name))
@@ -162,7 +162,7 @@ fn session(client: &str) -> &str {
     client.split('.').next().unwrap_or(client)
 }
 
-/// What a client told of each scenario.
+/// The scenarios of a report.
 pub(super) fn scenarios(told: &Value) -> &[Value] {
     told["seen"].as_array().map_or(&[], Vec::as_slice)
 }
@@ -173,7 +173,7 @@ pub(super) fn scenario<'a>(told: &'a Value, name: &str) -> &'a Value {
     found.unwrap_or_else(|| panic!("no scenario {name}: {told:#}"))
 }
 
-/// A text for each scenario that differs, and one for what is told beside them.
+/// One text for each scenario that differs, and one for the rest of the report.
 fn differing(one: &Value, other: &Value, secrets: &Secrets, when: &str) -> Vec<String> {
     let beside = |told: &Value| {
         let mut told = told.clone();

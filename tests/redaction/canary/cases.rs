@@ -1,4 +1,4 @@
-//! The positions of secrets: those of the default rules, and those that every redaction must cover.
+//! The positions of secrets: those of the default rules and those that redaction always covers.
 
 use std::collections::BTreeSet;
 use std::io::Write as _;
@@ -10,13 +10,12 @@ use crate::support::client::{Ask, Client};
 use crate::support::origin::{self, Reply};
 use crate::support::random;
 
-/// The very rules that the built-in redactor declares.
+/// The rules that the built-in redactor declares.
 #[path = "../../../plugins/builtin-redactor/src/defaults/mod.rs"]
 mod defaults;
 
-/// A request and its answer. `CANARY` stands for a secret, `ENCODED` for one that is
-/// percent-encoded, `BASIC` for credentials in base64, and `PLAIN` and `UPPER` for the random part
-/// of a token.
+/// A request and its response. `CANARY` is replaced by a secret, `ENCODED` by a percent-encoded
+/// one, `BASIC` by credentials in base64, `PLAIN` and `UPPER` by the random part of a token.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Case {
     pub(super) name: String,
@@ -29,7 +28,7 @@ pub(super) struct Case {
     gzip: bool,
 }
 
-/// A case with its secrets in place.
+/// A case with its secrets filled in.
 #[derive(Clone)]
 pub(super) struct Filled(Case);
 
@@ -114,7 +113,7 @@ fn members() -> Vec<Case> {
         .collect()
 }
 
-/// `access_token` as `accessToken`.
+/// Converts `access_token` to `accessToken`.
 fn camel(name: &str) -> String {
     let mut parts = name.split('_');
     let mut camel = parts.next().unwrap_or_default().to_owned();
@@ -129,7 +128,7 @@ fn patterns() -> Vec<Case> {
     let case = |class: &str| {
         let token = token(class);
         let text = format!("it reads {token} and goes on");
-        // The header of a request holds one line.
+        // A header value has one line.
         let line = text.replace('\n', " ");
         Case {
             name: format!("pattern {class}"),
@@ -171,7 +170,7 @@ fn token(class: &str) -> &'static str {
     }
 }
 
-/// These are no secrets, but they do not reach the disk either.
+/// Values that are not secret but are not recorded either.
 fn volatile() -> Vec<Case> {
     let case = |name: &&str| Case {
         name: format!("volatile {name}"),
@@ -233,7 +232,7 @@ fn special() -> Vec<Case> {
 }
 
 impl Case {
-    /// Puts a new secret in every place, and remembers them all.
+    /// Fills each position with a new secret and adds it to `secrets`.
     pub(super) fn fill(&self, secrets: &mut BTreeSet<String>) -> Filled {
         let mut filled = self.clone();
         let mut fill = |text: &mut String| *text = with_secrets(text, secrets);
@@ -260,7 +259,7 @@ fn with_secrets(text: &str, secrets: &mut BTreeSet<String>) -> String {
     filled
 }
 
-/// A secret, and how it is written in the place of a marker.
+/// A new secret and its form for a marker.
 fn secret(marker: &str) -> (String, String) {
     let random = random();
     let odd = format!("{random}!");

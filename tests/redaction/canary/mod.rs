@@ -1,4 +1,5 @@
-//! A secret in every position of the default rules: none is in any byte that the program writes.
+//! A secret in every position of the default rules: no file and no output of the program contains
+//! one.
 
 mod cases;
 
@@ -16,7 +17,7 @@ use crate::support::folder::Folder;
 use crate::support::origin::{self, Origin};
 use cases::{Case, Filled};
 
-/// What the origin answers to the case of each number.
+/// The filled response of each case, by its number.
 type Replies = Arc<Mutex<Vec<Filled>>>;
 
 #[test]
@@ -37,7 +38,7 @@ fn no_secret_is_written_and_other_secrets_replay() {
     );
     search(&folder, &recorded, &secrets);
     let asked = origin.seen().len();
-    // Every secret is another one now.
+    // The secrets differ from the recorded ones.
     let replayed = run(&folder, &origin, "replay", &cases, &replies, &mut secrets);
     assert_eq!(origin.seen().len(), asked, "replay asked the origin");
     let report = report(&folder);
@@ -55,7 +56,7 @@ fn origin_of(replies: &Replies) -> Origin {
     origin::new().route("/case*", answer).start()
 }
 
-/// Sends every case, filled with new secrets, through the program in one mode.
+/// Sends all cases, filled with new secrets, through the program in one mode.
 fn run(
     folder: &Folder,
     origin: &Origin,
@@ -101,8 +102,8 @@ fn report(folder: &Folder) -> Value {
     report["sessions"][0].clone()
 }
 
-/// Looks for every guise of every secret in every file of the folder and in what the program
-/// printed.
+/// Searches all files of the folder and the output of the program for every encoding of every
+/// secret.
 fn search(folder: &Folder, ended: &Ended, secrets: &BTreeSet<String>) {
     let mut all = folder.files();
     assert!(all.iter().any(|(path, _)| path.ends_with("default.jsons")));
@@ -133,7 +134,7 @@ fn guises(secret: &str) -> Vec<String> {
     let percent = percent_encoding::utf8_percent_encode(secret, percent_encoding::NON_ALPHANUMERIC);
     let hex: String = secret.bytes().map(|byte| format!("{byte:02x}")).collect();
     let mut guises = vec![secret.to_owned(), percent.to_string(), hex];
-    // In the middle of other base64 only whole groups of the secret itself show.
+    // Within a longer base64 text only complete groups belong to the secret alone.
     for before in 0..3 {
         let text = STANDARD.encode(["x".repeat(before).as_str(), secret].concat());
         let (first, last) = (

@@ -1,4 +1,4 @@
-//! One connection of a client, kept for as many requests as a test sends.
+//! A client connection that a test keeps open for several requests.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -14,11 +14,11 @@ use tokio::net::TcpStream;
 
 use super::{Answer, Body, Broken};
 
-/// A connection. Dropped, it is closed.
+/// A connection. Dropping it closes it.
 pub(crate) struct Connection {
     sender: Sender,
     task: tokio::task::JoinHandle<()>,
-    /// What ALPN chose; none without TLS.
+    /// The protocol that ALPN selected; none without TLS.
     pub(crate) alpn: Option<Vec<u8>>,
 }
 
@@ -51,7 +51,7 @@ impl Connection {
         alpn: Option<Vec<u8>>,
     ) -> Result<Self, Broken> {
         let stream = TokioIo::new(stream);
-        // A fault of the connection shows in the request that it carries.
+        // A connection error is reported by the request that it affects.
         let (sender, task) = if version == Version::HTTP_2 {
             let (sender, connection) = http2::handshake(TokioExecutor::new(), stream).await?;
             (
@@ -68,12 +68,12 @@ impl Connection {
         Ok(Self { sender, task, alpn })
     }
 
-    /// Sends, and reads the answer to its end.
+    /// Sends a request and reads the whole response.
     pub(crate) async fn send(&mut self, request: Request<Body>) -> Result<Answer, Broken> {
         collect(self.start(request).await?).await
     }
 
-    /// Sends, and returns with the head of the answer.
+    /// Sends a request and returns when the response head has arrived.
     pub(crate) async fn start(
         &mut self,
         request: Request<Body>,
@@ -90,7 +90,7 @@ impl Connection {
         })
     }
 
-    /// Another handle on an HTTP/2 connection, for a request at the same time.
+    /// A second handle of an HTTP/2 connection, for a concurrent request.
     pub(crate) fn http2(&self) -> http2::SendRequest<Body> {
         match &self.sender {
             Sender::Http2(sender) => sender.clone(),
@@ -105,7 +105,7 @@ impl Drop for Connection {
     }
 }
 
-/// Reads an answer to its end.
+/// Reads a response to its end.
 pub(crate) async fn collect(response: Response<Incoming>) -> Result<Answer, Broken> {
     let (head, body) = response.into_parts();
     let body = body.collect().await?;

@@ -1,4 +1,4 @@
-//! Clients: HTTP/1.1, HTTP/2, with TLS and without, and raw bytes.
+//! Clients: HTTP/1.1 and HTTP/2, with and without TLS, and raw bytes.
 
 mod connection;
 mod raw;
@@ -16,7 +16,7 @@ use super::gateway::Running;
 pub(crate) use connection::{Connection, collect};
 pub(crate) use raw::{Raw, raw};
 
-/// A client; every request has a connection of its own.
+/// A client that opens a new connection for each request.
 #[derive(Clone)]
 pub(crate) struct Client {
     pub(crate) address: SocketAddr,
@@ -24,13 +24,13 @@ pub(crate) struct Client {
     tls: Option<Arc<rustls::ClientConfig>>,
 }
 
-/// A request that is about to be sent.
+/// A request that is not sent yet.
 pub(crate) struct Ask {
     client: Client,
     request: Request<Body>,
 }
 
-/// A whole answer.
+/// A complete response.
 #[derive(Clone, Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -40,7 +40,7 @@ pub(crate) struct Answer {
     pub(crate) trailers: Option<HeaderMap>,
 }
 
-/// An answer whose body is still on its way. Dropped, the client is gone.
+/// A response whose body is not read yet. Dropping it closes the connection.
 pub(crate) struct Opened {
     body: Incoming,
     _connection: Connection,
@@ -48,7 +48,7 @@ pub(crate) struct Opened {
 
 pub(crate) type Body = UnsyncBoxBody<Bytes, std::convert::Infallible>;
 
-/// What an answer breaks with.
+/// The error of a response that failed.
 pub(crate) type Broken = Box<dyn std::error::Error + Send + Sync>;
 
 pub(crate) fn http1(gateway: &Running) -> Client {
@@ -68,7 +68,7 @@ pub(crate) fn at(address: SocketAddr, version: Version) -> Client {
 }
 
 impl Client {
-    /// The same through TLS; the protocol is the one that ALPN chooses of those in `config`.
+    /// The same through TLS; ALPN selects one of the protocols in `config`.
     pub(crate) fn tls(mut self, config: Arc<rustls::ClientConfig>) -> Self {
         self.tls = Some(config);
         self
@@ -97,7 +97,7 @@ impl Client {
         }
     }
 
-    /// A connection for many requests.
+    /// Opens a connection for several requests.
     pub(crate) async fn connect(&self) -> Result<Connection, Broken> {
         Connection::open(self.address, self.version, self.tls.clone()).await
     }
@@ -117,7 +117,7 @@ impl Ask {
         self
     }
 
-    /// A body whose length is not told, in these frames.
+    /// A body of these frames, without content-length.
     pub(crate) fn frames(mut self, frames: Vec<Frame<Bytes>>) -> Self {
         *self.request.body_mut() = Frames(frames.into()).boxed_unsync();
         self
@@ -135,7 +135,7 @@ impl Ask {
         })
     }
 
-    /// Returns with the head of the answer.
+    /// Sends the request and returns when the response head has arrived.
     pub(crate) fn open(self) -> Opened {
         let asked = format!("the head of {}", self.request.uri());
         super::wait_for(&asked, async {
@@ -166,7 +166,7 @@ impl Opened {
         })
     }
 
-    /// Reads to the end, and gives the trailers.
+    /// Reads to the end and returns the trailers.
     pub(crate) fn trailers(self) -> Option<HeaderMap> {
         super::wait_for("the end of a body", async {
             let collected = self.body.collect().await.unwrap();
@@ -174,7 +174,7 @@ impl Opened {
         })
     }
 
-    /// How many bytes follow.
+    /// Reads to the end and returns the number of bytes.
     pub(crate) fn count(mut self) -> Result<usize, Broken> {
         let mut count = 0;
         while let Some(part) = self.next() {
@@ -193,7 +193,7 @@ impl Answer {
         serde_json::from_slice(&self.body).unwrap()
     }
 
-    /// The value of a header; empty where there is none.
+    /// The value of a header; empty if it is missing.
     pub(crate) fn header(&self, name: &str) -> &str {
         let value = self.headers.get(name);
         value.map_or("", |value| value.to_str().unwrap())
@@ -204,14 +204,14 @@ impl Answer {
         values.map(|value| value.to_str().unwrap()).collect()
     }
 
-    /// The names of the headers in order, but for `date`, which recordings leave out.
+    /// The names of the headers in order, without `date`, which is not recorded.
     pub(crate) fn names(&self) -> Vec<&str> {
         let names = self.headers.iter().map(|(name, _)| name.as_str());
         names.filter(|name| *name != "date").collect()
     }
 }
 
-/// What a client sees of an answer, but for the documented volatile headers.
+/// Compares what a client sees of a response, without the documented volatile headers.
 impl PartialEq for Answer {
     fn eq(&self, other: &Self) -> bool {
         let stable = |answer: &Self| {
@@ -229,7 +229,7 @@ pub(crate) fn whole(bytes: Bytes) -> Body {
     Full::new(bytes).boxed_unsync()
 }
 
-/// A body whose length is not told.
+/// A body of unknown length.
 struct Frames(std::collections::VecDeque<Frame<Bytes>>);
 
 impl hyper::body::Body for Frames {

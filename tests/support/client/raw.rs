@@ -1,4 +1,4 @@
-//! A client of raw bytes.
+//! A client that sends raw bytes.
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -23,12 +23,12 @@ impl Raw {
         self.0.write_all(bytes.as_ref()).unwrap();
     }
 
-    /// Writes what the other side may refuse to take.
+    /// Writes bytes; false if the peer closed the connection.
     pub(crate) fn try_write(&mut self, bytes: impl AsRef<[u8]>) -> bool {
         self.0.write_all(bytes.as_ref()).is_ok()
     }
 
-    /// What arrives up to and with these bytes, or the end of the connection.
+    /// Reads up to and including `end`, or to the end of the connection.
     pub(crate) fn read_until(&mut self, end: &str) -> String {
         let mut read = Vec::new();
         let mut byte = [0];
@@ -43,24 +43,24 @@ impl Raw {
         String::from_utf8_lossy(&read).into_owned()
     }
 
-    /// So many bytes; none where the connection ends before.
+    /// Reads `count` bytes; none if the connection ends earlier.
     pub(crate) fn exactly(&mut self, count: usize) -> Option<Vec<u8>> {
         let mut bytes = vec![0; count];
         self.0.read_exact(&mut bytes).ok()?;
         Some(bytes)
     }
 
-    /// The head of an answer.
+    /// Reads the head of a response.
     pub(crate) fn head(&mut self) -> String {
         self.read_until("\r\n\r\n")
     }
 
-    /// Everything until the other side closes.
+    /// Reads until the peer closes the connection.
     pub(crate) fn rest(&mut self) -> String {
         self.read_until("\0 no such end \0")
     }
 
-    /// True where nothing arrives for a while.
+    /// True if nothing arrives within `time`.
     pub(crate) fn is_silent_for(&self, time: std::time::Duration) -> bool {
         self.0.set_read_timeout(Some(time)).unwrap();
         let silent = matches!(

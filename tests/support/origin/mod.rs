@@ -1,5 +1,5 @@
-//! An origin in this process: a real HTTP/1.1 and HTTP/2 server with scripted routes, which keeps
-//! what it saw.
+//! An origin in this process: an HTTP/1.1 and HTTP/2 server with scripted routes that keeps the
+//! requests it received.
 
 mod peer;
 mod raw;
@@ -26,7 +26,7 @@ pub(crate) use peer::{Peer, peer};
 pub(crate) use raw::{RawOrigin, raw};
 pub(crate) use reply::{Gate, Parts, Reply, bytes, json, parts, status, text};
 
-/// A running origin. Dropped or stopped, nobody answers at its address.
+/// A running origin. After a drop or a stop nothing listens on its address.
 pub(crate) struct Origin {
     pub(crate) address: SocketAddr,
     script: Arc<Script>,
@@ -35,7 +35,7 @@ pub(crate) struct Origin {
     accepting: Option<tokio::task::JoinHandle<()>>,
 }
 
-/// A request as the origin saw it.
+/// A request as the origin received it.
 #[derive(Clone, Debug)]
 pub(crate) struct Seen {
     pub(crate) method: Method,
@@ -49,7 +49,7 @@ pub(crate) struct Seen {
 
 type Handler = Arc<dyn Fn(&Seen) -> Reply + Send + Sync>;
 
-/// An origin that is about to start.
+/// An origin that is not started yet.
 #[derive(Default)]
 pub(crate) struct Script {
     routes: Vec<(String, Handler)>,
@@ -58,12 +58,12 @@ pub(crate) struct Script {
     connections: AtomicUsize,
 }
 
-/// An origin without routes: it answers 404 to everything.
+/// An origin without routes: it responds with 404 to everything.
 pub(crate) fn new() -> Script {
     Script::default()
 }
 
-/// An origin that greets at `/hello` and sends back at `/echo` what it was sent.
+/// An origin with a greeting at `/hello` and an echo of the request body at `/echo`.
 pub(crate) fn simple() -> Origin {
     new()
         .route("/hello", |_| text("good morning\n"))
@@ -72,7 +72,7 @@ pub(crate) fn simple() -> Origin {
 }
 
 impl Script {
-    /// Answers requests for a path; one that ends in `*` stands for all that begin so.
+    /// Sets the handler of a path; a path that ends in `*` is a prefix.
     pub(crate) fn route(
         mut self,
         path: &str,
@@ -82,7 +82,7 @@ impl Script {
         self
     }
 
-    /// Serves TLS, with HTTP/2 and HTTP/1.1 by ALPN.
+    /// Serves TLS; ALPN selects HTTP/2 or HTTP/1.1.
     pub(crate) fn tls(mut self, config: Arc<rustls::ServerConfig>) -> Self {
         self.tls = Some(config);
         self
@@ -124,22 +124,22 @@ impl Origin {
         format!("{}://{}", self.scheme, self.address)
     }
 
-    /// The URL that stands for HTTP/2 by prior knowledge.
+    /// The URL for HTTP/2 with prior knowledge.
     pub(crate) fn h2c(&self) -> String {
         format!("h2c://{}", self.address)
     }
 
-    /// The requests so far, in the order in which they came to their end.
+    /// The requests so far, in the order in which they were complete.
     pub(crate) fn seen(&self) -> Vec<Seen> {
         self.script.seen.lock().unwrap().clone()
     }
 
-    /// The connections so far.
+    /// The number of connections so far.
     pub(crate) fn connections(&self) -> usize {
         self.script.connections.load(Ordering::SeqCst)
     }
 
-    /// Returns once nobody answers at its address.
+    /// Stops the origin; returns when nothing listens on its address.
     pub(crate) fn stop(mut self) {
         self.stop.send_replace(true);
         let accepting = self.accepting.take().unwrap();
@@ -165,7 +165,7 @@ async fn accept(listener: TcpListener, script: Arc<Script>, mut stop: watch::Rec
         tokio::spawn(async move {
             match script.tls.clone() {
                 None => serve(stream, script, stop).await,
-                // A client that does not trust the origin ends the handshake.
+                // A client that does not trust the origin ends the handshake with an error.
                 Some(tls) => {
                     if let Ok(stream) = TlsAcceptor::from(tls).accept(stream).await {
                         serve(stream, script, stop).await;
@@ -188,7 +188,7 @@ async fn serve(
     let builder = auto::Builder::new(TokioExecutor::new());
     let connection = builder.serve_connection(TokioIo::new(stream), service);
     tokio::select! {
-        // What breaks here, the other side sees.
+        // The client sees a connection error, so it is not reported here.
         _ = connection => {}
         _ = stop.wait_for(|stop| *stop) => {}
     }
@@ -196,7 +196,7 @@ async fn serve(
 
 async fn answer(script: &Script, request: Request<Incoming>) -> Response<Parts> {
     let (head, body) = request.into_parts();
-    // A body that breaks off has an end as well: the connection is gone with it.
+    // If the request body fails, the connection is closed too.
     let Ok(body) = body.collect().await else {
         return status(400).into_response();
     };

@@ -1,4 +1,4 @@
-//! An origin that answers with the bytes that a test gives, and keeps the bytes that it was sent.
+//! An origin that responds with the bytes of the test and keeps the bytes it received.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -13,7 +13,7 @@ pub(crate) struct RawOrigin {
     accepting: tokio::task::JoinHandle<()>,
 }
 
-/// Sends these bytes after the head of a request, and closes the connection.
+/// Starts an origin that sends these bytes after the head of a request and closes the connection.
 pub(crate) fn raw(answer: &'static [u8]) -> RawOrigin {
     let heads = Arc::<Mutex<Vec<String>>>::default();
     let kept = Arc::clone(&heads);
@@ -40,7 +40,7 @@ impl RawOrigin {
         format!("http://{}", self.address)
     }
 
-    /// The heads of the requests so far, as they were sent.
+    /// The heads of the requests so far, as they were received.
     pub(crate) fn heads(&self) -> Vec<String> {
         self.heads.lock().unwrap().clone()
     }
@@ -61,7 +61,7 @@ async fn serve(mut stream: TcpStream, answer: &[u8], heads: &Mutex<Vec<String>>)
         }
     }
     heads.lock().unwrap().push(String::from_utf8(head).unwrap());
-    // A client that is gone does not stop the origin.
+    // A client that disconnected does not stop the origin.
     let _ = stream.write_all(answer).await;
     let _ = stream.shutdown().await;
 }

@@ -1,4 +1,4 @@
-//! What an origin answers: a status, fields, and a body in parts, some of which wait or break.
+//! A scripted response: a status, fields and a body in parts, with waits and errors between them.
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -13,7 +13,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response};
 use hyper::body::{Body, Frame, SizeHint};
 use tokio::sync::Semaphore;
 
-/// An answer.
+/// A response.
 pub(crate) struct Reply {
     status: u16,
     headers: Vec<(HeaderName, HeaderValue)>,
@@ -24,7 +24,7 @@ pub(crate) struct Reply {
 #[derive(Default)]
 pub(crate) struct Parts {
     waiting: VecDeque<Part>,
-    /// The length is told before the first part.
+    /// The head has a content-length.
     sized: bool,
 }
 
@@ -36,7 +36,7 @@ enum Part {
     Break,
 }
 
-/// Closed until it is opened, once and for all. Clones share it.
+/// Closed at first; once opened it stays open. Clones share the state.
 #[derive(Clone)]
 pub(crate) struct Gate(Arc<Semaphore>);
 
@@ -52,13 +52,13 @@ impl Gate {
     fn opened(&self) -> impl Future<Output = ()> + Send + use<> {
         let gate = Arc::clone(&self.0);
         async move {
-            // A closed semaphore is an open gate.
+            // `acquire` fails on a closed semaphore, which means that the gate is open.
             let _ = gate.acquire().await;
         }
     }
 }
 
-/// Bytes whose length is told.
+/// A body with content-length.
 pub(crate) fn bytes(bytes: impl Into<Bytes>) -> Reply {
     let mut reply = status(200);
     reply.parts.sized = true;
@@ -85,7 +85,7 @@ pub(crate) fn status(status: u16) -> Reply {
     }
 }
 
-/// A body whose length is not told.
+/// A body without content-length.
 pub(crate) fn parts() -> Reply {
     let mut reply = status(200);
     reply.parts.sized = false;
@@ -109,33 +109,33 @@ impl Reply {
         self
     }
 
-    /// The same bytes many times.
+    /// Adds the same bytes several times.
     pub(crate) fn repeat(mut self, bytes: impl Into<Bytes>, times: usize) -> Self {
         let part = Part::Repeat(bytes.into(), times);
         self.parts.waiting.push_back(part);
         self
     }
 
-    /// What follows is held back until the gate opens.
+    /// Delays the following parts until the gate opens.
     pub(crate) fn wait(mut self, gate: &Gate) -> Self {
         let opened = Box::pin(gate.opened());
         self.parts.waiting.push_back(Part::Wait(opened));
         self
     }
 
-    /// What follows comes later.
+    /// Delays the following parts by this time.
     pub(crate) fn pause(mut self, time: Duration) -> Self {
         let part = Part::Wait(Box::pin(async move { tokio::time::sleep(time).await }));
         self.parts.waiting.push_back(part);
         self
     }
 
-    /// A trailer, which ends the body.
+    /// Ends the body with a trailer.
     pub(crate) fn trailer(self, name: &str, value: &str) -> Self {
         self.trailers(&[(name, value)])
     }
 
-    /// Trailers, which end the body.
+    /// Ends the body with trailers.
     pub(crate) fn trailers(mut self, fields: &[(&str, &str)]) -> Self {
         let fields = fields.iter().map(|(name, value)| {
             let name = HeaderName::try_from(*name).unwrap();
@@ -147,7 +147,7 @@ impl Reply {
         self
     }
 
-    /// The connection breaks here.
+    /// Closes the connection before the end of the body.
     pub(crate) fn breaks(mut self) -> Self {
         self.parts.waiting.push_back(Part::Break);
         self

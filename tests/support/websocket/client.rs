@@ -1,4 +1,4 @@
-//! A client that sends exactly the bytes that a test gives it.
+//! A WebSocket client that sends exactly the bytes of the test.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use tokio::net::TcpStream;
 use super::Frame;
 use crate::support::{spawn, wait_for};
 
-/// How a client reaches a server.
+/// The way in which a client opens a WebSocket.
 #[derive(Clone)]
 pub(crate) enum Way {
     /// An upgrade on HTTP/1.1.
@@ -31,22 +31,22 @@ trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
 
-/// An open WebSocket. Dropped, the client is gone without a word.
+/// An open WebSocket. Dropping it closes the connection without a close frame.
 pub(crate) struct Peer {
     io: Box<dyn Io>,
-    /// Of the answer to the handshake.
+    /// The headers of the handshake response.
     pub(crate) headers: HeaderMap,
     pub(crate) status: u16,
     task: Option<tokio::task::JoinHandle<()>>,
 }
 
 impl Peer {
-    /// Asks for a WebSocket; panics where it is refused.
+    /// Opens a WebSocket; panics if the server refuses it.
     pub(crate) fn open(address: SocketAddr, way: &Way, target: &str) -> Self {
         Self::open_with(address, way, target, &[])
     }
 
-    /// The same with further headers.
+    /// Opens a WebSocket with additional request headers.
     pub(crate) fn open_with(
         address: SocketAddr,
         way: &Way,
@@ -63,7 +63,7 @@ impl Peer {
         peer
     }
 
-    /// Asks for a WebSocket.
+    /// Sends a handshake and returns the WebSocket or the refusal.
     pub(crate) fn ask(
         address: SocketAddr,
         way: &Way,
@@ -90,7 +90,7 @@ impl Peer {
         assert!(self.try_send(bytes), "the server takes no more");
     }
 
-    /// False where the server is gone.
+    /// Sends bytes; false if the server closed the connection.
     pub(crate) fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> bool {
         wait_for("bytes to be sent", async {
             let sent = self.io.write_all(bytes.as_ref()).await;
@@ -103,13 +103,13 @@ impl Peer {
         wait_for("a frame", read_frame(&mut self.io))
     }
 
-    /// Sends a frame and expects one.
+    /// Sends a frame and waits for one.
     pub(crate) fn asks(&mut self, bytes: impl AsRef<[u8]>) -> Frame {
         self.send(bytes);
         self.next().expect("an answer")
     }
 
-    /// True where nothing arrives for a while.
+    /// True if nothing arrives within `time`.
     pub(crate) fn is_silent_for(&mut self, time: std::time::Duration) -> bool {
         wait_for("silence", async {
             let mut byte = [0];
@@ -192,8 +192,8 @@ async fn connect(
     let (mut sender, connection) = builder.handshake(TokioIo::new(stream)).await.unwrap();
     let first = Request::get(format!("http://{address}/none")).header("ouli-session", "first");
     let task = tokio::spawn(async { drop(connection.await) });
-    // Once the first request is answered the settings are here, without which no server can be
-    // asked for a WebSocket (RFC 8441, section 3).
+    // The settings of the server have arrived when the first response is complete. Before that, a
+    // client may not send an extended CONNECT (RFC 8441, section 3).
     let first = first.body(Empty::<Bytes>::new()).unwrap();
     drop(sender.send_request(first).await.unwrap());
     let mut request = Request::builder()

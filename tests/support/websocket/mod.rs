@@ -21,7 +21,7 @@ pub(crate) const CLOSE: u8 = 0x88;
 pub(crate) const PING: u8 = 0x89;
 pub(crate) const PONG: u8 = 0x8a;
 
-/// A masked frame, as a client must send it (RFC 6455, section 5.3).
+/// A masked frame, which a client must send (RFC 6455, section 5.3).
 pub(crate) fn frame(first: u8, payload: impl AsRef<[u8]>) -> Vec<u8> {
     let payload = payload.as_ref();
     let mask = [0x37, 0xfa, 0x21, 0x3d];
@@ -60,7 +60,7 @@ pub(crate) fn close(code: u16, reason: &str) -> Vec<u8> {
     frame(CLOSE, close_body(code, reason))
 }
 
-/// What a close frame holds.
+/// The payload of a close frame.
 pub(crate) fn close_body(code: u16, reason: &str) -> Vec<u8> {
     [&code.to_be_bytes()[..], reason.as_bytes()].concat()
 }

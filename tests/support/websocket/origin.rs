@@ -1,4 +1,4 @@
-//! An origin of WebSockets, over HTTP/1.1 and HTTP/2.
+//! A WebSocket origin on HTTP/1.1 and HTTP/2.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -20,16 +20,16 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
-/// A running origin. Stopped or dropped, nobody answers at its address, and its connections are
-/// gone.
+/// A running origin. A stop or a drop closes its listener and its connections.
 pub(crate) struct SocketOrigin {
     pub(crate) address: SocketAddr,
     stop: watch::Sender<bool>,
 }
 
-/// Paths: `/echo` says again what it hears; `/push` says five numbers once it is asked to `go`;
-/// `/hello` speaks first; `/closes` closes with 4001 at the first message; `/cuts` is gone at the
-/// first message; `/login` answers with a token; `/refuses` answers 401.
+/// Paths: `/echo` returns each message; `/push` sends five numbers after the message `go`; `/hello`
+/// sends the first message; `/closes` closes with 4001 after the first message; `/cuts` closes the
+/// connection after the first message; `/login` responds with a token; `/refuses` responds with
+/// 401.
 pub(crate) fn socket_origin() -> SocketOrigin {
     socket_origin_with(None)
 }
@@ -91,7 +91,7 @@ async fn accept(
 async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder.http2().enable_connect_protocol();
-    // A client that is gone is no fault of the origin.
+    // A client that disconnected is not an error of the origin.
     let _ = builder
         .serve_connection_with_upgrades(TokioIo::new(stream), service_fn(answer))
         .await;
@@ -129,7 +129,7 @@ async fn answer(mut request: Request<Incoming>) -> Result<Response<Full<Bytes>>,
     Ok(response)
 }
 
-/// The last subprotocol that is offered, and compression as it is offered.
+/// The last subprotocol of the offer, and compression if it is offered.
 fn agree(offers: &HeaderMap, headers: &mut HeaderMap) -> Option<DeflateParams> {
     if let Some(protocols) = offers.get("sec-websocket-protocol") {
         let last = protocols.to_str().unwrap().rsplit(',').next().unwrap();

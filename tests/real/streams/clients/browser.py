@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from websockets.asyncio.client import connect
 
-# How long the browser may take to start, and the page to be done, in seconds.
+# Timeouts in seconds: of the start of the browser, and of the page.
 START = 25
 DONE = 30
 
@@ -102,7 +102,7 @@ async def main():
             address = await asyncio.wait_for(devtools(process), START)
             seen = await asyncio.wait_for(visit(address, url), DONE + 5)
         finally:
-            # The browser's processes are a group of their own, and end together.
+            # The processes of the browser form a process group and are ended together.
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             await process.wait()

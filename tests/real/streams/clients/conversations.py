@@ -11,11 +11,11 @@ import re
 import sys
 from pathlib import Path
 
-# How long one conversation may take, and all of them, in seconds.
+# Timeouts in seconds: of one conversation, and of all of them.
 PATIENCE = 6
 TOGETHER = 50
 
-# A message that is longer is told by its digest.
+# A longer message is reported by its digest.
 LONGEST = 4096
 
 

@@ -28,12 +28,12 @@ def streamed(client, prompt):
         with client.messages.stream(**asked(prompt)) as stream:
             seen["events"] = events = []
             for event in stream:
-                # A stand-in is not split as its secret was.
+                # A placeholder is split at other places than its secret.
                 events.append(event.type if split else dump(event))
             seen["message"] = dump(stream.get_final_message())
             seen["request"] = stream.request_id
     except Exception as error:
-        # Where a connection ends early, it is an error of the SDK's HTTP library.
+        # A connection that ends early is an error of the SDK's HTTP library.
         seen["exception"] = fault(error)
     return seen
 
@@ -74,7 +74,7 @@ def main():
     )
     seen = [streamed(client, prompt) for prompt in PROMPTS]
     seen += [whole(client, "plain"), whole(client, "key"), raw(client, "slow")]
-    # The same question again is another exchange.
+    # The same request again is another exchange.
     seen.append({**streamed(client, "plain"), "name": "plain again"})
     json.dump({"session": session, "seen": seen}, sys.stdout, indent=1)
 

@@ -69,7 +69,7 @@ def main():
     )
     seen = [streamed(client, prompt) for prompt in PROMPTS]
     seen += [whole(client, "plain"), whole(client, "key"), left(client, "slow")]
-    # The same question again is another exchange.
+    # The same request again is another exchange.
     seen.append({**streamed(client, "plain"), "name": "plain again"})
     json.dump({"session": session, "seen": seen}, sys.stdout, indent=1)
 

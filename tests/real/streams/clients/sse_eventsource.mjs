@@ -1,18 +1,18 @@
-// Reads event streams with the npm package `eventsource`, and writes what it told.
-// Usage: sse_eventsource.mjs BASE SESSION SECRETS, where SECRETS is a JSON object of texts.
+// Reads event streams with the npm package `eventsource` and writes the events. Usage:
+// sse_eventsource.mjs BASE SESSION SECRETS, where SECRETS is a JSON object of texts.
 
 import { createRequire } from "node:module";
 
 const require = createRequire(new URL("../../../../target/real/node/", import.meta.url));
 const { EventSource } = require("eventsource");
 
-// How long one stream may take, in milliseconds.
+// The timeout of a stream in milliseconds.
 const PATIENCE = 4000;
 
 const TYPES = ["message", "named"];
 
-// Name, target, and what is special: headers, after how many events the client leaves, whether it
-// connects again once a stream has ended, and whether the parts of a text are told together.
+// Name, target and options: headers, the number of events after which the client disconnects,
+// whether it reconnects after the end of a stream, and whether the parts of a text are joined.
 const STREAMS = [
   ["fields", "/events"],
   ["fields, crlf", "/events-crlf"],
@@ -35,7 +35,7 @@ const STREAMS = [
   ["left by the client", "/events-endless", { leave: 5 }],
 ];
 
-// A stand-in is not split as its secret was: what the parts give together is the same.
+// A placeholder is split at other places than its secret, so the joined text is compared.
 function joinedDeltas(events) {
   const data = events.filter(({ data }) => data).map(({ data }) => JSON.parse(data).delta);
   return { count: events.length, text: data.join("") };

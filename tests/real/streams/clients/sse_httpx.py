@@ -10,8 +10,8 @@ import httpx
 TOKEN = {"authorization": "Bearer ${token}"}
 QUESTION = {"question": "one two three", "password": "${password}"}
 
-# Name, target, and what is special: headers, a body, after how many bytes the client leaves,
-# and whether the parts of a text are told together.
+# Name, target and options: headers, a body, the number of bytes after which the client disconnects,
+# and whether the parts of a text are joined.
 STREAMS = [
     ("fields", "/events", {}),
     ("fields, crlf", "/events-crlf", {}),
@@ -39,7 +39,7 @@ STREAMS = [
     ("left before its end", "/events-paused?left", {"leave": 30}),
 ]
 
-# How long the origin may take to learn that a client has left, in seconds.
+# The timeout in seconds for the origin to notice a disconnected client.
 PATIENCE = 5
 
 

@@ -1,5 +1,5 @@
-// Holds the conversations of `conversations.json` with the npm package `ws`, and writes what was
-// seen. Usage: ws_ws.mjs BASE SESSION SECRETS, where SECRETS is a JSON object of texts.
+// Runs the conversations of `conversations.json` with the npm package `ws` and writes the results.
+// Usage: ws_ws.mjs BASE SESSION SECRETS, where SECRETS is a JSON object of texts.
 
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
@@ -9,11 +9,11 @@ import { setTimeout as pause } from "node:timers/promises";
 const require = createRequire(new URL("../../../../target/real/node/", import.meta.url));
 const { WebSocket } = require("ws");
 
-// How long one conversation may take, and all of them, in milliseconds.
+// Timeouts in milliseconds: of one conversation, and of all of them.
 const PATIENCE = 6000;
 const TOGETHER = 50000;
 
-// A message that is longer is told by its digest.
+// A longer message is reported by its digest.
 const LONGEST = 4096;
 
 const OFFERS = {
@@ -22,7 +22,7 @@ const OFFERS = {
   "no context": { threshold: 0, serverNoContextTakeover: true, clientNoContextTakeover: true },
 };
 
-// Replaces `${name}`, and `${name:front}` and `${name:back}` by halves.
+// Replaces `${name}` by the secret, and `${name:front}` and `${name:back}` by its halves.
 function putInto(text, secrets) {
   return text.replace(/\$\{(\w+)(:front|:back)?\}/g, (_, name, part) => {
     const half = Math.floor(secrets[name].length / 2);
@@ -31,7 +31,7 @@ function putInto(text, secrets) {
   });
 }
 
-// A long message that compresses, but not to nothing.
+// A long message that compresses moderately.
 function filler(kind, size) {
   if (kind === "text") {
     const lines = Array.from({ length: Math.floor(size / 8) }, (_, at) => `line ${at * at}\n`);
@@ -57,7 +57,7 @@ class Connection {
     this.taken = 0;
     this.opened = null;
     this.ended = false;
-    // Woken at each event.
+    // Called at each event.
     this.wake = () => {};
     ws.on("message", (data, isBinary) => {
       this.messages += 1;
@@ -128,7 +128,7 @@ function pairs(raw) {
   return names.map((name, at) => [name.toLowerCase(), raw[2 * at + 1]]);
 }
 
-// Gives a connection once it is open.
+// Returns a connection when it is open.
 function connect(url, headers, subprotocols, deflate) {
   return new Promise((give, fail) => {
     const options = { headers, perMessageDeflate: OFFERS[deflate], maxPayload: 0 };
@@ -167,7 +167,7 @@ async function follow(scenario, base, session, connections) {
   for (const step of scenario.steps) await connections[step.on ?? 0].take(step);
 }
 
-// One conversation, or several at once; what each connection saw.
+// Runs one conversation, or several at once; returns the result of each connection.
 async function hold(scenario, base, session) {
   const connections = [];
   const end = new AbortController();

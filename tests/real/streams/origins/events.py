@@ -10,7 +10,7 @@ from aiohttp import web
 
 from serving import serve
 
-# How many streams were left by their clients, for each path.
+# The number of streams that clients aborted, for each path.
 cut_by_client = Counter()
 
 FIELDS = """: a comment first
@@ -218,5 +218,5 @@ def application():
     return app
 
 
-# Handlers learn that their client has left.
+# Handlers are cancelled when their client disconnects.
 asyncio.run(serve(application(), handler_cancellation=True))

@@ -40,7 +40,7 @@ async def answer(request, pieces, end, pause):
         await response.write(end)
         await response.write_eof()
     except ConnectionError:
-        # The client has left.
+        # The client has disconnected.
         pass
     return response
 
@@ -49,7 +49,7 @@ def pause_of(prompt):
     return 0.02 if prompt == "slow" else 0.003
 
 
-# The protocol of chat completions.
+# The chat completions protocol.
 
 
 def chunk(delta, finish=None, **more):
@@ -110,7 +110,7 @@ def data_lines(prompt, key):
         yield f"data: {json.dumps(one)}\n\n"
 
 
-# The protocol of messages.
+# The messages protocol.
 
 
 def text_block(at, words):

@@ -114,8 +114,8 @@ async def closes_at_once(ws, request):
 
 async def closes_without_code(ws, request):
     await receive(ws)
-    # The library always sends a code, so the frame is written as it is: close, without a payload.
-    # Were the connection still there, the library would answer the answer.
+    # The library always sends a code, so a close frame without payload is written as raw bytes. On
+    # an open connection the library would respond to the client's close frame.
     request.transport.write(b"\x88\x00")
     await ws.receive()
     request.transport.close()

@@ -1,4 +1,4 @@
-// An origin of WebSockets, made with the npm package `ws`.
+// A WebSocket origin with the npm package `ws`.
 
 import { createServer } from "node:http";
 import { createRequire } from "node:module";
@@ -9,7 +9,7 @@ const { WebSocketServer } = require("ws");
 
 let counted = 0;
 
-// The messages of a socket, one after the other; null once it is closed.
+// The messages of a socket in order; null after its close.
 class Messages {
   constructor(ws) {
     this.waiting = [];
@@ -36,7 +36,7 @@ class Messages {
 }
 
 async function batch(ws, messages) {
-  // Answers three messages together, the last one first.
+  // Answers three messages together in reverse order.
   let three = [];
   for await (const message of messages) {
     three.unshift(message);
@@ -98,7 +98,7 @@ async function pings(ws, messages) {
 }
 
 async function login(ws, messages, request) {
-  // Says again what was secret in the handshake and in each message.
+  // Returns the secrets of the handshake and of each message.
   const { authorization = null, cookie = null } = request.headers;
   ws.send(JSON.stringify({ target: request.url, authorization, cookie }));
   for await (const message of messages) {
@@ -119,7 +119,7 @@ async function count(ws, messages) {
   for await (const message of messages) ws.send(`conversation ${number} heard ${message}`);
 }
 
-// Says last words, and then ends the connection without a close frame.
+// Sends last messages and then ends the connection without a close frame.
 async function last(ws, messages, end) {
   await messages.next();
   ws.send("the last words");
@@ -176,7 +176,7 @@ const conversations = new WebSocketServer({
 });
 conversations.on("headers", (lines) => lines.push("x-origin: ws"));
 
-// What is no conversation: status, headers and body of an answer.
+// Plain HTTP responses: status, headers and body.
 const json = { "content-type": "application/json", "www-authenticate": 'Bearer realm="doors"' };
 const answers = {
   "/refused": [401, json, '{"error": "who are you?"}\n'],
@@ -188,7 +188,7 @@ function path(request) {
   return request.url.split("?")[0];
 }
 
-// An answer without a Date, which would differ from one recording to the next.
+// A response without a Date, which would differ between recordings.
 function written([status, headers, body]) {
   const all = { ...headers, "content-length": Buffer.byteLength(body), connection: "close" };
   const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`);

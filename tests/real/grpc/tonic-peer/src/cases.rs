@@ -1,4 +1,4 @@
-//! The cases, with the names and contents that `client.py` has.
+//! The cases, with the same names and contents as in `client.py`.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::secrets::Secrets;
 const SPECIAL: &str =
     "\t\ntest with whitespace\r\nand Unicode BMP \u{263a} and non-BMP \u{1f608}\t\n";
 
-/// Makes the calls of all cases that are wanted.
+/// Makes the calls of the selected cases.
 pub(crate) async fn run(told: &crate::Cases) -> Value {
     let client = Client::connect(&told.target, told.session.clone()).await;
     let secrets = Secrets::of(&told.secret);
@@ -98,7 +98,7 @@ fn calls(name: &str, told: &crate::Cases, secrets: &Secrets) -> Vec<Call> {
     }
 }
 
-/// What goes beyond the tests that are usual between implementations.
+/// The cases beyond the usual interoperability tests.
 fn further(name: &str, secrets: &Secrets) -> Vec<Call> {
     match name {
         "all_fields" => {
@@ -120,7 +120,7 @@ fn further(name: &str, secrets: &Secrets) -> Vec<Call> {
                 ..Request::default()
             });
             call.timeout = Duration::from_millis(300);
-            // Who asks for initial metadata gets the head of the response before the server sleeps.
+            // A request for initial metadata makes the server send the head before it sleeps.
             if name == "deadline" {
                 call.metadata = initial_metadata();
             }
@@ -147,7 +147,7 @@ fn further(name: &str, secrets: &Secrets) -> Vec<Call> {
             credentials: credentials("alice", &secrets.password, ""),
             ..saying("look")
         })],
-        // A token that shows what it is by itself, in a request and in its response.
+        // A token with a known pattern, in a request and in its response.
         "secret_token" => vec![unary(Request {
             credentials: credentials("", "", &secrets.access_token),
             ..saying(&secrets.access_token)

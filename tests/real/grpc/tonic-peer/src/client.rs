@@ -1,4 +1,4 @@
-//! A client that makes calls and keeps all that comes back.
+//! A client that makes calls and keeps all responses.
 
 use std::time::Duration;
 
@@ -19,20 +19,20 @@ use crate::messages::Request;
 use crate::seen::Seen;
 use crate::wire::Watched;
 
-/// How long a call may take.
+/// The timeout of a call.
 const CALL: Duration = Duration::from_secs(20);
 
-/// How a call is made.
+/// The parameters of a call.
 pub(crate) struct Call {
     pub(crate) method: &'static str,
     pub(crate) service: &'static str,
     pub(crate) requests: Vec<Request>,
-    /// Each response takes the next request.
+    /// Each request waits for the response to the previous one.
     pub(crate) in_turn: bool,
     pub(crate) metadata: MetadataMap,
     pub(crate) timeout: Duration,
     pub(crate) gzip: bool,
-    /// The client ends the call after so many messages.
+    /// The client cancels the call after this number of messages.
     pub(crate) most: Option<usize>,
 }
 
@@ -65,7 +65,7 @@ impl Client {
 
     pub(crate) async fn call(&self, call: Call) -> Seen {
         let mut seen = Seen::default();
-        // tonic looks at the time no more once the head of the response has come.
+        // tonic ignores the timeout after the response head.
         let ended = timeout(call.timeout, self.converse(call, &mut seen)).await;
         seen.status = match ended {
             Ok(ended) => ended.err(),
@@ -121,7 +121,7 @@ impl Client {
     }
 }
 
-/// Messages of clients; of those of servers, the very bytes.
+/// Encodes the messages of clients and keeps those of servers as bytes.
 struct Raw;
 
 impl Codec for Raw {

@@ -1,4 +1,5 @@
-//! A peer of the package ouli.test with tonic: `server` and `client`, as the ones in Python.
+//! A tonic peer of the package ouli.test with the subcommands `server` and `client`, like the
+//! Python ones.
 #![expect(
     clippy::unwrap_used,
     reason = "a peer that cannot go on says so by panicking"
@@ -19,21 +20,21 @@ use clap::Parser;
 
 use crate::secrets::Secrets;
 
-/// How long a client may run.
+/// The timeout of a client.
 const RUN: Duration = Duration::from_secs(55);
 
 #[derive(Parser)]
 enum Told {
-    /// Serves on a free port of 127.0.0.1, and says on stderr where it listens.
+    /// Serves on a free port of 127.0.0.1 and prints the address to stderr.
     Server {
         #[arg(long)]
         secret: String,
     },
-    /// Calls a server, and writes what it saw to stdout as one JSON document.
+    /// Calls a server and writes the results to stdout as one JSON document.
     Client(Cases),
 }
 
-/// What a client is told.
+/// The arguments of a client.
 #[derive(clap::Args)]
 struct Cases {
     /// Host and port.
@@ -45,10 +46,10 @@ struct Cases {
     cases: Vec<String>,
     #[arg(long)]
     session: Option<String>,
-    /// Say something else in the middle of the ping-pong.
+    /// Send a different message in the middle of the ping-pong.
     #[arg(long)]
     wrong: bool,
-    /// Make the two different calls in the other order.
+    /// Make the two different calls in reverse order.
     #[arg(long)]
     swapped: bool,
 }

@@ -1,4 +1,4 @@
-//! The messages of ouli.test, written by hand; `schema.py` describes the same ones.
+//! The messages of ouli.test, written by hand; they equal those of `schema.py`.
 
 use std::collections::BTreeMap;
 
@@ -113,7 +113,7 @@ pub(crate) struct Response {
     pub(crate) call: i32,
 }
 
-/// The shape of `google.rpc.Status`, for `grpc-status-details-bin`.
+/// Has the layout of `google.rpc.Status`, for `grpc-status-details-bin`.
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct RichStatus {
     #[prost(int32, tag = "1")]
@@ -133,7 +133,7 @@ pub(crate) struct Detail {
 }
 
 impl Payload {
-    /// What servers send.
+    /// The payload that servers send.
     pub(crate) fn zeros(size: i32) -> Self {
         let (kind, size) = (Kind::Zeros.into(), usize::try_from(size).unwrap());
         Self {
@@ -142,7 +142,7 @@ impl Payload {
         }
     }
 
-    /// What clients send.
+    /// The payload that clients send.
     pub(crate) fn pattern(size: usize) -> Self {
         Self {
             kind: Kind::Pattern.into(),
@@ -150,7 +150,7 @@ impl Payload {
         }
     }
 
-    /// The number of bytes, where they are what they have to be.
+    /// The length of the payload if its bytes are the expected ones.
     pub(crate) fn checked(&self) -> i32 {
         if self.kind == i32::from(Kind::Pattern) {
             assert_eq!(*self, Self::pattern(self.body.len()));

@@ -1,16 +1,15 @@
-//! What is secret, by the place where it is sent: all are different, and all hold the secret that
-//! the peer is told.
+//! The secrets, one for each place: all are different and contain the secret of the command line.
 
-/// The same values as `schema.secrets` has in Python.
+/// The same values as `schema.secrets` in Python.
 pub(crate) struct Secrets {
     pub(crate) authorization: String,
     pub(crate) api_key: String,
     pub(crate) password: String,
-    /// It looks like a token of GitHub, so that it is found without descriptors.
+    /// It has the pattern of a GitHub token, so it is found without descriptors.
     pub(crate) access_token: String,
-    /// What the server gives to who logs in.
+    /// The token that the server issues at a login.
     pub(crate) issued: String,
-    /// What the server puts into the trailers then.
+    /// The token that the server sends in the trailers of a login.
     pub(crate) trailer: String,
 }
 

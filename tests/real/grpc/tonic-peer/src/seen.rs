@@ -1,4 +1,4 @@
-//! What a client saw of a call, as JSON.
+//! The result of a call, as JSON.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -11,16 +11,16 @@ use tonic::{Code, Status};
 use crate::messages::{Answered, Response};
 use crate::wire::Watched;
 
-/// A call as far as the client knows it.
+/// The result of a call as far as the client knows it.
 #[derive(Default)]
 pub(crate) struct Seen {
-    /// As they came.
+    /// The received bytes.
     pub(crate) messages: Vec<Bytes>,
     pub(crate) initial: MetadataMap,
     pub(crate) trailing: MetadataMap,
-    /// None where the call ended well.
+    /// None if the call succeeded.
     pub(crate) status: Option<Status>,
-    /// Of a call that is about compression.
+    /// Set in calls about compression.
     pub(crate) wire: Option<Watched>,
 }
 
@@ -51,8 +51,8 @@ impl Seen {
         shown
     }
 
-    /// A call that was to end by its deadline. Who notices that first says so in its own words, and
-    /// tonic says `CANCELLED`.
+    /// A call that was to end by its deadline. Its text depends on the side that first notices the
+    /// expiry, and tonic reports `CANCELLED`.
     pub(crate) fn shown_late(&self) -> Value {
         let code = self.status.as_ref().map(Status::code);
         if !matches!(code, Some(Code::Cancelled | Code::DeadlineExceeded)) {
@@ -66,7 +66,7 @@ impl Seen {
     }
 }
 
-/// A message, its texts, and its bytes without them.
+/// The bytes of a message, its texts, and its bytes without the texts.
 fn message(bytes: &Bytes) -> Value {
     let mut message = Response::decode(bytes.clone()).unwrap();
     let texts = take_texts(&mut message);
@@ -100,7 +100,7 @@ fn take_texts(message: &mut Response) -> Map<String, Value> {
     texts
 }
 
-/// Names and values, those of binary ones as base64; the time of day is left out.
+/// Names and values, with base64 for binary ones; `date` is left out.
 fn metadata(map: &MetadataMap) -> Vec<(String, String)> {
     let shown = map.iter().map(|one| match one {
         KeyAndValueRef::Ascii(name, value) => {

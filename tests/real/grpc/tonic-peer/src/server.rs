@@ -1,4 +1,4 @@
-//! The server: which method a call wants, and what metadata goes around its messages.
+//! The server: dispatches calls to methods and adds metadata.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -25,7 +25,7 @@ use crate::service::{Call, EmptyCall, HeadFirst};
 const ECHO_INITIAL: HeaderName = HeaderName::from_static("x-grpc-test-echo-initial");
 const ECHO_TRAILING: HeaderName = HeaderName::from_static("x-grpc-test-echo-trailing-bin");
 
-/// Serves until it is told to stop.
+/// Serves until it gets a signal.
 pub(crate) async fn serve(secrets: Secrets) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     eprintln!("listening on {}", listener.local_addr().unwrap());
@@ -99,7 +99,7 @@ impl Peer {
     }
 }
 
-/// With `head_first`, the head of the response does not wait for the message.
+/// With `head_first`, the response head is sent before the message is ready.
 async fn dispatch(
     call: Call,
     request: http::Request<Body>,

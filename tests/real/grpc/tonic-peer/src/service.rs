@@ -1,4 +1,4 @@
-//! What the methods answer.
+//! The methods of the service.
 
 use std::future::{Ready, ready};
 use std::pin::Pin;
@@ -25,15 +25,15 @@ use crate::secrets::Secrets;
 #[derive(Clone)]
 pub(crate) struct Call {
     pub(crate) secrets: Arc<Secrets>,
-    /// Of the requests that count.
+    /// The number of calls of the counting method.
     pub(crate) calls: Arc<AtomicI32>,
-    /// What is sent beside the status.
+    /// The trailers of the response.
     pub(crate) trailers: Arc<Mutex<HeaderMap>>,
 }
 
 pub(crate) struct EmptyCall;
 
-/// A call with one response, whose head is sent before the response is there.
+/// A call with one response whose head is sent first.
 pub(crate) struct HeadFirst(pub(crate) Call);
 
 type Answer<T> = Pin<Box<dyn Future<Output = Result<tonic::Response<T>, Status>> + Send>>;
@@ -95,7 +95,7 @@ impl ServerStreamingService<Request> for HeadFirst {
         let (responses, stream) = mpsc::channel(1);
         tokio::spawn(async move {
             let response = answer.await.map(tonic::Response::into_inner);
-            // A client that is gone needs no response.
+            // The client may have cancelled the call.
             let _ = responses.send(response).await;
         });
         ready(Ok(tonic::Response::new(stream.into())))
@@ -126,7 +126,7 @@ impl StreamingService<Request> for Call {
         tokio::spawn(async move {
             while let Ok(Some(request)) = requests.message().await {
                 if let Err(status) = end(&request) {
-                    // A client that is gone needs no status.
+                    // The client may have cancelled the call.
                     let _ = responses.send(Err(status)).await;
                     return;
                 }
@@ -151,7 +151,7 @@ impl Call {
             ..Response::default()
         };
         if request.count_calls {
-            // Clients make two such calls.
+            // Clients make two of these calls.
             response.call = 1 + self.calls.fetch_add(1, Ordering::Relaxed) % 2;
         }
         if request.log_in {
@@ -167,7 +167,7 @@ impl Call {
         response
     }
 
-    /// Sends what a request wants, until the client is gone.
+    /// Sends the requested parts until the client cancels.
     async fn parts(&self, request: &Request, responses: &Sender<Result<Response, Status>>) {
         for part in &request.parts {
             sleep(milliseconds(part.pause_ms)).await;
@@ -188,7 +188,7 @@ fn milliseconds(number: i32) -> Duration {
     Duration::from_millis(number.try_into().unwrap())
 }
 
-/// The status that the client wants, where it wants one.
+/// The status that the client requested, if any.
 fn end(request: &Request) -> Result<(), Status> {
     let wanted = request.response_status.clone().unwrap_or_default();
     let code = Code::from(wanted.code);

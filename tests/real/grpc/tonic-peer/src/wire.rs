@@ -1,5 +1,5 @@
-//! Looks at the bytes of a call between tonic's client and its connection: how the messages are
-//! compressed. tonic gives them to its callers without.
+//! Reads the compression of messages from the bytes between tonic's client and its connection,
+//! because tonic decompresses them for its callers.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
@@ -13,10 +13,10 @@ use tonic::body::Body;
 use tonic::transport::{Channel, Error};
 use tower_service::Service;
 
-/// The prefix of a message: whether it is compressed, and its length.
+/// The prefix of a message: the compressed flag and the length.
 const PREFIX: usize = 5;
 
-/// A channel of which both sides are seen.
+/// A channel with both directions observed.
 #[derive(Clone)]
 pub(crate) struct Watched {
     channel: Channel,
@@ -24,13 +24,13 @@ pub(crate) struct Watched {
     came: Direction,
 }
 
-/// What one side sends.
+/// The bytes of one direction.
 #[derive(Clone, Default)]
 struct Direction(Arc<Mutex<Wire>>);
 
 #[derive(Default)]
 struct Wire {
-    /// None where the side names no coding.
+    /// None if no coding is named.
     coding: Option<String>,
     data: Vec<u8>,
 }
@@ -92,7 +92,7 @@ impl Direction {
         self.0.lock().unwrap().data.extend_from_slice(data);
     }
 
-    /// The coding, and for each message whether its prefix says that it is compressed.
+    /// The coding, and for each message the compressed flag.
     fn shown(&self) -> Value {
         let wire = self.0.lock().unwrap();
         let (mut compressed, mut rest) = (Vec::new(), wire.data.as_slice());
