@@ -1,5 +1,5 @@
-//! Pooled upstream connections: closed ones are not reused, and a request whose connection is closed
-//! as it goes out is sent again only if that is safe.
+//! Pooled upstream connections: closed ones are not reused, and a request whose connection is
+//! closed as it goes out is sent again only if that is safe.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! HTTP/2 upstreams that do not process a request (RFC 9113, sections 6.8 and 8.7): it is sent again
-//! on another connection, whatever its method is.
+//! HTTP/2 upstreams that do not process a request (RFC 9113, sections 6.8 and 8.7): it is sent
+//! again on another connection, whatever its method is.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -138,7 +138,7 @@ fn a_request_whose_connection_is_closed_is_sent_again_once_if_that_is_safe() {
         let gateway = passthrough(&origin, "");
         assert_eq!(client::http1(&gateway).get("/").status, 200);
         let answer = client::http1(&gateway).ask(method, "/").send();
-        assert_eq!(answer.status, status, "{method}");
+        assert_eq!(answer.status, status, "{method} {}", answer.text());
         assert_eq!(origin.seen().0, requests, "{method}");
     }
 }

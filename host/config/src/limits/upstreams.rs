@@ -49,8 +49,8 @@ macro_rules! upstream_limits {
     /// Response bytes buffered per HTTP/2 stream. The upstream then waits for WINDOW_UPDATE.
     upstream_stream_window: u32 = 256 * KIB, Bytes(KIB..=2 * GIB - 1),
         "20 MB/s at a round trip of 10 ms; hyper: 2 MiB, which each slow client would hold";
-    /// Response bytes buffered for all streams of one HTTP/2 connection. It carries as many requests
-    /// at once as full streams fit, at least one. Further ones use another connection.
+    /// Response bytes buffered for all streams of one HTTP/2 connection. It carries as many
+    /// requests at once as full streams fit, at least one. Further ones use another connection.
     upstream_connection_window: u32 = 16 * MIB, Bytes(64 * KIB..=2 * GIB - 1),
         "64 full streams, so that clients that read nothing do not stop the others";
     /// Request body bytes kept until the response begins, to be sent again if the upstream did not

@@ -1,8 +1,8 @@
 //! Decides whether a request without a response is sent again.
 //!
-//! A request that the upstream has not processed can be sent again whatever its method is (RFC 9113,
-//! sections 6.8 and 8.7). One that it may have processed can only if the method is idempotent (RFC
-//! 9110, section 9.2.2).
+//! A request that the upstream has not processed can be sent again whatever its method is (RFC
+//! 9113, sections 6.8 and 8.7). One that it may have processed can only if the method is idempotent
+//! (RFC 9110, section 9.2.2).
 
 use std::error::Error as _;
 
@@ -65,13 +65,17 @@ impl Resends {
 
 /// Why a request on HTTP/2 has no response.
 pub(super) fn http2_loss(error: &hyper::Error) -> Loss {
-    let h2 = error.source().and_then(|it| it.downcast_ref::<h2::Error>());
-    let Some(h2) = h2 else {
-        return match error {
-            // hyper dropped the request while it waited for its stream to be opened.
-            error if error.is_user() => Loss::Unprocessed,
-            error if error.is_canceled() || error.is_closed() => Loss::Closed,
-            _ => Loss::Other,
+    let cause = error.source();
+    let Some(h2) = cause.and_then(|cause| cause.downcast_ref::<h2::Error>()) else {
+        // hyper dropped the request while it waited for its stream to be opened.
+        if error.is_user() {
+            return Loss::Unprocessed;
+        }
+        let is_io = cause.is_some_and(|cause| cause.is::<std::io::Error>());
+        return if is_io || error.is_canceled() || error.is_closed() {
+            Loss::Closed
+        } else {
+            Loss::Other
         };
     };
     // h2 gives the error of a GOAWAY only to streams above its last stream id.
@@ -79,7 +83,6 @@ pub(super) fn http2_loss(error: &hyper::Error) -> Loss {
         Some(Reason::NO_ERROR) if h2.is_remote() && h2.is_go_away() => Loss::Unprocessed,
         Some(_) if h2.is_remote() && h2.is_go_away() => Loss::Failed,
         Some(Reason::REFUSED_STREAM) if h2.is_remote() => Loss::Refused,
-        None if h2.is_io() => Loss::Closed,
         Some(_) | None => Loss::Other,
     }
 }

@@ -7,9 +7,6 @@ use super::connection::Connection;
 use super::state::{Attempt, Pool};
 use crate::upstream::error::BoxError;
 
-/// Connections that are opened for one request. Others may take them; it then waits for theirs.
-const MAX_ATTEMPTS: usize = 8;
-
 impl Pool {
     /// A connection for one request. With `is_new`, one that has served no request on HTTP/1.1.
     pub(in crate::upstream) async fn checkout(
@@ -21,11 +18,10 @@ impl Pool {
         }
         let _waiting = Waiting::new(self);
         let mut attempt = None;
-        let mut attempts_left = MAX_ATTEMPTS;
         loop {
             let mut changed = pin!(self.changed.notified());
             changed.as_mut().enable();
-            if let Some(outcome) = self.advance(is_new, &mut attempt, &mut attempts_left) {
+            if let Some(outcome) = self.advance(is_new, &mut attempt) {
                 return outcome;
             }
             changed.await;
@@ -37,7 +33,6 @@ impl Pool {
         self: &Arc<Self>,
         is_new: bool,
         attempt: &mut Option<Arc<Attempt>>,
-        attempts_left: &mut usize,
     ) -> Option<Result<Connection, Arc<BoxError>>> {
         let mut state = self.state.lock();
         if let Some(connection) = self.take(&mut state, is_new) {
@@ -50,10 +45,9 @@ impl Pool {
         if let Some(error) = attempt.as_ref().and_then(|attempt| attempt.error()) {
             return Some(Err(error));
         }
-        if state.waiting > state.coming() && *attempts_left > 0 {
-            *attempts_left -= 1;
+        if state.waiting > state.coming() {
             *attempt = Some(self.start_attempt(&mut state));
-        } else if attempt.is_none() {
+        } else if attempt.as_ref().is_none_or(|attempt| attempt.is_done()) {
             let latest = state.latest_attempt.as_ref();
             *attempt = latest.filter(|latest| latest.error().is_none()).cloned();
         }

@@ -28,10 +28,11 @@ impl Pool {
         let (pool, ended) = (Arc::clone(self), Arc::clone(&attempt));
         tasks::spawn(async move {
             let result = pool.open(&ended).await;
-            pool.state.lock().connecting -= 1;
             if let Err(error) = result {
                 ended.fail(error);
             }
+            ended.finish();
+            pool.state.lock().connecting -= 1;
             pool.changed.notify_waiters();
         });
         attempt
@@ -103,6 +104,7 @@ impl Pool {
                 open: 0,
                 allowed: None,
                 refused_above: usize::MAX,
+                was_used: false,
                 has_answered: false,
                 idle_since: Instant::now(),
             });

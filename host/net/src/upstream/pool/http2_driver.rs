@@ -32,7 +32,7 @@ pub(super) struct Driver {
     /// Weak: a connection must not keep its pool, which keeps the connection.
     pool: Weak<Pool>,
     number: u64,
-    /// Fails if the connection ends before the settings arrive.
+    /// Fails if the connection ends before it has taken a request.
     attempt: Arc<Attempt>,
     /// Sends requests. None once the connection takes no more.
     dispatcher: Option<Dispatcher>,
@@ -70,15 +70,14 @@ impl Driver {
     /// notices it.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let closed = self.transport.poll(cx);
-        if let Some(dispatcher) = &mut self.dispatcher {
-            match Pin::new(&mut *dispatcher).poll(cx) {
-                Poll::Ready(Ok(())) => self.end("the connection was closed".into()),
-                Poll::Ready(Err(error)) => self.end(error.into()),
-                Poll::Pending => {
-                    let allowed = dispatcher.current_max_send_streams();
-                    self.on_allowed(cx, allowed);
-                }
-            }
+        let allowed = self.dispatcher.as_ref();
+        if let Some(allowed) = allowed.map(Dispatcher::current_max_send_streams) {
+            self.on_allowed(cx, allowed);
+        }
+        match self.dispatcher.as_mut().map(|it| Pin::new(it).poll(cx)) {
+            Some(Poll::Ready(Ok(()))) => self.end("the connection was closed".into()),
+            Some(Poll::Ready(Err(error))) => self.end(error.into()),
+            Some(Poll::Pending) | None => {}
         }
         closed
     }
@@ -105,11 +104,10 @@ impl Driver {
     /// The connection takes no more requests. Those that it has not begun are returned.
     fn end(&mut self, error: BoxError) {
         if self.dispatcher.take().is_some() {
-            if self.settings_timer.is_some() {
+            if let Some(pool) = self.pool.upgrade()
+                && !pool.end(self.number)
+            {
                 self.attempt.fail(error);
-            }
-            if let Some(pool) = self.pool.upgrade() {
-                pool.retire(self.number);
             }
         }
     }

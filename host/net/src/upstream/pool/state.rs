@@ -1,5 +1,6 @@
 //! What the pool knows about its connections.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -58,6 +59,8 @@ pub(super) struct Http2Entry {
     pub(super) allowed: Option<usize>,
     /// Streams that it has shown to allow, by refusing one.
     pub(super) refused_above: usize,
+    /// It has taken a request.
+    pub(super) was_used: bool,
     pub(super) has_answered: bool,
     pub(super) idle_since: Instant,
 }
@@ -70,18 +73,30 @@ pub(super) enum Protocol {
     Http2,
 }
 
-/// An attempt to open a connection.
+/// An attempt to open a connection. All requests that wait for it get its error.
 #[derive(Default)]
-pub(super) struct Attempt(OnceLock<Arc<BoxError>>);
+pub(super) struct Attempt {
+    is_done: AtomicBool,
+    error: OnceLock<Arc<BoxError>>,
+}
 
 impl Attempt {
+    pub(super) fn finish(&self) {
+        self.is_done.store(true, Ordering::Relaxed);
+    }
+
+    /// There is a connection, or an error.
+    pub(super) fn is_done(&self) -> bool {
+        self.is_done.load(Ordering::Relaxed)
+    }
+
     pub(super) fn fail(&self, error: BoxError) {
         // The first error counts.
-        let _ = self.0.set(Arc::new(error));
+        let _ = self.error.set(Arc::new(error));
     }
 
     pub(super) fn error(&self) -> Option<Arc<BoxError>> {
-        self.0.get().cloned()
+        self.error.get().cloned()
     }
 }
 
@@ -111,8 +126,12 @@ impl State {
             Protocol::Http1 => 1,
             Protocol::Http2 => self.expected_streams.max(1),
         };
-        let opening = self.http2.iter().filter(|entry| entry.allowed.is_none());
-        let streams = opening.map(|entry| each.saturating_sub(entry.open));
+        let streams = self.http2.iter().map(|entry| match entry.allowed {
+            None => each.saturating_sub(entry.open),
+            // It allows streams later. Another connection would allow none either.
+            Some(0) => usize::MAX,
+            Some(_) => 0,
+        });
         streams.fold(self.connecting.saturating_mul(each), usize::saturating_add)
     }
 }
@@ -156,6 +175,7 @@ impl Pool {
             |entry: &&mut Http2Entry| entry.open < entry.capacity(max) && !entry.sender.is_closed();
         if let Some(entry) = state.http2.iter_mut().find(free) {
             entry.open += 1;
+            entry.was_used = true;
             let count: Arc<dyn StreamCount> = Arc::<Self>::clone(self);
             return Some(Connection::Http2(Http2Stream {
                 sender: entry.sender.clone(),
@@ -200,6 +220,14 @@ impl Pool {
     /// The connection takes no more requests. Those in progress go on.
     pub(in crate::upstream) fn retire(&self, number: u64) {
         self.remove(&mut self.state.lock(), number);
+    }
+
+    /// The connection has ended. False if it has taken no request.
+    pub(super) fn end(&self, number: u64) -> bool {
+        let mut state = self.state.lock();
+        let was_used = state.entry(number).is_none_or(|entry| entry.was_used);
+        self.remove(&mut state, number);
+        was_used
     }
 
     fn remove(&self, state: &mut State, number: u64) {
