@@ -41,7 +41,7 @@ pub(crate) fn bench(criterion: &mut Criterion, table: &mut Table) {
         let bytes = Some(messages::json(size).len());
         for baseline in ["parse", "copy"] {
             let pair = (format!("redact-{name}"), format!("{baseline}-{name}"));
-            let what = format!("redaction of {name} of JSON");
+            let what = format!("redaction of {name} JSON");
             table.times(&what, "redaction", (&pair.0, &pair.1), bytes);
         }
     }

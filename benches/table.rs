@@ -67,7 +67,9 @@ impl Table {
             let [aw, bw, cw, dw, ew] = widths;
             println!("{a:aw$}  {b:>bw$}  {c:cw$}  {d:>dw$}  {e:>ew$}");
         }
-        println!("\nratio: figure by baseline. Of times, less is better; of requests/s, more.");
+        println!(
+            "\nratio: figure divided by baseline. Lower times and higher requests/s are better."
+        );
     }
 
     /// The median in nanoseconds; none if it was not measured in this run.

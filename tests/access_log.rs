@@ -161,7 +161,7 @@ fn a_json_line_has_every_field() {
     );
     assert_eq!(lines[2]["protocol"], "HTTP/2.0");
     let ids: std::collections::HashSet<_> = lines.iter().map(|line| line["id"].as_str()).collect();
-    assert_eq!(ids.len(), 3, "each request has an id of its own");
+    assert_eq!(ids.len(), 3, "request ids are unique");
 }
 
 #[test]
@@ -200,7 +200,7 @@ fn the_log_is_off_unless_the_key_is_set() {
 }
 
 #[test]
-fn every_outcome_is_told() {
+fn every_outcome_is_logged() {
     let (folder, origin) = (Folder::new(), origin());
     let url = origin.url();
     let record = Gateway::start(&folder, &["record", "--upstream", &url]);

@@ -52,7 +52,10 @@ impl Sent {
             if self.now() != last.0 {
                 last = (self.now(), Instant::now());
             }
-            assert!(start.elapsed() < PATIENCE, "it sends on and on, or nothing");
+            assert!(
+                start.elapsed() < PATIENCE,
+                "the sender never stalls, or sends nothing"
+            );
             std::thread::sleep(Duration::from_millis(5));
         }
         last.0
@@ -200,10 +203,7 @@ fn over(mode: &'static str, url: &str) -> gateway::Running {
 /// lost.
 fn assert_slows(what: &str, sent: &Sent, read_all: impl FnOnce() -> usize) {
     let stalled = sent.stalls();
-    assert!(
-        stalled < ON_THE_WAY,
-        "{what}: {stalled} bytes are on their way"
-    );
+    assert!(stalled < ON_THE_WAY, "{what}: {stalled} bytes in flight");
     assert_eq!(read_all(), ALL, "{what}");
 }
 
@@ -239,7 +239,7 @@ fn tcp_notsent_lowat_bounds_what_the_kernel_buffers() {
     };
     let (little, much) = (held("16 KiB"), held("16 MiB"));
     assert!(little < 64 << 10, "{little} bytes");
-    assert!(much > 256 << 10, "{much} bytes: without the limit it does");
+    assert!(much > 256 << 10, "{much} bytes with a high limit");
 }
 
 #[test]
@@ -293,10 +293,7 @@ fn a_slow_client_slows_a_tunnel() {
             let gateway = over(mode, &format!("http://{}", flood.address));
             let mut peer = Peer::open(gateway.address, &way, "/socket");
             let stalled = flood.sent.stalls();
-            assert!(
-                stalled < ON_THE_WAY,
-                "{mode}: {stalled} bytes are on their way"
-            );
+            assert!(stalled < ON_THE_WAY, "{mode}: {stalled} bytes in flight");
             let mut read = 0;
             while let Some(message) = peer.next() {
                 read += message.payload.len() + 4;
@@ -367,7 +364,7 @@ fn memory_is_bounded_for_a_client_that_does_not_read() {
     flood.sent.stalls();
     let each = (process.peak_memory() - before) / CLIENTS as u64;
     // Four chunks in flight. hyper allocates twice the size of a read.
-    assert!(each < 192 << 10, "{each} bytes for each client");
+    assert!(each < 192 << 10, "{each} bytes per client");
 }
 
 #[test]

@@ -206,7 +206,11 @@ fn a_torn_tail_is_moved_away_before_recording() {
         assert_eq!(client.get(path).text(), path);
     }
     drop(gateway);
-    assert_eq!(origin.seen().len(), 1, "only what was torn is asked for");
+    assert_eq!(
+        origin.seen().len(),
+        1,
+        "only the torn exchange is requested"
+    );
     assert_eq!(replayed(&folder), ["/1", "/2", "/3"]);
     let torn = fs::read_to_string(folder.cassettes().join("default.jsons.torn")).unwrap();
     assert!(torn.contains("\"target\": \"/3\""), "{torn}");

@@ -251,7 +251,7 @@ fn ca_prints_the_path_of_the_certificate() {
     assert_eq!(
         std::fs::read_to_string(path).unwrap(),
         pem,
-        "a second call makes no other"
+        "a second call creates no other"
     );
 }
 

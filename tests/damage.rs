@@ -113,7 +113,7 @@ fn refused(builder: &Builder) -> (u16, String, bool) {
 }
 
 #[test]
-fn a_session_that_cannot_be_replayed_tells_why() {
+fn a_session_that_cannot_be_replayed_gets_the_reason() {
     let folder = recorded();
     let good = folder.text("default");
     let third = good.find("{\n  \"exchange\": 3").unwrap();
@@ -284,7 +284,7 @@ fn a_mounted_cassette_is_replayed_and_not_written() {
     let client = client::http1(&gateway);
     assert_eq!(client.get("/text").text(), "/text");
     mount(&other.cassettes(), &folder.cassettes(), "..2026_2");
-    assert!(gateway.reload(), "the link was switched");
+    assert!(gateway.reload(), "the link was changed");
     assert_eq!(client.get("/text").text(), "newer");
     drop(gateway);
     let before = source.files();

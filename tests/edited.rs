@@ -108,7 +108,7 @@ fn a_broken_cassette_leaves_the_last_good_one_in_force() {
     });
     assert_eq!(client.get("/next").text(), "/next 0");
     fs::write(&path, good.replace("/other 2", "mended")).unwrap();
-    until("the mended answer", || {
+    until("the corrected response", || {
         (client.get("/other").text() == "mended").then_some(())
     });
     let ended = process.stop();
@@ -122,7 +122,7 @@ fn a_broken_cassette_leaves_the_last_good_one_in_force() {
 }
 
 #[test]
-fn what_the_gateway_writes_itself_is_not_read_again() {
+fn the_gateway_does_not_reload_its_own_writes() {
     let origin = counting();
     let gateway = gateway::auto(&origin).start();
     let client = client::http1(&gateway);

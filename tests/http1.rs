@@ -24,7 +24,7 @@ const REJECTED: &[(&[u8], u16, &str, &str)] = &[
     (b"GET http:/x HTTP/1.1\r\n", 400, "request", "target"),
     (b"GET /two words HTTP/1.1\r\n", 400, "request", "first line"),
     (b"GE(T / HTTP/1.1\r\n", 400, "request", "first line"),
-    (b"\x16\x03\x01 / HTTP/1.1\r\n", 400, "request", "first line"),
+    (b"\x16\x03\x01 / HTTP/1.1\r\n", 400, "request", "TLS"),
     (b"GET / HTTP/1.1\r\nno colon\r\n", 400, "request", "field"),
     (b"GET / HTTP/1.1\r\nx : y\r\n", 400, "request", "field"),
     (b"GET / HTTP/1.1\r\nx: a\x00b\r\n", 400, "request", "field"),

@@ -268,13 +268,17 @@ fn interim_responses_reach_an_http2_client_before_the_final_one() {
     assert_eq!(interim[0].status(), StatusCode::EARLY_HINTS);
     let links: Vec<_> = interim[0].headers().get_all("link").iter().collect();
     assert_eq!(links, ["</a.css>", "</b.css>"]);
-    assert_eq!(interim[0].headers().len(), 2, "hop-by-hop fields stay out");
+    assert_eq!(
+        interim[0].headers().len(),
+        2,
+        "hop-by-hop fields are not forwarded"
+    );
     assert_eq!((status, &*body), (StatusCode::OK, &b"done"[..]));
 }
 
 /// The field with which the gateway marks the stream is not forwarded, even if the client sent it.
 #[test]
-fn a_request_over_http2_has_no_field_of_the_gateway() {
+fn the_stream_marker_of_http2_is_not_forwarded() {
     let (upstream, heads) = asked(|peer| peer.send(response("done")));
     let gateway = start("record", &Arc::new(Folder::new()), upstream);
     let request = h2_request(&gateway, "GET", "/").header("ouli-http2-stream", "9");

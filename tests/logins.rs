@@ -148,7 +148,7 @@ fn an_ntlm_login_belongs_to_the_connection_of_its_client() {
         alice.end_login("alice");
         for _ in 0..3 {
             let mut other = Client::connect(gateway.address);
-            assert_eq!(other.user(), "", "{mode}: answered as somebody else");
+            assert_eq!(other.user(), "", "{mode}: the response is for another user");
         }
         bob.end_login("bob");
         for _ in 0..3 {

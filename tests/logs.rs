@@ -82,3 +82,46 @@ fn what_a_request_logs_has_the_connection_of_the_request() {
         assert!(peer.starts_with("127.0.0.1:"), "{peer}");
     }
 }
+
+/// The line of the access log for a request to a gateway with this log format. The request span is
+/// open, because `RUST_LOG` shows debug messages.
+fn access_line(format: &str) -> String {
+    let folder = Folder::new();
+    let arguments = ["replay", "--listen", "127.0.0.1:0", "--access-log"];
+    let program = program(
+        &folder,
+        &[&arguments, &["--log-format", format][..]].concat(),
+    );
+    let mut process = program.env("RUST_LOG", "debug").start();
+    client::at(process.address(), Version::HTTP_11).get("/unknown");
+    let stderr = process.stop().stderr;
+    let is_access = |line: &&str| line.contains(" access ") || line.contains("\"access\"");
+    let mut lines = stderr.lines().filter(is_access);
+    let line = lines.next().unwrap_or_else(|| panic!("{stderr}"));
+    line.to_owned()
+}
+
+#[test]
+fn an_access_line_has_the_same_fields_as_text_and_as_json() {
+    let text = access_line("text");
+    let (head, fields) = text.split_once(" INFO access ").unwrap();
+    assert!(
+        !head.trim_end().contains(' '),
+        "only the time precedes the level: {text}"
+    );
+    let names = fields
+        .split(' ')
+        .map(|field| field.split_once('=').unwrap().0);
+    let mut text_names: Vec<_> = names.collect();
+    text_names.sort_unstable();
+
+    let json = access_line("json");
+    let line: Value = serde_json::from_str(&json).unwrap();
+    let mut members: Vec<_> = line.as_object().unwrap().keys().collect();
+    members.sort_unstable();
+    assert_eq!(members, ["fields", "level", "timestamp"], "{json}");
+    let fields = line["fields"].as_object().unwrap();
+    let mut json_names: Vec<_> = fields.keys().filter(|name| *name != "message").collect();
+    json_names.sort_unstable();
+    assert_eq!(json_names, text_names);
+}

@@ -10,6 +10,8 @@ mod support;
 
 /// The access log.
 mod access_log;
+/// The authority of requests, and requests for other servers.
+mod authority;
 /// Commands for plugin authors.
 mod authors;
 /// Backpressure in both directions.
@@ -80,6 +82,8 @@ mod smuggling;
 mod streams;
 /// Style rules of the source.
 mod tidy;
+/// Certificates of both sides, and TLS spoken to a port without it.
+mod tls;
 /// Trailer fields, announced or not.
 mod trailers;
 /// Upgrades to protocols other than WebSocket.

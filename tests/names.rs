@@ -121,7 +121,7 @@ fn one_cassette_is_one_session_and_case_counts() {
     assert_eq!(
         origin.seen().len(),
         1,
-        "it is recorded under either spelling"
+        "it is recorded under one of the spellings"
     );
     for name in ["Case", "case"] {
         client.ask("GET", "/a").header("ouli-session", name).send();

@@ -45,7 +45,7 @@ pub(crate) fn texts(client: &Client, targets: &[&str]) -> Vec<String> {
 }
 
 #[test]
-fn a_mark_rewinds_a_session_and_tells_its_verdict() {
+fn a_mark_rewinds_a_session_and_returns_its_verdict() {
     let folder = recorded();
     let gateway = gateway::replay(&folder)
         .set("on_exhausted = \"miss\"")

@@ -196,7 +196,7 @@ fn bad_names_are_refused_and_leave_nothing_behind() {
     assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
     assert!(
         origin.seen().is_empty(),
-        "a request with a bad session was sent on"
+        "a request with an invalid session was forwarded"
     );
     let folder = Arc::clone(&gateway.folder);
     gateway.stop();

@@ -184,7 +184,7 @@ fn a_truncated_stream_is_replayed_truncated() {
             match opened.next() {
                 Some(Ok(bytes)) => read.extend_from_slice(&bytes),
                 Some(Err(_)) => return String::from_utf8(read).unwrap(),
-                None => panic!("it came to its end: {}", String::from_utf8_lossy(&read)),
+                None => panic!("the stream is complete: {}", String::from_utf8_lossy(&read)),
             }
         }
     };

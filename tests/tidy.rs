@@ -92,7 +92,7 @@ fn there_are_no_todo_marks() {
             }
         }
     }
-    none_of("nothing is left to do", faults);
+    none_of("there are no open marks", faults);
 }
 
 #[test]
@@ -131,5 +131,5 @@ fn the_architecture_names_files_that_exist() {
     let paths: Vec<_> = all().into_iter().map(|source| source.path).collect();
     let missing = names.filter(|name| !paths.iter().any(|path| path.ends_with(name)));
     let missing = missing.map(str::to_owned).collect();
-    none_of("every file that the architecture names is there", missing);
+    none_of("every file that ARCHITECTURE.md names exists", missing);
 }

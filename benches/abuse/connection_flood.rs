@@ -41,7 +41,7 @@ pub(super) fn flood() -> Outcome {
         .filter(|status| !matches!(status, 0 | 200 | 503))
         .collect();
     if !others.is_empty() {
-        faults.push(format!("answers of status {others:?}"));
+        faults.push(format!("unexpected status {others:?}"));
     }
     // Requests in progress when the shutdown starts.
     let mut open: Vec<_> = (0..100)
@@ -55,7 +55,7 @@ pub(super) fn flood() -> Outcome {
     let (status, _) = harness.stop();
     if begin.elapsed() > GRACE || !status.success() || accepted.is_err() {
         faults.push(format!(
-            "the stop takes {:?} and ends with {status}",
+            "the shutdown took {:?} and exited with {status}",
             begin.elapsed()
         ));
     }
@@ -64,11 +64,13 @@ pub(super) fn flood() -> Outcome {
         .filter_map(|stream| honest::whole(stream).err())
         .count();
     if lost > 0 {
-        faults.push(format!("{lost} requests under way are lost at the stop"));
+        faults.push(format!(
+            "{lost} requests in progress were lost by the shutdown"
+        ));
     }
     let count = |status| answers.get(&status).copied().unwrap_or(0);
     let word = format!(
-        "{} answered, {} of 503, {} left; stopped",
+        "{} with 200, {} with 503, {} without a response; stopped",
         count(200),
         count(503),
         count(0)

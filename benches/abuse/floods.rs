@@ -147,9 +147,11 @@ pub(super) fn frames() -> Outcome {
     let open = ended
         .iter()
         .filter(|(name, closed)| closed.is_none() && *name != "DATA of a byte");
-    let faults: Vec<_> = open.map(|(name, _)| format!("{name} goes on")).collect();
+    let faults: Vec<_> = open
+        .map(|(name, _)| format!("{name}: not closed"))
+        .collect();
     let slowest = ended.iter().filter_map(|(_, closed)| *closed).max();
-    let word = format!("shown out within {:?}", slowest.unwrap_or_default());
+    let word = format!("closed within {:?}", slowest.unwrap_or_default());
     (measured, none_wrong(word, &faults))
 }
 
@@ -210,7 +212,7 @@ pub(super) fn bomb() -> Outcome {
     let each = measured.grown as usize / BOMBERS;
     drop(open);
     let word = format!(
-        "{BOMBERS} clients of {STREAMS} requests, {} KiB each",
+        "{BOMBERS} clients with {STREAMS} requests, {} KiB each",
         each >> 10
     );
     let told = if each <= 4 << 20 { Ok(word) } else { Err(word) };

@@ -29,9 +29,9 @@ pub(super) fn open_proxy() -> Outcome {
     });
     let reached = came.load(Ordering::Relaxed);
     let told = if reached == 0 {
-        Ok(format!("{tried} tries, no other host was asked"))
+        Ok(format!("{tried} tries, no other host got a request"))
     } else {
-        Err(format!("another host was asked {reached} times"))
+        Err(format!("another host got {reached} requests"))
     };
     (measured, told)
 }
@@ -99,7 +99,7 @@ pub(super) fn page() -> Outcome {
     let (measured, faults) = harness.under(|| {
         let mut faults = Vec::new();
         if !ask(page, "host: 127.0.0.1\r\n") {
-            faults.push("who may see the page does not".to_owned());
+            faults.push("an allowed request does not get the page".to_owned());
         }
         let begin = Instant::now();
         while begin.elapsed() < LONG {

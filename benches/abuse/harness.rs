@@ -54,15 +54,16 @@ impl Measured {
     /// Checks the measurements; `most` is the limit of memory growth in MiB.
     pub(super) fn check(&self, most: u64) -> Result<(), String> {
         if self.failed > 0 {
-            return Err(format!("{} honest requests got no answer", self.failed));
-        }
-        if self.is_slow() {
             return Err(format!(
-                "honest requests take more than {SLOWER} times longer"
+                "{} requests of the well-behaved client got no response",
+                self.failed
             ));
         }
+        if self.is_slow() {
+            return Err(format!("p99 is more than {SLOWER} times as long"));
+        }
         if self.grown >> 20 > most {
-            return Err(format!("memory grows by more than {most} MiB"));
+            return Err(format!("memory grew by more than {most} MiB"));
         }
         Ok(())
     }
@@ -104,7 +105,7 @@ impl Harness {
             line.clear();
             assert!(
                 output.read_line(&mut line).unwrap() > 0,
-                "the gateway ended"
+                "the gateway exited"
             );
             if let Some(rest) = line.strip_prefix("listening on http://") {
                 let end = |end: char| end.is_whitespace() || end == '/';
@@ -171,7 +172,7 @@ impl Harness {
     pub(super) fn signal(&self, name: &str) {
         let id = self.child.id().to_string();
         let sent = Command::new("kill").args(["-s", name, &id]).status();
-        assert!(sent.unwrap().success(), "the signal {name} is not sent");
+        assert!(sent.unwrap().success(), "the signal {name} was not sent");
     }
 
     /// Waits for the exit; returns the status and the folder.

@@ -66,9 +66,7 @@ pub(crate) fn bench() -> bool {
         .split(',')
         .filter_map(|one| one.parse().ok())
         .collect();
-    println!(
-        "\nabuse: memory is what the gateway grew by at most; p99 is that of an honest client"
-    );
+    println!("\nabuse: peak growth of memory; p99 of a well-behaved client");
     let mut all_well = true;
     for (number, (name, most, attack)) in (1..).zip(SCENARIOS) {
         if !wanted.is_empty() && !wanted.contains(&number) {

@@ -53,7 +53,7 @@ pub(super) fn bombs() -> Outcome {
         let faults: Vec<_> = targets
             .iter()
             .filter(passed)
-            .map(|target| format!("{target} does not pass"))
+            .map(|target| format!("{target} is not forwarded"))
             .collect();
         std::thread::sleep(LONG);
         faults
@@ -105,7 +105,7 @@ pub(super) fn names() -> Outcome {
     let (_, folder) = harness.stop();
     let mut faults = Vec::new();
     if fs::read(folder.path().join("outside")).unwrap() != b"untouched" {
-        faults.push("a file outside is written".to_owned());
+        faults.push("a file outside of the folder was written".to_owned());
     }
     let known = BTreeSet::from(["cassettes", "outside", "ouli.toml"].map(String::from));
     let there = fs::read_dir(folder.path())
@@ -117,13 +117,13 @@ pub(super) fn names() -> Outcome {
     faults.extend(
         there
             .difference(&known)
-            .map(|name| format!("{name} stands beside the cassettes")),
+            .map(|name| format!("unexpected file {name} in the cassettes folder")),
     );
     for entry in fs::read_dir(folder.path().join("cassettes")).unwrap() {
         let entry = entry.unwrap();
         let metadata = entry.metadata().unwrap();
         if metadata.is_file() && metadata.mode() & 0o077 != 0 {
-            faults.push(format!("{:?} may be read by others", entry.file_name()));
+            faults.push(format!("{:?} is readable for others", entry.file_name()));
         }
     }
     let word = format!("{} names, nothing outside of the folder", names.len());
@@ -159,7 +159,7 @@ pub(super) fn killed() -> Outcome {
     let (status, _) = harness.stop();
     let mut faults = Vec::new();
     if status.success() {
-        faults.push("what was not written is not told".to_owned());
+        faults.push("the exit status hides missing exchanges".to_owned());
     }
     let harness = Harness::recording(origin::start(), "");
     let (second, ()) = harness.under(|| std::thread::sleep(LONG));
@@ -173,7 +173,7 @@ pub(super) fn killed() -> Outcome {
         if before == 0 || replayed.failed > 0 {
             let failed = replayed.failed;
             faults.push(format!(
-                "after {name} {before} exchanges are left, {failed} requests fail"
+                "after {name}: {before} exchanges left, {failed} requests failed"
             ));
         }
         counts.push(before);

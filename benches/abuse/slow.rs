@@ -79,8 +79,8 @@ pub(super) fn slow() -> Outcome {
     // A client that does not read does not notice the close, so the gateway's sockets are counted.
     let mut faults = Vec::new();
     if left > KEPT {
-        faults.push(format!("{left} sockets are still there"));
+        faults.push(format!("{left} sockets are still open"));
     }
-    let word = format!("{} sockets, all shown out", SOCKETS * WAYS.len());
+    let word = format!("{} sockets, all closed", SOCKETS * WAYS.len());
     (measured, none_wrong(word, &faults))
 }

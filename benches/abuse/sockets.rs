@@ -42,7 +42,7 @@ pub(super) fn frames() -> Outcome {
         faults.extend(rules(replay.address));
         faults
     });
-    let word = format!("{CLAIMS} claims of 16 MiB, twice; each broken rule has its code");
+    let word = format!("{CLAIMS} announced messages of 16 MiB, twice; each violation has its code");
     (measured, none_wrong(word, &faults))
 }
 
@@ -116,7 +116,7 @@ fn rules(to: SocketAddr) -> Vec<String> {
     let mut pings = masked(0x89, b"ping").repeat(FLOOD);
     pings.extend(masked(0x88, &1000_u16.to_be_bytes()));
     if closed(to, &pings).is_none() {
-        faults.push("a flood of pings is not outlived".to_owned());
+        faults.push("the gateway does not survive a flood of pings".to_owned());
     }
     faults
 }

@@ -43,7 +43,7 @@ const KINDS: [(Speech, &str, f64); 4] = [
 
 pub(crate) fn bench(table: &mut Table) {
     println!(
-        "\n{CONNECTIONS} connections, idle after {REQUESTS} requests and {LARGE} bytes each way"
+        "\n{CONNECTIONS} connections, idle after {REQUESTS} requests and {LARGE} bytes both ways"
     );
     let origin = origin::start();
     let wanted = std::env::var("OULI_BENCH_CONNECTIONS").unwrap_or_default();

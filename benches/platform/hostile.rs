@@ -36,7 +36,9 @@ const PAUSE: Duration = Duration::from_millis(10);
 const CONFIG: &str = "[[plugin]]\nfile = \"own.wasm\"\nroutes = [\"/abuse/*\"]\n";
 
 pub(crate) fn bench(table: &mut Table) {
-    println!("\nhostile plugins: {ROUNDS} rounds of {ROUND:?} each, {RATE} requests/s beside them");
+    println!(
+        "\nhostile plugins: {ROUNDS} rounds of {ROUND:?} each, {RATE} requests/s of another client"
+    );
     for (way, name) in WAYS {
         let folder = folder(CONFIG);
         put(folder.path(), "own.wasm", &fixture("abuser"));

@@ -147,7 +147,7 @@ impl Side {
 fn row(table: &mut Table, name: &str, before: &Held, after: &Held) {
     let mib = |bytes: f64| format!("{:.1} MiB", bytes / f64::from(1 << 20));
     let ratio = after.memory / before.memory;
-    let what = format!("soak, {name}: memory after it");
+    let what = format!("soak, {name}: memory at the end");
     table.row(
         &what,
         mib(after.memory),
@@ -156,7 +156,7 @@ fn row(table: &mut Table, name: &str, before: &Held, after: &Held) {
         ratio,
     );
     let (then, now) = (before.descriptors, after.descriptors);
-    let what = format!("soak, {name}: descriptors after it");
+    let what = format!("soak, {name}: descriptors at the end");
     let counted = now as f64 / then as f64;
     table.row(
         &what,
@@ -166,10 +166,7 @@ fn row(table: &mut Table, name: &str, before: &Held, after: &Held) {
         counted,
     );
     assert!(ratio <= GROWTH, "{name}: memory grew");
-    assert!(
-        now <= then,
-        "{name}: {now} descriptors are open, {then} were before"
-    );
+    assert!(now <= then, "{name}: {now} open descriptors, {then} before");
 }
 
 /// Stops a gateway with SIGTERM; the verdict must count all requests of the measured time.

@@ -45,7 +45,7 @@ pub(crate) fn bench(table: &mut Table) {
     let of = |kind: &str| answers.iter().filter(|one| one.body == kind).count();
     let mixed = answers.len() - failed - of("one") - of("two");
     println!(
-        "{} requests, {failed} failed, {mixed} mixed; {} answered by one version, {} by the other",
+        "{} requests, {failed} failed, {mixed} mixed; {} by one version, {} by the other",
         answers.len(),
         of("one"),
         of("two")
@@ -148,7 +148,10 @@ fn swapped(proxy: &Proxy, name: &str, component: &[u8], expected: &str) -> Durat
             if body == expected {
                 return saved.elapsed();
             }
-            assert!(saved.elapsed() < Duration::from_secs(60), "never live");
+            assert!(
+                saved.elapsed() < Duration::from_secs(60),
+                "the new version never served"
+            );
             tokio::time::sleep(Duration::from_micros(500)).await;
         }
     })
@@ -180,7 +183,10 @@ fn large_swaps(path: &Path) -> Vec<Duration> {
         let saved = Instant::now();
         let before = generation(proxy.address);
         while generation(proxy.address) == before {
-            assert!(saved.elapsed() < Duration::from_secs(120), "never live");
+            assert!(
+                saved.elapsed() < Duration::from_secs(120),
+                "the new version never served"
+            );
             std::thread::sleep(Duration::from_millis(2));
         }
         if swap >= 2 {

@@ -92,7 +92,7 @@ pub(super) async fn hear(stream: &mut TcpStream, number: usize) -> io::Result<()
     let mut bytes = [0; BARE];
     stream.read_exact(&mut bytes).await?;
     let sent = frame(number);
-    assert_eq!(bytes[2..], sent[6..], "another message came back");
+    assert_eq!(bytes[2..], sent[6..], "the echo is another message");
     Ok(())
 }
 
@@ -101,7 +101,7 @@ pub(super) async fn close(mut stream: TcpStream) -> io::Result<()> {
     stream.write_all(&[0x88, 0x80, 0, 0, 0, 0]).await?;
     let mut rest = Vec::new();
     stream.read_to_end(&mut rest).await?;
-    assert_eq!(rest, [0x88, 0], "the close is answered by a close");
+    assert_eq!(rest, [0x88, 0], "a close frame responds to the close frame");
     Ok(())
 }
 

@@ -173,9 +173,9 @@ fn early_responses_differ_by_what_was_sent_and_keep_their_order() {
         .set("on_exhausted = \"miss\"")
         .start();
     assert_eq!(post(&replay, 2), 429);
-    assert_eq!(post(&replay, 1), 401, "the first answer comes first");
+    assert_eq!(post(&replay, 1), 401, "the responses keep their order");
     assert_eq!(post(&replay, 1), 200);
-    assert_eq!(post(&replay, 1), 404, "all are replayed");
+    assert_eq!(post(&replay, 1), 404, "all responses are replayed");
     assert_eq!(post(&replay, 3), 404);
 }
 
@@ -251,7 +251,7 @@ fn a_secret_that_is_cut_is_not_recorded() {
         let (folder, _) = recorded(gateway, 1);
         for (path, bytes) in folder.files() {
             let found = memchr::memmem::find(&bytes, &CANARY.as_bytes()[..12]);
-            assert!(found.is_none(), "{} holds it", path.display());
+            assert!(found.is_none(), "{} contains it", path.display());
         }
     }
 }
@@ -313,7 +313,7 @@ fn an_upload_that_an_http2_upstream_stops_is_recorded() {
 }
 
 #[test]
-fn a_client_that_leaves_during_its_upload_takes_no_response_away() {
+fn a_client_that_disconnects_during_its_upload_does_not_lose_the_recording() {
     const HEAD: &[u8] = b"HTTP/1.1 401 Unauthorized\r\ncontent-length: 12\r\n\r\nfirst ";
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());

@@ -112,7 +112,7 @@ fn a_reset_is_replayed_after_all_bytes_before_it() {
         match opened.next() {
             Some(Ok(part)) => came += part.len(),
             Some(Err(error)) => break error,
-            None => panic!("it came to its end"),
+            None => panic!("the response is complete"),
         }
     };
     assert_eq!(came, MEGABYTES, "{broken}");

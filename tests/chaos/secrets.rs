@@ -35,7 +35,7 @@ fn recorded(kind: &str, body: &[u8]) -> (Value, Arc<Folder>) {
     gateway.stop();
     for (path, bytes) in folder.files() {
         let found = memchr::memmem::find(&bytes, CANARY.as_bytes());
-        assert!(found.is_none(), "{} holds it", path.display());
+        assert!(found.is_none(), "{} contains it", path.display());
     }
     let exchange = folder.exchanges("default").pop().unwrap_or(Value::Null);
     (exchange["response"]["body"].clone(), folder)
@@ -110,7 +110,7 @@ fn a_truncated_compressed_body_is_decoded_up_to_its_end() {
         match opened.next() {
             Some(Ok(part)) => decoder.write_all(&part).unwrap(),
             Some(Err(_)) => break,
-            None => panic!("it came to its end"),
+            None => panic!("the response is complete"),
         }
     }
     decoder.flush().unwrap();

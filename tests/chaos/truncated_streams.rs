@@ -78,7 +78,7 @@ fn a_response_without_its_end_is_replayed_as_a_failure() {
 }
 
 #[test]
-fn a_reset_after_a_complete_response_takes_nothing_away() {
+fn a_reset_after_a_complete_response_is_not_an_error() {
     let upload = "0123456789".repeat(100_000);
     for (frames, expected) in [
         (

@@ -1,4 +1,4 @@
-//! Components compiled against the frozen contract keep working unchanged.
+//! Components that were compiled with the frozen contract work unchanged.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 use crate::support::binary::program;
 use crate::support::folder::Folder;
 
-/// Every version that was frozen.
+/// All frozen versions.
 const VERSIONS: [&str; 1] = ["0.1.0"];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The components of a version that are small enough to be kept as they are.
+/// The components of a version that are small enough to be stored uncompressed.
 fn components(version: &str) -> Vec<PathBuf> {
     let folder = root().join("tests/contract").join(version);
     let entries = folder
@@ -53,7 +53,7 @@ fn components_of_earlier_builds_load_and_run() {
     }
 }
 
-/// The package without its comments and its layout.
+/// The package without comments and white space.
 fn bare(text: &str) -> String {
     let lines = text
         .lines()
@@ -79,7 +79,7 @@ fn the_wit_package_is_the_frozen_one() {
         assert_eq!(
             bare(&read(&now)),
             bare(&read(&frozen)),
-            "{name}: wit/README.md says how it may grow"
+            "{name} changed; wit/README.md describes the allowed changes"
         );
     }
 }
@@ -96,7 +96,7 @@ fn the_wit_package_has_no_closed_types() {
             let found = text.split(' ').any(|own| own == word);
             assert!(
                 !found,
-                "{} has a {word}: one more case breaks every plugin",
+                "{} has a {word}: a new case would break every plugin",
                 path.display()
             );
         }

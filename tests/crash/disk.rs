@@ -14,7 +14,7 @@ use crate::support::until;
 /// Mounts a file system over the cassettes folder and executes the program.
 const MOUNT: &str = "mount -t tmpfs -o size=256k,mode=700 none cassettes && exec \"$0\" \"$@\"";
 
-/// A gateway with a disk of its own.
+/// A gateway with its own disk.
 struct Small {
     process: Process,
     folder: Folder,
@@ -36,7 +36,7 @@ pub(crate) fn full(keep: Duration) -> bool {
     for _ in 0..5 {
         assert!(
             small.is_recorded(),
-            "there is room: {}",
+            "the disk has room: {}",
             small.process.stderr()
         );
     }
@@ -47,7 +47,7 @@ pub(crate) fn full(keep: Duration) -> bool {
     until("a disk that is full", || {
         (refused(&mut small) == 20).then_some(())
     });
-    // While there is room for some exchanges, each error after one that was recorded is logged.
+    // While some exchanges still fit, each error after a recorded one is logged.
     let before = small.lines("not recorded: ").len();
     let again = small.lines("recording again; ").len();
     while start.elapsed() < keep {
@@ -61,7 +61,7 @@ pub(crate) fn full(keep: Duration) -> bool {
     assert!(told[0].contains("No space left on device"), "{told:#?}");
     small.make_room();
     until("recording to go on", || small.is_recorded().then_some(()));
-    until("a line about it", || {
+    until("its log line", || {
         let lines = small.lines("recording again; ");
         (lines.len() > again).then_some(())
     });
@@ -75,7 +75,7 @@ impl Small {
             let count = std::sync::atomic::AtomicUsize::new(0);
             let answer = move |_: &origin::Seen| {
                 let number = count.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
-                // Every second body is stored beside the cassette.
+                // Every second body is stored in a separate file.
                 let size = [600, 3000][number % 2];
                 origin::text(&format!("{number} {}", "x".repeat(size)))
             };

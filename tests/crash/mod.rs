@@ -34,6 +34,6 @@ fn the_complete_cassette_survives_recordings_that_are_killed() {
 #[test]
 fn a_full_disk_stops_recording_and_nothing_else() {
     if !disk::full(std::time::Duration::ZERO) {
-        println!("not tried: no file system can be mounted here");
+        println!("skipped: file systems cannot be mounted here");
     }
 }

@@ -38,7 +38,7 @@ fn a_second_recorder_of_a_session_is_refused_until_the_lock_is_free() {
     for mode in ["auto", "record"] {
         let mut second = start(&folder, &origin, &[mode]);
         let client = at(second.address());
-        let told = until("a word about the first", || {
+        let told = until("the log line of the first", || {
             let text = second.stderr();
             let line = text.lines().find(|line| line.contains("not recording yet"));
             line.map(str::to_owned)

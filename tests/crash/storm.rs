@@ -191,7 +191,7 @@ impl Storm {
             for _ in 0..CLIENTS {
                 scope.spawn(|| {
                     while let Ok(recorded) = self.ask_twice(&client) {
-                        assert!(recorded, "a whole disk records everything");
+                        assert!(recorded, "a disk without faults records everything");
                     }
                 });
             }
@@ -201,7 +201,7 @@ impl Storm {
             std::thread::sleep(then);
             process.signal("KILL");
         });
-        assert_eq!(process.ended().status, None, "a signal ends it");
+        assert_eq!(process.ended().status, None, "a signal ends the process");
     }
 
     /// Appends a part of an exchange, as a power failure may leave it; returns the part.
@@ -251,11 +251,11 @@ impl Storm {
         for (target, body) in acknowledged.iter().rev().take(most) {
             assert_eq!(client.get(target).body, body[..], "{target}");
         }
-        assert_eq!(self.origin.seen().len(), seen, "the origin was asked");
+        assert_eq!(self.origin.seen().len(), seen, "the origin got a request");
     }
 
-    /// Every acknowledged exchange is complete in the cassette, and the cassette has nothing else
-    /// than what the origin sent.
+    /// Every acknowledged exchange is complete in the cassette, and the cassette contains only
+    /// responses of the origin.
     pub(crate) fn check(&self, what: &str) -> LoadedCassette {
         let loaded = load(&self.folder.cassettes(), "default").expect("a cassette");
         assert!(loaded.damage.is_empty(), "{what}: {:?}", loaded.damage);
@@ -298,8 +298,9 @@ impl Storm {
         std::fs::read(self.folder.cassette("default")).unwrap()
     }
 
-    /// The last complete cassette is kept, under its own name or under that of the rotated file.
-    /// What was recorded since is whole. Returns the one that counts as complete from now on.
+    /// Asserts that the last complete cassette exists under its own name or that of the rotated
+    /// file, and that later exchanges are complete. Returns the cassette that counts as complete
+    /// from now on.
     pub(crate) fn check_complete(&self, complete: Vec<u8>, what: &str) -> Vec<u8> {
         let path = self.folder.cassette("default");
         let read = |path: &Path| std::fs::read(path).unwrap_or_default();

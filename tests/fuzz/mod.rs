@@ -37,7 +37,7 @@ fn every_input_keeps_the_properties() {
     }
     assert!(
         broken.is_empty(),
-        "these break a property:\n{}",
+        "inputs that break a property:\n{}",
         broken.join("\n")
     );
 }
@@ -51,7 +51,7 @@ fn every_folder_of_inputs_and_every_fuzz_target_has_its_property() {
     for path in names {
         let name = path.file_stem().unwrap();
         let target = TARGETS.iter().find(|target| name == target.name);
-        assert!(target.is_some(), "no property is named {name:?}");
+        assert!(target.is_some(), "no property has the name {name:?}");
     }
     for target in TARGETS {
         let source = folder("fuzz_targets").join(target.name);

@@ -12,10 +12,10 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 readonly FUZZ=tests/fuzz FOUND=$PWD/target/fuzz
 HOST=$(rustc -vV | sed -n 's/^host: //p')
-# No sanitizer: those need a nightly compiler, and no crate of the gateway has unsafe code.
+# No sanitizers: they need a nightly compiler, and no crate of the gateway has unsafe code.
 readonly FLAGS=(--fuzz-dir "$FUZZ" --target-dir "$FOUND/build" --sanitizer none)
 
-# one SECONDS TARGET: prints a summary line, or the whole log where a property broke.
+# one SECONDS TARGET: prints a summary line, or the whole log if a property broke.
 one() {
     local seconds=$1 target=$2 log=$FOUND/logs/$2 folder
     local inputs=("$FOUND/corpus/$target")
@@ -42,5 +42,5 @@ readonly SECONDS_EACH=${1:-10}
 [[ $# != 0 ]] || mapfile -t all < <(cargo fuzz list --fuzz-dir "$FUZZ")
 export -f one
 export FOUND FUZZ HOST
-# One process per core. `xargs` fails where one of them does.
+# One process per core. `xargs` fails if one of them does.
 printf '%s\n' "${@:-${all[@]}}" | xargs -P "$(nproc)" -I{} bash -c 'set -euo pipefail; one "$@"' _ "$SECONDS_EACH" {}

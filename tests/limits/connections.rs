@@ -29,7 +29,7 @@ fn a_connection_above_the_limit_waits_for_a_permit() {
     let mut waiting = client::raw(gateway.address, REQUEST);
     assert!(
         waiting.is_silent_for(Duration::from_millis(300)),
-        "two connections are all there may be"
+        "the limit is two connections"
     );
     drop(open.pop());
     drop(open.pop());
@@ -108,7 +108,7 @@ fn one_loopback_address_has_its_own_limit() {
     for raw in &mut open {
         whole(raw);
     }
-    // The refusal comes at once: the gateway does not wait for its own connections to end.
+    // The refusal comes at once: this limit does not wait for `accept_queue_timeout`.
     refused(
         &mut client::raw(gateway.address, REQUEST),
         "connections_per_loopback",
@@ -125,7 +125,8 @@ fn rejected_connections_bounds_responses_to_rejected_clients() {
     let gateway = gateway::passthrough(&origin).section(limits).start_with(1);
     let mut open = client::raw(gateway.address, REQUEST);
     whole(&mut open);
-    // A client that sends nothing is refused only after the time limit for the refusal.
+    // A client that sends nothing takes the only place of a rejected client, so the next one is
+    // closed without a response.
     let mut silent = client::raw(gateway.address, "");
     assert_eq!(client::raw(gateway.address, "").rest(), "");
     silent.write(REQUEST);
@@ -225,6 +226,6 @@ fn a_stop_waits_for_shutdown_timeout_only() {
     });
     assert!(
         opened.count().is_err(),
-        "what was cut off has no proper end"
+        "a truncated body has no final chunk"
     );
 }

@@ -77,7 +77,7 @@ fn request(place: u32) -> Vec<u8> {
 fn goaway(raw: &mut Raw) -> Frame {
     let mut frames = std::iter::from_fn(|| read_frame(raw));
     let goaway = frames.find(|frame| frame.kind == GOAWAY);
-    goaway.expect("the connection is ended in so many words")
+    goaway.expect("the connection ends with a GOAWAY")
 }
 
 /// Reads the first SETTINGS frame of the gateway.
@@ -198,7 +198,7 @@ fn control_frames_above_the_limit_close_the_connection() {
         let goaway = goaway(&mut raw);
         assert_eq!(goaway.code(), CALM, "{one:?}");
         assert!(goaway.payload.ends_with(b"limits.http2_max_control_frames"));
-        assert_eq!(raw.exactly(1), None, "and closed");
+        assert_eq!(raw.exactly(1), None, "the connection is closed");
     }
     assert_eq!(client::http2(&gateway).get("/hello").status, 200);
 }
@@ -240,7 +240,7 @@ fn an_idle_connection_gets_a_goaway() {
     let mut raw = connect(&gateway);
     assert_eq!(goaway(&mut raw).code(), 0);
     let rest: Vec<_> = std::iter::from_fn(|| read_frame(&mut raw)).collect();
-    assert!(rest.len() < 100, "and closed");
+    assert!(rest.len() < 100, "the connection is closed");
 }
 
 /// Reads the response to the request with this index; a new connection preface must not come with
@@ -250,7 +250,7 @@ fn response(raw: &mut Raw, place: u32) {
         let head = raw.exactly(9).unwrap();
         let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
         raw.exactly(length as usize).unwrap();
-        assert_ne!(head[3], SETTINGS, "the connection has begun before");
+        assert_ne!(head[3], SETTINGS, "the connection preface was sent before");
         if number(&head[5..]) == 2 * place + 1 && head[4] & 1 != 0 {
             return;
         }
@@ -262,11 +262,11 @@ fn an_idle_connection_resumes_where_it_was() {
     let origin = origin::simple();
     let gateway = gateway::passthrough(&origin).start();
     let mut raw = connect(&gateway);
-    assert_eq!(settings(&mut raw)[&1], 0, "no table of fields");
+    assert_eq!(settings(&mut raw)[&1], 0, "the dynamic table has size 0");
     assert_eq!(
         read_frame(&mut raw).unwrap().kind,
         SETTINGS,
-        "it knows ours"
+        "the acknowledgement of our settings"
     );
     // The client sets the size of its dynamic table to 0 (RFC 7541, section 6.3).
     let first = [&[0x20][..], &HEAD].concat();
@@ -297,7 +297,7 @@ fn the_last_request_of_a_connection_is_followed_by_a_goaway() {
     raw.write((0..3).flat_map(request).collect::<Vec<u8>>());
     let (mut answers, mut told) = (0, None);
     while answers < 3 || told.is_none() {
-        let frame = read_frame(&mut raw).expect("all are answered");
+        let frame = read_frame(&mut raw).expect("all requests get a response");
         match frame.kind {
             HEADERS => answers += 1,
             GOAWAY => told = Some(frame.code()),

@@ -66,7 +66,7 @@ fn answer(stream: TcpStream, asked: &AtomicUsize, (told, tell): &(Mutex<bool>, C
 
 impl Slow {
     fn wait_for(&self, count: usize) {
-        until("requests to come up", || {
+        until("requests at the origin", || {
             (self.asked.load(Ordering::SeqCst) == count).then_some(())
         });
     }
@@ -245,7 +245,5 @@ fn memory_of_a_burst_is_released() {
     until("all of the bodies", || (more() >= all).then_some(()));
     drop(clients);
     // No further request makes the allocator check its clock.
-    until("memory that is given back", || {
-        (more() < all / 4).then_some(())
-    });
+    until("the release of memory", || (more() < all / 4).then_some(()));
 }

@@ -85,7 +85,7 @@ fn origin() -> Origin {
 fn with_wait_a_response_waits_for_the_recorder() {
     let origin = origin();
     let busy = Busy::start(&origin, "wait", "60s");
-    until("somebody to be held back", || {
+    until("a response that waits", || {
         (busy.crowd() > BUSY / 2).then_some(())
     });
     assert_eq!(busy.finish(), 0);

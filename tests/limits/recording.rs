@@ -142,7 +142,7 @@ fn a_body_waits_for_recording_memory() {
         count + opened.count().unwrap()
     });
     let early = tell.recv_timeout(std::time::Duration::from_millis(300));
-    assert!(early.is_err(), "the second has no room beside the first");
+    assert!(early.is_err(), "there is no memory for the second exchange");
     gates[0].open();
     assert_eq!(first.count().unwrap(), 3);
     tell.recv_timeout(crate::support::PATIENCE).unwrap();
@@ -217,7 +217,7 @@ fn secrets_above_the_limit_stop_the_recording() {
         };
         (0..2).for_each(send);
         // An exchange that is still queued when the limit is reached is not written either.
-        until("two to be written", || {
+        until("two written exchanges", || {
             (gateway.session("default").recorded == 2).then_some(())
         });
         send(2);

@@ -166,7 +166,7 @@ fn a_request_above_max_concurrent_requests_is_a_503_with_retry_after() {
     for opened in opened {
         assert_eq!(opened.count().unwrap(), 4);
     }
-    until("a permit to be free", || {
+    until("a free permit", || {
         (client.get("/slow").status == 200).then_some(())
     });
 }

@@ -48,7 +48,7 @@ fn an_upstream_that_accepts_no_connection_is_a_504() {
     let queued: Vec<_> = std::iter::from_fn(connect).take(16).collect();
     assert!(
         queued.len() < 16,
-        "the queue of a listener is never full here"
+        "the backlog of the listener is never full here"
     );
     assert_late(&format!("http://{address}"), "connect_timeout = \"200ms\"");
 }
@@ -135,7 +135,7 @@ fn a_request_above_upstream_max_concurrent_requests_is_a_503() {
     );
     gate.open();
     assert_eq!(opened.count().unwrap(), 4);
-    until("a permit to be free", || {
+    until("a free permit", || {
         (client.get("/hello").status == 200).then_some(())
     });
 }

@@ -67,7 +67,7 @@ fn every_bad_plugin_is_named_with_its_reason() {
 fn a_plugin_that_imports_the_network_is_refused() {
     let text = refusal(&with(&fixture("greedy")));
     assert!(
-        text.contains("wasi:sockets/") && text.contains("plugins are not given"),
+        text.contains("wasi:sockets/") && text.contains("not available to plugins"),
         "{text}"
     );
 }

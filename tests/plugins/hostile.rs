@@ -120,7 +120,7 @@ fn a_plugin_that_traps_repeatedly_is_paused() {
     let after = used(&gateway, "own.wasm");
     assert_eq!(
         after.instances_started, before.instances_started,
-        "no copy is started for it"
+        "no further instance starts"
     );
     let paused = gateway.status().live[0].paused.clone().unwrap();
     assert!(

@@ -67,7 +67,7 @@ fn each_call_may_have_a_fresh_instance() {
     let client = client::http1(&gateway);
     ask(&client, 10);
     let used = used(&gateway);
-    assert_eq!(used.instances, 0, "none is kept");
+    assert_eq!(used.instances, 0, "no instance is kept");
     assert!(used.instances_started >= 10, "{used:?}");
 }
 
@@ -75,10 +75,7 @@ fn each_call_may_have_a_fresh_instance() {
 fn instances_start_before_the_first_request() {
     let gateway = with("one-part", "");
     let used = used(&gateway);
-    assert!(
-        used.instances >= 2,
-        "one for each thread that asks: {used:?}"
-    );
+    assert!(used.instances >= 2, "one for each calling thread: {used:?}");
 }
 
 #[test]
@@ -162,7 +159,7 @@ fn answers_of_a_slow_matcher_are_cached() {
         post(&client, "two");
         assert!(
             used(&gateway).calls > after.calls,
-            "another request is asked for"
+            "another request calls the plugin"
         );
     }
 }

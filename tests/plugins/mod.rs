@@ -75,12 +75,12 @@ fn a_matcher_may_defer_to_the_next_one() {
     assert_eq!(
         client.get("/special/1?x=2").status,
         200,
-        "the plugin does not look at the query"
+        "the plugin ignores the query"
     );
     assert_eq!(
         client.get("/plain?x=2").status,
         404,
-        "the built-in matcher does"
+        "the built-in matcher compares it"
     );
     assert_eq!(client.get("/plain?x=1").status, 200);
 }
@@ -136,7 +136,7 @@ fn a_redactor_declares_rules_and_is_called() {
         .header("content-type", "application/json")
         .body(body)
         .send();
-    assert_eq!(answer.text(), body, "the client is served as ever");
+    assert_eq!(answer.text(), body, "the client gets its response");
     let folder = Arc::clone(&gateway.folder);
     let report = gateway.finish();
     assert_eq!((report.recorded, report.passed), (1, true), "{report:#?}");

@@ -13,7 +13,7 @@ use crate::{files, tools};
 fn run(script: &str, gateway: &Gateway) -> Value {
     let mut python = tools::script(script);
     python.arg(&gateway.url).stdin(Stdio::null());
-    let output = python.output().expect("it was looked for");
+    let output = python.output().expect("the program was found before");
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{script}: {stderr}");
     serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {stderr}"))
@@ -89,7 +89,7 @@ fn curl(gateway: &Gateway, path: &str, arguments: &[&str]) -> Vec<u8> {
     curl.args(["--silent", "--show-error", "--fail", "--noproxy", "*"]);
     curl.args(["--max-time", "30"]);
     curl.args(arguments).arg(format!("{}{path}", gateway.url));
-    let output = curl.output().expect("it was looked for");
+    let output = curl.output().expect("the program was found before");
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{path} {arguments:?}: {stderr}");
     output.stdout
@@ -97,7 +97,7 @@ fn curl(gateway: &Gateway, path: &str, arguments: &[&str]) -> Vec<u8> {
 
 #[test]
 #[ignore = "needs curl: see .ci/run"]
-fn plain_curl_gets_the_plain_form_of_what_was_recorded_compressed() {
+fn curl_without_compressed_gets_the_decoded_body() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     let origin = Upstream::script("codings/origin.py", folder);

@@ -36,7 +36,7 @@ pub(crate) fn differences(recorded: &Seen, replayed: &Seen, secrets: &Secrets) -
     }
     let mut bodies = vec![("body", &recorded.body, &replayed.body)];
     if recorded.coding().is_none() {
-        bodies.push(("body as it came", &recorded.raw, &replayed.raw));
+        bodies.push(("raw body", &recorded.raw, &replayed.raw));
     }
     for (what, was, is) in bodies {
         let (was, is) = (body(was, secrets), body(is, secrets));

@@ -86,7 +86,7 @@ fn a_kill_at_any_system_call_keeps_acknowledged_exchanges() {
             let path = storm.folder.cassette("default");
             let aside = text(&path.with_extension("jsons.torn"));
             let is_kept = aside.ends_with(&torn) || text(&path).ends_with(&torn);
-            assert!(is_kept, "{what}: the torn end is nowhere");
+            assert!(is_kept, "{what}: the torn end is lost");
             storm.check(&what);
             if !killed {
                 break;
@@ -99,7 +99,7 @@ fn a_kill_at_any_system_call_keeps_acknowledged_exchanges() {
     }
     // The number of calls depends on how exchanges are grouped into writes.
     println!("{kills} kills");
-    assert!(kills > 20, "{kills} kills are too few to mean anything");
+    assert!(kills > 20, "only {kills} kills");
 }
 
 #[test]
@@ -121,7 +121,7 @@ fn a_kill_at_any_system_call_of_a_rotation_keeps_the_old_cassette() {
     }
     // The number of calls depends on how exchanges are grouped into writes.
     println!("{kills} kills");
-    assert!(kills > 20, "{kills} kills are too few to mean anything");
+    assert!(kills > 20, "only {kills} kills");
 }
 
 #[test]
@@ -188,6 +188,6 @@ fn hundreds_of_kills_lose_nothing_acknowledged() {
 fn a_disk_that_is_full_for_a_minute_stops_recording_and_nothing_else() {
     assert!(
         disk::full(Duration::from_secs(60)),
-        "no file system can be mounted here"
+        "file systems cannot be mounted here"
     );
 }

@@ -116,7 +116,7 @@ fn with_body(curl: &mut Command, request: &Request, sent: &Path) {
 
 fn each(curl: &mut Command, argument: &str, fields: &Map<String, Value>) {
     for (name, value) in fields {
-        let value = value.as_str().expect("fields have texts");
+        let value = value.as_str().expect("fields are texts");
         curl.args([argument, &format!("{name}={value}")]);
     }
 }
@@ -126,7 +126,7 @@ fn seen(curl: &mut Command, request: &Request, files: &Files) -> Seen {
         Some(Body::Chunked { .. }) => fs::File::open(&files.sent).expect("it was written").into(),
         Some(_) | None => Stdio::null(),
     };
-    let output = curl.stdin(stdin).output().expect("curl was looked for");
+    let output = curl.stdin(stdin).output().expect("curl was found before");
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     let error = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{}: {error} {said}", request.name);
@@ -137,11 +137,11 @@ fn seen(curl: &mut Command, request: &Request, files: &Files) -> Seen {
     let came = if is_head {
         Vec::new()
     } else {
-        fs::read(&files.body).expect("it was made before")
+        fs::read(&files.body).expect("the file was created before")
     };
     let mut seen = Seen {
         name: request.name.clone(),
-        status: status.parse().expect("curl tells a number"),
+        status: status.parse().expect("curl prints a number"),
         version: Some(version.to_owned()),
         headers: headers(&String::from_utf8_lossy(&heads)),
         raw: None,

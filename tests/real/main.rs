@@ -50,6 +50,9 @@ mod sdks;
 /// Ambiguous requests to third-party servers.
 mod smuggling;
 
+/// Certificates of openssl, between curl, nginx and Node.
+mod tls;
+
 /// Guests that were compiled when the contract was frozen.
 mod contract;
 
@@ -59,7 +62,7 @@ mod contract;
     dead_code,
     unused_imports,
     clippy::disallowed_methods,
-    reason = "it is made for the suite, and stands for the programs around the gateway"
+    reason = "the helpers are those of the suite, and they run programs other than the gateway"
 )]
 mod support;
 

@@ -132,10 +132,10 @@ impl Process {
             if let Some((_, rest)) = found {
                 return rest.to_owned();
             }
-            let ended = self.child.try_wait().expect("it is a child of ours");
+            let ended = self.child.try_wait().expect("the process is a child");
             assert!(
                 ended.is_none() && Instant::now() < end,
-                "not up: {ended:?}\n{said}"
+                "the process did not start: {ended:?}\n{said}"
             );
             std::thread::sleep(Duration::from_millis(20));
         }
@@ -150,14 +150,15 @@ impl Process {
     fn stop(mut self) -> (String, ExitStatus) {
         self.terminate();
         let status = self.ended_in_time();
-        let status = status.unwrap_or_else(|| panic!("it does not stop:\n{}", self.said()));
+        let status =
+            status.unwrap_or_else(|| panic!("the process does not stop:\n{}", self.said()));
         (self.said(), status)
     }
 
     fn ended_in_time(&mut self) -> Option<ExitStatus> {
         let end = Instant::now() + PATIENCE;
         while Instant::now() < end {
-            if let Some(status) = self.child.try_wait().expect("it is a child of ours") {
+            if let Some(status) = self.child.try_wait().expect("the process is a child") {
                 return Some(status);
             }
             std::thread::sleep(Duration::from_millis(10));

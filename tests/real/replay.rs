@@ -42,7 +42,7 @@ fn clients_see_the_same_without_the_upstream() {
     let faults = faults.join("\n");
     assert!(
         faults.is_empty(),
-        "not the same at replay:\n{faults}\n\n{table}"
+        "differences at replay:\n{faults}\n\n{table}"
     );
     assert_no_byte_of(&secrets, folder);
     assert_no_byte_of(&others, folder);

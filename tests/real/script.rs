@@ -33,11 +33,11 @@ fn run(mut script: Command, http2: bool, task: &Task<'_>) -> Vec<Seen> {
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
-    let mut child = script.spawn().expect("it was looked for");
+    let mut child = script.spawn().expect("the program was found before");
     let mut stdin = child.stdin.take().expect("it is piped");
     let written = stdin.write_all(told.to_string().as_bytes());
     drop(stdin);
-    let output = child.wait_with_output().expect("it is a child of ours");
+    let output = child.wait_with_output().expect("the process is a child");
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(
         written.is_ok() && output.status.success(),

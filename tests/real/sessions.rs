@@ -49,7 +49,7 @@ fn twenty_sessions_at_once() {
     assert!(faults.is_empty(), "{}", faults.join("\n"));
     assert_all_differ(&recorded);
     let requests = recorded.iter().map(Vec::len).sum::<usize>();
-    println!("\n{COUNT} sessions at once, {requests} requests: all as recorded");
+    println!("\n{COUNT} concurrent sessions, {requests} requests: all replayed");
 }
 
 fn all_at_once(gateway: &Gateway, folder: &Path) -> Vec<Vec<Seen>> {

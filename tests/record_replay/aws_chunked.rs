@@ -60,7 +60,7 @@ fn uploads_are_recorded_without_chunks_and_match_in_every_form() {
         assert_eq!(
             origin.seen()[0].body,
             body,
-            "the upstream gets what was sent"
+            "the upstream gets the sent bytes"
         );
         let request = &folder.exchanges("default")[0]["request"];
         assert_eq!(request["body"]["json"]["item"], "tea", "{coding}");

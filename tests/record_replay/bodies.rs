@@ -136,7 +136,7 @@ fn an_endless_body_is_forwarded_and_not_recorded() {
     // The allocator reserves 4 MiB at a time for each thread and each size of large buffers.
     assert!(
         grown < 32 << 20,
-        "{grown} bytes more for a stream of 128 MiB"
+        "memory grew by {grown} bytes for a stream of 128 MiB"
     );
     process.stop();
     let report = std::fs::read_to_string(folder.path().join("report.json")).unwrap();

@@ -200,7 +200,7 @@ fn coded_bytes_that_hide_a_secret_are_not_kept() {
     ] {
         let coded = [&gzip(text, 6)[..], tail.as_bytes()].concat();
         let (gateway, answer) = record_with_secret(coded.clone());
-        assert_eq!(answer.body, coded, "it is served all the same");
+        assert_eq!(answer.body, coded, "the client gets the response");
         let report = gateway.finish();
         assert_eq!((report.recorded, report.passed), (0, false), "{report:#?}");
     }

@@ -83,7 +83,7 @@ fn responses_are_stored_decoded_and_replayed_encoded() {
         assert_eq!(
             recorded.body,
             encoded(coding),
-            "{coding}: the client gets what was sent"
+            "{coding}: the client gets the sent bytes"
         );
         let folder = std::sync::Arc::clone(&gateway.folder);
         gateway.stop();

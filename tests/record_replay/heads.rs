@@ -157,7 +157,7 @@ fn hop_by_hop_headers_are_removed() {
     assert_eq!(answer.header("x-mine"), "");
     let headers = &origin.seen()[0].headers;
     for name in ["x-yours", "keep-alive", "proxy-connection"] {
-        assert!(!headers.contains_key(name), "{name} was sent on");
+        assert!(!headers.contains_key(name), "{name} was forwarded");
     }
     assert!(headers.contains_key("x-kept"));
 }

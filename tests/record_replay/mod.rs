@@ -26,7 +26,7 @@ pub(crate) fn both_ways(origin: Origin, ask: impl Fn(&Client) -> Answer) -> (Ans
     let replayed = ask(&client::http1(&gateway));
     assert_eq!(
         replayed, recorded,
-        "what is replayed is not what was recorded"
+        "the replayed response differs from the recorded one"
     );
     assert_eq!(gateway.finish().misses, 0);
     (recorded, folder)

@@ -50,7 +50,7 @@ fn an_origin_that_drops_mid_body_is_not_recorded() {
     }
     gate.open();
     for opened in opened {
-        assert!(opened.count().is_err(), "the client is told as well");
+        assert!(opened.count().is_err(), "the client sees the abort too");
     }
     client.get("/whole");
     let folder = Arc::clone(&gateway.folder);

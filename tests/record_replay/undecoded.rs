@@ -170,7 +170,7 @@ fn requests_beyond_the_limits_of_decoding_are_forwarded_or_rejected() {
 }
 
 #[test]
-fn secrets_are_found_in_bodies_that_are_not_what_their_header_says() {
+fn secrets_are_found_in_bodies_with_a_wrong_content_encoding() {
     let text = "{\"password\": \"canary-1c9e7d32\"}";
     let cases: Vec<Case> = ["gzip", "none", "made-up", "br"]
         .map(|coding| (coding, "application/json", text.as_bytes().to_vec()))
@@ -187,7 +187,7 @@ fn secrets_are_found_in_bodies_that_are_not_what_their_header_says() {
 }
 
 #[test]
-fn events_with_a_coding_that_is_none_are_events() {
+fn events_with_a_wrong_content_encoding_are_events() {
     let handler = |_: &origin::Seen| {
         let reply = origin::parts().header("content-type", "text/event-stream");
         let reply = reply.header("content-encoding", "none");

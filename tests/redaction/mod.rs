@@ -73,7 +73,7 @@ fn the_guard_refuses_token_patterns() {
     let answer = client.post("/echo", "text/plain", &format!("see {token} there"));
     assert!(
         answer.text().contains(&token),
-        "the client is served as ever"
+        "the client gets its response"
     );
     client.get("/hello");
     let folder = Arc::clone(&gateway.folder);

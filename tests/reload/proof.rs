@@ -163,7 +163,7 @@ fn a_version_that_fails_once_live_is_rolled_back() {
     );
     // The request was a hit before and is a hit now: keys are those of the current version.
     assert_eq!(client.get("/fine").status, 200);
-    // The same file is not tried again.
+    // The refused file is not tried again.
     gateway.reload();
     assert_eq!(gateway.status().live[0].sha256, good);
 }

@@ -33,7 +33,7 @@ fn two_hundred_swaps_under_load_fail_no_request_and_mix_no_versions() {
         for swap in 1..=SWAPS {
             let (plugin, expected) = &versions[swap % 2];
             folder.put_plugin("own.wasm", plugin);
-            assert!(gateway.reload(), "swap {swap} was not taken");
+            assert!(gateway.reload(), "swap {swap} did not take effect");
             assert_eq!(now(&client), *expected, "after swap {swap}");
             let before = load.answers.load(Ordering::Relaxed);
             until("answers of this version", || {

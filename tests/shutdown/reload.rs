@@ -29,7 +29,7 @@ fn config(gateway: &Running) -> String {
 /// Saves these settings and waits until they are in force.
 fn reload(gateway: &Running, config: &str) {
     gateway.folder.write_config(config);
-    assert!(gateway.reload(), "the configuration is as it was");
+    assert!(gateway.reload(), "the configuration is unchanged");
 }
 
 fn answers(raw: &mut Raw) {
@@ -182,7 +182,7 @@ fn streams_and_requests_follow_their_limits() {
     assert_eq!(client::http1(&gateway).get("/hello").status, 503);
     gate.open();
     assert_eq!(slow.count().unwrap(), 4);
-    until("a permit to be free", || {
+    until("a free permit", || {
         (client::http1(&gateway).get("/hello").status == 200).then_some(())
     });
     let origin = socket_origin();

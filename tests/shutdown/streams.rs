@@ -175,7 +175,7 @@ fn event_streams_end_cleanly() {
         assert_eq!(opened.next().unwrap().unwrap(), "data: one\n\n");
         let stopped = at_least(BEFORE_DRAIN, || {
             let stopped = stop(gateway);
-            assert!(opened.next().is_none(), "a proper end");
+            assert!(opened.next().is_none(), "the stream has its end");
             stopped
         });
         waited(stopped);

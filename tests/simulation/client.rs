@@ -175,7 +175,7 @@ fn check(
         let own = body.starts_with(b"{");
         if !own && !expected.body().starts_with(body) {
             run_log.wrong(format!(
-                "{target}: what came before the break is of something else"
+                "{target}: the bytes before the abort are not of this response"
             ));
         }
         return None;
@@ -183,7 +183,7 @@ fn check(
     if let Some(kind) = parts.headers.get("ouli-error") {
         let kind = String::from_utf8_lossy(kind.as_bytes()).into_owned();
         if body.is_empty() {
-            run_log.wrong(format!("{target}: the gateway's `{kind}` says nothing"));
+            run_log.wrong(format!("{target}: the gateway's `{kind}` has no text"));
         }
         return Some(Got::GatewayError(parts.status.as_u16(), kind));
     }
@@ -191,7 +191,7 @@ fn check(
     if !same {
         let size = body.len();
         run_log.wrong(format!(
-            "{target}: {size} bytes with {} pass for whole",
+            "{target}: {size} bytes with {} count as complete",
             parts.status
         ));
     }

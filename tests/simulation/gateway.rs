@@ -113,7 +113,7 @@ impl Simulated {
         let snapshot = snapshot(&config, plugins, guard);
         let sessions = Arc::new(Sessions::new(Arc::new(folder), limits, Vec::new()));
         if mode != "record" && mode != "passthrough" {
-            // Read now, as at every start, so that no thread beside the simulation reads it later.
+            // Read before the run, so that no thread outside the simulation reads it later.
             snapshot
                 .make_index(&sessions, &sessions.get_or_create(SESSION).unwrap())
                 .unwrap();
@@ -196,7 +196,7 @@ impl Simulated {
     /// Closes the recorder, so that everything is on the disk. No request may be in progress.
     pub(super) fn finish(self) {
         let live = Arc::try_unwrap(self.live);
-        assert!(live.is_ok(), "something still serves");
+        assert!(live.is_ok(), "a task still holds the gateway");
         drop(live);
         self.recorder.join().unwrap();
         self.writer.close().unwrap();

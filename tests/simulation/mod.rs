@@ -52,15 +52,15 @@ fn responses_are_correct_or_reported_as_failed_under_network_faults() {
         recorded += outcome.recorded;
     }
     println!(
-        "{runs} runs in {:.1?}: {requests} requests, {whole} answered whole, {recorded} recorded",
+        "{runs} runs in {:.1?}: {requests} requests, {whole} complete, {recorded} recorded",
         start.elapsed()
     );
     // The runs must contain both faults and complete responses, otherwise they prove nothing.
     assert!(runs < RUNS || (whole < requests && whole * 2 > requests));
 }
 
-/// All requests share one connection that is never idle, so only the response timeout detects
-/// that the upstream is gone.
+/// All requests share one connection that is never idle, so only the response timeout detects that
+/// the upstream is unreachable.
 #[test]
 fn an_upstream_that_vanishes_is_given_up() {
     let outcome = run::run(&Plan::silent_upstream());
@@ -68,7 +68,10 @@ fn an_upstream_that_vanishes_is_given_up() {
     // Requests that wait for the connection when it returns have timed out.
     let soon = plan::CALM + Duration::from_secs(2);
     assert!(outcome.last_failure < soon, "{:?}", outcome.last_failure);
-    assert!(outcome.whole < outcome.requests, "it was never gone");
+    assert!(
+        outcome.whole < outcome.requests,
+        "the upstream was always reachable"
+    );
 }
 
 #[test]

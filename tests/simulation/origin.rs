@@ -1,4 +1,4 @@
-//! The origin: answers as its targets say, over HTTP/1.1 and HTTP/2.
+//! The origin: its responses depend on the target, over HTTP/1.1 and HTTP/2.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -38,7 +38,7 @@ async fn connection(stream: TcpStream, http2: bool, run_log: Arc<RunLog>) {
         async move { Ok::<_, Infallible>(answer(request, &run_log).await) }
     });
     let io = TokioIo::new(stream);
-    // The client of the connection sees how it ended.
+    // The client of the connection sees the error.
     if http2 {
         let mut server = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
         server.timer(TokioTimer::new()).auto_date_header(false);
@@ -53,15 +53,15 @@ async fn connection(stream: TcpStream, http2: bool, run_log: Arc<RunLog>) {
 async fn answer(request: Request<Incoming>, run_log: &RunLog) -> Response<Script> {
     let path = request.uri().path().to_owned();
     let Ok(target) = path.parse::<Target>() else {
-        run_log.wrong(format!("the origin was asked for {path}"));
+        run_log.wrong(format!("the origin got a request for {path}"));
         return Response::new(Script::default());
     };
     let method = request.method().clone();
-    // A request whose body breaks off is not counted.
+    // A request with an incomplete body is not counted.
     if let Ok(body) = request.into_body().collect().await
         && (body.to_bytes() != target.asked() || method != target.method())
     {
-        run_log.wrong(format!("the origin got another request to {target}"));
+        run_log.wrong(format!("the origin got a second request for {target}"));
     }
     let reply = target.reply();
     tokio::time::sleep(reply.delay).await;

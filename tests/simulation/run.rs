@@ -56,7 +56,7 @@ pub(super) fn run(plan: &Plan) -> Outcome {
         let target = asked.target;
         let got = outcomes.iter().find(|(_, other, _)| *other == target);
         if !got.is_some_and(|(_, _, got)| *got == Got::Whole) {
-            run_log.wrong(format!("{target}: {got:?}, though all is well again"));
+            run_log.wrong(format!("{target}: {got:?} after the faults ended"));
         }
     }
     let wrong = std::mem::take(&mut run_log.lock().wrong);
@@ -91,7 +91,10 @@ fn breaking(plan: &Plan, cassettes: &std::path::Path, run_log: &Arc<RunLog>) {
     sim.host(ORIGIN, move || origin::serve(http2, Arc::clone(&origins)));
     let serving = std::cell::RefCell::new(Some(gateway.serve()));
     sim.host(GATEWAY, move || {
-        serving.borrow_mut().take().expect("it is never restarted")
+        serving
+            .borrow_mut()
+            .take()
+            .expect("the host is not restarted")
     });
     for (name, one) in CLIENTS.iter().zip(&plan.clients) {
         sim.client(*name, client::run(one.clone(), Arc::clone(run_log)));
@@ -144,7 +147,7 @@ fn end(mut sim: Sim<'_>, gateway: Simulated, when: &str, run_log: &RunLog) {
     }
     let held = gateway.held();
     if !held.is_empty() {
-        run_log.wrong(format!("never given back {when}: {held:?}"));
+        run_log.wrong(format!("never released {when}: {held:?}"));
     }
     drop(sim);
     gateway.finish();
@@ -192,7 +195,7 @@ fn compare(exchanges: &[RecordedExchange], whole: &[Target], run_log: &RunLog) {
             run_log.wrong(format!("{target} is recorded as complete and is not"));
         }
         if !complete && !reply.body().starts_with(response.body.inline()) {
-            run_log.wrong(format!("{target} is recorded in part, with something else"));
+            run_log.wrong(format!("{target} is recorded in part, with other bytes"));
         }
         if response.status != reply.status || request.body.inline() != target.asked() {
             run_log.wrong(format!("{target} is recorded as another exchange"));
@@ -200,7 +203,9 @@ fn compare(exchanges: &[RecordedExchange], whole: &[Target], run_log: &RunLog) {
     }
     for target in whole {
         if !seen.contains(target) {
-            run_log.wrong(format!("{target} was answered whole and is not recorded"));
+            run_log.wrong(format!(
+                "{target} has a complete response and is not recorded"
+            ));
         }
     }
 }
@@ -216,7 +221,10 @@ fn replay(
     let mut sim = simulation(plan.seed);
     let serving = std::cell::RefCell::new(Some(gateway.serve()));
     sim.host(GATEWAY, move || {
-        serving.borrow_mut().take().expect("it is never restarted")
+        serving
+            .borrow_mut()
+            .take()
+            .expect("the host is not restarted")
     });
     let again = Arc::new(RunLog::default());
     for (name, one) in CLIENTS.iter().zip(&plan.clients) {

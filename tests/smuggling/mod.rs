@@ -18,10 +18,10 @@ use std::sync::Arc;
 use crate::support::folder::Folder;
 use crate::support::gateway;
 
-/// Nothing waits for long where nothing more will come.
+/// Short timeouts, because inputs may leave connections open.
 const LIMITS: &str = "[limits]\nrequest_header_timeout = \"500ms\"\nidle_timeout = \"500ms\"";
 
-/// Fewer inputs than this are no corpus.
+/// The minimum number of inputs in the corpus.
 const LEAST: usize = 700;
 
 #[test]
@@ -82,12 +82,12 @@ fn verdict(
         ([], ..) => {}
         ([cut], End::InBody | End::BadBody(_), Some(begun))
             if begun.target == cut.target && begun.body.starts_with(&cut.body) => {}
-        _ => return Err(format!("the origin was sent a part of {cut:?}")),
+        _ => return Err(format!("the origin received a part of {cut:?}")),
     }
     judge::judge(reading, answers, &seen, &recorded, false)
 }
 
-/// What is wrong whatever was sent.
+/// Faults that do not belong to an input.
 fn general(kept: &Kept, recorded: &[judge::Seen]) -> Vec<String> {
     let wrong = kept
         .wrong
@@ -96,7 +96,7 @@ fn general(kept: &Kept, recorded: &[judge::Seen]) -> Vec<String> {
     let strange = judge::strangers(&kept.requests)
         .into_iter()
         .chain(judge::strangers(recorded));
-    let strange = strange.map(|seen| format!("a request of no input: {seen:?}"));
+    let strange = strange.map(|seen| format!("a request that is in no input: {seen:?}"));
     wrong.chain(strange).collect()
 }
 
@@ -134,7 +134,7 @@ fn the_reference_parser_knows_the_grammar() {
             assert_eq!(owner(&request.target), Some(1));
             assert_eq!(request.body, body.as_bytes());
         }
-        // Whatever is left out of it, it is no other request.
+        // No truncated prefix is a complete request.
         for at in 1..one.len() {
             let part = strict::read(&one.as_bytes()[..at]);
             assert!(

@@ -19,14 +19,14 @@ pub(super) struct Origin {
     accepting: JoinHandle<()>,
 }
 
-/// What it was sent.
+/// The requests that the origin received.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Kept {
-    /// Whole requests, in the order of their ends.
+    /// Complete requests, in the order of their ends.
     pub(super) requests: Vec<Seen>,
-    /// Requests of which the connection ended before their body did.
+    /// Requests whose connection ended within the body.
     pub(super) cut: Vec<Seen>,
-    /// What was no HTTP/1.1, or ended within a head.
+    /// Bytes that are not HTTP/1.1, and incomplete heads.
     pub(super) wrong: Vec<String>,
 }
 
@@ -60,10 +60,10 @@ pub(super) fn start() -> Origin {
 }
 
 impl Origin {
-    /// What it was sent, once the connections to it have ended.
+    /// Stops the origin when its connections have ended; returns the received requests.
     pub(super) fn end(self) -> Kept {
         self.end.store(true, Ordering::Relaxed);
-        // It looks when somebody comes.
+        // Wakes the accept loop.
         drop(TcpStream::connect(self.address).unwrap());
         self.accepting.join().unwrap();
         self.seen.lock().unwrap().clone()
@@ -73,25 +73,25 @@ impl Origin {
 fn serve(stream: &mut TcpStream, kept: &Mutex<Kept>) {
     let mut waiting = Vec::new();
     let mut bytes = [0; 4096];
-    // The gateway may end a connection with a reset, which is an end as well.
+    // A reset by the gateway counts as the end of the connection.
     while let Ok(count @ 1..) = stream.read(&mut bytes) {
         waiting.extend(&bytes[..count]);
         let reading = strict::read(&waiting);
         if reading.end == End::Whole {
             waiting.clear();
         } else if !reading.requests.is_empty() {
-            // A gateway waits for an answer before it sends the next request.
+            // A gateway waits for a response before it sends the next request.
             let text = waiting.escape_ascii().to_string();
             kept.lock().unwrap().wrong.push(text);
             break;
         }
         for request in &reading.requests {
             if request.tolerated && !matches!(request.target.as_str(), "*") {
-                let text = format!("no two servers need agree on {request:?}");
+                let text = format!("servers may parse {request:?} differently");
                 kept.lock().unwrap().wrong.push(text);
             }
             kept.lock().unwrap().requests.push(Seen::from(request));
-            // The gateway may be gone.
+            // The gateway may have closed the connection.
             let _ = stream.write_all(ANSWER);
         }
         if matches!(reading.end, End::BadHead(_) | End::BadBody(_)) {
@@ -102,7 +102,7 @@ fn serve(stream: &mut TcpStream, kept: &Mutex<Kept>) {
     let _ = stream.shutdown(Shutdown::Both);
 }
 
-/// What is left when a connection ends.
+/// Notes the state at the end of a connection.
 fn note(reading: Reading, waiting: &[u8], kept: &mut Kept) {
     match (reading.end, reading.begun) {
         (End::Whole, _) => {}

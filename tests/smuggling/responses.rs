@@ -14,7 +14,7 @@ use crate::support::gateway;
 
 const CLEAN: &str = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nclean";
 
-/// How long an origin gives the gateway to use a connection again.
+/// The time in which the gateway may reuse a connection.
 const REUSE: std::time::Duration = std::time::Duration::from_millis(200);
 
 const LIMITS: &str = "[limits]\nresponse_header_timeout = \"2s\"";
@@ -32,7 +32,7 @@ fn a_response_is_one_response_and_leaves_no_bytes() {
     let ids: Vec<_> = (0..evil.len()).collect();
     let seen = client::each(&ids, |id| {
         let first = ask(gateway.address, &target("first", *id));
-        // More of them than a worker has connections: one is dirty if any is.
+        // More requests than a worker has connections, so any dirty connection is used.
         let others = [(); 2].map(|()| ask(gateway.address, &target("second", *id)));
         (first, others)
     });
@@ -44,9 +44,7 @@ fn a_response_is_one_response_and_leaves_no_bytes() {
         let clean =
             |answer: &Option<Answer>| answer.as_ref().is_some_and(|one| one.body == b"clean");
         if !others.iter().all(clean) {
-            faults.push(format!(
-                "{name}: the next request is answered with {others:?}"
-            ));
+            faults.push(format!("{name}: the next request got {others:?}"));
         }
         let kept: Vec<_> = recorded
             .iter()
@@ -82,7 +80,7 @@ fn a_response_is_one_response_and_leaves_no_bytes() {
     );
 }
 
-/// Target, status and body of a recorded exchange.
+/// The target, status and body of a recorded exchange.
 fn recorded(exchange: &serde_json::Value) -> (String, u16, String) {
     let text = |value: &serde_json::Value| match value {
         serde_json::Value::Array(lines) => lines.iter().filter_map(|line| line.as_str()).collect(),
@@ -97,7 +95,7 @@ fn recorded(exchange: &serde_json::Value) -> (String, u16, String) {
     )
 }
 
-/// The answer to a request on a connection of its own; none where it does not come whole.
+/// The response to a request on a new connection; none if it is incomplete.
 fn ask(address: SocketAddr, target: &str) -> Option<Answer> {
     let mut stream = client::connect(address);
     write!(
@@ -112,19 +110,19 @@ fn ask(address: SocketAddr, target: &str) -> Option<Answer> {
     let whole = answers.whole.into_iter().next();
     assert!(
         one || whole.is_none(),
-        "more than one answer: {}",
+        "more than one response: {}",
         read.escape_ascii()
     );
     whole
 }
 
-/// Where an origin listens that answers the first requests so, and ends the connection then; all
-/// others are answered well.
+/// Starts an origin that sends these responses for the first requests and then closes the
+/// connection; all other responses are valid. Returns its address.
 fn origin(evil: &Arc<Vec<Evil>>) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let evil = Arc::clone(evil);
-    // It ends with the process of the tests.
+    // The thread runs until the process exits.
     std::thread::spawn(move || {
         for stream in listener.incoming() {
             let (mut stream, evil) = (stream.unwrap(), Arc::clone(&evil));
@@ -134,7 +132,7 @@ fn origin(evil: &Arc<Vec<Evil>>) -> SocketAddr {
     address
 }
 
-/// Reads one head, and answers. None once the connection is to end.
+/// Reads a head and responds. None if the connection is to be closed.
 fn answer(stream: &mut TcpStream, evil: &[Evil]) -> Option<()> {
     let mut head = Vec::new();
     let mut byte = [0];
@@ -148,8 +146,8 @@ fn answer(stream: &mut TcpStream, evil: &[Evil]) -> Option<()> {
         return stream.write_all(CLEAN.as_bytes()).ok();
     }
     stream.write_all(&evil[owner(target)?].bytes).ok()?;
-    // The gateway may send another request on this connection now. Whoever waits for more of the
-    // answer is not to wait for ever.
+    // The gateway may reuse this connection. A client that waits for more of the response must not
+    // wait indefinitely.
     stream.set_read_timeout(Some(REUSE)).ok()?;
     let is_reused = stream.peek(&mut byte).is_ok_and(|count| count > 0);
     stream.set_read_timeout(None).ok()?;

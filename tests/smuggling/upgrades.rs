@@ -1,4 +1,4 @@
-//! No bytes of a tunnel are forwarded before both sides agreed, and none is opened without a
+//! Tunnels: no bytes are forwarded before both sides accept, and no tunnel is opened without a
 //! request.
 
 use std::io::{Read as _, Write as _};
@@ -16,16 +16,16 @@ use crate::support::{PATIENCE, client};
 const UPGRADE: &str = "host: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
     sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 
-/// Bytes that a client sends before it may.
+/// Bytes that a client sends before the response.
 const EARLY: &[u8] = b"\x81\x85\x01\x02\x03\x04iggnn";
 
-/// An origin for one connection, of which it tells the head.
+/// An origin for one connection; it reports the request head.
 struct Once {
     heads: Receiver<String>,
     thread: JoinHandle<()>,
 }
 
-/// A gateway before an origin that answers one head by `answer`.
+/// A gateway with an origin that responds to one head with `answer`.
 fn before(answer: fn(&mut TcpStream, &str)) -> (Running, Once) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -55,7 +55,7 @@ fn early_bytes_wait_for_the_upgrade() {
             .set_read_timeout(Some(Duration::from_millis(200)))
             .unwrap();
         let came = stream.peek(&mut [0]);
-        assert!(came.is_err(), "bytes of a tunnel that is not there");
+        assert!(came.is_err(), "bytes of a tunnel that was not opened");
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let key = head
             .lines()

@@ -107,7 +107,7 @@ impl Process {
     pub(crate) fn listening(&mut self) -> String {
         super::until("the line `listening on`", || {
             if let Some(status) = self.child.try_wait().unwrap() {
-                panic!("the program ended with {status}:\n{}", self.stderr());
+                panic!("the program exited with {status}:\n{}", self.stderr());
             }
             let text = self.stdout.text();
             let mut lines = text.split_inclusive('\n');
@@ -119,12 +119,12 @@ impl Process {
     /// The address of the first listener.
     pub(crate) fn address(&mut self) -> SocketAddr {
         let address = self.try_address();
-        address.unwrap_or_else(|| panic!("the program ended:\n{}", self.stderr()))
+        address.unwrap_or_else(|| panic!("the program exited:\n{}", self.stderr()))
     }
 
     /// The address of the first listener; none if the program exits before it listens.
     pub(crate) fn try_address(&mut self) -> Option<SocketAddr> {
-        super::until("the line `listening on`, or the end", || {
+        super::until("the line `listening on` or the exit", || {
             let ended = self.child.try_wait().unwrap().is_some();
             let text = self.stdout.text();
             let line = text.lines().find(|line| line.starts_with("listening on "));
@@ -137,7 +137,7 @@ impl Process {
     pub(crate) fn signal(&self, name: &str) {
         let process = self.child.id().to_string();
         let sent = Command::new("kill").args(["-s", name, &process]).status();
-        assert!(sent.unwrap().success(), "the signal {name} is not sent");
+        assert!(sent.unwrap().success(), "the signal {name} was not sent");
     }
 
     /// The process id.
@@ -185,7 +185,7 @@ impl Process {
 
     /// Waits for the exit.
     pub(crate) fn ended(mut self) -> Ended {
-        let status = super::until("the program to end", || self.child.try_wait().unwrap());
+        let status = super::until("the exit of the program", || self.child.try_wait().unwrap());
         Ended {
             status: status.code(),
             stdout: self.stdout.end(),

@@ -26,9 +26,7 @@ fn a_stream_above_streams_is_a_503() {
     assert_eq!(client::http1(&gateway).get("/echo").status, 200);
     assert_eq!(two.asks(frame(TEXT, "still")).text(), "still");
     drop(one);
-    until("a permit to be free", || {
-        (open().status == 101).then_some(())
-    });
+    until("a free permit", || (open().status == 101).then_some(()));
 }
 
 #[test]

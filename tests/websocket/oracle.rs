@@ -179,7 +179,7 @@ fn received(message: Message) -> ReceivedMessage {
         Message::Binary(content) => data(false, content),
         Message::Ping(body) => ReceivedMessage::Ping(body),
         Message::Pong(body) => ReceivedMessage::Pong(body),
-        Message::Close(_) | Message::Frame(_) => panic!("{message:?} is no message of data"),
+        Message::Close(_) | Message::Frame(_) => panic!("{message:?} is not a data message"),
     }
 }
 

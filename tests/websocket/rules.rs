@@ -39,7 +39,7 @@ fn fault(address: SocketAddr, way: &Way, row: &Row) -> Option<String> {
     }
     match peer.next() {
         None => None,
-        Some(more) => Some(format!("and more: {:x}", more.first)),
+        Some(more) => Some(format!("an additional frame: {:x}", more.first)),
     }
 }
 

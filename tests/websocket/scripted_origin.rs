@@ -81,7 +81,7 @@ pub(super) fn hears(gateway: &Running, count: usize) -> Option<Vec<u8>> {
         return None;
     }
     raw.write(frame(TEXT, "go"));
-    let bytes = raw.exactly(count).expect("what the server said");
+    let bytes = raw.exactly(count).expect("the bytes of the server");
     raw.write(close(1002, ""));
     Some(bytes)
 }

@@ -132,7 +132,7 @@ fn framing() -> Vec<Row> {
     let both = [frame(TEXT, "one"), frame(TEXT | 0x40, "two")].concat();
     let answers = [says(TEXT, "one"), Answer::Code(1002)];
     rows.push(row(
-        "7.1.7 what came before a fault is answered",
+        "7.1.7 messages before a violation are answered",
         &[both],
         &answers,
     ));
@@ -245,7 +245,7 @@ fn closing() -> Vec<Row> {
         1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 3000, 3999, 4000, 4999,
     ] {
         rows.push(row(
-            "7.4 a code that may be sent",
+            "7.4 an allowed code",
             &[close(code, "")],
             &[Answer::Code(code)],
         ));
@@ -253,11 +253,7 @@ fn closing() -> Vec<Row> {
     for code in [
         0, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999, 5000, 65_535,
     ] {
-        rows.push(bad(
-            "7.4 a code that may not be sent",
-            &[close(code, "")],
-            1002,
-        ));
+        rows.push(bad("7.4 a forbidden code", &[close(code, "")], 1002));
     }
     rows
 }

@@ -154,7 +154,7 @@ fn pings_of_both_sides_do_not_delay_a_replay() {
         heard,
         (0..3).map(|_| peer.next().unwrap()).collect::<Vec<_>>()
     );
-    until("the client to be gone", || {
+    until("the close of the connection", || {
         (!peer.try_send(close(1000, ""))).then_some(())
     });
 }

@@ -1,8 +1,13 @@
 //! Logging to stderr.
 
+use std::fmt;
 use std::io::{IsTerminal, stderr};
 
+use tracing::{Event, Subscriber};
 use tracing_subscriber::filter::{EnvFilter, LevelFilter};
+use tracing_subscriber::fmt::format::{Format, Json, Writer};
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, format};
+use tracing_subscriber::registry::LookupSpan;
 
 use ouli_config::LogFormat;
 
@@ -24,6 +29,46 @@ pub(super) fn init_with_level(level: LevelFilter, format: LogFormat) {
     // Fails if the process already has a subscriber, which stays.
     let _ = match format {
         LogFormat::Text => subscriber.try_init(),
-        LogFormat::Json => subscriber.json().try_init(),
+        LogFormat::Json => subscriber
+            .json()
+            .event_format(JsonLines::default())
+            .try_init(),
     };
+}
+
+/// Writes JSON lines. A line without a parent has no span, as in the text format; the formatter of
+/// `tracing-subscriber` adds the span that is current on the thread.
+struct JsonLines {
+    with_spans: Format<Json>,
+    without_spans: Format<Json>,
+}
+
+impl Default for JsonLines {
+    fn default() -> Self {
+        let lines = format().json().with_target(false);
+        Self {
+            without_spans: lines.clone().with_current_span(false).with_span_list(false),
+            with_spans: lines,
+        }
+    }
+}
+
+impl<S, N> FormatEvent<S, N> for JsonLines
+where
+    S: Subscriber + for<'span> LookupSpan<'span>,
+    N: for<'writer> FormatFields<'writer> + 'static,
+{
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        let lines = if event.is_root() {
+            &self.without_spans
+        } else {
+            &self.with_spans
+        };
+        lines.format_event(context, writer, event)
+    }
 }

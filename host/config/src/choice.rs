@@ -46,6 +46,14 @@ choices! {
         Passthrough = "passthrough",
     }
 
+    /// Whether clients must have a certificate.
+    ClientAuthMode {
+        /// A client without one is rejected.
+        Required = "required",
+        /// A client may have none; one that has one is verified.
+        Optional = "optional",
+    }
+
     /// The form of the gateway's own error responses.
     ErrorFormat {
         /// Chosen by the headers of each request.

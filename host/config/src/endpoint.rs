@@ -5,10 +5,11 @@ use std::path::PathBuf;
 
 use crate::choice::{ErrorFormat, Mode};
 use crate::config_error::ValueError;
+use crate::endpoint_tls::{self, CertificateFiles, ClientAuth, Tls};
 use crate::table_reader::Section;
 use crate::upstream::Upstream;
-use crate::value_parsers::{choice, expected, flag, text, unknown_word};
-use crate::value_tree::{Node, Value};
+use crate::value_parsers::{choice, flag, text};
+use crate::value_tree::Node;
 
 /// The keys of an endpoint.
 pub(super) const KEYS: &[&str] = &[
@@ -16,9 +17,12 @@ pub(super) const KEYS: &[&str] = &[
     "listen",
     "upstream",
     "tls",
+    "client_ca",
+    "client_auth",
     "session",
     "mode",
     "upstream_ca",
+    "upstream_client_certificate",
     "preserve_host",
     "record_failures",
     "error_format",
@@ -38,35 +42,23 @@ pub struct Endpoint {
     pub upstream: Option<Upstream>,
     /// TLS on the listener.
     pub tls: Tls,
+    /// Which certificates clients must have; none are asked for without it.
+    pub client_auth: Option<ClientAuth>,
     /// What happens to a request.
     pub mode: Mode,
     /// The session of requests that do not name one.
     pub session: String,
-    /// A PEM file of CA certificates that are trusted for the upstream, in addition to those of the
+    /// A PEM file of certificates that are trusted for the upstream, in addition to those of the
     /// system.
     pub upstream_ca: Option<PathBuf>,
+    /// The certificate for upstreams that ask for one.
+    pub upstream_client_certificate: Option<CertificateFiles>,
     /// The upstream gets the `host` of the client instead of its own name.
     pub preserve_host: bool,
     /// Failed exchanges are recorded too, as failures.
     pub record_failures: bool,
     /// The form of the gateway's own error responses.
     pub error_format: ErrorFormat,
-}
-
-/// TLS on a listener.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Tls {
-    /// No TLS.
-    Off,
-    /// Certificates issued by the local CA.
-    SelfSigned,
-    /// A certificate of the user.
-    Files {
-        /// PEM file: the certificate chain, leaf first.
-        cert: PathBuf,
-        /// PEM file: the private key.
-        key: PathBuf,
-    },
 }
 
 /// Top-level values that are defaults of endpoints.
@@ -91,9 +83,11 @@ impl Endpoint {
             listen: DEFAULT_LISTEN,
             upstream: None,
             tls: Tls::Off,
+            client_auth: None,
             mode,
             session: defaults.session.to_owned(),
             upstream_ca: None,
+            upstream_client_certificate: None,
             preserve_host: false,
             record_failures: defaults.record_failures,
             error_format: defaults.error_format,
@@ -126,12 +120,18 @@ impl Endpoint {
             let hint = "add `upstream = \"https://api.example.com\"`, or pass `--upstream URL`";
             section.add_missing("upstream", problem.with_hint(hint));
         }
+        let tls = endpoint_tls::listener(&mut section);
         let endpoint = Self {
-            tls: tls(&mut section),
+            client_auth: endpoint_tls::client_auth(&mut section, &tls),
+            tls,
             session: section
                 .read("session", session_name)
                 .unwrap_or_else(|| defaults.session.to_owned()),
             upstream_ca: section.path("upstream_ca"),
+            upstream_client_certificate: endpoint_tls::upstream_certificate(
+                &mut section,
+                upstream.as_ref(),
+            ),
             preserve_host: section.read("preserve_host", flag).unwrap_or(false),
             record_failures: section
                 .read("record_failures", flag)
@@ -216,46 +216,10 @@ fn listen_address(node: &Node) -> Result<SocketAddr, ValueError> {
     })
 }
 
-fn tls(section: &mut Section<'_>) -> Tls {
-    if section.holds_table("tls") {
-        return tls_files(section);
-    }
-    section.read("tls", tls_word).unwrap_or(Tls::Off)
-}
-
-fn tls_files(section: &mut Section<'_>) -> Tls {
-    let Some(mut files) = section.section("tls") else {
-        return Tls::Off;
-    };
-    for key in ["cert", "key"] {
-        if !files.has(key) {
-            let hint = format!("write `{key} = \"FILE\"` with the path of a PEM file");
-            files.add_missing(key, ValueError::new("missing").with_hint(hint));
-        }
-    }
-    let (cert, key) = (files.path("cert"), files.path("key"));
-    files.reject_unknown_keys();
-    match (cert, key) {
-        (Some(cert), Some(key)) => Tls::Files { cert, key },
-        (None, _) | (_, None) => Tls::Off,
-    }
-}
-
-fn tls_word(node: &Node) -> Result<Tls, ValueError> {
-    const ALLOWED: &str = "\"self-signed\", \"off\", { cert = \"FILE\", key = \"FILE\" }";
-    let Value::String(word) = &node.value else {
-        return Err(expected("a string or a table", node).with_hint(format!("allowed: {ALLOWED}")));
-    };
-    match word.as_str() {
-        "self-signed" => Ok(Tls::SelfSigned),
-        "off" => Ok(Tls::Off),
-        other => Err(unknown_word(other, &["self-signed", "off"], ALLOWED)),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::value_tree::Value;
 
     fn string(text: &str) -> Node {
         Node::without_line(Value::String(text.to_owned()))

@@ -10,6 +10,7 @@ mod config;
 mod config_error;
 mod endpoint;
 mod endpoint_list;
+mod endpoint_tls;
 mod file;
 mod fsync;
 mod limits;
@@ -25,13 +26,14 @@ mod value_parsers;
 mod value_tree;
 
 pub use choice::{
-    ErrorFormat, Instances, LogFormat, Mode, OnDifference, OnError, OnExhausted, OnRecorderFull,
-    Unused,
+    ClientAuthMode, ErrorFormat, Instances, LogFormat, Mode, OnDifference, OnError, OnExhausted,
+    OnRecorderFull, Unused,
 };
 pub use command_line::{CONFIG_FILE, CommandLine};
 pub use config::{BuiltinSettings, Config, PluginFolders, Redaction};
 pub use config_error::{ConfigError, ConfigErrors, ValueError};
-pub use endpoint::{Endpoint, Tls};
+pub use endpoint::Endpoint;
+pub use endpoint_tls::{CertificateFiles, ClientAuth, Tls};
 pub use fsync::Fsync;
 pub use limits::{LIMITS, Limit, LimitGroup, Limits};
 pub use overrides::Override;

@@ -40,7 +40,7 @@ pub enum PluginError {
         key: &'static str,
     },
     /// The component imports an interface that plugins do not get.
-    #[error("imports `{interface}`, which plugins are not given; {hint}")]
+    #[error("imports `{interface}`, which is not available to plugins; {hint}")]
     Import {
         /// The interface.
         interface: String,

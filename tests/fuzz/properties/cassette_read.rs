@@ -20,7 +20,7 @@ pub(super) fn check(input: &[u8]) {
     );
     assert_eq!(again.valid_length, written.len() as u64);
     same_exchanges(&loaded, &again);
-    assert_eq!(write(&again), written, "written again it is another text");
+    assert_eq!(write(&again), written, "a second write gives other bytes");
 
     // A prefix of a cassette is read as the first exchanges of the whole and nothing else.
     let mut dice = Dice::of(input);
@@ -29,7 +29,7 @@ pub(super) fn check(input: &[u8]) {
     assert!(cut.damage.is_empty(), "{:?}", cut.damage);
     assert!(cut.exchanges.len() <= again.exchanges.len());
     for (part, whole) in cut.exchanges.iter().zip(&again.exchanges) {
-        assert_eq!(part, whole, "a part of a cassette reads as something else");
+        assert_eq!(part, whole, "a prefix of a cassette has other exchanges");
     }
 }
 
@@ -57,7 +57,7 @@ fn same_exchanges(loaded: &LoadedCassette, again: &LoadedCassette) {
 }
 
 fn read(bytes: &Bytes) -> LoadedCassette {
-    decode(bytes).expect("what was written begins as a cassette does")
+    decode(bytes).expect("the written cassette has a valid header")
 }
 
 fn write(loaded: &LoadedCassette) -> Bytes {

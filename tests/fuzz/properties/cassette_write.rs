@@ -18,7 +18,7 @@ pub(super) fn check(input: &[u8]) {
     let exchange = exchange(&mut choices);
     let mut written = HEADER.as_bytes().to_vec();
     encode(&mut written, 1, &exchange, "a.bodies");
-    let read = decode(&Bytes::copy_from_slice(&written)).expect("it begins as a cassette does");
+    let read = decode(&Bytes::copy_from_slice(&written)).expect("the header is valid");
     assert!(
         read.torn_tail.is_none() && read.damage.is_empty(),
         "{read:?}"
@@ -32,11 +32,11 @@ pub(super) fn check(input: &[u8]) {
     let mut dice = Dice::of(input);
     let at = HEADER.len() + dice.below(written.len() - HEADER.len());
     written[at] ^= 1 << dice.below(8);
-    let damaged = decode(&written.into()).expect("the header is as it was");
+    let damaged = decode(&written.into()).expect("the header is unchanged");
     let passed = damaged.exchanges.iter().find(|one| !one.edited);
     assert!(
         passed.is_none_or(|passed| timeless(&passed.exchange) == timeless(&exchange)),
-        "a flipped bit at {at} passes for what was recorded"
+        "a flipped bit at {at} is not detected"
     );
 }
 

@@ -55,9 +55,12 @@ pub(super) fn check(input: &[u8]) {
         (one, other) => panic!("{one:?} at once, {other:?} in pieces"),
     }
 
-    let coded = encode(&body, &codings).expect("anything can be coded");
+    let coded = encode(&body, &codings).expect("any bytes can be encoded");
     as_received(&body, &coded, &codings);
-    assert_eq!(decode(coded, &codings, BOUNDS).expect("it was coded"), body);
+    assert_eq!(
+        decode(coded, &codings, BOUNDS).expect("the body was encoded before"),
+        body
+    );
     in_pieces(&body, &codings, &mut dice);
 }
 
@@ -68,7 +71,7 @@ fn as_received(body: &Bytes, coded: &Bytes, codings: &[Coding]) {
     let value = HeaderValue::try_from(names.join(", ")).expect("names are tokens");
     let mut fields = Fields::default();
     fields.push(HeaderName::from_static("content-encoding"), value);
-    let received = remove_codings(coded, &fields, BOUNDS).expect("it was coded");
+    let received = remove_codings(coded, &fields, BOUNDS).expect("the body was encoded before");
     assert_eq!(received.bytes, *body);
     if let Ok(received) = remove_codings(body, &fields, BOUNDS)
         && received.removed.is_empty()
@@ -87,14 +90,18 @@ fn in_pieces(body: &Bytes, codings: &[Coding], dice: &mut Dice) {
     let (mut coded, mut ends, mut expected) = (Vec::new(), Vec::new(), Vec::new());
     let mut size = 0;
     for piece in dice.cut(body, 200) {
-        coded.extend_from_slice(&encoder.encode_chunk(piece).expect("anything can be coded"));
+        coded.extend_from_slice(
+            &encoder
+                .encode_chunk(piece)
+                .expect("any bytes can be encoded"),
+        );
         size += piece.len() as u64;
         ends.push(coded.len() as u64);
         expected.push(size);
     }
     coded.extend_from_slice(&encoder.finish());
-    let (whole, places) =
-        decode_with_offsets(&coded.into(), &ends, codings, BOUNDS).expect("it was coded");
+    let (whole, places) = decode_with_offsets(&coded.into(), &ends, codings, BOUNDS)
+        .expect("the body was encoded before");
     assert_eq!(whole, *body);
     assert_eq!(places, expected);
 }

@@ -72,7 +72,7 @@ fn of_request(body: &Bytes, edits: &[Edit]) {
     };
     let mut after = before.clone();
     if edit_request(&mut after, edits.to_vec()).is_err() {
-        assert_eq!(after, before, "a change that failed changed something");
+        assert_eq!(after, before, "a failed edit changed the body");
         return;
     }
     assert!(after.target.starts_with('/'));

@@ -58,16 +58,18 @@ pub(super) fn check(input: &[u8]) {
 
     let rewrite = Rewrite {
         forward_expect: false,
-        preserve_host: false,
         restrict_codings: choices.flag(),
     };
     let onward = forwarding::request_headers(&offer, rewrite);
     let back = forwarding::response_headers(answer.clone());
     for name in HOP_BY_HOP {
-        assert!(!onward.contains_key(name), "{name} goes on: {onward:?}");
+        assert!(
+            !onward.contains_key(name),
+            "{name} is forwarded: {onward:?}"
+        );
         assert!(
             name == "host" || !back.contains_key(name),
-            "{name} comes back: {back:?}"
+            "{name} is forwarded to the client: {back:?}"
         );
     }
     let te = onward.get_all("te");

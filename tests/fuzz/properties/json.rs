@@ -12,14 +12,14 @@ pub(super) fn check(input: &[u8]) {
     let Some(document) = Document::parse(Bytes::copy_from_slice(input)) else {
         assert!(
             serde_json::from_slice::<serde_json::Value>(input).is_err() || is_deep(input),
-            "another reader takes {pointer:?}"
+            "serde_json accepts {pointer:?}"
         );
         return;
     };
     let other = serde_json::from_slice::<serde::de::IgnoredAny>(input);
     assert!(
         other.is_ok() || is_deep(input),
-        "another reader does not take {pointer:?}"
+        "serde_json rejects {pointer:?}"
     );
     node(&document, document.root(), 0..input.len());
     walk(&document, document.root(), "");
@@ -38,7 +38,7 @@ fn node(document: &Document, value: &Node, within: std::ops::Range<usize>) -> us
     let span = value.span.clone();
     assert!(within.start <= span.start && span.end <= within.end && !span.is_empty());
     let alone = document.text().slice(span.clone());
-    let alone = Document::parse(alone).expect("a value is a text of its own");
+    let alone = Document::parse(alone).expect("a value is a JSON text");
     assert_eq!(
         std::mem::discriminant(&alone.root().kind),
         std::mem::discriminant(&value.kind)
@@ -65,10 +65,10 @@ fn walk(document: &Document, value: &Node, at: &str) {
     if at.len() > 200 {
         return;
     }
-    let pointer = Pointer::parse(at).expect("it is written as one");
+    let pointer = Pointer::parse(at).expect("a valid pointer");
     let found = document.find(&pointer);
     let here = found.iter().any(|found| found.span == value.span);
-    assert!(here, "{at:?} does not find what stands there");
+    assert!(here, "{at:?} finds another value");
     match &value.kind {
         Kind::Object(members) => {
             for member in members.iter().take(4) {

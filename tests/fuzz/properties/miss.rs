@@ -65,7 +65,7 @@ pub(super) fn check(input: &[u8]) {
     };
     let miss = report(missed, vec![candidate]);
     let [nearest] = &miss.nearest[..] else {
-        panic!("one was recorded: {miss:?}");
+        panic!("one exchange was recorded: {miss:?}");
     };
     assert_eq!(equal, nearest.differences.is_empty(), "{nearest:?}");
     assert!(nearest.differences.len() <= 8);

@@ -43,7 +43,7 @@ fn built(input: &[u8]) {
         contents.push(content);
     }
     body.extend_from_slice(b"--b--\r\n");
-    let parts = parse(&body, "b").expect("it was put together");
+    let parts = parse(&body, "b").expect("the body is valid");
     assert_eq!(parts.len(), contents.len());
     for (index, (part, content)) in parts.iter().zip(contents).enumerate() {
         assert_eq!(&body[part.body.clone()], content);

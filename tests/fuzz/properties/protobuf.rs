@@ -29,7 +29,7 @@ pub(super) fn check(input: &[u8]) {
         let shown = shown.filter(|_| !spelled);
         assert!(
             shown.is_none() || shape.to_json(&rid).is_some(),
-            "{rid:?} is no message"
+            "{rid:?} is not a message"
         );
     });
     rid(&message, None);
@@ -43,7 +43,7 @@ fn rid(message: &Bytes, shape: Option<&MessageType>) -> (Bytes, Secrets) {
         panic!("{:?} is left in {first:?}", hit.secret);
     }
     let again = redaction.redact_protobuf(&first, shape).value;
-    assert_eq!(again, first, "again it is another message");
+    assert_eq!(again, first, "a second pass changes the message");
     (first, secrets)
 }
 

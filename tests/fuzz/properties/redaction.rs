@@ -88,7 +88,7 @@ fn compile() -> Rules {
         class: text("pat"),
     });
     declared.push(RuleDeclaration::VolatileHeader { name: text("date") });
-    Rules::compile(declared, &[]).expect("they are valid")
+    Rules::compile(declared, &[]).expect("the rules are valid")
 }
 
 fn of_body(content_type: &str, body: &Bytes, rules: &Rules) {
@@ -96,12 +96,15 @@ fn of_body(content_type: &str, body: &Bytes, rules: &Rules) {
     let write = Redaction::new(rules, &secrets, Purpose::Write);
     let first = write.redact_body(Some(content_type), body).value;
     let again = write.redact_body(Some(content_type), &first).value;
-    assert_eq!(again, first, "{content_type}: again it is another body");
+    assert_eq!(
+        again, first,
+        "{content_type}: a second pass changes the body"
+    );
     left_to_the_guard(&first, &secrets);
     if content_type == TYPES[0] && Document::parse(body.clone()).is_some() {
         assert!(
             Document::parse(first.clone()).is_some(),
-            "{first:?} is no JSON"
+            "{first:?} is not JSON"
         );
     }
     let key = Redaction::new(rules, &secrets, Purpose::Key);
@@ -116,7 +119,7 @@ fn left_to_the_guard(bytes: &[u8], secrets: &Secrets) {
     } else if secrets.searcher().find_any(bytes).is_some() {
         assert!(
             Guard::new(&[]).scan(bytes, secrets).is_err(),
-            "the guard lets {bytes:?} pass"
+            "the guard accepts {bytes:?}"
         );
     }
 }
@@ -163,7 +166,7 @@ fn of_request(request: &Request, rules: &Rules) {
     assert_eq!(
         write.redact_request(&first).value,
         first,
-        "again it is another request"
+        "a second pass changes the request"
     );
     let values = first.fields.iter().map(|(_, value)| value.as_bytes());
     for piece in values.chain(first.target.splitn(2, '?').map(str::as_bytes)) {

@@ -31,7 +31,7 @@ pub(super) fn check(input: &[u8]) {
         *part = redaction.redact_body(None, part).value;
     }
     let rid = redaction.redact_across_parts(&rid, joint).value;
-    assert_eq!(rid.len(), parts.len(), "a part is lost");
+    assert_eq!(rid.len(), parts.len(), "a part is missing");
     // A part that is not UTF-8 stays unchanged and is checked by the guard.
     let refused = |part: &Bytes| {
         std::str::from_utf8(part).is_err() && Guard::new(&[]).scan(part, &secrets).is_err()

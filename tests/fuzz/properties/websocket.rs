@@ -34,7 +34,7 @@ pub(super) fn check(input: &[u8]) {
     assert_eq!(
         decode(sender, deflate, &cuts),
         whole,
-        "cut it is something else"
+        "the messages depend on the split"
     );
     for heard in &whole.0 {
         is_within_bounds(heard);

@@ -36,7 +36,7 @@ impl Comparison<'_> {
             let calls = calls.as_array().unwrap();
             let others = other[case].as_array().map_or(&[][..], Vec::as_slice);
             if calls.len() != others.len() {
-                faults.push(format!("{} {case}: not as many calls", self.name));
+                faults.push(format!("{} {case}: another number of calls", self.name));
             }
             for (at, (was, is)) in calls.iter().zip(others).enumerate() {
                 count += 1;
@@ -81,7 +81,7 @@ fn excerpt(text: &str) -> String {
 pub(super) fn assert_nowhere(texts: &[String], folder: &Path) {
     let forms: Vec<_> = texts.iter().flat_map(|text| forms(text)).collect();
     let files = files::below(folder);
-    assert!(!files.is_empty(), "nothing is written");
+    assert!(!files.is_empty(), "no file was written");
     for file in files {
         let bytes = fs::read(&file).unwrap();
         let found = forms

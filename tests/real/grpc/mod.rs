@@ -251,5 +251,5 @@ impl Pair<'_> {
 /// Host and port.
 fn target(gateway: &Gateway) -> &str {
     let target = gateway.url.strip_prefix("http://");
-    target.expect("clients are told a URL")
+    target.expect("the gateway has a URL")
 }

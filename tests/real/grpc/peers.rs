@@ -95,7 +95,7 @@ impl Peer {
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(
             output.status.success(),
-            "the client of {self:?} ended with {}:\n{said}",
+            "the {self:?} client exited with {}:\n{said}",
             output.status
         );
         serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {said}"))
@@ -134,7 +134,7 @@ fn tonic_peer() -> &'static Path {
         cargo.arg(tools::file("grpc/tonic-peer/Cargo.toml"));
         cargo.arg("--target-dir").arg(&target);
         let status = cargo.status().unwrap();
-        assert!(status.success(), "the peer with tonic does not build");
+        assert!(status.success(), "the tonic peer does not build");
         target.join("debug/tonic-peer")
     })
 }

@@ -10,7 +10,7 @@ use crate::tools;
 /// Runs a script that prints the message of each library as JSON.
 fn printed(script: &str, url: &str) -> Vec<Value> {
     let output = tools::script(script).arg(url).output();
-    let output = output.expect("it was looked for");
+    let output = output.expect("the program was found before");
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{script}: {stderr}");
     let all = serde_json::from_slice(&output.stdout);
@@ -29,9 +29,9 @@ fn print_the_first_sentence_of_a_miss() {
         for one in &all {
             println!("{}: {}", one["sdk"], one["printed"]);
             let (request, printed) = (one["request"].as_str(), one["printed"].as_str());
-            let request = request.expect("a script tells it");
+            let request = request.expect("the script prints it");
             let sentence = format!("{request} is not recorded: session default is empty");
-            let printed = printed.expect("a script tells it");
+            let printed = printed.expect("the script prints it");
             assert!(printed.contains(&sentence), "{one:#}");
         }
     }

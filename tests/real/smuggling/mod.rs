@@ -191,7 +191,7 @@ fn strangers(seen: &[Seen], recorded: &[Seen]) -> Vec<String> {
     let both = judge::strangers(seen)
         .into_iter()
         .chain(judge::strangers(recorded));
-    both.map(|seen| format!("a request of no input: {seen:?}"))
+    both.map(|seen| format!("a request that is in no input: {seen:?}"))
         .collect()
 }
 

@@ -28,11 +28,11 @@ pub(super) fn run(
     let mut command = tools::script(script);
     command.args([url, session, &secrets.to_json()]);
     command.stdout(create(&told)).stderr(create(&said));
-    let child = command.spawn().expect("it was looked for");
+    let child = command.spawn().expect("the program was found before");
     let status = wait(child);
     let said = fs::read_to_string(said).unwrap_or_default();
     let Some(status) = status else {
-        panic!("{script}, {run}: it does not end\n{said}");
+        panic!("{script}, {run}: no exit\n{said}");
     };
     assert!(status.success(), "{script}, {run}: {status}\n{said}");
     let told = fs::read(told).unwrap_or_default();
@@ -42,7 +42,7 @@ pub(super) fn run(
 fn wait(mut child: Child) -> Option<ExitStatus> {
     let end = Instant::now() + PATIENCE;
     while Instant::now() < end {
-        if let Some(status) = child.try_wait().expect("it is a child of ours") {
+        if let Some(status) = child.try_wait().expect("the process is a child") {
             return Some(status);
         }
         std::thread::sleep(Duration::from_millis(20));

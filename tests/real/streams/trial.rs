@@ -69,7 +69,7 @@ impl Trial {
         let faults = faults.join("\n");
         assert!(
             faults.is_empty(),
-            "not the same at replay:\n{faults}\n\n{table}"
+            "differences at replay:\n{faults}\n\n{table}"
         );
         (recorded, table)
     }
@@ -86,7 +86,7 @@ impl Trial {
         for (one, client) in told.iter().zip(self.clients) {
             let text = one.to_string();
             let late = LATE.iter().find(|late| text.contains(**late));
-            assert!(late.is_none(), "{client} waited in vain: {one:#}");
+            assert!(late.is_none(), "{client} timed out: {one:#}");
         }
         told
     }
@@ -177,7 +177,7 @@ pub(super) fn scenario<'a>(told: &'a Value, name: &str) -> &'a Value {
 fn differing(one: &Value, other: &Value, secrets: &Secrets, when: &str) -> Vec<String> {
     let beside = |told: &Value| {
         let mut told = told.clone();
-        let members = told.as_object_mut().expect("clients tell objects");
+        let members = told.as_object_mut().expect("reports are objects");
         members.insert("seen".to_owned(), Value::Null);
         members.insert("name".to_owned(), json!("beside the scenarios"));
         told

@@ -40,7 +40,11 @@ fn no_secret_is_written_and_other_secrets_replay() {
     let asked = origin.seen().len();
     // The secrets differ from the recorded ones.
     let replayed = run(&folder, &origin, "replay", &cases, &replies, &mut secrets);
-    assert_eq!(origin.seen().len(), asked, "replay asked the origin");
+    assert_eq!(
+        origin.seen().len(),
+        asked,
+        "replay sent a request to the origin"
+    );
     let report = report(&folder);
     assert_eq!(report["misses"], 0, "{}", replayed.stderr);
     assert_eq!(report["hits"], cases.len());

@@ -36,7 +36,7 @@ pub(super) fn templates() -> Vec<Template> {
     ] {
         let rest = format!("{said:x}\r\n{body}\r\n0\r\n\r\n{{2}}");
         all.push(chunked(
-            format!("{said} said of {}", shown(body.as_bytes())),
+            format!("size {said} for {}", shown(body.as_bytes())),
             rest.as_bytes(),
         ));
     }

@@ -151,10 +151,7 @@ fn answer(bytes: &[u8], is_head: bool) -> Option<(Answer, &[u8])> {
     let framed = head.lines().filter(|line| {
         line.starts_with("content-length:") || line.starts_with("transfer-encoding:")
     });
-    assert!(
-        framed.count() <= 1,
-        "a client could read two things: {head}"
-    );
+    assert!(framed.count() <= 1, "an ambiguous response: {head}");
     let after = &bytes[end..];
     let none = is_head || matches!(status, 100..=199 | 204 | 304);
     let (body, rest) = if none {

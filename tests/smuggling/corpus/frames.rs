@@ -1,4 +1,4 @@
-//! Frames of HTTP/2 (RFC 9113, section 4) with fields that are written as they stand.
+//! HTTP/2 frames (RFC 9113, section 4) whose fields are written without validation.
 
 use std::io::Write as _;
 use std::net::{SocketAddr, TcpStream};

@@ -2,7 +2,7 @@
 
 use super::{SECOND, Template, post, shown, with};
 
-/// Bytes that some servers skip, and others do not.
+/// Bytes that some servers skip.
 const PUT_IN: [&[u8]; 14] = [
     b" ", b"\t", b"\x0b", b"\x0c", b"\0", b"\x7f", b"\x80", b"\xff", b"\r", b"\n", b"\"", b"'",
     b",", b";",
@@ -29,7 +29,7 @@ pub(super) fn templates() -> Vec<Template> {
     all
 }
 
-/// Transfer-Encoding in forms that mean, or do not mean, `chunked`.
+/// Variants of Transfer-Encoding, some of which mean `chunked`.
 pub(super) fn codings() -> Vec<Vec<u8>> {
     let values: [&[u8]; 30] = [
         b"chunked",
@@ -87,7 +87,7 @@ pub(super) fn codings() -> Vec<Vec<u8>> {
     fields
 }
 
-/// One field of a coding with a length before it, behind it, and without one.
+/// A Transfer-Encoding field with Content-Length before it, after it, and without it.
 fn together(field: &[u8]) -> [Template; 4] {
     let name = shown(field.trim_ascii_end());
     let whole = format!("Content-Length: {}\r\n", 5 + SECOND).into_bytes();
@@ -114,7 +114,7 @@ fn together(field: &[u8]) -> [Template; 4] {
     ]
 }
 
-/// A coding that one server sees and another does not, which then goes by the length.
+/// A coding that only one of two servers recognizes; the other one uses Content-Length.
 fn overlooked(field: &[u8]) -> Template {
     let whole = format!("Content-Length: {}\r\n", 5 + SECOND).into_bytes();
     let name = format!("length, then {}", shown(field.trim_ascii_end()));
@@ -125,7 +125,7 @@ fn length(field: &[u8]) -> Template {
     post(shown(field.trim_ascii_end()), field, b"{2}{2}")
 }
 
-/// Lengths that are no numbers, too large, or more than one.
+/// Content-Length values that are not numbers, are too large, or are repeated.
 fn lengths() -> Vec<Template> {
     let right = SECOND.to_string();
     let values = [

@@ -5,7 +5,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
-use super::client::Answers;
+use super::client::{Answer, Answers};
 use super::owner;
 use super::strict::{End, Reading, Request};
 
@@ -50,7 +50,7 @@ pub(crate) fn of(id: usize, all: &[Seen]) -> Vec<Seen> {
     own.cloned().collect()
 }
 
-/// The requests that no input contains as such: they were smuggled.
+/// Requests that are in no input: they were smuggled.
 pub(crate) fn strangers(all: &[Seen]) -> Vec<&Seen> {
     let known = |seen: &&Seen| owner(&seen.target).is_none() && seen.target != "*";
     all.iter().filter(known).collect()
@@ -62,7 +62,7 @@ pub(crate) fn recorded(cassette: &str) -> Vec<Seen> {
     let exchanges = values
         .map(Result::unwrap)
         .filter(|value| value.get("exchange").is_some());
-    // An origin that rejects a request does not report it.
+    // An origin does not report a request that it rejects.
     let answered = exchanges.filter(|value| {
         let fields = value["response"]["headers"].as_array().unwrap();
         fields.iter().any(|field| field[0] == "x-origin")
@@ -96,7 +96,7 @@ fn body(value: &Value) -> Vec<u8> {
     }
 }
 
-/// Compares what came of an input with what it is; what is wrong, where something is.
+/// Compares the outcome of an input with the expectation; returns the first fault.
 pub(crate) fn judge(
     reading: &Reading,
     answers: &Answers,
@@ -111,7 +111,7 @@ pub(crate) fn judge(
         ))
     };
     if origin != passed {
-        return fault("the origin saw something else");
+        return fault("the origin received another request");
     }
     if recorded != origin {
         return fault("what is recorded is not what the origin saw");
@@ -128,7 +128,7 @@ pub(crate) fn judge(
     if let End::BadHead(reason) = reading.end
         && !refused_before
     {
-        return fault(&format!("no answer refuses it, though: {reason}"));
+        return fault(&format!("no response rejects it: {reason}"));
     }
     Ok(match passed.len() {
         0 => Verdict::Refused,
@@ -136,8 +136,8 @@ pub(crate) fn judge(
     })
 }
 
-/// The requests that were answered by the origin. Those that it is right to refuse may be missing,
-/// and so may all that came after one.
+/// The requests that the origin answered. A request that a server may refuse can be missing,
+/// together with all later ones.
 fn passed(
     reading: &Reading,
     answers: &Answers,
@@ -152,18 +152,26 @@ fn passed(
             if before.is_some_and(|answer| answer.status >= 400) {
                 return Ok(passed);
             }
-            return Err(format!("no answer to {request:?}: {:?}", answers));
+            return Err(format!("no response to {request:?}: {:?}", answers));
         };
         if answer.marked {
             // `*` belongs to no input.
             if request.target != "*" {
                 passed.push(Seen::from(request));
             }
-        } else if !request.tolerated && (answer.own || !origin_may_refuse) {
+        } else if !(request.tolerated || is_misdirected(answer))
+            && (answer.own || !origin_may_refuse)
+        {
             return Err(format!(
-                "a sound request is refused: {request:?}: {answer:?}"
+                "a valid request is rejected: {request:?}: {answer:?}"
             ));
         }
     }
     Ok(passed)
+}
+
+/// True for a target in absolute form that names another server: the inputs do not know the address
+/// of the gateway (RFC 9110, section 7.4).
+fn is_misdirected(answer: &Answer) -> bool {
+    answer.own && answer.status == 421
 }

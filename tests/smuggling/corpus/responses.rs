@@ -1,8 +1,8 @@
-//! Ambiguous responses of an origin, each followed by another one that nobody requested.
+//! Ambiguous responses of an origin, each followed by a response without a request.
 
 use super::{chunks, framing, shown};
 
-/// A response that no request belongs to.
+/// A response without a request.
 pub(crate) const MARKED: &str = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nMARKED";
 
 /// A response.

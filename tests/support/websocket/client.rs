@@ -87,7 +87,7 @@ impl Peer {
     }
 
     pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) {
-        assert!(self.try_send(bytes), "the server takes no more");
+        assert!(self.try_send(bytes), "the server closed the connection");
     }
 
     /// Sends bytes; false if the server closed the connection.
@@ -237,7 +237,7 @@ async fn read_frame(io: &mut Box<dyn Io>) -> Option<Frame> {
     assert_eq!(
         second & 0x80,
         0,
-        "a server masks nothing (RFC 6455, section 5.1)"
+        "a server must not mask (RFC 6455, section 5.1)"
     );
     let length = match second {
         126 => u64::from(io.read_u16().await.ok()?),

@@ -29,7 +29,7 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match run(&arguments) {
         Ok(outcome) => {
-            // A closed pipe, as behind `| head`, is no error.
+            // A closed pipe, as with `| head`, is not an error.
             let _ = std::io::stdout().write_all(outcome.text.as_bytes());
             ExitCode::from(if outcome.passed { 0 } else { FOUND })
         }

@@ -23,7 +23,7 @@ use ouli_config::{Mode, Override};
     max_term_width = 100
 )]
 pub(crate) struct Cli {
-    /// The command; without one, the gateway runs as the configuration says.
+    /// The command; without one, the gateway uses the modes of the configuration.
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
     /// The flags without a command.

@@ -7,7 +7,7 @@ Examples:
   ouli-gateway replay --session checkout
       Answers the same requests without the network.
   ouli-gateway --plugins ./plugins
-      Runs as ouli.toml says; without that file, replays ./cassettes.
+      Uses ouli.toml; without that file, replays ./cassettes.
   ouli-gateway auto --upstream h2c://127.0.0.1:50051 --listen 127.0.0.1:0
       Replays recorded requests and records new ones, on a free port.
 

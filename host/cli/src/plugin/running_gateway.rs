@@ -76,7 +76,10 @@ async fn fetch(address: SocketAddr, secure: bool) -> Result<Bytes, QueryError> {
     let url = format!("{scheme}://{address}");
     let tls = if secure {
         let authority = CertificateAuthority::open_or_create(&environment::ca_folder())?;
-        Some(tls::client_config(Some(&authority.certificate_path()))?)
+        Some(tls::client_config(
+            Some(&authority.certificate_path()),
+            None,
+        )?)
     } else {
         None
     };

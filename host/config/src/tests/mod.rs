@@ -31,6 +31,9 @@ listen = "127.0.0.1:8443"
 upstream = "https://api.example.com/v1"
 tls = "self-signed"
 upstream_ca = "ca.pem"
+upstream_client_certificate = { cert = "me.pem", key = "me.key" }
+client_ca = "clients.pem"
+client_auth = "optional"
 preserve_host = true
 
 [[endpoint]]
@@ -115,8 +118,13 @@ fn endpoints_inherit_top_level_values() {
         (Mode::Replay, "other")
     );
     assert_eq!(api.tls, Tls::SelfSigned);
+    let clients = api.client_auth.as_ref().unwrap();
+    assert_eq!(clients.ca, Path::new("/base/conf/clients.pem"));
+    assert_eq!(clients.mode, ClientAuthMode::Optional);
+    let own = api.upstream_client_certificate.as_ref().unwrap();
+    assert_eq!(own.key, Path::new("/base/conf/me.key"));
     let (cert, key) = ("/base/conf/c.pem".into(), "/base/conf/k.pem".into());
-    assert_eq!(files.tls, Tls::Files { cert, key });
+    assert_eq!(files.tls, Tls::Files(CertificateFiles { cert, key }));
     assert_eq!(api.upstream.as_ref().unwrap().base_path, "/v1");
 }
 

@@ -2,7 +2,8 @@
 
 use bytes::BytesMut;
 use http::header::{
-    ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH, EXPECT, HOST, TE, TRANSFER_ENCODING, UPGRADE,
+    ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, HOST, TE, TRANSFER_ENCODING,
+    UPGRADE,
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
 
@@ -24,25 +25,26 @@ const HOP_BY_HOP: [HeaderName; 6] = [
     HeaderName::from_static("http2-settings"),
 ];
 
-/// How two request fields are rewritten.
+/// How request fields are rewritten.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Rewrite {
-    /// Keep the client's `host` instead of sending the upstream's own.
-    pub preserve_host: bool,
     /// Accept only content codings that can be decoded, so that recordings can be read.
     pub restrict_codings: bool,
     /// Keep `expect`: the upstream decides whether the client sends the body.
     pub forward_expect: bool,
 }
 
-/// The request fields that the upstream is sent. Order and repetition are kept.
+/// The request fields that the upstream is sent. Order and repetition are kept, except that there is
+/// one `cookie`: clients of HTTP/2 may split it (RFC 9113, section 8.2.3). `host` is not among them:
+/// the URI of the request names the authority.
 pub fn request_headers(headers: &HeaderMap, rewrite: Rewrite) -> HeaderMap {
     let options = connection_options(headers);
     let mut kept = HeaderMap::with_capacity(headers.len());
     for (name, value) in headers {
         let dropped = is_hop_by_hop(name, &options)
             || (*name == EXPECT && !rewrite.forward_expect)
-            || (*name == HOST && !rewrite.preserve_host)
+            || *name == HOST
+            || (*name == COOKIE && kept.contains_key(COOKIE))
             || name == SESSION
             || name == SESSION_ALIAS
             || (*name == TE && value != "trailers");
@@ -51,12 +53,37 @@ pub fn request_headers(headers: &HeaderMap, rewrite: Rewrite) -> HeaderMap {
         }
         let value = if rewrite.restrict_codings && *name == ACCEPT_ENCODING {
             restrict_accept_encoding(value)
+        } else if *name == COOKIE {
+            join_cookies(headers)
         } else {
             value.clone()
         };
         kept.append(name.clone(), value);
     }
     kept
+}
+
+/// The value of `cookie`, joined where it is split (RFC 9113, section 8.2.3).
+fn join_cookies(headers: &HeaderMap) -> HeaderValue {
+    let mut values = headers.get_all(COOKIE).iter();
+    let first = values.next().cloned();
+    let first = first.unwrap_or_else(|| HeaderValue::from_static(""));
+    let rest: Vec<_> = values.map(HeaderValue::as_bytes).collect();
+    if rest.is_empty() {
+        return first;
+    }
+    let joined = [&[first.as_bytes()], rest.as_slice()]
+        .concat()
+        .join(&b"; "[..]);
+    // Never fails: the parts are valid values.
+    let mut joined = HeaderValue::from_maybe_shared(bytes::Bytes::from(joined)).unwrap_or(first);
+    joined.set_sensitive(
+        headers
+            .get_all(COOKIE)
+            .iter()
+            .any(HeaderValue::is_sensitive),
+    );
+    joined
 }
 
 /// Copies the field values into memory of their own. Otherwise they keep alive the much larger
@@ -189,6 +216,23 @@ mod tests {
     fn forwards_te_trailers() {
         let sent = map(&[("te", "trailers")]);
         assert_eq!(request_headers(&sent, Rewrite::default()), sent);
+    }
+
+    #[test]
+    fn joins_split_cookies_where_the_first_one_is() {
+        let mut sent = map(&[("a", "1"), ("cookie", "one=1"), ("b", "2")]);
+        for cookie in ["two=2", "three=3; four=4"] {
+            sent.append("cookie", HeaderValue::from_static(cookie));
+        }
+        let kept = request_headers(&sent, Rewrite::default());
+        let fields: Vec<_> = kept
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.to_str().unwrap()))
+            .collect();
+        let cookie = ("cookie", "one=1; two=2; three=3; four=4");
+        assert_eq!(fields, [("a", "1"), cookie, ("b", "2")]);
+        let single = map(&[("cookie", "one=1; two=2")]);
+        assert_eq!(request_headers(&single, Rewrite::default()), single);
     }
 
     #[test]

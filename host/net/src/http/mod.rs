@@ -1,5 +1,6 @@
 //! HTTP rules without I/O: which messages are valid, and which header fields a proxy forwards.
 
+pub mod authority;
 pub mod connection_login;
 mod expectation;
 pub mod forwarding;

@@ -16,6 +16,7 @@ use super::connection_limiter::{ConnectionPermit, LimitExceeded, SharedConnectio
 use super::context::ListenerContext;
 use super::service::HttpService;
 use super::socket::{Listener, Socket};
+use super::warning_throttle::WarningThrottle;
 use super::{connection, reject};
 use crate::drain::{Drain, DrainSignal};
 
@@ -76,6 +77,7 @@ pub async fn serve_listener<S: HttpService>(
         endpoint: config.endpoint,
         bounds: config.bounds,
         tls: config.tls.map(tokio_rustls::TlsAcceptor::from),
+        warnings: WarningThrottle::default(),
         drain: config.drain,
         active_rejections: AtomicUsize::new(0),
     });

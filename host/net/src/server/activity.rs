@@ -17,6 +17,7 @@ use super::half_close::HalfClose;
 use super::interim::InterimQueue;
 use super::reset_on_close::ResetOnClose;
 use super::trailer_slot::TrailerSlot;
+use super::whole_server::OptionsTargets;
 use crate::upstream::PinnedConnection;
 
 /// Shared by a connection's socket, its requests and its task.
@@ -45,6 +46,7 @@ pub(super) struct Activity {
     half_close: HalfClose,
     interim: InterimQueue,
     trailer_slot: TrailerSlot,
+    options_targets: OptionsTargets,
     /// Released once the connection and all its requests have ended: a tunnel outlives the
     /// connection that it was requested on.
     permit: ConnectionPermit,
@@ -81,6 +83,7 @@ impl Activity {
             half_close: HalfClose::default(),
             interim: InterimQueue::default(),
             trailer_slot: TrailerSlot::default(),
+            options_targets: OptionsTargets::default(),
             permit,
             reset_on_close,
             pinned_upstream: OnceLock::new(),
@@ -113,6 +116,11 @@ impl Activity {
     /// The interim responses that wait to be written.
     pub(super) fn interim(&self) -> &InterimQueue {
         &self.interim
+    }
+
+    /// What the request lines say about the targets of OPTIONS.
+    pub(super) fn options_targets(&self) -> &OptionsTargets {
+        &self.options_targets
     }
 
     /// The trailers of the HTTP/1.1 response that is being sent.

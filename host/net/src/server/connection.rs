@@ -22,11 +22,13 @@ use super::activity::Activity;
 use super::connection_limiter::ConnectionPermit;
 use super::context::{ConnectionContext, ListenerContext};
 use super::frames::PREFACE;
+use super::head_error::HeadError;
 use super::http1::{self, Outcome};
 use super::reset_on_close::{ResetOnClose, ResettableIo};
 use super::service::HttpService;
 use super::socket::Socket;
-use super::{http2, idle, reject};
+use super::tls_handshake::HandshakeError;
+use super::{http2, idle, reject, tls_handshake};
 
 /// Serves one accepted socket. The permit is released once the connection and its tunnels end.
 pub(super) async fn run<S: HttpService>(
@@ -57,11 +59,15 @@ async fn serve_socket<S: HttpService>(
     // On the heap, like everything that a connection needs only for a part of its life.
     let handshake = Box::pin(tokio::time::timeout(
         listener.bounds.tls_handshake_timeout,
-        tls.accept(socket),
+        tls_handshake::accept(tls, socket, &listener.warnings),
     ));
     let stream = match handshake.await {
-        Ok(Ok(stream)) => Box::new(stream),
-        Ok(Err(error)) => return tracing::debug!("TLS handshake failed: {error}"),
+        Ok(Ok(stream)) => stream,
+        Ok(Err(HandshakeError::PlainHttp(socket))) => {
+            let rejection = reject::reject_invalid_request(socket, HeadError::PlainHttp);
+            return Box::pin(rejection).await;
+        }
+        Ok(Err(HandshakeError::Failed)) => return,
         Err(_) => {
             return tracing::debug!("TLS handshake timed out (limits.tls_handshake_timeout)");
         }
@@ -100,6 +106,9 @@ async fn serve_http<S: HttpService, T>(
         match Box::pin(http1::serve(socket, first, &connection)).await {
             Outcome::Idle(idle_socket, buffered) => (socket, unread) = (idle_socket, buffered),
             Outcome::InvalidRequest(socket, error) => {
+                if error == HeadError::Tls {
+                    connection.listener.warnings.warn(&format!("{error}"));
+                }
                 return Box::pin(reject::reject_invalid_request(socket, error)).await;
             }
             Outcome::Closed => return,
@@ -122,6 +131,7 @@ pub(super) mod tests {
     use crate::server::error::Rejection;
     use crate::server::request_body::IncomingBody;
     use crate::server::request_guard::RequestGuard;
+    use crate::server::warning_throttle::WarningThrottle;
 
     /// Responds to every request with an empty 200.
     pub(crate) struct EmptyResponses;
@@ -150,6 +160,7 @@ pub(super) mod tests {
             endpoint: "api".into(),
             bounds: Bounds::default(),
             tls: None,
+            warnings: WarningThrottle::default(),
             drain: Drain::default(),
             active_rejections: AtomicUsize::new(0),
         });

@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicUsize;
 
 use super::activity::Activity;
 use super::bounds::Bounds;
+use super::warning_throttle::WarningThrottle;
 use crate::drain::Drain;
 
 /// Shared by all connections of a listener.
@@ -14,6 +15,8 @@ pub(super) struct ListenerContext<S> {
     pub(super) endpoint: Arc<str>,
     pub(super) bounds: Bounds,
     pub(super) tls: Option<tokio_rustls::TlsAcceptor>,
+    /// Logs what clients do wrong.
+    pub(super) warnings: WarningThrottle,
     /// Waits for the connections.
     pub(super) drain: Drain,
     /// Connections over the limit that are being sent a rejection.

@@ -31,6 +31,9 @@ pub(super) fn admit_request<S>(
     activity: &Arc<Activity>,
     mut request: Request<Incoming>,
 ) -> AdmittedRequest {
+    if request.version() < Version::HTTP_2 {
+        activity.options_targets().mark(&mut request);
+    }
     let timeouts = BodyTimeouts::for_request(&request, &listener.bounds);
     let body_error = timeouts.as_ref().map(BodyTimeouts::error_flag);
     let protocol = interim_protocol(&mut request);

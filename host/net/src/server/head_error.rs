@@ -12,6 +12,15 @@ pub(super) enum HeadError {
     /// RFC 9112, section 3.
     #[error("its first line is not METHOD TARGET HTTP/1.1 with one space between each")]
     RequestLine,
+    /// The endpoint speaks TLS.
+    #[error("this is plain HTTP, but the endpoint speaks TLS: write https:// instead of http://")]
+    PlainHttp,
+    /// The endpoint does not speak TLS.
+    #[error(
+        "this is TLS, but the endpoint speaks plain HTTP: write http:// instead of https://, or \
+         set `tls` of the endpoint"
+    )]
+    Tls,
     /// RFC 9112, section 3.2.
     #[error("its target is not a path, a URL or `*`")]
     Target,
@@ -44,6 +53,8 @@ impl HeadError {
         match self {
             Self::Ambiguous
             | Self::RequestLine
+            | Self::PlainHttp
+            | Self::Tls
             | Self::Target
             | Self::TargetByte(_)
             | Self::Field => 400,
@@ -71,6 +82,8 @@ impl HeadError {
             Self::TargetTooLong => "the target is too long",
             Self::TooManyFields(_) | Self::TooLarge(_) => "the head is too large",
             Self::Version => "the HTTP version is not supported",
+            Self::PlainHttp => "the endpoint speaks TLS",
+            Self::Tls => "the endpoint speaks plain HTTP",
             _ => "the request is invalid",
         }
     }

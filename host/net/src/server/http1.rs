@@ -64,6 +64,7 @@ where
 {
     let (listener, activity) = (&connection.listener, &connection.activity);
     let bounds = &listener.bounds;
+    activity.options_targets().clear();
     let inspector = Inspector::Http1(Http1Validator::new(HeadLimits {
         bytes: bounds.header_bytes,
         fields: bounds.header_count,

@@ -137,7 +137,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> InspectedIo<S> {
             };
         }
         self.activity.on_read();
-        let Err(valid) = validator.feed(&target.filled()[before..]) else {
+        let fed = validator.feed(&target.filled()[before..]);
+        let options = validator.take_options_targets();
+        if !options.is_empty() {
+            self.activity.options_targets().extend(options.into_iter());
+        }
+        let Err(valid) = fed else {
             return Poll::Ready(Ok(()));
         };
         if validator.head_error().is_some() {

@@ -33,7 +33,10 @@ mod response_body;
 mod service;
 mod socket;
 mod stop_accepting;
+mod tls_handshake;
 mod trailer_slot;
+mod warning_throttle;
+mod whole_server;
 
 pub use accept_loop::{ListenerConfig, serve, serve_listener};
 pub use bounds::Bounds;
@@ -46,3 +49,4 @@ pub use request_guard::RequestGuard;
 pub use service::HttpService;
 pub use socket::{Listener, Socket};
 pub use stop_accepting::stop_accepting;
+pub use whole_server::WholeServer;

@@ -20,7 +20,7 @@ pub(super) fn check_request_line(line: &[u8]) -> Result<bool, HeadError> {
         return Err(HeadError::RequestLine);
     };
     if !is_token(method) {
-        return Err(HeadError::RequestLine);
+        return Err(tls_or(HeadError::RequestLine, line));
     }
     let is_http10 = match version {
         b"HTTP/1.1" => false,
@@ -43,7 +43,7 @@ pub(super) fn check_partial_request_line(line: &[u8], new: &[u8]) -> Result<(), 
     let mut words = line.splitn(3, |byte| *byte == b' ');
     let (method, target, version) = (words.next(), words.next(), words.next());
     if method.is_none_or(|method| !is_token(method)) {
-        return Err(HeadError::RequestLine);
+        return Err(tls_or(HeadError::RequestLine, line));
     }
     let Some(target) = target else {
         return Ok(());
@@ -65,6 +65,15 @@ pub(super) fn check_partial_request_line(line: &[u8], new: &[u8]) -> Result<(), 
         return Ok(());
     }
     Err(version_error(number))
+}
+
+/// The error of a first line: this one, unless the line is the begin of a TLS handshake, which is the
+/// type of its record (RFC 8446, section 5.1).
+pub(super) fn tls_or(error: HeadError, line: &[u8]) -> HeadError {
+    match line.first() {
+        Some(22) => HeadError::Tls,
+        _ => error,
+    }
 }
 
 fn check_target(target: &[u8]) -> Result<(), HeadError> {
@@ -165,7 +174,7 @@ mod tests {
         for (part, error) in [
             (&b"G("[..], HeadError::RequestLine),
             (b" ", HeadError::RequestLine),
-            (b"\x16\x03", HeadError::RequestLine),
+            (b"\x16\x03", HeadError::Tls),
             (b"GET /\x01", HeadError::TargetByte(1)),
             (b"GET /\xff/", HeadError::TargetByte(0xff)),
             (b"GET /< ", HeadError::TargetByte(b'<')),

@@ -53,6 +53,9 @@ pub enum TlsError {
     /// The TLS library rejects the settings.
     #[error("the TLS library rejects the settings")]
     Rustls(#[from] rustls::Error),
+    /// The trusted certificates cannot be used.
+    #[error("the trusted certificates cannot be used: {0}")]
+    Verifier(String),
     /// There are no trusted roots, so no upstream would be trusted.
     #[error(
         "the system has no trusted certificates: install them (package ca-certificates), set \
@@ -75,6 +78,10 @@ impl TlsError {
             path: path.to_owned(),
             problem: problem.into(),
         }
+    }
+
+    pub(super) fn verifier(error: &dyn std::error::Error) -> Self {
+        Self::Verifier(error.to_string())
     }
 
     pub(super) fn ca(folder: &Path, error: &dyn std::error::Error) -> Self {

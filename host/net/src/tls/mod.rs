@@ -5,13 +5,21 @@ mod certificate;
 mod certificate_resolver;
 mod config;
 mod crypto;
+mod dates;
 mod error;
 mod pem_files;
 #[cfg(test)]
 mod tests;
+mod trust;
 
 pub use authority::CertificateAuthority;
-pub use config::{CertificateSource, client_config, server_config};
+pub use config::{
+    CertificateSource, ClientVerifier, Identity, client_config, load_client_verifier,
+    load_identity, server_config,
+};
+pub use dates::date_problem;
+pub(crate) use dates::rounded;
 pub use error::TlsError;
 /// The TLS settings of a client and of a server.
 pub use rustls::{ClientConfig, ServerConfig};
+pub(crate) use trust::is_ca_as_end_entity;

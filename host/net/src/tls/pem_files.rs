@@ -18,7 +18,9 @@ pub(super) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, 
     let read = CertificateDer::pem_slice_iter(&bytes).collect::<Result<Vec<_>, pem::Error>>();
     match read {
         Ok(list) if list.is_empty() => {
-            Err(TlsError::file(path, "holds no certificate in PEM form"))
+            let hint = der_hint(&bytes, "x509");
+            let problem = format!("holds no certificate in PEM form{hint}");
+            Err(TlsError::file(path, problem))
         }
         Ok(list) => Ok(list),
         Err(error) => Err(TlsError::file(path, format!("is not valid PEM: {error}"))),
@@ -27,13 +29,35 @@ pub(super) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, 
 
 /// The first private key of a file.
 pub(super) fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
-    match PrivateKeyDer::from_pem_slice(&read_limited(path)?) {
+    let bytes = read_limited(path)?;
+    match PrivateKeyDer::from_pem_slice(&bytes) {
         Ok(key) => Ok(key),
         Err(pem::Error::NoItemsFound) => {
-            let problem = "holds no private key in PEM form without a password";
+            let hint = if has_password(&bytes) {
+                "; remove the password with `openssl pkey`"
+            } else {
+                der_hint(&bytes, "pkey")
+            };
+            let problem = format!("holds no private key in PEM form without a password{hint}");
             Err(TlsError::file(path, problem))
         }
         Err(error) => Err(TlsError::file(path, format!("is not valid PEM: {error}"))),
+    }
+}
+
+/// True for the PEM labels of a key that is encrypted with a password (RFC 7468, section 11; RFC
+/// 1421, section 4.6).
+fn has_password(bytes: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(bytes);
+    text.contains("ENCRYPTED PRIVATE KEY") || text.contains("Proc-Type: 4,ENCRYPTED")
+}
+
+/// What to do with a file in DER form: it is one ASN.1 sequence.
+fn der_hint(bytes: &[u8], command: &str) -> &'static str {
+    match (bytes.first(), command) {
+        (Some(0x30), "x509") => "; convert it with `openssl x509 -inform der`",
+        (Some(0x30), _) => "; convert it with `openssl pkey -inform der`",
+        _ => "",
     }
 }
 

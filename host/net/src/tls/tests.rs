@@ -4,10 +4,12 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use ouli_config::CertificateFiles;
 use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection};
+use rustls::{ClientConfig, ClientConnection, ServerConfig, ServerConnection};
 
-use super::config::client_config_with_roots;
+use super::config::client_config_with_trusted;
+use super::trust::Trusted;
 use super::*;
 
 struct Folder(tempfile::TempDir);
@@ -52,7 +54,7 @@ fn local(authority: &Arc<CertificateAuthority>) -> Arc<ServerConfig> {
         authority: Arc::clone(authority),
         cache_size: 16,
     };
-    server_config(&source).unwrap()
+    server_config(&source, None).unwrap()
 }
 
 /// A handshake of a client that connects to `name`. Returns the ALPN protocol.
@@ -88,7 +90,7 @@ fn the_local_ca_has_a_certificate_for_every_name() {
     let folder = Folder::new();
     let authority = folder.authority();
     let server = local(&authority);
-    let client = client_config(Some(&authority.certificate_path())).unwrap();
+    let client = client_config(Some(&authority.certificate_path()), None).unwrap();
     for name in ["localhost", "127.0.0.1", "::1", "api.example.com"] {
         assert_eq!(handshake(&server, &client, name).unwrap(), b"h2", "{name}");
     }
@@ -99,7 +101,7 @@ fn the_local_ca_has_a_certificate_for_every_name() {
 fn negotiates_http1_with_a_client_without_http2() {
     let folder = Folder::new();
     let authority = folder.authority();
-    let client = client_config(Some(&authority.certificate_path())).unwrap();
+    let client = client_config(Some(&authority.certificate_path()), None).unwrap();
     let mut http1_only = ClientConfig::clone(&client);
     http1_only.alpn_protocols = vec![b"http/1.1".to_vec()];
     let protocol = handshake(&local(&authority), &Arc::new(http1_only), "localhost");
@@ -110,7 +112,7 @@ fn negotiates_http1_with_a_client_without_http2() {
 fn rejects_a_certificate_of_another_ca() {
     let (own, other) = (Folder::new(), Folder::new());
     let server = local(&own.authority());
-    let client = client_config(Some(&other.authority().certificate_path())).unwrap();
+    let client = client_config(Some(&other.authority().certificate_path()), None).unwrap();
     assert!(handshake(&server, &client, "localhost").is_err());
 }
 
@@ -118,8 +120,9 @@ fn rejects_a_certificate_of_another_ca() {
 fn uses_the_certificate_files_of_the_user() {
     let folder = Folder::new();
     let (cert, key) = folder.files("api.test");
-    let server = server_config(&CertificateSource::Files { cert, key }).unwrap();
-    let client = client_config(Some(&folder.authority().certificate_path())).unwrap();
+    let identity = load_identity(&CertificateFiles { cert, key }).unwrap();
+    let server = server_config(&CertificateSource::Identity(identity), None).unwrap();
+    let client = client_config(Some(&folder.authority().certificate_path()), None).unwrap();
     assert_eq!(handshake(&server, &client, "api.test").unwrap(), b"h2");
     assert!(handshake(&server, &client, "other.test").is_err());
 }
@@ -144,19 +147,19 @@ fn errors_name_the_file_and_the_problem() {
     ];
     for (cert, key, expected) in cases {
         let (cert, key) = (cert.clone(), key.clone());
-        let error = server_config(&CertificateSource::Files { cert, key }).unwrap_err();
+        let error = load_identity(&CertificateFiles { cert, key }).unwrap_err();
         assert!(
             error.to_string().contains(expected),
             "{error} does not contain {expected}"
         );
     }
-    let error = client_config(Some(&key)).unwrap_err().to_string();
+    let error = client_config(Some(&key), None).unwrap_err().to_string();
     assert!(error.contains("a.test.key holds no certificate"), "{error}");
 }
 
 #[test]
 fn rejects_an_empty_set_of_roots() {
-    let error = client_config_with_roots(RootCertStore::empty())
+    let error = client_config_with_trusted(Trusted::none(), None)
         .unwrap_err()
         .to_string();
     assert!(error.contains("upstream_ca"), "{error}");

@@ -10,6 +10,7 @@ use tokio_rustls::TlsConnector;
 use super::bounds::Bounds;
 use super::dial::{Dial, Socket};
 use super::error::{BoxError, PhaseError, PhaseTimeout};
+use super::tls_record::PlainStream;
 use ouli_config::{Scheme, Upstream as Address};
 use ouli_message::failure::Phase;
 
@@ -63,7 +64,7 @@ impl Connector {
         let socket = socket.await.map_err(PhaseError::in_phase(Phase::Connect))?;
         let Some(tls) = self.tls.filter(|_| self.target.scheme == Scheme::Https) else {
             return Ok(UpstreamConnection {
-                io: socket,
+                io: Box::new(PlainStream::new(socket)),
                 is_http2: self.target.scheme == Scheme::H2c,
             });
         };

@@ -5,6 +5,7 @@ use std::error::Error;
 use std::io;
 
 use super::error::{BodyError, HEAD_TOO_LARGE, PhaseError, PhaseTimeout, UpstreamError};
+use super::remedy::remedy;
 use ouli_message::failure::{FailureCause, FailureKind, Phase};
 
 /// What an error of a response body means.
@@ -49,9 +50,8 @@ pub(super) fn to_upstream_error(
     if error_chain(error).any(is_head_too_large) {
         HEAD_TOO_LARGE.clone_into(&mut reason);
     }
-    if kind == FailureKind::Untrusted {
-        reason
-            .push_str("; to trust it, set `upstream_ca` of the endpoint to the PEM file of its CA");
+    if let Some(remedy) = error_chain(error).find_map(|cause| remedy(cause, phase)) {
+        reason = format!("{reason}; {remedy}");
     }
     if phase < Phase::Head {
         UpstreamError::Connect {

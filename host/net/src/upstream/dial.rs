@@ -3,6 +3,7 @@
 use std::fmt::Debug;
 use std::future::Future;
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -10,6 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
 use super::error::PhaseError;
+use super::happy_eyeballs;
 use super::own_listeners::OwnListeners;
 use ouli_message::failure::{FailureKind, Phase};
 
@@ -59,30 +61,78 @@ impl Dial for TcpDialer {
 /// Connects to the first address of the host that accepts. The name is resolved once, and the
 /// addresses that are checked are the ones that are dialled: a changed DNS record has no effect in
 /// between.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "TCP connections are opened here only"
-)]
 async fn connect_first(
     host: &str,
     port: u16,
     own_listeners: &OwnListeners,
 ) -> Result<TcpStream, DialError> {
     let addresses = tokio::net::lookup_host((host, port)).await;
-    let mut failure = DialError::from(PhaseError {
-        phase: Phase::Connect,
-        kind: Some(FailureKind::Dns),
-        source: format!("the name {host} has no address").into(),
-    });
-    for address in addresses.into_iter().flatten() {
-        let connected = match own_listeners.check(address) {
-            Ok(()) => TcpStream::connect(address).await,
-            Err(error) => Err(io::Error::other(error)),
-        };
-        match connected {
-            Ok(stream) => return Ok(stream),
-            Err(error) => failure = error.into(),
+    let addresses = addresses.into_iter().flatten().collect();
+    connect_any(addresses, own_listeners)
+        .await
+        .map_err(|failure| {
+            failure.map_or_else(
+                || {
+                    DialError::from(PhaseError {
+                        phase: Phase::Connect,
+                        kind: Some(FailureKind::Dns),
+                        source: format!("the name {host} has no address").into(),
+                    })
+                },
+                DialError::from,
+            )
+        })
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "TCP connections are opened here only"
+)]
+async fn connect_any(
+    addresses: Vec<SocketAddr>,
+    own_listeners: &OwnListeners,
+) -> Result<TcpStream, Option<io::Error>> {
+    let attempt = |address| async move {
+        own_listeners.check(address).map_err(io::Error::other)?;
+        TcpStream::connect(address).await
+    };
+    happy_eyeballs::connect(addresses, attempt).await
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use socket2::{Domain, Socket, Type};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// A listener whose accept queue is full, so that nothing is answered, and what fills it.
+    async fn black_hole() -> (SocketAddr, (Socket, Vec<TcpStream>)) {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        let any_port = SocketAddr::from((Ipv4Addr::new(127, 0, 0, 9), 0));
+        socket.bind(&any_port.into()).unwrap();
+        socket.listen(0).unwrap();
+        let address = socket.local_addr().unwrap().as_socket().unwrap();
+        let mut queued = Vec::new();
+        let own_listeners = OwnListeners::default();
+        let wait = std::time::Duration::from_millis(200);
+        while let Ok(connected) =
+            tokio::time::timeout(wait, connect_any(vec![address], &own_listeners)).await
+        {
+            queued.push(connected.unwrap());
         }
+        (address, (socket, queued))
     }
-    Err(failure)
+
+    #[tokio::test]
+    async fn an_address_that_does_not_answer_delays_no_other() {
+        let (hole, _full) = black_hole().await;
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let addresses = vec![hole, listener.local_addr().unwrap()];
+        let connected = connect_any(addresses, &OwnListeners::default()).await;
+        let peer = connected.unwrap().peer_addr().unwrap();
+        assert_eq!(peer, listener.local_addr().unwrap());
+    }
 }

@@ -18,8 +18,8 @@ use super::continue_gate::ContinueGate;
 use super::error::UpstreamError;
 use super::interim_responses::{InterimLimiter, TooManyInterim};
 use super::request_body::{LastWrite, TimedRequestBody};
-use super::request_target::to_origin_form;
 use super::resendable_body::ResendableBody;
+use crate::http::authority::to_origin_form;
 
 /// The upstream connection of one client connection. What is logged in is a connection (RFC 4559,
 /// section 6), so no other client may use it.

@@ -35,6 +35,13 @@ impl OwnListeners {
         }
     }
 
+    /// The port of an endpoint's listener.
+    pub fn port_of(&self, endpoint: &str) -> Option<u16> {
+        let listeners = self.0.read();
+        let listener = listeners.iter().find(|(name, _)| name == endpoint);
+        listener.map(|(_, address)| address.port())
+    }
+
     /// The endpoint that accepts connections to this address, if any.
     pub fn endpoint_at(&self, address: SocketAddr) -> Option<String> {
         let listeners = self.0.read();

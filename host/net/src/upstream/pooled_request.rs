@@ -15,10 +15,10 @@ use super::error::UpstreamError;
 use super::interim_responses::InterimLimiter;
 use super::pool::{Connection, Http1Connection, Http2Stream};
 use super::request_body::{LastWrite, TimedRequestBody};
-use super::request_target::to_origin_form;
 use super::resend::{Loss, Resends, http2_loss};
 use super::resendable_body::ResendableBody;
 use super::stream_permit::StreamPermit;
+use crate::http::authority::to_origin_form;
 use crate::http::forwarding;
 
 /// A request and what is known about its attempts.

@@ -21,6 +21,7 @@ use super::early_close::EarlyCloseStream;
 use super::error::BoxError;
 use super::slow_start::SlowStartStream;
 use super::tasks::{DeferredExecutor, spawn};
+use crate::http::authority::to_origin_form;
 use ouli_config::{Scheme, Upstream as Address};
 
 /// Opens tunnels to one upstream.
@@ -69,7 +70,7 @@ impl TunnelConnection {
     ) -> Result<Response<Incoming>, hyper::Error> {
         match self {
             Self::Upgrade(mut sender) => {
-                *request.version_mut() = Version::HTTP_11;
+                to_origin_form(&mut request);
                 sender.send_request(request).await
             }
             Self::ExtendedConnect(mut sender) => {

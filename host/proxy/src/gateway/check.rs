@@ -16,7 +16,8 @@ pub fn check(options: &Options) -> Vec<String> {
         Err(error) => return lines(&error),
     };
     let mut errors: Vec<_> = start_errors.iter().flat_map(lines).collect();
-    if errors.is_empty()
+    errors.extend(loaded.tls.expired());
+    if start_errors.is_empty()
         && let Err(error) = snapshot_builder::build_snapshot(&loaded, None, 1)
     {
         errors.push(error.to_string());

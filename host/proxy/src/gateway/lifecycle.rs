@@ -75,7 +75,7 @@ impl Gateway {
             drain: Drain::default(),
         });
         let mut listeners = Listeners::new(&options, &shared, concurrency, &config)?;
-        if let Some(error) = listeners.apply(&config).into_iter().next() {
+        if let Some(error) = listeners.apply(&config, &loaded.tls).into_iter().next() {
             return Err(error);
         }
         let state = Arc::new(GatewayState {

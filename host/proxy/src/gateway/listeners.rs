@@ -14,9 +14,10 @@ use super::listening_sockets::ListenerSockets;
 use super::options::Options;
 use super::shutdown::{self, ShutdownTimeouts};
 use super::socket_activation::InheritedSockets;
+use super::tls_settings::{BuiltTls, TlsSettings};
 use super::worker::{AcceptTask, Task, Worker};
 use crate::handler::SharedState;
-use ouli_config::{Config, Endpoint, Limits, Mode, Tls};
+use ouli_config::{ClientAuth, Config, Endpoint, Limits, Mode, Tls};
 use ouli_net::drain::Drain;
 use ouli_net::server::Bounds;
 use ouli_net::tls::{self, CertificateAuthority, CertificateSource, ServerConfig};
@@ -29,6 +30,7 @@ const RETIRE_TIMEOUT: Duration = Duration::from_secs(1);
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct ListenerSettings {
     tls: Tls,
+    client_auth: Option<ClientAuth>,
     certificate_cache_size: usize,
     bounds: Bounds,
 }
@@ -37,6 +39,7 @@ struct OpenListener {
     /// The address in the configuration; with port 0 it differs from that of the sockets.
     configured_addr: SocketAddr,
     settings: ListenerSettings,
+    tls_files: BuiltTls,
     tls_config: Option<Arc<ServerConfig>>,
     mode: Mode,
     sockets: ListenerSockets,
@@ -93,7 +96,7 @@ impl Listeners {
 
     /// Opens, closes and updates listeners to match the configuration. Listeners that stay lose no
     /// connection. An error does not stop the other changes.
-    pub(super) fn apply(&mut self, config: &Config) -> Vec<StartError> {
+    pub(super) fn apply(&mut self, config: &Config, tls: &TlsSettings) -> Vec<StartError> {
         if self.stopped {
             return Vec::new();
         }
@@ -112,10 +115,11 @@ impl Listeners {
         }
         let mut errors = Vec::new();
         for endpoint in &config.endpoints {
+            let tls_files = tls.built(&endpoint.name);
             let result = if self.open.contains_key(&endpoint.name) {
-                self.update(endpoint, &config.limits)
+                self.update(endpoint, &config.limits, tls_files)
             } else {
-                self.add(endpoint, &config.limits, &mut free)
+                self.add(endpoint, &config.limits, tls_files, &mut free)
             };
             errors.extend(result.err());
         }
@@ -201,10 +205,11 @@ impl Listeners {
         &mut self,
         endpoint: &Endpoint,
         limits: &Limits,
+        tls_files: BuiltTls,
         free: &mut FreeSockets,
     ) -> Result<(), StartError> {
         let settings = listener_settings(endpoint, limits);
-        let tls_config = self.build_tls_config(endpoint, limits)?;
+        let tls_config = self.build_tls_config(endpoint, limits, &tls_files)?;
         let reused = free.remove(&endpoint.listen);
         let (sockets, retired) = match reused {
             Some((sockets, accepting)) => (sockets, Some(accepting)),
@@ -221,6 +226,7 @@ impl Listeners {
         let open = OpenListener {
             configured_addr: endpoint.listen,
             settings,
+            tls_files,
             tls_config,
             mode: endpoint.mode,
             sockets,
@@ -250,23 +256,31 @@ impl Listeners {
     }
 
     /// Applies new settings on the same sockets.
-    fn update(&mut self, endpoint: &Endpoint, limits: &Limits) -> Result<(), StartError> {
+    fn update(
+        &mut self,
+        endpoint: &Endpoint,
+        limits: &Limits,
+        tls_files: BuiltTls,
+    ) -> Result<(), StartError> {
         let settings = listener_settings(endpoint, limits);
         let Some(open) = self.open.get(&endpoint.name) else {
             return Ok(());
         };
-        if open.settings == settings {
+        let same_files = open.tls_files.is_same_listener(&tls_files);
+        if open.settings == settings && same_files {
             if let Some(open) = self.open.get_mut(&endpoint.name) {
                 open.mode = endpoint.mode;
             }
             return Ok(());
         }
-        let same_certificate = open.settings.tls == settings.tls
+        let same_certificate = same_files
+            && open.settings.tls == settings.tls
+            && open.settings.client_auth == settings.client_auth
             && open.settings.certificate_cache_size == settings.certificate_cache_size;
         let tls_config = if same_certificate {
             open.tls_config.clone()
         } else {
-            self.build_tls_config(endpoint, limits)?
+            self.build_tls_config(endpoint, limits, &tls_files)?
         };
         if let Err(error) = open.sockets.set_backlog(settings.bounds.backlog) {
             tracing::error!("endpoint {}: limits.backlog: {error}", endpoint.name);
@@ -279,6 +293,7 @@ impl Listeners {
         };
         open.mode = endpoint.mode;
         open.tls_config = tls_config;
+        open.tls_files = tls_files;
         let was_tls = open.settings.tls != Tls::Off;
         open.settings = settings;
         let retired = std::mem::replace(&mut open.accept_drain, accepting);
@@ -326,20 +341,18 @@ impl Listeners {
         &self,
         endpoint: &Endpoint,
         limits: &Limits,
+        files: &BuiltTls,
     ) -> Result<Option<Arc<ServerConfig>>, StartError> {
         let build = || {
-            let source = match &endpoint.tls {
-                Tls::Off => return Ok(None),
-                Tls::Files { cert, key } => CertificateSource::Files {
-                    cert: cert.clone(),
-                    key: key.clone(),
-                },
-                Tls::SelfSigned => CertificateSource::LocalCa {
+            let source = match (&endpoint.tls, &files.identity) {
+                (Tls::Off, _) => return Ok(None),
+                (_, Some(identity)) => CertificateSource::Identity(Arc::clone(identity)),
+                (_, None) => CertificateSource::LocalCa {
                     authority: Arc::new(CertificateAuthority::open_or_create(&self.ca_folder)?),
                     cache_size: limits.certificate_cache_size,
                 },
             };
-            tls::server_config(&source).map(Some)
+            tls::server_config(&source, files.clients.clone()).map(Some)
         };
         build().map_err(|source| StartError::Tls {
             endpoint: endpoint.name.clone(),
@@ -351,6 +364,7 @@ impl Listeners {
 fn listener_settings(endpoint: &Endpoint, limits: &Limits) -> ListenerSettings {
     ListenerSettings {
         tls: endpoint.tls.clone(),
+        client_auth: endpoint.client_auth.clone(),
         certificate_cache_size: limits.certificate_cache_size,
         bounds: server_bounds(limits),
     }

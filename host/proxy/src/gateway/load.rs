@@ -10,6 +10,7 @@ use super::loaded::Loaded;
 use super::options::{ConfigSource, Options};
 use super::plugin_swap::{self, PluginSwap};
 use super::proto_descriptors::ProtoDescriptors;
+use super::tls_settings::TlsSettings;
 use crate::session::Sessions;
 use ouli_config::{CommandLine, Config, Mode};
 
@@ -59,8 +60,11 @@ fn load_parts(
         errors.push(StartError::Descriptors(error));
         ProtoDescriptors::default()
     });
+    let (tls, tls_errors) = TlsSettings::read(&config);
+    errors.extend(tls_errors);
     let mut loaded = Loaded {
         descriptors,
+        tls,
         config: Arc::new(config),
         command: Arc::new(command_line(options)),
         config_text,
@@ -88,6 +92,13 @@ pub(super) fn reload(options: &Options, previous: &Loaded, sessions: &Sessions) 
     let config_changed = reload_config(options, &mut loaded);
     let config = Arc::clone(&loaded.config);
     let schema_changed = loaded.descriptors.reload(&config);
+    let tls_changed = match loaded.tls.reload(&config) {
+        Ok(changed) => changed,
+        Err(error) => {
+            tracing::error!("{error}\n  the last good version stays in force");
+            return None;
+        }
+    };
     let rolled_back = plugin_swap::roll_back(&mut loaded);
     let desired = desired_plugins(&loaded.config, options.instance_count());
     for error in &desired.errors {
@@ -119,6 +130,7 @@ pub(super) fn reload(options: &Options, previous: &Loaded, sessions: &Sessions) 
     }
     (config_changed
         || schema_changed
+        || tls_changed
         || rolled_back
         || !same_plugins
         || loaded.rejected != previous.rejected)

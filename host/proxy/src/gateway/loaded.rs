@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::proto_descriptors::ProtoDescriptors;
+use super::tls_settings::TlsSettings;
 use crate::session::Comparison;
 use ouli_codec::grpc::Schema;
 use ouli_config::{CommandLine, Config, LIMITS};
@@ -20,6 +21,7 @@ pub struct Loaded {
     pub(super) config_text: Option<String>,
     pub(super) plugins: Vec<PluginSlot>,
     pub(super) descriptors: ProtoDescriptors,
+    pub(super) tls: TlsSettings,
     /// Rejected versions, kept so that the same failure is not logged again.
     pub(super) rejected: BTreeMap<String, RejectedVersion>,
     /// Why the configuration on disk is not in force.

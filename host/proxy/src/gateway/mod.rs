@@ -24,6 +24,7 @@ mod snapshot_builder;
 mod socket_activation;
 mod source_files;
 mod state;
+mod tls_settings;
 mod worker;
 
 pub use bounds::{connection_limits, server_bounds, upstream_bounds};

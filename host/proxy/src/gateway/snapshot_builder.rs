@@ -8,8 +8,8 @@ use super::error::StartError;
 use super::loaded::Loaded;
 use crate::handler::{Endpoint, ExchangeError, Route, Snapshot};
 use crate::session::Sessions;
-use ouli_config::{Config, Endpoint as EndpointConfig, Mode, Scheme};
-use ouli_net::tls;
+use ouli_config::{Config, Endpoint as EndpointConfig, Mode};
+use ouli_net::tls::ClientConfig;
 use ouli_plugin::Plugins;
 use ouli_redaction::Guard;
 
@@ -35,10 +35,12 @@ pub(super) fn build_snapshot(
     let mut endpoints = HashMap::new();
     for configured in &config.endpoints {
         let name: Arc<str> = configured.name.as_str().into();
-        let reused = previous.and_then(|previous| reusable_endpoint(previous, configured, &config));
+        let client = loaded.tls.built(name.as_ref()).client;
+        let reused = previous
+            .and_then(|previous| reusable_endpoint(previous, configured, &config, client.as_ref()));
         let endpoint = match reused {
             Some(endpoint) => endpoint,
-            None => Arc::new(build_endpoint(configured, &config, workers)?),
+            None => Arc::new(build_endpoint(configured, &config, client, workers)?),
         };
         endpoints.insert(name, endpoint);
     }
@@ -57,31 +59,27 @@ fn reusable_endpoint(
     previous: &Snapshot,
     configured: &EndpointConfig,
     config: &Config,
+    tls: Option<&Arc<ClientConfig>>,
 ) -> Option<Arc<Endpoint>> {
     let endpoint = previous.endpoints.get(configured.name.as_str())?;
     let bounds = upstream_bounds(&config.limits);
     let same_route = endpoint
         .upstream
         .as_ref()
-        .is_none_or(|route| route.has_bounds(&bounds));
+        .is_none_or(|route| route.has_bounds(&bounds) && route.has_tls(tls));
     (endpoint.configured == *configured && same_route).then(|| Arc::clone(endpoint))
 }
 
 fn build_endpoint(
     configured: &EndpointConfig,
     config: &Config,
+    tls: Option<Arc<ClientConfig>>,
     workers: usize,
 ) -> Result<Endpoint, StartError> {
     let address = configured.upstream.as_ref();
     // A replay endpoint has no route, so it cannot open an upstream connection.
     let target = address.filter(|_| configured.mode.needs_upstream());
     let route = target.map(|address| {
-        let secure = address.scheme == Scheme::Https;
-        let tls = secure.then(|| tls::client_config(configured.upstream_ca.as_deref()));
-        let tls = tls.transpose().map_err(|source| StartError::Tls {
-            endpoint: configured.name.clone(),
-            source,
-        })?;
         let bounds = upstream_bounds(&config.limits);
         Route::new(address.clone(), tls, bounds, workers).map_err(|source| StartError::Upstream {
             endpoint: configured.name.clone(),

@@ -10,7 +10,7 @@ use super::listeners::Listeners;
 use super::loaded::Loaded;
 use super::options::Options;
 use super::plugin_status::PluginStatus;
-use super::{load, plugin_swap, snapshot_builder};
+use super::{load, plugin_swap, snapshot_builder, tls_settings};
 use crate::handler::{SharedState, Snapshot};
 use crate::session::{Sessions, Verdict};
 use ouli_config::Unused;
@@ -37,6 +37,7 @@ impl GatewayState {
         let config = Arc::clone(&self.loaded.lock().config);
         let files = self.options.config_path().into_iter();
         let files = files.chain(config.proto_descriptors.iter().cloned());
+        let files = files.chain(tls_settings::files(&config));
         (files.collect(), config.plugin_folders.paths.clone())
     }
 
@@ -67,7 +68,7 @@ impl GatewayState {
         self.plugin_status
             .publish(generation, &next, Some(&previous));
         sessions.set_limit(next.config.limits.sessions);
-        for error in self.listeners.lock().apply(&next.config) {
+        for error in self.listeners.lock().apply(&next.config, &next.tls) {
             tracing::error!("{error}\n  the other endpoints are up to date");
         }
         next.warn_restart_needed(&loaded);

@@ -18,11 +18,12 @@ use super::request_handler::RequestHandler;
 use super::request_trace::RequestTrace;
 use super::response_body::OutgoingBody;
 use super::shared_state::SharedState;
-use super::{admin_pages, session_selection};
+use super::{admin_pages, session_selection, target_authority};
 use crate::tunnel::{ClientUpgrade, TunnelGuards, TunnelRecording};
 use crate::{conversation, record, replay, tunnel};
 use ouli_codec::grpc;
 use ouli_config::Mode;
+use ouli_net::http::authority;
 use ouli_net::http::validation::{self, InvalidMessage};
 use ouli_net::server::{HttpService, IncomingBody, Rejection, RequestGuard};
 
@@ -85,6 +86,7 @@ impl RequestHandler {
                 endpoint: Arc::clone(endpoint),
                 session,
                 target: PathAndQuery::from_static("/"),
+                preserved_authority: None,
                 trace: RequestTrace::default(),
                 interim: None,
                 guard: None,
@@ -183,6 +185,11 @@ impl RequestHandler {
     ) -> Result<RequestContext<'a>, ExchangeError> {
         let snapshot = self.shared.snapshot.load_full();
         let endpoint = snapshot.endpoint(&self.endpoint)?;
+        target_authority::check(request, &endpoint, &self.shared.own_listeners)?;
+        let preserved_authority = match endpoint.configured.preserve_host {
+            true => authority::of_request(request)?,
+            false => None,
+        };
         let selected = session_selection::select(request)?;
         let name = selected.session.as_deref().unwrap_or(&endpoint.session);
         let session = self.shared.sessions.get_or_create(name)?;
@@ -194,6 +201,7 @@ impl RequestHandler {
             endpoint,
             session,
             target: selected.target,
+            preserved_authority,
             trace: trace.clone(),
             guard: Some(guard),
             interim: is_forwarded.then(|| guard.interim_sender()).flatten(),

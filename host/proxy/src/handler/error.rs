@@ -61,6 +61,20 @@ pub enum ExchangeError {
     /// The client asks for a tunnel.
     #[error("CONNECT is not supported: this is a reverse proxy; send requests to its address")]
     ConnectNotSupported,
+    /// The target names another server.
+    #[error(
+        "the request is for {server}, but the endpoint {endpoint} answers for {upstream} alone: it \
+         is a reverse proxy. Send the request to the address of the gateway with a path as its \
+         target, without a proxy setting as HTTP_PROXY, or add an endpoint with this upstream"
+    )]
+    Misdirected {
+        /// Scheme, host and port of the target.
+        server: String,
+        /// Name of the endpoint.
+        endpoint: String,
+        /// URL of its upstream.
+        upstream: String,
+    },
     /// Too many concurrent requests, in all or to one upstream; the setting says which.
     #[error("too many concurrent requests (limits.{0})")]
     TooManyRequests(&'static str),
@@ -172,6 +186,7 @@ impl ExchangeError {
             | Self::InvalidMessage(_)
             | Self::WebSocketHandshake(_)
             | Self::ConnectNotSupported
+            | Self::Misdirected { .. }
             | Self::Rejected(_)
             | Self::Stopping
             | Self::AdminForbidden(_)

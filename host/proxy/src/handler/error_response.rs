@@ -119,6 +119,15 @@ mod tests {
                 "request",
             ),
             (ExchangeError::ConnectNotSupported, 405, "request"),
+            (
+                ExchangeError::Misdirected {
+                    server: "http://x".into(),
+                    endpoint: "api".into(),
+                    upstream: "http://y".into(),
+                },
+                421,
+                "request",
+            ),
             (Rejection::UriTooLong { max: 1 }.into(), 414, "limit"),
             (Rejection::TooManyHeaders { max: 1 }.into(), 431, "limit"),
             (

@@ -24,6 +24,7 @@ mod session_pages;
 mod session_selection;
 mod shared_state;
 mod snapshot;
+mod target_authority;
 
 pub use admin_pages::PLUGIN_STATUS_PATH;
 pub use endpoint::Endpoint;

@@ -155,6 +155,11 @@ impl ExchangeError {
                 Kind::Request,
                 "CONNECT is not supported",
             ),
+            Self::Misdirected { .. } => ProblemType::new(
+                StatusCode::MISDIRECTED_REQUEST,
+                Kind::Request,
+                "the request is for another server",
+            ),
             Self::TooManyRequests(_) => {
                 ProblemType::unavailable(Kind::Limit, "too many concurrent requests")
             }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use http::uri::PathAndQuery;
+use http::uri::{Authority, PathAndQuery};
 use http::{HeaderMap, StatusCode};
 
 use super::endpoint::Endpoint;
@@ -24,6 +24,8 @@ pub(crate) struct RequestContext<'a> {
     pub(crate) session: Arc<Session>,
     /// Path and query, without the prefix that names a session.
     pub(crate) target: PathAndQuery,
+    /// The authority that the client names, if the upstream is sent it (`preserve_host`).
+    pub(crate) preserved_authority: Option<Authority>,
     pub(crate) trace: RequestTrace,
     /// Sends interim responses to the client.
     pub(crate) interim: Option<InterimSender>,

@@ -2,8 +2,8 @@
 
 use std::sync::{Arc, OnceLock};
 
+use http::Uri;
 use http::uri::{Authority, InvalidUri, PathAndQuery, Scheme};
-use http::{HeaderValue, Uri};
 
 use super::error::ExchangeError;
 use super::request_limiter::{RequestLimiter, RequestPermit};
@@ -65,11 +65,15 @@ impl Route {
         }
     }
 
-    /// The upstream's URL for the target of a request.
-    pub(crate) fn uri(&self, target: &PathAndQuery) -> Result<Uri, http::Error> {
+    /// The upstream's URL for the target of a request, with this authority or the upstream's own.
+    pub(crate) fn uri(
+        &self,
+        target: &PathAndQuery,
+        authority: Option<&Authority>,
+    ) -> Result<Uri, http::Error> {
         let mut parts = http::uri::Parts::default();
         parts.scheme = Some(self.scheme.clone());
-        parts.authority = Some(self.authority.clone());
+        parts.authority = Some(authority.unwrap_or(&self.authority).clone());
         parts.path_and_query = Some(if self.address.base_path.is_empty() {
             target.clone()
         } else {
@@ -83,10 +87,12 @@ impl Route {
         self.bounds == *bounds
     }
 
-    /// Host and port as the field `host` has them.
-    pub(crate) fn host_header(&self) -> Result<HeaderValue, ExchangeError> {
-        HeaderValue::try_from(self.authority.as_str())
-            .map_err(|error| ExchangeError::Internal(error.to_string()))
+    /// True if the route was created with these TLS settings.
+    pub fn has_tls(&self, tls: Option<&Arc<ClientConfig>>) -> bool {
+        match (&self.tls, tls) {
+            (Some(own), Some(tls)) => Arc::ptr_eq(own, tls),
+            (own, tls) => own.is_none() && tls.is_none(),
+        }
     }
 
     /// A permit for one request, at once or after a bounded wait.

@@ -5,6 +5,7 @@ use http::uri::PathAndQuery;
 
 use super::error::ExchangeError;
 use ouli_net::http::forwarding::{SESSION, SESSION_ALIAS};
+use ouli_net::server::WholeServer;
 
 /// The prefix of a path that names a session.
 const SESSION_PREFIX: &str = "/__ouli/session/";
@@ -21,6 +22,13 @@ pub(super) struct SelectedSession {
 pub(super) fn select<B>(request: &Request<B>) -> Result<SelectedSession, ExchangeError> {
     let target = request.uri().path_and_query().cloned();
     let target = target.unwrap_or_else(|| PathAndQuery::from_static("/"));
+    let target = if request.extensions().get::<WholeServer>().is_some() {
+        PathAndQuery::from_static("*")
+    } else if target.as_str().starts_with('?') {
+        with_root(target.as_str())?
+    } else {
+        target
+    };
     let (prefix, target) = match target.as_str().strip_prefix(SESSION_PREFIX) {
         Some(rest) => {
             let (name, target) = split_session_name(rest)?;
@@ -54,10 +62,16 @@ fn split_session_name(rest: &str) -> Result<(String, PathAndQuery), ExchangeErro
     let target = if target.starts_with('/') {
         PathAndQuery::try_from(target)
     } else {
-        PathAndQuery::try_from(format!("/{target}"))
+        return Ok((name.into_owned(), with_root(target)?));
     };
     let target = target.map_err(|error| ExchangeError::Downstream(error.to_string()))?;
     Ok((name.into_owned(), target))
+}
+
+/// A query after the path `/`.
+fn with_root(query: &str) -> Result<PathAndQuery, ExchangeError> {
+    PathAndQuery::try_from(format!("/{query}"))
+        .map_err(|error| ExchangeError::Downstream(error.to_string()))
 }
 
 #[cfg(test)]
@@ -94,6 +108,12 @@ mod tests {
             );
             assert_eq!(selected.target.as_str(), target, "{path}");
         }
+    }
+
+    #[test]
+    fn a_query_without_a_path_has_the_path_of_the_root() {
+        let request = Request::get("http://a.test?b").body(()).unwrap();
+        assert_eq!(select(&request).unwrap().target.as_str(), "/?b");
     }
 
     fn error(path: &str, header: Option<(&str, &[u8])>) -> String {

@@ -37,9 +37,11 @@ pub(super) async fn send(
     let (route, client) = context.upstream()?;
     let mut request = Request::new(into_body(body));
     *request.method_mut() = head.method;
-    let uri = route.uri(&head.target).map_err(|error| {
-        ExchangeError::Downstream(format!("the target of the request: {error}"))
-    })?;
+    let uri = route
+        .uri(&head.target, head.authority.as_ref())
+        .map_err(|error| {
+            ExchangeError::Downstream(format!("the target of the request: {error}"))
+        })?;
     *request.uri_mut() = uri;
     *request.headers_mut() = head.headers;
     set_transfer_encoding(&mut request);

@@ -1,7 +1,7 @@
 //! The head of a request as it is forwarded and recorded.
 
-use http::header::{CONTENT_LENGTH, EXPECT, HOST};
-use http::uri::PathAndQuery;
+use http::header::{CONTENT_LENGTH, EXPECT};
+use http::uri::{Authority, PathAndQuery};
 use http::{HeaderMap, HeaderValue, Method, Request};
 
 use crate::handler::RequestContext;
@@ -18,6 +18,8 @@ pub(crate) struct RequestHead {
     /// Path and query as the client sent them, without the upstream's base path.
     pub(crate) target: PathAndQuery,
     pub(crate) headers: HeaderMap,
+    /// The authority that the upstream is sent instead of its own (`preserve_host`).
+    pub(crate) authority: Option<Authority>,
     /// The protocols that the connection may be upgraded to. They are not recorded: a response to a
     /// request with this offer is also one to a request without.
     pub(crate) upgrade: Option<HeaderValue>,
@@ -35,22 +37,22 @@ impl RequestHead {
         let asks_upstream = matches!(mode, Mode::Record | Mode::Passthrough);
         let rewrite = Rewrite {
             forward_expect: asks_upstream && expects_continue(request),
-            preserve_host: context.endpoint.configured.preserve_host,
             restrict_codings,
         };
         Self {
             method: request.method().clone(),
             target: context.target.clone(),
             headers: forwarding::request_headers(request.headers(), rewrite),
+            authority: context.preserved_authority.clone(),
             upgrade: upgrade::offered_protocols(request),
         }
     }
 
-    /// The request as it is recorded and looked up. Fields that frame the body or name the upstream
-    /// are left out: the body is stored whole. So is `expect`: see [`refused_body`].
+    /// The request as it is recorded and looked up. Fields that frame the body are left out: it is
+    /// stored whole. So is `expect`: see [`refused_body`].
     pub(crate) fn to_recorded_request(&self, authority: &str) -> ouli_message::Request {
         let mut fields = Fields::from(&self.headers);
-        fields.retain(|name, _| ![CONTENT_LENGTH, EXPECT, HOST].contains(name));
+        fields.retain(|name, _| ![CONTENT_LENGTH, EXPECT].contains(name));
         ouli_message::Request {
             method: self.method.clone(),
             authority: authority.to_owned(),

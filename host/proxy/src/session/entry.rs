@@ -43,8 +43,8 @@ impl Entry {
         }
     }
 
-    /// An exchange of a cassette. Its coded body is that of the recorded one, so an edited exchange is
-    /// replayed without it.
+    /// An exchange of a cassette. Its coded body is that of the recorded one, so an edited exchange
+    /// is replayed without it.
     pub(super) fn loaded(mut recorded: RecordedExchange) -> Self {
         if recorded.edited {
             recorded.exchange.response.coded.forget_exact();

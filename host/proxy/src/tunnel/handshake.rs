@@ -6,8 +6,8 @@ use std::hash::{BuildHasher, RandomState};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, HOST, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS,
-    SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE,
+    CONNECTION, CONTENT_LENGTH, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY,
+    SEC_WEBSOCKET_VERSION, UPGRADE,
 };
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body_util::{BodyExt, Empty};
@@ -110,7 +110,9 @@ pub(super) fn upstream_request(
     let invalid_target = |error: http::Error| {
         ExchangeError::Downstream(format!("the target of the request: {error}"))
     };
-    let uri = route.uri(&head.target).map_err(invalid_target)?;
+    let uri = route
+        .uri(&head.target, head.authority.as_ref())
+        .map_err(invalid_target)?;
     let empty = Empty::new().map_err(|never| match never {}).boxed_unsync();
     let mut request = Request::new(empty);
     *request.headers_mut() = head.headers.clone();
@@ -129,11 +131,7 @@ pub(super) fn upstream_request(
             headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
             headers.insert(UPGRADE, WEBSOCKET_PROTOCOL);
             headers.insert(SEC_WEBSOCKET_KEY, generate_key()?);
-            if !headers.contains_key(HOST) {
-                headers.insert(HOST, route.host_header()?);
-            }
-            let target = uri.path_and_query().cloned();
-            *request.uri_mut() = target.map_or_else(Default::default, Into::into);
+            *request.uri_mut() = uri;
         }
     }
     Ok(request)

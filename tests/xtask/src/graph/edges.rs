@@ -65,7 +65,7 @@ fn written(reference: &Reference) -> String {
     }
 }
 
-/// The files that define what the reference stands for; `None` where that is unknown.
+/// The files that define the target of the reference; `None` if that is unknown.
 fn imported(
     tree: &Tree,
     resolver: &mut Resolver<'_>,

@@ -125,7 +125,7 @@ pub(super) enum ReferenceKind {
     Glob,
     /// A path in the code.
     Path(Namespace),
-    /// A path in the text of an attribute, where a module stands for its functions.
+    /// A path in the text of an attribute; a module there means its functions.
     Attribute,
 }
 
@@ -171,7 +171,7 @@ impl Tree {
         std::iter::successors(Some(module), |id| self.module(*id).parent)
     }
 
-    /// The nearest module with a name: what `self` stands for.
+    /// The nearest named module, which `self` refers to.
     pub(super) fn named(&self, module: ModuleId) -> ModuleId {
         let mut enclosing = self.enclosing(module);
         enclosing
@@ -179,7 +179,7 @@ impl Tree {
             .unwrap_or(ROOT)
     }
 
-    /// What `super` stands for.
+    /// The module that `super` refers to.
     pub(super) fn named_parent(&self, module: ModuleId) -> Option<ModuleId> {
         let parent = self.module(self.named(module)).parent?;
         Some(self.named(parent))

@@ -23,7 +23,7 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    /// `None` where the arguments ask for help.
+    /// `None` if the arguments ask for help.
     pub(crate) fn parse(arguments: &[String]) -> anyhow::Result<Option<Self>> {
         let mut options = Self::default();
         let mut arguments = arguments.iter();

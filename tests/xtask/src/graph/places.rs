@@ -8,7 +8,7 @@ use syn::{Attribute, Expr, ItemMod, Lit, Meta};
 
 use super::model::ModuleId;
 
-/// A module in a file of its own that was declared and not yet read.
+/// A module in its own file that was declared and not yet read.
 #[derive(Debug)]
 pub(super) struct Declared {
     pub(super) module: ModuleId,

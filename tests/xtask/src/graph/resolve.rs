@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::model::{ItemId, ItemKind, ModuleId, Named, Namespace, Path, ROOT, Tree};
 
-/// What a path stands for.
+/// The meaning of a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Target {
     Module(ModuleId),
@@ -12,7 +12,7 @@ pub(super) enum Target {
     Item(ItemId),
     /// An item that a macro call of the module defines.
     Generated(ModuleId),
-    /// Something of another crate.
+    /// An item of another crate.
     External,
 }
 
@@ -36,8 +36,8 @@ impl<'t> Resolver<'t> {
         }
     }
 
-    /// What a path in `module` stands for, in each of the namespaces. Empty for a path that leads
-    /// to nothing known.
+    /// The meanings of a path in `module`, for each namespace. Empty if the path leads to nothing
+    /// known.
     pub(super) fn targets(
         &mut self,
         module: ModuleId,
@@ -95,7 +95,7 @@ impl<'t> Resolver<'t> {
         self.assume_generated && self.tree.module(module).has_generated_items
     }
 
-    /// What the first segments stand for, and the segments after them.
+    /// The meaning of the first segments, and the segments after them.
     fn start<'p>(
         &mut self,
         from: ModuleId,
@@ -125,8 +125,8 @@ impl<'t> Resolver<'t> {
         Some((Target::Module(module), rest))
     }
 
-    /// A name as code in `from` sees it. A name that no module has is another crate's, or one of
-    /// the language.
+    /// A name as code in `from` sees it. A name that no module defines belongs to another crate or
+    /// to the language.
     fn in_scope(&mut self, from: ModuleId, name: &str, namespace: Namespace) -> Target {
         let tree = self.tree;
         let named = tree.named(from);

@@ -4,7 +4,7 @@ use super::metadata::{Dependency, Package};
 
 /// An external crate and the workspace crates with a normal dependency on it.
 struct Restriction {
-    /// The name of the crate; a final `*` stands for any ending.
+    /// The name of the crate; a final `*` matches any ending.
     name: &'static str,
     /// The restriction is for this feature only.
     feature: Option<&'static str>,
@@ -37,7 +37,7 @@ const fn restrict(
 pub(super) struct RestrictedDependency {
     /// Name and feature of the external crate.
     pub(super) name: String,
-    /// The crates that may use it, where this one may not.
+    /// The crates that may use it, if this one may not.
     pub(super) forbidden: Option<&'static [&'static str]>,
 }
 
@@ -52,7 +52,7 @@ pub(super) fn check(package: &Package) -> Vec<RestrictedDependency> {
                 .map(|used| rule.judge(package, used))
         })
         .collect();
-    // A dependency may stand once for each target platform.
+    // A dependency may be listed once for each target platform.
     found.dedup();
     found
 }

@@ -179,7 +179,7 @@ fn is_start(before: &[TokenTree], name: &Ident) -> bool {
     }
 }
 
-/// What a path stands for by the tokens `after` it. `None` for a single name that is most likely a
+/// The kind of a path, from the tokens `after` it. `None` for a single name that is most likely a
 /// variable or a field.
 fn kind(names: &[&Ident], after: &[TokenTree]) -> Option<ReferenceKind> {
     let delimiter_at = |index| match after.get(index) {

@@ -23,7 +23,7 @@ fn command(workspace: &Workspace, folder: &str, line: &str) -> anyhow::Result<Co
     Ok(command)
 }
 
-/// Runs a command line in a folder of the checkout, with its output as it comes.
+/// Runs a command line in a folder of the checkout and passes its output on.
 pub(super) fn run(workspace: &Workspace, folder: &str, line: &str) -> anyhow::Result<()> {
     run_with(workspace, folder, line, &[])
 }

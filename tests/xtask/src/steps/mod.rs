@@ -1,4 +1,4 @@
-//! The checks of the repository, step by step: what a contributor runs one by one, CI runs in turn.
+//! The checks of the repository. Contributors run single steps; CI runs all of them in order.
 
 mod command;
 mod conformance;
@@ -63,8 +63,8 @@ pub(crate) fn list() -> String {
     STEPS.iter().map(line).collect()
 }
 
-/// Runs steps in turn and stops at the first that fails. Returns the summary with the time that
-/// each step took, and whether all passed.
+/// Runs steps in order and stops at the first failure. Returns the summary with the duration of
+/// each step, and whether all passed.
 pub(crate) fn run(
     workspace: &Workspace,
     steps: impl IntoIterator<Item = &'static Step>,

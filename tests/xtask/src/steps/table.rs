@@ -1,4 +1,4 @@
-//! The steps, in the order in which CI runs them: what fails soonest comes first.
+//! The steps in the order in which CI runs them: those that fail soonest come first.
 
 use std::path::Path;
 use std::process::Command;
@@ -9,7 +9,7 @@ use super::command::{run, run_with};
 use super::{Step, Workspace, conformance, new_project};
 use crate::graph;
 
-/// The workspaces beside the main one, and the folder of each.
+/// The workspaces besides the main one, by their folders.
 const OTHERS: [&str; 3] = ["plugins", "tests/fuzz", "tests/real/grpc/tonic-peer"];
 
 pub(crate) const STEPS: &[Step] = &[
@@ -95,7 +95,7 @@ pub(crate) const STEPS: &[Step] = &[
     },
     Step {
         name: "new-project",
-        about: "what `plugin new` writes builds and passes its cases in every language",
+        about: "projects of `plugin new` build and pass their cases in every language",
         run: new_project::run,
     },
     Step {
@@ -119,7 +119,7 @@ pub(crate) const STEPS: &[Step] = &[
 fn lint_plugins(workspace: &Workspace) -> anyhow::Result<()> {
     let clippy = "cargo clippy --workspace --all-targets --locked";
     run(workspace, "plugins", &format!("{clippy} -- -D warnings"))?;
-    // What a plugin has for its tests alone is compiled for the host alone.
+    // Parts of a plugin that only its tests use are compiled for the host only.
     let host = host_target()?;
     run(
         workspace,
@@ -146,7 +146,7 @@ fn deny(workspace: &Workspace) -> anyhow::Result<()> {
     )
 }
 
-/// The target that rustc compiles for where none is named.
+/// The default target of rustc.
 pub(super) fn host_target() -> anyhow::Result<String> {
     let output = Command::new("rustc").arg("-vV").output()?;
     let text = String::from_utf8(output.stdout)?;

@@ -6,7 +6,7 @@
 //! would reject further heads with an empty response, so these are found here too.
 
 use super::head_error::HeadError;
-use super::request_line;
+use super::{request_line, whole_server};
 
 #[cfg(test)]
 mod tests;
@@ -66,6 +66,8 @@ pub(super) struct Http1Validator {
     /// The framing of the body, as the head declares it.
     content_length: Option<u64>,
     chunked: bool,
+    /// For each request with OPTIONS and a URL of the root, whether the URL has no path.
+    options_targets: Vec<bool>,
 }
 
 impl Http1Validator {
@@ -83,6 +85,7 @@ impl Http1Validator {
             wants_upgrade: false,
             content_length: None,
             chunked: false,
+            options_targets: Vec::new(),
         }
     }
 
@@ -141,6 +144,11 @@ impl Http1Validator {
         }
     }
 
+    /// What the request lines since the last call say about the targets of OPTIONS.
+    pub(super) fn take_options_targets(&mut self) -> Vec<bool> {
+        std::mem::take(&mut self.options_targets)
+    }
+
     /// True if no part of a request is outstanding.
     pub(super) fn is_between_requests(&self) -> bool {
         self.state == ParserState::RequestLine && self.line.is_empty()
@@ -183,6 +191,9 @@ impl Http1Validator {
         }
         let ended = match self.line.ends_with(b"\r\n") {
             true => self.end_line(),
+            false if self.state == ParserState::RequestLine => {
+                Err(request_line::tls_or(HeadError::Ambiguous, &self.line))
+            }
             false => Err(HeadError::Ambiguous),
         };
         self.line.clear();
@@ -256,6 +267,7 @@ impl Http1Validator {
                 let line = &self.line[..self.line.len() - 2];
                 if !std::mem::take(&mut self.wants_upgrade) {
                     self.is_http10 = request_line::check_request_line(line)?;
+                    self.options_targets.extend(whole_server::has_no_path(line));
                 }
                 (self.content_length, self.chunked, self.field_count) = (None, false, 0);
                 self.state = ParserState::Headers;

@@ -27,6 +27,7 @@ use crate::server::inspected_io::{InspectedIo, Inspector};
 use crate::server::request_body::{IncomingBody, IncomingBodyError};
 use crate::server::request_guard::RequestGuard;
 use crate::server::service::HttpService;
+use crate::server::warning_throttle::WarningThrottle;
 
 /// Responds with the request body; at `/ignore` with an empty body, without reading the request's.
 struct Echo;
@@ -61,6 +62,7 @@ fn connection(bounds: Bounds) -> ConnectionContext<Echo> {
         endpoint: "api".into(),
         bounds,
         tls: None,
+        warnings: WarningThrottle::default(),
         drain: Drain::default(),
         active_rejections: AtomicUsize::new(0),
     });

@@ -60,7 +60,7 @@ async fn main() {
         Told::Server { secret } => server::serve(Secrets::of(&secret)).await,
         Told::Client(told) => {
             let run = tokio::time::timeout(RUN, cases::run(&told));
-            let seen = run.await.expect("a run has to end in time");
+            let seen = run.await.expect("the run ends in time");
             println!("{seen:#}");
         }
     }
