@@ -4,6 +4,7 @@
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Stdio;
 
@@ -21,6 +22,8 @@ fn nginx(folder: &Path) -> Upstream {
     let address = free.local_addr().unwrap().to_string();
     drop(free);
     fs::write(folder.join("big"), vec![0; 8 << 20]).unwrap();
+    // Its workers run as another user.
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).unwrap();
     let config = format!(
         "daemon off;
 worker_processes 1;
