@@ -33,10 +33,16 @@ mod sessions;
 /// Record and replay of streams and conversations.
 mod streams;
 
+/// Invocations of curl: direct, recorded and replayed. REDbot.
+mod matrix;
+
 /// Content codings.
 mod codings;
 /// Responses that are not read, and responses before the end of the request.
 mod early;
+
+/// Connections to upstreams.
+mod pool;
 
 /// gRPC calls.
 mod grpc;
