@@ -64,11 +64,7 @@ where
 {
     let (listener, activity) = (&connection.listener, &connection.activity);
     let bounds = &listener.bounds;
-    activity.options_targets().clear();
-    let inspector = Inspector::Http1(Http1Validator::new(HeadLimits {
-        bytes: bounds.header_bytes,
-        fields: bounds.header_count,
-    }));
+    let inspector = new_inspector(activity, bounds);
     let io = InspectedIo::new(socket, first, Arc::clone(activity), inspector);
     let context = (Arc::clone(listener), Arc::clone(activity));
     let service = service_fn(move |request: Request<Incoming>| {
@@ -124,6 +120,15 @@ where
         return Outcome::Closed;
     };
     outcome(end, parts.io.into_inner(), parts.read_buf)
+}
+
+/// Inspects the requests from here on. Request lines that hyper has not parsed are read again.
+fn new_inspector(activity: &Activity, bounds: &Bounds) -> Inspector {
+    activity.options_targets().clear();
+    Inspector::Http1(Http1Validator::new(HeadLimits {
+        bytes: bounds.header_bytes,
+        fields: bounds.header_count,
+    }))
 }
 
 /// The connection once hyper has given its socket back.

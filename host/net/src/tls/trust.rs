@@ -2,9 +2,9 @@
 //! named themselves.
 //!
 //! A certificate that signed itself is often marked as that of a CA (`openssl req -x509`). As a
-//! server certificate it is rejected by webpki (RFC 5280, section 4.2.1.9), even if it is in the file
-//! of trusted certificates. There it can only mean that exactly this certificate is trusted. The
-//! same holds for a certificate whose issuer is unknown.
+//! server certificate it is rejected by webpki (RFC 5280, section 4.2.1.9), even if it is in the
+//! file of trusted certificates. There it can only mean that exactly this certificate is trusted.
+//! The same holds for a certificate whose issuer is unknown.
 
 use std::fmt::Debug;
 use std::path::Path;
