@@ -156,6 +156,8 @@ fn a_certificate_of_openssl_is_trusted_once_it_is_named() {
         unnamed.contains("trust exactly this certificate"),
         "{unnamed}"
     );
+    let plain = ask(&url.replace("https://", "http://"));
+    assert!(plain.contains("write `https://`"), "{plain}");
     upstream.stop();
 }
 
