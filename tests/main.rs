@@ -70,6 +70,10 @@ mod redaction;
 mod reload;
 /// Marks and the health page.
 mod runs;
+/// Sessions that open, close and are used again.
+mod session_lifetime;
+/// Names of sessions, and the paths that are the gateway's own.
+mod session_names;
 /// Session selection and isolation.
 mod sessions;
 /// Shutdown, reload and socket handover without lost requests.

@@ -228,19 +228,19 @@ fn a_pending_request_waits_for_pending_request_timeout() {
 
 #[test]
 fn a_session_above_the_limit_is_a_503() {
-    let origin = origin::simple();
+    let gate = Gate::new();
+    let held = gate.clone();
+    let origin = origin::new()
+        .route("/slow", move |_| origin::parts().wait(&held).part("done"))
+        .route("/hello", |_| origin::text("good morning\n"))
+        .start();
     let gateway = gateway::record(&origin)
         .section("[limits]\nsessions = 2")
         .start();
     let client = client::http1(&gateway);
-    let ask = |name: &str| {
-        client
-            .ask("GET", "/hello")
-            .header("ouli-session", name)
-            .send()
-    };
-    assert_eq!([ask("one").status, ask("two").status], [200, 200]);
-    let refused = ask("three");
+    let ask = |path: &str, name: &str| client.ask("GET", path).header("ouli-session", name);
+    let used = ["one", "two"].map(|name| ask("/slow", name).open());
+    let refused = ask("/hello", "three").send();
     assert_eq!(
         (refused.status, refused.header("ouli-error")),
         (503, "limit")
@@ -251,6 +251,22 @@ fn a_session_above_the_limit_is_a_503() {
         "{}",
         refused.text()
     );
-    assert_eq!(ask("one").status, 200);
+    assert_eq!(ask("/hello", "one").send().status, 200);
     assert_eq!(origin.seen().len(), 3);
+    gate.open();
+    for answer in used {
+        assert_eq!(answer.count().unwrap(), 4);
+    }
+    // An idle session gives its place to another one, and back.
+    for name in ["three", "four", "one", "two"] {
+        until("an idle session", || {
+            (ask("/hello", name).send().status == 200).then_some(())
+        });
+    }
+    let verdict = gateway.stop();
+    let recorded = |name: &str| {
+        let found = verdict.sessions.iter().find(|it| it.session == name);
+        found.unwrap().recorded
+    };
+    assert_eq!(["one", "two", "three", "four"].map(recorded), [3, 2, 1, 1]);
 }

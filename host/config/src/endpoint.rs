@@ -149,27 +149,14 @@ impl Endpoint {
     }
 }
 
-/// The name of a session. The path of its cassette is made from it, so folders are allowed.
+/// The name of a session. The path of its cassette is made from it.
 pub(super) fn session_name(node: &Node) -> Result<String, ValueError> {
     let name = text(node)?;
-    let is_allowed = |c: char| c.is_ascii_alphanumeric() || "-_. /".contains(c);
-    let is_hidden = |part: &str| part.is_empty() || part.starts_with('.');
-    // Such a folder holds the stored bodies of another cassette.
-    let is_reserved = |folder: &str| folder.split('/').any(|part| part.ends_with(".bodies"));
-    if name.len() <= 200
-        && name.chars().all(is_allowed)
-        && !name.split('/').any(is_hidden)
-        && !name
-            .rsplit_once('/')
-            .is_some_and(|(folder, _)| is_reserved(folder))
-    {
+    if (1..=1024).contains(&name.len()) && !name.contains(char::is_control) {
         return Ok(name);
     }
     let problem = ValueError::new(format!("invalid session name {name:?}"));
-    Err(problem.with_hint(
-        "write 1 to 200 letters, digits, `-`, `_`, `.` or spaces, with `/` between folders; no \
-         part may begin with `.`, and no folder may end with `.bodies`",
-    ))
+    Err(problem.with_hint("write 1 to 1024 bytes without control characters"))
 }
 
 /// The name of an endpoint. It is part of keys and log lines.

@@ -4,7 +4,8 @@ use std::sync::LazyLock;
 
 use regex::bytes::{Regex, RegexBuilder, RegexSet, RegexSetBuilder};
 
-use crate::secrets::Secrets;
+use crate::secret_searcher::SecretSearcher;
+use crate::secrets::{KnownSecrets, Secrets};
 
 /// Rejects bytes that hold a secret of the session or a token of a known format.
 #[derive(Clone, Debug)]
@@ -46,18 +47,23 @@ impl Guard {
 
     /// Scans bytes. The error names the rule and the offset of the first secret.
     pub fn scan(&self, bytes: &[u8], secrets: &Secrets) -> Result<(), GuardRejection> {
-        let rejection = |rule: &str, offset| GuardRejection {
-            rule: rule.to_owned(),
-            offset,
-        };
-        if secrets.overflowed() {
-            return Err(rejection(OVERFLOW, 0));
-        }
-        if let Some(hit) = secrets.searcher().find_any(bytes) {
-            return Err(rejection(hit.secret.rule(), hit.range.start));
-        }
+        find_known(bytes, &secrets.searcher())?;
         match self.find_token(bytes) {
-            Some((id, offset)) => Err(rejection(id, offset)),
+            Some((id, offset)) => Err(GuardRejection::new(id, offset)),
+            None => Ok(()),
+        }
+    }
+
+    /// As [`Self::scan`], also for the secrets of the session that were known before.
+    pub fn scan_known(
+        &self,
+        bytes: &[u8],
+        secrets: &Secrets,
+        known: &KnownSecrets,
+    ) -> Result<(), GuardRejection> {
+        self.scan(bytes, secrets)?;
+        match secrets.forgotten_of(known) {
+            Some(before) => find_known(bytes, before),
             None => Ok(()),
         }
     }
@@ -83,11 +89,31 @@ impl Guard {
     }
 }
 
+/// The error of the first secret of a session.
+fn find_known(bytes: &[u8], searcher: &SecretSearcher) -> Result<(), GuardRejection> {
+    match searcher.find_any(bytes) {
+        Some(hit) => Err(GuardRejection::new(hit.secret.rule(), hit.range.start)),
+        None => Ok(()),
+    }
+}
+
 impl GuardRejection {
+    fn new(rule: &str, offset: usize) -> Self {
+        Self {
+            rule: rule.to_owned(),
+            offset,
+        }
+    }
+
+    /// An exchange has more secrets than a session may know.
+    pub fn overflow() -> Self {
+        Self::new(OVERFLOW, 0)
+    }
+
     fn text(&self) -> String {
         let Self { rule, offset } = self;
         if rule == OVERFLOW {
-            return "the session has more secrets than its limits allow; raise \
+            return "the exchange has more secrets than a session remembers; raise \
                     `limits.secrets_per_session` or `limits.secret_bytes_per_session`"
                 .to_owned();
         }

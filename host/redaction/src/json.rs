@@ -18,7 +18,7 @@ impl RedactionPass<'_> {
     pub(super) fn redact_json(&mut self, document: &Document, levels: u8) -> Option<String> {
         let named = self.redact_named_values(document);
         let text = std::str::from_utf8(document.text()).unwrap_or_default();
-        let before = self.secrets.len();
+        let before = self.secrets.version();
         let mut text = Cow::from(named.as_deref().unwrap_or(text));
         for _ in 0..MAX_PASSES {
             match self.redact_strings(&text, levels) {
@@ -26,7 +26,7 @@ impl RedactionPass<'_> {
                 None => break,
             }
             // Another pass is needed only if a new secret may occur in an earlier string.
-            if self.secrets.len() == before {
+            if self.secrets.version() == before {
                 break;
             }
         }

@@ -116,9 +116,9 @@ impl<'a> Redaction<'a> {
     ) -> Outcome<T> {
         let mut pass = self.begin_pass();
         for _ in 0..MAX_PASSES {
-            let before = (pass.found, self.secrets.len());
+            let before = (pass.found, self.secrets.version());
             apply(&mut pass, &mut value);
-            if before == (pass.found, self.secrets.len()) {
+            if before == (pass.found, self.secrets.version()) {
                 break;
             }
         }
@@ -174,15 +174,14 @@ impl RedactionPass<'_> {
     /// The placeholder for another occurrence of a known secret.
     pub(super) fn placeholder_for_known(&mut self, secret: &Secret) -> String {
         self.count(secret.rule());
+        self.secrets.see(secret, self.is_recording());
         self.placeholder_text(secret)
     }
 
     /// Registers a secret that is part of a replaced value, without counting it.
     pub(super) fn register_uncounted(&mut self, rule: &Rule, value: &[u8]) {
         if !value.is_empty() && !placeholder::is_placeholder(value) {
-            let is_searched_for = || !self.rules.is_name(value);
-            self.secrets
-                .get_or_register(&rule.id, &rule.class, value, is_searched_for);
+            self.get_or_register(rule, value);
         }
     }
 
@@ -193,10 +192,18 @@ impl RedactionPass<'_> {
 
     fn register(&mut self, rule: &Rule, value: &[u8]) -> Arc<Secret> {
         self.count(&rule.id);
-        let rules = self.rules;
-        let is_searched_for = || !rules.is_name(value);
+        self.get_or_register(rule, value)
+    }
+
+    fn get_or_register(&self, rule: &Rule, value: &[u8]) -> Arc<Secret> {
+        let is_searched_for = || !self.rules.is_name(value);
+        let in_recording = self.is_recording();
         self.secrets
-            .get_or_register(&rule.id, &rule.class, value, is_searched_for)
+            .get_or_register(&rule.id, &rule.class, value, in_recording, is_searched_for)
+    }
+
+    fn is_recording(&self) -> bool {
+        self.purpose == Purpose::Write
     }
 
     fn placeholder_text(&self, secret: &Secret) -> String {

@@ -116,7 +116,7 @@ impl RequestView {
         if body.len() > MAX_DIGESTED_BODY {
             return None;
         }
-        let (registry, known) = (self.secrets.id(), self.secrets.len());
+        let (registry, known) = (self.secrets.id(), self.secrets.version());
         let mut bytes = Vec::with_capacity(512 + body.len());
         let mut add = |component: &[u8]| {
             bytes.extend_from_slice(component);
@@ -124,7 +124,7 @@ impl RequestView {
         };
         add(&self.rules.unique_id().to_le_bytes());
         add(&registry.to_le_bytes());
-        add(&(known as u64).to_le_bytes());
+        add(&known.to_le_bytes());
         add(self.endpoint.as_bytes());
         add(self.session.as_bytes());
         add(self.request.method.as_str().as_bytes());

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::placeholder;
 
@@ -12,16 +13,39 @@ pub struct Secret {
     number: u64,
     rule: Arc<str>,
     is_word: bool,
+    kind: SecretKind,
+    /// The time of the registry when it was seen last.
+    last_seen: AtomicU64,
+    is_recorded: AtomicBool,
+    is_forgotten: AtomicBool,
+}
+
+/// How a secret is kept and used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct SecretKind {
+    /// It is never forgotten.
+    pub(super) is_pinned: bool,
+    /// It is searched for in texts.
+    pub(super) is_searched_for: bool,
 }
 
 impl Secret {
-    pub(super) fn new(rule: Arc<str>, class: Arc<str>, number: u64, value: &[u8]) -> Self {
+    pub(super) fn new(
+        rule: Arc<str>,
+        (class, number): (Arc<str>, u64),
+        value: &[u8],
+        kind: SecretKind,
+    ) -> Self {
         Self {
             value: value.into(),
             class,
             number,
             rule,
             is_word: value.len() < LONG_VALUE_LEN && value.iter().all(u8::is_ascii_alphanumeric),
+            kind,
+            last_seen: AtomicU64::new(0),
+            is_recorded: AtomicBool::new(false),
+            is_forgotten: AtomicBool::new(false),
         }
     }
 
@@ -48,6 +72,44 @@ impl Secret {
     /// True if it looks like a word: it is found only between word boundaries.
     pub(super) fn is_word(&self) -> bool {
         self.is_word
+    }
+
+    /// True if it is never forgotten.
+    pub(super) fn is_pinned(&self) -> bool {
+        self.kind.is_pinned
+    }
+
+    /// True if it is searched for in texts.
+    pub(super) fn is_searched_for(&self) -> bool {
+        self.kind.is_searched_for
+    }
+
+    /// It is seen at this time of the registry.
+    pub(super) fn see(&self, now: u64, in_recording: bool) {
+        self.last_seen.fetch_max(now, Ordering::Relaxed);
+        if in_recording {
+            self.is_recorded.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// The time of the registry when it was seen last.
+    pub(super) fn last_seen(&self) -> u64 {
+        self.last_seen.load(Ordering::Relaxed)
+    }
+
+    /// True if it was seen in an exchange to be recorded.
+    pub(super) fn is_recorded(&self) -> bool {
+        self.is_recorded.load(Ordering::Relaxed)
+    }
+
+    /// The registry does not know it any more.
+    pub(super) fn forget(&self) {
+        self.is_forgotten.store(true, Ordering::Relaxed);
+    }
+
+    /// True if the registry does not know it any more.
+    pub(super) fn is_forgotten(&self) -> bool {
+        self.is_forgotten.load(Ordering::Relaxed)
     }
 }
 

@@ -92,6 +92,18 @@ impl SecretSearcher {
             tiers: tiers.into(),
         }
     }
+
+    /// A searcher for the secrets that are not forgotten.
+    pub(super) fn without_forgotten(&self) -> Self {
+        let is_kept = |anchor: &&Anchor| !anchor.secret.is_forgotten();
+        let tiers = self.tiers.iter().filter_map(|tier| {
+            let kept: Vec<_> = tier.anchors.iter().filter(is_kept).cloned().collect();
+            (!kept.is_empty()).then(|| Arc::new(Tier::new(kept)))
+        });
+        Self {
+            tiers: tiers.collect(),
+        }
+    }
 }
 
 impl fmt::Debug for SecretSearcher {

@@ -1,52 +1,35 @@
 //! The registry of the secrets of one session and of their placeholders.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::RwLock;
 
 use crate::common_values::is_searchable;
 use crate::placeholder::{self, is_class};
-use crate::secret::Secret;
+use crate::secret::{Secret, SecretKind};
+use crate::secret_registry::{Registry, SecretBounds};
 use crate::secret_searcher::SecretSearcher;
 
-/// Limits of the registry of one session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SecretBounds {
-    /// Maximum number of secrets.
-    pub count: usize,
-    /// Maximum total size of the secrets in bytes.
-    pub bytes: usize,
-}
-
-impl Default for SecretBounds {
-    fn default() -> Self {
-        Self {
-            count: 65_536,
-            bytes: 64 << 20,
-        }
-    }
-}
-
 /// The registry of the secrets of one session. Equal secrets have equal placeholders.
+///
+/// At its limits the registry forgets: first what it saw only in requests that were looked up, then
+/// what was recorded, in each case the least recently seen first. A secret that is seen again gets
+/// the next number of its class.
 pub struct Secrets {
     id: u64,
     registry: RwLock<Registry>,
     bounds: SecretBounds,
-    overflow: AtomicBool,
+    /// Increases with each secret that is new, and with each exchange to be recorded.
+    clock: AtomicU64,
 }
 
-#[derive(Default)]
-struct Registry {
-    secrets: HashMap<Arc<[u8]>, Arc<Secret>>,
-    /// The last placeholder number of each class.
-    numbers: HashMap<Arc<str>, u64>,
-    bytes: usize,
-    /// Searchable secrets that are not in `searcher` yet.
-    pending: Vec<Arc<Secret>>,
+/// The state of a registry at one time.
+#[derive(Clone, Debug)]
+pub struct KnownSecrets {
     searcher: SecretSearcher,
+    evictions: u64,
 }
 
 impl Default for Secrets {
@@ -63,7 +46,7 @@ impl Secrets {
             id: IDS.fetch_add(1, Ordering::Relaxed),
             registry: RwLock::default(),
             bounds,
-            overflow: AtomicBool::new(false),
+            clock: AtomicU64::new(1),
         }
     }
 
@@ -72,13 +55,18 @@ impl Secrets {
         self.id
     }
 
+    /// Increases whenever the known secrets change.
+    pub(super) fn version(&self) -> u64 {
+        self.clock.load(Ordering::Acquire)
+    }
+
     /// Returns the placeholder of a secret. A known secret keeps its placeholder, whatever its
     /// class; a new one gets the next number of the class. A placeholder is returned unchanged.
     pub fn placeholder(&self, class: &str, secret: &[u8]) -> String {
         match std::str::from_utf8(secret) {
             Ok(text) if placeholder::is_placeholder(secret) => text.to_owned(),
             Ok(_) | Err(_) => self
-                .get_or_register(&UNDECLARED_RULE.into(), class, secret, || true)
+                .get_or_register(&UNDECLARED_RULE.into(), class, secret, true, || true)
                 .placeholder(),
         }
     }
@@ -88,13 +76,17 @@ impl Secrets {
         self.placeholder(class, secret);
     }
 
-    /// Registers the value of an environment variable with rule `env.NAME` and class `env`.
-    /// Returns false and registers nothing if the value is too short or too common to search for.
+    /// Registers the value of an environment variable with rule `env.NAME` and class `env`. It is
+    /// never forgotten. Returns false and registers nothing if the value is too short or too common
+    /// to search for.
     pub fn register_env(&self, name: &str, value: &[u8]) -> bool {
         let searchable = is_searchable(value);
         if searchable {
-            let rule = format!("env.{name}").into();
-            self.get_or_register(&rule, "env", value, || true);
+            let kind = SecretKind {
+                is_pinned: true,
+                is_searched_for: true,
+            };
+            self.create(&format!("env.{name}").into(), "env", value, kind, true);
         }
         searchable
     }
@@ -103,36 +95,21 @@ impl Secrets {
     pub fn resume_numbering(&self, recording: &[u8]) {
         let mut registry = self.registry.write();
         for chunk in recording.utf8_chunks() {
-            for found in placeholder::find_all(chunk.valid()) {
-                let found_number = found.number.unwrap_or_default();
-                match registry.numbers.get_mut(found.class) {
-                    Some(number) => *number = found_number.max(*number),
-                    None => {
-                        registry.numbers.insert(found.class.into(), found_number);
-                    }
-                }
-            }
+            registry.resume_numbering(chunk.valid());
         }
     }
 
     /// Returns a searcher for all secrets known so far.
     pub fn searcher(&self) -> SecretSearcher {
-        {
-            let registry = self.registry.read();
-            if registry.pending.is_empty() {
-                return registry.searcher.clone();
-            }
+        if let Some(searcher) = self.registry.read().complete_searcher() {
+            return searcher;
         }
-        let mut registry = self.registry.write();
-        let pending = std::mem::take(&mut registry.pending);
-        registry.searcher = registry.searcher.with_secrets(&pending);
-        registry.searcher.clone()
+        self.registry.write().completed_searcher()
     }
 
     /// Number of known secrets.
     pub fn len(&self) -> usize {
-        let registry = self.registry.read();
-        registry.secrets.len()
+        self.registry.read().len()
     }
 
     /// True if no secret is known.
@@ -140,10 +117,46 @@ impl Secrets {
         self.len() == 0
     }
 
-    /// True once a secret did not fit into the limits. It cannot be searched for, so nothing may
-    /// be written from then on.
-    pub fn overflowed(&self) -> bool {
-        self.overflow.load(Ordering::Acquire)
+    /// Total size in bytes of the secrets that were found in messages.
+    pub fn bytes(&self) -> usize {
+        self.registry.read().bytes()
+    }
+
+    /// Begins an exchange that is to be recorded. Returns its time for [`Self::has_lost_since`].
+    pub fn begin_exchange(&self) -> u64 {
+        self.clock.fetch_add(1, Ordering::AcqRel) + 1
+    }
+
+    /// True if a secret was forgotten that an exchange contains which began at this time: it has
+    /// more secrets than the limits allow. It must not be written.
+    pub fn has_lost_since(&self, begun: u64) -> bool {
+        self.registry.read().forgotten_until >= begun
+    }
+
+    /// The secrets that are known now. They stay known to the guard of an exchange that is written
+    /// later.
+    pub fn known(&self) -> KnownSecrets {
+        let searcher = self.searcher();
+        KnownSecrets {
+            searcher,
+            evictions: self.registry.read().evictions,
+        }
+    }
+
+    /// The searcher for secrets that were known and are forgotten; `None` if nothing is.
+    pub(super) fn forgotten_of<'a>(&self, known: &'a KnownSecrets) -> Option<&'a SecretSearcher> {
+        (self.registry.read().evictions != known.evictions).then_some(&known.searcher)
+    }
+
+    /// Forgets what no recording needs. The session stays usable.
+    pub fn compact(&self) {
+        self.registry.write().compact();
+        self.clock.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// A known secret is seen again.
+    pub(super) fn see(&self, secret: &Secret, in_recording: bool) {
+        secret.see(self.version(), in_recording);
     }
 
     /// Registers a secret that a rule found. It is searched for elsewhere only if
@@ -153,25 +166,40 @@ impl Secrets {
         rule: &Arc<str>,
         class: &str,
         value: &[u8],
+        in_recording: bool,
         is_searched_for: impl FnOnce() -> bool,
     ) -> Arc<Secret> {
-        {
-            let registry = self.registry.read();
-            if let Some(secret) = registry.secrets.get(value) {
-                return Arc::clone(secret);
-            }
-        }
-        let class = if is_class(class) { class } else { "secret" };
-        let mut registry = self.registry.write();
-        if let Some(secret) = registry.secrets.get(value) {
+        if let Some(secret) = self.registry.read().get(value) {
+            self.see(secret, in_recording);
             return Arc::clone(secret);
         }
-        let fits = registry.has_room(value.len(), self.bounds);
-        let secret = registry.create(rule, class, if fits { value } else { &[] });
-        if fits {
-            registry.insert(&secret, is_searched_for());
-        } else {
-            self.overflow.store(true, Ordering::Release);
+        let kind = SecretKind {
+            is_pinned: false,
+            is_searched_for: is_searched_for(),
+        };
+        self.create(rule, class, value, kind, in_recording)
+    }
+
+    fn create(
+        &self,
+        rule: &Arc<str>,
+        class: &str,
+        value: &[u8],
+        kind: SecretKind,
+        in_recording: bool,
+    ) -> Arc<Secret> {
+        let class = if is_class(class) { class } else { "secret" };
+        let mut registry = self.registry.write();
+        if let Some(secret) = registry.get(value) {
+            self.see(secret, in_recording);
+            return Arc::clone(secret);
+        }
+        let now = self.clock.fetch_add(1, Ordering::AcqRel) + 1;
+        let numbered = registry.next_number(class);
+        let secret = Arc::new(Secret::new(Arc::clone(rule), numbered, value, kind));
+        secret.see(now, in_recording);
+        if !registry.insert(&secret, self.bounds) && in_recording {
+            registry.forgotten_until = registry.forgotten_until.max(now);
         }
         secret
     }
@@ -180,37 +208,10 @@ impl Secrets {
 /// The rule id of secrets that no declared rule found.
 const UNDECLARED_RULE: &str = "guard.known-secret";
 
-impl Registry {
-    fn has_room(&self, more: usize, bounds: SecretBounds) -> bool {
-        self.secrets.len() < bounds.count && self.bytes + more <= bounds.bytes
-    }
-
-    /// Creates a secret with the next number of its class.
-    fn create(&mut self, rule: &Arc<str>, class: &str, value: &[u8]) -> Arc<Secret> {
-        let class: Arc<str> = match self.numbers.get_key_value(class) {
-            Some((class, _)) => Arc::clone(class),
-            None => class.into(),
-        };
-        let number = self.numbers.entry(Arc::clone(&class)).or_default();
-        *number += 1;
-        Arc::new(Secret::new(Arc::clone(rule), class, *number, value))
-    }
-
-    fn insert(&mut self, secret: &Arc<Secret>, is_searched_for: bool) {
-        self.bytes += secret.value().len();
-        self.secrets
-            .insert(Arc::clone(secret.value()), Arc::clone(secret));
-        if is_searched_for && is_searchable(secret.value()) {
-            self.pending.push(Arc::clone(secret));
-        }
-    }
-}
-
 impl fmt::Debug for Secrets {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.debug_struct("Secrets")
             .field("len", &self.len())
-            .field("overflowed", &self.overflowed())
             .finish_non_exhaustive()
     }
 }
@@ -238,28 +239,6 @@ mod tests {
         secrets.resume_numbering(b"<token-3>");
         assert_eq!(secrets.placeholder("token", b"new"), "<token-42>");
         assert_eq!(secrets.placeholder("key", b"newer"), "<key-3>");
-    }
-
-    #[test]
-    fn a_secret_beyond_the_limits_sets_overflowed() {
-        let bounds = SecretBounds {
-            count: 1000,
-            bytes: 64 << 10,
-        };
-        let secrets = Secrets::with_bounds(bounds);
-        let large = vec![b'x'; bounds.bytes];
-        secrets.register("token", &large);
-        assert!(!secrets.overflowed());
-        assert_eq!(secrets.placeholder("token", b"one more"), "<token-2>");
-        assert!(secrets.overflowed());
-
-        let secrets = Secrets::with_bounds(bounds);
-        for number in 0..=bounds.count {
-            assert!(!secrets.overflowed());
-            secrets.register("token", &number.to_le_bytes());
-        }
-        assert!(secrets.overflowed());
-        assert_eq!(secrets.len(), bounds.count);
     }
 
     #[test]

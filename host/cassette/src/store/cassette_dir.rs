@@ -52,7 +52,7 @@ impl CassetteDir {
     /// The path of a session's cassette.
     ///
     /// # Errors
-    /// If the name is not safe as a file name.
+    /// If the name is not valid.
     pub fn session_path(&self, session: &str) -> Result<PathBuf, NameError> {
         SessionName::parse(session).map(|name| self.cassette_path(&name))
     }
@@ -159,8 +159,7 @@ impl CassetteDir {
     }
 
     pub(crate) fn cassette_path(&self, name: &SessionName) -> PathBuf {
-        self.root
-            .join(format!("{}{CASSETTE_SUFFIX}", name.as_str()))
+        self.root.join(format!("{}{CASSETTE_SUFFIX}", name.path()))
     }
 
     pub(crate) fn bodies_path(&self, name: &SessionName) -> PathBuf {

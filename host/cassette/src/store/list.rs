@@ -20,8 +20,8 @@ pub struct CassetteInfo {
 }
 
 impl CassetteDir {
-    /// The sessions that have a cassette, sorted by name. Symbolic links are followed. Files
-    /// without a valid session name are skipped.
+    /// The sessions that have a cassette, sorted by name. Symbolic links are followed. Files whose
+    /// path is not that of a session are skipped.
     ///
     /// # Errors
     /// If a folder cannot be read.
@@ -32,8 +32,8 @@ impl CassetteDir {
         Ok(sessions)
     }
 
-    /// Recurses into folders. The maximum length of a session name limits the depth; a link to a
-    /// folder that is in `outer` is a circle.
+    /// Recurses into folders. The maximum length of a path limits the depth; a link to a folder in
+    /// `outer` is a circle.
     fn list_in(
         &self,
         prefix: &str,
@@ -51,13 +51,14 @@ impl CassetteDir {
         for (name, metadata) in entries(&path).map_err(failed())? {
             let name = format!("{prefix}{name}");
             if metadata.is_dir() {
-                if !name.ends_with(BODIES_SUFFIX) && SessionName::parse(&name).is_ok() {
+                if may_hold_sessions(&name) {
                     self.list_in(&format!("{name}/"), outer, sessions)?;
                 }
                 continue;
             }
-            let session = name.strip_suffix(CASSETTE_SUFFIX).map(SessionName::parse);
-            let Some(Ok(session)) = session.filter(|_| metadata.is_file()) else {
+            let path = name.strip_suffix(CASSETTE_SUFFIX);
+            let session = path.and_then(SessionName::from_path);
+            let Some(session) = session.filter(|_| metadata.is_file()) else {
                 continue;
             };
             sessions.push(CassetteInfo {
@@ -70,6 +71,15 @@ impl CassetteDir {
         Ok(())
     }
 }
+
+/// True if the folder may be one of a session's path: it is not hidden, and has no stored bodies.
+fn may_hold_sessions(path: &str) -> bool {
+    let last = path.rsplit('/').next().unwrap_or_default();
+    path.len() <= MAX_FOLDERS && !last.starts_with('.') && !last.ends_with(BODIES_SUFFIX)
+}
+
+/// Maximum length in bytes of the folders of a path. No session has longer ones.
+const MAX_FOLDERS: usize = 4096;
 
 /// The entries whose names are valid UTF-8, with the metadata of what they are or link to.
 fn entries(path: &Path) -> std::io::Result<Vec<(String, fs::Metadata)>> {

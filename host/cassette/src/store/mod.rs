@@ -3,6 +3,7 @@
 mod body_files;
 mod cassette_dir;
 mod error;
+mod escaped_path;
 mod file_stamp;
 mod git_attributes;
 mod linked_open;

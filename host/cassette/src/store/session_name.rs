@@ -1,44 +1,66 @@
-//! Session names. They are used as file names, so they must not lead out of the cassettes folder.
+//! Session names, and the paths of their cassettes below the cassettes folder.
 
 use thiserror::Error;
 
-/// A name that is safe as a path below the cassettes folder.
+use super::escaped_path;
+
+/// The name of a session, and its cassette's path below the cassettes folder.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct SessionName(String);
+pub struct SessionName {
+    name: String,
+    path: String,
+}
 
 impl SessionName {
-    /// Validates a name, and replaces each space by `_`.
+    /// The session of a name. A simple name is its own path, and a space in it is `_`. Any other
+    /// name is escaped, so that different names have different paths.
     ///
     /// # Errors
-    /// If the name is empty or longer than 200 bytes, has a character other than ASCII letters,
-    /// digits, `.`, `-`, `_`, space and `/`, or a component that is empty, starts with a dot, or is
-    /// the folder of another cassette's bodies.
+    /// If the name is empty, longer than 1,024 bytes, or has a control character.
     pub fn parse(name: &str) -> Result<Self, NameError> {
-        if name.is_empty() || name.len() > MAX_LENGTH {
+        if name.is_empty() || name.len() > MAX_NAME {
             return Err(NameError::Length(name.len()));
         }
-        if let Some(character) = name.chars().find(|it| !is_allowed(*it)) {
-            return Err(NameError::Character(character));
+        if let Some(character) = name.chars().find(|it| it.is_control()) {
+            return Err(NameError::Control(character));
         }
-        let name = name.replace(' ', "_");
-        let mut folders = name.split('/');
-        let last = folders.next_back().unwrap_or_default();
-        let is_invalid = |part: &str| part.is_empty() || part.starts_with('.');
-        match folders.find(|part| is_invalid(part) || part.ends_with(BODIES_SUFFIX)) {
-            Some(part) => Err(NameError::Component(part.to_owned())),
-            None if is_invalid(last) => Err(NameError::Component(last.to_owned())),
-            None => Ok(Self(name)),
+        let simple = name.replace(' ', "_");
+        if is_simple(&simple) {
+            return Ok(Self {
+                path: simple.clone(),
+                name: simple,
+            });
         }
+        Ok(Self {
+            path: escaped_path::escape(name),
+            name: name.to_owned(),
+        })
     }
 
-    /// The name, with `/` between folders.
+    /// The session whose cassette has this path, without the suffix; `None` if no session has it.
+    pub(super) fn from_path(path: &str) -> Option<Self> {
+        let name = if is_simple(path) {
+            path.to_owned()
+        } else {
+            escaped_path::unescape(path)?
+        };
+        Self::parse(&name).ok().filter(|parsed| parsed.path == path)
+    }
+
+    /// The name.
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.name
+    }
+
+    /// The path of the cassette below the cassettes folder, with `/` between folders and without
+    /// the suffix.
+    pub fn path(&self) -> &str {
+        &self.path
     }
 
     /// The folder of the session's stored bodies, relative to the folder of its cassette.
     pub(crate) fn bodies_dir(&self) -> String {
-        let last = self.0.rsplit('/').next().unwrap_or_default();
+        let last = self.path.rsplit('/').next().unwrap_or_default();
         format!("{last}{BODIES_SUFFIX}")
     }
 }
@@ -47,22 +69,32 @@ impl SessionName {
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum NameError {
     /// The length in bytes.
-    #[error("a session name must have 1 to {MAX_LENGTH} bytes, not {0}")]
+    #[error("a session name must have 1 to {MAX_NAME} bytes, not {0}")]
     Length(usize),
-    /// The first character that is not allowed.
-    #[error("a session name may contain letters, digits, `.`, `-`, `_`, `/` and spaces, not {0:?}")]
-    Character(char),
-    /// The first part between slashes that is not allowed.
-    #[error("a session name must not have the part {0:?} between slashes")]
-    Component(String),
+    /// The first control character.
+    #[error("a session name must not have the control character {0:?}; leave it out")]
+    Control(char),
 }
 
-fn is_allowed(character: char) -> bool {
-    character.is_ascii_alphanumeric() || matches!(character, '.' | '-' | '_' | '/' | ' ')
+/// True if the name is a path below the cassettes folder as it is: ASCII letters, digits, `.`, `-`
+/// and `_`, with `/` between folders.
+fn is_simple(name: &str) -> bool {
+    let is_allowed = |it: char| it.is_ascii_alphanumeric() || matches!(it, '.' | '-' | '_' | '/');
+    let mut folders = name.split('/');
+    let last = folders.next_back().unwrap_or_default();
+    let is_visible = |part: &str| !part.is_empty() && !part.starts_with('.');
+    name.len() <= MAX_SIMPLE
+        && name.chars().all(is_allowed)
+        && folders.all(|part| is_visible(part) && !part.ends_with(BODIES_SUFFIX))
+        && is_visible(last)
 }
+
+/// Maximum length of a name in bytes. Its path, where each byte may take three, fits in the 4,096
+/// bytes of a path together with the cassettes folder.
+const MAX_NAME: usize = 1024;
 
 /// The longest file name, with all suffixes, must fit in the 255 bytes of file systems.
-const MAX_LENGTH: usize = 200;
+const MAX_SIMPLE: usize = 200;
 
 /// The suffix of a folder of stored bodies.
 pub(super) const BODIES_SUFFIX: &str = ".bodies";
@@ -75,7 +107,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn accepts_only_safe_names() {
+    fn a_simple_name_is_its_path() {
         let long = "x".repeat(200);
         for (name, parsed) in [
             ("default", "default"),
@@ -83,33 +115,54 @@ mod tests {
             ("suite/case", "suite/case"),
             ("a..b", "a..b"),
             ("a.bodies", "a.bodies"),
+            ("aux", "aux"),
             (&*long, &*long),
         ] {
-            assert_eq!(SessionName::parse(name).unwrap().as_str(), parsed);
+            let found = SessionName::parse(name).unwrap();
+            assert_eq!((found.as_str(), found.path()), (parsed, parsed));
         }
-        let long = "x".repeat(201);
-        for name in [
+    }
+
+    #[test]
+    fn names_without_a_path_are_refused() {
+        let long = "x".repeat(1025);
+        for (name, reason) in [
+            ("", "1 to 1024 bytes, not 0"),
+            (&*long, "1 to 1024 bytes, not 1025"),
+            ("a\0", "the control character '\\0'"),
+            ("a\n", "the control character '\\n'"),
+            ("a\u{85}", "the control character '\\u{85}'"),
+        ] {
+            let error = SessionName::parse(name).unwrap_err().to_string();
+            assert!(error.contains(reason), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_path_that_no_name_has_is_no_session() {
+        for path in [
             "",
-            &*long,
-            ".",
-            "..",
             "/a",
             "a/",
             "a//b",
+            ".a",
             "a/../b",
-            "a/./b",
-            ".hidden",
-            "a/.b",
-            "a\\b",
-            "a\0",
-            "a%2e",
-            "a\n",
-            "\u{e9}",
-            "~",
-            "a:b",
             "a.bodies/b",
+            "a b",
+            "a%",
+            "a%4",
+            "a%41",
+            "a%3A",
+            "a+",
+            "a+b",
+            "A[",
+            "%61",
+            "a%/b",
+            "a%ff",
+            "a%0a",
+            "con[%5d",
         ] {
-            assert!(SessionName::parse(name).is_err(), "{name:?}");
+            assert_eq!(SessionName::from_path(path), None, "{path}");
         }
     }
 }

@@ -24,8 +24,12 @@ fn a_session_without_a_cassette_loads_as_none() {
             .unwrap()
             .is_none()
     );
-    let error = folder.load("../x", ChangePolicy::Mark).unwrap_err();
+    let error = folder.load("x\n", ChangePolicy::Mark).unwrap_err();
     assert!(matches!(error, CassetteError::Name(_)));
+    // It is a file in the folder, as every name is.
+    assert!(folder.load("../x", ChangePolicy::Mark).unwrap().is_none());
+    let path = folder.session_path("../x").unwrap();
+    assert_eq!(path, folder.root().join("%2e%2e/x.jsons"));
     assert_eq!(folder.list().unwrap(), []);
 }
 
@@ -172,7 +176,8 @@ fn a_stored_body_is_checked_against_its_digest() {
 #[test]
 fn sessions_are_listed_in_order() {
     let (_home, folder) = folder();
-    for session in ["b", "a/c", "a", "z.1"] {
+    let id = "test_a.py::test_b[1]";
+    for session in ["b", "a/c", "a", "z.1", id, "\u{e9}/../x"] {
         folder.rotate(session).unwrap();
     }
     fs::create_dir(folder.root().join("b.bodies")).unwrap();
@@ -182,12 +187,13 @@ fn sessions_are_listed_in_order() {
         "a.jsons.torn",
         ".hidden.jsons",
         "b.bodies/x.jsons",
+        "not%escaped.jsons",
     ] {
         fs::write(folder.root().join(other), "1").unwrap();
     }
     let listed = folder.list().unwrap();
     let names: Vec<_> = listed.iter().map(|it| it.session.as_str()).collect();
-    assert_eq!(names, ["a", "a/c", "b", "z.1"]);
+    assert_eq!(names, ["a", "a/c", "b", id, "z.1", "\u{e9}/../x"]);
     assert!(listed.iter().all(|it| it.bytes == HEADER.len() as u64));
     assert_eq!(listed[2].stored_bytes, 6);
 }

@@ -64,13 +64,23 @@ macro_rules! recording_limits {
     /// Decoded size of all messages of one stream. An exchange with more is not recorded.
     decompressed_stream: usize = 256 * MIB, Bytes(MIB..=64 * GIB), RestartOnly,
         "equals `memory`";
-    /// Open sessions. A request for a further one gets 503.
+    /// Sessions in use. Beyond it the least recently used idle ones are closed; if none is idle, a
+    /// request for a further one gets 503.
     sessions: usize = 1024, Count(1..=1_000_000),
         "one for each test that runs in parallel";
-    /// Secrets remembered per session. Beyond it the session records nothing more.
+    /// Time without a request after which a session is closed: its exchanges leave the memory.
+    session_idle_timeout: Duration = 10 * MINUTE, Time(MS..=DAY),
+        "longer than a slow test, and a suite has thousands";
+    /// Memory of closed sessions: verdicts, which exchanges were replayed, secrets that were
+    /// recorded. Beyond it the oldest are counted together, and begin anew if they are used again.
+    closed_session_memory: usize = 64 * MIB, Bytes(KIB..=64 * GIB),
+        "some 30,000 sessions of 2 KiB";
+    /// Secrets remembered per session. Beyond it the least recently seen are forgotten; an exchange
+    /// that has more by itself is not recorded.
     secrets_per_session: usize = 65_536, Count(1..=10_000_000), RestartOnly,
         "a test suite has a few hundred; each is searched for in everything that is recorded";
-    /// Total size of the secrets of one session. Beyond it the session records nothing more.
+    /// Total size of the secrets of one session. Beyond it the least recently seen are forgotten;
+    /// an exchange that has more by itself is not recorded.
     secret_bytes_per_session: usize = 64 * MIB, Bytes(KIB..=GIB), RestartOnly,
         "1 KiB for each secret";
     /// Endpoints in the configuration. A configuration with more is rejected.

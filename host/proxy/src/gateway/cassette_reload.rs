@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::state::GatewayState;
+use ouli_cassette::Completion;
 
 impl GatewayState {
     /// Reads the cassettes again that another program has changed; returns true if there is one.
@@ -23,6 +24,17 @@ impl GatewayState {
             }
         }
         is_changed
+    }
+
+    /// Closes the sessions that nobody uses, and releases the cassettes of forgotten ones.
+    pub(super) fn close_idle_sessions(&self) {
+        self.shared.sessions.close_idle();
+        for name in self.shared.sessions.take_forgotten() {
+            // A session that began anew under the name has the cassette.
+            if self.shared.sessions.find(&name).is_none() {
+                self.writer.release(&name, Completion::new(|_| ()));
+            }
+        }
     }
 
     /// The folders of the cassettes in use.

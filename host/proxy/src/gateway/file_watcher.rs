@@ -107,6 +107,7 @@ fn watch(
             state.reload();
         }
         state.reload_cassettes();
+        state.close_idle_sessions();
         drop(state);
         match events.recv_timeout(POLL_INTERVAL) {
             Ok(()) => std::thread::sleep(MIN_INTERVAL),

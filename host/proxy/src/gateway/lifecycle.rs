@@ -52,6 +52,7 @@ impl Gateway {
             Recorder::start(Arc::clone(&writer), RecorderLimits::from(limits))
                 .map_err(StartError::Thread)?;
         let snapshot = snapshot_builder::build_snapshot(&loaded, None, options.worker_count())?;
+        sessions.publish(&snapshot.config, &snapshot.indexes);
         snapshot_builder::warm_up(&snapshot, &sessions)?;
         cassettes::lock_cassettes(&snapshot, &writer);
         let plugin_status = Arc::new(PluginStatus::default());
@@ -83,6 +84,7 @@ impl Gateway {
             listeners: Mutex::new(listeners),
             loaded: Mutex::new(loaded),
             plugin_status,
+            writer: Arc::clone(&writer),
             stopped: AtomicBool::new(false),
             options,
         });

@@ -13,6 +13,7 @@ use super::plugin_status::PluginStatus;
 use super::{load, plugin_swap, snapshot_builder, tls_settings};
 use crate::handler::{SharedState, Snapshot};
 use crate::session::{Sessions, Verdict};
+use ouli_cassette::Writer;
 use ouli_config::Unused;
 
 /// The state of a running gateway that a reload changes.
@@ -22,6 +23,7 @@ pub(super) struct GatewayState {
     pub(super) listeners: Mutex<Listeners>,
     pub(super) loaded: Mutex<Loaded>,
     pub(super) plugin_status: Arc<PluginStatus>,
+    pub(super) writer: Arc<Writer>,
     /// The shutdown has begun: the file watcher ends.
     pub(super) stopped: AtomicBool,
 }
@@ -67,7 +69,8 @@ impl GatewayState {
         self.shared.snapshot.store(Arc::new(snapshot));
         self.plugin_status
             .publish(generation, &next, Some(&previous));
-        sessions.set_limit(next.config.limits.sessions);
+        let current = self.shared.snapshot.load();
+        sessions.publish(&current.config, &current.indexes);
         for error in self.listeners.lock().apply(&next.config, &next.tls) {
             tracing::error!("{error}\n  the other endpoints are up to date");
         }
@@ -80,7 +83,7 @@ impl GatewayState {
 
 /// The verdict on all sessions under the rules of this snapshot.
 pub(super) fn verdict(sessions: &Sessions, snapshot: &Snapshot) -> Verdict {
-    let all = sessions.all();
+    let all = sessions.all_reported();
     let config = &snapshot.config;
     let unused_fails = config.unused == Unused::Fail;
     let sessions = all.iter().map(AsRef::as_ref);

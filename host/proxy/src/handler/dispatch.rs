@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use http::header::CONNECTION;
-use http::uri::PathAndQuery;
+use http::uri::{Authority, PathAndQuery};
 use http::{HeaderValue, Method, Request, Response, Version};
 use http_body::Body as _;
 use tracing::Instrument as _;
 
 use super::access_log::AccessOutcome;
+use super::endpoint::Endpoint;
 use super::error::ExchangeError;
 use super::error_format::ErrorFormat;
 use super::error_response::error_response;
@@ -17,8 +18,10 @@ use super::request_context::RequestContext;
 use super::request_handler::RequestHandler;
 use super::request_trace::RequestTrace;
 use super::response_body::OutgoingBody;
+use super::session_selection::{self, SelectedSession};
 use super::shared_state::SharedState;
-use super::{admin_pages, session_selection, target_authority};
+use super::snapshot::Snapshot;
+use super::{admin_pages, target_authority};
 use crate::tunnel::{ClientUpgrade, TunnelGuards, TunnelRecording};
 use crate::{conversation, record, replay, tunnel};
 use ouli_codec::grpc;
@@ -159,7 +162,8 @@ impl RequestHandler {
             trace.set_outcome(AccessOutcome::Admin);
             return Ok(page);
         }
-        let context = self.context(&request, guard, trace)?;
+        let addressed = self.address(&request)?;
+        let context = self.context(addressed, guard, trace).await?;
         if is_websocket {
             let permit = self.shared.stream_permit();
             let permit = permit.ok_or(ExchangeError::TooManyStreams)?;
@@ -176,24 +180,50 @@ impl RequestHandler {
         Ok(upgrade.finish(&context, response, guards))
     }
 
-    /// The context of a request. One snapshot serves the exchange to its end.
-    fn context<'a, B>(
-        &'a self,
-        request: &Request<B>,
-        guard: &'a RequestGuard,
-        trace: &RequestTrace,
-    ) -> Result<RequestContext<'a>, ExchangeError> {
+    /// What a request addresses.
+    fn address(&self, request: &Request<RequestBody>) -> Result<Addressed, ExchangeError> {
         let snapshot = self.shared.snapshot.load_full();
         let endpoint = snapshot.endpoint(&self.endpoint)?;
         target_authority::check(request, &endpoint, &self.shared.own_listeners)?;
-        let preserved_authority = match endpoint.configured.preserve_host {
-            true => authority::of_request(request)?,
-            false => None,
-        };
-        let selected = session_selection::select(request)?;
+        Ok(Addressed {
+            preserved_authority: match endpoint.configured.preserve_host {
+                true => authority::of_request(request)?,
+                false => None,
+            },
+            selected: session_selection::select(request)?,
+            snapshot,
+            endpoint,
+        })
+    }
+
+    /// The context of a request. One snapshot serves the exchange to its end.
+    async fn context<'a>(
+        &'a self,
+        addressed: Addressed,
+        guard: &'a RequestGuard,
+        trace: &RequestTrace,
+    ) -> Result<RequestContext<'a>, ExchangeError> {
+        let Addressed {
+            snapshot,
+            endpoint,
+            preserved_authority,
+            selected,
+        } = addressed;
         let name = selected.session.as_deref().unwrap_or(&endpoint.session);
-        let session = self.shared.sessions.get_or_create(name)?;
-        trace.select(&session, &selected.target);
+        let sessions = &self.shared.sessions;
+        let (name, session) = match endpoint.configured.mode {
+            // Nothing is kept of it.
+            Mode::Passthrough => (
+                sessions.checked_name(name)?,
+                Arc::clone(sessions.passthrough()),
+            ),
+            Mode::Record | Mode::Replay | Mode::Auto => {
+                let limit = snapshot.config.limits.pending_request_timeout;
+                let session = sessions.open(name, limit).await?;
+                (Arc::clone(session.name()), session)
+            }
+        };
+        trace.select(name, session.secrets(), &selected.target);
         let is_forwarded = endpoint.configured.mode != Mode::Replay;
         Ok(RequestContext {
             handler: self,
@@ -207,6 +237,14 @@ impl RequestHandler {
             interim: is_forwarded.then(|| guard.interim_sender()).flatten(),
         })
     }
+}
+
+/// What a request addresses.
+struct Addressed {
+    snapshot: Arc<Snapshot>,
+    endpoint: Arc<Endpoint>,
+    preserved_authority: Option<Authority>,
+    selected: SelectedSession,
 }
 
 fn validate(request: &Request<RequestBody>, is_websocket: bool) -> Result<(), ExchangeError> {

@@ -90,6 +90,13 @@ pub enum ExchangeError {
     /// The request may not see the gateway's own pages, for this reason.
     #[error("the gateway's own pages are only for this machine; the request is rejected: {0}")]
     AdminForbidden(&'static str),
+    /// The path is the gateway's, and it has no such page.
+    #[error(
+        "the gateway has no such page; its pages are GET /__ouli/healthz, GET /__ouli/plugins, \
+         GET /__ouli/sessions/NAME and POST /__ouli/sessions/NAME/mark; a request PATH in the \
+         session NAME is /__ouli/session/NAME/PATH"
+    )]
+    UnknownPage,
     /// A reload removed the endpoint.
     #[error("the endpoint {0} is no longer configured")]
     NoEndpoint(String),
@@ -190,6 +197,7 @@ impl ExchangeError {
             | Self::Rejected(_)
             | Self::Stopping
             | Self::AdminForbidden(_)
+            | Self::UnknownPage
             | Self::RecordedFailure(_)
             | Self::NoEndpoint(_) => Level::DEBUG,
         }

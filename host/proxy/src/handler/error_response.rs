@@ -134,6 +134,7 @@ mod tests {
             ),
             (Rejection::IncompleteBody.into(), 400, "request"),
             (ExchangeError::AdminForbidden("x"), 403, "forbidden"),
+            (ExchangeError::UnknownPage, 404, "page"),
             (
                 ExchangeError::TooManyRequests("max_concurrent_requests"),
                 503,

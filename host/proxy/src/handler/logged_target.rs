@@ -10,7 +10,7 @@ use http::uri::PathAndQuery;
 use http::{Method, Request, Uri};
 
 use super::snapshot::Snapshot;
-use crate::session::Session;
+use ouli_redaction::Secrets;
 
 /// Shown instead of a target or a method that may hold a secret.
 const WITHHELD: &str = "-";
@@ -36,7 +36,8 @@ pub(super) struct LoggedTarget {
 
 /// The target without the prefix that names a session.
 struct SelectedTarget {
-    session: Arc<Session>,
+    session: Arc<str>,
+    secrets: Arc<Secrets>,
     target: PathAndQuery,
 }
 
@@ -63,16 +64,17 @@ impl LoggedTarget {
     }
 
     /// The session is selected.
-    pub(super) fn select(&self, session: &Arc<Session>, target: &PathAndQuery) {
+    pub(super) fn select(&self, session: Arc<str>, secrets: &Arc<Secrets>, target: &PathAndQuery) {
         self.selected.get_or_init(|| SelectedTarget {
-            session: Arc::clone(session),
+            session,
+            secrets: Arc::clone(secrets),
             target: target.clone(),
         });
     }
 
     /// The name of the session, once it is selected.
     pub(super) fn session(&self) -> Option<&str> {
-        Some(self.selected.get()?.session.name())
+        Some(&self.selected.get()?.session)
     }
 
     /// Path and query with their values masked.
@@ -83,7 +85,7 @@ impl LoggedTarget {
                 Some(selected) => masked(selected.target.path(), selected.target.query()),
                 None => masked(self.uri.path(), self.uri.query()),
             };
-            let known = selected.map(|selected| selected.session.secrets());
+            let known = selected.map(|selected| &*selected.secrets);
             let guard = &self.snapshot.guard;
             let is_clean = known.is_none_or(|known| guard.scan(text.as_bytes(), known).is_ok());
             if is_clean { text } else { WITHHELD.to_owned() }

@@ -20,6 +20,7 @@ pub(crate) enum ErrorKind {
     Handshake,
     Limit,
     Miss,
+    Page,
     Plugin,
     Request,
     Session,
@@ -38,6 +39,7 @@ impl ErrorKind {
             Self::Handshake => "handshake",
             Self::Limit => "limit",
             Self::Miss => "miss",
+            Self::Page => "page",
             Self::Plugin => "plugin",
             Self::Request => "request",
             Self::Session => "session",
@@ -62,6 +64,10 @@ impl ProblemType {
             status,
             title,
         }
+    }
+
+    fn not_found(kind: ErrorKind, title: &'static str) -> Self {
+        Self::new(StatusCode::NOT_FOUND, kind, title)
     }
 
     fn bad_request(kind: ErrorKind, title: &'static str) -> Self {
@@ -115,11 +121,7 @@ impl ExchangeError {
         use ErrorKind as Kind;
         match self {
             // Not a 5xx: client libraries would retry.
-            Self::Miss(_) => ProblemType::new(
-                StatusCode::NOT_FOUND,
-                Kind::Miss,
-                "no recorded exchange matches",
-            ),
+            Self::Miss(_) => ProblemType::not_found(Kind::Miss, "no recorded exchange matches"),
             Self::Upstream(UpstreamError::Timeout { .. }) => {
                 ProblemType::upstream(StatusCode::GATEWAY_TIMEOUT, "the upstream timed out")
             }
@@ -154,6 +156,7 @@ impl ExchangeError {
                 Kind::Forbidden,
                 "the page is only for this machine",
             ),
+            Self::UnknownPage => ProblemType::not_found(Kind::Page, "the gateway has no such page"),
             Self::Rejected(rejection) => ProblemType::rejected(rejection),
             Self::ConnectNotSupported => ProblemType::new(
                 StatusCode::METHOD_NOT_ALLOWED,

@@ -13,9 +13,9 @@ use super::access_log::{self, AccessOutcome, AccessRecord, AccessSubject};
 use super::error::ExchangeError;
 use super::logged_target::LoggedTarget;
 use super::request_handler::RequestHandler;
-use crate::session::Session;
 use ouli_config::Mode;
 use ouli_net::server::RequestGuard;
+use ouli_redaction::Secrets;
 
 /// The trace of a request, shared by everything that works on its exchange. It is empty, and costs
 /// nothing, if no log line can show it.
@@ -85,14 +85,14 @@ impl RequestTrace {
     }
 
     /// The session is selected.
-    pub(super) fn select(&self, session: &Arc<Session>, target: &PathAndQuery) {
+    pub(super) fn select(&self, session: Arc<str>, secrets: &Arc<Secrets>, target: &PathAndQuery) {
         let Some(trace) = &self.0 else {
             return;
         };
-        trace.target.select(session, target);
         if let Some(span) = trace.span.get() {
-            span.record("session", &**session.name());
+            span.record("session", &*session);
         }
+        trace.target.select(session, secrets, target);
     }
 
     /// The span, for a task that works on the exchange; none if it is not open yet.

@@ -1,5 +1,7 @@
 //! The pages of a session: the verdict on it until now, and the mark that begins its next run.
 
+use std::sync::Arc;
+
 use http::Method;
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
@@ -43,7 +45,7 @@ impl SessionPage {
     /// If the name is not valid, there are too many sessions, or no such session is in use.
     pub(super) async fn render(self, shared: &SharedState) -> Result<String, ExchangeError> {
         let session = match self {
-            Self::Mark(name) => shared.sessions.begin_run(&name)?,
+            Self::Mark(name) => mark(shared, &name).await?,
             Self::Verdict(name) => shared
                 .sessions
                 .find(&name)
@@ -59,6 +61,21 @@ impl SessionPage {
     }
 }
 
+/// Begins the next run. The run that ends of a session that was closed is read again before.
+async fn mark(shared: &SharedState, name: &str) -> Result<Arc<Session>, ExchangeError> {
+    let session = shared.sessions.get_or_create(name)?;
+    if session.was_closed() {
+        let (sessions, session) = (Arc::clone(&shared.sessions), Arc::clone(&session));
+        let strict = shared.snapshot.load().config.strict;
+        // A cassette that cannot be used is in the verdict.
+        let read = tokio::task::spawn_blocking(move || sessions.load(&session, strict));
+        let _ = read
+            .await
+            .map_err(|error| ExchangeError::Internal(error.to_string()))?;
+    }
+    Ok(shared.sessions.begin_run(name)?)
+}
+
 fn report(shared: &SharedState, session: &Session) -> Value {
     let snapshot = shared.snapshot.load();
     let (guard, config) = (&snapshot.guard, &snapshot.config);
@@ -67,6 +84,7 @@ fn report(shared: &SharedState, session: &Session) -> Value {
     json!({
         "session": &**session.name(),
         "run": session.run(),
+        "open": shared.sessions.is_open(session.name()),
         "verdict": Verdict::of_run(session, guard, strict, unused_fails),
         "total": total.sessions.first(),
     })

@@ -1,7 +1,7 @@
 //! The session of a request: named by a header, by a prefix of the path, or by the endpoint.
 
-use http::Request;
 use http::uri::PathAndQuery;
+use http::{HeaderValue, Request};
 
 use super::error::ExchangeError;
 use ouli_net::http::forwarding::{SESSION, SESSION_ALIAS};
@@ -9,6 +9,9 @@ use ouli_net::server::WholeServer;
 
 /// The prefix of a path that names a session.
 const SESSION_PREFIX: &str = "/__ouli/session/";
+
+/// The segment of a path after a name with slashes. Paths that begin with it are the gateway's.
+const OWN_SEGMENT: &str = "/__ouli";
 
 /// The session of a request, and its target without the prefix that named it.
 #[derive(Debug, PartialEq, Eq)]
@@ -36,6 +39,9 @@ pub(super) fn select<B>(request: &Request<B>) -> Result<SelectedSession, Exchang
         }
         None => (None, target),
     };
+    if is_own_path(target.path()) {
+        return Err(ExchangeError::UnknownPage);
+    }
     let session = session_header(request)?.or(prefix);
     Ok(SelectedSession { session, target })
 }
@@ -43,19 +49,35 @@ pub(super) fn select<B>(request: &Request<B>) -> Result<SelectedSession, Exchang
 fn session_header<B>(request: &Request<B>) -> Result<Option<String>, ExchangeError> {
     for name in [SESSION, SESSION_ALIAS] {
         if let Some(value) = request.headers().get(name) {
-            let text = value.to_str().map_err(|_| {
-                ExchangeError::Session(format!("the header `{name}` is not plain text"))
+            let text = header_text(value).ok_or_else(|| {
+                ExchangeError::Session(format!("the header `{name}` is not UTF-8 text"))
             })?;
-            return Ok(Some(text.trim().replace(' ', "_")));
+            return Ok(Some(text.trim().to_owned()));
         }
     }
     Ok(None)
 }
 
-/// `NAME/rest?query` as the name and `/rest?query`.
+fn header_text(value: &HeaderValue) -> Option<&str> {
+    let text = std::str::from_utf8(value.as_bytes()).ok()?;
+    (!text.contains(char::is_control)).then_some(text)
+}
+
+/// True if the path is the gateway's own. It is never sent to an upstream.
+fn is_own_path(path: &str) -> bool {
+    let rest = path.strip_prefix(OWN_SEGMENT);
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// `NAME/rest?query` as the name and `/rest?query`. A name with slashes ends before the segment
+/// `__ouli`: `NA/ME/__ouli/rest?query`.
 fn split_session_name(rest: &str) -> Result<(String, PathAndQuery), ExchangeError> {
-    let end = rest.find(['/', '?']).unwrap_or(rest.len());
-    let (name, target) = rest.split_at(end);
+    let path = &rest[..rest.find('?').unwrap_or(rest.len())];
+    let mut ends = path.match_indices(OWN_SEGMENT).map(|(at, _)| at);
+    let (name, target) = match ends.find(|at| is_own_path(&path[*at..])) {
+        Some(end) => (&rest[..end], &rest[end + OWN_SEGMENT.len()..]),
+        None => rest.split_at(path.find('/').unwrap_or(path.len())),
+    };
     let name = percent_encoding::percent_decode_str(name).decode_utf8();
     let name =
         name.map_err(|_| ExchangeError::Session("the name of the session is not UTF-8".into()))?;
@@ -83,7 +105,13 @@ mod tests {
         let cases = [
             ("/a?b=1", None, "fallback", "/a?b=1"),
             ("/a", Some(("ouli-session", "one")), "one", "/a"),
-            ("/a", Some(("test-name", "two words")), "two_words", "/a"),
+            ("/a", Some(("test-name", " two words ")), "two words", "/a"),
+            (
+                "/a",
+                Some(("ouli-session", "a.py::t[50%]")),
+                "a.py::t[50%]",
+                "/a",
+            ),
             ("/__ouli/session/three/a?b=1", None, "three", "/a?b=1"),
             ("/__ouli/session/three", None, "three", "/"),
             ("/__ouli/session/three?b=1", None, "three", "/?b=1"),
@@ -94,6 +122,22 @@ mod tests {
                 "/a",
             ),
             ("/__ouli/session/a%2Fb/c", None, "a/b", "/c"),
+            (
+                "/__ouli/session/a/b.py::t[1]/__ouli/c/d?e",
+                None,
+                "a/b.py::t[1]",
+                "/c/d?e",
+            ),
+            ("/__ouli/session/a//b/__ouli", None, "a//b", "/"),
+            ("/__ouli/session/a/b/__ouli?c", None, "a/b", "/?c"),
+            (
+                "/__ouli/session/a/b?c=/__ouli/d",
+                None,
+                "a",
+                "/b?c=/__ouli/d",
+            ),
+            ("/__ouli/session/a/__oulix/b", None, "a", "/__oulix/b"),
+            ("/__oulix", None, "fallback", "/__oulix"),
         ];
         for (path, header, session, target) in cases {
             let mut request = Request::get(path);
@@ -151,11 +195,34 @@ mod tests {
         );
         assert_eq!(
             error("/", Some(("ouli-session", b"\xff"))),
-            "the header `ouli-session` is not plain text"
+            "the header `ouli-session` is not UTF-8 text"
         );
         assert_eq!(
             error("/", Some(("test-name", b"a\tb\xe9"))),
-            "the header `test-name` is not plain text"
+            "the header `test-name` is not UTF-8 text"
         );
+    }
+
+    #[test]
+    fn a_header_may_be_utf_8() {
+        let name = HeaderValue::from_bytes("caf\u{e9}".as_bytes()).unwrap();
+        let request = Request::get("/").header("ouli-session", name);
+        let selected = select(&request.body(()).unwrap()).unwrap();
+        assert_eq!(selected.session.as_deref(), Some("caf\u{e9}"));
+    }
+
+    #[test]
+    fn other_own_paths_are_no_targets() {
+        for path in [
+            "/__ouli",
+            "/__ouli/",
+            "/__ouli?a",
+            "/__ouli/session",
+            "/__ouli/plugin",
+            "/__ouli/session/a/__ouli/__ouli/plugins",
+            "/__ouli/session/a%2Fb/__ouli/__ouli",
+        ] {
+            assert!(error(path, None).contains("no such page"), "{path}");
+        }
     }
 }

@@ -3,11 +3,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use parking_lot::RwLock;
-
 use super::endpoint::Endpoint;
 use super::error::ExchangeError;
-use crate::session::{Index, Session, Sessions};
+use crate::session::{Index, Indexes, Session, Sessions};
 use ouli_config::{CommandLine, Config, Mode};
 use ouli_matching::miss::{Guidance, Miss};
 use ouli_plugin::Plugins;
@@ -29,7 +27,7 @@ pub struct Snapshot {
     /// The endpoints by name.
     pub endpoints: HashMap<Arc<str>, Arc<Endpoint>>,
     /// The index of each session that was replayed.
-    pub indexes: RwLock<HashMap<Arc<str>, Arc<Index>>>,
+    pub indexes: Arc<Indexes>,
 }
 
 impl Snapshot {
@@ -64,12 +62,12 @@ impl Snapshot {
 
     /// The sessions that have an index.
     pub fn indexed(&self) -> Vec<Arc<str>> {
-        self.indexes.read().keys().cloned().collect()
+        self.indexes.sessions()
     }
 
     /// The index of a session, if it was built.
     pub fn index(&self, session: &str) -> Option<Arc<Index>> {
-        self.indexes.read().get(session).cloned()
+        self.indexes.get(session)
     }
 
     /// The index of a session. Builds it if there is none: reads the cassette and derives all keys.
@@ -96,14 +94,6 @@ impl Snapshot {
                 Arc::clone(sessions.folder()),
             ),
         });
-        let mut indexes = self.indexes.write();
-        match indexes.get(session.name()) {
-            Some(index) if index.is_of(session) => return Ok(Arc::clone(index)),
-            Some(index) if index.session().version() > session.version() => {}
-            Some(_) | None => {
-                indexes.insert(Arc::clone(session.name()), Arc::clone(&built));
-            }
-        }
-        Ok(built)
+        Ok(self.indexes.keep(session, built))
     }
 }

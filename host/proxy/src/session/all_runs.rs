@@ -1,6 +1,7 @@
 //! What all runs of a session share. A run is the process, or what lies between two marks.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use parking_lot::Mutex;
 
@@ -31,13 +32,20 @@ pub(super) struct AllRuns {
     stamp: Mutex<Option<FileStamp>>,
     /// The damaged parts that were found in earlier runs.
     damage: Mutex<Vec<String>>,
+    /// When a request selected the session last, in nanoseconds.
+    pub(super) last_used: AtomicU64,
 }
 
 impl AllRuns {
     pub(super) fn new(secrets: Secrets) -> Self {
+        Self::with_total(secrets, Arc::default())
+    }
+
+    /// The same with counters that have counted before.
+    pub(super) fn with_total(secrets: Secrets, total: Arc<Counters>) -> Self {
         Self {
             secrets: Arc::new(secrets),
-            total: Arc::default(),
+            total,
             lineage: Mutex::default(),
             writes: PendingWrites::default(),
             unwritten: Arc::default(),
@@ -45,6 +53,7 @@ impl AllRuns {
             rotated_by: Mutex::default(),
             stamp: Mutex::default(),
             damage: Mutex::default(),
+            last_used: AtomicU64::default(),
         }
     }
 

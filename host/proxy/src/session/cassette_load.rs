@@ -43,17 +43,17 @@ impl Session {
 
     /// Why the cassette, or exchanges of it, are not replayed; `None` if all are.
     pub(crate) fn withheld(&self) -> Option<String> {
-        self.lock_cassette().report().withheld()
+        self.load_report().withheld()
     }
 
     /// True if the cassette was looked for and does not exist.
     pub(crate) fn has_no_cassette(&self) -> bool {
-        self.lock_cassette().report().is_missing
+        self.load_report().is_missing
     }
 
     /// The parts of the cassette that cannot be read, a line each.
     pub fn damage(&self) -> Vec<String> {
-        self.lock_cassette().report().damage
+        self.load_report().damage
     }
 
     /// The damage of this run and of those before it.
@@ -67,18 +67,17 @@ impl Session {
 
     /// Ordinals of the exchanges that were edited.
     pub fn edited(&self) -> Vec<u64> {
-        self.lock_cassette().report().edited
+        self.load_report().edited
     }
 
     fn add_loaded(&self, loaded: LoadedCassette, strict: bool) -> LoadReport {
         let report = self.report_on(&loaded, strict);
         // What was recorded in the meantime may be there already.
         let known: HashSet<u64> = self.entries_from(0).iter().map(|it| it.ordinal).collect();
-        for recorded in loaded.exchanges {
-            let is_refused = recorded.edited && strict;
-            if !is_refused && !known.contains(&recorded.ordinal) {
-                self.add(Entry::loaded(recorded));
-            }
+        let found = loaded.exchanges.into_iter();
+        let found = found.filter(|it| !(it.edited && strict) && !known.contains(&it.ordinal));
+        for entry in self.continue_from_marks(found.map(Entry::loaded).collect()) {
+            self.add(entry);
         }
         report
     }

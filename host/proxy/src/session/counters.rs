@@ -84,6 +84,49 @@ impl Counters {
         self.add(|reasons| &mut reasons.failed, reason, count);
     }
 
+    /// Adds what others counted.
+    pub(super) fn add_all(&self, others: &Self) {
+        let sums = [
+            (&self.hits, others.hits()),
+            (&self.misses, others.misses()),
+            (&self.recorded, others.recorded()),
+            (&self.recorded_failures, others.recorded_failures()),
+        ];
+        for (sum, count) in sums {
+            sum.fetch_add(count, Ordering::Relaxed);
+        }
+        let mut own = self.reasons.lock();
+        let mut reasons = others.reasons();
+        for (own, counts) in own.all_mut().into_iter().zip(reasons.all_mut()) {
+            for (reason, times) in std::mem::take(counts) {
+                add_bounded(own, reason, times);
+            }
+        }
+    }
+
+    /// Replaces the reasons that contain a secret.
+    pub(super) fn withhold(&self, is_secret: impl Fn(&str) -> bool) {
+        for counts in self.reasons.lock().all_mut() {
+            let secret: Vec<_> = counts.keys().filter(|it| is_secret(it)).cloned().collect();
+            for reason in secret {
+                let count = counts.remove(&reason).unwrap_or_default();
+                *counts.entry(WITHHELD.to_owned()).or_default() += count;
+            }
+        }
+    }
+
+    /// True if nothing was counted that fails a verdict.
+    pub(super) fn has_no_defect(&self) -> bool {
+        let reasons = self.reasons.lock();
+        let defects = [
+            &reasons.partial,
+            &reasons.dropped,
+            &reasons.refused,
+            &reasons.failed,
+        ];
+        self.misses() == 0 && defects.into_iter().all(BTreeMap::is_empty)
+    }
+
     /// True if nothing was counted.
     pub fn is_empty(&self) -> bool {
         let counts = self.hits() + self.misses() + self.recorded() + self.recorded_failures();
@@ -122,14 +165,35 @@ impl Counters {
         times: u64,
     ) -> u64 {
         let mut reasons = self.reasons.lock();
-        let counts = select(&mut reasons);
-        let has_room = counts.contains_key(&reason) || counts.len() < MAX_REASONS;
-        let reason = if has_room { reason } else { "other".to_owned() };
-        let count = counts.entry(reason).or_default();
-        *count += times;
-        *count
+        add_bounded(select(&mut reasons), reason, times)
     }
 }
+
+impl ReasonCounts {
+    /// The counts of each kind.
+    fn all_mut(&mut self) -> [&mut BTreeMap<String, u64>; 6] {
+        [
+            &mut self.skipped,
+            &mut self.partial,
+            &mut self.dropped,
+            &mut self.refused,
+            &mut self.failed,
+            &mut self.redactions,
+        ]
+    }
+}
+
+/// Adds a count. Returns the sum of its reason.
+fn add_bounded(counts: &mut BTreeMap<String, u64>, reason: String, times: u64) -> u64 {
+    let has_room = counts.contains_key(&reason) || counts.len() < MAX_REASONS;
+    let reason = if has_room { reason } else { "other".to_owned() };
+    let count = counts.entry(reason).or_default();
+    *count += times;
+    *count
+}
+
+/// Stands for a text that contains a secret.
+pub(super) const WITHHELD: &str = "(withheld: contains a secret)";
 
 #[cfg(test)]
 mod tests {

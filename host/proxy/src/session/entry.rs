@@ -109,6 +109,11 @@ impl Entry {
         claimed
     }
 
+    /// It was replayed in this run before the session was closed.
+    pub(super) fn mark_used(&self) {
+        self.replays.store(1, Ordering::Relaxed);
+    }
+
     pub(super) fn count_replay(&self) {
         self.replays.fetch_add(1, Ordering::Relaxed);
         self.total_replays.fetch_add(1, Ordering::Relaxed);

@@ -7,20 +7,23 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use super::outcome::Outcome;
 use ouli_cassette::{CheckRejection, WriteCheck};
 use ouli_message::{Exchange, Stream};
-use ouli_redaction::{Guard, Secrets};
+use ouli_redaction::{Guard, GuardRejection, KnownSecrets, Secrets};
 
 /// The guard with the secrets of one session. It checks the bytes that are written.
 #[derive(Debug)]
 pub(super) struct GuardCheck {
     pub(super) guard: Arc<Guard>,
     pub(super) secrets: Arc<Secrets>,
+    /// The secrets that were known when the exchange was redacted: until it is written, some may be
+    /// forgotten.
+    pub(super) known: Option<KnownSecrets>,
     /// Maximum size in bytes of a body that is written as text or base64.
     pub(super) inline_body: usize,
 }
 
 impl WriteCheck for GuardCheck {
     fn check(&self, bytes: &[u8]) -> Result<(), CheckRejection> {
-        let result = self.guard.scan(bytes, &self.secrets);
+        let result = self.scan_with_guard(bytes);
         result.map_err(|refusal| CheckRejection {
             reason: refusal.to_string(),
             rule: refusal.rule,
@@ -57,10 +60,28 @@ impl GuardCheck {
     }
 
     fn scan(&self, bytes: &[u8]) -> Result<(), Outcome> {
-        let result = self.guard.scan(bytes, &self.secrets);
-        result.map_err(|refusal| Outcome::Refused {
-            reason: refusal.to_string(),
-            rule: refusal.rule,
-        })
+        self.scan_with_guard(bytes).map_err(refused)
+    }
+
+    fn scan_with_guard(&self, bytes: &[u8]) -> Result<(), GuardRejection> {
+        match &self.known {
+            Some(known) => self.guard.scan_known(bytes, &self.secrets, known),
+            None => self.guard.scan(bytes, &self.secrets),
+        }
+    }
+
+    /// Checks that no secret of the exchange that began at this time is forgotten.
+    pub(super) fn check_all_known(&self, begun: u64) -> Result<(), Outcome> {
+        match self.secrets.has_lost_since(begun) {
+            true => Err(refused(GuardRejection::overflow())),
+            false => Ok(()),
+        }
+    }
+}
+
+fn refused(rejection: GuardRejection) -> Outcome {
+    Outcome::Refused {
+        reason: rejection.to_string(),
+        rule: rejection.rule,
     }
 }

@@ -54,12 +54,16 @@ impl<'a> RecorderWorker<'a> {
 
     fn try_record(&self, job: RecordJob) -> Result<(), Outcome> {
         let session = job.session;
-        let check = GuardCheck {
+        let mut check = GuardCheck {
             guard: job.guard,
             secrets: Arc::clone(session.secrets()),
+            known: None,
             inline_body: self.limits.inline_body,
         };
+        let begun = session.secrets().begin_exchange();
         let exchange = self.redacted_exchange(&session, &job.plugins, job.captured, &check)?;
+        check.known = Some(session.secrets().known());
+        check.check_all_known(begun)?;
         check.scan_binary_content(&exchange)?;
         if !job.append {
             rotate_once(&session, self.writer)?;

@@ -1,26 +1,70 @@
 //! All sessions of the process.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 
+use super::closed_sessions::ClosedSessions;
 use super::error::SessionError;
+use super::indexes::Indexes;
 use super::session_state::Session;
 use ouli_cassette::{CassetteDir, SessionName, WriteError};
-use ouli_config::Limits;
+use ouli_config::{Config, Limits};
 use ouli_message::error_chain::error_chain;
 use ouli_redaction::{SecretBounds, Secrets};
 
-/// The sessions by name.
+/// The share of `limits.sessions` that is closed at once, so that closing costs little per session.
+const CLOSED_SHARE: usize = 16;
+
+/// The time between two searches for a session that can be closed.
+const SEARCH_INTERVAL: Duration = Duration::from_millis(10);
+
+/// The sessions by name. They open when they are used. One that nobody uses is closed after a time,
+/// or when another one needs its place.
+///
+/// Locks are taken in the order of the fields.
 pub struct Sessions {
     folder: Arc<CassetteDir>,
-    max_sessions: AtomicUsize,
     secret_bounds: SecretBounds,
     /// Secrets that every session knows from the start: name of the rule and value.
     named_secrets: Vec<(String, String)>,
-    sessions: RwLock<HashMap<Arc<str>, Arc<Session>>>,
+    /// Time is counted from here.
+    pub(super) started: Instant,
+    /// Of all requests that are only passed through: nothing is recorded or counted in it.
+    passthrough: Arc<Session>,
+    pub(super) open: RwLock<HashMap<Arc<str>, Arc<Session>>>,
+    pub(super) closed: Mutex<ClosedSessions>,
+    pub(super) rules: RwLock<Rules>,
+    /// Until when no session is looked for that could be closed, because none was found.
+    full_until: AtomicU64,
+    /// Sessions that are forgotten, and whose cassettes are still open for writing.
+    pub(super) forgotten: Mutex<Vec<Arc<str>>>,
+}
+
+/// What a reload changes.
+pub(super) struct Rules {
+    pub(super) max_open: usize,
+    pub(super) max_closed_bytes: usize,
+    pub(super) idle_timeout: Duration,
+    /// The sessions of endpoints. They stay open.
+    pub(super) kept: HashSet<Arc<str>>,
+    /// The indexes of the snapshot in force.
+    pub(super) indexes: Arc<Indexes>,
+}
+
+impl Rules {
+    fn new(limits: &Limits) -> Self {
+        Self {
+            max_open: limits.sessions,
+            max_closed_bytes: limits.closed_session_memory,
+            idle_timeout: limits.session_idle_timeout,
+            kept: HashSet::new(),
+            indexes: Arc::default(),
+        }
+    }
 }
 
 impl Sessions {
@@ -30,21 +74,39 @@ impl Sessions {
         limits: &Limits,
         named_secrets: Vec<(String, String)>,
     ) -> Self {
+        let secret_bounds = SecretBounds {
+            count: limits.secrets_per_session,
+            bytes: limits.secret_bytes_per_session,
+        };
+        let secrets = session_secrets(secret_bounds, &named_secrets);
         Self {
             folder,
-            max_sessions: AtomicUsize::new(limits.sessions),
-            secret_bounds: SecretBounds {
-                count: limits.secrets_per_session,
-                bytes: limits.secret_bytes_per_session,
-            },
+            secret_bounds,
             named_secrets,
-            sessions: RwLock::default(),
+            started: Instant::now(),
+            passthrough: Arc::new(Session::new("".into(), secrets)),
+            open: RwLock::default(),
+            closed: Mutex::default(),
+            rules: RwLock::new(Rules::new(limits)),
+            full_until: AtomicU64::default(),
+            forgotten: Mutex::default(),
         }
     }
 
-    /// Changes the maximum number of sessions. Existing sessions above it stay.
-    pub fn set_limit(&self, max_sessions: usize) {
-        self.max_sessions.store(max_sessions, Ordering::Relaxed);
+    /// A snapshot with this configuration and these indexes is in force. The indexes before it are
+    /// removed. Sessions above a lower limit stay until they are idle.
+    pub fn publish(&self, config: &Config, indexes: &Arc<Indexes>) {
+        let names = config.endpoints.iter().map(|it| it.session.as_str());
+        let names = names.filter_map(|name| SessionName::parse(name).ok());
+        let next = Rules {
+            kept: names.map(|name| name.as_str().into()).collect(),
+            indexes: Arc::clone(indexes),
+            ..Rules::new(&config.limits)
+        };
+        let previous = std::mem::replace(&mut *self.rules.write(), next);
+        if !Arc::ptr_eq(&previous.indexes, indexes) {
+            previous.indexes.clear();
+        }
     }
 
     /// The cassettes folder.
@@ -57,26 +119,83 @@ impl Sessions {
         &self.named_secrets
     }
 
-    /// The session of this name, created if it does not exist. Does not read its cassette.
+    /// The session of requests that are only passed through.
+    pub(crate) fn passthrough(&self) -> &Arc<Session> {
+        &self.passthrough
+    }
+
+    /// The name of the session that this text names.
+    pub(crate) fn checked_name(&self, name: &str) -> Result<Arc<str>, SessionError> {
+        canonical(name)
+    }
+
+    /// The session of this name. Opens it if it is closed, and creates it if it does not exist.
+    /// Does not read its cassette.
     pub fn get_or_create(&self, name: &str) -> Result<Arc<Session>, SessionError> {
-        if let Some(session) = self.find(name) {
-            return Ok(session);
-        }
-        // Different spellings of a name are one session if they have one cassette.
-        let name = SessionName::parse(name);
-        let name = name.map_err(|error| SessionError::InvalidName(error.to_string()))?;
-        let name = name.as_str();
-        let mut sessions = self.sessions.write();
-        if let Some(session) = sessions.get(name) {
+        let now = self.started.elapsed();
+        if let Some(session) = self.open.read().get(name) {
+            session.use_at(now);
             return Ok(Arc::clone(session));
         }
-        let max_sessions = self.max_sessions.load(Ordering::Relaxed);
-        if sessions.len() >= max_sessions {
-            return Err(SessionError::TooMany(max_sessions));
+        // Different spellings of a name are one session if they have one cassette.
+        let name = canonical(name)?;
+        let mut open = self.open.write();
+        if let Some(session) = open.get(&*name) {
+            session.use_at(now);
+            return Ok(Arc::clone(session));
         }
-        let session = Arc::new(self.create(name.into()));
-        sessions.insert(Arc::clone(session.name()), Arc::clone(&session));
-        Ok(session)
+        let max_open = self.rules.read().max_open;
+        let mut removed = Vec::new();
+        if open.len() >= max_open && self.may_have_idle(now) {
+            let excess = open.len() - max_open;
+            let count = excess + (max_open / CLOSED_SHARE).max(1);
+            removed = self.remove_idle(&mut open, now, count);
+            if open.len() >= max_open {
+                let until = as_nanos(now + SEARCH_INTERVAL);
+                self.full_until.store(until, Ordering::Relaxed);
+            }
+        }
+        let session = (open.len() < max_open).then(|| self.open_closed(name));
+        if let Some(session) = &session {
+            session.use_at(now);
+            open.insert(Arc::clone(session.name()), Arc::clone(session));
+        }
+        drop(open);
+        self.close(removed);
+        session.ok_or(SessionError::TooMany(max_open))
+    }
+
+    /// As [`Self::get_or_create`]. Waits at most `limit` until a session can be closed.
+    pub(crate) async fn open(
+        &self,
+        name: &str,
+        limit: Duration,
+    ) -> Result<Arc<Session>, SessionError> {
+        let mut end = None;
+        loop {
+            let opened = self.get_or_create(name);
+            let Err(SessionError::TooMany(_)) = &opened else {
+                return opened;
+            };
+            let now = tokio::time::Instant::now();
+            if now >= *end.get_or_insert(now + limit) {
+                return opened;
+            }
+            tokio::time::sleep(SEARCH_INTERVAL.min(limit)).await;
+        }
+    }
+
+    fn may_have_idle(&self, now: Duration) -> bool {
+        as_nanos(now) >= self.full_until.load(Ordering::Relaxed)
+    }
+
+    /// The closed session of this name, or a new one.
+    fn open_closed(&self, name: Arc<str>) -> Arc<Session> {
+        let closed = self.closed.lock().take(&name);
+        closed.unwrap_or_else(|| {
+            let secrets = session_secrets(self.secret_bounds, &self.named_secrets);
+            Arc::new(Session::new(name, secrets))
+        })
     }
 
     /// Begins the next run of a session, which new requests belong to. Returns the run that ended.
@@ -94,7 +213,7 @@ impl Sessions {
 
     /// Puts `next` in the place of the session that it replaces, unless a later one is there.
     pub(super) fn replace(&self, next: Arc<Session>) {
-        let mut sessions = self.sessions.write();
+        let mut sessions = self.open.write();
         if let Some(current) = sessions.get_mut(next.name())
             && current.version() < next.version()
         {
@@ -102,11 +221,17 @@ impl Sessions {
         }
     }
 
-    /// All sessions, sorted by name.
+    /// The open sessions, sorted by name.
     pub fn all(&self) -> Vec<Arc<Session>> {
-        let mut sessions: Vec<_> = self.sessions.read().values().cloned().collect();
-        sessions.sort_by(|a, b| a.name().cmp(b.name()));
-        sessions
+        sorted(self.open.read().values().cloned().collect())
+    }
+
+    /// The open and the closed sessions, sorted by name. One stands for those that are forgotten.
+    pub fn all_reported(&self) -> Vec<Arc<Session>> {
+        let open = self.open.read();
+        let mut all: Vec<_> = open.values().cloned().collect();
+        all.extend(self.closed.lock().all());
+        sorted(all)
     }
 
     /// Reads the session's cassette unless that was done before. Blocks on the disk.
@@ -122,21 +247,47 @@ impl Sessions {
             error_chain(error)
         );
         tracing::error!(session = name, "{count} exchanges {reason}");
-        if let Some(session) = self.find(name) {
-            session.counters().count_unconfirmed(reason, count);
+        match self.find(name) {
+            Some(session) => session.counters().count_unconfirmed(reason, count),
+            None => self.closed.lock().count_unconfirmed(reason, count),
         }
     }
 
-    /// The session of this name, if it is in use.
+    /// True if the session is open.
+    pub(crate) fn is_open(&self, name: &str) -> bool {
+        self.open.read().contains_key(name)
+    }
+
+    /// The session of this name, open or closed.
     pub fn find(&self, name: &str) -> Option<Arc<Session>> {
-        self.sessions.read().get(name).cloned()
-    }
-
-    fn create(&self, name: Arc<str>) -> Session {
-        let secrets = Secrets::with_bounds(self.secret_bounds);
-        for (name, value) in &self.named_secrets {
-            secrets.register_env(name, value.as_bytes());
+        let name = canonical(name).ok()?;
+        let open = self.open.read();
+        if let Some(session) = open.get(&*name) {
+            return Some(Arc::clone(session));
         }
-        Session::new(name, secrets)
+        self.closed.lock().get(&name).cloned()
     }
+}
+
+fn as_nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+fn canonical(name: &str) -> Result<Arc<str>, SessionError> {
+    let name = SessionName::parse(name);
+    let name = name.map_err(|error| SessionError::InvalidName(error.to_string()))?;
+    Ok(name.as_str().into())
+}
+
+fn sorted(mut sessions: Vec<Arc<Session>>) -> Vec<Arc<Session>> {
+    sessions.sort_by(|a, b| a.name().cmp(b.name()));
+    sessions
+}
+
+fn session_secrets(bounds: SecretBounds, named: &[(String, String)]) -> Secrets {
+    let secrets = Secrets::with_bounds(bounds);
+    for (name, value) in named {
+        secrets.register_env(name, value.as_bytes());
+    }
+    secrets
 }

@@ -8,6 +8,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::cassette_state::{CassetteState, LoadState};
+use super::closed_session::ClosedExchanges;
 use super::entry::Entry;
 use super::session_state::{Contents, Run, Session};
 use ouli_cassette::LoadedCassette;
@@ -38,6 +39,7 @@ impl Session {
             entries,
             recorded: Vec::new(),
             cassette,
+            closed: self.closed_exchanges().map(ClosedExchanges::of_next_run),
         };
         let run = Run::new(self.run() + 1, &self.all_runs);
         let mut next = self.replacement(run, contents);
@@ -85,6 +87,7 @@ impl Session {
             cassette: CassetteState {
                 load: LoadState::Loaded(report),
             },
+            closed: None,
         };
         let next = self.replacement(self.same_run(), contents);
         lineage.begin(&next.entries);
@@ -111,10 +114,13 @@ impl Session {
 
     /// Number of exchanges: those that can be replayed, and those that this run recorded.
     pub(super) fn exchange_count(&self) -> usize {
-        self.len() + self.entries.recorded().len()
+        match self.closed_exchanges() {
+            Some(closed) => closed.count,
+            None => self.len() + self.entries.recorded().len(),
+        }
     }
 
-    fn replacement(&self, run: Run, contents: Contents) -> Self {
+    pub(super) fn replacement(&self, run: Run, contents: Contents) -> Self {
         let (name, all_runs) = (Arc::clone(self.name()), Arc::clone(&self.all_runs));
         Self::start(name, all_runs, run, contents)
     }

@@ -1,5 +1,6 @@
 //! The exchanges of one run of a session, and the runs that an exchange is passed on to.
 
+use std::collections::HashSet;
 use std::sync::{Arc, Weak};
 
 use parking_lot::{Mutex, RwLock};
@@ -60,6 +61,16 @@ impl RunEntries {
     /// The exchanges that the run recorded.
     pub(super) fn recorded(&self) -> Vec<Arc<Entry>> {
         self.recorded.lock().clone()
+    }
+
+    /// The numbers of the exchanges that the run recorded.
+    pub(super) fn recorded_ordinals(&self) -> HashSet<u64> {
+        self.recorded.lock().iter().map(|it| it.ordinal).collect()
+    }
+
+    /// Adds an exchange that the run recorded before its session was closed.
+    pub(super) fn add_recorded(&self, entry: Entry) {
+        self.recorded.lock().push(Arc::new(entry));
     }
 
     /// Takes an exchange that `run` recorded.

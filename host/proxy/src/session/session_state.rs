@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use parking_lot::{Mutex, MutexGuard};
 
 use super::all_runs::AllRuns;
-use super::cassette_state::CassetteState;
+use super::cassette_state::{CassetteState, LoadReport};
+use super::closed_session::ClosedExchanges;
 use super::counters::Counters;
 use super::entry::Entry;
 use super::log_throttle::LogThrottle;
@@ -26,6 +28,8 @@ pub struct Session {
     /// Held while an index is built, so that it is built once.
     index_build: Mutex<()>,
     cassette: Mutex<CassetteState>,
+    /// What is known of the exchanges if it was closed.
+    pub(super) closed: Option<ClosedExchanges>,
 }
 
 /// A run, which several sessions belong to one after the other if the cassette is edited.
@@ -53,6 +57,7 @@ pub(super) struct Contents {
     pub(super) entries: Vec<Arc<Entry>>,
     pub(super) recorded: Vec<Arc<Entry>>,
     pub(super) cassette: CassetteState,
+    pub(super) closed: Option<ClosedExchanges>,
 }
 
 impl Session {
@@ -82,7 +87,25 @@ impl Session {
             entries: Arc::new(entries),
             index_build: Mutex::default(),
             cassette: Mutex::new(contents.cassette),
+            closed: contents.closed,
         }
+    }
+
+    /// A session that stands for several, to report on.
+    pub(super) fn sum(
+        name: Arc<str>,
+        total: Arc<Counters>,
+        exchanges: ClosedExchanges,
+        damage: Vec<String>,
+    ) -> Self {
+        let all_runs = Arc::new(AllRuns::with_total(Secrets::default(), total));
+        all_runs.keep_damage(damage);
+        let run = Run::new(1, &all_runs);
+        let contents = Contents {
+            closed: Some(exchanges),
+            ..Contents::default()
+        };
+        Self::start(name, all_runs, run, contents)
     }
 
     /// The name.
@@ -131,6 +154,30 @@ impl Session {
 
     pub(super) fn lock_cassette(&self) -> MutexGuard<'_, CassetteState> {
         self.cassette.lock()
+    }
+
+    /// A request selects the session at this time.
+    pub(super) fn use_at(&self, now: Duration) {
+        let nanos = u64::try_from(now.as_nanos()).unwrap_or(u64::MAX);
+        self.all_runs.last_used.fetch_max(nanos, Ordering::Relaxed);
+    }
+
+    /// When a request selected the session last.
+    pub(super) fn last_used(&self) -> Duration {
+        Duration::from_nanos(self.all_runs.last_used.load(Ordering::Relaxed))
+    }
+
+    /// True if an exchange of any run is complete and there is no verdict on it yet.
+    pub(super) fn has_unwritten(&self) -> bool {
+        self.all_runs.unwritten.is_any()
+    }
+
+    /// What was found in the cassette when it was read last.
+    pub(super) fn load_report(&self) -> LoadReport {
+        match self.closed_exchanges() {
+            Some(closed) => closed.report.clone(),
+            None => self.lock_cassette().report(),
+        }
     }
 
     /// Held while an index of the session is built.

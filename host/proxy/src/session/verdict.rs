@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::counters::ReasonCounts;
+use super::counters::{ReasonCounts, WITHHELD};
 use super::session_state::Session;
 use ouli_redaction::Guard;
 
@@ -120,7 +120,6 @@ impl SessionReport {
     /// Replaces texts that contain a secret. Reasons come from plugins and targets from clients;
     /// the failures are texts of the gateway.
     fn withhold_secrets(&mut self, is_secret: impl Fn(&str) -> bool) {
-        const WITHHELD: &str = "(withheld: contains a secret)";
         let lists = [&mut self.unused, &mut self.damage];
         for line in lists.into_iter().flatten() {
             if is_secret(line) {
@@ -214,7 +213,7 @@ fn session_report(
     let unused = if hits + misses == 0 {
         Vec::new()
     } else {
-        unused(session, scope)
+        session.unused_exchanges(scope == Scope::AllRuns)
     };
     let edited = session.edited();
     let damage = match scope {
@@ -281,15 +280,4 @@ fn failures(misses: u64, reasons: &ReasonCounts) -> Vec<String> {
         ));
     }
     failures
-}
-
-fn unused(session: &Session, scope: Scope) -> Vec<String> {
-    let entries = session.entries_from(0);
-    let unused = entries.iter().filter(|entry| match scope {
-        Scope::Run => !entry.is_used(),
-        Scope::AllRuns => !entry.is_used_in_any_run(),
-    });
-    unused
-        .map(|entry| format!("exchange {} {}", entry.ordinal, entry.request_line()))
-        .collect()
 }

@@ -140,14 +140,14 @@ impl<R: Redactor> RedactionPipeline<R> {
         let redaction = Redaction::new(&rules, secrets, Purpose::Write);
         let mut applier = RuleApplier::new(redaction, &self.schema, &path);
         let mut request = applier.redact_request(&exchange.request);
-        let known = secrets.len();
+        let known = secrets.version();
         let received = exchange.response.coded.exact().is_some();
         let received = received.then(|| exchange.response.body.clone());
         let mut response = applier.redact_response(StreamedResponse {
             response: exchange.response,
             stream: exchange.stream,
         });
-        let mut found_more = secrets.len() > known;
+        let mut found_more = secrets.version() > known;
         let calls = RedactorCalls {
             redactors: self.called(&path),
             endpoint: &endpoint,

@@ -2,6 +2,7 @@
 
 mod bodies;
 mod edits;
+mod forgetting;
 mod headers;
 mod keys;
 mod messages;

@@ -1,0 +1,196 @@
+//! Closes a session that nobody uses: its exchanges leave the memory, and what its verdict and its
+//! next request need stays.
+//!
+//! A closed session is a session whose cassette is not read. Its next request reads it, and each
+//! exchange continues where it was.
+
+use std::sync::Arc;
+
+use super::cassette_state::{CassetteState, LoadReport, LoadState};
+use super::entry::Entry;
+use super::replay_marks::ReplayMarks;
+use super::session_state::{Contents, Session};
+
+/// What is known of a session's exchanges until its cassette is read again.
+#[derive(Clone, Debug, Default)]
+pub(super) struct ClosedExchanges {
+    pub(super) marks: ReplayMarks,
+    /// Number of exchanges.
+    pub(super) count: usize,
+    /// The exchanges that were not replayed in this run.
+    pub(super) unused: Vec<UnusedExchange>,
+    pub(super) report: LoadReport,
+}
+
+impl ClosedExchanges {
+    /// What is known at the start of the next run.
+    pub(super) fn of_next_run(&self) -> Self {
+        Self {
+            marks: self.marks.of_next_run(),
+            ..self.clone()
+        }
+    }
+}
+
+/// An exchange that was not replayed in a run.
+#[derive(Clone, Debug)]
+pub(super) struct UnusedExchange {
+    /// Its number, method and target.
+    pub(super) line: String,
+    /// It was not replayed in any run of this process.
+    pub(super) in_all_runs: bool,
+}
+
+impl UnusedExchange {
+    fn of(entry: &Arc<Entry>) -> Option<Self> {
+        (!entry.is_used()).then(|| Self {
+            line: format!("exchange {} {}", entry.ordinal, entry.request_line()),
+            in_all_runs: !entry.is_used_in_any_run(),
+        })
+    }
+}
+
+impl Session {
+    /// The session that takes the place of this one while nobody uses it. A session whose cassette
+    /// was not read holds no exchanges, and stays.
+    pub(super) fn to_closed(self: &Arc<Self>) -> Arc<Self> {
+        let report = match &self.lock_cassette().load {
+            LoadState::NotLoaded => return Arc::clone(self),
+            // It is found again, or it is repaired until then.
+            LoadState::Failed(_) => LoadReport::default(),
+            LoadState::Loaded(report) => report.clone(),
+        };
+        let (replayable, recorded) = (self.entries_from(0), self.entries.recorded());
+        let count = replayable.len() + recorded.len();
+        let exchanges = ClosedExchanges {
+            marks: ReplayMarks::of(&replayable, &recorded),
+            count,
+            unused: replayable.iter().filter_map(UnusedExchange::of).collect(),
+            report: LoadReport {
+                is_missing: report.is_missing && count == 0,
+                ..report
+            },
+        };
+        self.all_runs.keep_damage(self.damage());
+        let run = self.same_run();
+        Arc::new(self.replacement(run, Contents::of_closed(exchanges)))
+    }
+
+    /// The closed session is in force from now on. False if another run has begun.
+    pub(super) fn begin_closed(&self, closed: &Session) -> bool {
+        let mut lineage = self.all_runs.lineage.lock();
+        let is_latest = lineage.is_latest(&self.entries);
+        if is_latest {
+            lineage.begin(&closed.entries);
+        }
+        is_latest
+    }
+
+    /// Forgets the secrets that no recording needs, and withholds them in the texts that stay.
+    pub(super) fn compact_secrets(&self) {
+        let searcher = self.secrets().searcher();
+        let is_secret = |text: &str| searcher.find_any(text.as_bytes()).is_some();
+        self.counters().withhold(is_secret);
+        self.total_counters().withhold(is_secret);
+        self.secrets().compact();
+    }
+
+    /// The exchanges that were not replayed, in this run or in all runs: number, method and target.
+    pub(super) fn unused_exchanges(&self, all_runs: bool) -> Vec<String> {
+        let unused: Vec<_> = match self.closed_exchanges() {
+            Some(closed) => closed.unused.clone(),
+            None => {
+                let entries = self.entries_from(0);
+                entries.iter().filter_map(UnusedExchange::of).collect()
+            }
+        };
+        let counted = unused.into_iter().filter(|it| !all_runs || it.in_all_runs);
+        counted.map(|it| it.line).collect()
+    }
+
+    /// Applies the marks of the session to the exchanges of its cassette. Returns those that can be
+    /// replayed; those that the run recorded are kept apart.
+    pub(super) fn continue_from_marks(&self, loaded: Vec<Entry>) -> Vec<Entry> {
+        let Some(closed) = &self.closed else {
+            return loaded;
+        };
+        let mut known = self.entries.recorded_ordinals();
+        let mut replayable = Vec::with_capacity(loaded.len());
+        for entry in loaded {
+            let Some(mark) = closed.marks.get(&entry) else {
+                replayable.push(entry);
+                continue;
+            };
+            let entry = entry.not_unused();
+            if mark.is_own {
+                if known.insert(entry.ordinal) {
+                    self.entries.add_recorded(entry);
+                }
+                continue;
+            }
+            if mark.is_used {
+                entry.mark_used();
+            }
+            replayable.push(entry);
+        }
+        replayable
+    }
+
+    /// What is known of the exchanges, if the session was closed and its cassette was not read
+    /// since.
+    pub(super) fn closed_exchanges(&self) -> Option<&ClosedExchanges> {
+        self.closed.as_ref().filter(|_| !self.is_loaded())
+    }
+
+    /// True if the session was closed, and its cassette is not read since.
+    pub(crate) fn was_closed(&self) -> bool {
+        self.closed_exchanges().is_some()
+    }
+
+    /// An estimate of the memory of a closed session.
+    pub(super) fn closed_bytes(&self) -> usize {
+        let closed = self.closed.as_ref();
+        let exchanges = closed.map_or(0, |closed| {
+            let lines = closed.unused.iter().map(|it| it.line.len() + LINE_BYTES);
+            closed.marks.bytes() + lines.sum::<usize>()
+        });
+        let secrets = self.secrets().len() * SECRET_BYTES + self.secrets().bytes();
+        SESSION_BYTES + 3 * self.name().len() + exchanges + secrets
+    }
+
+    /// True if nothing is known of the session that its next request needs, or a verdict.
+    pub(super) fn is_untouched(&self) -> bool {
+        self.exchange_count() == 0
+            && self.total_counters().is_empty()
+            && self.run() == 1
+            && *self.all_runs.rotated_by.lock() == 0
+            && self.damage_of_all_runs().is_empty()
+    }
+
+    /// True if the verdict on it passes under all rules.
+    pub(super) fn has_no_defect(&self) -> bool {
+        self.total_counters().has_no_defect()
+            && self.damage_of_all_runs().is_empty()
+            && self.edited().is_empty()
+            && self.unused_exchanges(true).is_empty()
+    }
+}
+
+impl Contents {
+    fn of_closed(exchanges: ClosedExchanges) -> Self {
+        Self {
+            cassette: CassetteState::default(),
+            closed: Some(exchanges),
+            ..Self::default()
+        }
+    }
+}
+
+/// The memory of a session without exchanges: its counters and its state.
+const SESSION_BYTES: usize = 2048;
+
+/// The memory of a line besides its text.
+const LINE_BYTES: usize = size_of::<UnusedExchange>();
+
+/// The memory of a secret besides its value.
+const SECRET_BYTES: usize = 256;

@@ -1,0 +1,158 @@
+//! The sessions that are closed, within a bound on their memory. Beyond it, those that were closed
+//! first are counted together and not known by name any more: those without a defect before others.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use super::closed_session::ClosedExchanges;
+use super::counters::Counters;
+use super::session_state::Session;
+
+/// Maximum number of lines of each kind that are kept of forgotten sessions.
+const MAX_LINES: usize = 64;
+
+/// The closed sessions by name.
+#[derive(Default)]
+pub(super) struct ClosedSessions {
+    by_name: HashMap<Arc<str>, ClosedSession>,
+    /// Names in the order in which they were closed: of sessions without a defect, and of others.
+    clean: BTreeMap<u64, Arc<str>>,
+    defective: BTreeMap<u64, Arc<str>>,
+    next: u64,
+    bytes: usize,
+    forgotten: ForgottenSessions,
+}
+
+struct ClosedSession {
+    session: Arc<Session>,
+    number: u64,
+    bytes: usize,
+}
+
+/// The sum of the sessions that are not known by name any more.
+#[derive(Default)]
+struct ForgottenSessions {
+    count: u64,
+    total: Arc<Counters>,
+    exchanges: ClosedExchanges,
+    damage: Vec<String>,
+}
+
+impl ClosedSessions {
+    pub(super) fn get(&self, name: &str) -> Option<&Arc<Session>> {
+        self.by_name.get(name).map(|closed| &closed.session)
+    }
+
+    /// Takes a session out, because it is used again.
+    pub(super) fn take(&mut self, name: &str) -> Option<Arc<Session>> {
+        let closed = self.by_name.remove(name)?;
+        self.clean.remove(&closed.number);
+        self.defective.remove(&closed.number);
+        self.bytes -= closed.bytes;
+        Some(closed.session)
+    }
+
+    /// Adds a session that still holds its exchanges. It is replaced soon.
+    pub(super) fn add_whole(&mut self, session: Arc<Session>) {
+        self.insert(session, false, 0);
+    }
+
+    /// Adds a session in place of the one that still held its exchanges.
+    pub(super) fn add(&mut self, session: Arc<Session>) {
+        self.take(session.name());
+        let (is_clean, bytes) = (session.has_no_defect(), session.closed_bytes());
+        self.insert(session, is_clean, bytes);
+    }
+
+    fn insert(&mut self, session: Arc<Session>, is_clean: bool, bytes: usize) {
+        let name = Arc::clone(session.name());
+        self.next += 1;
+        let number = self.next;
+        let queue = match is_clean {
+            true => &mut self.clean,
+            false => &mut self.defective,
+        };
+        queue.insert(number, Arc::clone(&name));
+        self.bytes += bytes;
+        let closed = ClosedSession {
+            session,
+            number,
+            bytes,
+        };
+        self.by_name.insert(name, closed);
+    }
+
+    /// Forgets sessions until the others take at most `max_bytes`. Returns the names.
+    pub(super) fn forget_above(&mut self, max_bytes: usize) -> Vec<Arc<str>> {
+        let mut names = Vec::new();
+        while self.bytes > max_bytes
+            && let Some((number, name)) = self.clean.pop_first()
+        {
+            // An exchange may have been found lost after the session was closed.
+            let is_clean = self.get(&name).is_some_and(|it| it.has_no_defect());
+            if is_clean {
+                self.forget(&name);
+                names.push(name);
+            } else {
+                self.defective.insert(number, name);
+            }
+        }
+        while self.bytes > max_bytes
+            && let Some((_, name)) = self.defective.pop_first()
+        {
+            self.forget(&name);
+            names.push(name);
+        }
+        names
+    }
+
+    /// Counts exchanges of a forgotten session that were acknowledged and then not synced.
+    pub(super) fn count_unconfirmed(&mut self, reason: String, count: u64) {
+        self.forgotten.count = self.forgotten.count.max(1);
+        self.forgotten.total.count_unconfirmed(reason, count);
+    }
+
+    fn forget(&mut self, name: &str) {
+        let Some(session) = self.take(name) else {
+            return;
+        };
+        let forgotten = &mut self.forgotten;
+        forgotten.count += 1;
+        forgotten.total.add_all(session.total_counters());
+        let exchanges = &mut forgotten.exchanges;
+        exchanges.count += session.exchange_count();
+        if let Some(closed) = session.closed_exchanges() {
+            let unused = closed.unused.iter().filter(|it| it.in_all_runs).cloned();
+            extend(&mut exchanges.unused, unused);
+        }
+        extend(&mut exchanges.report.edited, session.edited().into_iter());
+        extend(
+            &mut forgotten.damage,
+            session.damage_of_all_runs().into_iter(),
+        );
+    }
+
+    /// The closed sessions, and one for all that are forgotten.
+    pub(super) fn all(&self) -> Vec<Arc<Session>> {
+        let known = self.by_name.values();
+        let mut all: Vec<_> = known.map(|closed| Arc::clone(&closed.session)).collect();
+        let ForgottenSessions {
+            count,
+            total,
+            exchanges,
+            damage,
+        } = &self.forgotten;
+        if *count > 0 {
+            let name = format!("({count} more sessions)");
+            let (total, exchanges) = (Arc::clone(total), exchanges.clone());
+            let sum = Session::sum(name.into(), total, exchanges, damage.clone());
+            all.push(Arc::new(sum));
+        }
+        all
+    }
+}
+
+fn extend<T>(lines: &mut Vec<T>, more: impl Iterator<Item = T>) {
+    let room = MAX_LINES.saturating_sub(lines.len());
+    lines.extend(more.take(room));
+}

@@ -1,0 +1,173 @@
+//! The secrets that a session knows, within limits: the least recently seen ones are forgotten.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::common_values::is_searchable;
+use crate::placeholder;
+use crate::secret::Secret;
+use crate::secret_searcher::SecretSearcher;
+
+/// Limits of the registry of one session. Secrets of the environment do not count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SecretBounds {
+    /// Maximum number of secrets.
+    pub count: usize,
+    /// Maximum total size of the secrets in bytes.
+    pub bytes: usize,
+}
+
+impl Default for SecretBounds {
+    fn default() -> Self {
+        Self {
+            count: 65_536,
+            bytes: 64 << 20,
+        }
+    }
+}
+
+/// The share of the limits that is freed at once, so that forgetting costs little per secret.
+const FREED_SHARE: usize = 8;
+
+#[derive(Default)]
+pub(super) struct Registry {
+    secrets: HashMap<Arc<[u8]>, Arc<Secret>>,
+    /// The last placeholder number of each class.
+    numbers: HashMap<Arc<str>, u64>,
+    /// Number and bytes of the secrets that may be forgotten.
+    count: usize,
+    bytes: usize,
+    /// Searchable secrets that are not in `searcher` yet.
+    pending: Vec<Arc<Secret>>,
+    searcher: SecretSearcher,
+    /// The time of the last use of a recorded secret that is forgotten.
+    pub(super) forgotten_until: u64,
+    /// How often secrets were forgotten.
+    pub(super) evictions: u64,
+}
+
+impl Registry {
+    pub(super) fn len(&self) -> usize {
+        self.secrets.len()
+    }
+
+    pub(super) fn get(&self, value: &[u8]) -> Option<&Arc<Secret>> {
+        self.secrets.get(value)
+    }
+
+    /// Adds a secret; false if it has no room even if all others are forgotten.
+    pub(super) fn insert(&mut self, secret: &Arc<Secret>, bounds: SecretBounds) -> bool {
+        let bytes = secret.value().len();
+        if !secret.is_pinned() {
+            if self.count >= bounds.count || self.bytes.saturating_add(bytes) > bounds.bytes {
+                self.forget_oldest(bytes, bounds);
+            }
+            if self.count >= bounds.count || self.bytes.saturating_add(bytes) > bounds.bytes {
+                return false;
+            }
+            self.count += 1;
+            self.bytes += bytes;
+        }
+        self.secrets
+            .insert(Arc::clone(secret.value()), Arc::clone(secret));
+        if secret.is_searched_for() && is_searchable(secret.value()) {
+            self.pending.push(Arc::clone(secret));
+        }
+        true
+    }
+
+    /// Creates a number for the next secret of a class.
+    pub(super) fn next_number(&mut self, class: &str) -> (Arc<str>, u64) {
+        let class: Arc<str> = match self.numbers.get_key_value(class) {
+            Some((class, _)) => Arc::clone(class),
+            None => class.into(),
+        };
+        let number = self.numbers.entry(Arc::clone(&class)).or_default();
+        *number += 1;
+        (class, *number)
+    }
+
+    /// Continues the numbering after the placeholders of a text.
+    pub(super) fn resume_numbering(&mut self, text: &str) {
+        for found in placeholder::find_all(text) {
+            let found_number = found.number.unwrap_or_default();
+            match self.numbers.get_mut(found.class) {
+                Some(number) => *number = found_number.max(*number),
+                None => {
+                    self.numbers.insert(found.class.into(), found_number);
+                }
+            }
+        }
+    }
+
+    /// The searcher, unless secrets are missing in it.
+    pub(super) fn complete_searcher(&self) -> Option<SecretSearcher> {
+        self.pending.is_empty().then(|| self.searcher.clone())
+    }
+
+    /// The searcher with all secrets.
+    pub(super) fn completed_searcher(&mut self) -> SecretSearcher {
+        let pending = std::mem::take(&mut self.pending);
+        self.searcher = self.searcher.with_secrets(&pending);
+        self.searcher.clone()
+    }
+
+    /// Forgets secrets until there is room for `bytes` and some more: those that were never
+    /// recorded first, and the least recently seen first.
+    fn forget_oldest(&mut self, bytes: usize, bounds: SecretBounds) {
+        let max_count = bounds.count - bounds.count.div_ceil(FREED_SHARE);
+        let max_bytes = (bounds.bytes - bounds.bytes / FREED_SHARE).saturating_sub(bytes);
+        let may_go = self.secrets.values().filter(|it| !it.is_pinned());
+        let mut oldest_first: Vec<_> = may_go.cloned().collect();
+        oldest_first.sort_by_cached_key(|secret| (secret.is_recorded(), secret.last_seen()));
+        let (mut count, mut left) = (self.count, self.bytes);
+        let forgotten = oldest_first.into_iter().take_while(|secret| {
+            let is_over = count > max_count || left > max_bytes;
+            if is_over {
+                count -= 1;
+                left -= secret.value().len();
+            }
+            is_over
+        });
+        let forgotten: Vec<_> = forgotten.collect();
+        self.forget(&forgotten);
+    }
+
+    /// Forgets the secrets that were never recorded, and the search index. It is built again when
+    /// it is needed.
+    pub(super) fn compact(&mut self) {
+        let all = self.secrets.values();
+        let unrecorded = all.filter(|it| !it.is_pinned() && !it.is_recorded());
+        let unrecorded: Vec<_> = unrecorded.cloned().collect();
+        self.forget(&unrecorded);
+        self.searcher = SecretSearcher::default();
+        let all = self.secrets.values();
+        let searched = all.filter(|it| it.is_searched_for() && is_searchable(it.value()));
+        self.pending = searched.cloned().collect();
+        self.pending.shrink_to_fit();
+        self.secrets.shrink_to_fit();
+    }
+
+    fn forget(&mut self, forgotten: &[Arc<Secret>]) {
+        if forgotten.is_empty() {
+            return;
+        }
+        for secret in forgotten {
+            secret.forget();
+            self.secrets.remove(secret.value());
+            self.count -= 1;
+            self.bytes -= secret.value().len();
+            if secret.is_recorded() {
+                self.forgotten_until = self.forgotten_until.max(secret.last_seen());
+            }
+        }
+        self.pending.retain(|secret| !secret.is_forgotten());
+        self.searcher = self.searcher.without_forgotten();
+        self.evictions += 1;
+    }
+
+    /// The bytes of the secrets that may be forgotten.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+}

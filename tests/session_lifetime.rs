@@ -1,0 +1,287 @@
+//! Sessions that open when they are used, close when nobody uses them, and continue.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::support::client::{self, Answer, Client};
+use crate::support::folder::{self, Folder};
+use crate::support::gateway::{self, Running};
+use crate::support::origin::{self, Origin, text};
+use crate::support::until;
+
+/// Counts its answers.
+fn counting() -> Origin {
+    let count = AtomicUsize::new(0);
+    let handler = move |_: &origin::Seen| text(&count.fetch_add(1, Ordering::SeqCst).to_string());
+    origin::new().route("/*", handler).start()
+}
+
+/// Asks in a session. The one that has to close for it may be in use for a moment yet.
+fn ask(client: &Client, session: &str, path: &str) -> Answer {
+    until("a free session", || {
+        let answer = client
+            .ask("GET", path)
+            .header("ouli-session", session)
+            .send();
+        (answer.status != 503).then_some(answer)
+    })
+}
+
+/// The default session and one other.
+const ONE_OTHER: &str = "[limits]\nsessions = 2";
+
+/// Waits until a session is closed.
+fn until_closed(client: &Client, session: &str) {
+    until("the session to close", || {
+        let page = client.get(&format!("/__ouli/sessions/{session}")).json();
+        (page["open"] == false).then_some(())
+    });
+}
+
+/// Three answers to one request, in each of these sessions.
+fn recorded(sessions: &[&str]) -> Arc<Folder> {
+    let origin = counting();
+    let gateway = gateway::record(&origin).start();
+    let client = client::http1(&gateway);
+    for session in sessions {
+        (0..3).for_each(|_| drop(ask(&client, session, "/next")));
+        ask(&client, session, "/other");
+    }
+    let folder = Arc::clone(&gateway.folder);
+    gateway.stop();
+    folder
+}
+
+#[test]
+fn a_replay_continues_in_a_session_that_was_closed() {
+    let folder = recorded(&["a", "b"]);
+    let gateway = gateway::replay(&folder)
+        .set("on_exhausted = \"miss\"")
+        .section(ONE_OTHER)
+        .start();
+    let client = client::http1(&gateway);
+    for round in 0..3 {
+        assert_eq!(ask(&client, "a", "/next").text(), round.to_string());
+        assert_eq!(ask(&client, "b", "/next").text(), (4 + round).to_string());
+    }
+    assert_eq!(ask(&client, "a", "/next").header("ouli-error"), "miss");
+    let report = gateway.session("b");
+    assert_eq!((report.hits, report.misses, report.exchanges), (3, 0, 4));
+    assert_eq!(report.unused, ["exchange 4 GET /other"]);
+    let verdict = gateway.stop();
+    let found = |name: &str| {
+        verdict
+            .sessions
+            .iter()
+            .find(|it| it.session == name)
+            .unwrap()
+    };
+    assert_eq!((found("a").hits, found("a").misses), (3, 1));
+    assert!(!found("a").passed && found("b").passed && !verdict.passed);
+}
+
+#[test]
+fn a_mark_on_a_closed_session_ends_its_run() {
+    let folder = recorded(&["a", "b"]);
+    let gateway = gateway::replay(&folder).section(ONE_OTHER).start();
+    let client = client::http1(&gateway);
+    assert_eq!(ask(&client, "a", "/next").text(), "0");
+    ask(&client, "b", "/next");
+    until_closed(&client, "a");
+    let mark = until("a free session", || {
+        let mark = client.ask("POST", "/__ouli/sessions/a/mark").send();
+        (mark.status == 200).then_some(mark)
+    });
+    let run = &mark.json()["verdict"];
+    assert_eq!((&run["hits"], &run["exchanges"]), (&1.into(), &4.into()));
+    assert_eq!(run["unused"].as_array().unwrap().len(), 3);
+    assert_eq!(
+        ask(&client, "a", "/next").text(),
+        "0",
+        "the next run begins anew"
+    );
+    assert_eq!(gateway.session("a").unused.len(), 3, "of all runs");
+}
+
+#[test]
+fn a_recording_continues_in_a_session_that_was_closed() {
+    let origin = counting();
+    // The default session of a recording opens with its first request.
+    let gateway = gateway::record(&origin)
+        .section("[limits]\nsessions = 1")
+        .start();
+    let client = client::http1(&gateway);
+    let log_in = |session: &str, token: &str, path: &str| {
+        until("a free session", || {
+            let ask = client.ask("GET", path).header("ouli-session", session);
+            let answer = ask.header("authorization", token).send();
+            (answer.status == 200).then_some(())
+        });
+    };
+    log_in("a", "Bearer first-secret-token", "/1");
+    ask(&client, "b", "/x");
+    until_closed(&client, "a");
+    log_in("a", "Bearer other-secret-token", "/2");
+    // The secret of before, where no rule looks.
+    ask(&client, "a", "/3/first-secret-token");
+    ask(&client, "b", "/y");
+    let folder = Arc::clone(&gateway.folder);
+    let verdict = gateway.stop();
+    assert!(verdict.passed, "{verdict:#?}");
+    let exchanges = folder.exchanges("a");
+    let targets: Vec<_> = exchanges
+        .iter()
+        .map(|it| &it["request"]["target"])
+        .collect();
+    assert_eq!(targets, ["/1", "/2", "/3/%3Cauthorization-1%3E"]);
+    assert!(
+        folder.text("a").contains("<authorization-2>"),
+        "{}",
+        folder.text("a")
+    );
+    assert_eq!(folder.exchanges("b").len(), 2);
+    let files = folder::files(&folder.cassettes());
+    let put_aside = files
+        .iter()
+        .any(|(path, _)| path.to_str().unwrap().contains("jsons."));
+    assert!(!put_aside, "one run has one cassette");
+}
+
+#[test]
+fn what_a_run_recorded_is_not_replayed_to_it_after_it_was_closed() {
+    let origin = counting();
+    let gateway = gateway::auto(&origin).section(ONE_OTHER).start();
+    let client = client::http1(&gateway);
+    assert_eq!(ask(&client, "a", "/x").text(), "0");
+    assert_eq!(ask(&client, "b", "/x").text(), "1");
+    until_closed(&client, "a");
+    assert_eq!(ask(&client, "a", "/x").text(), "2");
+    assert_eq!(ask(&client, "b", "/x").text(), "3");
+    until_closed(&client, "a");
+    let mark = until("a free session", || {
+        let mark = client.ask("POST", "/__ouli/sessions/a/mark").send();
+        (mark.status == 200).then_some(mark)
+    });
+    assert_eq!(mark.json()["verdict"]["recorded"], 2);
+    assert_eq!(ask(&client, "a", "/x").text(), "0");
+    assert_eq!(ask(&client, "a", "/x").text(), "2");
+    assert!(gateway.stop().passed);
+}
+
+#[test]
+fn an_idle_session_is_closed_and_its_cassette_read_again() {
+    let folder = recorded(&["a"]);
+    let gateway = gateway::replay(&folder)
+        .section("[limits]\nsession_idle_timeout = \"1ms\"")
+        .watched()
+        .start();
+    let client = client::http1(&gateway);
+    for round in 0..3 {
+        assert_eq!(ask(&client, "a", "/next").text(), round.to_string());
+        until_closed(&client, "a");
+    }
+    let report = gateway.session("a");
+    assert_eq!(
+        (report.hits, report.exchanges, report.unused.len()),
+        (3, 4, 1)
+    );
+    // An exchange that is edited meanwhile is the same one, if its request is.
+    let text = folder.text("a").replacen("\"3\"", "\"edited\"", 1);
+    std::fs::write(folder.cassette("a"), text).unwrap();
+    assert_eq!(ask(&client, "a", "/other").text(), "edited");
+    let report = gateway.session("a");
+    assert_eq!(
+        (report.hits, report.edited.len(), report.unused.len()),
+        (4, 1, 0)
+    );
+}
+
+/// Asks once in each of many sessions, over several connections. Returns the statuses that are not
+/// 200.
+fn ask_in_many(gateway: &Running, count: usize) -> Vec<u16> {
+    let next = AtomicUsize::new(0);
+    let statuses = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..4)
+            .map(|_| {
+                scope.spawn(|| {
+                    let client = client::http1(gateway);
+                    let numbers = std::iter::repeat_with(|| next.fetch_add(1, Ordering::SeqCst));
+                    let numbers = numbers.take_while(|number| *number < count);
+                    let asked = numbers.map(|number| {
+                        let session = format!("random-{number}-{}", number * 7919);
+                        let ask = client.ask("GET", "/x").header("ouli-session", &session);
+                        ask.send().status
+                    });
+                    asked.collect::<Vec<_>>()
+                })
+            })
+            .collect();
+        let statuses = threads.into_iter().flat_map(|it| it.join().unwrap());
+        statuses.collect::<Vec<_>>()
+    });
+    assert_eq!(statuses.len(), count);
+    statuses
+        .into_iter()
+        .filter(|status| *status != 200)
+        .collect()
+}
+
+const MANY: usize = 5000;
+
+#[test]
+fn passthrough_opens_no_session() {
+    let origin = counting();
+    let gateway = gateway::passthrough(&origin)
+        .section("[limits]\nsessions = 1")
+        .start();
+    assert_eq!(ask_in_many(&gateway, MANY), [0; 0]);
+    assert!(gateway.session_names().is_empty());
+    assert!(gateway.stop().sessions.is_empty());
+}
+
+#[test]
+fn random_sessions_in_auto_are_closed_and_counted_together() {
+    let origin = counting();
+    let limits = "[limits]\nsessions = 64\nclosed_session_memory = \"1 MiB\"";
+    let gateway = gateway::auto(&origin).section(limits).start();
+    assert_eq!(ask_in_many(&gateway, MANY), [0; 0], "none is refused");
+    let folder = Arc::clone(&gateway.folder);
+    let verdict = gateway.stop();
+    assert!(verdict.passed);
+    // 64 open ones, and some 2 KiB for each closed one.
+    assert!(
+        (64..1000).contains(&verdict.sessions.len()),
+        "{}",
+        verdict.sessions.len()
+    );
+    let recorded: u64 = verdict.sessions.iter().map(|it| it.recorded).sum();
+    assert_eq!(recorded, MANY as u64);
+    let others = verdict
+        .sessions
+        .iter()
+        .find(|it| it.session.ends_with(" more sessions)"));
+    assert!(others.unwrap().recorded > 4000);
+    let cassettes = folder::files(&folder.cassettes()).into_iter();
+    let cassettes = cassettes.filter(|(path, _)| path.extension().is_some_and(|it| it == "jsons"));
+    assert_eq!(cassettes.count(), MANY);
+}
+
+#[test]
+fn failures_of_forgotten_sessions_fail_the_verdict() {
+    let folder = recorded(&["a"]);
+    let limits = "[limits]\nsessions = 8\nclosed_session_memory = \"1 KiB\"";
+    let gateway = gateway::replay(&folder).section(limits).start();
+    let client = client::http1(&gateway);
+    for number in 0..40 {
+        assert_eq!(ask(&client, &format!("missing-{number}"), "/x").status, 404);
+    }
+    let verdict = gateway.stop();
+    let misses: u64 = verdict.sessions.iter().map(|it| it.misses).sum();
+    assert_eq!((misses, verdict.passed), (40, false), "{verdict:#?}");
+    assert!(verdict.sessions.len() < 16);
+    let others = verdict
+        .sessions
+        .iter()
+        .find(|it| it.session.ends_with(" more sessions)"));
+    assert!(!others.unwrap().passed);
+}
