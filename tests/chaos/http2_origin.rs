@@ -1,7 +1,11 @@
-//! An HTTP/2 origin of raw frames that sends the same frames for each request.
+//! HTTP/2 origins of raw frames: one that sends the same frames for each request, and one that runs
+//! a script of the test.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use crate::support::PATIENCE;
 
@@ -47,6 +51,140 @@ pub(super) fn start(frames: Vec<Frame>) -> SocketAddr {
         }
     });
     address
+}
+
+/// A connection of a scripted origin.
+pub(super) struct Peer {
+    stream: TcpStream,
+    /// Requests of all connections.
+    requests: Arc<AtomicUsize>,
+}
+
+/// What a script has done.
+pub(super) struct Scripted {
+    pub(super) address: SocketAddr,
+    connections: Arc<AtomicUsize>,
+    requests: Arc<AtomicUsize>,
+}
+
+/// Starts an origin that runs `serve` for each connection, which is closed when it returns. It is
+/// given the number of the connection, from 0.
+pub(super) fn scripted(
+    serve: impl Fn(usize, &Peer) -> Option<()> + Send + Sync + 'static,
+) -> Scripted {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let origin = Scripted {
+        address: listener.local_addr().unwrap(),
+        connections: Arc::default(),
+        requests: Arc::default(),
+    };
+    let (connections, requests) = (
+        Arc::clone(&origin.connections),
+        Arc::clone(&origin.requests),
+    );
+    let serve = Arc::new(serve);
+    // It ends with the process; each test asks it a few times.
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let number = connections.fetch_add(1, Ordering::SeqCst);
+            let (serve, requests) = (Arc::clone(&serve), Arc::clone(&requests));
+            let stream = stream.unwrap();
+            std::thread::spawn(move || {
+                let peer = Peer { stream, requests };
+                peer.preface().and_then(|()| serve(number, &peer))
+            });
+        }
+    });
+    origin
+}
+
+impl Scripted {
+    /// The requests and the connections so far.
+    pub(super) fn seen(&self) -> (usize, usize) {
+        let count = |count: &AtomicUsize| count.load(Ordering::SeqCst);
+        (count(&self.requests), count(&self.connections))
+    }
+}
+
+impl Peer {
+    fn preface(&self) -> Option<()> {
+        self.stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        self.stream.set_nodelay(true).unwrap();
+        let mut preface = [0; 24];
+        (&self.stream).read_exact(&mut preface).ok()
+    }
+
+    fn send(&self, bytes: &[u8]) -> Option<()> {
+        (&self.stream).write_all(bytes).ok()
+    }
+
+    /// Sends the settings, which allow so many streams.
+    pub(super) fn settings(&self, max_concurrent_streams: u32) -> Option<()> {
+        let mut setting = vec![0, 3];
+        setting.extend(max_concurrent_streams.to_be_bytes());
+        self.send(&frame(SETTINGS, 0, 0, &setting))
+    }
+
+    /// Reads up to the head of a request and gives its stream.
+    pub(super) fn request(&self) -> Option<u32> {
+        let stream_id = read_request(&self.stream)?;
+        self.requests.fetch_add(1, Ordering::SeqCst);
+        Some(stream_id)
+    }
+
+    /// A request comes within a short time. Other frames are read on the way.
+    pub(super) fn has_more(&self) -> bool {
+        let short = Duration::from_millis(100);
+        self.stream.set_read_timeout(Some(short)).unwrap();
+        let mut header = [0; 9];
+        let has_more = loop {
+            match self.stream.peek(&mut header) {
+                Ok(9) if header[3] == HEADERS => break true,
+                Ok(9) => drop(read_frame(&self.stream)),
+                Ok(0) | Err(_) => break false,
+                Ok(_) => std::thread::yield_now(),
+            }
+        };
+        self.stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        has_more
+    }
+
+    /// Reads the body of a request to its end. No other request may come in between.
+    pub(super) fn body(&self) -> Option<usize> {
+        let mut length = 0;
+        loop {
+            let read = read_frame_flags(&self.stream)?;
+            length += if read.kind == DATA { read.length } else { 0 };
+            if read.kind == DATA && read.flags & END_STREAM != 0 {
+                return Some(length);
+            }
+        }
+    }
+
+    /// Responds with a text.
+    pub(super) fn respond(&self, stream_id: u32, text: &str) -> Option<()> {
+        let mut bytes = frame(HEADERS, END_HEADERS, stream_id, &head(&[]));
+        bytes.extend(frame(DATA, END_STREAM, stream_id, text.as_bytes()));
+        self.send(&bytes)
+    }
+
+    /// Resets a stream with REFUSED_STREAM.
+    pub(super) fn refuse(&self, stream_id: u32) -> Option<()> {
+        self.send(&frame(RST_STREAM, 0, stream_id, &[0, 0, 0, 7]))
+    }
+
+    /// GOAWAY with the last stream that is processed, and an error code.
+    pub(super) fn go_away(&self, last_stream_id: u32, code: u8) -> Option<()> {
+        let mut payload = last_stream_id.to_be_bytes().to_vec();
+        payload.extend([0, 0, 0, code]);
+        self.send(&frame(GOAWAY, 0, 0, &payload))
+    }
+
+    /// Waits until the other side is gone.
+    pub(super) fn wait(&self) -> Option<()> {
+        while read_frame(&self.stream).is_some() {}
+        None
+    }
 }
 
 /// None if the peer closed the connection.
@@ -98,7 +236,19 @@ fn read_request(stream: &TcpStream) -> Option<u32> {
 }
 
 /// The type, the stream and the length of the next frame.
-fn read_frame(mut stream: &TcpStream) -> Option<(u8, u32, usize)> {
+fn read_frame(stream: &TcpStream) -> Option<(u8, u32, usize)> {
+    let read = read_frame_flags(stream)?;
+    Some((read.kind, read.stream_id, read.length))
+}
+
+struct ReadFrame {
+    kind: u8,
+    flags: u8,
+    stream_id: u32,
+    length: usize,
+}
+
+fn read_frame_flags(mut stream: &TcpStream) -> Option<ReadFrame> {
     let mut header = [0; 9];
     stream.read_exact(&mut header).ok()?;
     let [a, b, c, kind, flags, id @ ..] = header;
@@ -108,7 +258,12 @@ fn read_frame(mut stream: &TcpStream) -> Option<(u8, u32, usize)> {
     if kind == SETTINGS && flags & ACK == 0 {
         stream.write_all(&frame(SETTINGS, ACK, 0, &[])).ok()?;
     }
-    Some((kind, u32::from_be_bytes(id), length))
+    Some(ReadFrame {
+        kind,
+        flags,
+        stream_id: u32::from_be_bytes(id),
+        length,
+    })
 }
 
 fn frame(kind: u8, flags: u8, stream_id: u32, payload: &[u8]) -> Vec<u8> {

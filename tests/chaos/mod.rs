@@ -12,6 +12,7 @@ mod leaving_clients;
 mod malformed_http2;
 mod peers;
 mod pool;
+mod refused_streams;
 mod secrets;
 mod silence;
 mod truncated_streams;

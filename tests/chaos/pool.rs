@@ -1,8 +1,9 @@
-//! Pooled upstream connections: closed ones are not reused, and no request is sent twice.
+//! Pooled upstream connections: closed ones are not reused, and a request whose connection is
+//! closed as it goes out is sent again only if that is safe.
 
 use std::sync::Arc;
 
-use super::peers::{Do, origins};
+use super::peers::{Do, Origin, origins};
 use crate::support::folder::Folder;
 use crate::support::{client, gateway, until};
 
@@ -27,21 +28,74 @@ fn a_connection_closed_by_the_upstream_is_not_reused() {
     assert_eq!(origin.heads().len(), 2);
 }
 
-#[test]
-fn a_sent_request_is_never_retried() {
-    // The upstream closes the pooled connection when the second request arrives.
-    let origin = origins(vec![
-        &[Do::Read, Do::Send(OK), Do::Read],
+/// A kept connection that the upstream closes just as the second request arrives, having sent
+/// `answer`, and one that works.
+fn closing(answer: &'static [u8]) -> Origin {
+    let steps = vec![Do::Read, Do::Send(OK), Do::Read, Do::Send(answer)];
+    origins(vec![
+        Box::leak(steps.into_boxed_slice()),
         &[Do::Read, Do::Send(OK), Do::Stall],
-    ]);
+    ])
+}
+
+/// The status of the second request, and its requests and connections so far.
+fn second(origin: &Origin, method: &str, body: &str) -> (u16, usize, usize) {
     let gateway = passthrough(&origin.url());
     assert_eq!(client::http1(&gateway).get("/a").text(), "ok");
-    let lost = client::http1(&gateway).get("/b");
-    assert_eq!((lost.status, lost.header("ouli-error")), (502, "upstream"));
-    assert_eq!((origin.heads().len(), origin.connections()), (2, 1));
-    // The next request gets a new connection.
-    assert_eq!(client::http1(&gateway).get("/c").text(), "ok");
-    assert_eq!(origin.connections(), 2);
+    let ask = client::http1(&gateway).ask(method, "/b").body(body);
+    let answer = ask.send();
+    if answer.status != 200 {
+        assert_eq!(answer.header("ouli-error"), "upstream");
+    }
+    // The first one has sent one request.
+    let heads = origin.heads();
+    (answer.status, heads.len() - 1, origin.connections())
+}
+
+#[test]
+fn an_idempotent_request_whose_idle_connection_is_closed_is_sent_again() {
+    for (method, body) in [("GET", ""), ("HEAD", ""), ("DELETE", ""), ("PUT", "body")] {
+        let seen = second(&closing(b""), method, body);
+        assert_eq!(seen, (200, 2, 2), "{method}");
+    }
+}
+
+#[test]
+fn a_request_that_the_upstream_may_have_processed_is_not_sent_again() {
+    // Not idempotent.
+    for (method, body) in [("POST", "once"), ("POST", ""), ("PATCH", "once")] {
+        let seen = second(&closing(b""), method, body);
+        assert_eq!(seen, (502, 1, 1), "{method}");
+    }
+    // Part of an answer has come.
+    let early = b"HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n";
+    for answer in [&b"HTTP"[..], b"HTTP/1.1 200 OK\r\ncontent-", early] {
+        let seen = second(&closing(answer), "GET", "");
+        assert_eq!(seen, (502, 1, 1), "{}", answer.escape_ascii());
+    }
+}
+
+#[test]
+fn a_request_is_sent_again_once() {
+    let origin = origins(vec![&[Do::Read, Do::Send(OK), Do::Read], &[Do::Read]]);
+    assert_eq!(second(&origin, "GET", ""), (502, 2, 2));
+    // A new connection was not idle.
+    let origin = origins(vec![&[Do::Read]]);
+    let gateway = passthrough(&origin.url());
+    assert_eq!(client::http1(&gateway).get("/").status, 502);
+    assert_eq!((origin.heads().len(), origin.connections()), (1, 1));
+}
+
+#[test]
+fn a_body_that_was_not_kept_is_not_sent_again() {
+    let origin = closing(b"");
+    let gateway = gateway::over(&Arc::new(Folder::new()), "passthrough")
+        .upstream(&origin.url())
+        .section("[limits]\nupstream_retry_buffer = \"3 B\"")
+        .start_with(1);
+    assert_eq!(client::http1(&gateway).get("/a").text(), "ok");
+    let put = client::http1(&gateway).ask("PUT", "/b").body("four").send();
+    assert_eq!((put.status, origin.connections()), (502, 1));
 }
 
 #[test]

@@ -291,3 +291,54 @@ fn large_bodies_pass_through_small_windows_of_an_upstream() {
     assert_eq!(answer.body, body);
     assert_eq!(gateway.finish().recorded, 1);
 }
+
+#[test]
+fn clients_that_do_not_read_do_not_stop_other_streams() {
+    let big = vec![0; 8 << 20];
+    let origin = origin::new()
+        .route("/big", move |_| origin::bytes(big.clone()))
+        .route("/hello", |_| origin::text("hello"))
+        .start();
+    let gateway = gateway::over(&Arc::new(Folder::new()), "passthrough")
+        .upstream(&origin.h2c())
+        .start_with(1);
+    let request = "GET /big HTTP/1.1\r\nhost: x\r\n\r\n";
+    let mut stalled: Vec<_> = (0..8)
+        .map(|_| client::raw(gateway.address, request))
+        .collect();
+    for stalled in &mut stalled {
+        let head = stalled.head();
+        assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
+    }
+    let client = client::http1(&gateway);
+    for _ in 0..50 {
+        assert_eq!(client.get("/hello").text(), "hello");
+    }
+    assert_eq!(origin.connections(), 1);
+}
+
+#[test]
+fn streams_above_the_connection_window_use_another_connection() {
+    let gate = Gate::new();
+    let held = gate.clone();
+    let handler = move |_: &origin::Seen| origin::parts().part("first").wait(&held).part("last");
+    let origin = origin::new().route("/slow", handler).start();
+    let limits = "[limits]\nupstream_stream_window = \"64 KiB\"\n\
+                  upstream_connection_window = \"128 KiB\"";
+    let gateway = gateway::over(&Arc::new(Folder::new()), "passthrough")
+        .upstream(&origin.h2c())
+        .section(limits)
+        .start_with(1);
+    let client = client::http1(&gateway);
+    let open = |_| {
+        let mut opened = client.ask("GET", "/slow").open();
+        assert_eq!(opened.next().unwrap().unwrap(), "first");
+        opened
+    };
+    let opened: Vec<_> = (0..5).map(open).collect();
+    assert_eq!(origin.connections(), 3);
+    gate.open();
+    for opened in opened {
+        assert_eq!(opened.count().unwrap(), 4);
+    }
+}

@@ -38,6 +38,9 @@ mod codings;
 /// Responses that are not read, and responses before the end of the request.
 mod early;
 
+/// Connections to upstreams.
+mod pool;
+
 /// gRPC calls.
 mod grpc;
 

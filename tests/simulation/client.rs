@@ -57,10 +57,8 @@ async fn one_by_one(batch: &Batch, run_log: &RunLog) {
         };
         let exchange = async {
             opened.ready().await.map_err(drop)?;
-            opened
-                .send_request(request(asked.target))
-                .await
-                .map_err(drop)
+            let request = request(asked.target.to_string(), asked.target);
+            opened.send_request(request).await.map_err(drop)
         };
         let got = read(*asked, exchange, run_log).await;
         if matches!(got, Got::Whole | Got::GatewayError(..)) {
@@ -92,10 +90,9 @@ async fn together(batch: &Batch, run_log: &Arc<RunLog>) {
         let run_log = Arc::clone(run_log);
         tasks.push(tokio::spawn(async move {
             let exchange = async {
-                sender
-                    .send_request(request(asked.target))
-                    .await
-                    .map_err(drop)
+                let uri = format!("http://{GATEWAY}{}", asked.target);
+                let request = request(uri, asked.target);
+                sender.send_request(request).await.map_err(drop)
             };
             let got = read(asked, exchange, &run_log).await;
             run_log.got(asked.target, got);
@@ -124,10 +121,12 @@ async fn within<T>(work: impl Future<Output = T>) -> Option<T> {
     tokio::time::timeout(PATIENCE, work).await.ok()
 }
 
-fn request(target: Target) -> Request<Full<Bytes>> {
+/// A request. On HTTP/1.1 the URI is a path, because the gateway is a server and not a proxy
+/// (RFC 9112, section 3.2).
+fn request(uri: String, target: Target) -> Request<Full<Bytes>> {
     let request = Request::builder()
         .method(target.method())
-        .uri(format!("http://{GATEWAY}{target}"))
+        .uri(uri)
         .header("host", GATEWAY)
         .body(Full::new(target.asked()));
     request.expect("targets are valid")

@@ -49,10 +49,14 @@ macro_rules! upstream_limits {
     /// Response bytes buffered per HTTP/2 stream. The upstream then waits for WINDOW_UPDATE.
     upstream_stream_window: u32 = 256 * KIB, Bytes(KIB..=2 * GIB - 1),
         "20 MB/s at a round trip of 10 ms; hyper: 2 MiB, which each slow client would hold";
-    /// Response bytes buffered for all streams of one HTTP/2 connection. The upstream then waits
-    /// for WINDOW_UPDATE.
-    upstream_connection_window: u32 = MIB, Bytes(64 * KIB..=2 * GIB - 1),
-        "four full streams; hyper: 5 MiB";
+    /// Response bytes buffered for all streams of one HTTP/2 connection. It carries as many
+    /// requests at once as full streams fit, at least one. Further ones use another connection.
+    upstream_connection_window: u32 = 16 * MIB, Bytes(64 * KIB..=2 * GIB - 1),
+        "64 full streams, so that clients that read nothing do not stop the others";
+    /// Request body bytes kept until the response begins, to be sent again if the upstream did not
+    /// process the request. A larger body is sent once.
+    upstream_retry_buffer: usize = 128 * KIB, Bytes(0..=64 * MIB),
+        "the initial window of HTTP/2, 64 KiB, and one read from a client";
     /// Request bytes buffered per HTTP/2 stream. The client is not read until some are sent.
     upstream_send_buffer: usize = 64 * KIB, Bytes(KIB..=64 * MIB),
         "equals `http2_send_buffer`; hyper: 1 MiB";

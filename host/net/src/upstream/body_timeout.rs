@@ -1,93 +1,23 @@
-//! The bodies sent to and received from an upstream, and their time limits.
+//! The bodies sent to and received from an upstream, and the time limit of the latter.
 
 use std::pin::Pin;
-use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::Incoming;
-use parking_lot::Mutex;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, Sleep};
 
 use super::body_end::EndCheck;
 use super::continue_gate::{ContinueGate, ResponseEnd};
-use super::error::{BodyError, BoxError};
+use super::error::BodyError;
+use super::stream_permit::StreamPermit;
 
 /// The body of a request.
 pub type Body = UnsyncBoxBody<Bytes, Box<dyn std::error::Error + Send + Sync>>;
-
-/// When the connection last took a part of a request body.
-#[derive(Clone, Debug)]
-pub(super) struct LastWrite(Arc<Mutex<Instant>>);
-
-impl LastWrite {
-    pub(super) fn now() -> Self {
-        Self(Arc::new(Mutex::new(Instant::now())))
-    }
-
-    pub(super) fn get(&self) -> Instant {
-        *self.0.lock()
-    }
-
-    fn touch(&self) {
-        *self.0.lock() = Instant::now();
-    }
-}
-
-/// A request body that records when the connection takes parts of it.
-pub(super) struct TimedRequestBody {
-    pub(super) body: Body,
-    pub(super) last_write: Option<LastWrite>,
-    /// Holds the body back.
-    pub(super) gate: Option<(ContinueGate, Option<Pin<Box<Sleep>>>)>,
-}
-
-impl TimedRequestBody {
-    /// Ready once the body may be sent.
-    fn poll_gate(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        let Some((gate, timer)) = &mut self.gate else {
-            return Poll::Ready(Ok(()));
-        };
-        let wait = || Box::pin(tokio::time::sleep(gate.max_wait()));
-        if timer.get_or_insert_with(wait).as_mut().poll(cx).is_ready() {
-            gate.open();
-        }
-        ready!(gate.poll(cx))?;
-        self.gate = None;
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl http_body::Body for TimedRequestBody {
-    type Data = Bytes;
-    type Error = BoxError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        if let Err(error) = ready!(self.poll_gate(cx)) {
-            return Poll::Ready(Some(Err(error)));
-        }
-        let polled = Pin::new(&mut self.body).poll_frame(cx);
-        if let (Poll::Ready(_), Some(last_write)) = (&polled, &self.last_write) {
-            last_write.touch();
-        }
-        polled
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
-}
 
 /// The body of a response. It ends with an error if nothing arrives for too long.
 #[derive(Debug)]
@@ -100,6 +30,7 @@ pub struct UpstreamBody {
     waiting: bool,
     end_check: EndCheck,
     permit: Option<OwnedSemaphorePermit>,
+    stream: Option<StreamPermit>,
     /// Gives a request body up that the upstream did not ask for.
     response_end: Option<ResponseEnd>,
 }
@@ -113,6 +44,7 @@ impl UpstreamBody {
             waiting: false,
             end_check,
             permit: None,
+            stream: None,
             response_end: None,
         }
     }
@@ -120,6 +52,12 @@ impl UpstreamBody {
     /// The response to a request whose body is held back.
     pub(super) fn with_gate(mut self, gate: Option<ContinueGate>) -> Self {
         self.response_end = gate.map(ResponseEnd);
+        self
+    }
+
+    /// Keeps a stream of its connection until the body has ended.
+    pub(super) fn with_stream(mut self, stream: StreamPermit) -> Self {
+        self.stream = Some(stream);
         self
     }
 
@@ -173,6 +111,7 @@ impl http_body::Body for UpstreamBody {
             }
             Poll::Ready(None) => {
                 self.permit = None;
+                self.stream = None;
                 let this = &mut *self;
                 Poll::Ready(this.end_check.at_end(&this.body).map(Err))
             }

@@ -29,6 +29,8 @@ pub struct Bounds {
     pub stream_window: u32,
     /// Bytes of all responses of one HTTP/2 connection that are buffered.
     pub connection_window: u32,
+    /// Bytes of a request body that are kept to be sent again.
+    pub retry_buffer: usize,
     /// Unsent bytes of one HTTP/2 request.
     pub send_buffer: usize,
     /// Bytes of a tunnel over HTTP/2 that are buffered.

@@ -2,18 +2,16 @@
 
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use http::{Method, Request, Response};
+use http::{Request, Response};
 use http_body::Body as _;
 use hyper::body::Incoming;
-use hyper_util::client::legacy::Client as Pooled;
-use hyper_util::client::legacy::connect::{CaptureConnection, capture_connection};
-use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::time::Instant;
 
 use super::body_end::EndCheck;
-use super::body_timeout::{Body, LastWrite, TimedRequestBody, UpstreamBody};
+use super::body_timeout::{Body, UpstreamBody};
 use super::bounds::Bounds;
 use super::connector::Connector;
 use super::continue_gate::ContinueGate;
@@ -21,14 +19,14 @@ use super::diagnosis;
 use super::dial::Dial;
 use super::error::{HEAD_TOO_LARGE, UpstreamError};
 use super::interim_responses::{InterimLimiter, TooManyInterim};
+use super::pool::Pool;
+use super::pooled_request::PooledRequest;
+use super::request_body::LastWrite;
 use super::tunnel::{TunnelConnection, TunnelConnector};
+use crate::http::has_expectation;
 use crate::http::validation::InvalidMessage;
-use crate::http::{authority, forwarding, has_expectation};
 use ouli_config::{Scheme, Upstream as Address};
 use ouli_message::failure::{FailureCause, FailureKind, Phase};
-
-/// hyper's default limit of header fields. Any other number costs an allocation for each response.
-const HYPER_DEFAULT_MAX_HEADERS: usize = 100;
 
 /// An extension of a response: the upstream did not ask for the request body, which was not sent.
 #[derive(Clone, Copy, Debug)]
@@ -37,7 +35,7 @@ pub struct RefusedBody;
 /// A client of one upstream. Clones share its pool.
 #[derive(Clone, Debug)]
 pub struct UpstreamClient {
-    client: Pooled<Connector, TimedRequestBody>,
+    pub(super) pool: Arc<Pool>,
     pub(super) tunnels: TunnelConnector,
     pub(super) target: String,
     pub(super) response_header_timeout: Duration,
@@ -45,8 +43,7 @@ pub struct UpstreamClient {
     header_count: usize,
     pub(super) interim_responses: usize,
     continue_timeout: Duration,
-    /// Requests may share a connection (HTTP/2).
-    may_multiplex: bool,
+    retry_buffer: usize,
 }
 
 impl UpstreamClient {
@@ -59,30 +56,13 @@ impl UpstreamClient {
     ) -> Self {
         let tunnels = TunnelConnector::new(target, tls.as_ref(), bounds, dial);
         let connector = Connector::new(target.clone(), tls, bounds, dial);
-        // Without drain guards: an idle connection of the pool must not delay a stop.
-        let mut client = Pooled::builder(TokioExecutor::new());
-        client
-            .timer(TokioTimer::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(bounds.idle_timeout)
-            .pool_max_idle_per_host(bounds.idle_connections)
-            .http2_only(target.scheme == Scheme::H2c)
-            // Only a request that was never written is sent again: the upstream had already closed
-            // the pooled connection.
-            .retry_canceled_requests(true)
-            // A proxy repairs these in responses (RFC 9112, sections 5.1 and 5.2).
-            .http1_allow_spaces_after_header_name_in_responses(true)
-            .http1_allow_obsolete_multiline_headers_in_responses(true)
-            .http1_max_buf_size(bounds.header_bytes)
-            .http2_max_header_list_size(u32::try_from(bounds.header_bytes).unwrap_or(u32::MAX))
-            .http2_max_send_buf_size(bounds.send_buffer)
-            .http2_initial_stream_window_size(bounds.stream_window)
-            .http2_initial_connection_window_size(bounds.connection_window);
-        if bounds.header_count != HYPER_DEFAULT_MAX_HEADERS {
-            client.http1_max_headers(bounds.header_count);
-        }
+        let is_http2 = match target.scheme {
+            Scheme::Http => Some(false),
+            Scheme::H2c => Some(true),
+            Scheme::Https => None,
+        };
         Self {
-            client: client.build(connector),
+            pool: Pool::new(connector, bounds, is_http2),
             tunnels,
             target: format!("{}:{}", target.host, target.port),
             response_header_timeout: bounds.response_header_timeout,
@@ -90,7 +70,7 @@ impl UpstreamClient {
             header_count: bounds.header_count,
             interim_responses: bounds.interim_responses,
             continue_timeout: bounds.continue_timeout,
-            may_multiplex: target.scheme != Scheme::Http,
+            retry_buffer: bounds.retry_buffer,
         }
     }
 
@@ -103,38 +83,25 @@ impl UpstreamClient {
         &self,
         mut request: Request<Body>,
     ) -> Result<Response<UpstreamBody>, UpstreamError> {
-        if !self.may_multiplex {
-            authority::set_host(&mut request);
-        }
         let start = Instant::now();
-        let is_head = *request.method() == Method::HEAD;
         let gate = self.continue_gate(&request);
         let interim = InterimLimiter::attach(&mut request, self.interim_responses, gate.clone());
         let last_write = (!request.body().is_end_stream()).then(LastWrite::now);
-        let mut request = request.map(|body| TimedRequestBody {
-            body,
-            last_write: last_write.clone(),
-            gate: gate.clone().map(|gate| (gate, None)),
-        });
-        let shared = self.may_multiplex.then(|| {
-            forwarding::detach(request.headers_mut());
-            let connection = capture_connection(&mut request);
-            if let Some(gate) = &gate {
-                gate.set_connection(connection.clone());
-            }
-            connection
-        });
-        let mut response = pin!(interim.enforce(self.client.request(request)));
+        let request = PooledRequest::new(request, gate, last_write.clone(), self.retry_buffer);
+        let connection = AtomicU64::new(0);
+        let response = self.send_pooled(request, &interim, &connection);
+        let mut response = pin!(interim.enforce(response));
         loop {
             let since = last_write.as_ref().map_or(start, LastWrite::get);
             let deadline = since + self.response_header_timeout;
             match tokio::time::timeout_at(deadline, &mut response).await {
-                Ok(Ok(Ok(response))) => return self.wrap_response(response, is_head, gate),
-                Ok(Ok(Err(error))) => return Err(self.explain(&error, error.is_connect())),
+                Ok(Ok(result)) => return result,
                 Ok(Err(too_many)) => return Err(self.too_many_interim(&too_many)),
                 Err(_) if last_write.as_ref().is_some_and(|last| last.get() > since) => {}
                 Err(_) => {
-                    poison_connection(shared.as_ref());
+                    // It is never idle while it has requests, so nothing else would notice that the
+                    // upstream has vanished.
+                    self.pool.retire(connection.load(Ordering::Relaxed));
                     return Err(self.timeout_error("response headers from"));
                 }
             }
@@ -238,14 +205,5 @@ impl UpstreamClient {
         is_connecting: bool,
     ) -> UpstreamError {
         diagnosis::to_upstream_error(self.target.clone(), error, is_connecting)
-    }
-}
-
-/// Removes a connection from the pool. On HTTP/2 all requests share one connection, which is never
-/// idle while there are requests, so nothing else would notice that the upstream has vanished.
-fn poison_connection(shared: Option<&CaptureConnection>) {
-    let connection = shared.map(|shared| shared.connection_metadata());
-    if let Some(connection) = connection.as_ref().and_then(|it| it.as_ref()) {
-        connection.poison();
     }
 }

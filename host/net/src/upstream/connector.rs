@@ -1,21 +1,15 @@
 //! Connects to an upstream: name resolution, TCP, and TLS with ALPN, each with a time limit.
 
 use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use http::Uri;
-use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
 use tokio_rustls::TlsConnector;
 
 use super::bounds::Bounds;
 use super::dial::{Dial, Socket};
-use super::early_close::EarlyCloseStream;
 use super::error::{BoxError, PhaseError, PhaseTimeout};
-use super::slow_start::SlowStartStream;
 use super::tls_record::PlainStream;
 use ouli_config::{Scheme, Upstream as Address};
 use ouli_message::failure::Phase;
@@ -104,29 +98,5 @@ async fn with_timeout<T, E: Into<BoxError>>(
             key,
         }
         .into()),
-    }
-}
-
-impl tower_service::Service<Uri> for Connector {
-    type Response = TokioIo<SlowStartStream>;
-    type Error = BoxError;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        Poll::Ready(Ok(()))
-    }
-
-    /// Connects to the upstream's address, whatever the request's URI is. Nothing else is dialled.
-    fn call(&mut self, _: Uri) -> Self::Future {
-        let connector = self.clone();
-        Box::pin(async move {
-            let UpstreamConnection { io, is_http2 } = connector.connect().await?;
-            let io = if is_http2 {
-                io
-            } else {
-                Box::new(EarlyCloseStream::new(io))
-            };
-            Ok(TokioIo::new(SlowStartStream::new(io, is_http2)))
-        })
     }
 }

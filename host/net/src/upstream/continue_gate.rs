@@ -1,10 +1,9 @@
 //! Holds a request body back until the upstream asks for it (RFC 9110, section 10.1.1).
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use hyper_util::client::legacy::connect::CaptureConnection;
 use parking_lot::Mutex;
 
 /// Holds a request body back until the upstream asks for it, for a bounded time.
@@ -15,8 +14,6 @@ pub(super) struct ContinueGate(Arc<Shared>);
 struct Shared {
     state: Mutex<State>,
     max_wait: Duration,
-    /// The connection that takes the request, if it may be HTTP/2.
-    connection: OnceLock<CaptureConnection>,
 }
 
 #[derive(Debug, Default)]
@@ -49,18 +46,12 @@ impl ContinueGate {
         Self(Arc::new(Shared {
             state: Mutex::default(),
             max_wait,
-            connection: OnceLock::new(),
         }))
     }
 
     /// The longest time that the body is held back.
     pub(super) fn max_wait(&self) -> Duration {
         self.0.max_wait
-    }
-
-    pub(super) fn set_connection(&self, connection: CaptureConnection) {
-        // It is set once.
-        let _ = self.0.connection.set(connection);
     }
 
     /// The body is sent: the upstream has asked for it, or has not decided in time.
@@ -87,17 +78,8 @@ impl ContinueGate {
         }
     }
 
-    /// Ready once the body may be sent, or is given up. hyper hides the interim responses of
-    /// HTTP/2, so there the body is sent at once.
+    /// Ready once the body may be sent, or is given up.
     pub(super) fn poll(&self, cx: &Context<'_>) -> Poll<Result<(), BodyRefused>> {
-        let connection = self.0.connection.get();
-        let connection = connection.map(CaptureConnection::connection_metadata);
-        let connected = connection
-            .as_ref()
-            .and_then(|connection| connection.as_ref());
-        if connected.is_some_and(|connected| connected.is_negotiated_h2()) {
-            self.open();
-        }
         let mut state = self.0.state.lock();
         match state.decision {
             Decision::None | Decision::Refused => {

@@ -65,6 +65,11 @@ impl InterimLimiter {
         Self(count)
     }
 
+    /// The interim responses so far.
+    pub(super) fn seen(&self) -> usize {
+        self.0.seen.load(Ordering::Relaxed)
+    }
+
     /// Waits for the response. If there are too many interim responses, drops the response future,
     /// which closes the connection.
     pub(super) async fn enforce<T>(

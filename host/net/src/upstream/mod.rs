@@ -14,8 +14,15 @@ mod happy_eyeballs;
 mod interim_responses;
 mod own_connection;
 mod own_listeners;
+mod pool;
+mod pooled_request;
 mod remedy;
+mod request_body;
+mod resend;
+mod resendable_body;
 mod slow_start;
+mod stream_permit;
+mod tasks;
 mod tls_record;
 mod tunnel;
 

@@ -12,11 +12,13 @@ use hyper::client::conn::http1::SendRequest;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use super::body_timeout::{Body, LastWrite, TimedRequestBody, UpstreamBody};
+use super::body_timeout::{Body, UpstreamBody};
 use super::client::UpstreamClient;
 use super::continue_gate::ContinueGate;
 use super::error::UpstreamError;
 use super::interim_responses::{InterimLimiter, TooManyInterim};
+use super::request_body::{LastWrite, TimedRequestBody};
+use super::resendable_body::ResendableBody;
 use crate::http::authority::to_origin_form;
 
 /// The upstream connection of one client connection. What is logged in is a connection (RFC 4559,
@@ -175,9 +177,11 @@ impl UpstreamClient {
         let interim = InterimLimiter::attach(&mut request, self.interim_responses, gate.clone());
         let last_write = (!request.body().is_end_stream()).then(LastWrite::now);
         let request = request.map(|body| {
+            let body = (!body.is_end_stream()).then(|| ResendableBody::new(body, 0).begin(false));
             let timed = TimedRequestBody {
                 body,
                 last_write: last_write.clone(),
+                stream: None,
                 gate: gate.clone().map(|gate| (gate, None)),
             };
             timed.boxed_unsync()

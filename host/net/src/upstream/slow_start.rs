@@ -7,9 +7,10 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
-use hyper_util::client::legacy::connect::{Connected, Connection};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::dial::Socket;
@@ -19,44 +20,40 @@ use crate::shared_buffer;
 /// and `limits.tcp_notsent_lowat`.
 const SLOW_START_BYTES: usize = 256 << 10;
 
-/// A connection to an upstream. HTTP/2 needs no slow start: its windows bound the memory.
+/// An HTTP/1.1 connection to an upstream. HTTP/2 needs no slow start: its windows bound the memory.
 #[derive(Debug)]
 pub(super) struct SlowStartStream {
     io: Box<dyn Socket>,
     /// Bytes that are still read in small chunks.
     slow_start_left: usize,
-    is_http2: bool,
+    received: Received,
+}
+
+/// The number of reads that returned bytes. It tells whether anything of a response has arrived.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Received(Arc<AtomicUsize>);
+
+impl Received {
+    pub(super) fn get(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 impl SlowStartStream {
-    pub(super) fn new(io: Box<dyn Socket>, is_http2: bool) -> Self {
+    pub(super) fn new(io: Box<dyn Socket>) -> Self {
         Self {
             io,
             slow_start_left: 0,
-            is_http2,
+            received: Received::default(),
         }
     }
 
-    /// A write begins or continues a request; its response follows.
-    fn on_write(&mut self) {
-        if !self.is_http2 {
-            self.slow_start_left = SLOW_START_BYTES;
-        }
+    pub(super) fn received(&self) -> Received {
+        self.received.clone()
     }
-}
 
-impl Connection for SlowStartStream {
-    fn connected(&self) -> Connected {
-        match self.is_http2 {
-            true => Connected::new().negotiated_h2(),
-            false => Connected::new(),
-        }
-    }
-}
-
-impl AsyncRead for SlowStartStream {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
+    fn poll_read_some(
+        &mut self,
         cx: &mut Context<'_>,
         target: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
@@ -71,13 +68,29 @@ impl AsyncRead for SlowStartStream {
     }
 }
 
+impl AsyncRead for SlowStartStream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        target: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = target.filled().len();
+        let read = self.poll_read_some(cx, target);
+        if target.filled().len() > before {
+            self.received.0.fetch_add(1, Ordering::Relaxed);
+        }
+        read
+    }
+}
+
 impl AsyncWrite for SlowStartStream {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.on_write();
+        // A write begins or continues a request; its response follows.
+        self.slow_start_left = SLOW_START_BYTES;
         Pin::new(&mut self.io).poll_write(cx, bytes)
     }
 
@@ -98,7 +111,8 @@ impl AsyncWrite for SlowStartStream {
         cx: &mut Context<'_>,
         buffers: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.on_write();
+        // A write begins or continues a request; its response follows.
+        self.slow_start_left = SLOW_START_BYTES;
         Pin::new(&mut self.io).poll_write_vectored(cx, buffers)
     }
 }

@@ -2,16 +2,15 @@
 //! section 7.8), or by an extended CONNECT on HTTP/2 (RFC 8441). Opens other connections outside of
 //! the pool too.
 
-use std::future::{Future, poll_fn};
+use std::future::{Future as _, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::Poll;
 
 use http::{Request, Response, Version};
 use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use parking_lot::Mutex;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use rustls::AlertDescription;
 
 use super::body_timeout::Body;
@@ -21,6 +20,7 @@ use super::dial::{Dial, Socket};
 use super::early_close::EarlyCloseStream;
 use super::error::BoxError;
 use super::slow_start::SlowStartStream;
+use super::tasks::{DeferredExecutor, spawn};
 use crate::http::authority::to_origin_form;
 use ouli_config::{Scheme, Upstream as Address};
 
@@ -129,9 +129,9 @@ impl TunnelConnector {
             return Ok(None);
         }
         match self.http1.clone().connect().await {
-            Ok(UpstreamConnection { io, is_http2 }) => {
+            Ok(UpstreamConnection { io, .. }) => {
                 let io = Box::new(EarlyCloseStream::new(io));
-                let io = Box::new(SlowStartStream::new(io, is_http2));
+                let io = Box::new(SlowStartStream::new(io));
                 self.connect_http1(io).await.map(Some)
             }
             Err(error) if is_http1_refused(&*error) => Ok(None),
@@ -191,55 +191,8 @@ impl TunnelConnector {
     }
 }
 
-type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
-
-/// The tasks of a connection. Until they are spawned, they are polled by hand together with the
-/// connection: only a poll of the connection notices that the server's settings have arrived.
-#[derive(Clone)]
-struct DeferredExecutor(Arc<Mutex<Tasks>>);
-
-enum Tasks {
-    Deferred(Vec<Task>),
-    Spawned,
-}
-
-impl Default for DeferredExecutor {
-    fn default() -> Self {
-        Self(Arc::new(Mutex::new(Tasks::Deferred(Vec::new()))))
-    }
-}
-
-impl DeferredExecutor {
-    fn poll(&self, cx: &mut Context<'_>) {
-        if let Tasks::Deferred(tasks) = &mut *self.0.lock() {
-            tasks.retain_mut(|task| task.as_mut().poll(cx).is_pending());
-        }
-    }
-
-    fn spawn_all(&self) {
-        let tasks = std::mem::replace(&mut *self.0.lock(), Tasks::Spawned);
-        if let Tasks::Deferred(tasks) = tasks {
-            tasks.into_iter().for_each(spawn);
-        }
-    }
-}
-
-impl<F: Future<Output = ()> + Send + 'static> hyper::rt::Executor<F> for DeferredExecutor {
-    fn execute(&self, task: F) {
-        match &mut *self.0.lock() {
-            Tasks::Deferred(tasks) => tasks.push(Box::pin(task)),
-            Tasks::Spawned => spawn(task),
-        }
-    }
-}
-
 /// The initial window of a connection. Settings cannot make it smaller (RFC 9113, section 6.9.2).
 const MIN_CONNECTION_WINDOW: u32 = 65_535;
-
-/// Spawns a task of the connection, without a drain guard: it ends with the tunnel, which has one.
-fn spawn(task: impl Future<Output = ()> + Send + 'static) {
-    hyper::rt::Executor::execute(&TokioExecutor::new(), task);
-}
 
 /// True if a server refused HTTP/1.1 by ALPN (RFC 7301, section 3.2).
 fn is_http1_refused(error: &(dyn std::error::Error + 'static)) -> bool {

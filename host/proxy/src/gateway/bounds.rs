@@ -65,6 +65,7 @@ pub fn upstream_bounds(limits: &Limits) -> upstream::Bounds {
         body_idle_timeout: limits.upstream_body_idle_timeout,
         stream_window: limits.upstream_stream_window,
         connection_window: limits.upstream_connection_window,
+        retry_buffer: limits.upstream_retry_buffer,
         send_buffer: limits.upstream_send_buffer,
         tunnel_window: limits.http2_stream_window,
         max_concurrent_requests: limits.upstream_max_concurrent_requests,
