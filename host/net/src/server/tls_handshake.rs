@@ -95,8 +95,8 @@ fn of_client_certificate(error: &CertificateError) -> String {
     .to_owned()
 }
 
-/// A socket whose first byte tells TLS from plain HTTP. The library would answer HTTP with an
-/// alert, which no HTTP client understands.
+/// A socket whose first byte shows whether the client speaks TLS or plain HTTP. The library would
+/// answer HTTP with an alert, which no HTTP client understands.
 #[derive(Debug)]
 pub(super) struct FirstByteCheck<T> {
     io: T,
