@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use ouli_config::Defect;
+
 use super::peers::{Do, origin};
 use crate::support::client::{self, Answer};
 use crate::support::folder::Folder;
@@ -121,7 +123,7 @@ fn asked(url: &str, mode: &'static str, limits: &str) -> (Answer, Answer) {
     let folder = Arc::clone(&gateway.folder);
     let report = gateway.finish();
     assert_eq!(report.recorded + report.recorded_failures, 0, "{url}");
-    let lost: u64 = report.partial.values().sum();
+    let lost: u64 = report.counted(Defect::UpstreamError).values().sum();
     assert_eq!(
         lost,
         if mode == "passthrough" { 0 } else { 2 },

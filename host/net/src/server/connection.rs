@@ -58,7 +58,7 @@ async fn serve_socket<S: HttpService>(
     // On the heap, like everything that a connection needs only for a part of its life.
     let handshake = Box::pin(tokio::time::timeout(
         listener.bounds.tls_handshake_timeout,
-        tls_handshake::accept(tls, socket, &listener.warnings),
+        tls_handshake::accept(tls, socket, &listener),
     ));
     let stream = match handshake.await {
         Ok(Some(stream)) => stream,
@@ -101,10 +101,11 @@ async fn serve_http<S: HttpService, T>(
         match Box::pin(http1::serve(socket, first, &connection)).await {
             Outcome::Idle(idle_socket, buffered) => (socket, unread) = (idle_socket, buffered),
             Outcome::InvalidRequest(socket, error) => {
+                let listener = &connection.listener;
                 if error == HeadError::Tls {
-                    connection.listener.warnings.warn(&format!("{error}"));
+                    listener.warnings.warn(&format!("{error}"));
                 }
-                return Box::pin(reject::reject_invalid_request(socket, error)).await;
+                return Box::pin(reject::reject_invalid_request(listener, socket, error)).await;
             }
             Outcome::Closed => return,
         }

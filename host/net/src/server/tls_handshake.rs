@@ -9,21 +9,24 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
+use super::context::ListenerContext;
 use super::head_error::HeadError;
 use super::reject;
-use super::warning_throttle::WarningThrottle;
+use super::service::HttpService;
 use crate::tls;
 
 /// Does a handshake. None if it fails, which is logged. A client that speaks plain HTTP gets a
 /// response.
-pub(super) async fn accept<T>(
+pub(super) async fn accept<S, T>(
     acceptor: &TlsAcceptor,
     socket: T,
-    warnings: &WarningThrottle,
+    listener: &ListenerContext<S>,
 ) -> Option<Box<TlsStream<FirstByteCheck<T>>>>
 where
+    S: HttpService,
     T: AsyncRead + AsyncWrite + Unpin,
 {
+    let warnings = &listener.warnings;
     let accept = acceptor.accept(FirstByteCheck::new(socket));
     let (error, socket) = match accept.into_fallible().await {
         Ok(stream) => return Some(Box::new(stream)),
@@ -34,7 +37,7 @@ where
             "TLS handshake failed: the client speaks plain HTTP, but the endpoint speaks TLS: \
              write https:// instead of http://",
         );
-        reject::reject_invalid_request(socket.io, HeadError::PlainHttp).await;
+        reject::reject_invalid_request(listener, socket.io, HeadError::PlainHttp).await;
         return None;
     }
     let cause = error.get_ref().and_then(|cause| cause.downcast_ref());
