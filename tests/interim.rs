@@ -97,15 +97,6 @@ fn a_final_response_of_the_upstream_is_sent_without_the_body_and_replayed_so() {
         assert!(replayed.starts_with("HTTP/1.1 401 "), "{replayed}");
         assert!(replayed.ends_with("\r\n\r\nno"), "{replayed}");
     }
-    // The recorded decision does not cover a request without `expect`, with or without a body.
-    for (length, body) in [(4, "body"), (0, "")] {
-        let request = format!(
-            "POST /upload HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\
-             content-length: {length}\r\n\r\n{body}"
-        );
-        let miss = client::raw(gateway.address, request).rest();
-        assert!(miss.contains("ouli-error: miss\r\n"), "{miss}");
-    }
 }
 
 #[test]

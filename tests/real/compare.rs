@@ -126,16 +126,21 @@ fn body(bytes: &Option<Vec<u8>>, secrets: &Secrets) -> Vec<u8> {
 
 /// Replaces each secret and each placeholder by the same word.
 pub(crate) fn without_secrets(text: &str, secrets: &Secrets) -> String {
-    let hide = |text: String, value: &str| text.replace(value, SECRET);
-    let mut text = secrets.values().fold(text.to_owned(), hide);
+    let text = without_values(text, secrets.values());
+    // If a JSON member is the secret, the placeholder includes its scheme.
+    let text = text.replace(&format!("Bearer {SECRET}"), SECRET);
+    text.replace(&format!("Basic {SECRET}"), SECRET)
+}
+
+/// The text with the same word in place of each of these values and of each placeholder.
+pub(crate) fn without_values<'a>(text: &str, values: impl Iterator<Item = &'a str>) -> String {
+    let mut text = values.fold(text.to_owned(), |text, value| text.replace(value, SECRET));
     let mut from = 0;
     while let Some((start, end)) = placeholder(&text, from) {
         text.replace_range(start..end, SECRET);
         from = start + SECRET.len();
     }
-    // If a JSON member is the secret, the placeholder includes its scheme.
-    let text = text.replace(&format!("Bearer {SECRET}"), SECRET);
-    text.replace(&format!("Basic {SECRET}"), SECRET)
+    text
 }
 
 /// The next `<class-N>`, or `%3Cclass-N%3E` in a URL.

@@ -33,6 +33,9 @@ mod sessions;
 /// Record and replay of streams and conversations.
 mod streams;
 
+/// Invocations of curl: direct, recorded and replayed. REDbot.
+mod matrix;
+
 /// Content codings.
 mod codings;
 /// Responses that are not read, and responses before the end of the request.

@@ -1,5 +1,7 @@
 //! Bodies of all kinds and sizes.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use hyper::body::Frame;
 
@@ -7,7 +9,8 @@ use super::{both_ways, record};
 use crate::support::binary::program;
 use crate::support::client::{self, Client};
 use crate::support::folder::Folder;
-use crate::support::origin::{self, bytes, json, parts};
+use crate::support::gateway;
+use crate::support::origin::{self, bytes, json, parts, peer};
 
 #[test]
 fn bodies_come_back_byte_for_byte() {
@@ -150,4 +153,23 @@ fn an_endless_body_is_forwarded_and_not_recorded() {
         "{reason}"
     );
     assert_eq!(folder.exchanges("default").len(), 1);
+}
+
+#[test]
+fn an_empty_body_without_a_length_has_none_at_the_client() {
+    let upstream = peer(|peer| {
+        if !peer.head().is_empty() {
+            peer.send("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n");
+        }
+    });
+    let folder = Arc::new(Folder::new());
+    for mode in ["record", "replay"] {
+        let gateway = gateway::over(&folder, mode).upstream(&format!("http://{upstream}"));
+        let gateway = gateway.start();
+        let mut raw = client::raw(gateway.address, "GET / HTTP/1.1\r\nhost: x\r\n\r\n");
+        let head = raw.head();
+        assert!(!head.contains("content-length"), "{mode}: {head}");
+        assert_eq!(raw.exactly(5).unwrap(), b"0\r\n\r\n", "{mode}: {head}");
+        gateway.stop();
+    }
 }

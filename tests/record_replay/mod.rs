@@ -6,6 +6,7 @@ mod coded_bytes;
 mod codings;
 mod heads;
 mod negotiation;
+mod refused_bodies;
 mod renewed;
 mod streams;
 mod undecoded;

@@ -1,5 +1,7 @@
-//! The messages of client libraries for a request that is not recorded: the first sentence of the
-//! report.
+//! Client libraries: what they return, and the error that they print for a request that is not
+//! recorded: the first sentence of the report.
+
+mod returned;
 
 use serde_json::Value;
 
@@ -22,6 +24,7 @@ fn printed(script: &str, url: &str) -> Vec<Value> {
 fn print_the_first_sentence_of_a_miss() {
     let folder = Folder::new();
     let cassettes = folder.path().join("cassettes");
+    std::fs::create_dir(&cassettes).unwrap();
     let gateway = Gateway::start(&["replay"], &cassettes, folder.path().join("gateway.log"));
     for (script, count) in [("sdks/errors.py", 10), ("sdks/errors.mjs", 2)] {
         let all = printed(script, &gateway.url);
@@ -30,7 +33,7 @@ fn print_the_first_sentence_of_a_miss() {
             println!("{}: {}", one["sdk"], one["printed"]);
             let (request, printed) = (one["request"].as_str(), one["printed"].as_str());
             let request = request.expect("the script prints it");
-            let sentence = format!("{request} is not recorded: session default is empty");
+            let sentence = format!("{request} is not recorded: session default has no cassette");
             let printed = printed.expect("the script prints it");
             assert!(printed.contains(&sentence), "{one:#}");
         }

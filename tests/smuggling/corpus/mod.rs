@@ -118,3 +118,12 @@ fn shown(bytes: &[u8]) -> String {
 fn with(text: &[u8], at: usize, put: &[u8]) -> Vec<u8> {
     [&text[..at], put, &text[at..]].concat()
 }
+
+/// A target whose bytes that are not ASCII are percent-encoded, as the gateway forwards it.
+fn encoded(target: &[u8]) -> Vec<u8> {
+    let bytes = target.iter().map(|byte| match byte.is_ascii() {
+        true => vec![*byte],
+        false => format!("%{byte:02X}").into_bytes(),
+    });
+    bytes.flatten().collect()
+}

@@ -118,6 +118,7 @@ fn head(bytes: &[u8]) -> Read<(Head, &[u8])> {
         return begins_well(bytes);
     };
     let (method, target, version) = request_line(first)?;
+    let target = super::encoded(target);
     let mut fields = Vec::new();
     loop {
         let Some((field, after)) = line(rest)? else {
@@ -131,11 +132,11 @@ fn head(bytes: &[u8]) -> Read<(Head, &[u8])> {
     }
     let mut head = framing(&fields, version)?;
     head.method = String::from_utf8_lossy(method).into_owned();
-    let path = path(target, method)?;
+    let path = path(&target, method)?;
     head.tolerated |= host(&fields, version, path.authority)? || path.has_fragment;
     head.target = path.path;
     // A reverse proxy has no target for CONNECT and `OPTIONS *`.
-    head.tolerated |= head.method == "CONNECT" || head.target == "*";
+    head.tolerated |= head.method == "CONNECT" || head.target == "*" || !first.is_ascii();
     Ok(Some((head, rest)))
 }
 
@@ -159,7 +160,7 @@ fn request_line(line: &[u8]) -> Result<(&[u8], &[u8], u8), &'static str> {
     if method.is_empty() || !method.iter().all(is_token) {
         return Err("the method is no token");
     }
-    if target.is_empty() || !target.iter().all(u8::is_ascii_graphic) {
+    if target.is_empty() || !super::encoded(target).iter().all(u8::is_ascii_graphic) {
         return Err("no target");
     }
     match version {

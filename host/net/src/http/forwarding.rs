@@ -34,9 +34,9 @@ pub struct Rewrite {
     pub forward_expect: bool,
 }
 
-/// The request fields that the upstream is sent. Order and repetition are kept, except that there is
-/// one `cookie`: clients of HTTP/2 may split it (RFC 9113, section 8.2.3). `host` is not among them:
-/// the URI of the request names the authority.
+/// The request fields for the upstream. Order and repetition are kept, except that there is one
+/// `cookie`: HTTP/2 clients may split it (RFC 9113, section 8.2.3). `host` is left out: the URI of
+/// the request names the authority.
 pub fn request_headers(headers: &HeaderMap, rewrite: Rewrite) -> HeaderMap {
     let options = connection_options(headers);
     let mut kept = HeaderMap::with_capacity(headers.len());

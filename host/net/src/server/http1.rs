@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::header::CONNECTION;
-use http::{HeaderValue, Request, Response, StatusCode, Version};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::server::conn::http1::Builder;
@@ -65,19 +65,15 @@ where
     let (listener, activity) = (&connection.listener, &connection.activity);
     let bounds = &listener.bounds;
     activity.options_targets().clear();
-    let inspector = Inspector::Http1(Http1Validator::new(HeadLimits {
-        bytes: bounds.header_bytes,
-        fields: bounds.header_count,
-    }));
-    let io = InspectedIo::new(socket, first, Arc::clone(activity), inspector);
+    let io = InspectedIo::new(socket, first, Arc::clone(activity), inspector(bounds));
     let context = (Arc::clone(listener), Arc::clone(activity));
     let service = service_fn(move |request: Request<Incoming>| {
         let (listener, activity) = context.clone();
-        let version = request.version();
+        let (method, version) = (request.method().clone(), request.version());
         let admitted = dispatch::admit_request(&listener, &activity, request);
         async move {
             let response = dispatch::handle(&listener, &activity, admitted).await;
-            Ok::<_, Infallible>(complete_response(&activity, version, response))
+            Ok::<_, Infallible>(complete_response(&activity, (&method, version), response))
         }
     });
     let mut http1 = builder(bounds)
@@ -124,6 +120,14 @@ where
         return Outcome::Closed;
     };
     outcome(end, parts.io.into_inner(), parts.read_buf)
+}
+
+/// Validates the bytes of the client before hyper parses them.
+fn inspector(bounds: &Bounds) -> Inspector {
+    Inspector::Http1(Http1Validator::new(HeadLimits {
+        bytes: bounds.header_bytes,
+        fields: bounds.header_count,
+    }))
 }
 
 /// The connection once hyper has given its socket back.
@@ -176,11 +180,11 @@ fn concat(first: Bytes, rest: &[u8]) -> Bytes {
     both.freeze()
 }
 
-/// Completes a response to a request of this version. It has `connection: close` if it is the last
-/// of its connection; a 101 response ends HTTP on the connection anyway.
+/// Completes a response to a request of this method and version. It has `connection: close` if it
+/// is the last of its connection; a 101 response ends HTTP on the connection anyway.
 fn complete_response<B: Body>(
     activity: &Arc<Activity>,
-    version: Version,
+    request: (&Method, Version),
     mut response: Response<B>,
 ) -> Response<Http1Body<B>> {
     activity.half_close().begin_response();
@@ -192,7 +196,7 @@ fn complete_response<B: Body>(
         let close = HeaderValue::from_static("close");
         response.headers_mut().insert(CONNECTION, close);
     }
-    Http1Body::wrap(response, version, activity)
+    Http1Body::wrap(response, request, activity)
 }
 
 /// hyper's default limit of header fields.

@@ -1,4 +1,5 @@
-//! The body of an HTTP/1.1 response: hands its trailers to the socket, because hyper drops most.
+//! The body of an HTTP/1.1 response: hands its trailers to the socket, because hyper drops most. An
+//! empty body without `content-length` is chunked as another body is: hyper would add the field.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -6,7 +7,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http::header::CONTENT_LENGTH;
-use http::{Response, Version};
+use http::{Method, Response, StatusCode, Version};
 use http_body::{Body, Frame, SizeHint};
 
 use super::activity::Activity;
@@ -24,14 +25,16 @@ pub(super) struct Http1Body<B> {
 }
 
 impl<B: Body> Http1Body<B> {
-    /// The response to a request of this version.
+    /// The response to a request of this method and version.
     pub(super) fn wrap(
         response: Response<B>,
-        version: Version,
+        (method, version): (&Method, Version),
         activity: &Arc<Activity>,
     ) -> Response<Self> {
+        let length = response.body().size_hint().exact();
         let has_length = response.headers().contains_key(CONTENT_LENGTH)
-            || response.body().size_hint().exact().is_some();
+            || length.is_some_and(|length| length > 0)
+            || (length == Some(0) && !may_have_body(method, response.status()));
         let is_chunked = version == Version::HTTP_11 && !has_length;
         let chunked = is_chunked.then(|| Arc::clone(activity));
         response.map(|body| Self {
@@ -75,10 +78,21 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Http1Body<B> {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream() && !self.is_ending
+        self.chunked.is_none() && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        match self.chunked {
+            Some(_) => SizeHint::new(),
+            None => self.body.size_hint(),
+        }
     }
+}
+
+/// False for a response that has no body, whatever its fields (RFC 9112, section 6.3).
+fn may_have_body(method: &Method, status: StatusCode) -> bool {
+    let has_none = status.is_informational()
+        || status == StatusCode::NO_CONTENT
+        || status == StatusCode::NOT_MODIFIED;
+    !has_none && *method != Method::HEAD && *method != Method::CONNECT
 }

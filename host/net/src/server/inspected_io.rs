@@ -123,9 +123,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> InspectedIo<S> {
         if self.prefix.is_empty() {
             ready!(Pin::new(&mut self.socket).poll_read(cx, target))?;
         } else {
-            let count = self.prefix.len().min(target.remaining());
-            target.put_slice(&self.prefix[..count]);
-            advance(&mut self.prefix, count);
+            take_from(&mut self.prefix, target);
         }
         if target.filled().len() == before {
             let is_whole = validator.is_between_requests();
@@ -137,7 +135,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> InspectedIo<S> {
             };
         }
         self.activity.on_read();
-        let fed = validator.feed(&target.filled()[before..]);
+        let mut fed = validator.feed(&target.filled()[before..]);
+        while let Err(valid) = fed
+            && let Some(encoded) = validator.encode_target(&target.filled()[before + valid..])
+        {
+            target.set_filled(before + valid);
+            self.prefix = Bytes::from([&encoded, &self.prefix[..]].concat());
+            if valid > 0 {
+                fed = Ok(());
+                break;
+            }
+            take_from(&mut self.prefix, target);
+            fed = validator.feed(&target.filled()[before..]);
+        }
         let options = validator.take_options_targets();
         if !options.is_empty() {
             self.activity.options_targets().extend(options.into_iter());
@@ -238,6 +248,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for InspectedIo<S> {
             Inspector::Http2(_) => self.read_http2(cx, target),
         }
     }
+}
+
+/// Moves as many of the first bytes as there is room for.
+fn take_from(bytes: &mut Bytes, target: &mut ReadBuf<'_>) {
+    let count = bytes.len().min(target.remaining());
+    target.put_slice(&bytes[..count]);
+    advance(bytes, count);
 }
 
 /// Removes the first bytes. An empty rest keeps no memory.

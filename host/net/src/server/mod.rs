@@ -33,6 +33,7 @@ mod response_body;
 mod service;
 mod socket;
 mod stop_accepting;
+mod target_encoding;
 mod tls_handshake;
 mod trailer_slot;
 mod warning_throttle;

@@ -67,8 +67,8 @@ pub(super) fn check_partial_request_line(line: &[u8], new: &[u8]) -> Result<(), 
     Err(version_error(number))
 }
 
-/// The error of a first line: this one, unless the line is the begin of a TLS handshake, which is the
-/// type of its record (RFC 8446, section 5.1).
+/// The error of a first line: this one, unless the line begins with the record type of a TLS
+/// handshake (RFC 8446, section 5.1).
 pub(super) fn tls_or(error: HeadError, line: &[u8]) -> HeadError {
     match line.first() {
         Some(22) => HeadError::Tls,

@@ -36,8 +36,8 @@ where
     };
     if socket.is_http {
         warnings.warn(
-            "TLS handshake failed: the client speaks plain HTTP, but the endpoint speaks TLS: write \
-             https:// instead of http://",
+            "TLS handshake failed: the client speaks plain HTTP, but the endpoint speaks TLS: \
+             write https:// instead of http://",
         );
         return Err(HandshakeError::PlainHttp(socket.io));
     }
@@ -99,8 +99,8 @@ fn of_client_certificate(error: &CertificateError) -> String {
     .to_owned()
 }
 
-/// A socket whose first byte tells TLS from plain HTTP. The library would answer HTTP with an alert,
-/// which no HTTP client understands.
+/// A socket whose first byte shows whether the client speaks TLS or plain HTTP. The library would
+/// answer HTTP with an alert, which no HTTP client understands.
 #[derive(Debug)]
 pub(super) struct FirstByteCheck<T> {
     io: T,

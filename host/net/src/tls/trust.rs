@@ -1,10 +1,10 @@
 //! Which certificates of peers are trusted: those that a trusted CA issued, and those that the user
 //! named themselves.
 //!
-//! A certificate that signed itself is often marked as that of a CA (`openssl req -x509`). As a
-//! server certificate it is rejected by webpki (RFC 5280, section 4.2.1.9), even if it is in the file
-//! of trusted certificates. There it can only mean that exactly this certificate is trusted. The
-//! same holds for a certificate whose issuer is unknown.
+//! A self-signed certificate is often marked as a CA (`openssl req -x509`). webpki rejects it as a
+//! server certificate (RFC 5280, section 4.2.1.9), even if it is in the file of trusted
+//! certificates. There it can only mean that exactly this certificate is trusted. The same holds
+//! for a certificate whose issuer is unknown.
 
 use std::fmt::Debug;
 use std::path::Path;

@@ -138,11 +138,7 @@ mod tests {
             (Rejection::IncompleteBody.into(), 400, "request"),
             (ExchangeError::AdminForbidden("x"), 403, "forbidden"),
             (ExchangeError::UnknownPage, 404, "page"),
-            (
-                ExchangeError::TooManyRequests("max_concurrent_requests"),
-                503,
-                "limit",
-            ),
+            (ExchangeError::TooManyRequests("x"), 503, "limit"),
             (ExchangeError::MemoryLimit, 503, "limit"),
             (ExchangeError::TooManySessions { max: 1 }, 503, "limit"),
             (ExchangeError::NoEndpoint("x".into()), 503, "endpoint"),

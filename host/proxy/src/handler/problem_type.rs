@@ -111,11 +111,10 @@ impl ProblemType {
 }
 
 impl ExchangeError {
-    /// The problem type of the error.
+    /// The problem type of the error. A miss is not a 5xx, because client libraries would retry.
     pub(crate) fn problem_type(&self) -> ProblemType {
         use ErrorKind as Kind;
         match self {
-            // Not a 5xx: client libraries would retry.
             Self::Miss(_) => ProblemType::not_found(Kind::Miss, "no recorded exchange matches"),
             Self::Upstream(UpstreamError::Timeout { .. }) => {
                 ProblemType::upstream(StatusCode::GATEWAY_TIMEOUT, "the upstream timed out")

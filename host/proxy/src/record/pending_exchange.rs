@@ -181,8 +181,9 @@ impl PendingExchange {
             self.stream,
             Some((StreamKind::Grpc | StreamKind::WebSocket, _))
         );
-        let truncated_at =
+        let aborted_at =
             (request.aborted.is_some() && !is_conversation).then_some(request.bytes.len() as u64);
+        let truncated_at = self.request.truncated_at.or(aborted_at);
         let mut reservations = vec![request.reservation, response.reservation];
         let stream = self.stream.map(|(kind, log)| {
             let (arrivals, reservation) = log.lock().take();

@@ -15,7 +15,7 @@ use super::body_capture::BodyCapture;
 use super::early_response;
 use super::forward::{self, ForwardedBody};
 use super::pending_exchange::PendingExchange;
-use super::request_head::{RequestHead, refused_body};
+use super::request_head::RequestHead;
 use super::request_recording::{RequestCapture, RequestRecording, tee_request};
 use super::teed_response_body::TeedResponseBody;
 use crate::handler::{ExchangeError, OutgoingBody, RequestBody, RequestContext};
@@ -91,7 +91,7 @@ pub(crate) async fn forward_and_record(
         Ok(response) => {
             let (mut request, mut recording) = awaiting.response_received();
             if response.extensions().get::<RefusedBody>().is_some() {
-                request = refused_body(request);
+                request.truncated_at = Some(0);
                 recording = RequestRecording::empty(context);
             }
             Ok(record_response(context, request, response, recording, key).await)

@@ -49,7 +49,7 @@ impl RequestHead {
     }
 
     /// The request as it is recorded and looked up. Fields that frame the body are left out: it is
-    /// stored whole. So is `expect`: see [`refused_body`].
+    /// stored whole. So is `expect`: a client may send the body at once.
     pub(crate) fn to_recorded_request(&self, authority: &str) -> ouli_message::Request {
         let mut fields = Fields::from(&self.headers);
         fields.retain(|name, _| ![CONTENT_LENGTH, EXPECT].contains(name));
@@ -63,12 +63,4 @@ impl RequestHead {
             truncated_at: None,
         }
     }
-}
-
-/// The recorded form of a request whose body the upstream did not ask for: it has an `expect` and
-/// no body. A request with a body is recorded without `expect`.
-pub(crate) fn refused_body(mut request: ouli_message::Request) -> ouli_message::Request {
-    let expectation = HeaderValue::from_static("100-continue");
-    request.fields.push(EXPECT, expectation);
-    request
 }

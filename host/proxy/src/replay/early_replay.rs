@@ -70,7 +70,9 @@ impl<'a> TruncatedParts<'a> {
     /// The keys of the parts of a whole request that recorded requests were truncated after.
     pub(super) fn keys(&self, body: &Bytes) -> Result<Vec<TruncatedKey>, ExchangeError> {
         let lengths = self.index.truncated_lengths().into_iter();
-        let lengths = lengths.filter(|length| *length <= body.len() as u64);
+        // The upstream of a request that was truncated before its body did not wait for one: the
+        // request had a body.
+        let lengths = lengths.filter(|length| *length <= body.len() as u64 && !body.is_empty());
         let keys = lengths.map(|length| {
             let part = body.slice_ref(part_of(body, length));
             self.matching_key(length, &part)

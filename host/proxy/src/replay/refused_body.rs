@@ -1,15 +1,15 @@
-//! Requests with `expect: 100-continue` whose recorded upstream responded without asking for the
-//! body (RFC 9110, section 10.1.1): they are found without it, so the client is not asked for it
-//! either.
+//! Requests with `expect: 100-continue` whose recorded upstream responded without the body (RFC
+//! 9110, section 10.1.1): they are found without it, so the client is not asked for it either.
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::{Method, Request};
 
-use super::lookup::{Lookup, exhausted_policy, look_up_request};
+use super::lookup::{Lookup, decoding_bounds, exhausted_policy, look_up_request};
 use crate::handler::{ExchangeError, RequestBody, RequestContext};
 use crate::record::RequestHead;
-use crate::session::{Entry, ExhaustedPolicy, LookupResult};
+use crate::session::{Entry, ExhaustedPolicy, LookupResult, truncated_live_request};
 use ouli_net::http::expects_continue;
 
 /// The lookup of a request without its body.
@@ -28,8 +28,12 @@ impl RefusedBodyLookup {
             return Ok(None);
         }
         let head = RequestHead::new(context, request, true);
-        let request = head.to_recorded_request(&context.endpoint.authority);
-        let method = request.method.clone();
+        let method = head.method.clone();
+        let head = head.to_recorded_request(&context.endpoint.authority);
+        let bounds = decoding_bounds(context);
+        let Ok(request) = truncated_live_request(head, &Bytes::new(), bounds) else {
+            return Ok(None);
+        };
         let lookup = look_up_request(context, request).await?;
         Ok(Some(Self { lookup, method }))
     }

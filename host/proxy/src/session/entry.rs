@@ -139,12 +139,6 @@ impl Entry {
             .filter(|failure| failure.cause.is_before_response())
     }
 
-    /// True if the upstream responded without asking for the body of the request (RFC 9110, section
-    /// 10.1.1).
-    pub(crate) fn refused_body(&self) -> bool {
-        self.request.fields.get_str("expect").is_some() && self.request.body.size() == 0
-    }
-
     /// True if it was replayed in this run.
     pub fn is_used(&self) -> bool {
         self.replays.load(Ordering::Relaxed) > 0

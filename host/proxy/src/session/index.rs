@@ -8,7 +8,6 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use http::Method;
 use parking_lot::{Mutex, RwLock};
 
 use super::entry::Entry;
@@ -23,9 +22,6 @@ use ouli_plugin::Plugins;
 
 /// Maximum number of candidates that are compared part by part for the report of a miss.
 const MAX_COMPARED: usize = 24;
-
-/// Sets the keys of requests without their bodies apart from those of whole requests.
-const REFUSED_BODY: u128 = 1 << 127;
 
 /// Fewer exchanges than this are not worth a second thread.
 const MIN_ENTRIES_PER_THREAD: usize = 2_000;
@@ -115,21 +111,6 @@ impl Index {
     pub fn find(&self, key: &Key, exhausted: ExhaustedPolicy) -> LookupResult {
         self.index_new_entries();
         self.state.read().take_next(key.hash(), exhausted)
-    }
-
-    /// The next exchange whose upstream did not ask for the body, for the key of a request without
-    /// its body.
-    pub fn find_refused_body(&self, key: &Key, exhausted: ExhaustedPolicy) -> LookupResult {
-        self.index_new_entries();
-        let hash = key.hash() ^ REFUSED_BODY;
-        self.state.read().take_next(hash, exhausted)
-    }
-
-    /// True if a request with this method may be recorded with its body.
-    pub fn has_body_for(&self, method: &Method) -> bool {
-        let state = self.state.read();
-        let mut entries = state.entries.iter().map(|(entry, _)| entry);
-        entries.any(|entry| entry.request.method == *method && !entry.refused_body())
     }
 
     /// Any exchange that has a key.
@@ -237,21 +218,12 @@ impl Index {
         let keys = self.derive_all(&new);
         for (entry, derived) in new.into_iter().zip(keys) {
             let position = state.entries.len();
-            let refused_body = entry.refused_body();
-            let hash = derived.as_ref().map(|derived| derived.key.hash());
-            let hash = hash.map(|hash| {
-                if refused_body {
-                    hash ^ REFUSED_BODY
-                } else {
-                    hash
-                }
-            });
-            if let (Some(derived), Some(hash)) = (&derived, hash)
-                && !state.truncated.add(&entry, hash, position)
+            if let Some(derived) = &derived
+                && !state.truncated.add(&entry, derived.key.hash(), position)
             {
-                let group = state.groups.entry(hash).or_default();
+                let group = state.groups.entry(derived.key.hash()).or_default();
                 group.positions.push(position);
-                if derived.has_wildcard && !refused_body {
+                if derived.has_wildcard {
                     state.wildcards.push(position);
                 }
             }

@@ -25,6 +25,19 @@ impl Index {
         take_next(&state, &positions, exhausted)
     }
 
+    /// The next exchange whose upstream responded without the body of the request, for the key of a
+    /// request without its body.
+    pub(crate) fn find_refused_body(&self, key: &Key, exhausted: ExhaustedPolicy) -> LookupResult {
+        self.find_with_truncated(None, &[(0, key.hash())], exhausted)
+    }
+
+    /// True if a request with this method is recorded with its body, or with a part of it.
+    pub(crate) fn has_body_for(&self, method: &Method) -> bool {
+        let state = self.state.read();
+        let mut requests = state.entries.iter().map(|(entry, _)| &entry.request);
+        requests.any(|request| request.method == *method && request.truncated_at != Some(0))
+    }
+
     /// The lengths at which recorded requests are truncated.
     pub(crate) fn truncated_lengths(&self) -> Vec<u64> {
         self.index_new_entries();

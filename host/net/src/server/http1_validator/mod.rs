@@ -6,7 +6,7 @@
 //! would reject further heads with an empty response, so these are found here too.
 
 use super::head_error::HeadError;
-use super::{request_line, whole_server};
+use super::{request_line, target_encoding, whole_server};
 
 #[cfg(test)]
 mod tests;
@@ -98,7 +98,8 @@ impl Http1Validator {
     /// Validates the next bytes.
     ///
     /// # Errors
-    /// The number of valid bytes, if not all are. Nothing after them may be parsed.
+    /// The number of valid bytes, if not all are. Nothing after them may be parsed, unless
+    /// [`Self::encode_target`] makes it valid.
     pub(super) fn feed(&mut self, bytes: &[u8]) -> Result<(), usize> {
         let mut valid = 0;
         while let Some(rest) = bytes.get(valid..).filter(|rest| !rest.is_empty()) {
@@ -117,6 +118,12 @@ impl Http1Validator {
                     ParserState::ChunkData,
                     ParserState::ChunkSize,
                 ),
+                ParserState::RequestLine if let Some(at) = self.find_unencoded(rest) => {
+                    if at > 0 {
+                        valid += self.consume_line(&rest[..at]);
+                    }
+                    return Err(valid);
+                }
                 ParserState::RequestLine
                 | ParserState::Headers
                 | ParserState::ChunkSize
@@ -129,6 +136,28 @@ impl Http1Validator {
         } else {
             Ok(())
         }
+    }
+
+    /// The bytes after the valid ones, with those of the target encoded that must be. None if they
+    /// are invalid.
+    pub(super) fn encode_target(&self, rest: &[u8]) -> Option<Vec<u8>> {
+        let line = [&self.line[..], rest].concat();
+        (!self.is_invalid()).then(|| target_encoding::encode(&line, self.line.len()))
+    }
+
+    /// The position of the first byte of a request line that must be encoded.
+    fn find_unencoded(&self, bytes: &[u8]) -> Option<usize> {
+        if self.wants_upgrade {
+            return None;
+        }
+        let end = bytes.iter().position(|byte| *byte == b'\n');
+        let bytes = &bytes[..end.unwrap_or(bytes.len())];
+        if !target_encoding::may_need_encoding(bytes) && self.line.is_ascii() {
+            return None;
+        }
+        let line = [&self.line[..], bytes].concat();
+        let found = target_encoding::find(&line, self.line.len());
+        found.map(|at| at - self.line.len())
     }
 
     /// True once something was invalid.
