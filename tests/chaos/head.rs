@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use ouli_config::Defect;
+
 use super::peers::{Do, origin};
 use crate::support::client::{self, Answer};
 use crate::support::folder::Folder;
@@ -125,7 +127,11 @@ fn asked(url: &str, mode: &'static str, limits: &str) -> (Answer, Answer) {
     } else {
         let report = gateway::pick(verdict, "default");
         assert_eq!(report.recorded + report.recorded_failures, 0, "{url}");
-        assert_eq!(report.partial.values().sum::<u64>(), 2, "{report:?}");
+        assert_eq!(
+            report.counted(Defect::UpstreamError).values().sum::<u64>(),
+            2,
+            "{report:?}"
+        );
     }
     assert!(folder.exchanges("default").is_empty());
     answers
