@@ -4,6 +4,8 @@ mod canary;
 
 use std::sync::Arc;
 
+use ouli_config::Defect;
+
 use crate::support::origin::{self, json, text};
 use crate::support::{client, gateway, random};
 
@@ -142,9 +144,9 @@ fn the_guard_refuses_token_patterns() {
     client.get("/hello");
     let folder = Arc::clone(&gateway.folder);
     let report = gateway.finish();
-    let refused: u64 = report.refused.values().sum();
+    let refused: u64 = report.counted(Defect::Secret).values().sum();
     assert_eq!((report.recorded, refused, report.passed), (1, 1, false));
-    let reason = report.refused.keys().next().unwrap();
+    let reason = report.counted(Defect::Secret).into_keys().next().unwrap();
     assert!(
         reason.contains("guard.gitlab-token") && !reason.contains(&token),
         "{reason}"
