@@ -137,7 +137,7 @@ fn a_failed_verdict_exits_with_1_with_strict_or_ci() {
     assert_eq!(replay(&["--strict"], None, "/hello"), Some(0));
     assert_eq!(replay(&[], Some("true"), "/hello"), Some(0));
     assert_eq!(replay(&[], Some("false"), "/unknown"), Some(0));
-    let unused = ["--set", "verdict.unused=fail", "--strict"];
+    let unused = ["--set", "verdict.fail_on=unused", "--strict"];
     assert_eq!(replay(&unused, None, "/hello"), Some(0));
 }
 

@@ -5,6 +5,8 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::sync::Arc;
 
+use ouli_config::Defect;
+
 use crate::support::binary::{Ended, program};
 use crate::support::client;
 use crate::support::folder::Folder;
@@ -77,7 +79,9 @@ fn damage_fails_the_verdict_the_check_and_show() {
         let report = gateway::replay(&folder).start().finish();
         assert!(!report.passed, "{reason}");
         assert!(
-            report.failures[0].contains("the cassette is damaged"),
+            report.failures[0]
+                .text
+                .contains("(restore the cassette from version control"),
             "{report:?}"
         );
         let told = |text: &str| text.contains(&line) && text.contains(reason);
@@ -294,7 +298,11 @@ fn a_mounted_cassette_is_replayed_and_not_written() {
         assert_eq!(client::http1(&gateway).get("/hello").status, 200);
         let report = gateway.finish();
         assert!(!report.passed);
-        let reason = report.failed.keys().next().unwrap();
+        let reason = report
+            .counted(Defect::NotWritten)
+            .into_keys()
+            .next()
+            .unwrap();
         assert!(reason.contains("a symbolic link"), "{reason}");
         assert!(reason.contains("replace it by a copy"), "{reason}");
     }

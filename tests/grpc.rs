@@ -9,6 +9,7 @@ use bytes::{BufMut as _, Bytes, BytesMut};
 use http::HeaderMap;
 use http_body_util::BodyExt as _;
 use hyper::body::Frame;
+use ouli_config::Defect;
 use prost_reflect::prost::Message as _;
 use prost_reflect::prost_types::field_descriptor_proto::{Label, Type};
 use prost_reflect::prost_types::{
@@ -338,7 +339,7 @@ fn a_call_cancelled_before_the_head_is_recorded_and_replayed() {
     });
     let report = gateway.finish();
     assert_eq!(
-        (report.recorded, report.partial.len()),
+        (report.recorded, report.counted(Defect::Partial).len()),
         (1, 0),
         "{report:?}"
     );

@@ -92,5 +92,7 @@ mod tls;
 mod trailers;
 /// Upgrades to protocols other than WebSocket.
 mod upgrades;
+/// The verdict and the exit status.
+mod verdict;
 /// WebSockets: protocol rules, recording and replay.
 mod websocket;

@@ -185,7 +185,7 @@ fn a_verdict_counts_what_happened() {
     std::fs::write(folder.cassette("default"), format!("{text}no exchange")).unwrap();
     let url = origin.url();
     let config =
-        "mode = \"auto\"\n[policy]\nskip_paths = [\"/health\"]\n[verdict]\nunused = \"fail\"\n";
+        "mode = \"auto\"\n[policy]\nskip_paths = [\"/health\"]\n[verdict]\nfail_on = \"unused\"\n";
     let set = format!("endpoint.upstream={url}");
     let arguments = ["--strict", "--report", "report.json", "--set", &set];
     let (process, client) = start(&folder, config, &arguments);

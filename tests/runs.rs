@@ -4,6 +4,8 @@ use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use ouli_config::Defect;
+
 use crate::support::client::{self, Client};
 use crate::support::folder::Folder;
 use crate::support::gateway::{self, Running};
@@ -179,7 +181,10 @@ fn an_exchange_that_ends_after_the_next_recording_began_is_counted_as_lost() {
     let report = gateway.finish();
     assert_eq!(folder.exchanges("default").len(), 1);
     assert_eq!(
-        (report.recorded, report.failed.values().sum::<u64>()),
+        (
+            report.recorded,
+            report.counted(Defect::NotWritten).values().sum::<u64>()
+        ),
         (1, 1)
     );
     assert!(!report.passed);

@@ -4,6 +4,8 @@ use std::io::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ouli_config::Defect;
+
 use crate::support::client::{self, Client};
 use crate::support::folder::Folder;
 use crate::support::gateway::{self, Running};
@@ -216,7 +218,7 @@ fn a_truncated_body_that_is_no_stream_is_not_recorded() {
     while opened.next().is_some_and(|part| part.is_ok()) {}
     let report = gateway.finish();
     assert_eq!(
-        (report.recorded, report.partial.len()),
+        (report.recorded, report.counted(Defect::Partial).len()),
         (0, 1),
         "{report:?}"
     );

@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use ouli_config::Defect;
+
 use super::peers::{Do, End, after_head, ask, origin, send_until};
 use crate::support::client;
 use crate::support::folder::Folder;
@@ -77,7 +79,7 @@ fn a_body_with_an_error_is_not_recorded() {
             let folder = Arc::clone(&gateway.folder);
             let report = gateway.finish();
             assert_eq!(report.recorded, 0, "{name} {mode}");
-            let lost: u64 = report.partial.values().sum();
+            let lost: u64 = report.counted(Defect::Partial).values().sum();
             let expected = if mode == "passthrough" { 0 } else { 2 };
             assert_eq!(lost, expected, "{name} {mode}: {report:?}");
             assert!(folder.exchanges("default").is_empty());

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use h2::Reason;
 use http::Response;
+use ouli_config::Defect;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
@@ -152,7 +153,11 @@ fn a_stream_reset_within_the_body_is_replayed_with_its_code() {
             let plain = builder.start();
             half(&plain, &bell);
             let report = plain.finish();
-            assert_eq!((report.recorded, report.partial.len()), (0, 1), "{act:?}");
+            assert_eq!(
+                (report.recorded, report.counted(Defect::Partial).len()),
+                (0, 1),
+                "{act:?}"
+            );
             let gateway = builder.set("record_failures = true").start();
             let live = half(&gateway, &bell);
             let folder = Arc::clone(&gateway.folder);
@@ -189,7 +194,7 @@ fn a_stream_that_is_reset_before_its_head_is_a_502() {
             let answer = client::http2(&gateway).get("/");
             let seen = (answer.status, answer.header("ouli-error"));
             assert_eq!(seen, (502, "upstream"), "{act:?} {}", answer.text());
-            assert_eq!(gateway.finish().partial.len(), 1);
+            assert_eq!(gateway.finish().counted(Defect::UpstreamError).len(), 1);
         }
     }
 }

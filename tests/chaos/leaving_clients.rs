@@ -4,6 +4,7 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
+use ouli_config::Defect;
 use socket2::SockRef;
 
 use super::peers::{Do, origin};
@@ -74,7 +75,10 @@ fn recorded_whole(gateway: Running) {
     let folder = Arc::clone(&gateway.folder);
     let report = gateway.finish();
     assert_eq!(report.recorded, 1, "{report:?}");
-    assert!(report.passed && report.partial.is_empty(), "{report:?}");
+    assert!(
+        report.passed && report.counted(Defect::Partial).is_empty(),
+        "{report:?}"
+    );
     let exchanges = folder.exchanges("default");
     assert_eq!(exchanges[0]["response"]["body"]["text"], "first second");
     let replay = gateway::replay(&folder).start();
@@ -139,7 +143,7 @@ fn a_response_that_does_not_end_is_counted() {
             .start();
         drop(leave(Leave::Close, gateway.address));
         until("the count", || {
-            let partial = gateway.session("default").partial;
+            let partial = gateway.session("default").counted(Defect::Partial);
             let reason = partial.keys().next()?.contains(&format!("limits.{key}"));
             assert!(reason, "{partial:?}");
             Some(())
@@ -162,7 +166,7 @@ fn a_stop_ends_a_response_that_does_not_end() {
     drop(leave(Leave::Close, gateway.address));
     let report = without_hanging("the stop", || gateway.finish());
     assert_eq!(report.recorded, 0);
-    let reason = report.partial.keys().next().unwrap();
+    let reason = report.counted(Defect::Partial).into_keys().next().unwrap();
     assert!(reason.contains("the gateway stops"), "{reason}");
 }
 

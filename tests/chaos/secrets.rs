@@ -3,6 +3,7 @@
 use std::io::Write as _;
 use std::sync::Arc;
 
+use ouli_config::Defect;
 use serde_json::Value;
 
 use super::peers::{Do, ask, origin, send, send_until};
@@ -29,7 +30,8 @@ fn recorded(kind: &str, body: &[u8]) -> (Value, Arc<Folder>) {
     send(gateway.address, request, PATIENCE);
     until("the recording", || {
         let report = gateway.session("default");
-        (report.recorded_failures + report.partial.values().sum::<u64>() == 1).then_some(())
+        (report.recorded_failures + report.counted(Defect::Partial).values().sum::<u64>() == 1)
+            .then_some(())
     });
     let folder = Arc::clone(&gateway.folder);
     gateway.stop();

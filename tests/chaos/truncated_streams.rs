@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use ouli_config::Defect;
+
 use super::failures::failure;
 use super::http2_origin::{self, CONTENT_LENGTH, CONTENT_TYPE, Frame};
 use crate::support::client::{self, Answer};
@@ -45,7 +47,7 @@ fn a_response_without_its_end_is_not_recorded() {
             }
             let folder = Arc::clone(&gateway.folder);
             let report = gateway.finish();
-            let lost: u64 = report.partial.values().sum();
+            let lost: u64 = report.counted(Defect::Partial).values().sum();
             let expected = if mode == "passthrough" { 0 } else { 2 };
             assert_eq!((report.recorded, lost), (0, expected), "{name} {report:?}");
             assert!(folder.exchanges("default").is_empty(), "{name}");
@@ -112,7 +114,10 @@ fn a_reset_after_a_complete_response_is_not_an_error() {
             let folder = Arc::clone(&gateway.folder);
             let report = gateway.finish();
             assert_eq!(report.recorded, 1, "{name} {report:?}");
-            assert!(report.partial.is_empty(), "{name} {report:?}");
+            assert!(
+                report.counted(Defect::Partial).is_empty(),
+                "{name} {report:?}"
+            );
             let replay = gateway::replay(&folder).start();
             assert_eq!(send(&replay).text(), expected, "{name}");
             assert_eq!(replay.finish().hits, 1, "{name}");

@@ -158,7 +158,7 @@ impl Small {
         let session = &report["sessions"][0];
         assert_eq!(session["passed"], false);
         assert_eq!(session["recorded"], recorded);
-        let failed = session["failed"].as_object().unwrap();
+        let failed = session["defects"]["not-written"].as_object().unwrap();
         let failed: u64 = failed.values().map(|count| count.as_u64().unwrap()).sum();
         assert_eq!(recorded as u64 + failed, asked as u64, "{session:#}");
     }

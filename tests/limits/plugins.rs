@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use ouli_config::Defect;
+
 use crate::support::binary::program;
 use crate::support::folder::Folder;
 use crate::support::gateway::{self, Builder};
@@ -121,11 +123,10 @@ fn unwritten(builder: Builder, limits: &str, body: &str) -> String {
     let report = gateway.finish();
     assert!(folder.exchanges("default").is_empty(), "{limits}");
     report
-        .failed
-        .keys()
+        .counted(Defect::PluginError)
+        .into_keys()
         .next()
         .unwrap_or_else(|| panic!("{limits}: {report:#?}"))
-        .clone()
 }
 
 #[test]

@@ -4,6 +4,8 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use ouli_config::Defect;
+
 use crate::support::client::{self, Client};
 use crate::support::gateway::{self, Running};
 use crate::support::origin::{self, Gate, Origin};
@@ -56,7 +58,7 @@ impl Busy {
     }
 
     fn dropped(&self) -> BTreeMap<String, u64> {
-        self.gateway.session("default").dropped
+        self.gateway.session("default").counted(Defect::Dropped)
     }
 
     /// Stops the gateway. Each exchange must be recorded, failed by a timeout, or dropped; returns
@@ -64,15 +66,13 @@ impl Busy {
     fn finish(self) -> u64 {
         let report = self.gateway.finish();
         let sum = |counts: &BTreeMap<String, u64>| counts.values().sum::<u64>();
-        let (failed, dropped) = (sum(&report.failed), sum(&report.dropped));
+        let dropped = sum(&report.counted(Defect::Dropped));
+        let failed = sum(&report.counted(Defect::PluginError));
         let all = report.recorded + failed + dropped;
         assert_eq!(all, self.asked.get(), "{report:#?}");
-        let told = format!("{dropped} exchanges were dropped");
-        let said = report
-            .failures
-            .iter()
-            .any(|failure| failure.contains(&told));
-        assert_eq!(said, dropped > 0, "{report:#?}");
+        let dropping = report.failures.iter().filter(|it| it.kind == "dropped");
+        let told: u64 = dropping.map(|failure| failure.count).sum();
+        assert_eq!(told, dropped, "{report:#?}");
         dropped
     }
 }

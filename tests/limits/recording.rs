@@ -3,6 +3,7 @@
 use std::io::Write as _;
 use std::sync::Arc;
 
+use ouli_config::Defect;
 use ouli_proxy::session::SessionReport;
 
 use crate::support::folder::Folder;
@@ -31,7 +32,7 @@ fn recorded(limits: &str, body: Vec<u8>, coding: &'static str) -> SessionReport 
 fn bodies_above_recorded_body_are_not_recorded() {
     let report = recorded("recorded_body = 100", vec![b'x'; 101], "identity");
     assert!(
-        reason(&report.partial).contains("limits.recorded_body"),
+        reason(&report.counted(Defect::Partial)).contains("limits.recorded_body"),
         "{report:#?}"
     );
     assert_eq!(report.recorded, 0);
@@ -50,12 +51,12 @@ fn decompression_is_limited() {
         "gzip",
     );
     assert!(
-        reason(&report.failed).contains("larger than 2097152 bytes"),
+        reason(&report.counted(Defect::Undecodable)).contains("larger than 2097152 bytes"),
         "{report:#?}"
     );
     let report = recorded("decompression_ratio = 10", bomb.clone(), "gzip");
     assert!(
-        reason(&report.failed).contains("more than 10 times"),
+        reason(&report.counted(Defect::Undecodable)).contains("more than 10 times"),
         "{report:#?}"
     );
     let report = recorded("decompression_ratio = 100000", bomb, "gzip");
@@ -113,10 +114,10 @@ fn exchanges_without_recording_memory_are_dropped() {
         }
         let report = gateway.finish();
         assert_eq!((report.recorded, report.passed), (1, false));
-        let dropped = reason(&report.dropped);
+        let dropped = reason(&report.counted(Defect::Dropped));
         assert!(dropped.contains("limits.recording_memory"), "{report:#?}");
         assert!(
-            report.failures[0].contains("on_recorder_full"),
+            report.failures[0].text.contains("on_recorder_full"),
             "{report:#?}"
         );
     }
@@ -226,7 +227,11 @@ fn secrets_above_the_limit_are_forgotten_and_the_recording_goes_on() {
         let folder = Arc::clone(&gateway.folder);
         let report = gateway.finish();
         assert_eq!((report.recorded, report.passed), (40, false), "{report:#?}");
-        assert_eq!(report.refused["guard.overflow"], 1, "{report:#?}");
+        assert_eq!(
+            report.counted(Defect::Secret)["guard.overflow"],
+            1,
+            "{report:#?}"
+        );
         let text = folder.text("default");
         assert!(
             !text.contains("9f8e7d") && !text.contains("7a6b5c"),

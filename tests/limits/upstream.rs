@@ -4,6 +4,8 @@ use std::io::Read as _;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ouli_config::Defect;
+
 use crate::support::client;
 use crate::support::folder::Folder;
 use crate::support::gateway;
@@ -207,7 +209,7 @@ fn a_response_body_that_pauses_is_aborted_unless_it_is_a_stream() {
         if mode == "record" {
             let report = gateway.finish();
             assert_eq!(report.recorded, 1, "{report:#?}");
-            let reason = report.partial.into_keys().next().unwrap();
+            let reason = report.counted(Defect::Partial).into_keys().next().unwrap();
             assert!(
                 reason.contains("limits.upstream_body_idle_timeout"),
                 "{reason}"

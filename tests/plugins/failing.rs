@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use ouli_config::Defect;
+
 use crate::support::binary::program;
 use crate::support::client;
 use crate::support::folder::Folder;
@@ -67,7 +69,11 @@ fn a_failed_redactor_or_policy_prevents_the_write() {
         let folder = Arc::clone(&gateway.folder);
         let report = gateway.finish();
         assert_eq!((report.recorded, report.passed), (0, false), "{function}");
-        let reason = report.failed.keys().next().unwrap();
+        let reason = report
+            .counted(Defect::PluginError)
+            .into_keys()
+            .next()
+            .unwrap();
         assert!(reason.contains("own.wasm"), "{function}: {reason}");
         assert!(folder.exchanges("default").is_empty(), "{function}");
     }

@@ -57,7 +57,7 @@ fn every_answer_to_urllib_is_recorded() {
         assert_eq!(live, vec![expected; COUNT], "{origin} {path}");
         let report = finish(gateway, folder);
         assert_eq!(report["recorded"], COUNT, "{origin} {path} {report:#}");
-        assert_eq!(report["partial"], serde_json::json!({}), "{origin} {path}");
+        assert_eq!(report["defects"], serde_json::json!({}), "{origin} {path}");
         upstream.stop();
         let gateway = start(&["replay"], folder);
         assert_eq!(post(&gateway, path), live, "{origin} {path}");

@@ -146,7 +146,7 @@ fn an_endless_body_is_forwarded_and_not_recorded() {
     let report: serde_json::Value = serde_json::from_str(&report).unwrap();
     let session = &report["sessions"][0];
     assert_eq!(session["recorded"], 1, "{report:#}");
-    let partial = session["partial"].as_object().unwrap();
+    let partial = session["defects"]["partial"].as_object().unwrap();
     let (reason, count) = partial.iter().next().unwrap();
     assert!(
         reason.contains("limits.recorded_body") && *count == 1,

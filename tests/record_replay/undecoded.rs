@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use ouli_config::Defect;
 
 use super::both_ways;
 use super::coded_bytes::gzip;
@@ -133,9 +134,15 @@ fn opaque_bodies_are_served_and_fail_the_verdict_with_the_reason() {
         let folder = Arc::clone(&gateway.folder);
         let report = gateway.finish();
         assert_eq!(report.recorded, 0, "{report:#?}");
-        assert_eq!(report.failed.values().sum::<u64>(), 2 * cases.len() as u64);
+        assert_eq!(
+            report.counted(Defect::Undecodable).values().sum::<u64>(),
+            2 * cases.len() as u64
+        );
         let is_explained = |reason: &String| reason.contains("its secrets cannot be found");
-        assert!(report.failed.keys().all(is_explained), "{report:#?}");
+        assert!(
+            report.counted(Defect::Undecodable).keys().all(is_explained),
+            "{report:#?}"
+        );
         assert!(!report.passed && folder.exchanges("default").is_empty());
     }
     let gateway = gateway::replay(&Arc::new(Folder::new())).start();

@@ -4,6 +4,8 @@ mod canary;
 
 use std::sync::Arc;
 
+use ouli_config::Defect;
+
 use crate::support::origin::{self, json, text};
 use crate::support::{client, gateway, random};
 
@@ -36,6 +38,70 @@ fn equal_secrets_have_equal_placeholders() {
         (&sent[2], &"\"<password-2>\"".to_owned())
     );
     assert_eq!(kept("response"), sent);
+}
+
+/// Secrets of one kind in one body: more than a session remembers in 140 of them.
+fn passwords(number: usize) -> String {
+    let one = |at: usize| format!("{{\"password\": \"pw-{:06}-x7k2q\"}}", number * 500 + at);
+    format!("[{}]", (0..500).map(one).collect::<Vec<_>>().join(","))
+}
+
+#[test]
+fn a_session_records_on_after_more_secrets_than_it_remembers() {
+    let origin = origin::new()
+        .route("/*", |seen| {
+            text(&format!("{} {}", seen.method, seen.target))
+        })
+        .start();
+    let recorded = gateway::record(&origin).start();
+    client::http1(&recorded).post("/login", "application/json", &passwords(0));
+    let folder = Arc::clone(&recorded.folder);
+    recorded.stop();
+    let builder = |mode| {
+        let builder = gateway::over(&folder, mode).upstream(&origin.url());
+        builder.environment(|name| (name == "API_KEY").then(|| "env-secret-4711".to_owned()))
+    };
+    // The same session first only replays, then it records too.
+    let section = "[redaction]\nenv = [\"API_KEY\"]";
+    let gateway = builder("replay").section(section).start();
+    let client = client::http1(&gateway);
+    let log_in = |numbers: std::ops::Range<usize>| {
+        for number in numbers {
+            let answer = client.post("/login", "application/json", &passwords(number));
+            assert_eq!((answer.status, answer.text()), (200, "POST /login"));
+        }
+    };
+    log_in(0..140);
+    let config = builder("auto").section(section).config();
+    gateway.folder.write_config(&config);
+    assert!(gateway.reload());
+    let record = |token: &str, path: &str| {
+        let ask = client.ask("GET", path);
+        let ask = ask.header("authorization", &format!("Bearer {token}"));
+        assert_eq!(ask.send().status, 200);
+    };
+    record("first-secret-1", "/1");
+    log_in(140..280);
+    record(
+        "other-secret-2",
+        "/2/first-secret-1/pw-139999-x7k2q/env-secret-4711",
+    );
+    let verdict = gateway.stop();
+    assert!(verdict.passed, "{verdict:#?}");
+    let targets: Vec<_> = folder
+        .exchanges("default")
+        .iter()
+        .map(|it| it["request"]["target"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(targets[..2], ["/login", "/1"]);
+    assert!(
+        targets[2].starts_with("/2/%3Cauthorization-"),
+        "{targets:?}"
+    );
+    let kept = folder.text("default");
+    for secret in ["first-secret", "other-secret", "pw-", "env-secret"] {
+        assert!(!kept.contains(secret), "{secret}");
+    }
 }
 
 #[test]
@@ -78,9 +144,9 @@ fn the_guard_refuses_token_patterns() {
     client.get("/hello");
     let folder = Arc::clone(&gateway.folder);
     let report = gateway.finish();
-    let refused: u64 = report.refused.values().sum();
+    let refused: u64 = report.counted(Defect::Secret).values().sum();
     assert_eq!((report.recorded, refused, report.passed), (1, 1, false));
-    let reason = report.refused.keys().next().unwrap();
+    let reason = report.counted(Defect::Secret).into_keys().next().unwrap();
     assert!(
         reason.contains("guard.gitlab-token") && !reason.contains(&token),
         "{reason}"

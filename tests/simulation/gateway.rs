@@ -119,6 +119,7 @@ impl Simulated {
                 .unwrap();
         }
         let live = Arc::new(SharedState {
+            counters: Arc::default(),
             plugin_status_page: Box::new(String::new),
             own_listeners: Arc::default(),
             snapshot: ArcSwap::from_pointee(snapshot),

@@ -4,6 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use ouli_config::Defect;
+
 use super::{UPGRADE, echoed, over, twice};
 use crate::support::client;
 use crate::support::folder::Folder;
@@ -52,7 +54,7 @@ fn an_invalid_upstream_handshake_is_a_502() {
         assert_eq!(refused.status, 502, "{shown}");
         assert_eq!(refused.headers["ouli-error"], "upstream", "{shown}");
         let report = gateway.finish();
-        let counted: u64 = report.partial.values().sum();
+        let counted: u64 = report.counted(Defect::UpstreamError).values().sum();
         assert_eq!((report.recorded, counted), (0, 1), "{shown}");
     }
 }

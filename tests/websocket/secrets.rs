@@ -3,6 +3,8 @@
 use std::io::Write as _;
 use std::sync::Arc;
 
+use ouli_config::Defect;
+
 use super::{UPGRADE, record};
 use crate::support::gateway;
 use crate::support::random;
@@ -110,7 +112,7 @@ fn binary_messages_with_a_token_are_refused() {
         drop(peer);
         let folder = Arc::clone(&gateway.folder);
         let report = gateway.finish();
-        let refused: u64 = report.refused.values().sum();
+        let refused: u64 = report.counted(Defect::Secret).values().sum();
         assert_eq!((report.recorded, refused), (0, 1), "{report:?}");
         assert!(folder.exchanges("default").is_empty());
     }

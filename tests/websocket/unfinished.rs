@@ -3,6 +3,8 @@
 use std::io::{Read as _, Write as _};
 use std::sync::Arc;
 
+use ouli_config::Defect;
+
 use super::UPGRADE;
 use super::scripted_origin::{ASK, hears, origin, read_until, record, replay, says};
 use crate::support::websocket::{
@@ -36,9 +38,10 @@ fn half_a_message_of_a_server_that_left_is_not_recorded() {
             drop(raw);
             let folder = Arc::clone(&gateway.folder);
             let report = gateway.finish();
-            let counted: u64 = report.partial.values().sum();
+            let counted: u64 = report.counted(Defect::Partial).values().sum();
             assert_eq!((report.recorded, counted), (0, 1), "{kind}: {report:?}");
-            let reason = report.partial.keys().next().unwrap();
+            assert!(!report.passed, "{kind}: {report:?}");
+            let reason = report.counted(Defect::Partial).into_keys().next().unwrap();
             assert!(
                 reason.contains("within a message of the server"),
                 "{reason}"
@@ -75,7 +78,7 @@ fn a_client_that_fails_within_a_message_is_not_recorded() {
     assert_eq!(hears(&gateway, bytes.len()), Some(bytes));
     let folder = Arc::clone(&gateway.folder);
     let report = gateway.finish();
-    let counted: u64 = report.partial.values().sum();
+    let counted: u64 = report.counted(Defect::Partial).values().sum();
     assert_eq!((report.recorded, counted), (0, 1), "{report:?}");
     assert!(folder.exchanges("default").is_empty());
 }
@@ -95,9 +98,9 @@ fn an_answer_to_half_a_message_of_a_client_is_not_recorded() {
     drop(peer);
     let folder = Arc::clone(&gateway.folder);
     let report = gateway.finish();
-    let counted: u64 = report.partial.values().sum();
+    let counted: u64 = report.counted(Defect::Partial).values().sum();
     assert_eq!((report.recorded, counted), (0, 1), "{report:?}");
-    let reason = report.partial.keys().next().unwrap();
+    let reason = report.counted(Defect::Partial).into_keys().next().unwrap();
     assert!(
         reason.contains("within a message of the client"),
         "{reason}"

@@ -124,13 +124,19 @@ fn finish(gateway: Gateway) -> u8 {
     {
         return usage_error(&reason);
     }
-    let replays = config.endpoints.iter().any(|one| one.mode == Mode::Replay);
-    let decides = config.strict || (replays && environment::is_ci());
-    if decides && !verdict.passed {
-        EXIT_FAILED
-    } else {
-        EXIT_OK
+    exit_status(&config, &verdict)
+}
+
+/// The exit status for a verdict. A gateway that somebody runs by hand does not fail.
+fn exit_status(config: &Config, verdict: &Verdict) -> u8 {
+    if verdict.passed {
+        return EXIT_OK;
     }
+    if config.strict || config.fail_on.explicit || environment::is_ci() {
+        return EXIT_FAILED;
+    }
+    errln!("exit status 0: to fail with status 1, add --strict or --fail-on, or set CI=true");
+    EXIT_OK
 }
 
 fn write_report(path: &Path, verdict: &Verdict) -> Result<(), String> {

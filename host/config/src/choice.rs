@@ -16,7 +16,7 @@ macro_rules! choices {
         $($(#[doc = $variant_doc:literal])+ $variant:ident = $word:literal,)+
     })+) => {$(
         $(#[doc = $doc])+
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
         pub enum $name {
             $($(#[doc = $variant_doc])+ $variant,)+
         }
@@ -108,12 +108,34 @@ choices! {
         Json = "json",
     }
 
-    /// What unused recorded exchanges mean for a verdict.
-    Unused {
-        /// They are listed.
-        Report = "report",
-        /// They fail the verdict.
-        Fail = "fail",
+    /// A kind of defect that a verdict counts.
+    Defect {
+        /// A request was not found in the cassette, or its exchange cannot be replayed.
+        Miss = "miss",
+        /// The gateway answered a request with an error of its own: a limit, an invalid request.
+        RefusedRequest = "refused-request",
+        /// The upstream sent no valid response, and the failure was not recorded.
+        UpstreamError = "upstream-error",
+        /// A plugin failed: the next matcher decided, or the exchange was not recorded.
+        PluginError = "plugin-error",
+        /// An exchange ended early or is too large, and was not recorded.
+        Partial = "partial",
+        /// The gateway cannot read the bytes of an exchange, and did not record it.
+        Undecodable = "undecodable",
+        /// The guard found a secret in an exchange, which was not recorded.
+        Secret = "secret",
+        /// The recorder was full, and an exchange was not recorded.
+        Dropped = "dropped",
+        /// An exchange could not be written, or the disk did not confirm it.
+        NotWritten = "not-written",
+        /// A part of a cassette cannot be read.
+        Damage = "damage",
+        /// A cassette was edited.
+        Edited = "edited",
+        /// A recorded exchange was not replayed.
+        Unused = "unused",
+        /// There was no request.
+        NoRequests = "no-requests",
     }
 
     /// What happens when a matcher fails.

@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use serde_json::{Map, Value as Json};
 
-use crate::choice::{LogFormat, OnExhausted, OnRecorderFull, Unused};
+use crate::choice::{LogFormat, Mode, OnExhausted, OnRecorderFull};
 use crate::endpoint::Endpoint;
+use crate::fail_on::FailOn;
 use crate::fsync::Fsync;
 use crate::limits::Limits;
 use crate::plugin::Plugin;
@@ -28,7 +29,8 @@ pub struct Config {
     pub timing: Timing,
     /// Protobuf descriptor sets, so that gRPC messages can be read by field.
     pub proto_descriptors: Vec<PathBuf>,
-    /// Edited cassettes are refused, and a failed verdict ends the process with status 1.
+    /// Edited cassettes are refused, more defects fail a verdict, and a failed one ends the process
+    /// with status 1.
     pub strict: bool,
     /// The file to which verdicts are written as JSON.
     pub report: Option<PathBuf>,
@@ -46,10 +48,18 @@ pub struct Config {
     pub builtin: BuiltinSettings,
     /// The user's redaction settings.
     pub redaction: Redaction,
-    /// What unused recorded exchanges mean for a verdict.
-    pub unused: Unused,
+    /// The defects that fail a verdict.
+    pub fail_on: FailOn,
     /// The limits.
     pub limits: Limits,
+}
+
+impl Config {
+    /// True if an endpoint records or replays, so that a verdict says something.
+    pub fn expects_requests(&self) -> bool {
+        let mut endpoints = self.endpoints.iter();
+        endpoints.any(|endpoint| endpoint.mode != Mode::Passthrough)
+    }
 }
 
 /// The plugin folders.

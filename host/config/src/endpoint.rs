@@ -244,22 +244,17 @@ mod tests {
     }
 
     #[test]
-    fn session_names_may_have_folders_but_no_parent_folders() {
-        for text in ["a", "suite/login test", "A.b_c", &"x".repeat(200)] {
+    fn session_names_are_texts_without_control_characters() {
+        for text in [
+            "a",
+            "suite/login test",
+            "../a.py::b[1]",
+            "ä",
+            &"x".repeat(1024),
+        ] {
             assert!(session_name(&string(text)).is_ok(), "{text}");
         }
-        for text in [
-            "",
-            "/a",
-            "a/",
-            "a//b",
-            "a/../b",
-            "../a",
-            "a.bodies/b",
-            ".a",
-            "ä",
-            &"x".repeat(201),
-        ] {
+        for text in ["", "a\n", "a\0", &"x".repeat(1025)] {
             assert!(session_name(&string(text)).is_err(), "{text}");
         }
     }

@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
-use crate::choice::{LogFormat, OnExhausted, OnRecorderFull, Unused};
+use crate::choice::{LogFormat, OnExhausted, OnRecorderFull};
 use crate::config::{BuiltinSettings, Config, PluginFolders, Redaction};
 use crate::config_error::{ConfigErrors, ErrorCollector, ValueError};
 use crate::endpoint_list;
+use crate::fail_on::{self, FailOn};
 use crate::fsync::fsync;
 use crate::limits::{self, Limits};
 use crate::overrides::{self, Override};
@@ -66,6 +67,7 @@ fn read(mut root: Section<'_>) -> Config {
         .map_or_else(Limits::default, limits::read);
     let endpoints = endpoint_list::read(&mut root, limits.endpoints);
     let plugins = plugins(&mut root, &limits);
+    let strict = root.read("strict", flag).unwrap_or(false);
     let config = Config {
         cassettes_explicit: root.has("cassettes"),
         cassettes: root.path_or("cassettes", "cassettes"),
@@ -78,7 +80,7 @@ fn read(mut root: Section<'_>) -> Config {
             .unwrap_or(OnRecorderFull::Wait),
         timing: root.read("timing", timing).unwrap_or_default(),
         proto_descriptors: root.paths("proto_descriptors").unwrap_or_default(),
-        strict: root.read("strict", flag).unwrap_or(false),
+        strict,
         report: root.path("report"),
         fsync: root.read("fsync", fsync).unwrap_or_default(),
         log_format: root.read("log_format", choice).unwrap_or(LogFormat::Text),
@@ -91,7 +93,7 @@ fn read(mut root: Section<'_>) -> Config {
             policy: root.json_table("policy"),
         },
         redaction: redaction(&mut root),
-        unused: unused(&mut root),
+        fail_on: fail_on(&mut root, strict),
         limits,
     };
     root.reject_unknown_keys();
@@ -147,11 +149,11 @@ fn env_var_name(node: &Node) -> Result<String, ValueError> {
     Ok(name)
 }
 
-fn unused(root: &mut Section<'_>) -> Unused {
+fn fail_on(root: &mut Section<'_>, strict: bool) -> FailOn {
     let Some(mut section) = root.section("verdict") else {
-        return Unused::Report;
+        return FailOn::new(strict, None);
     };
-    let unused = section.read("unused", choice).unwrap_or(Unused::Report);
+    let terms = section.list("fail_on", fail_on::terms);
     section.reject_unknown_keys();
-    unused
+    FailOn::new(strict, terms)
 }

@@ -11,6 +11,7 @@ mod config_error;
 mod endpoint;
 mod endpoint_list;
 mod endpoint_tls;
+mod fail_on;
 mod file;
 mod fsync;
 mod limits;
@@ -26,14 +27,15 @@ mod value_parsers;
 mod value_tree;
 
 pub use choice::{
-    ClientAuthMode, ErrorFormat, Instances, LogFormat, Mode, OnDifference, OnError, OnExhausted,
-    OnRecorderFull, Unused,
+    ClientAuthMode, Defect, ErrorFormat, Instances, LogFormat, Mode, OnDifference, OnError,
+    OnExhausted, OnRecorderFull,
 };
 pub use command_line::{CONFIG_FILE, CommandLine};
 pub use config::{BuiltinSettings, Config, PluginFolders, Redaction};
 pub use config_error::{ConfigError, ConfigErrors, ValueError};
 pub use endpoint::Endpoint;
 pub use endpoint_tls::{CertificateFiles, ClientAuth, Tls};
+pub use fail_on::FailOn;
 pub use fsync::Fsync;
 pub use limits::{LIMITS, Limit, LimitGroup, Limits};
 pub use overrides::Override;

@@ -371,7 +371,7 @@ mod tests {
             errors.into_iter().map(|error| error.key).collect()
         };
         let upstream = Override::text("endpoint.upstream", "ftp://x");
-        let session = Override::text("session", "../x").typed_as_flag();
+        let session = Override::text("session", "").typed_as_flag();
         let typed = [upstream.clone().typed_as_flag(), session];
         assert_eq!(errors(None, &typed), ["--session", "--upstream"]);
         assert_eq!(

@@ -95,6 +95,7 @@ const RENAMED: &[(&str, &str)] = &[
     ("limits.shadow_time", "limits.shadow_timeout"),
     ("exhausted", "on_exhausted"),
     ("descriptors", "proto_descriptors"),
+    ("verdict.unused", "verdict.fail_on"),
     ("redaction.off", "redaction.disabled_rules"),
     ("redactor.volatile", "redactor.volatile_headers"),
     ("redactor.pointers", "redactor.json_pointers"),

@@ -8,11 +8,12 @@ use bytes::Bytes;
 
 use crate::contract::declarations::Declared;
 use crate::load::self_test;
+use crate::match_key::{FirstMatch, MatchKey};
 use crate::run::guest_call::GuestCall;
 use crate::{Plugin, PluginError, PluginFailure};
 use ouli_codec::MessageView;
 use ouli_codec::grpc::Schema;
-use ouli_matching::key::{self, DescribedPart, Key, KeyPart, KeyedMessage};
+use ouli_matching::key::{self, DescribedPart, KeyPart, KeyedMessage};
 use ouli_message::{Exchange, Request};
 use ouli_redaction::{
     ConversationMessage, RedactedExchange, RedactionPipeline, RequestView, Secrets, exchange_views,
@@ -23,15 +24,6 @@ use ouli_redaction::{
 pub struct Plugins {
     all: Vec<Arc<Plugin>>,
     redaction: RedactionPipeline<Plugin>,
-}
-
-/// The key of a request or of a message.
-#[derive(Clone)]
-pub struct MatchKey {
-    /// The key.
-    pub key: Key,
-    /// The plugin that made it.
-    pub matcher: Arc<Plugin>,
 }
 
 /// What the recording policies decide about an exchange.
@@ -145,7 +137,7 @@ impl Plugins {
         secrets: &Arc<Secrets>,
     ) -> Result<MatchKey, PluginFailure> {
         let websocket = websocket_part(&**request);
-        self.first_matcher(request, secrets, |matcher, declared, added| MatchKey {
+        let found = self.first_matcher(request, secrets, |matcher, declared, added| MatchKey {
             key: if added.is_empty() && websocket.is_none() {
                 key::derive(declared, &**request)
             } else {
@@ -158,7 +150,9 @@ impl Plugins {
                 key::derive(&parts, &**request)
             },
             matcher: Arc::clone(matcher),
-        })
+            failure: None,
+        })?;
+        Ok(found.into_key())
     }
 
     /// The parts of a request's key with their values.
@@ -170,13 +164,14 @@ impl Plugins {
         request: &Arc<dyn MessageView>,
         secrets: &Arc<Secrets>,
     ) -> Result<Vec<DescribedPart>, PluginFailure> {
-        self.first_matcher(request, secrets, |_, declared, added| {
+        let found = self.first_matcher(request, secrets, |_, declared, added| {
             let mut described = key::describe(declared, &**request);
             described.extend(key::describe(added, &**request));
             let websocket = websocket_part(&**request);
             described.extend(key::describe(websocket.as_slice(), &**request));
             described
-        })
+        })?;
+        Ok(found.result)
     }
 
     /// A request with the parts of its key.
@@ -188,11 +183,12 @@ impl Plugins {
         request: &Arc<dyn MessageView>,
         secrets: &Arc<Secrets>,
     ) -> Result<KeyedMessage, PluginFailure> {
-        self.first_matcher(request, secrets, |matcher, declared, added| {
+        let found = self.first_matcher(request, secrets, |matcher, declared, added| {
             let websocket = websocket_part(&**request);
             let parts = declared.iter().chain(added).chain(&websocket);
             keyed(matcher, parts.cloned().collect(), request)
-        })
+        })?;
+        Ok(found.result)
     }
 
     /// A message of a conversation with the parts of its key.
@@ -204,9 +200,10 @@ impl Plugins {
         message: &Arc<dyn MessageView>,
         secrets: &Arc<Secrets>,
     ) -> Result<KeyedMessage, PluginFailure> {
-        self.first_matcher(message, secrets, |matcher, declared, added| {
+        let found = self.first_matcher(message, secrets, |matcher, declared, added| {
             keyed(matcher, message_parts(declared, added), message)
-        })
+        })?;
+        Ok(found.result)
     }
 
     /// A message of a conversation as matchers see it: without secrets.
@@ -231,10 +228,12 @@ impl Plugins {
         message: &Arc<dyn MessageView>,
         secrets: &Arc<Secrets>,
     ) -> Result<MatchKey, PluginFailure> {
-        self.first_matcher(message, secrets, |matcher, declared, added| MatchKey {
+        let found = self.first_matcher(message, secrets, |matcher, declared, added| MatchKey {
             key: key::derive(&message_parts(declared, added), &**message),
             matcher: Arc::clone(matcher),
-        })
+            failure: None,
+        })?;
+        Ok(found.into_key())
     }
 
     /// The parts of a message's key with their values.
@@ -246,9 +245,10 @@ impl Plugins {
         message: &Arc<dyn MessageView>,
         secrets: &Arc<Secrets>,
     ) -> Result<Vec<DescribedPart>, PluginFailure> {
-        self.first_matcher(message, secrets, |_, declared, added| {
+        let found = self.first_matcher(message, secrets, |_, declared, added| {
             key::describe(&message_parts(declared, added), &**message)
-        })
+        })?;
+        Ok(found.result)
     }
 
     /// An exchange without secrets, to be written.
@@ -306,7 +306,7 @@ impl Plugins {
         request: &Arc<dyn MessageView>,
         secrets: &Arc<Secrets>,
         take: impl Fn(&Arc<Plugin>, &[KeyPart], &[KeyPart]) -> T,
-    ) -> Result<T, PluginFailure> {
+    ) -> Result<FirstMatch<T>, PluginFailure> {
         let path = request.path();
         let mut last_failure = None;
         for plugin in self.all.iter().filter(|plugin| plugin.covers(path)) {
@@ -314,11 +314,15 @@ impl Plugins {
                 continue;
             };
             if !is_called {
-                return Ok(take(plugin, items, &[]));
+                let result = take(plugin, items, &[]);
+                return Ok(FirstMatch::new(result, last_failure));
             }
             match plugin.identify(request, secrets) {
                 Ok(result) if result.abstain => {}
-                Ok(result) => return Ok(take(plugin, items, &result.parts)),
+                Ok(result) => {
+                    let result = take(plugin, items, &result.parts);
+                    return Ok(FirstMatch::new(result, last_failure));
+                }
                 Err(failure) if plugin.fail_closed => return Err(failure),
                 Err(failure) => {
                     if !failure.circuit_open {

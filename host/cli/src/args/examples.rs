@@ -11,7 +11,8 @@ Examples:
   ouli-gateway auto --upstream h2c://127.0.0.1:50051 --listen 127.0.0.1:0
       Replays recorded requests and records new ones, on a free port.
 
-Exit status: 0 success; 1 a verdict failed; 2 wrong usage, configuration, plugin or cassette.";
+Exit status: 0 success; 1 a verdict failed (with --strict, --fail-on or CI=true); 2 wrong usage,
+configuration, plugin or cassette.";
 
 pub(super) const RECORD_EXAMPLES: &str = "\
 Examples:
@@ -26,6 +27,8 @@ Examples:
   ouli-gateway replay
   ouli-gateway replay --session login --strict --report verdict.json
       Exits with status 1 if a request was not recorded.
+  ouli-gateway replay --strict --fail-on unused,-partial
+      Also fails on recorded exchanges that were not requested; accepts clients that abort.
   ouli-gateway replay --set on_exhausted=miss --set limits.connections=100";
 
 pub(super) const AUTO_EXAMPLES: &str = "\

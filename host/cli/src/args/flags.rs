@@ -47,9 +47,18 @@ pub(crate) struct RunFlags {
     /// Speed of replayed streams: `instant`, `recorded`, or a factor such as 0.5 [default: instant]
     #[arg(long, value_name = "PACE")]
     pub(super) timing: Option<String>,
-    /// Reject edited cassettes; exit with status 1 if a verdict fails
+    /// Reject edited cassettes; exit with status 1 if a verdict fails, also if there was no request
     #[arg(long)]
     pub(super) strict: bool,
+    /// Kinds of defects that fail the verdict; exit with status 1 if it fails
+    ///
+    /// KINDS are separated by commas and change the defaults in order: a kind is added, `-KIND` is
+    /// removed, `all` and `none` are all and no kinds.
+    /// By default: miss, refused-request, upstream-error, plugin-error, partial, undecodable,
+    /// secret, dropped, not-written, damage. With --strict also: edited, no-requests. Further:
+    /// unused.
+    #[arg(long, value_name = "KINDS", allow_hyphen_values = true)]
+    pub(super) fail_on: Vec<String>,
     /// Write one log line per exchange.
     #[arg(long)]
     pub(super) access_log: bool,
@@ -82,10 +91,12 @@ impl RunFlags {
             ("timing", &self.timing),
             ("report", &self.report),
         ];
+        let fail_on = (!self.fail_on.is_empty())
+            .then(|| Override::list("verdict.fail_on", &self.fail_on).typed_as_flag());
         let flags = [("strict", self.strict), ("access_log", self.access_log)];
         let flags = flags.into_iter().filter(|(_, is_set)| *is_set);
         let flags = flags.map(|(key, _)| Override::flag(key, true).typed_as_flag());
-        text_overrides(texts).chain(flags)
+        text_overrides(texts).chain(flags).chain(fail_on)
     }
 }
 

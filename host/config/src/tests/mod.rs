@@ -57,7 +57,7 @@ disabled_rules = ["header.x-token"]
 env = ["API_KEY"]
 
 [verdict]
-unused = "fail"
+fail_on = ["unused", "-partial"]
 "#;
 
 fn read(text: &str, settings: &[&str]) -> Result<Config, ConfigErrors> {
@@ -98,7 +98,8 @@ fn reads_every_kind_of_key() {
     );
     assert_eq!(config.redaction.disabled_rules, ["header.x-token"]);
     assert_eq!(config.redaction.env, ["API_KEY"]);
-    assert_eq!(config.unused, Unused::Fail);
+    assert!(config.fail_on.explicit && config.fail_on.contains(Defect::Unused));
+    assert!(!config.fail_on.contains(Defect::Partial));
     assert_eq!(config.builtin.matcher["ignore_query"][0], "nonce");
     let plugin = &config.plugins[0];
     assert_eq!(plugin.settings["deep"]["on"], true);

@@ -64,7 +64,7 @@ async fn serve_socket<S: HttpService>(
     let stream = match handshake.await {
         Ok(Ok(stream)) => stream,
         Ok(Err(HandshakeError::PlainHttp(socket))) => {
-            let rejection = reject::reject_invalid_request(socket, HeadError::PlainHttp);
+            let rejection = reject::reject_invalid_request(&listener, socket, HeadError::PlainHttp);
             return Box::pin(rejection).await;
         }
         Ok(Err(HandshakeError::Failed)) => return,
@@ -106,10 +106,11 @@ async fn serve_http<S: HttpService, T>(
         match Box::pin(http1::serve(socket, first, &connection)).await {
             Outcome::Idle(idle_socket, buffered) => (socket, unread) = (idle_socket, buffered),
             Outcome::InvalidRequest(socket, error) => {
+                let listener = &connection.listener;
                 if error == HeadError::Tls {
-                    connection.listener.warnings.warn(&format!("{error}"));
+                    listener.warnings.warn(&format!("{error}"));
                 }
-                return Box::pin(reject::reject_invalid_request(socket, error)).await;
+                return Box::pin(reject::reject_invalid_request(listener, socket, error)).await;
             }
             Outcome::Closed => return,
         }

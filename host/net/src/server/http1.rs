@@ -65,11 +65,7 @@ where
     let (listener, activity) = (&connection.listener, &connection.activity);
     let bounds = &listener.bounds;
     activity.options_targets().clear();
-    let inspector = Inspector::Http1(Http1Validator::new(HeadLimits {
-        bytes: bounds.header_bytes,
-        fields: bounds.header_count,
-    }));
-    let io = InspectedIo::new(socket, first, Arc::clone(activity), inspector);
+    let io = InspectedIo::new(socket, first, Arc::clone(activity), inspector(bounds));
     let context = (Arc::clone(listener), Arc::clone(activity));
     let service = service_fn(move |request: Request<Incoming>| {
         let (listener, activity) = context.clone();
@@ -124,6 +120,14 @@ where
         return Outcome::Closed;
     };
     outcome(end, parts.io.into_inner(), parts.read_buf)
+}
+
+/// Validates the bytes of the client before hyper parses them.
+fn inspector(bounds: &Bounds) -> Inspector {
+    Inspector::Http1(Http1Validator::new(HeadLimits {
+        bytes: bounds.header_bytes,
+        fields: bounds.header_count,
+    }))
 }
 
 /// The connection once hyper has given its socket back.

@@ -32,6 +32,8 @@ pub(super) fn reject<S: HttpService, T>(
 {
     let key = exceeded.key();
     span.in_scope(|| tracing::debug!("connection rejected by limits.{key}"));
+    let reason = format!("there are too many connections (limits.{key})");
+    listener.service.connection_rejected(&reason);
     let active = listener.active_rejections.fetch_add(1, Ordering::Relaxed);
     let guard = RejectionGuard(Arc::clone(listener));
     if listener.tls.is_some() || active >= listener.bounds.rejected_connections {
@@ -76,12 +78,14 @@ async fn send_rejection(
 
 /// Responds to bytes that are not a valid request, or that another server could read as a different
 /// request.
-pub(super) async fn reject_invalid_request(
+pub(super) async fn reject_invalid_request<S: HttpService>(
+    listener: &ListenerContext<S>,
     socket: impl AsyncRead + AsyncWrite + Unpin,
     error: HeadError,
 ) {
     let detail = error.to_string();
     tracing::debug!("request rejected: {detail}");
+    listener.service.connection_rejected(&detail);
     let response = problem_response(error.status(), error.kind(), error.title(), &detail);
     // As above.
     let _ = tokio::time::timeout(REJECT_TIMEOUT, respond_and_close(socket, &response)).await;

@@ -32,4 +32,8 @@ pub trait HttpService: Send + Sync + 'static {
         rejection: Rejection,
         guard: RequestGuard,
     ) -> Response<Self::Body>;
+
+    /// A connection is rejected, or ends because its bytes are not valid requests. What it asked
+    /// for is not known.
+    fn connection_rejected(&self, _reason: &str) {}
 }

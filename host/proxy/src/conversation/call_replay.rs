@@ -65,9 +65,9 @@ impl UnmatchedCall {
         }
     }
 
-    /// The error that the client receives, counted.
-    pub(super) fn into_counted_error(self) -> ExchangeError {
-        self.call.cursor.count_if_miss(&self.error);
+    /// The error that the client receives.
+    pub(super) fn into_error(mut self) -> ExchangeError {
+        self.call.cursor.fail(&self.error);
         self.error
     }
 }
@@ -201,7 +201,10 @@ impl CallReplay {
                 if let MessageKind::Text(payload) | MessageKind::Binary(payload) = &due.kind {
                     match self.encode_message(payload).await {
                         Ok(frame) => sender.data(frame).await?,
-                        Err(error) => return self.end_with_error(sender, &error).await,
+                        Err(error) => {
+                            self.cursor.count_error(&error);
+                            return self.end_with_error(sender, &error).await;
+                        }
                     }
                 }
                 self.cursor.mark_sent();
@@ -214,7 +217,7 @@ impl CallReplay {
                 () = sender.closed() => return Err(ClientGone),
             };
             if let Err(error) = received {
-                self.cursor.count_if_miss(&error);
+                self.cursor.count_error(&error);
                 return self.end_with_error(sender, &error).await;
             }
         }

@@ -19,7 +19,7 @@ use ouli_message::stream::{Ending, Message, MessageKind, Payload, Protocol, Side
 use ouli_plugin::{ConversationMessage, PluginFailure};
 
 /// The position of a client in the conversation that is selected for it. Counts a hit when it is
-/// dropped, unless the conversation was a miss.
+/// dropped, unless the conversation failed.
 pub(super) struct ConversationCursor {
     snapshot: Arc<Snapshot>,
     endpoint: Arc<Endpoint>,
@@ -43,7 +43,8 @@ pub(super) struct ConversationCursor {
     committed: bool,
     /// When the last message was sent: in the recording, in microseconds, and now.
     last_message: (u64, Instant),
-    is_miss: bool,
+    /// The conversation is not counted as a hit.
+    is_failed: bool,
 }
 
 /// A message of the server.
@@ -76,7 +77,7 @@ impl ConversationCursor {
             client_ended: false,
             committed: false,
             last_message: (0, Instant::now()),
-            is_miss: false,
+            is_failed: false,
         }
     }
 
@@ -160,7 +161,9 @@ impl ConversationCursor {
         let secrets = session.secrets();
         let plugins = &self.snapshot.plugins;
         let message = plugins.message_view(conversation_message, secrets)?;
-        let key = plugins.message_key(&message, secrets)?.key.hash();
+        let match_key = plugins.message_key(&message, secrets)?;
+        session.count_failed_matcher(&match_key);
+        let key = match_key.key.hash();
         let found = self.matches_key(key)
             || self.matches_by_wildcard(&message)?
             || self.switch_for_key(key);
@@ -218,7 +221,7 @@ impl ConversationCursor {
 
     /// Undoes the claim without counting: the request is forwarded instead.
     pub(super) fn release(mut self) {
-        self.is_miss = true;
+        self.is_failed = true;
         if let Some(claimed) = self.claimed.take() {
             claimed.release();
         }
@@ -226,7 +229,7 @@ impl ConversationCursor {
 
     /// The error for a message that is not recorded, or for the end of the client's messages.
     fn miss(&mut self, message: Option<&Arc<dyn MessageView>>) -> ExchangeError {
-        self.is_miss = true;
+        self.is_failed = true;
         match self.explain_miss(message) {
             Ok(miss) => ExchangeError::Miss(Box::new(miss)),
             Err(failure) => ExchangeError::Plugin(failure),
@@ -251,12 +254,23 @@ impl ConversationCursor {
         Ok(miss)
     }
 
-    /// Counts an error that the client receives, if it is a miss. It is not counted earlier because
-    /// the request may still be forwarded.
-    pub(super) fn count_if_miss(&self, error: &ExchangeError) {
-        if matches!(error, ExchangeError::Miss(_)) {
-            self.session.counters().count(Outcome::Miss);
+    /// Counts an error that the client receives. It is not counted earlier because the request may
+    /// still be forwarded.
+    pub(super) fn count_error(&mut self, error: &ExchangeError) {
+        if let Some(outcome) = error.outcome() {
+            self.count_failure(outcome);
         }
+    }
+
+    /// Counts the conversation as failed, not as a hit.
+    pub(super) fn count_failure(&mut self, outcome: Outcome) {
+        self.session.counters().count(outcome);
+        self.is_failed = true;
+    }
+
+    /// The error is counted elsewhere. The conversation is no hit, unless the error is the replay.
+    pub(super) fn fail(&mut self, error: &ExchangeError) {
+        self.is_failed |= error.outcome().is_some();
     }
 
     /// Skips messages that need not be sent: those that the client has sent, its pings and pongs,
@@ -366,7 +380,7 @@ fn have_same_response_head(one: &Entry, other: &Entry, protocol: Protocol) -> bo
 
 impl Drop for ConversationCursor {
     fn drop(&mut self) {
-        if !self.is_miss {
+        if !self.is_failed {
             self.session.counters().count(Outcome::Hit);
         }
     }

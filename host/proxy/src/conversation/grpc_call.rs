@@ -30,7 +30,7 @@ pub(crate) async fn replay_call(
             }
             call.respond(context)
                 .await
-                .map_err(UnmatchedCall::into_counted_error)
+                .map_err(UnmatchedCall::into_error)
         }
         Selection::Exhausted(count) => Err(replay::miss_error(context, &lookup, Some(count))),
         Selection::NotFound => Err(replay::miss_error(context, &lookup, None)),
@@ -59,7 +59,7 @@ pub(crate) async fn replay_call_or_forward(
                 Ok(response) => return Ok(response),
                 Err(unmatched) => match unmatched.into_request_body() {
                     Ok(body) => body,
-                    Err(unmatched) => return Err(unmatched.into_counted_error()),
+                    Err(unmatched) => return Err(unmatched.into_error()),
                 },
             }
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::handler::{ExchangeError, RequestContext};
 use crate::replay::{self, Lookup};
-use crate::session::{ClaimedEntry, Outcome, ReplayQueue};
+use crate::session::{ClaimedEntry, ReplayQueue};
 use ouli_message::stream::Protocol;
 
 /// The recorded conversation for a request that begins one.
@@ -51,14 +51,9 @@ pub(super) async fn load_expected_keys(
     let read = tokio::task::spawn_blocking(move || index.client_message_keys(&entry, protocol));
     match read.await {
         Ok(Ok(expected_keys)) => Ok(expected_keys),
-        Ok(Err(reason)) => {
-            // What cannot be replayed was not found, so the verdict fails.
-            let session = lookup.index.session();
-            session.counters().count(Outcome::Miss);
-            Err(ExchangeError::Cassette(format!(
-                "a recorded conversation cannot be read: {reason}"
-            )))
-        }
+        Ok(Err(reason)) => Err(ExchangeError::Cassette(format!(
+            "a recorded conversation cannot be read: {reason}"
+        ))),
         Err(error) => Err(ExchangeError::Internal(error.to_string())),
     }
 }

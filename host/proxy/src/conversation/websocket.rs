@@ -9,7 +9,7 @@ use tokio::io::AsyncWriteExt as _;
 use super::client_input;
 use super::cursor::{ConversationCursor, DueMessage};
 use crate::handler::{ExchangeError, RequestTrace};
-use crate::session::MemoryReservation;
+use crate::session::{MemoryReservation, Outcome};
 use crate::tunnel::ClientIo;
 use ouli_codec::websocket::{Bounds, Decoder, DeflateParams, Encoder, ReceivedMessage, Violation};
 use ouli_config::Limits;
@@ -177,9 +177,9 @@ impl WebSocketReplay {
                     }
                 }
                 Event::MemoryLimit => {
-                    return self
-                        .close(Some(1013), "memory limit reached (limits.memory)")
-                        .await;
+                    let error = ExchangeError::MemoryLimit;
+                    self.cursor.count_error(&error);
+                    return self.close(Some(1013), &error.to_string()).await;
                 }
                 Event::Idle => return self.handle_idle().await,
                 Event::Shutdown => return self.close(Some(1001), "the gateway stops").await,
@@ -303,7 +303,7 @@ impl WebSocketReplay {
         }
         if let Err(error) = self.cursor.receive_violation(&violation) {
             self.trace.log_error(&error);
-            self.cursor.count_if_miss(&error);
+            self.cursor.count_error(&error);
             return self.close(Some(violation.code), violation.reason).await;
         }
         self.send_due(Pacing::Immediate).await?;
@@ -330,7 +330,7 @@ impl WebSocketReplay {
             return self.close(Some(1001), "idle timeout").await;
         };
         self.trace.log_error(&error);
-        self.cursor.count_if_miss(&error);
+        self.cursor.count_error(&error);
         let limit = self.limits.stream_idle_timeout;
         let reason = format!("ouli miss: no message for {limit:?} (limits.stream_idle_timeout)");
         self.close(Some(1011), &reason).await
@@ -339,7 +339,7 @@ impl WebSocketReplay {
     /// The client sends a message that is not recorded.
     async fn handle_miss(&mut self, error: &ExchangeError) -> std::io::Result<ConversationEnd> {
         self.trace.log_error(error);
-        self.cursor.count_if_miss(error);
+        self.cursor.count_error(error);
         let (code, reason) = match error {
             ExchangeError::Miss(miss) => (1008, format!("ouli miss: {}", miss.close_reason())),
             other => (1011, other.to_string()),
@@ -356,7 +356,9 @@ impl WebSocketReplay {
     async fn send_message(&mut self, due: DueMessage) -> std::io::Result<Option<ConversationEnd>> {
         let frame = match &due.kind {
             MessageKind::Text(payload) | MessageKind::Binary(payload) => {
-                let bytes = self.cursor.payload_bytes(payload).await?;
+                let bytes = self.cursor.payload_bytes(payload).await;
+                // What cannot be read was not found.
+                let bytes = bytes.inspect_err(|_| self.cursor.count_failure(Outcome::Miss))?;
                 let text = matches!(due.kind, MessageKind::Text(_));
                 self.encoder.message(text, &bytes, payload.compressed, None)
             }

@@ -21,9 +21,9 @@ use super::state::{self, GatewayState};
 use super::{load, snapshot_builder};
 use crate::handler::RequestLimiter;
 use crate::handler::{PageRenderer, SharedState, Snapshot};
-use crate::session::{MemoryBudget, Recorder, RecorderLimits, Sessions, Verdict};
+use crate::session::{Counters, MemoryBudget, Recorder, RecorderLimits, Sessions, Verdict};
 use ouli_cassette::Writer;
-use ouli_config::Config;
+use ouli_config::{Config, Defect};
 use ouli_net::drain::Drain;
 
 /// A running gateway. It has threads of its own; [`Gateway::stop`] ends them.
@@ -63,6 +63,7 @@ impl Gateway {
             own_listeners: Arc::default(),
             snapshot: ArcSwap::from_pointee(snapshot),
             sessions,
+            counters: Arc::default(),
             recorder,
             budget: MemoryBudget::new(limits.memory, limits.recording_memory),
             request_limiter: RequestLimiter::with_semaphores(
@@ -141,21 +142,25 @@ impl Gateway {
             tracing::warn!(
                 "{remaining} connections did not end within {total:?} (limits.shutdown_timeout)"
             );
+            self.state.count_unfinished(remaining);
         }
         // The recorder ends after the last sender is dropped and its queue is written.
         match Arc::try_unwrap(self.state) {
             Ok(state) => {
                 let sessions = Arc::clone(&state.shared.sessions);
+                let counters = Arc::clone(&state.shared.counters);
                 let snapshot = state.shared.snapshot.load_full();
                 drop(state);
-                join_recorder(self.recorder, &self.writer);
-                state::verdict(&sessions, &snapshot)
+                join_recorder(self.recorder, &self.writer, &counters);
+                sessions.count_unwritten();
+                state::verdict(&sessions, &counters, &snapshot)
             }
             Err(state) => {
                 // A request that outlived the timeout still holds a sender to the recorder.
                 if let Err(error) = self.writer.flush() {
-                    tracing::error!("cannot write the last recordings: {error}");
+                    count_last_recordings(&state.shared.counters, &error.to_string());
                 }
+                state.shared.sessions.count_unwritten();
                 state.verdict()
             }
         }
@@ -167,13 +172,21 @@ fn status_page(status: &Arc<PluginStatus>) -> PageRenderer {
     Box::new(move || serde_json::to_string_pretty(&status.status()).unwrap_or_default())
 }
 
-fn join_recorder(recorder: JoinHandle<()>, writer: &Writer) {
+fn join_recorder(recorder: JoinHandle<()>, writer: &Writer, counters: &Counters) {
     if recorder.join().is_err() {
-        tracing::error!("the recorder thread panicked; its last exchanges may be missing");
+        let reason = "the recorder thread panicked; its last exchanges may be missing";
+        tracing::error!("{reason}");
+        counters.count_defects(Defect::NotWritten, reason, 1);
     }
     if let Err(error) = writer.close() {
-        tracing::error!("cannot write the last recordings: {error}");
+        count_last_recordings(counters, &error.to_string());
     }
+}
+
+fn count_last_recordings(counters: &Counters, error: &str) {
+    let reason = format!("cannot write the last recordings: {error}");
+    tracing::error!("{reason}");
+    counters.count_defects(Defect::NotWritten, &reason, 1);
 }
 
 /// Names and values of the environment variables that hold secrets.

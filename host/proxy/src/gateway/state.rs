@@ -12,9 +12,9 @@ use super::options::Options;
 use super::plugin_status::PluginStatus;
 use super::{load, plugin_swap, snapshot_builder, tls_settings};
 use crate::handler::{SharedState, Snapshot};
-use crate::session::{Sessions, Verdict};
+use crate::session::{Counters, Sessions, Verdict};
 use ouli_cassette::Writer;
-use ouli_config::Unused;
+use ouli_config::Defect;
 
 /// The state of a running gateway that a reload changes.
 pub(super) struct GatewayState {
@@ -44,7 +44,19 @@ impl GatewayState {
     }
 
     pub(super) fn verdict(&self) -> Verdict {
-        verdict(&self.shared.sessions, &self.shared.snapshot.load())
+        let shared = &self.shared;
+        verdict(&shared.sessions, &shared.counters, &shared.snapshot.load())
+    }
+
+    /// Counts what was in progress at the end of the shutdown timeout: its client has no whole
+    /// answer, and its recording is lost.
+    pub(super) fn count_unfinished(&self, count: usize) {
+        let config = Arc::clone(&self.loaded.lock().config);
+        if config.expects_requests() {
+            let reason = "in progress at the end of limits.shutdown_timeout";
+            let counters = &self.shared.counters;
+            counters.count_defects(Defect::Partial, reason, count as u64);
+        }
     }
 
     /// Applies what changed on disk; returns true if something did. Errors are logged, and the last
@@ -81,11 +93,9 @@ impl GatewayState {
     }
 }
 
-/// The verdict on all sessions under the rules of this snapshot.
-pub(super) fn verdict(sessions: &Sessions, snapshot: &Snapshot) -> Verdict {
+/// The verdict on all sessions, and on what belongs to none, under the rules of this snapshot.
+pub(super) fn verdict(sessions: &Sessions, gateway: &Counters, snapshot: &Snapshot) -> Verdict {
     let all = sessions.all_reported();
-    let config = &snapshot.config;
-    let unused_fails = config.unused == Unused::Fail;
     let sessions = all.iter().map(AsRef::as_ref);
-    Verdict::of(sessions, &snapshot.guard, config.strict, unused_fails)
+    Verdict::of(sessions, gateway, snapshot.verdict_rules())
 }

@@ -22,10 +22,11 @@ use super::session_selection::{self, SelectedSession};
 use super::shared_state::SharedState;
 use super::snapshot::Snapshot;
 use super::{admin_pages, target_authority};
+use crate::session::Outcome;
 use crate::tunnel::{ClientUpgrade, TunnelGuards, TunnelRecording};
 use crate::{conversation, record, replay, tunnel};
 use ouli_codec::grpc;
-use ouli_config::Mode;
+use ouli_config::{Defect, Mode};
 use ouli_net::http::authority;
 use ouli_net::http::validation::{self, InvalidMessage};
 use ouli_net::server::{HttpService, IncomingBody, Rejection, RequestGuard};
@@ -53,10 +54,18 @@ impl HttpService for RequestHandler {
         let trace = RequestTrace::begin(self, request, &guard);
         let error = ExchangeError::Rejected(rejection);
         trace.set_error(&error);
+        self.count_error(&error);
         let format = self.error_format(ErrorFormat::of(request));
         let response =
             error_response(&error, format).map(|body| body.with_guards(&self.shared, guard, None));
         traced(response, trace)
+    }
+
+    fn connection_rejected(&self, reason: &str) {
+        if !self.is_passthrough() {
+            let outcome = Outcome::Failed(Defect::RefusedRequest, reason.to_owned());
+            self.shared.counters.count(outcome);
+        }
     }
 }
 
@@ -117,6 +126,7 @@ impl RequestHandler {
             Ok(permit) => permit,
             Err(error) => {
                 trace.set_error(&error);
+                self.count_error(&error);
                 return error_response(&error, self.error_format(format))
                     .map(|body| body.with_guards(shared, guard, None));
             }
@@ -124,7 +134,6 @@ impl RequestHandler {
         let request = request.map(|body| RequestBody::new(body, trace.bytes_in()));
         let response = self.serve(request, &guard, trace).await;
         let response = response.unwrap_or_else(|error| {
-            let error = guard.rejection().map_or(error, ExchangeError::Rejected);
             trace.log_error(&error);
             let mut response = error_response(&error, self.error_format(format));
             if version < Version::HTTP_2 && matches!(error, ExchangeError::InvalidMessage(_)) {
@@ -152,32 +161,46 @@ impl RequestHandler {
 
     async fn serve(
         &self,
-        mut request: Request<RequestBody>,
+        request: Request<RequestBody>,
         guard: &RequestGuard,
         trace: &RequestTrace,
     ) -> Result<Response<OutgoingBody>, ExchangeError> {
         let is_websocket = tunnel::is_websocket(&request);
-        validate(&request, is_websocket)?;
+        validate(&request, is_websocket).inspect_err(|error| self.count_error(error))?;
         if let Some(page) = admin_pages::admin_response(&self.shared, &request).await? {
             trace.set_outcome(AccessOutcome::Admin);
             return Ok(page);
         }
-        let addressed = self.address(&request)?;
-        let context = self.context(addressed, guard, trace).await?;
-        if is_websocket {
-            let permit = self.shared.stream_permit();
-            let permit = permit.ok_or(ExchangeError::TooManyStreams)?;
-            let guards = TunnelGuards::new(guard.clone(), permit, trace.clone());
-            return serve_websocket(&context, request, guards).await;
-        }
-        let Some(upgrade) = ClientUpgrade::of(&context, &mut request) else {
-            return serve_request(&context, request).await;
+        let addressed = self.address(&request);
+        let addressed = addressed.inspect_err(|error| self.count_error(error))?;
+        let context = self.context(addressed, guard, trace).await;
+        let context = context.inspect_err(|error| self.count_error(error))?;
+        let served = if is_websocket {
+            serve_websocket(&context, request, guard).await
+        } else {
+            serve_http(&context, request, guard).await
         };
-        let permit = self.shared.stream_permit();
-        let permit = permit.ok_or(ExchangeError::TooManyStreams)?;
-        let response = serve_request(&context, request).await?;
-        let guards = TunnelGuards::new(guard.clone(), permit, trace.clone());
-        Ok(upgrade.finish(&context, response, guards))
+        served.map_err(|error| {
+            let error = guard.rejection().map_or(error, ExchangeError::Rejected);
+            context.count_error(&error);
+            error
+        })
+    }
+
+    /// Counts an error of a request whose session is not known.
+    fn count_error(&self, error: &ExchangeError) {
+        if self.is_passthrough() {
+            return;
+        }
+        if let Some(outcome) = error.outcome() {
+            self.shared.counters.count(outcome);
+        }
+    }
+
+    fn is_passthrough(&self) -> bool {
+        let snapshot = self.shared.snapshot.load();
+        let endpoint = snapshot.endpoints.get(&self.endpoint);
+        endpoint.is_some_and(|endpoint| endpoint.configured.mode == Mode::Passthrough)
     }
 
     /// What a request addresses.
@@ -258,6 +281,22 @@ fn validate(request: &Request<RequestBody>, is_websocket: bool) -> Result<(), Ex
     Ok(())
 }
 
+/// Serves a request that is not for a WebSocket, and the tunnel that it may become.
+async fn serve_http(
+    context: &RequestContext<'_>,
+    mut request: Request<RequestBody>,
+    guard: &RequestGuard,
+) -> Result<Response<OutgoingBody>, ExchangeError> {
+    let Some(upgrade) = ClientUpgrade::of(context, &mut request) else {
+        return serve_request(context, request).await;
+    };
+    let permit = context.handler.shared.stream_permit();
+    let permit = permit.ok_or(ExchangeError::TooManyStreams)?;
+    let response = serve_request(context, request).await?;
+    let guards = TunnelGuards::new(guard.clone(), permit, context.trace.clone());
+    Ok(upgrade.finish(context, response, guards))
+}
+
 async fn serve_request(
     context: &RequestContext<'_>,
     request: Request<RequestBody>,
@@ -276,8 +315,11 @@ async fn serve_request(
 async fn serve_websocket(
     context: &RequestContext<'_>,
     request: Request<RequestBody>,
-    guards: TunnelGuards,
+    guard: &RequestGuard,
 ) -> Result<Response<OutgoingBody>, ExchangeError> {
+    let permit = context.handler.shared.stream_permit();
+    let permit = permit.ok_or(ExchangeError::TooManyStreams)?;
+    let guards = TunnelGuards::new(guard.clone(), permit, context.trace.clone());
     match context.endpoint.configured.mode {
         Mode::Passthrough => tunnel::serve(context, request, guards, TunnelRecording::Off).await,
         Mode::Record => tunnel::serve(context, request, guards, TunnelRecording::On(None)).await,

@@ -9,6 +9,7 @@ mod endpoint;
 mod error;
 mod error_body;
 pub(crate) mod error_format;
+mod error_outcome;
 mod error_response;
 pub(crate) mod grpc_status;
 mod logged_target;

@@ -12,6 +12,7 @@ use super::request_trace::RequestTrace;
 use super::route::Route;
 use super::snapshot::Snapshot;
 use crate::session::{Index, Session};
+use ouli_config::Mode;
 use ouli_net::http::connection_login;
 use ouli_net::server::{InterimSender, RequestGuard};
 use ouli_net::upstream::{PinnedConnection, UpstreamClient};
@@ -50,6 +51,16 @@ impl RequestContext<'_> {
         built
             .await
             .map_err(|error| ExchangeError::Internal(error.to_string()))?
+    }
+
+    /// Counts an error that the client receives, unless it is counted with the exchange.
+    pub(super) fn count_error(&self, error: &ExchangeError) {
+        if self.endpoint.configured.mode == Mode::Passthrough {
+            return;
+        }
+        if let Some(outcome) = error.outcome() {
+            self.session.counters().count(outcome);
+        }
     }
 
     /// The route to the upstream, and the client of this worker for it.

@@ -8,8 +8,7 @@ use serde_json::{Value, json};
 
 use super::error::ExchangeError;
 use super::shared_state::SharedState;
-use crate::session::{Session, Verdict};
-use ouli_config::Unused;
+use crate::session::{Session, SessionReport};
 
 const PREFIX: &str = "/__ouli/sessions/";
 
@@ -78,15 +77,13 @@ async fn mark(shared: &SharedState, name: &str) -> Result<Arc<Session>, Exchange
 
 fn report(shared: &SharedState, session: &Session) -> Value {
     let snapshot = shared.snapshot.load();
-    let (guard, config) = (&snapshot.guard, &snapshot.config);
-    let (strict, unused_fails) = (config.strict, config.unused == Unused::Fail);
-    let total = Verdict::of([session], guard, strict, unused_fails);
+    let rules = snapshot.verdict_rules();
     json!({
         "session": &**session.name(),
         "run": session.run(),
         "open": shared.sessions.is_open(session.name()),
-        "verdict": Verdict::of_run(session, guard, strict, unused_fails),
-        "total": total.sessions.first(),
+        "verdict": SessionReport::of_run(session, rules),
+        "total": SessionReport::of_all_runs(session, rules),
     })
 }
 

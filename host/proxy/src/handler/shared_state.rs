@@ -8,7 +8,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::error::ExchangeError;
 use super::request_limiter::{RequestLimiter, RequestPermit};
 use super::snapshot::Snapshot;
-use crate::session::{MemoryBudget, Recorder, Sessions};
+use crate::session::{Counters, MemoryBudget, Recorder, Sessions};
 use ouli_net::drain::Drain;
 use ouli_net::upstream::OwnListeners;
 
@@ -25,6 +25,9 @@ pub struct SharedState {
     pub snapshot: ArcSwap<Snapshot>,
     /// The sessions.
     pub sessions: Arc<Sessions>,
+    /// Counts what belongs to no session, such as a request that is rejected before its session is
+    /// known.
+    pub counters: Arc<Counters>,
     /// Writes the cassettes.
     pub recorder: Recorder,
     /// The memory that exchanges hold.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::endpoint::Endpoint;
 use super::error::ExchangeError;
-use crate::session::{Index, Indexes, Session, Sessions};
+use crate::session::{Index, Indexes, Session, Sessions, VerdictRules};
 use ouli_config::{CommandLine, Config, Mode};
 use ouli_matching::miss::{Guidance, Miss};
 use ouli_plugin::Plugins;
@@ -58,6 +58,15 @@ impl Snapshot {
     pub(crate) fn withhold_secrets(&self, miss: &mut Miss, session: &Session) {
         let guard = &self.guard;
         miss.withhold(|text| guard.scan(text.as_bytes(), session.secrets()).is_err());
+    }
+
+    /// The rules of verdicts.
+    pub fn verdict_rules(&self) -> VerdictRules<'_> {
+        VerdictRules {
+            guard: &self.guard,
+            fail_on: &self.config.fail_on,
+            expects_requests: self.config.expects_requests(),
+        }
     }
 
     /// The sessions that have an index.

@@ -11,8 +11,9 @@ use super::body_capture::CapturedBody;
 use super::pending_exchange::PendingExchange;
 use super::recorder_delivery::Delivery;
 use super::request_recording::{RequestCapture, RequestRecording};
-use crate::handler::RequestContext;
+use crate::handler::{ExchangeError, RequestContext};
 use crate::session::{Outcome, StreamKind};
+use ouli_config::Defect;
 use ouli_message::Response;
 use ouli_message::failure::{Failure, FailureCause, FailureKind, Phase};
 
@@ -52,7 +53,8 @@ impl<'a> AwaitingResponse<'a> {
 
     /// The upstream failed. A recorded failure has the whole request, so the rest of its body is
     /// read.
-    pub(crate) async fn upstream_failed(mut self, cause: Option<FailureCause>) {
+    pub(crate) async fn upstream_failed(mut self, error: &ExchangeError) {
+        let cause = error.failure_cause();
         let elapsed = self.started.elapsed();
         if let Some((_, recording)) = &mut self.exchange
             && self.context.endpoint.configured.record_failures
@@ -74,14 +76,21 @@ impl<'a> AwaitingResponse<'a> {
                     poll_fn(|cx| delivery.poll(cx)).await;
                 }
             }
-            Some(_) | None => {
-                let reason = "the upstream sent no response".to_owned();
-                self.context
-                    .session
-                    .counters()
-                    .count(Outcome::Partial(reason));
-            }
+            // The client did not send its request to the end, which is counted.
+            Some(_)
+                if self
+                    .context
+                    .guard
+                    .is_some_and(|it| it.rejection().is_some()) => {}
+            Some(_) => self.count(Defect::UpstreamError, error.to_string()),
+            // The request was not sent, and the error is counted.
+            None => {}
         }
+    }
+
+    fn count(&self, defect: Defect, reason: String) {
+        let outcome = Outcome::Failed(defect, reason);
+        self.context.session.counters().count(outcome);
     }
 
     fn record_failure(
@@ -115,7 +124,13 @@ impl Drop for AwaitingResponse<'_> {
             return;
         };
         // `AbandonedCall` records a call whose client leaves.
-        if self.context.endpoint.configured.record_failures && recording.log.is_none() {
+        if recording.log.is_some() {
+            return;
+        }
+        if !self.context.endpoint.configured.record_failures {
+            let reason = "the client left before the response began".to_owned();
+            self.count(Defect::Partial, reason);
+        } else {
             let client_gone = (
                 FailureCause::new(Phase::Head, FailureKind::ClientGone),
                 self.started.elapsed(),

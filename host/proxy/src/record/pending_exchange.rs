@@ -10,7 +10,7 @@ use super::body_capture::{CaptureError, CaptureLimits, CaptureResult, CapturedBo
 use super::recorder_delivery::{self, Delivery};
 use crate::handler::{AccessOutcome, RequestContext, RequestTrace, SharedState};
 use crate::session::{CapturedExchange, Outcome, RecordJob, Session, StreamCapture, StreamKind};
-use ouli_config::OnRecorderFull;
+use ouli_config::{Defect, OnRecorderFull};
 use ouli_message::failure::FailureKind;
 use ouli_message::stream::Ending;
 use ouli_message::{CodedBody, Content, Failure, Fields};
@@ -103,12 +103,12 @@ impl PendingExchange {
             CaptureError::Partial(reason) => {
                 self.trace
                     .in_span(|| tracing::warn!(%session, "not recorded: {reason}"));
-                Outcome::Partial(reason)
+                Outcome::Failed(Defect::Partial, reason)
             }
             CaptureError::Dropped(reason) => {
                 self.trace
                     .in_span(|| tracing::warn!(%session, "dropped: {reason}"));
-                Outcome::Dropped(reason)
+                Outcome::Failed(Defect::Dropped, reason)
             }
         };
         self.session.counters().count(outcome);

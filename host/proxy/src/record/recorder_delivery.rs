@@ -11,6 +11,7 @@ use tokio::time::Sleep;
 
 use crate::handler::SharedState;
 use crate::session::{Outcome, QueuePermit, RecordJob};
+use ouli_config::Defect;
 
 /// An exchange that waits for room in the recorder's queue. If it is dropped, it continues to wait
 /// detached from the client, as long as `detached_deliveries` has a permit.
@@ -48,7 +49,7 @@ impl Delivery {
             }
             Poll::Ready(None) => {
                 let reason = "the recorder has ended".to_owned();
-                self.abandon(Outcome::Failed(reason));
+                self.abandon(Outcome::Failed(Defect::NotWritten, reason));
             }
             Poll::Pending => {
                 if self.timer.as_mut().poll(cx).is_pending() {
@@ -78,7 +79,7 @@ pub(crate) fn abandon(job: &RecordJob, outcome: Outcome) {
 /// The outcome of an exchange that does not fit in the queue.
 pub(crate) fn queue_full() -> Outcome {
     let reason = "too many exchanges waited to be recorded (limits.recorder_queue)";
-    Outcome::Dropped(reason.to_owned())
+    Outcome::Failed(Defect::Dropped, reason.to_owned())
 }
 
 impl Drop for Delivery {

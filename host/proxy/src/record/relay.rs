@@ -21,6 +21,7 @@ use super::teed_response_body::TeedResponseBody;
 use crate::handler::{ExchangeError, OutgoingBody, RequestBody, RequestContext};
 use crate::session::{Outcome, StreamKind};
 use ouli_codec::{chunks, grpc};
+use ouli_config::Defect;
 use ouli_message::stream::Side;
 use ouli_net::http::reason_phrase;
 use ouli_net::upstream::{RefusedBody, UpstreamBody};
@@ -97,7 +98,7 @@ pub(crate) async fn forward_and_record(
             Ok(record_response(context, request, response, recording, key).await)
         }
         Err(error) => {
-            awaiting.upstream_failed(error.failure_cause()).await;
+            awaiting.upstream_failed(&error).await;
             Err(error)
         }
     }
@@ -119,7 +120,8 @@ fn unrecorded_upgrade(
     context
         .trace
         .in_span(|| tracing::warn!(%session, "not recorded: {reason}"));
-    context.session.counters().count(Outcome::Failed(reason));
+    let outcome = Outcome::Failed(Defect::Undecodable, reason);
+    context.session.counters().count(outcome);
     response.map(OutgoingBody::passthrough)
 }
 

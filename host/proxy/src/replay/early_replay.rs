@@ -98,7 +98,9 @@ impl<'a> TruncatedParts<'a> {
             Arc::new(request),
             Arc::clone(secrets),
         )?;
-        let key = (length, plugins.key(&view, secrets)?.key.hash());
+        let match_key = plugins.key(&view, secrets)?;
+        self.context.session.count_failed_matcher(&match_key);
+        let key = (length, match_key.key.hash());
         Ok(self.index.has_truncated(key).then_some(key))
     }
 

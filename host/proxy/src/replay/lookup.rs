@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::handler::{ExchangeError, RequestContext};
-use crate::session::{ExhaustedPolicy, Index, LookupResult, Outcome, Session, TruncatedKey};
+use crate::session::{ExhaustedPolicy, Index, LookupResult, Session, TruncatedKey};
 use ouli_codec::{MessageView, content_coding};
 use ouli_matching::miss::Miss;
 use ouli_message::Request;
@@ -37,6 +37,7 @@ pub(crate) async fn look_up_request(
         Arc::clone(secrets),
     )?;
     let match_key = plugins.key(&request_view, secrets)?;
+    context.session.count_failed_matcher(&match_key);
     Ok(Lookup {
         index,
         request,
@@ -114,14 +115,13 @@ pub(crate) fn exhausted_policy(context: &RequestContext<'_>) -> ExhaustedPolicy 
     }
 }
 
-/// Counts and explains a miss. `replayed` is the number of exchanges of the key if all of them are
+/// Explains a miss. `replayed` is the number of exchanges of the key if all of them are
 /// already replayed.
 pub(crate) fn miss_error(
     context: &RequestContext<'_>,
     lookup: &Lookup,
     replayed: Option<usize>,
 ) -> ExchangeError {
-    context.session.counters().count(Outcome::Miss);
     if let Some(reason) = context
         .session
         .withheld()

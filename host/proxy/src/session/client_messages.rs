@@ -73,7 +73,9 @@ impl Index {
     ) -> Result<u128, String> {
         let message = self.message_view(request, protocol, payload)?;
         let keyed = self.plugins.message_key(&message, self.session.secrets());
-        Ok(keyed.map_err(|error| error.to_string())?.key.hash())
+        let keyed = keyed.map_err(|error| error.to_string())?;
+        self.session.count_failed_matcher(&keyed);
+        Ok(keyed.key.hash())
     }
 
     /// The keys of the client messages, if they are cached.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::closed_session::ClosedExchanges;
 use super::counters::Counters;
 use super::session_state::Session;
+use ouli_config::Defect;
 
 /// Maximum number of lines of each kind that are kept of forgotten sessions.
 const MAX_LINES: usize = 64;
@@ -107,9 +108,10 @@ impl ClosedSessions {
     }
 
     /// Counts exchanges of a forgotten session that were acknowledged and then not synced.
-    pub(super) fn count_unconfirmed(&mut self, reason: String, count: u64) {
+    pub(super) fn count_unconfirmed(&mut self, reason: &str, count: u64) {
         self.forgotten.count = self.forgotten.count.max(1);
-        self.forgotten.total.count_unconfirmed(reason, count);
+        let total = &self.forgotten.total;
+        total.count_defects(Defect::NotWritten, reason, count);
     }
 
     fn forget(&mut self, name: &str) {

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use super::outcome::Outcome;
 use super::record_check::GuardCheck;
 use ouli_codec::content_coding::{self, Coding, Extra, ReceivedBody};
+use ouli_config::Defect;
 use ouli_message::{CodedBody, Content, Exchange, Response};
 
 /// What is known of the coded body of a response until the response is redacted.
@@ -61,7 +62,7 @@ impl CodedForm {
         }
         if !extra.has_padding_only() && !is_clean(exchange, &extra.tail)? {
             let reason = "a secret follows the end of the content coding of a response";
-            return Err(Outcome::Failed(reason.to_owned()));
+            return Err(Outcome::Failed(Defect::Secret, reason.to_owned()));
         }
         let is_relabelled =
             content_coding::of(&exchange.response.fields).ok() != Some(named.clone());
@@ -89,6 +90,6 @@ impl CodedForm {
 /// The coded form of a body that redaction changed, if it does not follow from the header.
 fn encode_with_tail(body: &[u8], removed: &[Coding], tail: &[u8]) -> Result<Bytes, Outcome> {
     let coded = content_coding::encode(body, removed);
-    let coded = coded.map_err(|error| Outcome::Failed(error.to_string()))?;
+    let coded = coded.map_err(|error| Outcome::Failed(Defect::Undecodable, error.to_string()))?;
     Ok([&coded, tail].concat().into())
 }

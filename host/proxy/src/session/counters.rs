@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use parking_lot::Mutex;
 
 use super::outcome::Outcome;
+use ouli_config::Defect;
 
 /// Maximum number of distinct reasons. Further reasons are counted together, so that the texts of a
 /// plugin cannot exhaust the memory.
@@ -29,14 +30,8 @@ pub struct Counters {
 pub struct ReasonCounts {
     /// Excluded by a policy.
     pub skipped: BTreeMap<String, u64>,
-    /// Ended early.
-    pub partial: BTreeMap<String, u64>,
-    /// The recorder was full.
-    pub dropped: BTreeMap<String, u64>,
-    /// Rejected by the guard, by the id of the rule.
-    pub refused: BTreeMap<String, u64>,
-    /// Not recorded because of an error.
-    pub failed: BTreeMap<String, u64>,
+    /// The defects other than misses. Those of the guard are by the id of the rule.
+    pub defects: BTreeMap<Defect, BTreeMap<String, u64>>,
     /// Redacted secrets, by the id of the rule.
     pub redactions: BTreeMap<String, u64>,
 }
@@ -61,10 +56,8 @@ impl Counters {
             Outcome::Recorded => self.recorded.fetch_add(1, Ordering::Relaxed),
             Outcome::RecordedFailure => self.recorded_failures.fetch_add(1, Ordering::Relaxed),
             Outcome::Skipped(reason) => self.add(|reasons| &mut reasons.skipped, reason, 1),
-            Outcome::Partial(reason) => self.add(|reasons| &mut reasons.partial, reason, 1),
-            Outcome::Dropped(reason) => self.add(|reasons| &mut reasons.dropped, reason, 1),
-            Outcome::Refused { rule, .. } => self.add(|reasons| &mut reasons.refused, rule, 1),
-            Outcome::Failed(reason) => self.add(|reasons| &mut reasons.failed, reason, 1),
+            Outcome::Refused { rule, .. } => self.add_defect(Defect::Secret, rule, 1),
+            Outcome::Failed(defect, reason) => self.add_defect(defect, reason, 1),
         };
     }
 
@@ -76,12 +69,12 @@ impl Counters {
         self.add(|reasons| &mut reasons.redactions, rule.to_owned(), times);
     }
 
-    /// Counts exchanges that were acknowledged and then not synced to the disk.
-    pub fn count_unconfirmed(&self, reason: String, count: u64) {
+    /// Counts several exchanges with the same defect.
+    pub fn count_defects(&self, defect: Defect, reason: &str, count: u64) {
         if let Some(total) = &self.total {
-            total.count_unconfirmed(reason.clone(), count);
+            total.count_defects(defect, reason, count);
         }
-        self.add(|reasons| &mut reasons.failed, reason, count);
+        self.add_defect(defect, reason.to_owned(), count);
     }
 
     /// Adds what others counted.
@@ -96,17 +89,18 @@ impl Counters {
             sum.fetch_add(count, Ordering::Relaxed);
         }
         let mut own = self.reasons.lock();
-        let mut reasons = others.reasons();
-        for (own, counts) in own.all_mut().into_iter().zip(reasons.all_mut()) {
-            for (reason, times) in std::mem::take(counts) {
-                add_bounded(own, reason, times);
-            }
+        let reasons = others.reasons();
+        add_each(&mut own.skipped, reasons.skipped);
+        add_each(&mut own.redactions, reasons.redactions);
+        for (defect, counts) in reasons.defects {
+            add_each(own.defects.entry(defect).or_default(), counts);
         }
     }
 
     /// Replaces the reasons that contain a secret.
     pub(super) fn withhold(&self, is_secret: impl Fn(&str) -> bool) {
-        for counts in self.reasons.lock().all_mut() {
+        let mut reasons = self.reasons.lock();
+        for counts in reasons.all_mut() {
             let secret: Vec<_> = counts.keys().filter(|it| is_secret(it)).cloned().collect();
             for reason in secret {
                 let count = counts.remove(&reason).unwrap_or_default();
@@ -117,14 +111,7 @@ impl Counters {
 
     /// True if nothing was counted that fails a verdict.
     pub(super) fn has_no_defect(&self) -> bool {
-        let reasons = self.reasons.lock();
-        let defects = [
-            &reasons.partial,
-            &reasons.dropped,
-            &reasons.refused,
-            &reasons.failed,
-        ];
-        self.misses() == 0 && defects.into_iter().all(BTreeMap::is_empty)
+        self.misses() == 0 && self.reasons.lock().defects.is_empty()
     }
 
     /// True if nothing was counted.
@@ -158,6 +145,14 @@ impl Counters {
         self.reasons.lock().clone()
     }
 
+    fn add_defect(&self, defect: Defect, reason: String, times: u64) -> u64 {
+        self.add(
+            |reasons| reasons.defects.entry(defect).or_default(),
+            reason,
+            times,
+        )
+    }
+
     fn add(
         &self,
         select: impl FnOnce(&mut ReasonCounts) -> &mut BTreeMap<String, u64>,
@@ -171,15 +166,16 @@ impl Counters {
 
 impl ReasonCounts {
     /// The counts of each kind.
-    fn all_mut(&mut self) -> [&mut BTreeMap<String, u64>; 6] {
-        [
-            &mut self.skipped,
-            &mut self.partial,
-            &mut self.dropped,
-            &mut self.refused,
-            &mut self.failed,
-            &mut self.redactions,
-        ]
+    fn all_mut(&mut self) -> impl Iterator<Item = &mut BTreeMap<String, u64>> {
+        let others = [&mut self.skipped, &mut self.redactions];
+        self.defects.values_mut().chain(others)
+    }
+}
+
+/// Adds all counts of another map.
+fn add_each(counts: &mut BTreeMap<String, u64>, others: BTreeMap<String, u64>) {
+    for (reason, times) in others {
+        add_bounded(counts, reason, times);
     }
 }
 

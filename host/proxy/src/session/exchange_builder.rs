@@ -12,6 +12,7 @@ use super::truncated_request;
 use super::websocket_exchange;
 use ouli_codec::content_coding::{self, CodingError};
 use ouli_codec::{chunks, grpc};
+use ouli_config::Defect;
 use ouli_message::stream::{Arrival, Ending, Protocol, Stream, StreamContent};
 use ouli_message::{CodedBody, Content, Exchange, Fields, Request, Response};
 
@@ -105,7 +106,7 @@ fn decode_request_body(
     let received = received.map_err(failed)?;
     if !received.extra.has_padding_only() {
         let reason = "the content coding of a request ends before its body";
-        return Err(Outcome::Failed(reason.to_owned()));
+        return Err(Outcome::Failed(Defect::Undecodable, reason.to_owned()));
     }
     for (name, value) in &received.extra.trailers {
         let field = (HeaderName::try_from(name), HeaderValue::try_from(value));
@@ -204,9 +205,12 @@ fn decode_grpc_call(
         limits.decoded_stream,
     );
     let messages = messages.map_err(|error| {
-        Outcome::Failed(format!(
-            "the messages of a call cannot be read, so their secrets cannot be found: {error}"
-        ))
+        Outcome::Failed(
+            Defect::Undecodable,
+            format!(
+                "the messages of a call cannot be read, so their secrets cannot be found: {error}"
+            ),
+        )
     })?;
     Ok(Stream {
         content: StreamContent::Messages(Protocol::Grpc, messages),
@@ -231,7 +235,8 @@ fn decode_request(request: &mut Request, bounds: content_coding::Bounds) -> Resu
 }
 
 fn undecodable_body(message: &str, error: &CodingError) -> Outcome {
-    Outcome::Failed(format!(
+    let reason = format!(
         "the body of a {message} cannot be decoded, so its secrets cannot be found: {error}"
-    ))
+    );
+    Outcome::Failed(Defect::Undecodable, reason)
 }

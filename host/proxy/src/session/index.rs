@@ -273,7 +273,9 @@ impl Index {
         let view = self.request_view(entry)?;
         let secrets = self.session.secrets();
         let keyed = self.plugins.key(&view, secrets);
-        let key = keyed.map_err(|error| error.to_string())?.key;
+        let keyed = keyed.map_err(|error| error.to_string())?;
+        self.session.count_failed_matcher(&keyed);
+        let key = keyed.key;
         // Describing costs more than deriving a key, and few requests have placeholders.
         let has_wildcard = may_have_placeholder(&entry.request)
             && self

@@ -43,6 +43,8 @@ mod truncated_lookup;
 mod truncated_request;
 mod unwritten_bytes;
 mod verdict;
+mod verdict_failure;
+mod verdict_text;
 mod websocket_exchange;
 
 #[cfg(test)]
@@ -67,4 +69,5 @@ pub use session_state::Session;
 pub(crate) use shadow_comparison::{Comparison, Corpus};
 pub(crate) use truncated_index::TruncatedKey;
 pub(crate) use truncated_request::of_live as truncated_live_request;
-pub use verdict::{SessionReport, Verdict};
+pub use verdict::{SessionReport, Verdict, VerdictRules};
+pub use verdict_failure::{DefectCounts, Failure};

@@ -1,5 +1,7 @@
 //! The outcome of a request.
 
+use ouli_config::Defect;
+
 /// The outcome of a request. The reasons are texts for logs and reports.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -13,10 +15,6 @@ pub enum Outcome {
     RecordedFailure,
     /// Answered by the upstream; not recorded because a policy excludes it.
     Skipped(String),
-    /// Answered by the upstream; not recorded because it ended early.
-    Partial(String),
-    /// Answered by the upstream; not recorded because the recorder was full.
-    Dropped(String),
     /// Answered by the upstream; not recorded because the guard rejected it.
     Refused {
         /// The id of the rule.
@@ -24,6 +22,6 @@ pub enum Outcome {
         /// What the rule found, without the secret.
         reason: String,
     },
-    /// Answered by the upstream; not recorded because of an error.
-    Failed(String),
+    /// Not recorded or not replayed because of another defect.
+    Failed(Defect, String),
 }

@@ -4,11 +4,25 @@ use std::time::Instant;
 
 use super::outcome::Outcome;
 use super::session_state::Session;
+use ouli_config::Defect;
+use ouli_plugin::MatchKey;
 
 /// Logs the outcome of a recording and counts it.
 pub(super) fn report(session: &Session, outcome: Outcome) {
     log(session, &outcome);
     session.counters().count(outcome);
+}
+
+impl Session {
+    /// Counts the failure of a matcher that would have made this key. Another one made it, so the
+    /// answer may be one that the user did not ask for.
+    pub(crate) fn count_failed_matcher(&self, key: &MatchKey) {
+        if let Some(failure) = &key.failure {
+            let reason = format!("{failure}; the next matcher decided");
+            let outcome = Outcome::Failed(Defect::PluginError, reason);
+            self.counters().count(outcome);
+        }
+    }
 }
 
 /// Logs why an exchange was not recorded, unless a policy excludes it. Repeated errors, such as a
@@ -18,14 +32,14 @@ fn log(session: &Session, outcome: &Outcome) {
     let session = session.name();
     match outcome {
         Outcome::Refused { reason, .. } => tracing::error!(%session, "not written: {reason}"),
-        Outcome::Failed(reason) => match throttle.record_failure(reason, Instant::now()) {
+        Outcome::Failed(Defect::Partial | Defect::Dropped, reason) => {
+            tracing::warn!(%session, "not recorded: {reason}");
+        }
+        Outcome::Failed(_, reason) => match throttle.record_failure(reason, Instant::now()) {
             Some(0) => tracing::error!(%session, "not recorded: {reason}"),
             Some(more) => tracing::error!(%session, "not recorded: {reason} ({more} more before)"),
             None => {}
         },
-        Outcome::Partial(reason) | Outcome::Dropped(reason) => {
-            tracing::warn!(%session, "not recorded: {reason}");
-        }
         Outcome::Skipped(reason) => tracing::debug!(%session, "not recorded: {reason}"),
         Outcome::Recorded | Outcome::RecordedFailure => {
             if let Some(count) = throttle.record_success() {

@@ -85,9 +85,14 @@ impl Drop for Guard {
 }
 
 impl UnwrittenCount {
+    /// The number.
+    pub(super) fn count(&self) -> u64 {
+        self.count.load(Ordering::Acquire)
+    }
+
     /// True if there is one.
     pub(super) fn is_any(&self) -> bool {
-        self.count.load(Ordering::Acquire) > 0
+        self.count() > 0
     }
 
     /// Waits until each exchange is written, or will not be.

@@ -20,6 +20,7 @@ use super::{exchange_builder, outcome_log, truncated_body, truncated_request};
 use ouli_cassette::{
     Ack, CheckRejection, Completion, WriteError, WriteRequest, Writer, body_digest,
 };
+use ouli_config::Defect;
 use ouli_message::error_chain::error_chain;
 use ouli_message::{CodedBody, Content, Exchange};
 use ouli_plugin::{Decision, Plugins};
@@ -102,7 +103,7 @@ impl<'a> RecorderWorker<'a> {
         let request_suffix = truncated_request::complete(&mut exchange.request)?;
         let redacted = plugins
             .redact(exchange, session.name(), session.secrets())
-            .map_err(|failure| Outcome::Failed(failure.to_string()))?;
+            .map_err(|failure| Outcome::Failed(Defect::PluginError, failure.to_string()))?;
         for (rule, times) in &redacted.counts {
             session.counters().count_redactions(rule, *times);
         }
@@ -113,7 +114,9 @@ impl<'a> RecorderWorker<'a> {
         match plugins.decide(&exchange, session.name(), session.secrets()) {
             Ok(Decision::Keep(tags)) => exchange.tags = tags,
             Ok(Decision::Skip(reason)) => return Err(Outcome::Skipped(reason)),
-            Err(failure) => return Err(Outcome::Failed(failure.to_string())),
+            Err(failure) => {
+                return Err(Outcome::Failed(Defect::PluginError, failure.to_string()));
+            }
         }
         truncated_body::remove_suffix(&mut exchange, &suffix);
         truncated_request::remove_suffix(&mut exchange.request, &request_suffix);
@@ -143,7 +146,8 @@ fn is_unchanged_by_redaction(
     probe.response.coded = CodedBody::Derived;
     probe.response.body = Content::Inline(bytes.clone());
     let redacted = plugins.redact(probe, session.name(), session.secrets());
-    let redacted = redacted.map_err(|failure| Outcome::Failed(failure.to_string()))?;
+    let redacted =
+        redacted.map_err(|failure| Outcome::Failed(Defect::PluginError, failure.to_string()))?;
     Ok(redacted.exchange.response.body.inline() == *bytes)
 }
 
@@ -179,7 +183,7 @@ impl PendingWrite {
             Err(WriteError::Refused(CheckRejection { rule, reason })) => {
                 Outcome::Refused { rule, reason }
             }
-            Err(error) => Outcome::Failed(error_chain(&error)),
+            Err(error) => Outcome::Failed(Defect::NotWritten, error_chain(&error)),
         };
         outcome_log::report(session, outcome);
         end_pending(session, self.pending_key);
@@ -232,7 +236,7 @@ fn rotate_once(session: &Session, writer: &Writer) -> Result<(), Outcome> {
         Ordering::Equal => return Ok(()),
         Ordering::Less => {
             let reason = "it ended after the next run had started a new cassette";
-            return Err(Outcome::Failed(reason.to_owned()));
+            return Err(Outcome::Failed(Defect::NotWritten, reason.to_owned()));
         }
     }
     let (sender, receiver) = sync_channel(1);
@@ -242,7 +246,7 @@ fn rotate_once(session: &Session, writer: &Writer) -> Result<(), Outcome> {
     });
     writer.rotate(session.name(), completion);
     let outcome = receiver.recv().unwrap_or(Err(WriteError::Closed));
-    outcome.map_err(|error| Outcome::Failed(error_chain(&error)))?;
+    outcome.map_err(|error| Outcome::Failed(Defect::NotWritten, error_chain(&error)))?;
     *rotated_by = session.run();
     Ok(())
 }

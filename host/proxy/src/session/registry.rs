@@ -12,7 +12,7 @@ use super::error::SessionError;
 use super::indexes::Indexes;
 use super::session_state::Session;
 use ouli_cassette::{CassetteDir, SessionName, WriteError};
-use ouli_config::{Config, Limits};
+use ouli_config::{Config, Defect, Limits};
 use ouli_message::error_chain::error_chain;
 use ouli_redaction::{SecretBounds, Secrets};
 
@@ -248,8 +248,23 @@ impl Sessions {
         );
         tracing::error!(session = name, "{count} exchanges {reason}");
         match self.find(name) {
-            Some(session) => session.counters().count_unconfirmed(reason, count),
-            None => self.closed.lock().count_unconfirmed(reason, count),
+            Some(session) => {
+                let counters = session.counters();
+                counters.count_defects(Defect::NotWritten, &reason, count);
+            }
+            None => self.closed.lock().count_unconfirmed(&reason, count),
+        }
+    }
+
+    /// Counts the exchanges that are complete and were not written when the gateway stopped.
+    pub(crate) fn count_unwritten(&self) {
+        for session in self.all() {
+            let count = session.unwritten_count();
+            if count > 0 {
+                let reason = "not written when the gateway stopped";
+                let counters = session.counters();
+                counters.count_defects(Defect::NotWritten, reason, count);
+            }
         }
     }
 

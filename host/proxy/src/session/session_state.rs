@@ -210,6 +210,11 @@ impl Session {
         UnwrittenExchange::new(counts.map(Arc::clone))
     }
 
+    /// The number of complete exchanges of all runs on which there is no verdict yet.
+    pub(super) fn unwritten_count(&self) -> u64 {
+        self.all_runs.unwritten.count()
+    }
+
     /// Waits until there is a verdict on each complete exchange.
     pub async fn wait_for_writes(&self) {
         self.run.unwritten.wait_for_none().await;

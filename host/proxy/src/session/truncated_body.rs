@@ -6,6 +6,7 @@ use bytes::Bytes;
 use super::outcome::Outcome;
 use ouli_codec::chunks::chunk_bodies;
 use ouli_codec::truncated;
+use ouli_config::Defect;
 use ouli_message::failure::Phase;
 use ouli_message::stream::{Chunk, Ending, StreamContent};
 use ouli_message::{Content, Exchange};
@@ -29,7 +30,7 @@ pub(super) fn complete_body(exchange: &mut Exchange) -> Result<AddedSuffix, Outc
             let content_type = exchange.response.fields.get_str("content-type");
             truncated::missing_suffix(content_type, &body).ok_or_else(|| {
                 let reason = "the response is truncated where its secrets cannot be found";
-                Outcome::Partial(reason.to_owned())
+                Outcome::Failed(Defect::Partial, reason.to_owned())
             })?
         }
         Some(_) | None => Vec::new(),

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use super::outcome::Outcome;
 use ouli_codec::content_coding::{self, Bounds, CodingError};
 use ouli_codec::truncated;
+use ouli_config::Defect;
 use ouli_message::{Content, Fields, Request};
 
 /// The longest word that is left out at the end. Tokens are shorter.
@@ -45,7 +46,7 @@ pub(super) fn complete(request: &mut Request) -> Result<AddedSuffix, Outcome> {
     }
     let suffix = missing_suffix(request).ok_or_else(|| {
         let reason = "the request is truncated where its secrets cannot be found";
-        Outcome::Partial(reason.to_owned())
+        Outcome::Failed(Defect::Partial, reason.to_owned())
     })?;
     append(request, &suffix);
     Ok(AddedSuffix(suffix))

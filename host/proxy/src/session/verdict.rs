@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::counters::{ReasonCounts, WITHHELD};
+use super::counters::{Counters, ReasonCounts, WITHHELD};
 use super::session_state::Session;
-use ouli_redaction::Guard;
+use super::verdict_failure::{DefectCounts, Failure};
+use ouli_config::{Defect, FailOn};
+use ouli_redaction::{Guard, Secrets};
 
 /// The report on one session.
 #[derive(Clone, Debug, Serialize)]
@@ -15,8 +17,8 @@ pub struct SessionReport {
     pub session: String,
     /// False if there are [`SessionReport::failures`].
     pub passed: bool,
-    /// Why the session failed, a line each.
-    pub failures: Vec<String>,
+    /// Why the session failed.
+    pub failures: Vec<Failure>,
     /// Requests answered from the cassette.
     pub hits: u64,
     /// Requests not found in the cassette.
@@ -27,19 +29,13 @@ pub struct SessionReport {
     pub recorded_failures: u64,
     /// Exchanges in the cassette.
     pub exchanges: usize,
-    /// Exchanges that were not replayed: number, method and target. Empty if there were neither
-    /// hits nor misses.
+    /// Exchanges that were not replayed: number, method and target. Empty if other sessions had
+    /// requests and this one had none.
     pub unused: Vec<String>,
     /// Excluded by a policy, by reason.
     pub skipped: BTreeMap<String, u64>,
-    /// Ended early and not recorded, by reason.
-    pub partial: BTreeMap<String, u64>,
-    /// Not recorded because the recorder was full, by reason.
-    pub dropped: BTreeMap<String, u64>,
-    /// Rejected by the guard, by rule.
-    pub refused: BTreeMap<String, u64>,
-    /// Not recorded because of an error, by reason.
-    pub failed: BTreeMap<String, u64>,
+    /// Other defects, by kind and reason, whether or not they fail the verdict.
+    pub defects: DefectCounts,
     /// Redacted secrets, by rule.
     pub redactions: BTreeMap<String, u64>,
     /// Parts of the cassette that cannot be read.
@@ -48,55 +44,75 @@ pub struct SessionReport {
     pub edited: Vec<u64>,
     /// The session has no exchanges and no requests, as the default session of an endpoint may.
     #[serde(skip)]
-    idle: bool,
+    pub(super) idle: bool,
 }
 
 /// The verdict on all sessions.
 #[derive(Clone, Debug, Serialize)]
 pub struct Verdict {
-    /// True if every session passed.
+    /// True if every session passed and the gateway has no failures of its own.
     pub passed: bool,
+    /// The kinds of defects that fail it.
+    pub fail_on: Vec<&'static str>,
+    /// Failures that belong to no session.
+    pub failures: Vec<Failure>,
+    /// Defects that belong to no session, by kind and reason, whether or not they fail the verdict.
+    pub defects: DefectCounts,
     /// The sessions by name.
     pub sessions: Vec<SessionReport>,
+    /// An endpoint records or replays.
+    #[serde(skip)]
+    pub(super) expects_requests: bool,
+    /// There was no request.
+    #[serde(skip)]
+    pub(super) is_idle: bool,
+}
+
+/// The rules of a verdict.
+#[derive(Clone, Copy)]
+pub struct VerdictRules<'a> {
+    /// Withholds texts that contain a secret: the report is written to the disk.
+    pub guard: &'a Guard,
+    /// The defects that fail it.
+    pub fail_on: &'a FailOn,
+    /// An endpoint records or replays, so it is a defect if there is no request.
+    pub expects_requests: bool,
 }
 
 impl Verdict {
-    /// The verdict on these sessions. With `unused_fails`, a session with requests fails if a
-    /// recorded exchange was not replayed.
-    ///
-    /// The report is written to the disk, so texts that contain a secret are withheld.
+    /// The verdict on these sessions, and on what `gateway` counted that belongs to none.
     pub fn of<'a>(
         sessions: impl IntoIterator<Item = &'a Session>,
-        guard: &Guard,
-        strict: bool,
-        unused_fails: bool,
+        gateway: &Counters,
+        rules: VerdictRules<'_>,
     ) -> Self {
+        let sessions: Vec<_> = sessions.into_iter().collect();
+        let mut counters = sessions.iter().map(|session| session.total_counters());
+        let is_idle = gateway.is_empty() && counters.all(Counters::is_empty);
+        let scope = Scope::AllRuns { is_idle };
         let sessions: Vec<_> = sessions
             .into_iter()
-            .map(|session| {
-                let report = session_report(session, Scope::AllRuns, strict, unused_fails);
-                report.without_secrets(session, guard)
-            })
+            .map(|session| SessionReport::new(session, scope, rules))
             .collect();
-        let passed = sessions.iter().all(|report| report.passed);
-        Self { passed, sessions }
-    }
-
-    /// The verdict on one run of a session.
-    pub(crate) fn of_run(
-        session: &Session,
-        guard: &Guard,
-        strict: bool,
-        unused_fails: bool,
-    ) -> SessionReport {
-        let report = session_report(session, Scope::Run, strict, unused_fails);
-        report.without_secrets(session, guard)
-    }
-
-    /// The summary for people: a few lines for each session that is not idle.
-    pub fn to_text(&self) -> String {
-        let used = self.sessions.iter().filter(|session| !session.idle);
-        used.map(SessionReport::to_text).collect()
+        let mut defects = named(gateway.reasons().defects);
+        let known = Secrets::default();
+        withhold_counts(&mut defects, &|text| is_secret(rules.guard, &known, text));
+        let counted = rules.fail_on.defects();
+        let mut failures: Vec<_> = counted
+            .flat_map(|defect| Failure::of_counts(&defects, defect))
+            .collect();
+        if is_idle && rules.expects_requests && rules.fail_on.contains(Defect::NoRequests) {
+            failures.push(no_requests());
+        }
+        Self {
+            passed: failures.is_empty() && sessions.iter().all(|report| report.passed),
+            fail_on: rules.fail_on.defects().map(Defect::name).collect(),
+            failures,
+            defects,
+            sessions,
+            expects_requests: rules.expects_requests,
+            is_idle,
+        }
     }
 }
 
@@ -105,20 +121,94 @@ impl Verdict {
 enum Scope {
     /// The run of the session.
     Run,
-    /// All runs of the session in this process.
-    AllRuns,
+    /// All runs of the session in this process. `is_idle` if no session had a request.
+    AllRuns { is_idle: bool },
 }
 
 impl SessionReport {
-    fn without_secrets(mut self, session: &Session, guard: &Guard) -> Self {
-        self.withhold_secrets(|text| {
-            !Guard::is_builtin(text) && guard.scan(text.as_bytes(), session.secrets()).is_err()
-        });
-        self
+    /// The report on one run of a session.
+    pub(crate) fn of_run(session: &Session, rules: VerdictRules<'_>) -> Self {
+        Self::new(session, Scope::Run, rules)
     }
 
-    /// Replaces texts that contain a secret. Reasons come from plugins and targets from clients;
-    /// the failures are texts of the gateway.
+    /// The report on all runs of a session.
+    pub(crate) fn of_all_runs(session: &Session, rules: VerdictRules<'_>) -> Self {
+        let is_idle = session.total_counters().is_empty();
+        Self::new(session, Scope::AllRuns { is_idle }, rules)
+    }
+
+    fn new(session: &Session, scope: Scope, rules: VerdictRules<'_>) -> Self {
+        let (counters, damage) = match scope {
+            Scope::Run => (session.counters(), session.damage()),
+            Scope::AllRuns { .. } => (session.total_counters(), session.damage_of_all_runs()),
+        };
+        let is_empty = counters.is_empty();
+        // One gateway may serve many sessions, and tests may use a part of them.
+        let lists_unused = !is_empty || scope != Scope::AllRuns { is_idle: false };
+        let ReasonCounts {
+            skipped,
+            defects,
+            redactions,
+        } = counters.reasons();
+        let mut report = Self {
+            session: session.name().to_string(),
+            passed: true,
+            failures: Vec::new(),
+            hits: counters.hits(),
+            misses: counters.misses(),
+            recorded: counters.recorded(),
+            recorded_failures: counters.recorded_failures(),
+            exchanges: session.exchange_count(),
+            unused: lists_unused
+                .then(|| session.unused_exchanges(scope != Scope::Run))
+                .unwrap_or_default(),
+            skipped,
+            defects: named(defects),
+            redactions,
+            damage,
+            edited: session.edited(),
+            idle: session.exchange_count() == 0 && is_empty,
+        };
+        report.withhold_secrets(|text| is_secret(rules.guard, session.secrets(), text));
+        let failing = rules.fail_on.defects();
+        report.failures = failing.flat_map(|it| report.failures_of(it)).collect();
+        let run_without_requests = is_empty && scope == Scope::Run && rules.expects_requests;
+        if run_without_requests && rules.fail_on.contains(Defect::NoRequests) {
+            report.failures.push(no_requests());
+        }
+        report.passed = report.failures.is_empty();
+        report
+    }
+
+    /// The defects of this kind, by reason.
+    pub fn counted(&self, defect: Defect) -> BTreeMap<String, u64> {
+        self.defects.get(defect.name()).cloned().unwrap_or_default()
+    }
+
+    /// The failures of one kind.
+    fn failures_of(&self, defect: Defect) -> Vec<Failure> {
+        let (count, reason) = match defect {
+            Defect::Miss => (self.misses, "not found in the cassette".to_owned()),
+            Defect::Damage => {
+                let remedy = "restore the cassette from version control, or record it again";
+                (self.damage.len() as u64, remedy.to_owned())
+            }
+            Defect::Edited => {
+                let ordinals: Vec<_> = self.edited.iter().map(u64::to_string).collect();
+                let reason = format!("exchanges {} of the cassette", ordinals.join(", "));
+                (self.edited.len() as u64, reason)
+            }
+            Defect::Unused => (
+                self.unused.len() as u64,
+                "recorded, not requested".to_owned(),
+            ),
+            _ => return Failure::of_counts(&self.defects, defect),
+        };
+        let failure = (count > 0).then(|| Failure::new(defect, count, &reason));
+        failure.into_iter().collect()
+    }
+
+    /// Replaces texts that contain a secret. Reasons come from plugins and targets from clients.
     fn withhold_secrets(&mut self, is_secret: impl Fn(&str) -> bool) {
         let lists = [&mut self.unused, &mut self.damage];
         for line in lists.into_iter().flatten() {
@@ -126,158 +216,39 @@ impl SessionReport {
                 WITHHELD.clone_into(line);
             }
         }
-        let counts = [
-            &mut self.skipped,
-            &mut self.partial,
-            &mut self.dropped,
-            &mut self.refused,
-            &mut self.failed,
-        ];
-        for counts in counts {
-            let secret: Vec<_> = counts
-                .keys()
-                .filter(|reason| is_secret(reason))
-                .cloned()
-                .collect();
-            for reason in secret {
-                let count = counts.remove(&reason).unwrap_or_default();
-                *counts.entry(WITHHELD.to_owned()).or_default() += count;
-            }
-        }
-    }
-
-    fn to_text(&self) -> String {
-        use std::fmt::Write as _;
-        let mut text = String::new();
-        let verdict = if self.passed { "passed" } else { "failed" };
-        let sum = |counts: &BTreeMap<String, u64>| counts.values().sum::<u64>();
-        // Writing to a string cannot fail.
-        let _ = write!(
-            text,
-            "session {}: {verdict}; {} hits, {} misses, {} unused, {} recorded, {} redactions",
-            self.session,
-            self.hits,
-            self.misses,
-            self.unused.len(),
-            self.recorded,
-            sum(&self.redactions),
-        );
-        let unrecorded = [
-            ("not recorded", &self.skipped),
-            ("ended early", &self.partial),
-            ("dropped", &self.dropped),
-            ("refused", &self.refused),
-            ("failed", &self.failed),
-        ];
-        if self.recorded_failures > 0 {
-            let _ = write!(text, "\n  recorded as failed: {}", self.recorded_failures);
-        }
-        for (label, counts) in unrecorded {
-            for (reason, count) in counts {
-                let _ = write!(text, "\n  {label}: {count} ({reason})");
-            }
-        }
-        for line in self.failures.iter().chain(&self.damage) {
-            let _ = write!(text, "\n  {line}");
-        }
-        for line in self.unused.iter().take(MAX_UNUSED_SHOWN) {
-            let _ = write!(text, "\n  unused: {line}");
-        }
-        if self.unused.len() > MAX_UNUSED_SHOWN {
-            let _ = write!(
-                text,
-                "\n  unused: and {} more",
-                self.unused.len() - MAX_UNUSED_SHOWN
-            );
-        }
-        text.push('\n');
-        text
+        withhold_reasons(&mut self.skipped, &is_secret);
+        withhold_counts(&mut self.defects, &is_secret);
     }
 }
 
-/// Maximum number of unused exchanges in the summary.
-const MAX_UNUSED_SHOWN: usize = 10;
+fn is_secret(guard: &Guard, known: &Secrets, text: &str) -> bool {
+    !Guard::is_builtin(text) && guard.scan(text.as_bytes(), known).is_err()
+}
 
-fn session_report(
-    session: &Session,
-    scope: Scope,
-    strict: bool,
-    unused_fails: bool,
-) -> SessionReport {
-    let counters = match scope {
-        Scope::Run => session.counters(),
-        Scope::AllRuns => session.total_counters(),
-    };
-    let (hits, misses, recorded) = (counters.hits(), counters.misses(), counters.recorded());
-    let reasons = counters.reasons();
-    let unused = if hits + misses == 0 {
-        Vec::new()
-    } else {
-        session.unused_exchanges(scope == Scope::AllRuns)
-    };
-    let edited = session.edited();
-    let damage = match scope {
-        Scope::Run => session.damage(),
-        Scope::AllRuns => session.damage_of_all_runs(),
-    };
-    let mut failures = failures(misses, &reasons);
-    if unused_fails && !unused.is_empty() {
-        failures.push(format!(
-            "{} recorded exchanges were never requested ([verdict] unused = \"fail\")",
-            unused.len()
-        ));
-    }
-    if !damage.is_empty() {
-        let remedy = "restore it from version control, or record it again";
-        failures.push(format!("the cassette is damaged: {remedy}"));
-    }
-    if strict && !edited.is_empty() {
-        failures.push(format!("the exchanges {edited:?} were edited (strict)"));
-    }
-    SessionReport {
-        session: session.name().to_string(),
-        passed: failures.is_empty(),
-        failures,
-        hits,
-        misses,
-        recorded,
-        recorded_failures: counters.recorded_failures(),
-        exchanges: session.exchange_count(),
-        unused,
-        skipped: reasons.skipped,
-        partial: reasons.partial,
-        dropped: reasons.dropped,
-        refused: reasons.refused,
-        failed: reasons.failed,
-        redactions: reasons.redactions,
-        damage,
-        edited,
-        idle: session.exchange_count() == 0 && counters.is_empty(),
+fn withhold_counts(counts: &mut DefectCounts, is_secret: &impl Fn(&str) -> bool) {
+    for reasons in counts.values_mut() {
+        withhold_reasons(reasons, is_secret);
     }
 }
 
-fn failures(misses: u64, reasons: &ReasonCounts) -> Vec<String> {
-    let mut failures = Vec::new();
-    if misses > 0 {
-        failures.push(format!("{misses} requests were not found in the cassette"));
+fn withhold_reasons(reasons: &mut BTreeMap<String, u64>, is_secret: &impl Fn(&str) -> bool) {
+    let secret: Vec<_> = reasons
+        .keys()
+        .filter(|reason| is_secret(reason))
+        .cloned()
+        .collect();
+    for reason in secret {
+        let count = reasons.remove(&reason).unwrap_or_default();
+        *reasons.entry(WITHHELD.to_owned()).or_default() += count;
     }
-    let dropped: u64 = reasons.dropped.values().sum();
-    if dropped > 0 {
-        failures.push(format!(
-            "{dropped} exchanges were dropped because the recorder was full (on_recorder_full)"
-        ));
-    }
-    let refused: u64 = reasons.refused.values().sum();
-    if refused > 0 {
-        failures.push(format!(
-            "{refused} exchanges were not written because they contained a secret"
-        ));
-    }
-    let failed: u64 = reasons.failed.values().sum();
-    if failed > 0 {
-        failures.push(format!(
-            "{failed} exchanges could not be recorded, or were not confirmed by the disk"
-        ));
-    }
-    failures
+}
+
+fn named(defects: BTreeMap<Defect, BTreeMap<String, u64>>) -> DefectCounts {
+    let named = defects.into_iter();
+    named.map(|(defect, it)| (defect.name(), it)).collect()
+}
+
+fn no_requests() -> Failure {
+    let reason = "none was replayed or recorded; check the address that the client uses";
+    Failure::new(Defect::NoRequests, 0, reason)
 }

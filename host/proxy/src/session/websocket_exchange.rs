@@ -7,6 +7,7 @@ use super::captured_exchange::StreamCapture;
 use super::outcome::Outcome;
 use super::recorder_limits::RecorderLimits;
 use ouli_codec::websocket::{self, DeflateParams, SideViolation, Transcript};
+use ouli_config::Defect;
 use ouli_message::Response;
 use ouli_message::stream::{
     Arrival, Ending, Message, MessageKind, Protocol, Side, Stream, StreamContent,
@@ -54,9 +55,12 @@ pub(super) fn decode(
 }
 
 fn unreadable(reason: &str) -> Outcome {
-    Outcome::Failed(format!(
-        "the messages of a WebSocket cannot be read, so their secrets cannot be found: {reason}"
-    ))
+    Outcome::Failed(
+        Defect::Undecodable,
+        format!(
+            "the messages of a WebSocket cannot be read, so their secrets cannot be found: {reason}"
+        ),
+    )
 }
 
 /// A violation of the client is recorded if the server answered it by an error or not at all. What
@@ -70,13 +74,18 @@ fn check_violation(it: &SideViolation, transcript: &Transcript) -> Result<(), Ou
         )));
     }
     match it.side {
-        Side::Server => Err(Outcome::Failed(format!(
-            "the server of a WebSocket violated the protocol: {reason}"
-        ))),
+        Side::Server => Err(Outcome::Failed(
+            Defect::Undecodable,
+            format!("the server of a WebSocket violated the protocol: {reason}"),
+        )),
         Side::Client if transcript.has_unread_turns || closed_without_error(transcript) => {
-            Err(Outcome::Failed(format!(
-                "the server of a WebSocket went on after the client violated the protocol: {reason}"
-            )))
+            Err(Outcome::Failed(
+                Defect::Undecodable,
+                format!(
+                    "the server of a WebSocket went on after the client violated the protocol: \
+                     {reason}"
+                ),
+            ))
         }
         Side::Client => Ok(()),
     }
@@ -132,7 +141,8 @@ fn check_half_messages(transcript: &Transcript, ending: Ending) -> Result<(), Ou
 
 fn ended_within(side: Side) -> Outcome {
     let side = side.name();
-    Outcome::Partial(format!("a WebSocket ended within a message of the {side}"))
+    let reason = format!("a WebSocket ended within a message of the {side}");
+    Outcome::Failed(Defect::Partial, reason)
 }
 
 fn is_server_turn(message: &Message) -> bool {

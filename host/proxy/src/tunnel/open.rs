@@ -52,14 +52,12 @@ pub(crate) async fn serve(
         }
         Err(error) => {
             if let Some(awaiting) = awaiting {
-                awaiting.upstream_failed(error.failure_cause()).await;
+                awaiting.upstream_failed(&error).await;
             }
             return Err(error);
         }
     };
     if !is_accepted {
-        validation::validate_response(&response)
-            .map_err(|error| client.invalid_response(&error))?;
         return Ok(forward_rejection(context, &head, response, recording).await);
     }
     let headers = handshake::end_to_end_headers(response.headers());
@@ -132,6 +130,9 @@ async fn upstream_handshake(
             }
         };
         checked.map_err(|error| client.invalid_tunnel(error.to_string()))?;
+    } else {
+        validation::validate_response(&response)
+            .map_err(|error| client.invalid_response(&error))?;
     }
     Ok((response, is_accepted))
 }

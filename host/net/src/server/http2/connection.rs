@@ -92,7 +92,7 @@ where
         loop {
             if let Poll::Ready(result) = Pin::new(&mut http2).poll(cx) {
                 if let Err(error) = result {
-                    tracing::debug!("HTTP/2 connection failed: {}", error_chain(&error));
+                    report_failure(&listener.service, &error);
                 }
                 return Poll::Ready(false);
             }
@@ -126,6 +126,22 @@ where
     }
     drop(http2);
     io.into_inner()
+}
+
+/// Logs why a connection has failed. The service is told if its bytes were not valid.
+fn report_failure(service: &impl HttpService, error: &hyper::Error) {
+    let reason = error_chain(error);
+    tracing::debug!("HTTP/2 connection failed: {reason}");
+    if is_rejection(error) {
+        service.connection_rejected(&reason);
+    }
+}
+
+/// True if the gateway ends the connection: the client violates the protocol.
+fn is_rejection(error: &hyper::Error) -> bool {
+    let source = std::error::Error::source(error);
+    let error = source.and_then(|source| source.downcast_ref::<h2::Error>());
+    error.is_some_and(|error| error.is_go_away() && error.is_library())
 }
 
 /// True if the connection has been quiescent for a while. Unlike on HTTP/1.1, an unread body does

@@ -1,0 +1,110 @@
+//! The summary of a verdict for people.
+
+use std::fmt::{self, Write as _};
+
+use super::verdict::{SessionReport, Verdict};
+use super::verdict_failure::{DefectCounts, Failure, note};
+
+/// Maximum number of unused exchanges in the summary.
+const MAX_UNUSED_SHOWN: usize = 10;
+
+impl Verdict {
+    /// The summary for people: the verdict in the first line, then a few lines for each session
+    /// that is not idle. Empty if the gateway did nothing but forward.
+    pub fn to_text(&self) -> String {
+        let mut text = String::new();
+        // Writing to a string cannot fail.
+        let _ = self.write_text(&mut text);
+        text
+    }
+
+    fn write_text(&self, text: &mut String) -> fmt::Result {
+        let used: Vec<_> = self.sessions.iter().filter(|it| !it.idle).collect();
+        if used.is_empty() && self.defects.is_empty() && !self.expects_requests {
+            return Ok(());
+        }
+        let kinds = self.failed_kinds();
+        match (kinds.is_empty(), self.is_idle) {
+            (false, _) => writeln!(text, "verdict: FAILED ({})", kinds.join(", "))?,
+            (true, true) => writeln!(text, "verdict: passed; there was no request")?,
+            (true, false) => writeln!(text, "verdict: passed")?,
+        }
+        if !self.failures.is_empty() || !self.defects.is_empty() {
+            let failed = !self.failures.is_empty();
+            write!(text, "gateway: {}", word(!failed))?;
+            write_defects(text, &self.failures, &self.defects)?;
+            text.push('\n');
+        }
+        for session in used {
+            session.write_text(text)?;
+        }
+        Ok(())
+    }
+
+    /// The kinds of all failures, each once.
+    fn failed_kinds(&self) -> Vec<&'static str> {
+        let of_sessions = self.sessions.iter().flat_map(|it| &it.failures);
+        let mut kinds = Vec::new();
+        for failure in self.failures.iter().chain(of_sessions) {
+            if !kinds.contains(&failure.kind) {
+                kinds.push(failure.kind);
+            }
+        }
+        kinds
+    }
+}
+
+impl SessionReport {
+    fn write_text(&self, text: &mut String) -> fmt::Result {
+        write!(
+            text,
+            "session {}: {}; {} hits, {} misses, {} unused, {} recorded, {} redactions",
+            self.session,
+            word(self.passed),
+            self.hits,
+            self.misses,
+            self.unused.len(),
+            self.recorded,
+            self.redactions.values().sum::<u64>(),
+        )?;
+        if self.recorded_failures > 0 {
+            write!(text, "\n  recorded as failed: {}", self.recorded_failures)?;
+        }
+        for (reason, count) in &self.skipped {
+            write!(text, "\n  {}", note("skipped", *count, reason))?;
+        }
+        write_defects(text, &self.failures, &self.defects)?;
+        for line in &self.damage {
+            write!(text, "\n  {line}")?;
+        }
+        for line in self.unused.iter().take(MAX_UNUSED_SHOWN) {
+            write!(text, "\n  unused: {line}")?;
+        }
+        if self.unused.len() > MAX_UNUSED_SHOWN {
+            let more = self.unused.len() - MAX_UNUSED_SHOWN;
+            write!(text, "\n  unused: and {more} more")?;
+        }
+        text.push('\n');
+        Ok(())
+    }
+}
+
+fn word(passed: bool) -> &'static str {
+    if passed { "passed" } else { "failed" }
+}
+
+/// The failures, and the defects that do not fail the verdict.
+fn write_defects(text: &mut String, failures: &[Failure], defects: &DefectCounts) -> fmt::Result {
+    for failure in failures {
+        write!(text, "\n  {}", failure.text)?;
+    }
+    for (kind, reasons) in defects {
+        if failures.iter().any(|failure| failure.kind == *kind) {
+            continue;
+        }
+        for (reason, count) in reasons {
+            write!(text, "\n  {}", note(kind, *count, reason))?;
+        }
+    }
+    Ok(())
+}
