@@ -125,7 +125,10 @@ fn client_certificates_cross_curl_the_gateway_and_nginx() {
         "{answer}"
     );
     let (said, _) = gateway.stop();
-    assert!(said.contains("the client sent no certificate"), "{said}");
+    assert!(
+        said.contains("is not issued by a CA in `client_ca`"),
+        "{said}"
+    );
     assert!(!said.contains("PRIVATE KEY"), "{said}");
     upstream.stop();
 }
@@ -153,5 +156,31 @@ fn a_certificate_of_openssl_is_trusted_once_it_is_named() {
         unnamed.contains("trust exactly this certificate"),
         "{unnamed}"
     );
+    let plain = ask(&url.replace("https://", "http://"));
+    assert!(plain.contains("write `https://`"), "{plain}");
+    upstream.stop();
+}
+
+#[test]
+#[ignore = "needs Chromium and Python: .ci/run"]
+fn a_login_of_chromium_over_http2_reaches_an_http1_site() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    self_signed(folder, "server");
+    let upstream = Upstream::script("tls/login.py", folder);
+    let settings = format!(
+        "upstream = \"http://{}\"\ntls = {{ cert = \"server.pem\", key = \"server.key\" }}",
+        upstream.address
+    );
+    let gateway = gateway(folder, &settings);
+    let mut chromium = tools::command("chromium", "--version");
+    chromium.args(["--headless=new", "--no-sandbox", "--disable-gpu"]);
+    chromium.args(["--disable-dev-shm-usage", "--no-first-run"]);
+    chromium.args(["--no-proxy-server", "--ignore-certificate-errors"]);
+    chromium.arg(format!("--user-data-dir={}", folder.join("user").display()));
+    chromium.args(["--dump-dom", &format!("{}/login", gateway.url)]);
+    let page = text(&chromium.output().unwrap());
+    assert!(page.contains("welcome over h2"), "{page}");
+    gateway.stop();
     upstream.stop();
 }

@@ -124,7 +124,7 @@ impl RedactionPass<'_> {
 
     /// Redacts known secrets that extend over several lines or parts.
     fn redact_across_lines(&mut self, text: &str) -> Option<String> {
-        let replacements = self.replace_known_secrets(text, TextLocation::Body);
+        let replacements = self.replace_known_secrets(text, TextLocation::of_body(text));
         splice::text(text, replacements)
     }
 
@@ -135,7 +135,8 @@ impl RedactionPass<'_> {
         levels: u8,
         replacements: &mut Vec<Replacement<String>>,
     ) {
-        let new = self.redact_free_text(&text[range.clone()], TextLocation::Body, levels);
+        let location = TextLocation::of_body(text);
+        let new = self.redact_free_text(&text[range.clone()], location, levels);
         replacements.extend(new.map(|new| Replacement::new(range, new)));
     }
 

@@ -16,6 +16,8 @@ use ouli_codec::json::Document;
 pub(super) enum TextLocation {
     /// A body or a string in it.
     Body,
+    /// A body that is XML or HTML, in which `<` would start a tag.
+    Markup,
     /// A header that is not a URL.
     Header,
     /// A header that is a URL.
@@ -32,9 +34,25 @@ impl TextLocation {
         }
     }
 
-    fn is_url(self) -> bool {
+    /// The location of a whole body that is text.
+    pub(super) fn of_body(text: &str) -> Self {
+        let is_enclosed = text.trim_start().starts_with('<') && text.trim_end().ends_with('>');
+        // A placeholder alone is no document.
+        if is_enclosed && (text.contains("</") || text.contains("/>")) {
+            Self::Markup
+        } else {
+            Self::Body
+        }
+    }
+
+    fn is_body(self) -> bool {
+        matches!(self, Self::Body | Self::Markup)
+    }
+
+    /// True if placeholders are percent-encoded.
+    fn is_encoded(self) -> bool {
         match self {
-            Self::UrlHeader | Self::UrlEncoded => true,
+            Self::UrlHeader | Self::UrlEncoded | Self::Markup => true,
             Self::Body | Self::Header => false,
         }
     }
@@ -55,8 +73,8 @@ impl RedactionPass<'_> {
             }
         }
         let mut text = Cow::Borrowed(text);
-        if location == TextLocation::Body {
-            self.replace(&mut text, |pass, text| pass.replace_members(text));
+        if location.is_body() {
+            self.replace(&mut text, |pass, text| pass.replace_members(text, location));
         }
         if location != TextLocation::UrlEncoded {
             self.replace(&mut text, |pass, text| pass.replace_pairs(text, location));
@@ -84,7 +102,7 @@ impl RedactionPass<'_> {
         }
     }
 
-    fn replace_members(&mut self, text: &str) -> Vec<Replacement<String>> {
+    fn replace_members(&mut self, text: &str, location: TextLocation) -> Vec<Replacement<String>> {
         let Some(members) = &self.rules.members else {
             return Vec::new();
         };
@@ -92,13 +110,17 @@ impl RedactionPass<'_> {
             let rule = members.get(member.name)?;
             let (range, quote) = member.value(text)?;
             let new = self.placeholder_for(rule, text[range.clone()].as_bytes())?;
+            let new = match location {
+                TextLocation::Markup => placeholder::encoded(&new),
+                _ => new,
+            };
             Some(Replacement::new(range, format!("{quote}{new}{quote}")))
         });
         replacements.collect()
     }
 
     fn replace_pairs(&mut self, text: &str, location: TextLocation) -> Vec<Replacement<String>> {
-        let pairs = name_value_pairs::pairs(text, location == TextLocation::Body);
+        let pairs = name_value_pairs::pairs(text, location.is_body());
         let pairs = pairs.filter_map(|(name, range)| self.replace_pair(name, text, range));
         pairs.collect()
     }
@@ -184,7 +206,7 @@ impl RedactionPass<'_> {
         if self.purpose == Purpose::Write {
             return;
         }
-        let new = match location.is_url() {
+        let new = match location.is_encoded() {
             true => placeholder::collapse_to_class_in_url(text),
             false => placeholder::collapse_to_class(text),
         };
@@ -200,7 +222,7 @@ fn encode_placeholder(
     start: usize,
     location: TextLocation,
 ) -> String {
-    if location.is_url() || within_url(text, start) {
+    if location.is_encoded() || within_url(text, start) {
         return placeholder::encoded(placeholder);
     }
     placeholder.to_owned()

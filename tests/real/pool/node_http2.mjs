@@ -2,9 +2,11 @@
 // ends every connection by GOAWAY at its fortieth stream; "plain" does neither.
 
 import { constants, createServer } from "node:http2";
+import { Readable } from "node:stream";
 
 const refusing = process.argv[2] === "refusing";
-const big = Buffer.alloc(8 << 20);
+// Not all at once: Node refuses streams of a session that has queued 10 MB.
+const big = () => Readable.from(Array(128).fill(Buffer.alloc(64 << 10)), { objectMode: false });
 const server = createServer({ settings: { maxConcurrentStreams: refusing ? 4 : 100 } });
 
 server.on("session", (session) => {
@@ -28,7 +30,7 @@ server.on("stream", (stream, headers) => {
   }
   if (headers[":path"] === "/big") {
     stream.respond({ ":status": 200 });
-    stream.end(big);
+    big().pipe(stream);
     return;
   }
   let length = 0;

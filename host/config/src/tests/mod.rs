@@ -32,8 +32,6 @@ upstream = "https://api.example.com/v1"
 tls = "self-signed"
 upstream_ca = "ca.pem"
 upstream_client_certificate = { cert = "me.pem", key = "me.key" }
-client_ca = "clients.pem"
-client_auth = "optional"
 preserve_host = true
 
 [[endpoint]]
@@ -42,6 +40,8 @@ listen = "localhost:8081"
 mode = "replay"
 session = "other"
 tls = { cert = "c.pem", key = "k.pem" }
+client_ca = "clients.pem"
+client_auth = "optional"
 
 [[plugin]]
 file = "ids.wasm"
@@ -119,7 +119,7 @@ fn endpoints_inherit_top_level_values() {
         (Mode::Replay, "other")
     );
     assert_eq!(api.tls, Tls::SelfSigned);
-    let clients = api.client_auth.as_ref().unwrap();
+    let clients = files.client_auth.as_ref().unwrap();
     assert_eq!(clients.ca, Path::new("/base/conf/clients.pem"));
     assert_eq!(clients.mode, ClientAuthMode::Optional);
     let own = api.upstream_client_certificate.as_ref().unwrap();

@@ -35,7 +35,7 @@ pub(crate) fn to_origin_form<B>(request: &mut Request<B>) {
 }
 
 /// Sets `host` to the authority of the target, as the first field.
-pub(crate) fn set_host<B>(request: &mut Request<B>) {
+fn set_host<B>(request: &mut Request<B>) {
     let host = host_of(request.uri()).and_then(|host| HeaderValue::try_from(host).ok());
     if let Some(host) = host {
         let headers = std::mem::take(request.headers_mut());

@@ -27,7 +27,6 @@ use super::http1::{self, Outcome};
 use super::reset_on_close::{ResetOnClose, ResettableIo};
 use super::service::HttpService;
 use super::socket::Socket;
-use super::tls_handshake::HandshakeError;
 use super::{http2, idle, reject, tls_handshake};
 
 /// Serves one accepted socket. The permit is released once the connection and its tunnels end.
@@ -59,15 +58,11 @@ async fn serve_socket<S: HttpService>(
     // On the heap, like everything that a connection needs only for a part of its life.
     let handshake = Box::pin(tokio::time::timeout(
         listener.bounds.tls_handshake_timeout,
-        tls_handshake::accept(tls, socket, &listener.warnings),
+        tls_handshake::accept(tls, socket, &listener),
     ));
     let stream = match handshake.await {
-        Ok(Ok(stream)) => stream,
-        Ok(Err(HandshakeError::PlainHttp(socket))) => {
-            let rejection = reject::reject_invalid_request(&listener, socket, HeadError::PlainHttp);
-            return Box::pin(rejection).await;
-        }
-        Ok(Err(HandshakeError::Failed)) => return,
+        Ok(Some(stream)) => stream,
+        Ok(None) => return,
         Err(_) => {
             return tracing::debug!("TLS handshake timed out (limits.tls_handshake_timeout)");
         }

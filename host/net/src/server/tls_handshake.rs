@@ -9,29 +9,27 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use super::warning_throttle::WarningThrottle;
+use super::context::ListenerContext;
+use super::head_error::HeadError;
+use super::reject;
+use super::service::HttpService;
 use crate::tls;
 
-/// Why there is no TLS connection.
-pub(super) enum HandshakeError<T> {
-    /// The client speaks plain HTTP. Holds the socket, of which its first bytes were read.
-    PlainHttp(T),
-    /// The handshake failed, or the client left.
-    Failed,
-}
-
-/// Does a handshake. Its failure is logged.
-pub(super) async fn accept<T>(
+/// Does a handshake. None if it fails, which is logged. A client that speaks plain HTTP gets a
+/// response.
+pub(super) async fn accept<S, T>(
     acceptor: &TlsAcceptor,
     socket: T,
-    warnings: &WarningThrottle,
-) -> Result<Box<TlsStream<FirstByteCheck<T>>>, HandshakeError<T>>
+    listener: &ListenerContext<S>,
+) -> Option<Box<TlsStream<FirstByteCheck<T>>>>
 where
+    S: HttpService,
     T: AsyncRead + AsyncWrite + Unpin,
 {
+    let warnings = &listener.warnings;
     let accept = acceptor.accept(FirstByteCheck::new(socket));
     let (error, socket) = match accept.into_fallible().await {
-        Ok(stream) => return Ok(Box::new(stream)),
+        Ok(stream) => return Some(Box::new(stream)),
         Err(failed) => failed,
     };
     if socket.is_http {
@@ -39,14 +37,15 @@ where
             "TLS handshake failed: the client speaks plain HTTP, but the endpoint speaks TLS: \
              write https:// instead of http://",
         );
-        return Err(HandshakeError::PlainHttp(socket.io));
+        reject::reject_invalid_request(listener, socket.io, HeadError::PlainHttp).await;
+        return None;
     }
     let cause = error.get_ref().and_then(|cause| cause.downcast_ref());
     match cause.and_then(client_fault) {
         Some(fault) => warnings.warn(&format!("TLS handshake failed: {error}; {fault}")),
         None => tracing::debug!("TLS handshake failed: {error}"),
     }
-    Err(HandshakeError::Failed)
+    None
 }
 
 /// What is wrong between the settings of the client and those of the listener; none if only the

@@ -13,10 +13,18 @@ use super::dial::Socket;
 #[error("it answers with a TLS alert: write `https://` in `upstream`")]
 pub(super) struct UnexpectedTls;
 
+/// The upstream closes the connection without an answer, as Node does when it expects TLS.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "connection closed before message completed, without any answer; if it speaks TLS, write \
+     `https://` in `upstream`"
+)]
+pub(super) struct NoAnswer;
+
 /// How a TLS alert begins: the type of the record, and the major version (RFC 8446, section 5.1).
 const ALERT: [u8; 2] = [21, 3];
 
-/// A connection without TLS. Its first bytes are checked.
+/// A connection without TLS. Its first bytes are checked, or that there are none.
 #[derive(Debug)]
 pub(super) struct PlainStream {
     io: Box<dyn Socket>,
@@ -44,7 +52,10 @@ impl AsyncRead for PlainStream {
         let before = target.filled().len();
         ready!(Pin::new(&mut self.io).poll_read(cx, target))?;
         let read = &target.filled()[before..];
-        self.is_checked = !read.is_empty();
+        if read.is_empty() && target.remaining() > 0 {
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::UnexpectedEof, NoAnswer)));
+        }
+        self.is_checked = true;
         if read.starts_with(&ALERT) {
             return Poll::Ready(Err(io::Error::new(
                 io::ErrorKind::InvalidData,
@@ -61,7 +72,10 @@ impl AsyncWrite for PlainStream {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write(cx, bytes)
+        let written = ready!(Pin::new(&mut self.io).poll_write(cx, bytes));
+        // The error of the write tells more than the end that follows.
+        self.is_checked |= written.is_err();
+        Poll::Ready(written)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -81,6 +95,8 @@ impl AsyncWrite for PlainStream {
         cx: &mut Context<'_>,
         buffers: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write_vectored(cx, buffers)
+        let written = ready!(Pin::new(&mut self.io).poll_write_vectored(cx, buffers));
+        self.is_checked |= written.is_err();
+        Poll::Ready(written)
     }
 }

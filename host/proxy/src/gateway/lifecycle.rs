@@ -41,6 +41,9 @@ impl Gateway {
     /// Names the setting, plugin, cassette or address that cannot be used.
     pub fn start(options: Options) -> Result<Self, StartError> {
         let loaded = load::load(&options)?;
+        for problem in loaded.tls.expired() {
+            tracing::warn!("{problem}");
+        }
         let config = Arc::clone(&loaded.config);
         let limits = &config.limits;
         let folder = Arc::new(cassette_folder(&config)?);

@@ -97,6 +97,7 @@ impl TlsSettings {
                 Some(previous) => match next.add(endpoint) {
                     Ok(()) => {
                         tracing::info!("endpoint {}: certificates were read again", endpoint.name);
+                        source.warn_expired(&endpoint.name);
                         is_changed = true;
                     }
                     Err(error) => {
@@ -106,6 +107,7 @@ impl TlsSettings {
                 },
                 None => {
                     next.add(endpoint)?;
+                    source.warn_expired(&endpoint.name);
                     is_changed = true;
                 }
             }
@@ -135,9 +137,6 @@ impl TlsSettings {
             endpoint: endpoint.name.clone(),
             source,
         })?;
-        for problem in source.expired(&endpoint.name) {
-            tracing::warn!("{problem}");
-        }
         let settings = EndpointTls {
             source,
             fingerprint,
@@ -216,6 +215,12 @@ impl TlsSource {
             identity: self.listener.as_ref().map(load).transpose()?,
             clients: clients.transpose()?,
         })
+    }
+
+    fn warn_expired(&self, endpoint: &str) {
+        for problem in self.expired(endpoint) {
+            tracing::warn!("{problem}");
+        }
     }
 
     fn expired(&self, endpoint: &str) -> Vec<String> {

@@ -103,6 +103,11 @@ mod tests {
         };
         let refused = FailureCause::new(Phase::Connect, FailureKind::Refused);
         let client_gone = FailureCause::new(Phase::Head, FailureKind::ClientGone);
+        let misdirected = ExchangeError::Misdirected {
+            server: "http://x".into(),
+            endpoint: "api".into(),
+            upstream: "http://y".into(),
+        };
         let cases = [
             (ExchangeError::Upstream(timeout), 504, "upstream"),
             (ExchangeError::Upstream(broken), 502, "upstream"),
@@ -119,15 +124,7 @@ mod tests {
                 "request",
             ),
             (ExchangeError::ConnectNotSupported, 405, "request"),
-            (
-                ExchangeError::Misdirected {
-                    server: "http://x".into(),
-                    endpoint: "api".into(),
-                    upstream: "http://y".into(),
-                },
-                421,
-                "request",
-            ),
+            (misdirected, 421, "request"),
             (Rejection::UriTooLong { max: 1 }.into(), 414, "limit"),
             (Rejection::TooManyHeaders { max: 1 }.into(), 431, "limit"),
             (

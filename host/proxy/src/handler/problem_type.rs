@@ -86,6 +86,11 @@ impl ProblemType {
         Self::new(status, ErrorKind::Upstream, title)
     }
 
+    fn misdirected() -> Self {
+        let title = "the request is for another server";
+        Self::new(StatusCode::MISDIRECTED_REQUEST, ErrorKind::Request, title)
+    }
+
     /// A limit that the client can keep, with the status that names it.
     fn limit(status: StatusCode, title: &'static str) -> Self {
         Self::new(status, ErrorKind::Limit, title)
@@ -157,11 +162,7 @@ impl ExchangeError {
                 Kind::Request,
                 "CONNECT is not supported",
             ),
-            Self::Misdirected { .. } => ProblemType::new(
-                StatusCode::MISDIRECTED_REQUEST,
-                Kind::Request,
-                "the request is for another server",
-            ),
+            Self::Misdirected { .. } => ProblemType::misdirected(),
             Self::TooManyRequests(_) => {
                 ProblemType::unavailable(Kind::Limit, "too many concurrent requests")
             }

@@ -129,6 +129,22 @@ fn forms_are_redacted_by_field() {
 }
 
 #[test]
+fn markup_stays_well_formed() {
+    for (text, expected) in [
+        (
+            "<?xml version=\"1.0\"?>\n<id>pat_abcd1234</id>",
+            "<?xml version=\"1.0\"?>\n<id>pat_%3Cpat-1%3E</id>",
+        ),
+        ("<a id=\"pat_abcd1234\"/>", "<a id=\"pat_%3Cpat-1%3E\"/>"),
+        ("a < pat_abcd1234 >", "a < pat_<pat-1> >"),
+    ] {
+        assert_eq!(body("text/xml", text), expected);
+        // Redaction of a recorded body changes nothing.
+        assert_eq!(body("text/xml", expected), expected);
+    }
+}
+
+#[test]
 fn parts_are_redacted_by_field_and_by_type() {
     let text = "--b\r\nContent-Disposition: form-data; name=\"password\"\r\n\r\nx y\r\n\
         --b\r\nContent-Disposition: form-data; name=\"m\"; filename=\"pat_abcd1234\"\r\n\

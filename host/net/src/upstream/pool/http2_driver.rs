@@ -103,12 +103,11 @@ impl Driver {
 
     /// The connection takes no more requests. Those that it has not begun are returned.
     fn end(&mut self, error: BoxError) {
-        if self.dispatcher.take().is_some() {
-            if let Some(pool) = self.pool.upgrade()
-                && !pool.end(self.number)
-            {
-                self.attempt.fail(error);
-            }
+        if self.dispatcher.take().is_some()
+            && let Some(pool) = self.pool.upgrade()
+            && !pool.end(self.number)
+        {
+            self.attempt.fail(error);
         }
     }
 }
