@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use super::closed_session::ClosedExchanges;
+use super::closed_exchanges::ClosedExchanges;
 use super::counters::Counters;
 use super::session_state::Session;
 use ouli_config::Defect;

@@ -8,6 +8,7 @@ mod cassette_load;
 mod cassette_state;
 mod cassette_watch;
 mod client_messages;
+mod closed_exchanges;
 mod closed_session;
 mod closed_sessions;
 mod coded_form;

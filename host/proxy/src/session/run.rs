@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::cassette_state::{CassetteState, LoadState};
-use super::closed_session::ClosedExchanges;
+use super::closed_exchanges::ClosedExchanges;
 use super::entry::Entry;
 use super::session_state::{Contents, Run, Session};
 use ouli_cassette::LoadedCassette;

@@ -8,7 +8,7 @@ use parking_lot::{Mutex, MutexGuard};
 
 use super::all_runs::AllRuns;
 use super::cassette_state::{CassetteState, LoadReport};
-use super::closed_session::ClosedExchanges;
+use super::closed_exchanges::ClosedExchanges;
 use super::counters::Counters;
 use super::entry::Entry;
 use super::log_throttle::LogThrottle;
