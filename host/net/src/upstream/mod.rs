@@ -20,6 +20,7 @@ mod remedy;
 mod request_body;
 mod resend;
 mod resendable_body;
+mod send_pooled;
 mod slow_start;
 mod stream_permit;
 mod tasks;
