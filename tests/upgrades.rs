@@ -173,8 +173,8 @@ fn an_upgrade_that_the_upstream_ignores_is_a_request_like_any_other() {
         let answers = client::raw(gateway.address, two).rest();
         assert_eq!(answers.matches("HTTP/1.1 409 ").count(), 2, "{answers}");
         let folder = Arc::clone(&gateway.folder);
-        let report = gateway.finish();
-        assert!(report.passed, "{report:?}");
+        let verdict = gateway.stop();
+        assert!(verdict.passed, "{verdict:?}");
         if mode == "passthrough" {
             continue;
         }

@@ -5,35 +5,16 @@
 //! An invalid head gets a response from the connection's task; an invalid body ends early. hyper
 //! would reject further heads with an empty response, so these are found here too.
 
+use self::parser_state::ParserState;
 use super::head_error::HeadError;
 use super::{request_line, target_encoding, whole_server};
 
+mod parser_state;
 #[cfg(test)]
 mod tests;
 
 /// The most bytes of a line that are kept: the fields that frame a body are shorter.
 const MAX_KEPT_LINE: usize = 256;
-
-/// The part of the stream that the next byte belongs to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum ParserState {
-    /// A request line, or between two requests.
-    RequestLine,
-    /// The header fields.
-    Headers,
-    /// A body with this many bytes left.
-    Body(u64),
-    /// The line of a chunk size.
-    ChunkSize,
-    /// A chunk with this many bytes left, including its CRLF.
-    ChunkData(u64),
-    /// The trailer fields.
-    Trailers,
-    /// Another protocol, which is not validated.
-    OtherProtocol,
-    /// Something was invalid; nothing after it is read. In a head, the error tells what.
-    Invalid(Option<HeadError>),
-}
 
 /// The limits of a head.
 #[derive(Clone, Copy, Debug)]
