@@ -1,8 +1,20 @@
 //! Percent-encodes the bytes of a request target that RFC 3986 does not allow and that clients send
 //! all the same, such as `<` or bytes that are not UTF-8. `http::Uri` does not take them.
 
+/// The position of the first byte in `next` that must be encoded. It follows `line` and may have
+/// further lines.
+pub(super) fn find_in_next(line: &[u8], next: &[u8]) -> Option<usize> {
+    let end = next.iter().position(|byte| *byte == b'\n');
+    let next = &next[..end.unwrap_or(next.len())];
+    if !may_need_encoding(next) && line.is_ascii() {
+        return None;
+    }
+    let found = find(&[line, next].concat(), line.len());
+    found.map(|at| at - line.len())
+}
+
 /// False if no byte of a part of a request line must be encoded.
-pub(super) fn may_need_encoding(part: &[u8]) -> bool {
+fn may_need_encoding(part: &[u8]) -> bool {
     // Without a branch, so that it is vectorized.
     let is_suspect =
         |byte: u8| byte >= 0x80 || matches!(byte, b'<' | b'>') || matches!(byte, b'"' | b'`');
@@ -11,7 +23,7 @@ pub(super) fn may_need_encoding(part: &[u8]) -> bool {
 
 /// The position of the first byte in `line[from..]` that must be encoded. `line` is a request line
 /// whose end may not have arrived.
-pub(super) fn find(line: &[u8], from: usize) -> Option<usize> {
+fn find(line: &[u8], from: usize) -> Option<usize> {
     let mut found = None;
     for_each_byte(line, |at, _, must_be_encoded| {
         if must_be_encoded && at >= from && found.is_none() {

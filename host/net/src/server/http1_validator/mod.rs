@@ -99,7 +99,10 @@ impl Http1Validator {
                     ParserState::ChunkData,
                     ParserState::ChunkSize,
                 ),
-                ParserState::RequestLine if let Some(at) = self.find_unencoded(rest) => {
+                ParserState::RequestLine
+                    if !self.wants_upgrade
+                        && let Some(at) = target_encoding::find_in_next(&self.line, rest) =>
+                {
                     if at > 0 {
                         valid += self.consume_line(&rest[..at]);
                     }
@@ -124,21 +127,6 @@ impl Http1Validator {
     pub(super) fn encode_target(&self, rest: &[u8]) -> Option<Vec<u8>> {
         let line = [&self.line[..], rest].concat();
         (!self.is_invalid()).then(|| target_encoding::encode(&line, self.line.len()))
-    }
-
-    /// The position of the first byte of a request line that must be encoded.
-    fn find_unencoded(&self, bytes: &[u8]) -> Option<usize> {
-        if self.wants_upgrade {
-            return None;
-        }
-        let end = bytes.iter().position(|byte| *byte == b'\n');
-        let bytes = &bytes[..end.unwrap_or(bytes.len())];
-        if !target_encoding::may_need_encoding(bytes) && self.line.is_ascii() {
-            return None;
-        }
-        let line = [&self.line[..], bytes].concat();
-        let found = target_encoding::find(&line, self.line.len());
-        found.map(|at| at - self.line.len())
     }
 
     /// True once something was invalid.
