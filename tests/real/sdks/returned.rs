@@ -41,7 +41,6 @@ fn compare(script: &str, start: impl Fn(&Path) -> Upstream) {
     let replayed = returned(script, &replay.url);
     finish(replay);
     for (sdk, value) in direct.as_object().expect("a script writes an object") {
-        println!("{script} {sdk}");
         assert_eq!(&recorded[sdk], value, "{sdk}, recorded");
         assert_eq!(&replayed[sdk], value, "{sdk}, replayed");
     }

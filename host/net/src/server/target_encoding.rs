@@ -83,8 +83,9 @@ fn for_each_byte(line: &[u8], mut visit: impl FnMut(usize, u8, bool)) {
             at += 1;
         }
     }
-    for at in target.end..line.len() {
-        visit(at, line[at], false);
+    for byte in &line[target.end..] {
+        visit(at, *byte, false);
+        at += 1;
     }
 }
 

@@ -127,6 +127,7 @@ mod tests {
     }
 
     #[tokio::test]
+    #[expect(clippy::disallowed_methods, reason = "a listener to connect to")]
     async fn an_address_that_does_not_answer_delays_no_other() {
         let (hole, _full) = black_hole().await;
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -94,9 +94,15 @@ mod tests {
         list.iter().map(|text| text.parse().unwrap()).collect()
     }
 
-    /// The number of attempts in progress, and when each one began.
+    #[derive(Default)]
+    struct Attempts {
+        active: usize,
+        /// The port of each attempt, and when it began.
+        begun: Vec<(u16, Duration)>,
+    }
+
     #[derive(Clone, Default)]
-    struct Log(Rc<RefCell<(usize, Vec<(u16, Duration)>)>>);
+    struct Log(Rc<RefCell<Attempts>>);
 
     /// An attempt in progress.
     struct Active(Log);
@@ -104,15 +110,15 @@ mod tests {
     impl Log {
         fn begin(&self, port: u16, start: Instant) -> Active {
             let mut log = self.0.borrow_mut();
-            log.0 += 1;
-            log.1.push((port, start.elapsed()));
+            log.active += 1;
+            log.begun.push((port, start.elapsed()));
             Active(self.clone())
         }
     }
 
     impl Drop for Active {
         fn drop(&mut self) {
-            self.0.0.borrow_mut().0 -= 1;
+            self.0.0.borrow_mut().active -= 1;
         }
     }
 
@@ -140,7 +146,7 @@ mod tests {
 
     fn starts(log: &Log) -> Vec<(u16, u128)> {
         let log = log.0.borrow();
-        let starts = log.1.iter();
+        let starts = log.begun.iter();
         starts.map(|(port, at)| (*port, at.as_millis())).collect()
     }
 
@@ -149,7 +155,7 @@ mod tests {
         let (connected, log) = run(&["10.0.0.1:1", "10.0.0.2:1", "10.0.0.3:3"]).await;
         assert_eq!(connected, Ok("10.0.0.3:3".parse().unwrap()));
         assert_eq!(starts(&log), [(1, 0), (1, 250), (3, 500)]);
-        assert_eq!(log.0.borrow().0, 0, "the other attempts are cancelled");
+        assert_eq!(log.0.borrow().active, 0, "the other attempts are cancelled");
     }
 
     #[tokio::test(start_paused = true)]
@@ -171,7 +177,7 @@ mod tests {
     async fn attempts_are_limited() {
         let (connected, log) = run(&["10.0.0.1:1"; 20]).await;
         assert_eq!(connected, Err(Some("timeout")));
-        assert_eq!(log.0.borrow().1.len(), MAX_ATTEMPTS);
+        assert_eq!(log.0.borrow().begun.len(), MAX_ATTEMPTS);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use super::cassette_state::{LoadReport, LoadState};
 use super::entry::Entry;
 use super::error::SessionError;
 use super::session_state::Session;
-use ouli_cassette::{CassetteDir, ChangePolicy, LoadedCassette};
+use ouli_cassette::{CassetteDir, ChangePolicy, LoadedCassette, RecordedExchange};
 use ouli_message::Exchange;
 use ouli_message::error_chain::error_chain;
 
@@ -75,7 +75,9 @@ impl Session {
         // What was recorded in the meantime may be there already.
         let known: HashSet<u64> = self.entries_from(0).iter().map(|it| it.ordinal).collect();
         let found = loaded.exchanges.into_iter();
-        let found = found.filter(|it| !(it.edited && strict) && !known.contains(&it.ordinal));
+        let is_left_out =
+            |it: &RecordedExchange| known.contains(&it.ordinal) || (it.edited && strict);
+        let found = found.filter(|it| !is_left_out(it));
         for entry in self.continue_from_marks(found.map(Entry::loaded).collect()) {
             self.add(entry);
         }

@@ -39,7 +39,7 @@ impl Session {
     }
 
     /// The closed session is in force from now on. False if another run has begun.
-    pub(super) fn begin_closed(&self, closed: &Session) -> bool {
+    pub(super) fn begin_closed(&self, closed: &Self) -> bool {
         let mut lineage = self.all_runs.lineage.lock();
         let is_latest = lineage.is_latest(&self.entries);
         if is_latest {

@@ -159,9 +159,11 @@ impl SessionReport {
             recorded: counters.recorded(),
             recorded_failures: counters.recorded_failures(),
             exchanges: session.exchange_count(),
-            unused: lists_unused
-                .then(|| session.unused_exchanges(scope != Scope::Run))
-                .unwrap_or_default(),
+            unused: if lists_unused {
+                session.unused_exchanges(scope != Scope::Run)
+            } else {
+                Vec::new()
+            },
             skipped,
             defects: named(defects),
             redactions,
