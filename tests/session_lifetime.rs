@@ -8,6 +8,7 @@ use crate::support::folder::{self, Folder};
 use crate::support::gateway::{self, Running};
 use crate::support::origin::{self, Origin, text};
 use crate::support::until;
+use ouli_config::Defect;
 
 /// Counts its answers.
 fn counting() -> Origin {
@@ -284,4 +285,58 @@ fn failures_of_forgotten_sessions_fail_the_verdict() {
         .iter()
         .find(|it| it.session.ends_with(" more sessions)"));
     assert!(!others.unwrap().passed);
+}
+
+/// A gateway that records, and forgets a session soon after it is closed.
+fn forgetful(origin: &Origin) -> Running {
+    let limits = "[limits]\nsessions = 2\nclosed_session_memory = \"1 KiB\"";
+    gateway::record(origin).section(limits).start()
+}
+
+#[test]
+fn a_forgotten_session_goes_on_with_its_cassette() {
+    let origin = counting();
+    let gateway = forgetful(&origin);
+    let client = client::http1(&gateway);
+    for round in 0..3 {
+        for number in 0..8 {
+            let answer = ask(&client, &format!("s{number}"), &format!("/round-{round}"));
+            assert_eq!(answer.status, 200);
+        }
+    }
+    let folder = Arc::clone(&gateway.folder);
+    let verdict = gateway.stop();
+    assert!(verdict.passed, "{verdict:#?}");
+    for number in 0..8 {
+        let text = folder.text(&format!("s{number}"));
+        assert!((0..3).all(|round| text.contains(&format!("/round-{round}"))));
+    }
+}
+
+#[test]
+fn a_forgotten_session_with_secrets_records_nothing_more() {
+    let origin = counting();
+    let gateway = forgetful(&origin);
+    let client = client::http1(&gateway);
+    let send = |session: &str, target: &str| {
+        until("a free session", || {
+            let ask = client.ask("GET", target).header("ouli-session", session);
+            let ask = ask.header("authorization", "Bearer 9f8e7d6c5b4a39281706");
+            (ask.send().status == 200).then_some(())
+        });
+    };
+    send("secret", "/first");
+    (0..8).for_each(|number| send(&format!("s{number}"), "/x"));
+    assert_eq!(ask(&client, "secret", "/9f8e7d6c5b4a39281706").status, 200);
+    let folder = Arc::clone(&gateway.folder);
+    let verdict = gateway.stop();
+    let text = folder.text("secret");
+    assert!(
+        text.contains("/first") && !text.contains("9f8e7d6c"),
+        "{text}"
+    );
+    let report = verdict.sessions.iter().find(|it| it.session == "secret");
+    let counted = report.unwrap().counted(Defect::Secret);
+    assert_eq!(counted["guard.forgotten-session"], 1);
+    assert!(!verdict.passed);
 }

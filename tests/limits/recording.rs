@@ -232,6 +232,11 @@ fn secrets_above_the_limit_are_forgotten_and_the_recording_goes_on() {
             1,
             "{report:#?}"
         );
+        // The verdict tells of it.
+        assert!(
+            report.counted(Defect::Secret)["guard.forgotten-secrets"] > 30,
+            "{report:#?}"
+        );
         let text = folder.text("default");
         assert!(
             !text.contains("9f8e7d") && !text.contains("7a6b5c"),

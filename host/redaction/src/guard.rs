@@ -42,7 +42,8 @@ impl Guard {
 
     /// True for the ids of the guard's own rules, which contain no text of a plugin.
     pub fn is_builtin(id: &str) -> bool {
-        id == OVERFLOW || Self::ids().any(|builtin| builtin == id)
+        [OVERFLOW, FORGOTTEN_SECRETS, FORGOTTEN_SESSION].contains(&id)
+            || Self::ids().any(|builtin| builtin == id)
     }
 
     /// Scans bytes. The error names the rule and the offset of the first secret.
@@ -110,11 +111,21 @@ impl GuardRejection {
         Self::new(OVERFLOW, 0)
     }
 
+    /// The secrets of the session are forgotten, so an exchange cannot be checked.
+    pub fn forgotten_session() -> Self {
+        Self::new(FORGOTTEN_SESSION, 0)
+    }
+
     fn text(&self) -> String {
         let Self { rule, offset } = self;
         if rule == OVERFLOW {
             return "the exchange has more secrets than a session remembers; raise \
                     `limits.secrets_per_session` or `limits.secret_bytes_per_session`"
+                .to_owned();
+        }
+        if rule == FORGOTTEN_SESSION {
+            return "the session was closed and its secrets are forgotten, so they cannot be found \
+                    in it; raise `limits.closed_session_memory`"
                 .to_owned();
         }
         if Guard::ids().any(|id| id == rule) {
@@ -128,6 +139,11 @@ impl GuardRejection {
 }
 
 const OVERFLOW: &str = "guard.overflow";
+
+const FORGOTTEN_SESSION: &str = "guard.forgotten-session";
+
+/// Under this id, recorded secrets are counted that a session has forgotten. Nothing is refused.
+pub const FORGOTTEN_SECRETS: &str = "guard.forgotten-secrets";
 
 /// A kind of token with a known format.
 #[derive(Debug)]

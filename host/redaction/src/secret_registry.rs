@@ -44,6 +44,8 @@ pub(super) struct Registry {
     pub(super) forgotten_until: u64,
     /// How often secrets were forgotten.
     pub(super) evictions: u64,
+    /// Number of recorded secrets that were forgotten and are not counted yet.
+    pub(super) uncounted: u64,
 }
 
 impl Registry {
@@ -159,11 +161,18 @@ impl Registry {
             self.bytes -= secret.value().len();
             if secret.is_recorded() {
                 self.forgotten_until = self.forgotten_until.max(secret.last_seen());
+                self.uncounted += 1;
             }
         }
         self.pending.retain(|secret| !secret.is_forgotten());
         self.searcher = self.searcher.without_forgotten();
         self.evictions += 1;
+    }
+
+    /// True if a secret was recorded, other than those of the environment.
+    pub(super) fn has_recorded(&self) -> bool {
+        let mut found = self.secrets.values().filter(|it| !it.is_pinned());
+        self.forgotten_until > 0 || found.any(|it| it.is_recorded())
     }
 
     /// The bytes of the secrets that may be forgotten.

@@ -133,6 +133,20 @@ impl Secrets {
         self.registry.read().forgotten_until >= begun
     }
 
+    /// The number of recorded secrets that were forgotten since the last call. Later exchanges may
+    /// have them in clear.
+    pub fn take_forgotten(&self) -> u64 {
+        if self.registry.read().uncounted == 0 {
+            return 0;
+        }
+        std::mem::take(&mut self.registry.write().uncounted)
+    }
+
+    /// True if a secret was recorded, other than those of the environment.
+    pub fn has_recorded(&self) -> bool {
+        self.registry.read().has_recorded()
+    }
+
     /// The secrets that are known now. They stay known to the guard of an exchange that is written
     /// later.
     pub fn known(&self) -> KnownSecrets {

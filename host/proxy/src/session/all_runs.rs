@@ -27,6 +27,8 @@ pub(super) struct AllRuns {
     pub(super) log_throttle: LogThrottle,
     /// The run that started a new cassette last; 0 if there is none.
     pub(super) rotated_by: Mutex<u64>,
+    /// It was forgotten and had recorded secrets: it must not record again, since none is known.
+    pub(super) lost_secrets: bool,
     /// The state of the cassette when this process read or wrote it last. In any other state it was
     /// changed by another program.
     stamp: Mutex<Option<FileStamp>>,
@@ -51,6 +53,7 @@ impl AllRuns {
             unwritten: Arc::default(),
             log_throttle: LogThrottle::default(),
             rotated_by: Mutex::default(),
+            lost_secrets: false,
             stamp: Mutex::default(),
             damage: Mutex::default(),
             last_used: AtomicU64::default(),

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::cassette_state::{CassetteState, LoadReport, LoadState};
 use super::closed_exchanges::{ClosedExchanges, UnusedExchange};
 use super::entry::Entry;
+use super::forgotten_session::ForgottenSession;
 use super::replay_marks::ReplayMarks;
 use super::session_state::{Contents, Session};
 
@@ -118,6 +119,15 @@ impl Session {
         });
         let secrets = self.secrets().len() * SECRET_BYTES + self.secrets().bytes();
         SESSION_BYTES + 3 * self.name().len() + exchanges + secrets
+    }
+
+    /// What stays of the session if it is forgotten.
+    pub(super) fn trace(&self) -> ForgottenSession {
+        ForgottenSession {
+            run: self.run(),
+            rotated_by: *self.all_runs.rotated_by.lock(),
+            lost_secrets: self.all_runs.lost_secrets || self.secrets().has_recorded(),
+        }
     }
 
     /// True if nothing is known of the session that its next request needs, or a verdict.

@@ -2,10 +2,12 @@
 //! first are counted together and not known by name any more: those without a defect before others.
 
 use std::collections::{BTreeMap, HashMap};
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
 use super::closed_exchanges::ClosedExchanges;
 use super::counters::Counters;
+use super::forgotten_session::ForgottenSession;
 use super::session_state::Session;
 use ouli_config::Defect;
 
@@ -22,6 +24,10 @@ pub(super) struct ClosedSessions {
     next: u64,
     bytes: usize,
     forgotten: ForgottenSessions,
+    /// What a forgotten session must know to record again, by the hash of its name: a few bytes
+    /// for each session that recorded.
+    traces: HashMap<u64, ForgottenSession>,
+    hasher: RandomState,
 }
 
 struct ClosedSession {
@@ -51,6 +57,11 @@ impl ClosedSessions {
         self.defective.remove(&closed.number);
         self.bytes -= closed.bytes;
         Some(closed.session)
+    }
+
+    /// What stays of a session of this name, if it is forgotten.
+    pub(super) fn trace(&self, name: &str) -> Option<ForgottenSession> {
+        self.traces.get(&self.hasher.hash_one(name)).copied()
     }
 
     /// Adds a session that still holds its exchanges. It is replaced soon.
@@ -118,6 +129,10 @@ impl ClosedSessions {
         let Some(session) = self.take(name) else {
             return;
         };
+        let trace = session.trace();
+        if trace.run > 1 || trace.rotated_by > 0 || trace.lost_secrets {
+            self.traces.insert(self.hasher.hash_one(name), trace);
+        }
         let forgotten = &mut self.forgotten;
         forgotten.count += 1;
         forgotten.total.add_all(session.total_counters());

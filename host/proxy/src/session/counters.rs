@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 
 use super::outcome::Outcome;
 use ouli_config::Defect;
+use ouli_redaction::FORGOTTEN_SECRETS;
 
 /// Maximum number of distinct reasons. Further reasons are counted together, so that the texts of a
 /// plugin cannot exhaust the memory.
@@ -112,6 +113,13 @@ impl Counters {
     /// True if nothing was counted that fails a verdict.
     pub(super) fn has_no_defect(&self) -> bool {
         self.misses() == 0 && self.reasons.lock().defects.is_empty()
+    }
+
+    /// True if recorded secrets were forgotten.
+    pub(super) fn has_forgotten_secrets(&self) -> bool {
+        let reasons = self.reasons.lock();
+        let secrets = reasons.defects.get(&Defect::Secret);
+        secrets.is_some_and(|counts| counts.contains_key(FORGOTTEN_SECRETS))
     }
 
     /// True if nothing was counted.

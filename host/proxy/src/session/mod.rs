@@ -16,6 +16,7 @@ mod counters;
 mod entry;
 mod error;
 mod exchange_builder;
+mod forgotten_session;
 mod idle_sessions;
 mod index;
 mod index_request;

@@ -6,11 +6,30 @@ use super::outcome::Outcome;
 use super::session_state::Session;
 use ouli_config::Defect;
 use ouli_plugin::MatchKey;
+use ouli_redaction::FORGOTTEN_SECRETS;
 
 /// Logs the outcome of a recording and counts it.
 pub(super) fn report(session: &Session, outcome: Outcome) {
     log(session, &outcome);
     session.counters().count(outcome);
+}
+
+/// Counts the recorded secrets that the session has forgotten, and logs it once per session.
+pub(super) fn count_forgotten_secrets(session: &Session) {
+    let count = session.secrets().take_forgotten();
+    if count == 0 {
+        return;
+    }
+    let counters = session.total_counters();
+    if !counters.has_forgotten_secrets() {
+        tracing::warn!(
+            session = %session.name(),
+            "secrets of recorded exchanges are forgotten, and are not found where no rule looks; \
+             raise `limits.secrets_per_session` or `limits.secret_bytes_per_session`"
+        );
+    }
+    let counters = session.counters();
+    counters.count_defects(Defect::Secret, FORGOTTEN_SECRETS, count);
 }
 
 impl Session {

@@ -79,7 +79,8 @@ impl GuardCheck {
     }
 }
 
-fn refused(rejection: GuardRejection) -> Outcome {
+/// The outcome of an exchange that the guard rejects.
+pub(super) fn refused(rejection: GuardRejection) -> Outcome {
     Outcome::Refused {
         reason: rejection.to_string(),
         rule: rejection.rule,

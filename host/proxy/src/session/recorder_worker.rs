@@ -16,7 +16,7 @@ use super::record_job::RecordJob;
 use super::recorder_limits::RecorderLimits;
 use super::session_state::Session;
 use super::unwritten_bytes::UnwrittenBytes;
-use super::{exchange_builder, outcome_log, truncated_body, truncated_request};
+use super::{exchange_builder, outcome_log, record_check, truncated_body, truncated_request};
 use ouli_cassette::{
     Ack, CheckRejection, Completion, WriteError, WriteRequest, Writer, body_digest,
 };
@@ -24,6 +24,7 @@ use ouli_config::Defect;
 use ouli_message::error_chain::error_chain;
 use ouli_message::{CodedBody, Content, Exchange};
 use ouli_plugin::{Decision, Plugins};
+use ouli_redaction::GuardRejection;
 
 /// The state of the recorder's thread.
 pub(super) struct RecorderWorker<'a> {
@@ -55,6 +56,9 @@ impl<'a> RecorderWorker<'a> {
 
     fn try_record(&self, job: RecordJob) -> Result<(), Outcome> {
         let session = job.session;
+        if session.all_runs.lost_secrets {
+            return Err(record_check::refused(GuardRejection::forgotten_session()));
+        }
         let mut check = GuardCheck {
             guard: job.guard,
             secrets: Arc::clone(session.secrets()),
@@ -62,7 +66,9 @@ impl<'a> RecorderWorker<'a> {
             inline_body: self.limits.inline_body,
         };
         let begun = session.secrets().begin_exchange();
-        let exchange = self.redacted_exchange(&session, &job.plugins, job.captured, &check)?;
+        let exchange = self.redacted_exchange(&session, &job.plugins, job.captured, &check);
+        outcome_log::count_forgotten_secrets(&session);
+        let exchange = exchange?;
         check.known = Some(session.secrets().known());
         check.check_all_known(begun)?;
         check.scan_binary_content(&exchange)?;

@@ -191,10 +191,16 @@ impl Sessions {
 
     /// The closed session of this name, or a new one.
     fn open_closed(&self, name: Arc<str>) -> Arc<Session> {
-        let closed = self.closed.lock().take(&name);
-        closed.unwrap_or_else(|| {
-            let secrets = session_secrets(self.secret_bounds, &self.named_secrets);
-            Arc::new(Session::new(name, secrets))
+        let mut closed = self.closed.lock();
+        if let Some(session) = closed.take(&name) {
+            return session;
+        }
+        let trace = closed.trace(&name);
+        drop(closed);
+        let secrets = session_secrets(self.secret_bounds, &self.named_secrets);
+        Arc::new(match trace {
+            Some(trace) => Session::again(name, secrets, trace),
+            None => Session::new(name, secrets),
         })
     }
 

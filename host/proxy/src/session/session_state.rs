@@ -11,6 +11,7 @@ use super::cassette_state::{CassetteState, LoadReport};
 use super::closed_exchanges::ClosedExchanges;
 use super::counters::Counters;
 use super::entry::Entry;
+use super::forgotten_session::ForgottenSession;
 use super::log_throttle::LogThrottle;
 use super::pending_writes::{UnwrittenCount, UnwrittenExchange};
 use super::run_entries::RunEntries;
@@ -62,8 +63,20 @@ pub(super) struct Contents {
 
 impl Session {
     pub(super) fn new(name: Arc<str>, secrets: Secrets) -> Self {
-        let all_runs = Arc::new(AllRuns::new(secrets));
-        let run = Run::new(1, &all_runs);
+        Self::first(name, AllRuns::new(secrets), 1)
+    }
+
+    /// A session that was forgotten. It goes on with the cassette that it began.
+    pub(super) fn again(name: Arc<str>, secrets: Secrets, trace: ForgottenSession) -> Self {
+        let mut all_runs = AllRuns::new(secrets);
+        *all_runs.rotated_by.get_mut() = trace.rotated_by;
+        all_runs.lost_secrets = trace.lost_secrets;
+        Self::first(name, all_runs, trace.run)
+    }
+
+    fn first(name: Arc<str>, all_runs: AllRuns, run: u64) -> Self {
+        let all_runs = Arc::new(all_runs);
+        let run = Run::new(run, &all_runs);
         let session = Self::start(name, all_runs, run, Contents::default());
         session.all_runs.lineage.lock().begin(&session.entries);
         session

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use ouli_config::Defect;
+use ouli_redaction::FORGOTTEN_SECRETS;
 
 /// The defects that were counted, by the name of their kind and by reason.
 pub type DefectCounts = BTreeMap<&'static str, BTreeMap<String, u64>>;
@@ -28,7 +29,7 @@ impl Failure {
             kind: defect.name(),
             count,
             reason: reason.to_owned(),
-            text: line(label(defect), count, reason, defect.name()),
+            text: line(label_of(defect, reason), count, reason, defect.name()),
         }
     }
 
@@ -45,7 +46,10 @@ impl Failure {
 pub(super) fn note(kind: &str, count: u64, reason: &str) -> String {
     let defect = Defect::all().iter().find(|defect| defect.name() == kind);
     let (label, reason) = match defect {
-        Some(defect) => (label(*defect), explained(*defect, reason)),
+        Some(defect) => {
+            let reason = explained(*defect, reason);
+            (label_of(*defect, &reason), reason)
+        }
         None => (NOT_RECORDED, reason.to_owned()),
     };
     line(&label.to_lowercase(), count, &reason, kind)
@@ -56,6 +60,17 @@ fn line(label: &str, count: u64, reason: &str, kind: &str) -> String {
 }
 
 const NOT_RECORDED: &str = "NOT RECORDED";
+
+/// Explains [`FORGOTTEN_SECRETS`].
+const FORGOTTEN: &str = "recorded secrets that are not found where no rule looks; raise \
+                         limits.secrets_per_session or limits.secret_bytes_per_session";
+
+fn label_of(defect: Defect, reason: &str) -> &'static str {
+    match reason {
+        FORGOTTEN => "SECRETS FORGOTTEN",
+        _ => label(defect),
+    }
+}
 
 fn label(defect: Defect) -> &'static str {
     match defect {
@@ -78,6 +93,7 @@ fn label(defect: Defect) -> &'static str {
 /// The reason with what a reader cannot know.
 fn explained(defect: Defect, reason: &str) -> String {
     match defect {
+        Defect::Secret if reason == FORGOTTEN_SECRETS => FORGOTTEN.to_owned(),
         Defect::Secret => format!("a secret was found in it by the rule {reason}"),
         Defect::Dropped => format!("{reason}, see on_recorder_full"),
         _ => reason.to_owned(),
