@@ -124,6 +124,29 @@ fn options_for_the_whole_server_is_forwarded() {
 }
 
 #[test]
+fn a_target_of_a_form_for_another_method_is_rejected() {
+    let origin = origin::raw(OK);
+    let gateway = passthrough(&origin.url(), "");
+    let forms = [
+        ("GET *", "only OPTIONS may have"),
+        ("POST *", "only OPTIONS may have"),
+        ("GET a", "neither a path that begins with `/` nor a URL"),
+        (
+            "GET a.test:80",
+            "neither a path that begins with `/` nor a URL",
+        ),
+        ("OPTIONS a", "neither a path that begins with `/` nor a URL"),
+    ];
+    for (line, reason) in forms {
+        let head = format!("{line} HTTP/1.1\r\nhost: x\r\n\r\n");
+        let answer = raw(gateway.address, head).rest();
+        assert!(answer.starts_with("HTTP/1.1 400 "), "{line}: {answer}");
+        assert!(answer.contains(reason), "{line}: {answer}");
+    }
+    assert!(origin.heads().is_empty(), "{:?}", origin.heads());
+}
+
+#[test]
 fn a_target_of_another_server_is_misdirected() {
     let origin = origin::raw(OK);
     let gateway = passthrough(&origin.url(), "");

@@ -115,6 +115,8 @@ fn a_request_that_is_not_valid() {
             " 405 ",
         )
     };
+    let star = |address| send(address, b"GET * HTTP/1.1\r\nhost: x\r\n\r\n", " 400 ");
+    let name = |address| send(address, b"GET a HTTP/1.1\r\nhost: x\r\n\r\n", " 400 ");
     for mode in ["record", "auto", "replay"] {
         let fails = |act: &dyn Fn(std::net::SocketAddr), reason: &str| {
             let trial = Trial::new(mode, &origin.url(), act).prepare(&with_cassette);
@@ -124,6 +126,8 @@ fn a_request_that_is_not_valid() {
         fails(&bad_line, "first line");
         fails(&large, "limits.header_bytes");
         fails(&connect, "CONNECT");
+        fails(&star, "only OPTIONS may have");
+        fails(&name, "neither a path that begins with `/` nor a URL");
     }
     Trial::new("passthrough", &origin.url(), &bad_line).passes();
 }

@@ -13,6 +13,8 @@ use crate::support::folder::Folder;
 mod holes;
 /// Every kind of defect, in each mode.
 mod kinds;
+/// Responses that are rejected, or served and not recorded.
+mod responses;
 /// What selects the kinds that fail.
 mod selection;
 

@@ -2,7 +2,7 @@
 //! requests is validated before, as it is received (`server/http1_validator`).
 
 use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
-use http::{HeaderMap, Request, Response, StatusCode, Uri, Version};
+use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, Version};
 
 /// Why a message is invalid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -16,6 +16,12 @@ pub enum InvalidMessage {
     /// RFC 9110, section 7.2.
     #[error("its `host` or the authority of its target is not a host and port")]
     InvalidHost,
+    /// RFC 9112, section 3.2.
+    #[error("its target is neither a path that begins with `/` nor a URL")]
+    InvalidTarget,
+    /// RFC 9112, section 3.2.4; RFC 9113, section 8.3.1.
+    #[error("its target is `*`, which only OPTIONS may have")]
+    AsteriskWithoutOptions,
     /// RFC 9110, section 4.2.4.
     #[error("its target contains user information")]
     Userinfo,
@@ -48,6 +54,7 @@ pub enum InvalidMessage {
 /// The first rule that it violates.
 pub fn validate_request<B>(request: &Request<B>) -> Result<(), InvalidMessage> {
     let (uri, headers) = (request.uri(), request.headers());
+    validate_form(request.method(), uri)?;
     validate_target(uri)?;
     validate_host(request.version(), uri, headers)?;
     if request.version() == Version::HTTP_2 {
@@ -81,6 +88,19 @@ pub fn validate_response<B>(response: &Response<B>) -> Result<(), InvalidMessage
     } else {
         Err(InvalidMessage::UnsupportedTransferCoding)
     }
+}
+
+/// The forms of a target that only one method may have.
+fn validate_form(method: &Method, uri: &Uri) -> Result<(), InvalidMessage> {
+    // Over HTTP/2 too, only CONNECT has an authority and no scheme.
+    let is_authority_form = uri.authority().is_some() && uri.scheme().is_none();
+    if is_authority_form && *method != Method::CONNECT {
+        return Err(InvalidMessage::InvalidTarget);
+    }
+    if uri.path() == "*" && *method != Method::OPTIONS {
+        return Err(InvalidMessage::AsteriskWithoutOptions);
+    }
+    Ok(())
 }
 
 fn validate_target(uri: &Uri) -> Result<(), InvalidMessage> {
@@ -225,6 +245,35 @@ mod tests {
         for (version, uri, fields, expected) in cases {
             assert_eq!(validate(version, uri, fields), expected, "{uri} {fields:?}");
         }
+    }
+
+    #[test]
+    fn only_its_method_has_a_target_of_a_special_form() {
+        let cases = [
+            (Method::GET, "/*", Ok(())),
+            (Method::OPTIONS, "*", Ok(())),
+            (
+                Method::GET,
+                "*",
+                Err(InvalidMessage::AsteriskWithoutOptions),
+            ),
+            (Method::CONNECT, "a.test:80", Ok(())),
+            (Method::GET, "a.test:80", Err(InvalidMessage::InvalidTarget)),
+            (Method::OPTIONS, "a", Err(InvalidMessage::InvalidTarget)),
+        ];
+        for (method, uri, expected) in cases {
+            let request = Request::builder().method(&method).uri(uri);
+            let request = request.header(HOST, uri.replace('*', "")).body(()).unwrap();
+            assert_eq!(validate_request(&request), expected, "{method} {uri}");
+        }
+        let mut parts = Uri::from_static("http://a.test/").into_parts();
+        parts.path_and_query = Some("*".parse().unwrap());
+        let request = Request::builder().version(Version::HTTP_2);
+        let request = request.uri(Uri::from_parts(parts).unwrap());
+        assert_eq!(
+            validate_request(&request.body(()).unwrap()),
+            Err(InvalidMessage::AsteriskWithoutOptions)
+        );
     }
 
     #[test]

@@ -5,12 +5,16 @@
 //! end.
 
 use bytes::Bytes;
+use http::StatusCode;
 
 use super::outcome::Outcome;
 use super::record_check::GuardCheck;
 use ouli_codec::content_coding::{self, Coding, Extra, ReceivedBody};
 use ouli_config::Defect;
 use ouli_message::{CodedBody, Content, Exchange, Response};
+
+/// Other bytes would not fit into the whole, whose part `content-range` names.
+const PART: &str = "a partial response (206) with a content coding cannot be redacted";
 
 /// What is known of the coded body of a response until the response is redacted.
 #[derive(Debug, Default)]
@@ -45,7 +49,8 @@ impl CodedForm {
     /// redaction finds no secret in some bytes.
     ///
     /// # Errors
-    /// If the bytes after the end of the coding cannot be recorded.
+    /// If the bytes after the end of the coding cannot be recorded, or if the coded bytes of a
+    /// partial response cannot be kept.
     pub(super) fn settle(
         self,
         exchange: &mut Exchange,
@@ -76,6 +81,10 @@ impl CodedForm {
                 || !(metadata.is_empty() || is_clean(exchange, &metadata)?))
         {
             exchange.response.coded.forget_exact();
+        }
+        let is_part = exchange.response.status == StatusCode::PARTIAL_CONTENT;
+        if is_part && exchange.response.coded.exact().is_none() {
+            return Err(Outcome::Failed(Defect::Undecodable, PART.to_owned()));
         }
         let is_derivable = removed == named && extra.tail.is_empty();
         if exchange.response.coded == CodedBody::Derived && !is_derivable && !is_relabelled {
