@@ -27,7 +27,7 @@
 //! let mut response = String::new();
 //! client.read_to_string(&mut response)?;
 //! // The folder has no cassette yet.
-//! assert!(response.starts_with("HTTP/1.1 404 Not Found\r\n"));
+//! assert!(response.starts_with("HTTP/1.1 404 "));
 //! assert!(response.contains("ouli-error: miss"));
 //!
 //! let verdict = gateway.stop();

@@ -264,8 +264,9 @@ fn a_slow_client_slows_the_upstream() {
                 .open();
             let what = format!("{mode} {version:?} {target}");
             assert_slows(&what, &flood.sent, || opened.count().unwrap());
-            let report = gateway.finish();
-            assert_eq!(report.recorded, u64::from(recorded), "{report:#?}");
+            let verdict = gateway.stop();
+            let written: u64 = verdict.sessions.iter().map(|it| it.recorded).sum();
+            assert_eq!(written, u64::from(recorded), "{verdict:#?}");
         }
     }
 }

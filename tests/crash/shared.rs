@@ -63,7 +63,7 @@ fn a_second_recorder_of_a_session_is_refused_until_the_lock_is_free() {
             ended.stderr
         );
         assert!(
-            ended.stderr.contains("failed: 1 (not written: "),
+            ended.stderr.contains("NOT RECORDED: 1 (not written: "),
             "{}",
             ended.stderr
         );

@@ -244,6 +244,6 @@ fn memory_of_a_burst_is_released() {
     let more = || process.memory().saturating_sub(before);
     until("all of the bodies", || (more() >= all).then_some(()));
     drop(clients);
-    // No further request makes the allocator check its clock.
-    until("the release of memory", || (more() < all / 4).then_some(()));
+    // No further request makes the allocator check its clock. The heaps of threads keep some pages.
+    until("the release of memory", || (more() < all / 2).then_some(()));
 }

@@ -102,7 +102,7 @@ fn lines_of_json_are_redacted_one_by_one() {
         (
             "text/html",
             "<a href=\"/?x=1&amp;sig=abc\">pat_abcd1234</a>",
-            "<a href=\"/?x=1&amp;sig=%3Csig-1%3E\">pat_<pat-1></a>",
+            "<a href=\"/?x=1&amp;sig=%3Csig-1%3E\">pat_%3Cpat-1%3E</a>",
         ),
     ];
     for (content_type, text, expected) in cases {
