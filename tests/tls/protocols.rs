@@ -91,16 +91,19 @@ fn told_by(scheme: &str, answers: &'static [Option<&'static [u8]>]) -> String {
 
 #[test]
 fn an_upstream_that_speaks_the_other_version_of_http_is_told_apart() {
-    let http1 = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n";
-    let text = told_by("h2c", &[Some(http1)]);
+    const HTTP1: &[u8] = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n";
+    const SETTINGS: &[u8] = b"\0\0\0\x04\0\0\0\0\0";
+
+    let text = told_by("h2c", &[Some(HTTP1)]);
     assert!(text.contains("write `http://`"), "{text}");
-    let settings = b"\0\0\0\x04\0\0\0\0\0";
-    let text = told_by("http", &[Some(settings)]);
+    let text = told_by("http", &[Some(SETTINGS)]);
     assert!(text.contains("write `h2c://`"), "{text}");
 }
 
 #[test]
 fn a_reset_may_come_from_tls_only_if_the_upstream_never_answered() {
+    const OK: &[u8] = b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+
     for scheme in ["http", "h2c"] {
         let text = told_by(scheme, &[None]);
         assert!(
@@ -108,8 +111,7 @@ fn a_reset_may_come_from_tls_only_if_the_upstream_never_answered() {
             "{text}"
         );
     }
-    let ok = b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
-    let text = told_by("http", &[Some(ok), None]);
+    let text = told_by("http", &[Some(OK), None]);
     assert!(text.contains("reset") && !text.contains("TLS"), "{text}");
 }
 
