@@ -173,6 +173,11 @@ impl Peer {
         self.send(&frame(RST_STREAM, 0, stream_id, &[0, 0, 0, 7]))
     }
 
+    /// Resets a stream with ENHANCE_YOUR_CALM.
+    pub(super) fn calm(&self, stream_id: u32) -> Option<()> {
+        self.send(&frame(RST_STREAM, 0, stream_id, &[0, 0, 0, 11]))
+    }
+
     /// GOAWAY with the last stream that is processed, and an error code.
     pub(super) fn go_away(&self, last_stream_id: u32, code: u8) -> Option<()> {
         let mut payload = last_stream_id.to_be_bytes().to_vec();

@@ -86,6 +86,8 @@ fn a_malformed_response_is_a_502_and_recorded_as_malformed() {
             vec![status(), field("x-a", "1\r\nx-b: 2")],
         ),
         ("a name with a space", vec![status(), field("x a", "1")]),
+        ("a space before a value", vec![status(), field("x-a", " 1")]),
+        ("a tab after a value", vec![status(), field("x-a", "1\t")]),
         (
             "no number as length",
             vec![status(), field("content-length", "+1")],
@@ -137,4 +139,56 @@ fn a_body_with_another_length_is_aborted_and_recorded_as_malformed() {
         let failure = &folder.exchanges("default")[0]["failure"];
         assert_eq!(failure["what"], "malformed", "{name}: {failure}");
     }
+}
+
+/// What a client sees of a malformed response, and that a recording has it as a failure.
+fn assert_malformed(name: &str, method: &str, frames: Vec<u8>, is_502: bool) {
+    let upstream = origin(frames);
+    let folder = Arc::new(Folder::new());
+    let gateway = gateway::over(&folder, "record")
+        .upstream(&format!("h2c://{upstream}"))
+        .endpoint("record_failures = true")
+        .start();
+    let answer = client::http1(&gateway).ask(method, "/").try_send();
+    let status = answer.as_ref().map(|answer| answer.status);
+    match is_502 {
+        true => assert!(matches!(status, Ok(502)), "{name}: {answer:?}"),
+        false => assert!(answer.is_err(), "{name}: {answer:?}"),
+    }
+    gateway.stop();
+    let failure = &folder.exchanges("default")[0]["failure"];
+    assert_eq!(failure["what"], "malformed", "{name}: {failure}");
+}
+
+#[test]
+fn data_after_a_head_without_a_body_is_a_502() {
+    for (name, method, status) in [
+        ("204", "GET", 0x89),
+        ("304", "GET", 0x8b),
+        ("HEAD", "HEAD", STATUS),
+    ] {
+        let frames = [head(0, &[vec![status]]), frame(DATA, END_STREAM, 1, b"abc")];
+        assert_malformed(name, method, frames.concat(), true);
+    }
+}
+
+#[test]
+fn a_head_without_a_body_may_end_in_an_empty_frame() {
+    let frames = [head(0, &[vec![0x89]]), frame(DATA, END_STREAM, 1, b"")];
+    let upstream = origin(frames.concat());
+    let gateway = gateway::over(&Arc::new(Folder::new()), "passthrough")
+        .upstream(&format!("h2c://{upstream}"))
+        .start();
+    assert_eq!(client::http1(&gateway).get("/").status, 204);
+}
+
+#[test]
+fn malformed_trailers_break_the_response() {
+    let trailers = |fields: &[Vec<u8>]| {
+        let head = head(0, &[vec![STATUS]]);
+        let data = frame(DATA, 0, 1, b"abc");
+        [head, data, self::head(END_STREAM, fields)].concat()
+    };
+    let frames = trailers(&[field("x-sum", "1 ")]);
+    assert_malformed("a space after a value", "GET", frames, false);
 }

@@ -90,7 +90,67 @@ fn a_refused_stream_is_sent_again() {
 }
 
 #[test]
+fn an_overloaded_connection_takes_no_more_requests() {
+    for (method, status, requests) in [("GET", 200, 4), ("POST", 502, 3)] {
+        let origin = scripted(|number, peer| {
+            if number > 0 {
+                return answer_all(peer, false);
+            }
+            peer.settings(MANY)?;
+            let first = peer.request()?;
+            peer.respond(first, "")?;
+            loop {
+                let stream_id = peer.request()?;
+                peer.calm(stream_id)?;
+            }
+        });
+        let gateway = passthrough(&origin, "");
+        assert_eq!(client::http1(&gateway).get("/").status, 200);
+        let answer = client::http1(&gateway).ask(method, "/").send();
+        assert_eq!(answer.status, status, "{method} {}", answer.text());
+        assert_eq!(client::http1(&gateway).get("/").status, 200);
+        assert_eq!(origin.seen(), (requests, 2), "{method}");
+    }
+}
+
+#[test]
+fn an_upstream_that_bears_few_streams_gets_few_on_each_connection() {
+    const BEARABLE: usize = 2;
+    const CLIENTS: usize = 32;
+    let origin = scripted(|_, peer| {
+        peer.settings(MANY)?;
+        let mut open = Vec::new();
+        loop {
+            let stream_id = peer.request()?;
+            match open.len() {
+                BEARABLE => peer.calm(stream_id)?,
+                _ => open.push(stream_id),
+            }
+            if !peer.has_more() {
+                for stream_id in open.drain(..) {
+                    peer.respond(stream_id, "")?;
+                }
+            }
+        }
+    });
+    let gateway = passthrough(&origin, "");
+    let statuses: Vec<_> = std::thread::scope(|scope| {
+        let get = || client::http1(&gateway).get("/").status;
+        let sent: Vec<_> = (0..CLIENTS).map(|_| scope.spawn(get)).collect();
+        sent.into_iter().map(|sent| sent.join().unwrap()).collect()
+    });
+    assert_eq!(statuses, [200; CLIENTS]);
+}
+
+#[test]
 fn an_upstream_that_processes_nothing_is_a_502() {
+    let calming = scripted(|_, peer| {
+        peer.settings(MANY)?;
+        loop {
+            let stream_id = peer.request()?;
+            peer.calm(stream_id)?;
+        }
+    });
     let refusing = scripted(|_, peer| {
         peer.settings(MANY)?;
         loop {
@@ -107,6 +167,7 @@ fn an_upstream_that_processes_nothing_is_a_502() {
     };
     for (origin, requests) in [
         (refusing, 6),
+        (calming, 6),
         (leaving(NO_ERROR), 11),
         // The request may be the reason.
         (leaving(PROTOCOL_ERROR), 2),

@@ -65,6 +65,9 @@ pub fn validate_response<B>(response: &Response<B>) -> Result<(), InvalidMessage
         return Err(InvalidMessage::UnexpectedUpgrade);
     }
     let headers = response.headers();
+    if response.version() == Version::HTTP_2 {
+        validate_fields(headers)?;
+    }
     let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
     let Some(coding) = codings.next() else {
         return Ok(());
@@ -138,6 +141,11 @@ fn validate_fields(headers: &HeaderMap) -> Result<(), InvalidMessage> {
             return Err(InvalidMessage::InvalidContentLength);
         }
     }
+    validate_values(headers)
+}
+
+/// Rejects values with white space around them (RFC 9113, section 8.2.1).
+pub(crate) fn validate_values(headers: &HeaderMap) -> Result<(), InvalidMessage> {
     let is_space = |byte: Option<&u8>| matches!(byte, Some(b' ' | b'\t'));
     let mut values = headers.values().map(http::HeaderValue::as_bytes);
     if values.any(|value| is_space(value.first()) || is_space(value.last())) {

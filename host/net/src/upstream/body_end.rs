@@ -6,6 +6,7 @@ use http_body::{Body as _, Frame};
 use hyper::body::Incoming;
 
 use super::error::BodyError;
+use crate::http::validation;
 use ouli_message::exchange::is_grpc;
 
 /// What is left to check at the end of a response body.
@@ -47,6 +48,12 @@ impl EndCheck {
         let Some(trailers) = frame.trailers_ref() else {
             return Ok(());
         };
+        if self.is_http2
+            && let Err(error) = validation::validate_values(trailers)
+        {
+            self.finish();
+            return Err(error.into());
+        }
         let lacks_status = self.awaits_grpc_status && !trailers.contains_key(GRPC_STATUS);
         self.finish();
         if lacks_status {

@@ -5,7 +5,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body::{Frame, SizeHint};
+use http_body::{Body as _, Frame, SizeHint};
+use http_body_util::BodyExt as _;
 use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::Incoming;
 use tokio::sync::OwnedSemaphorePermit;
@@ -65,6 +66,22 @@ impl UpstreamBody {
     pub fn with_permit(mut self, permit: OwnedSemaphorePermit) -> Self {
         self.permit = Some(permit);
         self
+    }
+
+    /// Waits for the end of a response that has no body. Trailers are dropped, as HTTP/1.1 has
+    /// none there.
+    pub(super) async fn await_end(&mut self) -> Result<(), BodyError> {
+        while !self.is_end_stream() {
+            match self.frame().await {
+                Some(Ok(frame)) if frame.data_ref().is_some_and(|data| !data.is_empty()) => {
+                    return Err(BodyError::UnexpectedData);
+                }
+                Some(Err(error)) => return Err(error),
+                Some(Ok(_)) => {}
+                None => break,
+            }
+        }
+        Ok(())
     }
 
     /// Treats the body as a stream: it keeps no request permit, and may pause for

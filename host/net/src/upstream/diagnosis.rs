@@ -89,8 +89,7 @@ fn error_chain<'a>(
         }
         match error.downcast_ref() {
             Some(BodyError::Broken(error)) => Some(error as _),
-            Some(BodyError::Idle { .. } | BodyError::Truncated | BodyError::NoGrpcStatus)
-            | None => error.source(),
+            Some(_) | None => error.source(),
         }
     })
 }
@@ -108,7 +107,9 @@ fn classify_one(error: &(dyn Error + 'static)) -> Option<(FailureKind, Option<u3
     match error.downcast_ref() {
         Some(BodyError::Idle { .. }) => return Some((FailureKind::Timeout, None)),
         Some(BodyError::Truncated) => return Some((FailureKind::Closed, None)),
-        Some(BodyError::NoGrpcStatus) => return Some((FailureKind::Malformed, None)),
+        Some(
+            BodyError::NoGrpcStatus | BodyError::UnexpectedData | BodyError::InvalidTrailers(_),
+        ) => return Some((FailureKind::Malformed, None)),
         Some(BodyError::Broken(_)) | None => {}
     }
     if error.is::<PhaseTimeout>() {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::http::validation::InvalidMessage;
 use ouli_message::failure::{FailureCause, FailureKind, Phase};
 
 pub(super) type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -76,6 +77,12 @@ pub enum BodyError {
     /// The HTTP/2 stream ended without END_STREAM.
     #[error("the stream ended before the end of the response (RFC 9113, section 8.1)")]
     Truncated,
+    /// A body follows a head that has none, as of a 204.
+    #[error("data follows a response that has no body (RFC 9113, section 8.1.1)")]
+    UnexpectedData,
+    /// The trailers are malformed.
+    #[error("the trailers are malformed: {0}")]
+    InvalidTrailers(#[from] InvalidMessage),
     /// A gRPC call ended without a status.
     #[error("the gRPC call ended without a status")]
     NoGrpcStatus,

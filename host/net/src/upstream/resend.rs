@@ -15,6 +15,9 @@ const MAX_UNPROCESSED: u32 = 10;
 /// Streams that the upstream has refused, which it also does when it is overloaded.
 const MAX_REFUSED: u32 = 5;
 
+/// Streams that an upstream has reset because its connection exceeds a limit of its own.
+const MAX_OVERLOADED: u32 = 5;
+
 /// Connections that have ended because of an error: the request itself may be its cause.
 const MAX_FAILED: u32 = 1;
 
@@ -25,6 +28,9 @@ pub(super) enum Loss {
     Unprocessed,
     /// The upstream refused the stream.
     Refused,
+    /// The upstream reset the stream because the connection is too much for it (RFC 9113, section
+    /// 7: ENHANCE_YOUR_CALM). It may have processed the request.
+    Overloaded,
     /// The upstream ended the connection because of an error, before it processed the request.
     Failed,
     /// The connection was closed. The upstream may have processed the request.
@@ -38,6 +44,7 @@ pub(super) enum Loss {
 pub(super) struct Resends {
     unprocessed: u32,
     refused: u32,
+    overloaded: u32,
     failed: u32,
     closed: bool,
 }
@@ -54,6 +61,7 @@ impl Resends {
         let (count, max) = match loss {
             Loss::Unprocessed => (&mut self.unprocessed, MAX_UNPROCESSED),
             Loss::Refused => (&mut self.refused, MAX_REFUSED),
+            Loss::Overloaded => (&mut self.overloaded, MAX_OVERLOADED),
             Loss::Failed => (&mut self.failed, MAX_FAILED),
             Loss::Closed => return !std::mem::replace(&mut self.closed, true),
             Loss::Other => return false,
@@ -83,6 +91,7 @@ pub(super) fn http2_loss(error: &hyper::Error) -> Loss {
         Some(Reason::NO_ERROR) if h2.is_remote() && h2.is_go_away() => Loss::Unprocessed,
         Some(_) if h2.is_remote() && h2.is_go_away() => Loss::Failed,
         Some(Reason::REFUSED_STREAM) if h2.is_remote() => Loss::Refused,
+        Some(Reason::ENHANCE_YOUR_CALM) if h2.is_remote() => Loss::Overloaded,
         Some(_) | None => Loss::Other,
     }
 }
@@ -96,6 +105,7 @@ mod tests {
         for (loss, max) in [
             (Loss::Unprocessed, MAX_UNPROCESSED),
             (Loss::Refused, MAX_REFUSED),
+            (Loss::Overloaded, MAX_OVERLOADED),
             (Loss::Failed, MAX_FAILED),
             (Loss::Closed, 1),
             (Loss::Other, 0),

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use http::{Method, Request, Response, Version};
+use http::{Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
 
@@ -105,7 +105,8 @@ impl UpstreamClient {
                 if !stream.is_reused {
                     self.pool.on_answer(number);
                 }
-                return self.finish(request, response, Some(stream.permit));
+                let outcome = self.finish(request, response, Some(stream.permit));
+                return self.await_bodiless(request, outcome).await;
             }
             Err(error) => error,
         };
@@ -115,12 +116,14 @@ impl UpstreamClient {
         };
         match loss {
             Loss::Refused => self.pool.on_refused(number),
+            Loss::Overloaded => self.pool.on_overloaded(number),
             Loss::Unprocessed | Loss::Failed | Loss::Closed => self.pool.retire(number),
             Loss::Other => {}
         }
-        let may_repeat = stream.is_reused && request.method.is_idempotent();
+        let is_idempotent = request.method.is_idempotent();
         let loss = match loss {
-            Loss::Closed if !may_repeat => Loss::Other,
+            Loss::Closed if !(stream.is_reused && is_idempotent) => Loss::Other,
+            Loss::Overloaded if !is_idempotent => Loss::Other,
             _ if !request.can_resend() => Loss::Other,
             loss => loss,
         };
@@ -143,6 +146,21 @@ impl UpstreamClient {
             })),
             Err(error) => Outcome::Failed(error),
         }
+    }
+
+    /// A response that has no body is complete before it is passed on: a client of HTTP/1.1 would
+    /// not see that one follows.
+    async fn await_bodiless(&self, request: &PooledRequest, outcome: Outcome) -> Outcome {
+        let Outcome::Response(mut response) = outcome else {
+            return outcome;
+        };
+        let status = response.status();
+        let is_bodiless = request.method == Method::HEAD
+            || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+        if is_bodiless && let Err(error) = response.body_mut().await_end().await {
+            return Outcome::Failed(self.explain(&error, false));
+        }
+        Outcome::Response(response)
     }
 
     fn after(

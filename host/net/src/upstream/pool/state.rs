@@ -40,6 +40,8 @@ pub(super) struct State {
     pub(super) protocol: Protocol,
     /// Streams that the next HTTP/2 connection is expected to allow.
     pub(super) expected_streams: usize,
+    /// Streams of one connection that the upstream can bear, and until when that is assumed.
+    pub(super) bearable: Option<(usize, Instant)>,
     pub(super) last_number: u64,
     /// A task closes connections that are idle for too long.
     pub(super) has_idle_task: bool,
@@ -107,6 +109,12 @@ const STREAMS_BEFORE_SETTINGS: usize = 1;
 /// Streams that an upstream is expected to allow: what RFC 9113, section 6.5.2, recommends.
 pub(super) const EXPECTED_STREAMS: usize = 100;
 
+/// How long an upstream that was overloaded by a connection gets fewer streams on each.
+const OVERLOAD_MEMORY: Duration = Duration::from_secs(30);
+
+/// By how much fewer: so fast that a request finds a connection before it is given up.
+const OVERLOAD_DIVISOR: usize = 4;
+
 impl Http2Entry {
     fn capacity(&self, max_streams: usize) -> usize {
         let allowed = self.allowed.unwrap_or(STREAMS_BEFORE_SETTINGS);
@@ -119,12 +127,17 @@ impl State {
         self.http2.iter_mut().find(|entry| entry.number == number)
     }
 
+    fn bearable_streams(&self) -> usize {
+        let valid = self.bearable.filter(|(_, until)| *until > Instant::now());
+        valid.map_or(usize::MAX, |(streams, _)| streams)
+    }
+
     /// Requests that can be sent once the connections that are being opened are open.
     pub(super) fn coming(&self) -> usize {
         let each = match self.protocol {
             Protocol::Unknown => usize::MAX,
             Protocol::Http1 => 1,
-            Protocol::Http2 => self.expected_streams.max(1),
+            Protocol::Http2 => self.expected_streams.min(self.bearable_streams()).max(1),
         };
         let streams = self.http2.iter().map(|entry| match entry.allowed {
             None => each.saturating_sub(entry.open),
@@ -156,6 +169,7 @@ impl Pool {
                 None => Protocol::Unknown,
             },
             expected_streams: EXPECTED_STREAMS.min(max_streams),
+            bearable: None,
             last_number: 0,
             has_idle_task: false,
         };
@@ -170,7 +184,7 @@ impl Pool {
 
     /// A free connection. With `is_new`, one that has served no request on HTTP/1.1.
     pub(super) fn take(self: &Arc<Self>, state: &mut State, is_new: bool) -> Option<Connection> {
-        let max = self.max_streams;
+        let max = self.max_streams.min(state.bearable_streams());
         let free =
             |entry: &&mut Http2Entry| entry.open < entry.capacity(max) && !entry.sender.is_closed();
         if let Some(entry) = state.http2.iter_mut().find(free) {
@@ -203,6 +217,18 @@ impl Pool {
         // The refused one is still counted.
         entry.refused_above = entry.open.saturating_sub(1).min(entry.refused_above);
         if entry.refused_above == 0 {
+            self.remove(&mut state, number);
+        }
+    }
+
+    /// The upstream reset a stream because the connection is too much for it. The connection takes
+    /// no more requests, and others fewer at a time.
+    pub(in crate::upstream) fn on_overloaded(&self, number: u64) {
+        let mut state = self.state.lock();
+        // One connection counts once, however many streams it loses.
+        if let Some(open) = state.entry(number).map(|entry| entry.open) {
+            let fewer = (open.min(state.bearable_streams()) / OVERLOAD_DIVISOR).max(1);
+            state.bearable = Some((fewer, Instant::now() + OVERLOAD_MEMORY));
             self.remove(&mut state, number);
         }
     }
