@@ -2,6 +2,8 @@
 
 /// `check` of certificate files.
 mod checked;
+/// Certificates that no verifier accepts.
+mod faults;
 /// TLS spoken to a port without it, and the reverse.
 mod protocols;
 

@@ -7,8 +7,9 @@ use crate::args::Cli;
 use crate::environment;
 use crate::exit_status::{EXIT_OK, usage_error};
 use crate::output::outln;
-use ouli_config::Tls;
+use ouli_config::{ClientAuthMode, Endpoint, Tls};
 use ouli_proxy::gateway::{self, Loaded};
+use ouli_proxy::handler::PLUGIN_STATUS_PATH;
 
 /// Queries the gateway that runs with this configuration; without one, loads its plugins.
 pub(super) fn list(cli: &Cli, address: Option<SocketAddr>) -> u8 {
@@ -27,10 +28,16 @@ pub(super) fn list(cli: &Cli, address: Option<SocketAddr>) -> u8 {
             QueryResult::Failed(reason) => usage_error(&format!("{address}: {reason}")),
         };
     }
+    let mut not_queried = None;
     for endpoint in &config.endpoints {
         let secure = !matches!(endpoint.tls, Tls::Off);
-        let QueryResult::Status(status) = running_gateway::query(endpoint.listen, secure) else {
-            continue;
+        let status = match running_gateway::query(endpoint.listen, secure) {
+            QueryResult::Status(status) => status,
+            QueryResult::Failed(_) if requires_certificate(endpoint) => {
+                not_queried = Some(endpoint.listen);
+                continue;
+            }
+            QueryResult::Failed(_) | QueryResult::NotListening => continue,
         };
         if status.folders == config.plugin_folders.paths {
             outln!("gateway at {}", endpoint.listen);
@@ -38,12 +45,25 @@ pub(super) fn list(cli: &Cli, address: Option<SocketAddr>) -> u8 {
             return EXIT_OK;
         }
     }
-    outln!("no gateway runs with this configuration; it would load:");
+    match not_queried {
+        Some(listen) => outln!(
+            "cannot query {listen}: it requires a client certificate (client_auth), and this \
+             command has none; query it with `curl --cert FILE --key FILE --cacert FILE \
+             https://{listen}{PLUGIN_STATUS_PATH}`; this configuration would load:"
+        ),
+        None => outln!("no gateway runs with this configuration; it would load:"),
+    }
     print_loadable(&match Loaded::read(&options) {
         Ok(loaded) => loaded,
         Err(error) => return usage_error(&error.to_string()),
     });
     EXIT_OK
+}
+
+/// True if only clients with a certificate may connect.
+fn requires_certificate(endpoint: &Endpoint) -> bool {
+    let auth = endpoint.client_auth.as_ref();
+    auth.is_some_and(|auth| auth.mode == ClientAuthMode::Required)
 }
 
 fn print_loadable(loaded: &Loaded) {

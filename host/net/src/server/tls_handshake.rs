@@ -42,7 +42,10 @@ where
     }
     let cause = error.get_ref().and_then(|cause| cause.downcast_ref());
     match cause.and_then(client_fault) {
-        Some(fault) => warnings.warn(&format!("TLS handshake failed: {error}; {fault}")),
+        Some(fault) => {
+            let shown = cause.map_or_else(|| error.to_string(), tls::shown);
+            warnings.warn(&format!("TLS handshake failed: {shown}; {fault}"));
+        }
         None => tracing::debug!("TLS handshake failed: {error}"),
     }
     None
@@ -90,10 +93,19 @@ fn of_client_certificate(error: &CertificateError) -> String {
             let wait = tls::rounded(*not_before, *time);
             return format!("the certificate of the client becomes valid in {wait}");
         }
+        E::BadSignature => {
+            "`client_ca` has another CA of the same name as the one that issued the certificate of \
+             the client: add the current certificate of that CA to `client_ca`"
+        }
         E::InvalidPurposeContext { .. } | E::InvalidPurpose => {
             "the certificate of the client is not for clients (extended key usage)"
         }
-        _ => "the certificate of the client is invalid",
+        other => {
+            return match tls::own_fault(other) {
+                Some(fault) => format!("the certificate of the client cannot be used: {fault}"),
+                None => "the certificate of the client is invalid: issue another one".to_owned(),
+            };
+        }
     }
     .to_owned()
 }

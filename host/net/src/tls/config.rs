@@ -9,6 +9,7 @@ use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ClientConfig, ServerConfig};
 
 use super::authority::CertificateAuthority;
+use super::certificate_fault::{own_fault, shown};
 use super::certificate_resolver::CertResolver;
 use super::crypto::provider;
 use super::error::TlsError;
@@ -49,7 +50,7 @@ pub fn load_identity(files: &CertificateFiles) -> Result<Identity, TlsError> {
     let loaded = CertifiedKey::from_der(chain, pem_files::private_key(key)?, &provider());
     loaded
         .map(Arc::new)
-        .map_err(|error| key_mismatch(cert, key, &error))
+        .map_err(|error| unusable_identity(cert, key, &error))
 }
 
 /// Reads the CA certificates of clients.
@@ -127,7 +128,18 @@ pub(super) fn client_config_with_trusted(
     Ok(Arc::new(config))
 }
 
-fn key_mismatch(cert: &Path, key: &Path, error: &rustls::Error) -> TlsError {
+fn unusable_identity(cert: &Path, key: &Path, error: &rustls::Error) -> TlsError {
+    if let rustls::Error::InvalidCertificate(reason) = error {
+        let fault = own_fault(reason).map_or_else(|| shown(error), str::to_owned);
+        return TlsError::file(cert, format!("cannot be used: {fault}"));
+    }
+    if let rustls::Error::General(reason) = error {
+        let problem = format!(
+            "holds a key that cannot be used: {reason}; use RSA with 2048 bits or more, ECDSA \
+             P-256 or P-384, or Ed25519"
+        );
+        return TlsError::file(key, problem);
+    }
     let problem = format!(
         "cannot be used with the key {}: {error}; the first certificate must be the one of this \
          key, and its issuers follow",

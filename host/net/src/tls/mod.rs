@@ -2,6 +2,7 @@
 
 mod authority;
 mod certificate;
+mod certificate_fault;
 mod certificate_resolver;
 mod config;
 mod crypto;
@@ -13,6 +14,7 @@ mod tests;
 mod trust;
 
 pub use authority::CertificateAuthority;
+pub(crate) use certificate_fault::{own_fault, shown};
 pub use config::{
     CertificateSource, ClientVerifier, Identity, client_config, load_client_verifier,
     load_identity, server_config,

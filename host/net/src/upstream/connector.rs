@@ -10,7 +10,7 @@ use tokio_rustls::TlsConnector;
 use super::bounds::Bounds;
 use super::dial::{Dial, Socket};
 use super::error::{BoxError, PhaseError, PhaseTimeout};
-use super::tls_record::PlainStream;
+use super::plain_stream::{HasAnswered, PlainStream};
 use ouli_config::{Scheme, Upstream as Address};
 use ouli_message::failure::Phase;
 
@@ -22,6 +22,7 @@ pub(super) struct Connector {
     connect_timeout: Duration,
     tls_timeout: Duration,
     dial: Arc<dyn Dial>,
+    has_answered: HasAnswered,
 }
 
 /// A connection to an upstream.
@@ -50,6 +51,7 @@ impl Connector {
             connect_timeout: bounds.connect_timeout,
             tls_timeout: bounds.tls_handshake_timeout,
             dial: Arc::clone(dial),
+            has_answered: HasAnswered::default(),
         }
     }
 
@@ -63,9 +65,10 @@ impl Connector {
         );
         let socket = socket.await.map_err(PhaseError::in_phase(Phase::Connect))?;
         let Some(tls) = self.tls.filter(|_| self.target.scheme == Scheme::Https) else {
+            let is_http2 = self.target.scheme == Scheme::H2c;
             return Ok(UpstreamConnection {
-                io: Box::new(PlainStream::new(socket)),
-                is_http2: self.target.scheme == Scheme::H2c,
+                io: Box::new(PlainStream::new(socket, is_http2, self.has_answered)),
+                is_http2,
             });
         };
         let name = ServerName::try_from(host.to_owned());

@@ -6,6 +6,7 @@ use std::io;
 
 use super::error::{BodyError, HEAD_TOO_LARGE, PhaseError, PhaseTimeout, UpstreamError};
 use super::remedy::remedy;
+use crate::tls;
 use ouli_message::failure::{FailureCause, FailureKind, Phase};
 
 /// What an error of a response body means.
@@ -47,6 +48,9 @@ pub(super) fn to_upstream_error(
     let cause = FailureCause { phase, kind, code };
     let root_cause = error_chain(error).last();
     let mut reason = root_cause.map_or_else(String::new, ToString::to_string);
+    if let Some(error) = error_chain(error).find_map(|cause| cause.downcast_ref()) {
+        reason = tls::shown(error);
+    }
     if error_chain(error).any(is_head_too_large) {
         HEAD_TOO_LARGE.clone_into(&mut reason);
     }

@@ -14,6 +14,7 @@ mod happy_eyeballs;
 mod interim_responses;
 mod own_connection;
 mod own_listeners;
+mod plain_stream;
 mod pool;
 mod pooled_request;
 mod remedy;
@@ -24,7 +25,6 @@ mod send_pooled;
 mod slow_start;
 mod stream_permit;
 mod tasks;
-mod tls_record;
 mod tunnel;
 
 pub use body_timeout::{Body, UpstreamBody};

@@ -19,6 +19,32 @@ pub(super) fn remedy(cause: &(dyn Error + 'static), phase: Phase) -> Option<Stri
                         `h2c://`) in `upstream`";
             Some(text.to_owned())
         }
+        error => of_protocol(error).map(str::to_owned),
+    }
+}
+
+/// What to do if both sides cannot agree, or if the other side does not follow the protocol.
+fn of_protocol(error: &rustls::Error) -> Option<&'static str> {
+    use rustls::Error as E;
+
+    match error {
+        E::PeerIncompatible(_) => Some(
+            "it must support TLS 1.2 or 1.3 with one of the common cipher suites and curves (ECDHE \
+             with AES-GCM or ChaCha20)",
+        ),
+        E::NoCertificatesPresented => Some("it has no certificate: configure one there"),
+        E::NoApplicationProtocol => Some("it must speak HTTP/2 or HTTP/1.1"),
+        E::UnsupportedNameType => Some("write a DNS name or an IP address in `upstream`"),
+        E::FailedToGetCurrentTime => Some("correct the clock of this machine"),
+        E::InappropriateMessage { .. }
+        | E::InappropriateHandshakeMessage { .. }
+        | E::InvalidMessage(_)
+        | E::DecryptError
+        | E::PeerMisbehaved(_)
+        | E::PeerSentOversizedRecord => Some(
+            "it violates TLS: check that host and port in `upstream` are those of the server, and \
+             that nothing between changes the data",
+        ),
         _ => None,
     }
 }
@@ -47,7 +73,15 @@ fn of_certificate(error: &CertificateError) -> Option<String> {
             tls::rounded(*not_before, *time)
         )),
         E::NotValidForNameContext { presented, .. } => Some(of_name(presented)),
-        _ => None,
+        E::BadSignature => Some(
+            "a trusted CA has the name of its issuer but another key, as after that CA was made \
+             again: set `upstream_ca` of the endpoint to the current PEM file of its CA"
+                .to_owned(),
+        ),
+        E::InvalidPurpose | E::InvalidPurposeContext { .. } => Some(
+            "it is not for servers: issue it with the extended key usage `serverAuth`".to_owned(),
+        ),
+        other => tls::own_fault(other).map(str::to_owned),
     }
 }
 
@@ -96,6 +130,9 @@ fn of_alert(alert: AlertDescription) -> Option<&'static str> {
         ),
         A::ProtocolVersion => Some("it must support TLS 1.2 or 1.3"),
         A::UnrecognisedName => Some("it does not know the host name in `upstream`"),
+        A::NoApplicationProtocol => Some("it must speak HTTP/2 or HTTP/1.1"),
+        A::InsufficientSecurity => Some("it accepts none of the offered cipher suites"),
+        A::InternalError => Some("it failed itself: see its log"),
         _ => None,
     }
 }
@@ -117,6 +154,9 @@ mod tests {
         let day = 86_400;
         let cases = [
             (CertificateError::UnknownIssuer, "`upstream_ca`"),
+            (CertificateError::BadSignature, "CA was made again"),
+            (CertificateError::Expired, "ends before it begins"),
+            (CertificateError::InvalidPurpose, "`serverAuth`"),
             (
                 CertificateError::ExpiredContext {
                     time: at(11 * day),
@@ -150,7 +190,7 @@ mod tests {
             let error = rustls::Error::InvalidCertificate(error);
             let text = remedy(&error, Phase::Tls).unwrap();
             assert!(text.contains(expected), "{text} lacks {expected}");
-            let is_issuer = expected == "`upstream_ca`";
+            let is_issuer = expected == "`upstream_ca`" || expected == "CA was made again";
             assert_eq!(text.contains("upstream_ca"), is_issuer, "{text}");
         }
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::connection::Http1Connection;
@@ -65,11 +66,17 @@ impl Pool {
             builder.max_headers(self.bounds.header_count);
         }
         let (mut sender, connection) = builder.handshake(TokioIo::new(io)).await?;
+        let (ended, end) = oneshot::channel();
         tasks::spawn(async move {
-            // An error of the connection is also an error of its request.
-            let _ = connection.with_upgrades().await;
+            // An error of the connection is also an error of its request, if it has one.
+            if let Err(error) = connection.with_upgrades().await {
+                let _ = ended.send(error);
+            }
         });
-        sender.ready().await?;
+        if let Err(error) = sender.ready().await {
+            // The connection tells more: the upstream may have sent something else than HTTP/1.1.
+            return Err(end.await.unwrap_or(error).into());
+        }
         self.put(Http1Connection {
             sender,
             received,
