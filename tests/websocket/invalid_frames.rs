@@ -45,6 +45,14 @@ fn server_kinds() -> Vec<(&'static str, Vec<u8>)> {
             "a length with its first bit set",
             [&[BINARY, 127][..], &(1_u64 << 63).to_be_bytes()].concat(),
         ),
+        (
+            "a length of 16 bits for one byte",
+            vec![BINARY, 126, 0, 1, 7],
+        ),
+        (
+            "a message after the close",
+            [bare(CLOSE, close_body(1000, "")), bare(TEXT, "late")].concat(),
+        ),
     ];
     for kind in &mut kinds {
         // Each is preceded by a valid message.

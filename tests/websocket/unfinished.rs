@@ -109,6 +109,50 @@ fn an_answer_to_half_a_message_of_a_client_is_not_recorded() {
 }
 
 #[test]
+fn an_answer_to_a_fragment_is_not_recorded() {
+    let server = origin(Arc::new(|stream| {
+        read_until(stream, &frame(TEXT, "go"));
+        stream.write_all(&bare(0x01, "par")).unwrap();
+        read_until(stream, &frame(TEXT, "more"));
+        stream.write_all(&bare(0x80, "t")).unwrap();
+        let _ = stream.read_to_end(&mut Vec::new());
+    }));
+    let client = origin(Arc::new(|stream| {
+        read_until(stream, &frame(0x01, "par"));
+        stream.write_all(&bare(TEXT, "more")).unwrap();
+        read_until(stream, &frame(0x80, "t"));
+        stream.write_all(&bare(TEXT, "done")).unwrap();
+        let _ = stream.read_to_end(&mut Vec::new());
+    }));
+    let of_server = [
+        (frame(TEXT, "go"), bare(0x01, "par")),
+        (frame(TEXT, "more"), bare(0x80, "t")),
+    ];
+    let of_client = [
+        (frame(0x01, "par"), bare(TEXT, "more")),
+        (frame(0x80, "t"), bare(TEXT, "done")),
+    ];
+    for (url, side, turns) in [(server, "server", of_server), (client, "client", of_client)] {
+        let gateway = record(&url);
+        let mut raw = client::raw(gateway.address, ASK);
+        raw.head();
+        for (sent, answer) in turns {
+            raw.write(sent);
+            assert_eq!(raw.exactly(answer.len()), Some(answer), "{side}");
+        }
+        raw.write(close(1000, ""));
+        drop(raw);
+        let folder = Arc::clone(&gateway.folder);
+        let report = gateway.finish();
+        assert_eq!((report.recorded, report.passed), (0, false), "{report:?}");
+        let reason = report.counted(Defect::Partial).into_keys().next().unwrap();
+        let expected = format!("between two fragments of a message of the {side}");
+        assert!(reason.contains(&expected), "{reason}");
+        assert!(folder.exchanges("default").is_empty(), "{side}");
+    }
+}
+
+#[test]
 fn a_client_that_stops_early_is_closed_and_counted() {
     let origin = socket_origin();
     let gateway = record(&origin.url());

@@ -25,6 +25,8 @@ pub struct Decoder {
     control: Vec<u8>,
     /// Text is UTF-8, and close frames have codes that may be sent.
     checks_content: bool,
+    /// The length of a frame has its shortest form.
+    checks_length: bool,
     state: State,
 }
 
@@ -52,6 +54,8 @@ struct PartialMessage {
     text: bool,
     checks_utf8: bool,
     compressed: bool,
+    /// A frame of the message is complete.
+    has_fragment: bool,
     /// Number of received bytes before decompression.
     wire_size: u64,
     content: Vec<u8>,
@@ -71,6 +75,7 @@ impl Decoder {
             message: None,
             control: Vec::new(),
             checks_content: true,
+            checks_length: false,
             state: State::Open,
         }
     }
@@ -81,6 +86,16 @@ impl Decoder {
     pub fn without_content_checks(self) -> Self {
         Self {
             checks_content: false,
+            ..self
+        }
+    }
+
+    /// The same decoder for frames that are sent again: a length that is not in its shortest form
+    /// (RFC 6455, section 5.2), which receivers accept, is a violation.
+    #[must_use]
+    pub fn with_length_checks(self) -> Self {
+        Self {
+            checks_length: true,
             ..self
         }
     }
@@ -122,6 +137,12 @@ impl Decoder {
         self.frame.is_some() || self.message.is_some()
     }
 
+    /// True if a message is incomplete of which a whole fragment was received.
+    pub fn has_fragment(&self) -> bool {
+        let message = self.message.as_ref();
+        message.is_some_and(|message| message.has_fragment)
+    }
+
     /// Memory of an incomplete message in bytes.
     pub fn buffered(&self) -> usize {
         let message = self.message.as_ref();
@@ -134,6 +155,11 @@ impl Decoder {
                 Some(frame) => frame,
                 None => match Head::parse(input, self.sender, self.deflate.as_ref())? {
                     None => return Ok(None),
+                    Some((head, size)) if self.checks_length && size > head.shortest() => {
+                        return Err(Violation::protocol(
+                            "the length of a frame is not in its shortest form",
+                        ));
+                    }
                     Some((head, size)) => {
                         input.advance(size);
                         self.begin_frame(&head)?;
@@ -221,7 +247,12 @@ impl Decoder {
                 let body = self.take_control();
                 parse_close(&body, self.checks_content).map(Some)
             }
-            Opcode::Continuation | Opcode::Text | Opcode::Binary if !head.fin => Ok(None),
+            Opcode::Continuation | Opcode::Text | Opcode::Binary if !head.fin => {
+                if let Some(message) = &mut self.message {
+                    message.has_fragment = true;
+                }
+                Ok(None)
+            }
             Opcode::Continuation | Opcode::Text | Opcode::Binary => {
                 let Some(mut message) = self.message.take() else {
                     return Ok(None);
@@ -246,6 +277,7 @@ impl PartialMessage {
             text,
             checks_utf8: text && checks_content,
             compressed: head.compressed,
+            has_fragment: false,
             wire_size: 0,
             content: Vec::new(),
             valid_up_to: 0,

@@ -123,6 +123,16 @@ impl Head {
         Ok(Some((head, bytes.len() - rest.len())))
     }
 
+    /// The size of the head with the shortest form of the length.
+    pub(super) fn shortest(&self) -> usize {
+        let length = match self.size {
+            0..=0x7d => 0,
+            0x7e..=0xffff => 2,
+            _ => 8,
+        };
+        2 + length + self.mask.map_or(0, |mask| mask.len())
+    }
+
     /// Appends the head to a buffer.
     pub(super) fn write(&self, out: &mut Vec<u8>) {
         let fin = if self.fin { FIN } else { 0 };

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use bytes::BytesMut;
 
-use super::{Bounds, Decoder, DeflateParams, Violation};
+use super::{Bounds, Decoder, DeflateParams, ReceivedMessage, Violation};
 use ouli_message::stream::{Arrival, Ending, Message, MessageKind, Side};
 
 /// Size of the chunks for the decoder, which unmasks a copy.
@@ -32,6 +32,9 @@ pub struct Transcript {
     /// A side that was within a message when the other one closed because of an error. The error
     /// may be in the part of the message that had been sent.
     pub failed_within: Option<Side>,
+    /// A side that had sent a fragment of a message, when the other one began and ended a message
+    /// before the next fragment completed it. That message may be an answer to the fragment.
+    pub answered_within: Option<Side>,
     /// Further bytes came of a client that had violated the protocol.
     bytes_after_violation: bool,
 }
@@ -60,7 +63,9 @@ pub struct SideViolation {
 /// arrivals.
 ///
 /// The client's bytes are checked as a server checks them. What a server sends is read as far as a
-/// message can be told: text that is not UTF-8 and codes that must not be sent are messages too.
+/// message can be told: text that is not UTF-8 and codes that must not be sent are messages too. A
+/// form of a frame that the encoder does not write, and a message after the close frame, are
+/// violations. What a client sends after its close frame is discarded, as servers discard it.
 /// Bytes after the last arrival of their side are ignored. All messages together may use `limit`
 /// bytes of memory, since few bytes on the wire can be many or long messages. The message that
 /// exceeds the limit ends both sides, with a violation of code 1009 for its side.
@@ -80,10 +85,11 @@ pub fn read_transcript(
     let mut left = limit;
     for arrival in arrivals {
         let [client_reader, server_reader] = &mut sides;
-        let reader = match arrival.side {
-            Side::Client => client_reader,
-            Side::Server => server_reader,
+        let (reader, other) = match arrival.side {
+            Side::Client => (client_reader, server_reader),
+            Side::Server => (server_reader, client_reader),
         };
+        reader.set_other(other);
         if reader.take(arrival, &mut transcript, &mut left).is_break() {
             break;
         }
@@ -107,6 +113,16 @@ struct Reader<'a> {
     broken: bool,
     /// The number of messages before the incomplete one began.
     begun: Option<usize>,
+    /// Decodes what follows the close frame.
+    late_decoder: Decoder,
+    late_input: BytesMut,
+    /// The number of complete data messages.
+    completed: usize,
+    /// The message of which the other side has sent a fragment now, by the number of its complete
+    /// messages.
+    other: Option<usize>,
+    /// The same when the current message of this side began.
+    began_within: Option<usize>,
 }
 
 /// How one side ended.
@@ -127,10 +143,23 @@ impl<'a> Reader<'a> {
             input: BytesMut::new(),
             decoder: match side {
                 Side::Client => decoder,
-                Side::Server => decoder.without_content_checks(),
+                Side::Server => decoder.without_content_checks().with_length_checks(),
             },
             broken: false,
             begun: None,
+            late_decoder: Decoder::new(side, bounds, None),
+            late_input: BytesMut::new(),
+            completed: 0,
+            other: None,
+            began_within: None,
+        }
+    }
+
+    /// Takes the state of the other side before the next arrival.
+    fn set_other(&mut self, other: &Self) {
+        self.other = other.decoder.has_fragment().then_some(other.completed);
+        if self.input.is_empty() && !self.decoder.is_within_message() {
+            self.began_within = self.other;
         }
     }
 
@@ -156,11 +185,16 @@ impl<'a> Reader<'a> {
             transcript.bytes_after_violation = true;
         }
         for chunk in bytes.chunks(CHUNK_SIZE) {
-            if self.broken || self.decoder.is_closed() {
+            if self.broken {
                 break;
             }
-            self.input.extend_from_slice(chunk);
-            self.decode_buffered(arrival, transcript, left)?;
+            if self.decoder.is_closed() {
+                self.late_input.extend_from_slice(chunk);
+            } else {
+                self.input.extend_from_slice(chunk);
+                self.decode_buffered(arrival, transcript, left)?;
+            }
+            self.check_late(arrival.at, transcript);
         }
         let is_within = !self.input.is_empty() || self.decoder.is_within_message();
         if self.broken || !is_within {
@@ -199,8 +233,39 @@ impl<'a> Reader<'a> {
             if kind.payload().is_some() {
                 self.check_failure(transcript);
                 self.begun = None;
+                self.completed += 1;
+                if self.began_within.is_some() && self.began_within == self.other {
+                    transcript.answered_within = Some(other(side));
+                }
+            }
+            if !self.decoder.is_within_message() {
+                self.began_within = self.other;
             }
             transcript.messages.push(Message { side, at, kind });
+            if self.decoder.is_closed() {
+                self.late_input = std::mem::take(&mut self.input);
+                return ControlFlow::Continue(());
+            }
+        }
+    }
+
+    /// Checks that a server sends no message after its close frame (RFC 6455, section 5.5.1). Pings
+    /// and pongs change nothing then.
+    fn check_late(&mut self, at: u64, transcript: &mut Transcript) {
+        if self.side == Side::Client {
+            self.late_input.clear();
+            return;
+        }
+        while !self.late_input.is_empty() {
+            match self.late_decoder.decode(&mut self.late_input) {
+                Ok(Some(ReceivedMessage::Ping(_) | ReceivedMessage::Pong(_))) => {}
+                Ok(None) if !self.late_decoder.is_within_message() => return,
+                Ok(_) | Err(_) => {
+                    let violation = Violation::protocol("a frame follows the close frame");
+                    self.fail(violation, at, transcript);
+                    return;
+                }
+            }
         }
     }
 
@@ -246,6 +311,13 @@ impl<'a> Reader<'a> {
         } else {
             SideEnd::Open
         }
+    }
+}
+
+fn other(side: Side) -> Side {
+    match side {
+        Side::Client => Side::Server,
+        Side::Server => Side::Client,
     }
 }
 

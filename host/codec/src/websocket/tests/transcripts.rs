@@ -229,6 +229,96 @@ fn an_error_within_a_message_is_noticed() {
 }
 
 #[test]
+fn a_message_between_two_fragments_is_noticed() {
+    const WHOLE: &[u8] = b"\x81\x81\0\0\0\0A";
+    let within = |tunnel: Tunnel| tunnel.read(None).answered_within;
+    let begun = || Tunnel::default().server(b"\x01\x01a");
+    let end = b"\x80\x01b";
+    assert_eq!(
+        within(begun().client(WHOLE).server(end)),
+        Some(Side::Server)
+    );
+    let client = Tunnel::default().client(b"\x01\x81\0\0\0\0A");
+    let client = client.server(b"\x81\x01a").client(b"\x80\x80\0\0\0\0");
+    assert_eq!(within(client), Some(Side::Client));
+    let cases = [
+        ("a ping", begun().client(b"\x89\x80\0\0\0\0").server(end)),
+        ("begun before", {
+            let tunnel = Tunnel::default().client(&WHOLE[..3]);
+            tunnel.server(b"\x01\x01a").client(&WHOLE[3..]).server(end)
+        }),
+        (
+            "ended after",
+            begun().client(&WHOLE[..3]).server(end).client(&WHOLE[3..]),
+        ),
+        ("ended in the next one", {
+            let tunnel = begun().client(&WHOLE[..3]);
+            let tunnel = tunnel.server(b"\x80\x01b\x01\x01c");
+            tunnel.client(&WHOLE[3..]).server(end)
+        }),
+        (
+            "a frame in two parts",
+            Tunnel::default()
+                .server(b"\x81\x02a")
+                .client(WHOLE)
+                .server(b"b"),
+        ),
+    ];
+    for (name, tunnel) in cases {
+        assert_eq!(within(tunnel), None, "{name}");
+    }
+    let after_ping = begun().client(&[b"\x89\x80\0\0\0\0", WHOLE].concat());
+    assert_eq!(within(after_ping.server(end)), Some(Side::Server));
+}
+
+#[test]
+fn a_server_sends_no_message_after_its_close() {
+    let reason = |tunnel: &Tunnel| {
+        let violations = tunnel.read(None).violations;
+        violations.first().map(|it| it.violation.reason)
+    };
+    let late = Some("a frame follows the close frame");
+    for frames in [&b"\x81\x01a"[..], b"\x01\x01a", b"\xc1\x01a", BYE] {
+        let together = Tunnel::default().server(&[BYE, frames].concat());
+        assert_eq!(reason(&together), late, "{frames:?}");
+        let later = Tunnel::default().server(BYE).client(MASKED_BYE);
+        assert_eq!(reason(&later.server(frames)), late, "{frames:?}");
+    }
+    let pings = Tunnel::default()
+        .server(BYE)
+        .server(b"\x8a")
+        .server(b"\0\x89\0");
+    assert_eq!(reason(&pings), None);
+    assert_eq!(pings.read(None).half_messages, []);
+    let client = Tunnel::default()
+        .client(MASKED_BYE)
+        .client(b"\x81\x81\0\0\0\0A")
+        .server(BYE)
+        .read(None);
+    assert_eq!(client.violations, []);
+    assert_eq!(client.messages.len(), 2);
+}
+
+#[test]
+fn a_length_of_a_server_has_its_shortest_form() {
+    let long = [
+        b"\x82\x7e\0\x01a".to_vec(),
+        b"\x82\x7f\0\0\0\0\0\0\0\x01a".to_vec(),
+        [&b"\x82\x7f\0\0\0\0\0\0\0\x7e"[..], &[7; 126]].concat(),
+    ];
+    for bytes in long {
+        let transcript = Tunnel::default().server(&bytes).read(None);
+        assert_eq!(transcript.violations.len(), 1, "{bytes:?}");
+        assert_eq!(transcript.messages, []);
+    }
+    let short = [&b"\x82\x7e\0\x7e"[..], &[7; 126]].concat();
+    let transcript = Tunnel::default().server(&short).read(None);
+    assert_eq!(transcript.violations, []);
+    let client = Tunnel::default().client(b"\x82\xfe\0\x01\0\0\0\0a");
+    assert_eq!(client.read(None).messages.len(), 1);
+}
+
+#[test]
 fn accepts_arrivals_beyond_the_bytes() {
     let mut tunnel = Tunnel::default().server(b"\x81\x01a\x81\x01b");
     for end in [u64::MAX, 0, 3, 1] {
