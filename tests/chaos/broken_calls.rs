@@ -25,7 +25,7 @@ fn call_with(gateway: &Running, body: &[u8]) -> Answer {
     let ask = ask
         .header("content-type", "application/grpc")
         .header("te", "trailers");
-    ask.body(body.to_vec()).send()
+    ask.body(body).send()
 }
 
 fn call(gateway: &Running) -> Answer {
