@@ -27,8 +27,12 @@ pub(super) enum Frame {
     Data(&'static [u8], bool),
     /// Empty trailers with END_STREAM.
     Trailers,
+    /// Trailers with this `grpc-status`, and END_STREAM.
+    Status(&'static str),
     /// RST_STREAM with NO_ERROR.
     Reset,
+    /// RST_STREAM with an error code.
+    ResetWith(u8),
     /// GOAWAY with NO_ERROR that does not cover the stream.
     GoAway,
     /// Waits for this number of bytes of the request body.
@@ -214,8 +218,13 @@ fn answer(mut stream: &TcpStream, stream_id: u32, frames: &[Frame]) -> Option<()
                 frame(HEADERS, flags, stream_id, &head(fields))
             }
             Frame::Trailers => frame(HEADERS, END_HEADERS | END_STREAM, stream_id, &[]),
+            Frame::Status(status) => {
+                let trailers = new_field("grpc-status", status);
+                frame(HEADERS, END_HEADERS | END_STREAM, stream_id, &trailers)
+            }
             Frame::Data(bytes, ends) => frame(DATA, u8::from(*ends), stream_id, bytes),
             Frame::Reset => frame(RST_STREAM, 0, stream_id, &[0; 4]),
+            Frame::ResetWith(code) => frame(RST_STREAM, 0, stream_id, &[0, 0, 0, *code]),
             Frame::GoAway => frame(GOAWAY, 0, 0, &[0; 8]),
             Frame::AwaitBody(length) => {
                 while body < *length {
@@ -287,6 +296,16 @@ fn head(fields: &[(u8, &str)]) -> Vec<u8> {
     for (name, value) in fields {
         block.extend([0x0f, name - 15, u8::try_from(value.len()).unwrap()]);
         block.extend(value.as_bytes());
+    }
+    block
+}
+
+/// A field block of one literal with a name of its own.
+fn new_field(name: &str, value: &str) -> Vec<u8> {
+    let mut block = vec![0];
+    for text in [name, value] {
+        block.push(u8::try_from(text.len()).unwrap());
+        block.extend(text.as_bytes());
     }
     block
 }

@@ -1,6 +1,7 @@
 //! Upstream failures as clients, recordings and replays see them.
 
 mod body;
+mod broken_calls;
 mod calls;
 mod certificates;
 mod early_responses;

@@ -6,17 +6,15 @@ use std::sync::Arc;
 use ouli_config::Defect;
 
 use super::failures::failure;
-use super::http2_origin::{self, CONTENT_LENGTH, CONTENT_TYPE, Frame};
-use crate::support::client::{self, Answer};
+use super::http2_origin::{self, CONTENT_LENGTH, Frame};
+use crate::support::client;
 use crate::support::folder::Folder;
 use crate::support::gateway::{self, Builder, Running};
-use crate::support::until;
 
 const SIZED: Frame = Frame::Head(&[(CONTENT_LENGTH, "10")], false);
 const UNSIZED: Frame = Frame::Head(&[], false);
-const CALL: Frame = Frame::Head(&[(CONTENT_TYPE, "application/grpc")], false);
 
-fn over(frames: Vec<Frame>, mode: &'static str) -> Builder {
+pub(super) fn over(frames: Vec<Frame>, mode: &'static str) -> Builder {
     let address = http2_origin::start(frames);
     gateway::over(&Arc::new(Folder::new()), mode).upstream(&format!("h2c://{address}"))
 }
@@ -142,71 +140,4 @@ fn responses_without_a_body_are_complete() {
     let replay = gateway::replay(&folder).start();
     let again = client::http2(&replay).ask("HEAD", "/").send();
     assert_eq!((again.status, again.header("content-length")), (200, "10"));
-}
-
-/// A call with the empty message; the response has the same message.
-fn call(gateway: &Running) -> Answer {
-    let ask = client::http2(gateway).ask("POST", "/test.Door/Open");
-    let ask = ask
-        .header("content-type", "application/grpc")
-        .header("te", "trailers");
-    ask.body([0; 5]).send()
-}
-
-fn status(answer: &Answer) -> &str {
-    let status = answer
-        .trailers
-        .as_ref()
-        .and_then(|it| it.get("grpc-status"));
-    status.map_or("", |status| status.to_str().unwrap())
-}
-
-#[test]
-fn a_call_without_a_status_is_unavailable_and_not_complete() {
-    const MESSAGE: &[u8] = &[0; 5];
-    let ends = |ends: &[Frame]| [&[CALL], ends].concat();
-    for frames in [
-        ends(&[Frame::Data(MESSAGE, true)]),
-        ends(&[Frame::Data(MESSAGE, false), Frame::Reset]),
-        ends(&[Frame::Data(MESSAGE, false), Frame::GoAway]),
-        ends(&[Frame::Data(MESSAGE, false), Frame::Trailers]),
-        vec![Frame::Head(&[(CONTENT_TYPE, "application/grpc")], true)],
-    ] {
-        let has_message = frames.len() > 1;
-        for (mode, top) in [
-            ("passthrough", ""),
-            ("record", ""),
-            ("auto", ""),
-            ("record", "record_failures = true"),
-        ] {
-            let name = format!("{mode} {top} {frames:?}");
-            let gateway = over(frames.clone(), mode).set(top).start();
-            if mode == "passthrough" {
-                let ask = client::http1(&gateway).ask("POST", "/test.Door/Open");
-                let ask = ask.header("content-type", "application/grpc");
-                let broken = ask.body([0; 5]).try_send();
-                assert!(broken.is_err(), "{name} {broken:?}");
-            }
-            let live = call(&gateway);
-            assert_eq!(status(&live), "14", "{name} {live:?}");
-            assert_eq!(live.body.is_empty(), !has_message, "{name}");
-            if mode == "passthrough" {
-                continue;
-            }
-            let counted = || {
-                let report = gateway.session("default");
-                (report.recorded + report.recorded_failures == 1).then_some(report)
-            };
-            let report = until("the recording", counted);
-            let folder = Arc::clone(&gateway.folder);
-            gateway.stop();
-            let exchange = folder.exchanges("default").remove(0);
-            assert_eq!(exchange["stream"]["ended"], "server", "{name} {exchange}");
-            let failed = u64::from(!top.is_empty());
-            assert_eq!(report.recorded_failures, failed, "{name}");
-            let replay = gateway::replay(&folder).start();
-            let again = call(&replay);
-            assert_eq!((status(&again), &again.body), ("14", &live.body), "{name}");
-        }
-    }
 }

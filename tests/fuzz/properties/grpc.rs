@@ -56,6 +56,8 @@ pub(super) fn check(input: &[u8]) {
         .collect();
     match (at_once, read_messages(&halves, &arrivals, BOUNDS, 1 << 16)) {
         (Ok(at_once), Ok(in_parts)) => {
+            assert_eq!(at_once.server_rest, in_parts.server_rest);
+            let (at_once, in_parts) = (at_once.messages, in_parts.messages);
             assert_eq!(said(&at_once), said(&in_parts));
             assert!(in_parts.is_sorted_by_key(|turn| turn.at));
             assert!(

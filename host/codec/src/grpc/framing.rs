@@ -54,6 +54,17 @@ impl MessageSplitter {
         Ok(messages)
     }
 
+    /// The body has ended.
+    ///
+    /// # Errors
+    /// If it ends within a message.
+    pub fn finish(&self) -> Result<(), GrpcError> {
+        match self.buffered() {
+            0 => Ok(()),
+            size => Err(GrpcError::Incomplete(size)),
+        }
+    }
+
     /// Number of buffered bytes of an incomplete message.
     pub fn buffered(&self) -> usize {
         self.buffer.len()
@@ -163,6 +174,12 @@ mod tests {
                 .collect();
             assert_eq!(sizes, [(false, 3), (false, 0), (true, 300)], "{cut}");
         }
+        let mut splitter = MessageSplitter::new(300);
+        assert!(splitter.finish().is_ok());
+        splitter.feed(&body[..body.len() - 1]).unwrap();
+        assert!(matches!(splitter.finish(), Err(GrpcError::Incomplete(304))));
+        splitter.feed(&body[body.len() - 1..]).unwrap();
+        assert!(splitter.finish().is_ok());
         let error = MessageSplitter::new(299).feed(&body).unwrap_err();
         assert!(matches!(
             error,

@@ -15,7 +15,7 @@ pub use framing::{LengthPrefixedMessage, MessageSplitter, accepts, decode, encod
 pub use json_view::MappedMessage;
 pub use schema::{MessageType, Schema, SchemaError};
 pub use status::{Code, decode_message, encode_message, trailers, trailers_only};
-pub use transcript::{CallBodies, read_messages};
+pub use transcript::{CallBodies, Transcript, read_messages};
 
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
@@ -43,6 +43,9 @@ pub enum GrpcError {
     /// All messages together exceed the size limit.
     #[error("the messages of the call are larger than {0} bytes")]
     TotalTooLarge(u64),
+    /// The body ends within a message.
+    #[error("the body ends within a message, after {0} of its bytes")]
+    Incomplete(usize),
     /// The compressed flag is neither 0 nor 1.
     #[error("a message has the invalid compressed flag {0}")]
     Flag(u8),

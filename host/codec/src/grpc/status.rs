@@ -28,6 +28,27 @@ pub enum Code {
     Unauthenticated,
 }
 
+impl Code {
+    /// The code of a call whose stream ended with RST_STREAM (`doc/PROTOCOL-HTTP2.md`, "Errors").
+    /// The number is an HTTP/2 error code (RFC 9113, section 7).
+    pub fn of_reset(error_code: u32) -> Self {
+        const REFUSED_STREAM: u32 = 0x7;
+        const CANCEL: u32 = 0x8;
+        const ENHANCE_YOUR_CALM: u32 = 0xb;
+        const INADEQUATE_SECURITY: u32 = 0xc;
+        const HTTP_1_1_REQUIRED: u32 = 0xd;
+        match error_code {
+            REFUSED_STREAM => Self::Unavailable,
+            CANCEL => Self::Cancelled,
+            ENHANCE_YOUR_CALM => Self::ResourceExhausted,
+            INADEQUATE_SECURITY => Self::PermissionDenied,
+            // The mapping does not name the codes from here on.
+            HTTP_1_1_REQUIRED.. => Self::Unknown,
+            _ => Self::Internal,
+        }
+    }
+}
+
 /// The characters that are escaped in `grpc-message`: all except printable ASCII, and the percent
 /// sign.
 const ESCAPED: &AsciiSet = &CONTROLS.add(b'%');

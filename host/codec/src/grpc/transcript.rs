@@ -21,8 +21,20 @@ pub struct CallBodies<'a> {
     pub server_encoding: Option<&'a str>,
 }
 
-/// The messages of a call in the order in which their last bytes arrived. An incomplete message at
-/// the end is dropped.
+/// The messages of a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Transcript {
+    /// The messages in the order in which their last bytes arrived. An incomplete one is left out.
+    pub messages: Vec<Message>,
+    /// The client has ended its side.
+    pub has_client_ended: bool,
+    /// The bytes of an incomplete message at the end of the request body.
+    pub client_rest: usize,
+    /// The bytes of an incomplete message at the end of the response body.
+    pub server_rest: usize,
+}
+
+/// Reads the messages of a call.
 ///
 /// An arrival of the client without bytes ends its stream. `limit` is the maximum memory of all
 /// messages together.
@@ -34,7 +46,7 @@ pub fn read_messages(
     arrivals: &[Arrival],
     bounds: Bounds,
     limit: u64,
-) -> Result<Vec<Message>, GrpcError> {
+) -> Result<Transcript, GrpcError> {
     let body = |bytes: &Bytes, encoding| BodyReader {
         unread: bytes.clone(),
         size: bytes.len() as u64,
@@ -70,7 +82,12 @@ pub fn read_messages(
             messages.push(message_at(arrival, MessageKind::End));
         }
     }
-    Ok(messages)
+    Ok(Transcript {
+        messages,
+        has_client_ended: ended,
+        client_rest: client.unread.len(),
+        server_rest: server.unread.len(),
+    })
 }
 
 fn message_at(arrival: &Arrival, kind: MessageKind) -> Message {
@@ -157,7 +174,8 @@ mod tests {
             arrival(Side::Client, client.len(), 4),
             arrival(Side::Server, 12, 5),
         ];
-        let messages = read_messages(&bodies, &arrivals, BOUNDS, 1 << 20).unwrap();
+        let read = read_messages(&bodies, &arrivals, BOUNDS, 1 << 20).unwrap();
+        assert_eq!((read.client_rest, read.server_rest), (0, 0));
         let expected = [
             (Side::Client, 1, "one"),
             (Side::Server, 2, "1"),
@@ -168,7 +186,7 @@ mod tests {
         let expected: Vec<_> = expected
             .map(|(side, at, text)| (side, at, text.into()))
             .into();
-        assert_eq!(shown(&messages), expected);
+        assert_eq!(shown(&read.messages), expected);
         assert!(matches!(
             read_messages(&bodies, &arrivals, BOUNDS, 100),
             Err(GrpcError::TotalTooLarge(100))
@@ -185,8 +203,11 @@ mod tests {
             server_encoding: None,
         };
         let arrivals = [arrival(Side::Client, 0, 1), arrival(Side::Server, 2, 2)];
-        let messages = read_messages(&bodies, &arrivals, BOUNDS, 1 << 20).unwrap();
-        assert_eq!(shown(&messages), [(Side::Client, 1, "End".to_owned())]);
+        let read = read_messages(&bodies, &arrivals, BOUNDS, 1 << 20).unwrap();
+        let end = (Side::Client, 1, "End".to_owned());
+        assert_eq!(shown(&read.messages), [end]);
+        assert!(read.has_client_ended);
+        assert_eq!((read.client_rest, read.server_rest), (0, 2));
     }
 
     #[test]

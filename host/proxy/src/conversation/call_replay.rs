@@ -241,8 +241,12 @@ impl CallReplay {
             let reason = format!("no data for {wait:?} (limits.stream_idle_timeout)");
             return Err(ExchangeError::Downstream(reason));
         };
+        let invalid = |error: grpc::GrpcError| ExchangeError::Undecodable(error.to_string());
         let data = match frame {
-            None => return self.cursor.receive_end(),
+            None => {
+                self.splitter.finish().map_err(invalid)?;
+                return self.cursor.receive_end();
+            }
             Some(Err(error)) => return Err(ExchangeError::Downstream(error.to_string())),
             Some(Ok(frame)) => frame.into_data().unwrap_or_default(),
         };
@@ -253,7 +257,6 @@ impl CallReplay {
             }
             received.extend_from_slice(&data);
         }
-        let invalid = |error: grpc::GrpcError| ExchangeError::Undecodable(error.to_string());
         for message in self.splitter.feed(&data).map_err(invalid)? {
             let bytes = grpc::decode(&message, self.request_encoding.as_deref(), self.bounds());
             self.cursor.receive(&bytes.map_err(invalid)?)?;
@@ -299,7 +302,10 @@ impl CallReplay {
             // As live: a call whose upstream sent no status ends with one of the gateway.
             Ending::ServerAborted if is_grpc && self.is_http2 => {
                 let reason = "the recorded call ended without a status";
-                sender.trailers(grpc_status::aborted_call(reason)).await
+                let failure = entry.and_then(|entry| entry.failure);
+                let cause = failure.map(|failure| failure.cause);
+                let trailers = grpc_status::aborted_call(cause.as_ref(), reason);
+                sender.trailers(trailers).await
             }
             Ending::ServerAborted => {
                 sender.abort().await;

@@ -18,7 +18,7 @@ use crate::record::TeedResponseBody;
 use crate::replay::shutdown_watch::{ShutdownPhase, ShutdownWatch};
 use crate::replay::timed_body::{PolledFrame, TimedBody};
 use ouli_net::server::RequestGuard;
-use ouli_net::upstream::UpstreamBody;
+use ouli_net::upstream::{self, UpstreamBody};
 
 /// The body of a response, with the guards that it holds until it is sent.
 pub struct OutgoingBody {
@@ -238,7 +238,8 @@ impl OutgoingBody {
                     trailers: None,
                     has_content_length: false,
                 };
-                let trailers = grpc_status::aborted_call(&error.to_string());
+                let cause = upstream::classify_body_error(&*error);
+                let trailers = grpc_status::aborted_call(Some(&cause), &error.to_string());
                 Poll::Ready(Some(Ok(Frame::trailers(trailers))))
             }
             Poll::Ready(Some(Err(error))) => {

@@ -115,6 +115,11 @@ pub(super) type NextFrame<E> = Option<Result<Frame<Bytes>, E>>;
 pub(super) type CaptureResult = Result<CapturedBody, CaptureError>;
 
 impl CapturedBody {
+    /// True if the upstream aborted it.
+    pub(super) fn is_broken_off(&self) -> bool {
+        matches!(self.aborted, Some((Ending::ServerAborted, _)))
+    }
+
     /// The body, if it is complete.
     pub(crate) fn into_complete(self) -> Result<Self, CaptureError> {
         match self.aborted {

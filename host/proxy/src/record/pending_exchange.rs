@@ -131,8 +131,9 @@ impl PendingExchange {
     }
 
     /// Both bodies and the ending. A partial response is recorded only of a stream, whose chunks
-    /// are whole and whose ending is known, and of an exchange that is recorded as failed. A
-    /// partial request is recorded if the upstream responded all the same.
+    /// are whole and whose ending is known, and of an exchange that is recorded as failed. A call
+    /// that the upstream broke off is no whole one: its status is missing. A partial request is
+    /// recorded if the upstream responded all the same.
     fn check_complete(
         &self,
         request: CaptureResult,
@@ -141,7 +142,11 @@ impl PendingExchange {
         let has_whole_response =
             self.failure.is_none() && response.as_ref().is_ok_and(|body| body.aborted.is_none());
         let (allow_partial_request, allow_partial_response) = match &self.stream {
-            Some((StreamKind::Grpc | StreamKind::WebSocket, _)) => (true, true),
+            Some((StreamKind::WebSocket, _)) => (true, true),
+            Some((StreamKind::Grpc, _)) => {
+                let is_broken_off = response.as_ref().is_ok_and(CapturedBody::is_broken_off);
+                (true, self.failure.is_some() || !is_broken_off)
+            }
             Some((StreamKind::Body(Some(_)), _)) => (has_whole_response, true),
             Some((StreamKind::Body(None), _)) | None => {
                 (has_whole_response, self.failure.is_some())

@@ -198,13 +198,13 @@ fn decode_grpc_call(
         server: &server,
         server_encoding: server_encoding.as_deref(),
     };
-    let messages = grpc::read_messages(
+    let call = grpc::read_messages(
         &bodies,
         &capture.arrivals,
         limits.decoded,
         limits.decoded_stream,
     );
-    let messages = messages.map_err(|error| {
+    let call = call.map_err(|error| {
         Outcome::Failed(
             Defect::Undecodable,
             format!(
@@ -212,10 +212,26 @@ fn decode_grpc_call(
             ),
         )
     })?;
+    check_rest(&call, capture.ending)?;
     Ok(Stream {
-        content: StreamContent::Messages(Protocol::Grpc, messages),
+        content: StreamContent::Messages(Protocol::Grpc, call.messages),
         ending: capture.ending,
     })
+}
+
+/// Checks that a side that has ended as its protocol defines did not end within a message: without
+/// the incomplete message the call would be another one.
+fn check_rest(call: &grpc::Transcript, ending: Ending) -> Result<(), Outcome> {
+    let (side, rest) = if call.has_client_ended && call.client_rest > 0 {
+        ("request", call.client_rest)
+    } else if ending == Ending::Complete && call.server_rest > 0 {
+        ("response", call.server_rest)
+    } else {
+        return Ok(());
+    };
+    let error = grpc::GrpcError::Incomplete(rest);
+    let reason = format!("the {side} of a call is incomplete: {error}");
+    Err(Outcome::Failed(Defect::Partial, reason))
 }
 
 fn take_bytes(content: &mut Content) -> Bytes {
