@@ -284,24 +284,6 @@ fn plugin_list_shows_a_running_gateway() {
     assert!(text.contains("live, generation 2"), "{text}");
 }
 
-#[test]
-fn plugin_list_tells_why_it_cannot_query_an_endpoint_for_known_clients() {
-    let folder = Folder::new();
-    let identity = crate::support::tls::identity();
-    fs::write(folder.path().join("server.pem"), identity.pem).unwrap();
-    fs::write(folder.path().join("server.key"), identity.key).unwrap();
-    let port = free_port();
-    folder.write_config(&format!(
-        "[[endpoint]]\nname = \"api\"\nlisten = \"127.0.0.1:{port}\"\nclient_ca = \"server.pem\"\n\
-         client_auth = \"required\"\ntls = {{ cert = \"server.pem\", key = \"server.key\" }}\n"
-    ));
-    let _process = program(&folder, &["replay"]).start();
-    let ended = run(&folder, &["plugin", "list"]);
-    for word in ["requires a client certificate", "curl --cert", "would load"] {
-        assert!(ended.stdout.contains(word), "{word}:\n{}", ended.stdout);
-    }
-}
-
 /// A port that is free at the moment.
 fn free_port() -> u16 {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
