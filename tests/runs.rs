@@ -318,3 +318,20 @@ fn a_gateway_that_stops_is_not_healthy() {
         stopped.join().unwrap();
     });
 }
+
+#[test]
+fn a_mark_completes_the_cassette_that_its_run_recorded() {
+    let origin = counting();
+    let gateway = gateway::record(&origin).start();
+    let client = client::http1(&gateway);
+    let marker = gateway.folder.cassettes().join("default.jsons.recording");
+    client.get("/one");
+    mark(&gateway);
+    assert!(!marker.exists(), "the run has ended");
+    client.get("/two");
+    until("the next run to begin its cassette", || {
+        marker.exists().then_some(())
+    });
+    mark(&gateway);
+    assert!(!marker.exists(), "the next run has ended");
+}

@@ -354,3 +354,22 @@ fn a_client_that_disconnects_during_its_upload_does_not_lose_the_recording() {
     let mut again = upload(&replay, "", 1000, "part of it");
     assert!(again.read_until("second").starts_with("HTTP/1.1 401"));
 }
+
+#[test]
+fn a_request_that_is_cut_within_its_first_word_is_not_recorded() {
+    let origin = origin(&[Do::Read, Do::Send(REFUSED), Do::Stall]);
+    let gateway = record(&origin);
+    let part = "A".repeat(1000);
+    let mut client = upload(&gateway, "content-type: text/plain\r\n", 6000, &part);
+    assert!(client.read_until("no").ends_with("no"));
+    drop(client);
+    until("the outcome", || {
+        (!gateway
+            .session("default")
+            .counted(Defect::Partial)
+            .is_empty())
+        .then_some(())
+    });
+    let report = gateway.finish();
+    assert_eq!((report.recorded, report.passed), (0, false), "{report:?}");
+}

@@ -1,8 +1,10 @@
 //! Completes truncated bodies so that they can be parsed: rules find secrets by their location, and
 //! locations are known only in parsed bodies.
 
-use crate::json::Document;
-use crate::multipart;
+use std::ops::Range;
+
+use crate::json::{Document, Kind, Node};
+use crate::multipart::{self, Part};
 
 /// The suffix that makes a body parsable. Empty if it is parsable or its format needs no end. None
 /// if there is no such suffix.
@@ -24,6 +26,45 @@ pub fn missing_suffix(content_type: Option<&str>, body: &[u8]) -> Option<Vec<u8>
     let suffix = json(body).filter(|suffix| parses(suffix));
     // Without a JSON content type the body is plain text.
     suffix.or((!is_json_type).then(Vec::new))
+}
+
+/// True if a truncated body has a part of a value: more than names and delimiters.
+pub fn has_value(content_type: Option<&str>, body: &[u8]) -> bool {
+    let is_letter = |byte: &u8| byte.is_ascii_alphanumeric() || !byte.is_ascii();
+    let has_letter = |span: Range<usize>| {
+        let end = span.end.min(body.len());
+        body.get(span.start..end)
+            .is_some_and(|part| part.iter().any(is_letter))
+    };
+    let Some(suffix) = missing_suffix(content_type, body) else {
+        return false;
+    };
+    let completed = [body, &suffix].concat();
+    if let Some(boundary) = multipart::boundary(content_type.unwrap_or_default()) {
+        let parts = multipart::parse(&completed, &boundary).unwrap_or_default();
+        // Values of any bytes count.
+        let value = |part: &Part| part.body.start < part.body.end.min(body.len());
+        return parts.iter().any(value);
+    }
+    match Document::parse(completed.into()) {
+        Some(document) => leaf_spans(document.root()).into_iter().any(has_letter),
+        None => has_letter(0..body.len()),
+    }
+}
+
+/// The spans of all values in a JSON value that are neither objects nor arrays.
+fn leaf_spans(root: &Node) -> Vec<Range<usize>> {
+    let (mut left, mut spans) = (vec![root], Vec::new());
+    while let Some(node) = left.pop() {
+        match &node.kind {
+            Kind::Object(members) => left.extend(members.iter().map(|member| &member.value)),
+            Kind::Array(elements) => left.extend(elements),
+            Kind::String(_) | Kind::Number | Kind::Bool(_) | Kind::Null => {
+                spans.push(node.span.clone());
+            }
+        }
+    }
+    spans
 }
 
 fn parts(body: &[u8], boundary: &str) -> Option<Vec<u8>> {
@@ -163,6 +204,28 @@ fn scan_literal(text: &[u8], at: usize) -> (usize, Option<Vec<u8>>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_and_delimiters_are_no_value() {
+        let form = Some("multipart/form-data; boundary=b");
+        let json = Some("application/json");
+        let head = "--b\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n";
+        for (kind, body, expected) in [
+            (None, "", false),
+            (None, "- ", false),
+            (None, "one ", true),
+            (json, "{\"a\": \"", false),
+            (None, "{\"a\": [{\"b\": ", false),
+            (json, "{\"a\": \"one ", true),
+            (json, "{\"a\": 1, \"b\": \"", true),
+            (json, "{\"a\": [true, ", true),
+            (form, head, false),
+            (form, &format!("{head}one "), true),
+            (form, &format!("{head}!"), true),
+        ] {
+            assert_eq!(has_value(kind, body.as_bytes()), expected, "{body}");
+        }
+    }
 
     const JSON: Option<&str> = Some("application/json");
 

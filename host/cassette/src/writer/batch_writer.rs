@@ -159,6 +159,26 @@ impl BatchWriter {
         outcome
     }
 
+    /// Commits and syncs a cassette, and marks it as complete.
+    pub(super) fn end_run(&mut self, session: &str) -> Result<(), WriteError> {
+        let name = SessionName::parse(session).map_err(CassetteError::from)?;
+        self.commit();
+        let synced = match self.open_cassettes.get_mut(&name) {
+            Some(cassette) => cassette.sync(&self.folder),
+            None => Ok(()),
+        };
+        if let Err(unsynced) = synced {
+            let error = unsynced.1.clone();
+            self.open_cassettes.remove(&name);
+            self.runs.fail(&name);
+            self.unsynced.report(&name, unsynced);
+            self.runs.end(&self.folder, &name);
+            return Err(error);
+        }
+        self.runs.end(&self.folder, &name);
+        Ok(())
+    }
+
     /// Commits and syncs everything, and marks the new cassettes as complete. Returns the error of
     /// [`Self::flush`].
     pub(super) fn finish(&mut self) -> Result<(), WriteError> {

@@ -84,6 +84,15 @@ impl Writer {
         self.send(Command::Release(session.to_owned(), completion));
     }
 
+    /// Syncs a session's cassette, and marks it as complete if each exchange of it was written. It
+    /// stays open and locked.
+    ///
+    /// # Errors
+    /// If it cannot be synced.
+    pub fn end_run(&self, session: &str) -> Result<(), WriteError> {
+        self.send_and_wait(|completion| Command::EndRun(session.to_owned(), completion))
+    }
+
     /// Writes everything that was queued before, and syncs it to the disk.
     ///
     /// # Errors

@@ -14,6 +14,7 @@ pub(super) enum Command {
     Claim(String, Completion<()>),
     Rotate(String, Completion<()>),
     Release(String, Completion<()>),
+    EndRun(String, Completion<()>),
     Flush(Completion<()>),
     Close(Completion<()>),
 }
@@ -39,6 +40,9 @@ pub(super) fn run(queue: &Receiver<Command>, writer: &mut BatchWriter, options: 
                 }
                 Command::Release(session, completion) => {
                     completion.complete(writer.release(&session));
+                }
+                Command::EndRun(session, completion) => {
+                    completion.complete(writer.end_run(&session));
                 }
                 Command::Flush(completion) => completion.complete(writer.flush()),
                 Command::Close(completion) => closing = Some(completion),

@@ -43,6 +43,7 @@ impl SessionPage {
     /// # Errors
     /// If the name is not valid, there are too many sessions, or no such session is in use.
     pub(super) async fn render(self, shared: &SharedState) -> Result<String, ExchangeError> {
+        let is_mark = matches!(self, Self::Mark(_));
         let session = match self {
             Self::Mark(name) => mark(shared, &name).await?,
             Self::Verdict(name) => shared
@@ -52,7 +53,10 @@ impl SessionPage {
         };
         let limit = shared.snapshot.load().config.limits.recorder_queue_timeout;
         // Later, the page says what is known.
-        let _ = tokio::time::timeout(limit, session.wait_for_writes()).await;
+        let written = tokio::time::timeout(limit, session.wait_for_writes()).await;
+        if is_mark && written.is_ok() {
+            shared.recorder.end_run(Arc::clone(&session)).await;
+        }
         let mut text = serde_json::to_string_pretty(&report(shared, &session))
             .map_err(|error| ExchangeError::Internal(error.to_string()))?;
         text.push('\n');

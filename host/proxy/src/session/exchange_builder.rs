@@ -247,7 +247,12 @@ fn decode_request(request: &mut Request, bounds: content_coding::Bounds) -> Resu
     let part = truncated_request::decode(&request.fields, &raw, bounds);
     let part = part.map_err(|error| undecodable_body("request", &error))?;
     request.body = Content::Inline(part);
-    Ok(())
+    if truncated_request::is_comparable(request) {
+        return Ok(());
+    }
+    let reason =
+        "the request is truncated within its first value, so others cannot be told from it";
+    Err(Outcome::Failed(Defect::Partial, reason.to_owned()))
 }
 
 fn undecodable_body(message: &str, error: &CodingError) -> Outcome {

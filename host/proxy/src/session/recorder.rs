@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use super::record_job::RecordJob;
 use super::recorder_limits::RecorderLimits;
 use super::recorder_worker::RecorderWorker;
+use super::session_state::Session;
 use ouli_cassette::Writer;
 use ouli_message::error_chain::error_chain;
 
@@ -17,6 +18,7 @@ use ouli_message::error_chain::error_chain;
 #[derive(Clone)]
 pub struct Recorder {
     queue: mpsc::Sender<Box<RecordJob>>,
+    writer: Arc<Writer>,
 }
 
 impl Recorder {
@@ -26,18 +28,19 @@ impl Recorder {
         limits: RecorderLimits,
     ) -> std::io::Result<(Self, std::thread::JoinHandle<()>)> {
         let (queue, mut jobs) = mpsc::channel::<Box<RecordJob>>(limits.queue);
+        let thread_writer = Arc::clone(&writer);
         let thread = std::thread::Builder::new()
             .name("ouli-recorder".to_owned())
             .spawn(move || {
-                let worker = RecorderWorker::new(&writer, limits);
+                let worker = RecorderWorker::new(&thread_writer, limits);
                 while let Some(job) = jobs.blocking_recv() {
                     worker.record(*job);
                 }
-                if let Err(error) = writer.flush() {
+                if let Err(error) = thread_writer.flush() {
                     tracing::error!("cannot write the last recordings: {}", error_chain(&error));
                 }
             })?;
-        Ok((Self { queue }, thread))
+        Ok((Self { queue, writer }, thread))
     }
 
     /// Queues an exchange without waiting; returns it if the queue is full.
@@ -45,6 +48,23 @@ impl Recorder {
         self.queue.try_send(job).map_err(|error| match error {
             mpsc::error::TrySendError::Full(job) | mpsc::error::TrySendError::Closed(job) => job,
         })
+    }
+
+    /// Marks the cassette that a run recorded as complete, once its exchanges are on the disk. Does
+    /// nothing if the run recorded none, or if a later run has started a new cassette.
+    pub(crate) async fn end_run(&self, session: Arc<Session>) {
+        let writer = Arc::clone(&self.writer);
+        let ended = tokio::task::spawn_blocking(move || {
+            // Held so that no later run starts its cassette meanwhile.
+            let rotated_by = session.all_runs.rotated_by.lock();
+            if *rotated_by == session.run()
+                && let Err(error) = writer.end_run(session.name())
+            {
+                let error = error_chain(&error);
+                tracing::error!(session = &**session.name(), "cannot end the run: {error}");
+            }
+        });
+        let _ = ended.await;
     }
 
     /// Waits for room for one exchange in the queue; `None` if the thread has ended.

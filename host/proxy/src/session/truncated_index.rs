@@ -9,6 +9,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use http::Method;
 
 use super::entry::Entry;
+use super::truncated_request;
 
 /// The lengths that a request is looked up with. Further ones are never found.
 const MAX_LENGTHS: usize = 256;
@@ -36,6 +37,10 @@ impl TruncatedEntries {
             self.whole_paths.insert(path);
             return false;
         };
+        if !truncated_request::is_comparable(request) {
+            // It would match any body.
+            return true;
+        }
         if self.lengths.len() < MAX_LENGTHS || self.lengths.contains(&length) {
             self.lengths.insert(length);
             self.by_path.entry(path).or_default().insert(length);

@@ -25,6 +25,19 @@ pub(super) fn decode(fields: &Fields, raw: &Bytes, bounds: Bounds) -> Result<Byt
     Ok(without_last_word(&received.bytes))
 }
 
+/// True if the body of a request can tell it from other requests: it is not truncated, or the
+/// upstream responded without any of it, or it was not cut, or a value is left.
+pub(super) fn is_comparable(request: &Request) -> bool {
+    let Some(length) = request.truncated_at.filter(|length| *length > 0) else {
+        return true;
+    };
+    let Content::Inline(body) = &request.body else {
+        return true;
+    };
+    body.len() as u64 == length
+        || truncated::has_value(request.fields.get_str("content-type"), body)
+}
+
 fn without_last_word(body: &Bytes) -> Bytes {
     let is_word =
         |byte: &u8| byte.is_ascii_alphanumeric() || b"_-.~+/=%".contains(byte) || !byte.is_ascii();
