@@ -243,7 +243,7 @@ fn a_secret_that_is_cut_is_not_recorded() {
     const CANARY: &str = "sk-ant-c4N4ryV4lu3-0123456789-AbCd9";
     for (kind, before) in [
         ("text/plain", "the key is "),
-        ("application/json", "{\"a\": [\""),
+        ("application/json", "{\"n\": 1, \"a\": [\""),
     ] {
         let origin = origin(&[Do::Read, Do::Send(REFUSED), Do::Stall]);
         let gateway = record(&origin);
