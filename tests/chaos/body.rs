@@ -141,7 +141,7 @@ fn an_early_response_leaves_no_reusable_connection() {
     let gateway = gateway::over(&Arc::new(Folder::new()), "record").upstream(&origin.url());
     let gateway = gateway.start_with(1);
     // The request body is shorter than its content-length.
-    let early = "POST /a HTTP/1.1\r\nhost: a\r\ncontent-length: 1000\r\n\r\nhalf";
+    let early = "POST /a HTTP/1.1\r\nhost: a\r\ncontent-length: 1000\r\n\r\nhalf of it";
     let answer = send_until(gateway.address, early, "big");
     assert!(
         answer.starts_with("HTTP/1.1 413") && answer.ends_with("big"),

@@ -45,7 +45,7 @@ const FAULTS: &[Fault] = &[
             Do::Stall,
         ],
         502,
-        "invalid HTTP",
+        "does not answer in HTTP",
     ),
     (
         "two lengths",

@@ -263,7 +263,8 @@ mod tests {
         ];
         for (method, uri, expected) in cases {
             let request = Request::builder().method(&method).uri(uri);
-            let request = request.header(HOST, uri.replace('*', "")).body(()).unwrap();
+            let host = if uri.contains('*') { "a.test" } else { uri };
+            let request = request.header(HOST, host).body(()).unwrap();
             assert_eq!(validate_request(&request), expected, "{method} {uri}");
         }
         let mut parts = Uri::from_static("http://a.test/").into_parts();

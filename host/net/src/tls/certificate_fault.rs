@@ -9,7 +9,7 @@ pub(crate) fn own_fault(error: &CertificateError) -> Option<&'static str> {
 
     Some(match error {
         E::BadEncoding => "it is malformed (RFC 5280): issue it again",
-        // The library reports an expired certificate with its dates; without them they are reversed.
+        // An expired certificate is reported with its dates; without them they are reversed.
         E::Expired => "its validity ends before it begins: issue it again with valid dates",
         E::Revoked => "it is revoked: replace it",
         E::UnhandledCriticalExtension => {
