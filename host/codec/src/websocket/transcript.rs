@@ -249,8 +249,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Checks that a server sends no message after its close frame (RFC 6455, section 5.5.1). Pings
-    /// and pongs change nothing then.
+    /// Checks that a server sends no message after its close frame (RFC 6455, section 5.5.1). Control
+    /// frames change nothing then; libraries answer a close frame that they have already sent.
     fn check_late(&mut self, at: u64, transcript: &mut Transcript) {
         if self.side == Side::Client {
             self.late_input.clear();
@@ -258,7 +258,11 @@ impl<'a> Reader<'a> {
         }
         while !self.late_input.is_empty() {
             match self.late_decoder.decode(&mut self.late_input) {
-                Ok(Some(ReceivedMessage::Ping(_) | ReceivedMessage::Pong(_))) => {}
+                Ok(Some(
+                    ReceivedMessage::Ping(_)
+                    | ReceivedMessage::Pong(_)
+                    | ReceivedMessage::Close { .. },
+                )) => {}
                 Ok(None) if !self.late_decoder.is_within_message() => return,
                 Ok(_) | Err(_) => {
                     let violation = Violation::protocol("a frame follows the close frame");
