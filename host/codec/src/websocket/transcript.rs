@@ -258,11 +258,7 @@ impl<'a> Reader<'a> {
         }
         while !self.late_input.is_empty() {
             match self.late_decoder.decode(&mut self.late_input) {
-                Ok(Some(
-                    ReceivedMessage::Ping(_)
-                    | ReceivedMessage::Pong(_)
-                    | ReceivedMessage::Close { .. },
-                )) => {}
+                Ok(Some(message)) if !matches!(message, ReceivedMessage::Data { .. }) => {}
                 Ok(None) if !self.late_decoder.is_within_message() => return,
                 Ok(_) | Err(_) => {
                     let violation = Violation::protocol("a frame follows the close frame");
