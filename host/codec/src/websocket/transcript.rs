@@ -249,8 +249,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Checks that a server sends no message after its close frame (RFC 6455, section 5.5.1). Control
-    /// frames change nothing then; libraries answer a close frame that they have already sent.
+    /// Checks that a server sends no message after its close frame (RFC 6455, section 5.5.1).
+    /// Control frames change nothing then; some libraries send a second close frame.
     fn check_late(&mut self, at: u64, transcript: &mut Transcript) {
         if self.side == Side::Client {
             self.late_input.clear();
