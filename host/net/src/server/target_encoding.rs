@@ -1,6 +1,8 @@
 //! Percent-encodes the bytes of a request target that RFC 3986 does not allow and that clients send
 //! all the same, such as `<` or bytes that are not UTF-8. `http::Uri` does not take them.
 
+use percent_encoding::percent_encode_byte;
+
 /// The position of the first byte in `next` that must be encoded. It follows `line` and may have
 /// further lines.
 pub(super) fn find_in_next(line: &[u8], next: &[u8]) -> Option<usize> {
@@ -41,8 +43,7 @@ pub(super) fn encode(line: &[u8], from: usize) -> Vec<u8> {
             return;
         }
         if must_be_encoded {
-            encoded.push(b'%');
-            encoded.extend([byte >> 4, byte & 0xf].map(hexadecimal));
+            encoded.extend_from_slice(percent_encode_byte(byte).as_bytes());
         } else {
             encoded.push(byte);
         }
@@ -50,19 +51,12 @@ pub(super) fn encode(line: &[u8], from: usize) -> Vec<u8> {
     encoded
 }
 
-fn hexadecimal(digit: u8) -> u8 {
-    b"0123456789ABCDEF"[usize::from(digit)]
-}
-
 /// Calls `visit` with each position, its byte, and whether the byte must be encoded.
 fn for_each_byte(line: &[u8], mut visit: impl FnMut(usize, u8, bool)) {
     let target = target_of(line);
-    let mut others = |range: std::ops::Range<usize>| {
-        for at in range {
-            visit(at, line[at], false);
-        }
-    };
-    others(0..target.start);
+    for (at, byte) in line[..target.start].iter().enumerate() {
+        visit(at, *byte, false);
+    }
     let is_ended = target.end < line.len();
     let mut at = target.start;
     let mut is_query = false;
