@@ -51,7 +51,7 @@ pub(super) async fn admin_response<B>(
     request: &Request<B>,
 ) -> Result<Option<Response<OutgoingBody>>, ExchangeError> {
     let path = request.uri().path();
-    let session_page = SessionPage::of(request.method(), path);
+    let session_page = SessionPage::of(request.method(), path)?;
     if path != PLUGIN_STATUS_PATH && session_page.is_none() {
         return Ok(None);
     }

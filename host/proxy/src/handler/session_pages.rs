@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use http::Method;
-use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 
 use super::error::ExchangeError;
+use super::session_selection::decode_session_name;
 use super::shared_state::SharedState;
 use crate::session::{Session, SessionReport};
 
@@ -27,15 +27,18 @@ pub(super) enum SessionPage {
 
 impl SessionPage {
     /// The page of a path; `None` for the path of something else.
-    pub(super) fn of(method: &Method, path: &str) -> Option<Self> {
-        let name = path.strip_prefix(PREFIX)?;
+    ///
+    /// # Errors
+    /// If the name is not UTF-8.
+    pub(super) fn of(method: &Method, path: &str) -> Result<Option<Self>, ExchangeError> {
+        let Some(name) = path.strip_prefix(PREFIX) else {
+            return Ok(None);
+        };
         let marked = name.strip_suffix(MARK).filter(|_| *method == Method::POST);
-        // What is not UTF-8 is not a valid name either.
-        let decode = |name: &str| percent_decode_str(name).decode_utf8_lossy().into_owned();
-        Some(match marked {
-            Some(name) => Self::Mark(decode(name)),
-            None => Self::Verdict(decode(name)),
-        })
+        Ok(Some(match marked {
+            Some(name) => Self::Mark(decode_session_name(name)?),
+            None => Self::Verdict(decode_session_name(name)?),
+        }))
     }
 
     /// The page as JSON, once the complete exchanges of the run are written.
@@ -109,7 +112,18 @@ mod tests {
             (Method::GET, "/__ouli/session/a", None),
             (Method::GET, "/a", None),
         ] {
-            assert_eq!(SessionPage::of(&method, path), page, "{method} {path}");
+            let found = SessionPage::of(&method, path).unwrap();
+            assert_eq!(found, page, "{method} {path}");
+        }
+        for (method, path) in [
+            (Method::GET, "/__ouli/sessions/%ff"),
+            (Method::POST, "/__ouli/sessions/%ff/mark"),
+        ] {
+            let error = SessionPage::of(&method, path).unwrap_err();
+            assert!(
+                matches!(error, ExchangeError::Session(_)),
+                "{method} {path}"
+            );
         }
     }
 }

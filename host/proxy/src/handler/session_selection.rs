@@ -78,16 +78,25 @@ fn split_session_name(rest: &str) -> Result<(String, PathAndQuery), ExchangeErro
         Some(end) => (&rest[..end], &rest[end + OWN_SEGMENT.len()..]),
         None => rest.split_at(path.find('/').unwrap_or(path.len())),
     };
-    let name = percent_encoding::percent_decode_str(name).decode_utf8();
-    let name =
-        name.map_err(|_| ExchangeError::Session("the name of the session is not UTF-8".into()))?;
+    let name = decode_session_name(name)?;
     let target = if target.starts_with('/') {
         PathAndQuery::try_from(target)
     } else {
-        return Ok((name.into_owned(), with_root(target)?));
+        return Ok((name, with_root(target)?));
     };
     let target = target.map_err(|error| ExchangeError::Downstream(error.to_string()))?;
-    Ok((name.into_owned(), target))
+    Ok((name, target))
+}
+
+/// The name of a session in a path.
+///
+/// # Errors
+/// If it is not UTF-8.
+pub(super) fn decode_session_name(name: &str) -> Result<String, ExchangeError> {
+    let decoded = percent_encoding::percent_decode_str(name).decode_utf8();
+    let decoded =
+        decoded.map_err(|_| ExchangeError::Session("the name of the session is not UTF-8".into()));
+    Ok(decoded?.into_owned())
 }
 
 /// A query after the path `/`.
