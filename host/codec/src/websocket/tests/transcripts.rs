@@ -229,46 +229,106 @@ fn an_error_within_a_message_is_noticed() {
 }
 
 #[test]
-fn a_message_between_two_fragments_is_noticed() {
+fn a_replay_sends_a_message_when_it_began_and_waits_for_one_that_ended() {
     const WHOLE: &[u8] = b"\x81\x81\0\0\0\0A";
-    let within = |tunnel: Tunnel| tunnel.read(None).answered_within;
-    let begun = || Tunnel::default().server(b"\x01\x01a");
+    const EMPTY_PING: &[u8] = b"\x89\x80\0\0\0\0";
+    let tunnel = Tunnel::default;
+    let begun = || tunnel().server(b"\x01\x01a");
     let end = b"\x80\x01b";
-    assert_eq!(
-        within(begun().client(WHOLE).server(end)),
-        Some(Side::Server)
-    );
-    let client = Tunnel::default().client(b"\x01\x81\0\0\0\0A");
-    let client = client.server(b"\x81\x01a").client(b"\x80\x80\0\0\0\0");
-    assert_eq!(within(client), Some(Side::Client));
+    let (a, ab, client) = (text("a"), text("ab"), text("A"));
+    let ping = MessageKind::Ping(Bytes::new());
+    let (from_client, from_server) = (Side::Client, Side::Server);
     let cases = [
-        ("a ping", begun().client(b"\x89\x80\0\0\0\0").server(end)),
-        ("begun before", {
-            let tunnel = Tunnel::default().client(&WHOLE[..3]);
-            tunnel.server(b"\x01\x01a").client(&WHOLE[3..]).server(end)
-        }),
         (
-            "ended after",
-            begun().client(&WHOLE[..3]).server(end).client(&WHOLE[3..]),
+            "a message between two fragments of the server",
+            begun().client(WHOLE).server(end),
+            vec![
+                (from_server, 0, ab.clone()),
+                (from_client, 10, client.clone()),
+            ],
         ),
-        ("ended in the next one", {
-            let tunnel = begun().client(&WHOLE[..3]);
-            let tunnel = tunnel.server(b"\x80\x01b\x01\x01c");
-            tunnel.client(&WHOLE[3..]).server(end)
-        }),
         (
-            "a frame in two parts",
-            Tunnel::default()
-                .server(b"\x81\x02a")
+            "a ping and a message between them",
+            begun().client(&[EMPTY_PING, WHOLE].concat()).server(end),
+            vec![
+                (from_server, 0, ab.clone()),
+                (from_client, 10, ping.clone()),
+                (from_client, 10, client.clone()),
+            ],
+        ),
+        (
+            "a message between two parts of a frame",
+            tunnel().server(b"\x81\x02a").client(WHOLE).server(b"b"),
+            vec![
+                (from_server, 0, ab.clone()),
+                (from_client, 10, client.clone()),
+            ],
+        ),
+        (
+            "a message between two fragments of the client",
+            tunnel()
+                .client(b"\x01\x81\0\0\0\0A")
+                .server(b"\x81\x01a")
+                .client(b"\x80\x80\0\0\0\0"),
+            vec![
+                (from_server, 10, a.clone()),
+                (from_client, 20, client.clone()),
+            ],
+        ),
+        (
+            "a message of the client that began before and ended within",
+            tunnel()
+                .client(&WHOLE[..3])
+                .server(b"\x01\x01a")
+                .client(&WHOLE[3..])
+                .server(end),
+            vec![
+                (from_server, 10, ab.clone()),
+                (from_client, 20, client.clone()),
+            ],
+        ),
+        (
+            "a message of the client that ended after",
+            begun().client(&WHOLE[..3]).server(end).client(&WHOLE[3..]),
+            vec![
+                (from_server, 20, ab.clone()),
+                (from_client, 30, client.clone()),
+            ],
+        ),
+        (
+            "a message in the same bytes as the end of a ping",
+            tunnel()
+                .server(b"\x89")
                 .client(WHOLE)
-                .server(b"b"),
+                .server(b"\x00\x81\x01a"),
+            vec![
+                (from_client, 10, client.clone()),
+                (from_server, 20, ping),
+                (from_server, 20, a.clone()),
+            ],
+        ),
+        (
+            "two of the server",
+            begun()
+                .client(WHOLE)
+                .server(&[&end[..], b"\x01\x01a"].concat())
+                .client(WHOLE)
+                .server(end),
+            vec![
+                (from_server, 0, ab.clone()),
+                (from_client, 10, client.clone()),
+                (from_server, 20, ab),
+                (from_client, 30, client),
+            ],
         ),
     ];
-    for (name, tunnel) in cases {
-        assert_eq!(within(tunnel), None, "{name}");
+    for (name, tunnel, expected) in cases {
+        let expected: Vec<_> = expected
+            .into_iter()
+            .map(|(side, at, kind)| message(side, at, kind))
+            .collect();
+        assert_eq!(tunnel.read(None).into_replay_order(), expected, "{name}");
     }
-    let after_ping = begun().client(&[b"\x89\x80\0\0\0\0", WHOLE].concat());
-    assert_eq!(within(after_ping.server(end)), Some(Side::Server));
 }
 
 #[test]
