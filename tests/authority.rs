@@ -184,6 +184,38 @@ fn a_target_of_another_server_is_misdirected() {
 }
 
 #[test]
+fn a_replay_without_an_upstream_answers_for_the_recorded_server_alone() {
+    let origin = origin::simple();
+    let recording = gateway::record(&origin).start();
+    assert_eq!(client::http1(&recording).get("/hello").status, 200);
+    let folder = Arc::clone(&recording.folder);
+    recording.stop();
+    let gateway = gateway::replay(&folder).start();
+    let ask = |authority: &str, session: &str| {
+        let head = format!("GET http://{authority}/hello HTTP/1.1\r\nhost: {authority}\r\n");
+        let head = format!("{head}ouli-session: {session}\r\nconnection: close\r\n\r\n");
+        raw(gateway.address, head).rest()
+    };
+    let (recorded, own) = (origin.address.to_string(), gateway.address.to_string());
+    for authority in ["example.com", "127.0.0.1:1", "localhost"] {
+        let answer = ask(authority, "default");
+        assert!(answer.starts_with("HTTP/1.1 421 "), "{authority}: {answer}");
+        let reason = format!("the upstream of the session default ({recorded})");
+        assert!(answer.contains(&reason), "{answer}");
+    }
+    for authority in [&recorded, &own] {
+        let answer = ask(authority, "default");
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{authority}: {answer}");
+    }
+    // Nothing of the session can be a wrong answer.
+    let answer = ask("example.com", "empty");
+    assert!(answer.starts_with("HTTP/1.1 404 "), "{answer}");
+    let report = gateway.finish();
+    assert_eq!((report.hits, report.misses), (2, 0));
+    assert!(!report.passed);
+}
+
+#[test]
 fn any_host_of_a_path_is_answered() {
     let origin = origin::raw(OK);
     let gateway = passthrough(&origin.url(), "");

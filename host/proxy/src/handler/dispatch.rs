@@ -175,11 +175,7 @@ impl RequestHandler {
         let addressed = addressed.inspect_err(|error| self.count_error(error))?;
         let context = self.context(addressed, guard, trace).await;
         let context = context.inspect_err(|error| self.count_error(error))?;
-        let served = if is_websocket {
-            serve_websocket(&context, request, guard).await
-        } else {
-            serve_http(&context, request, guard).await
-        };
+        let served = serve_addressed(&context, request, guard, is_websocket).await;
         served.map_err(|error| {
             let error = guard.rejection().map_or(error, ExchangeError::Rejected);
             context.count_error(&error);
@@ -279,6 +275,20 @@ fn validate(request: &Request<RequestBody>, is_websocket: bool) -> Result<(), Ex
         return Err(InvalidMessage::WebSocketWithBody.into());
     }
     Ok(())
+}
+
+async fn serve_addressed(
+    context: &RequestContext<'_>,
+    request: Request<RequestBody>,
+    guard: &RequestGuard,
+    is_websocket: bool,
+) -> Result<Response<OutgoingBody>, ExchangeError> {
+    target_authority::check_recorded(&request, context).await?;
+    if is_websocket {
+        serve_websocket(context, request, guard).await
+    } else {
+        serve_http(context, request, guard).await
+    }
 }
 
 /// Serves a request that is not for a WebSocket, and the tunnel that it may become.

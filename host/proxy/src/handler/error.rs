@@ -72,7 +72,7 @@ pub enum ExchangeError {
         server: String,
         /// Name of the endpoint.
         endpoint: String,
-        /// URL of its upstream.
+        /// URL of its upstream, or the upstreams that the session was recorded from.
         upstream: String,
     },
     /// Too many concurrent requests, in all or to one upstream; the setting says which.

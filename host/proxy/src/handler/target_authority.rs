@@ -8,36 +8,93 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use http::uri::{Authority, Scheme};
-use http::{Request, Version};
+use http::{Request, Uri, Version};
 
 use super::endpoint::Endpoint;
 use super::error::ExchangeError;
+use super::request_context::RequestContext;
 use ouli_config::Upstream;
 use ouli_net::upstream::OwnListeners;
 
 /// Rejects a request whose target names a server that is neither the upstream of the endpoint nor
-/// the gateway.
+/// the gateway. An endpoint without an upstream is checked by [`check_recorded`].
 pub(super) fn check<B>(
     request: &Request<B>,
     endpoint: &Endpoint,
     own_listeners: &OwnListeners,
 ) -> Result<(), ExchangeError> {
-    let uri = request.uri();
-    let (Some(authority), Some(upstream)) = (uri.authority(), &endpoint.configured.upstream) else {
+    let Some(upstream) = &endpoint.configured.upstream else {
         return Ok(());
     };
-    if request.version() > Version::HTTP_11
-        || names_upstream(authority, uri.scheme(), upstream)
-        || names_listener(authority, &endpoint.name, own_listeners)
-    {
+    match foreign_target(request, endpoint, own_listeners) {
+        Some(named) if !names_upstream(named, request.uri().scheme(), upstream) => {
+            Err(misdirected(request.uri(), endpoint, upstream.to_string()))
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// Rejects a request to an endpoint without an upstream whose target names neither an upstream
+/// that the session was recorded from nor the gateway. A session without exchanges rejects
+/// nothing: its report of a miss says more.
+pub(super) async fn check_recorded<B>(
+    request: &Request<B>,
+    context: &RequestContext<'_>,
+) -> Result<(), ExchangeError> {
+    let endpoint = &context.endpoint;
+    if endpoint.configured.upstream.is_some() {
         return Ok(());
     }
-    let scheme = uri.scheme_str().unwrap_or("http");
-    Err(ExchangeError::Misdirected {
+    let own_listeners = &context.handler.shared.own_listeners;
+    let Some(named) = foreign_target(request, endpoint, own_listeners) else {
+        return Ok(());
+    };
+    // The index is made of the cassette, which names the upstreams.
+    context.index().await?;
+    let recorded = context.session.authorities();
+    if recorded.is_empty() || recorded.iter().any(|it| names_recorded(named, it)) {
+        return Ok(());
+    }
+    let recorded: Vec<_> = recorded.into_iter().collect();
+    let (session, recorded) = (context.session.name(), recorded.join(", "));
+    let upstream = format!("the upstream of the session {session} ({recorded})");
+    Err(misdirected(request.uri(), endpoint, upstream))
+}
+
+/// The authority of a target in absolute form, unless it is an address of the gateway.
+fn foreign_target<'a, B>(
+    request: &'a Request<B>,
+    endpoint: &Endpoint,
+    own_listeners: &OwnListeners,
+) -> Option<&'a Authority> {
+    if request.version() > Version::HTTP_11 {
+        return None;
+    }
+    let named = request.uri().authority()?;
+    (!names_listener(named, &endpoint.name, own_listeners)).then_some(named)
+}
+
+fn misdirected(target: &Uri, endpoint: &Endpoint, upstream: String) -> ExchangeError {
+    let scheme = target.scheme_str().unwrap_or("http");
+    let authority = target.authority().map_or("", Authority::as_str);
+    ExchangeError::Misdirected {
         server: format!("{scheme}://{authority}"),
         endpoint: endpoint.name.to_string(),
-        upstream: upstream.to_string(),
-    })
+        upstream,
+    }
+}
+
+/// True for a recorded authority. It has no port if that is the default of its scheme, which is
+/// not recorded.
+fn names_recorded(named: &Authority, recorded: &str) -> bool {
+    let Ok(recorded) = recorded.parse::<Authority>() else {
+        return false;
+    };
+    let is_port = match (named.port_u16(), recorded.port_u16()) {
+        (Some(named), None) => matches!(named, 80 | 443),
+        (named, recorded) => named == recorded,
+    };
+    is_port && bare_host(named).eq_ignore_ascii_case(bare_host(&recorded))
 }
 
 /// True for the host of the upstream with its port. A target without a port names the upstream's
@@ -103,6 +160,24 @@ mod tests {
             let upstream = upstream.parse().unwrap();
             let named = names_upstream(authority, target.scheme(), &upstream);
             assert_eq!(named, expected, "{target} for {upstream}");
+        }
+    }
+
+    #[test]
+    fn a_recorded_upstream_is_named_by_host_and_port() {
+        for (named, recorded, expected) in [
+            ("a.test", "a.test", true),
+            ("A.test:443", "a.test", true),
+            ("a.test:80", "a.test", true),
+            ("a.test:8080", "a.test", false),
+            ("a.test", "a.test:8080", false),
+            ("a.test:8080", "a.test:8080", true),
+            ("b.test", "a.test", false),
+            ("[::1]:9", "[::1]:9", true),
+            ("a.test", "", false),
+        ] {
+            let is_named = names_recorded(&named.parse().unwrap(), recorded);
+            assert_eq!(is_named, expected, "{named} for {recorded}");
         }
     }
 

@@ -1,6 +1,6 @@
 //! The exchanges of one run of a session, and the runs that an exchange is passed on to.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::{Arc, Weak};
 
 use parking_lot::{Mutex, RwLock};
@@ -11,9 +11,35 @@ use super::entry::Entry;
 pub(super) struct RunEntries {
     run: u64,
     version: u64,
-    replayable: RwLock<Vec<Arc<Entry>>>,
+    replayable: RwLock<Replayable>,
     /// The exchanges that the run recorded. They are replayed to later runs only.
     recorded: Mutex<Vec<Arc<Entry>>>,
+}
+
+/// The exchanges that can be replayed.
+#[derive(Default)]
+struct Replayable {
+    entries: Vec<Arc<Entry>>,
+    /// The upstreams that they were recorded from, as host and port.
+    authorities: BTreeSet<String>,
+}
+
+impl Replayable {
+    fn new(entries: Vec<Arc<Entry>>) -> Self {
+        let mut replayable = Self::default();
+        for entry in entries {
+            replayable.add(entry);
+        }
+        replayable
+    }
+
+    fn add(&mut self, entry: Arc<Entry>) {
+        let authority = &entry.request.authority;
+        if !self.authorities.contains(authority) {
+            self.authorities.insert(authority.clone());
+        }
+        self.entries.push(entry);
+    }
 }
 
 /// The sessions of one name that are in use: the latest one, and those of requests in flight. While
@@ -33,7 +59,7 @@ impl RunEntries {
         Self {
             run,
             version,
-            replayable: RwLock::new(replayable),
+            replayable: RwLock::new(Replayable::new(replayable)),
             recorded: Mutex::new(recorded),
         }
     }
@@ -45,17 +71,23 @@ impl RunEntries {
 
     /// The exchanges that can be replayed, from position `from` on.
     pub(super) fn replayable_from(&self, from: usize) -> Vec<Arc<Entry>> {
-        let entries = self.replayable.read();
-        entries.get(from..).unwrap_or_default().to_vec()
+        let replayable = self.replayable.read();
+        let entries = replayable.entries.get(from..);
+        entries.unwrap_or_default().to_vec()
     }
 
     /// The number of exchanges that can be replayed.
     pub(super) fn replayable_count(&self) -> usize {
-        self.replayable.read().len()
+        self.replayable.read().entries.len()
+    }
+
+    /// The upstreams that the exchanges that can be replayed were recorded from.
+    pub(super) fn authorities(&self) -> BTreeSet<String> {
+        self.replayable.read().authorities.clone()
     }
 
     pub(super) fn add_replayable(&self, entry: Entry) {
-        self.replayable.write().push(Arc::new(entry));
+        self.replayable.write().add(Arc::new(entry));
     }
 
     /// The exchanges that the run recorded.
@@ -80,8 +112,9 @@ impl RunEntries {
             return;
         }
         let mut replayable = self.replayable.write();
-        if !replayable.iter().any(|it| it.ordinal == entry.ordinal) {
-            replayable.push(Arc::new(entry.rewound()));
+        let mut known = replayable.entries.iter();
+        if !known.any(|it| it.ordinal == entry.ordinal) {
+            replayable.add(Arc::new(entry.rewound()));
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The state of one session.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -211,6 +212,11 @@ impl Session {
     /// True if there are no exchanges.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// The upstreams that its exchanges were recorded from, as host and port.
+    pub(crate) fn authorities(&self) -> BTreeSet<String> {
+        self.entries.authorities()
     }
 
     pub(super) fn add(&self, entry: Entry) {
