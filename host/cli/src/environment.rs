@@ -6,7 +6,7 @@
 
 use std::env;
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::args::Cli;
@@ -80,9 +80,11 @@ pub(super) fn inherited_sockets() -> Result<Vec<InheritedSocket>, String> {
 pub(super) fn options(cli: &Cli) -> Options {
     let base_dir = env::current_dir().unwrap_or_else(|_| PathBuf::from("."));
     let default = PathBuf::from(CONFIG_FILE);
-    let found = base_dir.join(&default).is_file().then_some(default);
-    let file = cli.config().map(Path::to_owned).or(found);
-    let config = file.map_or(ConfigSource::Default, ConfigSource::File);
+    let config = match cli.config() {
+        Some(file) => ConfigSource::File(file.to_owned()),
+        None if base_dir.join(&default).is_file() => ConfigSource::File(default),
+        None => ConfigSource::OptionalFile(default),
+    };
     Options {
         overrides: cli.overrides(),
         compile_cache: cache_folder(),

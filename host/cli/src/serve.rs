@@ -23,7 +23,8 @@ pub(super) fn serve(cli: &Cli) -> u8 {
         Ok(sockets) => sockets,
         Err(reason) => return usage_error(&reason),
     };
-    let unconfigured = options.config == ConfigSource::Default && cli.mode().is_none();
+    let unconfigured =
+        matches!(options.config, ConfigSource::OptionalFile(_)) && cli.mode().is_none();
     if let Err(reason) = check_report(&options) {
         return usage_error(&reason);
     }

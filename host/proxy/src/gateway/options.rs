@@ -41,6 +41,8 @@ pub enum ConfigSource {
     Default,
     /// A file, read again at each reload.
     File(PathBuf),
+    /// A file that may be missing: then all settings have their defaults until it is created.
+    OptionalFile(PathBuf),
     /// The text of a configuration file.
     Text(String),
 }
@@ -70,7 +72,9 @@ impl Options {
     /// Path of the configuration file.
     pub(super) fn config_path(&self) -> Option<PathBuf> {
         match &self.config {
-            ConfigSource::File(path) => Some(self.base_dir.join(path)),
+            ConfigSource::File(path) | ConfigSource::OptionalFile(path) => {
+                Some(self.base_dir.join(path))
+            }
             ConfigSource::Default | ConfigSource::Text(_) => None,
         }
     }
