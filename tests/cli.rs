@@ -10,18 +10,18 @@ use crate::support::origin::{self, Gate, Origin};
 use crate::support::plugins::fixture;
 use crate::support::until;
 
-const ANY: &str = "127.0.0.1:0";
+pub(crate) const ANY: &str = "127.0.0.1:0";
 
-fn run(folder: &Folder, arguments: &[&str]) -> Ended {
+pub(crate) fn run(folder: &Folder, arguments: &[&str]) -> Ended {
     program(folder, arguments).run()
 }
 
-fn at(address: std::net::SocketAddr) -> Client {
+pub(crate) fn at(address: std::net::SocketAddr) -> Client {
     client::at(address, http::Version::HTTP_11)
 }
 
 /// A folder with one recorded exchange, `GET /hello`.
-fn recorded(origin: &Origin) -> Folder {
+pub(crate) fn recorded(origin: &Origin) -> Folder {
     let folder = Folder::new();
     let url = origin.url();
     let mut process = program(&folder, &["record", "--upstream", &url, "--listen", ANY]).start();

@@ -76,6 +76,7 @@ mod session_lifetime;
 mod session_names;
 /// Session selection and isolation.
 mod sessions;
+mod settings;
 /// Shutdown, reload and socket handover without lost requests.
 mod shutdown;
 /// Client, gateway and origin on a simulated faulty network.

@@ -9,12 +9,15 @@ use crate::table_reader::{Location, Section};
 use crate::upstream::listener_accepts;
 use crate::value_parsers::{choice, flag};
 
+/// The session of requests that name none, unless one is configured.
+pub const DEFAULT_SESSION: &str = "default";
+
 /// Reads `[[endpoint]]` and the top-level keys that are defaults of endpoints.
 pub(super) fn read(root: &mut Section<'_>, max_endpoints: usize) -> Vec<Endpoint> {
     let mode = root.read("mode", choice);
     let session = root
         .read("session", endpoint::session_name)
-        .unwrap_or_else(|| "default".to_owned());
+        .unwrap_or_else(|| DEFAULT_SESSION.to_owned());
     let record_failures = root.read("record_failures", flag).unwrap_or(false);
     let error_format = root.read("error_format", choice);
     let sections = root.sections("endpoint", "name");

@@ -14,7 +14,7 @@ use crate::plugin::Plugin;
 use crate::table_reader::{ReadContext, Section};
 use crate::timing::timing;
 use crate::value_parsers::{choice, flag, text};
-use crate::value_tree::{self, Node};
+use crate::value_tree::{self, Node, Value};
 
 impl Config {
     /// Reads the text of a file and applies the overrides. Relative paths in the file start from
@@ -60,6 +60,30 @@ impl Config {
     }
 }
 
+impl Config {
+    /// The place of a setting in the file, as `ouli.toml:12`. `path` leads to it by keys, and by
+    /// numbers in arrays. None if it is not in the file, or if an override decides.
+    pub fn place_of(
+        file: Option<(&Path, &str)>,
+        overrides: &[Override],
+        path: &[&str],
+    ) -> Option<String> {
+        let (name, text) = file?;
+        let (mut table, _) = value_tree::parse(text);
+        let errors = ErrorCollector::from_syntax_errors(Vec::new());
+        overrides::apply(overrides, &mut table, &errors);
+        let (first, rest) = path.split_first()?;
+        let mut node = table.get(*first)?;
+        for step in rest {
+            node = match &node.value {
+                Value::Array(items) => items.get(step.parse::<usize>().ok()?)?,
+                _ => node.member(step)?,
+            };
+        }
+        node.line.map(|line| format!("{}:{line}", name.display()))
+    }
+}
+
 /// Reads the whole table. An invalid value is replaced by a default, and its error is collected.
 fn read(mut root: Section<'_>) -> Config {
     let limits = root
@@ -88,9 +112,9 @@ fn read(mut root: Section<'_>) -> Config {
         endpoints,
         plugins,
         builtin: BuiltinSettings {
-            matcher: root.json_table("matcher"),
-            redactor: root.json_table("redactor"),
-            policy: root.json_table("policy"),
+            matcher: root.builtin_settings("matcher"),
+            redactor: root.builtin_settings("redactor"),
+            policy: root.builtin_settings("policy"),
         },
         redaction: redaction(&mut root),
         fail_on: fail_on(&mut root, strict),

@@ -34,6 +34,7 @@ pub use command_line::{CONFIG_FILE, CommandLine};
 pub use config::{BuiltinSettings, Config, PluginFolders, Redaction};
 pub use config_error::{ConfigError, ConfigErrors, ValueError};
 pub use endpoint::Endpoint;
+pub use endpoint_list::DEFAULT_SESSION;
 pub use endpoint_tls::{CertificateFiles, ClientAuth, Tls};
 pub use fail_on::FailOn;
 pub use fsync::Fsync;

@@ -157,6 +157,18 @@ impl<'a> Section<'a> {
         section.into_json()
     }
 
+    /// The settings of a built-in plugin. A single text or number is a list of one, as everywhere:
+    /// no setting of these plugins has such a value.
+    pub(super) fn builtin_settings(&mut self, key: &'static str) -> Map<String, Json> {
+        let mut settings = self.json_table(key);
+        for value in settings.values_mut() {
+            if value.is_string() || value.is_number() {
+                *value = Json::Array(vec![value.take()]);
+            }
+        }
+        settings
+    }
+
     /// Adds an error of `key` that shows after its value was read.
     pub(super) fn add_error(&self, key: &str, problem: ValueError) {
         self.context

@@ -3,7 +3,7 @@
 use super::cassettes::cassette_folder;
 use super::error::StartError;
 use super::options::Options;
-use super::{load, snapshot_builder};
+use super::{environment_secrets, load, snapshot_builder};
 use ouli_cassette::{CassetteDir, ChangePolicy, LoadedCassette, RecordedExchange};
 use ouli_message::Content;
 use ouli_message::error_chain::error_chain;
@@ -17,9 +17,13 @@ pub fn check(options: &Options) -> Vec<String> {
     };
     let mut errors: Vec<_> = start_errors.iter().flat_map(lines).collect();
     errors.extend(loaded.tls.expired());
-    if start_errors.is_empty()
-        && let Err(error) = snapshot_builder::build_snapshot(&loaded, None, 1)
-    {
+    if environment_secrets::check(&loaded.config, options).is_ok() {
+        // A replay starts without them, a recording will not.
+        errors.extend(environment_secrets::problems(&loaded.config, options));
+    }
+    if !start_errors.is_empty() {
+        snapshot_builder::warn_of_unknown_rules(&loaded);
+    } else if let Err(error) = snapshot_builder::build_snapshot(&loaded, None, 1) {
         errors.push(error.to_string());
     }
     if !loaded.config.cassettes.exists() {

@@ -8,10 +8,13 @@ use super::source_files;
 use ouli_config::{Config, Instances, OnDifference, OnError, Plugin as PluginConfig};
 use ouli_plugin::{Bounds, Source};
 
+/// The name of the built-in redactor.
+pub(super) const REDACTOR: &str = "builtin:redactor";
+
 /// The built-in plugins, in the order in which they are called, after all others.
 const BUILTIN: [(&str, &[u8]); 3] = [
     ("builtin:matcher", ouli_plugin::builtin::MATCHER),
-    ("builtin:redactor", ouli_plugin::builtin::REDACTOR),
+    (REDACTOR, ouli_plugin::builtin::REDACTOR),
     ("builtin:policy", ouli_plugin::builtin::POLICY),
 ];
 
@@ -67,7 +70,7 @@ pub(super) fn desired_plugins(config: &Config, instances: usize) -> DesiredPlugi
     for (name, bytes) in BUILTIN {
         let settings = match name {
             "builtin:matcher" => &config.builtin.matcher,
-            "builtin:redactor" => &config.builtin.redactor,
+            REDACTOR => &config.builtin.redactor,
             _ => &config.builtin.policy,
         };
         let settings = serde_json::Value::Object(settings.clone()).to_string();

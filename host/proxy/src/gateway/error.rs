@@ -34,6 +34,9 @@ pub enum StartError {
     /// Plugins cannot be loaded, one line for each.
     #[error("{}", .0.join("\n"))]
     Plugins(Vec<String>),
+    /// Variables with secrets cannot be searched for, one line for each.
+    #[error("{}", .0.join("\n"))]
+    Environment(Vec<String>),
     /// A descriptor set is invalid.
     #[error("{0}")]
     Descriptors(String),

@@ -18,12 +18,12 @@ use super::options::Options;
 use super::plugin_status::{PluginStatus, Status};
 use super::shutdown::ShutdownTimeouts;
 use super::state::{self, GatewayState};
-use super::{load, snapshot_builder};
+use super::{environment_secrets, load, snapshot_builder};
 use crate::handler::RequestLimiter;
 use crate::handler::{PageRenderer, SharedState, Snapshot};
 use crate::session::{Counters, MemoryBudget, Recorder, RecorderLimits, Sessions, Verdict};
 use ouli_cassette::Writer;
-use ouli_config::{Config, Defect};
+use ouli_config::Defect;
 use ouli_net::drain::Drain;
 
 /// A running gateway. It has threads of its own; [`Gateway::stop`] ends them.
@@ -48,7 +48,7 @@ impl Gateway {
         let limits = &config.limits;
         let folder = Arc::new(cassette_folder(&config)?);
         cassettes::ensure_git_attributes(&config, &folder);
-        let secrets = environment_secrets(&config, options.environment);
+        let secrets = environment_secrets::read(&config, options.environment);
         let sessions = Arc::new(Sessions::new(folder, limits, secrets));
         let writer = Arc::new(cassettes::start_writer(&sessions, &config)?);
         let (recorder, recorder_thread) =
@@ -190,21 +190,4 @@ fn count_last_recordings(counters: &Counters, error: &str) {
     let reason = format!("cannot write the last recordings: {error}");
     tracing::error!("{reason}");
     counters.count_defects(Defect::NotWritten, &reason, 1);
-}
-
-/// Names and values of the environment variables that hold secrets.
-fn environment_secrets(
-    config: &Config,
-    environment: fn(&str) -> Option<String>,
-) -> Vec<(String, String)> {
-    let names = config.redaction.env.iter();
-    names
-        .filter_map(|name| match environment(name) {
-            Some(value) if !value.is_empty() => Some((name.clone(), value)),
-            Some(_) | None => {
-                tracing::warn!("[redaction] env: {name} is not set");
-                None
-            }
-        })
-        .collect()
 }

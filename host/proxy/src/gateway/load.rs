@@ -1,10 +1,13 @@
 //! Reads one generation from disk, at the start and at each reload.
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::builtin_settings;
 use super::desired_plugins::desired_plugins;
+use super::environment_secrets;
 use super::error::StartError;
 use super::loaded::Loaded;
 use super::options::{ConfigSource, Options};
@@ -56,6 +59,7 @@ fn load_parts(
     let mut errors = Vec::new();
     errors.extend(check_plugin_folders(&config).err());
     errors.extend(check_cassette_folder(&config).err());
+    errors.extend(environment_secrets::check(&config, options).err());
     let descriptors = ProtoDescriptors::read(&config).unwrap_or_else(|error| {
         errors.push(StartError::Descriptors(error));
         ProtoDescriptors::default()
@@ -75,10 +79,18 @@ fn load_parts(
     let desired = desired_plugins(&loaded.config, options.instance_count());
     let mut invalid = desired.errors;
     let swap = PluginSwap::first(options, &loaded)?;
+    let file = config_file(options, loaded.config_text.as_deref());
     let outcome = swap.load_all(desired.candidates);
+    for (name, rejected) in outcome.rejected {
+        let settings = builtin_settings::errors(&swap, &rejected.source, |path| {
+            Config::place_of(file, &options.overrides, path)
+        });
+        match settings.is_empty() {
+            true => invalid.push(format!("{name}: {}", rejected.reason)),
+            false => invalid.extend(settings),
+        }
+    }
     loaded.plugins = outcome.plugins;
-    let rejected = outcome.rejected.into_iter();
-    invalid.extend(rejected.map(|(name, rejected)| format!("{name}: {}", rejected.reason)));
     if !invalid.is_empty() {
         errors.push(StartError::Plugins(invalid));
     }
@@ -157,6 +169,7 @@ fn reload_config(options: &Options, loaded: &mut Loaded) -> bool {
         }
         let config = parse_config(options, text.as_deref())?;
         check_plugin_folders(&config)?;
+        environment_secrets::check(&config, options)?;
         Ok(Some((text, config)))
     });
     match parsed {
@@ -199,13 +212,21 @@ fn read_config(options: &Options) -> Result<Option<String>, StartError> {
             text.map(Some)
                 .map_err(|source| StartError::Read { path, source })
         }
+        ConfigSource::OptionalFile(path) => {
+            let path = options.base_dir.join(path);
+            match std::fs::read_to_string(&path) {
+                Ok(text) => Ok(Some(text)),
+                Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+                Err(source) => Err(StartError::Read { path, source }),
+            }
+        }
     }
 }
 
 /// The command with which the gateway was started.
 fn command_line(options: &Options) -> CommandLine {
     let file = match &options.config {
-        ConfigSource::File(path) => Some(path.as_path()),
+        ConfigSource::File(path) | ConfigSource::OptionalFile(path) => Some(path.as_path()),
         ConfigSource::Default | ConfigSource::Text(_) => None,
     };
     CommandLine::new(file, &options.overrides)
@@ -219,7 +240,7 @@ fn parse_config(options: &Options, text: Option<&str>) -> Result<Config, StartEr
 /// The name and the text of the configuration.
 fn config_file<'a>(options: &'a Options, text: Option<&'a str>) -> Option<(&'a Path, &'a str)> {
     let name = match &options.config {
-        ConfigSource::File(path) => path.as_path(),
+        ConfigSource::File(path) | ConfigSource::OptionalFile(path) => path.as_path(),
         ConfigSource::Default | ConfigSource::Text(_) => Path::new("configuration"),
     };
     text.map(|text| (name, text))

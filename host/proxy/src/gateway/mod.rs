@@ -1,11 +1,13 @@
 //! The running gateway: start, reload and stop.
 
 mod bounds;
+mod builtin_settings;
 mod cassette_reload;
 mod cassettes;
 mod check;
 mod concurrency_limits;
 mod desired_plugins;
+mod environment_secrets;
 mod error;
 mod file_watcher;
 mod lifecycle;

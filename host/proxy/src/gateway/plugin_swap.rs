@@ -13,7 +13,7 @@ use super::options::Options;
 use crate::session::{Comparison, Corpus, Sessions};
 use ouli_codec::grpc::Schema;
 use ouli_config::{Limits, OnDifference};
-use ouli_plugin::{Plugin, Plugins};
+use ouli_plugin::{Plugin, Plugins, Source};
 
 /// The accepted plugins and the rejected versions.
 pub(super) struct SwapOutcome {
@@ -102,6 +102,31 @@ impl<'a> PluginSwap<'a> {
         outcome
     }
 
+    /// Loads a plugin with other settings.
+    ///
+    /// # Errors
+    /// Why it is rejected.
+    pub(super) fn try_settings(&self, source: &Source, settings: String) -> Result<(), String> {
+        let source = Source {
+            settings,
+            initial_instances: 0,
+            ..source.clone()
+        };
+        let plugin = Plugin::load(self.engine, &source);
+        let plugin = plugin.map_err(|error| error.to_string())?;
+        self.check_rules(&Arc::new(plugin))
+    }
+
+    /// Compiles the rules that a plugin declares.
+    ///
+    /// # Errors
+    /// The rules that are invalid.
+    fn check_rules(&self, plugin: &Arc<Plugin>) -> Result<(), String> {
+        let alone = vec![Arc::clone(plugin)];
+        let composed = Plugins::new(alone, self.disabled_rules, self.schema.clone());
+        composed.map(drop).map_err(|error| error.to_string())
+    }
+
     fn load_candidate(
         &self,
         candidate: Candidate,
@@ -127,6 +152,11 @@ impl<'a> PluginSwap<'a> {
                 return Err(rejected(source, error.stage(), reason));
             }
         };
+        // The rules of files are compiled together, later; an error of these is one of settings.
+        if !from_folder && let Err(reason) = self.check_rules(&plugin) {
+            let reason = settings_error(&source.name, from_folder, reason);
+            return Err(rejected(source, "probe", reason));
+        }
         let comparison = match self.shadow_compare(&plugin, names) {
             Ok(comparison) => comparison,
             Err(reason) => return Err(rejected(source, "shadow", reason)),

@@ -4,11 +4,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::bounds::upstream_bounds;
+use super::desired_plugins::REDACTOR;
 use super::error::StartError;
-use super::loaded::Loaded;
+use super::loaded::{Loaded, PluginSlot};
 use crate::handler::{Endpoint, ExchangeError, Route, Snapshot};
 use crate::session::Sessions;
-use ouli_config::{Config, Endpoint as EndpointConfig, Mode};
+use ouli_config::{Config, DEFAULT_SESSION, Endpoint as EndpointConfig, Mode};
 use ouli_net::tls::ClientConfig;
 use ouli_plugin::Plugins;
 use ouli_redaction::Guard;
@@ -27,11 +28,7 @@ pub(super) fn build_snapshot(
     let plugins = Plugins::new(loaded.plugins(), disabled_rules, loaded.schema())
         .map_err(StartError::Composition)?;
     let guard = Guard::new(disabled_rules);
-    for id in plugins.unknown_disabled() {
-        if !Guard::ids().any(|known| known == id) {
-            tracing::warn!("[redaction] disabled_rules: there is no rule `{id}`");
-        }
-    }
+    warn_of_unknown(&plugins);
     let mut endpoints = HashMap::new();
     for configured in &config.endpoints {
         let name: Arc<str> = configured.name.as_str().into();
@@ -53,6 +50,26 @@ pub(super) fn build_snapshot(
         endpoints,
         indexes: Default::default(),
     })
+}
+
+/// Warns of `disabled_rules` that no rule has as its id, if the plugins with rules are loaded.
+pub(super) fn warn_of_unknown_rules(loaded: &Loaded) {
+    let is_redactor = |slot: &PluginSlot| slot.source.name == REDACTOR;
+    if !loaded.plugins.iter().any(is_redactor) {
+        return;
+    }
+    let disabled_rules = &loaded.config.redaction.disabled_rules;
+    if let Ok(plugins) = Plugins::new(loaded.plugins(), disabled_rules, loaded.schema()) {
+        warn_of_unknown(&plugins);
+    }
+}
+
+fn warn_of_unknown(plugins: &Plugins) {
+    for id in plugins.unknown_disabled() {
+        if !Guard::ids().any(|known| known == id) {
+            tracing::warn!("[redaction] disabled_rules: there is no rule `{id}`");
+        }
+    }
 }
 
 fn reusable_endpoint(
@@ -109,6 +126,7 @@ pub(super) fn warm_up(snapshot: &Snapshot, sessions: &Sessions) -> Result<(), St
         if session.is_empty()
             && session.withheld().is_none()
             && endpoint.configured.mode == Mode::Replay
+            && !is_unused_default(session.name(), sessions)
         {
             let (name, folder) = (session.name(), sessions.folder().root().display());
             let command = snapshot.command_in_mode(Mode::Record, endpoint, name);
@@ -118,6 +136,13 @@ pub(super) fn warm_up(snapshot: &Snapshot, sessions: &Sessions) -> Result<(), St
         }
     }
     Ok(())
+}
+
+/// True if requests may well name sessions of their own: some are recorded, and the session of the
+/// others is the default one.
+fn is_unused_default(session: &str, sessions: &Sessions) -> bool {
+    let recorded = || sessions.folder().list();
+    session == DEFAULT_SESSION && recorded().is_ok_and(|recorded| !recorded.is_empty())
 }
 
 /// Builds the indexes of all sessions in use with the new plugins before the snapshot is published,
