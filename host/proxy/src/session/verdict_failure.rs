@@ -96,6 +96,7 @@ fn explained(defect: Defect, reason: &str) -> String {
         Defect::Secret if reason == FORGOTTEN_SECRETS => FORGOTTEN.to_owned(),
         Defect::Secret => format!("a secret was found in it by the rule {reason}"),
         Defect::Dropped => format!("{reason}, see on_recorder_full"),
+        Defect::UpstreamError => format!("{reason}; `record_failures = true` records it"),
         _ => reason.to_owned(),
     }
 }
