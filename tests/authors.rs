@@ -132,6 +132,45 @@ fn an_invalid_test_case_is_not_reported_as_a_plugin_failure() {
 }
 
 #[test]
+fn a_case_may_expect_that_prepare_rejects_its_settings() {
+    let case = |expect: &str| {
+        format!(
+            "{{\"description\": \"settings\", \"role\": \"matcher\", \"settings\": {{\"a\": 1}}, \
+             \"request\": {{}}, \"expect\": {expect}}}"
+        )
+    };
+    let (error, other) = (
+        case("{\"error\": \"prepare\"}"),
+        case("{\"error\": \"other\"}"),
+    );
+    let unexpected = case("{\"parts\": []}");
+    let cases = [
+        ("1.json", &*error),
+        ("2.json", &*other),
+        ("3.json", &*unexpected),
+    ];
+    let folder = with_cases("bad-prepare", &cases);
+    let ended = run(&folder, &["plugin", "test", "own.wasm"]);
+    assert_eq!(ended.status, Some(1), "{}", ended.stderr);
+    for line in [
+        "ok    1.json: settings",
+        "FAIL  2.json: settings",
+        "FAIL  3.json: settings",
+        "1 passed, 2 failed",
+    ] {
+        assert!(ended.stdout.contains(line), "{line}: {}", ended.stdout);
+    }
+    let bless = run(&folder, &["plugin", "test", "own.wasm", "--bless"]);
+    assert_eq!(bless.status, Some(0), "{}", bless.stderr);
+    let again = run(&folder, &["plugin", "test", "own.wasm"]);
+    assert!(
+        again.stdout.contains("3 passed, 0 failed"),
+        "{}",
+        again.stdout
+    );
+}
+
+#[test]
 fn expected_answers_are_text_and_bless_rewrites_them() {
     let redacted = r#"{"description": "the pin goes", "role": "redactor",
         "request": {"method": "POST", "json": {"pin": "4711", "name": "ann"}},

@@ -26,6 +26,9 @@ use ouli_redaction::{EditError, Redactor, RedactorEdits, RuleDeclaration, Secret
 /// of the request and a look-up.
 const CACHE_THRESHOLD: Duration = Duration::from_micros(10);
 
+/// Compiling a larger file may take seconds, so it is logged first.
+const LARGE_FILE: usize = 4 << 20;
+
 /// A loaded plugin.
 pub struct Plugin {
     name: String,
@@ -52,6 +55,11 @@ impl Plugin {
     /// # Errors
     /// If the plugin is invalid, exceeds a limit, or its `prepare` fails.
     pub fn load(engine: &Engine, source: &Source) -> Result<Self, PluginError> {
+        let (name, size) = (&source.name, source.bytes.len());
+        if size >= LARGE_FILE {
+            let size = size >> 20;
+            tracing::info!("compiling {name} ({size} MiB), which may take a minute unless cached");
+        }
         let prepared = prepare::prepare_plugin(engine, source)?;
         let mut plugin = Self {
             name: source.name.clone(),

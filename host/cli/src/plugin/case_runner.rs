@@ -30,8 +30,11 @@ impl From<String> for CaseError {
 /// The plugin under test, loaded once for each distinct `settings` of the cases.
 pub(super) struct CaseRunner<'a> {
     file: &'a Path,
-    loaded: HashMap<String, Arc<Plugin>>,
+    loaded: HashMap<String, Prepared>,
 }
+
+/// A plugin, or why its `prepare` rejects the settings.
+type Prepared = Result<Arc<Plugin>, String>;
 
 impl<'a> CaseRunner<'a> {
     pub(super) fn new(file: &'a Path) -> Self {
@@ -55,7 +58,10 @@ impl<'a> CaseRunner<'a> {
         };
         let case = Case::parse(&text)?;
         let settings = Value::Object(case.settings.clone()).to_string();
-        let plugin = PluginUnderTest::new(self.load(settings)?)?;
+        let plugin = match self.load(settings)? {
+            Ok(plugin) => PluginUnderTest::new(plugin)?,
+            Err(reason) => return Ok(rejected(path, &text, case, &reason, bless)?),
+        };
         let actual = plugin.call(&case, None)?;
         if bless {
             write_expected(path, &text, &actual.output)?;
@@ -81,16 +87,39 @@ impl<'a> CaseRunner<'a> {
         Ok((case.description, lines))
     }
 
-    fn load(&mut self, settings: String) -> Result<Arc<Plugin>, CaseError> {
-        if let Some(plugin) = self.loaded.get(&settings) {
-            return Ok(Arc::clone(plugin));
+    fn load(&mut self, settings: String) -> Result<Prepared, CaseError> {
+        if let Some(prepared) = self.loaded.get(&settings) {
+            return Ok(prepared.clone());
         }
         let source = load::source(self.file, &settings, &Limits::default());
-        let plugin = source.and_then(|source| load::load(&source));
-        let plugin = plugin.map_err(CaseError::Plugin)?;
-        self.loaded.insert(settings, Arc::clone(&plugin));
-        Ok(plugin)
+        let prepared = source.and_then(|source| load::prepare(&source));
+        let prepared = prepared.map_err(CaseError::Plugin)?;
+        self.loaded.insert(settings, prepared.clone());
+        Ok(prepared)
     }
+}
+
+/// The result of a case whose settings `prepare` rejects: the error that it expects, or a failure.
+fn rejected(
+    path: &Path,
+    text: &str,
+    case: Case,
+    reason: &str,
+    bless: bool,
+) -> Result<(String, Vec<String>), String> {
+    let actual = json!({"error": reason});
+    if bless {
+        write_expected(path, text, &actual)?;
+        return Ok((case.description, Vec::new()));
+    }
+    let expected = case
+        .expect
+        .filter(|expected| expected.contains_key("error"));
+    let lines = match expected {
+        Some(expected) => compare_expected(&Value::Object(expected), &actual),
+        None => vec![reason.to_owned()],
+    };
+    Ok((case.description, lines))
 }
 
 fn key_mismatch(same_key: bool) -> &'static str {

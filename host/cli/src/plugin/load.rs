@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::environment;
 use ouli_config::Limits;
-use ouli_plugin::{Bounds, Plugin, Source};
+use ouli_plugin::{Bounds, Plugin, PluginError, Source};
 
 /// A plugin file with settings and limits.
 pub(super) fn source(file: &Path, settings: &str, limits: &Limits) -> Result<Source, String> {
@@ -30,12 +30,29 @@ pub(super) fn source(file: &Path, settings: &str, limits: &Limits) -> Result<Sou
 
 /// Loads the plugin with the engine of production.
 pub(super) fn load(source: &Source) -> Result<Arc<Plugin>, String> {
+    let plugin = load_plugin(source);
+    plugin.map_err(|error| failure(source, &error))
+}
+
+/// As [`load`]. The inner error is the answer of a plugin that is sound: `prepare` rejects its
+/// settings.
+pub(super) fn prepare(source: &Source) -> Result<Result<Arc<Plugin>, String>, String> {
+    match load_plugin(source) {
+        Ok(plugin) => Ok(Ok(plugin)),
+        Err(error @ (PluginError::Prepare { .. } | PluginError::Rule(_))) => {
+            Ok(Err(error.to_string()))
+        }
+        Err(error) => Err(failure(source, &error)),
+    }
+}
+
+fn load_plugin(source: &Source) -> Result<Arc<Plugin>, PluginError> {
     let cache = environment::cache_folder();
-    let engine = ouli_plugin::engine::shared(cache.as_deref());
-    let engine = engine.map_err(|error| error.to_string())?;
-    let plugin = Plugin::load(engine, source).map_err(|error| {
-        let (name, stage) = (&source.name, error.stage());
-        format!("{name} cannot be loaded ({stage}): {error}")
-    })?;
-    Ok(Arc::new(plugin))
+    let engine = ouli_plugin::engine::shared(cache.as_deref())?;
+    Plugin::load(engine, source).map(Arc::new)
+}
+
+fn failure(source: &Source, error: &PluginError) -> String {
+    let (name, stage) = (&source.name, error.stage());
+    format!("{name} cannot be loaded ({stage}): {error}")
 }
