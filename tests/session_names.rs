@@ -153,6 +153,38 @@ fn a_long_id_has_a_path_of_several_folders() {
 }
 
 #[test]
+fn pages_that_do_not_exist_are_no_defect_of_the_recording() {
+    let origin = counting();
+    let gateway = gateway::auto(&origin).start();
+    let client = client::http1(&gateway);
+    assert_eq!(client.get("/a").status, 200);
+    for page in ["plugins", "sessions"] {
+        // A browser asks for the icon of each page.
+        let ask = client.ask("GET", "/favicon.ico");
+        let ask = ask.header(
+            "referer",
+            &format!("http://{}/__ouli/{page}", gateway.address),
+        );
+        let answer = ask.send();
+        assert_eq!(
+            (answer.status, answer.header("ouli-error")),
+            (404, "page"),
+            "{page}"
+        );
+    }
+    assert_eq!(client.get("/__ouli/plugin").status, 404);
+    let report = gateway.finish();
+    assert!(report.passed, "{report:#?}");
+    // The icon of another page is the upstream's, and a request in a session is one of a test.
+    let gateway = gateway::auto(&origin).start();
+    let ask = client::http1(&gateway).ask("GET", "/favicon.ico");
+    let referer = format!("http://{}/__ouli/session/a/page", gateway.address);
+    assert_eq!(ask.header("referer", &referer).send().status, 200);
+    assert_eq!(client::http1(&gateway).get("/__ouli/session").status, 404);
+    assert!(!gateway.stop().passed);
+}
+
+#[test]
 fn own_paths_without_a_page_never_reach_the_upstream() {
     let origin = counting();
     for builder in [

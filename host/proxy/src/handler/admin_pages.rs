@@ -3,9 +3,9 @@
 use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HOST, ORIGIN};
+use http::header::{CONTENT_TYPE, HOST, ORIGIN, REFERER};
 use http::uri::Authority;
-use http::{HeaderMap, HeaderValue, Method, Request, Response};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri};
 
 use super::error::ExchangeError;
 use super::response_body::OutgoingBody;
@@ -15,6 +15,12 @@ use ouli_net::upstream::OwnListeners;
 
 /// The state of the plugins: live, rejected and draining.
 pub const PLUGIN_STATUS_PATH: &str = "/__ouli/plugins";
+
+/// The icon that a browser asks for with every page.
+const ICON_PATH: &str = "/favicon.ico";
+
+/// The paths of the gateway's own pages that a browser shows.
+const SHOWN_PAGES: [&str; 2] = [PLUGIN_STATUS_PATH, "/__ouli/sessions"];
 
 /// Whether the gateway is ready: 200, or 503 once it stops.
 const HEALTH_PATH: &str = "/__ouli/healthz";
@@ -51,6 +57,9 @@ pub(super) async fn admin_response<B>(
     request: &Request<B>,
 ) -> Result<Option<Response<OutgoingBody>>, ExchangeError> {
     let path = request.uri().path();
+    if path == ICON_PATH && is_from_own_page(request.headers()) {
+        return Err(ExchangeError::UnknownPage { in_session: false });
+    }
     let session_page = SessionPage::of(request.method(), path)?;
     if path != PLUGIN_STATUS_PATH && session_page.is_none() {
         return Ok(None);
@@ -65,6 +74,13 @@ pub(super) async fn admin_response<B>(
         None => (shared.plugin_status_page)(),
     };
     Ok(Some(json_response(body)))
+}
+
+/// True if a page of the gateway's own refers to what is requested (RFC 9110, section 10.1.3).
+fn is_from_own_page(headers: &HeaderMap) -> bool {
+    let referer = header_text(headers, REFERER.as_str());
+    let referer = referer.and_then(|referer| referer.parse::<Uri>().ok());
+    referer.is_some_and(|uri| SHOWN_PAGES.iter().any(|page| uri.path().starts_with(page)))
 }
 
 fn json_response(body: String) -> Response<OutgoingBody> {

@@ -96,7 +96,10 @@ pub enum ExchangeError {
          GET /__ouli/sessions/NAME and POST /__ouli/sessions/NAME/mark; a request PATH in the \
          session NAME is /__ouli/session/NAME/PATH"
     )]
-    UnknownPage,
+    UnknownPage {
+        /// The path begins as that of a request in a session, so a test may have sent it.
+        in_session: bool,
+    },
     /// A reload removed the endpoint.
     #[error("the endpoint {0} is no longer configured")]
     NoEndpoint(String),
@@ -197,7 +200,7 @@ impl ExchangeError {
             | Self::Rejected(_)
             | Self::Stopping
             | Self::AdminForbidden(_)
-            | Self::UnknownPage
+            | Self::UnknownPage { .. }
             | Self::RecordedFailure(_)
             | Self::NoEndpoint(_) => Level::DEBUG,
         }

@@ -134,7 +134,11 @@ mod tests {
             ),
             (Rejection::IncompleteBody.into(), 400, "request"),
             (ExchangeError::AdminForbidden("x"), 403, "forbidden"),
-            (ExchangeError::UnknownPage, 404, "page"),
+            (
+                ExchangeError::UnknownPage { in_session: false },
+                404,
+                "page",
+            ),
             (ExchangeError::TooManyRequests("x"), 503, "limit"),
             (ExchangeError::MemoryLimit, 503, "limit"),
             (ExchangeError::TooManySessions { max: 1 }, 503, "limit"),

@@ -155,7 +155,9 @@ impl ExchangeError {
                 Kind::Forbidden,
                 "the page is only for this machine",
             ),
-            Self::UnknownPage => ProblemType::not_found(Kind::Page, "the gateway has no such page"),
+            Self::UnknownPage { .. } => {
+                ProblemType::not_found(Kind::Page, "the gateway has no such page")
+            }
             Self::Rejected(rejection) => ProblemType::rejected(rejection),
             Self::ConnectNotSupported => ProblemType::new(
                 StatusCode::METHOD_NOT_ALLOWED,

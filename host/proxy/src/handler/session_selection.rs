@@ -10,6 +10,9 @@ use ouli_net::server::WholeServer;
 /// The prefix of a path that names a session.
 const SESSION_PREFIX: &str = "/__ouli/session/";
 
+/// The prefix without a name.
+const OWN_SESSION: &str = "/__ouli/session";
+
 /// The segment of a path after a name with slashes. Paths that begin with it are the gateway's.
 const OWN_SEGMENT: &str = "/__ouli";
 
@@ -40,7 +43,10 @@ pub(super) fn select<B>(request: &Request<B>) -> Result<SelectedSession, Exchang
         None => (None, target),
     };
     if is_own_path(target.path()) {
-        return Err(ExchangeError::UnknownPage);
+        let path = request.uri().path();
+        return Err(ExchangeError::UnknownPage {
+            in_session: path.starts_with(SESSION_PREFIX) || path == OWN_SESSION,
+        });
     }
     let session = session_header(request)?.or(prefix);
     Ok(SelectedSession { session, target })
