@@ -5,7 +5,7 @@ use crate::support::folder::Folder;
 use crate::support::snapshot::{assert_snapshot, normalized};
 
 /// All commands; the empty one is the program without a command.
-pub(crate) const COMMANDS: [&str; 17] = [
+pub(crate) const COMMANDS: [&str; 18] = [
     "",
     "record",
     "replay",
@@ -23,12 +23,14 @@ pub(crate) const COMMANDS: [&str; 17] = [
     "cassette",
     "cassette list",
     "cassette show",
+    "cassette accept",
 ];
 
-const USAGE_ERRORS: [&str; 17] = [
+const USAGE_ERRORS: [&str; 19] = [
     "recrod",
     "replay --no-such-flag",
     "replay --log-format xml",
+    "replay --port 9000",
     "replay --set limits",
     "--session a replay",
     "replay --config missing.toml",
@@ -36,6 +38,7 @@ const USAGE_ERRORS: [&str; 17] = [
     "cassette show",
     "cassette show default --cassettes missing-folder",
     "cassette show missing --cassettes data",
+    "cassette accept missing --cassettes data",
     "plugin new my-matcher --lang go",
     "plugin new My_Matcher --lang rust",
     "plugin new data --lang rust",

@@ -21,8 +21,8 @@ pub use store::{
 };
 pub use summary::{ExchangeSummary, StreamParts, StreamSummary, Summary};
 pub use writer::{
-    Ack, CheckRejection, Completion, OnUnsynced, SubmitError, SyncPolicy, WriteCheck, WriteError,
-    WriteRequest, Writer, WriterOptions,
+    AcceptError, Ack, CheckRejection, Completion, OnUnsynced, SubmitError, SyncPolicy, WriteCheck,
+    WriteError, WriteRequest, Writer, WriterOptions,
 };
 
 #[cfg(test)]

@@ -40,6 +40,9 @@ fn dispatch(cli: &Cli) -> u8 {
         Some(Command::Cassette(CassetteCommand::Show { name, body, .. })) => {
             cassette::show(cli, name, *body)
         }
+        Some(Command::Cassette(CassetteCommand::Accept { name, .. })) => {
+            cassette::accept(cli, name)
+        }
         Some(Command::Ca) => ca::print_path(),
         Some(Command::Demo) => demo::demo(),
     }

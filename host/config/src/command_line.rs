@@ -41,7 +41,13 @@ impl CommandLine {
 
     /// The command that runs one of `count` endpoints in this mode, with the other flags as they
     /// are.
-    pub fn in_mode(&self, mode: Mode, endpoint: &Endpoint, session: &str, count: usize) -> String {
+    pub fn in_mode(
+        &self,
+        mode: Mode,
+        endpoint: &Endpoint,
+        session: Option<&str>,
+        count: usize,
+    ) -> String {
         let is_only = count == 1;
         let mut words = vec!["ouli-gateway".to_owned()];
         if is_only {
@@ -49,13 +55,7 @@ impl CommandLine {
         } else {
             words.extend(self.mode().map(str::to_owned));
         }
-        if let Some(file) = self
-            .config_file
-            .as_ref()
-            .filter(|file| *file != CONFIG_FILE)
-        {
-            words.extend(["--config".to_owned(), file.clone()]);
-        }
+        words.extend(self.config_flag());
         words.extend(self.overrides.iter().flat_map(|one| flag(one, is_only)));
         let set = |key: &str, value: &str| {
             let name = &endpoint.name;
@@ -70,11 +70,27 @@ impl CommandLine {
                 false => set("upstream", "URL"),
             });
         }
-        if is_only {
+        if let Some(session) = session.filter(|_| is_only) {
             words.extend(["--session".to_owned(), session.to_owned()]);
         }
-        let words: Vec<_> = words.iter().map(|word| shell_word(word)).collect();
-        words.join(" ")
+        shell_line(&words)
+    }
+
+    /// The command that accepts the edits of the cassette of a session.
+    pub fn accept_edits(&self, session: &str) -> String {
+        let words = ["ouli-gateway", "cassette", "accept", session];
+        let mut words = words.map(str::to_owned).to_vec();
+        words.extend(self.config_flag());
+        let is_file = |one: &&Override| one.assignment().is_some() || one.key() == "cassettes";
+        let files = self.overrides.iter().filter(is_file);
+        words.extend(files.flat_map(|one| flag(one, true)));
+        shell_line(&words)
+    }
+
+    /// `--config FILE`, unless the file is the default one.
+    fn config_flag(&self) -> Vec<String> {
+        let file = self.config_file.clone().filter(|file| file != CONFIG_FILE);
+        file.map_or_else(Vec::new, |file| vec!["--config".to_owned(), file])
     }
 
     /// The mode that the command names.
@@ -109,6 +125,12 @@ fn flag(one: &Override, is_only: bool) -> Vec<String> {
         .collect()
 }
 
+/// A command line of a POSIX shell.
+fn shell_line(words: &[String]) -> String {
+    let words: Vec<_> = words.iter().map(|word| shell_word(word)).collect();
+    words.join(" ")
+}
+
 /// A word of a POSIX shell, quoted if it needs to be.
 fn shell_word(word: &str) -> String {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:=,@%+".contains(&byte);
@@ -141,13 +163,21 @@ mod tests {
     fn the_flags_of_the_command_are_kept() {
         let line = CommandLine::new(Some(Path::new("ci/ouli.toml")), &overrides());
         let config = Config::from_sources(None, &overrides(), Path::new("/here")).unwrap();
-        let suggested = line.in_mode(Mode::Auto, &config.endpoints[0], "login", 1);
+        let suggested = line.in_mode(Mode::Auto, &config.endpoints[0], Some("login"), 1);
         assert_eq!(
             suggested,
             concat!(
                 "ouli-gateway auto --config ci/ouli.toml --upstream https://api.example.com/v1 ",
                 "--listen 127.0.0.1:0 --cassettes 'tests/my cassettes' --plugins a --plugins b ",
                 r#"--set 'matcher.ignore_query=["it'\''s"]' --session login"#
+            )
+        );
+        assert_eq!(
+            line.accept_edits("log in"),
+            concat!(
+                "ouli-gateway cassette accept 'log in' --config ci/ouli.toml ",
+                "--cassettes 'tests/my cassettes' ",
+                r#"--set 'matcher.ignore_query=["it'\''s"]'"#
             )
         );
         assert!(line.sets("matcher"));
@@ -166,16 +196,16 @@ mod tests {
         };
         let line = CommandLine::new(Some(Path::new(CONFIG_FILE)), &[]);
         assert_eq!(
-            line.in_mode(Mode::Record, &endpoint(None), "s", 1),
+            line.in_mode(Mode::Record, &endpoint(None), Some("s"), 1),
             "ouli-gateway record --upstream URL --session s"
         );
         assert_eq!(
-            line.in_mode(Mode::Record, &endpoint(Some("h2c://a")), "s", 1),
+            line.in_mode(Mode::Record, &endpoint(Some("h2c://a")), Some("s"), 1),
             "ouli-gateway record --session s"
         );
         let line = CommandLine::new(None, &overrides()[..1]);
         assert_eq!(
-            line.in_mode(Mode::Auto, &endpoint(None), "s", 2),
+            line.in_mode(Mode::Auto, &endpoint(None), Some("s"), 2),
             concat!(
                 "ouli-gateway replay --set endpoint.default.mode=auto ",
                 "--set endpoint.default.upstream=URL"

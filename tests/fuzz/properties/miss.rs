@@ -8,7 +8,7 @@ use ouli_codec::json::Pointer;
 use ouli_matching::key::{
     ExcludedNames, Key, KeyPart, KeyedMessage, derive, describe, matches_with_wildcards,
 };
-use ouli_matching::miss::{Candidate, Cause, Guidance, MissedRequest, rank, report};
+use ouli_matching::miss::{Candidate, Cause, Guidance, MissedRequest, Unavailable, rank, report};
 use ouli_message::{Content, Fields, Request};
 use ouli_redaction::RedactedMessage;
 
@@ -55,6 +55,7 @@ pub(super) fn check(input: &[u8]) {
         request_line: "POST /".to_owned(),
         message: keyed(live),
         cause: Cause::NoMatch,
+        unavailable: Unavailable::default(),
         guidance: Guidance::default(),
     };
     let candidate = Candidate {

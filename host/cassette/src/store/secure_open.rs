@@ -139,7 +139,7 @@ impl Dir {
     ///
     /// # Errors
     /// If it exists or cannot be created.
-    pub(super) fn create_new(&self, path: &Path) -> Result<File> {
+    pub(crate) fn create_new(&self, path: &Path) -> Result<File> {
         self.create_file(path, OFlags::WRONLY)
     }
 
@@ -165,7 +165,7 @@ impl Dir {
     ///
     /// # Errors
     /// If it does not exist or cannot be removed.
-    pub(super) fn remove(&self, path: &Path) -> Result<()> {
+    pub(crate) fn remove(&self, path: &Path) -> Result<()> {
         Ok(rustix::fs::unlinkat(
             &self.fd,
             file_name(path)?,

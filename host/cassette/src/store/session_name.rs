@@ -38,7 +38,7 @@ impl SessionName {
     }
 
     /// The session whose cassette has this path, without the suffix; `None` if no session has it.
-    pub(super) fn from_path(path: &str) -> Option<Self> {
+    pub fn from_path(path: &str) -> Option<Self> {
         let name = if is_simple(path) {
             path.to_owned()
         } else {

@@ -1,7 +1,7 @@
 //! A cassette that is open for appending: locked, repaired, and extended by complete exchanges
 //! only.
 
-use std::fs::{File, TryLockError};
+use std::fs::{File, Permissions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
@@ -65,6 +65,11 @@ impl LockedFile {
     /// The size in bytes.
     pub(super) fn size(&self) -> io::Result<u64> {
         Ok(self.0.metadata()?.len())
+    }
+
+    /// The permissions.
+    pub(super) fn permissions(&self) -> io::Result<Permissions> {
+        Ok(self.0.metadata()?.permissions())
     }
 
     /// Reads all of it.
@@ -263,9 +268,9 @@ pub(super) fn save_torn_tail(
     path: &Path,
     loaded: &LoadedCassette,
 ) -> io::Result<()> {
-    if loaded.torn_tail.is_none() {
+    let Some(damage) = &loaded.torn_tail else {
         return Ok(());
-    }
+    };
     let mut tail = Vec::new();
     file.seek(SeekFrom::Start(loaded.valid_length))?;
     file.read_to_end(&mut tail)?;
@@ -278,7 +283,13 @@ pub(super) fn save_torn_tail(
             torn_file.set_len(length)?;
             Err(error)
         })?;
-    file.set_len(loaded.valid_length)
+    file.set_len(loaded.valid_length)?;
+    let torn = with_suffix(path, ".torn");
+    tracing::warn!(
+        "the torn end of the cassette was moved to {}: {damage}",
+        torn.display()
+    );
+    Ok(())
 }
 
 /// The bytes to write between the end of a cassette and the first appended exchange: the header of

@@ -1,5 +1,6 @@
 //! Appends exchanges to cassettes: one thread, one queue, one open file per session.
 
+mod accept;
 mod appender;
 mod batch_writer;
 mod check;
@@ -18,6 +19,7 @@ mod fake_disk;
 #[cfg(test)]
 mod tests;
 
+pub use accept::AcceptError;
 pub use check::{CheckRejection, WriteCheck};
 pub use completion::Completion;
 pub use error::WriteError;

@@ -105,9 +105,9 @@ impl Cli {
                 CommandFlags::of_files(files)
             }
             Some(Command::Cassette(CassetteCommand::List(files))) => CommandFlags::of_files(files),
-            Some(Command::Cassette(CassetteCommand::Show { files, .. })) => {
-                CommandFlags::of_files(files)
-            }
+            Some(Command::Cassette(
+                CassetteCommand::Show { files, .. } | CassetteCommand::Accept { files, .. },
+            )) => CommandFlags::of_files(files),
             Some(Command::Demo | Command::Ca | Command::Plugin(_)) => CommandFlags::default(),
         }
     }

@@ -116,3 +116,8 @@ pub(super) const CASSETTE_SHOW_EXAMPLES: &str = "\
 Examples:
   ouli-gateway cassette show checkout
   ouli-gateway cassette show checkout --body --cassettes tests/cassettes";
+
+pub(super) const CASSETTE_ACCEPT_EXAMPLES: &str = "\
+Examples:
+  ouli-gateway cassette accept checkout
+  ouli-gateway cassette accept tests/cassettes/checkout.jsons --cassettes tests/cassettes";

@@ -38,6 +38,9 @@ pub(crate) struct RunFlags {
     /// Address to listen on; port 0 takes a free port [default: 127.0.0.1:8080]
     #[arg(long, value_name = "ADDR")]
     pub(super) listen: Option<String>,
+    /// Other programs have this flag.
+    #[arg(long, hide = true, value_name = "PORT", value_parser = no_port)]
+    pub(super) port: Option<String>,
     /// Session of requests that name none [default: default]
     #[arg(long, value_name = "NAME")]
     pub(super) session: Option<String>,
@@ -112,6 +115,10 @@ impl FileFlags {
             .chain(plugins)
             .chain(self.set.iter().cloned())
     }
+}
+
+fn no_port(port: &str) -> Result<String, String> {
+    Err(format!("write `--listen 127.0.0.1:{port}`"))
 }
 
 fn text_overrides<'a, const N: usize>(

@@ -1,8 +1,10 @@
 //! `cassette show`: the exchanges of one cassette.
 
 use super::open::open;
+use super::session_argument::session_name;
 use super::stream_text::{self, StreamPrinter};
 use crate::args::Cli;
+use crate::environment;
 use crate::exit_status::{EXIT_FAILED, EXIT_OK, usage_error};
 use crate::output::{errln, outln};
 use ouli_cassette::{ChangePolicy, ExchangeSummary};
@@ -12,12 +14,16 @@ use ouli_proxy::gateway;
 
 /// Prints one line for each exchange, and the messages of streams. `body` adds bodies. Fails if a
 /// part of the cassette cannot be read.
-pub(in super::super) fn show(cli: &Cli, session: &str, body: bool) -> u8 {
-    let (config, folder) = match open(cli) {
+pub(in super::super) fn show(cli: &Cli, argument: &str, body: bool) -> u8 {
+    let opened = open(cli).and_then(|(config, folder)| {
+        let session = session_name(&environment::options(cli), argument)?;
+        Ok((config, folder, session))
+    });
+    let (config, folder, session) = match opened {
         Ok(opened) => opened,
         Err(reason) => return usage_error(&reason),
     };
-    let loaded = match folder.load(session, ChangePolicy::Mark) {
+    let loaded = match folder.load(&session, ChangePolicy::Mark) {
         Ok(Some(loaded)) => loaded,
         Ok(None) => {
             let folder = config.cassettes.display();

@@ -12,6 +12,11 @@ pub struct Guidance {
     pub record_command: String,
     /// The command that records what is missing and keeps the rest.
     pub auto_command: String,
+    /// The command that accepts the edits of the session's cassette.
+    pub accept_command: String,
+    /// The listener takes any free port, so another gateway that is started by hand is not the one
+    /// that the client talks to.
+    pub chooses_port: bool,
     /// The configuration file in which settings are changed.
     pub config_file: String,
     /// The settings of `[matcher]` in force.

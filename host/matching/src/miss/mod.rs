@@ -1,6 +1,7 @@
 //! The report of a miss: the nearest recorded requests, their differences, and the settings that
 //! would make them match.
 
+mod advice;
 mod change;
 mod difference;
 #[cfg(test)]
@@ -22,11 +23,14 @@ mod tests;
 mod text;
 mod trial;
 mod truncate;
+mod unavailable;
 mod withhold;
 
+pub use advice::{Advice, Purpose};
 pub use change::{Change, IgnoreList};
 pub use difference::Difference;
 pub use guidance::{Guidance, Remedy};
 pub use rank::rank;
 pub use report::{Candidate, Cause, Miss, MissedRequest, Nearest, report};
 pub use resolution::Resolution;
+pub use unavailable::{DamagedExchange, Unavailable};

@@ -25,8 +25,11 @@ impl Miss {
         if let Some(tried) = &self.remedy {
             problem["remedy"] = remedy(tried);
         }
-        if let Some(command) = &self.command {
-            problem["command"] = Value::from(command.as_str());
+        if let Some(unavailable) = self.unavailable.to_json() {
+            problem["unavailable"] = unavailable;
+        }
+        if let Some(advice) = &self.command {
+            problem["command"] = Value::from(advice.command.as_str());
         }
         problem
     }
@@ -36,6 +39,7 @@ impl Miss {
             Cause::NoCassette => "the session has no cassette",
             Cause::Empty => "the session is empty",
             Cause::NoMatch => "no recorded exchange matches",
+            Cause::Edited { .. } => "the matching exchange was edited",
             Cause::Exhausted { .. } => "every matching exchange was replayed",
         }
     }

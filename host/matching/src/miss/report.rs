@@ -1,9 +1,11 @@
 //! Builds the report of a miss.
 
+use super::advice::Advice;
 use super::change::Change;
 use super::difference::{Difference, Differences, differences};
 use super::guidance::{Guidance, Remedy};
 use super::resolution::Resolution;
+use super::unavailable::Unavailable;
 use super::{similarity, trial};
 use crate::key::{DescribedPart, KeyedMessage};
 
@@ -26,6 +28,8 @@ pub struct MissedRequest {
     pub message: KeyedMessage,
     /// Why there is no match.
     pub cause: Cause,
+    /// The recorded exchanges that were not compared.
+    pub unavailable: Unavailable,
     /// What the report needs to know of the gateway.
     pub guidance: Guidance,
 }
@@ -39,6 +43,11 @@ pub enum Cause {
     Empty,
     /// No recorded request has its key.
     NoMatch,
+    /// A recorded request has its key, but the exchange was edited, which `strict` refuses.
+    Edited {
+        /// The number of the exchange.
+        exchange: u64,
+    },
     /// Recorded requests have its key, but all were replayed and `on_exhausted = "miss"` is set.
     Exhausted {
         /// Number of recorded requests with its key.
@@ -67,12 +76,14 @@ pub struct Miss {
     pub request_line: String,
     /// Why there is no match.
     pub cause: Cause,
+    /// The recorded exchanges that were not compared.
+    pub unavailable: Unavailable,
     /// Up to three recorded requests, the nearest first.
     pub nearest: Vec<Nearest>,
     /// Settings under which the nearest of them matches that settings can make match.
     pub remedy: Option<Remedy>,
-    /// The command that records the request. None if it is recorded.
-    pub command: Option<String>,
+    /// The command that helps. None if there is none.
+    pub command: Option<Advice>,
 }
 
 /// A recorded request with its differences from the live one.
@@ -103,25 +114,28 @@ pub fn report(missed: MissedRequest, candidates: Vec<Candidate>) -> Miss {
         by_score.then((left.replayed, left.ordinal).cmp(&(right.replayed, right.ordinal)))
     });
     let guidance = &missed.guidance;
+    // Bodies of another path say nothing if there is one of the same path.
+    let has_path = candidates.iter().any(|it| it.has_path_of(&live));
     let mut remedy = None;
     let mut nearest = Vec::with_capacity(MAX_NEAREST);
     for candidate in candidates.iter().take(MAX_NEAREST) {
-        let found = compare(&live, &candidate.recorded);
-        if missed.cause == Cause::NoMatch && remedy.is_none() {
+        let mut found = compare(&live, &candidate.recorded);
+        // A setting would replay another exchange in the place of the damaged one.
+        let is_sure = missed.cause == Cause::NoMatch && !missed.unavailable.is_damaged();
+        if is_sure && remedy.is_none() {
             remedy = tried_remedy(&live, candidate, &found, &candidates, guidance);
+        }
+        if has_path && !candidate.has_path_of(&live) {
+            found.list.retain(|difference| difference.part != "body");
         }
         nearest.push(candidate.report(found));
     }
-    let command = match missed.cause {
-        Cause::NoCassette | Cause::Empty => Some(guidance.record_command.clone()),
-        // Mode `record` would start a new cassette.
-        Cause::NoMatch => Some(guidance.auto_command.clone()),
-        Cause::Exhausted { .. } => None,
-    };
+    let command = Advice::for_cause(missed.cause, missed.unavailable.is_damaged(), guidance);
     Miss {
         session: missed.session,
         request_line: missed.request_line,
         cause: missed.cause,
+        unavailable: missed.unavailable,
         nearest,
         remedy,
         command,
@@ -162,6 +176,15 @@ impl RankedCandidate {
             request_line: candidate.request_line,
             recorded,
         }
+    }
+
+    /// True if both requests have the same path.
+    fn has_path_of(&self, live: &Described) -> bool {
+        let path = |parts: &[DescribedPart]| {
+            let path = parts.iter().find(|part| part.name == "path");
+            path.map(|part| part.value.clone())
+        };
+        path(&live.parts) == path(&self.recorded.parts)
     }
 
     fn report(&self, found: Differences) -> Nearest {

@@ -14,12 +14,21 @@ impl Miss {
             }
             Cause::Empty => format!("{line} is not recorded: session {session} is empty"),
             Cause::NoMatch => {
+                if let Some(damage) = self.unavailable.damage() {
+                    return format!(
+                        "{line} matches no exchange of session {session} that can be read: {damage}"
+                    );
+                }
                 let missed = format!("{line} is not recorded in session {session}");
                 match self.nearest.first() {
                     Some(nearest) => format!("{missed}: {}", nearest.comparison()),
                     None => missed,
                 }
             }
+            Cause::Edited { exchange } => format!(
+                "{line} matches exchange {exchange} of session {session}, but it was edited and is \
+                 not replayed (strict)"
+            ),
             Cause::Exhausted { recorded: 1 } => {
                 format!("{line} is recorded once in session {session}, and it was replayed")
             }
@@ -27,6 +36,11 @@ impl Miss {
                 "{line} is recorded {recorded} times in session {session}, and all were replayed"
             ),
         }
+    }
+
+    /// True if the exchange that matches was edited.
+    pub(super) fn is_edited(&self) -> bool {
+        matches!(self.cause, Cause::Edited { .. })
     }
 
     /// The first difference from the nearest recorded request, for the reason of a WebSocket close
@@ -50,14 +64,24 @@ impl Miss {
                 "To match exchange {exchange}, add {flags}{effects}"
             ));
         }
-        if let Some(command) = &self.command {
-            sentences.push(format!("To record it, run: {command}"));
+        if let Some(edits) = self.unavailable.edits().filter(|_| !self.is_edited()) {
+            sentences.push(capitalized(&edits));
+        }
+        if let Some(advice) = &self.command {
+            let introduction = capitalized(advice.introduction());
+            sentences.push(format!("{introduction}: {}", advice.command));
         }
         if matches!(self.cause, Cause::Exhausted { .. }) {
             sentences.push(REPEAT.to_owned());
         }
         sentences.join(". ")
     }
+}
+
+fn capitalized(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().map(|first| first.to_ascii_uppercase());
+    first.into_iter().chain(letters).collect()
 }
 
 /// What else can be done about a request that was replayed as often as it is recorded.

@@ -18,20 +18,28 @@ impl Miss {
         let session = &self.session;
         match self.cause {
             Cause::NoMatch => {}
+            Cause::Edited { exchange } => lines.push(format!(
+                "  exchange {exchange} matches, but it was edited and is not replayed (strict)"
+            )),
             Cause::NoCassette => lines.push(format!("  session {session} has no cassette")),
             Cause::Empty => lines.push(format!("  session {session} is empty")),
             Cause::Exhausted { recorded } => {
                 lines.push(format!("  recorded {}; {REPEAT}", times(recorded)))
             }
         }
+        let edits = self.unavailable.edits().filter(|_| !self.is_edited());
+        let unavailable = self.unavailable.damage().into_iter().chain(edits);
+        lines.extend(unavailable.map(|clause| format!("  {clause}")));
         for (index, nearest) in self.nearest.iter().enumerate() {
             nearest.write(index + 1, &mut lines);
         }
         if let Some(remedy) = &self.remedy {
             remedy.write(&mut lines);
         }
-        if let Some(command) = &self.command {
-            lines.push(format!("  to record it: {command}"));
+        if let Some(advice) = &self.command {
+            let introduction = advice.introduction();
+            let introduction = introduction.strip_suffix(", run").unwrap_or(introduction);
+            lines.push(format!("  {introduction}: {}", advice.command));
         }
         let mut text = String::new();
         for line in lines {

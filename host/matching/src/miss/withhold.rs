@@ -28,6 +28,9 @@ impl Miss {
         let is_shown = |text: &str| !is_secret(text);
         let remedy = self.remedy.take();
         self.remedy = remedy.filter(|remedy| is_shown(&remedy.section) && is_shown(&remedy.flags));
-        self.command = self.command.take().filter(|command| is_shown(command));
+        self.command = self
+            .command
+            .take()
+            .filter(|advice| is_shown(&advice.command));
     }
 }

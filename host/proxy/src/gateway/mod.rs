@@ -1,5 +1,6 @@
 //! The running gateway: start, reload and stop.
 
+mod accept_edits;
 mod bounds;
 mod builtin_settings;
 mod cassette_reload;
@@ -29,6 +30,7 @@ mod state;
 mod tls_settings;
 mod worker;
 
+pub use accept_edits::accept_edits;
 pub use bounds::{connection_limits, server_bounds, upstream_bounds};
 pub use cassettes::cassette_folder;
 pub use check::check;

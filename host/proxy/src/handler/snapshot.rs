@@ -40,14 +40,24 @@ impl Snapshot {
     pub fn command_in_mode(&self, mode: Mode, endpoint: &Endpoint, session: &str) -> String {
         let count = self.config.endpoints.len();
         self.command
-            .in_mode(mode, &endpoint.configured, session, count)
+            .in_mode(mode, &endpoint.configured, Some(session), count)
     }
 
     /// What the report of a miss needs to know of the gateway.
     pub(crate) fn guidance(&self, endpoint: &Endpoint, session: &str) -> Guidance {
+        let chooses_port = endpoint.configured.listen.port() == 0;
+        let count = self.config.endpoints.len();
+        // The client that is run again names the session again.
+        let named = (!chooses_port || session == &*endpoint.session).then_some(session);
+        let command = |mode| {
+            self.command
+                .in_mode(mode, &endpoint.configured, named, count)
+        };
         Guidance {
-            record_command: self.command_in_mode(Mode::Record, endpoint, session),
-            auto_command: self.command_in_mode(Mode::Auto, endpoint, session),
+            record_command: command(Mode::Record),
+            auto_command: command(Mode::Auto),
+            accept_command: self.command.accept_edits(session),
+            chooses_port,
             config_file: self.command.config_file().to_owned(),
             matcher: self.config.builtin.matcher.clone(),
             matcher_by_flags: self.command.sets("matcher"),

@@ -155,7 +155,7 @@ mod tests {
             ("http://[::1]:9", "http://[::1]:9", true),
         ];
         for (target, upstream, expected) in cases {
-            let target: http::Uri = target.parse().unwrap();
+            let target: Uri = target.parse().unwrap();
             let authority = target.authority().unwrap();
             let upstream = upstream.parse().unwrap();
             let named = names_upstream(authority, target.scheme(), &upstream);

@@ -1,12 +1,14 @@
 //! Loads the exchanges of a session from its cassette.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use super::cassette_state::{LoadReport, LoadState};
 use super::entry::Entry;
 use super::error::SessionError;
 use super::session_state::Session;
 use ouli_cassette::{CassetteDir, ChangePolicy, LoadedCassette, RecordedExchange};
+use ouli_matching::miss::{DamagedExchange, Unavailable};
 use ouli_message::Exchange;
 use ouli_message::error_chain::error_chain;
 
@@ -18,6 +20,7 @@ impl Session {
         if let LoadState::NotLoaded = cassette.load {
             let (load, stamp) = match folder.load_stamped(self.name(), ChangePolicy::Mark) {
                 Ok(Some((loaded, stamp))) => {
+                    cassette.refused = refused_entries(&loaded, strict);
                     let report = self.add_loaded(loaded, strict);
                     (LoadState::Loaded(report), Some(stamp))
                 }
@@ -44,6 +47,16 @@ impl Session {
     /// Why the cassette, or exchanges of it, are not replayed; `None` if all are.
     pub(crate) fn withheld(&self) -> Option<String> {
         self.load_report().withheld()
+    }
+
+    /// The exchanges of the cassette that are not replayed.
+    pub(super) fn unavailable(&self) -> Unavailable {
+        self.load_report().unavailable()
+    }
+
+    /// The edited exchanges that are not replayed (`strict`).
+    pub(super) fn refused(&self) -> Vec<Arc<Entry>> {
+        self.lock_cassette().refused.clone()
     }
 
     /// True if the cassette was looked for and does not exist.
@@ -91,7 +104,12 @@ impl Session {
         }
         let damage = loaded.damage.iter().chain(&loaded.torn_tail);
         let edited = loaded.exchanges.iter().filter(|it| it.edited);
+        let damaged = damage.clone().map(|damage| DamagedExchange {
+            ordinal: damage.error.exchange,
+            line: damage.error.line,
+        });
         let report = LoadReport {
+            damaged: damaged.collect(),
             damage: damage.map(ToString::to_string).collect(),
             edited: edited.map(|it| it.ordinal).collect(),
             refuses_edited: strict,
@@ -139,6 +157,14 @@ impl Session {
             tracing::info!(%session, "exchanges {edited:?} were edited; they are replayed");
         }
     }
+}
+
+/// The edited exchanges that are not replayed.
+pub(super) fn refused_entries(loaded: &LoadedCassette, strict: bool) -> Vec<Arc<Entry>> {
+    let edited = loaded.exchanges.iter().filter(|it| strict && it.edited);
+    edited
+        .map(|it| Arc::new(Entry::loaded(it.clone())))
+        .collect()
 }
 
 #[cfg(test)]

@@ -1,9 +1,16 @@
 //! The state of a session's cassette in this process.
 
+use std::sync::Arc;
+
+use super::entry::Entry;
+use ouli_matching::miss::{DamagedExchange, Unavailable};
+
 /// What was done with the cassette so far.
 #[derive(Clone, Debug, Default)]
 pub(super) struct CassetteState {
     pub(super) load: LoadState,
+    /// The edited exchanges that are not replayed (`strict`), for the reports of misses.
+    pub(super) refused: Vec<Arc<Entry>>,
 }
 
 /// Whether the cassette was read.
@@ -22,6 +29,8 @@ pub(super) enum LoadState {
 pub(super) struct LoadReport {
     /// Parts that cannot be read, a line each.
     pub(super) damage: Vec<String>,
+    /// Where these parts are.
+    pub(super) damaged: Vec<DamagedExchange>,
     /// Ordinals of the exchanges that were edited.
     pub(super) edited: Vec<u64>,
     /// The edited exchanges are not replayed.
@@ -58,8 +67,22 @@ impl LoadReport {
     pub(super) fn withheld(&self) -> Option<String> {
         let mut reasons = self.damage.clone();
         if self.refuses_edited && !self.edited.is_empty() {
-            reasons.push(format!("exchanges {:?} were edited (strict)", self.edited));
+            reasons.push(format!(
+                "exchanges {:?} were edited (strict; `ouli-gateway cassette accept` accepts edits)",
+                self.edited
+            ));
         }
         (!reasons.is_empty()).then(|| reasons.join("; "))
+    }
+
+    /// The exchanges that are not replayed.
+    pub(super) fn unavailable(&self) -> Unavailable {
+        Unavailable {
+            damaged: self.damaged.clone(),
+            edited: match self.refuses_edited {
+                true => self.edited.clone(),
+                false => Vec::new(),
+            },
+        }
     }
 }

@@ -133,6 +133,7 @@ impl Index {
             request_line: line(&**unmatched.request),
             message,
             cause: Cause::NoMatch,
+            unavailable: self.session.unavailable(),
             guidance: unmatched.guidance,
         };
         Ok(miss::report(missed, candidates.collect()))

@@ -66,6 +66,8 @@ pub struct Index {
     pub(super) plugins: Arc<Plugins>,
     pub(super) folder: Arc<CassetteDir>,
     pub(super) state: RwLock<IndexState>,
+    /// The keys of the edited exchanges that are not replayed, with their ordinals.
+    pub(super) refused: Arc<[(u64, Key)]>,
     /// Cached keys of the client messages of conversations, by the ordinal of the exchange.
     pub(super) client_message_keys: Mutex<HashMap<u64, Arc<[u128]>>>,
 }
@@ -96,14 +98,19 @@ struct Group {
 impl Index {
     /// Derives the keys of all exchanges of the session. Blocks for a long time if there are many.
     pub fn build(session: Arc<Session>, plugins: Arc<Plugins>, folder: Arc<CassetteDir>) -> Self {
-        let index = Self {
+        let mut index = Self {
             session,
             plugins,
             folder,
             state: RwLock::default(),
+            refused: Arc::default(),
             client_message_keys: Mutex::default(),
         };
         index.index_new_entries();
+        let refused = index.session.refused();
+        let keys = index.derive_all(&refused).into_iter().zip(&refused);
+        let keys = keys.filter_map(|(derived, entry)| Some((entry.ordinal, derived?.key)));
+        index.refused = keys.collect();
         index
     }
 
@@ -175,22 +182,29 @@ impl Index {
         let state = self.state.read();
         let keys = state.entries.iter().enumerate();
         let keys = keys.filter_map(|(position, (_, key))| key.as_ref().map(|key| (position, key)));
-        let nearest = miss::rank(&message.key(), keys, MAX_COMPARED);
+        let key = message.key();
+        let mut refused = self.refused.iter();
+        let edited = refused.find(|(_, refused)| refused.hash() == key.hash());
+        let nearest = miss::rank(&key, keys, MAX_COMPARED);
         let candidates = nearest
             .into_iter()
             .filter_map(|position| self.candidate(&state.entries[position].0))
             .collect();
-        let cause = match exhausted {
-            Some(recorded) => Cause::Exhausted { recorded },
-            None if self.session.has_no_cassette() => Cause::NoCassette,
-            None if state.entries.is_empty() => Cause::Empty,
-            None => Cause::NoMatch,
+        let cause = match (edited, exhausted) {
+            (Some((exchange, _)), _) => Cause::Edited {
+                exchange: *exchange,
+            },
+            (None, Some(recorded)) => Cause::Exhausted { recorded },
+            (None, None) if self.session.has_no_cassette() => Cause::NoCassette,
+            (None, None) if state.entries.is_empty() => Cause::Empty,
+            (None, None) => Cause::NoMatch,
         };
         let missed = MissedRequest {
             session: self.session.name().to_string(),
             request_line: request_line(&*message.view),
             message,
             cause,
+            unavailable: self.session.unavailable(),
             guidance,
         };
         miss::report(missed, candidates)

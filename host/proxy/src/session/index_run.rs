@@ -17,6 +17,7 @@ impl Index {
             plugins: Arc::clone(&self.plugins),
             folder: Arc::clone(&self.folder),
             state: RwLock::new(state),
+            refused: Arc::clone(&self.refused),
             client_message_keys: Mutex::new(self.client_message_keys.lock().clone()),
         };
         index.index_new_entries();

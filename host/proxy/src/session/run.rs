@@ -7,6 +7,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use super::cassette_load::refused_entries;
 use super::cassette_state::{CassetteState, LoadState};
 use super::closed_exchanges::ClosedExchanges;
 use super::entry::Entry;
@@ -28,10 +29,9 @@ impl Session {
         let recorded = self.entries.recorded();
         let new = recorded.iter().filter(|it| !known.contains(&it.ordinal));
         entries.extend(new.map(rewound));
-        let cassette = match &self.lock_cassette().load {
-            loaded @ LoadState::Loaded(_) => CassetteState {
-                load: loaded.clone(),
-            },
+        let cassette = self.lock_cassette().clone();
+        let cassette = match &cassette.load {
+            LoadState::Loaded(_) => cassette,
             // It is read again.
             LoadState::NotLoaded | LoadState::Failed(_) => CassetteState::default(),
         };
@@ -62,6 +62,7 @@ impl Session {
             return None;
         }
         let report = self.report_on(&loaded, strict);
+        let refused = refused_entries(&loaded, strict);
         let before = self.entries_from(0);
         let before: HashMap<u64, &Arc<Entry>> = before.iter().map(|it| (it.ordinal, it)).collect();
         let own = self.entries.recorded();
@@ -86,6 +87,7 @@ impl Session {
             recorded,
             cassette: CassetteState {
                 load: LoadState::Loaded(report),
+                refused,
             },
             closed: None,
         };
