@@ -124,8 +124,8 @@ impl GuardRejection {
                 .to_owned();
         }
         if rule == FORGOTTEN_SESSION {
-            return "the session was closed and its secrets are forgotten, so they cannot be found \
-                    in it; raise `limits.closed_session_memory`"
+            return "the session was closed and is forgotten with the secrets that it had \
+                    recorded, so they could not be masked; raise `limits.closed_session_memory`"
                 .to_owned();
         }
         if Guard::ids().any(|id| id == rule) {
@@ -138,9 +138,11 @@ impl GuardRejection {
     }
 }
 
-const OVERFLOW: &str = "guard.overflow";
+/// Under this id, exchanges are refused that have more secrets than a session may know.
+pub const OVERFLOW: &str = "guard.overflow";
 
-const FORGOTTEN_SESSION: &str = "guard.forgotten-session";
+/// Under this id, exchanges of sessions are refused whose secrets are forgotten.
+pub const FORGOTTEN_SESSION: &str = "guard.forgotten-session";
 
 /// Under this id, recorded secrets are counted that a session has forgotten. Nothing is refused.
 pub const FORGOTTEN_SECRETS: &str = "guard.forgotten-secrets";
