@@ -17,3 +17,4 @@ mod refused_streams;
 mod secrets;
 mod silence;
 mod truncated_streams;
+mod waiting_clients;
