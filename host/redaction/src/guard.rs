@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 
 use regex::bytes::{Regex, RegexBuilder, RegexSet, RegexSetBuilder};
 
+use crate::pattern_prefix::PrefixMatcher;
 use crate::secret_searcher::SecretSearcher;
 use crate::secrets::{KnownSecrets, Secrets};
 
@@ -67,6 +68,15 @@ impl Guard {
             Some(before) => find_known(bytes, before),
             None => Ok(()),
         }
+    }
+
+    /// The id of a rule that might reject a text if it was longer.
+    pub(super) fn cut_token(&self, text: &[u8]) -> Option<&'static str> {
+        let is_enabled = |id: &str| !self.disabled.iter().any(|disabled| disabled == id);
+        let mut kinds = TOKEN_PREFIXES.iter().filter(|(id, _)| is_enabled(id));
+        kinds
+            .find(|(_, prefix)| prefix.may_match_beyond(text))
+            .map(|(id, _)| *id)
     }
 
     fn find_token(&self, bytes: &[u8]) -> Option<(&'static str, usize)> {
@@ -231,6 +241,19 @@ static TOKEN_PATTERNS: LazyLock<TokenPatterns> = LazyLock::new(|| {
             .expect("the expressions above are valid, a test compiles them"),
         regexes: regexes.collect(),
     }
+});
+
+/// The first parts of tokens, by the ids of their rules.
+static TOKEN_PREFIXES: LazyLock<Vec<(&str, PrefixMatcher)>> = LazyLock::new(|| {
+    let kinds = TOKEN_KINDS.iter();
+    kinds
+        .map(|kind| {
+            (
+                kind.id,
+                PrefixMatcher::new(&format!("(?-u){}", kind.expression)),
+            )
+        })
+        .collect()
 });
 
 fn has_digit(token: &[u8]) -> bool {

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::common_values::is_searchable;
+use crate::cut_secret;
 use crate::placeholder;
 use crate::secret::Secret;
 use crate::secret_searcher::SecretSearcher;
@@ -112,6 +113,15 @@ impl Registry {
         let pending = std::mem::take(&mut self.pending);
         self.searcher = self.searcher.with_secrets(&pending);
         self.searcher.clone()
+    }
+
+    /// A secret with whose first part a text ends.
+    pub(super) fn cut_in(&self, text: &[u8]) -> Option<Arc<Secret>> {
+        let all = self.secrets.values();
+        let mut searched = all.filter(|it| it.is_searched_for() && is_searchable(it.value()));
+        searched
+            .find(|secret| cut_secret::ends_with_part(text, secret))
+            .cloned()
     }
 
     /// Forgets secrets until there is room for `bytes` and some more: those that were never

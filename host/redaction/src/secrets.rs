@@ -107,6 +107,11 @@ impl Secrets {
         self.registry.write().completed_searcher()
     }
 
+    /// A secret with whose first part a text ends. Compares all secrets one by one.
+    pub(super) fn cut_in(&self, text: &[u8]) -> Option<Arc<Secret>> {
+        self.registry.read().cut_in(text)
+    }
+
     /// Number of known secrets.
     pub fn len(&self) -> usize {
         self.registry.read().len()
