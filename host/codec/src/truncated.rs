@@ -159,12 +159,8 @@ fn json(text: &[u8]) -> Option<CutJson> {
             }
             b'{' | b'[' => {
                 names.push(0..0);
-                next = if *byte == b'{' {
-                    Expected::Name
-                } else {
-                    Expected::Value
-                };
                 open.push(if *byte == b'{' { b'}' } else { b']' });
+                next = first_in(open.last());
                 at + 1
             }
             b'}' | b']' => {
@@ -178,12 +174,7 @@ fn json(text: &[u8]) -> Option<CutJson> {
                 at + 1
             }
             b',' => {
-                let in_object = open.last() == Some(&b'}');
-                next = if in_object {
-                    Expected::Name
-                } else {
-                    Expected::Value
-                };
+                next = first_in(open.last());
                 at + 1
             }
             b' ' | b'\t' | b'\r' | b'\n' => at + 1,
@@ -207,6 +198,15 @@ fn json(text: &[u8]) -> Option<CutJson> {
     suffix.extend_from_slice(needed);
     suffix.extend(open.iter().rev());
     Some(CutJson { suffix, names })
+}
+
+/// What an element of an object or array begins with, given the byte that closes it.
+fn first_in(close: Option<&u8>) -> Expected {
+    if close == Some(&b'}') {
+        Expected::Name
+    } else {
+        Expected::Value
+    }
 }
 
 /// The end of a string, given the position after its opening quote, and its missing suffix.

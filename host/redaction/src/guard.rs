@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 
 use regex::bytes::{Regex, RegexBuilder, RegexSet, RegexSetBuilder};
 
+use crate::forgotten_secrets::SearchSteps;
 use crate::pattern_prefix::PrefixMatcher;
 use crate::secret_searcher::SecretSearcher;
 use crate::secrets::{KnownSecrets, Secrets};
@@ -43,13 +44,20 @@ impl Guard {
 
     /// True for the ids of the guard's own rules, which contain no text of a plugin.
     pub fn is_builtin(id: &str) -> bool {
-        [OVERFLOW, FORGOTTEN_SECRETS, FORGOTTEN_SESSION].contains(&id)
+        [
+            OVERFLOW,
+            FORGOTTEN_SECRET,
+            FORGOTTEN_SECRETS,
+            FORGOTTEN_SESSION,
+        ]
+        .contains(&id)
             || Self::ids().any(|builtin| builtin == id)
     }
 
     /// Scans bytes. The error names the rule and the offset of the first secret.
     pub fn scan(&self, bytes: &[u8], secrets: &Secrets) -> Result<(), GuardRejection> {
         find_known(bytes, &secrets.searcher())?;
+        find_forgotten(bytes, secrets)?;
         match self.find_token(bytes) {
             Some((id, offset)) => Err(GuardRejection::new(id, offset)),
             None => Ok(()),
@@ -108,6 +116,16 @@ fn find_known(bytes: &[u8], searcher: &SecretSearcher) -> Result<(), GuardReject
     }
 }
 
+/// The error of the first secret that the session has forgotten.
+fn find_forgotten(bytes: &[u8], secrets: &Secrets) -> Result<(), GuardRejection> {
+    let forgotten = secrets.forgotten();
+    let found = forgotten.and_then(|it| it.find(bytes, &mut SearchSteps::default()));
+    match found {
+        Some(range) => Err(GuardRejection::new(FORGOTTEN_SECRET, range.start)),
+        None => Ok(()),
+    }
+}
+
 impl GuardRejection {
     fn new(rule: &str, offset: usize) -> Self {
         Self {
@@ -133,6 +151,12 @@ impl GuardRejection {
                     `limits.secrets_per_session` or `limits.secret_bytes_per_session`"
                 .to_owned();
         }
+        if rule == FORGOTTEN_SECRET {
+            return format!(
+                "byte {offset} is part of a secret that the session has forgotten; raise \
+                 `limits.secrets_per_session` or `limits.secret_bytes_per_session`"
+            );
+        }
         if rule == FORGOTTEN_SESSION {
             return "the session was closed and its secrets are forgotten, so they cannot be found \
                     in it; raise `limits.closed_session_memory`"
@@ -152,7 +176,10 @@ const OVERFLOW: &str = "guard.overflow";
 
 const FORGOTTEN_SESSION: &str = "guard.forgotten-session";
 
-/// Under this id, recorded secrets are counted that a session has forgotten. Nothing is refused.
+const FORGOTTEN_SECRET: &str = "guard.forgotten-secret";
+
+/// Under this id, recorded secrets are counted that a session has forgotten and that the guard
+/// cannot find any more. Nothing is refused.
 pub const FORGOTTEN_SECRETS: &str = "guard.forgotten-secrets";
 
 /// A kind of token with a known format.

@@ -9,6 +9,7 @@
 
 #![forbid(unsafe_code)]
 
+mod anchor;
 mod body;
 mod common_values;
 mod conversation_message;
@@ -18,6 +19,7 @@ mod declared_rules;
 mod edits;
 mod encodings;
 mod fields;
+mod forgotten_secrets;
 mod free_text;
 mod guard;
 mod json;

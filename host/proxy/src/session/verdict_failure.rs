@@ -63,7 +63,8 @@ const NOT_RECORDED: &str = "NOT RECORDED";
 
 /// Explains [`FORGOTTEN_SECRETS`].
 const FORGOTTEN: &str = "recorded secrets that are not found where no rule looks; raise \
-                         limits.secrets_per_session or limits.secret_bytes_per_session";
+                         limits.secrets_per_session, limits.secret_bytes_per_session or \
+                         limits.secret_fingerprint_bytes_per_session";
 
 fn label_of(defect: Defect, reason: &str) -> &'static str {
     match reason {
