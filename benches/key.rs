@@ -131,9 +131,9 @@ fn by_hand(request: &Arc<Request>) -> Key {
     }
     let pointer = Pointer::parse("/id").unwrap();
     if let Some(document) = message.json()
-        && let Some(id) = document.find(&pointer).first()
+        && let Some(id) = document.find(&pointer).next()
     {
-        own("id", document.slice(id).as_bytes());
+        own("id", id.text().as_bytes());
     }
     key::derive(&parts, black_box(&message))
 }

@@ -104,9 +104,9 @@ fn by_hand(message: &dyn MessageView) -> Key {
     let pointer = Pointer::parse("/id").unwrap();
     let mut value = Vec::new();
     if let Some(document) = message.json()
-        && let Some(id) = document.find(&pointer).first()
+        && let Some(id) = document.find(&pointer).next()
     {
-        value.extend_from_slice(document.slice(id).as_bytes());
+        value.extend_from_slice(id.text().as_bytes());
     }
     for kind in message.fields().get_all("x-kind") {
         value.extend_from_slice(kind.as_bytes());

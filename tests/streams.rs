@@ -170,37 +170,52 @@ fn is_broken_off(gateway: &Running) {
     assert!(opened.next().unwrap().is_err());
 }
 
-#[test]
-fn a_truncated_stream_is_replayed_truncated() {
-    let origin = origin::new().route("/events", |_| {
-        let reply = origin::parts().header("content-type", "text/event-stream");
-        let reply = reply.part("data: 1\n\n").part("data: 2");
-        reply.pause(Duration::from_millis(50)).breaks()
-    });
-    let origin = origin.start();
-    let gateway = gateway::record(&origin).start();
-    let read = |gateway: &Running| {
-        let mut opened = client::http1(gateway).ask("GET", "/events").open();
-        let mut read = Vec::new();
-        loop {
-            match opened.next() {
-                Some(Ok(bytes)) => read.extend_from_slice(&bytes),
-                Some(Err(_)) => return String::from_utf8(read).unwrap(),
-                None => panic!("the stream is complete: {}", String::from_utf8_lossy(&read)),
-            }
+/// What a client reads of a stream that is aborted.
+fn read_truncated(gateway: &Running) -> String {
+    let mut opened = client::http1(gateway).ask("GET", "/events").open();
+    let mut read = Vec::new();
+    loop {
+        match opened.next() {
+            Some(Ok(bytes)) => read.extend_from_slice(&bytes),
+            Some(Err(_)) => return String::from_utf8(read).unwrap(),
+            None => panic!("the stream is complete: {}", String::from_utf8_lossy(&read)),
         }
-    };
-    assert_eq!(read(&gateway), "data: 1\n\ndata: 2");
-    let folder = Arc::clone(&gateway.folder);
-    until("the recording", || {
-        (gateway.session("default").recorded == 1).then_some(())
-    });
-    gateway.stop();
-    assert_eq!(folder.exchanges("default")[0]["stream"]["ended"], "server");
-    assert_eq!(
-        read(&gateway::replay(&folder).start()),
-        "data: 1\n\ndata: 2"
-    );
+    }
+}
+
+#[test]
+fn a_truncated_stream_is_a_failure_of_the_upstream() {
+    const EVENTS: &str = "data: 1\n\ndata: 2";
+    for content_type in ["text/event-stream", "application/x-ndjson"] {
+        let origin = origin::new().route("/events", move |_| {
+            let reply = origin::parts().header("content-type", content_type);
+            let reply = reply.part("data: 1\n\n").part("data: 2");
+            reply.pause(Duration::from_millis(50)).breaks()
+        });
+        let origin = origin.start();
+        for mode in ["record", "auto"] {
+            let over = || gateway::over(&Arc::new(Folder::new()), mode).upstream(&origin.url());
+            let gateway = over().start();
+            assert_eq!(read_truncated(&gateway), EVENTS);
+            let report = gateway.finish();
+            assert_eq!((report.passed, report.recorded), (false, 0), "{report:?}");
+            let reasons = report.counted(Defect::Partial);
+            assert!(
+                reasons.keys().all(|it| it.contains("aborted")),
+                "{reasons:?}"
+            );
+            assert_eq!(reasons.len(), 1);
+            let gateway = over().set("record_failures = true").start();
+            assert_eq!(read_truncated(&gateway), EVENTS);
+            let folder = Arc::clone(&gateway.folder);
+            let report = gateway.finish();
+            assert_eq!((report.passed, report.recorded_failures), (true, 1));
+            assert_eq!(folder.exchanges("default")[0]["stream"]["ended"], "server");
+            let replay = gateway::replay(&folder).start();
+            assert_eq!(read_truncated(&replay), EVENTS);
+            assert!(replay.finish().passed);
+        }
+    }
 }
 
 #[test]

@@ -1,5 +1,13 @@
 //! Certificates that no verifier accepts, and CAs that were made again.
 
+use std::sync::Arc;
+
+use rustls::ServerConfig;
+use rustls::crypto::ring;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+
 use super::{authority, issue, own_ca, told};
 
 #[test]
@@ -22,4 +30,45 @@ fn reversed_dates_are_told_apart_from_an_expired_certificate() {
     let (status, text) = told(reversed.server(), Some(&reversed.cert));
     assert_eq!(status, 502);
     assert!(text.contains("ends before it begins"), "{text}");
+}
+
+/// A certificate of X.509 version 1, as `openssl x509 -req -signkey` makes it without `-extfile`.
+const VERSION_1: &str = "-----BEGIN CERTIFICATE-----
+MIIBIzCBywIUaSyYp+0XQYhT43EmhsCl+n1Z+lwwCgYIKoZIzj0EAwIwFDESMBAG
+A1UEAwwJMTI3LjAuMC4xMCAXDTI2MTEzMDAwMDQyMloYDzIxMjYxMTA2MDAwNDIy
+WjAUMRIwEAYDVQQDDAkxMjcuMC4wLjEwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNC
+AATmhMuiTbRSuBwTd/LvOKHuzrZ7VPhdqeHXvxkixFGW1oAi35N0pc8mlgv3IdUe
+OBY1PUPk4iYLEnK8SEilEBNcMAoGCCqGSM49BAMCA0cAMEQCIB+GsghJfpTlvu9z
+u5YLn+GhvUq5D1Xj5/lEPAxDcUreAiA6uh7BliM6xPraSrHbDYkA1Ww6Xnp5eLQA
+oF9BfsUGkA==
+-----END CERTIFICATE-----
+";
+
+/// A server with this certificate, which no library accepts for one.
+fn server_with(certificate: &str) -> Arc<ServerConfig> {
+    let provider = Arc::new(ring::default_provider());
+    let key = rcgen::KeyPair::generate().unwrap().serialize_pem();
+    let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap();
+    let key = provider.key_provider.load_private_key(key).unwrap();
+    let chain = vec![CertificateDer::from_pem_slice(certificate.as_bytes()).unwrap()];
+    let resolver = SingleCertAndKey::from(CertifiedKey::new(chain, key));
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_cert_resolver(Arc::new(resolver));
+    Arc::new(config)
+}
+
+#[test]
+fn a_certificate_of_version_1_is_told_apart() {
+    for trusted in [None, Some(VERSION_1)] {
+        let (status, text) = told(server_with(VERSION_1), trusted);
+        assert_eq!(status, 502);
+        assert!(
+            text.contains("X.509 version 1") && text.contains("-extfile"),
+            "{text}"
+        );
+        assert!(!text.contains("upstream_ca"), "{text}");
+    }
 }

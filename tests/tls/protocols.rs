@@ -130,3 +130,76 @@ fn an_http2_upstream_that_sends_its_settings_first_is_told_apart() {
     );
     upstream.join().unwrap();
 }
+
+/// An upstream that answers the first connection, and closes all others without an answer.
+fn answering_once(scheme: &str) -> (String, std::thread::JoinHandle<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("{scheme}://{}", listener.local_addr().unwrap());
+    let upstream = std::thread::spawn(move || {
+        let (mut socket, _) = listener.accept().unwrap();
+        let mut request = Vec::new();
+        while !request.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            socket.read_exact(&mut byte).unwrap();
+            request.push(byte[0]);
+        }
+        let answer = b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+        socket.write_all(answer).unwrap();
+        drop(socket);
+        let (socket, _) = listener.accept().unwrap();
+        socket.peek(&mut [0]).unwrap();
+    });
+    (url, upstream)
+}
+
+#[test]
+fn an_upstream_that_has_answered_speaks_its_protocol_on_every_connection() {
+    // A request that may be upgraded has a connection of its own.
+    for upgrade in [false, true] {
+        let (url, upstream) = answering_once("http");
+        let gateway = gateway::over(&Arc::new(Folder::new()), "passthrough");
+        let gateway = gateway.upstream(&url).start();
+        assert_eq!(client::http1(&gateway).get("/").status, 200);
+        let mut ask = client::http1(&gateway).ask("POST", "/");
+        if upgrade {
+            ask = ask.header("connection", "upgrade").header("upgrade", "tcp");
+        }
+        let answer = ask.send();
+        assert_eq!(answer.status, 502);
+        let text = answer.text();
+        assert!(!text.contains("if it speaks TLS"), "{upgrade}: {text}");
+        upstream.join().unwrap();
+    }
+}
+
+/// The first message of a TLS server, and what is no TLS after it.
+fn broken_handshake(mut socket: TcpStream) {
+    let config = tls::identity().server(&["http/1.1"]);
+    let mut server = rustls::ServerConnection::new(config).unwrap();
+    while !server.wants_write() {
+        server.read_tls(&mut socket).unwrap();
+        server.process_new_packets().unwrap();
+    }
+    let mut flight = Vec::new();
+    server.write_tls(&mut flight).unwrap();
+    let length = u16::from_be_bytes([flight[3], flight[4]]);
+    flight.truncate(5 + usize::from(length));
+    flight.extend_from_slice(b"HTTP/1.1 400 Bad Request\r\n\r\n");
+    socket.write_all(&flight).unwrap();
+    let _ = socket.read_to_end(&mut Vec::new());
+}
+
+#[test]
+fn an_upstream_that_began_a_tls_handshake_speaks_tls() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("https://{}", listener.local_addr().unwrap());
+    let upstream = std::thread::spawn(move || broken_handshake(listener.accept().unwrap().0));
+    let gateway = gateway::over(&Arc::new(Folder::new()), "passthrough");
+    let gateway = gateway.upstream(&url).start();
+    let answer = client::http1(&gateway).get("/");
+    assert_eq!(answer.status, 502);
+    let text = answer.text();
+    assert!(text.contains("it violates TLS"), "{text}");
+    assert!(!text.contains("plain HTTP"), "{text}");
+    upstream.join().unwrap();
+}

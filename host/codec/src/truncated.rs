@@ -92,14 +92,14 @@ pub fn has_value(content_type: Option<&str>, body: &[u8]) -> bool {
 }
 
 /// The spans of all values in a JSON value that are neither objects nor arrays.
-fn leaf_spans(root: &Node) -> Vec<Range<usize>> {
+fn leaf_spans(root: Node<'_>) -> Vec<Range<usize>> {
     let (mut left, mut spans) = (vec![root], Vec::new());
     while let Some(node) = left.pop() {
-        match &node.kind {
-            Kind::Object(members) => left.extend(members.iter().map(|member| &member.value)),
+        match node.kind() {
+            Kind::Object(members) => left.extend(members.map(|member| member.value)),
             Kind::Array(elements) => left.extend(elements),
             Kind::String(_) | Kind::Number | Kind::Bool(_) | Kind::Null => {
-                spans.push(node.span.clone());
+                spans.push(node.span());
             }
         }
     }

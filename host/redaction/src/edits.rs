@@ -254,7 +254,7 @@ impl<'a> BodyPlan<'a> {
             .iter()
             .flat_map(|document| document.find(&parsed));
         let replacements =
-            found.map(|node| Replacement::new(node.span.clone(), text.as_bytes().to_vec()));
+            found.map(|node| Replacement::new(node.span(), text.as_bytes().to_vec()));
         self.replacements.extend(replacements);
         Ok(())
     }

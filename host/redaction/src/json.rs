@@ -41,11 +41,11 @@ impl RedactionPass<'_> {
         let mut replacements = Vec::new();
         let rules = self.rules;
         if let Some(members) = &rules.members {
-            self.redact_members(document, document.root(), members, &mut replacements);
+            self.redact_members(document.root(), members, &mut replacements);
         }
         for (pointer, rule) in &rules.pointers {
             for node in document.find(pointer) {
-                self.redact_node(document, node, rule, &mut replacements);
+                self.redact_node(node, rule, &mut replacements);
             }
         }
         let text = std::str::from_utf8(document.text()).unwrap_or_default();
@@ -54,23 +54,22 @@ impl RedactionPass<'_> {
 
     fn redact_members(
         &mut self,
-        document: &Document,
-        node: &Node,
+        node: Node<'_>,
         rules: &NameMap<Rule>,
         replacements: &mut Vec<Replacement<String>>,
     ) {
-        match &node.kind {
+        match node.kind() {
             Kind::Object(members) => {
                 for member in members {
                     match rules.get(&member.name) {
-                        Some(rule) => self.redact_node(document, &member.value, rule, replacements),
-                        None => self.redact_members(document, &member.value, rules, replacements),
+                        Some(rule) => self.redact_node(member.value, rule, replacements),
+                        None => self.redact_members(member.value, rules, replacements),
                     }
                 }
             }
             Kind::Array(elements) => {
                 for element in elements {
-                    self.redact_members(document, element, rules, replacements);
+                    self.redact_members(element, rules, replacements);
                 }
             }
             Kind::String(_) | Kind::Number | Kind::Bool(_) | Kind::Null => {}
@@ -81,39 +80,34 @@ impl RedactionPass<'_> {
     /// number is replaced, so that its structure stays for clients that read it.
     fn redact_node(
         &mut self,
-        document: &Document,
-        node: &Node,
+        node: Node<'_>,
         rule: &Rule,
         replacements: &mut Vec<Replacement<String>>,
     ) {
-        let new = match &node.kind {
+        let new = match node.kind() {
             Kind::Null => None,
             Kind::String(text) => self.placeholder_for(rule, text.as_bytes()),
-            Kind::Number | Kind::Bool(_) => {
-                self.placeholder_for(rule, document.slice(node).as_bytes())
-            }
+            Kind::Number | Kind::Bool(_) => self.placeholder_for(rule, node.text().as_bytes()),
             Kind::Object(members) => {
-                let values = members.iter().map(|member| &member.value);
-                return self.redact_leaves(document, values, rule, replacements);
+                let values = members.map(|member| member.value);
+                return self.redact_leaves(values, rule, replacements);
             }
             Kind::Array(elements) => {
-                return self.redact_leaves(document, elements.iter(), rule, replacements);
+                return self.redact_leaves(elements, rule, replacements);
             }
         };
-        replacements
-            .extend(new.map(|new| Replacement::new(node.span.clone(), format!("\"{new}\""))));
+        replacements.extend(new.map(|new| Replacement::new(node.span(), format!("\"{new}\""))));
     }
 
     fn redact_leaves<'a>(
         &mut self,
-        document: &Document,
-        nodes: impl Iterator<Item = &'a Node>,
+        nodes: impl Iterator<Item = Node<'a>>,
         rule: &Rule,
         replacements: &mut Vec<Replacement<String>>,
     ) {
         // A boolean in an object or array reveals nothing of the secret.
-        for node in nodes.filter(|node| !matches!(node.kind, Kind::Bool(_))) {
-            self.redact_node(document, node, rule, replacements);
+        for node in nodes.filter(|node| !matches!(node.kind(), Kind::Bool(_))) {
+            self.redact_node(node, rule, replacements);
         }
     }
 
@@ -235,10 +229,10 @@ fn decoded(raw: &str) -> Cow<'_, str> {
         return Cow::Borrowed(raw);
     }
     let string = Document::parse(Bytes::from(format!("\"{raw}\"")));
-    if let Some(Kind::String(text)) = string.map(Document::into_kind) {
-        return Cow::Owned(text);
+    match string.as_ref().map(|string| string.root().kind()) {
+        Some(Kind::String(text)) => Cow::Owned(text.into_owned()),
+        _ => Cow::Borrowed(raw),
     }
-    Cow::Borrowed(raw)
 }
 
 fn escaped(text: &str) -> String {

@@ -34,21 +34,21 @@ fn is_deep(text: &[u8]) -> bool {
 }
 
 /// A value lies within its parent, after its predecessors, and parses alone to the same value.
-fn node(document: &Document, value: &Node, within: std::ops::Range<usize>) -> usize {
-    let span = value.span.clone();
+fn node(document: &Document, value: Node<'_>, within: std::ops::Range<usize>) -> usize {
+    let span = value.span();
     assert!(within.start <= span.start && span.end <= within.end && !span.is_empty());
     let alone = document.text().slice(span.clone());
     let alone = Document::parse(alone).expect("a value is a JSON text");
     assert_eq!(
-        std::mem::discriminant(&alone.root().kind),
-        std::mem::discriminant(&value.kind)
+        std::mem::discriminant(&alone.root().kind()),
+        std::mem::discriminant(&value.kind())
     );
-    let values: Vec<_> = match &value.kind {
-        Kind::Object(members) => members.iter().map(|member| &member.value).collect(),
-        Kind::Array(elements) => elements.iter().collect(),
+    let values: Vec<_> = match value.kind() {
+        Kind::Object(members) => members.map(|member| member.value).collect(),
+        Kind::Array(elements) => elements.collect(),
         Kind::String(text) => {
-            let read: Result<String, _> = serde_json::from_str(document.slice(value));
-            assert_eq!(read.ok().as_ref(), Some(text));
+            let read: Result<String, _> = serde_json::from_str(value.text());
+            assert_eq!(read.ok().as_deref(), Some(text.as_ref()));
             Vec::new()
         }
         Kind::Number | Kind::Bool(_) | Kind::Null => Vec::new(),
@@ -61,23 +61,23 @@ fn node(document: &Document, value: &Node, within: std::ops::Range<usize>) -> us
 }
 
 /// The pointer to a value finds it.
-fn walk(document: &Document, value: &Node, at: &str) {
+fn walk(document: &Document, value: Node<'_>, at: &str) {
     if at.len() > 200 {
         return;
     }
     let pointer = Pointer::parse(at).expect("a valid pointer");
-    let found = document.find(&pointer);
-    let here = found.iter().any(|found| found.span == value.span);
+    let mut found = document.find(&pointer);
+    let here = found.any(|found| found.span() == value.span());
     assert!(here, "{at:?} finds another value");
-    match &value.kind {
+    match value.kind() {
         Kind::Object(members) => {
-            for member in members.iter().take(4) {
+            for member in members.take(4) {
                 let step = ouli_codec::json::escape(&member.name);
-                walk(document, &member.value, &format!("{at}/{step}"));
+                walk(document, member.value, &format!("{at}/{step}"));
             }
         }
         Kind::Array(elements) => {
-            for (index, element) in elements.iter().enumerate().take(4) {
+            for (index, element) in elements.enumerate().take(4) {
                 walk(document, element, &format!("{at}/{index}"));
             }
         }

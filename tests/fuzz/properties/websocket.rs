@@ -162,4 +162,6 @@ fn as_turns(
         .all(|fault| Some(fault.violation) == *violation);
     assert!(said(&told.messages) == expected || !all, "{told:?}");
     assert!(told.messages.is_sorted_by_key(|turn| turn.at));
+    let replayed = told.into_replay_order();
+    assert!(replayed.is_sorted_by_key(|turn| turn.at));
 }

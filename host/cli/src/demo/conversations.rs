@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::conversation::Conversation;
 use super::{grpc, websocket_client};
 use ouli_config::Limits;
-use ouli_net::upstream::{Dial, TcpDialer, UpstreamClient};
+use ouli_net::upstream::{Dial, HasAnswered, TcpDialer, UpstreamClient};
 use ouli_proxy::gateway::upstream_bounds;
 
 /// Runs all conversations, one after the other. Each sends the secret.
@@ -36,7 +36,14 @@ fn client(url: &str) -> Result<UpstreamClient, String> {
     let upstream = url.parse().map_err(|_| format!("invalid address {url}"))?;
     let bounds = upstream_bounds(&Limits::default());
     let dialer: Arc<dyn Dial> = Arc::new(TcpDialer::default());
-    Ok(UpstreamClient::new(&upstream, None, &bounds, &dialer))
+    let has_answered = HasAnswered::default();
+    Ok(UpstreamClient::new(
+        &upstream,
+        None,
+        &bounds,
+        &dialer,
+        &has_answered,
+    ))
 }
 
 /// Adds the name of the conversation to an error.

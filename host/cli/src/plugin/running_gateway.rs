@@ -13,7 +13,7 @@ use ouli_config::Limits;
 use ouli_message::error_chain::error_chain;
 use ouli_message::failure::{FailureKind, Phase};
 use ouli_net::tls::{self, CertificateAuthority};
-use ouli_net::upstream::{Dial, TcpDialer, UpstreamClient, UpstreamError};
+use ouli_net::upstream::{Dial, HasAnswered, TcpDialer, UpstreamClient, UpstreamError};
 use ouli_proxy::gateway::{Status, upstream_bounds};
 use ouli_proxy::handler::PLUGIN_STATUS_PATH;
 
@@ -91,6 +91,7 @@ async fn fetch(address: SocketAddr, secure: bool) -> Result<Bytes, QueryError> {
         tls,
         &upstream_bounds(&Limits::default()),
         &dialer,
+        &HasAnswered::default(),
     );
     let body = Empty::new().map_err(|never| match never {}).boxed_unsync();
     let request = Request::get(format!("{url}{PLUGIN_STATUS_PATH}"))

@@ -54,8 +54,6 @@ struct PartialMessage {
     text: bool,
     checks_utf8: bool,
     compressed: bool,
-    /// A frame of the message is complete.
-    has_fragment: bool,
     /// Number of received bytes before decompression.
     wire_size: u64,
     content: Vec<u8>,
@@ -135,12 +133,6 @@ impl Decoder {
     /// left in the input.
     pub fn is_within_message(&self) -> bool {
         self.frame.is_some() || self.message.is_some()
-    }
-
-    /// True if a message is incomplete of which a whole fragment was received.
-    pub fn has_fragment(&self) -> bool {
-        let message = self.message.as_ref();
-        message.is_some_and(|message| message.has_fragment)
     }
 
     /// Memory of an incomplete message in bytes.
@@ -247,12 +239,7 @@ impl Decoder {
                 let body = self.take_control();
                 parse_close(&body, self.checks_content).map(Some)
             }
-            Opcode::Continuation | Opcode::Text | Opcode::Binary if !head.fin => {
-                if let Some(message) = &mut self.message {
-                    message.has_fragment = true;
-                }
-                Ok(None)
-            }
+            Opcode::Continuation | Opcode::Text | Opcode::Binary if !head.fin => Ok(None),
             Opcode::Continuation | Opcode::Text | Opcode::Binary => {
                 let Some(mut message) = self.message.take() else {
                     return Ok(None);
@@ -277,7 +264,6 @@ impl PartialMessage {
             text,
             checks_utf8: text && checks_content,
             compressed: head.compressed,
-            has_fragment: false,
             wire_size: 0,
             content: Vec::new(),
             valid_up_to: 0,

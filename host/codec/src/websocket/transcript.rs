@@ -32,9 +32,8 @@ pub struct Transcript {
     /// A side that was within a message when the other one closed because of an error. The error
     /// may be in the part of the message that had been sent.
     pub failed_within: Option<Side>,
-    /// A side that had sent a fragment of a message, when the other one began and ended a message
-    /// before the next fragment completed it. That message may be an answer to the fragment.
-    pub answered_within: Option<Side>,
+    /// The messages of the server during which messages of the client ended.
+    overlaps: Vec<Overlap>,
     /// Further bytes came of a client that had violated the protocol.
     bytes_after_violation: bool,
 }
@@ -48,6 +47,24 @@ pub struct HalfMessage {
     pub position: usize,
 }
 
+/// A message of the server that began before and ended after messages of the client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Overlap {
+    /// The index of the message.
+    index: usize,
+    /// Where and when it began.
+    begun: Begin,
+}
+
+/// The begin of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Begin {
+    /// The number of messages that ended before.
+    position: usize,
+    /// Arrival time of the first byte, in microseconds from the start of the stream.
+    at: u64,
+}
+
 /// A violation of the protocol or of the limits by one side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SideViolation {
@@ -57,6 +74,23 @@ pub struct SideViolation {
     pub at: u64,
     /// The violation.
     pub violation: Violation,
+}
+
+impl Transcript {
+    /// The messages in the order of a replay: a message of the server stands where it began, one of
+    /// the client where it ended.
+    ///
+    /// A side that answers a part of a message, which few libraries show, then still gets what it
+    /// waits for. The other side cannot tell the difference: intermediaries may change the
+    /// fragments of a message (RFC 6455, section 5.4).
+    pub fn into_replay_order(self) -> Vec<Message> {
+        let mut messages = self.messages;
+        for Overlap { index, begun } in self.overlaps {
+            messages[index].at = begun.at;
+            messages[begun.position..=index].rotate_right(1);
+        }
+        messages
+    }
 }
 
 /// Decodes a whole conversation: all bytes that each side sent after the handshake, and their
@@ -85,11 +119,10 @@ pub fn read_transcript(
     let mut left = limit;
     for arrival in arrivals {
         let [client_reader, server_reader] = &mut sides;
-        let (reader, other) = match arrival.side {
-            Side::Client => (client_reader, server_reader),
-            Side::Server => (server_reader, client_reader),
+        let reader = match arrival.side {
+            Side::Client => client_reader,
+            Side::Server => server_reader,
         };
-        reader.set_other(other);
         if reader.take(arrival, &mut transcript, &mut left).is_break() {
             break;
         }
@@ -111,18 +144,11 @@ struct Reader<'a> {
     input: BytesMut,
     decoder: Decoder,
     broken: bool,
-    /// The number of messages before the incomplete one began.
-    begun: Option<usize>,
+    /// Where the incomplete message began.
+    begun: Option<Begin>,
     /// Decodes what follows the close frame.
     late_decoder: Decoder,
     late_input: BytesMut,
-    /// The number of complete data messages.
-    completed: usize,
-    /// The message of which the other side has sent a fragment now, by the number of its complete
-    /// messages.
-    other: Option<usize>,
-    /// The same when the current message of this side began.
-    began_within: Option<usize>,
 }
 
 /// How one side ended.
@@ -149,17 +175,6 @@ impl<'a> Reader<'a> {
             begun: None,
             late_decoder: Decoder::new(side, bounds, None),
             late_input: BytesMut::new(),
-            completed: 0,
-            other: None,
-            began_within: None,
-        }
-    }
-
-    /// Takes the state of the other side before the next arrival.
-    fn set_other(&mut self, other: &Self) {
-        self.other = other.decoder.has_fragment().then_some(other.completed);
-        if self.input.is_empty() && !self.decoder.is_within_message() {
-            self.began_within = self.other;
         }
     }
 
@@ -200,7 +215,10 @@ impl<'a> Reader<'a> {
         if self.broken || !is_within {
             self.begun = None;
         } else if self.begun.is_none() {
-            self.begun = Some(transcript.messages.len());
+            self.begun = Some(Begin {
+                position: transcript.messages.len(),
+                at: arrival.at,
+            });
         }
         ControlFlow::Continue(())
     }
@@ -232,14 +250,13 @@ impl<'a> Reader<'a> {
             transcript.has_unread_turns |= is_data && transcript.bytes_after_violation;
             if kind.payload().is_some() {
                 self.check_failure(transcript);
-                self.begun = None;
-                self.completed += 1;
-                if self.began_within.is_some() && self.began_within == self.other {
-                    transcript.answered_within = Some(other(side));
+                let begun = self.begun.take();
+                if let Some(begun) = begun.filter(|begun| self.overlaps(begun, transcript)) {
+                    let index = transcript.messages.len();
+                    transcript.overlaps.push(Overlap { index, begun });
                 }
-            }
-            if !self.decoder.is_within_message() {
-                self.began_within = self.other;
+            } else if !self.decoder.is_within_message() {
+                self.begun = None;
             }
             transcript.messages.push(Message { side, at, kind });
             if self.decoder.is_closed() {
@@ -269,11 +286,17 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// True if messages of the client ended since a message of the server began.
+    fn overlaps(&self, begun: &Begin, transcript: &Transcript) -> bool {
+        let mut meanwhile = transcript.messages[begun.position..].iter();
+        self.side == Side::Server && meanwhile.any(|message| message.side == Side::Client)
+    }
+
     /// Notices if the other side closed because of an error since the message has begun.
     fn check_failure(&self, transcript: &mut Transcript) {
         let since = self
             .begun
-            .and_then(|begun| transcript.messages.get(begun..));
+            .and_then(|begun| transcript.messages.get(begun.position..));
         let mut since = since.unwrap_or_default().iter();
         if since.any(|message| message.side != self.side && is_error(&message.kind)) {
             transcript.failed_within = Some(self.side);
@@ -298,7 +321,7 @@ impl<'a> Reader<'a> {
 
     /// The message that has begun and not ended.
     fn half_message(&self) -> Option<HalfMessage> {
-        let position = self.begun?;
+        let position = self.begun?.position;
         let side = self.side;
         Some(HalfMessage { side, position })
     }
@@ -311,13 +334,6 @@ impl<'a> Reader<'a> {
         } else {
             SideEnd::Open
         }
-    }
-}
-
-fn other(side: Side) -> Side {
-    match side {
-        Side::Client => Side::Server,
-        Side::Server => Side::Client,
     }
 }
 

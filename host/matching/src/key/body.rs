@@ -7,7 +7,7 @@ use super::digest::{OrderedDigest, Sketch, Tag, leaf, pair};
 use super::exclusions::Exclusions;
 use super::json::JsonDigester;
 use super::value_digest::{ValueDigest, digest_pairs, sort_by_name};
-use ouli_codec::json::{Document, Kind, Pointer};
+use ouli_codec::json::{Document, Pointer};
 use ouli_codec::{MessageView, form, multipart};
 
 /// A body by the way in which it is compared.
@@ -140,10 +140,7 @@ fn optional(text: Option<&str>) -> u128 {
 }
 
 fn is_container(json: &Document) -> bool {
-    match json.root().kind {
-        Kind::Object(_) | Kind::Array(_) => true,
-        Kind::String(_) | Kind::Number | Kind::Bool(_) | Kind::Null => false,
-    }
+    json.root().is_container()
 }
 
 /// How a content type is compared.

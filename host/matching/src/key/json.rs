@@ -28,27 +28,27 @@ pub enum Json {
 impl Json {
     /// The document without the excluded values.
     pub(super) fn of(document: &Document, exclusions: &Exclusions<'_>) -> Self {
-        Self::node(document, document.root(), exclusions)
+        Self::node(document.root(), exclusions)
     }
 
-    fn node(document: &Document, node: &Node, exclusions: &Exclusions<'_>) -> Self {
-        match &node.kind {
+    fn node(node: Node<'_>, exclusions: &Exclusions<'_>) -> Self {
+        match node.kind() {
             Kind::Null => Self::Null,
-            Kind::Bool(value) => Self::Bool(*value),
-            Kind::Number => Self::Number(Number::new(document.slice(node))),
-            Kind::String(text) => Self::String(text.to_string()),
+            Kind::Bool(value) => Self::Bool(value),
+            Kind::Number => Self::Number(Number::new(node.text())),
+            Kind::String(text) => Self::String(text.into_owned()),
             Kind::Array(elements) => {
-                let kept = elements.iter().enumerate().filter_map(|(index, element)| {
+                let kept = elements.enumerate().filter_map(|(index, element)| {
                     let exclusions = exclusions.element(index)?;
-                    Some((index, Self::node(document, element, &exclusions)))
+                    Some((index, Self::node(element, &exclusions)))
                 });
                 Self::Array(kept.collect())
             }
             Kind::Object(members) => {
-                let kept = members.iter().filter_map(|member| {
+                let kept = members.filter_map(|member| {
                     let exclusions = exclusions.member(&member.name)?;
-                    let value = Self::node(document, &member.value, &exclusions);
-                    Some((member.name.to_string(), value))
+                    let value = Self::node(member.value, &exclusions);
+                    Some((member.name.into_owned(), value))
                 });
                 let mut kept: Vec<_> = kept.collect();
                 kept.sort();
@@ -163,19 +163,19 @@ impl<'a> JsonDigester<'a> {
         self.node(self.document.root(), exclusions, 1)
     }
 
-    fn node(&mut self, node: &Node, exclusions: &Exclusions<'_>, depth: usize) -> u128 {
-        match &node.kind {
+    fn node(&mut self, node: Node<'_>, exclusions: &Exclusions<'_>, depth: usize) -> u128 {
+        match node.kind() {
             Kind::Null => leaf(Tag::Null, &[]),
             Kind::Bool(false) => leaf(Tag::False, &[]),
             Kind::Bool(true) => leaf(Tag::True, &[]),
             Kind::Number => {
-                canonical(self.document.slice(node), &mut self.number);
+                canonical(node.text(), &mut self.number);
                 leaf(Tag::Number, &self.number)
             }
             Kind::String(text) => leaf(Tag::String, text.as_bytes()),
             Kind::Array(elements) => {
                 let mut list = OrderedDigest::new(Tag::Array);
-                for (index, element) in elements.iter().enumerate() {
+                for (index, element) in elements.enumerate() {
                     if let Some(exclusions) = exclusions.element(index) {
                         let digest = self.node(element, &exclusions, depth + 1);
                         self.add_to_sketch(digest.wrapping_add(index as u128), depth);
@@ -189,7 +189,7 @@ impl<'a> JsonDigester<'a> {
                 for member in members {
                     if let Some(exclusions) = exclusions.member(&member.name) {
                         let name = leaf(Tag::Name, member.name.as_bytes());
-                        let value = self.node(&member.value, &exclusions, depth + 1);
+                        let value = self.node(member.value, &exclusions, depth + 1);
                         let digest = pair(Tag::Member, name, value);
                         self.add_to_sketch(digest, depth);
                         set.add(digest);

@@ -18,6 +18,7 @@ use super::continue_gate::ContinueGate;
 use super::diagnosis;
 use super::dial::Dial;
 use super::error::{HEAD_TOO_LARGE, UpstreamError};
+use super::has_answered::HasAnswered;
 use super::interim_responses::{InterimLimiter, TooManyInterim};
 use super::pool::Pool;
 use super::pooled_request::PooledRequest;
@@ -47,15 +48,17 @@ pub struct UpstreamClient {
 }
 
 impl UpstreamClient {
-    /// A client of `target`. `dial` opens its connections, none before the first request.
+    /// A client of `target`. `dial` opens its connections, none before the first request. All
+    /// clients of an upstream share `has_answered`.
     pub fn new(
         target: &Address,
         tls: Option<Arc<rustls::ClientConfig>>,
         bounds: &Bounds,
         dial: &Arc<dyn Dial>,
+        has_answered: &HasAnswered,
     ) -> Self {
-        let tunnels = TunnelConnector::new(target, tls.as_ref(), bounds, dial);
-        let connector = Connector::new(target.clone(), tls, bounds, dial);
+        let tunnels = TunnelConnector::new(target, tls.as_ref(), bounds, dial, has_answered);
+        let connector = Connector::new(target.clone(), tls, bounds, dial, has_answered.clone());
         let is_http2 = match target.scheme {
             Scheme::Http => Some(false),
             Scheme::H2c => Some(true),

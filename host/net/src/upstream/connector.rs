@@ -10,7 +10,9 @@ use tokio_rustls::TlsConnector;
 use super::bounds::Bounds;
 use super::dial::{Dial, Socket};
 use super::error::{BoxError, PhaseError, PhaseTimeout};
-use super::plain_stream::{HasAnswered, PlainStream};
+use super::has_answered::HasAnswered;
+use super::plain_stream::PlainStream;
+use super::tls_start::{TlsStart, handshake_error};
 use ouli_config::{Scheme, Upstream as Address};
 use ouli_message::failure::Phase;
 
@@ -44,6 +46,7 @@ impl Connector {
         tls: Option<Arc<rustls::ClientConfig>>,
         bounds: &Bounds,
         dial: &Arc<dyn Dial>,
+        has_answered: HasAnswered,
     ) -> Self {
         Self {
             target: Arc::new(target),
@@ -51,7 +54,7 @@ impl Connector {
             connect_timeout: bounds.connect_timeout,
             tls_timeout: bounds.tls_handshake_timeout,
             dial: Arc::clone(dial),
-            has_answered: HasAnswered::default(),
+            has_answered,
         }
     }
 
@@ -72,7 +75,12 @@ impl Connector {
             });
         };
         let name = ServerName::try_from(host.to_owned());
+        let socket: Box<dyn Socket> = Box::new(TlsStart::new(socket, self.has_answered.clone()));
         let handshake = tls.connect(name.map_err(PhaseError::in_phase(Phase::Tls))?, socket);
+        let handshake = async {
+            let done = handshake.await;
+            done.map_err(|error| handshake_error(error, &self.has_answered))
+        };
         let stream = with_timeout(
             self.tls_timeout,
             "the TLS handshake with",

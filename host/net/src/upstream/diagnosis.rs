@@ -54,7 +54,7 @@ pub(super) fn to_upstream_error(
     if error_chain(error).any(is_head_too_large) {
         HEAD_TOO_LARGE.clone_into(&mut reason);
     }
-    if let Some(remedy) = error_chain(error).find_map(|cause| remedy(cause, phase)) {
+    if let Some(remedy) = error_chain(error).find_map(remedy) {
         reason = format!("{reason}; {remedy}");
     }
     if phase < Phase::Head {

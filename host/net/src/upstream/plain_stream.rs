@@ -3,13 +3,12 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::dial::Socket;
+use super::has_answered::HasAnswered;
 
 /// What an upstream does that speaks another protocol. The texts are complete: h2 passes on no more
 /// of an error.
@@ -42,10 +41,6 @@ const SETTINGS: u8 = 4;
 const GOAWAY: u8 = 7;
 const LAST_FRAME_TYPE: u8 = 9;
 
-/// True once an upstream has answered in the protocol of its URL. What then fails has other causes.
-#[derive(Clone, Debug, Default)]
-pub(super) struct HasAnswered(Arc<AtomicBool>);
-
 /// A connection without TLS. Its first bytes are checked, or that there are none.
 #[derive(Debug)]
 pub(super) struct PlainStream {
@@ -70,9 +65,10 @@ impl PlainStream {
 
     /// Checks the result of the first read.
     fn check(&self, read: io::Result<&[u8]>) -> io::Result<()> {
-        let has_answered = self.has_answered.0.load(Ordering::Relaxed);
+        if self.has_answered.get() {
+            return read.map(drop);
+        }
         match read {
-            Ok([]) if has_answered => Ok(()),
             // The error of the write tells more than the end that follows.
             Ok([]) => match self.write_error {
                 Some(kind) if is_reset(kind) => Err(io::Error::new(kind, OtherProtocol::Reset)),
@@ -84,11 +80,11 @@ impl PlainStream {
             Ok(bytes) => match other_protocol(bytes, self.is_http2) {
                 Some(other) => Err(io::Error::new(io::ErrorKind::InvalidData, other)),
                 None => {
-                    self.has_answered.0.store(true, Ordering::Relaxed);
+                    self.has_answered.set();
                     Ok(())
                 }
             },
-            Err(error) if is_reset(error.kind()) && !has_answered => {
+            Err(error) if is_reset(error.kind()) => {
                 Err(io::Error::new(error.kind(), OtherProtocol::Reset))
             }
             Err(error) => Err(error),

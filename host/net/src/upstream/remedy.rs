@@ -2,23 +2,21 @@
 
 use std::error::Error;
 
-use rustls::{AlertDescription, CertificateError, InvalidMessage};
+use rustls::{AlertDescription, CertificateError};
 
+use super::tls_start::NotTls;
 use crate::tls;
-use ouli_message::failure::Phase;
 
 /// What to do about one of the causes of an error; none where the cause tells it.
-pub(super) fn remedy(cause: &(dyn Error + 'static), phase: Phase) -> Option<String> {
+pub(super) fn remedy(cause: &(dyn Error + 'static)) -> Option<String> {
+    if cause.is::<NotTls>() {
+        let text = "it does not answer in TLS; if it speaks plain HTTP, write `http://` (or \
+                    `h2c://`) in `upstream`";
+        return Some(text.to_owned());
+    }
     match cause.downcast_ref()? {
         rustls::Error::InvalidCertificate(error) => of_certificate(error),
         rustls::Error::AlertReceived(alert) => of_alert(*alert).map(str::to_owned),
-        rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType)
-            if phase == Phase::Tls =>
-        {
-            let text = "it does not answer in TLS; if it speaks plain HTTP, write `http://` (or \
-                        `h2c://`) in `upstream`";
-            Some(text.to_owned())
-        }
         error => of_protocol(error).map(str::to_owned),
     }
 }
@@ -188,7 +186,7 @@ mod tests {
         ];
         for (error, expected) in cases {
             let error = rustls::Error::InvalidCertificate(error);
-            let text = remedy(&error, Phase::Tls).unwrap();
+            let text = remedy(&error).unwrap();
             assert!(text.contains(expected), "{text} lacks {expected}");
             let is_issuer = expected == "`upstream_ca`" || expected == "CA was made again";
             assert_eq!(text.contains("upstream_ca"), is_issuer, "{text}");

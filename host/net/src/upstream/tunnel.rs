@@ -19,6 +19,7 @@ use super::connector::{Connector, UpstreamConnection};
 use super::dial::{Dial, Socket};
 use super::early_close::EarlyCloseStream;
 use super::error::BoxError;
+use super::has_answered::HasAnswered;
 use super::slow_start::SlowStartStream;
 use super::tasks::{DeferredExecutor, spawn};
 use crate::http::authority::to_origin_form;
@@ -87,6 +88,7 @@ impl TunnelConnector {
         tls: Option<&Arc<rustls::ClientConfig>>,
         bounds: &Bounds,
         dial: &Arc<dyn Dial>,
+        has_answered: &HasAnswered,
     ) -> Self {
         let connector = |protocol: &[u8]| {
             let tls = tls.map(|tls| {
@@ -94,7 +96,7 @@ impl TunnelConnector {
                 config.alpn_protocols = vec![protocol.to_vec()];
                 Arc::new(config)
             });
-            Connector::new(target.clone(), tls, bounds, dial)
+            Connector::new(target.clone(), tls, bounds, dial, has_answered.clone())
         };
         Self {
             http1: connector(b"http/1.1"),

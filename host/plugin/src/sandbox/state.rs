@@ -193,8 +193,8 @@ impl State {
         let document = self.message(handle)?.json();
         let (_, pointer) = &self.pointers[pointer];
         Ok(document.and_then(|document| {
-            let found = document.find(pointer);
-            found.first().map(|node| document.slice(node).to_owned())
+            let first = document.find(pointer).next();
+            first.map(|node| node.text().to_owned())
         }))
     }
 

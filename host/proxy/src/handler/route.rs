@@ -8,7 +8,7 @@ use http::uri::{Authority, InvalidUri, PathAndQuery, Scheme};
 use super::error::ExchangeError;
 use super::request_limiter::{RequestLimiter, RequestPermit};
 use ouli_net::tls::ClientConfig;
-use ouli_net::upstream::{self, Dial, OwnListeners, TcpDialer, UpstreamClient};
+use ouli_net::upstream::{self, Dial, HasAnswered, OwnListeners, TcpDialer, UpstreamClient};
 
 /// The route from an endpoint to its upstream.
 #[derive(Debug)]
@@ -22,6 +22,7 @@ pub struct Route {
     request_limiter: RequestLimiter,
     /// Opens its connections; TCP where there is none.
     dial: Option<Arc<dyn Dial>>,
+    has_answered: HasAnswered,
     /// A client for each worker, so that threads share no connection.
     clients: Box<[OnceLock<UpstreamClient>]>,
 }
@@ -52,6 +53,7 @@ impl Route {
             ),
             bounds,
             dial: None,
+            has_answered: HasAnswered::default(),
             clients: (0..workers).map(|_| OnceLock::new()).collect(),
         })
     }
@@ -112,7 +114,13 @@ impl Route {
         self.clients[worker % self.clients.len()].get_or_init(|| {
             let tcp = || -> Arc<dyn Dial> { Arc::new(TcpDialer::new(own_listeners)) };
             let dial = self.dial.clone().unwrap_or_else(tcp);
-            UpstreamClient::new(&self.address, self.tls.clone(), &self.bounds, &dial)
+            UpstreamClient::new(
+                &self.address,
+                self.tls.clone(),
+                &self.bounds,
+                &dial,
+                &self.has_answered,
+            )
         })
     }
 }

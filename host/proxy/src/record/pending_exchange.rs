@@ -130,10 +130,9 @@ impl PendingExchange {
         is_failure.then_some(Failure { cause, at })
     }
 
-    /// Both bodies and the ending. A partial response is recorded only of a stream, whose chunks
-    /// are whole and whose ending is known, and of an exchange that is recorded as failed. A call
-    /// that the upstream broke off is no whole one: its status is missing. A partial request is
-    /// recorded if the upstream responded all the same.
+    /// Both bodies and the ending. A partial response is recorded of a stream that its client has
+    /// ended, and of an exchange that is recorded as failed. A WebSocket records its own ending. A
+    /// partial request is recorded if the upstream responded all the same.
     fn check_complete(
         &self,
         request: CaptureResult,
@@ -141,13 +140,12 @@ impl PendingExchange {
     ) -> Result<(CapturedBody, CapturedBody, Ending), CaptureError> {
         let has_whole_response =
             self.failure.is_none() && response.as_ref().is_ok_and(|body| body.aborted.is_none());
+        let is_broken_off = response.as_ref().is_ok_and(CapturedBody::is_broken_off);
+        let allow_partial_stream = self.failure.is_some() || !is_broken_off;
         let (allow_partial_request, allow_partial_response) = match &self.stream {
             Some((StreamKind::WebSocket, _)) => (true, true),
-            Some((StreamKind::Grpc, _)) => {
-                let is_broken_off = response.as_ref().is_ok_and(CapturedBody::is_broken_off);
-                (true, self.failure.is_some() || !is_broken_off)
-            }
-            Some((StreamKind::Body(Some(_)), _)) => (has_whole_response, true),
+            Some((StreamKind::Grpc, _)) => (true, allow_partial_stream),
+            Some((StreamKind::Body(Some(_)), _)) => (has_whole_response, allow_partial_stream),
             Some((StreamKind::Body(None), _)) | None => {
                 (has_whole_response, self.failure.is_some())
             }

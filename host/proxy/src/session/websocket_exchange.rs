@@ -49,7 +49,7 @@ pub(super) fn decode(
     });
     check_half_messages(&transcript, ending)?;
     Ok(Stream {
-        content: StreamContent::Messages(Protocol::WebSocket, transcript.messages),
+        content: StreamContent::Messages(Protocol::WebSocket, transcript.into_replay_order()),
         ending,
     })
 }
@@ -123,9 +123,6 @@ fn check_half_messages(transcript: &Transcript, ending: Ending) -> Result<(), Ou
     if let Some(side) = transcript.failed_within {
         return Err(ended_within(side));
     }
-    if let Some(side) = transcript.answered_within {
-        return Err(answered_within(side));
-    }
     let messages = &transcript.messages;
     let left_first = first_to_leave(messages, ending);
     for half in &transcript.half_messages {
@@ -145,19 +142,6 @@ fn check_half_messages(transcript: &Transcript, ending: Ending) -> Result<(), Ou
 fn ended_within(side: Side) -> Outcome {
     let side = side.name();
     let reason = format!("a WebSocket ended within a message of the {side}");
-    Outcome::Failed(Defect::Partial, reason)
-}
-
-/// A replay sends and expects whole messages, so neither side could wait for the other's part.
-fn answered_within(side: Side) -> Outcome {
-    let (side, other) = match side {
-        Side::Client => (side.name(), Side::Server.name()),
-        Side::Server => (side.name(), Side::Client.name()),
-    };
-    let reason = format!(
-        "the {other} of a WebSocket sent a message between two fragments of a message of the \
-         {side}, to which it may be an answer"
-    );
     Outcome::Failed(Defect::Partial, reason)
 }
 

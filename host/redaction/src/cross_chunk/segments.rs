@@ -92,7 +92,7 @@ fn payload_ranges(part: &[u8], format: PartFormat) -> Vec<Range<usize>> {
 }
 
 fn is_container(json: &Document) -> bool {
-    matches!(json.root().kind, Kind::Object(_) | Kind::Array(_))
+    json.root().is_container()
 }
 
 #[derive(Default)]
@@ -102,19 +102,19 @@ struct TextJoiner {
 }
 
 impl TextJoiner {
-    fn json(&mut self, part: usize, start: usize, node: &Node, pointer: &mut String) {
+    fn json(&mut self, part: usize, start: usize, node: Node<'_>, pointer: &mut String) {
         let length = pointer.len();
-        match &node.kind {
+        match node.kind() {
             Kind::Object(members) => {
                 for member in members {
                     pointer.push('/');
                     pointer.push_str(&escape(&member.name));
-                    self.json(part, start, &member.value, pointer);
+                    self.json(part, start, member.value, pointer);
                     pointer.truncate(length);
                 }
             }
             Kind::Array(elements) => {
-                for (index, element) in elements.iter().enumerate() {
+                for (index, element) in elements.enumerate() {
                     // Writing to a string cannot fail.
                     let _ = write!(pointer, "/{index}");
                     self.json(part, start, element, pointer);
@@ -122,7 +122,8 @@ impl TextJoiner {
                 }
             }
             Kind::String(text) => {
-                let range = start + node.span.start..start + node.span.end;
+                let span = node.span();
+                let range = start + span.start..start + span.end;
                 self.add(pointer, part, range, (true, text.as_bytes()));
             }
             Kind::Number | Kind::Bool(_) | Kind::Null => {}

@@ -51,13 +51,12 @@ impl RedactionPass<'_> {
             return None;
         }
         let named = self.redact_named_values(&before);
-        let mut changes =
-            named.map_or_else(Vec::new, |after| changed_leaves(&before, &leaves, after));
+        let mut changes = named.map_or_else(Vec::new, |after| changed_leaves(&leaves, after));
         let is_new = |at: &usize| changes.binary_search_by_key(at, |(at, _)| *at).is_ok();
         let numbers: Vec<_> = (0..leaves.len())
             .filter(|at| view.is_number(*at) && !is_new(at))
             .collect();
-        let texts = numbers.iter().map(|at| before.slice(leaves[*at]));
+        let texts = numbers.iter().map(|at| leaves[*at].text());
         let found = self.redact_number_list(texts);
         changes.extend(found.into_iter().map(|(at, text)| (numbers[at], text)));
         (!changes.is_empty()).then(|| view.rewrite(message, &changes).into())
@@ -78,9 +77,7 @@ impl RedactionPass<'_> {
             return Vec::new();
         };
         let array = Document::parse(array.into());
-        array.map_or_else(Vec::new, |array| {
-            changed_leaves(&array, &leaves(&array), after)
-        })
+        array.map_or_else(Vec::new, |array| changed_leaves(&leaves(&array), after))
     }
 
     /// Redacts the texts of a message and adapts the lengths of the fields around them. None if
@@ -163,30 +160,30 @@ impl RedactionPass<'_> {
 }
 
 /// The values of a document that are neither objects nor arrays, in the order of the text.
-fn leaves(document: &Document) -> Vec<&Node> {
+fn leaves(document: &Document) -> Vec<Node<'_>> {
     let mut leaves = Vec::new();
     collect(document.root(), &mut leaves);
     leaves
 }
 
-fn collect<'a>(node: &'a Node, leaves: &mut Vec<&'a Node>) {
-    match &node.kind {
-        Kind::Object(members) => members.iter().for_each(|it| collect(&it.value, leaves)),
-        Kind::Array(elements) => elements.iter().for_each(|it| collect(it, leaves)),
+fn collect<'a>(node: Node<'a>, leaves: &mut Vec<Node<'a>>) {
+    match node.kind() {
+        Kind::Object(members) => members.for_each(|it| collect(it.value, leaves)),
+        Kind::Array(elements) => elements.for_each(|it| collect(it, leaves)),
         Kind::String(_) | Kind::Number | Kind::Bool(_) | Kind::Null => leaves.push(node),
     }
 }
 
 /// The indexes of the values that a pass replaced, with their new texts.
-fn changed_leaves(before: &Document, old: &[&Node], after: String) -> Vec<(usize, String)> {
+fn changed_leaves(old: &[Node<'_>], after: String) -> Vec<(usize, String)> {
     let Some(after) = Document::parse(after.into()) else {
         return Vec::new();
     };
     let new = leaves(&after);
     let pairs = old.iter().zip(new).enumerate();
     pairs
-        .filter_map(|(at, (old, new))| match &new.kind {
-            Kind::String(text) if before.slice(old) != after.slice(new) => Some((at, text.clone())),
+        .filter_map(|(at, (old, new))| match new.kind() {
+            Kind::String(text) if old.text() != new.text() => Some((at, text.into_owned())),
             _ => None,
         })
         .collect()

@@ -37,9 +37,7 @@ impl Session {
 }
 
 fn shown(message: &dyn MessageView) -> String {
-    let json = message
-        .json()
-        .map(|json| json.slice(json.root()).to_owned());
+    let json = message.json().map(|json| json.root().text().to_owned());
     format!(
         "{} {:?} {:?} {:?} {json:?}",
         message.path(),
