@@ -18,3 +18,4 @@ mod refused_streams;
 mod secrets;
 mod silence;
 mod truncated_streams;
+mod waiting_clients;

@@ -44,8 +44,8 @@ macro_rules! recording_limits {
     /// recorded.
     recorder_queue_timeout: Duration = 10 * SECOND, Time(MS..=DAY),
         "longer than a disk stalls, shorter than clients wait for a response";
-    /// Exchanges that are read to their end without a client: it left before the end of the
-    /// response, or has a response that ended before its request. A further one is recorded as far
+    /// Exchanges that are read to their end without a client: it left before the response or
+    /// before its end, or has a response that ended before its request. A further one is recorded as far
     /// as it is read if only the request is incomplete, else not at all.
     background_reads: usize = 256, Count(0..=1_000_000), RestartOnly,
         "each holds a connection to its upstream or its client";

@@ -1,5 +1,6 @@
 //! The way of a request: a permit, validation, the snapshot, the session, then the mode.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use http::header::CONNECTION;
@@ -93,7 +94,7 @@ impl RequestHandler {
                 worker,
             };
             let context = RequestContext {
-                handler: &handler,
+                handler: Cow::Borrowed(&handler),
                 snapshot: Arc::clone(&snapshot),
                 endpoint: Arc::clone(endpoint),
                 session,
@@ -181,7 +182,7 @@ impl RequestHandler {
             serve_http(&context, request, guard).await
         };
         served.map_err(|error| {
-            let error = guard.rejection().map_or(error, ExchangeError::Rejected);
+            let error = context.cause(error);
             context.count_error(&error);
             error
         })
@@ -249,14 +250,14 @@ impl RequestHandler {
         trace.select(name, session.secrets(), &selected.target);
         let is_forwarded = endpoint.configured.mode != Mode::Replay;
         Ok(RequestContext {
-            handler: self,
+            handler: Cow::Borrowed(self),
             snapshot,
             endpoint,
             session,
             target: selected.target,
             preserved_authority,
             trace: trace.clone(),
-            guard: Some(guard),
+            guard: Some(Cow::Borrowed(guard)),
             interim: is_forwarded.then(|| guard.interim_sender()).flatten(),
         })
     }

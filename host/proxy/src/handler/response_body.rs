@@ -14,7 +14,7 @@ use super::request_limiter::RequestPermit;
 use super::request_trace::RequestTrace;
 use super::shared_state::{SharedState, StreamPermit};
 use crate::conversation::FrameReceiver;
-use crate::record::TeedResponseBody;
+use crate::record::{BackgroundRead, TeedResponseBody};
 use crate::replay::shutdown_watch::{ShutdownPhase, ShutdownWatch};
 use crate::replay::timed_body::{PolledFrame, TimedBody};
 use ouli_net::server::RequestGuard;
@@ -57,6 +57,14 @@ enum Source {
     Timed(Box<TimedBody>),
     /// From the cassette, in response to the messages of the client.
     Conversation(FrameReceiver),
+}
+
+impl Source {
+    const EMPTY: Self = Self::Full {
+        bytes: None,
+        trailers: None,
+        has_content_length: false,
+    };
 }
 
 impl OutgoingBody {
@@ -164,6 +172,14 @@ impl OutgoingBody {
         self
     }
 
+    /// Reads a response that is recorded, after its client has left.
+    pub(crate) async fn read_in_background(mut self, read: BackgroundRead) {
+        let source = std::mem::replace(&mut self.source, Source::EMPTY);
+        if let Source::Teed(tee) = source {
+            tee.read_in_background(read).await;
+        }
+    }
+
     fn poll_shutdown(&mut self, cx: &mut Context<'_>) {
         let Some(watch) = &mut self.shutdown_watch else {
             return;
@@ -233,11 +249,7 @@ impl OutgoingBody {
         match polled {
             Poll::Ready(Some(Err(error))) if self.is_call => {
                 self.trace.set_outcome(AccessOutcome::UPSTREAM_ABORTED);
-                self.source = Source::Full {
-                    bytes: None,
-                    trailers: None,
-                    has_content_length: false,
-                };
+                self.source = Source::EMPTY;
                 let cause = upstream::classify_body_error(&*error);
                 let trailers = grpc_status::aborted_call(Some(&cause), &error.to_string());
                 Poll::Ready(Some(Ok(Frame::trailers(trailers))))
@@ -305,12 +317,7 @@ impl Drop for OutgoingBody {
         // A client ends a long-lived stream by leaving it.
         let is_complete = self.has_ended || self.is_long_lived || self.is_end_stream();
         // The source is dropped first: an exchange that it submits is the earlier outcome.
-        let empty = Source::Full {
-            bytes: None,
-            trailers: None,
-            has_content_length: false,
-        };
-        if let Source::Teed(tee) = std::mem::replace(&mut self.source, empty) {
+        if let Source::Teed(tee) = std::mem::replace(&mut self.source, Source::EMPTY) {
             tee.release();
         }
         if !is_complete {
