@@ -73,6 +73,6 @@ pub(crate) use replay_queue::{ClaimedEntry, ReplayQueue};
 pub use session_state::Session;
 pub(crate) use shadow_comparison::{Comparison, Corpus};
 pub(crate) use truncated_index::TruncatedKey;
-pub(crate) use truncated_request::of_live as truncated_live_request;
+pub(crate) use truncated_request::LivePart;
 pub use verdict::{SessionReport, Verdict, VerdictRules};
 pub use verdict_failure::{DefectCounts, Failure};

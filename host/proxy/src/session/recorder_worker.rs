@@ -128,6 +128,8 @@ impl<'a> RecorderWorker<'a> {
         }
         truncated_body::remove_suffix(&mut exchange, &suffix);
         truncated_request::remove_suffix(&mut exchange.request, &request_suffix);
+        let (secrets, guard) = (session.secrets(), &check.guard);
+        truncated_request::check_end(&exchange.request, plugins, secrets, guard)?;
         Ok(exchange)
     }
 

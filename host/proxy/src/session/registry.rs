@@ -81,6 +81,7 @@ impl Sessions {
         let secret_bounds = SecretBounds {
             count: limits.secrets_per_session,
             bytes: limits.secret_bytes_per_session,
+            fingerprint_bytes: limits.secret_fingerprint_bytes_per_session,
         };
         let secrets = session_secrets(secret_bounds, &named_secrets);
         Self {

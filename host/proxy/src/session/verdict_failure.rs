@@ -63,7 +63,8 @@ const NOT_RECORDED: &str = "NOT RECORDED";
 
 /// Explains [`FORGOTTEN_SECRETS`].
 const FORGOTTEN: &str = "recorded secrets that are not found where no rule looks; raise \
-                         limits.secrets_per_session or limits.secret_bytes_per_session";
+                         limits.secrets_per_session, limits.secret_bytes_per_session or \
+                         limits.secret_fingerprint_bytes_per_session";
 
 /// Explains [`FORGOTTEN_SESSION`]. No secret was found.
 const SESSION_FORGOTTEN: &str = "the session was closed and is forgotten with the secrets that it \
