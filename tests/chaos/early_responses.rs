@@ -16,10 +16,10 @@ use crate::support::folder::Folder;
 use crate::support::gateway::{self, Running};
 use crate::support::{PATIENCE, until};
 
-const REFUSED: &[u8] = b"HTTP/1.1 401 Unauthorized\r\ncontent-length: 2\r\n\r\nno";
+pub(super) const REFUSED: &[u8] = b"HTTP/1.1 401 Unauthorized\r\ncontent-length: 2\r\n\r\nno";
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nyes";
 
-fn record(origin: &Origin) -> Running {
+pub(super) fn record(origin: &Origin) -> Running {
     over(&origin.url(), "")
 }
 
@@ -31,13 +31,13 @@ fn over(url: &str, limits: &str) -> Running {
 }
 
 /// Sends the head and the first bytes of an upload.
-fn upload(gateway: &Running, fields: &str, length: usize, part: &str) -> Raw {
+pub(super) fn upload(gateway: &Running, fields: &str, length: usize, part: &str) -> Raw {
     let head = format!("POST /up HTTP/1.1\r\nhost: a\r\n{fields}content-length: {length}\r\n\r\n");
     raw(gateway.address, head + part)
 }
 
 /// Waits until `count` exchanges are recorded and returns them; there must be no failed ones.
-fn recorded(gateway: Running, count: u64) -> (Arc<Folder>, Vec<Value>) {
+pub(super) fn recorded(gateway: Running, count: u64) -> (Arc<Folder>, Vec<Value>) {
     until("the recording", || {
         (gateway.session("default").recorded == count).then_some(())
     });
@@ -122,14 +122,13 @@ fn a_request_that_its_client_gives_up_is_recorded_as_far_as_it_was_sent() {
     let (folder, exchanges) = recorded(gateway, 1);
     let request = &exchanges[0]["request"];
     assert_eq!(request["truncated_at"], part.len());
-    // The last word is dropped because it may be a part of a secret.
     let text: String = request["body"]["text"]
         .as_array()
         .unwrap()
         .iter()
         .map(|line| line.as_str().unwrap())
         .collect();
-    assert_eq!(text, "name,size\none,1\ntwo,");
+    assert_eq!(text, part);
     let replay = gateway::replay(&folder).start();
     // A client that waits for the response gets it, and so does one that first sends its whole
     // body.
@@ -239,28 +238,6 @@ fn a_coded_request_is_recorded_as_far_as_it_can_be_decoded() {
 }
 
 #[test]
-fn a_secret_that_is_cut_is_not_recorded() {
-    const CANARY: &str = "sk-ant-c4N4ryV4lu3-0123456789-AbCd9";
-    for (kind, before) in [
-        ("text/plain", "the key is "),
-        ("application/json", "{\"n\": 1, \"a\": [\""),
-    ] {
-        let origin = origin(&[Do::Read, Do::Send(REFUSED), Do::Stall]);
-        let gateway = record(&origin);
-        let part = format!("{before}{}", &CANARY[..20]);
-        let fields = format!("content-type: {kind}\r\n");
-        let mut client = upload(&gateway, &fields, 1000, &part);
-        assert!(client.read_until("no").ends_with("no"));
-        drop(client);
-        let (folder, _) = recorded(gateway, 1);
-        for (path, bytes) in folder.files() {
-            let found = memchr::memmem::find(&bytes, &CANARY.as_bytes()[..12]);
-            assert!(found.is_none(), "{} contains it", path.display());
-        }
-    }
-}
-
-#[test]
 fn a_slow_upload_is_not_waited_for_without_end() {
     for limits in [
         "background_read_timeout = \"100ms\"",
@@ -353,23 +330,4 @@ fn a_client_that_disconnects_during_its_upload_does_not_lose_the_recording() {
     let replay = gateway::replay(&folder).start();
     let mut again = upload(&replay, "", 1000, "part of it");
     assert!(again.read_until("second").starts_with("HTTP/1.1 401"));
-}
-
-#[test]
-fn a_request_that_is_cut_within_its_first_word_is_not_recorded() {
-    let origin = origin(&[Do::Read, Do::Send(REFUSED), Do::Stall]);
-    let gateway = record(&origin);
-    let part = "A".repeat(1000);
-    let mut client = upload(&gateway, "content-type: text/plain\r\n", 6000, &part);
-    assert!(client.read_until("no").ends_with("no"));
-    drop(client);
-    until("the outcome", || {
-        (!gateway
-            .session("default")
-            .counted(Defect::Partial)
-            .is_empty())
-        .then_some(())
-    });
-    let report = gateway.finish();
-    assert_eq!((report.recorded, report.passed), (0, false), "{report:?}");
 }

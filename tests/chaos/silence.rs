@@ -14,7 +14,11 @@ use crate::support::{PATIENCE, at_least, client, until, without_hanging};
 /// A gateway in record mode whose upstream timeout is longer than any client of these tests waits.
 fn patient(origin: &Origin) -> Running {
     let gateway = gateway::over(&Arc::new(Folder::new()), "record").upstream(&origin.url());
-    gateway.set("record_failures = true").start()
+    let limits = "[limits]\nbackground_read_timeout = \"100ms\"";
+    gateway
+        .set("record_failures = true")
+        .section(limits)
+        .start()
 }
 
 #[test]

@@ -29,7 +29,7 @@ fn put_cassette(folder: &Folder, text: &str) {
     std::fs::write(folder.cassette("default"), text).unwrap();
 }
 
-fn with_cassette(folder: &Folder) {
+pub(super) fn with_cassette(folder: &Folder) {
     put_cassette(folder, &CASSETTE);
 }
 
@@ -192,12 +192,14 @@ fn an_exchange_that_ends_early() {
         });
         drop(client);
     };
-    let config = "[limits]\nhalf_close_timeout = \"1ms\"";
+    let config = "[limits]\nhalf_close_timeout = \"1ms\"\nbackground_read_timeout = \"1ms\"";
     for mode in ["record", "auto"] {
         let trial = Trial::new(mode, &format!("http://{broken}"), &breaks);
         trial.fails_with("partial", "aborted");
         let trial = Trial::new(mode, &format!("http://{silent}"), &leaves).config(config);
         trial.fails_with("partial", "the client left before the response began");
+        let trial = Trial::new(mode, &format!("http://{silent}"), &leaves).config(config);
+        trial.fails_with("partial", "limits.background_read_timeout");
     }
 }
 

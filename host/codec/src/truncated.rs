@@ -9,6 +9,11 @@ use crate::multipart::{self, Part};
 /// The suffix that makes a body parsable. Empty if it is parsable or its format needs no end. None
 /// if there is no such suffix.
 pub fn missing_suffix(content_type: Option<&str>, body: &[u8]) -> Option<Vec<u8>> {
+    let character = missing_bytes_of_character(body);
+    if !character.is_empty() {
+        let rest = missing_suffix(content_type, &[body, character].concat())?;
+        return Some([character, &rest].concat());
+    }
     let content_type = content_type.unwrap_or_default();
     if let Some(boundary) = multipart::boundary(content_type) {
         return parts(body, &boundary);
@@ -23,9 +28,43 @@ pub fn missing_suffix(content_type: Option<&str>, body: &[u8]) -> Option<Vec<u8>
     if parses(&[]) {
         return Some(Vec::new());
     }
-    let suffix = json(body).filter(|suffix| parses(suffix));
+    let suffix = json(body).map(|cut| cut.suffix);
+    let suffix = suffix.filter(|suffix| parses(suffix));
     // Without a JSON content type the body is plain text.
     suffix.or((!is_json_type).then(Vec::new))
+}
+
+/// The rest of the first character that a text in UTF-8 may end within: a body that ends within a
+/// character is no text, and rules would not apply.
+fn missing_bytes_of_character(body: &[u8]) -> &'static [u8] {
+    let Err(error) = std::str::from_utf8(body) else {
+        return &[];
+    };
+    if error.error_len().is_some() {
+        return &[];
+    }
+    match &body[error.valid_up_to()..] {
+        [0xe0] => &[0xa0, 0x80],
+        [0xf0] => &[0x90, 0x80, 0x80],
+        [0xf1..=0xff] => &[0x80, 0x80, 0x80],
+        [0xe1..=0xff] | [0xf0..=0xff, _] => &[0x80, 0x80],
+        _ => &[0x80],
+    }
+}
+
+/// Where a body that is compared without the order of its parts broke off: the names of the open
+/// members of JSON, or of the last field of a form. Empty for other bodies.
+pub fn open_names(content_type: Option<&str>, body: &[u8]) -> Vec<u8> {
+    let essence = content_type.unwrap_or_default().split(';').next();
+    let essence = essence.unwrap_or_default().trim();
+    if essence.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+        let start = memchr::memrchr(b'&', body).map_or(0, |at| at + 1);
+        let end = memchr::memchr(b'=', &body[start..]).map_or(body.len(), |at| start + at + 1);
+        return body[start..end].to_vec();
+    }
+    let cut = json(body).map(|cut| cut.names).unwrap_or_default();
+    let names = cut.into_iter().flat_map(|name| [b"/", &body[name]]);
+    names.collect::<Vec<_>>().concat()
 }
 
 /// True if a truncated body has a part of a value: more than names and delimiters.
@@ -87,9 +126,18 @@ enum Expected {
     Comma,
 }
 
-/// The suffix that completes a truncated JSON text (RFC 8259).
-fn json(text: &[u8]) -> Option<Vec<u8>> {
+/// How a JSON text broke off.
+struct CutJson {
+    /// The suffix that completes it.
+    suffix: Vec<u8>,
+    /// The last name of each open object or array. Those of arrays are empty.
+    names: Vec<Range<usize>>,
+}
+
+/// Reads a truncated JSON text (RFC 8259).
+fn json(text: &[u8]) -> Option<CutJson> {
     let mut open = Vec::new();
+    let mut names: Vec<Range<usize>> = Vec::new();
     let mut next = Expected::Value;
     let mut suffix = Vec::new();
     let mut at = 0;
@@ -104,19 +152,20 @@ fn json(text: &[u8]) -> Option<Vec<u8>> {
                 };
                 let (end, missing) = string(text, at + 1);
                 suffix = missing;
+                if let Some(name) = names.last_mut().filter(|_| is_name) {
+                    *name = at..end;
+                }
                 end
             }
             b'{' | b'[' => {
-                next = if *byte == b'{' {
-                    Expected::Name
-                } else {
-                    Expected::Value
-                };
+                names.push(0..0);
                 open.push(if *byte == b'{' { b'}' } else { b']' });
+                next = first_in(open.last());
                 at + 1
             }
             b'}' | b']' => {
                 open.pop().filter(|due| due == byte)?;
+                names.pop();
                 next = Expected::Comma;
                 at + 1
             }
@@ -125,12 +174,7 @@ fn json(text: &[u8]) -> Option<Vec<u8>> {
                 at + 1
             }
             b',' => {
-                let in_object = open.last() == Some(&b'}');
-                next = if in_object {
-                    Expected::Name
-                } else {
-                    Expected::Value
-                };
+                next = first_in(open.last());
                 at + 1
             }
             b' ' | b'\t' | b'\r' | b'\n' => at + 1,
@@ -153,7 +197,16 @@ fn json(text: &[u8]) -> Option<Vec<u8>> {
     };
     suffix.extend_from_slice(needed);
     suffix.extend(open.iter().rev());
-    Some(suffix)
+    Some(CutJson { suffix, names })
+}
+
+/// What an element of an object or array begins with, given the byte that closes it.
+fn first_in(close: Option<&u8>) -> Expected {
+    if close == Some(&b'}') {
+        Expected::Name
+    } else {
+        Expected::Value
+    }
 }
 
 /// The end of a string, given the position after its opening quote, and its missing suffix.
@@ -224,6 +277,40 @@ mod tests {
             (form, &format!("{head}!"), true),
         ] {
             assert_eq!(has_value(kind, body.as_bytes()), expected, "{body}");
+        }
+    }
+
+    #[test]
+    fn a_text_that_ends_within_a_character_is_completed() {
+        for text in ["{\"d\": \"é€𐍈\u{10ffff}\u{800}\u{d7ff}", "é€𐍈"] {
+            for end in 1..=text.len() {
+                let cut = &text.as_bytes()[..end];
+                let suffix = missing_suffix(None, cut).unwrap();
+                let completed = [cut, &suffix[..]].concat();
+                assert!(std::str::from_utf8(&completed).is_ok(), "{end}");
+            }
+        }
+        assert_eq!(missing_suffix(None, b"\xff\xc3").unwrap(), b"");
+    }
+
+    #[test]
+    fn names_tell_in_which_member_a_body_broke_off() {
+        let form = Some("application/x-www-form-urlencoded");
+        for (kind, body, expected) in [
+            (JSON, "{\"a\": 1, \"b\": 2", "/\"b\""),
+            (JSON, "{\"b\": 2, \"a\": 1", "/\"a\""),
+            (
+                JSON,
+                "{\"x\": {\"a\": 1}, \"y\": [{\"a\": 1",
+                "/\"y\"//\"a\"",
+            ),
+            (form, "a=1&b=2", "b="),
+            (form, "a=1", "a="),
+            (form, "a=1&b", "b"),
+            (None, "text", ""),
+        ] {
+            let names = open_names(kind, body.as_bytes());
+            assert_eq!(names, expected.as_bytes(), "{body}");
         }
     }
 

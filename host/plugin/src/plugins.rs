@@ -16,7 +16,8 @@ use ouli_codec::grpc::Schema;
 use ouli_matching::key::{self, DescribedPart, KeyPart, KeyedMessage};
 use ouli_message::{Exchange, Request};
 use ouli_redaction::{
-    ConversationMessage, RedactedExchange, RedactionPipeline, RequestView, Secrets, exchange_views,
+    ConversationMessage, CutSecret, Guard, RedactedExchange, RedactionPipeline, RequestView,
+    Secrets, exchange_views,
 };
 
 /// One generation of plugins. It is immutable, so a request uses the same plugins from start to
@@ -262,6 +263,16 @@ impl Plugins {
         secrets: &Arc<Secrets>,
     ) -> Result<RedactedExchange, PluginFailure> {
         self.redaction.redact(exchange, session, secrets)
+    }
+
+    /// The secret that the redacted body of a truncated request may end with a part of.
+    pub fn cut_secret(
+        &self,
+        request: &Request,
+        secrets: &Secrets,
+        guard: &Guard,
+    ) -> Option<CutSecret> {
+        self.redaction.cut_secret(request, secrets, guard)
     }
 
     /// What the recording policies decide about a redacted exchange.

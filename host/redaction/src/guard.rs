@@ -4,6 +4,8 @@ use std::sync::LazyLock;
 
 use regex::bytes::{Regex, RegexBuilder, RegexSet, RegexSetBuilder};
 
+use crate::forgotten_secrets::SearchSteps;
+use crate::pattern_prefix::PrefixMatcher;
 use crate::secret_searcher::SecretSearcher;
 use crate::secrets::{KnownSecrets, Secrets};
 
@@ -42,13 +44,20 @@ impl Guard {
 
     /// True for the ids of the guard's own rules, which contain no text of a plugin.
     pub fn is_builtin(id: &str) -> bool {
-        [OVERFLOW, FORGOTTEN_SECRETS, FORGOTTEN_SESSION].contains(&id)
+        [
+            OVERFLOW,
+            FORGOTTEN_SECRET,
+            FORGOTTEN_SECRETS,
+            FORGOTTEN_SESSION,
+        ]
+        .contains(&id)
             || Self::ids().any(|builtin| builtin == id)
     }
 
     /// Scans bytes. The error names the rule and the offset of the first secret.
     pub fn scan(&self, bytes: &[u8], secrets: &Secrets) -> Result<(), GuardRejection> {
         find_known(bytes, &secrets.searcher())?;
+        find_forgotten(bytes, secrets)?;
         match self.find_token(bytes) {
             Some((id, offset)) => Err(GuardRejection::new(id, offset)),
             None => Ok(()),
@@ -67,6 +76,15 @@ impl Guard {
             Some(before) => find_known(bytes, before),
             None => Ok(()),
         }
+    }
+
+    /// The id of a rule that might reject a text if it was longer.
+    pub(super) fn cut_token(&self, text: &[u8]) -> Option<&'static str> {
+        let is_enabled = |id: &str| !self.disabled.iter().any(|disabled| disabled == id);
+        let mut kinds = TOKEN_PREFIXES.iter().filter(|(id, _)| is_enabled(id));
+        kinds
+            .find(|(_, prefix)| prefix.may_match_beyond(text))
+            .map(|(id, _)| *id)
     }
 
     fn find_token(&self, bytes: &[u8]) -> Option<(&'static str, usize)> {
@@ -98,6 +116,16 @@ fn find_known(bytes: &[u8], searcher: &SecretSearcher) -> Result<(), GuardReject
     }
 }
 
+/// The error of the first secret that the session has forgotten.
+fn find_forgotten(bytes: &[u8], secrets: &Secrets) -> Result<(), GuardRejection> {
+    let forgotten = secrets.forgotten();
+    let found = forgotten.and_then(|it| it.find(bytes, &mut SearchSteps::default()));
+    match found {
+        Some(range) => Err(GuardRejection::new(FORGOTTEN_SECRET, range.start)),
+        None => Ok(()),
+    }
+}
+
 impl GuardRejection {
     fn new(rule: &str, offset: usize) -> Self {
         Self {
@@ -123,9 +151,15 @@ impl GuardRejection {
                     `limits.secrets_per_session` or `limits.secret_bytes_per_session`"
                 .to_owned();
         }
+        if rule == FORGOTTEN_SECRET {
+            return format!(
+                "byte {offset} is part of a secret that the session has forgotten; raise \
+                 `limits.secrets_per_session` or `limits.secret_bytes_per_session`"
+            );
+        }
         if rule == FORGOTTEN_SESSION {
-            return "the session was closed and its secrets are forgotten, so they cannot be found \
-                    in it; raise `limits.closed_session_memory`"
+            return "the session was closed and is forgotten with the secrets that it had \
+                    recorded, so they could not be masked; raise `limits.closed_session_memory`"
                 .to_owned();
         }
         if Guard::ids().any(|id| id == rule) {
@@ -138,11 +172,16 @@ impl GuardRejection {
     }
 }
 
-const OVERFLOW: &str = "guard.overflow";
+/// Under this id, exchanges are refused that have more secrets than a session may know.
+pub const OVERFLOW: &str = "guard.overflow";
 
-const FORGOTTEN_SESSION: &str = "guard.forgotten-session";
+/// Under this id, exchanges of sessions are refused whose secrets are forgotten.
+pub const FORGOTTEN_SESSION: &str = "guard.forgotten-session";
 
-/// Under this id, recorded secrets are counted that a session has forgotten. Nothing is refused.
+const FORGOTTEN_SECRET: &str = "guard.forgotten-secret";
+
+/// Under this id, recorded secrets are counted that a session has forgotten and that the guard
+/// cannot find any more. Nothing is refused.
 pub const FORGOTTEN_SECRETS: &str = "guard.forgotten-secrets";
 
 /// A kind of token with a known format.
@@ -231,6 +270,19 @@ static TOKEN_PATTERNS: LazyLock<TokenPatterns> = LazyLock::new(|| {
             .expect("the expressions above are valid, a test compiles them"),
         regexes: regexes.collect(),
     }
+});
+
+/// The first parts of tokens, by the ids of their rules.
+static TOKEN_PREFIXES: LazyLock<Vec<(&str, PrefixMatcher)>> = LazyLock::new(|| {
+    let kinds = TOKEN_KINDS.iter();
+    kinds
+        .map(|kind| {
+            (
+                kind.id,
+                PrefixMatcher::new(&format!("(?-u){}", kind.expression)),
+            )
+        })
+        .collect()
 });
 
 fn has_digit(token: &[u8]) -> bool {

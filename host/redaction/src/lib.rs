@@ -9,14 +9,17 @@
 
 #![forbid(unsafe_code)]
 
+mod anchor;
 mod body;
 mod common_values;
 mod conversation_message;
 mod cross_chunk;
+mod cut_secret;
 mod declared_rules;
 mod edits;
 mod encodings;
 mod fields;
+mod forgotten_secrets;
 mod free_text;
 mod guard;
 mod json;
@@ -25,6 +28,7 @@ mod name_matcher;
 mod name_value_pairs;
 mod pass;
 mod pattern;
+mod pattern_prefix;
 mod pipeline;
 mod placeholder;
 mod protobuf;
@@ -45,11 +49,12 @@ mod tests;
 
 pub use conversation_message::ConversationMessage;
 pub use cross_chunk::PartFormat;
+pub use cut_secret::CutSecret;
 pub use declared_rules::RuleDeclaration;
 pub use edits::{
     Edit, EditError, EditedPart, edit_part, edit_request, edit_response, edit_trailers,
 };
-pub use guard::{FORGOTTEN_SECRETS, Guard, GuardRejection};
+pub use guard::{FORGOTTEN_SECRETS, FORGOTTEN_SESSION, Guard, GuardRejection, OVERFLOW};
 
 pub use pass::{Counts, Outcome, Purpose, Redaction};
 pub use pipeline::{PipelineError, RedactedExchange, RedactionPipeline, Redactor, RedactorEdits};

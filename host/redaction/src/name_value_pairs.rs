@@ -61,6 +61,16 @@ pub(super) fn userinfo(text: &str) -> Vec<Range<usize>> {
     secrets.filter(|range| !range.is_empty()).collect()
 }
 
+/// True if a text may end within the user information of a URL.
+pub(super) fn may_end_in_userinfo(text: &str) -> bool {
+    text.rfind("://").is_some_and(|at| {
+        let authority = &text[at + 3..];
+        let is_end = |c: char| c.is_whitespace() || "/?#\"'<>\\`".contains(c);
+        let is_long = authority.contains(':') || authority.len() >= MIN_TOKEN_LEN;
+        is_long && !authority.contains(is_end)
+    })
+}
+
 const MIN_TOKEN_LEN: usize = 16;
 
 /// A member in a text that resembles JSON. Its quotes may be escaped.

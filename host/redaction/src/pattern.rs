@@ -1,18 +1,29 @@
 //! Regular expressions that find secrets by their format. One scan tests for all of them first.
 
+use std::fmt;
 use std::ops::Range;
+use std::sync::{Arc, OnceLock};
 
 use regex::bytes::{Regex, RegexBuilder, RegexSet, RegexSetBuilder};
 
+use crate::pattern_prefix::PrefixMatcher;
 use crate::rule::Rule;
 
 /// Compiled patterns. A text without a match costs one scan.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Patterns {
     all: Vec<(Regex, Rule)>,
     /// All patterns at once. None if they exceed the size limit together.
     set: Option<RegexSet>,
     has_anchors: bool,
+    /// In the order of `all`. Built for the first body that broke off.
+    prefixes: OnceLock<Arc<[PrefixMatcher]>>,
+}
+
+impl fmt::Debug for Patterns {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_list().entries(&self.all).finish()
+    }
 }
 
 /// Compiles one expression. Classes such as `\w` are ASCII, which keeps the search fast on any
@@ -46,6 +57,7 @@ impl Patterns {
         Self {
             set: build(false).or_else(|| build(true)),
             has_anchors: texts().any(may_be_anchored),
+            prefixes: OnceLock::new(),
             all,
         }
     }
@@ -54,6 +66,19 @@ impl Patterns {
     pub(super) fn may_match(&self, text: &str) -> bool {
         let matches = |set: &RegexSet| set.is_match(text.as_bytes());
         !self.all.is_empty() && self.set.as_ref().is_none_or(matches)
+    }
+
+    /// The id of a rule whose pattern might match at the end of a text if the text was longer.
+    pub(super) fn cut_match(&self, text: &[u8]) -> Option<&str> {
+        let prefixes = self.prefixes.get_or_init(|| {
+            let all = self.all.iter();
+            all.map(|(regex, _)| PrefixMatcher::new(regex.as_str()))
+                .collect()
+        });
+        let mut found = prefixes.iter().zip(&self.all);
+        found
+            .find(|(prefix, _)| prefix.may_match_beyond(text))
+            .map(|(_, (_, rule))| &*rule.id)
     }
 
     /// True if a pattern is anchored to the start or end of the text: then it may match in a

@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::common_values::is_searchable;
+use crate::cut_secret;
+use crate::forgotten_secrets::ForgottenSecrets;
 use crate::placeholder;
 use crate::secret::Secret;
 use crate::secret_searcher::SecretSearcher;
@@ -15,6 +17,8 @@ pub struct SecretBounds {
     pub count: usize,
     /// Maximum total size of the secrets in bytes.
     pub bytes: usize,
+    /// Maximum size in bytes of the fingerprints of forgotten secrets.
+    pub fingerprint_bytes: usize,
 }
 
 impl Default for SecretBounds {
@@ -22,6 +26,7 @@ impl Default for SecretBounds {
         Self {
             count: 65_536,
             bytes: 64 << 20,
+            fingerprint_bytes: 16 << 20,
         }
     }
 }
@@ -44,7 +49,9 @@ pub(super) struct Registry {
     pub(super) forgotten_until: u64,
     /// How often secrets were forgotten.
     pub(super) evictions: u64,
-    /// Number of recorded secrets that were forgotten and are not counted yet.
+    /// The recorded secrets that were forgotten. None if there are none.
+    pub(super) forgotten: Option<Arc<ForgottenSecrets>>,
+    /// Number of recorded secrets that cannot be found any more, and are not counted yet.
     pub(super) uncounted: u64,
 }
 
@@ -114,6 +121,15 @@ impl Registry {
         self.searcher.clone()
     }
 
+    /// A secret with whose first part a text ends.
+    pub(super) fn cut_in(&self, text: &[u8]) -> Option<Arc<Secret>> {
+        let all = self.secrets.values();
+        let mut searched = all.filter(|it| it.is_searched_for() && is_searchable(it.value()));
+        searched
+            .find(|secret| cut_secret::ends_with_part(text, secret))
+            .cloned()
+    }
+
     /// Forgets secrets until there is room for `bytes` and some more: those that were never
     /// recorded first, and the least recently seen first.
     fn forget_oldest(&mut self, bytes: usize, bounds: SecretBounds) {
@@ -132,16 +148,16 @@ impl Registry {
             is_over
         });
         let forgotten: Vec<_> = forgotten.collect();
-        self.forget(&forgotten);
+        self.forget(&forgotten, bounds);
     }
 
     /// Forgets the secrets that were never recorded, and the search index. It is built again when
     /// it is needed.
-    pub(super) fn compact(&mut self) {
+    pub(super) fn compact(&mut self, bounds: SecretBounds) {
         let all = self.secrets.values();
         let unrecorded = all.filter(|it| !it.is_pinned() && !it.is_recorded());
         let unrecorded: Vec<_> = unrecorded.cloned().collect();
-        self.forget(&unrecorded);
+        self.forget(&unrecorded, bounds);
         self.searcher = SecretSearcher::default();
         let all = self.secrets.values();
         let searched = all.filter(|it| it.is_searched_for() && is_searchable(it.value()));
@@ -150,7 +166,7 @@ impl Registry {
         self.secrets.shrink_to_fit();
     }
 
-    fn forget(&mut self, forgotten: &[Arc<Secret>]) {
+    fn forget(&mut self, forgotten: &[Arc<Secret>], bounds: SecretBounds) {
         if forgotten.is_empty() {
             return;
         }
@@ -161,12 +177,28 @@ impl Registry {
             self.bytes -= secret.value().len();
             if secret.is_recorded() {
                 self.forgotten_until = self.forgotten_until.max(secret.last_seen());
-                self.uncounted += 1;
             }
         }
+        self.keep_fingerprints(forgotten, bounds);
         self.pending.retain(|secret| !secret.is_forgotten());
         self.searcher = self.searcher.without_forgotten();
         self.evictions += 1;
+    }
+
+    /// Keeps the fingerprints of recorded secrets that would be searched for.
+    pub(super) fn keep_fingerprints(&mut self, forgotten: &[Arc<Secret>], bounds: SecretBounds) {
+        let all = forgotten.iter().filter(|it| it.is_recorded());
+        let mut searched = all
+            .filter(|it| it.is_searched_for() && is_searchable(it.value()))
+            .map(Arc::as_ref)
+            .peekable();
+        if searched.peek().is_none() {
+            return;
+        }
+        let fingerprints = self
+            .forgotten
+            .get_or_insert_with(|| Arc::new(ForgottenSecrets::new(bounds.fingerprint_bytes)));
+        self.uncounted += Arc::make_mut(fingerprints).add(searched);
     }
 
     /// True if a secret was recorded, other than those of the environment.
@@ -175,8 +207,8 @@ impl Registry {
         self.forgotten_until > 0 || found.any(|it| it.is_recorded())
     }
 
-    /// The bytes of the secrets that may be forgotten.
+    /// The bytes of the secrets that may be forgotten, and of what is left of those that are.
     pub(super) fn bytes(&self) -> usize {
-        self.bytes
+        self.bytes + self.forgotten.as_ref().map_or(0, |it| it.bytes())
     }
 }

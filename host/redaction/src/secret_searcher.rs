@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::common_values::MIN_SEARCHABLE_LEN;
+use crate::anchor;
 use crate::encodings::Encoding;
 use crate::placeholder;
 use crate::secret::Secret;
@@ -115,8 +115,6 @@ impl fmt::Debug for SecretSearcher {
     }
 }
 
-/// Length of an anchor in bytes. No searchable secret is shorter.
-const ANCHOR_LEN: usize = MIN_SEARCHABLE_LEN;
 /// Each tier has at least this many times the anchors of the next one.
 const GROWTH: usize = 4;
 
@@ -164,7 +162,7 @@ impl Tier {
     }
 
     fn bit(&self, word: u64) -> usize {
-        (word.wrapping_mul(MULTIPLIER) >> self.shift) as usize
+        (word.wrapping_mul(anchor::MULTIPLIER) >> self.shift) as usize
     }
 
     fn may_hold(&self, word: u64) -> bool {
@@ -175,13 +173,14 @@ impl Tier {
     /// The next position from `at` on whose word may be an anchor.
     fn next(&self, text: &[u8], at: usize) -> Option<(usize, u64)> {
         let eights = text.get(at..)?.array_windows().enumerate();
-        let words = eights.map(|(offset, eight)| (at + offset, u64::from_le_bytes(*eight) & MASK));
+        let words =
+            eights.map(|(offset, eight)| (at + offset, u64::from_le_bytes(*eight) & anchor::MASK));
         let mut words = words.filter(|(_, word)| self.may_hold(*word));
         // At the last positions fewer than eight bytes are left.
         let rest = at.max((text.len() + 1).saturating_sub(8));
         words.next().or_else(|| {
-            let last = rest..(text.len() + 1).saturating_sub(ANCHOR_LEN);
-            last.map(|at| (at, word(text, at)))
+            let last = rest..(text.len() + 1).saturating_sub(anchor::LEN);
+            last.map(|at| (at, anchor::word(text, at)))
                 .find(|(_, word)| self.may_hold(*word))
         })
     }
@@ -214,17 +213,14 @@ impl Tier {
 
 const BITS_PER_ANCHOR: usize = 16;
 const MIN_BITS: usize = 4096;
-/// The golden ratio as a 64-bit number (Fibonacci hashing): the upper bits of the product depend on
-/// all bits of the word.
-const MULTIPLIER: u64 = 0x9e37_79b9_7f4a_7c15;
-
 impl Anchor {
     fn hit(&self, text: &[u8], at: usize) -> Option<Hit> {
-        let start = at.checked_sub(anchor_offset(self.len))?;
+        let start = at.checked_sub(anchor::offset(self.len))?;
         let size = self.match_len(text.get(start..)?)?;
         let range = start..start + size;
-        let is_part_of_word =
-            self.encoding == Encoding::Raw && self.secret.is_word() && !is_whole_word(text, &range);
+        let is_part_of_word = self.encoding == Encoding::Raw
+            && self.secret.is_word()
+            && !anchor::is_whole_word(text, &range);
         (!is_part_of_word && !placeholder::covers(text, &range)).then(|| Hit {
             range,
             secret: Arc::clone(&self.secret),
@@ -254,11 +250,11 @@ const HEAD_LEN: usize = 96;
 
 fn anchors(secret: &Arc<Secret>) -> Vec<Anchor> {
     let encodings = Encoding::distinct_encodings(secret.value()).into_iter();
-    let long = encodings.filter(|(_, bytes)| bytes.len() >= ANCHOR_LEN);
+    let long = encodings.filter(|(_, bytes)| bytes.len() >= anchor::LEN);
     long.map(|(encoding, bytes)| {
-        let (len, offset) = (bytes.len(), anchor_offset(bytes.len()));
+        let (len, offset) = (bytes.len(), anchor::offset(bytes.len()));
         Anchor {
-            word: word(&bytes, offset),
+            word: anchor::word(&bytes, offset),
             len,
             fingerprint: fingerprint(&bytes, offset, len).unwrap_or_default(),
             secret: Arc::clone(secret),
@@ -268,42 +264,10 @@ fn anchors(secret: &Arc<Secret>) -> Vec<Anchor> {
     .collect()
 }
 
-/// Offset of the anchor in an encoded secret of this length.
-fn anchor_offset(len: usize) -> usize {
-    (len - ANCHOR_LEN) * 7 / 8
-}
-
-/// The hash of the bytes around the anchor at a position, for an encoded secret of this length.
-/// None if the text is too short for it.
+/// The hash of the bytes around the anchor at a position, for an encoded secret of this length. It
+/// tells secrets with equal anchors apart. None if the text is too short for it.
 fn fingerprint(text: &[u8], at: usize, len: usize) -> Option<u64> {
-    let offset = anchor_offset(len);
-    let start = at.checked_sub(offset.min(FINGERPRINT_RADIUS))?;
-    let end = at + (len - offset).min(FINGERPRINT_RADIUS);
-    text.get(start..end).map(xxh3_64)
-}
-
-/// Bytes of a fingerprint before and after the start of the anchor.
-const FINGERPRINT_RADIUS: usize = 64;
-
-/// The six bytes at a position as a number. The text must be long enough.
-fn word(text: &[u8], at: usize) -> u64 {
-    let mut bytes = [0; 8];
-    if let Some(eight) = text.get(at..at + 8) {
-        bytes.copy_from_slice(eight);
-    } else {
-        bytes[..ANCHOR_LEN].copy_from_slice(&text[at..at + ANCHOR_LEN]);
-    }
-    u64::from_le_bytes(bytes) & MASK
-}
-
-/// Mask for six of eight bytes.
-const MASK: u64 = u64::MAX >> 16;
-
-fn is_whole_word(text: &[u8], range: &Range<usize>) -> bool {
-    let before = range.start.checked_sub(1).and_then(|at| text.get(at));
-    let after = text.get(range.end);
-    let part_of_word = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
-    !part_of_word(before) && !part_of_word(after)
+    anchor::surroundings(text, at, len).map(xxh3_64)
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use parking_lot::RwLock;
 
 use crate::common_values::is_searchable;
+use crate::forgotten_secrets::ForgottenSecrets;
 use crate::placeholder::{self, is_class};
 use crate::secret::{Secret, SecretKind};
 use crate::secret_registry::{Registry, SecretBounds};
@@ -16,7 +17,8 @@ use crate::secret_searcher::SecretSearcher;
 ///
 /// At its limits the registry forgets: first what it saw only in requests that were looked up, then
 /// what was recorded, in each case the least recently seen first. A secret that is seen again gets
-/// the next number of its class.
+/// the next number of its class. Of those that were recorded fingerprints are left, by which the
+/// guard finds them.
 pub struct Secrets {
     id: u64,
     registry: RwLock<Registry>,
@@ -107,6 +109,11 @@ impl Secrets {
         self.registry.write().completed_searcher()
     }
 
+    /// A secret with whose first part a text ends. Compares all secrets one by one.
+    pub(super) fn cut_in(&self, text: &[u8]) -> Option<Arc<Secret>> {
+        self.registry.read().cut_in(text)
+    }
+
     /// Number of known secrets.
     pub fn len(&self) -> usize {
         self.registry.read().len()
@@ -117,7 +124,8 @@ impl Secrets {
         self.len() == 0
     }
 
-    /// Total size in bytes of the secrets that were found in messages.
+    /// Total size in bytes of the secrets that were found in messages, and of the fingerprints of
+    /// those that were forgotten.
     pub fn bytes(&self) -> usize {
         self.registry.read().bytes()
     }
@@ -133,8 +141,13 @@ impl Secrets {
         self.registry.read().forgotten_until >= begun
     }
 
-    /// The number of recorded secrets that were forgotten since the last call. Later exchanges may
-    /// have them in clear.
+    /// What is left of the recorded secrets that were forgotten; `None` if none was.
+    pub(super) fn forgotten(&self) -> Option<Arc<ForgottenSecrets>> {
+        self.registry.read().forgotten.clone()
+    }
+
+    /// The number of recorded secrets whose fingerprints were dropped since the last call. Later
+    /// exchanges may have them in clear.
     pub fn take_forgotten(&self) -> u64 {
         if self.registry.read().uncounted == 0 {
             return 0;
@@ -164,7 +177,7 @@ impl Secrets {
 
     /// Forgets what no recording needs. The session stays usable.
     pub fn compact(&self) {
-        self.registry.write().compact();
+        self.registry.write().compact(self.bounds);
         self.clock.fetch_add(1, Ordering::AcqRel);
     }
 
@@ -214,6 +227,7 @@ impl Secrets {
         secret.see(now, in_recording);
         if !registry.insert(&secret, self.bounds) && in_recording {
             registry.forgotten_until = registry.forgotten_until.max(now);
+            registry.keep_fingerprints(&[Arc::clone(&secret)], self.bounds);
         }
         secret
     }

@@ -157,7 +157,7 @@ impl Dir {
     ///
     /// # Errors
     /// If the folder cannot be searched.
-    pub(super) fn has(&self, path: &Path) -> Result<bool> {
+    pub(crate) fn has(&self, path: &Path) -> Result<bool> {
         Ok(self.stat(path)?.is_some())
     }
 

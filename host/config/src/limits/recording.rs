@@ -44,8 +44,8 @@ macro_rules! recording_limits {
     /// recorded.
     recorder_queue_timeout: Duration = 10 * SECOND, Time(MS..=DAY),
         "longer than a disk stalls, shorter than clients wait for a response";
-    /// Exchanges that are read to their end without a client: it left before the end of the
-    /// response, or has a response that ended before its request. A further one is recorded as far
+    /// Exchanges that are read to their end without a client: it left before the response or
+    /// before its end, or has a response that ended before its request. A further one is recorded as far
     /// as it is read if only the request is incomplete, else not at all.
     background_reads: usize = 256, Count(0..=1_000_000), RestartOnly,
         "each holds a connection to its upstream or its client";
@@ -75,14 +75,18 @@ macro_rules! recording_limits {
     /// recorded. Beyond it the oldest are counted together, and begin anew if they are used again.
     closed_session_memory: usize = 64 * MIB, Bytes(KIB..=64 * GIB),
         "some 30,000 sessions of 2 KiB";
-    /// Secrets remembered per session. Beyond it the least recently seen are forgotten; an exchange
-    /// that has more by itself is not recorded.
+    /// Secrets remembered per session. Beyond it the least recently seen are forgotten, and an
+    /// exchange that repeats one is refused; one that has more by itself is not recorded.
     secrets_per_session: usize = 65_536, Count(1..=10_000_000), RestartOnly,
         "a test suite has a few hundred; each is searched for in everything that is recorded";
     /// Total size of the secrets of one session. Beyond it the least recently seen are forgotten;
     /// an exchange that has more by itself is not recorded.
     secret_bytes_per_session: usize = 64 * MIB, Bytes(KIB..=GIB), RestartOnly,
         "1 KiB for each secret";
+    /// Size of the fingerprints of forgotten secrets of one session. Beyond it the older half is
+    /// dropped, which counts as `secret`.
+    secret_fingerprint_bytes_per_session: usize = 16 * MIB, Bytes(KIB..=GIB), RestartOnly,
+        "some 80,000 tokens, each with its encodings: as many again as are remembered";
     /// Endpoints in the configuration. A configuration with more is rejected.
     endpoints: usize = 256, Count(1..=10_000),
         "each has a listener and idle connections on every thread";

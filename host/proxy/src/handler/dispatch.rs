@@ -1,5 +1,6 @@
 //! The way of a request: a permit, validation, the snapshot, the session, then the mode.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use http::header::CONNECTION;
@@ -21,7 +22,7 @@ use super::response_body::OutgoingBody;
 use super::session_selection::{self, SelectedSession};
 use super::shared_state::SharedState;
 use super::snapshot::Snapshot;
-use super::{admin_pages, target_authority};
+use super::{admin_pages, own_response, target_authority};
 use crate::session::Outcome;
 use crate::tunnel::{ClientUpgrade, TunnelGuards, TunnelRecording};
 use crate::{conversation, record, replay, tunnel};
@@ -56,8 +57,8 @@ impl HttpService for RequestHandler {
         trace.set_error(&error);
         self.count_error(&error);
         let format = self.error_format(ErrorFormat::of(request));
-        let response =
-            error_response(&error, format).map(|body| body.with_guards(&self.shared, guard, None));
+        let response = own_response::for_method(error_response(&error, format), request.method());
+        let response = response.map(|body| body.with_guards(&self.shared, guard, None));
         traced(response, trace)
     }
 
@@ -93,7 +94,7 @@ impl RequestHandler {
                 worker,
             };
             let context = RequestContext {
-                handler: &handler,
+                handler: Cow::Borrowed(&handler),
                 snapshot: Arc::clone(&snapshot),
                 endpoint: Arc::clone(endpoint),
                 session,
@@ -116,18 +117,21 @@ impl RequestHandler {
     ) -> Response<OutgoingBody> {
         let shared = &self.shared;
         let (format, version) = (ErrorFormat::of(&request), request.version());
+        let method = request.method().clone();
         // Before the permit: a busy gateway is ready.
         if let Some(health) = admin_pages::health_response(shared, &request) {
             trace.set_outcome(AccessOutcome::Admin);
             let response = health.unwrap_or_else(|error| error_response(&error, format));
-            return response.map(|body| body.with_guards(shared, guard, None));
+            return own_response::for_method(response, &method)
+                .map(|body| body.with_guards(shared, guard, None));
         }
         let permit = match shared.request_permit().await {
             Ok(permit) => permit,
             Err(error) => {
                 trace.set_error(&error);
                 self.count_error(&error);
-                return error_response(&error, self.error_format(format))
+                let response = error_response(&error, self.error_format(format));
+                return own_response::for_method(response, &method)
                     .map(|body| body.with_guards(shared, guard, None));
             }
         };
@@ -135,7 +139,8 @@ impl RequestHandler {
         let response = self.serve(request, &guard, trace).await;
         let response = response.unwrap_or_else(|error| {
             trace.log_error(&error);
-            let mut response = error_response(&error, self.error_format(format));
+            let response = error_response(&error, self.error_format(format));
+            let mut response = own_response::for_method(response, &method);
             if version < Version::HTTP_2 && matches!(error, ExchangeError::InvalidMessage(_)) {
                 // The other requests of the connection may be as ambiguous.
                 let close = HeaderValue::from_static("close");
@@ -169,7 +174,7 @@ impl RequestHandler {
         validate(&request, is_websocket).inspect_err(|error| self.count_error(error))?;
         if let Some(page) = admin_pages::admin_response(&self.shared, &request).await? {
             trace.set_outcome(AccessOutcome::Admin);
-            return Ok(page);
+            return Ok(own_response::for_method(page, request.method()));
         }
         let addressed = self.address(&request);
         let addressed = addressed.inspect_err(|error| self.count_error(error))?;
@@ -177,7 +182,7 @@ impl RequestHandler {
         let context = context.inspect_err(|error| self.count_error(error))?;
         let served = serve_addressed(&context, request, guard, is_websocket).await;
         served.map_err(|error| {
-            let error = guard.rejection().map_or(error, ExchangeError::Rejected);
+            let error = context.cause(error);
             context.count_error(&error);
             error
         })
@@ -245,14 +250,14 @@ impl RequestHandler {
         trace.select(name, session.secrets(), &selected.target);
         let is_forwarded = endpoint.configured.mode != Mode::Replay;
         Ok(RequestContext {
-            handler: self,
+            handler: Cow::Borrowed(self),
             snapshot,
             endpoint,
             session,
             target: selected.target,
             preserved_authority,
             trace: trace.clone(),
-            guard: Some(guard),
+            guard: Some(Cow::Borrowed(guard)),
             interim: is_forwarded.then(|| guard.interim_sender()).flatten(),
         })
     }

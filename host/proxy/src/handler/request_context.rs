@@ -1,5 +1,6 @@
 //! Everything that one request uses.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use http::uri::{Authority, PathAndQuery};
@@ -19,7 +20,7 @@ use ouli_net::upstream::{PinnedConnection, UpstreamClient};
 
 /// Everything that one request uses, from the same snapshot.
 pub(crate) struct RequestContext<'a> {
-    pub(crate) handler: &'a RequestHandler,
+    pub(crate) handler: Cow<'a, RequestHandler>,
     pub(crate) snapshot: Arc<Snapshot>,
     pub(crate) endpoint: Arc<Endpoint>,
     pub(crate) session: Arc<Session>,
@@ -31,10 +32,32 @@ pub(crate) struct RequestContext<'a> {
     /// Sends interim responses to the client.
     pub(crate) interim: Option<InterimSender>,
     /// The client's connection; none if there is no client.
-    pub(crate) guard: Option<&'a RequestGuard>,
+    pub(crate) guard: Option<Cow<'a, RequestGuard>>,
 }
 
 impl RequestContext<'_> {
+    /// A context that outlives the request.
+    pub(crate) fn to_owned(&self) -> RequestContext<'static> {
+        RequestContext {
+            handler: Cow::Owned(RequestHandler::clone(&self.handler)),
+            snapshot: Arc::clone(&self.snapshot),
+            endpoint: Arc::clone(&self.endpoint),
+            session: Arc::clone(&self.session),
+            target: self.target.clone(),
+            preserved_authority: self.preserved_authority.clone(),
+            trace: self.trace.clone(),
+            interim: self.interim.clone(),
+            guard: self.guard.as_deref().cloned().map(Cow::Owned),
+        }
+    }
+
+    /// The error that the client receives instead of this one: a request that did not arrive is the
+    /// cause of whatever else failed.
+    pub(crate) fn cause(&self, error: ExchangeError) -> ExchangeError {
+        let rejection = self.guard.as_ref().and_then(|guard| guard.rejection());
+        rejection.map_or(error, ExchangeError::Rejected)
+    }
+
     /// The index of the session. A session that is replayed for the first time is read on a
     /// blocking thread.
     pub(crate) async fn index(&self) -> Result<Arc<Index>, ExchangeError> {
@@ -54,7 +77,7 @@ impl RequestContext<'_> {
     }
 
     /// Counts an error that the client receives, unless it is counted with the exchange.
-    pub(super) fn count_error(&self, error: &ExchangeError) {
+    pub(crate) fn count_error(&self, error: &ExchangeError) {
         if self.endpoint.configured.mode == Mode::Passthrough {
             return;
         }
@@ -78,7 +101,7 @@ impl RequestContext<'_> {
     /// The upstream connection that only this client uses: from its first request with credentials
     /// that log in a connection.
     pub(crate) fn pinned_upstream(&self, request: &HeaderMap) -> Option<&PinnedConnection> {
-        let guard = self.guard?;
+        let guard = self.guard.as_deref()?;
         if connection_login::has_credentials(request) {
             return Some(guard.pin_upstream());
         }
@@ -89,7 +112,7 @@ impl RequestContext<'_> {
     pub(crate) fn pin_upstream_if_challenged(&self, status: StatusCode, response: &HeaderMap) {
         if status == StatusCode::UNAUTHORIZED
             && connection_login::has_challenge(response)
-            && let Some(guard) = self.guard
+            && let Some(guard) = &self.guard
         {
             guard.pin_upstream();
         }

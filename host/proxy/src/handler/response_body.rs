@@ -14,7 +14,7 @@ use super::request_limiter::RequestPermit;
 use super::request_trace::RequestTrace;
 use super::shared_state::{SharedState, StreamPermit};
 use crate::conversation::FrameReceiver;
-use crate::record::TeedResponseBody;
+use crate::record::{BackgroundRead, TeedResponseBody};
 use crate::replay::shutdown_watch::{ShutdownPhase, ShutdownWatch};
 use crate::replay::timed_body::{PolledFrame, TimedBody};
 use ouli_net::server::RequestGuard;
@@ -59,6 +59,14 @@ enum Source {
     Conversation(FrameReceiver),
 }
 
+impl Source {
+    const EMPTY: Self = Self::Full {
+        bytes: None,
+        trailers: None,
+        has_content_length: false,
+    };
+}
+
 impl OutgoingBody {
     /// Bytes of a known length.
     pub fn from_bytes(bytes: Bytes) -> Self {
@@ -76,6 +84,11 @@ impl OutgoingBody {
             trailers,
             has_content_length,
         })
+    }
+
+    /// The length, if the client is told it.
+    pub(crate) fn content_length(&self) -> Option<u64> {
+        self.size_hint().exact()
     }
 
     /// No bytes, and no `content-length`.
@@ -164,6 +177,14 @@ impl OutgoingBody {
         self
     }
 
+    /// Reads a response that is recorded, after its client has left.
+    pub(crate) async fn read_in_background(mut self, read: BackgroundRead) {
+        let source = std::mem::replace(&mut self.source, Source::EMPTY);
+        if let Source::Teed(tee) = source {
+            tee.read_in_background(read).await;
+        }
+    }
+
     fn poll_shutdown(&mut self, cx: &mut Context<'_>) {
         let Some(watch) = &mut self.shutdown_watch else {
             return;
@@ -233,11 +254,7 @@ impl OutgoingBody {
         match polled {
             Poll::Ready(Some(Err(error))) if self.is_call => {
                 self.trace.set_outcome(AccessOutcome::UPSTREAM_ABORTED);
-                self.source = Source::Full {
-                    bytes: None,
-                    trailers: None,
-                    has_content_length: false,
-                };
+                self.source = Source::EMPTY;
                 let cause = upstream::classify_body_error(&*error);
                 let trailers = grpc_status::aborted_call(Some(&cause), &error.to_string());
                 Poll::Ready(Some(Ok(Frame::trailers(trailers))))
@@ -305,12 +322,7 @@ impl Drop for OutgoingBody {
         // A client ends a long-lived stream by leaving it.
         let is_complete = self.has_ended || self.is_long_lived || self.is_end_stream();
         // The source is dropped first: an exchange that it submits is the earlier outcome.
-        let empty = Source::Full {
-            bytes: None,
-            trailers: None,
-            has_content_length: false,
-        };
-        if let Source::Teed(tee) = std::mem::replace(&mut self.source, empty) {
+        if let Source::Teed(tee) = std::mem::replace(&mut self.source, Source::EMPTY) {
             tee.release();
         }
         if !is_complete {

@@ -2,11 +2,13 @@
 //! `record_failures` is set.
 
 use std::future::poll_fn;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::HeaderMap;
 
+use super::background_read::Interruption;
 use super::body_capture::CapturedBody;
 use super::pending_exchange::PendingExchange;
 use super::recorder_delivery::Delivery;
@@ -17,12 +19,15 @@ use ouli_config::Defect;
 use ouli_message::Response;
 use ouli_message::failure::{Failure, FailureCause, FailureKind, Phase};
 
-/// A request that waits for the head of its response. It is dropped if the client leaves.
+/// A request that waits for the head of its response. It is dropped if that is not awaited any more
+/// because the client has left.
 pub(crate) struct AwaitingResponse<'a> {
     context: &'a RequestContext<'a>,
     started: Instant,
     key: Option<u128>,
     exchange: Option<(ouli_message::Request, RequestRecording)>,
+    /// Why the response is not awaited any more after the client has left.
+    interruption: Option<&'a OnceLock<Interruption>>,
 }
 
 impl<'a> AwaitingResponse<'a> {
@@ -37,7 +42,14 @@ impl<'a> AwaitingResponse<'a> {
             started: Instant::now(),
             key,
             exchange: Some((request, recording)),
+            interruption: None,
         }
+    }
+
+    /// The same, for an exchange that goes on without its client.
+    pub(super) fn until(mut self, interruption: &'a OnceLock<Interruption>) -> Self {
+        self.interruption = Some(interruption);
+        self
     }
 
     /// The head of the response has arrived.
@@ -81,7 +93,12 @@ impl<'a> AwaitingResponse<'a> {
                 if self
                     .context
                     .guard
+                    .as_ref()
                     .is_some_and(|it| it.rejection().is_some()) => {}
+            Some(_) if recording.body.was_aborted() => {
+                let reason = "the client left before it had sent the whole request".to_owned();
+                self.count(Defect::Partial, reason);
+            }
             Some(_) => self.count(Defect::UpstreamError, error.to_string()),
             // The request was not sent, and the error is counted.
             None => {}
@@ -128,7 +145,10 @@ impl Drop for AwaitingResponse<'_> {
             return;
         }
         if !self.context.endpoint.configured.record_failures {
-            let reason = "the client left before the response began".to_owned();
+            let mut reason = "the client left before the response began".to_owned();
+            if let Some(interruption) = self.interruption.and_then(OnceLock::get) {
+                reason = format!("{reason}, and {interruption}");
+            }
             self.count(Defect::Partial, reason);
         } else {
             let client_gone = (

@@ -19,7 +19,7 @@ pub(crate) struct BackgroundReads {
 }
 
 /// A background read that may start.
-pub(super) struct BackgroundRead {
+pub(crate) struct BackgroundRead {
     reads: BackgroundReads,
     _permit: OwnedSemaphorePermit,
 }
@@ -63,12 +63,12 @@ impl BackgroundRead {
     }
 
     /// Waits for the end of `read`.
-    pub(super) async fn read(&self, read: impl Future<Output = ()>) -> Result<(), Interruption> {
+    pub(super) async fn read<T>(&self, read: impl Future<Output = T>) -> Result<T, Interruption> {
         let BackgroundReads { shared, timeout } = &self.reads;
         let mut stop = shared.drain.signal();
         tokio::select! {
             biased;
-            () = read => Ok(()),
+            read = read => Ok(read),
             () = tokio::time::sleep(*timeout) => Err(Interruption::Timeout(*timeout)),
             () = stop.closing() => Err(Interruption::Stopping),
         }
@@ -95,7 +95,7 @@ impl std::fmt::Display for Interruption {
             }
             Self::Timeout(limit) => write!(
                 f,
-                "the rest did not arrive within {limit:?} (limits.background_read_timeout)"
+                "the response did not end within {limit:?} (limits.background_read_timeout)"
             ),
             Self::Stopping => f.write_str("the gateway stops"),
         }

@@ -314,6 +314,11 @@ impl BodyCapture {
         matches!(self.state, State::Open) && !self.is_complete()
     }
 
+    /// True if the body was aborted.
+    pub(super) fn was_aborted(&self) -> bool {
+        matches!(self.state, State::Aborted(..))
+    }
+
     /// False if the body will not be recorded.
     pub(super) fn is_recordable(&self) -> bool {
         !matches!(self.state, State::Failed(_))

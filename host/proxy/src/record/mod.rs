@@ -6,6 +6,7 @@ mod arrival_log;
 mod awaiting_response;
 mod background_read;
 mod body_capture;
+mod detachable;
 mod early_response;
 mod forward;
 mod pending_exchange;
@@ -21,7 +22,7 @@ mod whole_body;
 
 pub(crate) use arrival_log::ArrivalLog;
 pub(crate) use awaiting_response::AwaitingResponse;
-pub(crate) use background_read::discard_rest;
+pub(crate) use background_read::{BackgroundRead, discard_rest};
 pub(crate) use body_capture::{BodyCapture, CaptureLimits};
 pub(crate) use forward::ForwardedBody;
 pub(crate) use pending_exchange::PendingExchange;

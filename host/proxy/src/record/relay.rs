@@ -1,6 +1,7 @@
 //! Forwards a request to the upstream and relays the response; records a copy if configured.
 
 use std::future::poll_fn;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use http::header::{CONTENT_TYPE, UPGRADE};
@@ -10,8 +11,9 @@ use http_body::Body as _;
 use super::abandoned_call::AbandonedCall;
 use super::arrival_log::ArrivalLog;
 use super::awaiting_response::AwaitingResponse;
-use super::background_read::BackgroundReads;
+use super::background_read::{BackgroundReads, Interruption};
 use super::body_capture::BodyCapture;
+use super::detachable::{Detachable, Owned};
 use super::early_response;
 use super::forward::{self, ForwardedBody};
 use super::pending_exchange::PendingExchange;
@@ -55,12 +57,34 @@ pub(crate) async fn record(
     forward_and_record(context, head, body, recording, None).await
 }
 
-/// Forwards the request and records the exchange. With a `key`, the exchange is appended to the
-/// cassette, and the key is pending from the end of the response until it is written.
+/// Forwards the request and records the exchange, also if the client leaves before the response. With
+/// a `key`, the exchange is appended to the cassette, and the key is pending from the end of the
+/// response until it is written.
 pub(crate) async fn forward_and_record(
     context: &RequestContext<'_>,
     head: RequestHead,
     body: ForwardedBody,
+    recording: RequestRecording,
+    key: Option<u128>,
+) -> Result<Response<OutgoingBody>, ExchangeError> {
+    // A call and a tunnel end with their client.
+    if recording.log.is_some() || head.upgrade.is_some() {
+        return exchange(context, None, (head, body), recording, key).await;
+    }
+    let exchange = |owned: Arc<Owned>| async move {
+        let Owned {
+            context,
+            interruption,
+        } = &*owned;
+        exchange(context, Some(interruption), (head, body), recording, key).await
+    };
+    Detachable::new(context, exchange).await
+}
+
+async fn exchange(
+    context: &RequestContext<'_>,
+    interruption: Option<&OnceLock<Interruption>>,
+    (head, body): (RequestHead, ForwardedBody),
     recording: RequestRecording,
     key: Option<u128>,
 ) -> Result<Response<OutgoingBody>, ExchangeError> {
@@ -79,7 +103,10 @@ pub(crate) async fn forward_and_record(
         }
         (_, _) => None,
     };
-    let awaiting = AwaitingResponse::new(context, request, recording, key);
+    let mut awaiting = AwaitingResponse::new(context, request, recording, key);
+    if let Some(interruption) = interruption {
+        awaiting = awaiting.until(interruption);
+    }
     let response = forward::send(context, head, body).await;
     if let Some(abandoned) = abandoned {
         abandoned.disarm();

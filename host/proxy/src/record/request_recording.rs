@@ -104,6 +104,14 @@ impl RequestRecording {
 }
 
 impl RequestCapture {
+    /// The client did not send it to its end.
+    pub(super) fn was_aborted(&self) -> bool {
+        match self {
+            Self::Buffered(_) => false,
+            Self::Streaming(capture) => capture.lock().was_aborted(),
+        }
+    }
+
     pub(super) fn take(self) -> CaptureResult {
         match self {
             Self::Buffered(result) => result,

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt as _;
 
-use super::background_read::{BackgroundReads, Interruption};
+use super::background_read::{BackgroundRead, BackgroundReads, Interruption};
 use super::body_capture::{BodyCapture, CaptureResult, NextFrame};
 use super::recorder_delivery::Delivery;
 use ouli_message::failure::{FailureCause, FailureKind, Phase};
@@ -86,18 +86,31 @@ impl TeedResponseBody {
     /// The client has left or has the whole response. It has got the head, so the exchange is to be
     /// recorded whole.
     pub(crate) fn release(mut self: Box<Self>) {
-        let reads = self.background_reads.take();
-        let is_unfinished = self.on_finish.is_some() && self.capture.is_recordable();
-        let Some(reads) = reads.filter(|_| is_unfinished) else {
+        let Some(reads) = self.take_background_reads() else {
             return;
         };
         match reads.try_begin() {
-            Ok(read) => read.spawn(|read| async move {
-                self.interruption = read.read(self.read_rest()).await.err();
-                drop(self);
-            }),
+            Ok(read) => read.spawn(|read| self.read_to_end(read)),
             Err(interruption) => self.interruption = Some(interruption),
         }
+    }
+
+    /// The client has left before the head. A stream ends with its client.
+    pub(crate) async fn read_in_background(mut self: Box<Self>, read: BackgroundRead) {
+        if self.take_background_reads().is_some() {
+            self.read_to_end(read).await;
+        }
+    }
+
+    /// None if there is nothing to read.
+    fn take_background_reads(&mut self) -> Option<BackgroundReads> {
+        let reads = self.background_reads.take();
+        let is_unfinished = self.on_finish.is_some() && self.capture.is_recordable();
+        reads.filter(|_| is_unfinished)
+    }
+
+    async fn read_to_end(mut self: Box<Self>, read: BackgroundRead) {
+        self.interruption = read.read(self.read_rest()).await.err();
     }
 
     /// Reads to the end. Trailers may follow the last byte.

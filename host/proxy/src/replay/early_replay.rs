@@ -9,7 +9,7 @@ use bytes::Bytes;
 use super::lookup::{Lookup, decoding_bounds, look_up_request};
 use crate::handler::{ExchangeError, RequestContext};
 use crate::record::RequestHead;
-use crate::session::{Index, TruncatedKey, truncated_live_request};
+use crate::session::{Index, LivePart, TruncatedKey};
 
 /// The first parts of one request.
 pub(super) struct TruncatedParts<'a> {
@@ -19,7 +19,8 @@ pub(super) struct TruncatedParts<'a> {
     /// The lengths that are left to be tried while the body is read, the shortest first.
     early_lengths: std::vec::IntoIter<u64>,
     next_early: Option<u64>,
-    found: Option<TruncatedKey>,
+    /// The keys of recorded requests that were found while the body was read.
+    found: Vec<TruncatedKey>,
 }
 
 impl<'a> TruncatedParts<'a> {
@@ -36,33 +37,31 @@ impl<'a> TruncatedParts<'a> {
             head,
             next_early: early_lengths.next(),
             early_lengths,
-            found: None,
+            found: Vec::new(),
         })
     }
 
     /// True if a recorded request was truncated after the bytes received so far, or after fewer of
-    /// them.
+    /// them. Equal requests may have been truncated after more, and keep their order.
     pub(super) fn match_early(&mut self, received: &[u8]) -> Result<bool, ExchangeError> {
         while let Some(length) = self.next_early
             && length <= received.len() as u64
         {
             self.next_early = self.early_lengths.next();
             let part = Bytes::copy_from_slice(part_of(received, length));
-            self.found = self.matching_key(length, &part)?;
-            if self.found.is_some() {
-                return Ok(true);
-            }
+            self.found.extend(self.matching_key(length, &part)?);
         }
-        Ok(false)
+        let (method, path) = (&self.head.method, self.head.target.path());
+        Ok(!self.found.is_empty() && !self.index.has_longer_before(method, path, &self.found))
     }
 
     /// The lookup of a request that is answered before its end.
     pub(super) async fn into_early_lookup(self, received: &Bytes) -> Result<Lookup, ExchangeError> {
-        let length = self.found.map_or(0, |(length, _)| length);
+        let length = self.found.last().map_or(0, |(length, _)| *length);
         let part = received.slice_ref(part_of(received, length));
-        let request = self.request(&part)?;
+        let request = self.part(&part)?.completed();
         let mut lookup = look_up_request(self.context, request).await?;
-        lookup.truncated_keys = self.found.into_iter().collect();
+        lookup.truncated_keys = self.found;
         lookup.is_partial = true;
         Ok(lookup)
     }
@@ -87,7 +86,7 @@ impl<'a> TruncatedParts<'a> {
         length: u64,
         part: &Bytes,
     ) -> Result<Option<TruncatedKey>, ExchangeError> {
-        let Ok(request) = self.request(part) else {
+        let Ok(live) = self.part(part) else {
             return Ok(None);
         };
         let secrets = self.context.session.secrets();
@@ -95,21 +94,21 @@ impl<'a> TruncatedParts<'a> {
         let view = plugins.view(
             Arc::clone(&self.context.endpoint.name),
             Arc::clone(self.context.session.name()),
-            Arc::new(request),
+            Arc::new(live.completed()),
             Arc::clone(secrets),
         )?;
         let match_key = plugins.key(&view, secrets)?;
         self.context.session.count_failed_matcher(&match_key);
-        let key = (length, match_key.key.hash());
+        let key = (length, live.key_hash(match_key.key.hash()));
         Ok(self.index.has_truncated(key).then_some(key))
     }
 
-    fn request(&self, part: &Bytes) -> Result<ouli_message::Request, ExchangeError> {
+    fn part(&self, part: &Bytes) -> Result<LivePart, ExchangeError> {
         let head = self
             .head
             .to_recorded_request(&self.context.endpoint.authority);
-        let request = truncated_live_request(head, part, decoding_bounds(self.context));
-        request.map_err(|error| ExchangeError::Undecodable(error.to_string()))
+        let part = LivePart::new(head, part, decoding_bounds(self.context));
+        part.map_err(|error| ExchangeError::Undecodable(error.to_string()))
     }
 }
 

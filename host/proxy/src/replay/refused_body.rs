@@ -9,7 +9,7 @@ use http::{Method, Request};
 use super::lookup::{Lookup, decoding_bounds, exhausted_policy, look_up_request};
 use crate::handler::{ExchangeError, RequestBody, RequestContext};
 use crate::record::RequestHead;
-use crate::session::{Entry, ExhaustedPolicy, LookupResult, truncated_live_request};
+use crate::session::{Entry, ExhaustedPolicy, LivePart, LookupResult};
 use ouli_net::http::expects_continue;
 
 /// The lookup of a request without its body.
@@ -31,10 +31,10 @@ impl RefusedBodyLookup {
         let method = head.method.clone();
         let head = head.to_recorded_request(&context.endpoint.authority);
         let bounds = decoding_bounds(context);
-        let Ok(request) = truncated_live_request(head, &Bytes::new(), bounds) else {
+        let Ok(part) = LivePart::new(head, &Bytes::new(), bounds) else {
             return Ok(None);
         };
-        let lookup = look_up_request(context, request).await?;
+        let lookup = look_up_request(context, part.completed()).await?;
         Ok(Some(Self { lookup, method }))
     }
 

@@ -85,6 +85,8 @@ pub(super) struct IndexState {
 #[derive(Clone)]
 struct DerivedKey {
     key: Key,
+    /// The hash under which it is found.
+    hash: u128,
     has_wildcard: bool,
 }
 
@@ -233,7 +235,7 @@ impl Index {
         for (entry, derived) in new.into_iter().zip(keys) {
             let position = state.entries.len();
             if let Some(derived) = &derived
-                && !state.truncated.add(&entry, derived.key.hash(), position)
+                && !state.truncated.add(&entry, derived.hash, position)
             {
                 let group = state.groups.entry(derived.key.hash()).or_default();
                 group.positions.push(position);
@@ -296,7 +298,11 @@ impl Index {
                 .plugins
                 .describe(&view, secrets)
                 .is_ok_and(|parts| key::holds_placeholder(&parts));
-        Ok(DerivedKey { key, has_wildcard })
+        Ok(DerivedKey {
+            hash: self.key_hash(&entry.request, key.hash())?,
+            key,
+            has_wildcard,
+        })
     }
 }
 

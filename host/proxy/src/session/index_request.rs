@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::entry::Entry;
 use super::index::Index;
+use super::truncated_index::TruncatedKey;
 use super::truncated_request;
 use ouli_codec::MessageView;
 use ouli_message::{Content, Request};
@@ -21,13 +22,55 @@ impl Index {
         if request.truncated_at.is_some() {
             request = Arc::new(truncated_request::completed(&request));
         }
-        let view = self.plugins.view(
+        let view = self.view_of(entry, request);
+        view.map_err(|error: PluginFailure| error.to_string())
+    }
+
+    fn view_of(
+        &self,
+        entry: &Entry,
+        request: Arc<Request>,
+    ) -> Result<Arc<dyn MessageView>, PluginFailure> {
+        self.plugins.view(
             entry.endpoint.as_str().into(),
             Arc::clone(self.session.name()),
             request,
             Arc::clone(self.session.secrets()),
-        );
-        view.map_err(|error: PluginFailure| error.to_string())
+        )
+    }
+
+    /// The hash under which a recorded request is found, given that of its key.
+    pub(super) fn key_hash(&self, request: &Arc<Request>, key: u128) -> Result<u128, String> {
+        if request.truncated_at.is_none() {
+            return Ok(key);
+        }
+        let loaded = self.load_body(request);
+        let loaded = loaded.map_err(|error| error.to_string())?;
+        Ok(truncated_request::key_hash(key, &loaded))
+    }
+
+    /// True if a recorded request may begin with the part of another one that has this key.
+    pub(super) fn may_begin_with(&self, entry: &Entry, (length, hash): TruncatedKey) -> bool {
+        let recorded = &entry.request;
+        let Content::Inline(body) = &recorded.body else {
+            return true;
+        };
+        // A redacted or decoded body has other lengths.
+        let is_exact = recorded.truncated_at == Some(body.len() as u64);
+        let Some(end) = usize::try_from(length).ok().filter(|_| is_exact) else {
+            return true;
+        };
+        let part = Request {
+            body: Content::Inline(body.slice(..end.min(body.len()))),
+            ..Request::clone(recorded)
+        };
+        let completed = Arc::new(truncated_request::completed(&part));
+        let key = self
+            .view_of(entry, completed)
+            .and_then(|view| self.plugins.key(&view, self.session.secrets()));
+        key.map_or(true, |key| {
+            truncated_request::key_hash(key.key.hash(), &part) == hash
+        })
     }
 
     fn load_body(&self, request: &Arc<Request>) -> std::io::Result<Arc<Request>> {

@@ -14,7 +14,8 @@ pub(super) fn report(session: &Session, outcome: Outcome) {
     session.counters().count(outcome);
 }
 
-/// Counts the recorded secrets that the session has forgotten, and logs it once per session.
+/// Counts the recorded secrets of which the session knows nothing any more, and logs it once per
+/// session.
 pub(super) fn count_forgotten_secrets(session: &Session) {
     let count = session.secrets().take_forgotten();
     if count == 0 {
@@ -25,7 +26,8 @@ pub(super) fn count_forgotten_secrets(session: &Session) {
         tracing::warn!(
             session = %session.name(),
             "secrets of recorded exchanges are forgotten, and are not found where no rule looks; \
-             raise `limits.secrets_per_session` or `limits.secret_bytes_per_session`"
+             raise `limits.secrets_per_session`, `limits.secret_bytes_per_session` or \
+             `limits.secret_fingerprint_bytes_per_session`"
         );
     }
     let counters = session.counters();

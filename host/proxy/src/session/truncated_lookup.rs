@@ -6,6 +6,7 @@ use http::Method;
 
 use super::index::{ExhaustedPolicy, Index, IndexState, LookupResult};
 use super::truncated_index::TruncatedKey;
+use super::truncated_request;
 use ouli_matching::key::Key;
 
 impl Index {
@@ -48,6 +49,33 @@ impl Index {
     pub(crate) fn early_lengths(&self, method: &Method, path: &str) -> Vec<u64> {
         self.index_new_entries();
         self.state.read().truncated.early_lengths(method, path)
+    }
+
+    /// True if a request with these keys should be read further, because an exchange that was
+    /// recorded before the one to replay has a longer part and may match too.
+    pub(crate) fn has_longer_before(
+        &self,
+        method: &Method,
+        path: &str,
+        found: &[TruncatedKey],
+    ) -> bool {
+        let Some(longest) = found.last() else {
+            return false;
+        };
+        let state = self.state.read();
+        let is_unused = |position: &usize| !state.entries[*position].0.is_used();
+        let matching = found.iter().flat_map(|key| state.truncated.positions(*key));
+        let next = matching.copied().filter(is_unused).min();
+        let before = &state.entries[..next.unwrap_or(state.entries.len())];
+        before.iter().any(|(entry, _)| {
+            let request = &entry.request;
+            request.truncated_at > Some(longest.0)
+                && request.method == *method
+                && request.path() == path
+                && !entry.is_used()
+                && truncated_request::is_comparable(request)
+                && self.may_begin_with(entry, *longest)
+        })
     }
 
     /// True if a recorded request was truncated after a part with this key.

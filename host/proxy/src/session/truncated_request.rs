@@ -5,24 +5,23 @@
 //! part that it could read at most, so a live request matches by the same part of its body.
 
 use bytes::Bytes;
+use xxhash_rust::xxh3::xxh3_128;
 
 use super::outcome::Outcome;
 use ouli_codec::content_coding::{self, Bounds, CodingError};
 use ouli_codec::truncated;
 use ouli_config::Defect;
 use ouli_message::{Content, Fields, Request};
-
-/// The longest word that is left out at the end. Tokens are shorter.
-const MAX_WORD: usize = 8 << 10;
+use ouli_plugin::Plugins;
+use ouli_redaction::{Guard, Secrets};
 
 /// The bytes that were added to a body.
 pub(super) struct AddedSuffix(Vec<u8>);
 
-/// The part of a body that `raw`, the first bytes of the coded body, decodes to. Its last word is
-/// left out: it may be the first part of a secret, which no rule would find.
+/// The part of a body that `raw`, the first bytes of the coded body, decodes to.
 pub(super) fn decode(fields: &Fields, raw: &Bytes, bounds: Bounds) -> Result<Bytes, CodingError> {
     let (received, _) = content_coding::remove_codings_partially(raw, &[], fields, bounds)?;
-    Ok(without_last_word(&received.bytes))
+    Ok(received.bytes)
 }
 
 /// True if the body of a request can tell it from other requests: it is not truncated, or the
@@ -36,17 +35,6 @@ pub(super) fn is_comparable(request: &Request) -> bool {
     };
     body.len() as u64 == length
         || truncated::has_value(request.fields.get_str("content-type"), body)
-}
-
-fn without_last_word(body: &Bytes) -> Bytes {
-    let is_word =
-        |byte: &u8| byte.is_ascii_alphanumeric() || b"_-.~+/=%".contains(byte) || !byte.is_ascii();
-    let word = body
-        .iter()
-        .rev()
-        .take(MAX_WORD)
-        .take_while(|byte| is_word(byte));
-    body.slice(..body.len() - word.count())
 }
 
 /// Completes the body of a truncated request, so that rules for places in it apply.
@@ -65,11 +53,35 @@ pub(super) fn complete(request: &mut Request) -> Result<AddedSuffix, Outcome> {
     Ok(AddedSuffix(suffix))
 }
 
-/// Removes the added suffix. If redaction changed the end of the body, the body is left as it is.
+/// Removes the added suffix, or what redaction left of its end.
 pub(super) fn remove_suffix(request: &mut Request, AddedSuffix(suffix): &AddedSuffix) {
     let body = request.body.to_bytes();
-    if !suffix.is_empty() && body.ends_with(suffix) {
-        request.body = Content::Inline(body.slice(..body.len() - suffix.len()));
+    let left = (0..suffix.len()).find(|from| body.ends_with(&suffix[*from..]));
+    if let Some(from) = left {
+        let end = body.len() - (suffix.len() - from);
+        request.body = Content::Inline(body.slice(..end));
+    }
+}
+
+/// Checks that a redacted request does not end with the first part of a secret. It cannot be
+/// replaced either: a request whose body differs there would match.
+///
+/// # Errors
+/// If a rule might find a secret there, or the code of a plugin.
+pub(super) fn check_end(
+    request: &Request,
+    plugins: &Plugins,
+    secrets: &Secrets,
+    guard: &Guard,
+) -> Result<(), Outcome> {
+    let is_cut = request.truncated_at.is_some_and(|length| length > 0);
+    let secret = is_cut.then(|| plugins.cut_secret(request, secrets, guard));
+    match secret.flatten() {
+        Some(secret) => {
+            let reason = format!("the request is truncated where a secret may begin ({secret})");
+            Err(Outcome::Failed(Defect::Partial, reason))
+        }
+        None => Ok(()),
     }
 }
 
@@ -85,13 +97,45 @@ pub(super) fn completed(request: &Request) -> Request {
     completed
 }
 
-/// What a live request has in common with a recorded one that was truncated after `raw`.
-///
-/// # Errors
-/// If the body cannot be decoded.
-pub(crate) fn of_live(head: Request, raw: &Bytes, bounds: Bounds) -> Result<Request, CodingError> {
-    let body = Content::Inline(decode(&head.fields, raw, bounds)?);
-    Ok(completed(&Request { body, ..head }))
+/// The hash of a key, and of how the body broke off. Completed bodies may be equal although what
+/// was received differs: `-` and `0`, or two members in another order, of which the last is cut.
+pub(super) fn key_hash(key: u128, request: &Request) -> u128 {
+    let suffix = missing_suffix(request).unwrap_or_default();
+    let content_type = request.fields.get_str("content-type");
+    let names = truncated::open_names(content_type, request.body.inline());
+    if suffix.is_empty() && names.is_empty() {
+        return key;
+    }
+    xxh3_128(&[&key.to_le_bytes()[..], &suffix, b" ", &names].concat())
+}
+
+/// What a live request has in common with a recorded one that was truncated after some bytes.
+pub(crate) struct LivePart {
+    /// As it would be recorded.
+    part: Request,
+}
+
+impl LivePart {
+    /// The part of a request whose body begins with `raw`.
+    ///
+    /// # Errors
+    /// If the body cannot be decoded.
+    pub(crate) fn new(head: Request, raw: &Bytes, bounds: Bounds) -> Result<Self, CodingError> {
+        let body = Content::Inline(decode(&head.fields, raw, bounds)?);
+        Ok(Self {
+            part: Request { body, ..head },
+        })
+    }
+
+    /// The part as matchers see it.
+    pub(crate) fn completed(&self) -> Request {
+        completed(&self.part)
+    }
+
+    /// The hash under which requests that are truncated alike are found, given that of the key.
+    pub(crate) fn key_hash(&self, key: u128) -> u128 {
+        key_hash(key, &self.part)
+    }
 }
 
 fn missing_suffix(request: &Request) -> Option<Vec<u8>> {
@@ -103,27 +147,5 @@ fn append(request: &mut Request, suffix: &[u8]) {
     if !suffix.is_empty() {
         let body = [request.body.inline(), suffix].concat();
         request.body = Content::Inline(body.into());
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_last_word_is_left_out() {
-        for (body, expected) in [
-            ("", ""),
-            ("key=sk-ant-c4N4", "key="),
-            ("{\"a\": \"sk-an", "{\"a\": \""),
-            ("one two\n", "one two\n"),
-        ] {
-            // `=` may be a part of a token.
-            let expected = expected.trim_end_matches("key=");
-            let part = without_last_word(&Bytes::from_static(body.as_bytes()));
-            assert_eq!(part, expected, "{body}");
-        }
-        let long = Bytes::from(vec![b'x'; 2 * MAX_WORD]);
-        assert_eq!(without_last_word(&long).len(), MAX_WORD);
     }
 }

@@ -10,6 +10,8 @@ use super::rule_applier::RuleApplier;
 use super::rule_sets::{PipelineError, RuleSets};
 use super::streamed_response::StreamedResponse;
 use crate::conversation_message::ConversationMessage;
+use crate::cut_secret::{self, CutSecret};
+use crate::guard::Guard;
 use crate::pass::{Counts, Purpose, Redaction};
 use crate::redacted_view::RequestView;
 use crate::rules::Rules;
@@ -182,6 +184,18 @@ impl<R: Redactor> RedactionPipeline<R> {
         };
         let counts = applier.into_counts();
         Ok(RedactedExchange { exchange, counts })
+    }
+
+    /// The secret that the redacted body of a truncated request may end with a part of.
+    pub fn cut_secret(
+        &self,
+        request: &Request,
+        secrets: &Secrets,
+        guard: &Guard,
+    ) -> Option<CutSecret> {
+        let (path, body) = (request.path(), request.body.inline());
+        let is_code_called = !self.called(path).is_empty();
+        cut_secret::find(body, &self.rules(path), secrets, guard, is_code_called)
     }
 
     /// The rules of the redactors that apply to a path.

@@ -8,6 +8,7 @@ use crate::{SecretBounds, Secrets};
 const FEW: SecretBounds = SecretBounds {
     count: 1000,
     bytes: 64 << 10,
+    fingerprint_bytes: 1 << 20,
 };
 
 fn look_up(secrets: &Secrets, value: &str) -> Arc<Secret> {
@@ -61,6 +62,7 @@ fn secrets_of_the_environment_are_never_forgotten() {
     let secrets = Secrets::with_bounds(SecretBounds {
         count: 2,
         bytes: 100,
+        fingerprint_bytes: 1000,
     });
     for number in 0..5 {
         assert!(secrets.register_env("KEY", format!("env-secret-{number}").as_bytes()));
