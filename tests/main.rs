@@ -101,3 +101,4 @@ mod upgrades;
 mod verdict;
 /// WebSockets: protocol rules, recording and replay.
 mod websocket;
+mod withheld;

@@ -24,6 +24,8 @@ mod text;
 mod trial;
 mod truncate;
 mod unavailable;
+#[cfg(test)]
+mod unavailable_tests;
 mod withhold;
 
 pub use advice::{Advice, Purpose};

@@ -4,7 +4,7 @@ use super::cassettes::cassette_folder;
 use super::environment_secrets;
 use super::load::load_config;
 use super::options::Options;
-use ouli_cassette::{CheckRejection, WriteCheck};
+use ouli_cassette::{AcceptError, CheckRejection, WriteCheck};
 use ouli_message::error_chain::error_chain;
 use ouli_redaction::{Guard, Secrets};
 
@@ -25,7 +25,13 @@ pub fn accept_edits(options: &Options, session: &str) -> Result<Vec<u64>, String
         secrets,
     };
     let accepted = folder.accept_edits(session, &check);
-    accepted.map_err(|error| error_chain(&error))
+    accepted.map_err(|error| match error {
+        AcceptError::NoCassette => format!(
+            "no cassette {session} in {}; run `ouli-gateway cassette list` to list the cassettes",
+            folder.root().display()
+        ),
+        error => error_chain(&error),
+    })
 }
 
 /// The guard with the secrets of the environment.

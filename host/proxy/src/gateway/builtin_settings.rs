@@ -9,8 +9,9 @@ use ouli_plugin::Source;
 /// Maximum number of settings that are tried.
 const MAX_TRIED: usize = 200;
 
-/// The errors of the settings of a built-in plugin that was rejected, a line each: with their place,
-/// which `place_of` finds by the path. Empty for another plugin, and if each setting is valid alone.
+/// The errors of the settings of a built-in plugin that was rejected, a line each. Each has its
+/// place, which `place_of` finds by the path. Empty for another plugin, and if each setting is valid
+/// alone.
 pub(super) fn errors(
     swap: &PluginSwap<'_>,
     source: &Source,

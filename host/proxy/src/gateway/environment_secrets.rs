@@ -51,8 +51,8 @@ fn value(name: &str, environment: Environment) -> Result<String, String> {
     let value = environment(name).filter(|value| !value.is_empty());
     let Some(value) = value else {
         return Err(format!(
-            "redaction.env: {name} is not set, so that its value cannot be found in recordings; set \
-             it, or remove it from `env`"
+            "redaction.env: {name} is not set, so that its value cannot be found in recordings; \
+             set it, or remove it from `env`"
         ));
     };
     match Secrets::default().register_env(name, value.as_bytes()) {

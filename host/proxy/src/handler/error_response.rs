@@ -106,6 +106,7 @@ mod tests {
         };
         let refused = FailureCause::new(Phase::Connect, FailureKind::Refused);
         let client_gone = FailureCause::new(Phase::Head, FailureKind::ClientGone);
+        let no_page = ExchangeError::UnknownPage { in_session: false };
         let misdirected = ExchangeError::Misdirected {
             server: "http://x".into(),
             endpoint: "api".into(),
@@ -138,11 +139,7 @@ mod tests {
             ),
             (Rejection::IncompleteBody.into(), 400, "request"),
             (ExchangeError::AdminForbidden("x"), 403, "forbidden"),
-            (
-                ExchangeError::UnknownPage { in_session: false },
-                404,
-                "page",
-            ),
+            (no_page, 404, "page"),
             (ExchangeError::PageMethod("GET, HEAD"), 405, "page"),
             (ExchangeError::TooManyRequests("x"), 503, "limit"),
             (ExchangeError::MemoryLimit, 503, "limit"),

@@ -115,6 +115,9 @@ impl ProblemType {
     }
 }
 
+/// The title of [`ExchangeError::UnknownPage`].
+const NO_PAGE: &str = "the gateway has no such page";
+
 impl ExchangeError {
     /// The problem type of the error. A miss is not a 5xx, because client libraries would retry.
     pub(crate) fn problem_type(&self) -> ProblemType {
@@ -161,9 +164,7 @@ impl ExchangeError {
                 Kind::Page,
                 "the page does not have this method",
             ),
-            Self::UnknownPage { .. } => {
-                ProblemType::not_found(Kind::Page, "the gateway has no such page")
-            }
+            Self::UnknownPage { .. } => ProblemType::not_found(Kind::Page, NO_PAGE),
             Self::Rejected(rejection) => ProblemType::rejected(rejection),
             Self::ConnectNotSupported => ProblemType::new(
                 StatusCode::METHOD_NOT_ALLOWED,
