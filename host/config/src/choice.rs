@@ -130,6 +130,8 @@ choices! {
         NotWritten = "not-written",
         /// A part of a cassette cannot be read.
         Damage = "damage",
+        /// A recording broke off, so its cassette is not complete.
+        Incomplete = "incomplete",
         /// A cassette was edited.
         Edited = "edited",
         /// A recorded exchange was not replayed.

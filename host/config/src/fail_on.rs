@@ -48,7 +48,7 @@ impl Defect {
             | Self::Dropped
             | Self::NotWritten
             | Self::Damage => true,
-            Self::NoRequests | Self::Edited => strict,
+            Self::NoRequests | Self::Incomplete | Self::Edited => strict,
             // A run of a part of the tests leaves the rest of a recording unused.
             Self::Unused => false,
         }
