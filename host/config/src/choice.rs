@@ -134,6 +134,8 @@ choices! {
         Edited = "edited",
         /// A recorded exchange was not replayed.
         Unused = "unused",
+        /// A client left a recorded stream or conversation before its end.
+        Incomplete = "incomplete",
         /// There was no request.
         NoRequests = "no-requests",
     }

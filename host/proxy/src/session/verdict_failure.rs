@@ -87,6 +87,7 @@ fn label(defect: Defect) -> &'static str {
         Defect::Damage => "DAMAGED",
         Defect::Edited => "EDITED",
         Defect::Unused => "UNUSED",
+        Defect::Incomplete => "INCOMPLETE",
         Defect::NoRequests => "REQUESTS",
     }
 }
