@@ -58,6 +58,8 @@ mod miss;
 mod modes;
 /// Session names and planted files stay within the cassette folder.
 mod names;
+/// The pages under `/__ouli/`.
+mod own_pages;
 /// Plugins of every role.
 mod plugins;
 /// Requests go to the configured upstream only.
@@ -68,6 +70,8 @@ mod record_replay;
 mod redaction;
 /// Reloads of configuration and plugins under traffic.
 mod reload;
+/// Cassettes that are removed during a recording.
+mod removed;
 /// Marks and the health page.
 mod runs;
 /// Sessions that open, close and are used again.

@@ -223,38 +223,6 @@ fn marks_during_requests_lose_and_repeat_nothing() {
 }
 
 #[test]
-fn the_pages_of_a_session_have_the_rules_of_admin_pages() {
-    let gateway = gateway::replay(&recorded()).start();
-    let client = client::http1(&gateway);
-    let path = "/__ouli/sessions/default/mark";
-    for (name, value) in [
-        ("origin", "http://evil.example"),
-        ("sec-fetch-site", "cross-site"),
-    ] {
-        let answer = client.ask("POST", path).header(name, value).send();
-        assert_eq!(
-            (answer.status, answer.header("ouli-error")),
-            (403, "forbidden"),
-            "{name}"
-        );
-    }
-    let answer = client.ask("DELETE", "/__ouli/sessions/default").send();
-    assert_eq!(answer.status, 403);
-    let answer = client.get("/__ouli/sessions/unknown");
-    assert_eq!(
-        (answer.status, answer.header("ouli-error")),
-        (400, "session")
-    );
-    let answer = client.ask("POST", "/__ouli/sessions/a%0Ab/mark").send();
-    assert_eq!(
-        (answer.status, answer.header("ouli-error")),
-        (400, "session")
-    );
-    let report = gateway.finish();
-    assert_eq!((report.hits, report.misses), (0, 0));
-}
-
-#[test]
 fn health_counts_as_nothing_in_every_mode() {
     let origin = counting();
     let builders = [

@@ -7,6 +7,7 @@ use crate::support::client::{self, Answer, Client};
 use crate::support::folder::{self, Folder};
 use crate::support::gateway::{self, Running};
 use crate::support::origin::{self, Origin, text};
+use crate::support::plugins::fixture;
 use crate::support::until;
 use ouli_config::Defect;
 
@@ -197,12 +198,11 @@ fn an_idle_session_is_closed_and_its_cassette_read_again() {
     );
 }
 
-/// Asks once in each of many sessions, over several connections. Returns the statuses that are not
-/// 200.
-fn ask_in_many(gateway: &Running, count: usize) -> Vec<u16> {
+/// Asks once in each of many sessions, with several clients. Returns the statuses that are not 200.
+fn ask_in_many(gateway: &Running, count: usize, clients: usize) -> Vec<u16> {
     let next = AtomicUsize::new(0);
     let statuses = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..4)
+        let threads: Vec<_> = (0..clients)
             .map(|_| {
                 scope.spawn(|| {
                     let client = client::http1(gateway);
@@ -235,7 +235,7 @@ fn passthrough_opens_no_session() {
     let gateway = gateway::passthrough(&origin)
         .section("[limits]\nsessions = 1")
         .start();
-    assert_eq!(ask_in_many(&gateway, MANY), [0; 0]);
+    assert_eq!(ask_in_many(&gateway, MANY, 4), [0; 0]);
     assert!(gateway.session_names().is_empty());
     assert!(gateway.stop().sessions.is_empty());
 }
@@ -245,7 +245,7 @@ fn random_sessions_in_auto_are_closed_and_counted_together() {
     let origin = counting();
     let limits = "[limits]\nsessions = 64\nclosed_session_memory = \"1 MiB\"";
     let gateway = gateway::auto(&origin).section(limits).start();
-    assert_eq!(ask_in_many(&gateway, MANY), [0; 0], "none is refused");
+    assert_eq!(ask_in_many(&gateway, MANY, 4), [0; 0], "none is refused");
     let folder = Arc::clone(&gateway.folder);
     let verdict = gateway.stop();
     assert!(verdict.passed);
@@ -265,6 +265,52 @@ fn random_sessions_in_auto_are_closed_and_counted_together() {
     let cassettes = folder::files(&folder.cassettes()).into_iter();
     let cassettes = cassettes.filter(|(path, _)| path.extension().is_some_and(|it| it == "jsons"));
     assert_eq!(cassettes.count(), MANY);
+}
+
+#[test]
+fn a_burst_of_new_sessions_is_recorded_and_none_is_refused() {
+    let origin = counting();
+    let limits = "[limits]\nsessions = 64\nclosed_session_memory = \"1 MiB\"";
+    let gateway = gateway::record(&origin).section(limits).start();
+    assert_eq!(ask_in_many(&gateway, 1000, 32), [0; 0], "none is refused");
+    let verdict = gateway.stop();
+    assert!(verdict.passed, "{}", verdict.to_text());
+    let recorded: u64 = verdict.sessions.iter().map(|it| it.recorded).sum();
+    assert_eq!(recorded, 1000);
+}
+
+/// A redactor that takes its whole CPU time for each exchange, so that the recorder is behind.
+#[test]
+fn sessions_that_wait_for_a_slow_recorder_give_their_places() {
+    let origin = counting();
+    let gateway = gateway::record(&origin)
+        .plugin("own.wasm", &fixture("looping-redactor"))
+        .section("[[plugin]]\nfile = \"own.wasm\"\nroutes = [\"/slow\"]")
+        .section(
+            "[limits]\nsessions = 2\nredactor_cpu_time = \"700ms\"\n\
+             plugin_failure_threshold = 1000",
+        )
+        .start();
+    let client = client::http1(&gateway);
+    let ask = |number: usize| {
+        let ask = client.ask("GET", "/slow");
+        ask.header("ouli-session", &format!("s{number}")).send()
+    };
+    // The recorder is busy for seconds, a request waits for `pending_request_timeout` at most.
+    let statuses: Vec<_> = (0..8).map(|number| ask(number).status).collect();
+    assert_eq!(statuses, [200; 8]);
+    let verdict = gateway.stop();
+    let failed = |name: &str| {
+        let report = verdict.sessions.iter().find(|it| it.session == name);
+        report
+            .unwrap()
+            .counted(Defect::PluginError)
+            .values()
+            .sum::<u64>()
+    };
+    for number in 0..8 {
+        assert_eq!(failed(&format!("s{number}")), 1, "{}", verdict.to_text());
+    }
 }
 
 #[test]
@@ -339,4 +385,8 @@ fn a_forgotten_session_with_secrets_records_nothing_more() {
     let counted = report.unwrap().counted(Defect::Secret);
     assert_eq!(counted["guard.forgotten-session"], 1);
     assert!(!verdict.passed);
+    let text = verdict.to_text();
+    let line = "NOT RECORDED: 1 (the session was closed and is forgotten with the secrets that it \
+                had recorded, so they could not be masked; raise limits.closed_session_memory)";
+    assert!(text.contains(line), "{text}");
 }

@@ -179,6 +179,14 @@ fn bad_names_are_refused_and_leave_nothing_behind() {
             "{prefix:?}"
         );
     }
+    for (name, reason) in [
+        ("a\tb", r"control character '\\t'"),
+        ("a\u{85}b", r"control character '\\u{85}'"),
+        ("a\u{85}", r"control character '\\u{85}'"),
+    ] {
+        let answer = client.ask("GET", "/a").header("ouli-session", name).send();
+        assert!(answer.text().contains(reason), "{}", answer.text());
+    }
     let nul = b"GET /a HTTP/1.1\r\nhost: x\r\nouli-session: a\0b\r\nconnection: close\r\n\r\n";
     let answer = client::raw(gateway.address, nul).rest();
     assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");

@@ -169,14 +169,14 @@ fn a_client_that_leaves_a_stream_early_is_noted() {
         assert_eq!(opened.next().unwrap().unwrap(), "data: 1\n\n");
     }
     until("the notes", || {
-        let noted = gateway.session("default").counted(Defect::Incomplete);
+        let noted = gateway.session("default").counted(Defect::Unfinished);
         let early = "exchange 1 ended before event 2 of 3, which the client did not wait for";
         (noted.get(early) == Some(&2)).then_some(())
     });
     assert!(gateway.finish().passed);
     let gateway = gateway::replay(&folder).start();
     client::http1(&gateway).get("/events");
-    assert!(gateway.finish().counted(Defect::Incomplete).is_empty());
+    assert!(gateway.finish().counted(Defect::Unfinished).is_empty());
 }
 
 #[test]

@@ -29,7 +29,7 @@ fn put_cassette(folder: &Folder, text: &str) {
     std::fs::write(folder.cassette("default"), text).unwrap();
 }
 
-fn with_cassette(folder: &Folder) {
+pub(super) fn with_cassette(folder: &Folder) {
     put_cassette(folder, &CASSETTE);
 }
 

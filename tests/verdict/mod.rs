@@ -11,6 +11,8 @@ use crate::support::folder::Folder;
 
 /// Ways to a hole in a recording that look harmless.
 mod holes;
+/// Recordings that broke off.
+mod incomplete;
 /// Every kind of defect, in each mode.
 mod kinds;
 /// Responses that are rejected, or served and not recorded.

@@ -226,13 +226,13 @@ fn a_client_that_leaves_early_is_noted() {
     for closes in [true, false] {
         for (words, noted) in [(&["a"][..], vec![early]), (&["a", "b"], vec![])] {
             for fails in [false, true] {
-                let fail_on = if fails { "incomplete" } else { "-miss" };
+                let fail_on = if fails { "unfinished" } else { "-miss" };
                 let settings = format!("[verdict]\nfail_on = \"{fail_on}\"");
                 let gateway = gateway::replay(&folder).section(&settings).start();
                 talk(&gateway, words, closes);
                 let report = gateway.finish();
                 assert_eq!(report.hits, 1, "{report:?}");
-                let counted = report.counted(Defect::Incomplete);
+                let counted = report.counted(Defect::Unfinished);
                 assert_eq!(counted.keys().collect::<Vec<_>>(), noted);
                 assert_eq!(report.passed, !fails || noted.is_empty(), "{report:?}");
             }

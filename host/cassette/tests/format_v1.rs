@@ -219,6 +219,7 @@ fn the_writer_produces_the_same_files() {
         let mut exchange = recorded.exchange;
         fixture_dir().read_bodies(SESSION, &mut exchange).unwrap();
         writer.submit(WriteRequest {
+            is_recording: false,
             session: "every kind".to_owned(),
             exchange,
             check: Arc::new(AcceptAll),

@@ -130,12 +130,14 @@ choices! {
         NotWritten = "not-written",
         /// A part of a cassette cannot be read.
         Damage = "damage",
+        /// A recording broke off, so its cassette is not complete.
+        Incomplete = "incomplete",
         /// A cassette was edited.
         Edited = "edited",
         /// A recorded exchange was not replayed.
         Unused = "unused",
         /// A client left a recorded stream or conversation before its end.
-        Incomplete = "incomplete",
+        Unfinished = "unfinished",
         /// There was no request.
         NoRequests = "no-requests",
     }

@@ -48,10 +48,10 @@ impl Defect {
             | Self::Dropped
             | Self::NotWritten
             | Self::Damage => true,
-            Self::NoRequests | Self::Edited => strict,
+            Self::NoRequests | Self::Incomplete | Self::Edited => strict,
             // A run of a part of the tests leaves the rest of a recording unused, and a client may
             // leave a stream at any time.
-            Self::Unused | Self::Incomplete => false,
+            Self::Unused | Self::Unfinished => false,
         }
     }
 }

@@ -158,8 +158,8 @@ impl GuardRejection {
             );
         }
         if rule == FORGOTTEN_SESSION {
-            return "the session was closed and its secrets are forgotten, so they cannot be found \
-                    in it; raise `limits.closed_session_memory`"
+            return "the session was closed and is forgotten with the secrets that it had \
+                    recorded, so they could not be masked; raise `limits.closed_session_memory`"
                 .to_owned();
         }
         if Guard::ids().any(|id| id == rule) {
@@ -172,9 +172,11 @@ impl GuardRejection {
     }
 }
 
-const OVERFLOW: &str = "guard.overflow";
+/// Under this id, exchanges are refused that have more secrets than a session may know.
+pub const OVERFLOW: &str = "guard.overflow";
 
-const FORGOTTEN_SESSION: &str = "guard.forgotten-session";
+/// Under this id, exchanges of sessions are refused whose secrets are forgotten.
+pub const FORGOTTEN_SESSION: &str = "guard.forgotten-session";
 
 const FORGOTTEN_SECRET: &str = "guard.forgotten-secret";
 

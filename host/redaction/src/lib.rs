@@ -54,7 +54,7 @@ pub use declared_rules::RuleDeclaration;
 pub use edits::{
     Edit, EditError, EditedPart, edit_part, edit_request, edit_response, edit_trailers,
 };
-pub use guard::{FORGOTTEN_SECRETS, Guard, GuardRejection};
+pub use guard::{FORGOTTEN_SECRETS, FORGOTTEN_SESSION, Guard, GuardRejection, OVERFLOW};
 
 pub use pass::{Counts, Outcome, Purpose, Redaction};
 pub use pipeline::{PipelineError, RedactedExchange, RedactionPipeline, Redactor, RedactorEdits};

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use super::error::CassetteError;
 use super::file_stamp::FileStamp;
 use super::linked_open;
+use super::recording_marker;
 use super::secure_open;
 use super::session_name::{CASSETTE_SUFFIX, NameError, SessionName};
 use crate::format::{LoadedCassette, body_digest, decode, is_body_digest, line_ends};
@@ -101,6 +102,39 @@ impl CassetteDir {
     pub fn stamp(&self, session: &str) -> Option<FileStamp> {
         let path = self.session_path(session).ok()?;
         path.metadata().ok().map(|metadata| (&metadata).into())
+    }
+
+    /// The marker file of a cassette that is not complete: a run of `record` began it, and has not
+    /// ended in an orderly way. `None` if the cassette is complete or does not exist.
+    pub fn incomplete(&self, session: &str) -> Option<PathBuf> {
+        let path = self.session_path(session).ok()?;
+        let marker = recording_marker::path(&path);
+        (path.exists() && marker.exists()).then_some(marker)
+    }
+
+    /// Why the cassette is not complete, and what to do; `None` if it is.
+    pub fn incomplete_reason(&self, session: &str) -> Option<String> {
+        let marker = self.incomplete(session)?;
+        let below = marker.strip_prefix(&self.root).unwrap_or(&marker);
+        Some(format!(
+            "the recording is not complete: it broke off, or another gateway is at it; record it \
+             again, or remove {} to keep it as it is",
+            below.display()
+        ))
+    }
+
+    /// The number of exchanges whose stored bodies do not exist; 0 if the cassette cannot be read.
+    pub(crate) fn count_without_bodies(&self, session: &str) -> u64 {
+        let Ok(Some(loaded)) = self.load(session, ChangePolicy::Mark) else {
+            return 0;
+        };
+        let is_missing = |content: &Content| match content {
+            Content::Stored { digest, .. } => self.open_body(session, digest).is_err(),
+            Content::Inline(_) => false,
+        };
+        let exchanges = loaded.exchanges.iter();
+        let without = exchanges.filter(|it| it.exchange.contents().any(is_missing));
+        without.count() as u64
     }
 
     /// Reads all stored bodies and messages of an exchange into memory.

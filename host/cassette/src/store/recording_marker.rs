@@ -12,7 +12,7 @@ use super::secure_open::Dir;
 /// # Errors
 /// If the file cannot be created.
 pub(crate) fn set(dir: &Dir, cassette: &Path) -> Result<()> {
-    match dir.create_new(&marker(cassette)) {
+    match dir.create_new(&path(cassette)) {
         Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
         Ok(_) | Err(_) => Ok(()),
     }
@@ -23,7 +23,7 @@ pub(crate) fn set(dir: &Dir, cassette: &Path) -> Result<()> {
 /// # Errors
 /// If the file cannot be removed.
 pub(crate) fn clear(dir: &Dir, cassette: &Path) -> Result<()> {
-    match dir.remove(&marker(cassette)) {
+    match dir.remove(&path(cassette)) {
         Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
         Ok(()) | Err(_) => Ok(()),
     }
@@ -34,10 +34,11 @@ pub(crate) fn clear(dir: &Dir, cassette: &Path) -> Result<()> {
 /// # Errors
 /// If the folder cannot be searched.
 pub(crate) fn is_set(dir: &Dir, cassette: &Path) -> Result<bool> {
-    dir.has(&marker(cassette))
+    dir.has(&path(cassette))
 }
 
-fn marker(cassette: &Path) -> PathBuf {
+/// The path of the file that marks a cassette.
+pub(crate) fn path(cassette: &Path) -> PathBuf {
     let mut name = cassette.as_os_str().to_owned();
     name.push(".recording");
     name.into()

@@ -157,7 +157,7 @@ impl Dir {
     ///
     /// # Errors
     /// If the folder cannot be searched.
-    pub(super) fn has(&self, path: &Path) -> Result<bool> {
+    pub(crate) fn has(&self, path: &Path) -> Result<bool> {
         Ok(self.stat(path)?.is_some())
     }
 
@@ -165,7 +165,7 @@ impl Dir {
     ///
     /// # Errors
     /// If it does not exist or cannot be removed.
-    pub(super) fn remove(&self, path: &Path) -> Result<()> {
+    pub(crate) fn remove(&self, path: &Path) -> Result<()> {
         Ok(rustix::fs::unlinkat(
             &self.fd,
             file_name(path)?,

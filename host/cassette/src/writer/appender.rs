@@ -32,6 +32,8 @@ pub(super) trait AppendFile: Send {
     fn truncate(&mut self, size: u64) -> io::Result<()>;
     /// Syncs the file to the disk.
     fn sync(&mut self) -> io::Result<()>;
+    /// Copies the first `size` bytes to another file.
+    fn copy_to(&mut self, target: &mut File, size: u64) -> io::Result<()>;
     /// The state of the file; `None` if it is not known.
     fn stamp(&self) -> Option<FileStamp>;
 }
@@ -96,6 +98,15 @@ impl AppendFile for LockedFile {
 
     fn sync(&mut self) -> io::Result<()> {
         self.0.sync_data()
+    }
+
+    fn copy_to(&mut self, target: &mut File, size: u64) -> io::Result<()> {
+        self.0.rewind()?;
+        let copied = io::copy(&mut (&self.0).take(size), target)?;
+        match copied == size {
+            true => Ok(()),
+            false => Err(io::ErrorKind::UnexpectedEof.into()),
+        }
     }
 
     fn stamp(&self) -> Option<FileStamp> {
@@ -193,6 +204,35 @@ impl Appender {
         self.stamp
     }
 
+    /// True if another program has removed the file at `path`. It is still open here.
+    pub(super) fn was_removed(&self, path: &Path) -> bool {
+        let found = path.symlink_metadata();
+        self.file.stamp().is_some()
+            && found.is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+    }
+
+    /// Writes the file that was removed anew at its path, and goes on there.
+    ///
+    /// # Errors
+    /// If it cannot be written. Nothing of it remains, and this one stays open.
+    pub(super) fn restore(&mut self, dir: &Dir, path: &Path) -> io::Result<()> {
+        let mut restored = open_locked(dir, path).map_err(io::Error::other)?;
+        if restored.size()? > 0 {
+            // Another program was faster. What it wrote is read before the next exchange.
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        let copied = self.file.copy_to(&mut restored.0, self.file_length);
+        let copied = copied.and_then(|()| restored.0.sync_all());
+        if let Err(error) = copied.and_then(|()| dir.sync()) {
+            // If this fails too, the rest is read again as a torn tail.
+            let _ = dir.remove(path);
+            return Err(error);
+        }
+        self.file = Box::new(restored);
+        self.stamp = self.file.stamp();
+        Ok(())
+    }
+
     /// True if another program has replaced the file at `path`, or has written to it. What is
     /// appended to a file that was replaced would be lost.
     pub(super) fn was_changed(&self, path: &Path) -> bool {
@@ -200,7 +240,7 @@ impl Appender {
             return false;
         };
         let current = path.symlink_metadata().ok().map(|it| FileStamp::from(&it));
-        own.size() != self.file_length || !current.is_some_and(|it| it.is_same_file(own))
+        own.size() != self.file_length || current.is_some_and(|it| !it.is_same_file(own))
     }
 
     /// True if the file has to be reopened, which reads all of it and repairs a torn tail: it could

@@ -21,28 +21,35 @@ const RETRY_BACKOFF: Duration = Duration::from_millis(500);
 
 /// The open cassettes, and the exchanges that are staged for them.
 pub(super) struct BatchWriter {
-    folder: CassetteDir,
+    pub(super) folder: CassetteDir,
     options: WriterOptions,
-    open_cassettes: HashMap<SessionName, OpenCassette>,
+    pub(super) open_cassettes: HashMap<SessionName, OpenCassette>,
     use_counter: u64,
     sync_due: Option<Instant>,
-    unsynced: UnsyncedReporter,
+    pub(super) unsynced: UnsyncedReporter,
+    /// Cassettes that were closed for others, and the number of their acknowledged exchanges.
+    pub(super) closed: HashMap<SessionName, u64>,
     /// Locked cassettes that were not written yet.
     claims: HashMap<SessionName, LockedFile>,
-    runs: RecordingRuns,
+    pub(super) runs: RecordingRuns,
     /// Cassettes that could not be opened or written, until when they are not reopened, and why.
     /// Opening a cassette reads all of it, which is too slow to repeat for every exchange.
     backoff: HashMap<SessionName, (Instant, WriteError)>,
 }
 
 /// Reports acknowledged exchanges that were not synced to the disk.
-struct UnsyncedReporter {
+pub(super) struct UnsyncedReporter {
     on_unsynced: OnUnsynced,
     /// The first error since the last flush.
     first_error: Option<WriteError>,
 }
 
 impl UnsyncedReporter {
+    /// Reports exchanges that another program has removed, or a cassette that was written anew.
+    pub(super) fn report_removed(&self, name: &SessionName, count: u64, error: &WriteError) {
+        (self.on_unsynced)(name.as_str(), count, error);
+    }
+
     fn report(&mut self, name: &SessionName, (count, error): (u64, WriteError)) {
         (self.on_unsynced)(name.as_str(), count, &error);
         self.first_error.get_or_insert(error);
@@ -65,6 +72,7 @@ impl BatchWriter {
                 on_unsynced,
                 first_error: None,
             },
+            closed: HashMap::new(),
             claims: HashMap::new(),
             runs: RecordingRuns::default(),
             backoff: HashMap::new(),
@@ -81,11 +89,12 @@ impl BatchWriter {
     pub(super) fn add(&mut self, request: WriteRequest) {
         let WriteRequest {
             session,
+            is_recording,
             exchange,
             check,
             completion,
         } = request;
-        match self.stage(&session, exchange, &*check) {
+        match self.stage((&session, is_recording), exchange, &*check) {
             Ok((cassette, ack)) => cassette.acknowledge_on_commit(completion, ack),
             Err(error) => {
                 if let Ok(name) = SessionName::parse(&session) {
@@ -98,6 +107,7 @@ impl BatchWriter {
 
     /// Appends the staged exchanges and calls their completions. Syncs if that is due.
     pub(super) fn commit(&mut self) {
+        self.restore_removed(OpenCassette::has_staged);
         let sync_each = self.sync_each();
         let folder = &self.folder;
         self.open_cassettes.retain(|name, cassette| {
@@ -152,7 +162,9 @@ impl BatchWriter {
     pub(super) fn release(&mut self, session: &str) -> Result<(), WriteError> {
         let name = SessionName::parse(session).map_err(CassetteError::from)?;
         self.commit();
+        self.restore_acknowledged();
         self.claims.remove(&name);
+        self.closed.remove(&name);
         let cassette = self.open_cassettes.remove(&name);
         let outcome = cassette.map_or(Ok(()), |cassette| self.close(&name, cassette));
         self.runs.end(&self.folder, &name);
@@ -163,6 +175,11 @@ impl BatchWriter {
     pub(super) fn end_run(&mut self, session: &str) -> Result<(), WriteError> {
         let name = SessionName::parse(session).map_err(CassetteError::from)?;
         self.commit();
+        self.restore_acknowledged();
+        if let Some(cassette) = self.open_cassettes.get_mut(&name) {
+            // From now on the user may take the cassette away.
+            cassette.set_acknowledged(0);
+        }
         let synced = match self.open_cassettes.get_mut(&name) {
             Some(cassette) => cassette.sync(&self.folder),
             None => Ok(()),
@@ -183,6 +200,7 @@ impl BatchWriter {
     /// [`Self::flush`].
     pub(super) fn finish(&mut self) -> Result<(), WriteError> {
         let outcome = self.flush();
+        self.report_all_removed();
         self.runs.end_all(&self.folder);
         outcome
     }
@@ -191,6 +209,7 @@ impl BatchWriter {
     /// completion was called with.
     pub(super) fn flush(&mut self) -> Result<(), WriteError> {
         self.commit();
+        self.restore_acknowledged();
         self.sync();
         self.unsynced.first_error.take().map_or(Ok(()), Err)
     }
@@ -217,11 +236,14 @@ impl BatchWriter {
 
     fn stage(
         &mut self,
-        session: &str,
+        (session, is_recording): (&str, bool),
         mut exchange: Exchange,
         check: &dyn WriteCheck,
     ) -> Result<(&mut OpenCassette, Ack), WriteError> {
         let name = SessionName::parse(session).map_err(CassetteError::from)?;
+        if is_recording {
+            self.resume_run(&name)?;
+        }
         self.ensure_open(&name)?;
         self.check_stored(session, &exchange)?;
         let large = self.take_large(&mut exchange);
@@ -278,7 +300,11 @@ impl BatchWriter {
                 let _ = self.close(name, cassette);
             }
         }
-        self.open(name.clone(), Appender::open)
+        let open = match self.runs.contains(name) {
+            true => Appender::open_to_record,
+            false => Appender::open,
+        };
+        self.open(name.clone(), open)
     }
 
     fn open(
@@ -292,6 +318,7 @@ impl BatchWriter {
             return Err(error.clone());
         }
         self.claims.remove(&name);
+        self.report_if_removed(&name);
         match open(&self.folder, &name) {
             Ok(appender) => {
                 self.insert(name, appender);
@@ -316,7 +343,8 @@ impl BatchWriter {
         }
         self.use_counter += 1;
         let path = self.folder.cassette_path(&name);
-        let cassette = OpenCassette::new(appender, path, self.use_counter);
+        let mut cassette = OpenCassette::new(appender, path, self.use_counter);
+        cassette.set_acknowledged(self.closed.remove(&name).unwrap_or_default());
         self.open_cassettes.insert(name, cassette);
     }
 
@@ -329,6 +357,9 @@ impl BatchWriter {
             return;
         };
         if let Some(cassette) = self.open_cassettes.remove(&name) {
+            if cassette.acknowledged() > 0 {
+                self.closed.insert(name.clone(), cassette.acknowledged());
+            }
             // The error was reported.
             let _ = self.close(&name, cassette);
         }

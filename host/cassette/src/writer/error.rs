@@ -16,6 +16,12 @@ pub enum WriteError {
     /// The cassette cannot be opened or written.
     #[error("not written")]
     Cassette(#[source] Arc<CassetteError>),
+    /// Another program has removed the cassette of acknowledged exchanges, or their stored bodies.
+    #[error("removed by another program after they were written")]
+    Removed,
+    /// Another program has removed the cassette. It was written anew, and nothing is lost.
+    #[error("removed by another program, and written anew")]
+    Restored,
     /// The writer was closed.
     #[error("the writer is closed")]
     Closed,

@@ -1,5 +1,6 @@
 //! A disk for tests that is full or fails.
 
+use std::fs::File;
 use std::io::{Error, ErrorKind, Result};
 use std::sync::Arc;
 
@@ -69,6 +70,10 @@ impl AppendFile for FakeDisk {
             true => Ok(()),
             false => Err(Error::other("cannot sync")),
         }
+    }
+
+    fn copy_to(&mut self, _target: &mut File, _size: u64) -> Result<()> {
+        Err(ErrorKind::Unsupported.into())
     }
 
     fn stamp(&self) -> Option<FileStamp> {

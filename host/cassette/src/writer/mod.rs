@@ -9,6 +9,7 @@ mod handle;
 mod open_cassette;
 mod options;
 mod recording_runs;
+mod removed;
 mod request;
 mod rotation;
 mod worker;

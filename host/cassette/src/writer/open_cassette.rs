@@ -6,13 +6,13 @@ use std::path::PathBuf;
 
 use bytes::Bytes;
 
-use super::appender::Appender;
+use super::appender::{Appender, open_parent};
 use super::check::{CheckRejection, WriteCheck};
 use super::completion::Completion;
 use super::error::WriteError;
 use super::request::Ack;
 use crate::format::encode;
-use crate::store::{self, CassetteDir, CassetteError, SessionName};
+use crate::store::{self, CassetteDir, CassetteError, SessionName, recording_marker};
 use ouli_message::Exchange;
 
 /// An open cassette.
@@ -23,6 +23,8 @@ pub(super) struct OpenCassette {
     path: PathBuf,
     batch: Batch,
     unsynced: Unsynced,
+    /// Exchanges that were acknowledged and are not delivered by the end of a run.
+    acknowledged: u64,
     /// An exchange could not be written.
     has_lost: bool,
 }
@@ -50,6 +52,7 @@ impl OpenCassette {
     pub(super) fn new(appender: Appender, path: PathBuf, last_used: u64) -> Self {
         Self {
             last_used,
+            acknowledged: 0,
             appender,
             path,
             batch: Batch::default(),
@@ -141,6 +144,7 @@ impl OpenCassette {
                     self.unsynced.exchanges += count;
                     self.unsynced.bodies.extend(new_bodies);
                 }
+                self.acknowledged += count;
                 let stamp = self.appender.stamp();
                 for (completion, ack) in acks {
                     completion.complete(Ok(Ack { stamp, ..ack }));
@@ -162,6 +166,56 @@ impl OpenCassette {
         }
     }
 
+    /// Refuses the staged exchanges.
+    pub(super) fn refuse_staged(&mut self, folder: &CassetteDir, error: &WriteError) {
+        let batch = mem::take(&mut self.batch);
+        self.has_lost = true;
+        store::remove_bodies(folder, batch.new_bodies.into_iter());
+        for (completion, _) in batch.acks {
+            completion.complete(Err(error.clone()));
+        }
+    }
+
+    /// True if exchanges are staged.
+    pub(super) fn has_staged(&self) -> bool {
+        !self.batch.acks.is_empty()
+    }
+
+    /// The number of exchanges that were acknowledged since the last run ended.
+    pub(super) fn acknowledged(&self) -> u64 {
+        self.acknowledged
+    }
+
+    /// This many exchanges were acknowledged before the cassette was closed and opened again.
+    pub(super) fn set_acknowledged(&mut self, count: u64) {
+        self.acknowledged = count;
+    }
+
+    /// True if another program has removed the file.
+    pub(super) fn was_removed(&self) -> bool {
+        self.appender.was_removed(&self.path)
+    }
+
+    /// Writes the file that was removed anew. Returns the number of its exchanges whose stored
+    /// bodies were removed too.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub(super) fn restore(
+        &mut self,
+        folder: &CassetteDir,
+        name: &SessionName,
+        is_recording: bool,
+    ) -> Result<u64, WriteError> {
+        let failed = || CassetteError::io("restore", &self.path);
+        let dir = open_parent(folder, &self.path)?;
+        if is_recording {
+            recording_marker::set(&dir, &self.path).map_err(failed())?;
+        }
+        self.appender.restore(&dir, &self.path).map_err(failed())?;
+        Ok(folder.count_without_bodies(name.as_str()))
+    }
+
     /// True once an exchange could not be written.
     pub(super) fn has_lost(&self) -> bool {
         self.has_lost
@@ -169,7 +223,7 @@ impl OpenCassette {
 
     /// True if another program has changed the file, and nothing is staged for it.
     pub(super) fn must_be_read_again(&self) -> bool {
-        self.batch.acks.is_empty() && self.appender.was_changed(&self.path)
+        !self.has_staged() && self.appender.was_changed(&self.path)
     }
 
     /// True if acknowledged exchanges are not yet synced to the disk.

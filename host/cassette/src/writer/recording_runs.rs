@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 
+use super::appender::open_parent;
 use super::rotation;
-use crate::store::{CassetteDir, SessionName};
+use crate::store::{CassetteDir, CassetteError, SessionName, recording_marker};
 
 /// The cassettes that are being recorded. There is one for each session in use at most: a released
 /// session has none.
@@ -13,10 +14,46 @@ pub(super) struct RecordingRuns {
     whole: HashMap<SessionName, bool>,
 }
 
+/// What was found of a cassette whose run goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Resumed {
+    Found,
+    /// Another program has removed it.
+    Removed,
+}
+
 impl RecordingRuns {
     /// A new cassette was started.
     pub(super) fn begin(&mut self, name: SessionName) {
         self.whole.insert(name, true);
+    }
+
+    /// A run goes on whose cassette was released. The marker is set again; a cassette that had it,
+    /// or that is gone, is not whole.
+    ///
+    /// # Errors
+    /// If the marker cannot be set.
+    pub(super) fn resume(
+        &mut self,
+        folder: &CassetteDir,
+        name: &SessionName,
+    ) -> Result<Resumed, CassetteError> {
+        let path = folder.cassette_path(name);
+        let dir = open_parent(folder, &path)?;
+        let failed = || CassetteError::io("mark", &path);
+        let is_removed = !dir.has(&path).map_err(failed())?;
+        let is_marked = recording_marker::is_set(&dir, &path).map_err(failed())?;
+        recording_marker::set(&dir, &path).map_err(failed())?;
+        self.whole.insert(name.clone(), !is_marked && !is_removed);
+        Ok(match is_removed {
+            true => Resumed::Removed,
+            false => Resumed::Found,
+        })
+    }
+
+    /// True if a new cassette was started, and its run has not ended.
+    pub(super) fn contains(&self, name: &SessionName) -> bool {
+        self.whole.contains_key(name)
     }
 
     /// An exchange was not written, so the cassette stays incomplete.

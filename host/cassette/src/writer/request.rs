@@ -13,6 +13,8 @@ use ouli_message::Exchange;
 pub struct WriteRequest {
     /// Name of the session.
     pub session: String,
+    /// It belongs to a run of `record`, which began the cassette.
+    pub is_recording: bool,
     /// The exchange, already redacted.
     pub exchange: Exchange,
     /// Checks every byte that is written for the exchange.
@@ -41,6 +43,7 @@ pub struct Ack {
     pub stamp: Option<FileStamp>,
 }
 
-/// Called from the writer's thread if acknowledged exchanges could not be synced to the disk: with
-/// the name of the session, the number of exchanges, and the error. It must not block.
+/// Called from the writer's thread if acknowledged exchanges could not be synced to the disk, or
+/// were removed by another program: with the name of the session, the number of exchanges, and the
+/// error. The number is 0 if nothing is lost. It must not block.
 pub type OnUnsynced = Box<dyn Fn(&str, u64, &WriteError) + Send>;

@@ -55,8 +55,8 @@ pub(crate) struct RunFlags {
     /// KINDS are separated by commas and change the defaults in order: a kind is added, `-KIND` is
     /// removed, `all` and `none` are all and no kinds.
     /// By default: miss, refused-request, upstream-error, plugin-error, partial, undecodable,
-    /// secret, dropped, not-written, damage. With --strict also: edited, no-requests. Further:
-    /// unused, incomplete.
+    /// secret, dropped, not-written, damage. With --strict also: incomplete, edited, no-requests.
+    /// Further: unused, unfinished.
     #[arg(long, value_name = "KINDS", allow_hyphen_values = true)]
     pub(super) fail_on: Vec<String>,
     /// Write one log line per exchange.

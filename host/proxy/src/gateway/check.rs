@@ -44,6 +44,10 @@ fn check_cassettes(folder: &CassetteDir, strict: bool, errors: &mut Vec<String>)
     for cassette in cassettes {
         let session = cassette.session.as_str();
         let mut add = |problem: String| errors.push(format!("cassette {session}: {problem}"));
+        folder
+            .incomplete_reason(session)
+            .into_iter()
+            .for_each(&mut add);
         match folder.load(session, ChangePolicy::Mark) {
             Ok(Some(loaded)) => check_cassette(folder, session, &loaded, strict, &mut add),
             Ok(None) => {}

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HOST, ORIGIN};
 use http::uri::Authority;
-use http::{HeaderMap, HeaderValue, Method, Request, Response};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 
 use super::error::ExchangeError;
 use super::response_body::OutgoingBody;
@@ -30,15 +30,13 @@ pub(super) fn health_response<B>(
     if request.uri().path() != HEALTH_PATH {
         return None;
     }
-    let body = match *request.method() {
-        Method::GET => "{\"status\": \"ready\"}\n",
-        Method::HEAD => "",
-        _ => return Some(Err(ExchangeError::AdminForbidden("its method is not GET"))),
-    };
+    if !is_read(request.method()) {
+        return Some(Err(ExchangeError::PageMethod(READ)));
+    }
     if shared.drain.is_draining() {
         return Some(Err(ExchangeError::Stopping));
     }
-    Some(Ok(json_response(body.to_owned())))
+    Some(Ok(json_response("{\"status\": \"ready\"}\n".to_owned())))
 }
 
 /// The page that a request asks for. None if the request is for the upstream.
@@ -55,16 +53,37 @@ pub(super) async fn admin_response<B>(
     if path != PLUGIN_STATUS_PATH && session_page.is_none() {
         return Ok(None);
     }
-    let is_mark = matches!(session_page, Some(SessionPage::Mark(_)));
-    let method = if is_mark { Method::POST } else { Method::GET };
-    if let Some(reason) = rejection_reason(request, &method, &shared.own_listeners) {
+    if let Some(reason) = rejection_reason(request, &shared.own_listeners) {
         return Err(ExchangeError::AdminForbidden(reason));
     }
-    let body = match session_page {
-        Some(page) => page.render(shared).await?,
-        None => (shared.plugin_status_page)(),
-    };
-    Ok(Some(json_response(body)))
+    let is_mark = matches!(session_page, Some(SessionPage::Mark(_)));
+    if !is_mark && !is_read(request.method()) {
+        let methods = match session_page {
+            Some(page) => page.methods(),
+            None => READ,
+        };
+        return Err(ExchangeError::PageMethod(methods));
+    }
+    Ok(Some(match session_page {
+        Some(page) => match page.render(shared).await? {
+            Some(body) => json_response(body),
+            None => no_content(),
+        },
+        None => json_response((shared.plugin_status_page)()),
+    }))
+}
+
+/// The methods of a page that changes nothing.
+pub(super) const READ: &str = "GET, HEAD";
+
+fn is_read(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD)
+}
+
+fn no_content() -> Response<OutgoingBody> {
+    let mut response = Response::new(OutgoingBody::empty());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    response
 }
 
 fn json_response(body: String) -> Response<OutgoingBody> {
@@ -75,19 +94,12 @@ fn json_response(body: String) -> Response<OutgoingBody> {
 }
 
 /// Why a request may not see the gateway's own pages; none if it may.
-fn rejection_reason<B>(
-    request: &Request<B>,
-    method: &Method,
-    own_listeners: &OwnListeners,
-) -> Option<&'static str> {
+fn rejection_reason<B>(request: &Request<B>, own_listeners: &OwnListeners) -> Option<&'static str> {
     let headers = request.headers();
     let Some(host) = request_authority(request).filter(|host| is_own_address(host, own_listeners))
     else {
         return Some("its host is neither this machine nor the listener");
     };
-    if request.method() != method {
-        return Some("its method is not GET");
-    }
     let fetch_site = header_text(headers, SEC_FETCH_SITE);
     let same_site = matches!(fetch_site, None | Some("none" | "same-origin"));
     let origin = header_text(headers, ORIGIN.as_str());
@@ -149,7 +161,7 @@ mod tests {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        rejection_reason(&request.body(()).unwrap(), &Method::GET, &own_listeners)
+        rejection_reason(&request.body(()).unwrap(), &own_listeners)
     }
 
     #[test]

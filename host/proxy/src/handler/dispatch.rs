@@ -22,7 +22,7 @@ use super::response_body::OutgoingBody;
 use super::session_selection::{self, SelectedSession};
 use super::shared_state::SharedState;
 use super::snapshot::Snapshot;
-use super::{admin_pages, target_authority};
+use super::{admin_pages, own_response, target_authority};
 use crate::session::Outcome;
 use crate::tunnel::{ClientUpgrade, TunnelGuards, TunnelRecording};
 use crate::{conversation, record, replay, tunnel};
@@ -57,8 +57,8 @@ impl HttpService for RequestHandler {
         trace.set_error(&error);
         self.count_error(&error);
         let format = self.error_format(ErrorFormat::of(request));
-        let response =
-            error_response(&error, format).map(|body| body.with_guards(&self.shared, guard, None));
+        let response = own_response::for_method(error_response(&error, format), request.method());
+        let response = response.map(|body| body.with_guards(&self.shared, guard, None));
         traced(response, trace)
     }
 
@@ -117,18 +117,21 @@ impl RequestHandler {
     ) -> Response<OutgoingBody> {
         let shared = &self.shared;
         let (format, version) = (ErrorFormat::of(&request), request.version());
+        let method = request.method().clone();
         // Before the permit: a busy gateway is ready.
         if let Some(health) = admin_pages::health_response(shared, &request) {
             trace.set_outcome(AccessOutcome::Admin);
             let response = health.unwrap_or_else(|error| error_response(&error, format));
-            return response.map(|body| body.with_guards(shared, guard, None));
+            return own_response::for_method(response, &method)
+                .map(|body| body.with_guards(shared, guard, None));
         }
         let permit = match shared.request_permit().await {
             Ok(permit) => permit,
             Err(error) => {
                 trace.set_error(&error);
                 self.count_error(&error);
-                return error_response(&error, self.error_format(format))
+                let response = error_response(&error, self.error_format(format));
+                return own_response::for_method(response, &method)
                     .map(|body| body.with_guards(shared, guard, None));
             }
         };
@@ -136,7 +139,8 @@ impl RequestHandler {
         let response = self.serve(request, &guard, trace).await;
         let response = response.unwrap_or_else(|error| {
             trace.log_error(&error);
-            let mut response = error_response(&error, self.error_format(format));
+            let response = error_response(&error, self.error_format(format));
+            let mut response = own_response::for_method(response, &method);
             if version < Version::HTTP_2 && matches!(error, ExchangeError::InvalidMessage(_)) {
                 // The other requests of the connection may be as ambiguous.
                 let close = HeaderValue::from_static("close");
@@ -170,7 +174,7 @@ impl RequestHandler {
         validate(&request, is_websocket).inspect_err(|error| self.count_error(error))?;
         if let Some(page) = admin_pages::admin_response(&self.shared, &request).await? {
             trace.set_outcome(AccessOutcome::Admin);
-            return Ok(page);
+            return Ok(own_response::for_method(page, request.method()));
         }
         let addressed = self.address(&request);
         let addressed = addressed.inspect_err(|error| self.count_error(error))?;

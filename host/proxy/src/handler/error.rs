@@ -31,6 +31,12 @@ pub enum ExchangeError {
     /// The name of the session is invalid.
     #[error("{0}")]
     Session(String),
+    /// No session of this name is known.
+    #[error(
+        "no session {0:?} is known: it had no request yet, or was closed and forgotten \
+         (limits.closed_session_memory)"
+    )]
+    NoSession(String),
     /// There are too many sessions.
     #[error("more than {max} sessions (limits.sessions)")]
     TooManySessions {
@@ -90,6 +96,9 @@ pub enum ExchangeError {
     /// The request may not see the gateway's own pages, for this reason.
     #[error("the gateway's own pages are only for this machine; the request is rejected: {0}")]
     AdminForbidden(&'static str),
+    /// The page does not have the method of the request.
+    #[error("this page of the gateway answers {0} alone")]
+    PageMethod(&'static str),
     /// The path is the gateway's, and it has no such page.
     #[error(
         "the gateway has no such page; its pages are GET /__ouli/healthz, GET /__ouli/plugins, \
@@ -187,6 +196,7 @@ impl ExchangeError {
             | Self::TooManySessions { .. }
             | Self::NoUpstream(_) => Level::WARN,
             Self::Session(_)
+            | Self::NoSession(_)
             | Self::RequestBodyTooLarge { .. }
             | Self::Undecodable(_)
             | Self::Downstream(_)
@@ -197,6 +207,7 @@ impl ExchangeError {
             | Self::Rejected(_)
             | Self::Stopping
             | Self::AdminForbidden(_)
+            | Self::PageMethod(_)
             | Self::UnknownPage
             | Self::RecordedFailure(_)
             | Self::NoEndpoint(_) => Level::DEBUG,

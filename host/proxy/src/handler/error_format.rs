@@ -3,9 +3,10 @@
 //! Client libraries show a message only where the errors of their API have it. So the form follows
 //! the client, which its headers tell.
 
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderName, USER_AGENT};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, USER_AGENT};
 use http::{HeaderMap, Request};
 
+use super::accept::Accept;
 use ouli_codec::grpc;
 use ouli_config::ErrorFormat as HttpFormat;
 
@@ -71,31 +72,36 @@ fn by_client(headers: &HeaderMap) -> Option<HttpFormat> {
 /// The form by what the request holds and accepts.
 fn by_content<B>(request: &Request<B>) -> HttpFormat {
     let headers = request.headers();
-    let (accept, content_type) = (text(headers, &ACCEPT), text(headers, &CONTENT_TYPE));
-    if accept.contains("application/graphql-response+json")
+    let (accept, content_type) = (Accept::of(headers), text(headers, &CONTENT_TYPE));
+    if accept.names(|media| media == "application/graphql-response+json")
         || content_type.starts_with("application/graphql")
         || request.uri().path().ends_with("/graphql")
     {
         return HttpFormat::GraphQl;
     }
-    if accept.contains("application/vnd.github") {
+    if accept.names(|media| media.starts_with("application/vnd.github")) {
         return HttpFormat::GitHub;
     }
-    if accept.is_empty() || accept.contains("json") || accept.contains("*/*") {
+    if accept.is_empty() {
         return HttpFormat::Problem;
     }
-    if accept.contains("application/xml") || accept.contains("+xml") || accept.contains("text/xml")
-    {
-        // A page of HTML is what a browser wants first; it shows JSON as well.
-        return match accept.contains("text/html") {
-            true => HttpFormat::Problem,
-            false => HttpFormat::Xml,
-        };
+    let json = accept.named(|media| media.contains("json"));
+    let xml = accept.named(|media| media.ends_with("/xml") || media.ends_with("+xml"));
+    // A page of HTML is what a browser wants first; it shows JSON as well.
+    if accept.names(|media| media == "text/html") && json != Some(0.0) {
+        return HttpFormat::Problem;
     }
-    if accept.starts_with("text/plain") {
-        return HttpFormat::Text;
+    let json = json.unwrap_or_else(|| accept.weight("application/json"));
+    let xml = xml.unwrap_or_else(|| accept.weight("application/xml"));
+    let plain = accept.weight("text/plain");
+    // Of equal weights the first counts, and JSON where nothing is acceptable.
+    if json >= xml && json >= plain {
+        HttpFormat::Problem
+    } else if xml >= plain {
+        HttpFormat::Xml
+    } else {
+        HttpFormat::Text
     }
-    HttpFormat::Problem
 }
 
 /// The protocol of a service of AWS: by the type of the request, and by the service for which it is
@@ -188,6 +194,40 @@ mod tests {
                 ErrorFormat::Http(expected),
                 "{fields:?}"
             );
+        }
+    }
+
+    #[test]
+    fn weights_decide_and_zero_is_not_acceptable() {
+        for (accept, expected) in [
+            ("application/json;q=0, text/plain", HttpFormat::Text),
+            (
+                "application/xml;q=0, application/json;q=0.1",
+                HttpFormat::Problem,
+            ),
+            ("application/json; Q=0.0, */*", HttpFormat::Xml),
+            (
+                "text/plain;q=0.4, application/xml;q=0.5, */*;q=0.1",
+                HttpFormat::Xml,
+            ),
+            ("*/*;q=0, text/plain;q=0.1", HttpFormat::Text),
+            (
+                "application/graphql-response+json;q=0, application/json",
+                HttpFormat::Problem,
+            ),
+            (
+                "application/vnd.github+json;q=0, application/xml",
+                HttpFormat::Xml,
+            ),
+            (
+                "text/html, application/json;q=0, application/xml;q=0.9",
+                HttpFormat::Xml,
+            ),
+            ("*/*;q=0", HttpFormat::Problem),
+            ("application/json, text/plain, */*", HttpFormat::Problem),
+        ] {
+            let found = format("/", &[("accept", accept)]);
+            assert_eq!(found, ErrorFormat::Http(expected), "{accept}");
         }
     }
 

@@ -19,7 +19,9 @@ impl ExchangeError {
             // A hit.
             Self::RecordedFailure(_) => None,
             // A page of the gateway's own, or the end of the run.
-            Self::AdminForbidden(_) | Self::Stopping => None,
+            Self::AdminForbidden(_) | Self::PageMethod(_) | Self::NoSession(_) | Self::Stopping => {
+                None
+            }
             // Every name would be a reason of its own.
             Self::Session(_) => refused("the name of its session is invalid".to_owned()),
             Self::Misdirected { .. } => refused("it is for another server".to_owned()),

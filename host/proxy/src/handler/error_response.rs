@@ -6,7 +6,7 @@
 //! nothing else.
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, RETRY_AFTER};
+use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 use hyper::ext::ReasonPhrase;
 
@@ -51,6 +51,9 @@ fn http_error_response(error: &ExchangeError, format: HttpFormat) -> Response<Ou
     headers.insert(CONTENT_TYPE, content_type);
     if problem_type.status == StatusCode::SERVICE_UNAVAILABLE {
         headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    if let ExchangeError::PageMethod(methods) = error {
+        headers.insert(ALLOW, HeaderValue::from_static(methods));
     }
     let sentence = printable(&error.summary());
     if let Ok(value) = HeaderValue::from_str(&sentence) {
@@ -114,6 +117,7 @@ mod tests {
             (ExchangeError::RecordedFailure(refused), 502, "upstream"),
             (ExchangeError::RecordedFailure(client_gone), 504, "upstream"),
             (ExchangeError::Session("x".into()), 400, "session"),
+            (ExchangeError::NoSession("x".into()), 404, "session"),
             (ExchangeError::Cassette("x".into()), 500, "cassette"),
             (ExchangeError::RequestBodyTooLarge { max: 1 }, 413, "limit"),
             (ExchangeError::Undecodable("x".into()), 415, "coding"),
@@ -135,6 +139,7 @@ mod tests {
             (Rejection::IncompleteBody.into(), 400, "request"),
             (ExchangeError::AdminForbidden("x"), 403, "forbidden"),
             (ExchangeError::UnknownPage, 404, "page"),
+            (ExchangeError::PageMethod("GET, HEAD"), 405, "page"),
             (ExchangeError::TooManyRequests("x"), 503, "limit"),
             (ExchangeError::MemoryLimit, 503, "limit"),
             (ExchangeError::TooManySessions { max: 1 }, 503, "limit"),

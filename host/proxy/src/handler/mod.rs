@@ -1,6 +1,7 @@
 //! Handles one request from its head to the end of its response: chooses the session, and records,
 //! replays or forwards by the mode of the endpoint.
 
+mod accept;
 mod access_log;
 mod admin_pages;
 pub(crate) mod buffered_body;
@@ -13,6 +14,7 @@ mod error_outcome;
 mod error_response;
 pub(crate) mod grpc_status;
 mod logged_target;
+mod own_response;
 mod problem_type;
 mod request_body;
 mod request_context;

@@ -132,6 +132,7 @@ impl ExchangeError {
             }
             Self::Plugin(_) => ProblemType::internal_error(Kind::Plugin, "a plugin failed"),
             Self::Session(_) => ProblemType::bad_request(Kind::Session, "the session is invalid"),
+            Self::NoSession(_) => ProblemType::not_found(Kind::Session, "no such session"),
             Self::TooManySessions { .. } => {
                 ProblemType::unavailable(Kind::Limit, "too many sessions")
             }
@@ -154,6 +155,11 @@ impl ExchangeError {
                 StatusCode::FORBIDDEN,
                 Kind::Forbidden,
                 "the page is only for this machine",
+            ),
+            Self::PageMethod(_) => ProblemType::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                Kind::Page,
+                "the page does not have this method",
             ),
             Self::UnknownPage => ProblemType::not_found(Kind::Page, "the gateway has no such page"),
             Self::Rejected(rejection) => ProblemType::rejected(rejection),

@@ -87,6 +87,11 @@ impl OutgoingBody {
         })
     }
 
+    /// The length, if the client is told it.
+    pub(crate) fn content_length(&self) -> Option<u64> {
+        self.size_hint().exact()
+    }
+
     /// No bytes, and no `content-length`.
     pub(crate) fn empty() -> Self {
         Self::full(Bytes::new(), None, false)

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use http::Method;
 use serde_json::{Value, json};
 
+use super::admin_pages::READ;
 use super::error::ExchangeError;
 use super::session_selection::decode_session_name;
 use super::shared_state::SharedState;
@@ -41,18 +42,38 @@ impl SessionPage {
         }))
     }
 
-    /// The page as JSON, once the complete exchanges of the run are written.
+    /// The methods of the page's path, for a request with another one.
+    pub(super) fn methods(&self) -> &'static str {
+        match self {
+            // `NAME/mark` may be the name of a session too.
+            Self::Verdict(name) if name.ends_with(MARK) => "GET, HEAD, POST",
+            Self::Verdict(_) => READ,
+            Self::Mark(_) => "POST",
+        }
+    }
+
+    /// The page as JSON, once the complete exchanges of the run are written. `None` for a mark on a
+    /// session that was never used: it has no run that could end.
     ///
     /// # Errors
     /// If the name is not valid, there are too many sessions, or no such session is in use.
-    pub(super) async fn render(self, shared: &SharedState) -> Result<String, ExchangeError> {
+    pub(super) async fn render(
+        self,
+        shared: &SharedState,
+    ) -> Result<Option<String>, ExchangeError> {
         let is_mark = matches!(self, Self::Mark(_));
         let session = match self {
-            Self::Mark(name) => mark(shared, &name).await?,
-            Self::Verdict(name) => shared
-                .sessions
-                .find(&name)
-                .ok_or_else(|| ExchangeError::Session(format!("no session {name:?} is in use")))?,
+            Self::Mark(name) => {
+                if !shared.sessions.is_known(&name)? {
+                    return Ok(None);
+                }
+                mark(shared, &name).await?
+            }
+            Self::Verdict(name) => {
+                let name = shared.sessions.checked_name(&name)?;
+                let session = shared.sessions.find(&name);
+                session.ok_or_else(|| ExchangeError::NoSession(name.to_string()))?
+            }
         };
         let limit = shared.snapshot.load().config.limits.recorder_queue_timeout;
         // Later, the page says what is known.
@@ -63,13 +84,14 @@ impl SessionPage {
         let mut text = serde_json::to_string_pretty(&report(shared, &session))
             .map_err(|error| ExchangeError::Internal(error.to_string()))?;
         text.push('\n');
-        Ok(text)
+        Ok(Some(text))
     }
 }
 
 /// Begins the next run. The run that ends of a session that was closed is read again before.
 async fn mark(shared: &SharedState, name: &str) -> Result<Arc<Session>, ExchangeError> {
-    let session = shared.sessions.get_or_create(name)?;
+    let limit = shared.snapshot.load().config.limits.pending_request_timeout;
+    let session = shared.sessions.open(name, limit).await?;
     if session.was_closed() {
         let (sessions, session) = (Arc::clone(&shared.sessions), Arc::clone(&session));
         let strict = shared.snapshot.load().config.strict;

@@ -50,17 +50,18 @@ fn session_header<B>(request: &Request<B>) -> Result<Option<String>, ExchangeErr
     for name in [SESSION, SESSION_ALIAS] {
         if let Some(value) = request.headers().get(name) {
             let text = header_text(value).ok_or_else(|| {
-                ExchangeError::Session(format!("the header `{name}` is not UTF-8 text"))
+                let reason = "is not UTF-8: send the name of the session in UTF-8";
+                ExchangeError::Session(format!("the header `{name}` {reason}"))
             })?;
-            return Ok(Some(text.trim().to_owned()));
+            // Optional white space (RFC 9110, section 5.6.3). Any other is a part of the name.
+            return Ok(Some(text.trim_matches([' ', '\t']).to_owned()));
         }
     }
     Ok(None)
 }
 
 fn header_text(value: &HeaderValue) -> Option<&str> {
-    let text = std::str::from_utf8(value.as_bytes()).ok()?;
-    (!text.contains(char::is_control)).then_some(text)
+    std::str::from_utf8(value.as_bytes()).ok()
 }
 
 /// True if the path is the gateway's own. It is never sent to an upstream.
@@ -204,11 +205,11 @@ mod tests {
         );
         assert_eq!(
             error("/", Some(("ouli-session", b"\xff"))),
-            "the header `ouli-session` is not UTF-8 text"
+            "the header `ouli-session` is not UTF-8: send the name of the session in UTF-8"
         );
         assert_eq!(
             error("/", Some(("test-name", b"a\tb\xe9"))),
-            "the header `test-name` is not UTF-8 text"
+            "the header `test-name` is not UTF-8: send the name of the session in UTF-8"
         );
     }
 

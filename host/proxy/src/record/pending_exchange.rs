@@ -9,7 +9,9 @@ use super::arrival_log::SharedArrivalLog;
 use super::body_capture::{CaptureError, CaptureLimits, CaptureResult, CapturedBody};
 use super::recorder_delivery::{self, Delivery};
 use crate::handler::{AccessOutcome, RequestContext, RequestTrace, SharedState};
-use crate::session::{CapturedExchange, Outcome, RecordJob, Session, StreamCapture, StreamKind};
+use crate::session::{
+    CapturedExchange, Outcome, RecordJob, RecorderHandle, Session, StreamCapture, StreamKind,
+};
 use ouli_config::{Defect, OnRecorderFull};
 use ouli_message::failure::FailureKind;
 use ouli_message::stream::Ending;
@@ -199,7 +201,7 @@ impl PendingExchange {
         });
         let job = RecordJob {
             unwritten: self.session.unwritten_exchange(),
-            session: self.session,
+            session: RecorderHandle::new(self.session),
             captured: CapturedExchange {
                 endpoint: self.endpoint,
                 request: ouli_message::Request {

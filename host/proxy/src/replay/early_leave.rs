@@ -54,7 +54,7 @@ impl EarlyLeave {
         } = self;
         let number = total.saturating_sub(left) + 1;
         let reason = format!("exchange {exchange} ended before {unit} {number} of {total}, {why}");
-        let outcome = Outcome::Failed(Defect::Incomplete, reason);
+        let outcome = Outcome::Failed(Defect::Unfinished, reason);
         self.session.counters().count(outcome);
     }
 }

@@ -1,7 +1,7 @@
 //! What all runs of a session share. A run is the process, or what lies between two marks.
 
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 
@@ -32,6 +32,8 @@ pub(super) struct AllRuns {
     /// The state of the cassette when this process read or wrote it last. In any other state it was
     /// changed by another program.
     stamp: Mutex<Option<FileStamp>>,
+    /// Why the cassette that was read is not complete.
+    pub(super) incomplete: OnceLock<String>,
     /// The damaged parts that were found in earlier runs.
     damage: Mutex<Vec<String>>,
     /// When a request selected the session last, in nanoseconds.
@@ -55,6 +57,7 @@ impl AllRuns {
             rotated_by: Mutex::default(),
             lost_secrets: false,
             stamp: Mutex::default(),
+            incomplete: OnceLock::new(),
             damage: Mutex::default(),
             last_used: AtomicU64::default(),
         }

@@ -19,6 +19,7 @@ impl Session {
             let (load, stamp) = match folder.load_stamped(self.name(), ChangePolicy::Mark) {
                 Ok(Some((loaded, stamp))) => {
                     let report = self.add_loaded(loaded, strict);
+                    self.note_incomplete(folder);
                     (LoadState::Loaded(report), Some(stamp))
                 }
                 Ok(None) => (LoadState::Loaded(LoadReport::missing()), None),
@@ -34,6 +35,24 @@ impl Session {
             LoadState::Failed(reason) => Err(SessionError::Cassette(reason.clone())),
             LoadState::NotLoaded | LoadState::Loaded(_) => Ok(()),
         }
+    }
+
+    /// Keeps and logs that the cassette is not complete, unless this process records it.
+    fn note_incomplete(&self, folder: &CassetteDir) {
+        if *self.all_runs.rotated_by.lock() > 0 {
+            return;
+        }
+        let Some(reason) = folder.incomplete_reason(self.name()) else {
+            return;
+        };
+        if self.all_runs.incomplete.set(reason.clone()).is_ok() {
+            tracing::warn!(session = %self.name(), "{reason}");
+        }
+    }
+
+    /// Why the cassette that was read is not complete; `None` if it is.
+    pub(super) fn incomplete(&self) -> Option<&str> {
+        self.all_runs.incomplete.get().map(String::as_str)
     }
 
     /// True once the cassette was read, so that loading it again does nothing.

@@ -142,6 +142,7 @@ impl Session {
     /// True if the verdict on it passes under all rules.
     pub(super) fn has_no_defect(&self) -> bool {
         self.total_counters().has_no_defect()
+            && self.incomplete().is_none()
             && self.damage_of_all_runs().is_empty()
             && self.edited().is_empty()
             && self.unused_exchanges(true).is_empty()

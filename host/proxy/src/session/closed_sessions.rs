@@ -18,6 +18,8 @@ const MAX_LINES: usize = 64;
 #[derive(Default)]
 pub(super) struct ClosedSessions {
     by_name: HashMap<Arc<str>, ClosedSession>,
+    /// Those with exchanges that wait for the recorder.
+    unwritten: HashMap<Arc<str>, Arc<Session>>,
     /// Names in the order in which they were closed: of sessions without a defect, and of others.
     clean: BTreeMap<u64, Arc<str>>,
     defective: BTreeMap<u64, Arc<str>>,
@@ -47,11 +49,15 @@ struct ForgottenSessions {
 
 impl ClosedSessions {
     pub(super) fn get(&self, name: &str) -> Option<&Arc<Session>> {
-        self.by_name.get(name).map(|closed| &closed.session)
+        let waiting = self.unwritten.get(name);
+        waiting.or_else(|| Some(&self.by_name.get(name)?.session))
     }
 
     /// Takes a session out, because it is used again.
     pub(super) fn take(&mut self, name: &str) -> Option<Arc<Session>> {
+        if let Some(session) = self.unwritten.remove(name) {
+            return Some(session);
+        }
         let closed = self.by_name.remove(name)?;
         self.clean.remove(&closed.number);
         self.defective.remove(&closed.number);
@@ -67,6 +73,27 @@ impl ClosedSessions {
     /// Adds a session that still holds its exchanges. It is replaced soon.
     pub(super) fn add_whole(&mut self, session: Arc<Session>) {
         self.insert(session, false, 0);
+    }
+
+    /// Adds a session with exchanges that wait for the recorder. It is whole, and not forgotten,
+    /// until they are written. There are no more of these than exchanges in the queues.
+    pub(super) fn add_unwritten(&mut self, session: Arc<Session>) {
+        let name = Arc::clone(session.name());
+        self.unwritten.insert(name, session);
+    }
+
+    /// Adds the sessions of [`Self::add_unwritten`] as whole ones whose exchanges are written and
+    /// that nobody uses. Returns the names.
+    pub(super) fn take_written(&mut self) -> Vec<Arc<str>> {
+        let is_written =
+            |session: &Arc<Session>| !session.has_unwritten() && Arc::strong_count(session) == 1;
+        let written = self.unwritten.extract_if(|_, session| is_written(session));
+        let written: Vec<_> = written.collect();
+        let add = |(name, session)| {
+            self.add_whole(session);
+            name
+        };
+        written.into_iter().map(add).collect()
     }
 
     /// Adds a session in place of the one that still held its exchanges.
@@ -136,6 +163,9 @@ impl ClosedSessions {
         let forgotten = &mut self.forgotten;
         forgotten.count += 1;
         forgotten.total.add_all(session.total_counters());
+        if let Some(reason) = session.incomplete() {
+            forgotten.total.count_defects(Defect::Incomplete, reason, 1);
+        }
         let exchanges = &mut forgotten.exchanges;
         exchanges.count += session.exchange_count();
         if let Some(closed) = session.closed_exchanges() {
@@ -153,6 +183,7 @@ impl ClosedSessions {
     pub(super) fn all(&self) -> Vec<Arc<Session>> {
         let known = self.by_name.values();
         let mut all: Vec<_> = known.map(|closed| Arc::clone(&closed.session)).collect();
+        all.extend(self.unwritten.values().map(Arc::clone));
         let ForgottenSessions {
             count,
             total,

@@ -7,6 +7,15 @@ use std::time::Duration;
 use super::registry::Sessions;
 use super::session_state::Session;
 
+/// What happens to an idle session with exchanges that are not written yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unwritten {
+    /// It stays open.
+    Keep,
+    /// It gives its place at once, and what it holds is freed once they are written.
+    Close,
+}
+
 impl Sessions {
     /// Closes the sessions that nobody has used for `limits.session_idle_timeout`.
     pub(crate) fn close_idle(&self) {
@@ -14,6 +23,7 @@ impl Sessions {
     }
 
     fn close_idle_at(&self, now: Duration) {
+        self.free_written();
         let timeout = self.rules.read().idle_timeout;
         let Some(last_used) = now.checked_sub(timeout) else {
             return;
@@ -22,7 +32,10 @@ impl Sessions {
         if !self.open.read().values().any(is_due) {
             return;
         }
-        let removed = self.remove_idle(&mut self.open.write(), last_used, usize::MAX);
+        let removed = {
+            let mut open = self.open.write();
+            self.remove_idle(&mut open, last_used, usize::MAX, Unwritten::Keep)
+        };
         self.close(removed);
     }
 
@@ -38,6 +51,7 @@ impl Sessions {
         open: &mut HashMap<Arc<str>, Arc<Session>>,
         last_used: Duration,
         max: usize,
+        unwritten: Unwritten,
     ) -> Vec<Arc<str>> {
         let rules = self.rules.read();
         let due = open.iter().filter(|(name, session)| {
@@ -48,23 +62,35 @@ impl Sessions {
             .collect();
         due.sort();
         let mut closed = self.closed.lock();
-        let mut removed = Vec::new();
+        let mut removed = closed.take_written();
+        let mut count = 0;
         for (_, name) in due {
-            if removed.len() == max {
+            if count == max {
                 break;
             }
             let is_idle = |session: &Arc<Session>| {
-                !session.has_unwritten() && rules.indexes.remove_unused(session)
+                (unwritten == Unwritten::Close || !session.has_unwritten())
+                    && rules.indexes.remove_unused(session)
             };
             if open.get(&name).is_some_and(is_idle)
                 && let Some(session) = open.remove(&name)
-                && !session.is_untouched()
             {
-                closed.add_whole(session);
-                removed.push(name);
+                count += 1;
+                if session.has_unwritten() || Arc::strong_count(&session) > 1 {
+                    closed.add_unwritten(session);
+                } else if !session.is_untouched() {
+                    closed.add_whole(session);
+                    removed.push(name);
+                }
             }
         }
         removed
+    }
+
+    /// Frees what the sessions hold that were closed with exchanges that are written by now.
+    pub(super) fn free_written(&self) {
+        let written = self.closed.lock().take_written();
+        self.close(written);
     }
 
     /// Frees what the sessions that were just removed hold, unless they are used again.
@@ -102,7 +128,7 @@ mod tests {
     use tempfile::{TempDir, tempdir};
 
     use super::*;
-    use crate::session::{Outcome, SessionError};
+    use crate::session::{Outcome, RecorderHandle, SessionError};
     use ouli_cassette::CassetteDir;
     use ouli_config::Limits;
 
@@ -157,6 +183,52 @@ mod tests {
         drop(unwritten);
         sessions.close_idle_at(HOUR);
         assert!(sessions.all().is_empty());
+    }
+
+    #[test]
+    fn a_session_that_waits_for_the_recorder_gives_its_place_and_loses_nothing() {
+        let (_home, sessions) = sessions(2);
+        let mut unwritten = Vec::new();
+        for number in 0..40 {
+            let session = hit(&sessions, &format!("s{number}"));
+            unwritten.push((
+                session.unwritten_exchange(),
+                RecorderHandle::new(Arc::clone(&session)),
+            ));
+        }
+        assert_eq!(sessions.all().len(), 2, "none is refused");
+        assert_eq!(sessions.all_reported().len(), 40);
+        // It is the same session, with what it holds.
+        let again = sessions.get_or_create("s0").unwrap();
+        assert!(Arc::ptr_eq(&again.all_runs, &unwritten[0].1.all_runs));
+        assert!(again.has_unwritten() && again.closed.is_none());
+        drop(again);
+        sessions.count_unwritten();
+        let counted = |name: &str| sessions.find(name).unwrap().total_counters().is_empty();
+        assert!(!counted("s0") && !counted("s39"));
+        drop(unwritten);
+        sessions.close_idle_at(HOUR);
+        assert!(sessions.all().is_empty());
+        assert_eq!(sessions.all_reported().len(), 40);
+        assert_eq!(sessions.closed.lock().take_written(), [] as [Arc<str>; 0]);
+        assert_eq!(hit(&sessions, "s1").counters().hits(), 2, "it continues");
+    }
+
+    #[test]
+    fn a_session_in_use_is_not_freed_with_its_exchanges() {
+        let (_home, sessions) = sessions(1);
+        let in_use = hit(&sessions, "a");
+        let unwritten = in_use.unwritten_exchange();
+        let mut open = sessions.open.write();
+        sessions
+            .closed
+            .lock()
+            .add_unwritten(open.remove("a").unwrap());
+        drop(open);
+        drop(unwritten);
+        sessions.free_written();
+        let found = sessions.find("a").unwrap();
+        assert!(Arc::ptr_eq(&found, &in_use), "a request has it");
     }
 
     #[test]

@@ -39,14 +39,17 @@ impl Indexes {
         built
     }
 
-    /// Removes the index of a session that only the index and the caller refer to. Returns false,
-    /// and removes nothing, if a request uses the session.
+    /// Removes the index of a session that only the index, complete exchanges and the caller refer
+    /// to. Returns false, and removes nothing, if a request uses the session.
+    ///
+    /// References of exchanges come and go meanwhile, so a session in use may be taken for unused
+    /// in a rare case. Nothing of it is freed then: see `ClosedSessions::take_written`.
     pub(super) fn remove_unused(&self, session: &Arc<Session>) -> bool {
         let mut indexes = self.by_session.write();
         let index = indexes.get(session.name());
         let own = index.is_some_and(|index| index.is_of(session));
         let is_used = index.is_some_and(|index| Arc::strong_count(index) > 1)
-            || Arc::strong_count(session) > 1 + usize::from(own);
+            || Arc::strong_count(session) > 1 + usize::from(own) + session.recorder_handles();
         if !is_used {
             indexes.remove(session.name());
         }

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use super::captured_exchange::CapturedExchange;
 use super::memory_budget::MemoryReservation;
 use super::pending_writes::UnwrittenExchange;
-use super::session_state::Session;
+use super::recorder_handle::RecorderHandle;
 use ouli_plugin::Plugins;
 use ouli_redaction::Guard;
 
 /// A captured exchange on its way to the cassette.
 pub struct RecordJob {
     /// The session.
-    pub session: Arc<Session>,
+    pub session: RecorderHandle,
     /// The exchange.
     pub captured: CapturedExchange,
     /// The generation of plugins that handled the request.

@@ -13,6 +13,7 @@ use super::outcome::Outcome;
 use super::pending_writes::UnwrittenExchange;
 use super::record_check::GuardCheck;
 use super::record_job::RecordJob;
+use super::recorder_handle::RecorderHandle;
 use super::recorder_limits::RecorderLimits;
 use super::session_state::Session;
 use super::unwritten_bytes::UnwrittenBytes;
@@ -44,7 +45,7 @@ impl<'a> RecorderWorker<'a> {
 
     /// Records an exchange, and reports the outcome.
     pub(super) fn record(&self, job: RecordJob) {
-        let session = Arc::clone(&job.session);
+        let session = job.session.clone();
         let pending_key = job.pending_key;
         // Held until the outcome is counted.
         let _unwritten = job.unwritten.clone();
@@ -79,7 +80,7 @@ impl<'a> RecorderWorker<'a> {
         self.unwritten.acquire(size, self.limits.unwritten_bytes);
         let replayable = job.append.then(|| exchange.clone());
         let completion = self.completion(PendingWrite {
-            session: Arc::clone(&session),
+            session: session.clone(),
             replayable,
             failed: exchange.failure.is_some(),
             pending_key: job.pending_key,
@@ -89,6 +90,7 @@ impl<'a> RecorderWorker<'a> {
         });
         self.writer.submit(WriteRequest {
             session: session.name().to_string(),
+            is_recording: !job.append,
             exchange,
             check: Arc::new(check),
             completion,
@@ -161,7 +163,7 @@ fn is_unchanged_by_redaction(
 
 /// An exchange that was passed to the writer.
 struct PendingWrite {
-    session: Arc<Session>,
+    session: RecorderHandle,
     /// A copy of the exchange, if it can be replayed once it is written.
     replayable: Option<Exchange>,
     failed: bool,

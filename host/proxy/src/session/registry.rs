@@ -6,9 +6,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::{Mutex, RwLock};
+use tokio::sync::Semaphore;
 
 use super::closed_sessions::ClosedSessions;
 use super::error::SessionError;
+use super::idle_sessions::Unwritten;
 use super::indexes::Indexes;
 use super::session_state::Session;
 use ouli_cassette::{CassetteDir, SessionName, WriteError};
@@ -20,7 +22,7 @@ use ouli_redaction::{SecretBounds, Secrets};
 const CLOSED_SHARE: usize = 16;
 
 /// The time between two searches for a session that can be closed.
-const SEARCH_INTERVAL: Duration = Duration::from_millis(10);
+pub(super) const SEARCH_INTERVAL: Duration = Duration::from_millis(10);
 
 /// The sessions by name. They open when they are used. One that nobody uses is closed after a time,
 /// or when another one needs its place.
@@ -40,6 +42,8 @@ pub struct Sessions {
     pub(super) rules: RwLock<Rules>,
     /// Until when no session is looked for that could be closed, because none was found.
     full_until: AtomicU64,
+    /// Its permit is the turn of the request that waits for a session first.
+    pub(super) opening: Semaphore,
     /// Sessions that are forgotten, and whose cassettes are still open for writing.
     pub(super) forgotten: Mutex<Vec<Arc<str>>>,
 }
@@ -90,6 +94,7 @@ impl Sessions {
             closed: Mutex::default(),
             rules: RwLock::new(Rules::new(limits)),
             full_until: AtomicU64::default(),
+            opening: Semaphore::new(1),
             forgotten: Mutex::default(),
         }
     }
@@ -150,7 +155,7 @@ impl Sessions {
         if open.len() >= max_open && self.may_have_idle(now) {
             let excess = open.len() - max_open;
             let count = excess + (max_open / CLOSED_SHARE).max(1);
-            removed = self.remove_idle(&mut open, now, count);
+            removed = self.remove_idle(&mut open, now, count, Unwritten::Close);
             if open.len() >= max_open {
                 let until = as_nanos(now + SEARCH_INTERVAL);
                 self.full_until.store(until, Ordering::Relaxed);
@@ -164,26 +169,6 @@ impl Sessions {
         drop(open);
         self.close(removed);
         session.ok_or(SessionError::TooMany(max_open))
-    }
-
-    /// As [`Self::get_or_create`]. Waits at most `limit` until a session can be closed.
-    pub(crate) async fn open(
-        &self,
-        name: &str,
-        limit: Duration,
-    ) -> Result<Arc<Session>, SessionError> {
-        let mut end = None;
-        loop {
-            let opened = self.get_or_create(name);
-            let Err(SessionError::TooMany(_)) = &opened else {
-                return opened;
-            };
-            let now = tokio::time::Instant::now();
-            if now >= *end.get_or_insert(now + limit) {
-                return opened;
-            }
-            tokio::time::sleep(SEARCH_INTERVAL.min(limit)).await;
-        }
     }
 
     fn may_have_idle(&self, now: Duration) -> bool {
@@ -246,13 +231,18 @@ impl Sessions {
         session.load_from(&self.folder, strict)
     }
 
-    /// Counts exchanges that were acknowledged and then not synced to the disk. They may be lost in
-    /// a power failure, so the session fails.
+    /// Counts exchanges that were acknowledged and then not synced to the disk, or removed by
+    /// another program. They may be lost in a power failure, or are lost, so the session fails. If
+    /// nothing is lost, this is logged.
     pub fn count_unsynced(&self, name: &str, count: u64, error: &WriteError) {
-        let reason = format!(
-            "written, but not confirmed by the disk: {}",
-            error_chain(error)
-        );
+        let chain = error_chain(error);
+        if count == 0 {
+            return tracing::warn!(session = name, "the cassette: {chain}");
+        }
+        let reason = match error {
+            WriteError::Removed => chain,
+            _ => format!("written, but not confirmed by the disk: {chain}"),
+        };
         tracing::error!(session = name, "{count} exchanges {reason}");
         match self.find(name) {
             Some(session) => {
@@ -265,7 +255,9 @@ impl Sessions {
 
     /// Counts the exchanges that are complete and were not written when the gateway stopped.
     pub(crate) fn count_unwritten(&self) {
-        for session in self.all() {
+        self.free_written();
+        // One that was closed may still wait for the recorder.
+        for session in self.all_reported() {
             let count = session.unwritten_count();
             if count > 0 {
                 let reason = "not written when the gateway stopped";
@@ -278,6 +270,16 @@ impl Sessions {
     /// True if the session is open.
     pub(crate) fn is_open(&self, name: &str) -> bool {
         self.open.read().contains_key(name)
+    }
+
+    /// True if the session was used in this process, or is the one of an endpoint.
+    pub(crate) fn is_known(&self, name: &str) -> Result<bool, SessionError> {
+        let name = canonical(name)?;
+        let is_used = self.is_open(&name) || {
+            let closed = self.closed.lock();
+            closed.get(&name).is_some() || closed.trace(&name).is_some()
+        };
+        Ok(is_used || self.rules.read().kept.contains(&name))
     }
 
     /// The session of this name, open or closed.

@@ -1,7 +1,7 @@
 //! The state of one session.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use parking_lot::{Mutex, MutexGuard};
@@ -31,6 +31,8 @@ pub struct Session {
     cassette: Mutex<CassetteState>,
     /// What is known of the exchanges if it was closed.
     pub(super) closed: Option<ClosedExchanges>,
+    /// The references of complete exchanges to this session.
+    recorder_handles: AtomicUsize,
 }
 
 /// A run, which several sessions belong to one after the other if the cassette is edited.
@@ -101,6 +103,7 @@ impl Session {
             index_build: Mutex::default(),
             cassette: Mutex::new(contents.cassette),
             closed: contents.closed,
+            recorder_handles: AtomicUsize::default(),
         }
     }
 
@@ -183,6 +186,19 @@ impl Session {
     /// True if an exchange of any run is complete and there is no verdict on it yet.
     pub(super) fn has_unwritten(&self) -> bool {
         self.all_runs.unwritten.is_any()
+    }
+
+    pub(super) fn count_recorder_handle(&self) {
+        self.recorder_handles.fetch_add(1, Ordering::AcqRel);
+    }
+
+    pub(super) fn discount_recorder_handle(&self) {
+        self.recorder_handles.fetch_sub(1, Ordering::AcqRel);
+    }
+
+    /// The references of complete exchanges to this session.
+    pub(super) fn recorder_handles(&self) -> usize {
+        self.recorder_handles.load(Ordering::Acquire)
     }
 
     /// What was found in the cassette when it was read last.

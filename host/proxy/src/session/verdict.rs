@@ -150,6 +150,11 @@ impl SessionReport {
             defects,
             redactions,
         } = counters.reasons();
+        let mut defects = named(defects);
+        if let Some(reason) = session.incomplete() {
+            let reasons = defects.entry(Defect::Incomplete.name()).or_default();
+            reasons.insert(reason.to_owned(), 1);
+        }
         let mut report = Self {
             session: session.name().to_string(),
             passed: true,
@@ -165,7 +170,7 @@ impl SessionReport {
                 Vec::new()
             },
             skipped,
-            defects: named(defects),
+            defects,
             redactions,
             damage,
             edited: session.edited(),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use ouli_config::Defect;
-use ouli_redaction::FORGOTTEN_SECRETS;
+use ouli_redaction::{FORGOTTEN_SECRETS, FORGOTTEN_SESSION, OVERFLOW};
 
 /// The defects that were counted, by the name of their kind and by reason.
 pub type DefectCounts = BTreeMap<&'static str, BTreeMap<String, u64>>;
@@ -66,6 +66,15 @@ const FORGOTTEN: &str = "recorded secrets that are not found where no rule looks
                          limits.secrets_per_session, limits.secret_bytes_per_session or \
                          limits.secret_fingerprint_bytes_per_session";
 
+/// Explains [`FORGOTTEN_SESSION`]. No secret was found.
+const SESSION_FORGOTTEN: &str = "the session was closed and is forgotten with the secrets that it \
+                                 had recorded, so they could not be masked; raise \
+                                 limits.closed_session_memory";
+
+/// Explains [`OVERFLOW`].
+const TOO_MANY_SECRETS: &str = "more secrets than a session remembers; raise \
+                                limits.secrets_per_session or limits.secret_bytes_per_session";
+
 fn label_of(defect: Defect, reason: &str) -> &'static str {
     match reason {
         FORGOTTEN => "SECRETS FORGOTTEN",
@@ -85,9 +94,10 @@ fn label(defect: Defect) -> &'static str {
         | Defect::Dropped
         | Defect::NotWritten => NOT_RECORDED,
         Defect::Damage => "DAMAGED",
+        Defect::Incomplete => "INCOMPLETE",
         Defect::Edited => "EDITED",
         Defect::Unused => "UNUSED",
-        Defect::Incomplete => "INCOMPLETE",
+        Defect::Unfinished => "UNFINISHED",
         Defect::NoRequests => "REQUESTS",
     }
 }
@@ -95,8 +105,12 @@ fn label(defect: Defect) -> &'static str {
 /// The reason with what a reader cannot know.
 fn explained(defect: Defect, reason: &str) -> String {
     match defect {
-        Defect::Secret if reason == FORGOTTEN_SECRETS => FORGOTTEN.to_owned(),
-        Defect::Secret => format!("a secret was found in it by the rule {reason}"),
+        Defect::Secret => match reason {
+            FORGOTTEN_SECRETS => FORGOTTEN.to_owned(),
+            FORGOTTEN_SESSION => SESSION_FORGOTTEN.to_owned(),
+            OVERFLOW => TOO_MANY_SECRETS.to_owned(),
+            rule => format!("a secret was found in it by the rule {rule}"),
+        },
         Defect::Dropped => format!("{reason}, see on_recorder_full"),
         _ => reason.to_owned(),
     }

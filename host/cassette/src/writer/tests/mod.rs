@@ -1,6 +1,7 @@
 //! Tests of the whole writer.
 
 mod appender;
+mod removed;
 mod requests;
 mod streams;
 
@@ -93,6 +94,7 @@ fn request(
     let session = session.to_owned();
     (
         WriteRequest {
+            is_recording: false,
             session,
             exchange,
             check,

@@ -196,6 +196,7 @@ fn after_close_every_completion_is_called() {
         assert!(late.iter().all(|outcome| outcome.recv().is_ok()));
     });
     fixture.writer.submit(WriteRequest {
+        is_recording: false,
         completion: Completion::new(|_| panic!("in a completion")),
         ..request("x", sample(9), Arc::clone(&fixture.check)).0
     });

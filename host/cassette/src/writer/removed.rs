@@ -1,0 +1,80 @@
+//! Cassettes that another program removes while they are recorded.
+
+use super::batch_writer::BatchWriter;
+use super::error::WriteError;
+use super::open_cassette::OpenCassette;
+use super::recording_runs::Resumed;
+use crate::store::SessionName;
+
+impl BatchWriter {
+    /// Writes the cassettes anew that another program has removed. They are still open here, so
+    /// nothing of them is lost but stored bodies. If one cannot be written, what is staged for it
+    /// is refused.
+    pub(super) fn restore_removed(&mut self, is_selected: impl Fn(&OpenCassette) -> bool) {
+        let (folder, runs) = (&self.folder, &mut self.runs);
+        let cassettes = self.open_cassettes.iter_mut();
+        for (name, cassette) in cassettes.filter(|(_, it)| is_selected(it) && it.was_removed()) {
+            let (lost, error) = match cassette.restore(folder, name, runs.contains(name)) {
+                Ok(0) => (0, WriteError::Restored),
+                Ok(lost) => (lost, WriteError::Removed),
+                Err(error) => {
+                    cassette.refuse_staged(folder, &error);
+                    (0, error)
+                }
+            };
+            if lost > 0 {
+                runs.fail(name);
+            }
+            self.unsynced.report_removed(name, lost, &error);
+        }
+    }
+
+    /// As [`Self::restore_removed`], for the exchanges of runs that have not ended. What cannot be
+    /// written anew is counted.
+    pub(super) fn restore_acknowledged(&mut self) {
+        let is_selected = |cassette: &OpenCassette| cassette.acknowledged() > 0;
+        self.restore_removed(is_selected);
+        for (name, cassette) in &mut self.open_cassettes {
+            if is_selected(cassette) && cassette.was_removed() {
+                self.runs.fail(name);
+                let count = cassette.acknowledged();
+                cassette.set_acknowledged(0);
+                self.unsynced
+                    .report_removed(name, count, &WriteError::Removed);
+            }
+        }
+    }
+
+    /// Counts the exchanges of a cassette that was closed here and then removed.
+    pub(super) fn report_if_removed(&mut self, name: &SessionName) {
+        if self.closed.contains_key(name)
+            && !self.folder.cassette_path(name).exists()
+            && let Some(count) = self.closed.remove(name)
+        {
+            self.runs.fail(name);
+            self.unsynced
+                .report_removed(name, count, &WriteError::Removed);
+        }
+    }
+
+    /// As [`Self::report_if_removed`], for all cassettes that were closed here.
+    pub(super) fn report_all_removed(&mut self) {
+        let closed: Vec<_> = self.closed.keys().cloned().collect();
+        for name in closed {
+            self.report_if_removed(&name);
+        }
+    }
+
+    /// Before an exchange of a run of `record`: the cassette of a session that was forgotten has no
+    /// marker any more.
+    pub(super) fn resume_run(&mut self, name: &SessionName) -> Result<(), WriteError> {
+        if self.runs.contains(name) {
+            return Ok(());
+        }
+        if self.runs.resume(&self.folder, name)? == Resumed::Removed {
+            // How many exchanges it had is not known any more.
+            self.unsynced.report_removed(name, 1, &WriteError::Removed);
+        }
+        Ok(())
+    }
+}
