@@ -7,7 +7,7 @@ use crate::support::client;
 use crate::support::folder::Folder;
 use crate::support::gateway;
 use crate::support::plugins::{core_module, fixture, importing};
-use crate::support::within;
+use crate::support::{tls, within};
 
 fn run(folder: &Folder, arguments: &[&str]) -> Ended {
     program(folder, arguments).run()
@@ -327,4 +327,43 @@ fn plugin_list_shows_a_running_gateway() {
 fn free_port() -> u16 {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     listener.local_addr().unwrap().port()
+}
+
+#[test]
+fn plugin_list_queries_a_gateway_over_tls() {
+    let folder = Folder::new();
+    let port = free_port();
+    let endpoint = format!("[[endpoint]]\nname = \"api\"\nlisten = \"127.0.0.1:{port}\"\n");
+    folder.write_config(&format!("{endpoint}tls = \"self-signed\"\n"));
+    let mut process = program(&folder, &["replay"]).start();
+    process.address();
+    let elsewhere = Folder::new();
+    let ca = run(&folder, &["ca"]).stdout;
+    let (plain, secure) = (
+        format!("127.0.0.1:{port}"),
+        format!("https://127.0.0.1:{port}"),
+    );
+    let list = |folder: &Folder, address: &str, more: &[&str]| {
+        run(
+            folder,
+            &[&["plugin", "list", "--address", address], more].concat(),
+        )
+    };
+    for ended in [
+        list(&folder, &secure, &[]),
+        list(&folder, &plain, &[]),
+        list(&elsewhere, &secure, &["--ca", ca.trim()]),
+    ] {
+        assert!(ended.stdout.starts_with("live, generation 1"), "{ended:?}");
+    }
+    let ended = list(&elsewhere, &plain, &[]);
+    let advice = format!("https:// instead of http://, as in --address {secure}");
+    assert_eq!(ended.status, Some(2));
+    assert!(ended.stderr.contains(&advice), "{}", ended.stderr);
+    let other = elsewhere.path().join("other.pem");
+    fs::write(&other, tls::identity().pem).unwrap();
+    let ended = list(&elsewhere, &secure, &["--ca", other.to_str().unwrap()]);
+    assert_eq!(ended.status, Some(2));
+    assert!(ended.stderr.contains("--ca FILE"), "{}", ended.stderr);
+    process.stop();
 }

@@ -223,3 +223,37 @@ fn own_paths_without_a_page_never_reach_the_upstream() {
     let targets: Vec<_> = origin.seen().into_iter().map(|seen| seen.target).collect();
     assert_eq!(targets, ["/__oulix"; 3]);
 }
+
+#[test]
+fn no_session_excludes_another_one() {
+    let names = [
+        ("x", "x"),
+        ("X", "+X"),
+        ("x.jsons/y", "x%2ejsons/y"),
+        ("x.jsons.recording/y", "x.jsons%2erecording/y"),
+        ("default.jsons/a", "default%2ejsons/a"),
+        ("default", "default"),
+    ];
+    let reversed: Vec<_> = names.into_iter().rev().collect();
+    for order in [names.to_vec(), reversed] {
+        let origin = counting();
+        let gateway = gateway::record(&origin).start();
+        let client = client::http1(&gateway);
+        for (name, _) in &order {
+            assert_eq!(by_header(&client, name, "/a").status, 200);
+        }
+        let folder = Arc::clone(&gateway.folder);
+        let verdict = gateway.stop();
+        assert!(verdict.passed, "{}", verdict.to_text());
+        for (name, file) in names {
+            assert_eq!(folder.exchanges(file).len(), 1, "{name}");
+        }
+        // Under its former name, a cassette is still the session's.
+        let cassettes = folder.cassettes();
+        std::fs::rename(cassettes.join("+X.jsons"), cassettes.join("X.jsons")).unwrap();
+        let gateway = gateway::replay(&folder).start();
+        for (name, _) in names {
+            assert_eq!(by_header(&client::http1(&gateway), name, "/a").status, 200);
+        }
+    }
+}

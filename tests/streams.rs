@@ -151,6 +151,35 @@ fn a_client_disconnect_stops_the_upstream_and_is_recorded() {
 }
 
 #[test]
+fn a_client_that_leaves_a_stream_early_is_noted() {
+    let origin = origin::new().route("/events", |_| {
+        let reply = origin::parts().header("content-type", "text/event-stream");
+        let reply = reply.part("data: 1\n\n").pause(Duration::from_millis(50));
+        reply.part("data: 2\n\n").part("data: 3\n\n")
+    });
+    let origin = origin.start();
+    let gateway = gateway::record(&origin).start();
+    client::http1(&gateway).get("/events");
+    let folder = Arc::clone(&gateway.folder);
+    gateway.stop();
+    // The second event is due after a time in which no test waits.
+    let gateway = gateway::replay(&folder).set("timing = 1000").start();
+    for client in [client::http1(&gateway), client::http2(&gateway)] {
+        let mut opened = client.ask("GET", "/events").open();
+        assert_eq!(opened.next().unwrap().unwrap(), "data: 1\n\n");
+    }
+    until("the notes", || {
+        let noted = gateway.session("default").counted(Defect::Unfinished);
+        let early = "exchange 1 ended before event 2 of 3, which the client did not wait for";
+        (noted.get(early) == Some(&2)).then_some(())
+    });
+    assert!(gateway.finish().passed);
+    let gateway = gateway::replay(&folder).start();
+    client::http1(&gateway).get("/events");
+    assert!(gateway.finish().counted(Defect::Unfinished).is_empty());
+}
+
+#[test]
 fn an_idle_event_stream_is_aborted() {
     for mode in ["record", "passthrough"] {
         let gate = Gate::new();

@@ -14,6 +14,7 @@ const HEADERS: u8 = 1;
 const RST_STREAM: u8 = 3;
 const SETTINGS: u8 = 4;
 const GOAWAY: u8 = 7;
+const WINDOW_UPDATE: u8 = 8;
 
 const END_STREAM: u8 = 1;
 const ACK: u8 = 1;
@@ -129,6 +130,28 @@ impl Peer {
         self.send(&frame(SETTINGS, 0, 0, &setting))
     }
 
+    /// The same, with windows of 16 MiB.
+    pub(super) fn wide_settings(&self, max_concurrent_streams: u32) -> Option<()> {
+        const WINDOW: u32 = 16 << 20;
+        let mut settings = vec![0, 3];
+        settings.extend(max_concurrent_streams.to_be_bytes());
+        settings.extend([0, 4]);
+        settings.extend(WINDOW.to_be_bytes());
+        let mut bytes = frame(SETTINGS, 0, 0, &settings);
+        bytes.extend(frame(WINDOW_UPDATE, 0, 0, &WINDOW.to_be_bytes()));
+        self.send(&bytes)
+    }
+
+    /// Reads so many bytes of a body. No other request may come in between.
+    pub(super) fn part_of_body(&self, least: usize) -> Option<()> {
+        let mut length = 0;
+        while length < least {
+            let read = read_frame_flags(&self.stream)?;
+            length += if read.kind == DATA { read.length } else { 0 };
+        }
+        Some(())
+    }
+
     /// Reads up to the head of a request and gives its stream.
     pub(super) fn request(&self) -> Option<u32> {
         let stream_id = read_request(&self.stream)?;
@@ -170,6 +193,12 @@ impl Peer {
         let mut bytes = frame(HEADERS, END_HEADERS, stream_id, &head(&[]));
         bytes.extend(frame(DATA, END_STREAM, stream_id, text.as_bytes()));
         self.send(&bytes)
+    }
+
+    /// Responds with this field block and no body.
+    pub(super) fn respond_with(&self, stream_id: u32, block: &[u8]) -> Option<()> {
+        let flags = END_HEADERS | END_STREAM;
+        self.send(&frame(HEADERS, flags, stream_id, block))
     }
 
     /// Resets a stream with REFUSED_STREAM.

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use super::http2_origin::scripted;
 use crate::support::client;
 use crate::support::folder::Folder;
 use crate::support::gateway;
@@ -100,6 +101,16 @@ fn a_malformed_response_is_a_502_and_recorded_as_malformed() {
                 field("content-length", "2"),
             ],
         ),
+        ("an indexed path", vec![status(), vec![0x84]]),
+        ("a path", vec![status(), field(":path", "/")]),
+        (
+            "a path before the status",
+            vec![field(":path", "/"), status()],
+        ),
+        (
+            "a path that enters the table",
+            vec![status(), vec![0x44, 2, b'/', b'a']],
+        ),
         (
             "a body that is not there",
             vec![status(), field("content-length", "3")],
@@ -191,4 +202,37 @@ fn malformed_trailers_break_the_response() {
     };
     let frames = trailers(&[field("x-sum", "1 ")]);
     assert_malformed("a space after a value", "GET", frames, false);
+    for (name, field) in [
+        ("an indexed status", vec![STATUS]),
+        ("a status", field(":status", "200")),
+        ("a path", field(":path", "/")),
+    ] {
+        let frames = trailers(&[field, self::field("x-sum", "1")]);
+        assert_malformed(name, "GET", frames, false);
+    }
+}
+
+/// Responses of one connection, the first of them malformed.
+#[test]
+fn a_malformed_response_leaves_the_tables_of_its_connection_as_they_are() {
+    const INDEXED: u8 = 0x40;
+
+    let pair = |name: &str, value: &str| [vec![INDEXED], field(name, value)[1..].to_vec()].concat();
+    let origin = scripted(move |_, peer| {
+        peer.settings(100)?;
+        // The entry of the malformed block is the last of the table.
+        let malformed = [vec![STATUS, 0x84], pair("x-a", "1")].concat();
+        peer.respond_with(peer.request()?, &malformed)?;
+        let valid = [vec![STATUS], vec![0x80 | 62]].concat();
+        let second = peer.request()?;
+        peer.respond_with(second, &valid)?;
+        peer.wait()
+    });
+    let gateway = gateway::over(&Arc::new(Folder::new()), "passthrough")
+        .upstream(&format!("h2c://{}", origin.address))
+        .start_with(1);
+    assert_eq!(client::http1(&gateway).get("/").status, 502);
+    let answer = client::http1(&gateway).get("/");
+    assert_eq!((answer.status, answer.header("x-a")), (200, "1"));
+    assert_eq!(origin.seen(), (2, 1));
 }

@@ -4,6 +4,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use ouli_config::Defect;
+
 use super::http2_origin::{Peer, Scripted, scripted};
 use crate::support::client;
 use crate::support::folder::Folder;
@@ -237,4 +239,54 @@ fn streams_wait_for_the_settings_and_their_limit() {
     assert_eq!(origin.seen().0, 40, "no stream was refused or sent again");
     let [after, before] = [0, 1].map(|index| most[index].load(Ordering::SeqCst));
     assert!(before == 1 && after <= ALLOWED as usize, "{before} {after}");
+}
+
+/// Connections that the upstream ends before it has a request.
+#[test]
+fn an_upstream_that_goes_away_before_any_request_gets_another_connection() {
+    for (gone, status) in [(1, 200), (5, 200), (usize::MAX, 502)] {
+        let origin = scripted(move |number, peer| {
+            if number >= gone {
+                return answer_all(peer, true);
+            }
+            peer.settings(MANY)?;
+            peer.go_away(0, NO_ERROR)
+        });
+        let gateway = passthrough(&origin, "");
+        assert_eq!(post(&gateway, 7).0, status, "{gone}");
+        let connections = origin.seen().1;
+        assert!(connections <= 1 + gone.min(11), "{gone}: {connections}");
+    }
+}
+
+#[test]
+fn a_large_body_of_a_refused_stream_is_sent_again_if_it_is_in_memory() {
+    const LENGTH: usize = 1 << 20;
+
+    let refusing = || {
+        scripted(|number, peer| {
+            peer.wide_settings(MANY)?;
+            let stream_id = peer.request()?;
+            if number > 0 {
+                let length = peer.body()?;
+                return peer.respond(stream_id, &length.to_string());
+            }
+            peer.part_of_body(LENGTH / 2)?;
+            peer.refuse(stream_id)?;
+            peer.wait()
+        })
+    };
+    for (mode, status) in [("auto", 200), ("record", 502)] {
+        let origin = refusing();
+        let gateway = gateway::over(&Arc::new(Folder::new()), mode);
+        let gateway = gateway
+            .upstream(&format!("h2c://{}", origin.address))
+            .start_with(1);
+        let (answered, text) = post(&gateway, LENGTH);
+        assert_eq!(answered, status, "{mode}: {text}");
+        let report = gateway.finish();
+        let failed = report.counted(Defect::UpstreamError);
+        assert_eq!(report.passed, status == 200, "{mode}: {report:?}");
+        assert_eq!(failed.is_empty(), status == 200, "{mode}: {report:?}");
+    }
 }

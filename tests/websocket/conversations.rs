@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use ouli_config::Defect;
+
 use super::{UPGRADE, over, record, twice};
 use crate::support::client;
 use crate::support::folder::Folder;
@@ -202,4 +204,38 @@ fn the_longest_ping_is_recorded_in_full() {
     let turns = &folder.exchanges("default")[0]["stream"]["turns"];
     assert_eq!(turns[0]["text"], payload, "{turns}");
     assert_eq!(turns[1]["text"], payload, "{turns}");
+}
+
+#[test]
+fn a_client_that_leaves_early_is_noted() {
+    let origin = socket_origin();
+    let talk = |gateway: &gateway::Running, words: &[&str], closes: bool| {
+        let mut peer = Peer::open(gateway.address, &UPGRADE, "/echo");
+        for word in words {
+            assert_eq!(peer.asks(frame(TEXT, word)).text(), *word);
+        }
+        if closes {
+            assert_eq!(peer.asks(close(1000, "")).code(), Some(1000));
+        }
+    };
+    let gateway = record(&origin);
+    talk(&gateway, &["a", "b"], true);
+    let folder = Arc::clone(&gateway.folder);
+    gateway.stop();
+    let early = "exchange 1 ended before message 3 of 4, which the client did not send";
+    for closes in [true, false] {
+        for (words, noted) in [(&["a"][..], vec![early]), (&["a", "b"], vec![])] {
+            for fails in [false, true] {
+                let fail_on = if fails { "unfinished" } else { "-miss" };
+                let settings = format!("[verdict]\nfail_on = \"{fail_on}\"");
+                let gateway = gateway::replay(&folder).section(&settings).start();
+                talk(&gateway, words, closes);
+                let report = gateway.finish();
+                assert_eq!(report.hits, 1, "{report:?}");
+                let counted = report.counted(Defect::Unfinished);
+                assert_eq!(counted.keys().collect::<Vec<_>>(), noted);
+                assert_eq!(report.passed, !fails || noted.is_empty(), "{report:?}");
+            }
+        }
+    }
 }

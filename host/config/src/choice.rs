@@ -136,6 +136,8 @@ choices! {
         Edited = "edited",
         /// A recorded exchange was not replayed.
         Unused = "unused",
+        /// A client left a recorded stream or conversation before its end.
+        Unfinished = "unfinished",
         /// There was no request.
         NoRequests = "no-requests",
     }

@@ -241,7 +241,7 @@ fn find_in(
                 .binary_search_by_key(&hash, |own| own.hash)
                 .is_ok()
             && let Some(range) = anchor::range(text, at, len)
-            && !(is_word && !anchor::is_whole_word(text, &range))
+            && (!is_word || anchor::is_whole_word(text, &range))
             && !placeholder::covers(text, &range)
         {
             return Some(range);

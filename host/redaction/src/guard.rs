@@ -174,7 +174,6 @@ impl GuardRejection {
 
 /// Under this id, exchanges are refused that have more secrets than a session may know.
 pub const OVERFLOW: &str = "guard.overflow";
-
 /// Under this id, exchanges of sessions are refused whose secrets are forgotten.
 pub const FORGOTTEN_SESSION: &str = "guard.forgotten-session";
 

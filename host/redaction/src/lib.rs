@@ -38,6 +38,7 @@ mod redacted_view;
 mod rule;
 mod rules;
 mod secret;
+mod secret_part;
 mod secret_registry;
 mod secret_searcher;
 mod secrets;

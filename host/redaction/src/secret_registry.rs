@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::common_values::is_searchable;
-use crate::cut_secret;
 use crate::forgotten_secrets::ForgottenSecrets;
 use crate::placeholder;
 use crate::secret::Secret;
@@ -121,13 +120,10 @@ impl Registry {
         self.searcher.clone()
     }
 
-    /// A secret with whose first part a text ends.
-    pub(super) fn cut_in(&self, text: &[u8]) -> Option<Arc<Secret>> {
+    /// The secrets that are searched for.
+    pub(super) fn searched(&self) -> impl Iterator<Item = &Arc<Secret>> {
         let all = self.secrets.values();
-        let mut searched = all.filter(|it| it.is_searched_for() && is_searchable(it.value()));
-        searched
-            .find(|secret| cut_secret::ends_with_part(text, secret))
-            .cloned()
+        all.filter(|it| it.is_searched_for() && is_searchable(it.value()))
     }
 
     /// Forgets secrets until there is room for `bytes` and some more: those that were never
@@ -159,9 +155,7 @@ impl Registry {
         let unrecorded: Vec<_> = unrecorded.cloned().collect();
         self.forget(&unrecorded, bounds);
         self.searcher = SecretSearcher::default();
-        let all = self.secrets.values();
-        let searched = all.filter(|it| it.is_searched_for() && is_searchable(it.value()));
-        self.pending = searched.cloned().collect();
+        self.pending = self.searched().cloned().collect();
         self.pending.shrink_to_fit();
         self.secrets.shrink_to_fit();
     }

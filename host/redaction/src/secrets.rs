@@ -10,6 +10,7 @@ use crate::common_values::is_searchable;
 use crate::forgotten_secrets::ForgottenSecrets;
 use crate::placeholder::{self, is_class};
 use crate::secret::{Secret, SecretKind};
+use crate::secret_part;
 use crate::secret_registry::{Registry, SecretBounds};
 use crate::secret_searcher::SecretSearcher;
 
@@ -111,7 +112,9 @@ impl Secrets {
 
     /// A secret with whose first part a text ends. Compares all secrets one by one.
     pub(super) fn cut_in(&self, text: &[u8]) -> Option<Arc<Secret>> {
-        self.registry.read().cut_in(text)
+        let searched: Vec<_> = self.registry.read().searched().cloned().collect();
+        let mut cut = searched.into_iter();
+        cut.find(|secret| secret_part::ends_with_part(text, secret))
     }
 
     /// Number of known secrets.

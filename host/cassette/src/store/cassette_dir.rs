@@ -8,10 +8,11 @@ use bytes::Bytes;
 
 use super::error::CassetteError;
 use super::file_stamp::FileStamp;
+use super::former_path;
 use super::linked_open;
 use super::recording_marker;
 use super::secure_open;
-use super::session_name::{CASSETTE_SUFFIX, NameError, SessionName};
+use super::session_name::{BODIES_SUFFIX, CASSETTE_SUFFIX, NameError, SessionName};
 use crate::format::{LoadedCassette, body_digest, decode, is_body_digest, line_ends};
 use ouli_message::{Content, Exchange};
 
@@ -192,12 +193,18 @@ impl CassetteDir {
         Ok((file, size))
     }
 
+    /// The path of a cassette. One that earlier versions wrote stays where it is.
     pub(crate) fn cassette_path(&self, name: &SessionName) -> PathBuf {
-        self.root.join(format!("{}{CASSETTE_SUFFIX}", name.path()))
+        let below = |path: &str| PathBuf::from(format!("{path}{CASSETTE_SUFFIX}"));
+        let path = below(name.path());
+        let former = name.former_path().map(below);
+        let is_used = |path: &PathBuf| former_path::has_files(&self.root, path);
+        let former = former.filter(|former| !is_used(&path) && is_used(former));
+        self.root.join(former.unwrap_or(path))
     }
 
     pub(crate) fn bodies_path(&self, name: &SessionName) -> PathBuf {
-        self.cassette_path(name).with_file_name(name.bodies_dir())
+        bodies_of(&self.cassette_path(name))
     }
 
     pub(crate) fn load_file(
@@ -220,6 +227,13 @@ impl CassetteDir {
             source,
         })
     }
+}
+
+/// The folder of the stored bodies of a cassette with this path.
+pub(crate) fn bodies_of(cassette: &Path) -> PathBuf {
+    let name = cassette.file_name().unwrap_or_default().to_string_lossy();
+    let stem = name.strip_suffix(CASSETTE_SUFFIX).unwrap_or(&name);
+    cassette.with_file_name(format!("{stem}{BODIES_SUFFIX}"))
 }
 
 /// Reads at most `size` bytes, so that a file that grows in the meantime cannot exhaust the memory.

@@ -58,7 +58,11 @@ impl CassetteDir {
             }
             let path = name.strip_suffix(CASSETTE_SUFFIX);
             let session = path.and_then(SessionName::from_path);
-            let Some(session) = session.filter(|_| metadata.is_file()) else {
+            // Not a former path of a session that has another one now.
+            let is_used = |session: &SessionName| {
+                metadata.is_file() && self.cassette_path(session) == self.root().join(&name)
+            };
+            let Some(session) = session.filter(is_used) else {
                 continue;
             };
             sessions.push(CassetteInfo {

@@ -5,6 +5,7 @@ mod cassette_dir;
 mod error;
 mod escaped_path;
 mod file_stamp;
+mod former_path;
 mod git_attributes;
 mod linked_open;
 mod list;
@@ -19,6 +20,7 @@ mod tests;
 pub(crate) use body_files::{
     remove_bodies, remove_temp_files, remove_unreferenced, store_body, sync_body,
 };
+pub(crate) use cassette_dir::bodies_of;
 pub use cassette_dir::{CassetteDir, ChangePolicy};
 pub use error::CassetteError;
 pub use file_stamp::FileStamp;

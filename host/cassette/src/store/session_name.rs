@@ -9,11 +9,13 @@ use super::escaped_path;
 pub struct SessionName {
     name: String,
     path: String,
+    /// The path that earlier versions gave to the name.
+    former: Option<String>,
 }
 
 impl SessionName {
-    /// The session of a name. A simple name is its own path, and a space in it is `_`. Any other
-    /// name is escaped, so that different names have different paths.
+    /// The session of a name. A space in a simple name is `_`. The path is the name, escaped so
+    /// that names have different paths, and no path is that of another session's files.
     ///
     /// # Errors
     /// If the name is empty, longer than 1,024 bytes, or has a control character.
@@ -26,25 +28,28 @@ impl SessionName {
         }
         let simple = name.replace(' ', "_");
         if is_simple(&simple) {
+            let path = escaped_path::escape(&simple);
             return Ok(Self {
-                path: simple.clone(),
+                former: (path != simple).then(|| simple.clone()),
+                path,
                 name: simple,
             });
         }
         Ok(Self {
             path: escaped_path::escape(name),
             name: name.to_owned(),
+            former: None,
         })
     }
 
     /// The session whose cassette has this path, without the suffix; `None` if no session has it.
     pub fn from_path(path: &str) -> Option<Self> {
-        let name = if is_simple(path) {
-            path.to_owned()
-        } else {
-            escaped_path::unescape(path)?
+        let named = escaped_path::unescape(path).and_then(|name| Self::parse(&name).ok());
+        let former = || {
+            let named = Self::parse(path).ok();
+            named.filter(|named| named.former.as_deref() == Some(path))
         };
-        Self::parse(&name).ok().filter(|parsed| parsed.path == path)
+        named.filter(|named| named.path == path).or_else(former)
     }
 
     /// The name.
@@ -58,10 +63,9 @@ impl SessionName {
         &self.path
     }
 
-    /// The folder of the session's stored bodies, relative to the folder of its cassette.
-    pub(crate) fn bodies_dir(&self) -> String {
-        let last = self.path.rsplit('/').next().unwrap_or_default();
-        format!("{last}{BODIES_SUFFIX}")
+    /// The path that earlier versions gave to the name, if it is another one.
+    pub(super) fn former_path(&self) -> Option<&str> {
+        self.former.as_deref()
     }
 }
 
@@ -76,8 +80,8 @@ pub enum NameError {
     Control(char),
 }
 
-/// True if the name is a path below the cassettes folder as it is: ASCII letters, digits, `.`, `-`
-/// and `_`, with `/` between folders.
+/// True if earlier versions took the name for a path as it is: ASCII letters, digits, `.`, `-` and
+/// `_`, with `/` between folders.
 fn is_simple(name: &str) -> bool {
     let is_allowed = |it: char| it.is_ascii_alphanumeric() || matches!(it, '.' | '-' | '_' | '/');
     let mut folders = name.split('/');
@@ -111,16 +115,33 @@ mod tests {
         let long = "x".repeat(200);
         for (name, parsed) in [
             ("default", "default"),
-            ("My Test-1.2_x", "My_Test-1.2_x"),
+            ("my test-1.2_x", "my_test-1.2_x"),
             ("suite/case", "suite/case"),
             ("a..b", "a..b"),
             ("a.bodies", "a.bodies"),
-            ("aux", "aux"),
             (&*long, &*long),
         ] {
             let found = SessionName::parse(name).unwrap();
             assert_eq!((found.as_str(), found.path()), (parsed, parsed));
         }
+    }
+
+    #[test]
+    fn a_simple_name_that_others_could_collide_with_has_another_path_than_before() {
+        for (name, path) in [
+            ("TestAdd", "+Test+Add"),
+            ("x.jsons/y", "x%2ejsons/y"),
+            ("x.jsons.recording/y", "x.jsons%2erecording/y"),
+            ("a./b", "a%2e/b"),
+            ("aux", "%61ux"),
+        ] {
+            let found = SessionName::parse(name).unwrap();
+            assert_eq!((found.path(), found.former_path()), (path, Some(name)));
+            assert_eq!(SessionName::from_path(path).as_ref(), Some(&found));
+            assert_eq!(SessionName::from_path(name).as_ref(), Some(&found));
+        }
+        let same = SessionName::parse("suite/case-1").unwrap();
+        assert_eq!(same.former_path(), None);
     }
 
     #[test]

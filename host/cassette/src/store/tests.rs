@@ -197,3 +197,77 @@ fn sessions_are_listed_in_order() {
     assert!(listed.iter().all(|it| it.bytes == HEADER.len() as u64));
     assert_eq!(listed[2].stored_bytes, 6);
 }
+
+#[test]
+fn a_cassette_of_an_earlier_version_stays_where_it_is() {
+    let (_home, folder) = folder();
+    let path = |name: &str| folder.root().join(name);
+    fs::write(path("TestAdd.jsons"), cassette(&[sample(1)])).unwrap();
+    fs::create_dir(path("x.jsons")).unwrap();
+    fs::write(path("x.jsons/y.jsons"), cassette(&[sample(1)])).unwrap();
+    for (session, cassette) in [
+        ("TestAdd", "TestAdd.jsons"),
+        ("x.jsons/y", "x.jsons/y.jsons"),
+    ] {
+        assert_eq!(folder.session_path(session).unwrap(), path(cassette));
+        assert!(
+            folder
+                .load(session, ChangePolicy::Refuse)
+                .unwrap()
+                .is_some()
+        );
+        // A new recording keeps the old one beside it.
+        folder.rotate(session).unwrap();
+        assert_eq!(folder.session_path(session).unwrap(), path(cassette));
+        assert!(path(&format!("{cassette}.previous")).exists());
+    }
+    let listed = folder.list().unwrap();
+    let names: Vec<_> = listed.iter().map(|it| it.session.as_str()).collect();
+    assert_eq!(names, ["TestAdd", "x.jsons/y"]);
+    // The new path counts where both exist.
+    fs::write(path("+Test+Add.jsons"), cassette(&[sample(1)])).unwrap();
+    assert_eq!(
+        folder.session_path("TestAdd").unwrap(),
+        path("+Test+Add.jsons")
+    );
+    assert_eq!(folder.list().unwrap().len(), 2);
+}
+
+#[test]
+fn no_session_blocks_another_one() {
+    let (_home, folder) = folder();
+    let names = [
+        "x",
+        "x/y",
+        "X",
+        "x.jsons/y",
+        "x.jsons",
+        "x.jsons/y.jsons",
+        "x.bodies/y",
+        "x.jsons.recording/y",
+        "x.jsons.previous/y",
+        "x.jsons.incomplete/y",
+        "x.jsons.torn/y",
+        "x.JSONS/y",
+        "x.jsons.recording",
+        "default.jsons/a",
+        "default",
+    ];
+    for order in [names.to_vec(), names.into_iter().rev().collect()] {
+        for name in &order {
+            folder.rotate(name).unwrap();
+            let path = folder.session_path(name).unwrap();
+            fs::write(&path, cassette(&[sample(1)])).unwrap();
+            // Every file of the session exists once.
+            folder.rotate(name).unwrap();
+            fs::write(path, cassette(&[sample(1)])).unwrap();
+        }
+        let listed = folder.list().unwrap();
+        assert_eq!(listed.len(), names.len());
+        for entry in fs::read_dir(folder.root()).unwrap() {
+            let path = entry.unwrap().path();
+            let removed = fs::remove_file(&path);
+            removed.or_else(|_| fs::remove_dir_all(&path)).unwrap();
+        }
+    }
+}

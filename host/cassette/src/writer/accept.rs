@@ -84,6 +84,8 @@ impl CassetteDir {
         loaded: LoadedCassette,
         check: &dyn WriteCheck,
     ) -> Result<(Vec<u8>, Vec<u64>), AcceptError> {
+        let bodies = self.bodies_path(name);
+        let bodies = bodies.file_name().unwrap_or_default().to_string_lossy();
         let mut text = HEADER.as_bytes().to_vec();
         let mut accepted = Vec::new();
         let mut last = 0;
@@ -96,7 +98,7 @@ impl CassetteDir {
                 recorded.exchange.response.coded.forget_exact();
                 accepted.push(ordinal);
             }
-            encode(&mut text, ordinal, &recorded.exchange, &name.bodies_dir());
+            encode(&mut text, ordinal, &recorded.exchange, &bodies);
             if recorded.edited {
                 let refused = |rejection| AcceptError::Refused { ordinal, rejection };
                 check.check(&text[start..]).map_err(refused)?;

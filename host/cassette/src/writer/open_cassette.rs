@@ -77,7 +77,9 @@ impl OpenCassette {
     ) -> Result<Ack, WriteError> {
         let ordinal = self.appender.next_ordinal() + self.batch.acks.len() as u64;
         let start = self.batch.text.len();
-        encode(&mut self.batch.text, ordinal, exchange, &name.bodies_dir());
+        let bodies = store::bodies_of(&self.path);
+        let bodies = bodies.file_name().unwrap_or_default().to_string_lossy();
+        encode(&mut self.batch.text, ordinal, exchange, &bodies);
         let encoded = &self.batch.text[start..];
         let bytes = encoded.len() as u64;
         check_all(check, encoded, large)

@@ -98,6 +98,7 @@ Examples:
   ouli-gateway plugin list
   ouli-gateway plugin list --plugins ./plugins
   ouli-gateway plugin list --address 127.0.0.1:8080
+  ouli-gateway plugin list --address https://localhost:8443 --ca ca.pem
 
 A running gateway returns the same as JSON at /__ouli/plugins.";
 

@@ -1,6 +1,5 @@
 //! The subcommands of `plugin`.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Subcommand, ValueEnum};
@@ -10,6 +9,7 @@ use super::examples::{
     PLUGIN_TEST_EXAMPLES,
 };
 use super::flags::FileFlags;
+use super::gateway_address::GatewayAddress;
 
 /// The subcommands of `plugin`.
 #[derive(Debug, Subcommand)]
@@ -58,9 +58,13 @@ pub(crate) enum PluginCommand {
     /// loaded
     #[command(after_help = PLUGIN_LIST_EXAMPLES)]
     List {
-        /// Address of the gateway [default: the listeners of the configuration]
+        /// Address of the gateway: HOST:PORT, or https://HOST:PORT if it speaks TLS [default: the
+        /// listeners of the configuration]
         #[arg(long, value_name = "ADDR")]
-        address: Option<SocketAddr>,
+        address: Option<GatewayAddress>,
+        /// CA of the gateway's certificate, in PEM [default: the local CA and those of the system]
+        #[arg(long, value_name = "FILE")]
+        ca: Option<PathBuf>,
         /// The files.
         #[command(flatten)]
         files: FileFlags,

@@ -1,9 +1,9 @@
 //! `plugin list`: the plugins of the running gateway, or those that would be loaded.
 
-use std::net::SocketAddr;
+use std::path::Path;
 
 use super::running_gateway::{self, QueryResult};
-use crate::args::Cli;
+use crate::args::{Cli, GatewayAddress};
 use crate::environment;
 use crate::exit_status::{EXIT_OK, usage_error};
 use crate::output::outln;
@@ -12,14 +12,19 @@ use ouli_proxy::gateway::{self, Loaded};
 use ouli_proxy::handler::PLUGIN_STATUS_PATH;
 
 /// Queries the gateway that runs with this configuration; without one, loads its plugins.
-pub(super) fn list(cli: &Cli, address: Option<SocketAddr>) -> u8 {
+pub(super) fn list(cli: &Cli, address: Option<&GatewayAddress>, ca: Option<&Path>) -> u8 {
     let options = environment::options(cli);
     let config = match gateway::load_config(&options) {
         Ok(config) => config,
         Err(error) => return usage_error(&error.to_string()),
     };
     if let Some(address) = address {
-        return match running_gateway::query(address, false) {
+        let speaks_tls = |listen| {
+            let mut endpoints = config.endpoints.iter();
+            endpoints.any(|it| it.listen == listen && !matches!(it.tls, Tls::Off))
+        };
+        let address = address.clone().resolved(speaks_tls);
+        return match running_gateway::query(&address, ca) {
             QueryResult::Status(status) => {
                 print_status(&status);
                 EXIT_OK
@@ -31,7 +36,8 @@ pub(super) fn list(cli: &Cli, address: Option<SocketAddr>) -> u8 {
     let mut not_queried = None;
     for endpoint in &config.endpoints {
         let secure = !matches!(endpoint.tls, Tls::Off);
-        let status = match running_gateway::query(endpoint.listen, secure) {
+        let address = GatewayAddress::of_listener(endpoint.listen, secure);
+        let status = match running_gateway::query(&address, ca) {
             QueryResult::Status(status) => status,
             QueryResult::Failed(_) if requires_certificate(endpoint) => {
                 not_queried = Some(endpoint.listen);

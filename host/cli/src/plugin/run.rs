@@ -19,6 +19,6 @@ pub(in super::super) fn run(cli: &Cli, command: &PluginCommand) -> u8 {
             cassette,
             fresh,
         } => bench::bench(file, cassette, *fresh),
-        PluginCommand::List { address, .. } => list::list(cli, *address),
+        PluginCommand::List { address, ca, .. } => list::list(cli, address.as_ref(), ca.as_deref()),
     }
 }

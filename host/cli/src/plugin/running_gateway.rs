@@ -1,13 +1,14 @@
 //! Queries a running gateway for the state of its plugins.
 
-use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::Request;
+use http::{Request, Response};
 use http_body_util::{BodyExt as _, Empty, Limited};
 
+use crate::args::GatewayAddress;
 use crate::environment;
 use ouli_config::Limits;
 use ouli_message::error_chain::error_chain;
@@ -33,9 +34,10 @@ pub(super) enum QueryResult {
     Failed(String),
 }
 
-/// Queries the gateway at this address, over TLS if `secure`.
-pub(super) fn query(address: SocketAddr, secure: bool) -> QueryResult {
-    if address.port() == 0 {
+/// Queries the gateway at this address. Its certificate is trusted if it is of the CA in this file;
+/// without a file, of the local CA or of one of the system.
+pub(super) fn query(address: &GatewayAddress, ca: Option<&Path>) -> QueryResult {
+    if address.server().port == 0 {
         return QueryResult::NotListening;
     }
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -46,7 +48,7 @@ pub(super) fn query(address: SocketAddr, secure: bool) -> QueryResult {
         Err(error) => return QueryResult::Failed(error.to_string()),
     };
     let response =
-        runtime.block_on(async { tokio::time::timeout(TIMEOUT, fetch(address, secure)).await });
+        runtime.block_on(async { tokio::time::timeout(TIMEOUT, fetch(address, ca)).await });
     match response {
         Ok(Ok(body)) => match serde_json::from_slice(&body) {
             Ok(status) => QueryResult::Status(Box::new(status)),
@@ -71,31 +73,28 @@ impl<E: std::error::Error> From<E> for QueryError {
     }
 }
 
-async fn fetch(address: SocketAddr, secure: bool) -> Result<Bytes, QueryError> {
-    let scheme = if secure { "https" } else { "http" };
-    let url = format!("{scheme}://{address}");
-    let tls = if secure {
-        let authority = CertificateAuthority::open_or_create(&environment::ca_folder())?;
-        Some(tls::client_config(
-            Some(&authority.certificate_path()),
-            None,
-        )?)
-    } else {
-        None
+async fn fetch(address: &GatewayAddress, ca: Option<&Path>) -> Result<Bytes, QueryError> {
+    let server = address.server();
+    let tls = match (address.is_secure(), ca) {
+        (false, _) => None,
+        (true, Some(ca)) => Some(tls::client_config(Some(ca), None)?),
+        (true, None) => {
+            let local = CertificateAuthority::open_or_create(&environment::ca_folder())?;
+            Some(tls::client_config(Some(&local.certificate_path()), None)?)
+        }
     };
-    let upstream = url.parse();
-    let upstream = upstream.map_err(|_| QueryError::Other(format!("invalid address {url}")))?;
     let dialer: Arc<dyn Dial> = Arc::new(TcpDialer::default());
     let client = UpstreamClient::new(
-        &upstream,
+        server,
         tls,
         &upstream_bounds(&Limits::default()),
         &dialer,
         &HasAnswered::default(),
     );
     let body = Empty::new().map_err(|never| match never {}).boxed_unsync();
-    let request = Request::get(format!("{url}{PLUGIN_STATUS_PATH}"))
-        .header("host", address.to_string())
+    let (scheme, authority) = (server.scheme.as_str(), server.authority());
+    let request = Request::get(format!("{scheme}://{authority}{PLUGIN_STATUS_PATH}"))
+        .header("host", authority)
         .body(body)?;
     let response = client.send(request).await.map_err(|error| match error {
         UpstreamError::Connect { cause, .. }
@@ -103,11 +102,33 @@ async fn fetch(address: SocketAddr, secure: bool) -> Result<Bytes, QueryError> {
         {
             QueryError::NotListening
         }
+        UpstreamError::Connect { cause, .. }
+            if cause.phase == Phase::Tls && cause.kind == FailureKind::Untrusted =>
+        {
+            QueryError::Other(format!(
+                "{}; name its CA with --ca FILE",
+                error_chain(&error)
+            ))
+        }
         other => other.into(),
     })?;
+    if let Some(reason) = refusal(&response, address) {
+        return Err(QueryError::Other(reason));
+    }
     let body = Limited::new(response.into_body(), MAX_RESPONSE_BYTES);
     let body = body.collect().await;
     Ok(body
         .map_err(|error| QueryError::Other(error.to_string()))?
         .to_bytes())
+}
+
+/// Why the gateway does not show the page; `None` if it does, or if it is no gateway.
+fn refusal<B>(response: &Response<B>, address: &GatewayAddress) -> Option<String> {
+    let text = |name: &str| response.headers().get(name)?.to_str().ok();
+    let kind = text("ouli-error")?;
+    let detail = text("ouli-error-detail").unwrap_or(kind);
+    Some(match address.is_secure() || kind != "request" {
+        true => detail.to_owned(),
+        false => format!("{detail}, as in --address {}", address.secure()),
+    })
 }

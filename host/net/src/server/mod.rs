@@ -11,7 +11,7 @@ mod context;
 mod dispatch;
 mod error;
 mod expected_body;
-mod frames;
+pub(crate) mod frames;
 mod half_close;
 mod head_error;
 mod head_limits;

@@ -7,8 +7,8 @@ use http_body::Body as _;
 use super::body_timeout::Body;
 use super::continue_gate::ContinueGate;
 use super::request_body::{LastWrite, TimedRequestBody};
-use super::resend::Resends;
-use super::resendable_body::ResendableBody;
+use super::resend::{Loss, Resends};
+use super::resendable_body::{InMemoryBody, ResendableBody};
 use super::stream_permit::StreamPermit;
 use crate::http::forwarding;
 
@@ -30,17 +30,22 @@ pub(super) struct PooledRequest {
 
 impl PooledRequest {
     pub(super) fn new(
-        request: Request<Body>,
+        mut request: Request<Body>,
         gate: Option<ContinueGate>,
         last_write: Option<LastWrite>,
         max_kept: usize,
     ) -> Self {
+        let is_in_memory = request.extensions_mut().remove::<InMemoryBody>().is_some();
         let (head, body) = request.into_parts();
+        let resendable = |body| match is_in_memory {
+            true => ResendableBody::in_memory(body),
+            false => ResendableBody::new(body, max_kept),
+        };
         Self {
             uri: head.uri.clone(),
             method: head.method.clone(),
             head: Some(head),
-            body: (!body.is_end_stream()).then(|| ResendableBody::new(body, max_kept)),
+            body: (!body.is_end_stream()).then(|| resendable(body)),
             gate,
             last_write,
             is_detached: false,
@@ -81,6 +86,12 @@ impl PooledRequest {
         head.uri.clone_from(&self.uri);
         self.head = Some(head);
         self.can_resend()
+    }
+
+    /// Counts a connection that was closed before this request was sent. True if another may be
+    /// tried.
+    pub(super) fn is_allowed_again(&mut self) -> bool {
+        self.resends.allow(Loss::Unprocessed)
     }
 
     pub(super) fn can_resend(&self) -> bool {

@@ -25,9 +25,22 @@ struct Source {
     replay: VecDeque<Bytes>,
     replayed_trailers: Option<HeaderMap>,
     kept: Option<Kept>,
-    max_kept: usize,
+    keeps: Keeps,
     progress: Progress,
 }
+
+/// How much of a body is kept.
+#[derive(Clone, Copy)]
+enum Keeps {
+    /// Copies of its first bytes, up to this number.
+    Copies(usize),
+    /// All of it. It is in memory in any case.
+    All,
+}
+
+/// An extension of a request: its body is in memory, so that keeping it costs nothing.
+#[derive(Clone, Copy, Debug)]
+pub struct InMemoryBody;
 
 /// What was taken from the body.
 #[derive(Default)]
@@ -49,8 +62,12 @@ enum Progress {
 
 impl Kept {
     /// Keeps a frame. False if that exceeds the limit.
-    fn add(&mut self, frame: &Frame<Bytes>, max: usize) -> bool {
+    fn add(&mut self, frame: &Frame<Bytes>, keeps: Keeps) -> bool {
         if let Some(data) = frame.data_ref() {
+            let Keeps::Copies(max) = keeps else {
+                self.earlier.push(data.clone());
+                return true;
+            };
             if data.len() > max.saturating_sub(self.length) {
                 return false;
             }
@@ -67,13 +84,22 @@ impl Kept {
 impl ResendableBody {
     /// Keeps up to `max_kept` bytes.
     pub(super) fn new(body: Body, max_kept: usize) -> Self {
+        Self::keeping(body, Keeps::Copies(max_kept))
+    }
+
+    /// Keeps all of a body that is in memory.
+    pub(super) fn in_memory(body: Body) -> Self {
+        Self::keeping(body, Keeps::All)
+    }
+
+    fn keeping(body: Body, keeps: Keeps) -> Self {
         Self(Arc::new(Mutex::new(Source {
             body,
             attempt: 0,
             replay: VecDeque::new(),
             replayed_trailers: None,
             kept: None,
-            max_kept,
+            keeps,
             progress: Progress::Unread,
         })))
     }
@@ -133,8 +159,8 @@ impl Source {
         let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
         self.progress = match &frame {
             Some(Ok(frame)) => {
-                let max = self.max_kept;
-                self.kept.take_if(|kept| !kept.add(frame, max));
+                let keeps = self.keeps;
+                self.kept.take_if(|kept| !kept.add(frame, keeps));
                 Progress::Reading
             }
             Some(Err(_)) => Progress::Failed,

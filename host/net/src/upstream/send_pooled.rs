@@ -11,7 +11,7 @@ use super::client::UpstreamClient;
 use super::continue_gate::ContinueGate;
 use super::error::UpstreamError;
 use super::interim_responses::InterimLimiter;
-use super::pool::{Connection, Http1Connection, Http2Stream};
+use super::pool::{Connection, EndedUnused, Http1Connection, Http2Stream};
 use super::pooled_request::PooledRequest;
 use super::request_body::TimedRequestBody;
 use super::resend::{Loss, http2_loss};
@@ -36,8 +36,11 @@ impl UpstreamClient {
         connection: &AtomicU64,
     ) -> Result<Response<UpstreamBody>, UpstreamError> {
         loop {
-            let free = self.pool.checkout(request.needs_new).await;
-            let free = free.map_err(|error| self.explain(&**error, true))?;
+            let free = match self.pool.checkout(request.needs_new).await {
+                Ok(free) => free,
+                Err(error) if error.is::<EndedUnused>() && request.is_allowed_again() => continue,
+                Err(error) => return Err(self.explain(&**error, true)),
+            };
             let outcome = match free {
                 Connection::Http1(http1) => self.try_http1(http1, &mut request, interim).await,
                 Connection::Http2(stream) => {

@@ -20,6 +20,7 @@ use super::dial::{Dial, Socket};
 use super::early_close::EarlyCloseStream;
 use super::error::BoxError;
 use super::has_answered::HasAnswered;
+use super::inspected_stream::InspectedStream;
 use super::slow_start::SlowStartStream;
 use super::tasks::{DeferredExecutor, spawn};
 use crate::http::authority::to_origin_form;
@@ -152,7 +153,7 @@ impl TunnelConnector {
             .max_send_buf_size(self.send_buffer)
             // Opens no stream before the server's settings, which tell whether it may.
             .initial_max_send_streams(0)
-            .handshake(TokioIo::new(io))
+            .handshake(TokioIo::new(InspectedStream::new(io)))
             .await?;
         let allowed = poll_fn(|cx| {
             tasks.poll(cx);

@@ -24,12 +24,15 @@ use ouli_codec::grpc::{self, MessageSplitter};
 use ouli_config::Limits;
 use ouli_message::stream::{Ending, MessageKind, Payload, Protocol};
 use ouli_net::drain::DrainSignal;
+use ouli_net::server::IncomingBodyError;
 
 /// A call in progress.
 pub(super) struct CallReplay {
     cursor: ConversationCursor,
     /// The client understands a status after a response that is incomplete.
     is_http2: bool,
+    /// The client has reset its stream.
+    has_left: bool,
     body: RequestBody,
     /// The bytes that were read of the body; none if the request cannot be forwarded any more.
     pub(super) consumed: Option<BytesMut>,
@@ -93,6 +96,7 @@ impl CallReplay {
                 (queue, claimed, expected_keys),
             ),
             is_http2: request.version() >= Version::HTTP_2,
+            has_left: false,
             body: request.into_body(),
             consumed: None,
             splitter: MessageSplitter::new(limits.grpc_message as u64),
@@ -217,6 +221,9 @@ impl CallReplay {
                 () = sender.closed() => return Err(ClientGone),
             };
             if let Err(error) = received {
+                if self.has_left {
+                    return Err(ClientGone);
+                }
                 self.cursor.count_error(&error);
                 return self.end_with_error(sender, &error).await;
             }
@@ -247,7 +254,10 @@ impl CallReplay {
                 self.splitter.finish().map_err(invalid)?;
                 return self.cursor.receive_end();
             }
-            Some(Err(error)) => return Err(ExchangeError::Downstream(error.to_string())),
+            Some(Err(error)) => {
+                self.has_left = self.is_http2 && matches!(error, IncomingBodyError::Transport(_));
+                return Err(ExchangeError::Downstream(error.to_string()));
+            }
             Some(Ok(frame)) => frame.into_data().unwrap_or_default(),
         };
         if let Some(received) = &mut self.consumed {

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use crate::handler::{Endpoint, ExchangeError, RequestContext, Snapshot};
-use crate::replay::Lookup;
+use crate::replay::{EarlyLeave, Lookup, NOT_AWAITED, NOT_SENT};
 use crate::session::{
     ClaimedEntry, Entry, Outcome, ReplayQueue, Session, UnmatchedMessage, violation_key,
 };
@@ -19,7 +19,7 @@ use ouli_message::stream::{Ending, Message, MessageKind, Payload, Protocol, Side
 use ouli_plugin::{ConversationMessage, PluginFailure};
 
 /// The position of a client in the conversation that is selected for it. Counts a hit when it is
-/// dropped, unless the conversation failed.
+/// dropped, and whether messages are left, unless the conversation failed.
 pub(super) struct ConversationCursor {
     snapshot: Arc<Snapshot>,
     endpoint: Arc<Endpoint>,
@@ -378,10 +378,32 @@ fn have_same_response_head(one: &Entry, other: &Entry, protocol: Protocol) -> bo
                 && one.response.fields == other.response.fields))
 }
 
+impl ConversationCursor {
+    /// Counts a conversation of which messages are left.
+    fn count_early_leave(&mut self) {
+        self.skip_passed();
+        let Some(entry) = self.entry() else {
+            return;
+        };
+        let messages = self.messages();
+        let count = |messages: &[Message]| messages.iter().filter(|it| has_key(&it.kind)).count();
+        let rest = messages.get(self.position..).unwrap_or_default();
+        let Some(next) = rest.iter().find(|message| has_key(&message.kind)) else {
+            return;
+        };
+        let why = match next.side {
+            Side::Client => NOT_SENT,
+            Side::Server => NOT_AWAITED,
+        };
+        EarlyLeave::of_messages(&self.session, entry, count(messages)).count(count(rest), why);
+    }
+}
+
 impl Drop for ConversationCursor {
     fn drop(&mut self) {
         if !self.is_failed {
             self.session.counters().count(Outcome::Hit);
+            self.count_early_leave();
         }
     }
 }

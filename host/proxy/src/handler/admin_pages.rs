@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
 
 use super::error::ExchangeError;
 use super::response_body::OutgoingBody;
-use super::session_pages::SessionPage;
+use super::session_pages::{READ, SessionPage};
 use super::shared_state::SharedState;
 use ouli_net::upstream::OwnListeners;
 
@@ -81,9 +81,6 @@ pub(super) async fn admin_response<B>(
         None => json_response((shared.plugin_status_page)()),
     }))
 }
-
-/// The methods of a page that changes nothing.
-pub(super) const READ: &str = "GET, HEAD";
 
 fn is_read(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD)

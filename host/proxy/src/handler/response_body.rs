@@ -15,6 +15,7 @@ use super::request_trace::RequestTrace;
 use super::shared_state::{SharedState, StreamPermit};
 use crate::conversation::FrameReceiver;
 use crate::record::{BackgroundRead, TeedResponseBody};
+use crate::replay::EarlyLeave;
 use crate::replay::shutdown_watch::{ShutdownPhase, ShutdownWatch};
 use crate::replay::timed_body::{PolledFrame, TimedBody};
 use ouli_net::server::RequestGuard;
@@ -98,6 +99,13 @@ impl OutgoingBody {
 
     pub(crate) fn timed(timed: TimedBody) -> Self {
         Self::new(Source::Timed(Box::new(timed))).long_lived(true)
+    }
+
+    /// Counts a client that leaves a stream from the cassette before its end.
+    pub(crate) fn count_early_leave(&mut self, early_leave: Option<EarlyLeave>) {
+        if let Source::Timed(timed) = &mut self.source {
+            timed.count_early_leave(early_leave);
+        }
     }
 
     pub(crate) fn conversation(frames: FrameReceiver) -> Self {

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use http::Method;
 use serde_json::{Value, json};
 
-use super::admin_pages::READ;
 use super::error::ExchangeError;
 use super::session_selection::decode_session_name;
 use super::shared_state::SharedState;
@@ -15,6 +14,9 @@ const PREFIX: &str = "/__ouli/sessions/";
 
 /// The end of the path of a mark.
 const MARK: &str = "/mark";
+
+/// The methods of a page that changes nothing.
+pub(super) const READ: &str = "GET, HEAD";
 
 /// A page of the session of this name.
 #[derive(Debug, PartialEq, Eq)]

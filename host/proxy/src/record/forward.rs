@@ -16,7 +16,9 @@ use crate::handler::{AccessOutcome, ExchangeError, RequestBody, RequestContext};
 use ouli_config::Scheme;
 use ouli_net::http::{forwarding, upgrade, validation};
 use ouli_net::server::InterimSender;
-use ouli_net::upstream::{self, OnInterim, UpstreamBody, UpstreamClient, UpstreamError};
+use ouli_net::upstream::{
+    self, InMemoryBody, OnInterim, UpstreamBody, UpstreamClient, UpstreamError,
+};
 
 /// The body of a forwarded request.
 pub(crate) enum ForwardedBody {
@@ -35,7 +37,11 @@ pub(super) async fn send(
     body: ForwardedBody,
 ) -> Result<Response<UpstreamBody>, ExchangeError> {
     let (route, client) = context.upstream()?;
+    let is_in_memory = matches!(body, ForwardedBody::Whole(..));
     let mut request = Request::new(into_body(body));
+    if is_in_memory {
+        request.extensions_mut().insert(InMemoryBody);
+    }
     *request.method_mut() = head.method;
     let uri = route
         .uri(&head.target, head.authority.as_ref())

@@ -44,15 +44,21 @@ impl<'a> TruncatedParts<'a> {
     /// True if a recorded request was truncated after the bytes received so far, or after fewer of
     /// them. Equal requests may have been truncated after more, and keep their order.
     pub(super) fn match_early(&mut self, received: &[u8]) -> Result<bool, ExchangeError> {
+        let mut tried = None;
         while let Some(length) = self.next_early
             && length <= received.len() as u64
         {
             self.next_early = self.early_lengths.next();
+            tried = Some(length);
             let part = Bytes::copy_from_slice(part_of(received, length));
             self.found.extend(self.matching_key(length, &part)?);
         }
+        let Some(tried) = tried.filter(|_| !self.found.is_empty()) else {
+            return Ok(false);
+        };
         let (method, path) = (&self.head.method, self.head.target.path());
-        Ok(!self.found.is_empty() && !self.index.has_longer_before(method, path, &self.found))
+        let index = &self.index;
+        Ok(!index.has_longer_before(method, path, &self.found, tried))
     }
 
     /// The lookup of a request that is answered before its end.

@@ -1,6 +1,7 @@
 //! Replay: sends recorded responses to clients, with their recorded timing if configured.
 
 mod client_capabilities;
+mod early_leave;
 mod early_replay;
 mod lookup;
 mod recorded_body;
@@ -14,6 +15,7 @@ pub(crate) mod shutdown_watch;
 pub(crate) mod timed_body;
 
 pub(crate) use client_capabilities::ClientCapabilities;
+pub(crate) use early_leave::{EarlyLeave, NOT_AWAITED, NOT_SENT};
 pub(crate) use lookup::{Lookup, exhausted_policy, look_up_request, miss_error};
 pub(crate) use recorded_failure::wait_until_due;
 pub(crate) use recorded_response::recorded_response;

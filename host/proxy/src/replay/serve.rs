@@ -8,6 +8,7 @@ use http::header::EXPECT;
 use http::{Request, Response};
 
 use super::client_capabilities::ClientCapabilities;
+use super::early_leave::EarlyLeave;
 use super::early_replay::TruncatedParts;
 use super::lookup::{Lookup, decoding_bounds, exhausted_policy, find, look_up_request, miss_error};
 use super::recorded_failure::replay_failure;
@@ -87,7 +88,9 @@ pub(crate) async fn serve_hit(
     if let Some(failure) = entry.failure_without_response() {
         return Err(replay_failure(context, failure).await);
     }
-    let response = recorded_response(context, entry, client).await?;
+    let mut response = recorded_response(context, entry, client).await?;
+    let early_leave = EarlyLeave::of_chunks(&context.session, entry);
+    response.body_mut().count_early_leave(early_leave);
     context.session.counters().count(Outcome::Hit);
     context.trace.set_outcome(AccessOutcome::Hit);
     Ok(response)

@@ -12,6 +12,7 @@ use http_body::Frame;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, Sleep};
 
+use super::early_leave::{EarlyLeave, NOT_AWAITED};
 use ouli_config::Timing;
 use ouli_message::failure::{Failure, FailureKind};
 use ouli_message::stream::{Chunk, Ending};
@@ -32,6 +33,10 @@ pub(crate) struct TimedBody {
     /// Ready when the last chunk is sent: an abort drops chunks that are not sent yet.
     last_chunk_sent: Option<oneshot::Receiver<()>>,
     flushed: bool,
+    /// Counts a client that leaves before the last chunk.
+    early_leave: Option<EarlyLeave>,
+    /// The end of the content coding is a chunk of its own, and no part of the stream.
+    coding_end: usize,
 }
 
 struct Clock {
@@ -144,7 +149,16 @@ impl TimedBody {
             skip_delays: false,
             clock: None,
             flushed: false,
+            early_leave: None,
+            coding_end: 0,
         }
+    }
+
+    /// Counts a client that leaves before the last chunk.
+    pub(crate) fn count_early_leave(&mut self, early_leave: Option<EarlyLeave>) {
+        let parts = early_leave.as_ref().map_or(0, EarlyLeave::total);
+        self.coding_end = self.chunks.len().saturating_sub(parts);
+        self.early_leave = early_leave;
     }
 
     /// True if only the end is left.
@@ -234,6 +248,15 @@ impl TimedBody {
             clock.timer.as_mut().reset(at);
         }
         clock.timer.as_mut().poll(cx)
+    }
+}
+
+impl Drop for TimedBody {
+    fn drop(&mut self) {
+        let left = self.chunks.len().saturating_sub(self.coding_end);
+        if let Some(early_leave) = self.early_leave.as_ref().filter(|_| left > 0) {
+            early_leave.count(left, NOT_AWAITED);
+        }
     }
 }
 

@@ -14,6 +14,15 @@ use ouli_config::Defect;
 /// Maximum number of lines of each kind that are kept of forgotten sessions.
 const MAX_LINES: usize = 64;
 
+/// What happens to an idle session with exchanges that are not written yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unwritten {
+    /// It stays open.
+    Keep,
+    /// It gives its place at once, and what it holds is freed once they are written.
+    Close,
+}
+
 /// The closed sessions by name.
 #[derive(Default)]
 pub(super) struct ClosedSessions {

@@ -4,17 +4,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::closed_sessions::Unwritten;
 use super::registry::Sessions;
 use super::session_state::Session;
-
-/// What happens to an idle session with exchanges that are not written yet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Unwritten {
-    /// It stays open.
-    Keep,
-    /// It gives its place at once, and what it holds is freed once they are written.
-    Close,
-}
 
 impl Sessions {
     /// Closes the sessions that nobody has used for `limits.session_idle_timeout`.

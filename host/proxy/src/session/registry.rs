@@ -8,9 +8,8 @@ use std::time::{Duration, Instant};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::Semaphore;
 
-use super::closed_sessions::ClosedSessions;
+use super::closed_sessions::{ClosedSessions, Unwritten};
 use super::error::SessionError;
-use super::idle_sessions::Unwritten;
 use super::indexes::Indexes;
 use super::session_state::Session;
 use ouli_cassette::{CassetteDir, SessionName, WriteError};

@@ -52,12 +52,14 @@ impl Index {
     }
 
     /// True if a request with these keys should be read further, because an exchange that was
-    /// recorded before the one to replay has a longer part and may match too.
+    /// recorded before the one to replay is truncated after more than `tried` bytes, and may match
+    /// too.
     pub(crate) fn has_longer_before(
         &self,
         method: &Method,
         path: &str,
         found: &[TruncatedKey],
+        tried: u64,
     ) -> bool {
         let Some(longest) = found.last() else {
             return false;
@@ -69,7 +71,7 @@ impl Index {
         let before = &state.entries[..next.unwrap_or(state.entries.len())];
         before.iter().any(|(entry, _)| {
             let request = &entry.request;
-            request.truncated_at > Some(longest.0)
+            request.truncated_at > Some(tried)
                 && request.method == *method
                 && request.path() == path
                 && !entry.is_used()

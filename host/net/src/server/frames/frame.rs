@@ -4,13 +4,13 @@
 pub(in crate::server) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// Bytes of a frame header (section 4.1).
-pub(in crate::server) const FRAME_HEADER_LEN: usize = 9;
+pub(crate) const FRAME_HEADER_LEN: usize = 9;
 
 /// Frame types (section 6).
-pub(in crate::server) const DATA: u8 = 0;
-pub(in crate::server) const HEADERS: u8 = 1;
+pub(crate) const DATA: u8 = 0;
+pub(crate) const HEADERS: u8 = 1;
 pub(super) const PRIORITY: u8 = 2;
-pub(super) const RST_STREAM: u8 = 3;
+pub(in crate::server) const RST_STREAM: u8 = 3;
 pub(in crate::server) const SETTINGS: u8 = 4;
 pub(in crate::server) const PING: u8 = 6;
 pub(in crate::server) const GOAWAY: u8 = 7;
@@ -19,25 +19,25 @@ pub(super) const CONTINUATION: u8 = 9;
 
 /// Frame flags (section 6). ACK belongs to SETTINGS and PING, END_STREAM to DATA and HEADERS.
 pub(in crate::server) const ACK: u8 = 1;
-pub(in crate::server) const END_STREAM: u8 = 1;
-pub(in crate::server) const END_HEADERS: u8 = 4;
-pub(super) const PADDED: u8 = 8;
-pub(super) const PRIORITY_FLAG: u8 = 0x20;
+pub(crate) const END_STREAM: u8 = 1;
+pub(crate) const END_HEADERS: u8 = 4;
+pub(crate) const PADDED: u8 = 8;
+pub(crate) const PRIORITY_FLAG: u8 = 0x20;
 
 /// An error code (section 7).
 const ENHANCE_YOUR_CALM: u32 = 0xb;
 
 /// The header of a frame.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::server) struct FrameHeader {
-    pub(in crate::server) length: usize,
-    pub(in crate::server) kind: u8,
-    pub(in crate::server) flags: u8,
-    pub(in crate::server) stream_id: u32,
+pub(crate) struct FrameHeader {
+    pub(crate) length: usize,
+    pub(crate) kind: u8,
+    pub(crate) flags: u8,
+    pub(crate) stream_id: u32,
 }
 
 impl FrameHeader {
-    pub(in crate::server) fn parse(bytes: [u8; FRAME_HEADER_LEN]) -> Self {
+    pub(crate) fn parse(bytes: [u8; FRAME_HEADER_LEN]) -> Self {
         let [high, middle, low, kind, flags, stream_id @ ..] = bytes;
         Self {
             length: usize::from(high) << 16 | usize::from(middle) << 8 | usize::from(low),

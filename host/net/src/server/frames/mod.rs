@@ -13,10 +13,11 @@ mod tests;
 
 #[cfg(test)]
 pub(super) use connection_state::announces_window;
-pub(super) use frame::{ACK, END_HEADERS, HEADERS, PING, PREFACE, encode_frame, rejection_frames};
-#[cfg(test)]
-pub(super) use frame::{
-    DATA, END_STREAM, FRAME_HEADER_LEN, FrameHeader, GOAWAY, SETTINGS, WINDOW_UPDATE,
+pub(super) use frame::{ACK, PING, PREFACE, encode_frame, rejection_frames};
+pub(crate) use frame::{
+    DATA, END_HEADERS, END_STREAM, FRAME_HEADER_LEN, FrameHeader, HEADERS, PADDED, PRIORITY_FLAG,
 };
+#[cfg(test)]
+pub(super) use frame::{GOAWAY, RST_STREAM, SETTINGS, WINDOW_UPDATE};
 pub(super) use inspector::FrameInspector;
 pub(super) use synthetic_handshake::SyntheticHandshake;

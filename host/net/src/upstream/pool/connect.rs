@@ -14,6 +14,7 @@ use crate::upstream::connector::UpstreamConnection;
 use crate::upstream::dial::Socket;
 use crate::upstream::early_close::EarlyCloseStream;
 use crate::upstream::error::BoxError;
+use crate::upstream::inspected_stream::InspectedStream;
 use crate::upstream::slow_start::SlowStartStream;
 use crate::upstream::tasks::{self, DeferredExecutor};
 
@@ -99,7 +100,9 @@ impl Pool {
             .max_send_buf_size(self.bounds.send_buffer)
             .initial_stream_window_size(self.bounds.stream_window)
             .initial_connection_window_size(self.bounds.connection_window)
-            .handshake(TokioIo::new(io))
+            .handshake(TokioIo::new(
+                Box::new(InspectedStream::new(io)) as Box<dyn Socket>
+            ))
             .await?;
         let number = {
             let mut state = self.state.lock();

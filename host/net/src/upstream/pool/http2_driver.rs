@@ -17,6 +17,12 @@ use crate::upstream::error::BoxError;
 use crate::upstream::request_body::TimedRequestBody;
 use crate::upstream::tasks::{Deferred, DeferredExecutor};
 
+/// An HTTP/2 connection ended before it had taken a request, for example because the upstream shuts
+/// down. Another connection may be accepted.
+#[derive(Debug, thiserror::Error)]
+#[error("the connection ended before it had taken a request")]
+pub(in crate::upstream) struct EndedUnused(#[source] BoxError);
+
 type Dispatcher = http2::Connection<TokioIo<Box<dyn Socket>>, TimedRequestBody, DeferredExecutor>;
 
 /// The limit of streams that h2 starts with, which no upstream announces: the pool counts streams
@@ -107,7 +113,11 @@ impl Driver {
             && let Some(pool) = self.pool.upgrade()
             && !pool.end(self.number)
         {
-            self.attempt.fail(error);
+            let has_settings = self.allowed != BEFORE_SETTINGS;
+            self.attempt.fail(match has_settings {
+                true => EndedUnused(error).into(),
+                false => error,
+            });
         }
     }
 }

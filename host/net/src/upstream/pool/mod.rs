@@ -12,4 +12,5 @@ mod idle;
 mod state;
 
 pub(super) use connection::{Connection, Http1Connection, Http2Stream};
+pub(super) use http2_driver::EndedUnused;
 pub(super) use state::Pool;
