@@ -187,6 +187,9 @@ mod tests {
         }
     }
 
+    /// A change of the text of a cassette.
+    type Edit = fn(&str) -> String;
+
     /// A folder whose session `x` has two exchanges with edits.
     fn edited(edit: impl Fn(&str) -> String) -> (TempDir, CassetteDir) {
         let home = tempdir().unwrap();
@@ -254,7 +257,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_accepted_leaves_the_cassette_as_it_is() {
-        let cases: [(fn(&str) -> String, &str); 2] = [
+        let cases: [(Edit, &str); 2] = [
             (edit_target, "exchange 1: a secret; remove it"),
             (
                 |text| text.replacen("\"status\"", "\"state\"", 1),

@@ -1,7 +1,7 @@
 //! The command that a report suggests, with its purpose.
 
+use super::cause::Cause;
 use super::guidance::Guidance;
-use super::report::Cause;
 
 /// A command for users to type.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,6 +2,7 @@
 //! would make them match.
 
 mod advice;
+mod cause;
 mod change;
 mod difference;
 #[cfg(test)]
@@ -29,10 +30,11 @@ mod unavailable_tests;
 mod withhold;
 
 pub use advice::{Advice, Purpose};
+pub use cause::Cause;
 pub use change::{Change, IgnoreList};
 pub use difference::Difference;
 pub use guidance::{Guidance, Remedy};
 pub use rank::rank;
-pub use report::{Candidate, Cause, Miss, MissedRequest, Nearest, report};
+pub use report::{Candidate, Miss, MissedRequest, Nearest, report};
 pub use resolution::Resolution;
 pub use unavailable::{DamagedExchange, Unavailable};

@@ -2,9 +2,10 @@
 
 use serde_json::{Map, Value, json};
 
+use super::cause::Cause;
 use super::difference::Difference;
 use super::guidance::Remedy;
-use super::report::{Cause, Miss, Nearest};
+use super::report::{Miss, Nearest};
 use super::resolution::Resolution;
 
 /// The problem type (RFC 9457, section 3.1.1). It is part of the public interface.

@@ -1,6 +1,7 @@
 //! Builds the report of a miss.
 
 use super::advice::Advice;
+use super::cause::Cause;
 use super::change::Change;
 use super::difference::{Difference, Differences, differences};
 use super::guidance::{Guidance, Remedy};
@@ -32,27 +33,6 @@ pub struct MissedRequest {
     pub unavailable: Unavailable,
     /// What the report needs to know of the gateway.
     pub guidance: Guidance,
-}
-
-/// Why a request has no match.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cause {
-    /// The session has no cassette.
-    NoCassette,
-    /// The session's cassette holds no exchange.
-    Empty,
-    /// No recorded request has its key.
-    NoMatch,
-    /// A recorded request has its key, but the exchange was edited, which `strict` refuses.
-    Edited {
-        /// The number of the exchange.
-        exchange: u64,
-    },
-    /// Recorded requests have its key, but all were replayed and `on_exhausted = "miss"` is set.
-    Exhausted {
-        /// Number of recorded requests with its key.
-        recorded: usize,
-    },
 }
 
 /// A recorded request that may be similar.

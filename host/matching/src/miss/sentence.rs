@@ -1,6 +1,7 @@
 //! The texts of a report that stand on one line: for logs, for clients, and for close reasons.
 
-use super::report::{Cause, Miss, Nearest};
+use super::cause::Cause;
+use super::report::{Miss, Nearest};
 use super::resolution::Resolution;
 use super::truncate::shorten;
 

@@ -1,8 +1,9 @@
 //! The report of a miss for the terminal: aligned lines without colours.
 
+use super::cause::Cause;
 use super::difference::Difference;
 use super::guidance::Remedy;
-use super::report::{Cause, Miss, Nearest};
+use super::report::{Miss, Nearest};
 use super::sentence::REPEAT;
 
 /// Cells wider than this do not widen their column.

@@ -10,8 +10,8 @@ use ouli_plugin::Source;
 const MAX_TRIED: usize = 200;
 
 /// The errors of the settings of a built-in plugin that was rejected, a line each. Each has its
-/// place, which `place_of` finds by the path. Empty for another plugin, and if each setting is valid
-/// alone.
+/// place, which `place_of` finds by the path. Empty for another plugin, and if each setting is
+/// valid alone.
 pub(super) fn errors(
     swap: &PluginSwap<'_>,
     source: &Source,

@@ -1,0 +1,22 @@
+//! Why a request has no match.
+
+/// Why a request has no match.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// The session has no cassette.
+    NoCassette,
+    /// The session's cassette holds no exchange.
+    Empty,
+    /// No recorded request has its key.
+    NoMatch,
+    /// A recorded request has its key, but the exchange was edited, which `strict` refuses.
+    Edited {
+        /// The number of the exchange.
+        exchange: u64,
+    },
+    /// Recorded requests have its key, but all were replayed and `on_exhausted = "miss"` is set.
+    Exhausted {
+        /// Number of recorded requests with its key.
+        recorded: usize,
+    },
+}
