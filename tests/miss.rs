@@ -306,3 +306,46 @@ fn a_report_shows_no_secret_that_the_body_names_and_the_target_repeats() {
         assert!(!shown.contains(secret.as_str()), "{shown}");
     }
 }
+
+/// A JSON object with an array of so many numbers.
+fn numbers(count: usize, last: &str) -> String {
+    format!("{{\"numbers\": [{}{last}]}}", "0,".repeat(count))
+}
+
+#[test]
+fn large_bodies_are_compared_by_size_and_digest() {
+    let folder = gateway::echoed(|client| {
+        client.post("/x", JSON, &numbers(100, "1"));
+        client.post("/x", JSON, &numbers(10_000, "1"));
+    });
+    let limits = "[limits]\nmiss_comparison = \"64 KiB\"";
+    let gateway = gateway::replay(&folder).section(limits).start();
+    let client = client::http1(&gateway);
+    let nearest = |body: &str| {
+        let problem = client.post("/x", JSON, body).json();
+        let nearest = problem["nearest"].as_array().unwrap().clone();
+        let difference = |nearest: &Value| nearest["differences"][0].clone();
+        let ordinals = nearest.iter().map(|it| it["exchange"].as_u64().unwrap());
+        (
+            ordinals.collect::<Vec<_>>(),
+            nearest.iter().map(difference).collect::<Vec<_>>(),
+        )
+    };
+    let (_, small) = nearest(&numbers(100, "2"));
+    assert_eq!(small[0]["at"], "/numbers/100", "{small:#?}");
+    let (_, large) = nearest(&numbers(10_000, "2"));
+    let text = large[0].to_string();
+    assert!(text.contains("20016 bytes, digest "), "{text}");
+    assert_eq!(large[0]["setting"], "matcher.ignore_body", "{text}");
+    let digest = |side: &str| {
+        large[0][side]
+            .as_str()
+            .map(|it| it.rsplit(' ').next().unwrap().to_owned())
+    };
+    assert_ne!(digest("sent"), digest("recorded"));
+    // Only the query differs: equal bodies have equal digests.
+    let problem = client.post("/x?q=1", JSON, &numbers(10_000, "1")).json();
+    let differences = problem["nearest"][0]["differences"].as_array().unwrap();
+    assert_eq!(differences.len(), 1, "{problem:#}");
+    assert_eq!(differences[0]["part"], "query");
+}

@@ -170,6 +170,42 @@ fn a_redacted_body_is_coded_anew_without_the_digests_of_the_recorded_bytes() {
     assert_eq!(decoder.finish().unwrap(), expected.as_bytes());
 }
 
+#[test]
+fn a_redacted_body_without_coding_has_no_digests_of_the_recorded_bytes() {
+    const DIGESTS: [&str; 5] = [
+        "x-amz-crc32",
+        "x-amz-checksum-sha256",
+        "x-goog-hash",
+        "content-md5",
+        "docker-content-digest",
+    ];
+    let digested = |text: &'static str| {
+        let reply = bytes(text).header("content-type", "application/json");
+        let names = DIGESTS.into_iter();
+        names.fold(reply, |reply, name| reply.header(name, "AAAA"))
+    };
+    let origin = origin::new()
+        .route("/secret", move |_| {
+            digested("{\"password\": \"canary-7f3a9c21\"}")
+        })
+        .route("/plain", move |_| digested("{\"n\": 1}"))
+        .start();
+    let gateway = gateway::record(&origin).start();
+    for path in ["/secret", "/plain"] {
+        client::http1(&gateway).get(path);
+    }
+    let folder = Arc::clone(&gateway.folder);
+    gateway.stop();
+    let gateway = gateway::replay(&folder).start();
+    let client = client::http1(&gateway);
+    for (path, expected) in [("/secret", ""), ("/plain", "AAAA")] {
+        let answer = client.get(path);
+        for name in DIGESTS {
+            assert_eq!(answer.header(name), expected, "{path} {name}");
+        }
+    }
+}
+
 /// Records a JSON body whose coded form contains more than the body.
 fn record_with_secret(coded: Vec<u8>) -> (Running, client::Answer) {
     let handler = move |_: &origin::Seen| {

@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+mod body_digest;
 mod coded_body;
 mod content;
 pub mod error_chain;
@@ -11,6 +12,7 @@ pub mod fields;
 pub mod glob;
 pub mod stream;
 
+pub use body_digest::is_body_digest;
 pub use coded_body::CodedBody;
 pub use content::Content;
 pub use exchange::{Exchange, Request, Response};

@@ -56,6 +56,10 @@ impl RedactionPass<'_> {
         }
         let format = BodyFormat::of(content_type.unwrap_or_default());
         let new = match format {
+            // `curl -d` names JSON a form.
+            BodyFormat::UrlEncoded if is_json_or_lines(body) => {
+                return self.redact_text(body, &BodyFormat::Text, levels);
+            }
             BodyFormat::UrlEncoded => map_text(body, |text| self.redact_form(text)),
             BodyFormat::Multipart(ref boundary) if levels > 0 => {
                 let parts = multipart::parse(body, boundary);
@@ -75,6 +79,17 @@ impl RedactionPass<'_> {
 
     /// Redacts a body that may be JSON. Without a text content type it must be UTF-8.
     fn redact_text(&mut self, body: &Bytes, format: &BodyFormat, levels: u8) -> RedactedBody {
+        if body.starts_with(BYTE_ORDER_MARK) {
+            let rest = body.slice(BYTE_ORDER_MARK.len()..);
+            let redacted = self.redact_text(&rest, format, levels);
+            let new = redacted.replacement;
+            return RedactedBody {
+                replacement: new.map(|new| [BYTE_ORDER_MARK, &new].concat().into()),
+                // Its positions are those of the rest.
+                document: None,
+                is_json: redacted.is_json,
+            };
+        }
         let utf8 = std::str::from_utf8(body);
         if let Ok(text) = utf8
             && (*format == BodyFormat::Json || text.trim_start().starts_with(['{', '[', '"']))
@@ -197,8 +212,22 @@ impl RedactedBody {
     }
 }
 
+/// The byte order mark of UTF-8, which some programs write before JSON (RFC 8259, section 8.1).
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// Maximum nesting of JSON in strings and of bodies in multipart parts.
 const LEVELS: u8 = 1;
+
+/// True if a body is JSON or has a line of JSON, whatever its content type.
+fn is_json_or_lines(body: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(body) else {
+        return false;
+    };
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text).trim_start();
+    text.starts_with(['{', '['])
+        && (Document::parse(Bytes::copy_from_slice(text.as_bytes())).is_some()
+            || text.lines().any(|line| json_in_line(line).is_some()))
+}
 
 fn json_in_line(line: &str) -> Option<(usize, Document)> {
     let json = line.strip_prefix("data:").unwrap_or(line).trim();

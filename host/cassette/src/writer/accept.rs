@@ -187,9 +187,6 @@ mod tests {
         }
     }
 
-    /// A change of the text of a cassette.
-    type Edit = fn(&str) -> String;
-
     /// A folder whose session `x` has two exchanges with edits.
     fn edited(edit: impl Fn(&str) -> String) -> (TempDir, CassetteDir) {
         let home = tempdir().unwrap();
@@ -255,9 +252,12 @@ mod tests {
         assert_eq!(ordinals, [1, 2, 3, 4]);
     }
 
+    /// Damages the text of a cassette.
+    type Damage = fn(&str) -> String;
+
     #[test]
     fn what_cannot_be_accepted_leaves_the_cassette_as_it_is() {
-        let cases: [(Edit, &str); 2] = [
+        let cases: [(Damage, &str); 2] = [
             (edit_target, "exchange 1: a secret; remove it"),
             (
                 |text| text.replacen("\"status\"", "\"state\"", 1),

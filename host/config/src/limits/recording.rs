@@ -45,8 +45,8 @@ macro_rules! recording_limits {
     recorder_queue_timeout: Duration = 10 * SECOND, Time(MS..=DAY),
         "longer than a disk stalls, shorter than clients wait for a response";
     /// Exchanges that are read to their end without a client: it left before the response or
-    /// before its end, or has a response that ended before its request. A further one is recorded as far
-    /// as it is read if only the request is incomplete, else not at all.
+    /// before its end, or has a response that ended before its request. A further one is recorded
+    /// as far as it is read if only the request is incomplete, else not at all.
     background_reads: usize = 256, Count(0..=1_000_000), RestartOnly,
         "each holds a connection to its upstream or its client";
     /// Time for such a read.
@@ -64,6 +64,10 @@ macro_rules! recording_limits {
     /// Decoded size of all messages of one stream. An exchange with more is not recorded.
     decompressed_stream: usize = 256 * MIB, Bytes(MIB..=64 * GIB), RestartOnly,
         "equals `memory`";
+    /// Memory for comparing a request with recorded ones in the report of a miss. A body that takes
+    /// more than a quarter of it is compared by its size and digest.
+    miss_comparison: usize = 16 * MIB, Bytes(64 * KIB..=GIB),
+        "bodies of 1 MiB are compared value by value, some 50 ms of processor time";
     /// Sessions in use. Beyond it the least recently used idle ones are closed; if none is idle, a
     /// request for a further one gets 503.
     sessions: usize = 1024, Count(1..=1_000_000),

@@ -11,8 +11,8 @@ use std::time::Duration;
 /// The time until the next attempt begins, unless one fails before (RFC 8305, section 5).
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 
-/// Attempts in progress. While there are as many, the next address waits until one fails.
-const MAX_ATTEMPTS: usize = 8;
+/// Attempts in progress. For one more, the oldest is given up.
+const MAX_ATTEMPTS: usize = 32;
 
 /// The result of the first attempt that succeeds; the others are dropped. If all fail, the last
 /// error; none if there is no address.
@@ -27,20 +27,20 @@ where
     let mut attempts = Vec::new();
     let mut failure = None;
     loop {
-        if attempts.len() < MAX_ATTEMPTS
-            && let Some(address) = waiting.pop_front()
-        {
+        if let Some(address) = waiting.pop_front() {
+            if attempts.len() == MAX_ATTEMPTS {
+                drop(attempts.remove(0));
+            }
             attempts.push(Box::pin(attempt(address)));
         }
         if attempts.is_empty() {
             return Err(failure);
         }
-        let may_begin_another = !waiting.is_empty() && attempts.len() < MAX_ATTEMPTS;
         let ended = first_to_end(&mut attempts);
-        let ended = if may_begin_another {
-            tokio::time::timeout(ATTEMPT_DELAY, ended).await.ok()
-        } else {
+        let ended = if waiting.is_empty() {
             Some(ended.await)
+        } else {
+            tokio::time::timeout(ATTEMPT_DELAY, ended).await.ok()
         };
         match ended {
             Some(Ok(connected)) => return Ok(connected),
@@ -97,6 +97,7 @@ mod tests {
     #[derive(Default)]
     struct Attempts {
         active: usize,
+        most_active: usize,
         /// The port of each attempt, and when it began.
         begun: Vec<(u16, Duration)>,
     }
@@ -111,6 +112,7 @@ mod tests {
         fn begin(&self, port: u16, start: Instant) -> Active {
             let mut log = self.0.borrow_mut();
             log.active += 1;
+            log.most_active = log.most_active.max(log.active);
             log.begun.push((port, start.elapsed()));
             Active(self.clone())
         }
@@ -175,9 +177,14 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn attempts_are_limited() {
-        let (connected, log) = run(&["10.0.0.1:1"; 20]).await;
+        let mut list = vec!["10.0.0.1:1"; 2 * MAX_ATTEMPTS];
+        let (connected, log) = run(&list).await;
         assert_eq!(connected, Err(Some("timeout")));
-        assert_eq!(log.0.borrow().begun.len(), MAX_ATTEMPTS);
+        assert_eq!(log.0.borrow().most_active, MAX_ATTEMPTS);
+        list.push("10.0.0.2:3");
+        let (connected, log) = run(&list).await;
+        assert_eq!(connected, Ok("10.0.0.2:3".parse().unwrap()));
+        assert_eq!(log.0.borrow().begun.len(), 2 * MAX_ATTEMPTS + 1);
     }
 
     #[test]

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio::time::Instant;
 
+use super::unmatched::{Unmatched, explain};
 use crate::handler::{Endpoint, ExchangeError, RequestContext, Snapshot};
 use crate::replay::{EarlyLeave, Lookup, NOT_AWAITED, NOT_SENT};
 use crate::session::{
-    ClaimedEntry, Entry, Outcome, ReplayQueue, Session, UnmatchedMessage, violation_key,
+    ClaimedEntry, Entry, Outcome, ReceivedMessage, ReplayQueue, Session, violation_key,
 };
 use ouli_codec::MessageView;
 use ouli_codec::websocket::Violation;
@@ -168,7 +169,11 @@ impl ConversationCursor {
             || self.matches_by_wildcard(&message)?
             || self.switch_for_key(key);
         if !found {
-            return Err(self.miss(Some(&message)));
+            return Err(self.miss(Some(ReceivedMessage {
+                view: &message,
+                size: bytes.len(),
+                key,
+            })));
         }
         self.received_keys.push(key);
         Ok(())
@@ -228,7 +233,7 @@ impl ConversationCursor {
     }
 
     /// The error for a message that is not recorded, or for the end of the client's messages.
-    fn miss(&mut self, message: Option<&Arc<dyn MessageView>>) -> ExchangeError {
+    fn miss(&mut self, message: Option<ReceivedMessage<'_>>) -> ExchangeError {
         self.is_failed = true;
         match self.explain_miss(message) {
             Ok(miss) => ExchangeError::Miss(Box::new(miss)),
@@ -236,22 +241,14 @@ impl ConversationCursor {
         }
     }
 
-    fn explain_miss(&self, message: Option<&Arc<dyn MessageView>>) -> Result<Miss, PluginFailure> {
-        let (plugins, endpoint) = (&self.snapshot.plugins, &self.endpoint);
-        let request = self
-            .lookup
-            .reported_view(plugins, &endpoint.name, &self.session)?;
-        let unmatched = UnmatchedMessage {
-            request: &request,
+    fn explain_miss(&self, message: Option<ReceivedMessage<'_>>) -> Result<Miss, PluginFailure> {
+        let unmatched = Unmatched {
             protocol: self.protocol,
             position: self.received_keys.len(),
             message,
-            guidance: self.snapshot.guidance(endpoint, self.session.name()),
         };
-        let (index, entries) = (&self.lookup.index, self.queue.entries());
-        let mut miss = index.explain_unmatched_message(unmatched, entries)?;
-        self.snapshot.withhold_secrets(&mut miss, &self.session);
-        Ok(miss)
+        let parties = (&*self.snapshot, &*self.endpoint, &*self.session);
+        explain(parties, &self.lookup, self.queue.entries(), unmatched)
     }
 
     /// Counts an error that the client receives. It is not counted earlier because the request may
@@ -343,7 +340,7 @@ impl ConversationCursor {
         let mut expected_keys = None;
         let found = self.queue.claim(|entry| {
             let other =
-                !Arc::ptr_eq(entry, &current) && have_same_response_head(entry, &current, protocol);
+                !Arc::ptr_eq(entry, &current) && entry.has_same_response_head(&current, protocol);
             expected_keys = other
                 .then(|| index.client_message_keys(entry, protocol).ok())
                 .flatten();
@@ -367,15 +364,6 @@ impl ConversationCursor {
 /// True if a message of the client has a key: it is expected again at replay.
 fn has_key(kind: &MessageKind) -> bool {
     kind.payload().is_some() || matches!(kind, MessageKind::Invalid { .. })
-}
-
-/// True if both conversations have the same response head. The head of a call does not count: it is
-/// sent after the cursor commits.
-fn have_same_response_head(one: &Entry, other: &Entry, protocol: Protocol) -> bool {
-    one.messages(protocol).is_some()
-        && (protocol == Protocol::Grpc
-            || (one.response.status == other.response.status
-                && one.response.fields == other.response.fields))
 }
 
 impl ConversationCursor {

@@ -8,6 +8,7 @@ mod grpc_call;
 mod response_frames;
 mod selection;
 mod start;
+mod unmatched;
 mod websocket;
 mod websocket_terms;
 

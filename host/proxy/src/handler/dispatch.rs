@@ -314,8 +314,10 @@ async fn serve_http(
 
 async fn serve_request(
     context: &RequestContext<'_>,
-    request: Request<RequestBody>,
+    mut request: Request<RequestBody>,
 ) -> Result<Response<OutgoingBody>, ExchangeError> {
+    let ended = request.body_mut().await_declared_end().await;
+    ended.map_err(|error| ExchangeError::Downstream(error.to_string()))?;
     let is_call = grpc::has_grpc_body(request.headers());
     match context.endpoint.configured.mode {
         Mode::Passthrough => record::passthrough(context, request).await,

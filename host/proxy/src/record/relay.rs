@@ -57,9 +57,9 @@ pub(crate) async fn record(
     forward_and_record(context, head, body, recording, None).await
 }
 
-/// Forwards the request and records the exchange, also if the client leaves before the response. With
-/// a `key`, the exchange is appended to the cassette, and the key is pending from the end of the
-/// response until it is written.
+/// Forwards the request and records the exchange, also if the client leaves before the response.
+/// With a `key`, the exchange is appended to the cassette, and the key is pending from the end of
+/// the response until it is written.
 pub(crate) async fn forward_and_record(
     context: &RequestContext<'_>,
     head: RequestHead,

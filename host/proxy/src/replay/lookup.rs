@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use crate::handler::{ExchangeError, RequestContext};
-use crate::session::{ExhaustedPolicy, Index, LookupResult, Session, TruncatedKey};
+use crate::session::{
+    ComparisonBudget, ExhaustedPolicy, Index, LookupResult, Session, TruncatedKey, body_digest,
+};
 use ouli_codec::{MessageView, content_coding};
 use ouli_matching::miss::Miss;
 use ouli_message::Request;
@@ -60,18 +62,15 @@ impl Lookup {
         endpoint: &Arc<str>,
         session: &Session,
     ) -> Result<Arc<dyn MessageView>, PluginFailure> {
-        let view = || {
-            plugins.view(
-                Arc::clone(endpoint),
-                Arc::clone(session.name()),
-                Arc::clone(&self.request),
-                Arc::clone(session.secrets()),
-            )
-        };
-        let read = view()?;
         // Reading a component registers the secrets in it.
+        let read = &self.request_view;
         let _ = (read.fields(), read.query(), read.path(), read.body());
-        view()
+        plugins.view(
+            Arc::clone(endpoint),
+            Arc::clone(session.name()),
+            Arc::clone(&self.request),
+            Arc::clone(session.secrets()),
+        )
     }
 }
 
@@ -145,10 +144,14 @@ fn explain(
 ) -> Result<Miss, PluginFailure> {
     let (snapshot, endpoint, session) = (&context.snapshot, &context.endpoint, &context.session);
     let plugins = &snapshot.plugins;
+    let mut budget = ComparisonBudget::new(snapshot.config.limits.miss_comparison);
     let view = lookup.reported_view(plugins, &endpoint.name, session)?;
+    let (body, key) = (lookup.request.body.inline().len(), &lookup.match_key.key);
+    let view = budget.admit(view, body, body_digest(key));
     let message = plugins.keyed_request(&view, session.secrets())?;
     let guidance = snapshot.guidance(endpoint, session.name());
-    let mut miss = lookup.index.explain_miss(message, replayed, guidance);
+    let index = &lookup.index;
+    let mut miss = index.explain_miss(message, key, budget, replayed, guidance);
     snapshot.withhold_secrets(&mut miss, session);
     Ok(miss)
 }

@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 use super::client_capabilities::ClientCapabilities;
 use ouli_codec::content_coding::{self, Coding};
-use ouli_message::{Fields, Request, Response};
+use ouli_message::{Fields, Request, Response, is_body_digest};
 
 /// The form in which a recorded response is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,7 +75,7 @@ impl Representation {
     /// True for a field that does not hold for this form. A digest covers the coded bytes
     /// (RFC 9530, section 2; RFC 9110, section 8.1), and so do the length and byte ranges.
     fn drops(self, name: &HeaderName) -> bool {
-        let is_digest = DIGESTS.contains(&name.as_str());
+        let is_digest = is_body_digest(name);
         match self {
             Self::AsRecorded => false,
             Self::Recoded => is_digest,
@@ -85,9 +85,6 @@ impl Representation {
         }
     }
 }
-
-/// Fields with a digest of the coded bytes.
-const DIGESTS: [&str; 4] = ["content-digest", "content-md5", "digest", "repr-digest"];
 
 /// True if the recorded codings were negotiated and this client does not accept them. A server
 /// that sends codings which the recorded request did not accept sends them to every client, and a

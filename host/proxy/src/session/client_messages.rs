@@ -7,17 +7,27 @@ use bytes::Bytes;
 
 use super::entry::Entry;
 use super::index::{Index, request_line};
+use super::miss_comparison::{ComparisonBudget, MAX_COMPARED};
 use ouli_codec::MessageView;
 use ouli_matching::key::{self, DescribedPart, KeyedMessage};
 use ouli_matching::miss::{self, Candidate, Cause, Guidance, Miss, MissedRequest};
+use ouli_message::Content;
 use ouli_message::stream::{MessageKind, Payload, Protocol, Side};
 use ouli_plugin::{ConversationMessage, PluginFailure};
 
-/// Maximum number of conversations that are compared part by part for the report of a miss.
-const MAX_COMPARED: usize = 24;
+/// A message that the client sent.
+#[derive(Clone, Copy)]
+pub(crate) struct ReceivedMessage<'a> {
+    /// The message as matchers see it.
+    pub(crate) view: &'a Arc<dyn MessageView>,
+    /// Its size in bytes.
+    pub(crate) size: usize,
+    /// The hash of its key.
+    pub(crate) key: u128,
+}
 
 /// A client message that matches no recorded one.
-pub struct UnmatchedMessage<'a> {
+pub(crate) struct UnmatchedMessage<'a> {
     /// The request that started the conversation, as matchers see it.
     pub request: &'a Arc<dyn MessageView>,
     /// The protocol of the conversation.
@@ -25,7 +35,9 @@ pub struct UnmatchedMessage<'a> {
     /// The index of the message among the client's messages, from 0.
     pub position: usize,
     /// The message; none if the client ended the conversation instead.
-    pub message: Option<&'a Arc<dyn MessageView>>,
+    pub message: Option<ReceivedMessage<'a>>,
+    /// The memory for comparing it.
+    pub budget: ComparisonBudget,
     /// What the report needs to know of the gateway.
     pub guidance: Guidance,
 }
@@ -103,7 +115,7 @@ impl Index {
     ///
     /// # Errors
     /// If a plugin fails.
-    pub fn explain_unmatched_message(
+    pub(crate) fn explain_unmatched_message(
         &self,
         unmatched: UnmatchedMessage<'_>,
         entries: &[Arc<Entry>],
@@ -112,22 +124,38 @@ impl Index {
         let number = position + 1;
         let line =
             |view: &dyn MessageView| format!("{}, client message {number}", request_line(view));
-        let candidates = entries.iter().take(MAX_COMPARED).filter_map(|entry| {
-            let view = self.request_view(entry).ok()?;
-            Some(Candidate {
-                ordinal: usize::try_from(entry.ordinal).unwrap_or(usize::MAX),
-                request_line: line(&*view),
-                message: self
-                    .keyed_message(entry, protocol, position)
-                    .unwrap_or_else(|| end_of_conversation(&view)),
-                replayed: entry.is_used(),
-            })
-        });
+        let mut budget = unmatched.budget;
         let secrets = self.session.secrets();
         let message = match unmatched.message {
-            Some(message) => self.plugins.keyed_message(message, secrets)?,
+            Some(ReceivedMessage { view, size, key }) => {
+                let message = budget.admit(Arc::clone(view), size, Some(low_half(key)));
+                self.plugins.keyed_message(&message, secrets)?
+            }
             None => end_of_conversation(unmatched.request),
         };
+        let mut candidates = Vec::new();
+        for entry in entries.iter().take(MAX_COMPARED) {
+            if budget.is_used_up() {
+                break;
+            }
+            let Ok(view) = self.request_view(entry) else {
+                continue;
+            };
+            let payload = client_payloads(entry, protocol).nth(position);
+            let message = payload.and_then(|payload| {
+                let keys = self.cached_client_message_keys(entry);
+                let key = keys.and_then(|keys| keys.get(position).copied());
+                let payload = (payload, key.map(low_half));
+                let message = self.comparable_message(&view, protocol, payload, &mut budget);
+                self.plugins.keyed_message(&message?, secrets).ok()
+            });
+            candidates.push(Candidate {
+                ordinal: usize::try_from(entry.ordinal).unwrap_or(usize::MAX),
+                request_line: line(&*view),
+                message: message.unwrap_or_else(|| end_of_conversation(&view)),
+                replayed: entry.is_used(),
+            });
+        }
         let missed = MissedRequest {
             session: self.session.name().to_string(),
             request_line: line(&**unmatched.request),
@@ -136,7 +164,7 @@ impl Index {
             unavailable: self.session.unavailable(),
             guidance: unmatched.guidance,
         };
-        Ok(miss::report(missed, candidates.collect()))
+        Ok(miss::report(missed, candidates))
     }
 
     /// The bytes of a message.
@@ -155,6 +183,28 @@ impl Index {
     ) -> Option<Vec<DescribedPart>> {
         let message = self.keyed_message(entry, protocol, position)?;
         Some(message.describe())
+    }
+
+    /// A recorded message, with a summary in place of a text that is too large to be compared.
+    fn comparable_message(
+        &self,
+        request: &Arc<dyn MessageView>,
+        protocol: Protocol,
+        (payload, digest): (&Payload, Option<u64>),
+        budget: &mut ComparisonBudget,
+    ) -> Option<Arc<dyn MessageView>> {
+        let size = usize::try_from(payload.content.size()).unwrap_or(usize::MAX);
+        let empty = Payload {
+            content: Content::EMPTY,
+            compressed: payload.compressed,
+        };
+        let read = if budget.is_too_large(size) {
+            &empty
+        } else {
+            payload
+        };
+        let message = self.message_view(request, protocol, read).ok()?;
+        Some(budget.admit(message, size, digest))
     }
 
     fn keyed_message(
@@ -198,6 +248,10 @@ pub fn violation_key(code: u16, reason: &str) -> u128 {
         u128::from(hasher.finish())
     };
     (half(0) << 64) | half(1)
+}
+
+fn low_half(key: u128) -> u64 {
+    (key & u128::from(u64::MAX)) as u64
 }
 
 /// The end of a conversation, which has no parts.

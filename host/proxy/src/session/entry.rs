@@ -133,6 +133,15 @@ impl Entry {
         }
     }
 
+    /// True if both are conversations with the same response head. The head of a call does not
+    /// count: it is sent once the client has received what only this conversation has.
+    pub fn has_same_response_head(&self, other: &Self, protocol: Protocol) -> bool {
+        self.messages(protocol).is_some()
+            && (protocol == Protocol::Grpc
+                || (self.response.status == other.response.status
+                    && self.response.fields == other.response.fields))
+    }
+
     /// The failure, if no response head was received.
     pub fn failure_without_response(&self) -> Option<Failure> {
         self.failure

@@ -11,17 +11,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use parking_lot::{Mutex, RwLock};
 
 use super::entry::Entry;
+use super::miss_comparison::MAX_COMPARED;
 use super::session_state::Session;
 use super::truncated_index::TruncatedEntries;
 use ouli_cassette::CassetteDir;
 use ouli_codec::MessageView;
-use ouli_matching::key::{self, DescribedPart, Key, KeyedMessage};
-use ouli_matching::miss::{self, Candidate, Cause, Guidance, Miss, MissedRequest};
+use ouli_matching::key::{self, DescribedPart, Key};
+use ouli_matching::miss;
 use ouli_message::Request;
 use ouli_plugin::Plugins;
-
-/// Maximum number of candidates that are compared part by part for the report of a miss.
-const MAX_COMPARED: usize = 24;
 
 /// Fewer exchanges than this are not worth a second thread.
 const MIN_ENTRIES_PER_THREAD: usize = 2_000;
@@ -171,56 +169,6 @@ impl Index {
             Some(hash) if matching.all(|other| other == hash) => state.take_next(hash, exhausted),
             Some(_) | None => LookupResult::NotFound,
         }
-    }
-
-    /// Explains why a request is a miss: compares it with the nearest recorded requests, part by
-    /// part.
-    pub fn explain_miss(
-        &self,
-        message: KeyedMessage,
-        exhausted: Option<usize>,
-        guidance: Guidance,
-    ) -> Miss {
-        let state = self.state.read();
-        let keys = state.entries.iter().enumerate();
-        let keys = keys.filter_map(|(position, (_, key))| key.as_ref().map(|key| (position, key)));
-        let key = message.key();
-        let mut refused = self.refused.iter();
-        let edited = refused.find(|(_, refused)| refused.hash() == key.hash());
-        let nearest = miss::rank(&key, keys, MAX_COMPARED);
-        let candidates = nearest
-            .into_iter()
-            .filter_map(|position| self.candidate(&state.entries[position].0))
-            .collect();
-        let cause = match (edited, exhausted) {
-            (Some((exchange, _)), _) => Cause::Edited {
-                exchange: *exchange,
-            },
-            (None, Some(recorded)) => Cause::Exhausted { recorded },
-            (None, None) if self.session.has_no_cassette() => Cause::NoCassette,
-            (None, None) if state.entries.is_empty() => Cause::Empty,
-            (None, None) => Cause::NoMatch,
-        };
-        let missed = MissedRequest {
-            session: self.session.name().to_string(),
-            request_line: request_line(&*message.view),
-            message,
-            cause,
-            unavailable: self.session.unavailable(),
-            guidance,
-        };
-        miss::report(missed, candidates)
-    }
-
-    fn candidate(&self, entry: &Arc<Entry>) -> Option<Candidate> {
-        let view = self.request_view(entry).ok()?;
-        let secrets = self.session.secrets();
-        Some(Candidate {
-            ordinal: usize::try_from(entry.ordinal).unwrap_or(usize::MAX),
-            request_line: request_line(&*view),
-            message: self.plugins.keyed_request(&view, secrets).ok()?,
-            replayed: entry.is_used(),
-        })
     }
 
     /// Indexes the exchanges that were recorded since the last call.

@@ -26,6 +26,19 @@ impl Index {
         view.map_err(|error: PluginFailure| error.to_string())
     }
 
+    /// The recorded request as matchers see it, with an empty body.
+    pub(super) fn request_view_without_body(
+        &self,
+        entry: &Entry,
+    ) -> Result<Arc<dyn MessageView>, String> {
+        let request = Request {
+            body: Content::EMPTY,
+            ..Request::clone(&entry.request)
+        };
+        let view = self.view_of(entry, Arc::new(request));
+        view.map_err(|error: PluginFailure| error.to_string())
+    }
+
     fn view_of(
         &self,
         entry: &Entry,

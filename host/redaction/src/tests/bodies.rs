@@ -121,6 +121,36 @@ fn deeply_nested_json_is_redacted() {
 }
 
 #[test]
+fn json_that_is_named_a_form_is_redacted_as_json() {
+    let form = "application/x-www-form-urlencoded; charset=utf-8";
+    for (text, expected) in [
+        (
+            r#"{"password":"abc def"}"#,
+            r#"{"password":"<password-1>"}"#,
+        ),
+        (
+            r#" [{"password":"abc def"}]"#,
+            r#" [{"password":"<password-1>"}]"#,
+        ),
+        (
+            "\u{feff}{\"password\":\"abc def\"}",
+            "\u{feff}{\"password\":\"<password-1>\"}",
+        ),
+        (
+            "{\"n\":1}\n{\"password\":\"abc def\"}\n",
+            "{\"n\":1}\n{\"password\":\"<password-1>\"}\n",
+        ),
+    ] {
+        assert_eq!(body(form, text), expected);
+    }
+    // A form whose first name begins with a brace.
+    assert_eq!(
+        body(form, "{a}=1&password=abcdef"),
+        "{a}=1&password=%3Cpassword-1%3E"
+    );
+}
+
+#[test]
 fn forms_are_redacted_by_field() {
     let text = "a=1&Password=x+y%21&api_key=&j=%7B%22sig%22%3A1%7D&t=pat_abcd1234";
     let expected = "a=1&Password=%3Cpassword-1%3E&api_key=\

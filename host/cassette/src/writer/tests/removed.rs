@@ -113,7 +113,7 @@ fn a_cassette_that_is_removed_is_written_anew_with_the_next_exchange() {
     );
     fixture.writer.close().unwrap();
     assert_eq!(fixture.count("a/x"), 4);
-    assert!(!fixture.folder.incomplete("a/x").is_some());
+    assert!(fixture.folder.incomplete("a/x").is_none());
     assert_eq!(
         fixture.reported(),
         [report("a/x", 0, RESTORED), report("a/x", 0, RESTORED)]
@@ -178,11 +178,11 @@ fn a_run_that_goes_on_after_a_release_is_marked_again() {
     fixture.write("x", sample(1), true);
     assert!(fixture.folder.incomplete("x").is_some());
     fixture.release("x");
-    assert!(!fixture.folder.incomplete("x").is_some());
+    assert!(fixture.folder.incomplete("x").is_none());
     fixture.write("x", sample(2), true);
     assert!(fixture.folder.incomplete("x").is_some());
     fixture.writer.close().unwrap();
-    assert!(!fixture.folder.incomplete("x").is_some());
+    assert!(fixture.folder.incomplete("x").is_none());
     assert_eq!(fixture.count("x"), 2);
     assert_eq!(fixture.reported(), []);
 }

@@ -6,6 +6,7 @@ mod frames;
 mod handshakes;
 mod negotiation;
 mod random;
+mod replay_order;
 mod transcripts;
 
 use bytes::{Bytes, BytesMut};

@@ -30,27 +30,27 @@ const HEADER_TABLE_SIZE: u16 = 1;
 const INITIAL_WINDOW_SIZE: u16 = 4;
 
 /// `GET /` of host x, without an HPACK table size update (RFC 7541, appendix A).
-const REQUEST: [u8; 6] = [0x82, 0x86, 0x84, 0x41, 1, b'x'];
+pub(super) const REQUEST: [u8; 6] = [0x82, 0x86, 0x84, 0x41, 1, b'x'];
 
 /// A response body larger than any window below.
 static BODY: [u8; 200_000] = [7; 200_000];
 
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Frame {
-    kind: u8,
+pub(super) struct Frame {
+    pub(super) kind: u8,
     flags: u8,
-    stream_id: u32,
-    payload: Vec<u8>,
+    pub(super) stream_id: u32,
+    pub(super) payload: Vec<u8>,
 }
 
-fn frame(kind: u8, flags: u8, stream_id: u8, payload: &[u8]) -> Vec<u8> {
+pub(super) fn frame(kind: u8, flags: u8, stream_id: u8, payload: &[u8]) -> Vec<u8> {
     let mut frame = encode_frame(kind, flags, payload);
     frame[8] = stream_id;
     frame
 }
 
 /// The preface that a new h2 reads, with these settings and this connection window.
-fn client_preface(settings: &[(u16, u32)], increment: u32) -> Vec<u8> {
+pub(super) fn client_preface(settings: &[(u16, u32)], increment: u32) -> Vec<u8> {
     let settings: Vec<u8> = settings
         .iter()
         .flat_map(|(id, value)| [&id.to_be_bytes()[..], &value.to_be_bytes()].concat())
@@ -74,7 +74,7 @@ async fn respond(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, In
 }
 
 /// What a new h2 writes that reads these bytes, and then nothing.
-async fn written_by_h2(bounds: &Bounds, input: &[u8]) -> Vec<Frame> {
+pub(super) async fn written_by_h2(bounds: &Bounds, input: &[u8]) -> Vec<Frame> {
     let (mut near, far) = tokio::io::duplex(1 << 20);
     near.write_all(input).await.unwrap();
     let builder = builder(bounds, &Drain::default());
@@ -344,58 +344,4 @@ async fn h2_reads_into_8_kib_and_grows_for_larger_frames() {
         assert_eq!(max_buffer > FIRST_BUFFER, !is_inspected, "{max_buffer}");
         assert!(max_buffer >= FIRST_BUFFER, "{max_buffer}");
     }
-}
-
-/// A literal field without indexing (RFC 7541, section 6.2.2).
-fn field(name: &[u8], value: &[u8]) -> Vec<u8> {
-    let string = |bytes: &[u8]| [&[bytes.len().to_le_bytes()[0]], bytes].concat();
-    [vec![0], string(name), string(value)].concat()
-}
-
-/// What a new h2 writes that reads a GET with this block on stream 1, and then a valid one.
-async fn written_after(block: &[u8]) -> Vec<Frame> {
-    let flags = END_STREAM | END_HEADERS;
-    let input = [
-        client_preface(&[], 0),
-        frame(HEADERS, flags, 1, block),
-        frame(HEADERS, flags, 3, &REQUEST),
-    ];
-    written_by_h2(&Bounds::default(), &input.concat()).await
-}
-
-const PROTOCOL_ERROR: [u8; 4] = [0, 0, 0, 1];
-
-/// Its decoder refuses them (`hpack::Header::new`), and `codec::framed_read` has one answer to an
-/// error of the decoder. `operations.md` says so.
-#[tokio::test(start_paused = true)]
-async fn a_field_that_h2_cannot_decode_ends_the_connection() {
-    let start = [0x82, 0x86, 0x41, 1, b'x'];
-    for (name, field) in [
-        ("an upper-case name", field(b"X-A", b"1")),
-        ("NUL in a value", field(b"x-a", b"\0")),
-        ("a path that is not UTF-8", field(b":path", b"/\xff")),
-    ] {
-        let mut block = start.to_vec();
-        if !field.ends_with(b"/\xff") {
-            block.push(0x84);
-        }
-        block.extend(field);
-        let frames = written_after(&block).await;
-        let goaway = frames.iter().find(|frame| frame.kind == GOAWAY);
-        let goaway = goaway.unwrap_or_else(|| panic!("{name}: {frames:?}"));
-        assert_eq!(goaway.payload[4..8], PROTOCOL_ERROR, "{name}");
-    }
-}
-
-/// h2 builds the URI before it tells hyper of the request (`server::Peer::convert_poll_message`).
-#[tokio::test(start_paused = true)]
-async fn a_path_that_is_no_uri_resets_its_stream_alone() {
-    let path = field(b":path", b"/<");
-    let frames = written_after(&[&[0x82, 0x86, 0x41, 1, b'x'][..], &path].concat()).await;
-    let reset = frames.iter().find(|frame| frame.kind == RST_STREAM);
-    let reset = reset.map(|frame| (frame.stream_id, &frame.payload[..]));
-    assert_eq!(reset, Some((1, &PROTOCOL_ERROR[..])), "{frames:?}");
-    let response = |frame: &Frame| frame.kind == HEADERS && frame.stream_id == 3;
-    assert!(frames.iter().any(response), "{frames:?}");
-    assert!(frames.iter().all(|frame| frame.kind != GOAWAY));
 }

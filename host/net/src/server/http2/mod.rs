@@ -11,6 +11,8 @@
 mod connection;
 #[cfg(test)]
 mod h2_behavior;
+#[cfg(test)]
+mod h2_malformed;
 mod idle;
 mod shared_io;
 #[cfg(test)]

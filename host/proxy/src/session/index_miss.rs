@@ -1,0 +1,88 @@
+//! Explains misses: compares a request with the nearest recorded ones.
+
+use std::sync::Arc;
+
+use super::entry::Entry;
+use super::index::{Index, request_line};
+use super::miss_comparison::{ComparisonBudget, MAX_COMPARED, body_digest};
+use ouli_matching::key::{Key, KeyedMessage};
+use ouli_matching::miss::{self, Candidate, Cause, Guidance, Miss, MissedRequest};
+
+impl Index {
+    /// Explains why a request is a miss: compares it with the nearest recorded requests, part by
+    /// part. `key` is the key of the request.
+    pub(crate) fn explain_miss(
+        &self,
+        message: KeyedMessage,
+        key: &Key,
+        mut budget: ComparisonBudget,
+        exhausted: Option<usize>,
+        guidance: Guidance,
+    ) -> Miss {
+        // The index is not locked while requests are compared.
+        let (nearest, is_empty) = self.nearest(key);
+        let mut candidates = Vec::with_capacity(nearest.len());
+        for (entry, key) in &nearest {
+            if budget.is_used_up() {
+                break;
+            }
+            candidates.extend(self.candidate(entry, key, &mut budget));
+        }
+        let mut refused = self.refused.iter();
+        let edited = refused.find(|(_, refused)| refused.hash() == key.hash());
+        let cause = match (edited, exhausted) {
+            (Some((exchange, _)), _) => Cause::Edited {
+                exchange: *exchange,
+            },
+            (None, Some(recorded)) => Cause::Exhausted { recorded },
+            (None, None) if self.session.has_no_cassette() => Cause::NoCassette,
+            (None, None) if is_empty => Cause::Empty,
+            (None, None) => Cause::NoMatch,
+        };
+        let missed = MissedRequest {
+            session: self.session.name().to_string(),
+            request_line: request_line(&*message.view),
+            message,
+            cause,
+            unavailable: self.session.unavailable(),
+            guidance,
+        };
+        miss::report(missed, candidates)
+    }
+
+    /// The recorded requests whose keys are nearest to a key, the nearest first. True if the index
+    /// is empty.
+    fn nearest(&self, key: &Key) -> (Vec<(Arc<Entry>, Key)>, bool) {
+        let state = self.state.read();
+        let keys = state.entries.iter().enumerate();
+        let keys = keys.filter_map(|(position, (_, key))| key.as_ref().map(|key| (position, key)));
+        let nearest = miss::rank(key, keys, MAX_COMPARED).into_iter();
+        let nearest = nearest.filter_map(|position| {
+            let (entry, key) = &state.entries[position];
+            Some((Arc::clone(entry), key.clone()?))
+        });
+        (nearest.collect(), state.entries.is_empty())
+    }
+
+    fn candidate(
+        &self,
+        entry: &Arc<Entry>,
+        key: &Key,
+        budget: &mut ComparisonBudget,
+    ) -> Option<Candidate> {
+        let size = usize::try_from(entry.request.body.size()).unwrap_or(usize::MAX);
+        let view = if budget.is_too_large(size) {
+            self.request_view_without_body(entry)
+        } else {
+            self.request_view(entry)
+        };
+        let view = budget.admit(view.ok()?, size, body_digest(key));
+        let secrets = self.session.secrets();
+        Some(Candidate {
+            ordinal: usize::try_from(entry.ordinal).unwrap_or(usize::MAX),
+            request_line: request_line(&*view),
+            message: self.plugins.keyed_request(&view, secrets).ok()?,
+            replayed: entry.is_used(),
+        })
+    }
+}
