@@ -81,7 +81,9 @@ fn auto(origin: &Slow, limits: &str) -> Builder {
     gateway::over(&Arc::new(Folder::new()), "auto")
         .upstream(&origin.url)
         .set("on_recorder_full = \"drop\"")
-        .section(&format!("[limits]\nmemory = \"1 MiB\"\n{limits}"))
+        .section(&format!(
+            "[limits]\nmemory = \"1 MiB\"\noffload_size = \"1 MiB\"\n{limits}"
+        ))
 }
 
 fn post(target: &str, size: usize) -> String {
@@ -106,6 +108,21 @@ fn request_bodies_wait_above_the_soft_memory_limit() {
     for raw in held.iter_mut().chain([&mut waiting]) {
         let head = raw.head();
         assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
+    }
+}
+
+#[test]
+fn a_large_body_is_compared_within_the_memory_limit() {
+    let folder = gateway::echoed(|client| drop(client.get("/hello")));
+    for (offload_size, status) in [("256 KiB", 503), ("1 MiB", 404)] {
+        let limits = format!("[limits]\nmemory = \"1 MiB\"\noffload_size = \"{offload_size}\"");
+        let gateway = gateway::replay(&folder).section(&limits).start();
+        let body = "x".repeat(600_000);
+        let answer = client::http1(&gateway).post("/x", "text/plain", &body);
+        assert_eq!(answer.status, status, "{}", answer.text());
+        assert_eq!(answer.text().contains("limits.memory"), status == 503);
+        // Nothing stays reserved.
+        assert_eq!(client::http1(&gateway).get("/hello").status, 200);
     }
 }
 

@@ -15,7 +15,9 @@ use ouli_net::drain::Drain;
 use ouli_net::server::{self, ConnectionLimiter, ListenerConfig, SharedConnectionLimiter};
 use ouli_plugin::Plugins;
 use ouli_proxy::gateway::{Loaded, connection_limits, server_bounds, upstream_bounds};
-use ouli_proxy::handler::{Endpoint, RequestHandler, RequestLimiter, Route, SharedState, Snapshot};
+use ouli_proxy::handler::{
+    BodyWorkers, Endpoint, RequestHandler, RequestLimiter, Route, SharedState, Snapshot,
+};
 use ouli_proxy::session::{MemoryBudget, Recorder, RecorderLimits, Sessions};
 use ouli_redaction::Guard;
 use tokio::sync::Semaphore;
@@ -132,6 +134,7 @@ impl Simulated {
                 limits.pending_request_timeout,
             ),
             detached_deliveries: Arc::new(Semaphore::new(limits.recorder_queue)),
+            body_workers: BodyWorkers::new(1),
             background_reads: Arc::new(Semaphore::new(limits.background_reads)),
             stream_permits: Arc::new(Semaphore::new(limits.streams)),
             drain: Drain::default(),

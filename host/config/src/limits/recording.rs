@@ -64,6 +64,10 @@ macro_rules! recording_limits {
     /// Decoded size of all messages of one stream. An exchange with more is not recorded.
     decompressed_stream: usize = 256 * MIB, Bytes(MIB..=64 * GIB), RestartOnly,
         "equals `memory`";
+    /// Size of a request body from which it is redacted and compared on a thread of its own, with
+    /// twice its size reserved in `memory`.
+    offload_size: usize = 256 * KIB, Bytes(KIB..=GIB),
+        "some 2 ms of processor time, for which other requests of the thread would wait";
     /// Memory for comparing a request with recorded ones in the report of a miss. A body that takes
     /// more than a quarter of it is compared by its size and digest.
     miss_comparison: usize = 16 * MIB, Bytes(64 * KIB..=GIB),

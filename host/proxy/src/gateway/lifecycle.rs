@@ -19,8 +19,7 @@ use super::plugin_status::{PluginStatus, Status};
 use super::shutdown::ShutdownTimeouts;
 use super::state::{self, GatewayState};
 use super::{environment_secrets, load, snapshot_builder};
-use crate::handler::RequestLimiter;
-use crate::handler::{PageRenderer, SharedState, Snapshot};
+use crate::handler::{BodyWorkers, PageRenderer, RequestLimiter, SharedState, Snapshot};
 use crate::session::{Counters, MemoryBudget, Recorder, RecorderLimits, Sessions, Verdict};
 use ouli_cassette::Writer;
 use ouli_config::Defect;
@@ -76,6 +75,7 @@ impl Gateway {
             ),
             stream_permits: concurrency.streams(),
             detached_deliveries: Arc::new(Semaphore::new(limits.recorder_queue)),
+            body_workers: BodyWorkers::new(options.worker_count()),
             background_reads: Arc::new(Semaphore::new(limits.background_reads)),
             drain: Drain::default(),
         });

@@ -4,6 +4,7 @@
 mod accept;
 mod access_log;
 mod admin_pages;
+mod body_workers;
 pub(crate) mod buffered_body;
 mod dispatch;
 mod endpoint;
@@ -30,6 +31,7 @@ mod snapshot;
 mod target_authority;
 
 pub use admin_pages::PLUGIN_STATUS_PATH;
+pub use body_workers::BodyWorkers;
 pub use endpoint::Endpoint;
 pub use error::ExchangeError;
 pub use request_handler::RequestHandler;

@@ -1,6 +1,7 @@
 //! Everything that one request uses.
 
 use std::borrow::Cow;
+use std::future::poll_fn;
 use std::sync::Arc;
 
 use http::uri::{Authority, PathAndQuery};
@@ -12,11 +13,15 @@ use super::request_handler::RequestHandler;
 use super::request_trace::RequestTrace;
 use super::route::Route;
 use super::snapshot::Snapshot;
-use crate::session::{Index, Session};
+use crate::session::{Index, MemoryReservation, Session};
 use ouli_config::Mode;
 use ouli_net::http::connection_login;
 use ouli_net::server::{InterimSender, RequestGuard};
 use ouli_net::upstream::{PinnedConnection, UpstreamClient};
+
+/// Memory for redacting and comparing a body, as a multiple of its size: a copy without secrets,
+/// and the positions of its JSON values.
+const WORK_MEMORY: usize = 2;
 
 /// Everything that one request uses, from the same snapshot.
 pub(crate) struct RequestContext<'a> {
@@ -49,6 +54,34 @@ impl RequestContext<'_> {
             interim: self.interim.clone(),
             guard: self.guard.as_deref().cloned().map(Cow::Owned),
         }
+    }
+
+    /// Runs work on a body of this size: a large one leaves this thread (`limits.offload_size`),
+    /// and the memory that it may take is reserved until the reservation is dropped.
+    ///
+    /// # Errors
+    /// If there is not enough memory within `limits.memory_wait_timeout`.
+    pub(crate) async fn work_on_body<T: Send + 'static>(
+        &self,
+        size: usize,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<(T, Option<MemoryReservation>), ExchangeError> {
+        let limits = &self.snapshot.config.limits;
+        if size < limits.offload_size {
+            return Ok((work(), None));
+        }
+        let shared = &self.handler.shared;
+        let mut memory = shared.budget.request_reservation();
+        let needed = size.saturating_mul(WORK_MEMORY);
+        let mut wait = shared.budget.wait(limits.memory_wait_timeout);
+        let has_room = memory.can_ever_fit(needed)
+            && poll_fn(|cx| wait.poll(cx, || memory.try_grow(needed))).await;
+        if !has_room {
+            return Err(ExchangeError::MemoryLimit);
+        }
+        let span = self.trace.span();
+        let result = shared.body_workers.run(move || span.in_scope(work)).await;
+        Ok((result?, Some(memory)))
     }
 
     /// The error that the client receives instead of this one: a request that did not arrive is the

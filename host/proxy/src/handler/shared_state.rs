@@ -5,6 +5,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::body_workers::BodyWorkers;
 use super::error::ExchangeError;
 use super::request_limiter::{RequestLimiter, RequestPermit};
 use super::snapshot::Snapshot;
@@ -36,6 +37,8 @@ pub struct SharedState {
     pub detached_deliveries: Arc<Semaphore>,
     /// Permits for reads that no client waits for (`limits.background_reads`).
     pub background_reads: Arc<Semaphore>,
+    /// Threads for large bodies (`limits.offload_size`).
+    pub body_workers: BodyWorkers,
     /// Limits concurrent requests (`limits.max_concurrent_requests`).
     pub request_limiter: RequestLimiter,
     /// Permits for long-lived streams (`limits.streams`).

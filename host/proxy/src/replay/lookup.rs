@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use crate::handler::{ExchangeError, RequestContext};
 use crate::session::{
-    ComparisonBudget, ExhaustedPolicy, Index, LookupResult, Session, TruncatedKey, body_digest,
+    ComparisonBudget, ExhaustedPolicy, Index, LookupResult, MemoryReservation, Session,
+    TruncatedKey, body_digest,
 };
 use ouli_codec::{MessageView, content_coding};
 use ouli_matching::miss::Miss;
@@ -21,6 +22,8 @@ pub(crate) struct Lookup {
     pub(crate) truncated_keys: Vec<TruncatedKey>,
     /// The rest of the request was not read, so only these keys count.
     pub(crate) is_partial: bool,
+    /// The memory of a large request while it is worked on.
+    _memory: Option<MemoryReservation>,
 }
 
 /// Derives the key of a request in the form in which it would be recorded.
@@ -29,17 +32,25 @@ pub(crate) async fn look_up_request(
     request: Request,
 ) -> Result<Lookup, ExchangeError> {
     let index = context.index().await?;
-    let secrets = context.session.secrets();
-    let plugins = &context.snapshot.plugins;
+    let size = request.body.inline().len();
     let request = Arc::new(request);
-    let request_view = plugins.view(
-        Arc::clone(&context.endpoint.name),
-        Arc::clone(context.session.name()),
-        Arc::clone(&request),
-        Arc::clone(secrets),
-    )?;
-    let match_key = plugins.key(&request_view, secrets)?;
-    context.session.count_failed_matcher(&match_key);
+    let derive = {
+        let (endpoint, session) = (
+            Arc::clone(&context.endpoint.name),
+            Arc::clone(&context.session),
+        );
+        let (snapshot, request) = (Arc::clone(&context.snapshot), Arc::clone(&request));
+        move || {
+            let (plugins, secrets) = (&snapshot.plugins, session.secrets());
+            let name = Arc::clone(session.name());
+            let request_view = plugins.view(endpoint, name, request, Arc::clone(secrets))?;
+            let match_key = plugins.key(&request_view, secrets)?;
+            session.count_failed_matcher(&match_key);
+            Ok::<_, PluginFailure>((request_view, match_key))
+        }
+    };
+    let (derived, memory) = context.work_on_body(size, derive).await?;
+    let (request_view, match_key) = derived?;
     Ok(Lookup {
         index,
         request,
@@ -47,6 +58,7 @@ pub(crate) async fn look_up_request(
         match_key,
         truncated_keys: Vec::new(),
         is_partial: false,
+        _memory: memory,
     })
 }
 

@@ -58,6 +58,8 @@ pub(crate) async fn replay_or_forward(
     if let LookupResult::Hit(entry) = find(context, &lookup) {
         return serve_hit(context, &entry, &client).await;
     }
+    // What its comparison took is not held while the upstream responds.
+    drop(lookup);
     let recording = RequestRecording::buffered(context, &mut buffered).await;
     let body = ForwardedBody::Whole(buffered.bytes.clone(), buffered.trailers.clone());
     record::forward_and_record(context, head, body, recording, Some(key)).await
