@@ -163,6 +163,7 @@ impl BatchWriter {
         let name = SessionName::parse(session).map_err(CassetteError::from)?;
         self.commit();
         self.restore_acknowledged();
+        self.count_changed();
         self.claims.remove(&name);
         self.closed.remove(&name);
         let cassette = self.open_cassettes.remove(&name);
@@ -176,6 +177,7 @@ impl BatchWriter {
         let name = SessionName::parse(session).map_err(CassetteError::from)?;
         self.commit();
         self.restore_acknowledged();
+        self.count_changed();
         if let Some(cassette) = self.open_cassettes.get_mut(&name) {
             // From now on the user may take the cassette away.
             cassette.set_acknowledged(0);
@@ -210,6 +212,7 @@ impl BatchWriter {
     pub(super) fn flush(&mut self) -> Result<(), WriteError> {
         self.commit();
         self.restore_acknowledged();
+        self.count_changed();
         self.sync();
         self.unsynced.first_error.take().map_or(Ok(()), Err)
     }
@@ -295,7 +298,9 @@ impl BatchWriter {
                 cassette.last_used = self.use_counter;
                 return Ok(());
             }
+            let kept = self.count_lost(name);
             if let Some(cassette) = self.open_cassettes.remove(name) {
+                self.closed.insert(name.clone(), kept);
                 // The error was reported.
                 let _ = self.close(name, cassette);
             }

@@ -19,6 +19,9 @@ pub enum WriteError {
     /// Another program has removed the cassette of acknowledged exchanges, or their stored bodies.
     #[error("removed by another program after they were written")]
     Removed,
+    /// Another program has changed the cassette, and acknowledged exchanges are not in it any more.
+    #[error("lost by a change of another program after they were written")]
+    Changed,
     /// Another program has removed the cassette. It was written anew, and nothing is lost.
     #[error("removed by another program, and written anew")]
     Restored,

@@ -1,6 +1,7 @@
 //! An open cassette of the writer, and the exchanges that are staged for it.
 
 use std::mem;
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 
@@ -186,6 +187,12 @@ impl OpenCassette {
     /// The number of exchanges that were acknowledged since the last run ended.
     pub(super) fn acknowledged(&self) -> u64 {
         self.acknowledged
+    }
+
+    /// The ordinals of the acknowledged exchanges.
+    pub(super) fn acknowledged_ordinals(&self) -> Range<u64> {
+        let end = self.appender.next_ordinal();
+        end.saturating_sub(self.acknowledged)..end
     }
 
     /// This many exchanges were acknowledged before the cassette was closed and opened again.

@@ -1,10 +1,10 @@
-//! Cassettes that another program removes while they are recorded.
+//! Cassettes that another program removes or changes while they are recorded.
 
 use super::batch_writer::BatchWriter;
 use super::error::WriteError;
 use super::open_cassette::OpenCassette;
 use super::recording_runs::Resumed;
-use crate::store::SessionName;
+use crate::store::{ChangePolicy, SessionName};
 
 impl BatchWriter {
     /// Writes the cassettes anew that another program has removed. They are still open here, so
@@ -43,6 +43,41 @@ impl BatchWriter {
                     .report_removed(name, count, &WriteError::Removed);
             }
         }
+    }
+
+    /// Counts the acknowledged exchanges that another program has removed from cassettes.
+    pub(super) fn count_changed(&mut self) {
+        let changed: Vec<_> = self
+            .open_cassettes
+            .iter()
+            .filter(|(_, it)| it.acknowledged() > 0 && it.must_be_read_again())
+            .map(|(name, _)| name.clone())
+            .collect();
+        for name in changed {
+            self.count_lost(&name);
+        }
+    }
+
+    /// Counts the acknowledged exchanges that a changed cassette has no longer. Returns the number
+    /// of those that it has.
+    pub(super) fn count_lost(&mut self, name: &SessionName) -> u64 {
+        let Some(cassette) = self.open_cassettes.get_mut(name) else {
+            return 0;
+        };
+        let (acknowledged, expected) = (cassette.acknowledged(), cassette.acknowledged_ordinals());
+        let loaded = self.folder.load(name.as_str(), ChangePolicy::Mark);
+        let exchanges = loaded.ok().flatten().map(|loaded| loaded.exchanges);
+        let found = exchanges.into_iter().flatten();
+        let kept = found.filter(|it| expected.contains(&it.ordinal)).count() as u64;
+        let kept = kept.min(acknowledged);
+        cassette.set_acknowledged(kept);
+        if kept < acknowledged {
+            self.runs.fail(name);
+            let lost = acknowledged - kept;
+            self.unsynced
+                .report_removed(name, lost, &WriteError::Changed);
+        }
+        kept
     }
 
     /// Counts the exchanges of a cassette that was closed here and then removed.

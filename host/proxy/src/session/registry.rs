@@ -239,7 +239,7 @@ impl Sessions {
             return tracing::warn!(session = name, "the cassette: {chain}");
         }
         let reason = match error {
-            WriteError::Removed => chain,
+            WriteError::Removed | WriteError::Changed => chain,
             _ => format!("written, but not confirmed by the disk: {chain}"),
         };
         tracing::error!(session = name, "{count} exchanges {reason}");

@@ -1,4 +1,4 @@
-//! Cassettes that another program removes while they are recorded.
+//! Cassettes that another program removes or changes while they are recorded.
 
 use std::fs;
 use std::num::NonZero;
@@ -198,4 +198,43 @@ fn a_run_that_goes_on_without_its_cassette_is_counted() {
     fixture.writer.close().unwrap();
     assert_eq!(fixture.reported(), [report("x", 1, REMOVED)]);
     assert!(fixture.folder.incomplete("x").is_some(), "it is not whole");
+}
+
+const CHANGED: &str = "lost by a change of another program after they were written";
+
+#[test]
+fn exchanges_that_a_change_of_the_cassette_lost_are_counted() {
+    // Before the next exchange, and at the end.
+    for (writes_again, left) in [(true, 2), (false, 1)] {
+        let fixture = fixture(2);
+        fixture.rotate("x");
+        let path = fixture.path("x");
+        fixture.write("x", sample(1), true);
+        let shorter = fs::read(&path).unwrap();
+        for number in 2..=3 {
+            fixture.write("x", sample(number), true);
+        }
+        fs::write(&path, shorter).unwrap();
+        if writes_again {
+            fixture.write("x", sample(4), true);
+        }
+        fixture.writer.close().unwrap();
+        assert_eq!(fixture.count("x"), left);
+        assert_eq!(fixture.reported(), [report("x", 2, CHANGED)]);
+        assert!(fixture.folder.incomplete("x").is_some());
+    }
+}
+
+#[test]
+fn an_edited_cassette_loses_nothing() {
+    let fixture = fixture(2);
+    fixture.write("x", sample(1), false);
+    let path = fixture.path("x");
+    let edited = format!("{}\n", fs::read_to_string(&path).unwrap());
+    fs::remove_file(&path).unwrap();
+    fs::write(&path, edited).unwrap();
+    fixture.write("x", sample(2), false);
+    fixture.writer.close().unwrap();
+    assert_eq!(fixture.count("x"), 2);
+    assert_eq!(fixture.reported(), []);
 }
