@@ -5,12 +5,13 @@ use http::HeaderName;
 /// Names of fields with a digest of the bytes of the body as sent, its content codings included:
 /// RFC 9530; RFC 3230; RFC 1864; Amazon S3 and DynamoDB; Google Cloud Storage; Azure Storage;
 /// container registries.
-const NAMES: [&str; 9] = [
+const NAMES: [&str; 10] = [
     "content-digest",
     "content-md5",
     "digest",
     "docker-content-digest",
     "repr-digest",
+    "x-amz-content-sha256",
     "x-amz-crc32",
     "x-goog-hash",
     "x-ms-blob-content-md5",

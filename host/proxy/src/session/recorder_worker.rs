@@ -16,7 +16,7 @@ use super::record_job::RecordJob;
 use super::recorder_handle::RecorderHandle;
 use super::recorder_limits::RecorderLimits;
 use super::session_state::Session;
-use super::stale_digests::OriginalBody;
+use super::stale_digests::OriginalBodies;
 use super::unwritten_bytes::UnwrittenBytes;
 use super::{exchange_builder, outcome_log, record_check, truncated_body, truncated_request};
 use ouli_cassette::{
@@ -110,7 +110,7 @@ impl<'a> RecorderWorker<'a> {
         let (mut exchange, form) = exchange_builder::decode_exchange(captured, &self.limits)?;
         let suffix = truncated_body::complete_body(&mut exchange)?;
         let request_suffix = truncated_request::complete(&mut exchange.request)?;
-        let original_body = OriginalBody::of(&exchange.response);
+        let original_bodies = OriginalBodies::of(&exchange);
         let redacted = plugins
             .redact(exchange, session.name(), session.secrets())
             .map_err(|failure| Outcome::Failed(Defect::PluginError, failure.to_string()))?;
@@ -118,7 +118,7 @@ impl<'a> RecorderWorker<'a> {
             session.counters().count_redactions(rule, *times);
         }
         let mut exchange = redacted.exchange;
-        original_body.remove_stale_digests(&mut exchange.response);
+        original_bodies.remove_stale_digests(&mut exchange);
         form.settle(&mut exchange, check, |exchange, bytes| {
             is_unchanged_by_redaction(plugins, session, exchange, bytes)
         })?;
