@@ -36,7 +36,10 @@ impl TextLocation {
 
     /// The location of a whole body that is text.
     pub(super) fn of_body(text: &str) -> Self {
-        let is_enclosed = text.trim_start().starts_with('<') && text.trim_end().ends_with('>');
+        let text = text.trim();
+        // A text that ends with a secret is no document, nor is it one with a placeholder instead.
+        let is_enclosed =
+            text.starts_with('<') && text.ends_with('>') && !placeholder::is_at_end(text);
         // A placeholder alone is no document.
         if is_enclosed && (text.contains("</") || text.contains("/>")) {
             Self::Markup

@@ -65,6 +65,12 @@ pub(super) fn holds_any(text: &str) -> bool {
     openings(text).any(|at| parse(text, at).is_some())
 }
 
+/// True if the text ends with a placeholder, numbered or not.
+pub(super) fn is_at_end(text: &str) -> bool {
+    let last = openings(text).last().and_then(|at| parse(text, at));
+    last.is_some_and(|last| last.range.end == text.len())
+}
+
 /// Replaces every `<x-N>` with `<x>`, so that placeholders compare by their class.
 pub fn collapse_to_class(text: &str) -> Cow<'_, str> {
     rewrite(text, |found| found.encoded)

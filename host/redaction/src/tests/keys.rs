@@ -99,6 +99,19 @@ fn keys_do_not_depend_on_secrets() {
 }
 
 #[test]
+fn keys_of_markup_that_was_cut_do_not_depend_on_secrets() {
+    let key = check(|one, _| {
+        let token = format!("Bearer {one}");
+        let fields = [
+            ("content-type", "application/xml"),
+            ("authorization", &*token),
+        ];
+        request("/", &fields, format!("<a></a><b>{one}"))
+    });
+    assert!(key.contains("<a></a><b><authorization>"), "{key}");
+}
+
+#[test]
 fn keys_of_forms_and_parts_do_not_depend_on_secrets() {
     let encode = ouli_codec::form::encode_component;
     let form = [("content-type", "application/x-www-form-urlencoded")];
