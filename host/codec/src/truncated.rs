@@ -67,6 +67,19 @@ pub fn open_names(content_type: Option<&str>, body: &[u8]) -> Vec<u8> {
     names.collect::<Vec<_>>().concat()
 }
 
+/// [`missing_suffix`] without the boundary of a multipart body, which clients choose at random.
+pub fn suffix_form(content_type: Option<&str>, body: &[u8]) -> Option<Vec<u8>> {
+    let suffix = missing_suffix(content_type, body)?;
+    let Some(boundary) = multipart::boundary(content_type.unwrap_or_default()) else {
+        return Some(suffix);
+    };
+    let is_boundary = |at: &usize| suffix[*at..].starts_with(boundary.as_bytes());
+    Some(match (0..suffix.len()).find(is_boundary) {
+        Some(at) => [&suffix[..at], &suffix[at + boundary.len()..]].concat(),
+        None => suffix,
+    })
+}
+
 /// True if a truncated body has a part of a value: more than names and delimiters.
 pub fn has_value(content_type: Option<&str>, body: &[u8]) -> bool {
     let is_letter = |byte: &u8| byte.is_ascii_alphanumeric() || !byte.is_ascii();
@@ -340,6 +353,21 @@ mod tests {
         assert_eq!(missing_suffix(Some("text/plain"), b"half").unwrap(), b"");
         assert_eq!(missing_suffix(None, b"{\"a\": 1").unwrap(), b"}");
         assert_eq!(missing_suffix(JSON, b"").unwrap(), b"");
+    }
+
+    #[test]
+    fn the_form_of_a_suffix_does_not_depend_on_the_boundary() {
+        let form = |boundary: &str, end: &str| {
+            let kind = format!("multipart/form-data; boundary={boundary}");
+            let head = "content-disposition: form-data; name=\"a\"";
+            suffix_form(
+                Some(&kind),
+                format!("--{boundary}\r\n{head}{end}").as_bytes(),
+            )
+            .unwrap()
+        };
+        assert_eq!(form("one", "\r\n\r\nx"), form("two", "\r\n\r\nx"));
+        assert_ne!(form("one", "\r\n\r\nx"), form("one", ""), "cut in the head");
     }
 
     #[test]

@@ -100,8 +100,8 @@ pub(super) fn completed(request: &Request) -> Request {
 /// The hash of a key, and of how the body broke off. Completed bodies may be equal although what
 /// was received differs: `-` and `0`, or two members in another order, of which the last is cut.
 pub(super) fn key_hash(key: u128, request: &Request) -> u128 {
-    let suffix = missing_suffix(request).unwrap_or_default();
     let content_type = request.fields.get_str("content-type");
+    let suffix = truncated::suffix_form(content_type, request.body.inline()).unwrap_or_default();
     let names = truncated::open_names(content_type, request.body.inline());
     if suffix.is_empty() && names.is_empty() {
         return key;
