@@ -343,6 +343,11 @@ fn large_bodies_are_compared_by_size_and_digest() {
             .map(|it| it.rsplit(' ').next().unwrap().to_owned())
     };
     assert_ne!(digest("sent"), digest("recorded"));
+    // A summary is not read as a form.
+    let form = |last: &str| format!("a={}{last}", "x".repeat(20_000));
+    let problem = client.post("/x", FORM, &form("2")).json();
+    let setting = problem["remedy"].to_string();
+    assert!(!setting.contains("digest"), "{setting}");
     // Only the query differs: equal bodies have equal digests.
     let problem = client.post("/x?q=1", JSON, &numbers(10_000, "1")).json();
     let differences = problem["nearest"][0]["differences"].as_array().unwrap();

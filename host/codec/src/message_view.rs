@@ -54,6 +54,10 @@ pub trait MessageView: Send + Sync {
     fn fields(&self) -> &Fields;
     /// The decoded body.
     fn body(&self) -> &Bytes;
+    /// True if the body stands for one that is not shown, so that it is not of the content type.
+    fn is_summarized(&self) -> bool {
+        false
+    }
     /// The body parsed as JSON. None if it is not JSON.
     fn json(&self) -> Option<&Document>;
 }

@@ -32,6 +32,9 @@ impl<'a> Body<'a> {
         if body.is_empty() || exclusions.excludes_all() {
             return Self::Empty;
         }
+        if message.is_summarized() {
+            return Self::Raw(body);
+        }
         let content_type = message.fields().get_str("content-type").unwrap_or("");
         let structured = match ContentType::of(content_type) {
             ContentType::Json => message.json().map(Self::Json),

@@ -146,6 +146,10 @@ impl MessageView for SummarizedBody {
         &self.body
     }
 
+    fn is_summarized(&self) -> bool {
+        true
+    }
+
     fn json(&self) -> Option<&Document> {
         None
     }
