@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use bytes::{BufMut as _, BytesMut};
 use http::Version;
+use ouli_config::Defect;
 
 use crate::support::binary::program;
 use crate::support::client;
@@ -106,6 +107,30 @@ fn request_bodies_wait_above_the_soft_memory_limit() {
     assert_eq!(client::http1(&gateway).get("/hello").status, 200);
     origin.open();
     for raw in held.iter_mut().chain([&mut waiting]) {
+        let head = raw.head();
+        assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
+    }
+}
+
+#[test]
+fn a_client_that_leaves_while_its_request_waits_is_counted() {
+    let origin = slow();
+    let gateway = auto(&origin, "memory_wait_timeout = \"60s\"").start();
+    let held = [500_000, 450_000].map(|size| client::raw(gateway.address, post("/wait", size)));
+    origin.wait_for(2);
+    let waiting = client::raw(gateway.address, post("/small", 10));
+    assert!(waiting.is_silent_for(Duration::from_millis(300)));
+    drop(waiting);
+    let left = "the client left before its request was looked up";
+    until("the count", || {
+        let report = gateway.session("default");
+        report
+            .counted(Defect::Partial)
+            .contains_key(left)
+            .then_some(())
+    });
+    origin.open();
+    for mut raw in held {
         let head = raw.head();
         assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
     }

@@ -34,7 +34,8 @@ pub(super) async fn look_up(
     context: &RequestContext<'_>,
     request: ouli_message::Request,
 ) -> Result<Arc<Lookup>, ExchangeError> {
-    Ok(Arc::new(replay::look_up_request(context, request).await?))
+    let lookup = replay::look_up_request(context, request);
+    Ok(Arc::new(replay::counted(context, lookup).await?))
 }
 
 /// The keys of the client messages of a conversation. They are derived on a blocking thread, since

@@ -11,6 +11,7 @@ use super::client_capabilities::ClientCapabilities;
 use super::early_leave::EarlyLeave;
 use super::early_replay::TruncatedParts;
 use super::lookup::{Lookup, decoding_bounds, exhausted_policy, find, look_up_request, miss_error};
+use super::pending_lookup::counted;
 use super::recorded_failure::replay_failure;
 use super::recorded_response::recorded_response;
 use super::refused_body::RefusedBodyLookup;
@@ -27,11 +28,12 @@ pub(crate) async fn replay(
     request: Request<RequestBody>,
 ) -> Result<Response<OutgoingBody>, ExchangeError> {
     let client = ClientCapabilities::of(&request);
-    let refused = RefusedBodyLookup::of(context, &request).await?;
+    let refused = counted(context, RefusedBodyLookup::of(context, &request)).await?;
     if let Some(entry) = refused.as_ref().and_then(|refused| refused.next(context)) {
         return serve_hit(context, &entry, &client).await;
     }
-    let (_, _buffered, lookup) = look_up(context, request, BeyondLimits::Reject).await?;
+    let (_, _buffered, lookup) =
+        counted(context, look_up(context, request, BeyondLimits::Reject)).await?;
     match find(context, &lookup) {
         LookupResult::Hit(entry) => serve_hit(context, &entry, &client).await,
         LookupResult::Exhausted(count) => Err(miss_error(context, &lookup, Some(count))),
@@ -48,13 +50,18 @@ pub(crate) async fn replay_or_forward(
     request: Request<RequestBody>,
 ) -> Result<Response<OutgoingBody>, ExchangeError> {
     let client = ClientCapabilities::of(&request);
-    let refused = RefusedBodyLookup::of(context, &request).await?;
+    let refused = counted(context, RefusedBodyLookup::of(context, &request)).await?;
     if let Some(entry) = refused.as_ref().and_then(|refused| refused.next(context)) {
         return serve_hit(context, &entry, &client).await;
     }
-    let (head, mut buffered, lookup) = look_up(context, request, BeyondLimits::Miss).await?;
+    let (head, mut buffered, lookup) =
+        counted(context, look_up(context, request, BeyondLimits::Miss)).await?;
     let key = lookup.match_key.key.hash();
-    context.session.wait_until_written(key).await;
+    let written = async {
+        context.session.wait_until_written(key).await;
+        Ok(())
+    };
+    counted(context, written).await?;
     if let LookupResult::Hit(entry) = find(context, &lookup) {
         return serve_hit(context, &entry, &client).await;
     }
