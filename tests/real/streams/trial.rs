@@ -78,7 +78,10 @@ impl Trial {
         let origin = Upstream::script(&format!("streams/origins/{}", self.origin), self.path());
         let url = format!("http://{}", origin.address);
         let log = self.path().join("record.log");
-        let gateway = Gateway::start(&["record", "--upstream", &url], &self.cassettes(), log);
+        // Some origins abort streams on purpose.
+        let failures = ["--set", "record_failures=true"];
+        let arguments = [&["record", "--upstream", &url][..], &failures].concat();
+        let gateway = Gateway::start(&arguments, &self.cassettes(), log);
         let told = self.all("record", &gateway, secrets);
         origin.stop();
         let (said, status) = gateway.stop();
