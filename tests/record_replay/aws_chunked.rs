@@ -64,9 +64,9 @@ fn uploads_are_recorded_without_chunks_and_match_in_every_form() {
         );
         let request = &folder.exchanges("default")[0]["request"];
         assert_eq!(request["body"]["json"]["item"], "tea", "{coding}");
+        // The body holds a secret, which its checksum could tell.
         let trailers = request["trailers"].to_string();
-        let has_trailer = memchr::memmem::find(body, checksum.as_bytes()).is_some();
-        assert_eq!(trailers.contains("x-amz-checksum-crc32"), has_trailer);
+        assert!(!trailers.contains("x-amz-checksum-crc32"), "{trailers}");
         let text = folder.text("default");
         assert!(
             !text.contains("canary-4b8e1f60") && !text.contains("7a7a7a"),
