@@ -141,7 +141,7 @@ fn a_redactor_declares_rules_and_is_called() {
     let report = gateway.finish();
     assert_eq!((report.recorded, report.passed), (1, true), "{report:#?}");
     let text = folder.text("default");
-    for secret in ["ann@", "bob@", "4711", "0815"] {
+    for secret in ["ann@", "bob@", "pin-4711", "pass-0815"] {
         assert!(!text.contains(secret), "{secret} in {text}");
     }
     for placeholder in ["<e-mail-1>", "<e-mail-2>", "<pin-1>", "<password-1>"] {
