@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+mod delegate_writes;
 pub mod drain;
 pub mod http;
 pub mod server;

@@ -13,6 +13,7 @@ use super::context::ListenerContext;
 use super::head_error::HeadError;
 use super::reject;
 use super::service::HttpService;
+use crate::delegate_writes::delegate_writes;
 use crate::tls;
 
 /// Does a handshake. None if it fails, which is logged. A client that speaks plain HTTP gets a
@@ -151,32 +152,4 @@ impl<T: AsyncRead + Unpin> AsyncRead for FirstByteCheck<T> {
     }
 }
 
-impl<T: AsyncWrite + Unpin> AsyncWrite for FirstByteCheck<T> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write(cx, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_shutdown(cx)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.io.is_write_vectored()
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffers: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write_vectored(cx, buffers)
-    }
-}
+delegate_writes!(FirstByteCheck<T>);
