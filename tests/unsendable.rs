@@ -97,7 +97,8 @@ fn values_at_the_ends_of_their_ranges_are_replayed() {
         (
             FIELDS,
             &format!(
-                "{FIELDS}[\"transfer-encoding\", \"gzip\"], [\"connection\", \"x-a, close\"], [\"upgrade\", \"h2c\"], "
+                "{FIELDS}[\"transfer-encoding\", \"gzip\"], [\"upgrade\", \"h2c\"], \
+                 [\"connection\", \"x-a, close\"], "
             ),
             [200, 200],
         ),
