@@ -87,6 +87,8 @@ mod shutdown;
 mod simulation;
 /// Request and response smuggling.
 mod smuggling;
+/// FIFOs, devices and folders in the place of files.
+mod special_files;
 /// Event streams and other bodies that arrive in chunks.
 mod streams;
 /// Style rules of the source.

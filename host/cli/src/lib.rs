@@ -16,7 +16,6 @@ mod environment;
 mod exit_status;
 mod output;
 mod plugin;
-mod report_file;
 mod sd_notify;
 mod serve;
 mod signals;

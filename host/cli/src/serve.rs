@@ -10,7 +10,7 @@ use crate::exit_status::{EXIT_FAILED, EXIT_OK, usage_error};
 use crate::output::{errln, outln};
 use crate::sd_notify::ServiceNotifier;
 use crate::signals::{SignalCommand, Signals};
-use crate::{environment, report_file, telemetry};
+use crate::{environment, telemetry};
 use ouli_config::{Config, LogFormat, Mode};
 use ouli_proxy::gateway::{self, ConfigSource, Gateway, ListenerInfo, Options, StartError};
 use ouli_proxy::session::Verdict;
@@ -75,7 +75,10 @@ fn log_format(options: &Options) -> LogFormat {
 fn check_report(options: &Options) -> Result<(), String> {
     let config = gateway::load_config(options).ok();
     let path = config.and_then(|config| config.report);
-    path.map_or(Ok(()), |path| report_file::check_writable(&path))
+    path.map_or(Ok(()), |path| {
+        let checked = ouli_files::check_writable(&path);
+        checked.map_err(|error| format!("cannot write the report {}: {error}", path.display()))
+    })
 }
 
 /// Prints the line on stdout that scripts wait for.
@@ -143,5 +146,6 @@ fn exit_status(config: &Config, verdict: &Verdict) -> u8 {
 fn write_report(path: &Path, verdict: &Verdict) -> Result<(), String> {
     let failed = |reason: String| format!("cannot write the report {}: {reason}", path.display());
     let text = serde_json::to_string_pretty(verdict).map_err(|error| failed(error.to_string()))?;
-    std::fs::write(path, text + "\n").map_err(|error| failed(error.to_string()))
+    let written = ouli_files::write(path, (text + "\n").as_bytes());
+    written.map_err(|error| failed(error.to_string()))
 }
