@@ -97,6 +97,8 @@ mod tidy;
 mod tls;
 /// Trailer fields, announced or not.
 mod trailers;
+/// Cassettes with what cannot be sent.
+mod unsendable;
 /// Upgrades to protocols other than WebSocket.
 mod upgrades;
 /// The verdict and the exit status.
