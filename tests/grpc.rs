@@ -1,13 +1,10 @@
 //! gRPC calls as raw messages; `tests/real` uses gRPC libraries.
 
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 use http::HeaderMap;
-use http_body_util::BodyExt as _;
 use hyper::body::Frame;
 use ouli_config::Defect;
 use prost_reflect::prost::Message as _;
@@ -281,24 +278,6 @@ fn invalid_descriptors_are_reported() {
     );
 }
 
-/// A body of one message that does not end.
-struct Endless(Option<Bytes>);
-
-impl hyper::body::Body for Endless {
-    type Data = Bytes;
-    type Error = std::convert::Infallible;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        match self.0.take() {
-            Some(bytes) => Poll::Ready(Some(Ok(Frame::data(bytes)))),
-            None => Poll::Pending,
-        }
-    }
-}
-
 /// Starts a call and cancels it at the response head, or when `is_time` is true.
 fn begin_and_leave(
     gateway: &Running,
@@ -331,7 +310,7 @@ fn a_call_cancelled_before_the_head_is_recorded_and_replayed() {
     let (origin, folder) = (origin(), Arc::new(Folder::new()));
     let gateway = record(&folder, &origin).start();
     // The origin responds after the whole request, which never ends.
-    let endless = Endless(Some(framed(b"hello"))).boxed_unsync();
+    let endless = client::endless(framed(b"hello"));
     let head = begin_and_leave(&gateway, endless, || origin.connections() > 0);
     assert_eq!(head, None);
     until("the recording", || {

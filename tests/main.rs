@@ -87,14 +87,20 @@ mod shutdown;
 mod simulation;
 /// Request and response smuggling.
 mod smuggling;
+/// FIFOs, devices and folders in the place of files.
+mod special_files;
 /// Event streams and other bodies that arrive in chunks.
 mod streams;
+/// Text from outside on terminals and in logs.
+mod terminal;
 /// Style rules of the source.
 mod tidy;
 /// Certificates of both sides, and TLS spoken to a port without it.
 mod tls;
 /// Trailer fields, announced or not.
 mod trailers;
+/// Cassettes with what cannot be sent.
+mod unsendable;
 /// Upgrades to protocols other than WebSocket.
 mod upgrades;
 /// The verdict and the exit status.

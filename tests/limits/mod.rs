@@ -10,6 +10,7 @@ mod plugins;
 mod recorder;
 mod recording;
 mod requests;
+mod slow_bodies;
 mod sources;
 mod upstream;
 mod waiting;

@@ -43,14 +43,23 @@ impl Listener for ForgedListener {
     }
 }
 
-/// Responds to each request with 200.
+/// Responds to each request with 200, or with the limit that its source exceeds. `/held` gets no
+/// response.
 struct Fine;
 
 impl HttpService for Fine {
     type Body = Full<Bytes>;
 
-    async fn call(&self, _: Request<IncomingBody>, _: RequestGuard) -> Response<Self::Body> {
-        Response::default()
+    async fn call(
+        &self,
+        request: Request<IncomingBody>,
+        guard: RequestGuard,
+    ) -> Response<Self::Body> {
+        if request.uri().path() == "/held" {
+            std::future::pending::<()>().await;
+        }
+        let exceeded = guard.exceeded_source_limit().unwrap_or_default();
+        Response::new(Full::from(exceeded))
     }
 
     fn reject(
@@ -121,4 +130,25 @@ fn one_remote_address_has_its_own_limit() {
     until("a connection to be free", || {
         is_served(&mut connect()).then_some(())
     });
+}
+
+#[test]
+fn one_remote_address_has_its_own_limit_of_requests() {
+    let builder =
+        gateway::replay(&Arc::new(Folder::new())).section("[limits]\nrequests_per_source = 2");
+    let limits = &Loaded::read(&builder.options()).unwrap().config.limits;
+    let sources = ["192.0.2.1", "192.0.2.1", "192.0.2.2", "192.0.2.1"];
+    let address = serve(limits, &sources);
+    let held = "GET /held HTTP/1.1\r\nhost: x\r\n\r\n";
+    let mut held = [(); 2].map(|()| Some(client::raw(address, held)));
+    let exceeded = || {
+        let mut raw = client::raw(address, REQUEST);
+        assert!(is_served(&mut raw));
+        raw.try_write("GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+        raw.rest().contains("requests_per_source")
+    };
+    assert!(!exceeded(), "another address has requests of its own");
+    until("the held requests", || exceeded().then_some(()));
+    held[0] = None;
+    until("a place for a request", || (!exceeded()).then_some(()));
 }

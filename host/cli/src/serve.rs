@@ -1,16 +1,15 @@
 //! Runs a gateway until a signal stops it, and prints the verdict.
 
-use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
 use crate::args::Cli;
 use crate::exit_status::{EXIT_FAILED, EXIT_OK, usage_error};
-use crate::output::{errln, outln};
+use crate::output::{err_lines, errln, outln};
 use crate::sd_notify::ServiceNotifier;
 use crate::signals::{SignalCommand, Signals};
-use crate::{environment, report_file, telemetry};
+use crate::{environment, telemetry};
 use ouli_config::{Config, LogFormat, Mode};
 use ouli_proxy::gateway::{self, ConfigSource, Gateway, ListenerInfo, Options, StartError};
 use ouli_proxy::session::Verdict;
@@ -75,14 +74,15 @@ fn log_format(options: &Options) -> LogFormat {
 fn check_report(options: &Options) -> Result<(), String> {
     let config = gateway::load_config(options).ok();
     let path = config.and_then(|config| config.report);
-    path.map_or(Ok(()), |path| report_file::check_writable(&path))
+    path.map_or(Ok(()), |path| {
+        let checked = ouli_files::check_writable(&path);
+        checked.map_err(|error| format!("cannot write the report {}: {error}", path.display()))
+    })
 }
 
 /// Prints the line on stdout that scripts wait for.
 fn announce(listener: &ListenerInfo) {
     outln!("{listener}");
-    // A closed pipe does not stop the gateway.
-    let _ = std::io::stdout().flush();
 }
 
 /// Names `check` for errors in files, which it finds. It opens no port and asks no upstream.
@@ -106,11 +106,9 @@ fn with_hint(error: &StartError) -> String {
 fn print_next_steps(config: &Config) {
     let folder = config.cassettes.display();
     if config.endpoints.iter().all(|one| one.mode == Mode::Replay) {
-        errln!(
-            "No ouli.toml in this folder: replaying {folder}.\n\
-             To record:  ouli-gateway record --upstream https://api.example.com\n\
-             To do both: ouli-gateway auto --upstream https://api.example.com"
-        );
+        errln!("No ouli.toml in this folder: replaying {folder}.");
+        errln!("To record:  ouli-gateway record --upstream https://api.example.com");
+        errln!("To do both: ouli-gateway auto --upstream https://api.example.com");
     } else {
         errln!("No ouli.toml in this folder: replaying {folder}, recording new requests.");
     }
@@ -119,7 +117,7 @@ fn print_next_steps(config: &Config) {
 fn finish(gateway: Gateway) -> u8 {
     let config = Arc::clone(&gateway.snapshot().config);
     let verdict = gateway.stop();
-    eprint!("{}", verdict.to_text());
+    err_lines(&verdict.to_text());
     if let Some(path) = &config.report
         && let Err(reason) = write_report(path, &verdict)
     {
@@ -143,5 +141,6 @@ fn exit_status(config: &Config, verdict: &Verdict) -> u8 {
 fn write_report(path: &Path, verdict: &Verdict) -> Result<(), String> {
     let failed = |reason: String| format!("cannot write the report {}: {reason}", path.display());
     let text = serde_json::to_string_pretty(verdict).map_err(|error| failed(error.to_string()))?;
-    std::fs::write(path, text + "\n").map_err(|error| failed(error.to_string()))
+    let written = ouli_files::write(path, (text + "\n").as_bytes());
+    written.map_err(|error| failed(error.to_string()))
 }

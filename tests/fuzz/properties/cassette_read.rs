@@ -1,8 +1,12 @@
 //! Reading cassettes: every reported fault lies within the file, and what was read is the same
-//! after it is written and read again.
+//! after it is written and read again. A response can be built of each exchange.
 
 use bytes::Bytes;
+use http::{Response, StatusCode};
 use ouli_cassette::{HEADER, LoadedCassette, decode, encode};
+use ouli_codec::websocket::Encoder;
+use ouli_message::Exchange;
+use ouli_message::stream::{MessageKind, Side, Stream};
 
 use super::choices::Dice;
 
@@ -12,6 +16,9 @@ pub(super) fn check(input: &[u8]) {
         return;
     };
     faults_are_in_place(&loaded, input.len() as u64);
+    for recorded in &loaded.exchanges {
+        can_be_sent(&recorded.exchange);
+    }
     let written = write(&loaded);
     let again = read(&written);
     assert!(
@@ -30,6 +37,30 @@ pub(super) fn check(input: &[u8]) {
     assert!(cut.exchanges.len() <= again.exchanges.len());
     for (part, whole) in cut.exchanges.iter().zip(&again.exchanges) {
         assert_eq!(part, whole, "a prefix of a cassette has other exchanges");
+    }
+}
+
+/// As a replay builds the head, the trailers and the frames of a WebSocket.
+fn can_be_sent(exchange: &Exchange) {
+    let recorded = &exchange.response;
+    let status = recorded.status;
+    let messages = exchange.stream.as_ref().map(Stream::messages);
+    let is_upgrade = status == StatusCode::SWITCHING_PROTOCOLS && messages.is_some();
+    assert!(!status.is_informational() || is_upgrade, "{status}");
+    let mut response = Response::new(());
+    *response.status_mut() = status;
+    *response.headers_mut() = recorded.fields.to_map();
+    assert!(response.headers().len() <= recorded.fields.len());
+    assert!(recorded.trailers.to_map().len() <= recorded.trailers.len());
+    let encoder = Encoder::new(Side::Server, None);
+    for message in messages.unwrap_or_default() {
+        if let MessageKind::Close { code, reason } = &message.kind {
+            assert!(
+                code.is_some() || reason.is_empty(),
+                "{reason:?} is not sent"
+            );
+            assert!(encoder.close(*code, reason, None).len() <= 2 + 125);
+        }
     }
 }
 

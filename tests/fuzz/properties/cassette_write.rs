@@ -78,9 +78,9 @@ fn exchange(choices: &mut Choices<'_>) -> Exchange {
         trailers: fields(choices),
         truncated_at: choices.flag().then(|| choices.below(1000) as u64),
     };
-    let status = StatusCode::from_u16(100 + u16::from(choices.byte()));
+    let status = StatusCode::from_u16(200 + u16::from(choices.byte()));
     let mut response = Response {
-        status: status.expect("from 100 to 355"),
+        status: status.expect("from 200 to 455"),
         fields: fields(choices),
         body: Content::EMPTY,
         coded: CodedBody::Derived,
@@ -193,9 +193,13 @@ fn said(choices: &mut Choices<'_>) -> MessageKind {
         1 => MessageKind::Binary(words(choices)),
         2 => MessageKind::Ping(Bytes::copy_from_slice(choices.bytes())),
         3 => MessageKind::Pong(Bytes::copy_from_slice(choices.bytes())),
-        _ => MessageKind::Close {
-            code: choices.flag().then_some(1000),
+        _ if choices.flag() => MessageKind::Close {
+            code: Some(1000),
             reason: choices.text(),
+        },
+        _ => MessageKind::Close {
+            code: None,
+            reason: String::new(),
         },
     }
 }

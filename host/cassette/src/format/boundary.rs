@@ -16,6 +16,11 @@ pub(super) fn find_start(bytes: &[u8]) -> Option<usize> {
     memmem::find(bytes, BOUNDARY).map(|found| found + 1)
 }
 
+/// The offset of the last exchange that starts after a boundary in `bytes`.
+pub(super) fn find_last_start(bytes: &[u8]) -> Option<usize> {
+    memmem::rfind(bytes, BOUNDARY).map(|found| found + 1)
+}
+
 /// The offsets of all exchanges that start after a boundary in `bytes`.
 pub(super) fn find_starts(bytes: &[u8]) -> impl Iterator<Item = usize> {
     memmem::find_iter(bytes, BOUNDARY).map(|found| found + 1)

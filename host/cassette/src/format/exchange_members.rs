@@ -3,19 +3,17 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Method, StatusCode};
-use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use http::{Method, StatusCode};
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 
 use super::body_reader::ParsedBody;
 use super::failure_reader::FailureMembers;
+use super::field_reader::{FieldList, FieldName, check_content_length};
 use super::stream_reader::StreamMembers;
 use super::strict_json::{Object, Text};
 use ouli_message::failure::{FailureKind, Phase};
-use ouli_message::{
-    CodedBody, Content, Exchange, Failure, FailureCause, Fields, Request, Response,
-};
+use ouli_message::{CodedBody, Content, Exchange, Failure, FailureCause, Request, Response};
 
 /// An exchange in a cassette, borrowed from its text.
 pub(super) struct Record<'a>(Members<'a>);
@@ -63,7 +61,8 @@ impl Members<'_> {
             (None, Some(Object(response))) if response.undecoded && response.coded.is_some() => {
                 Err("`coded` is not allowed with `undecoded`".to_owned())
             }
-            (None, Some(_)) | (Some(_), None) => Ok(()),
+            (None, Some(Object(response))) => response.check(self.stream.as_ref()),
+            (Some(_), None) => Ok(()),
         }
     }
 }
@@ -163,6 +162,17 @@ struct ResponseMembers<'a> {
     omitted: Vec<FieldName>,
 }
 
+impl ResponseMembers<'_> {
+    /// What only a WebSocket can be answered with, and lengths that no client can read.
+    fn check(&self, stream: Option<&StreamMembers<'_>>) -> Result<(), String> {
+        let is_websocket = stream.is_some_and(StreamMembers::is_websocket);
+        if self.status.0 == StatusCode::SWITCHING_PROTOCOLS && !is_websocket {
+            return Err("the status 101 is only allowed with a `stream` of `websocket`".to_owned());
+        }
+        check_content_length(&self.headers.0)
+    }
+}
+
 fn content(body: Option<ParsedBody<'_>>, buffer: &Bytes) -> Content {
     body.map_or(Content::EMPTY, |body| body.into_content(buffer))
 }
@@ -178,13 +188,16 @@ impl<'de> Deserialize<'de> for MethodText {
     }
 }
 
+/// The status of a final response. 101 is for the handshake of a WebSocket.
 struct StatusNumber(StatusCode);
 
 impl<'de> Deserialize<'de> for StatusNumber {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         StatusCode::from_u16(u16::deserialize(deserializer)?)
+            .ok()
+            .filter(|it| !it.is_informational() || *it == StatusCode::SWITCHING_PROTOCOLS)
             .map(Self)
-            .map_err(|_| Error::custom("expected a status from 100 to 999"))
+            .ok_or_else(|| Error::custom("expected a status from 200 to 999, or 101"))
     }
 }
 
@@ -199,79 +212,6 @@ impl<'de> Deserialize<'de> for ReasonText {
         }
         Ok(Self(text.into_owned()))
     }
-}
-
-/// Header or trailer fields: an array of pairs.
-#[derive(Default)]
-struct FieldList(Fields);
-
-impl<'de> Deserialize<'de> for FieldList {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct FieldListVisitor;
-        impl<'de> Visitor<'de> for FieldListVisitor {
-            type Value = FieldList;
-
-            fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-                out.write_str("an array of [\"name\", \"value\"] pairs")
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut pairs: A) -> Result<FieldList, A::Error> {
-                let mut fields = Fields::with_capacity(8);
-                while let Some((FieldName(name), FieldValue(value))) = pairs.next_element()? {
-                    fields.push(name, value);
-                }
-                Ok(FieldList(fields))
-            }
-        }
-        deserializer.deserialize_seq(FieldListVisitor)
-    }
-}
-
-struct FieldName(HeaderName);
-
-impl<'de> Deserialize<'de> for FieldName {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let Text(text) = Text::deserialize(deserializer)?;
-        HeaderName::from_bytes(text.as_bytes())
-            .map(Self)
-            .map_err(|_| Error::custom("expected a header field name"))
-    }
-}
-
-struct FieldValue(HeaderValue);
-
-impl<'de> Deserialize<'de> for FieldValue {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct FieldValueVisitor;
-        impl<'de> Visitor<'de> for FieldValueVisitor {
-            type Value = FieldValue;
-
-            fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-                out.write_str("a string or {\"base64\": \"...\"}")
-            }
-
-            fn visit_str<E: Error>(self, text: &str) -> Result<FieldValue, E> {
-                parse_value(text.as_bytes())
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<FieldValue, A::Error> {
-                let invalid = || Error::custom("expected {\"base64\": \"...\"}");
-                let (name, text): (Text<'_>, Text<'_>) =
-                    members.next_entry()?.ok_or_else(invalid)?;
-                if name.0 != "base64" || members.next_key::<Text<'_>>()?.is_some() {
-                    return Err(invalid());
-                }
-                parse_value(&STANDARD.decode(text.0.as_bytes()).map_err(Error::custom)?)
-            }
-        }
-        deserializer.deserialize_any(FieldValueVisitor)
-    }
-}
-
-fn parse_value<E: Error>(bytes: &[u8]) -> Result<FieldValue, E> {
-    HeaderValue::from_bytes(bytes)
-        .map(FieldValue)
-        .map_err(|_| Error::custom("expected a header field value"))
 }
 
 /// The tags of recording policies: an object of strings, in order.

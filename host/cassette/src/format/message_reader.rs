@@ -40,6 +40,14 @@ impl ParsedPayload<'_> {
 }
 
 impl MessageMembers<'_> {
+    /// True for a message that a gRPC call can have.
+    pub(super) fn is_of_grpc(&self) -> bool {
+        matches!(
+            &self.kind,
+            ParsedKind::Binary(_) | ParsedKind::Control(MessageKind::End)
+        )
+    }
+
     /// The kind of the message. Its content is a slice of `buffer`, from which it was parsed, if
     /// possible.
     pub(super) fn into_message_kind(self, buffer: &Bytes) -> MessageKind {
@@ -123,6 +131,7 @@ fn control_message(
 ) -> Result<MessageKind, &'static str> {
     let bytes = body.map_or(Ok(Vec::new()), ParsedBody::into_bytes)?;
     match (kind, code) {
+        ("close", None) if !bytes.is_empty() => Err("expected a `code` in a `close` with a reason"),
         ("close", code) => String::from_utf8(bytes)
             .map(|reason| MessageKind::Close { code, reason })
             .map_err(|_| "expected UTF-8 as the reason of a `close`"),

@@ -29,6 +29,14 @@ enum ParsedContent<'a> {
 }
 
 impl StreamMembers<'_> {
+    /// True for the messages of a WebSocket.
+    pub(super) fn is_websocket(&self) -> bool {
+        let ParsedContent::Messages { protocol, .. } = &self.content else {
+            return false;
+        };
+        *protocol == Protocol::WebSocket
+    }
+
     /// The stream. Its messages are slices of `buffer`, from which it was parsed; its chunks cover
     /// `body`, the body of the response.
     pub(super) fn into_stream(self, buffer: &Bytes, body: &Content) -> Stream {
@@ -62,6 +70,9 @@ impl<'de: 'a, 'a> Deserialize<'de> for StreamMembers<'a> {
         let content = match (members.unit, members.sizes, members.protocol, members.turns) {
             (Some(unit), sizes, None, None) => ParsedContent::Chunks { unit, sizes },
             (None, None, Some(protocol), Some(messages)) => {
+                if protocol == Protocol::Grpc && !messages.iter().all(MessageMembers::is_of_grpc) {
+                    return Err(Error::custom(INVALID_GRPC));
+                }
                 ParsedContent::Messages { protocol, messages }
             }
             _ => return Err(Error::custom(INVALID_FORM)),
@@ -116,5 +127,7 @@ fn read_ending<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Ending, D::
         .find(|ending| stream_names::ending_name(*ending) == Some(&name))
         .ok_or_else(|| Error::custom("expected `client` or `server`"))
 }
+
+const INVALID_GRPC: &str = "expected `binary`, or an `end`, in a stream of `grpc`";
 
 const INVALID_FORM: &str = "expected `unit`, or `protocol` with `turns`";

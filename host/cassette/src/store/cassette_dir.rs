@@ -10,9 +10,10 @@ use super::error::CassetteError;
 use super::file_stamp::FileStamp;
 use super::former_path;
 use super::linked_open;
+use super::own_suffixes;
 use super::recording_marker;
 use super::secure_open;
-use super::session_name::{BODIES_SUFFIX, CASSETTE_SUFFIX, NameError, SessionName};
+use super::session_name::{NameError, SessionName};
 use crate::format::{LoadedCassette, body_digest, decode, is_body_digest, line_ends};
 use ouli_message::{Content, Exchange};
 
@@ -49,6 +50,11 @@ impl CassetteDir {
     /// The path of the folder.
     pub fn root(&self) -> &Path {
         &self.root
+    }
+
+    /// The size in bytes of the largest file that is loaded.
+    pub(crate) fn max_file_size(&self) -> u64 {
+        self.max_file_size
     }
 
     /// The path of a session's cassette.
@@ -195,7 +201,7 @@ impl CassetteDir {
 
     /// The path of a cassette. One that earlier versions wrote stays where it is.
     pub(crate) fn cassette_path(&self, name: &SessionName) -> PathBuf {
-        let below = |path: &str| PathBuf::from(format!("{path}{CASSETTE_SUFFIX}"));
+        let below = |path: &str| PathBuf::from(format!("{path}{}", own_suffixes::CASSETTE));
         let path = below(name.path());
         let former = name.former_path().map(below);
         let is_used = |path: &PathBuf| former_path::has_files(&self.root, path);
@@ -232,8 +238,8 @@ impl CassetteDir {
 /// The folder of the stored bodies of a cassette with this path.
 pub(crate) fn bodies_of(cassette: &Path) -> PathBuf {
     let name = cassette.file_name().unwrap_or_default().to_string_lossy();
-    let stem = name.strip_suffix(CASSETTE_SUFFIX).unwrap_or(&name);
-    cassette.with_file_name(format!("{stem}{BODIES_SUFFIX}"))
+    let stem = name.strip_suffix(own_suffixes::CASSETTE).unwrap_or(&name);
+    cassette.with_file_name(format!("{stem}{}", own_suffixes::BODIES))
 }
 
 /// Reads at most `size` bytes, so that a file that grows in the meantime cannot exhaust the memory.

@@ -7,6 +7,8 @@
 //!
 //! `/` separates folders, unless a folder would have no name.
 
+use super::own_suffixes;
+
 /// Maximum length in bytes of one file name: with all suffixes it must fit in the 255 bytes of file
 /// systems.
 const MAX_PART: usize = 200;
@@ -16,16 +18,6 @@ const CONTINUES: char = '%';
 
 /// The names of devices on Windows, with any suffix.
 const DEVICES: [&str; 4] = ["con", "prn", "aux", "nul"];
-
-/// Suffixes of files and folders next to a cassette. No folder of a name has them.
-const OWN_SUFFIXES: [&str; 6] = [
-    ".bodies",
-    ".jsons",
-    ".previous",
-    ".incomplete",
-    ".recording",
-    ".torn",
-];
 
 /// The path of a name.
 pub(super) fn escape(name: &str) -> String {
@@ -98,8 +90,7 @@ fn escape_component(component: &str, is_folder: bool) -> String {
         if is_device(part) {
             *part = hex(part.as_bytes()[0]) + &part[1..];
         }
-        let is_own = OWN_SUFFIXES.iter().any(|suffix| part.ends_with(suffix));
-        if is_folder && (is_own || part.ends_with('.')) {
+        if is_folder && (own_suffixes::is_own(part) || part.ends_with('.')) {
             let dot = part.rfind('.').unwrap_or_default();
             part.replace_range(dot..=dot, &hex(b'.'));
         }
@@ -206,7 +197,7 @@ mod tests {
     }
 
     /// Texts that escapes, folders, devices and suffixes are made of.
-    const PIECES: [&str; 36] = [
+    const PIECES: [&str; 40] = [
         "a",
         "A",
         "b",
@@ -234,6 +225,10 @@ mod tests {
         ".bodies",
         ".jsons",
         ".previous",
+        ".incomplete",
+        ".recording",
+        ".torn",
+        ".new",
         "\\",
         "?",
         "*",
@@ -264,8 +259,7 @@ mod tests {
         }
         let (folders, last) = path.rsplit_once('/').unwrap_or(("", path));
         // No folder is a file or the stored bodies of another session.
-        let is_own = |part: &str| OWN_SUFFIXES.iter().any(|suffix| part.ends_with(suffix));
-        assert!(!folders.split('/').any(is_own), "{path}");
+        assert!(!folders.split('/').any(own_suffixes::is_own), "{path}");
         assert!(
             !folders
                 .split('/')
@@ -303,6 +297,69 @@ mod tests {
                 "{name:?} and {other:?} have the path {}",
                 parsed.path()
             );
+        }
+    }
+
+    /// What a session creates: its files, and the folders that hold them.
+    fn created(path: &str) -> (Vec<String>, Vec<String>) {
+        let cassette = format!("{path}{}", own_suffixes::CASSETTE);
+        let beside = own_suffixes::BESIDE.iter();
+        let mut files: Vec<_> = beside.map(|it| format!("{cassette}{it}")).collect();
+        files.push(cassette);
+        let bodies = format!("{path}{}", own_suffixes::BODIES);
+        let above = path
+            .match_indices('/')
+            .map(|(end, _)| path[..end].to_owned());
+        let mut folders: Vec<_> = above.collect();
+        files.push(format!("{bodies}/{}", "0".repeat(64)));
+        files.push(format!("{bodies}/.writing-{}", "0".repeat(64)));
+        folders.push(bodies);
+        (files, folders)
+    }
+
+    /// The lock of a session is on its cassette, so it is one of the files.
+    #[test]
+    fn no_name_collides_with_the_files_of_another_session() {
+        let mut numbers = Numbers(0x0c01_11de);
+        let mut names = Vec::new();
+        for _ in 0..3000 {
+            let count = 1 + numbers.below(3);
+            let base: String = (0..count)
+                .map(|_| PIECES[numbers.below(PIECES.len())])
+                .collect();
+            // Names that are made of the file names of another one.
+            let beside = own_suffixes::BESIDE[numbers.below(own_suffixes::BESIDE.len())];
+            let piece = PIECES[numbers.below(PIECES.len())];
+            names.extend([
+                format!("{base}.jsons"),
+                format!("{base}.jsons/{piece}"),
+                format!("{base}.jsons{beside}"),
+                format!("{base}.jsons{beside}/{piece}"),
+                format!("{base}.bodies/{piece}"),
+                format!("{base}.bodies/{}", "0".repeat(64)),
+                format!("{base}.bodies/.writing-{}", "0".repeat(64)),
+                base.to_uppercase(),
+                base.to_lowercase(),
+                base,
+            ]);
+        }
+        let mut owners: HashMap<String, (String, bool)> = HashMap::new();
+        for name in names {
+            let parsed = SessionName::parse(&name).unwrap();
+            let (files, folders) = created(parsed.path());
+            let files = files.iter().map(|it| (it, true));
+            let folders = folders.iter().map(|it| (it, false));
+            for (path, is_file) in files.chain(folders) {
+                let own = (parsed.as_str().to_owned(), is_file);
+                let other = owners.entry(folded(path)).or_insert_with(|| own.clone());
+                // Folders may be shared, unless they hold the bodies of one session.
+                let is_shared = !is_file && !other.1 && !path.ends_with(own_suffixes::BODIES);
+                assert!(
+                    *other == own || is_shared,
+                    "{name:?} and {:?} both have {path}",
+                    other.0
+                );
+            }
         }
     }
 

@@ -5,12 +5,11 @@ use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-/// What follows the path of a cassette in the names of its files.
-const SUFFIXES: [&str; 5] = ["", ".previous", ".incomplete", ".recording", ".torn"];
+use super::own_suffixes;
 
 /// True if a cassette with this path, below `root`, or a file next to it exists.
 pub(super) fn has_files(root: &Path, cassette: &Path) -> bool {
-    SUFFIXES.iter().any(|suffix| {
+    [""].iter().chain(&own_suffixes::BESIDE).any(|suffix| {
         let mut name = cassette.as_os_str().to_owned();
         name.push(suffix);
         let below = PathBuf::from(name);

@@ -6,7 +6,8 @@ use std::path::Path;
 
 use super::cassette_dir::CassetteDir;
 use super::error::CassetteError;
-use super::session_name::{BODIES_SUFFIX, CASSETTE_SUFFIX, SessionName};
+use super::own_suffixes;
+use super::session_name::SessionName;
 
 /// A session that has a cassette.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -56,7 +57,7 @@ impl CassetteDir {
                 }
                 continue;
             }
-            let path = name.strip_suffix(CASSETTE_SUFFIX);
+            let path = name.strip_suffix(own_suffixes::CASSETTE);
             let session = path.and_then(SessionName::from_path);
             // Not a former path of a session that has another one now.
             let is_used = |session: &SessionName| {
@@ -79,7 +80,7 @@ impl CassetteDir {
 /// True if the folder may be one of a session's path: it is not hidden, and has no stored bodies.
 fn may_hold_sessions(path: &str) -> bool {
     let last = path.rsplit('/').next().unwrap_or_default();
-    path.len() <= MAX_FOLDERS && !last.starts_with('.') && !last.ends_with(BODIES_SUFFIX)
+    path.len() <= MAX_FOLDERS && !last.starts_with('.') && !last.ends_with(own_suffixes::BODIES)
 }
 
 /// Maximum length in bytes of the folders of a path. No session has longer ones.

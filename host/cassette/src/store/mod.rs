@@ -10,6 +10,7 @@ mod git_attributes;
 mod linked_open;
 mod list;
 mod lock_owner;
+pub(crate) mod own_suffixes;
 pub(crate) mod recording_marker;
 mod secure_open;
 mod session_name;

@@ -5,6 +5,7 @@
 use std::io::{ErrorKind, Result};
 use std::path::{Path, PathBuf};
 
+use super::own_suffixes;
 use super::secure_open::Dir;
 
 /// Marks a cassette as incomplete.
@@ -40,6 +41,6 @@ pub(crate) fn is_set(dir: &Dir, cassette: &Path) -> Result<bool> {
 /// The path of the file that marks a cassette.
 pub(crate) fn path(cassette: &Path) -> PathBuf {
     let mut name = cassette.as_os_str().to_owned();
-    name.push(".recording");
+    name.push(own_suffixes::RECORDING);
     name.into()
 }

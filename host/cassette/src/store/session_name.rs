@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use super::escaped_path;
+use super::{escaped_path, own_suffixes};
 
 /// The name of a session, and its cassette's path below the cassettes folder.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -89,7 +89,7 @@ fn is_simple(name: &str) -> bool {
     let is_visible = |part: &str| !part.is_empty() && !part.starts_with('.');
     name.len() <= MAX_SIMPLE
         && name.chars().all(is_allowed)
-        && folders.all(|part| is_visible(part) && !part.ends_with(BODIES_SUFFIX))
+        && folders.all(|part| is_visible(part) && !part.ends_with(own_suffixes::BODIES))
         && is_visible(last)
 }
 
@@ -99,12 +99,6 @@ const MAX_NAME: usize = 1024;
 
 /// The longest file name, with all suffixes, must fit in the 255 bytes of file systems.
 const MAX_SIMPLE: usize = 200;
-
-/// The suffix of a folder of stored bodies.
-pub(super) const BODIES_SUFFIX: &str = ".bodies";
-
-/// The suffix of a cassette.
-pub(super) const CASSETTE_SUFFIX: &str = ".jsons";
 
 #[cfg(test)]
 mod tests {
@@ -132,6 +126,7 @@ mod tests {
             ("TestAdd", "+Test+Add"),
             ("x.jsons/y", "x%2ejsons/y"),
             ("x.jsons.recording/y", "x.jsons%2erecording/y"),
+            ("x.jsons.new/y", "x.jsons%2enew/y"),
             ("a./b", "a%2e/b"),
             ("aux", "%61ux"),
         ] {

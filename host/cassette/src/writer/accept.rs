@@ -8,11 +8,9 @@ use thiserror::Error;
 use super::appender::{LockedFile, with_suffix};
 use super::check::{CheckRejection, WriteCheck};
 use crate::format::{HEADER, LoadedCassette, RecordedExchange, encode};
+use crate::store::own_suffixes::NEW;
 use crate::store::{CassetteDir, CassetteError, Dir, SessionName};
 use ouli_message::Content;
-
-/// The suffix of the file that replaces the cassette, while it is written.
-const NEW: &str = ".new";
 
 /// Why the edits of a cassette are not accepted. The cassette is unchanged.
 #[derive(Debug, Error)]

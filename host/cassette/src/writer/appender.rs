@@ -3,11 +3,12 @@
 
 use std::fs::{File, Permissions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
-use crate::format::{HEADER, LoadedCassette};
+use crate::format::{HEADER, LoadedCassette, last_ordinal};
 use crate::store::{
-    self, CassetteDir, CassetteError, Dir, FileStamp, SessionName, recording_marker,
+    self, CassetteDir, CassetteError, Dir, FileStamp, SessionName, own_suffixes, recording_marker,
 };
 
 /// How often opening is repeated if the file is renamed before it is locked.
@@ -74,6 +75,22 @@ impl LockedFile {
         Ok(self.0.metadata()?.permissions())
     }
 
+    /// The size, and the ordinal of the last exchange, if the end is as it was recorded. `None` if
+    /// all of it has to be read.
+    fn whole_end(&self, max_size: u64) -> io::Result<Option<(u64, u64)>> {
+        let size = self.size()?;
+        if size > max_size {
+            return Ok(None);
+        }
+        let ordinal = last_ordinal(size, |range| {
+            let length = usize::try_from(range.end - range.start);
+            let mut bytes = vec![0; length.map_err(io::Error::other)?];
+            self.0.read_exact_at(&mut bytes, range.start)?;
+            Ok(bytes)
+        })?;
+        Ok(ordinal.map(|ordinal| (size, ordinal)))
+    }
+
     /// Reads all of it.
     pub(super) fn load(
         &mut self,
@@ -120,8 +137,8 @@ impl AppendFile for LockedFile {
 }
 
 impl Appender {
-    /// Opens a cassette for appending, or creates it. Reads all of it, and moves a torn tail to
-    /// `SESSION.jsons.torn`.
+    /// Opens a cassette for appending, or creates it. Reads the last exchange, and all of them only
+    /// if that one is not whole or was edited. Moves a torn tail to `SESSION.jsons.torn`.
     pub(super) fn open(folder: &CassetteDir, name: &SessionName) -> Result<Self, CassetteError> {
         Self::open_and_repair(folder, name, false)
     }
@@ -143,21 +160,17 @@ impl Appender {
         let dir = open_parent(folder, &path)?;
         let mut file = open_locked(&dir, &path)?;
         store::remove_temp_files(folder, name);
-        let loaded = file.load(folder, &path)?;
-        save_torn_tail(&dir, &mut file, &path, &loaded)
-            .map_err(CassetteError::io("repair", &path))?;
-        if !is_recording && loaded.exchanges.is_empty() {
-            // The marker is of a cassette that has no exchange.
-            let cleared = recording_marker::clear(&dir, &path);
-            cleared.map_err(CassetteError::io("mark", &path))?;
-        }
-        let separator = leading_separator(&mut file.0, loaded.valid_length);
+        let whole = file.whole_end(folder.max_file_size());
+        let (length, last) = match whole.map_err(CassetteError::io("read", &path))? {
+            Some(end) => end,
+            None => repair((&dir, folder), &mut file, &path, is_recording)?,
+        };
+        let separator = leading_separator(&mut file.0, length);
         let separator = separator.map_err(CassetteError::io("read", &path))?;
-        let mut appender =
-            Self::with_file(Box::new(file), loaded.valid_length, loaded.next_ordinal());
+        let mut appender = Self::with_file(Box::new(file), length, last.saturating_add(1));
         appender
             .append(separator, 0, false)
-            .and_then(|()| match loaded.valid_length {
+            .and_then(|()| match length {
                 0 => dir.sync(),
                 _ => Ok(()),
             })
@@ -300,6 +313,25 @@ pub(super) fn open_locked(dir: &Dir, path: &Path) -> Result<LockedFile, Cassette
     })
 }
 
+/// Reads all of a cassette and moves a torn tail to `SESSION.jsons.torn`. Returns the length of the
+/// rest and the highest ordinal.
+fn repair(
+    (dir, folder): (&Dir, &CassetteDir),
+    file: &mut LockedFile,
+    path: &Path,
+    is_recording: bool,
+) -> Result<(u64, u64), CassetteError> {
+    let loaded = file.load(folder, path)?;
+    save_torn_tail(dir, file, path, &loaded).map_err(CassetteError::io("repair", path))?;
+    if !is_recording && loaded.exchanges.is_empty() {
+        // The marker is of a cassette that has no exchange.
+        let cleared = recording_marker::clear(dir, path);
+        cleared.map_err(CassetteError::io("mark", path))?;
+    }
+    let highest = loaded.next_ordinal().saturating_sub(1);
+    Ok((loaded.valid_length, highest))
+}
+
 /// Appends a torn tail to `SESSION.jsons.torn`. The cassette is truncated only after the tail is
 /// synced there.
 pub(super) fn save_torn_tail(
@@ -314,7 +346,7 @@ pub(super) fn save_torn_tail(
     let mut tail = Vec::new();
     file.seek(SeekFrom::Start(loaded.valid_length))?;
     file.read_to_end(&mut tail)?;
-    let mut torn_file = dir.open_append(&with_suffix(path, ".torn"))?;
+    let mut torn_file = dir.open_append(&with_suffix(path, own_suffixes::TORN))?;
     let length = torn_file.metadata()?.len();
     torn_file
         .write_all(&tail)
@@ -324,7 +356,7 @@ pub(super) fn save_torn_tail(
             Err(error)
         })?;
     file.set_len(loaded.valid_length)?;
-    let torn = with_suffix(path, ".torn");
+    let torn = with_suffix(path, own_suffixes::TORN);
     tracing::warn!(
         "the torn end of the cassette was moved to {}: {damage}",
         torn.display()

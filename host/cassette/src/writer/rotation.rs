@@ -6,13 +6,8 @@ use super::appender::{
     Appender, LockedFile, open_locked, open_parent, save_torn_tail, with_suffix,
 };
 use crate::format::{FormatError, HEADER, LoadedCassette};
+use crate::store::own_suffixes::{INCOMPLETE, PREVIOUS};
 use crate::store::{self, CassetteDir, CassetteError, Dir, SessionName, recording_marker};
-
-/// The last complete cassette.
-const PREVIOUS: &str = ".previous";
-
-/// The last cassette that was begun and not completed, or that was damaged.
-const INCOMPLETE: &str = ".incomplete";
 
 impl CassetteDir {
     /// Starts a new cassette for a session. A complete one becomes `SESSION.jsons.previous`.

@@ -13,6 +13,9 @@ use super::load;
 use ouli_config::Limits;
 use ouli_plugin::Plugin;
 
+/// The largest file of a case, in bytes.
+const MAX_CASE_SIZE: usize = 64 << 20;
+
 /// Why a case was not run.
 pub(super) enum CaseError {
     /// The case is invalid.
@@ -50,7 +53,7 @@ impl<'a> CaseRunner<'a> {
         path: &Path,
         bless: bool,
     ) -> Result<(String, Vec<String>), CaseError> {
-        let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
+        let text = ouli_files::read_text(path, MAX_CASE_SIZE).map_err(|error| error.to_string())?;
         let text = if bless {
             with_empty_expect(&text)?
         } else {
@@ -176,5 +179,5 @@ fn write_expected(path: &Path, text: &str, actual: &Value) -> Result<(), String>
         serde_json::from_str(text).map_err(|error| error.to_string())?;
     case.insert("expect".to_owned(), actual.clone());
     let text = serde_json::to_string_pretty(&case).map_err(|error| error.to_string())?;
-    std::fs::write(path, text + "\n").map_err(|error| error.to_string())
+    ouli_files::write(path, (text + "\n").as_bytes()).map_err(|error| error.to_string())
 }

@@ -1,5 +1,6 @@
 //! Loads a plugin file as the gateway does.
 
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -9,11 +10,12 @@ use ouli_plugin::{Bounds, Plugin, PluginError, Source};
 
 /// A plugin file with settings and limits.
 pub(super) fn source(file: &Path, settings: &str, limits: &Limits) -> Result<Source, String> {
-    let bytes = std::fs::read(file).map_err(|error| {
-        format!(
-            "cannot read {}: {error}; name the .wasm file that the build wrote",
-            file.display()
-        )
+    let bytes = ouli_files::read(file, limits.plugin_file).map_err(|error| {
+        let file = file.display();
+        match error.kind() {
+            ErrorKind::FileTooLarge => format!("cannot read {file}: {error} (limits.plugin_file)"),
+            _ => format!("cannot read {file}: {error}; name the .wasm file that the build wrote"),
+        }
     })?;
     let name = file.file_name().unwrap_or(file.as_os_str());
     Ok(Source {

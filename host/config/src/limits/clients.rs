@@ -58,8 +58,22 @@ macro_rules! client_limits {
     /// Time without a request on a client connection; then it is closed.
     idle_timeout: Duration = MINUTE, Time(MS..=DAY),
         "nginx: 75 s; Pingora: 60 s";
-    /// Time between two chunks of a request body; then the request gets 408. gRPC calls are
-    /// streams and exempt.
+    /// Requests and streams in progress of one IPv4 address or one IPv6 /64 network. Further ones
+    /// get 503 at once.
+    requests_per_source: usize = 512, Count(1..=1_000_000),
+        "half of `max_concurrent_requests`, so that one machine cannot use up all of them";
+    /// Requests and streams in progress of one loopback address. Further ones get 503 at once.
+    requests_per_loopback: usize = 1_000_000, Count(1..=1_000_000),
+        "exceeds `max_concurrent_requests`, since programs under test run on this machine";
+    /// Bytes per second that a request body has at least, measured over all the time spent waiting
+    /// for it, once `request_body_grace` has passed. A slower one gets 408. 0: any rate.
+    request_body_min_rate: u32 = 240, Bytes(0..=GIB),
+        "Kestrel, MinRequestBodyDataRate: 240 bytes per second";
+    /// Time spent waiting for a request body that does not count for `request_body_min_rate`.
+    request_body_grace: Duration = 30 * SECOND, Time(MS..=DAY),
+        "Apache, mod_reqtimeout: 20 s; Kestrel: 5 s; a client that is debugged pauses longer";
+    /// Time between two chunks of a request body; then the request gets 408. gRPC calls over HTTP/2
+    /// are streams and exempt from the time limits of bodies.
     request_body_idle_timeout: Duration = MINUTE, Time(MS..=DAY),
         "nginx, client_body_timeout: 60 s";
     /// Total time spent waiting for the body of one request; then it gets 408. Time spent waiting

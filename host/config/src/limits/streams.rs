@@ -6,8 +6,8 @@ macro_rules! stream_limits {
         $next! { $($then)* { $($groups)*
 
 "streams" {
-    /// Open WebSockets, other upgraded connections, event streams and gRPC calls. A further
-    /// WebSocket or upgrade gets 503; further event streams and calls count against
+    /// Open WebSockets, other upgraded connections, event streams and gRPC calls over HTTP/2. A
+    /// further WebSocket, upgrade or call gets 503; further event streams count against
     /// `max_concurrent_requests`.
     streams: usize = 8192, Count(1..=1_000_000),
         "twice `connections`: an HTTP/2 connection carries several";

@@ -3,7 +3,6 @@
 //! hyper's own timer covers idle time and slow heads with one value and costs an allocation per
 //! request; this costs a few atomic stores.
 
-use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -12,6 +11,7 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::bounds::Bounds;
+use super::client_source::ClientSource;
 use super::connection_limiter::ConnectionPermit;
 use super::half_close::HalfClose;
 use super::interim::InterimQueue;
@@ -139,8 +139,8 @@ impl Activity {
         self.active_requests.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// The address of the client; of IPv6 its /64 network.
-    pub(super) fn peer(&self) -> IpAddr {
+    /// Where the client is.
+    pub(super) fn source(&self) -> &Arc<ClientSource> {
         self.permit.source()
     }
 

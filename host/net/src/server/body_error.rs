@@ -17,6 +17,8 @@ pub(super) enum BodyErrorKind {
     IdleTimeout = 1,
     /// The body did not end within `limits.request_timeout`.
     TotalTimeout,
+    /// The body arrived more slowly than `limits.request_body_min_rate`.
+    TooSlow,
     /// The body ended early or is malformed.
     Incomplete,
 }
@@ -28,16 +30,27 @@ impl BodyErrorFlag {
 
     /// The rejection to respond with; `None` if nothing went wrong.
     pub(super) fn rejection(&self) -> Option<Rejection> {
-        use BodyErrorKind::{IdleTimeout, Incomplete, TotalTimeout};
+        use BodyErrorKind::{IdleTimeout, Incomplete, TooSlow, TotalTimeout};
 
         let value = self.0.load(Ordering::Relaxed);
-        let kind = [IdleTimeout, TotalTimeout, Incomplete]
+        let kind = [IdleTimeout, TotalTimeout, TooSlow, Incomplete]
             .into_iter()
             .find(|kind| *kind as u8 == value)?;
-        Some(match kind {
-            IdleTimeout => Rejection::BodyTimeout("request_body_idle_timeout"),
-            TotalTimeout => Rejection::BodyTimeout("request_timeout"),
-            Incomplete => Rejection::IncompleteBody,
+        Some(match kind.limit() {
+            Some(key) => Rejection::BodyTimeout(key),
+            None => Rejection::IncompleteBody,
         })
+    }
+}
+
+impl BodyErrorKind {
+    /// The key of the time limit that was exceeded, if one was.
+    pub(super) fn limit(self) -> Option<&'static str> {
+        match self {
+            Self::IdleTimeout => Some("request_body_idle_timeout"),
+            Self::TotalTimeout => Some("request_timeout"),
+            Self::TooSlow => Some("request_body_min_rate"),
+            Self::Incomplete => None,
+        }
     }
 }

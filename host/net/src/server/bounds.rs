@@ -31,6 +31,14 @@ pub struct Bounds {
     pub idle_timeout: Duration,
     /// Time without a request after which a connection is closed while the listener drains.
     pub keepalive_drain_timeout: Duration,
+    /// Requests in progress of one client address or IPv6 network.
+    pub requests_per_source: usize,
+    /// Requests in progress of one loopback address.
+    pub requests_per_loopback: usize,
+    /// Bytes per second that a request body has at least; 0 for any rate.
+    pub request_body_min_rate: u32,
+    /// Time spent waiting for a request body that does not count for its rate.
+    pub request_body_grace: Duration,
     /// Time between two chunks of a request body.
     pub request_body_idle_timeout: Duration,
     /// Total time spent waiting for a request body.
@@ -98,6 +106,10 @@ impl Default for Bounds {
             tcp_notsent_lowat: 64 << 10,
             idle_timeout: Duration::from_secs(60),
             keepalive_drain_timeout: Duration::from_millis(500),
+            requests_per_source: 512,
+            requests_per_loopback: 1_000_000,
+            request_body_min_rate: 240,
+            request_body_grace: Duration::from_secs(30),
             request_body_idle_timeout: Duration::from_secs(60),
             request_timeout: Duration::from_secs(300),
             response_send_timeout: Duration::from_secs(60),

@@ -1,11 +1,14 @@
 //! Limits the open connections: in total, and per client address.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 use tokio::sync::Notify;
+
+use super::client_source::ClientSource;
 
 /// A limiter that all listeners share.
 pub type SharedConnectionLimiter = Arc<ConnectionLimiter>;
@@ -20,8 +23,15 @@ pub struct ConnectionLimiter {
 #[derive(Debug)]
 struct State {
     open: usize,
-    by_source: HashMap<IpAddr, usize>,
+    by_source: HashMap<IpAddr, OpenSource>,
     limits: ConnectionLimits,
+}
+
+/// A client address with open connections.
+#[derive(Debug)]
+struct OpenSource {
+    connections: usize,
+    source: Arc<ClientSource>,
 }
 
 /// How many connections may be open.
@@ -58,13 +68,13 @@ impl LimitExceeded {
 #[derive(Debug)]
 pub(super) struct ConnectionPermit {
     limiter: SharedConnectionLimiter,
-    source: IpAddr,
+    source: Arc<ClientSource>,
 }
 
 impl ConnectionPermit {
-    /// The address that the connection comes from.
-    pub(super) fn source(&self) -> IpAddr {
-        self.source
+    /// Where the connection comes from.
+    pub(super) fn source(&self) -> &Arc<ClientSource> {
+        &self.source
     }
 }
 
@@ -105,18 +115,22 @@ impl ConnectionLimiter {
         } else {
             (limits.per_source, "connections_per_source")
         };
-        let open = state.by_source.get(&source).copied().unwrap_or_default();
-        if open >= max {
+        let known = state.by_source.get(&source);
+        if known.map_or(0, |known| known.connections) >= max {
             return Err(LimitExceeded::PerSource(key));
         }
         if state.open >= limits.total {
             return Err(LimitExceeded::Total);
         }
         state.open += 1;
-        state.by_source.insert(source, open + 1);
+        let known = state.by_source.entry(source).or_insert_with(|| OpenSource {
+            connections: 0,
+            source: ClientSource::new(source),
+        });
+        known.connections += 1;
         Ok(ConnectionPermit {
             limiter: Arc::clone(self),
-            source,
+            source: Arc::clone(&known.source),
         })
     }
 
@@ -131,10 +145,10 @@ impl Drop for ConnectionPermit {
     fn drop(&mut self) {
         let mut state = self.limiter.state.lock();
         state.open -= 1;
-        if let Some(open) = state.by_source.get_mut(&self.source) {
-            *open -= 1;
-            if *open == 0 {
-                state.by_source.remove(&self.source);
+        if let Entry::Occupied(mut known) = state.by_source.entry(self.source.address()) {
+            known.get_mut().connections -= 1;
+            if known.get().connections == 0 {
+                known.remove();
             }
         }
         drop(state);

@@ -3,19 +3,22 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use http::{Request, Response, Version};
+use http::header::{CONTENT_TYPE, TE};
+use http::{HeaderValue, Method, Request, Response, Version};
 use hyper::body::Incoming;
 
 use super::activity::Activity;
+use super::body_timeouts::BodyTimeouts;
 use super::context::ListenerContext;
 use super::expected_body::ExpectedBody;
 use super::frames::stream_marker;
 use super::head_limits;
 use super::interim::Protocol;
-use super::request_body::{BodyTimeouts, IncomingBody};
+use super::request_body::IncomingBody;
 use super::request_guard::RequestGuard;
 use super::service::HttpService;
 use crate::http::expects_continue;
+use ouli_message::exchange::is_grpc;
 
 /// A request that counts as active from now on.
 pub(super) struct AdmittedRequest {
@@ -34,10 +37,15 @@ pub(super) fn admit_request<S>(
     if request.version() < Version::HTTP_2 {
         activity.options_targets().mark(&mut request);
     }
-    let timeouts = BodyTimeouts::for_request(&request, &listener.bounds);
+    let is_call = is_grpc_call(&request);
+    let timeouts = match is_call || *request.method() == Method::CONNECT {
+        true => None,
+        false => BodyTimeouts::for_body(request.body(), &listener.bounds),
+    };
     let body_error = timeouts.as_ref().map(BodyTimeouts::error_flag);
     let protocol = interim_protocol(&mut request);
     let guard = RequestGuard::begin(activity, &listener.bounds, protocol, body_error);
+    let guard = guard.call(is_call);
     let is_http2 = request.version() == Version::HTTP_2;
     let (body, is_requested) = expects_continue(&request)
         .then(|| ExpectedBody::new(is_http2.then(|| guard.interim_sender()).flatten()))
@@ -74,6 +82,16 @@ pub(super) async fn handle<S: HttpService>(
     }
     scope.finish().await;
     response
+}
+
+/// True for a gRPC call as its specification has it: over HTTP/2 with `te: trailers`. A content
+/// type alone proves nothing, and would switch off the time limits of any body.
+fn is_grpc_call(request: &Request<Incoming>) -> bool {
+    let field = |name| request.headers().get(name);
+    let text = |value: &HeaderValue, test: fn(&str) -> bool| value.to_str().is_ok_and(test);
+    request.version() == Version::HTTP_2
+        && field(CONTENT_TYPE).is_some_and(|value| text(value, is_grpc))
+        && field(TE).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"trailers"))
 }
 
 /// How the client of a request is sent interim responses, if it can be.

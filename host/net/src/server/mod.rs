@@ -4,7 +4,9 @@
 mod accept_loop;
 mod activity;
 mod body_error;
+mod body_timeouts;
 mod bounds;
+mod client_source;
 mod connection;
 mod connection_limiter;
 mod context;

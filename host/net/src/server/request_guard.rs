@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::activity::Activity;
 use super::body_error::BodyErrorFlag;
 use super::bounds::Bounds;
+use super::client_source::SourceRequest;
 use super::error::Rejection;
 use super::interim::{self, InterimScope, InterimSender};
 use crate::upstream::PinnedConnection;
@@ -20,6 +21,9 @@ pub struct RequestGuard {
     interim: Option<interim::Protocol>,
     /// Shared with the request body, if it has time limits.
     body_error: Option<BodyErrorFlag>,
+    /// It is a gRPC call over HTTP/2.
+    is_call: bool,
+    source: Arc<SourceRequest>,
 }
 
 impl RequestGuard {
@@ -35,7 +39,27 @@ impl RequestGuard {
             activity: Arc::clone(activity),
             interim,
             body_error,
+            is_call: false,
+            source: Arc::new(SourceRequest::begin(activity.source(), bounds)),
         }
+    }
+
+    /// Sets whether it is a gRPC call over HTTP/2.
+    pub(super) fn call(mut self, is_call: bool) -> Self {
+        self.is_call = is_call;
+        self
+    }
+
+    /// True for a gRPC call over HTTP/2. Its body is a stream that has no time limits, so it must
+    /// not hold a permit that other requests need.
+    pub fn is_call(&self) -> bool {
+        self.is_call
+    }
+
+    /// The key of the limit that the client's address exceeded when the request began: it had too
+    /// many others in progress.
+    pub fn exceeded_source_limit(&self) -> Option<&'static str> {
+        self.source.exceeded_limit()
     }
 
     /// Sends interim responses to the client; none if it cannot be sent any.
@@ -49,9 +73,9 @@ impl RequestGuard {
         InterimScope::new(&self.activity, self.number)
     }
 
-    /// The address of the client.
+    /// The address of the client; of IPv6 its /64 network.
     pub fn peer(&self) -> IpAddr {
-        self.activity.peer()
+        self.activity.source().address()
     }
 
     /// The connection ends with a reset. Only useful on HTTP/1.1, where the end of a response can
@@ -88,6 +112,8 @@ impl Clone for RequestGuard {
             number: self.number,
             interim: self.interim,
             body_error: self.body_error.clone(),
+            is_call: self.is_call,
+            source: Arc::clone(&self.source),
         }
     }
 }

@@ -1,7 +1,5 @@
 //! PEM files: certificates and private keys, and who may read them.
 
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 
 use rustls::pki_types::pem::{self, PemObject};
@@ -10,7 +8,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use super::error::TlsError;
 
 /// Larger files are rejected. A chain has a few kilobytes, a system's roots a few hundred.
-const MAX_FILE_SIZE: u64 = 4 << 20;
+const MAX_FILE_SIZE: usize = 4 << 20;
 
 /// All certificates of a file, in order; at least one.
 pub(super) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
@@ -87,12 +85,5 @@ pub(super) fn check_permissions(_: &Path, _: u32, _: &'static str) -> Result<(),
 }
 
 fn read_limited(path: &Path) -> Result<Vec<u8>, TlsError> {
-    let mut bytes = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(MAX_FILE_SIZE + 1).read_to_end(&mut bytes))
-        .map_err(|source| TlsError::io("read", path, source))?;
-    if bytes.len() as u64 > MAX_FILE_SIZE {
-        return Err(TlsError::file(path, "is too large for certificates"));
-    }
-    Ok(bytes)
+    ouli_files::read(path, MAX_FILE_SIZE).map_err(|source| TlsError::io("read", path, source))
 }

@@ -63,8 +63,8 @@ impl UpstreamBody {
     }
 
     /// Keeps a request permit until the body has ended.
-    pub fn with_permit(mut self, permit: OwnedSemaphorePermit) -> Self {
-        self.permit = Some(permit);
+    pub fn with_permit(mut self, permit: Option<OwnedSemaphorePermit>) -> Self {
+        self.permit = permit;
         self
     }
 

@@ -17,6 +17,9 @@ use super::tls_settings::TlsSettings;
 use crate::session::Sessions;
 use ouli_config::{CommandLine, Config, Mode};
 
+/// The largest configuration file, in bytes. It cannot name a limit of its own.
+const MAX_CONFIG_SIZE: usize = 4 << 20;
+
 impl Loaded {
     /// Reads the configuration and loads the plugins.
     pub fn read(options: &Options) -> Result<Self, StartError> {
@@ -208,13 +211,13 @@ fn read_config(options: &Options) -> Result<Option<String>, StartError> {
         ConfigSource::Text(text) => Ok(Some(text.clone())),
         ConfigSource::File(path) => {
             let path = options.base_dir.join(path);
-            let text = std::fs::read_to_string(&path);
+            let text = ouli_files::read_text(&path, MAX_CONFIG_SIZE);
             text.map(Some)
                 .map_err(|source| StartError::Read { path, source })
         }
         ConfigSource::OptionalFile(path) => {
             let path = options.base_dir.join(path);
-            match std::fs::read_to_string(&path) {
+            match ouli_files::read_text(&path, MAX_CONFIG_SIZE) {
                 Ok(text) => Ok(Some(text)),
                 Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
                 Err(source) => Err(StartError::Read { path, source }),

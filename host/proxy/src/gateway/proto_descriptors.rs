@@ -1,9 +1,9 @@
 //! The Protocol Buffers descriptor sets of the configuration, in their last good version.
 
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::source_files;
 use ouli_codec::grpc::Schema;
 use ouli_config::Config;
 use ouli_message::error_chain::error_chain;
@@ -86,15 +86,14 @@ fn files(config: &Config) -> Result<Vec<File>, String> {
     let max_size = config.limits.proto_descriptor_file;
     let read = config.proto_descriptors.iter().map(|path| {
         let name = path.display();
-        let bytes = source_files::read_limited(path, max_size);
-        let bytes = bytes.map_err(|error| format!("proto_descriptors: {name}: {error}"))?;
-        if bytes.len() > max_size {
-            return Err(format!(
+        let bytes = ouli_files::read(path, max_size).map_err(|error| match error.kind() {
+            ErrorKind::FileTooLarge => format!(
                 "proto_descriptors: {name} is larger than {max_size} bytes; raise \
                  `limits.proto_descriptor_file`"
-            ));
-        }
-        Ok((path.clone(), bytes))
+            ),
+            _ => format!("proto_descriptors: {name}: {error}"),
+        })?;
+        Ok((path.clone(), bytes.into()))
     });
     read.collect()
 }

@@ -1,8 +1,8 @@
 //! Reads the files that the user edits: the configuration and the plugins.
 
 use std::collections::BTreeMap;
-use std::fs::{File, Metadata};
-use std::io::{self, Read};
+use std::fs::Metadata;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -47,16 +47,25 @@ impl FileStamp {
 }
 
 /// The plugins in the folders, by file name: the bytes, or why they cannot be read. If two folders
-/// have a file of the same name, the first one is used.
+/// have a file of the same name, the first one is used. A file that vanished meanwhile is left out.
 pub(super) fn plugins(
     folders: &[PathBuf],
     max_size: usize,
 ) -> BTreeMap<String, Result<Arc<[u8]>, String>> {
     let mut found = BTreeMap::new();
     for (name, path) in folders.iter().flat_map(|folder| plugin_files(folder)) {
-        found
-            .entry(name)
-            .or_insert_with(|| read_limited(&path, max_size).map_err(|error| error.to_string()));
+        if found.contains_key(&name) {
+            continue;
+        }
+        let read = match ouli_files::read(&path, max_size) {
+            Ok(bytes) => Ok(bytes.into()),
+            Err(error) if error.kind() == ErrorKind::NotFound => continue,
+            Err(error) if error.kind() == ErrorKind::FileTooLarge => {
+                Err(format!("cannot be read: {error} (limits.plugin_file)"))
+            }
+            Err(error) => Err(format!("cannot be read: {error}")),
+        };
+        found.insert(name, read);
     }
     found
 }
@@ -71,20 +80,9 @@ fn plugin_files(folder: &Path) -> Vec<(String, PathBuf)> {
         .filter_map(|entry| {
             let name = entry.file_name().into_string().ok()?;
             let is_plugin = name.ends_with(".wasm") && !name.starts_with('.');
-            let path = entry.path();
-            // Follows symbolic links: a switched link is a changed file.
-            (is_plugin && path.is_file()).then_some((name, path))
+            is_plugin.then(|| (name, entry.path()))
         })
         .collect();
     files.sort();
     files
-}
-
-/// Reads at most one byte more than `max_size`, so that an endless file is rejected by its size.
-pub(super) fn read_limited(path: &Path, max_size: usize) -> io::Result<Arc<[u8]>> {
-    let mut bytes = Vec::new();
-    File::open(path)?
-        .take(max_size as u64 + 1)
-        .read_to_end(&mut bytes)?;
-    Ok(bytes.into())
 }

@@ -6,11 +6,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use super::error::StartError;
-use super::source_files;
 use ouli_config::{CertificateFiles, ClientAuth, Config, Endpoint, Scheme, Tls};
 use ouli_net::tls::{self, ClientConfig, ClientVerifier, Identity, TlsError};
 
-/// The bytes of a file that are compared. A larger one is rejected when it is parsed.
+/// The largest file that is compared. A larger one is rejected when it is parsed.
 const MAX_FILE_SIZE: usize = 4 << 20;
 
 /// The TLS settings by endpoint.
@@ -198,7 +197,7 @@ impl TlsSource {
 
     fn fingerprint(&self) -> u64 {
         static STATE: OnceLock<RandomState> = OnceLock::new();
-        let read = |path: &Path| source_files::read_limited(path, MAX_FILE_SIZE).ok();
+        let read = |path: &Path| ouli_files::read(path, MAX_FILE_SIZE).ok();
         let contents: Vec<_> = self.files().into_iter().map(read).collect();
         STATE.get_or_init(RandomState::new).hash_one(contents)
     }

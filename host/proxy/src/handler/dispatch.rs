@@ -125,7 +125,7 @@ impl RequestHandler {
             return own_response::for_method(response, &method)
                 .map(|body| body.with_guards(shared, guard, None));
         }
-        let permit = match shared.request_permit().await {
+        let permit = match shared.permit(&guard).await {
             Ok(permit) => permit,
             Err(error) => {
                 trace.set_error(&error);

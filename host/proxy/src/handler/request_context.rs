@@ -56,6 +56,11 @@ impl RequestContext<'_> {
         }
     }
 
+    /// True for a gRPC call over HTTP/2.
+    pub(crate) fn is_call(&self) -> bool {
+        self.guard.as_deref().is_some_and(RequestGuard::is_call)
+    }
+
     /// Runs work on a body of this size: a large one leaves this thread (`limits.offload_size`),
     /// and the memory that it may take is reserved until the reservation is dropped.
     ///

@@ -10,9 +10,8 @@ use http_body::{Body, Frame, SizeHint};
 use super::access_log::AccessOutcome;
 use super::error_format::ErrorFormat;
 use super::grpc_status;
-use super::request_limiter::RequestPermit;
 use super::request_trace::RequestTrace;
-use super::shared_state::{SharedState, StreamPermit};
+use super::shared_state::{Permit, SharedState};
 use crate::conversation::FrameReceiver;
 use crate::record::{BackgroundRead, TeedResponseBody};
 use crate::replay::EarlyLeave;
@@ -36,8 +35,7 @@ pub struct OutgoingBody {
     /// aborted drops what it has not sent yet.
     pending_error: Option<BoxError>,
     request_guard: Option<RequestGuard>,
-    _request_permit: Option<RequestPermit>,
-    _stream_permit: Option<StreamPermit>,
+    _permit: Option<Permit>,
     /// After the source: it ends when the source is dropped.
     trace: RequestTrace,
 }
@@ -129,8 +127,7 @@ impl OutgoingBody {
             has_ended: false,
             pending_error: None,
             request_guard: None,
-            _request_permit: None,
-            _stream_permit: None,
+            _permit: None,
             trace: RequestTrace::default(),
         }
     }
@@ -153,15 +150,16 @@ impl OutgoingBody {
         mut self,
         shared: &SharedState,
         request_guard: RequestGuard,
-        request_permit: Option<RequestPermit>,
+        permit: Option<Permit>,
     ) -> Self {
         self.request_guard = Some(request_guard);
-        self._stream_permit = if self.is_long_lived {
-            shared.stream_permit()
-        } else {
-            None
+        self._permit = match permit {
+            Some(Permit::Request(permit)) if self.is_long_lived => {
+                let stream_permit = shared.stream_permit();
+                Some(stream_permit.map_or(Permit::Request(permit), Permit::Stream))
+            }
+            other => other,
         };
-        self._request_permit = request_permit.filter(|_| self._stream_permit.is_none());
         self
     }
 

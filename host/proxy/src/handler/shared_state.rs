@@ -11,6 +11,7 @@ use super::request_limiter::{RequestLimiter, RequestPermit};
 use super::snapshot::Snapshot;
 use crate::session::{Counters, MemoryBudget, Recorder, Sessions};
 use ouli_net::drain::Drain;
+use ouli_net::server::RequestGuard;
 use ouli_net::upstream::OwnListeners;
 
 /// Renders a page of the gateway's own.
@@ -50,18 +51,35 @@ pub struct SharedState {
 /// A permit for a long-lived stream.
 pub(crate) type StreamPermit = OwnedSemaphorePermit;
 
+/// The right to be served.
+pub(super) enum Permit {
+    Request(RequestPermit),
+    #[expect(dead_code, reason = "it is held until it is dropped")]
+    Stream(StreamPermit),
+}
+
 impl SharedState {
-    /// A permit for one request, at once or after a bounded wait; none above the memory limit.
-    pub(super) async fn request_permit(&self) -> Result<RequestPermit, ExchangeError> {
+    /// A permit for one request, at once or after a bounded wait; none above the memory limit. A
+    /// gRPC call gets a stream permit: it lasts for as long as its client wants.
+    pub(super) async fn permit(&self, guard: &RequestGuard) -> Result<Permit, ExchangeError> {
+        if let Some(limit) = guard.exceeded_source_limit() {
+            return Err(ExchangeError::TooManyRequests(limit));
+        }
         if self.budget.above_hard_limit() {
             return Err(ExchangeError::MemoryLimit);
         }
+        if guard.is_call() {
+            let permit = self.stream_permit().ok_or(ExchangeError::TooManyStreams)?;
+            return Ok(Permit::Stream(permit));
+        }
         let permit = self.request_limiter.acquire().await;
-        permit.ok_or(ExchangeError::TooManyRequests("max_concurrent_requests"))
+        permit
+            .map(Permit::Request)
+            .ok_or(ExchangeError::TooManyRequests("max_concurrent_requests"))
     }
 
-    /// A permit for a long-lived stream, if one is free. A WebSocket, an event stream and a gRPC
-    /// call exchange their request permit for it.
+    /// A permit for a long-lived stream, if one is free. A WebSocket and an event stream exchange
+    /// their request permit for it.
     pub(super) fn stream_permit(&self) -> Option<StreamPermit> {
         Arc::clone(&self.stream_permits).try_acquire_owned().ok()
     }

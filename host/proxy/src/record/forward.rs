@@ -59,7 +59,11 @@ pub(super) async fn send(
     if route.address.scheme == Scheme::H2c {
         *request.version_mut() = Version::HTTP_2;
     }
-    let permit = route.request_permit().await?;
+    // A call may wait for its client before the upstream responds.
+    let permit = match context.is_call() {
+        true => None,
+        false => Some(route.request_permit().await?),
+    };
     let response = match &head.upgrade {
         Some(protocols) => {
             let pinned = context.pinned_upstream(request.headers());

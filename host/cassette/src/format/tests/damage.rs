@@ -121,7 +121,7 @@ fn an_error_has_a_position() {
         .count();
     assert_eq!(
         torn.error.to_string(),
-        format!("line {line}, column 18, in exchange 1: expected a status from 100 to 999")
+        format!("line {line}, column 18, in exchange 1: expected a status from 200 to 999, or 101")
     );
 }
 
@@ -178,6 +178,77 @@ fn rejects_wrong_members_and_values() {
     }
     let array = format!("{HEADER}[1, \"origin\"]\n");
     assert!(read(array.as_bytes()).torn_tail.is_some());
+}
+
+#[test]
+fn what_cannot_be_sent_is_damage() {
+    let fields = |count: usize| {
+        let fields = (0..count).map(|number| format!("[\"x-{number}\", \"\"], "));
+        format!("{}[\"set-cookie\", \"a=1\"]", fields.collect::<String>())
+    };
+    let long = fields(16_384);
+    let status = "\"status\": 200";
+    let cookie = "[\"set-cookie\", \"a=1\"]";
+    let final_status = "expected a status from 200 to 999, or 101";
+    let length = "expected a number of bytes as `content-length`";
+    let cases = [
+        (status, "\"status\": 99", final_status),
+        (status, "\"status\": 100", final_status),
+        (status, "\"status\": 103", final_status),
+        (status, "\"status\": 199", final_status),
+        (status, "\"status\": 1000", final_status),
+        (status, "\"status\": -1", "invalid value: integer `-1`"),
+        (status, "\"status\": 65736", "expected u16"),
+        (
+            status,
+            "\"status\": 101",
+            "only allowed with a `stream` of `websocket`",
+        ),
+        (cookie, &long, "more than 16384 fields"),
+        ("[\"x-checksum\", \"7\"]", &long, "more than 16384 fields"),
+        (cookie, "[\"content-length\", \"-1\"]", length),
+        (cookie, "[\"content-length\", \"\"]", length),
+        (
+            cookie,
+            "[\"content-length\", \"18446744073709551616\"]",
+            length,
+        ),
+        (cookie, "[\"a b\", \"1\"]", "expected a header field name"),
+        (cookie, "[\"\", \"1\"]", "expected a header field name"),
+        (
+            cookie,
+            "[\":status\", \"1\"]",
+            "expected a header field name",
+        ),
+        (
+            cookie,
+            "[\"a\", \"b\\r\\nc: d\"]",
+            "expected a header field value",
+        ),
+        (
+            status,
+            "\"status\": 200, \"reason\": \"a\\r\\nb: c\"",
+            "expected a reason phrase of one line",
+        ),
+    ];
+    let good = String::from_utf8(cassette(&[sample(1), sample(2)])).unwrap();
+    for (from, to, reason) in cases {
+        assert!(good.contains(from), "{from}");
+        let loaded = read(good.replacen(from, to, 1).as_bytes());
+        let [damage] = &loaded.damage[..] else {
+            panic!("{to:.60}: {:?}", loaded.damage);
+        };
+        assert!(damage.error.reason.contains(reason), "{to:.60}: {damage}");
+        assert_eq!((damage.error.exchange, loaded.exchanges.len()), (1, 1));
+    }
+    for (from, to) in [
+        (cookie, &*fields(16_382)),
+        (cookie, "[\"content-length\", \"5, 5\"]"),
+        (status, "\"status\": 999"),
+    ] {
+        let loaded = read(good.replacen(from, to, 1).as_bytes());
+        assert_eq!((loaded.damage, loaded.exchanges.len()), (vec![], 2));
+    }
 }
 
 #[test]

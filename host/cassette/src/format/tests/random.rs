@@ -131,7 +131,11 @@ impl Xorshift {
             2 => StreamContent::Chunks(ChunkKind::Line, self.chunks(size)),
             3 => StreamContent::Chunks(ChunkKind::Raw, self.chunks(size)),
             4 => StreamContent::Messages(Protocol::WebSocket, self.messages()),
-            _ => StreamContent::Messages(Protocol::Grpc, self.messages()),
+            _ => {
+                let mut messages = self.messages();
+                messages.retain(|it| matches!(it.kind, MessageKind::Binary(_) | MessageKind::End));
+                StreamContent::Messages(Protocol::Grpc, messages)
+            }
         };
         let endings = [
             Ending::Complete,
@@ -172,10 +176,8 @@ impl Xorshift {
             1 => MessageKind::Binary(payload),
             2 => MessageKind::Ping(Bytes::copy_from_slice(payload.content.inline())),
             3 => MessageKind::Pong(Bytes::copy_from_slice(payload.content.inline())),
-            4 => close(
-                payload.compressed.then_some(self.next() as u16),
-                &self.text(3),
-            ),
+            4 if payload.compressed => close(Some(self.next() as u16), &self.text(3)),
+            4 => close(None, ""),
             _ => MessageKind::End,
         }
     }

@@ -45,6 +45,26 @@ fn a_flipped_byte_of_a_stream_is_detected() {
 
 /// Text in a cassette, its replacement, and the expected error.
 const INVALID_STREAMS: &[(&str, &str, &str)] = &[
+    (
+        r#""websocket""#,
+        r#""grpc""#,
+        "expected `binary`, or an `end`, in a stream of `grpc`",
+    ),
+    (
+        r#""code": 1000"#,
+        r#""code": 65536"#,
+        "invalid value: integer `65536`, expected u16",
+    ),
+    (
+        r#""code": 1000,"#,
+        "",
+        "expected a `code` in a `close` with a reason",
+    ),
+    (
+        r#""at": [1,"#,
+        r#""at": [-1,"#,
+        "invalid value: integer `-1`",
+    ),
     (r#""protocol": "websocket","#, "", "expected `unit`, or"),
     (
         r#""websocket""#,

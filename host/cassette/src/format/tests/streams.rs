@@ -134,12 +134,17 @@ fn every_message_round_trips() {
             MessageKind::Ping(bytes.clone()),
             MessageKind::Pong(bytes),
         ];
-        for code in [None, Some(0), Some(1000), Some(u16::MAX)] {
+        kinds.push(close(None, ""));
+        for code in [Some(0), Some(1000), Some(u16::MAX)] {
             kinds.push(close(code, &String::from_utf8_lossy(body)));
         }
         kinds.push(MessageKind::End);
-        check_round_trip(&[with_messages(websocket, kinds.clone()), sample(2)]);
-        check_round_trip(&[sample(1), with_messages(grpc, kinds)]);
+        check_round_trip(&[with_messages(websocket, kinds), sample(2)]);
+        let of_grpc = vec![
+            MessageKind::Binary(payload(body, compressed)),
+            MessageKind::End,
+        ];
+        check_round_trip(&[sample(1), with_messages(grpc, of_grpc)]);
     }
     check_round_trip(&[with_messages(grpc, Vec::new())]);
 }
@@ -198,8 +203,11 @@ fn stored_messages_round_trip_as_references() {
         MessageKind::Text(stored(false)),
         MessageKind::Binary(stored(true)),
     ];
-    let text =
-        String::from_utf8(check_round_trip(&[with_messages(Protocol::Grpc, kinds)])).unwrap();
+    let text = String::from_utf8(check_round_trip(&[with_messages(
+        Protocol::WebSocket,
+        kinds,
+    )]))
+    .unwrap();
     let file = format!("\"file\": \"name.bodies/{}\",\n", body_digest(b"large"));
     assert_eq!(text.matches(&file).count(), 2, "{text}");
 }

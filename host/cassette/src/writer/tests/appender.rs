@@ -1,7 +1,7 @@
 //! Appending, repair and rotation on real files, and on a disk that fails.
 
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -59,6 +59,33 @@ fn a_torn_tail_is_saved_before_appending() {
     }
     let torn = fs::read(path.with_extension("jsons.torn")).unwrap();
     assert_eq!(torn, expected_torn);
+}
+
+/// The cassette is larger than memory and disk: nothing but its start and its end are there.
+#[test]
+fn a_large_cassette_is_extended_without_being_read() {
+    let home = tempdir().unwrap();
+    let folder = CassetteDir::open(home.path(), u64::MAX).unwrap();
+    let path = folder.session_path("x").unwrap();
+    let last = cassette(&[sample(1), sample(2)]).split_off(cassette(&[sample(1)]).len());
+    let end = 1 << 40;
+    let mut file = fs::File::create_new(&path).unwrap();
+    file.write_all(HEADER.as_bytes()).unwrap();
+    file.seek(SeekFrom::Start(end)).unwrap();
+    file.write_all(b"\n").unwrap();
+    file.write_all(&last).unwrap();
+    let mut appender = Appender::open(&folder, &name("x")).unwrap();
+    assert_eq!(appender.next_ordinal(), 3);
+    let mut text = Vec::new();
+    encode(&mut text, 3, &sample(3), "x.bodies");
+    appender.append(&text, 1, false).unwrap();
+    drop(appender);
+    let mut written = String::new();
+    let mut file = fs::File::open(&path).unwrap();
+    file.seek(SeekFrom::Start(end + 1)).unwrap();
+    file.read_to_string(&mut written).unwrap();
+    let both = [last, text].concat();
+    assert_eq!(written.as_bytes(), both);
 }
 
 #[test]

@@ -1,0 +1,142 @@
+//! Request bodies that arrive slowly, and the permits that they hold.
+
+use std::time::Duration;
+
+use http::Request;
+
+use crate::support::client::{self, Answer, Body};
+use crate::support::gateway::Running;
+use crate::support::origin::{self, Gate};
+use crate::support::{at_least, gateway, until, wait_for};
+
+#[test]
+fn a_body_below_request_body_min_rate_is_a_408() {
+    let origin = origin::simple();
+    let post = "POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\nabc";
+    let limits = "[limits]\nrequest_body_min_rate = 1000\nrequest_body_grace = \"200ms\"";
+    for builder in [gateway::passthrough(&origin), gateway::auto(&origin)] {
+        let gateway = builder.section(limits).start();
+        let grace = Duration::from_millis(200);
+        let answer = at_least(grace, || client::raw(gateway.address, post).rest());
+        assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+        assert!(answer.contains("limits.request_body_min_rate"), "{answer}");
+        let report = client::http1(&gateway).post("/echo", "text/plain", "whole");
+        assert_eq!(report.text(), "whole");
+    }
+}
+
+#[test]
+fn a_content_type_of_grpc_does_not_switch_off_timeouts() {
+    let origin = origin::simple();
+    let gateway = gateway::passthrough(&origin)
+        .section("[limits]\nrequest_body_idle_timeout = \"200ms\"")
+        .start();
+    for client in [client::http1(&gateway), client::http2(&gateway)] {
+        let ask = client.ask("POST", "/echo");
+        let ask = ask.header("content-type", "application/grpc");
+        let mut request = ask.into_request();
+        *request.body_mut() = client::endless("x");
+        let answer = wait_for("the end of a stalled body", async {
+            client.connect().await.unwrap().send(request).await.unwrap()
+        });
+        assert_eq!(answer.header("ouli-error"), "limit", "{answer:?}");
+        let message = answer.header("grpc-message");
+        assert!(message.contains("request_body_idle_timeout"), "{answer:?}");
+    }
+}
+
+/// The answer to a GET that follows these requests on one connection. They are open until then.
+fn answer_beside(gateway: &Running, requests: [Request<Body>; 2]) -> Answer {
+    let client = client::http2(gateway);
+    let last = client.ask("GET", "/hello").into_request();
+    wait_for("an answer beside open requests", async {
+        let mut connection = client.connect().await.unwrap();
+        let [one, two] = requests.map(|request| connection.http2().send_request(request));
+        let answer = connection.send(last);
+        tokio::select! {
+            biased;
+            _ = one => panic!("the first request ended"),
+            _ = two => panic!("the second request ended"),
+            answer = answer => answer.unwrap(),
+        }
+    })
+}
+
+#[test]
+fn a_call_holds_no_permit_of_other_requests() {
+    let origin = origin::simple();
+    for mode in [gateway::passthrough, gateway::record] {
+        let gateway = mode(&origin)
+            .section(
+                "[limits]\nmax_concurrent_requests = 1\nupstream_max_concurrent_requests = 1\n\
+                 max_pending_requests = 0",
+            )
+            .start();
+        let call = || {
+            let ask = client::http2(&gateway).ask("POST", "/echo");
+            let ask = ask.header("content-type", "application/grpc");
+            let mut request = ask.header("te", "trailers").into_request();
+            *request.body_mut() = client::endless(&b"\0\0\0\0\x01x"[..]);
+            request
+        };
+        let answer = answer_beside(&gateway, [call(), call()]);
+        assert_eq!(answer.status, 200, "{answer:?}");
+    }
+}
+
+#[test]
+fn a_call_above_streams_is_refused() {
+    let gate = Gate::new();
+    let held = gate.clone();
+    let handler = move |_: &origin::Seen| {
+        let reply = origin::parts().header("content-type", "application/grpc");
+        reply.part("first").wait(&held)
+    };
+    let origin = origin::new().route("/call", handler).start();
+    let gateway = gateway::passthrough(&origin)
+        .section("[limits]\nstreams = 1")
+        .start();
+    let call = || {
+        let ask = client::http2(&gateway).ask("POST", "/call");
+        let ask = ask.header("content-type", "application/grpc");
+        ask.header("te", "trailers").body([0; 5])
+    };
+    let mut open = call().open();
+    assert_eq!(open.next().unwrap().unwrap(), "first");
+    let refused = call().send();
+    assert_eq!(refused.header("grpc-status"), "8", "{refused:?}");
+    assert!(refused.header("grpc-message").contains("limits.streams"));
+    gate.open();
+    drop(open);
+    until("a free permit", || {
+        (call().send().header("ouli-error") != "limit").then_some(())
+    });
+}
+
+#[test]
+fn requests_of_one_loopback_address_are_limited() {
+    let gate = Gate::new();
+    let held = gate.clone();
+    let handler = move |_: &origin::Seen| origin::parts().part("first").wait(&held).part("last");
+    let origin = origin::new().route("/slow", handler).start();
+    let gateway = gateway::passthrough(&origin)
+        .section("[limits]\nrequests_per_loopback = 2")
+        .start();
+    let client = client::http1(&gateway);
+    let mut opened = [(); 2].map(|()| client.ask("GET", "/slow").open());
+    for opened in &mut opened {
+        assert_eq!(opened.next().unwrap().unwrap(), "first");
+    }
+    let refused = client.get("/slow");
+    assert_eq!(refused.header("retry-after"), "1", "{refused:?}");
+    assert!(refused.text().contains("limits.requests_per_loopback"));
+    // A gateway that is busy is alive.
+    assert_eq!(client.get("/__ouli/healthz").status, 200);
+    gate.open();
+    for opened in opened {
+        assert_eq!(opened.count().unwrap(), 4);
+    }
+    until("a free place", || {
+        (client.get("/slow").status == 200).then_some(())
+    });
+}
