@@ -14,8 +14,8 @@ use std::time::SystemTime;
 
 use sha2::{Digest as _, Sha256};
 
-use super::compiled_code::MAX_CODE_SIZE;
-use super::engine::CodeEngine;
+/// The largest compiled code, in bytes.
+pub(super) const MAX_CODE_SIZE: usize = 1 << 30;
 
 /// The first bytes of a file. The digest of the code follows, and then the code.
 const MAGIC: &[u8] = b"ouli-gateway compiled code 1\n";
@@ -52,15 +52,13 @@ impl CodeCache {
         })
     }
 
-    /// The key of a component that is compiled by an engine.
-    pub(super) fn key(engine: &CodeEngine, bytes: &[u8]) -> String {
+    /// The key of a component that is compiled by an engine of this flavor.
+    pub(super) fn key(engine: &wasmtime::Engine, flavor: &str, bytes: &[u8]) -> String {
         let mut hasher = Sha256Hasher(Sha256::new());
-        engine
-            .engine
-            .precompile_compatibility_hash()
-            .hash(&mut hasher);
+        engine.precompile_compatibility_hash().hash(&mut hasher);
         hasher.0.update(env!("CARGO_PKG_VERSION"));
-        hasher.0.update([0, engine.flavor as u8]);
+        hasher.0.update(flavor);
+        hasher.0.update([0]);
         hasher.0.update(bytes);
         hex(&hasher.0.finalize())
     }

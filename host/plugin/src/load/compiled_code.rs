@@ -9,11 +9,8 @@ use wasmtime::component::Component;
 
 use super::code_cache::CodeCache;
 use super::compiler_process;
-use super::engine::CodeEngine;
+use super::engine::{self, CodeEngine};
 use crate::{Bounds, PluginError};
-
-/// The largest compiled code that a compiler process may return, in bytes.
-pub(super) const MAX_CODE_SIZE: usize = 1 << 30;
 
 /// The compiled component of a binary.
 pub(super) fn component(
@@ -27,7 +24,7 @@ pub(super) fn component(
             None => Component::from_binary(&engine.engine, bytes).map_err(PluginError::Compile),
         };
     };
-    let key = CodeCache::key(engine, bytes);
+    let key = CodeCache::key(&engine.engine, engine.flavor.name(), bytes);
     if let Some(component) = cached(engine, cache, &key) {
         return Ok(component);
     }
@@ -56,19 +53,10 @@ fn load_compiled(
 ) -> Result<(Component, Vec<u8>), PluginError> {
     let code = match &engine.compiler {
         Some(program) => compiler_process::compile(program, engine.flavor, bytes, bounds)?,
-        None => compile_here(&engine.engine, bytes)?,
+        None => engine::compile(&engine.engine, bytes)?,
     };
     let component = deserialize(&engine.engine, &code).map_err(PluginError::Compile)?;
     Ok((component, code))
-}
-
-/// The compiled code of a component, made on this thread.
-pub(super) fn compile_here(
-    engine: &wasmtime::Engine,
-    bytes: &[u8],
-) -> Result<Vec<u8>, PluginError> {
-    let compiled = engine.precompile_component(bytes);
-    compiled.map_err(PluginError::Compile)
 }
 
 /// Loads compiled code. The engine rejects code of another version, or with other settings.

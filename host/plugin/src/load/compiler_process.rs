@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Resource, Rlimit, Signal, set_parent_process_death_signal, setrlimit};
 
-use super::compiled_code::{self, MAX_CODE_SIZE};
+use super::code_cache::MAX_CODE_SIZE;
 use super::engine::{self, Flavor};
 use crate::{Bounds, PluginError};
 
@@ -158,7 +158,7 @@ pub fn run(arguments: &[String]) -> Result<(), String> {
         .read_to_end(&mut bytes)
         .map_err(|error| error.to_string())?;
     let engine = engine::compiler(flavor).map_err(|error| error.to_string())?;
-    let code = compiled_code::compile_here(&engine, &bytes).map_err(|error| match error {
+    let code = engine::compile(&engine, &bytes).map_err(|error| match error {
         PluginError::Compile(error) => format!("{error:#}"),
         error => error.to_string(),
     })?;

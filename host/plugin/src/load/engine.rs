@@ -98,6 +98,12 @@ pub(super) fn compiler(flavor: Flavor) -> Result<wasmtime::Engine, PluginError> 
     new_engine(&config(flavor))
 }
 
+/// The compiled code of a component, made on this thread.
+pub(super) fn compile(engine: &wasmtime::Engine, bytes: &[u8]) -> Result<Vec<u8>, PluginError> {
+    let compiled = engine.precompile_component(bytes);
+    compiled.map_err(PluginError::Compile)
+}
+
 #[expect(
     clippy::disallowed_methods,
     reason = "the only place that creates an engine"
