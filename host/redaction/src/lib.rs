@@ -47,6 +47,7 @@ mod stream_part;
 mod target;
 #[cfg(test)]
 mod tests;
+mod text_hash;
 
 pub use conversation_message::ConversationMessage;
 pub use cross_chunk::PartFormat;

@@ -2,9 +2,11 @@
 //!
 //! The anchor of an encoded secret is six bytes near its end, where tokens differ most. Each text
 //! position that passes a small bit filter is looked up among the anchors. If a hash of the bytes
-//! around the anchor is equal too, the whole encoded secret is compared. Anchors are kept in tiers
-//! of growing size, so that adding a secret is cheap.
+//! around the anchor is equal too, the hash of the whole encoded secret decides, which costs the
+//! same for a secret of any length. Anchors are kept in tiers of growing size, so that adding a
+//! secret is cheap.
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
@@ -15,6 +17,7 @@ use crate::anchor;
 use crate::encodings::Encoding;
 use crate::placeholder;
 use crate::secret::Secret;
+use crate::text_hash::{PrefixHashes, TextHash};
 
 /// Searches for the secrets that were known when it was created. Cheap to clone.
 #[derive(Clone, Default)]
@@ -39,12 +42,16 @@ impl SecretSearcher {
 
     /// The secrets in a text without overlaps: the one that begins first, then the longer one.
     pub fn find(&self, text: &[u8]) -> Vec<Hit> {
-        let mut hits = Vec::new();
+        let (mut hits, mut unsorted_limit) = (Vec::new(), MIN_UNSORTED);
         self.scan(text, |hit| {
             hits.push(hit);
+            if hits.len() == unsorted_limit {
+                longest_of_each_start(&mut hits);
+                unsorted_limit = MIN_UNSORTED.max(2 * hits.len());
+            }
             true
         });
-        hits.sort_by_key(|hit| (hit.range.start, usize::MAX - hit.range.end));
+        longest_of_each_start(&mut hits);
         let mut end = 0;
         hits.retain(|hit| {
             let is_free = hit.range.start >= end;
@@ -65,10 +72,11 @@ impl SecretSearcher {
     }
 
     fn scan(&self, text: &[u8], mut take: impl FnMut(Hit) -> bool) {
+        let hashes = PrefixHashes::new(text);
         for tier in &*self.tiers {
             let mut at = 0;
             while let Some((found, word)) = tier.next(text, at) {
-                for hit in tier.hits(text, found, word) {
+                for hit in tier.hits(text, &hashes, found, word) {
                     if !take(hit) {
                         return;
                     }
@@ -115,12 +123,22 @@ impl fmt::Debug for SecretSearcher {
     }
 }
 
+/// Sorts hits by their starts. A shorter hit at the same start is never chosen.
+fn longest_of_each_start(hits: &mut Vec<Hit>) {
+    hits.sort_by_key(|hit| (hit.range.start, usize::MAX - hit.range.end));
+    hits.dedup_by_key(|hit| hit.range.start);
+}
+
+/// So many hits are collected before shorter ones are dropped: a text of repeated bytes may contain
+/// many secrets at each position.
+const MIN_UNSORTED: usize = 1024;
+
 /// Each tier has at least this many times the anchors of the next one.
 const GROWTH: usize = 4;
 
 /// Some secrets in all their encodings.
 struct Tier {
-    /// Sorted by word, length and fingerprint.
+    /// Sorted by word, length, fingerprint and hash.
     anchors: Vec<Anchor>,
     /// The words of the anchors in the same order: most look-ups end here.
     words: Vec<u64>,
@@ -138,13 +156,15 @@ struct Anchor {
     len: usize,
     /// Hash of the encoded secret around the anchor. It tells secrets with equal anchors apart.
     fingerprint: u64,
+    /// Hash of the whole encoded secret.
+    whole: TextHash,
     secret: Arc<Secret>,
     encoding: Encoding,
 }
 
 impl Tier {
     fn new(mut anchors: Vec<Anchor>) -> Self {
-        anchors.sort_by_key(|anchor| (anchor.word, anchor.len, anchor.fingerprint));
+        anchors.sort_by_key(|anchor| (anchor.word, anchor.len, anchor.fingerprint, anchor.whole));
         let bits = (anchors.len() * BITS_PER_ANCHOR)
             .next_power_of_two()
             .max(MIN_BITS);
@@ -185,14 +205,26 @@ impl Tier {
         })
     }
 
-    fn hits(&self, text: &[u8], at: usize, word: u64) -> impl Iterator<Item = Hit> {
-        self.candidates(text, at, word)
+    fn hits(
+        &self,
+        text: &[u8],
+        hashes: &PrefixHashes<'_>,
+        at: usize,
+        word: u64,
+    ) -> impl Iterator<Item = Hit> {
+        self.candidates(text, hashes, at, word)
             .filter_map(move |anchor| anchor.hit(text, at))
     }
 
-    /// The anchors with this word whose surroundings equal those of the text. Each distinct length
-    /// costs one look-up, however many secrets have it.
-    fn candidates(&self, text: &[u8], at: usize, word: u64) -> impl Iterator<Item = &Anchor> {
+    /// The anchors with this word whose secrets the text has there. Each distinct length costs two
+    /// look-ups, however many secrets have it and however long they are.
+    fn candidates(
+        &self,
+        text: &[u8],
+        hashes: &PrefixHashes<'_>,
+        at: usize,
+        word: u64,
+    ) -> impl Iterator<Item = &Anchor> {
         let from = self.words.partition_point(|own| *own < word);
         let mut rest = &self.anchors[from..];
         let by_len = std::iter::from_fn(move || {
@@ -203,10 +235,18 @@ impl Tier {
             Some((len, same_len))
         });
         by_len.flat_map(move |(len, anchors)| {
-            let wanted = fingerprint(text, at, len);
-            let from = anchors.partition_point(|anchor| Some(anchor.fingerprint) < wanted);
-            let rest = anchors[from..].iter();
-            rest.take_while(move |anchor| Some(anchor.fingerprint) == wanted)
+            let same_surroundings = match fingerprint(text, at, len) {
+                Some(wanted) => equal_run(anchors, |anchor| anchor.fingerprint.cmp(&wanted)),
+                None => &[],
+            };
+            let first = same_surroundings.first();
+            match first.zip(anchor::range(text, at, len)) {
+                Some((first, range)) => {
+                    let whole = hashes.of(&range, first.whole);
+                    equal_run(same_surroundings, |anchor| anchor.whole.cmp(&whole))
+                }
+                None => &[],
+            }
         })
     }
 }
@@ -214,10 +254,11 @@ impl Tier {
 const BITS_PER_ANCHOR: usize = 16;
 const MIN_BITS: usize = 4096;
 impl Anchor {
+    /// The secret, whose anchor the text has at a position. None if it is only a part of a word or
+    /// of a placeholder there.
     fn hit(&self, text: &[u8], at: usize) -> Option<Hit> {
-        let start = at.checked_sub(anchor::offset(self.len))?;
-        let size = self.match_len(text.get(start..)?)?;
-        let range = start..start + size;
+        let mut range = anchor::range(text, at, self.len)?;
+        range.end += self.encoding.padding_len(&text[range.end..]);
         let is_part_of_word = self.encoding == Encoding::Raw
             && self.secret.is_word()
             && !anchor::is_whole_word(text, &range);
@@ -226,27 +267,14 @@ impl Anchor {
             secret: Arc::clone(&self.secret),
         })
     }
-
-    /// The length of the encoded secret at the start of the text. None if it is not there.
-    fn match_len(&self, text: &[u8]) -> Option<usize> {
-        let secret = self.secret.value();
-        if self.encoding == Encoding::Raw {
-            return text.starts_with(secret).then_some(secret.len());
-        }
-        // Encoding a long secret is slow, so its head is compared first.
-        let head = secret
-            .get(..HEAD_LEN)
-            .map(|head| self.encoding.encode(head));
-        if head.is_some_and(|head| !text.starts_with(&head[..head.len() - 1])) {
-            return None;
-        }
-        let encoded = self.encoding.encode(secret);
-        let rest = text.strip_prefix(encoded.as_slice())?;
-        Some(encoded.len() + self.encoding.padding_len(rest))
-    }
 }
 
-const HEAD_LEN: usize = 96;
+/// The anchors of a sorted slice that compare as equal.
+fn equal_run(anchors: &[Anchor], compare: impl Fn(&Anchor) -> Ordering) -> &[Anchor] {
+    let from = anchors.partition_point(|anchor| compare(anchor).is_lt());
+    let rest = &anchors[from..];
+    &rest[..rest.partition_point(|anchor| compare(anchor).is_eq())]
+}
 
 fn anchors(secret: &Arc<Secret>) -> Vec<Anchor> {
     let encodings = Encoding::distinct_encodings(secret.value()).into_iter();
@@ -258,6 +286,7 @@ fn anchors(secret: &Arc<Secret>) -> Vec<Anchor> {
             len,
             fingerprint: fingerprint(&bytes, offset, len).unwrap_or_default(),
             secret: Arc::clone(secret),
+            whole: TextHash::of(&bytes),
             encoding,
         }
     })
@@ -272,6 +301,7 @@ fn fingerprint(text: &[u8], at: usize, len: usize) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    use super::PrefixHashes;
     use crate::Secrets;
 
     fn found(secrets: &Secrets, text: &str) -> Vec<String> {
@@ -334,16 +364,44 @@ mod tests {
         let searcher = secrets.searcher();
         for (text, expected) in [(value(1999), 1), (value(2000), 0)] {
             assert_eq!(searcher.find(text.as_bytes()).len(), expected);
+            let hashes = PrefixHashes::new(text.as_bytes());
             let candidates = searcher.tiers.iter().map(|tier| {
                 let (mut at, mut count) = (0, 0);
                 while let Some((found, word)) = tier.next(text.as_bytes(), at) {
-                    count += tier.candidates(text.as_bytes(), found, word).count();
+                    count += tier
+                        .candidates(text.as_bytes(), &hashes, found, word)
+                        .count();
                     at = found + 1;
                 }
                 count
             });
             assert_eq!(candidates.sum::<usize>(), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn secrets_with_equal_surroundings_are_not_compared_one_by_one() {
+        let secrets = Secrets::default();
+        let value = |n: usize| format!("{n:016x}{}", "abc".repeat(400));
+        (0..500).for_each(|n| secrets.register("token", value(n).as_bytes()));
+        let searcher = secrets.searcher();
+        assert_eq!(searcher.find(value(499).as_bytes()).len(), 1);
+        let text = value(500);
+        let hashes = PrefixHashes::new(text.as_bytes());
+        let mut candidates = searcher.tiers.iter().flat_map(|tier| {
+            let at = (0..text.len()).filter_map(|at| tier.next(text.as_bytes(), at));
+            at.flat_map(|(at, word)| tier.candidates(text.as_bytes(), &hashes, at, word))
+        });
+        assert!(candidates.next().is_none());
+    }
+
+    #[test]
+    fn the_longest_of_many_secrets_at_one_start_is_found() {
+        let secrets = Secrets::default();
+        let value = |n: usize| format!("-{}-", "abc".repeat(n));
+        (2..900).for_each(|n| secrets.register("token", value(n).as_bytes()));
+        let text = format!("{}{}", value(899), "abc".repeat(900));
+        assert_eq!(found(&secrets, &text), [value(899)]);
     }
 
     #[test]
