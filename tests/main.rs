@@ -93,6 +93,8 @@ mod smuggling;
 mod special_files;
 /// Event streams and other bodies that arrive in chunks.
 mod streams;
+/// Text from outside on terminals and in logs.
+mod terminal;
 /// Style rules of the source.
 mod tidy;
 /// Certificates of both sides, and TLS spoken to a port without it.

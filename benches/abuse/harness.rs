@@ -18,12 +18,18 @@ const UNNOTICED: f64 = 0.01;
 /// The accepted ratio of p99 during an attack to p99 without it.
 const SLOWER: f64 = 5.0;
 
+/// How often the memory is read, half a second apart, until it has settled.
+const SETTLING: usize = 20;
+
 /// The lowest scheduling priority (setpriority(2)).
 const LEAST: i32 = 19;
 
 /// A running gateway. Dropping it kills the process.
 pub(super) struct Harness {
+    /// The address of the first endpoint.
     pub(super) address: SocketAddr,
+    /// The endpoints by name.
+    endpoints: Vec<(String, SocketAddr)>,
     folder: tempfile::TempDir,
     child: Child,
     /// Kept open, so that the gateway can write.
@@ -43,6 +49,8 @@ pub(super) struct Measured {
     pub(super) failed: usize,
     /// The growth of memory in bytes.
     pub(super) grown: u64,
+    /// The peak of memory in bytes.
+    pub(super) peak: u64,
 }
 
 impl Measured {
@@ -96,12 +104,35 @@ impl Harness {
         if let Some(origin) = origin {
             command.args(["--upstream", &format!("http://{origin}")]);
         }
+        Self::spawn(command, 1, folder)
+    }
+
+    /// A gateway with this configuration.
+    pub(super) fn configured(configuration: &str, folder: tempfile::TempDir) -> Self {
+        let command = Command::new(env!("CARGO_BIN_EXE_ouli-gateway"));
+        Self::configured_by(command, configuration, folder)
+    }
+
+    /// The same, started by a command.
+    pub(super) fn configured_by(
+        command: Command,
+        configuration: &str,
+        folder: tempfile::TempDir,
+    ) -> Self {
+        fs::write(folder.path().join("ouli.toml"), configuration).unwrap();
+        let count = configuration.matches("[[endpoint]]").count();
+        Self::spawn(command, count, folder)
+    }
+
+    /// Starts the gateway and waits until all endpoints accept.
+    fn spawn(mut command: Command, count: usize, folder: tempfile::TempDir) -> Self {
         let command = command.current_dir(folder.path()).env("RUST_LOG", "off");
         let command = command.stdin(Stdio::null()).stderr(Stdio::null());
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut output = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
-        let address = loop {
+        let mut endpoints = Vec::new();
+        while endpoints.len() < count {
             line.clear();
             assert!(
                 output.read_line(&mut line).unwrap() > 0,
@@ -109,11 +140,15 @@ impl Harness {
             );
             if let Some(rest) = line.strip_prefix("listening on http://") {
                 let end = |end: char| end.is_whitespace() || end == '/';
-                break rest.split(end).next().unwrap().parse().unwrap();
+                let address = rest.split(end).next().unwrap().parse().unwrap();
+                let name = rest.split_once(" endpoint=").map_or("", |(_, rest)| rest);
+                let name = name.split_whitespace().next().unwrap_or_default();
+                endpoints.push((name.to_owned(), address));
             }
-        };
+        }
         Self {
-            address,
+            address: endpoints[0].1,
+            endpoints,
             folder,
             child,
             _output: output,
@@ -134,12 +169,14 @@ impl Harness {
         let done = yielding(attack);
         std::thread::sleep(CALM.saturating_sub(begin.elapsed()));
         let (during, beside) = (load.end(), other.end());
+        let peak = self.memory("VmHWM:");
         let measured = Measured {
             calm: honest::slowest(&calm),
             during: honest::slowest(&during),
             beside: honest::slowest(&beside),
             failed: during.iter().filter(|delay| delay.is_none()).count(),
-            grown: self.memory("VmHWM:").saturating_sub(before),
+            grown: peak.saturating_sub(before),
+            peak,
         };
         (measured, done)
     }
@@ -162,11 +199,46 @@ impl Harness {
         self.memory("VmRSS:")
     }
 
+    /// The resident memory in bytes once it shrinks no more.
+    pub(super) fn settled(&self) -> u64 {
+        let mut least = self.held();
+        for _ in 0..SETTLING {
+            std::thread::sleep(Duration::from_millis(500));
+            let held = self.held();
+            if held + held / 50 > least {
+                return held.min(least);
+            }
+            least = held;
+        }
+        least
+    }
+
+    /// The address of an endpoint.
+    pub(super) fn at(&self, name: &str) -> SocketAddr {
+        let found = self.endpoints.iter().find(|(endpoint, _)| endpoint == name);
+        found.expect("the endpoint is configured").1
+    }
+
+    /// Its folder.
+    pub(super) fn folder(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
+    /// The number of its threads.
+    pub(super) fn threads(&self) -> u64 {
+        self.status("Threads:")
+    }
+
     fn memory(&self, name: &str) -> u64 {
+        self.status(name) << 10
+    }
+
+    /// A number of `/proc/PID/status`.
+    fn status(&self, name: &str) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix(name));
-        let kib = line.unwrap().split_whitespace().next().unwrap();
-        kib.parse::<u64>().unwrap() << 10
+        let number = line.unwrap().split_whitespace().next().unwrap();
+        number.parse().unwrap()
     }
 
     pub(super) fn signal(&self, name: &str) {

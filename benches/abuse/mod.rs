@@ -1,4 +1,4 @@
-//! Fifteen attacks. Each prints one line, passed or failed, with the peak memory of the gateway and
+//! Attacks. Each prints one line, passed or failed, with the peak memory of the gateway and
 //! the latency of a well-behaved client.
 
 /// More connections than the limit allows, and a shutdown.
@@ -12,6 +12,8 @@ mod floods;
 mod forbidden_targets;
 /// The gateway and its measurements.
 mod harness;
+/// Attacks by size and number.
+mod heavy;
 /// A well-behaved client.
 mod honest;
 /// An origin with scripted faults.
@@ -36,6 +38,9 @@ use harness::Measured;
 
 /// The measurements of an attack, with a summary or a fault.
 type Outcome = (Measured, Result<String, String>);
+
+/// What runs an attack.
+type Attack = Box<dyn Fn() -> Outcome>;
 
 /// An attack: its name, the limit of memory growth in MiB, and its function.
 type Scenario = (&'static str, u64, fn() -> Outcome);
@@ -68,17 +73,26 @@ pub(crate) fn bench() -> bool {
         .collect();
     println!("\nabuse: peak growth of memory; p99 of a well-behaved client");
     let mut all_well = true;
-    for (number, (name, most, attack)) in (1..).zip(SCENARIOS) {
+    let single = SCENARIOS.map(|(name, most, attack)| (name, most, Box::new(attack) as Attack));
+    let heavy = heavy::ATTACKS.iter();
+    let heavy = heavy.map(|it| (it.name, it.most, Box::new(|| heavy::run(it)) as Attack));
+    let last = (
+        "all of size and number",
+        600,
+        Box::new(heavy::all) as Attack,
+    );
+    let all = single.into_iter().chain(heavy).chain([last]);
+    for (number, (name, most, attack)) in (1..).zip(all) {
         if !wanted.is_empty() && !wanted.contains(&number) {
             continue;
         }
         let begin = Instant::now();
-        let (measured, told) = quickest(attack);
+        let (measured, told) = quickest(&attack);
         let told = told.and_then(|word| measured.check(most).map(|()| word));
         let well = told.is_ok();
         all_well &= well;
         println!(
-            "{} {number:>2} {name:<24} {:>6.1} MiB  p99 {:>8.2} ms, {:>7.2} before ({:>5.1}), \
+            "{} {number:>2} {name:<29} {:>6.1} MiB  p99 {:>8.2} ms, {:>7.2} before ({:>5.1}), \
              {:>7.2} without it  {:>4.1} s  {}",
             mark(well),
             measured.grown as f64 / f64::from(1 << 20),
@@ -97,7 +111,7 @@ pub(crate) fn bench() -> bool {
 const TRIES: usize = 3;
 
 /// Repeats an attack that is only slow, because other processes load the machine temporarily.
-fn quickest(attack: fn() -> Outcome) -> Outcome {
+fn quickest(attack: &dyn Fn() -> Outcome) -> Outcome {
     let mut outcome = attack();
     for _ in 1..TRIES {
         if outcome.1.is_err() || !outcome.0.is_slow() {

@@ -5,11 +5,16 @@ use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::LazyLock;
 use std::time::Duration;
 
+use super::heavy;
 use ouli_codec::websocket;
 use socket2::{Domain, SockRef, Socket, Type};
 
 /// A large response, shared by all concurrent requests.
 static LARGE: LazyLock<Vec<u8>> = LazyLock::new(|| vec![b'x'; 4 << 20]);
+/// An array of 50 MB.
+static ZEROS: LazyLock<String> = LazyLock::new(|| heavy::zeros(25_000_000));
+/// An event stream of 20 MB without an event.
+static LINE_ENDS: LazyLock<Vec<u8>> = LazyLock::new(|| vec![b'\n'; 20_000_000]);
 /// The decoded size of a bomb.
 const BOMB: usize = 256 << 20;
 
@@ -61,6 +66,9 @@ fn serve(stream: &mut TcpStream) -> io::Result<()> {
     let target = head.split(' ').nth(1).unwrap_or_default();
     match target.split('?').next().unwrap_or_default() {
         "/large" => ok(stream, &[], &LARGE),
+        "/zeros" => typed(stream, "application/json", ZEROS.as_bytes()),
+        "/line-ends" => typed(stream, "text/event-stream", &LINE_ENDS),
+        "/drip" => drip(stream),
         "/upgrade" => ok(
             stream,
             &[],
@@ -87,6 +95,26 @@ fn ok(stream: &mut TcpStream, codings: &[&str], body: &[u8]) -> io::Result<()> {
     let head = format!("HTTP/1.1 200 OK\r\n{coding}content-length: {length}\r\n\r\n");
     stream.write_all(head.as_bytes())?;
     stream.write_all(body)
+}
+
+fn typed(stream: &mut TcpStream, kind: &str, body: &[u8]) -> io::Result<()> {
+    let length = body.len();
+    let head =
+        format!("HTTP/1.1 200 OK\r\ncontent-type: {kind}\r\ncontent-length: {length}\r\n\r\n");
+    stream.write_all(head.as_bytes())?;
+    stream.write_all(body)
+}
+
+/// A body of chunks of one byte.
+fn drip(stream: &mut TcpStream) -> io::Result<()> {
+    stream.write_all(
+        b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ntransfer-encoding: chunked\r\n\r\n",
+    )?;
+    let chunks = "1\r\nx\r\n".repeat(1000);
+    for _ in 0..100 {
+        stream.write_all(chunks.as_bytes())?;
+    }
+    stream.write_all(b"0\r\n\r\n")
 }
 
 /// Responds with whether bytes arrived before the response.

@@ -47,7 +47,7 @@ pub(super) fn frames() -> Outcome {
 }
 
 /// Opens a WebSocket.
-fn open(to: SocketAddr) -> Option<TcpStream> {
+pub(super) fn open(to: SocketAddr) -> Option<TcpStream> {
     let mut stream = honest::connect(to).ok()?;
     stream.write_all(HANDSHAKE.as_bytes()).ok()?;
     let mut head = Vec::new();
@@ -148,7 +148,7 @@ fn closed(to: SocketAddr, frames: &[u8]) -> Option<u16> {
 }
 
 /// A masked frame, as clients send it.
-fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
+pub(super) fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
     let mut frame = vec![first];
     match payload.len() {
         short @ 0..=125 => frame.push(0x80 | short as u8),

@@ -10,14 +10,20 @@ use super::Shape;
 use super::inputs::{nested, numbered, repeat, within};
 
 pub(super) fn shapes() -> Vec<Shape> {
+    let mut shapes = json();
+    shapes.extend(forms());
+    shapes.extend(streams());
+    shapes.extend(codings());
+    shapes
+}
+
+fn json() -> Vec<Shape> {
     let json = |body: &[u8]| Document::parse(Bytes::copy_from_slice(body)).is_some();
     let find = |body: &[u8]| {
         let document = Document::parse(Bytes::copy_from_slice(body));
         let pointer = Pointer::parse("/*/a/*/b").unwrap();
         document.map(|document| document.find(&pointer).count())
     };
-    let multipart = |body: &[u8]| multipart::parse(body, "b").map(|parts| parts.len());
-    let cut = |body: &[u8]| truncated::missing_suffix(Some("application/json"), body);
     vec![
         Shape::new("json zeros", within("[0", ",0", "]"), json),
         Shape::new("json strings", within("[\"\"", ",\"\"", "]"), json),
@@ -32,6 +38,17 @@ pub(super) fn shapes() -> Vec<Shape> {
             within("{\"a\":1", ",\"a\":1", "}"),
             find,
         ),
+        Shape::new(
+            "numbered members",
+            numbered("{", |n| format!("\"{n}\":{n},"), "\"a\":1}"),
+            find,
+        ),
+    ]
+}
+
+fn forms() -> Vec<Shape> {
+    let multipart = |body: &[u8]| multipart::parse(body, "b").map(|parts| parts.len());
+    vec![
         Shape::new("form pairs", repeat("a=1&"), |body| form::parse(body).len()),
         Shape::new("form separators", repeat("&"), |body| {
             form::parse(body).len()
@@ -55,6 +72,12 @@ pub(super) fn shapes() -> Vec<Shape> {
             multipart,
         ),
         Shape::new("multipart delimiters", repeat("\r\n--b "), multipart),
+    ]
+}
+
+fn streams() -> Vec<Shape> {
+    let cut = |body: &[u8]| truncated::missing_suffix(Some("application/json"), body);
+    vec![
         Shape::new("events line ends", repeat("\n"), |body| {
             event_stream::event_sizes(body).len()
         }),
@@ -72,6 +95,11 @@ pub(super) fn shapes() -> Vec<Shape> {
         Shape::new("cut multipart", repeat("--b\r\n\r\n\r\n"), |body| {
             truncated::missing_suffix(Some("multipart/form-data; boundary=b"), body)
         }),
+    ]
+}
+
+fn codings() -> Vec<Shape> {
+    vec![
         Shape::new(
             "aws chunks",
             within("", "1\r\nx\r\n", "0\r\n\r\n"),
@@ -101,11 +129,6 @@ pub(super) fn shapes() -> Vec<Shape> {
                 .map(|byte| splitter.feed(&[*byte]).is_ok())
                 .count()
         }),
-        Shape::new(
-            "numbered members",
-            numbered("{", |n| format!("\"{n}\":{n},"), "\"a\":1}"),
-            find,
-        ),
     ]
 }
 

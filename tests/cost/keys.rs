@@ -16,7 +16,55 @@ use super::Shape;
 use super::inputs::{nested, numbered, repeat, within};
 
 pub(super) fn shapes() -> Vec<Shape> {
-    let bodies: Vec<(&'static str, &'static str, Box<dyn Fn(usize) -> Vec<u8>>)> = vec![
+    let mut shapes = Vec::new();
+    for (name, content_type, make) in bodies() {
+        let make = Arc::new(make);
+        let shape = |kind: &str, work: fn(&str, &[u8])| {
+            let make = Arc::clone(&make);
+            let name: &'static str = format!("{kind} {name}").leak();
+            Shape::new(name, move |n| make(n), move |body| work(content_type, body))
+        };
+        shapes.push(shape("key of", |content_type, body| {
+            derive(&parts(), &message(content_type, body));
+        }));
+        shapes.push(shape("wildcards of", |content_type, body| {
+            let live = describe(&parts(), &message(content_type, body));
+            let recorded = describe(&parts(), &message(content_type, &altered(body)));
+            matches_with_wildcards(&live, &recorded);
+        }));
+        shapes.push(shape("miss of", |content_type, body| {
+            missed(
+                message(content_type, body),
+                message(content_type, &altered(body)),
+            );
+        }));
+    }
+    let headers = |text: &'static [u8]| move |n: usize| text.repeat(n / text.len());
+    shapes.push(Shape::new("key of headers", headers(b"x"), |body| {
+        let fields = (0..body.len()).map(|n| (format!("x-{}", n % 1000), "1"));
+        let request = request("/", fields.collect(), "", b"");
+        derive(
+            &parts(),
+            &RedactedMessage::request("api".into(), "default".into(), Arc::new(request)),
+        )
+    }));
+    shapes.push(Shape::new("key of a query", repeat("a=1&"), |body| {
+        let target = format!("/?{}", String::from_utf8_lossy(body));
+        let request = request(&target, Vec::new(), "", b"");
+        derive(
+            &parts(),
+            &RedactedMessage::request("api".into(), "default".into(), Arc::new(request)),
+        )
+    }));
+    shapes
+}
+
+/// Makes an input of about so many bytes.
+type Make = Box<dyn Fn(usize) -> Vec<u8>>;
+
+/// A name, a content type and a body.
+fn bodies() -> Vec<(&'static str, &'static str, Make)> {
+    vec![
         (
             "json zeros",
             "application/json",
@@ -63,48 +111,7 @@ pub(super) fn shapes() -> Vec<Shape> {
             "application/json",
             Box::new(within("[\"a\"", ",\"<token-1>\"", "]")),
         ),
-    ];
-    let mut shapes = Vec::new();
-    for (name, content_type, make) in bodies {
-        let make = Arc::new(make);
-        let shape = |kind: &str, work: fn(&str, &[u8])| {
-            let make = Arc::clone(&make);
-            let name: &'static str = format!("{kind} {name}").leak();
-            Shape::new(name, move |n| make(n), move |body| work(content_type, body))
-        };
-        shapes.push(shape("key of", |content_type, body| {
-            derive(&parts(), &message(content_type, body));
-        }));
-        shapes.push(shape("wildcards of", |content_type, body| {
-            let live = describe(&parts(), &message(content_type, body));
-            let recorded = describe(&parts(), &message(content_type, &altered(body)));
-            matches_with_wildcards(&live, &recorded);
-        }));
-        shapes.push(shape("miss of", |content_type, body| {
-            missed(
-                message(content_type, body),
-                message(content_type, &altered(body)),
-            );
-        }));
-    }
-    let headers = |text: &'static [u8]| move |n: usize| text.repeat(n / text.len());
-    shapes.push(Shape::new("key of headers", headers(b"x"), |body| {
-        let fields = (0..body.len()).map(|n| (format!("x-{}", n % 1000), "1"));
-        let request = request("/", fields.collect(), "", b"");
-        derive(
-            &parts(),
-            &RedactedMessage::request("api".into(), "default".into(), Arc::new(request)),
-        )
-    }));
-    shapes.push(Shape::new("key of a query", repeat("a=1&"), |body| {
-        let target = format!("/?{}", String::from_utf8_lossy(body));
-        let request = request(&target, Vec::new(), "", b"");
-        derive(
-            &parts(),
-            &RedactedMessage::request("api".into(), "default".into(), Arc::new(request)),
-        )
-    }));
-    shapes
+    ]
 }
 
 fn altered(body: &[u8]) -> Vec<u8> {

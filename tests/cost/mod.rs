@@ -2,9 +2,9 @@
 //! worst inputs of each.
 //!
 //! A shape is one line of a table: a name, a function that makes an input of about `n` bytes, and
-//! the work. What the work allocates may at most double if the input does, and so may the CPU time
-//! of the thread. CPU time does not depend on other programs as a clock does, and a shape fails only
-//! if it grows too fast every time.
+//! the work. What the work allocates may at most double if the input does. So may the CPU time of
+//! the thread, which does not go on while other programs run as a clock does; a shape fails only if
+//! it grows too fast each time.
 
 pub(crate) mod allocation;
 mod bodies;

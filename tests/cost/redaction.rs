@@ -9,59 +9,69 @@ use super::Shape;
 use super::inputs::{nested, numbered, repeat, within};
 
 pub(super) fn shapes() -> Vec<Shape> {
-    let mut shapes = Vec::new();
-    let json = "application/json";
-    let form = "application/x-www-form-urlencoded";
-    let texts: [(&'static str, &'static str, &'static str); 31] = [
-        ("zeros", json, "0"),
-        ("quotes", json, "\""),
-        ("escapes", json, "\\"),
-        ("braces", json, "{"),
-        ("text quotes", "text/plain", "\""),
-        ("text braces", "text/plain", "{\"a\":"),
-        ("text markup", "text/html", "<"),
-        ("text elements", "text/xml", "<a>"),
-        ("text attributes", "text/xml", "<a password="),
-        ("text closed", "text/xml", "<password>x</password>"),
-        ("text equals", "text/plain", "password="),
-        ("text colons", "text/plain", "password: "),
-        ("text values", "text/plain", "password=s3cr3t "),
-        ("text urls", "text/plain", "https://a:"),
-        ("text userinfo", "text/plain", "://@"),
-        ("text bearer", "text/plain", "Bearer "),
-        ("text keys", "text/plain", "sk-"),
-        ("text jwt", "text/plain", "eyJ"),
-        ("text jwt dots", "text/plain", "eyJaaaaaaaa."),
-        ("text private", "text/plain", "-----BEGIN "),
-        ("text placeholder", "text/plain", "<token-1>"),
-        ("text open", "text/plain", "<token-"),
-        ("form names", form, "password=&"),
-        ("form signs", form, "%3D"),
-        ("event ends", "text/event-stream", "\n"),
-        ("events", "text/event-stream", "data: {\"a\":\"x\"}\n\n"),
-        ("event data", "text/event-stream", "data:\n"),
-        ("lines", "application/x-ndjson", "{\"a\":\"x\"}\n"),
-        ("line ends", "application/x-ndjson", "\n"),
-        (
-            "multipart",
-            "multipart/form-data; boundary=b",
-            "--b\r\n\r\n\r\n",
-        ),
-        ("no type", "", "[0,"),
-    ];
-    for (name, content_type, text) in texts {
-        shapes.push(Shape::new(name, repeat(text), move |body| {
-            redact(content_type, body)
-        }));
-    }
-    shapes.extend([
-        Shape::new("redact json zeros", within("[0", ",0", "]"), move |body| {
-            redact(json, body)
+    let texts = TEXTS.iter().map(|(name, content_type, text)| {
+        Shape::new(name, repeat(text), |body| redact(content_type, body))
+    });
+    let mut shapes: Vec<_> = texts.collect();
+    shapes.extend(bodies());
+    shapes.extend(scans());
+    shapes.extend(searches());
+    shapes.extend(parts());
+    shapes.extend(protobuf());
+    shapes
+}
+
+const JSON: &str = "application/json";
+const FORM: &str = "application/x-www-form-urlencoded";
+
+/// A name, a content type, and a text that is repeated.
+const TEXTS: &[(&str, &str, &str)] = &[
+    ("zeros", JSON, "0"),
+    ("quotes", JSON, "\""),
+    ("escapes", JSON, "\\"),
+    ("braces", JSON, "{"),
+    ("text quotes", "text/plain", "\""),
+    ("text braces", "text/plain", "{\"a\":"),
+    ("text markup", "text/html", "<"),
+    ("text elements", "text/xml", "<a>"),
+    ("text attributes", "text/xml", "<a password="),
+    ("text closed", "text/xml", "<password>x</password>"),
+    ("text equals", "text/plain", "password="),
+    ("text colons", "text/plain", "password: "),
+    ("text values", "text/plain", "password=s3cr3t "),
+    ("text urls", "text/plain", "https://a:"),
+    ("text userinfo", "text/plain", "://@"),
+    ("text bearer", "text/plain", "Bearer "),
+    ("text keys", "text/plain", "sk-"),
+    ("text jwt", "text/plain", "eyJ"),
+    ("text jwt dots", "text/plain", "eyJaaaaaaaa."),
+    ("text private", "text/plain", "-----BEGIN "),
+    ("text placeholder", "text/plain", "<token-1>"),
+    ("text open", "text/plain", "<token-"),
+    ("form names", FORM, "password=&"),
+    ("form signs", FORM, "%3D"),
+    ("event ends", "text/event-stream", "\n"),
+    ("events", "text/event-stream", "data: {\"a\":\"x\"}\n\n"),
+    ("event data", "text/event-stream", "data:\n"),
+    ("lines", "application/x-ndjson", "{\"a\":\"x\"}\n"),
+    ("line ends", "application/x-ndjson", "\n"),
+    (
+        "multipart",
+        "multipart/form-data; boundary=b",
+        "--b\r\n\r\n\r\n",
+    ),
+    ("no type", "", "[0,"),
+];
+
+fn bodies() -> [Shape; 7] {
+    [
+        Shape::new("redact json zeros", within("[0", ",0", "]"), |body| {
+            redact(JSON, body)
         }),
         Shape::new(
             "redact json strings",
             within("[\"\"", ",\"\"", "]"),
-            move |body| redact(json, body),
+            |body| redact(JSON, body),
         ),
         Shape::new(
             "redact json secrets",
@@ -70,17 +80,15 @@ pub(super) fn shapes() -> Vec<Shape> {
                 ",\"password\":\"abcdefg\"",
                 "}",
             ),
-            move |body| redact(json, body),
+            |body| redact(JSON, body),
         ),
-        Shape::new(
-            "redact json nested",
-            nested("{\"a\":", "}", 100),
-            move |body| redact(json, body),
-        ),
+        Shape::new("redact json nested", nested("{\"a\":", "}", 100), |body| {
+            redact(JSON, body)
+        }),
         Shape::new(
             "redact json in json",
             within("\"", "\\\"password\\\":", "\""),
-            move |body| redact(json, body),
+            |body| redact(JSON, body),
         ),
         Shape::new(
             "redact many secrets",
@@ -89,11 +97,16 @@ pub(super) fn shapes() -> Vec<Shape> {
                 |n| format!("{{\"password\":\"{:016x}\"}},", n * 7_919_773_331),
                 "0]",
             ),
-            move |body| redact(json, body),
+            |body| redact(JSON, body),
         ),
         Shape::new("redact query", repeat("&access_token=abcdef"), |body| {
             redact_target(body)
         }),
+    ]
+}
+
+fn scans() -> [Shape; 6] {
+    [
         Shape::new("guard zeros", repeat("0"), guard),
         Shape::new("guard keys", repeat("sk-a"), guard),
         Shape::new("guard jwt", repeat("eyJaaaaaaaa.aaaaaaaa."), guard),
@@ -104,6 +117,11 @@ pub(super) fn shapes() -> Vec<Shape> {
         Shape::new("placeholder begins", repeat("<a-"), |body| {
             collapse_to_class(std::str::from_utf8(body).unwrap()).len()
         }),
+    ]
+}
+
+fn searches() -> [Shape; 6] {
+    [
         Shape::new(
             "equal anchors",
             numbered("", |n| format!("{n:016x}-of-the-shared-suffix "), ""),
@@ -134,43 +152,44 @@ pub(super) fn shapes() -> Vec<Shape> {
             let half = "a".repeat(body.len() / 2);
             search_for([format!("{half}bc{half}").into_bytes()], body)
         }),
-    ]);
-    for (name, format) in [
+    ]
+}
+
+fn parts() -> impl Iterator<Item = Shape> {
+    let formats = [
         ("parts of messages", PartFormat::Messages),
         ("parts of events", PartFormat::Events),
         ("parts of lines", PartFormat::Lines),
-    ] {
-        shapes.push(Shape::new(
-            name,
-            repeat("data: {\"a\":\"x\"}\n\n"),
-            move |body| {
-                let body = Bytes::copy_from_slice(body);
-                let parts: Vec<_> = (0..body.len() / 17)
-                    .map(|at| body.slice(at * 17..(at + 1) * 17))
-                    .collect();
-                let (rules, secrets) = (rules(), secrets());
-                Redaction::new(&rules, &secrets, Purpose::Write)
-                    .redact_across_parts(&parts, format)
-                    .value
-            },
-        ));
-    }
-    for (name, text) in [
+    ];
+    formats.into_iter().map(|(name, format)| {
+        Shape::new(name, repeat("data: {\"a\":\"x\"}\n\n"), move |body| {
+            let body = Bytes::copy_from_slice(body);
+            let parts = (0..body.len() / 17).map(|at| body.slice(at * 17..(at + 1) * 17));
+            let (rules, secrets) = (rules(), secrets());
+            Redaction::new(&rules, &secrets, Purpose::Write)
+                .redact_across_parts(&parts.collect::<Vec<_>>(), format)
+                .value
+        })
+    })
+}
+
+fn protobuf() -> impl Iterator<Item = Shape> {
+    let messages = [
         ("protobuf fields", "\u{8}\u{1}"),
         ("protobuf empty", "\u{12}\0"),
         ("protobuf strings", "\u{12}\u{3}abc"),
         ("protobuf groups", "\u{b}"),
         ("protobuf nested", "\u{12}\u{7f}"),
-    ] {
-        shapes.push(Shape::new(name, repeat(text), |body| {
+    ];
+    messages.into_iter().map(|(name, text)| {
+        Shape::new(name, repeat(text), |body| {
             let (rules, secrets) = (rules(), secrets());
             let body = Bytes::copy_from_slice(body);
             Redaction::new(&rules, &secrets, Purpose::Write)
                 .redact_protobuf(&body, None)
                 .value
-        }));
-    }
-    shapes
+        })
+    })
 }
 
 fn secrets() -> Secrets {
@@ -192,8 +211,9 @@ fn rules() -> Rules {
                 declared.push(RuleDeclaration::JsonMember { name: text(name), class });
             }
             declared.push(RuleDeclaration::Header { name: text("cookie"), class: text("cookie") });
-            declared.push(RuleDeclaration::Json { pointer: text("/cards/*/number"), class: text("card") });
-            declared.push(RuleDeclaration::Pattern { regex: text(r"\bpat_([a-z0-9]{8,})"), class: text("pat") });
+            let (pointer, regex) = (text("/cards/*/number"), text(r"\bpat_([a-z0-9]{8,})"));
+            declared.push(RuleDeclaration::Json { pointer, class: text("card") });
+            declared.push(RuleDeclaration::Pattern { regex, class: text("pat") });
             Rules::compile(declared, &[]).unwrap()
         };
     }

@@ -56,6 +56,13 @@ pub(super) fn shapes() -> Vec<Shape> {
         };
         read_messages(&bodies, &arrivals, bounds, 1 << 30).is_ok()
     }));
+    shapes.extend(chunks());
+    shapes.extend(cassettes());
+    shapes
+}
+
+fn chunks() -> Vec<Shape> {
+    let mut shapes = Vec::new();
     for (name, kind, text) in [
         ("chunks of line ends", Some(ChunkKind::Event), "\n"),
         ("chunks of events", Some(ChunkKind::Event), "data: x\n\n"),
@@ -73,6 +80,11 @@ pub(super) fn shapes() -> Vec<Shape> {
             split_body(kind, &Bytes::copy_from_slice(body), &arrivals, 50_000)
         }));
     }
+    shapes
+}
+
+fn cassettes() -> Vec<Shape> {
+    let mut shapes = Vec::new();
     let cassette = |text: &'static str| within(ouli_cassette::HEADER, text, "");
     for (name, text) in [
         ("cassette line ends", "\n"),

@@ -1,6 +1,6 @@
 //! The exit status of the program.
 
-use crate::output::errln;
+use crate::output::err_lines;
 
 /// Success.
 pub(crate) const EXIT_OK: u8 = 0;
@@ -13,6 +13,6 @@ pub(crate) const EXIT_USAGE: u8 = 2;
 
 /// Prints the error; returns [`EXIT_USAGE`].
 pub(crate) fn usage_error(reason: &str) -> u8 {
-    errln!("ouli-gateway: {reason}");
+    err_lines(&format!("ouli-gateway: {reason}"));
     EXIT_USAGE
 }

@@ -1,11 +1,6 @@
 //! The command line. No other crate prints.
 
 #![forbid(unsafe_code)]
-#![expect(
-    clippy::print_stderr,
-    reason = "the command line prints messages for its user"
-)]
-
 mod args;
 mod ca;
 mod cassette;
@@ -14,6 +9,7 @@ mod demo;
 mod dispatch;
 mod environment;
 mod exit_status;
+mod log_fields;
 mod output;
 mod plugin;
 mod sd_notify;

@@ -1,13 +1,12 @@
 //! Runs a gateway until a signal stops it, and prints the verdict.
 
-use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
 use crate::args::Cli;
 use crate::exit_status::{EXIT_FAILED, EXIT_OK, usage_error};
-use crate::output::{errln, outln};
+use crate::output::{err_lines, errln, outln};
 use crate::sd_notify::ServiceNotifier;
 use crate::signals::{SignalCommand, Signals};
 use crate::{environment, telemetry};
@@ -84,8 +83,6 @@ fn check_report(options: &Options) -> Result<(), String> {
 /// Prints the line on stdout that scripts wait for.
 fn announce(listener: &ListenerInfo) {
     outln!("{listener}");
-    // A closed pipe does not stop the gateway.
-    let _ = std::io::stdout().flush();
 }
 
 /// Names `check` for errors in files, which it finds. It opens no port and asks no upstream.
@@ -109,11 +106,9 @@ fn with_hint(error: &StartError) -> String {
 fn print_next_steps(config: &Config) {
     let folder = config.cassettes.display();
     if config.endpoints.iter().all(|one| one.mode == Mode::Replay) {
-        errln!(
-            "No ouli.toml in this folder: replaying {folder}.\n\
-             To record:  ouli-gateway record --upstream https://api.example.com\n\
-             To do both: ouli-gateway auto --upstream https://api.example.com"
-        );
+        errln!("No ouli.toml in this folder: replaying {folder}.");
+        errln!("To record:  ouli-gateway record --upstream https://api.example.com");
+        errln!("To do both: ouli-gateway auto --upstream https://api.example.com");
     } else {
         errln!("No ouli.toml in this folder: replaying {folder}, recording new requests.");
     }
@@ -122,7 +117,7 @@ fn print_next_steps(config: &Config) {
 fn finish(gateway: Gateway) -> u8 {
     let config = Arc::clone(&gateway.snapshot().config);
     let verdict = gateway.stop();
-    eprint!("{}", verdict.to_text());
+    err_lines(&verdict.to_text());
     if let Some(path) = &config.report
         && let Err(reason) = write_report(path, &verdict)
     {

@@ -1,7 +1,7 @@
 //! Logging to stderr.
 
 use std::fmt;
-use std::io::{IsTerminal, stderr};
+use std::io::IsTerminal as _;
 
 use tracing::{Event, Subscriber};
 use tracing_subscriber::filter::{EnvFilter, LevelFilter};
@@ -9,6 +9,8 @@ use tracing_subscriber::fmt::format::{Format, Json, Writer};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, format};
 use tracing_subscriber::registry::LookupSpan;
 
+use crate::log_fields::LogFields;
+use crate::output::{JsonLog, escaped_log};
 use ouli_config::LogFormat;
 
 /// Logs to stderr: level `info` and above, or the levels of `RUST_LOG`.
@@ -23,14 +25,17 @@ pub(super) fn init_with_level(level: LevelFilter, format: LogFormat) {
         .from_env_lossy();
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(stderr)
-        .with_ansi(stderr().is_terminal())
         .with_target(false);
     // Fails if the process already has a subscriber, which stays.
     let _ = match format {
-        LogFormat::Text => subscriber.try_init(),
+        LogFormat::Text => subscriber
+            .with_writer(escaped_log)
+            .with_ansi(escaped_log().is_terminal())
+            .fmt_fields(LogFields)
+            .try_init(),
         LogFormat::Json => subscriber
             .json()
+            .with_writer(JsonLog)
             .event_format(JsonLines::default())
             .try_init(),
     };

@@ -1,7 +1,9 @@
 //! An error and its causes as one line.
 
+use crate::printable::printable;
+
 /// The text of the error and of each cause, separated by colons. A cause whose text is already at
-/// the end is left out.
+/// the end is left out. File names and texts of other programs in it are escaped.
 pub fn error_chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
@@ -13,7 +15,7 @@ pub fn error_chain(error: &dyn std::error::Error) -> String {
         }
         source = cause.source();
     }
-    text
+    printable(&text).into_owned()
 }
 
 #[cfg(test)]
@@ -28,5 +30,7 @@ mod tests {
     fn joins_causes_with_colons() {
         let error = Outer(std::io::Error::other("inner"));
         assert_eq!(error_chain(&error), "outer: inner");
+        let error = Outer(std::io::Error::other("in\n\x1b[2Jner"));
+        assert_eq!(error_chain(&error), "outer: in\\n\\u{1b}[2Jner");
     }
 }

@@ -10,6 +10,7 @@ pub mod exchange;
 pub mod failure;
 pub mod fields;
 pub mod glob;
+pub mod printable;
 pub mod stream;
 
 pub use body_digest::is_body_digest;

@@ -1,5 +1,9 @@
 //! Why a plugin cannot be loaded, and why a call of a plugin fails.
 
+use std::borrow::Cow;
+
+use ouli_message::printable::printable_start;
+
 /// Why a plugin cannot be loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum PluginError {
@@ -40,7 +44,7 @@ pub enum PluginError {
         key: &'static str,
     },
     /// The component imports an interface that plugins do not get.
-    #[error("imports `{interface}`, which is not available to plugins; {hint}")]
+    #[error("imports `{}`, which is not available to plugins; {hint}", shown(.interface))]
     Import {
         /// The interface.
         interface: String,
@@ -50,7 +54,8 @@ pub enum PluginError {
     /// The component exports no role.
     #[error(
         "exports no role of this gateway; export ouli:gateway/matcher@0.1.0, \
-         ouli:gateway/redactor@0.1.0 or ouli:gateway/recording-policy@0.1.0 (found: {found})"
+         ouli:gateway/redactor@0.1.0 or ouli:gateway/recording-policy@0.1.0 (found: {})",
+        shown(.found)
     )]
     NoRole {
         /// What the component exports.
@@ -60,7 +65,7 @@ pub enum PluginError {
     #[error("does not match the plugin contract: {0:#}; build it against the package in wit/")]
     Link(wasmtime::Error),
     /// An instance did not start, or `prepare` failed.
-    #[error("`prepare` of the {role} failed: {reason}")]
+    #[error("`prepare` of the {role} failed: {}", shown(.reason))]
     Prepare {
         /// The role.
         role: &'static str,
@@ -68,8 +73,15 @@ pub enum PluginError {
         reason: String,
     },
     /// A declared redaction rule is invalid.
-    #[error("declares an invalid rule: {0}")]
+    #[error("declares an invalid rule: {}", shown(.0))]
     Rule(String),
+}
+
+/// Maximum length in bytes of a text that a plugin chose.
+const MAX_TEXT: usize = 4096;
+
+fn shown(text: &str) -> Cow<'_, str> {
+    printable_start(text, MAX_TEXT)
 }
 
 impl PluginError {

@@ -6,32 +6,18 @@
 //! same for a secret of any length. Anchors are kept in tiers of growing size, so that adding a
 //! secret is cheap.
 
-use std::cmp::Ordering;
 use std::fmt;
-use std::ops::Range;
 use std::sync::Arc;
 
-use xxhash_rust::xxh3::xxh3_64;
-
 use crate::anchor;
-use crate::encodings::Encoding;
-use crate::placeholder;
 use crate::secret::Secret;
-use crate::text_hash::{PrefixHashes, TextHash};
+use crate::secret_anchor::{Anchor, Hit, anchors, equal_run, fingerprint};
+use crate::text_hash::PrefixHashes;
 
 /// Searches for the secrets that were known when it was created. Cheap to clone.
 #[derive(Clone, Default)]
 pub struct SecretSearcher {
     tiers: Arc<[Arc<Tier>]>,
-}
-
-/// A secret found in a text.
-#[derive(Clone, Debug)]
-pub struct Hit {
-    /// Its byte range.
-    pub range: Range<usize>,
-    /// The secret.
-    pub secret: Arc<Secret>,
 }
 
 impl SecretSearcher {
@@ -148,20 +134,6 @@ struct Tier {
     shift: u32,
 }
 
-#[derive(Clone)]
-struct Anchor {
-    /// The bytes of the anchor as a number.
-    word: u64,
-    /// Length of the encoded secret. It determines the offset of the anchor in it.
-    len: usize,
-    /// Hash of the encoded secret around the anchor. It tells secrets with equal anchors apart.
-    fingerprint: u64,
-    /// Hash of the whole encoded secret.
-    whole: TextHash,
-    secret: Arc<Secret>,
-    encoding: Encoding,
-}
-
 impl Tier {
     fn new(mut anchors: Vec<Anchor>) -> Self {
         anchors.sort_by_key(|anchor| (anchor.word, anchor.len, anchor.fingerprint, anchor.whole));
@@ -253,51 +225,6 @@ impl Tier {
 
 const BITS_PER_ANCHOR: usize = 16;
 const MIN_BITS: usize = 4096;
-impl Anchor {
-    /// The secret, whose anchor the text has at a position. None if it is only a part of a word or
-    /// of a placeholder there.
-    fn hit(&self, text: &[u8], at: usize) -> Option<Hit> {
-        let mut range = anchor::range(text, at, self.len)?;
-        range.end += self.encoding.padding_len(&text[range.end..]);
-        let is_part_of_word = self.encoding == Encoding::Raw
-            && self.secret.is_word()
-            && !anchor::is_whole_word(text, &range);
-        (!is_part_of_word && !placeholder::covers(text, &range)).then(|| Hit {
-            range,
-            secret: Arc::clone(&self.secret),
-        })
-    }
-}
-
-/// The anchors of a sorted slice that compare as equal.
-fn equal_run(anchors: &[Anchor], compare: impl Fn(&Anchor) -> Ordering) -> &[Anchor] {
-    let from = anchors.partition_point(|anchor| compare(anchor).is_lt());
-    let rest = &anchors[from..];
-    &rest[..rest.partition_point(|anchor| compare(anchor).is_eq())]
-}
-
-fn anchors(secret: &Arc<Secret>) -> Vec<Anchor> {
-    let encodings = Encoding::distinct_encodings(secret.value()).into_iter();
-    let long = encodings.filter(|(_, bytes)| bytes.len() >= anchor::LEN);
-    long.map(|(encoding, bytes)| {
-        let (len, offset) = (bytes.len(), anchor::offset(bytes.len()));
-        Anchor {
-            word: anchor::word(&bytes, offset),
-            len,
-            fingerprint: fingerprint(&bytes, offset, len).unwrap_or_default(),
-            secret: Arc::clone(secret),
-            whole: TextHash::of(&bytes),
-            encoding,
-        }
-    })
-    .collect()
-}
-
-/// The hash of the bytes around the anchor at a position, for an encoded secret of this length. It
-/// tells secrets with equal anchors apart. None if the text is too short for it.
-fn fingerprint(text: &[u8], at: usize, len: usize) -> Option<u64> {
-    anchor::surroundings(text, at, len).map(xxh3_64)
-}
 
 #[cfg(test)]
 mod tests {
@@ -411,7 +338,7 @@ mod tests {
             .map(|n| char::from(b'!' + (n * 7 % 90) as u8))
             .collect();
         secrets.register("key", long.as_bytes());
-        for (encoding, bytes) in super::Encoding::distinct_encodings(long.as_bytes()) {
+        for (encoding, bytes) in crate::encodings::Encoding::distinct_encodings(long.as_bytes()) {
             let text = [b"<<", bytes.as_slice(), b">>"].concat();
             let hit = secrets.searcher().find_any(&text).unwrap();
             assert_eq!(hit.range, 2..2 + bytes.len(), "{encoding:?}");

@@ -4,6 +4,8 @@ use std::fmt;
 
 use thiserror::Error;
 
+use ouli_message::printable::printable_start;
+
 /// A value that cannot be read, and its position in the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParseError {
@@ -126,12 +128,13 @@ fn required_version(version: Option<&str>) -> String {
     )
 }
 
+/// Maximum length in bytes of a reason: it may name a member of the file.
+const MAX_REASON: usize = 500;
+
 /// The message without its position, which is relative to the start of the value.
 fn reason(error: &serde_json::Error) -> String {
     let message = error.to_string();
     let position = format!(" at line {} column {}", error.line(), error.column());
-    message
-        .strip_suffix(&position)
-        .unwrap_or(&message)
-        .to_owned()
+    let reason = message.strip_suffix(&position).unwrap_or(&message);
+    printable_start(reason, MAX_REASON).into_owned()
 }

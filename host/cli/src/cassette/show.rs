@@ -1,5 +1,7 @@
 //! `cassette show`: the exchanges of one cassette.
 
+use std::borrow::Cow;
+
 use super::open::open;
 use super::session_argument::session_name;
 use super::stream_text::{self, StreamPrinter};
@@ -9,8 +11,12 @@ use crate::exit_status::{EXIT_FAILED, EXIT_OK, usage_error};
 use crate::output::{errln, outln};
 use ouli_cassette::{ChangePolicy, ExchangeSummary};
 use ouli_message::error_chain::error_chain;
+use ouli_message::printable::printable_start;
 use ouli_message::{Content, Exchange};
 use ouli_proxy::gateway;
+
+/// Maximum length in bytes of a target or a tag.
+const MAX_VALUE: usize = 2000;
 
 /// Prints one line for each exchange, and the messages of streams. `body` adds bodies. Fails if a
 /// part of the cassette cannot be read.
@@ -62,7 +68,8 @@ pub(in super::super) fn show(cli: &Cli, argument: &str, body: bool) -> u8 {
 
 fn exchange_line(row: &ExchangeSummary) -> String {
     let edited = if row.edited { "  edited" } else { "" };
-    let tags: String = row.tags.iter().map(|(k, v)| format!("  {k}={v}")).collect();
+    let tags = row.tags.iter().map(|(k, v)| format!("  {k}={v}"));
+    let tags: String = tags.map(|tag| cut(&tag).into_owned()).collect();
     let status = row.status.map(|status| format!("  {status}"));
     let failure = row
         .failure
@@ -75,11 +82,16 @@ fn exchange_line(row: &ExchangeSummary) -> String {
         "{:>4}  {} {}{}{}  {size}  [{}]{tags}{edited}",
         row.ordinal,
         row.method,
-        row.target,
+        cut(&row.target),
         status.unwrap_or_default(),
         failure.unwrap_or_default(),
         row.endpoint,
     )
+}
+
+/// The printable start of a value.
+fn cut(text: &str) -> Cow<'_, str> {
+    printable_start(text, MAX_VALUE)
 }
 
 fn print_bodies(exchange: &Exchange) {

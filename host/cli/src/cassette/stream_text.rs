@@ -5,6 +5,7 @@ use bytes::Bytes;
 use ouli_cassette::{StreamParts, StreamSummary};
 use ouli_codec::chunks::chunk_bodies;
 use ouli_codec::grpc::{Schema, decode_message};
+use ouli_message::printable::printable;
 use ouli_message::stream::{
     Chunk, ChunkKind, Ending, Message, MessageKind, Payload, Protocol, Side, StreamContent,
 };
@@ -147,11 +148,7 @@ fn line(at: u64, arrow: &str, text: &str) -> String {
 /// Text with control characters escaped; for other bytes their number and the first of them.
 fn escape_text(bytes: &[u8]) -> String {
     match std::str::from_utf8(bytes) {
-        Ok(text) => text
-            .escape_debug()
-            .to_string()
-            .replace("\\\"", "\"")
-            .replace("\\'", "'"),
+        Ok(text) => printable(text).into_owned(),
         Err(_) => format!("({} bytes: {})", bytes.len(), hex(bytes)),
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::args::Cli;
 use crate::exit_status::{EXIT_OK, usage_error};
-use crate::output::outln;
+use crate::output::out_lines;
 use crate::{environment, telemetry};
 use ouli_config::{LIMITS, Limit, Limits, LogFormat};
 use ouli_proxy::gateway;
@@ -12,7 +12,7 @@ pub(in super::super) fn print_limits(cli: &Cli) -> u8 {
     telemetry::init(LogFormat::Text);
     match gateway::load_config(&environment::options(cli)) {
         Ok(config) => {
-            outln!("{}", section(&config.limits));
+            out_lines(&section(&config.limits));
             EXIT_OK
         }
         Err(error) => usage_error(&error.to_string()),

@@ -5,12 +5,13 @@ use super::difference::Difference;
 use super::guidance::Remedy;
 use super::report::{Miss, Nearest};
 use super::sentence::REPEAT;
+use ouli_message::printable::printable;
 
 /// Cells wider than this do not widen their column.
 const MAX_ALIGNED_WIDTH: usize = 40;
 
 impl Miss {
-    /// The report as lines, each with a line break. Control characters of requests are replaced.
+    /// The report as lines, each with a line break. Control characters of requests are escaped.
     pub fn to_text(&self) -> String {
         let mut lines = vec![format!(
             "miss  {}  (session {})",
@@ -44,7 +45,7 @@ impl Miss {
         }
         let mut text = String::new();
         for line in lines {
-            text.extend(line.chars().map(printable));
+            text.push_str(&printable(&line));
             text.push('\n');
         }
         text
@@ -126,13 +127,5 @@ fn side(verb: &str, value: Option<&str>) -> String {
     match value {
         Some(value) => format!("{verb} {value}"),
         None => format!("not {verb}"),
-    }
-}
-
-fn printable(character: char) -> char {
-    if character.is_control() {
-        char::REPLACEMENT_CHARACTER
-    } else {
-        character
     }
 }

@@ -4,6 +4,7 @@
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Instant;
 
+use ouli_message::printable::printable;
 use ouli_redaction::{Guard, Secrets};
 
 /// The log of one plugin, shared by all its instances.
@@ -62,7 +63,7 @@ impl PluginLog {
             );
             return;
         }
-        let text = text.escape_debug();
+        let text = printable(text);
         match level {
             "error" => tracing::error!(plugin = self.plugin, "{text}"),
             "warn" => tracing::warn!(plugin = self.plugin, "{text}"),
@@ -76,7 +77,7 @@ impl PluginLog {
     pub(crate) fn sanitize(&self, text: &str, secrets: &Secrets) -> String {
         let text = truncate(text, self.line_bytes);
         match self.guard.scan(text.as_bytes(), secrets) {
-            Ok(()) => text.to_owned(),
+            Ok(()) => printable(text).into_owned(),
             Err(rejection) => format!(
                 "failed; its error text is withheld: rule {} found a secret in it",
                 rejection.rule

@@ -1,12 +1,22 @@
 //! The summary of a verdict for people.
 
+use std::borrow::Cow;
 use std::fmt::{self, Write as _};
 
 use super::verdict::{SessionReport, Verdict};
 use super::verdict_failure::{DefectCounts, Failure, note};
+use ouli_message::printable::printable_start;
 
 /// Maximum number of unused exchanges in the summary.
 const MAX_UNUSED_SHOWN: usize = 10;
+
+/// Maximum length in bytes of one line.
+const MAX_LINE: usize = 2000;
+
+/// Names, targets and errors come from outside: they stay on one line.
+fn cut(text: &str) -> Cow<'_, str> {
+    printable_start(text, MAX_LINE)
+}
 
 impl Verdict {
     /// The summary for people: the verdict in the first line, then a few lines for each session
@@ -59,7 +69,7 @@ impl SessionReport {
         write!(
             text,
             "session {}: {}; {} hits, {} misses, {} unused, {} recorded, {} redactions",
-            self.session,
+            cut(&self.session),
             word(self.passed),
             self.hits,
             self.misses,
@@ -71,14 +81,14 @@ impl SessionReport {
             write!(text, "\n  recorded as failed: {}", self.recorded_failures)?;
         }
         for (reason, count) in &self.skipped {
-            write!(text, "\n  {}", note("skipped", *count, reason))?;
+            write!(text, "\n  {}", cut(&note("skipped", *count, reason)))?;
         }
         write_defects(text, &self.failures, &self.defects)?;
         for line in &self.damage {
-            write!(text, "\n  {line}")?;
+            write!(text, "\n  {}", cut(line))?;
         }
         for line in self.unused.iter().take(MAX_UNUSED_SHOWN) {
-            write!(text, "\n  unused: {line}")?;
+            write!(text, "\n  unused: {}", cut(line))?;
         }
         if self.unused.len() > MAX_UNUSED_SHOWN {
             let more = self.unused.len() - MAX_UNUSED_SHOWN;
@@ -96,14 +106,14 @@ fn word(passed: bool) -> &'static str {
 /// The failures, and the defects that do not fail the verdict.
 fn write_defects(text: &mut String, failures: &[Failure], defects: &DefectCounts) -> fmt::Result {
     for failure in failures {
-        write!(text, "\n  {}", failure.text)?;
+        write!(text, "\n  {}", cut(&failure.text))?;
     }
     for (kind, reasons) in defects {
         if failures.iter().any(|failure| failure.kind == *kind) {
             continue;
         }
         for (reason, count) in reasons {
-            write!(text, "\n  {}", note(kind, *count, reason))?;
+            write!(text, "\n  {}", cut(&note(kind, *count, reason)))?;
         }
     }
     Ok(())
