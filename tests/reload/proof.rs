@@ -1,5 +1,6 @@
 //! Shadow comparison of a new plugin version, and its roll-back.
 
+use std::fs;
 use std::sync::Arc;
 
 use super::{SOON, two_exchanges};
@@ -229,10 +230,39 @@ fn a_recording_gateway_compares_on_the_existing_cassette() {
         .plugin("own.wasm", &fixture("swap-a"))
         .section("[[plugin]]\nfile = \"own.wasm\"")
         .start();
-    // A session is in use after its first request, and is rotated at the first recording.
+    // A session is in use after its first request, which puts the cassette aside.
     client::http1(&gateway).ask("HEAD", "/nowhere").send();
     gateway.folder.put_plugin("own.wasm", &fixture("swap-b"));
     assert!(gateway.reload());
     let report = compared(&gateway);
     assert!(report.contains("keys differ"), "{report}");
+}
+
+/// A run of `record` that has recorded nothing yet: what it put aside tells the differences.
+#[test]
+fn a_recording_gateway_compares_on_the_cassette_that_was_put_aside() {
+    let folder = two_exchanges();
+    let cassette = folder.cassette("default");
+    fs::rename(&cassette, cassette.with_extension("jsons.previous")).unwrap();
+    fs::write(&cassette, ouli_cassette::HEADER).unwrap();
+    let gate = Gate::new();
+    let held = gate.clone();
+    let slow = move |_: &origin::Seen| origin::parts().wait(&held).part("a");
+    let origin = origin::new().route("/slow", slow).start();
+    let gateway = gateway::over(&folder, "record")
+        .upstream(&origin.url())
+        .plugin("own.wasm", &fixture("swap-a"))
+        .section("[[plugin]]\nfile = \"own.wasm\"")
+        .start();
+    std::thread::scope(|scope| {
+        let client = client::http1(&gateway);
+        scope.spawn(move || client.get("/slow").status);
+        until("the request", || (origin.seen().len() == 1).then_some(()));
+        gateway.folder.put_plugin("own.wasm", &fixture("swap-b"));
+        assert!(gateway.reload());
+        let report = compared(&gateway);
+        gate.open();
+        assert!(report.contains("of 2 recorded exchanges, "), "{report}");
+        assert!(report.contains("keys differ"), "{report}");
+    });
 }

@@ -20,6 +20,17 @@ impl CassetteDir {
         complete(self, &name);
         Ok(())
     }
+
+    /// The last complete cassette that a rotation has put aside; `None` if there is none, if it
+    /// cannot be read, or if it has more than `max_size` bytes.
+    pub fn load_previous(&self, session: &str, max_size: u64) -> Option<LoadedCassette> {
+        let path = with_suffix(&self.session_path(session).ok()?, PREVIOUS);
+        let dir = Dir::open(self.root(), path.parent()?).ok()??;
+        let file = dir.open_read(&path).ok()??;
+        let size = file.metadata().ok()?.len();
+        let loaded = (size <= max_size).then(|| self.load_file(&file, &path));
+        loaded?.ok()
+    }
 }
 
 impl Appender {

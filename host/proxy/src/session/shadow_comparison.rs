@@ -135,6 +135,7 @@ impl Corpus {
     }
 
     /// Compares two generations, until all exchanges are compared or `should_stop` returns true.
+    /// One exchange is compared in any case.
     pub(crate) fn compare(
         &self,
         old: &Plugins,
@@ -147,7 +148,7 @@ impl Corpus {
         };
         let mut keys = (HashSet::new(), HashSet::new());
         for (session, ordinal, exchange) in &self.exchanges {
-            if should_stop() {
+            if comparison.compared > 0 && should_stop() {
                 break;
             }
             let label = || {
@@ -323,15 +324,19 @@ fn entries(sessions: &Sessions, session: &Session) -> Vec<Arc<Entry>> {
         return entries;
     }
     let folder = sessions.folder();
-    let is_small = folder
+    let is_large = folder
         .session_path(session.name())
         .ok()
         .and_then(|path| path.metadata().ok())
-        .is_some_and(|metadata| metadata.len() <= MAX_CASSETTE_BYTES);
-    if !is_small {
+        .is_some_and(|metadata| metadata.len() > MAX_CASSETTE_BYTES);
+    if is_large {
         return Vec::new();
     }
-    let Ok(Some(loaded)) = folder.load(session.name(), ChangePolicy::Mark) else {
+    let current = folder.load(session.name(), ChangePolicy::Mark);
+    let current = current.ok().flatten().filter(|it| !it.exchanges.is_empty());
+    // A run of `record` has put the cassette aside, and has recorded nothing yet.
+    let previous = || folder.load_previous(session.name(), MAX_CASSETTE_BYTES);
+    let Some(loaded) = current.or_else(previous) else {
         return Vec::new();
     };
     let entries = loaded.exchanges.into_iter();
