@@ -26,6 +26,8 @@ mod cli;
 mod compilation;
 /// Components that were compiled with the frozen contract.
 mod contract;
+/// The cost of one request is linear in its size.
+mod cost;
 /// Recordings after crashes, on full disks and with several gateways.
 mod crash;
 /// Cassettes that are damaged, edited, converted or linked.

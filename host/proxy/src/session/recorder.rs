@@ -105,3 +105,73 @@ impl QueuePermit {
         self.0.send(Job::Record(job));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZero;
+
+    use super::super::Sessions;
+    use super::super::captured_exchange::CapturedExchange;
+    use super::super::recorder_handle::RecorderHandle;
+    use super::super::test_exchange::{PANIC, exchange};
+    use super::*;
+    use ouli_cassette::{CassetteDir, SyncPolicy, WriterOptions};
+    use ouli_codec::grpc::Schema;
+    use ouli_config::{Defect, Limits};
+    use ouli_plugin::Plugins;
+    use ouli_redaction::Guard;
+
+    fn job(session: &Arc<Session>, target: &str, key: u128) -> Box<RecordJob> {
+        let mut exchange = exchange();
+        exchange.request.target = target.to_owned();
+        Box::new(RecordJob {
+            session: RecorderHandle::new(Arc::clone(session)),
+            captured: CapturedExchange {
+                endpoint: exchange.endpoint,
+                request: exchange.request,
+                response: exchange.response,
+                stream: None,
+                failure: None,
+            },
+            plugins: Arc::new(Plugins::new(Vec::new(), &[], Schema::default()).unwrap()),
+            guard: Arc::new(Guard::new(&[])),
+            append: true,
+            pending_key: Some(session.begin_writing(key)),
+            unwritten: session.unwritten_exchange(),
+            reservations: Vec::new(),
+        })
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_counted_and_the_next_exchange_is_recorded() {
+        let home = tempfile::tempdir().unwrap();
+        let folder = CassetteDir::open(home.path(), 1 << 20).unwrap();
+        let options = WriterOptions {
+            queue: NonZero::new(4).unwrap(),
+            max_batch: NonZero::new(4).unwrap(),
+            max_batch_bytes: 1 << 20,
+            max_open: NonZero::new(4).unwrap(),
+            inline_limit: 1 << 20,
+            sync: SyncPolicy::Close,
+        };
+        let writer = Writer::start(folder.clone(), options, Box::new(|_, _, _| {})).unwrap();
+        let limits = Limits::default();
+        let sessions = Sessions::new(Arc::new(folder), &limits, Vec::new());
+        let session = sessions.get_or_create("x").unwrap();
+        let (recorder, thread) =
+            Recorder::start(Arc::new(writer), RecorderLimits::from(&limits)).unwrap();
+        for (target, key) in [(PANIC, 1), ("/", 2)] {
+            assert!(recorder.try_submit(job(&session, target, key)).is_ok());
+        }
+        session.wait_for_writes().await;
+        assert_eq!(session.counters().recorded(), 1);
+        let reasons = session.counters().reasons();
+        let reason = format!("{:?}", reasons.defects.get(&Defect::NotWritten));
+        assert!(reason.contains("the gateway itself failed"), "{reason}");
+        // Nobody waits for the key of the exchange that failed.
+        let all_writes = session.all_runs.writes.wait_for_earlier(1, u64::MAX);
+        all_writes.await;
+        drop(recorder);
+        thread.join().unwrap();
+    }
+}
