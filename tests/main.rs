@@ -22,6 +22,8 @@ mod bad_input;
 mod chaos;
 /// The program as users run it.
 mod cli;
+/// The compilation of plugins.
+mod compilation;
 /// Components that were compiled with the frozen contract.
 mod contract;
 /// The cost of one request is linear in its size.

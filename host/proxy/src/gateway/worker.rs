@@ -4,6 +4,7 @@
 use std::io;
 use std::net::TcpListener;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use tokio::runtime::Builder;
 use tokio::sync::mpsc;
 
 use super::resizable_semaphore::PermitDebt;
+use super::shutdown::{Deadline, Joined};
 use crate::handler::{RequestHandler, SharedState};
 use ouli_net::drain::{Drain, DrainGuard};
 use ouli_net::server::{self, ListenerConfig, SharedConnectionLimiter};
@@ -76,10 +78,11 @@ impl Worker {
         Ok(Self { tasks, thread })
     }
 
-    /// Queues a task; waits while the queue is full. Returns false if the worker has ended.
-    pub(super) fn send(&self, task: Task) -> bool {
+    /// Queues a task; waits while the queue is full. Returns false if the worker has ended or the
+    /// gateway stops.
+    pub(super) fn send(&self, task: Task, stopped: &AtomicBool) -> bool {
         let mut task = task;
-        loop {
+        while !stopped.load(Ordering::Acquire) {
             match self.tasks.try_send(task) {
                 Ok(()) => return true,
                 Err(mpsc::error::TrySendError::Closed(_)) => return false,
@@ -88,13 +91,17 @@ impl Worker {
             }
             std::thread::sleep(Duration::from_millis(1));
         }
+        false
     }
 
-    /// Ends the thread; its remaining tasks are dropped.
-    pub(super) fn join(self) {
+    /// Ends the thread; its remaining tasks are dropped. A thread that does not end in time is left
+    /// to the end of the process.
+    pub(super) fn end(self, deadline: Deadline) {
         drop(self.tasks);
-        if self.thread.join().is_err() {
-            tracing::error!("a worker thread panicked");
+        match deadline.join(self.thread) {
+            Joined::Ended => {}
+            Joined::Panicked => tracing::error!("a worker thread panicked"),
+            Joined::Abandoned => tracing::error!("a worker thread is busy and was abandoned"),
         }
     }
 }

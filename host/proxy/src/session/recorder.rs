@@ -17,24 +17,35 @@ use ouli_message::error_chain::error_chain;
 /// The sender of the queue. Clones feed the same thread.
 #[derive(Clone)]
 pub struct Recorder {
-    queue: mpsc::Sender<Box<RecordJob>>,
+    queue: mpsc::Sender<Job>,
     writer: Arc<Writer>,
 }
 
+/// What the thread does next.
+enum Job {
+    Record(Box<RecordJob>),
+    /// Take no more exchanges. Those that are queued are recorded, then the thread ends.
+    End,
+}
+
 impl Recorder {
-    /// Starts the thread. It writes everything and ends once all recorders are dropped.
+    /// Starts the thread. It writes everything and ends after [`Self::end`], or once all recorders
+    /// are dropped.
     pub fn start(
         writer: Arc<Writer>,
         limits: RecorderLimits,
     ) -> std::io::Result<(Self, std::thread::JoinHandle<()>)> {
-        let (queue, mut jobs) = mpsc::channel::<Box<RecordJob>>(limits.queue);
+        let (queue, mut jobs) = mpsc::channel::<Job>(limits.queue);
         let thread_writer = Arc::clone(&writer);
         let thread = std::thread::Builder::new()
             .name("ouli-recorder".to_owned())
             .spawn(move || {
                 let worker = RecorderWorker::new(&thread_writer, limits);
                 while let Some(job) = jobs.blocking_recv() {
-                    worker.record(*job);
+                    match job {
+                        Job::Record(job) => worker.record(*job),
+                        Job::End => jobs.close(),
+                    }
                 }
                 if let Err(error) = thread_writer.flush() {
                     tracing::error!("cannot write the last recordings: {}", error_chain(&error));
@@ -45,9 +56,20 @@ impl Recorder {
 
     /// Queues an exchange without waiting; returns it if the queue is full.
     pub fn try_submit(&self, job: Box<RecordJob>) -> Result<(), Box<RecordJob>> {
-        self.queue.try_send(job).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(job) | mpsc::error::TrySendError::Closed(job) => job,
-        })
+        match self.queue.try_reserve() {
+            Ok(permit) => {
+                permit.send(Job::Record(job));
+                Ok(())
+            }
+            Err(_) => Err(job),
+        }
+    }
+
+    /// Tells the thread to end after the exchanges that are queued. Returns false if the queue is
+    /// full: then it has to be told again.
+    pub(crate) fn end(&self) -> bool {
+        let sent = self.queue.try_send(Job::End);
+        !matches!(sent, Err(mpsc::error::TrySendError::Full(_)))
     }
 
     /// Marks the cassette that a run recorded as complete, once its exchanges are on the disk. Does
@@ -75,12 +97,12 @@ impl Recorder {
 }
 
 /// Room for one exchange in the queue.
-pub struct QueuePermit(mpsc::OwnedPermit<Box<RecordJob>>);
+pub struct QueuePermit(mpsc::OwnedPermit<Job>);
 
 impl QueuePermit {
     /// Queues an exchange.
     pub fn submit(self, job: Box<RecordJob>) {
-        self.0.send(job);
+        self.0.send(Job::Record(job));
     }
 }
 
