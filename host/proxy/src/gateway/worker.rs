@@ -38,6 +38,10 @@ pub(super) struct AcceptTask {
     pub(super) connection_drain: Drain,
 }
 
+/// Threads of one worker that read files and work on large bodies. More of them would only compete
+/// for the disk and the processors; further work waits.
+const MAX_BLOCKING_THREADS: usize = 64;
+
 /// A worker thread.
 pub(super) struct Worker {
     tasks: mpsc::Sender<Task>,
@@ -53,7 +57,10 @@ impl Worker {
         // Room for a task of every endpoint.
         let capacity = shared.snapshot.load().config.limits.endpoints;
         let (tasks, queue) = mpsc::channel(capacity);
-        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let runtime = Builder::new_current_thread()
+            .enable_all()
+            .max_blocking_threads(MAX_BLOCKING_THREADS)
+            .build()?;
         let (started, wait_started) = std::sync::mpsc::sync_channel(1);
         let thread = std::thread::Builder::new()
             .name(format!("ouli-worker-{number}"))
@@ -62,8 +69,7 @@ impl Worker {
                 // The receiver waits below.
                 let _ = started.send(());
                 runtime.block_on(work(queue, shared, number, connections));
-                // Drops the remaining tasks. A blocking call, such as a DNS lookup, is not waited
-                // for.
+                // Drops the remaining tasks. A blocking call, such as a read, is not waited for.
                 runtime.shutdown_background();
             })?;
         if wait_started.recv().is_err() {
