@@ -35,6 +35,9 @@ fn starts(folder: &Folder) -> String {
     ended.stderr
 }
 
+/// A way to damage a file.
+type Damage = Box<dyn Fn(&Path)>;
+
 #[test]
 fn a_damaged_cache_is_replaced_and_never_stops_a_start() {
     let folder = Folder::new();
@@ -50,7 +53,7 @@ fn a_damaged_cache_is_replaced_and_never_stops_a_start() {
             fs::write(path, bytes).unwrap();
         }
     };
-    let damages: [(&str, Box<dyn Fn(&Path)>); 6] = [
+    let damages: [(&str, Damage); 6] = [
         ("one byte of the code", Box::new(flip(|size| size / 2))),
         ("the digest", Box::new(flip(|_| 40))),
         (

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 
 use crate::exit_status::{EXIT_FAILED, EXIT_OK};
-use crate::output::errln;
+use crate::output::{errln, out_bytes};
 
 /// Compiles if the arguments of the program ask for it. Returns the exit status.
 pub(super) fn run(arguments: &[OsString]) -> Option<u8> {
@@ -14,7 +14,13 @@ pub(super) fn run(arguments: &[OsString]) -> Option<u8> {
     let rest = rest.iter().map(|one| one.to_string_lossy().into_owned());
     let rest: Vec<_> = rest.collect();
     match ouli_plugin::compiler::run(&rest) {
-        Ok(()) => Some(EXIT_OK),
+        Ok(code) => match out_bytes(&code) {
+            Ok(()) => Some(EXIT_OK),
+            Err(error) => {
+                errln!("cannot return the code: {error}");
+                Some(EXIT_FAILED)
+            }
+        },
         Err(reason) => {
             errln!("{reason}");
             Some(EXIT_FAILED)

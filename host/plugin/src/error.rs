@@ -56,7 +56,7 @@ pub enum PluginError {
     },
     /// The file belongs to another program: it neither exports nor imports the contract.
     #[error("{0}")]
-    Unrelated(Box<PluginError>),
+    Unrelated(Box<Self>),
     /// The component exports no role.
     #[error(
         "exports no role of this gateway; export ouli:gateway/matcher@0.1.0, \

@@ -140,12 +140,12 @@ fn explain(status: ExitStatus, outcome: &Outcome, bounds: &Bounds) -> String {
     }
 }
 
-/// The compiler process: compiles standard input to standard output, within the limits in its
-/// arguments, which follow [`COMPILER_ARGUMENT`].
+/// The compiler process: compiles standard input, within the limits in its arguments, which follow
+/// [`COMPILER_ARGUMENT`]. Returns the code, which belongs on standard output.
 ///
 /// # Errors
 /// Why the component does not compile.
-pub fn run(arguments: &[String]) -> Result<(), String> {
+pub fn run(arguments: &[String]) -> Result<Vec<u8>, String> {
     let [flavor, memory] = arguments else {
         return Err("this command is for the gateway itself".to_owned());
     };
@@ -158,13 +158,10 @@ pub fn run(arguments: &[String]) -> Result<(), String> {
         .read_to_end(&mut bytes)
         .map_err(|error| error.to_string())?;
     let engine = engine::compiler(flavor).map_err(|error| error.to_string())?;
-    let code = engine::compile(&engine, &bytes).map_err(|error| match error {
+    engine::compile(&engine, &bytes).map_err(|error| match error {
         PluginError::Compile(error) => format!("{error:#}"),
         error => error.to_string(),
-    })?;
-    let mut output = std::io::stdout().lock();
-    let written = output.write_all(&code).and_then(|()| output.flush());
-    written.map_err(|error| error.to_string())
+    })
 }
 
 /// Limits memory, writes no core file, and ends with the gateway.
