@@ -7,6 +7,7 @@ use ouli_config::Defect;
 use super::early_responses::{REFUSED, record, recorded, upload};
 use super::peers::{Do, origin, origins};
 use crate::support::client;
+use crate::support::folder::Folder;
 use crate::support::gateway::{self, Running};
 use crate::support::until;
 
@@ -161,4 +162,90 @@ fn a_cut_value_that_a_rule_names_matches_as_a_secret() {
         let answer = client::http1(&replay).post("/up", "application/json", &body);
         assert_eq!(answer.status, expected);
     }
+}
+
+/// Records one upload for each part, in order, and one whole request to the same path: no request
+/// is answered before its end then. Each response has the number of its upload.
+fn record_numbered(parts: &[String]) -> Arc<Folder> {
+    let script = |number: usize| -> &'static [Do] {
+        let head = format!("HTTP/1.1 401 Unauthorized\r\nx-number: {number}\r\n");
+        let response = format!("{head}content-length: 2\r\n\r\nno")
+            .leak()
+            .as_bytes();
+        vec![Do::Read, Do::Send(response), Do::Stall].leak()
+    };
+    let gateway = record(&origins((0..=parts.len()).map(script).collect()));
+    for (number, part) in (1..).zip(parts) {
+        record_cut(
+            &gateway,
+            number,
+            "content-type: text/plain\r\n",
+            part.as_bytes(),
+        );
+    }
+    let whole = client::http1(&gateway).post("/up", "text/plain", "whole");
+    assert_eq!(whole.status, 401);
+    recorded(gateway, parts.len() as u64 + 1).0
+}
+
+#[test]
+fn uploads_that_broke_off_at_hundreds_of_lengths_are_all_found() {
+    let lengths = || (0..300).map(|number| (number * 77 % 300, 200 + number * 77 % 300 * 5));
+    let other = |(number, length): (usize, usize)| {
+        let text = format!("upload {number}, ").repeat(200);
+        text[..length].to_owned()
+    };
+    let same = |(_, length): (usize, usize)| "one file, ".repeat(200)[..length].to_owned();
+    for parts in [
+        lengths().map(other).collect::<Vec<_>>(),
+        lengths().take(40).map(same).collect(),
+    ] {
+        let folder = record_numbered(&parts);
+        let is_same = parts[0].starts_with("one");
+        let replay = gateway::replay(&folder).start();
+        let mut order: Vec<_> = (0..parts.len()).collect();
+        if !is_same {
+            // Each is found by what was sent of it. Parts of one file are replayed in order.
+            order.reverse();
+        }
+        for number in order {
+            let body = match is_same {
+                true => "one file, ".repeat(200),
+                false => format!("{} and more", parts[number]),
+            };
+            let response = client::http1(&replay).post("/up", "text/plain", &body);
+            assert_eq!(response.status, 401, "{number}: {}", response.text());
+            assert_eq!(response.header("x-number"), number.to_string());
+        }
+        let report = replay.finish();
+        assert_eq!((report.hits, report.misses), (parts.len() as u64, 0));
+    }
+}
+
+#[test]
+fn uploads_beyond_the_limit_are_not_compared() {
+    // Recorded with other spaces, so that a key is derived for each length.
+    let part = |number: usize| format!("{{\"n\":{number}, \"text\":\"{}", "a".repeat(number));
+    let origin = origin(&[Do::Read, Do::Send(REFUSED), Do::Stall]);
+    let gateway = record(&origin);
+    let json = "content-type: application/json\r\n";
+    for number in 1..=6 {
+        let number_of = u64::try_from(number).unwrap();
+        record_cut(&gateway, number_of, json, part(number).as_bytes());
+    }
+    // No request is answered before its end.
+    client::http1(&gateway).post("/up", "application/json", "0");
+    let (folder, _) = recorded(gateway, 7);
+    let ask = |limit: &str| {
+        let limit = format!("[limits]\ntruncated_comparison = \"{limit}\"");
+        let replay = gateway::replay(&folder).section(&limit).start();
+        let body = part(6).replace(",", " ,").replace(", ", ",");
+        client::http1(&replay).post("/up", "application/json", &(body + "\"}"))
+    };
+    assert_eq!(ask("1 MiB").status, 401);
+    // Three keys: 16 KiB for each, and the bytes of its part.
+    let missed = ask("64 KiB");
+    assert_eq!(missed.status, 404);
+    let told = "uploads that broke off at 3 other lengths were not compared";
+    assert!(missed.text().contains(told), "{}", missed.text());
 }

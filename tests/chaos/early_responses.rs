@@ -331,3 +331,36 @@ fn a_client_that_disconnects_during_its_upload_does_not_lose_the_recording() {
     let mut again = upload(&replay, "", 1000, "part of it");
     assert!(again.read_until("second").starts_with("HTTP/1.1 401"));
 }
+
+#[test]
+fn a_connection_that_closes_without_a_response_is_an_error_at_once() {
+    const LENGTH: &str = "content-length: 5000\r\n\r\nsome";
+    const CHUNK: &str = "transfer-encoding: chunked\r\n\r\n4\r\nsome\r\n";
+    let cases: [(&[Do], &str); 6] = [
+        (&[Do::Read], LENGTH),
+        (&[Do::Read, Do::HalfClose], LENGTH),
+        (&[Do::Read, Do::Reset], LENGTH),
+        // Nothing is left unread, so the connection is not reset.
+        (&[Do::Read, Do::Take(4)], LENGTH),
+        (&[Do::Read, Do::Take(9)], CHUNK),
+        (&[Do::Read, Do::Take(9), Do::HalfClose], CHUNK),
+    ];
+    for (number, (steps, part)) in cases.into_iter().enumerate() {
+        for mode in ["passthrough", "record"] {
+            let origin = origins(vec![steps]);
+            let gateway = gateway::over(&Arc::new(Folder::new()), mode).upstream(&origin.url());
+            let gateway = gateway.start();
+            // The client pauses within its body.
+            let request = format!("POST /up HTTP/1.1\r\nhost: a\r\n{part}");
+            let mut client = raw(gateway.address, request);
+            let response = client.read_until("\r\n");
+            assert!(response.contains(" 502 "), "{mode} {number}: {response}");
+            drop(client);
+            if mode == "record" {
+                let counted = gateway.finish();
+                let kinds: Vec<_> = counted.failures.iter().map(|it| it.kind).collect();
+                assert_eq!(kinds, ["upstream-error"], "{number}: {counted:?}");
+            }
+        }
+    }
+}

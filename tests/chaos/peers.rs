@@ -15,6 +15,8 @@ use crate::support::{PATIENCE, until};
 pub(super) enum Do {
     /// Reads the head of a request.
     Read,
+    /// Reads this number of bytes.
+    Take(usize),
     /// Sends these bytes.
     Send(&'static [u8]),
     /// Sends these bytes until the peer closes the connection.
@@ -101,6 +103,9 @@ fn serve(mut stream: &TcpStream, script: &[Do], heads: &Mutex<Vec<String>>) {
                 Some(head) => heads.lock().unwrap().push(head),
                 None => return,
             },
+            Do::Take(count) => {
+                let _ = stream.read_exact(&mut vec![0; *count]);
+            }
             // A write to a closed connection fails, which is expected here.
             Do::Send(bytes) => drop(stream.write_all(bytes)),
             Do::Forever(bytes) => while stream.write_all(bytes).is_ok() {},

@@ -72,6 +72,11 @@ macro_rules! recording_limits {
     /// more than a quarter of it is compared by its size and digest.
     miss_comparison: usize = 16 * MIB, Bytes(64 * KIB..=GIB),
         "bodies of 1 MiB are compared value by value, some 50 ms of processor time";
+    /// Recorded uploads that broke off are compared with the first parts of a request: the sum of
+    /// their lengths, and 16 KiB for each. Further ones are not compared, which the report of a
+    /// miss says.
+    truncated_comparison: usize = 64 * MIB, Bytes(64 * KIB..=GIB),
+        "4,000 short uploads or 60 of 1 MiB, some 0.3 s of processor time";
     /// Sessions in use. Beyond it the least recently used idle ones are closed; if none is idle, a
     /// request for a further one gets 503.
     sessions: usize = 1024, Count(1..=1_000_000),

@@ -68,6 +68,7 @@ impl Miss {
         if let Some(edits) = self.unavailable.edits().filter(|_| !self.is_edited()) {
             sentences.push(capitalized(&edits));
         }
+        sentences.extend(self.unavailable.limited().as_deref().map(capitalized));
         if let Some(advice) = &self.command {
             let introduction = capitalized(advice.introduction());
             sentences.push(format!("{introduction}: {}", advice.command));

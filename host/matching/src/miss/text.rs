@@ -31,6 +31,7 @@ impl Miss {
         }
         let edits = self.unavailable.edits().filter(|_| !self.is_edited());
         let unavailable = self.unavailable.damage().into_iter().chain(edits);
+        let unavailable = unavailable.chain(self.unavailable.limited());
         lines.extend(unavailable.map(|clause| format!("  {clause}")));
         for (index, nearest) in self.nearest.iter().enumerate() {
             nearest.write(index + 1, &mut lines);

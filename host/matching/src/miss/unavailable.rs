@@ -13,6 +13,9 @@ pub struct Unavailable {
     pub damaged: Vec<DamagedExchange>,
     /// Ordinals of those that were edited, which `strict` refuses.
     pub edited: Vec<u64>,
+    /// The number of lengths at which recorded uploads broke off that the request was not compared
+    /// at (`limits.truncated_comparison`).
+    pub uncompared: usize,
 }
 
 /// A part of a cassette that cannot be read.
@@ -58,6 +61,18 @@ impl Unavailable {
         }
     }
 
+    /// What was not compared as one clause; none if all was.
+    pub(super) fn limited(&self) -> Option<String> {
+        let uncompared = self.uncompared;
+        let clause = || {
+            format!(
+                "recorded uploads that broke off at {uncompared} other lengths were not compared \
+                 (limits.truncated_comparison)"
+            )
+        };
+        (uncompared > 0).then(clause)
+    }
+
     /// The exchanges for the problem document; none if all can be replayed.
     pub(super) fn to_json(&self) -> Option<Value> {
         if *self == Self::default() {
@@ -67,6 +82,7 @@ impl Unavailable {
         Some(json!({
             "damaged": self.damaged.iter().map(damaged).collect::<Vec<_>>(),
             "edited": self.edited,
+            "uncompared": self.uncompared,
         }))
     }
 }

@@ -35,14 +35,17 @@ fn a_damaged_exchange_comes_before_others_and_no_setting_replaces_it() {
     let many = Unavailable {
         damaged: (0..5).map(|ordinal| damaged(ordinal, 1)).collect(),
         edited: vec![7, 8],
+        uncompared: 9,
     };
-    let many = many.damage().into_iter().chain(many.edits());
+    let clauses = [many.damage(), many.edits(), many.limited()];
     assert_eq!(
-        many.collect::<Vec<_>>(),
+        clauses.map(Option::unwrap_or_default),
         [
             "the header of the cassette (line 1), exchange 1 of the cassette (line 1), exchange 2 \
              of the cassette (line 1) and 2 more are damaged and cannot be compared",
             "exchanges [7, 8] were edited and are not replayed (strict)",
+            "recorded uploads that broke off at 9 other lengths were not compared \
+             (limits.truncated_comparison)",
         ]
     );
 }

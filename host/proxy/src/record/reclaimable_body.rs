@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt as _;
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
 use super::body_capture::SharedCapture;
 use super::teed_request_body::TeedRequestBody;
@@ -26,12 +26,15 @@ pub(super) struct ReclaimableBody {
 pub(crate) struct BodyReturn {
     channel: oneshot::Sender<TeedRequestBody>,
     has_response: Arc<AtomicBool>,
+    /// Notified if the client does not send the rest.
+    failed: Arc<Notify>,
 }
 
 /// Receives the body. Kept until the exchange has ended.
 pub(super) struct BodyReclaimer {
     channel: oneshot::Receiver<TeedRequestBody>,
     has_response: Arc<AtomicBool>,
+    failed: Arc<Notify>,
 }
 
 impl ReclaimableBody {
@@ -59,18 +62,18 @@ impl BodyReclaimer {
     pub(super) fn channel() -> (BodyReturn, Self) {
         let (sender, receiver) = oneshot::channel();
         let has_response = Arc::new(AtomicBool::new(false));
+        let failed = Arc::new(Notify::new());
         let return_to = BodyReturn {
             channel: sender,
             has_response: Arc::clone(&has_response),
+            failed: Arc::clone(&failed),
         };
-        let channel = receiver;
-        (
-            return_to,
-            Self {
-                channel,
-                has_response,
-            },
-        )
+        let reclaimer = Self {
+            channel: receiver,
+            has_response,
+            failed,
+        };
+        (return_to, reclaimer)
     }
 
     /// The response has begun.
@@ -81,7 +84,12 @@ impl BodyReclaimer {
     /// Waits until the body is sent, or reads what the upstream does not take, so that the capture
     /// of the body is complete.
     pub(super) async fn drain(self, capture: &SharedCapture) {
-        let Ok(mut body) = self.channel.await else {
+        let returned = tokio::select! {
+            biased;
+            returned = self.channel => returned,
+            () = self.failed.notified() => return,
+        };
+        let Ok(mut body) = returned else {
             return;
         };
         while capture.lock().is_open() {
@@ -120,6 +128,9 @@ impl Body for ReclaimableBody {
             Some(Err(error)) => {
                 // The connection of the client is not needed any more.
                 self.body = None;
+                if let Some(return_to) = &self.return_to {
+                    return_to.failed.notify_one();
+                }
                 self.held_error = Some(error);
                 self.poll_held_error(cx)
             }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::truncated_search::TruncatedSearch;
 use crate::handler::{ExchangeError, RequestContext};
 use crate::session::{
     ComparisonBudget, ExhaustedPolicy, Index, LookupResult, MemoryReservation, Session,
@@ -18,10 +19,10 @@ pub(crate) struct Lookup {
     request: Arc<Request>,
     pub(crate) request_view: Arc<dyn MessageView>,
     pub(crate) match_key: MatchKey,
-    /// The keys of the first parts of the request, as long as recorded requests that are truncated.
-    pub(crate) truncated_keys: Vec<TruncatedKey>,
-    /// The rest of the request was not read, so only these keys count.
-    pub(crate) is_partial: bool,
+    /// The keys of the first parts of a request whose rest was not read: only these count.
+    pub(super) early_keys: Option<Vec<TruncatedKey>>,
+    /// The search for a recorded request that is truncated.
+    pub(super) truncated: Option<TruncatedSearch>,
     /// The memory of a large request while it is worked on.
     _memory: Option<MemoryReservation>,
 }
@@ -56,8 +57,8 @@ pub(crate) async fn look_up_request(
         request,
         request_view,
         match_key,
-        truncated_keys: Vec::new(),
-        is_partial: false,
+        early_keys: None,
+        truncated: None,
         _memory: memory,
     })
 }
@@ -88,13 +89,39 @@ impl Lookup {
 
 /// The recorded exchange for a request: the next one with its key, else one that matches with
 /// placeholders as wildcards.
-pub(super) fn find(context: &RequestContext<'_>, lookup: &Lookup) -> LookupResult {
+pub(super) async fn find(
+    context: &RequestContext<'_>,
+    lookup: &mut Lookup,
+) -> Result<LookupResult, ExchangeError> {
     let exhausted = exhausted_policy(context);
-    let index = &lookup.index;
-    if lookup.is_partial || !lookup.truncated_keys.is_empty() {
-        let key = (!lookup.is_partial).then_some(&lookup.match_key.key);
-        return index.find_with_truncated(key, &lookup.truncated_keys, exhausted);
+    if let Some(keys) = &lookup.early_keys {
+        return Ok(lookup.index.find_with_truncated(None, keys, exhausted));
     }
+    let key = &lookup.match_key.key;
+    while let Some(search) = lookup.truncated.take_if(|search| !search.is_complete()) {
+        let search = search.advance(context, key).await?;
+        let found = lookup.index.find_next(key, search.found());
+        lookup.truncated = Some(search);
+        if let Some(entry) = found {
+            return Ok(LookupResult::Hit(entry));
+        }
+    }
+    let found = lookup.truncated.as_ref().map(TruncatedSearch::found);
+    Ok(match found.filter(|found| !found.is_empty()) {
+        Some(found) => lookup
+            .index
+            .find_with_truncated(Some(key), found, exhausted),
+        None => find_whole(context, lookup, exhausted),
+    })
+}
+
+/// The recorded exchange for a whole request.
+fn find_whole(
+    context: &RequestContext<'_>,
+    lookup: &Lookup,
+    exhausted: ExhaustedPolicy,
+) -> LookupResult {
+    let index = &lookup.index;
     match index.find(&lookup.match_key.key, exhausted) {
         LookupResult::NotFound if index.has_wildcards() => {
             let plugins = &context.snapshot.plugins;
@@ -164,6 +191,10 @@ fn explain(
     let guidance = snapshot.guidance(endpoint, session.name());
     let index = &lookup.index;
     let mut miss = index.explain_miss(message, key, budget, replayed, guidance);
+    miss.unavailable.uncompared = lookup
+        .truncated
+        .as_ref()
+        .map_or(0, TruncatedSearch::skipped);
     snapshot.withhold_secrets(&mut miss, session);
     Ok(miss)
 }

@@ -4,6 +4,7 @@ mod client_capabilities;
 mod early_leave;
 mod early_replay;
 mod lookup;
+mod part_keys;
 mod pending_lookup;
 mod recorded_body;
 mod recorded_failure;
@@ -14,6 +15,7 @@ mod representation;
 mod serve;
 pub(crate) mod shutdown_watch;
 pub(crate) mod timed_body;
+mod truncated_search;
 
 pub(crate) use client_capabilities::ClientCapabilities;
 pub(crate) use early_leave::{EarlyLeave, NOT_AWAITED, NOT_SENT};

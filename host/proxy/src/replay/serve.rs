@@ -32,9 +32,9 @@ pub(crate) async fn replay(
     if let Some(entry) = refused.as_ref().and_then(|refused| refused.next(context)) {
         return serve_hit(context, &entry, &client).await;
     }
-    let (_, _buffered, lookup) =
+    let (_, _buffered, mut lookup) =
         counted(context, look_up(context, request, BeyondLimits::Reject)).await?;
-    match find(context, &lookup) {
+    match find(context, &mut lookup).await? {
         LookupResult::Hit(entry) => serve_hit(context, &entry, &client).await,
         LookupResult::Exhausted(count) => Err(miss_error(context, &lookup, Some(count))),
         LookupResult::NotFound => match refused.and_then(|refused| refused.repeat(context)) {
@@ -54,7 +54,7 @@ pub(crate) async fn replay_or_forward(
     if let Some(entry) = refused.as_ref().and_then(|refused| refused.next(context)) {
         return serve_hit(context, &entry, &client).await;
     }
-    let (head, mut buffered, lookup) =
+    let (head, mut buffered, mut lookup) =
         counted(context, look_up(context, request, BeyondLimits::Miss)).await?;
     let key = lookup.match_key.key.hash();
     let written = async {
@@ -62,7 +62,7 @@ pub(crate) async fn replay_or_forward(
         Ok(())
     };
     counted(context, written).await?;
-    if let LookupResult::Hit(entry) = find(context, &lookup) {
+    if let LookupResult::Hit(entry) = find(context, &mut lookup).await? {
         return serve_hit(context, &entry, &client).await;
     }
     // What its comparison took is not held while the upstream responds.
@@ -140,7 +140,7 @@ async fn look_up(
     let request = decoded_request(context, &head, &buffered.bytes, beyond_limits)?;
     buffered.count_decoded(request.body.inline());
     let mut lookup = look_up_request(context, request).await?;
-    lookup.truncated_keys = parts.keys(&buffered.bytes)?;
+    lookup.truncated = parts.into_search(&buffered.bytes);
     Ok((head, buffered, lookup))
 }
 

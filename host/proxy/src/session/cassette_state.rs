@@ -83,6 +83,7 @@ impl LoadReport {
                 true => self.edited.clone(),
                 false => Vec::new(),
             },
+            uncompared: 0,
         }
     }
 }

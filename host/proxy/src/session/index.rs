@@ -13,7 +13,7 @@ use parking_lot::{Mutex, RwLock};
 use super::entry::Entry;
 use super::miss_comparison::MAX_COMPARED;
 use super::session_state::Session;
-use super::truncated_index::TruncatedEntries;
+use super::truncated_index::{TruncatedEntries, TruncatedIdentity};
 use ouli_cassette::CassetteDir;
 use ouli_codec::MessageView;
 use ouli_matching::key::{self, DescribedPart, Key};
@@ -83,8 +83,8 @@ pub(super) struct IndexState {
 #[derive(Clone)]
 struct DerivedKey {
     key: Key,
-    /// The hash under which it is found.
-    hash: u128,
+    /// Where it is found, if the request is truncated.
+    truncated: Option<TruncatedIdentity>,
     has_wildcard: bool,
 }
 
@@ -183,7 +183,7 @@ impl Index {
         for (entry, derived) in new.into_iter().zip(keys) {
             let position = state.entries.len();
             if let Some(derived) = &derived
-                && !state.truncated.add(&entry, derived.hash, position)
+                && !state.truncated.add(&entry, derived.truncated, position)
             {
                 let group = state.groups.entry(derived.key.hash()).or_default();
                 group.positions.push(position);
@@ -247,7 +247,7 @@ impl Index {
                 .describe(&view, secrets)
                 .is_ok_and(|parts| key::holds_placeholder(&parts));
         Ok(DerivedKey {
-            hash: self.key_hash(&entry.request, key.hash())?,
+            truncated: self.truncated_identity(&entry.request, key.hash())?,
             key,
             has_wildcard,
         })

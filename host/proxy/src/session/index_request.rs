@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use xxhash_rust::xxh3::xxh3_128;
 
 use super::entry::Entry;
 use super::index::Index;
-use super::truncated_index::TruncatedKey;
+use super::truncated_index::{TruncatedIdentity, TruncatedKey};
 use super::truncated_request;
 use ouli_codec::MessageView;
 use ouli_message::{Content, Request};
@@ -52,14 +53,23 @@ impl Index {
         )
     }
 
-    /// The hash under which a recorded request is found, given that of its key.
-    pub(super) fn key_hash(&self, request: &Arc<Request>, key: u128) -> Result<u128, String> {
-        if request.truncated_at.is_none() {
-            return Ok(key);
-        }
+    /// Where a recorded request is found if it is truncated, given the hash of its key.
+    pub(super) fn truncated_identity(
+        &self,
+        request: &Arc<Request>,
+        key: u128,
+    ) -> Result<Option<TruncatedIdentity>, String> {
+        let Some(length) = request.truncated_at else {
+            return Ok(None);
+        };
         let loaded = self.load_body(request);
         let loaded = loaded.map_err(|error| error.to_string())?;
-        Ok(truncated_request::key_hash(key, &loaded))
+        let body = loaded.body.inline();
+        Ok(Some(TruncatedIdentity {
+            key: (length, truncated_request::key_hash(key, &loaded)),
+            // A redacted or decoded body has another length.
+            exact: (body.len() as u64 == length).then(|| xxh3_128(body)),
+        }))
     }
 
     /// True if a recorded request may begin with the part of another one that has this key.

@@ -77,7 +77,7 @@ pub use registry::Sessions;
 pub(crate) use replay_queue::{ClaimedEntry, ReplayQueue};
 pub use session_state::Session;
 pub(crate) use shadow_comparison::{Comparison, Corpus};
-pub(crate) use truncated_index::TruncatedKey;
+pub(crate) use truncated_index::{TruncatedCandidate, TruncatedKey};
 pub(crate) use truncated_request::LivePart;
 pub use verdict::{SessionReport, Verdict, VerdictRules};
 pub use verdict_failure::{DefectCounts, Failure};

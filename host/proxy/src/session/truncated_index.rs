@@ -1,60 +1,127 @@
 //! The exchanges of an index whose requests are truncated.
 //!
 //! They are found by the part of the body that was received, so a live request is looked up once
-//! for each length at which recorded requests were truncated.
+//! for each length at which recorded requests were truncated. A key is derived for each of them,
+//! which is why those that are most likely to match come first ([`TruncatedCandidate`]).
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use http::Method;
+use xxhash_rust::xxh3::Xxh3;
 
 use super::entry::Entry;
 use super::truncated_request;
 
-/// The lengths that a request is looked up with. Further ones are never found.
-const MAX_LENGTHS: usize = 256;
-
 /// A length at which a request is truncated, and the hash of the key of that part.
 pub(crate) type TruncatedKey = (u64, u128);
+
+/// What identifies the part of a truncated request.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct TruncatedIdentity {
+    /// The key under which it is found.
+    pub(super) key: TruncatedKey,
+    /// The digest of the part, if it is recorded as it was received.
+    pub(super) exact: Option<u128>,
+}
+
+/// A length at which recorded requests are truncated, which the first part of a live request may
+/// match.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TruncatedCandidate {
+    /// A recorded request has the same bytes.
+    is_exact: bool,
+    /// A recorded request has the same method and path.
+    is_same_path: bool,
+    pub(crate) length: u64,
+    /// The position of the first exchange of this length that was not replayed yet.
+    pub(crate) next: Option<usize>,
+}
 
 /// The exchanges whose requests are truncated, as positions in the index.
 #[derive(Clone, Default)]
 pub(super) struct TruncatedEntries {
     groups: HashMap<TruncatedKey, Vec<usize>>,
-    lengths: BTreeSet<u64>,
+    by_length: BTreeMap<u64, TruncatedLength>,
     /// The lengths by method and path.
     by_path: HashMap<u64, BTreeSet<u64>>,
     /// The methods and paths of requests that are not truncated.
     whole_paths: HashSet<u64>,
 }
 
+/// The exchanges whose requests are truncated at one length.
+#[derive(Clone, Default)]
+struct TruncatedLength {
+    positions: Vec<usize>,
+    /// The digests of the parts that are recorded as they were received.
+    exact: HashSet<u128>,
+}
+
 impl TruncatedEntries {
-    /// Adds an exchange with the key of its request. True if the request is truncated.
-    pub(super) fn add(&mut self, entry: &Entry, hash: u128, position: usize) -> bool {
+    /// Adds an exchange. True if its request is truncated.
+    pub(super) fn add(
+        &mut self,
+        entry: &Entry,
+        identity: Option<TruncatedIdentity>,
+        position: usize,
+    ) -> bool {
         let request = &entry.request;
         let path = path_hash(&request.method, request.path());
-        let Some(length) = request.truncated_at else {
+        let Some(TruncatedIdentity { key, exact }) = identity else {
             self.whole_paths.insert(path);
             return false;
         };
-        if !truncated_request::is_comparable(request) {
-            // It would match any body.
-            return true;
-        }
-        if self.lengths.len() < MAX_LENGTHS || self.lengths.contains(&length) {
-            self.lengths.insert(length);
-            self.by_path.entry(path).or_default().insert(length);
-            self.groups
-                .entry((length, hash))
-                .or_default()
-                .push(position);
+        // It would match any body.
+        if truncated_request::is_comparable(request) {
+            let length = self.by_length.entry(key.0).or_default();
+            length.positions.push(position);
+            length.exact.extend(exact);
+            self.by_path.entry(path).or_default().insert(key.0);
+            self.groups.entry(key).or_default().push(position);
         }
         true
     }
 
-    /// All lengths, the shortest first.
-    pub(super) fn lengths(&self) -> Vec<u64> {
-        self.lengths.iter().copied().collect()
+    /// True if recorded requests are truncated within the first `length` bytes of their bodies.
+    pub(super) fn has_shorter(&self, length: u64) -> bool {
+        let shortest = self.by_length.first_key_value();
+        shortest.is_some_and(|(shortest, _)| *shortest <= length)
+    }
+
+    /// The lengths whose part of a body may match, the likeliest first: the same bytes before
+    /// others, then exchanges that were not replayed yet, the same path, and the recorded order.
+    pub(super) fn candidates(
+        &self,
+        (method, path): (&Method, &str),
+        body: &[u8],
+        is_unused: impl Fn(usize) -> bool,
+    ) -> Vec<TruncatedCandidate> {
+        let same_path = self.by_path.get(&path_hash(method, path));
+        let (mut digest, mut digested) = (Xxh3::new(), 0);
+        let mut candidates: Vec<_> = self
+            .by_length
+            .range(..=body.len() as u64)
+            .map(|(length, recorded)| {
+                let end = usize::try_from(*length).unwrap_or(body.len());
+                if !recorded.exact.is_empty() {
+                    digest.update(&body[digested..end]);
+                    digested = end;
+                }
+                let mut positions = recorded.positions.iter().copied();
+                TruncatedCandidate {
+                    length: *length,
+                    is_exact: !recorded.exact.is_empty()
+                        && recorded.exact.contains(&digest.digest128()),
+                    is_same_path: same_path.is_some_and(|lengths| lengths.contains(length)),
+                    next: positions.find(|position| is_unused(*position)),
+                }
+            })
+            .collect();
+        candidates.sort_by_key(|it| {
+            let is_unlikely = (!it.is_exact, it.next.is_none(), !it.is_same_path);
+            (is_unlikely, it.next, it.length)
+        });
+        candidates
     }
 
     /// The lengths after which a request to this path can be answered before its end, because all

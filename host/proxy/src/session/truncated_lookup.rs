@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use http::Method;
 
+use super::entry::Entry;
 use super::index::{ExhaustedPolicy, Index, IndexState, LookupResult};
-use super::truncated_index::TruncatedKey;
+use super::miss_comparison::MAX_COMPARED;
+use super::truncated_index::{TruncatedCandidate, TruncatedKey};
 use super::truncated_request;
 use ouli_matching::key::Key;
 
@@ -26,6 +28,14 @@ impl Index {
         take_next(&state, &positions, exhausted)
     }
 
+    /// The next exchange for one of these keys that was not replayed yet.
+    pub(crate) fn find_next(&self, key: &Key, truncated: &[TruncatedKey]) -> Option<Arc<Entry>> {
+        match self.find_with_truncated(Some(key), truncated, ExhaustedPolicy::Miss) {
+            LookupResult::Hit(entry) => Some(entry),
+            LookupResult::Exhausted(_) | LookupResult::NotFound => None,
+        }
+    }
+
     /// The next exchange whose upstream responded without the body of the request, for the key of a
     /// request without its body.
     pub(crate) fn find_refused_body(&self, key: &Key, exhausted: ExhaustedPolicy) -> LookupResult {
@@ -39,10 +49,36 @@ impl Index {
         requests.any(|request| request.method == *method && request.truncated_at != Some(0))
     }
 
-    /// The lengths at which recorded requests are truncated.
-    pub(crate) fn truncated_lengths(&self) -> Vec<u64> {
+    /// True if the part of a body of this size may match a recorded request that is truncated.
+    pub(crate) fn may_match_truncated(&self, size: usize) -> bool {
         self.index_new_entries();
-        self.state.read().truncated.lengths()
+        self.state.read().truncated.has_shorter(size as u64)
+    }
+
+    /// The lengths whose part of this body may match, the likeliest first.
+    pub(crate) fn truncated_candidates(
+        &self,
+        method_and_path: (&Method, &str),
+        body: &[u8],
+    ) -> Vec<TruncatedCandidate> {
+        let state = self.state.read();
+        let is_unused = |position: usize| !state.entries[position].0.is_used();
+        let truncated = &state.truncated;
+        truncated.candidates(method_and_path, body, is_unused)
+    }
+
+    /// The position of the exchange that [`Self::find_with_truncated`] finds first, if one of them
+    /// was not replayed yet.
+    pub(crate) fn next_with_truncated(
+        &self,
+        key: &Key,
+        truncated: &[TruncatedKey],
+    ) -> Option<usize> {
+        let state = self.state.read();
+        let parts = truncated.iter().map(|key| state.truncated.positions(*key));
+        let positions = parts.chain([state.positions(key)]).flatten().copied();
+        let is_unused = |position: &usize| !state.entries[*position].0.is_used();
+        positions.filter(is_unused).min()
     }
 
     /// The lengths after which a request can be answered before its end.
@@ -56,9 +92,9 @@ impl Index {
     /// too.
     pub(crate) fn has_longer_before(
         &self,
-        method: &Method,
-        path: &str,
+        (method, path): (&Method, &str),
         found: &[TruncatedKey],
+        received: &[u8],
         tried: u64,
     ) -> bool {
         let Some(longest) = found.last() else {
@@ -69,15 +105,24 @@ impl Index {
         let matching = found.iter().flat_map(|key| state.truncated.positions(*key));
         let next = matching.copied().filter(is_unused).min();
         let before = &state.entries[..next.unwrap_or(state.entries.len())];
-        before.iter().any(|(entry, _)| {
+        let longer = before.iter().filter(|(entry, _)| {
             let request = &entry.request;
             request.truncated_at > Some(tried)
                 && request.method == *method
                 && request.path() == path
                 && !entry.is_used()
                 && truncated_request::is_comparable(request)
-                && self.may_begin_with(entry, *longest)
-        })
+        });
+        let end = usize::try_from(longest.0).map_or(received.len(), |end| end.min(received.len()));
+        let (alike, others): (Vec<_>, Vec<_>) = longer
+            .map(|(entry, _)| entry)
+            .partition(|entry| entry.request.body.inline().starts_with(&received[..end]));
+        // A key is derived for each of the others.
+        !alike.is_empty()
+            || others.len() > MAX_COMPARED
+            || others
+                .iter()
+                .any(|entry| self.may_begin_with(entry, *longest))
     }
 
     /// True if a recorded request was truncated after a part with this key.
