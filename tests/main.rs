@@ -22,8 +22,12 @@ mod bad_input;
 mod chaos;
 /// The program as users run it.
 mod cli;
+/// The compilation of plugins.
+mod compilation;
 /// Components that were compiled with the frozen contract.
 mod contract;
+/// The cost of one request is linear in its size.
+mod cost;
 /// Recordings after crashes, on full disks and with several gateways.
 mod crash;
 /// Cassettes that are damaged, edited, converted or linked.

@@ -18,12 +18,11 @@ fn check_reports_each_error_of_a_built_in_plugin_with_its_line() {
     let ended = run(&folder, &["check", "--set", "policy.skip=[\"/x\"]"]);
     assert_eq!(ended.status, Some(2), "{}", ended.stdout);
     for expected in [
-        "ouli.toml:2: matcher.ignore_body: ",
-        "`nonce` is not a JSON pointer",
-        "`other` is not a JSON pointer",
+        "ouli.toml:2: matcher.ignore_body[1]: \"nonce\" is not a JSON pointer",
+        "ouli.toml:2: matcher.ignore_body[2]: \"other\" is not a JSON pointer",
         "ouli.toml:3: matcher.headers: ",
         "ouli.toml:5: redactor.header: ",
-        "ouli.toml:6: redactor.json_pointers: ",
+        "ouli.toml:6: redactor.json_pointers[0]: ",
         "ouli.toml:8: redactor.patterns: ",
         "configuration: policy.skip: ",
     ] {

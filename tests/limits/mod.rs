@@ -3,6 +3,7 @@
 mod certificates;
 mod connections;
 mod coverage;
+mod descriptors;
 mod framing;
 mod http2;
 mod memory;

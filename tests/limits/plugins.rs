@@ -72,6 +72,7 @@ fn a_component_with_too_many_memories_or_tables_is_refused() {
     let refusal = |limit: &str| {
         let builder = gateway::replay(&Arc::new(Folder::new()))
             .plugin("own.wasm", &with_memories(3))
+            .section("[[plugin]]\nfile = \"own.wasm\"")
             .section(&format!("[limits]\n{limit}"));
         builder.try_start().err().unwrap().to_string()
     };

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::support::client;
 use crate::support::folder::Folder;
 use crate::support::gateway::{self, Builder};
 use crate::support::plugins::{core_module, fixture, importing};
@@ -54,8 +55,8 @@ fn every_bad_plugin_is_named_with_its_reason() {
         ("no end", fixture("slow-prepare"), "prepare_cpu_time"),
     ];
     for (what, bytes, reason) in cases {
-        let builder = with(&bytes).section("[limits]\nprepare_cpu_time = \"300ms\"");
-        let text = refusal(&builder);
+        let builder = with(&bytes).section("[[plugin]]\nfile = \"own.wasm\"");
+        let text = refusal(&builder.section("[limits]\nprepare_cpu_time = \"300ms\""));
         assert!(
             text.contains("own.wasm") && text.contains(reason),
             "{what}: {text}"
@@ -64,18 +65,27 @@ fn every_bad_plugin_is_named_with_its_reason() {
 }
 
 #[test]
-fn a_plugin_that_imports_the_network_is_refused() {
-    let text = refusal(&with(&fixture("greedy")));
+fn a_call_that_uses_the_network_ends() {
+    let section = "[[plugin]]\nfile = \"own.wasm\"\non_error = \"fail\"";
+    let builder = with(&fixture("greedy")).upstream("http://127.0.0.1:9");
+    let gateway = builder.section(section).start();
+    let answer = client::http1(&gateway).get("/");
+    assert_eq!(
+        (answer.status, answer.header("ouli-error")),
+        (500, "plugin")
+    );
+    let text = answer.text();
     assert!(
-        text.contains("wasi:sockets/") && text.contains("not available to plugins"),
+        text.contains("wasi:sockets/") && text.contains("plugins have no network"),
         "{text}"
     );
 }
 
 #[test]
 fn all_bad_plugins_are_reported_at_once() {
+    let named = |file: &str| format!("[[plugin]]\nfile = \"{file}\"\n");
     let builder = with(b"garbage").plugin("other.wasm", &core_module());
-    let text = refusal(&builder.section("[[plugin]]\nfile = \"missing.wasm\""));
+    let text = refusal(&builder.section(&(named("missing.wasm") + &named("other.wasm"))));
     for file in ["own.wasm", "other.wasm", "missing.wasm"] {
         assert!(text.contains(file), "{file} not in {text}");
     }
@@ -111,4 +121,24 @@ fn a_redactor_with_a_wrong_rule_is_refused() {
     let builder = with(&fixture("swap-a")).section("[redactor]\npatterns = { pin = \"(\" }");
     let text = refusal(&builder);
     assert!(text.contains("pattern.pin"), "{text}");
+}
+
+#[test]
+fn files_of_other_programs_are_skipped_unless_they_are_named() {
+    for bytes in [
+        core_module(),
+        importing("wasi:http/types@0.2.0"),
+        importing("acme:disk/write"),
+        b"\0asm\x0d\0\x01\0".to_vec(),
+    ] {
+        let builder = with(&bytes).plugin("swap.wasm", &fixture("swap-a"));
+        let gateway = builder.start();
+        let status = gateway.status();
+        assert_eq!(status.live[0].name, "swap.wasm");
+        assert_eq!(status.rejected[0].name, "own.wasm", "{status:?}");
+        // It is not compiled again and again.
+        assert!(!gateway.reload());
+        let named = builder.section("[[plugin]]\nfile = \"own.wasm\"");
+        assert!(refusal(&named).contains("own.wasm: "));
+    }
 }

@@ -9,6 +9,7 @@ use super::started;
 use crate::support::binary::program;
 use crate::support::folder::Folder;
 use crate::support::gateway;
+use crate::support::plugins::fixture;
 use crate::support::until;
 use crate::support::websocket::{SocketOrigin, socket_origin};
 
@@ -165,4 +166,27 @@ fn a_passed_socket_is_found_by_its_address() {
     load.wait_for_responses(20);
     assert_eq!(load.end().lost, [""; 0]);
     assert_eq!(process.stop().status, Some(0));
+}
+
+#[test]
+fn a_stop_leaves_a_full_recorder_queue_and_says_so() {
+    const EXCHANGES: usize = 60;
+    let origin = crate::support::origin::simple();
+    let folder = Arc::new(Folder::new());
+    folder.put_plugin("loop.wasm", &fixture("looping-redactor"));
+    // Each exchange takes half a second, and the redactor is never paused.
+    let builder = gateway::over(&folder, "record")
+        .upstream(&origin.url())
+        .section("[limits]\nshutdown_timeout = \"1s\"\nredactor_cpu_time = \"500ms\"")
+        .section("plugin_failure_threshold = 1_000_000");
+    folder.write_config(&builder.config());
+    let mut process = program(&folder, &["--strict"]).start();
+    let client = crate::support::client::at(process.address(), http::Version::HTTP_11);
+    for _ in 0..EXCHANGES {
+        assert_eq!(client.get("/hello").status, 200);
+    }
+    let ended = process.stop();
+    assert_eq!(ended.status, Some(1), "{}", ended.stderr);
+    let reason = "not written when the gateway stopped";
+    assert!(ended.stderr.contains(reason), "{}", ended.stderr);
 }

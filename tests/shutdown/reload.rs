@@ -195,3 +195,46 @@ fn streams_and_requests_follow_their_limits() {
     reload(&gateway, &config.replace("streams = 1", "streams = 2"));
     assert_eq!(open().status, 101);
 }
+
+#[test]
+fn a_taken_port_keeps_the_last_good_listener_and_is_tried_again() {
+    let origin = origin::simple();
+    let gateway = gateway::passthrough(&origin).watched().start();
+    let before = gateway.address;
+    let (taken, other) = (taken_port(), taken_port());
+    let (address, more) = (taken.local_addr().unwrap(), other.local_addr().unwrap());
+    let moved = config(&gateway).replace("127.0.0.1:0", &address.to_string());
+    let url = origin.url();
+    let more_endpoint =
+        format!("\n[[endpoint]]\nname = \"more\"\nlisten = \"{more}\"\nupstream = \"{url}\"\n");
+    reload(&gateway, &(moved + &more_endpoint));
+    // The old address serves, with the new snapshot.
+    let listening = gateway.listening();
+    assert_eq!(listening.len(), 1, "{listening:?}");
+    assert_eq!(
+        (listening[0].address, listening[0].waits_for),
+        (before, Some(address))
+    );
+    assert_eq!(client::http1(&gateway).get("/hello").status, 200);
+    drop((taken, other));
+    until("the addresses to be open", || {
+        let listening = gateway.listening();
+        let all: Vec<_> = listening
+            .iter()
+            .map(|one| (one.address, one.waits_for))
+            .collect();
+        (all == [(address, None), (more, None)]).then_some(())
+    });
+    for address in [address, more] {
+        let client = client::at(address, Version::HTTP_11);
+        assert_eq!(client.get("/hello").status, 200);
+    }
+    assert!(
+        std::net::TcpStream::connect(before).is_err(),
+        "the old address is closed"
+    );
+}
+
+fn taken_port() -> std::net::TcpListener {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap()
+}

@@ -246,3 +246,46 @@ fn a_replayed_stream_is_sent_whole() {
     assert_eq!(opened.count().unwrap(), 3 * "data: 0\n\n".len());
     waited(stopped);
 }
+
+#[test]
+fn an_http2_client_that_reads_nothing_does_not_delay_the_stop() {
+    let origin = origin::simple();
+    let folder = Arc::new(Folder::new());
+    let gateway = gateway::over(&folder, "passthrough").upstream(&origin.url());
+    let gateway = gateway
+        .section("[limits]\nshutdown_timeout = \"1h\"")
+        .start();
+    // Fields as literals without an index (RFC 7541, section 6.2.2).
+    let field = |name: &str, value: &str| {
+        let length = |text: &str| u8::try_from(text.len()).unwrap();
+        let mut bytes = vec![0, length(name)];
+        bytes.extend(name.as_bytes());
+        bytes.push(length(value));
+        bytes.extend(value.as_bytes());
+        bytes
+    };
+    let fields = [
+        field(":method", "GET"),
+        field(":scheme", "http"),
+        field(":path", "/hello"),
+        field(":authority", "x"),
+    ]
+    .concat();
+    let mut client = std::net::TcpStream::connect(gateway.address).unwrap();
+    client
+        .write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+        .unwrap();
+    client.write_all(&[0, 0, 0, 4, 0, 0, 0, 0, 0]).unwrap();
+    let size = u8::try_from(fields.len()).unwrap();
+    client.write_all(&[0, 0, size, 1, 5, 0, 0, 0, 1]).unwrap();
+    client.write_all(&fields).unwrap();
+    let mut seen = Vec::<u8>::new();
+    while !seen.windows(7).any(|part| part == b"morning") {
+        let mut bytes = [0; 1024];
+        let read = client.read(&mut bytes).unwrap();
+        assert!(read > 0, "the connection ended before its response");
+        seen.extend(&bytes[..read]);
+    }
+    // From here on the client reads nothing, so it acknowledges no PING.
+    stop(gateway).join().unwrap();
+}

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use ouli_plugin::CompileOptions;
 use ouli_proxy::gateway::{ConfigSource, Gateway, ListenerInfo, Options, StartError, Status};
 use ouli_proxy::session::{SessionReport, Verdict};
 
@@ -144,10 +145,14 @@ impl Builder {
             config: ConfigSource::File("ouli.toml".into()),
             overrides: Vec::new(),
             base_dir: self.folder.path().to_owned(),
-            compile_cache: Some(super::cache()),
-            ca_folder: self.folder.path().join("ca"),
+            compile: CompileOptions {
+                cache: Some(super::cache()),
+                compiler: None,
+            },
+            ca_folder: Some(self.folder.path().join("ca")),
             environment: self.environment,
             inherited_sockets: Vec::new(),
+            max_descriptors: None,
             workers: 2,
             watch: self.watch,
             on_listening: Arc::new(|_| {}),

@@ -55,6 +55,44 @@ pub(crate) fn core_module() -> Vec<u8> {
     b"\0asm\x01\0\0\0".to_vec()
 }
 
+/// A component that takes seconds to compile, in any build.
+pub(crate) fn slow_to_compile() -> Vec<u8> {
+    const FUNCTIONS: u32 = 40;
+    let section = |id: u8, content: &[u8]| [&[id][..], &leb128(content.len()), content].concat();
+    // 500 locals of i64, and 20,000 multiplications of two of them into a third (core
+    // specification, section 5.4).
+    let mut code = [&[1][..], &leb128(500), &[0x7e]].concat();
+    for step in 0..20_000 {
+        let [a, b, c] = [step * 7, step * 13 + 5, step * 3 + 1].map(|local| leb128(local % 500));
+        code.extend([&[0x20][..], &a, &[0x20], &b, &[0x7e, 0x21], &c].concat());
+    }
+    code.push(0x0b);
+    let function = [leb128(code.len()), code].concat();
+    let count = leb128(FUNCTIONS as usize);
+    let types = vec![0; FUNCTIONS as usize];
+    let module = [
+        b"\0asm\x01\0\0\0".to_vec(),
+        section(1, &[1, 0x60, 0, 0]),
+        section(3, &[count.clone(), types].concat()),
+        section(10, &[count, function.repeat(FUNCTIONS as usize)].concat()),
+    ];
+    [b"\0asm\x0d\0\x01\0".to_vec(), section(1, &module.concat())].concat()
+}
+
+/// An unsigned number in LEB128 (core specification, section 5.2.2).
+fn leb128(mut number: usize) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    loop {
+        let low = u8::try_from(number & 0x7f).unwrap();
+        number >>= 7;
+        if number == 0 {
+            bytes.push(low);
+            return bytes;
+        }
+        bytes.push(low | 0x80);
+    }
+}
+
 /// A component with `count` core instances, each with one memory and one table.
 pub(crate) fn with_memories(count: u8) -> Vec<u8> {
     // A table without functions and a memory of one page (core specification, section 5.5).

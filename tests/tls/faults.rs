@@ -8,6 +8,10 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 
+use crate::cli::ANY;
+use crate::support::binary::program;
+use crate::support::folder::Folder;
+
 use super::{authority, issue, own_ca, told};
 
 #[test]
@@ -71,4 +75,31 @@ fn a_certificate_of_version_1_is_told_apart() {
         );
         assert!(!text.contains("upstream_ca"), "{text}");
     }
+}
+
+#[test]
+fn without_a_home_folder_no_key_is_written() {
+    let folder = Folder::new();
+    let homeless = ["env", "-u", "HOME", "-u", "XDG_DATA_HOME"];
+    let setting = [
+        "replay",
+        "--listen",
+        ANY,
+        "--set",
+        "endpoint.tls=self-signed",
+    ];
+    for arguments in [&setting[..], &["ca"]] {
+        let ended = program(&folder, arguments).under(&homeless).run();
+        assert_eq!(ended.status, Some(2), "{}", ended.stderr);
+        assert!(
+            ended.stderr.contains("set HOME, or XDG_DATA_HOME"),
+            "{}",
+            ended.stderr
+        );
+    }
+    let relative = program(&folder, &["ca"]).under(&["env", "-u", "XDG_DATA_HOME", "HOME=."]);
+    assert_eq!(relative.run().status, Some(2));
+    let files = folder.files();
+    let keys = files.iter().filter(|(path, _)| path.ends_with("ca.key"));
+    assert_eq!(keys.count(), 0, "{files:?}");
 }

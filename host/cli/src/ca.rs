@@ -8,11 +8,20 @@ use ouli_net::tls::CertificateAuthority;
 
 /// Prints the path alone on stdout, so that other commands can use it.
 pub(super) fn print_path() -> u8 {
-    match CertificateAuthority::open_or_create(&environment::ca_folder()) {
+    match open_local() {
         Ok(authority) => {
             outln!("{}", authority.certificate_path().display());
             EXIT_OK
         }
-        Err(error) => usage_error(&error_chain(&error)),
+        Err(reason) => usage_error(&reason),
     }
+}
+
+/// The local CA of this user, which is created if needed.
+pub(super) fn open_local() -> Result<CertificateAuthority, String> {
+    let folder = environment::ca_folder().ok_or(
+        "no folder for the key of the local CA: HOME is not set; set HOME, or XDG_DATA_HOME to an \
+         absolute path",
+    )?;
+    CertificateAuthority::open_or_create(&folder).map_err(|error| error_chain(&error))
 }

@@ -7,11 +7,15 @@ use clap::Parser as _;
 
 use crate::args::{CassetteCommand, Cli, Command};
 use crate::exit_status::{EXIT_OK, EXIT_USAGE};
-use crate::{ca, cassette, check, demo, plugin, serve};
+use crate::{ca, cassette, check, compiler, demo, plugin, serve};
 
 /// Runs the program with these arguments, the first of which is the name of the program. Returns
 /// its exit status.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments: Vec<_> = arguments.into_iter().collect();
+    if let Some(status) = compiler::run(&arguments) {
+        return ExitCode::from(status);
+    }
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(error) => {

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use crate::args::Cli;
 use ouli_config::CONFIG_FILE;
+use ouli_plugin::CompileOptions;
 use ouli_proxy::gateway::{ConfigSource, InheritedSocket, Options};
 
 /// True in continuous integration.
@@ -23,25 +24,42 @@ fn variable(name: &str) -> Option<String> {
     env::var(name).ok()
 }
 
-/// The folder of the local CA, in the data folder of the XDG base directory specification.
-pub(super) fn ca_folder() -> PathBuf {
-    folder("XDG_DATA_HOME", ".local/share").join("ca")
+/// The folder of the local CA, in the data folder of the XDG base directory specification; none
+/// without a home folder.
+pub(super) fn ca_folder() -> Option<PathBuf> {
+    Some(folder("XDG_DATA_HOME", ".local/share")?.join("ca"))
+}
+
+/// Where the compiled code of plugins comes from: the cache, or a process of this program.
+pub(super) fn compile_options() -> CompileOptions {
+    CompileOptions {
+        cache: cache_folder(),
+        compiler: own_program(),
+    }
+}
+
+/// This program. On Linux the path stays valid if the file is replaced.
+fn own_program() -> Option<PathBuf> {
+    match cfg!(target_os = "linux") {
+        true => Some(PathBuf::from("/proc/self/exe")),
+        false => env::current_exe().ok(),
+    }
 }
 
 /// The cache of compiled plugins; none without a home folder.
-pub(super) fn cache_folder() -> Option<PathBuf> {
-    let folder = folder("XDG_CACHE_HOME", ".cache").join("compiled");
-    folder.is_absolute().then_some(folder)
+fn cache_folder() -> Option<PathBuf> {
+    Some(folder("XDG_CACHE_HOME", ".cache")?.join("compiled"))
 }
 
-fn folder(variable: &str, home_default: &str) -> PathBuf {
-    let value = env::var_os(variable).map(PathBuf::from);
-    let base = value.filter(|path| path.is_absolute()).or_else(|| {
-        let home = env::var_os("HOME").map(PathBuf::from)?;
-        Some(home.join(home_default))
-    });
-    base.unwrap_or_else(|| PathBuf::from("."))
-        .join("ouli-gateway")
+/// The folder of this program in a base directory; none if neither is set. A relative path is
+/// ignored, as the specification says: it would lead to the working folder.
+fn folder(variable: &str, home_default: &str) -> Option<PathBuf> {
+    let absolute = |name: &str| {
+        let value = env::var_os(name).map(PathBuf::from);
+        value.filter(|path| path.is_absolute())
+    };
+    let base = absolute(variable).or_else(|| absolute("HOME").map(|home| home.join(home_default)));
+    base.map(|base| base.join("ouli-gateway"))
 }
 
 /// The notification socket of the service manager (sd_notify(3) of systemd).
@@ -87,9 +105,10 @@ pub(super) fn options(cli: &Cli) -> Options {
     };
     Options {
         overrides: cli.overrides(),
-        compile_cache: cache_folder(),
+        compile: compile_options(),
         ca_folder: ca_folder(),
         environment: variable,
+        max_descriptors: crate::descriptors::raise_limit(),
         watch: true,
         ..Options::new(config, base_dir)
     }

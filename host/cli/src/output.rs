@@ -46,6 +46,17 @@ pub(super) fn err_lines(lines: &str) {
     );
 }
 
+/// Writes bytes for another program on stdout, as they are.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "compiled code is not for a terminal"
+)]
+pub(super) fn out_bytes(bytes: &[u8]) -> io::Result<()> {
+    let mut stdout = io::stdout();
+    stdout.write_all(bytes)?;
+    stdout.flush()
+}
+
 /// Prints one line.
 pub(super) fn print_line(stream: Stream, text: &str) {
     print(stream, &line(text));

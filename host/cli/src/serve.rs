@@ -2,7 +2,8 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::mpsc::Receiver;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, sync_channel};
 
 use crate::args::Cli;
 use crate::exit_status::{EXIT_FAILED, EXIT_OK, usage_error};
@@ -17,7 +18,13 @@ use ouli_proxy::session::Verdict;
 pub(super) fn serve(cli: &Cli) -> u8 {
     let mut options = environment::options(cli);
     telemetry::init(log_format(&options));
-    options.on_listening = Arc::new(announce);
+    // From its first listener on, the gateway has something to stop in order.
+    let is_started = Arc::new(AtomicBool::new(false));
+    let started = Arc::clone(&is_started);
+    options.on_listening = Arc::new(move |listener| {
+        started.store(true, Ordering::Release);
+        announce(listener);
+    });
     options.inherited_sockets = match environment::inherited_sockets() {
         Ok(sockets) => sockets,
         Err(reason) => return usage_error(&reason),
@@ -31,38 +38,51 @@ pub(super) fn serve(cli: &Cli) -> u8 {
         Ok(signals) => signals,
         Err(error) => return usage_error(&format!("cannot handle signals: {error}")),
     };
-    let gateway = match Gateway::start(options) {
-        Ok(gateway) => gateway,
-        Err(error) => return usage_error(&with_hint(&error)),
-    };
-    let config = Arc::clone(&gateway.snapshot().config);
-    if unconfigured {
-        print_next_steps(&config);
-    }
     let notifier = Arc::new(ServiceNotifier::new(
         environment::notify_socket().as_deref(),
     ));
-    notifier.ready(&status(&gateway));
     let on_stop_notifier = Arc::clone(&notifier);
     let on_stop = move || {
         errln!("stopping; a second signal ends the program at once");
         on_stop_notifier.stopping("waiting for active requests");
     };
     let work = move |commands: &Receiver<SignalCommand>| {
-        while let Ok(SignalCommand::Reload) = commands.recv() {
-            notifier.reloading();
-            gateway.reload();
-            notifier.ready(&status(&gateway));
+        let gateway = match Gateway::start(options) {
+            Ok(gateway) => gateway,
+            Err(error) => return usage_error(&with_hint(&error)),
+        };
+        if unconfigured {
+            print_next_steps(&gateway.snapshot().config);
         }
+        notifier.ready(&gateway.summary());
+        reload_until_stop(&gateway, commands, &notifier);
         finish(gateway)
     };
-    signals.serve(work, on_stop).unwrap_or(EXIT_FAILED)
+    let status = signals.serve(work, &is_started, on_stop);
+    status.unwrap_or(EXIT_FAILED)
 }
 
-/// The status line in the service manager.
-fn status(gateway: &Gateway) -> String {
-    let (listeners, generation) = (gateway.listeners(), gateway.snapshot().generation);
-    format!("{} endpoints, generation {generation}", listeners.len())
+/// Reloads at each command, until the commands end. A stop waits for no reload, which may compile
+/// a plugin.
+fn reload_until_stop(
+    gateway: &Gateway,
+    commands: &Receiver<SignalCommand>,
+    notifier: &Arc<ServiceNotifier>,
+) {
+    // Pending reload requests: 1, further ones are coalesced.
+    let (requests, queue) = sync_channel::<()>(1);
+    let (reloader, notifier) = (gateway.reloader(), Arc::clone(notifier));
+    std::thread::spawn(move || {
+        while let Ok(()) = queue.recv() {
+            notifier.reloading();
+            if let Some(summary) = reloader.reload() {
+                notifier.ready(&summary);
+            }
+        }
+    });
+    while let Ok(SignalCommand::Reload) = commands.recv() {
+        let _ = requests.try_send(());
+    }
 }
 
 /// The log format, needed before the gateway reads the configuration and may log.

@@ -2,9 +2,12 @@
 //! at once, SIGHUP reloads.
 
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, sync_channel};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::output::errln;
 
 /// A command for the gateway thread. The end of the channel is the command to stop.
 pub(super) enum SignalCommand {
@@ -42,11 +45,12 @@ impl Signals {
     /// Runs `work`, which returns the exit status, on its own thread with the commands of the
     /// signals.
     ///
-    /// Calls `on_stop` at the first signal to stop. Returns `None` at the second one; `work` then
-    /// runs until the process ends.
+    /// Calls `on_stop` at the first signal to stop. Returns `None` at the second one, and at one
+    /// before `is_started`; `work` then runs until the process ends.
     pub(super) fn serve(
         mut self,
         work: impl FnOnce(&Receiver<SignalCommand>) -> u8 + Send + 'static,
+        is_started: &AtomicBool,
         on_stop: impl FnOnce(),
     ) -> Option<u8> {
         // Pending reload requests: 1, further ones are coalesced.
@@ -62,6 +66,10 @@ impl Signals {
                         let _ = commands.try_send(SignalCommand::Reload);
                     }
                 }
+            }
+            if !is_started.load(Ordering::Acquire) {
+                errln!("stopped before the gateway was ready");
+                return None;
             }
             on_stop();
             drop(commands);

@@ -2,6 +2,9 @@
 
 use std::path::Path;
 
+use serde_json::{Map, Value as Json};
+
+use crate::builtin_settings;
 use crate::choice::{LogFormat, OnExhausted, OnRecorderFull};
 use crate::config::{BuiltinSettings, Config, PluginFolders, Redaction};
 use crate::config_error::{ConfigErrors, ErrorCollector, ValueError};
@@ -47,6 +50,8 @@ impl Config {
             errors: ErrorCollector::from_syntax_errors(syntax_errors),
             file_folder: base_dir.join(folder),
             base_folder: base_dir,
+            #[cfg(test)]
+            known_keys: Default::default(),
         };
         overrides::apply(overrides, &mut table, &context.errors);
         let config = read(Section::root(&context, table));
@@ -58,6 +63,20 @@ impl Config {
         });
         (config, errors)
     }
+}
+
+/// The paths of all keys that a reader of this text asks for.
+#[cfg(test)]
+pub(super) fn known_keys(text: &str) -> std::collections::BTreeSet<String> {
+    let (table, _) = value_tree::parse(text);
+    let context = ReadContext {
+        errors: ErrorCollector::from_syntax_errors(Vec::new()),
+        file_folder: Path::new("/").to_owned(),
+        base_folder: Path::new("/"),
+        known_keys: Default::default(),
+    };
+    read(Section::root(&context, table));
+    context.known_keys.into_inner()
 }
 
 impl Config {
@@ -112,9 +131,9 @@ fn read(mut root: Section<'_>) -> Config {
         endpoints,
         plugins,
         builtin: BuiltinSettings {
-            matcher: root.builtin_settings("matcher"),
-            redactor: root.builtin_settings("redactor"),
-            policy: root.builtin_settings("policy"),
+            matcher: section_settings(&mut root, "matcher", builtin_settings::matcher),
+            redactor: section_settings(&mut root, "redactor", builtin_settings::redactor),
+            policy: section_settings(&mut root, "policy", builtin_settings::policy),
         },
         redaction: redaction(&mut root),
         fail_on: fail_on(&mut root, strict),
@@ -122,6 +141,15 @@ fn read(mut root: Section<'_>) -> Config {
     };
     root.reject_unknown_keys();
     config
+}
+
+/// The settings of a built-in plugin.
+fn section_settings<'a>(
+    root: &mut Section<'a>,
+    key: &'static str,
+    read: impl FnOnce(Section<'a>) -> Map<String, Json>,
+) -> Map<String, Json> {
+    root.section(key).map(read).unwrap_or_default()
 }
 
 fn plugins(root: &mut Section<'_>, limits: &Limits) -> Vec<Plugin> {

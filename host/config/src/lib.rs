@@ -4,6 +4,7 @@
 
 #![forbid(unsafe_code)]
 
+mod builtin_settings;
 mod choice;
 mod command_line;
 mod config;

@@ -79,7 +79,8 @@ fn file_name(node: &Node) -> Result<String, ValueError> {
     Ok(file)
 }
 
-fn route(node: &Node) -> Result<String, ValueError> {
+/// A pattern of paths.
+pub(super) fn route(node: &Node) -> Result<String, ValueError> {
     let route = text(node)?;
     if route.starts_with(['/', '*']) {
         return Ok(route);

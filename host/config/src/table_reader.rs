@@ -21,6 +21,9 @@ pub(super) struct ReadContext<'a> {
     pub(super) file_folder: PathBuf,
     /// The base of relative paths on the command line.
     pub(super) base_folder: &'a Path,
+    /// The paths of all keys that were asked for.
+    #[cfg(test)]
+    pub(super) known_keys: std::cell::RefCell<std::collections::BTreeSet<String>>,
 }
 
 /// The path of a section and the line where it begins.
@@ -157,18 +160,6 @@ impl<'a> Section<'a> {
         section.into_json()
     }
 
-    /// The settings of a built-in plugin. A single text or number is a list of one, as everywhere:
-    /// no setting of these plugins has such a value.
-    pub(super) fn builtin_settings(&mut self, key: &'static str) -> Map<String, Json> {
-        let mut settings = self.json_table(key);
-        for value in settings.values_mut() {
-            if value.is_string() || value.is_number() {
-                *value = Json::Array(vec![value.take()]);
-            }
-        }
-        settings
-    }
-
     /// Adds an error of `key` that shows after its value was read.
     pub(super) fn add_error(&self, key: &str, problem: ValueError) {
         self.context
@@ -214,6 +205,11 @@ impl<'a> Section<'a> {
 
     fn take(&mut self, key: &'static str) -> Option<Node> {
         self.known_keys.push(key);
+        #[cfg(test)]
+        self.context
+            .known_keys
+            .borrow_mut()
+            .insert(self.path_of(key));
         self.unread.remove(key)
     }
 

@@ -21,7 +21,7 @@ pub(super) fn text(node: &Node) -> Result<String, ValueError> {
     let problem = expected("a string", node);
     Err(match node.scalar() {
         Some(scalar) => problem.with_hint(format!("write \"{scalar}\"")),
-        None => problem,
+        None => problem.with_hint("write one text in quotes"),
     })
 }
 
@@ -33,7 +33,7 @@ pub(super) fn flag(node: &Node) -> Result<bool, ValueError> {
             let problem = expected("true or false", node);
             Err(problem.with_hint("write true or false, without quotes"))
         }
-        _ => Err(expected("true or false", node)),
+        _ => Err(expected("true or false", node).with_hint("write true or false")),
     }
 }
 
@@ -60,10 +60,11 @@ pub(super) fn unknown_word(word: &str, words: &[&str], allowed: &str) -> ValueEr
 /// A count: an integer that is not negative.
 pub(super) fn count(node: &Node) -> Result<u64, ValueError> {
     match node.value {
-        Value::Integer(number) => {
-            u64::try_from(number).map_err(|_| ValueError::new(format!("{number} is negative")))
-        }
-        _ => Err(expected("an integer", node)),
+        Value::Integer(number) => u64::try_from(number).map_err(|_| {
+            let problem = ValueError::new(format!("{number} is negative"));
+            problem.with_hint("write 0 or a larger integer")
+        }),
+        _ => Err(expected("an integer", node).with_hint("write digits without quotes")),
     }
 }
 

@@ -39,6 +39,10 @@ pub struct Bounds {
     pub backoff: Duration,
     /// Bytes of the cache of matcher results.
     pub answer_cache: usize,
+    /// Bytes of memory of the process that compiles it.
+    pub compile_memory: usize,
+    /// Time in which it is compiled.
+    pub compile_time: Duration,
     /// Processor time to start an instance and run `prepare`.
     pub prepare_cpu_time: Duration,
     /// Processor time of one `identify`.
@@ -84,6 +88,8 @@ impl From<&Limits> for Bounds {
             failure_window: limits.plugin_failure_window,
             backoff: limits.plugin_backoff,
             answer_cache: limits.plugin_answer_cache,
+            compile_memory: limits.plugin_compile_memory,
+            compile_time: limits.plugin_compile_time,
             prepare_cpu_time: limits.prepare_cpu_time,
             matcher_cpu_time: limits.matcher_cpu_time,
             redactor_cpu_time: limits.redactor_cpu_time,

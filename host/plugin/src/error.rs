@@ -29,6 +29,9 @@ pub enum PluginError {
     /// The file is damaged or uses a feature that the engine does not support.
     #[error("does not compile: {0:#}")]
     Compile(wasmtime::Error),
+    /// The compiler process reports an error or exceeds a limit.
+    #[error("{0}")]
+    Compiler(String),
     /// The component needs more of a resource than the limit.
     #[error(
         "needs {needed} {what}, the limit is {limit} (limits.{key}, or `limits` in its section)"
@@ -51,6 +54,9 @@ pub enum PluginError {
         /// What to do.
         hint: &'static str,
     },
+    /// The file belongs to another program: it neither exports nor imports the contract.
+    #[error("{0}")]
+    Unrelated(Box<Self>),
     /// The component exports no role.
     #[error(
         "exports no role of this gateway; export ouli:gateway/matcher@0.1.0, \
@@ -88,13 +94,14 @@ impl PluginError {
     /// The stage of loading at which the plugin failed.
     pub fn stage(&self) -> &'static str {
         match self {
+            Self::Unrelated(error) => error.stage(),
             Self::Engine(_) => "engine",
             Self::Size { .. }
             | Self::NotComponent { .. }
             | Self::LimitExceeded { .. }
             | Self::Import { .. }
             | Self::NoRole { .. } => "validate",
-            Self::Compile(_) => "compile",
+            Self::Compile(_) | Self::Compiler(_) => "compile",
             Self::Link(_) => "link",
             Self::Prepare { .. } | Self::Rule(_) => "probe",
         }

@@ -12,8 +12,6 @@
 //! - `run/`: instances, their pool and calls, failures, usage
 //! - `load/`: validate, compile, link, prepare, self-test
 
-#![forbid(unsafe_code)]
-
 mod bounds;
 pub mod builtin;
 mod condition;
@@ -30,7 +28,8 @@ mod source;
 pub use bounds::Bounds;
 pub use contract::roles::Role;
 pub use error::{PluginError, PluginFailure};
-pub use load::engine::{self, Engine};
+pub use load::compiler_process as compiler;
+pub use load::engine::{self, CompileOptions, Engine};
 pub use load::import_policy::Grant;
 pub use load::requirements::Requirements;
 pub use match_key::MatchKey;

@@ -38,6 +38,7 @@ mod redacted_view;
 mod rule;
 mod rules;
 mod secret;
+mod secret_anchor;
 mod secret_part;
 mod secret_registry;
 mod secret_searcher;
@@ -47,6 +48,7 @@ mod stream_part;
 mod target;
 #[cfg(test)]
 mod tests;
+mod text_hash;
 
 pub use conversation_message::ConversationMessage;
 pub use cross_chunk::PartFormat;
@@ -65,6 +67,7 @@ pub use redacted_message::RedactedMessage;
 pub use redacted_view::RequestView;
 pub use rules::{RuleError, RuleErrorKind, Rules};
 pub use secret::Secret;
+pub use secret_anchor::Hit;
 pub use secret_registry::SecretBounds;
-pub use secret_searcher::{Hit, SecretSearcher};
+pub use secret_searcher::SecretSearcher;
 pub use secrets::{KnownSecrets, Secrets};

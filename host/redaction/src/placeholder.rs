@@ -18,6 +18,8 @@ pub fn is_class(class: &str) -> bool {
 const MAX_CLASS: usize = 64;
 /// Maximum number of digits of a placeholder number.
 const MAX_DIGITS: usize = 12;
+/// Bytes of the longest placeholder, whose brackets are percent-encoded.
+const MAX_LEN: usize = MAX_CLASS + MAX_DIGITS + "%3C-%3E".len();
 
 fn is_digits(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_digit())
@@ -116,6 +118,9 @@ pub(super) fn leading_len(text: &str) -> usize {
 
 /// True if the range is within a placeholder.
 pub(super) fn covers(text: &[u8], range: &Range<usize>) -> bool {
+    if range.len() > MAX_LEN {
+        return false;
+    }
     let from = range.start.saturating_sub(MAX_CLASS + MAX_DIGITS);
     let until = (range.end + MAX_CLASS + MAX_DIGITS).min(text.len());
     // The window may begin or end within a character. Placeholders are ASCII, so its valid chunks

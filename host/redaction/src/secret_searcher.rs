@@ -2,33 +2,22 @@
 //!
 //! The anchor of an encoded secret is six bytes near its end, where tokens differ most. Each text
 //! position that passes a small bit filter is looked up among the anchors. If a hash of the bytes
-//! around the anchor is equal too, the whole encoded secret is compared. Anchors are kept in tiers
-//! of growing size, so that adding a secret is cheap.
+//! around the anchor is equal too, the hash of the whole encoded secret decides, which costs the
+//! same for a secret of any length. Anchors are kept in tiers of growing size, so that adding a
+//! secret is cheap.
 
 use std::fmt;
-use std::ops::Range;
 use std::sync::Arc;
 
-use xxhash_rust::xxh3::xxh3_64;
-
 use crate::anchor;
-use crate::encodings::Encoding;
-use crate::placeholder;
 use crate::secret::Secret;
+use crate::secret_anchor::{Anchor, Hit, anchors, equal_run, fingerprint};
+use crate::text_hash::PrefixHashes;
 
 /// Searches for the secrets that were known when it was created. Cheap to clone.
 #[derive(Clone, Default)]
 pub struct SecretSearcher {
     tiers: Arc<[Arc<Tier>]>,
-}
-
-/// A secret found in a text.
-#[derive(Clone, Debug)]
-pub struct Hit {
-    /// Its byte range.
-    pub range: Range<usize>,
-    /// The secret.
-    pub secret: Arc<Secret>,
 }
 
 impl SecretSearcher {
@@ -39,12 +28,16 @@ impl SecretSearcher {
 
     /// The secrets in a text without overlaps: the one that begins first, then the longer one.
     pub fn find(&self, text: &[u8]) -> Vec<Hit> {
-        let mut hits = Vec::new();
+        let (mut hits, mut unsorted_limit) = (Vec::new(), MIN_UNSORTED);
         self.scan(text, |hit| {
             hits.push(hit);
+            if hits.len() == unsorted_limit {
+                longest_of_each_start(&mut hits);
+                unsorted_limit = MIN_UNSORTED.max(2 * hits.len());
+            }
             true
         });
-        hits.sort_by_key(|hit| (hit.range.start, usize::MAX - hit.range.end));
+        longest_of_each_start(&mut hits);
         let mut end = 0;
         hits.retain(|hit| {
             let is_free = hit.range.start >= end;
@@ -65,10 +58,11 @@ impl SecretSearcher {
     }
 
     fn scan(&self, text: &[u8], mut take: impl FnMut(Hit) -> bool) {
+        let hashes = PrefixHashes::new(text);
         for tier in &*self.tiers {
             let mut at = 0;
             while let Some((found, word)) = tier.next(text, at) {
-                for hit in tier.hits(text, found, word) {
+                for hit in tier.hits(text, &hashes, found, word) {
                     if !take(hit) {
                         return;
                     }
@@ -115,12 +109,22 @@ impl fmt::Debug for SecretSearcher {
     }
 }
 
+/// Sorts hits by their starts. A shorter hit at the same start is never chosen.
+fn longest_of_each_start(hits: &mut Vec<Hit>) {
+    hits.sort_by_key(|hit| (hit.range.start, usize::MAX - hit.range.end));
+    hits.dedup_by_key(|hit| hit.range.start);
+}
+
+/// So many hits are collected before shorter ones are dropped: a text of repeated bytes may contain
+/// many secrets at each position.
+const MIN_UNSORTED: usize = 1024;
+
 /// Each tier has at least this many times the anchors of the next one.
 const GROWTH: usize = 4;
 
 /// Some secrets in all their encodings.
 struct Tier {
-    /// Sorted by word, length and fingerprint.
+    /// Sorted by word, length, fingerprint and hash.
     anchors: Vec<Anchor>,
     /// The words of the anchors in the same order: most look-ups end here.
     words: Vec<u64>,
@@ -130,21 +134,9 @@ struct Tier {
     shift: u32,
 }
 
-#[derive(Clone)]
-struct Anchor {
-    /// The bytes of the anchor as a number.
-    word: u64,
-    /// Length of the encoded secret. It determines the offset of the anchor in it.
-    len: usize,
-    /// Hash of the encoded secret around the anchor. It tells secrets with equal anchors apart.
-    fingerprint: u64,
-    secret: Arc<Secret>,
-    encoding: Encoding,
-}
-
 impl Tier {
     fn new(mut anchors: Vec<Anchor>) -> Self {
-        anchors.sort_by_key(|anchor| (anchor.word, anchor.len, anchor.fingerprint));
+        anchors.sort_by_key(|anchor| (anchor.word, anchor.len, anchor.fingerprint, anchor.whole));
         let bits = (anchors.len() * BITS_PER_ANCHOR)
             .next_power_of_two()
             .max(MIN_BITS);
@@ -185,14 +177,26 @@ impl Tier {
         })
     }
 
-    fn hits(&self, text: &[u8], at: usize, word: u64) -> impl Iterator<Item = Hit> {
-        self.candidates(text, at, word)
+    fn hits(
+        &self,
+        text: &[u8],
+        hashes: &PrefixHashes<'_>,
+        at: usize,
+        word: u64,
+    ) -> impl Iterator<Item = Hit> {
+        self.candidates(text, hashes, at, word)
             .filter_map(move |anchor| anchor.hit(text, at))
     }
 
-    /// The anchors with this word whose surroundings equal those of the text. Each distinct length
-    /// costs one look-up, however many secrets have it.
-    fn candidates(&self, text: &[u8], at: usize, word: u64) -> impl Iterator<Item = &Anchor> {
+    /// The anchors with this word whose secrets the text has there. Each distinct length costs two
+    /// look-ups, however many secrets have it and however long they are.
+    fn candidates(
+        &self,
+        text: &[u8],
+        hashes: &PrefixHashes<'_>,
+        at: usize,
+        word: u64,
+    ) -> impl Iterator<Item = &Anchor> {
         let from = self.words.partition_point(|own| *own < word);
         let mut rest = &self.anchors[from..];
         let by_len = std::iter::from_fn(move || {
@@ -203,75 +207,28 @@ impl Tier {
             Some((len, same_len))
         });
         by_len.flat_map(move |(len, anchors)| {
-            let wanted = fingerprint(text, at, len);
-            let from = anchors.partition_point(|anchor| Some(anchor.fingerprint) < wanted);
-            let rest = anchors[from..].iter();
-            rest.take_while(move |anchor| Some(anchor.fingerprint) == wanted)
+            let same_surroundings = match fingerprint(text, at, len) {
+                Some(wanted) => equal_run(anchors, |anchor| anchor.fingerprint.cmp(&wanted)),
+                None => &[],
+            };
+            let first = same_surroundings.first();
+            match first.zip(anchor::range(text, at, len)) {
+                Some((first, range)) => {
+                    let whole = hashes.of(&range, first.whole);
+                    equal_run(same_surroundings, |anchor| anchor.whole.cmp(&whole))
+                }
+                None => &[],
+            }
         })
     }
 }
 
 const BITS_PER_ANCHOR: usize = 16;
 const MIN_BITS: usize = 4096;
-impl Anchor {
-    fn hit(&self, text: &[u8], at: usize) -> Option<Hit> {
-        let start = at.checked_sub(anchor::offset(self.len))?;
-        let size = self.match_len(text.get(start..)?)?;
-        let range = start..start + size;
-        let is_part_of_word = self.encoding == Encoding::Raw
-            && self.secret.is_word()
-            && !anchor::is_whole_word(text, &range);
-        (!is_part_of_word && !placeholder::covers(text, &range)).then(|| Hit {
-            range,
-            secret: Arc::clone(&self.secret),
-        })
-    }
-
-    /// The length of the encoded secret at the start of the text. None if it is not there.
-    fn match_len(&self, text: &[u8]) -> Option<usize> {
-        let secret = self.secret.value();
-        if self.encoding == Encoding::Raw {
-            return text.starts_with(secret).then_some(secret.len());
-        }
-        // Encoding a long secret is slow, so its head is compared first.
-        let head = secret
-            .get(..HEAD_LEN)
-            .map(|head| self.encoding.encode(head));
-        if head.is_some_and(|head| !text.starts_with(&head[..head.len() - 1])) {
-            return None;
-        }
-        let encoded = self.encoding.encode(secret);
-        let rest = text.strip_prefix(encoded.as_slice())?;
-        Some(encoded.len() + self.encoding.padding_len(rest))
-    }
-}
-
-const HEAD_LEN: usize = 96;
-
-fn anchors(secret: &Arc<Secret>) -> Vec<Anchor> {
-    let encodings = Encoding::distinct_encodings(secret.value()).into_iter();
-    let long = encodings.filter(|(_, bytes)| bytes.len() >= anchor::LEN);
-    long.map(|(encoding, bytes)| {
-        let (len, offset) = (bytes.len(), anchor::offset(bytes.len()));
-        Anchor {
-            word: anchor::word(&bytes, offset),
-            len,
-            fingerprint: fingerprint(&bytes, offset, len).unwrap_or_default(),
-            secret: Arc::clone(secret),
-            encoding,
-        }
-    })
-    .collect()
-}
-
-/// The hash of the bytes around the anchor at a position, for an encoded secret of this length. It
-/// tells secrets with equal anchors apart. None if the text is too short for it.
-fn fingerprint(text: &[u8], at: usize, len: usize) -> Option<u64> {
-    anchor::surroundings(text, at, len).map(xxh3_64)
-}
 
 #[cfg(test)]
 mod tests {
+    use super::PrefixHashes;
     use crate::Secrets;
 
     fn found(secrets: &Secrets, text: &str) -> Vec<String> {
@@ -334,10 +291,13 @@ mod tests {
         let searcher = secrets.searcher();
         for (text, expected) in [(value(1999), 1), (value(2000), 0)] {
             assert_eq!(searcher.find(text.as_bytes()).len(), expected);
+            let hashes = PrefixHashes::new(text.as_bytes());
             let candidates = searcher.tiers.iter().map(|tier| {
                 let (mut at, mut count) = (0, 0);
                 while let Some((found, word)) = tier.next(text.as_bytes(), at) {
-                    count += tier.candidates(text.as_bytes(), found, word).count();
+                    count += tier
+                        .candidates(text.as_bytes(), &hashes, found, word)
+                        .count();
                     at = found + 1;
                 }
                 count
@@ -347,13 +307,38 @@ mod tests {
     }
 
     #[test]
+    fn secrets_with_equal_surroundings_are_not_compared_one_by_one() {
+        let secrets = Secrets::default();
+        let value = |n: usize| format!("{n:016x}{}", "abc".repeat(400));
+        (0..500).for_each(|n| secrets.register("token", value(n).as_bytes()));
+        let searcher = secrets.searcher();
+        assert_eq!(searcher.find(value(499).as_bytes()).len(), 1);
+        let text = value(500);
+        let hashes = PrefixHashes::new(text.as_bytes());
+        let mut candidates = searcher.tiers.iter().flat_map(|tier| {
+            let at = (0..text.len()).filter_map(|at| tier.next(text.as_bytes(), at));
+            at.flat_map(|(at, word)| tier.candidates(text.as_bytes(), &hashes, at, word))
+        });
+        assert!(candidates.next().is_none());
+    }
+
+    #[test]
+    fn the_longest_of_many_secrets_at_one_start_is_found() {
+        let secrets = Secrets::default();
+        let value = |n: usize| format!("-{}-", "abc".repeat(n));
+        (2..900).for_each(|n| secrets.register("token", value(n).as_bytes()));
+        let text = format!("{}{}", value(899), "abc".repeat(900));
+        assert_eq!(found(&secrets, &text), [value(899)]);
+    }
+
+    #[test]
     fn finds_every_encoding_of_a_long_secret() {
         let secrets = Secrets::default();
         let long: String = (0..500)
             .map(|n| char::from(b'!' + (n * 7 % 90) as u8))
             .collect();
         secrets.register("key", long.as_bytes());
-        for (encoding, bytes) in super::Encoding::distinct_encodings(long.as_bytes()) {
+        for (encoding, bytes) in crate::encodings::Encoding::distinct_encodings(long.as_bytes()) {
             let text = [b"<<", bytes.as_slice(), b">>"].concat();
             let hit = secrets.searcher().find_any(&text).unwrap();
             assert_eq!(hit.range, 2..2 + bytes.len(), "{encoding:?}");

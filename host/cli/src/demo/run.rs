@@ -1,6 +1,6 @@
 //! Runs the demo: the gateway of production over real sockets. It succeeds only if every step does.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Runtime;
@@ -17,6 +17,7 @@ use crate::output::{errln, outln};
 use crate::{environment, telemetry};
 use ouli_config::{LogFormat, Override};
 use ouli_message::error_chain::error_chain;
+use ouli_plugin::CompileOptions;
 use ouli_proxy::gateway::{ConfigSource, Gateway, Options};
 
 /// The example plugin of `examples/rust/ignore-nonce`.
@@ -34,14 +35,14 @@ type RedactionCounts = std::collections::BTreeMap<String, u64>;
 struct Demo {
     runtime: Runtime,
     folder: tempfile::TempDir,
-    cache: Option<PathBuf>,
+    compile: CompileOptions,
 }
 
 /// Runs the demo and prints its steps; returns the exit status.
 pub(in super::super) fn demo() -> u8 {
     // The misses of the demo are expected: no warnings.
     telemetry::init_with_level(LevelFilter::ERROR, LogFormat::Text);
-    match run(environment::cache_folder(), &mut |line| outln!("{line}")) {
+    match run(environment::compile_options(), &mut |line| outln!("{line}")) {
         Ok(()) => EXIT_OK,
         Err(reason) => {
             errln!("the demo failed: {reason}");
@@ -51,8 +52,8 @@ pub(in super::super) fn demo() -> u8 {
 }
 
 /// Runs the demo. `print` takes the lines for the user.
-fn run(cache: Option<PathBuf>, print: &mut dyn FnMut(&str)) -> Result<(), DemoError> {
-    let demo = Demo::new(cache)?;
+fn run(compile: CompileOptions, print: &mut dyn FnMut(&str)) -> Result<(), DemoError> {
+    let demo = Demo::new(compile)?;
     let cases = cases::all();
     print("1. record a built-in server: HTTP/1.1, HTTP/2, server-sent events, WebSocket, gRPC");
     let (recorded, conversations, redactions) = demo.record(&cases)?;
@@ -87,7 +88,7 @@ fn run(cache: Option<PathBuf>, print: &mut dyn FnMut(&str)) -> Result<(), DemoEr
 }
 
 impl Demo {
-    fn new(cache: Option<PathBuf>) -> Result<Self, DemoError> {
+    fn new(compile: CompileOptions) -> Result<Self, DemoError> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
@@ -97,7 +98,7 @@ impl Demo {
         Ok(Self {
             runtime: runtime.map_err(|error| error_chain(&error))?,
             folder,
-            cache,
+            compile,
         })
     }
 
@@ -120,7 +121,7 @@ impl Demo {
         std::fs::write(&file, text).map_err(|error| error_chain(&error))?;
         let options = Options {
             overrides: vec![Override::text("fsync", "close")],
-            compile_cache: self.cache.clone(),
+            compile: self.compile.clone(),
             workers: 1,
             watch: true,
             ..Options::new(ConfigSource::File(file), self.path())

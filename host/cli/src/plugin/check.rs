@@ -46,6 +46,7 @@ fn print(plugin: &Plugin, size: usize, start: Duration, limits: &Limits) {
         let grant = match Grant::of(name) {
             Grant::Contract => "plugin contract",
             Grant::Stub => "stub without access to the host",
+            Grant::NoNetwork => "ends the call: plugins have no network",
             Grant::Refused => "refused",
         };
         outln!("  {name:<42} {grant}");

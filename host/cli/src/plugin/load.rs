@@ -49,8 +49,7 @@ pub(super) fn prepare(source: &Source) -> Result<Result<Arc<Plugin>, String>, St
 }
 
 fn load_plugin(source: &Source) -> Result<Arc<Plugin>, PluginError> {
-    let cache = environment::cache_folder();
-    let engine = ouli_plugin::engine::shared(cache.as_deref())?;
+    let engine = ouli_plugin::engine::shared(&environment::compile_options())?;
     Plugin::load(engine, source).map(Arc::new)
 }
 

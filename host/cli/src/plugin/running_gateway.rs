@@ -9,11 +9,11 @@ use http::{Request, Response};
 use http_body_util::{BodyExt as _, Empty, Limited};
 
 use crate::args::GatewayAddress;
-use crate::environment;
+use crate::ca;
 use ouli_config::Limits;
 use ouli_message::error_chain::error_chain;
 use ouli_message::failure::{FailureKind, Phase};
-use ouli_net::tls::{self, CertificateAuthority};
+use ouli_net::tls;
 use ouli_net::upstream::{Dial, HasAnswered, TcpDialer, UpstreamClient, UpstreamError};
 use ouli_proxy::gateway::{Status, upstream_bounds};
 use ouli_proxy::handler::PLUGIN_STATUS_PATH;
@@ -79,7 +79,7 @@ async fn fetch(address: &GatewayAddress, ca: Option<&Path>) -> Result<Bytes, Que
         (false, _) => None,
         (true, Some(ca)) => Some(tls::client_config(Some(ca), None)?),
         (true, None) => {
-            let local = CertificateAuthority::open_or_create(&environment::ca_folder())?;
+            let local = ca::open_local().map_err(QueryError::Other)?;
             Some(tls::client_config(Some(&local.certificate_path()), None)?)
         }
     };

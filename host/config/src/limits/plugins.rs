@@ -58,6 +58,12 @@ macro_rules! plugin_limits {
     /// Size of the answer cache of one matcher; 0 disables it.
     plugin_answer_cache: usize = 4 * MIB, Bytes(0..=GIB), PerPlugin,
         "a few thousand answers";
+    /// Memory of the process that compiles a plugin; then the plugin is not loaded.
+    plugin_compile_memory: usize = 2 * GIB, Bytes(64 * MIB..=64 * GIB), PerPlugin,
+        "a Python plugin of 18 MB takes 0.5 GiB on two cores";
+    /// Time in which a plugin is compiled; then it is not loaded.
+    plugin_compile_time: Duration = 5 * MINUTE, Time(MS..=DAY), PerPlugin,
+        "a Python plugin of 18 MB takes 10 s on two cores, more on a busy machine";
     /// CPU time of one matcher call; then the call fails.
     matcher_cpu_time: Duration = 10 * MS, Time(MS..=DAY), PerPlugin,
         "a call takes 1 us in Rust, 30 us in JavaScript";

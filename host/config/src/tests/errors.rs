@@ -73,7 +73,10 @@ fn rejects_values_that_do_not_fit_together() {
         ),
         ("[[plugin]]\nfile = 'x/a.wasm'", "is a path"),
         ("[[plugin]]\nfile = 'a.wasm'\nroutes = []", "never called"),
-        ("[matcher]\nx = nan", "matcher.x: JSON has no number NaN"),
+        (
+            "[matcher]\nx = nan",
+            "matcher.x: unknown key; allowed: defaults",
+        ),
         ("[endpoint]\nname = 'a'", "write `[[endpoint]]` above each"),
         (
             "limits.endpoints = 1\n[[endpoint]]\nname = 'a'\nlisten = '127.0.0.1:1'\n\

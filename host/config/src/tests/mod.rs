@@ -1,6 +1,7 @@
 //! Valid configurations, and the helpers to read them.
 
 mod errors;
+mod wrong_types;
 
 use std::path::Path;
 use std::time::Duration;

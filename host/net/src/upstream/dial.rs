@@ -12,6 +12,7 @@ use tokio::net::TcpStream;
 
 use super::error::PhaseError;
 use super::happy_eyeballs;
+use super::name_lookup;
 use super::own_listeners::OwnListeners;
 use ouli_message::failure::{FailureKind, Phase};
 
@@ -66,8 +67,7 @@ async fn connect_first(
     port: u16,
     own_listeners: &OwnListeners,
 ) -> Result<TcpStream, DialError> {
-    let addresses = tokio::net::lookup_host((host, port)).await;
-    let addresses = addresses.into_iter().flatten().collect();
+    let addresses = name_lookup::resolve(host, port).await.unwrap_or_default();
     connect_any(addresses, own_listeners)
         .await
         .map_err(|failure| {

@@ -14,6 +14,7 @@ mod happy_eyeballs;
 mod has_answered;
 mod inspected_stream;
 mod interim_responses;
+mod name_lookup;
 mod own_connection;
 mod own_listeners;
 mod plain_stream;

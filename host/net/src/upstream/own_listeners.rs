@@ -51,6 +51,11 @@ impl OwnListeners {
         accepting.map(|(endpoint, _)| endpoint.clone())
     }
 
+    /// True if the address is one of this machine.
+    pub fn is_own_machine(address: IpAddr) -> bool {
+        is_local(address.to_canonical())
+    }
+
     pub(super) fn check(&self, address: SocketAddr) -> Result<(), SelfConnection> {
         let endpoint = self.endpoint_at(address);
         endpoint.map_or(Ok(()), |endpoint| Err(SelfConnection { address, endpoint }))

@@ -5,13 +5,18 @@ use std::time::Instant;
 use wasmtime::Engine;
 use wasmtime::component::{Component, HasSelf, InstancePre, Linker};
 
-use super::import_policy::check_imports;
+use super::compiled_code;
+use super::engine::CodeEngine;
+use super::import_policy::{CONTRACT, check_imports};
 use super::requirements::Requirements;
 use crate::contract::bindings::ouli::gateway::{host, keys, secrets, traffic, verdicts};
 use crate::contract::roles::ExportedRoles;
 use crate::sandbox::state::State;
-use crate::sandbox::wasi;
+use crate::sandbox::{no_network, wasi};
 use crate::{Bounds, PluginError};
+
+/// What a file is that a compiler for another target wrote.
+const CORE_MODULE: &str = "a core module";
 
 /// A component that is compiled and linked.
 pub(super) struct CompiledComponent {
@@ -22,35 +27,59 @@ pub(super) struct CompiledComponent {
 
 /// Validates, compiles and links a component.
 pub(super) fn compile_and_link(
-    engine: &Engine,
+    code_engine: &CodeEngine,
     bytes: &[u8],
     bounds: &Bounds,
 ) -> Result<CompiledComponent, PluginError> {
     let start = Instant::now();
-    let component = compile(engine, bytes)?;
+    let component = compile(code_engine, bytes, bounds)?;
+    let engine = &code_engine.engine;
     let requirements = Requirements::new(engine, &component, start.elapsed());
-    check_imports(&requirements.imports)?;
-    requirements.check(bounds)?;
-    let instance_pre = link(engine, &component).map_err(PluginError::Link)?;
-    let roles = ExportedRoles::find(&component, &instance_pre).map_err(PluginError::Link)?;
-    if roles.is_empty() {
-        let found = list_exports(engine, &component);
-        return Err(PluginError::NoRole { found });
+    let checked = check_imports(&requirements.imports)
+        .and_then(|()| requirements.check(bounds))
+        .and_then(|()| link_roles(engine, &component));
+    match checked {
+        Ok((instance_pre, roles)) => Ok(CompiledComponent {
+            instance_pre,
+            roles,
+            requirements,
+        }),
+        Err(error) if is_unrelated(engine, &component) => {
+            Err(PluginError::Unrelated(Box::new(error)))
+        }
+        Err(error) => Err(error),
     }
-    Ok(CompiledComponent {
-        instance_pre,
-        roles,
-        requirements,
-    })
 }
 
-fn compile(engine: &Engine, bytes: &[u8]) -> Result<Component, PluginError> {
+fn link_roles(
+    engine: &Engine,
+    component: &Component,
+) -> Result<(InstancePre<State>, ExportedRoles), PluginError> {
+    let instance_pre = link(engine, component).map_err(PluginError::Link)?;
+    let roles = ExportedRoles::find(component, &instance_pre).map_err(PluginError::Link)?;
+    match roles.is_empty() {
+        true => Err(PluginError::NoRole {
+            found: list_exports(engine, component),
+        }),
+        false => Ok((instance_pre, roles)),
+    }
+}
+
+/// True if a component has nothing of the contract, in any version.
+fn is_unrelated(engine: &Engine, component: &Component) -> bool {
+    let types = component.component_type();
+    let imports = types.imports(engine).map(|(name, _)| name);
+    let mut names = imports.chain(types.exports(engine).map(|(name, _)| name));
+    !names.any(|name| name.starts_with(CONTRACT))
+}
+
+fn compile(engine: &CodeEngine, bytes: &[u8], bounds: &Bounds) -> Result<Component, PluginError> {
     let (found, hint) = match bytes.get(..8) {
         Some([0, b'a', b's', b'm', 0x0d, 0, 1, 0]) => {
-            return Component::from_binary(engine, bytes).map_err(PluginError::Compile);
+            return compiled_code::component(engine, bytes, bounds);
         }
         Some([0, b'a', b's', b'm', 1, 0, 0, 0]) => (
-            "a core module",
+            CORE_MODULE,
             "build for the target wasm32-wasip2, or run `wasm-tools component new`",
         ),
         Some([0, b'a', b's', b'm', ..]) => (
@@ -66,7 +95,11 @@ fn compile(engine: &Engine, bytes: &[u8]) -> Result<Component, PluginError> {
             "use the .wasm file that the compiler wrote; an upload may have been cut short",
         ),
     };
-    Err(PluginError::NotComponent { found, hint })
+    let error = PluginError::NotComponent { found, hint };
+    Err(match found {
+        CORE_MODULE => PluginError::Unrelated(Box::new(error)),
+        _ => error,
+    })
 }
 
 fn link(engine: &Engine, component: &Component) -> wasmtime::Result<InstancePre<State>> {
@@ -77,6 +110,7 @@ fn link(engine: &Engine, component: &Component) -> wasmtime::Result<InstancePre<
     secrets::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
     verdicts::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
     wasi::link(&mut linker)?;
+    no_network::link(&mut linker, component)?;
     linker.instantiate_pre(component)
 }
 

@@ -3,15 +3,16 @@
 //! Time limits use epochs: one thread advances the epoch at each tick. Guest code that runs at a
 //! tick checks its processor time.
 
-use std::path::Path;
-use std::sync::OnceLock;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use wasmtime::{
-    Cache, CacheConfig, Config, InstanceAllocationStrategy, ModuleVersionStrategy, OptLevel,
-    PoolingAllocationConfig, RegallocAlgorithm,
+    Config, InstanceAllocationStrategy, ModuleVersionStrategy, OptLevel, PoolingAllocationConfig,
+    RegallocAlgorithm,
 };
 
+use super::code_cache::CodeCache;
 use crate::PluginError;
 
 /// How often the epoch advances. A time limit is exact to two ticks.
@@ -20,24 +21,51 @@ const TICK: Duration = Duration::from_millis(2);
 /// Compiles and runs guests.
 pub struct Engine {
     /// Compiles optimised code. All calls run here.
-    pub(crate) optimizing: wasmtime::Engine,
+    pub(crate) optimizing: CodeEngine,
     /// Compiles fast. Only `prepare` of an instance that is snapshotted runs here.
-    pub(crate) fast_compiling: wasmtime::Engine,
+    pub(crate) fast_compiling: CodeEngine,
 }
 
-/// Opens the engine at the first call. Later calls return the same engine and ignore `cache`.
-///
-/// Compiled code is stored in the folder `cache`, by content, engine settings and version. Without
-/// a usable folder, plugins are compiled at every start.
+/// An engine of wasmtime, and where its code comes from.
+pub(crate) struct CodeEngine {
+    pub(crate) engine: wasmtime::Engine,
+    pub(crate) flavor: Flavor,
+    pub(crate) cache: Option<Arc<CodeCache>>,
+    pub(crate) compiler: Option<PathBuf>,
+}
+
+/// How code is compiled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Flavor {
+    /// Fast code.
+    Optimizing,
+    /// Code that is compiled fast.
+    FastCompiling,
+}
+
+/// Where compiled code comes from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CompileOptions {
+    /// The folder of compiled code, by content, engine settings and version. Without a usable
+    /// folder, plugins are compiled at every start.
+    pub cache: Option<PathBuf>,
+    /// The program that compiles, in a process of its own: its first argument is
+    /// [`COMPILER_ARGUMENT`](crate::compiler::COMPILER_ARGUMENT), and it calls
+    /// [`run`](crate::compiler::run). Without one, the calling thread compiles, without a limit of
+    /// memory and time.
+    pub compiler: Option<PathBuf>,
+}
+
+/// Opens the engine at the first call. Later calls return the same engine and ignore the options.
 ///
 /// # Errors
 /// If the engine cannot start.
-pub fn shared(cache: Option<&Path>) -> Result<&'static Engine, PluginError> {
+pub fn shared(options: &CompileOptions) -> Result<&'static Engine, PluginError> {
     static ENGINE: OnceLock<Engine> = OnceLock::new();
     if let Some(engine) = ENGINE.get() {
         return Ok(engine);
     }
-    let engine = open(cache)?;
+    let engine = open(options)?;
     let stored = ENGINE.get_or_init(|| {
         start_epoch_thread(&engine);
         engine
@@ -45,29 +73,68 @@ pub fn shared(cache: Option<&Path>) -> Result<&'static Engine, PluginError> {
     Ok(stored)
 }
 
+fn open(options: &CompileOptions) -> Result<Engine, PluginError> {
+    let cache = options.cache.as_deref().and_then(CodeCache::open);
+    let cache = cache.map(Arc::new);
+    let engine = |engine, flavor| CodeEngine {
+        engine,
+        flavor,
+        cache: cache.clone(),
+        compiler: options.compiler.clone(),
+    };
+    let mut pooled = config(Flavor::Optimizing);
+    pooled.allocation_strategy(InstanceAllocationStrategy::Pooling(pool()));
+    // Pooling reserves address space. If a container or `ulimit -v` refuses it, memory is
+    // allocated on demand.
+    let optimizing = new_engine(&pooled).or_else(|_| compiler(Flavor::Optimizing))?;
+    Ok(Engine {
+        optimizing: engine(optimizing, Flavor::Optimizing),
+        fast_compiling: engine(compiler(Flavor::FastCompiling)?, Flavor::FastCompiling),
+    })
+}
+
+/// An engine that only compiles. It reserves no memory for instances.
+pub(super) fn compiler(flavor: Flavor) -> Result<wasmtime::Engine, PluginError> {
+    new_engine(&config(flavor))
+}
+
+/// The compiled code of a component, made on this thread.
+pub(super) fn compile(engine: &wasmtime::Engine, bytes: &[u8]) -> Result<Vec<u8>, PluginError> {
+    let compiled = engine.precompile_component(bytes);
+    compiled.map_err(PluginError::Compile)
+}
+
 #[expect(
     clippy::disallowed_methods,
     reason = "the only place that creates an engine"
 )]
-fn open(cache: Option<&Path>) -> Result<Engine, PluginError> {
-    let mut config = base_config();
-    if let Some(cache) = cache.and_then(open_cache) {
-        config.cache(Some(cache));
+fn new_engine(config: &Config) -> Result<wasmtime::Engine, PluginError> {
+    wasmtime::Engine::new(config).map_err(PluginError::Engine)
+}
+
+impl Flavor {
+    /// The name, as an argument of the compiler.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Optimizing => "optimizing",
+            Self::FastCompiling => "fast-compiling",
+        }
     }
-    let mut pooled = config.clone();
-    pooled.allocation_strategy(InstanceAllocationStrategy::Pooling(pool()));
-    // Pooling reserves address space. If a container or `ulimit -v` refuses it, memory is
-    // allocated on demand.
-    let optimizing = wasmtime::Engine::new(&pooled)
-        .or_else(|_| wasmtime::Engine::new(&config))
-        .map_err(PluginError::Engine)?;
-    config.cranelift_opt_level(OptLevel::None);
-    config.cranelift_regalloc_algorithm(RegallocAlgorithm::SinglePass);
-    let fast_compiling = wasmtime::Engine::new(&config).map_err(PluginError::Engine)?;
-    Ok(Engine {
-        optimizing,
-        fast_compiling,
-    })
+
+    /// The flavor of this name.
+    pub(super) fn named(name: &str) -> Option<Self> {
+        let all = [Self::Optimizing, Self::FastCompiling];
+        all.into_iter().find(|flavor| flavor.name() == name)
+    }
+}
+
+fn config(flavor: Flavor) -> Config {
+    let mut config = base_config();
+    if flavor == Flavor::FastCompiling {
+        config.cranelift_opt_level(OptLevel::None);
+        config.cranelift_regalloc_algorithm(RegallocAlgorithm::SinglePass);
+    }
+    config
 }
 
 fn base_config() -> Config {
@@ -110,23 +177,10 @@ fn pool() -> PoolingAllocationConfig {
     pool
 }
 
-fn open_cache(folder: &Path) -> Option<Cache> {
-    let mut config = CacheConfig::new();
-    config.with_directory(folder);
-    match Cache::new(config) {
-        Ok(cache) => Some(cache),
-        Err(error) => {
-            tracing::warn!(
-                "cannot use the compile cache, plugins are compiled at every start: {error:#}"
-            );
-            None
-        }
-    }
-}
-
 /// Starts the thread that advances the epoch. It ends with the engine.
 fn start_epoch_thread(engine: &Engine) {
-    let engines = [engine.optimizing.weak(), engine.fast_compiling.weak()];
+    let engines = [&engine.optimizing, &engine.fast_compiling];
+    let engines = engines.map(|engine| engine.engine.weak());
     let spawned = std::thread::Builder::new()
         .name("ouli-epoch".to_owned())
         .spawn(move || {

@@ -1,10 +1,11 @@
 //! Which interfaces a plugin may import.
 
 use crate::PluginError;
+use crate::sandbox::no_network::NETWORK;
 use crate::sandbox::wasi;
 
 /// The package of the contract.
-const CONTRACT: &str = "ouli:gateway/";
+pub(super) const CONTRACT: &str = "ouli:gateway/";
 
 /// The interfaces of version 0.1 that a guest may import.
 const INTERFACES: [&str; 5] = ["traffic", "host", "keys", "secrets", "verdicts"];
@@ -16,6 +17,8 @@ pub enum Grant {
     Contract,
     /// A stub of WASI, without access to the outside world.
     Stub,
+    /// Functions that end the call: plugins have no network.
+    NoNetwork,
     /// Nothing: plugins do not get the interface.
     Refused,
 }
@@ -35,7 +38,13 @@ impl Grant {
         let is_stub = wasi::PROVIDED
             .iter()
             .any(|prefix| interface.starts_with(prefix));
-        if is_stub { Self::Stub } else { Self::Refused }
+        if is_stub {
+            Self::Stub
+        } else if interface.starts_with(NETWORK) {
+            Self::NoNetwork
+        } else {
+            Self::Refused
+        }
     }
 }
 
@@ -51,8 +60,8 @@ pub(super) fn check_imports(imports: &[String]) -> Result<(), PluginError> {
         "this gateway has version 0.1 of the contract: build the plugin against it, or update \
          the gateway"
     } else if interface.starts_with("wasi:") {
-        "build without it: componentize-py has --stub-wasi, componentize-js has --disable http; \
-         in other languages remove network code"
+        "build without it: componentize-js has --disable http; in other languages remove the code \
+         that uses it"
     } else {
         "a plugin may import ouli:gateway/* and, as stubs, the WASI 0.2 interfaces cli, clocks, \
          filesystem, io and random"
@@ -76,6 +85,7 @@ mod tests {
             ("ouli:gateway/futures@0.1.0", Grant::Refused),
             ("ouli:gateway/keys", Grant::Refused),
             ("wasi:clocks/wall-clock@0.2.6", Grant::Stub),
+            ("wasi:sockets/tcp@0.2.6", Grant::NoNetwork),
             ("wasi:http/types@0.2.6", Grant::Refused),
             ("env", Grant::Refused),
         ] {

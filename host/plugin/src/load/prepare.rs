@@ -6,7 +6,7 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use super::compile;
-use super::engine::Engine;
+use super::engine::{CodeEngine, Engine};
 use super::requirements::Requirements;
 use crate::contract::declarations::Declarations;
 use crate::run::instance::Instance;
@@ -80,7 +80,7 @@ fn start_from_snapshot(
 }
 
 fn prepare(
-    engine: &wasmtime::Engine,
+    engine: &CodeEngine,
     source: &Source,
     bytes: &[u8],
 ) -> Result<PreparedPlugin, PluginError> {

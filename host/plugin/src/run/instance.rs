@@ -120,7 +120,7 @@ impl Instance {
         let inner = template
             .instance_pre
             .instantiate(&mut store)
-            .map_err(|error| explain(&error, limit))?;
+            .map_err(|error| explain_with_output(&error, limit, store.data()))?;
         let mut load_roles = || -> wasmtime::Result<_> {
             let roles = &template.roles;
             let matcher = roles.matcher.as_ref();
@@ -244,12 +244,13 @@ impl Instance {
         call: impl FnOnce(&mut Store<State>) -> wasmtime::Result<Result<(), String>>,
     ) -> CallResult {
         set_deadline(&mut self.store, limit.0);
+        self.store.data_mut().output_tail.clear();
         let store = &mut self.store;
         // A panic in a host function fails this call only, not the other requests of the thread.
         let result = std::panic::catch_unwind(AssertUnwindSafe(|| call(store)))
             .map_err(|_| "failed: a host function panicked".to_owned())?
             .map_err(|error| CallFailure {
-                reason: explain(&error, limit),
+                reason: explain_with_output(&error, limit, self.store.data()),
                 timed_out: error.downcast_ref() == Some(&Trap::Interrupt),
             })?;
         let output = self.store.data_mut().end_call();
@@ -275,16 +276,24 @@ fn set_deadline(store: &mut Store<State>, limit: Duration) {
     store.set_epoch_deadline(1);
 }
 
-/// Says what stopped a guest, without text that the guest wrote.
+/// Says what stopped a guest, and what it wrote to its standard output and error.
+fn explain_with_output(error: &wasmtime::Error, limit: TimeLimit, state: &State) -> String {
+    let no_secrets = Secrets::default();
+    let secrets = state.call.secrets.as_deref().unwrap_or(&no_secrets);
+    let output = state
+        .output_tail
+        .explain(|text| state.log.sanitize(text, secrets));
+    format!("{}{output}", explain(error, limit))
+}
+
+/// Says what stopped a guest.
 fn explain(error: &wasmtime::Error, (limit, key): TimeLimit) -> String {
     match error.downcast_ref::<Trap>() {
         Some(Trap::Interrupt) => {
             format!("exceeded its time limit of {limit:?} and was stopped (limits.{key})")
         }
         Some(Trap::StackOverflow) => "trapped: call stack overflow".to_owned(),
-        Some(Trap::UnreachableCodeReached) => {
-            "trapped: it panicked or aborted (RUST_LOG=debug shows its output)".to_owned()
-        }
+        Some(Trap::UnreachableCodeReached) => "trapped: it panicked or aborted".to_owned(),
         Some(trap) => format!("trapped: {trap}"),
         None => format!("trapped: {}", error.root_cause()),
     }

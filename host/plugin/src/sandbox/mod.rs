@@ -3,6 +3,8 @@
 pub(crate) mod call_output;
 pub(crate) mod cpu_timer;
 pub(crate) mod log;
+pub(crate) mod no_network;
+pub(crate) mod output_tail;
 pub(crate) mod resource_limiter;
 pub(crate) mod state;
 pub(crate) mod wasi;

@@ -11,6 +11,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use super::call_output::CallOutput;
 use super::cpu_timer::CpuTimer;
 use super::log::PluginLog;
+use super::output_tail::OutputTail;
 use super::resource_limiter::InstanceLimiter;
 use super::wasi_context::{self, DeterministicClock};
 use crate::Bounds;
@@ -70,6 +71,8 @@ pub(crate) struct State {
     pub(crate) log: Arc<PluginLog>,
     pub(crate) limiter: InstanceLimiter,
     pub(crate) timer: CpuTimer,
+    /// What the guest wrote to its standard output and error during this call.
+    pub(crate) output_tail: OutputTail,
     pub(crate) table: ResourceTable,
     /// A call has read the clock or taken random bytes.
     pub(super) used_clock_or_random: bool,
@@ -99,6 +102,7 @@ impl State {
             log,
             limiter: InstanceLimiter::new(bounds),
             timer: CpuTimer::default(),
+            output_tail: OutputTail::default(),
             table,
             used_clock_or_random: false,
             bounds,

@@ -151,8 +151,10 @@ impl streams::HostOutputStream for State {
     fn write(&mut self, _: Resource<DynOutputStream>, bytes: Vec<u8>) -> StreamResult<()> {
         if self.call.is_unredacted {
             // The panic message of a redactor may quote a secret that is not registered yet.
+            self.output_tail.withhold();
             return Ok(());
         }
+        self.output_tail.push(&bytes);
         let text = String::from_utf8_lossy(&bytes);
         for line in text.lines().filter(|line| !line.trim().is_empty()) {
             self.log.line("debug", line, self.call.secrets.as_deref());

@@ -18,32 +18,40 @@ const BUILTIN: [(&str, &[u8]); 3] = [
     ("builtin:policy", ouli_plugin::builtin::POLICY),
 ];
 
-/// The plugins that should be in force, and the errors found in the list.
-pub(super) struct DesiredPlugins {
-    pub(super) candidates: Vec<Candidate>,
-    pub(super) errors: Vec<String>,
+/// A plugin that should be in force, by its name.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct DesiredPlugin {
+    pub(super) name: String,
+    /// The plugin, or why its file cannot be read.
+    pub(super) candidate: Result<Candidate, String>,
 }
 
 /// A plugin that should be in force.
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Candidate {
     pub(super) source: Source,
     /// The plugin is a file of the user; false for a built-in one.
     pub(super) from_folder: bool,
+    /// The configuration names it. One that it does not name may be no plugin at all.
+    pub(super) is_named: bool,
     pub(super) on_difference: OnDifference,
 }
 
 /// Reads the plugin folders. `instances` of each plugin are started before the first call.
-pub(super) fn desired_plugins(config: &Config, instances: usize) -> DesiredPlugins {
+pub(super) fn desired_plugins(config: &Config, instances: usize) -> Vec<DesiredPlugin> {
     let folders = &config.plugin_folders.paths;
     let mut files = source_files::plugins(folders, config.limits.plugin_file);
-    let mut errors = Vec::new();
-    let mut candidates = Vec::new();
+    let mut desired = Vec::new();
+    let mut add = |name: &str, candidate| {
+        let name = name.to_owned();
+        desired.push(DesiredPlugin { name, candidate });
+    };
     for plugin in &config.plugins {
-        match files.remove(&plugin.file) {
-            Some(Ok(bytes)) => candidates.push(configured(plugin, bytes, instances)),
-            Some(Err(error)) => errors.push(format!("{}: {error}", plugin.file)),
-            None => errors.push(missing_file(&plugin.file, folders)),
-        }
+        let name = &plugin.file;
+        let read = files
+            .remove(name)
+            .unwrap_or_else(|| Err(missing_file(folders)));
+        add(name, read.map(|bytes| configured(plugin, bytes, instances)));
     }
     let bounds = Bounds::from(&config.limits);
     let unconfigured = |name: String, bytes: Arc<[u8]>, settings: String, from_folder| Candidate {
@@ -58,14 +66,13 @@ pub(super) fn desired_plugins(config: &Config, instances: usize) -> DesiredPlugi
             bounds,
         },
         from_folder,
+        is_named: !from_folder,
         on_difference: OnDifference::Accept,
     };
     // Files without a section follow, sorted by name.
-    for (name, bytes) in files {
-        match bytes {
-            Ok(bytes) => candidates.push(unconfigured(name, bytes, "{}".to_owned(), true)),
-            Err(error) => errors.push(format!("{name}: {error}")),
-        }
+    for (name, read) in files {
+        let candidate = read.map(|bytes| unconfigured(name.clone(), bytes, "{}".to_owned(), true));
+        add(&name, candidate);
     }
     for (name, bytes) in BUILTIN {
         let settings = match name {
@@ -74,9 +81,10 @@ pub(super) fn desired_plugins(config: &Config, instances: usize) -> DesiredPlugi
             _ => &config.builtin.policy,
         };
         let settings = serde_json::Value::Object(settings.clone()).to_string();
-        candidates.push(unconfigured(name.to_owned(), bytes.into(), settings, false));
+        let candidate = unconfigured(name.to_owned(), bytes.into(), settings, false);
+        add(name, Ok(candidate));
     }
-    DesiredPlugins { candidates, errors }
+    desired
 }
 
 /// A plugin file with a `[[plugin]]` section.
@@ -93,17 +101,18 @@ fn configured(plugin: &PluginConfig, bytes: Arc<[u8]>, instances: usize) -> Cand
             bounds: Bounds::from(&plugin.limits),
         },
         from_folder: true,
+        is_named: true,
         on_difference: plugin.on_difference,
     }
 }
 
-fn missing_file(file: &str, folders: &[PathBuf]) -> String {
+fn missing_file(folders: &[PathBuf]) -> String {
     let folders: Vec<_> = folders
         .iter()
         .map(|path| path.display().to_string())
         .collect();
     format!(
-        "[[plugin]] `{file}` does not exist in {}; add the file or remove the section",
+        "the file does not exist in {}; add it or remove its [[plugin]] section",
         folders.join(" or ")
     )
 }

@@ -57,6 +57,13 @@ pub enum StartError {
         /// The reason.
         source: TlsError,
     },
+    /// There is no folder for the local CA.
+    #[error(
+        "endpoint {0}: `tls = \"self-signed\"` needs a folder for the key of the local CA, and \
+         HOME is not set; set HOME, or XDG_DATA_HOME to an absolute path, or write \
+         `tls = {{ cert = \"FILE\", key = \"FILE\" }}`"
+    )]
+    CaFolder(String),
     /// The upstream address is invalid.
     #[error("endpoint {endpoint}: invalid upstream address: {source}")]
     Upstream {

@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 
+use super::shutdown::{Deadline, Joined};
 use super::source_files::{self, FileStamp};
 use super::state::GatewayState;
 
@@ -31,10 +32,10 @@ const MIN_INTERVAL: Duration = Duration::from_millis(25);
 /// Rounds after which files that never settle are read anyway.
 const MAX_SETTLE_ROUNDS: usize = 10;
 
-/// The watcher thread. It ends when this is dropped.
+/// The watcher thread.
 pub(super) struct FileWatcher {
     wake: SyncSender<()>,
-    thread: Option<JoinHandle<()>>,
+    thread: JoinHandle<()>,
 }
 
 impl FileWatcher {
@@ -45,22 +46,16 @@ impl FileWatcher {
         let thread = std::thread::Builder::new()
             .name("ouli-watch".to_owned())
             .spawn(move || watch(&state, &events, watcher))?;
-        Ok(Self {
-            wake,
-            thread: Some(thread),
-        })
+        Ok(Self { wake, thread })
     }
 }
 
-impl Drop for FileWatcher {
-    fn drop(&mut self) {
+impl FileWatcher {
+    /// Wakes the thread, which ends if the gateway stops. It is waited for until the deadline.
+    pub(super) fn end(self, deadline: Deadline) {
         // If the queue is full, the thread wakes anyway.
         let _ = self.wake.try_send(());
-        if self
-            .thread
-            .take()
-            .is_some_and(|thread| thread.join().is_err())
-        {
+        if deadline.join(self.thread) == Joined::Panicked {
             tracing::error!("the file watcher panicked");
         }
     }
@@ -102,10 +97,12 @@ fn watch(
         let now = source_files::stamp_files(&files, &folders);
         if applied.as_ref() != Some(&now) {
             applied = Some(wait_until_settled(now, &files, &folders));
-            state.reload();
+            state.reload_configuration();
         } else if state.needs_rollback() {
-            state.reload();
+            state.reload_configuration();
         }
+        state.load_pending_plugins_in_background();
+        state.retry_listeners();
         state.reload_cassettes();
         state.close_idle_sessions();
         drop(state);

@@ -16,13 +16,14 @@ use super::listener_info::ListenerInfo;
 use super::listeners::Listeners;
 use super::options::Options;
 use super::plugin_status::{PluginStatus, Status};
+use super::reloader::Reloader;
+use super::saving::Saving;
 use super::shutdown::ShutdownTimeouts;
 use super::state::{self, GatewayState};
 use super::{environment_secrets, load, snapshot_builder};
 use crate::handler::{BodyWorkers, PageRenderer, RequestLimiter, SharedState, Snapshot};
-use crate::session::{Counters, MemoryBudget, Recorder, RecorderLimits, Sessions, Verdict};
+use crate::session::{MemoryBudget, Recorder, RecorderLimits, Sessions, Verdict};
 use ouli_cassette::Writer;
-use ouli_config::Defect;
 use ouli_net::drain::Drain;
 
 /// A running gateway. It has threads of its own; [`Gateway::stop`] ends them.
@@ -79,7 +80,8 @@ impl Gateway {
             background_reads: Arc::new(Semaphore::new(limits.background_reads)),
             drain: Drain::default(),
         });
-        let mut listeners = Listeners::new(&options, &shared, concurrency, &config)?;
+        let stopped = Arc::default();
+        let mut listeners = Listeners::new(&options, &shared, concurrency, &config, &stopped)?;
         if let Some(error) = listeners.apply(&config, &loaded.tls).into_iter().next() {
             return Err(error);
         }
@@ -89,7 +91,9 @@ impl Gateway {
             loaded: Mutex::new(loaded),
             plugin_status,
             writer: Arc::clone(&writer),
-            stopped: AtomicBool::new(false),
+            stopped,
+            plugin_loading: Mutex::default(),
+            is_loading_plugins: AtomicBool::new(false),
             options,
         });
         let watcher = state.options.watch.then(|| FileWatcher::start(&state));
@@ -106,6 +110,11 @@ impl Gateway {
         self.state.listeners.lock().infos()
     }
 
+    /// The state in one line, for a service manager.
+    pub fn summary(&self) -> String {
+        self.state.summary()
+    }
+
     /// The snapshot in force.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.state.shared.snapshot.load_full()
@@ -115,6 +124,7 @@ impl Gateway {
     /// changed.
     pub fn reload(&self) -> bool {
         let is_reloaded = self.state.reload();
+        self.state.retry_listeners();
         self.state.reload_cassettes() || is_reloaded
     }
 
@@ -128,17 +138,22 @@ impl Gateway {
         self.state.verdict()
     }
 
+    /// A handle that reloads the gateway from another thread.
+    pub fn reloader(&self) -> Reloader {
+        Reloader::new(&self.state)
+    }
+
     /// Stops the gateway: it accepts no new connection, waits `limits.shutdown_timeout` for active
-    /// requests, and writes every recording to disk.
+    /// requests, and writes every recording to disk. Within a second after the timeout it returns,
+    /// whatever is still in progress; the verdict counts what was not saved.
     pub fn stop(self) -> Verdict {
+        let shared = Arc::clone(&self.state.shared);
+        let timeouts = ShutdownTimeouts::from(&shared.snapshot.load().config.limits);
+        let deadline = timeouts.deadline();
         self.state.stopped.store(true, Ordering::Release);
-        let timeouts = ShutdownTimeouts::from(&self.state.shared.snapshot.load().config.limits);
-        let shared_drain = &self.state.shared.drain;
-        self.state.listeners.lock().begin_shutdown(shared_drain);
-        // Waits for a reload in progress, which opens no more listeners.
-        drop(self.watcher);
+        self.state.listeners.lock().begin_shutdown(&shared.drain);
         let mut listeners = self.state.listeners.lock();
-        let remaining = listeners.finish_shutdown(shared_drain, timeouts);
+        let remaining = listeners.finish_shutdown(&shared.drain, timeouts, deadline);
         drop(listeners);
         if remaining > 0 {
             let total = timeouts.total();
@@ -147,47 +162,20 @@ impl Gateway {
             );
             self.state.count_unfinished(remaining);
         }
-        // The recorder ends after the last sender is dropped and its queue is written.
-        match Arc::try_unwrap(self.state) {
-            Ok(state) => {
-                let sessions = Arc::clone(&state.shared.sessions);
-                let counters = Arc::clone(&state.shared.counters);
-                let snapshot = state.shared.snapshot.load_full();
-                drop(state);
-                join_recorder(self.recorder, &self.writer, &counters);
-                sessions.count_unwritten();
-                state::verdict(&sessions, &counters, &snapshot)
-            }
-            Err(state) => {
-                // A request that outlived the timeout still holds a sender to the recorder.
-                if let Err(error) = self.writer.flush() {
-                    count_last_recordings(&state.shared.counters, &error.to_string());
-                }
-                state.shared.sessions.count_unwritten();
-                state.verdict()
-            }
+        let saving = Saving {
+            recorder: self.recorder,
+            writer: self.writer,
+        };
+        saving.finish(&shared, deadline);
+        if let Some(watcher) = self.watcher {
+            watcher.end(deadline);
         }
+        shared.sessions.count_unwritten();
+        state::verdict(&shared.sessions, &shared.counters, &shared.snapshot.load())
     }
 }
 
 fn status_page(status: &Arc<PluginStatus>) -> PageRenderer {
     let status = Arc::clone(status);
     Box::new(move || serde_json::to_string_pretty(&status.status()).unwrap_or_default())
-}
-
-fn join_recorder(recorder: JoinHandle<()>, writer: &Writer, counters: &Counters) {
-    if recorder.join().is_err() {
-        let reason = "the recorder thread panicked; its last exchanges may be missing";
-        tracing::error!("{reason}");
-        counters.count_defects(Defect::NotWritten, reason, 1);
-    }
-    if let Err(error) = writer.close() {
-        count_last_recordings(counters, &error.to_string());
-    }
-}
-
-fn count_last_recordings(counters: &Counters, error: &str) {
-    let reason = format!("cannot write the last recordings: {error}");
-    tracing::error!("{reason}");
-    counters.count_defects(Defect::NotWritten, &reason, 1);
 }

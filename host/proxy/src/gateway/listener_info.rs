@@ -16,6 +16,8 @@ pub struct ListenerInfo {
     pub tls: bool,
     /// How requests are handled.
     pub mode: Mode,
+    /// The address in the configuration, if it could not be opened. It is tried again.
+    pub waits_for: Option<SocketAddr>,
 }
 
 impl fmt::Display for ListenerInfo {

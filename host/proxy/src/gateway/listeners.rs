@@ -4,53 +4,29 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use super::bounds::server_bounds;
 use super::concurrency_limits::ConcurrencyLimits;
 use super::error::StartError;
 use super::listener_info::ListenerInfo;
+use super::listener_retry::ListenerRetry;
+use super::listener_settings::{ListenerSettings, tls_config};
 use super::listening_sockets::ListenerSockets;
+use super::open_listener::{OpenListener, RemovedListeners};
 use super::options::Options;
-use super::shutdown::{self, ShutdownTimeouts};
+use super::shutdown::{self, Deadline, ShutdownTimeouts};
 use super::socket_activation::InheritedSockets;
 use super::tls_settings::{BuiltTls, TlsSettings};
 use super::worker::{AcceptTask, Task, Worker};
 use crate::handler::SharedState;
-use ouli_config::{ClientAuth, Config, Endpoint, Limits, Mode, Tls};
+use ouli_config::{Config, Endpoint, Limits, Tls};
 use ouli_net::drain::Drain;
-use ouli_net::server::Bounds;
-use ouli_net::tls::{self, CertificateAuthority, CertificateSource, ServerConfig};
+use ouli_net::tls::ServerConfig;
 use ouli_net::upstream::OwnListeners;
 
 /// How long a reload waits for retired accept loops.
 const RETIRE_TIMEOUT: Duration = Duration::from_secs(1);
-
-/// The settings of new connections. A change keeps the sockets and the open connections.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct ListenerSettings {
-    tls: Tls,
-    client_auth: Option<ClientAuth>,
-    certificate_cache_size: usize,
-    bounds: Bounds,
-}
-
-struct OpenListener {
-    /// The address in the configuration; with port 0 it differs from that of the sockets.
-    configured_addr: SocketAddr,
-    settings: ListenerSettings,
-    tls_files: BuiltTls,
-    tls_config: Option<Arc<ServerConfig>>,
-    mode: Mode,
-    sockets: ListenerSockets,
-    /// Ends the accept loops with these settings.
-    accept_drain: Drain,
-    /// Ends the connections.
-    connection_drain: Drain,
-}
-
-/// Sockets of removed endpoints, with the drain of their accept loops.
-type FreeSockets = BTreeMap<SocketAddr, (ListenerSockets, Drain)>;
 
 /// All listeners, by endpoint name.
 pub(super) struct Listeners {
@@ -63,9 +39,10 @@ pub(super) struct Listeners {
     inherited: InheritedSockets,
     concurrency: ConcurrencyLimits,
     own_listeners: Arc<OwnListeners>,
-    ca_folder: PathBuf,
+    ca_folder: Option<PathBuf>,
     on_listening: Arc<dyn Fn(&ListenerInfo) + Send + Sync>,
-    stopped: bool,
+    retry: ListenerRetry,
+    stopped: Arc<AtomicBool>,
 }
 
 impl Listeners {
@@ -74,6 +51,7 @@ impl Listeners {
         shared: &Arc<SharedState>,
         concurrency: ConcurrencyLimits,
         config: &Config,
+        stopped: &Arc<AtomicBool>,
     ) -> Result<Self, StartError> {
         let inherited = InheritedSockets::new(&options.inherited_sockets)?;
         inherited.check(config)?;
@@ -90,45 +68,93 @@ impl Listeners {
             own_listeners: Arc::clone(&shared.own_listeners),
             ca_folder: options.ca_folder.clone(),
             on_listening: Arc::clone(&options.on_listening),
-            stopped: false,
+            retry: ListenerRetry::default(),
+            stopped: Arc::clone(stopped),
         })
     }
 
     /// Opens, closes and updates listeners to match the configuration. Listeners that stay lose no
-    /// connection. An error does not stop the other changes.
+    /// connection. An error does not stop the other changes: the endpoint keeps the listener that
+    /// it has, and its address is tried again. Returns the errors that were not returned before.
     pub(super) fn apply(&mut self, config: &Config, tls: &TlsSettings) -> Vec<StartError> {
-        if self.stopped {
+        if self.stopped.load(Ordering::Acquire) {
             return Vec::new();
         }
         for debt in self.concurrency.update(&config.limits) {
-            self.workers[0].send(Task::SettleDebt(debt));
+            self.workers[0].send(Task::SettleDebt(debt), &self.stopped);
         }
         self.retired.retain(|drain| drain.active_guards() > 0);
         self.draining.retain(|drain| drain.active_guards() > 0);
-        let mut free = self.remove_stale(config);
-        let is_configured = |address: &SocketAddr| {
-            let mut endpoints = config.endpoints.iter();
-            endpoints.any(|one| one.listen == *address)
-        };
-        for (_, (sockets, accepting)) in free.extract_if(.., |address, _| !is_configured(address)) {
-            self.close(sockets, accepting);
+        let mut removed = RemovedListeners::take_from(&mut self.open, config);
+        for (name, open) in removed.take_overlapping(config) {
+            self.close_removed(&name, open);
         }
         let mut errors = Vec::new();
+        let mut failed = Vec::new();
         for endpoint in &config.endpoints {
             let tls_files = tls.built(&endpoint.name);
-            let result = if self.open.contains_key(&endpoint.name) {
-                self.update(endpoint, &config.limits, tls_files)
-            } else {
-                self.add(endpoint, &config.limits, tls_files, &mut free)
-            };
-            errors.extend(result.err());
+            if self.open.contains_key(&endpoint.name) {
+                errors.extend(self.update(endpoint, &config.limits, tls_files).err());
+            } else if let Err(error) = self.add(endpoint, &config.limits, tls_files, &mut removed) {
+                failed.push((endpoint, error));
+            }
         }
-        for (sockets, accepting) in free.into_values() {
-            self.close(sockets, accepting);
+        for (endpoint, _) in &failed {
+            let tls_files = tls.built(&endpoint.name);
+            if let Some((name, last_good)) = removed.take_endpoint(&endpoint.name) {
+                self.open.insert(name, last_good);
+                errors.extend(self.update(endpoint, &config.limits, tls_files).err());
+            }
+        }
+        for (name, open) in removed.into_rest() {
+            self.close_removed(&name, open);
         }
         // After the reload, every new connection has the new settings.
         self.wait_for_retired();
+        errors.extend(self.retry_later(failed));
         errors
+    }
+
+    /// True if an address that was taken should be tried again.
+    pub(super) fn is_retry_due(&self) -> bool {
+        self.retry.is_due(Instant::now())
+    }
+
+    /// The endpoints that wait for their addresses, with the reasons.
+    pub(super) fn waiting(&self) -> Vec<(String, SocketAddr, String)> {
+        let waiting = self.retry.waiting();
+        let owned = waiting.map(|(name, address, reason)| {
+            let (name, reason) = (name.to_owned(), reason.to_owned());
+            (name, address, reason)
+        });
+        owned.collect()
+    }
+
+    /// Notes the endpoints whose listeners were not opened. Returns the errors that are new.
+    fn retry_later(&mut self, failed: Vec<(&Endpoint, StartError)>) -> Vec<StartError> {
+        let waiting = failed.iter().map(|(endpoint, error)| {
+            let (name, reason) = (endpoint.name.clone(), error.to_string());
+            (name, endpoint.listen, reason)
+        });
+        let new = self.retry.replace(waiting.collect(), Instant::now());
+        let failed = failed.into_iter();
+        failed
+            .filter(|(endpoint, _)| new.contains(&endpoint.name))
+            .map(|(_, error)| error)
+            .collect()
+    }
+
+    /// Closes the listener of an endpoint that has no longer its address.
+    fn close_removed(&mut self, name: &str, open: OpenListener) {
+        self.drain_removed(name, open.connection_drain);
+        self.close(open.sockets, open.accept_drain);
+    }
+
+    fn drain_removed(&mut self, name: &str, connections: Drain) {
+        connections.begin();
+        // Of an endpoint that has moved, the older address.
+        self.own_listeners.remove(name);
+        self.draining.push(connections);
     }
 
     /// Waits until the retired accept loops have ended. The time is limited: a loop may hold an
@@ -137,6 +163,7 @@ impl Listeners {
         let start = Instant::now();
         while self.retired.iter().any(|drain| drain.active_guards() > 0)
             && start.elapsed() < RETIRE_TIMEOUT
+            && !self.stopped.load(Ordering::Acquire)
         {
             std::thread::sleep(Duration::from_millis(1));
         }
@@ -149,12 +176,15 @@ impl Listeners {
 
     pub(super) fn infos(&self) -> Vec<ListenerInfo> {
         let open = self.open.iter();
-        open.map(|(name, open)| listener_info(name, open)).collect()
+        open.map(|(name, open)| ListenerInfo {
+            waits_for: self.retry.address(name),
+            ..listener_info(name, open)
+        })
+        .collect()
     }
 
     /// Stops accepting connections.
     pub(super) fn begin_shutdown(&mut self, shared_drain: &Drain) {
-        self.stopped = true;
         for open in std::mem::take(&mut self.open).into_values() {
             self.close(open.sockets, open.accept_drain);
             open.connection_drain.begin();
@@ -163,12 +193,13 @@ impl Listeners {
         shared_drain.begin();
     }
 
-    /// Waits until all connections have ended or the timeout expires, and ends the workers. Returns
-    /// the number of tasks that were dropped.
+    /// Waits until all connections have ended or the timeout expires, and ends the workers until
+    /// the deadline. Returns the number of tasks that were dropped.
     pub(super) fn finish_shutdown(
         &mut self,
         shared_drain: &Drain,
         timeouts: ShutdownTimeouts,
+        deadline: Deadline,
     ) -> usize {
         let accepting = std::mem::take(&mut self.retired).into_iter();
         let connections = std::mem::take(&mut self.draining);
@@ -178,26 +209,9 @@ impl Listeners {
             .collect();
         let remaining = shutdown::wait_for_drains(&drains, timeouts);
         for worker in std::mem::take(&mut self.workers) {
-            worker.join();
+            worker.end(deadline);
         }
         remaining
-    }
-
-    /// Removes the listeners that the configuration no longer has, and drains their connections.
-    fn remove_stale(&mut self, config: &Config) -> FreeSockets {
-        let stays = |name: &str, open: &OpenListener| {
-            let mut endpoints = config.endpoints.iter();
-            endpoints.any(|one| one.name == name && one.listen == open.configured_addr)
-        };
-        let removed = self.open.extract_if(.., |name, open| !stays(name, open));
-        let mut free = FreeSockets::new();
-        for (name, open) in removed {
-            open.connection_drain.begin();
-            self.own_listeners.remove(&name);
-            self.draining.push(open.connection_drain);
-            free.insert(open.sockets.address(), (open.sockets, open.accept_drain));
-        }
-        free
     }
 
     /// Opens a listener. It reuses the sockets of a removed one with the same address.
@@ -206,13 +220,15 @@ impl Listeners {
         endpoint: &Endpoint,
         limits: &Limits,
         tls_files: BuiltTls,
-        free: &mut FreeSockets,
+        removed: &mut RemovedListeners,
     ) -> Result<(), StartError> {
-        let settings = listener_settings(endpoint, limits);
-        let tls_config = self.build_tls_config(endpoint, limits, &tls_files)?;
-        let reused = free.remove(&endpoint.listen);
-        let (sockets, retired) = match reused {
-            Some((sockets, accepting)) => (sockets, Some(accepting)),
+        let settings = ListenerSettings::of(endpoint, limits);
+        let tls_config = tls_config(self.ca_folder.as_deref(), endpoint, limits, &tls_files)?;
+        let (sockets, retired) = match removed.take(&endpoint.listen) {
+            Some((name, reused)) => {
+                self.drain_removed(&name, reused.connection_drain);
+                (reused.sockets, Some(reused.accept_drain))
+            }
             None => (self.open_sockets(endpoint, settings.bounds.backlog)?, None),
         };
         let drain = Drain::default();
@@ -262,7 +278,7 @@ impl Listeners {
         limits: &Limits,
         tls_files: BuiltTls,
     ) -> Result<(), StartError> {
-        let settings = listener_settings(endpoint, limits);
+        let settings = ListenerSettings::of(endpoint, limits);
         let Some(open) = self.open.get(&endpoint.name) else {
             return Ok(());
         };
@@ -273,14 +289,11 @@ impl Listeners {
             }
             return Ok(());
         }
-        let same_certificate = same_files
-            && open.settings.tls == settings.tls
-            && open.settings.client_auth == settings.client_auth
-            && open.settings.certificate_cache_size == settings.certificate_cache_size;
+        let same_certificate = same_files && open.settings.has_tls_of(&settings);
         let tls_config = if same_certificate {
             open.tls_config.clone()
         } else {
-            self.build_tls_config(endpoint, limits, &tls_files)?
+            tls_config(self.ca_folder.as_deref(), endpoint, limits, &tls_files)?
         };
         if let Err(error) = open.sockets.set_backlog(settings.bounds.backlog) {
             tracing::error!("endpoint {}: limits.backlog: {error}", endpoint.name);
@@ -322,51 +335,20 @@ impl Listeners {
                     continue;
                 }
             };
-            let accepted = worker.send(Task::Accept(Box::new(AcceptTask {
+            let task = Task::Accept(Box::new(AcceptTask {
                 socket,
                 endpoint: endpoint.into(),
                 bounds: settings.bounds.clone(),
                 tls: tls_config.clone(),
                 accepting: (accepting.clone(), accepting.guard()),
                 connection_drain: drain.clone(),
-            })));
+            }));
+            let accepted = worker.send(task, &self.stopped);
             if !accepted {
                 tracing::error!("endpoint {endpoint}: worker {number} has ended");
             }
         }
         accepting
-    }
-
-    fn build_tls_config(
-        &self,
-        endpoint: &Endpoint,
-        limits: &Limits,
-        files: &BuiltTls,
-    ) -> Result<Option<Arc<ServerConfig>>, StartError> {
-        let build = || {
-            let source = match (&endpoint.tls, &files.identity) {
-                (Tls::Off, _) => return Ok(None),
-                (_, Some(identity)) => CertificateSource::Identity(Arc::clone(identity)),
-                (_, None) => CertificateSource::LocalCa {
-                    authority: Arc::new(CertificateAuthority::open_or_create(&self.ca_folder)?),
-                    cache_size: limits.certificate_cache_size,
-                },
-            };
-            tls::server_config(&source, files.clients.clone()).map(Some)
-        };
-        build().map_err(|source| StartError::Tls {
-            endpoint: endpoint.name.clone(),
-            source,
-        })
-    }
-}
-
-fn listener_settings(endpoint: &Endpoint, limits: &Limits) -> ListenerSettings {
-    ListenerSettings {
-        tls: endpoint.tls.clone(),
-        client_auth: endpoint.client_auth.clone(),
-        certificate_cache_size: limits.certificate_cache_size,
-        bounds: server_bounds(limits),
     }
 }
 
@@ -376,5 +358,6 @@ fn listener_info(name: &str, open: &OpenListener) -> ListenerInfo {
         address: open.sockets.address(),
         tls: open.settings.tls != Tls::Off,
         mode: open.mode,
+        waits_for: None,
     }
 }

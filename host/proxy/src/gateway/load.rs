@@ -6,12 +6,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::builtin_settings;
-use super::desired_plugins::desired_plugins;
+use super::descriptor_limits;
+use super::desired_plugins::{DesiredPlugin, desired_plugins};
 use super::environment_secrets;
 use super::error::StartError;
-use super::loaded::Loaded;
+use super::loaded::{Loaded, RejectedVersion};
 use super::options::{ConfigSource, Options};
-use super::plugin_swap::{self, PluginSwap};
+use super::plugin_swap::{self, PluginSwap, Scope};
 use super::proto_descriptors::ProtoDescriptors;
 use super::tls_settings::TlsSettings;
 use crate::session::Sessions;
@@ -37,6 +38,7 @@ pub fn load_config(options: &Options) -> Result<Config, StartError> {
 pub(super) fn load(options: &Options) -> Result<Loaded, StartError> {
     let text = read_config(options)?;
     let config = parse_config(options, text.as_deref())?;
+    let config = fit_descriptors(options, config, None);
     let (loaded, errors) = load_parts(options, text, config)?;
     errors.into_iter().next().map_or(Ok(loaded), Err)
 }
@@ -77,14 +79,20 @@ fn load_parts(
         config_text,
         plugins: Vec::new(),
         rejected: BTreeMap::new(),
+        desired: Vec::new(),
+        is_pending: false,
         config_error: None,
     };
     let desired = desired_plugins(&loaded.config, options.instance_count());
-    let mut invalid = desired.errors;
+    let mut invalid = unreadable(&desired);
     let swap = PluginSwap::first(options, &loaded)?;
     let file = config_file(options, loaded.config_text.as_deref());
-    let outcome = swap.load_all(desired.candidates);
-    for (name, rejected) in outcome.rejected {
+    let outcome = swap.load_all(&desired, Scope::All);
+    let (skipped, rejected): (BTreeMap<_, _>, BTreeMap<_, _>) = outcome
+        .rejected
+        .into_iter()
+        .partition(|(_, rejected)| rejected.is_skipped);
+    for (name, rejected) in rejected {
         let settings = builtin_settings::errors(&swap, &rejected.source, |path| {
             Config::place_of(file, &options.overrides, path)
         });
@@ -94,15 +102,23 @@ fn load_parts(
         }
     }
     loaded.plugins = outcome.plugins;
+    loaded.desired = desired;
+    log_rejected(&skipped, &loaded);
+    loaded.rejected = skipped;
     if !invalid.is_empty() {
         errors.push(StartError::Plugins(invalid));
     }
     Ok((loaded, errors))
 }
 
-/// Reads everything again. Returns `None` if nothing changed, or if the change is invalid, which is
-/// logged.
-pub(super) fn reload(options: &Options, previous: &Loaded, sessions: &Sessions) -> Option<Loaded> {
+/// Reads everything again, except that plugins from files are only read and not loaded: they are
+/// pending then. Returns true with it if it differs from what is in force. `None` if the change is
+/// invalid, which is logged.
+pub(super) fn reload(
+    options: &Options,
+    previous: &Loaded,
+    sessions: &Sessions,
+) -> Option<(Loaded, bool)> {
     let mut loaded = previous.clone();
     let config_changed = reload_config(options, &mut loaded);
     let config = Arc::clone(&loaded.config);
@@ -116,40 +132,68 @@ pub(super) fn reload(options: &Options, previous: &Loaded, sessions: &Sessions) 
     };
     let rolled_back = plugin_swap::roll_back(&mut loaded);
     let desired = desired_plugins(&loaded.config, options.instance_count());
-    for error in &desired.errors {
-        tracing::error!("{error}\n  the last good version stays in force");
+    let known = unreadable(&previous.desired);
+    for error in unreadable(&desired) {
+        if !known.contains(&error) {
+            tracing::error!("{error}\n  the last good version stays in force");
+        }
     }
+    loaded.desired = desired;
+    let loaded = load_plugins(options, loaded, sessions, Scope::BuiltIn)?;
+    let is_changed = config_changed
+        || schema_changed
+        || tls_changed
+        || rolled_back
+        || !loaded.has_plugins_of(previous);
+    Some((loaded, is_changed))
+}
+
+/// Loads the desired plugins that are not in force. `None` if the engine does not start, which is
+/// logged.
+pub(super) fn load_plugins(
+    options: &Options,
+    mut loaded: Loaded,
+    sessions: &Sessions,
+    scope: Scope,
+) -> Option<Loaded> {
     let outcome = match PluginSwap::next(options, &loaded, sessions) {
-        Ok(swap) => swap.load_all(desired.candidates),
+        Ok(swap) => swap.load_all(&loaded.desired, scope),
         Err(error) => {
             tracing::error!("{error}");
             return None;
         }
     };
-    let same_plugins = outcome.plugins.len() == previous.plugins.len()
-        && outcome
-            .plugins
-            .iter()
-            .zip(&previous.plugins)
-            .all(|(new, old)| Arc::ptr_eq(&new.plugin, &old.plugin));
     loaded.plugins = outcome.plugins;
+    loaded.is_pending = outcome.is_pending;
+    let new = outcome.rejected.iter();
+    let new = new.filter(|(name, rejected)| loaded.rejected.get(*name) != Some(rejected));
+    let new = new.map(|(name, rejected)| (name.clone(), rejected.clone()));
+    log_rejected(&new.collect(), &loaded);
     loaded.rejected = outcome.rejected;
-    for (name, rejected) in &loaded.rejected {
-        if previous.rejected.get(name) != Some(rejected) {
-            let (stage, reason) = (rejected.stage, &rejected.reason);
-            tracing::error!(
-                "plugin {name} is rejected ({stage}): {reason}\n  {}",
-                fallback_note(name, &loaded)
-            );
+    Some(loaded)
+}
+
+/// The plugins whose files cannot be read, one line for each.
+fn unreadable(desired: &[DesiredPlugin]) -> Vec<String> {
+    let failed = desired.iter().filter_map(|one| {
+        let reason = one.candidate.as_ref().err()?;
+        Some(format!("{}: {reason}", one.name))
+    });
+    failed.collect()
+}
+
+fn log_rejected(rejected: &BTreeMap<String, RejectedVersion>, loaded: &Loaded) {
+    for (name, rejected) in rejected {
+        let (stage, reason) = (rejected.stage, &rejected.reason);
+        if rejected.is_skipped {
+            tracing::warn!("{name} in the plugins folder is no plugin and is skipped: {reason}");
+            continue;
         }
+        tracing::error!(
+            "plugin {name} is rejected ({stage}): {reason}\n  {}",
+            fallback_note(name, loaded)
+        );
     }
-    (config_changed
-        || schema_changed
-        || tls_changed
-        || rolled_back
-        || !same_plugins
-        || loaded.rejected != previous.rejected)
-        .then_some(loaded)
 }
 
 fn fallback_note(name: &str, loaded: &Loaded) -> &'static str {
@@ -171,6 +215,7 @@ fn reload_config(options: &Options, loaded: &mut Loaded) -> bool {
             return Ok(None);
         }
         let config = parse_config(options, text.as_deref())?;
+        let config = fit_descriptors(options, config, Some(&loaded.config));
         check_plugin_folders(&config)?;
         environment_secrets::check(&config, options)?;
         Ok(Some((text, config)))
@@ -233,6 +278,25 @@ fn command_line(options: &Options) -> CommandLine {
         ConfigSource::Default | ConfigSource::Text(_) => None,
     };
     CommandLine::new(file, &options.overrides)
+}
+
+/// Lowers the limits that need more file descriptors than the process may open, and says so if they
+/// differ from those in force.
+fn fit_descriptors(options: &Options, mut config: Config, in_force: Option<&Config>) -> Config {
+    let Some(descriptors) = options.max_descriptors else {
+        return config;
+    };
+    let lowered = descriptor_limits::fit(&mut config, options.worker_count(), descriptors);
+    let is_new = in_force.is_none_or(|in_force| in_force.limits != config.limits);
+    if is_new && !lowered.is_empty() {
+        tracing::warn!(
+            "the process may open {descriptors} files, fewer than the limits need; in force are \
+             limits.{}; more connections wait, then get 503: raise `ulimit -n` (systemd: \
+             LimitNOFILE=), or lower these limits",
+            lowered.join(", limits.")
+        );
+    }
+    config
 }
 
 fn parse_config(options: &Options, text: Option<&str>) -> Result<Config, StartError> {

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::desired_plugins::DesiredPlugin;
 use super::proto_descriptors::ProtoDescriptors;
 use super::tls_settings::TlsSettings;
 use crate::session::Comparison;
@@ -24,6 +25,10 @@ pub struct Loaded {
     pub(super) tls: TlsSettings,
     /// Rejected versions, kept so that the same failure is not logged again.
     pub(super) rejected: BTreeMap<String, RejectedVersion>,
+    /// The plugins that should be in force.
+    pub(super) desired: Vec<DesiredPlugin>,
+    /// A desired plugin is not loaded yet.
+    pub(super) is_pending: bool,
     /// Why the configuration on disk is not in force.
     pub(super) config_error: Option<String>,
 }
@@ -46,6 +51,8 @@ pub(super) struct RejectedVersion {
     /// The stage that failed: `validate`, `compile`, `link`, `probe`, `shadow` or `live`.
     pub(super) stage: &'static str,
     pub(super) reason: String,
+    /// The file is no plugin, and the configuration does not name it.
+    pub(super) is_skipped: bool,
 }
 
 impl Loaded {
@@ -58,6 +65,17 @@ impl Loaded {
     pub fn plugins(&self) -> Vec<Arc<Plugin>> {
         let slots = self.plugins.iter();
         slots.map(|slot| Arc::clone(&slot.plugin)).collect()
+    }
+
+    /// True if the same plugins are in force and rejected.
+    pub(super) fn has_plugins_of(&self, other: &Self) -> bool {
+        let in_force = |loaded: &Self| {
+            let slots = loaded.plugins.iter();
+            slots
+                .map(|slot| Arc::as_ptr(&slot.plugin))
+                .collect::<Vec<_>>()
+        };
+        in_force(self) == in_force(other) && self.rejected == other.rejected
     }
 
     /// Logs the changed settings that need a restart.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::listener_info::ListenerInfo;
 use super::socket_activation::InheritedSocket;
 use ouli_config::Override;
+use ouli_plugin::CompileOptions;
 
 /// What a gateway is started with.
 ///
@@ -18,14 +19,17 @@ pub struct Options {
     pub overrides: Vec<Override>,
     /// The folder that relative paths start from.
     pub base_dir: PathBuf,
-    /// The folder that caches compiled plugins; without one, they are compiled at each start.
-    pub compile_cache: Option<PathBuf>,
-    /// The folder of the local CA.
-    pub ca_folder: PathBuf,
+    /// Where the compiled code of plugins comes from.
+    pub compile: CompileOptions,
+    /// The folder of the local CA; without one, no endpoint can have a certificate of it.
+    pub ca_folder: Option<PathBuf>,
     /// Looks up an environment variable.
     pub environment: fn(&str) -> Option<String>,
     /// Listening sockets inherited from the parent process, as by systemd socket activation.
     pub inherited_sockets: Vec<InheritedSocket>,
+    /// How many file descriptors the process may open. Limits that need more are lowered. None if
+    /// there is no limit.
+    pub max_descriptors: Option<usize>,
     /// Number of worker threads; 0 for one per core.
     pub workers: usize,
     /// Watch the configuration file and the plugin folders, and reload on a change.
@@ -58,11 +62,12 @@ impl Options {
         Self {
             config,
             overrides: Vec::new(),
-            compile_cache: None,
-            ca_folder: base_dir.join("ca"),
+            compile: CompileOptions::default(),
+            ca_folder: Some(base_dir.join("ca")),
             base_dir,
             environment: |_| None,
             inherited_sockets: Vec::new(),
+            max_descriptors: None,
             workers: 0,
             watch: false,
             on_listening: Arc::new(|_| {}),

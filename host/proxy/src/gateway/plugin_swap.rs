@@ -6,19 +6,31 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::desired_plugins::Candidate;
+use super::desired_plugins::{Candidate, DesiredPlugin};
 use super::error::StartError;
 use super::loaded::{Loaded, PluginSlot, RejectedVersion};
 use super::options::Options;
 use crate::session::{Comparison, Corpus, Sessions};
 use ouli_codec::grpc::Schema;
 use ouli_config::{Limits, OnDifference};
-use ouli_plugin::{Plugin, Plugins, Source};
+use ouli_plugin::{Plugin, PluginError, Plugins, Source};
 
 /// The accepted plugins and the rejected versions.
 pub(super) struct SwapOutcome {
     pub(super) plugins: Vec<PluginSlot>,
     pub(super) rejected: BTreeMap<String, RejectedVersion>,
+    /// A plugin was left for later.
+    pub(super) is_pending: bool,
+}
+
+/// Which changed plugins are loaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Scope {
+    /// All.
+    All,
+    /// The built-in ones, whose settings are part of the configuration. Files may have to be
+    /// compiled, which takes up to a minute; they are left for later.
+    BuiltIn,
 }
 
 /// One reload of the plugins.
@@ -54,7 +66,7 @@ impl<'a> PluginSwap<'a> {
         loaded: &'a Loaded,
         sessions: Option<&'a Sessions>,
     ) -> Result<Self, StartError> {
-        let engine = ouli_plugin::engine::shared(options.compile_cache.as_deref());
+        let engine = ouli_plugin::engine::shared(&options.compile);
         Ok(Self {
             engine: engine.map_err(StartError::Engine)?,
             current: &loaded.plugins,
@@ -67,35 +79,41 @@ impl<'a> PluginSwap<'a> {
         })
     }
 
-    /// Loads changed plugins and keeps unchanged ones. A rejected version leaves the last good one
-    /// in force.
-    pub(super) fn load_all(&self, candidates: Vec<Candidate>) -> SwapOutcome {
-        let names: Vec<_> = candidates
-            .iter()
-            .map(|one| one.source.name.clone())
-            .collect();
+    /// Loads changed plugins and keeps unchanged ones. A version that is rejected, cannot be read
+    /// or is left for later leaves the last good one in force.
+    pub(super) fn load_all(&self, desired: &[DesiredPlugin], scope: Scope) -> SwapOutcome {
+        let names: Vec<_> = desired.iter().map(|one| one.name.clone()).collect();
         let mut outcome = SwapOutcome {
             plugins: Vec::new(),
             rejected: BTreeMap::new(),
+            is_pending: false,
         };
-        for candidate in candidates {
-            let name = candidate.source.name.clone();
-            let old = self.current.iter().find(|slot| slot.source.name == name);
+        for DesiredPlugin { name, candidate } in desired {
+            let old = self.current.iter().find(|slot| slot.source.name == *name);
+            let Ok(candidate) = candidate else {
+                outcome.plugins.extend(old.cloned());
+                continue;
+            };
             if let Some(slot) = old.filter(|slot| slot.source == candidate.source) {
                 outcome.plugins.push(slot.clone());
                 continue;
             }
-            let known = self.rejected.get(&name);
+            let known = self.rejected.get(name);
             let known = known.filter(|known| known.source == candidate.source);
             let result = match known {
                 Some(known) => Err(Box::new(known.clone())),
-                None => self.load_candidate(candidate, old, &names),
+                None if scope == Scope::BuiltIn && candidate.from_folder => {
+                    outcome.is_pending = true;
+                    outcome.plugins.extend(old.cloned());
+                    continue;
+                }
+                None => self.load_candidate(candidate.clone(), old, &names),
             };
             match result {
                 Ok(slot) => outcome.plugins.push(slot),
                 Err(rejected) => {
                     outcome.plugins.extend(old.cloned());
-                    outcome.rejected.insert(name, *rejected);
+                    outcome.rejected.insert(name.clone(), *rejected);
                 }
             }
         }
@@ -136,6 +154,7 @@ impl<'a> PluginSwap<'a> {
         let Candidate {
             source,
             from_folder,
+            is_named,
             on_difference,
         } = candidate;
         let rejected = |source, stage, reason| {
@@ -143,13 +162,18 @@ impl<'a> PluginSwap<'a> {
                 source,
                 stage,
                 reason,
+                is_skipped: false,
             })
         };
         let plugin = match Plugin::load(self.engine, &source) {
             Ok(plugin) => Arc::new(plugin),
             Err(error) => {
                 let reason = settings_error(&source.name, from_folder, error.to_string());
-                return Err(rejected(source, error.stage(), reason));
+                let is_unrelated = matches!(error, PluginError::Unrelated(_));
+                return Err(Box::new(RejectedVersion {
+                    is_skipped: is_unrelated && !is_named,
+                    ..*rejected(source, error.stage(), reason)
+                }));
             }
         };
         // The rules of files are compiled together, later; an error of these is one of settings.
@@ -235,6 +259,7 @@ pub(super) fn roll_back(loaded: &mut Loaded) -> bool {
             source: failed.source,
             stage: "live",
             reason: format!("rolled back: {reason}"),
+            is_skipped: false,
         };
         loaded.rejected.insert(slot.source.name.clone(), rejected);
         changed = true;

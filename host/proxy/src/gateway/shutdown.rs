@@ -1,10 +1,68 @@
 //! Graceful shutdown: active requests have the shutdown timeout to finish; long-lived streams are
 //! closed shortly before it expires.
 
-use std::time::Duration;
+use std::sync::mpsc::sync_channel;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use ouli_config::Limits;
 use ouli_net::drain::Drain;
+
+/// The time after `limits.shutdown_timeout` in which recordings are saved at least.
+const SAVE_TIME: Duration = Duration::from_millis(900);
+
+/// How often a thread is looked at that ends.
+const POLL_INTERVAL: Duration = Duration::from_millis(1);
+
+/// The end of a shutdown, whatever is left.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Deadline(Instant);
+
+/// How a thread ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Joined {
+    /// It returned.
+    Ended,
+    /// It panicked.
+    Panicked,
+    /// It still runs, and ends with the process.
+    Abandoned,
+}
+
+impl Deadline {
+    /// The time that is left.
+    pub(super) fn remaining(self) -> Duration {
+        self.0.saturating_duration_since(Instant::now())
+    }
+
+    /// Waits until a thread ends.
+    pub(super) fn join(self, thread: JoinHandle<()>) -> Joined {
+        while !thread.is_finished() {
+            if self.remaining().is_zero() {
+                return Joined::Abandoned;
+            }
+            std::thread::sleep(POLL_INTERVAL.min(self.remaining()));
+        }
+        match thread.join() {
+            Ok(()) => Joined::Ended,
+            Err(_) => Joined::Panicked,
+        }
+    }
+
+    /// Runs work that may not end. None if it does not end in time.
+    pub(super) fn run<T: Send + 'static>(
+        self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Option<T> {
+        let (sender, receiver) = sync_channel(1);
+        let spawned = std::thread::Builder::new().spawn(move || sender.send(work()));
+        if let Err(error) = spawned {
+            tracing::error!("cannot start a thread for the shutdown: {error}");
+            return None;
+        }
+        receiver.recv_timeout(self.remaining()).ok()
+    }
+}
 
 /// The time limits of a shutdown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +85,11 @@ impl ShutdownTimeouts {
     /// The time limit of the whole shutdown.
     pub(super) fn total(self) -> Duration {
         self.total
+    }
+
+    /// The end of a shutdown that begins now.
+    pub(super) fn deadline(self) -> Deadline {
+        Deadline(Instant::now() + self.total + SAVE_TIME)
     }
 }
 

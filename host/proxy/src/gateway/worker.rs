@@ -4,6 +4,7 @@
 use std::io;
 use std::net::TcpListener;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use tokio::runtime::Builder;
 use tokio::sync::mpsc;
 
 use super::resizable_semaphore::PermitDebt;
+use super::shutdown::{Deadline, Joined};
 use crate::handler::{RequestHandler, SharedState};
 use ouli_net::drain::{Drain, DrainGuard};
 use ouli_net::server::{self, ListenerConfig, SharedConnectionLimiter};
@@ -36,6 +38,10 @@ pub(super) struct AcceptTask {
     pub(super) connection_drain: Drain,
 }
 
+/// Threads of one worker that read files and work on large bodies. More of them would only compete
+/// for the disk and the processors; further work waits.
+const MAX_BLOCKING_THREADS: usize = 64;
+
 /// A worker thread.
 pub(super) struct Worker {
     tasks: mpsc::Sender<Task>,
@@ -51,7 +57,10 @@ impl Worker {
         // Room for a task of every endpoint.
         let capacity = shared.snapshot.load().config.limits.endpoints;
         let (tasks, queue) = mpsc::channel(capacity);
-        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let runtime = Builder::new_current_thread()
+            .enable_all()
+            .max_blocking_threads(MAX_BLOCKING_THREADS)
+            .build()?;
         let (started, wait_started) = std::sync::mpsc::sync_channel(1);
         let thread = std::thread::Builder::new()
             .name(format!("ouli-worker-{number}"))
@@ -60,8 +69,7 @@ impl Worker {
                 // The receiver waits below.
                 let _ = started.send(());
                 runtime.block_on(work(queue, shared, number, connections));
-                // Drops the remaining tasks. A blocking call, such as a DNS lookup, is not waited
-                // for.
+                // Drops the remaining tasks. A blocking call, such as a read, is not waited for.
                 runtime.shutdown_background();
             })?;
         if wait_started.recv().is_err() {
@@ -70,10 +78,11 @@ impl Worker {
         Ok(Self { tasks, thread })
     }
 
-    /// Queues a task; waits while the queue is full. Returns false if the worker has ended.
-    pub(super) fn send(&self, task: Task) -> bool {
+    /// Queues a task; waits while the queue is full. Returns false if the worker has ended or the
+    /// gateway stops.
+    pub(super) fn send(&self, task: Task, stopped: &AtomicBool) -> bool {
         let mut task = task;
-        loop {
+        while !stopped.load(Ordering::Acquire) {
             match self.tasks.try_send(task) {
                 Ok(()) => return true,
                 Err(mpsc::error::TrySendError::Closed(_)) => return false,
@@ -82,13 +91,17 @@ impl Worker {
             }
             std::thread::sleep(Duration::from_millis(1));
         }
+        false
     }
 
-    /// Ends the thread; its remaining tasks are dropped.
-    pub(super) fn join(self) {
+    /// Ends the thread; its remaining tasks are dropped. A thread that does not end in time is left
+    /// to the end of the process.
+    pub(super) fn end(self, deadline: Deadline) {
         drop(self.tasks);
-        if self.thread.join().is_err() {
-            tracing::error!("a worker thread panicked");
+        match deadline.join(self.thread) {
+            Joined::Ended => {}
+            Joined::Panicked => tracing::error!("a worker thread panicked"),
+            Joined::Abandoned => tracing::error!("a worker thread is busy and was abandoned"),
         }
     }
 }

@@ -16,6 +16,10 @@ use ouli_net::upstream::OwnListeners;
 /// The state of the plugins: live, rejected and draining.
 pub const PLUGIN_STATUS_PATH: &str = "/__ouli/plugins";
 
+/// Why a client elsewhere may not see the pages, whatever host it names.
+const OTHER_MACHINE: &str = "it comes from another machine; send it from that of the gateway, in a \
+                             container with `docker exec` or `kubectl exec`";
+
 /// The icon that a browser asks for with every page.
 const ICON_PATH: &str = "/favicon.ico";
 
@@ -48,11 +52,12 @@ pub(super) fn health_response<B>(
 /// The page that a request asks for. None if the request is for the upstream.
 ///
 /// # Errors
-/// If the request may come from a web page, across origins or by DNS rebinding: its host must be
-/// this machine or the listener, and its origin must be the same.
+/// If `peer` is another machine, or if the request may come from a web page, across origins or by
+/// DNS rebinding: its host must be this machine or the listener, and its origin must be the same.
 pub(super) async fn admin_response<B>(
     shared: &SharedState,
     request: &Request<B>,
+    peer: IpAddr,
 ) -> Result<Option<Response<OutgoingBody>>, ExchangeError> {
     let path = request.uri().path();
     if path == ICON_PATH && is_from_own_page(request.headers()) {
@@ -62,7 +67,7 @@ pub(super) async fn admin_response<B>(
     if path != PLUGIN_STATUS_PATH && session_page.is_none() {
         return Ok(None);
     }
-    if let Some(reason) = rejection_reason(request, &shared.own_listeners) {
+    if let Some(reason) = rejection_reason(request, &shared.own_listeners, peer) {
         return Err(ExchangeError::AdminForbidden(reason));
     }
     let is_mark = matches!(session_page, Some(SessionPage::Mark(_)));
@@ -107,7 +112,14 @@ fn json_response(body: String) -> Response<OutgoingBody> {
 }
 
 /// Why a request may not see the gateway's own pages; none if it may.
-fn rejection_reason<B>(request: &Request<B>, own_listeners: &OwnListeners) -> Option<&'static str> {
+fn rejection_reason<B>(
+    request: &Request<B>,
+    own_listeners: &OwnListeners,
+    peer: IpAddr,
+) -> Option<&'static str> {
+    if !OwnListeners::is_own_machine(peer) {
+        return Some(OTHER_MACHINE);
+    }
     let headers = request.headers();
     let Some(host) = request_authority(request).filter(|host| is_own_address(host, own_listeners))
     else {
@@ -167,6 +179,10 @@ mod tests {
     use super::*;
 
     fn rejected(host: &str, headers: &[(&str, &str)]) -> Option<&'static str> {
+        rejected_from("127.0.0.1", host, headers)
+    }
+
+    fn rejected_from(peer: &str, host: &str, headers: &[(&str, &str)]) -> Option<&'static str> {
         let own_listeners = OwnListeners::default();
         own_listeners.add("every", "0.0.0.0:8080".parse().unwrap());
         own_listeners.add("one", "192.0.2.1:8081".parse().unwrap());
@@ -174,7 +190,25 @@ mod tests {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        rejection_reason(&request.body(()).unwrap(), &own_listeners)
+        let request = request.body(()).unwrap();
+        rejection_reason(&request, &own_listeners, peer.parse().unwrap())
+    }
+
+    #[test]
+    fn another_machine_is_rejected_whatever_host_it_names() {
+        for (peer, expected) in [
+            ("127.0.0.1", true),
+            ("::1", true),
+            ("::ffff:127.0.0.2", true),
+            ("192.0.2.7", false),
+            ("::ffff:192.0.2.7", false),
+            ("2001:db8::7", false),
+        ] {
+            for host in ["127.0.0.1:8080", "localhost", "192.0.2.1:8081"] {
+                let found = rejected_from(peer, host, &[]);
+                assert_eq!(found.is_none(), expected, "{host} from {peer}");
+            }
+        }
     }
 
     #[test]

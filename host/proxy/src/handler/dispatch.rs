@@ -172,7 +172,9 @@ impl RequestHandler {
     ) -> Result<Response<OutgoingBody>, ExchangeError> {
         let is_websocket = tunnel::is_websocket(&request);
         validate(&request, is_websocket).inspect_err(|error| self.count_error(error))?;
-        if let Some(page) = admin_pages::admin_response(&self.shared, &request).await? {
+        if let Some(page) =
+            admin_pages::admin_response(&self.shared, &request, guard.peer()).await?
+        {
             trace.set_outcome(AccessOutcome::Admin);
             return Ok(own_response::for_method(page, request.method()));
         }

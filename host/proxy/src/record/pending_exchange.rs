@@ -178,9 +178,7 @@ impl PendingExchange {
         response: CapturedBody,
         ending: Ending,
     ) -> Option<Delivery> {
-        if let Some(key) = self.key {
-            self.session.begin_writing(key);
-        }
+        let pending_key = self.key.map(|key| self.session.begin_writing(key));
         // The messages of a conversation have an ending instead.
         let is_conversation = matches!(
             self.stream,
@@ -224,8 +222,8 @@ impl PendingExchange {
             },
             plugins: self.plugins,
             guard: self.guard,
-            append: self.key.is_some(),
-            pending_key: self.key,
+            append: pending_key.is_some(),
+            pending_key,
             reservations,
         };
         enqueue(

@@ -71,9 +71,6 @@ impl Delivery {
 /// Counts an exchange that is not recorded.
 pub(crate) fn abandon(job: &RecordJob, outcome: Outcome) {
     job.session.counters().count(outcome);
-    if let Some(key) = job.pending_key {
-        job.session.end_writing(key);
-    }
 }
 
 /// The outcome of an exchange that does not fit in the queue.

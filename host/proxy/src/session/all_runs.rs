@@ -22,7 +22,7 @@ pub(super) struct AllRuns {
     /// The sum of the counters.
     pub(super) total: Arc<Counters>,
     pub(super) lineage: Mutex<Lineage>,
-    pub(super) writes: PendingWrites,
+    pub(super) writes: Arc<PendingWrites>,
     pub(super) unwritten: Arc<UnwrittenCount>,
     pub(super) log_throttle: LogThrottle,
     /// The run that started a new cassette last; 0 if there is none.
@@ -51,7 +51,7 @@ impl AllRuns {
             secrets: Arc::new(secrets),
             total,
             lineage: Mutex::default(),
-            writes: PendingWrites::default(),
+            writes: Arc::default(),
             unwritten: Arc::default(),
             log_throttle: LogThrottle::default(),
             rotated_by: Mutex::default(),

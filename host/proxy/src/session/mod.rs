@@ -68,7 +68,7 @@ pub use indexes::Indexes;
 pub use memory_budget::{MemoryBudget, MemoryReservation, MemoryWait};
 pub(crate) use miss_comparison::{ComparisonBudget, body_digest};
 pub use outcome::Outcome;
-pub use pending_writes::UnwrittenExchange;
+pub use pending_writes::{PendingKey, UnwrittenExchange};
 pub use record_job::RecordJob;
 pub use recorder::{QueuePermit, Recorder};
 pub use recorder_handle::RecorderHandle;

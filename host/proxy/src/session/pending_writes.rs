@@ -17,12 +17,17 @@ pub(super) struct PendingWrites {
 
 impl PendingWrites {
     /// The exchange with this key is being written.
-    pub(super) fn begin(&self, key: u128, run: u64) {
+    pub(super) fn begin(self: &Arc<Self>, key: u128, run: u64) -> PendingKey {
         self.runs.lock().entry(key).or_default().push(run);
+        PendingKey(Arc::new(KeyGuard {
+            writes: Arc::clone(self),
+            key,
+            run,
+        }))
     }
 
     /// The exchange was written, or will not be.
-    pub(super) fn end(&self, key: u128, run: u64) {
+    fn end(&self, key: u128, run: u64) {
         let mut runs = self.runs.lock();
         if let Some(of_key) = runs.get_mut(&key) {
             if let Some(found) = of_key.iter().position(|it| *it == run) {
@@ -46,6 +51,24 @@ impl PendingWrites {
             }
             finished.await;
         }
+    }
+}
+
+/// The key of an exchange that is complete but not yet written. Requests with this key wait until
+/// the last clone is dropped, also by a panic.
+#[derive(Clone, Debug)]
+pub struct PendingKey(#[expect(dead_code, reason = "dropped with the last clone")] Arc<KeyGuard>);
+
+#[derive(Debug)]
+struct KeyGuard {
+    writes: Arc<PendingWrites>,
+    key: u128,
+    run: u64,
+}
+
+impl Drop for KeyGuard {
+    fn drop(&mut self) {
+        self.writes.end(self.key, self.run);
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::captured_exchange::CapturedExchange;
 use super::memory_budget::MemoryReservation;
-use super::pending_writes::UnwrittenExchange;
+use super::pending_writes::{PendingKey, UnwrittenExchange};
 use super::recorder_handle::RecorderHandle;
 use ouli_plugin::Plugins;
 use ouli_redaction::Guard;
@@ -23,7 +23,7 @@ pub struct RecordJob {
     /// if a new cassette is started.
     pub append: bool,
     /// The key under which requests wait for this exchange.
-    pub pending_key: Option<u128>,
+    pub pending_key: Option<PendingKey>,
     /// Until it is dropped, the verdict on the run is not final.
     pub unwritten: UnwrittenExchange,
     /// The memory of its bodies.

@@ -17,24 +17,35 @@ use ouli_message::error_chain::error_chain;
 /// The sender of the queue. Clones feed the same thread.
 #[derive(Clone)]
 pub struct Recorder {
-    queue: mpsc::Sender<Box<RecordJob>>,
+    queue: mpsc::Sender<Job>,
     writer: Arc<Writer>,
 }
 
+/// What the thread does next.
+enum Job {
+    Record(Box<RecordJob>),
+    /// Take no more exchanges. Those that are queued are recorded, then the thread ends.
+    End,
+}
+
 impl Recorder {
-    /// Starts the thread. It writes everything and ends once all recorders are dropped.
+    /// Starts the thread. It writes everything and ends after [`Self::end`], or once all recorders
+    /// are dropped.
     pub fn start(
         writer: Arc<Writer>,
         limits: RecorderLimits,
     ) -> std::io::Result<(Self, std::thread::JoinHandle<()>)> {
-        let (queue, mut jobs) = mpsc::channel::<Box<RecordJob>>(limits.queue);
+        let (queue, mut jobs) = mpsc::channel::<Job>(limits.queue);
         let thread_writer = Arc::clone(&writer);
         let thread = std::thread::Builder::new()
             .name("ouli-recorder".to_owned())
             .spawn(move || {
                 let worker = RecorderWorker::new(&thread_writer, limits);
                 while let Some(job) = jobs.blocking_recv() {
-                    worker.record(*job);
+                    match job {
+                        Job::Record(job) => worker.record(*job),
+                        Job::End => jobs.close(),
+                    }
                 }
                 if let Err(error) = thread_writer.flush() {
                     tracing::error!("cannot write the last recordings: {}", error_chain(&error));
@@ -45,9 +56,20 @@ impl Recorder {
 
     /// Queues an exchange without waiting; returns it if the queue is full.
     pub fn try_submit(&self, job: Box<RecordJob>) -> Result<(), Box<RecordJob>> {
-        self.queue.try_send(job).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(job) | mpsc::error::TrySendError::Closed(job) => job,
-        })
+        match self.queue.try_reserve() {
+            Ok(permit) => {
+                permit.send(Job::Record(job));
+                Ok(())
+            }
+            Err(_) => Err(job),
+        }
+    }
+
+    /// Tells the thread to end after the exchanges that are queued. Returns false if the queue is
+    /// full: then it has to be told again.
+    pub(crate) fn end(&self) -> bool {
+        let sent = self.queue.try_send(Job::End);
+        !matches!(sent, Err(mpsc::error::TrySendError::Full(_)))
     }
 
     /// Marks the cassette that a run recorded as complete, once its exchanges are on the disk. Does
@@ -75,11 +97,81 @@ impl Recorder {
 }
 
 /// Room for one exchange in the queue.
-pub struct QueuePermit(mpsc::OwnedPermit<Box<RecordJob>>);
+pub struct QueuePermit(mpsc::OwnedPermit<Job>);
 
 impl QueuePermit {
     /// Queues an exchange.
     pub fn submit(self, job: Box<RecordJob>) {
-        self.0.send(job);
+        self.0.send(Job::Record(job));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZero;
+
+    use super::super::Sessions;
+    use super::super::captured_exchange::CapturedExchange;
+    use super::super::recorder_handle::RecorderHandle;
+    use super::super::test_exchange::{PANIC, exchange};
+    use super::*;
+    use ouli_cassette::{CassetteDir, SyncPolicy, WriterOptions};
+    use ouli_codec::grpc::Schema;
+    use ouli_config::{Defect, Limits};
+    use ouli_plugin::Plugins;
+    use ouli_redaction::Guard;
+
+    fn job(session: &Arc<Session>, target: &str, key: u128) -> Box<RecordJob> {
+        let mut exchange = exchange();
+        exchange.request.target = target.to_owned();
+        Box::new(RecordJob {
+            session: RecorderHandle::new(Arc::clone(session)),
+            captured: CapturedExchange {
+                endpoint: exchange.endpoint,
+                request: exchange.request,
+                response: exchange.response,
+                stream: None,
+                failure: None,
+            },
+            plugins: Arc::new(Plugins::new(Vec::new(), &[], Schema::default()).unwrap()),
+            guard: Arc::new(Guard::new(&[])),
+            append: true,
+            pending_key: Some(session.begin_writing(key)),
+            unwritten: session.unwritten_exchange(),
+            reservations: Vec::new(),
+        })
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_counted_and_the_next_exchange_is_recorded() {
+        let home = tempfile::tempdir().unwrap();
+        let folder = CassetteDir::open(home.path(), 1 << 20).unwrap();
+        let options = WriterOptions {
+            queue: NonZero::new(4).unwrap(),
+            max_batch: NonZero::new(4).unwrap(),
+            max_batch_bytes: 1 << 20,
+            max_open: NonZero::new(4).unwrap(),
+            inline_limit: 1 << 20,
+            sync: SyncPolicy::Close,
+        };
+        let writer = Writer::start(folder.clone(), options, Box::new(|_, _, _| {})).unwrap();
+        let limits = Limits::default();
+        let sessions = Sessions::new(Arc::new(folder), &limits, Vec::new());
+        let session = sessions.get_or_create("x").unwrap();
+        let (recorder, thread) =
+            Recorder::start(Arc::new(writer), RecorderLimits::from(&limits)).unwrap();
+        for (target, key) in [(PANIC, 1), ("/", 2)] {
+            assert!(recorder.try_submit(job(&session, target, key)).is_ok());
+        }
+        session.wait_for_writes().await;
+        assert_eq!(session.counters().recorded(), 1);
+        let reasons = session.counters().reasons();
+        let reason = format!("{:?}", reasons.defects.get(&Defect::NotWritten));
+        assert!(reason.contains("the gateway itself failed"), "{reason}");
+        // Nobody waits for the key of the exchange that failed.
+        let all_writes = session.all_runs.writes.wait_for_earlier(1, u64::MAX);
+        all_writes.await;
+        drop(recorder);
+        thread.join().unwrap();
     }
 }

@@ -1,6 +1,7 @@
 //! Records one exchange: decode, redact, apply policies, check, write.
 
 use std::cmp::Ordering;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 
@@ -10,14 +11,16 @@ use super::captured_exchange::CapturedExchange;
 use super::entry::Entry;
 use super::memory_budget::MemoryReservation;
 use super::outcome::Outcome;
-use super::pending_writes::UnwrittenExchange;
+use super::pending_writes::{PendingKey, UnwrittenExchange};
 use super::record_check::GuardCheck;
 use super::record_job::RecordJob;
 use super::recorder_handle::RecorderHandle;
 use super::recorder_limits::RecorderLimits;
 use super::session_state::Session;
 use super::stale_digests::OriginalBodies;
-use super::unwritten_bytes::UnwrittenBytes;
+#[cfg(test)]
+use super::test_exchange;
+use super::unwritten_bytes::{AcquiredBytes, UnwrittenBytes};
 use super::{exchange_builder, outcome_log, record_check, truncated_body, truncated_request};
 use ouli_cassette::{
     Ack, CheckRejection, Completion, WriteError, WriteRequest, Writer, body_digest,
@@ -44,19 +47,20 @@ impl<'a> RecorderWorker<'a> {
         }
     }
 
-    /// Records an exchange, and reports the outcome.
+    /// Records an exchange, and reports the outcome. A panic is the failure of this exchange alone.
     pub(super) fn record(&self, job: RecordJob) {
         let session = job.session.clone();
-        let pending_key = job.pending_key;
         // Held until the outcome is counted.
-        let _unwritten = job.unwritten.clone();
-        if let Err(outcome) = self.try_record(job) {
+        let _held = (job.unwritten.clone(), job.pending_key.clone());
+        let recorded = catch_unwind(AssertUnwindSafe(|| self.try_record(job)));
+        if let Err(outcome) = recorded.unwrap_or_else(|_| Err(panicked())) {
             outcome_log::report(&session, outcome);
-            end_pending(&session, pending_key);
         }
     }
 
     fn try_record(&self, job: RecordJob) -> Result<(), Outcome> {
+        #[cfg(test)]
+        assert_ne!(job.captured.request.target, test_exchange::PANIC);
         let session = job.session;
         if session.all_runs.lost_secrets {
             return Err(record_check::refused(GuardRejection::forgotten_session()));
@@ -78,16 +82,16 @@ impl<'a> RecorderWorker<'a> {
             rotate_once(&session, self.writer)?;
         }
         let size = inline_size(&exchange);
-        self.unwritten.acquire(size, self.limits.unwritten_bytes);
+        let unwritten_bytes = self.unwritten.acquire(size, self.limits.unwritten_bytes);
         let replayable = job.append.then(|| exchange.clone());
         let completion = self.completion(PendingWrite {
             session: session.clone(),
             replayable,
             failed: exchange.failure.is_some(),
-            pending_key: job.pending_key,
+            _pending_key: job.pending_key,
             _unwritten: job.unwritten,
-            reservation: resize_reservation(job.reservations, size),
-            size,
+            _reservation: resize_reservation(job.reservations, size),
+            _unwritten_bytes: unwritten_bytes,
         });
         self.writer.submit(WriteRequest {
             session: session.name().to_string(),
@@ -138,11 +142,12 @@ impl<'a> RecorderWorker<'a> {
 
     fn completion(&self, write: PendingWrite) -> Completion<Ack> {
         let inline_body = self.limits.inline_body;
-        let unwritten = Arc::clone(&self.unwritten);
         Completion::new(move |result| {
-            let size = write.size;
-            write.finish(result, inline_body);
-            unwritten.release(size);
+            let session = write.session.clone();
+            let finished = catch_unwind(AssertUnwindSafe(|| write.finish(result, inline_body)));
+            if finished.is_err() {
+                outcome_log::report(&session, panicked());
+            }
         })
     }
 }
@@ -170,11 +175,11 @@ struct PendingWrite {
     /// A copy of the exchange, if it can be replayed once it is written.
     replayable: Option<Exchange>,
     failed: bool,
-    pending_key: Option<u128>,
-    /// Dropped after the outcome was counted.
+    // Dropped after the outcome was counted.
+    _pending_key: Option<PendingKey>,
     _unwritten: UnwrittenExchange,
-    reservation: Option<MemoryReservation>,
-    size: usize,
+    _reservation: Option<MemoryReservation>,
+    _unwritten_bytes: AcquiredBytes,
 }
 
 impl PendingWrite {
@@ -199,9 +204,14 @@ impl PendingWrite {
             Err(error) => Outcome::Failed(Defect::NotWritten, error_chain(&error)),
         };
         outcome_log::report(session, outcome);
-        end_pending(session, self.pending_key);
-        drop(self.reservation);
     }
+}
+
+/// The outcome of an exchange at which the gateway panicked. The message of the panic is in the
+/// log; it may have a part of a secret.
+fn panicked() -> Outcome {
+    let reason = "the gateway itself failed at it; the log has the place";
+    Outcome::Failed(Defect::NotWritten, reason.to_owned())
 }
 
 /// Accounts for the decoded exchange in the first reservation, and frees the others.
@@ -232,12 +242,6 @@ fn with_stored_bodies(mut exchange: Exchange, inline_body: usize) -> Exchange {
         }
     }
     exchange
-}
-
-fn end_pending(session: &Session, pending_key: Option<u128>) {
-    if let Some(key) = pending_key {
-        session.end_writing(key);
-    }
 }
 
 /// Starts a new cassette before the first exchange of a run is written. If that fails, the next

@@ -14,7 +14,7 @@ use super::counters::Counters;
 use super::entry::Entry;
 use super::forgotten_session::ForgottenSession;
 use super::log_throttle::LogThrottle;
-use super::pending_writes::{UnwrittenCount, UnwrittenExchange};
+use super::pending_writes::{PendingKey, UnwrittenCount, UnwrittenExchange};
 use super::run_entries::RunEntries;
 use ouli_redaction::Secrets;
 
@@ -255,14 +255,10 @@ impl Session {
         self.run.unwritten.wait_for_none().await;
     }
 
-    /// The exchange with this key is being written to the cassette.
-    pub fn begin_writing(&self, key: u128) {
-        self.all_runs.writes.begin(key, self.run());
-    }
-
-    /// The exchange was written, or will not be.
-    pub fn end_writing(&self, key: u128) {
-        self.all_runs.writes.end(key, self.run());
+    /// The exchange with this key is being written to the cassette, until the returned value is
+    /// dropped.
+    pub fn begin_writing(&self, key: u128) -> PendingKey {
+        self.all_runs.writes.begin(key, self.run())
     }
 
     /// Waits while an earlier run's exchange with this key is being written, so that a client that

@@ -4,6 +4,9 @@ use http::{Method, StatusCode};
 
 use ouli_message::{CodedBody, Content, Exchange, Fields, Request, Response};
 
+/// The recorder panics at a request with this target.
+pub(crate) const PANIC: &str = "/panic";
+
 /// A plain `GET /` with an empty response.
 pub(crate) fn exchange() -> Exchange {
     Exchange {

@@ -1,5 +1,7 @@
 //! Bounds the memory of exchanges that the writer has not written yet.
 
+use std::sync::Arc;
+
 use parking_lot::{Condvar, Mutex};
 
 /// The size of exchanges that were passed to the writer and are not written yet. They are decoded,
@@ -11,18 +13,30 @@ pub(super) struct UnwrittenBytes {
 }
 
 impl UnwrittenBytes {
-    /// Adds bytes, and blocks until they fit. An exchange over the limit is admitted when there is
-    /// no other.
-    pub(super) fn acquire(&self, bytes: usize, limit: usize) {
+    /// Adds bytes until the result is dropped, and blocks until they fit. An exchange over the
+    /// limit is admitted when there is no other.
+    pub(super) fn acquire(self: &Arc<Self>, bytes: usize, limit: usize) -> AcquiredBytes {
         let mut total = self.bytes.lock();
         self.released
             .wait_while(&mut total, |total| *total > 0 && *total + bytes > limit);
         *total += bytes;
+        AcquiredBytes {
+            unwritten: Arc::clone(self),
+            bytes,
+        }
     }
+}
 
-    pub(super) fn release(&self, bytes: usize) {
-        *self.bytes.lock() -= bytes;
-        self.released.notify_one();
+/// The size of an exchange that is not written yet.
+pub(super) struct AcquiredBytes {
+    unwritten: Arc<UnwrittenBytes>,
+    bytes: usize,
+}
+
+impl Drop for AcquiredBytes {
+    fn drop(&mut self) {
+        *self.unwritten.bytes.lock() -= self.bytes;
+        self.unwritten.released.notify_one();
     }
 }
 
@@ -35,20 +49,17 @@ mod tests {
 
     #[test]
     fn blocks_above_the_limit_except_for_a_single_oversized_exchange() {
-        let unwritten = UnwrittenBytes::default();
-        unwritten.acquire(50, 10);
+        let unwritten = Arc::new(UnwrittenBytes::default());
+        let large = unwritten.acquire(50, 10);
         let (sender, acquired) = sync_channel(1);
-        std::thread::scope(|scope| {
-            scope.spawn(|| {
-                unwritten.acquire(1, 10);
-                sender.send(()).unwrap();
-            });
+        let _small = std::thread::scope(|scope| {
+            scope.spawn(|| sender.send(unwritten.acquire(1, 10)).unwrap());
             let early = acquired.recv_timeout(Duration::from_millis(50));
             assert!(early.is_err());
-            unwritten.release(50);
-            acquired.recv().unwrap();
+            drop(large);
+            acquired.recv().unwrap()
         });
-        unwritten.acquire(9, 10);
+        let _more = unwritten.acquire(9, 10);
         assert_eq!(*unwritten.bytes.lock(), 10);
     }
 }

@@ -9,8 +9,10 @@ use std::task::{Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
+use hyper::body::Incoming;
 use hyper::server::conn::http2::Builder;
 use hyper::service::service_fn;
+use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
@@ -21,7 +23,7 @@ use crate::drain::Drain;
 use crate::http::forwarding;
 use crate::server::activity::Activity;
 use crate::server::bounds::Bounds;
-use crate::server::context::ConnectionContext;
+use crate::server::context::{ConnectionContext, ListenerContext};
 use crate::server::dispatch;
 use crate::server::frames::FrameInspector;
 use crate::server::inspected_io::{InspectedIo, Inspector};
@@ -70,22 +72,16 @@ where
     let context = (Arc::clone(listener), Arc::clone(activity));
     let response_count = AtomicU64::new(0);
     let service = service_fn(move |request| {
-        let (listener, activity) = context.clone();
         let response_id = response_count.fetch_add(1, Ordering::Relaxed);
-        let admitted = dispatch::admit_request(&listener, &activity, request);
-        async move {
-            let mut response = dispatch::handle(&listener, &activity, admitted).await;
-            forwarding::detach(response.headers_mut());
-            let response = response.map(|body| ResponseBody::new(body, response_id, activity));
-            Ok::<_, Infallible>(response)
-        }
+        respond(context.clone(), request, response_id)
     });
     let builder = builder(bounds, &listener.drain);
     let mut http2 = builder.serve_connection(TokioIo::new(io.clone_handle()), service);
     let mut drain_signal = listener.drain.signal();
     let mut drain_signal = pin!(drain_signal.draining());
-    let (mut stopping, mut shutting_down) = (false, false);
-    let interval = bounds.timeout_check_interval();
+    let mut stopping = false;
+    let mut shutting_down: Option<Instant> = None;
+    let mut interval = bounds.timeout_check_interval();
     let mut timeout_check = pin!(tokio::time::sleep(interval));
     let can_suspend = |io: &InspectedIo<T>| io.can_suspend(bounds.http2_connection_window);
     let stays_open = poll_fn(|cx| {
@@ -98,20 +94,26 @@ where
             }
             stopping = stopping || drain_signal.as_mut().poll(cx).is_ready();
             let is_resuming = io.with(InspectedIo::is_resuming);
-            if (stopping || activity.is_draining()) && !shutting_down && !is_resuming {
-                shutting_down = true;
+            if (stopping || activity.is_draining()) && shutting_down.is_none() && !is_resuming {
+                shutting_down = Some(Instant::now());
+                interval = interval.min(bounds.keepalive_drain_timeout);
+                timeout_check.as_mut().reset(Instant::now() + interval);
                 Pin::new(&mut http2).graceful_shutdown();
                 continue;
             }
             ready!(timeout_check.as_mut().poll(cx));
             timeout_check.as_mut().reset(Instant::now() + interval);
+            let since = shutting_down.filter(|_| stopping);
+            if since.is_some_and(|since| is_drained(activity, bounds, since)) {
+                return Poll::Ready(false);
+            }
             match activity.expired_timeout(bounds) {
-                None if !shutting_down && is_idle(activity) && io.with(can_suspend) => {
+                None if shutting_down.is_none() && is_idle(activity) && io.with(can_suspend) => {
                     return Poll::Ready(true);
                 }
                 None => {}
                 // The client is sent a GOAWAY, and has until the next check to end the connection.
-                Some("idle_timeout") if !shutting_down && !activity.is_draining() => {
+                Some("idle_timeout") if shutting_down.is_none() && !activity.is_draining() => {
                     activity.start_draining()
                 }
                 Some(key) => {
@@ -126,6 +128,20 @@ where
     }
     drop(http2);
     io.into_inner()
+}
+
+/// The response to a request.
+fn respond<S: HttpService>(
+    (listener, activity): (Arc<ListenerContext<S>>, Arc<Activity>),
+    request: Request<Incoming>,
+    response_id: u64,
+) -> impl Future<Output = Result<Response<ResponseBody<S::Body>>, Infallible>> {
+    let admitted = dispatch::admit_request(&listener, &activity, request);
+    async move {
+        let mut response = dispatch::handle(&listener, &activity, admitted).await;
+        forwarding::detach(response.headers_mut());
+        Ok(response.map(|body| ResponseBody::new(body, response_id, activity)))
+    }
 }
 
 /// Logs why a connection has failed. The service is told if its bytes were not valid.
@@ -148,6 +164,13 @@ fn is_rejection(error: &hyper::Error) -> bool {
 /// not matter: frames tell where the next request begins.
 fn is_idle(activity: &Activity) -> bool {
     activity.is_quiescent() && activity.idle_time() >= IDLE_RELEASE_DELAY
+}
+
+/// True if the client of a connection that stops since then has had its time for a last request. h2
+/// waits until the client acknowledges a PING, which one that does not read never does.
+fn is_drained(activity: &Activity, bounds: &Bounds, since: Instant) -> bool {
+    let idle = activity.idle_time().min(since.elapsed());
+    activity.is_quiescent() && idle >= bounds.keepalive_drain_timeout
 }
 
 /// Spawns hyper's tasks, one for each stream.
