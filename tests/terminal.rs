@@ -9,6 +9,7 @@ use ouli_message::printable::is_printable;
 use crate::support::binary::program;
 use crate::support::client;
 use crate::support::folder::Folder;
+use crate::support::gateway;
 use crate::support::plugins::fixture;
 
 /// A terminal that executes it is cleared, and prints a line and a reversed word. As in JSON.
@@ -144,6 +145,28 @@ fn plugin_that_fails_with(text: &str) -> Vec<u8> {
     );
     component[at..at + own.len()].copy_from_slice(padded.as_bytes());
     component
+}
+
+/// curl prints the body of an error as it is.
+#[test]
+fn error_bodies_are_escaped() {
+    let folder = hostile();
+    for format in ["problem", "openai", "xml", "aws-xml", "text", "graphql"] {
+        let gateway = gateway::replay(&folder)
+            .set(&format!("error_format = \"{format}\""))
+            .start();
+        for session in ["default", "s\u{202e}\u{200b}", "s\u{9b}31m"] {
+            let request = format!(
+                "GET /1 HTTP/1.1\r\nhost: a\r\nouli-session: {session}\r\n\
+                 connection: close\r\n\r\n"
+            );
+            let answer = client::raw(gateway.address, request).rest();
+            let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+            assert!(head.contains("ouli-error: "), "{format}: {answer}");
+            assert_is_printable(format, body);
+            assert_is_printable(format, &head.replace('\r', ""));
+        }
+    }
 }
 
 #[test]

@@ -28,6 +28,14 @@ impl Content {
         }
     }
 
+    /// The digest of a stored content.
+    pub fn digest(&self) -> Option<&str> {
+        match self {
+            Self::Inline(_) => None,
+            Self::Stored { digest, .. } => Some(digest),
+        }
+    }
+
     /// The bytes in memory; empty for a stored content.
     pub fn inline(&self) -> &[u8] {
         match self {

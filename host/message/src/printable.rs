@@ -56,6 +56,22 @@ pub fn escape(text: &str, line_breaks: LineBreaks) -> Cow<'_, str> {
     Cow::Owned(escaped)
 }
 
+/// A JSON text with the same value, without such characters. JSON escapes control characters below
+/// U+0020 only; all others are within strings, where they may be escaped (RFC 8259, section 7).
+pub fn escape_json(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character == '\n' || is_printable(character) {
+            escaped.push(character);
+        } else {
+            let mut units = [0; 2];
+            let units = character.encode_utf16(&mut units).iter();
+            escaped.extend(units.map(|unit| format!("\\u{unit:04x}")));
+        }
+    }
+    escaped
+}
+
 fn is_escaped(character: char, rest: &str, line_breaks: LineBreaks) -> bool {
     match (character, line_breaks) {
         ('\n', LineBreaks::Keep) => false,
@@ -120,6 +136,13 @@ mod tests {
         assert_eq!(escape(text, LineBreaks::KeepIndented), "a\\nb\n  c\n");
         assert_eq!(escape(text, LineBreaks::Escape), "a\\nb\\n  c\\n");
         assert_eq!(escape("\n \x1b", LineBreaks::Keep), "\n \\u{1b}");
+    }
+
+    #[test]
+    fn json_stays_json() {
+        let text = "{\n  \"a\": \"\u{9b}31m \u{202e} \u{e0041} caf\u{e9}\"\n}\n";
+        let expected = "{\n  \"a\": \"\\u009b31m \\u202e \\udb40\\udc41 caf\u{e9}\"\n}\n";
+        assert_eq!(escape_json(text), expected);
     }
 
     #[test]

@@ -5,11 +5,9 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use super::cassette_dir::CassetteDir;
-use super::error::CassetteError;
 use super::secure_open::Dir;
 use super::session_name::SessionName;
-use crate::format::{LoadedCassette, is_body_digest};
-use ouli_message::Content;
+use crate::format::is_body_digest;
 
 /// The prefix of a file while it is written. A session has one writer, so a file with this prefix
 /// is stale when the cassette is opened.
@@ -103,12 +101,12 @@ pub(crate) fn remove_temp_files(folder: &CassetteDir, name: &SessionName) {
     });
 }
 
-/// Removes the stored bodies that the cassettes returned by `load` do not refer to, unless parts of
-/// a cassette cannot be read. A file that remains is harmless, so nothing here is an error.
+/// Removes the stored bodies whose digests are not among those that `find` returns; none if it
+/// returns none. A file that remains is harmless, so nothing here is an error.
 pub(crate) fn remove_unreferenced(
     folder: &CassetteDir,
     name: &SessionName,
-    load: impl FnOnce() -> Result<Vec<LoadedCassette>, CassetteError>,
+    find: impl FnOnce() -> Option<HashSet<String>>,
 ) {
     if !matches!(
         Dir::open(folder.root(), &folder.bodies_path(name)),
@@ -116,22 +114,9 @@ pub(crate) fn remove_unreferenced(
     ) {
         return;
     }
-    let Ok(loaded) = load() else {
+    let Some(referenced) = find() else {
         return;
     };
-    let is_whole = |one: &LoadedCassette| one.torn_tail.is_none() && one.damage.is_empty();
-    if !loaded.iter().all(is_whole) {
-        return;
-    }
-    let referenced: HashSet<&str> = loaded
-        .iter()
-        .flat_map(|one| &one.exchanges)
-        .flat_map(|it| it.exchange.contents())
-        .filter_map(|body| match body {
-            Content::Stored { digest, .. } => Some(digest.as_str()),
-            Content::Inline(_) => None,
-        })
-        .collect();
     remove_matching(folder, name, |name| {
         is_body_digest(name) && !referenced.contains(name)
     });

@@ -2,6 +2,8 @@
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
+use std::ops::Range;
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
@@ -240,6 +242,14 @@ pub(crate) fn bodies_of(cassette: &Path) -> PathBuf {
     let name = cassette.file_name().unwrap_or_default().to_string_lossy();
     let stem = name.strip_suffix(own_suffixes::CASSETTE).unwrap_or(&name);
     cassette.with_file_name(format!("{stem}{}", own_suffixes::BODIES))
+}
+
+/// Reads a range of a file.
+pub(crate) fn read_range(file: &File, range: Range<u64>) -> io::Result<Vec<u8>> {
+    let length = usize::try_from(range.end - range.start);
+    let mut bytes = vec![0; length.map_err(io::Error::other)?];
+    file.read_exact_at(&mut bytes, range.start)?;
+    Ok(bytes)
 }
 
 /// Reads at most `size` bytes, so that a file that grows in the meantime cannot exhaust the memory.

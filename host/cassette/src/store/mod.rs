@@ -21,8 +21,8 @@ mod tests;
 pub(crate) use body_files::{
     remove_bodies, remove_temp_files, remove_unreferenced, store_body, sync_body,
 };
-pub(crate) use cassette_dir::bodies_of;
 pub use cassette_dir::{CassetteDir, ChangePolicy};
+pub(crate) use cassette_dir::{bodies_of, read_range};
 pub use error::CassetteError;
 pub use file_stamp::FileStamp;
 pub use git_attributes::GIT_ATTRIBUTES;

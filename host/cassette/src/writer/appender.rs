@@ -3,10 +3,9 @@
 
 use std::fs::{File, Permissions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
-use crate::format::{HEADER, LoadedCassette, last_ordinal};
+use crate::format::{HEADER, LoadedCassette, RecordedExchange, last_ordinal, scan};
 use crate::store::{
     self, CassetteDir, CassetteError, Dir, FileStamp, SessionName, own_suffixes, recording_marker,
 };
@@ -82,13 +81,15 @@ impl LockedFile {
         if size > max_size {
             return Ok(None);
         }
-        let ordinal = last_ordinal(size, |range| {
-            let length = usize::try_from(range.end - range.start);
-            let mut bytes = vec![0; length.map_err(io::Error::other)?];
-            self.0.read_exact_at(&mut bytes, range.start)?;
-            Ok(bytes)
-        })?;
+        let ordinal = last_ordinal(size, |range| store::read_range(&self.0, range))?;
         Ok(ordinal.map(|ordinal| (size, ordinal)))
+    }
+
+    /// The number of exchanges, if there is nothing else and no more than `max_size` bytes.
+    pub(super) fn count_if_whole(&self, max_size: u64) -> io::Result<Option<u64>> {
+        let mut count = 0;
+        let is_whole = scan_file(&self.0, max_size, |_| count += 1)?;
+        Ok(is_whole.then_some(count))
     }
 
     /// Reads all of it.
@@ -274,6 +275,20 @@ impl Appender {
     /// and would then report a second sync as a success.
     pub(super) fn sync(&mut self) -> io::Result<()> {
         self.file.sync().inspect_err(|_| self.needs_reopen = true)
+    }
+}
+
+/// Passes each exchange of a cassette to `each`. False if there is anything else, or if the file
+/// has more than `max_size` bytes.
+pub(super) fn scan_file(
+    file: &File,
+    max_size: u64,
+    each: impl FnMut(&RecordedExchange),
+) -> io::Result<bool> {
+    let size = file.metadata()?.len();
+    match size <= max_size {
+        true => scan(size, |range| store::read_range(file, range), each),
+        false => Ok(false),
     }
 }
 

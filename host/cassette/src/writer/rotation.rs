@@ -1,13 +1,15 @@
 //! Starts a new cassette, and keeps the old one under another name.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use super::appender::{
-    Appender, LockedFile, open_locked, open_parent, save_torn_tail, with_suffix,
+    Appender, LockedFile, open_locked, open_parent, save_torn_tail, scan_file, with_suffix,
 };
 use crate::format::{FormatError, HEADER, LoadedCassette};
 use crate::store::own_suffixes::{INCOMPLETE, PREVIOUS};
 use crate::store::{self, CassetteDir, CassetteError, Dir, SessionName, recording_marker};
+use ouli_message::Content;
 
 impl CassetteDir {
     /// Starts a new cassette for a session. A complete one becomes `SESSION.jsons.previous`.
@@ -74,53 +76,85 @@ fn put_aside(
     if size <= HEADER.len() as u64 {
         return Ok(());
     }
-    let loaded = old.load(folder, &path);
-    let is_readable = match &loaded {
-        Ok(loaded) => loaded.damage.is_empty(),
-        Err(CassetteError::Format { source, .. }) => matches!(source, FormatError::Newer { .. }),
-        // It was not read, so nothing speaks against it.
-        Err(CassetteError::TooLarge { .. }) => true,
-        Err(_) => return loaded.map(drop),
+    let state = match old.count_if_whole(folder.max_file_size()) {
+        Ok(Some(0)) => return Ok(()),
+        Ok(Some(_)) => OldState::Whole,
+        Ok(None) => match read_all((dir, folder), &path, old)? {
+            Some(state) => state,
+            None => return Ok(()),
+        },
+        Err(error) => return Err(CassetteError::io("read", &path)(error)),
     };
-    let mut is_torn = false;
-    if let Ok(loaded) = &loaded {
-        if loaded.exchanges.is_empty() && loaded.damage.is_empty() {
-            return Ok(());
-        }
-        is_torn = loaded.torn_tail.is_some();
-        // What a killed process wrote last was not acknowledged: the rest is complete.
-        save_torn_tail(dir, old, &path, loaded).map_err(CassetteError::io("repair", &path))?;
-    }
     let is_marked = recording_marker::is_set(dir, &path);
     let is_marked = is_marked.map_err(CassetteError::io("read", &path))?;
-    let suffix = match is_readable && !is_marked {
-        true => PREVIOUS,
-        false => INCOMPLETE,
+    let suffix = match state {
+        OldState::Whole | OldState::Torn if !is_marked => PREVIOUS,
+        OldState::Whole | OldState::Torn | OldState::Damaged => INCOMPLETE,
     };
     dir.rename(&path, &with_suffix(&path, suffix))
         .and_then(|()| dir.sync())
         .map_err(CassetteError::io("rename", &path))?;
-    if !is_torn {
-        store::remove_unreferenced(folder, name, || load_kept(folder, dir, &path));
+    if state != OldState::Torn {
+        store::remove_unreferenced(folder, name, || referenced(folder, dir, &path));
     }
     Ok(())
 }
 
-/// The cassettes that are kept under other names.
-fn load_kept(
-    folder: &CassetteDir,
-    dir: &Dir,
+/// What the cassette is that a rotation puts aside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum OldState {
+    /// It has exchanges only, or is not read: then nothing speaks against it.
+    Whole,
+    /// Its last exchange was not acknowledged, and is set aside.
+    Torn,
+    /// A part of it cannot be read.
+    Damaged,
+}
+
+/// Reads a cassette that is not exchanges alone, and repairs its end. `None` if it is empty.
+fn read_all(
+    (dir, folder): (&Dir, &CassetteDir),
     path: &Path,
-) -> Result<Vec<LoadedCassette>, CassetteError> {
-    let mut kept = Vec::new();
+    old: &mut LockedFile,
+) -> Result<Option<OldState>, CassetteError> {
+    let loaded = match old.load(folder, path) {
+        Ok(loaded) => loaded,
+        Err(CassetteError::Format {
+            source: FormatError::Newer { .. },
+            ..
+        })
+        | Err(CassetteError::TooLarge { .. }) => return Ok(Some(OldState::Whole)),
+        Err(CassetteError::Format { .. }) => return Ok(Some(OldState::Damaged)),
+        Err(error) => return Err(error),
+    };
+    let is_damaged = !loaded.damage.is_empty();
+    if loaded.exchanges.is_empty() && !is_damaged {
+        return Ok(None);
+    }
+    // What a killed process wrote last was not acknowledged: the rest is complete.
+    save_torn_tail(dir, old, path, &loaded).map_err(CassetteError::io("repair", path))?;
+    Ok(Some(match (is_damaged, &loaded.torn_tail) {
+        (true, _) => OldState::Damaged,
+        (false, Some(_)) => OldState::Torn,
+        (false, None) => OldState::Whole,
+    }))
+}
+
+/// The digests of the stored bodies to which the cassettes refer that are kept under other names.
+/// `None` if a part of one cannot be read.
+fn referenced(folder: &CassetteDir, dir: &Dir, path: &Path) -> Option<HashSet<String>> {
+    let mut digests = HashSet::new();
     for suffix in [PREVIOUS, INCOMPLETE] {
-        let path = with_suffix(path, suffix);
-        let file = dir
-            .open_read(&path)
-            .map_err(CassetteError::io("open", &path))?;
-        if let Some(file) = file {
-            kept.push(folder.load_file(&file, &path)?);
+        let Some(file) = dir.open_read(&with_suffix(path, suffix)).ok()? else {
+            continue;
+        };
+        let is_whole = scan_file(&file, folder.max_file_size(), |recorded| {
+            let stored = recorded.exchange.contents().filter_map(Content::digest);
+            digests.extend(stored.map(str::to_owned));
+        });
+        if !is_whole.ok()? {
+            return None;
         }
     }
-    Ok(kept)
+    Some(digests)
 }

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::error::{ExchangeError, MESSAGE_PREFIX};
 use ouli_config::ErrorFormat as HttpFormat;
+use ouli_message::printable::{escape_json, is_printable, printable};
 
 /// A body and its type.
 pub(super) struct ErrorBody {
@@ -26,7 +27,7 @@ pub(super) fn error_body(error: &ExchangeError, format: HttpFormat) -> ErrorBody
         HttpFormat::Text => {
             let text = match error {
                 ExchangeError::Miss(miss) => miss.to_text(),
-                other => format!("{other}\n"),
+                other => printable(&other.to_string()).into_owned() + "\n",
             };
             let content_type = "text/plain; charset=utf-8";
             return ErrorBody { content_type, text };
@@ -43,7 +44,7 @@ pub(super) fn error_body(error: &ExchangeError, format: HttpFormat) -> ErrorBody
     let text = serde_json::to_string_pretty(&value).unwrap_or_default();
     ErrorBody {
         content_type,
-        text: text + "\n",
+        text: escape_json(&text) + "\n",
     }
 }
 
@@ -148,7 +149,7 @@ fn xml(content_type: &'static str, element: &str) -> ErrorBody {
     }
 }
 
-/// Text as XML 1.0 allows it: control characters are not.
+/// Text as XML 1.0 allows it: control characters are not. Others that a terminal hides are escaped.
 fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
@@ -158,7 +159,8 @@ fn escaped(text: &str) -> String {
             '>' => escaped.push_str("&gt;"),
             '\u{fffe}' | '\u{ffff}' => escaped.push(char::REPLACEMENT_CHARACTER),
             other if other.is_control() => escaped.push(' '),
-            other => escaped.push(other),
+            other if is_printable(other) => escaped.push(other),
+            other => escaped.extend(other.escape_unicode()),
         }
     }
     escaped

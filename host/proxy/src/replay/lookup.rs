@@ -8,7 +8,7 @@ use crate::session::{
     ComparisonBudget, ExhaustedPolicy, Index, LookupResult, MemoryReservation, Session,
     TruncatedKey, body_digest,
 };
-use ouli_codec::{MessageView, content_coding};
+use ouli_codec::MessageView;
 use ouli_matching::miss::Miss;
 use ouli_message::Request;
 use ouli_plugin::{MatchKey, PluginFailure, Plugins};
@@ -111,36 +111,37 @@ pub(super) async fn find(
         Some(found) => lookup
             .index
             .find_with_truncated(Some(key), found, exhausted),
-        None => find_whole(context, lookup, exhausted),
+        None => find_whole(context, lookup, exhausted).await?,
     })
 }
 
 /// The recorded exchange for a whole request.
-fn find_whole(
+async fn find_whole(
     context: &RequestContext<'_>,
     lookup: &Lookup,
     exhausted: ExhaustedPolicy,
-) -> LookupResult {
-    let index = &lookup.index;
-    match index.find(&lookup.match_key.key, exhausted) {
-        LookupResult::NotFound if index.has_wildcards() => {
-            let plugins = &context.snapshot.plugins;
-            let described = plugins.describe(&lookup.request_view, context.session.secrets());
-            described.map_or(LookupResult::NotFound, |described| {
-                index.find_by_wildcard(&lookup.match_key.key, &described, exhausted)
-            })
-        }
-        found => found,
+) -> Result<LookupResult, ExchangeError> {
+    let key = &lookup.match_key.key;
+    let found = lookup.index.find(key, exhausted);
+    if !matches!(found, LookupResult::NotFound) {
+        return Ok(found);
     }
-}
-
-/// The limits of decoding a request.
-pub(super) fn decoding_bounds(context: &RequestContext<'_>) -> content_coding::Bounds {
-    let limits = &context.snapshot.config.limits;
-    content_coding::Bounds {
-        bytes: limits.decompressed_body as u64,
-        ratio: limits.decompression_ratio as u64,
-    }
+    let Some(largest) = lookup.index.largest_wildcard() else {
+        return Ok(found);
+    };
+    // Each of them is read and parsed to be compared with this request.
+    let size = largest.max(lookup.request.body.inline().len());
+    let (index, key) = (Arc::clone(&lookup.index), key.clone());
+    let (snapshot, session) = (Arc::clone(&context.snapshot), Arc::clone(&context.session));
+    let view = Arc::clone(&lookup.request_view);
+    let compare = move || {
+        let described = snapshot.plugins.describe(&view, session.secrets());
+        described.map_or(LookupResult::NotFound, |described| {
+            index.find_by_wildcard(&key, &described, exhausted)
+        })
+    };
+    let (found, _memory) = context.work_on_body(size, compare).await?;
+    Ok(found)
 }
 
 /// The policy once all exchanges of a key are replayed.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::lookup::decoding_bounds;
+use super::decoding_bounds::decoding_bounds;
 use crate::handler::{RequestContext, Snapshot};
 use crate::record::RequestHead;
 use crate::session::{Index, LivePart, Session, TruncatedKey};

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{Method, Request};
 
-use super::lookup::{Lookup, decoding_bounds, exhausted_policy, look_up_request};
+use super::decoding_bounds::decoding_bounds;
+use super::lookup::{Lookup, exhausted_policy, look_up_request};
 use crate::handler::{ExchangeError, RequestBody, RequestContext};
 use crate::record::RequestHead;
 use crate::session::{Entry, ExhaustedPolicy, LivePart, LookupResult};

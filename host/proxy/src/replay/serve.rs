@@ -8,9 +8,10 @@ use http::header::EXPECT;
 use http::{Request, Response};
 
 use super::client_capabilities::ClientCapabilities;
+use super::decoding_bounds::decoding_bounds;
 use super::early_leave::EarlyLeave;
 use super::early_replay::TruncatedParts;
-use super::lookup::{Lookup, decoding_bounds, exhausted_policy, find, look_up_request, miss_error};
+use super::lookup::{Lookup, exhausted_policy, find, look_up_request, miss_error};
 use super::pending_lookup::counted;
 use super::recorded_failure::replay_failure;
 use super::recorded_response::recorded_response;

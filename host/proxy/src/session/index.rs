@@ -64,6 +64,8 @@ pub struct Index {
     pub(super) plugins: Arc<Plugins>,
     pub(super) folder: Arc<CassetteDir>,
     pub(super) state: RwLock<IndexState>,
+    /// Held while keys of new exchanges are derived.
+    pub(super) indexing: Mutex<()>,
     /// The keys of the edited exchanges that are not replayed, with their ordinals.
     pub(super) refused: Arc<[(u64, Key)]>,
     /// Cached keys of the client messages of conversations, by the ordinal of the exchange.
@@ -76,6 +78,8 @@ pub(super) struct IndexState {
     groups: HashMap<u128, Group>,
     /// Positions of requests with placeholders, which may match as wildcards.
     wildcards: Vec<usize>,
+    /// The size of the largest body among them.
+    largest_wildcard: usize,
     pub(super) truncated: TruncatedEntries,
 }
 
@@ -103,6 +107,7 @@ impl Index {
             plugins,
             folder,
             state: RwLock::default(),
+            indexing: Mutex::default(),
             refused: Arc::default(),
             client_message_keys: Mutex::default(),
         };
@@ -138,10 +143,11 @@ impl Index {
             .collect()
     }
 
-    /// True if [`Self::find_by_wildcard`] may find an exchange.
-    pub fn has_wildcards(&self) -> bool {
+    /// The size of the largest body that [`Self::find_by_wildcard`] may compare; none if it finds
+    /// nothing.
+    pub fn largest_wildcard(&self) -> Option<usize> {
         let state = self.state.read();
-        !state.wildcards.is_empty()
+        (!state.wildcards.is_empty()).then_some(state.largest_wildcard)
     }
 
     /// The next exchange whose recorded request matches the live request, with placeholders as
@@ -152,23 +158,33 @@ impl Index {
         live: &[DescribedPart],
         exhausted: ExhaustedPolicy,
     ) -> LookupResult {
+        let nearest = self.nearest_wildcards(key);
+        let mut matching = nearest.into_iter().filter_map(|(entry, hash)| {
+            let view = self.request_view(&entry).ok()?;
+            let described = self.plugins.describe(&view, self.session.secrets()).ok()?;
+            key::matches_with_wildcards(&described, live).then_some(hash)
+        });
+        match matching.next() {
+            Some(hash) if matching.all(|other| other == hash) => {
+                self.state.read().take_next(hash, exhausted)
+            }
+            Some(_) | None => LookupResult::NotFound,
+        }
+    }
+
+    /// The requests with placeholders that are nearest to a key, with the hashes of their keys.
+    /// They are compared without the lock.
+    fn nearest_wildcards(&self, key: &Key) -> Vec<(Arc<Entry>, u128)> {
         let state = self.state.read();
         let wildcards = state.wildcards.iter().filter_map(|position| {
             let (_, key) = &state.entries[*position];
             key.as_ref().map(|key| (*position, key))
         });
-        let nearest = miss::rank(key, wildcards, MAX_COMPARED);
-        let mut matching = nearest.into_iter().filter_map(|position| {
-            let (entry, key) = &state.entries[position];
-            let view = self.request_view(entry).ok()?;
-            let described = self.plugins.describe(&view, self.session.secrets()).ok()?;
-            let matches = key::matches_with_wildcards(&described, live);
-            matches.then(|| key.as_ref().map(Key::hash)).flatten()
-        });
-        match matching.next() {
-            Some(hash) if matching.all(|other| other == hash) => state.take_next(hash, exhausted),
-            Some(_) | None => LookupResult::NotFound,
-        }
+        let nearest = miss::rank(key, wildcards, MAX_COMPARED).into_iter();
+        let keyed = nearest.map(|position| &state.entries[position]);
+        keyed
+            .filter_map(|(entry, key)| Some((Arc::clone(entry), key.as_ref()?.hash())))
+            .collect()
     }
 
     /// Indexes the exchanges that were recorded since the last call.
@@ -177,9 +193,12 @@ impl Index {
         if self.session.len() == indexed {
             return;
         }
-        let mut state = self.state.write();
-        let new = self.session.entries_from(state.entries.len());
+        // Keys of large bodies take long. Only requests that need these exchanges wait for them.
+        let _indexing = self.indexing.lock();
+        let indexed = self.state.read().entries.len();
+        let new = self.session.entries_from(indexed);
         let keys = self.derive_all(&new);
+        let mut state = self.state.write();
         for (entry, derived) in new.into_iter().zip(keys) {
             let position = state.entries.len();
             if let Some(derived) = &derived
@@ -189,6 +208,8 @@ impl Index {
                 group.positions.push(position);
                 if derived.has_wildcard {
                     state.wildcards.push(position);
+                    let size = usize::try_from(entry.request.body.size()).unwrap_or(usize::MAX);
+                    state.largest_wildcard = state.largest_wildcard.max(size);
                 }
             }
             state
@@ -272,6 +293,7 @@ impl IndexState {
             entries: entries.into_iter().zip(keys).collect(),
             groups: groups.collect(),
             wildcards: self.wildcards.clone(),
+            largest_wildcard: self.largest_wildcard,
             truncated: self.truncated.clone(),
         }
     }

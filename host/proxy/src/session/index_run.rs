@@ -17,6 +17,7 @@ impl Index {
             plugins: Arc::clone(&self.plugins),
             folder: Arc::clone(&self.folder),
             state: RwLock::new(state),
+            indexing: Mutex::default(),
             refused: Arc::clone(&self.refused),
             client_message_keys: Mutex::new(self.client_message_keys.lock().clone()),
         };
