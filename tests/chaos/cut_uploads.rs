@@ -13,7 +13,7 @@ use crate::support::until;
 
 /// Records an upload that breaks off after `part`, which may be any bytes. It is the `number`th.
 fn record_cut(gateway: &Running, number: u64, fields: &str, part: &[u8]) {
-    let mut client = upload(gateway, fields, 5000, "");
+    let mut client = upload(gateway, fields, 500_000, "");
     client.write(part);
     assert!(client.read_until("no").ends_with("no"));
     drop(client);
@@ -164,9 +164,8 @@ fn a_cut_value_that_a_rule_names_matches_as_a_secret() {
     }
 }
 
-/// Records one upload for each part, in order, and one whole request to the same path: no request
-/// is answered before its end then. Each response has the number of its upload.
-fn record_numbered(parts: &[String]) -> Arc<Folder> {
+/// Records one upload for each part, in order. Each response has the number of its upload.
+pub(super) fn record_numbered(kind: &str, parts: &[String]) -> Running {
     let script = |number: usize| -> &'static [Do] {
         let head = format!("HTTP/1.1 401 Unauthorized\r\nx-number: {number}\r\n");
         let response = format!("{head}content-length: 2\r\n\r\nno")
@@ -175,17 +174,18 @@ fn record_numbered(parts: &[String]) -> Arc<Folder> {
         vec![Do::Read, Do::Send(response), Do::Stall].leak()
     };
     let gateway = record(&origins((0..=parts.len()).map(script).collect()));
+    let fields = format!("content-type: {kind}\r\n");
     for (number, part) in (1..).zip(parts) {
-        record_cut(
-            &gateway,
-            number,
-            "content-type: text/plain\r\n",
-            part.as_bytes(),
-        );
+        record_cut(&gateway, number, &fields, part.as_bytes());
     }
+    gateway
+}
+
+/// Also records one whole request to the same path: no request is answered before its end then.
+fn and_a_whole_one(gateway: Running, parts: usize) -> Arc<Folder> {
     let whole = client::http1(&gateway).post("/up", "text/plain", "whole");
     assert_eq!(whole.status, 401);
-    recorded(gateway, parts.len() as u64 + 1).0
+    recorded(gateway, parts as u64 + 1).0
 }
 
 #[test]
@@ -200,7 +200,7 @@ fn uploads_that_broke_off_at_hundreds_of_lengths_are_all_found() {
         lengths().map(other).collect::<Vec<_>>(),
         lengths().take(40).map(same).collect(),
     ] {
-        let folder = record_numbered(&parts);
+        let folder = and_a_whole_one(record_numbered("text/plain", &parts), parts.len());
         let is_same = parts[0].starts_with("one");
         let replay = gateway::replay(&folder).start();
         let mut order: Vec<_> = (0..parts.len()).collect();

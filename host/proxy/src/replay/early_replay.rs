@@ -3,13 +3,14 @@
 //! too.
 
 use bytes::Bytes;
+use xxhash_rust::xxh3::Xxh3;
 
-use super::lookup::{Lookup, look_up_request};
+use super::lookup::{Lookup, exhausted_policy, look_up_request};
 use super::part_keys::{PartKeys, part_of};
 use super::truncated_search::TruncatedSearch;
 use crate::handler::{ExchangeError, RequestContext};
 use crate::record::RequestHead;
-use crate::session::TruncatedKey;
+use crate::session::{EarlyPart, LookupResult, TruncatedKey};
 
 /// The first parts of one request.
 pub(super) struct TruncatedParts<'a> {
@@ -20,6 +21,10 @@ pub(super) struct TruncatedParts<'a> {
     next_early: Option<u64>,
     /// The keys of recorded requests that were found while the body was read.
     found: Vec<TruncatedKey>,
+    /// The digest of the bytes before `digested`.
+    digest: Xxh3,
+    digested: usize,
+    result: Option<LookupResult>,
 }
 
 impl<'a> TruncatedParts<'a> {
@@ -36,43 +41,64 @@ impl<'a> TruncatedParts<'a> {
             next_early: early_lengths.next(),
             early_lengths,
             found: Vec::new(),
+            digest: Xxh3::new(),
+            digested: 0,
+            result: None,
         })
     }
 
     /// True if a recorded request was truncated after the bytes received so far, or after fewer of
-    /// them. Equal requests may have been truncated after more, and keep their order.
+    /// them: then its exchange is the result. Equal requests may have been truncated after more,
+    /// and keep their order.
     pub(super) fn match_early(&mut self, received: &[u8]) -> Result<bool, ExchangeError> {
         let mut tried = None;
         while let Some(length) = self.next_early
             && length <= received.len() as u64
         {
             self.next_early = self.early_lengths.next();
-            if !self.keys.may_derive(length) {
-                // The whole request is looked up.
-                self.next_early = None;
-                return Ok(false);
+            let part = part_of(received, length);
+            self.digest.update(&part[self.digested..]);
+            self.digested = part.len();
+            // Parts with the same bytes come first. Others are found by the whole request if the
+            // limit does not allow to compare them now.
+            let is_exact = self.keys.index.has_exact(length, self.digest.digest128());
+            if is_exact || self.keys.may_derive_early(length) {
+                tried = Some(length);
+                let part = Bytes::copy_from_slice(part);
+                self.found.extend(self.keys.matching_key(length, &part)?);
             }
-            tried = Some(length);
-            let part = Bytes::copy_from_slice(part_of(received, length));
-            self.found.extend(self.keys.matching_key(length, &part)?);
         }
         let Some(tried) = tried.filter(|_| !self.found.is_empty()) else {
             return Ok(false);
         };
+        let live = self
+            .keys
+            .part(&Bytes::copy_from_slice(part_of(received, tried)));
+        let live = live.map_err(|error| ExchangeError::Undecodable(error.to_string()))?;
         let head = &self.keys.head;
-        let (request, index) = ((&head.method, head.path()), &self.keys.index);
-        Ok(!index.has_longer_before(request, &self.found, received, tried))
+        let part = EarlyPart {
+            method: &head.method,
+            path: head.path(),
+            found: &self.found,
+            tried,
+            body: live.body(),
+        };
+        let exhausted = exhausted_policy(self.context);
+        self.result = self.keys.index.claim_early(&part, exhausted);
+        Ok(self.result.is_some())
     }
 
-    /// The lookup of a request that is answered before its end.
-    pub(super) async fn into_early_lookup(self, received: &Bytes) -> Result<Lookup, ExchangeError> {
+    /// The lookup of a request that is answered before its end, with its result.
+    pub(super) async fn into_early_lookup(
+        mut self,
+        received: &Bytes,
+    ) -> Result<Lookup, ExchangeError> {
         let length = self.found.last().map_or(0, |(length, _)| *length);
         let part = received.slice_ref(part_of(received, length));
         let part = self.keys.part(&part);
         let part = part.map_err(|error| ExchangeError::Undecodable(error.to_string()))?;
-        let request = part.completed();
-        let mut lookup = look_up_request(self.context, request).await?;
-        lookup.early_keys = Some(self.found);
+        let mut lookup = look_up_request(self.context, part.completed()).await?;
+        lookup.early = self.result.take();
         Ok(lookup)
     }
 

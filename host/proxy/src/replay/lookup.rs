@@ -5,8 +5,7 @@ use std::sync::Arc;
 use super::truncated_search::TruncatedSearch;
 use crate::handler::{ExchangeError, RequestContext};
 use crate::session::{
-    ComparisonBudget, ExhaustedPolicy, Index, LookupResult, MemoryReservation, Session,
-    TruncatedKey, body_digest,
+    ComparisonBudget, ExhaustedPolicy, Index, LookupResult, MemoryReservation, Session, body_digest,
 };
 use ouli_codec::MessageView;
 use ouli_matching::miss::Miss;
@@ -19,8 +18,8 @@ pub(crate) struct Lookup {
     request: Arc<Request>,
     pub(crate) request_view: Arc<dyn MessageView>,
     pub(crate) match_key: MatchKey,
-    /// The keys of the first parts of a request whose rest was not read: only these count.
-    pub(super) early_keys: Option<Vec<TruncatedKey>>,
+    /// The result for a request whose rest was not read.
+    pub(super) early: Option<LookupResult>,
     /// The search for a recorded request that is truncated.
     pub(super) truncated: Option<TruncatedSearch>,
     /// The memory of a large request while it is worked on.
@@ -57,7 +56,7 @@ pub(crate) async fn look_up_request(
         request,
         request_view,
         match_key,
-        early_keys: None,
+        early: None,
         truncated: None,
         _memory: memory,
     })
@@ -94,8 +93,8 @@ pub(super) async fn find(
     lookup: &mut Lookup,
 ) -> Result<LookupResult, ExchangeError> {
     let exhausted = exhausted_policy(context);
-    if let Some(keys) = &lookup.early_keys {
-        return Ok(lookup.index.find_with_truncated(None, keys, exhausted));
+    if let Some(result) = lookup.early.take() {
+        return Ok(result);
     }
     let key = &lookup.match_key.key;
     while let Some(search) = lookup.truncated.take_if(|search| !search.is_complete()) {
@@ -105,6 +104,14 @@ pub(super) async fn find(
         if let Some(entry) = found {
             return Ok(LookupResult::Hit(entry));
         }
+    }
+    if lookup
+        .truncated
+        .as_ref()
+        .is_some_and(|search| search.skipped() > 0)
+    {
+        // One that was not compared may be the next, so only equal bytes count.
+        return Ok(LookupResult::NotFound);
     }
     let found = lookup.truncated.as_ref().map(TruncatedSearch::found);
     Ok(match found.filter(|found| !found.is_empty()) {

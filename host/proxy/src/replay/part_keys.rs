@@ -24,12 +24,19 @@ pub(super) struct PartKeys {
     /// The request as it would be recorded, without its body.
     pub(super) head: Request,
     bounds: Bounds,
-    /// What may still be spent (`limits.truncated_comparison`).
+    /// What may still be spent once the whole body is there (`limits.truncated_comparison`).
     left: u64,
+    /// What may still be spent on parts of other bytes while the body arrives.
+    left_early: u64,
 }
+
+/// The share of the limit for parts of other bytes while the body arrives: on the thread that
+/// serves the request.
+const EARLY_SHARE: u64 = 16;
 
 impl PartKeys {
     pub(super) fn new(context: &RequestContext<'_>, index: Arc<Index>, head: &RequestHead) -> Self {
+        let limit = context.snapshot.config.limits.truncated_comparison as u64;
         Self {
             snapshot: Arc::clone(&context.snapshot),
             session: Arc::clone(&context.session),
@@ -37,27 +44,34 @@ impl PartKeys {
             index,
             head: head.to_recorded_request(&context.endpoint.authority),
             bounds: decoding_bounds(context),
-            left: context.snapshot.config.limits.truncated_comparison as u64,
+            left: limit,
+            left_early: limit / EARLY_SHARE,
         }
     }
 
     /// False if the limit does not allow the key of a part of this length.
     pub(super) fn may_derive(&mut self, length: u64) -> bool {
-        let left = self.left.checked_sub(length.saturating_add(COST_OF_KEY));
-        self.left = left.unwrap_or(self.left);
-        left.is_some()
+        spend(&mut self.left, length)
+    }
+
+    /// The same while the body arrives.
+    pub(super) fn may_derive_early(&mut self, length: u64) -> bool {
+        spend(&mut self.left_early, length)
     }
 
     /// The key of a part, if a recorded request was truncated after it. A part that cannot be
     /// decoded has none.
     pub(super) fn matching_key(
-        &self,
+        &mut self,
         length: u64,
         part: &Bytes,
     ) -> Result<Option<TruncatedKey>, PluginFailure> {
         let Ok(live) = self.part(part) else {
             return Ok(None);
         };
+        let decoded = (live.body().len() as u64).saturating_sub(length);
+        self.left = self.left.saturating_sub(decoded);
+        self.left_early = self.left_early.saturating_sub(decoded);
         let secrets = self.session.secrets();
         let plugins = &self.snapshot.plugins;
         let view = plugins.view(
@@ -75,6 +89,12 @@ impl PartKeys {
     pub(super) fn part(&self, part: &Bytes) -> Result<LivePart, CodingError> {
         LivePart::new(self.head.clone(), part, self.bounds)
     }
+}
+
+fn spend(left: &mut u64, length: u64) -> bool {
+    let rest = left.checked_sub(length.saturating_add(COST_OF_KEY));
+    *left = rest.unwrap_or(*left);
+    rest.is_some()
 }
 
 /// The first `length` bytes of a body, or all of them.

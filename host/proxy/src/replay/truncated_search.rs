@@ -15,6 +15,8 @@ pub(super) struct TruncatedSearch {
     /// The likeliest last, each with the first position of it and those before it in this list.
     candidates: Vec<(TruncatedCandidate, Option<usize>)>,
     found: Vec<TruncatedKey>,
+    /// Those of the same bytes.
+    exact: Vec<TruncatedKey>,
     /// The recorded lengths that were not compared (`limits.truncated_comparison`).
     skipped: usize,
 }
@@ -40,14 +42,20 @@ impl TruncatedSearch {
             body: body.clone(),
             candidates: with_first.collect(),
             found: Vec::new(),
+            exact: Vec::new(),
             skipped: 0,
             keys,
         })
     }
 
-    /// The keys that were found.
+    /// The keys that were found. If candidates were skipped, those of the same bytes alone: one
+    /// that was skipped may come before another.
     pub(super) fn found(&self) -> &[TruncatedKey] {
-        &self.found
+        if self.skipped > 0 {
+            &self.exact
+        } else {
+            &self.found
+        }
     }
 
     /// The number of recorded lengths that were not compared.
@@ -55,7 +63,7 @@ impl TruncatedSearch {
         self.skipped
     }
 
-    /// True if all candidates were tried.
+    /// True if nothing is left to be tried.
     pub(super) fn is_complete(&self) -> bool {
         self.candidates.is_empty()
     }
@@ -86,15 +94,17 @@ impl TruncatedSearch {
             if next.is_some_and(|next| first_left.is_none_or(|left| next < left)) {
                 return Ok(());
             }
-            let length = candidate.length;
-            self.candidates.pop();
+            let (length, is_exact) = (candidate.length, candidate.is_exact);
             if !self.keys.may_derive(length) {
-                self.skipped += 1;
-                continue;
+                self.skipped = self.candidates.len();
+                self.candidates.clear();
+                return Ok(());
             }
+            self.candidates.pop();
             let part = self.body.slice_ref(part_of(&self.body, length));
             if let Some(found) = self.keys.matching_key(length, &part)? {
                 self.found.push(found);
+                self.exact.extend(is_exact.then_some(found));
                 next = self.keys.index.next_with_truncated(key, &self.found);
             }
         }

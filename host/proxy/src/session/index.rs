@@ -202,7 +202,9 @@ impl Index {
         for (entry, derived) in new.into_iter().zip(keys) {
             let position = state.entries.len();
             if let Some(derived) = &derived
-                && !state.truncated.add(&entry, derived.truncated, position)
+                && !state
+                    .truncated
+                    .add(&entry, derived.truncated.as_ref(), position)
             {
                 let group = state.groups.entry(derived.key.hash()).or_default();
                 group.positions.push(position);

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use xxhash_rust::xxh3::xxh3_128;
 
 use super::entry::Entry;
 use super::index::Index;
@@ -64,24 +63,21 @@ impl Index {
         };
         let loaded = self.load_body(request);
         let loaded = loaded.map_err(|error| error.to_string())?;
-        let body = loaded.body.inline();
-        Ok(Some(TruncatedIdentity {
-            key: (length, truncated_request::key_hash(key, &loaded)),
-            // A redacted or decoded body has another length.
-            exact: (body.len() as u64 == length).then(|| xxh3_128(body)),
-        }))
+        let key = (length, truncated_request::key_hash(key, &loaded));
+        Ok(Some(TruncatedIdentity::new(key, loaded.body.inline())))
     }
 
-    /// True if a recorded request may begin with the part of another one that has this key.
+    /// True if a recorded request begins with the part of another one that has this key. False if
+    /// its own part is not known, because it is redacted, coded or in a file.
     pub(super) fn may_begin_with(&self, entry: &Entry, (length, hash): TruncatedKey) -> bool {
         let recorded = &entry.request;
         let Content::Inline(body) = &recorded.body else {
-            return true;
+            return false;
         };
         // A redacted or decoded body has other lengths.
         let is_exact = recorded.truncated_at == Some(body.len() as u64);
         let Some(end) = usize::try_from(length).ok().filter(|_| is_exact) else {
-            return true;
+            return false;
         };
         let part = Request {
             body: Content::Inline(body.slice(..end.min(body.len()))),

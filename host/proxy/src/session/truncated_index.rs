@@ -7,22 +7,43 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+use bytes::Bytes;
 use http::Method;
-use xxhash_rust::xxh3::Xxh3;
+use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
 use super::entry::Entry;
 use super::truncated_request;
+
+/// Bytes that are kept of each truncated body, to tell it from others before its end has arrived.
+const MAX_BEGINNING: usize = 4096;
 
 /// A length at which a request is truncated, and the hash of the key of that part.
 pub(crate) type TruncatedKey = (u64, u128);
 
 /// What identifies the part of a truncated request.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct TruncatedIdentity {
     /// The key under which it is found.
     pub(super) key: TruncatedKey,
     /// The digest of the part, if it is recorded as it was received.
     pub(super) exact: Option<u128>,
+    /// The first bytes of the part, up to a possible placeholder.
+    pub(super) beginning: Bytes,
+}
+
+impl TruncatedIdentity {
+    /// The identity of a part that is recorded as `body`.
+    pub(super) fn new(key: TruncatedKey, body: &[u8]) -> Self {
+        // A redacted or decoded body has another length.
+        let is_exact = body.len() as u64 == key.0;
+        let placeholder = memchr::memchr(b'<', body).filter(|_| !is_exact);
+        let end = placeholder.unwrap_or(body.len()).min(MAX_BEGINNING);
+        Self {
+            key,
+            exact: is_exact.then(|| xxh3_128(body)),
+            beginning: Bytes::copy_from_slice(&body[..end]),
+        }
+    }
 }
 
 /// A length at which recorded requests are truncated, which the first part of a live request may
@@ -30,7 +51,7 @@ pub(super) struct TruncatedIdentity {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct TruncatedCandidate {
     /// A recorded request has the same bytes.
-    is_exact: bool,
+    pub(crate) is_exact: bool,
     /// A recorded request has the same method and path.
     is_same_path: bool,
     pub(crate) length: u64,
@@ -47,6 +68,8 @@ pub(super) struct TruncatedEntries {
     by_path: HashMap<u64, BTreeSet<u64>>,
     /// The methods and paths of requests that are not truncated.
     whole_paths: HashSet<u64>,
+    /// The first bytes of the parts by position.
+    beginnings: HashMap<usize, Bytes>,
 }
 
 /// The exchanges whose requests are truncated at one length.
@@ -62,20 +85,22 @@ impl TruncatedEntries {
     pub(super) fn add(
         &mut self,
         entry: &Entry,
-        identity: Option<TruncatedIdentity>,
+        identity: Option<&TruncatedIdentity>,
         position: usize,
     ) -> bool {
         let request = &entry.request;
         let path = path_hash(&request.method, request.path());
-        let Some(TruncatedIdentity { key, exact }) = identity else {
+        let Some(identity) = identity else {
             self.whole_paths.insert(path);
             return false;
         };
         // It would match any body.
         if truncated_request::is_comparable(request) {
+            let key = identity.key;
             let length = self.by_length.entry(key.0).or_default();
             length.positions.push(position);
-            length.exact.extend(exact);
+            length.exact.extend(identity.exact);
+            self.beginnings.insert(position, identity.beginning.clone());
             self.by_path.entry(path).or_default().insert(key.0);
             self.groups.entry(key).or_default().push(position);
         }
@@ -122,6 +147,21 @@ impl TruncatedEntries {
             (is_unlikely, it.next, it.length)
         });
         candidates
+    }
+
+    /// True if a part of this length has this digest.
+    pub(super) fn has_exact(&self, length: u64, digest: u128) -> bool {
+        let recorded = self.by_length.get(&length);
+        recorded.is_some_and(|recorded| recorded.exact.contains(&digest))
+    }
+
+    /// The first bytes of the body of a truncated request, as the client sent them.
+    pub(super) fn beginning<'a>(&'a self, position: usize, entry: &'a Entry) -> &'a [u8] {
+        let body = entry.request.body.inline();
+        if entry.request.truncated_at == Some(body.len() as u64) {
+            return body;
+        }
+        self.beginnings.get(&position).map_or(&[], |it| it)
     }
 
     /// The lengths after which a request to this path can be answered before its end, because all

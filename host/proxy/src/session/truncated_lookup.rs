@@ -6,9 +6,7 @@ use http::Method;
 
 use super::entry::Entry;
 use super::index::{ExhaustedPolicy, Index, IndexState, LookupResult};
-use super::miss_comparison::MAX_COMPARED;
 use super::truncated_index::{TruncatedCandidate, TruncatedKey};
-use super::truncated_request;
 use ouli_matching::key::Key;
 
 impl Index {
@@ -87,42 +85,9 @@ impl Index {
         self.state.read().truncated.early_lengths(method, path)
     }
 
-    /// True if a request with these keys should be read further, because an exchange that was
-    /// recorded before the one to replay is truncated after more than `tried` bytes, and may match
-    /// too.
-    pub(crate) fn has_longer_before(
-        &self,
-        (method, path): (&Method, &str),
-        found: &[TruncatedKey],
-        received: &[u8],
-        tried: u64,
-    ) -> bool {
-        let Some(longest) = found.last() else {
-            return false;
-        };
-        let state = self.state.read();
-        let is_unused = |position: &usize| !state.entries[*position].0.is_used();
-        let matching = found.iter().flat_map(|key| state.truncated.positions(*key));
-        let next = matching.copied().filter(is_unused).min();
-        let before = &state.entries[..next.unwrap_or(state.entries.len())];
-        let longer = before.iter().filter(|(entry, _)| {
-            let request = &entry.request;
-            request.truncated_at > Some(tried)
-                && request.method == *method
-                && request.path() == path
-                && !entry.is_used()
-                && truncated_request::is_comparable(request)
-        });
-        let end = usize::try_from(longest.0).map_or(received.len(), |end| end.min(received.len()));
-        let (alike, others): (Vec<_>, Vec<_>) = longer
-            .map(|(entry, _)| entry)
-            .partition(|entry| entry.request.body.inline().starts_with(&received[..end]));
-        // A key is derived for each of the others.
-        !alike.is_empty()
-            || others.len() > MAX_COMPARED
-            || others
-                .iter()
-                .any(|entry| self.may_begin_with(entry, *longest))
+    /// True if a recorded request was truncated at this length, and its part has this digest.
+    pub(crate) fn has_exact(&self, length: u64, digest: u128) -> bool {
+        self.state.read().truncated.has_exact(length, digest)
     }
 
     /// True if a recorded request was truncated after a part with this key.

@@ -127,6 +127,11 @@ impl LivePart {
         })
     }
 
+    /// Its body without content codings.
+    pub(crate) fn body(&self) -> &[u8] {
+        self.part.body.inline()
+    }
+
     /// The part as matchers see it.
     pub(crate) fn completed(&self) -> Request {
         completed(&self.part)
