@@ -28,14 +28,16 @@ fn record_cut(gateway: &Running, number: u64, fields: &str, part: &[u8]) {
 fn a_cut_upload_matches_only_what_was_sent() {
     const FORM: &str = "application/x-www-form-urlencoded";
     const JSON: &str = "application/json";
+    const LINES: &str = "application/x-ndjson";
     let (long, other) = ("A".repeat(1000), "B".repeat(1000));
-    let cases: [(&str, &[u8], &[u8]); 9] = [
+    let cases: [(&str, &[u8], &[u8]); 10] = [
         (JSON, br#"{"n":1,"d":"AAA"#, br#"{"n":1,"d":"BBB"#),
         (JSON, br#"{"n":1,"d":"AAA"#, br#"{"n":1,"d":"AAB"#),
         (JSON, br#"{"n":-"#, br#"{"n":0"#),
         (JSON, br#"{"a":1,"b":2"#, br#"{"b":2,"a":1"#),
         (JSON, b"{\"d\":\"x\xc3", b"{\"d\":\"x\xc4"),
         (FORM, b"a=1&b=2", b"b=2&a=1"),
+        (LINES, b"{\"i\":{}}\n{\"d\":\"AA", b"{\"i\":{}}\n{\"d\":\"AB"),
         ("text/plain", b"one AAA", b"one BBB"),
         ("text/plain", long.as_bytes(), other.as_bytes()),
         ("application/octet-stream", b"\xff\xfe\xfd", b"\xff\xfe\xfc"),

@@ -3,6 +3,10 @@
 
 use std::ops::Range;
 
+use ouli_message::stream::ChunkKind;
+
+use crate::chunks;
+use crate::cut_json;
 use crate::json::{Document, Kind, Node};
 use crate::multipart::{self, Part};
 
@@ -20,19 +24,33 @@ pub fn missing_suffix(content_type: Option<&str>, body: &[u8]) -> Option<Vec<u8>
     }
     let essence = content_type.split(';').next().unwrap_or_default().trim();
     let is_json_type = essence.to_ascii_lowercase().ends_with("json");
-    let start = body.trim_ascii_start().first();
-    if body.is_empty() || !(is_json_type || matches!(start, Some(b'{' | b'['))) {
+    let text = json_text(content_type, body);
+    let start = text.trim_ascii_start().first();
+    if text.is_empty() || !(is_json_type || matches!(start, Some(b'{' | b'['))) {
         return Some(Vec::new());
     }
-    let parses = |suffix: &[u8]| Document::parse([body, suffix].concat().into()).is_some();
+    let parses = |suffix: &[u8]| Document::parse([text, suffix].concat().into()).is_some();
     if parses(&[]) {
         return Some(Vec::new());
     }
-    let suffix = json(body).map(|cut| cut.suffix);
+    let suffix = cut_json::read(text).map(|cut| cut.suffix);
     let suffix = suffix.filter(|suffix| parses(suffix));
     // Without a JSON content type the body is plain text.
     suffix.or((!is_json_type).then(Vec::new))
 }
+
+/// The JSON text that broke off: the last line if each line is a value, else the whole body.
+fn json_text<'a>(content_type: &str, body: &'a [u8]) -> &'a [u8] {
+    if chunks::chunk_kind(content_type) != Some(ChunkKind::Line) {
+        return body;
+    }
+    let start = memchr::memrchr(b'\n', body).map_or(0, |end| end + 1);
+    let line = body[start..].trim_ascii_start();
+    line.strip_prefix(&[RECORD_SEPARATOR]).unwrap_or(line)
+}
+
+/// Before each value of a JSON text sequence (RFC 7464, section 2.2).
+const RECORD_SEPARATOR: u8 = 0x1e;
 
 /// The rest of the first character that a text in UTF-8 may end within: a body that ends within a
 /// character is no text, and rules would not apply.
@@ -62,8 +80,11 @@ pub fn open_names(content_type: Option<&str>, body: &[u8]) -> Vec<u8> {
         let end = memchr::memchr(b'=', &body[start..]).map_or(body.len(), |at| start + at + 1);
         return body[start..end].to_vec();
     }
-    let cut = json(body).map(|cut| cut.names).unwrap_or_default();
-    let names = cut.into_iter().flat_map(|name| [b"/", &body[name]]);
+    let text = json_text(content_type.unwrap_or_default(), body);
+    let cut = cut_json::read(text)
+        .map(|cut| cut.names)
+        .unwrap_or_default();
+    let names = cut.into_iter().flat_map(|name| [b"/", &text[name]]);
     names.collect::<Vec<_>>().concat()
 }
 
@@ -127,146 +148,6 @@ fn parts(body: &[u8], boundary: &str) -> Option<Vec<u8>> {
     suffixes.into_iter().find(|suffix| parses(suffix))
 }
 
-/// The token that may follow in JSON.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Expected {
-    /// A value, or the end of an empty array.
-    Value,
-    /// The name of a member, or the end of an empty object.
-    Name,
-    Colon,
-    /// A comma or the end of the object or array.
-    Comma,
-}
-
-/// How a JSON text broke off.
-struct CutJson {
-    /// The suffix that completes it.
-    suffix: Vec<u8>,
-    /// The last name of each open object or array. Those of arrays are empty.
-    names: Vec<Range<usize>>,
-}
-
-/// Reads a truncated JSON text (RFC 8259).
-fn json(text: &[u8]) -> Option<CutJson> {
-    let mut open = Vec::new();
-    let mut names: Vec<Range<usize>> = Vec::new();
-    let mut next = Expected::Value;
-    let mut suffix = Vec::new();
-    let mut at = 0;
-    while let Some(byte) = text.get(at) {
-        let is_name = next == Expected::Name;
-        let end = match byte {
-            b'"' => {
-                next = if is_name {
-                    Expected::Colon
-                } else {
-                    Expected::Comma
-                };
-                let (end, missing) = string(text, at + 1);
-                suffix = missing;
-                if let Some(name) = names.last_mut().filter(|_| is_name) {
-                    *name = at..end;
-                }
-                end
-            }
-            b'{' | b'[' => {
-                names.push(0..0);
-                open.push(if *byte == b'{' { b'}' } else { b']' });
-                next = first_in(open.last());
-                at + 1
-            }
-            b'}' | b']' => {
-                open.pop().filter(|due| due == byte)?;
-                names.pop();
-                next = Expected::Comma;
-                at + 1
-            }
-            b':' => {
-                next = Expected::Value;
-                at + 1
-            }
-            b',' => {
-                next = first_in(open.last());
-                at + 1
-            }
-            b' ' | b'\t' | b'\r' | b'\n' => at + 1,
-            _ => {
-                next = Expected::Comma;
-                let (end, missing) = scan_literal(text, at);
-                suffix = missing?;
-                end
-            }
-        };
-        at = end;
-    }
-    let empty = matches!(text.trim_ascii_end().last(), Some(b'{' | b'['));
-    let needed: &[u8] = match next {
-        _ if empty => b"",
-        Expected::Value => b"null",
-        Expected::Name => b"\"\":null",
-        Expected::Colon => b":null",
-        Expected::Comma => b"",
-    };
-    suffix.extend_from_slice(needed);
-    suffix.extend(open.iter().rev());
-    Some(CutJson { suffix, names })
-}
-
-/// What an element of an object or array begins with, given the byte that closes it.
-fn first_in(close: Option<&u8>) -> Expected {
-    if close == Some(&b'}') {
-        Expected::Name
-    } else {
-        Expected::Value
-    }
-}
-
-/// The end of a string, given the position after its opening quote, and its missing suffix.
-fn string(text: &[u8], mut at: usize) -> (usize, Vec<u8>) {
-    while let Some(byte) = text.get(at) {
-        match byte {
-            b'"' => return (at + 1, Vec::new()),
-            b'\\' => {
-                let size = if text.get(at + 1) == Some(&b'u') {
-                    6
-                } else {
-                    2
-                };
-                let Some(missing) = (at + size).checked_sub(text.len()).filter(|it| *it > 0) else {
-                    at += size;
-                    continue;
-                };
-                let filler: &[u8] = if size == 2 { b"\\" } else { b"0000" };
-                let mut suffix = filler[filler.len() - missing.min(filler.len())..].to_vec();
-                suffix.push(b'"');
-                return (text.len(), suffix);
-            }
-            _ => at += 1,
-        }
-    }
-    (text.len(), b"\"".to_vec())
-}
-
-/// The end of a number or literal at a position, and its missing suffix if the text ends with it.
-fn scan_literal(text: &[u8], at: usize) -> (usize, Option<Vec<u8>>) {
-    let tail = &text[at..];
-    let ends = |byte: &u8| b",]} \t\r\n:\"".contains(byte);
-    let size = tail.iter().position(ends).unwrap_or(tail.len());
-    if at + size < text.len() {
-        return (at + size, Some(Vec::new()));
-    }
-    let words: [&[u8]; 3] = [b"true", b"false", b"null"];
-    let word = words.iter().find_map(|word| word.strip_prefix(tail));
-    let missing = match tail.last() {
-        _ if word.is_some() => word.map(<[u8]>::to_vec),
-        Some(b'0'..=b'9') => Some(Vec::new()),
-        Some(b'-' | b'+' | b'.' | b'e' | b'E') => Some(b"0".to_vec()),
-        Some(_) | None => None,
-    };
-    (text.len(), missing)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -290,6 +171,27 @@ mod tests {
             (form, &format!("{head}!"), true),
         ] {
             assert_eq!(has_value(kind, body.as_bytes()), expected, "{body}");
+        }
+    }
+
+    #[test]
+    fn the_last_line_of_lines_is_completed() {
+        let lines = Some("application/x-ndjson");
+        for (body, suffix, names) in [
+            (
+                "{\"index\": {}}\n{\"a\": {\"b\": \"one",
+                "\"}}",
+                "/\"a\"/\"b\"",
+            ),
+            ("{\"index\": {}}\n{\"a\"", ":null}", "/\"a\""),
+            ("{\"index\": {}}\n[tr", "ue]", "/"),
+            ("{\"index\": {}}\n", "", ""),
+            ("{\"index\": {}", "}", "/\"index\""),
+            ("\u{1e}{\"a\": 1}\n\u{1e}{\"a\": ", "null}", "/\"a\""),
+        ] {
+            let body = body.as_bytes();
+            assert_eq!(missing_suffix(lines, body).unwrap(), suffix.as_bytes());
+            assert_eq!(open_names(lines, body), names.as_bytes());
         }
     }
 
