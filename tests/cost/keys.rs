@@ -1,5 +1,6 @@
 //! Keys, differences and miss reports.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -18,9 +19,9 @@ use super::inputs::{nested, numbered, repeat, within};
 pub(super) fn shapes() -> Vec<Shape> {
     let mut shapes = Vec::new();
     for (name, content_type, make) in bodies() {
-        let make = Arc::new(make);
+        let make = Rc::new(make);
         let shape = |kind: &str, work: fn(&str, &[u8])| {
-            let make = Arc::clone(&make);
+            let make = Rc::clone(&make);
             let name: &'static str = format!("{kind} {name}").leak();
             Shape::new(name, move |n| make(n), move |body| work(content_type, body))
         };

@@ -40,6 +40,7 @@ upstream_body_idle_timeout = "1s"
 request_header_timeout = "1s"
 idle_timeout = "2s"
 request_body_idle_timeout = "1s"
+background_read_timeout = "1s"
 request_timeout = "3s"
 response_send_timeout = "1s"
 stream_idle_timeout = "2s"
@@ -166,12 +167,14 @@ impl Simulated {
             let listener = SimulatedListener(TcpListener::bind(("0.0.0.0", PORT)).await?);
             let gate = RequestHandler {
                 endpoint: "api".into(),
-                shared: live,
+                shared: Arc::clone(&live),
                 worker: 0,
             };
             server::serve_listener(listener, config, gate, drain.signal()).await;
             // The host exists as long as this value does.
             drain.wait_idle_timeout(Duration::MAX).await;
+            // The rest of a response is read after its client has left.
+            live.drain.wait_idle_timeout(Duration::MAX).await;
             Ok(())
         }
     }
