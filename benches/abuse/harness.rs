@@ -169,7 +169,7 @@ impl Harness {
         let done = yielding(attack);
         std::thread::sleep(CALM.saturating_sub(begin.elapsed()));
         let (during, beside) = (load.end(), other.end());
-        let peak = self.memory("VmHWM:");
+        let peak = self.peak();
         let measured = Measured {
             calm: honest::slowest(&calm),
             during: honest::slowest(&during),
@@ -192,6 +192,11 @@ impl Harness {
     pub(super) fn descriptors(&self) -> usize {
         let open = fs::read_dir(format!("/proc/{}/fd", self.child.id()));
         open.unwrap().count()
+    }
+
+    /// The peak of memory in bytes.
+    pub(super) fn peak(&self) -> u64 {
+        self.memory("VmHWM:")
     }
 
     /// The resident memory in bytes.

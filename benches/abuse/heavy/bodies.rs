@@ -29,13 +29,14 @@ fn write(path: &Path, exchanges: impl Iterator<Item = (&'static str, String, Str
             true => String::new(),
             false => format!(", \"body\": {{\"json\": {json}}}"),
         };
-        let json = "[[\"content-type\", \"application/json\"]]";
+        let json = "[\"content-type\", \"application/json\"]";
+        let length = format!("[\"content-length\", \"{}\"]", response.len());
         writeln!(
             text,
             "{{\n  \"exchange\": {ordinal},\n  \"endpoint\": \"replay\",\n  \"request\": \
              {{\"method\": \"{method}\", \"authority\": \"x\", \"target\": \"{target}\", \
-             \"headers\": {json}{}}},\n  \
-             \"response\": {{\"status\": 200, \"headers\": {json}{}}}\n}}",
+             \"headers\": [{json}]{}}},\n  \
+             \"response\": {{\"status\": 200, \"headers\": [{json}, {length}]{}}}\n}}",
             body(request),
             body(response)
         )
@@ -83,7 +84,7 @@ fn numbers(number: usize) -> String {
 /// A request with a body, on a connection that is closed after it.
 pub(super) fn post(target: &str, fields: &str, body: &[u8]) -> Vec<u8> {
     let head = format!(
-        "POST {target} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{fields}\
+        "POST {target} HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n{fields}\
          content-length: {}\r\n\r\n",
         body.len()
     );
@@ -91,7 +92,8 @@ pub(super) fn post(target: &str, fields: &str, body: &[u8]) -> Vec<u8> {
 }
 
 pub(super) fn get(target: &str, fields: &str) -> Vec<u8> {
-    format!("GET {target} HTTP/1.1\r\nhost: x\r\n{fields}connection: close\r\n\r\n").into_bytes()
+    format!("GET {target} HTTP/1.1\r\nhost: 127.0.0.1\r\n{fields}connection: close\r\n\r\n")
+        .into_bytes()
 }
 
 const JSON: &str = "content-type: application/json\r\n";

@@ -140,8 +140,11 @@ pub(super) fn run(attack: &Attack) -> Outcome {
     } else {
         Harness::configured(&configuration(""), folder(attack.cassette))
     };
-    let (measured, mut faults) = harness.under(|| (attack.run)(&harness));
+    let (mut measured, mut faults) = harness.under(|| (attack.run)(&harness));
     let after = harness.settled();
+    // What is recorded is worked on after the attack, too.
+    let later = harness.peak().saturating_sub(measured.peak);
+    (measured.peak, measured.grown) = (measured.peak + later, measured.grown + later);
     let (stopped, folder) = stop(harness);
     faults.extend(stopped);
     if let Some(look) = attack.stopped {
