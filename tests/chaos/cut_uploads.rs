@@ -37,7 +37,11 @@ fn a_cut_upload_matches_only_what_was_sent() {
         (JSON, br#"{"a":1,"b":2"#, br#"{"b":2,"a":1"#),
         (JSON, b"{\"d\":\"x\xc3", b"{\"d\":\"x\xc4"),
         (FORM, b"a=1&b=2", b"b=2&a=1"),
-        (LINES, b"{\"i\":{}}\n{\"d\":\"AA", b"{\"i\":{}}\n{\"d\":\"AB"),
+        (
+            LINES,
+            b"{\"i\":{}}\n{\"d\":\"AA",
+            b"{\"i\":{}}\n{\"d\":\"AB",
+        ),
         ("text/plain", b"one AAA", b"one BBB"),
         ("text/plain", long.as_bytes(), other.as_bytes()),
         ("application/octet-stream", b"\xff\xfe\xfd", b"\xff\xfe\xfc"),
