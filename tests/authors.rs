@@ -207,11 +207,11 @@ fn plugin_check_describes_a_component() {
     ] {
         assert!(ended.stdout.contains(word), "{word}:\n{}", ended.stdout);
     }
-    let refused = importing("wasi:sockets/tcp@0.2.0");
+    let refused = importing("wasi:http/types@0.2.0");
     fs::write(folder.path().join("own.wasm"), refused).unwrap();
     let ended = run(&folder, &["plugin", "check", "own.wasm"]);
     assert_eq!(ended.status, Some(2));
-    for word in ["validate", "`wasi:sockets/tcp@0.2.0`", "build without it"] {
+    for word in ["validate", "`wasi:http/types@0.2.0`", "build without it"] {
         assert!(ended.stderr.contains(word), "{}", ended.stderr);
     }
 }

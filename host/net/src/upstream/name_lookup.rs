@@ -135,11 +135,8 @@ mod tests {
     #[tokio::test]
     async fn a_name_that_hangs_has_one_thread_and_delays_no_other_name() {
         let (lookups, answer, count) = lookups(2);
-        let mut hanging = tokio::task::JoinSet::new();
-        for _ in 0..1000 {
-            let lookups = Arc::clone(&lookups);
-            hanging.spawn(async move { lookups.resolve("hang", 80).await });
-        }
+        let waiting = (0..1000).map(|_| lookups.join_or_start(("hang".to_owned(), 80)).unwrap());
+        let waiting: Vec<_> = waiting.collect();
         while count.load(Ordering::Relaxed) == 0 {
             tokio::task::yield_now().await;
         }
@@ -147,7 +144,8 @@ mod tests {
         assert_eq!(other[0].port(), 443);
         assert_eq!(count.load(Ordering::Relaxed), 2);
         answer.send(()).unwrap();
-        while let Some(found) = hanging.join_next().await {
+        for mut waiting in waiting {
+            let found = waiting.wait_for(Option::is_some).await.unwrap().clone();
             assert_eq!(found.unwrap().unwrap()[0].port(), 80);
         }
         assert_eq!(count.load(Ordering::Relaxed), 2);
