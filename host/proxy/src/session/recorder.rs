@@ -29,7 +29,7 @@ enum Job {
 }
 
 impl Recorder {
-    /// Starts the thread. It writes everything and ends after [`Self::end`], or once all recorders
+    /// Starts the thread. It writes everything and ends after `end`, or once all recorders
     /// are dropped.
     pub fn start(
         writer: Arc<Writer>,
