@@ -16,7 +16,7 @@ use super::code_cache::MAX_CODE_SIZE;
 use super::engine::{self, Flavor};
 use crate::{Bounds, PluginError};
 
-/// The first argument of a program that [`compile`] starts.
+/// The first argument of a program that `compile` starts.
 pub const COMPILER_ARGUMENT: &str = "__compile";
 
 /// The largest component that is read, and the largest error text.
