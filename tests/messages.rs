@@ -192,6 +192,10 @@ fn a_verdict_counts_what_happened() {
     for path in ["/one", "/health", "/login", "/error"] {
         client.get(path);
     }
+    // The writer logs when it writes first.
+    until("the first write", || {
+        process.stderr().contains("the torn end").then_some(())
+    });
     assert!(client.ask("GET", "/half").try_send().is_err());
     let ended = process.stop();
     let report = std::fs::read_to_string(folder.path().join("report.json")).unwrap();
