@@ -78,6 +78,8 @@ mod reload;
 mod removed;
 /// Marks and the health page.
 mod runs;
+/// Headers that select a response.
+mod selection;
 /// Sessions that open, close and are used again.
 mod session_lifetime;
 /// Names of sessions, and the paths that are the gateway's own.

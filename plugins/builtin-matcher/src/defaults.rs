@@ -1,5 +1,41 @@
-//! Query parameters and headers that differ between two runs of the same program, and so do not
-//! identify a request.
+//! Headers that identify a request, and query parameters and headers that differ between two runs
+//! of the same program, and so do not.
+
+/// Headers that are compared by default: what the server does or sends depends on them. A request
+/// without them is not equal to one that has them.
+pub(crate) const SELECTING: &[&str] = &[
+    // The operation, where one path serves several.
+    "next-action",
+    "soapaction",
+    "x-amz-target",
+    "x-goog-upload-command",
+    "x-http-method",
+    "x-http-method-override",
+    "x-method-override",
+    // Arguments that are not in the URL or the body.
+    "depth",
+    "destination",
+    "dropbox-api-arg",
+    "x-amz-copy-source",
+    "x-amz-copy-source-range",
+    "x-goog-fieldmask",
+    "x-goog-upload-offset",
+    "x-ms-continuation",
+    "x-ms-copy-source",
+    "x-ms-documentdb-partitionkey",
+    // What the client prefers to get (RFC 7240).
+    "prefer",
+    // A part of the resource (RFC 9110, section 14), and of what is uploaded.
+    "content-range",
+    "range",
+    "x-ms-range",
+    // Conditions (RFC 9110, section 13.1).
+    "if-match",
+    "if-modified-since",
+    "if-none-match",
+    "if-range",
+    "if-unmodified-since",
+];
 
 /// Query parameters. Names are case-sensitive, so both spellings are listed.
 pub(crate) const QUERY: &[&str] = &[

@@ -1,5 +1,5 @@
 //! The built-in matcher, for requests that no other matcher decides about: requests are equal if
-//! endpoint, method, path, query and body are equal.
+//! endpoint, method, path, query, the headers that select a response and body are equal.
 //!
 //! It only declares, so the host computes the key at native speed.
 
@@ -32,6 +32,9 @@ fn declare(settings: &Settings, key: &Key) {
     key.path();
     key.query(&settings.excluded_query());
     for name in settings.named_headers() {
+        key.header(name);
+    }
+    for name in settings.selecting_headers() {
         key.header(name);
     }
     if settings.all_headers() {

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::defaults::{HEADERS, QUERY};
+use crate::defaults::{HEADERS, QUERY, SELECTING};
 
 /// Every setting is optional.
 #[derive(Debug, Deserialize)]
@@ -70,6 +70,24 @@ impl Settings {
             .filter(|name| *name != ALL)
     }
 
+    /// Headers that are compared by default, unless they are ignored or named.
+    pub(crate) fn selecting_headers(&self) -> impl Iterator<Item = &'static str> {
+        let selecting = if self.defaults { SELECTING } else { &[] };
+        let is_named = |name: &str| self.named_headers().any(|it| it.eq_ignore_ascii_case(name));
+        let selecting = selecting.iter().copied();
+        selecting.filter(move |name| !is_named(name) && !self.ignores_header(name))
+    }
+
+    fn ignores_header(&self, name: &str) -> bool {
+        self.ignore_headers.iter().any(|pattern| {
+            let pattern = pattern.to_ascii_lowercase();
+            match pattern.strip_suffix('*') {
+                Some(start) => name.starts_with(start),
+                None => name == pattern,
+            }
+        })
+    }
+
     /// True if all headers except the ignored ones are part of the key.
     pub(crate) fn all_headers(&self) -> bool {
         self.headers.iter().any(|name| name == ALL)
@@ -128,6 +146,21 @@ mod tests {
         let settings = settings(r#"{"headers": ["*", "user-agent"]}"#).unwrap();
         assert!(settings.all_headers());
         assert_eq!(settings.named_headers().collect::<Vec<_>>(), ["user-agent"]);
+    }
+
+    #[test]
+    fn headers_that_select_are_compared_unless_they_are_ignored() {
+        let selecting = |text: &str| -> Vec<&str> {
+            let settings = settings(text).unwrap();
+            settings.selecting_headers().collect()
+        };
+        assert_eq!(selecting("{}"), SELECTING);
+        assert!(selecting(r#"{"defaults": false}"#).is_empty());
+        let some = selecting(r#"{"ignore_headers": ["If-*", "Range"], "headers": ["Prefer"]}"#);
+        for name in ["range", "if-match", "if-range", "prefer"] {
+            assert!(SELECTING.contains(&name) && !some.contains(&name), "{name}");
+        }
+        assert!(some.contains(&"x-amz-target"));
     }
 
     #[test]

@@ -42,11 +42,13 @@ impl PartDigest {
     }
 }
 
-/// Derives the key of a request. Excluded values count as absent.
+/// Derives the key of a request. Excluded values count as absent. A header that the request does
+/// not have adds nothing, so that many can be declared.
 pub fn derive(parts: &[KeyPart], message: &dyn MessageView) -> Key {
     let mut digest = OrderedDigest::new(Tag::Key);
     let parts = parts
         .iter()
+        .filter(|part| !is_absent(part, message))
         .map(|part| {
             let (name, value) = (part.name_digest(), value::digest_value(part, message));
             digest.push(name);
@@ -61,6 +63,20 @@ pub fn derive(parts: &[KeyPart], message: &dyn MessageView) -> Key {
     Key {
         hash: digest.finish(),
         parts,
+    }
+}
+
+fn is_absent(part: &KeyPart, message: &dyn MessageView) -> bool {
+    match part {
+        KeyPart::Header(name) => message.fields().get_all(name).next().is_none(),
+        KeyPart::Endpoint
+        | KeyPart::Method
+        | KeyPart::Authority
+        | KeyPart::Path
+        | KeyPart::Query { .. }
+        | KeyPart::Headers { .. }
+        | KeyPart::Body { .. }
+        | KeyPart::Custom { .. } => false,
     }
 }
 

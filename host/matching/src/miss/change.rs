@@ -28,7 +28,7 @@ pub enum IgnoreList {
     Query,
     /// JSON pointers into the body.
     Body,
-    /// Headers that `"*"` leaves out.
+    /// Headers that `"*"` leaves out, and headers that are compared by default.
     Headers,
 }
 
@@ -65,16 +65,29 @@ impl Change {
     pub(super) fn apply(&self, parts: &mut Vec<KeyPart>) {
         match self {
             Self::Ignore { list, entry } => {
+                if *list == IgnoreList::Headers {
+                    remove_header(parts, &entry.to_ascii_lowercase());
+                }
                 for part in parts {
                     list.exclude(entry, part);
                 }
             }
-            Self::RemoveHeader(removed) => {
-                parts.retain(|part| !matches!(part, KeyPart::Header(name) if name == removed));
-            }
+            Self::RemoveHeader(removed) => remove_header(parts, removed),
             Self::IgnoreAuthority => {
                 parts.retain(|part| !matches!(part, KeyPart::Authority));
             }
+        }
+    }
+
+    /// The change with which these settings of `[matcher]` have the effect: a header that is
+    /// compared by default is ignored by its name.
+    pub(super) fn under(self, settings: &Map<String, Value>) -> Self {
+        match self {
+            Self::RemoveHeader(name) if !names_header(settings, &name) => Self::Ignore {
+                list: IgnoreList::Headers,
+                entry: name,
+            },
+            change => change,
         }
     }
 
@@ -114,6 +127,17 @@ impl IgnoreList {
             (_, _) => {}
         }
     }
+}
+
+fn remove_header(parts: &mut Vec<KeyPart>, removed: &str) {
+    parts.retain(|part| !matches!(part, KeyPart::Header(name) if name == removed));
+}
+
+/// True if the list `headers` has this name.
+fn names_header(settings: &Map<String, Value>, header: &str) -> bool {
+    let names = settings.get("headers").and_then(Value::as_array);
+    let mut names = names.into_iter().flatten().filter_map(Value::as_str);
+    names.any(|name| name.eq_ignore_ascii_case(header))
 }
 
 fn empty_list() -> Value {

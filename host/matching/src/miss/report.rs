@@ -99,7 +99,7 @@ pub fn report(missed: MissedRequest, candidates: Vec<Candidate>) -> Miss {
     let mut remedy = None;
     let mut nearest = Vec::with_capacity(MAX_NEAREST);
     for candidate in candidates.iter().take(MAX_NEAREST) {
-        let mut found = compare(&live, &candidate.recorded);
+        let mut found = compare(&live, &candidate.recorded, guidance);
         // A setting would replay another exchange in the place of the damaged one.
         let is_sure = missed.cause == Cause::NoMatch && !missed.unavailable.is_damaged();
         if is_sure && remedy.is_none() {
@@ -183,9 +183,14 @@ impl RankedCandidate {
 
 /// The differences between two messages. A setting is named only if the difference disappears with
 /// it.
-fn compare(live: &Described, recorded: &Described) -> Differences {
+fn compare(live: &Described, recorded: &Described, guidance: &Guidance) -> Differences {
     let matcher = live.message.matcher.as_deref();
     let mut found = differences(&live.parts, &recorded.parts, matcher);
+    for difference in &mut found.list {
+        if let Resolution::Setting(change) = &mut difference.resolution {
+            *change = change.clone().under(&guidance.matcher);
+        }
+    }
     let changes = changes(&found);
     if changes.is_empty() {
         return found;

@@ -85,6 +85,22 @@ impl OutgoingBody {
         })
     }
 
+    /// The bytes, if they are known and no trailers follow.
+    pub(crate) fn bytes(&self) -> Option<Bytes> {
+        match &self.source {
+            Source::Full {
+                bytes,
+                trailers: None,
+                ..
+            } => Some(bytes.clone().unwrap_or_default()),
+            Source::Full { .. }
+            | Source::Passthrough(_)
+            | Source::Teed(_)
+            | Source::Timed(_)
+            | Source::Conversation(_) => None,
+        }
+    }
+
     /// The length, if the client is told it.
     pub(crate) fn content_length(&self) -> Option<u64> {
         self.size_hint().exact()

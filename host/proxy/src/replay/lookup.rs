@@ -63,6 +63,11 @@ pub(crate) async fn look_up_request(
 }
 
 impl Lookup {
+    /// The request as the client sent it.
+    pub(super) fn request(&self) -> &Request {
+        &self.request
+    }
+
     /// The request as a report shows it. A component of `request_view` is redacted when it is first
     /// read, so that a secret found later in another one is still in it; here all are known.
     ///

@@ -13,6 +13,8 @@ mod recorded_response;
 mod refused_body;
 mod renewed_fields;
 mod representation;
+mod selected_response;
+mod selection;
 mod serve;
 pub(crate) mod shutdown_watch;
 pub(crate) mod timed_body;

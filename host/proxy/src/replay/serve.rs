@@ -16,6 +16,7 @@ use super::pending_lookup::counted;
 use super::recorded_failure::replay_failure;
 use super::recorded_response::recorded_response;
 use super::refused_body::RefusedBodyLookup;
+use super::selected_response::selected_response;
 use crate::handler::buffered_body::BufferedBody;
 use crate::handler::{AccessOutcome, ExchangeError, OutgoingBody, RequestBody, RequestContext};
 use crate::record::{self, ForwardedBody, RequestHead, RequestRecording};
@@ -40,7 +41,10 @@ pub(crate) async fn replay(
         LookupResult::Exhausted(count) => Err(miss_error(context, &lookup, Some(count))),
         LookupResult::NotFound => match refused.and_then(|refused| refused.repeat(context)) {
             Some(entry) => serve_hit(context, &entry, &client).await,
-            None => Err(miss_error(context, &lookup, None)),
+            None => match selected_response(context, &lookup, &client).await? {
+                Some(response) => Ok(response),
+                None => Err(miss_error(context, &lookup, None)),
+            },
         },
     }
 }

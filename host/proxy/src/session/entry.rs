@@ -119,6 +119,12 @@ impl Entry {
         self.total_replays.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// It gave a response to a request for its head or a part. It can still be replayed itself, and
+    /// does not count as unused.
+    pub(crate) fn mark_served(&self) {
+        self.total_replays.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Returns a claimed exchange that was not replayed after all.
     pub(super) fn release(&self) {
         self.replays.fetch_sub(1, Ordering::Relaxed);

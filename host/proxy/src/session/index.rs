@@ -81,6 +81,9 @@ pub(super) struct IndexState {
     /// The size of the largest body among them.
     largest_wildcard: usize,
     pub(super) truncated: TruncatedEntries,
+    /// The positions of whole resources that were recorded for a request with a condition or a
+    /// range, by the key of the request without.
+    pub(super) whole: HashMap<u128, Vec<usize>>,
 }
 
 /// The key of a recorded request under this generation of plugins.
@@ -90,6 +93,8 @@ struct DerivedKey {
     /// Where it is found, if the request is truncated.
     truncated: Option<TruncatedIdentity>,
     has_wildcard: bool,
+    /// The key without the condition or the range that gave the whole resource.
+    whole: Option<u128>,
 }
 
 /// The positions of the exchanges of one key, in recorded order.
@@ -208,6 +213,9 @@ impl Index {
             {
                 let group = state.groups.entry(derived.key.hash()).or_default();
                 group.positions.push(position);
+                if let Some(whole) = derived.whole {
+                    state.whole.entry(whole).or_default().push(position);
+                }
                 if derived.has_wildcard {
                     state.wildcards.push(position);
                     let size = usize::try_from(entry.request.body.size()).unwrap_or(usize::MAX);
@@ -270,6 +278,7 @@ impl Index {
                 .describe(&view, secrets)
                 .is_ok_and(|parts| key::holds_placeholder(&parts));
         Ok(DerivedKey {
+            whole: self.whole_key(entry)?,
             truncated: self.truncated_identity(&entry.request, key.hash())?,
             key,
             has_wildcard,
@@ -297,6 +306,7 @@ impl IndexState {
             wildcards: self.wildcards.clone(),
             largest_wildcard: self.largest_wildcard,
             truncated: self.truncated.clone(),
+            whole: self.whole.clone(),
         }
     }
 

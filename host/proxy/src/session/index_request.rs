@@ -39,7 +39,7 @@ impl Index {
         view.map_err(|error: PluginFailure| error.to_string())
     }
 
-    fn view_of(
+    pub(super) fn view_of(
         &self,
         entry: &Entry,
         request: Arc<Request>,

@@ -1,0 +1,132 @@
+//! The response to a request for the head, a part or a changed version of a resource of which only
+//! the whole is recorded.
+
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use headers::{ContentRange, HeaderMapExt as _};
+use http::header::{
+    CACHE_CONTROL, CONTENT_LENGTH, CONTENT_LOCATION, DATE, ETAG, EXPIRES, LAST_MODIFIED, VARY,
+};
+use http::{HeaderMap, HeaderName, Response, StatusCode};
+
+use super::client_capabilities::ClientCapabilities;
+use super::lookup::{Lookup, look_up_request};
+use super::recorded_response::recorded_response;
+use super::selection::{Selection, select};
+use crate::handler::{AccessOutcome, ExchangeError, OutgoingBody, RequestContext};
+use crate::session::{Entry, Outcome, is_selective, plain_request};
+use ouli_message::{Request, is_body_digest};
+
+/// The fields of a 304 (RFC 9110, section 15.4.5), and the validator that a response without an
+/// entity tag has.
+const NOT_MODIFIED_FIELDS: [HeaderName; 7] = [
+    CACHE_CONTROL,
+    CONTENT_LOCATION,
+    DATE,
+    ETAG,
+    EXPIRES,
+    LAST_MODIFIED,
+    VARY,
+];
+
+/// The response from the recorded one for the whole resource. None if the request asks for the
+/// whole itself, or the whole is not recorded.
+pub(super) async fn selected_response(
+    context: &RequestContext<'_>,
+    lookup: &Lookup,
+    client: &ClientCapabilities,
+) -> Result<Option<Response<OutgoingBody>>, ExchangeError> {
+    let request = lookup.request();
+    let Some(plain) = plain_request(request) else {
+        return Ok(None);
+    };
+    let whole = look_up_request(context, plain).await?;
+    let must_succeed = is_selective(request);
+    let Some(entry) = lookup.index.find_whole(&whole.match_key.key, must_succeed) else {
+        return Ok(None);
+    };
+    let response = recorded_response(context, &entry, client).await?;
+    let response = if must_succeed {
+        selected(request, response)
+    } else {
+        response
+    };
+    count(context, &entry);
+    Ok(Some(response))
+}
+
+/// The exchange can still be replayed to a request for the whole.
+fn count(context: &RequestContext<'_>, entry: &Arc<Entry>) {
+    entry.mark_served();
+    context.session.counters().count(Outcome::Hit);
+    context.trace.set_outcome(AccessOutcome::Hit);
+}
+
+fn selected(request: &Request, whole: Response<OutgoingBody>) -> Response<OutgoingBody> {
+    let bytes = whole.body().bytes();
+    let size = bytes.as_ref().map(|bytes| bytes.len() as u64);
+    let fields = request.fields.to_map();
+    let selection = select((&request.method, &fields), whole.headers(), size);
+    match (selection, bytes) {
+        (Selection::Whole, _) | (Selection::Part(_) | Selection::NotSatisfiable, None) => whole,
+        (Selection::NotModified, _) => not_modified(whole),
+        (Selection::PreconditionFailed, _) => {
+            without_body(StatusCode::PRECONDITION_FAILED, &HeaderMap::new())
+        }
+        (Selection::NotSatisfiable, Some(bytes)) => {
+            let mut headers = HeaderMap::new();
+            headers.typed_insert(ContentRange::unsatisfied_bytes(bytes.len() as u64));
+            without_body(StatusCode::RANGE_NOT_SATISFIABLE, &headers)
+        }
+        (Selection::Part(range), Some(bytes)) => part(whole, &bytes, &range),
+    }
+}
+
+fn not_modified(whole: Response<OutgoingBody>) -> Response<OutgoingBody> {
+    let mut response = Response::new(OutgoingBody::empty());
+    *response.status_mut() = StatusCode::NOT_MODIFIED;
+    for (name, value) in whole.headers() {
+        if NOT_MODIFIED_FIELDS.contains(name) {
+            response.headers_mut().append(name, value.clone());
+        }
+    }
+    response
+}
+
+fn without_body(status: StatusCode, headers: &HeaderMap) -> Response<OutgoingBody> {
+    let mut response = Response::new(OutgoingBody::from_bytes(Bytes::new()));
+    *response.status_mut() = status;
+    response.headers_mut().clone_from(headers);
+    response
+}
+
+fn part(
+    mut whole: Response<OutgoingBody>,
+    bytes: &Bytes,
+    range: &RangeInclusive<u64>,
+) -> Response<OutgoingBody> {
+    let position = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+    let (first, last) = (position(*range.start()), position(*range.end()));
+    let Some(part) = (last < bytes.len()).then(|| bytes.slice(first..=last)) else {
+        return whole;
+    };
+    let Ok(content_range) = ContentRange::bytes(range.clone(), bytes.len() as u64) else {
+        return whole;
+    };
+    *whole.status_mut() = StatusCode::PARTIAL_CONTENT;
+    let headers = whole.headers_mut();
+    // A digest of the content covers all of it.
+    let digests: Vec<_> = headers
+        .keys()
+        .filter(|name| is_body_digest(name))
+        .cloned()
+        .collect();
+    for name in digests {
+        headers.remove(name);
+    }
+    headers.insert(CONTENT_LENGTH, part.len().into());
+    headers.typed_insert(content_range);
+    whole.map(|_| OutgoingBody::from_bytes(part))
+}

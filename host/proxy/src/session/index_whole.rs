@@ -1,0 +1,44 @@
+//! Recorded responses with a whole resource, for requests that ask for a part of it, for its head, or
+//! under a condition.
+
+use std::sync::Arc;
+
+use http::{Method, StatusCode};
+
+use super::entry::Entry;
+use super::index::Index;
+use super::plain_request::plain_request;
+use ouli_matching::key::Key;
+
+impl Index {
+    /// The exchange with the whole resource for a key of a request for it: the next one that was not
+    /// replayed, or else the last one. With `must_succeed` its status is 200.
+    pub(crate) fn find_whole(&self, key: &Key, must_succeed: bool) -> Option<Arc<Entry>> {
+        self.index_new_entries();
+        let state = self.state.read();
+        let others = state.whole.get(&key.hash()).into_iter().flatten();
+        let mut positions: Vec<_> = others.chain(state.positions(key)).copied().collect();
+        positions.sort_unstable();
+        let entries = positions.iter().map(|position| &state.entries[*position].0);
+        let suits = |entry: &&Arc<Entry>| {
+            entry.failure.is_none() && (!must_succeed || entry.response.status == StatusCode::OK)
+        };
+        let entries: Vec<_> = entries.filter(suits).collect();
+        let unused = entries.iter().find(|entry| !entry.is_used());
+        unused.or(entries.last()).map(|entry| Arc::clone(entry))
+    }
+
+    /// The key of a request without its condition or range, if the response has the whole resource.
+    pub(super) fn whole_key(&self, entry: &Entry) -> Result<Option<u128>, String> {
+        if entry.response.status != StatusCode::OK || entry.request.method != Method::GET {
+            return Ok(None);
+        }
+        let Some(plain) = plain_request(&entry.request) else {
+            return Ok(None);
+        };
+        let view = self.view_of(entry, Arc::new(plain));
+        let keyed = view.and_then(|view| self.plugins.key(&view, self.session.secrets()));
+        let keyed = keyed.map_err(|error| error.to_string())?;
+        Ok(Some(keyed.key.hash()))
+    }
+}
