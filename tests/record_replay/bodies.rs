@@ -173,3 +173,23 @@ fn an_empty_body_without_a_length_has_none_at_the_client() {
         gateway.stop();
     }
 }
+
+#[test]
+fn json_after_a_byte_order_mark_is_json() {
+    const SENT: &str = "\u{feff}{\"password\": \"hunter2-and-more\", \"a\": 1}";
+    let origin = origin::new()
+        .route("/login", |seen| {
+            let text = std::str::from_utf8(&seen.body).unwrap();
+            origin::json(&format!("\u{feff}{{\"got\": {}}}", text.len()))
+        })
+        .start();
+    let ask = |client: &Client| client.post("/login", "application/json", SENT);
+    let (answer, folder) = both_ways(origin, ask);
+    assert!(answer.text().starts_with('\u{feff}'));
+    // The secret is found by the name of its member, and members have no order.
+    assert!(!folder.text("default").contains("hunter2"));
+    let gateway = gateway::replay(&folder).start();
+    let other = "\u{feff}{\"a\": 1.0, \"password\": \"another-password\"}";
+    let replayed = client::http1(&gateway).post("/login", "application/json", other);
+    assert_eq!(replayed, answer);
+}

@@ -15,6 +15,12 @@ use super::pointer::{Pointer, Step, index};
 /// Maximum nesting of values.
 pub const MAX_DEPTH: usize = 128;
 
+/// U+FEFF in UTF-8.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// As long as the byte order mark, so that no value moves.
+const WHITE_SPACE: &[u8] = b"   ";
+
 /// A parsed JSON text with its original text.
 #[derive(Clone, Debug)]
 pub struct Document {
@@ -61,12 +67,16 @@ pub struct Member<'a> {
 
 impl Document {
     /// Parses one JSON text. None if it violates RFC 8259, has trailing bytes or a lone surrogate,
-    /// is nested deeper than [`MAX_DEPTH`], or is 4 GiB long or longer.
+    /// is nested deeper than [`MAX_DEPTH`], or is 4 GiB long or longer. A byte order mark before it
+    /// counts as white space (section 8.1).
     pub fn parse(text: Bytes) -> Option<Self> {
         let _: u32 = text.len().try_into().ok()?;
+        let marked = text.strip_prefix(BYTE_ORDER_MARK);
+        let without_mark = marked.map(|rest| [WHITE_SPACE, rest].concat());
+        let json = without_mark.as_deref().unwrap_or(&text);
         let mut parser = Parser {
-            text: &text,
-            jiter: Jiter::new(&text),
+            text: json,
+            jiter: Jiter::new(json),
             table: Vec::new(),
         };
         let peek = parser.jiter.peek().ok()?;

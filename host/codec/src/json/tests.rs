@@ -24,6 +24,7 @@ fn accepts_only_strict_json() {
         "123456789012345678901234567890",
         "\"é\"",
         "\r\n\t {\"a\" : [ ] }\n",
+        "\u{feff}{\"a\": [1]}",
     ];
     for text in good {
         assert!(parse(text).is_some(), "{text}");
@@ -57,7 +58,9 @@ fn accepts_only_strict_json() {
         "{}x",
         "'a'",
         "[1]]",
-        "\u{feff}{}",
+        "\u{feff}",
+        "\u{feff}\u{feff}{}",
+        "{}\u{feff}",
         "\"\u{1}\"",
     ];
     for text in bad {

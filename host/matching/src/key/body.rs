@@ -6,9 +6,12 @@ use bytes::Bytes;
 use super::digest::{OrderedDigest, Sketch, Tag, leaf, pair};
 use super::exclusions::Exclusions;
 use super::json::JsonDigester;
+use super::lines;
 use super::value_digest::{ValueDigest, digest_pairs, sort_by_name};
+use ouli_codec::chunks::chunk_kind;
 use ouli_codec::json::{Document, Pointer};
 use ouli_codec::{MessageView, form, multipart};
+use ouli_message::stream::ChunkKind;
 
 /// A body by the way in which it is compared.
 pub(super) enum Body<'a> {
@@ -16,6 +19,8 @@ pub(super) enum Body<'a> {
     Empty,
     /// Compared by value.
     Json(&'a Document),
+    /// Compared line by line by value, if all lines are JSON.
+    Lines(&'a Bytes),
     /// Compared by field.
     Form(Vec<form::Pair>),
     /// Compared by part.
@@ -38,6 +43,7 @@ impl<'a> Body<'a> {
         let content_type = message.fields().get_str("content-type").unwrap_or("");
         let structured = match ContentType::of(content_type) {
             ContentType::Json => message.json().map(Self::Json),
+            ContentType::Lines => Some(Self::Lines(body)),
             ContentType::Form => Some(Self::Form(form::parse(body))),
             ContentType::Multipart => multipart::boundary(content_type)
                 .and_then(|boundary| multipart::parse(body, &boundary))
@@ -65,10 +71,15 @@ pub(super) fn digest_body(message: &dyn MessageView, exclusions: &[Pointer]) -> 
                 sketch: digester.sketch,
             }
         }
+        Body::Lines(body) => lines::digest(body, &exclusions).unwrap_or_else(|| raw_digest(body)),
         Body::Form(fields) => digest_pairs(Tag::Form, &kept_fields(&fields, &exclusions)),
-        Body::Multipart(parts) => multipart_digest(&parts, &exclusions, message.body()),
-        Body::Raw(bytes) => ValueDigest::without_sketch(leaf(Tag::Raw, bytes)),
+        Body::Multipart(parts) => multipart_digest(&parts, &exclusions, message.body(), MAX_NESTED),
+        Body::Raw(bytes) => raw_digest(bytes),
     }
+}
+
+fn raw_digest(bytes: &[u8]) -> ValueDigest {
+    ValueDigest::without_sketch(leaf(Tag::Raw, bytes))
 }
 
 /// The fields of a form that are not excluded, sorted by name. Values of one name keep their order.
@@ -86,22 +97,41 @@ pub(super) fn kept_fields<'a>(
 pub(super) enum PartContent {
     /// Valid JSON with a JSON content type, compared by value.
     Json(Document),
+    /// A multipart body in another one, compared by part.
+    Multipart(Vec<multipart::Part>, Bytes),
     /// Compared by bytes.
     Raw(Bytes),
 }
 
 impl PartContent {
-    /// The content of a part of `body`.
-    pub(super) fn of(part: &multipart::Part, body: &Bytes) -> Self {
+    /// The content of a part of `body`. Multipart bodies in it are parsed `nested` levels deep.
+    pub(super) fn of(part: &multipart::Part, body: &Bytes, nested: usize) -> Self {
         let bytes = body.slice(part.body.clone());
-        let json = match ContentType::of(part.content_type.as_deref().unwrap_or("")) {
-            ContentType::Json => Document::parse(bytes.clone()),
+        let content_type = part.content_type.as_deref().unwrap_or("");
+        let structured = match ContentType::of(content_type) {
+            ContentType::Json => Document::parse(bytes.clone()).map(Self::Json),
+            ContentType::Multipart if nested > 0 => multipart::boundary(content_type)
+                .and_then(|boundary| multipart::parse(&bytes, &boundary))
+                .map(|parts| Self::Multipart(parts, bytes.clone())),
             ContentType::Form
+            | ContentType::Lines
             | ContentType::Multipart
             | ContentType::Unspecified
             | ContentType::Other => None,
         };
-        json.map_or(Self::Raw(bytes), Self::Json)
+        structured.unwrap_or(Self::Raw(bytes))
+    }
+}
+
+/// The content type of a part in which the boundary of a nested multipart body does not count.
+pub(super) fn part_type(part: &multipart::Part, content: &PartContent) -> Option<String> {
+    let content_type = part.content_type.as_deref()?;
+    match content {
+        PartContent::Multipart(..) => {
+            let essence = content_type.split(';').next().unwrap_or_default();
+            Some(essence.trim().to_ascii_lowercase())
+        }
+        PartContent::Json(_) | PartContent::Raw(_) => Some(content_type.to_owned()),
     }
 }
 
@@ -109,6 +139,7 @@ fn multipart_digest(
     parts: &[multipart::Part],
     exclusions: &Exclusions<'_>,
     body: &Bytes,
+    nested: usize,
 ) -> ValueDigest {
     let (mut list, mut sketch) = (OrderedDigest::new(Tag::Multipart), Sketch::default());
     for part in parts {
@@ -118,10 +149,14 @@ fn multipart_digest(
         let mut body_part = OrderedDigest::new(Tag::BodyPart);
         body_part.push(optional(part.name.as_deref()));
         body_part.push(optional(part.filename.as_deref()));
-        body_part.push(optional(part.content_type.as_deref()));
-        body_part.push(match PartContent::of(part, body) {
+        let content = PartContent::of(part, body, nested);
+        body_part.push(optional(part_type(part, &content).as_deref()));
+        body_part.push(match content {
             PartContent::Json(json) => {
                 pair(Tag::Json, 0, JsonDigester::new(&json).root(&exclusions))
+            }
+            PartContent::Multipart(parts, body) => {
+                multipart_digest(&parts, &exclusions, &body, nested - 1).digest
             }
             PartContent::Raw(bytes) => leaf(Tag::Raw, &bytes),
         });
@@ -146,10 +181,15 @@ fn is_container(json: &Document) -> bool {
     json.root().is_container()
 }
 
+/// The levels of multipart bodies within multipart bodies that are compared by part.
+pub(super) const MAX_NESTED: usize = 4;
+
 /// How a content type is compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum ContentType {
     Json,
+    /// One JSON text in each line.
+    Lines,
     Form,
     Multipart,
     /// No content type, or text: the content decides.
@@ -169,7 +209,9 @@ impl ContentType {
         let suffix = essence.rsplit_once('+').map_or("", |(_, suffix)| suffix);
         let json =
             is("application/json") || is("text/json") || starts_with("application/x-amz-json-");
-        if json || suffix.eq_ignore_ascii_case("json") {
+        if chunk_kind(essence) == Some(ChunkKind::Line) {
+            Self::Lines
+        } else if json || suffix.eq_ignore_ascii_case("json") {
             Self::Json
         } else if is("application/x-www-form-urlencoded") {
             Self::Form
@@ -199,8 +241,8 @@ mod tests {
             ("multipart/mixed", ContentType::Multipart),
             ("", ContentType::Unspecified),
             ("text/plain", ContentType::Unspecified),
-            ("application/x-ndjson", ContentType::Other),
-            ("application/json-seq", ContentType::Other),
+            ("application/x-ndjson", ContentType::Lines),
+            ("application/json-seq", ContentType::Lines),
             ("application/octet-stream", ContentType::Other),
             ("é", ContentType::Other),
         ];

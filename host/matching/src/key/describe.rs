@@ -3,10 +3,12 @@
 
 use bytes::Bytes;
 
-use super::body::{Body, PartContent, kept_fields};
+use super::body::{Body, MAX_NESTED, PartContent, kept_fields, part_type};
 use super::exclusions::Exclusions;
 use super::json::Json;
+use super::lines;
 use super::part::KeyPart;
+use super::path::normalized;
 use super::value;
 use ouli_codec::json::Pointer;
 use ouli_codec::{MessageView, multipart};
@@ -66,7 +68,7 @@ fn describe_part(part: &KeyPart, message: &dyn MessageView) -> Value {
         KeyPart::Endpoint => Value::Text(message.endpoint().to_owned()),
         KeyPart::Method => Value::Text(message.method().to_owned()),
         KeyPart::Authority => Value::Text(message.authority().to_owned()),
-        KeyPart::Path => Value::Text(message.path().to_owned()),
+        KeyPart::Path => Value::Text(normalized(message.path()).into_owned()),
         KeyPart::Query { except } => pairs(&value::query(message, except)),
         KeyPart::Header(name) => {
             let values = message.fields().get_all(name);
@@ -83,29 +85,42 @@ fn body(message: &dyn MessageView, exclusions: &[Pointer]) -> Value {
     match Body::of(message, &exclusions) {
         Body::Empty => Value::Empty,
         Body::Json(json) => Value::Json(Json::of(json, &exclusions)),
+        Body::Lines(body) => lines::json(body, &exclusions).map_or_else(|| raw(body), Value::Json),
         Body::Form(fields) => pairs(&kept_fields(&fields, &exclusions)),
-        Body::Multipart(parts) => {
-            let kept = parts.iter().filter_map(|part| {
-                let exclusions = exclusions.member(part.name.as_deref().unwrap_or(""))?;
-                Some(describe_body_part(part, message.body(), &exclusions))
-            });
-            Value::BodyParts(kept.collect())
-        }
+        Body::Multipart(parts) => body_parts(&parts, message.body(), &exclusions, MAX_NESTED),
         Body::Raw(bytes) => raw(bytes),
     }
+}
+
+fn body_parts(
+    parts: &[multipart::Part],
+    body: &Bytes,
+    exclusions: &Exclusions<'_>,
+    nested: usize,
+) -> Value {
+    let kept = parts.iter().filter_map(|part| {
+        let exclusions = exclusions.member(part.name.as_deref().unwrap_or(""))?;
+        Some(describe_body_part(part, body, &exclusions, nested))
+    });
+    Value::BodyParts(kept.collect())
 }
 
 fn describe_body_part(
     part: &multipart::Part,
     body: &Bytes,
     exclusions: &Exclusions<'_>,
+    nested: usize,
 ) -> BodyPart {
+    let content = PartContent::of(part, body, nested);
     BodyPart {
         name: part.name.clone(),
         filename: part.filename.clone(),
-        content_type: part.content_type.clone(),
-        content: match PartContent::of(part, body) {
+        content_type: part_type(part, &content),
+        content: match content {
             PartContent::Json(json) => Value::Json(Json::of(&json, exclusions)),
+            PartContent::Multipart(parts, body) => {
+                body_parts(&parts, &body, exclusions, nested - 1)
+            }
             PartContent::Raw(bytes) => raw(&bytes),
         },
     }

@@ -8,9 +8,11 @@ mod digest;
 mod exclusions;
 mod json;
 mod keyed_message;
+mod lines;
 mod name_list;
 mod number;
 mod part;
+mod path;
 #[cfg(test)]
 pub(crate) mod sample_message;
 #[cfg(test)]

@@ -16,6 +16,7 @@ fn check(parts: &[KeyPart], left: &Sample, right: &Sample, equal: bool, note: &s
 
 const JSON: &str = "application/json";
 const FORM: &str = "application/x-www-form-urlencoded";
+const LINES: &str = "application/x-ndjson";
 
 #[test]
 fn compares_targets() {
@@ -157,7 +158,7 @@ fn compares_json_bodies() {
 #[test]
 fn compares_bodies_by_content_type() {
     type Typed = (&'static str, &'static str);
-    let cases: [(Typed, Typed, &[&str], bool); 20] = [
+    let cases: [(Typed, Typed, &[&str], bool); 27] = [
         ((JSON, "{}"), ("application/vnd.x+json", "{ }"), &[], true),
         (("", "[1]"), (JSON, "[ 1 ]"), &[], true),
         (("text/plain", "[1]"), (JSON, "[ 1 ]"), &[], true),
@@ -165,12 +166,29 @@ fn compares_bodies_by_content_type() {
         ((JSON, "1"), (JSON, "1.0"), &[], true),
         ((JSON, "{"), (JSON, "{ "), &[], false),
         ((JSON, "1"), ("text/plain", "1"), &[], false),
+        ((LINES, "[1]\n"), (LINES, "[ 1]"), &[], true),
         (
-            ("application/x-ndjson", "[1]"),
-            ("application/x-ndjson", "[ 1]"),
+            (LINES, "{\"a\":1,\"b\":2}\n1\n"),
+            (LINES, "{\"b\":2,\"a\":1}\r\n\n1.0"),
             &[],
-            false,
+            true,
         ),
+        ((LINES, "1\n2"), (LINES, "2\n1"), &[], false),
+        ((LINES, "1\n2"), (LINES, "1\n"), &[], false),
+        ((LINES, "{} {"), (LINES, "{}{"), &[], false),
+        (
+            (LINES, "{\"t\":1}\n{\"t\":2}"),
+            (LINES, "{\"t\":3}\n{\"t\":4}"),
+            &["/*/t"],
+            true,
+        ),
+        (
+            ("application/json-seq", "\u{1e}{\"a\": 1}\n"),
+            ("application/json-seq", "\u{1e}{\"a\":1}\n"),
+            &[],
+            true,
+        ),
+        ((JSON, "\u{feff}{\"a\": 1}"), (JSON, "{\"a\":1}"), &[], true),
         (("image/png", "[1]"), ("image/png", "[ 1]"), &[], false),
         (("image/png", "x"), ("image/gif", "x"), &[], true),
         ((JSON, ""), (FORM, ""), &[], true),
@@ -232,12 +250,50 @@ fn compares_multipart_bodies() {
 }
 
 #[test]
+fn compares_multipart_bodies_in_multipart_bodies() {
+    let sample = |[outer, inner]: [&'static str; 2], value: &'static str| {
+        let (kind, text) = multipart(
+            inner,
+            &[("Content-Disposition: form-data; name=\"a\"", value)],
+        );
+        let text: &'static str = text.leak();
+        let header: &'static str = format!("Content-Type: {kind}").leak();
+        let (kind, text) = multipart(outer, &[(header, text)]);
+        Sample::new("POST", "/").body(&kind, text)
+    };
+    let recorded = sample(["one", "two"], "1");
+    let all = [body(&[])];
+    check(
+        &all,
+        &recorded,
+        &sample(["three", "four"], "1"),
+        true,
+        "boundaries",
+    );
+    check(
+        &all,
+        &recorded,
+        &sample(["one", "two"], "2"),
+        false,
+        "a value",
+    );
+    let without = [body(&["//a"])];
+    check(
+        &without,
+        &recorded,
+        &sample(["x", "y"], "2"),
+        true,
+        "a part",
+    );
+}
+
+#[test]
 fn custom_parts_differ_from_built_in_parts() {
     let custom = |name: &str, value: &'static [u8]| KeyPart::Custom {
         name: name.to_owned(),
         value: Bytes::from_static(value),
     };
-    let sample = Sample::new("GET", "/a");
+    let sample = Sample::new("GET", "/a").field("path", b"/a");
     let keys = [
         derive(&[custom("x", b"1")], &sample),
         derive(&[custom("x", b"2")], &sample),

@@ -4,6 +4,7 @@ use super::body::digest_body;
 use super::digest::{OrderedDigest, Sketch, Tag, leaf};
 use super::name_list::ExcludedNames;
 use super::part::KeyPart;
+use super::path::normalized;
 use super::value_digest::{ValueDigest, digest_pairs, sort_by_name};
 use ouli_codec::MessageView;
 
@@ -13,7 +14,7 @@ pub(super) fn digest_value(part: &KeyPart, message: &dyn MessageView) -> ValueDi
         KeyPart::Endpoint => text(message.endpoint()),
         KeyPart::Method => text(message.method()),
         KeyPart::Authority => text(message.authority()),
-        KeyPart::Path => path(message.path()),
+        KeyPart::Path => path(&normalized(message.path())),
         KeyPart::Query { except } => digest_pairs(Tag::Pairs, &query(message, except)),
         KeyPart::Header(name) => header(message, name),
         KeyPart::Headers { except } => digest_pairs(Tag::Pairs, &headers(message, except)),

@@ -15,8 +15,10 @@ pub enum Change {
         /// The missing entry.
         entry: String,
     },
-    /// A header that is no longer compared by its name, in lower case.
+    /// A header that `headers` no longer names, in lower case.
     RemoveHeader(String),
+    /// A header that is compared by default, and is ignored now; in lower case.
+    IgnoreHeader(String),
     /// Host and port of the upstream are no longer compared.
     IgnoreAuthority,
 }
@@ -28,7 +30,7 @@ pub enum IgnoreList {
     Query,
     /// JSON pointers into the body.
     Body,
-    /// Headers that `"*"` leaves out, and headers that are compared by default.
+    /// Headers that `"*"` leaves out.
     Headers,
 }
 
@@ -57,6 +59,7 @@ impl Change {
         match self {
             Self::Ignore { list, .. } => list.as_str(),
             Self::RemoveHeader(_) => "headers",
+            Self::IgnoreHeader(_) => IgnoreList::Headers.as_str(),
             Self::IgnoreAuthority => "authority",
         }
     }
@@ -65,28 +68,28 @@ impl Change {
     pub(super) fn apply(&self, parts: &mut Vec<KeyPart>) {
         match self {
             Self::Ignore { list, entry } => {
-                if *list == IgnoreList::Headers {
-                    remove_header(parts, &entry.to_ascii_lowercase());
-                }
                 for part in parts {
                     list.exclude(entry, part);
                 }
             }
             Self::RemoveHeader(removed) => remove_header(parts, removed),
+            Self::IgnoreHeader(ignored) => {
+                remove_header(parts, ignored);
+                for part in parts {
+                    IgnoreList::Headers.exclude(ignored, part);
+                }
+            }
             Self::IgnoreAuthority => {
                 parts.retain(|part| !matches!(part, KeyPart::Authority));
             }
         }
     }
 
-    /// The change with which these settings of `[matcher]` have the effect: a header that is
-    /// compared by default is ignored by its name.
+    /// The change that has the effect under these settings of `[matcher]`: a header that `headers`
+    /// does not name is compared by default.
     pub(super) fn under(self, settings: &Map<String, Value>) -> Self {
         match self {
-            Self::RemoveHeader(name) if !names_header(settings, &name) => Self::Ignore {
-                list: IgnoreList::Headers,
-                entry: name,
-            },
+            Self::RemoveHeader(name) if !names_header(settings, &name) => Self::IgnoreHeader(name),
             change => change,
         }
     }
@@ -94,10 +97,13 @@ impl Change {
     /// Changes the settings of `[matcher]`.
     pub(super) fn apply_to_settings(&self, settings: &mut Map<String, Value>) {
         match self {
-            Self::Ignore { entry, .. } => {
+            Self::Ignore { entry, .. } | Self::IgnoreHeader(entry) => {
                 let list = settings.entry(self.setting()).or_insert_with(empty_list);
-                if let Value::Array(entries) = list {
-                    entries.push(Value::from(entry.as_str()));
+                let entry = Value::from(entry.as_str());
+                if let Value::Array(entries) = list
+                    && !entries.contains(&entry)
+                {
+                    entries.push(entry);
                 }
             }
             Self::RemoveHeader(removed) => {

@@ -249,6 +249,7 @@ fn headers_and_custom_parts_differ_by_name() {
     let parts = |value| {
         vec![
             KeyPart::Header("accept".to_owned()),
+            KeyPart::Header("range".to_owned()),
             KeyPart::Headers {
                 except: except.clone(),
             },
@@ -257,16 +258,21 @@ fn headers_and_custom_parts_differ_by_name() {
     };
     let live = Sample::new("GET", "/")
         .field("accept", b"x")
+        .field("range", b"bytes=0-1")
         .field("date", b"1");
     let recorded = Sample::new("GET", "/").field("etag", b"\xff");
-    let missed = missed(&parts("a"), &live, Cause::NoMatch);
+    let mut missed = missed(&parts("a"), &live, Cause::NoMatch);
+    let named = serde_json::json!(["Accept", "*"]);
+    missed.guidance.matcher.insert("headers".to_owned(), named);
     let miss = report(missed, vec![candidate(1, &parts("b"), &recorded)]);
     assert_eq!(
         lines(&miss.nearest[0]),
         [
             r#"header.accept accept | "x" | - | headers = []"#,
+            r#"header.range range | "bytes=0-1" | - | ignore_headers = ["range"]"#,
             r#"headers accept | "x" | - | ignore_headers = ["accept"]"#,
             r#"headers etag | - | "�" | ignore_headers = ["etag"]"#,
+            r#"headers range | "bytes=0-1" | - | ignore_headers = ["range"]"#,
             concat!(
                 r#"tenant - | "a" | "b" | "#,
                 "a plugin computes part tenant: change the plugin or its settings"

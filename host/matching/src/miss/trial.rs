@@ -78,7 +78,10 @@ fn shorten(changes: Vec<Change>) -> Vec<Change> {
             list: IgnoreList::Body,
             entry,
         } => Some(entry.clone()),
-        Change::Ignore { .. } | Change::RemoveHeader(_) | Change::IgnoreAuthority => None,
+        Change::Ignore { .. }
+        | Change::RemoveHeader(_)
+        | Change::IgnoreHeader(_)
+        | Change::IgnoreAuthority => None,
     };
     let pointers: Vec<_> = changes.iter().filter_map(pointer).collect();
     let Some(shared) = shared_pointer(&pointers) else {
