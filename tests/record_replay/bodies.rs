@@ -180,7 +180,7 @@ fn json_after_a_byte_order_mark_is_json() {
     let origin = origin::new()
         .route("/login", |seen| {
             let text = std::str::from_utf8(&seen.body).unwrap();
-            origin::json(&format!("\u{feff}{{\"got\": {}}}", text.len()))
+            json(&format!("\u{feff}{{\"got\": {}}}", text.len()))
         })
         .start();
     let ask = |client: &Client| client.post("/login", "application/json", SENT);
