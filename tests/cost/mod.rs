@@ -13,6 +13,7 @@ mod compressed;
 mod exchanges;
 mod inputs;
 mod keys;
+mod peak;
 mod redaction;
 mod transcripts;
 
