@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::counted_bytes::counted;
 use super::representation::Representation;
 use crate::handler::{ExchangeError, RequestContext};
 use crate::session::Entry;
@@ -63,16 +64,26 @@ pub(super) async fn recorded_body(
     }
 }
 
+/// Reads a body. A large one from a file counts in `limits.memory` until it is sent.
 async fn read(context: &RequestContext<'_>, content: &Content) -> Result<Bytes, ExchangeError> {
-    let digest = match content {
+    let (digest, size) = match content {
         Content::Inline(bytes) => return Ok(bytes.clone()),
-        Content::Stored { digest, .. } => digest.to_owned(),
+        Content::Stored { digest, size } => (digest.to_owned(), *size),
+    };
+    let size = usize::try_from(size).unwrap_or(usize::MAX);
+    let is_large = size >= context.snapshot.config.limits.offload_size;
+    let memory = match is_large {
+        true => Some(context.reserve(size, 0).await?),
+        false => None,
     };
     let folder = Arc::clone(context.handler.shared.sessions.folder());
     let session = Arc::clone(context.session.name());
     let read = tokio::task::spawn_blocking(move || folder.read_body(&session, &digest));
     match read.await {
-        Ok(Ok(bytes)) => Ok(bytes),
+        Ok(Ok(bytes)) => Ok(match memory {
+            Some(memory) => counted(bytes, memory),
+            None => bytes,
+        }),
         Ok(Err(error)) => Err(ExchangeError::Cassette(format!(
             "a recorded body cannot be read: {error}"
         ))),

@@ -1,5 +1,5 @@
-//! Recorded responses with a whole resource, for requests that ask for a part of it, for its head, or
-//! under a condition.
+//! Recorded responses with a whole resource, for requests that ask for a part of it, for its head,
+//! or under a condition.
 
 use std::sync::Arc;
 
@@ -11,8 +11,8 @@ use super::plain_request::plain_request;
 use ouli_matching::key::Key;
 
 impl Index {
-    /// The exchange with the whole resource for a key of a request for it: the next one that was not
-    /// replayed, or else the last one. With `must_succeed` its status is 200.
+    /// The exchange with the whole resource for a key of a request for it: the next one that was
+    /// not replayed, or else the last one. With `must_succeed` its status is 200.
     pub(crate) fn find_whole(&self, key: &Key, must_succeed: bool) -> Option<Arc<Entry>> {
         self.index_new_entries();
         let state = self.state.read();
